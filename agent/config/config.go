@@ -1,0 +1,168 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Config holds every setting after defaults, file and environment. Paths are absolute.
+type Config struct {
+	// Home is the folder that relative paths are taken from. It is no setting: the command line or
+	// PKSA_HOME chooses it before the file is found in it.
+	Home string
+
+	Name     string // how this wallet names itself to relays
+	Network  string // mainnet, mirrornet or testnet
+	ChainID  string // 64 hex digits, or empty for that of Network
+	Unlock   string // where the keystore's secret is, as keystore.ParseSource reads it
+	Keystore string
+	Policy   string
+	Ledger   string
+	Control  string // the unix socket of the running agent
+
+	Relays []Relay
+	Nodes  []string
+
+	PolicyWatch bool
+
+	NonceRequired bool
+	NonceBehind   time.Duration
+	NonceAhead    time.Duration
+
+	SessionsPerAccount int
+
+	RequestsPerSecond        int // of one relay link
+	AccountRequestsPerSecond int
+
+	KeyCheckEvery time.Duration
+
+	StopTimeout time.Duration
+
+	StatusListen string
+
+	RelayListen      string
+	RelayCertificate string
+	RelayKey         string
+	RelayPlaintext   bool
+	RelayAccounts    string // chain or keystore
+
+	LogLevel  slog.Level
+	LogFormat string // text or json
+}
+
+// Relay is one HAS relay to keep a link to.
+type Relay struct {
+	URL string
+	// Plaintext allows ws:// to a host that is not loopback: a private network between containers.
+	Plaintext bool
+}
+
+// Default returns the settings of an empty file in the given home folder.
+func Default(home string) *Config {
+	return &Config{
+		Home:     home,
+		Name:     "pksa",
+		Network:  "mainnet",
+		Unlock:   "identity:" + filepath.Join(home, "identity.txt"),
+		Keystore: filepath.Join(home, "keystore.age"),
+		Policy:   filepath.Join(home, "policy.yaml"),
+		Ledger:   filepath.Join(home, "ledger.db"),
+		Control:  filepath.Join(home, "control.sock"),
+		Relays:   []Relay{{URL: "wss://hive-auth.arcange.eu"}},
+		Nodes: []string{
+			"https://api.hive.blog", "https://api.deathwing.me", "https://api.openhive.network",
+			"https://rpc.mahdiyari.info", "https://techcoderx.com", "https://hiveapi.actifit.io",
+			"https://api.c0ff33a.uk",
+		},
+		NonceBehind:              10 * time.Minute,
+		NonceAhead:               24 * time.Hour,
+		SessionsPerAccount:       1000,
+		RequestsPerSecond:        200,
+		AccountRequestsPerSecond: 50,
+		KeyCheckEvery:            time.Hour,
+		StopTimeout:              20 * time.Second,
+		RelayAccounts:            "chain",
+		LogLevel:                 slog.LevelInfo,
+		LogFormat:                "text",
+	}
+}
+
+// Load reads the file at path over the defaults, then the PKSA_… variables among environ, which has
+// the form of [os.Environ]. A file that is not there counts as empty. The error is of type
+// [Problems] when it is the content that is wrong.
+func Load(home, path string, environ []string) (*Config, error) {
+	src, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return Parse(home, path, src, environ)
+}
+
+// Parse is [Load] for text already read; file only names it in errors.
+func Parse(home, file string, src []byte, environ []string) (*Config, error) {
+	r := &reader{config: Default(home), file: file, home: home}
+	r.readFile(src)
+	r.readEnviron(environ)
+	r.checkWhole()
+	if len(r.problems) > 0 {
+		return nil, r.problems
+	}
+	return r.config, nil
+}
+
+// Problem is one complaint: Where is "config.yaml:3:5" or the name of a variable.
+type Problem struct{ Where, Text string }
+
+// Problems is all that is wrong, in the order of the file, then of the environment.
+type Problems []Problem
+
+// Error gives one complaint a line.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, one := range p {
+		lines[i] = one.Where + ": " + one.Text
+	}
+	return strings.Join(lines, "\n")
+}
+
+type reader struct {
+	config   *Config
+	file     string
+	home     string
+	unknown  []string // PKSA_… variables that no setting has
+	problems Problems
+}
+
+func (r *reader) complain(where, format string, args ...any) {
+	r.problems = append(r.problems, Problem{where, fmt.Sprintf(format, args...)})
+}
+
+// at names the place of a node in the file.
+func (r *reader) at(n *yaml.Node) string {
+	return fmt.Sprintf("%s:%d:%d", r.file, n.Line, n.Column)
+}
+
+// checkWhole looks at what concerns more than one setting.
+func (r *reader) checkWhole() {
+	c := r.config
+	for _, name := range r.unknown {
+		// The one such variable with a meaning is that which holds the unlock secret.
+		if c.Unlock != "env:"+name {
+			r.complain(name, "no setting has this variable; names that begin with PKSA_ are kept for settings")
+		}
+	}
+	if (c.RelayCertificate == "") != (c.RelayKey == "") {
+		r.complain(r.file, "relay.certificate and relay.key go together: set both or neither")
+	}
+	if c.RelayListen != "" && c.RelayCertificate == "" && !c.RelayPlaintext && !loopbackAddress(c.RelayListen) {
+		r.complain(r.file, "relay.listen %q is reachable from other machines: give relay.certificate and relay.key, or say relay.plaintext: true if the network in between is private", c.RelayListen)
+	}
+}

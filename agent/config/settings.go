@@ -1,0 +1,345 @@
+package config
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Setting declares one setting.
+type Setting struct {
+	Path    string // in the file; dots separate levels
+	Doc     string // one or two sentences for people
+	Example string // what a commented-out line shows; for most the default
+	read    func(r *reader, n *yaml.Node) error
+}
+
+// Variable is the name of the environment variable that overrides the setting.
+func (s Setting) Variable() string {
+	return "PKSA_" + strings.ToUpper(strings.ReplaceAll(s.Path, ".", "_"))
+}
+
+// Settings lists every setting in the order in which `pksa init` writes them.
+func Settings() []Setting { return settings }
+
+// The one table. Each line: where it stands, what it means, an example, how it is read.
+var settings = []Setting{
+	{"name", "How this wallet names itself to relays.", "pksa",
+		text(func(c *Config) *string { return &c.Name })},
+	{"unlock", "Where the keystore's secret is: identity:PATH, file:PATH, env:NAME, fd:N, credential:NAME, command:PROGRAM ARGS, or prompt.", "identity:identity.txt",
+		source(func(c *Config) *string { return &c.Unlock })},
+	{"relays", "HAS relays to serve. An application must use one of them. `plaintext: true` allows ws:// beyond this machine.", "[wss://hive-auth.arcange.eu]",
+		readRelays},
+	{"nodes", "Hive API nodes, tried in this order. https:// is required, save on this machine.", "[https://api.hive.blog, https://api.deathwing.me]",
+		readNodes},
+	{"network", "Which chain: mainnet, mirrornet or testnet.", "mainnet",
+		oneOf(func(c *Config) *string { return &c.Network }, "mainnet", "mirrornet", "testnet")},
+	{"chain_id", "The chain id, 64 hex digits, where it is not the usual one of the network.", "",
+		readChainID},
+	{"keystore", "The encrypted keys.", "keystore.age",
+		path(func(c *Config) *string { return &c.Keystore })},
+	{"policy", "What is answered by itself.", "policy.yaml",
+		path(func(c *Config) *string { return &c.Policy })},
+	{"policy_watch", "Reload the policy whenever its file changes. Otherwise: `pksa policy reload` or SIGHUP.", "false",
+		boolean(func(c *Config) *bool { return &c.PolicyWatch })},
+	{"ledger", "What happened: sessions, nonces, answers, audit.", "ledger.db",
+		path(func(c *Config) *string { return &c.Ledger })},
+	{"control", "The socket by which commands reach the running agent.", "control.sock",
+		path(func(c *Config) *string { return &c.Control })},
+	{"nonce.required", "Refuse requests without a nonce. Older applications send none; see the README on replays.", "false",
+		boolean(func(c *Config) *bool { return &c.NonceRequired })},
+	{"nonce.behind", "How far a nonce may lie behind our clock.", "10m",
+		duration(func(c *Config) *time.Duration { return &c.NonceBehind }, time.Second, 366*24*time.Hour)},
+	{"nonce.ahead", "How far a nonce may lie ahead of our clock.", "24h",
+		duration(func(c *Config) *time.Duration { return &c.NonceAhead }, time.Second, 366*24*time.Hour)},
+	{"limits.sessions_per_account", "Live sessions of one account, at most.", "1000",
+		integer(func(c *Config) *int { return &c.SessionsPerAccount }, 1, 100_000)},
+	{"limits.requests_per_second", "Requests taken from one relay in a second; what is over is dropped.", "200",
+		integer(func(c *Config) *int { return &c.RequestsPerSecond }, 1, 100_000)},
+	{"limits.account_requests_per_second", "The same for one account.", "50",
+		integer(func(c *Config) *int { return &c.AccountRequestsPerSecond }, 1, 100_000)},
+	{"key_check_every", "How often the held keys are compared with the chain.", "1h",
+		duration(func(c *Config) *time.Duration { return &c.KeyCheckEvery }, time.Minute, 30*24*time.Hour)},
+	{"stop_timeout", "How long a stop waits for requests that were already admitted.", "20s",
+		duration(func(c *Config) *time.Duration { return &c.StopTimeout }, 0, time.Hour)},
+	{"status.listen", "Serve /livez, /readyz and /metrics here. No secrets, but account names: keep it private.", "127.0.0.1:9481",
+		address(func(c *Config) *string { return &c.StatusListen })},
+	{"relay.listen", "Run a HAS relay of our own here, for applications on this machine or network.", "127.0.0.1:9480",
+		address(func(c *Config) *string { return &c.RelayListen })},
+	{"relay.certificate", "TLS certificate chain of that relay, PEM.", "",
+		path(func(c *Config) *string { return &c.RelayCertificate })},
+	{"relay.key", "TLS key of that relay, PEM.", "",
+		path(func(c *Config) *string { return &c.RelayKey })},
+	{"relay.plaintext", "Serve that relay without TLS although others can reach it: a private network between containers.", "false",
+		boolean(func(c *Config) *bool { return &c.RelayPlaintext })},
+	{"relay.accounts", "Whose wallets may register there: chain (any account, checked against the nodes) or keystore (only the accounts held here).", "chain",
+		oneOf(func(c *Config) *string { return &c.RelayAccounts }, "chain", "keystore")},
+	{"log.level", "debug, info, warn or error.", "info",
+		readLevel},
+	{"log.format", "text or json.", "text",
+		oneOf(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
+}
+
+func text(field func(*Config) *string) func(*reader, *yaml.Node) error {
+	return func(r *reader, n *yaml.Node) error {
+		v, err := scalar(n)
+		if err != nil {
+			return err
+		}
+		if v == "" || len(v) > 200 {
+			return fmt.Errorf("wants a text of 1 to 200 bytes")
+		}
+		*field(r.config) = v
+		return nil
+	}
+}
+
+func path(field func(*Config) *string) func(*reader, *yaml.Node) error {
+	return func(r *reader, n *yaml.Node) error {
+		v, err := scalar(n)
+		if err != nil {
+			return err
+		}
+		if v == "" {
+			return fmt.Errorf("wants a path")
+		}
+		*field(r.config) = r.absolute(v)
+		return nil
+	}
+}
+
+// source takes the paths inside an unlock source from the home folder too. Whether the source
+// makes sense is for the keystore to say.
+func source(field func(*Config) *string) func(*reader, *yaml.Node) error {
+	return func(r *reader, n *yaml.Node) error {
+		v, err := scalar(n)
+		if err != nil {
+			return err
+		}
+		kind, rest, found := strings.Cut(v, ":")
+		switch {
+		case found && rest != "" && (kind == "file" || kind == "identity"):
+			v = kind + ":" + r.absolute(rest)
+		case found && rest != "" && (kind == "env" || kind == "fd" || kind == "credential" || kind == "command"):
+		case v == "prompt":
+		default:
+			// Not shown: it may be the secret itself, written here by mistake.
+			return errors.New("this is no unlock source; it names where the secret is, and is never the secret: write identity:PATH, file:PATH, env:NAME, fd:N, credential:NAME, command:PROGRAM or prompt")
+		}
+		*field(r.config) = v
+		return nil
+	}
+}
+
+func boolean(field func(*Config) *bool) func(*reader, *yaml.Node) error {
+	return func(r *reader, n *yaml.Node) error {
+		switch v, err := scalar(n); {
+		case err != nil:
+			return err
+		case v == "true" || v == "false":
+			*field(r.config) = v == "true"
+			return nil
+		default:
+			return fmt.Errorf("wants true or false, not %q", v)
+		}
+	}
+}
+
+func integer(field func(*Config) *int, least, most int) func(*reader, *yaml.Node) error {
+	return func(r *reader, n *yaml.Node) error {
+		v, err := scalar(n)
+		if err != nil {
+			return err
+		}
+		i, err := strconv.Atoi(v)
+		if err != nil || strconv.Itoa(i) != v || i < least || i > most {
+			return fmt.Errorf("wants a whole number from %d to %d, not %q", least, most, v)
+		}
+		*field(r.config) = i
+		return nil
+	}
+}
+
+func duration(field func(*Config) *time.Duration, least, most time.Duration) func(*reader, *yaml.Node) error {
+	return func(r *reader, n *yaml.Node) error {
+		v, err := scalar(n)
+		if err != nil {
+			return err
+		}
+		d, err := time.ParseDuration(v)
+		if err != nil || d < least || d > most {
+			return fmt.Errorf("wants a time from %s to %s such as 90s, 10m or 24h, not %q", least, most, v)
+		}
+		*field(r.config) = d
+		return nil
+	}
+}
+
+func oneOf(field func(*Config) *string, words ...string) func(*reader, *yaml.Node) error {
+	return func(r *reader, n *yaml.Node) error {
+		v, err := scalar(n)
+		if err != nil {
+			return err
+		}
+		for _, w := range words {
+			if v == w {
+				*field(r.config) = v
+				return nil
+			}
+		}
+		return fmt.Errorf("wants %s, not %q", strings.Join(words, " or "), v)
+	}
+}
+
+func address(field func(*Config) *string) func(*reader, *yaml.Node) error {
+	return func(r *reader, n *yaml.Node) error {
+		v, err := scalar(n)
+		if err != nil {
+			return err
+		}
+		if _, _, err := net.SplitHostPort(v); err != nil {
+			return fmt.Errorf("wants HOST:PORT such as 127.0.0.1:9480, not %q", v)
+		}
+		*field(r.config) = v
+		return nil
+	}
+}
+
+func readLevel(r *reader, n *yaml.Node) error {
+	v, err := scalar(n)
+	if err != nil {
+		return err
+	}
+	switch v {
+	case "debug", "info", "warn", "error":
+		return r.config.LogLevel.UnmarshalText([]byte(v))
+	}
+	return fmt.Errorf("wants %s, %s, %s or %s, not %q", "debug", "info", "warn", "error", v)
+}
+
+func readChainID(r *reader, n *yaml.Node) error {
+	v, err := scalar(n)
+	if err != nil {
+		return err
+	}
+	if b, err := hex.DecodeString(v); err != nil || len(b) != 32 {
+		return fmt.Errorf("wants 64 hex digits, not %q", v)
+	}
+	r.config.ChainID = strings.ToLower(v)
+	return nil
+}
+
+func readNodes(r *reader, n *yaml.Node) error {
+	items, err := sequence(n)
+	if err != nil {
+		return err
+	}
+	nodes := make([]string, 0, len(items))
+	for _, item := range items {
+		v, err := scalar(item)
+		if err != nil {
+			return err
+		}
+		u, err := webURL(v)
+		if err != nil {
+			return err
+		}
+		if u.Scheme != "https" && !(u.Scheme == "http" && loopbackHost(u.Hostname())) {
+			return fmt.Errorf("%q: a Hive API node is reached by https://; http:// is for this machine only", v)
+		}
+		nodes = append(nodes, v)
+	}
+	r.config.Nodes = nodes
+	return nil
+}
+
+func readRelays(r *reader, n *yaml.Node) error {
+	items, err := sequence(n)
+	if err != nil {
+		return err
+	}
+	relays := make([]Relay, 0, len(items))
+	seen := map[string]bool{}
+	for _, item := range items {
+		relay, err := readRelay(item)
+		if err != nil {
+			return err
+		}
+		if seen[relay.URL] {
+			return fmt.Errorf("relay %q is listed twice", relay.URL)
+		}
+		seen[relay.URL] = true
+		relays = append(relays, relay)
+	}
+	r.config.Relays = relays
+	return nil
+}
+
+func readRelay(n *yaml.Node) (Relay, error) {
+	var relay Relay
+	if n.Kind != yaml.MappingNode {
+		v, err := scalar(n)
+		if err != nil {
+			return relay, err
+		}
+		relay.URL = v
+	}
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		v, err := scalar(n.Content[i+1])
+		if err != nil {
+			return relay, err
+		}
+		switch key := n.Content[i].Value; {
+		case key == "url":
+			relay.URL = v
+		case key == "plaintext" && (v == "true" || v == "false"):
+			relay.Plaintext = v == "true"
+		default:
+			return relay, fmt.Errorf("%s: %s is no entry of a relay; write {url: wss://…, plaintext: true}", key, v)
+		}
+	}
+	u, err := webURL(relay.URL)
+	if err != nil {
+		return relay, err
+	}
+	if u.Scheme == "ws" && !relay.Plaintext && !loopbackHost(u.Hostname()) {
+		return relay, fmt.Errorf("%q is not encrypted: use wss://, or say {url: %s, plaintext: true} if the network in between is private", relay.URL, relay.URL)
+	}
+	if u.Scheme != "ws" && u.Scheme != "wss" {
+		return relay, fmt.Errorf("%q: a relay is reached by wss://", relay.URL)
+	}
+	relay.URL = strings.TrimSuffix(relay.URL, "/")
+	return relay, nil
+}
+
+// webURL parses what both kinds of address have in common.
+func webURL(v string) (*url.URL, error) {
+	u, err := url.Parse(v)
+	if strings.Contains(v, "@") {
+		return nil, errors.New("an address carries no user name or password")
+	}
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("%q is no address such as wss://host or https://host", v)
+	}
+	if u.Fragment != "" {
+		return nil, errors.New("an address carries no fragment (what follows #)")
+	}
+	return u, nil
+}
+
+func loopbackHost(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+func loopbackAddress(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && loopbackHost(host)
+}

@@ -1,0 +1,140 @@
+package hive
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// Symbol is one of the chain's three assets. The zero value is none of them.
+type Symbol uint8
+
+// The assets, named as on the main network whatever a network calls them.
+const (
+	HIVE Symbol = iota + 1
+	HBD
+	VESTS
+)
+
+// Decimals returns how many digits stand behind the point: three, for VESTS six.
+func (s Symbol) Decimals() int {
+	if s == VESTS {
+		return 6
+	}
+	return 3
+}
+
+// String returns the symbol of the main network: HIVE, HBD or VESTS.
+func (s Symbol) String() string { return Mainnet.symbolText(s) }
+
+// satoshis returns how many of the smallest unit make one.
+func (s Symbol) satoshis() uint64 {
+	if s == VESTS {
+		return 1_000_000
+	}
+	return 1_000
+}
+
+// nai is the number that HF26 JSON uses in place of a symbol.
+func (s Symbol) nai() string {
+	switch s {
+	case HIVE:
+		return "@@000000021"
+	case HBD:
+		return "@@000000013"
+	case VESTS:
+		return "@@000000037"
+	}
+	return ""
+}
+
+// Asset is an amount in satoshis (thousandths of HIVE and HBD, millionths of
+// VESTS) of one symbol. Amounts in operations are never negative.
+type Asset struct {
+	Amount int64
+	Symbol Symbol
+}
+
+// String writes the asset as the chain does: "1.000 HIVE".
+func (a Asset) String() string { return string(Mainnet.appendAsset(nil, a)) }
+
+// ParseAsset reads an amount in the main network's symbols. Only the text that
+// the chain itself prints is taken: "1.000 HIVE", never "1 HIVE", "01.000
+// HIVE", "+1.000 HIVE" or "1.000 STEEM", and nothing beyond an int64.
+func ParseAsset(text string) (Asset, error) { return Mainnet.ParseAsset(text) }
+
+var errAssetForm = errors.New(`an amount looks like "1.000 HIVE", "1.000 HBD" or "1.000000 VESTS"`)
+
+// ParseAsset reads an amount in the symbols of this network.
+func (n *Network) ParseAsset(text string) (Asset, error) {
+	digits, symbolText, ok := cutLast(text, ' ')
+	if !ok {
+		return Asset{}, errAssetForm
+	}
+	symbol, ok := n.symbolNamed(symbolText)
+	if !ok {
+		return Asset{}, fmt.Errorf("%s is no symbol of this network", quote(symbolText))
+	}
+	amount, err := parseDecimal(digits, symbol.Decimals())
+	if err != nil {
+		return Asset{}, err
+	}
+	return Asset{Amount: amount, Symbol: symbol}, nil
+}
+
+func cutLast(s string, sep byte) (before, after string, ok bool) {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] == sep {
+			return s[:i], s[i+1:], true
+		}
+	}
+	return s, "", false
+}
+
+// parseDecimal reads (0|[1-9][0-9]*)\.[0-9]{decimals} as a whole number of the
+// smallest unit. It never passes through a float: above 2^53 that loses digits.
+func parseDecimal(text string, decimals int) (int64, error) {
+	point := len(text) - decimals - 1
+	if point < 1 || text[point] != '.' {
+		return 0, fmt.Errorf("%s does not have %d decimals", quote(text), decimals)
+	}
+	whole := text[:point]
+	if len(whole) > 1 && whole[0] == '0' {
+		return 0, fmt.Errorf("%s begins with a needless zero", quote(text))
+	}
+	var amount uint64
+	for i := 0; i < len(text); i++ {
+		if i == point {
+			continue
+		}
+		if text[i] < '0' || text[i] > '9' {
+			return 0, errAssetForm
+		}
+		if amount > math.MaxInt64/10 {
+			return 0, fmt.Errorf("%s is above the largest amount", quote(text))
+		}
+		if amount = amount*10 + uint64(text[i]-'0'); amount > math.MaxInt64 {
+			return 0, fmt.Errorf("%s is above the largest amount", quote(text))
+		}
+	}
+	return int64(amount), nil
+}
+
+// appendAsset writes the text form in the symbols of this network.
+func (n *Network) appendAsset(dst []byte, a Asset) []byte {
+	amount := uint64(a.Amount)
+	if a.Amount < 0 {
+		dst = append(dst, '-')
+		amount = -amount
+	}
+	unit := a.Symbol.satoshis()
+	dst = strconv.AppendUint(dst, amount/unit, 10)
+	dst = append(dst, '.')
+	for rest := amount % unit; unit > 1; rest %= unit {
+		unit /= 10
+		dst = append(dst, '0'+byte(rest/unit))
+	}
+	dst = append(dst, ' ')
+	return append(dst, n.symbolText(a.Symbol)...)
+}

@@ -1,0 +1,54 @@
+// Package hive holds the Hive chain as pure values: keys and signatures,
+// encrypted memos, assets, operations and transactions, and how each of them
+// is written as text and as bytes.
+//
+// # Where to start
+//
+// Keys: [ParseWIF] gives a [PrivateKey], [ParsePublicKey] a [PublicKey];
+// [PrivateKey.Sign] signs a [Digest], [Signature.Recover] tells who signed.
+// Texts: [PrivateKey.EncodeMemo], [PrivateKey.DecodeMemo], and [SharedSecret]
+// for those who encrypt to the same peer again and again. Chain: a [Network]
+// parses operations, serialises transactions and makes the digest to sign.
+//
+// # What it promises
+//
+// Nothing here does I/O, reads a clock, starts a goroutine or draws random
+// numbers of its own: same input, same output. What is random in the
+// libraries of others (memo nonces, keys) is an argument.
+//
+// Every parser is strict and has one spelling for each value: what it accepts
+// is written back as the same text or bytes, save that hexadecimal digits are
+// read in either case. Texts that cannot be read lead to errors that never
+// quote what may be a private key.
+//
+// Private keys and shared secrets never show: every verb of fmt, slog,
+// encoding/json and encoding.TextMarshaler sees "[redacted]", also where the
+// value hides in an unexported field of another struct. Wipe overwrites them.
+// It does so for the copies that this package made; registers, stacks and the
+// internals of hash functions are out of reach in Go.
+//
+// A signature leaves this package only after the signer's public key was
+// recovered from it, so that neither a memory fault nor a mixed-up key gives
+// away a private key through a bad signature.
+//
+// # Timing
+//
+// Scalars are added, multiplied and inverted in constant time by btcec.
+// Multiplication of a point by a scalar is not constant time there: for
+// signatures the scalar is a nonce used once, and the base-point table leaks
+// no more than how many of its bytes are zero; for shared secrets it is the
+// private key itself, multiplied by a point that a peer may have chosen. That
+// point always has prime order (there is no other on this curve) and the sum
+// of the multiplication is known before it starts, so a peer learns at most
+// how long one multiplication by this key takes, through a relay and a queue.
+// A process on the same processor that can watch its caches is not defended
+// against here. Comparisons of secrets do not depend on where they differ.
+// Base58 of a private key uses table look-ups, as all known encoders do.
+//
+// # Sources
+//
+// "HAS" in comments is the HiveAuth protocol as spoken by hive-auth-wrapper
+// and the reference wallet; "chain" is hived. hive-js, dhive, hive-tx, wax and
+// beekeeper are the libraries whose results the tests compare with. Where this
+// package differs from them on purpose, the function says so.
+package hive

@@ -1,0 +1,44 @@
+package hive
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+)
+
+// ErrUnknownOperation is inside the *FieldError for a name that no operation
+// has, virtual operations included.
+var ErrUnknownOperation = errors.New("no operation has that name")
+
+// FieldError says what is wrong with an operation and where. Field is empty
+// when the complaint is about the operation as a whole.
+type FieldError struct {
+	Operation string // its name; quoted and cut short if it is none of ours
+	Field     string
+	Err       error
+}
+
+// Error reads `vote: weight: 65537 is out of range`.
+func (e *FieldError) Error() string {
+	if e.Field == "" {
+		return e.Operation + ": " + e.Err.Error()
+	}
+	return e.Operation + ": " + e.Field + ": " + e.Err.Error()
+}
+
+// Unwrap returns the complaint itself.
+func (e *FieldError) Unwrap() error { return e.Err }
+
+// quote makes foreign text fit for an error: quoted, and not longer than a line.
+func quote(s string) string {
+	const longest = 48
+	if len(s) <= longest {
+		return strconv.Quote(s)
+	}
+	cut := longest
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return fmt.Sprintf("%q…", s[:cut])
+}

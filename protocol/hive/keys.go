@@ -1,0 +1,139 @@
+package hive
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+)
+
+// PrivateKey is a private key with its public key, computed once. It may be
+// used concurrently, but for [PrivateKey.Wipe]. It cannot be printed. The zero
+// value holds no key.
+type PrivateKey struct {
+	redacted
+	// key is behind a pointer so that copies of the struct share one secret,
+	// which one Wipe ends.
+	key    *btcec.PrivateKey
+	public PublicKey
+}
+
+// Errors of keys. They quote nothing.
+var (
+	errWIFText     = errors.New("private key: not base58 of 37 bytes (wanted a WIF: 51 characters that begin with 5)")
+	errWIFVersion  = errors.New("private key: the version byte is not 0x80")
+	errWIFChecksum = errors.New("private key: checksum does not match")
+	errKeyRange    = errors.New("private key: zero, or not below the order of the curve")
+	errWiped       = errors.New("private key: no key, or wiped")
+)
+
+// ParseWIF reads a private key in wallet import format: base58 of 0x80, the 32
+// bytes of the scalar and 4 bytes of double SHA-256 (HAS §8.2). The form with
+// a mark for compressed keys is another one and refused, as is the checksum of
+// a single SHA-256 that the node would take too. White space is not trimmed.
+// Errors do not quote s.
+func ParseWIF(s string) (*PrivateKey, error) {
+	if len(s) > 60 { // 37 bytes are at most 51 digits
+		return nil, errWIFText
+	}
+	raw, err := decodeBase58(s)
+	if err != nil {
+		return nil, errWIFText
+	}
+	defer clear(raw)
+	if len(raw) != 37 {
+		return nil, errWIFText
+	}
+	if raw[0] != 0x80 {
+		return nil, errWIFVersion
+	}
+	sum := wifChecksum(raw[:33])
+	if subtle.ConstantTimeCompare(sum[:], raw[33:]) != 1 {
+		return nil, errWIFChecksum
+	}
+	return privateKeyFromBytes((*[32]byte)(raw[1:33]))
+}
+
+// PrivateKeyFromPassword derives a key from a master password: the SHA-256 of
+// account, role and password joined (chain §1.3). The password is taken as it
+// is; hive-js trims it and squeezes white space first, which gives other keys
+// for passwords with runs of white space.
+func PrivateKeyFromPassword(account AccountName, role Role, password string) *PrivateKey {
+	return privateKeyFromText(string(account) + role.String() + password)
+}
+
+// PrivateKeyFromSeed returns the key whose scalar is the SHA-256 of label. It
+// is as secret as the label: for tests and for the keys of test relays.
+func PrivateKeyFromSeed(label string) *PrivateKey { return privateKeyFromText(label) }
+
+func privateKeyFromText(text string) *PrivateKey {
+	joined := []byte(text)
+	defer clear(joined)
+	sum := sha256.Sum256(joined)
+	defer clear(sum[:])
+	key, err := privateKeyFromBytes(&sum)
+	if err != nil {
+		// Nobody knows a text whose SHA-256 is not a scalar: 1 in 2^127.
+		panic(err)
+	}
+	return key
+}
+
+// GeneratePrivateKey makes a key from 32 bytes of rand, which must be
+// cryptographically strong.
+func GeneratePrivateKey(rand io.Reader) (*PrivateKey, error) {
+	var raw [32]byte
+	defer clear(raw[:])
+	if _, err := io.ReadFull(rand, raw[:]); err != nil {
+		return nil, fmt.Errorf("generating a private key: %w", err)
+	}
+	return privateKeyFromBytes(&raw) // out of range for 1 in 2^127
+}
+
+func privateKeyFromBytes(raw *[32]byte) (*PrivateKey, error) {
+	key := new(btcec.PrivateKey)
+	if overflow := key.Key.SetBytes(raw); overflow != 0 || key.Key.IsZero() {
+		key.Key.Zero()
+		return nil, errKeyRange
+	}
+	return &PrivateKey{key: key, public: PublicKey(key.PubKey().SerializeCompressed())}, nil
+}
+
+// WIF returns the private key as [ParseWIF] reads it, 51 characters. It is the
+// one way in which a private key leaves this package. A key that was wiped
+// gives "".
+func (k *PrivateKey) WIF() string {
+	if !k.usable() {
+		return ""
+	}
+	var raw [37]byte
+	defer clear(raw[:])
+	raw[0] = 0x80
+	k.key.Key.PutBytesUnchecked(raw[1:33])
+	sum := wifChecksum(raw[:33])
+	copy(raw[33:], sum[:])
+	return encodeBase58(raw[:])
+}
+
+func wifChecksum(versioned []byte) (sum [4]byte) {
+	once := sha256.Sum256(versioned)
+	twice := sha256.Sum256(once[:])
+	copy(sum[:], twice[:])
+	return sum
+}
+
+// Public returns the public key. It stays after [PrivateKey.Wipe].
+func (k *PrivateKey) Public() PublicKey { return k.public }
+
+// Wipe overwrites the private key, also for copies of the struct. What needs
+// it fails afterwards. Not to be called while another call is at work.
+func (k *PrivateKey) Wipe() {
+	if k != nil && k.key != nil {
+		k.key.Key.Zero()
+	}
+}
+
+func (k *PrivateKey) usable() bool { return k != nil && k.key != nil && !k.key.Key.IsZero() }

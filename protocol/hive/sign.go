@@ -1,0 +1,89 @@
+package hive
+
+import (
+	"crypto/sha256"
+	"errors"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
+)
+
+var errFault = errors.New("signature: the signer's key cannot be recovered from it; memory or processor at fault")
+
+// maxAttempts ends the search for a canonical signature. Every second attempt
+// succeeds; the longest known run took 45.
+const maxAttempts = 512
+
+// Sign signs digest with a nonce after RFC 6979 and low s, which is what the
+// chain asks for: the same key and digest always give the same signature. The
+// result may be not fc canonical (half are not), which no verifier minds since
+// 2018; see [PrivateKey.SignCanonical]. Before it is returned the public key
+// is recovered from it and compared. A wiped key is an error.
+func (k *PrivateKey) Sign(digest Digest) (Signature, error) {
+	if !k.usable() {
+		return Signature{}, errWiped
+	}
+	return k.checked(Signature(ecdsa.SignCompact(k.key, digest[:], true)), digest)
+}
+
+// SignCanonical signs digest like [PrivateKey.Sign], but so that the result
+// [Signature.IsCanonical]. It is the generator of hive-js, byte for byte (HAS
+// §8.5): attempt i takes the RFC 6979 nonce for the private key and, as
+// message, the digest itself for i = 0 and SHA-256 of the digest followed by i
+// zero bytes afterwards; the digest is signed with it.
+func (k *PrivateKey) SignCanonical(digest Digest) (Signature, error) {
+	if !k.usable() {
+		return Signature{}, errWiped
+	}
+	secret := k.key.Key.Bytes()
+	defer clear(secret[:])
+	message, padded := digest, digest[:]
+	for range maxAttempts {
+		nonce := btcec.NonceRFC6979(secret[:], message[:], nil, nil, 0)
+		sig, ok := k.signWith(nonce, digest)
+		nonce.Zero()
+		if ok && sig.IsCanonical() {
+			return k.checked(sig, digest)
+		}
+		padded = append(padded[:len(padded):len(padded)], 0)
+		message = sha256.Sum256(padded)
+	}
+	return Signature{}, errFault // unreachable: 1 in 2^500
+}
+
+// signWith makes the signature with the given nonce: r = x(kG) mod n and
+// s = (digest + r·d)/k, s replaced by n-s where that is lower. It reports false
+// for the nonces that give r or s of zero, which nobody has seen.
+func (k *PrivateKey) signWith(nonce *btcec.ModNScalar, digest Digest) (Signature, bool) {
+	var point btcec.JacobianPoint
+	btcec.ScalarBaseMultNonConst(nonce, &point)
+	point.ToAffine()
+	var r, e, s btcec.ModNScalar
+	overflow := r.SetBytes(point.X.Bytes())
+	recovery := byte(overflow<<1) | byte(point.Y.IsOddBit())
+	e.SetBytes((*[32]byte)(&digest))
+	s.Mul2(&k.key.Key, &r).Add(&e)
+	inverse := new(btcec.ModNScalar).InverseValNonConst(nonce)
+	s.Mul(inverse)
+	inverse.Zero()
+	if r.IsZero() || s.IsZero() {
+		return Signature{}, false
+	}
+	if s.IsOverHalfOrder() {
+		s.Negate()
+		recovery ^= 1
+	}
+	var sig Signature
+	sig[0] = 31 + recovery
+	r.PutBytesUnchecked(sig[1:33])
+	s.PutBytesUnchecked(sig[33:])
+	return sig, true
+}
+
+// checked returns sig if it verifies for k's own public key.
+func (k *PrivateKey) checked(sig Signature, digest Digest) (Signature, error) {
+	if !sig.Verify(digest, k.public) {
+		return Signature{}, errFault
+	}
+	return sig, nil
+}

@@ -1,0 +1,129 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"pksa/agent/control"
+)
+
+func serve(t *testing.T, handlers map[string]control.Handler) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := control.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	s := &control.Server{Handlers: handlers, Logger: slog.New(slog.DiscardHandler)}
+	go func() { done <- s.Run(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return path
+}
+
+type greeting struct {
+	Name string `json:"name"`
+}
+
+func TestCall(t *testing.T) {
+	path := serve(t, map[string]control.Handler{
+		"greet": func(_ context.Context, params jsontext.Value) (any, error) {
+			var g greeting
+			if err := control.Decode(params, &g); err != nil {
+				return nil, err
+			}
+			if g.Name == "" {
+				return nil, errors.New("nobody to greet; give a name")
+			}
+			return greeting{"hello " + g.Name}, nil
+		},
+	})
+	var got greeting
+	if err := control.Call(t.Context(), path, "greet", greeting{"bob"}, &got); err != nil || got.Name != "hello bob" {
+		t.Fatalf("%v, %v", got, err)
+	}
+	var refusal *control.Error
+	if err := control.Call(t.Context(), path, "greet", greeting{}, nil); !errors.As(err, &refusal) || refusal.Text != "nobody to greet; give a name" {
+		t.Errorf("refusal came as %v", err)
+	}
+	if err := control.Call(t.Context(), path, "greet", map[string]int{"nmae": 1}, nil); err == nil {
+		t.Error("unknown parameter passed")
+	}
+	if err := control.Call(t.Context(), path, "nothing", nil, nil); !errors.As(err, &refusal) {
+		t.Errorf("unknown method: %v", err)
+	}
+}
+
+func TestNoAgent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	if err := control.Call(t.Context(), path, "x", nil, nil); !errors.Is(err, control.ErrNoAgent) {
+		t.Errorf("no socket file: %v", err)
+	}
+	// A killed agent leaves the file behind.
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	if err := control.Call(t.Context(), path, "x", nil, nil); !errors.Is(err, control.ErrNoAgent) {
+		t.Errorf("stale socket file: %v", err)
+	}
+	again, err := control.Listen(path)
+	if err != nil {
+		t.Fatalf("stale socket not replaced: %v", err)
+	}
+	defer again.Close()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if _, err := control.Listen(path); err == nil || !strings.Contains(err.Error(), "another agent") {
+		t.Errorf("second listener: %v", err)
+	}
+}
+
+func TestListenLeavesOtherFilesAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notes")
+	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := control.Listen(path); err == nil {
+		t.Fatal("took the place of a file")
+	}
+	if b, _ := os.ReadFile(path); string(b) != "precious" {
+		t.Error("file was damaged")
+	}
+}
+
+// Garbage, silence and huge calls leave the server answering.
+func TestBadCallers(t *testing.T) {
+	path := serve(t, map[string]control.Handler{
+		"ping": func(context.Context, jsontext.Value) (any, error) { return "pong", nil },
+	})
+	for _, garbage := range []string{"", "x", "{}", "[", `{"method":"ping","other":1}`, "\x00\xff"} {
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Write([]byte(garbage))
+		conn.Close()
+	}
+	var got string
+	if err := control.Call(t.Context(), path, "ping", nil, &got); err != nil || got != "pong" {
+		t.Errorf("%q, %v", got, err)
+	}
+}

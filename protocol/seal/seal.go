@@ -1,0 +1,69 @@
+package seal
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/md5" // the key derivation of the format; nothing is authenticated by it
+	"encoding/base64"
+)
+
+// magic precedes the salt in every sealed payload.
+const magic = "Salted__"
+
+const (
+	saltSize   = 8
+	headerSize = len(magic) + saltSize
+)
+
+// Seal encrypts clear under passphrase with AES-256-CBC and returns base64 of
+// "Salted__", salt and ciphertext. The salt must be random and new for every
+// payload: key and initial vector follow from passphrase and salt alone. clear
+// should be UTF-8, or nobody will open it.
+func Seal(passphrase string, clear []byte, salt [8]byte) string {
+	padding := aes.BlockSize - len(clear)%aes.BlockSize
+	raw := make([]byte, 0, headerSize+len(clear)+padding)
+	raw = append(raw, magic...)
+	raw = append(raw, salt[:]...)
+	raw = append(raw, clear...)
+	raw = append(raw, bytes.Repeat([]byte{byte(padding)}, padding)...)
+	o := newOpener(passphrase, salt[:])
+	cipher.NewCBCEncrypter(o.block, o.iv()).CryptBlocks(raw[headerSize:], raw[headerSize:])
+	return base64.StdEncoding.EncodeToString(raw)
+}
+
+// opener is one passphrase tried on one salt. The key is made as by OpenSSL's
+// EVP_BytesToKey with MD5 and one iteration: three sums, each over the one
+// before, passphrase and salt. The first two are the key. The third is the
+// initial vector, which is needed for the first block only and therefore
+// computed on demand: it is a third of the cost of a miss.
+type opener struct {
+	block cipher.Block
+	text  []byte               // the latest sum, then passphrase and salt
+	room  [128]byte            // where text usually fits
+	clear [aes.BlockSize]byte // where single blocks are decrypted to
+}
+
+func newOpener(passphrase string, salt []byte) *opener {
+	o := &opener{}
+	o.text = append(o.room[:md5.Size], passphrase...)
+	o.text = append(o.text, salt...)
+	var key [2 * md5.Size]byte
+	first := md5.Sum(o.text[md5.Size:])
+	copy(key[:], first[:])
+	copy(o.text, first[:])
+	second := md5.Sum(o.text)
+	copy(key[md5.Size:], second[:])
+	copy(o.text, second[:])
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic(err) // unreachable: 32 bytes are a key
+	}
+	o.block = block
+	return o
+}
+
+func (o *opener) iv() []byte {
+	iv := md5.Sum(o.text)
+	return iv[:]
+}

@@ -39,8 +39,8 @@ func Seal(passphrase string, clear []byte, salt [8]byte) string {
 // computed on demand: it is a third of the cost of a miss.
 type opener struct {
 	block cipher.Block
-	text  []byte               // the latest sum, then passphrase and salt
-	room  [128]byte            // where text usually fits
+	text  []byte              // the latest sum, then passphrase and salt
+	room  [128]byte           // where text usually fits
 	clear [aes.BlockSize]byte // where single blocks are decrypted to
 }
 

@@ -1,0 +1,205 @@
+package protocol
+
+import (
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"pksa/protocol/hive"
+)
+
+// Link is what the QR code of a web page says: which request to answer, where, and with which session key (HAS §6). Key is
+// a secret: every way of printing a Link but URI leaves it out.
+type Link struct {
+	Account hive.AccountName
+	UUID    UUID
+	Key     string // the session key; not empty
+	Host    string // relay: "wss://…" without trailing slash, or "ws://…" of this machine
+}
+
+// LinkError says which part of a link is wrong. It quotes nothing of the link.
+type LinkError struct {
+	Field   string // "link", "account", "uuid", "key" or "host"
+	Problem string
+}
+
+// Error names field and problem.
+func (e *LinkError) Error() string { return "pairing link: " + e.Field + ": " + e.Problem }
+
+const (
+	linkScheme  = "has"
+	linkCommand = "auth_req/"
+	maxLinkKey  = 1024 // bytes; session keys in the wild have 36 or 64
+	maxLinkHost = 512  // bytes
+)
+
+// ParseLink reads what a person scans or pastes: a link has://auth_req/…, the base64 after it, or the JSON inside.
+// It is lenient about the wrapping (white space around, the scheme's case, either base64 alphabet, padding, %2B %2F %3D,
+// further members of the object) and strict about the content (HAS §6). Errors are *LinkError.
+//
+// The reference wallets check none of the fields. A host beginning with https:// is read as wss://, since Keychain's
+// extension writes it so.
+func ParseLink(s string) (Link, error) {
+	if len(s) > MaxLink {
+		return Link{}, &LinkError{"link", "too long"}
+	}
+	text, err := linkPayload(strings.TrimSpace(s))
+	if err != nil {
+		return Link{}, err
+	}
+	o := &object{names: []string{"account", "uuid", "key", "host"}, open: true}
+	readText(o, text)
+	if o.err != nil {
+		return Link{}, linkError(o.err)
+	}
+	link := Link{Account: o.account(), UUID: o.uuid(), Key: o.sealed("key", maxLinkKey), Host: o.text("host")}
+	if o.err != nil {
+		return Link{}, linkError(o.err)
+	}
+	link.Host, err = relayURL(link.Host)
+	if err != nil {
+		return Link{}, err
+	}
+	return link, nil
+}
+
+func linkError(e *DecodeError) error {
+	if e.Member == "" {
+		return &LinkError{"link", e.Reason.sentence()}
+	}
+	return &LinkError{e.Member, e.Reason.sentence()}
+}
+
+// linkPayload unwraps the JSON of a link.
+func linkPayload(s string) ([]byte, error) {
+	if strings.HasPrefix(s, "{") {
+		return []byte(s), nil
+	}
+	if scheme, rest, ok := strings.Cut(s, "://"); ok {
+		if !strings.EqualFold(scheme, linkScheme) {
+			return nil, &LinkError{"link", "its scheme is not has"}
+		}
+		payload, ok := strings.CutPrefix(rest, linkCommand)
+		if !ok {
+			return nil, &LinkError{"link", "not an auth_req link: it makes no session"}
+		}
+		s = payload
+	}
+	if s == "" {
+		return nil, &LinkError{"link", "empty"}
+	}
+	text, ok := anyBase64(percentDecoder.Replace(s))
+	if !ok {
+		return nil, &LinkError{"link", "not base64"}
+	}
+	return text, nil
+}
+
+var percentDecoder = strings.NewReplacer("%2B", "+", "%2b", "+", "%2F", "/", "%2f", "/", "%3D", "=", "%3d", "=")
+
+// anyBase64 reads one of the two alphabets, not both at once, padded rightly or not at all.
+func anyBase64(s string) ([]byte, bool) {
+	if strings.ContainsAny(s, "\r\n") { // which the decoder would skip
+		return nil, false
+	}
+	body := strings.TrimRight(s, "=")
+	if len(body) != len(s) && (len(s)%4 != 0 || len(s)-len(body) > 2) {
+		return nil, false
+	}
+	encoding := base64.RawStdEncoding
+	if strings.ContainsAny(body, "-_") {
+		encoding = base64.RawURLEncoding
+	}
+	text, err := encoding.Strict().DecodeString(body)
+	return text, err == nil
+}
+
+// relayURL checks and normalises the address of a relay.
+func relayURL(host string) (string, error) {
+	fail := func(problem string) (string, error) { return "", &LinkError{"host", problem} }
+	for _, c := range []byte(host) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"<>\^{|}%@`+"`", c) >= 0 {
+			return fail("has a character that no relay address needs")
+		}
+	}
+	if strings.ContainsAny(host, "?#") {
+		return fail("has a query or fragment")
+	}
+	u, err := url.Parse(host)
+	if err != nil || len(host) > maxLinkHost || u.Opaque != "" || u.Hostname() == "" || strings.Contains(u.Path, "//") {
+		return fail("not an address such as wss://relay.example")
+	}
+	if _, port, ok := strings.Cut(afterName(u.Host), ":"); ok && !validPort(port) {
+		return fail("its port is not a number from 1 to 65535")
+	}
+	switch u.Scheme {
+	case "wss", "https":
+		u.Scheme = "wss"
+	case "ws":
+		if !isLoopback(u.Hostname()) {
+			return fail("ws:// is allowed for this machine only; wss:// is wanted")
+		}
+	default:
+		return fail("its scheme is neither wss nor https")
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Host) + strings.TrimSuffix(u.Path, "/"), nil
+}
+
+// afterName returns what follows the name in host:port, brackets of an IPv6 address passed over.
+func afterName(hostport string) string {
+	return hostport[strings.LastIndexByte(hostport, ']')+1:]
+}
+
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
+}
+
+func isLoopback(name string) bool {
+	if strings.EqualFold(name, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(name)
+	return err == nil && addr.IsLoopback()
+}
+
+// URI writes the link as has://auth_req/…, members in the order of HAS §6. The result contains the session key: whoever
+// reads it can open the session.
+func (l Link) URI() (string, error) {
+	w := &writer{what: "pairing link"}
+	w.open()
+	w.account("account", l.Account)
+	w.uuid(l.UUID)
+	if l.Key == "" || len(l.Key) > maxLinkKey {
+		w.fail("key", "value not allowed")
+	}
+	w.text("key", l.Key)
+	host, err := relayURL(l.Host)
+	if err != nil {
+		return "", err
+	}
+	w.text("host", host)
+	w.close()
+	text, err := w.done()
+	if err != nil {
+		return "", err
+	}
+	return linkScheme + "://" + linkCommand + base64.StdEncoding.EncodeToString(text), nil
+}
+
+func (l Link) redacted() string {
+	return fmt.Sprintf("link of %s at %s, uuid %s, key [redacted]", l.Account, l.Host, l.UUID)
+}
+
+// Format prints the link without its key, whatever the verb.
+func (l Link) Format(f fmt.State, _ rune) { fmt.Fprint(f, l.redacted()) }
+
+// LogValue gives a logger the link without its key.
+func (l Link) LogValue() slog.Value { return slog.StringValue(l.redacted()) }
+
+// MarshalText gives an encoder the link without its key.
+func (l Link) MarshalText() ([]byte, error) { return []byte(l.redacted()), nil }

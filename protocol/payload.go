@@ -1,0 +1,92 @@
+package protocol
+
+import "pksa/protocol/hive"
+
+// readPayload takes a clear payload apart: one object with members from names and no others (HAS §12). A payload cannot
+// be larger than the message that carried it.
+func readPayload(what string, text []byte, names ...string) *object {
+	o := &object{what: what, names: names}
+	if len(text) > MaxData {
+		o.fail("", ReasonSize)
+		return o
+	}
+	readText(o, text)
+	return o
+}
+
+// inner takes apart the object that is the value of a member. Its failures are reported as the member's.
+func (o *object) inner(name string, value []byte, names ...string) *object {
+	child := &object{what: o.what + " " + name, names: names}
+	if o.err != nil {
+		child.err = o.err
+		return child
+	}
+	if value[0] != '{' {
+		o.fail(name, ReasonType)
+		child.err = o.err
+		return child
+	}
+	child.read(value)
+	return child
+}
+
+// adopt makes the failure of an inner object that of o.
+func (o *object) adopt(child *object) {
+	if o.err == nil {
+		o.err = child.err
+	}
+}
+
+// role reads key_type: exactly one of the given roles, as the chain spells them (HAS §12).
+func (o *object) role(roles ...hive.Role) hive.Role {
+	text := o.text("key_type")
+	for _, role := range roles {
+		if role.String() == text {
+			return role
+		}
+	}
+	o.fail("key_type", ReasonValue)
+	return 0
+}
+
+func (w *writer) role(role hive.Role, allowed ...hive.Role) {
+	for _, r := range allowed {
+		if r == role {
+			w.text("key_type", role.String())
+			return
+		}
+	}
+	w.fail("key_type", "value not allowed")
+}
+
+// nonce reads a nonce, absent or good. Null is neither: where protocol 1 demands the member, null is a wrong type (HAS
+// §9.3, vector sign-nonce-null).
+func (o *object) nonce() Nonce {
+	value, ok := o.raw("nonce")
+	if !ok {
+		return 0
+	}
+	n, reason := parseNonce(value)
+	if reason != "" {
+		o.fail("nonce", reason)
+	}
+	return n
+}
+
+func (w *writer) nonce(n Nonce) {
+	if n == 0 {
+		return
+	}
+	number, ok := n.wire()
+	if !ok {
+		w.fail("nonce", "value not allowed")
+		return
+	}
+	w.integer("nonce", number, 1)
+}
+
+// signingRoles are the roles that sign transactions, challengeRoles those that sign or decrypt challenges (HAS §12).
+var (
+	signingRoles   = []hive.Role{hive.Posting, hive.Active}
+	challengeRoles = []hive.Role{hive.Posting, hive.Active, hive.Memo}
+)

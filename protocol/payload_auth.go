@@ -1,0 +1,150 @@
+package protocol
+
+import "pksa/protocol/hive"
+
+// AuthReqData is the clear payload of auth_req (HAS §5.1). It carries no nonce; replays are the agent's to see (HAS §9.4).
+type AuthReqData struct {
+	App       AppInfo
+	Challenge *AuthChallenge // nil = none asked
+	Token     string         // of protocol 0.8; to be ignored
+}
+
+// AppInfo is what an application says of itself. It proves nothing.
+type AppInfo struct {
+	Name        string // not empty
+	Description string
+	Icon        string // URL; never to be fetched
+	PubKey      string // known to Keychain only; to be ignored
+}
+
+// AuthChallenge is a challenge inside an auth_req. Its text has not been through [CheckChallenge].
+type AuthChallenge struct {
+	KeyType   hive.Role // posting, active or memo
+	Challenge string
+	Decrypt   bool
+}
+
+// DecodeAuthReqData reads the clear payload of auth_req. Null counts as absent for what is optional; a nonce and a null
+// pubkey inside the challenge, which two clients send, are checked and dropped. Errors are *DecodeError.
+func DecodeAuthReqData(text []byte) (AuthReqData, error) {
+	o := readPayload("auth_req_data", text, "app", "challenge", "token")
+	data := AuthReqData{App: o.app(), Token: o.optionalText("token")}
+	if value, ok := o.optional("challenge"); ok {
+		data.Challenge = o.authChallenge(value)
+	}
+	if o.err != nil {
+		return AuthReqData{}, o.failed()
+	}
+	return data, nil
+}
+
+func (o *object) app() AppInfo {
+	value, ok := o.required("app")
+	if !ok {
+		return AppInfo{}
+	}
+	inner := o.inner("app", value, "name", "description", "icon", "pubkey")
+	app := AppInfo{
+		Name:        inner.text("name"),
+		Description: inner.optionalText("description"),
+		Icon:        inner.optionalText("icon"),
+		PubKey:      inner.optionalText("pubkey"),
+	}
+	if app.Name == "" {
+		inner.fail("name", ReasonValue)
+	}
+	o.adopt(inner)
+	return app
+}
+
+func (o *object) authChallenge(value []byte) *AuthChallenge {
+	inner := o.inner("challenge", value, "key_type", "challenge", "nonce", "decrypt", "pubkey")
+	c := &AuthChallenge{KeyType: inner.role(challengeRoles...), Challenge: inner.text("challenge")}
+	if decrypt := inner.optionalBoolean("decrypt"); decrypt != nil {
+		c.Decrypt = *decrypt
+	}
+	if _, ok := inner.optional("nonce"); ok {
+		inner.nonce()
+	}
+	if _, ok := inner.optional("pubkey"); ok {
+		inner.fail("pubkey", ReasonType)
+	}
+	inner.checkDecrypt(c.Decrypt, c.Challenge)
+	o.adopt(inner)
+	return c
+}
+
+// Encode writes the clear payload, members in the order of HAS §5.1.
+func (d AuthReqData) Encode() ([]byte, error) {
+	w := &writer{what: "auth_req_data"}
+	w.open()
+	w.name("app")
+	w.open()
+	if d.App.Name == "" {
+		w.fail("app.name", "missing")
+	}
+	w.text("name", d.App.Name)
+	w.optionalText("description", d.App.Description)
+	w.optionalText("icon", d.App.Icon)
+	w.optionalText("pubkey", d.App.PubKey)
+	w.close()
+	if c := d.Challenge; c != nil {
+		w.name("challenge")
+		w.open()
+		w.role(c.KeyType, challengeRoles...)
+		w.challenge(c.Challenge, c.Decrypt)
+		w.close()
+	}
+	w.optionalText("token", d.Token)
+	w.close()
+	return w.payload()
+}
+
+// AuthAckData is the clear payload of auth_ack (HAS §5.2).
+type AuthAckData struct {
+	Expire    int64             // end of the session, ms since 1970
+	Token     string            // one uuid per session; clients of protocol 0.8 need it
+	Challenge *ChallengeAckData // the signed challenge; nil if none was asked
+}
+
+// DecodeAuthAckData reads the clear payload of auth_ack on the application's side. The challenge may stand under either
+// of its two names, or under both with one content. Whether Expire has passed is for the caller to see. Errors are
+// *DecodeError.
+func DecodeAuthAckData(text []byte) (AuthAckData, error) {
+	o := readPayload("auth_ack_data", text, "expire", "token", "challenge", "challenge_data")
+	data := AuthAckData{Expire: o.integer("expire", 1), Token: o.optionalText("token")}
+	for _, name := range []string{"challenge", "challenge_data"} {
+		value, ok := o.optional(name)
+		if !ok {
+			continue
+		}
+		inner := o.inner(name, value, "pubkey", "challenge")
+		signed := inner.challengeAck()
+		o.adopt(inner)
+		if data.Challenge != nil && *data.Challenge != signed {
+			o.fail(name, ReasonValue)
+		}
+		data.Challenge = &signed
+	}
+	if o.err != nil {
+		return AuthAckData{}, o.failed()
+	}
+	return data, nil
+}
+
+// Encode writes the clear payload. A signed challenge is written twice, as challenge and as challenge_data, because
+// clients differ in where they look (HAS §14 row 2).
+func (d AuthAckData) Encode() ([]byte, error) {
+	w := &writer{what: "auth_ack_data"}
+	w.open()
+	w.integer("expire", d.Expire, 1)
+	w.optionalText("token", d.Token)
+	if d.Challenge != nil {
+		for _, name := range []string{"challenge", "challenge_data"} {
+			w.name(name)
+			w.challengeAck(*d.Challenge)
+		}
+	}
+	w.close()
+	return w.payload()
+}

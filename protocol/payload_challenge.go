@@ -1,0 +1,105 @@
+package protocol
+
+import "pksa/protocol/hive"
+
+// ChallengeReqData is the clear payload of challenge_req (HAS §5.4). The text has not been through [CheckChallenge].
+type ChallengeReqData struct {
+	KeyType   hive.Role // posting, active or memo
+	Challenge string    // text to sign or, with Decrypt, an encrypted memo
+	Decrypt   bool
+	Nonce     Nonce // 0 = absent
+}
+
+// DecodeChallengeReqData reads the clear payload of challenge_req. With decrypt, the challenge begins with "#" and is at
+// most MaxChallenge bytes; that it is a memo is seen when it is opened. Errors are *DecodeError.
+func DecodeChallengeReqData(text []byte) (ChallengeReqData, error) {
+	o := readPayload("challenge_req_data", text, "key_type", "challenge", "decrypt", "nonce")
+	data := ChallengeReqData{KeyType: o.role(challengeRoles...), Challenge: o.text("challenge"), Nonce: o.nonce()}
+	if decrypt := o.optionalBoolean("decrypt"); decrypt != nil {
+		data.Decrypt = *decrypt
+	}
+	o.checkDecrypt(data.Decrypt, data.Challenge)
+	if o.err != nil {
+		return ChallengeReqData{}, o.failed()
+	}
+	return data, nil
+}
+
+// checkDecrypt refuses to decrypt what is not encrypted: the reference wallet echoes such a text as "decrypted" (HAS
+// §13.1 row 19).
+func (o *object) checkDecrypt(decrypt bool, challenge string) {
+	switch {
+	case !decrypt:
+	case len(challenge) > MaxChallenge: // reading base58 costs the square of the length
+		o.fail("challenge", ReasonSize)
+	case len(challenge) < 2 || challenge[0] != '#':
+		o.fail("challenge", ReasonValue)
+	}
+}
+
+// Encode writes the clear payload, members in the order of HAS §5.4. decrypt is left out when false.
+func (d ChallengeReqData) Encode() ([]byte, error) {
+	w := &writer{what: "challenge_req_data"}
+	w.open()
+	w.role(d.KeyType, challengeRoles...)
+	w.challenge(d.Challenge, d.Decrypt)
+	w.nonce(d.Nonce)
+	w.close()
+	return w.payload()
+}
+
+func (w *writer) challenge(text string, decrypt bool) {
+	if decrypt && (len(text) > MaxChallenge || len(text) < 2 || text[0] != '#') {
+		w.fail("challenge", "value not allowed")
+	}
+	w.text("challenge", text)
+	if decrypt {
+		w.boolean("decrypt", true)
+	}
+}
+
+// ChallengeAckData is the clear payload of challenge_ack (HAS §5.5) and the answer to a challenge inside an auth_req. No
+// request has its members, so that an answer sent back to a wallet is no request (HAS §13.3).
+type ChallengeAckData struct {
+	PubKey    hive.PublicKey // of the key that signed or decrypted
+	Challenge string         // signature of 130 hexadecimal digits, or the clear text with its leading "#"
+}
+
+// DecodeChallengeAckData reads the clear payload of challenge_ack on the application's side. The signature is not checked
+// here, nor whether the key is the account's. Errors are *DecodeError.
+func DecodeChallengeAckData(text []byte) (ChallengeAckData, error) {
+	o := readPayload("challenge_ack_data", text, "pubkey", "challenge")
+	data := o.challengeAck()
+	if o.err != nil {
+		return ChallengeAckData{}, o.failed()
+	}
+	return data, nil
+}
+
+func (o *object) challengeAck() ChallengeAckData {
+	text := o.text("pubkey")
+	data := ChallengeAckData{Challenge: o.text("challenge")}
+	if o.err != nil {
+		return data
+	}
+	key, err := hive.ParsePublicKey(text)
+	if err != nil {
+		o.fail("pubkey", ReasonValue)
+	}
+	data.PubKey = key
+	return data
+}
+
+// Encode writes the clear payload, members in the order of HAS §5.5.
+func (d ChallengeAckData) Encode() ([]byte, error) {
+	w := &writer{what: "challenge_ack_data"}
+	w.challengeAck(d)
+	return w.payload()
+}
+
+func (w *writer) challengeAck(d ChallengeAckData) {
+	w.open()
+	w.publicKey("pubkey", d.PubKey)
+	w.text("challenge", d.Challenge)
+	w.close()
+}

@@ -1,0 +1,29 @@
+package relay
+
+import "time"
+
+// bucket lets so many frames a second through, and as many at once after a pause. The zero value is empty of history.
+type bucket struct {
+	used float64 // frames, leaking at the rate
+	at   time.Time
+}
+
+// take reports whether one more frame is within the rate and, if it is, counts it.
+func (b *bucket) take(now time.Time, rate int) bool {
+	b.leak(now, rate)
+	if b.used+1 > float64(rate) {
+		return false
+	}
+	b.used++
+	return true
+}
+
+// charge counts cost more frames, whatever the rate.
+func (b *bucket) charge(cost int) { b.used += float64(cost) }
+
+func (b *bucket) leak(now time.Time, rate int) {
+	if passed := now.Sub(b.at).Seconds(); passed > 0 {
+		b.used = max(0, b.used-passed*float64(rate))
+		b.at = now
+	}
+}

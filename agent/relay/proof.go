@@ -1,0 +1,169 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// Why a proof of key is refused. The sender hears one bland text; these are for the log.
+var (
+	errProofMissing = errors.New("no proof of key")
+	errProofForm    = errors.New("proof of key is not an encrypted memo")
+	errProofTo      = errors.New("proof of key is not for this relay")
+	errProofFrom    = errors.New("proof of key is not from a key of the account")
+	errProofOpen    = errors.New("proof of key does not open")
+	errProofTime    = errors.New("proof of key is not within 10 s of now")
+	errProofUUID    = errors.New("proof of key is for another request")
+)
+
+// Bounds of what prover remembers; reaching one empties that memory, which costs time and nothing else.
+const (
+	maxSecrets = 50_000
+	maxKnown   = 100_000
+)
+
+// prover holds the relay's key and checks proofs of key (HAS §8.4). It remembers the secret shared with each account
+// key it has met, because making one costs a hundred times as much as using it, and the keys of accounts for a while.
+type prover struct {
+	key     *hive.PrivateKey
+	keys    KeysFunc
+	ttl     time.Duration
+	timeout time.Duration
+
+	mu      sync.Mutex
+	secrets map[hive.PublicKey]*hive.SharedSecret
+	known   map[hive.AccountName]knownKeys
+}
+
+type knownKeys struct {
+	keys []hive.PublicKey
+	at   time.Time
+}
+
+func newProver(key *hive.PrivateKey, c Config) *prover {
+	return &prover{
+		key: key, keys: c.Keys, ttl: c.KeysTTL, timeout: c.Limits.Lookup,
+		secrets: make(map[hive.PublicKey]*hive.SharedSecret), known: make(map[hive.AccountName]knownKeys),
+	}
+}
+
+// keysOf returns the keys that may prove the account. If the lookup fails and the keys were known before, those are
+// good for ten more lives: a chain that is out of reach must not silence the wallets that are registered.
+func (p *prover) keysOf(ctx context.Context, account hive.AccountName, now time.Time) ([]hive.PublicKey, error) {
+	p.mu.Lock()
+	known, ok := p.known[account]
+	p.mu.Unlock()
+	age := now.Sub(known.at)
+	if ok && age < p.ttl {
+		return known.keys, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	keys, err := p.keys(ctx, account)
+	switch {
+	case err == nil:
+		p.remember(account, knownKeys{keys: slices.Clone(keys), at: now})
+		return keys, nil
+	case errors.Is(err, ErrNoAccount):
+		return nil, err
+	case ok && age < 10*p.ttl:
+		return known.keys, nil
+	}
+	return nil, fmt.Errorf("keys of %s: %w", account, err)
+}
+
+func (p *prover) remember(account hive.AccountName, keys knownKeys) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.known) >= maxKnown {
+		clear(p.known)
+	}
+	p.known[account] = keys
+}
+
+// open returns what the memo says, without its "#", if one of keys wrote it to the relay.
+func (p *prover) open(memo string, keys []hive.PublicKey) (string, error) {
+	if memo == "" {
+		return "", errProofMissing
+	}
+	if len(memo) > maxPoK {
+		return "", errProofForm
+	}
+	header, err := hive.ParseMemo(memo)
+	if err != nil {
+		return "", errProofForm
+	}
+	if header.To != p.key.Public() {
+		return "", errProofTo
+	}
+	if !slices.Contains(keys, header.From) {
+		return "", errProofFrom
+	}
+	secret, err := p.secret(header.From)
+	if err != nil {
+		return "", errProofOpen
+	}
+	text, err := secret.DecodeMemo(memo)
+	if err != nil {
+		return "", errProofOpen
+	}
+	return strings.TrimPrefix(text, "#"), nil
+}
+
+func (p *prover) secret(of hive.PublicKey) (*hive.SharedSecret, error) {
+	p.mu.Lock()
+	secret := p.secrets[of]
+	p.mu.Unlock()
+	if secret != nil {
+		return secret, nil
+	}
+	secret, err := p.key.SharedSecret(of)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.secrets) >= maxSecrets {
+		clear(p.secrets)
+	}
+	p.secrets[of] = secret
+	return secret, nil
+}
+
+// checkTime judges the proof of a registration against the instant at which the message arrived.
+func (p *prover) checkTime(memo string, keys []hive.PublicKey, arrived time.Time) error {
+	text, err := p.open(memo, keys)
+	if err != nil {
+		return err
+	}
+	ms, err := strconv.ParseUint(text, 10, 53)
+	if err != nil {
+		return errProofTime
+	}
+	away := arrived.UnixMilli() - int64(ms)
+	if away > proofWindow.Milliseconds() || away < -proofWindow.Milliseconds() {
+		return errProofTime
+	}
+	return nil
+}
+
+// checkAnswer judges the proof of an answer to one request.
+func (p *prover) checkAnswer(memo string, keys []hive.PublicKey, id protocol.UUID) error {
+	text, err := p.open(memo, keys)
+	if err != nil {
+		return err
+	}
+	if text != string(id) {
+		return errProofUUID
+	}
+	return nil
+}

@@ -1,0 +1,268 @@
+package relay
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// ErrClosed is returned by Serve on a relay that was closed before.
+var ErrClosed = errors.New("relay is closed")
+
+// Relay is a HAS relay. Make one with [New]. All methods may be called concurrently.
+type Relay struct {
+	config    Config
+	log       *slog.Logger
+	prover    *prover
+	bigFrames chan struct{} // one token for each big frame in memory
+	registers chan struct{} // one token for each register_req that is worked on beside the reading
+
+	sockets sync.WaitGroup // running ServeHTTP calls; added to only while not closed
+
+	mu         sync.Mutex // guards what follows, and what socket and request say it guards
+	closed     bool
+	open       map[*socket]struct{}
+	registered int // registrations of all sockets
+	store      *store
+	expiry     *time.Timer // runs expire; nil while there is nothing to expire
+	counters   Counters
+}
+
+// New makes a relay and its key. Nothing runs until connections come.
+func New(config Config) (*Relay, error) {
+	if config.Keys == nil && !config.NoProof {
+		return nil, errors.New("relay: neither a way to find account keys nor NoProof is set")
+	}
+	key, err := hive.GeneratePrivateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("relay: making the key: %w", err)
+	}
+	config = config.withDefaults()
+	return &Relay{
+		config:    config,
+		log:       config.Logger,
+		prover:    newProver(key, config),
+		bigFrames: make(chan struct{}, bigFrames),
+		registers: make(chan struct{}, registering),
+		open:      make(map[*socket]struct{}),
+		store:     newStore(),
+	}, nil
+}
+
+// PublicKey returns the key that key_ack carries, to which proofs of key are encrypted.
+func (r *Relay) PublicKey() hive.PublicKey { return r.prover.key.Public() }
+
+// ServeHTTP upgrades a request to a WebSocket and serves it until the connection ends. The path does not matter.
+func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if !r.enter() {
+		http.Error(w, "the relay is full or stopping", http.StatusServiceUnavailable)
+		return
+	}
+	defer r.sockets.Done()
+	conn, err := websocket.Accept(w, req, &websocket.AcceptOptions{OriginPatterns: r.config.Origins})
+	if err != nil {
+		r.log.Debug("upgrading a connection", "remote", req.RemoteAddr, "err", err)
+		return
+	}
+	defer conn.CloseNow()
+	// The context of a request means nothing once its connection has been taken over.
+	ctx, drop := context.WithCancelCause(context.WithoutCancel(req.Context()))
+	defer drop(nil)
+	s := newSocket(r, conn, newUUID(), drop)
+	if !r.add(s) {
+		return
+	}
+	r.log.Debug("connection opened", "socket", s.id, "remote", req.RemoteAddr)
+	err = s.run(ctx)
+	r.remove(s)
+	r.log.Debug("connection closed", "socket", s.id, "err", err)
+}
+
+// Serve accepts connections on the listener until ctx ends or the listener breaks, then stops the relay for good: each
+// connection gets what is queued for it and a close frame, and a few seconds to answer. It returns when everything it
+// started has ended; nil if ctx ended it. The listener is closed. Whether it speaks TLS is the caller's business.
+func (r *Relay) Serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           r,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
+	}
+	broken := make(chan error, 1)
+	go func() { broken <- server.Serve(listener) }()
+	r.log.Info("relay listens", "address", listener.Addr().String(), "key", r.PublicKey().String())
+	var err error
+	select {
+	case <-ctx.Done():
+		server.Close() // connections taken over by WebSockets are not touched
+		<-broken
+	case err = <-broken:
+		server.Close()
+		err = fmt.Errorf("relay: serving %s: %w", listener.Addr(), err)
+	}
+	r.Close()
+	r.log.Info("relay stopped", "address", listener.Addr().String())
+	return err
+}
+
+// grace is how long Close waits for connections to take what is queued for them.
+const grace = 3 * time.Second
+
+// Close ends all connections and refuses new ones. It returns when every connection has ended.
+func (r *Relay) Close() {
+	r.mu.Lock()
+	r.closed = true
+	for s := range r.open {
+		s.end()
+	}
+	hurry := time.AfterFunc(grace, r.dropAll)
+	r.mu.Unlock()
+
+	r.sockets.Wait()
+	hurry.Stop()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.expiry != nil {
+		r.expiry.Stop()
+		r.expiry = nil
+	}
+}
+
+func (r *Relay) dropAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for s := range r.open {
+		s.drop(errStopping)
+	}
+}
+
+// enter counts a connection that begins. False means there is no place.
+func (r *Relay) enter() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || len(r.open) >= r.config.Limits.Connections {
+		r.counters.TurnedAway++
+		return false
+	}
+	r.sockets.Add(1)
+	return true
+}
+
+// add makes the connection known and greets it: connected is its first frame.
+func (r *Relay) add(s *socket) bool {
+	version := 1.0
+	if r.config.Version08 {
+		version = 0.8
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || len(r.open) >= r.config.Limits.Connections {
+		r.counters.TurnedAway++
+		return false
+	}
+	r.open[s] = struct{}{}
+	r.counters.Connections++
+	s.reply(protocol.Connected{
+		TimeoutSeconds:  int(r.config.Timeout / time.Second),
+		Version:         Version,
+		Protocol:        version,
+		Server:          r.config.Server,
+		SocketID:        s.id,
+		PingRateSeconds: int(r.config.PingRate / time.Second),
+	})
+	return true
+}
+
+// remove forgets a connection and its registrations. Its requests stay, for attach (HAS §11.2, 7).
+func (r *Relay) remove(s *socket) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, s)
+	s.gone = true
+	for name := range s.accounts {
+		a := r.store.accounts[name]
+		delete(a.wallets, s)
+		r.store.release(a)
+	}
+	r.registered -= len(s.accounts)
+	s.accounts = nil
+	for q := range s.asked {
+		r.store.bind(q, nil)
+	}
+}
+
+// frameRate is how many frames a second the connection may send: many once it has proved an account.
+func (r *Relay) frameRate(s *socket) int {
+	if r.isWallet(s) {
+		return r.config.Limits.WalletFrames
+	}
+	return r.config.Limits.AppFrames
+}
+
+func (r *Relay) isWallet(s *socket) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(s.accounts) > 0
+}
+
+// content returns the bytes of a queued item, nil if they are no longer to be sent.
+func (r *Relay) content(it item) []byte {
+	if it.request == nil {
+		return it.frame
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case !time.Now().Before(it.request.expire):
+		return nil
+	case it.answer:
+		return it.request.answer
+	}
+	if it.request.message != nil {
+		r.counters.Delivered++
+	}
+	return it.request.message
+}
+
+// scheduleLocked makes sure that expired requests go even if nothing else happens.
+func (r *Relay) scheduleLocked(at time.Time) {
+	if r.expiry == nil && !at.IsZero() && !r.closed {
+		r.expiry = time.AfterFunc(time.Until(at), r.expire)
+	}
+}
+
+func (r *Relay) expire() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.expiry = nil
+	unanswered, next := r.store.expire(time.Now())
+	r.counters.Expired += uint64(unanswered)
+	r.scheduleLocked(next)
+}
+
+func (r *Relay) count(add func(*Counters)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	add(&r.counters)
+}
+
+// newUUID makes a uuid of version 4.
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the process instead
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

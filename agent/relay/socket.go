@@ -1,0 +1,285 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// Why a connection ends, for the log.
+var (
+	errSlowFrame = errors.New("a frame took too long to arrive")
+	errNoPong    = errors.New("two pings went unanswered")
+	errStopping  = errors.New("the relay is stopping")
+)
+
+// socket is one connection, of an application, a wallet or both.
+//
+// Three goroutines belong to it: the one that serves its HTTP request reads and handles frames, one writes, one pings.
+// Registrations, which may wait for the chain, run beside them. All end when drop is called.
+type socket struct {
+	relay *Relay
+	conn  *websocket.Conn
+	id    string
+	drop  context.CancelCauseFunc
+	tasks sync.WaitGroup
+
+	// Guarded by Relay.mu.
+	accounts map[hive.AccountName]struct{} // registered here
+	asked    map[*request]struct{}         // requests whose answer goes here
+	pending  int                           // those of them that have no answer
+	gone     bool
+
+	// Guarded by mu, which is taken after Relay.mu where both are.
+	mu     sync.Mutex
+	queue  []item
+	owed   int           // items in queue that the peer's own frames caused
+	ending bool          // write what is queued, then close
+	wake   chan struct{} // holds one token when queue or ending changed
+	room   chan struct{} // holds one token when owed fell
+
+	// Guarded by rate.
+	rate  sync.Mutex
+	spent bucket
+}
+
+// item is one frame to write: either bytes of its own, or what a request holds when its turn comes, which may be
+// nothing any more. So a queue of any length keeps no message alive beyond its expiry.
+type item struct {
+	frame   []byte
+	request *request
+	answer  bool // the answer of request, not its message
+	owed    bool
+}
+
+func newSocket(r *Relay, conn *websocket.Conn, id string, drop context.CancelCauseFunc) *socket {
+	return &socket{
+		relay: r, conn: conn, id: id, drop: drop,
+		accounts: make(map[hive.AccountName]struct{}),
+		asked:    make(map[*request]struct{}),
+		wake:     make(chan struct{}, 1),
+		room:     make(chan struct{}, 1),
+	}
+}
+
+// run serves the connection until it ends, and returns why.
+func (s *socket) run(ctx context.Context) error {
+	s.conn.SetReadLimit(int64(s.relay.config.Limits.Frame))
+	s.tasks.Go(func() { s.writeLoop(ctx) })
+	s.tasks.Go(func() { s.pingLoop(ctx) })
+	err := s.readLoop(ctx)
+	s.drop(err)
+	err = context.Cause(ctx)
+	s.conn.CloseNow()
+	s.tasks.Wait()
+	return err
+}
+
+func (s *socket) readLoop(ctx context.Context) error {
+	for {
+		if err := s.awaitRoom(ctx); err != nil {
+			return err
+		}
+		kind, frame, release, err := s.read(ctx)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		if pause, ok := s.admit(now); !ok {
+			release()
+			s.relay.count(func(c *Counters) { c.OverLimit++ })
+			s.reply(protocol.ErrorMessage{Text: textTooMany})
+			// Reading pauses too, so that a flood costs no more than the rate it exceeds.
+			if err := sleep(ctx, pause); err != nil {
+				return err
+			}
+			continue
+		}
+		s.relay.handle(ctx, s, arrival{text: kind == websocket.MessageText, frame: frame, at: now, release: release})
+	}
+}
+
+// admit counts one frame. If it is over the rate, pause is the time that one frame may take.
+func (s *socket) admit(now time.Time) (pause time.Duration, ok bool) {
+	rate := s.relay.frameRate(s)
+	s.rate.Lock()
+	defer s.rate.Unlock()
+	return time.Second / time.Duration(rate), s.spent.take(now, rate)
+}
+
+func (s *socket) charge(cost int) {
+	s.rate.Lock()
+	defer s.rate.Unlock()
+	s.spent.charge(cost)
+}
+
+// read returns one frame. The caller calls release when it is done with the frame.
+func (s *socket) read(ctx context.Context) (kind websocket.MessageType, frame []byte, release func(), err error) {
+	kind, r, err := s.conn.Reader(ctx)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	late := time.AfterFunc(s.relay.config.Limits.Read, func() { s.drop(errSlowFrame) })
+	defer late.Stop()
+	var buf bytes.Buffer
+	if _, err = io.CopyN(&buf, r, smallFrame); err == io.EOF {
+		return kind, buf.Bytes(), func() {}, nil
+	} else if err != nil {
+		return 0, nil, nil, err
+	}
+	select {
+	case s.relay.bigFrames <- struct{}{}:
+		release = func() { <-s.relay.bigFrames }
+	case <-ctx.Done():
+		return 0, nil, nil, context.Cause(ctx)
+	}
+	if _, err = io.Copy(&buf, r); err != nil {
+		release()
+		return 0, nil, nil, err
+	}
+	return kind, buf.Bytes(), release, nil
+}
+
+// awaitRoom waits while the peer leaves too many of its replies unread: who does not read is not read from.
+func (s *socket) awaitRoom(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		full := s.owed >= s.relay.config.Limits.Replies
+		s.mu.Unlock()
+		if !full {
+			signal(s.room) // the token is for whoever else waits
+			return nil
+		}
+		select {
+		case <-s.room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// reply queues a message that a frame of this connection caused.
+func (s *socket) reply(m protocol.Message) {
+	frame, err := protocol.Encode(m)
+	if err != nil {
+		s.relay.log.Error("encoding a reply", "cmd", m.Cmd(), "err", err)
+		return
+	}
+	s.push(item{frame: frame, owed: true})
+}
+
+// push queues an item and never waits.
+func (s *socket) push(it item) {
+	s.mu.Lock()
+	s.queue = append(s.queue, it)
+	if it.owed {
+		s.owed++
+	}
+	s.mu.Unlock()
+	signal(s.wake)
+}
+
+// end makes the writer close the connection politely once the queue is written.
+func (s *socket) end() {
+	s.mu.Lock()
+	s.ending = true
+	s.mu.Unlock()
+	signal(s.wake)
+}
+
+// next takes the head of the queue. ending is true if there is none and there will be none.
+func (s *socket) next() (it item, ok, ending bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 {
+		s.queue = nil // a long queue is not kept once it is written
+		return item{}, false, s.ending
+	}
+	it = s.queue[0]
+	s.queue[0] = item{}
+	s.queue = s.queue[1:]
+	if it.owed {
+		s.owed--
+		signal(s.room)
+	}
+	return it, true, false
+}
+
+func (s *socket) writeLoop(ctx context.Context) {
+	for {
+		it, ok, ending := s.next()
+		switch {
+		case ending:
+			s.conn.Close(websocket.StatusGoingAway, errStopping.Error())
+			s.drop(errStopping)
+			return
+		case !ok:
+			select {
+			case <-s.wake:
+			case <-ctx.Done():
+				return
+			}
+		default:
+			if err := s.write(ctx, s.relay.content(it)); err != nil {
+				s.drop(err)
+				return
+			}
+		}
+	}
+}
+
+func (s *socket) write(ctx context.Context, frame []byte) error {
+	if frame == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.relay.config.Limits.Write)
+	defer cancel()
+	return s.conn.Write(ctx, websocket.MessageText, frame)
+}
+
+// pingLoop drops the connection after two pings in a row without a pong.
+func (s *socket) pingLoop(ctx context.Context) {
+	rate := s.relay.config.PingRate
+	for missed := 0; ; {
+		if missed == 0 && sleep(ctx, rate) != nil {
+			return
+		}
+		pong, cancel := context.WithTimeout(ctx, rate)
+		err := s.conn.Ping(pong)
+		cancel()
+		if err == nil {
+			missed = 0
+			continue
+		}
+		if missed++; missed == 2 || ctx.Err() != nil {
+			s.drop(errNoPong)
+			return
+		}
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

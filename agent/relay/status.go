@@ -1,0 +1,54 @@
+package relay
+
+import "pksa/protocol/hive"
+
+// Version is what connected says as the version of the relay's code.
+const Version = "1.0.0"
+
+// Counters count since the relay was made.
+type Counters struct {
+	Connections  uint64 // opened
+	TurnedAway   uint64 // connections refused for want of a place
+	Registered   uint64 // registrations accepted
+	Refused      uint64 // registrations and answers refused
+	Requests     uint64 // taken
+	Delivered    uint64 // frames with a request written to wallets
+	Answered     uint64 // requests settled by an answer
+	LateAnswers  uint64 // good in form, for a request settled before; dropped
+	Expired      uint64 // requests that ended without an answer
+	Attached     uint64 // attach requests granted
+	OverLimit    uint64 // frames and requests refused by a limit
+	UnknownFrame uint64 // frames that are no message of HAS
+}
+
+// Status is a picture of one instant.
+type Status struct {
+	Key           hive.PublicKey
+	Connections   int // open now
+	Registrations int // pairs of connection and account
+	Accounts      int // with a wallet, or with a request that waits
+	Requests      int // kept, answered or not
+	Pending       int // of those, without an answer
+	Bytes         int // held by messages and answers
+	Counters      Counters
+}
+
+// Status returns a picture of now.
+func (r *Relay) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	pending := 0
+	for _, a := range r.store.accounts {
+		pending += a.pending.Len()
+	}
+	return Status{
+		Key:           r.PublicKey(),
+		Connections:   len(r.open),
+		Registrations: r.registered,
+		Accounts:      len(r.store.accounts),
+		Requests:      len(r.store.requests),
+		Pending:       pending,
+		Bytes:         r.store.bytes,
+		Counters:      r.counters,
+	}
+}

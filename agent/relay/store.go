@@ -1,0 +1,136 @@
+package relay
+
+import (
+	"container/list"
+	"time"
+
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// request is one request from its arrival to its expiry. All but the first group is guarded by Relay.mu.
+type request struct {
+	id      protocol.UUID
+	kind    protocol.Kind
+	account hive.AccountName
+	expire  time.Time
+
+	app     *socket       // who waits for the answer; nil once that connection is gone
+	message []byte        // the frame for wallets; nil once answered or expired
+	answer  []byte        // the frame for the application; nil before and after
+	settled bool          // answered
+	waiting *list.Element // its place among the unanswered requests of the account
+}
+
+// account is what the relay knows of one account. It exists while it has a wallet or an unanswered request.
+type account struct {
+	name    hive.AccountName
+	wallets map[*socket]struct{}
+	pending list.List // of *request, oldest first
+}
+
+// store holds requests and accounts. It has no lock of its own: Relay.mu guards it.
+type store struct {
+	requests map[protocol.UUID]*request
+	accounts map[hive.AccountName]*account
+	order    list.List // of *request, the next to expire first
+	bytes    int
+}
+
+func newStore() *store {
+	return &store{requests: make(map[protocol.UUID]*request), accounts: make(map[hive.AccountName]*account)}
+}
+
+// find returns the request of that name unless it has expired. Names are compared as they were given out: an answer
+// that changes the case of a uuid is for another request.
+func (st *store) find(id protocol.UUID, now time.Time) *request {
+	r := st.requests[id]
+	if r == nil || !now.Before(r.expire) {
+		return nil
+	}
+	return r
+}
+
+func (st *store) account(name hive.AccountName) *account {
+	a := st.accounts[name]
+	if a == nil {
+		a = &account{name: name, wallets: make(map[*socket]struct{})}
+		st.accounts[name] = a
+	}
+	return a
+}
+
+// release forgets an account that nobody speaks for or asks for.
+func (st *store) release(a *account) {
+	if len(a.wallets) == 0 && a.pending.Len() == 0 {
+		delete(st.accounts, a.name)
+	}
+}
+
+func (st *store) add(r *request) {
+	r.waiting = st.account(r.account).pending.PushBack(r)
+	st.requests[r.id] = r
+	st.order.PushBack(r)
+	st.bytes += len(r.message)
+}
+
+// bind makes a connection the one that gets the answer, or nobody.
+func (st *store) bind(r *request, app *socket) {
+	if r.app != nil {
+		delete(r.app.asked, r)
+		if r.waiting != nil {
+			r.app.pending--
+		}
+	}
+	r.app = app
+	if app != nil {
+		app.asked[r] = struct{}{}
+		if r.waiting != nil {
+			app.pending++
+		}
+	}
+}
+
+// settle keeps the answer and drops the message: whatever still waits to be delivered finds nothing to deliver.
+func (st *store) settle(r *request, answer []byte) {
+	st.unwait(r)
+	r.settled = true
+	r.answer = answer
+	st.bytes += len(answer)
+}
+
+func (st *store) unwait(r *request) {
+	if r.waiting == nil {
+		return
+	}
+	a := st.accounts[r.account]
+	a.pending.Remove(r.waiting)
+	r.waiting = nil
+	st.release(a)
+	if r.app != nil {
+		r.app.pending--
+	}
+	st.bytes -= len(r.message)
+	r.message = nil
+}
+
+// expire drops what is over at that instant. It returns how many requests ended without an answer and the instant of
+// the next one to go, zero if none is left.
+func (st *store) expire(now time.Time) (unanswered int, next time.Time) {
+	for e := st.order.Front(); e != nil; e = st.order.Front() {
+		r := e.Value.(*request)
+		if now.Before(r.expire) {
+			return unanswered, r.expire
+		}
+		if !r.settled {
+			unanswered++
+		}
+		st.unwait(r)
+		st.bytes -= len(r.answer)
+		r.answer = nil
+		st.bind(r, nil)
+		st.order.Remove(e)
+		delete(st.requests, r.id)
+	}
+	return unanswered, time.Time{}
+}

@@ -1,0 +1,238 @@
+package keystore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"pksa/protocol/hive"
+)
+
+// Batch is a number of keys on their way into a keystore, checked as far as that goes without one. It is made by [KeyOf],
+// [ReadKeyLines], [ReadKeysJSON] or [KeysFromPassword], may be compared with the chain by [Batch.Check], and is used up by
+// [Store.Add]; drop one that is not added with [Batch.Wipe]. It must not be used concurrently. It cannot be printed.
+type Batch struct {
+	redacted
+	file    string // where the keys came from, for complaints
+	entries []entry
+	hint    string
+}
+
+type entry struct {
+	line    int
+	account hive.AccountName
+	role    hive.Role
+	private *hive.PrivateKey // nil once the keystore took it over
+}
+
+// Checker tells which roles a public key has on chain in an account: those authorities that list it, and memo if it is the memo key.
+// None is no error.
+type Checker func(ctx context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role, error)
+
+// KeyOf is a batch of one key, given in WIF; white space around it does not count. Errors are [ErrOwnerKey], [ErrBadRole],
+// [ErrBadAccount] and [ErrMalformedKey]; none repeats the text. wif stays the caller's.
+func KeyOf(account hive.AccountName, role hive.Role, wif []byte) (*Batch, error) {
+	b := new(Batch)
+	if err := b.add(0, account, role, wif); err != nil {
+		return nil, Complaint{Key: keyName(account, role), Err: err}
+	}
+	return b, nil
+}
+
+// Len is the number of keys.
+func (b *Batch) Len() int { return len(b.entries) }
+
+// Hint is advice to show to a person, or empty: that a master password has white space which hive-js, and the wallets built on
+// it, treat differently, so that they derive other keys from it.
+func (b *Batch) Hint() string { return b.hint }
+
+// Wipe overwrites the keys and empties the batch.
+func (b *Batch) Wipe() {
+	for _, e := range b.entries {
+		e.private.Wipe()
+	}
+	b.entries = nil
+}
+
+// Check asks the chain about every key. An error is [Complaints] about all keys that are owner keys there ([ErrOwnerKey]) or do
+// not have the role under which they are to be kept ([ErrWrongRole]), or the first error of the checker itself.
+func (b *Batch) Check(ctx context.Context, checker Checker) error {
+	var complaints Complaints
+	for i := range b.entries {
+		e := &b.entries[i]
+		roles, err := checker(ctx, e.account, e.private.Public())
+		if err != nil {
+			return fmt.Errorf("looking up the keys of %s: %w", e.account, err)
+		}
+		if err := b.checkRoles(e.role, roles); err != nil {
+			complaints = append(complaints, b.complain(e, err))
+		}
+	}
+	return complaints.asError()
+}
+
+func (b *Batch) checkRoles(role hive.Role, found []hive.Role) error {
+	switch {
+	case slices.Contains(found, hive.Owner):
+		return ErrOwnerKey
+	case slices.Contains(found, role):
+		return nil
+	case len(found) > 0:
+		return fmt.Errorf("%w: there it is its %s key", ErrWrongRole, joinRoles(found))
+	case b.hint != "":
+		return fmt.Errorf("%w: %s", ErrWrongRole, b.hint)
+	default:
+		return fmt.Errorf("%w: it is no key of the account", ErrWrongRole)
+	}
+}
+
+func joinRoles(roles []hive.Role) string {
+	names := make([]string, len(roles))
+	for i, role := range roles {
+		names[i] = role.String()
+	}
+	return strings.Join(names, " and ")
+}
+
+func (b *Batch) complain(e *entry, err error) Complaint {
+	return Complaint{File: b.file, Line: e.line, Key: keyName(e.account, e.role), Err: err}
+}
+
+func keyName(account hive.AccountName, role hive.Role) string {
+	if _, err := hive.ParseAccountName(string(account)); err != nil {
+		return "" // may be a key in the wrong place
+	}
+	return string(account) + "/" + role.String()
+}
+
+// add checks one key and puts it into the batch.
+func (b *Batch) add(line int, account hive.AccountName, role hive.Role, wif []byte) error {
+	if err := checkPlace(account, role); err != nil {
+		return err
+	}
+	key, err := parseKey(wif)
+	if err != nil {
+		return err
+	}
+	b.entries = append(b.entries, entry{line: line, account: account, role: role, private: key})
+	return nil
+}
+
+func checkPlace(account hive.AccountName, role hive.Role) error {
+	if _, err := hive.ParseAccountName(string(account)); err != nil {
+		return ErrBadAccount
+	}
+	if role == hive.Owner {
+		return ErrOwnerKey
+	}
+	if _, ok := place(role); !ok {
+		return ErrBadRole
+	}
+	return nil
+}
+
+// errRepeated: two lines for one place, whether the keys are equal or not.
+var errRepeated = errors.New("this account and role came before")
+
+// repeated complains about entries whose place another one takes before them.
+func (b *Batch) repeated() Complaints {
+	type spot struct {
+		account hive.AccountName
+		role    hive.Role
+	}
+	first := make(map[spot]int, len(b.entries))
+	var complaints Complaints
+	for i := range b.entries {
+		e := &b.entries[i]
+		at := spot{e.account, e.role}
+		if line, ok := first[at]; ok {
+			complaints = append(complaints, b.complain(e, fmt.Errorf("%w, in line %d", errRepeated, line)))
+			continue
+		}
+		first[at] = e.line
+	}
+	return complaints
+}
+
+// parseKey reads a WIF and says what the text is instead, as far as that can be seen, without repeating it.
+func parseKey(wif []byte) (*hive.PrivateKey, error) {
+	text := string(bytes.TrimSpace(wif))
+	key, err := hive.ParseWIF(text)
+	switch {
+	case err == nil:
+		return key, nil
+	case isPublicKey(text):
+		return nil, fmt.Errorf("%w: this is a public key", ErrMalformedKey)
+	case strings.HasPrefix(text, "P5"):
+		return nil, fmt.Errorf("%w: this looks like a master password; import it as one", ErrMalformedKey)
+	default:
+		return nil, ErrMalformedKey
+	}
+}
+
+func isPublicKey(text string) bool {
+	_, err := hive.ParsePublicKey(text)
+	return err == nil
+}
+
+// likeWIF matches what is a WIF but for typing errors.
+var likeWIF = regexp.MustCompile(`^5[1-9A-HJ-NP-Za-km-z]{49,51}$`)
+
+// KeysFromPassword is a batch of the keys of these roles, derived from a master password: the SHA-256 of account, role and
+// password joined (chain §1.3). Neither the password nor anything else derived from it is kept; password stays the caller's.
+//
+// [ErrBadPassword] comes with the reason: nothing, a public key, or a private key in WIF, which is recognised even with a typing
+// error in it. White space in the password counts as it stands; see [Batch.Hint].
+func KeysFromPassword(account hive.AccountName, roles []hive.Role, password []byte) (*Batch, error) {
+	if len(roles) == 0 {
+		return nil, ErrNoKeys
+	}
+	if err := checkPassword(string(password)); err != nil {
+		return nil, err
+	}
+	b := &Batch{hint: passwordHint(string(password))}
+	for i, role := range roles {
+		err := checkPlace(account, role)
+		if err == nil && slices.Contains(roles[:i], role) {
+			err = fmt.Errorf("%w: named twice", ErrBadRole)
+		}
+		if err != nil {
+			b.Wipe()
+			return nil, Complaint{Key: keyName(account, role), Err: err}
+		}
+		key := hive.PrivateKeyFromPassword(account, role, string(password))
+		b.entries = append(b.entries, entry{account: account, role: role, private: key})
+	}
+	return b, nil
+}
+
+func checkPassword(password string) error {
+	switch text := strings.TrimSpace(password); {
+	case text == "":
+		return fmt.Errorf("%w: it is empty", ErrBadPassword)
+	case likeWIF.MatchString(text):
+		return fmt.Errorf("%w: this is a private key in WIF, for one role; import it as such", ErrBadPassword)
+	case isPublicKey(text):
+		return fmt.Errorf("%w: this is a public key", ErrBadPassword)
+	case !utf8.ValidString(password):
+		return fmt.Errorf("%w: it is not UTF-8", ErrBadPassword)
+	}
+	return nil
+}
+
+// squeezed matches what hive-js changes in the joined text: runs of white space become one blank, and the end is trimmed. The
+// beginning is the account's name.
+var squeezed = regexp.MustCompile(`[\t\n\v\f\r]|  |[\s\x{00a0}\x{feff}\x{2028}\x{2029}\p{Zs}]$`)
+
+func passwordHint(password string) string {
+	if !squeezed.MatchString(password) {
+		return ""
+	}
+	return "the password has white space that wallets built on hive-js squeeze to single blanks, so that they derive other keys: " +
+		"if the account was made with one of those, give the password squeezed, or import its keys one by one"
+}

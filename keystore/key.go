@@ -1,0 +1,167 @@
+package keystore
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pksa/protocol/hive"
+)
+
+// maxShared bounds the shared secrets that one key keeps. An account speaks to a few relays, each with one key at a time.
+const maxShared = 8
+
+// Key is a handle to one private key: it signs, decrypts memos and makes proofs, and never gives the key away. It stays valid
+// across [Store.Reload] as long as the account keeps this very key in this role; after that, and after [Store.Close], its methods
+// give [ErrKeyGone]. All methods may be called concurrently.
+type Key struct {
+	redacted
+	account hive.AccountName
+	role    hive.Role
+	public  hive.PublicKey
+
+	mu      sync.RWMutex     // held for reading while the key is at work, for writing to end it
+	private *hive.PrivateKey // nil once gone
+
+	cache  sync.Mutex // guards shared and next; taken with mu held
+	shared []relaySecret
+	next   int // the place that the next secret takes when all are taken
+}
+
+type relaySecret struct {
+	relay  hive.PublicKey
+	secret *hive.SharedSecret
+}
+
+func newKey(account hive.AccountName, role hive.Role, private *hive.PrivateKey) *Key {
+	return &Key{account: account, role: role, public: private.Public(), private: private}
+}
+
+// Account is whose key it is.
+func (k *Key) Account() hive.AccountName { return k.account }
+
+// Role is memo, posting or active.
+func (k *Key) Role() hive.Role { return k.role }
+
+// Public is the public key. It needs no computation, and outlives the private key.
+func (k *Key) Public() hive.PublicKey { return k.public }
+
+// Sign signs the digest of a transaction, see [hive.PrivateKey.Sign].
+func (k *Key) Sign(digest hive.Digest) (hive.Signature, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.private == nil {
+		return hive.Signature{}, ErrKeyGone
+	}
+	return k.private.Sign(digest)
+}
+
+// SignCanonical signs the digest of a challenge in the stricter form that some verifiers ask for (HAS §8.5).
+func (k *Key) SignCanonical(digest hive.Digest) (hive.Signature, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.private == nil {
+		return hive.Signature{}, ErrKeyGone
+	}
+	return k.private.SignCanonical(digest)
+}
+
+// DecodeMemo decrypts a memo from or to this key and returns its text with the leading "#" (HAS §8.4).
+func (k *Key) DecodeMemo(memo string) (string, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.private == nil {
+		return "", ErrKeyGone
+	}
+	return k.private.DecodeMemo(memo)
+}
+
+// Prove returns the proof of key for a relay: "#" and text as a memo encrypted to the relay's key (HAS §8.4). text is without
+// "#": the milliseconds of now when registering, the uuid in answers. The first proof for a relay key costs a point
+// multiplication, later ones use the shared secret that is kept; the secrets for the last eight relay keys are.
+func (k *Key) Prove(relay hive.PublicKey, text string) (string, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.private == nil {
+		return "", ErrKeyGone
+	}
+	secret, err := k.sharedLocked(relay)
+	if err != nil {
+		return "", err
+	}
+	return secret.EncodeMemo(k.public, relay, "#"+text, nextNonce())
+}
+
+// sharedLocked needs mu held for reading. Two callers that miss at once both compute: that is cheaper than waiting for each other.
+func (k *Key) sharedLocked(relay hive.PublicKey) (*hive.SharedSecret, error) {
+	if secret := k.cached(relay); secret != nil {
+		return secret, nil
+	}
+	secret, err := k.private.SharedSecret(relay)
+	if err != nil {
+		return nil, err
+	}
+	return k.keep(relay, secret), nil
+}
+
+func (k *Key) cached(relay hive.PublicKey) *hive.SharedSecret {
+	k.cache.Lock()
+	defer k.cache.Unlock()
+	for i := range k.shared {
+		if k.shared[i].relay == relay {
+			return k.shared[i].secret
+		}
+	}
+	return nil
+}
+
+// keep puts a secret into the cache and returns the one to use. What falls out is not wiped: another caller may be using it.
+func (k *Key) keep(relay hive.PublicKey, secret *hive.SharedSecret) *hive.SharedSecret {
+	k.cache.Lock()
+	defer k.cache.Unlock()
+	for i := range k.shared {
+		if k.shared[i].relay == relay {
+			return k.shared[i].secret
+		}
+	}
+	entry := relaySecret{relay: relay, secret: secret}
+	if len(k.shared) < maxShared {
+		k.shared = append(k.shared, entry)
+		return secret
+	}
+	k.shared[k.next] = entry
+	k.next = (k.next + 1) % maxShared
+	return secret
+}
+
+// end wipes the private key and the shared secrets. It waits for calls at work.
+func (k *Key) end() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.private == nil {
+		return
+	}
+	k.private.Wipe()
+	k.private = nil
+	for i := range k.shared {
+		k.shared[i].secret.Wipe()
+	}
+	k.shared = nil
+}
+
+// lastNonce is the nonce of the last memo. It is one for the process, and not for a store: two stores that hold the same key
+// must not use a nonce twice either.
+var lastNonce atomic.Uint64
+
+// nextNonce is strictly increasing: the milliseconds of now in the upper 48 bits, counting on from the last one if the clock has
+// not moved on or went back (HAS §8.4; hive-js keeps a counter in the lower 16 bits).
+func nextNonce() uint64 {
+	now := uint64(time.Now().UnixMilli()) << 16 //nolint:gosec // not before 1970
+	for {
+		last := lastNonce.Load()
+		next := max(now, last+1)
+		if lastNonce.CompareAndSwap(last, next) {
+			return next
+		}
+	}
+}

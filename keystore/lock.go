@@ -1,0 +1,305 @@
+package keystore
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+)
+
+const (
+	// workFactor is log2 of the scrypt cost of the files we write: 32 MiB and some 100 ms.
+	workFactor = 15
+	// maxWorkFactor is what we read: the age tool writes 18 (256 MiB), so that a file its owner rewrote opens here. The next
+	// change by us writes 15 again.
+	maxWorkFactor = 18
+
+	ageMagic      = "age-encryption.org/v1\n"
+	ageAnyMagic   = "age-encryption.org/"
+	armorMagic    = "-----BEGIN AGE ENCRYPTED FILE-----"
+	identityStart = "AGE-SECRET-KEY-"
+	pluginStart   = "AGE-PLUGIN-"
+)
+
+// Unlock opens a keystore and locks it again: a passphrase, or age identities. The zero value opens nothing. It cannot be printed.
+type Unlock struct {
+	redacted
+	passphrase Secret
+	identities []age.Identity
+	recipients []string // of the identities, in their order
+}
+
+// NewUnlock tells from the text what it is: if a line begins with "AGE-SECRET-KEY-" it is an age identity file (as age-keygen
+// writes it: one identity a line, "#" begins a comment), else it is a passphrase of one line. Identities of age plugins are
+// refused with [ErrPlugin]. The secret stays the caller's, who may wipe it afterwards.
+func NewUnlock(secret Secret) (Unlock, error) {
+	text := secret.Bytes()
+	switch {
+	case len(text) == 0:
+		return Unlock{}, errors.New("the secret that opens the keystore is empty")
+	case holdsIdentity(text):
+		return parseIdentities(text)
+	case bytes.ContainsAny(text, "\r\n\x00"):
+		// The age tool asks for a passphrase in one line; more is a file named by mistake.
+		return Unlock{}, errors.New("a passphrase is one line: is this the right file?")
+	}
+	return Unlock{passphrase: secret.clone()}, nil
+}
+
+func holdsIdentity(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if bytes.HasPrefix(line, []byte(identityStart)) || bytes.HasPrefix(line, []byte(pluginStart)) {
+			return true
+		}
+	}
+	return false
+}
+
+func parseIdentities(text []byte) (Unlock, error) {
+	var u Unlock
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
+		line = bytes.TrimRight(line, "\r\n")
+		if len(line) == 0 || line[0] == '#' {
+			continue
+		}
+		if bytes.HasPrefix(line, []byte(pluginStart)) {
+			return Unlock{}, fmt.Errorf("line %d of the identity file: %w", n, ErrPlugin)
+		}
+		ids, err := age.ParseIdentities(bytes.NewReader(line))
+		if err != nil || len(ids) != 1 { // age's error may hold pieces of the line
+			return Unlock{}, fmt.Errorf("line %d of the identity file is no age identity", n)
+		}
+		recipient, err := recipientOf(ids[0])
+		if err != nil {
+			return Unlock{}, err
+		}
+		u.identities = append(u.identities, ids[0])
+		u.recipients = append(u.recipients, recipient)
+	}
+	return u, nil
+}
+
+func recipientOf(id age.Identity) (string, error) {
+	switch id := id.(type) {
+	case *age.X25519Identity:
+		return id.Recipient().String(), nil
+	case *age.HybridIdentity:
+		return id.Recipient().String(), nil
+	default:
+		return "", ErrPlugin
+	}
+}
+
+// pluginRecipient matches age1NAME1…: the bech32 alphabet itself has no 1.
+var pluginRecipient = regexp.MustCompile(`^age1[^1]+1`)
+
+// parseRecipient takes the recipients of age itself, in their one spelling.
+func parseRecipient(text string) (age.Recipient, error) {
+	recipients, err := age.ParseRecipients(strings.NewReader(text))
+	if err == nil && len(recipients) == 1 {
+		if printed, ok := recipients[0].(fmt.Stringer); ok && printed.String() == text {
+			return recipients[0], nil
+		}
+	}
+	if strings.HasPrefix(text, "ssh-") || pluginRecipient.MatchString(text) {
+		return nil, ErrPlugin
+	}
+	return nil, errors.New("not an age recipient: wanted age1…, the public half of an identity")
+}
+
+// Wipe overwrites the passphrase. The age library offers no way to wipe identities.
+func (u Unlock) Wipe() { u.passphrase.Wipe() }
+
+func (u Unlock) clone() *Unlock {
+	u.passphrase = u.passphrase.clone()
+	return &u
+}
+
+func (u Unlock) isZero() bool { return len(u.identities) == 0 && len(u.passphrase.Bytes()) == 0 }
+
+// lockWith is the recipients to remember for a file that u opens and the recovery recipients as well. None for a passphrase.
+func (u Unlock) lockWith(recovery []string) ([]string, error) {
+	if u.isZero() {
+		return nil, fmt.Errorf("%w: neither passphrase nor identity", ErrBadLock)
+	}
+	if len(u.identities) == 0 {
+		if len(recovery) > 0 {
+			return nil, fmt.Errorf("%w: a passphrase cannot stand beside recipients: lock with an identity file to have recovery recipients", ErrBadLock)
+		}
+		return nil, nil
+	}
+	var recipients []string
+	known := make(map[string]bool)
+	for _, text := range append(append([]string(nil), u.recipients...), recovery...) {
+		if _, err := parseRecipient(text); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrBadLock, err)
+		}
+		if !known[text] {
+			known[text] = true
+			recipients = append(recipients, text)
+		}
+	}
+	return recipients, nil
+}
+
+// encrypt locks plain: to the recipients, or by the passphrase of u if there are none.
+func (u Unlock) encrypt(plain []byte, recipients []string) ([]byte, error) {
+	to, err := u.ageRecipients(recipients)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, to...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrBadLock, err)
+	}
+	if _, err := w.Write(plain); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+func (u Unlock) ageRecipients(texts []string) ([]age.Recipient, error) {
+	if len(texts) == 0 {
+		if len(u.passphrase.Bytes()) == 0 {
+			return nil, ErrLockMismatch
+		}
+		r, err := age.NewScryptRecipient(string(u.passphrase.Bytes()))
+		if err != nil {
+			return nil, err
+		}
+		r.SetWorkFactor(workFactor)
+		return []age.Recipient{r}, nil
+	}
+	to := make([]age.Recipient, 0, len(texts))
+	for _, text := range texts {
+		r, err := parseRecipient(text)
+		if err != nil {
+			return nil, err
+		}
+		to = append(to, r)
+	}
+	return to, nil
+}
+
+// decrypt opens an age file. The result is one buffer, for the caller to wipe.
+func (u Unlock) decrypt(raw []byte) ([]byte, error) {
+	if err := checkMagic(raw); err != nil {
+		return nil, err
+	}
+	ids, err := u.ageIdentities(raw)
+	if err != nil {
+		return nil, err
+	}
+	if len(u.identities) == 0 {
+		// scrypt has just left 32 MiB of garbage; a process that lives on needs them no more.
+		defer debug.FreeOSMemory()
+	}
+	r, err := age.Decrypt(bytes.NewReader(raw), ids...)
+	if err != nil {
+		return nil, u.explain(err)
+	}
+	var plain bytes.Buffer
+	plain.Grow(len(raw) + bytes.MinRead) // never outgrown: the clear text is shorter
+	if _, err := plain.ReadFrom(io.LimitReader(r, int64(len(raw)))); err != nil {
+		clear(plain.Bytes())
+		return nil, fmt.Errorf("%w (%v)", ErrDamaged, err)
+	}
+	return plain.Bytes(), nil
+}
+
+func checkMagic(raw []byte) error {
+	switch text := string(raw[:min(len(raw), len(armorMagic))]); {
+	case strings.HasPrefix(text, ageMagic):
+		return nil
+	case strings.HasPrefix(text, armorMagic):
+		return fmt.Errorf("%w: it is armored; write it again with the age tool, without --armor", ErrDamaged)
+	case strings.HasPrefix(text, ageAnyMagic):
+		return fmt.Errorf("%w: a version of the age format that is not known here", ErrNewerVersion)
+	default:
+		return fmt.Errorf("%w (it is no age file)", ErrDamaged)
+	}
+}
+
+// ageIdentities tells the wrong kind of secret and too much work before any work is done.
+func (u Unlock) ageIdentities(raw []byte) ([]age.Identity, error) {
+	header, locked := bytes.CutPrefix(raw[len(ageMagic):], []byte("-> scrypt "))
+	switch {
+	case u.isZero():
+		return nil, fmt.Errorf("%w: no secret was given", ErrWrongLock)
+	case locked && len(u.identities) > 0:
+		return nil, fmt.Errorf("%w: it is locked by a passphrase, and an age identity was given", ErrWrongLock)
+	case !locked && len(u.identities) == 0:
+		return nil, fmt.Errorf("%w: it is locked to age recipients, and a passphrase was given; give their identity file", ErrWrongLock)
+	case !locked:
+		return u.identities, nil
+	}
+	line, _, _ := bytes.Cut(header[:min(len(header), 64)], []byte("\n"))
+	if words := strings.Fields(string(line)); len(words) == 2 {
+		if n, err := strconv.Atoi(words[1]); err == nil && n > maxWorkFactor {
+			return nil, fmt.Errorf("%w: its scrypt work factor is %d, more than the %d taken here", ErrDamaged, n, maxWorkFactor)
+		}
+	}
+	id, err := age.NewScryptIdentity(string(u.passphrase.Bytes()))
+	if err != nil {
+		return nil, err
+	}
+	id.SetMaxWorkFactor(maxWorkFactor)
+	return []age.Identity{id}, nil
+}
+
+func (u Unlock) explain(err error) error {
+	var noMatch *age.NoIdentityMatchError
+	switch {
+	case !errors.As(err, &noMatch):
+		return fmt.Errorf("%w (%v)", ErrDamaged, err)
+	case len(u.identities) == 0:
+		return ErrWrongPassphrase
+	default:
+		return ErrWrongIdentity
+	}
+}
+
+// CreateIdentity makes a new age identity and writes it to a file that must not exist yet, mode 0600, in the form of
+// age-keygen and synced to disk. The recipient is its public half, which may be shown.
+func CreateIdentity(path string) (unlock Unlock, recipient string, err error) {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		return Unlock{}, "", err
+	}
+	recipient = id.Recipient().String()
+	text := fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), recipient, id)
+	defer clear(text)
+	if err := createSecretFile(path, text); err != nil {
+		return Unlock{}, "", fmt.Errorf("writing identity %q: %w", path, err)
+	}
+	return Unlock{identities: []age.Identity{id}, recipients: []string{recipient}}, recipient, nil
+}
+
+func createSecretFile(path string, text []byte) error {
+	if err := checkFolder(folderOf(path)); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := writeSynced(f, text); err != nil {
+		_ = os.Remove(path)
+		return err
+	}
+	return syncFolder(folderOf(path))
+}

@@ -1,0 +1,54 @@
+package keystore
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// redacted is embedded by every type that holds a secret: whatever verb, logger or encoder meets the value, it prints the same
+// word. The promoted methods are part of those types on purpose.
+type redacted struct{}
+
+const redactedText = "[redacted]"
+
+// Format writes "[redacted]" for every verb.
+func (redacted) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redactedText) }
+
+// LogValue is "[redacted]".
+func (redacted) LogValue() slog.Value { return slog.StringValue(redactedText) }
+
+// MarshalJSON is the JSON string "[redacted]".
+func (redacted) MarshalJSON() ([]byte, error) { return []byte(`"` + redactedText + `"`), nil }
+
+// MarshalText is "[redacted]".
+func (redacted) MarshalText() ([]byte, error) { return []byte(redactedText), nil }
+
+// Secret is a buffer of secret bytes that cannot be printed and can be wiped. Copies of a Secret share the buffer. The zero
+// value is an empty secret. Reading concurrently is safe, wiping while others read is not.
+type Secret struct {
+	redacted
+	// A pointer and not the slice: fmt cannot call Format on the unexported field of a foreign struct and would print a slice's
+	// bytes, but prints only the address of a nested pointer.
+	box *secretBox
+}
+
+type secretBox struct{ bytes []byte }
+
+// NewSecret returns a Secret that takes over b: the caller must not use b any more.
+func NewSecret(b []byte) Secret { return Secret{box: &secretBox{bytes: b}} }
+
+// Bytes is the buffer itself, not a copy: it reads as zeros after [Secret.Wipe]. It is nil for the zero Secret.
+func (s Secret) Bytes() []byte {
+	if s.box == nil {
+		return nil
+	}
+	return s.box.bytes
+}
+
+// Wipe overwrites the buffer with zeros, in every copy of the Secret. Copies that the Go runtime or a library made on the way
+// (see the package comment) are out of its reach.
+func (s Secret) Wipe() { clear(s.Bytes()) }
+
+// clone is a Secret with a buffer of its own.
+func (s Secret) clone() Secret { return NewSecret(append([]byte(nil), s.Bytes()...)) }

@@ -1,0 +1,300 @@
+package keystore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// maxSecret bounds every secret read: far above any passphrase or identity file, far below a file named by mistake.
+	maxSecret = 16 << 10
+	// commandTimeout leaves a person time to touch a hardware key or answer the helper's own question.
+	commandTimeout = time.Minute
+	// commandGrace is how long a helper's children may hold its output open after it has ended.
+	commandGrace = time.Second
+)
+
+// Sources, by the word before the colon.
+const (
+	sourceFile       = "file"
+	sourceEnv        = "env"
+	sourceFD         = "fd"
+	sourceCredential = "credential"
+	sourceCommand    = "command"
+	sourceIdentity   = "identity"
+	sourcePrompt     = "prompt"
+)
+
+// Source says where a secret comes from; it is not the secret and may be printed. The zero value is no source: reading it fails.
+//
+// The forms mean the same wherever a setting or flag takes one:
+//
+//	file:PATH        a file that only we or root can read (0600 or 0400); Docker and Kubernetes secrets are files
+//	env:NAME         an environment variable, removed from the environment once read, so that no child inherits it. It can
+//	                 be read once. (The kernel still shows the first environment of a process to its own user.)
+//	fd:N             an open file descriptor, 0 or from 3 up, read to its end and (but for 0) closed. It can be read once
+//	credential:NAME  a systemd credential: file NAME in $CREDENTIALS_DIRECTORY
+//	command:ARGV     what a program prints within a minute. ARGV is split at blanks; there is no shell, no quoting
+//	identity:PATH    an age identity file, under the rules of file:
+//	prompt           asked of the person at the terminal
+//
+// From what is read, one newline at the end is taken off. Nothing and more than 16 KiB are refused.
+type Source struct{ kind, arg string }
+
+// errSource never quotes what it refuses: it may be the secret itself, given by mistake.
+var errSource = errors.New("not a source of secrets: wanted file:PATH, env:NAME, fd:N, credential:NAME, command:…, identity:PATH or prompt; " +
+	"a secret itself is never taken from a command line or a setting")
+
+var (
+	envName        = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	credentialName = regexp.MustCompile(`^[A-Za-z0-9_@%+:=,-][A-Za-z0-9_@%+:=,.-]*$`)
+)
+
+// ParseSource reads one of the forms that [Source] lists. Its errors do not repeat the text.
+func ParseSource(s string) (Source, error) {
+	if s == sourcePrompt {
+		return Source{kind: sourcePrompt}, nil
+	}
+	kind, arg, found := strings.Cut(s, ":")
+	if !found || arg == "" || strings.ContainsRune(arg, 0) {
+		return Source{}, errSource
+	}
+	src := Source{kind: kind, arg: arg}
+	switch kind {
+	case sourceFile, sourceIdentity:
+		return src, nil
+	case sourceEnv:
+		if !envName.MatchString(arg) {
+			return Source{}, errors.New("env: wants the name of an environment variable: letters, digits and _")
+		}
+	case sourceFD:
+		if _, err := descriptor(arg); err != nil {
+			return Source{}, err
+		}
+	case sourceCredential:
+		if !credentialName.MatchString(arg) {
+			return Source{}, errors.New("credential: wants the bare name of a systemd credential, no path")
+		}
+	case sourceCommand:
+		if len(strings.Fields(arg)) == 0 || strings.ContainsAny(arg, "'\"`\\$|&;<>\n") {
+			return Source{}, errors.New("command: wants a program and its arguments, split at blanks; there is no shell: " +
+				"put quotes, pipes and variables into a script")
+		}
+	default:
+		return Source{}, errSource
+	}
+	return src, nil
+}
+
+// String is the text that [ParseSource] read; empty for the zero value.
+func (s Source) String() string {
+	if s.arg == "" {
+		return s.kind
+	}
+	return s.kind + ":" + s.arg
+}
+
+// IsZero reports whether s is the zero value, no source.
+func (s Source) IsZero() bool { return s == Source{} }
+
+// Read fetches the secret. prompt asks a person, with a label to show; only the source prompt calls it, and nil means that there is
+// nobody to ask. The context bounds commands; a read of fd:N goes on until the writer closes its end.
+//
+// Errors name the source, never what it delivered. A file that others can read is a *[PermissionError].
+func (s Source) Read(ctx context.Context, label string, prompt func(label string) ([]byte, error)) (Secret, error) {
+	if err := ctx.Err(); err != nil {
+		return Secret{}, err
+	}
+	raw, err := s.read(ctx, label, prompt)
+	if err == nil {
+		raw, err = trimSecret(raw)
+	}
+	if err != nil {
+		return Secret{}, fmt.Errorf("reading the secret from %s: %w", s.Redacted(), err)
+	}
+	return NewSecret(raw), nil
+}
+
+// Unlock reads the source and makes of it what opens a keystore, see [NewUnlock]. From identity:PATH only an age identity is taken.
+func (s Source) Unlock(ctx context.Context, prompt func(label string) ([]byte, error)) (Unlock, error) {
+	secret, err := s.Read(ctx, "passphrase of the keystore", prompt)
+	if err != nil {
+		return Unlock{}, err
+	}
+	defer secret.Wipe()
+	if s.kind == sourceIdentity && !holdsIdentity(secret.Bytes()) {
+		return Unlock{}, fmt.Errorf("reading %s: there is no line that begins with AGE-SECRET-KEY-1", s)
+	}
+	return NewUnlock(secret)
+}
+
+// Redacted is the source as errors name it: a command without its arguments, which may hold more than belongs into a log.
+func (s Source) Redacted() string {
+	if s.kind == sourceCommand {
+		return sourceCommand + ":" + strings.Fields(s.arg)[0]
+	}
+	return s.String()
+}
+
+func (s Source) read(ctx context.Context, label string, prompt func(string) ([]byte, error)) ([]byte, error) {
+	switch s.kind {
+	case sourceFile, sourceIdentity:
+		return readSecretFile(s.arg, owned.checkFile)
+	case sourceEnv:
+		return readEnv(s.arg)
+	case sourceFD:
+		return readDescriptor(s.arg)
+	case sourceCredential:
+		return readCredential(s.arg)
+	case sourceCommand:
+		return readCommand(ctx, strings.Fields(s.arg))
+	case sourcePrompt:
+		if prompt == nil {
+			return nil, errors.New("there is nobody to ask: name another source, such as file:PATH or identity:PATH")
+		}
+		return prompt(label)
+	default:
+		return nil, errSource
+	}
+}
+
+func readSecretFile(path string, check func(owned) error) ([]byte, error) {
+	f, _, err := openChecked(path, check)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readBounded(f)
+}
+
+func readEnv(name string) ([]byte, error) {
+	value, ok := os.LookupEnv(name)
+	if !ok {
+		return nil, errors.New("the variable is not set (or was read before: it is removed once read)")
+	}
+	if err := os.Unsetenv(name); err != nil {
+		return nil, err
+	}
+	return readBounded(strings.NewReader(value))
+}
+
+func descriptor(arg string) (int, error) {
+	n, err := strconv.Atoi(arg)
+	if err != nil || strconv.Itoa(n) != arg || n < 0 || n == 1 || n == 2 || n > 1<<16 {
+		return 0, errors.New("fd: wants the number of an open file descriptor: 0, or from 3 up")
+	}
+	return n, nil
+}
+
+func readDescriptor(arg string) ([]byte, error) {
+	n, err := descriptor(arg)
+	if err != nil {
+		return nil, err
+	}
+	// Only what can carry a secret: a wrong number may be a descriptor of the Go runtime itself (its epoll), which has no file
+	// type, and closing that one would stop all network I/O.
+	var stat syscall.Stat_t
+	if err := syscall.Fstat(n, &stat); err != nil {
+		return nil, fmt.Errorf("no such open descriptor: %w", err)
+	}
+	switch stat.Mode & syscall.S_IFMT {
+	case syscall.S_IFREG, syscall.S_IFIFO, syscall.S_IFSOCK, syscall.S_IFCHR:
+	default:
+		return nil, errors.New("the descriptor is not a file or pipe")
+	}
+	f := os.NewFile(uintptr(n), "fd:"+arg)
+	if n != 0 { // the next file opened would become standard input
+		defer f.Close()
+	}
+	return readBounded(f)
+}
+
+func readCredential(name string) ([]byte, error) {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if !filepath.IsAbs(dir) {
+		return nil, errors.New("$CREDENTIALS_DIRECTORY is not set: give the unit LoadCredential= or LoadCredentialEncrypted=")
+	}
+	return readSecretFile(filepath.Join(dir, name), owned.checkCredential)
+}
+
+// readCommand does not look at what the helper writes to standard error: that goes to ours, where a person sees it.
+func readCommand(ctx context.Context, argv []string) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, commandTimeout, fmt.Errorf("no answer within %s", commandTimeout))
+	defer cancel()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // the operator's own setting
+	cmd.Stderr = os.Stderr
+	cmd.WaitDelay = commandGrace
+	out := &boundedBuffer{bytes: make([]byte, 0, maxSecret+1)}
+	cmd.Stdout = out
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case out.full:
+		err = errTooLong
+	}
+	if err != nil {
+		clear(out.bytes)
+		return nil, err
+	}
+	return out.bytes, nil
+}
+
+var errTooLong = fmt.Errorf("longer than %d bytes: is this the right place?", maxSecret)
+
+// boundedBuffer never grows, so that no outgrown copy of a secret is left behind.
+type boundedBuffer struct {
+	bytes []byte
+	full  bool
+}
+
+func (b *boundedBuffer) Write(p []byte) (int, error) {
+	if len(b.bytes)+len(p) > maxSecret {
+		b.full = true
+		return 0, errTooLong
+	}
+	b.bytes = append(b.bytes, p...)
+	return len(p), nil
+}
+
+func readBounded(r io.Reader) ([]byte, error) {
+	buf := make([]byte, maxSecret+1)
+	n, err := io.ReadFull(r, buf)
+	switch {
+	case err == nil:
+		clear(buf)
+		return nil, errTooLong
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return buf[:n], nil
+	default:
+		clear(buf)
+		return nil, err
+	}
+}
+
+// trimSecret moves the secret into a buffer of its size, without one newline at its end, and wipes the one that it came in.
+func trimSecret(raw []byte) ([]byte, error) {
+	defer clear(raw)
+	text, cut := bytes.CutSuffix(raw, []byte("\n"))
+	if cut {
+		text = bytes.TrimSuffix(text, []byte("\r"))
+	}
+	if len(text) == 0 {
+		return nil, errors.New("it is empty")
+	}
+	if len(text) > maxSecret {
+		return nil, errTooLong
+	}
+	return append([]byte(nil), text...), nil
+}

@@ -1,0 +1,96 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// ErrNotConnected means that an answer was not sent, because the link has no
+// connection on which its account is registered, or lost it just then. The relay
+// delivers the request again once the account is registered (HAS §9.5); whoever
+// recorded the answer gives it again.
+var ErrNotConnected = errors.New("not connected to the relay")
+
+// Answer sends an answer (protocol.Ack, Nack or Err, by value) for an account of this
+// link, after setting its proof of key: a memo of the answer's uuid to the key of the
+// newest connection. It returns when the frame has been written; that it arrived it
+// cannot know. ctx bounds the wait for the frame's turn. Errors: ErrNotConnected; the
+// end of ctx; or a message that can never be sent.
+func (l *Link) Answer(ctx context.Context, account hive.AccountName, m protocol.Message) error {
+	uuid, err := answered(m)
+	if err != nil {
+		return err
+	}
+	c, prove := l.speaker(account)
+	if c == nil {
+		return fmt.Errorf("%w: account %q is not registered", ErrNotConnected, clip(string(account)))
+	}
+	proof, err := prove(c.key, "#"+string(uuid))
+	if err != nil {
+		return fmt.Errorf("proving the key of %s: %w", account, err)
+	}
+	frame, err := protocol.Encode(proved(m, proof))
+	if err != nil {
+		return fmt.Errorf("answering %s: %w", uuid, err)
+	}
+	if err := c.send(ctx, func() ([]byte, error) { return frame, nil }); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.facts.Answers++
+	return nil
+}
+
+// answered returns the uuid of an answer. Its form is checked here again, whatever
+// its type promises: the proof encrypts it to a key that the relay chose (HAS §13.2).
+func answered(m protocol.Message) (protocol.UUID, error) {
+	var uuid protocol.UUID
+	switch m := m.(type) {
+	case protocol.Ack:
+		uuid = m.UUID
+	case protocol.Nack:
+		uuid = m.UUID
+	case protocol.Err:
+		uuid = m.UUID
+	default:
+		return "", fmt.Errorf("a wallet does not answer with %T", m)
+	}
+	uuid, err := protocol.ParseUUID(string(uuid))
+	if err != nil {
+		return "", fmt.Errorf("answering: %w", err)
+	}
+	return uuid, nil
+}
+
+func proved(m protocol.Message, proof string) protocol.Message {
+	switch m := m.(type) {
+	case protocol.Ack:
+		m.PoK = proof
+		return m
+	case protocol.Nack:
+		m.PoK = proof
+		return m
+	case protocol.Err:
+		m.PoK = proof
+		return m
+	}
+	return m // cannot be: answered has refused the others
+}
+
+// speaker returns the connection on which the relay takes answers of an account, or
+// nil. A request that came for an account on this connection shows as much as an
+// acknowledgement, and may have overtaken it.
+func (l *Link) speaker(account hive.AccountName) (*connection, func(hive.PublicKey, string) (string, error)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.accounts[account]
+	if l.conn == nil || e == nil || e.state != registered && !e.heard {
+		return nil, nil
+	}
+	return l.conn, e.account.Prove
+}

@@ -1,0 +1,108 @@
+package link
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"pksa/protocol"
+)
+
+const (
+	dialTimeout    = 15 * time.Second // name, TCP, TLS and the upgrade together
+	maxReplyHeader = 64 << 10         // bytes of the HTTP reply to the upgrade
+)
+
+// dial makes a connection as far as the WebSocket upgrade. Nothing that it starts
+// outlives it, save the connection.
+func (l *Link) dial(ctx context.Context) (*connection, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	raw, err := l.set.DialContext(ctx, "tcp", address(l.url))
+	if err != nil {
+		return nil, fmt.Errorf("dialling: %w", err)
+	}
+	ws, err := l.upgrade(ctx, raw)
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
+	ws.SetReadLimit(protocol.MaxFrame)
+	return &connection{ws: ws, raw: raw, writing: make(chan struct{}, 1)}, nil
+}
+
+func (l *Link) upgrade(ctx context.Context, raw net.Conn) (*websocket.Conn, error) {
+	conn := raw
+	if l.url.Scheme == "wss" {
+		secure := tls.Client(raw, l.tls())
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return nil, fmt.Errorf("TLS: %w", err)
+		}
+		conn = secure
+	} else if !l.set.Plaintext && offLoopback(raw.RemoteAddr()) {
+		return nil, errors.New("dialling: the loopback name leads to another machine; without TLS that is not allowed")
+	}
+	ws, _, err := websocket.Dial(ctx, l.url.String(), &websocket.DialOptions{
+		HTTPClient: &http.Client{Transport: oneRequest{conn}, CheckRedirect: noRedirect},
+	})
+	return ws, err
+}
+
+func (l *Link) tls() *tls.Config {
+	config := l.set.TLS.Clone()
+	if config == nil {
+		config = &tls.Config{}
+	}
+	fill(&config.ServerName, l.url.Hostname())
+	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
+	config.NextProtos = []string{"http/1.1"}
+	return config
+}
+
+// noRedirect: a relay cannot send us elsewhere, least of all out of TLS.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// oneRequest carries the one HTTP request of an upgrade over a connection that is
+// already there. http.Transport would do, but dials in a goroutine that can outlive
+// the call, and reads the body of a refusal from a relay that may never end it.
+type oneRequest struct{ conn net.Conn }
+
+func (o oneRequest) RoundTrip(req *http.Request) (*http.Response, error) {
+	stop := context.AfterFunc(req.Context(), func() { o.conn.Close() })
+	defer stop()
+	if err := req.Write(o.conn); err != nil {
+		return nil, fmt.Errorf("asking for the upgrade: %w", err)
+	}
+	limited := &io.LimitedReader{R: o.conn, N: maxReplyHeader}
+	buffered := bufio.NewReader(limited)
+	resp, err := http.ReadResponse(buffered, req)
+	if err != nil {
+		return nil, fmt.Errorf("reading the reply to the upgrade: %w", err)
+	}
+	if !stop() { // closed, or about to be
+		return nil, context.Cause(req.Context())
+	}
+	limited.N = math.MaxInt64
+	resp.Body = http.NoBody
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		resp.Body = upgraded{buffered, o.conn}
+	}
+	return resp, nil
+}
+
+// upgraded is the connection after the HTTP reply, part of which may have been read.
+type upgraded struct {
+	io.Reader
+	net.Conn
+}
+
+func (u upgraded) Read(p []byte) (int, error) { return u.Reader.Read(p) }

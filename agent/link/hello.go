@@ -1,0 +1,95 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+const (
+	helloTimeout = 10 * time.Second // for `connected`, and again for `key_ack`
+	// protocolMost is the newest protocol that we speak; 0.8 and the relays that name
+	// none are served too (HAS §3).
+	protocolMost = 1
+)
+
+// hello waits for the relay's greeting, checks its protocol, and asks for its key
+// (HAS §4.1). What else comes meanwhile is dropped: no account is registered yet.
+func (l *Link) hello(live context.Context, c *connection) error {
+	var greeting protocol.Connected
+	err := l.await(live, c, "connected", func(m protocol.Message) (ok bool) {
+		greeting, ok = m.(protocol.Connected)
+		return ok
+	})
+	if err != nil {
+		return err
+	}
+	if !(greeting.Protocol >= 0 && greeting.Protocol <= protocolMost) {
+		return fmt.Errorf("the relay speaks protocol %v, we speak up to %d", greeting.Protocol, protocolMost)
+	}
+	ask := func() ([]byte, error) { return protocol.Encode(protocol.KeyReq{}) }
+	if err := c.send(live, ask); err != nil {
+		return err
+	}
+	err = l.await(live, c, "key_ack", func(m protocol.Message) bool {
+		ack, ok := m.(protocol.KeyAck)
+		c.key = ack.Key
+		return ok
+	})
+	if err != nil {
+		return err
+	}
+	if c.key.IsNull() {
+		return errors.New("the relay has no key")
+	}
+	l.greeted(greeting, c.key)
+	return nil
+}
+
+// await reads until take wants a message, for helloTimeout at most.
+func (l *Link) await(live context.Context, c *connection, what string, take func(protocol.Message) bool) error {
+	// Ending the wait of a read ends the connection: just what is wanted here.
+	bound := time.AfterFunc(helloTimeout, func() {
+		c.fail(fmt.Errorf("no %s from the relay within %v", what, helloTimeout))
+	})
+	defer bound.Stop()
+	for {
+		typ, frame, err := c.read(live)
+		if err != nil {
+			return err
+		}
+		m := l.decode(typ, frame)
+		switch m := m.(type) {
+		case nil:
+		case protocol.ErrorMessage:
+			l.complained(m.Text)
+		default:
+			if take(m) {
+				return nil
+			}
+			l.drop(DropUnexpected)
+		}
+	}
+}
+
+// greeted records who the relay says it is. Another key than the last connection's is
+// accepted, since relays may make one for each start, and made known.
+func (l *Link) greeted(greeting protocol.Connected, key hive.PublicKey) {
+	l.mu.Lock()
+	changed := !l.lastKey.IsNull() && l.lastKey != key
+	if changed {
+		l.facts.KeyChanges++
+	}
+	was := l.lastKey
+	l.lastKey = key
+	l.facts.greeting = greeting
+	l.mu.Unlock()
+	if changed {
+		l.log.Warn("relay key changed", "was", was, "key", key)
+	}
+	l.log.Info("connected", "key", key, "protocol", greeting.Protocol, "server", clip(greeting.Server), "version", clip(greeting.Version))
+}

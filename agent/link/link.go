@@ -1,0 +1,252 @@
+package link
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"pksa/protocol/hive"
+)
+
+// Settings are what New needs. Only URL and Handler are required.
+type Settings struct {
+	// URL of the relay: wss://, https:// (meant as wss), or ws:// on loopback.
+	URL string
+	// Plaintext allows ws:// to any host: a private network between containers.
+	Plaintext bool
+	// App names this wallet to the relay, in clear. Default "pksa".
+	App string
+
+	// Handler is given each request that passed limits and decoding. Each call has a
+	// goroutine of its own; it must return soon after ctx ends, which is when Run is
+	// asked to stop. ctx outlives the connection that brought the request.
+	Handler func(ctx context.Context, d Delivery)
+	// Ticket, if set, is called for each request that Handler will be given, in the
+	// order of frames and before the next frame is looked at: it takes the request's
+	// place in the order of its account. It must not block. What it returns is
+	// Delivery.Ticket.
+	Ticket func(account hive.AccountName) any
+
+	// TLS is the configuration for wss; the name to verify is filled in if empty.
+	TLS *tls.Config
+	// DialContext connects to an address such as "relay.example:443". It must give up
+	// when ctx ends. Default: a net.Dialer. No proxy is used.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+
+	LinkRate    Rate // all frames; one of n bytes costs 1 + n/65536. Default 2,000, burst 4,000
+	AccountRate Rate // requests of one account. Default 200, burst 1,000
+	// RegisterRate is how many registrations begin each second. Default 2,000.
+	RegisterRate float64
+	// InFlight is the number of requests that Handler may hold at once, AccountInFlight
+	// how many of one account. Default 2,048 and 1,024.
+	InFlight, AccountInFlight int
+	// BackoffMin and BackoffMax are the first and the largest pause between attempts,
+	// before each is spread by half either way. Default 1 s and 1 minute.
+	BackoffMin, BackoffMax time.Duration
+
+	// Logger gets what happens to the link. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+// fill sets a setting that was left out.
+func fill[T comparable](setting *T, value T) {
+	var zero T
+	if *setting == zero {
+		*setting = value
+	}
+}
+
+func (s Settings) withDefaults() Settings {
+	fill(&s.App, "pksa")
+	fill(&s.LinkRate, Rate{PerSecond: 2000, Burst: 4000})
+	fill(&s.AccountRate, Rate{PerSecond: 200, Burst: 1000})
+	fill(&s.RegisterRate, 2000)
+	fill(&s.InFlight, 2048)
+	fill(&s.AccountInFlight, 1024)
+	fill(&s.BackoffMin, time.Second)
+	fill(&s.BackoffMax, time.Minute)
+	if s.DialContext == nil {
+		s.DialContext = (&net.Dialer{}).DialContext
+	}
+	if s.Ticket == nil {
+		s.Ticket = func(hive.AccountName) any { return nil }
+	}
+	if s.Logger == nil {
+		s.Logger = slog.New(slog.DiscardHandler)
+	}
+	return s
+}
+
+func (s Settings) check() error {
+	switch {
+	case s.Handler == nil:
+		return errors.New("link: no handler")
+	case !s.LinkRate.usable(), !s.AccountRate.usable(), s.RegisterRate < 0:
+		return errors.New("link: a rate must be above zero")
+	case s.InFlight < 0, s.AccountInFlight < 0:
+		return errors.New("link: a number of requests must be above zero")
+	case s.BackoffMin < 0, s.BackoffMax < s.BackoffMin:
+		return errors.New("link: the largest pause between attempts is below the first")
+	}
+	return nil
+}
+
+// Link is the connection to one relay, over all its lives. All methods may be called
+// concurrently.
+type Link struct {
+	set  Settings
+	url  *url.URL
+	log  *slog.Logger
+	wake chan struct{} // tells the registrar that something has changed
+
+	handlers sync.WaitGroup
+
+	mu       sync.Mutex // guards all that follows
+	started  bool
+	accounts map[hive.AccountName]*entry
+	reg      registry
+	conn     *connection // the newest, once its key is known; else nil
+	lastKey  hive.PublicKey
+	limit    bucket
+	noise    bucket // lines about the relay's faults
+	inFlight int
+	bytes    int // of the requests in flight
+	draining bool
+	idle     chan struct{} // closed once draining and nothing is in flight
+	facts    facts
+}
+
+// New checks the settings and returns a link without accounts, which connects when
+// Run is called.
+func New(s Settings) (*Link, error) {
+	s = s.withDefaults()
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	u, err := parseURL(s.URL, s.Plaintext)
+	if err != nil {
+		return nil, err
+	}
+	return &Link{
+		set:      s,
+		url:      u,
+		log:      s.Logger.With("component", "link", "relay", u.String()),
+		wake:     make(chan struct{}, 1),
+		accounts: map[hive.AccountName]*entry{},
+		reg:      registry{rate: Rate{PerSecond: s.RegisterRate, Burst: window}},
+		idle:     make(chan struct{}),
+		facts:    facts{drops: map[Drop]uint64{}},
+	}, nil
+}
+
+// URL returns the relay's address in the form in which it is dialled: one relay, one
+// text, whatever spelling the settings used.
+func (l *Link) URL() string { return l.url.String() }
+
+// Run connects, serves, and connects again, until ctx ends. Then no further request is
+// taken, Handler's contexts end, the calls of it are waited for, the relay is told
+// goodbye, and Run returns nil. To let work finish instead of cutting it off, call
+// Drain before ctx ends. A Link runs once; a second call is an error.
+func (l *Link) Run(ctx context.Context) error {
+	if !l.start() {
+		return errors.New("link: run twice")
+	}
+	defer l.handlers.Wait()
+	retry := newRetry(l.set.BackoffMin, l.set.BackoffMax)
+	for ctx.Err() == nil {
+		life, err := l.connect(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		pause := retry.next(life)
+		l.lost(err, time.Now().Add(pause))
+		sleep(ctx.Done(), nil, pause)
+	}
+	return nil
+}
+
+func (l *Link) start() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.started {
+		return false
+	}
+	l.started = true
+	return true
+}
+
+// sleep waits for a time, forever if it is negative, or until wake gives something.
+// It reports false once done is closed.
+func sleep(done, wake <-chan struct{}, d time.Duration) bool {
+	var after <-chan time.Time
+	if d >= 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		after = timer.C
+	}
+	select {
+	case <-done:
+		return false
+	case <-wake:
+	case <-after:
+	}
+	return true
+}
+
+// life is what a connection was good for.
+type life struct {
+	served bool // an account was registered; without accounts: the relay gave its key
+	lasted time.Duration
+}
+
+// retry is the pause between attempts. It falls back once a connection has registered
+// an account. A relay that registers and then hangs up at once gets that three times:
+// each time costs us a proof for every account.
+type retry struct {
+	*backoff.ExponentialBackOff
+	short int // connections in a row that served and broke at once
+}
+
+const shortLife = 10 * time.Second
+
+func newRetry(first, most time.Duration) *retry {
+	return &retry{ExponentialBackOff: backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(first), backoff.WithMaxInterval(most),
+		backoff.WithMultiplier(2), backoff.WithRandomizationFactor(0.5),
+		backoff.WithMaxElapsedTime(0))} // the default gives up after 15 minutes
+}
+
+func (r *retry) next(l life) time.Duration {
+	if l.served {
+		if r.short++; l.lasted >= shortLife {
+			r.short = 0
+		}
+		if r.short <= 3 {
+			r.Reset()
+		}
+	}
+	return r.NextBackOff()
+}
+
+// lost records why a connection ended, or was not made, and when the next is tried.
+func (l *Link) lost(err error, next time.Time) {
+	l.mu.Lock()
+	l.facts.lastError, l.facts.lastErrorAt = clip(err.Error()), time.Now()
+	l.facts.next = next
+	l.mu.Unlock()
+	l.log.Warn("relay lost", "err", clip(err.Error()), "retry", time.Until(next).Round(time.Millisecond))
+}
+
+var errPeerClosed = errors.New("closed by the relay")
+
+func unexpectedKey(key hive.PublicKey) error {
+	return fmt.Errorf("second key_ack with another key (%s) on one connection", key)
+}

@@ -1,0 +1,57 @@
+package link
+
+import "time"
+
+// Rate is the size of a token bucket.
+type Rate struct {
+	PerSecond float64 // tokens that come back each second
+	Burst     float64 // tokens of a full bucket
+}
+
+// bucket is a token bucket. The zero value is full at its first use.
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+// take takes cost tokens if the bucket holds any, and reports whether it did. A
+// bucket may go below zero by one cost: a frame larger than a whole burst must
+// pass some time, and is then paid for by those after it.
+func (b *bucket) take(now time.Time, r Rate, cost float64) bool {
+	b.fill(now, r)
+	if b.tokens <= 0 {
+		return false
+	}
+	b.tokens -= cost
+	return true
+}
+
+// wait returns how long until take succeeds.
+func (b *bucket) wait(now time.Time, r Rate) time.Duration {
+	b.fill(now, r)
+	if b.tokens > 0 {
+		return 0
+	}
+	return time.Duration(-b.tokens/r.PerSecond*float64(time.Second)) + time.Microsecond
+}
+
+// give adds one token, above a full bucket too: it pays for the answer to a
+// question of ours.
+func (b *bucket) give(now time.Time, r Rate) {
+	b.fill(now, r)
+	b.tokens++
+}
+
+func (b *bucket) fill(now time.Time, r Rate) {
+	if b.at.IsZero() {
+		b.tokens, b.at = r.Burst, now
+		return
+	}
+	elapsed := now.Sub(b.at).Seconds()
+	b.at = now
+	if elapsed > 0 && b.tokens < r.Burst {
+		b.tokens = min(r.Burst, b.tokens+elapsed*r.PerSecond)
+	}
+}
+
+func (r Rate) usable() bool { return r.PerSecond > 0 && r.Burst >= 1 }

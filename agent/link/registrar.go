@@ -1,0 +1,138 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// register sends registrations, as the registry says, until the connection ends.
+func (l *Link) register(live context.Context, c *connection) {
+	for {
+		e, account, wait := l.nextRegistration()
+		if e == nil {
+			if !sleep(live.Done(), l.wake, wait) {
+				return
+			}
+			continue
+		}
+		err := c.send(live, func() ([]byte, error) { return l.registration(account, c.key) })
+		if live.Err() != nil || errors.Is(err, ErrNotConnected) {
+			return
+		}
+		l.registrationSent(e, err)
+	}
+}
+
+// registration makes a register_req for one account, in both forms (HAS §4.2). Its
+// proof lives for 10 s, so it is made when it is this frame's turn to be written.
+func (l *Link) registration(a Account, relay hive.PublicKey) ([]byte, error) {
+	proof, err := a.Prove(relay, "#"+strconv.FormatInt(time.Now().UnixMilli(), 10))
+	if err != nil {
+		return nil, err
+	}
+	return protocol.Encode(protocol.RegisterReq{App: l.set.App, Accounts: []protocol.RegisterAccount{
+		{Name: string(a.Name), PoK: proof, KeyType: a.KeyType.String(), Challenge: proof},
+	}})
+}
+
+func (l *Link) nextRegistration() (e *entry, a Account, wait time.Duration) {
+	l.changeRegistry(func(now time.Time) {
+		if e, wait = l.reg.next(now); e != nil {
+			a = e.account
+		}
+	})
+	return e, a, wait
+}
+
+// registrationSent is told what became of a registration's frame. An error is of the
+// account's own key: it waits its turn like a refused one.
+func (l *Link) registrationSent(e *entry, err error) {
+	l.changeRegistry(func(now time.Time) {
+		if err == nil {
+			l.reg.sent(e, now)
+			l.limit.give(now, l.set.LinkRate) // for the answer
+		} else if e.state == outstanding {
+			l.reg.fail(e, clip(reasonProof+err.Error()), now)
+		}
+	})
+}
+
+// acknowledged is told of a register_ack.
+func (l *Link) acknowledged(account string) {
+	first := false
+	l.changeRegistry(func(now time.Time) {
+		e := l.accounts[hive.AccountName(account)]
+		if e == nil || !l.reg.acknowledged(e) {
+			l.facts.drops[DropUnexpected]++
+			return
+		}
+		if l.facts.servedAt.IsZero() {
+			l.facts.servedAt, first = now, true
+		}
+	})
+	if first {
+		l.log.Info("registered", "account", account)
+	}
+	l.wakeRegistrar()
+}
+
+// complained is told of the relay's `error`, which is never answered (HAS §4.1).
+func (l *Link) complained(text string) {
+	text = clip(text)
+	var outstanding int
+	l.changeRegistry(func(now time.Time) {
+		l.facts.RelayErrors++
+		l.facts.relayError = text
+		outstanding = len(l.reg.out)
+		l.reg.refused(text, now)
+	})
+	if l.noisy() {
+		l.log.Warn("relay sent an error", "text", strconv.Quote(text), "registrations", outstanding)
+	}
+	l.wakeRegistrar()
+}
+
+// changeRegistry runs a change under the lock and then logs what came of it.
+func (l *Link) changeRegistry(change func(now time.Time)) {
+	l.mu.Lock()
+	change(time.Now())
+	failed := l.reg.failed
+	l.reg.failed = nil
+	l.facts.Refusals += uint64(len(failed))
+	hint := l.reg.streak >= streakHint && !l.facts.hinted
+	l.facts.hinted = l.reg.streak >= streakHint
+	l.mu.Unlock()
+
+	for _, f := range failed {
+		l.logFailure(f)
+	}
+	if hint {
+		l.log.Warn(hintClock)
+	}
+}
+
+// logFailure names an account that could not be registered; louder the first time.
+func (l *Link) logFailure(f failure) {
+	log := l.log.Warn
+	if f.tries > 1 {
+		log = l.log.Debug
+	}
+	log("account not registered", "account", f.account, "reason", strconv.Quote(f.reason),
+		"tries", f.tries, "retry", f.retry.Round(time.Second))
+}
+
+func (l *Link) wakeRegistrar() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// hintClock is said when the relay refuses one proof after the other: it compares the
+// time in them with its own, to 10 seconds.
+const hintClock = "the relay keeps refusing proofs of key: check the clock of this machine"

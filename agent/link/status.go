@@ -1,0 +1,174 @@
+package link
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// Status is how a link stands. Texts that came from the relay are cut to 200 bytes
+// and hold printable characters only.
+type Status struct {
+	URL       string
+	Connected bool           // the relay has given its key and the connection lives
+	Since     time.Time      // of being connected; zero if not
+	RelayKey  hive.PublicKey // of this connection; null if not connected
+	Protocol  float64        // as the relay said last; 0 = it did not say
+	Server    string         // the same
+	Version   string         // the same
+
+	Accounts   int // that the link has
+	Registered int // acknowledged on this connection
+	Pending    int // the rest, without those of Refused
+	Refused    []Refusal
+	Hint       string // what a person might do about it; may be empty
+
+	InFlight    int // requests that Handler holds
+	Draining    bool
+	RelayError  string // the relay's last `error`; empty = none
+	LastError   string // why the last connection ended, or was not made
+	LastErrorAt time.Time
+	NextAttempt time.Time // zero unless the link waits for it
+	Counters    Counters
+}
+
+// Refusal is an account that could not be registered and will be tried again.
+type Refusal struct {
+	Account hive.AccountName
+	Reason  string // the relay's error, or words of ours
+	Since   time.Time
+	Tries   int
+	Next    time.Time // of the next try, on this connection
+}
+
+// Counters only grow, from zero when the process starts.
+type Counters struct {
+	Connections uint64 // that got as far as the relay's key
+	Reconnects  uint64 // those but the first
+	KeyChanges  uint64 // connections on which the relay had another key than before
+	Attempts    uint64 // connections tried
+	Frames      uint64 // read, of any kind
+	Requests    uint64 // given to Handler
+	Answers     uint64 // written
+	RelayErrors uint64 // `error` messages
+	Refusals    uint64 // registrations refused, unanswered when alone, or without proof
+	Drops       map[Drop]uint64
+}
+
+// facts are what Status reports and nothing else needs. Link.mu guards them.
+type facts struct {
+	Counters
+	drops       map[Drop]uint64
+	greeting    protocol.Connected
+	since       time.Time
+	servedAt    time.Time // when the first account of this connection was acknowledged
+	hinted      bool
+	relayError  string
+	lastError   string
+	lastErrorAt time.Time
+	next        time.Time
+}
+
+// Status returns how the link stands now. It costs a walk over all accounts.
+func (l *Link) Status() Status {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f := &l.facts
+	s := Status{
+		URL: l.URL(), Accounts: len(l.accounts), Registered: l.reg.count,
+		Protocol: f.greeting.Protocol, Server: clip(f.greeting.Server), Version: clip(f.greeting.Version),
+		InFlight: l.inFlight, Draining: l.draining, RelayError: f.relayError,
+		LastError: f.lastError, LastErrorAt: f.lastErrorAt, NextAttempt: f.next,
+		Counters: f.Counters,
+	}
+	s.Counters.Drops = maps.Clone(f.drops)
+	if l.conn != nil {
+		s.Connected, s.Since, s.RelayKey = true, f.since, l.conn.key
+	}
+	if l.reg.streak >= streakHint {
+		s.Hint = hintClock
+	}
+	s.Refused = l.refusedLocked()
+	s.Pending = s.Accounts - s.Registered - len(s.Refused)
+	return s
+}
+
+func (l *Link) refusedLocked() []Refusal {
+	var refused []Refusal
+	for name, e := range l.accounts {
+		if e.tries == 0 {
+			continue
+		}
+		r := Refusal{Account: name, Reason: e.reason, Since: e.since, Tries: e.tries}
+		if e.state == parked {
+			r.Next = e.due
+		}
+		refused = append(refused, r)
+	}
+	slices.SortFunc(refused, func(a, b Refusal) int { return cmp.Compare(a.Account, b.Account) })
+	return refused
+}
+
+// attempt records that a connection is tried.
+func (l *Link) attempt() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.facts.Attempts++
+	l.facts.next = time.Time{}
+	l.facts.since, l.facts.servedAt = time.Time{}, time.Time{}
+}
+
+// begin makes a connection the newest and starts registering on it.
+func (l *Link) begin(c *connection) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	l.conn = c
+	l.reg.begin(l.sortedLocked(), now)
+	l.facts.since = now
+	if l.facts.Connections++; l.facts.Connections > 1 {
+		l.facts.Reconnects++
+	}
+}
+
+// over records the end of a connection and returns what it was good for.
+func (l *Link) over() life {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conn = nil
+	l.reg.end()
+	since := l.facts.servedAt
+	if since.IsZero() && len(l.accounts) == 0 {
+		since = l.facts.since
+	}
+	if since.IsZero() {
+		return life{}
+	}
+	return life{served: true, lasted: time.Since(since)}
+}
+
+// clip makes text from outside fit to be shown: cut short, and nothing in it that
+// could steer a terminal.
+func clip(s string) string {
+	const most = 200
+	cut := len(s) > most
+	if cut {
+		s = s[:most]
+	}
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
+	if cut {
+		s += "…"
+	}
+	return s
+}

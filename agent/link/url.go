@@ -1,0 +1,66 @@
+package link
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// parseURL reads the address of a relay: wss, https (meant as wss), or ws where
+// plaintext is allowed: on loopback, or by the operator's word.
+func parseURL(text string, plaintext bool) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		// The parser's error repeats the text, which may hold a password.
+		return nil, fmt.Errorf("relay address: not a URL")
+	}
+	switch {
+	case u.User != nil:
+		return nil, fmt.Errorf("relay address: user and password are not wanted in it")
+	case u.Scheme == "https":
+		u.Scheme = "wss"
+	case u.Scheme != "wss" && u.Scheme != "ws":
+		return nil, fmt.Errorf("relay address %q: scheme %q is none of wss, ws, https", clip(text), clip(u.Scheme))
+	}
+	if u.Hostname() == "" || u.Opaque != "" {
+		return nil, fmt.Errorf("relay address %q: no host", clip(text))
+	}
+	if u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
+		return nil, fmt.Errorf("relay address %q: query and fragment are not wanted in it", clip(text))
+	}
+	if u.Scheme == "ws" && !plaintext && !loopbackName(u.Hostname()) {
+		return nil, fmt.Errorf("relay address %q: without TLS only on loopback; use wss, or set plaintext for a private network", clip(text))
+	}
+	u.Host = strings.ToLower(u.Host)
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return u, nil
+}
+
+// loopbackName reports whether a host of a URL is this machine.
+func loopbackName(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// address returns host and port to dial.
+func address(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"ws": "80", "wss": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// offLoopback reports whether a connection that needs no TLS because its name said
+// loopback has left this machine after all. Pipes and the like have no such address.
+func offLoopback(remote net.Addr) bool {
+	tcp, ok := remote.(*net.TCPAddr)
+	return ok && !tcp.IP.IsLoopback()
+}

@@ -1,0 +1,212 @@
+package hive
+
+import (
+	"cmp"
+	"math"
+	"math/big"
+	"slices"
+)
+
+// Authorities are the accounts that must authorise something, by role,
+// ascending and without repetition.
+type Authorities struct {
+	Owner, Active, Posting []AccountName
+	// Other says that keys are needed that belong to no account's authority;
+	// Keys are the authorities that these must satisfy, if the operation says.
+	Other bool
+	Keys  []Authority
+}
+
+// Required returns who must authorise the operation (tx §3.3).
+func (o Operation) Required() Authorities {
+	var a Authorities
+	o.require(&a)
+	a.tidy()
+	return a
+}
+
+// Required returns who must authorise the transaction: all of its operations.
+func (t Transaction) Required() Authorities {
+	var a Authorities
+	for _, op := range t.Operations {
+		op.require(&a)
+	}
+	a.tidy()
+	return a
+}
+
+func (o Operation) require(a *Authorities) {
+	a.Other = a.Other || o.def.State == WitnessOnly
+	for _, s := range o.def.Signers {
+		if s.cond != nil && !s.cond(o) {
+			continue
+		}
+		v := o.get(s.Field)
+		switch s.Role {
+		case Owner:
+			a.Owner = appendAccounts(a.Owner, v)
+		case Active:
+			a.Active = appendAccounts(a.Active, v)
+		case Posting:
+			a.Posting = appendAccounts(a.Posting, v)
+		default:
+			a.Keys = appendAuthorities(a.Keys, v)
+			a.Other = a.Other || o.def.State == Live || len(a.Keys) > 0
+		}
+	}
+}
+
+func (a *Authorities) tidy() {
+	for _, names := range []*[]AccountName{&a.Owner, &a.Active, &a.Posting} {
+		if len(*names) > 1 {
+			slices.Sort(*names)
+			*names = slices.Compact(*names)
+		}
+	}
+}
+
+func appendAuthorities(dst []Authority, v Value) []Authority {
+	switch v := v.(type) {
+	case Authority:
+		return append(dst, v)
+	case []Authority:
+		return append(dst, v...)
+	case PublicKey:
+		return append(dst, keyAlone(v))
+	case []Prop:
+		if key, ok := signingKey(v); ok {
+			return append(dst, keyAlone(key))
+		}
+	}
+	return dst
+}
+
+func keyAlone(key PublicKey) Authority {
+	return Authority{WeightThreshold: 1, KeyAuths: []KeyWeight{{Key: key, Weight: 1}}}
+}
+
+// appendAccounts appends the accounts that a value names.
+func appendAccounts(dst []AccountName, v Value) []AccountName {
+	switch v := v.(type) {
+	case AccountName:
+		if v != "" {
+			dst = append(dst, v)
+		}
+	case []AccountName:
+		dst = append(dst, v...)
+	case Beneficiaries:
+		for _, b := range v {
+			dst = append(dst, b.Account)
+		}
+	case Authority:
+		for _, w := range v.AccountAuths {
+			dst = append(dst, w.Account)
+		}
+	case Variant:
+		return appendAccounts(dst, v.Value)
+	case Record: // of mining: who mined comes first
+		return appendAccounts(dst, v[0])
+	}
+	return dst
+}
+
+// Payees returns who gets value, vesting, a delegation, a route, a proxy, a
+// benefit or a right over the account by the operation, ascending and without
+// repetition. Whom a vote rewards out of the common pool is not among them.
+func (o Operation) Payees() []AccountName {
+	var names []AccountName
+	for _, field := range o.def.Payees {
+		v, _ := o.Field(field)
+		names = appendAccounts(names, v)
+	}
+	if len(names) == 0 && o.def.Name == "transfer_to_vesting" { // to is empty: the sender itself
+		names = appendAccounts(names, o.get("from"))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Takeover reports whether the operation can take the account over: any
+// account_update, and an account_update2 with an authority or a memo key.
+func (o Operation) Takeover() bool {
+	for _, field := range o.def.Takeover {
+		if o.get(field) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// PlainMemo reports whether the operation carries a memo that begins with "#"
+// and is no encrypted memo: its writer thinks it secret, and everybody would
+// read it (tx §4.2).
+func (o Operation) PlainMemo() bool {
+	for i, field := range o.def.Fields {
+		if field.Memo {
+			memo := o.values[i].(string)
+			return len(memo) > 0 && memo[0] == '#' && !IsEncryptedMemo(memo)
+		}
+	}
+	return false
+}
+
+// Spend returns what the operation costs at worst, one amount for each asset,
+// in the order HIVE, HBD, VESTS; nothing if it costs nothing. A cost beyond an
+// int64 is the largest int64.
+func (o Operation) Spend() []Asset {
+	var sums [VESTS + 1]uint64
+	for _, cost := range o.def.Spends {
+		a := o.cost(cost)
+		sums[a.Symbol] = saturate(sums[a.Symbol] + uint64(a.Amount))
+	}
+	var spent []Asset
+	for symbol := HIVE; symbol <= VESTS; symbol++ {
+		if sums[symbol] > 0 {
+			spent = append(spent, Asset{Amount: int64(sums[symbol]), Symbol: symbol})
+		}
+	}
+	return spent
+}
+
+func (o Operation) cost(c Cost) Asset {
+	if c.Field == proposalFee {
+		return o.proposalFee()
+	}
+	a := o.get(c.Field).(Asset)
+	if c.Times == "" {
+		return a
+	}
+	times := o.get(c.Times).(int64)
+	if times > 0 && a.Amount > math.MaxInt64/times {
+		return Asset{Amount: math.MaxInt64, Symbol: a.Symbol}
+	}
+	return Asset{Amount: a.Amount * times, Symbol: a.Symbol}
+}
+
+func saturate(n uint64) uint64 { return min(n, math.MaxInt64) }
+
+// proposalFee is 10 HBD, and one more for each whole day over sixty.
+func (o Operation) proposalFee() Asset {
+	const day, free = 24 * 60 * 60, 60
+	start, end := int64(o.get("start_date").(Time)), int64(o.get("end_date").(Time))
+	extra := max((end-start)/day-free, 0)
+	return Asset{Amount: 10_000 + 1_000*extra, Symbol: HBD}
+}
+
+// Price returns how many HBD the operation offers or wants for one HIVE,
+// exactly; false for operations that name no such price.
+func (o Operation) Price() (*big.Rat, bool) {
+	switch fields := o.def.Price; len(fields) {
+	case 1:
+		return o.get(fields[0]).(Price).HBDPerHIVE()
+	case 2:
+		return Price{Base: o.get(fields[0]).(Asset), Quote: o.get(fields[1]).(Asset)}.HBDPerHIVE()
+	}
+	return nil, false
+}
+
+// Compare orders amounts of the same asset: -1, 0 or 1. It is false if they are
+// of different assets, which cannot be compared.
+func (a Asset) Compare(b Asset) (int, bool) {
+	return cmp.Compare(a.Amount, b.Amount), a.Symbol == b.Symbol
+}

@@ -1,0 +1,226 @@
+package hive
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// jsonReader reads operations from JSON token by token. It keeps the first
+// error and returns zero values after it. jsontext refuses names that come
+// twice in an object and text that is not UTF-8.
+type jsonReader struct {
+	dec  *jsontext.Decoder
+	net  *Network
+	hf26 bool // within {"type":…,"value":…}: assets are objects, not text
+	err  error
+}
+
+func (n *Network) reader(raw []byte) *jsonReader {
+	return &jsonReader{net: n, dec: jsontext.NewDecoder(bytes.NewBuffer(raw))}
+}
+
+func (r *jsonReader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+// token reads the next token, which must be of the kind. Its text is valid
+// until the next call.
+func (r *jsonReader) token(kind jsontext.Kind, wanted string) jsontext.Token {
+	if r.err != nil {
+		return jsontext.Token{}
+	}
+	t, err := r.dec.ReadToken()
+	if err != nil {
+		r.fail(cleanJSONError(err))
+		return jsontext.Token{}
+	}
+	if t.Kind() != kind {
+		r.fail(fmt.Errorf("wants %s, not %s", wanted, kindName(t.Kind())))
+	}
+	return t
+}
+
+// cleanJSONError keeps foreign text out of errors.
+func cleanJSONError(err error) error {
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return errors.New("a name comes twice in a JSON object")
+	case strings.Contains(err.Error(), "UTF-8"):
+		return errNotUTF8
+	}
+	return errNotJSON
+}
+
+var errNotJSON = errors.New("not JSON")
+
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case 'n':
+		return "null"
+	case 't', 'f':
+		return "a bool"
+	case '"':
+		return "text"
+	case '0':
+		return "a number"
+	case '{', '}':
+		return "an object"
+	case '[', ']':
+		return "a list"
+	}
+	return "nothing"
+}
+
+func (r *jsonReader) peek() jsontext.Kind {
+	if r.err != nil {
+		return jsontext.KindInvalid
+	}
+	return r.dec.PeekKind()
+}
+
+func (r *jsonReader) text() string {
+	t := r.token('"', "text")
+	if r.err != nil {
+		return ""
+	}
+	return t.String()
+}
+
+// end checks that nothing but white space follows.
+func (r *jsonReader) end() {
+	if r.err == nil && len(bytes.TrimLeft(r.dec.UnreadBuffer(), " \t\r\n")) > 0 {
+		r.fail(errors.New("something follows the JSON value"))
+	}
+}
+
+// list calls item for each element, with the reader standing before it.
+func (r *jsonReader) list(item func()) {
+	r.token('[', "a list")
+	for r.err == nil && r.peek() != ']' {
+		if r.peek() == jsontext.KindInvalid {
+			r.token(']', "a list") // takes the error
+			return
+		}
+		item()
+	}
+	r.token(']', "the end of the list")
+}
+
+// object reads an object whose members are among names; a set bit in what it
+// returns says that the member with that index was there. Any other name is an
+// error: the user would be shown something that is not signed.
+func (r *jsonReader) object(names []string, member func(i int)) (seen uint64) {
+	r.token('{', "an object")
+	for r.err == nil && r.peek() != '}' {
+		i := r.memberName(names)
+		if r.err != nil {
+			return seen
+		}
+		member(i)
+		seen |= 1 << i
+	}
+	r.token('}', "the end of the object")
+	return seen
+}
+
+func (r *jsonReader) memberName(names []string) int {
+	name := r.text()
+	if r.err != nil {
+		return 0
+	}
+	for i, n := range names {
+		if n == name {
+			return i
+		}
+	}
+	r.fail(fmt.Errorf("has no member %s", quote(name)))
+	return 0
+}
+
+// whole reads an object that has all of the names and no others.
+func (r *jsonReader) whole(names []string, member func(i int)) {
+	seen := r.object(names, member)
+	for i, name := range names {
+		if r.err == nil && seen&(1<<i) == 0 {
+			r.fail(fmt.Errorf("has no %s", name))
+		}
+	}
+}
+
+// integer reads a whole number, plain or as text, as apps send both. 10000.0
+// is one, 1e4 is none: the node does not read it either (tx §4.3).
+func (r *jsonReader) integer() string {
+	if r.peek() == '"' {
+		text := r.text()
+		if r.err == nil && !isInteger(text) {
+			r.fail(fmt.Errorf("%s is no whole number", quote(text)))
+		}
+		return text
+	}
+	t := r.token('0', "a number")
+	if r.err != nil {
+		return ""
+	}
+	text, fraction, _ := strings.Cut(t.String(), ".")
+	if strings.Trim(fraction, "0") != "" || !isInteger(text) {
+		r.fail(fmt.Errorf("%s is no whole number", quote(t.String())))
+	}
+	return text
+}
+
+// isInteger reports whether s is 0|-?[1-9][0-9]*.
+func isInteger(s string) bool {
+	digits := strings.TrimPrefix(s, "-")
+	if digits == "" || digits[0] == '0' && s != "0" {
+		return false
+	}
+	return strings.Trim(digits, "0123456789") == ""
+}
+
+func (r *jsonReader) int(low, high int64) int64 {
+	text := r.integer()
+	if r.err != nil {
+		return 0
+	}
+	v, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || v < low || v > high {
+		r.fail(fmt.Errorf("%s is out of range", quote(text)))
+	}
+	return v
+}
+
+func (r *jsonReader) uint64() uint64 {
+	text := r.integer()
+	if r.err != nil {
+		return 0
+	}
+	v, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		r.fail(fmt.Errorf("%s is out of range", quote(text)))
+	}
+	return v
+}
+
+// bool reads true and false, also as text; 1 and 0 are refused.
+func (r *jsonReader) bool() bool {
+	if r.peek() == '"' {
+		text := r.text()
+		if r.err == nil && text != "true" && text != "false" {
+			r.fail(fmt.Errorf("%s is neither true nor false", quote(text)))
+		}
+		return text == "true"
+	}
+	if r.peek() == 'f' {
+		r.token('f', "true or false")
+		return false
+	}
+	r.token('t', "true or false")
+	return r.err == nil
+}

@@ -1,0 +1,85 @@
+package hive
+
+import (
+	"errors"
+	"fmt"
+)
+
+// tag says which operation or variant follows: by name, or by number.
+type tag struct {
+	name  string
+	index int // -1 if a name was given
+}
+
+// tagged reads [tag, body] and {"type": tag, "value": body}, the latter with
+// its members in either order. object tells which of the two it was.
+func (r *jsonReader) tagged(body func(r *jsonReader, t tag, object bool)) {
+	switch r.peek() {
+	case '[':
+		r.token('[', "a list")
+		t := r.tag()
+		if r.err == nil {
+			body(r, t, false)
+		}
+		r.token(']', "the end of the pair")
+	case '{':
+		r.typed(func(r *jsonReader, t tag) { body(r, t, true) })
+	default:
+		r.token('[', "a pair or an object")
+	}
+}
+
+func (r *jsonReader) tag() tag {
+	if r.peek() == '0' {
+		return tag{index: int(r.int(0, 255))}
+	}
+	return tag{name: r.text(), index: -1}
+}
+
+var typedNames = []string{"type", "value"}
+
+func (r *jsonReader) typed(body func(r *jsonReader, t tag)) {
+	r.token('{', "an object")
+	if r.memberName(typedNames) == 0 {
+		t := r.tag()
+		r.secondName(1)
+		if r.err == nil {
+			body(r, t)
+		}
+	} else {
+		r.typedLast(body)
+	}
+	r.token('}', "the end of the object")
+}
+
+// typedLast reads the value first and what it is afterwards.
+func (r *jsonReader) typedLast(body func(r *jsonReader, t tag)) {
+	if r.err != nil {
+		return
+	}
+	raw, err := r.dec.ReadValue()
+	if err != nil {
+		r.fail(cleanJSONError(err))
+		return
+	}
+	inner := r.net.reader(raw.Clone())
+	inner.hf26 = r.hf26
+	r.secondName(0)
+	t := r.tag()
+	if r.err != nil {
+		return
+	}
+	body(inner, t)
+	if inner.err != nil {
+		r.fail(inner.err)
+	}
+}
+
+func (r *jsonReader) secondName(want int) {
+	if r.err == nil && r.peek() == '}' {
+		r.fail(fmt.Errorf("has no %s", typedNames[want]))
+	}
+	if got := r.memberName(typedNames); r.err == nil && got != want {
+		r.fail(errors.New("a name comes twice in a JSON object"))
+	}
+}

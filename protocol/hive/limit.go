@@ -1,0 +1,297 @@
+package hive
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// limit is one of the rules for values that are worth checking before signing
+// (tx §3.2, last column). Rules that need the clock or the state of the chain
+// are the node's.
+type limit struct {
+	field string
+	chain bool // refused when the chain evaluates it, not by the values alone
+	check func(o Operation, v Value) error
+}
+
+// onChain marks a rule that a transaction may break and still be well formed.
+func onChain(l limit) limit {
+	l.chain = true
+	return l
+}
+
+// valid checks what the node's own check of the values refuses.
+func (o Operation) valid(alsoOnChain bool) error {
+	for _, l := range o.def.limits {
+		if l.chain && !alsoOnChain {
+			continue
+		}
+		v, _ := o.Field(l.field)
+		if err := l.check(o, v); err != nil {
+			return &FieldError{Operation: o.def.Name, Field: l.field, Err: err}
+		}
+	}
+	return nil
+}
+
+func positive(field string) limit {
+	return limit{field: field, check: func(_ Operation, v Value) error {
+		if v.(Asset).Amount <= 0 {
+			return fmt.Errorf("%s is not more than zero", v)
+		}
+		return nil
+	}}
+}
+
+func onePositive(fields ...string) limit {
+	return limit{field: fields[0], check: func(o Operation, _ Value) error {
+		for _, field := range fields {
+			if o.get(field).(Asset).Amount > 0 {
+				return nil
+			}
+		}
+		return fmt.Errorf("nothing is more than zero in %q", fields)
+	}}
+}
+
+func only(field string, symbols ...Symbol) limit {
+	return limit{field: field, check: func(_ Operation, v Value) error {
+		if !slices.Contains(symbols, v.(Asset).Symbol) {
+			return fmt.Errorf("takes %v, not %s", symbols, v.(Asset).Symbol)
+		}
+		return nil
+	}}
+}
+
+func between(field string, low, high int64) limit {
+	return limit{field: field, check: func(_ Operation, v Value) error {
+		if n := v.(int64); n < low || n > high {
+			return fmt.Errorf("%d is not within %d to %d", n, low, high)
+		}
+		return nil
+	}}
+}
+
+func productAtMost(most int64, field, other string) limit {
+	return limit{field: field, check: func(o Operation, v Value) error {
+		if n := v.(int64) * o.get(other).(int64); n > most {
+			return fmt.Errorf("times %s is %d, more than %d", other, n, most)
+		}
+		return nil
+	}}
+}
+
+func atMostBytes(field string, most int) limit {
+	return limit{field: field, check: func(_ Operation, v Value) error {
+		size := 0
+		switch v := v.(type) {
+		case string:
+			size = len(v)
+		case Blob:
+			size = len(v)
+		}
+		if size > most {
+			return fmt.Errorf("has %d bytes, more than %d", size, most)
+		}
+		return nil
+	}}
+}
+
+func notEmpty(field string) limit {
+	return limit{field: field, check: func(_ Operation, v Value) error {
+		if v == "" {
+			return errors.New("is empty")
+		}
+		return nil
+	}}
+}
+
+func jsonOrEmpty(field string) limit {
+	return limit{field: field, check: func(_ Operation, v Value) error {
+		if v == "" {
+			return nil
+		}
+		return checkJSON(v.(string))
+	}}
+}
+
+func mustBeJSON(field string) limit {
+	return limit{field: field, check: func(_ Operation, v Value) error { return checkJSON(v.(string)) }}
+}
+
+// checkJSON asks for JSON and no more: what a name twice in it means is a
+// question for whoever reads it, not for the chain.
+func checkJSON(text string) error {
+	if !jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true)) {
+		return errors.New("is not JSON text")
+	}
+	return nil
+}
+
+// someone wants at least one account in the sets together.
+func someone(fields ...string) limit {
+	return limit{field: fields[0], check: func(o Operation, _ Value) error {
+		if o.total(fields) == 0 {
+			return errors.New("nobody authorises it")
+		}
+		return nil
+	}}
+}
+
+// count wants at most so many items in the lists together.
+func count(most int, fields ...string) limit {
+	return limit{field: fields[0], check: func(o Operation, _ Value) error {
+		if n := o.total(fields); n > most {
+			return fmt.Errorf("has %d entries, more than %d", n, most)
+		}
+		return nil
+	}}
+}
+
+func (o Operation) total(fields []string) (n int) {
+	for _, field := range fields {
+		switch v, _ := o.Field(field); v := v.(type) {
+		case []AccountName:
+			n += len(v)
+		case Beneficiaries:
+			n += len(v)
+		}
+	}
+	return n
+}
+
+func sharesAtMost(field string, most int) limit {
+	return limit{field: field, check: func(_ Operation, v Value) error {
+		sum := 0
+		for _, b := range v.(Beneficiaries) {
+			sum += int(b.Weight)
+		}
+		if sum > most {
+			return fmt.Errorf("the weights come to %d, more than %d", sum, most)
+		}
+		return nil
+	}}
+}
+
+func entriesAtMost(field string, most int) limit {
+	return limit{field: field, check: func(_ Operation, v Value) error {
+		a := v.(Authority)
+		if n := len(a.AccountAuths) + len(a.KeyAuths); n > most {
+			return fmt.Errorf("has %d entries, more than %d", n, most)
+		}
+		return nil
+	}}
+}
+
+func satisfiable(field string) limit {
+	return limit{field: field, check: func(_ Operation, v Value) error {
+		switch a := v.(Authority); {
+		case a.open():
+			return errors.New("anybody satisfies it")
+		case a.impossible():
+			return errors.New("nobody can satisfy it")
+		}
+		return nil
+	}}
+}
+
+func differs(field, other string) limit {
+	return limit{field: field, check: func(o Operation, v Value) error {
+		codec := o.def.Fields[o.def.index(field)].codec
+		if bytes.Equal(codec.pack(nil, v, Mainnet), codec.pack(nil, o.get(other), Mainnet)) {
+			return fmt.Errorf("is the same as %s", other)
+		}
+		return nil
+	}}
+}
+
+func oneOf(field string, others ...string) limit {
+	return limit{field: field, check: func(o Operation, v Value) error {
+		for _, other := range others {
+			if o.get(other) == v {
+				return nil
+			}
+		}
+		return fmt.Errorf("is none of %q", others)
+	}}
+}
+
+func before(field, other string) limit {
+	return limit{field: field, check: func(o Operation, v Value) error {
+		if v.(Time) >= o.get(other).(Time) {
+			return fmt.Errorf("is not before %s", other)
+		}
+		return nil
+	}}
+}
+
+// market wants the price that the operation names to be one of HIVE in HBD.
+func market(field string) limit {
+	return limit{field: field, check: func(o Operation, _ Value) error {
+		if _, ok := o.Price(); !ok {
+			return errPriceForm
+		}
+		return nil
+	}}
+}
+
+func sameSymbol(field, priceField string) limit {
+	return limit{field: field, check: func(o Operation, v Value) error {
+		if v.(Asset).Symbol != o.get(priceField).(Price).Base.Symbol {
+			return fmt.Errorf("is not in the asset of the base of %s", priceField)
+		}
+		return nil
+	}}
+}
+
+func proposalIDs(field string) limit {
+	return limit{field: field, check: func(_ Operation, v Value) error {
+		ids := v.([]int64)
+		if len(ids) < 1 || len(ids) > 5 {
+			return fmt.Errorf("has %d entries, not 1 to 5", len(ids))
+		}
+		if ids[0] < 0 {
+			return fmt.Errorf("%d is negative", ids[0])
+		}
+		return nil
+	}}
+}
+
+func witnessProperties(field string) limit {
+	return limit{field: field, check: func(_ Operation, v Value) error {
+		p := v.(ChainProperties)
+		switch fee := p.AccountCreationFee; {
+		case fee.Symbol != HIVE || fee.Amount < 1 || fee.Amount > 1_000_000_000:
+			return fmt.Errorf("account_creation_fee %s is not within 0.001 HIVE to 1000000.000 HIVE", fee)
+		case p.MaximumBlockSize < 65536 || p.MaximumBlockSize > 2097152:
+			return fmt.Errorf("maximum_block_size %d is not within 65536 to 2097152", p.MaximumBlockSize)
+		case p.HBDInterestRate > 10000:
+			return fmt.Errorf("hbd_interest_rate %d is not within 0 to 10000", p.HBDInterestRate)
+		}
+		return nil
+	}}
+}
+
+func holdsSigningKey(field string) limit {
+	return limit{field: field, check: func(_ Operation, v Value) error {
+		if _, ok := signingKey(v.([]Prop)); !ok {
+			return errors.New(`has no public key under "key"`)
+		}
+		return nil
+	}}
+}
+
+// signingKey returns the key that signs a witness_set_properties.
+func signingKey(props []Prop) (PublicKey, bool) {
+	for _, p := range props {
+		if p.Name == "key" {
+			key, err := PublicKeyFromBytes(p.Value)
+			return key, err == nil
+		}
+	}
+	return PublicKey{}, false
+}

@@ -15,9 +15,7 @@ import (
 // value holds no key.
 type PrivateKey struct {
 	redacted
-	// key is behind a pointer so that copies of the struct share one secret,
-	// which one Wipe ends.
-	key    *btcec.PrivateKey
+	key    hidden[btcec.PrivateKey]
 	public PublicKey
 }
 
@@ -99,20 +97,21 @@ func privateKeyFromBytes(raw *[32]byte) (*PrivateKey, error) {
 		key.Key.Zero()
 		return nil, errKeyRange
 	}
-	return &PrivateKey{key: key, public: PublicKey(key.PubKey().SerializeCompressed())}, nil
+	return &PrivateKey{key: hide(key), public: PublicKey(key.PubKey().SerializeCompressed())}, nil
 }
 
 // WIF returns the private key as [ParseWIF] reads it, 51 characters. It is the
 // one way in which a private key leaves this package. A key that was wiped
 // gives "".
 func (k *PrivateKey) WIF() string {
-	if !k.usable() {
+	key, err := k.secret()
+	if err != nil {
 		return ""
 	}
 	var raw [37]byte
 	defer clear(raw[:])
 	raw[0] = 0x80
-	k.key.Key.PutBytesUnchecked(raw[1:33])
+	key.Key.PutBytesUnchecked(raw[1:33])
 	sum := wifChecksum(raw[:33])
 	copy(raw[33:], sum[:])
 	return encodeBase58(raw[:])
@@ -131,9 +130,19 @@ func (k *PrivateKey) Public() PublicKey { return k.public }
 // Wipe overwrites the private key, also for copies of the struct. What needs
 // it fails afterwards. Not to be called while another call is at work.
 func (k *PrivateKey) Wipe() {
-	if k != nil && k.key != nil {
-		k.key.Key.Zero()
+	if key, err := k.secret(); err == nil {
+		key.Key.Zero()
 	}
 }
 
-func (k *PrivateKey) usable() bool { return k != nil && k.key != nil && !k.key.Key.IsZero() }
+// secret returns what k holds, errWiped if that is nothing.
+func (k *PrivateKey) secret() (*btcec.PrivateKey, error) {
+	if k == nil {
+		return nil, errWiped
+	}
+	key := k.key.reveal()
+	if key == nil || key.Key.IsZero() {
+		return nil, errWiped
+	}
+	return key, nil
+}

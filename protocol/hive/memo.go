@@ -149,7 +149,7 @@ func (s *SharedSecret) EncodeMemo(from, to PublicKey, text string, nonce uint64)
 	if 33+33+8+4+binary.MaxVarintLen16+len(body) > maxMemoBytes {
 		return "", errMemoLong
 	}
-	key := newMemoKey(nonce, &s.hashes.stripped)
+	key := newMemoKey(nonce, &s.hashes.reveal().stripped)
 	defer key.wipe()
 	m.check = key.check
 	cipher.NewCBCEncrypter(key.block(), key.iv()).CryptBlocks(body, body)
@@ -207,10 +207,10 @@ func (s *SharedSecret) between(a, b PublicKey) bool {
 }
 
 func (s *SharedSecret) decode(m memo) (string, error) {
-	key := newMemoKey(m.Nonce, &s.hashes.stripped)
+	key := newMemoKey(m.Nonce, &s.hashes.reveal().stripped)
 	defer key.wipe()
 	if key.check != m.check {
-		*key = *newMemoKey(m.Nonce, &s.hashes.padded)
+		*key = *newMemoKey(m.Nonce, &s.hashes.reveal().padded)
 	}
 	if key.check != m.check {
 		return "", errMemoCheck

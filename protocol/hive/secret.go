@@ -14,7 +14,7 @@ import (
 type SharedSecret struct {
 	redacted
 	own, other PublicKey
-	hashes     *secretHashes // nil when wiped or never made
+	hashes     hidden[secretHashes]
 }
 
 // secretHashes holds SHA-512 of the x coordinate of the shared point, in both
@@ -27,16 +27,17 @@ type secretHashes struct{ stripped, padded [64]byte }
 // of other's private key and k's public key. The null key and a wiped k are
 // errors.
 func (k *PrivateKey) SharedSecret(other PublicKey) (*SharedSecret, error) {
-	if !k.usable() {
-		return nil, errWiped
+	key, err := k.secret()
+	if err != nil {
+		return nil, err
 	}
-	key, err := btcec.ParsePubKey(other[:])
+	peer, err := btcec.ParsePubKey(other[:])
 	if err != nil {
 		return nil, errKeyCurve
 	}
 	var point, product btcec.JacobianPoint
-	key.AsJacobian(&point)
-	btcec.ScalarMultNonConst(&k.key.Key, &point, &product)
+	peer.AsJacobian(&point)
+	btcec.ScalarMultNonConst(&key.Key, &point, &product)
 	product.ToAffine()
 	x := product.X.Bytes()
 	product.X.Zero()
@@ -46,20 +47,21 @@ func (k *PrivateKey) SharedSecret(other PublicKey) (*SharedSecret, error) {
 	for len(significant) > 0 && significant[0] == 0 {
 		significant = significant[1:]
 	}
-	return &SharedSecret{own: k.public, other: other, hashes: &secretHashes{
+	return &SharedSecret{own: k.public, other: other, hashes: hide(&secretHashes{
 		stripped: sha512.Sum512(significant),
 		padded:   sha512.Sum512(x[:]),
-	}}, nil
+	})}, nil
 }
 
 // Wipe overwrites the secret, also for copies of the struct that are used
 // later. Not to be called while another call is at work.
 func (s *SharedSecret) Wipe() {
 	if s != nil && s.hashes != nil {
-		*s.hashes = secretHashes{}
+		*s.hashes.reveal() = secretHashes{}
 	}
 }
 
+// usable reports whether s holds a secret that was not wiped.
 func (s *SharedSecret) usable() bool {
-	return s != nil && s.hashes != nil && *s.hashes != secretHashes{}
+	return s != nil && s.hashes != nil && *s.hashes.reveal() != secretHashes{}
 }

@@ -20,10 +20,11 @@ const maxAttempts = 512
 // 2018; see [PrivateKey.SignCanonical]. Before it is returned the public key
 // is recovered from it and compared. A wiped key is an error.
 func (k *PrivateKey) Sign(digest Digest) (Signature, error) {
-	if !k.usable() {
-		return Signature{}, errWiped
+	key, err := k.secret()
+	if err != nil {
+		return Signature{}, err
 	}
-	return k.checked(Signature(ecdsa.SignCompact(k.key, digest[:], true)), digest)
+	return k.checked(Signature(ecdsa.SignCompact(key, digest[:], true)), digest)
 }
 
 // SignCanonical signs digest like [PrivateKey.Sign], but so that the result
@@ -32,15 +33,16 @@ func (k *PrivateKey) Sign(digest Digest) (Signature, error) {
 // message, the digest itself for i = 0 and SHA-256 of the digest followed by i
 // zero bytes afterwards; the digest is signed with it.
 func (k *PrivateKey) SignCanonical(digest Digest) (Signature, error) {
-	if !k.usable() {
-		return Signature{}, errWiped
+	key, err := k.secret()
+	if err != nil {
+		return Signature{}, err
 	}
-	secret := k.key.Key.Bytes()
+	secret := key.Key.Bytes()
 	defer clear(secret[:])
 	message, padded := digest, digest[:]
 	for range maxAttempts {
 		nonce := btcec.NonceRFC6979(secret[:], message[:], nil, nil, 0)
-		sig, ok := k.signWith(nonce, digest)
+		sig, ok := signWith(key, nonce, digest)
 		nonce.Zero()
 		if ok && sig.IsCanonical() {
 			return k.checked(sig, digest)
@@ -54,7 +56,7 @@ func (k *PrivateKey) SignCanonical(digest Digest) (Signature, error) {
 // signWith makes the signature with the given nonce: r = x(kG) mod n and
 // s = (digest + r·d)/k, s replaced by n-s where that is lower. It reports false
 // for the nonces that give r or s of zero, which nobody has seen.
-func (k *PrivateKey) signWith(nonce *btcec.ModNScalar, digest Digest) (Signature, bool) {
+func signWith(key *btcec.PrivateKey, nonce *btcec.ModNScalar, digest Digest) (Signature, bool) {
 	var point btcec.JacobianPoint
 	btcec.ScalarBaseMultNonConst(nonce, &point)
 	point.ToAffine()
@@ -62,7 +64,7 @@ func (k *PrivateKey) signWith(nonce *btcec.ModNScalar, digest Digest) (Signature
 	overflow := r.SetBytes(point.X.Bytes())
 	recovery := byte(overflow<<1) | byte(point.Y.IsOddBit())
 	e.SetBytes((*[32]byte)(&digest))
-	s.Mul2(&k.key.Key, &r).Add(&e)
+	s.Mul2(&key.Key, &r).Add(&e)
 	inverse := new(btcec.ModNScalar).InverseValNonConst(nonce)
 	s.Mul(inverse)
 	inverse.Zero()

@@ -1,0 +1,312 @@
+package protocol_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// module is the name in go.mod.
+const module = "pksa"
+
+// layers are the folders of the module and the folders each may import
+// besides itself: cmd → agent → keystore → protocol.
+var layers = map[string][]string{
+	"protocol": nil,
+	"keystore": {"protocol"},
+	"agent":    {"keystore", "protocol"},
+	"cmd":      {"agent", "keystore", "protocol"},
+	"examples": {"agent", "keystore", "protocol"},
+}
+
+// thirdParty says which packages may import a module, by path; "/..." takes
+// in what is below. A module that is missing here is a new dependency, and a
+// decision.
+var thirdParty = map[string][]string{
+	"github.com/coder/websocket":            {"agent/link", "agent/relay/...", "agent/client"},
+	"github.com/btcsuite/btcd/btcec/v2":     {"protocol/hive"},
+	"github.com/cenkalti/backoff/v4":        {"agent/link", "agent/node"},
+	"gopkg.in/yaml.v3":                      {"agent/config", "agent/policy"},
+	"filippo.io/age":                        {"keystore"},
+	"go.etcd.io/bbolt":                      {"agent/ledger"},
+	"github.com/go-json-experiment/json":    {"protocol/...", "agent/node/...", "agent/control"},
+	"golang.org/x/crypto":                   {"protocol/hive"},
+	"golang.org/x/term":                     {"cmd/..."},
+	"golang.org/x/sys":                      {"agent"},
+	"github.com/spf13/cobra":                {"cmd/..."},
+	"github.com/prometheus/client_golang":   {"agent/status"},
+	"github.com/landlock-lsm/go-landlock":   {"agent"},
+	"github.com/rogpeppe/go-internal":       nil, // tests
+	"github.com/prometheus/client_model/go": nil, // tests
+}
+
+// fakes are what tests of other packages may import.
+var fakes = []string{"agent/relay/relaytest", "agent/node/nodetest"}
+
+// edge is one import: both ends are paths below the module, to is a full path
+// when it leads outside.
+type edge struct {
+	from, to string
+	test     bool
+}
+
+// complaint says what is wrong with an import, "" if nothing.
+func (e edge) complaint() string {
+	to, inside := strings.CutPrefix(e.to, module+"/")
+	switch {
+	case inside:
+		return e.insideComplaint(to)
+	case !strings.Contains(strings.Split(e.to, "/")[0], "."):
+		return "" // the standard library
+	}
+	for name, users := range thirdParty {
+		if e.to != name && !strings.HasPrefix(e.to, name+"/") {
+			continue
+		}
+		if e.test || slices.ContainsFunc(users, func(pattern string) bool { return matches(pattern, e.from) }) {
+			return ""
+		}
+		return fmt.Sprintf("%s may not import %s, only %v may", e.from, e.to, users)
+	}
+	return fmt.Sprintf("%s imports %s, which is no dependency of this project", e.from, e.to)
+}
+
+func (e edge) insideComplaint(to string) string {
+	fromLayer, toLayer := strings.Split(e.from, "/")[0], strings.Split(to, "/")[0]
+	switch {
+	case to == e.from: // the test of a package from outside
+		return ""
+	case fromLayer != toLayer && !slices.Contains(layers[fromLayer], toLayer):
+		return fmt.Sprintf("%s may not import %s: imports point from cmd over agent and keystore to protocol", e.from, to)
+	case fromLayer == "agent" && toLayer == "agent":
+		if e.from == "agent" || to == "agent/relay" && e.from == "agent/relay/relaytest" || e.test && slices.Contains(fakes, to) {
+			return ""
+		}
+		return fmt.Sprintf("%s may not import %s: packages below agent meet in agent only", e.from, to)
+	case fromLayer == "protocol" && toLayer == "protocol" && e.from != "protocol":
+		return fmt.Sprintf("%s may not import %s: hive and seal stand alone", e.from, to)
+	case e.from == "agent/node/nodetest" && toLayer != "protocol":
+		return fmt.Sprintf("%s may not import %s: it judges by the protocol alone", e.from, to)
+	}
+	return ""
+}
+
+func matches(pattern, name string) bool {
+	base, below := strings.CutSuffix(pattern, "/...")
+	return name == base || below && strings.HasPrefix(name, base+"/")
+}
+
+func TestImportRules(t *testing.T) {
+	for _, good := range []edge{
+		{from: "protocol", to: "pksa/protocol/hive"},
+		{from: "protocol", to: "go/ast"},
+		{from: "keystore", to: "pksa/protocol/hive"},
+		{from: "agent", to: "pksa/agent/link"},
+		{from: "agent/client", to: "pksa/protocol"},
+		{from: "agent/relay/relaytest", to: "pksa/agent/relay"},
+		{from: "agent/link", to: "pksa/agent/relay/relaytest", test: true},
+		{from: "agent/link", to: "pksa/agent/link", test: true},
+		{from: "cmd/pksa", to: "pksa/agent/ledger"},
+		{from: "cmd/pksa", to: "github.com/spf13/cobra/doc"},
+		{from: "protocol/hive", to: "golang.org/x/crypto/ripemd160"},
+		{from: "cmd/pksa", to: "github.com/rogpeppe/go-internal/testscript", test: true},
+		{from: "examples/bot", to: "pksa/agent/client"},
+	} {
+		if complaint := good.complaint(); complaint != "" {
+			t.Errorf("%+v: %s", good, complaint)
+		}
+	}
+	for _, bad := range []edge{
+		{from: "protocol", to: "pksa/keystore"},
+		{from: "protocol", to: "pksa/agent/policy", test: true},
+		{from: "protocol/hive", to: "pksa/protocol"},
+		{from: "protocol/seal", to: "pksa/protocol/hive"},
+		{from: "keystore", to: "pksa/agent"},
+		{from: "keystore", to: "pksa/cmd/pksa"},
+		{from: "agent", to: "pksa/cmd/pksa"},
+		{from: "agent/ledger", to: "pksa/agent/policy"},
+		{from: "agent/ledger", to: "pksa/agent"},
+		{from: "agent/link", to: "pksa/agent/relay/relaytest"},
+		{from: "agent/link", to: "pksa/agent/node", test: true},
+		{from: "agent/node/nodetest", to: "pksa/agent/node"},
+		{from: "agent/node/nodetest", to: "pksa/keystore"},
+		{from: "agent/relay", to: "pksa/agent/relay/relaytest"},
+		{from: "examples/bot", to: "pksa/cmd/pksa"},
+		{from: "keystore", to: "golang.org/x/crypto/scrypt"},
+		{from: "agent/policy", to: "github.com/coder/websocket"},
+		{from: "agent/link", to: "golang.org/x/sys/unix"},
+		{from: "agent/link", to: "github.com/coder/websocketry"},
+		{from: "agent/link", to: "example.com/left/pad", test: true},
+		{from: "cmd/pksa", to: "github.com/rogpeppe/go-internal/testscript"},
+		{from: "internal", to: "pksa/protocol"},
+	} {
+		if bad.complaint() == "" {
+			t.Errorf("%+v: no complaint", bad)
+		}
+	}
+}
+
+// pure are the packages where the same input gives the same output: no clock,
+// no goroutine, no input or output, no randomness of their own.
+var pure = []string{"protocol/...", "agent/policy/..."}
+
+var impureImports = []string{"os", "os/exec", "io/ioutil", "net", "net/http", "log", "syscall", "math/rand", "math/rand/v2", "crypto/rand", "testing"}
+
+var impureCalls = []string{"time.Now", "time.Since", "time.Until", "time.Sleep", "time.After", "time.AfterFunc", "time.NewTimer", "time.NewTicker", "time.Tick"}
+
+// source is one Go file of the module.
+type source struct {
+	name string // from the root of the module
+	dir  string // the same of its package
+	file *ast.File
+	set  *token.FileSet
+}
+
+func (s source) test() bool { return strings.HasSuffix(s.name, "_test.go") }
+
+func (s source) imports() (paths []string) {
+	for _, spec := range s.file.Imports {
+		text, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			panic(err) // unreachable: the file was parsed
+		}
+		paths = append(paths, text)
+	}
+	return paths
+}
+
+// sources parses every Go file of the module, whatever its build constraints.
+// Folders of other modules, of test data and of tools are left out.
+func sources(t *testing.T) (all []source) {
+	t.Helper()
+	root := ".."
+	set := token.NewFileSet()
+	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if name != root && skipped(name, entry.Name()) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") {
+			return nil
+		}
+		file, err := parser.ParseFile(set, name, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		name = filepath.ToSlash(strings.TrimPrefix(name, root+string(filepath.Separator)))
+		all = append(all, source{name: name, dir: path.Dir(name), file: file, set: set})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 20 {
+		t.Fatalf("only %d Go files found", len(all))
+	}
+	return all
+}
+
+func skipped(name, base string) bool {
+	if base == "testdata" || base == "vendor" || base == "node_modules" || base[0] == '.' || base[0] == '_' {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(name, "go.mod"))
+	return err == nil
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	for _, s := range sources(t) {
+		if _, known := layers[strings.Split(s.dir, "/")[0]]; !known {
+			t.Errorf("%s: no folder for Go code; there are protocol, keystore, agent, cmd and examples", s.name)
+		}
+		for _, to := range s.imports() {
+			if complaint := (edge{from: s.dir, to: to, test: s.test()}).complaint(); complaint != "" {
+				t.Errorf("%s: %s", s.name, complaint)
+			}
+		}
+	}
+}
+
+func TestPurePackages(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test() || !slices.ContainsFunc(pure, func(pattern string) bool { return matches(pattern, s.dir) }) {
+			continue
+		}
+		for _, to := range s.imports() {
+			if slices.Contains(impureImports, to) {
+				t.Errorf("%s: imports %s", s.name, to)
+			}
+		}
+		ast.Inspect(s.file, func(node ast.Node) bool {
+			if what := impurity(node); what != "" {
+				t.Errorf("%s: %s", s.set.Position(node.Pos()), what)
+			}
+			return true
+		})
+	}
+}
+
+// impurity names what makes a node impure, "" if nothing does.
+func impurity(node ast.Node) string {
+	switch node := node.(type) {
+	case *ast.GoStmt:
+		return "a goroutine"
+	case *ast.SelectorExpr:
+		if of, ok := node.X.(*ast.Ident); ok {
+			if name := of.Name + "." + node.Sel.Name; slices.Contains(impureCalls, name) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+func TestImpurity(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "x.go", "package x\nfunc f() { go f(); g(time.Now); time.Until(t); time.Unix(1, 2); now.After(t) }", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	ast.Inspect(file, func(node ast.Node) bool {
+		if what := impurity(node); what != "" {
+			found = append(found, what)
+		}
+		return true
+	})
+	if want := []string{"a goroutine", "time.Now", "time.Until"}; !slices.Equal(found, want) {
+		t.Errorf("found %q, want %q", found, want)
+	}
+}
+
+func TestPackagesHaveDocs(t *testing.T) {
+	docs := map[string]bool{}
+	for _, s := range sources(t) {
+		if s.test() {
+			continue
+		}
+		opening := "Package " + s.file.Name.Name + " "
+		if s.file.Name.Name == "main" {
+			opening = "Command "
+		}
+		docs[s.dir] = docs[s.dir] || strings.HasPrefix(s.file.Doc.Text(), opening)
+	}
+	for dir, documented := range docs {
+		if !documented {
+			t.Errorf("%s: no comment that begins with Package and its name, or Command for a main package", dir)
+		}
+	}
+}

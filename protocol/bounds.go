@@ -36,7 +36,7 @@ func checkBounds(text []byte) (Reason, bool) {
 }
 
 // stringEnd returns the index of the quote that closes the string opened at start, or the length of the text.
-func stringEnd(text []byte, start int) int {
+func stringEnd[T []byte | string](text T, start int) int {
 	for i := start + 1; i < len(text); i++ {
 		switch text[i] {
 		case '\\':

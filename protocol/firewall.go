@@ -126,7 +126,7 @@ func describesBytes(text string) bool {
 				name = ""
 			}
 		case '"':
-			end := stringEnd([]byte(text), i)
+			end := stringEnd(text, i)
 			if depth == 1 {
 				last = looseUnquote(text[i:min(end+1, len(text))])
 				isBuffer = isBuffer || name == "type" && last == "Buffer"

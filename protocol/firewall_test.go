@@ -1,0 +1,136 @@
+package protocol_test
+
+import (
+	"encoding/hex"
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"pksa/protocol"
+)
+
+// ownChallenge is one entry of our own challenge files.
+type ownChallenge struct {
+	Name   string
+	Reason protocol.FirewallReason
+	Text   string
+	Bytes  []byte `json:"text_base64"`
+	Repeat struct {
+		Char  string
+		Count int
+	}
+	ChainIDs []string `json:"chain_ids_hex"`
+}
+
+func (c ownChallenge) text() string {
+	switch {
+	case c.Repeat.Count > 0:
+		return strings.Repeat(c.Repeat.Char, c.Repeat.Count)
+	case c.Bytes != nil:
+		return string(c.Bytes)
+	}
+	return c.Text
+}
+
+func (c ownChallenge) chainIDs(t *testing.T) (ids [][]byte) {
+	t.Helper()
+	for _, text := range c.ChainIDs {
+		id, err := hex.DecodeString(text)
+		if err != nil || len(id) != 32 {
+			t.Fatalf("chain id %q", text)
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+func TestHostileChallenges(t *testing.T) {
+	vectors, _ := loadVectors[ownChallenge](t, "challenges-hostile.json")
+	for _, v := range vectors {
+		t.Run(v.Name, func(t *testing.T) {
+			err := protocol.CheckChallenge(v.text(), v.chainIDs(t)...)
+			var refused *protocol.FirewallError
+			if !errors.As(err, &refused) || refused.Reason != v.Reason {
+				t.Errorf("got %v, want %s", err, v.Reason)
+			}
+		})
+	}
+}
+
+func TestGoodChallenges(t *testing.T) {
+	vectors, _ := loadVectors[ownChallenge](t, "challenges-good.json")
+	configured := []byte("a chain that was configured, too")
+	for _, v := range vectors {
+		t.Run(v.Name, func(t *testing.T) {
+			if err := protocol.CheckChallenge(v.text(), configured); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestChallengeBounds(t *testing.T) {
+	for _, text := range []string{strings.Repeat("x", protocol.MaxChallenge), strings.Repeat("é", protocol.MaxChallenge/2)} {
+		if err := protocol.CheckChallenge(text); err != nil {
+			t.Errorf("%d bytes: %v", len(text), err)
+		}
+		if protocol.CheckChallenge(text+"x") == nil {
+			t.Errorf("%d bytes pass", len(text)+1)
+		}
+	}
+}
+
+// TestEveryCharacter asks the firewall about each code point alone and compares with the list of HAS §13.4.
+func TestEveryCharacter(t *testing.T) {
+	for r := rune(0); r <= utf8.MaxRune; r++ {
+		if !utf8.ValidRune(r) {
+			continue
+		}
+		control := r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r >= 0x7f && r <= 0x9f
+		bidi := r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
+		want := !control && !bidi && r != 0xFFFD
+		if got := protocol.CheckChallenge("a"+string(r)) == nil; got != want {
+			t.Errorf("%U: passes %t, want %t", r, got, want)
+		}
+	}
+}
+
+// TestEveryTransactionTail: whatever the chain id and the operations, packed transactions end with a zero byte.
+func TestEveryTransactionTail(t *testing.T) {
+	for _, text := range []string{"login", "{}", strings.Repeat("chain id", 4)} {
+		if protocol.CheckChallenge(text+"\x00") == nil {
+			t.Errorf("%q and a zero byte pass", text)
+		}
+	}
+}
+
+func TestFirewallErrorHidesText(t *testing.T) {
+	err := protocol.CheckChallenge("secret text\x1b")
+	if err == nil || err.Error() != "challenge refused: control at byte 11" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzCheckChallenge(f *testing.F) {
+	for _, name := range []string{"challenges-hostile.json", "challenges-good.json"} {
+		vectors, _ := loadVectors[ownChallenge](f, name)
+		for _, v := range vectors {
+			if len(v.text()) < 1000 {
+				f.Add(v.text())
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if protocol.CheckChallenge(text) != nil {
+			return
+		}
+		if !utf8.ValidString(text) || strings.ContainsAny(text, "\x00\x1b\x7f\ufffd\u202e") || len(text) == 0 {
+			t.Errorf("%q passes", text)
+		}
+		// Nothing that follows can make a text into a transaction: its last byte would be zero.
+		if protocol.CheckChallenge(text+"\x00") == nil {
+			t.Errorf("%q and a zero byte pass", text)
+		}
+	})
+}

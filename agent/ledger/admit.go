@@ -1,20 +1,25 @@
 package ledger
 
 import (
+	"context"
+	"fmt"
+	"iter"
+	"runtime/debug"
 	"time"
 )
 
 // Verdict is what a judge ruled. The zero value denies.
 type Verdict uint8
 
-// The verdicts.
+// The verdicts. Their numbers are on disk.
 const (
-	Denied   Verdict = iota // refused; the nonce or digest is consumed all the same
+	Denied   Verdict = iota // refused; the nonce or digest is used up all the same
 	Pending                 // a person is asked; nothing is charged yet
 	Admitted                // may be signed once Admit has returned
 )
 
-// Replay is what the nonce rules say of a request (HAS §9.3). The zero value is not valid and refuses.
+// Replay is what the nonce rules say of a request (HAS §9.3). The zero value is not valid; whatever is not Fresh is
+// refused.
 type Replay uint8
 
 // What the nonce rules say.
@@ -24,26 +29,31 @@ const (
 	NonceAhead                      // too far ahead of our clock: it would lock the session
 	NonceBehind                     // too far behind our clock: held back
 	NonceRange                      // not in 1 … 2^53−1
-	NonceRequired                   // none, and the operator, the app's state or 100,000 digests demand one
-	DigestSeen                      // none, and the same ciphertext was here before
-	SessionEnded                    // the session ended or expired meanwhile: nobody's request
+	NonceRequired                   // none, and the operator or the session's state demands one
+	DigestSeen                      // none, and the same ciphertext was here before: a replay
+	SessionEnded                    // the session, or the app, is gone meanwhile: nobody's request
 )
+
+// KindAuth is the kind of requests that never carry a nonce: none is demanded of them, and their digests do not
+// spoil a session's auth_key.
+const KindAuth = "auth"
 
 // Admission is a request that asks to be admitted. Its run was begun with the same key.
 type Admission struct {
 	Key     RequestKey
 	Account string
-	Kind    string // "auth", "sign", "challenge": for the audit trail
+	Kind    string // KindAuth, "sign", "challenge"
 
 	// Session is the session whose key opened the request; zero if none did.
 	Session SessionID
-	// App is the slot whose secret opened an auth_req; its digest is kept as long as that secret. Empty if none.
+	// App is the slot whose secret opened an auth_req: its digest is kept as long as that secret. Empty if none, and
+	// of no effect beside a Session.
 	App string
-	// Nonce in ms as decoded, zero if the request has none. For a request without session it is ignored.
+	// Nonce in ms as decoded; zero if the request has none, or no Session.
 	Nonce int64
-	// RequireNonce refuses a request that lacks a nonce. Auth requests never have one.
+	// RequireNonce refuses a request that lacks a nonce.
 	RequireNonce bool
-	// Ticket orders admissions of one link and account; nil if order does not matter.
+	// Ticket orders admissions of one link and account; nil if order does not matter. Admit releases it.
 	Ticket *Ticket
 }
 
@@ -53,24 +63,263 @@ type Charge struct {
 	Expires time.Time // the record is dropped some time after
 }
 
-// Ruling is what a judge decides.
+// Ruling is what a judge decides. The zero value denies.
 type Ruling struct {
 	Verdict Verdict
 	Record  []byte   // content of the audit record, opaque; JSON by custom
-	Charges []Charge // of Admitted only
+	Charges []Charge // with Admitted only
 
 	TxID      [20]byte // zero if there is no transaction
 	TxBytes   []byte   // the unsigned transaction, kept until the outcome is known
 	TxExpires time.Time
 
-	// NewSession makes a session in the same commit (auth, Admitted only). Ask View.MayOpen first.
+	// NewSession makes a session in the same commit, with Admitted only. Ask View.MayOpen first.
 	NewSession *NewSession
 }
 
 // Admitting is what Admit recorded.
 type Admitting struct {
-	Number  uint64 // of the audit record; names the request from now on
+	Number  uint64 // of the first audit record; names the request from now on
 	Verdict Verdict
-	Time    time.Time // ledger time of the commit
+	Time    time.Time // ledger time of the record
 	Session *Session  // the session as it is now, the new one if one was made; nil if none
+}
+
+// View is what a judge sees: the ledger as all earlier requests of the same commit leave it. It is valid during the
+// judge's call only.
+type View struct {
+	Now     time.Time // ledger time
+	Session *Session  // the request's, nil if it has none or that ended
+	Replay  Replay    // whether nonce or digest may be used up; a request that is not Fresh must be denied
+
+	// Generation changes when charges that a judge ruled did not come to be recorded: a failed commit, a judge that
+	// panicked. Counters that are kept in memory, in step with the rulings, are then built anew from Charges.
+	Generation uint64
+
+	b   *batch
+	app string // slot that the request opened with: a session that it makes is of that app
+}
+
+// Charges are all charges recorded and not yet dropped, those of earlier requests in the same commit included, by
+// time of expiry.
+func (v View) Charges() iter.Seq[Charge] {
+	return func(yield func(Charge) bool) {
+		cursor := v.b.tx.Bucket(bucketCharges).Cursor()
+		for key, sealed := cursor.First(); key != nil; key, sealed = cursor.Next() {
+			plain, err := v.b.o.open(bucketCharges, key, sealed)
+			var charges []Charge
+			if err == nil {
+				charges, err = decodeCharges(plain)
+			}
+			if err != nil {
+				v.b.fail(damaged(bucketCharges, key)) // counted too low, a limit would let through: fail the commit
+				return
+			}
+			for _, c := range charges {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// MayOpen says whether a ruling may make this session: ErrSession, ErrNoSlot, ErrKeyLive, ErrKeyElsewhere, ErrKeySpent,
+// ErrSessions.
+func (v View) MayOpen(n NewSession) error { return v.b.mayOpen(n) }
+
+// SessionWithKey is the live session that has this auth_key, of whatever account and app.
+func (v View) SessionWithKey(key Secret) (*Session, bool) {
+	k, ok := v.b.authKey(key)
+	if !ok || k.Session == 0 {
+		return nil, false
+	}
+	s := v.b.liveSession(k.Session)
+	return s, s != nil
+}
+
+// Admit lets judge decide on a request, with what the nonce rules say, and commits the ruling: nonce or digest, charges,
+// transaction, session and audit record in one. When it has returned without an error, an admitted request may be
+// signed.
+//
+// judge runs in the committing goroutine, inside the transaction, one judge at a time: it computes, and neither waits
+// nor calls the ledger. Admissions of one lane of tickets are judged in the order of their tickets. The context ends
+// the wait for earlier tickets; once the request is on its way to the disk Admit waits for that.
+//
+// On an error the run is still the caller's, to Reject or Drop. ErrCommit, ErrUnavailable: the disk; ErrPanic, ErrRuling
+// and what MayOpen says: the judge; ErrNoRun.
+func (l *Ledger) Admit(ctx context.Context, a Admission, judge func(View) Ruling) (Admitting, error) {
+	defer a.Ticket.Release()
+	if err := a.Ticket.wait(ctx); err != nil {
+		return Admitting{}, err
+	}
+	r, err := l.claimRun(a.Key)
+	if err != nil {
+		return Admitting{}, err
+	}
+	var out Admitting
+	o := &op{done: make(chan error, 1), apply: func(b *batch) error {
+		var err error
+		out, err = b.admit(&a, r, judge)
+		return err
+	}}
+	if err := l.queue.put(o); err != nil {
+		l.unclaimRun(r)
+		return Admitting{}, err
+	}
+	a.Ticket.Release() // it stands in the queue, before those that come now
+	if err := <-o.done; err != nil {
+		l.unclaimRun(r)
+		return Admitting{}, err
+	}
+	return out, nil
+}
+
+// admit judges one request and writes the ruling.
+func (b *batch) admit(a *Admission, r *run, judge func(View) Ruling) (Admitting, error) {
+	s := b.liveSession(a.Session)
+	c := b.claim(a, r.digest, s)
+	ruling, err := b.judge(View{Now: b.now, Session: s, Replay: c.replay, app: a.App}, judge)
+	if err != nil {
+		return Admitting{}, err
+	}
+	if ruling.NewSession != nil {
+		b.clearKey(ruling.NewSession.AuthKey)
+	}
+	rec := Record{
+		Number: b.next(), Time: b.now, Type: RecordJudged, Verdict: ruling.Verdict, Account: a.Account, Kind: a.Kind,
+		App: a.App, Session: a.Session, Key: a.Key, Digest: r.digest, TxID: ruling.TxID, Content: ruling.Record,
+	}
+	if a.Nonce >= 1 && a.Nonce <= maxNonce {
+		rec.Nonce = a.Nonce
+	}
+	if c.replay == Fresh {
+		s = b.spend(c, &rec, s)
+	}
+	if s != nil {
+		rec.App = s.App
+	}
+	if ruling.NewSession != nil {
+		s = b.makeSession(*ruling.NewSession, &rec, c)
+	}
+	b.record(rec)
+	q := request{Key: a.Key, Digest: r.digest, Account: a.Account, Kind: a.Kind, App: rec.App, Session: rec.Session}
+	b.rule(rec.Number, r.end, &q, ruling)
+	b.after = append(b.after, func(*state) { b.l.judgedLocked(r, rec.Number) })
+	return Admitting{Number: rec.Number, Verdict: ruling.Verdict, Time: b.now, Session: s}, nil
+}
+
+// makeSession makes the session of a ruling. A request that belongs to no slot leaves its digest with the session.
+func (b *batch) makeSession(n NewSession, rec *Record, c claim) *Session {
+	s := b.openSession(n, rec.Number)
+	rec.App, rec.Session = n.App, s.ID
+	if c.spends != SpentNothing {
+		return s
+	}
+	return b.spend(claim{spends: SpentSessionDigest, owner: sessionOwner(s.ID)}, rec, s)
+}
+
+// rule writes what a ruling says of a request and of its cost.
+func (b *batch) rule(number uint64, end int64, q *request, ruling Ruling) {
+	q.Verdict = ruling.Verdict
+	if len(ruling.TxBytes) > 0 || ruling.TxID != [20]byte{} {
+		q.TxID, q.TxBytes, q.TxExpires = ruling.TxID, ruling.TxBytes, ruling.TxExpires
+	}
+	b.put(bucketRequests, endKey(end, number), q.encode())
+	if len(ruling.Charges) == 0 {
+		return
+	}
+	var last int64
+	for _, c := range ruling.Charges {
+		last = max(last, millis(c.Expires))
+	}
+	b.put(bucketCharges, endKey(last, number), encodeCharges(ruling.Charges))
+}
+
+// judge runs a judge and checks its ruling against the view. Whatever it may have counted of a ruling that is not recorded is
+// void: the generation tells.
+func (b *batch) judge(v View, judge func(View) Ruling) (ruling Ruling, err error) {
+	v.b, v.Generation = b, b.l.generation
+	defer func() {
+		if p := recover(); p != nil {
+			// The panic's value may hold what the request said: the log gets its type and the place.
+			b.o.Logger.Error("judging panicked", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			err = ErrPanic
+		}
+		if err != nil {
+			b.l.generation++
+		}
+	}()
+	ruling = judge(v)
+	switch {
+	case b.err != nil:
+		return ruling, b.err
+	case ruling.Verdict > Admitted, ruling.Verdict != Denied && v.Replay != Fresh,
+		ruling.Verdict != Admitted && (len(ruling.Charges) > 0 || ruling.NewSession != nil):
+		return ruling, ErrRuling
+	case ruling.NewSession != nil && (v.Session != nil || v.app != "" && v.app != ruling.NewSession.App):
+		return ruling, ErrRuling
+	case ruling.NewSession != nil:
+		return ruling, b.mayOpen(*ruling.NewSession)
+	}
+	return ruling, nil
+}
+
+// Decide judges a pending request again, once the person has said yes, by what is then in force. The ruling admits or denies; what Admit says holds.
+// The view is Fresh while the request's session lives. ErrNotPending.
+func (l *Ledger) Decide(ctx context.Context, number uint64, judge func(View) Ruling) (Admitting, error) {
+	if err := ctx.Err(); err != nil {
+		return Admitting{}, context.Cause(ctx)
+	}
+	var out Admitting
+	err := l.submit(&op{apply: func(b *batch) error {
+		var err error
+		out, err = b.decide(number, judge)
+		return err
+	}})
+	if err != nil {
+		return Admitting{}, err
+	}
+	return out, nil
+}
+
+func (b *batch) decide(number uint64, judge func(View) Ruling) (Admitting, error) {
+	r := b.l.judgedRun(number)
+	if r == nil {
+		return Admitting{}, ErrNotPending
+	}
+	q, ok := b.request(r.end, number)
+	if !ok || q.Verdict != Pending || q.Final {
+		return Admitting{}, ErrNotPending
+	}
+	s, replay := b.liveSession(q.Session), Fresh
+	if q.Session != 0 && s == nil {
+		replay = SessionEnded
+	}
+	ruling, err := b.judge(View{Now: b.now, Session: s, Replay: replay, app: q.App}, judge)
+	if err == nil && ruling.Verdict == Pending {
+		b.l.generation++
+		err = ErrRuling
+	}
+	if err != nil {
+		return Admitting{}, err
+	}
+	if ruling.NewSession != nil {
+		b.clearKey(ruling.NewSession.AuthKey)
+	}
+	rec := Record{
+		Number: b.next(), Time: b.now, Type: RecordDecided, Ref: number, Verdict: ruling.Verdict, Account: q.Account,
+		Kind: q.Kind, App: q.App, Session: q.Session, Key: q.Key, Digest: q.Digest, TxID: ruling.TxID, Content: ruling.Record,
+	}
+	if ruling.NewSession != nil {
+		own := claim{spends: SpentNothing}
+		if q.App != "" {
+			own.spends = SpentSlotDigest // when it was set pending
+		}
+		s = b.makeSession(*ruling.NewSession, &rec, own)
+		q.App, q.Session = rec.App, rec.Session
+	}
+	b.record(rec)
+	b.rule(number, r.end, &q, ruling)
+	return Admitting{Number: number, Verdict: ruling.Verdict, Time: b.now, Session: s}, nil
 }

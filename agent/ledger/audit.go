@@ -1,6 +1,13 @@
 package ledger
 
-import "time"
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
 
 // RecordType says what an audit record reports. The zero value is not valid.
 type RecordType uint8
@@ -19,6 +26,17 @@ const (
 	RecordEnded    RecordType = 10 // a session ended by itself
 )
 
+// Spending says what a judged request used up, so that it is never accepted again. The numbers are on disk.
+type Spending uint8
+
+// What a request used up.
+const (
+	SpentNothing       Spending = iota // it was a replay, or had nothing to protect
+	SpentNonce                         // the session's nonces up to its own
+	SpentSessionDigest                 // its ciphertext, as long as the session lives
+	SpentSlotDigest                    // its ciphertext, as long as the slot's secret
+)
+
 // Record is one record of the audit trail.
 type Record struct {
 	Number  uint64
@@ -33,7 +51,8 @@ type Record struct {
 	Session SessionID
 	Key     RequestKey
 	Nonce   int64
-	Digest  [32]byte
+	Digest  [32]byte // of the ciphertext
+	Spent   Spending
 	TxID    [20]byte
 	Content []byte // opaque, JSON by custom
 }
@@ -46,4 +65,116 @@ type Entry struct {
 	App     string
 	Session SessionID
 	Content []byte
+}
+
+// Append adds to the audit trail and returns the number when it is committed.
+func (l *Ledger) Append(ctx context.Context, e Entry) (uint64, error) {
+	var number uint64
+	err := l.submitContext(ctx, &op{apply: func(b *batch) error { number = b.append(e); return nil }})
+	if err != nil {
+		return 0, err
+	}
+	return number, nil
+}
+
+// Note adds to the audit trail with the next commit, and does not wait. After a commit that does not succeed, it may be
+// lost or stand twice.
+func (l *Ledger) Note(e Entry) error {
+	return l.queue.put(&op{keep: true, apply: func(b *batch) error { b.append(e); return nil }})
+}
+
+func (b *batch) append(e Entry) uint64 {
+	return b.record(Record{
+		Type: e.Type, Outcome: e.Outcome, Account: e.Account, App: e.App, Session: e.Session, Content: e.Content,
+	})
+}
+
+// auditChunk is how many records are read at a time: the file cannot be swapped meanwhile.
+const auditChunk = 256
+
+// Audit are the records from a number on, in order, as they are committed; it ends after the last. An error ends it too.
+func (l *Ledger) Audit(from uint64) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		w := walk{l: l, next: from}
+		for {
+			records, err := w.chunk()
+			for _, r := range records {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(Record{}, err)
+				return
+			}
+			if len(records) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// walk goes along the trail. It checks the chain from its second record on.
+type walk struct {
+	l    *Ledger
+	next uint64 // number to look for
+	last link   // of the last record; number zero before the first
+	from uint64 // the first record's number
+}
+
+// chunk is the next part of the trail, empty at its end; with an error those before it.
+func (w *walk) chunk() (records []Record, err error) {
+	err = w.l.view(func(tx *bolt.Tx) error {
+		cursor := tx.Bucket(bucketAudit).Cursor()
+		for key, sealed := cursor.Seek(numberKey(w.next)); key != nil && len(records) < auditChunk; key, sealed = cursor.Next() {
+			rec, at, err := w.l.o.readRecord(key, sealed, w.fits)
+			if err != nil {
+				return err
+			}
+			if w.from == 0 {
+				w.from = rec.Number
+			}
+			w.last, w.next = at, rec.Number+1
+			records = append(records, rec)
+		}
+		return nil
+	})
+	return records, err
+}
+
+func (w *walk) fits(prev [32]byte, rec Record) bool {
+	if w.last.number != 0 {
+		return follows(w.last, prev, rec)
+	}
+	return rec.Number != 1 || prev == w.l.o.chainStart().mac
+}
+
+// Verified is what Verify found in order.
+type Verified struct{ From, To uint64 }
+
+// Verify reads the whole trail and says ErrDamaged, with the record's number, if one was altered, removed, inserted
+// or moved. Removal at the end shows as far as the mark reaches.
+func (l *Ledger) Verify(ctx context.Context) (Verified, error) {
+	at, markErr := l.o.readMark(l.path) // before the walk, which may then go beyond
+	w := walk{l: l}
+	for {
+		if err := ctx.Err(); err != nil {
+			return Verified{}, context.Cause(ctx)
+		}
+		records, err := w.chunk()
+		if err != nil {
+			return Verified{w.from, w.last.number}, err
+		}
+		if len(records) == 0 {
+			break
+		}
+	}
+	found := Verified{w.from, w.last.number}
+	if markErr != nil {
+		return found, fmt.Errorf("reading mark: %w", markErr)
+	}
+	if at.number > w.last.number {
+		return found, fmt.Errorf("%w: the trail ends at record %d, the mark is of %d", ErrDamaged, w.last.number, at.number)
+	}
+	return found, nil
 }

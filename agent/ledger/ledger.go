@@ -4,16 +4,21 @@ import (
 	"context"
 	"crypto/cipher"
 	"errors"
-	"iter"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // Options are what a ledger is opened with.
 type Options struct {
 	ID     string                      // of the keystore that it belongs to
-	AEAD   cipher.AEAD                 // seals values; 12-byte random nonces
-	MAC    func(data ...[]byte) []byte // keyed, at least 32 bytes; chains the audit trail
+	AEAD   cipher.AEAD                 // seals values; takes 12-byte nonces, which are random
+	MAC    func(data ...[]byte) []byte // keyed, at least 32 bytes; called from several goroutines
 	Now    func() time.Time            // nil: time.Now
 	Logger *slog.Logger                // nil: discards
 
@@ -23,82 +28,217 @@ type Options struct {
 	DigestsPerSession  int           // after so many a session must send nonces; zero: 100,000
 	AnswerMargin       time.Duration // how long an answer outlives its request; zero: 10 min
 	Requests           int           // how many requests are known at most; zero: 100,000
+
+	segment uint64 // records between checkpoints; zero: 4,096
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.ID == "" || o.AEAD == nil || o.MAC == nil {
+		return o, errors.New("ledger options lack id, AEAD or MAC")
+	}
+	if o.AEAD.NonceSize() != nonceSize || len(o.MAC(nil)) < 32 {
+		return o, errors.New("ledger needs an AEAD with 12-byte nonces and a MAC of 32 bytes")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.Logger = o.Logger.With("component", "ledger")
+	setDefault(&o.NonceAhead, 24*time.Hour)
+	setDefault(&o.NonceBehind, 10*time.Minute)
+	setDefault(&o.SessionsPerAccount, 1000)
+	setDefault(&o.DigestsPerSession, 100_000)
+	setDefault(&o.AnswerMargin, 10*time.Minute)
+	setDefault(&o.Requests, 100_000)
+	setDefault(&o.segment, 4096)
+	return o, nil
+}
+
+func setDefault[T time.Duration | int | uint64](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
 }
 
 // Ledger is an open ledger. All methods may be called concurrently.
 type Ledger struct {
+	o    Options
+	path string
+
 	lanes lanes
+	queue queue
+
+	// fileMu guards which file is open: the committing goroutine holds it to swap the file, others to read in it.
+	fileMu sync.RWMutex
+	db     *bolt.DB // nil while the file cannot be opened
+
+	// mu guards what is known of the file, in memory. Only the committing goroutine changes state.
+	mu      sync.RWMutex
+	state   *state
+	runs    map[RequestKey]*run
+	numbers map[uint64]*run // judged, outcome not known
+	broken  error           // why the file is not open
+	// sweeping: a sweep was asked for because many requests are known.
+	sweeping bool
+
+	retryAt    time.Time     // owned by the committing goroutine
+	generation uint64        // of charges; owned by the committing goroutine
+	stopped    chan struct{} // closed when the committing goroutine has returned
+	closing    sync.Once
+	closeErr   error
+
+	// testCommit stands around the commit in tests.
+	testCommit func(commit func() error) error
 }
 
-var errTodo = errors.New("not there yet")
-
-func Create(path string, o Options) error             { return errTodo }
-func Open(path string, o Options) (*Ledger, error)    { return nil, errTodo }
-func Accept(path string, o Options) (Accepted, error) { return Accepted{}, errTodo }
-func (l *Ledger) Close() error                        { return errTodo }
-func (l *Ledger) Err() error                          { return errTodo }
-func (l *Ledger) Flush(ctx context.Context) error     { return errTodo }
-func (l *Ledger) Now() time.Time                      { return time.Time{} }
-
-type Accepted struct {
-	Last  uint64
-	Mark  uint64
-	Ended []Session
+// Create makes an empty ledger, and its mark, where no file is: ErrExists otherwise. A mark that lies there is replaced.
+func Create(path string, o Options) error {
+	o, err := o.withDefaults()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("%q: %w", path, ErrExists)
+	}
+	// A crash before the last step leaves no ledger, or an empty one that Open fills: never one half made, since
+	// all of it is one commit on a temporary file.
+	temp := path + ".new"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("creating ledger: %v", err)
+	}
+	db, err := openFile(temp)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(db.Update(o.format), db.Close())
+	if err == nil {
+		err = o.writeMark(path, o.chainStart())
+	}
+	if err == nil {
+		err = os.Link(temp, path) // as rename, but never over another ledger
+	}
+	_ = os.Remove(temp)
+	if err != nil {
+		return fmt.Errorf("creating ledger %q: %w", path, err)
+	}
+	return syncFolder(filepath.Dir(path))
 }
 
-func (l *Ledger) AddSlot(ctx context.Context, name string, secret Secret, audit []byte) (Slot, error) {
-	return Slot{}, errTodo
-}
-func (l *Ledger) RotateSlot(ctx context.Context, name string, secret Secret, audit []byte) (Slot, error) {
-	return Slot{}, errTodo
-}
-func (l *Ledger) RemoveSlot(ctx context.Context, name string, audit []byte) ([]*Session, error) {
-	return nil, errTodo
-}
-func (l *Ledger) Slots() []Slot                 { return nil }
-func (l *Ledger) Slot(name string) (Slot, bool) { return Slot{}, false }
-
-func (l *Ledger) AddSession(ctx context.Context, s NewSession, audit []byte) (*Session, error) {
-	return nil, errTodo
-}
-func (l *Ledger) EndSession(ctx context.Context, id SessionID, audit []byte) (*Session, error) {
-	return nil, errTodo
-}
-func (l *Ledger) Session(id SessionID) (*Session, bool) { return nil, false }
-func (l *Ledger) Sessions() []*Session                  { return nil }
-func (l *Ledger) SessionsOf(account string) []*Session  { return nil }
-
-type run struct {
-	done   chan struct{}
-	result []byte
-	err    error
+// format writes the buckets and facts of an empty ledger.
+func (o *Options) format(tx *bolt.Tx) error {
+	for _, name := range allBuckets {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	if err := tx.Bucket(bucketMeta).Put(metaID, []byte(o.ID)); err != nil {
+		return err
+	}
+	return o.put(tx, bucketMeta, metaProof, []byte(o.ID))
 }
 
-func (l *Ledger) Begin(a Arrival) (Begun, error)           { return Begun{}, errTodo }
-func (l *Ledger) Drop(key RequestKey)                      {}
-func (l *Ledger) Reject(key RequestKey, r Rejection) error { return errTodo }
-
-type View struct {
-	Now        time.Time
-	Session    *Session
-	Replay     Replay
-	Generation uint64
+// Open opens the ledger at path. ErrMissing, ErrLocked, ErrOther, ErrRestored and ErrDamaged say why it is refused.
+// The ledger runs one goroutine until Close.
+func Open(path string, o Options) (*Ledger, error) {
+	l, err := open(path, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.checkMark(); err != nil {
+		return nil, errors.Join(err, l.db.Close())
+	}
+	if err := l.o.writeMark(path, l.state.last); err != nil {
+		return nil, errors.Join(err, l.db.Close())
+	}
+	l.start()
+	return l, nil
 }
 
-func (v View) Charges() iter.Seq[Charge]                  { return nil }
-func (v View) MayOpen(s NewSession) error                 { return errTodo }
-func (v View) SessionWithKey(key Secret) (*Session, bool) { return nil, false }
-
-func (l *Ledger) Admit(ctx context.Context, a Admission, judge func(View) Ruling) (Admitting, error) {
-	return Admitting{}, errTodo
+// open reads the file but neither looks at the mark nor starts the committing goroutine.
+func open(path string, o Options) (*Ledger, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%q: %w", path, ErrMissing)
+	}
+	l := &Ledger{o: o, path: path, stopped: make(chan struct{}), generation: 1}
+	l.queue.wake = make(chan struct{}, 1)
+	l.runs, l.numbers = map[RequestKey]*run{}, map[uint64]*run{}
+	if err := l.reopen(false); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
-func (l *Ledger) Decide(ctx context.Context, number uint64, judge func(View) Ruling) (Admitting, error) {
-	return Admitting{}, errTodo
-}
-func (l *Ledger) Settle(number uint64, s Settlement) error            { return errTodo }
-func (l *Ledger) Unfinished() ([]Unfinished, error)                   { return nil, errTodo }
-func (l *Ledger) Append(ctx context.Context, e Entry) (uint64, error) { return 0, errTodo }
-func (l *Ledger) Audit(from uint64) iter.Seq2[Record, error]          { return nil }
-func (l *Ledger) Verify(ctx context.Context) (Verified, error)        { return Verified{}, errTodo }
 
-type Verified struct{ From, To uint64 }
+// openFile opens the bbolt file under its lock.
+func openFile(path string) (db *bolt.DB, err error) {
+	defer func() { // bbolt panics on pages that read wrong
+		if p := recover(); p != nil {
+			db, err = nil, fmt.Errorf("%w: %q: %v; put back a copy of it and of its mark", ErrDamaged, path, p)
+		}
+	}()
+	var file *os.File
+	db, err = bolt.Open(path, 0o600, &bolt.Options{
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			var err error
+			file, err = os.OpenFile(name, flag, mode)
+			return file, err
+		},
+		Timeout:        time.Second,
+		NoFreelistSync: true, // the list would be written with each commit; it is found by reading the pages
+		FreelistType:   bolt.FreelistMapType,
+	})
+	switch {
+	case err == nil && !inPlace(file, path):
+		// While we waited for the lock its holder put another file in place.
+		return nil, errors.Join(fmt.Errorf("%q: %w", path, ErrLocked), db.Close())
+	case err == nil:
+		return db, nil
+	case errors.Is(err, bolt.ErrTimeout):
+		return nil, fmt.Errorf("%q: %w", path, ErrLocked)
+	case errors.Is(err, bolt.ErrInvalid), errors.Is(err, bolt.ErrChecksum), errors.Is(err, bolt.ErrVersionMismatch):
+		return nil, fmt.Errorf("%w: %q: %v; put back a copy of it and of its mark", ErrDamaged, path, err)
+	}
+	return nil, fmt.Errorf("opening ledger %q: %w", path, err)
+}
+
+// inPlace says whether an open file is the one that lies at path.
+func inPlace(file *os.File, path string) bool {
+	ours, err1 := file.Stat()
+	there, err2 := os.Stat(path)
+	return err1 == nil && err2 == nil && os.SameFile(ours, there)
+}
+
+// Close commits what waits, replaces the mark and closes the file. Calls that come later get ErrClosed.
+func (l *Ledger) Close() error {
+	l.closing.Do(func() { l.queue.close() })
+	<-l.stopped
+	return l.closeErr
+}
+
+// Err is nil while the ledger can commit; readiness shows it.
+func (l *Ledger) Err() error {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.broken
+}
+
+// Now is ledger time: the larger of the wall clock and the last recorded time.
+func (l *Ledger) Now() time.Time {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.nowLocked()
+}
+
+func (l *Ledger) nowLocked() time.Time {
+	return fromMillis(max(millis(l.o.Now()), l.state.last.time))
+}
+
+// Flush waits until everything that was settled, rejected or noted before is committed.
+func (l *Ledger) Flush(ctx context.Context) error {
+	return l.submitContext(ctx, &op{apply: func(*batch) error { return nil }})
+}

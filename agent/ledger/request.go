@@ -12,8 +12,7 @@ type RequestKey struct{ Relay, UUID string }
 type Arrival struct {
 	Key     RequestKey
 	Digest  [32]byte  // SHA-256 of the ciphertext bytes (decoded, salt included)
-	Account string    // who it is for
-	Expires time.Time // the relay's word; how long the answer is kept
+	Expires time.Time // the relay's word; its answer is kept for a margin longer
 }
 
 // BeginState says what a delivered request is to us. The zero value is not valid.
@@ -21,8 +20,8 @@ type BeginState uint8
 
 // What Begin says.
 const (
-	New      BeginState = iota + 1 // never seen: the caller owns the run and ends it with Admit and Settle, Reject or Drop
-	InWork                         // the same request is being worked on (or was when the process died): Wait
+	New      BeginState = iota + 1 // never seen: the caller owns the run and ends it: Admit and Settle, Reject, or Drop
+	InWork                         // the same request is worked on, or was when the process died: Wait
 	Answered                       // it was answered: send Answer again
 	Conflict                       // same uuid, other ciphertext: drop and count
 )
@@ -34,13 +33,155 @@ type Begun struct {
 	run    *run
 }
 
-// Wait waits for the run that works on the request and returns its answer, nil if there is nothing to say.
-// ErrNoRun means that the run was dropped: begin again.
+// Wait waits, of InWork, for the run that works on the request, and returns its answer; nil means that there is
+// nothing to say. ErrNoRun: the run was dropped, begin again.
 func (b Begun) Wait(ctx context.Context) ([]byte, error) {
 	select {
 	case <-b.run.done:
-		return b.run.result, b.run.err
+		return b.run.answer, b.run.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// run is a request from Begin until it is forgotten. Ledger.mu guards it; answer and err do not change once done is
+// closed.
+type run struct {
+	key    RequestKey
+	digest [32]byte
+	end    int64 // ms; when the answer is of no more use
+
+	done   chan struct{} // closed when there is an answer, or none will come
+	answer []byte
+	err    error
+
+	claimed  bool   // Admit has it
+	number   uint64 // of the judging record; zero until one is committed
+	failed   bool   // number was found after a commit that was reported as failed: nobody signs it
+	answered bool   // done is closed with an answer
+	final    bool   // the outcome is known
+	stored   bool   // answer is in the file, no longer here
+}
+
+// Begin takes up a request that a relay delivered. Nothing is written; of several runs of one request one is New.
+// ErrBusy, ErrUnavailable.
+func (l *Ledger) Begin(a Arrival) (Begun, error) {
+	for range 2 { // a second time if the answer was swept between the look-up and the reading
+		b, stored, err := l.begin(a)
+		if err != nil || stored == nil {
+			return b, err
+		}
+		q, found, err := l.readRequest(stored.end, stored.number)
+		if err != nil {
+			return Begun{}, err
+		}
+		if found {
+			b.Answer = q.Answer
+			return b, nil
+		}
+	}
+	return Begun{}, ErrBusy
+}
+
+// begin gives the run whose answer is to be read from the file, if that is so.
+func (l *Ledger) begin(a Arrival) (b Begun, stored *run, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.runs[a.Key]
+	switch {
+	case r == nil && len(l.runs) >= l.o.Requests:
+		return Begun{}, nil, ErrBusy
+	case r == nil:
+		r = &run{key: a.Key, digest: a.Digest, end: millis(a.Expires.Add(l.o.AnswerMargin)), done: make(chan struct{})}
+		l.runs[a.Key] = r
+		l.makeRoomLocked()
+		return Begun{State: New, run: r}, nil, nil
+	case r.digest != a.Digest:
+		return Begun{State: Conflict}, nil, nil
+	case r.stored:
+		return Begun{State: Answered}, r, nil
+	case r.answered:
+		return Begun{State: Answered, Answer: r.answer}, nil, nil
+	}
+	return Begun{State: InWork, run: r}, nil, nil
+}
+
+// Drop forgets a run that was never judged: nobody's request. If it comes again, it is New. Without such a run it
+// does nothing.
+func (l *Ledger) Drop(key RequestKey) {
+	l.mu.Lock()
+	r := l.runs[key]
+	failed := r != nil && r.failed
+	if r != nil && r.number == 0 && !r.answered && !r.claimed {
+		delete(l.runs, key)
+		r.err = ErrNoRun
+		close(r.done)
+	}
+	l.mu.Unlock()
+	if failed {
+		_ = l.Reject(key, Rejection{Outcome: "dropped"}) // it is in the file after all, and needs an end
+	}
+}
+
+// claimRun takes a run for its admission.
+func (l *Ledger) claimRun(key RequestKey) (*run, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.runs[key]
+	if r == nil || r.claimed || r.answered || r.number != 0 {
+		return nil, ErrNoRun
+	}
+	r.claimed = true
+	return r, nil
+}
+
+func (l *Ledger) unclaimRun(r *run) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.claimed = false
+}
+
+// judgedLocked notes that a run's judging is committed.
+func (l *Ledger) judgedLocked(r *run, number uint64) {
+	r.number, r.claimed = number, false
+	l.numbers[number] = r
+}
+
+func (l *Ledger) judgedRun(number uint64) *run {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.numbers[number]
+}
+
+// answerLocked releases those who wait.
+func (r *run) answerLocked(answer []byte) {
+	if r.answered {
+		return
+	}
+	r.answered, r.answer = true, answer
+	close(r.done)
+}
+
+// storedLocked notes that a run's answer is in the file. Those who wait may still read the old run.
+func (l *Ledger) storedLocked(key RequestKey, number uint64) {
+	old := l.runs[key]
+	if old == nil {
+		return
+	}
+	fresh := *old
+	fresh.answer, fresh.number, fresh.stored = nil, number, true
+	l.runs[key] = &fresh
+	if fresh.final {
+		delete(l.numbers, number)
+	} else {
+		l.numbers[number] = &fresh
+	}
+}
+
+// makeRoomLocked asks for a sweep when many requests are known.
+func (l *Ledger) makeRoomLocked() {
+	if l.sweeping || len(l.runs) <= l.o.Requests*3/4 {
+		return
+	}
+	l.sweeping = l.queue.put(&op{apply: (*batch).sweep}) == nil
 }

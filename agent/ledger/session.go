@@ -63,7 +63,9 @@ type Session struct {
 
 	LastNonce int64 // ms; the highest that was admitted or denied
 	Nonceless bool  // took a request without nonce: its auth_key makes no session again
-	Digests   int   // how many ciphertexts it remembers
+	// NoncesOnly demands nonces: the ledger was restored, so digests may have been lost.
+	NoncesOnly bool
+	Digests    int // how many ciphertexts it remembers
 
 	asOf uint64 // number of the last record that is reflected here
 }

@@ -1,12 +1,18 @@
 package ledger
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
 
 // Settlement is the outcome of a judged request.
 type Settlement struct {
 	// Outcome in a word, for the audit trail: "accepted", "refused", "uncertain", "signed", …
 	Outcome string
-	// Answer is what a re-delivered request gets, opaque; nil: nothing to say. Ignored if one was recorded already.
+	// Answer is what a re-delivered request gets, opaque; nil: nothing to say. Of no effect if one was recorded already.
 	Answer []byte
 	// Record is the content of the audit record, opaque.
 	Record []byte
@@ -15,7 +21,7 @@ type Settlement struct {
 	Open bool
 }
 
-// Rejection ends a run that never came to judging.
+// Rejection ends a run that was never judged.
 type Rejection struct {
 	Outcome string
 	Account string
@@ -36,9 +42,168 @@ type Unfinished struct {
 	App       string
 	Session   SessionID
 	Verdict   Verdict
-	Expires   time.Time // of the request
-	Answered  bool      // settled as Open: only the outcome is missing
+	Answered  bool // settled as Open: only the outcome is missing
 	TxID      [20]byte
 	TxBytes   []byte
 	TxExpires time.Time
+}
+
+// Settle records the outcome of a judged request. It releases those who wait for the answer and rides in the next
+// commit, also past commits that do not succeed; it does not wait. ErrNoRun: no such number, or settled already.
+func (l *Ledger) Settle(number uint64, s Settlement) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.numbers[number]
+	if r == nil || r.final {
+		return ErrNoRun
+	}
+	// Put before anything is noted: a closed ledger leaves the request unfinished.
+	if err := l.queue.put(&op{keep: true, apply: func(b *batch) error { b.settle(r.key, number, r.end, s); return nil }}); err != nil {
+		return err
+	}
+	r.final = !s.Open
+	r.answerLocked(s.Answer)
+	return nil
+}
+
+// settle writes an outcome, unless the file has it.
+func (b *batch) settle(key RequestKey, number uint64, end int64, s Settlement) {
+	q, ok := b.request(end, number)
+	if ok && (q.Final || q.Answered && s.Open) {
+		b.after = append(b.after, func(*state) { b.l.storedLocked(key, number) })
+		return
+	}
+	b.record(Record{
+		Type: RecordSettled, Ref: number, Verdict: q.Verdict, Outcome: s.Outcome, Account: q.Account, Kind: q.Kind,
+		App: q.App, Session: q.Session, Key: key, TxID: q.TxID, Content: s.Record,
+	})
+	if !ok {
+		return // swept long ago; the trail has the outcome all the same
+	}
+	if !q.Answered {
+		q.Answered, q.Answer = true, s.Answer
+	}
+	if !s.Open {
+		q.Final, q.TxBytes, q.TxExpires = true, nil, time.Time{}
+	}
+	b.put(bucketRequests, endKey(end, number), q.encode())
+	b.after = append(b.after, func(*state) { b.l.storedLocked(key, number) })
+}
+
+// Reject ends a run that was not judged, or whose Admit did not succeed, with an answer or none, and records it.
+// Like Settle it does not wait. ErrNoRun.
+func (l *Ledger) Reject(key RequestKey, rej Rejection) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.runs[key]
+	if r == nil || r.claimed || r.answered || r.number != 0 && !r.failed {
+		return ErrNoRun
+	}
+	if err := l.queue.put(&op{keep: true, apply: func(b *batch) error { b.reject(r, rej); return nil }}); err != nil {
+		return err
+	}
+	r.final = true
+	r.answerLocked(rej.Answer)
+	return nil
+}
+
+func (b *batch) reject(r *run, rej Rejection) {
+	if number := b.l.numberOfRun(r.key); number != 0 {
+		// A commit that was reported as failed is in the file after all.
+		b.settle(r.key, number, r.end, Settlement{Outcome: rej.Outcome, Answer: rej.Answer, Record: rej.Record})
+		return
+	}
+	number := b.record(Record{
+		Type: RecordRejected, Outcome: rej.Outcome, Account: rej.Account, Kind: rej.Kind, App: rej.App, Session: rej.Session,
+		Key: r.key, Digest: r.digest, Content: rej.Record,
+	})
+	q := request{
+		Key: r.key, Digest: r.digest, Account: rej.Account, Kind: rej.Kind, App: rej.App, Session: rej.Session,
+		Answered: true, Final: true, Answer: rej.Answer,
+	}
+	b.put(bucketRequests, endKey(r.end, number), q.encode())
+	b.after = append(b.after, func(*state) { b.l.storedLocked(r.key, number) })
+}
+
+func (l *Ledger) numberOfRun(key RequestKey) uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if r := l.runs[key]; r != nil {
+		return r.number
+	}
+	return 0
+}
+
+// request reads a request as the batch sees it.
+func (b *batch) request(end int64, number uint64) (request, bool) {
+	key := endKey(end, number)
+	plain := b.get(bucketRequests, key)
+	if plain == nil {
+		return request{}, false
+	}
+	q, err := decodeRequest(plain)
+	if err != nil {
+		b.fail(damaged(bucketRequests, key))
+		return request{}, false
+	}
+	return q, true
+}
+
+// view reads in the file outside of commits.
+func (l *Ledger) view(fn func(*bolt.Tx) error) error {
+	l.fileMu.RLock()
+	defer l.fileMu.RUnlock()
+	if l.db == nil {
+		return ErrUnavailable
+	}
+	return l.db.View(fn)
+}
+
+func (l *Ledger) readRequest(end int64, number uint64) (q request, found bool, err error) {
+	err = l.view(func(tx *bolt.Tx) error {
+		key := endKey(end, number)
+		plain, err := l.o.get(tx, bucketRequests, key)
+		if err != nil || plain == nil {
+			return err
+		}
+		found = true
+		if q, err = decodeRequest(plain); err != nil {
+			return damaged(bucketRequests, key)
+		}
+		return nil
+	})
+	return q, found, err
+}
+
+// Unfinished are the judged requests whose outcome is not known, by number: after Open those that the last life of the
+// process left, later also those in work.
+func (l *Ledger) Unfinished() ([]Unfinished, error) {
+	type place struct {
+		number uint64
+		end    int64
+	}
+	l.mu.RLock()
+	var places []place
+	for number, r := range l.numbers {
+		if !r.final {
+			places = append(places, place{number, r.end})
+		}
+	}
+	l.mu.RUnlock()
+	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.number, b.number) })
+	var list []Unfinished
+	for _, p := range places {
+		q, found, err := l.readRequest(p.end, p.number)
+		if err != nil {
+			return nil, err
+		}
+		if !found || q.Final {
+			continue
+		}
+		list = append(list, Unfinished{
+			Number: p.number, Key: q.Key, Account: q.Account, Kind: q.Kind, App: q.App, Session: q.Session, Verdict: q.Verdict,
+			Answered: q.Answered, TxID: q.TxID, TxBytes: q.TxBytes, TxExpires: q.TxExpires,
+		})
+	}
+	return list, nil
 }

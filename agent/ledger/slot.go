@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"regexp"
 	"time"
 )
@@ -11,8 +12,8 @@ type Slot struct {
 	Secret  Secret
 	Created time.Time
 	Rotated time.Time // when the secret in force began
-	// NoncesOnly demands nonces of the slot's sessions until its secret is rotated: the ledger was restored, so
-	// digests may have been lost.
+	// NoncesOnly demands nonces of sessions made until the secret is rotated: the ledger was restored, so digests of
+	// auth_reqs may have been lost.
 	NoncesOnly bool
 
 	// generation is the number of the record that made the secret; digests of auth_reqs belong to it.
@@ -30,4 +31,129 @@ func CheckSlotName(name string) error {
 		return ErrSlotName
 	}
 	return nil
+}
+
+// AddSlot makes a slot. audit is the content of the audit record, opaque; so it is below.
+// ErrSlotName, ErrSlotExists.
+func (l *Ledger) AddSlot(ctx context.Context, name string, secret Secret, audit []byte) (Slot, error) {
+	if err := CheckSlotName(name); err != nil {
+		return Slot{}, err
+	}
+	return l.writeSlot(ctx, func(b *batch) (Slot, error) {
+		if b.get(bucketSlots, []byte(name)) != nil {
+			return Slot{}, ErrSlotExists
+		}
+		number := b.record(Record{Type: RecordAdmin, Outcome: "slot added", App: name, Content: audit})
+		return Slot{Name: name, Secret: secret, Created: b.now, Rotated: b.now, generation: number}, nil
+	})
+}
+
+// RotateSlot gives a slot a new secret. Its sessions live on; digests of auth_reqs under the old secret, which opens
+// no more, are dropped, and tombstones that guard nothing else. ErrNoSlot.
+func (l *Ledger) RotateSlot(ctx context.Context, name string, secret Secret, audit []byte) (Slot, error) {
+	return l.writeSlot(ctx, func(b *batch) (Slot, error) {
+		s, ok := b.slot(name)
+		if !ok {
+			return Slot{}, ErrNoSlot
+		}
+		b.forget(slotOwner(s))
+		b.thin(name, name)
+		s.generation = b.record(Record{Type: RecordAdmin, Outcome: "slot rotated", App: name, Content: audit})
+		s.Secret, s.Rotated, s.NoncesOnly = secret, b.now, false
+		return s, nil
+	})
+}
+
+func (l *Ledger) writeSlot(ctx context.Context, make func(*batch) (Slot, error)) (Slot, error) {
+	var made Slot
+	err := l.submitContext(ctx, &op{apply: func(b *batch) error {
+		s, err := make(b)
+		if err != nil {
+			return err
+		}
+		made = s
+		b.put(bucketSlots, []byte(s.Name), s.encode())
+		b.after = append(b.after, func(st *state) { st.slots[s.Name] = s })
+		return nil
+	}})
+	if err != nil {
+		return Slot{}, err
+	}
+	return made, nil
+}
+
+// RemoveSlot removes a slot and ends its sessions, which it returns. ErrNoSlot.
+func (l *Ledger) RemoveSlot(ctx context.Context, name string, audit []byte) ([]*Session, error) {
+	var ended []*Session
+	err := l.submitContext(ctx, &op{apply: func(b *batch) error {
+		s, ok := b.slot(name)
+		if !ok {
+			return ErrNoSlot
+		}
+		b.record(Record{Type: RecordAdmin, Outcome: "slot removed", App: name, Content: audit})
+		for _, session := range b.allSessions() {
+			if session.App == name {
+				b.endSession(session, ending{Outcome: "app removed"})
+				ended = append(ended, session)
+			}
+		}
+		b.forget(slotOwner(s))
+		b.thin(name, "")
+		b.delete(bucketSlots, []byte(name))
+		b.after = append(b.after, func(st *state) { delete(st.slots, name) })
+		return nil
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// slot is a slot as the batch sees it.
+func (b *batch) slot(name string) (Slot, bool) {
+	plain := b.get(bucketSlots, []byte(name))
+	if plain == nil {
+		return Slot{}, false
+	}
+	s, err := decodeSlot(name, plain)
+	if err != nil {
+		b.fail(damaged(bucketSlots, []byte(name)))
+		return Slot{}, false
+	}
+	return s, true
+}
+
+// thin drops the tombstones of a slot whose secret is gone: no auth_req of old opens any more. Those stay whose
+// auth_key could bring back a request that was taken: one that took requests without nonce, for good, and one whose
+// last nonce still lies in the window. They stay for the app now named, any if empty.
+func (b *batch) thin(app, now string) {
+	window := millis(b.now.Add(-b.o.NonceBehind))
+	type change struct {
+		key   []byte
+		value *authKey
+	}
+	var changes []change
+	err := b.o.each(b.tx, bucketKeys, func(key, plain []byte) error {
+		k, err := decodeAuthKey(plain)
+		if err != nil || k.App != app || k.Session != 0 {
+			return err
+		}
+		if !k.Nonceless && k.LastNonce <= window {
+			changes = append(changes, change{key: append([]byte(nil), key...)})
+			return nil
+		}
+		k.App, k.Revoked = now, false
+		changes = append(changes, change{append([]byte(nil), key...), &k})
+		return nil
+	})
+	if err != nil {
+		b.fail(err)
+	}
+	for _, c := range changes {
+		if c.value == nil {
+			b.delete(bucketKeys, c.key)
+		} else {
+			b.put(bucketKeys, c.key, c.value.encode())
+		}
+	}
 }

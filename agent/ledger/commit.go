@@ -1,0 +1,284 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Caps of ours.
+const (
+	batchOps  = 512                   // steps that share one commit at most; bounds the time under the commit
+	lazyDelay = 50 * time.Millisecond // how long an outcome waits for company before it is committed alone
+	retryWait = time.Second           // between attempts to open a file again
+	chores    = time.Minute           // between marks and sweeps
+)
+
+// op is one step for the committing goroutine.
+type op struct {
+	// apply runs inside the transaction. It computes first and writes last: an error that it returns refuses this
+	// step alone, so nothing may have been written by then. What goes wrong while writing goes to the batch.
+	apply func(*batch) error
+	// keep: the step reports what has happened already. It survives a commit that did not succeed and is applied
+	// again; apply must tell whether it was applied before.
+	keep bool
+	done chan error // has room for one; nil if nobody waits
+	err  error
+}
+
+// queue holds the steps that wait for the next commit.
+type queue struct {
+	mu     sync.Mutex
+	ops    []*op
+	eager  int // how many of them somebody waits for
+	closed bool
+	wake   chan struct{} // holds one
+}
+
+func (q *queue) put(o *op) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return ErrClosed
+	}
+	q.ops = append(q.ops, o)
+	if o.done != nil {
+		q.eager++
+	}
+	q.signal()
+	return nil
+}
+
+// putBack puts steps to the head again, closed or not.
+func (q *queue) putBack(ops []*op) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ops = append(ops, q.ops...)
+}
+
+func (q *queue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.signal()
+}
+
+// take removes the next steps. Nothing is taken, unless all is asked for, while nobody waits for any; then wait says
+// that some are there.
+func (q *queue) take(all bool) (ops []*op, wait, closed bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.eager == 0 && !all && !q.closed {
+		return nil, len(q.ops) > 0, false
+	}
+	n := min(len(q.ops), batchOps)
+	ops = q.ops[:n:n]
+	q.ops = q.ops[n:]
+	for _, o := range ops {
+		if o.done != nil {
+			q.eager--
+		}
+	}
+	if len(q.ops) > 0 {
+		q.signal()
+	}
+	return ops, false, q.closed
+}
+
+// submit waits for a step's commit, however long that takes: a caller that left early could not know what happened.
+func (l *Ledger) submit(o *op) error {
+	o.done = make(chan error, 1)
+	if err := l.queue.put(o); err != nil {
+		return err
+	}
+	return <-o.done
+}
+
+// submitContext is submit for steps that may be left: the commit goes on.
+func (l *Ledger) submitContext(ctx context.Context, o *op) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	o.done = make(chan error, 1)
+	if err := l.queue.put(o); err != nil {
+		return err
+	}
+	select {
+	case err := <-o.done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (l *Ledger) start() { go l.commits() }
+
+// commits is the committing goroutine.
+func (l *Ledger) commits() {
+	defer close(l.stopped)
+	chore := time.NewTicker(chores)
+	defer chore.Stop()
+	var timer <-chan time.Time // runs while steps wait for company, or the file for another attempt
+	for {
+		all := false
+		select {
+		case <-l.queue.wake:
+		case <-timer:
+			timer, all = nil, true
+		case <-chore.C:
+			l.chores()
+		}
+		ops, wait, closed := l.queue.take(all)
+		if len(ops) > 0 || all {
+			l.commit(ops)
+			wait = wait || l.Err() != nil
+		}
+		if closed && len(ops) < batchOps {
+			l.closeErr = l.shut()
+			return
+		}
+		if wait && timer == nil {
+			timer = time.After(l.delay())
+		}
+	}
+}
+
+func (l *Ledger) delay() time.Duration {
+	if l.Err() != nil {
+		return retryWait
+	}
+	return lazyDelay
+}
+
+// commit applies the steps in one transaction and tells those who wait.
+func (l *Ledger) commit(ops []*op) {
+	if l.db == nil && !l.retry() {
+		l.refuse(ops, ErrUnavailable)
+		return
+	}
+	if len(ops) == 0 {
+		return
+	}
+	b, err := l.transact(ops)
+	if err != nil {
+		l.o.Logger.Error("commit did not succeed", "requests", len(ops), "err", err)
+		// First of all: after a failed sync neither what is cached here nor what bbolt holds may be relied on.
+		if err := l.renew(); err != nil {
+			l.o.Logger.Error("ledger does not open again", "err", err)
+		}
+		l.refuse(ops, fmt.Errorf("%w: %v", ErrCommit, err))
+		return
+	}
+	l.mu.Lock()
+	b.publish(l.state)
+	l.mu.Unlock()
+	for _, o := range ops {
+		if o.done != nil {
+			o.done <- o.err
+		}
+	}
+}
+
+// refuse tells those who wait, and keeps the steps that must not be lost.
+func (l *Ledger) refuse(ops []*op, err error) {
+	var kept []*op
+	for _, o := range ops {
+		if o.keep {
+			kept = append(kept, o)
+			continue
+		}
+		if o.done != nil {
+			o.done <- err
+		}
+	}
+	l.queue.putBack(kept)
+	if len(kept) > 0 {
+		l.queue.signal()
+	}
+}
+
+// transact runs one transaction. On an error the file may hold it or not.
+func (l *Ledger) transact(ops []*op) (b *batch, err error) {
+	tx, err := l.db.Begin(true)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if p := recover(); p != nil { // of bbolt, on a page that reads wrong
+			err = fmt.Errorf("%w: %v", ErrDamaged, p)
+		}
+		if err != nil {
+			_ = tx.Rollback() // of use only if the commit was not tried
+		}
+	}()
+	b = newBatch(l, tx)
+	for _, o := range ops {
+		o.err = o.apply(b)
+		if b.err != nil {
+			return nil, b.err
+		}
+	}
+	b.gather()
+	if b.err != nil {
+		return nil, b.err
+	}
+	if b.last.number == l.state.last.number && !b.wrote {
+		return b, tx.Rollback()
+	}
+	if l.testCommit != nil {
+		return b, l.testCommit(tx.Commit)
+	}
+	return b, tx.Commit()
+}
+
+// retry tries to open a file again that could not be opened.
+func (l *Ledger) retry() bool {
+	now := time.Now()
+	if now.Before(l.retryAt) {
+		return false
+	}
+	l.retryAt = now.Add(retryWait)
+	if err := l.reopen(true); err != nil {
+		return false
+	}
+	l.o.Logger.Info("ledger is open again")
+	return true
+}
+
+// chores replaces the mark and sweeps what has expired.
+func (l *Ledger) chores() {
+	if l.db == nil {
+		return
+	}
+	l.commit([]*op{{apply: (*batch).sweep}})
+	if l.db == nil {
+		return
+	}
+	if err := l.o.writeMark(l.path, l.state.last); err != nil {
+		l.o.Logger.Error("mark was not replaced", "err", err)
+	}
+}
+
+// shut is the committing goroutine's last act.
+func (l *Ledger) shut() error {
+	l.fileMu.Lock()
+	defer l.fileMu.Unlock()
+	if l.db == nil {
+		return l.Err()
+	}
+	err := errors.Join(l.o.writeMark(l.path, l.state.last), l.db.Close())
+	l.db = nil
+	l.mu.Lock()
+	l.broken = ErrClosed
+	l.mu.Unlock()
+	return err
+}

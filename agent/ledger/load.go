@@ -1,0 +1,298 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// renew closes the file and opens it again, after a commit that did not succeed.
+func (l *Ledger) renew() error {
+	l.fileMu.Lock()
+	if l.db != nil {
+		_ = l.db.Close() // the error is of the file that is given up
+		l.db = nil
+	}
+	l.fileMu.Unlock()
+	return l.reopen(true)
+}
+
+// reopen opens the file, reads it whole, and makes what it says the committed state. It is the way in at the start, and,
+// with anew, after a commit that did not succeed.
+func (l *Ledger) reopen(anew bool) (err error) {
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.broken = nil
+		if err != nil {
+			l.broken = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}()
+	db, err := openFile(l.path)
+	if err != nil {
+		return err
+	}
+	st, found, err := l.o.load(db)
+	if err == nil && anew {
+		db, err = rewrite(db, l.path)
+	}
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	l.fileMu.Lock()
+	l.db = db
+	l.fileMu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state = st
+	l.generation++
+	l.mergeLocked(found)
+	return nil
+}
+
+// rewrite copies the file and puts the copy in its place. After a failed sync the kernel may show pages that it will
+// never write: a commit on top of them could be durable while they are not. On an error the old file is still open and
+// in place.
+func rewrite(old *bolt.DB, path string) (*bolt.DB, error) {
+	temp := path + ".new"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return old, err
+	}
+	fresh, err := openFile(temp)
+	if err != nil {
+		return old, err
+	}
+	err = bolt.Compact(fresh, old, 1<<20)
+	if err == nil {
+		err = os.Rename(temp, path) // both locks are held: no other copy gets in between
+	}
+	if err != nil {
+		return old, errors.Join(err, fresh.Close(), os.Remove(temp))
+	}
+	return fresh, errors.Join(syncFolder(filepath.Dir(path)), old.Close())
+}
+
+// mergeLocked brings the known requests in line with those found in the file.
+func (l *Ledger) mergeLocked(found []*run) {
+	old := l.runs
+	l.runs, l.numbers = make(map[RequestKey]*run, len(found)), map[uint64]*run{}
+	for _, f := range found {
+		l.runs[f.key] = f
+	}
+	for key, r := range old {
+		f := l.runs[key]
+		switch {
+		case r.stored: // as the file says, or gone with it; an outcome may be on its way
+			if f != nil {
+				f.final = f.final || r.final
+			}
+		case f == nil:
+			l.runs[key] = r
+		case f.stored && r.answered:
+			// Its answer got there: those who wait have the old run.
+		default:
+			// A run in work stays the one that others wait for. If it was not known to be judged, it was told that the commit failed.
+			r.failed = r.failed || r.number == 0
+			r.number = f.number
+			l.runs[key] = r
+		}
+	}
+	for _, r := range l.runs {
+		if r.number != 0 && !(r.stored && r.final) {
+			l.numbers[r.number] = r
+		}
+	}
+}
+
+// load reads the whole file.
+func (o *Options) load(db *bolt.DB) (st *state, found []*run, err error) {
+	defer func() {
+		if p := recover(); p != nil { // of bbolt, on a page that reads wrong
+			err = fmt.Errorf("%w: %v", ErrDamaged, p)
+		}
+		if errors.Is(err, ErrDamaged) {
+			err = fmt.Errorf("%w; put back a copy of the ledger and of its mark", err)
+		}
+	}()
+	st = newState()
+	err = db.View(func(tx *bolt.Tx) error {
+		if err := o.loadMeta(tx, st); err != nil {
+			return err
+		}
+		if err := o.loadPeople(tx, st); err != nil {
+			return err
+		}
+		if found, err = o.loadRequests(tx); err != nil {
+			return err
+		}
+		return o.loadTrail(tx, st)
+	})
+	st.arrange()
+	return st, found, err
+}
+
+// loadMeta finds out whether the file is ours, and reads its facts.
+func (o *Options) loadMeta(tx *bolt.Tx, st *state) error {
+	for _, name := range allBuckets {
+		if tx.Bucket(name) == nil {
+			return fmt.Errorf("%w: %s is missing", ErrDamaged, name)
+		}
+	}
+	if id := tx.Bucket(bucketMeta).Get(metaID); string(id) != o.ID {
+		return fmt.Errorf("%w: its id is %q", ErrOther, clip(string(id)))
+	}
+	proof, err := o.get(tx, bucketMeta, metaProof)
+	if err != nil || string(proof) != o.ID {
+		return fmt.Errorf("%w: the id fits, the key does not", ErrOther)
+	}
+	number, err := o.metaNumber(tx, metaCheckpoint)
+	if err != nil {
+		return err
+	}
+	floor, err := o.metaNumber(tx, metaFloor)
+	st.checkpoint, st.floor = uint64(number), floor
+	return err
+}
+
+func (o *Options) metaNumber(tx *bolt.Tx, name []byte) (int64, error) {
+	plain, err := o.get(tx, bucketMeta, name)
+	if err != nil || plain == nil {
+		return 0, err
+	}
+	r := reader{b: plain}
+	v := r.int64()
+	if r.end() != nil {
+		return 0, damaged(bucketMeta, name)
+	}
+	return v, nil
+}
+
+func clip(s string) string { return s[:min(len(s), 64)] }
+
+// loadPeople reads slots and sessions as of the checkpoint, and looks at every auth_key.
+func (o *Options) loadPeople(tx *bolt.Tx, st *state) error {
+	err := o.each(tx, bucketSlots, func(key, plain []byte) error {
+		s, err := decodeSlot(string(key), plain)
+		st.slots[s.Name] = s
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = o.each(tx, bucketSessions, func(key, plain []byte) error {
+		id, err := numberOf(key)
+		if err != nil {
+			return err
+		}
+		s, err := decodeSession(SessionID(id), plain)
+		st.sessions[s.ID] = s
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return o.each(tx, bucketKeys, func(_, plain []byte) error {
+		_, err := decodeAuthKey(plain)
+		return err
+	})
+}
+
+func (o *Options) loadRequests(tx *bolt.Tx) (found []*run, err error) {
+	err = o.each(tx, bucketRequests, func(key, plain []byte) error {
+		end, number, err := endOf(key)
+		if err != nil {
+			return err
+		}
+		q, err := decodeRequest(plain)
+		if err != nil {
+			return err
+		}
+		r := &run{key: q.Key, digest: q.Digest, end: end, number: number, done: make(chan struct{})}
+		if q.Answered {
+			close(r.done)
+			r.answered, r.stored, r.final = true, true, q.Final
+		}
+		found = append(found, r)
+		return nil
+	})
+	return found, err
+}
+
+// loadTrail follows the audit records to the last, checks their chain, and applies those after the checkpoint.
+func (o *Options) loadTrail(tx *bolt.Tx, st *state) error {
+	trail := tx.Bucket(bucketAudit).Cursor()
+	start := numberKey(max(st.checkpoint, 1))
+	st.last = o.chainStart()
+	first := true
+	for key, sealed := trail.Seek(start); key != nil; key, sealed = trail.Next() {
+		rec, next, err := o.readRecord(key, sealed, func(prev [32]byte, rec Record) bool {
+			return first && rec.Number == st.checkpoint || follows(st.last, prev, rec)
+		})
+		if err != nil {
+			return err
+		}
+		first, st.last = false, next
+		if rec.Number > st.checkpoint {
+			st.apply(&rec)
+		}
+	}
+	if first && st.checkpoint > 0 {
+		return fmt.Errorf("%w: audit record %d is missing", ErrDamaged, st.checkpoint)
+	}
+	return nil
+}
+
+// follows says whether a record comes right after a link of the chain. Numbers are skipped when a restored ledger is
+// accepted, at no other time.
+func follows(last link, prev [32]byte, rec Record) bool {
+	inTurn := rec.Number == last.number+1 || rec.Type == RecordAccepted && rec.Ref == last.number && rec.Number > last.number
+	return inTurn && prev == last.mac
+}
+
+// readRecord opens a record, checks that it fits, and gives the link that it makes.
+func (o *Options) readRecord(key, sealed []byte, fits func(prev [32]byte, rec Record) bool) (Record, link, error) {
+	number, err := numberOf(key)
+	if err != nil {
+		return Record{}, link{}, damaged(bucketAudit, key)
+	}
+	plain, err := o.open(bucketAudit, key, sealed)
+	if err != nil {
+		return Record{}, link{}, err
+	}
+	if len(plain) < 32 {
+		return Record{}, link{}, damaged(bucketAudit, key)
+	}
+	rec, err := decodeRecord(number, plain[32:])
+	if err != nil {
+		return Record{}, link{}, damaged(bucketAudit, key)
+	}
+	if !fits([32]byte(plain[:32]), rec) {
+		return Record{}, link{}, fmt.Errorf("%w: audit record %d does not follow the one before", ErrDamaged, number)
+	}
+	return rec, o.chain(number, plain, millis(rec.Time)), nil
+}
+
+// apply is what a record after the checkpoint did to sessions and digests. Sessions that have ended since are not there.
+func (st *state) apply(r *Record) {
+	if r.Type != RecordJudged && r.Type != RecordDecided {
+		return
+	}
+	if slot, ok := st.slots[r.App]; ok && r.Spent == SpentSlotDigest && r.Number > slot.generation {
+		remember(st.recent, slotOwner(slot), r.Digest)
+	}
+	s := st.sessions[r.Session]
+	if s == nil {
+		return
+	}
+	if r.Spent == SpentSessionDigest {
+		remember(st.recent, sessionOwner(s.ID), r.Digest)
+	}
+	if r.Number > s.asOf && r.Spent != SpentNothing {
+		s.apply(r)
+		s.asOf = r.Number
+		st.dirty[s.ID] = struct{}{}
+	}
+}

@@ -1,0 +1,162 @@
+package ledger
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// link is the end of the audit chain: the last record's number, MAC and time in ms.
+type link struct {
+	number uint64
+	mac    [32]byte
+	time   int64
+}
+
+// chainStart is what the first record's MAC is chained to.
+func (o *Options) chainStart() link { return link{mac: o.hash("chain")} }
+
+// state is what is committed, as far as it is kept in memory.
+type state struct {
+	last       link
+	checkpoint uint64 // sessions and digests in the file reflect the records up to it
+	floor      int64  // ms; no nonce at or below counts
+
+	slots    map[string]Slot
+	sessions map[SessionID]*Session
+	accounts map[string][]*Session // live ones, most recently used first; the slices are never changed
+
+	recent map[owner]map[[32]byte]struct{} // digests since the checkpoint
+	dirty  map[SessionID]struct{}          // sessions that changed since the checkpoint
+}
+
+func newState() *state {
+	return &state{
+		slots:    map[string]Slot{},
+		sessions: map[SessionID]*Session{},
+		accounts: map[string][]*Session{},
+		recent:   map[owner]map[[32]byte]struct{}{},
+		dirty:    map[SessionID]struct{}{},
+	}
+}
+
+func remember(m map[owner]map[[32]byte]struct{}, o owner, digest [32]byte) {
+	if m[o] == nil {
+		m[o] = map[[32]byte]struct{}{}
+	}
+	m[o][digest] = struct{}{}
+}
+
+// place puts a session at the head of its account's list, in place of its older self.
+func (st *state) place(s *Session) {
+	st.sessions[s.ID] = s
+	list := st.accounts[s.Account]
+	if len(list) > 0 && list[0].ID == s.ID && len(list) == 1 {
+		st.accounts[s.Account] = []*Session{s}
+		return
+	}
+	fresh := make([]*Session, 1, len(list)+1)
+	fresh[0] = s
+	for _, other := range list {
+		if other.ID != s.ID {
+			fresh = append(fresh, other)
+		}
+	}
+	st.accounts[s.Account] = fresh
+}
+
+func (st *state) remove(id SessionID) {
+	s := st.sessions[id]
+	if s == nil {
+		return
+	}
+	delete(st.sessions, id)
+	delete(st.dirty, id)
+	delete(st.recent, sessionOwner(id))
+	list := slices.DeleteFunc(slices.Clone(st.accounts[s.Account]), func(o *Session) bool { return o.ID == id })
+	if len(list) == 0 {
+		delete(st.accounts, s.Account)
+		return
+	}
+	st.accounts[s.Account] = list
+}
+
+// arrange builds the lists of accounts from the sessions.
+func (st *state) arrange() {
+	for _, s := range st.sessions {
+		st.accounts[s.Account] = append(st.accounts[s.Account], s)
+	}
+	for _, list := range st.accounts {
+		slices.SortFunc(list, func(a, b *Session) int {
+			return cmp.Or(b.LastUsed.Compare(a.LastUsed), cmp.Compare(b.ID, a.ID))
+		})
+	}
+}
+
+// live are the sessions of a list that have not expired; the list itself if none has.
+func live(list []*Session, now time.Time) []*Session {
+	for i, s := range list {
+		if s.Expires.After(now) {
+			continue
+		}
+		kept := slices.Clone(list[:i])
+		for _, s := range list[i:] {
+			if s.Expires.After(now) {
+				kept = append(kept, s)
+			}
+		}
+		return kept
+	}
+	return list
+}
+
+// SessionsOf are the live sessions of an account, most recently used first. The slice is shared: do not change it.
+func (l *Ledger) SessionsOf(account string) []*Session {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return live(l.state.accounts[account], l.nowLocked())
+}
+
+// Sessions are all live sessions, in the order in which they were made.
+func (l *Ledger) Sessions() []*Session {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	now := l.nowLocked()
+	var all []*Session
+	for _, list := range l.state.accounts {
+		all = append(all, live(list, now)...)
+	}
+	slices.SortFunc(all, func(a, b *Session) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// Session is a live session by its id.
+func (l *Ledger) Session(id SessionID) (*Session, bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	s := l.state.sessions[id]
+	if s == nil || !s.Expires.After(l.nowLocked()) {
+		return nil, false
+	}
+	return s, true
+}
+
+// Slots are all slots by name.
+func (l *Ledger) Slots() []Slot {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	all := make([]Slot, 0, len(l.state.slots))
+	for _, s := range l.state.slots {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b Slot) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
+
+// Slot is a slot by name.
+func (l *Ledger) Slot(name string) (Slot, bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	s, ok := l.state.slots[name]
+	return s, ok
+}

@@ -1,0 +1,143 @@
+package ledger
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// The buckets. What is written with every request is keyed by number, or by an end in time and a number.
+var (
+	bucketMeta     = []byte("meta")     // name → fact
+	bucketSlots    = []byte("slots")    // slot name
+	bucketSessions = []byte("sessions") // session id
+	bucketKeys     = []byte("authkeys") // MAC of the auth_key
+	bucketDigests  = []byte("digests")  // bucket for each owner: digest; those since the checkpoint are in the audit records
+	bucketRequests = []byte("requests") // end in ms, number
+	bucketCharges  = []byte("charges")  // end in ms, number
+	bucketAudit    = []byte("audit")    // number
+
+	allBuckets = [][]byte{bucketMeta, bucketSlots, bucketSessions, bucketKeys, bucketDigests, bucketRequests,
+		bucketCharges, bucketAudit}
+)
+
+// The facts in the meta bucket. The id alone is in clear, so that a foreign ledger can be told from a damaged one.
+var (
+	metaID         = []byte("id")
+	metaProof      = []byte("proof")      // sealed id: the key fits
+	metaCheckpoint = []byte("checkpoint") // number up to which sessions and digests are gathered
+	metaFloor      = []byte("floor")      // no nonce at or below this counts; set when a restored ledger is accepted
+)
+
+const nonceSize = 12
+
+// additional binds a value to its ledger, bucket and key, each with its length.
+func (o *Options) additional(bucket, key []byte) []byte {
+	var w writer
+	w.text(o.ID)
+	w.bytes(bucket)
+	w.bytes(key)
+	return w.b
+}
+
+func (o *Options) seal(bucket, key, plain []byte) []byte {
+	out := make([]byte, nonceSize, nonceSize+len(plain)+o.AEAD.Overhead())
+	_, _ = rand.Read(out) // never fails: crypto/rand ends the process instead
+	return o.AEAD.Seal(out, out, plain, o.additional(bucket, key))
+}
+
+func (o *Options) open(bucket, key, sealed []byte) ([]byte, error) {
+	if len(sealed) < nonceSize {
+		return nil, damaged(bucket, key)
+	}
+	plain, err := o.AEAD.Open(nil, sealed[:nonceSize], sealed[nonceSize:], o.additional(bucket, key))
+	if err != nil {
+		return nil, damaged(bucket, key)
+	}
+	return plain, nil
+}
+
+// damaged names the value that reads wrong. Keys are numbers, times, names and digests; none is secret.
+func damaged(bucket, key []byte) error {
+	return fmt.Errorf("%w: %s %x", ErrDamaged, bucket, key)
+}
+
+// put seals a value and writes it.
+func (o *Options) put(tx *bolt.Tx, bucket, key, plain []byte) error {
+	b := tx.Bucket(bucket)
+	b.FillPercent = 0.9 // most keys come in order
+	return b.Put(key, o.seal(bucket, key, plain))
+}
+
+// get opens a value; nil without an error if there is none.
+func (o *Options) get(tx *bolt.Tx, bucket, key []byte) ([]byte, error) {
+	sealed := tx.Bucket(bucket).Get(key)
+	if sealed == nil {
+		return nil, nil
+	}
+	return o.open(bucket, key, sealed)
+}
+
+// each opens every value of a bucket in the order of keys.
+func (o *Options) each(tx *bolt.Tx, bucket []byte, fn func(key, plain []byte) error) error {
+	return tx.Bucket(bucket).ForEach(func(key, sealed []byte) error {
+		plain, err := o.open(bucket, key, sealed)
+		if err != nil {
+			return err
+		}
+		if fn(key, plain) != nil {
+			return damaged(bucket, key)
+		}
+		return nil
+	})
+}
+
+func numberKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+func numberOf(key []byte) (uint64, error) {
+	if len(key) != 8 {
+		return 0, errCodec
+	}
+	return binary.BigEndian.Uint64(key), nil
+}
+
+// endKey is the key of what is dropped after an instant.
+func endKey(ms int64, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(numberKey(uint64(max(ms, 0))), number)
+}
+
+func endOf(key []byte) (ms int64, number uint64, err error) {
+	if len(key) != 16 {
+		return 0, 0, errCodec
+	}
+	return int64(binary.BigEndian.Uint64(key)), binary.BigEndian.Uint64(key[8:]), nil
+}
+
+// owner is the name of a digest bucket: a session's id, or the generation of a slot's secret.
+type owner string
+
+func sessionOwner(id SessionID) owner { return owner("s" + string(numberKey(uint64(id)))) }
+func slotOwner(s Slot) owner          { return owner("a" + string(numberKey(s.generation))) }
+
+// digestName binds a digest's value to its owner.
+func digestName(o owner) []byte { return append([]byte("digests/"), o...) }
+
+// hash is a MAC under the ledger's key, with its purpose and each part's length.
+func (o *Options) hash(purpose string, parts ...[]byte) [32]byte {
+	var w writer
+	w.text(purpose)
+	w.text(o.ID)
+	for _, p := range parts {
+		w.bytes(p)
+	}
+	var h [32]byte
+	copy(h[:], o.MAC(w.b))
+	return h
+}
+
+func (o *Options) keyHash(k Secret) []byte {
+	h := o.hash("auth_key", []byte(k))
+	return h[:]
+}

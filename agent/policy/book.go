@@ -1,0 +1,307 @@
+package policy
+
+import (
+	"math/big"
+	"net/url"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+)
+
+// Counters is what a policy asks about the past. [Book] is one.
+type Counters interface {
+	// Used returns what the counter took in (now-window, now]. The caller may change it.
+	Used(c Counter, window time.Duration, now time.Time) *big.Rat
+	// Latest is the instant of the latest charge; the zero time if there is none.
+	Latest() time.Time
+	// Splits returns the counters of a limit that took anything, sorted.
+	Splits(limit string) []string
+}
+
+// Counter names one of a limit's counters, as [Charge] does.
+type Counter struct{ Limit, Split, Unit string }
+
+type noCounters struct{}
+
+func (noCounters) Used(Counter, time.Duration, time.Time) *big.Rat { return new(big.Rat) }
+func (noCounters) Latest() time.Time                               { return time.Time{} }
+func (noCounters) Splits(string) []string                          { return nil }
+
+// A Book holds charges in memory, in exact rolling windows. Its owner fills it
+// from the charges that were stored, adds those of each admission, and takes
+// back what could not be stored after all. The zero value is empty and ready.
+// It must not be used concurrently.
+//
+// What was charged to one counter of a limit counts in every other that does
+// not contradict it: charges from before a limit was split count in every
+// split, and those of all splits count once it is split no more.
+type Book struct {
+	latest time.Time
+	serial uint64
+	limits map[string]*ledgerOf
+}
+
+// ledgerOf is all charges of one limit.
+type ledgerOf struct {
+	splits map[string]*splitCharges
+	// shapes groups the splits by the dimensions that they have, so that a
+	// counter finds its own at once and looks through foreign ones only.
+	shapes map[string][]*splitCharges
+}
+
+type splitCharges struct {
+	dims  map[string]string
+	units map[string]*series
+}
+
+// series are the charges of one unit, oldest first, each with the sum of all
+// before it and itself: what a window holds is the difference of two.
+type series struct {
+	start   big.Rat // what was dropped
+	entries []charged
+}
+
+type charged struct {
+	at     time.Time
+	serial uint64
+	sum    *big.Rat
+}
+
+// A Mark is a place in a book's history to go back to.
+type Mark struct {
+	serial uint64
+	latest time.Time
+}
+
+// Mark returns the present place.
+func (b *Book) Mark() Mark { return Mark{b.serial, b.latest} }
+
+// Rollback forgets every charge that was added after the mark.
+func (b *Book) Rollback(m Mark) {
+	for _, l := range b.limits {
+		for _, sc := range l.splits {
+			for _, s := range sc.units {
+				keep := sort.Search(len(s.entries), func(i int) bool { return s.entries[i].serial > m.serial })
+				clear(s.entries[keep:])
+				s.entries = s.entries[:keep]
+			}
+		}
+	}
+	b.serial, b.latest = m.serial, m.latest
+}
+
+// Add counts charges of one admission. Instants never go back: one before the
+// latest counts as that. A charge whose amount is no number is dropped; this
+// package never makes one.
+func (b *Book) Add(at time.Time, charges []Charge) {
+	if at.Before(b.latest) {
+		at = b.latest
+	}
+	b.latest = at
+	b.serial++
+	for _, c := range charges {
+		d, ok := parseDecimal(c.Amount)
+		if !ok {
+			continue
+		}
+		n, ok := new(big.Rat).SetString(d.String())
+		if !ok {
+			continue
+		}
+		s := b.series(Counter{c.Limit, c.Split, c.Unit})
+		s.entries = append(s.entries, charged{at, b.serial, n.Add(n, s.total())})
+	}
+}
+
+func (s *series) total() *big.Rat {
+	if len(s.entries) == 0 {
+		return &s.start
+	}
+	return s.entries[len(s.entries)-1].sum
+}
+
+func (b *Book) series(c Counter) *series {
+	sc := b.limit(c.Limit).split(canonicalSplit(c.Split))
+	s := sc.units[c.Unit]
+	if s == nil {
+		s = &series{}
+		sc.units[c.Unit] = s
+	}
+	return s
+}
+
+func (b *Book) limit(name string) *ledgerOf {
+	if b.limits == nil {
+		b.limits = map[string]*ledgerOf{}
+	}
+	l := b.limits[name]
+	if l == nil {
+		l = &ledgerOf{splits: map[string]*splitCharges{}, shapes: map[string][]*splitCharges{}}
+		b.limits[name] = l
+	}
+	return l
+}
+
+func (l *ledgerOf) split(split string) *splitCharges {
+	sc := l.splits[split]
+	if sc == nil {
+		sc = &splitCharges{splitOf(split), map[string]*series{}}
+		l.splits[split] = sc
+		shape := shapeName(sc.dims)
+		l.shapes[shape] = append(l.shapes[shape], sc)
+	}
+	return sc
+}
+
+// splitOf takes a split apart. A text that is none has no dimensions and so
+// counts everywhere.
+func splitOf(split string) map[string]string {
+	dims := map[string]string{}
+	values, err := url.ParseQuery(split)
+	if err != nil {
+		return dims
+	}
+	for name := range values {
+		dims[name] = values.Get(name)
+	}
+	return dims
+}
+
+// canonicalSplit has one spelling for each split.
+func canonicalSplit(split string) string {
+	values := url.Values{}
+	for name, text := range splitOf(split) {
+		values.Set(name, text)
+	}
+	return values.Encode()
+}
+
+func shapeName(dims map[string]string) string {
+	var names []string
+	for name := range dims {
+		names = append(names, url.QueryEscape(name))
+	}
+	slices.Sort(names)
+	return strings.Join(names, "&")
+}
+
+// Latest implements [Counters].
+func (b *Book) Latest() time.Time { return b.latest }
+
+// Splits implements [Counters].
+func (b *Book) Splits(limit string) []string {
+	var splits []string
+	if l := b.limits[limit]; l != nil {
+		for split, sc := range l.splits {
+			for _, s := range sc.units {
+				if len(s.entries) > 0 {
+					splits = append(splits, split)
+					break
+				}
+			}
+		}
+	}
+	slices.Sort(splits)
+	return splits
+}
+
+// Used implements [Counters].
+func (b *Book) Used(c Counter, window time.Duration, now time.Time) *big.Rat {
+	sum := new(big.Rat)
+	l := b.limits[c.Limit]
+	if l == nil {
+		return sum
+	}
+	dims := splitOf(c.Split)
+	own, exact := shapeName(dims), canonicalSplit(c.Split)
+	from := now.Add(-window)
+	for shape, list := range l.shapes {
+		if shape == own {
+			if sc := l.splits[exact]; sc != nil {
+				sc.addTo(sum, c.Unit, from, now)
+			}
+			continue
+		}
+		for _, sc := range list {
+			if !contradict(sc.dims, dims) {
+				sc.addTo(sum, c.Unit, from, now)
+			}
+		}
+	}
+	return sum
+}
+
+func contradict(a, b map[string]string) bool {
+	for name, text := range a {
+		if other, ok := b[name]; ok && other != text {
+			return true
+		}
+	}
+	return false
+}
+
+// addTo adds what was charged after from and not after until.
+func (sc *splitCharges) addTo(sum *big.Rat, unit string, from, until time.Time) {
+	s := sc.units[unit]
+	if s == nil {
+		return
+	}
+	sum.Add(sum, s.before(until))
+	sum.Sub(sum, s.before(from))
+}
+
+// before returns the sum of all charges at or before an instant.
+func (s *series) before(t time.Time) *big.Rat {
+	i := sort.Search(len(s.entries), func(i int) bool { return s.entries[i].at.After(t) })
+	if i == 0 {
+		return &s.start
+	}
+	return s.entries[i-1].sum
+}
+
+// Keep sets how long the charges of each limit are kept, as [Policy.Limits]
+// says, and drops older ones. Charges of other limits are kept for 31 days: a
+// limit that is taken out and put back remembers.
+func (b *Book) Keep(limits map[string]time.Duration, now time.Time) {
+	for name, l := range b.limits {
+		from := now.Add(-max(limits[name], atLeastKept))
+		for _, sc := range l.splits {
+			for _, s := range sc.units {
+				s.drop(from)
+			}
+		}
+		l.prune()
+		if len(l.splits) == 0 {
+			delete(b.limits, name)
+		}
+	}
+}
+
+func (s *series) drop(from time.Time) {
+	i := sort.Search(len(s.entries), func(i int) bool { return s.entries[i].at.After(from) })
+	if i > 0 {
+		s.start.Set(s.entries[i-1].sum)
+		s.entries = slices.Clone(s.entries[i:])
+	}
+}
+
+// prune forgets the counters that are empty.
+func (l *ledgerOf) prune() {
+	for split, sc := range l.splits {
+		for unit, s := range sc.units {
+			if len(s.entries) == 0 {
+				delete(sc.units, unit)
+			}
+		}
+		if len(sc.units) == 0 {
+			delete(l.splits, split)
+		}
+	}
+	for shape, list := range l.shapes {
+		list = slices.DeleteFunc(list, func(sc *splitCharges) bool { return len(sc.units) == 0 })
+		if l.shapes[shape] = list; len(list) == 0 {
+			delete(l.shapes, shape)
+		}
+	}
+}

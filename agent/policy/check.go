@@ -1,0 +1,86 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"pksa/protocol/hive"
+)
+
+// refuse says what is refused whatever the file says; the code is empty if nothing is.
+func (q *Request) refuse() (Code, string) {
+	switch q.Kind {
+	case Sign:
+		return q.refuseSign()
+	case Auth:
+		if c := q.AuthChallenge; c != nil {
+			return refuseChallenge(c.kind(), c.Role)
+		}
+		return "", ""
+	case Challenge, Decrypt:
+		return refuseChallenge(q.Kind, q.Role)
+	}
+	return CodeUnsupported, "no kind of request that is known"
+}
+
+func refuseChallenge(k Kind, role hive.Role) (Code, string) {
+	switch {
+	case k == Decrypt && role != hive.Memo:
+		return CodeWrongKey, fmt.Sprintf("decrypt needs the memo key, not %s", role)
+	case role != hive.Memo && role != hive.Posting && role != hive.Active:
+		return CodeWrongKey, fmt.Sprintf("a challenge is signed with the posting, active or memo key, not %s", role)
+	}
+	return "", ""
+}
+
+func (q *Request) refuseSign() (Code, string) {
+	if len(q.Ops) == 0 {
+		return CodeUnsupported, "a transaction without operations"
+	}
+	posting, active := false, false
+	for i, op := range q.Ops {
+		if code, reason := refuseOperation(op); code != "" {
+			return code, fmt.Sprintf("operation %d %s", i+1, reason)
+		}
+		need := op.Required()
+		posting = posting || len(need.Posting) > 0
+		active = active || len(need.Active) > 0
+	}
+	needed := hive.Posting
+	switch {
+	case posting && active:
+		return CodeMixedAuthority, "posting and active authority in one transaction, which the chain refuses"
+	case active:
+		needed = hive.Active
+	}
+	if q.Role != needed {
+		return CodeWrongKey, fmt.Sprintf("key_type is %s, the operations need exactly %s", q.Role, needed)
+	}
+	return "", ""
+}
+
+func refuseOperation(op hive.Operation) (Code, string) {
+	d := op.Definition()
+	if d == nil {
+		return CodeUnsupported, "is none"
+	}
+	need := op.Required()
+	switch {
+	case d.State != hive.Live:
+		return CodeUnsupported, d.Name + " is " + d.State.String()
+	case len(need.Owner) > 0:
+		return CodeUnsupported, d.Name + " needs the owner key"
+	case need.Other || len(need.Posting)+len(need.Active) == 0:
+		return CodeUnsupported, d.Name + " needs another authority than an account's"
+	}
+	for _, f := range d.Fields {
+		if !f.Memo {
+			continue
+		}
+		x, _ := op.Field(f.Name)
+		if memo, _ := x.(string); strings.HasPrefix(memo, "#") && !hive.IsEncryptedMemo(memo) {
+			return CodePlainMemo, d.Name + ": the memo begins with # and is not encrypted; it would be sent for all to read"
+		}
+	}
+	return "", ""
+}

@@ -1,0 +1,209 @@
+package policy
+
+import (
+	"errors"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+func (c *compiler) limit(n *yaml.Node) *limit {
+	l := &limit{rule: rule{section: limitSection, line: n.Line}}
+	c.nodes[&l.rule] = n
+	m, ok := c.mapping(n, "a limit", sectionKeys[limitSection])
+	if !ok {
+		return l
+	}
+	c.common(m, &l.rule)
+	c.readMeasure(m, l)
+	c.readSum(m, l)
+	if m.has("per") {
+		for _, item := range c.sequence(m.value("per"), "per") {
+			c.readDimension(item, l)
+		}
+	}
+	if m.has("over") {
+		word, _ := c.word(m.value("over"), "over", "deny", "ask")
+		l.over = word == "ask"
+	}
+	return l
+}
+
+func (c *compiler) readMeasure(m mapping, l *limit) {
+	for kind := measureRequests; kind <= measureSum; kind++ {
+		key := kind.String()
+		switch {
+		case !m.has(key):
+			continue
+		case l.measure != 0:
+			c.complain(m.key(key), "a limit has one of requests, count, spend, sum; make another limit for %s", key)
+			continue
+		}
+		l.measure = kind
+		n := m.value(key)
+		items := []*yaml.Node{n}
+		if n.Kind == yaml.SequenceNode {
+			items = n.Content
+		}
+		for _, item := range items {
+			c.readQuota(item, key, l)
+		}
+	}
+	if l.measure == 0 && !c.bad[m.node] {
+		c.complain(m.node, "a limit needs one of requests, count, spend, sum")
+	}
+}
+
+var quotaForms = [...]string{
+	measureRequests: "a number per window: 20 per 1h", measureCount: "a number per window: 3 per request",
+	measureSpend: "an amount per window: 10.000 HBD per 24h", measureSum: "a number per window: 500 per 24h",
+}
+
+var errNegative = errors.New("a limit is not negative")
+
+// readQuota reads "N per WINDOW".
+func (c *compiler) readQuota(n *yaml.Node, key string, l *limit) {
+	text, ok := c.scalar(n, key)
+	if !ok {
+		return
+	}
+	most, window, ok := strings.Cut(text, " per ")
+	if !ok {
+		c.complain(n, "%s: write %s", quote(text), quotaForms[l.measure])
+		return
+	}
+	q := quota{unit: key, text: most}
+	var err error
+	if window != "request" {
+		if q.window, err = parseSpan(window); err != nil {
+			c.complain(n, "%v, or request", err)
+			return
+		}
+	}
+	if q.most, q.unit, err = readMost(most, l.measure); err != nil {
+		c.complain(n, "%v", err)
+		return
+	}
+	l.quotas = append(l.quotas, q)
+}
+
+func readMost(text string, m measure) (*big.Rat, string, error) {
+	if m == measureSpend {
+		a, err := parseAmount(text)
+		return assetRat(a.Amount, max(a.Symbol.Decimals(), 0)), a.Symbol.String(), err
+	}
+	sh := numberShape
+	if m == measureSum {
+		sh = ratioShape
+	}
+	v, err := sh.literal(&yaml.Node{Kind: yaml.ScalarNode, Value: text})
+	if err != nil {
+		return nil, "", err
+	}
+	if v.number.negative {
+		return nil, "", errNegative
+	}
+	most, _ := v.number.rat()
+	return most, m.String(), nil
+}
+
+func (c *compiler) readSum(m mapping, l *limit) {
+	switch {
+	case m.has("of") && l.measure != measureSum:
+		c.complain(m.key("of"), "of says what sum adds up; this limit has no sum")
+		return
+	case l.measure == measureSum && !m.has("of"):
+		c.complain(m.key("sum"), "sum needs of: {list: json, where: TEST, field: .path.to.number}")
+		return
+	case !m.has("of"):
+		return
+	}
+	of, ok := c.mapping(m.value("of"), "of", []string{"list", "where", "field"})
+	if !ok {
+		return
+	}
+	l.of = &tokenSum{}
+	for _, key := range []string{"list", "field"} {
+		if !of.has(key) {
+			c.complain(of.node, "of needs list, the field that holds JSON, and field, the path to the number in each element")
+			return
+		}
+	}
+	l.of.list, _ = c.scalar(of.value("list"), "list")
+	c.checkScalarField(of.value("list"), l.of.list, l, "list", func(sh *shape) bool { return sh.kind == aJSONText }, "a field that holds JSON")
+	if text, ok := c.scalar(of.value("field"), "field"); ok {
+		if l.of.field, ok = path(text); !ok {
+			c.complain(of.value("field"), "%s: a path is written .name or .name.other", quote(text))
+		}
+		l.of.text = text
+	}
+	if of.has("where") {
+		l.of.where = c.test(of.value("where"), jsonShape, "where")
+	}
+}
+
+// checkScalarField complains unless every operation of the limit has the field.
+func (c *compiler) checkScalarField(n *yaml.Node, field string, l *limit, key string, fits func(*shape) bool, wanted string) {
+	if c.bad[n] {
+		return
+	}
+	if l.entries == nil {
+		c.complain(n, "%s names a field, so the limit must say which operations have it", key)
+		return
+	}
+	for _, e := range l.entries {
+		sh, ok := fieldsOf(e.name)[field]
+		switch {
+		case e.group:
+			c.complain(n, "%s names a field, and %s is a group; name the operations", key, e.name)
+		case !ok:
+			c.complain(n, "%s has no field %s%s", e.name, quote(field), didYouMean(field, fieldNames(e.name)))
+		case !fits(sh):
+			c.complain(n, "%s of %s is %s; %s takes %s", field, e.name, sh.noun, key, wanted)
+		default:
+			continue
+		}
+		return
+	}
+}
+
+func (c *compiler) readDimension(n *yaml.Node, l *limit) {
+	text, ok := c.scalar(n, "per")
+	if !ok {
+		return
+	}
+	d := dimension{name: text}
+	field, isField := strings.CutPrefix(text, ".")
+	switch {
+	case isField:
+		d.field = field
+		c.checkScalarField(n, field, l, "per", func(sh *shape) bool { return !sh.hasMembers() && !sh.absent && sh.kind != aRatio }, "a field with a single value")
+	case !slices.Contains([]string{"account", "app", "actor"}, text):
+		hint := didYouMean(text, []string{"account", "app", "actor"})
+		if hint == "" {
+			hint = "; a field is written ." + text
+		}
+		c.complain(n, "per: %s is none of account, app, actor, .field%s", quote(text), hint)
+		return
+	}
+	if slices.ContainsFunc(l.per, func(other dimension) bool { return other.name == text }) {
+		c.complain(n, "%s stands here twice", text)
+	}
+	l.per = append(l.per, d)
+}
+
+// windowText writes a window as the file does.
+func windowText(w time.Duration) string {
+	if w == 0 {
+		return "request"
+	}
+	for _, unit := range []byte("dhm") {
+		if u := spanUnits[unit]; w%u == 0 {
+			return big.NewInt(int64(w/u)).String() + string(unit)
+		}
+	}
+	return big.NewInt(int64(w/time.Second)).String() + "s"
+}

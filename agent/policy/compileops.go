@@ -1,0 +1,183 @@
+package policy
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"pksa/protocol/hive"
+)
+
+var operationNames = func() []string {
+	var names []string
+	for _, d := range hive.Definitions() {
+		names = append(names, d.Name)
+	}
+	return names
+}()
+
+const groupPosting, groupActive = "posting", "active"
+
+func (c *compiler) readOperations(m mapping, r *rule) {
+	key := "operations"
+	if !m.has(key) {
+		if key = "transaction"; !m.has(key) {
+			return
+		}
+		r.ordered = true
+	}
+	items := c.sequence(m.value(key), key)
+	c.transaction = nil
+	if r.ordered {
+		c.transaction = []string{}
+		for _, item := range items {
+			c.transaction = append(c.transaction, c.entryName(item).Value)
+		}
+	}
+	for _, item := range items {
+		if e, ok := c.opEntry(item, r); ok {
+			r.entries = append(r.entries, e)
+		}
+	}
+	c.transaction = nil
+	// An entry that was complained about must not leave the rule matching all.
+	if r.entries == nil {
+		r.entries = []opEntry{}
+	}
+	if r.takeover && !slices.ContainsFunc(r.entries, func(e opEntry) bool { return !e.group && canTakeOver(e.name) }) {
+		c.warn(m.key("takeover"), "takeover is said, but neither account_update nor account_update2 is named")
+	}
+}
+
+// entryName returns the node that names the operation of an entry.
+func (c *compiler) entryName(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.MappingNode && len(n.Content) > 0 {
+		return n.Content[0]
+	}
+	return n
+}
+
+func (c *compiler) opEntry(n *yaml.Node, r *rule) (opEntry, bool) {
+	name := c.entryName(n)
+	switch {
+	case c.bad[n] || c.bad[name]:
+		return opEntry{}, false
+	case n.Kind == yaml.SequenceNode:
+		c.complain(n, "an entry is the name of an operation, alone or with fields, not a list")
+		return opEntry{}, false
+	case len(n.Content) > 2:
+		c.complain(n.Content[2], "one operation an entry; begin another line with - %s", n.Content[2].Value)
+		return opEntry{}, false
+	}
+	e := opEntry{name: name.Value, group: name.Value == groupPosting || name.Value == groupActive}
+	if !c.checkName(name, e, r) {
+		return opEntry{}, false
+	}
+	if n.Kind == yaml.MappingNode {
+		e.fields = c.fieldTests(n.Content[1], e)
+	}
+	return e, true
+}
+
+// checkName complains about an operation that the rule can never match.
+func (c *compiler) checkName(n *yaml.Node, e opEntry, r *rule) bool {
+	if e.group {
+		return c.checkGroup(n, e, r)
+	}
+	d, ok := hive.DefinitionOf(e.name)
+	if !ok {
+		c.complain(n, "there is no operation %s%s", quote(e.name),
+			didYouMean(e.name, append([]string{groupPosting, groupActive}, operationNames...)))
+		return false
+	}
+	if why := refusedAlways(d); why != "" {
+		c.complain(n, "%s %s: it is refused whatever the file says, leave it out", e.name, why)
+		return false
+	}
+	if needs := usableRoles(d); r.keys != nil && !slices.ContainsFunc(needs, func(role hive.Role) bool { return r.keys[role] }) {
+		c.complain(n, `%s needs the %s key; add "key: %s"`, e.name, needs[0], needs[0])
+		return false
+	}
+	if r.section.permits() && !r.takeover && e.name == "account_update" {
+		c.complain(n, `account_update can take the account over; add "takeover: allowed" if that is meant`)
+		return false
+	}
+	return true
+}
+
+func (c *compiler) checkGroup(n *yaml.Node, e opEntry, r *rule) bool {
+	role, _ := hive.ParseRole(e.name)
+	switch {
+	case e.name == groupActive && r.section == allowSection:
+		c.complain(n, `in allow there is no group "active": name the operations`)
+		return false
+	case r.keys != nil && !r.keys[role]:
+		c.complain(n, `the group %s needs the %s key; add "key: %s"`, e.name, e.name, e.name)
+		return false
+	}
+	return true
+}
+
+// refusedAlways says why an operation is never signed, if so.
+func refusedAlways(d *hive.Definition) string {
+	switch {
+	case d.State != hive.Live:
+		return "is " + d.State.String()
+	case len(usableRoles(d)) > 0:
+		return ""
+	case slices.Contains(d.Roles(), hive.Owner):
+		return "needs the owner key"
+	}
+	return "needs another authority than an account's"
+}
+
+// usableRoles are those of an operation's that keys here can have.
+func usableRoles(d *hive.Definition) []hive.Role {
+	return slices.DeleteFunc(d.Roles(), func(r hive.Role) bool { return r != hive.Posting && r != hive.Active })
+}
+
+func canTakeOver(name string) bool {
+	d, ok := hive.DefinitionOf(name)
+	return ok && len(d.Takeover) > 0
+}
+
+// fieldTests compiles the fields of an entry, sorted by name.
+func (c *compiler) fieldTests(n *yaml.Node, e opEntry) []fieldTest {
+	if c.bad[n] {
+		return nil
+	}
+	if n.Kind != yaml.MappingNode {
+		c.complain(n, "%s takes a map of its fields: {field: test}", e.name)
+		return nil
+	}
+	known := fieldsOf(e.name)
+	if e.group {
+		known = map[string]*shape{payeeField: accountsShape}
+	}
+	var tests []fieldTest
+	for _, f := range sortedEntries(n) {
+		name := f.key.Value
+		switch sh, ok := known[name]; {
+		case c.bad[f.key]:
+		case !ok && e.group:
+			c.complain(f.key, "a group has the field payee only; name the operation to test %s", quote(name))
+		case !ok && name == "extensions":
+			c.complain(f.key, "extensions are opened here%s", openedInstead(e.name))
+		case !ok:
+			c.complain(f.key, "%s has no field %s%s", e.name, quote(name), didYouMean(name, slices.Sorted(maps.Keys(known))))
+		default:
+			tests = append(tests, fieldTest{name, c.test(f.value, sh, strings.TrimPrefix(name, "."))})
+		}
+	}
+	return tests
+}
+
+func openedInstead(operation string) string {
+	d, _ := hive.DefinitionOf(operation)
+	if f, ok := d.Opened(); ok {
+		return ": say " + f.Name
+	}
+	return ", and " + operation + " has none"
+}

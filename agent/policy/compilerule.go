@@ -1,0 +1,389 @@
+package policy
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"gopkg.in/yaml.v3"
+
+	"pksa/protocol/hive"
+)
+
+// Keys of every rule and limit, then of each section.
+var (
+	commonKeys = []string{
+		"name", "comment", "mode", "request", "accounts", "apps", "key", "operations", "transaction", "text",
+		"broadcast", "on_behalf_of", "hours", "days", "from", "until",
+	}
+	sectionKeys = map[section][]string{
+		allowSection: append([]string{"takeover", "session"}, commonKeys...),
+		askSection:   append([]string{"takeover", "session", "only", "timeout"}, commonKeys...),
+		denySection:  append([]string{"answer"}, commonKeys...),
+		limitSection: append([]string{"requests", "count", "spend", "sum", "of", "per", "over"}, commonKeys...),
+	}
+	// keysOf says which kinds of request a key is about. What is not here is about all.
+	keysOf = map[string][]Kind{
+		"operations": {Sign}, "transaction": {Sign}, "broadcast": {Sign}, "on_behalf_of": {Sign}, "takeover": {Sign},
+		"spend": {Sign}, "sum": {Sign}, "text": {Challenge}, "session": {Auth}, "key": {Sign, Challenge, Decrypt},
+	}
+)
+
+const defaultSession = 24 * time.Hour
+
+func (c *compiler) rule(n *yaml.Node, s section) *rule {
+	r := &rule{section: s, line: n.Line}
+	c.nodes[r] = n
+	m, ok := c.mapping(n, "a rule", sectionKeys[s])
+	if !ok {
+		return r
+	}
+	c.common(m, r)
+	if m.has("session") {
+		r.session = c.span(m.value("session"), "session")
+	}
+	if m.has("timeout") {
+		r.timeout = c.span(m.value("timeout"), "timeout")
+	}
+	if m.has("only") {
+		word, _ := c.word(m.value("only"), "only", "uncovered")
+		r.onlyUncovered = word == "uncovered"
+	}
+	if m.has("answer") {
+		word, _ := c.word(m.value("answer"), "answer", "reject", "ignore")
+		r.silent = word == "ignore"
+	}
+	return r
+}
+
+// common reads what rules and limits share.
+func (c *compiler) common(m mapping, r *rule) {
+	c.readName(m, r)
+	if m.has("comment") {
+		c.scalar(m.value("comment"), "comment")
+	}
+	if m.has("mode") {
+		word, _ := c.word(m.value("mode"), "mode", "observe")
+		r.observe = word == "observe"
+	}
+	c.readKinds(m, r)
+	c.readMust(m, r)
+	r.accounts = c.readNames(m, "accounts", c.checkAccount)
+	r.apps = c.readNames(m, "apps", c.checkApp)
+	r.behalf = c.readNames(m, "on_behalf_of", c.checkAccount)
+	if r.behalf == nil && r.section.permits() && !m.has("on_behalf_of") {
+		r.behalf = nameSet{}
+	}
+	c.readKeys(m, r)
+	c.readBroadcast(m, r)
+	c.readSchedule(m, r)
+	if m.has("takeover") {
+		word, _ := c.word(m.value("takeover"), "takeover", "allowed")
+		r.takeover = word == "allowed"
+	}
+	c.readOperations(m, r)
+	if m.has("text") {
+		r.text = c.test(m.value("text"), documentShape, "text")
+	}
+}
+
+func (c *compiler) readName(m mapping, r *rule) {
+	if !m.has("name") {
+		c.complain(m.node, "a name is missing; it stands in logs, audit and explanations")
+		return
+	}
+	n := m.value("name")
+	name, ok := c.scalar(n, "name")
+	switch {
+	case !ok:
+		return
+	case name == "" || len(name) > 100 || strings.TrimSpace(name) != name || strings.ContainsFunc(name, unicode.IsControl):
+		c.complain(n, "%s: a name is 1 to 100 characters on one line, without blanks around", quote(name))
+	case c.names[name] > 0:
+		c.complain(n, "%s is the name of another rule or limit, on line %d; names are unique in the file", quote(name), c.names[name])
+	default:
+		c.names[name] = n.Line
+	}
+	r.name = name
+}
+
+// readKinds settles which kinds of request the rule is about: the one it says,
+// and where it may leave that out, those that its other keys are about.
+func (c *compiler) readKinds(m mapping, r *rule) {
+	r.kinds = map[Kind]bool{Auth: true, Sign: true, Challenge: true, Decrypt: true}
+	said := ""
+	if m.has("request") {
+		word, ok := c.word(m.value("request"), "request", kindNames[Auth:]...)
+		if !ok {
+			return
+		}
+		said = word
+		for k := range r.kinds {
+			r.kinds[k] = k.String() == word
+		}
+	}
+	for _, key := range sectionKeys[r.section] {
+		about := keysOf[key]
+		if about == nil || !m.has(key) {
+			continue
+		}
+		left := false
+		for k := range r.kinds {
+			r.kinds[k] = r.kinds[k] && slices.Contains(about, k)
+			left = left || r.kinds[k]
+		}
+		if !left {
+			c.complainKind(m.key(key), said, about)
+			return
+		}
+	}
+}
+
+func (c *compiler) complainKind(key *yaml.Node, said string, about []Kind) {
+	if said == "" {
+		c.complain(key, "%s is for request: %s, and another key of this rule is not; nothing is both", key.Value, about[0])
+		return
+	}
+	c.complain(key, "%s is not for request: %s, but for %s", key.Value, said, joinKinds(about))
+}
+
+func joinKinds(kinds []Kind) string {
+	var words []string
+	for _, k := range kinds {
+		words = append(words, k.String())
+	}
+	return strings.Join(words, ", ")
+}
+
+// readMust complains about what a rule that permits has to say.
+func (c *compiler) readMust(m mapping, r *rule) {
+	if m.has("operations") && m.has("transaction") {
+		c.complain(m.key("transaction"), "say operations (each by itself) or transaction (these, all, in this order), not both")
+	}
+	if !r.section.permits() {
+		return
+	}
+	for _, key := range []string{"request", "apps"} {
+		if !m.has(key) {
+			c.complain(m.node, "%s must be said in %s%s", key, r.section, map[string]string{
+				"request": ": auth, sign, challenge or decrypt", "apps": ": a list of app slots, or any"}[key])
+		}
+	}
+	if !m.has("request") || c.bad[m.value("request")] {
+		return
+	}
+	switch {
+	case r.kinds[Sign] && !m.has("operations") && !m.has("transaction"):
+		c.complain(m.node, "operations or transaction must be said with request: sign")
+	case r.kinds[Challenge] && !m.has("text"):
+		c.complain(m.node, `text must be said with request: challenge; a signed text can be a credential elsewhere`)
+	}
+}
+
+// readNames reads a list of names, or the word any.
+func (c *compiler) readNames(m mapping, key string, check func(n *yaml.Node, name string)) nameSet {
+	if !m.has(key) {
+		return nil
+	}
+	n := m.value(key)
+	if c.bad[n] || n.Kind == yaml.ScalarNode && n.Value == "any" {
+		return nil
+	}
+	set := nameSet{}
+	if n.Kind == yaml.ScalarNode && !strings.HasPrefix(n.Value, "$") {
+		c.complain(n, "%s is a list, or the word any; write [%s]", key, n.Value)
+		return set
+	}
+	items := []*yaml.Node{n}
+	if n.Kind != yaml.ScalarNode {
+		items = c.sequence(n, key)
+	}
+	for _, item := range c.expand(items, key) {
+		if text, ok := c.scalar(item, "a name"); ok {
+			check(item, text)
+			set[text] = true
+		}
+	}
+	return set
+}
+
+// expand puts the items of lists in the place of their names.
+func (c *compiler) expand(items []*yaml.Node, key string) []*yaml.Node {
+	var out []*yaml.Node
+	for _, item := range items {
+		name, isRef := strings.CutPrefix(item.Value, "$")
+		switch list, known := c.lists[name]; {
+		case item.Kind != yaml.ScalarNode || !isRef:
+			out = append(out, item)
+		case name == "account":
+			c.complain(item, "$account has no meaning in %s", key)
+		case !known:
+			c.complain(item, "there is no list %q%s", name, didYouMean(name, c.listNames))
+		default:
+			out = append(out, c.expand(list, key)...)
+		}
+	}
+	return out
+}
+
+func (c *compiler) checkAccount(n *yaml.Node, name string) {
+	if _, err := hive.ParseAccountName(name); err != nil {
+		c.complain(n, "%s is no account name: 3 to 16 of a-z, 0-9, - and dots%s", quote(name), withoutAt(name))
+	}
+}
+
+func (c *compiler) checkApp(n *yaml.Node, name string) {
+	switch {
+	case name == "any":
+		c.complain(n, `for all app slots write apps: any, without brackets`)
+	case name == "" || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
+		c.complain(n, "%s is no name of an app slot", quote(name))
+	}
+}
+
+// readKeys: posting unless said, memo for decrypt; all where it forbids or counts.
+func (c *compiler) readKeys(m mapping, r *rule) {
+	if !m.has("key") {
+		if r.section.permits() {
+			r.keys = map[hive.Role]bool{hive.Posting: true}
+			if r.kinds[Decrypt] {
+				r.keys = map[hive.Role]bool{hive.Memo: true}
+			}
+			if r.kinds[Auth] {
+				r.keys = nil
+			}
+		}
+		return
+	}
+	n := m.value("key")
+	items := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		items = n.Content
+	}
+	r.keys = map[hive.Role]bool{}
+	for _, item := range items {
+		word, ok := c.scalar(item, "key")
+		role, err := hive.ParseRole(word)
+		switch {
+		case !ok:
+		case role == hive.Owner:
+			c.complain(item, "the owner key signs nothing here; the keystore does not take it")
+		case err != nil:
+			c.complain(item, "key: %s is none of posting, active, memo%s", quote(word), didYouMean(word, []string{"posting", "active", "memo"}))
+		default:
+			r.keys[role] = true
+			c.checkKeyKind(item, role, r)
+		}
+	}
+}
+
+func (c *compiler) checkKeyKind(n *yaml.Node, role hive.Role, r *rule) {
+	only := -1
+	for k, on := range r.kinds {
+		if on && only == -1 {
+			only = int(k)
+		} else if on {
+			only = -2
+		}
+	}
+	switch {
+	case only == int(Sign) && role == hive.Memo:
+		c.complain(n, "the memo key signs no operations; write posting or active")
+	case only == int(Decrypt) && role != hive.Memo:
+		c.complain(n, "decrypt is for the memo key only; leave key out")
+	}
+}
+
+func (c *compiler) readBroadcast(m mapping, r *rule) {
+	if !m.has("broadcast") {
+		if r.section.permits() && r.kinds[Sign] {
+			yes := true
+			r.broadcast = &yes
+		}
+		return
+	}
+	word, ok := c.word(m.value("broadcast"), "broadcast", "true", "false", "any")
+	if ok && word != "any" {
+		said := word == "true"
+		r.broadcast = &said
+	}
+}
+
+func (c *compiler) span(n *yaml.Node, what string) time.Duration {
+	text, ok := c.scalar(n, what)
+	if !ok {
+		return 0
+	}
+	d, err := parseSpan(text)
+	if err != nil {
+		c.complain(n, "%v", err)
+	}
+	return d
+}
+
+var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+
+func (c *compiler) readSchedule(m mapping, r *rule) {
+	r.when.from = c.instant(m, "from")
+	r.when.until = c.instant(m, "until")
+	if f, u := r.when.from, r.when.until; !f.IsZero() && !u.IsZero() && !f.Before(u) {
+		c.complain(m.key("until"), "until is not after from; the rule would never hold")
+	}
+	if m.has("days") {
+		r.when.days = map[time.Weekday]bool{}
+		for _, item := range c.sequence(m.value("days"), "days") {
+			if word, ok := c.word(item, "days", weekdays...); ok {
+				r.when.days[time.Weekday(slices.Index(weekdays, word))] = true
+			}
+		}
+	}
+	if m.has("hours") {
+		c.readHours(m.value("hours"), r)
+	}
+}
+
+func (c *compiler) instant(m mapping, key string) time.Time {
+	if !m.has(key) {
+		return time.Time{}
+	}
+	text, ok := c.scalar(m.value(key), key)
+	if !ok {
+		return time.Time{}
+	}
+	t, err := parseInstant(text)
+	if err != nil {
+		c.complain(m.value(key), "%v", err)
+	}
+	return t
+}
+
+func (c *compiler) readHours(n *yaml.Node, r *rule) {
+	text, ok := c.scalar(n, "hours")
+	if !ok {
+		return
+	}
+	from, to, dash := strings.Cut(text, "-")
+	start, okStart := parseClock(from)
+	end, okEnd := parseClock(to)
+	switch {
+	case !dash || !okStart || !okEnd || start == 24*60:
+		c.complain(n, "%s: hours are written 08:00-20:00, in UTC", quote(text))
+	case start == end:
+		c.complain(n, "%s is no time at all; leave hours out for the whole day", quote(text))
+	default:
+		r.when.hours = &hours{start, end}
+	}
+}
+
+// parseClock returns the minute of the day; 24:00 is its end.
+func parseClock(s string) (int, bool) {
+	if len(s) != 5 || s[2] != ':' || !allDigits(s[:2]) || !allDigits(s[3:]) {
+		return 0, false
+	}
+	h, _ := strconv.Atoi(s[:2])
+	m, _ := strconv.Atoi(s[3:])
+	at := h*60 + m
+	return at, m < 60 && at <= 24*60
+}

@@ -1,0 +1,131 @@
+package policy
+
+import (
+	"slices"
+	"time"
+)
+
+// Verdict is the answer. The zero value denies.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Deny Verdict = iota
+	Ask
+	Allow
+)
+
+// String returns "deny", "ask" or "allow".
+func (v Verdict) String() string {
+	switch v {
+	case Ask:
+		return "ask"
+	case Allow:
+		return "allow"
+	}
+	return "deny"
+}
+
+// Code is the stable name of a refusal, for logs, metrics and audit.
+type Code string
+
+// The codes. The first group is given by [Policy.Decide], the second by those
+// who check what a policy cannot know.
+const (
+	CodeDenied           Code = "denied"            // a deny rule matched
+	CodeUncovered        Code = "uncovered"         // no rule named it
+	CodeLimit            Code = "limit"             // a limit has no room
+	CodeWrongKey         Code = "wrong-key"         // key_type is not exactly the role needed
+	CodeMixedAuthority   Code = "mixed-authority"   // posting and active in one request
+	CodeForeignAuthority Code = "foreign-authority" // another account's, and no rule lets it
+	CodeUnsupported      Code = "unsupported"       // never signed, whatever the file says
+	CodePlainMemo        Code = "plain-memo"        // a memo that looks encrypted and is not
+
+	CodeFirewall    Code = "firewall"
+	CodeNonce       Code = "nonce"
+	CodeClock       Code = "clock"
+	CodeNobodyToAsk Code = "nobody-to-ask"
+	CodeTimeout     Code = "timeout"
+	CodeRefused     Code = "refused"
+)
+
+// RuleRef names a rule or limit of the file.
+type RuleRef struct {
+	Name string
+	Line int
+}
+
+// Charge is what an admitted request takes from one counter. All are texts, to
+// be stored as they are: the limit's name, which of its counters ("" if it has
+// one), the unit ("requests", "count", "sum", or an asset) and an exact number.
+type Charge struct {
+	Limit, Split, Unit, Amount string
+}
+
+// LimitState is what a limit said of a request: how much its counter held
+// before, what the request costs, and how much there may be.
+type LimitState struct {
+	Limit    RuleRef
+	Split    string
+	Unit     string
+	Window   time.Duration // 0: the request alone
+	Used     string        // before; empty for a window of one request
+	Cost     string        // "unclear" if it cannot be told
+	Most     string
+	Room     bool
+	Ask      bool // without room a person is asked
+	Observed bool // not in force
+}
+
+// A Decision is what a policy says of a request. The zero value denies.
+type Decision struct {
+	Verdict Verdict
+	Silent  bool   // denied without an answer, so that another wallet may give one
+	Code    Code   // empty unless denied
+	Reason  string // empty when allowed: what was missing, or who has a person asked
+	// Rules are those that gave the decision, sorted by name.
+	Rules []RuleRef
+	// Session is how long the session of an allowed auth request lives; 0 for
+	// one that the operator made, who said so himself.
+	Session time.Duration
+	// Timeout is how long a person is waited for; 0 if no rule says.
+	Timeout time.Duration
+	// Charges are to be stored with the admission. There are none unless allowed.
+	Charges []Charge
+	// Limits are all limits that the request touches, unless a rule denied it.
+	Limits []LimitState
+	// Observed is the decision with all rules and limits in mode observe in
+	// force, if it differs in verdict, silence, code or spans; else nil.
+	Observed *Decision
+}
+
+func (d *Decision) differs(other *Decision) bool {
+	return d.Verdict != other.Verdict || d.Silent != other.Silent || d.Code != other.Code ||
+		d.Session != other.Session || d.Timeout != other.Timeout
+}
+
+func (d *Decision) deny(code Code, reason string) {
+	d.Verdict, d.Code, d.Reason = Deny, code, reason
+}
+
+func (r *rule) ref() RuleRef { return RuleRef{r.name, r.line} }
+
+func (d *Decision) addRules(rules []*rule) {
+	for _, r := range rules {
+		d.Rules = append(d.Rules, r.ref())
+	}
+}
+
+func (d *Decision) sortRules() {
+	slices.SortFunc(d.Rules, func(a, b RuleRef) int { return a.Line - b.Line })
+	d.Rules = slices.Compact(d.Rules)
+	slices.SortFunc(d.Rules, compareRefs)
+}
+
+// shortest returns the shorter of two spans, where 0 says nothing.
+func shortest(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}

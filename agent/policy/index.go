@@ -1,0 +1,104 @@
+package policy
+
+import (
+	"maps"
+	"slices"
+)
+
+// An index finds the rules that can concern a part without looking at the
+// others: by kind, account, app and operation, each either said or any.
+type index[T any] map[indexKey][]T
+
+type indexKey struct {
+	kind      Kind
+	account   string // "" is any
+	app       string
+	operation string
+}
+
+// mostKeys bounds what one rule may take in the index. Beyond, the accounts
+// are left to the rule itself.
+const mostKeys = 4096
+
+func (x index[T]) add(r *rule, item T) {
+	operations := r.operationNames()
+	accounts, apps := namesOrAny(r.accounts), namesOrAny(r.apps)
+	if len(accounts)*len(apps)*len(operations) > mostKeys {
+		accounts = []string{""}
+	}
+	for kind, on := range r.kinds {
+		if !on {
+			continue
+		}
+		for _, account := range accounts {
+			for _, app := range apps {
+				for _, operation := range operations {
+					k := indexKey{kind, account, app, operation}
+					x[k] = append(x[k], item)
+				}
+			}
+		}
+	}
+}
+
+func namesOrAny(set nameSet) []string {
+	if set == nil {
+		return []string{""}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// operationNames are those that the rule can be about, once each.
+func (r *rule) operationNames() []string {
+	if r.entries == nil {
+		return []string{""}
+	}
+	var names []string
+	for i := range r.entries {
+		names = append(names, r.entries[i].mayName(r.section)...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// find calls with every rule that can concern the part, once each.
+func (x index[T]) find(q *Request, p *part, each func(T)) {
+	for i := range 8 {
+		k := indexKey{kind: p.kind}
+		skip := false
+		for bit, name := range [...]string{string(q.Account), q.App, p.name} {
+			if i&(1<<bit) == 0 {
+				continue
+			}
+			// An empty name would find the rules for any again.
+			skip = skip || name == ""
+			switch bit {
+			case 0:
+				k.account = name
+			case 1:
+				k.app = name
+			case 2:
+				k.operation = name
+			}
+		}
+		if skip {
+			continue
+		}
+		for _, item := range x[k] {
+			each(item)
+		}
+	}
+}
+
+// build fills the indexes.
+func (p *Policy) build() {
+	p.ruleIndex, p.limitIndex = index[*rule]{}, index[*limit]{}
+	for _, r := range p.rules {
+		p.ruleIndex.add(r, r)
+		p.observes = p.observes || r.observe
+	}
+	for _, l := range p.limits {
+		p.limitIndex.add(&l.rule, l)
+		p.observes = p.observes || l.observe
+	}
+}

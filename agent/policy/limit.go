@@ -1,0 +1,207 @@
+package policy
+
+import (
+	"math/big"
+	"net/url"
+	"time"
+)
+
+// A measure is what a limit counts.
+type measure uint8
+
+const (
+	measureRequests measure = iota + 1
+	measureCount
+	measureSpend
+	measureSum
+)
+
+var measureNames = [...]string{measureRequests: "requests", measureCount: "count", measureSpend: "spend", measureSum: "sum"}
+
+func (m measure) String() string { return measureNames[m] }
+
+// A limit bounds what its matching parts may cost within a window.
+type limit struct {
+	rule
+	measure measure
+	quotas  []quota
+	per     []dimension
+	over    bool // ask, not deny
+	of      *tokenSum
+}
+
+// A quota is one "N per WINDOW". Window 0 is the request alone.
+type quota struct {
+	most   *big.Rat
+	unit   string
+	window time.Duration
+	text   string
+}
+
+// A dimension splits a limit's counter.
+type dimension struct {
+	name  string // account, app, actor, or .field
+	field string // of the operation, if it is that
+}
+
+// tokenSum says which numbers inside JSON are added up.
+type tokenSum struct {
+	list  string
+	where test
+	field []string
+	text  string
+}
+
+// atLeastKept is how long charges are kept whatever the windows are: a limit
+// may be given a longer one.
+const atLeastKept = 31 * 24 * time.Hour
+
+func (l *limit) kept() time.Duration {
+	longest := atLeastKept
+	for _, q := range l.quotas {
+		longest = max(longest, q.window)
+	}
+	return longest
+}
+
+// A cost is what one request takes from one counter. Unclear is more than any limit.
+type cost struct {
+	split   string
+	units   map[string]*big.Rat
+	unclear bool
+}
+
+func (c *cost) add(unit string, n *big.Rat) {
+	if n.Sign() == 0 {
+		return
+	}
+	if c.units[unit] == nil {
+		c.units[unit] = new(big.Rat)
+	}
+	c.units[unit].Add(c.units[unit], n)
+}
+
+var one = big.NewRat(1, 1)
+
+// costs adds up what the matching parts cost, by counter.
+func (l *limit) costs(s *scope, parts []*part) []*cost {
+	var all []*cost
+	bySplit := map[string]*cost{}
+	for _, p := range parts {
+		for _, split := range l.splits(s, p) {
+			c := bySplit[split]
+			if c == nil {
+				c = &cost{split: split, units: map[string]*big.Rat{}}
+				bySplit[split] = c
+				all = append(all, c)
+			}
+			l.charge(s, p, c)
+		}
+	}
+	return all
+}
+
+func (l *limit) charge(s *scope, p *part, c *cost) {
+	switch l.measure {
+	case measureRequests:
+		if len(c.units) == 0 {
+			c.add(measureRequests.String(), one)
+		}
+	case measureCount:
+		c.add(measureCount.String(), one)
+	case measureSpend:
+		if p.kind == Sign {
+			for _, a := range p.op.Spend() {
+				c.add(a.Symbol.String(), assetRat(a.Amount, a.Symbol.Decimals()))
+			}
+		}
+	case measureSum:
+		l.of.addTo(c, s, p)
+	}
+}
+
+func assetRat(satoshis int64, decimals int) *big.Rat {
+	unit := int64(1)
+	for range decimals {
+		unit *= 10
+	}
+	return big.NewRat(satoshis, unit)
+}
+
+// addTo adds the numbers of a part's JSON. What cannot be read as an amount of
+// tokens makes the whole cost unclear.
+func (t *tokenSum) addTo(c *cost, s *scope, p *part) {
+	if p.kind != Sign {
+		return
+	}
+	items, known := p.field(t.list).list()
+	if known != yes {
+		c.unclear = true
+		return
+	}
+	for _, item := range items {
+		if t.where != nil && t.where.check(s, item) == no {
+			continue
+		}
+		n, ok := tokens(inside{path: t.field}.reach(item))
+		if !ok {
+			c.unclear = true
+			continue
+		}
+		c.add(measureSum.String(), n)
+	}
+}
+
+// tokens reads an amount: a number or a text of that form, not negative.
+func tokens(v value) (*big.Rat, bool) {
+	d := v.number
+	switch {
+	case v.kind == isText:
+		var ok bool
+		if d, ok = parseDecimal(v.text); !ok {
+			return nil, false
+		}
+	case v.kind != isNumber || v.odd:
+		return nil, false
+	}
+	if d.negative {
+		return nil, false
+	}
+	return d.rat()
+}
+
+// splits names the counters that a part touches: one, or one for each actor.
+func (l *limit) splits(s *scope, p *part) []string {
+	actors := []string{""}
+	keys := url.Values{}
+	for _, d := range l.per {
+		switch {
+		case d.field != "":
+			keys.Set(d.name, splitText(p, d.field))
+		case d.name == "account":
+			keys.Set(d.name, string(s.request.Account))
+		case d.name == "app":
+			keys.Set(d.name, s.request.App)
+		case d.name == "actor":
+			actors = nil
+			for _, a := range p.actors {
+				actors = append(actors, string(a))
+			}
+		}
+	}
+	var splits []string
+	for _, a := range actors {
+		if a != "" {
+			keys.Set("actor", a)
+		}
+		splits = append(splits, keys.Encode())
+	}
+	return splits
+}
+
+func splitText(p *part, field string) string {
+	if p.kind != Sign {
+		return ""
+	}
+	return p.field(field).text
+}

@@ -1,0 +1,219 @@
+package policy
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"pksa/protocol/hive"
+)
+
+// literal reads a value of the file as the shape writes them. The error says
+// what would be right.
+func (sh *shape) literal(n *yaml.Node) (value, error) {
+	text := n.Value
+	switch sh.kind {
+	case anAccount:
+		return accountLiteral(text)
+	case aKey:
+		return keyLiteral(text)
+	case aBool:
+		return boolLiteral(text)
+	case aNumber:
+		return wholeLiteral(text, sh.percent)
+	case aRatio:
+		return numberLiteral(text)
+	case anAsset:
+		a, err := parseAmount(text)
+		return assetValue(a), err
+	case aTime:
+		at, err := parseInstant(text)
+		return value{kind: isTime, seconds: at.Unix(), text: at.Format(time.RFC3339)}, err
+	case aJSON:
+		if plain(n) {
+			return jsonLiteral(n)
+		}
+	}
+	return textValue(text), nil
+}
+
+func accountLiteral(text string) (value, error) {
+	if text != "" {
+		if _, err := hive.ParseAccountName(text); err != nil {
+			return value{}, fmt.Errorf("%s is no account name: 3 to 16 of a-z, 0-9, - and dots%s", quote(text), withoutAt(text))
+		}
+	}
+	return textValue(text), nil
+}
+
+func withoutAt(text string) string {
+	if strings.HasPrefix(text, "@") {
+		return ", and no @"
+	}
+	return ""
+}
+
+func keyLiteral(text string) (value, error) {
+	key, err := hive.ParsePublicKeyOrNull(text, hive.DefaultPrefix)
+	if err != nil {
+		return value{}, fmt.Errorf("%s is no public key", quote(text))
+	}
+	return textValue(key.String()), nil
+}
+
+func boolLiteral(text string) (value, error) {
+	if text != "true" && text != "false" {
+		return value{}, fmt.Errorf("%s: write true or false", quote(text))
+	}
+	return value{kind: isBool, text: text}, nil
+}
+
+// numberForm explains what a number looks like.
+func numberForm(text string) error {
+	cleaned := strings.ReplaceAll(strings.ReplaceAll(strings.TrimPrefix(text, "+"), "_", ""), ",", "")
+	if strings.HasPrefix(cleaned, ".") {
+		cleaned = "0" + cleaned
+	}
+	if d, ok := parseDecimal(cleaned); ok && cleaned != text {
+		return fmt.Errorf("%s: write %s; numbers are plain digits", quote(text), d)
+	}
+	if trimmed := strings.TrimLeft(cleaned, "0"); trimmed != cleaned {
+		if d, ok := parseDecimal(trimmed); ok {
+			return fmt.Errorf("%s: write %s; numbers begin with no zero", quote(text), d)
+		}
+	}
+	return fmt.Errorf("%s is no number; write one with plain digits, such as 1000 or 0.5", quote(text))
+}
+
+func numberLiteral(text string) (value, error) {
+	d, ok := parseDecimal(text)
+	if !ok {
+		return value{}, numberForm(text)
+	}
+	if _, ok := d.rat(); !ok {
+		return value{}, fmt.Errorf("a number has %d digits at most", longestSum)
+	}
+	return value{kind: isNumber, number: d, text: text}, nil
+}
+
+func wholeLiteral(text string, percent bool) (value, error) {
+	if digits, ok := strings.CutSuffix(text, "%"); ok {
+		return percentLiteral(text, digits, percent)
+	}
+	v, err := numberLiteral(text)
+	if err == nil && !v.number.integral() {
+		return value{}, fmt.Errorf("%s: this is a whole number", quote(text))
+	}
+	return v, err
+}
+
+// percentLiteral reads 5% as 500: the chain counts in hundredths of a percent.
+func percentLiteral(text, digits string, percent bool) (value, error) {
+	if !percent {
+		return value{}, fmt.Errorf("%s: percent is for weights and percentages of the chain only", quote(text))
+	}
+	d, ok := parseDecimal(digits)
+	if !ok {
+		return value{}, numberForm(digits)
+	}
+	if len(d.fraction) > 2 {
+		return value{}, fmt.Errorf("%s: a percentage has two decimals at most", quote(text))
+	}
+	hundredths := strings.TrimLeft(d.whole+(d.fraction + "00")[:2], "0")
+	if hundredths == "" {
+		hundredths = "0"
+	}
+	if d.negative {
+		hundredths = "-" + hundredths
+	}
+	return numberLiteral(hundredths)
+}
+
+// jsonLiteral reads an unquoted scalar: true, false, null and numbers are
+// themselves, all else is text. What looks like one of them and is none is an
+// error, for as text it would match nothing.
+func jsonLiteral(n *yaml.Node) (value, error) {
+	text := n.Value
+	switch text {
+	case "true", "false":
+		return value{kind: isBool, text: text}, nil
+	case "null":
+		return value{kind: isNull, text: text}, nil
+	}
+	if _, ok := parseDecimal(text); ok {
+		return numberLiteral(text)
+	}
+	if meant, ok := yesAndNo[strings.ToLower(text)]; ok {
+		return value{}, fmt.Errorf("%s: write %s, or put it in quotes if text is meant", quote(text), meant)
+	}
+	switch n.ShortTag() {
+	case "!!int", "!!float":
+		return value{}, fmt.Errorf("%v, or put it in quotes if text is meant", numberForm(text))
+	case "!!null":
+		return value{}, fmt.Errorf("%s: write null, or put it in quotes if text is meant", quote(text))
+	}
+	return textValue(text), nil
+}
+
+// parseAmount reads an amount and, where it is none, says how to write what was meant.
+func parseAmount(text string) (hive.Asset, error) {
+	a, err := hive.ParseAsset(text)
+	if err == nil {
+		return a, nil
+	}
+	number, symbol, _ := strings.Cut(text, " ")
+	for _, known := range []hive.Symbol{hive.HIVE, hive.HBD, hive.VESTS} {
+		if !strings.EqualFold(symbol, known.String()) {
+			continue
+		}
+		cleaned := strings.ReplaceAll(strings.ReplaceAll(number, "_", ""), ",", "")
+		d, ok := parseDecimal(cleaned)
+		if !ok || d.negative || len(d.fraction) > known.Decimals() {
+			break
+		}
+		fixed := d.String()
+		if d.integral() {
+			fixed += "."
+		}
+		fixed += strings.Repeat("0", known.Decimals()-len(d.fraction)) + " " + known.String()
+		if _, err := hive.ParseAsset(fixed); err == nil {
+			return a, fmt.Errorf("%s: %s has %s decimals, write %s", quote(text), known, decimalWords[known.Decimals()], fixed)
+		}
+	}
+	return a, fmt.Errorf("%s is no amount; write one such as 1.000 HIVE, 1.000 HBD or 1.000000 VESTS", quote(text))
+}
+
+var decimalWords = map[int]string{3: "three", 6: "six"}
+
+// parseInstant reads a date, which is its first second, or an instant. All are UTC.
+func parseInstant(text string) (time.Time, error) {
+	for _, layout := range []string{"2006-01-02", "2006-01-02T15:04:05Z"} {
+		if t, err := time.Parse(layout, text); err == nil && t.Format(layout) == text {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%s is no date; write 2027-01-01 or 2027-01-01T12:00:00Z, in UTC", quote(text))
+}
+
+// longestSpan bounds every duration of the file.
+const longestSpan = 366 * 24 * time.Hour
+
+var spanUnits = map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour}
+
+// parseSpan reads 50s, 10m, 24h or 30d.
+func parseSpan(text string) (time.Duration, error) {
+	if len(text) >= 2 {
+		unit, digits := spanUnits[text[len(text)-1]], text[:len(text)-1]
+		if unit > 0 && allDigits(digits) && digits[0] != '0' {
+			n, err := strconv.ParseInt(digits, 10, 64)
+			if err != nil || n > int64(longestSpan/unit) {
+				return 0, fmt.Errorf("%s is longer than 366d", quote(text))
+			}
+			return time.Duration(n) * unit, nil
+		}
+	}
+	return 0, fmt.Errorf("%s is no span of time; write 50s, 10m, 24h or 30d", quote(text))
+}

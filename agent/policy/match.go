@@ -1,0 +1,357 @@
+package policy
+
+import (
+	"regexp"
+	"strings"
+	"time"
+)
+
+// A test is a compiled condition on one value. It keeps nothing between calls.
+type test interface {
+	check(s *scope, v value) outcome
+}
+
+// A scope is one judgement: what rules and tests may look at besides their
+// part or value.
+type scope struct {
+	request      *Request
+	now          time.Time
+	operations   []*part // for $1.permlink and transactions
+	transactions map[*rule]transactionMatch
+}
+
+// anything is the test that asks nothing.
+type anything struct{}
+
+func (anything) check(*scope, value) outcome { return yes }
+
+// allOf is a map of tests: no before unclear before yes.
+type allOf []test
+
+func (t allOf) check(s *scope, v value) outcome {
+	worst := yes
+	for _, one := range t {
+		worst = min(worst, one.check(s, v))
+		if worst == no {
+			break
+		}
+	}
+	return worst
+}
+
+// oneOf is a list of tests: yes before unclear before no.
+type oneOf []test
+
+func (t oneOf) check(s *scope, v value) outcome {
+	best := no
+	for _, one := range t {
+		best = max(best, one.check(s, v))
+		if best == yes {
+			break
+		}
+	}
+	return best
+}
+
+// noneOf turns its test around. What is absent is neither equal nor different.
+type noneOf struct{ test }
+
+func (t noneOf) check(s *scope, v value) outcome {
+	if v.kind == isAbsent {
+		return unclear
+	}
+	return t.test.check(s, v).not()
+}
+
+// isPresent is yes if the value's presence is what it says.
+type isPresent bool
+
+func (t isPresent) check(_ *scope, v value) outcome {
+	if v.kind == isUnreadable {
+		return unclear
+	}
+	return outcomeOf((v.kind != isAbsent) == bool(t))
+}
+
+// equals compares with a value of the file. Its kind is fixed when compiled.
+type equals struct{ value }
+
+func (t equals) check(_ *scope, v value) outcome { return compareEqual(t.value, v) }
+
+// isAccount compares with the account of the request.
+type isAccount struct{}
+
+func (isAccount) check(s *scope, v value) outcome {
+	return compareEqual(textValue(string(s.request.Account)), v)
+}
+
+// sameAs compares with a field of another operation of the transaction.
+type sameAs struct {
+	operation int // from 0
+	field     string
+}
+
+func (t sameAs) check(s *scope, v value) outcome {
+	if t.operation >= len(s.operations) {
+		return no
+	}
+	other := s.operations[t.operation].field(t.field)
+	if other.kind == isAbsent || other.kind == isUnreadable {
+		return unclear
+	}
+	other.opens = nil
+	return compareEqual(other, v)
+}
+
+// compareEqual tells whether v is the wanted value. A text of JSON that spells
+// the wanted number, or a number that spells the wanted text, is unclear where
+// the file does not say that either will do.
+func compareEqual(want, v value) outcome {
+	switch v.kind {
+	case isAbsent:
+		return no
+	case isUnreadable, isList, isMap:
+		return unclear
+	}
+	if want.kind == v.kind {
+		return compareSameKind(want, v)
+	}
+	switch {
+	case want.kind == isNumber && v.kind == isText:
+		d, ok := parseDecimal(v.text)
+		return outcomeOf(ok && d.compare(want.number) == 0)
+	case want.kind == isNumber && v.kind == isRatio:
+		order, known := compareBound(want, v)
+		return min(known, outcomeOf(order == 0))
+	case want.kind == isText && v.kind == isNumber:
+		d, ok := parseDecimal(want.text)
+		if ok && (v.odd || d.compare(v.number) == 0) || want.text == v.text {
+			return unclear
+		}
+	case want.text == v.text:
+		return unclear // true and "true", null and "null"
+	}
+	return no
+}
+
+func compareSameKind(want, v value) outcome {
+	switch v.kind {
+	case isNumber:
+		if v.odd {
+			return unclear
+		}
+		return outcomeOf(want.number.compare(v.number) == 0)
+	case isAsset:
+		return outcomeOf(want.asset == v.asset)
+	case isTime:
+		return outcomeOf(want.seconds == v.seconds)
+	}
+	return outcomeOf(want.text == v.text)
+}
+
+// A bound is min or max.
+type bound struct {
+	limit value
+	upper bool
+}
+
+func (t bound) check(_ *scope, v value) outcome {
+	order, known := compareBound(t.limit, v)
+	if known != yes {
+		return known
+	}
+	if t.upper {
+		return outcomeOf(order <= 0)
+	}
+	return outcomeOf(order >= 0)
+}
+
+// compareBound returns how v stands to the bound, if that can be said: no for
+// what is absent and for another asset, unclear for what has no size.
+func compareBound(limit, v value) (order int, known outcome) {
+	switch {
+	case v.kind == isAbsent:
+		return 0, no
+	case limit.kind == isAsset && v.kind == isAsset:
+		return compareInt(v.asset.Amount, limit.asset.Amount), outcomeOf(v.asset.Symbol == limit.asset.Symbol)
+	case limit.kind == isTime && v.kind == isTime:
+		return compareInt(v.seconds, limit.seconds), yes
+	case limit.kind != isNumber:
+		return 0, unclear
+	case v.kind == isNumber && !v.odd:
+		return v.number.compare(limit.number), yes
+	case v.kind == isText:
+		if d, ok := parseDecimal(v.text); ok {
+			return d.compare(limit.number), yes
+		}
+	case v.kind == isRatio:
+		if r, ok := limit.number.rat(); ok {
+			return v.ratio.Cmp(r), yes
+		}
+	}
+	return 0, unclear
+}
+
+func compareInt(a, b int64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// A pattern is glob or regexp, of a whole text.
+type pattern struct {
+	*regexp.Regexp
+	source string
+	glob   bool
+}
+
+// newRegexp compiles a pattern for a whole text. The pattern must stand alone
+// first: "a)|(b" would escape from the brackets that anchor it.
+func newRegexp(source string) (pattern, error) {
+	if _, err := regexp.Compile(source); err != nil {
+		return pattern{}, err
+	}
+	re, err := regexp.Compile(`\A(?s:` + source + `)\z`)
+	return pattern{re, source, false}, err
+}
+
+// newGlob compiles * and ? by way of a regular expression, which has no
+// pattern that takes more than linear time.
+func newGlob(source string) (pattern, error) {
+	var b strings.Builder
+	for _, c := range source {
+		switch c {
+		case '*':
+			b.WriteString(".*")
+		case '?':
+			b.WriteString(".")
+		default:
+			b.WriteString(regexp.QuoteMeta(string(c)))
+		}
+	}
+	p, err := newRegexp(b.String())
+	p.source, p.glob = source, true
+	return p, err
+}
+
+func (t pattern) check(_ *scope, v value) outcome {
+	switch v.kind {
+	case isAbsent:
+		return no
+	case isText:
+		return outcomeOf(t.MatchString(v.text))
+	}
+	return unclear
+}
+
+// takesAll reports whether the pattern says nothing.
+func (t pattern) takesAll() bool {
+	if t.glob {
+		return strings.Trim(t.source, "*") == ""
+	}
+	switch strings.Trim(t.source, "^$()") {
+	case ".*", ".+", "", `[\s\S]*`:
+		return true
+	}
+	return false
+}
+
+// inside looks at what a path of names leads to.
+type inside struct {
+	path []string
+	test test
+}
+
+func (t inside) check(s *scope, v value) outcome { return t.test.check(s, t.reach(v)) }
+
+func (t inside) reach(v value) value {
+	for _, name := range t.path {
+		v = v.member(name)
+	}
+	return v
+}
+
+// onlyMembers is yes for an object none of whose members has another name.
+type onlyMembers map[string]bool
+
+func (t onlyMembers) check(_ *scope, v value) outcome {
+	v = v.open()
+	switch v.kind {
+	case isAbsent:
+		return no
+	case isMap:
+		for name := range v.members {
+			if !t[name] {
+				return no
+			}
+		}
+		return yes
+	}
+	return unclear
+}
+
+// each tests every element of a list; no for an empty one.
+type each struct{ test }
+
+func (t each) check(s *scope, v value) outcome {
+	items, known := v.list()
+	if known != yes {
+		return known
+	}
+	if len(items) == 0 {
+		return no
+	}
+	worst := yes
+	for _, item := range items {
+		worst = min(worst, t.test.check(s, item))
+	}
+	return worst
+}
+
+// some is `any`: one element at least; no for an empty list.
+type some struct{ test }
+
+func (t some) check(s *scope, v value) outcome {
+	items, known := v.list()
+	if known != yes {
+		return known
+	}
+	best := no
+	for _, item := range items {
+		best = max(best, t.test.check(s, item))
+	}
+	return best
+}
+
+// exactly tests the elements one by one, and how many there are.
+type exactly []test
+
+func (t exactly) check(s *scope, v value) outcome {
+	items, known := v.list()
+	if known != yes {
+		return known
+	}
+	if len(items) != len(t) {
+		return no
+	}
+	worst := yes
+	for i, item := range items {
+		worst = min(worst, t[i].check(s, item))
+	}
+	return worst
+}
+
+// size tests how many elements a list has.
+type size struct{ test }
+
+func (t size) check(s *scope, v value) outcome {
+	items, known := v.list()
+	if known != yes {
+		return known
+	}
+	return t.test.check(s, countValue(len(items)))
+}

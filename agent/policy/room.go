@@ -1,0 +1,143 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+)
+
+func sortedUnits(c *cost) []string { return slices.Sorted(maps.Keys(c.units)) }
+
+// states compares a cost with all that the limit says of its counter. An asset
+// that the limit does not name has no room.
+func (l *limit) states(c *cost, counters Counters, now time.Time) []LimitState {
+	var states []LimitState
+	for _, q := range l.quotas {
+		states = append(states, l.state(q, c, counters, now))
+	}
+	for _, unit := range sortedUnits(c) {
+		if !slices.ContainsFunc(l.quotas, func(q quota) bool { return q.unit == unit }) {
+			none := quota{most: new(big.Rat), unit: unit, text: "0"}
+			states = append(states, l.state(none, c, counters, now))
+		}
+	}
+	return states
+}
+
+func (l *limit) state(q quota, c *cost, counters Counters, now time.Time) LimitState {
+	st := LimitState{Limit: l.ref(), Split: c.split, Unit: q.unit, Window: q.window, Most: ratText(q.most), Ask: l.over, Observed: l.observe}
+	total, own := new(big.Rat), c.units[q.unit]
+	if own == nil {
+		own = new(big.Rat)
+	}
+	if q.window > 0 {
+		used := counters.Used(Counter{l.name, c.split, q.unit}, q.window, now)
+		st.Used = ratText(used)
+		total.Set(used)
+	}
+	total.Add(total, own)
+	st.Cost = ratText(own)
+	st.Room = own.Sign() == 0 || total.Cmp(q.most) <= 0
+	if c.unclear {
+		st.Cost, st.Room = "unclear", false
+	}
+	return st
+}
+
+// limitText says why there is no room.
+func (p *Policy) limitText(l *limit, st LimitState) string {
+	name := fmt.Sprintf("limit %q (%s:%d)", l.name, p.file, l.line)
+	if st.Split != "" {
+		name += " for " + splitWords(st.Split)
+	}
+	if st.Cost == "unclear" {
+		return name + ": what the request costs cannot be told"
+	}
+	unit := ""
+	if l.measure == measureSpend {
+		unit = " " + st.Unit
+	}
+	if st.Window > 0 {
+		return fmt.Sprintf("%s: %s used and %s more is above %s%s per %s", name, st.Used, st.Cost, st.Most, unit, windowText(st.Window))
+	}
+	return fmt.Sprintf("%s: %s is above %s%s per request", name, st.Cost, st.Most, unit)
+}
+
+// splitWords turns ".to=bob&app=tipbot" into words.
+func splitWords(split string) string {
+	var words []string
+	for name, text := range splitOf(split) {
+		words = append(words, strings.TrimPrefix(name, ".")+" "+quote(text))
+	}
+	slices.Sort(words)
+	return strings.Join(words, ", ")
+}
+
+// Room is what is left of one counter of a limit.
+type Room struct {
+	Limit    RuleRef
+	Split    string // which counter, "" for a limit with one
+	Unit     string
+	Window   time.Duration
+	Used     string
+	Most     string
+	Observed bool
+}
+
+// Room lists every counter of every limit that has a window: one for a limit
+// that is not split, else those that have counted something.
+func (p *Policy) Room(counters Counters, now time.Time) []Room {
+	if counters == nil {
+		counters = noCounters{}
+	}
+	if latest := counters.Latest(); now.Before(latest) {
+		now = latest
+	}
+	var rooms []Room
+	for _, l := range p.limits {
+		splits := []string{""}
+		if len(l.per) > 0 {
+			splits = counters.Splits(l.name)
+		}
+		for _, split := range splits {
+			if !l.ownSplit(split) {
+				continue
+			}
+			for _, q := range l.quotas {
+				if q.window == 0 {
+					continue
+				}
+				used := counters.Used(Counter{l.name, split, q.unit}, q.window, now)
+				rooms = append(rooms, Room{l.ref(), split, q.unit, q.window, ratText(used), ratText(q.most), l.observe})
+			}
+		}
+	}
+	return rooms
+}
+
+// ownSplit tells whether a counter is split as the limit is now.
+func (l *limit) ownSplit(split string) bool {
+	dims := splitOf(split)
+	if len(dims) != len(l.per) {
+		return false
+	}
+	for _, d := range l.per {
+		if _, ok := dims[d.name]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// Limits returns the names of all limits, sorted, with how long their charges
+// have to be kept: 31 days, or the longest window if that is more.
+func (p *Policy) Limits() map[string]time.Duration {
+	kept := map[string]time.Duration{}
+	for _, l := range p.limits {
+		kept[l.name] = l.kept()
+	}
+	return kept
+}

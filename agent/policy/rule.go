@@ -1,0 +1,276 @@
+package policy
+
+import (
+	"slices"
+	"time"
+
+	"pksa/protocol/hive"
+)
+
+type section uint8
+
+const (
+	allowSection section = iota + 1
+	askSection
+	denySection
+	limitSection
+)
+
+var sectionNames = [...]string{allowSection: "allow", askSection: "ask", denySection: "deny", limitSection: "limits"}
+
+func (s section) String() string { return sectionNames[s] }
+
+// permits is true for the sections where what is left unsaid is narrow.
+func (s section) permits() bool { return s == allowSection || s == askSection }
+
+// A rule is what a rule and the matching half of a limit have in common.
+type rule struct {
+	name    string
+	line    int
+	section section
+	observe bool
+
+	kinds     map[Kind]bool
+	accounts  nameSet
+	apps      nameSet
+	behalf    nameSet
+	keys      map[hive.Role]bool
+	broadcast *bool // nil: any
+	when      schedule
+	text      test // nil: any
+	entries   []opEntry
+	ordered   bool // the entries are a transaction
+	takeover  bool
+
+	onlyUncovered bool
+	session       time.Duration
+	timeout       time.Duration
+	silent        bool
+}
+
+// An opEntry is one line of operations or transaction.
+type opEntry struct {
+	name   string
+	group  bool
+	fields []fieldTest
+}
+
+type fieldTest struct {
+	field string
+	test  test
+}
+
+// nameSet is a set of accounts or slots; nil is any.
+type nameSet map[string]bool
+
+func (n nameSet) has(name string) bool { return n == nil || n[name] }
+
+// A condition is one of the things that a rule says, in the order in which
+// they are looked at: the further a rule got, the nearer it is.
+type condition uint8
+
+const (
+	onKind condition = iota + 1
+	onApp
+	onAccount
+	onKey
+	onBroadcast
+	onOperation
+	onTakeover
+	onBehalf
+	onTime
+	onContent
+	satisfied
+)
+
+// matches tells whether all that the rule says holds for a part, and else
+// which condition was the first that did not. For a rule that permits, only yes
+// is a match; for others unclear is one, too.
+func (r *rule) matches(s *scope, p *part) (outcome, condition) {
+	for _, c := range [...]condition{onKind, onApp, onAccount, onKey, onBroadcast} {
+		if !r.plainCondition(s.request, p, c) {
+			return no, c
+		}
+	}
+	content, failed := r.matchesContent(s, p)
+	switch {
+	case failed < onBehalf:
+		return no, failed
+	case !r.matchesActors(s.request, p):
+		return no, onBehalf
+	case !r.when.includes(s.now):
+		return no, onTime
+	case content == yes:
+		return yes, satisfied
+	}
+	return content, onContent
+}
+
+// hit turns an outcome into a match: doubt counts against the request.
+func (r *rule) hit(o outcome) bool {
+	return o == yes || o == unclear && r.section != allowSection
+}
+
+func (r *rule) plainCondition(q *Request, p *part, c condition) bool {
+	switch c {
+	case onKind:
+		return r.kinds[p.kind]
+	case onApp:
+		return r.apps.has(q.App)
+	case onAccount:
+		return r.accounts.has(string(q.Account))
+	case onKey:
+		// A session needs no key; what names keys is not about it.
+		return r.keys == nil || r.keys[p.role]
+	}
+	return r.broadcast == nil || p.kind == Sign && *r.broadcast == q.Broadcast
+}
+
+// matchesActors tells whether nobody's authority is needed but that of the
+// account and of those the rule names. A rule that forbids or counts is not
+// evaded by adding one more: there, one that it names is enough.
+func (r *rule) matchesActors(q *Request, p *part) bool {
+	if r.behalf == nil {
+		return true
+	}
+	all := true
+	for _, actor := range p.actors {
+		named := r.behalf[string(actor)]
+		if named && actor != q.Account && !r.section.permits() {
+			return true
+		}
+		all = all && (named || actor == q.Account)
+	}
+	return all
+}
+
+// matchesContent looks at the operation or the text. The condition is the one
+// that failed if it is before onBehalf; the outcome is that of the tests.
+func (r *rule) matchesContent(s *scope, p *part) (outcome, condition) {
+	switch {
+	case r.text != nil:
+		return r.text.check(s, p.textValue()), onContent
+	case r.ordered:
+		return r.matchesTransaction(s)
+	case r.entries == nil:
+		return yes, onContent
+	}
+	best, furthest := no, onOperation
+	for i := range r.entries {
+		o, c := r.entries[i].matches(r, s, p)
+		best, furthest = max(best, o), max(furthest, c)
+	}
+	return best, furthest
+}
+
+func (e *opEntry) matches(r *rule, s *scope, p *part) (outcome, condition) {
+	if !e.names(r.section, p) {
+		return no, onOperation
+	}
+	if r.section.permits() && p.op.Takeover() && (e.group || !r.takeover) {
+		return no, onTakeover
+	}
+	worst := yes
+	for _, f := range e.fields {
+		worst = min(worst, f.test.check(s, p.field(f.field)))
+	}
+	return worst, onContent
+}
+
+// matchesTransaction compares the whole transaction, once for all its parts.
+func (r *rule) matchesTransaction(s *scope) (outcome, condition) {
+	if known, ok := s.transactions[r]; ok {
+		return known.outcome, known.condition
+	}
+	worst, first := yes, onContent
+	if len(r.entries) != len(s.operations) {
+		worst, first = no, onOperation
+	}
+	for i := 0; first == onContent && i < len(r.entries); i++ {
+		o, c := r.entries[i].matches(r, s, s.operations[i])
+		worst, first = min(worst, o), min(first, c)
+	}
+	if s.transactions == nil {
+		s.transactions = map[*rule]transactionMatch{}
+	}
+	s.transactions[r] = transactionMatch{worst, first}
+	return worst, first
+}
+
+type transactionMatch struct {
+	outcome   outcome
+	condition condition
+}
+
+// names tells whether the entry is about the part's operation.
+func (e *opEntry) names(in section, p *part) bool {
+	switch {
+	case !e.group:
+		return e.name == p.name
+	case in == allowSection:
+		return inNarrowGroup(p)
+	}
+	return e.name == p.role.String()
+}
+
+// narrowGroup is what "posting" means where it permits. custom and custom_json
+// are not in it: games and side chains move value with a posting key.
+var narrowGroup = []string{"vote", "comment", "delete_comment", "comment_options", "claim_reward_balance", "account_update2"}
+
+func inNarrowGroup(p *part) bool {
+	switch {
+	case p.role != hive.Posting || !slices.Contains(narrowGroup, p.name):
+		return false
+	case p.name == "comment_options":
+		items, known := p.field("beneficiaries").list()
+		return known == yes && len(items) == 0
+	}
+	// account_update2 needs the posting key exactly if it changes posting metadata only.
+	return true
+}
+
+// mayName returns the operations that an entry can be about, for the index.
+func (e *opEntry) mayName(in section) []string {
+	switch {
+	case !e.group:
+		return []string{e.name}
+	case in == allowSection:
+		return narrowGroup
+	}
+	var names []string
+	for _, d := range hive.Definitions() {
+		for _, role := range d.Roles() {
+			if role.String() == e.name {
+				names = append(names, d.Name)
+			}
+		}
+	}
+	return names
+}
+
+// A schedule is when a rule holds, in UTC. The zero value is always.
+type schedule struct {
+	from, until time.Time // until is excluded
+	days        map[time.Weekday]bool
+	hours       *hours
+}
+
+// hours is a part of the day, in minutes; it may pass midnight.
+type hours struct{ start, end int }
+
+func (w schedule) includes(now time.Time) bool {
+	now = now.UTC()
+	switch {
+	case !w.from.IsZero() && now.Before(w.from), !w.until.IsZero() && !now.Before(w.until):
+		return false
+	case w.days != nil && !w.days[now.Weekday()]:
+		return false
+	case w.hours == nil:
+		return true
+	}
+	minute := now.Hour()*60 + now.Minute()
+	if w.hours.start < w.hours.end {
+		return w.hours.start <= minute && minute < w.hours.end
+	}
+	return w.hours.start <= minute || minute < w.hours.end
+}

@@ -1,0 +1,165 @@
+package policy
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A shape is what is known about a value before there is one: which tests make
+// sense on it, and how the file writes its values.
+type shape struct {
+	kind    shapeKind
+	noun    string // for complaints: "an account"
+	percent bool   // 5% may be written for 500
+	absent  bool   // may be absent
+	element *shape
+	tuple   []*shape // of a list whose elements differ
+	members map[string]*shape
+}
+
+type shapeKind uint8
+
+const (
+	aText shapeKind = iota + 1
+	anAccount
+	aKey
+	aBool
+	aNumber // whole
+	aRatio  // a number, not whole
+	anAsset
+	aTime
+	aJSONText // a text that holds JSON
+	aDocument // the text of a challenge: patterns, and JSON inside
+	aJSON     // what is inside
+	aList
+	aMap
+)
+
+var (
+	textShape     = &shape{kind: aText, noun: "text"}
+	accountShape  = &shape{kind: anAccount, noun: "an account"}
+	keyShape      = &shape{kind: aKey, noun: "a public key"}
+	boolShape     = &shape{kind: aBool, noun: "true or false"}
+	numberShape   = &shape{kind: aNumber, noun: "a whole number"}
+	percentShape  = &shape{kind: aNumber, noun: "a whole number", percent: true}
+	ratioShape    = &shape{kind: aRatio, noun: "a number"}
+	assetShape    = &shape{kind: anAsset, noun: "an amount"}
+	timeShape     = &shape{kind: aTime, noun: "an instant"}
+	jsonTextShape = &shape{kind: aJSONText, noun: "JSON"}
+	documentShape = &shape{kind: aDocument, noun: "text"}
+	jsonShape     = &shape{kind: aJSON, noun: "JSON"}
+	priceShape    = mapShape(map[string]*shape{"base": assetShape, "quote": assetShape})
+	accountsShape = listShape(accountShape)
+	numbersShape  = listShape(numberShape)
+
+	chainPropertiesShape = mapShape(map[string]*shape{
+		"account_creation_fee": assetShape, "maximum_block_size": numberShape, "hbd_interest_rate": numberShape})
+	authorityShape = mapShape(map[string]*shape{
+		"weight_threshold": numberShape,
+		"account_auths":    listShape(&shape{kind: aList, noun: "a list", tuple: []*shape{accountShape, numberShape}}),
+		"key_auths":        listShape(&shape{kind: aList, noun: "a list", tuple: []*shape{keyShape, numberShape}}),
+	})
+	beneficiariesShape = listShape(mapShape(map[string]*shape{"account": accountShape, "weight": percentShape}))
+)
+
+func listShape(element *shape) *shape { return &shape{kind: aList, noun: "a list", element: element} }
+
+func mapShape(members map[string]*shape) *shape {
+	return &shape{kind: aMap, noun: "a map", members: members}
+}
+
+func optional(s *shape) *shape {
+	copied := *s
+	copied.absent = true
+	return &copied
+}
+
+// member returns the shape of what a name leads to.
+func (s *shape) member(name string) (*shape, bool) {
+	switch s.kind {
+	case aJSON, aJSONText, aDocument:
+		return jsonShape, true
+	case aMap:
+		m, ok := s.members[name]
+		return m, ok
+	case aList:
+		i, ok := listIndex(name)
+		switch {
+		case !ok:
+			return nil, false
+		case s.tuple == nil:
+			return optional(s.element), true
+		case i < len(s.tuple):
+			return s.tuple[i], true
+		}
+	}
+	return nil, false
+}
+
+// memberNames says what can stand behind the point.
+func (s *shape) memberNames() []string {
+	if s.kind == aList {
+		return []string{".0"}
+	}
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(s.members)) {
+		names = append(names, "."+name)
+	}
+	return names
+}
+
+// tests returns the keys that a map of tests may have on this shape.
+func (s *shape) tests() []string {
+	var keys []string
+	switch s.kind {
+	case aText, anAccount, aKey:
+		keys = []string{"not", "glob", "regexp"}
+	case aBool:
+		keys = []string{"not"}
+	case aNumber, aRatio, anAsset, aTime:
+		keys = []string{"min", "max", "not"}
+	case aJSONText:
+		return []string{"members", "each", "any", "exactly", "size"}
+	case aDocument:
+		return []string{"not", "glob", "regexp", "members", "each", "any", "exactly", "size"}
+	case aJSON:
+		return []string{"min", "max", "not", "glob", "regexp", "present", "members", "each", "any", "exactly", "size"}
+	case aList:
+		return []string{"each", "any", "exactly", "size"}
+	}
+	if s.absent {
+		keys = append(keys, "present")
+	}
+	return keys
+}
+
+// hasMembers reports whether tests may look inside.
+func (s *shape) hasMembers() bool {
+	switch s.kind {
+	case aJSONText, aDocument, aJSON, aList, aMap:
+		return true
+	}
+	return false
+}
+
+func listIndex(name string) (int, bool) {
+	if !allDigits(name) || len(name) > 6 || (len(name) > 1 && name[0] == '0') {
+		return 0, false
+	}
+	n := 0
+	for _, c := range name {
+		n = n*10 + int(c-'0')
+	}
+	return n, true
+}
+
+// path splits .a.b into its names.
+func path(key string) ([]string, bool) {
+	rest, ok := strings.CutPrefix(key, ".")
+	if !ok {
+		return nil, false
+	}
+	names := strings.Split(rest, ".")
+	return names, !slices.Contains(names, "")
+}

@@ -1,0 +1,136 @@
+package policy
+
+import (
+	"math/big"
+	"strconv"
+
+	"pksa/protocol/hive"
+)
+
+// An outcome is what a test says of a value. The order is that of a map of
+// tests: no before unclear before yes.
+type outcome int8
+
+const (
+	no outcome = iota
+	unclear
+	yes
+)
+
+func outcomeOf(ok bool) outcome {
+	if ok {
+		return yes
+	}
+	return no
+}
+
+func (o outcome) not() outcome { return yes - o }
+
+type valueKind uint8
+
+const (
+	isAbsent     valueKind = iota // the zero value
+	isUnreadable                  // a text that should hold JSON and does not, a price that divides by zero
+	isNull
+	isBool
+	isNumber
+	isText
+	isList
+	isMap
+	isAsset
+	isTime
+	isRatio
+)
+
+// A value is a field of an operation, or what lies inside one, in the one form
+// that tests look at. The zero value is absent.
+type value struct {
+	kind    valueKind
+	json    bool   // came out of a JSON text
+	odd     bool   // a JSON number that is none in this language: 1e3
+	text    string // of a text, and of what else is written as one
+	number  decimal
+	asset   hive.Asset
+	seconds int64    // of a time, since 1970
+	ratio   *big.Rat // exact
+	items   []value
+	members map[string]value
+	opens   *document // of a text that holds JSON
+}
+
+// A document is a JSON text that is read when a test first looks inside.
+type document struct {
+	text string
+	read bool
+	root value
+}
+
+// open returns what the JSON text holds; of any other value, the value.
+func (v value) open() value {
+	if v.opens == nil {
+		return v
+	}
+	if d := v.opens; !d.read {
+		d.read = true
+		root, ok := readJSON(d.text)
+		if !ok {
+			root = value{kind: isUnreadable, json: true}
+		}
+		d.root = root
+	}
+	return v.opens.root
+}
+
+// member returns what the name leads to: a member of an object, or an element
+// of a list. A member of nothing is nothing, so that .a.b says the same as .a: {.b}.
+func (v value) member(name string) value {
+	v = v.open()
+	switch v.kind {
+	case isAbsent:
+		return value{}
+	case isMap:
+		return v.members[name]
+	case isList:
+		i, err := strconv.Atoi(name)
+		if err == nil && strconv.Itoa(i) == name && i >= 0 {
+			if i < len(v.items) {
+				return v.items[i]
+			}
+			return value{}
+		}
+	}
+	return value{kind: isUnreadable}
+}
+
+// list returns the elements; a JSON value that is no list counts as a list of one.
+func (v value) list() ([]value, outcome) {
+	v = v.open()
+	switch {
+	case v.kind == isAbsent:
+		return nil, no
+	case v.kind == isList:
+		return v.items, yes
+	case v.kind == isUnreadable || !v.json:
+		return nil, unclear
+	}
+	return []value{v}, yes
+}
+
+func textValue(s string) value      { return value{kind: isText, text: s} }
+func assetValue(a hive.Asset) value { return value{kind: isAsset, asset: a, text: a.String()} }
+func timeValue(t hive.Time) value {
+	return value{kind: isTime, seconds: int64(t), text: t.String() + "Z"}
+}
+
+func integerValue(text string) value {
+	d, _ := parseDecimal(text)
+	return value{kind: isNumber, number: d, text: text}
+}
+
+func countValue(n int) value { return integerValue(strconv.Itoa(n)) }
+
+func boolValue(b bool) value { return value{kind: isBool, text: strconv.FormatBool(b)} }
+
+func jsonTextValue(s string) value {
+	return value{kind: isText, text: s, opens: &document{text: s}}
+}

@@ -1,0 +1,319 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+func (p *Policy) ruleText(r *rule) string {
+	return fmt.Sprintf("rule %q (%s:%d)", r.name, p.file, r.line)
+}
+
+func firstByName(rules []*rule) *rule {
+	return slices.MinFunc(rules, func(a, b *rule) int { return strings.Compare(a.name, b.name) })
+}
+
+func compareRefs(a, b RuleRef) int { return strings.Compare(a.Name, b.Name) }
+
+// near is the rule that came nearest to a part, and what kept it away.
+type near struct {
+	rule   *rule
+	failed condition
+	passed int // fields that fitted
+}
+
+// nearest looks at the rules that can concern the part and that permit. The
+// further a rule got, the nearer it is; of equals, the first by name.
+func (j *judgement) nearest(p *part) near {
+	var best near
+	j.policy.ruleIndex.find(j.scope.request, p, func(r *rule) {
+		if r.observe && !j.observed || !r.section.permits() {
+			return
+		}
+		_, failed := r.matches(j.scope, p)
+		n := near{r, failed, 0}
+		if failed == onContent {
+			_, n.passed = r.nearestEntry(j.scope, p)
+		}
+		if best.rule == nil || n.nearer(best) {
+			best = n
+		}
+	})
+	return best
+}
+
+func (n near) nearer(other near) bool {
+	switch {
+	case n.failed != other.failed:
+		return n.failed > other.failed
+	case n.passed != other.passed:
+		return n.passed > other.passed
+	}
+	return n.rule.name < other.rule.name
+}
+
+// nearestEntry returns the entry about the part's operation with the most
+// fields that fit, if it has fields that do not.
+func (r *rule) nearestEntry(s *scope, p *part) (*opEntry, int) {
+	var best *opEntry
+	most := -1
+	for i := range r.entries {
+		e := &r.entries[i]
+		if !e.names(r.section, p) || r.ordered && i != p.index {
+			continue
+		}
+		passed := 0
+		for _, f := range e.fields {
+			if f.test.check(s, p.field(f.field)) == yes {
+				passed++
+			}
+		}
+		if passed > most {
+			best, most = e, passed
+		}
+	}
+	return best, most
+}
+
+// whyNot says in words why the rule does not match the part.
+func (r *rule) whyNot(s *scope, p *part, failed condition) string {
+	q := s.request
+	switch failed {
+	case onKind:
+		return fmt.Sprintf("request is %v", p.kind)
+	case onApp:
+		return fmt.Sprintf("apps: %s is not among them", quote(q.App))
+	case onAccount:
+		return fmt.Sprintf("accounts: %s is not among them", quote(string(q.Account)))
+	case onKey:
+		return fmt.Sprintf("key: %v is not among them", p.role)
+	case onBroadcast:
+		return fmt.Sprintf("broadcast is %t", q.Broadcast)
+	case onOperation:
+		return r.whyNotOperation(s, p)
+	case onTakeover:
+		return "it can take the account over, and the rule does not say takeover: allowed for it by name"
+	case onBehalf:
+		return r.whyNotActors(s, p)
+	case onTime:
+		return fmt.Sprintf("it does not hold at %s", s.now.Format("Mon 2006-01-02T15:04:05Z"))
+	case onContent:
+		return r.whyNotContent(s, p)
+	}
+	return "it matches"
+}
+
+func (r *rule) whyNotOperation(s *scope, p *part) string {
+	if !r.ordered {
+		return p.name + " is not among its operations"
+	}
+	if len(r.entries) != len(s.operations) {
+		return fmt.Sprintf("a transaction of %d operations, not %d", len(r.entries), len(s.operations))
+	}
+	for i := range r.entries {
+		if !r.entries[i].names(r.section, s.operations[i]) {
+			return fmt.Sprintf("operation %d is %s, not %s", i+1, s.operations[i].name, r.entries[i].name)
+		}
+	}
+	return p.name + " is not among its operations"
+}
+
+func (r *rule) whyNotActors(s *scope, p *part) string {
+	for _, a := range p.actors {
+		if a != s.request.Account && !r.behalf[string(a)] {
+			return fmt.Sprintf("it needs the authority of %s, which on_behalf_of does not name", quote(string(a)))
+		}
+	}
+	return "on_behalf_of"
+}
+
+func (r *rule) whyNotContent(s *scope, p *part) string {
+	if r.text != nil {
+		return whyNot(s, r.text, p.textValue(), "text")
+	}
+	if e, _ := r.nearestEntry(s, p); e != nil {
+		if text := e.whyNot(s, p); text != "" {
+			return text
+		}
+	}
+	for i := range r.entries {
+		if r.ordered && i < len(s.operations) {
+			if text := r.entries[i].whyNot(s, s.operations[i]); text != "" {
+				return fmt.Sprintf("%v: %s", s.operations[i], text)
+			}
+		}
+	}
+	return "its fields do not fit"
+}
+
+func (e *opEntry) whyNot(s *scope, p *part) string {
+	for _, f := range e.fields {
+		if v := p.field(f.field); f.test.check(s, v) != yes {
+			return whyNot(s, f.test, v, f.field)
+		}
+	}
+	return ""
+}
+
+// whyNot describes the first test within t that is not a clear yes.
+func whyNot(s *scope, t test, v value, where string) string {
+	switch t := t.(type) {
+	case allOf:
+		for _, one := range t {
+			if one.check(s, v) != yes {
+				return whyNot(s, one, v, where)
+			}
+		}
+	case oneOf:
+		if len(t) == 1 {
+			return whyNot(s, t[0], v, where)
+		}
+		return fmt.Sprintf("%s %s is none of %s", where, v.show(), showTests(s, t))
+	case bound:
+		return whyNotBound(t, v, where)
+	case inside:
+		return whyNot(s, t.test, t.reach(v), where+"."+strings.Join(t.path, "."))
+	case each:
+		return whyNotEach(s, t, v, where)
+	case exactly:
+		return whyNotExactly(s, t, v, where)
+	case size:
+		items, known := v.list()
+		if known == yes {
+			return whyNot(s, t.test, countValue(len(items)), where+" size")
+		}
+	}
+	return plainWhyNot(s, t, v, where)
+}
+
+func plainWhyNot(s *scope, t test, v value, where string) string {
+	switch {
+	case v.kind == isUnreadable:
+		return where + " cannot be read"
+	case v.kind == isAbsent && t != isPresent(true):
+		return where + " is absent"
+	}
+	switch t := t.(type) {
+	case noneOf:
+		return fmt.Sprintf("%s %s is excluded by not %s", where, v.show(), showTest(s, t.test))
+	case isPresent:
+		return fmt.Sprintf("%s: present is %t", where, !bool(t))
+	case onlyMembers:
+		return fmt.Sprintf("%s has members beside %s", where, strings.Join(slices.Sorted(maps.Keys(t)), ", "))
+	case some:
+		return fmt.Sprintf("no element of %s is %s", where, showTest(s, t.test))
+	case pattern:
+		return fmt.Sprintf("%s %s does not fit %s", where, v.show(), showTest(s, t))
+	}
+	return fmt.Sprintf("%s %s is not %s", where, v.show(), showTest(s, t))
+}
+
+func whyNotBound(t bound, v value, where string) string {
+	word, sign := "min", "<"
+	if t.upper {
+		word, sign = "max", ">"
+	}
+	if _, known := compareBound(t.limit, v); known != yes {
+		if v.kind == isAbsent {
+			return where + " is absent"
+		}
+		return fmt.Sprintf("%s %s cannot be compared to %s %s", where, v.show(), word, t.limit.text)
+	}
+	return fmt.Sprintf("%s %s %s %s %s", where, v.show(), sign, word, t.limit.text)
+}
+
+func whyNotEach(s *scope, t each, v value, where string) string {
+	items, known := v.list()
+	if known != yes {
+		return plainWhyNot(s, t, v, where)
+	}
+	for i, item := range items {
+		if t.test.check(s, item) != yes {
+			return whyNot(s, t.test, item, fmt.Sprintf("%s.%d", where, i))
+		}
+	}
+	return where + " is empty"
+}
+
+func whyNotExactly(s *scope, t exactly, v value, where string) string {
+	items, known := v.list()
+	switch {
+	case known != yes:
+		return plainWhyNot(s, t, v, where)
+	case len(items) != len(t):
+		return fmt.Sprintf("%s has %d elements, not %d", where, len(items), len(t))
+	}
+	for i, item := range items {
+		if t[i].check(s, item) != yes {
+			return whyNot(s, t[i], item, fmt.Sprintf("%s.%d", where, i))
+		}
+	}
+	return where
+}
+
+// show writes a value for a sentence. Texts come from applications: quoted, and cut.
+func (v value) show() string {
+	switch v.kind {
+	case isAbsent:
+		return "(absent)"
+	case isUnreadable:
+		return "(unreadable)"
+	case isText:
+		return quote(v.text)
+	case isList:
+		return fmt.Sprintf("(a list of %d)", len(v.items))
+	case isMap:
+		return "(a map)"
+	case isNumber:
+		if len(v.text) > 40 {
+			return v.text[:40] + "…"
+		}
+	}
+	return v.text
+}
+
+func showTests(s *scope, tests []test) string {
+	var words []string
+	for i, t := range tests {
+		if i == 8 {
+			words = append(words, fmt.Sprintf("… (%d in all)", len(tests)))
+			break
+		}
+		words = append(words, showTest(s, t))
+	}
+	return strings.Join(words, ", ")
+}
+
+func showTest(s *scope, t test) string {
+	switch t := t.(type) {
+	case equals:
+		return t.value.show()
+	case isAccount:
+		return "$account " + quote(string(s.request.Account))
+	case sameAs:
+		return fmt.Sprintf("$%d.%s", t.operation+1, t.field)
+	case bound:
+		if t.upper {
+			return "max " + t.limit.text
+		}
+		return "min " + t.limit.text
+	case pattern:
+		if t.glob {
+			return "glob " + quote(t.source)
+		}
+		return "regexp " + quote(t.source)
+	case oneOf:
+		return "[" + showTests(s, t) + "]"
+	case allOf:
+		return "{" + showTests(s, t) + "}"
+	case noneOf:
+		return "not " + showTest(s, t.test)
+	case inside:
+		return "." + strings.Join(t.path, ".") + ": " + showTest(s, t.test)
+	case isPresent:
+		return fmt.Sprintf("present: %t", bool(t))
+	}
+	return "as the rule says"
+}

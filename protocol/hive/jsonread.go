@@ -130,17 +130,29 @@ func (r *jsonReader) object(names []string, member func(i int)) (seen uint64) {
 	return seen
 }
 
+// memberName reads a name and returns which of names it is. It compares the
+// raw text first, since names are hardly ever escaped.
 func (r *jsonReader) memberName(names []string) int {
-	name := r.text()
 	if r.err != nil {
 		return 0
 	}
+	raw, err := r.dec.ReadValue()
+	if err != nil {
+		r.fail(cleanJSONError(err))
+		return 0
+	}
 	for i, n := range names {
-		if n == name {
+		if len(raw) == len(n)+2 && string(raw[1:len(raw)-1]) == n {
 			return i
 		}
 	}
-	r.fail(fmt.Errorf("has no member %s", quote(name)))
+	name, _ := jsontext.AppendUnquote(nil, raw)
+	for i, n := range names {
+		if string(name) == n {
+			return i
+		}
+	}
+	r.fail(fmt.Errorf("has no member %s", quote(string(name))))
 	return 0
 }
 

@@ -123,10 +123,10 @@ func mustBeJSON(field string) limit {
 	return limit{field: field, check: func(_ Operation, v Value) error { return checkJSON(v.(string)) }}
 }
 
-// checkJSON asks for JSON and no more: what a name twice in it means is a
-// question for whoever reads it, not for the chain.
+// checkJSON asks for the grammar of JSON and no more: what a name that comes
+// twice or half a surrogate pair means is a question for whoever reads it.
 func checkJSON(text string) error {
-	if !jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true)) {
+	if !jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) {
 		return errors.New("is not JSON text")
 	}
 	return nil

@@ -54,4 +54,4 @@ func (l *Listener) DialContext(ctx context.Context, _, _ string) (net.Conn, erro
 type memoryAddr struct{}
 
 func (memoryAddr) Network() string { return "memory" }
-func (memoryAddr) String() string  { return "relay.memory" }
+func (memoryAddr) String() string  { return "localhost" }

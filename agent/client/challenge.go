@@ -1,0 +1,124 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// Challenge is a text for the wallet to sign or, with Decrypt, an encrypted memo to open. Wallets refuse to sign texts
+// that could be something else (HAS §13.4).
+type Challenge struct {
+	Role    hive.Role // Posting, Active or Memo: whose key
+	Text    string
+	Decrypt bool
+}
+
+// Proof is the answer to a challenge.
+type Proof struct {
+	// Key is the key that signed, recovered from the signature; or the one that the wallet says it decrypted with, which
+	// is one of the two keys of the memo.
+	Key hive.PublicKey
+	// OfAccount is true if Options.Keys names the key among those of the account. It is false only without Options.Keys.
+	OfAccount bool
+	// Signature is over hive.HashText of the challenge. Zero with Decrypt.
+	Signature hive.Signature
+	// Text is what the memo says, without its leading "#". Empty without Decrypt.
+	Text string
+}
+
+// Challenge has a text signed or a memo decrypted.
+func (c *Client) Challenge(ctx context.Context, s *Session, ch Challenge) (*Proof, error) {
+	if err := c.usable(s); err != nil {
+		return nil, err
+	}
+	var proof *Proof
+	build := func() (protocol.Request, error) {
+		data := protocol.ChallengeReqData{KeyType: ch.Role, Challenge: ch.Text, Decrypt: ch.Decrypt, Nonce: s.next(timeNow())}
+		payload, err := data.Encode()
+		if err != nil {
+			return protocol.Request{}, fmt.Errorf("client: %w", err)
+		}
+		return s.request(protocol.Challenge, payload), nil
+	}
+	err := c.ask(ctx, s, protocol.Challenge, build, func(m protocol.Ack) error {
+		text, err := s.open(string(m.Data))
+		if err != nil {
+			return err
+		}
+		answer, err := protocol.DecodeChallengeAckData(text)
+		if err != nil {
+			return badAnswer("%w", err)
+		}
+		proof, err = c.prove(ctx, s.account, ch, answer)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return proof, nil
+}
+
+// prove verifies the answer to a challenge.
+func (c *Client) prove(ctx context.Context, account hive.AccountName, ch Challenge, answer protocol.ChallengeAckData) (*Proof, error) {
+	proof := &Proof{Key: answer.PubKey}
+	var err error
+	if ch.Decrypt {
+		err = proof.decrypted(ch, answer)
+	} else {
+		err = proof.signed(ch, answer)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.options.Keys == nil {
+		return proof, nil
+	}
+	keys, err := c.options.Keys(ctx, account)
+	if err != nil {
+		return nil, fmt.Errorf("looking up the keys of %s: %w", account, err)
+	}
+	if !slices.Contains(keys, proof.Key) {
+		return nil, badAnswer("%s is no key of %s", proof.Key, account)
+	}
+	proof.OfAccount = true
+	return proof, nil
+}
+
+func (p *Proof) signed(ch Challenge, answer protocol.ChallengeAckData) error {
+	signature, err := hive.ParseSignature(answer.Challenge)
+	if err != nil {
+		return badAnswer("%w", err)
+	}
+	key, err := signature.Recover(hive.HashText(ch.Text))
+	if err != nil {
+		return badAnswer("%w", err)
+	}
+	if key != answer.PubKey {
+		return badAnswer("signed by %s, which says that it is %s", key, answer.PubKey)
+	}
+	p.Signature = signature
+	return nil
+}
+
+func (p *Proof) decrypted(ch Challenge, answer protocol.ChallengeAckData) error {
+	header, err := hive.ParseMemo(ch.Text)
+	if err != nil {
+		return badAnswer("%w", err)
+	}
+	if answer.PubKey != header.From && answer.PubKey != header.To {
+		return badAnswer("%s cannot have decrypted this memo", answer.PubKey)
+	}
+	if len(answer.Challenge) == 0 || answer.Challenge[0] != '#' || answer.Challenge == ch.Text {
+		return badAnswer("the memo is not decrypted")
+	}
+	p.Text = answer.Challenge[1:]
+	return nil
+}
+
+// timeNow is the one place where the client reads the wall clock for what it sends and accepts.
+func timeNow() time.Time { return time.Now() }

@@ -1,0 +1,290 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"pksa/protocol"
+)
+
+const (
+	greetTime = 10 * time.Second // for connected to come (HAS §4.1)
+	writeTime = 10 * time.Second // for one frame to be taken
+	pingEvery = 15 * time.Second
+	pongTime  = 10 * time.Second
+	maxEarly  = 64 // answers kept that came before their wait
+
+	// An answer may arrive a little after the request has expired at the relay (HAS §12).
+	grace     = 2 * time.Second
+	graceSign = 10 * time.Second
+)
+
+// link is one connection to the relay.
+type link struct {
+	conn    *websocket.Conn
+	timeout time.Duration // of requests, as connected says; 0 if it does not
+	turn    chan struct{} // holds one token while somebody sends: order of sending is order of waits
+
+	// Guarded by Client.mu.
+	unnamed []*call                       // sent, in order, and without a wait so far
+	early   map[string][]protocol.Message // answers without a call so far
+	lost    bool
+}
+
+// connect dials and waits for connected.
+func (c *Client) connect(ctx context.Context) (*link, error) {
+	ctx, cancel := context.WithTimeout(ctx, greetTime)
+	defer cancel()
+	transport := &http.Transport{DialContext: c.options.DialContext, TLSClientConfig: c.options.TLS, DisableKeepAlives: true}
+	conn, _, err := websocket.Dial(ctx, c.options.Relay, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+	if err != nil {
+		return nil, fmt.Errorf("client: connecting to %s: %w", c.options.Relay, err)
+	}
+	conn.SetReadLimit(protocol.MaxFrame)
+	timeout, err := greeting(ctx, conn)
+	if err != nil {
+		conn.CloseNow()
+		return nil, fmt.Errorf("client: relay %s: %w", c.options.Relay, err)
+	}
+	return &link{conn: conn, timeout: timeout, turn: make(chan struct{}, 1), early: make(map[string][]protocol.Message)}, nil
+}
+
+func greeting(ctx context.Context, conn *websocket.Conn) (timeout time.Duration, err error) {
+	_, frame, err := conn.Read(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("waiting for its greeting: %w", err)
+	}
+	m, err := protocol.DecodeForApp(frame)
+	if err != nil {
+		return 0, fmt.Errorf("its first message: %w", err)
+	}
+	hello, ok := m.(protocol.Connected)
+	if !ok {
+		return 0, fmt.Errorf("its first message is %s, not connected", m.Cmd())
+	}
+	if hello.Protocol > 1 {
+		return 0, fmt.Errorf("it speaks protocol %v, this client 1", hello.Protocol)
+	}
+	return time.Duration(hello.TimeoutSeconds) * time.Second, nil
+}
+
+// serve reads until the connection is lost, after asking for the answers that an earlier one still owes.
+func (c *Client) serve(ctx context.Context, l *link) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c.done.Go(func() {
+		c.attach(ctx, l)
+		cancel(keepAlive(ctx, l.conn))
+	})
+	var err error
+	for err == nil {
+		var frame []byte
+		if _, frame, err = l.conn.Read(ctx); err == nil {
+			err = c.hear(l, frame)
+		}
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	l.conn.CloseNow()
+	c.lose(l)
+	return err
+}
+
+// keepAlive finds out when the other end is gone without a word, early enough to attach elsewhere.
+func keepAlive(ctx context.Context, conn *websocket.Conn) error {
+	for sleep(ctx, pingEvery) {
+		pong, cancel := context.WithTimeout(ctx, pongTime)
+		err := conn.Ping(pong)
+		cancel()
+		if err != nil {
+			return errors.New("the relay does not answer pings")
+		}
+	}
+	return ctx.Err()
+}
+
+// attach asks for the answers of all requests that the relay has named (HAS §4.6).
+func (c *Client) attach(ctx context.Context, l *link) {
+	c.mu.Lock()
+	var open []protocol.UUID
+	for _, waiting := range c.calls {
+		if waiting.apart {
+			open = append(open, waiting.id)
+		}
+	}
+	c.mu.Unlock()
+	for _, id := range open {
+		frame, err := protocol.Encode(protocol.AttachReq{UUID: id})
+		if err != nil || l.write(ctx, frame) != nil {
+			return // the reader sees that the connection is gone
+		}
+	}
+}
+
+func (l *link) write(ctx context.Context, frame []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	defer cancel()
+	return l.conn.Write(ctx, websocket.MessageText, frame)
+}
+
+// lose ends the requests that the relay never named: nobody knows whether they arrived. The others wait for attach.
+func (c *Client) lose(l *link) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l.lost = true
+	if c.link == l {
+		c.link, c.failure = nil, nil
+		close(c.changed)
+		c.changed = make(chan struct{})
+	}
+	err := ErrLost
+	if c.closed {
+		err = ErrClosed
+	}
+	for _, waiting := range l.unnamed {
+		c.finishLocked(waiting, err)
+	}
+	l.unnamed = nil
+	for _, waiting := range c.calls {
+		waiting.apart = true
+	}
+}
+
+// send builds a request and puts it on the wire while nobody else does, so that the order of nonces and of waits is the
+// order of frames.
+func (c *Client) send(ctx context.Context, waiting *call, build func() (protocol.Request, error)) error {
+	l, err := c.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-l.turn }()
+	request, err := build()
+	if err != nil {
+		return err
+	}
+	frame, err := protocol.Encode(request)
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	c.mu.Lock()
+	if l.lost {
+		c.mu.Unlock()
+		return ErrLost
+	}
+	l.unnamed = append(l.unnamed, waiting)
+	c.mu.Unlock()
+	// Not under the caller's context: a write that is cut short ends the connection for everybody.
+	if err := l.write(context.WithoutCancel(ctx), frame); err != nil {
+		l.conn.CloseNow()
+		return fmt.Errorf("%w: %w", ErrLost, err)
+	}
+	return nil
+}
+
+// hear handles one frame of the relay. An error ends the connection.
+func (c *Client) hear(l *link, frame []byte) error {
+	m, err := protocol.DecodeForApp(frame)
+	if err != nil {
+		c.log.Debug("frame of the relay ignored", "err", err)
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch m := m.(type) {
+	case protocol.Wait:
+		return c.nameLocked(l, m)
+	case protocol.ErrorMessage:
+		c.complainLocked(l, m)
+	case protocol.Ack:
+		c.answerLocked(l, m.UUID, m)
+	case protocol.Nack:
+		c.answerLocked(l, m.UUID, m)
+	case protocol.Err:
+		c.answerLocked(l, m.UUID, m)
+	case protocol.AttachAck:
+		if waiting := c.calls[m.UUID.Key()]; waiting != nil {
+			waiting.apart = false
+		}
+	case protocol.AttachNack:
+		if waiting := c.calls[m.UUID.Key()]; waiting != nil && waiting.apart {
+			c.finishLocked(waiting, fmt.Errorf("%w, or the relay has forgotten it, while the connection was lost", ErrExpired))
+		}
+	}
+	return nil
+}
+
+// nameLocked gives the first request without a name its name. Order is all there is to go by (HAS §4.3).
+func (c *Client) nameLocked(l *link, m protocol.Wait) error {
+	if len(l.unnamed) == 0 {
+		return nil
+	}
+	waiting := l.unnamed[0]
+	if waiting.kind != m.Kind || m.Account != "" && m.Account != string(waiting.account) || c.calls[m.UUID.Key()] != nil {
+		return errors.New("the relay's waits do not fit the requests")
+	}
+	l.unnamed = l.unnamed[1:]
+	if waiting.over {
+		return nil // who asked has left
+	}
+	now := time.Now()
+	waiting.id, waiting.expires = m.UUID, now.Add(lifetime(l, m, now))
+	c.calls[m.UUID.Key()] = waiting
+	after := grace
+	if m.Kind == protocol.Sign {
+		after = graceSign
+	}
+	waiting.deadline = time.AfterFunc(waiting.expires.Sub(now)+after, func() { c.expire(waiting) })
+	close(waiting.named)
+	for _, answer := range l.early[m.UUID.Key()] {
+		c.answerLocked(l, m.UUID, answer)
+	}
+	delete(l.early, m.UUID.Key())
+	return nil
+}
+
+// lifetime is how long the relay keeps the request. What connected says needs no agreement of clocks; the expire of the
+// wait does, and is taken only without it.
+func lifetime(l *link, m protocol.Wait, now time.Time) time.Duration {
+	if l.timeout > 0 {
+		return min(l.timeout, 24*time.Hour)
+	}
+	return min(max(time.UnixMilli(m.Expire).Sub(now), time.Second), 24*time.Hour)
+}
+
+// complainLocked takes an error as the answer to the first request that has no wait; there is nothing else it could be
+// about, and after the wait it means nothing (HAS §4.1).
+func (c *Client) complainLocked(l *link, m protocol.ErrorMessage) {
+	if len(l.unnamed) == 0 {
+		c.log.Debug("complaint of the relay", "text", quote(m.Text))
+		return
+	}
+	waiting := l.unnamed[0]
+	l.unnamed = l.unnamed[1:]
+	c.finishLocked(waiting, &RelayError{Text: m.Text})
+}
+
+func (c *Client) answerLocked(l *link, id protocol.UUID, answer protocol.Message) {
+	waiting := c.calls[id.Key()]
+	if waiting == nil {
+		// It may have come before its wait. Only a request that has no wait yet can still want it.
+		if len(l.unnamed) > 0 && len(l.early) < maxEarly && len(l.early[id.Key()]) < maxAnswers {
+			l.early[id.Key()] = append(l.early[id.Key()], answer)
+		}
+		return
+	}
+	select {
+	case waiting.answers <- answer:
+	default:
+	}
+}

@@ -1,0 +1,138 @@
+package client
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// Session is what an application shares with a wallet for one account: the auth_key. It may be used concurrently, by
+// one client at a time: two clients that share one disturb the order of its nonces. However it is printed, it shows
+// nothing; [Session.Save] is the way to keep it.
+type Session struct {
+	account hive.AccountName
+	authKey string
+
+	mu      sync.Mutex
+	token   string         // of protocol 0.8; empty if the wallet gave none
+	expires time.Time      // zero if no wallet has said
+	nonce   protocol.Nonce // the last one used
+}
+
+// NewSession makes a session that no wallet knows yet. With an empty authKey it gets one of its own, from 122 random
+// bits; give one if it was arranged with the wallet by hand.
+func NewSession(account hive.AccountName, authKey string) *Session {
+	if authKey == "" {
+		authKey = newUUID()
+	}
+	return &Session{account: account, authKey: authKey}
+}
+
+// Account returns the account whose wallet the session is with.
+func (s *Session) Account() hive.AccountName { return s.account }
+
+// AuthKey returns the secret of the session: whoever has it can ask in the application's name. It is what the wallet's
+// operator needs to make the session by hand.
+func (s *Session) AuthKey() string { return s.authKey }
+
+// Expires returns when the session ends, as the wallet said; zero if it has not said.
+func (s *Session) Expires() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.expires
+}
+
+// savedSession is the form in which Save writes.
+type savedSession struct {
+	Account hive.AccountName `json:"account"`
+	AuthKey string           `json:"auth_key"`
+	Token   string           `json:"token,omitempty"`
+	Expires int64            `json:"expires,omitempty"` // ms
+	Nonce   protocol.Nonce   `json:"nonce,omitempty"`
+}
+
+// Save returns the session as JSON, for [LoadSession]. It holds the secret: keep it where only you can read it. A copy
+// that is somewhat old is as good, as long as the clock is not set back.
+func (s *Session) Save() ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	saved := savedSession{Account: s.account, AuthKey: s.authKey, Token: s.token, Nonce: s.nonce}
+	if !s.expires.IsZero() {
+		saved.Expires = s.expires.UnixMilli()
+	}
+	return json.Marshal(saved)
+}
+
+// LoadSession reads what [Session.Save] wrote.
+func LoadSession(text []byte) (*Session, error) {
+	reader := json.NewDecoder(bytes.NewReader(text))
+	reader.DisallowUnknownFields()
+	var saved savedSession
+	if err := reader.Decode(&saved); err != nil {
+		return nil, errors.New("client: not a saved session") // the cause might quote the secret
+	}
+	if _, err := hive.ParseAccountName(string(saved.Account)); err != nil || saved.AuthKey == "" || saved.Nonce < 0 {
+		return nil, errors.New("client: not a saved session")
+	}
+	s := &Session{account: saved.Account, authKey: saved.AuthKey, token: saved.Token, nonce: saved.Nonce}
+	if saved.Expires != 0 {
+		s.expires = time.UnixMilli(saved.Expires)
+	}
+	return s, nil
+}
+
+// over reports whether the session has ended by what the wallet said.
+func (s *Session) over(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.expires.IsZero() && !now.Before(s.expires)
+}
+
+// next returns a nonce above all before: the time in ms, or one more than the last (HAS §9.3).
+func (s *Session) next(now time.Time) protocol.Nonce {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nonce = max(s.nonce+1, protocol.Nonce(now.UnixMilli()))
+	return s.nonce
+}
+
+func (s *Session) grant(expires time.Time, token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expires, s.token = expires, token
+}
+
+func (s *Session) oldToken() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.token
+}
+
+const redacted = "[redacted]"
+
+// Format writes "[redacted]" under every verb.
+func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// LogValue is "[redacted]".
+func (s *Session) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON writes "[redacted]", so that a session inside a larger value does not leak; see [Session.Save].
+func (s *Session) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+// newUUID makes a uuid of version 4, which is what wallets expect an auth_key to look like.
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the process instead
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

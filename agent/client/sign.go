@@ -1,0 +1,197 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// Operation is one operation of the chain. Fields is anything that encoding/json writes as an object: a struct, a map,
+// or a json.RawMessage.
+type Operation struct {
+	Name   string // "vote"
+	Fields any
+}
+
+// MarshalJSON writes ["vote", {…}].
+func (o Operation) MarshalJSON() ([]byte, error) { return json.Marshal([]any{o.Name, o.Fields}) }
+
+// SignRequest is what a wallet is to sign.
+type SignRequest struct {
+	Role       hive.Role // Posting or Active: exactly the one that the operations need
+	Operations []Operation
+	// SignOnly has the transaction signed and returned instead of broadcast. Not every wallet does that.
+	SignOnly bool
+}
+
+// Signed is a transaction that a wallet signed.
+type Signed struct {
+	ID hive.TxID
+	// Confirmed is true if the transaction was fetched from the chain and is the one that was asked for. Without
+	// Options.Transaction it is false, and the id is the wallet's word, or the relay's.
+	Confirmed bool
+	// Transaction is the signed transaction as JSON, ready for a node; nil if the wallet broadcast it.
+	Transaction json.RawMessage
+	// Keys are the keys that signed, recovered from the signatures. Nil if the wallet broadcast.
+	Keys []hive.PublicKey
+}
+
+// Sign has operations signed and, unless SignOnly is set, broadcast by the wallet. The operations are checked here as
+// strictly as wallets check them, so that a mistake is found before it is sent.
+func (c *Client) Sign(ctx context.Context, s *Session, r SignRequest) (*Signed, error) {
+	if err := c.usable(s); err != nil {
+		return nil, err
+	}
+	raw, asked, err := c.operations(r.Operations)
+	if err != nil {
+		return nil, err
+	}
+	build := func() (protocol.Request, error) {
+		data := protocol.SignReqData{KeyType: r.Role, Ops: raw, Broadcast: !r.SignOnly, Nonce: s.next(timeNow())}
+		payload, err := data.Encode()
+		if err != nil {
+			return protocol.Request{}, fmt.Errorf("client: %w", err)
+		}
+		return s.request(protocol.Sign, payload), nil
+	}
+	var signed *Signed
+	err = c.ask(ctx, s, protocol.Sign, build, func(m protocol.Ack) error {
+		signed, err = c.acceptSign(ctx, s, m, asked, r.SignOnly)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !r.SignOnly && c.options.Transaction != nil {
+		if err := c.confirm(ctx, signed.ID, asked); err != nil {
+			return nil, fmt.Errorf("client: sign for %s: %w", s.account, err)
+		}
+		signed.Confirmed = true
+	}
+	return signed, nil
+}
+
+func (c *Client) operations(ops []Operation) (raw [][]byte, asked []hive.Operation, err error) {
+	for i, op := range ops {
+		text, err := json.Marshal(op)
+		if err != nil {
+			return nil, nil, fmt.Errorf("client: operation %d: %w", i, err)
+		}
+		parsed, err := c.options.Network.ParseOperation(text)
+		if err != nil {
+			return nil, nil, fmt.Errorf("client: operation %d: %w", i, err)
+		}
+		raw, asked = append(raw, text), append(asked, parsed)
+	}
+	if len(raw) == 0 {
+		return nil, nil, errors.New("client: no operations to sign")
+	}
+	return raw, asked, nil
+}
+
+// acceptSign takes a sign_ack. It is in clear (HAS §4.4), so all it says is checked against what was asked.
+func (c *Client) acceptSign(ctx context.Context, s *Session, m protocol.Ack, asked []hive.Operation, signOnly bool) (*Signed, error) {
+	if m.Broadcast != nil && *m.Broadcast == signOnly {
+		return nil, badAnswer("broadcast is %t", *m.Broadcast)
+	}
+	if signOnly {
+		raw, ok := m.SignedTransaction()
+		if !ok {
+			return nil, badAnswer("no transaction")
+		}
+		return c.acceptTransaction(ctx, s, raw, asked)
+	}
+	text, ok := m.TransactionID()
+	if !ok {
+		return nil, badAnswer("no transaction id")
+	}
+	id, err := hive.ParseTxID(text)
+	if err != nil {
+		return nil, badAnswer("%w", err)
+	}
+	return &Signed{ID: id}, nil
+}
+
+// acceptTransaction checks a transaction that was signed and not broadcast: it is the one asked for, and each
+// signature is by a key that can be named.
+func (c *Client) acceptTransaction(ctx context.Context, s *Session, raw []byte, asked []hive.Operation) (*Signed, error) {
+	signed := &Signed{Transaction: raw}
+	t, packed, err := c.readTransaction(raw, asked)
+	if err != nil {
+		return nil, badAnswer("%w", err)
+	}
+	signed.ID = hive.TransactionID(packed)
+	if len(t.Signatures) == 0 {
+		return nil, badAnswer("the transaction has no signature")
+	}
+	digest := c.options.Network.SigningDigest(packed)
+	for _, signature := range t.Signatures {
+		key, err := signature.Recover(digest)
+		if err != nil {
+			return nil, badAnswer("%w", err)
+		}
+		signed.Keys = append(signed.Keys, key)
+	}
+	if c.options.Keys == nil {
+		return signed, nil
+	}
+	known, err := c.options.Keys(ctx, s.account)
+	if err != nil {
+		return nil, fmt.Errorf("looking up the keys of %s: %w", s.account, err)
+	}
+	for _, key := range signed.Keys {
+		if !slices.Contains(known, key) {
+			return nil, badAnswer("%s is no key of %s", key, s.account)
+		}
+	}
+	return signed, nil
+}
+
+// readTransaction parses a transaction and makes sure that it does what was asked and nothing else.
+func (c *Client) readTransaction(raw []byte, asked []hive.Operation) (t hive.SignedTransaction, packed []byte, err error) {
+	t, err = c.options.Network.ParseTransaction(raw)
+	if err != nil {
+		return t, nil, err
+	}
+	if !slices.EqualFunc(t.Operations, asked, hive.Operation.Equal) {
+		return t, nil, errors.New("the transaction does not hold the operations that were asked for")
+	}
+	packed, err = c.options.Network.Serialize(t.Transaction)
+	return t, packed, err
+}
+
+// confirm looks for the transaction on the chain until it is there or the time for it is over.
+func (c *Client) confirm(ctx context.Context, id hive.TxID, asked []hive.Operation) error {
+	until := timeNow().Add(c.options.ConfirmWithin)
+	for {
+		raw, err := c.options.Transaction(ctx, id)
+		if err == nil {
+			return c.confirmed(raw, id, asked)
+		}
+		if ctx.Err() != nil {
+			return &UnconfirmedError{ID: id, Err: ctx.Err()}
+		}
+		if !errors.Is(err, ErrNoTransaction) {
+			c.log.Warn("looking for a transaction", "id", id.String(), "err", err)
+		}
+		if timeNow().Add(c.options.ConfirmEvery).After(until) || !sleep(ctx, c.options.ConfirmEvery) {
+			return &UnconfirmedError{ID: id, Err: err}
+		}
+	}
+}
+
+func (c *Client) confirmed(raw []byte, id hive.TxID, asked []hive.Operation) error {
+	_, packed, err := c.readTransaction(raw, asked)
+	if err != nil {
+		return badAnswer("transaction %s: %w", id, err)
+	}
+	if got := hive.TransactionID(packed); got != id {
+		return badAnswer("transaction %s: the node returned %s", id, got)
+	}
+	return nil
+}

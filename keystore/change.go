@@ -146,11 +146,11 @@ func (s *Store) RemoveAccount(account hive.AccountName) error {
 // ChangeLock locks the file by what unlock holds from now on, and to these recovery recipients, as [Create] does; the recovery
 // recipients until now are dropped unless named again. Copies and backups of the file open as before.
 func (s *Store) ChangeLock(unlock Unlock, recovery ...string) error {
-	recipients, err := unlock.lockWith(recovery)
+	recipients, err := unlock.open().lockWith(recovery)
 	if err != nil {
 		return fmt.Errorf("locking keystore %q: %w", s.path, err)
 	}
-	return s.modifyLock(&unlock, func(c *content) error {
+	return s.modifyLock(unlock.open().clone(), func(c *content) error {
 		c.recipients = recipients
 		return nil
 	})
@@ -159,8 +159,8 @@ func (s *Store) ChangeLock(unlock Unlock, recovery ...string) error {
 func (s *Store) modify(edit func(*content) error) error { return s.modifyLock(nil, edit) }
 
 // modifyLock is every change: under the lock of the file it reads what is there now, edits it and replaces the file; only then
-// the store takes it over. newUnlock is nil to keep the lock.
-func (s *Store) modifyLock(newUnlock *Unlock, edit func(*content) error) error {
+// the store takes it over. newUnlock, which it takes over, is nil to keep the lock.
+func (s *Store) modifyLock(newUnlock *opener, edit func(*content) error) error {
 	s.change.Lock()
 	defer s.change.Unlock()
 	held, err := s.heldUnlock()
@@ -179,7 +179,7 @@ func (s *Store) modifyLock(newUnlock *Unlock, edit func(*content) error) error {
 		return err
 	}
 	defer release()
-	c, err := s.reread(*held)
+	c, err := s.reread(held)
 	if err != nil {
 		return err
 	}
@@ -190,9 +190,9 @@ func (s *Store) modifyLock(newUnlock *Unlock, edit func(*content) error) error {
 	}
 	next := held
 	if newUnlock != nil {
-		next = newUnlock.clone()
+		next = newUnlock
 	}
-	if err := s.write(real, c, *next); err != nil {
+	if err := s.write(real, c, next); err != nil {
 		c.wipe()
 		return fmt.Errorf("changing keystore %q: %w", s.path, err)
 	}

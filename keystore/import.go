@@ -94,11 +94,12 @@ func ReadKeysJSON(file string, r io.Reader) (*Batch, error) {
 func (b *Batch) readJSONAccount(r *jsonReader) (Complaints, error) {
 	var name string
 	var texts [hive.Owner + 1]string
-	var lines [hive.Owner + 1]int
-	start := r.line()
+	var lines [hive.Owner + 1]int // at 0 that of the name
 	err := r.object(func(member string) (bool, error) {
 		if member == "name" {
-			return true, r.text(&name)
+			err := r.text(&name)
+			lines[0] = r.line()
+			return true, err
 		}
 		role := readRole(member)
 		if role == 0 {
@@ -113,20 +114,20 @@ func (b *Batch) readJSONAccount(r *jsonReader) (Complaints, error) {
 	}
 	account, err := hive.ParseAccountName(name)
 	if err != nil {
-		return Complaints{{File: b.file, Line: max(start, 1), Err: ErrBadAccount}}, nil
+		return Complaints{{File: b.file, Line: max(lines[0], 1), Err: ErrBadAccount}}, nil
 	}
 	var complaints Complaints
-	keys := 0
+	found := 0
 	for role := hive.Memo; role <= hive.Owner; role++ {
 		if texts[role] == "" {
 			continue
 		}
-		keys++
+		found++
 		if err := b.add(lines[role], account, role, []byte(texts[role])); err != nil {
 			complaints = append(complaints, Complaint{File: b.file, Line: lines[role], Key: keyName(account, role), Err: err})
 		}
 	}
-	if keys == 0 {
+	if found == 0 {
 		complaints = append(complaints, Complaint{File: b.file, Line: r.line(), Err: fmt.Errorf("account %s: %w", account, ErrNoKeys)})
 	}
 	return complaints, nil

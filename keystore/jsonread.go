@@ -15,6 +15,8 @@ import (
 type jsonReader struct {
 	raw     []byte
 	decoder *json.Decoder
+	counted int // how much of raw line has looked at
+	breaks  int // line breaks found there
 }
 
 var errNotJSON = errors.New("not valid JSON in UTF-8")
@@ -29,9 +31,12 @@ func readJSON(raw []byte, read func(*jsonReader) error) error {
 	return read(r) // nothing follows: json.Valid takes one value only
 }
 
-// line is where the reader stands, 1 for the first.
+// line is where the last token stood, 1 for the first.
 func (r *jsonReader) line() int {
-	return 1 + bytes.Count(r.raw[:r.decoder.InputOffset()], []byte("\n"))
+	end := int(r.decoder.InputOffset())
+	r.breaks += bytes.Count(r.raw[r.counted:end], []byte("\n"))
+	r.counted = end
+	return 1 + r.breaks
 }
 
 func (r *jsonReader) token() (json.Token, error) {

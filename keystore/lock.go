@@ -32,9 +32,23 @@ const (
 // Unlock opens a keystore and locks it again: a passphrase, or age identities. The zero value opens nothing. It cannot be printed.
 type Unlock struct {
 	redacted
+	opener func() *opener // a function for the reason given at Secret
+}
+
+// opener is what an Unlock hides. Never nil where it is used; the empty one opens nothing.
+type opener struct {
 	passphrase Secret
 	identities []age.Identity
 	recipients []string // of the identities, in their order
+}
+
+func (o *opener) hide() Unlock { return Unlock{opener: func() *opener { return o }} }
+
+func (u Unlock) open() *opener {
+	if u.opener == nil {
+		return new(opener)
+	}
+	return u.opener()
 }
 
 // NewUnlock tells from the text what it is: if a line begins with "AGE-SECRET-KEY-" it is an age identity file (as age-keygen
@@ -51,7 +65,7 @@ func NewUnlock(secret Secret) (Unlock, error) {
 		// The age tool asks for a passphrase in one line; more is a file named by mistake.
 		return Unlock{}, errors.New("a passphrase is one line: is this the right file?")
 	}
-	return Unlock{passphrase: secret.clone()}, nil
+	return (&opener{passphrase: secret.clone()}).hide(), nil
 }
 
 func holdsIdentity(text []byte) bool {
@@ -64,7 +78,7 @@ func holdsIdentity(text []byte) bool {
 }
 
 func parseIdentities(text []byte) (Unlock, error) {
-	var u Unlock
+	o := new(opener)
 	n := 0
 	for line := range bytes.Lines(text) {
 		n++
@@ -83,10 +97,10 @@ func parseIdentities(text []byte) (Unlock, error) {
 		if err != nil {
 			return Unlock{}, err
 		}
-		u.identities = append(u.identities, ids[0])
-		u.recipients = append(u.recipients, recipient)
+		o.identities = append(o.identities, ids[0])
+		o.recipients = append(o.recipients, recipient)
 	}
-	return u, nil
+	return o.hide(), nil
 }
 
 func recipientOf(id age.Identity) (string, error) {
@@ -118,21 +132,21 @@ func parseRecipient(text string) (age.Recipient, error) {
 }
 
 // Wipe overwrites the passphrase. The age library offers no way to wipe identities.
-func (u Unlock) Wipe() { u.passphrase.Wipe() }
+func (u Unlock) Wipe() { u.open().passphrase.Wipe() }
 
-func (u Unlock) clone() *Unlock {
-	u.passphrase = u.passphrase.clone()
-	return &u
+// clone shares nothing with o that Wipe would reach.
+func (o *opener) clone() *opener {
+	return &opener{passphrase: o.passphrase.clone(), identities: o.identities, recipients: o.recipients}
 }
 
-func (u Unlock) isZero() bool { return len(u.identities) == 0 && len(u.passphrase.Bytes()) == 0 }
+func (o *opener) isZero() bool { return len(o.identities) == 0 && len(o.passphrase.Bytes()) == 0 }
 
-// lockWith is the recipients to remember for a file that u opens and the recovery recipients as well. None for a passphrase.
-func (u Unlock) lockWith(recovery []string) ([]string, error) {
-	if u.isZero() {
+// lockWith is the recipients to remember for a file that o opens and the recovery recipients as well. None for a passphrase.
+func (o *opener) lockWith(recovery []string) ([]string, error) {
+	if o.isZero() {
 		return nil, fmt.Errorf("%w: neither passphrase nor identity", ErrBadLock)
 	}
-	if len(u.identities) == 0 {
+	if len(o.identities) == 0 {
 		if len(recovery) > 0 {
 			return nil, fmt.Errorf("%w: a passphrase cannot stand beside recipients: lock with an identity file to have recovery recipients", ErrBadLock)
 		}
@@ -140,7 +154,7 @@ func (u Unlock) lockWith(recovery []string) ([]string, error) {
 	}
 	var recipients []string
 	known := make(map[string]bool)
-	for _, text := range append(append([]string(nil), u.recipients...), recovery...) {
+	for _, text := range append(append([]string(nil), o.recipients...), recovery...) {
 		if _, err := parseRecipient(text); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrBadLock, err)
 		}
@@ -152,9 +166,9 @@ func (u Unlock) lockWith(recovery []string) ([]string, error) {
 	return recipients, nil
 }
 
-// encrypt locks plain: to the recipients, or by the passphrase of u if there are none.
-func (u Unlock) encrypt(plain []byte, recipients []string) ([]byte, error) {
-	to, err := u.ageRecipients(recipients)
+// encrypt locks plain: to the recipients, or by the passphrase of o if there are none.
+func (o *opener) encrypt(plain []byte, recipients []string) ([]byte, error) {
+	to, err := o.ageRecipients(recipients)
 	if err != nil {
 		return nil, err
 	}
@@ -172,12 +186,12 @@ func (u Unlock) encrypt(plain []byte, recipients []string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func (u Unlock) ageRecipients(texts []string) ([]age.Recipient, error) {
+func (o *opener) ageRecipients(texts []string) ([]age.Recipient, error) {
 	if len(texts) == 0 {
-		if len(u.passphrase.Bytes()) == 0 {
+		if len(o.passphrase.Bytes()) == 0 {
 			return nil, ErrLockMismatch
 		}
-		r, err := age.NewScryptRecipient(string(u.passphrase.Bytes()))
+		r, err := age.NewScryptRecipient(string(o.passphrase.Bytes()))
 		if err != nil {
 			return nil, err
 		}
@@ -196,21 +210,21 @@ func (u Unlock) ageRecipients(texts []string) ([]age.Recipient, error) {
 }
 
 // decrypt opens an age file. The result is one buffer, for the caller to wipe.
-func (u Unlock) decrypt(raw []byte) ([]byte, error) {
+func (o *opener) decrypt(raw []byte) ([]byte, error) {
 	if err := checkMagic(raw); err != nil {
 		return nil, err
 	}
-	ids, err := u.ageIdentities(raw)
+	ids, err := o.ageIdentities(raw)
 	if err != nil {
 		return nil, err
 	}
-	if len(u.identities) == 0 {
+	if len(o.identities) == 0 {
 		// scrypt has just left 32 MiB of garbage; a process that lives on needs them no more.
 		defer debug.FreeOSMemory()
 	}
 	r, err := age.Decrypt(bytes.NewReader(raw), ids...)
 	if err != nil {
-		return nil, u.explain(err)
+		return nil, o.explain(err)
 	}
 	var plain bytes.Buffer
 	plain.Grow(len(raw) + bytes.MinRead) // never outgrown: the clear text is shorter
@@ -235,17 +249,17 @@ func checkMagic(raw []byte) error {
 }
 
 // ageIdentities tells the wrong kind of secret and too much work before any work is done.
-func (u Unlock) ageIdentities(raw []byte) ([]age.Identity, error) {
+func (o *opener) ageIdentities(raw []byte) ([]age.Identity, error) {
 	header, locked := bytes.CutPrefix(raw[len(ageMagic):], []byte("-> scrypt "))
 	switch {
-	case u.isZero():
+	case o.isZero():
 		return nil, fmt.Errorf("%w: no secret was given", ErrWrongLock)
-	case locked && len(u.identities) > 0:
+	case locked && len(o.identities) > 0:
 		return nil, fmt.Errorf("%w: it is locked by a passphrase, and an age identity was given", ErrWrongLock)
-	case !locked && len(u.identities) == 0:
+	case !locked && len(o.identities) == 0:
 		return nil, fmt.Errorf("%w: it is locked to age recipients, and a passphrase was given; give their identity file", ErrWrongLock)
 	case !locked:
-		return u.identities, nil
+		return o.identities, nil
 	}
 	line, _, _ := bytes.Cut(header[:min(len(header), 64)], []byte("\n"))
 	if words := strings.Fields(string(line)); len(words) == 2 {
@@ -253,7 +267,7 @@ func (u Unlock) ageIdentities(raw []byte) ([]age.Identity, error) {
 			return nil, fmt.Errorf("%w: its scrypt work factor is %d, more than the %d taken here", ErrDamaged, n, maxWorkFactor)
 		}
 	}
-	id, err := age.NewScryptIdentity(string(u.passphrase.Bytes()))
+	id, err := age.NewScryptIdentity(string(o.passphrase.Bytes()))
 	if err != nil {
 		return nil, err
 	}
@@ -261,12 +275,12 @@ func (u Unlock) ageIdentities(raw []byte) ([]age.Identity, error) {
 	return []age.Identity{id}, nil
 }
 
-func (u Unlock) explain(err error) error {
+func (o *opener) explain(err error) error {
 	var noMatch *age.NoIdentityMatchError
 	switch {
 	case !errors.As(err, &noMatch):
 		return fmt.Errorf("%w (%v)", ErrDamaged, err)
-	case len(u.identities) == 0:
+	case len(o.identities) == 0:
 		return ErrWrongPassphrase
 	default:
 		return ErrWrongIdentity
@@ -286,7 +300,7 @@ func CreateIdentity(path string) (unlock Unlock, recipient string, err error) {
 	if err := createSecretFile(path, text); err != nil {
 		return Unlock{}, "", fmt.Errorf("writing identity %q: %w", path, err)
 	}
-	return Unlock{identities: []age.Identity{id}, recipients: []string{recipient}}, recipient, nil
+	return (&opener{identities: []age.Identity{id}, recipients: []string{recipient}}).hide(), recipient, nil
 }
 
 func createSecretFile(path string, text []byte) error {

@@ -28,22 +28,21 @@ func (redacted) MarshalText() ([]byte, error) { return []byte(redactedText), nil
 // value is an empty secret. Reading concurrently is safe, wiping while others read is not.
 type Secret struct {
 	redacted
-	// A pointer and not the slice: fmt cannot call Format on the unexported field of a foreign struct and would print a slice's
-	// bytes, but prints only the address of a nested pointer.
-	box *secretBox
+	// The buffer is behind a function. When a Secret is an unexported field of a foreign struct, fmt cannot call Format; it
+	// would print a slice, and with a verb that does not fit it follows pointers too (%s prints "%!s(*T=&{[1 2 …]})"). Of a
+	// function it prints the address, whatever the verb.
+	reveal func() []byte
 }
 
-type secretBox struct{ bytes []byte }
-
 // NewSecret returns a Secret that takes over b: the caller must not use b any more.
-func NewSecret(b []byte) Secret { return Secret{box: &secretBox{bytes: b}} }
+func NewSecret(b []byte) Secret { return Secret{reveal: func() []byte { return b }} }
 
 // Bytes is the buffer itself, not a copy: it reads as zeros after [Secret.Wipe]. It is nil for the zero Secret.
 func (s Secret) Bytes() []byte {
-	if s.box == nil {
+	if s.reveal == nil {
 		return nil
 	}
-	return s.box.bytes
+	return s.reveal()
 }
 
 // Wipe overwrites the buffer with zeros, in every copy of the Secret. Copies that the Go runtime or a library made on the way

@@ -27,7 +27,7 @@ type Store struct {
 	change sync.Mutex // held through a change or reload, so that those of one Store queue
 
 	mu         sync.RWMutex // guards what follows
-	unlock     *Unlock      // nil when forgotten
+	unlock     *opener      // nil when forgotten
 	recipients []string
 	keys       map[hive.AccountName]*handles
 	closed     bool
@@ -42,7 +42,7 @@ type handles [len(ringRoles)]*Key
 //
 // The folder must exist and be writable by its owner alone. A file of that name is never overwritten: [ErrExists].
 func Create(path string, unlock Unlock, recovery ...string) (*Store, error) {
-	recipients, err := unlock.lockWith(recovery)
+	recipients, err := unlock.open().lockWith(recovery)
 	if err != nil {
 		return nil, fmt.Errorf("creating keystore %q: %w", path, err)
 	}
@@ -61,10 +61,10 @@ func Create(path string, unlock Unlock, recovery ...string) (*Store, error) {
 	defer clear(c.ledgerKey[:])
 	c.recipients = recipients
 	s := newStore(path, c)
-	if err := s.write(path, c, unlock); err != nil {
+	if err := s.write(path, c, unlock.open()); err != nil {
 		return nil, fmt.Errorf("creating keystore %q: %w", path, err)
 	}
-	s.unlock = unlock.clone()
+	s.unlock = unlock.open().clone()
 	s.adopt(c)
 	return s, nil
 }
@@ -75,13 +75,13 @@ func Create(path string, unlock Unlock, recovery ...string) (*Store, error) {
 // Errors: *[PermissionError], [ErrWrongPassphrase], [ErrWrongIdentity], [ErrWrongLock], [ErrDamaged],
 // [ErrNewerVersion], and fs.ErrNotExist.
 func Open(path string, unlock Unlock) (*Store, error) {
-	c, err := readContent(path, unlock)
+	c, err := readContent(path, unlock.open())
 	if err != nil {
 		return nil, err
 	}
 	defer clear(c.ledgerKey[:])
 	s := newStore(path, c)
-	s.unlock = unlock.clone()
+	s.unlock = unlock.open().clone()
 	s.adopt(c)
 	return s, nil
 }
@@ -90,7 +90,7 @@ func newStore(path string, c *content) *Store {
 	return &Store{path: path, disk: realDisk(), ledger: newLedgerKeys(c.ledgerID, c.ledgerKey)}
 }
 
-func readContent(path string, unlock Unlock) (*content, error) {
+func readContent(path string, unlock *opener) (*content, error) {
 	raw, err := readKeystoreFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening keystore: %w", err)
@@ -142,20 +142,20 @@ func (s *Store) Reload(unlock Unlock) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.reread(unlock)
+	c, err := s.reread(unlock.open())
 	if err != nil {
 		return err
 	}
 	defer clear(c.ledgerKey[:])
 	if held != nil {
-		s.setUnlock(unlock.clone())
+		s.setUnlock(unlock.open().clone())
 	}
 	s.adopt(c)
 	return nil
 }
 
 // reread reads the file and makes sure that it is still the same keystore. The caller clears the sealing key of the result.
-func (s *Store) reread(unlock Unlock) (*content, error) {
+func (s *Store) reread(unlock *opener) (*content, error) {
 	c, err := readContent(s.path, unlock)
 	if err != nil {
 		return nil, err
@@ -194,7 +194,7 @@ func (s *Store) adopt(c *content) {
 
 // write locks c and puts it in the place of path. Before anything is touched it makes sure that what it is about to write can be
 // opened with the very secret that the owner uses.
-func (s *Store) write(path string, c *content, unlock Unlock) error {
+func (s *Store) write(path string, c *content, unlock *opener) error {
 	plain := c.encode()
 	defer clear(plain)
 	data, err := unlock.encrypt(plain, c.recipients)
@@ -226,7 +226,7 @@ func mergeHandles(account hive.AccountName, keys *ring, old *handles) *handles {
 }
 
 // heldUnlock is the unlock secret, nil if it was forgotten.
-func (s *Store) heldUnlock() (*Unlock, error) {
+func (s *Store) heldUnlock() (*opener, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
@@ -235,11 +235,11 @@ func (s *Store) heldUnlock() (*Unlock, error) {
 	return s.unlock, nil
 }
 
-func (s *Store) setUnlock(unlock *Unlock) {
+func (s *Store) setUnlock(unlock *opener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unlock != nil {
-		s.unlock.Wipe()
+		s.unlock.passphrase.Wipe()
 	}
 	s.unlock = unlock
 }

@@ -1,0 +1,275 @@
+package keystore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"pksa/protocol/hive"
+)
+
+var errInjected = errors.New("injected")
+
+// faultyDisk fails at one step, after doing it or without.
+type faultyDisk struct {
+	real    disk
+	step    string
+	applied bool
+	met     bool
+}
+
+func (f *faultyDisk) fail(step string, do func() error) error {
+	if step != f.step {
+		return do()
+	}
+	f.met = true
+	if f.applied {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return errInjected
+}
+
+func (f *faultyDisk) disk() disk {
+	return disk{
+		create: func(dir, pattern string) (diskFile, error) {
+			var file diskFile
+			err := f.fail("create", func() (err error) { file, err = f.real.create(dir, pattern); return err })
+			if err != nil {
+				return nil, err
+			}
+			return &faultyFile{diskFile: file, faults: f}, nil
+		},
+		rename:     func(from, to string) error { return f.fail("rename", func() error { return f.real.rename(from, to) }) },
+		syncFolder: func(dir string) error { return f.fail("syncFolder", func() error { return f.real.syncFolder(dir) }) },
+	}
+}
+
+type faultyFile struct {
+	diskFile
+	faults *faultyDisk
+}
+
+// Write fails, if it has to, after all bytes, or after half of them.
+func (f *faultyFile) Write(p []byte) (n int, err error) {
+	if f.faults.step == "write" && !f.faults.applied {
+		f.faults.met = true
+		n, _ = f.diskFile.Write(p[:len(p)/2])
+		return n, errInjected
+	}
+	err = f.faults.fail("write", func() error { n, err = f.diskFile.Write(p); return err })
+	return n, err
+}
+
+func (f *faultyFile) Sync() error { return f.faults.fail("sync", f.diskFile.Sync) }
+
+// Close always closes: a descriptor is gone also when closing reports an error.
+func (f *faultyFile) Close() error {
+	err := f.diskFile.Close()
+	return f.faults.fail("close", func() error { return err })
+}
+
+// shortFile writes less than it was given and reports no error.
+type shortFile struct{ diskFile }
+
+func (f shortFile) Write(p []byte) (int, error) { return f.diskFile.Write(p[:len(p)-1]) }
+
+func testUnlock(t testing.TB, dir string) Unlock {
+	t.Helper()
+	unlock, _, err := CreateIdentity(filepath.Join(dir, "identity.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return unlock
+}
+
+func testWIF(label string) []byte { return []byte(hive.PrivateKeyFromSeed("test key " + label).WIF()) }
+
+func privateDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+var steps = []string{"create", "write", "sync", "close", "rename", "syncFolder"}
+
+// changes are all ways to rewrite a keystore that holds alice/posting.
+var changes = map[string]func(*Store, Unlock) error{
+	"import": func(s *Store, _ Unlock) error { return s.Import("bob", hive.Memo, testWIF("bob")) },
+	"replace": func(s *Store, _ Unlock) error {
+		batch, err := KeyOf("alice", hive.Posting, testWIF("other"))
+		if err != nil {
+			return err
+		}
+		_, err = s.Add(batch, AddOptions{Replace: true})
+		return err
+	},
+	"remove": func(s *Store, _ Unlock) error { return s.Remove("alice", hive.Posting) },
+	"change lock": func(s *Store, u Unlock) error {
+		return s.ChangeLock(u, "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj")
+	},
+}
+
+// Whatever fails while the file is rewritten, it stays whole and opens with the old secret; it is in doubt which of the
+// two it is only where the error says so.
+func TestChangeFailing(t *testing.T) {
+	for name, change := range changes {
+		for _, step := range steps {
+			for _, applied := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%s/applied=%t", name, step, applied), func(t *testing.T) {
+					changeFailing(t, change, step, applied)
+				})
+			}
+		}
+	}
+}
+
+func changeFailing(t *testing.T, change func(*Store, Unlock) error, step string, applied bool) {
+	dir := privateDir(t)
+	path := filepath.Join(dir, "keystore.age")
+	unlock := testUnlock(t, dir)
+	s, err := Create(path, unlock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Import("alice", hive.Posting, testWIF("alice")); err != nil {
+		t.Fatal(err)
+	}
+	before := snapshot(t, path, unlock)
+	old, _ := s.Key("alice", hive.Posting)
+
+	faults := &faultyDisk{real: realDisk(), step: step, applied: applied}
+	s.disk = faults.disk()
+	err = change(s, unlock)
+	if !faults.met {
+		t.Fatalf("step %q was not reached", step)
+	}
+	if err == nil {
+		t.Fatal("the change reported success")
+	}
+	happened := step == "syncFolder" || step == "rename" && applied
+	if errors.Is(err, ErrInDoubt) != happened {
+		t.Errorf("in doubt = %t, want %t: %v", !happened, happened, err)
+	}
+	if !strings.Contains(err.Error(), errInjected.Error()) {
+		t.Errorf("the cause is missing: %v", err)
+	}
+	after := snapshot(t, path, unlock)
+	if (after != before) != happened {
+		t.Errorf("file changed = %t, want %t", after != before, happened)
+	}
+	if _, err := old.Sign(hive.HashText("x")); err != nil {
+		t.Errorf("a handle ended although the change failed: %v", err)
+	}
+	retryAfterFailure(t, s, path, unlock)
+}
+
+// retryAfterFailure makes sure that the next change works and cleans up.
+func retryAfterFailure(t *testing.T, s *Store, path string, unlock Unlock) {
+	s.disk = realDisk()
+	if err := s.Import("carol", hive.Active, testWIF("carol")); err != nil {
+		t.Errorf("the next change: %v", err)
+	}
+	if !strings.Contains(snapshot(t, path, unlock), "carol") {
+		t.Error("the next change is not in the file")
+	}
+	names, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if strings.Contains(name.Name(), temporaryMark) {
+			t.Errorf("left behind: %s", name.Name())
+		}
+	}
+}
+
+// snapshot is what the file holds: accounts, roles, public keys and recipients.
+func snapshot(t *testing.T, path string, unlock Unlock) string {
+	t.Helper()
+	s, err := Open(path, unlock)
+	if err != nil {
+		t.Fatalf("the file does not open: %v", err)
+	}
+	defer s.Close()
+	text := s.LedgerID() + fmt.Sprint(s.Recipients())
+	for _, account := range s.Accounts() {
+		for _, role := range s.Roles(account) {
+			public, _ := s.Public(account, role)
+			text += fmt.Sprintf(" %s/%s=%s", account, role, public)
+		}
+	}
+	return text
+}
+
+// A write that takes less than all and reports no error must not go unnoticed.
+func TestShortWrite(t *testing.T) {
+	dir := privateDir(t)
+	path := filepath.Join(dir, "keystore.age")
+	unlock := testUnlock(t, dir)
+	s, err := Create(path, unlock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.disk.create = func(dir, pattern string) (diskFile, error) {
+		f, err := os.CreateTemp(dir, pattern)
+		return shortFile{f}, err
+	}
+	if err := s.Import("alice", hive.Memo, testWIF("alice")); err == nil {
+		t.Error("a short write passed for a whole one")
+	}
+	if s2, err := Open(path, unlock); err != nil || len(s2.Accounts()) != 0 {
+		t.Errorf("the old file is not intact: %v", err)
+	}
+}
+
+func TestReplaceMode(t *testing.T) {
+	dir := privateDir(t)
+	path := filepath.Join(dir, "keystore.age")
+	if _, err := Create(path, testUnlock(t, dir)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, path + ".lock", filepath.Join(dir, "identity.txt")} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode() != 0o600 {
+			t.Errorf("%s has mode %v", name, info.Mode())
+		}
+	}
+}
+
+// A second writer waits for the first, but not for ever.
+func TestLockBusy(t *testing.T) {
+	dir := privateDir(t)
+	path := filepath.Join(dir, "keystore.age")
+	s, err := Create(path, testUnlock(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		release, err := lockFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Import("alice", hive.Memo, testWIF("alice")); !errors.Is(err, ErrBusy) {
+			t.Errorf("got %v, want ErrBusy", err)
+		}
+		done := make(chan error)
+		go func() { done <- s.Import("alice", hive.Memo, testWIF("alice")) }()
+		synctest.Wait()
+		release()
+		if err := <-done; err != nil {
+			t.Errorf("after the release: %v", err)
+		}
+	})
+}

@@ -1,0 +1,703 @@
+package keystore_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"filippo.io/age"
+
+	"pksa/keystore"
+	"pksa/protocol/hive"
+)
+
+const passphrase = "correct horse battery staple"
+
+func key(label string) *hive.PrivateKey { return hive.PrivateKeyFromSeed("test key " + label) }
+
+func wif(label string) []byte { return []byte(key(label).WIF()) }
+
+func privateDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func newIdentity(t testing.TB) (keystore.Unlock, string) {
+	t.Helper()
+	unlock, recipient, err := keystore.CreateIdentity(filepath.Join(privateDir(t), "identity.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return unlock, recipient
+}
+
+func unlockWith(t testing.TB, text string) keystore.Unlock {
+	t.Helper()
+	unlock, err := keystore.NewUnlock(keystore.NewSecret([]byte(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return unlock
+}
+
+// newStore is a keystore locked to an identity, which opens without the cost of scrypt.
+func newStore(t testing.TB) (s *keystore.Store, path string, unlock keystore.Unlock) {
+	t.Helper()
+	path = filepath.Join(privateDir(t), "keystore.age")
+	unlock, _ = newIdentity(t)
+	s, err := keystore.Create(path, unlock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s, path, unlock
+}
+
+func mustImport(t testing.TB, s *keystore.Store, account hive.AccountName, role hive.Role, label string) {
+	t.Helper()
+	if err := s.Import(account, role, wif(label)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustOpen(t testing.TB, path string, unlock keystore.Unlock) *keystore.Store {
+	t.Helper()
+	s, err := keystore.Open(path, unlock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func describe(s *keystore.Store) string {
+	var b strings.Builder
+	for _, account := range s.Accounts() {
+		fmt.Fprintf(&b, "%s%v ", account, s.Roles(account))
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func TestCreateOpen(t *testing.T) {
+	s, path, unlock := newStore(t)
+	mustImport(t, s, "bob", hive.Active, "bob")
+	mustImport(t, s, "alice", hive.Active, "alice a")
+	mustImport(t, s, "alice", hive.Posting, "alice p")
+	again := mustOpen(t, path, unlock)
+	for name, s := range map[string]*keystore.Store{"changed": s, "opened": again} {
+		if got, want := describe(s), "alice[posting active] bob[active]"; got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+		if public, ok := s.Public("alice", hive.Posting); !ok || public != key("alice p").Public() {
+			t.Errorf("%s: public key %s", name, public)
+		}
+		if k, ok := s.LowestKey("alice"); !ok || k.Role() != hive.Posting || k.Account() != "alice" {
+			t.Errorf("%s: lowest key %v", name, k)
+		}
+		for _, role := range []hive.Role{0, hive.Memo, hive.Owner, 200} {
+			if _, ok := s.Key("alice", role); ok {
+				t.Errorf("%s: has a key for %s", name, role)
+			}
+			if _, ok := s.Public("alice", role); ok {
+				t.Errorf("%s: has a public key for %s", name, role)
+			}
+		}
+		if _, ok := s.LowestKey("carol"); ok || len(s.Roles("carol")) > 0 {
+			t.Errorf("%s: knows carol", name)
+		}
+	}
+	if s.LedgerID() != again.LedgerID() || len(s.LedgerID()) != 32 {
+		t.Errorf("ledger ids %q and %q", s.LedgerID(), again.LedgerID())
+	}
+}
+
+func TestCreateRefused(t *testing.T) {
+	unlock, recipient := newIdentity(t)
+	t.Run("exists", func(t *testing.T) {
+		_, path, unlock := newStore(t)
+		before, _ := os.ReadFile(path)
+		if _, err := keystore.Create(path, unlock); !errors.Is(err, keystore.ErrExists) {
+			t.Errorf("got %v", err)
+		}
+		if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+			t.Error("the file was changed")
+		}
+	})
+	t.Run("dangling link exists", func(t *testing.T) {
+		path := filepath.Join(privateDir(t), "k")
+		if err := os.Symlink("nowhere", path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := keystore.Create(path, unlock); !errors.Is(err, keystore.ErrExists) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("loose folder", func(t *testing.T) {
+		dir := privateDir(t)
+		if err := os.Chmod(dir, 0o770); err != nil {
+			t.Fatal(err)
+		}
+		var complaint *keystore.PermissionError
+		if _, err := keystore.Create(filepath.Join(dir, "k"), unlock); !errors.As(err, &complaint) || !complaint.Folder {
+			t.Errorf("got %v", err)
+		}
+		if names, _ := os.ReadDir(dir); len(names) > 0 {
+			t.Errorf("left behind: %v", names)
+		}
+	})
+	t.Run("no folder", func(t *testing.T) {
+		if _, err := keystore.Create(filepath.Join(privateDir(t), "no", "k"), unlock); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("got %v", err)
+		}
+	})
+	locks := map[string]struct {
+		unlock   keystore.Unlock
+		recovery string
+		want     error
+	}{
+		"no secret":                {keystore.Unlock{}, recipient, keystore.ErrBadLock},
+		"passphrase and recipient": {unlockWith(t, passphrase), recipient, keystore.ErrBadLock},
+		"plugin recipient":         {unlock, "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t", keystore.ErrPlugin},
+		"ssh recipient":            {unlock, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN", keystore.ErrPlugin},
+		"no recipient":             {unlock, "carol", keystore.ErrBadLock},
+		"recipient in capitals":    {unlock, strings.ToUpper(recipient), keystore.ErrBadLock},
+		"recipient and comment":    {unlock, "# x\n" + recipient, keystore.ErrBadLock},
+	}
+	for name, tt := range locks {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(privateDir(t), "k")
+			if _, err := keystore.Create(path, tt.unlock, tt.recovery); !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+			if _, err := os.Stat(path); err == nil {
+				t.Error("a file was made")
+			}
+		})
+	}
+}
+
+// Standard age opens what we write, also after changes: its owner is never locked in.
+func TestStandardAgeOpensOurs(t *testing.T) {
+	open := func(t *testing.T, path string, id age.Identity) string {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := age.Decrypt(bytes.NewReader(raw), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(plain)
+	}
+	want := `{"name":"alice","posting":"` + key("alice").WIF() + `"}`
+	t.Run("passphrase", func(t *testing.T) {
+		path := filepath.Join(privateDir(t), "keystore.age")
+		s, err := keystore.Create(path, unlockWith(t, passphrase))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustImport(t, s, "alice", hive.Posting, "alice")
+		id, err := age.NewScryptIdentity(passphrase)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id.SetMaxWorkFactor(15) // more would not be what we promise
+		if plain := open(t, path, id); !strings.Contains(plain, want) {
+			t.Errorf("lacks the key: %s", plain)
+		}
+		head, _ := os.ReadFile(path)
+		if first := strings.Split(string(head), "\n")[1]; !strings.HasSuffix(first, " 15") {
+			t.Errorf("work factor: %q", first)
+		}
+	})
+	t.Run("recipients", func(t *testing.T) {
+		mine, err := age.GenerateX25519Identity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		recovery, err := age.GenerateX25519Identity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(privateDir(t), "keystore.age")
+		s, err := keystore.Create(path, unlockWith(t, "# mine\n\n"+mine.String()+"\n"), recovery.Recipient().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustImport(t, s, "alice", hive.Posting, "alice")
+		for _, id := range []age.Identity{mine, recovery} {
+			if plain := open(t, path, id); !strings.Contains(plain, want) {
+				t.Errorf("lacks the key: %s", plain)
+			}
+		}
+	})
+}
+
+// golden copies a file of testdata to where it has the mode that it needs.
+func golden(t testing.TB, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(privateDir(t), name)
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func goldenText(t testing.TB, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// We open what the age tool wrote, and can change it.
+func TestOursOpensStandardAge(t *testing.T) {
+	for name, text := range map[string]string{
+		"golden-passphrase.age": passphrase,
+		"golden-recipients.age": goldenText(t, "golden-identity.txt"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, unlock := golden(t, name), unlockWith(t, text)
+			s := mustOpen(t, path, unlock)
+			if got, want := describe(s), "alice[memo posting active] bob[posting]"; got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+			if s.LedgerID() != "00112233445566778899aabbccddeeff" {
+				t.Errorf("ledger id %s", s.LedgerID())
+			}
+			public, _ := s.Public("alice", hive.Posting)
+			if public.String() != "STM86eLQPsLySq5NASzEmkgCJ3LYAc3mqsswneuFCfT6xECn9aPv5" {
+				t.Errorf("public key %s", public)
+			}
+			if err := s.Remove("bob", hive.Posting); err != nil {
+				t.Fatal(err)
+			}
+			if got := describe(mustOpen(t, path, unlock)); got != "alice[memo posting active]" {
+				t.Errorf("after the change: %s", got)
+			}
+		})
+	}
+}
+
+// The recovery recipient goes on opening the file after changes by who does not hold its identity, and can change it itself.
+func TestRecoveryRecipientKept(t *testing.T) {
+	path := golden(t, "golden-recipients.age")
+	mine, recovery := unlockWith(t, goldenText(t, "golden-identity.txt")), unlockWith(t, goldenText(t, "golden-recovery.txt"))
+	s := mustOpen(t, path, mine)
+	mustImport(t, s, "carol", hive.Memo, "carol")
+	rescued := mustOpen(t, path, recovery)
+	mustImport(t, rescued, "dave", hive.Memo, "dave")
+	if got := describe(mustOpen(t, path, mine)); !strings.Contains(got, "carol[memo] dave[memo]") {
+		t.Errorf("got %s", got)
+	}
+	if len(s.Recipients()) != 2 || !slices.Equal(s.Recipients(), rescued.Recipients()) {
+		t.Errorf("recipients %v", s.Recipients())
+	}
+}
+
+func TestOpenRefused(t *testing.T) {
+	identity := unlockWith(t, goldenText(t, "golden-identity.txt"))
+	stranger, _ := newIdentity(t)
+	whole := []byte(goldenText(t, "golden-recipients.age"))
+	byPassphrase := []byte(goldenText(t, "golden-passphrase.age"))
+	tests := map[string]struct {
+		raw    []byte
+		unlock keystore.Unlock
+		want   error
+		says   string
+	}{
+		"wrong passphrase":       {byPassphrase, unlockWith(t, "wrong"), keystore.ErrWrongPassphrase, "wrong passphrase"},
+		"wrong identity":         {whole, stranger, keystore.ErrWrongIdentity, "identity file"},
+		"no secret":              {whole, keystore.Unlock{}, keystore.ErrWrongLock, "no secret"},
+		"passphrase for ids":     {whole, unlockWith(t, passphrase), keystore.ErrWrongLock, "locked to age recipients"},
+		"identity for phrase":    {byPassphrase, identity, keystore.ErrWrongLock, "locked by a passphrase"},
+		"empty":                  {nil, identity, keystore.ErrDamaged, "backup"},
+		"no age file":            {[]byte(`{"name":"alice"}`), identity, keystore.ErrDamaged, "no age file"},
+		"armored":                {[]byte("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n"), identity, keystore.ErrDamaged, "--armor"},
+		"newer age":              {[]byte("age-encryption.org/v2\n-> x"), identity, keystore.ErrNewerVersion, "age format"},
+		"greedy work factor":     {bytes.Replace(byPassphrase, []byte(" 16\n"), []byte(" 22\n"), 1), unlockWith(t, passphrase), keystore.ErrDamaged, "work factor"},
+		"magic only":             {[]byte("age-encryption.org/v1\n"), identity, keystore.ErrDamaged, ""},
+		"bytes after the end":    {append(bytes.Clone(whole), 'x'), identity, keystore.ErrDamaged, ""},
+		"cut in the header":      {whole[:100], identity, keystore.ErrDamaged, ""},
+		"cut in the payload":     {whole[:len(whole)-1], identity, keystore.ErrDamaged, ""},
+		"header without payload": {whole[:bytes.Index(whole, []byte("\n---"))+48], identity, keystore.ErrDamaged, ""},
+		"content of nothing":     {seal(t, ""), identity, keystore.ErrDamaged, "edited"},
+		"content of other shape": {seal(t, `{"version":1}`), identity, keystore.ErrDamaged, "a member is missing"},
+		"newer content":          {seal(t, `{"version":2}`), identity, keystore.ErrNewerVersion, "version 2"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(privateDir(t), "keystore.age")
+			if err := os.WriteFile(path, tt.raw, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := keystore.Open(path, tt.unlock)
+			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), path) {
+				t.Errorf("got %v, want %v saying %q", err, tt.want, tt.says)
+			}
+			if after, _ := os.ReadFile(path); !bytes.Equal(after, tt.raw) {
+				t.Error("the file was changed")
+			}
+		})
+	}
+}
+
+// seal locks a content to the golden identity with the age library.
+func seal(t testing.TB, content string) []byte {
+	t.Helper()
+	ids, err := age.ParseIdentities(strings.NewReader(goldenText(t, "golden-identity.txt")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, ids[0].(*age.X25519Identity).Recipient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(w, content); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// No bit of the file can be changed without notice.
+func TestEveryByteCounts(t *testing.T) {
+	whole := []byte(goldenText(t, "golden-recipients.age"))
+	unlock := unlockWith(t, goldenText(t, "golden-identity.txt"))
+	path := filepath.Join(privateDir(t), "keystore.age")
+	for i := range whole {
+		altered := bytes.Clone(whole)
+		altered[i] ^= 1 << (i % 8)
+		if err := os.WriteFile(path, altered, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := keystore.Open(path, unlock)
+		if !errors.Is(err, keystore.ErrDamaged) && !errors.Is(err, keystore.ErrWrongIdentity) && !errors.Is(err, keystore.ErrWrongLock) &&
+			!errors.Is(err, keystore.ErrNewerVersion) {
+			t.Fatalf("byte %d altered: %v", i, err)
+		}
+	}
+}
+
+func TestLoosePermissions(t *testing.T) {
+	s, path, unlock := newStore(t)
+	dir := filepath.Dir(path)
+	for name, spoil := range map[string]struct {
+		path        string
+		loose, good fs.FileMode
+		folder      bool
+	}{
+		"file":   {path, 0o644, 0o600, false},
+		"folder": {dir, 0o777, 0o700, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.Chmod(spoil.path, spoil.loose); err != nil {
+				t.Fatal(err)
+			}
+			defer os.Chmod(spoil.path, spoil.good)
+			_, openErr := keystore.Open(path, unlock)
+			for _, err := range []error{openErr, s.Reload(unlock), s.Import("alice", hive.Memo, wif("alice"))} {
+				var complaint *keystore.PermissionError
+				if !errors.As(err, &complaint) || complaint.Folder != spoil.folder || complaint.Mode != spoil.loose || complaint.Want != spoil.good {
+					t.Errorf("got %v", err)
+				}
+			}
+		})
+	}
+	if got := describe(mustOpen(t, path, unlock)); got != "" {
+		t.Errorf("changed all the same: %s", got)
+	}
+}
+
+func TestMissingFile(t *testing.T) {
+	unlock, _ := newIdentity(t)
+	if _, err := keystore.Open(filepath.Join(privateDir(t), "keystore.age"), unlock); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A keystore behind a link is replaced where it lies, and the link stays.
+func TestLinkStays(t *testing.T) {
+	_, path, unlock := newStore(t)
+	link := filepath.Join(privateDir(t), "link.age")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	mustImport(t, mustOpen(t, link, unlock), "alice", hive.Memo, "alice")
+	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("the link is gone: %v %v", info, err)
+	}
+	if got := describe(mustOpen(t, path, unlock)); got != "alice[memo]" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// Several stores over one file, as several commands at once: no change is lost.
+func TestNoLostUpdate(t *testing.T) {
+	first, path, unlock := newStore(t)
+	stores := []*keystore.Store{first, mustOpen(t, path, unlock), mustOpen(t, path, unlock)}
+	var wg sync.WaitGroup
+	for i, s := range stores {
+		for j := range 4 {
+			wg.Go(func() {
+				name := hive.AccountName(fmt.Sprintf("bot-%d-%d", i, j))
+				if err := s.Import(name, hive.Posting, wif(string(name))); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if got := len(mustOpen(t, path, unlock).Accounts()); got != 12 {
+		t.Errorf("%d accounts, want 12", got)
+	}
+}
+
+func TestRemove(t *testing.T) {
+	s, path, unlock := newStore(t)
+	mustImport(t, s, "alice", hive.Memo, "alice m")
+	mustImport(t, s, "alice", hive.Posting, "alice p")
+	mustImport(t, s, "bob", hive.Posting, "bob")
+	for name, tt := range map[string]struct {
+		err  error
+		want error
+	}{
+		"unknown account":      {s.Remove("carol", hive.Memo), keystore.ErrUnknownAccount},
+		"unknown account, all": {s.RemoveAccount("carol"), keystore.ErrUnknownAccount},
+		"unknown role":         {s.Remove("alice", hive.Active), keystore.ErrUnknownKey},
+		"no role":              {s.Remove("alice", 0), keystore.ErrUnknownKey},
+		"owner":                {s.Remove("alice", hive.Owner), keystore.ErrUnknownKey},
+	} {
+		if !errors.Is(tt.err, tt.want) {
+			t.Errorf("%s: got %v", name, tt.err)
+		}
+	}
+	k, _ := s.Key("alice", hive.Memo)
+	if err := s.Remove("alice", hive.Memo); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RemoveAccount("bob"); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*keystore.Store{s, mustOpen(t, path, unlock)} {
+		if got := describe(s); got != "alice[posting]" {
+			t.Errorf("got %s", got)
+		}
+	}
+	if _, err := k.Sign(hive.HashText("x")); !errors.Is(err, keystore.ErrKeyGone) {
+		t.Errorf("the handle of a removed key: %v", err)
+	}
+	if err := s.Remove("alice", hive.Posting); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Accounts()) != 0 {
+		t.Errorf("an account without keys: %v", s.Accounts())
+	}
+}
+
+func TestReload(t *testing.T) {
+	command, path, unlock := newStore(t)
+	mustImport(t, command, "alice", hive.Posting, "alice")
+	mustImport(t, command, "bob", hive.Posting, "bob")
+	mustImport(t, command, "carol", hive.Posting, "carol")
+	agent := mustOpen(t, path, unlock)
+	agent.ForgetUnlock()
+	kept, _ := agent.Key("alice", hive.Posting)
+	removed, _ := agent.Key("bob", hive.Posting)
+	replaced, _ := agent.Key("carol", hive.Posting)
+
+	if err := command.Remove("bob", hive.Posting); err != nil {
+		t.Fatal(err)
+	}
+	batch, err := keystore.KeyOf("carol", hive.Posting, wif("carol anew"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := command.Add(batch, keystore.AddOptions{Replace: true}); err != nil {
+		t.Fatal(err)
+	}
+	mustImport(t, command, "dave", hive.Memo, "dave")
+
+	if err := agent.Reload(unlockWith(t, "wrong")); !errors.Is(err, keystore.ErrWrongLock) {
+		t.Errorf("wrong secret: %v", err)
+	}
+	if _, err := removed.Sign(hive.HashText("x")); err != nil || describe(agent) != "alice[posting] bob[posting] carol[posting]" {
+		t.Errorf("a reload that failed changed the store: %v, %s", err, describe(agent))
+	}
+	if err := agent.Reload(unlock); err != nil {
+		t.Fatal(err)
+	}
+	if got := describe(agent); got != "alice[posting] carol[posting] dave[memo]" {
+		t.Errorf("got %s", got)
+	}
+	if now, _ := agent.Key("alice", hive.Posting); now != kept {
+		t.Error("the handle of an unchanged key was exchanged")
+	}
+	if _, err := kept.Sign(hive.HashText("x")); err != nil {
+		t.Errorf("unchanged key: %v", err)
+	}
+	for name, k := range map[string]*keystore.Key{"removed": removed, "replaced": replaced} {
+		if _, err := k.Sign(hive.HashText("x")); !errors.Is(err, keystore.ErrKeyGone) {
+			t.Errorf("%s key: %v", name, err)
+		}
+	}
+	if public, _ := agent.Public("carol", hive.Posting); public != key("carol anew").Public() {
+		t.Errorf("replaced key: %s", public)
+	}
+	if err := agent.Import("eve", hive.Memo, wif("eve")); !errors.Is(err, keystore.ErrReadOnly) {
+		t.Errorf("a reload made the store writable: %v", err)
+	}
+}
+
+// A file of another keystore in this one's place is not a later state of it.
+func TestReloadOtherKeystore(t *testing.T) {
+	s, path, unlock := newStore(t)
+	mustImport(t, s, "alice", hive.Posting, "alice")
+	other := filepath.Join(privateDir(t), "other.age")
+	if _, err := keystore.Create(other, unlock); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(other, path); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{"reload": s.Reload(unlock), "change": s.Import("bob", hive.Memo, wif("bob"))} {
+		if !errors.Is(err, keystore.ErrOtherLedger) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if describe(s) != "alice[posting]" {
+		t.Errorf("got %s", describe(s))
+	}
+}
+
+func TestChangeLock(t *testing.T) {
+	s, path, first := newStore(t)
+	mustImport(t, s, "alice", hive.Posting, "alice")
+	k, _ := s.Key("alice", hive.Posting)
+	second, secondRecipient := newIdentity(t)
+	_, recovery := newIdentity(t)
+
+	if err := s.ChangeLock(second, recovery, recovery, secondRecipient); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{secondRecipient, recovery}; !slices.Equal(s.Recipients(), want) {
+		t.Errorf("recipients %v, want %v", s.Recipients(), want)
+	}
+	if _, err := keystore.Open(path, first); !errors.Is(err, keystore.ErrWrongIdentity) {
+		t.Errorf("the old identity: %v", err)
+	}
+	mustImport(t, s, "bob", hive.Posting, "bob") // by the new secret
+	mustOpen(t, path, second)
+
+	phrase := unlockWith(t, passphrase)
+	if err := s.ChangeLock(phrase); err != nil {
+		t.Fatal(err)
+	}
+	phrase.Wipe() // the store has its own
+	if len(s.Recipients()) != 0 {
+		t.Errorf("recipients %v", s.Recipients())
+	}
+	if err := s.ChangeLock(first); err != nil {
+		t.Fatal(err)
+	}
+	if got := describe(mustOpen(t, path, first)); got != "alice[posting] bob[posting]" {
+		t.Errorf("got %s", got)
+	}
+	if now, _ := s.Key("alice", hive.Posting); now != k {
+		t.Error("handles were exchanged")
+	}
+	if err := s.ChangeLock(phrase, recovery); !errors.Is(err, keystore.ErrBadLock) {
+		t.Errorf("passphrase with recovery: %v", err)
+	}
+}
+
+// Its owner locked the file anew with the age tool: we do not lock him out by going back to the recipients in the content.
+func TestLockMismatch(t *testing.T) {
+	unlock := unlockWith(t, goldenText(t, "golden-identity.txt"))
+	path := filepath.Join(privateDir(t), "keystore.age")
+	_, stranger := newIdentity(t)
+	content := `{"version":1,"ledger":{"id":"00112233445566778899aabbccddeeff","key":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="},
+		"recipients":[%s],"accounts":[]}`
+	for name, recipients := range map[string]string{"others": `"` + stranger + `"`, "none": ""} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(path, seal(t, fmt.Sprintf(content, recipients)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s := mustOpen(t, path, unlock)
+			if err := s.Import("alice", hive.Memo, wif("alice")); !errors.Is(err, keystore.ErrLockMismatch) {
+				t.Errorf("got %v", err)
+			}
+			if got := describe(mustOpen(t, path, unlock)); got != "" {
+				t.Errorf("changed: %s", got)
+			}
+			if err := s.ChangeLock(unlock); err != nil {
+				t.Fatal(err)
+			}
+			mustImport(t, s, "alice", hive.Memo, "alice")
+		})
+	}
+}
+
+func TestClose(t *testing.T) {
+	s, _, unlock := newStore(t)
+	mustImport(t, s, "alice", hive.Posting, "alice")
+	k, _ := s.Key("alice", hive.Posting)
+	relay := key("relay").Public()
+	if _, err := k.Prove(relay, "1"); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	s.Close()
+	_, signErr := k.Sign(hive.HashText("x"))
+	_, canonicalErr := k.SignCanonical(hive.HashText("x"))
+	_, memoErr := k.DecodeMemo("#x")
+	_, proveErr := k.Prove(relay, "1")
+	for name, err := range map[string]error{"Sign": signErr, "SignCanonical": canonicalErr, "DecodeMemo": memoErr, "Prove": proveErr} {
+		if !errors.Is(err, keystore.ErrKeyGone) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if k.Public() != key("alice").Public() {
+		t.Error("the public key is gone")
+	}
+	for name, err := range map[string]error{
+		"Import": s.Import("bob", hive.Memo, wif("bob")), "Remove": s.Remove("alice", hive.Posting),
+		"Reload": s.Reload(unlock), "ChangeLock": s.ChangeLock(unlock),
+	} {
+		if !errors.Is(err, keystore.ErrClosed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(s.Accounts()) != 0 {
+		t.Error("accounts after Close")
+	}
+	if _, ok := s.LowestKey("alice"); ok {
+		t.Error("a key after Close")
+	}
+	s.LedgerMAC([]byte("x"))
+}

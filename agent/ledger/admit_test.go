@@ -1,0 +1,647 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pksa/agent/ledger"
+)
+
+func TestNonceRules(t *testing.T) {
+	const minute = int64(60_000)
+	for name, c := range map[string]struct {
+		nonce int64 // against the clock
+		want  ledger.Replay
+	}{
+		"now":                  {0, ledger.Fresh},
+		"ten minutes behind":   {-10 * minute, ledger.Fresh},
+		"held back":            {-10*minute - 1, ledger.NonceBehind},
+		"a day ahead":          {24 * 60 * minute, ledger.Fresh},
+		"would lock":           {24*60*minute + 1, ledger.NonceAhead},
+		"equal to the last":    {-11 * minute, ledger.NonceLow},
+		"below the last":       {-12 * minute, ledger.NonceLow},
+		"largest integer":      {1<<53 - 1 - 1_700_000_000_000, ledger.NonceAhead},
+		"beyond all integers":  {1<<53 - 1_700_000_000_000, ledger.NonceRange},
+		"negative":             {-1_700_000_000_001, ledger.NonceRange},
+		"far below everything": {-1_699_999_999_999, ledger.NonceLow},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.slot("mybot")
+			s := r.session("alice", "mybot", "k1")
+			r.clock.add(-11 * time.Minute) // ledger time stays; the wall clock returns below
+			if got := r.try(s, "first", r.nowMS()); got != ledger.NonceBehind {
+				t.Fatalf("nonce behind ledger time: %v", got)
+			}
+			r.clock.add(11 * time.Minute)
+			o := r.o
+			o.NonceBehind = time.Hour
+			must(t, r.l.Close())
+			r.o, o = o, r.o
+			r.open()
+			if got := r.try(s, "first", r.nowMS()-11*minute); got != ledger.Fresh {
+				t.Fatalf("nonce behind our clock with a wider window: %v", got)
+			}
+			must(t, r.l.Close())
+			r.o = o
+			r.open()
+			if got := r.try(s, "second", r.nowMS()+c.nonce); got != c.want {
+				t.Errorf("nonce rules say %v, want %v", got, c.want)
+			}
+			if again := r.try(s, "third", r.nowMS()+c.nonce); c.want == ledger.Fresh && again != ledger.NonceLow {
+				t.Errorf("the same nonce again: %v", again)
+			}
+			r.reopen()
+		})
+	}
+}
+
+func TestDeniedUsesUpTheNonce(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	s := r.session("alice", "mybot", "k1")
+	deny := func(ledger.View) ledger.Ruling { return ledger.Ruling{} }
+	_, err := r.l.Admit(ctx, r.admission(s, "x", r.nowMS()), deny)
+	must(t, err)
+	_, err = r.l.Admit(ctx, r.admission(s, "y", 0), deny)
+	must(t, err)
+	if got := r.try(s, "x", r.nowMS()); got != ledger.NonceLow {
+		t.Errorf("nonce of a denied request: %v", got)
+	}
+	if got := r.try(s, "y", 0); got != ledger.DigestSeen {
+		t.Errorf("ciphertext of a denied request: %v", got)
+	}
+}
+
+func TestDemandedNonces(t *testing.T) {
+	r := newRig(t)
+	r.o.DigestsPerSession = 2
+	r.reopen()
+	r.slot("mybot")
+	s := r.session("alice", "mybot", "k1")
+	a := r.admission(s, "x", 0)
+	a.RequireNonce = true
+	var said ledger.Replay
+	look := func(v ledger.View) ledger.Ruling { said = v.Replay; return allowFresh(v) }
+	_, err := r.l.Admit(ctx, a, look)
+	must(t, err)
+	if said != ledger.NonceRequired {
+		t.Errorf("without a demanded nonce: %v", said)
+	}
+	a = r.admission(s, "x", 0)
+	a.RequireNonce, a.Kind = true, ledger.KindAuth
+	_, err = r.l.Admit(ctx, a, look)
+	must(t, err)
+	if said != ledger.Fresh {
+		t.Errorf("an auth request, which has none: %v", said)
+	}
+	if got := r.try(s, "y", 0); got != ledger.Fresh {
+		t.Errorf("second digest: %v", got)
+	}
+	for range 2 {
+		if got := r.try(s, "z", 0); got != ledger.NonceRequired {
+			t.Errorf("digest above the cap: %v", got)
+		}
+		r.reopen()
+	}
+}
+
+func TestAuthBySlot(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	auth := func(text, key string) (out ledger.Admitting, said ledger.Replay, may error) {
+		n := r.newSession("alice", "mybot", key)
+		n.Origin = ledger.Service
+		a := ledger.Admission{Key: r.arrive(text), Account: "alice", Kind: ledger.KindAuth, App: "mybot"}
+		out, err := r.l.Admit(ctx, a, func(v ledger.View) ledger.Ruling {
+			said, may = v.Replay, v.MayOpen(n)
+			if known, ok := v.SessionWithKey(n.AuthKey); ok && known.App == "mybot" && v.Replay == ledger.Fresh {
+				return ledger.Ruling{Verdict: ledger.Admitted}
+			}
+			if said != ledger.Fresh || may != nil {
+				return ledger.Ruling{}
+			}
+			return ledger.Ruling{Verdict: ledger.Admitted, NewSession: &n}
+		})
+		must(t, err)
+		return out, said, may
+	}
+	out, _, _ := auth("a1", "k1")
+	s := out.Session
+	if s == nil || s.Origin != ledger.Service || uint64(s.ID) != out.Number {
+		t.Fatalf("session made: %+v", s)
+	}
+	for range 2 {
+		if out, said, _ := auth("a1", "k1"); said != ledger.DigestSeen || out.Verdict != ledger.Denied {
+			t.Errorf("replayed auth: %v, %v", said, out.Verdict)
+		}
+		r.reopen()
+	}
+	if out, said, may := auth("a2", "k1"); said != ledger.Fresh || out.Verdict != ledger.Admitted || !errors.Is(may, ledger.ErrKeyLive) {
+		t.Errorf("auth again with the live key: %v, %v, %v", said, out.Verdict, may)
+	}
+	if r.try(s, "x", r.nowMS()) != ledger.Fresh {
+		t.Error("the session is of no use")
+	}
+	_, err := r.l.EndSession(ctx, s.ID, nil)
+	must(t, err)
+	if _, said, may := auth("a3", "k1"); said != ledger.Fresh || !errors.Is(may, ledger.ErrKeySpent) {
+		t.Errorf("auth with a revoked key: %v, %v", said, may)
+	}
+	_, err = r.l.RotateSlot(ctx, "mybot", "new", nil)
+	must(t, err)
+	if _, said, _ := auth("a1", "k9"); said != ledger.Fresh {
+		t.Errorf("digests of the old secret are kept: %v", said)
+	}
+}
+
+func TestPairedSessionKeepsItsAuth(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	n := r.newSession("alice", "mybot", "k1")
+	out, err := r.l.Admit(ctx, ledger.Admission{Key: r.arrive("a1"), Account: "alice", Kind: ledger.KindAuth},
+		func(ledger.View) ledger.Ruling { return ledger.Ruling{Verdict: ledger.Admitted, NewSession: &n} })
+	must(t, err)
+	for range 2 {
+		a := r.admission(out.Session, "a1", 0)
+		a.Kind = ledger.KindAuth
+		var said ledger.Replay
+		_, err = r.l.Admit(ctx, a, func(v ledger.View) ledger.Ruling {
+			said = v.Replay
+			if v.Session.Nonceless || v.Session.Digests != 1 {
+				t.Errorf("session: %+v", v.Session)
+			}
+			return ledger.Ruling{}
+		})
+		must(t, err)
+		if said != ledger.DigestSeen {
+			t.Errorf("the pairing's auth again: %v", said)
+		}
+		r.reopen()
+	}
+}
+
+func TestImpossibleRulings(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	r.slot("other")
+	s := r.session("alice", "mybot", "k1")
+	n, foreign := r.newSession("alice", "mybot", "k2"), r.newSession("alice", "other", "k2")
+	for name, c := range map[string]struct {
+		nonce  int64
+		app    string
+		ruling ledger.Ruling
+		want   error
+	}{
+		"admits a replay":            {1, "", ledger.Ruling{Verdict: ledger.Admitted}, ledger.ErrRuling},
+		"asks about a replay":        {1, "", ledger.Ruling{Verdict: ledger.Pending}, ledger.ErrRuling},
+		"charges what it denies":     {0, "", ledger.Ruling{Charges: []ledger.Charge{{}}}, ledger.ErrRuling},
+		"makes a session, denying":   {0, "", ledger.Ruling{NewSession: &n}, ledger.ErrRuling},
+		"makes a session in another": {0, "", ledger.Ruling{Verdict: ledger.Admitted, NewSession: &n}, ledger.ErrRuling},
+		"unknown verdict":            {0, "", ledger.Ruling{Verdict: 9}, ledger.ErrRuling},
+		"session of another app":     {0, "mybot", ledger.Ruling{Verdict: ledger.Admitted, NewSession: &foreign}, ledger.ErrRuling},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := r.admission(s, "x", c.nonce)
+			if c.app != "" {
+				a.Session, a.App = 0, c.app
+			}
+			_, err := r.l.Admit(ctx, a, func(ledger.View) ledger.Ruling { return c.ruling })
+			wantError(t, err, c.want)
+			must(t, r.l.Reject(a.Key, ledger.Rejection{Outcome: "failed"}))
+		})
+	}
+	if got := r.try(s, "x", 0); got != ledger.Fresh {
+		t.Errorf("impossible rulings used up the digest: %v", got)
+	}
+}
+
+func TestPanicFailsOneRequest(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	s := r.session("alice", "mybot", "k1")
+	var generation uint64
+	note := func(v ledger.View) ledger.Ruling { generation = v.Generation; return allowFresh(v) }
+	_, err := r.l.Admit(ctx, r.admission(s, "a", r.nowMS()), note)
+	must(t, err)
+	before := generation
+	a := r.admission(s, "b", r.nowMS()+1)
+	_, err = r.l.Admit(ctx, a, func(ledger.View) ledger.Ruling { panic("k1 and other secrets") })
+	wantError(t, err, ledger.ErrPanic)
+	_, err = r.l.Admit(ctx, a, note) // nothing was used up, the run is still there
+	must(t, err)
+	if generation == before {
+		t.Error("the generation does not tell of the panic")
+	}
+}
+
+func TestBegin(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	s := r.session("alice", "mybot", "k1")
+	a := r.admission(s, "x", r.nowMS())
+	begin := func(text string) ledger.Begun {
+		b, err := r.l.Begin(r.arrival(a.Key, text))
+		must(t, err)
+		return b
+	}
+	if b := begin("other"); b.State != ledger.Conflict {
+		t.Errorf("other ciphertext: %v", b.State)
+	}
+	if b := begin("x"); b.State != ledger.InWork {
+		t.Errorf("second delivery: %v", b.State)
+	}
+	out, err := r.l.Admit(ctx, a, allowFresh)
+	must(t, err)
+	_, err = r.l.Admit(ctx, a, allowFresh)
+	wantError(t, err, ledger.ErrNoRun)
+	r.l.Drop(a.Key) // judged: of no effect
+	b := begin("x")
+	if b.State != ledger.InWork {
+		t.Errorf("delivery after admission: %v", b.State)
+	}
+	must(t, r.l.Settle(out.Number, ledger.Settlement{Outcome: "accepted", Answer: []byte("yes")}))
+	answer, err := b.Wait(ctx)
+	must(t, err)
+	if string(answer) != "yes" {
+		t.Errorf("answer %q", answer)
+	}
+	wantError(t, r.l.Settle(out.Number, ledger.Settlement{}), ledger.ErrNoRun)
+	for range 2 {
+		if b := begin("x"); b.State != ledger.Answered || string(b.Answer) != "yes" {
+			t.Errorf("after the answer: %v %q", b.State, b.Answer)
+		}
+		if b := begin("other"); b.State != ledger.Conflict {
+			t.Errorf("other ciphertext after the answer: %v", b.State)
+		}
+		r.reopen()
+	}
+}
+
+func TestSilenceIsAnAnswer(t *testing.T) {
+	r := newRig(t)
+	key := r.arrive("x")
+	must(t, r.l.Reject(key, ledger.Rejection{Outcome: "ignored"}))
+	for range 2 {
+		b, err := r.l.Begin(r.arrival(key, "x"))
+		must(t, err)
+		if b.State != ledger.Answered || b.Answer != nil {
+			t.Errorf("after silence: %v %q", b.State, b.Answer)
+		}
+		r.reopen()
+	}
+	wantError(t, r.l.Reject(key, ledger.Rejection{}), ledger.ErrNoRun)
+}
+
+func TestDroppedRunIsNewAgain(t *testing.T) {
+	r := newRig(t)
+	key := r.arrive("x")
+	b, err := r.l.Begin(r.arrival(key, "x"))
+	must(t, err)
+	r.l.Drop(key)
+	_, err = b.Wait(ctx)
+	wantError(t, err, ledger.ErrNoRun)
+	b, err = r.l.Begin(r.arrival(key, "x"))
+	must(t, err)
+	if b.State != ledger.New {
+		t.Errorf("after a drop: %v", b.State)
+	}
+}
+
+func TestUnfinishedAfterRestart(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	s := r.session("alice", "mybot", "k1")
+	a := r.admission(s, "x", r.nowMS())
+	expires := r.clock.now().Add(40 * time.Second)
+	out, err := r.l.Admit(ctx, a, func(ledger.View) ledger.Ruling {
+		return ledger.Ruling{Verdict: ledger.Admitted, TxID: [20]byte{7}, TxBytes: []byte("tx"), TxExpires: expires}
+	})
+	must(t, err)
+	r.reopen()
+	list, err := r.l.Unfinished()
+	must(t, err)
+	if len(list) != 1 {
+		t.Fatalf("unfinished: %v", list)
+	}
+	u := list[0]
+	if u.Number != out.Number || u.TxID[0] != 7 || string(u.TxBytes) != "tx" || !u.TxExpires.Equal(expires) ||
+		u.Key != a.Key || u.App != "mybot" || u.Session != s.ID || u.Verdict != ledger.Admitted || u.Answered {
+		t.Errorf("unfinished: %+v", u)
+	}
+	b, err := r.l.Begin(r.arrival(a.Key, "x"))
+	must(t, err)
+	if b.State != ledger.InWork {
+		t.Errorf("re-delivered after the restart: %v", b.State)
+	}
+	must(t, r.l.Settle(u.Number, ledger.Settlement{Outcome: "uncertain", Answer: []byte("maybe"), Open: true}))
+	if answer, err := b.Wait(ctx); err != nil || string(answer) != "maybe" {
+		t.Errorf("answer %q, %v", answer, err)
+	}
+	r.reopen()
+	list, err = r.l.Unfinished()
+	must(t, err)
+	if len(list) != 1 || !list[0].Answered {
+		t.Fatalf("unfinished though answered: %v", list)
+	}
+	must(t, r.l.Settle(u.Number, ledger.Settlement{Outcome: "accepted", Answer: []byte("yes")}))
+	r.reopen()
+	list, err = r.l.Unfinished()
+	must(t, err)
+	if len(list) != 0 {
+		t.Errorf("unfinished at the end: %v", list)
+	}
+	b, err = r.l.Begin(r.arrival(a.Key, "x"))
+	must(t, err)
+	if string(b.Answer) != "maybe" {
+		t.Errorf("there was a second answer: %q", b.Answer)
+	}
+}
+
+func TestPendingAndDecide(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	s := r.session("alice", "mybot", "k1")
+	ask := func(ledger.View) ledger.Ruling {
+		return ledger.Ruling{Verdict: ledger.Pending, TxID: [20]byte{7}, TxBytes: []byte("tx")}
+	}
+	yes := func(v ledger.View) ledger.Ruling {
+		if v.Replay != ledger.Fresh {
+			return ledger.Ruling{}
+		}
+		return ledger.Ruling{Verdict: ledger.Admitted, Charges: []ledger.Charge{{Data: []byte("c"), Expires: v.Now.Add(time.Hour)}}}
+	}
+	out, err := r.l.Admit(ctx, r.admission(s, "x", r.nowMS()), ask)
+	must(t, err)
+	if r.try(s, "y", r.nowMS()) != ledger.NonceLow {
+		t.Error("a pending request does not hold its nonce")
+	}
+	_, err = r.l.Decide(ctx, out.Number, ask)
+	wantError(t, err, ledger.ErrRuling)
+	decided, err := r.l.Decide(ctx, out.Number, yes)
+	must(t, err)
+	if decided.Number != out.Number || decided.Verdict != ledger.Admitted {
+		t.Errorf("decided: %+v", decided)
+	}
+	_, err = r.l.Decide(ctx, out.Number, yes)
+	wantError(t, err, ledger.ErrNotPending)
+	list, err := r.l.Unfinished()
+	must(t, err)
+	if i := slices.IndexFunc(list, func(u ledger.Unfinished) bool { return u.Number == out.Number }); i < 0 ||
+		list[i].Verdict != ledger.Admitted || string(list[i].TxBytes) != "tx" {
+		t.Errorf("unfinished: %+v", list)
+	}
+	if got := r.charges(); len(got) != 1 || got[0] != "c" {
+		t.Errorf("charges: %v", got)
+	}
+
+	out, err = r.l.Admit(ctx, r.admission(s, "z", r.nowMS()+1), ask)
+	must(t, err)
+	_, err = r.l.EndSession(ctx, s.ID, nil)
+	must(t, err)
+	decided, err = r.l.Decide(ctx, out.Number, yes)
+	must(t, err)
+	if decided.Verdict != ledger.Denied {
+		t.Error("a pending request was admitted after its session's end")
+	}
+}
+
+// charges are all charges that a judge sees, by way of a request that belongs to nobody.
+func (r *rig) charges() (all []string) {
+	r.t.Helper()
+	a := ledger.Admission{Key: r.arrive(fmt.Sprint("look ", r.uuids)), Account: "nobody", Kind: "sign"}
+	_, err := r.l.Admit(ctx, a, func(v ledger.View) ledger.Ruling {
+		for c := range v.Charges() {
+			all = append(all, string(c.Data))
+		}
+		return ledger.Ruling{}
+	})
+	must(r.t, err)
+	return all
+}
+
+func TestExpiryBoundsGrowth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.o.Now = time.Now
+		r.reopen()
+		r.clock.ms.Store(time.Now().UnixMilli())
+		r.slot("mybot")
+		s := r.session("alice", "mybot", "k1")
+		a := r.admission(s, "x", r.nowMS())
+		out, err := r.l.Admit(ctx, a, func(v ledger.View) ledger.Ruling {
+			return ledger.Ruling{Verdict: ledger.Admitted, Charges: []ledger.Charge{{Data: []byte("c"), Expires: v.Now.Add(time.Hour)}}}
+		})
+		must(t, err)
+		must(t, r.l.Settle(out.Number, ledger.Settlement{Outcome: "accepted", Answer: []byte("yes")}))
+		state := func() ledger.BeginState {
+			b, err := r.l.Begin(r.arrival(a.Key, "x"))
+			must(t, err)
+			if b.State == ledger.New {
+				r.l.Drop(a.Key)
+			}
+			return b.State
+		}
+		time.Sleep(10 * time.Minute)
+		if got := state(); got != ledger.Answered {
+			t.Errorf("within the margin: %v", got)
+		}
+		time.Sleep(3 * time.Minute)
+		if got := state(); got != ledger.New {
+			t.Errorf("after the margin: %v", got)
+		}
+		if n := len(r.charges()); n != 1 {
+			t.Errorf("%d charges before their end", n)
+		}
+		time.Sleep(time.Hour)
+		if n := len(r.charges()); n != 0 {
+			t.Errorf("%d charges after their end", n)
+		}
+		time.Sleep(24 * time.Hour)
+		ended := false
+		for rec, err := range r.l.Audit(0) {
+			must(t, err)
+			ended = ended || rec.Type == ledger.RecordEnded && rec.Session == s.ID
+		}
+		if !ended {
+			t.Error("the trail does not tell of the session's end")
+		}
+		must(t, r.l.Close())
+	})
+}
+
+func TestManyRequestsMakeRoom(t *testing.T) {
+	r := newRig(t)
+	r.o.Requests = 40
+	r.reopen()
+	for range 200 {
+		must(t, r.l.Reject(r.arrive(fmt.Sprint(r.uuids)), ledger.Rejection{Outcome: "refused", Answer: []byte("no")}))
+		must(t, r.l.Flush(ctx))
+	}
+	r.o.Requests = 4
+	r.reopen()
+	_, err := r.l.Begin(ledger.Arrival{Key: ledger.RequestKey{UUID: "one more"}})
+	wantError(t, err, ledger.ErrBusy)
+}
+
+func TestTicketsKeepOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.slot("mybot")
+		s := r.session("alice", "mybot", "k1")
+		const n = 8
+		admissions := make([]ledger.Admission, n)
+		for i := range admissions {
+			admissions[i] = r.admission(s, fmt.Sprint(i), r.nowMS()+int64(i))
+			admissions[i].Ticket = r.l.Ticket("link", "alice")
+		}
+		given := r.l.Ticket("link", "alice")
+		other := r.admission(s, "elsewhere", 0)
+		other.Ticket = r.l.Ticket("link 2", "alice")
+		var mu sync.Mutex
+		var order []int
+		var wg sync.WaitGroup
+		admit := func(i int) {
+			wg.Go(func() {
+				_, err := r.l.Admit(ctx, admissions[i], func(v ledger.View) ledger.Ruling {
+					mu.Lock()
+					defer mu.Unlock()
+					order = append(order, i)
+					return allowFresh(v)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		for i := n - 1; i > 0; i-- {
+			if i != 3 {
+				admit(i)
+			}
+		}
+		admissions[3].Ticket.Release() // given up before its turn
+		admissions[3].Ticket.Release()
+		synctest.Wait()
+		if len(order) != 0 {
+			t.Errorf("admitted before the first: %v", order)
+		}
+		_, err := r.l.Admit(ctx, other, allowFresh) // another lane does not wait
+		must(t, err)
+
+		late := r.admission(s, "late", r.nowMS()+100)
+		late.Ticket = r.l.Ticket("link", "alice")
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		_, err = r.l.Admit(short, late, allowFresh)
+		wantError(t, err, context.DeadlineExceeded)
+
+		admit(0)
+		wg.Wait()
+		if want := []int{0, 1, 2, 4, 5, 6, 7}; !slices.Equal(order, want) {
+			t.Errorf("order %v, want %v", order, want)
+		}
+		given.Release()
+		after := r.admission(s, "after", r.nowMS()+101)
+		after.Ticket = r.l.Ticket("link", "alice")
+		_, err = r.l.Admit(ctx, after, allowFresh)
+		must(t, err)
+		must(t, r.l.Close())
+	})
+}
+
+func TestCommitsAreShared(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	s := r.session("alice", "mybot", "k1")
+	must(t, r.l.Close())
+	r.open()
+	commits := 0
+	gate := make(chan struct{})
+	r.l.TestingCommit(func(commit func() error) error {
+		commits++
+		if commits == 1 {
+			<-gate // while one is synced, the others gather
+		}
+		return commit()
+	})
+	var wg sync.WaitGroup
+	const n = 64
+	admit := func(i int, a ledger.Admission) {
+		wg.Go(func() {
+			if _, err := r.l.Admit(ctx, a, allowFresh); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	tickets := make([]ledger.Admission, n)
+	for i := range tickets {
+		tickets[i] = r.admission(s, fmt.Sprint(i), 0)
+		tickets[i].Ticket = r.l.Ticket("link", "alice")
+	}
+	last := r.l.Ticket("link", "alice")
+	for i, a := range tickets {
+		admit(i, a)
+	}
+	last.Turn() // all stand in the queue, or in the first commit
+	last.Release()
+	close(gate)
+	wg.Wait()
+	if commits > 3 {
+		t.Errorf("%d commits for %d requests", commits, n)
+	}
+}
+
+// TestReplayAgainstModel holds the rules against a model that keeps every request ever taken.
+func TestReplayAgainstModel(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	r := newRig(t)
+	r.o = r.o.WithSegment(16)
+	r.reopen()
+	r.slot("mybot")
+	var sessions []*ledger.Session
+	last := map[ledger.SessionID]int64{}
+	taken := map[string]bool{}
+	for i := range 3 {
+		sessions = append(sessions, r.session("alice", "mybot", fmt.Sprint("key ", i)))
+	}
+	for step := range 800 {
+		switch rng.IntN(40) {
+		case 0:
+			r.reopen()
+		case 1:
+			r.clock.add(time.Duration(rng.IntN(120)) * time.Second)
+		}
+		s := sessions[rng.IntN(len(sessions))]
+		text := fmt.Sprint("text ", rng.IntN(200))
+		var nonce int64
+		want := ledger.Fresh
+		if rng.IntN(2) == 0 {
+			nonce = r.nowMS() + rng.Int64N(1_400_000) - 700_000
+			switch {
+			case nonce <= last[s.ID]:
+				want = ledger.NonceLow
+			case nonce < r.nowMS()-600_000:
+				want = ledger.NonceBehind
+			default:
+				last[s.ID] = nonce
+			}
+		} else if name := s.ID.String() + text; taken[name] {
+			want = ledger.DigestSeen
+		} else {
+			taken[name] = true
+		}
+		if got := r.try(s, text, nonce); got != want {
+			t.Fatalf("step %d: %v, want %v", step, got, want)
+		}
+	}
+	if _, err := r.l.Verify(ctx); err != nil {
+		t.Error(err)
+	}
+}

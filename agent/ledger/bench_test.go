@@ -1,0 +1,144 @@
+package ledger_test
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pksa/agent/ledger"
+)
+
+// What a request may write to disk (design: at most 64 KB alone, 4 KB at 64 in flight).
+const (
+	mostAlone    = 64 << 10
+	mostTogether = 4 << 10
+)
+
+// busy is a ledger with a thousand sessions and a few thousand requests behind it.
+func busy(t testing.TB) (*rig, []*ledger.Session) {
+	r := newRig(t)
+	r.o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	r.reopen()
+	r.slot("mybot")
+	sessions := make([]*ledger.Session, 1000)
+	var wg sync.WaitGroup
+	for i := range sessions {
+		wg.Go(func() { sessions[i] = r.session(fmt.Sprint("account", i%10), "mybot", fmt.Sprint("key ", i)) })
+	}
+	wg.Wait()
+	r.inFlight(sessions, 5000, 256)
+	return r, sessions
+}
+
+var nonces atomic.Int64
+
+// whole is one request from Begin to Settle, of the size that a vote has.
+func (r *rig) whole(s *ledger.Session, id int64) error {
+	key := ledger.RequestKey{Relay: "wss://hive-auth.arcange.eu/", UUID: fmt.Sprintf("9b0e2dc3-f574-4766-abdd-%012x", id)}
+	a := ledger.Arrival{Key: key, Expires: r.clock.now().Add(time.Minute)}
+	copy(a.Digest[:], fmt.Sprintf("%032d", id))
+	if _, err := r.l.Begin(a); err != nil {
+		return err
+	}
+	out, err := r.l.Admit(ctx, ledger.Admission{
+		Key: key, Account: s.Account, Kind: "sign", Session: s.ID, Nonce: r.nowMS() + id,
+	}, func(v ledger.View) ledger.Ruling {
+		return ledger.Ruling{
+			Verdict: ledger.Admitted, Record: make([]byte, 300), TxBytes: make([]byte, 100), TxID: [20]byte{1},
+			Charges: []ledger.Charge{{Data: make([]byte, 40), Expires: v.Now.Add(24 * time.Hour)}},
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return r.l.Settle(out.Number, ledger.Settlement{Outcome: "accepted", Answer: make([]byte, 200), Record: make([]byte, 60)})
+}
+
+// inFlight works through n requests, so many at a time.
+func (r *rig) inFlight(sessions []*ledger.Session, n, width int) {
+	var wg sync.WaitGroup
+	var left atomic.Int64
+	left.Store(int64(n))
+	for range width {
+		wg.Go(func() {
+			for left.Add(-1) >= 0 {
+				id := nonces.Add(1)
+				if err := r.whole(sessions[int(id*7919)%len(sessions)], id); err != nil {
+					r.t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	must(r.t, r.l.Flush(ctx))
+}
+
+func TestBytesWritten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills a ledger")
+	}
+	r, sessions := busy(t)
+	before := r.l.TestingAlloc()
+	for range 20 {
+		r.inFlight(sessions, 1, 1)
+	}
+	if each := (r.l.TestingAlloc() - before) / 20; each > mostAlone {
+		t.Errorf("a request alone writes %d bytes", each)
+	} else {
+		t.Logf("alone: %d bytes", each)
+	}
+	before = r.l.TestingAlloc()
+	r.inFlight(sessions, 6400, 64)
+	if each := (r.l.TestingAlloc() - before) / 6400; each > mostTogether {
+		t.Errorf("a request among 64 writes %d bytes", each)
+	} else {
+		t.Logf("among 64: %d bytes", each)
+	}
+}
+
+func BenchmarkAdmit(b *testing.B) {
+	for _, width := range []int{1, 64} {
+		b.Run(fmt.Sprintf("%d in flight", width), func(b *testing.B) {
+			r, sessions := busy(b)
+			before := r.l.TestingAlloc()
+			b.ReportAllocs()
+			b.ResetTimer()
+			r.inFlight(sessions, b.N, width)
+			b.StopTimer()
+			b.ReportMetric(float64(r.l.TestingAlloc()-before)/float64(b.N), "disk-B/op")
+		})
+	}
+}
+
+func BenchmarkSessionsOf(b *testing.B) {
+	r := newRig(b)
+	r.slot("mybot")
+	var wg sync.WaitGroup
+	for i := range 1000 {
+		wg.Go(func() { r.session("alice", "mybot", fmt.Sprint("key ", i)) })
+	}
+	wg.Wait()
+	b.ReportAllocs()
+	for b.Loop() {
+		if len(r.l.SessionsOf("alice")) != 1000 {
+			b.Fatal("sessions are missing")
+		}
+	}
+}
+
+func BenchmarkBegin(b *testing.B) {
+	r := newRig(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		a := ledger.Arrival{Key: ledger.RequestKey{Relay: "relay", UUID: "uuid"}, Expires: r.clock.now()}
+		if _, err := r.l.Begin(a); err != nil {
+			b.Fatal(err)
+		}
+		r.l.Drop(a.Key)
+	}
+}

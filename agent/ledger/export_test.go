@@ -1,0 +1,72 @@
+package ledger
+
+import bolt "go.etcd.io/bbolt"
+
+// TestingCommit puts a function around every commit from now on; it must be set before the first call.
+func (l *Ledger) TestingCommit(fn func(commit func() error) error) { l.testCommit = fn }
+
+// WithSegment sets the number of records between checkpoints.
+func (o Options) WithSegment(n uint64) Options { o.segment = n; return o }
+
+// TestingRewrite changes the file of a closed ledger.
+func TestingRewrite(path string, fn func(audit *bolt.Bucket) error) error {
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		return err
+	}
+	if err := db.Update(func(tx *bolt.Tx) error { return fn(tx.Bucket(bucketAudit)) }); err != nil {
+		return err
+	}
+	return db.Close()
+}
+
+// TestingAlloc is how many bytes of pages all commits have written so far.
+func (l *Ledger) TestingAlloc() int64 {
+	l.fileMu.RLock()
+	defer l.fileMu.RUnlock()
+	s := l.db.Stats()
+	return s.TxStats.GetPageAlloc()
+}
+
+// RecordBytes and ParseRecord are the record's form in the file.
+func RecordBytes(r Record) []byte                    { return r.encode() }
+func ParseRecord(n uint64, b []byte) (Record, error) { return decodeRecord(n, b) }
+
+// NumberKey is a record's key.
+var NumberKey = numberKey
+
+// Turn waits until every earlier ticket of the lane has passed.
+func (t *Ticket) Turn() { <-t.turn }
+
+// SampleValues is one value of each other kind in the file.
+func SampleValues() [][]byte {
+	return [][]byte{
+		(&Slot{Secret: "s", generation: 3}).encode(),
+		(&Session{Account: "a", App: "b", AuthKey: "c", Origin: Hand, LastNonce: 4, Nonceless: true}).encode(),
+		(&authKey{Account: "a", LastNonce: 300}).encode(),
+		(&request{Account: "a", Answer: []byte{}, TxID: [20]byte{1}}).encode(),
+		encodeCharges([]Charge{{Data: []byte("x")}, {}}),
+	}
+}
+
+// RecodeValue reads a value and writes it again.
+func RecodeValue(which int, b []byte) ([]byte, error) {
+	switch which {
+	case 0:
+		v, err := decodeSlot("", b)
+		return v.encode(), err
+	case 1:
+		v, err := decodeSession(0, b)
+		return v.encode(), err
+	case 2:
+		v, err := decodeAuthKey(b)
+		return v.encode(), err
+	case 3:
+		v, err := decodeRequest(b)
+		return v.encode(), err
+	case 4:
+		v, err := decodeCharges(b)
+		return encodeCharges(v), err
+	}
+	return nil, errCodec
+}

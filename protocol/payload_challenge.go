@@ -1,6 +1,11 @@
 package protocol
 
-import "pksa/protocol/hive"
+import (
+	"fmt"
+	"log/slog"
+
+	"pksa/protocol/hive"
+)
 
 // ChallengeReqData is the clear payload of challenge_req (HAS §5.4). The text has not been through [CheckChallenge].
 type ChallengeReqData struct {
@@ -59,10 +64,11 @@ func (w *writer) challenge(text string, decrypt bool) {
 }
 
 // ChallengeAckData is the clear payload of challenge_ack (HAS §5.5) and the answer to a challenge inside an auth_req. No
-// request has its members, so that an answer sent back to a wallet is no request (HAS §13.3).
+// request has its members, so that an answer sent back to a wallet is no request (HAS §13.3). Challenge may be a decrypted
+// memo, so that printing leaves it out.
 type ChallengeAckData struct {
 	PubKey    hive.PublicKey // of the key that signed or decrypted
-	Challenge string         // signature of 130 hexadecimal digits, or the clear text with its leading "#"
+	Challenge string         // signature of 130 hexadecimal digits, or clear text with its leading "#"; at most MaxChallenge bytes
 }
 
 // DecodeChallengeAckData reads the clear payload of challenge_ack on the application's side. The signature is not checked
@@ -82,6 +88,9 @@ func (o *object) challengeAck() ChallengeAckData {
 	if o.err != nil {
 		return data
 	}
+	if len(data.Challenge) > MaxChallenge {
+		o.fail("challenge", ReasonSize)
+	}
 	key, err := hive.ParsePublicKey(text)
 	if err != nil {
 		o.fail("pubkey", ReasonValue)
@@ -100,6 +109,22 @@ func (d ChallengeAckData) Encode() ([]byte, error) {
 func (w *writer) challengeAck(d ChallengeAckData) {
 	w.open()
 	w.publicKey("pubkey", d.PubKey)
+	if len(d.Challenge) > MaxChallenge {
+		w.fail("challenge", "too large")
+	}
 	w.text("challenge", d.Challenge)
 	w.close()
 }
+
+func (d ChallengeAckData) redacted() string {
+	return fmt.Sprintf("answer by %s, challenge [redacted]", d.PubKey)
+}
+
+// Format prints the answer without its challenge, whatever the verb.
+func (d ChallengeAckData) Format(f fmt.State, _ rune) { fmt.Fprint(f, d.redacted()) }
+
+// LogValue gives a logger the answer without its challenge.
+func (d ChallengeAckData) LogValue() slog.Value { return slog.StringValue(d.redacted()) }
+
+// MarshalText gives an encoder the answer without its challenge; Encode is for the wire.
+func (d ChallengeAckData) MarshalText() ([]byte, error) { return []byte(d.redacted()), nil }

@@ -1,0 +1,301 @@
+package protocol_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+type payloadCase struct {
+	name   string
+	text   string
+	reason protocol.Reason
+	member string
+}
+
+func runPayloadCases[T any](t *testing.T, decode func([]byte) (T, error), cases []payloadCase) {
+	t.Helper()
+	var zero T
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			data, err := decode([]byte(c.text))
+			if c.reason == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			var refused *protocol.DecodeError
+			if !errors.As(err, &refused) {
+				t.Fatalf("got %+v, %v; want a refusal", data, err)
+			}
+			if refused.Reason != c.reason || refused.Member != c.member {
+				t.Errorf("got %v (%s, %q), want %s, %q", err, refused.Reason, refused.Member, c.reason, c.member)
+			}
+			if !reflect.DeepEqual(data, zero) {
+				t.Errorf("a refused payload gave %+v", data)
+			}
+		})
+	}
+}
+
+func TestDecodeAuthReqData(t *testing.T) {
+	challenge := func(members string) string { return `{"app":{"name":"x"},"challenge":{` + members + `}}` }
+	good := `"key_type":"posting","challenge":"hi"`
+	runPayloadCases(t, protocol.DecodeAuthReqData, []payloadCase{
+		{"all", `{"app":{"name":"x","description":"d","icon":"i","pubkey":"STM…"},"challenge":{` + good + `,"nonce":1,"decrypt":false,"pubkey":null},"token":"t"}`, "", ""},
+		{"nulls", challenge(good + `,"nonce":null,"decrypt":null,"pubkey":null`), "", ""},
+		{"decrypt", challenge(`"key_type":"memo","challenge":"#abc","decrypt":true`), "", ""},
+		{"active", challenge(`"key_type":"active","challenge":"hi"`), "", ""},
+		{"app null", `{"app":null}`, protocol.ReasonType, "app"},
+		{"app string", `{"app":"x"}`, protocol.ReasonType, "app"},
+		{"app array", `{"app":[{"name":"x"}]}`, protocol.ReasonType, "app"},
+		{"app.name null", `{"app":{"name":null}}`, protocol.ReasonType, "name"},
+		{"app.name missing", `{"app":{}}`, protocol.ReasonMissing, "name"},
+		{"app.icon number", `{"app":{"name":"x","icon":1}}`, protocol.ReasonType, "icon"},
+		{"app unknown member", `{"app":{"name":"x","url":"y"}}`, protocol.ReasonMember, ""},
+		{"app.Name", `{"app":{"Name":"x"}}`, protocol.ReasonMember, ""},
+		{"app.name twice", `{"app":{"name":"x","name":"y"}}`, protocol.ReasonDuplicate, ""},
+		{"unknown member", `{"app":{"name":"x"},"nonce":1}`, protocol.ReasonMember, ""},
+		{"sign data inside", `{"app":{"name":"x"},"ops":[]}`, protocol.ReasonMember, ""},
+		{"token number", `{"app":{"name":"x"},"token":1}`, protocol.ReasonType, "token"},
+		{"challenge string", `{"app":{"name":"x"},"challenge":"hi"}`, protocol.ReasonType, "challenge"},
+		{"challenge false", `{"app":{"name":"x"},"challenge":false}`, protocol.ReasonType, "challenge"},
+		{"challenge empty object", challenge(""), protocol.ReasonMissing, "key_type"},
+		{"challenge.key_type null", challenge(`"key_type":null,"challenge":"hi"`), protocol.ReasonType, "key_type"},
+		{"challenge.key_type owner", challenge(`"key_type":"owner","challenge":"hi"`), protocol.ReasonValue, "key_type"},
+		{"challenge.key_type upper case", challenge(`"key_type":"Posting","challenge":"hi"`), protocol.ReasonValue, "key_type"},
+		{"challenge.challenge missing", challenge(`"key_type":"posting"`), protocol.ReasonMissing, "challenge"},
+		{"challenge.challenge number", challenge(`"key_type":"posting","challenge":1`), protocol.ReasonType, "challenge"},
+		{"challenge.nonce string", challenge(good + `,"nonce":"1"`), protocol.ReasonType, "nonce"},
+		{"challenge.nonce zero", challenge(good + `,"nonce":0`), protocol.ReasonValue, "nonce"},
+		{"challenge.decrypt number", challenge(good + `,"decrypt":1`), protocol.ReasonType, "decrypt"},
+		{"challenge.decrypt of plain text", challenge(good + `,"decrypt":true`), protocol.ReasonValue, "challenge"},
+		{"challenge.pubkey string", challenge(good + `,"pubkey":"STM…"`), protocol.ReasonType, "pubkey"},
+		{"challenge unknown member", challenge(good + `,"expire":1`), protocol.ReasonMember, ""},
+	})
+}
+
+func TestDecodeSignReqData(t *testing.T) {
+	sign := func(key, ops, broadcast, more string) string {
+		return `{"key_type":` + key + `,"ops":` + ops + `,"broadcast":` + broadcast + more + `}`
+	}
+	ops := func(ops string) string { return sign(`"posting"`, ops, "true", "") }
+	nonce := func(nonce string) string { return sign(`"posting"`, `[["vote",{}]]`, "true", `,"nonce":`+nonce) }
+	runPayloadCases(t, protocol.DecodeSignReqData, []payloadCase{
+		{"active", sign(`"active"`, `[["vote",{}]]`, "false", ""), "", ""},
+		{"object form", ops(`[{"type":"vote_operation","value":{}}]`), "", ""},
+		{"white space", " " + sign(` "active" `, ` [ [ "vote" , { } ] ] `, " false ", "") + "\n", "", ""},
+		{"as many as allowed", ops(`[` + strings.Repeat(`[],`, protocol.MaxOps-1) + `[]]`), "", ""},
+		{"too many", ops(`[` + strings.Repeat(`[],`, protocol.MaxOps) + `[]]`), protocol.ReasonNames, "ops"},
+		{"ops null", ops("null"), protocol.ReasonType, "ops"},
+		{"ops of strings", ops(`["vote",{}]`), protocol.ReasonType, "ops"},
+		{"ops of null", ops(`[null]`), protocol.ReasonType, "ops"},
+		{"equal names in an operation", ops(`[["vote",{"voter":"a","voter":"b"}]]`), protocol.ReasonDuplicate, ""},
+		{"equal names spelt differently", ops(`[["vote",{"voter":"a","\u0076oter":"b"}]]`), protocol.ReasonDuplicate, ""},
+		{"broadcast null", sign(`"active"`, `[["vote",{}]]`, "null", ""), protocol.ReasonType, "broadcast"},
+		{"broadcast number", sign(`"active"`, `[["vote",{}]]`, "1", ""), protocol.ReasonType, "broadcast"},
+		{"key_type list", sign(`["active"]`, `[["vote",{}]]`, "true", ""), protocol.ReasonType, "key_type"},
+		{"key_type with a space", sign(`"active "`, `[["vote",{}]]`, "true", ""), protocol.ReasonValue, "key_type"},
+		{"nonce 1", nonce("1"), "", ""},
+		{"nonce 2^53-1", nonce("9007199254740991"), "", ""},
+		{"nonce 0", nonce("0"), protocol.ReasonValue, "nonce"},
+		{"nonce -0", nonce("-0"), protocol.ReasonValue, "nonce"},
+		{"nonce 1.0", nonce("1.0"), protocol.ReasonType, "nonce"},
+		{"nonce 1e12", nonce("1e12"), protocol.ReasonType, "nonce"},
+		{"nonce 1E12", nonce("1E12"), protocol.ReasonType, "nonce"},
+		{"nonce true", nonce("true"), protocol.ReasonType, "nonce"},
+		{"nonce list", nonce("[1]"), protocol.ReasonType, "nonce"},
+		{"nonce 2^64+1", nonce("18446744073709551617"), protocol.ReasonValue, "nonce"},
+		{"nonce twice", nonce(`1,"nonce":2`), protocol.ReasonDuplicate, ""},
+		{"account inside", sign(`"active"`, `[["vote",{}]]`, "true", `,"account":"alice"`), protocol.ReasonMember, ""},
+		{"token inside", sign(`"active"`, `[["vote",{}]]`, "true", `,"token":"x"`), protocol.ReasonMember, ""},
+		{"lone surrogate in an operation", ops(`[["comment",{"body":"\udc1d"}]]`), protocol.ReasonSyntax, ""},
+		{"bad UTF-8 in an operation", ops("[[\"comment\",{\"body\":\"\xff\"}]]"), protocol.ReasonUTF8, ""},
+		{"too deep", ops(`[` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `]`), protocol.ReasonDepth, ""},
+		{"too large", ops(`[["` + strings.Repeat("x", protocol.MaxData) + `"]]`), protocol.ReasonSize, ""},
+		{"empty", "", protocol.ReasonSyntax, ""},
+	})
+}
+
+func TestNonceUnits(t *testing.T) {
+	for text, want := range map[string]protocol.Nonce{
+		"1":                1000,
+		"1700000000":       1700000000000,
+		"99999999999":      99999999999000,
+		"100000000000":     100000000000,
+		"1700000000000":    1700000000000,
+		"9007199254740991": 9007199254740991,
+	} {
+		text := `{"key_type":"posting","challenge":"x","nonce":` + text + `}`
+		data, err := protocol.DecodeChallengeReqData([]byte(text))
+		if err != nil || data.Nonce != want {
+			t.Errorf("%s: nonce %d, %v; want %d", text, data.Nonce, err, want)
+			continue
+		}
+		again, err := data.Encode()
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if data2, err := protocol.DecodeChallengeReqData(again); err != nil || data2 != data {
+			t.Errorf("%s became %s", text, again)
+		}
+	}
+	for _, nonce := range []protocol.Nonce{-1, 1, 999, 1001, 1 << 53} {
+		data := protocol.ChallengeReqData{KeyType: hive.Memo, Challenge: "x", Nonce: nonce}
+		if text, err := data.Encode(); err == nil {
+			t.Errorf("nonce %d gave %s, which reads back as another", nonce, text)
+		}
+	}
+}
+
+func TestDecodeChallengeReqData(t *testing.T) {
+	runPayloadCases(t, protocol.DecodeChallengeReqData, []payloadCase{
+		{"decrypt null", `{"key_type":"memo","challenge":"x","decrypt":null}`, "", ""},
+		{"empty text is for the firewall", `{"key_type":"memo","challenge":""}`, "", ""},
+		{"decrypt", `{"key_type":"memo","challenge":"#x","decrypt":true}`, "", ""},
+		{"decrypt nothing", `{"key_type":"memo","challenge":"#","decrypt":true}`, protocol.ReasonValue, "challenge"},
+		{"decrypt much", `{"key_type":"memo","challenge":"#` + strings.Repeat("x", protocol.MaxChallenge) + `","decrypt":true}`, protocol.ReasonSize, "challenge"},
+		{"challenge null", `{"key_type":"memo","challenge":null}`, protocol.ReasonType, "challenge"},
+		{"pubkey", `{"key_type":"memo","challenge":"x","pubkey":null}`, protocol.ReasonMember, ""},
+		{"an answer", `{"pubkey":"` + testKey + `","challenge":"x"}`, protocol.ReasonMember, ""},
+		{"nonce null", `{"key_type":"memo","challenge":"x","nonce":null}`, protocol.ReasonType, "nonce"},
+	})
+}
+
+func TestDecodeAuthAckData(t *testing.T) {
+	signed := `{"pubkey":"` + testKey + `","challenge":"ab"}`
+	runPayloadCases(t, protocol.DecodeAuthAckData, []payloadCase{
+		{"expire only", `{"expire":1}`, "", ""},
+		{"microseconds", `{"expire":1700000000000000}`, "", ""},
+		{"challenge", `{"expire":1,"challenge":` + signed + `}`, "", ""},
+		{"challenge_data", `{"expire":1,"challenge_data":` + signed + `}`, "", ""},
+		{"both", `{"expire":1,"challenge":` + signed + `,"challenge_data":` + signed + `}`, "", ""},
+		{"nulls", `{"expire":1,"challenge":null,"challenge_data":null,"token":null}`, "", ""},
+		{"both differ", `{"expire":1,"challenge":` + signed + `,"challenge_data":` + strings.Replace(signed, "ab", "ac", 1) + `}`, protocol.ReasonValue, "challenge_data"},
+		{"expire missing", `{}`, protocol.ReasonMissing, "expire"},
+		{"expire string", `{"expire":"1"}`, protocol.ReasonType, "expire"},
+		{"memo of Keychain", `{"expire":1,"challenge":"#abc"}`, protocol.ReasonType, "challenge"},
+		{"bad key", `{"expire":1,"challenge":{"pubkey":"STM","challenge":"ab"}}`, protocol.ReasonValue, "pubkey"},
+		{"unknown member", `{"expire":1,"nonce":1}`, protocol.ReasonMember, ""},
+	})
+	for _, name := range []string{"challenge", "challenge_data"} {
+		data, err := protocol.DecodeAuthAckData([]byte(`{"expire":5,"` + name + `":` + signed + `}`))
+		if err != nil || data.Challenge == nil || data.Challenge.Challenge != "ab" || data.Challenge.PubKey.String() != testKey {
+			t.Errorf("%s: %+v, %v", name, data, err)
+		}
+	}
+}
+
+func TestDecodeChallengeAckData(t *testing.T) {
+	runPayloadCases(t, protocol.DecodeChallengeAckData, []payloadCase{
+		{"good", `{"pubkey":"` + testKey + `","challenge":"#clear"}`, "", ""},
+		{"pubkey missing", `{"challenge":"ab"}`, protocol.ReasonMissing, "pubkey"},
+		{"pubkey null", `{"pubkey":null,"challenge":"ab"}`, protocol.ReasonType, "pubkey"},
+		{"challenge missing", `{"pubkey":"` + testKey + `"}`, protocol.ReasonMissing, "challenge"},
+		{"challenge too large", `{"pubkey":"` + testKey + `","challenge":"` + strings.Repeat("x", protocol.MaxChallenge+1) + `"}`, protocol.ReasonSize, "challenge"},
+		{"unknown member", `{"pubkey":"` + testKey + `","challenge":"ab","key_type":"posting"}`, protocol.ReasonMember, ""},
+	})
+}
+
+// TestNoAnswerIsARequest: whatever a wallet seals, sent back to it by a relay, is not a request (HAS §13.2, §13.3).
+func TestNoAnswerIsARequest(t *testing.T) {
+	key, err := hive.ParsePublicKey(testKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := protocol.ChallengeAckData{PubKey: key, Challenge: `#{"key_type":"active","ops":[["transfer",{}]],"broadcast":true}`}
+	first, err := protocol.AuthAckData{Expire: 1, Token: testUUID, Challenge: &signed}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := signed.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := []string{
+		string(first), string(second), testUUID,
+		protocol.TextAuthFailed, protocol.TextRefused, protocol.TextInvalid, protocol.TextNonce, protocol.TextNotSupported,
+		protocol.TextNotPermitted, protocol.TextLimit, protocol.TextBroadcastFailed, protocol.TextBroadcastUncertain,
+		protocol.TextBusy, protocol.TextInternal,
+	}
+	for _, answer := range answers {
+		for _, kind := range []protocol.Kind{protocol.Auth, protocol.Sign, protocol.Challenge} {
+			if text, err := recode(kind, []byte(answer)); err == nil {
+				t.Errorf("%q is a request of kind %s: %s", answer, kind, text)
+			}
+		}
+	}
+}
+
+func TestEncodePayloads(t *testing.T) {
+	key, err := hive.ParsePublicKey(testKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := protocol.ChallengeAckData{PubKey: key, Challenge: "ab"}
+	inner := `{"pubkey":"` + testKey + `","challenge":"ab"}`
+	cases := []struct {
+		data interface{ Encode() ([]byte, error) }
+		want string // empty = refused
+	}{
+		{protocol.AuthReqData{App: protocol.AppInfo{Name: "x"}}, `{"app":{"name":"x"}}`},
+		{protocol.AuthReqData{
+			App:       protocol.AppInfo{Name: `<&>"\` + "\u2028", Description: "d", Icon: "i", PubKey: "p"},
+			Challenge: &protocol.AuthChallenge{KeyType: hive.Posting, Challenge: "#c", Decrypt: true}, Token: "t",
+		}, `{"app":{"name":"<&>\"\\` + "\u2028" + `","description":"d","icon":"i","pubkey":"p"},"challenge":{"key_type":"posting","challenge":"#c","decrypt":true},"token":"t"}`},
+		{protocol.AuthAckData{Expire: 5, Token: "t", Challenge: &signed}, `{"expire":5,"token":"t","challenge":` + inner + `,"challenge_data":` + inner + `}`},
+		{protocol.SignReqData{KeyType: hive.Active, Ops: [][]byte{[]byte(`["vote", {"b":1,"a":2}]`), []byte(`{}`)}, Nonce: 1700000000000}, `{"key_type":"active","ops":[["vote", {"b":1,"a":2}],{}],"broadcast":false,"nonce":1700000000000}`},
+		{protocol.ChallengeReqData{KeyType: hive.Memo, Challenge: "#c", Decrypt: true, Nonce: 1700000000000}, `{"key_type":"memo","challenge":"#c","decrypt":true,"nonce":1700000000000}`},
+		{signed, inner},
+
+		{protocol.AuthReqData{}, ""},
+		{protocol.AuthReqData{App: protocol.AppInfo{Name: "\xff"}}, ""},
+		{protocol.AuthReqData{App: protocol.AppInfo{Name: "x"}, Challenge: &protocol.AuthChallenge{Challenge: "x"}}, ""},
+		{protocol.AuthReqData{App: protocol.AppInfo{Name: "x"}, Challenge: &protocol.AuthChallenge{KeyType: hive.Owner, Challenge: "x"}}, ""},
+		{protocol.AuthAckData{}, ""},
+		{protocol.AuthAckData{Expire: 1, Challenge: &protocol.ChallengeAckData{}}, ""},
+		{protocol.SignReqData{KeyType: hive.Active}, ""},
+		{protocol.SignReqData{KeyType: hive.Memo, Ops: [][]byte{[]byte(`[]`)}}, ""},
+		{protocol.SignReqData{KeyType: hive.Active, Ops: [][]byte{[]byte(`[],[]`)}}, ""},
+		{protocol.SignReqData{KeyType: hive.Active, Ops: [][]byte{[]byte(`{"a":1,"a":2}`)}}, ""},
+		{protocol.SignReqData{KeyType: hive.Active, Ops: [][]byte{nil}}, ""},
+		{protocol.SignReqData{KeyType: hive.Active, Ops: make([][]byte, protocol.MaxOps+1)}, ""},
+		{protocol.SignReqData{KeyType: hive.Active, Ops: [][]byte{[]byte(strings.Repeat("[", 31) + strings.Repeat("]", 31))}}, ""},
+		{protocol.ChallengeReqData{KeyType: hive.Memo, Challenge: "plain", Decrypt: true}, ""},
+		{protocol.ChallengeReqData{Challenge: "x"}, ""},
+		{protocol.ChallengeAckData{Challenge: "x"}, ""},
+	}
+	for _, c := range cases {
+		text, err := c.data.Encode()
+		if string(text) != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%+v:\ngot  %s, %v\nwant %s", c.data, text, err, c.want)
+		}
+	}
+}
+
+// TestAnswerKeepsItsChallenge: with decrypt it is clear text that only the application may read.
+func TestAnswerKeepsItsChallenge(t *testing.T) {
+	answer := protocol.ChallengeAckData{Challenge: "#s3cret"}
+	inside := protocol.AuthAckData{Expire: 1, Challenge: &answer}
+	marshalled, err := json.Marshal([]any{answer, inside})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "answer", answer, "inside", inside)
+	for _, text := range []string{fmt.Sprintf("%v %+v %#v %s %q %x", answer, answer, answer, &answer, answer, answer), log.String(), string(marshalled)} {
+		if strings.Contains(text, "s3cret") || strings.Contains(text, "733363726574") {
+			t.Errorf("printed as %s", text)
+		}
+	}
+}

@@ -147,7 +147,7 @@ func (c *Client) acquire(ctx context.Context) (*link, error) {
 		}
 		c.mu.Lock()
 		c.waiting--
-		if err == nil && c.link == nil && c.failure != nil {
+		if err == nil && !c.closed && c.link == nil && c.failure != nil {
 			err = fmt.Errorf("%w: %w", ErrLost, c.failure)
 		}
 		if err != nil {

@@ -38,8 +38,8 @@ type Options struct {
 	Network *hive.Network
 	// Keys, if set, names the public keys of an account. Signed challenges must then come from one of them.
 	Keys func(ctx context.Context, account hive.AccountName) ([]hive.PublicKey, error)
-	// Transaction, if set, fetches a transaction as JSON from the chain, or returns [ErrNoTransaction]. It is asked
-	// again every ConfirmEvery until ConfirmWithin is over.
+	// Transaction, if set, fetches a transaction from the chain, as the JSON that get_transaction of a Hive API node
+	// returns, or returns [ErrNoTransaction]. It is asked again every ConfirmEvery until ConfirmWithin is over.
 	Transaction   func(ctx context.Context, id hive.TxID) ([]byte, error)
 	ConfirmEvery  time.Duration // 3 s (one block) if zero
 	ConfirmWithin time.Duration // 1 minute if zero

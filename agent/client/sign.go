@@ -186,6 +186,10 @@ func (c *Client) confirm(ctx context.Context, id hive.TxID, asked []hive.Operati
 }
 
 func (c *Client) confirmed(raw []byte, id hive.TxID, asked []hive.Operation) error {
+	raw, err := transactionMembers(raw)
+	if err != nil {
+		return badAnswer("transaction %s: %w", id, err)
+	}
 	_, packed, err := c.readTransaction(raw, asked)
 	if err != nil {
 		return badAnswer("transaction %s: %w", id, err)
@@ -194,4 +198,17 @@ func (c *Client) confirmed(raw []byte, id hive.TxID, asked []hive.Operation) err
 		return badAnswer("transaction %s: the node returned %s", id, got)
 	}
 	return nil
+}
+
+// transactionMembers leaves out what nodes add to a transaction that they are asked for: where it stands, and its id,
+// which is computed here instead.
+func transactionMembers(raw []byte) ([]byte, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, errors.New("not a JSON object")
+	}
+	for _, added := range []string{"block_num", "transaction_id", "transaction_num"} {
+		delete(members, added)
+	}
+	return json.Marshal(members)
 }

@@ -353,17 +353,17 @@ func TestNoise(t *testing.T) {
 			p.quiet(time.Second)
 		}
 		for frame, text := range map[string]string{
-			`{"cmd":"auth_attach"}`:                       "unknown cmd",
-			`{"cmd":"connected"}`:                         "unknown cmd",
-			`{}`:                                          "invalid payload (cmd)",
-			`[]`:                                          "invalid payload",
-			`hello`:                                       "invalid payload",
-			`{"cmd":"sign_req"}`:                          "invalid payload (account)",
-			`{"cmd":"sign_req","account":"alice"}`:        "invalid payload (data)",
-			`{"cmd":"sign_req","account":"@alice"}`:       "invalid payload (account)",
-			`{"cmd":"register_req","app":""}`:             "invalid payload (accounts)",
-			`{"cmd":"attach_req","uuid":"1"}`:             "invalid payload (uuid)",
-			`{"cmd":"key_req","cmd":"key_req"}`:           "invalid payload",
+			`{"cmd":"auth_attach"}`:                 "unknown cmd",
+			`{"cmd":"connected"}`:                   "unknown cmd",
+			`{}`:                                    "invalid payload (cmd)",
+			`[]`:                                    "invalid payload",
+			`hello`:                                 "invalid payload",
+			`{"cmd":"sign_req"}`:                    "invalid payload (account)",
+			`{"cmd":"sign_req","account":"alice"}`:  "invalid payload (data)",
+			`{"cmd":"sign_req","account":"@alice"}`: "invalid payload (account)",
+			`{"cmd":"register_req","app":""}`:       "invalid payload (accounts)",
+			`{"cmd":"attach_req","uuid":"1"}`:       "invalid payload (uuid)",
+			`{"cmd":"key_req","cmd":"key_req"}`:     "invalid payload",
 			`{"cmd":"sign_req","account":1,"data":"\uD8"`: "invalid payload",
 		} {
 			p.raw(frame)

@@ -73,22 +73,23 @@ type Wire struct {
 
 // carry serves one connection of a client.
 func (s *Server) carry(rw http.ResponseWriter, req *http.Request) {
-	client, err := websocket.Accept(rw, req, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	ctx, end := context.WithCancel(context.Background())
+	defer end()
+	w := &Wire{ctx: ctx, end: end, frozen: make(chan struct{})}
+	client, err := websocket.Accept(rw, req, &websocket.AcceptOptions{InsecureSkipVerify: true, OnPingReceived: w.pong})
 	if err != nil {
 		return
 	}
 	defer client.CloseNow()
-	ctx, end := context.WithCancel(context.Background())
-	defer end()
 	dialer := &http.Client{Transport: &http.Transport{DialContext: s.inner.DialContext, DisableKeepAlives: true}}
-	relay, _, err := websocket.Dial(ctx, "ws://"+s.inner.Addr().String(), &websocket.DialOptions{HTTPClient: dialer})
+	relay, _, err := websocket.Dial(ctx, "ws://"+s.inner.Addr().String(), &websocket.DialOptions{HTTPClient: dialer, OnPingReceived: w.pong})
 	if err != nil {
 		return
 	}
 	defer relay.CloseNow()
 	client.SetReadLimit(-1)
 	relay.SetReadLimit(-1)
-	w := &Wire{client: client, relay: relay, ctx: ctx, end: end, frozen: make(chan struct{})}
+	w.client, w.relay = client, relay
 	for i := range w.held {
 		w.held[i] = make(chan Frame, 1)
 	}
@@ -101,6 +102,16 @@ func (s *Server) carry(rw http.ResponseWriter, req *http.Request) {
 	pumps.Go(func() { w.pump(ToClient, relay, s.fault) })
 	pumps.Wait()
 	w.later.Wait()
+}
+
+// pong reports whether a ping is answered.
+func (w *Wire) pong(context.Context, []byte) bool {
+	select {
+	case <-w.frozen:
+		return false
+	default:
+		return true
+	}
 }
 
 func (s *Server) enter(w *Wire) bool {

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"strings"
 
 	"pksa/protocol/hive"
 )
@@ -73,14 +72,8 @@ func refuseOperation(op hive.Operation) (Code, string) {
 	case need.Other || len(need.Posting)+len(need.Active) == 0:
 		return CodeUnsupported, d.Name + " needs another authority than an account's"
 	}
-	for _, f := range d.Fields {
-		if !f.Memo {
-			continue
-		}
-		x, _ := op.Field(f.Name)
-		if memo, _ := x.(string); strings.HasPrefix(memo, "#") && !hive.IsEncryptedMemo(memo) {
-			return CodePlainMemo, d.Name + ": the memo begins with # and is not encrypted; it would be sent for all to read"
-		}
+	if op.PlainMemo() {
+		return CodePlainMemo, d.Name + ": the memo begins with # and is not encrypted; all could read it"
 	}
 	return "", ""
 }

@@ -52,7 +52,7 @@ func (c *compiler) readMeasure(m mapping, l *limit) {
 			c.readQuota(item, key, l)
 		}
 	}
-	if l.measure == 0 && !c.bad[m.node] {
+	if l.measure == 0 && !m.saysAny(measureNames[measureRequests:]...) {
 		c.complain(m.node, "a limit needs one of requests, count, spend, sum")
 	}
 }
@@ -79,7 +79,7 @@ func (c *compiler) readQuota(n *yaml.Node, key string, l *limit) {
 	var err error
 	if window != "request" {
 		if q.window, err = parseSpan(window); err != nil {
-			c.complain(n, "%v, or request", err)
+			c.complain(n, "%v; a window is that, or the word request", err)
 			return
 		}
 	}

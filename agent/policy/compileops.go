@@ -78,6 +78,7 @@ func (c *compiler) opEntry(n *yaml.Node, r *rule) (opEntry, bool) {
 	if n.Kind == yaml.MappingNode {
 		e.fields = c.fieldTests(n.Content[1], e)
 	}
+	c.reviewEntry(name, e, r)
 	return e, true
 }
 

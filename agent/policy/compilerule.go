@@ -19,10 +19,10 @@ var (
 		"broadcast", "on_behalf_of", "hours", "days", "from", "until",
 	}
 	sectionKeys = map[section][]string{
-		allowSection: append([]string{"takeover", "session"}, commonKeys...),
-		askSection:   append([]string{"takeover", "session", "only", "timeout"}, commonKeys...),
-		denySection:  append([]string{"answer"}, commonKeys...),
-		limitSection: append([]string{"requests", "count", "spend", "sum", "of", "per", "over"}, commonKeys...),
+		allowSection: with("takeover", "session"),
+		askSection:   with("takeover", "session", "only", "timeout"),
+		denySection:  with("answer"),
+		limitSection: with("requests", "count", "spend", "sum", "of", "per", "over"),
 	}
 	// keysOf says which kinds of request a key is about. What is not here is about all.
 	keysOf = map[string][]Kind{
@@ -30,6 +30,8 @@ var (
 		"spend": {Sign}, "sum": {Sign}, "text": {Challenge}, "session": {Auth}, "key": {Sign, Challenge, Decrypt},
 	}
 )
+
+func with(more ...string) []string { return append(slices.Clone(commonKeys), more...) }
 
 const defaultSession = 24 * time.Hour
 
@@ -70,7 +72,7 @@ func (c *compiler) common(m mapping, r *rule) {
 	}
 	c.readKinds(m, r)
 	c.readMust(m, r)
-	r.accounts = c.readNames(m, "accounts", c.checkAccount)
+	r.accounts = c.readNames(m, "accounts", c.checkOwnAccount)
 	r.apps = c.readNames(m, "apps", c.checkApp)
 	r.behalf = c.readNames(m, "on_behalf_of", c.checkAccount)
 	if r.behalf == nil && r.section.permits() && !m.has("on_behalf_of") {
@@ -91,6 +93,9 @@ func (c *compiler) common(m mapping, r *rule) {
 
 func (c *compiler) readName(m mapping, r *rule) {
 	if !m.has("name") {
+		if !m.missing("name") {
+			return
+		}
 		c.complain(m.node, "a name is missing; it stands in logs, audit and explanations")
 		return
 	}
@@ -129,15 +134,17 @@ func (c *compiler) readKinds(m mapping, r *rule) {
 		if about == nil || !m.has(key) {
 			continue
 		}
-		left := false
-		for k := range r.kinds {
-			r.kinds[k] = r.kinds[k] && slices.Contains(about, k)
-			left = left || r.kinds[k]
+		left := map[Kind]bool{}
+		for k, on := range r.kinds {
+			if on && slices.Contains(about, k) {
+				left[k] = true
+			}
 		}
-		if !left {
+		if len(left) == 0 {
 			c.complainKind(m.key(key), said, about)
-			return
+			continue
 		}
+		r.kinds = left
 	}
 }
 
@@ -166,7 +173,7 @@ func (c *compiler) readMust(m mapping, r *rule) {
 		return
 	}
 	for _, key := range []string{"request", "apps"} {
-		if !m.has(key) {
+		if m.missing(key) {
 			c.complain(m.node, "%s must be said in %s%s", key, r.section, map[string]string{
 				"request": ": auth, sign, challenge or decrypt", "apps": ": a list of app slots, or any"}[key])
 		}
@@ -175,9 +182,9 @@ func (c *compiler) readMust(m mapping, r *rule) {
 		return
 	}
 	switch {
-	case r.kinds[Sign] && !m.has("operations") && !m.has("transaction"):
+	case r.kinds[Sign] && !m.saysAny("operations", "transaction"):
 		c.complain(m.node, "operations or transaction must be said with request: sign")
-	case r.kinds[Challenge] && !m.has("text"):
+	case r.kinds[Challenge] && m.missing("text"):
 		c.complain(m.node, `text must be said with request: challenge; a signed text can be a credential elsewhere`)
 	}
 }
@@ -234,12 +241,22 @@ func (c *compiler) checkAccount(n *yaml.Node, name string) {
 	}
 }
 
+// checkOwnAccount is for accounts whose key answers.
+func (c *compiler) checkOwnAccount(n *yaml.Node, name string) {
+	c.checkAccount(n, name)
+	if !c.bad[n] && len(c.env.Accounts) > 0 && !slices.Contains(c.env.Accounts, hive.AccountName(name)) {
+		c.warn(n, "%s is no account of the keystore", quote(name))
+	}
+}
+
 func (c *compiler) checkApp(n *yaml.Node, name string) {
 	switch {
 	case name == "any":
 		c.complain(n, `for all app slots write apps: any, without brackets`)
 	case name == "" || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
 		c.complain(n, "%s is no name of an app slot", quote(name))
+	case len(c.env.Slots) > 0 && !slices.Contains(c.env.Slots, name):
+		c.warn(n, "there is no app slot %s%s", quote(name), didYouMean(name, c.env.Slots))
 	}
 }
 

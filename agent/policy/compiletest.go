@@ -53,6 +53,7 @@ func (c *compiler) literalTest(n *yaml.Node, sh *shape, where string) test {
 		c.complain(n, "%s", inField(where, err))
 		return anything{}
 	}
+	c.reviewPercent(n, sh, v, where)
 	return equals{v}
 }
 
@@ -84,7 +85,11 @@ func (c *compiler) reference(n *yaml.Node, name string, sh *shape, where string)
 	}
 	list, ok := c.lists[name]
 	if !ok {
-		c.complain(n, "there is no list %q%s; a text that begins with $ is written $$%s", name, didYouMean(name, c.listNames), name)
+		hint := didYouMean(name, c.listNames)
+		if hint == "" {
+			hint = fmt.Sprintf("; a text that begins with $ is written $$%s", name)
+		}
+		c.complain(n, "there is no list %q%s", name, hint)
 		return anything{}
 	}
 	var t oneOf
@@ -254,6 +259,7 @@ func (c *compiler) boundTest(e entry, sh *shape, where string) test {
 		c.complain(e.value, "%s", inField(e.key.Value, err))
 		return anything{}
 	}
+	c.reviewPercent(e.value, sh, v, where)
 	return bound{v, e.key.Value == "max"}
 }
 

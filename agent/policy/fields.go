@@ -165,18 +165,7 @@ func pairValue(name string, weight uint16) value {
 
 // priceOf is HBD for one HIVE, or unreadable where the operation names no price.
 func priceOf(op hive.Operation) value {
-	var rate hive.Price
-	switch names := op.Definition().Price; len(names) {
-	case 1:
-		x, _ := op.Field(names[0])
-		rate, _ = x.(hive.Price)
-	case 2:
-		base, _ := op.Field(names[0])
-		quote, _ := op.Field(names[1])
-		rate.Base, _ = base.(hive.Asset)
-		rate.Quote, _ = quote.(hive.Asset)
-	}
-	r, ok := rate.HBDPerHIVE()
+	r, ok := op.Price()
 	if !ok {
 		return value{kind: isUnreadable}
 	}

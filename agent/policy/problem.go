@@ -85,19 +85,25 @@ func quote(s string) string {
 
 // didYouMean is empty, or what to add to a complaint about a word that is none of known.
 func didYouMean(word string, known []string) string {
+	if best := nearestWord(word, known); best != "" {
+		return fmt.Sprintf("; did you mean %q?", best)
+	}
+	return ""
+}
+
+// nearestWord returns the one of known that the word was probably meant to be, or "".
+func nearestWord(word string, known []string) string {
 	if meant, ok := otherNames[word]; ok && slices.Contains(known, meant) {
-		return fmt.Sprintf("; did you mean %q?", meant)
+		return meant
 	}
 	best, bestDistance := "", 1+max(len(word), 3)/3
 	for _, candidate := range known {
-		if d := distance(strings.ToLower(word), candidate); d < bestDistance || d == bestDistance && best != "" && candidate < best {
+		d := distance(strings.ToLower(word), candidate)
+		if d < bestDistance || d == bestDistance && best != "" && candidate < best {
 			best, bestDistance = candidate, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	return best
 }
 
 // otherNames are words that people use for a key and that are not near it in letters.

@@ -53,8 +53,8 @@ func (r *reader) document(src []byte) *yaml.Node {
 	root, second, err := parseYAML(src)
 	switch {
 	case err != nil:
-		line, text := parseLine(err)
-		r.complain(&yaml.Node{Line: line, Column: 1}, "not YAML: %s%s", text, syntaxHint(text))
+		at, text := r.syntaxError(err)
+		r.complain(at, "not YAML: %s%s", text, syntaxHint(text))
 		return nil
 	case root == nil || root.Kind == yaml.ScalarNode && root.Tag == "!!null":
 		r.complain(start, `the file is empty; a policy begins with "version: 1"`)
@@ -188,9 +188,17 @@ type entry struct{ key, value *yaml.Node }
 type mapping struct {
 	node    *yaml.Node
 	entries map[string]entry
+	meant   map[string]bool // keys that are misspelt, and so are not missing
 }
 
 func (m mapping) has(key string) bool { return m.entries[key].value != nil }
+
+// missing is for keys that must be there.
+func (m mapping) missing(key string) bool { return !m.has(key) && !m.meant[key] }
+
+func (m mapping) saysAny(keys ...string) bool {
+	return slices.ContainsFunc(keys, func(key string) bool { return !m.missing(key) })
+}
 
 func (m mapping) value(key string) *yaml.Node { return m.entries[key].value }
 
@@ -198,7 +206,7 @@ func (m mapping) key(key string) *yaml.Node { return m.entries[key].key }
 
 // mapping reads a map whose keys must be among known.
 func (r *reader) mapping(n *yaml.Node, what string, known []string) (mapping, bool) {
-	m := mapping{n, map[string]entry{}}
+	m := mapping{n, map[string]entry{}, map[string]bool{}}
 	if r.bad[n] {
 		return m, false
 	}
@@ -211,12 +219,23 @@ func (r *reader) mapping(n *yaml.Node, what string, known []string) (mapping, bo
 		switch {
 		case r.bad[key]:
 		case !slices.Contains(known, key.Value):
-			r.complain(key, "%q is no key here%s", key.Value, didYouMean(key.Value, known))
+			m.meant[nearestWord(key.Value, known)] = true
+			r.complain(key, "%q is no key here%s", key.Value, keyHint(key.Value, known))
 		default:
 			m.entries[key.Value] = entry{key, val}
 		}
 	}
 	return m, true
+}
+
+// keyHint says what a key that is none may have been meant to be, or where it belongs.
+func keyHint(key string, known []string) string {
+	for s := allowSection; s <= limitSection; s++ {
+		if slices.Contains(sectionKeys[s], key) && slices.Contains(known, "name") {
+			return fmt.Sprintf("; it is one of %s", s)
+		}
+	}
+	return didYouMean(key, known)
 }
 
 // sequence returns the items of a list.
@@ -277,7 +296,7 @@ var syntaxLine = regexp.MustCompile(`^line ([0-9]+): `)
 // syntaxHint explains the two complaints of YAML that policies run into.
 func syntaxHint(text string) string {
 	switch {
-	case strings.Contains(text, "alphabetic or numeric character"):
+	case strings.Contains(text, "alphabetic or numeric character"), strings.Contains(text, "is an alias of nothing"):
 		return "; a value that begins with * or & needs quotes"
 	case strings.Contains(text, "cannot start any token"):
 		return "; a value that begins with @, ` or % needs quotes, and account names have no @"
@@ -285,12 +304,25 @@ func syntaxHint(text string) string {
 	return ""
 }
 
-// parseLine takes the line out of an error of the YAML library, which gives no column.
-func parseLine(err error) (line int, text string) {
-	text = strings.TrimPrefix(err.Error(), "yaml: ")
+var unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
+
+// syntaxError finds the place of an error of the YAML library, which gives a
+// line at best.
+func (r *reader) syntaxError(err error) (*yaml.Node, string) {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	at := &yaml.Node{Line: 1, Column: 1}
 	if m := syntaxLine.FindStringSubmatch(text); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		text = text[len(m[0]):]
+		at.Line, _ = strconv.Atoi(m[1])
+		at.Line = max(at.Line, 1)
+		return at, text[len(m[0]):]
 	}
-	return max(line, 1), text
+	if m := unknownAnchor.FindStringSubmatch(text); m != nil {
+		for i, line := range r.lines {
+			if before, _, ok := strings.Cut(line, "*"+m[1]); ok {
+				at.Line, at.Column = i+1, utf8.RuneCountInString(before)+1
+				return at, "*" + m[1] + " is an alias of nothing"
+			}
+		}
+	}
+	return at, text
 }

@@ -1,3 +1,153 @@
 package policy
 
-func (c *compiler) review(p *Policy) {}
+import (
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"pksa/protocol/hive"
+)
+
+// review warns about what is written correctly and is probably not meant.
+func (c *compiler) review(p *Policy) {
+	for _, r := range p.rules {
+		c.reviewTime(r)
+		c.reviewValue(r, p.limits)
+		if r.section == askSection && c.env.NobodyToAsk {
+			c.warn(c.nodes[r], "rule %q asks, and no way to ask a person is configured: it denies", r.name)
+		}
+	}
+	for _, l := range p.limits {
+		c.reviewTime(&l.rule)
+		if l.over && c.env.NobodyToAsk {
+			c.warn(c.nodes[&l.rule], "limit %q asks, and no way to ask a person is configured: it denies", l.name)
+		}
+	}
+}
+
+func (c *compiler) reviewTime(r *rule) {
+	if u := r.when.until; !u.IsZero() && !c.env.Now.IsZero() && !c.env.Now.Before(u) {
+		c.warn(c.nodes[r], "%q has expired: it held until %s", r.name, u.Format("2006-01-02T15:04:05Z"))
+	}
+	if r.ordered && neverTogether(r.entries) {
+		c.warn(c.nodes[r], "%q never matches: the chain refuses posting and active operations in one transaction", r.name)
+	}
+}
+
+// neverTogether is true for operations of which one needs the posting key and
+// another the active key, whatever their content.
+func neverTogether(entries []opEntry) bool {
+	seen := map[hive.Role]bool{}
+	for _, e := range entries {
+		if d, ok := hive.DefinitionOf(e.name); ok {
+			if roles := usableRoles(d); len(roles) == 1 {
+				seen[roles[0]] = true
+			}
+		}
+	}
+	return len(seen) > 1
+}
+
+// reviewValue warns where a rule lets value go and no limit counts it.
+func (c *compiler) reviewValue(r *rule, limits []*limit) {
+	if r.section != allowSection || r.observe {
+		return
+	}
+	for _, e := range r.entries {
+		d, ok := hive.DefinitionOf(e.name)
+		if !ok || len(d.Spends) == 0 {
+			continue
+		}
+		if !slices.ContainsFunc(limits, func(l *limit) bool { return l.counts(r, e.name) }) {
+			c.warn(c.nodes[r], "%q lets %s spend without any limit", r.name, e.name)
+		}
+	}
+}
+
+// counts tells whether the limit bounds what the rule allows of an operation.
+func (l *limit) counts(r *rule, operation string) bool {
+	if l.observe || !l.kinds[Sign] || !covers(l.apps, r.apps) || !covers(l.accounts, r.accounts) {
+		return false
+	}
+	if l.keys != nil && !l.keys[hive.Active] || l.broadcast != nil && (r.broadcast == nil || *l.broadcast != *r.broadcast) {
+		return false
+	}
+	return l.entries == nil || slices.ContainsFunc(l.entries, func(e opEntry) bool {
+		return e.name == operation || e.name == groupActive
+	})
+}
+
+func covers(outer, inner nameSet) bool {
+	if outer == nil {
+		return true
+	}
+	for name := range inner {
+		if !outer[name] {
+			return false
+		}
+	}
+	return inner != nil
+}
+
+// reviewEntry warns about an entry of an allow rule that is wider than it looks.
+func (c *compiler) reviewEntry(n *yaml.Node, e opEntry, r *rule) {
+	d, ok := hive.DefinitionOf(e.name)
+	if !ok || r.section != allowSection {
+		return
+	}
+	recipients := append(slices.Clone(d.Payees), payeeField)
+	if len(d.Payees) > 0 && e.name != "comment_options" && !d.OnlyPosting() && !e.tests(recipients...) && !canTakeOver(e.name) {
+		c.warn(n, "%s to anybody: say %s, or payee", e.name, d.Payees[0])
+	}
+	for _, f := range e.fields {
+		if slices.Contains(recipients, f.field) && hasNot(f.test) {
+			c.warn(n, "%s: not lets %s be everybody else; name those who may be", e.name, f.field)
+		}
+	}
+	if strings.HasPrefix(e.name, "custom") && !e.tests("id") {
+		c.warn(n, "%s without id: that is every game and side chain", e.name)
+	}
+	if len(d.Price) > 0 && len(d.Spends) > 0 && !e.tests(priceField, d.Price[len(d.Price)-1]) {
+		c.warn(n, "%s without price: an order at any price is a gift to whoever takes it", e.name)
+	}
+}
+
+func (e *opEntry) tests(fields ...string) bool {
+	return slices.ContainsFunc(e.fields, func(f fieldTest) bool { return slices.Contains(fields, f.field) })
+}
+
+func hasNot(t test) bool {
+	switch t := t.(type) {
+	case noneOf:
+		return true
+	case allOf:
+		return slices.ContainsFunc(t, hasNot)
+	case oneOf:
+		return slices.ContainsFunc(t, hasNot)
+	case each:
+		return hasNot(t.test)
+	case some:
+		return hasNot(t.test)
+	case exactly:
+		return slices.ContainsFunc(t, hasNot)
+	case inside:
+		return hasNot(t.test)
+	}
+	return false
+}
+
+// reviewPercent warns about a weight that looks like a percentage and is a
+// hundredth of it.
+func (c *compiler) reviewPercent(n *yaml.Node, sh *shape, v value, where string) {
+	if !sh.percent || strings.HasSuffix(n.Value, "%") || v.kind != isNumber || v.number.whole == "" {
+		return
+	}
+	if w := v.number.whole; len(w) < 3 || w == "100" {
+		share, _ := parseDecimal("0." + strings.Repeat("0", max(0, 2-len(w))) + w)
+		if w == "100" {
+			share, _ = parseDecimal("1")
+		}
+		c.warn(n, "%s: %s is %s%%, for 10000 is all; write %s%% if that is meant", where, n.Value, share, n.Value)
+	}
+}

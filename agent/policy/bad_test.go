@@ -1,0 +1,74 @@
+package policy_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pksa/agent/policy"
+	"pksa/protocol/hive"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares with a file, or writes it.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s:\ngot:\n%s\nwant:\n%s", file, got, want)
+	}
+}
+
+func inputs(t *testing.T, folder string, least int) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", folder, "*.yaml"))
+	if err != nil || len(files) < least {
+		t.Fatalf("%d files in %s, %v", len(files), folder, err)
+	}
+	return files
+}
+
+func TestBadFiles(t *testing.T) {
+	for _, file := range inputs(t, "bad", 30) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, problems := policy.Compile("policy.yaml", src, policy.Env{})
+			if p != nil || len(problems.Errors()) == 0 {
+				t.Error("the file is taken")
+			}
+			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", problems.String())
+		})
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	env := policy.Env{Slots: []string{"tipbot", "trader"}, Accounts: []hive.AccountName{"alice"}, Now: noon, NobodyToAsk: true}
+	for _, file := range inputs(t, "warn", 5) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, problems := policy.Compile("policy.yaml", src, env)
+			if p == nil {
+				t.Error("the file is refused")
+			}
+			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", problems.String())
+		})
+	}
+}

@@ -3,6 +3,7 @@ package hive_test
 import (
 	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
@@ -146,10 +147,17 @@ func FuzzAppendString(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if !utf8.ValidString(text) || strings.ContainsRune(text, 4) {
+		if !utf8.ValidString(text) {
 			return
 		}
 		literal := string(hive.AppendString(nil, text))
+		var asOthers string
+		if err := json.Unmarshal([]byte(literal), &asOthers); err != nil || asOthers != text {
+			t.Fatalf("%q written as %s, which is no JSON for it: %v", text, literal, err)
+		}
+		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\n\r", r) }) {
+			return // never sent
+		}
 		if got, rest := readAsNode(literal[1:]); got != text || rest != "" {
 			t.Fatalf("%q written as %s, which the node reads as %q and %q", text, literal, got, rest)
 		}

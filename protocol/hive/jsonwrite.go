@@ -3,34 +3,38 @@ package hive
 // AppendString appends text as a JSON string that the node's reader turns back
 // into exactly that text. The node knows five escapes and drops the backslash
 // of all others, so \u003c would be read as "u003c" and the signature would
-// fail; everything else goes out raw (tx §5.3). Text with other control
-// characters cannot be sent at all: see [CheckSendable].
+// fail; everything else goes out raw (tx §5.3).
+//
+// Other control characters cannot be sent at all, which [CheckSendable] says
+// before anything is signed. They are written as \u00xx, so that what is shown
+// and recorded is JSON for everybody but the node.
 func AppendString(dst []byte, text string) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(text); i++ {
-		escaped := escapeOf(text[i])
-		if escaped == 0 {
+		c := text[i]
+		if c >= ' ' && c != '"' && c != '\\' {
 			continue
 		}
 		dst = append(dst, text[start:i]...)
-		dst = append(dst, '\\', escaped)
+		dst = appendEscape(dst, c)
 		start = i + 1
 	}
 	dst = append(dst, text[start:]...)
 	return append(dst, '"')
 }
 
-func escapeOf(c byte) byte {
+func appendEscape(dst []byte, c byte) []byte {
 	switch c {
 	case '"', '\\':
-		return c
+		return append(dst, '\\', c)
 	case '\n':
-		return 'n'
+		return append(dst, '\\', 'n')
 	case '\r':
-		return 'r'
+		return append(dst, '\\', 'r')
 	case '\t':
-		return 't'
+		return append(dst, '\\', 't')
 	}
-	return 0
+	const digits = "0123456789abcdef"
+	return append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
 }

@@ -247,9 +247,14 @@ func (r *Relay) expire() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.expiry = nil
-	unanswered, next := r.store.expire(time.Now())
+	r.scheduleLocked(r.sweepLocked(time.Now()))
+}
+
+// sweepLocked drops what has expired and returns when the next request does.
+func (r *Relay) sweepLocked(now time.Time) (next time.Time) {
+	unanswered, next := r.store.expire(now)
 	r.counters.Expired += uint64(unanswered)
-	r.scheduleLocked(next)
+	return next
 }
 
 func (r *Relay) count(add func(*Counters)) {

@@ -26,6 +26,7 @@ func (r *Relay) request(s *socket, m protocol.Request, now time.Time) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.sweepLocked(now)
 	if !r.roomLocked(s, m, len(frame)) {
 		r.counters.OverLimit++
 		s.reply(protocol.ErrorMessage{Text: textTooMany})

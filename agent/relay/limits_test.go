@@ -1,0 +1,377 @@
+package relay_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"pksa/agent/relay"
+	"pksa/agent/relay/relaytest"
+	"pksa/protocol/hive"
+)
+
+func TestFramesPerSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := dial(t, start(t, relay.Config{}))
+		for range 50 {
+			app.raw(`{"cmd":"attach_req","uuid":"00000000-0000-4000-8000-000000000000"}`)
+			app.expect("attach_nack")
+		}
+		app.raw(`{"cmd":"key_req"}`)
+		app.expectError("too many requests")
+		time.Sleep(time.Second)
+		app.raw(`{"cmd":"key_req"}`)
+		app.expect("key_ack")
+	})
+}
+
+// TestFlood: who sends without pause is read at about the rate that it may send at, and refused at most as often.
+func TestFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Config{})
+		app, other := dial(t, s), dial(t, s)
+		began := time.Now()
+		for range 1000 {
+			app.raw(`{"cmd":"key_req"}`)
+		}
+		for range 1000 {
+			app.next()
+		}
+		if took := time.Since(began); took < 9*time.Second || took > 21*time.Second {
+			t.Errorf("1000 frames were read in %s", took)
+		}
+		other.relayKey()
+	})
+}
+
+// TestWalletRate: a wallet of many accounts sends many registrations at once, more than an application may send.
+func TestWalletRate(t *testing.T) {
+	const accounts = 1000
+	all := map[hive.AccountName][]hive.PublicKey{}
+	for i := range accounts {
+		all[hive.AccountName(fmt.Sprintf("acc%d", i))] = []hive.PublicKey{alice.Public()}
+	}
+	slow := func(ctx context.Context, name hive.AccountName) ([]hive.PublicKey, error) {
+		time.Sleep(50 * time.Millisecond) // a round trip
+		return relay.FixedKeys(all)(ctx, name)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Config{Keys: slow})
+		wallet := dial(t, s)
+		began := time.Now()
+		for name := range all {
+			wallet.send(registration(string(name), wallet.timeProof(alice)))
+		}
+		for range all {
+			wallet.expect("register_ack")
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("registering took %s", took)
+		}
+	})
+}
+
+func TestPendingLimits(t *testing.T) {
+	cases := []struct {
+		name   string
+		limits relay.Limits
+		taken  int
+	}{
+		{"of one connection", relay.Limits{AppPending: 3}, 3},
+		{"of one account", relay.Limits{AccountPending: 4}, 4},
+		{"of all", relay.Limits{Requests: 5}, 5},
+		{"bytes", relay.Limits{Bytes: 1000}, 7}, // of 134 each
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := start(t, relay.Config{Limits: c.limits})
+				app := dial(t, s)
+				for range c.taken {
+					app.ask("sign", "alice", strings.Repeat("d", 20))
+				}
+				app.send(message{"cmd": "sign_req", "account": "alice", "data": strings.Repeat("d", 20)})
+				app.expectError("too many requests")
+				time.Sleep(time.Minute)
+				app.ask("sign", "alice", "d")
+				if got := s.Relay().Status(); got.Requests != 1 || got.Pending != 1 || got.Counters.OverLimit != 1 {
+					t.Errorf("status %+v", got)
+				}
+			})
+		})
+	}
+}
+
+func TestAnsweredRequestsMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Config{Limits: relay.Limits{AppPending: 1}})
+		wallet, app := dial(t, s), dial(t, s)
+		wallet.register("alice", alice)
+		for range 3 {
+			id := app.ask("sign", "alice", "d")
+			wallet.expect("sign_req")
+			wallet.acknowledge("sign", id, alice)
+			app.expect("sign_ack")
+		}
+	})
+}
+
+func TestSizes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Config{})
+		wallet, app := dial(t, s), dial(t, s)
+		wallet.register("alice", alice)
+		big := strings.Repeat("d", 500_000)
+		app.ask("sign", "alice", big)
+		if m := wallet.expect("sign_req"); m.text("data") != big {
+			t.Error("big data did not arrive")
+		}
+		app.send(message{"cmd": "sign_req", "account": "alice", "data": big + "d"})
+		app.expectError("data is empty or too long")
+		app.send(message{"cmd": "sign_req", "account": "alice", "data": ""})
+		app.expectError("invalid payload (data)")
+		app.send(message{"cmd": "sign_req", "account": "alice", "data": "d", "token": strings.Repeat("t", 257)})
+		app.expectError("data is empty or too long")
+		app.conn.Write(t.Context(), websocket.MessageText, make([]byte, 1<<20+2))
+		app.ended()
+		wallet.quiet(time.Second)
+	})
+}
+
+func TestRegistrationLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Config{Limits: relay.Limits{WalletRegistrations: 1, Registrations: 2}})
+		one, two, three := dial(t, s), dial(t, s), dial(t, s)
+		one.register("alice", alice)
+		one.send(registration("bob", one.timeProof(bob)))
+		one.expectError("too many registrations: bob")
+		two.register("bob", bob)
+		three.send(registration("alice", three.timeProof(alice)))
+		three.expectError("too many registrations: alice")
+		two.close()
+		synctest.Wait()
+		three.register("alice", alice)
+	})
+}
+
+// TestBadProofsCostMore: guessing proofs is slower than asking.
+func TestBadProofsCostMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := dial(t, start(t, relay.Config{}))
+		p.send(registration("alice", p.timeProof(bob)))
+		p.expectError("invalid proof of key: alice")
+		p.raw(`{"cmd":"key_req"}`)
+		p.expectError("too many requests")
+		time.Sleep(2 * time.Second)
+		p.raw(`{"cmd":"key_req"}`)
+		p.expect("key_ack")
+	})
+}
+
+func TestConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Config{Limits: relay.Limits{Connections: 2}})
+		one := dial(t, s)
+		dial(t, s)
+		client := &http.Client{Transport: &http.Transport{DialContext: s.DialContext, DisableKeepAlives: true}}
+		_, response, err := websocket.Dial(t.Context(), s.URL, &websocket.DialOptions{HTTPClient: client})
+		if err == nil || response.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("error %v, response %v", err, response)
+		}
+		one.close()
+		synctest.Wait()
+		dial(t, s)
+	})
+}
+
+func TestOrigins(t *testing.T) {
+	for _, c := range []struct {
+		allowed []string
+		origin  string
+		ok      bool
+	}{
+		{nil, "", true}, {nil, "https://evil.example", false}, {[]string{"app.example"}, "https://app.example", true},
+		{[]string{"app.example"}, "https://evil.example", false}, {[]string{"*"}, "https://any.example", true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := start(t, relay.Config{Origins: c.allowed})
+			client := &http.Client{Transport: &http.Transport{DialContext: s.DialContext, DisableKeepAlives: true}}
+			o := &websocket.DialOptions{HTTPClient: client, HTTPHeader: http.Header{}}
+			if c.origin != "" {
+				o.HTTPHeader.Set("Origin", c.origin)
+			}
+			conn, _, err := websocket.Dial(t.Context(), s.URL, o)
+			if (err == nil) != c.ok {
+				t.Errorf("%v, origin %q: %v", c.allowed, c.origin, err)
+			}
+			if err == nil {
+				conn.CloseNow()
+			}
+		})
+	}
+}
+
+// TestSlowReaderIsDropped: a wallet that stops reading loses its connection and holds up neither the application nor
+// the other wallet.
+func TestSlowReaderIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Config{})
+		fast, app := dial(t, s), dial(t, s)
+		fast.register("alice", alice)
+		stuck := stuckWallet(t, s)
+		big := strings.Repeat("d", 400_000)
+		began := time.Now()
+		for range 20 {
+			id := app.ask("sign", "alice", big)
+			fast.expect("sign_req")
+			fast.acknowledge("sign", id, alice)
+			app.expect("sign_ack")
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the others were held up for %s", took)
+		}
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if got := s.Relay().Status(); got.Connections != 2 || got.Registrations != 1 {
+			t.Errorf("status %+v", got)
+		}
+		stuck.CloseNow()
+	})
+}
+
+// stuckWallet registers alice and never reads again.
+func stuckWallet(t *testing.T, s *relaytest.Server) *websocket.Conn {
+	p := dial(t, s)
+	proof := p.timeProof(alice)
+	p.end() // ends the reading, and the connection with it: only the proof was wanted
+	client := &http.Client{Transport: &http.Transport{DialContext: s.DialContext, DisableKeepAlives: true}}
+	conn, _, err := websocket.Dial(t.Context(), s.URL, &websocket.DialOptions{HTTPClient: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := `{"cmd":"register_req","app":"test","accounts":[{"name":"alice","pok":"` + proof + `"}]}`
+	if err := conn.Write(t.Context(), websocket.MessageText, []byte(frame)); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	if got := s.Relay().Status().Registrations; got != 2 {
+		t.Fatalf("%d registrations", got)
+	}
+	return conn
+}
+
+// TestRepliesUnread: who does not read replies is not read from, so that they do not pile up.
+func TestRepliesUnread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Config{Limits: relay.Limits{AppFrames: 1 << 20, Replies: 10}})
+		client := &http.Client{Transport: &http.Transport{DialContext: s.DialContext, DisableKeepAlives: true}}
+		conn, _, err := websocket.Dial(t.Context(), s.URL, &websocket.DialOptions{HTTPClient: client})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.CloseNow()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		written := 0
+		for err == nil {
+			if err = conn.Write(ctx, websocket.MessageText, []byte(`{"cmd":"key_req"}`)); err == nil {
+				written++
+			}
+		}
+		// 64 KiB are held in each direction of the connection, and what the relay has read it has answered.
+		if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, net.ErrClosed) || written > 6000 {
+			t.Errorf("%d frames were taken, %v", written, err)
+		}
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if got := s.Relay().Status().Connections; got != 0 {
+			t.Errorf("%d connections", got)
+		}
+	})
+}
+
+// TestSlowFrame: a frame that does not come to its end ends the connection.
+func TestSlowFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Config{})
+		p := dial(t, s)
+		w, err := p.conn.Writer(t.Context(), websocket.MessageText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Write([]byte(strings.Repeat("{", 8192))) // flushed, not ended
+		began := time.Now()
+		p.ended()
+		if took := time.Since(began); took != 30*time.Second {
+			t.Errorf("ended after %s", took)
+		}
+	})
+}
+
+func TestPings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Config{})
+		alive := dial(t, s)
+		client := &http.Client{Transport: &http.Transport{DialContext: s.DialContext, DisableKeepAlives: true}}
+		dead, _, err := websocket.Dial(t.Context(), s.URL, &websocket.DialOptions{HTTPClient: client})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dead.CloseNow() // never read: pings stay unanswered
+		time.Sleep(89 * time.Second)
+		if got := s.Relay().Status().Connections; got != 2 {
+			t.Errorf("%d connections after 89 s", got)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := s.Relay().Status().Connections; got != 1 {
+			t.Errorf("%d connections after 91 s", got)
+		}
+		time.Sleep(time.Hour)
+		alive.relayKey()
+	})
+}
+
+func TestGracefulStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, err := relay.New(relay.Config{Keys: keys, Logger: silent})
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener := relaytest.Listen()
+		ctx, cancel := context.WithCancel(t.Context())
+		stopped := make(chan error, 1)
+		go func() { stopped <- r.Serve(ctx, listener) }()
+		app := dialWith(t, "ws://relay.example", listener.DialContext)
+		app.ask("sign", "alice", "d")
+		client := &http.Client{Transport: &http.Transport{DialContext: listener.DialContext, DisableKeepAlives: true}}
+		stuck, _, err := websocket.Dial(t.Context(), "ws://relay.example", &websocket.DialOptions{HTTPClient: client})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stuck.CloseNow() // does not answer the close frame
+		began := time.Now()
+		cancel()
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 6*time.Second {
+			t.Errorf("stopping took %s", took)
+		}
+		app.ended()
+		if _, err := listener.DialContext(t.Context(), "", ""); err == nil {
+			t.Error("the listener stands")
+		}
+		if got := r.Status().Connections; got != 0 {
+			t.Errorf("%d connections", got)
+		}
+	})
+}

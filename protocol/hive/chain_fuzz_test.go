@@ -253,9 +253,11 @@ func TestTransactionRefusals(t *testing.T) {
 			t.Errorf("%s read as %v", raw, tx)
 		}
 	}
-	for _, empty := range []hive.Transaction{{}, {Operations: []hive.Operation{{}}}} {
-		if packed, err := hive.Mainnet.Serialize(empty); err == nil {
-			t.Errorf("an empty transaction is packed as %x", packed)
+	late := memoTransaction(t, "x")
+	late.Expiration = 1 << 31
+	for _, bad := range []hive.Transaction{{}, {Operations: []hive.Operation{{}}}, late} {
+		if packed, err := hive.Mainnet.Serialize(bad); err == nil {
+			t.Errorf("%v is packed as %x", bad, packed)
 		}
 	}
 	if _, err := hive.Mainnet.AppendJSON(nil, hive.SignedTransaction{}); err == nil {

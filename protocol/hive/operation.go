@@ -43,6 +43,9 @@ func (o Operation) get(name string) Value { return o.values[o.def.index(name)] }
 
 // Equal reports whether both are the same operation with the same bytes.
 func (o Operation) Equal(other Operation) bool {
+	if o.def == nil || other.def == nil {
+		return o.def == other.def
+	}
 	return o.def == other.def && bytes.Equal(o.append(nil, Mainnet), other.append(nil, Mainnet))
 }
 

@@ -86,6 +86,9 @@ func (n *Network) Serialize(t Transaction) ([]byte, error) {
 	if len(t.Operations) == 0 {
 		return nil, errNoOperations
 	}
+	if t.Expiration > math.MaxInt32 {
+		return nil, errTimeForm
+	}
 	dst := make([]byte, 0, 256)
 	dst = binary.LittleEndian.AppendUint16(dst, t.RefBlockNum)
 	dst = binary.LittleEndian.AppendUint32(dst, t.RefBlockPrefix)

@@ -33,10 +33,12 @@
 //
 // # Timing
 //
-// Scalars are added, multiplied and inverted in constant time by btcec.
-// Multiplication of a point by a scalar is not constant time there: for
-// signatures the scalar is a nonce used once, and the base-point table leaks
-// no more than how many of its bytes are zero; for shared secrets it is the
+// Scalars are added and multiplied in constant time by btcec. Multiplication
+// of a point by a scalar and inversion of a scalar are not constant time there.
+// For signatures the scalar is a nonce used once: multiplication by way of the
+// base-point table depends on how many of its bytes are zero, inversion by
+// math/big on the steps of an extended Euclid, and the latter leaves a copy of
+// the nonce in memory until the heap reuses it. For shared secrets it is the
 // private key itself, multiplied by a point that a peer may have chosen. That
 // point always has prime order (there is no other on this curve) and the sum
 // of the multiplication is known before it starts, so a peer learns at most

@@ -1,5 +1,7 @@
 package hive
 
+import "crypto/cipher"
+
 // What the tests of this package reach behind its parsers.
 var (
 	EncodeBase58 = encodeBase58
@@ -12,6 +14,15 @@ func RewriteMemo(text string) string {
 	if err != nil {
 		return err.Error()
 	}
+	return m.String()
+}
+
+// EncodeMemoBody encrypts a body that EncodeMemo would not make: no length
+// before the text, or no padding. Its length is a multiple of 16.
+func (s *SharedSecret) EncodeMemoBody(body []byte) string {
+	key := newMemoKey(1, &s.hashes.reveal().stripped)
+	m := memo{MemoHeader: MemoHeader{From: s.own, To: s.other, Nonce: 1}, check: key.check, ciphertext: make([]byte, len(body))}
+	cipher.NewCBCEncrypter(key.block(), key.iv()).CryptBlocks(m.ciphertext, body)
 	return m.String()
 }
 

@@ -13,8 +13,8 @@ import (
 )
 
 // maxMemoBytes caps an encrypted memo, serialised, because the cost of base58
-// grows with the square of the length: the largest takes some ten
-// milliseconds. The chain takes 2,048 bytes of memo text in a transfer.
+// grows with the square of the length: reading the largest takes some ten
+// milliseconds, writing it forty. The chain takes 2,048 bytes of memo text in a transfer.
 const (
 	maxMemoBytes = 24 << 10
 	maxMemoText  = 1 + maxMemoBytes*137/100 + 1

@@ -222,9 +222,84 @@ func TestLongestMemo(t *testing.T) {
 	if _, err := alice.EncodeMemo(bob.Public(), text+"x", 7); err == nil {
 		t.Errorf("%d bytes: encoded", longest+1)
 	}
-	if hive.IsEncryptedMemo(memo + memo[1:]) {
-		t.Error("twice the length is read")
+	secret, err := alice.SharedSecret(bob.Public())
+	if err != nil {
+		t.Fatal(err)
 	}
+	for blocks, want := range map[int]bool{24<<10/16 - 6: true, 24<<10/16 - 5: false, 24 << 10 / 8: false} {
+		if hive.IsEncryptedMemo(secret.EncodeMemoBody(make([]byte, blocks*16))) != want {
+			t.Errorf("%d blocks are read: %v", blocks, !want)
+		}
+	}
+}
+
+func TestMemoBodies(t *testing.T) {
+	alice, bob := hive.PrivateKeyFromSeed("alice"), hive.PrivateKeyFromSeed("bob")
+	secret, err := alice.SharedSecret(bob.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct{ body, want string }{
+		"prefixed":                  {"\x04text" + strings.Repeat("\x0b", 11), "#text"},
+		"not prefixed":              {"text........" + strings.Repeat("\x04", 4), "#text........"},
+		"nothing at all":            {strings.Repeat("\x10", 16), "#"},
+		"text after the prefixed":   {"\x02text" + strings.Repeat("\x0b", 11), "#te"},
+		"prefix ends in character":  {"\x01ä" + strings.Repeat("\x0d", 13), ""},
+		"prefix of eleven bytes":    {strings.Repeat("\xff", 11) + strings.Repeat("\x05", 5), ""},
+		"prefix of 2^63":            {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01" + strings.Repeat("\x06", 6), ""},
+		"padding of zero":           {"\x04text" + strings.Repeat("\x00", 11), ""},
+		"padding of 17":             {"\x0atext.........." + "\x11", ""},
+		"padding unequal":           {"\x04text\x0a" + strings.Repeat("\x0b", 10), ""},
+		"padding of 17, two blocks": {strings.Repeat("\x11", 32), ""},
+	} {
+		memo := secret.EncodeMemoBody([]byte(test.body))
+		if got, err := bob.DecodeMemo(memo); got != test.want || (err == nil) != (test.want != "") {
+			t.Errorf("%s: DecodeMemo = %q, %v, want %q", name, got, err, test.want)
+		}
+	}
+}
+
+// Serialised memos whose ciphertext cannot be: none may reach the cipher.
+func TestMemoForm(t *testing.T) {
+	alice, bob := hive.PrivateKeyFromSeed("alice"), hive.PrivateKeyFromSeed("bob")
+	pair := string(append(append([]byte{}, publicBytes(alice)...), publicBytes(bob)...))
+	header := pair + "12345678" + "abcd"
+	block := strings.Repeat("c", 16)
+	for name, test := range map[string]struct {
+		raw  string
+		want bool
+	}{
+		"one block":              {header + "\x10" + block, true},
+		"two blocks":             {header + "\x20" + block + block, true},
+		"eight blocks":           {header + "\x80\x01" + strings.Repeat(block, 8), true},
+		"17 bytes":               {header + "\x11" + block + "c", false},
+		"31 bytes":               {header + "\x1f" + block + block[1:], false},
+		"no ciphertext":          {header + "\x00", false},
+		"a block, length 0":      {header + "\x00" + block, false},
+		"length too large":       {header + "\x20" + block, false},
+		"length too small":       {header + "\x10" + block + block, false},
+		"length in two bytes":    {header + "\x90\x00" + block, false},
+		"length without end":     {header + strings.Repeat("\x80", 17), false},
+		"length above 2^64":      {header + strings.Repeat("\xff", 9) + "\x7f" + block, false},
+		"from the null key":      {strings.Repeat("\x00", 33) + header[33:] + "\x10" + block, false},
+		"to no point":            {header[:33] + "\x02" + strings.Repeat("\x00", 32) + header[66:] + "\x10" + block, false},
+		"uncompressed from":      {"\x04" + header[1:] + "\x10" + block, false},
+		"header only":            {header, false},
+		"leading zero byte more": {"\x00" + header + "\x10" + block, false},
+	} {
+		text := "#" + hive.EncodeBase58([]byte(test.raw))
+		if got := hive.IsEncryptedMemo(text); got != test.want {
+			t.Errorf("%s: IsEncryptedMemo = %v", name, got)
+		}
+		if _, err := alice.DecodeMemo(text); err == nil {
+			t.Errorf("%s: decodes", name)
+		}
+	}
+}
+
+func publicBytes(key *hive.PrivateKey) []byte {
+	public := key.Public()
+	return public[:]
 }
 
 func FuzzParseMemo(f *testing.F) {

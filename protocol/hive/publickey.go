@@ -8,7 +8,8 @@ import (
 	"strings"
 
 	"github.com/btcsuite/btcd/btcec/v2"
-	"golang.org/x/crypto/ripemd160" //nolint:staticcheck // the checksum that the chain uses
+	//lint:ignore SA1019 the checksum that the chain uses
+	"golang.org/x/crypto/ripemd160"
 )
 
 // Digest is a SHA-256 sum, the thing that is signed.

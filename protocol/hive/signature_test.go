@@ -216,6 +216,34 @@ func TestSignManyDigests(t *testing.T) {
 	}
 }
 
+func TestIsCanonical(t *testing.T) {
+	number := func(first, second byte) (b [32]byte) {
+		b[0], b[1] = first, second
+		return b
+	}
+	for name, test := range map[string]struct {
+		number [32]byte
+		want   bool
+	}{
+		"smallest first byte": {number(0x01, 0), true},
+		"largest first byte":  {number(0x7f, 0xff), true},
+		"top bit":             {number(0x80, 0), false},
+		"needed zero":         {number(0, 0x80), true},
+		"needless zero":       {number(0, 0x7f), false},
+		"two zeros":           {number(0, 0), false},
+	} {
+		good := number(0x11, 0x11)
+		var inR, inS hive.Signature
+		copy(inR[1:], test.number[:])
+		copy(inR[33:], good[:])
+		copy(inS[1:], good[:])
+		copy(inS[33:], test.number[:])
+		if inR.IsCanonical() != test.want || inS.IsCanonical() != test.want {
+			t.Errorf("%s: in r %v, in s %v, want %v", name, inR.IsCanonical(), inS.IsCanonical(), test.want)
+		}
+	}
+}
+
 func TestExtremeDigests(t *testing.T) {
 	key := hive.PrivateKeyFromSeed("some key")
 	var zeros, ones hive.Digest

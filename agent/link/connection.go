@@ -26,6 +26,7 @@ const (
 var (
 	errSilent  = errors.New("no pong: the relay is silent")
 	errStalled = errors.New("a frame began and did not end")
+	errSlow    = errors.New("the relay does not take what is written to it")
 )
 
 // connection is one life of a link. After dial its fields do not change, save key,
@@ -144,9 +145,9 @@ func (c *connection) send(ctx context.Context, build func() ([]byte, error)) err
 	if err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(context.Background(), writeTimeout)
-	defer cancel()
-	if err := c.ws.Write(bounded, websocket.MessageText, frame); err != nil {
+	bound := time.AfterFunc(writeTimeout, func() { c.fail(errSlow) })
+	defer bound.Stop()
+	if err := c.ws.Write(context.Background(), websocket.MessageText, frame); err != nil {
 		c.fail(fmt.Errorf("writing: %w", err))
 		return fmt.Errorf("%w: %w", ErrNotConnected, err)
 	}

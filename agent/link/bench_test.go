@@ -1,0 +1,68 @@
+package link_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"pksa/agent/link"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// BenchmarkRegister is 10,000 accounts from dial to the last acknowledgement, with
+// proofs that cost nothing, without pacing. Reported too: memory that a link holds
+// for one account, once registered.
+func BenchmarkRegister(b *testing.B) {
+	const n = 10_000
+	who := many(n)
+	for b.Loop() {
+		held := registerAll(b, who)
+		b.ReportMetric(float64(held)/n, "B/account")
+	}
+}
+
+// BenchmarkRegisterMemo is the same with real proofs whose shared secrets are made
+// anew, as after the start of a process or a change of the relay's key.
+func BenchmarkRegisterMemo(b *testing.B) {
+	const n = 1000
+	var who []link.Account
+	for i := range n {
+		key := hive.PrivateKeyFromSeed(fmt.Sprint("account ", i))
+		who = append(who, link.Account{Name: hive.AccountName(fmt.Sprintf("user-%05d", i)), KeyType: hive.Posting,
+			Prove: func(relay hive.PublicKey, text string) (string, error) { return key.EncodeMemo(relay, text, 1) }})
+	}
+	for b.Loop() {
+		registerAll(b, who)
+	}
+}
+
+func registerAll(b *testing.B, who []link.Account) (held uint64) {
+	r := &relay{register: func(p *peer, a protocol.RegisterAccount) { p.send(protocol.RegisterAck{Account: a.Name}) }}
+	w := &world{relay: r, net: &network{relay: r}, done: make(chan struct{})}
+	set := link.Settings{RegisterRate: 1e6}
+	fill(&set, w)
+	before := heap()
+	l, err := link.New(set)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := l.SetAccounts(who); err != nil {
+		b.Fatal(err)
+	}
+	w.run(b, l)
+	for l.Status().Registered < len(who) {
+		time.Sleep(time.Millisecond)
+	}
+	held = heap() - before
+	w.close()
+	return held
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

@@ -1,0 +1,377 @@
+package link_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"pksa/agent/link"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+func (w *world) drop(context.Context, link.Delivery) {}
+
+// Frames that are nothing are dropped, counted by a constant reason, never answered,
+// and the next good one is served on the same connection.
+func TestBadFrames(t *testing.T) {
+	frames := map[string]struct {
+		text   string
+		reason link.Drop
+	}{
+		"empty":           {"", "malformed_syntax"},
+		"no JSON":         {"ping", "malformed_syntax"},
+		"no object":       {"[]", "malformed_shape"},
+		"no command":      {"{}", "malformed_missing"},
+		"unknown command": {`{"cmd":"reboot"}`, link.DropUnknown},
+		"of an app":       {`{"cmd":"register_req","app":"x","accounts":[]}`, link.DropUnknown},
+		"two commands":    {`{"cmd":"key_ack","cmd":"error","error":"x"}`, "malformed_duplicate"},
+		"no UTF-8":        {"{\"cmd\":\"error\",\"error\":\"\xff\"}", "malformed_utf8"},
+		"too deep":        {strings.Repeat(`{"a":`, 40) + "1" + strings.Repeat("}", 40), "malformed_depth"},
+		"uuid":            {`{"cmd":"sign_req","account":"alice","data":"AAAA","uuid":"{\"key_type\":\"active\"}","expire":1}`, "malformed_value"},
+		"second greeting": {`{"cmd":"connected","timeout":60,"protocol":1}`, link.DropUnexpected},
+		"stranger's ack":  {`{"cmd":"register_ack","account":"mallory"}`, link.DropUnexpected},
+	}
+	for name, f := range frames {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := &relay{}
+				w := start(t, r, link.Settings{}, accounts("alice")...)
+				synctest.Wait()
+				r.lastPeer().sendText(f.text)
+				r.lastPeer().send(request("alice", 1))
+				synctest.Wait()
+				s := w.link.Status()
+				if s.Counters.Drops[f.reason] != 1 || s.Counters.Connections != 1 || len(w.delivered()) != 1 {
+					t.Errorf("drops %v, %d connections, %d delivered", s.Counters.Drops, s.Counters.Connections, len(w.delivered()))
+				}
+				if len(r.answered()) != 0 {
+					t.Errorf("answered: %v", r.answered())
+				}
+			})
+		})
+	}
+}
+
+func TestBinaryAndFragmentedFrames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &relay{}
+		w := start(t, r, link.Settings{}, accounts("alice")...)
+		synctest.Wait()
+		p := r.lastPeer()
+		frame, _ := protocol.Encode(request("alice", 1))
+		p.ws.Write(t.Context(), websocket.MessageBinary, frame)
+		out, err := p.ws.Writer(t.Context(), websocket.MessageText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range frame {
+			out.Write(frame[i : i+1])
+		}
+		out.Close()
+		synctest.Wait()
+		s := w.link.Status()
+		if len(w.delivered()) != 1 || s.Counters.Drops[link.DropBinary] != 1 {
+			t.Errorf("%d delivered, drops %v", len(w.delivered()), s.Counters.Drops)
+		}
+		// The largest frame that is allowed, filled with blanks.
+		p.sendText(strings.Repeat(" ", protocol.MaxFrame-len(frame)) + string(frame))
+		synctest.Wait()
+		if len(w.delivered()) != 2 {
+			t.Errorf("a frame of a mebibyte is not read: %+v", w.link.Status())
+		}
+	})
+}
+
+func TestRates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &relay{}
+		w := start(t, r, link.Settings{
+			LinkRate: link.Rate{PerSecond: 10, Burst: 100}, AccountRate: link.Rate{PerSecond: 1, Burst: 5},
+		}, accounts("alice", "bob")...)
+		time.Sleep(time.Minute)
+		flood := func(name string, n int) (delivered int) {
+			before := len(w.delivered())
+			for i := range n {
+				r.lastPeer().send(request(name, i))
+			}
+			synctest.Wait()
+			return len(w.delivered()) - before
+		}
+		if n := flood("alice", 50); n != 5 {
+			t.Errorf("a burst of one account: %d", n)
+		}
+		if n := flood("bob", 40); n != 5 {
+			t.Errorf("another account at the same time: %d", n)
+		}
+		if n := flood("mallory", 100); n != 0 {
+			t.Errorf("a stranger: %d", n)
+		}
+		if n := flood("bob", 1); n != 0 {
+			t.Errorf("beyond the link's rate: %d", n)
+		}
+		d := w.link.Status().Counters.Drops
+		if d[link.DropAccountRate] != 80 || d[link.DropForeign] != 10 || d[link.DropLinkRate] != 91 {
+			t.Errorf("drops: %v", d)
+		}
+		time.Sleep(3 * time.Second)
+		if n := flood("alice", 20); n != 3 {
+			t.Errorf("after 3 s: %d", n)
+		}
+	})
+}
+
+// Large frames cost more of the link's rate.
+func TestRateOfBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &relay{}
+		w := start(t, r, link.Settings{LinkRate: link.Rate{PerSecond: 1, Burst: 40}}, accounts("alice")...)
+		time.Sleep(time.Minute)
+		for range 10 {
+			r.lastPeer().sendText(strings.Repeat(" ", protocol.MaxFrame)) // 17 tokens
+		}
+		synctest.Wait()
+		d := w.link.Status().Counters.Drops
+		if d[link.DropLinkRate] != 7 {
+			t.Errorf("drops: %v", d)
+		}
+	})
+}
+
+// A low rate for what the relay sends on its own does not cost the acknowledgements
+// that we asked for.
+func TestRegistrationPaysForItsAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, &relay{}, link.Settings{LinkRate: link.Rate{PerSecond: 1, Burst: 70}}, many(2000)...)
+		time.Sleep(5 * time.Second)
+		if s := w.link.Status(); s.Registered != 2000 {
+			t.Errorf("%d registered, drops %v", s.Registered, s.Counters.Drops)
+		}
+	})
+}
+
+// Handlers that do not return fill a bounded space; the link goes on reading, and
+// tickets are taken in the order of frames.
+func TestQueuesAndTickets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &relay{}
+		var mu sync.Mutex
+		next := map[hive.AccountName]int{}
+		var got []string
+		free := make(chan struct{})
+		w := start(t, r, link.Settings{InFlight: 8, AccountInFlight: 6,
+			Ticket: func(name hive.AccountName) any {
+				mu.Lock()
+				defer mu.Unlock()
+				next[name]++
+				return next[name]
+			},
+			Handler: func(ctx context.Context, d link.Delivery) {
+				<-free
+				mu.Lock()
+				defer mu.Unlock()
+				got = append(got, fmt.Sprint(d.Request.UUID == uuid(d.Ticket.(int))))
+			}}, accounts("alice", "bob", "carol")...)
+		synctest.Wait()
+		p := r.lastPeer()
+		for i := range 10 {
+			p.send(request("alice", i+1))
+		}
+		for i := range 3 {
+			p.send(request("bob", i+1))
+		}
+		synctest.Wait()
+		s := w.link.Status()
+		if s.InFlight != 8 || s.Counters.Drops[link.DropAccountQueue] != 4 || s.Counters.Drops[link.DropQueueFull] != 1 {
+			t.Errorf("in flight %d, drops %v", s.InFlight, s.Counters.Drops)
+		}
+		close(free)
+		synctest.Wait()
+		if len(got) != 8 || slices.Contains(got, "false") {
+			t.Errorf("tickets: %v", got)
+		}
+		p.send(request("carol", 1))
+		synctest.Wait()
+		if len(got) != 9 || w.link.Status().InFlight != 0 {
+			t.Errorf("after the flood: %v", got)
+		}
+	})
+}
+
+func TestAnswerWithoutConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &relay{}
+		w := start(t, r, link.Settings{}, accounts("alice")...)
+		if err := w.link.Answer(t.Context(), "alice", nack(1)); !errors.Is(err, link.ErrNotConnected) {
+			t.Errorf("before connecting: %v", err)
+		}
+		synctest.Wait()
+		if err := w.link.Answer(t.Context(), "mallory", nack(1)); !errors.Is(err, link.ErrNotConnected) {
+			t.Errorf("for a stranger: %v", err)
+		}
+		w.net.setRefuse(errors.New("down"))
+		w.net.last().cut()
+		synctest.Wait()
+		if err := w.link.Answer(t.Context(), "alice", nack(1)); !errors.Is(err, link.ErrNotConnected) {
+			t.Errorf("while disconnected: %v", err)
+		}
+		w.net.setRefuse(nil)
+		time.Sleep(2 * time.Second)
+		if err := w.link.Answer(t.Context(), "alice", nack(1)); err != nil {
+			t.Errorf("after the reconnect: %v", err)
+		}
+		synctest.Wait()
+		if len(r.answered()) != 1 || w.link.Status().Counters.Answers != 1 {
+			t.Errorf("answers: %v", r.answered())
+		}
+	})
+}
+
+// Between key and acknowledgement an answer waits for the request to come again,
+// unless the request itself came on this connection.
+func TestAnswerBeforeAcknowledgement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &relay{register: func(*peer, protocol.RegisterAccount) {}}
+		w := start(t, r, link.Settings{}, accounts("alice")...)
+		synctest.Wait()
+		if err := w.link.Answer(t.Context(), "alice", nack(1)); !errors.Is(err, link.ErrNotConnected) {
+			t.Errorf("unregistered: %v", err)
+		}
+		r.lastPeer().send(request("alice", 1))
+		synctest.Wait()
+		if err := w.link.Answer(t.Context(), "alice", nack(1)); err != nil {
+			t.Errorf("asked on this connection: %v", err)
+		}
+	})
+}
+
+// Nothing but answers with a uuid of the right form is proved (HAS §13.2).
+func TestAnswerProvesOnlyUUIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := account("alice")
+		var proved []string
+		inner := a.Prove
+		a.Prove = func(relay hive.PublicKey, text string) (string, error) {
+			proved = append(proved, text)
+			return inner(relay, text)
+		}
+		w := start(t, &relay{}, link.Settings{}, a)
+		synctest.Wait()
+		proved = nil
+		bad := []protocol.Message{
+			protocol.Nack{Kind: protocol.Sign, UUID: `{"key_type":"active"}`, Data: "AAAA"},
+			protocol.Ack{Kind: protocol.Sign, UUID: ""},
+			protocol.Err{Kind: protocol.Sign, UUID: uuid(1) + " ", Error: "x"},
+			protocol.ErrorMessage{Text: "x"},
+			protocol.KeyReq{},
+			&protocol.Nack{Kind: protocol.Sign, UUID: uuid(1)},
+			nil,
+		}
+		for _, m := range bad {
+			if err := w.link.Answer(t.Context(), "alice", m); err == nil || errors.Is(err, link.ErrNotConnected) {
+				t.Errorf("%#v: %v", m, err)
+			}
+		}
+		if len(proved) != 0 {
+			t.Errorf("proved: %q", proved)
+		}
+		large := protocol.Ack{Kind: protocol.Sign, UUID: uuid(1), Data: []byte(`"` + strings.Repeat("a", protocol.MaxSend) + `"`)}
+		if err := w.link.Answer(t.Context(), "alice", large); !errors.Is(err, protocol.ErrFrameTooLarge) {
+			t.Errorf("a frame above the limit: %v", err)
+		}
+		if s := w.link.Status(); !s.Connected || s.Counters.Answers != 0 {
+			t.Errorf("status: %+v", s)
+		}
+	})
+}
+
+// A peer that takes no bytes ends the connection after the write's time, and then all
+// who wait learn it; a caller that cannot wait leaves earlier.
+func TestSlowPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &relay{}
+		w := start(t, r, link.Settings{}, accounts("alice")...)
+		synctest.Wait()
+		wire := w.net.last()
+		wire.stuck.Store(true)
+		var waiting sync.WaitGroup
+		begun := time.Now()
+		results := make(chan error, 100)
+		for i := range 100 {
+			waiting.Go(func() {
+				m := protocol.Ack{Kind: protocol.Sign, UUID: uuid(i), Data: []byte(`"` + strings.Repeat("a", 400_000) + `"`)}
+				results <- w.link.Answer(t.Context(), "alice", m)
+			})
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		synctest.Wait()
+		if err := w.link.Answer(short, "alice", nack(1)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the impatient: %v", err)
+		}
+		waiting.Wait()
+		if took := time.Since(begun); took > 12*time.Second {
+			t.Errorf("waited %v", took)
+		}
+		close(results)
+		lost := 0
+		for err := range results {
+			if errors.Is(err, link.ErrNotConnected) {
+				lost++
+			} else if err != nil {
+				t.Error(err)
+			}
+		}
+		if lost < 98 {
+			t.Errorf("%d of 100 learned that the connection was lost", lost)
+		}
+		time.Sleep(2 * time.Second)
+		if s := w.link.Status(); !s.Connected || s.Counters.Connections != 2 || !strings.Contains(s.LastError, "does not take") {
+			t.Errorf("status: %+v", s)
+		}
+	})
+}
+
+// A relay cannot fill the log, nor steer a terminal with it.
+func TestLogIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		var mu sync.Mutex
+		r := &relay{}
+		w := start(t, r, link.Settings{Logger: slog.New(slog.NewJSONHandler(locked{&log, &mu}, nil))}, accounts("alice")...)
+		synctest.Wait()
+		for range 1000 {
+			r.lastPeer().send(protocol.ErrorMessage{Text: "\x1b[2J" + strings.Repeat("x", 10_000)})
+			r.lastPeer().sendText("{")
+		}
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if n := strings.Count(log.String(), "\n"); n > 30 || n < 20 || log.Len() > 20_000 {
+			t.Errorf("%d lines, %d bytes", n, log.Len())
+		}
+		if s := w.link.Status(); s.Counters.RelayErrors != 1000 || len(s.RelayError) > 250 {
+			t.Errorf("status: %+v", s.Counters)
+		}
+	})
+}
+
+type locked struct {
+	b  *strings.Builder
+	mu *sync.Mutex
+}
+
+func (l locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}

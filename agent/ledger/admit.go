@@ -100,28 +100,45 @@ type View struct {
 	app string // slot that the request opened with: a session that it makes is of that app
 }
 
-// Charges are all charges recorded and not yet dropped, those of earlier requests in the same commit included, by
-// time of expiry.
+// Charges are all charges recorded and not yet dropped, those of earlier requests in the same commit included, in no
+// order.
 func (v View) Charges() iter.Seq[Charge] {
 	return func(yield func(Charge) bool) {
-		cursor := v.b.tx.Bucket(bucketCharges).Cursor()
-		for key, sealed := cursor.First(); key != nil; key, sealed = cursor.Next() {
-			plain, err := v.b.o.open(bucketCharges, key, sealed)
-			var charges []Charge
-			if err == nil {
-				charges, err = decodeCharges(plain)
-			}
-			if err != nil {
-				v.b.fail(damaged(bucketCharges, key)) // counted too low, a limit would let through: fail the commit
-				return
-			}
-			for _, c := range charges {
-				if !yield(c) {
-					return
+		if !v.b.gatheredCharges(yield) {
+			return
+		}
+		for _, list := range [][]counted{v.b.l.state.charges, v.b.charges} {
+			for _, c := range list {
+				for _, charge := range c.charges {
+					if charge.Expires.After(v.Now) && !yield(charge) {
+						return
+					}
 				}
 			}
 		}
 	}
+}
+
+// gatheredCharges goes through those that stand in their bucket; false if yield said stop.
+func (b *batch) gatheredCharges(yield func(Charge) bool) bool {
+	cursor := b.tx.Bucket(bucketCharges).Cursor()
+	for key, sealed := cursor.First(); key != nil; key, sealed = cursor.Next() {
+		plain, err := b.o.open(bucketCharges, key, sealed)
+		var charges []Charge
+		if err == nil {
+			charges, err = decodeCharges(plain)
+		}
+		if err != nil {
+			b.fail(damaged(bucketCharges, key)) // counted too low, a limit would let through: fail the commit
+			return false
+		}
+		for _, c := range charges {
+			if c.Expires.After(b.now) && !yield(c) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // MayOpen says whether a ruling may make this session: ErrSession, ErrNoSlot, ErrKeyLive, ErrKeyElsewhere, ErrKeySpent,
@@ -202,9 +219,8 @@ func (b *batch) admit(a *Admission, r *run, judge func(View) Ruling) (Admitting,
 	if ruling.NewSession != nil {
 		s = b.makeSession(*ruling.NewSession, &rec, c)
 	}
-	b.record(rec)
 	q := request{Key: a.Key, Digest: r.digest, Account: a.Account, Kind: a.Kind, App: rec.App, Session: rec.Session}
-	b.rule(rec.Number, r.end, &q, ruling)
+	b.record(rec, ruling.change(r.end, q))
 	b.after = append(b.after, func(*state) { b.l.judgedLocked(r, rec.Number) })
 	return Admitting{Number: rec.Number, Verdict: ruling.Verdict, Time: b.now, Session: s}, nil
 }
@@ -219,21 +235,13 @@ func (b *batch) makeSession(n NewSession, rec *Record, c claim) *Session {
 	return b.spend(claim{spends: SpentSessionDigest, owner: sessionOwner(s.ID)}, rec, s)
 }
 
-// rule writes what a ruling says of a request and of its cost.
-func (b *batch) rule(number uint64, end int64, q *request, ruling Ruling) {
+// change is what a ruling makes of a request.
+func (ruling *Ruling) change(end int64, q request) *change {
 	q.Verdict = ruling.Verdict
 	if len(ruling.TxBytes) > 0 || ruling.TxID != [20]byte{} {
 		q.TxID, q.TxBytes, q.TxExpires = ruling.TxID, ruling.TxBytes, ruling.TxExpires
 	}
-	b.put(bucketRequests, endKey(end, number), q.encode())
-	if len(ruling.Charges) == 0 {
-		return
-	}
-	var last int64
-	for _, c := range ruling.Charges {
-		last = max(last, millis(c.Expires))
-	}
-	b.put(bucketCharges, endKey(last, number), encodeCharges(ruling.Charges))
+	return &change{end, q, ruling.Charges}
 }
 
 // judge runs a judge and checks its ruling against the view. Whatever it may have counted of a ruling that is not recorded is
@@ -319,7 +327,6 @@ func (b *batch) decide(number uint64, judge func(View) Ruling) (Admitting, error
 		s = b.makeSession(*ruling.NewSession, &rec, own)
 		q.App, q.Session = rec.App, rec.Session
 	}
-	b.record(rec)
-	b.rule(number, r.end, &q, ruling)
+	b.record(rec, ruling.change(r.end, q))
 	return Admitting{Number: number, Verdict: ruling.Verdict, Time: b.now, Session: s}, nil
 }

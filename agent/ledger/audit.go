@@ -86,20 +86,21 @@ func (l *Ledger) Note(e Entry) error {
 func (b *batch) append(e Entry) uint64 {
 	return b.record(Record{
 		Type: e.Type, Outcome: e.Outcome, Account: e.Account, App: e.App, Session: e.Session, Content: e.Content,
-	})
+	}, nil)
 }
 
 // auditChunk is how many records are read at a time: the file cannot be swapped meanwhile.
 const auditChunk = 256
 
-// Audit are the records from a number on, in order, as they are committed; it ends after the last. An error ends it too.
+// Audit are the records from a number on, in order, as they are committed; it ends after the last. It begins with the
+// oldest that is kept. An error, also of the chain, ends it.
 func (l *Ledger) Audit(from uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		w := walk{l: l, next: from}
+		w := walk{l: l, next: max(from, 1)}
 		for {
 			records, err := w.chunk()
-			for _, r := range records {
-				if !yield(r, nil) {
+			for _, s := range records {
+				if !yield(s.Record, nil) {
 					return
 				}
 			}
@@ -114,39 +115,88 @@ func (l *Ledger) Audit(from uint64) iter.Seq2[Record, error] {
 	}
 }
 
-// walk goes along the trail. It checks the chain from its second record on.
+// walk goes along the trail, through segments and file, and checks the chain.
 type walk struct {
 	l    *Ledger
 	next uint64 // number to look for
-	last link   // of the last record; number zero before the first
-	from uint64 // the first record's number
+	from uint64 // of the first record met, zero before it
+	last link   // of the last record met
 }
 
-// chunk is the next part of the trail, empty at its end; with an error those before it.
-func (w *walk) chunk() (records []Record, err error) {
+// chunk is the next part of the trail, empty at its end. With an error come the records before it.
+func (w *walk) chunk() ([]stored, error) {
+	// A record that is in the file may move to a segment at any time, never back.
+	list, err := w.inFile(true)
+	if err == nil && len(list) == 0 {
+		list, err = w.inSegments()
+	}
+	if err == nil && len(list) == 0 {
+		list, err = w.inFile(false)
+	}
+	for i := range list {
+		if err := w.check(&list[i]); err != nil {
+			return list[:i], err
+		}
+	}
+	return list, err
+}
+
+func (w *walk) check(s *stored) error {
+	start := w.l.o.chainStart()
+	switch {
+	case w.from == 0 && s.Number == 1 && s.prev != start.mac:
+		return fmt.Errorf("%w: audit record 1 does not begin the trail", ErrDamaged)
+	case w.from == 0:
+		w.from = s.Number
+	default:
+		if err := s.follows(w.last); err != nil {
+			return err
+		}
+	}
+	w.last, w.next = s.at, s.Number+1
+	return nil
+}
+
+// inFile reads from the bbolt file, beginning with exactly the next number or with any that is not below.
+func (w *walk) inFile(exactly bool) (list []stored, err error) {
 	err = w.l.view(func(tx *bolt.Tx) error {
 		cursor := tx.Bucket(bucketAudit).Cursor()
-		for key, sealed := cursor.Seek(numberKey(w.next)); key != nil && len(records) < auditChunk; key, sealed = cursor.Next() {
-			rec, at, err := w.l.o.readRecord(key, sealed, w.fits)
+		for key, sealed := cursor.Seek(numberKey(w.next)); key != nil && len(list) < auditChunk; key, sealed = cursor.Next() {
+			s, err := w.l.o.openRecord(key, sealed)
 			if err != nil {
 				return err
 			}
-			if w.from == 0 {
-				w.from = rec.Number
+			if exactly && len(list) == 0 && s.Number != w.next {
+				return nil
 			}
-			w.last, w.next = at, rec.Number+1
-			records = append(records, rec)
+			list = append(list, s)
 		}
 		return nil
 	})
-	return records, err
+	return list, err
 }
 
-func (w *walk) fits(prev [32]byte, rec Record) bool {
-	if w.last.number != 0 {
-		return follows(w.last, prev, rec)
+// inSegments reads the segment that holds the next number, or the first after it.
+func (w *walk) inSegments() ([]stored, error) {
+	all, err := w.l.segments()
+	if err != nil {
+		return nil, err
 	}
-	return rec.Number != 1 || prev == w.l.o.chainStart().mac
+	for _, index := range all {
+		if index < w.l.o.segmentOf(w.next) {
+			continue
+		}
+		list, err := w.l.readSegment(index)
+		if err != nil {
+			return nil, fmt.Errorf("audit segment %d: %w", index, err)
+		}
+		for i, s := range list {
+			if s.Number >= w.next {
+				return list[i:], nil
+			}
+		}
+	}
+	return nil, nil
 }
 
 // Verified is what Verify found in order.
@@ -156,7 +206,7 @@ type Verified struct{ From, To uint64 }
 // or moved. Removal at the end shows as far as the mark reaches.
 func (l *Ledger) Verify(ctx context.Context) (Verified, error) {
 	at, markErr := l.o.readMark(l.path) // before the walk, which may then go beyond
-	w := walk{l: l}
+	w := walk{l: l, next: 1}
 	for {
 		if err := ctx.Err(); err != nil {
 			return Verified{}, context.Cause(ctx)

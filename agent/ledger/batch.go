@@ -18,9 +18,12 @@ type batch struct {
 	last       link
 	sessions   map[SessionID]*Session // nil: ended
 	digests    map[owner]map[[32]byte]struct{}
-	forgotten  []owner        // whose digests are dropped
-	after      []func(*state) // under Ledger.mu, once the commit has succeeded
-	checkpoint uint64         // zero: none was due
+	forgotten  []owner // whose digests are dropped
+	places     map[uint64]place
+	charges    []counted
+	dropped    map[uint64]bool // requests that are swept
+	after      []func(*state)  // under Ledger.mu, once the commit has succeeded
+	checkpoint uint64          // zero: none was due
 	wrote      bool
 	err        error // the first thing that went wrong while writing; it fails the batch
 }
@@ -29,6 +32,7 @@ func newBatch(l *Ledger, tx *bolt.Tx) *batch {
 	return &batch{
 		l: l, o: &l.o, tx: tx, last: l.state.last, now: fromMillis(max(millis(l.o.Now()), l.state.last.time)),
 		sessions: map[SessionID]*Session{}, digests: map[owner]map[[32]byte]struct{}{},
+		places: map[uint64]place{}, dropped: map[uint64]bool{},
 	}
 }
 
@@ -63,20 +67,6 @@ func (b *batch) get(bucket, key []byte) []byte {
 
 // next is the number of the record that comes next.
 func (b *batch) next() uint64 { return b.last.number + 1 }
-
-// record appends to the audit trail.
-func (b *batch) record(r Record) uint64 {
-	r.Number, r.Time = b.next(), b.now
-	plain := append(b.last.mac[:len(b.last.mac):len(b.last.mac)], r.encode()...)
-	b.put(bucketAudit, numberKey(r.Number), plain)
-	b.last = b.o.chain(r.Number, plain, millis(b.now))
-	return r.Number
-}
-
-// chain is the link that a record makes; plain begins with the MAC of the one before.
-func (o *Options) chain(number uint64, plain []byte, ms int64) link {
-	return link{number: number, mac: o.hash("record", numberKey(number), plain), time: ms}
-}
 
 // session is a session as the batch sees it, expired or not; nil if there is none.
 func (b *batch) session(id SessionID) *Session {
@@ -130,53 +120,6 @@ func (b *batch) forget(o owner) {
 	}
 }
 
-// gather writes the sessions and digests that changed since the last checkpoint, if enough records have passed: what
-// lies before a checkpoint need not be read again at the next start.
-func (b *batch) gather() {
-	if b.last.number/b.o.segment == b.l.state.checkpoint/b.o.segment {
-		return
-	}
-	b.checkpoint = b.last.number
-	for id := range b.l.state.dirty {
-		if s := b.session(id); s != nil {
-			b.put(bucketSessions, numberKey(uint64(id)), s.encode())
-		}
-	}
-	for id, s := range b.sessions {
-		if s != nil {
-			b.put(bucketSessions, numberKey(uint64(id)), s.encode())
-		}
-	}
-	dropped := map[owner]bool{}
-	for _, o := range b.forgotten {
-		dropped[o] = true
-	}
-	for o, digests := range b.l.state.recent {
-		if !dropped[o] {
-			b.keepDigests(o, digests)
-		}
-	}
-	for o, digests := range b.digests {
-		b.keepDigests(o, digests)
-	}
-	var w writer
-	w.uint(b.checkpoint)
-	b.put(bucketMeta, metaCheckpoint, w.b)
-}
-
-func (b *batch) keepDigests(o owner, digests map[[32]byte]struct{}) {
-	kept, err := b.tx.Bucket(bucketDigests).CreateBucketIfNotExists([]byte(o))
-	if err != nil {
-		b.fail(err)
-		return
-	}
-	for digest := range digests {
-		if err := kept.Put(digest[:], b.o.seal(digestName(o), digest[:], nil)); err != nil {
-			b.fail(err)
-		}
-	}
-}
-
 // publish makes the batch the committed state. Ledger.mu is held.
 func (b *batch) publish(st *state) {
 	st.last = b.last
@@ -199,12 +142,70 @@ func (b *batch) publish(st *state) {
 		st.place(s)
 		st.dirty[id] = struct{}{}
 	}
+	maps.Copy(st.places, b.places)
+	for number := range b.dropped {
+		delete(st.places, number)
+	}
+	st.charges = append(st.charges, b.charges...)
 	for _, fn := range b.after {
 		fn(st)
 	}
 	if b.checkpoint != 0 {
-		st.checkpoint = b.checkpoint
+		st.checkpoint, st.charges = b.checkpoint, nil
 		clear(st.dirty)
 		clear(st.recent)
+		clear(st.places)
 	}
+}
+
+// note keeps where a request's latest state is.
+func (b *batch) note(number uint64, at place) { b.places[number] = at }
+
+func (b *batch) charge(number uint64, charges []Charge) {
+	if len(charges) > 0 {
+		b.charges = append(b.charges, counted{number, charges})
+	}
+}
+
+// place is where the latest state of a request is, if it is in the trail.
+func (b *batch) place(number uint64) (place, bool) {
+	if at, ok := b.places[number]; ok {
+		return at, true
+	}
+	at, ok := b.l.state.places[number]
+	return at, ok
+}
+
+// request reads a request as the batch sees it; end is that of its run.
+func (b *batch) request(end int64, number uint64) (request, bool) {
+	at, _ := b.place(number)
+	q, ok, err := b.o.request(b.tx, at.record, end, number)
+	if err != nil {
+		b.fail(err)
+	}
+	return q, ok && err == nil
+}
+
+// request reads a request from the record that holds it, or, if that is zero, from where it was gathered.
+func (o *Options) request(tx *bolt.Tx, record uint64, end int64, number uint64) (request, bool, error) {
+	if record != 0 {
+		s, ok, err := o.recordAt(tx, record)
+		if err != nil || !ok {
+			return request{}, false, err
+		}
+		if s.extra == nil {
+			return request{}, false, damaged(bucketAudit, numberKey(record))
+		}
+		return s.extra.request, true, nil
+	}
+	key := endKey(end, number)
+	plain, err := o.get(tx, bucketRequests, key)
+	if err != nil || plain == nil {
+		return request{}, false, err
+	}
+	q, err := decodeRequest(plain)
+	if err != nil {
+		return request{}, false, damaged(bucketRequests, key)
+	}
+	return q, true, nil
 }

@@ -140,6 +140,7 @@ func (l *Ledger) commits() {
 		ops, wait, closed := l.queue.take(all)
 		if len(ops) > 0 || all {
 			l.commit(ops)
+			l.rotate()
 			wait = wait || l.Err() != nil
 		}
 		if closed && len(ops) < batchOps {
@@ -260,6 +261,8 @@ func (l *Ledger) chores() {
 		return
 	}
 	l.commit([]*op{{apply: (*batch).sweep}})
+	l.rotate()
+	l.retain()
 	if l.db == nil {
 		return
 	}

@@ -46,6 +46,7 @@ func SampleValues() [][]byte {
 		(&authKey{Account: "a", LastNonce: 300}).encode(),
 		(&request{Account: "a", Answer: []byte{}, TxID: [20]byte{1}}).encode(),
 		encodeCharges([]Charge{{Data: []byte("x")}, {}}),
+		(&change{end: 5, charges: []Charge{{}}}).encode(),
 	}
 }
 
@@ -67,6 +68,9 @@ func RecodeValue(which int, b []byte) ([]byte, error) {
 	case 4:
 		v, err := decodeCharges(b)
 		return encodeCharges(v), err
+	case 5:
+		v, err := decodeChange(b)
+		return v.encode(), err
 	}
 	return nil, errCodec
 }

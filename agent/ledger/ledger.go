@@ -28,8 +28,9 @@ type Options struct {
 	DigestsPerSession  int           // after so many a session must send nonces; zero: 100,000
 	AnswerMargin       time.Duration // how long an answer outlives its request; zero: 10 min
 	Requests           int           // how many requests are known at most; zero: 100,000
+	KeepSegments       int           // how many full segments of the audit trail are kept; zero: all
 
-	segment uint64 // records between checkpoints; zero: 4,096
+	segment uint64 // records in a segment of the trail; zero: 4,096
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -85,6 +86,7 @@ type Ledger struct {
 
 	retryAt    time.Time     // owned by the committing goroutine
 	generation uint64        // of charges; owned by the committing goroutine
+	oldest     uint64        // segment of the oldest record in the file; owned by the committing goroutine
 	stopped    chan struct{} // closed when the committing goroutine has returned
 	closing    sync.Once
 	closeErr   error

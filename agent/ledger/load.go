@@ -35,7 +35,7 @@ func (l *Ledger) reopen(anew bool) (err error) {
 	if err != nil {
 		return err
 	}
-	st, found, err := l.o.load(db)
+	st, found, oldest, err := l.o.load(db)
 	if err == nil && anew {
 		db, err = rewrite(db, l.path)
 	}
@@ -48,6 +48,7 @@ func (l *Ledger) reopen(anew bool) (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state = st
+	l.oldest = oldest
 	l.generation++
 	l.mergeLocked(found)
 	return nil
@@ -76,11 +77,13 @@ func rewrite(old *bolt.DB, path string) (*bolt.DB, error) {
 }
 
 // mergeLocked brings the known requests in line with those found in the file.
-func (l *Ledger) mergeLocked(found []*run) {
+func (l *Ledger) mergeLocked(found map[uint64]*run) {
 	old := l.runs
 	l.runs, l.numbers = make(map[RequestKey]*run, len(found)), map[uint64]*run{}
-	for _, f := range found {
-		l.runs[f.key] = f
+	for number, f := range found {
+		if other := l.runs[f.key]; other == nil || other.number < number { // it came again after it was swept
+			l.runs[f.key] = f
+		}
 	}
 	for key, r := range old {
 		f := l.runs[key]
@@ -108,7 +111,7 @@ func (l *Ledger) mergeLocked(found []*run) {
 }
 
 // load reads the whole file.
-func (o *Options) load(db *bolt.DB) (st *state, found []*run, err error) {
+func (o *Options) load(db *bolt.DB) (st *state, found map[uint64]*run, oldest uint64, err error) {
 	defer func() {
 		if p := recover(); p != nil { // of bbolt, on a page that reads wrong
 			err = fmt.Errorf("%w: %v", ErrDamaged, p)
@@ -117,7 +120,7 @@ func (o *Options) load(db *bolt.DB) (st *state, found []*run, err error) {
 			err = fmt.Errorf("%w; put back a copy of the ledger and of its mark", err)
 		}
 	}()
-	st = newState()
+	st, found = newState(), map[uint64]*run{}
 	err = db.View(func(tx *bolt.Tx) error {
 		if err := o.loadMeta(tx, st); err != nil {
 			return err
@@ -125,13 +128,16 @@ func (o *Options) load(db *bolt.DB) (st *state, found []*run, err error) {
 		if err := o.loadPeople(tx, st); err != nil {
 			return err
 		}
-		if found, err = o.loadRequests(tx); err != nil {
+		if err := o.loadRequests(tx, found); err != nil {
 			return err
 		}
-		return o.loadTrail(tx, st)
+		if oldest, err = o.findOldest(tx); err != nil {
+			return err
+		}
+		return o.loadTrail(tx, st, found)
 	})
 	st.arrange()
-	return st, found, err
+	return st, found, oldest, err
 }
 
 // loadMeta finds out whether the file is ours, and reads its facts.
@@ -200,8 +206,8 @@ func (o *Options) loadPeople(tx *bolt.Tx, st *state) error {
 	})
 }
 
-func (o *Options) loadRequests(tx *bolt.Tx) (found []*run, err error) {
-	err = o.each(tx, bucketRequests, func(key, plain []byte) error {
+func (o *Options) loadRequests(tx *bolt.Tx, runs map[uint64]*run) error {
+	return o.each(tx, bucketRequests, func(key, plain []byte) error {
 		end, number, err := endOf(key)
 		if err != nil {
 			return err
@@ -210,69 +216,59 @@ func (o *Options) loadRequests(tx *bolt.Tx) (found []*run, err error) {
 		if err != nil {
 			return err
 		}
-		r := &run{key: q.Key, digest: q.Digest, end: end, number: number, done: make(chan struct{})}
-		if q.Answered {
-			close(r.done)
-			r.answered, r.stored, r.final = true, true, q.Final
-		}
-		found = append(found, r)
+		runs[number] = q.run(end, number)
 		return nil
 	})
-	return found, err
 }
 
 // loadTrail follows the audit records to the last, checks their chain, and applies those after the checkpoint.
-func (o *Options) loadTrail(tx *bolt.Tx, st *state) error {
+func (o *Options) loadTrail(tx *bolt.Tx, st *state, runs map[uint64]*run) error {
 	trail := tx.Bucket(bucketAudit).Cursor()
-	start := numberKey(max(st.checkpoint, 1))
 	st.last = o.chainStart()
-	first := true
-	for key, sealed := trail.Seek(start); key != nil; key, sealed = trail.Next() {
-		rec, next, err := o.readRecord(key, sealed, func(prev [32]byte, rec Record) bool {
-			return first && rec.Number == st.checkpoint || follows(st.last, prev, rec)
-		})
+	first := st.checkpoint > 0
+	for key, sealed := trail.Seek(numberKey(st.checkpoint)); key != nil; key, sealed = trail.Next() {
+		s, err := o.openRecord(key, sealed)
 		if err != nil {
 			return err
 		}
-		first, st.last = false, next
-		if rec.Number > st.checkpoint {
-			st.apply(&rec)
+		if first && s.Number == st.checkpoint {
+			first, st.last = false, s.at
+			continue
 		}
+		if err := s.follows(st.last); err != nil {
+			return err
+		}
+		st.last = s.at
+		st.apply(&s.Record)
+		st.applyChange(&s, runs)
 	}
-	if first && st.checkpoint > 0 {
+	if first {
 		return fmt.Errorf("%w: audit record %d is missing", ErrDamaged, st.checkpoint)
 	}
 	return nil
 }
 
-// follows says whether a record comes right after a link of the chain. Numbers are skipped when a restored ledger is
-// accepted, at no other time.
-func follows(last link, prev [32]byte, rec Record) bool {
-	inTurn := rec.Number == last.number+1 || rec.Type == RecordAccepted && rec.Ref == last.number && rec.Number > last.number
-	return inTurn && prev == last.mac
+// applyChange is what a record after the checkpoint did to its request.
+func (st *state) applyChange(s *stored, runs map[uint64]*run) {
+	if s.extra == nil {
+		return
+	}
+	number := s.requestNumber()
+	st.places[number] = place{record: s.Number, end: s.extra.end, key: s.extra.request.Key}
+	if len(s.extra.charges) > 0 {
+		st.charges = append(st.charges, counted{s.Number, s.extra.charges})
+	}
+	runs[number] = s.extra.request.run(s.extra.end, number)
 }
 
-// readRecord opens a record, checks that it fits, and gives the link that it makes.
-func (o *Options) readRecord(key, sealed []byte, fits func(prev [32]byte, rec Record) bool) (Record, link, error) {
-	number, err := numberOf(key)
-	if err != nil {
-		return Record{}, link{}, damaged(bucketAudit, key)
+// run is a request as it is known after it was read.
+func (q *request) run(end int64, number uint64) *run {
+	r := &run{key: q.Key, digest: q.Digest, end: end, number: number, done: make(chan struct{})}
+	if q.Answered {
+		close(r.done)
+		r.answered, r.stored, r.final = true, true, q.Final
 	}
-	plain, err := o.open(bucketAudit, key, sealed)
-	if err != nil {
-		return Record{}, link{}, err
-	}
-	if len(plain) < 32 {
-		return Record{}, link{}, damaged(bucketAudit, key)
-	}
-	rec, err := decodeRecord(number, plain[32:])
-	if err != nil {
-		return Record{}, link{}, damaged(bucketAudit, key)
-	}
-	if !fits([32]byte(plain[:32]), rec) {
-		return Record{}, link{}, fmt.Errorf("%w: audit record %d does not follow the one before", ErrDamaged, number)
-	}
-	return rec, o.chain(number, plain, millis(rec.Time)), nil
+	return r
 }
 
 // apply is what a record after the checkpoint did to sessions and digests. Sessions that have ended since are not there.

@@ -25,30 +25,9 @@ func (o *Options) markText(at link) []byte {
 	return fmt.Appendf(nil, "%sseal %x\n", body, o.hash("mark", []byte(body)))
 }
 
-// writeMark replaces the mark: temporary file, sync, rename, sync of the folder.
+// writeMark replaces the mark.
 func (o *Options) writeMark(path string, at link) error {
-	mark := markPath(path)
-	temp := mark + ".new"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(o.markText(at))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, mark); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(mark))
-}
-
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return replaceFile(markPath(path), o.markText(at))
 }
 
 // readMark gives the number and MAC of the mark. There is one way to write it, so it is read by writing it again.
@@ -98,13 +77,10 @@ func (l *Ledger) macOf(number uint64) (mac [32]byte, known bool, err error) {
 		return l.o.chainStart().mac, true, nil
 	}
 	err = l.view(func(tx *bolt.Tx) error {
-		key := numberKey(number)
-		sealed := tx.Bucket(bucketAudit).Get(key)
-		if sealed == nil {
-			return nil
-		}
-		_, at, err := l.o.readRecord(key, sealed, func([32]byte, Record) bool { return true })
-		mac, known = at.mac, true
+		var s stored
+		var err error
+		s, known, err = l.o.recordAt(tx, number)
+		mac = s.at.mac
 		return err
 	})
 	return mac, known, err
@@ -134,18 +110,22 @@ func Accept(path string, o Options, audit []byte) (Accepted, error) {
 	}
 	mark, _ := l.o.readMark(path) // zero if it is missing or not ours
 	done := Accepted{Last: l.state.last.number, Mark: mark.number}
+	lost, err := l.setAside(done.Last)
+	if err != nil {
+		return Accepted{}, errors.Join(err, l.db.Close())
+	}
 	l.start()
 	err = l.submitContext(context.Background(), &op{apply: func(b *batch) error {
-		done.Ended = b.accept(mark.number, audit)
+		done.Ended = b.accept(max(mark.number, lost), audit)
 		return nil
 	}})
 	return done, errors.Join(err, l.Close()) // Close replaces the mark
 }
 
-func (b *batch) accept(mark uint64, audit []byte) (ended []*Session) {
+func (b *batch) accept(taken uint64, audit []byte) (ended []*Session) {
 	last := b.last.number
-	b.last.number = max(last, mark)
-	b.record(Record{Type: RecordAccepted, Ref: last, Outcome: "restored ledger accepted", Content: audit})
+	b.last.number = max(last, taken)
+	b.record(Record{Type: RecordAccepted, Ref: last, Outcome: "restored ledger accepted", Content: audit}, nil)
 	for _, s := range b.allSessions() {
 		if s.Nonceless {
 			b.endSession(s, ending{Outcome: "nonces unknown since the ledger was restored"})

@@ -136,8 +136,7 @@ func decodeAuthKey(b []byte) (authKey, error) {
 	return k, r.end()
 }
 
-// request is a judged or rejected request, kept until its answer is of no more use. Its key in the file is its end
-// and its number.
+// request is a judged or rejected request, kept until its answer is of no more use.
 type request struct {
 	Key      RequestKey
 	Digest   [32]byte // of the ciphertext
@@ -193,6 +192,38 @@ func decodeRequest(b []byte) (request, error) {
 	q.TxExpires = r.time()
 	r.bad = r.bad || q.Verdict > Admitted
 	return q, r.end()
+}
+
+// change is what a record of the trail changes besides: the request as it is then, and what was charged. It stands
+// beside the record's own bytes until it is gathered.
+type change struct {
+	end     int64 // of the request's answer, ms
+	request request
+	charges []Charge
+}
+
+func (c *change) encode() []byte {
+	var w writer
+	w.byte(1)
+	w.uint(uint64(max(c.end, 0)))
+	w.bytes(c.request.encode())
+	w.bytes(encodeCharges(c.charges))
+	return w.b
+}
+
+func decodeChange(b []byte) (c change, err error) {
+	r := reader{b: b}
+	r.version(1)
+	c.end = r.int64()
+	q, charges := r.take(r.uint()), r.take(r.uint())
+	if err := r.end(); err != nil {
+		return c, err
+	}
+	if c.request, err = decodeRequest(q); err != nil {
+		return c, err
+	}
+	c.charges, err = decodeCharges(charges)
+	return c, err
 }
 
 func encodeCharges(charges []Charge) []byte {

@@ -21,7 +21,7 @@ func (l *Ledger) AddSession(ctx context.Context, n NewSession, audit []byte) (*S
 		made = b.openSession(n, b.next())
 		b.record(Record{
 			Type: RecordAdmin, Outcome: "session added", Account: n.Account, App: n.App, Session: made.ID, Content: audit,
-		})
+		}, nil)
 		return nil
 	}})
 	if err != nil {
@@ -161,7 +161,7 @@ func (b *batch) endSession(s *Session, why ending) {
 	}
 	b.record(Record{
 		Type: kind, Outcome: why.Outcome, Account: s.Account, App: s.App, Session: s.ID, Content: why.Content,
-	})
+	}, nil)
 }
 
 // inOrder are the sessions that the batch changed, in the order of their last change, ended ones first.

@@ -73,12 +73,13 @@ func (b *batch) settle(key RequestKey, number uint64, end int64, s Settlement) {
 		b.after = append(b.after, func(*state) { b.l.storedLocked(key, number) })
 		return
 	}
-	b.record(Record{
+	rec := Record{
 		Type: RecordSettled, Ref: number, Verdict: q.Verdict, Outcome: s.Outcome, Account: q.Account, Kind: q.Kind,
 		App: q.App, Session: q.Session, Key: key, TxID: q.TxID, Content: s.Record,
-	})
+	}
 	if !ok {
-		return // swept long ago; the trail has the outcome all the same
+		b.record(rec, nil) // gone though not settled, which cannot be; the trail has the outcome all the same
+		return
 	}
 	if !q.Answered {
 		q.Answered, q.Answer = true, s.Answer
@@ -86,7 +87,7 @@ func (b *batch) settle(key RequestKey, number uint64, end int64, s Settlement) {
 	if !s.Open {
 		q.Final, q.TxBytes, q.TxExpires = true, nil, time.Time{}
 	}
-	b.put(bucketRequests, endKey(end, number), q.encode())
+	b.record(rec, &change{end: end, request: q})
 	b.after = append(b.after, func(*state) { b.l.storedLocked(key, number) })
 }
 
@@ -113,15 +114,15 @@ func (b *batch) reject(r *run, rej Rejection) {
 		b.settle(r.key, number, r.end, Settlement{Outcome: rej.Outcome, Answer: rej.Answer, Record: rej.Record})
 		return
 	}
-	number := b.record(Record{
+	rec := Record{
 		Type: RecordRejected, Outcome: rej.Outcome, Account: rej.Account, Kind: rej.Kind, App: rej.App, Session: rej.Session,
 		Key: r.key, Digest: r.digest, Content: rej.Record,
-	})
+	}
 	q := request{
 		Key: r.key, Digest: r.digest, Account: rej.Account, Kind: rej.Kind, App: rej.App, Session: rej.Session,
 		Answered: true, Final: true, Answer: rej.Answer,
 	}
-	b.put(bucketRequests, endKey(r.end, number), q.encode())
+	number := b.record(rec, &change{end: r.end, request: q})
 	b.after = append(b.after, func(*state) { b.l.storedLocked(r.key, number) })
 }
 
@@ -134,21 +135,6 @@ func (l *Ledger) numberOfRun(key RequestKey) uint64 {
 	return 0
 }
 
-// request reads a request as the batch sees it.
-func (b *batch) request(end int64, number uint64) (request, bool) {
-	key := endKey(end, number)
-	plain := b.get(bucketRequests, key)
-	if plain == nil {
-		return request{}, false
-	}
-	q, err := decodeRequest(plain)
-	if err != nil {
-		b.fail(damaged(bucketRequests, key))
-		return request{}, false
-	}
-	return q, true
-}
-
 // view reads in the file outside of commits.
 func (l *Ledger) view(fn func(*bolt.Tx) error) error {
 	l.fileMu.RLock()
@@ -159,18 +145,15 @@ func (l *Ledger) view(fn func(*bolt.Tx) error) error {
 	return l.db.View(fn)
 }
 
+// readRequest reads a request outside of commits. It may miss one that is being gathered: ask again.
 func (l *Ledger) readRequest(end int64, number uint64) (q request, found bool, err error) {
+	l.mu.RLock()
+	at := l.state.places[number]
+	l.mu.RUnlock()
 	err = l.view(func(tx *bolt.Tx) error {
-		key := endKey(end, number)
-		plain, err := l.o.get(tx, bucketRequests, key)
-		if err != nil || plain == nil {
-			return err
-		}
-		found = true
-		if q, err = decodeRequest(plain); err != nil {
-			return damaged(bucketRequests, key)
-		}
-		return nil
+		var err error
+		q, found, err = l.o.request(tx, at.record, end, number)
+		return err
 	})
 	return q, found, err
 }

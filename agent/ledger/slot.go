@@ -43,7 +43,7 @@ func (l *Ledger) AddSlot(ctx context.Context, name string, secret Secret, audit 
 		if b.get(bucketSlots, []byte(name)) != nil {
 			return Slot{}, ErrSlotExists
 		}
-		number := b.record(Record{Type: RecordAdmin, Outcome: "slot added", App: name, Content: audit})
+		number := b.record(Record{Type: RecordAdmin, Outcome: "slot added", App: name, Content: audit}, nil)
 		return Slot{Name: name, Secret: secret, Created: b.now, Rotated: b.now, generation: number}, nil
 	})
 }
@@ -58,7 +58,7 @@ func (l *Ledger) RotateSlot(ctx context.Context, name string, secret Secret, aud
 		}
 		b.forget(slotOwner(s))
 		b.thin(name, name)
-		s.generation = b.record(Record{Type: RecordAdmin, Outcome: "slot rotated", App: name, Content: audit})
+		s.generation = b.record(Record{Type: RecordAdmin, Outcome: "slot rotated", App: name, Content: audit}, nil)
 		s.Secret, s.Rotated, s.NoncesOnly = secret, b.now, false
 		return s, nil
 	})
@@ -90,7 +90,7 @@ func (l *Ledger) RemoveSlot(ctx context.Context, name string, audit []byte) ([]*
 		if !ok {
 			return ErrNoSlot
 		}
-		b.record(Record{Type: RecordAdmin, Outcome: "slot removed", App: name, Content: audit})
+		b.record(Record{Type: RecordAdmin, Outcome: "slot removed", App: name, Content: audit}, nil)
 		for _, session := range b.allSessions() {
 			if session.App == name {
 				b.endSession(session, ending{Outcome: "app removed"})

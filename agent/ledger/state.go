@@ -6,16 +6,6 @@ import (
 	"time"
 )
 
-// link is the end of the audit chain: the last record's number, MAC and time in ms.
-type link struct {
-	number uint64
-	mac    [32]byte
-	time   int64
-}
-
-// chainStart is what the first record's MAC is chained to.
-func (o *Options) chainStart() link { return link{mac: o.hash("chain")} }
-
 // state is what is committed, as far as it is kept in memory.
 type state struct {
 	last       link
@@ -26,8 +16,32 @@ type state struct {
 	sessions map[SessionID]*Session
 	accounts map[string][]*Session // live ones, most recently used first; the slices are never changed
 
-	recent map[owner]map[[32]byte]struct{} // digests since the checkpoint
-	dirty  map[SessionID]struct{}          // sessions that changed since the checkpoint
+	// Since the checkpoint:
+	recent  map[owner]map[[32]byte]struct{} // digests
+	dirty   map[SessionID]struct{}          // sessions that changed
+	places  map[uint64]place                // requests that changed, by number
+	charges []counted
+}
+
+// place is where in the trail a request's latest state stands.
+type place struct {
+	record uint64
+	end    int64
+	key    RequestKey
+}
+
+// counted are the charges of one record.
+type counted struct {
+	number  uint64
+	charges []Charge
+}
+
+// end is when the last of them expires, ms.
+func (c *counted) end() (end int64) {
+	for _, charge := range c.charges {
+		end = max(end, millis(charge.Expires))
+	}
+	return end
 }
 
 func newState() *state {
@@ -37,6 +51,7 @@ func newState() *state {
 		accounts: map[string][]*Session{},
 		recent:   map[owner]map[[32]byte]struct{}{},
 		dirty:    map[SessionID]struct{}{},
+		places:   map[uint64]place{},
 	}
 }
 

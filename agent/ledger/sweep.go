@@ -16,8 +16,8 @@ func (b *batch) sweep() error {
 	return nil
 }
 
-// sweepRequests drops settled requests past their end, and while too many are known also others, those that end
-// soonest first: if one of them comes again, its nonce or digest refuses it.
+// sweepRequests drops settled requests past their end, and while too many are known also others, those first that are
+// gathered and end soonest: if one of them comes again, its nonce or digest refuses it.
 func (b *batch) sweepRequests() {
 	now, spare := millis(b.now), b.l.knownRequests()-b.o.Requests/2
 	if spare < b.o.Requests/4 {
@@ -34,16 +34,29 @@ func (b *batch) sweepRequests() {
 		if end > now && len(gone) >= spare {
 			break
 		}
-		q, ok := b.request(end, number)
-		if !ok || !q.Final {
+		if q, ok := b.request(end, number); ok && q.Final {
+			gone = append(gone, append([]byte(nil), key...))
+			b.drop(q.Key, number)
+		}
+	}
+	// Those not gathered yet are forgotten in memory; a checkpoint passes them over.
+	for number, at := range b.l.state.places {
+		if at.end > now && len(b.dropped) >= spare {
 			continue
 		}
-		gone = append(gone, append([]byte(nil), key...))
-		b.after = append(b.after, func(*state) { b.l.sweptLocked(q.Key, number) })
+		if q, ok := b.request(at.end, number); ok && q.Final {
+			b.drop(q.Key, number)
+			gone = append(gone, endKey(at.end, number)) // an older state of it may be gathered
+		}
 	}
 	for _, key := range gone {
 		b.delete(bucketRequests, key)
 	}
+}
+
+func (b *batch) drop(key RequestKey, number uint64) {
+	b.dropped[number] = true
+	b.after = append(b.after, func(*state) { b.l.sweptLocked(key, number) })
 }
 
 func (l *Ledger) knownRequests() int {
@@ -58,6 +71,7 @@ func (l *Ledger) sweptLocked(key RequestKey, number uint64) {
 	}
 }
 
+// sweepCharges drops gathered charges; the others are few, and are passed over at a checkpoint.
 func (b *batch) sweepCharges() {
 	now := millis(b.now)
 	var gone [][]byte

@@ -1,0 +1,91 @@
+package ledger
+
+import (
+	"maps"
+)
+
+// segmentOf is the segment that a record belongs to, counted from zero. Record numbers begin with one.
+func (o *Options) segmentOf(number uint64) uint64 { return (max(number, 1) - 1) / o.segment }
+
+// gather writes what changed since the last checkpoint to where it is read by key, when the trail enters a new segment:
+// what stands before a checkpoint need not be read again at the next start, and may leave the file.
+func (b *batch) gather() {
+	if b.o.segmentOf(b.last.number) == b.o.segmentOf(b.l.state.checkpoint) {
+		return
+	}
+	b.checkpoint = b.last.number
+	b.gatherSessions()
+	b.gatherDigests()
+	b.gatherRequests()
+	b.gatherCharges()
+	var w writer
+	w.uint(b.checkpoint)
+	b.put(bucketMeta, metaCheckpoint, w.b)
+}
+
+func (b *batch) gatherSessions() {
+	changed := maps.Clone(b.l.state.dirty)
+	for id := range b.sessions {
+		changed[id] = struct{}{}
+	}
+	for id := range changed {
+		if s := b.session(id); s != nil {
+			b.put(bucketSessions, numberKey(uint64(id)), s.encode())
+		}
+	}
+}
+
+func (b *batch) gatherDigests() {
+	dropped := map[owner]bool{}
+	for _, o := range b.forgotten {
+		dropped[o] = true
+	}
+	for o, digests := range b.l.state.recent {
+		if !dropped[o] {
+			b.keepDigests(o, digests)
+		}
+	}
+	for o, digests := range b.digests {
+		b.keepDigests(o, digests)
+	}
+}
+
+func (b *batch) keepDigests(o owner, digests map[[32]byte]struct{}) {
+	kept, err := b.tx.Bucket(bucketDigests).CreateBucketIfNotExists([]byte(o))
+	if err != nil {
+		b.fail(err)
+		return
+	}
+	for digest := range digests {
+		if err := kept.Put(digest[:], b.o.seal(digestName(o), digest[:], nil)); err != nil {
+			b.fail(err)
+		}
+	}
+}
+
+func (b *batch) gatherRequests() {
+	changed := maps.Clone(b.l.state.places)
+	maps.Copy(changed, b.places)
+	now := millis(b.now)
+	for number, at := range changed {
+		if b.dropped[number] {
+			continue
+		}
+		q, ok := b.request(at.end, number)
+		if !ok || q.Final && at.end <= now {
+			continue
+		}
+		b.put(bucketRequests, endKey(at.end, number), q.encode())
+	}
+}
+
+func (b *batch) gatherCharges() {
+	now := millis(b.now)
+	for _, list := range [][]counted{b.l.state.charges, b.charges} {
+		for _, c := range list {
+			if end := c.end(); end > now {
+				b.put(bucketCharges, endKey(end, c.number), encodeCharges(c.charges))
+			}
+		}
+	}
+}

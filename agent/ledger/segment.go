@@ -1,0 +1,234 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Records of full segments leave the file after the checkpoint that follows them: each segment is sealed whole into
+// audit/NNNNNN beside the ledger, synced, and only then dropped from the file. A crash in between leaves both, and the
+// segment is written once more.
+
+var bucketSegment = []byte("segment") // names a segment's additional data; it is no bucket
+
+func (l *Ledger) segmentFolder() string { return filepath.Join(filepath.Dir(l.path), "audit") }
+
+func (l *Ledger) segmentPath(index uint64) string {
+	return filepath.Join(l.segmentFolder(), fmt.Sprintf("%06d", index))
+}
+
+// rotate moves the full segments that stand before the checkpoint out of the file. What does not succeed is tried again
+// with the next chores.
+func (l *Ledger) rotate() {
+	for l.db != nil && l.oldest < l.o.segmentOf(l.state.checkpoint) {
+		index := l.oldest
+		if err := l.writeSegment(index); err != nil {
+			l.o.Logger.Error("audit segment was not written", "segment", index, "err", err)
+			return
+		}
+		drop := &op{apply: func(b *batch) error { b.dropSegment(index); return nil }}
+		l.commit([]*op{drop})
+		if l.oldest == index {
+			return // the commit did not succeed
+		}
+	}
+}
+
+// findOldest finds the segment of the oldest record in the file.
+func (o *Options) findOldest(tx *bolt.Tx) (uint64, error) {
+	key, _ := tx.Bucket(bucketAudit).Cursor().First()
+	if key == nil {
+		return 0, nil
+	}
+	number, err := numberOf(key)
+	if err != nil {
+		return 0, damaged(bucketAudit, key)
+	}
+	return o.segmentOf(number), nil
+}
+
+func (b *batch) dropSegment(index uint64) {
+	cursor := b.tx.Bucket(bucketAudit).Cursor()
+	var gone [][]byte
+	for key, _ := cursor.First(); key != nil; key, _ = cursor.Next() {
+		number, err := numberOf(key)
+		if err != nil {
+			b.fail(damaged(bucketAudit, key))
+			return
+		}
+		if b.o.segmentOf(number) != index {
+			break
+		}
+		gone = append(gone, append([]byte(nil), key...))
+	}
+	for _, key := range gone {
+		b.delete(bucketAudit, key)
+	}
+	oldest, err := b.o.findOldest(b.tx)
+	if err != nil {
+		b.fail(err)
+	}
+	b.after = append(b.after, func(*state) { b.l.oldest = oldest })
+}
+
+// writeSegment seals the records of a segment, without what they changed, into its file.
+func (l *Ledger) writeSegment(index uint64) error {
+	var w writer
+	w.byte(1)
+	err := l.view(func(tx *bolt.Tx) error {
+		cursor := tx.Bucket(bucketAudit).Cursor()
+		first := true
+		for key, sealed := cursor.First(); key != nil; key, sealed = cursor.Next() {
+			s, err := l.o.openRecord(key, sealed)
+			if err != nil {
+				return err
+			}
+			if l.o.segmentOf(s.Number) != index {
+				break
+			}
+			if first {
+				w.fixed(s.prev[:])
+			}
+			first = false
+			w.uint(s.Number)
+			w.bytes(s.encode())
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(l.segmentFolder(), 0o700); err != nil {
+		return err
+	}
+	return replaceFile(l.segmentPath(index), l.o.seal(bucketSegment, numberKey(index), w.b))
+}
+
+// replaceFile replaces a file whole: temporary file, sync, rename, sync of the folder.
+func replaceFile(path string, content []byte) error {
+	temp := path + ".new"
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+var segmentName = regexp.MustCompile(`^[0-9]{6,19}$`)
+
+// segments are the numbers of the segment files, lowest first.
+func (l *Ledger) segments() ([]uint64, error) {
+	entries, err := os.ReadDir(l.segmentFolder())
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	var list []uint64
+	for _, e := range entries {
+		if index, err := strconv.ParseUint(e.Name(), 10, 64); err == nil && segmentName.MatchString(e.Name()) {
+			list = append(list, index)
+		}
+	}
+	slices.Sort(list)
+	return list, nil
+}
+
+// readSegment opens a segment file. The records are chained to one another by their own bytes; whether the first follows
+// the segment before is the caller's to check.
+func (l *Ledger) readSegment(index uint64) ([]stored, error) {
+	sealed, err := os.ReadFile(l.segmentPath(index))
+	if err != nil {
+		return nil, err
+	}
+	plain, err := l.o.open(bucketSegment, numberKey(index), sealed)
+	if err != nil {
+		return nil, err
+	}
+	list, err := l.o.parseSegment(plain)
+	if err != nil {
+		return nil, damaged(bucketSegment, numberKey(index))
+	}
+	return list, nil
+}
+
+func (o *Options) parseSegment(plain []byte) (list []stored, err error) {
+	r := reader{b: plain}
+	r.version(1)
+	var prev [32]byte
+	copy(prev[:], r.take(32))
+	for !r.bad && len(r.b) > 0 {
+		s := stored{prev: prev}
+		number := r.uint()
+		body := r.take(r.uint())
+		if r.bad {
+			break
+		}
+		if s.Record, err = decodeRecord(number, body); err != nil {
+			return nil, err
+		}
+		s.at = o.chain(prev, number, body, millis(s.Time))
+		prev = s.at.mac
+		list = append(list, s)
+	}
+	return list, r.end()
+}
+
+// setAside renames segments that a restored ledger has not reached: they tell of what is lost, and their names are needed.
+// It returns the number of the last record that they may hold, zero if there are none.
+func (l *Ledger) setAside(last uint64) (uint64, error) {
+	all, err := l.segments()
+	if err != nil {
+		return 0, err
+	}
+	var end uint64
+	for _, index := range all {
+		if index < l.o.segmentOf(last+1) {
+			continue
+		}
+		if err := os.Rename(l.segmentPath(index), l.segmentPath(index)+".lost"); err != nil {
+			return 0, err
+		}
+		end = (index + 1) * l.o.segment
+	}
+	return end, nil
+}
+
+// retain removes the oldest segment files, if the settings say so.
+func (l *Ledger) retain() {
+	if l.o.KeepSegments <= 0 {
+		return
+	}
+	all, err := l.segments()
+	if err != nil {
+		l.o.Logger.Error("audit segments cannot be listed", "err", err)
+		return
+	}
+	for len(all) > l.o.KeepSegments {
+		if err := os.Remove(l.segmentPath(all[0])); err != nil {
+			l.o.Logger.Error("audit segment was not removed", "segment", all[0], "err", err)
+			return
+		}
+		all = all[1:]
+	}
+}

@@ -1,0 +1,121 @@
+package ledger
+
+import (
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// The audit trail is the ledger's log as well: a commit writes records at its end and little else. What a record
+// changes stands beside it. At a checkpoint, every few thousand records, the changes are gathered into the buckets that
+// are read by key; the records are the trail's alone from then on.
+
+// stored is a record as it lies in the file: the MAC of the one before, its own bytes, and what it changes.
+type stored struct {
+	Record
+	prev  [32]byte
+	at    link    // the link that it makes
+	extra *change // nil if it changes no request
+}
+
+// link is the end of the chain: the last record's number, MAC and time in ms.
+type link struct {
+	number uint64
+	mac    [32]byte
+	time   int64
+}
+
+// chainStart is what the first record is chained to.
+func (o *Options) chainStart() link { return link{mac: o.hash("chain")} }
+
+// chain is the link that a record makes. What it changes is not part of it, and is not kept with it for ever.
+func (o *Options) chain(prev [32]byte, number uint64, body []byte, ms int64) link {
+	return link{number: number, mac: o.hash("record", prev[:], numberKey(number), body), time: ms}
+}
+
+// record appends to the trail. extra may be nil.
+func (b *batch) record(r Record, extra *change) uint64 {
+	r.Number, r.Time = b.next(), b.now
+	body := r.encode()
+	var w writer
+	w.fixed(b.last.mac[:])
+	w.bytes(body)
+	if extra != nil {
+		w.fixed(extra.encode())
+	}
+	b.put(bucketAudit, numberKey(r.Number), w.b)
+	b.last = b.o.chain(b.last.mac, r.Number, body, millis(b.now))
+	if extra != nil {
+		b.note(r.requestNumber(), place{record: r.Number, end: extra.end, key: extra.request.Key})
+		b.charge(r.Number, extra.charges)
+	}
+	return r.Number
+}
+
+// requestNumber is the number of the request that a record speaks of.
+func (r *Record) requestNumber() uint64 {
+	if r.Ref != 0 {
+		return r.Ref
+	}
+	return r.Number
+}
+
+// openRecord reads a record of the trail. It does not look at the one before.
+func (o *Options) openRecord(key, sealed []byte) (stored, error) {
+	number, err := numberOf(key)
+	if err != nil {
+		return stored{}, damaged(bucketAudit, key)
+	}
+	plain, err := o.open(bucketAudit, key, sealed)
+	if err != nil {
+		return stored{}, err
+	}
+	s, err := o.parseStored(number, plain)
+	if err != nil {
+		return stored{}, damaged(bucketAudit, key)
+	}
+	return s, nil
+}
+
+func (o *Options) parseStored(number uint64, plain []byte) (s stored, err error) {
+	r := reader{b: plain}
+	copy(s.prev[:], r.take(32))
+	body := r.take(r.uint())
+	if r.bad {
+		return s, errCodec
+	}
+	if s.Record, err = decodeRecord(number, body); err != nil {
+		return s, err
+	}
+	s.at = o.chain(s.prev, number, body, millis(s.Time))
+	if len(r.b) > 0 {
+		extra, err := decodeChange(r.b)
+		if err != nil {
+			return s, err
+		}
+		s.extra = &extra
+	}
+	return s, nil
+}
+
+// follows says whether a record comes right after a link of the chain. Numbers are skipped when a restored ledger is
+// accepted, at no other time.
+func (s *stored) follows(last link) error {
+	inTurn := s.Number == last.number+1 ||
+		s.Type == RecordAccepted && s.Ref == last.number && s.Number > last.number
+	if !inTurn || s.prev != last.mac {
+		return fmt.Errorf("%w: audit record %d does not follow record %d", ErrDamaged, s.Number, last.number)
+	}
+	return nil
+}
+
+// recordAt reads one record; false if it is not in the file.
+func (o *Options) recordAt(tx *bolt.Tx, number uint64) (stored, bool, error) {
+	key := numberKey(number)
+	sealed := tx.Bucket(bucketAudit).Get(key)
+	if sealed == nil {
+		return stored{}, false, nil
+	}
+	s, err := o.openRecord(key, sealed)
+	return s, err == nil, err
+}

@@ -45,10 +45,14 @@ func (e *Error) Error() string { return e.Text }
 // Handler answers one method. Params is the JSON that the caller gave, perhaps null. The result is
 // written as JSON; the text of an error is shown to the caller. Handlers run concurrently; ctx ends
 // when the server stops.
-type Handler func(ctx context.Context, params jsontext.Value) (any, error)
+type Handler func(ctx context.Context, params []byte) (any, error)
 
-// Decode reads the parameters of a call strictly: unknown members are errors.
-func Decode(params jsontext.Value, into any) error {
+// Decode reads the parameters of a call strictly: unknown members are errors. No parameters leave
+// into as it is.
+func Decode(params []byte, into any) error {
+	if len(params) == 0 || string(params) == "null" {
+		return nil
+	}
 	if err := json.Unmarshal(params, into, json.RejectUnknownMembers(true)); err != nil {
 		return fmt.Errorf("parameters: %v", err)
 	}

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"pksa/agent/control"
 )
 
@@ -41,7 +39,7 @@ type greeting struct {
 
 func TestCall(t *testing.T) {
 	path := serve(t, map[string]control.Handler{
-		"greet": func(_ context.Context, params jsontext.Value) (any, error) {
+		"greet": func(_ context.Context, params []byte) (any, error) {
 			var g greeting
 			if err := control.Decode(params, &g); err != nil {
 				return nil, err
@@ -112,7 +110,7 @@ func TestListenLeavesOtherFilesAlone(t *testing.T) {
 // Garbage, silence and huge calls leave the server answering.
 func TestBadCallers(t *testing.T) {
 	path := serve(t, map[string]control.Handler{
-		"ping": func(context.Context, jsontext.Value) (any, error) { return "pong", nil },
+		"ping": func(context.Context, []byte) (any, error) { return "pong", nil },
 	})
 	for _, garbage := range []string{"", "x", "{}", "[", `{"method":"ping","other":1}`, "\x00\xff"} {
 		conn, err := net.Dial("unix", path)

@@ -1,0 +1,237 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"pksa/agent/ledger"
+	"pksa/keystore"
+	"pksa/protocol/hive"
+)
+
+// maxSession is the longest session that can be made by hand.
+const maxSession = 366 * 24 * time.Hour
+
+// minSecret is the shortest secret of a slot that is taken over from elsewhere, in bytes. The key
+// derivation of sealed payloads is cheap, so that a shorter one can be guessed from one recorded
+// request (HAS §10).
+const minSecret = 16
+
+// Admin manages slots and sessions. The control socket of a running agent offers it, and commands
+// use it directly when no agent runs and they hold the ledger themselves. All methods may be called
+// concurrently. Every act is an audit record.
+type Admin struct {
+	Ledger *ledger.Ledger
+	Keys   *keystore.Store
+}
+
+// AppInfo is a slot as people see it. The secret is shown when the slot is made or rotated, never again.
+type AppInfo struct {
+	Name     string    `json:"name"`
+	Created  time.Time `json:"created"`
+	Rotated  time.Time `json:"rotated"`
+	Sessions int       `json:"sessions"`
+	// NoncesOnly: the ledger was restored, so requests without nonce are refused until `app rotate`.
+	NoncesOnly bool   `json:"nonces_only,omitempty"`
+	Secret     string `json:"secret,omitempty"`
+}
+
+// SessionInfo is a session as people see it. AuthKey is filled when it was made by hand just now.
+type SessionInfo struct {
+	ID       ledger.SessionID `json:"id"`
+	Account  string           `json:"account"`
+	App      string           `json:"app"`
+	Origin   string           `json:"origin"`
+	Relay    string           `json:"relay,omitempty"`
+	Created  time.Time        `json:"created"`
+	Expires  time.Time        `json:"expires"`
+	LastUsed time.Time        `json:"last_used"`
+	AuthKey  string           `json:"auth_key,omitempty"`
+	Quiet    []Quarantine     `json:"quarantine,omitempty"`
+}
+
+func sessionInfo(s *ledger.Session) SessionInfo {
+	return SessionInfo{
+		ID: s.ID, Account: s.Account, App: s.App, Origin: s.Origin.String(), Relay: s.Relay,
+		Created: s.Created, Expires: s.Expires, LastUsed: s.LastUsed,
+	}
+}
+
+func act(what string) []byte {
+	content, _ := json.Marshal(map[string]string{"act": what})
+	return content
+}
+
+// AddApp makes a slot. An empty secret asks for a random one.
+func (m Admin) AddApp(ctx context.Context, name, secret string) (AppInfo, error) {
+	secret, err := slotSecret(secret)
+	if err != nil {
+		return AppInfo{}, err
+	}
+	slot, err := m.Ledger.AddSlot(ctx, name, ledger.Secret(secret), act("app add"))
+	if err != nil {
+		return AppInfo{}, m.explain(name, err)
+	}
+	return AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Secret: secret}, nil
+}
+
+// RotateApp gives a slot a new secret. Its sessions go on; nobody makes a new one with the old secret.
+func (m Admin) RotateApp(ctx context.Context, name, secret string) (AppInfo, error) {
+	secret, err := slotSecret(secret)
+	if err != nil {
+		return AppInfo{}, err
+	}
+	slot, err := m.Ledger.RotateSlot(ctx, name, ledger.Secret(secret), act("app rotate"))
+	if err != nil {
+		return AppInfo{}, m.explain(name, err)
+	}
+	return AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Secret: secret}, nil
+}
+
+// RemoveApp ends a slot and its sessions, and says how many those were.
+func (m Admin) RemoveApp(ctx context.Context, name string) (int, error) {
+	ended, err := m.Ledger.RemoveSlot(ctx, name, act("app remove"))
+	if err != nil {
+		return 0, m.explain(name, err)
+	}
+	return len(ended), nil
+}
+
+// Apps lists the slots by name.
+func (m Admin) Apps() []AppInfo {
+	sessions := map[string]int{}
+	for _, s := range m.Ledger.Sessions() {
+		sessions[s.App]++
+	}
+	var apps []AppInfo
+	for _, slot := range m.Ledger.Slots() {
+		apps = append(apps, AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Sessions: sessions[slot.Name], NoncesOnly: slot.NoncesOnly})
+	}
+	slices.SortFunc(apps, func(a, b AppInfo) int { return strings.Compare(a.Name, b.Name) })
+	return apps
+}
+
+// SessionRequest is what a session is made of by hand.
+type SessionRequest struct {
+	App     string        `json:"app"`
+	Account string        `json:"account"`
+	AuthKey string        `json:"auth_key"` // empty: a random one is made and shown once
+	Length  time.Duration `json:"length"`   // zero: 24 h
+	Paired  bool          `json:"paired"`   // the key comes from a pairing link
+}
+
+// AddSession makes a session without an auth_req: the operator gives its auth_key to the
+// application, or has it from the application (HAS §10 calls that the safest way).
+func (m Admin) AddSession(ctx context.Context, q SessionRequest) (SessionInfo, error) {
+	account, err := hive.ParseAccountName(q.Account)
+	if err != nil {
+		return SessionInfo{}, err
+	}
+	if err := checkSession(m.Ledger, m.Keys, q.App, account, q.Length); err != nil {
+		return SessionInfo{}, err
+	}
+	made := q.AuthKey == ""
+	if made {
+		q.AuthKey = newUUID()
+	}
+	if len(q.AuthKey) > maxAuthKey || len(q.AuthKey) < minSecret {
+		return SessionInfo{}, fmt.Errorf("an auth_key has %d to %d bytes; applications use a uuid", minSecret, maxAuthKey)
+	}
+	if q.Length == 0 {
+		q.Length = defaultSession
+	}
+	origin := ledger.Hand
+	if q.Paired {
+		origin = ledger.Paired
+	}
+	s, err := m.Ledger.AddSession(ctx, ledger.NewSession{
+		Account: q.Account, App: q.App, AuthKey: ledger.Secret(q.AuthKey), Origin: origin, Expires: m.Ledger.Now().Add(q.Length),
+	}, act("session add"))
+	if err != nil {
+		return SessionInfo{}, m.explain(q.App, err)
+	}
+	info := sessionInfo(s)
+	if made {
+		info.AuthKey = q.AuthKey
+	}
+	return info, nil
+}
+
+// checkSession looks at what every session made by a person must have.
+func checkSession(l *ledger.Ledger, keys *keystore.Store, app string, account hive.AccountName, length time.Duration) error {
+	if _, ok := l.Slot(app); !ok {
+		return fmt.Errorf("there is no app %q; make it with `pksa app add %s`", app, app)
+	}
+	if _, ok := keys.LowestKey(account); !ok {
+		return fmt.Errorf("no key of %s is held; import one with `pksa keys import %s --role posting --from prompt`", account, account)
+	}
+	if length < 0 || length > maxSession {
+		return errors.New("a session lasts at most a year")
+	}
+	return nil
+}
+
+// Sessions lists the live sessions, the oldest first.
+func (m Admin) Sessions() []SessionInfo {
+	var infos []SessionInfo
+	for _, s := range m.Ledger.Sessions() {
+		infos = append(infos, sessionInfo(s))
+	}
+	slices.SortFunc(infos, func(a, b SessionInfo) int { return int(a.ID) - int(b.ID) })
+	return infos
+}
+
+// RevokeSession ends a session. Its auth_key never makes one again.
+func (m Admin) RevokeSession(ctx context.Context, id ledger.SessionID) (SessionInfo, error) {
+	s, err := m.Ledger.EndSession(ctx, id, act("session revoke"))
+	if errors.Is(err, ledger.ErrNoSession) {
+		return SessionInfo{}, fmt.Errorf("there is no live session %d; see `pksa session list`", id)
+	}
+	if err != nil {
+		return SessionInfo{}, err
+	}
+	return sessionInfo(s), nil
+}
+
+// explain turns the ledger's errors into sentences that say what to do.
+func (m Admin) explain(app string, err error) error {
+	switch {
+	case errors.Is(err, ledger.ErrNoSlot):
+		return fmt.Errorf("there is no app %q; see `pksa app list`", app)
+	case errors.Is(err, ledger.ErrSlotExists):
+		return fmt.Errorf("there is an app %q already; `pksa app rotate %s` gives it a new secret", app, app)
+	case errors.Is(err, ledger.ErrSlotName):
+		return fmt.Errorf("%q cannot be the name of an app: lower-case letters, digits, - and _, at most 32, the first a letter or digit, and not `any`", app)
+	case errors.Is(err, ledger.ErrKeyElsewhere):
+		return errors.New("this auth_key belongs to another account or app; an application makes a key of its own for each account")
+	case errors.Is(err, ledger.ErrKeyLive):
+		return errors.New("this auth_key has a live session already; see `pksa session list`")
+	case errors.Is(err, ledger.ErrKeySpent):
+		return errors.New("this auth_key was revoked, or took requests without nonces: it makes no session again; let the application make a new one")
+	}
+	return err
+}
+
+func slotSecret(given string) (string, error) {
+	switch {
+	case given == "":
+		return rand.Text() + rand.Text(), nil
+	case len(given) < minSecret:
+		return "", fmt.Errorf("a secret of %d bytes can be guessed from one recorded request; give at least %d, or none to have one made", len(given), minSecret)
+	}
+	return given, nil
+}
+
+// newUUID makes a random uuid (version 4), the form that applications use for auth_keys.
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
+}

@@ -1,0 +1,264 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"pksa/agent/ledger"
+	"pksa/agent/policy"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// Codes of refusals that neither the policy nor its package knows.
+const (
+	codeSession     policy.Code = "session"     // the auth_key cannot have the session
+	codeUnavailable policy.Code = "unavailable" // allowed, but it could not be done
+)
+
+// proposal is a request on its way to a decision.
+type proposal struct {
+	request *policy.Request
+	nonce   protocol.Nonce
+	tx      *transaction // of sign
+
+	refusal  *refusal  // decided before the policy is asked
+	obstacle *obstacle // what would be allowed cannot be done
+
+	newSession *ledger.NewSession // of auth; its end is set by the judge
+	length     time.Duration      // of the session, where a person chose it
+}
+
+// refusal is a no with its reason.
+type refusal struct {
+	code   policy.Code
+	reason string
+}
+
+// obstacle keeps an allowed request from being served.
+type obstacle struct{ text, outcome, reason string }
+
+// granted is what was admitted.
+type granted struct {
+	number  uint64
+	role    hive.Role
+	session *ledger.Session
+}
+
+// judged is what the judge found, for the answer and the record.
+type judged struct {
+	decision policy.Decision
+	refusal  *refusal
+	obstacle *obstacle
+	replay   ledger.Replay
+}
+
+// admit takes a request through steps 7 to 9: nonce, decision and the one durable commit. It
+// answers what is not granted; ok says that the request may be carried out.
+func (a *Agent) admit(ctx context.Context, r *run, p *proposal) (granted, bool) {
+	admission := ledger.Admission{
+		Key: r.key, Account: string(r.msg.Account), Kind: r.msg.Kind.String(),
+		Nonce: int64(p.nonce), RequireNonce: a.config.NonceRequired && r.msg.Kind != protocol.Auth, Ticket: r.ticket,
+	}
+	if r.session != nil {
+		admission.Session = r.session.ID
+	} else if r.pairing == nil {
+		admission.App = r.app
+	}
+	var j judged
+	result, err := a.ledger.Admit(ctx, admission, func(v ledger.View) ledger.Ruling {
+		var ruling ledger.Ruling
+		j, ruling = a.judge(r, p, v)
+		return ruling
+	})
+	if err != nil {
+		a.notAdmitted(ctx, r, err)
+		return granted{}, false
+	}
+	g := granted{number: result.Number, role: p.request.Role, session: result.Session}
+	if result.Verdict == ledger.Admitted {
+		a.log.Info("request admitted", append(r.attrs(), "number", g.number, "rules", ruleNames(j.decision.Rules))...)
+		return g, true
+	}
+	a.refuse(ctx, r, g, j)
+	return granted{}, false
+}
+
+func ruleNames(rules []policy.RuleRef) []string {
+	names := make([]string, len(rules))
+	for i, rule := range rules {
+		names[i] = rule.Name
+	}
+	return names
+}
+
+// judge decides. It runs on the ledger's committing goroutine, inside the commit that its ruling is
+// part of: it computes, and does no I/O. Whatever it finds, the nonce or digest is consumed.
+func (a *Agent) judge(r *run, p *proposal, v ledger.View) (judged, ledger.Ruling) {
+	j := judged{replay: v.Replay, refusal: p.refusal}
+	force := a.policy.Load().policy
+	ruling := ledger.Ruling{Verdict: ledger.Denied}
+	switch {
+	case v.Replay != ledger.Fresh:
+		j.refusal = &refusal{policy.CodeNonce, replayReason(v.Replay)}
+	case j.refusal != nil:
+	default:
+		a.decide(r, p, v, force, &j)
+	}
+	if j.refusal == nil && j.obstacle == nil {
+		ruling.Verdict = ledger.Admitted
+		ruling.Charges = a.budget.charge(v, force, j.decision.Charges)
+		ruling.NewSession = p.newSession
+		if p.tx != nil && p.request.Broadcast {
+			// What is only signed has no fate on the chain to be looked up after a crash: the
+			// application gets an error then, and no signature.
+			ruling.TxID, ruling.TxBytes, ruling.TxExpires = p.tx.id, p.tx.bytes, p.tx.tx.Expiration.Time()
+		}
+	}
+	ruling.Record = r.record().judged(force, a.network, p, j)
+	return j, ruling
+}
+
+// decide asks the policy, and then whether what it allows can be done.
+func (a *Agent) decide(r *run, p *proposal, v ledger.View, force *policy.Policy, j *judged) {
+	a.budget.use(v, func(book *policy.Book) { j.decision = force.Decide(p.request, book, v.Now) })
+	switch {
+	case j.decision.Verdict == policy.Ask:
+		j.refusal = &refusal{policy.CodeNobodyToAsk, "the policy says to ask a person, and no way to ask is configured: " + j.decision.Reason}
+		return
+	case j.decision.Verdict != policy.Allow:
+		j.refusal = &refusal{j.decision.Code, j.decision.Reason}
+		return
+	}
+	for _, role := range p.roles() {
+		if _, held := a.keys().Key(r.msg.Account, role); !held {
+			j.refusal = &refusal{policy.CodeWrongKey, "no " + role.String() + " key of this account is held"}
+			return
+		}
+	}
+	if p.newSession != nil {
+		length := p.length
+		if length == 0 {
+			length = j.decision.Session
+		}
+		p.newSession.Expires = v.Now.Add(length)
+		if err := v.MayOpen(*p.newSession); err != nil {
+			j.refusal = &refusal{codeSession, err.Error()}
+			return
+		}
+	}
+	j.obstacle = p.obstacle
+}
+
+// roles are those of the keys that will be used.
+func (p *proposal) roles() []hive.Role {
+	if p.request.Kind != policy.Auth {
+		return []hive.Role{p.request.Role}
+	}
+	if p.request.AuthChallenge != nil {
+		return []hive.Role{p.request.AuthChallenge.Role}
+	}
+	return nil
+}
+
+// refuse answers a denied request as HAS §12 wants it.
+func (a *Agent) refuse(ctx context.Context, r *run, g granted, j judged) {
+	var m protocol.Message
+	code, reason, result := codeUnavailable, "", "refused"
+	switch {
+	case j.refusal == nil:
+		m, reason, result = r.failure(j.obstacle.text), j.obstacle.reason, "failed"
+	case j.refusal.code == policy.CodeNonce:
+		m = a.replayed(r, j.replay)
+	case j.refusal.code == policy.CodeUnsupported && r.msg.Kind != protocol.Auth:
+		m = r.failure(protocol.TextNotSupported)
+	case j.refusal.code == policy.CodeClock:
+		m = r.failure(protocol.TextBusy)
+	case j.decision.Silent:
+		result = "ignored"
+	default:
+		m = r.nack()
+	}
+	if j.refusal != nil {
+		code, reason = j.refusal.code, j.refusal.reason
+	}
+	r.refused = fmt.Sprintf("%s: %s", code, reason)
+	a.metrics.Request(r.msg.Kind.String(), result, string(code), time.Since(r.arrived))
+	a.log.Info("request "+result, append(r.attrs(), "number", g.number, "code", code, "reason", reason)...)
+	a.settle(ctx, r, g.number, ledger.Settlement{Outcome: result}, m)
+}
+
+// replayed answers a request that the nonce rules refuse. An auth_req that comes again under
+// another uuid is met with silence: its application has the answer to the first (HAS §9.4).
+func (a *Agent) replayed(r *run, replay ledger.Replay) protocol.Message {
+	if r.msg.Kind == protocol.Auth || replay == ledger.SessionEnded {
+		a.metrics.Dropped(dropReplay)
+		return nil
+	}
+	return r.failure(protocol.TextNonce)
+}
+
+func replayReason(replay ledger.Replay) string {
+	switch replay {
+	case ledger.NonceLow:
+		return "the nonce is not above the last one: a replay, or two requests that overtook each other"
+	case ledger.NonceAhead:
+		return "the nonce is too far ahead of our clock"
+	case ledger.NonceBehind:
+		return "the nonce is too far behind our clock: the request was held back"
+	case ledger.NonceRange:
+		return "the nonce is out of range"
+	case ledger.NonceRequired:
+		return "the request has no nonce, and one is required"
+	case ledger.DigestSeen:
+		return "the same sealed request was here before"
+	case ledger.SessionEnded:
+		return "the session ended before the request was judged"
+	}
+	return "refused by the nonce rules"
+}
+
+// notAdmitted answers a request whose commit did not succeed. Nothing was signed, nothing is
+// charged, and no nonce is taken; what is told the application is not recorded either.
+func (a *Agent) notAdmitted(ctx context.Context, r *run, err error) {
+	if errors.Is(err, ledger.ErrPanic) {
+		a.alarm("judging panicked", append(r.attrs(), "err", err)...)
+	} else {
+		a.log.Error("request not admitted", append(r.attrs(), "err", err)...)
+	}
+	a.metrics.Request(r.msg.Kind.String(), "failed", string(codeUnavailable), time.Since(r.arrived))
+	a.ledger.Drop(r.key)
+	a.send(ctx, r.delivered, r.failure(protocol.TextInternal))
+}
+
+// ending is how an admitted request came out.
+type ending struct {
+	outcome string
+	reason  string
+	node    string
+	id      hive.TxID
+	message protocol.Message
+	failed  bool
+	silent  bool // the application was told something already
+}
+
+// finish records the outcome of an admitted request and answers it.
+func (a *Agent) finish(ctx context.Context, r *run, g granted, e ending) {
+	result := "answered"
+	if e.failed {
+		result = "failed"
+	}
+	if e.silent {
+		e.message = nil
+	} else {
+		a.metrics.Request(r.msg.Kind.String(), result, e.outcome, time.Since(r.arrived))
+	}
+	attrs := append(r.attrs(), "number", g.number, "outcome", e.outcome)
+	if e.reason != "" {
+		attrs = append(attrs, "reason", e.reason)
+	}
+	a.log.Info("request "+result, attrs...)
+	a.settle(ctx, r, g.number, ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(e.outcome, e.reason, e.id, e.node)}, e.message)
+}

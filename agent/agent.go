@@ -1,0 +1,198 @@
+package agent
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pksa/agent/config"
+	"pksa/agent/ledger"
+	"pksa/agent/link"
+	"pksa/agent/node"
+	"pksa/agent/policy"
+	"pksa/agent/status"
+	"pksa/keystore"
+	"pksa/protocol/hive"
+)
+
+// Options are what an agent is made of. Config, Keys, Ledger, Network, Node and Policy are needed.
+type Options struct {
+	Config  *config.Config
+	Network *hive.Network
+	Keys    *keystore.Store
+	Ledger  *ledger.Ledger
+	Node    *node.Client
+	Policy  *policy.Policy
+
+	// Dial connects to relays; nil is the network. Tests give in-memory pipes.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// TLS is the configuration towards relays; nil is the system's.
+	TLS *tls.Config
+
+	Logger *slog.Logger
+}
+
+// Agent is a running wallet. Make one with [New], start it with [Agent.Run]. Its other methods may
+// be called concurrently while it runs; they are what the control socket offers.
+type Agent struct {
+	config  *config.Config
+	network *hive.Network
+	ledger  *ledger.Ledger
+	node    *node.Client
+	metrics *status.Metrics
+	log     *slog.Logger
+
+	store  *keystore.Store
+	policy atomic.Pointer[policyInForce]
+	links  map[string]*link.Link // by address; fixed after New
+	order  []string              // of links, as configured
+
+	pairings pairings
+	damage   damage
+	budget   budget
+	recent   recentIDs
+	mismatch mismatches
+
+	earlier sync.Map // ledger.RequestKey of requests that an earlier life of the process left unfinished
+
+	work     context.Context // of admitted work: outlives the links, ends at the stop deadline. Set by Run
+	running  sync.WaitGroup  // work that no link's handler does
+	stopping atomic.Bool
+}
+
+// New wires an agent. It does no I/O beyond reading what the ledger has of charges.
+func New(o Options) (*Agent, error) {
+	a := &Agent{
+		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, store: o.Keys,
+		log: o.Logger.With("component", "agent"), links: map[string]*link.Link{},
+	}
+	a.policy.Store(&policyInForce{policy: o.Policy, since: time.Now()})
+	a.metrics = status.New(status.State{Ready: a.Ready, Gauges: a.gauges})
+	for _, relay := range o.Config.Relays {
+		if err := a.addLink(relay, o); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+func (a *Agent) addLink(relay config.Relay, o Options) error {
+	settings := link.Settings{
+		URL: relay.URL, Plaintext: relay.Plaintext, App: o.Config.Name,
+		DialContext: o.Dial, TLS: o.TLS,
+		LinkRate:    link.Rate{PerSecond: float64(o.Config.RequestsPerSecond), Burst: 2 * float64(o.Config.RequestsPerSecond)},
+		AccountRate: link.Rate{PerSecond: float64(o.Config.AccountRequestsPerSecond), Burst: 2 * float64(o.Config.AccountRequestsPerSecond)},
+		Logger:      o.Logger.With("component", "link", "relay", relay.URL),
+	}
+	a.handle(&settings, relay.URL)
+	l, err := link.New(settings)
+	if err != nil {
+		return fmt.Errorf("relay %q: %w", relay.URL, err)
+	}
+	a.links[relay.URL] = l
+	a.order = append(a.order, relay.URL)
+	return nil
+}
+
+// Metrics gives the counters, for the status server and for tests.
+func (a *Agent) Metrics() *status.Metrics { return a.metrics }
+
+// Run serves until ctx ends, then stops taking requests, finishes what was admitted within the stop
+// deadline of the configuration, and returns when everything that it started has returned.
+func (a *Agent) Run(ctx context.Context) error {
+	calm := context.WithoutCancel(ctx)
+	work, abandon := context.WithCancel(calm)
+	defer abandon()
+	a.work = work
+	linkCtx, stopLinks := context.WithCancel(calm)
+	defer stopLinks()
+	var background, links sync.WaitGroup
+	defer background.Wait()
+
+	if _, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordStart, Outcome: "start", Content: a.startRecord()}); err != nil {
+		return fmt.Errorf("recording the start: %w", err)
+	}
+	if err := a.registerAll(); err != nil {
+		return fmt.Errorf("accounts: %w", err)
+	}
+	background.Go(func() { a.node.Run(linkCtx) })
+	background.Go(func() { a.watchKeys(ctx) })
+	if a.config.PolicyWatch {
+		background.Go(func() { a.watchPolicy(ctx) })
+	}
+	if err := a.takeUpUnfinished(ctx, &background); err != nil {
+		return err
+	}
+	for _, name := range a.order {
+		links.Go(func() { a.links[name].Run(linkCtx) })
+	}
+	a.log.Info("serving", "relays", len(a.order), "accounts", len(a.store.Accounts()), "policy", a.policy.Load().policy.Hash())
+
+	<-ctx.Done()
+	a.stopping.Store(true)
+	a.log.Info("stopping: finishing what was admitted", "deadline", a.config.StopTimeout)
+	finished := a.drain(calm)
+	abandon()
+	stopLinks()
+	links.Wait()
+	a.running.Wait()
+	background.Wait()
+	return a.stopped(finished)
+}
+
+// drain lets every link finish the requests that it holds, at most as long as the configuration
+// says. The links stay connected meanwhile, so that the answers can be sent.
+func (a *Agent) drain(ctx context.Context) bool {
+	deadline, cancel := context.WithTimeout(ctx, a.config.StopTimeout)
+	defer cancel()
+	var links sync.WaitGroup
+	var late atomic.Bool
+	for _, l := range a.links {
+		links.Go(func() {
+			if l.Drain(deadline) != nil {
+				late.Store(true)
+			}
+		})
+	}
+	links.Wait()
+	return !late.Load()
+}
+
+// stopped records the stop after everything else has been.
+func (a *Agent) stopped(finished bool) error {
+	outcome := "stop"
+	if !finished {
+		outcome = "stop with work left"
+		a.log.Warn("stopped before all admitted requests were finished; the next start looks their transactions up")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordStop, Outcome: outcome})
+	return errors.Join(err, a.ledger.Flush(ctx))
+}
+
+// start runs f as work that no link waits for: a stop waits for it until the deadline, when its
+// context ends.
+func (a *Agent) start(f func(ctx context.Context)) {
+	a.running.Go(func() { f(a.work) })
+}
+
+func (a *Agent) keys() *keystore.Store { return a.store }
+
+// linkAt finds a link by the relay's address, with or without a slash at its end.
+func (a *Agent) linkAt(address string) (*link.Link, bool) {
+	l, ok := a.links[address]
+	return l, ok
+}
+
+// alarm reports what should never happen.
+func (a *Agent) alarm(what string, attrs ...any) {
+	a.metrics.Alarm(what)
+	a.log.Error("alarm: "+what, attrs...)
+}

@@ -1,0 +1,155 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"pksa/agent/ledger"
+	"pksa/agent/link"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+	"pksa/protocol/seal"
+)
+
+// Only three things are ever sealed for an application: the request's uuid, whose form the decoder
+// checked, one of the fixed texts of package protocol (with our own transaction id behind one of
+// them), and the two answer payloads, whose member sets no request shares (HAS §13.2). Whatever is
+// added here must keep to that: a sealed text that an outsider can steer is a forged request.
+
+// sealFor seals clear under the session key of the run.
+func (r *run) sealFor(clear string) string {
+	var salt [8]byte
+	rand.Read(salt[:])
+	return seal.Seal(r.authKey, []byte(clear), salt)
+}
+
+// acknowledge answers an admitted request with a sealed payload.
+func (a *Agent) acknowledge(ctx context.Context, r *run, g granted, outcome string, payload interface{ Encode() ([]byte, error) }) {
+	clear, err := payload.Encode()
+	if err != nil {
+		a.finish(ctx, r, g, ending{outcome: "failed", reason: err.Error(), message: r.failure(protocol.TextInternal), failed: true})
+		return
+	}
+	ack := protocol.Ack{Kind: r.msg.Kind, UUID: r.msg.UUID, Data: []byte(r.sealFor(string(clear)))}
+	a.finish(ctx, r, g, ending{outcome: outcome, message: ack})
+}
+
+// nack is the answer to a request that was understood and is not granted. Policy, a key that is
+// not held and a person's no all look the same, so that nobody can find out which keys are held
+// (HAS §13.5).
+func (r *run) nack() protocol.Message {
+	return protocol.Nack{Kind: r.msg.Kind, UUID: r.msg.UUID, Data: r.sealFor(string(r.msg.UUID)), Error: protocol.TextRefused}
+}
+
+// failure is the answer to a request that could not be served; text is one of the fixed texts.
+// The error of an auth_err is plain by custom of the clients (HAS §4.3), and always the same.
+func (r *run) failure(text string) protocol.Message {
+	if r.msg.Kind == protocol.Auth {
+		return protocol.Err{Kind: protocol.Auth, UUID: r.msg.UUID, Error: protocol.TextAuthFailed}
+	}
+	return protocol.Err{Kind: r.msg.Kind, UUID: r.msg.UUID, Error: r.sealFor(text)}
+}
+
+// uncertain tells the application, in time before it stops listening, that nobody knows yet whether
+// its transaction is on the chain. The id is ours, computed from bytes that we serialised.
+func (r *run) uncertain(id hive.TxID) protocol.Message {
+	return r.failure(protocol.TextBroadcastUncertain + " " + hex.EncodeToString(id[:]))
+}
+
+// encode turns an answer into what the ledger keeps: the frame without proof of key. Nil stays nil:
+// the recorded decision to say nothing.
+func encode(m protocol.Message) ([]byte, error) {
+	if m == nil {
+		return nil, nil
+	}
+	return protocol.Encode(m)
+}
+
+// send gives an answer to the newest connection of the relay that delivered the request, with a
+// fresh proof of key. When there is none just now nothing is lost: the relay delivers the request
+// again once we are registered, and the ledger has the answer.
+func (a *Agent) send(ctx context.Context, d delivered, m protocol.Message) {
+	if m == nil {
+		return
+	}
+	err := d.link.Answer(ctx, d.msg.Account, m)
+	switch {
+	case errors.Is(err, link.ErrNotConnected):
+		a.log.Debug("answer kept until the relay asks again", d.attrs()...)
+	case err != nil:
+		a.log.Warn("answer not sent", append(d.attrs(), "err", err)...)
+	}
+}
+
+// resend sends what the ledger has recorded for a request that came again.
+func (a *Agent) resend(ctx context.Context, d delivered, recorded []byte) {
+	if recorded == nil {
+		return
+	}
+	m, err := protocol.DecodeForApp(recorded)
+	if err != nil {
+		a.alarm("recorded answer does not decode", append(d.attrs(), "err", err)...)
+		return
+	}
+	a.send(ctx, d, withUUID(m, d.msg.UUID))
+}
+
+// withUUID gives an answer the uuid as this delivery spells it: the ledger knows it in lower case
+// only, and what came in is echoed unchanged (HAS §12).
+func withUUID(m protocol.Message, uuid protocol.UUID) protocol.Message {
+	switch m := m.(type) {
+	case protocol.Ack:
+		m.UUID = uuid
+		return m
+	case protocol.Nack:
+		m.UUID = uuid
+		return m
+	case protocol.Err:
+		m.UUID = uuid
+		return m
+	}
+	return m
+}
+
+// settle records the outcome of an admitted request together with its answer, and then answers. In
+// this order: a connection that comes up in between finds the answer in the ledger.
+func (a *Agent) settle(ctx context.Context, r *run, number uint64, s ledger.Settlement, m protocol.Message) {
+	frame, err := encode(m)
+	if err != nil {
+		a.alarm("answer does not encode", append(r.attrs(), "err", err)...)
+		m = r.failure(protocol.TextInternal)
+		frame, _ = encode(m)
+	}
+	s.Answer = frame
+	if err := a.ledger.Settle(number, s); err != nil {
+		a.log.Error("outcome not recorded", append(r.attrs(), "number", number, "err", err)...)
+	}
+	a.send(ctx, r.delivered, m)
+}
+
+// reject answers a request that opened but never came to a decision: damaged, or no payload of its kind.
+func (a *Agent) reject(ctx context.Context, r *run, outcome, reason string) {
+	m := r.failure(protocol.TextInvalid)
+	frame, err := encode(m)
+	if err != nil {
+		a.alarm("answer does not encode", append(r.attrs(), "err", err)...)
+		a.ledger.Drop(r.key)
+		return
+	}
+	rejection := ledger.Rejection{
+		Outcome: outcome, Account: string(r.msg.Account), Kind: r.msg.Kind.String(), App: r.app,
+		Answer: frame, Record: r.record().failed(reason),
+	}
+	if r.session != nil {
+		rejection.Session = r.session.ID
+	}
+	if err := a.ledger.Reject(r.key, rejection); err != nil {
+		a.log.Error("refusal not recorded", append(r.attrs(), "err", err)...)
+	}
+	a.metrics.Request(r.msg.Kind.String(), "failed", outcome, time.Since(r.arrived))
+	a.log.Warn("request failed", append(r.attrs(), "outcome", outcome, "reason", reason)...)
+	a.send(ctx, r.delivered, m)
+}

@@ -1,0 +1,80 @@
+package agent
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"pksa/agent/ledger"
+)
+
+// AuditQuery asks for records of the audit trail.
+type AuditQuery struct {
+	From  uint64 `json:"from,omitempty"`  // the first number; zero: as many as Last says, from the end
+	Last  int    `json:"last,omitempty"`  // how many from the end
+	Limit int    `json:"limit,omitempty"` // at most so many; zero: 1,000
+}
+
+// AuditRecord is one record of the audit trail as people and machines see it.
+type AuditRecord struct {
+	Number  uint64           `json:"number"`
+	Time    time.Time        `json:"time"`
+	Type    string           `json:"type"`
+	Request uint64           `json:"request,omitempty"` // of an outcome: the number of its request
+	Verdict string           `json:"verdict,omitempty"`
+	Outcome string           `json:"outcome,omitempty"`
+	Kind    string           `json:"kind,omitempty"`
+	Account string           `json:"account,omitempty"`
+	App     string           `json:"app,omitempty"`
+	Session ledger.SessionID `json:"session,omitempty"`
+	TxID    string           `json:"transaction,omitempty"`
+	Content json.RawMessage  `json:"content,omitempty"`
+}
+
+var recordTypes = map[ledger.RecordType]string{
+	ledger.RecordStart: "start", ledger.RecordStop: "stop", ledger.RecordAdmin: "admin",
+	ledger.RecordJudged: "request", ledger.RecordDecided: "decision", ledger.RecordSettled: "outcome",
+	ledger.RecordRejected: "failed", ledger.RecordEvent: "event", ledger.RecordAccepted: "ledger accepted",
+	ledger.RecordEnded: "session ended",
+}
+
+var verdicts = map[ledger.Verdict]string{ledger.Denied: "denied", ledger.Pending: "pending", ledger.Admitted: "admitted"}
+
+// Audit reads the audit trail.
+func (m Admin) Audit(q AuditQuery) ([]AuditRecord, error) {
+	limit := q.Limit
+	if limit <= 0 || limit > 1000 {
+		limit = 1000
+	}
+	var records []AuditRecord
+	for r, err := range m.Ledger.Audit(q.From) {
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, auditRecord(r))
+		if q.Last > 0 && len(records) > q.Last {
+			records = records[1:]
+		}
+		if q.Last == 0 && len(records) == limit {
+			break
+		}
+	}
+	return records, nil
+}
+
+func auditRecord(r ledger.Record) AuditRecord {
+	out := AuditRecord{
+		Number: r.Number, Time: r.Time, Type: recordTypes[r.Type], Request: r.Ref, Outcome: r.Outcome,
+		Kind: r.Kind, Account: r.Account, App: r.App, Session: r.Session,
+	}
+	if r.Type == ledger.RecordJudged || r.Type == ledger.RecordDecided {
+		out.Verdict = verdicts[r.Verdict]
+	}
+	if r.TxID != [20]byte{} {
+		out.TxID = hex.EncodeToString(r.TxID[:])
+	}
+	if json.Valid(r.Content) {
+		out.Content = r.Content
+	}
+	return out
+}

@@ -1,0 +1,61 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"pksa/agent/ledger"
+	"pksa/agent/policy"
+	"pksa/protocol"
+)
+
+// defaultSession is the length of a session where nobody says another.
+const defaultSession = 24 * time.Hour
+
+// serveAuth is the journey of an auth_req from its decoded payload on: a new session, or the
+// confirmation of one, with or without a challenge inside. A live session keeps its end: it is
+// never extended (HAS §9.1). An application that asks for a signed challenge gets no session
+// without one (HAS §5.2).
+func (a *Agent) serveAuth(ctx context.Context, r *run, data protocol.AuthReqData) {
+	p := proposal{request: &policy.Request{
+		Kind: policy.Auth, Account: r.msg.Account, App: r.app,
+		// What the operator made or pasted by hand needs no allow rule; deny rules hold all the same.
+		ManualSession: r.pairing != nil || (r.session != nil && r.session.Origin != ledger.Service),
+	}}
+	if c := data.Challenge; c != nil {
+		p.request.AuthChallenge = &policy.AuthChallenge{Role: c.KeyType, Text: c.Challenge}
+		p.refusal = a.firewall(c.Challenge)
+	}
+	if r.session == nil {
+		p.newSession = &ledger.NewSession{
+			Account: string(r.msg.Account), App: r.app, AuthKey: ledger.Secret(r.authKey),
+			Origin: ledger.Service, Relay: r.relay,
+		}
+		if r.pairing != nil {
+			p.newSession.Origin, p.length = ledger.Paired, r.pairing.session
+		}
+	}
+	granted, ok := a.admit(ctx, r, &p)
+	if r.pairing != nil {
+		a.pairings.finish(r.pairing, pairOutcome(r, granted, ok))
+	}
+	if !ok {
+		return
+	}
+	a.answerAuth(ctx, r, granted, data)
+}
+
+func (a *Agent) answerAuth(ctx context.Context, r *run, g granted, data protocol.AuthReqData) {
+	answer := protocol.AuthAckData{Expire: g.session.Expires.UnixMilli(), Token: string(g.session.Token)}
+	outcome := "session"
+	if c := data.Challenge; c != nil {
+		signed, _, err := a.prove(r.msg.Account, c.KeyType, c.Challenge, false)
+		if err != nil {
+			a.finish(ctx, r, g, ending{outcome: "failed", reason: err.Error(), message: r.failure(protocol.TextAuthFailed), failed: true})
+			return
+		}
+		answer.Challenge = &signed
+		outcome = "session and challenge"
+	}
+	a.acknowledge(ctx, r, g, outcome, answer)
+}

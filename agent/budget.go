@@ -1,0 +1,77 @@
+package agent
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+
+	"pksa/agent/ledger"
+	"pksa/agent/policy"
+)
+
+// budget keeps the policy's counters in memory. What counts is in the ledger, as charges that were
+// committed with the requests that they belong to; this is a copy of it, filled when it is first
+// needed and filled again whenever the ledger says that a commit failed, so that a charge which did
+// not reach the disk is not counted either. The zero value is ready.
+//
+// The committing goroutine of the ledger uses it for each decision; mu is for status, which shows
+// the room that is left.
+type budget struct {
+	mu         sync.Mutex
+	book       *policy.Book
+	generation uint64
+}
+
+// storedCharges are those of one request as the ledger keeps them.
+type storedCharges struct {
+	At      time.Time       `json:"at"`
+	Charges []policy.Charge `json:"charges"`
+}
+
+// use gives the counters as of the view to f.
+func (b *budget) use(v ledger.View, f func(*policy.Book)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.book == nil || b.generation != v.Generation {
+		b.book, b.generation = fill(v), v.Generation
+	}
+	f(b.book)
+}
+
+// fill reads the charges back that the ledger holds.
+func fill(v ledger.View) *policy.Book {
+	book := new(policy.Book)
+	for c := range v.Charges() {
+		var s storedCharges
+		if err := json.Unmarshal(c.Data, &s); err != nil {
+			// The ledger authenticates what it gives back, so this is a bug of ours. To judge without
+			// these charges would give a budget out twice; the panic refuses the request instead.
+			panic("stored charge does not decode: " + err.Error())
+		}
+		book.Add(s.At, s.Charges)
+	}
+	return book
+}
+
+// charge counts what a request costs, and gives the record of it for the ledger.
+func (b *budget) charge(v ledger.View, force *policy.Policy, charges []policy.Charge) []ledger.Charge {
+	if len(charges) == 0 {
+		return nil
+	}
+	data, err := json.Marshal(storedCharges{v.Now, charges})
+	if err != nil {
+		panic("charges cannot be written: " + err.Error()) // unreachable: all are texts
+	}
+	b.use(v, func(book *policy.Book) { book.Add(v.Now, charges) })
+	return []ledger.Charge{{Data: data, Expires: v.Now.Add(keep(force, charges))}}
+}
+
+// keep is how long charges are remembered: as long as the longest window that they count in.
+func keep(force *policy.Policy, charges []policy.Charge) time.Duration {
+	var longest time.Duration
+	limits := force.Limits()
+	for _, c := range charges {
+		longest = max(longest, limits[c.Limit])
+	}
+	return longest
+}

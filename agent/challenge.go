@@ -1,0 +1,73 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+
+	"pksa/agent/policy"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// serveChallenge is the journey of a challenge_req from its decoded payload on: a text to sign, or
+// a memo to decrypt, which is a right of its own.
+func (a *Agent) serveChallenge(ctx context.Context, r *run, data protocol.ChallengeReqData) {
+	p := proposal{
+		request: &policy.Request{Kind: policy.Challenge, Account: r.msg.Account, App: r.app, Role: data.KeyType, Text: data.Challenge},
+		nonce:   data.Nonce,
+	}
+	if data.Decrypt {
+		p.request.Kind, p.request.Text = policy.Decrypt, ""
+		if !hive.IsEncryptedMemo(data.Challenge) {
+			a.damaged(ctx, r, "decrypt asked for what is no encrypted memo")
+			return
+		}
+	} else {
+		p.refusal = a.firewall(data.Challenge)
+	}
+	granted, ok := a.admit(ctx, r, &p)
+	if !ok {
+		return
+	}
+	a.answerChallenge(ctx, r, granted, data)
+}
+
+// firewall refuses texts that could be something else than a login text, whatever the policy says
+// (HAS §13.4).
+func (a *Agent) firewall(text string) *refusal {
+	if err := protocol.CheckChallenge(text, a.network.ChainID[:]); err != nil {
+		return &refusal{code: policy.CodeFirewall, reason: err.Error()}
+	}
+	return nil
+}
+
+func (a *Agent) answerChallenge(ctx context.Context, r *run, g granted, data protocol.ChallengeReqData) {
+	answer, outcome, err := a.prove(r.msg.Account, g.role, data.Challenge, data.Decrypt)
+	if err != nil {
+		text := protocol.TextInternal
+		if data.Decrypt {
+			// The memo is not for this key, or was altered: the request's fault, not ours.
+			text = protocol.TextInvalid
+		}
+		a.finish(ctx, r, g, ending{outcome: "failed", reason: err.Error(), message: r.failure(text), failed: true})
+		return
+	}
+	a.acknowledge(ctx, r, g, outcome, answer)
+}
+
+// prove signs a text, or decrypts a memo, with the account's key of a role.
+func (a *Agent) prove(account hive.AccountName, role hive.Role, text string, decrypt bool) (protocol.ChallengeAckData, string, error) {
+	key, ok := a.keys().Key(account, role)
+	if !ok {
+		return protocol.ChallengeAckData{}, "", fmt.Errorf("no %s key of %s is held any more", role, account)
+	}
+	answer := protocol.ChallengeAckData{PubKey: key.Public()}
+	if decrypt {
+		clear, err := key.DecodeMemo(text)
+		answer.Challenge = clear
+		return answer, "decrypted", err
+	}
+	signature, err := key.SignCanonical(hive.HashText(text))
+	answer.Challenge = signature.String()
+	return answer, "signed", err
+}

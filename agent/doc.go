@@ -1,0 +1,51 @@
+// Package agent is the wallet at work: it takes requests from relays, decides by policy, signs, and
+// answers. Start with [New] and [Agent.Run]; commands reach a running agent through
+// [Agent.Methods], and manage slots and sessions with [Admin] when none runs.
+//
+// # The journey of one request
+//
+// Each step is a package or a file named after it. In the order in which things happen:
+//
+//  1. Package link reads a frame under a size limit and within rates, and decodes it strictly
+//     (package protocol). The reader takes a ticket, so that requests are admitted in the order of
+//     their frames although they are opened in parallel.
+//  2. receive.go checks what is in clear: expiry, account, form of the payload. The ledger tells
+//     whether the same request was here before: then the recorded answer is sent again, with a
+//     fresh proof of key.
+//  3. identify.go finds who asks, by the key that opens the payload: the slot whose secret opens
+//     auth_key, a live session, a pairing link (pairing.go). What nothing opens is met with silence;
+//     what was sealed with a session's key and altered counts against it (damage.go).
+//  4. auth.go, sign.go and challenge.go decode the clear payload and propose what would be done. Of
+//     a transaction that is its serialised bytes, decoded again: the policy sees what the bytes say.
+//  5. admit.go judges. Nonce, policy, held keys and limits are looked at on the ledger's committing
+//     goroutine, inside the one durable commit that records the decision. If that commit does not
+//     succeed, nothing is signed. A refused request uses up its nonce too.
+//  6. Only then the key is touched (package keystore), and the transaction sent (package node). An
+//     outcome that is not known in time is told the application as uncertain, and found out later.
+//  7. answer.go records the outcome with the sealed answer and then sends it, on the newest
+//     connection to the relay that brought the request.
+//
+// # What it promises
+//
+// Nothing is signed that the policy did not allow; nothing happens twice; the record of what
+// permits an effect is on disk before the effect. Only fixed texts, the request's checked uuid and
+// the two answer payloads are ever sealed, so that a relay cannot have texts of its own sealed
+// (HAS §13.2). Secrets are in no log and no error. What is refused, dropped or odd is counted under
+// constant names.
+//
+// # After a crash
+//
+// What was admitted and not finished is not signed or sent again. unfinished.go looks its
+// transactions up by id until they are found or provably expired, and answers what had none with
+// an error.
+//
+// # Where it differs from the reference wallet on purpose
+//
+// The reference is the service-mode wallet that HAS §13.1 describes. It answers foreign requests
+// with an error; we are silent. It signs any challenge with any key; here the challenge firewall and
+// the policy come first, and the active key signs where a rule names it. It refuses the active key
+// for transactions always; here a rule may allow it. It confirms a known session's auth_req without
+// looking; here the same rules hold for it. It takes a nonce before it looks at the request; here
+// the nonce is taken in the same commit as the decision. It answers broadcast:false with an error;
+// here the signed transaction is returned where a rule allows that.
+package agent

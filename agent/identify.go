@@ -1,0 +1,95 @@
+package agent
+
+import (
+	"unicode/utf8"
+
+	"pksa/agent/ledger"
+	"pksa/protocol"
+	"pksa/protocol/seal"
+)
+
+// whose says what trial decryption found.
+type whose uint8
+
+const (
+	nobodys     whose = iota // nothing of ours opens it: silence
+	opened                   // a key opens it
+	damaged                  // it was sealed with a session's key and altered on the way
+	quarantined              // its session does not listen to this relay for now
+)
+
+// maxAuthKey bounds the session key that an application chooses. A uuid has 36 bytes, the longest
+// seen in the wild 64 hexadecimal digits.
+const maxAuthKey = 256
+
+// identify finds who asks, by what opens the payload and never by what the message says: the slot
+// whose secret opens auth_key, else a live session of the account, most recently used first, else a
+// pairing link that waits for this request (HAS §9.2, §10). Failing all, a session whose first
+// block comes out as the beginning of an object is the one that somebody damaged the request of.
+func (a *Agent) identify(d delivered) (*run, whose) {
+	if d.msg.Kind == protocol.Auth && d.msg.AuthKey != "" {
+		if r, ok := a.bySlot(d); ok {
+			return r, opened
+		}
+	}
+	sessions := a.ledger.SessionsOf(string(d.msg.Account))
+	for _, s := range sessions {
+		clear, err := d.sealed.Open(string(s.AuthKey))
+		if err != nil {
+			continue
+		}
+		if a.damage.quiet(s.ID, d.relay, d.arrived) {
+			return nil, quarantined
+		}
+		return &run{delivered: d, app: s.App, authKey: string(s.AuthKey), session: s, clear: clear}, opened
+	}
+	if pr, ok := a.pairings.waiting(d.msg.Account, d.msg.UUID, d.arrived); ok && d.msg.Kind == protocol.Auth {
+		if clear, err := d.sealed.Open(pr.link.Key); err == nil {
+			return &run{delivered: d, app: pr.app, authKey: pr.link.Key, pairing: pr, clear: clear}, opened
+		}
+	}
+	return a.damagedOf(d, sessions)
+}
+
+func (a *Agent) damagedOf(d delivered, sessions []*ledger.Session) (*run, whose) {
+	for _, s := range sessions {
+		if !d.sealed.Damaged(string(s.AuthKey)) {
+			continue
+		}
+		if a.damage.quiet(s.ID, d.relay, d.arrived) {
+			return nil, quarantined
+		}
+		return &run{delivered: d, app: s.App, authKey: string(s.AuthKey), session: s}, damaged
+	}
+	return nil, nobodys
+}
+
+// bySlot opens auth_key with the secrets of the slots. The slot whose secret opens it is the
+// application, whatever name the payload gives. The payload must open with the key that was in it:
+// a relay that pairs one application's auth_key with another payload gets nothing.
+func (a *Agent) bySlot(d delivered) (*run, bool) {
+	key, err := seal.Parse(d.msg.AuthKey)
+	if err != nil {
+		return nil, false
+	}
+	for _, slot := range a.ledger.Slots() {
+		clear, err := key.Open(string(slot.Secret))
+		if err != nil || len(clear) == 0 || len(clear) > maxAuthKey || !utf8.Valid(clear) {
+			continue
+		}
+		authKey := string(clear)
+		payload, err := d.sealed.Open(authKey)
+		if err != nil {
+			return nil, false
+		}
+		r := &run{delivered: d, app: slot.Name, authKey: authKey, clear: payload}
+		for _, s := range a.ledger.SessionsOf(string(d.msg.Account)) {
+			// A key known under another slot gives no session here: opening one is refused later.
+			if string(s.AuthKey) == authKey && s.App == slot.Name {
+				r.session = s
+			}
+		}
+		return r, true
+	}
+	return nil, false
+}

@@ -1,0 +1,43 @@
+package agent
+
+import (
+	"pksa/agent/status"
+)
+
+// Ready gives the reasons why no request can be served now; none means ready.
+func (a *Agent) Ready() []string {
+	var reasons []string
+	if err := a.ledger.Err(); err != nil {
+		reasons = append(reasons, "the ledger takes nothing: "+err.Error())
+	}
+	if a.stopping.Load() {
+		reasons = append(reasons, "stopping")
+	}
+	if len(a.keys().Accounts()) == 0 {
+		reasons = append(reasons, "no keys are held; import one with `pksa keys import`")
+	}
+	registered := 0
+	for _, l := range a.links {
+		registered += l.Status().Registered
+	}
+	if registered == 0 {
+		reasons = append(reasons, "no account is registered at any relay")
+	}
+	return reasons
+}
+
+func (a *Agent) gauges() status.Gauges {
+	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions())}
+	for _, address := range a.order {
+		s := a.links[address].Status()
+		drops := map[string]uint64{}
+		for reason, n := range s.Counters.Drops {
+			drops[string(reason)] = n
+		}
+		g.Links = append(g.Links, status.LinkGauges{
+			Relay: address, Connected: s.Connected, Registered: s.Registered, Refused: len(s.Refused),
+			Reconnects: s.Counters.Reconnects, KeyChanges: s.Counters.KeyChanges, Frames: s.Counters.Frames, Drops: drops,
+		})
+	}
+	return g
+}

@@ -1,0 +1,225 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"pksa/agent/ledger"
+	"pksa/agent/link"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+	"pksa/protocol/seal"
+)
+
+// maxExpire is how far ahead a relay may say that a request expires (HAS §12).
+const maxExpire = 24 * time.Hour
+
+// Why requests are dropped without an answer, as counted in metrics.
+const (
+	dropExpired    = "expired"
+	dropFarExpire  = "expires too late"
+	dropForeign    = "account not held"
+	dropData       = "data is no sealed payload"
+	dropConflict   = "uuid used for other data"
+	dropNobody     = "nobody's"
+	dropQuarantine = "session in quarantine"
+	dropReplay     = "auth replay"
+	dropBusy       = "busy"
+	dropStopping   = "stopping"
+)
+
+// delivered is a request as it came, before anything of it is opened.
+type delivered struct {
+	link    *link.Link
+	relay   string
+	msg     protocol.Request
+	sealed  seal.Sealed
+	arrived time.Time
+	key     ledger.RequestKey
+}
+
+func (d delivered) expires() time.Time { return time.UnixMilli(d.msg.Expire) }
+
+func (d delivered) attrs() []any {
+	return []any{
+		slog.String("kind", d.msg.Kind.String()), slog.String("account", string(d.msg.Account)),
+		slog.String("uuid", string(d.msg.UUID)), slog.String("relay", d.relay),
+	}
+}
+
+// run is one request that somebody's key has opened.
+type run struct {
+	delivered
+	ticket  *ledger.Ticket
+	app     string          // the slot that asks
+	authKey string          // opens and seals
+	session *ledger.Session // nil if the key has none yet
+	pairing *pairing        // the link that the key came from, if one
+	clear   []byte
+	refused string // code and reason, once it was refused
+}
+
+func (r *run) attrs() []any {
+	attrs := append(r.delivered.attrs(), slog.String("app", r.app))
+	if r.session != nil {
+		attrs = append(attrs, slog.String("session", r.session.ID.String()))
+	}
+	return attrs
+}
+
+// receive takes one request from a link through the whole journey. It returns when the request is
+// answered, dropped, or held for a pairing.
+func (a *Agent) receive(ctx context.Context, l *link.Link, relay string, msg protocol.Request, ticket *ledger.Ticket) {
+	defer ticket.Release()
+	d := delivered{
+		link: l, relay: relay, msg: msg, arrived: time.Now(),
+		key: ledger.RequestKey{Relay: relay, UUID: msg.UUID.Key()},
+	}
+	if reason := a.check(&d); reason != "" {
+		a.drop(d, reason)
+		return
+	}
+	begun, err := a.ledger.Begin(ledger.Arrival{
+		Key: d.key, Digest: d.sealed.Digest(), Expires: d.expires(),
+	})
+	switch {
+	case errors.Is(err, ledger.ErrBusy):
+		a.drop(d, dropBusy)
+	case err != nil:
+		a.log.Error("ledger does not take the request", append(d.attrs(), "err", err)...)
+		a.drop(d, "ledger")
+	case begun.State == ledger.Answered:
+		a.resend(ctx, d, begun.Answer)
+	case begun.State == ledger.InWork:
+		ticket.Release() // it waits for another run, and nothing behind it shall wait for that
+		a.join(ctx, d, begun)
+	case begun.State == ledger.New:
+		a.open(ctx, d, ticket)
+	default:
+		a.drop(d, dropConflict)
+	}
+}
+
+// check looks at what is in clear (HAS §12). It gives the reason to drop the request, or nothing.
+func (a *Agent) check(d *delivered) string {
+	switch expires := d.expires(); {
+	case !expires.After(d.arrived):
+		return dropExpired
+	case expires.Sub(d.arrived) > maxExpire:
+		return dropFarExpire
+	}
+	if !a.holds(d.msg.Account) {
+		return dropForeign
+	}
+	sealed, err := seal.Parse(d.msg.Data)
+	if err != nil {
+		return dropData
+	}
+	d.sealed = sealed
+	return ""
+}
+
+// join waits for the run that works on the same request. If that run is of this life of the process
+// it sends its answer on the newest connection, which is this one; if it is of an earlier life, its
+// outcome is being looked up, and the answer is ours to send.
+func (a *Agent) join(ctx context.Context, d delivered, begun ledger.Begun) {
+	if !a.inherited(d.key) {
+		return
+	}
+	answer, err := begun.Wait(ctx)
+	if err != nil {
+		return
+	}
+	a.resend(ctx, d, answer)
+}
+
+// open finds out whose the request is and hands it on.
+func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
+	r, whose := a.identify(d)
+	switch whose {
+	case opened:
+		r.ticket = ticket
+		a.serve(ctx, r)
+	case damaged:
+		a.damaged(ctx, r, "damaged")
+	case quarantined:
+		a.ledger.Drop(d.key)
+		a.drop(d, dropQuarantine)
+	case nobodys:
+		if d.msg.Kind == protocol.Auth {
+			a.hold(d)
+			return
+		}
+		a.ledger.Drop(d.key)
+		a.drop(d, dropNobody)
+	}
+}
+
+// hold keeps an auth_req for a pairing link that may still be pasted.
+func (a *Agent) hold(d delivered) {
+	for _, old := range a.pairings.hold(d, d.expires(), d.arrived) {
+		a.ledger.Drop(old.key)
+		a.drop(old.delivered, dropNobody)
+	}
+	a.log.Debug("auth request kept for a pairing link", d.attrs()...)
+}
+
+// resume goes on with a held auth_req whose link has come.
+func (a *Agent) resume(ctx context.Context, d delivered) {
+	if !d.expires().After(time.Now()) {
+		a.ledger.Drop(d.key)
+		a.drop(d, dropExpired)
+		return
+	}
+	a.open(ctx, d, nil)
+}
+
+// serve decodes the clear payload and hands it to the handler of its kind.
+func (a *Agent) serve(ctx context.Context, r *run) {
+	var err error
+	switch r.msg.Kind {
+	case protocol.Auth:
+		var data protocol.AuthReqData
+		if data, err = protocol.DecodeAuthReqData(r.clear); err == nil {
+			a.serveAuth(ctx, r, data)
+		}
+	case protocol.Sign:
+		var data protocol.SignReqData
+		if data, err = protocol.DecodeSignReqData(r.clear); err == nil {
+			a.serveSign(ctx, r, data)
+		}
+	case protocol.Challenge:
+		var data protocol.ChallengeReqData
+		if data, err = protocol.DecodeChallengeReqData(r.clear); err == nil {
+			a.serveChallenge(ctx, r, data)
+		}
+	}
+	if err != nil {
+		a.damaged(ctx, r, err.Error())
+	}
+}
+
+// damaged answers a payload that a session's key opens but that is no request of its kind, and
+// counts it against the session: it is either a client's bug or a relay that flips bits.
+func (a *Agent) damaged(ctx context.Context, r *run, reason string) {
+	if r.session != nil {
+		if until, silenced := a.damage.failed(r.session.ID, r.relay, r.arrived); silenced {
+			a.log.Warn("session does not listen to this relay for now: too many damaged requests; `pksa session release` ends that",
+				append(r.attrs(), "until", until)...)
+		}
+	}
+	a.reject(ctx, r, "invalid", reason)
+}
+
+func (a *Agent) drop(d delivered, reason string) {
+	a.metrics.Dropped(reason)
+	a.log.Debug("request dropped", append(d.attrs(), "reason", reason)...)
+}
+
+// holds says whether any key of the account is held.
+func (a *Agent) holds(account hive.AccountName) bool {
+	_, ok := a.keys().LowestKey(account)
+	return ok
+}

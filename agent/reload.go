@@ -1,0 +1,117 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"pksa/agent/ledger"
+	"pksa/agent/policy"
+	"pksa/keystore"
+)
+
+// policyInForce is a policy with what status shows of it.
+type policyInForce struct {
+	policy *policy.Policy
+	since  time.Time
+	failed string // why the last reload changed nothing; empty if it did
+}
+
+// LoadPolicy reads and compiles a policy file. The error holds every complaint, one a line.
+func LoadPolicy(path string, keys *keystore.Store, l *ledger.Ledger) (*policy.Policy, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the policy: %w", err)
+	}
+	env := policy.Env{Now: time.Now(), NobodyToAsk: true}
+	if keys != nil {
+		env.Accounts = keys.Accounts()
+	}
+	if l != nil {
+		for _, slot := range l.Slots() {
+			env.Slots = append(env.Slots, slot.Name)
+		}
+	}
+	compiled, problems := policy.Compile(path, src, env)
+	if errs := problems.Errors(); len(errs) > 0 {
+		return nil, &PolicyError{errs}
+	}
+	return compiled, nil
+}
+
+// PolicyError is a policy file that cannot be used.
+type PolicyError struct{ Problems policy.Problems }
+
+func (e *PolicyError) Error() string { return e.Problems.String() }
+
+// ReloadPolicy reads the policy file again. Everything that can fail happens before what runs is
+// touched: a file with errors leaves the old policy in force, and says so in status and metric.
+func (a *Agent) ReloadPolicy(ctx context.Context) error {
+	next, err := LoadPolicy(a.config.Policy, a.keys(), a.ledger)
+	if err != nil {
+		old := *a.policy.Load()
+		old.failed = err.Error()
+		a.policy.Store(&old)
+		a.metrics.Reload(false)
+		a.log.Error("policy not reloaded, the old one stays in force", "err", err)
+		return err
+	}
+	content, _ := json.Marshal(map[string]string{"from": a.policy.Load().policy.Hash(), "to": next.Hash()})
+	if _, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload", Content: content}); err != nil {
+		return fmt.Errorf("recording the reload: %w", err)
+	}
+	a.policy.Store(&policyInForce{policy: next, since: time.Now()})
+	a.metrics.Reload(true)
+	a.log.Info("policy reloaded", "policy", next.Hash())
+	return nil
+}
+
+// watchPolicy reloads the policy whenever its file looks different. It asks for the file's time and
+// size every few seconds: editors replace files in ways that notifications miss.
+func (a *Agent) watchPolicy(ctx context.Context) {
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	last := stamp(a.config.Policy)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if now := stamp(a.config.Policy); now != last {
+			last = now
+			a.ReloadPolicy(ctx) // says itself what went wrong
+		}
+	}
+}
+
+// stamp tells one state of a file from another.
+func stamp(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprint(info.ModTime().UnixNano(), info.Size())
+}
+
+// reloadKeys rereads the keystore after a command changed it, with the secret that the command used,
+// and registers what is new.
+func (a *Agent) reloadKeys(ctx context.Context, p ReloadParams) error {
+	secret := keystore.NewSecret(p.Secret)
+	defer secret.Wipe()
+	unlock, err := keystore.NewUnlock(secret)
+	if err != nil {
+		return err
+	}
+	defer unlock.Wipe()
+	if err := a.keys().Reload(unlock); err != nil {
+		return err
+	}
+	if _, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "keys reload"}); err != nil {
+		return fmt.Errorf("recording the reload: %w", err)
+	}
+	a.log.Info("keystore reread", "accounts", len(a.keys().Accounts()))
+	return a.registerAll()
+}

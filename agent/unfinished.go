@@ -1,0 +1,101 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"pksa/agent/ledger"
+	"pksa/agent/node"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// takeUpUnfinished goes on with what an earlier life of the process left: nothing of it is signed or
+// sent again. Transactions are looked up by id until they are found or provably expired; what had
+// none is answered with an error.
+func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup) error {
+	left, err := a.ledger.Unfinished()
+	if err != nil {
+		return fmt.Errorf("reading unfinished requests: %w", err)
+	}
+	for _, u := range left {
+		a.earlier.Store(u.Key, true)
+		if u.TxID != [20]byte{} {
+			a.recent.take(hive.TxID(u.TxID), u.TxExpires, time.Now())
+			background.Go(func() { a.lookUp(ctx, u) })
+			continue
+		}
+		a.settleLate(u, "cut off", nil, protocol.TextInternal)
+	}
+	if len(left) > 0 {
+		a.log.Info("taking up what the last run left unfinished", "requests", len(left))
+	}
+	return nil
+}
+
+// inherited says whether a request in work belongs to an earlier life of the process.
+func (a *Agent) inherited(key ledger.RequestKey) bool {
+	_, ok := a.earlier.Load(key)
+	return ok
+}
+
+// lookUp finds out what became of a transaction that may or may not have been sent.
+func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished) {
+	id := hive.TxID(u.TxID)
+	o := a.node.Resolve(ctx, id, hive.TimeOf(u.TxExpires))
+	record := outcomeRecord(o.State.String(), o.Reason, id, o.Node)
+	a.log.Info("unfinished transaction looked up", "number", u.Number, "tx", id.String(), "outcome", o.State.String())
+	switch o.State {
+	case node.Accepted:
+		a.settleLate(u, o.State.String(), record, "")
+	case node.Refused, node.Expired:
+		a.settleLate(u, o.State.String(), record, protocol.TextBroadcastFailed)
+	default: // stopping again: the next start goes on
+	}
+}
+
+// settleLate records the outcome of an inherited request. Text is the error that the application
+// gets if it asks again; empty means that the transaction is on the chain.
+func (a *Agent) settleLate(u ledger.Unfinished, outcome string, record []byte, text string) {
+	s := ledger.Settlement{Outcome: outcome, Record: record}
+	if m, ok := a.lateAnswer(u, text); ok {
+		frame, err := encode(m)
+		if err != nil {
+			a.alarm("late answer does not encode", "number", u.Number, "err", err)
+		}
+		s.Answer = frame
+	}
+	if err := a.ledger.Settle(u.Number, s); err != nil {
+		a.log.Error("outcome not recorded", "number", u.Number, "err", err)
+	}
+}
+
+// lateAnswer makes the answer for an application that asks again after our restart. Its session's
+// key seals it; if the session has ended meanwhile there is nothing to say.
+func (a *Agent) lateAnswer(u ledger.Unfinished, text string) (protocol.Message, bool) {
+	uuid, err := protocol.ParseUUID(u.Key.UUID)
+	if err != nil {
+		return nil, false
+	}
+	r := &run{delivered: delivered{msg: protocol.Request{UUID: uuid}}}
+	switch u.Kind {
+	case protocol.Auth.String():
+		r.msg.Kind = protocol.Auth
+		return r.failure(protocol.TextAuthFailed), true
+	case protocol.Sign.String():
+		r.msg.Kind = protocol.Sign
+	default:
+		r.msg.Kind = protocol.Challenge
+	}
+	if text == "" {
+		return protocol.BroadcastAck(uuid, hive.TxID(u.TxID).String()), true
+	}
+	session, ok := a.ledger.Session(u.Session)
+	if !ok {
+		return nil, false
+	}
+	r.authKey = string(session.AuthKey)
+	return r.failure(text), true
+}

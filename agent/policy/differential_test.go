@@ -1,0 +1,155 @@
+package policy_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"pksa/agent/policy"
+)
+
+var cases = flag.Int("cases", 20_000, "how many requests the naive evaluator judges, too")
+
+const perPolicy = 20
+
+// TestAgainstNaiveEvaluator judges random requests by random policies twice:
+// by the engine, and by the evaluator of naive_test.go.
+func TestAgainstNaiveEvaluator(t *testing.T) {
+	seen := map[string]int{}
+	for seed := range uint64(*cases / perPolicy) {
+		m := maker{rand.New(rand.NewPCG(seed, 1))}
+		mod := m.model()
+		src := pen{m.Rand}.model(mod)
+		p, problems := policy.Compile("random.yaml", []byte(src), policy.Env{})
+		if p == nil {
+			t.Fatalf("seed %d:\n%s\n%v", seed, src, problems)
+		}
+		if !compareStories(t, m, mod, p, seen) {
+			t.Fatalf("seed %d:\n%s", seed, src)
+		}
+	}
+	// A generator that only ever makes one answer tests nothing.
+	for _, answer := range []string{"allow", "ask", "deny denied", "deny uncovered", "deny limit", "deny wrong-key", "silent", "observed"} {
+		if seen[answer]*200 < *cases/4 {
+			t.Errorf("%q came out %d times in %d", answer, seen[answer], *cases)
+		}
+	}
+	t.Log(seen)
+}
+
+func compareStories(t *testing.T, m maker, mod *model, p *policy.Policy, seen map[string]int) bool {
+	n := &naive{m: mod}
+	var book policy.Book
+	now := noon
+	for range perPolicy {
+		r := m.request(t)
+		got := p.Decide(r.Request, &book, now)
+		want := n.decide(r, now, false)
+		if text := differs(got, want); text != "" {
+			t.Errorf("%s\nrequest %+v\nops %+v\ngot %+v\nwant %+v", text, *r.Request, r.ops, got, want)
+			return false
+		}
+		inForce := n.decide(r, now, true)
+		if !sameObserved(got, want, inForce) {
+			t.Errorf("observed: %+v, want %+v\nrequest %+v\nops %+v", got.Observed, inForce, *r.Request, r.ops)
+			return false
+		}
+		count(seen, got)
+		if got.Verdict == policy.Allow {
+			book.Add(now, got.Charges)
+			n.history = append(n.history, want.charges...)
+			n.latest = now
+		}
+		now = now.Add(pick(m, 0, time.Second, 10*time.Second, 10*time.Second-1, -time.Second, time.Minute, 6*time.Hour))
+		if now.Before(n.latest) && m.chance(2) {
+			now = n.latest
+		}
+	}
+	return true
+}
+
+func count(seen map[string]int, d policy.Decision) {
+	key := d.Verdict.String()
+	if d.Verdict == policy.Deny {
+		key += " " + string(d.Code)
+	}
+	seen[key]++
+	if d.Silent {
+		seen["silent"]++
+	}
+	if d.Observed != nil {
+		seen["observed"]++
+	}
+}
+
+func plainCode(c policy.Code) policy.Code {
+	if c == policy.CodeForeignAuthority {
+		return policy.CodeUncovered
+	}
+	return c
+}
+
+func differs(got policy.Decision, want naiveAnswer) string {
+	switch {
+	case got.Verdict != want.verdict:
+		return "verdict"
+	case plainCode(got.Code) != want.code:
+		return "code"
+	case got.Silent != want.silent:
+		return "silence"
+	case got.Session != time.Duration(want.session)*time.Hour:
+		return "session"
+	case got.Timeout != time.Duration(want.timeout)*time.Second:
+		return "timeout"
+	}
+	if got.Verdict == policy.Allow {
+		var names []string
+		for _, r := range got.Rules {
+			names = append(names, r.Name)
+		}
+		if !slices.Equal(names, want.rules) {
+			return "rules"
+		}
+		if a, b := chargeTexts(got.Charges), naiveTexts(want.charges); !slices.Equal(a, b) {
+			return fmt.Sprintf("charges: %q, want %q", a, b)
+		}
+	}
+	return ""
+}
+
+func sameObserved(got policy.Decision, want, inForce naiveAnswer) bool {
+	same := want.verdict == inForce.verdict && want.code == inForce.code && want.silent == inForce.silent &&
+		want.session == inForce.session && want.timeout == inForce.timeout
+	switch o := got.Observed; {
+	case o == nil:
+		return same
+	case same:
+		return plainCode(o.Code) == inForce.code && o.Code != got.Code // which of two codes for "uncovered"
+	default:
+		return o.Verdict == inForce.verdict && plainCode(o.Code) == inForce.code && o.Silent == inForce.silent
+	}
+}
+
+func chargeTexts(charges []policy.Charge) (texts []string) {
+	for _, c := range charges {
+		texts = append(texts, c.Limit+" "+c.Unit+" "+c.Amount)
+	}
+	slices.Sort(texts)
+	return texts
+}
+
+func naiveTexts(charges []naiveCharge) (texts []string) {
+	for _, c := range charges {
+		amount := c.amount.RatString()
+		if !c.amount.IsInt() {
+			places, _ := c.amount.FloatPrec()
+			amount = c.amount.FloatString(places)
+		}
+		texts = append(texts, c.limit+" "+c.unit+" "+amount)
+	}
+	slices.Sort(texts)
+	return texts
+}

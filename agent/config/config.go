@@ -53,6 +53,7 @@ type Config struct {
 	RelayKey         string
 	RelayPlaintext   bool
 	RelayAccounts    string // chain or keystore
+	RelayOrigins     []string
 
 	LogLevel  slog.Level
 	LogFormat string // text or json

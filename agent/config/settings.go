@@ -81,6 +81,8 @@ var settings = []Setting{
 		boolean(func(c *Config) *bool { return &c.RelayPlaintext })},
 	{"relay.accounts", "Whose wallets may register there: chain (any account, checked against the nodes) or keystore (only the accounts held here).", "chain",
 		oneOf(func(c *Config) *string { return &c.RelayAccounts }, "chain", "keystore")},
+	{"relay.origins", "Web pages that may use that relay from a browser, by host: wallet.example, *.example, or * for any. Programs need no entry.", "[wallet.example]",
+		readOrigins},
 	{"log.level", "debug, info, warn or error.", "info",
 		readLevel},
 	{"log.format", "text or json.", "text",
@@ -233,6 +235,26 @@ func readChainID(r *reader, n *yaml.Node) error {
 		return fmt.Errorf("wants 64 hex digits, not %q", v)
 	}
 	r.config.ChainID = strings.ToLower(v)
+	return nil
+}
+
+func readOrigins(r *reader, n *yaml.Node) error {
+	items, err := sequence(n)
+	if err != nil {
+		return err
+	}
+	origins := make([]string, 0, len(items))
+	for _, item := range items {
+		v, err := scalar(item)
+		if err != nil {
+			return err
+		}
+		if v == "" || strings.Contains(v, "/") {
+			return fmt.Errorf("wants hosts such as wallet.example or *, without https://, not %q", v)
+		}
+		origins = append(origins, v)
+	}
+	r.config.RelayOrigins = origins
 	return nil
 }
 

@@ -116,7 +116,7 @@ func (c *Client) authRequest(s *Session, a Auth) func() (protocol.Request, error
 		}
 		payload, err := data.Encode()
 		if err != nil {
-			return protocol.Request{}, fmt.Errorf("client: %w", err)
+			return protocol.Request{}, err
 		}
 		request := s.request(protocol.Auth, payload)
 		if a.Secret != "" {

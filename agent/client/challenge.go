@@ -41,7 +41,7 @@ func (c *Client) Challenge(ctx context.Context, s *Session, ch Challenge) (*Proo
 		data := protocol.ChallengeReqData{KeyType: ch.Role, Challenge: ch.Text, Decrypt: ch.Decrypt, Nonce: s.next(timeNow())}
 		payload, err := data.Encode()
 		if err != nil {
-			return protocol.Request{}, fmt.Errorf("client: %w", err)
+			return protocol.Request{}, err
 		}
 		return s.request(protocol.Challenge, payload), nil
 	}

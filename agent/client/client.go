@@ -191,7 +191,8 @@ type call struct {
 	err      error // why it ended
 	over     bool
 	apart    bool // the connection was lost, and the request is not attached to a new one
-	deadline *time.Timer
+	late     *time.Timer // ends the connection if the relay does not name the request
+	deadline *time.Timer // ends the request
 }
 
 func newCall(kind protocol.Kind, account hive.AccountName) *call {

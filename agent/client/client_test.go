@@ -420,6 +420,28 @@ func TestLostBeforeTheWait(t *testing.T) {
 	})
 }
 
+// TestNoWait: a request that the relay does not name ends the connection, since later waits would be taken for its own.
+func TestNoWait(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		fault := relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_wait"), Times: 2, Do: relaytest.Drop})
+		w := newWorld(t, fault, nil)
+		s := w.login()
+		began := time.Now()
+		if _, err := w.client.Sign(t.Context(), s, vote(1)); !errors.Is(err, client.ErrLost) || time.Since(began) != 10*time.Second {
+			t.Errorf("error %v after %s", err, time.Since(began))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := w.client.Sign(ctx, s, vote(1)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		time.Sleep(10 * time.Second)
+		if _, err := w.client.Sign(t.Context(), s, vote(1)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestHostileWire: whatever the relay does to an answer, the client says nothing false.
 func TestHostileWire(t *testing.T) {
 	other := map[string]any{"uuid": "9b0e2dc3-f574-4766-abdd-c429dce11284"}

@@ -15,6 +15,7 @@ import (
 const (
 	greetTime = 10 * time.Second // for connected to come (HAS §4.1)
 	writeTime = 10 * time.Second // for one frame to be taken
+	nameTime  = 10 * time.Second // for the wait of a request to come
 	pingEvery = 15 * time.Second
 	pongTime  = 10 * time.Second
 	maxEarly  = 64 // answers kept that came before their wait
@@ -147,10 +148,9 @@ func (c *Client) lose(l *link) {
 	if c.closed {
 		err = ErrClosed
 	}
-	for _, waiting := range l.unnamed {
-		c.finishLocked(waiting, err)
+	for len(l.unnamed) > 0 {
+		c.finishLocked(l.headLocked(), err)
 	}
-	l.unnamed = nil
 	for _, waiting := range c.calls {
 		waiting.apart = true
 	}
@@ -173,9 +173,12 @@ func (c *Client) send(ctx context.Context, waiting *call, build func() (protocol
 	if err != nil {
 		return err
 	}
+	if len(request.Data) > protocol.MaxSend {
+		return fmt.Errorf("%w: %d bytes", protocol.ErrFrameTooLarge, len(request.Data))
+	}
 	frame, err := protocol.Encode(request)
 	if err != nil {
-		return fmt.Errorf("client: %w", err)
+		return err
 	}
 	c.mu.Lock()
 	if l.lost {
@@ -183,6 +186,11 @@ func (c *Client) send(ctx context.Context, waiting *call, build func() (protocol
 		return ErrLost
 	}
 	l.unnamed = append(l.unnamed, waiting)
+	waiting.late = time.AfterFunc(nameTime, func() {
+		// Without this wait all later ones would be taken for those of other requests.
+		c.log.Warn("the relay did not name a request", "kind", waiting.kind.String(), "account", waiting.account)
+		l.conn.CloseNow()
+	})
 	c.mu.Unlock()
 	// Not under the caller's context: a write that is cut short ends the connection for everybody.
 	if err := l.write(context.WithoutCancel(ctx), frame); err != nil {
@@ -233,7 +241,7 @@ func (c *Client) nameLocked(l *link, m protocol.Wait) error {
 	if waiting.kind != m.Kind || m.Account != "" && m.Account != string(waiting.account) || c.calls[m.UUID.Key()] != nil {
 		return errors.New("the relay's waits do not fit the requests")
 	}
-	l.unnamed = l.unnamed[1:]
+	l.headLocked()
 	if waiting.over {
 		return nil // who asked has left
 	}
@@ -253,6 +261,16 @@ func (c *Client) nameLocked(l *link, m protocol.Wait) error {
 	return nil
 }
 
+// headLocked takes the first request without a name.
+func (l *link) headLocked() *call {
+	waiting := l.unnamed[0]
+	l.unnamed = l.unnamed[1:]
+	if waiting.late != nil {
+		waiting.late.Stop()
+	}
+	return waiting
+}
+
 // lifetime is how long the relay keeps the request. What connected says needs no agreement of clocks; the expire of the
 // wait does, and is taken only without it.
 func lifetime(l *link, m protocol.Wait, now time.Time) time.Duration {
@@ -269,8 +287,7 @@ func (c *Client) complainLocked(l *link, m protocol.ErrorMessage) {
 		c.log.Debug("complaint of the relay", "text", quote(m.Text))
 		return
 	}
-	waiting := l.unnamed[0]
-	l.unnamed = l.unnamed[1:]
+	waiting := l.headLocked()
 	c.finishLocked(waiting, &RelayError{Text: m.Text})
 }
 

@@ -55,7 +55,7 @@ func (c *Client) Sign(ctx context.Context, s *Session, r SignRequest) (*Signed, 
 		data := protocol.SignReqData{KeyType: r.Role, Ops: raw, Broadcast: !r.SignOnly, Nonce: s.next(timeNow())}
 		payload, err := data.Encode()
 		if err != nil {
-			return protocol.Request{}, fmt.Errorf("client: %w", err)
+			return protocol.Request{}, err
 		}
 		return s.request(protocol.Sign, payload), nil
 	}

@@ -204,8 +204,8 @@ func (b *batch) admit(a *Admission, r *run, judge func(View) Ruling) (Admitting,
 		b.clearKey(ruling.NewSession.AuthKey)
 	}
 	rec := Record{
-		Number: b.next(), Time: b.now, Type: RecordJudged, Verdict: ruling.Verdict, Account: a.Account, Kind: a.Kind,
-		App: a.App, Session: a.Session, Key: a.Key, Digest: r.digest, TxID: ruling.TxID, Content: ruling.Record,
+		Number: b.next(), Time: b.now, Type: RecordJudged, Kind: a.Kind, App: a.App, Session: a.Session, Digest: r.digest,
+		Content: ruling.Record,
 	}
 	if a.Nonce >= 1 && a.Nonce <= maxNonce {
 		rec.Nonce = a.Nonce
@@ -316,8 +316,7 @@ func (b *batch) decide(number uint64, judge func(View) Ruling) (Admitting, error
 		b.clearKey(ruling.NewSession.AuthKey)
 	}
 	rec := Record{
-		Number: b.next(), Time: b.now, Type: RecordDecided, Ref: number, Verdict: ruling.Verdict, Account: q.Account,
-		Kind: q.Kind, App: q.App, Session: q.Session, Key: q.Key, Digest: q.Digest, TxID: ruling.TxID, Content: ruling.Record,
+		Number: b.next(), Time: b.now, Type: RecordDecided, Ref: number, Kind: q.Kind, Digest: q.Digest, Content: ruling.Record,
 	}
 	if ruling.NewSession != nil {
 		own := claim{spends: SpentNothing}

@@ -69,8 +69,20 @@ func RecodeValue(which int, b []byte) ([]byte, error) {
 		v, err := decodeCharges(b)
 		return encodeCharges(v), err
 	case 5:
-		v, err := decodeChange(b)
+		v, err := decodeChange(&Record{}, b)
 		return v.encode(), err
 	}
 	return nil, errCodec
+}
+
+// SampleSegment is a segment of two records.
+func SampleSegment() []byte {
+	return encodeSegment([]stored{{Record: Record{Number: 1, Account: "a"}}, {Record: Record{Number: 2}}})
+}
+
+// RecodeSegment reads a segment and writes it again.
+func RecodeSegment(b []byte) ([]byte, error) {
+	o := Options{MAC: func(...[]byte) []byte { return make([]byte, 32) }}
+	list, err := o.parseSegment(b)
+	return encodeSegment(list), err
 }

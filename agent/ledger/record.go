@@ -195,7 +195,7 @@ func decodeRequest(b []byte) (request, error) {
 }
 
 // change is what a record of the trail changes besides: the request as it is then, and what was charged. It stands
-// beside the record's own bytes until it is gathered.
+// beside the record's own bytes until it is gathered, and holds what those do not say.
 type change struct {
 	end     int64 // of the request's answer, ms
 	request request
@@ -203,23 +203,32 @@ type change struct {
 }
 
 func (c *change) encode() []byte {
-	var w writer
+	q := &c.request
+	w := writer{b: make([]byte, 0, 64+len(q.Answer)+len(q.TxBytes))}
 	w.byte(1)
 	w.uint(uint64(max(c.end, 0)))
-	w.bytes(c.request.encode())
+	w.bool(q.Answered)
+	w.bool(q.Final)
+	w.nilable(q.Answer)
+	w.bytes(q.TxBytes)
+	w.time(q.TxExpires)
 	w.bytes(encodeCharges(c.charges))
 	return w.b
 }
 
-func decodeChange(b []byte) (c change, err error) {
+func decodeChange(rec *Record, b []byte) (c change, err error) {
 	r := reader{b: b}
 	r.version(1)
 	c.end = r.int64()
-	q, charges := r.take(r.uint()), r.take(r.uint())
-	if err := r.end(); err != nil {
-		return c, err
+	c.request = request{
+		Key: rec.Key, Digest: rec.Digest, Account: rec.Account, Kind: rec.Kind, App: rec.App, Session: rec.Session,
+		Verdict: rec.Verdict, TxID: rec.TxID, Answered: r.bool(), Final: r.bool(),
 	}
-	if c.request, err = decodeRequest(q); err != nil {
+	c.request.Answer = r.nilable()
+	c.request.TxBytes = r.bytes()
+	c.request.TxExpires = r.time()
+	charges := r.take(r.uint())
+	if err := r.end(); err != nil {
 		return c, err
 	}
 	c.charges, err = decodeCharges(charges)

@@ -80,11 +80,9 @@ func (b *batch) dropSegment(index uint64) {
 
 // writeSegment seals the records of a segment, without what they changed, into its file.
 func (l *Ledger) writeSegment(index uint64) error {
-	var w writer
-	w.byte(1)
+	var list []stored
 	err := l.view(func(tx *bolt.Tx) error {
 		cursor := tx.Bucket(bucketAudit).Cursor()
-		first := true
 		for key, sealed := cursor.First(); key != nil; key, sealed = cursor.Next() {
 			s, err := l.o.openRecord(key, sealed)
 			if err != nil {
@@ -93,12 +91,7 @@ func (l *Ledger) writeSegment(index uint64) error {
 			if l.o.segmentOf(s.Number) != index {
 				break
 			}
-			if first {
-				w.fixed(s.prev[:])
-			}
-			first = false
-			w.uint(s.Number)
-			w.bytes(s.encode())
+			list = append(list, s)
 		}
 		return nil
 	})
@@ -108,7 +101,7 @@ func (l *Ledger) writeSegment(index uint64) error {
 	if err := os.MkdirAll(l.segmentFolder(), 0o700); err != nil {
 		return err
 	}
-	return replaceFile(l.segmentPath(index), l.o.seal(bucketSegment, numberKey(index), w.b))
+	return replaceFile(l.segmentPath(index), l.o.seal(bucketSegment, numberKey(index), encodeSegment(list)))
 }
 
 // replaceFile replaces a file whole: temporary file, sync, rename, sync of the folder.
@@ -146,7 +139,8 @@ func (l *Ledger) segments() ([]uint64, error) {
 	}
 	var list []uint64
 	for _, e := range entries {
-		if index, err := strconv.ParseUint(e.Name(), 10, 64); err == nil && segmentName.MatchString(e.Name()) {
+		index, err := strconv.ParseUint(e.Name(), 10, 64)
+		if err == nil && segmentName.MatchString(e.Name()) && e.Type().IsRegular() {
 			list = append(list, index)
 		}
 	}
@@ -172,6 +166,19 @@ func (l *Ledger) readSegment(index uint64) ([]stored, error) {
 	return list, nil
 }
 
+func encodeSegment(list []stored) []byte {
+	w := writer{b: make([]byte, 0, len(list)*512)}
+	w.byte(1)
+	for i, s := range list {
+		if i == 0 {
+			w.fixed(s.prev[:])
+		}
+		w.uint(s.Number)
+		w.bytes(s.encode())
+	}
+	return w.b
+}
+
 func (o *Options) parseSegment(plain []byte) (list []stored, err error) {
 	r := reader{b: plain}
 	r.version(1)
@@ -191,6 +198,7 @@ func (o *Options) parseSegment(plain []byte) (list []stored, err error) {
 		prev = s.at.mac
 		list = append(list, s)
 	}
+	r.bad = r.bad || len(list) == 0
 	return list, r.end()
 }
 

@@ -73,10 +73,7 @@ func (b *batch) settle(key RequestKey, number uint64, end int64, s Settlement) {
 		b.after = append(b.after, func(*state) { b.l.storedLocked(key, number) })
 		return
 	}
-	rec := Record{
-		Type: RecordSettled, Ref: number, Verdict: q.Verdict, Outcome: s.Outcome, Account: q.Account, Kind: q.Kind,
-		App: q.App, Session: q.Session, Key: key, TxID: q.TxID, Content: s.Record,
-	}
+	rec := Record{Type: RecordSettled, Ref: number, Outcome: s.Outcome, Key: key, Content: s.Record}
 	if !ok {
 		b.record(rec, nil) // gone though not settled, which cannot be; the trail has the outcome all the same
 		return
@@ -114,10 +111,7 @@ func (b *batch) reject(r *run, rej Rejection) {
 		b.settle(r.key, number, r.end, Settlement{Outcome: rej.Outcome, Answer: rej.Answer, Record: rej.Record})
 		return
 	}
-	rec := Record{
-		Type: RecordRejected, Outcome: rej.Outcome, Account: rej.Account, Kind: rej.Kind, App: rej.App, Session: rej.Session,
-		Key: r.key, Digest: r.digest, Content: rej.Record,
-	}
+	rec := Record{Type: RecordRejected, Outcome: rej.Outcome, Content: rej.Record}
 	q := request{
 		Key: r.key, Digest: r.digest, Account: rej.Account, Kind: rej.Kind, App: rej.App, Session: rej.Session,
 		Answered: true, Final: true, Answer: rej.Answer,

@@ -35,7 +35,7 @@ const nonceSize = 12
 
 // additional binds a value to its ledger, bucket and key, each with its length.
 func (o *Options) additional(bucket, key []byte) []byte {
-	var w writer
+	w := writer{b: make([]byte, 0, 16+len(o.ID)+len(bucket)+len(key))}
 	w.text(o.ID)
 	w.bytes(bucket)
 	w.bytes(key)
@@ -126,7 +126,11 @@ func digestName(o owner) []byte { return append([]byte("digests/"), o...) }
 
 // hash is a MAC under the ledger's key, with its purpose and each part's length.
 func (o *Options) hash(purpose string, parts ...[]byte) [32]byte {
-	var w writer
+	size := 16 + len(purpose) + len(o.ID)
+	for _, p := range parts {
+		size += 4 + len(p)
+	}
+	w := writer{b: make([]byte, 0, size)}
 	w.text(purpose)
 	w.text(o.ID)
 	for _, p := range parts {

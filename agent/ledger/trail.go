@@ -33,16 +33,23 @@ func (o *Options) chain(prev [32]byte, number uint64, body []byte, ms int64) lin
 	return link{number: number, mac: o.hash("record", prev[:], numberKey(number), body), time: ms}
 }
 
-// record appends to the trail. extra may be nil.
+// record appends to the trail. With extra, which may be nil, it says of the request what that says.
 func (b *batch) record(r Record, extra *change) uint64 {
 	r.Number, r.Time = b.next(), b.now
+	if extra != nil {
+		q := &extra.request
+		r.Key, r.Digest, r.Account, r.Kind = q.Key, q.Digest, q.Account, q.Kind
+		r.App, r.Session, r.Verdict, r.TxID = q.App, q.Session, q.Verdict, q.TxID
+	}
 	body := r.encode()
-	var w writer
+	var more []byte
+	if extra != nil {
+		more = extra.encode()
+	}
+	w := writer{b: make([]byte, 0, 48+len(body)+len(more))}
 	w.fixed(b.last.mac[:])
 	w.bytes(body)
-	if extra != nil {
-		w.fixed(extra.encode())
-	}
+	w.fixed(more)
 	b.put(bucketAudit, numberKey(r.Number), w.b)
 	b.last = b.o.chain(b.last.mac, r.Number, body, millis(b.now))
 	if extra != nil {
@@ -89,7 +96,7 @@ func (o *Options) parseStored(number uint64, plain []byte) (s stored, err error)
 	}
 	s.at = o.chain(s.prev, number, body, millis(s.Time))
 	if len(r.b) > 0 {
-		extra, err := decodeChange(r.b)
+		extra, err := decodeChange(&s.Record, r.b)
 		if err != nil {
 			return s, err
 		}

@@ -1,0 +1,254 @@
+package ledger_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pksa/agent/ledger"
+)
+
+// long is a ledger with small segments and 40 records and more behind it.
+func long(t *testing.T) (*rig, *ledger.Session) {
+	r := newRig(t)
+	r.o = r.o.WithSegment(8)
+	r.reopen()
+	r.slot("mybot")
+	s := r.session("alice", "mybot", "k1")
+	for i := range 38 {
+		if r.try(s, fmt.Sprint("text ", i), 0) != ledger.Fresh {
+			t.Fatal("not fresh")
+		}
+	}
+	return r, s
+}
+
+func (r *rig) segments() []string {
+	r.t.Helper()
+	entries, err := os.ReadDir(filepath.Join(filepath.Dir(r.path), "audit"))
+	must(r.t, err)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func (r *rig) numbers(from uint64) (list []uint64) {
+	r.t.Helper()
+	for rec, err := range r.l.Audit(from) {
+		must(r.t, err)
+		list = append(list, rec.Number)
+	}
+	return list
+}
+
+func TestSegments(t *testing.T) {
+	r, s := long(t)
+	if got := r.segments(); !slices.Equal(got, []string{"000000", "000001", "000002", "000003"}) {
+		t.Fatalf("segments: %v", got)
+	}
+	for range 2 {
+		all := r.numbers(0)
+		if len(all) != 40 || all[0] != 1 || all[39] != 40 {
+			t.Errorf("the trail has %v", all)
+		}
+		for from := range uint64(42) {
+			if got := r.numbers(from); len(got) != int(41-max(from, 1)) || len(got) > 0 && got[0] != max(from, 1) {
+				t.Errorf("from %d on there are %v", from, got)
+			}
+		}
+		v, err := r.l.Verify(ctx)
+		must(t, err)
+		if v != (ledger.Verified{From: 1, To: 40}) {
+			t.Errorf("verified %v", v)
+		}
+		r.reopen()
+	}
+	for i := range 38 {
+		if got := r.try(s, fmt.Sprint("text ", i), 0); got != ledger.DigestSeen {
+			t.Errorf("digest %d after its record left the file: %v", i, got)
+		}
+	}
+}
+
+func TestAnswersOutliveTheirRecords(t *testing.T) {
+	r := newRig(t)
+	r.o = r.o.WithSegment(8)
+	r.reopen()
+	r.slot("mybot")
+	s := r.session("alice", "mybot", "k1")
+	var all []told
+	for i := range 30 {
+		text := fmt.Sprint("text ", i)
+		a := r.admission(s, text, r.nowMS()+int64(i))
+		out, err := r.l.Admit(ctx, a, func(ledger.View) ledger.Ruling {
+			return ledger.Ruling{Verdict: ledger.Admitted, TxBytes: []byte(text)}
+		})
+		must(t, err)
+		what := told{key: a.Key, text: text, number: out.Number}
+		if i%3 != 0 {
+			what.answer = "answer " + text
+			must(t, r.l.Settle(out.Number, ledger.Settlement{Outcome: "done", Answer: []byte(what.answer)}))
+		}
+		all = append(all, what)
+	}
+	must(t, r.l.Flush(ctx))
+	for range 2 {
+		for _, w := range all {
+			b, err := r.l.Begin(r.arrival(w.key, w.text))
+			must(t, err)
+			switch {
+			case w.answer == "" && b.State != ledger.InWork:
+				t.Errorf("%s: %v, want in work", w.text, b.State)
+			case w.answer != "" && (b.State != ledger.Answered || string(b.Answer) != w.answer):
+				t.Errorf("%s: %v %q", w.text, b.State, b.Answer)
+			}
+		}
+		list, err := r.l.Unfinished()
+		must(t, err)
+		if len(list) != 10 {
+			t.Errorf("%d unfinished, want 10", len(list))
+		}
+		for _, u := range list {
+			if i := slices.IndexFunc(all, func(w told) bool { return w.number == u.Number }); string(u.TxBytes) != all[i].text {
+				t.Errorf("unfinished %d has transaction %q", u.Number, u.TxBytes)
+			}
+		}
+		r.reopen()
+	}
+}
+
+func TestSegmentsThatWereChanged(t *testing.T) {
+	for name, change := range map[string]func(folder string) error{
+		"altered": func(folder string) error {
+			b, err := os.ReadFile(folder + "/000001")
+			if err != nil {
+				return err
+			}
+			b[100] ^= 1
+			return os.WriteFile(folder+"/000001", b, 0o600)
+		},
+		"removed":      func(folder string) error { return os.Remove(folder + "/000001") },
+		"last removed": func(folder string) error { return os.Remove(folder + "/000003") },
+		"moved": func(folder string) error {
+			return errors.Join(
+				os.Rename(folder+"/000001", folder+"/x"), os.Rename(folder+"/000002", folder+"/000001"),
+				os.Rename(folder+"/x", folder+"/000002"))
+		},
+		"emptied": func(folder string) error { return os.WriteFile(folder+"/000001", nil, 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, _ := long(t)
+			must(t, change(filepath.Join(filepath.Dir(r.path), "audit")))
+			_, err := r.l.Verify(ctx)
+			wantError(t, err, ledger.ErrDamaged)
+			t.Log(err)
+		})
+	}
+}
+
+func TestRetention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := long(t)
+		r.o.KeepSegments = 2
+		r.reopen()
+		time.Sleep(time.Minute + time.Second)
+		if got := r.segments(); !slices.Equal(got, []string{"000002", "000003"}) {
+			t.Errorf("segments: %v", got)
+		}
+		v, err := r.l.Verify(ctx)
+		must(t, err)
+		if v != (ledger.Verified{From: 17, To: 40}) {
+			t.Errorf("verified %v", v)
+		}
+		must(t, r.l.Close())
+	})
+}
+
+func TestSegmentThatCannotBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.o = r.o.WithSegment(8)
+		r.reopen()
+		inTheWay := filepath.Join(filepath.Dir(r.path), "audit", "000000")
+		must(t, os.MkdirAll(inTheWay, 0o700))
+		r.slot("mybot")
+		s := r.session("alice", "mybot", "k1")
+		for i := range 38 {
+			r.try(s, fmt.Sprint(i), 0)
+		}
+		if got := r.numbers(0); len(got) != 40 {
+			t.Errorf("the trail has %v", got)
+		}
+		must(t, os.Remove(inTheWay))
+		time.Sleep(time.Minute + time.Second)
+		if got := r.segments(); len(got) != 4 {
+			t.Errorf("segments: %v", got)
+		}
+		_, err := r.l.Verify(ctx)
+		must(t, err)
+		must(t, r.l.Close())
+	})
+}
+
+func TestRestoredLedgerBehindItsSegments(t *testing.T) {
+	r := newRig(t)
+	r.o = r.o.WithSegment(8)
+	r.reopen()
+	r.slot("mybot")
+	s := r.session("alice", "mybot", "k1")
+	r.try(s, "before", r.nowMS())
+	must(t, r.l.Close())
+	copied, err := os.ReadFile(r.path)
+	must(t, err)
+	r.open()
+	for i := range 30 {
+		r.try(s, fmt.Sprint(i), r.nowMS()+int64(i)+1)
+	}
+	must(t, r.l.Close())
+	must(t, os.WriteFile(r.path, copied, 0o600))
+	must(t, os.Remove(strings.TrimSuffix(r.path, ".db")+".mark"))
+	done, err := ledger.Accept(r.path, r.o, nil)
+	must(t, err)
+	if done.Last != 3 || done.Mark != 0 {
+		t.Errorf("accepted: %+v", done)
+	}
+	r.open()
+	r.clock.add(time.Second)
+	for i := range 20 {
+		if got := r.try(s, fmt.Sprint(i), r.nowMS()+int64(i)+1); got != ledger.Fresh {
+			t.Errorf("after acceptance: %v", got)
+		}
+	}
+	_, err = r.l.Verify(ctx)
+	must(t, err)
+	if got := r.numbers(0); got[3] != 33 || len(got) != 3+1+20 {
+		t.Errorf("the trail has %v", got)
+	}
+	lost := 0
+	for _, name := range r.segments() {
+		if strings.HasSuffix(name, ".lost") {
+			lost++
+		}
+	}
+	if lost != 4 {
+		t.Errorf("segments: %v", r.segments())
+	}
+}
+
+func FuzzSegment(f *testing.F) {
+	f.Add(ledger.SampleSegment())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		again, err := ledger.RecodeSegment(b)
+		if err == nil && string(again) != string(b) {
+			t.Errorf("%x is written as %x", b, again)
+		}
+	})
+}

@@ -22,4 +22,3 @@ func TestSourceForeignDescriptor(t *testing.T) {
 		t.Errorf("the descriptor was closed: %v", err)
 	}
 }
-

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -221,7 +222,10 @@ func TestDecodeDamagedTransactions(t *testing.T) {
 		"a negative amount":          "01" + "04" + "05616c696365" + "ffffffffffffffff0656455354530000" + "00",
 		"an unknown symbol":          "01" + "04" + "05616c696365" + "01000000000000000656455354530001" + "00",
 		"a symbol of other decimals": "01" + "04" + "05616c696365" + "01000000000000000356455354530000" + "00",
-		"the other packing":          "01" + "04" + "05616c696365" + "01000000000000004620bcbe" + "00",
+		"an order after 2038": "01" + "05" + "05616c696365" + "01000000" + "0100000000000000" + "03535445454d0000" +
+			"0100000000000000" + "0353424400000000" + "00" + "00000080" + "00",
+		"no beneficiary":    "01" + "13" + "05616c696365" + "0170" + "0000000000000000" + "0353424400000000" + "1027" + "01" + "01" + "010000" + "00",
+		"the other packing": "01" + "04" + "05616c696365" + "01000000000000004620bcbe" + "00",
 	} {
 		packed, err := hex.DecodeString(head + tail)
 		if err != nil {
@@ -234,6 +238,21 @@ func TestDecodeDamagedTransactions(t *testing.T) {
 	whole, _ := hex.DecodeString(head + "01" + "06" + "05616c696365" + "01000000" + "00")
 	if _, err := hive.Mainnet.DecodeTransaction(whole); err != nil {
 		t.Errorf("the sound one: %v", err)
+	}
+}
+
+// A count that promises a million entries must not make us allocate them.
+func TestDecodeDoesNotTrustCounts(t *testing.T) {
+	packed, err := hex.DecodeString("010002000000" + "00b95569" + "01" + "0f" + "c0843d" + "0000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = hive.Mainnet.DecodeTransaction(packed)
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; err == nil || got > 1<<20 {
+		t.Errorf("%d bytes allocated for %d, %v", got, len(packed), err)
 	}
 }
 

@@ -47,11 +47,12 @@ func (r *jsonReader) token(kind jsontext.Kind, wanted string) jsontext.Token {
 	return t
 }
 
-// cleanJSONError keeps foreign text out of errors.
+// cleanJSONError says what is wrong in our own words: the library's quote as
+// much foreign text as they like.
 func cleanJSONError(err error) error {
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return errors.New("a name comes twice in a JSON object")
+		return errTwice(lastName(err))
 	case strings.Contains(err.Error(), "UTF-8"):
 		return errNotUTF8
 	}
@@ -59,6 +60,16 @@ func cleanJSONError(err error) error {
 }
 
 var errNotJSON = errors.New("not JSON")
+
+func errTwice(name string) error { return fmt.Errorf("%s comes twice in an object", quote(name)) }
+
+// lastName returns the name of the member at which reading failed.
+func lastName(err error) string {
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return e.JSONPointer.LastToken()
+	}
+	return ""
+}
 
 func kindName(k jsontext.Kind) string {
 	switch k {

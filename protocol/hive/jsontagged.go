@@ -1,9 +1,6 @@
 package hive
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // tag says which operation or variant follows: by name, or by number.
 type tag struct {
@@ -80,6 +77,6 @@ func (r *jsonReader) secondName(want int) {
 		r.fail(fmt.Errorf("has no %s", typedNames[want]))
 	}
 	if got := r.memberName(typedNames); r.err == nil && got != want {
-		r.fail(errors.New("a name comes twice in a JSON object"))
+		r.fail(errTwice(typedNames[got]))
 	}
 }

@@ -1,6 +1,7 @@
 package hive_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -197,4 +198,34 @@ func names(n int) string {
 
 func authorityJSON(threshold, weight int) string {
 	return fmt.Sprintf(`{"weight_threshold":%d,"account_auths":[],"key_auths":[["%s",%d]]}`, threshold, keyA, weight)
+}
+
+func TestErrorsSayWhatIsWrong(t *testing.T) {
+	for text, want := range map[string]string{
+		`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":65537}]`:       `vote: weight: "65537" is out of range`,
+		`["vote",{"voter":"alice","author":"bob","permlink":"p"}]`:                      `vote: weight: is missing`,
+		`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":1,"extra":1}]`: `vote: has no member "extra"`,
+		`["vote",{"voter":"alice","voter":"bob"}]`:                                      `vote: "voter" comes twice in an object`,
+		`["transfer",{"from":"alice","to":"bob","amount":"1 HIVE"}]`:                    `transfer: amount: "1" does not have 3 decimals`,
+		`["transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","memo":null}]`:    `transfer: memo: wants text, not null`,
+		`["author_reward",{}]`: `"author_reward": no operation has that name`,
+		`[2,{}]`:               `operation: no operation has that name`,
+		`["custom_json",{"required_auths":["alice"],"id":"x","json":"{}","extensions":[[]]}]`: `custom_json: has no member "extensions"`,
+		`["claim_account",{"creator":"alice","fee":"0.000 HIVE","extensions":[[0,{}]]}]`:      `claim_account: extensions: there are no extensions of this operation`,
+		`not JSON`: `operation: not JSON`,
+	} {
+		if err := refused(t, text); err.Error() != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+	if err := refused(t, "[\"vote\",{\"voter\":\"\xff\"}]"); err.Error() != "vote: voter: text is not UTF-8" {
+		t.Error(err)
+	}
+	long := refused(t, `["vote",{"voter":"`+strings.Repeat("é", 5000)+`"}]`)
+	if n := len(long.Error()); n > 300 {
+		t.Errorf("an error of %d bytes", n)
+	}
+	if err := refused(t, `["producer_reward",{}]`); !errors.Is(err, hive.ErrUnknownOperation) {
+		t.Errorf("%v is not ErrUnknownOperation", err)
+	}
 }

@@ -35,13 +35,33 @@ func TestTrap01Sort(t *testing.T) {
 		refused(t, `["remove_proposal",{"proposal_owner":"alice","proposal_ids":[2,1],"extensions":[]}]`)
 	})
 	t.Run("bytes in another order are refused", func(t *testing.T) {
-		packed := serialize(t, transactionOf(parseOp(t,
-			`["custom_json",{"required_auths":["bob","zed"],"id":"x","json":"{}"}]`)))
-		swapped := bytes.Replace(packed, []byte("\x03bob\x03zed"), []byte("\x03zed\x03bob"), 1)
-		if tx, err := hive.Mainnet.DecodeTransaction(swapped); err == nil {
-			t.Errorf("read %v", tx)
+		a, b := point(t, keyA), point(t, keyB)
+		for _, c := range []struct{ text, sorted, swapped string }{
+			{`["custom_json",{"required_auths":["bob","zed"],"id":"x","json":"{}"}]`, "\x03bob\x03zed", "\x03zed\x03bob"},
+			{updateWith(`[["bob",1],["zed",1]]`, `[]`), "\x03bob\x01\x00\x03zed", "\x03zed\x01\x00\x03bob"},
+			{updateWith(`[]`, `[["`+keyA+`",1],["`+keyB+`",1]]`), a + "\x01\x00" + b, b + "\x01\x00" + a},
+			{propsWith(`["key","` + pointA + `"],["url","00"]`), "\x03url\x01\x00", "\x03aaa\x01\x00"},
+			{`["remove_proposal",{"proposal_owner":"alice","proposal_ids":[1,2]}]`, "\x01\x00\x00\x00\x00\x00\x00\x00\x02", "\x02\x00\x00\x00\x00\x00\x00\x00\x01"},
+		} {
+			packed := serialize(t, transactionOf(parseOp(t, c.text)))
+			swapped := bytes.Replace(packed, []byte(c.sorted), []byte(c.swapped), 1)
+			if bytes.Equal(packed, swapped) {
+				t.Fatalf("%s: nothing to swap in %x", c.text, packed)
+			}
+			if tx, err := hive.Mainnet.DecodeTransaction(swapped); err == nil {
+				t.Errorf("read %v", tx)
+			}
 		}
 	})
+}
+
+func point(t *testing.T, key string) string {
+	t.Helper()
+	k, err := hive.ParsePublicKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(k[:])
 }
 
 func TestTrap02JSONEscapes(t *testing.T) {
@@ -128,6 +148,10 @@ func TestTrap05ForgivingParser(t *testing.T) {
 		propsWith(`["key","` + pointA + `"],["key","` + pointA + `"]`), propsWith(`["url","00"]`), propsWith(`["key","00"]`), // no key
 		recurrentWith(`[{"type":"recurrent_transfer_pair_id","value":{"pair_id":1}},{"type":"recurrent_transfer_pair_id","value":{"pair_id":2}}]`),
 		recurrentWith(`[{"type":0,"value":{}}]`), recurrentWith(`[{"type":"void_t","value":{}}]`), recurrentWith(`[{}]`), recurrentWith(`{}`), recurrentWith(`null`),
+		`{"type":"update_proposal_operation","value":{"proposal_id":7,"creator":"alice","daily_pay":{"amount":"1","precision":3,"nai":"@@000000013"},` +
+			`"subject":"s","permlink":"p","extensions":[[1,{"end_date":"2026-07-01T00:00:00"}]]}}`, // two spellings in one
+		optionsWith(`[[0,{"beneficiaries":[]}]]`), optionsWith(`[[1,{"beneficiaries":[{"account":"bob","weight":1}]}]]`), // nobody, unknown
+		`["witness_block_approve",{"witness":"alice","block_id":"` + strings.Repeat("00", 19) + `"}]`, // too short
 		recurrentWith(`[{"type":1,"value":{"pair_id":1,"x":2}}]`), recurrentWith(`[{"type":1,"value":{}}]`), recurrentWith(`[["1",{"pair_id":1}]]`),
 	} {
 		refused(t, text)

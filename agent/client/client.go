@@ -190,7 +190,7 @@ type call struct {
 	// Guarded by Client.mu.
 	err      error // why it ended
 	over     bool
-	apart    bool // the connection was lost, and the request is not attached to a new one
+	apart    bool        // the connection was lost, and the request is not attached to a new one
 	late     *time.Timer // ends the connection if the relay does not name the request
 	deadline *time.Timer // ends the request
 }

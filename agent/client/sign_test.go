@@ -190,7 +190,7 @@ func TestMistakesAreFoundBeforeSending(t *testing.T) {
 // TestAdversary lets chance be the relay. Whatever it does, an accepted proof is good, every call ends in time, and
 // nothing is left running.
 func TestAdversary(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(8) {
 		bubble(t, func(t *testing.T) {
 			w := newWorld(t, relaytest.Adversary(seed, 0.2, 6), nil)
 			s := client.NewSession("alice", "")

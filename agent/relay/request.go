@@ -142,12 +142,12 @@ func (r *Relay) attach(s *socket, m protocol.AttachReq, now time.Time) {
 	defer r.mu.Unlock()
 	q := r.store.find(m.UUID, now)
 	if q == nil {
-		s.reply(protocol.AttachNack{UUID: m.UUID})
+		s.reply(protocol.AttachNack(m))
 		return
 	}
 	r.store.bind(q, s)
 	r.counters.Attached++
-	s.reply(protocol.AttachAck{UUID: m.UUID})
+	s.reply(protocol.AttachAck(m))
 	if q.settled {
 		s.push(item{request: q, answer: true, owed: true})
 	}

@@ -31,6 +31,28 @@
 // recovered from it, so that neither a memory fault nor a mixed-up key gives
 // away a private key through a bad signature.
 //
+// # Operations
+//
+// "tx" in comments is the description of the chain's transactions that the
+// project works from. Everything known about an operation stands in one entry
+// of one table (definitions_*.go, [Definition]): its number, its fields and
+// their types in the order of the bytes, who must authorise it, what it costs
+// at worst, who gains by it, and the limits of its values. An [Operation] holds
+// typed values; JSON and bytes are two ways of writing them, and each type of
+// the chain knows both (codec*.go).
+//
+//	raw JSON → ParseOperation → Operation → Serialize → bytes → DecodeTransaction → Operation
+//	                                          bytes → SigningDigest, TransactionID
+//	Operation → CheckSendable, AppendJSON → what a node is sent
+//
+// One operation has one sequence of bytes and is written as one JSON text. JSON
+// that means the same may be spelt in several ways where applications do so:
+// [Network.ParseOperation] reads the pairs of condenser and the objects of
+// HF26. Bytes are read only in the one form that the chain would write. Here
+// this package is stricter than the node, which wraps integers, fills in
+// fields, ignores what it does not know and drops signs (tx §4.3). Signing goes
+// by the legacy packing, as the libraries of applications do.
+//
 // # Timing
 //
 // Scalars are added and multiplied in constant time by btcec. Multiplication

@@ -1,7 +1,6 @@
 package hive
 
 import (
-	"cmp"
 	"math"
 	"math/big"
 	"slices"
@@ -203,10 +202,4 @@ func (o Operation) Price() (*big.Rat, bool) {
 		return Price{Base: o.get(fields[0]).(Asset), Quote: o.get(fields[1]).(Asset)}.HBDPerHIVE()
 	}
 	return nil, false
-}
-
-// Compare orders amounts of the same asset: -1, 0 or 1. It is false if they are
-// of different assets, which cannot be compared.
-func (a Asset) Compare(b Asset) (int, bool) {
-	return cmp.Compare(a.Amount, b.Amount), a.Symbol == b.Symbol
 }

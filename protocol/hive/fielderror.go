@@ -30,9 +30,10 @@ func (e *FieldError) Error() string {
 // Unwrap returns the complaint itself.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// quote makes foreign text fit for an error: quoted, and not longer than a line.
+// quote makes foreign text fit for an error: quoted, and cut so short that a
+// private key that somebody put in a wrong place does not get out with it.
 func quote(s string) string {
-	const longest = 48
+	const longest = 32
 	if len(s) <= longest {
 		return strconv.Quote(s)
 	}

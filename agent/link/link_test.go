@@ -245,8 +245,7 @@ func TestPausesGrowWithJitterAndNeverEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all [2][]time.Time
 		for i := range all {
-			w := start(t, &relay{}, link.Settings{}, accounts("alice")...)
-			w.net.setRefuse(errors.New("refused by the test"))
+			w := start(t, &relay{down: true}, link.Settings{}, accounts("alice")...)
 			begun := time.Now()
 			time.Sleep(24 * time.Hour)
 			s := w.link.Status()
@@ -463,16 +462,23 @@ func TestDrainThenStop(t *testing.T) {
 	})
 }
 
-// Without a drain, work is cut off: its context ends, and Run waits for it.
+// Without a drain, work is cut off: its context ends, it may still answer, and Run
+// waits for it, longer than for the relay.
 func TestStopEndsWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
+		var l *link.Link
 		var cause error
-		w := start(t, r, link.Settings{Handler: func(ctx context.Context, _ link.Delivery) {
+		w := start(t, r, link.Settings{Handler: func(ctx context.Context, d link.Delivery) {
 			<-ctx.Done()
 			time.Sleep(2 * time.Second)
+			if err := l.Answer(context.WithoutCancel(ctx), "alice", nack(1)); err != nil {
+				t.Errorf("last answer: %v", err)
+			}
+			time.Sleep(time.Minute)
 			cause = context.Cause(ctx)
 		}}, accounts("alice")...)
+		l = w.link
 		synctest.Wait()
 		r.lastPeer().send(request("alice", 1))
 		synctest.Wait()
@@ -482,6 +488,24 @@ func TestStopEndsWork(t *testing.T) {
 		}
 		if codes := r.closedWith(); !slices.Equal(codes, []websocket.StatusCode{websocket.StatusNormalClosure}) {
 			t.Errorf("closed with %v", codes)
+		}
+	})
+}
+
+// A relay that answers pings and sends a message byte by byte, for ever, is given up.
+func TestTrickle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &relay{}
+		w := start(t, r, link.Settings{}, accounts("alice")...)
+		synctest.Wait()
+		conn := r.lastPeer().conn
+		conn.Write([]byte{0x01, 1, '{'})
+		for range 40 {
+			time.Sleep(time.Second)
+			conn.Write([]byte{0x00, 1, ' '})
+		}
+		if s := w.link.Status(); s.Counters.Connections != 2 || s.Registered != 1 {
+			t.Errorf("status: %+v", s)
 		}
 	})
 }

@@ -113,10 +113,15 @@ func TestBadAccounts(t *testing.T) {
 				if s.Registered != n-5 || len(s.Refused) != 5 || s.Pending != 0 {
 					t.Fatalf("after a minute: %d registered, %d pending, refused: %+v", s.Registered, s.Pending, s.Refused)
 				}
+				var tries uint64
 				for _, f := range s.Refused {
+					tries += uint64(f.Tries)
 					if !bad(string(f.Account)) || f.Reason == "" || f.Since.IsZero() || f.Tries < 1 {
 						t.Errorf("refused: %+v", f)
 					}
+				}
+				if s.Counters.Refusals != tries {
+					t.Errorf("%d refusals, %d of them of bad accounts", s.Counters.Refusals, tries)
 				}
 				if name != "silence" && s.Refused[0].Reason != "account does not exist" {
 					t.Errorf("reason: %q", s.Refused[0].Reason)
@@ -129,10 +134,13 @@ func TestBadAccounts(t *testing.T) {
 // A bad account is tried again, ever more seldom, and is served once the relay takes it.
 func TestRefusedAccountIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var tries []time.Time
 		var healed atomic.Bool
 		r := &relay{register: func(p *peer, a protocol.RegisterAccount) {
 			if a.Name == "bad" {
+				mu.Lock()
+				defer mu.Unlock()
 				if tries = append(tries, time.Now()); !healed.Load() {
 					p.send(protocol.ErrorMessage{Text: "no \x1b[31msuch account\u202e"})
 					return
@@ -150,9 +158,11 @@ func TestRefusedAccountIsTriedAgain(t *testing.T) {
 		if s.Counters.Refusals != uint64(s.Refused[0].Tries) || s.Counters.RelayErrors < s.Counters.Refusals {
 			t.Errorf("counters: %+v", s.Counters)
 		}
+		mu.Lock()
 		if n := len(tries); n > 80 || tries[n-1].Sub(tries[n-2]) < 5*time.Minute || tries[n-1].Sub(tries[n-2]) > 15*time.Minute {
 			t.Errorf("%d tries in 6 hours, the last after %v", n, tries[n-1].Sub(tries[n-2]))
 		}
+		mu.Unlock()
 		healed.Store(true)
 		time.Sleep(16 * time.Minute)
 		if s := w.link.Status(); s.Registered != 3 || len(s.Refused) != 0 {
@@ -368,6 +378,80 @@ func TestSetAccounts(t *testing.T) {
 		time.Sleep(time.Second)
 		if s := w.link.Status(); s.Registered != 300 || s.Accounts != 300 {
 			t.Errorf("status: %+v", s)
+		}
+	})
+}
+
+// What is given anew is tried anew: a refused account at once, and one with another
+// kind of key although it is registered.
+func TestSetAccountsTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var healed atomic.Bool
+		var memo atomic.Int32
+		r := &relay{register: func(p *peer, a protocol.RegisterAccount) {
+			if a.KeyType == "memo" {
+				memo.Add(1)
+			}
+			if a.Name == "bad" && !healed.Load() {
+				p.send(protocol.ErrorMessage{Text: "no"})
+				return
+			}
+			p.judge(a)
+		}}
+		set := accounts("alice", "bad")
+		w := start(t, r, link.Settings{}, set...)
+		time.Sleep(time.Hour)
+		healed.Store(true)
+		set[0].KeyType = hive.Memo
+		if err := w.link.SetAccounts(set); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if s := w.link.Status(); s.Registered != 2 || len(s.Refused) != 0 || memo.Load() != 1 {
+			t.Errorf("memo key told %d times, status: %+v", memo.Load(), s)
+		}
+	})
+}
+
+// An account that comes while another is asked alone waits until that is over.
+func TestNewAccountWhileOneIsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &relay{register: func(p *peer, a protocol.RegisterAccount) {
+			if a.Name != "silent" {
+				p.judge(a)
+			}
+		}}
+		w := start(t, r, link.Settings{}, accounts("alice", "silent")...)
+		time.Sleep(11 * time.Second) // asked again, alone, since a second
+		if asked := r.asked(); !slices.Equal(asked, []string{"alice", "silent", "silent"}) {
+			t.Fatalf("asked: %v", asked)
+		}
+		if err := w.link.SetAccounts(accounts("alice", "silent", "zoe")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(8 * time.Second)
+		if n := len(r.asked()); n != 3 {
+			t.Errorf("asked: %v", r.asked())
+		}
+		time.Sleep(2 * time.Second)
+		if s := w.link.Status(); s.Registered != 2 {
+			t.Errorf("status: %+v", s)
+		}
+	})
+}
+
+// An acknowledgement for what was not asked on this connection counts for nothing.
+func TestAcknowledgementBeforeTheQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &relay{keyed: func(p *peer) {
+			p.send(protocol.KeyAck{Key: p.key})
+			p.send(protocol.RegisterAck{Account: "user-00999"})
+		}}
+		w := start(t, r, link.Settings{}, many(1000)...)
+		time.Sleep(2 * time.Second)
+		s := w.link.Status()
+		if asked := r.asked(); len(asked) != 1000 || s.Registered != 1000 || s.Counters.Drops[link.DropUnexpected] != 1 {
+			t.Errorf("%d asked, %d registered, drops %v", len(asked), s.Registered, s.Counters.Drops)
 		}
 	})
 }

@@ -131,6 +131,7 @@ func (n *network) close() {
 // relay is a scripted relay. Its hooks are set before the link runs; nil means to
 // behave.
 type relay struct {
+	down     bool // no connection to it succeeds, until network.setRefuse
 	key      func() hive.PublicKey
 	greet    func(p *peer)                                   // on opening
 	keyed    func(p *peer)                                   // on key_req
@@ -298,7 +299,6 @@ type hijacker struct {
 	conn   net.Conn
 	br     *bufio.Reader
 	header http.Header
-	wrote  bool
 }
 
 func (h *hijacker) Header() http.Header { return h.header }
@@ -373,6 +373,9 @@ var errStop = errors.New("stop")
 func start(t *testing.T, r *relay, set link.Settings, who ...link.Account) *world {
 	t.Helper()
 	w := &world{t: t, relay: r, net: &network{relay: r}, done: make(chan struct{})}
+	if r.down {
+		w.net.refuse = errors.New("refused by the test")
+	}
 	fill(&set, w)
 	l, err := link.New(set)
 	if err != nil {

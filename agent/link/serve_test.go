@@ -207,6 +207,39 @@ func TestQueuesAndTickets(t *testing.T) {
 	})
 }
 
+// What waits in memory is bounded in bytes too.
+func TestBytesHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &relay{}
+		free := make(chan struct{})
+		w := start(t, r, link.Settings{Handler: func(context.Context, link.Delivery) { <-free }}, accounts("alice")...)
+		synctest.Wait()
+		for i := range 120 {
+			m := request("alice", i)
+			m.Data = strings.Repeat("AAAA", 130_000)
+			r.lastPeer().send(m)
+		}
+		synctest.Wait()
+		if s := w.link.Status(); s.InFlight < 120 || s.Counters.Drops[link.DropQueueFull] != 0 {
+			t.Errorf("60 MiB: in flight %d, drops %v", s.InFlight, s.Counters.Drops)
+		}
+		for i := range 20 {
+			m := request("alice", i)
+			m.Data = strings.Repeat("AAAA", 130_000)
+			r.lastPeer().send(m)
+		}
+		synctest.Wait()
+		if s := w.link.Status(); s.InFlight > 130 || s.Counters.Drops[link.DropQueueFull] < 10 {
+			t.Errorf("70 MiB: in flight %d, drops %v", s.InFlight, s.Counters.Drops)
+		}
+		close(free)
+		synctest.Wait()
+		if s := w.link.Status(); s.InFlight != 0 {
+			t.Errorf("in flight: %d", s.InFlight)
+		}
+	})
+}
+
 func TestAnswerWithoutConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}

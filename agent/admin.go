@@ -109,7 +109,7 @@ func (m Admin) Apps() []AppInfo {
 	for _, s := range m.Ledger.Sessions() {
 		sessions[s.App]++
 	}
-	var apps []AppInfo
+	apps := []AppInfo{} // a list in JSON, too
 	for _, slot := range m.Ledger.Slots() {
 		apps = append(apps, AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Sessions: sessions[slot.Name], NoncesOnly: slot.NoncesOnly})
 	}
@@ -179,7 +179,7 @@ func checkSession(l *ledger.Ledger, keys *keystore.Store, app string, account hi
 
 // Sessions lists the live sessions, the oldest first.
 func (m Admin) Sessions() []SessionInfo {
-	var infos []SessionInfo
+	infos := []SessionInfo{} // a list in JSON, too
 	for _, s := range m.Ledger.Sessions() {
 		infos = append(infos, sessionInfo(s))
 	}

@@ -46,7 +46,7 @@ func (m Admin) Audit(q AuditQuery) ([]AuditRecord, error) {
 	if limit <= 0 || limit > 1000 {
 		limit = 1000
 	}
-	var records []AuditRecord
+	records := []AuditRecord{} // a list in JSON, too
 	for r, err := range m.Ledger.Audit(q.From) {
 		if err != nil {
 			return nil, err

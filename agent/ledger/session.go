@@ -46,6 +46,9 @@ type NewSession struct {
 	Origin  Origin
 	Relay   string // where it was made, or empty
 	Expires time.Time
+	// LastNonce, in ms, is what the session took before it came here, from another wallet; usually zero. Only a higher
+	// nonce is fresh.
+	LastNonce int64
 }
 
 // Session is a live session as it was when it was asked for. It is shared: do not change it.

@@ -49,7 +49,7 @@ func (l *Ledger) EndSession(ctx context.Context, id SessionID, audit []byte) (*S
 
 // mayOpen says whether a session can be made. It writes nothing.
 func (b *batch) mayOpen(n NewSession) error {
-	if n.Account == "" || n.AuthKey == "" || !n.Expires.After(b.now) {
+	if n.Account == "" || n.AuthKey == "" || !n.Expires.After(b.now) || n.LastNonce < 0 || n.LastNonce > maxNonce {
 		return ErrSession
 	}
 	if _, ok := b.slot(n.App); !ok {
@@ -113,13 +113,14 @@ func (b *batch) clearKey(key Secret) {
 func (b *batch) openSession(n NewSession, number uint64) *Session {
 	s := &Session{
 		ID: SessionID(number), Account: n.Account, App: n.App, AuthKey: n.AuthKey, Token: n.Token, Origin: n.Origin,
-		Relay: n.Relay, Created: b.now, LastUsed: b.now, Expires: fromMillis(millis(n.Expires)), asOf: number - 1,
+		Relay: n.Relay, Created: b.now, LastUsed: b.now, Expires: fromMillis(millis(n.Expires)), LastNonce: n.LastNonce,
+		asOf: number - 1,
 	}
 	if s.Token == "" {
 		s.Token = newToken()
 	}
 	if k, ok := b.authKey(n.AuthKey); ok {
-		s.LastNonce = k.LastNonce // it resumes above what it took before
+		s.LastNonce = max(s.LastNonce, k.LastNonce) // it resumes above what it took before
 	}
 	if slot, ok := b.slot(n.App); ok {
 		s.NoncesOnly = slot.NoncesOnly

@@ -3,7 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strings"
 	"time"
 
 	"pksa/agent/ledger"
@@ -53,6 +53,7 @@ type judged struct {
 	refusal  *refusal
 	obstacle *obstacle
 	replay   ledger.Replay
+	session  *ledger.Session // of an auth_req whose key got its session while this one waited
 }
 
 // admit takes a request through steps 7 to 9: nonce, decision and the one durable commit. It
@@ -78,6 +79,9 @@ func (a *Agent) admit(ctx context.Context, r *run, p *proposal) (granted, bool) 
 		return granted{}, false
 	}
 	g := granted{number: result.Number, role: p.request.Role, session: result.Session}
+	if j.session != nil {
+		g.session = j.session
+	}
 	if result.Verdict == ledger.Admitted {
 		a.log.Info("request admitted", append(r.attrs(), "number", g.number, "rules", ruleNames(j.decision.Rules))...)
 		return g, true
@@ -139,17 +143,27 @@ func (a *Agent) decide(r *run, p *proposal, v ledger.View, force *policy.Policy,
 		}
 	}
 	if p.newSession != nil {
-		length := p.length
-		if length == 0 {
-			length = j.decision.Session
-		}
-		p.newSession.Expires = v.Now.Add(length)
-		if err := v.MayOpen(*p.newSession); err != nil {
-			j.refusal = &refusal{codeSession, err.Error()}
-			return
-		}
+		a.openSession(p, v, j)
 	}
 	j.obstacle = p.obstacle
+}
+
+// openSession says whether the session may be made, and until when it lives.
+func (a *Agent) openSession(p *proposal, v ledger.View, j *judged) {
+	n := p.newSession
+	if s, live := v.SessionWithKey(n.AuthKey); live && s.Account == n.Account && s.App == n.App {
+		// Another auth_req with this key was judged while this one was on its way.
+		j.session, p.newSession = s, nil
+		return
+	}
+	length := p.length
+	if length == 0 {
+		length = j.decision.Session
+	}
+	n.Expires = v.Now.Add(length)
+	if err := v.MayOpen(*n); err != nil {
+		j.refusal = &refusal{codeSession, err.Error()}
+	}
 }
 
 // roles are those of the keys that will be used.
@@ -184,10 +198,18 @@ func (a *Agent) refuse(ctx context.Context, r *run, g granted, j judged) {
 	if j.refusal != nil {
 		code, reason = j.refusal.code, j.refusal.reason
 	}
-	r.refused = fmt.Sprintf("%s: %s", code, reason)
+	r.refused = withCode(code, reason)
 	a.metrics.Request(r.msg.Kind.String(), result, string(code), time.Since(r.arrived))
 	a.log.Info("request "+result, append(r.attrs(), "number", g.number, "code", code, "reason", reason)...)
 	a.settle(ctx, r, g.number, ledger.Settlement{Outcome: result}, m)
+}
+
+// withCode puts the code before a reason that does not begin with it already, as the policy's do.
+func withCode(code policy.Code, reason string) string {
+	if strings.HasPrefix(reason, string(code)+":") {
+		return reason
+	}
+	return string(code) + ": " + reason
 }
 
 // replayed answers a request that the nonce rules refuse. An auth_req that comes again under

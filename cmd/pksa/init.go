@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"pksa/agent/config"
+	"pksa/agent/ledger"
+	"pksa/keystore"
+)
+
+// starterPolicy is what `pksa init` writes: it allows nothing, and shows how to allow something.
+const starterPolicy = `# What this wallet answers by itself. What no rule allows is denied.
+# Check it with "pksa policy check"; a running agent takes it over with "pksa policy reload".
+version: 1
+
+# Take the signs # away and put your own names in.
+#
+# allow:
+#   - name: sessions
+#     comment: mybot may log in
+#     request: auth
+#     apps: [mybot]                 # made with: pksa app add mybot
+#     session: 30d
+#
+#   - name: curation
+#     comment: mybot may vote for alice, and nothing else
+#     request: sign
+#     accounts: [alice]
+#     apps: [mybot]
+#     operations: [vote]
+`
+
+func (c *command) initCommand() *cobra.Command {
+	var unlock string
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Make the home folder: settings, policy, keystore and ledger",
+		Long: `Makes the home folder with a commented config.yaml, a policy.yaml that allows nothing yet, an
+empty keystore.age and a ledger.db. What is there already is left as it is.
+
+The keystore is locked to an age identity in identity.txt unless --unlock names another
+source: with --unlock prompt you type a passphrase now and at every start.`,
+		Args: exactly(0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.init(cmd.Context(), unlock) },
+	}
+	cmd.Flags().StringVar(&unlock, "unlock", "", "what opens the keystore: identity:PATH (default, made if missing), file:PATH, env:NAME, credential:NAME, command:… or prompt")
+	return cmd
+}
+
+func (c *command) init(ctx context.Context, unlock string) error {
+	home, err := c.homeFolder()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return err
+	}
+	values := map[string]string{}
+	if unlock != "" {
+		values["unlock"] = unlock
+	}
+	var made []string
+	configPath := filepath.Join(home, "config.yaml")
+	if err := c.writeNew(configPath, config.Template(values), &made); err != nil {
+		return err
+	}
+	cfg, err := c.settings()
+	if err != nil {
+		return err
+	}
+	if err := c.writeNew(cfg.Policy, starterPolicy, &made); err != nil {
+		return err
+	}
+	if err := c.initKeys(ctx, cfg, &made); err != nil {
+		return err
+	}
+	if made == nil {
+		made = []string{} // a list in JSON, too
+	}
+	return c.print(map[string]any{"home": home, "made": made}, func(w io.Writer) { c.sayNext(w, cfg, made) })
+}
+
+// writeNew writes a file that is not there yet.
+func (c *command) writeNew(path, text string, made *[]string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	*made = append(*made, path)
+	return nil
+}
+
+// initKeys makes keystore and ledger, which belong together: a ledger that is missing beside an
+// older keystore is not made here, because that would forget what was answered.
+func (c *command) initKeys(ctx context.Context, cfg *config.Config, made *[]string) error {
+	if _, err := os.Stat(cfg.Keystore); err == nil {
+		return nil
+	}
+	store, err := c.newStore(ctx, cfg, made)
+	if err == nil {
+		store.Close()
+	}
+	return err
+}
+
+// newStore makes a keystore and its ledger.
+func (c *command) newStore(ctx context.Context, cfg *config.Config, made *[]string) (*keystore.Store, error) {
+	unlock, err := c.newUnlock(ctx, cfg, made)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock.Wipe()
+	store, err := keystore.Create(cfg.Keystore, unlock)
+	if err != nil {
+		return nil, err
+	}
+	*made = append(*made, cfg.Keystore)
+	if err := ledger.Create(cfg.Ledger, c.ledgerOptions(cfg, store)); err != nil {
+		store.Close()
+		return nil, fmt.Errorf("ledger %q: %w", cfg.Ledger, err)
+	}
+	*made = append(*made, cfg.Ledger)
+	return store, nil
+}
+
+// newUnlock is what will open the new keystore: an identity that is made if it is missing, or what
+// the source gives. A passphrase that a person types is asked for twice.
+func (c *command) newUnlock(ctx context.Context, cfg *config.Config, made *[]string) (keystore.Unlock, error) {
+	source, err := keystore.ParseSource(cfg.Unlock)
+	if err != nil {
+		return keystore.Unlock{}, fmt.Errorf("setting unlock: %w", err)
+	}
+	if path, ok := identityPath(cfg.Unlock); ok {
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			unlock, _, err := keystore.CreateIdentity(path)
+			if err == nil {
+				*made = append(*made, path)
+			}
+			return unlock, err
+		}
+	}
+	ask := c.prompt
+	if cfg.Unlock == "prompt" {
+		ask = c.promptTwice
+	}
+	return source.Unlock(ctx, ask)
+}
+
+func identityPath(unlock string) (string, bool) {
+	const prefix = "identity:"
+	if len(unlock) > len(prefix) && unlock[:len(prefix)] == prefix {
+		return unlock[len(prefix):], true
+	}
+	return "", false
+}
+
+func (c *command) promptTwice(label string) ([]byte, error) {
+	first, err := c.prompt("new " + label)
+	if err != nil {
+		return nil, err
+	}
+	second, err := c.prompt("once more")
+	if err != nil {
+		return nil, err
+	}
+	defer clear(second)
+	if string(first) != string(second) {
+		clear(first)
+		return nil, errors.New("the two are not the same; nothing was made")
+	}
+	return first, nil
+}
+
+func (c *command) sayNext(w io.Writer, cfg *config.Config, made []string) {
+	if len(made) == 0 {
+		fmt.Fprintf(w, "Everything is there already in %s; nothing was changed.\n", cfg.Home)
+	} else {
+		fmt.Fprintln(w, "Made:")
+		for _, path := range made {
+			fmt.Fprintf(w, "  %s\n", path)
+		}
+	}
+	pksa := "pksa"
+	if c.home != "" {
+		pksa += " --home " + c.home
+	}
+	fmt.Fprintf(w, `
+Next:
+  1. bring in a key:          %[1]s keys import ACCOUNT --role posting --from prompt
+  2. name your application:   %[1]s app add mybot
+  3. say what it may do:      edit %[2]s
+                              %[1]s policy check
+  4. start the wallet:        %[1]s run
+
+`, pksa, cfg.Policy)
+	if path, ok := identityPath(cfg.Unlock); ok {
+		fmt.Fprintf(w, "Keep a copy of %s and %s in a safe place: without both the keys are gone.\n", path, cfg.Keystore)
+	} else {
+		fmt.Fprintf(w, "Keep a copy of %s in a safe place, and what opens it (%s): without both the keys are gone.\n", cfg.Keystore, unlockName(cfg.Unlock))
+	}
+}
+
+// unlockName is the source as people know it. A command's arguments may hold what is nobody's business.
+func unlockName(unlock string) string {
+	source, err := keystore.ParseSource(unlock)
+	switch {
+	case err != nil:
+		return "unlock"
+	case source.String() == "prompt":
+		return "the passphrase"
+	}
+	return source.Redacted()
+}

@@ -1,0 +1,364 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"pksa/agent"
+	"pksa/agent/config"
+	"pksa/agent/control"
+	"pksa/agent/node"
+	"pksa/keystore"
+	"pksa/protocol/hive"
+)
+
+func (c *command) keysCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "keys",
+		Short: "The private keys in the keystore",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(c.keysImport(), c.keysList(), c.keysRemove(), c.keysCheck())
+	return cmd
+}
+
+// importFlags say what `keys import` takes and how.
+type importFlags struct {
+	roles    []string
+	from     string
+	password bool
+	file     string
+	offline  bool
+	replace  bool
+}
+
+func (c *command) keysImport() *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import [ACCOUNT]",
+		Short: "Import private keys",
+		Long: `Imports one key:       pksa keys import alice --role posting --from prompt
+from a master password: pksa keys import alice --password --role posting,memo --from prompt
+or many at once:        pksa keys import --file keys.txt
+
+A list has a line for each key, ACCOUNT ROLE KEY; a file that ends with .json is read in the
+form of hive-auth-pksa's keys.json. A list is imported whole or not at all.
+
+Keys come from file:PATH, env:NAME, fd:N, credential:NAME, command:… or prompt, never from the
+command line. Of a master password only the named keys are kept. Before anything is
+stored the keys are compared with the accounts on the chain; --offline leaves that out.
+Owner keys are refused: keep them offline.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.importKeys(cmd.Context(), args, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&f.roles, "role", nil, "posting, active or memo; several with --password")
+	flags.StringVar(&f.from, "from", "", "where the key or password is: file:PATH, env:NAME, fd:N, credential:NAME, command:… or prompt")
+	flags.BoolVar(&f.password, "password", false, "the source holds the master password")
+	flags.StringVar(&f.file, "file", "", "a list of keys, or a keys.json")
+	flags.BoolVar(&f.offline, "offline", false, "do not compare with the chain")
+	flags.BoolVar(&f.replace, "replace", false, "put the new key in the place of another one")
+	return cmd
+}
+
+func (c *command) importKeys(ctx context.Context, args []string, f importFlags) error {
+	cfg, err := c.settings()
+	if err != nil {
+		return err
+	}
+	batch, err := c.readKeys(ctx, args, f)
+	if err != nil {
+		return err
+	}
+	defer batch.Wipe()
+	if advice := batch.Hint(); advice != "" && !c.asJSON {
+		fmt.Fprintf(c.err, "pksa: hint: %s\n", advice)
+	}
+	if !f.offline {
+		if err := c.checkBatch(ctx, cfg, batch); err != nil {
+			return err
+		}
+	}
+	var added keystore.Added
+	if err := c.changeKeys(ctx, cfg, func(store *keystore.Store) error {
+		added, err = store.Add(batch, keystore.AddOptions{Replace: f.replace})
+		return err
+	}); err != nil {
+		return importHint(err)
+	}
+	return c.print(map[string]int{"new": added.New, "replaced": added.Replaced, "unchanged": added.Unchanged}, func(w io.Writer) {
+		fmt.Fprintf(w, "Keys imported: %d new, %d replaced, %d there already.\n", added.New, added.Replaced, added.Unchanged)
+	})
+}
+
+func importHint(err error) error {
+	switch {
+	case errors.Is(err, keystore.ErrOtherKey):
+		return hint(err, "--replace puts the new key in the place of the old one")
+	case errors.Is(err, keystore.ErrWrongRole):
+		return hint(err, "is it the key of another role, or was it changed on the chain? --offline imports without looking there")
+	}
+	return err
+}
+
+// readKeys makes the batch that the command line asks for.
+func (c *command) readKeys(ctx context.Context, args []string, f importFlags) (*keystore.Batch, error) {
+	if f.file != "" {
+		if len(args) > 0 || len(f.roles) > 0 || f.from != "" || f.password {
+			return nil, errUsage{errors.New("--file brings accounts and roles with it: leave ACCOUNT, --role, --from and --password out")}
+		}
+		return readKeyFile(f.file)
+	}
+	if len(args) != 1 {
+		return nil, errUsage{errors.New("say whose key it is: pksa keys import ACCOUNT --role posting --from prompt")}
+	}
+	account, err := hive.ParseAccountName(args[0])
+	if err != nil {
+		return nil, errUsage{fmt.Errorf("%q: %w", args[0], err)}
+	}
+	roles, err := parseRoles(f.roles)
+	if err != nil {
+		return nil, err
+	}
+	if f.from == "" {
+		return nil, errUsage{errors.New("say where the key is: --from prompt, file:PATH, env:NAME, fd:N, credential:NAME or command:…")}
+	}
+	source, err := keystore.ParseSource(f.from)
+	if err != nil {
+		return nil, errUsage{err}
+	}
+	label := fmt.Sprintf("%s key of %s", roles[0], account)
+	if f.password {
+		label = fmt.Sprintf("master password of %s", account)
+	}
+	secret, err := source.Read(ctx, label, c.prompt)
+	if err != nil {
+		return nil, err
+	}
+	defer secret.Wipe()
+	if f.password {
+		return keystore.KeysFromPassword(account, roles, secret.Bytes())
+	}
+	if len(roles) > 1 {
+		return nil, errUsage{errors.New("one key has one role; several are for --password or --file")}
+	}
+	return keystore.KeyOf(account, roles[0], secret.Bytes())
+}
+
+func parseRoles(words []string) ([]hive.Role, error) {
+	if len(words) == 0 {
+		return nil, errUsage{errors.New("say which key it is: --role posting, active or memo")}
+	}
+	var roles []hive.Role
+	for _, word := range words {
+		role, err := hive.ParseRole(word)
+		if err != nil {
+			return nil, errUsage{fmt.Errorf("--role %q: %w", word, err)}
+		}
+		roles = append(roles, role)
+	}
+	return roles, nil
+}
+
+func readKeyFile(path string) (*keystore.Batch, error) {
+	f, err := keystore.OpenSecretFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if strings.HasSuffix(path, ".json") {
+		return keystore.ReadKeysJSON(path, f)
+	}
+	return keystore.ReadKeyLines(path, f)
+}
+
+// checkBatch compares the keys with the chain.
+func (c *command) checkBatch(ctx context.Context, cfg *config.Config, batch *keystore.Batch) error {
+	nodes, err := c.nodes(cfg)
+	if err != nil {
+		return err
+	}
+	known := map[hive.AccountName]node.Account{}
+	err = batch.Check(ctx, func(ctx context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role, error) {
+		on, ok := known[account]
+		if !ok {
+			found, err := nodes.Authorities(ctx, account)
+			if err != nil {
+				return nil, hint(fmt.Errorf("asking the chain about %s: %w", account, err), "--offline imports without comparing with the chain")
+			}
+			if on, ok = found[account]; !ok {
+				return nil, hint(fmt.Errorf("the chain has no account %s", account), "check the name; --offline imports without looking at the chain")
+			}
+			known[account] = on
+		}
+		return on.Roles(public), nil
+	})
+	return importHint(err)
+}
+
+// changeKeys changes the keystore and then lets a running agent reread it with the secret that was
+// used just now.
+func (c *command) changeKeys(ctx context.Context, cfg *config.Config, change func(*keystore.Store) error) error {
+	secret, err := c.unlockSecret(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer secret.Wipe()
+	unlock, err := keystore.NewUnlock(secret)
+	if err != nil {
+		return err
+	}
+	defer unlock.Wipe()
+	store, err := openStore(cfg, unlock)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if err := change(store); err != nil {
+		return err
+	}
+	err = control.Call(ctx, cfg.Control, agent.MethodKeysReload, agent.ReloadParams{Secret: secret.Bytes()}, nil)
+	if err != nil && !errors.Is(err, control.ErrNoAgent) {
+		return hint(fmt.Errorf("the keystore is changed, but the running agent did not take it over: %w", err), "restart the agent")
+	}
+	return nil
+}
+
+// keyInfo is one held key.
+type keyInfo struct {
+	Account string `json:"account"`
+	Role    string `json:"role"`
+	Public  string `json:"public"`
+}
+
+// keysOf lists what a keystore holds.
+func keysOf(store *keystore.Store) []keyInfo {
+	keys := []keyInfo{}
+	for _, account := range store.Accounts() {
+		for _, role := range store.Roles(account) {
+			public, _ := store.Public(account, role)
+			keys = append(keys, keyInfo{string(account), role.String(), public.String()})
+		}
+	}
+	return keys
+}
+
+func (c *command) keysList() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the keys that are held, by their public halves",
+		Args:  exactly(0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := c.settings()
+			if err != nil {
+				return err
+			}
+			store, err := c.openKeys(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			keys := keysOf(store)
+			return c.print(keys, func(w io.Writer) {
+				if len(keys) == 0 {
+					fmt.Fprintln(w, "No keys yet. `pksa keys import ACCOUNT --role posting --from prompt` brings one in.")
+					return
+				}
+				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+				fmt.Fprintln(t, "ACCOUNT\tROLE\tPUBLIC KEY")
+				for _, k := range keys {
+					fmt.Fprintf(t, "%s\t%s\t%s\n", k.Account, k.Role, k.Public)
+				}
+				t.Flush()
+			})
+		},
+	}
+}
+
+func (c *command) keysRemove() *cobra.Command {
+	var words []string
+	cmd := &cobra.Command{
+		Use:   "remove ACCOUNT [--role ROLE]",
+		Short: "Remove a key, or all keys of an account",
+		Args:  exactly(1, "the ACCOUNT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			account, err := hive.ParseAccountName(args[0])
+			if err != nil {
+				return errUsage{fmt.Errorf("%q: %w", args[0], err)}
+			}
+			cfg, err := c.settings()
+			if err != nil {
+				return err
+			}
+			err = c.changeKeys(cmd.Context(), cfg, func(store *keystore.Store) error {
+				if len(words) == 0 {
+					return store.RemoveAccount(account)
+				}
+				roles, err := parseRoles(words)
+				if err != nil {
+					return err
+				}
+				for _, role := range roles {
+					if err := store.Remove(account, role); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			what := "all keys"
+			if len(words) > 0 {
+				what = "the " + strings.Join(words, ", ") + " key"
+			}
+			return c.print(map[string]any{"account": account, "roles": words}, func(w io.Writer) {
+				fmt.Fprintf(w, "Removed %s of %s. Copies and backups of the keystore still hold them.\n", what, account)
+			})
+		},
+	}
+	cmd.Flags().StringSliceVar(&words, "role", nil, "posting, active or memo; left out: all keys of the account")
+	return cmd
+}
+
+func (c *command) keysCheck() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Compare the held keys with the accounts on the chain (asks the running agent)",
+		Args:  exactly(0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var checks []agent.KeyCheck
+			if err := c.call(cmd.Context(), agent.MethodKeysCheck, agent.Nothing{}, &checks); err != nil {
+				return err
+			}
+			wrong := 0
+			for _, check := range checks {
+				if !check.OK {
+					wrong++
+				}
+			}
+			err := c.print(checks, func(w io.Writer) {
+				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+				for _, check := range checks {
+					word := "fits"
+					if !check.OK {
+						word = check.Problem
+					}
+					fmt.Fprintf(t, "%s\t%s\t%s\n", check.Account, check.Role, word)
+				}
+				t.Flush()
+			})
+			if err == nil && wrong > 0 {
+				return errSilent
+			}
+			return err
+		},
+	}
+}

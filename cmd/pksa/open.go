@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"pksa/agent"
+	"pksa/agent/config"
+	"pksa/agent/control"
+	"pksa/agent/ledger"
+	"pksa/keystore"
+)
+
+// unlockSecret reads what opens the keystore, from where the settings say.
+func (c *command) unlockSecret(ctx context.Context, cfg *config.Config) (keystore.Secret, error) {
+	source, err := keystore.ParseSource(cfg.Unlock)
+	if err != nil {
+		return keystore.Secret{}, fmt.Errorf("setting unlock: %w", err)
+	}
+	secret, err := source.Read(ctx, "passphrase of the keystore", c.prompt)
+	if errors.Is(err, fs.ErrNotExist) {
+		return secret, hint(err, "`pksa init` makes the keystore and what unlocks it")
+	}
+	return secret, err
+}
+
+// openKeys opens the keystore of the home folder.
+func (c *command) openKeys(ctx context.Context, cfg *config.Config) (*keystore.Store, error) {
+	secret, err := c.unlockSecret(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer secret.Wipe()
+	unlock, err := keystore.NewUnlock(secret)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock.Wipe()
+	return openStore(cfg, unlock)
+}
+
+func openStore(cfg *config.Config, unlock keystore.Unlock) (*keystore.Store, error) {
+	store, err := keystore.Open(cfg.Keystore, unlock)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint(err, "`pksa init` makes one")
+	}
+	return store, err
+}
+
+// ledgerOptions are those of this home folder's ledger.
+func (c *command) ledgerOptions(cfg *config.Config, store *keystore.Store) ledger.Options {
+	return ledger.Options{
+		ID: store.LedgerID(), AEAD: store.LedgerSealer(), MAC: store.LedgerMAC, Logger: c.logger(cfg),
+		NonceAhead: cfg.NonceAhead, NonceBehind: cfg.NonceBehind, SessionsPerAccount: cfg.SessionsPerAccount,
+	}
+}
+
+// openLedger opens the ledger that belongs to the keystore.
+func (c *command) openLedger(cfg *config.Config, store *keystore.Store) (*ledger.Ledger, error) {
+	l, err := ledger.Open(cfg.Ledger, c.ledgerOptions(cfg, store))
+	switch {
+	case errors.Is(err, ledger.ErrMissing):
+		return nil, hint(fmt.Errorf("ledger %q: %w", cfg.Ledger, err),
+			"restore it from a backup; or start a new one with `pksa ledger new`, which forgets all sessions and what was answered before")
+	case errors.Is(err, ledger.ErrRestored):
+		return nil, hint(fmt.Errorf("ledger %q: %w", cfg.Ledger, err),
+			"if you restored it on purpose, `pksa ledger accept` goes on with it; what it says there happens to sessions")
+	case errors.Is(err, ledger.ErrLocked):
+		return nil, hint(fmt.Errorf("ledger %q: %w", cfg.Ledger, err), "another pksa runs with this home folder; stop it first")
+	case errors.Is(err, ledger.ErrDamaged):
+		return nil, hint(fmt.Errorf("ledger %q: %w", cfg.Ledger, err), "restore it and its .mark file from a backup, then `pksa ledger accept`")
+	case err != nil:
+		return nil, fmt.Errorf("ledger %q: %w", cfg.Ledger, err)
+	}
+	return l, nil
+}
+
+// administer calls a method of the running agent or, if none runs, the same act on the ledger
+// itself, which takes its lock and unlocks the keystore.
+func administer[P, R any](ctx context.Context, c *command, method string, params P, offline func(context.Context, agent.Admin, P) (R, error)) (R, error) {
+	var result R
+	cfg, err := c.settings()
+	if err != nil {
+		return result, err
+	}
+	err = control.Call(ctx, cfg.Control, method, params, &result)
+	if !errors.Is(err, control.ErrNoAgent) {
+		return result, err
+	}
+	store, err := c.openKeys(ctx, cfg)
+	if err != nil {
+		return result, err
+	}
+	defer store.Close()
+	l, err := c.openLedger(cfg, store)
+	if err != nil {
+		return result, err
+	}
+	result, err = offline(ctx, agent.Admin{Ledger: l, Keys: store}, params)
+	return result, errors.Join(err, l.Close())
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pksa/agent"
+	"pksa/agent/policy"
+)
+
+func (c *command) policyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "policy",
+		Short: "What is answered by itself",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(c.policyCheck(), c.policyReload())
+	return cmd
+}
+
+func (c *command) policyCheck() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check [FILE]",
+		Short: "Read a policy and say all that is wrong or doubtful in it",
+		Long:  "Reads FILE, or the policy of the home folder. Needs no keys and no running agent. Exit status 1 if the file has errors; warnings alone are no failure.",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := ""
+			if len(args) == 1 {
+				path = args[0]
+			} else {
+				cfg, err := c.settings()
+				if err != nil {
+					return err
+				}
+				path = cfg.Policy
+			}
+			return c.checkPolicy(path)
+		},
+	}
+}
+
+// checkResult is what `policy check --json` prints.
+type checkResult struct {
+	File     string          `json:"file"`
+	SHA256   string          `json:"sha256,omitempty"`
+	OK       bool            `json:"ok"`
+	Problems policy.Problems `json:"problems"`
+}
+
+func (c *command) checkPolicy(path string) error {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return hint(err, "name a file, or make one with `pksa init`")
+	}
+	compiled, problems := policy.Compile(path, src, policy.Env{Now: time.Now(), NobodyToAsk: true})
+	result := checkResult{File: path, OK: compiled != nil, Problems: problems}
+	if compiled != nil {
+		result.SHA256 = compiled.Hash()
+	}
+	err = c.print(result, func(w io.Writer) {
+		for _, p := range problems {
+			fmt.Fprintln(w, p)
+		}
+		errs, warnings := len(problems.Errors()), len(problems.Warnings())
+		switch {
+		case errs > 0:
+			fmt.Fprintf(w, "%s cannot be used: %s, %s.\n", path, count(errs, "error"), count(warnings, "warning"))
+		default:
+			fmt.Fprintf(w, "%s has no errors, %s, sha256 %s.\n", path, count(warnings, "warning"), short(result.SHA256))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if !result.OK {
+		return errSilent
+	}
+	return nil
+}
+
+func (c *command) policyReload() *cobra.Command {
+	return &cobra.Command{
+		Use:   "reload",
+		Short: "Let the running agent read its policy file again",
+		Args:  exactly(0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var status agent.PolicyStatus
+			if err := c.call(cmd.Context(), agent.MethodPolicyReload, agent.Nothing{}, &status); err != nil {
+				return err
+			}
+			return c.print(status, func(w io.Writer) {
+				fmt.Fprintf(w, "In force since now: %s, sha256 %s.\n", status.File, short(status.SHA256))
+			})
+		},
+	}
+}

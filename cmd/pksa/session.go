@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pksa/agent"
+	"pksa/agent/ledger"
+)
+
+func (c *command) sessionCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "session",
+		Short: "Sessions: which application may ask for which account until when",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(c.sessionAdd(), c.sessionList(), c.sessionRevoke(), c.sessionRelease())
+	return cmd
+}
+
+func (c *command) sessionAdd() *cobra.Command {
+	var app, length, from string
+	cmd := &cobra.Command{
+		Use:   "add ACCOUNT --app NAME",
+		Short: "Make a session by hand and show its auth_key, once",
+		Long: `Makes a session without an auth request: you carry the auth_key to the application yourself.
+Your making it is the approval; no rule for auth is needed. What the session may then ask is
+for the policy to say.`,
+		Args: exactly(1, "the ACCOUNT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if app == "" {
+				return errUsage{fmt.Errorf("say whose session it is: --app NAME")}
+			}
+			lasts, err := days(length)
+			if err != nil {
+				return err
+			}
+			key, err := c.secretFrom(cmd.Context(), from, "auth_key")
+			if err != nil {
+				return err
+			}
+			request := agent.SessionRequest{App: app, Account: args[0], AuthKey: key, Length: lasts}
+			info, err := administer(cmd.Context(), c, agent.MethodSessionAdd, request,
+				func(ctx context.Context, m agent.Admin, q agent.SessionRequest) (agent.SessionInfo, error) {
+					return m.AddSession(ctx, q)
+				})
+			if err != nil {
+				return err
+			}
+			return c.print(info, func(w io.Writer) {
+				fmt.Fprintf(w, "Session %s: %s may ask for %s until %s.\n", info.ID, info.App, info.Account, when(info.Expires))
+				if info.AuthKey != "" {
+					fmt.Fprintf(w, "\n  %s\n\nThis auth_key is shown once. Give it to the application as the key of its session.\n", info.AuthKey)
+				}
+			})
+		},
+	}
+	cmd.Flags().StringVar(&app, "app", "", "the slot that the session belongs to")
+	cmd.Flags().StringVar(&length, "for", "24h", "how long it lives: 12h, 30d; at most a year")
+	cmd.Flags().StringVar(&from, "key", "", "take the auth_key from file:PATH, env:NAME, fd:N, command:… or prompt instead of making one")
+	return cmd
+}
+
+func (c *command) sessionList() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the live sessions",
+		Args:  exactly(0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			sessions, err := administer(cmd.Context(), c, agent.MethodSessionList, agent.Nothing{},
+				func(_ context.Context, m agent.Admin, _ agent.Nothing) ([]agent.SessionInfo, error) {
+					return m.Sessions(), nil
+				})
+			if err != nil {
+				return err
+			}
+			return c.print(sessions, func(w io.Writer) { printSessions(w, sessions) })
+		},
+	}
+}
+
+func printSessions(w io.Writer, sessions []agent.SessionInfo) {
+	if len(sessions) == 0 {
+		fmt.Fprintln(w, "No sessions. Applications make them by auth requests; `pksa session add` and `pksa pair` do by hand.")
+		return
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "SESSION\tACCOUNT\tAPP\tMADE\tUNTIL\tLAST USED")
+	for _, s := range sessions {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Account, s.App, s.Origin, when(s.Expires), when(s.LastUsed))
+	}
+	t.Flush()
+	for _, s := range sessions {
+		for _, q := range s.Quiet {
+			fmt.Fprintf(w, "Session %s does not listen to %s until %s: too many damaged requests came from there. `pksa session release %s` ends that.\n",
+				s.ID, q.Relay, when(q.Until), s.ID)
+		}
+	}
+}
+
+// sessionID reads the number of a session.
+func sessionID(text string) (ledger.SessionID, error) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n == 0 {
+		return 0, errUsage{fmt.Errorf("%q is no session; `pksa session list` shows their numbers", text)}
+	}
+	return ledger.SessionID(n), nil
+}
+
+func (c *command) sessionRevoke() *cobra.Command {
+	return &cobra.Command{
+		Use:   "revoke SESSION",
+		Short: "End a session; its auth_key never makes one again",
+		Args:  exactly(1, "the number of the SESSION"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := sessionID(args[0])
+			if err != nil {
+				return err
+			}
+			info, err := administer(cmd.Context(), c, agent.MethodRevoke, agent.SessionParams{ID: id},
+				func(ctx context.Context, m agent.Admin, p agent.SessionParams) (agent.SessionInfo, error) {
+					return m.RevokeSession(ctx, p.ID)
+				})
+			if err != nil {
+				return err
+			}
+			return c.print(info, func(w io.Writer) {
+				fmt.Fprintf(w, "Session %s of %s for %s is ended.\n", info.ID, info.App, info.Account)
+			})
+		},
+	}
+}
+
+func (c *command) sessionRelease() *cobra.Command {
+	return &cobra.Command{
+		Use:   "release SESSION",
+		Short: "Let a session listen again to relays that sent it damaged requests",
+		Args:  exactly(1, "the number of the SESSION"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := sessionID(args[0])
+			if err != nil {
+				return err
+			}
+			if err := c.call(cmd.Context(), agent.MethodRelease, agent.SessionParams{ID: id}, nil); err != nil {
+				return err
+			}
+			return c.print(map[string]any{"session": id}, func(w io.Writer) { fmt.Fprintf(w, "Session %s listens to all relays again.\n", id) })
+		},
+	}
+}
+
+func (c *command) pairCommand() *cobra.Command {
+	var app, length, from string
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "pair --app NAME",
+		Short: "Take the pairing link of a web page (what its QR code says)",
+		Long: `Asks for the has://auth_req/… link that an application shows as a QR code, and makes the
+session that it asks for. The link holds the key of the session: it is a secret, and is
+read from the terminal or another source, never from the command line.`,
+		Args: exactly(0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if app == "" {
+				return errUsage{fmt.Errorf("say whose session it will be: --app NAME")}
+			}
+			lasts, err := days(length)
+			if err != nil {
+				return err
+			}
+			link, err := c.secretFrom(cmd.Context(), from, "pairing link")
+			if err != nil {
+				return err
+			}
+			return c.pair(cmd.Context(), agent.PairParams{App: app, Link: link, Length: lasts}, wait)
+		},
+	}
+	cmd.Flags().StringVar(&app, "app", "", "the slot that the session belongs to")
+	cmd.Flags().StringVar(&length, "for", "24h", "how long the session lives: 12h, 30d; at most a year")
+	cmd.Flags().StringVar(&from, "link", "prompt", "where the link is: prompt, file:PATH, env:NAME, fd:N or command:…")
+	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait for the application's request")
+	return cmd
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"pksa/agent"
+	"pksa/agent/node"
+)
+
+func (c *command) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "How the running agent stands; exit status 1 if it cannot serve",
+		Args:  exactly(0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var s agent.Status
+			if err := c.call(cmd.Context(), agent.MethodStatus, agent.Nothing{}, &s); err != nil {
+				return err
+			}
+			if err := c.print(s, func(w io.Writer) { printStatus(w, s) }); err != nil {
+				return err
+			}
+			if len(s.NotReady) > 0 {
+				return errSilent
+			}
+			return nil
+		},
+	}
+}
+
+func printStatus(w io.Writer, s agent.Status) {
+	if len(s.NotReady) == 0 {
+		fmt.Fprintln(w, "Ready.")
+	} else {
+		fmt.Fprintln(w, "Not ready:")
+		for _, reason := range s.NotReady {
+			fmt.Fprintf(w, "  %s\n", reason)
+		}
+	}
+	fmt.Fprintf(w, "\nPolicy   %s, sha256 %s, in force since %s\n", s.Policy.File, short(s.Policy.SHA256), when(s.Policy.Since))
+	if s.Policy.Failed != "" {
+		fmt.Fprintf(w, "         the last reload changed nothing, the file has errors:\n         %s\n", strings.ReplaceAll(s.Policy.Failed, "\n", "\n         "))
+	}
+	fmt.Fprintf(w, "Apps     %d, with %d sessions\n\nRelays\n", s.Apps, s.Sessions)
+	for _, l := range s.Links {
+		printLink(w, l)
+	}
+	fmt.Fprintln(w, "\nAccounts")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, a := range s.Accounts {
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", a.Name, strings.Join(a.Roles, ", "), strings.Join(a.Wrong, "; "))
+	}
+	t.Flush()
+	fmt.Fprintln(w, "\nNodes")
+	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, n := range s.Nodes {
+		fmt.Fprintf(t, "  %s\t%s\n", n.URL, nodeState(n))
+	}
+	t.Flush()
+	for _, q := range s.Quarantine {
+		fmt.Fprintf(w, "\nSession %s does not listen to %s until %s: too many damaged requests came from there.\n", q.Session, q.Relay, when(q.Until))
+	}
+}
+
+// nodeState is how a node stands, in a few words.
+func nodeState(n node.NodeStatus) string {
+	switch {
+	case n.Chain == "other":
+		return "not used: it serves another chain"
+	case !n.RestUntil.IsZero():
+		return fmt.Sprintf("rests until %s after %s: %s", when(n.RestUntil), count(n.Failures, "failure"), n.LastError)
+	case n.LastError != "":
+		return "last error: " + n.LastError
+	case n.Astray:
+		return fmt.Sprintf("used as a last resort: its head block %d of %s is away from the others", n.HeadBlock, when(n.HeadTime))
+	case n.HeadBlock != 0:
+		return fmt.Sprintf("good, head block %d of %s", n.HeadBlock, when(n.HeadTime))
+	case n.Usable:
+		return "good"
+	}
+	return "not asked yet"
+}
+
+func printLink(w io.Writer, l agent.LinkStatus) {
+	if l.Connected {
+		fmt.Fprintf(w, "  %s  connected since %s, %d accounts registered, %d pending\n", l.Relay, when(l.Since), l.Registered, l.Pending)
+	} else {
+		fmt.Fprintf(w, "  %s  not connected, next attempt %s\n    last error: %s\n", l.Relay, when(l.NextAttempt), l.LastError)
+	}
+	for _, r := range l.Refused {
+		fmt.Fprintf(w, "    %s is not registered: %s\n", r.Account, r.Reason)
+	}
+	if l.RelayError != "" {
+		fmt.Fprintf(w, "    the relay said: %s\n", l.RelayError)
+	}
+	if l.Hint != "" {
+		fmt.Fprintf(w, "    hint: %s\n", l.Hint)
+	}
+}
+
+// short is enough of a hash to compare by eye.
+func short(hash string) string { return hash[:min(len(hash), 16)] }

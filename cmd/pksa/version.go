@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// versionInfo is what `pksa version --json` prints.
+type versionInfo struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Go       string `json:"go"`
+	Protocol int    `json:"has_protocol"`
+}
+
+func (c *command) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  exactly(0, ""),
+		RunE: func(*cobra.Command, []string) error {
+			v := versionInfo{Version: "devel", Go: runtime.Version(), Protocol: 1}
+			if info, ok := debug.ReadBuildInfo(); ok {
+				if info.Main.Version != "" && info.Main.Version != "(devel)" {
+					v.Version = info.Main.Version
+				}
+				for _, s := range info.Settings {
+					if s.Key == "vcs.revision" {
+						v.Revision = s.Value
+					}
+				}
+			}
+			return c.print(v, func(w io.Writer) {
+				fmt.Fprintf(w, "pksa %s (%s, HAS protocol %d)\n", strings.TrimSpace(v.Version+" "+v.Revision), v.Go, v.Protocol)
+			})
+		},
+	}
+}

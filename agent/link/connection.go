@@ -24,6 +24,7 @@ const (
 )
 
 var (
+	errClosed  = errors.New("closed by the relay")
 	errSilent  = errors.New("no pong: the relay is silent")
 	errStalled = errors.New("a frame began and did not end")
 	errSlow    = errors.New("the relay does not take what is written to it")
@@ -123,7 +124,7 @@ func (c *connection) read(live context.Context) (websocket.MessageType, []byte, 
 func ended(err error) error {
 	var closed websocket.CloseError
 	if errors.As(err, &closed) {
-		return fmt.Errorf("%w: %w", errPeerClosed, closed)
+		return fmt.Errorf("%w: %w", errClosed, closed)
 	}
 	return fmt.Errorf("reading: %w", err)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
@@ -243,10 +242,4 @@ func (l *Link) lost(err error, next time.Time) {
 	l.facts.next = next
 	l.mu.Unlock()
 	l.log.Warn("relay lost", "err", clip(err.Error()), "retry", time.Until(next).Round(time.Millisecond))
-}
-
-var errPeerClosed = errors.New("closed by the relay")
-
-func unexpectedKey(key hive.PublicKey) error {
-	return fmt.Errorf("second key_ack with another key (%s) on one connection", key)
 }

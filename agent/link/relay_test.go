@@ -422,7 +422,9 @@ func fill(set *link.Settings, w *world) {
 func (w *world) close() {
 	w.stop(errStop)
 	<-w.done
-	w.net.close()
+	if w.net != nil {
+		w.net.close()
+	}
 }
 
 func (w *world) delivered() []link.Delivery {

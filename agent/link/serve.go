@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/coder/websocket"
@@ -63,7 +64,7 @@ func (l *Link) serve(ctx, live context.Context, c *connection) error {
 			l.complained(m.Text)
 		case protocol.KeyAck:
 			if m.Key != c.key {
-				return unexpectedKey(m.Key)
+				return fmt.Errorf("second key_ack with another key (%s) on one connection", m.Key)
 			}
 		default:
 			l.drop(DropUnexpected)

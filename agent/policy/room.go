@@ -59,6 +59,9 @@ func (p *Policy) limitText(l *limit, st LimitState) string {
 	unit := ""
 	if l.measure == measureSpend {
 		unit = " " + st.Unit
+		if !slices.ContainsFunc(l.quotas, func(q quota) bool { return q.unit == st.Unit }) {
+			return fmt.Sprintf("%s: it names no %s, and the request costs %s", name, st.Unit, st.Cost)
+		}
 	}
 	if st.Window > 0 {
 		return fmt.Sprintf("%s: %s used and %s more is above %s%s per %s", name, st.Used, st.Cost, st.Most, unit, windowText(st.Window))

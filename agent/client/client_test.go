@@ -442,6 +442,22 @@ func TestNoWait(t *testing.T) {
 	})
 }
 
+// TestForeignWait: a wait that fits no request ends the connection, for the same reason.
+func TestForeignWait(t *testing.T) {
+	for name, wrong := range map[string]map[string]any{"kind": {"cmd": "auth_wait"}, "account": {"account": "bob"}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				fault := relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_wait"), Do: relaytest.Set(wrong)})
+				w := newWorld(t, fault, nil)
+				s := w.login()
+				if _, err := w.client.Sign(t.Context(), s, vote(1)); !errors.Is(err, client.ErrLost) {
+					t.Errorf("error %v", err)
+				}
+			})
+		})
+	}
+}
+
 // TestHostileWire: whatever the relay does to an answer, the client says nothing false.
 func TestHostileWire(t *testing.T) {
 	other := map[string]any{"uuid": "9b0e2dc3-f574-4766-abdd-c429dce11284"}
@@ -452,7 +468,7 @@ func TestHostileWire(t *testing.T) {
 		"flipped bit":     {relaytest.FlipBit("data", 0), client.ErrNobody},
 		"other uuid":      {relaytest.Set(other), client.ErrNobody},
 		"dropped":         {relaytest.Drop, client.ErrNobody},
-		"other kind":      {relaytest.Set(map[string]any{"cmd": "sign_ack"}), client.ErrNobody},
+		"other kind":      {relaytest.Set(map[string]any{"cmd": "auth_ack"}), client.ErrNobody},
 		"made a refusal":  {relaytest.Set(map[string]any{"cmd": "challenge_nack"}), client.ErrNobody},
 		"duplicated":      {relaytest.Duplicate(5), nil},
 		"late":            {relaytest.Delay(30 * time.Second), nil},

@@ -18,9 +18,6 @@ func (b *bucket) take(now time.Time, rate int) bool {
 	return true
 }
 
-// charge counts cost more frames, whatever the rate.
-func (b *bucket) charge(cost int) { b.used += float64(cost) }
-
 func (b *bucket) leak(now time.Time, rate int) {
 	if passed := now.Sub(b.at).Seconds(); passed > 0 {
 		b.used = max(0, b.used-passed*float64(rate))

@@ -101,7 +101,8 @@ const (
 // registering is how many register_req are worked on beside the reading of frames; lookups of keys take a round trip.
 const registering = 256
 
-// badProofCost is what a bad proof of key costs in frames: checking it takes as long as reading many.
+// badProofCost is what a bad proof of key, or an account that does not exist, costs in frames: finding out takes as long
+// as reading many, and may take a call of Keys.
 const badProofCost = 50
 
 func (c Config) withDefaults() Config {

@@ -166,13 +166,29 @@ func TestRegistrationLimits(t *testing.T) {
 func TestBadProofsCostMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := dial(t, start(t, relay.Config{}))
-		p.send(registration("alice", p.timeProof(bob)))
-		p.expectError("invalid proof of key: alice")
-		p.raw(`{"cmd":"key_req"}`)
-		p.expectError("too many requests")
-		time.Sleep(2 * time.Second)
-		p.raw(`{"cmd":"key_req"}`)
-		p.expect("key_ack")
+		began := time.Now()
+		for range 60 {
+			p.send(registration("alice", p.timeProof(bob)))
+			p.expectError("invalid proof of key: alice")
+		}
+		if took := time.Since(began); took < 59*time.Second {
+			t.Errorf("60 bad proofs in %s", took)
+		}
+		// One message with many bad accounts is no shorter way, and the good one behind them is served.
+		accounts := make([]message, 0, 6)
+		for range 5 {
+			accounts = append(accounts, message{"name": "nobody", "pok": p.timeProof(bob)})
+		}
+		accounts = append(accounts, message{"name": "alice", "pok": p.timeProof(alice)})
+		began = time.Now()
+		p.send(message{"cmd": "register_req", "app": "test", "accounts": accounts})
+		for range 5 {
+			p.expectError("account does not exist: nobody")
+		}
+		p.expect("register_ack")
+		if took := time.Since(began); took < 5*time.Second || took > 7*time.Second {
+			t.Errorf("5 bad accounts in %s", took)
+		}
 	})
 }
 
@@ -189,6 +205,39 @@ func TestConnections(t *testing.T) {
 		one.close()
 		synctest.Wait()
 		dial(t, s)
+	})
+}
+
+// TestIdleConnections: connections that never send a request have a limit as well, and end by themselves.
+func TestIdleConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, err := relay.New(relay.Config{Keys: keys, Logger: silent, Limits: relay.Limits{Connections: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener := relaytest.Listen()
+		ctx, cancel := context.WithCancel(t.Context())
+		stopped := make(chan error, 1)
+		go func() { stopped <- r.Serve(ctx, listener) }()
+		closed := make(chan struct{}, 200)
+		for range 200 {
+			conn, err := listener.DialContext(t.Context(), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { conn.Read(make([]byte, 1)); conn.Close(); closed <- struct{}{} }()
+		}
+		synctest.Wait()
+		if len(closed) != 200-129 {
+			t.Errorf("%d were closed at once", len(closed))
+		}
+		time.Sleep(11 * time.Second)
+		if len(closed) != 200 {
+			t.Errorf("%d were closed in the end", len(closed))
+		}
+		dialWith(t, "ws://relay.example", listener.DialContext).relayKey()
+		cancel()
+		<-stopped
 	})
 }
 

@@ -38,6 +38,7 @@ func (r *Relay) register(ctx context.Context, s *socket, m protocol.RegisterReq,
 		for _, account := range m.Accounts {
 			if refusal := r.mayRegister(ctx, s, account, arrived); refusal != "" {
 				s.reply(protocol.ErrorMessage{Text: refusal})
+				s.penalty(ctx)
 				return
 			}
 		}
@@ -55,6 +56,7 @@ func (r *Relay) register(ctx context.Context, s *socket, m protocol.RegisterReq,
 		}
 		if refusal != "" {
 			s.reply(protocol.ErrorMessage{Text: refusal})
+			s.penalty(ctx)
 		}
 	}
 }
@@ -82,7 +84,6 @@ func (r *Relay) mayRegister(ctx context.Context, s *socket, a protocol.RegisterA
 		proof = a.Challenge // protocol 0.8
 	}
 	if err := r.prover.checkTime(proof, keys, arrived); err != nil {
-		s.charge(badProofCost)
 		return r.refuse(s, a.Name, textProof, err)
 	}
 	return ""

@@ -101,7 +101,7 @@ func (r *Relay) Serve(ctx context.Context, listener net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
 	}
 	broken := make(chan error, 1)
-	go func() { broken <- server.Serve(listener) }()
+	go func() { broken <- server.Serve(&limited{Listener: listener, relay: r}) }()
 	r.log.Info("relay listens", "address", listener.Addr().String(), "key", r.PublicKey().String())
 	var err error
 	select {

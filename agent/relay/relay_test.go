@@ -294,6 +294,27 @@ func TestExpirySilent(t *testing.T) {
 	})
 }
 
+func TestEachExpiresInItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Config{})
+		app := dial(t, s)
+		for i := range 4 {
+			if got := s.Relay().Status().Requests; got != min(i, 2) {
+				t.Errorf("%d requests after %d x 20 s", got, i)
+			}
+			app.ask("sign", "alice", "d")
+			time.Sleep(20*time.Second + time.Millisecond)
+		}
+		for want := 2; want >= 0; want-- {
+			synctest.Wait()
+			if got := s.Relay().Status().Requests; got != want {
+				t.Errorf("%d requests, wanted %d", got, want)
+			}
+			time.Sleep(20 * time.Second)
+		}
+	})
+}
+
 func TestAttach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, relay.Config{})

@@ -71,6 +71,9 @@ func (r *Relay) answer(ctx context.Context, s *socket, a answer, now time.Time) 
 	if refusal != "" {
 		r.count(func(c *Counters) { c.Refused++ })
 		s.reply(protocol.ErrorMessage{Text: refusal})
+		if refusal == textProof {
+			s.penalty(ctx)
+		}
 		return
 	}
 	if q == nil {
@@ -116,7 +119,6 @@ func (r *Relay) proves(ctx context.Context, s *socket, q *request, a answer) (re
 	if err == nil {
 		return ""
 	}
-	s.charge(badProofCost)
 	r.log.Debug("answer refused", "socket", s.id, "account", q.account, "uuid", q.id, "err", err)
 	return textProof
 }

@@ -115,10 +115,10 @@ func (s *socket) admit(now time.Time) (pause time.Duration, ok bool) {
 	return time.Second / time.Duration(rate), s.spent.take(now, rate)
 }
 
-func (s *socket) charge(cost int) {
-	s.rate.Lock()
-	defer s.rate.Unlock()
-	s.spent.charge(cost)
+// penalty makes whoever sent a bad proof wait, on the goroutine that found it bad: for a connection without registrations
+// reading stops meanwhile. Nothing is refused for it, so that one bad account does not spoil those behind it.
+func (s *socket) penalty(ctx context.Context) {
+	sleep(ctx, badProofCost*time.Second/time.Duration(s.relay.frameRate(s)))
 }
 
 // read returns one frame. The caller calls release when it is done with the frame.

@@ -37,17 +37,13 @@ type Status struct {
 func (r *Relay) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	pending := 0
-	for _, a := range r.store.accounts {
-		pending += a.pending.Len()
-	}
 	return Status{
 		Key:           r.PublicKey(),
 		Connections:   len(r.open),
 		Registrations: r.registered,
 		Accounts:      len(r.store.accounts),
 		Requests:      len(r.store.requests),
-		Pending:       pending,
+		Pending:       r.store.waiting,
 		Bytes:         r.store.bytes,
 		Counters:      r.counters,
 	}

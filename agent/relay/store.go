@@ -34,7 +34,8 @@ type store struct {
 	requests map[protocol.UUID]*request
 	accounts map[hive.AccountName]*account
 	order    list.List // of *request, the next to expire first
-	bytes    int
+	bytes    int       // of messages and answers
+	waiting  int       // requests without an answer
 }
 
 func newStore() *store {
@@ -71,6 +72,7 @@ func (st *store) add(r *request) {
 	r.waiting = st.account(r.account).pending.PushBack(r)
 	st.requests[r.id] = r
 	st.order.PushBack(r)
+	st.waiting++
 	st.bytes += len(r.message)
 }
 
@@ -106,6 +108,7 @@ func (st *store) unwait(r *request) {
 	a := st.accounts[r.account]
 	a.pending.Remove(r.waiting)
 	r.waiting = nil
+	st.waiting--
 	st.release(a)
 	if r.app != nil {
 		r.app.pending--

@@ -41,8 +41,15 @@ type link struct {
 func (c *Client) connect(ctx context.Context) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, greetTime)
 	defer cancel()
-	transport := &http.Transport{DialContext: c.options.DialContext, TLSClientConfig: c.options.TLS, DisableKeepAlives: true}
-	conn, _, err := websocket.Dial(ctx, c.options.Relay, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+	browser := &http.Client{
+		Transport: &http.Transport{
+			DialContext: c.options.DialContext, TLSClientConfig: c.options.TLS,
+			DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10,
+		},
+		// A relay cannot send us elsewhere, least of all out of TLS.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	conn, _, err := websocket.Dial(ctx, c.options.Relay, &websocket.DialOptions{HTTPClient: browser})
 	if err != nil {
 		return nil, fmt.Errorf("client: connecting to %s: %w", c.options.Relay, err)
 	}

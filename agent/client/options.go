@@ -16,7 +16,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// ErrNoTransaction is what [Options.Transaction] returns for a transaction that the chain does not show yet.
+// ErrNoTransaction says that the chain does not show a transaction. [Options.Transaction] may return it, or no JSON.
 var ErrNoTransaction = errors.New("no such transaction")
 
 // Options say how a client works. Relay and App.Name must be set.
@@ -39,7 +39,7 @@ type Options struct {
 	// Keys, if set, names the public keys of an account. Signed challenges must then come from one of them.
 	Keys func(ctx context.Context, account hive.AccountName) ([]hive.PublicKey, error)
 	// Transaction, if set, fetches a transaction from the chain, as the JSON that get_transaction of a Hive API node
-	// returns, or returns [ErrNoTransaction]. It is asked again every ConfirmEvery until ConfirmWithin is over.
+	// returns, or nil if it is not there. It is asked again every ConfirmEvery until ConfirmWithin is over.
 	Transaction   func(ctx context.Context, id hive.TxID) ([]byte, error)
 	ConfirmEvery  time.Duration // 3 s (one block) if zero
 	ConfirmWithin time.Duration // 1 minute if zero

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -149,6 +150,28 @@ func TestOptions(t *testing.T) {
 				t.Errorf("error %v", err)
 			}
 		})
+	}
+}
+
+func TestNoRedirect(t *testing.T) {
+	r, err := relay.New(relay.Config{Keys: keys, Logger: silent})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	there := httptest.NewServer(r)
+	defer there.Close()
+	here := httptest.NewServer(http.RedirectHandler(there.URL, http.StatusTemporaryRedirect))
+	defer here.Close()
+	for url, ok := range map[string]bool{there.URL: true, here.URL: false} {
+		o := client.Options{Relay: strings.Replace(url, "http", "ws", 1), App: protocol.AppInfo{Name: "bot"}, Logger: silent}
+		c, err := client.Dial(t.Context(), o)
+		if (err == nil) != ok {
+			t.Errorf("%s: error %v", url, err)
+		}
+		if err == nil {
+			c.Close()
+		}
 	}
 }
 

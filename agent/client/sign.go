@@ -170,6 +170,9 @@ func (c *Client) confirm(ctx context.Context, id hive.TxID, asked []hive.Operati
 	until := timeNow().Add(c.options.ConfirmWithin)
 	for {
 		raw, err := c.options.Transaction(ctx, id)
+		if err == nil && raw == nil {
+			err = ErrNoTransaction
+		}
 		if err == nil {
 			return c.confirmed(raw, id, asked)
 		}

@@ -110,6 +110,7 @@ func TestConfirm(t *testing.T) {
 	}{
 		"there":          {id, func(int) ([]byte, error) { return fromNode, nil }, nil, 1},
 		"there later":    {id, later(fromNode, 5), nil, 6},
+		"not there":      {id, func(int) ([]byte, error) { return nil, nil }, client.ErrUnconfirmed, 21},
 		"never there":    {id, later(fromNode, 1000), client.ErrUnconfirmed, 21},
 		"node out of it": {id, func(int) ([]byte, error) { return nil, errNowhere }, client.ErrUnconfirmed, 21},
 		"another one":    {otherID, func(int) ([]byte, error) { return other, nil }, client.ErrBadAnswer, 1},

@@ -1,0 +1,215 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"pksa/protocol/hive"
+)
+
+const (
+	accountsAtOnce = 100
+	// accountSize is what an account may take in an answer: both its texts of metadata can fill a transaction.
+	accountSize = 192 << 10
+)
+
+// Account is who may act for an account of the chain.
+type Account struct {
+	Name                   hive.AccountName
+	Owner, Active, Posting hive.Authority
+	Memo                   hive.PublicKey // may be the null key
+}
+
+// Keys returns the keys of the posting and active authorities and the memo key, whatever their weights, without repetition:
+// what may prove that somebody speaks for the account. The owner keys are not among them.
+func (a Account) Keys() []hive.PublicKey {
+	var keys []hive.PublicKey
+	add := func(key hive.PublicKey) {
+		if !key.IsNull() && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	for _, k := range a.Posting.KeyAuths {
+		add(k.Key)
+	}
+	for _, k := range a.Active.KeyAuths {
+		add(k.Key)
+	}
+	add(a.Memo)
+	return keys
+}
+
+// Roles returns the roles that the key has by itself, ascending: memo if it is the memo key, the others if its weight
+// reaches the threshold (tx §6).
+func (a Account) Roles(key hive.PublicKey) []hive.Role {
+	var roles []hive.Role
+	if key.IsNull() {
+		return nil
+	}
+	if key == a.Memo {
+		roles = append(roles, hive.Memo)
+	}
+	for _, r := range []struct {
+		role      hive.Role
+		authority *hive.Authority
+	}{{hive.Posting, &a.Posting}, {hive.Active, &a.Active}, {hive.Owner, &a.Owner}} {
+		for _, k := range r.authority.KeyAuths {
+			if k.Key == key && k.Weight > 0 && uint32(k.Weight) >= r.authority.WeightThreshold {
+				roles = append(roles, r.role)
+				break
+			}
+		}
+	}
+	return roles
+}
+
+// Authorities asks for the authorities of the accounts. Names that the chain does not know are absent; a node that lacks
+// some is not believed before a second one was asked. One node could still invent keys (tx §6). The error holds ErrNoNode.
+func (c *Client) Authorities(ctx context.Context, names ...hive.AccountName) (map[hive.AccountName]Account, error) {
+	found := make(map[hive.AccountName]Account, len(names))
+	for batch := range slices.Chunk(names, accountsAtOnce) {
+		if err := c.authorities(ctx, found, batch); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+func (c *Client) authorities(ctx context.Context, found map[hive.AccountName]Account, names []hive.AccountName) error {
+	var reason error
+	answers := 0
+	for _, n := range c.candidates() {
+		accounts, err := c.accounts(ctx, n, names)
+		if err != nil {
+			reason = fmt.Errorf("%s: %w", n.host, err)
+			if ctx.Err() != nil {
+				break
+			}
+			continue
+		}
+		answers++
+		for _, a := range accounts {
+			found[a.Name] = a
+		}
+		names = slices.DeleteFunc(slices.Clone(names), func(name hive.AccountName) bool {
+			_, ok := found[name]
+			return ok
+		})
+		if len(names) == 0 || answers == 2 {
+			return nil
+		}
+	}
+	switch {
+	case answers > 0:
+		return nil
+	case reason == nil:
+		return ErrNoNode
+	}
+	return fmt.Errorf("%w: %w", ErrNoNode, reason)
+}
+
+func (c *Client) accounts(ctx context.Context, n *endpoint, names []hive.AccountName) ([]Account, error) {
+	params := []byte("[[")
+	for i, name := range names {
+		if i > 0 {
+			params = append(params, ',')
+		}
+		params = hive.AppendString(params, string(name))
+	}
+	limit := maxAnswer + int64(len(names))*accountSize
+	raw, err := c.ask(ctx, n, query{method: "condenser_api.get_accounts", params: append(params, "]]"...), limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := readAccounts(raw, c.set.Network.KeyPrefix)
+	if err != nil {
+		return nil, c.malformed(n, err.Error())
+	}
+	for i, a := range accounts {
+		if !slices.Contains(names, a.Name) || slices.ContainsFunc(accounts[:i], func(b Account) bool { return a.Name == b.Name }) {
+			return nil, c.malformed(n, "answers for accounts that were not asked for")
+		}
+	}
+	return accounts, nil
+}
+
+type wireAccount struct {
+	Name    string        `json:"name"`
+	Owner   wireAuthority `json:"owner"`
+	Active  wireAuthority `json:"active"`
+	Posting wireAuthority `json:"posting"`
+	Memo    string        `json:"memo_key"`
+}
+
+type wireAuthority struct {
+	Threshold *uint32             `json:"weight_threshold"`
+	Accounts  [][2]jsontext.Value `json:"account_auths"`
+	Keys      [][2]jsontext.Value `json:"key_auths"`
+}
+
+func readAccounts(raw []byte, prefix string) ([]Account, error) {
+	var wire []wireAccount
+	if err := unmarshal(raw, &wire); err != nil {
+		return nil, errors.New("accounts do not have the expected form")
+	}
+	accounts := make([]Account, len(wire))
+	for i, w := range wire {
+		a := &accounts[i]
+		a.Name = hive.AccountName(w.Name)
+		for _, part := range []struct {
+			to   *hive.Authority
+			from wireAuthority
+		}{{&a.Owner, w.Owner}, {&a.Active, w.Active}, {&a.Posting, w.Posting}} {
+			var err error
+			if *part.to, err = part.from.read(prefix); err != nil {
+				return nil, fmt.Errorf("account %q: %w", clip(w.Name), err)
+			}
+		}
+		var err error
+		if a.Memo, err = hive.ParsePublicKeyOrNull(w.Memo, prefix); err != nil {
+			return nil, fmt.Errorf("account %q: memo key: %w", clip(w.Name), err)
+		}
+	}
+	return accounts, nil
+}
+
+func (w wireAuthority) read(prefix string) (hive.Authority, error) {
+	if w.Threshold == nil {
+		return hive.Authority{}, errors.New("an authority has no threshold")
+	}
+	a := hive.Authority{WeightThreshold: *w.Threshold}
+	for _, pair := range w.Accounts {
+		name, weight, err := readWeight(pair)
+		if err != nil {
+			return a, err
+		}
+		a.AccountAuths = append(a.AccountAuths, hive.AccountWeight{Account: hive.AccountName(name), Weight: weight})
+	}
+	for _, pair := range w.Keys {
+		text, weight, err := readWeight(pair)
+		if err != nil {
+			return a, err
+		}
+		key, err := hive.ParsePublicKeyOrNull(text, prefix)
+		if err != nil {
+			return a, err
+		}
+		a.KeyAuths = append(a.KeyAuths, hive.KeyWeight{Key: key, Weight: weight})
+	}
+	slices.SortFunc(a.AccountAuths, func(x, y hive.AccountWeight) int { return strings.Compare(string(x.Account), string(y.Account)) })
+	slices.SortFunc(a.KeyAuths, func(x, y hive.KeyWeight) int { return bytes.Compare(x.Key[:], y.Key[:]) })
+	return a, nil
+}
+
+func readWeight(pair [2]jsontext.Value) (name string, weight uint16, err error) {
+	if unmarshal(pair[0], &name) != nil || unmarshal(pair[1], &weight) != nil {
+		return "", 0, errors.New("an authority does not have the expected form")
+	}
+	return name, weight, nil
+}

@@ -1,0 +1,253 @@
+package node
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/go-json-experiment/json"
+)
+
+// chainState tells whether a node serves our chain.
+type chainState uint8
+
+const (
+	chainUnknown chainState = iota // not asked yet
+	chainOurs
+	chainOther // never used; asked again after a rest
+)
+
+// otherChainRest is how long a node of another chain is left alone.
+const otherChainRest = 10 * time.Minute
+
+// endpoint is one node and what we know of it.
+type endpoint struct {
+	url       string
+	host      string // without port: what makes two nodes independent
+	transport http.RoundTripper
+	checking  gate // held by who asks for the chain id
+
+	mu        sync.Mutex // guards what follows
+	chain     chainState
+	checkedAt time.Time // of the last check that found our chain
+	version   string
+	failures  int // in a row
+	rest      *backoff.ExponentialBackOff
+	until     time.Time // not to be asked before, unless nobody else is left
+	lastError string
+	latency   time.Duration // of the last answer
+	calls     uint64
+	errors    uint64
+	seen      *sighting // newest head, nil if none
+	astray    bool      // its head is away from everybody else's
+}
+
+func newEndpoint(text string, t transports) (*endpoint, error) {
+	u, err := parseURL(text)
+	if err != nil {
+		return nil, err
+	}
+	rest := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(3*time.Second), backoff.WithMaxInterval(2*time.Minute),
+		backoff.WithMultiplier(2), backoff.WithMaxElapsedTime(0), backoff.WithRandomizationFactor(0.2),
+	)
+	return &endpoint{url: u.String(), host: u.Hostname(), transport: t.to(u), checking: newGate(), rest: rest}, nil
+}
+
+// answered notes that the node works.
+func (n *endpoint) answered(latency time.Duration) (recovered bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.calls++
+	n.latency = latency
+	recovered = n.failures > 0
+	n.failures, n.until, n.lastError = 0, time.Time{}, ""
+	n.rest.Reset()
+	return recovered
+}
+
+// failed notes that the node does not work and gives it a rest, at least as long as it asked for. first says that it
+// worked before.
+func (n *endpoint) failed(err error, asked time.Duration) (first bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.calls++
+	n.errors++
+	n.failures++
+	n.lastError = err.Error()
+	now := time.Now()
+	// Many calls that fail together are one failure: the rest grows only after it is over.
+	if n.until.Before(now) || asked > 0 {
+		n.until = now.Add(max(n.rest.NextBackOff(), asked))
+	}
+	return n.failures == 1
+}
+
+func (n *endpoint) resting(now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return now.Before(n.until)
+}
+
+func (n *endpoint) seenWithin(d time.Duration) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.seen != nil && time.Since(n.seen.at) < d
+}
+
+func (n *endpoint) checkedWithin(d time.Duration) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.chain == chainOurs && time.Since(n.checkedAt) < d
+}
+
+// checkChain makes sure that the node serves our chain, asking it if the last answer is older than that (tx §1.5). Only one
+// caller asks, the others wait.
+func (n *endpoint) checkChain(ctx context.Context, c *Client, every time.Duration) error {
+	if n.checkedWithin(every) {
+		return nil
+	}
+	if err := n.checking.enter(ctx); err != nil {
+		return notSent(err)
+	}
+	defer n.checking.leave()
+	n.mu.Lock()
+	known, resting := n.chain, time.Now().Before(n.until)
+	n.mu.Unlock()
+	switch {
+	case n.checkedWithin(every):
+		return nil
+	case known == chainOther && resting:
+		return errOtherChain
+	}
+	return n.askChain(ctx, c)
+}
+
+var errOtherChain = &callError{kind: kindUnreached, text: "serves another chain"}
+
+func (n *endpoint) askChain(ctx context.Context, c *Client) error {
+	raw, err := c.call(ctx, n, query{method: "database_api.get_version", params: []byte("{}")})
+	if err != nil {
+		return notSent(err)
+	}
+	var v struct {
+		ChainID string `json:"chain_id"`
+		Version string `json:"blockchain_version"`
+	}
+	if err := json.Unmarshal(raw, &v); err != nil || len(v.ChainID) != 64 {
+		return notSent(c.malformed(n, "its version has no chain id"))
+	}
+	ours := v.ChainID == hex.EncodeToString(c.set.Network.ChainID[:])
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.version = clip(v.Version)
+	if !ours {
+		if n.chain != chainOther {
+			c.log.Error("node serves another chain and is not used", "node", n.url, "chain", clip(v.ChainID), "network", c.set.Network.Name)
+		}
+		n.chain, n.until = chainOther, time.Now().Add(otherChainRest)
+		n.seen = nil
+		n.lastError = fmt.Sprintf("serves the chain %s, not %s", clip(v.ChainID), c.set.Network.Name)
+		return errOtherChain
+	}
+	n.chain, n.checkedAt = chainOurs, time.Now()
+	return nil
+}
+
+// candidates are the nodes worth asking, best first: those that work in the order of the settings, then those that rest,
+// the soonest ready first, then those whose head is astray. Nodes known to serve another chain are not among them while
+// they rest, and are checked anew after it.
+func (c *Client) candidates() []*endpoint {
+	now := time.Now()
+	type ranked struct {
+		n     *endpoint
+		class int
+		until time.Time
+	}
+	list := make([]ranked, 0, len(c.nodes))
+	for _, n := range c.nodes {
+		n.mu.Lock()
+		r := ranked{n: n, until: n.until}
+		resting := now.Before(n.until)
+		skip := n.chain == chainOther && resting
+		switch {
+		case n.astray:
+			r.class = 2
+		case resting:
+			r.class = 1
+		}
+		n.mu.Unlock()
+		if !skip {
+			list = append(list, r)
+		}
+	}
+	// A stable insertion sort: the list is short and nearly always in order.
+	for i := 1; i < len(list); i++ {
+		for j := i; j > 0; j-- {
+			a, b := list[j-1], list[j]
+			if a.class < b.class || a.class == b.class && (a.class != 1 || !b.until.Before(a.until)) {
+				break
+			}
+			list[j-1], list[j] = b, a
+		}
+	}
+	nodes := make([]*endpoint, len(list))
+	for i, r := range list {
+		nodes[i] = r.n
+	}
+	return nodes
+}
+
+// NodeStatus is how a node stands.
+type NodeStatus struct {
+	URL       string        `json:"url"`
+	Usable    bool          `json:"usable"`           // serves our chain, does not rest, head not astray
+	Chain     string        `json:"chain"`            // "ours", "other" or "unchecked"
+	Version   string        `json:"version,omitzero"` // of its software, as it says
+	HeadBlock uint32        `json:"head_block,omitzero"`
+	HeadTime  time.Time     `json:"head_time,omitzero"`
+	SeenAt    time.Time     `json:"seen_at,omitzero"` // when that head was fetched
+	Astray    bool          `json:"astray,omitzero"`  // its head is away from that of the other nodes
+	Failures  int           `json:"failures,omitzero"`
+	RestUntil time.Time     `json:"rest_until,omitzero"`
+	LastError string        `json:"last_error,omitzero"` // empty after a success
+	Latency   time.Duration `json:"latency_ns,omitzero"`
+	Calls     uint64        `json:"calls"`
+	Errors    uint64        `json:"errors"`
+}
+
+// Status tells how each node stands, in the order of the settings.
+func (c *Client) Status() []NodeStatus {
+	list := make([]NodeStatus, len(c.nodes))
+	for i, n := range c.nodes {
+		list[i] = n.status(time.Now())
+	}
+	return list
+}
+
+func (n *endpoint) status(now time.Time) NodeStatus {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := NodeStatus{
+		URL: n.url, Chain: "unchecked", Version: n.version, Astray: n.astray, Failures: n.failures,
+		LastError: n.lastError, Latency: n.latency, Calls: n.calls, Errors: n.errors,
+	}
+	switch n.chain {
+	case chainOurs:
+		s.Chain = "ours"
+	case chainOther:
+		s.Chain = "other"
+	}
+	if now.Before(n.until) {
+		s.RestUntil = n.until
+	}
+	if n.seen != nil {
+		s.HeadBlock, s.HeadTime, s.SeenAt = n.seen.number, n.seen.time.Time(), n.seen.at
+	}
+	s.Usable = n.chain == chainOurs && s.RestUntil.IsZero() && !n.astray
+	return s
+}

@@ -1,0 +1,377 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"pksa/protocol/hive"
+)
+
+const (
+	// maxAstray is how far the head time of a node may be from what others say: three public nodes behind caches are easily
+	// two blocks apart.
+	maxAstray = 30 * time.Second
+	// opinionFor is how long the head of a node counts when others are judged.
+	opinionFor = 90 * time.Second
+	// referenceFor is how long a reference block is kept: it stays good for two days, but one of a node that lied should go.
+	referenceFor = 30 * time.Second
+	// reservedSize is what the chain keeps of a block for itself (tx §2.6).
+	reservedSize = 256
+	// longestBlock is the largest size of a block that we believe.
+	longestBlock = 8 << 20
+)
+
+// ErrStale says that there is no head to build on: none could be fetched for a while, it does not advance, or the nodes
+// disagree about it.
+var ErrStale = errors.New("no current head of the chain is known")
+
+// Head is what a transaction is built on.
+type Head struct {
+	RefBlockNum    uint16 // of the block before the last irreversible one (tx §2.2)
+	RefBlockPrefix uint32
+	Number         uint32    // of the head block
+	Time           hive.Time // of the head block, up to three seconds and what caches add behind the chain's present
+	At             time.Time // when the head was fetched
+	// MaxTransactionSize is in bytes of the unsigned transaction with its signatures; 0 = unknown.
+	MaxTransactionSize int
+	Node               string // whose view this is
+}
+
+// ChainTime extrapolates the time of the head block to now.
+func (h Head) ChainTime(now time.Time) time.Time { return h.Time.Time().Add(age(now, h.At)) }
+
+// age is the time since at by the clock that went further: the monotonic one stops while the machine sleeps, the other can
+// be set back.
+func age(now, at time.Time) time.Duration {
+	return max(now.Sub(at), now.Round(0).Sub(at.Round(0)), 0)
+}
+
+// sighting is what a node said about its head.
+type sighting struct {
+	number, irreversible uint32
+	time                 hive.Time
+	at                   time.Time // when it was said
+	since                time.Time // when the number was seen first at this node
+	maxSize              int
+}
+
+// chainTime is the head's time extrapolated to now.
+func (s *sighting) chainTime(now time.Time) time.Time { return s.time.Time().Add(age(now, s.at)) }
+
+// headCache holds the head in use.
+type headCache struct {
+	gate gate // held by who refreshes
+
+	mu   sync.Mutex
+	head Head // zero: none yet
+	ref  reference
+}
+
+// reference is a reference block and where it comes from.
+type reference struct {
+	num    uint16
+	prefix uint32
+	from   *endpoint
+	at     time.Time
+}
+
+func (h *headCache) get() Head {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.head
+}
+
+// dropReference makes the next refresh fetch another one.
+func (h *headCache) dropReference() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ref.from = nil
+}
+
+// Head returns the head to build on, from the cache while Run keeps it fresh; otherwise it is fetched, within ctx. The
+// error is ErrStale or holds it.
+func (c *Client) Head(ctx context.Context) (Head, error) {
+	if head, ok := c.freshHead(); ok {
+		return head, nil
+	}
+	if err := c.head.gate.enter(ctx); err != nil {
+		return Head{}, fmt.Errorf("%w: %w", ErrStale, err)
+	}
+	defer c.head.gate.leave()
+	if head, ok := c.freshHead(); ok { // somebody else was quicker
+		return head, nil
+	}
+	return c.refresh(ctx)
+}
+
+func (c *Client) freshHead() (Head, bool) {
+	head := c.head.get()
+	return head, head.Number > 0 && age(time.Now(), head.At) < c.set.StaleAfter
+}
+
+// chainNow is the time of the chain as far as it is known, else our own.
+func (c *Client) chainNow() time.Time {
+	now := time.Now()
+	if head := c.head.get(); head.Number > 0 {
+		return head.ChainTime(now)
+	}
+	return now
+}
+
+// keepHead refreshes until ctx ends; while that fails, at growing intervals.
+func (c *Client) keepHead(ctx context.Context) {
+	pause := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(c.set.PollEvery), backoff.WithMaxInterval(max(c.set.StaleAfter/2, c.set.PollEvery)),
+		backoff.WithMaxElapsedTime(0), backoff.WithRandomizationFactor(0.2),
+	)
+	failing := false
+	for {
+		next := jitter(c.set.PollEvery)
+		switch err := c.refreshAlone(ctx); {
+		case err == nil:
+			if failing {
+				c.log.Info("head of the chain is known again")
+			}
+			failing = false
+			pause.Reset()
+		case ctx.Err() == nil:
+			if !failing {
+				c.log.Warn("head of the chain is not refreshed", "err", err)
+			}
+			failing = true
+			next = max(pause.NextBackOff(), c.set.PollEvery)
+		}
+		if !sleep(ctx, next) {
+			return
+		}
+	}
+}
+
+func (c *Client) refreshAlone(ctx context.Context) error {
+	if err := c.head.gate.enter(ctx); err != nil {
+		return err
+	}
+	defer c.head.gate.leave()
+	_, err := c.refresh(ctx)
+	return err
+}
+
+// refresh fetches a head from the first node that is trusted and caches it. Our own clock has one voice among the nodes,
+// so when both agree one question is enough, and when they do not, all nodes are asked. Callers hold the gate.
+func (c *Client) refresh(ctx context.Context) (Head, error) {
+	var reason error = ErrNoNode
+	var seen []*endpoint
+	for _, n := range c.candidates() {
+		if err := c.observe(ctx, n); err != nil {
+			reason = fmt.Errorf("%s: %w", n.host, err)
+			if ctx.Err() != nil {
+				break
+			}
+			continue
+		}
+		if c.trusted(n, false) {
+			head, err := c.adopt(ctx, n)
+			if err == nil {
+				return head, nil
+			}
+			reason = err
+		}
+		seen = append(seen, n)
+	}
+	// The clock and the first nodes disagreed; now all have spoken.
+	for _, n := range seen {
+		if !c.trusted(n, len(seen) == 1) {
+			reason = fmt.Errorf("%s: its head does not advance, or is away from that of others", n.host)
+			continue
+		}
+		head, err := c.adopt(ctx, n)
+		if err == nil {
+			return head, nil
+		}
+		reason = err
+	}
+	return Head{}, fmt.Errorf("%w: %w", ErrStale, reason)
+}
+
+// observe asks a node for its head.
+func (c *Client) observe(ctx context.Context, n *endpoint) error {
+	raw, err := c.ask(ctx, n, query{method: "condenser_api.get_dynamic_global_properties", params: []byte("[]")})
+	if err != nil {
+		return err
+	}
+	s, err := readSighting(raw)
+	if err != nil {
+		return c.malformed(n, err.Error())
+	}
+	s.at = time.Now()
+	s.since = s.at
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	// Behind one address there may be several machines and caches: a little backwards is no news.
+	if old := n.seen; old != nil && s.number <= old.number && old.number-s.number < 20 {
+		s.since = old.since
+	}
+	n.seen = s
+	return nil
+}
+
+func readSighting(raw []byte) (*sighting, error) {
+	var p struct {
+		Number       uint32 `json:"head_block_number"`
+		ID           string `json:"head_block_id"`
+		Time         string `json:"time"`
+		Irreversible uint32 `json:"last_irreversible_block_num"`
+		MaxSize      int64  `json:"maximum_block_size"`
+	}
+	if err := unmarshal(raw, &p); err != nil {
+		return nil, errors.New("global properties do not have the expected form")
+	}
+	at, err := hive.ParseTime(p.Time)
+	if err != nil {
+		return nil, errors.New("global properties have no time")
+	}
+	if _, _, err := hive.ReferenceBlock(p.Number, p.ID); err != nil {
+		return nil, fmt.Errorf("global properties: %v", err)
+	}
+	if p.Irreversible < 2 || p.Irreversible > p.Number {
+		return nil, fmt.Errorf("global properties: block %d irreversible at head %d", p.Irreversible, p.Number)
+	}
+	s := &sighting{number: p.Number, irreversible: p.Irreversible, time: at}
+	if p.MaxSize > reservedSize && p.MaxSize <= longestBlock {
+		s.maxSize = int(p.MaxSize) - reservedSize
+	}
+	return s, nil
+}
+
+// trusted reports whether the head of the node advances and at least half of the others, our clock being one of them, put
+// the present of the chain within maxAstray of it. alone takes the word of the only node there is against the clock.
+func (c *Client) trusted(n *endpoint, alone bool) bool {
+	now := time.Now()
+	n.mu.Lock()
+	seen := n.seen
+	n.mu.Unlock()
+	if seen == nil || age(now, seen.since) >= c.set.StaleAfter {
+		return false
+	}
+	at := seen.chainTime(now)
+	others, agree := 1, 0
+	if at.Sub(now).Abs() <= maxAstray {
+		agree++
+	}
+	for _, other := range c.nodes {
+		if other == n {
+			continue
+		}
+		if opinion, ok := other.opinion(now); ok {
+			others++
+			if at.Sub(opinion).Abs() <= maxAstray {
+				agree++
+			}
+		}
+	}
+	return 2*agree >= others || alone && others == 1
+}
+
+// opinion is what the node thinks the chain's time is, if it said so lately.
+func (n *endpoint) opinion(now time.Time) (time.Time, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.chain != chainOurs || n.seen == nil || age(now, n.seen.at) > opinionFor {
+		return time.Time{}, false
+	}
+	return n.seen.chainTime(now), true
+}
+
+// adopt makes the node's head the one in use.
+func (c *Client) adopt(ctx context.Context, n *endpoint) (Head, error) {
+	n.mu.Lock()
+	seen := *n.seen
+	n.mu.Unlock()
+	ref, err := c.reference(ctx, n, seen.irreversible)
+	if err != nil {
+		return Head{}, fmt.Errorf("%s: %w", n.host, err)
+	}
+	head := Head{
+		RefBlockNum: ref.num, RefBlockPrefix: ref.prefix,
+		Number: seen.number, Time: seen.time, At: seen.at, MaxTransactionSize: seen.maxSize, Node: n.url,
+	}
+	c.head.mu.Lock()
+	c.head.head, c.head.ref = head, ref
+	c.head.mu.Unlock()
+	c.judgeHeads()
+	return head, nil
+}
+
+// reference returns the block before the irreversible one, from the cache if it is recent and of a node that is trusted.
+func (c *Client) reference(ctx context.Context, n *endpoint, irreversible uint32) (reference, error) {
+	c.head.mu.Lock()
+	ref := c.head.ref
+	c.head.mu.Unlock()
+	if ref.from != nil && age(time.Now(), ref.at) < referenceFor && (ref.from == n || c.trusted(ref.from, false)) {
+		return ref, nil
+	}
+	header, err := c.header(ctx, n, irreversible)
+	if err != nil {
+		return reference{}, err
+	}
+	num, prefix, err := hive.ReferenceBlock(irreversible-1, header.previous)
+	if err != nil {
+		return reference{}, c.malformed(n, err.Error())
+	}
+	return reference{num: num, prefix: prefix, from: n, at: time.Now()}, nil
+}
+
+type blockHeader struct {
+	previous string
+	time     hive.Time
+}
+
+func (c *Client) header(ctx context.Context, n *endpoint, number uint32) (blockHeader, error) {
+	params := strconv.AppendUint([]byte("["), uint64(number), 10)
+	raw, err := c.ask(ctx, n, query{method: "condenser_api.get_block_header", params: append(params, ']')})
+	if err != nil {
+		return blockHeader{}, err
+	}
+	var h struct {
+		Previous string `json:"previous"`
+		Time     string `json:"timestamp"`
+	}
+	if err := unmarshal(raw, &h); err != nil {
+		return blockHeader{}, c.malformed(n, "block header does not have the expected form")
+	}
+	at, err := hive.ParseTime(h.Time)
+	if err != nil {
+		return blockHeader{}, c.malformed(n, "block header has no time")
+	}
+	return blockHeader{previous: h.Previous, time: at}, nil
+}
+
+// judgeHeads notes which nodes are away from the head in use.
+func (c *Client) judgeHeads() {
+	head := c.head.get()
+	if head.Number == 0 {
+		return
+	}
+	now := time.Now()
+	chain := head.ChainTime(now)
+	for _, n := range c.nodes {
+		n.mu.Lock()
+		was := n.astray
+		var off time.Duration
+		if n.seen != nil {
+			off = n.seen.chainTime(now).Sub(chain)
+			n.astray = off.Abs() > maxAstray || age(now, n.seen.since) >= c.set.StaleAfter && age(now, n.seen.at) < c.set.StaleAfter
+		}
+		is := n.astray
+		n.mu.Unlock()
+		if is && !was {
+			c.log.Warn("head of a node is astray", "node", n.url, "off", off.Round(time.Second))
+		}
+	}
+}

@@ -1,0 +1,267 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"pksa/protocol/hive"
+)
+
+const (
+	// clockMargin is how far our own clock must be past an expiration before a node is believed that it is over.
+	clockMargin = 6 * time.Second
+	// soleAfter is how long after the expiration the word of one node is enough when no other answers.
+	soleAfter = 2 * time.Minute
+	// historyMargin is how far the last irreversible block must be past an expiration before an account history that does
+	// not know a transaction counts: histories follow the chain at a distance.
+	historyMargin = 2 * time.Minute
+)
+
+// witnesses are the hosts that said that a transaction is dead.
+type witnesses struct {
+	hosts map[string]bool
+	sole  map[string]int // how often a host said expired_irreversible while no other answered
+}
+
+// sight is what one node knows about a transaction.
+type sight uint8
+
+const (
+	silent   sight = iota // it says nothing about its fate
+	missing               // it does not have it now
+	found                 // it has it, queued or in a block
+	dead                  // it does not have it, and its last irreversible block is past the expiration
+	deadSaid              // the same, with the status expired_irreversible
+)
+
+// lookUp asks the nodes what became of the transaction.
+func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
+	gone := time.Since(e.tx.Expiration.Time()) > clockMargin
+	answers, asked := 0, 0
+	var lone *endpoint
+	loneSaid := false
+	for _, n := range e.c.candidates() {
+		// Before the expiration two opinions are enough to send again, which needs no certainty.
+		if ctx.Err() != nil || !gone && answers >= 2 {
+			break
+		}
+		asked++
+		s, block, err := e.c.look(ctx, n, e.tx, gone)
+		if err != nil {
+			e.note(n, err)
+			continue
+		}
+		if s == silent {
+			continue
+		}
+		answers++
+		lone, loneSaid = n, s == deadSaid
+		switch s {
+		case found:
+			return Outcome{State: Accepted, Node: n.host, Block: block, Reason: foundSentence(block)}, true
+		case dead, deadSaid:
+			if e.witness.add(n.host) >= min(2, e.c.hosts()) {
+				return e.expired(n), true
+			}
+		}
+	}
+	if answers == 1 && loneSaid && time.Since(e.tx.Expiration.Time()) > soleAfter && e.witness.alone(lone.host) >= 2 {
+		return e.expired(lone), true
+	}
+	return Outcome{}, false
+}
+
+func (w *witnesses) add(host string) int {
+	if w.hosts == nil {
+		w.hosts = map[string]bool{}
+	}
+	w.hosts[host] = true
+	return len(w.hosts)
+}
+
+func (w *witnesses) alone(host string) int {
+	if w.sole == nil {
+		w.sole = map[string]int{}
+	}
+	w.sole[host]++
+	return w.sole[host]
+}
+
+// hosts is how many nodes there are that can be witnesses for each other.
+func (c *Client) hosts() int {
+	set := map[string]bool{}
+	for _, n := range c.nodes {
+		n.mu.Lock()
+		if n.chain != chainOther {
+			set[n.host] = true
+		}
+		n.mu.Unlock()
+	}
+	return len(set)
+}
+
+func (e *effort) expired(n *endpoint) Outcome {
+	return Outcome{
+		State: Expired, Code: CodeExpired, Node: n.host,
+		Reason: "the transaction was not included before it expired, and can no longer be",
+	}
+}
+
+func foundSentence(block uint32) string {
+	if block == 0 {
+		return "the transaction waits at a node for the next block"
+	}
+	return fmt.Sprintf("the transaction is in block %d", block)
+}
+
+func (e *effort) note(n *endpoint, err error) {
+	e.last, e.lastAt = verdict{is: unknown, code: e.last.code, reason: clip(err.Error())}, n.host
+}
+
+// look asks one node. gone says that our own clock is past the expiration.
+func (c *Client) look(ctx context.Context, n *endpoint, tx Transaction, gone bool) (sight, uint32, error) {
+	// First the irreversible block, then the transaction: the other way round it could be included between the questions.
+	var irreversible hive.Time
+	if gone {
+		var err error
+		if irreversible, err = c.irreversible(ctx, n); err != nil {
+			return silent, 0, err
+		}
+	}
+	status, block, err := c.find(ctx, n, tx)
+	if err != nil {
+		return silent, 0, err
+	}
+	past := gone && irreversible > tx.Expiration
+	switch status {
+	case "within_mempool":
+		return found, 0, nil
+	case "within_reversible_block", "within_irreversible_block":
+		return found, block, nil
+	case "expired_irreversible":
+		if past {
+			return deadSaid, 0, nil
+		}
+		return silent, 0, nil // it contradicts itself
+	case "unknown", "expired_reversible":
+		if past {
+			return dead, 0, nil
+		}
+		return missing, 0, nil
+	}
+	return c.lookInHistory(ctx, n, tx, irreversible)
+}
+
+// irreversible asks for the time of the last irreversible block.
+func (c *Client) irreversible(ctx context.Context, n *endpoint) (hive.Time, error) {
+	if err := c.observe(ctx, n); err != nil {
+		return 0, err
+	}
+	n.mu.Lock()
+	seen := n.seen
+	n.mu.Unlock()
+	if seen == nil {
+		return 0, errOtherChain
+	}
+	header, err := c.header(ctx, n, seen.irreversible)
+	return header.time, err
+}
+
+// find asks for the status (tx §5.7). Nodes without that plugin, and those that do not look back so far, give "too_old".
+func (c *Client) find(ctx context.Context, n *endpoint, tx Transaction) (status string, block uint32, err error) {
+	params := append([]byte(`{"transaction_id":"`), tx.ID.String()...)
+	params = append(append(params, `","expiration":"`...), tx.Expiration.String()...)
+	raw, err := c.ask(ctx, n, query{method: "transaction_status_api.find_transaction", params: append(params, `"}`...)})
+	var failure *callError
+	if errors.As(err, &failure) && failure.reply != nil && failure.reply.missingAPI() {
+		return "too_old", 0, nil
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	var answer struct {
+		Status string `json:"status"`
+		Block  uint32 `json:"block_num"`
+	}
+	if unmarshal(raw, &answer) == nil {
+		switch answer.Status {
+		case "unknown", "within_mempool", "expired_reversible", "expired_irreversible", "too_old":
+			return answer.Status, 0, nil
+		case "within_reversible_block", "within_irreversible_block":
+			if answer.Block > 0 {
+				return answer.Status, answer.Block, nil
+			}
+		}
+	}
+	return "", 0, c.malformed(n, "status of a transaction does not have the expected form")
+}
+
+// lookInHistory asks the account history, which knows transactions of any age.
+func (c *Client) lookInHistory(ctx context.Context, n *endpoint, tx Transaction, irreversible hive.Time) (sight, uint32, error) {
+	_, block, ok, err := c.history(ctx, n, tx.ID)
+	switch {
+	case err != nil:
+		return silent, 0, err
+	case ok:
+		return found, block, nil
+	case irreversible > tx.Expiration && irreversible.Time().Sub(tx.Expiration.Time()) > historyMargin:
+		return dead, 0, nil
+	}
+	return missing, 0, nil
+}
+
+// history fetches a transaction that is in a block.
+func (c *Client) history(ctx context.Context, n *endpoint, id hive.TxID) (raw []byte, block uint32, ok bool, err error) {
+	params := append(append([]byte(`["`), id.String()...), `"]`...)
+	result, err := c.ask(ctx, n, query{method: "condenser_api.get_transaction", params: params})
+	var failure *callError
+	if errors.As(err, &failure) && failure.reply != nil && failure.reply.notFound() {
+		return nil, 0, false, nil
+	}
+	if err != nil {
+		return nil, 0, false, err
+	}
+	var answer struct {
+		ID    string `json:"transaction_id"`
+		Block uint32 `json:"block_num"`
+	}
+	if unmarshal(result, &answer) != nil || answer.ID != id.String() || answer.Block == 0 {
+		return nil, 0, false, c.malformed(n, "transaction does not have the expected form")
+	}
+	return result, answer.Block, true, nil
+}
+
+// Transaction reports whether the chain has the transaction in a block, by the word of one node for yes and of two for no.
+// The error holds ErrNoNode.
+func (c *Client) Transaction(ctx context.Context, id hive.TxID) (found bool, err error) {
+	raw, err := c.TransactionJSON(ctx, id)
+	return raw != nil, err
+}
+
+// TransactionJSON is [Client.Transaction] with the answer of condenser_api.get_transaction; nil if the chain has no such
+// transaction. Whether operations and signatures in it belong to the id is for the caller to check.
+func (c *Client) TransactionJSON(ctx context.Context, id hive.TxID) ([]byte, error) {
+	var reason error = ErrNoNode
+	answers := 0
+	for _, n := range c.candidates() {
+		raw, _, ok, err := c.history(ctx, n, id)
+		switch {
+		case ok:
+			return raw, nil
+		case err == nil:
+			if answers++; answers == 2 {
+				return nil, nil
+			}
+		case ctx.Err() != nil:
+			return nil, fmt.Errorf("%w: %w", ErrNoNode, err)
+		default:
+			reason = fmt.Errorf("%w: %s: %w", ErrNoNode, n.host, err)
+		}
+	}
+	if answers > 0 {
+		return nil, nil
+	}
+	return nil, reason
+}

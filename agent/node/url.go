@@ -1,0 +1,91 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// parseURL reads the address of a node.
+func parseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		// The parser's error repeats the text, which may hold a password.
+		return nil, errors.New("node address: not a URL")
+	}
+	switch {
+	case u.User != nil:
+		return nil, errors.New("node address: user and password are not wanted in it")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, fmt.Errorf("node address %q: wanted https://…", clip(text))
+	case u.Hostname() == "" || u.Opaque != "":
+		return nil, fmt.Errorf("node address %q: no host", clip(text))
+	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
+		return nil, fmt.Errorf("node address %q: query and fragment are not wanted in it", clip(text))
+	case u.Scheme == "http" && !loopbackName(u.Hostname()):
+		return nil, fmt.Errorf("node address %q: without TLS only on loopback; use https", clip(text))
+	}
+	u.Host = strings.ToLower(u.Host)
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return u, nil
+}
+
+func loopbackName(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// transports are shared by all nodes of a client: one for TLS, one that reaches nothing but loopback.
+type transports struct{ secure, loopback http.RoundTripper }
+
+func newTransports(given http.RoundTripper) transports {
+	if given != nil {
+		return transports{given, given}
+	}
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	secure := newTransport(dialer.DialContext)
+	secure.Proxy = http.ProxyFromEnvironment
+	// A name like localhost can lead elsewhere; the address that is dialled decides.
+	near := *dialer
+	near.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		to, err := netip.ParseAddrPort(address)
+		if err != nil || !to.Addr().Unmap().IsLoopback() {
+			return errors.New("without TLS only on loopback")
+		}
+		return nil
+	}
+	return transports{secure: secure, loopback: newTransport(near.DialContext)}
+}
+
+func newTransport(dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
+	return &http.Transport{
+		DialContext:            dial,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    5 * time.Second,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           256,
+		MaxIdleConnsPerHost:    64,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+func (t transports) to(u *url.URL) http.RoundTripper {
+	if u.Scheme == "http" {
+		return t.loopback
+	}
+	return t.secure
+}

@@ -1,0 +1,60 @@
+package policy_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"pksa/agent/policy"
+	"pksa/protocol/hive"
+)
+
+// crowd is a policy with n rules and limits that cannot concern the app "one",
+// beside the few that do.
+func crowd(t testing.TB, n int) *policy.Policy {
+	t.Helper()
+	var allow, limits strings.Builder
+	for i := range n {
+		fmt.Fprintf(&allow, "  - {name: a%d, request: sign, apps: [app%d], operations: [vote: {author: {regexp: '(x|y)*%d'}}]}\n", i, i, i)
+		fmt.Fprintf(&allow, "  - {name: b%d, request: sign, apps: any, accounts: [user%d], operations: [vote]}\n", i, i)
+		fmt.Fprintf(&allow, "  - {name: c%d, request: challenge, apps: [one], text: 'login %d'}\n", i, i)
+		fmt.Fprintf(&limits, "  - {name: l%d, apps: [app%d], requests: 5 per 1h}\n", i, i)
+	}
+	return compile(t, `
+allow:
+  - {name: vote, request: sign, apps: [one], operations: [vote: {weight: {max: 100%}}]}
+`+allow.String()+`
+limits:
+  - {name: votes, apps: [one], count: 100 per 24h}
+`+limits.String())
+}
+
+func TestCostDoesNotGrowWithOtherRules(t *testing.T) {
+	few, many := crowd(t, 1), crowd(t, 500)
+	q := sign("one", hive.Posting, vote(t, "alice", "bob", 100))
+	refused := sign("one", hive.Posting, vote(t, "alice", "bob", 100), op(t, "delete_comment", `{"author":"alice","permlink":"p"}`))
+	for _, q := range []*policy.Request{q, refused} {
+		a := testing.AllocsPerRun(50, func() { few.Decide(q, nil, noon) })
+		b := testing.AllocsPerRun(50, func() { many.Decide(q, nil, noon) })
+		if a != b {
+			t.Errorf("%v allocations with few rules, %v with many", a, b)
+		}
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	for _, n := range []int{1, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			p := crowd(b, n)
+			q := sign("one", hive.Posting, vote(b, "alice", "bob", 100))
+			var book policy.Book
+			for range 90 {
+				book.Add(noon, p.Decide(q, &book, noon).Charges)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Decide(q, &book, noon)
+			}
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,8 +51,7 @@ type Agent struct {
 
 	store  *keystore.Store
 	policy atomic.Pointer[policyInForce]
-	links  map[string]*link.Link // by address; fixed after New
-	order  []string              // of links, as configured
+	links  []*link.Link // as configured; fixed after New
 
 	pairings pairings
 	damage   damage
@@ -70,7 +70,7 @@ type Agent struct {
 func New(o Options) (*Agent, error) {
 	a := &Agent{
 		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, store: o.Keys,
-		log: o.Logger.With("component", "agent"), links: map[string]*link.Link{},
+		log: o.Logger.With("component", "agent"),
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, since: time.Now()})
 	a.metrics = status.New(status.State{Ready: a.Ready, Gauges: a.gauges})
@@ -83,20 +83,30 @@ func New(o Options) (*Agent, error) {
 }
 
 func (a *Agent) addLink(relay config.Relay, o Options) error {
-	settings := link.Settings{
-		URL: relay.URL, Plaintext: relay.Plaintext, App: o.Config.Name,
-		DialContext: o.Dial, TLS: o.TLS,
-		LinkRate:    link.Rate{PerSecond: float64(o.Config.RequestsPerSecond), Burst: 2 * float64(o.Config.RequestsPerSecond)},
-		AccountRate: link.Rate{PerSecond: float64(o.Config.AccountRequestsPerSecond), Burst: 2 * float64(o.Config.AccountRequestsPerSecond)},
-		Logger:      o.Logger.With("component", "link", "relay", relay.URL),
+	var l *link.Link
+	rate := func(perSecond int) link.Rate {
+		return link.Rate{PerSecond: float64(perSecond), Burst: 2 * float64(perSecond)}
 	}
-	a.handle(&settings, relay.URL)
-	l, err := link.New(settings)
+	l, err := link.New(link.Settings{
+		URL: relay.URL, Plaintext: relay.Plaintext, App: o.Config.Name, DialContext: o.Dial, TLS: o.TLS, Logger: o.Logger,
+		LinkRate: rate(o.Config.RequestsPerSecond), AccountRate: rate(o.Config.AccountRequestsPerSecond),
+		// The link reads frames in order and takes a ticket for each, so that requests are admitted in
+		// the order in which they came although they are opened in parallel.
+		Ticket: func(account hive.AccountName) any { return a.ledger.Ticket(l.URL(), string(account)) },
+		// The link's own context ends when it is stopped; what was admitted may go on until the
+		// deadline of the stop.
+		Handler: func(_ context.Context, d link.Delivery) {
+			ticket, _ := d.Ticket.(*ledger.Ticket)
+			a.receive(a.work, d.Link, d.Request, ticket)
+		},
+	})
 	if err != nil {
 		return fmt.Errorf("relay %q: %w", relay.URL, err)
 	}
-	a.links[relay.URL] = l
-	a.order = append(a.order, relay.URL)
+	if _, twice := a.linkAt(l.URL()); twice {
+		return fmt.Errorf("relay %q is configured twice", relay.URL)
+	}
+	a.links = append(a.links, l)
 	return nil
 }
 
@@ -129,10 +139,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.takeUpUnfinished(ctx, &background); err != nil {
 		return err
 	}
-	for _, name := range a.order {
-		links.Go(func() { a.links[name].Run(linkCtx) })
+	for _, l := range a.links {
+		links.Go(func() { l.Run(linkCtx) })
 	}
-	a.log.Info("serving", "relays", len(a.order), "accounts", len(a.store.Accounts()), "policy", a.policy.Load().policy.Hash())
+	a.log.Info("serving", "relays", len(a.links), "accounts", len(a.store.Accounts()), "policy", a.policy.Load().policy.Hash())
 
 	<-ctx.Done()
 	a.stopping.Store(true)
@@ -187,8 +197,12 @@ func (a *Agent) keys() *keystore.Store { return a.store }
 
 // linkAt finds a link by the relay's address, with or without a slash at its end.
 func (a *Agent) linkAt(address string) (*link.Link, bool) {
-	l, ok := a.links[address]
-	return l, ok
+	for _, l := range a.links {
+		if strings.TrimSuffix(l.URL(), "/") == strings.TrimSuffix(address, "/") {
+			return l, true
+		}
+	}
+	return nil, false
 }
 
 // alarm reports what should never happen.

@@ -192,10 +192,10 @@ func (a *Agent) Status() Status {
 		NotReady: a.Ready(), Policy: a.policyStatus(), Nodes: a.node.Status(),
 		Apps: len(a.ledger.Slots()), Sessions: len(a.ledger.Sessions()), Quarantine: a.damage.list(time.Now()),
 	}
-	for _, address := range a.order {
-		l := a.links[address].Status()
+	for _, link := range a.links {
+		l := link.Status()
 		s.Links = append(s.Links, LinkStatus{
-			Relay: address, Connected: l.Connected, Since: l.Since, Registered: l.Registered, Pending: l.Pending,
+			Relay: l.URL, Connected: l.Connected, Since: l.Since, Registered: l.Registered, Pending: l.Pending,
 			Refused: l.Refused, Hint: l.Hint, LastError: l.LastError, RelayError: l.RelayError, NextAttempt: l.NextAttempt,
 			Reconnects: l.Counters.Reconnects, KeyChanges: l.Counters.KeyChanges,
 		})

@@ -28,14 +28,14 @@ func (a *Agent) Ready() []string {
 
 func (a *Agent) gauges() status.Gauges {
 	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions())}
-	for _, address := range a.order {
-		s := a.links[address].Status()
+	for _, l := range a.links {
+		s := l.Status()
 		drops := map[string]uint64{}
 		for reason, n := range s.Counters.Drops {
 			drops[string(reason)] = n
 		}
 		g.Links = append(g.Links, status.LinkGauges{
-			Relay: address, Connected: s.Connected, Registered: s.Registered, Refused: len(s.Refused),
+			Relay: s.URL, Connected: s.Connected, Registered: s.Registered, Refused: len(s.Refused),
 			Reconnects: s.Counters.Reconnects, KeyChanges: s.Counters.KeyChanges, Frames: s.Counters.Frames, Drops: drops,
 		})
 	}

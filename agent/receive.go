@@ -71,11 +71,11 @@ func (r *run) attrs() []any {
 
 // receive takes one request from a link through the whole journey. It returns when the request is
 // answered, dropped, or held for a pairing.
-func (a *Agent) receive(ctx context.Context, l *link.Link, relay string, msg protocol.Request, ticket *ledger.Ticket) {
+func (a *Agent) receive(ctx context.Context, l *link.Link, msg protocol.Request, ticket *ledger.Ticket) {
 	defer ticket.Release()
 	d := delivered{
-		link: l, relay: relay, msg: msg, arrived: time.Now(),
-		key: ledger.RequestKey{Relay: relay, UUID: msg.UUID.Key()},
+		link: l, relay: l.URL(), msg: msg, arrived: time.Now(),
+		key: ledger.RequestKey{Relay: l.URL(), UUID: msg.UUID.Key()},
 	}
 	if reason := a.check(&d); reason != "" {
 		a.drop(d, reason)

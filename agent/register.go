@@ -1,25 +1,12 @@
 package agent
 
 import (
-	"context"
 	"errors"
 	"strings"
 
-	"pksa/agent/ledger"
 	"pksa/agent/link"
 	"pksa/protocol/hive"
 )
-
-// handle gives a link's settings the functions that lead into the agent. The link reads frames in
-// order and takes a ticket for each, so that requests are admitted in the order in which they came
-// although they are opened in parallel.
-func (a *Agent) handle(s *link.Settings, relay string) {
-	s.Ticket = func(account hive.AccountName) any { return a.ledger.Ticket(relay, string(account)) }
-	s.Handler = func(_ context.Context, d link.Delivery) {
-		ticket, _ := d.Ticket.(*ledger.Ticket)
-		a.receive(a.work, d.Link, relay, d.Request, ticket)
-	}
-}
 
 // registerAll tells every link the accounts that it serves: those of which a key is held. Proofs
 // are made with the lowest key of each.

@@ -18,16 +18,7 @@ import (
 // contentVersion is the one version of the content that we write and read.
 const contentVersion = 1
 
-// content is what the file holds under its lock. The account objects have the form of the keys.json of hive-auth-pksa:
-//
-//	{"version":1,
-//	"ledger":{"id":"32 hex digits","key":"base64 of 32 bytes"},
-//	"recipients":["age1…"],
-//	"accounts":[
-//	{"name":"alice","memo":"5…","posting":"5…","active":"5…"}
-//	]}
-//
-// recipients is empty for a file locked by passphrase. accounts are sorted by name; one without keys is not kept.
+// content is what the file holds under its lock, in the form that the package comment gives.
 type content struct {
 	ledgerID   string
 	ledgerKey  [32]byte

@@ -169,6 +169,9 @@ func changeFailing(t *testing.T, change func(*Store, Unlock) error, step string,
 	if _, err := old.Sign(hive.HashText("x")); err != nil {
 		t.Errorf("a handle ended although the change failed: %v", err)
 	}
+	if step != "create" { // of a file that was made without our knowing nobody knows the name
+		noLeftovers(t, dir)
+	}
 	retryAfterFailure(t, s, path, unlock)
 }
 
@@ -181,7 +184,12 @@ func retryAfterFailure(t *testing.T, s *Store, path string, unlock Unlock) {
 	if !strings.Contains(snapshot(t, path, unlock), "carol") {
 		t.Error("the next change is not in the file")
 	}
-	names, err := os.ReadDir(filepath.Dir(path))
+	noLeftovers(t, filepath.Dir(path))
+}
+
+func noLeftovers(t *testing.T, dir string) {
+	t.Helper()
+	names, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,11 +9,26 @@
 //   - Private keys do not leave the package. Nothing exported returns one, and no type that holds one can be printed, logged or marshalled.
 //   - An owner key is refused: by its name always, by what the chain says where the caller passes a [Checker].
 //   - The file is a standard age file (age-encryption.org/v1). Its owner opens it with the age tool: "age -d keystore.age", with
-//     "-i identity.txt" if it is locked to recipients. The content is JSON, documented at the type content.
+//     "-i identity.txt" if it is locked to recipients. The content is the JSON below.
 //   - The file is replaced whole or not at all. A change that fails leaves the old file in force; a change that another process
 //     made in the meantime is never lost, since each change takes a lock and starts from what the file holds then.
 //   - What is written was opened first with the owner's own secret: no change can lock the owner out.
-//   - A keystore, secret file or folder that others could read or change is refused with the mode found and the mode wanted.
+//   - A keystore, secret file or folder that others could read or change is refused with the mode found and the mode wanted. Of
+//     folders it is the one that holds the keystore, not those above it.
+//
+// # The content
+//
+//	{"version":1,
+//	"ledger":{"id":"32 hexadecimal digits","key":"base64 of 32 bytes"},
+//	"recipients":["age1…"],
+//	"accounts":[
+//	{"name":"alice","memo":"5…","posting":"5…","active":"5…"}
+//	]}
+//
+// recipients lists to whom the next change locks the file again; it is empty if that is by passphrase. An account has one key or
+// more, in WIF, as in the keys.json of hive-auth-pksa. White space and the order of members are free; everything
+// unknown is refused. Who edits it by hand keeps the ledger as it is, and locks it again as recipients says, or calls
+// [Store.ChangeLock].
 //
 // # What it cannot promise
 //

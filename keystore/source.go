@@ -108,27 +108,31 @@ func (s Source) String() string {
 // IsZero reports whether s is the zero value, no source.
 func (s Source) IsZero() bool { return s == Source{} }
 
-// Read fetches the secret. prompt asks a person, with a label to show; only the source prompt calls it, and nil means that there is
-// nobody to ask. The context bounds commands; a read of fd:N goes on until the writer closes its end.
+// Read fetches the secret. prompt asks a person, with a label to show; only the source prompt calls it, and nil means that there
+// is nobody to ask. The context bounds commands; a read of fd:N goes on until the writer closes its end.
 //
 // Errors name the source, never what it delivered. A file that others can read is a *[PermissionError].
-func (s Source) Read(ctx context.Context, label string, prompt func(label string) ([]byte, error)) (Secret, error) {
-	if err := ctx.Err(); err != nil {
-		return Secret{}, err
+func (s Source) Read(ctx context.Context, prompt func(label string) ([]byte, error)) (Secret, error) {
+	return s.readAs(ctx, "secret", prompt)
+}
+
+func (s Source) readAs(ctx context.Context, label string, prompt func(label string) ([]byte, error)) (Secret, error) {
+	if ctx.Err() != nil {
+		return Secret{}, context.Cause(ctx)
 	}
 	raw, err := s.read(ctx, label, prompt)
 	if err == nil {
 		raw, err = trimSecret(raw)
 	}
 	if err != nil {
-		return Secret{}, fmt.Errorf("reading the secret from %s: %w", s.Redacted(), err)
+		return Secret{}, fmt.Errorf("reading the secret from %s: %w", s.brief(), err)
 	}
 	return NewSecret(raw), nil
 }
 
 // Unlock reads the source and makes of it what opens a keystore, see [NewUnlock]. From identity:PATH only an age identity is taken.
 func (s Source) Unlock(ctx context.Context, prompt func(label string) ([]byte, error)) (Unlock, error) {
-	secret, err := s.Read(ctx, "passphrase of the keystore", prompt)
+	secret, err := s.readAs(ctx, "passphrase of the keystore", prompt)
 	if err != nil {
 		return Unlock{}, err
 	}
@@ -139,8 +143,8 @@ func (s Source) Unlock(ctx context.Context, prompt func(label string) ([]byte, e
 	return NewUnlock(secret)
 }
 
-// Redacted is the source as errors name it: a command without its arguments, which may hold more than belongs into a log.
-func (s Source) Redacted() string {
+// brief is the source as errors name it: a command without its arguments, which may be long.
+func (s Source) brief() string {
 	if s.kind == sourceCommand {
 		return sourceCommand + ":" + strings.Fields(s.arg)[0]
 	}

@@ -38,7 +38,7 @@ func TestParseSource(t *testing.T) {
 		}
 	}
 	var zero keystore.Source
-	if _, err := zero.Read(t.Context(), "", nil); err == nil || !zero.IsZero() {
+	if _, err := zero.Read(t.Context(), nil); err == nil || !zero.IsZero() {
 		t.Error("the zero source was read")
 	}
 }
@@ -146,7 +146,7 @@ func TestSourcesAlike(t *testing.T) {
 				continue // the kernel refuses to pass it on
 			}
 			t.Run(carrier+"/"+name, func(t *testing.T) {
-				got, err := carry(t, tt.text).Read(t.Context(), "label", nil)
+				got, err := carry(t, tt.text).Read(t.Context(), nil)
 				switch {
 				case tt.want == "" && err == nil:
 					t.Errorf("accepted %q", got.Bytes())
@@ -163,21 +163,29 @@ func TestSourcesAlike(t *testing.T) {
 func TestSourcePrompt(t *testing.T) {
 	prompt := source(t, "prompt")
 	var asked string
-	got, err := prompt.Read(t.Context(), "passphrase", func(label string) ([]byte, error) {
+	got, err := prompt.Read(t.Context(), func(label string) ([]byte, error) {
 		asked = label
 		return []byte("secret\n"), nil
 	})
-	if err != nil || string(got.Bytes()) != "secret" || asked != "passphrase" {
+	if err != nil || string(got.Bytes()) != "secret" || asked != "secret" {
 		t.Errorf("got %q for %q, %v", got.Bytes(), asked, err)
 	}
-	if _, err := prompt.Read(t.Context(), "", nil); err == nil || !strings.Contains(err.Error(), "nobody to ask") {
+	unlock, err := prompt.Unlock(t.Context(), func(label string) ([]byte, error) {
+		asked = label
+		return []byte(goldenText(t, "golden-identity.txt")), nil
+	})
+	if err != nil || !strings.Contains(asked, "keystore") {
+		t.Errorf("asked for %q, %v", asked, err)
+	}
+	mustOpen(t, golden(t, "golden-recipients.age"), unlock)
+	if _, err := prompt.Read(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "nobody to ask") {
 		t.Errorf("without a person: %v", err)
 	}
 	broken := errors.New("no terminal")
-	if _, err := prompt.Read(t.Context(), "", func(string) ([]byte, error) { return nil, broken }); !errors.Is(err, broken) {
+	if _, err := prompt.Read(t.Context(), func(string) ([]byte, error) { return nil, broken }); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := prompt.Read(t.Context(), "", func(string) ([]byte, error) { return nil, nil }); err == nil {
+	if _, err := prompt.Read(t.Context(), func(string) ([]byte, error) { return nil, nil }); err == nil {
 		t.Error("an empty answer was accepted")
 	}
 }
@@ -185,13 +193,13 @@ func TestSourcePrompt(t *testing.T) {
 func TestSourceEnvOnce(t *testing.T) {
 	t.Setenv("PKSA_TEST_SECRET", "secret")
 	s := source(t, "env:PKSA_TEST_SECRET")
-	if _, err := s.Read(t.Context(), "", nil); err != nil {
+	if _, err := s.Read(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := os.LookupEnv("PKSA_TEST_SECRET"); ok {
 		t.Error("the variable is still there")
 	}
-	if _, err := s.Read(t.Context(), "", nil); err == nil || !strings.Contains(err.Error(), "read before") {
+	if _, err := s.Read(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "read before") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -211,7 +219,7 @@ func TestSourceLooseFile(t *testing.T) {
 				continue // allowed, see TestPermissionRules
 			}
 			var complaint *keystore.PermissionError
-			if _, err := source(t, text).Read(t.Context(), "", nil); !errors.As(err, &complaint) || complaint.Mode != mode && complaint.Mode != mode&^0o040 {
+			if _, err := source(t, text).Read(t.Context(), nil); !errors.As(err, &complaint) || complaint.Mode != mode && complaint.Mode != mode&^0o040 {
 				t.Errorf("%s with mode %o: %v", text, mode, err)
 			}
 		}
@@ -219,7 +227,7 @@ func TestSourceLooseFile(t *testing.T) {
 	if err := os.Chmod(path, 0o400); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := source(t, "file:"+path).Read(t.Context(), "", nil); err != nil {
+	if _, err := source(t, "file:"+path).Read(t.Context(), nil); err != nil {
 		t.Errorf("mode 0400: %v", err)
 	}
 }
@@ -235,7 +243,7 @@ func TestSourceErrors(t *testing.T) {
 		"command:/no/such/program":  "/no/such/program",
 		"command:false hidden-word": "exit status 1",
 	} {
-		_, err := source(t, text).Read(t.Context(), "", nil)
+		_, err := source(t, text).Read(t.Context(), nil)
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "hidden-word") {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -245,7 +253,7 @@ func TestSourceErrors(t *testing.T) {
 func TestSourceDescriptorClosed(t *testing.T) {
 	fd := pipeWith(t, "secret")
 	s := source(t, fmt.Sprint("fd:", fd))
-	if _, err := s.Read(t.Context(), "", nil); err != nil {
+	if _, err := s.Read(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	var stat syscall.Stat_t
@@ -263,14 +271,14 @@ func TestSourceCommandCancelled(t *testing.T) {
 		t.Fatal(err)
 	}
 	go cancel(why)
-	_, err := source(t, "command:cat "+fifo).Read(ctx, "", nil)
+	_, err := source(t, "command:cat "+fifo).Read(ctx, nil)
 	if !errors.Is(err, why) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestSourceNoShell(t *testing.T) {
-	got, err := source(t, "command:echo *  ~ #x").Read(t.Context(), "", nil)
+	got, err := source(t, "command:echo *  ~ #x").Read(t.Context(), nil)
 	if err != nil || string(got.Bytes()) != "* ~ #x" {
 		t.Errorf("got %q, %v", got.Bytes(), err)
 	}

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -38,7 +39,8 @@ func (m *mismatches) has(account hive.AccountName, role hive.Role) bool {
 	return slices.Contains(m.roles[account], role)
 }
 
-func (m *mismatches) replace(checks []KeyCheck, roles map[hive.AccountName][]hive.Role) {
+// replace sets what a check found and says whether that changed anything.
+func (m *mismatches) replace(checks []KeyCheck, roles map[hive.AccountName][]hive.Role) bool {
 	words := map[hive.AccountName][]string{}
 	for _, c := range checks {
 		if !c.OK {
@@ -48,7 +50,9 @@ func (m *mismatches) replace(checks []KeyCheck, roles map[hive.AccountName][]hiv
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	changed := !maps.EqualFunc(m.roles, roles, slices.Equal)
 	m.roles, m.words = roles, words
+	return changed
 }
 
 // watchKeys compares the held keys with the chain at start and every so often.
@@ -101,6 +105,10 @@ func (a *Agent) CheckKeys(ctx context.Context) ([]KeyCheck, error) {
 			}
 		}
 	}
-	a.mismatch.replace(checks, wrong)
+	if a.mismatch.replace(checks, wrong) {
+		if err := a.registerAll(); err != nil {
+			return nil, err
+		}
+	}
 	return checks, nil
 }

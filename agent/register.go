@@ -5,16 +5,17 @@ import (
 	"strings"
 
 	"pksa/agent/link"
+	"pksa/keystore"
 	"pksa/protocol/hive"
 )
 
 // registerAll tells every link the accounts that it serves: those of which a key is held. Proofs
-// are made with the lowest key of each.
+// are made with the lowest key of each that fits its account.
 func (a *Agent) registerAll() error {
 	store := a.keys()
 	var accounts []link.Account
 	for _, name := range store.Accounts() {
-		key, ok := store.LowestKey(name)
+		key, ok := a.provingKey(name)
 		if !ok {
 			continue
 		}
@@ -28,4 +29,15 @@ func (a *Agent) registerAll() error {
 		errs = append(errs, l.SetAccounts(accounts))
 	}
 	return errors.Join(errs...)
+}
+
+// provingKey is the lowest key of the account that the chain still knows in its role, as far as that
+// was compared.
+func (a *Agent) provingKey(account hive.AccountName) (*keystore.Key, bool) {
+	for _, role := range a.keys().Roles(account) {
+		if !a.mismatch.has(account, role) {
+			return a.keys().Key(account, role)
+		}
+	}
+	return nil, false
 }

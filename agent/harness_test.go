@@ -1,0 +1,271 @@
+package agent_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pksa/agent"
+	"pksa/agent/client"
+	"pksa/agent/config"
+	"pksa/agent/ledger"
+	"pksa/agent/node"
+	"pksa/agent/node/nodetest"
+	"pksa/agent/relay"
+	"pksa/agent/relay/relaytest"
+	"pksa/keystore"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// secret is that of the slot "app" in all tests.
+const secret = "the secret of the slot, in plain sight"
+
+// keyOf derives a test key from its label.
+func keyOf(account hive.AccountName, role hive.Role) *hive.PrivateKey {
+	return hive.PrivateKeyFromPassword(account, role, "password")
+}
+
+// single is the authority of the account's test key.
+func single(account hive.AccountName, role hive.Role) hive.Authority {
+	return nodetest.Single(keyOf(account, role).Public())
+}
+
+// world is an agent with everything around it in memory: relay, chain, home folder.
+type world struct {
+	t      *testing.T
+	home   string
+	keys   *keystore.Store
+	ledger *ledger.Ledger
+	chain  *nodetest.Chain
+	node   *nodetest.Node
+	relay  *relaytest.Server
+	agent  *agent.Agent
+	config *config.Config
+	log    *slog.Logger
+
+	stop    context.CancelFunc
+	stopped chan error
+}
+
+// worldOptions say what differs from the usual world.
+type worldOptions struct {
+	policy    string
+	accounts  []hive.AccountName // of the keystore; alice if none
+	fault     relaytest.Fault
+	configure func(*config.Config)
+	startAt   time.Time    // of the bubble's clock; zero leaves it
+	prepare   func(*world) // before the agent starts
+}
+
+// allowAll lets the slot "app" do what the tests do unless they say otherwise.
+const allowAll = `version: 1
+allow:
+  - {name: login, request: auth, apps: any, session: 24h}
+  - {name: votes, request: sign, apps: any, operations: [vote, custom_json], broadcast: any}
+  - {name: pay, request: sign, apps: any, key: active, operations: [transfer: {to: bob}]}
+  - {name: texts, request: challenge, apps: any, key: [posting, active, memo], text: {glob: '*'}}
+  - {name: memos, request: decrypt, apps: any}
+`
+
+// within runs a test in a bubble of virtual time, with an agent that has registered its accounts.
+func within(t *testing.T, o worldOptions, f func(*testing.T, *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		if !o.startAt.IsZero() {
+			time.Sleep(time.Until(o.startAt))
+		}
+		w := newWorld(t, o)
+		if o.prepare != nil {
+			o.prepare(w)
+		}
+		w.start()
+		defer w.close()
+		f(t, w)
+	})
+}
+
+func newWorld(t *testing.T, o worldOptions) *world {
+	w := &world{t: t, home: t.TempDir(), log: slog.New(slog.DiscardHandler)}
+	if err := os.Chmod(w.home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if testing.Verbose() {
+		w.log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	if len(o.accounts) == 0 {
+		o.accounts = []hive.AccountName{"alice"}
+	}
+	w.makeKeys(o.accounts)
+	w.chain = nodetest.NewChain(nodetest.Options{})
+	w.node = w.chain.NewNode("node.test")
+	known := map[hive.AccountName][]hive.PublicKey{}
+	for _, name := range append([]hive.AccountName{"bob"}, o.accounts...) {
+		w.chain.AddAccount(nodetest.Account{
+			Name: name, Owner: single(name, hive.Owner), Active: single(name, hive.Active), Posting: single(name, hive.Posting),
+			Memo: keyOf(name, hive.Memo).Public(), HIVE: 1_000_000, HBD: 1_000_000,
+		})
+		for _, role := range []hive.Role{hive.Memo, hive.Posting, hive.Active} {
+			known[name] = append(known[name], keyOf(name, role).Public())
+		}
+	}
+	var err error
+	if w.relay, err = relaytest.Start(relaytest.Options{Relay: relay.Config{Keys: relay.FixedKeys(known), Logger: w.log}, Fault: o.fault}); err != nil {
+		t.Fatal(err)
+	}
+	w.config = config.Default(w.home)
+	w.config.Relays = []config.Relay{{URL: w.relay.URL, Plaintext: true}}
+	if o.configure != nil {
+		o.configure(w.config)
+	}
+	if o.policy == "" {
+		o.policy = allowAll
+	}
+	w.write("policy.yaml", o.policy)
+	if err := ledger.Create(w.config.Ledger, w.ledgerOptions()); err != nil {
+		t.Fatal(err)
+	}
+	w.openLedger()
+	if _, err := w.ledger.AddSlot(t.Context(), "app", secret, nil); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) makeKeys(accounts []hive.AccountName) {
+	unlock, _, err := keystore.CreateIdentity(filepath.Join(w.home, "identity.txt"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if w.keys, err = keystore.Create(filepath.Join(w.home, "keystore.age"), unlock); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, name := range accounts {
+		for _, role := range []hive.Role{hive.Memo, hive.Posting, hive.Active} {
+			if err := w.keys.Import(name, role, []byte(keyOf(name, role).WIF())); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+}
+
+func (w *world) ledgerOptions() ledger.Options {
+	return ledger.Options{ID: w.keys.LedgerID(), AEAD: w.keys.LedgerSealer(), MAC: w.keys.LedgerMAC, Logger: w.log}
+}
+
+func (w *world) openLedger() {
+	var err error
+	if w.ledger, err = ledger.Open(w.config.Ledger, w.ledgerOptions()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) write(name, text string) {
+	if err := os.WriteFile(filepath.Join(w.home, name), []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// start runs the agent and returns once its accounts are registered.
+func (w *world) start() {
+	w.t.Helper()
+	compiled, err := agent.LoadPolicy(w.config.Policy, w.keys, w.ledger)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	nodes, err := node.New(node.Settings{URLs: []string{w.node.URL()}, Network: hive.Mainnet, Transport: nodetest.Transport(w.node), Logger: w.log})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.agent, err = agent.New(agent.Options{
+		Config: w.config, Network: hive.Mainnet, Keys: w.keys, Ledger: w.ledger, Node: nodes, Policy: compiled,
+		Dial: w.relay.DialContext, Logger: w.log,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(w.t.Context())
+	w.stop, w.stopped = cancel, make(chan error, 1)
+	go func() { w.stopped <- w.agent.Run(ctx) }()
+	w.eventually("registration", func() bool { return len(w.agent.Ready()) == 0 })
+}
+
+// eventually waits in virtual time for something to become true.
+func (w *world) eventually(what string, f func() bool) {
+	w.t.Helper()
+	for range 600 {
+		if synctest.Wait(); f() {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	w.t.Fatalf("%s did not come within a minute", what)
+}
+
+// end stops the agent and waits for it.
+func (w *world) end() {
+	w.t.Helper()
+	w.stop()
+	if err := <-w.stopped; err != nil {
+		w.t.Errorf("agent ended with %v", err)
+	}
+}
+
+func (w *world) close() {
+	w.t.Helper()
+	w.end()
+	w.relay.Close()
+	if err := w.ledger.Close(); err != nil {
+		w.t.Errorf("closing the ledger: %v", err)
+	}
+	w.keys.Close()
+}
+
+// dial connects an application to the relay.
+func (w *world) dial() *client.Client {
+	w.t.Helper()
+	c, err := client.Dial(w.t.Context(), client.Options{
+		Relay: w.relay.URL, Plaintext: true, DialContext: w.relay.DialContext,
+		App: protocol.AppInfo{Name: "test"}, Logger: w.log,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// login gets a session for alice in service mode.
+func (w *world) login(c *client.Client) *client.Session {
+	w.t.Helper()
+	grant, err := c.Authenticate(w.t.Context(), client.Auth{Account: "alice", Secret: secret})
+	if err != nil {
+		w.t.Fatalf("login: %v", err)
+	}
+	return grant.Session
+}
+
+// session makes a session of alice by hand.
+func (w *world) session(authKey string) *ledger.Session {
+	w.t.Helper()
+	s, err := w.ledger.AddSession(w.t.Context(), ledger.NewSession{
+		Account: "alice", App: "app", AuthKey: ledger.Secret(authKey), Origin: ledger.Hand, Expires: w.ledger.Now().Add(24 * time.Hour),
+	}, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+// release lets every session listen to every relay again.
+func (w *world) release() {
+	for _, s := range w.ledger.Sessions() {
+		params, _ := json.Marshal(agent.SessionParams{ID: s.ID})
+		w.agent.Methods()[agent.MethodRelease](w.t.Context(), params) // an error says that there was nothing to release
+	}
+}

@@ -103,6 +103,9 @@ func (e *rpcError) constant() (text string, certain bool) {
 	return e.Message[len(assertion.FindString(e.Message)):], false
 }
 
+// lockWord tells that a node did not get at its own database: it is busy, and another one should be asked.
+var lockWord = regexp.MustCompile(`(?i)\block\b`)
+
 const duplicateText = "Duplicate transaction check failed"
 
 // asserted are assertions worth telling apart. All but the first few only choose words.
@@ -137,7 +140,7 @@ func busy(e *rpcError) bool {
 	case "assert_exception":
 		return false
 	}
-	return strings.Contains(e.Message, "lock") && known[e.name()].is == unknown
+	return known[e.name()].is == unknown && lockWord.MatchString(e.Message)
 }
 
 // judge turns an error of a node into a verdict. What it does not recognise is unknown, which is always safe: the
@@ -164,7 +167,7 @@ func judgeAssertion(e *rpcError, v verdict) verdict {
 	if strings.Contains(e.Message, duplicateText) || strings.Contains(e.data.Message, duplicateText) {
 		return verdict{is: unknown}
 	}
-	if certain && strings.Contains(text, "lock") || !certain && strings.HasPrefix(text, "Unable to acquire") {
+	if certain && lockWord.MatchString(text) || !certain && strings.HasPrefix(text, "Unable to acquire") {
 		return verdict{is: unknown}
 	}
 	for _, a := range asserted {

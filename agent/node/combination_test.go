@@ -1,0 +1,165 @@
+package node_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pksa/agent/node"
+	"pksa/agent/node/nodetest"
+	"pksa/protocol/hive"
+)
+
+// handicap is what is wrong with a set of nodes from the beginning, besides what happens to broadcasts.
+type handicap struct {
+	name  string
+	apply func(w *world)
+	// live says that a transaction that meets each fault once must get onto the chain all the same.
+	live bool
+}
+
+const findMethod = "transaction_status_api.find_transaction"
+
+var handicaps = []handicap{
+	{"nothing", func(*world) {}, true},
+	{"no status at the first", func(w *world) { w.nodes[0].Without("transaction_status_api") }, true},
+	{"no status anywhere", func(w *world) {
+		for _, n := range w.nodes {
+			n.Without("transaction_status_api")
+		}
+	}, true},
+	{"status hangs at the first", func(w *world) { w.nodes[0].FailAlways(findMethod, nodetest.HangBefore) }, false},
+	{"status garbled at the last", func(w *world) { w.last().FailAlways(findMethod, nodetest.Garbage(`[`, true)) }, true},
+	{"first far behind", func(w *world) { w.nodes[0].SetBehind(40) }, false},
+	{"last far behind", func(w *world) { w.last().SetBehind(40) }, true},
+	{"first an hour ahead", func(w *world) { w.nodes[0].SetAhead(time.Hour) }, false},
+	{"last an hour ahead", func(w *world) { w.last().SetAhead(time.Hour) }, true},
+	{"first an hour back", func(w *world) { w.nodes[0].SetAhead(-time.Hour) }, false},
+	{"first of another chain", func(w *world) { w.nodes[0].SetChainID(hive.Mirrornet.ChainID) }, true},
+	{"last gone", func(w *world) { w.last().FailAlways("", nodetest.Refused) }, true},
+}
+
+func (w *world) last() *nodetest.Node { return w.nodes[len(w.nodes)-1] }
+
+// TestFaultCombinations sends a transaction through all combinations of faults at the first broadcast of each node, with
+// all handicaps, and holds what is told against the chain.
+func TestFaultCombinations(t *testing.T) {
+	told := map[node.State]int{}
+	for _, h := range handicaps {
+		for _, a := range nodetest.BroadcastFaults() {
+			for _, b := range nodetest.BroadcastFaults() {
+				ok := t.Run(fmt.Sprintf("%s/%s/%s", h.name, a.Name, b.Name), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						o := sendThrough(t, h, a, b)
+						told[o.State]++
+						if h.live && o.State != node.Accepted {
+							t.Errorf("outcome %+v", o)
+						}
+					})
+				})
+				if !ok && t.Failed() && told[node.Accepted] > 20 && testing.Short() {
+					return
+				}
+			}
+		}
+	}
+	t.Logf("outcomes: %v", told)
+	if told[node.Accepted] == 0 || told[node.InDoubt] > 0 {
+		t.Errorf("outcomes: %v", told)
+	}
+}
+
+func sendThrough(t *testing.T, h handicap, faults ...nodetest.Fault) node.Outcome {
+	w := newWorld(t, len(faults))
+	for i, f := range faults {
+		w.nodes[i].Fail(broadcastMethod, f)
+	}
+	h.apply(w)
+	defer w.run()()
+	if _, err := w.c.Head(context.Background()); err != nil {
+		t.Logf("head: %v", err)
+	}
+	tx := w.sign(hive.Active, transferJSON("1.000 HIVE", "rent"))
+	o := w.broadcast(tx)
+	w.check(tx, o)
+	return o
+}
+
+const broadcastMethod = "condenser_api.broadcast_transaction"
+
+// TestFaultTriples does the same with three nodes.
+func TestFaultTriples(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of combinations")
+	}
+	faults := nodetest.BroadcastFaults()
+	for _, a := range faults {
+		t.Run(a.Name, func(t *testing.T) {
+			for _, b := range faults {
+				for _, c := range faults {
+					synctest.Test(t, func(t *testing.T) {
+						o := sendThrough(t, handicaps[0], a, b, c)
+						if o.State == node.InDoubt || t.Failed() {
+							t.Errorf("%s, %s, %s: %+v", a.Name, b.Name, c.Name, o)
+						}
+					})
+				}
+			}
+		})
+	}
+}
+
+// TestLastingFaults lets every broadcast of each node fail in the same way. Then not every transaction gets onto the chain;
+// what is told is true all the same.
+func TestLastingFaults(t *testing.T) {
+	told := map[node.State]int{}
+	for _, a := range nodetest.BroadcastFaults() {
+		for _, b := range nodetest.BroadcastFaults() {
+			t.Run(a.Name+"/"+b.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, 2)
+					w.nodes[0].FailAlways(broadcastMethod, a)
+					w.nodes[1].FailAlways(broadcastMethod, b)
+					tx := w.sign(hive.Active, transferJSON("1.000 HIVE", "rent"))
+					o := w.broadcast(tx)
+					w.check(tx, o)
+					if o.State == node.InDoubt {
+						t.Errorf("outcome %+v", o)
+					}
+					told[o.State]++
+				})
+			})
+		}
+	}
+	t.Logf("outcomes: %v", told)
+	for _, s := range []node.State{node.Accepted, node.Refused, node.Expired} {
+		if told[s] == 0 {
+			t.Errorf("never told %v", s)
+		}
+	}
+}
+
+// TestSilenceFromThen lets the nodes fail for good some time after the first broadcast.
+func TestSilenceFromThen(t *testing.T) {
+	for _, after := range []time.Duration{0, time.Second, 5 * time.Second, 50 * time.Second} {
+		for _, f := range nodetest.BroadcastFaults() {
+			t.Run(fmt.Sprintf("%s/%v", f.Name, after), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, 2)
+					w.nodes[0].Fail(broadcastMethod, f)
+					w.nodes[1].FailAlways(broadcastMethod, nodetest.ResetBefore)
+					w.nodes[0].FailAlways(findMethod, nodetest.ResetBefore)
+					go func() {
+						time.Sleep(after)
+						w.nodes[0].FailAlways("", nodetest.Refused)
+						w.nodes[1].FailAlways("", nodetest.HangBefore)
+					}()
+					tx := w.sign(hive.Active, transferJSON("1.000 HIVE", "rent"))
+					w.check(tx, w.broadcast(tx))
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package nodetest
+
+import (
+	"fmt"
+	"slices"
+
+	"pksa/protocol/hive"
+)
+
+// Account is what the chain knows of an account.
+type Account struct {
+	Name                   hive.AccountName
+	Owner, Active, Posting hive.Authority
+	Memo                   hive.PublicKey
+	HIVE, HBD              int64 // balances in thousandths
+	Credits                int64 // resource credits; 0 means plenty, negative none
+}
+
+// account is one with its present balances.
+type account struct{ Account }
+
+const plenty = 1_000_000_000_000
+
+// Single is an authority of one key that suffices.
+func Single(key hive.PublicKey) hive.Authority {
+	return hive.Authority{WeightThreshold: 1, KeyAuths: []hive.KeyWeight{{Key: key, Weight: 1}}}
+}
+
+// Key is the private key that [Chain.AddUser] gives an account: in plain sight.
+func Key(name hive.AccountName, role hive.Role) *hive.PrivateKey {
+	return hive.PrivateKeyFromSeed(fmt.Sprintf("nodetest %s %s", name, role))
+}
+
+// AddUser adds an account with the keys of [Key] and 1000 HIVE and HBD.
+func (c *Chain) AddUser(name hive.AccountName) {
+	key := func(role hive.Role) hive.PublicKey { return Key(name, role).Public() }
+	c.AddAccount(Account{
+		Name: name, Owner: Single(key(hive.Owner)), Active: Single(key(hive.Active)), Posting: Single(key(hive.Posting)),
+		Memo: key(hive.Memo), HIVE: 1_000_000, HBD: 1_000_000,
+	})
+}
+
+// AddAccount adds an account, or replaces it with its balances.
+func (c *Chain) AddAccount(a Account) {
+	c.lock()
+	defer c.mu.Unlock()
+	if a.Credits == 0 {
+		a.Credits = plenty
+	}
+	c.accounts[a.Name] = &account{a}
+}
+
+// Change changes an account and reports whether there is one.
+func (c *Chain) Change(name hive.AccountName, change func(*Account)) bool {
+	c.lock()
+	defer c.mu.Unlock()
+	a, ok := c.accounts[name]
+	if ok {
+		change(&a.Account)
+	}
+	return ok
+}
+
+// Account returns an account as it is now.
+func (c *Chain) Account(name hive.AccountName) (Account, bool) {
+	c.lock()
+	defer c.mu.Unlock()
+	a, ok := c.accounts[name]
+	if !ok {
+		return Account{}, false
+	}
+	return a.Account, true
+}
+
+// authority returns the authority that counts for a role of the account. Nested accounts count with their posting
+// authority for posting and with their active one for the rest (tx §2.6).
+func (a *account) authority(role hive.Role) *hive.Authority {
+	switch role {
+	case hive.Owner:
+		return &a.Owner
+	case hive.Active:
+		return &a.Active
+	}
+	return &a.Posting
+}
+
+// satisfiedLocked reports whether the keys reach the threshold of the account's authority. Only this role counts, since
+// hardfork 28.
+func (c *Chain) satisfiedLocked(name hive.AccountName, role hive.Role, keys []hive.PublicKey) bool {
+	a, ok := c.accounts[name]
+	return ok && c.reachesLocked(a.authority(role), role, keys, 0)
+}
+
+func (c *Chain) reachesLocked(auth *hive.Authority, role hive.Role, keys []hive.PublicKey, depth int) bool {
+	var sum uint64
+	for _, k := range auth.KeyAuths {
+		if slices.Contains(keys, k.Key) {
+			sum += uint64(k.Weight)
+		}
+	}
+	if sum >= uint64(auth.WeightThreshold) {
+		return true
+	}
+	if depth == 2 {
+		return false
+	}
+	inner := hive.Posting
+	if role != hive.Posting {
+		inner = hive.Active
+	}
+	for _, a := range auth.AccountAuths {
+		other, ok := c.accounts[a.Account]
+		if ok && c.reachesLocked(other.authority(inner), inner, keys, depth+1) {
+			sum += uint64(a.Weight)
+		}
+	}
+	return sum >= uint64(auth.WeightThreshold)
+}

@@ -159,7 +159,7 @@ limits:
 `)
 	var b policy.Book
 	b.Add(noon, []policy.Charge{{Limit: "all", Unit: "HBD", Amount: "2.5"}, {Limit: "each", Split: ".to=bob", Unit: "count", Amount: "1"},
-		{Limit: "each", Unit: "count", Amount: "1"}, {Limit: "gone", Unit: "count", Amount: "1"}})
+		{Limit: "each", Unit: "count", Amount: "1"}, {Limit: "each", Split: ".to=carol&app=x", Unit: "count", Amount: "1"}, {Limit: "gone", Unit: "count", Amount: "1"}})
 	var got []string
 	for _, r := range p.Room(&b, noon) {
 		got = append(got, fmt.Sprintf("%s %s %s %s/%s per %v", r.Limit.Name, r.Split, r.Unit, r.Used, r.Most, r.Window))

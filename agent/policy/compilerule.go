@@ -236,6 +236,12 @@ func (c *compiler) expand(items []*yaml.Node, key string) []*yaml.Node {
 }
 
 func (c *compiler) checkAccount(n *yaml.Node, name string) {
+	// There may be an account of that name, but a deny rule that was meant for
+	// all and holds for it alone would deny nothing.
+	if name == "any" {
+		c.complain(n, "for all accounts write the word any, without brackets")
+		return
+	}
 	if _, err := hive.ParseAccountName(name); err != nil {
 		c.complain(n, "%s is no account name: 3 to 16 of a-z, 0-9, - and dots%s", quote(name), withoutAt(name))
 	}

@@ -22,7 +22,7 @@ func TestAgainstNaiveEvaluator(t *testing.T) {
 	for seed := range uint64(*cases / perPolicy) {
 		m := maker{rand.New(rand.NewPCG(seed, 1))}
 		mod := m.model()
-		src := pen{m.Rand}.model(mod)
+		src := pen(m).model(mod)
 		p, problems := policy.Compile("random.yaml", []byte(src), policy.Env{})
 		if p == nil {
 			t.Fatalf("seed %d:\n%s\n%v", seed, src, problems)

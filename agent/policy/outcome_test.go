@@ -153,6 +153,55 @@ func TestOutcomesInsideJSON(t *testing.T) {
 	}
 }
 
+// TestOutcomesOfTexts tests by a challenge what no custom_json can hold.
+func TestOutcomesOfTexts(t *testing.T) {
+	ask := func(section, test, text string) policy.Decision {
+		p := compile(t, section+": [{name: x, request: challenge, apps: any, text: "+test+"}]")
+		return p.Decide(&policy.Request{Kind: policy.Challenge, Account: "alice", App: "x", Role: hive.Posting, Text: text}, nil, noon)
+	}
+	for _, tt := range []struct{ test, text, want string }{
+		{`{.a: 5}`, ` {"a" : 5 } ` + "\t\r\n", "yes"},
+		{`{.a: 5}`, `{"a":5}x`, "unclear"},
+		{`{.a: 5}`, `{"a":5}{"a":5}`, "unclear"},
+		{`{.a: 5}`, "\ufeff" + `{"a":5}`, "unclear"},
+		{`{.a: 5}`, `{"a":5,}`, "unclear"},
+		{`{.a: 5}`, `{'a':5}`, "unclear"},
+		{`{.a: 5}`, `{"a":05}`, "unclear"},
+		{`{.a: 5}`, `{"a":+5}`, "unclear"},
+		{`{.a: 5}`, `{"a":5.}`, "unclear"},
+		{`{.a: 5}`, `{"a":NaN}`, "unclear"},
+		{`{.a: 5}`, `{"a":5 /* x */}`, "unclear"},
+		{`{.a: 5}`, `{"b":"\ud83d","a":5}`, "unclear"},
+		{`{.a: 5}`, `{"b":"\udE00\ud83d","a":5}`, "unclear"},
+		{`{.a: 5}`, `{"b":"\x","a":5}`, "unclear"},
+		{`{.a: 5}`, `{"b":"\u00g0","a":5}`, "unclear"},
+		{`{.a: 5}`, "{\"b\":\"\n\",\"a\":5}", "unclear"},
+		{`{.a: 5}`, "{\"b\":\"\xff\",\"a\":5}", "unclear"},
+		{`{size: 1}`, strings.Repeat("[", 65) + strings.Repeat("]", 65), "yes"},
+		{`{size: 1}`, strings.Repeat("[", 66) + strings.Repeat("]", 66), "unclear"},
+		{`{.a: "\u00fc/\n"}`, `{"a":"\u00FC\/\n"}`, "yes"},
+		{`{each: {.a: 5}, size: 2}`, `[{"a":5},{"a":5}]`, "yes"},
+		{`{glob: 'a*', .a: 5}`, `abc`, "unclear"},
+		{`hello`, `hello`, "yes"},
+		{`[hello, {regexp: 'h.*'}]`, "h\nx", "yes"},
+		{`5`, `5.0`, "no"},
+		{`{not: hello}`, `hallo`, "yes"},
+	} {
+		t.Run(tt.test+" on "+tt.text, func(t *testing.T) {
+			got := "no"
+			if ask("deny", tt.test, tt.text).Code == policy.CodeDenied {
+				got = "unclear"
+			}
+			if ask("allow", tt.test, tt.text).Verdict == policy.Allow {
+				got = "yes"
+			}
+			if got != tt.want {
+				t.Errorf("%s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestOutcomesOfFields(t *testing.T) {
 	authority := `{"weight_threshold":1,"account_auths":[["bob",1]],"key_auths":[]}`
 	create := op(t, "create_claimed_account", `{"creator":"alice","new_account_name":"newer","owner":%s,"active":%s,"posting":%s,"memo_key":"%s","json_metadata":"","extensions":[]}`,

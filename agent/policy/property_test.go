@@ -14,7 +14,7 @@ func rank(d policy.Decision) int { return int(d.Verdict) }
 
 func compileModel(t testing.TB, m maker, mod *model) *policy.Policy {
 	t.Helper()
-	src := pen{m.Rand}.model(mod)
+	src := pen(m).model(mod)
 	p, problems := policy.Compile("random.yaml", []byte(src), policy.Env{})
 	if p == nil {
 		t.Fatalf("%s\n%v", src, problems)
@@ -36,7 +36,7 @@ func property(t *testing.T, seed uint64, check func(m maker, mod *model, p *poli
 		}
 		check(m, mod, p, &book)
 		if t.Failed() {
-			t.Fatalf("seed %d:\n%s", i, pen{m.Rand}.model(mod))
+			t.Fatalf("seed %d:\n%s", i, pen(m).model(mod))
 		}
 	}
 }

@@ -1,0 +1,436 @@
+package policy_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+)
+
+// A maker makes random models and requests out of small worlds, so that rules
+// and requests meet.
+type maker struct{ *rand.Rand }
+
+func pick[T any](m maker, from ...T) T { return from[m.IntN(len(from))] }
+
+func (m maker) chance(n int) bool { return m.IntN(n) == 0 }
+
+func some[T any](m maker, from ...T) []T {
+	m.Shuffle(len(from), func(i, j int) { from[i], from[j] = from[j], from[i] })
+	return slices.Clone(from[:1+m.IntN(len(from))])
+}
+
+var theAccounts = []string{"alice", "bob", "carol", "dave"}
+
+func (m maker) account() string { return pick(m, theAccounts...) }
+
+// accounts may be everybody.
+func (m maker) names(from ...string) []string {
+	switch m.IntN(4) {
+	case 0:
+		return nil
+	case 1:
+		return []string{"any"}
+	}
+	return some(m, from...)
+}
+
+// fieldKinds is what the maker knows of fields: how to write tests for them.
+var fieldKinds = map[string]map[string]string{
+	"vote":                    {"voter": "account", "author": "account", "permlink": "text", "weight": "percent"},
+	"comment":                 {"parent_author": "account", "author": "account", "permlink": "text", "title": "text", "json_metadata": "json"},
+	"comment_options":         {"author": "account", "permlink": "text", "percent_hbd": "percent", "allow_votes": "bool", "beneficiaries": "beneficiaries"},
+	"transfer":                {"from": "account", "to": "account", "amount": "asset", "memo": "text"},
+	"recurrent_transfer":      {"to": "account", "amount": "asset", "executions": "number", "pair_id": "number"},
+	"transfer_to_vesting":     {"to": "account", "amount": "asset"},
+	"delegate_vesting_shares": {"delegatee": "account"},
+	"limit_order_create":      {"amount_to_sell": "asset", "price": "ratio", "fill_or_kill": "bool"},
+	"custom_json":             {"id": "text", "json": "json", "required_auths": "accounts", "required_posting_auths": "accounts"},
+	"account_update2":         {"memo_key": "optional", "posting_json_metadata": "json"},
+	"update_proposal_votes":   {"proposal_ids": "numbers", "approve": "bool"},
+	"update_proposal":         {"end_date": "optional time", "proposal_id": "number"},
+}
+
+var activeOnly = []string{"transfer", "recurrent_transfer", "transfer_to_vesting", "delegate_vesting_shares", "limit_order_create", "update_proposal_votes", "update_proposal"}
+var postingOnly = []string{"vote", "comment", "comment_options"}
+
+func (m maker) valueTest(kind string) any {
+	switch kind {
+	case "account":
+		return pick(m, lit{m.account(), false}, lit{"$account", false}, lit{"$some", m.chance(2)}, lit{m.account(), true})
+	case "text":
+		return pick(m, lit{"p", false}, lit{"q", true}, lit{"", true}, lit{"5", false}, lit{"$$x", false}, lit{"$account", false})
+	case "percent":
+		return pick(m, lit{"1%", false}, lit{"100", false}, lit{"-1%", false}, lit{"0", true}, lit{"100%", false})
+	case "number":
+		return pick(m, lit{"0", false}, lit{"3", false}, lit{"5", true})
+	case "ratio":
+		return pick(m, lit{"1", false}, lit{"0.5", false}, lit{"2.000", true})
+	case "bool":
+		return pick(m, lit{"true", false}, lit{"false", true})
+	case "asset":
+		return pick(m, lit{"1.000 HBD", false}, lit{"0.001 HBD", true}, lit{"1.000 HIVE", false}, lit{"2.000 HIVE", false})
+	case "optional time":
+		return pick(m, lit{"2027-01-01", false}, lit{"2027-01-01T12:00:00Z", false})
+	case "optional":
+		return lit{nullKey, false}
+	}
+	return pick(m, lit{"5", false}, lit{"5", true}, lit{"5.0", true}, lit{"1.5", false}, lit{"true", false}, lit{"true", true},
+		lit{"null", false}, lit{"null", true}, lit{"x", false}, lit{"$account", false}, lit{"$$x", false}, lit{"$some", false}, lit{"-0", false})
+}
+
+const nullKey = "STM1111111111111111111111111111111114T1Anm"
+
+func (m maker) pattern() map[string]any {
+	if m.chance(2) {
+		return map[string]any{"glob": pick(m, lit{"?", true}, lit{"*", true}, lit{"a*", true}, lit{"*o*", true}, lit{"5*", true}, lit{"", true})}
+	}
+	return map[string]any{"regexp": pick(m, lit{"[pq]", true}, lit{"a|bob", true}, lit{".+", true}, lit{"[0-9.]+", true}, lit{"", true})}
+}
+
+func (m maker) bound(kind string) map[string]any {
+	t := map[string]any{}
+	if kind == "asset" {
+		symbol := pick(m, "HBD", "HIVE")
+		if m.chance(2) {
+			t["max"] = lit{pick(m, "1.000 ", "2.000 ") + symbol, false}
+		}
+		if len(t) == 0 || m.chance(2) {
+			t["min"] = lit{pick(m, "0.000 ", "0.002 ", "1.000 ") + symbol, m.chance(2)}
+		}
+		return t
+	}
+	if kind == "optional time" {
+		return map[string]any{pick(m, "min", "max"): lit{"2027-01-01T06:00:00Z", false}}
+	}
+	if m.chance(2) {
+		t["max"] = lit{pick(m, "5", "100"), false}
+	}
+	if len(t) == 0 || m.chance(2) {
+		t["min"] = lit{pick(m, "-100", "0", "1", "5"), false}
+	}
+	return t
+}
+
+func comparable(kind string) bool {
+	return slices.Contains([]string{"percent", "number", "ratio", "asset", "optional time", "inside"}, kind)
+}
+
+func textual(kind string) bool { return slices.Contains([]string{"account", "text", "inside"}, kind) }
+
+// test makes a test for a kind of field; "inside" is what lies in JSON.
+func (m maker) test(kind string, depth int) any {
+	switch kind {
+	case "accounts", "numbers", "beneficiaries":
+		return m.listTest(kind, depth)
+	case "json":
+		return m.jsonTest(depth)
+	}
+	if kind == "inside" && depth > 0 && m.chance(3) {
+		return m.jsonTest(depth)
+	}
+	switch m.IntN(6) {
+	case 0:
+		if comparable(kind) {
+			return m.bound(kind)
+		}
+	case 1:
+		if textual(kind) {
+			return m.pattern()
+		}
+	case 2:
+		return map[string]any{"not": m.negated(kind)}
+	case 3:
+		if depth > 0 {
+			return []any{m.test(kind, depth-1), m.test(kind, depth-1)}
+		}
+	case 4:
+		if kind == "inside" || strings.HasPrefix(kind, "optional") {
+			return map[string]any{"present": lit{pick(m, "true", "false"), m.chance(2)}}
+		}
+	}
+	return m.valueTest(kind)
+}
+
+func (m maker) negated(kind string) any {
+	switch {
+	case comparable(kind) && m.chance(3):
+		return m.bound(kind)
+	case textual(kind) && m.chance(3):
+		return m.pattern()
+	case m.chance(2):
+		return []any{m.valueTest(kind), m.valueTest(kind)}
+	}
+	return m.valueTest(kind)
+}
+
+func (m maker) listTest(kind string, depth int) any {
+	element := func() any {
+		switch kind {
+		case "accounts":
+			return m.test("account", depth-1)
+		case "numbers":
+			return m.test("number", depth-1)
+		case "inside":
+			return m.test("inside", depth-1)
+		}
+		t := map[string]any{".account": m.test("account", 0)}
+		if m.chance(2) {
+			t[".weight"] = m.test("percent", 0)
+		}
+		return t
+	}
+	switch m.IntN(6) {
+	case 0:
+		return map[string]any{"each": element()}
+	case 1:
+		return map[string]any{"any": element()}
+	case 2:
+		return map[string]any{"exactly": some(m, element(), element())}
+	case 3:
+		return map[string]any{"size": m.test("number", 0)}
+	case 4:
+		return map[string]any{".0": element(), "size": map[string]any{"max": lit{"2", false}}}
+	}
+	return map[string]any{"any": element(), "each": element()}
+}
+
+func (m maker) jsonTest(depth int) any {
+	switch m.IntN(7) {
+	case 0:
+		if depth > 0 {
+			return m.listTest("inside", depth)
+		}
+	case 1:
+		return map[string]any{"members": some(m, "a", "b", "n"), ".a": m.test("inside", depth-1)}
+	case 2:
+		return map[string]any{pick(m, ".a.b", ".0.a", ".a.0", ".a.b.n"): m.test("inside", depth-1)}
+	case 3:
+		return []any{map[string]any{".a": m.test("inside", depth-1)}, map[string]any{".b": m.test("inside", depth-1)}}
+	}
+	t := map[string]any{}
+	for _, name := range some(m, ".a", ".b", ".n") {
+		t[name] = m.test("inside", depth-1)
+	}
+	return t
+}
+
+func (m maker) entry(r *mRule) mEntry {
+	ops := slices.Concat([]string{"custom_json", "custom_json", "account_update2"})
+	if r.allows("posting") {
+		ops = append(ops, postingOnly...)
+		ops = append(ops, "vote", "posting")
+	}
+	if r.allows("active") {
+		ops = append(ops, activeOnly...)
+		ops = append(ops, "transfer", "transfer")
+		if r.section != "allow" {
+			ops = append(ops, "active")
+		}
+	}
+	e := mEntry{op: pick(m, ops...)}
+	if r.tx && (e.op == "posting" || e.op == "active") {
+		e.op = "custom_json"
+	}
+	for field, kind := range sortedMap(fieldKinds[e.op]) {
+		if m.chance(3) {
+			e.set(field, m.test(kind, 2))
+		}
+	}
+	if m.chance(6) {
+		e.set("payee", m.test("accounts", 1))
+	}
+	return e
+}
+
+func (e *mEntry) set(field string, t any) {
+	if e.fields == nil {
+		e.fields = map[string]any{}
+	}
+	e.fields[field] = t
+}
+
+func (r *mRule) wide() bool { return r.section == "deny" || r.section == "limits" }
+
+// allows tells whether the rule may be about a key.
+func (r *mRule) allows(key string) bool {
+	if r.keys == nil {
+		return r.wide() || key == "posting"
+	}
+	return slices.Contains(r.keys, key)
+}
+
+func (m maker) rule(section string, i int) *mRule {
+	r := &mRule{section: section, name: fmt.Sprintf("r%02d", i)}
+	r.request = pick(m, "sign", "sign", "sign", "sign", "auth", "challenge", "decrypt")
+	if r.wide() && m.chance(3) {
+		r.request = ""
+	}
+	r.apps = m.names("one", "two")
+	if !r.wide() && r.apps == nil {
+		r.apps = []string{"any"}
+	}
+	r.accounts = m.names("alice", "bob")
+	r.observe = m.chance(12)
+	m.schedule(r)
+	if r.request == "sign" || r.request == "" && m.chance(2) {
+		m.signRule(r)
+	}
+	if r.request == "challenge" || r.request == "" && r.ops == nil && r.broadcast == "" && r.behalf == nil && m.chance(4) {
+		r.text = m.challengeTest()
+		if m.chance(3) {
+			r.keys = some(m, "posting", "active", "memo")
+		}
+	}
+	if !r.wide() && r.request == "auth" && m.chance(2) {
+		r.session = 1 + m.IntN(100)
+	}
+	switch section {
+	case "ask":
+		r.only = m.chance(2)
+		if m.chance(2) {
+			r.timeout = 1 + m.IntN(100)
+		}
+	case "deny":
+		r.ignore = m.chance(2)
+	case "limits":
+		m.limit(r)
+	}
+	return r
+}
+
+func (m maker) schedule(r *mRule) {
+	if m.chance(6) {
+		r.hours = pick(m, "08:00-20:00", "20:00-08:00", "00:00-24:00", "11:59-12:00")
+	}
+	if m.chance(8) {
+		r.days = some(m, "mon", "tue", "fri", "sun")
+	}
+	if m.chance(8) {
+		r.until = pick(m, "2026-11-21", "2026-11-20T12:00:05Z")
+	}
+	if m.chance(8) {
+		r.from = pick(m, "2026-11-20", "2026-11-20T12:00:03Z")
+	}
+}
+
+func (m maker) challengeTest() any {
+	switch m.IntN(4) {
+	case 0:
+		return m.pattern()
+	case 1:
+		return m.jsonTest(1)
+	case 2:
+		return map[string]any{"not": m.negated("text")}
+	}
+	return m.valueTest("text")
+}
+
+func (m maker) signRule(r *mRule) {
+	if m.chance(2) {
+		r.keys = some(m, "posting", "active")
+	}
+	if m.chance(4) {
+		r.broadcast = pick(m, "true", "false", "any")
+	}
+	if m.chance(4) {
+		r.behalf = m.names("carol", "dave")
+	}
+	if r.wide() && m.chance(3) {
+		return
+	}
+	r.takeover = !r.wide() && m.chance(4)
+	r.tx = m.chance(6)
+	for range 1 + m.IntN(3) {
+		r.ops = append(r.ops, m.entry(r))
+	}
+	if r.tx {
+		m.refer(r)
+	}
+}
+
+// refer lets a field of one operation be that of another.
+func (m maker) refer(r *mRule) {
+	i, j := m.IntN(len(r.ops)), m.IntN(len(r.ops))
+	if fieldKinds[r.ops[i].op]["permlink"] != "" && fieldKinds[r.ops[j].op]["permlink"] != "" {
+		r.ops[i].set("permlink", lit{fmt.Sprintf("$%d.permlink", j+1), false})
+	}
+}
+
+func (m maker) limit(r *mRule) {
+	window := func() string { return pick(m, "request", "10s", "1m", "30d") }
+	r.measure = pick(m, "requests", "count", "spend", "sum")
+	if r.request != "" && r.request != "sign" || r.text != nil {
+		r.measure = "requests"
+	}
+	if r.measure == "sum" {
+		r.ops = []mEntry{{op: "custom_json"}}
+		r.tx, r.text = false, nil
+		switch m.IntN(3) {
+		case 0:
+			r.where = m.jsonTest(1)
+		case 1:
+			r.where = map[string]any{".n": map[string]any{"present": lit{"true", false}}}
+		}
+	}
+	for range 1 + m.IntN(2) {
+		switch r.measure {
+		case "spend":
+			r.quotas = append(r.quotas, mQuota{pick(m, "1.000 HBD", "3.000 HBD", "5.000 HIVE", "0.000 HIVE"), window()})
+		case "sum":
+			r.quotas = append(r.quotas, mQuota{pick(m, "5", "10.5", "0"), window()})
+		default:
+			r.quotas = append(r.quotas, mQuota{pick(m, "0", "1", "3", "5"), window()})
+		}
+	}
+	if r.measure == "count" && m.chance(2) {
+		r.ops, r.text, r.tx = []mEntry{{op: "vote"}, {op: "comment_options"}}, nil, false
+		if r.request != "sign" {
+			r.request = ""
+		}
+		if r.keys != nil && !slices.Contains(r.keys, "posting") {
+			r.keys = nil
+		}
+	}
+	if m.chance(2) {
+		r.per = some(m, "account", "app", "actor")
+		if len(r.ops) > 0 && !slices.ContainsFunc(r.ops, func(e mEntry) bool { return fieldKinds[e.op]["permlink"] == "" }) {
+			r.per = append(r.per, ".permlink")
+		}
+	}
+	if m.chance(3) {
+		r.over = pick(m, "ask", "deny")
+	}
+}
+
+func (m maker) model() *model {
+	mod := &model{lists: map[string][]string{"some": some(m, "alice", "carol", "dave")}, otherwise: m.chance(4)}
+	for i := range 3 + m.IntN(8) {
+		section := pick(m, "allow", "allow", "ask", "limits", "limits")
+		if m.chance(10) {
+			section = "deny"
+		}
+		mod.rules = append(mod.rules, m.rule(section, i))
+	}
+	if !m.chance(3) {
+		mod.rules = append(mod.rules, m.openRules()...)
+	}
+	return mod
+}
+
+// openRules allow so much that limits and denials show.
+func (m maker) openRules() []*mRule {
+	var ops []mEntry
+	for _, name := range slices.Concat(postingOnly, activeOnly, []string{"custom_json", "account_update2", "posting"}) {
+		if !m.chance(5) {
+			ops = append(ops, mEntry{op: name})
+		}
+	}
+	anybody := []string{"any"}
+	return []*mRule{
+		{section: "allow", name: "s", request: "sign", apps: anybody, keys: []string{"posting", "active"}, behalf: anybody, ops: ops},
+		{section: "allow", name: "a", request: "auth", apps: anybody},
+		{section: "allow", name: "c", request: "challenge", apps: anybody, text: map[string]any{"glob": lit{"*", true}}},
+		{section: "allow", name: "d", request: "decrypt", apps: anybody},
+	}
+}

@@ -1,0 +1,276 @@
+package policy_test
+
+import (
+	"encoding/json"
+	"math/big"
+	"pksa/agent/policy"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Deciding.
+
+type naiveAnswer struct {
+	verdict policy.Verdict
+	code    policy.Code
+	silent  bool
+	session int // hours
+	timeout int // seconds
+	rules   []string
+	charges []naiveCharge
+}
+
+func (n *naive) decide(r mRequest, now time.Time, force bool) naiveAnswer {
+	if now.Before(n.latest) {
+		now = n.latest
+	}
+	c := ctx{n, r, now, force}
+	if code := c.refused(); code != "" {
+		return naiveAnswer{code: code}
+	}
+	var a naiveAnswer
+	var denials, refusals []policy.Code
+	speak, ask := false, false
+	for _, p := range c.parts() {
+		by := map[string][]*mRule{}
+		for _, rule := range n.m.rules {
+			if rule.section != "limits" && c.matches(rule, p) {
+				by[rule.section] = append(by[rule.section], rule)
+			}
+		}
+		asks := slices.DeleteFunc(slices.Clone(by["ask"]), func(rule *mRule) bool { return rule.only && len(by["allow"]) > 0 })
+		switch {
+		case len(by["deny"]) > 0:
+			denials = append(denials, policy.CodeDenied)
+			for _, rule := range by["deny"] {
+				speak = speak || !rule.ignore
+			}
+		case p.kind == "auth" && r.ManualSession:
+		case len(asks)+len(by["allow"]) == 0:
+			refusals = append(refusals, c.uncovered(p))
+			speak = speak || !n.m.otherwise
+		default:
+			ask = ask || len(asks) > 0 && !r.Approved
+			for _, rule := range slices.Concat(asks, by["allow"]) {
+				a.rules = append(a.rules, rule.name)
+				if p.kind == "auth" {
+					session := rule.session
+					if session == 0 {
+						session = 24
+					}
+					if a.session == 0 || session < a.session {
+						a.session = session
+					}
+				}
+				if rule.timeout > 0 && (a.timeout == 0 || rule.timeout < a.timeout) {
+					a.timeout = rule.timeout
+				}
+			}
+		}
+	}
+	if all := append(denials, refusals...); len(all) > 0 {
+		return naiveAnswer{code: all[0], silent: !speak}
+	}
+	over, overAsk := c.limits(&a)
+	switch {
+	case over:
+		return naiveAnswer{code: policy.CodeLimit}
+	case ask || overAsk:
+		a.verdict, a.charges = policy.Ask, nil
+	default:
+		a.verdict = policy.Allow
+	}
+	slices.Sort(a.rules)
+	a.rules = slices.Compact(a.rules)
+	return a
+}
+
+func (c ctx) refused() policy.Code {
+	if c.r.Kind != policy.Sign {
+		return ""
+	}
+	needs := map[string]bool{}
+	for _, o := range c.r.ops {
+		needs[o.needs()] = true
+	}
+	switch {
+	case len(needs) == 2:
+		return policy.CodeMixedAuthority
+	case !needs[c.r.Role.String()]:
+		return policy.CodeWrongKey
+	}
+	return ""
+}
+
+// uncovered only says whose authority it is: the difference to foreign-authority
+// depends on which rule came nearest, and is tested elsewhere.
+func (c ctx) uncovered(nPart) policy.Code { return policy.CodeUncovered }
+
+func (c ctx) limits(a *naiveAnswer) (over, overAsk bool) {
+	for _, l := range c.m.rules {
+		if l.section != "limits" {
+			continue
+		}
+		enforced := !l.observe || c.force
+		observing := *l
+		observing.observe = false
+		costs := map[string]*naiveCost{}
+		for _, p := range c.parts() {
+			if c.matches(&observing, p) {
+				c.cost(l, p, costs)
+			}
+		}
+		for _, cost := range costs {
+			if room := c.room(l, cost); !room && enforced {
+				switch {
+				case l.over != "ask":
+					over = true
+				case !c.r.Approved:
+					overAsk = true
+				}
+			}
+			for unit, amount := range cost.units {
+				if amount.Sign() > 0 {
+					a.charges = append(a.charges, naiveCharge{c.now, l.name, unit, cost.dims, amount})
+				}
+			}
+		}
+	}
+	return over, overAsk
+}
+
+type naiveCost struct {
+	dims    map[string]string
+	units   map[string]*big.Rat
+	unclear bool
+}
+
+func (n *naiveCost) add(unit string, amount *big.Rat) {
+	if n.units[unit] == nil {
+		n.units[unit] = new(big.Rat)
+	}
+	n.units[unit].Add(n.units[unit], amount)
+}
+
+func (c ctx) cost(l *mRule, p nPart, costs map[string]*naiveCost) {
+	actors := []string{""}
+	if slices.Contains(l.per, "actor") {
+		actors = p.actor
+	}
+	for _, actor := range actors {
+		dims := map[string]string{}
+		for _, per := range l.per {
+			switch per {
+			case "account":
+				dims[per] = string(c.r.Account)
+			case "app":
+				dims[per] = c.r.App
+			case "actor":
+				dims[per] = actor
+			default:
+				dims[per] = p.op.fields[per[1:]].(string)
+			}
+		}
+		key, _ := json.Marshal(dims)
+		cost := costs[string(key)]
+		if cost == nil {
+			cost = &naiveCost{dims: dims, units: map[string]*big.Rat{}}
+			costs[string(key)] = cost
+		}
+		switch l.measure {
+		case "requests":
+			cost.units["requests"] = big.NewRat(1, 1)
+		case "count":
+			cost.add("count", big.NewRat(1, 1))
+		case "spend":
+			for unit, amount := range p.op.spends() {
+				cost.add(unit, amount)
+			}
+		case "sum":
+			c.tokens(l, p, cost)
+		}
+	}
+}
+
+func (c ctx) tokens(l *mRule, p nPart, cost *naiveCost) {
+	root, ok := parseJSON(p.op.fields["json"].(string))
+	if !ok {
+		cost.unclear = true
+		return
+	}
+	list, ok := root.([]any)
+	if !ok {
+		list = []any{root}
+	}
+	for _, item := range list {
+		if l.where != nil && c.test(l.where, "inside", item) == tNo {
+			continue
+		}
+		members, _ := item.(map[string]any)
+		var n *big.Rat
+		switch v := members["n"].(type) {
+		case string:
+			n, _ = numberOf(v)
+		case json.Number:
+			n, _ = numberOf(v.String())
+		}
+		if n == nil || n.Sign() < 0 || strings.HasPrefix(n.String(), "-") {
+			cost.unclear = true
+			continue
+		}
+		cost.add("sum", n)
+	}
+}
+
+func (c ctx) room(l *mRule, cost *naiveCost) bool {
+	if cost.unclear {
+		return false
+	}
+	for unit, amount := range cost.units {
+		if amount.Sign() == 0 {
+			continue
+		}
+		named := false
+		for _, q := range l.quotas {
+			most, symbol, _ := strings.Cut(q.most, " ")
+			if symbol == "" {
+				symbol = l.measure
+			}
+			if symbol != unit {
+				continue
+			}
+			named = true
+			limit, _ := numberOf(most)
+			total := new(big.Rat).Set(amount)
+			if q.window != "request" {
+				total.Add(total, c.used(l.name, unit, cost.dims, q.window))
+			}
+			if total.Cmp(limit) > 0 {
+				return false
+			}
+		}
+		if !named {
+			return false
+		}
+	}
+	return true
+}
+
+func (c ctx) used(limit, unit string, dims map[string]string, window string) *big.Rat {
+	sum := new(big.Rat)
+	span := map[string]time.Duration{"10s": 10 * time.Second, "1m": time.Minute, "30d": 30 * 24 * time.Hour}[window]
+	for _, h := range c.history {
+		if h.limit != limit || h.unit != unit || !h.at.After(c.now.Add(-span)) {
+			continue
+		}
+		same := true
+		for name, text := range dims {
+			same = same && h.dims[name] == text
+		}
+		if same {
+			sum.Add(sum, h.amount)
+		}
+	}
+	return sum
+}

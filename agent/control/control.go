@@ -24,6 +24,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 // MaxFrame is the largest call or answer, in bytes. A bulk import of keys is the largest that is
@@ -33,6 +34,10 @@ const MaxFrame = 16 << 20
 // callTimeout bounds the reading of a call: a caller that connects and says nothing must not hold
 // a connection for ever. Handlers have their own deadlines.
 const callTimeout = 10 * time.Second
+
+// spans makes lengths of time whole nanoseconds on both sides: the JSON package has no form of its
+// own for them.
+var spans = jsonv1.FormatDurationAsNano(true)
 
 // ErrNoAgent means that nobody listens at the socket: no agent runs with this home folder.
 var ErrNoAgent = errors.New("no agent is running")
@@ -53,7 +58,7 @@ func Decode(params []byte, into any) error {
 	if len(params) == 0 || string(params) == "null" {
 		return nil
 	}
-	if err := json.Unmarshal(params, into, json.RejectUnknownMembers(true)); err != nil {
+	if err := json.Unmarshal(params, into, json.RejectUnknownMembers(true), spans); err != nil {
 		return fmt.Errorf("parameters: %v", err)
 	}
 	return nil
@@ -152,7 +157,7 @@ func (s *Server) answer(ctx context.Context, c call) answer {
 	if err != nil {
 		return answer{Error: err.Error()}
 	}
-	text, err := json.Marshal(result)
+	text, err := json.Marshal(result, spans)
 	if err != nil {
 		return answer{Error: "the answer cannot be written as JSON"}
 	}
@@ -195,7 +200,7 @@ func Call(ctx context.Context, path, method string, params, result any) error {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
 	defer stop()
-	text, err := json.Marshal(params)
+	text, err := json.Marshal(params, spans)
 	if err != nil {
 		return fmt.Errorf("control call %s: %v", method, err)
 	}
@@ -213,7 +218,7 @@ func Call(ctx context.Context, path, method string, params, result any) error {
 	if result == nil {
 		return nil
 	}
-	if err := json.Unmarshal(a.Result, result); err != nil {
+	if err := json.Unmarshal(a.Result, result, spans); err != nil {
 		return fmt.Errorf("control call %s: unexpected answer: %v", method, err)
 	}
 	return nil

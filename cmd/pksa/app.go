@@ -73,7 +73,7 @@ func (c *command) secretFrom(ctx context.Context, from, label string) (string, e
 	if err != nil {
 		return "", errUsage{err}
 	}
-	secret, err := source.Read(ctx, label, c.prompt)
+	secret, err := c.readSecret(ctx, source, label)
 	if err != nil {
 		return "", err
 	}

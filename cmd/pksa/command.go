@@ -55,8 +55,8 @@ var errSilent = errors.New("reported")
 // run is the whole program: it gives the exit status.
 func run(ctx context.Context, args []string, s streams) int {
 	c := &command{streams: s}
-	c.asJSON = slices.Contains(args, "--json") // known before a flag that is wrong is met
 	root := c.root()
+	c.asJSON = slices.Contains(args, "--json") // known before a flag that is wrong is met
 	root.SetArgs(args)
 	root.SetIn(s.in)
 	root.SetOut(s.out)

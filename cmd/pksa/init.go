@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -59,32 +60,44 @@ func (c *command) init(ctx context.Context, unlock string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(home, 0o700); err != nil {
-		return err
-	}
 	values := map[string]string{}
 	if unlock != "" {
-		values["unlock"] = unlock
+		values["unlock"] = quoted(unlock)
 	}
+	_, fresh := os.Stat(home)
 	var made []string
-	configPath := filepath.Join(home, "config.yaml")
-	if err := c.writeNew(configPath, config.Template(values), &made); err != nil {
-		return err
-	}
-	cfg, err := c.settings()
+	cfg, err := c.makeHome(ctx, home, values, &made)
 	if err != nil {
-		return err
-	}
-	if err := c.writeNew(cfg.Policy, starterPolicy, &made); err != nil {
-		return err
-	}
-	if err := c.initKeys(ctx, cfg, &made); err != nil {
+		for _, path := range made {
+			os.Remove(path)
+		}
+		if fresh != nil {
+			os.Remove(home) // empty again
+		}
 		return err
 	}
 	if made == nil {
 		made = []string{} // a list in JSON, too
 	}
 	return c.print(map[string]any{"home": home, "made": made}, func(w io.Writer) { c.sayNext(w, cfg, made) })
+}
+
+// makeHome makes what is missing, and says what that was, also with an error.
+func (c *command) makeHome(ctx context.Context, home string, values map[string]string, made *[]string) (*config.Config, error) {
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return nil, err
+	}
+	if err := c.writeNew(filepath.Join(home, "config.yaml"), config.Template(values), made); err != nil {
+		return nil, err
+	}
+	cfg, err := c.settings()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.writeNew(cfg.Policy, starterPolicy, made); err != nil {
+		return nil, err
+	}
+	return cfg, c.initKeys(ctx, cfg, made)
 }
 
 // writeNew writes a file that is not there yet.
@@ -214,14 +227,14 @@ Next:
 	}
 }
 
-// unlockName is the source as people know it. A command's arguments may hold what is nobody's business.
+// unlockName is the source as people know it. A command's arguments are nobody's business.
 func unlockName(unlock string) string {
-	source, err := keystore.ParseSource(unlock)
+	kind, rest, _ := strings.Cut(unlock, ":")
 	switch {
-	case err != nil:
-		return "unlock"
-	case source.String() == "prompt":
+	case kind == "prompt":
 		return "the passphrase"
+	case kind == "command":
+		return kind + ":" + strings.Fields(rest)[0]
 	}
-	return source.Redacted()
+	return unlock
 }

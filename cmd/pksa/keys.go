@@ -138,7 +138,7 @@ func (c *command) readKeys(ctx context.Context, args []string, f importFlags) (*
 	if f.password {
 		label = fmt.Sprintf("master password of %s", account)
 	}
-	secret, err := source.Read(ctx, label, c.prompt)
+	secret, err := c.readSecret(ctx, source, label)
 	if err != nil {
 		return nil, err
 	}

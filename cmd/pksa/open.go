@@ -19,11 +19,25 @@ func (c *command) unlockSecret(ctx context.Context, cfg *config.Config) (keystor
 	if err != nil {
 		return keystore.Secret{}, fmt.Errorf("setting unlock: %w", err)
 	}
-	secret, err := source.Read(ctx, "passphrase of the keystore", c.prompt)
+	secret, err := c.readSecret(ctx, source, "passphrase of the keystore")
 	if errors.Is(err, fs.ErrNotExist) {
 		return secret, hint(err, "`pksa init` makes the keystore and what unlocks it")
 	}
-	return secret, err
+	return secret, permissionHint(err)
+}
+
+// permissionHint says the command that sets a file right.
+func permissionHint(err error) error {
+	var loose *keystore.PermissionError
+	if errors.As(err, &loose) && loose.Want != 0 {
+		return hint(err, "chmod %o %s", loose.Want, loose.Path)
+	}
+	return err
+}
+
+// readSecret reads a source; if that is a person at the terminal, by the label.
+func (c *command) readSecret(ctx context.Context, source keystore.Source, label string) (keystore.Secret, error) {
+	return source.Read(ctx, func(string) ([]byte, error) { return c.prompt(label) })
 }
 
 // openKeys opens the keystore of the home folder.
@@ -43,10 +57,15 @@ func (c *command) openKeys(ctx context.Context, cfg *config.Config) (*keystore.S
 
 func openStore(cfg *config.Config, unlock keystore.Unlock) (*keystore.Store, error) {
 	store, err := keystore.Open(cfg.Keystore, unlock)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, hint(err, "`pksa init` makes one")
+	case errors.Is(err, keystore.ErrWrongPassphrase), errors.Is(err, keystore.ErrWrongIdentity), errors.Is(err, keystore.ErrWrongLock):
+		return nil, hint(err, "what opens it is taken from %s, as the setting unlock or PKSA_UNLOCK says", unlockName(cfg.Unlock))
+	case errors.Is(err, keystore.ErrDamaged):
+		return nil, hint(err, "put a copy of %s back; the file was not touched", cfg.Keystore)
 	}
-	return store, err
+	return store, permissionHint(err)
 }
 
 // ledgerOptions are those of this home folder's ledger.

@@ -1,0 +1,285 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"pksa/agent"
+	"pksa/agent/client"
+	"pksa/agent/control"
+	"pksa/agent/relay"
+	"pksa/agent/relay/relaytest"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// Scripts run the program as `exec pksa …`, as a process of its own.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"pksa": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PKSA_HOME", filepath.Join(e.WorkDir, "home"))
+			e.Values["pairing"] = make(chan error, 1)
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"wif":     scriptWIF,
+			"old":     scriptOld,
+			"mask":    scriptMask,
+			"capture": scriptCapture,
+			"mode":    scriptMode,
+			"flip":    scriptFlip,
+			"chain":   scriptChain,
+			"relay":   scriptRelay,
+			"await":   scriptAwait,
+			"app":     scriptApp,
+			"json":    scriptJSON,
+		},
+	})
+}
+
+// testKey is the key of an account that exists on the script's chain only.
+func testKey(account, role string) *hive.PrivateKey {
+	r, err := hive.ParseRole(role)
+	if err != nil {
+		panic(err)
+	}
+	return demoKey(hive.AccountName(account), r)
+}
+
+// scriptWIF writes a private key: wif ACCOUNT ROLE FILE.
+func scriptWIF(ts *testscript.TestScript, _ bool, args []string) {
+	write(ts, args[2], testKey(args[0], args[1]).WIF()+"\n")
+}
+
+func write(ts *testscript.TestScript, name, text string) {
+	ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
+}
+
+// scriptOld fills a template of the old wallet's files: KEY(account,role), and MS(hours) for instants.
+func scriptOld(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile(args[0])
+	text = regexp.MustCompile(`KEY\((\w+),(\w+)\)`).ReplaceAllStringFunc(text, func(s string) string {
+		m := strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune("(,)", r) })
+		return testKey(m[1], m[2]).WIF()
+	})
+	text = regexp.MustCompile(`MS\(-?\d+\)`).ReplaceAllStringFunc(text, func(s string) string {
+		hours, _ := strconv.Atoi(s[3 : len(s)-1])
+		return fmt.Sprint(time.Now().Add(time.Duration(hours) * time.Hour).UnixMilli())
+	})
+	write(ts, args[1], text)
+}
+
+// masks are what differs from run to run.
+var masks = []struct{ find, put string }{
+	{`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z`, "INSTANT"},
+	{`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`, "UUID"},
+	{`\b[A-Z2-7]{52}\b`, "SECRET"},
+	{`\b[0-9a-f]{64}\b`, "SHA256"},
+	{`sha256 [0-9a-f]{16}`, "sha256 HASH"},
+	{`\b[0-9a-f]{40}\b`, "TRANSACTION"},
+	{`\b(1f|20)[0-9a-f]{22}…`, "SIGNATURE…"},
+	{`\b(1f|20)[0-9a-f]{128}\b`, "SIGNATURE"},
+	{`127\.0\.0\.1:\d+`, "127.0.0.1:PORT"},
+	{`go1\.[0-9.]+`, "GO"},
+	{`pksa (devel|v[^ ]+)( [0-9a-f]{40})? \(`, "pksa VERSION ("},
+	{`head block \d+`, "head block NUMBER"},
+	{`"ms":\d+`, `"ms":MS`},
+}
+
+// scriptMask writes the last output without what differs from run to run: mask stdout|stderr|FILE OUT.
+func scriptMask(ts *testscript.TestScript, _ bool, args []string) {
+	text := strings.ReplaceAll(ts.ReadFile(args[0]), ts.Getenv("WORK"), "$WORK")
+	for _, m := range masks {
+		text = regexp.MustCompile(m.find).ReplaceAllString(text, m.put)
+	}
+	write(ts, args[1], text)
+}
+
+// scriptCapture keeps a group of a pattern found in the last output: capture NAME PATTERN.
+func scriptCapture(ts *testscript.TestScript, _ bool, args []string) {
+	m := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if m == nil {
+		ts.Fatalf("stdout has no %s", args[1])
+	}
+	ts.Setenv(args[0], m[len(m)-1])
+}
+
+// scriptMode compares permissions: mode 0600 FILE...
+func scriptMode(ts *testscript.TestScript, _ bool, args []string) {
+	for _, file := range args[1:] {
+		info, err := os.Stat(ts.MkAbs(file))
+		ts.Check(err)
+		if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[0] {
+			ts.Fatalf("%s has mode %s", file, got)
+		}
+	}
+}
+
+// scriptFlip changes one byte in the middle of a file.
+func scriptFlip(ts *testscript.TestScript, _ bool, args []string) {
+	text := []byte(ts.ReadFile(args[0]))
+	text[len(text)/2] ^= 1
+	write(ts, args[0], string(text))
+}
+
+// scriptChain starts a fake chain with alice and bob and sets NODE: chain.
+func scriptChain(ts *testscript.TestScript, _ bool, _ []string) {
+	chain, err := startDemoChain()
+	ts.Check(err)
+	ts.Defer(chain.close)
+	ts.Setenv("NODE", chain.url)
+}
+
+// scriptRelay starts a relay for alice and bob and sets RELAY.
+func scriptRelay(ts *testscript.TestScript, _ bool, _ []string) {
+	keys := map[hive.AccountName][]hive.PublicKey{}
+	for _, account := range []string{"alice", "bob"} {
+		for _, role := range []string{"posting", "active", "memo"} {
+			keys[hive.AccountName(account)] = append(keys[hive.AccountName(account)], testKey(account, role).Public())
+		}
+	}
+	server, err := relaytest.Start(relaytest.Options{Loopback: true, Relay: relay.Config{
+		Server: "127.0.0.1", Keys: relay.FixedKeys(keys), Logger: slog.New(slog.DiscardHandler)}})
+	ts.Check(err)
+	ts.Defer(server.Close)
+	ts.Setenv("RELAY", server.URL)
+}
+
+// awaitTimeout bounds what a script waits for another process.
+const awaitTimeout = 15 * time.Second
+
+// scriptAwait waits until the agent serves so many registered accounts: await N.
+func scriptAwait(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	socket := filepath.Join(ts.Getenv("PKSA_HOME"), "control.sock")
+	ctx, cancel := context.WithTimeout(context.Background(), awaitTimeout)
+	defer cancel()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		var s agent.Status
+		err := control.Call(ctx, socket, agent.MethodStatus, agent.Nothing{}, &s)
+		if err == nil && len(s.NotReady) == 0 && len(s.Links) == 1 && s.Links[0].Registered == want {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("the agent does not serve: %v, %+v", err, s)
+		case <-ticker.C:
+		}
+	}
+}
+
+// scriptApp plays an application at RELAY:
+//
+//	app login SECRET           keeps the session in the file session
+//	app use AUTH_KEY           the same with a key that was made by hand
+//	app challenge|vote|transfer
+//	app pair FILE              writes the link into FILE, and waits in the background
+//	app paired                 waits for that
+//
+// With !, the last argument is a part of the error that is wanted.
+func scriptApp(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), awaitTimeout)
+	defer cancel()
+	app, err := client.Dial(ctx, client.Options{
+		Relay: ts.Getenv("RELAY"), App: protocol.AppInfo{Name: "script"}, Logger: slog.New(slog.DiscardHandler)})
+	ts.Check(err)
+	ts.Defer(func() { app.Close() })
+	err = playApp(ctx, ts, app, args)
+	switch {
+	case neg && err == nil:
+		ts.Fatalf("the wallet agreed")
+	case neg && !strings.Contains(err.Error(), args[len(args)-1]):
+		ts.Fatalf("got %v", err)
+	case !neg:
+		ts.Check(err)
+	}
+}
+
+func playApp(ctx context.Context, ts *testscript.TestScript, app *client.Client, args []string) error {
+	if args[0] == "login" {
+		grant, err := app.Authenticate(ctx, client.Auth{Account: "alice", Secret: args[1]})
+		if err != nil {
+			return err
+		}
+		return keepSession(ts, grant.Session)
+	}
+	paired := ts.Value("pairing").(chan error)
+	switch args[0] {
+	case "use":
+		return keepSession(ts, client.NewSession("alice", args[1]))
+	case "pair":
+		pairing, err := app.Pair(ctx, client.Auth{Account: "alice"})
+		if err == nil {
+			write(ts, args[1], pairing.Link()+"\n")
+			go func() { paired <- keepPaired(ts, pairing) }()
+		}
+		return err
+	case "paired":
+		return <-paired
+	}
+	session, err := client.LoadSession([]byte(ts.ReadFile("session")))
+	ts.Check(err)
+	defer keepSession(ts, session)
+	switch args[0] {
+	case "challenge":
+		_, err = app.Challenge(ctx, session, client.Challenge{Role: hive.Posting, Text: "login as alice"})
+	case "vote":
+		_, err = app.Sign(ctx, session, client.SignRequest{Role: hive.Posting, Operations: []client.Operation{{
+			Name: "vote", Fields: map[string]any{"voter": "alice", "author": "bob", "permlink": "a-post", "weight": 10000}}}})
+	case "transfer":
+		_, err = app.Sign(ctx, session, client.SignRequest{Role: hive.Active, Operations: []client.Operation{{
+			Name: "transfer", Fields: map[string]any{"from": "alice", "to": "bob", "amount": "1.000 HIVE", "memo": ""}}}})
+	default:
+		ts.Fatalf("app %s?", args[0])
+	}
+	return err
+}
+
+func keepPaired(ts *testscript.TestScript, p *client.Pairing) error {
+	ctx, cancel := context.WithTimeout(context.Background(), awaitTimeout)
+	defer cancel()
+	grant, err := p.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	return keepSession(ts, grant.Session)
+}
+
+// keepSession keeps the nonces, which must grow.
+func keepSession(ts *testscript.TestScript, s *client.Session) error {
+	text, err := s.Save()
+	if err == nil {
+		write(ts, "session", string(text))
+	}
+	return err
+}
+
+// scriptJSON checks that the last output is JSON and nothing else: json stdout|stderr.
+func scriptJSON(ts *testscript.TestScript, _ bool, args []string) {
+	var v any
+	if text := ts.ReadFile(args[0]); json.Unmarshal([]byte(text), &v) != nil {
+		ts.Fatalf("%s is not one JSON value:\n%s", args[0], text)
+	}
+}

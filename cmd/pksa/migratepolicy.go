@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"pksa/protocol/hive"
+)
+
+// oldSlot is the app slot that what hive-auth-pksa knew comes to: it had one secret for all.
+const oldSlot = "default"
+
+// policyText says in our language what the switches said: the same or less, never more.
+func (w *oldWallet) policyText(held []hive.Role, accounts []string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# Made by "pksa migrate" from the switches of hive-auth-pksa: for each it says what it was and what
+# it became. Where the two cannot be the same, this file allows less. What no rule allows is denied.
+# Check changes with "pksa policy check".
+version: 1
+
+%s
+allow:
+`, w.otherwiseText())
+	who := "    apps: [" + oldSlot + "]\n"
+	if len(accounts) > 0 {
+		who += "    accounts: [" + strings.Join(accounts, ", ") + "]    # those of storage.json; without this line: all\n"
+	}
+	b.WriteString(w.sessionsText(who))
+	b.WriteString(`  # hive-auth-pksa approved whatever a session asked to sign with the posting key. Unlike there, an
+  # operation in the name of another account is not covered; "on_behalf_of" would allow it.
+  - name: posting
+    request: sign
+` + who + `    operations:
+      - posting            # votes, posts, claiming rewards
+      - comment_options    # beneficiaries too
+      # Games and side chains move value by custom_json. Name the ids that your applications
+      # need, as in "custom_json: {id: follow}", or take the line away.
+      - custom_json
+
+`)
+	if len(held) > 0 {
+		b.WriteString(challengesText(who, held))
+	}
+	fmt.Fprintf(&b, `deny:
+  # hive-auth-pksa never signed a transaction with the active key. Take this rule away before you
+  # allow one that does.
+  - name: active key
+    request: sign
+    key: active
+    answer: %s    # sign_req_reject was %t
+`, answerWord(w.rejectSign), w.rejectSign)
+	return b.String()
+}
+
+func answerWord(reject bool) string {
+	if reject {
+		return "reject"
+	}
+	return "ignore"
+}
+
+// otherwiseText is silent unless all three switches asked for a no: a no settles a request for
+// every wallet of the account.
+func (w *oldWallet) otherwiseText() string {
+	text := fmt.Sprintf("# auth_req_reject was %t, sign_req_reject %t, challenge_req_reject %t: true says no to the application,\n"+
+		"# false stays silent, so that another wallet of the account may answer.\n", w.rejectAuth, w.rejectSign, w.rejectChallenge)
+	if w.rejectAuth && w.rejectSign && w.rejectChallenge {
+		return text + "otherwise: reject\n"
+	}
+	return text + "otherwise: ignore\n"
+}
+
+func (w *oldWallet) sessionsText(who string) string {
+	if w.approveAuth {
+		return fmt.Sprintf(`  # auth_req_approve was true: whoever has the secret opens sessions. hive-auth-pksa advised that only
+  # while setting up; take this rule away when your applications have their sessions.
+  - name: sessions
+    request: auth
+%s    session: %s    # auth_timeout_days was %v
+
+`, who, spanOfDays(w.days), w.days)
+	}
+	return `  # auth_req_approve was false: no new sessions, so there is no rule for "request: auth". Sessions that
+  # came along go on, and may log in again.
+
+`
+}
+
+func challengesText(who string, held []hive.Role) string {
+	var keys []string
+	memo := ""
+	for _, role := range held {
+		keys = append(keys, role.String())
+		if role == hive.Memo {
+			memo = `  # It decrypted any memo for any session.
+  - name: memos
+    request: decrypt
+` + who + "\n"
+		}
+	}
+	return fmt.Sprintf(`  # It signed any text of a session with any key. Texts that could be a transaction are refused now,
+  # whatever a rule says. Say which texts your applications sign, and take away keys that they do
+  # not ask for: a signed text can be a login elsewhere.
+  - name: challenges
+    request: challenge
+%s    key: [%s]
+    text: {regexp: '.+'}
+
+%s`, who, strings.Join(keys, ", "), memo)
+}
+
+// spanOfDays writes a length of time as policies have it.
+func spanOfDays(days float64) string {
+	if days == math.Trunc(days) {
+		return fmt.Sprintf("%.0fd", days)
+	}
+	return fmt.Sprintf("%dh", int(days*24))
+}

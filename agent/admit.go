@@ -83,9 +83,11 @@ func (a *Agent) admit(ctx context.Context, r *run, p *proposal) (granted, bool) 
 		g.session = j.session
 	}
 	if result.Verdict == ledger.Admitted {
+		crashpoint("admitted")
 		a.log.Info("request admitted", append(r.attrs(), "number", g.number, "rules", ruleNames(j.decision.Rules))...)
 		return g, true
 	}
+	crashpoint("denied")
 	a.refuse(ctx, r, g, j)
 	return granted{}, false
 }

@@ -124,10 +124,13 @@ func (a *Agent) settle(ctx context.Context, r *run, number uint64, s ledger.Sett
 		frame, _ = encode(m)
 	}
 	s.Answer = frame
+	crashpoint("settling")
 	if err := a.ledger.Settle(number, s); err != nil {
 		a.log.Error("outcome not recorded", append(r.attrs(), "number", number, "err", err)...)
 	}
+	crashpoint("settled")
 	a.send(ctx, r.delivered, m)
+	crashpoint("sent")
 }
 
 // reject answers a request that opened but never came to a decision: damaged, or no payload of its kind.

@@ -68,6 +68,7 @@ func (a *Agent) prove(account hive.AccountName, role hive.Role, text string, dec
 		return answer, "decrypted", err
 	}
 	signature, err := key.SignCanonical(hive.HashText(text))
+	crashpoint("proved")
 	answer.Challenge = signature.String()
 	return answer, "signed", err
 }

@@ -95,6 +95,7 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) 
 	defer cancel()
 	head, err := a.node.Head(waiting)
 	if err != nil {
+		head = node.Head{Time: hive.TimeOf(time.Now()), At: time.Now()} // for the form only: it is never signed
 		p.obstacle = &obstacle{text: protocol.TextBroadcastFailed, outcome: "no node", reason: err.Error()}
 	} else if skew := time.Until(head.ChainTime(time.Now())); skew.Abs() > maxSkew {
 		p.refusal = &refusal{code: policy.CodeClock, reason: fmt.Sprintf("our clock is %s away from the chain's", skew.Abs().Round(time.Second))}
@@ -165,6 +166,7 @@ func (a *Agent) carryOut(ctx context.Context, r *run, g granted, tx *transaction
 		a.finish(ctx, r, g, ending{outcome: "not signed", reason: err.Error(), message: r.failure(protocol.TextInternal), failed: true})
 		return
 	}
+	crashpoint("signed")
 	text, err := a.network.AppendJSON(nil, signed)
 	switch {
 	case err != nil:
@@ -199,7 +201,9 @@ func (a *Agent) broadcast(ctx context.Context, r *run, g granted, tx node.Transa
 	done := make(chan node.Outcome, 1)
 	a.start(func(context.Context) {
 		defer cancel()
-		done <- a.node.Broadcast(effort, tx)
+		outcome := a.node.Broadcast(effort, tx)
+		crashpoint("broadcast")
+		done <- outcome
 	})
 	timer := time.NewTimer(time.Until(r.expires().Add(-answerMargin)))
 	defer timer.Stop()

@@ -45,6 +45,7 @@ func (a *Agent) inherited(key ledger.RequestKey) bool {
 func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished) {
 	id := hive.TxID(u.TxID)
 	o := a.node.Resolve(ctx, id, hive.TimeOf(u.TxExpires))
+	crashpoint("resolved")
 	record := outcomeRecord(o.State.String(), o.Reason, id, o.Node)
 	a.log.Info("unfinished transaction looked up", "number", u.Number, "tx", id.String(), "outcome", o.State.String())
 	switch o.State {

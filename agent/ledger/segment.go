@@ -33,6 +33,7 @@ func (l *Ledger) rotate() {
 			l.o.Logger.Error("audit segment was not written", "segment", index, "err", err)
 			return
 		}
+		crashpoint("segment written")
 		drop := &op{apply: func(b *batch) error { b.dropSegment(index); return nil }}
 		l.commit([]*op{drop})
 		if l.oldest == index {
@@ -115,9 +116,11 @@ func replaceFile(path string, content []byte) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
+	crashpoint("file written")
 	if err := os.Rename(temp, path); err != nil {
 		return err
 	}
+	crashpoint("file in place")
 	return syncFolder(filepath.Dir(path))
 }
 

@@ -1,0 +1,7 @@
+//go:build crashpoints
+
+package agent
+
+import "pksa/agent/ledger"
+
+func crashpoint(name string) { ledger.Crashpoint(name) }

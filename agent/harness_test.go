@@ -198,13 +198,18 @@ func (w *world) start() {
 // eventually waits in virtual time for something to become true.
 func (w *world) eventually(what string, f func() bool) {
 	w.t.Helper()
-	for range 600 {
+	w.eventuallyWithin(time.Minute, what, f)
+}
+
+func (w *world) eventuallyWithin(patience time.Duration, what string, f func() bool) {
+	w.t.Helper()
+	for range patience / (100 * time.Millisecond) {
 		if synctest.Wait(); f() {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	w.t.Fatalf("%s did not come within a minute", what)
+	w.t.Fatalf("%s did not come within %s", what, patience)
 }
 
 // end stops the agent and waits for it.

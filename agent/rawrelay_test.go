@@ -45,17 +45,24 @@ func (p *puppet) say(frame []byte) {
 
 // ask delivers a request and returns what the agent answers to it within some seconds, or nil.
 func (p *puppet) ask(request map[string]any) protocol.Message {
+	return p.askFor(request, 20*time.Second)
+}
+
+// askFor is ask with another patience.
+func (p *puppet) askFor(request map[string]any, patience time.Duration) protocol.Message {
 	frame, err := json.Marshal(request)
 	if err != nil {
 		panic(err)
 	}
-	return p.askFrame(frame)
+	return p.askFrameFor(frame, patience)
 }
 
-func (p *puppet) askFrame(frame []byte) protocol.Message {
+func (p *puppet) askFrame(frame []byte) protocol.Message { return p.askFrameFor(frame, 20*time.Second) }
+
+func (p *puppet) askFrameFor(frame []byte, patience time.Duration) protocol.Message {
 	before := p.count()
 	p.say(frame)
-	for range 200 {
+	for range patience / (100 * time.Millisecond) {
 		if synctest.Wait(); p.count() > before {
 			break
 		}

@@ -1,0 +1,135 @@
+package agent_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pksa/agent/relay/relaytest"
+	"pksa/protocol"
+)
+
+// What we answer must be what hive-auth-wrapper reacts to as it should. For each of our answers the
+// vectors have one of the same command and form with the reaction: ours must have its members, and
+// open (or not) as it does.
+func TestAnswersHaveTheFormThatClientsReactTo(t *testing.T) {
+	var v struct {
+		AuthKey string `json:"auth_key"`
+		UUID    string `json:"request_uuid"`
+		Vectors []struct {
+			Name    string
+			Sends   []map[string]any `json:"relay_sends"`
+			Outcome struct{ State string }
+		}
+	}
+	readVectors(t, "wrapper_reactions.json", &v)
+	reaction := func(name string) (map[string]any, string) {
+		for _, one := range v.Vectors {
+			if one.Name == name {
+				return one.Sends[len(one.Sends)-1], one.Outcome.State
+			}
+		}
+		t.Fatalf("no vector %q", name)
+		return nil, ""
+	}
+	const refuseAll = "version: 1\ndeny: [{name: all}]\n"
+	nonce := func() int64 { return time.Now().UnixMilli() }
+	cases := []struct {
+		vector, state, policy string
+		cmd                   string
+		payload               func() string
+		sealed                string // the member that opens with the auth_key; empty if none does
+	}{
+		{"auth_ack-good", "resolved", "", "auth_req", func() string { return `{"app":{"name":"x"},"challenge":{"key_type":"posting","challenge":"c"}}` }, "data"},
+		{"auth_nack-good", "rejected", refuseAll, "auth_req", func() string { return `{"app":{"name":"x"}}` }, "data"},
+		{"auth_err-plain", "rejected", "", "auth_req", func() string { return `{}` }, ""},
+		{"sign_ack-good", "resolved", "", "sign_req", func() string { return votePayload("p", nonce()) }, ""},
+		{"sign_nack-data-is-not-checked", "rejected", refuseAll, "sign_req", func() string { return votePayload("p", nonce()) }, "data"},
+		{"sign_err-encrypted", "rejected", "", "sign_req", func() string { return `{}` }, "error"},
+		{"challenge_ack-good", "resolved", "", "challenge_req", func() string { return fmt.Sprintf(`{"key_type":"posting","challenge":"c","nonce":%d}`, nonce()) }, "data"},
+		{"challenge_nack-data-is-not-checked", "rejected", refuseAll, "challenge_req", func() string { return fmt.Sprintf(`{"key_type":"posting","challenge":"c","nonce":%d}`, nonce()) }, "data"},
+		{"challenge_err-encrypted", "rejected", "", "challenge_req", func() string { return `{}` }, "error"},
+	}
+	for _, c := range cases {
+		t.Run(c.vector, func(t *testing.T) {
+			want, state := reaction(c.vector)
+			if state != c.state {
+				t.Fatalf("the vector ends %s", state)
+			}
+			puppets(t, c.policy, func(t *testing.T, w *world, p *puppet) {
+				m := p.ask(request(c.cmd, v.UUID, authKey, c.payload()))
+				frame, err := protocol.Encode(m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got map[string]any
+				if err := json.Unmarshal(frame, &got); err != nil {
+					t.Fatal(err)
+				}
+				checkForm(t, got, want)
+				if c.sealed != "" {
+					if _, err := relaytest.Open(authKey, got[c.sealed].(string)); err != nil {
+						t.Errorf("%s does not open: %v", c.sealed, err)
+					}
+				}
+				if got["pok"] == "" || got["pok"] == nil {
+					t.Error("no proof of key for the relay")
+				}
+			})
+		})
+	}
+}
+
+// checkForm compares the members of an answer with those of the vector: ours may have more.
+func checkForm(t *testing.T, got, want map[string]any) {
+	t.Helper()
+	for name, value := range want {
+		ours, ok := got[name]
+		if !ok {
+			t.Errorf("%s is missing", name)
+		} else if fmt.Sprintf("%T", ours) != fmt.Sprintf("%T", value) {
+			t.Errorf("%s is a %T, the client takes a %T", name, ours, value)
+		}
+	}
+	if got["cmd"] != want["cmd"] || got["uuid"] != want["uuid"] {
+		t.Errorf("%v %v", got["cmd"], got["uuid"])
+	}
+}
+
+// Every message that a relay sends a wallet is taken: requests are answered, the rest disturbs nothing.
+func TestMessageVectors(t *testing.T) {
+	var v struct {
+		AuthKey string `json:"auth_key"`
+		NowMS   int64  `json:"now_ms"`
+		Vectors []struct {
+			Name, Direction string
+			Message         json.RawMessage
+		}
+	}
+	readVectors(t, "messages.json", &v)
+	answered := []string{"auth_req-service-mode", "auth_req-v1-to-pksa", "auth_req-v0-to-pksa", "sign_req-v1", "sign_req-v0", "challenge_req", "challenge_req-wrapper-no-nonce", "challenge_req-decrypt"}
+	seen := 0
+	for _, one := range v.Vectors {
+		if one.Direction != "relay>pksa" && one.Direction != "relay>any" || one.Name == "connected-v1" || one.Name == "connected-v0" || one.Name == "key_ack" {
+			continue
+		}
+		seen++
+		t.Run(one.Name, func(t *testing.T) {
+			q := requestVectors{AuthKey: v.AuthKey, NowMS: v.NowMS}
+			atVectorTime(t, &q, 0, false, func(t *testing.T, w *world, p *puppet) {
+				got := answerKind(p.askFrame(one.Message))
+				if want := slices.Contains(answered, one.Name); want != (got == "ack") {
+					t.Errorf("answered with %s", got)
+				}
+				if got := answerKind(p.ask(request("sign_req", uuid(99), v.AuthKey, votePayload("after", nowNonce()+1000)))); got != "ack" {
+					t.Errorf("a good request after it: %s", got)
+				}
+			})
+		})
+	}
+	if seen < 9 {
+		t.Errorf("%d messages tried", seen)
+	}
+}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -24,6 +25,21 @@ func (v Verdict) String() string {
 		return "allow"
 	}
 	return "deny"
+}
+
+// MarshalText writes the word that String returns.
+func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText reads it back. Anything else is an error, and denies.
+func (v *Verdict) UnmarshalText(text []byte) error {
+	for _, known := range []Verdict{Deny, Ask, Allow} {
+		if string(text) == known.String() {
+			*v = known
+			return nil
+		}
+	}
+	*v = Deny
+	return fmt.Errorf("%s is no verdict", quote(string(text)))
 }
 
 // Code is the stable name of a refusal, for logs, metrics and audit.
@@ -51,52 +67,56 @@ const (
 
 // RuleRef names a rule or limit of the file.
 type RuleRef struct {
-	Name string
-	Line int
+	Name string `json:"name"`
+	Line int    `json:"line"`
 }
 
 // Charge is what an admitted request takes from one counter. All are texts, to
 // be stored as they are: the limit's name, which of its counters ("" if it has
 // one), the unit ("requests", "count", "sum", or an asset) and an exact number.
 type Charge struct {
-	Limit, Split, Unit, Amount string
+	Limit  string `json:"limit"`
+	Split  string `json:"split,omitempty"`
+	Unit   string `json:"unit"`
+	Amount string `json:"amount"`
 }
 
 // LimitState is what a limit said of a request: how much its counter held
 // before, what the request costs, and how much there may be.
 type LimitState struct {
-	Limit    RuleRef
-	Split    string
-	Unit     string
-	Window   time.Duration // 0: the request alone
-	Used     string        // before; empty for a window of one request
-	Cost     string        // "unclear" if it cannot be told
-	Most     string
-	Room     bool
-	Ask      bool // without room a person is asked
-	Observed bool // not in force
+	Limit    RuleRef       `json:"limit"`
+	Split    string        `json:"split,omitempty"`
+	Unit     string        `json:"unit"`
+	Window   time.Duration `json:"window,omitempty"` // 0: the request alone
+	Used     string        `json:"used,omitempty"`   // before; empty for a window of one request
+	Cost     string        `json:"cost"`             // "unclear" if it cannot be told
+	Most     string        `json:"most"`
+	Room     bool          `json:"room"`
+	Ask      bool          `json:"ask,omitempty"`      // without room a person is asked
+	Observed bool          `json:"observed,omitempty"` // not in force
 }
 
-// A Decision is what a policy says of a request. The zero value denies.
+// A Decision is what a policy says of a request. The zero value denies. As
+// JSON it is fit for an audit trail; spans are nanoseconds there.
 type Decision struct {
-	Verdict Verdict
-	Silent  bool   // denied without an answer, so that another wallet may give one
-	Code    Code   // empty unless denied
-	Reason  string // empty when allowed: what was missing, or who has a person asked
+	Verdict Verdict `json:"verdict"`
+	Silent  bool    `json:"silent,omitempty"` // denied without an answer, so that another wallet may give one
+	Code    Code    `json:"code,omitempty"`   // empty unless denied
+	Reason  string  `json:"reason,omitempty"` // empty when allowed: what was missing, or who has a person asked
 	// Rules are those that gave the decision, sorted by name.
-	Rules []RuleRef
+	Rules []RuleRef `json:"rules,omitempty"`
 	// Session is how long the session of an allowed auth request lives; 0 for
 	// one that the operator made, who said so himself.
-	Session time.Duration
+	Session time.Duration `json:"session,omitempty"`
 	// Timeout is how long a person is waited for; 0 if no rule says.
-	Timeout time.Duration
+	Timeout time.Duration `json:"timeout,omitempty"`
 	// Charges are to be stored with the admission. There are none unless allowed.
-	Charges []Charge
+	Charges []Charge `json:"charges,omitempty"`
 	// Limits are all limits that the request touches, unless a rule denied it.
-	Limits []LimitState
+	Limits []LimitState `json:"limits,omitempty"`
 	// Observed is the decision with all rules and limits in mode observe in
 	// force, if it differs in verdict, silence, code or spans; else nil.
-	Observed *Decision
+	Observed *Decision `json:"observed,omitempty"`
 }
 
 func (d *Decision) differs(other *Decision) bool {
@@ -117,9 +137,8 @@ func (d *Decision) addRules(rules []*rule) {
 }
 
 func (d *Decision) sortRules() {
-	slices.SortFunc(d.Rules, func(a, b RuleRef) int { return a.Line - b.Line })
-	d.Rules = slices.Compact(d.Rules)
 	slices.SortFunc(d.Rules, compareRefs)
+	d.Rules = slices.Compact(d.Rules)
 }
 
 // shortest returns the shorter of two spans, where 0 says nothing.

@@ -172,3 +172,26 @@ limits:
     operations: [transfer]
     count: 3 per request
 `
+
+// TestRulesOnOneLine: a file may hold all its rules on one line.
+func TestRulesOnOneLine(t *testing.T) {
+	p := compile(t, `allow: [{name: b, request: sign, apps: any, operations: [vote]}, {name: a, request: sign, apps: any, operations: [posting]}]`)
+	d := p.Decide(sign("x", hive.Posting, vote(t, "alice", "bob", 1), vote(t, "alice", "carol", 1)), nil, noon)
+	if fmt.Sprint(d.Rules) != "[{a 2} {b 2}]" {
+		t.Errorf("rules %v", d.Rules)
+	}
+}
+
+func TestVerdictsAsText(t *testing.T) {
+	for _, v := range []policy.Verdict{policy.Deny, policy.Ask, policy.Allow} {
+		text, err := v.MarshalText()
+		got := policy.Allow
+		if err != nil || got.UnmarshalText(text) != nil || got != v {
+			t.Errorf("%v: %q %v, read back as %v", v, text, err, got)
+		}
+	}
+	got := policy.Allow
+	if got.UnmarshalText([]byte("Allow")) == nil || got != policy.Deny {
+		t.Errorf("an unknown word is %v", got)
+	}
+}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -62,6 +63,13 @@ func (r *reader) document(src []byte) *yaml.Node {
 	case second != nil:
 		r.complain(second, "a second document begins here; a policy is one document")
 	}
+	for i, line := range r.lines {
+		if strings.HasPrefix(line, "%") {
+			r.complain(&yaml.Node{Line: i + 1, Column: 1}, "a line that begins with %% instructs YAML; leave it out")
+		} else if strings.TrimSpace(line) != "" && !strings.HasPrefix(line, "#") {
+			break
+		}
+	}
 	r.vet(root, "", 0)
 	if r.bad[root] {
 		return nil
@@ -106,8 +114,8 @@ func (r *reader) vet(n *yaml.Node, name string, depth int) {
 		r.complain(n, "*%s is an alias; write the value out, or use lists", n.Value)
 	case n.Anchor != "":
 		r.complain(n, "&%s is an anchor; there are none here, use lists", n.Anchor)
-	case n.Style&yaml.TaggedStyle != 0:
-		r.complain(n, "%s is a tag; there are none here, leave it out", n.Tag)
+	case r.tagged(n):
+		r.complain(n, "%s is a tag; there are none here, leave it out", cmp.Or(n.Tag, "!"))
 	case n.Kind == yaml.MappingNode && len(n.Content) == 0:
 		r.complain(n, "%san empty map says nothing; leave it out", label(name))
 	case n.Kind == yaml.SequenceNode && len(n.Content) == 0:
@@ -121,6 +129,19 @@ func (r *reader) vet(n *yaml.Node, name string, depth int) {
 	case isNullScalar(n):
 		r.complainEmpty(n, name)
 	}
+}
+
+// tagged also finds the tag "!", which the library drops without a trace: it
+// can only be seen where the node begins.
+func (r *reader) tagged(n *yaml.Node) bool {
+	if n.Style&yaml.TaggedStyle != 0 {
+		return true
+	}
+	if n.Line < 1 || n.Line > len(r.lines) {
+		return false
+	}
+	line := []rune(r.lines[n.Line-1])
+	return n.Column >= 1 && n.Column <= len(line) && line[n.Column-1] == '!'
 }
 
 func label(name string) string {
@@ -170,7 +191,7 @@ func (r *reader) vetMapping(n *yaml.Node, depth int) {
 			continue
 		case key.Kind == yaml.ScalarNode && isNullScalar(key):
 			r.complain(key, "a key is missing here")
-		case key.Kind != yaml.ScalarNode || key.Anchor != "" || key.Style&yaml.TaggedStyle != 0:
+		case key.Kind != yaml.ScalarNode || key.Anchor != "" || r.tagged(key):
 			r.complain(key, "a key is a plain word, without anchor, alias or tag")
 		case seen[key.Value] != nil:
 			r.complain(key, "%q stands here twice; the other is on line %d", key.Value, seen[key.Value].Line)

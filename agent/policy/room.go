@@ -49,7 +49,7 @@ func (l *limit) state(q quota, c *cost, counters Counters, now time.Time) LimitS
 
 // limitText says why there is no room.
 func (p *Policy) limitText(l *limit, st LimitState) string {
-	name := fmt.Sprintf("limit %q (%s:%d)", l.name, p.file, l.line)
+	name := fmt.Sprintf("limit %q (%s:%d)", l.name, p.base(), l.line)
 	if st.Split != "" {
 		name += " for " + splitWords(st.Split)
 	}

@@ -8,8 +8,11 @@ import (
 )
 
 func (p *Policy) ruleText(r *rule) string {
-	return fmt.Sprintf("rule %q (%s:%d)", r.name, p.file, r.line)
+	return fmt.Sprintf("rule %q (%s:%d)", r.name, p.base(), r.line)
 }
+
+// base is the file's name for sentences, without its folders.
+func (p *Policy) base() string { return p.file[strings.LastIndexByte(p.file, '/')+1:] }
 
 func firstByName(rules []*rule) *rule {
 	return slices.MinFunc(rules, func(a, b *rule) int { return strings.Compare(a.name, b.name) })

@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,18 +51,16 @@ func TestFaultCombinations(t *testing.T) {
 	for _, h := range handicaps {
 		for _, a := range nodetest.BroadcastFaults() {
 			for _, b := range nodetest.BroadcastFaults() {
-				ok := t.Run(fmt.Sprintf("%s/%s/%s", h.name, a.Name, b.Name), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s/%s/%s", h.name, a.Name, b.Name), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						o := sendThrough(t, h, a, b)
 						told[o.State]++
-						if h.live && o.State != node.Accepted {
+						refused := o.State == node.Refused && (refuses(a) || refuses(b))
+						if h.live && o.State != node.Accepted && !refused {
 							t.Errorf("outcome %+v", o)
 						}
 					})
 				})
-				if !ok && t.Failed() && told[node.Accepted] > 20 && testing.Short() {
-					return
-				}
 			}
 		}
 	}
@@ -70,6 +69,8 @@ func TestFaultCombinations(t *testing.T) {
 		t.Errorf("outcomes: %v", told)
 	}
 }
+
+func refuses(f nodetest.Fault) bool { return strings.HasPrefix(f.Name, "refuses") }
 
 func sendThrough(t *testing.T, h handicap, faults ...nodetest.Fault) node.Outcome {
 	w := newWorld(t, len(faults))
@@ -91,10 +92,14 @@ const broadcastMethod = "condenser_api.broadcast_transaction"
 
 // TestFaultTriples does the same with three nodes.
 func TestFaultTriples(t *testing.T) {
-	if testing.Short() {
-		t.Skip("thousands of combinations")
+	var faults []nodetest.Fault
+	for _, f := range nodetest.BroadcastFaults() {
+		switch f.Name {
+		case "none", "reset before", "reset after", "hang after", "late arrival", "connection refused", "locked",
+			"refuses: assert_exception", "refuses: transaction_tapos_exception":
+			faults = append(faults, f)
+		}
 	}
-	faults := nodetest.BroadcastFaults()
 	for _, a := range faults {
 		t.Run(a.Name, func(t *testing.T) {
 			for _, b := range faults {
@@ -138,6 +143,48 @@ func TestLastingFaults(t *testing.T) {
 		if told[s] == 0 {
 			t.Errorf("never told %v", s)
 		}
+	}
+}
+
+// TestWitnesses lets nodes that never saw a transaction say that it is dead, while the one that has it is away.
+func TestWitnesses(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		liars int
+		ahead time.Duration // what the liars believe
+		away  time.Duration // how long the one that knows cannot be reached
+	}{
+		{"one says expired", 1, 0, 100 * time.Second},
+		{"one an hour ahead says expired", 1, time.Hour, 100 * time.Second},
+		{"two an hour ahead say expired too early", 2, time.Hour, 30 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, tt.liars+1)
+				tx := w.sign(hive.Active, transferJSON("1.000 HIVE", "rent"))
+				for _, n := range w.nodes[:tt.liars] {
+					n.SetLonely(true)
+					n.SetAhead(tt.ahead)
+				}
+				w.nodes[tt.liars].Fail(broadcastMethod, nodetest.ResetAfter)
+				only, err := node.New(node.Settings{URLs: []string{w.last().URL()}, Network: hive.Mainnet, Transport: nodetest.Transport(w.nodes...)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				if o := only.Broadcast(ctx, tx); o.State != node.InDoubt {
+					t.Fatalf("outcome %+v", o)
+				}
+				w.last().FailAlways("", nodetest.Refused)
+				time.AfterFunc(tt.away, func() { w.last().FailAlways("", nodetest.Fault{}) })
+				o := w.c.Resolve(context.Background(), tx.ID, tx.Expiration)
+				if o.State != node.Accepted || o.Block == 0 {
+					t.Errorf("outcome %+v", o)
+				}
+				w.check(tx, o)
+			})
+		})
 	}
 }
 

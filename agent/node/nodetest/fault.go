@@ -61,6 +61,13 @@ func FrontEnd(processed bool) Fault {
 	return f
 }
 
+// Refusal is an assertion of the node, made up: the transaction is not processed. The sentence is quoted as it is.
+func Refusal(name string, code int, sentence string) Fault {
+	e := &apiError{code: code, name: name, title: "made up", format: sentence}
+	body := append(e.append([]byte(`{"jsonrpc":"2.0","error":`)), `,"id":$id}`...)
+	return Fault{Name: "refuses: " + name, Lose: true, Body: body}
+}
+
 // The faults without parameters.
 var (
 	Refused     = Fault{Name: "connection refused", Refuse: true}
@@ -83,5 +90,6 @@ func BroadcastFaults() []Fault {
 		Status(http.StatusTooManyRequests, false), Status(http.StatusBadGateway, false), Status(http.StatusBadGateway, true),
 		Garbage(`{"jsonrpc":"2.0"`, false), Garbage(`{"jsonrpc":"2.0"`, true),
 		Garbage(`{"jsonrpc":"2.0","result":{},"id":0}`, true), Garbage(``, true), FrontEnd(false), FrontEnd(true), Locked,
+		Refusal("assert_exception", 10, "no"), Refusal("transaction_tapos_exception", 4030200, ""),
 	}
 }

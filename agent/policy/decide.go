@@ -68,7 +68,8 @@ type judgement struct {
 	asked      []string  // reasons to ask
 	overAsk    []string  // limits that have a person asked
 	overDenied []string
-	spoken     bool // some denied part is to be answered
+	overRules  []RuleRef // the limits that deny
+	spoken     bool      // some denied part is to be answered
 }
 
 type refusal struct {
@@ -202,10 +203,11 @@ func (p *Policy) denies(ref RuleRef) bool {
 // conclude settles a decision whose parts all passed.
 func (j *judgement) conclude() {
 	d := &j.decision
-	d.sortRules()
+	defer d.sortRules()
 	switch {
 	case len(j.overDenied) > 0:
 		d.deny(CodeLimit, "limit: "+j.overDenied[0])
+		d.Rules = j.overRules
 		d.Session, d.Timeout, d.Charges = 0, 0, nil
 	case len(j.asked) > 0 || len(j.overAsk) > 0:
 		d.Verdict, d.Charges = Ask, nil
@@ -249,12 +251,11 @@ func (j *judgement) limit(l *limit, c *cost, counters Counters) {
 		switch {
 		case !l.over:
 			j.overDenied = append(j.overDenied, why)
+			j.overRules = append(j.overRules, l.ref())
 		case !j.scope.request.Approved:
 			j.overAsk = append(j.overAsk, why)
-		default:
-			continue
+			j.decision.Rules = append(j.decision.Rules, l.ref())
 		}
-		j.decision.Rules = append(j.decision.Rules, l.ref())
 	}
 	for _, unit := range sortedUnits(c) {
 		j.decision.Charges = append(j.decision.Charges, Charge{l.name, c.split, unit, ratText(c.units[unit])})

@@ -32,8 +32,8 @@ func TestAgainstNaiveEvaluator(t *testing.T) {
 		}
 	}
 	// A generator that only ever makes one answer tests nothing.
-	for _, answer := range []string{"allow", "ask", "deny denied", "deny uncovered", "deny limit", "deny wrong-key", "silent", "observed"} {
-		if seen[answer]*200 < *cases/4 {
+	for _, answer := range []string{"allow", "ask", "deny denied", "deny uncovered", "deny limit", "deny wrong-key", "silent", "observed", "deny mixed-authority", "transaction"} {
+		if seen[answer]*1000 < *cases {
 			t.Errorf("%q came out %d times in %d", answer, seen[answer], *cases)
 		}
 	}
@@ -45,7 +45,7 @@ func compareStories(t *testing.T, m maker, mod *model, p *policy.Policy, seen ma
 	var book policy.Book
 	now := noon
 	for range perPolicy {
-		r := m.request(t)
+		r := m.request(t, mod)
 		got := p.Decide(r.Request, &book, now)
 		want := n.decide(r, now, false)
 		if text := differs(got, want); text != "" {
@@ -58,6 +58,11 @@ func compareStories(t *testing.T, m maker, mod *model, p *policy.Policy, seen ma
 			return false
 		}
 		count(seen, got)
+		if got.Verdict == policy.Allow && len(r.ops) > 1 && slices.ContainsFunc(mod.rules, func(rule *mRule) bool {
+			return rule.tx && slices.Contains(want.rules, rule.name)
+		}) {
+			seen["transaction"]++
+		}
 		if got.Verdict == policy.Allow {
 			book.Add(now, got.Charges)
 			n.history = append(n.history, want.charges...)

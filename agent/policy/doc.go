@@ -37,5 +37,6 @@
 // absent is absent, so that .a.b says the same as .a: {.b}. In deny and limits
 // on_behalf_of matches also if one of several accounts is named. Numbers of more
 // than 60 digits are never added up. A challenge that asks for decryption is
-// judged as decrypt, also inside an auth request.
+// judged as decrypt, also inside an auth request. What names keys is not about
+// sessions, which need none.
 package policy

@@ -341,8 +341,15 @@ func (m maker) signRule(r *mRule) {
 	}
 	r.takeover = !r.wide() && m.chance(4)
 	r.tx = m.chance(6)
+	if r.tx {
+		r.keys = []string{pick(m, "posting", "active")}
+	}
 	for range 1 + m.IntN(3) {
-		r.ops = append(r.ops, m.entry(r))
+		e := m.entry(r)
+		if r.tx && !m.chance(4) {
+			e.fields = nil
+		}
+		r.ops = append(r.ops, e)
 	}
 	if r.tx {
 		m.refer(r)

@@ -197,7 +197,38 @@ type mRequest struct {
 	ops []mOp
 }
 
-func (m maker) request(t testing.TB) mRequest {
+// transactionOf returns a rule of the model about a transaction, if it has one.
+func (m maker) transactionOf(mod *model) *mRule {
+	for _, r := range mod.rules {
+		if r.tx {
+			return r
+		}
+	}
+	return nil
+}
+
+// like makes operations in the order of a transaction rule, often with the
+// same permlink, and sets the role that they need.
+func (m maker) like(tx *mRule, q *policy.Request) (ops []mOp) {
+	q.Role = hive.Posting
+	permlink := m.text()
+	for _, e := range tx.ops {
+		o := mOp{}
+		for o.name != e.op {
+			o = m.operation(pick(m, hive.Posting, hive.Active), string(q.Account))
+		}
+		if _, ok := o.fields["permlink"]; ok && !m.chance(4) {
+			o.fields["permlink"] = permlink
+		}
+		if o.needs() == "active" {
+			q.Role = hive.Active
+		}
+		ops = append(ops, o)
+	}
+	return ops
+}
+
+func (m maker) request(t testing.TB, mod *model) mRequest {
 	r := mRequest{Request: &policy.Request{Account: hive.AccountName(pick(m, "alice", "alice", "bob")), App: pick(m, "one", "two"),
 		Approved: m.chance(5)}}
 	switch m.IntN(8) {
@@ -221,8 +252,12 @@ func (m maker) request(t testing.TB) mRequest {
 			needs = pick(m, hive.Posting, hive.Active)
 		}
 		for range pick(m, 1, 1, 1, 2, 3) {
-			o := m.operation(needs, string(r.Account))
-			r.ops = append(r.ops, o)
+			r.ops = append(r.ops, m.operation(needs, string(r.Account)))
+		}
+		if tx := m.transactionOf(mod); tx != nil && m.chance(3) {
+			r.ops = m.like(tx, r.Request)
+		}
+		for _, o := range r.ops {
 			r.Ops = append(r.Ops, o.parse(t))
 		}
 	}

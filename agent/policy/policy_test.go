@@ -182,6 +182,26 @@ func TestRulesOnOneLine(t *testing.T) {
 	}
 }
 
+// TestRulesThatGaveADecision: those that allowed are not to blame for what a limit denies.
+func TestRulesThatGaveADecision(t *testing.T) {
+	p := compile(t, firstPage)
+	for _, tt := range []struct {
+		q    *policy.Request
+		want string
+	}{
+		{sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HBD", "tip 7")), "[{tips 13}]"},
+		{sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HIVE", "tip 7")), "[{tips per day 45}]"},
+		{sign("tipbot", hive.Active, transfer(t, "dave", "9.000 HBD", "tip 7")), "[{other tips 31} {tips per friend 48}]"},
+		{sign("tipbot", hive.Active, transfer(t, "dave", "11.000 HBD", "tip 7")), "[{tips per day 45}]"},
+		{sign("tipbot", hive.Active, transfer(t, "bittrex", "9.000 HBD", "tip 7")), "[{never to the exchange 39}]"},
+		{sign("curator", hive.Posting, vote(t, "alice", "bob", 1)), "[]"},
+	} {
+		if got := fmt.Sprint(p.Decide(tt.q, nil, noon).Rules); got != tt.want {
+			t.Errorf("%v: %s, want %s", tt.q.Ops, got, tt.want)
+		}
+	}
+}
+
 func TestVerdictsAsText(t *testing.T) {
 	for _, v := range []policy.Verdict{policy.Deny, policy.Ask, policy.Allow} {
 		text, err := v.MarshalText()

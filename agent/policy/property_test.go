@@ -30,7 +30,7 @@ func property(t *testing.T, seed uint64, check func(m maker, mod *model, p *poli
 		p := compileModel(t, m, mod)
 		var book policy.Book
 		for range 5 {
-			if d := p.Decide(m.request(t).Request, &book, noon); d.Verdict == policy.Allow {
+			if d := p.Decide(m.request(t, mod).Request, &book, noon); d.Verdict == policy.Allow {
 				book.Add(noon, d.Charges)
 			}
 		}
@@ -57,7 +57,7 @@ func TestRemovingAllowNeverAllowsMore(t *testing.T) {
 		}
 		less := compileModel(t, m, mod.without(i))
 		for range 10 {
-			q := m.request(t)
+			q := m.request(t, mod)
 			before, after := p.Decide(q.Request, book, noon), less.Decide(q.Request, book, noon)
 			// Without the rule a part may be asked that an "uncovered" rule left alone.
 			if rank(after) > rank(before) {
@@ -73,7 +73,7 @@ func TestAddingDenyOrLimitNeverAllowsMore(t *testing.T) {
 		more.observe = false
 		narrow := compileModel(t, m, mod.with(more))
 		for range 10 {
-			q := m.request(t)
+			q := m.request(t, mod)
 			before, after := p.Decide(q.Request, book, noon), narrow.Decide(q.Request, book, noon)
 			if rank(after) > rank(before) {
 				t.Errorf("%v, then %v: %+v %v", before.Verdict, after.Verdict, *q.Request, q.ops)
@@ -104,7 +104,7 @@ func TestOrderInTheFileMattersNowhere(t *testing.T) {
 	property(t, 4, func(m maker, mod *model, p *policy.Policy, book *policy.Book) {
 		again := compileModel(t, m, mod)
 		for range 10 {
-			q := m.request(t)
+			q := m.request(t, mod)
 			if a, b := summary(p.Decide(q.Request, book, noon)), summary(again.Decide(q.Request, book, noon)); a != b {
 				t.Errorf("%s%s%+v %v", a, b, *q.Request, q.ops)
 			}
@@ -138,7 +138,7 @@ func TestTighterTestsMatchLess(t *testing.T) {
 		e.fields = fields
 		narrow := compileModel(t, m, mod.without(i).with(&tight))
 		for range 10 {
-			q := m.request(t)
+			q := m.request(t, mod)
 			before, after := p.Decide(q.Request, book, noon), narrow.Decide(q.Request, book, noon)
 			if rank(after) > rank(before) {
 				t.Errorf("%v, then %v: %+v %v", before.Verdict, after.Verdict, *q.Request, q.ops)
@@ -151,7 +151,7 @@ func TestTighterTestsMatchLess(t *testing.T) {
 func TestSpendingIsMonotone(t *testing.T) {
 	property(t, 6, func(m maker, mod *model, p *policy.Policy, book *policy.Book) {
 		for range 10 {
-			q := m.request(t)
+			q := m.request(t, mod)
 			q.Approved = false
 			before := p.Decide(q.Request, book, noon)
 			if before.Verdict == policy.Allow {
@@ -167,7 +167,7 @@ func TestSpendingIsMonotone(t *testing.T) {
 // TestDecideChangesNothing: the same question has the same answer.
 func TestDecideChangesNothing(t *testing.T) {
 	property(t, 8, func(m maker, mod *model, p *policy.Policy, book *policy.Book) {
-		q := m.request(t)
+		q := m.request(t, mod)
 		a := summary(p.Decide(q.Request, book, noon))
 		p.Explain(q.Request, book, noon)
 		p.Room(book, noon)

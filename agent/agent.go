@@ -31,6 +31,9 @@ type Options struct {
 	Node    *node.Client
 	Policy  *policy.Policy
 
+	// Hardening is what [Shield] and [Confine] gave, for log and status; none if they were not called.
+	Hardening []Measure
+
 	// Dial connects to relays; nil is the network. Tests give in-memory pipes.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// TLS is the configuration towards relays; nil is the system's.
@@ -48,6 +51,8 @@ type Agent struct {
 	node    *node.Client
 	metrics *status.Metrics
 	log     *slog.Logger
+
+	hardening []Measure
 
 	store  *keystore.Store
 	policy atomic.Pointer[policyInForce]
@@ -70,7 +75,7 @@ type Agent struct {
 func New(o Options) (*Agent, error) {
 	a := &Agent{
 		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, store: o.Keys,
-		log: o.Logger.With("component", "agent"),
+		log: o.Logger.With("component", "agent"), hardening: o.Hardening,
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, since: time.Now()})
 	a.metrics = status.New(status.State{Ready: a.Ready, Gauges: a.gauges})
@@ -125,6 +130,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	var background, links sync.WaitGroup
 	defer background.Wait()
 
+	logMeasures(ctx, a.log, a.hardening)
 	if _, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordStart, Outcome: "start", Content: a.startRecord()}); err != nil {
 		return fmt.Errorf("recording the start: %w", err)
 	}

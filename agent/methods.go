@@ -152,6 +152,7 @@ type Status struct {
 	Apps       int               `json:"apps"`
 	Sessions   int               `json:"sessions"`
 	Quarantine []Quarantine      `json:"quarantine,omitempty"`
+	Hardening  []Measure         `json:"hardening"` // empty: off
 }
 
 // PolicyStatus is the policy in force, and what a failed reload complained of.
@@ -191,6 +192,7 @@ func (a *Agent) Status() Status {
 	s := Status{
 		NotReady: a.Ready(), Policy: a.policyStatus(), Nodes: a.node.Status(),
 		Apps: len(a.ledger.Slots()), Sessions: len(a.ledger.Sessions()), Quarantine: a.damage.list(time.Now()),
+		Hardening: append([]Measure{}, a.hardening...), // a list in JSON, too
 	}
 	for _, link := range a.links {
 		l := link.Status()

@@ -32,6 +32,7 @@ type Config struct {
 	Nodes  []string
 
 	PolicyWatch bool
+	Ask         string // none or pending
 
 	NonceRequired bool
 	NonceBehind   time.Duration
@@ -54,6 +55,8 @@ type Config struct {
 	RelayPlaintext   bool
 	RelayAccounts    string // chain or keystore
 	RelayOrigins     []string
+
+	Hardening Hardening
 
 	LogLevel  slog.Level
 	LogFormat string // text or json
@@ -83,6 +86,7 @@ func Default(home string) *Config {
 			"https://rpc.mahdiyari.info", "https://techcoderx.com", "https://hiveapi.actifit.io",
 			"https://api.c0ff33a.uk",
 		},
+		Ask:                      "none",
 		NonceBehind:              10 * time.Minute,
 		NonceAhead:               24 * time.Hour,
 		SessionsPerAccount:       1000,

@@ -1,0 +1,114 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"pksa/agent/config"
+)
+
+// The measures, named as in the setting hardening.
+const (
+	noCoreDumps = "core-dumps"  // a crash leaves no picture of the memory on disk
+	noTracing   = "tracing"     // other processes of the same user cannot look into ours
+	memoryLock  = "memory-lock" // nothing of the memory goes to swap
+	noNewRights = "privileges"  // no program run from here gains rights (setuid, capabilities of files)
+	landlocked  = "landlock"    // files: what the configuration names, nothing else
+)
+
+// Measure is one thing done so that what this process knows stays in it, or the reason why it could
+// not be done.
+type Measure struct {
+	Name   string `json:"name"`
+	Done   bool   `json:"done"`
+	Detail string `json:"detail"`
+}
+
+// Paths are what [Confine] leaves open besides what the configuration names. A folder stands for all
+// below it; what does not exist is passed over.
+type Paths struct {
+	Read    []string
+	Write   []string // folders: read, written, made, renamed and removed in
+	Execute []string // programs, found as a shell finds them; what they need to start is added
+}
+
+// Shield is to be called before the first secret is read: no core dumps, no tracing by other
+// processes, no swapping. It concerns the whole process and what it was given stays so. It may be
+// called again, to the same effect. The error is a *[HardeningError].
+//
+// Memory is locked page by page as it is used (MCL_ONFAULT): Go reserves much more address space than
+// it uses, and locking that would make it real. Locked are also the pages of the ledger's file that
+// were read. It is tried only where locking has no limit (RLIMIT_MEMLOCK, CAP_IPC_LOCK): beyond a
+// limit every further request for memory would fail, and with it the process.
+func Shield(h config.Hardening) ([]Measure, error) {
+	if h.Off {
+		return nil, nil
+	}
+	return demand(h, shield())
+}
+
+// Confine is to be called when the keystore and the ledger are open: programs gain no rights by being
+// run from here, and with Landlock (Linux 5.13) all threads lose every file but these:
+//
+//   - read and write: the home folder, the folders of keystore and ledger, and of the control socket
+//     as far as that needs it;
+//   - read: the files of policy, unlocking and TLS with their folders, because a file that is replaced
+//     is another one to Landlock; only the file where the folder is one of the system's (/etc, a
+//     user's home); what name resolution, time zones and certificates of authorities are read from;
+//   - execute: the command of the setting unlock, with what it needs to start;
+//   - what extra names.
+//
+// Files that are open already stay so. The network is left alone. Name resolution is by Go's own
+// resolver from then on, because that of libc loads modules and talks to other daemons. An ordinary
+// user keeps reading in /etc, so that a resolv.conf that is replaced there is followed; root, whom
+// no file mode stops, does not.
+//
+// It cannot be undone in this process, and commands inherit it. The error is a *[HardeningError].
+func Confine(cfg *config.Config, extra Paths) ([]Measure, error) {
+	if cfg.Hardening.Off {
+		return nil, nil
+	}
+	return demand(cfg.Hardening, confine(cfg, extra))
+}
+
+// HardeningError names the measures that the setting hardening requires and this machine did not
+// permit.
+type HardeningError struct{ Missing []Measure }
+
+// Error gives one measure a line.
+func (e *HardeningError) Error() string {
+	var b strings.Builder
+	b.WriteString("the setting hardening requires what could not be done:")
+	for _, m := range e.Missing {
+		b.WriteString("\n  " + m.Name + ": " + m.Detail)
+	}
+	return b.String()
+}
+
+func demand(h config.Hardening, measures []Measure) ([]Measure, error) {
+	var missing []Measure
+	for _, m := range measures {
+		if !m.Done && h.Requires(m.Name) {
+			missing = append(missing, m)
+		}
+	}
+	if missing != nil {
+		return measures, &HardeningError{missing}
+	}
+	return measures, nil
+}
+
+// logMeasures says at the start how the process is shut in.
+func logMeasures(ctx context.Context, log *slog.Logger, measures []Measure) {
+	if len(measures) == 0 {
+		log.Warn("hardening is off: other processes of this user can read the keys")
+	}
+	for _, m := range measures {
+		level, text := slog.LevelInfo, "hardened"
+		if !m.Done {
+			level, text = slog.LevelWarn, "not hardened"
+		}
+		log.Log(ctx, level, text, "measure", m.Name, "detail", m.Detail)
+	}
+}

@@ -1,0 +1,131 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
+	"golang.org/x/sys/unix"
+
+	"pksa/agent/config"
+)
+
+// measured makes a measure of what doing it gave.
+func measured(name, done string, err error) Measure {
+	if err != nil {
+		return Measure{Name: name, Detail: err.Error()}
+	}
+	return Measure{Name: name, Done: true, Detail: done}
+}
+
+func shield() []Measure {
+	return []Measure{
+		measured(noCoreDumps, "RLIMIT_CORE is 0", forbidCoreDumps()),
+		measured(noTracing, "not dumpable: only root can trace it or read its memory", forbidTracing()),
+		measured(memoryLock, "memory is locked as it is used, none goes to swap", lockMemory()),
+	}
+}
+
+func forbidCoreDumps() error {
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return fmt.Errorf("setting RLIMIT_CORE: %w", err)
+	}
+	return nil
+}
+
+func forbidTracing() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("prctl PR_SET_DUMPABLE: %w", err)
+	}
+	return nil
+}
+
+func lockMemory() error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit); err != nil {
+		return fmt.Errorf("reading RLIMIT_MEMLOCK: %w", err)
+	}
+	endless := limit.Cur == unix.RLIM_INFINITY
+	if !endless && !mayLock() {
+		return fmt.Errorf("RLIMIT_MEMLOCK is %d KiB; locking wants LimitMEMLOCK=infinity in the unit, --ulimit memlock=-1 for a container, or CAP_IPC_LOCK", limit.Cur>>10)
+	}
+	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT); err != nil {
+		return fmt.Errorf("mlockall: %w; where a container's system calls are filtered, allow this one", err)
+	}
+	if endless || reserves(limit.Cur) {
+		return nil
+	}
+	// A capability that counts only inside a container: the limit holds all the same, and would end
+	// the process at its next request for memory.
+	return errors.Join(fmt.Errorf("RLIMIT_MEMLOCK is %d KiB and CAP_IPC_LOCK does not lift it here", limit.Cur>>10), unix.Munlockall())
+}
+
+// mayLock says whether the process has CAP_IPC_LOCK.
+func mayLock() bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	err := unix.Capget(&header, &data[0])
+	return err == nil && data[0].Effective&(1<<unix.CAP_IPC_LOCK) != 0
+}
+
+// reserves says whether address space above the limit can still be had.
+func reserves(limit uint64) bool {
+	if limit > 1<<40 {
+		return true // more than there is memory
+	}
+	m, err := unix.Mmap(-1, 0, int(limit)+os.Getpagesize(), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return false
+	}
+	return unix.Munmap(m) == nil
+}
+
+func confine(cfg *config.Config, extra Paths) []Measure {
+	privileges := measured(noNewRights, "no_new_privs is set on all threads", forbidNewRights())
+	abi, err := ll.LandlockGetABIVersion()
+	switch {
+	case err != nil || abi < 1:
+		err = fmt.Errorf("this kernel has no Landlock, or does not start it (lsm=): %w", err)
+	default:
+		err = restrictFiles(rules(cfg, extra))
+	}
+	return []Measure{privileges, measured(landlocked, landlockDetail(abi), err)}
+}
+
+// forbidNewRights uses the system call wrapper of the Landlock library, which reaches the threads of
+// libc, too.
+func forbidNewRights() error {
+	if err := ll.AllThreadsPrctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("prctl PR_SET_NO_NEW_PRIVS: %w", err)
+	}
+	return nil
+}
+
+func landlockDetail(abi int) string {
+	detail := fmt.Sprintf("only the files that the configuration names, on all threads; Landlock version %d", abi)
+	if abi < 3 {
+		detail += ", which lets other files be truncated"
+	}
+	return detail
+}
+
+// restrictFiles takes the best that the kernel knows of the rights that the library knows, and looks
+// whether it is so.
+func restrictFiles(allowed []landlock.Rule) error {
+	net.DefaultResolver.PreferGo = true
+	if err := landlock.V11.BestEffort().RestrictPaths(allowed...); err != nil {
+		return fmt.Errorf("landlock: %w", err)
+	}
+	root, err := os.Open("/")
+	if err == nil {
+		root.Close()
+	}
+	if !errors.Is(err, fs.ErrPermission) {
+		return errors.New("landlock: the kernel took the rules and does not keep to them")
+	}
+	return nil
+}

@@ -1,0 +1,22 @@
+//go:build !linux
+
+package agent
+
+import (
+	"runtime"
+
+	"pksa/agent/config"
+)
+
+// Elsewhere none of it is done, and status says so.
+func undone(names ...string) []Measure {
+	var measures []Measure
+	for _, name := range names {
+		measures = append(measures, Measure{Name: name, Detail: "only done on Linux, this is " + runtime.GOOS})
+	}
+	return measures
+}
+
+func shield() []Measure { return undone(noCoreDumps, noTracing, memoryLock) }
+
+func confine(*config.Config, Paths) []Measure { return undone(noNewRights, landlocked) }

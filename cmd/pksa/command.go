@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"pksa/agent"
 	"pksa/agent/config"
 )
 
@@ -192,7 +193,13 @@ func (c *command) settingsWith(home, variable, value string) (*config.Config, er
 	if value != "" {
 		environ = append(environ, variable+"="+value)
 	}
-	return config.Load(home, filepath.Join(home, "config.yaml"), environ)
+	cfg, err := config.Load(home, filepath.Join(home, "config.yaml"), environ)
+	if err == nil {
+		// Most of what reads settings goes on to secrets. Only `pksa run` insists on its success: what
+		// the service is granted, a person's shell may not be.
+		_, _ = agent.Shield(cfg.Hardening)
+	}
+	return cfg, err
 }
 
 // logger writes to standard error as the settings say.

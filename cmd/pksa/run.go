@@ -75,6 +75,10 @@ func (c *command) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	shielded, err := agent.Shield(cfg.Hardening)
+	if err != nil {
+		return hardeningHint(err)
+	}
 	store, err := c.openKeys(ctx, cfg)
 	if err != nil {
 		return err
@@ -89,12 +93,23 @@ func (c *command) serve(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(hint(fmt.Errorf("the policy cannot be used:\n%w", err), "mend it; `pksa policy check` says when it is good"), l.Close())
 	}
-	a, err := agent.New(agent.Options{Config: cfg, Network: chain, Keys: store, Ledger: l, Node: nodes, Policy: compiled, Logger: log})
+	confined, err := agent.Confine(cfg, agent.Paths{})
+	if err != nil {
+		return errors.Join(hardeningHint(err), l.Close())
+	}
+	a, err := agent.New(agent.Options{
+		Config: cfg, Network: chain, Keys: store, Ledger: l, Node: nodes, Policy: compiled,
+		Hardening: append(shielded, confined...), Logger: log,
+	})
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
 	s := servers{command: c, cfg: cfg, agent: a, store: store, nodes: nodes, log: log}
 	return errors.Join(s.run(ctx), l.Close())
+}
+
+func hardeningHint(err error) error {
+	return hint(err, "grant what is missing, or require less: `hardening: best` in config.yaml starts with what this machine permits")
 }
 
 // servers is what runs beside the agent in its process.

@@ -62,9 +62,26 @@ func printStatus(w io.Writer, s agent.Status) {
 		fmt.Fprintf(t, "  %s\t%s\n", n.URL, nodeState(n))
 	}
 	t.Flush()
+	printHardening(w, s.Hardening)
 	for _, q := range s.Quarantine {
 		fmt.Fprintf(w, "\nSession %s does not listen to %s until %s: too many damaged requests came from there.\n", q.Session, q.Relay, when(q.Until))
 	}
+}
+
+func printHardening(w io.Writer, measures []agent.Measure) {
+	fmt.Fprintln(w, "\nHardening")
+	if len(measures) == 0 {
+		fmt.Fprintln(w, "  off: other processes of this user can read the keys")
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, m := range measures {
+		state := "done"
+		if !m.Done {
+			state = "not done"
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", m.Name, state, m.Detail)
+	}
+	t.Flush()
 }
 
 // nodeState is how a node stands, in a few words.

@@ -78,16 +78,22 @@ func (a *Agent) admit(ctx context.Context, r *run, p *proposal) (granted, bool) 
 		a.notAdmitted(ctx, r, err)
 		return granted{}, false
 	}
+	if result.Verdict == ledger.Pending {
+		return a.ask(ctx, r, p, result.Number, j)
+	}
+	return a.ruled(ctx, r, p, result, j)
+}
+
+// ruled goes on with what the ledger has recorded: the request may be carried out, or is answered.
+func (a *Agent) ruled(ctx context.Context, r *run, p *proposal, result ledger.Admitting, j judged) (granted, bool) {
 	g := granted{number: result.Number, role: p.request.Role, session: result.Session}
 	if j.session != nil {
 		g.session = j.session
 	}
 	if result.Verdict == ledger.Admitted {
-		crashpoint("admitted")
 		a.log.Info("request admitted", append(r.attrs(), "number", g.number, "rules", ruleNames(j.decision.Rules))...)
 		return g, true
 	}
-	crashpoint("denied")
 	a.refuse(ctx, r, g, j)
 	return granted{}, false
 }
@@ -113,29 +119,38 @@ func (a *Agent) judge(r *run, p *proposal, v ledger.View) (judged, ledger.Ruling
 	default:
 		a.decide(r, p, v, force, &j)
 	}
-	if j.refusal == nil && j.obstacle == nil {
+	switch {
+	case j.refusal != nil || j.obstacle != nil:
+	case j.decision.Verdict == policy.Ask:
+		ruling.Verdict = ledger.Pending
+		setTransaction(&ruling, p)
+	default:
 		ruling.Verdict = ledger.Admitted
 		ruling.Charges = a.budget.charge(v, force, j.decision.Charges)
 		ruling.NewSession = p.newSession
-		if p.tx != nil && p.request.Broadcast {
-			// What is only signed has no fate on the chain to be looked up after a crash: the
-			// application gets an error then, and no signature.
-			ruling.TxID, ruling.TxBytes, ruling.TxExpires = p.tx.id, p.tx.bytes, p.tx.tx.Expiration.Time()
-		}
+		setTransaction(&ruling, p)
 	}
 	ruling.Record = r.record().judged(force, a.network, p, j)
 	return j, ruling
+}
+
+// setTransaction puts what may be broadcast into the ruling. What is only signed has no fate on the
+// chain to be looked up after a crash: the application gets an error then, and no signature.
+func setTransaction(ruling *ledger.Ruling, p *proposal) {
+	if p.tx != nil && p.request.Broadcast {
+		ruling.TxID, ruling.TxBytes, ruling.TxExpires = p.tx.id, p.tx.bytes, p.tx.tx.Expiration.Time()
+	}
 }
 
 // decide asks the policy, and then whether what it allows can be done.
 func (a *Agent) decide(r *run, p *proposal, v ledger.View, force *policy.Policy, j *judged) {
 	a.budget.use(v, func(book *policy.Book) { j.decision = force.Decide(p.request, book, v.Now) })
 	switch {
-	case j.decision.Verdict == policy.Ask:
-		j.refusal = &refusal{policy.CodeNobodyToAsk, "the policy says to ask a person, and no way to ask is configured: " + j.decision.Reason}
-		return
-	case j.decision.Verdict != policy.Allow:
+	case j.decision.Verdict == policy.Deny:
 		j.refusal = &refusal{j.decision.Code, j.decision.Reason}
+		return
+	case j.decision.Verdict == policy.Ask && !a.canAsk():
+		j.refusal = &refusal{policy.CodeNobodyToAsk, "the policy says to ask a person, and no way to ask is configured (setting ask): " + j.decision.Reason}
 		return
 	}
 	for _, role := range p.roles() {

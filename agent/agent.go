@@ -58,6 +58,7 @@ type Agent struct {
 	policy atomic.Pointer[policyInForce]
 	links  []*link.Link // as configured; fixed after New
 
+	asks     asks
 	pairings pairings
 	damage   damage
 	budget   budget
@@ -66,6 +67,7 @@ type Agent struct {
 
 	earlier sync.Map // ledger.RequestKey of requests that an earlier life of the process left unfinished
 
+	quit     <-chan struct{} // closed when the stop begins. Set by Run
 	work     context.Context // of admitted work: outlives the links, ends at the stop deadline. Set by Run
 	running  sync.WaitGroup  // work that no link's handler does
 	stopping atomic.Bool
@@ -124,7 +126,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	calm := context.WithoutCancel(ctx)
 	work, abandon := context.WithCancel(calm)
 	defer abandon()
-	a.work = work
+	a.work, a.quit = work, ctx.Done()
 	linkCtx, stopLinks := context.WithCancel(calm)
 	defer stopLinks()
 	var background, links sync.WaitGroup

@@ -38,6 +38,17 @@ func (b *budget) use(v ledger.View, f func(*policy.Book)) {
 	f(b.book)
 }
 
+// peek gives the counters as they were last to f: for questions whose answer decides nothing.
+func (b *budget) peek(f func(policy.Counters)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.book == nil {
+		f(nil)
+		return
+	}
+	f(b.book)
+}
+
 // fill reads the charges back that the ledger holds.
 func fill(v ledger.View) *policy.Book {
 	book := new(policy.Book)

@@ -28,6 +28,8 @@ const (
 	MethodKeysReload   = "keys.reload"
 	MethodKeysCheck    = "keys.check"
 	MethodAudit        = "audit"
+	MethodPending      = "pending"
+	MethodDecide       = "decide"
 )
 
 // AppParams names a slot, with a secret where one is set. An empty secret asks for a random one.
@@ -52,6 +54,12 @@ type PairParams struct {
 // ReloadParams carries the secret that opens the keystore, for one rereading.
 type ReloadParams struct {
 	Secret []byte `json:"secret"`
+}
+
+// DecideParams is a person's word on a request that waits.
+type DecideParams struct {
+	Number uint64 `json:"number"`
+	Yes    bool   `json:"yes"`
 }
 
 // Nothing stands for no parameters or no result.
@@ -92,7 +100,11 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodKeysReload: method(func(ctx context.Context, p ReloadParams) (Nothing, error) {
 			return Nothing{}, a.reloadKeys(ctx, p)
 		}),
-		MethodAudit:     method(func(_ context.Context, q AuditQuery) ([]AuditRecord, error) { return m.Audit(q) }),
+		MethodAudit:   method(func(_ context.Context, q AuditQuery) ([]AuditRecord, error) { return m.Audit(q) }),
+		MethodPending: method(func(context.Context, Nothing) ([]Asked, error) { return a.asks.list(), nil }),
+		MethodDecide: method(func(_ context.Context, p DecideParams) (Nothing, error) {
+			return Nothing{}, a.asks.answer(p.Number, p.Yes)
+		}),
 		MethodKeysCheck: method(func(ctx context.Context, _ Nothing) ([]KeyCheck, error) { return a.CheckKeys(ctx) }),
 	}
 }
@@ -151,6 +163,7 @@ type Status struct {
 	Accounts   []AccountStatus   `json:"accounts"`
 	Apps       int               `json:"apps"`
 	Sessions   int               `json:"sessions"`
+	Pending    int               `json:"pending"` // requests that wait for a person
 	Quarantine []Quarantine      `json:"quarantine,omitempty"`
 	Hardening  []Measure         `json:"hardening"` // empty: off
 }
@@ -191,7 +204,7 @@ type AccountStatus struct {
 func (a *Agent) Status() Status {
 	s := Status{
 		NotReady: a.Ready(), Policy: a.policyStatus(), Nodes: a.node.Status(),
-		Apps: len(a.ledger.Slots()), Sessions: len(a.ledger.Sessions()), Quarantine: a.damage.list(time.Now()),
+		Apps: len(a.ledger.Slots()), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()), Quarantine: a.damage.list(time.Now()),
 		Hardening: append([]Measure{}, a.hardening...), // a list in JSON, too
 	}
 	for _, link := range a.links {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"pksa/agent/config"
 	"pksa/agent/ledger"
 	"pksa/agent/policy"
 	"pksa/keystore"
@@ -19,13 +20,13 @@ type policyInForce struct {
 	failed string // why the last reload changed nothing; empty if it did
 }
 
-// LoadPolicy reads and compiles a policy file. The error holds every complaint, one a line.
-func LoadPolicy(path string, keys *keystore.Store, l *ledger.Ledger) (*policy.Policy, error) {
-	src, err := os.ReadFile(path)
+// LoadPolicy reads and compiles the policy file of the settings. The error holds every complaint, one a line.
+func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*policy.Policy, error) {
+	src, err := os.ReadFile(cfg.Policy)
 	if err != nil {
 		return nil, fmt.Errorf("reading the policy: %w", err)
 	}
-	env := policy.Env{Now: time.Now(), NobodyToAsk: true}
+	env := policy.Env{Now: time.Now(), NobodyToAsk: cfg.Ask == "none"}
 	if keys != nil {
 		env.Accounts = keys.Accounts()
 	}
@@ -34,7 +35,7 @@ func LoadPolicy(path string, keys *keystore.Store, l *ledger.Ledger) (*policy.Po
 			env.Slots = append(env.Slots, slot.Name)
 		}
 	}
-	compiled, problems := policy.Compile(path, src, env)
+	compiled, problems := policy.Compile(cfg.Policy, src, env)
 	if errs := problems.Errors(); len(errs) > 0 {
 		return nil, &PolicyError{errs}
 	}
@@ -49,7 +50,7 @@ func (e *PolicyError) Error() string { return e.Problems.String() }
 // ReloadPolicy reads the policy file again. Everything that can fail happens before what runs is
 // touched: a file with errors leaves the old policy in force, and says so in status and metric.
 func (a *Agent) ReloadPolicy(ctx context.Context) error {
-	next, err := LoadPolicy(a.config.Policy, a.keys(), a.ledger)
+	next, err := LoadPolicy(a.config, a.keys(), a.ledger)
 	if err != nil {
 		old := *a.policy.Load()
 		old.failed = err.Error()

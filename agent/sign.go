@@ -57,7 +57,7 @@ func (a *Agent) serveSign(ctx context.Context, r *run, data protocol.SignReqData
 	}
 	p.request.Ops = ops
 	if p.refusal == nil {
-		a.propose(ctx, &p, ops)
+		a.propose(ctx, r, &p, ops)
 	}
 	granted, ok := a.admit(ctx, r, &p)
 	if !ok {
@@ -84,7 +84,7 @@ func (a *Agent) operations(raws [][]byte) ([]hive.Operation, error) {
 
 // propose builds the transaction. Without a reference block the operations are still judged, so
 // that a refusal stays a refusal while no node answers; what would be allowed fails then.
-func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) {
+func (a *Agent) propose(ctx context.Context, r *run, p *proposal, ops []hive.Operation) {
 	for i, op := range ops {
 		if op.PlainMemo() {
 			p.refusal = &refusal{code: policy.CodePlainMemo, reason: fmt.Sprintf("operation %d %s: the memo begins with # but is not encrypted; it would be readable by everybody", i+1, op.Name())}
@@ -101,7 +101,7 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) 
 		p.refusal = &refusal{code: policy.CodeClock, reason: fmt.Sprintf("our clock is %s away from the chain's", skew.Abs().Round(time.Second))}
 		return
 	}
-	p.tx, err = a.build(ops, head)
+	p.tx, err = a.build(ops, head, a.lifetimeOf(r, p))
 	var differs *differsError
 	switch {
 	case errors.As(err, &differs):
@@ -123,10 +123,10 @@ func (e *differsError) Error() string {
 
 // build serialises a transaction and decodes it back, so that what is judged, shown and recorded is
 // what the signed bytes say, and gives it an id that no other of ours has.
-func (a *Agent) build(ops []hive.Operation, head node.Head) (*transaction, error) {
+func (a *Agent) build(ops []hive.Operation, head node.Head, life time.Duration) (*transaction, error) {
 	tx := hive.Transaction{
 		RefBlockNum: head.RefBlockNum, RefBlockPrefix: head.RefBlockPrefix,
-		Expiration: hive.TimeOf(head.ChainTime(time.Now()).Add(lifetime)), Operations: ops,
+		Expiration: hive.TimeOf(head.ChainTime(time.Now()).Add(life)), Operations: ops,
 	}
 	if err := hive.CheckSendable(tx); err != nil {
 		return nil, err

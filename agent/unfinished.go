@@ -22,6 +22,10 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 	}
 	for _, u := range left {
 		a.earlier.Store(u.Key, true)
+		if u.Verdict == ledger.Pending {
+			a.settleLate(u, "nobody was asked any more", nil, protocol.TextRefused)
+			continue
+		}
 		if u.TxID != [20]byte{} {
 			a.recent.take(hive.TxID(u.TxID), u.TxExpires, time.Now())
 			background.Go(func() { a.lookUp(ctx, u) })
@@ -98,5 +102,8 @@ func (a *Agent) lateAnswer(u ledger.Unfinished, text string) (protocol.Message, 
 		return nil, false
 	}
 	r.authKey = string(session.AuthKey)
+	if text == protocol.TextRefused {
+		return r.nack(), true
+	}
 	return r.failure(text), true
 }

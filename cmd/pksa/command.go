@@ -96,14 +96,15 @@ func (c *command) report(err error, fallback string) {
 	if errors.As(err, &h) {
 		hint = h.hint
 	}
+	text := strings.TrimRight(err.Error(), "\n")
 	if c.asJSON {
 		json.NewEncoder(c.err).Encode(struct {
 			Error string `json:"error"`
 			Hint  string `json:"hint,omitempty"`
-		}{err.Error(), hint})
+		}{text, hint})
 		return
 	}
-	fmt.Fprintf(c.err, "pksa: error: %v\n", err)
+	fmt.Fprintf(c.err, "pksa: error: %s\n", text)
 	if hint != "" {
 		fmt.Fprintf(c.err, "pksa: hint: %s\n", hint)
 	}
@@ -141,7 +142,8 @@ Set it up:     pksa init, then do what it says`,
 	}
 	add("setup", c.initCommand(), c.keysCommand(), c.policyCommand(), c.migrateCommand())
 	add("run", c.demoCommand(), c.runCommand(), c.statusCommand(), c.relayCommand(), c.auditCommand(), c.ledgerCommand())
-	add("apps", c.appCommand(), c.sessionCommand(), c.pairCommand())
+	add("apps", c.appCommand(), c.sessionCommand(), c.pairCommand(), c.pendingCommand(),
+		c.decideCommand("approve", "Say yes to a request that waits for you", true), c.decideCommand("deny", "Say no to a request that waits for you", false))
 	root.AddCommand(c.versionCommand())
 	return root
 }

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pksa/agent"
+)
+
+func (c *command) pendingCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "pending",
+		Short: "What the policy says to ask you about, and how long it waits",
+		Args:  exactly(0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var asked []agent.Asked
+			if err := c.call(cmd.Context(), agent.MethodPending, agent.Nothing{}, &asked); err != nil {
+				return err
+			}
+			return c.print(asked, func(w io.Writer) { printAsked(w, asked) })
+		},
+	}
+}
+
+func printAsked(w io.Writer, asked []agent.Asked) {
+	if len(asked) == 0 {
+		fmt.Fprintln(w, "Nothing waits for you.")
+		return
+	}
+	for _, a := range asked {
+		fmt.Fprintf(w, "%d  %s wants of %s (%s): %s\n", a.Number, a.App, a.Account, a.KeyType, a.Kind)
+		for _, op := range a.Operations {
+			fmt.Fprintf(w, "      %s\n", op)
+		}
+		if a.Text != "" {
+			fmt.Fprintf(w, "      %q\n", a.Text)
+		}
+		fmt.Fprintf(w, "      %s\n", a.Reason)
+		fmt.Fprintf(w, "      pksa approve %d   or   pksa deny %d   within %s\n", a.Number, a.Number, time.Until(a.Until).Round(time.Second))
+	}
+}
+
+// decideCommand is `approve` or `deny`.
+func (c *command) decideCommand(verb, short string, yes bool) *cobra.Command {
+	return &cobra.Command{
+		Use:   verb + " NUMBER",
+		Short: short,
+		Args:  exactly(1, "the NUMBER of the request"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			number, err := strconv.ParseUint(args[0], 10, 64)
+			if err != nil || number == 0 {
+				return errUsage{fmt.Errorf("%q is no number of a request; `pksa pending` shows them", args[0])}
+			}
+			if err := c.call(cmd.Context(), agent.MethodDecide, agent.DecideParams{Number: number, Yes: yes}, nil); err != nil {
+				return err
+			}
+			return c.print(map[string]any{"number": number, "approved": yes}, func(w io.Writer) {
+				if yes {
+					fmt.Fprintf(w, "Request %d: yes. It is judged once more by the policy in force; `pksa audit tail` shows what became of it.\n", number)
+				} else {
+					fmt.Fprintf(w, "Request %d: no.\n", number)
+				}
+			})
+		},
+	}
+}

@@ -162,8 +162,8 @@ func (c *Client) refreshAlone(ctx context.Context) error {
 	return err
 }
 
-// refresh fetches a head from the first node that is trusted and caches it. Our own clock has one voice among the nodes,
-// so when both agree one question is enough, and when they do not, all nodes are asked. Callers hold the gate.
+// refresh fetches a head from the first node that is trusted and caches it. Where node and clock agree one question is
+// enough; where they do not, the others are asked, too. Callers hold the gate.
 func (c *Client) refresh(ctx context.Context) (Head, error) {
 	var reason error = ErrNoNode
 	var seen []*endpoint
@@ -186,7 +186,7 @@ func (c *Client) refresh(ctx context.Context) (Head, error) {
 	}
 	// The clock and the first nodes disagreed; now all have spoken.
 	for _, n := range seen {
-		if !c.trusted(n, len(seen) == 1) {
+		if !c.trusted(n, true) {
 			reason = fmt.Errorf("%s: its head does not advance, or is away from that of others", n.host)
 			continue
 		}
@@ -249,9 +249,11 @@ func readSighting(raw []byte) (*sighting, error) {
 	return s, nil
 }
 
-// trusted reports whether the head of the node advances and at least half of the others, our clock being one of them, put
-// the present of the chain within maxAstray of it. alone takes the word of the only node there is against the clock.
-func (c *Client) trusted(n *endpoint, alone bool) bool {
+// trusted reports whether the head of the node advances and its time is that of a majority. Every node that spoke lately
+// has a vote, and our own clock has one and decides ties. Unless the vote is the last one to be had, a majority against the
+// clock has to be a broad one; in the last one, the only node there is wins over the clock, which the caller compares with
+// the head before it signs anything.
+func (c *Client) trusted(n *endpoint, last bool) bool {
 	now := time.Now()
 	n.mu.Lock()
 	seen := n.seen
@@ -260,22 +262,26 @@ func (c *Client) trusted(n *endpoint, alone bool) bool {
 		return false
 	}
 	at := seen.chainTime(now)
-	others, agree := 1, 0
-	if at.Sub(now).Abs() <= maxAstray {
+	clock := at.Sub(now).Abs() <= maxAstray
+	voters, agree := 2, 1
+	if clock {
 		agree++
 	}
 	for _, other := range c.nodes {
-		if other == n {
-			continue
-		}
-		if opinion, ok := other.opinion(now); ok {
-			others++
+		if opinion, ok := other.opinion(now); ok && other != n {
+			voters++
 			if at.Sub(opinion).Abs() <= maxAstray {
 				agree++
 			}
 		}
 	}
-	return 2*agree >= others || alone && others == 1
+	switch {
+	case clock:
+		return 2*agree >= voters
+	case last:
+		return 2*agree > voters || voters == 2
+	}
+	return 2*agree > voters && voters >= min(len(c.nodes)+1, 5)
 }
 
 // opinion is what the node thinks the chain's time is, if it said so lately.
@@ -313,7 +319,7 @@ func (c *Client) reference(ctx context.Context, n *endpoint, irreversible uint32
 	c.head.mu.Lock()
 	ref := c.head.ref
 	c.head.mu.Unlock()
-	if ref.from != nil && age(time.Now(), ref.at) < referenceFor && (ref.from == n || c.trusted(ref.from, false)) {
+	if ref.from != nil && age(time.Now(), ref.at) < referenceFor && (ref.from == n || c.trusted(ref.from, true)) {
 		return ref, nil
 	}
 	header, err := c.header(ctx, n, irreversible)

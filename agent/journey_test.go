@@ -159,10 +159,15 @@ func TestAuthAgain(t *testing.T) {
 }
 
 func TestSessionExpires(t *testing.T) {
-	within(t, worldOptions{}, func(t *testing.T, w *world) {
+	const short = `version: 1
+allow:
+  - {name: login, request: auth, apps: any, session: 10m}
+  - {name: votes, request: sign, apps: any, operations: [vote]}
+`
+	within(t, worldOptions{policy: short}, func(t *testing.T, w *world) {
 		c := w.dial()
 		s := w.login(c)
-		time.Sleep(25 * time.Hour)
+		time.Sleep(11 * time.Minute)
 		stale := client.NewSession("alice", s.AuthKey())
 		if _, err := c.Sign(t.Context(), stale, vote("too late")); !errors.Is(err, client.ErrNobody) {
 			t.Errorf("an expired session heard %v", err)

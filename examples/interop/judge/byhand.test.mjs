@@ -1,0 +1,70 @@
+// The protocol spoken by hand, with crypto-js alone, for what neither library can ask: signing without broadcast, and
+// the same request twice.
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { before, test } from 'node:test'
+import { APP, CryptoJS, RELAY, SECRET, alice, hive, mark, NODE, onChain, signersOf, transactionID, vote } from './world.mjs'
+
+const key = randomUUID()
+const seal = (text, passphrase = key) => CryptoJS.AES.encrypt(text, passphrase).toString()
+const unseal = text => CryptoJS.AES.decrypt(text, key).toString(CryptoJS.enc.Utf8)
+
+const socket = new WebSocket(RELAY)
+const frames = []
+socket.on('message', text => { frames.push(JSON.parse(text)); socket.emit('frame') })
+
+// next gives the first frame that fits, and takes it away.
+async function next(fits) {
+  for (;;) {
+    const i = frames.findIndex(fits)
+    if (i >= 0) return frames.splice(i, 1)[0]
+    await once(socket, 'frame')
+  }
+}
+
+// ask sends a request and gives the answer to it. One at a time: the relay's *_wait says which uuid is ours.
+async function ask(kind, data, more) {
+  socket.send(JSON.stringify({ cmd: `${kind}_req`, account: 'alice', data, ...more }))
+  const { uuid } = await next(f => f.cmd === `${kind}_wait`)
+  return next(f => f.uuid === uuid)
+}
+
+before(async () => {
+  assert.deepEqual(Object.keys(await next(f => f.cmd === 'connected')).sort(),
+    ['cmd', 'ping_rate', 'protocol', 'server', 'socketid', 'timeout', 'version'])
+  const answer = await ask('auth', seal(JSON.stringify({ app: APP })), { auth_key: seal(key, SECRET) })
+  assert.equal(answer.cmd, 'auth_ack')
+})
+
+test('signed transaction is handed out unsent; hive-js verifies and sends it', async () => {
+  const permlink = mark()
+  const answer = await ask('sign', seal(JSON.stringify({ key_type: 'posting', ops: [vote(permlink)], broadcast: false, nonce: Date.now() })))
+  assert.equal(answer.cmd, 'sign_ack')
+  assert.equal(answer.broadcast, false)
+  const tx = answer.data
+  assert.equal(await onChain(permlink), 0)
+  assert.deepEqual(tx.operations, [vote(permlink)])
+  assert.deepEqual(signersOf(tx), [alice.postingPubkey])
+
+  hive.api.setOptions({ url: NODE })
+  await hive.api.broadcastTransactionAsync(tx)
+  assert.equal(await onChain(permlink), 1)
+  assert.match(transactionID(tx), /^[0-9a-f]{40}$/)
+})
+
+test('same sealed request under a new uuid is refused, and nothing is sent twice', async () => {
+  const permlink = mark()
+  const data = seal(JSON.stringify({ key_type: 'posting', ops: [vote(permlink)], broadcast: true, nonce: Date.now() }))
+  assert.equal((await ask('sign', data)).cmd, 'sign_ack')
+  const again = await ask('sign', data)
+  assert.equal(again.cmd, 'sign_err')
+  assert.equal(unseal(again.error), 'nonce refused')
+  assert.equal(await onChain(permlink), 1)
+})
+
+test('request that is no JSON is answered with a sealed error', async () => {
+  const answer = await ask('challenge', seal('neither here nor there'))
+  assert.equal(answer.cmd, 'challenge_err')
+  assert.equal(unseal(answer.error), 'invalid request')
+})

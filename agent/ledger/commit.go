@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -179,6 +180,7 @@ func (l *Ledger) commit(ops []*op) {
 		l.refuse(ops, fmt.Errorf("%w: %v", ErrCommit, err))
 		return
 	}
+	crashpoint("committed")
 	l.mu.Lock()
 	b.publish(l.state)
 	l.mu.Unlock()
@@ -214,13 +216,12 @@ func (l *Ledger) transact(ops []*op) (b *batch, err error) {
 		return nil, err
 	}
 	defer func() {
-		if p := recover(); p != nil { // of bbolt, on a page that reads wrong
-			err = fmt.Errorf("%w: %v", ErrDamaged, p)
-		}
 		if err != nil {
 			_ = tx.Rollback() // of use only if the commit was not tried
 		}
 	}()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer catch(&err)
 	b = newBatch(l, tx)
 	for _, o := range ops {
 		o.err = o.apply(b)
@@ -235,6 +236,7 @@ func (l *Ledger) transact(ops []*op) (b *batch, err error) {
 	if b.last.number == l.state.last.number && !b.wrote {
 		return b, tx.Rollback()
 	}
+	crashpoint("committing")
 	if l.testCommit != nil {
 		return b, l.testCommit(tx.Commit)
 	}

@@ -15,9 +15,9 @@ const segmentRecords = 64
 
 var crashAt, crashPasses = crashSetting()
 
-// crashSetting reads PKSA_CRASHPOINT: NAME, or NAME:N for the Nth time that the point is passed.
+// crashSetting reads CRASHPOINT: NAME, or NAME:N for the Nth time that the point is passed.
 func crashSetting() (string, *atomic.Int64) {
-	name, count, counted := strings.Cut(os.Getenv("PKSA_CRASHPOINT"), ":")
+	name, count, counted := strings.Cut(os.Getenv("CRASHPOINT"), ":")
 	left := new(atomic.Int64)
 	left.Store(1)
 	if n, err := strconv.ParseInt(count, 10, 64); counted && err == nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -514,4 +515,46 @@ func TestMarkIsReplacedEveryMinute(t *testing.T) {
 		}
 		must(t, r.l.Close())
 	})
+}
+
+// TestFlippedBits flips bits all over the file. What opens must be whole.
+func TestFlippedBits(t *testing.T) {
+	r, s := long(t)
+	must(t, r.l.Settle(r.lastNumber(), ledger.Settlement{Outcome: "done", Answer: []byte("yes")}))
+	must(t, r.l.Close())
+	good, err := os.ReadFile(r.path)
+	must(t, err)
+	o := r.o
+	o.Logger = nil
+	rng := rand.New(rand.NewPCG(3, 4))
+	refused := 0
+	for range 300 {
+		bad := slices.Clone(good)
+		bad[rng.IntN(len(bad))] ^= 1 << rng.IntN(8)
+		must(t, os.WriteFile(r.path, bad, 0o600))
+		l, err := ledger.Open(r.path, o)
+		if err != nil {
+			if !errors.Is(err, ledger.ErrDamaged) && !errors.Is(err, ledger.ErrOther) {
+				t.Error(err)
+			}
+			refused++
+			continue
+		}
+		if _, err := l.Verify(ctx); err != nil {
+			t.Error(err)
+		}
+		if got, ok := l.Session(s.ID); !ok || got.Digests != 38 {
+			t.Errorf("session: %+v", got)
+		}
+		must(t, l.Close())
+	}
+	if refused < 20 {
+		t.Errorf("only %d of 300 refused", refused)
+	}
+	t.Log("refused", refused)
+}
+
+func (r *rig) lastNumber() uint64 {
+	all := r.numbers(0)
+	return all[len(all)-1]
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterr "go.etcd.io/bbolt/errors"
 )
 
 // Options are what a ledger is opened with.
@@ -53,7 +54,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.DigestsPerSession, 100_000)
 	setDefault(&o.AnswerMargin, 10*time.Minute)
 	setDefault(&o.Requests, 100_000)
-	setDefault(&o.segment, 4096)
+	setDefault(&o.segment, segmentRecords)
 	return o, nil
 }
 
@@ -173,16 +174,21 @@ func open(path string, o Options) (*Ledger, error) {
 	if err := l.reopen(false); err != nil {
 		return nil, err
 	}
+	if wasteful(l.db) {
+		if err := l.renew(); err != nil {
+			return nil, err
+		}
+	}
 	return l, nil
 }
 
-// openFile opens the bbolt file under its lock.
+// openFile opens the bbolt file under its lock, making it if it is not there.
 func openFile(path string) (db *bolt.DB, err error) {
-	defer func() { // bbolt panics on pages that read wrong
-		if p := recover(); p != nil {
-			db, err = nil, fmt.Errorf("%w: %q: %v; put back a copy of it and of its mark", ErrDamaged, path, p)
+	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+		if err := checkFile(path); err != nil {
+			return nil, err
 		}
-	}()
+	}
 	var file *os.File
 	db, err = bolt.Open(path, 0o600, &bolt.Options{
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
@@ -191,7 +197,7 @@ func openFile(path string) (db *bolt.DB, err error) {
 			return file, err
 		},
 		Timeout:        time.Second,
-		NoFreelistSync: true, // the list would be written with each commit; it is found by reading the pages
+		NoFreelistSync: true, // the list would be written with each commit, and a wrong one would be believed
 		FreelistType:   bolt.FreelistMapType,
 	})
 	switch {
@@ -200,12 +206,31 @@ func openFile(path string) (db *bolt.DB, err error) {
 		return nil, errors.Join(fmt.Errorf("%q: %w", path, ErrLocked), db.Close())
 	case err == nil:
 		return db, nil
-	case errors.Is(err, bolt.ErrTimeout):
+	case errors.Is(err, bolterr.ErrTimeout):
 		return nil, fmt.Errorf("%q: %w", path, ErrLocked)
-	case errors.Is(err, bolt.ErrInvalid), errors.Is(err, bolt.ErrChecksum), errors.Is(err, bolt.ErrVersionMismatch):
-		return nil, fmt.Errorf("%w: %q: %v; put back a copy of it and of its mark", ErrDamaged, path, err)
+	case errors.Is(err, bolterr.ErrInvalid), errors.Is(err, bolterr.ErrChecksum), errors.Is(err, bolterr.ErrVersionMismatch):
+		return nil, fmt.Errorf("%w: %q: %v; %s", ErrDamaged, path, err, restoreHint)
 	}
 	return nil, fmt.Errorf("opening ledger %q: %w", path, err)
+}
+
+// restoreHint is what a person does about a ledger that reads wrong.
+const restoreHint = "put back a copy of the ledger, then accept it"
+
+// catch turns a panic of bbolt, or a fault in the file that it maps, into ErrDamaged: so it meets pages that read
+// wrong later than at the start. It is deferred, with SetPanicOnFault in force.
+func catch(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: %v; %s", ErrDamaged, p, restoreHint)
+	}
+}
+
+// wasteful says whether most of a large file is free pages: it never shrinks by itself.
+func wasteful(db *bolt.DB) bool {
+	stats, size := db.Stats(), int64(0)
+	_ = db.View(func(tx *bolt.Tx) error { size = tx.Size(); return nil })
+	free := int64(stats.FreePageN) * int64(db.Info().PageSize)
+	return size > 64<<20 && free > size*3/4
 }
 
 // inPlace says whether an open file is the one that lies at path.

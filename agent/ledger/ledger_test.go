@@ -149,6 +149,10 @@ func TestSessionKeys(t *testing.T) {
 	past.Expires = r.clock.now()
 	wantError(t, add(past), ledger.ErrSession)
 
+	negative := r.newSession("alice", "mybot", "k1")
+	negative.LastNonce = -1
+	wantError(t, add(negative), ledger.ErrSession)
+
 	s := r.session("alice", "mybot", "k1")
 	wantError(t, add(r.newSession("alice", "mybot", "k1")), ledger.ErrKeyLive)
 	wantError(t, add(r.newSession("alice", "other", "k1")), ledger.ErrKeyElsewhere)
@@ -191,6 +195,22 @@ func TestExpiredKeyResumesAboveItsNonce(t *testing.T) {
 				t.Errorf("next nonce in the resumed session: %v", got)
 			}
 		})
+	}
+}
+
+func TestSessionFromAnotherWalletGoesOnAboveItsNonce(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	n := r.newSession("alice", "mybot", "k1")
+	n.LastNonce = r.nowMS()
+	s, err := r.l.AddSession(ctx, n, nil)
+	must(t, err)
+	r.reopen()
+	if got := r.try(s, "x", r.nowMS()); got != ledger.NonceLow {
+		t.Errorf("nonce that the other wallet took: %v", got)
+	}
+	if got := r.try(s, "y", r.nowMS()+1); got != ledger.Fresh {
+		t.Errorf("next nonce: %v", got)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -112,14 +113,8 @@ func (l *Ledger) mergeLocked(found map[uint64]*run) {
 
 // load reads the whole file.
 func (o *Options) load(db *bolt.DB) (st *state, found map[uint64]*run, oldest uint64, err error) {
-	defer func() {
-		if p := recover(); p != nil { // of bbolt, on a page that reads wrong
-			err = fmt.Errorf("%w: %v", ErrDamaged, p)
-		}
-		if errors.Is(err, ErrDamaged) {
-			err = fmt.Errorf("%w; put back a copy of the ledger and of its mark", err)
-		}
-	}()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer catch(&err)
 	st, found = newState(), map[uint64]*run{}
 	err = db.View(func(tx *bolt.Tx) error {
 		if err := o.loadMeta(tx, st); err != nil {

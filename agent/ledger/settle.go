@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -130,7 +131,9 @@ func (l *Ledger) numberOfRun(key RequestKey) uint64 {
 }
 
 // view reads in the file outside of commits.
-func (l *Ledger) view(fn func(*bolt.Tx) error) error {
+func (l *Ledger) view(fn func(*bolt.Tx) error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer catch(&err)
 	l.fileMu.RLock()
 	defer l.fileMu.RUnlock()
 	if l.db == nil {

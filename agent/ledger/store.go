@@ -61,7 +61,7 @@ func (o *Options) open(bucket, key, sealed []byte) ([]byte, error) {
 
 // damaged names the value that reads wrong. Keys are numbers, times, names and digests; none is secret.
 func damaged(bucket, key []byte) error {
-	return fmt.Errorf("%w: %s %x", ErrDamaged, bucket, key)
+	return fmt.Errorf("%w: %s %x; %s", ErrDamaged, bucket, key, restoreHint)
 }
 
 // put seals a value and writes it.

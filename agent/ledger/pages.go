@@ -1,0 +1,208 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"os"
+	"syscall"
+)
+
+// bbolt believes its pages: on one that reads wrong it panics, also in goroutines of its own, follows a circle for ever,
+// or reads beyond the file. So every page in use is looked at before bbolt opens the file, by the rules of its format,
+// version 2 (internal/common in its source). Values are not looked at here; they are sealed.
+
+const (
+	pageHeader  = 16 // id u64, flags u16, count u16, overflow u32
+	pageElement = 16 // branch: pos u32, ksize u32, page u64; leaf: flags u32, pos u32, ksize u32, vsize u32
+	metaSize    = 64 // magic, version, page size, flags: u32; root page, sequence, freelist, end, txid, checksum: u64
+	metaMagic   = 0xED0CDAED
+
+	flagBranch = 0x01
+	flagLeaf   = 0x02
+	flagBucket = 0x01 // of a leaf element
+)
+
+var order = binary.NativeEndian // as bbolt
+
+// pageCheck is one look at a file.
+type pageCheck struct {
+	file io.ReaderAt
+	size uint64 // of a page
+	end  uint64 // pages at and beyond it are not in use
+	seen map[uint64]bool
+}
+
+// checkFile looks at a ledger's file under its lock. ErrLocked, ErrDamaged.
+func checkFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); err != nil {
+		return fmt.Errorf("%q: %w", path, ErrLocked)
+	}
+	defer func() { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }()
+	if err := checkPages(f); err != nil {
+		return fmt.Errorf("%w: %q: %v; %s", ErrDamaged, path, err, restoreHint)
+	}
+	return nil
+}
+
+var errPage = errors.New("page reads wrong")
+
+func checkPages(f io.ReaderAt) error {
+	root, c, ok := newestMeta(f)
+	if !ok {
+		return errors.New("it has no valid meta page")
+	}
+	return c.tree(root, nil, nil)
+}
+
+// newestMeta finds the meta page in force and gives its root page.
+func newestMeta(f io.ReaderAt) (root uint64, c pageCheck, ok bool) {
+	var newest uint64
+	try := func(at int64) uint64 {
+		page := make([]byte, pageHeader+metaSize)
+		if _, err := f.ReadAt(page, at); err != nil {
+			return 0
+		}
+		m := page[pageHeader:]
+		sum := fnv.New64a()
+		_, _ = sum.Write(m[:56])
+		size := uint64(order.Uint32(m[8:]))
+		valid := order.Uint32(m) == metaMagic && order.Uint64(m[56:]) == sum.Sum64() && size >= 1024 && size <= 1<<16
+		if txid := order.Uint64(m[48:]); valid && (!ok || txid > newest) {
+			ok, newest, root = true, txid, order.Uint64(m[16:])
+			c = pageCheck{file: f, size: size, end: order.Uint64(m[40:]), seen: map[uint64]bool{}}
+		}
+		return size
+	}
+	size := try(0)
+	if !ok {
+		size = uint64(os.Getpagesize())
+	}
+	try(int64(size))
+	return root, c, ok
+}
+
+// tree looks at a page and all below it. Its keys are from low on, and below high; nil is no bound.
+func (c *pageCheck) tree(id uint64, low, high []byte) error {
+	page, err := c.read(id)
+	if err != nil {
+		return fmt.Errorf("page %d: %w", id, err)
+	}
+	elements, err := parseElements(page, low, high)
+	if err != nil {
+		return fmt.Errorf("page %d: %w", id, err)
+	}
+	for i, e := range elements {
+		switch {
+		case e.branch:
+			next := high
+			if i+1 < len(elements) {
+				next = elements[i+1].key
+			}
+			err = c.tree(e.page, e.key, next)
+		case e.bucket:
+			err = c.bucket(e.value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bucket looks at a bucket within a bucket: its root page and sequence, and if the root is zero, a small page.
+func (c *pageCheck) bucket(value []byte) error {
+	if len(value) < 16 {
+		return errPage
+	}
+	if root := order.Uint64(value); root != 0 {
+		return c.tree(root, nil, nil)
+	}
+	elements, err := parseElements(value[16:], nil, nil)
+	for _, e := range elements {
+		if e.branch || e.bucket {
+			return errPage
+		}
+	}
+	return err
+}
+
+// read reads a page with its overflow, once.
+func (c *pageCheck) read(id uint64) ([]byte, error) {
+	head := make([]byte, pageHeader)
+	if id < 2 || id >= c.end {
+		return nil, errPage
+	}
+	if _, err := c.file.ReadAt(head, int64(id*c.size)); err != nil {
+		return nil, err
+	}
+	more := uint64(order.Uint32(head[12:]))
+	if order.Uint64(head) != id || more >= c.end-id {
+		return nil, errPage
+	}
+	for i := range more + 1 {
+		if c.seen[id+i] {
+			return nil, errPage // met twice: a circle
+		}
+		c.seen[id+i] = true
+	}
+	page := make([]byte, (more+1)*c.size)
+	_, err := c.file.ReadAt(page, int64(id*c.size))
+	return page, err
+}
+
+// element is an entry of a page.
+type element struct {
+	key    []byte
+	branch bool
+	page   uint64 // of a branch
+	bucket bool
+	value  []byte // of a leaf
+}
+
+// parseElements reads the entries of a page, which are in order.
+func parseElements(page, low, high []byte) ([]element, error) {
+	if len(page) < pageHeader {
+		return nil, errPage
+	}
+	flags, count := order.Uint16(page[8:]), int(order.Uint16(page[10:]))
+	isBranch := flags == flagBranch
+	if !isBranch && flags != flagLeaf || pageHeader+count*pageElement > len(page) || isBranch && count == 0 {
+		return nil, errPage
+	}
+	list := make([]element, count)
+	for i := range list {
+		e, ok := parseElement(page[pageHeader+i*pageElement:], isBranch)
+		below := i > 0 && bytes.Compare(list[max(i-1, 0)].key, e.key) >= 0 || low != nil && bytes.Compare(low, e.key) > 0
+		if !ok || below || high != nil && bytes.Compare(e.key, high) >= 0 {
+			return nil, errPage
+		}
+		list[i] = e
+	}
+	return list, nil
+}
+
+// parseElement reads the entry that begins here; its position counts from here.
+func parseElement(b []byte, branch bool) (e element, ok bool) {
+	e.branch = branch
+	var pos, keySize, valueSize uint64
+	if branch {
+		pos, keySize, e.page = uint64(order.Uint32(b)), uint64(order.Uint32(b[4:])), order.Uint64(b[8:])
+	} else {
+		e.bucket = order.Uint32(b)&flagBucket != 0
+		pos, keySize, valueSize = uint64(order.Uint32(b[4:])), uint64(order.Uint32(b[8:])), uint64(order.Uint32(b[12:]))
+	}
+	if pos+keySize+valueSize > uint64(len(b)) || keySize == 0 {
+		return e, false
+	}
+	e.key, e.value = b[pos:pos+keySize], b[pos+keySize:pos+keySize+valueSize]
+	return e, true
+}

@@ -24,7 +24,7 @@ func compileModel(t testing.TB, m maker, mod *model) *policy.Policy {
 
 func property(t *testing.T, seed uint64, check func(m maker, mod *model, p *policy.Policy, book *policy.Book)) {
 	t.Helper()
-	for i := range uint64(300) {
+	for i := range uint64(150) {
 		m := maker{rand.New(rand.NewPCG(i, seed))}
 		mod := m.model()
 		p := compileModel(t, m, mod)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"pksa/agent/status"
 	"pksa/protocol/hive"
 )
 
@@ -37,6 +38,18 @@ func (m *mismatches) has(account hive.AccountName, role hive.Role) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Contains(m.roles[account], role)
+}
+
+func (m *mismatches) labels() []status.KeyLabel {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var labels []status.KeyLabel
+	for account, roles := range m.roles {
+		for _, role := range roles {
+			labels = append(labels, status.KeyLabel{Account: string(account), Role: role.String()})
+		}
+	}
+	return labels
 }
 
 // replace sets what a check found and says whether that changed anything.

@@ -33,8 +33,13 @@ type State struct {
 type Gauges struct {
 	PolicyHash string
 	Sessions   int
+	Pending    int // requests that wait for a person
 	Links      []LinkGauges
+	WrongKeys  []KeyLabel // held keys that the chain does not know in their roles
 }
+
+// KeyLabel names a held key.
+type KeyLabel struct{ Account, Role string }
 
 // LinkGauges are those of one relay link.
 type LinkGauges struct {
@@ -162,6 +167,8 @@ type gauges struct{ state State }
 var (
 	descPolicy     = prometheus.NewDesc("pksa_policy_info", "The policy in force, by the SHA-256 of its file.", []string{"sha256"}, nil)
 	descSessions   = prometheus.NewDesc("pksa_sessions", "Live sessions.", nil, nil)
+	descPending    = prometheus.NewDesc("pksa_pending", "Requests that wait for a person.", nil, nil)
+	descWrongKey   = prometheus.NewDesc("pksa_key_wrong", "1 for a held key that does not fit its account on the chain.", []string{"account", "role"}, nil)
 	descReady      = prometheus.NewDesc("pksa_ready", "1 when requests can be served.", nil, nil)
 	descConnected  = prometheus.NewDesc("pksa_link_connected", "1 when the relay has told us its key.", []string{"relay"}, nil)
 	descRegistered = prometheus.NewDesc("pksa_link_accounts_registered", "Accounts that the relay acknowledged.", []string{"relay"}, nil)
@@ -174,7 +181,7 @@ var (
 
 // Describe implements [prometheus.Collector].
 func (gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descReady, descConnected, descRegistered, descRefused, descReconnects, descKeyChanges, descFrames, descDrops} {
+	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descPending, descWrongKey, descReady, descConnected, descRegistered, descRefused, descReconnects, descKeyChanges, descFrames, descDrops} {
 		ch <- d
 	}
 }
@@ -190,6 +197,10 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	now := g.state.Gauges()
 	gauge(descPolicy, 1, now.PolicyHash)
 	gauge(descSessions, float64(now.Sessions))
+	gauge(descPending, float64(now.Pending))
+	for _, key := range now.WrongKeys {
+		gauge(descWrongKey, 1, key.Account, key.Role)
+	}
 	gauge(descReady, one(len(g.state.Ready()) == 0))
 	for _, link := range now.Links {
 		gauge(descConnected, one(link.Connected), link.Relay)

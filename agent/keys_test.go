@@ -1,0 +1,71 @@
+package agent_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pksa/agent"
+	"pksa/agent/node/nodetest"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// A key that its account no longer has is named in status and metrics, and proves nothing any more:
+// the account goes on with the next key.
+func TestKeyChangedOnChain(t *testing.T) {
+	puppets(t, "", func(t *testing.T, w *world, p *puppet) {
+		w.chain.Change("alice", func(a *nodetest.Account) { a.Memo = keyOf("bob", hive.Memo).Public() })
+		checks, err := w.agent.CheckKeys(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrong := 0
+		for _, c := range checks {
+			if !c.OK {
+				wrong++
+				if c.Role != "memo" || c.Account != "alice" {
+					t.Errorf("%+v", c)
+				}
+			}
+		}
+		if wrong != 1 {
+			t.Fatalf("%d keys are wrong", wrong)
+		}
+		i := slices.IndexFunc(w.agent.Status().Accounts, func(a agent.AccountStatus) bool { return a.Name == "alice" })
+		if words := w.agent.Status().Accounts[i].Wrong; len(words) != 1 || !strings.HasPrefix(words[0], "memo: ") {
+			t.Errorf("status says %q", words)
+		}
+		ack, ok := p.ask(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce()))).(protocol.Ack)
+		if !ok {
+			t.Fatal("the account is not served any more")
+		}
+		header, err := hive.ParseMemo(ack.PoK)
+		if err != nil || header.From != keyOf("alice", hive.Posting).Public() {
+			t.Errorf("the proof is by %s, %v", header.From, err)
+		}
+	})
+}
+
+// An account that lost all its keys is not registered; it is again once a key fits.
+func TestAccountLostAllKeys(t *testing.T) {
+	within(t, worldOptions{accounts: []hive.AccountName{"alice", "carol"}}, func(t *testing.T, w *world) {
+		carol, _ := w.chain.Account("carol")
+		w.chain.Change("carol", func(a *nodetest.Account) {
+			a.Memo, a.Posting, a.Active = keyOf("bob", hive.Memo).Public(), single("bob", hive.Posting), single("bob", hive.Active)
+		})
+		if _, err := w.agent.CheckKeys(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if n := w.agent.Status().Links[0].Registered; n != 1 {
+			t.Errorf("%d accounts registered", n)
+		}
+		w.chain.Change("carol", func(a *nodetest.Account) { *a = carol })
+		if _, err := w.agent.CheckKeys(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("registration", func() bool { return w.agent.Status().Links[0].Registered == 2 })
+	})
+}

@@ -8,6 +8,10 @@ import (
 
 // refuse says what is refused whatever the file says; the code is empty if nothing is.
 func (q *Request) refuse() (Code, string) {
+	if q.Account == "" || q.App == "" {
+		// "any" in a rule means any that there is.
+		return CodeUnsupported, "a request of no account or of no app slot"
+	}
 	switch q.Kind {
 	case Sign:
 		return q.refuseSign()

@@ -20,15 +20,25 @@ func (c *compiler) test(n *yaml.Node, sh *shape, where string) test {
 	case yaml.ScalarNode:
 		return c.valueTest(n, sh, where)
 	case yaml.SequenceNode:
-		var t oneOf
-		for _, item := range n.Content {
-			t = append(t, c.test(item, sh, where))
-		}
-		return t
+		return c.listTest(n, sh, where)
 	case yaml.MappingNode:
 		return c.mapTest(n, sh, where)
 	}
 	return anything{}
+}
+
+// listTest compiles one of several. For a field that is a list itself, what
+// looks like its value is no test at all.
+func (c *compiler) listTest(n *yaml.Node, sh *shape, where string) test {
+	if sh.kind == aList && slices.ContainsFunc(n.Content, func(item *yaml.Node) bool { return item.Kind == yaml.ScalarNode }) {
+		c.complain(n, "%s is a list: say each, any, exactly or size", where)
+		return anything{}
+	}
+	var t oneOf
+	for _, item := range n.Content {
+		t = append(t, c.test(item, sh, where))
+	}
+	return t
 }
 
 // valueTest compiles a single value: equal, or one of a list that it names.

@@ -124,7 +124,7 @@ func FuzzPattern(f *testing.F) {
 				}
 				continue
 			}
-			got := p.Decide(&policy.Request{Kind: policy.Challenge, App: "a", Role: hive.Posting, Text: text}, nil, noon).Verdict == policy.Allow
+			got := p.Decide(&policy.Request{Kind: policy.Challenge, Account: "alice", App: "a", Role: hive.Posting, Text: text}, nil, noon).Verdict == policy.Allow
 			if want := matchesWhole(kind, source, text); got != want {
 				t.Errorf("%s %q on %q: %t", kind, source, text, got)
 			}

@@ -299,10 +299,13 @@ allow:
 		{"a memo in the clear", sign("x", hive.Active, transfer(t, "bob", "1.000 HBD", "#secret")), policy.CodePlainMemo},
 		{"an encrypted memo", sign("x", hive.Active, transfer(t, "bob", "1.000 HBD", encrypted)), ""},
 		{"taking over by name", sign("x", hive.Active, takeover(t)), ""},
-		{"a challenge with owner", &policy.Request{Kind: policy.Challenge, Role: hive.Owner, Text: "x"}, policy.CodeWrongKey},
-		{"a challenge inside with no key", &policy.Request{Kind: policy.Auth, AuthChallenge: &policy.AuthChallenge{}}, policy.CodeWrongKey},
-		{"decrypt with posting", &policy.Request{Kind: policy.Decrypt, Role: hive.Posting}, policy.CodeWrongKey},
-		{"no kind", &policy.Request{Kind: 9, Role: hive.Posting}, policy.CodeUnsupported},
+		{"a challenge with owner", &policy.Request{Kind: policy.Challenge, Account: "alice", App: "x", Role: hive.Owner, Text: "x"}, policy.CodeWrongKey},
+		{"a challenge inside with no key", &policy.Request{Kind: policy.Auth, Account: "alice", App: "x", AuthChallenge: &policy.AuthChallenge{}}, policy.CodeWrongKey},
+		{"decrypt with posting", &policy.Request{Kind: policy.Decrypt, Account: "alice", App: "x", Role: hive.Posting}, policy.CodeWrongKey},
+		{"no kind", &policy.Request{Kind: 9, Account: "alice", App: "x", Role: hive.Posting}, policy.CodeUnsupported},
+		{"no app slot", sign("", hive.Posting, vote(t, "alice", "bob", 1)), policy.CodeUnsupported},
+		{"no account", &policy.Request{Kind: policy.Sign, App: "x", Role: hive.Posting, Broadcast: true,
+			Ops: []hive.Operation{vote(t, "alice", "bob", 1)}}, policy.CodeUnsupported},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if d := p.Decide(tt.q, nil, noon); d.Code != tt.code {

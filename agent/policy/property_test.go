@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"pksa/agent/policy"
@@ -175,4 +176,22 @@ func TestDecideChangesNothing(t *testing.T) {
 			t.Errorf("%s%s", a, b)
 		}
 	})
+}
+
+// TestManyAtOnce: a policy is used by any number of goroutines.
+func TestManyAtOnce(t *testing.T) {
+	p := compile(t, firstPage)
+	q := sign("tipbot", 3, transfer(t, "bob", "1.000 HBD", "tip 7"))
+	want := summary(p.Decide(q, nil, noon))
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for range 50 {
+				if got := summary(p.Decide(q, new(policy.Book), noon)); got != want {
+					t.Errorf("got %s, want %s", got, want)
+				}
+			}
+		})
+	}
+	wait.Wait()
 }

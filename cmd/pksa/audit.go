@@ -84,7 +84,9 @@ func auditLine(r agent.AuditRecord) string {
 	if r.Request != 0 {
 		parts = append(parts, fmt.Sprintf("of %d", r.Request))
 	}
-	add("%s", r.Outcome)
+	if r.Outcome != r.Type {
+		add("%s", r.Outcome)
+	}
 	add("account=%s", r.Account)
 	add("app=%s", r.App)
 	if r.Session != 0 {
@@ -107,7 +109,9 @@ func auditLine(r agent.AuditRecord) string {
 		for _, rule := range content.Rules {
 			add("rule=%q", rule.Name)
 		}
-		add("%s:", content.Code)
+		if !strings.HasPrefix(content.Reason, content.Code+":") { // the policy's reasons begin with their code
+			add("%s:", content.Code)
+		}
 		add("%s", content.Reason)
 	}
 	return strings.Join(parts, " ")

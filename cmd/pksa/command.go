@@ -162,6 +162,16 @@ func exactly(n int, names string) cobra.PositionalArgs {
 	}
 }
 
+// atMostOne refuses more than one argument, in our words.
+func atMostOne(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) <= 1 {
+			return nil
+		}
+		return errUsage{fmt.Errorf("`%s` wants one %s at most", cmd.CommandPath(), name)}
+	}
+}
+
 // homeFolder finds the home folder: --home, PKSA_HOME, else pksa in the XDG data folder.
 func (c *command) homeFolder() (string, error) {
 	for _, candidate := range []string{c.home, os.Getenv("PKSA_HOME")} {

@@ -55,7 +55,7 @@ Keys come from file:PATH, env:NAME, fd:N, credential:NAME, command:… or prompt
 command line. Of a master password only the named keys are kept. Before anything is
 stored the keys are compared with the accounts on the chain; --offline leaves that out.
 Owner keys are refused: keep them offline.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("ACCOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.importKeys(cmd.Context(), args, f) },
 	}
 	flags := cmd.Flags()
@@ -75,7 +75,7 @@ func (c *command) importKeys(ctx context.Context, args []string, f importFlags) 
 	}
 	batch, err := c.readKeys(ctx, args, f)
 	if err != nil {
-		return err
+		return importHint(err)
 	}
 	defer batch.Wipe()
 	if advice := batch.Hint(); advice != "" && !c.asJSON {
@@ -100,10 +100,16 @@ func (c *command) importKeys(ctx context.Context, args []string, f importFlags) 
 
 func importHint(err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, keystore.ErrOtherKey):
 		return hint(err, "--replace puts the new key in the place of the old one")
 	case errors.Is(err, keystore.ErrWrongRole):
 		return hint(err, "is it the key of another role, or was it changed on the chain? --offline imports without looking there")
+	}
+	var complaints keystore.Complaints
+	if errors.As(err, &complaints) {
+		return hint(err, "nothing was imported; mend what is named and import again")
 	}
 	return err
 }
@@ -127,6 +133,9 @@ func (c *command) readKeys(ctx context.Context, args []string, f importFlags) (*
 	if err != nil {
 		return nil, err
 	}
+	if len(roles) > 1 && !f.password {
+		return nil, errUsage{errors.New("one key has one role; several are for --password or --file")}
+	}
 	if f.from == "" {
 		return nil, errUsage{errors.New("say where the key is: --from prompt, file:PATH, env:NAME, fd:N, credential:NAME or command:…")}
 	}
@@ -146,9 +155,6 @@ func (c *command) readKeys(ctx context.Context, args []string, f importFlags) (*
 	if f.password {
 		return keystore.KeysFromPassword(account, roles, secret.Bytes())
 	}
-	if len(roles) > 1 {
-		return nil, errUsage{errors.New("one key has one role; several are for --password or --file")}
-	}
 	return keystore.KeyOf(account, roles[0], secret.Bytes())
 }
 
@@ -160,7 +166,7 @@ func parseRoles(words []string) ([]hive.Role, error) {
 	for _, word := range words {
 		role, err := hive.ParseRole(word)
 		if err != nil {
-			return nil, errUsage{fmt.Errorf("--role %q: %w", word, err)}
+			return nil, errUsage{fmt.Errorf("--role %.20q: posting, active or memo is wanted", word)}
 		}
 		roles = append(roles, role)
 	}

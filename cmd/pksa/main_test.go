@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -41,17 +43,22 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"wif":     scriptWIF,
-			"old":     scriptOld,
-			"mask":    scriptMask,
-			"capture": scriptCapture,
-			"mode":    scriptMode,
-			"flip":    scriptFlip,
-			"chain":   scriptChain,
-			"relay":   scriptRelay,
-			"await":   scriptAwait,
-			"app":     scriptApp,
-			"json":    scriptJSON,
+			"wif":       scriptWIF,
+			"old":       scriptOld,
+			"mask":      scriptMask,
+			"capture":   scriptCapture,
+			"mode":      scriptMode,
+			"flip":      scriptFlip,
+			"chain":     scriptChain,
+			"relay":     scriptRelay,
+			"await":     scriptAwait,
+			"app":       scriptApp,
+			"json":      scriptJSON,
+			"lines":     scriptLines,
+			"empty":     scriptEmpty,
+			"uncomment": scriptUncomment,
+			"port":      scriptPort,
+			"listens":   scriptListens,
 		},
 	})
 }
@@ -103,6 +110,7 @@ var masks = []struct{ find, put string }{
 	{`pksa (devel|v[^ ]+)( [0-9a-f]{40})? \(`, "pksa VERSION ("},
 	{`head block \d+`, "head block NUMBER"},
 	{`"ms":\d+`, `"ms":MS`},
+	{`(?s)\nHardening\n.*`, "\nHardening\n  …\n"}, // depends on the machine
 }
 
 // scriptMask writes the last output without what differs from run to run: mask stdout|stderr|FILE OUT.
@@ -198,9 +206,13 @@ func scriptAwait(ts *testscript.TestScript, _ bool, args []string) {
 //	app pair FILE              writes the link into FILE, and waits in the background
 //	app paired                 waits for that
 //
-// With !, the last argument is a part of the error that is wanted.
+// With !, the last argument is a part of the error that is wanted, or the word silence.
 func scriptApp(ts *testscript.TestScript, neg bool, args []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), awaitTimeout)
+	timeout := awaitTimeout
+	if args[len(args)-1] == "silence" {
+		timeout = 700 * time.Millisecond
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	app, err := client.Dial(ctx, client.Options{
 		Relay: ts.Getenv("RELAY"), App: protocol.AppInfo{Name: "script"}, Logger: slog.New(slog.DiscardHandler)})
@@ -210,6 +222,7 @@ func scriptApp(ts *testscript.TestScript, neg bool, args []string) {
 	switch {
 	case neg && err == nil:
 		ts.Fatalf("the wallet agreed")
+	case neg && args[len(args)-1] == "silence" && errors.Is(err, context.DeadlineExceeded):
 	case neg && !strings.Contains(err.Error(), args[len(args)-1]):
 		ts.Fatalf("got %v", err)
 	case !neg:
@@ -282,4 +295,55 @@ func scriptJSON(ts *testscript.TestScript, _ bool, args []string) {
 	if text := ts.ReadFile(args[0]); json.Unmarshal([]byte(text), &v) != nil {
 		ts.Fatalf("%s is not one JSON value:\n%s", args[0], text)
 	}
+}
+
+// scriptLines checks that each line of the last output is a JSON value: lines stdout.
+func scriptLines(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if !json.Valid([]byte(line)) {
+			ts.Fatalf("not JSON: %s", line)
+		}
+	}
+}
+
+// scriptEmpty checks that a folder has no entries, or none whose name begins as given: empty FOLDER [PREFIX].
+func scriptEmpty(ts *testscript.TestScript, _ bool, args []string) {
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	for _, e := range entries {
+		if len(args) == 1 || strings.HasPrefix(e.Name(), args[1]) {
+			ts.Fatalf("%s holds %s", args[0], e.Name())
+		}
+	}
+}
+
+// scriptUncomment takes the signs # away from what the starter policy shows, as it says to do.
+func scriptUncomment(ts *testscript.TestScript, _ bool, args []string) {
+	head, shown, ok := strings.Cut(ts.ReadFile(args[0]), "#\n")
+	if !ok {
+		ts.Fatalf("%s shows nothing", args[0])
+	}
+	write(ts, args[1], head+regexp.MustCompile(`(?m)^# ?`).ReplaceAllString(shown, ""))
+}
+
+// scriptPort sets a variable to a free address of loopback: port NAME.
+func scriptPort(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Check(l.Close())
+	ts.Setenv(args[0], l.Addr().String())
+}
+
+// scriptListens waits until somebody listens at an address: listens ADDRESS.
+func scriptListens(ts *testscript.TestScript, _ bool, args []string) {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for range awaitTimeout / (10 * time.Millisecond) {
+		if conn, err := net.Dial("tcp", args[0]); err == nil {
+			conn.Close()
+			return
+		}
+		<-ticker.C
+	}
+	ts.Fatalf("nobody listens at %s", args[0])
 }

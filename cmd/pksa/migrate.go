@@ -336,7 +336,7 @@ func (m *migration) addSlot(ctx context.Context, admin agent.Admin) error {
 // old wallet let a known session log in again whatever its switches said.
 func (m *migration) addSessions(ctx context.Context, l *ledger.Ledger, store *keystore.Store, a oldAccount) error {
 	if _, ok := store.LowestKey(a.name); !ok {
-		m.left("account %s and its %d sessions: keys.json has no key of it", a.name, len(a.auths))
+		m.left("account %s, with %s: keys.json has no key of it", a.name, count(len(a.auths), "session"))
 		return nil
 	}
 	now := l.Now()

@@ -38,7 +38,7 @@ func parseJSON(src []byte) (jsonValue, error) {
 	if err := json.Unmarshal(src, &syntax); err != nil || !utf8.Valid(src) {
 		line := 1
 		if s, ok := err.(*json.SyntaxError); ok {
-			line += bytes.Count(src[:min(int(s.Offset), len(src))], []byte("\n"))
+			line += bytes.Count(src[:max(0, min(int(s.Offset), len(src))-1)], []byte("\n"))
 		}
 		return jsonValue{}, complaint{line, "is not valid JSON from here on; is the file whole?"}
 	}

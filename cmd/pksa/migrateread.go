@@ -155,7 +155,7 @@ func (w *oldWallet) readMember(m jsonMember) error {
 	case "accounts":
 		return w.readAccounts(m)
 	}
-	return complaint{m.line, fmt.Sprintf("%q is no setting of hive-auth-pksa that is known here; what it forbade would be allowed", m.name)}
+	return complaint{m.line, fmt.Sprintf("%q is not known here, and may forbid something; if it does not, take it out of a copy of the file", m.name)}
 }
 
 func (m jsonMember) text(into *string) error {

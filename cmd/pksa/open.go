@@ -23,16 +23,7 @@ func (c *command) unlockSecret(ctx context.Context, cfg *config.Config) (keystor
 	if errors.Is(err, fs.ErrNotExist) {
 		return secret, hint(err, "`pksa init` makes the keystore and what unlocks it")
 	}
-	return secret, permissionHint(err)
-}
-
-// permissionHint says the command that sets a file right.
-func permissionHint(err error) error {
-	var loose *keystore.PermissionError
-	if errors.As(err, &loose) && loose.Want != 0 {
-		return hint(err, "chmod %o %s", loose.Want, loose.Path)
-	}
-	return err
+	return secret, err
 }
 
 // readSecret reads a source; if that is a person at the terminal, by the label.
@@ -65,7 +56,7 @@ func openStore(cfg *config.Config, unlock keystore.Unlock) (*keystore.Store, err
 	case errors.Is(err, keystore.ErrDamaged):
 		return nil, hint(err, "put a copy of %s back; the file was not touched", cfg.Keystore)
 	}
-	return store, permissionHint(err)
+	return store, err
 }
 
 // ledgerOptions are those of this home folder's ledger.
@@ -88,6 +79,8 @@ func (c *command) openLedger(cfg *config.Config, store *keystore.Store) (*ledger
 			"if you restored it on purpose, `pksa ledger accept` goes on with it; what it says there happens to sessions")
 	case errors.Is(err, ledger.ErrLocked):
 		return nil, hint(fmt.Errorf("ledger %q: %w", cfg.Ledger, err), "another pksa runs with this home folder; stop it first")
+	case errors.Is(err, ledger.ErrOther):
+		return nil, hint(fmt.Errorf("ledger %q: %w", cfg.Ledger, err), "ledger and keystore belong together: put both back from the same copy")
 	case errors.Is(err, ledger.ErrDamaged):
 		return nil, hint(fmt.Errorf("ledger %q: %w", cfg.Ledger, err), "restore it and its .mark file from a backup, then `pksa ledger accept`")
 	case err != nil:

@@ -28,7 +28,7 @@ func (c *command) policyCheck() *cobra.Command {
 		Use:   "check [FILE]",
 		Short: "Read a policy and say all that is wrong or doubtful in it",
 		Long:  "Reads FILE, or the policy of the home folder. Needs no keys and no running agent. Exit status 1 if the file has errors; warnings alone are no failure.",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  atMostOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := ""
 			if len(args) == 1 {
@@ -47,10 +47,17 @@ func (c *command) policyCheck() *cobra.Command {
 
 // checkResult is what `policy check --json` prints.
 type checkResult struct {
-	File     string          `json:"file"`
-	SHA256   string          `json:"sha256,omitempty"`
-	OK       bool            `json:"ok"`
-	Problems policy.Problems `json:"problems"`
+	File     string        `json:"file"`
+	SHA256   string        `json:"sha256,omitempty"`
+	OK       bool          `json:"ok"`
+	Problems []problemInfo `json:"problems"`
+}
+
+type problemInfo struct {
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Text    string `json:"text"`
+	Warning bool   `json:"warning"`
 }
 
 func (c *command) checkPolicy(path string) error {
@@ -59,7 +66,10 @@ func (c *command) checkPolicy(path string) error {
 		return hint(err, "name a file, or make one with `pksa init`")
 	}
 	compiled, problems := policy.Compile(path, src, policy.Env{Now: time.Now(), NobodyToAsk: true})
-	result := checkResult{File: path, OK: compiled != nil, Problems: problems}
+	result := checkResult{File: path, OK: compiled != nil, Problems: []problemInfo{}}
+	for _, p := range problems {
+		result.Problems = append(result.Problems, problemInfo{p.Line, p.Column, p.Text, p.Warning})
+	}
 	if compiled != nil {
 		result.SHA256 = compiled.Hash()
 	}

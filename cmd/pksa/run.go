@@ -89,7 +89,7 @@ func (c *command) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	compiled, err := agent.LoadPolicy(cfg.Policy, store, l)
+	compiled, err := agent.LoadPolicy(cfg, store, l)
 	if err != nil {
 		return errors.Join(hint(fmt.Errorf("the policy cannot be used:\n%w", err), "mend it; `pksa policy check` says when it is good"), l.Close())
 	}

@@ -44,9 +44,9 @@ func printStatus(w io.Writer, s agent.Status) {
 	}
 	fmt.Fprintf(w, "\nPolicy   %s, sha256 %s, in force since %s\n", s.Policy.File, short(s.Policy.SHA256), when(s.Policy.Since))
 	if s.Policy.Failed != "" {
-		fmt.Fprintf(w, "         the last reload changed nothing, the file has errors:\n         %s\n", strings.ReplaceAll(s.Policy.Failed, "\n", "\n         "))
+		fmt.Fprintf(w, "         the last reload changed nothing, the file has errors:\n         %s\n", strings.ReplaceAll(strings.TrimSpace(s.Policy.Failed), "\n", "\n         "))
 	}
-	fmt.Fprintf(w, "Apps     %d, with %d sessions\n\nRelays\n", s.Apps, s.Sessions)
+	fmt.Fprintf(w, "Apps     %d, with %s\n\nRelays\n", s.Apps, count(s.Sessions, "session"))
 	for _, l := range s.Links {
 		printLink(w, l)
 	}
@@ -105,7 +105,7 @@ func nodeState(n node.NodeStatus) string {
 
 func printLink(w io.Writer, l agent.LinkStatus) {
 	if l.Connected {
-		fmt.Fprintf(w, "  %s  connected since %s, %d accounts registered, %d pending\n", l.Relay, when(l.Since), l.Registered, l.Pending)
+		fmt.Fprintf(w, "  %s  connected since %s, %s registered, %d pending\n", l.Relay, when(l.Since), count(l.Registered, "account"), l.Pending)
 	} else {
 		fmt.Fprintf(w, "  %s  not connected, next attempt %s\n    last error: %s\n", l.Relay, when(l.NextAttempt), l.LastError)
 	}

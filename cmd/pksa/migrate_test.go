@@ -1,0 +1,152 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pksa/agent/policy"
+	"pksa/protocol/hive"
+)
+
+func compiled(t *testing.T, text string) *policy.Policy {
+	t.Helper()
+	p, problems := policy.Compile("policy.yaml", []byte(text), policy.Env{Now: time.Now()})
+	if p == nil {
+		t.Fatalf("%v\n%s", problems, text)
+	}
+	return p
+}
+
+func operation(t *testing.T, text string) hive.Operation {
+	t.Helper()
+	op, err := hive.Mainnet.ParseOperation([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return op
+}
+
+// The policy that comes of the old switches allows what the old wallet did or less, whatever they were.
+func TestMigratedPolicyIsNotLaxer(t *testing.T) {
+	sign := func(role hive.Role, op string) *policy.Request {
+		return &policy.Request{Kind: policy.Sign, Account: "alice", App: oldSlot, Role: role, Broadcast: true, Ops: []hive.Operation{operation(t, op)}}
+	}
+	vote := `["vote",{"voter":"alice","author":"bob","permlink":"p","weight":1}]`
+	other := `["vote",{"voter":"carol","author":"bob","permlink":"p","weight":1}]`
+	transfer := `["transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","memo":""}]`
+	active := `["custom_json",{"required_auths":["alice"],"required_posting_auths":[],"id":"x","json":"{}"}]`
+	posting := `["custom_json",{"required_auths":[],"required_posting_auths":["alice"],"id":"x","json":"{}"}]`
+	withApp := func(q *policy.Request, app string) *policy.Request { q.App = app; return q }
+	signOnly := sign(hive.Posting, vote)
+	signOnly.Broadcast = false
+	stranger := sign(hive.Posting, vote)
+	stranger.Account = "bob"
+	for i := range 16 {
+		w := &oldWallet{approveAuth: i&1 != 0, rejectAuth: i&2 != 0, rejectSign: i&4 != 0, rejectChallenge: i&8 != 0, days: 2}
+		held := []hive.Role{hive.Memo, hive.Posting, hive.Active}
+		p := compiled(t, w.policyText(held, []string{"alice"}))
+		allReject := w.rejectAuth && w.rejectSign && w.rejectChallenge
+		for name, tt := range map[string]struct {
+			q      *policy.Request
+			allow  bool
+			silent bool
+		}{
+			"vote":             {sign(hive.Posting, vote), true, false},
+			"posting json":     {sign(hive.Posting, posting), true, false},
+			"another account":  {sign(hive.Posting, other), false, !allReject},
+			"transfer":         {sign(hive.Active, transfer), false, !w.rejectSign},
+			"active json":      {sign(hive.Active, active), false, !w.rejectSign},
+			"another app":      {withApp(sign(hive.Posting, vote), "other"), false, !allReject},
+			"an account more":  {stranger, false, !allReject},
+			"signed only":      {signOnly, false, !allReject},
+			"new session":      {&policy.Request{Kind: policy.Auth, Account: "alice", App: oldSlot}, w.approveAuth, !allReject},
+			"known session":    {&policy.Request{Kind: policy.Auth, Account: "alice", App: oldSlot, ManualSession: true}, true, false},
+			"posting text":     {&policy.Request{Kind: policy.Challenge, Account: "alice", App: oldSlot, Role: hive.Posting, Text: "a\nb"}, true, false},
+			"active text":      {&policy.Request{Kind: policy.Challenge, Account: "alice", App: oldSlot, Role: hive.Active, Text: "a"}, true, false},
+			"memo decrypted":   {&policy.Request{Kind: policy.Decrypt, Account: "alice", App: oldSlot, Role: hive.Memo, Text: "#a"}, true, false},
+			"decrypt, another": {&policy.Request{Kind: policy.Decrypt, Account: "bob", App: oldSlot, Role: hive.Memo, Text: "#a"}, false, !allReject},
+		} {
+			d := p.Decide(tt.q, new(policy.Book), time.Now())
+			if (d.Verdict == policy.Allow) != tt.allow || !tt.allow && d.Silent != tt.silent {
+				t.Errorf("switches %04b, %s: %v, silent %t: %s", i, name, d.Verdict, d.Silent, d.Reason)
+			}
+			if name == "new session" && tt.allow && d.Session != 48*time.Hour {
+				t.Errorf("session of %s", d.Session)
+			}
+		}
+	}
+}
+
+// Roles without keys have no rules, and every set of them gives a policy that can be read.
+func TestMigratedPolicyOfFewKeys(t *testing.T) {
+	for _, held := range [][]hive.Role{{hive.Memo}, {hive.Posting}, {hive.Active}, {hive.Posting, hive.Active}} {
+		for _, accounts := range [][]string{nil, {"alice", "bob.carol"}} {
+			for _, days := range []float64{1, 0.05, 365.5} {
+				text := (&oldWallet{approveAuth: true, days: days}).policyText(held, accounts)
+				compiled(t, text)
+				if strings.Contains(text, "decrypt") != slices.Contains(held, hive.Memo) {
+					t.Errorf("%v: %s", held, text)
+				}
+			}
+		}
+	}
+}
+
+// Whatever stands in storage.json, it is read or complained of, and what was read makes a policy.
+func FuzzOldWallet(f *testing.F) {
+	f.Add(`{"pksa_name":"x","auth_req_secret":"s","auth_req_approve":true,"auth_timeout_days":1.5,"hive_api":["a"],"has_server":"b"}`)
+	f.Add(`{"accounts":[{"name":"alice","auths":[{"expire":1,"key":"k","app":{"name":"n"},"nonce":1700000000}]}],"keys":[]}`)
+	f.Add(`{"accounts":[{"name":"alice","auths":[{"expire":1e300,"key":"k","nonce":-1}]}],"accounts":[]}`)
+	f.Add("{\n\"keys\":[{\"name\":\"alice\",\n\"posting\":\"5J\"}]}")
+	f.Add(`[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]`)
+	f.Fuzz(func(t *testing.T, text string) {
+		root, err := parseJSON([]byte(text))
+		if err != nil {
+			return
+		}
+		w := &oldWallet{days: 1}
+		w.read(root)
+		if len(w.problems) > 0 {
+			return
+		}
+		var accounts []string
+		for _, a := range w.accounts {
+			accounts = append(accounts, string(a.name))
+			for _, auth := range a.auths {
+				if auth.key == "" || auth.nonce < 0 || auth.nonce > 1<<53-1 {
+					t.Errorf("took session %+v", auth)
+				}
+			}
+		}
+		slices.Sort(accounts)
+		compiled(t, w.policyText([]hive.Role{hive.Posting}, slices.Compact(accounts)))
+	})
+}
+
+// Keys that stand in storage.json itself are read with its lines, and not beside a keys.json.
+func TestKeysInStorage(t *testing.T) {
+	dir := t.TempDir()
+	key := testKey("alice", "posting").WIF()
+	put := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("storage.json", "{\n\n\"keys\": [{\"name\": \"alice\",\n\"posting\": \""+key+"\"}]}")
+	w, err := readOldWallet(dir)
+	if err != nil || w.keys.Len() != 1 {
+		t.Fatalf("%v", err)
+	}
+	put("storage.json", "{\n\n\"keys\": [{\"name\": \"alice\",\n\"posting\": \"5J\"}]}")
+	if _, err = readOldWallet(dir); err == nil || !strings.Contains(err.Error(), "storage.json:4: alice/posting") {
+		t.Errorf("%v", err)
+	}
+	put("keys.json", "[]")
+	if _, err = readOldWallet(dir); err == nil || !strings.Contains(err.Error(), "storage.json:3: there are keys here and in") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,33 @@
+package node
+
+import "pksa/protocol/hive"
+
+// ForTestJudge is what is made of the body of an answer to a broadcast with that request id: "sent", or another judgement.
+func ForTestJudge(body []byte, id uint64) (is, code, reason string) {
+	names := map[judgement]string{unknown: "unknown", unreached: "unreached", sent: "sent", refused: "refused", lagging: "lagging", later: "later"}
+	result, err := readAnswer(body, id)
+	if err != nil {
+		failure := asCallError(err)
+		if failure.kind != kindAnswered {
+			return names[unknown], "", failure.text
+		}
+		v := judge(failure.reply)
+		return names[v.is], v.code, v.reason
+	}
+	if result.Kind() == '{' {
+		return names[sent], "", ""
+	}
+	return names[unknown], "", ""
+}
+
+// ForTestReadHead reads global properties.
+func ForTestReadHead(raw []byte) (number, irreversible uint32, size int, err error) {
+	s, err := readSighting(raw)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	return s.number, s.irreversible, s.maxSize, nil
+}
+
+// ForTestReadAccounts reads the result of get_accounts.
+func ForTestReadAccounts(raw []byte) ([]Account, error) { return readAccounts(raw, hive.DefaultPrefix) }

@@ -30,6 +30,8 @@ type Options struct {
 	Ledger  *ledger.Ledger
 	Node    *node.Client
 	Policy  *policy.Policy
+	// Warnings are those of the policy file, for status.
+	Warnings policy.Problems
 
 	// Hardening is what [Shield] and [Confine] gave, for log and status; none if they were not called.
 	Hardening []Measure
@@ -79,7 +81,7 @@ func New(o Options) (*Agent, error) {
 		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, store: o.Keys,
 		log: o.Logger.With("component", "agent"), hardening: o.Hardening,
 	}
-	a.policy.Store(&policyInForce{policy: o.Policy, since: time.Now()})
+	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
 	a.metrics = status.New(status.State{Ready: a.Ready, Gauges: a.gauges})
 	for _, relay := range o.Config.Relays {
 		if err := a.addLink(relay, o); err != nil {
@@ -133,8 +135,12 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer background.Wait()
 
 	logMeasures(ctx, a.log, a.hardening)
-	if _, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordStart, Outcome: "start", Content: a.startRecord()}); err != nil {
+	number, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordStart, Outcome: "start", Content: a.startRecord()})
+	if err != nil {
 		return fmt.Errorf("recording the start: %w", err)
+	}
+	if err := a.rememberIDs(number); err != nil {
+		return fmt.Errorf("reading the audit trail: %w", err)
 	}
 	if err := a.registerAll(); err != nil {
 		return fmt.Errorf("accounts: %w", err)

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,7 +21,11 @@ type budget struct {
 	mu         sync.Mutex
 	book       *policy.Book
 	generation uint64
+	swept      time.Time // when old charges were dropped last
 }
+
+// sweepEvery is how often charges that count nowhere any more are dropped from memory.
+const sweepEvery = time.Hour
 
 // storedCharges are those of one request as the ledger keeps them.
 type storedCharges struct {
@@ -49,9 +54,10 @@ func (b *budget) peek(f func(policy.Counters)) {
 	f(b.book)
 }
 
-// fill reads the charges back that the ledger holds.
+// fill reads the charges back that the ledger holds, and counts them in the order of time: the book
+// takes an instant that goes back for the latest.
 func fill(v ledger.View) *policy.Book {
-	book := new(policy.Book)
+	var all []storedCharges
 	for c := range v.Charges() {
 		var s storedCharges
 		if err := json.Unmarshal(c.Data, &s); err != nil {
@@ -59,6 +65,11 @@ func fill(v ledger.View) *policy.Book {
 			// these charges would give a budget out twice; the panic refuses the request instead.
 			panic("stored charge does not decode: " + err.Error())
 		}
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b storedCharges) int { return a.At.Compare(b.At) })
+	book := new(policy.Book)
+	for _, s := range all {
 		book.Add(s.At, s.Charges)
 	}
 	return book
@@ -73,7 +84,13 @@ func (b *budget) charge(v ledger.View, force *policy.Policy, charges []policy.Ch
 	if err != nil {
 		panic("charges cannot be written: " + err.Error()) // unreachable: all are texts
 	}
-	b.use(v, func(book *policy.Book) { book.Add(v.Now, charges) })
+	b.use(v, func(book *policy.Book) {
+		book.Add(v.Now, charges)
+		if v.Now.Sub(b.swept) > sweepEvery {
+			book.Keep(force.Limits(), v.Now)
+			b.swept = v.Now
+		}
+	})
 	return []ledger.Charge{{Data: data, Expires: v.Now.Add(keep(force, charges))}}
 }
 

@@ -198,10 +198,10 @@ func (c *child) stillWorks() {
 	c.try("segment renamed", os.Rename(c.path("home/audit/000001.new"), c.path("home/audit/000001")))
 	c.try("segment removed", os.Remove(c.path("home/audit/000001")))
 
-	_, err = agent.LoadPolicy(c.cfg, c.keys, nil)
+	_, _, err = agent.LoadPolicy(c.cfg, c.keys, nil)
 	c.try("policy", err)
 	c.ask("replace the policy")
-	_, err = agent.LoadPolicy(c.cfg, c.keys, nil)
+	_, _, err = agent.LoadPolicy(c.cfg, c.keys, nil)
 	c.try("policy that was replaced", err)
 	_, err = os.ReadFile(c.path("extra/file"))
 	c.try("extra file", err)

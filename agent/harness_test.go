@@ -174,7 +174,7 @@ func (w *world) write(name, text string) {
 // start runs the agent and returns once its accounts are registered.
 func (w *world) start() {
 	w.t.Helper()
-	compiled, err := agent.LoadPolicy(w.config, w.keys, w.ledger)
+	compiled, _, err := agent.LoadPolicy(w.config, w.keys, w.ledger)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"pksa/agent/ledger"
 	"pksa/agent/link"
 	"pksa/agent/node"
+	"pksa/agent/policy"
 	"pksa/protocol"
 )
 
@@ -174,6 +175,10 @@ type PolicyStatus struct {
 	SHA256 string    `json:"sha256"`
 	Since  time.Time `json:"since"`
 	Failed string    `json:"reload_failed,omitempty"`
+	// Warnings are doubtful places of the file in force.
+	Warnings []string `json:"warnings,omitempty"`
+	// Room is what is left of each limit.
+	Room []policy.Room `json:"room,omitempty"`
 }
 
 // LinkStatus is one relay link in the words of status.
@@ -227,5 +232,14 @@ func (a *Agent) Status() Status {
 
 func (a *Agent) policyStatus() PolicyStatus {
 	p := a.policy.Load()
-	return PolicyStatus{File: a.config.Policy, SHA256: p.policy.Hash(), Since: p.since, Failed: p.failed}
+	s := PolicyStatus{File: a.config.Policy, SHA256: p.policy.Hash(), Since: p.since, Failed: p.failed}
+	for _, w := range p.warnings {
+		s.Warnings = append(s.Warnings, w.String())
+	}
+	a.budget.peek(func(c policy.Counters) {
+		if c != nil { // not read back from the ledger before the first decision: nothing is known then
+			s.Room = p.policy.Room(c, time.Now())
+		}
+	})
+	return s
 }

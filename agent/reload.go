@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"pksa/agent/config"
@@ -15,16 +16,18 @@ import (
 
 // policyInForce is a policy with what status shows of it.
 type policyInForce struct {
-	policy *policy.Policy
-	since  time.Time
-	failed string // why the last reload changed nothing; empty if it did
+	policy   *policy.Policy
+	since    time.Time
+	warnings policy.Problems
+	failed   string // why the last reload changed nothing; empty if it did
 }
 
-// LoadPolicy reads and compiles the policy file of the settings. The error holds every complaint, one a line.
-func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*policy.Policy, error) {
+// LoadPolicy reads and compiles the policy file of the settings. The error holds every complaint, one
+// a line; the problems that are given besides are warnings.
+func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*policy.Policy, policy.Problems, error) {
 	src, err := os.ReadFile(cfg.Policy)
 	if err != nil {
-		return nil, fmt.Errorf("reading the policy: %w", err)
+		return nil, nil, fmt.Errorf("reading the policy: %w", err)
 	}
 	env := policy.Env{Now: time.Now(), NobodyToAsk: cfg.Ask == "none"}
 	if keys != nil {
@@ -37,9 +40,9 @@ func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*po
 	}
 	compiled, problems := policy.Compile(cfg.Policy, src, env)
 	if errs := problems.Errors(); len(errs) > 0 {
-		return nil, &PolicyError{errs}
+		return nil, nil, &PolicyError{errs}
 	}
-	return compiled, nil
+	return compiled, problems, nil
 }
 
 // PolicyError is a policy file that cannot be used.
@@ -50,7 +53,7 @@ func (e *PolicyError) Error() string { return e.Problems.String() }
 // ReloadPolicy reads the policy file again. Everything that can fail happens before what runs is
 // touched: a file with errors leaves the old policy in force, and says so in status and metric.
 func (a *Agent) ReloadPolicy(ctx context.Context) error {
-	next, err := LoadPolicy(a.config, a.keys(), a.ledger)
+	next, warnings, err := LoadPolicy(a.config, a.keys(), a.ledger)
 	if err != nil {
 		old := *a.policy.Load()
 		old.failed = err.Error()
@@ -63,10 +66,25 @@ func (a *Agent) ReloadPolicy(ctx context.Context) error {
 	if _, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload", Content: content}); err != nil {
 		return fmt.Errorf("recording the reload: %w", err)
 	}
-	a.policy.Store(&policyInForce{policy: next, since: time.Now()})
+	fresh := newLimits(a.policy.Load().policy, next)
+	a.policy.Store(&policyInForce{policy: next, since: time.Now(), warnings: warnings})
 	a.metrics.Reload(true)
-	a.log.Info("policy reloaded", "policy", next.Hash())
+	a.log.Info("policy reloaded", "policy", next.Hash(), "warnings", len(warnings), "limits starting at zero", fresh)
 	return nil
+}
+
+// newLimits names the limits that the old policy did not have: what was done before does not count
+// in them.
+func newLimits(old, next *policy.Policy) []string {
+	known := old.Limits()
+	var fresh []string
+	for name := range next.Limits() {
+		if _, ok := known[name]; !ok {
+			fresh = append(fresh, name)
+		}
+	}
+	slices.Sort(fresh)
+	return fresh
 }
 
 // watchPolicy reloads the policy whenever its file looks different. It asks for the file's time and

@@ -39,6 +39,31 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 	return nil
 }
 
+// rememberIDs claims the ids of the transactions that earlier lives of the process admitted not long
+// before the record with this number. Equal operations in the same second would get the same id again:
+// the chain would take the second for the first, and one transaction would answer two requests.
+func (a *Agent) rememberIDs(number uint64) error {
+	const step = 1000
+	now := time.Now()
+	since := a.ledger.Now().Add(-maxSkew)
+	for to, older := number, false; to > 1 && !older; {
+		from := max(to, step+1) - step
+		for r, err := range a.ledger.Audit(from) {
+			if err != nil {
+				return err
+			}
+			if r.Number >= to {
+				break
+			}
+			if older = older || r.Time.Before(since); r.TxID != [20]byte{} {
+				a.recent.take(hive.TxID(r.TxID), r.Time.Add(maxSkew), now)
+			}
+		}
+		to = from
+	}
+	return nil
+}
+
 // inherited says whether a request in work belongs to an earlier life of the process.
 func (a *Agent) inherited(key ledger.RequestKey) bool {
 	_, ok := a.earlier.Load(key)

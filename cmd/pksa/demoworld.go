@@ -106,7 +106,7 @@ func (w *demoWorld) startWallet(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	w.secret = info.Secret
-	compiled, err := agent.LoadPolicy(cfg, w.store, w.ledger)
+	compiled, _, err := agent.LoadPolicy(cfg, w.store, w.ledger)
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (c *command) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	compiled, err := agent.LoadPolicy(cfg, store, l)
+	compiled, warnings, err := agent.LoadPolicy(cfg, store, l)
 	if err != nil {
 		return errors.Join(hint(fmt.Errorf("the policy cannot be used:\n%w", err), "mend it; `pksa policy check` says when it is good"), l.Close())
 	}
@@ -98,7 +98,7 @@ func (c *command) serve(ctx context.Context) error {
 		return errors.Join(hardeningHint(err), l.Close())
 	}
 	a, err := agent.New(agent.Options{
-		Config: cfg, Network: chain, Keys: store, Ledger: l, Node: nodes, Policy: compiled,
+		Config: cfg, Network: chain, Keys: store, Ledger: l, Node: nodes, Policy: compiled, Warnings: warnings,
 		Hardening: append(shielded, confined...), Logger: log,
 	})
 	if err != nil {

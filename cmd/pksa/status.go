@@ -10,6 +10,7 @@ import (
 
 	"pksa/agent"
 	"pksa/agent/node"
+	"pksa/agent/policy"
 )
 
 func (c *command) statusCommand() *cobra.Command {
@@ -43,6 +44,12 @@ func printStatus(w io.Writer, s agent.Status) {
 		}
 	}
 	fmt.Fprintf(w, "\nPolicy   %s, sha256 %s, in force since %s\n", s.Policy.File, short(s.Policy.SHA256), when(s.Policy.Since))
+	for _, r := range s.Policy.Room {
+		fmt.Fprintf(w, "         %s\n", roomLine(r))
+	}
+	if n := len(s.Policy.Warnings); n > 0 {
+		fmt.Fprintf(w, "         %d warnings; `pksa policy check` shows them\n", n)
+	}
 	if s.Policy.Failed != "" {
 		fmt.Fprintf(w, "         the last reload changed nothing, the file has errors:\n         %s\n", strings.ReplaceAll(strings.TrimSpace(s.Policy.Failed), "\n", "\n         "))
 	}
@@ -122,3 +129,12 @@ func printLink(w io.Writer, l agent.LinkStatus) {
 
 // short is enough of a hash to compare by eye.
 func short(hash string) string { return hash[:min(len(hash), 16)] }
+
+// roomLine says how much of a limit is used.
+func roomLine(r policy.Room) string {
+	name := r.Limit.Name
+	if r.Split != "" {
+		name += " (" + r.Split + ")"
+	}
+	return fmt.Sprintf("limit %q: %s of %s %s used in %s", name, r.Used, r.Most, r.Unit, r.Window)
+}

@@ -8,17 +8,22 @@ import (
 	"sync"
 	"time"
 
+	"pksa/agent/node"
+	"pksa/agent/policy"
 	"pksa/agent/status"
 	"pksa/protocol/hive"
 )
 
-// KeyCheck says whether one held key still fits its account on the chain.
+// KeyCheck says whether one held key still fits its account on the chain, or whether another account
+// still gives ours what a rule counts on.
 type KeyCheck struct {
 	Account string `json:"account"`
 	Role    string `json:"role"`
-	Public  string `json:"public"`
-	OK      bool   `json:"ok"`
-	Problem string `json:"problem,omitempty"`
+	Public  string `json:"public,omitempty"`
+	// OnBehalfOf is the account whose authority a rule uses; empty for a check of a held key.
+	OnBehalfOf string `json:"on_behalf_of,omitempty"`
+	OK         bool   `json:"ok"`
+	Problem    string `json:"problem,omitempty"`
 }
 
 // mismatches are the held keys that the chain does not know in their roles. The zero value is ready.
@@ -52,13 +57,17 @@ func (m *mismatches) labels() []status.KeyLabel {
 	return labels
 }
 
-// replace sets what a check found and says whether that changed anything.
-func (m *mismatches) replace(checks []KeyCheck, roles map[hive.AccountName][]hive.Role) bool {
-	words := map[hive.AccountName][]string{}
+// replace sets what a check found and says whether the held keys that fit are others than before.
+func (m *mismatches) replace(checks []KeyCheck) bool {
+	roles, words := map[hive.AccountName][]hive.Role{}, map[hive.AccountName][]string{}
 	for _, c := range checks {
-		if !c.OK {
-			name := hive.AccountName(c.Account)
-			words[name] = append(words[name], c.Role+": "+c.Problem)
+		if c.OK {
+			continue
+		}
+		name := hive.AccountName(c.Account)
+		words[name] = append(words[name], c.Role+": "+c.Problem)
+		if role, err := hive.ParseRole(c.Role); err == nil && c.OnBehalfOf == "" {
+			roles[name] = append(roles[name], role)
 		}
 	}
 	m.mu.Lock()
@@ -87,14 +96,35 @@ func (a *Agent) watchKeys(ctx context.Context) {
 	}
 }
 
-// CheckKeys compares each held key with the authorities of its account. What does not fit is
-// logged by name and shown in status; it stays until a later check finds it right.
+// CheckKeys compares each held key with the authorities of its account, and what other accounts have
+// given ours with what the policy counts on. What does not fit is logged by name and shown in status;
+// it stays until a later check finds it right.
 func (a *Agent) CheckKeys(ctx context.Context) ([]KeyCheck, error) {
+	checks, err := a.checkHeld(ctx)
+	if err != nil {
+		return nil, err
+	}
+	given, err := a.checkGiven(ctx)
+	if err != nil {
+		return nil, err
+	}
+	checks = append(checks, given...)
+	for _, c := range checks {
+		if !c.OK {
+			a.log.Warn("a key does not fit the chain", "account", c.Account, "role", c.Role, "public", c.Public, "on_behalf_of", c.OnBehalfOf, "problem", c.Problem)
+		}
+	}
+	if a.mismatch.replace(checks) {
+		return checks, a.registerAll()
+	}
+	return checks, nil
+}
+
+// checkHeld looks at the accounts of which keys are held.
+func (a *Agent) checkHeld(ctx context.Context) ([]KeyCheck, error) {
 	store := a.keys()
-	names := store.Accounts()
 	var checks []KeyCheck
-	wrong := map[hive.AccountName][]hive.Role{}
-	for batch := range slices.Chunk(names, 100) {
+	for batch := range slices.Chunk(store.Accounts(), 100) {
 		accounts, err := a.node.Authorities(ctx, batch...)
 		if err != nil {
 			return nil, err
@@ -110,18 +140,66 @@ func (a *Agent) CheckKeys(ctx context.Context) ([]KeyCheck, error) {
 				case !slices.Contains(account.Roles(public), role):
 					c.OK, c.Problem = false, fmt.Sprintf("the chain does not know this key as a %s key that can sign alone", role)
 				}
-				if !c.OK {
-					wrong[name] = append(wrong[name], role)
-					a.log.Warn("a held key does not fit its account", "account", name, "role", role.String(), "public", public.String(), "problem", c.Problem)
+				checks = append(checks, c)
+			}
+		}
+	}
+	return checks, nil
+}
+
+// checkGiven looks at the accounts whose authority rules use (on_behalf_of).
+func (a *Agent) checkGiven(ctx context.Context) ([]KeyCheck, error) {
+	delegations := a.policy.Load().policy.Delegations()
+	var names []hive.AccountName
+	for _, d := range delegations {
+		names = append(names, d.By)
+	}
+	slices.Sort(names)
+	found := map[hive.AccountName]node.Account{}
+	for batch := range slices.Chunk(slices.Compact(names), 100) {
+		accounts, err := a.node.Authorities(ctx, batch...)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(found, accounts)
+	}
+	var checks []KeyCheck
+	for _, d := range delegations {
+		by, exists := found[d.By]
+		for _, to := range a.givenTo(d) {
+			for _, role := range d.Roles {
+				c := KeyCheck{Account: string(to), Role: role.String(), OnBehalfOf: string(d.By), OK: true}
+				switch {
+				case !exists:
+					c.OK, c.Problem = false, fmt.Sprintf("rule %q counts on %s, and the chain has no such account", d.Rule.Name, d.By)
+				case !gives(by, to, role):
+					c.OK, c.Problem = false, fmt.Sprintf("rule %q counts on the %s authority of %s, which does not let %s act alone", d.Rule.Name, role, d.By, to)
 				}
 				checks = append(checks, c)
 			}
 		}
 	}
-	if a.mismatch.replace(checks, wrong) {
-		if err := a.registerAll(); err != nil {
-			return nil, err
+	return checks, nil
+}
+
+// givenTo are the held accounts that a rule lets use another's authority.
+func (a *Agent) givenTo(d policy.Delegation) []hive.AccountName {
+	if d.To == nil {
+		return a.keys().Accounts()
+	}
+	return slices.DeleteFunc(slices.Clone(d.To), func(name hive.AccountName) bool { return !a.holds(name) })
+}
+
+// gives says whether an account's authority can be used by another one alone.
+func gives(by node.Account, to hive.AccountName, role hive.Role) bool {
+	authority := by.Posting
+	if role == hive.Active {
+		authority = by.Active
+	}
+	for _, auth := range authority.AccountAuths {
+		if auth.Account == to && uint32(auth.Weight) >= authority.WeightThreshold {
+			return true
 		}
 	}
-	return checks, nil
+	return false
 }

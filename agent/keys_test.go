@@ -69,3 +69,38 @@ func TestAccountLostAllKeys(t *testing.T) {
 		w.eventually("registration", func() bool { return w.agent.Status().Links[0].Registered == 2 })
 	})
 }
+
+// What another account gave ours is compared too, where a rule counts on it by name.
+func TestGivenAuthority(t *testing.T) {
+	const behalf = `version: 1
+allow: [{name: for bob, request: sign, apps: any, on_behalf_of: [bob], operations: [vote]}]
+`
+	puppets(t, behalf, func(t *testing.T, w *world, p *puppet) {
+		problems := func() []string {
+			checks, err := w.agent.CheckKeys(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all []string
+			for _, c := range checks {
+				if !c.OK {
+					all = append(all, c.Problem)
+				}
+			}
+			return all
+		}
+		if all := problems(); len(all) != 1 || !strings.Contains(all[0], "bob") {
+			t.Errorf("before bob gave anything: %q", all)
+		}
+		w.chain.Change("bob", func(a *nodetest.Account) {
+			a.Posting.AccountAuths = []hive.AccountWeight{{Account: "alice", Weight: 1}}
+		})
+		if all := problems(); len(all) != 0 {
+			t.Errorf("after: %q", all)
+		}
+		payload := strings.Replace(votePayload("p", nowNonce()), `"voter":"alice"`, `"voter":"bob"`, 1)
+		if got := answerKind(p.ask(request("sign_req", uuid(1), authKey, payload))); got != "ack" || len(w.chain.Transactions()) != 1 {
+			t.Errorf("a vote in the name of bob: %s", got)
+		}
+	})
+}

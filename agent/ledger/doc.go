@@ -22,9 +22,11 @@
 // # The file
 //
 // One bbolt file. Values are sealed with the AEAD given; the ledger's id, the bucket and the key of a record are its
-// additional data, so that values cannot change places. What is written with every request is keyed by number or by
-// time, so that a commit touches the last pages of few trees. A session's nonces are not rewritten with each request:
-// they stand in the audit records, and are gathered into the session's record at a checkpoint every few thousand.
+// additional data, so that values cannot change places. The audit trail is the log of everything: a request writes its
+// records at the end of the trail, and beside them what they change (its nonce, answer, charges), and touches no
+// other tree. When the trail enters a new segment of 4,096 records, the changes are gathered into buckets that are read
+// by key, and the segments before leave the file: each is sealed into audit/NNNNNN beside the ledger. So what a commit
+// writes does not grow with the number of sessions, and the file does not grow with the trail.
 //
 // Beside it stands a mark with the last audit number, which reveals a ledger that was restored alone.
 // Whoever can write both can roll both back; the ledger does not defend against that.

@@ -86,8 +86,12 @@ func (st *story) request(text string, nonce int64, ask bool) {
 	}
 	st.signed = append(st.signed, what)
 	st.charged[text] = true
-	if text == "request 4" {
+	switch text {
+	case "request 4":
 		return // never settled: the process dies before
+	case "request 3":
+		st.settle(what, "maybe")
+		return
 	}
 	st.settle(what, "yes "+text)
 }
@@ -129,7 +133,12 @@ func (st *story) failed(err error) {
 
 func (st *story) settle(what told, answer string) {
 	st.t.Helper()
-	must(st.t, st.l.Settle(what.number, ledger.Settlement{Outcome: "done", Answer: []byte(answer)}))
+	late := answer == "maybe"
+	must(st.t, st.l.Settle(what.number, ledger.Settlement{Outcome: "done", Answer: []byte(answer), Open: late}))
+	if late {
+		_ = st.l.Flush(ctx) // its commit may be the one that fails
+		must(st.t, st.l.Settle(what.number, ledger.Settlement{Outcome: "done late"}))
+	}
 	what.answer = answer
 	st.answered = append(st.answered, what)
 }
@@ -167,6 +176,35 @@ func (st *story) check(signed, answered []told) {
 		if got := st.try(st.s, w.text, w.nonce); got == ledger.Fresh {
 			st.t.Errorf("%s under another uuid is fresh again", w.text)
 		}
+	}
+}
+
+// checkUnfinished expects one request whose outcome nobody told, if it was admitted.
+func (st *story) checkUnfinished() {
+	st.t.Helper()
+	list, err := st.l.Unfinished()
+	must(st.t, err)
+	for _, u := range list {
+		if string(u.TxBytes) != "request 4" {
+			st.t.Errorf("unfinished: %+v", u)
+		}
+	}
+}
+
+// checkOutcomes expects that no outcome stands in the trail twice.
+func (st *story) checkOutcomes() {
+	st.t.Helper()
+	told := map[string]bool{}
+	for rec, err := range st.l.Audit(0) {
+		must(st.t, err)
+		if rec.Type != ledger.RecordSettled && rec.Type != ledger.RecordRejected {
+			continue
+		}
+		name := fmt.Sprint(rec.Key, rec.Outcome)
+		if told[name] {
+			st.t.Errorf("outcome %q of %v stands twice", rec.Outcome, rec.Key)
+		}
+		told[name] = true
 	}
 }
 
@@ -217,15 +255,11 @@ func tellWithFailure(t *testing.T, fail int, applied bool) {
 		must(t, st.l.Flush(ctx))
 	}
 	must(t, st.l.Err())
-	list, err := st.l.Unfinished()
-	must(t, err)
-	for _, u := range list {
-		if string(u.TxBytes) != "request 4" {
-			t.Errorf("unfinished: %+v", u)
-		}
-	}
+	st.checkUnfinished()
 	// The next reopening must not undo it. Judging again is left for the end, since it adds records.
 	st.reopen()
+	st.checkUnfinished()
+	st.checkOutcomes()
 	st.check(st.signed, st.answered)
 	must(t, st.l.Close())
 }
@@ -388,7 +422,7 @@ func TestTrailThatWasChanged(t *testing.T) {
 				r.try(s, fmt.Sprint(i), 0)
 			}
 			must(t, r.l.Close())
-			must(t, ledger.TestingRewrite(r.path, change))
+			must(t, ledger.TestingRewrite(r.path, "audit", change))
 			l, err := ledger.Open(r.path, r.o)
 			if err == nil {
 				must(t, l.Close())
@@ -557,4 +591,61 @@ func TestFlippedBits(t *testing.T) {
 func (r *rig) lastNumber() uint64 {
 	all := r.numbers(0)
 	return all[len(all)-1]
+}
+
+// FuzzPages holds the check of pages against bytes of any sort: it must end, and must not panic.
+func FuzzPages(f *testing.F) {
+	r := newRig(f)
+	r.slot("mybot")
+	must(f, r.l.Close())
+	good, err := os.ReadFile(r.path)
+	must(f, err)
+	if err := ledger.CheckPages(good); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Fuzz(func(t *testing.T, b []byte) { _ = ledger.CheckPages(b) })
+}
+
+// TestRecordOfAnotherHistory puts a record in that is sealed for its place, but follows another past.
+func TestRecordOfAnotherHistory(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	s := r.session("alice", "mybot", "k1")
+	must(t, r.l.Close())
+	copied, err := os.ReadFile(r.path)
+	must(t, err)
+	mark, err := os.ReadFile(strings.TrimSuffix(r.path, ".db") + ".mark")
+	must(t, err)
+	var foreign []byte
+	for _, text := range []string{"one past", "another past"} {
+		must(t, os.WriteFile(r.path, copied, 0o600))
+		must(t, os.WriteFile(strings.TrimSuffix(r.path, ".db")+".mark", mark, 0o600))
+		r.open()
+		r.try(s, text, 0)
+		r.try(s, "after", 0)
+		must(t, r.l.Close())
+		must(t, ledger.TestingRewrite(r.path, "audit", func(b *bolt.Bucket) error {
+			if foreign != nil {
+				return b.Put(ledger.NumberKey(4), foreign)
+			}
+			foreign = slices.Clone(b.Get(ledger.NumberKey(4)))
+			return nil
+		}))
+	}
+	_, err = ledger.Open(r.path, r.o)
+	wantError(t, err, ledger.ErrDamaged)
+}
+
+func TestSwappedSessions(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	x, y := ledger.NumberKey(uint64(r.session("alice", "mybot", "k1").ID)), ledger.NumberKey(uint64(r.session("bob", "mybot", "k2").ID))
+	must(t, r.l.Close())
+	must(t, ledger.TestingRewrite(r.path, "sessions", func(b *bolt.Bucket) error {
+		first, second := slices.Clone(b.Get(x)), slices.Clone(b.Get(y))
+		return errors.Join(b.Put(x, second), b.Put(y, first))
+	}))
+	_, err := ledger.Open(r.path, r.o)
+	wantError(t, err, ledger.ErrDamaged)
 }

@@ -1,6 +1,10 @@
 package ledger
 
-import bolt "go.etcd.io/bbolt"
+import (
+	"bytes"
+
+	bolt "go.etcd.io/bbolt"
+)
 
 // TestingCommit puts a function around every commit from now on; it must be set before the first call.
 func (l *Ledger) TestingCommit(fn func(commit func() error) error) { l.testCommit = fn }
@@ -8,13 +12,13 @@ func (l *Ledger) TestingCommit(fn func(commit func() error) error) { l.testCommi
 // WithSegment sets the number of records between checkpoints.
 func (o Options) WithSegment(n uint64) Options { o.segment = n; return o }
 
-// TestingRewrite changes the file of a closed ledger.
-func TestingRewrite(path string, fn func(audit *bolt.Bucket) error) error {
+// TestingRewrite changes a bucket in the file of a closed ledger.
+func TestingRewrite(path, bucket string, fn func(*bolt.Bucket) error) error {
 	db, err := bolt.Open(path, 0o600, nil)
 	if err != nil {
 		return err
 	}
-	if err := db.Update(func(tx *bolt.Tx) error { return fn(tx.Bucket(bucketAudit)) }); err != nil {
+	if err := db.Update(func(tx *bolt.Tx) error { return fn(tx.Bucket([]byte(bucket))) }); err != nil {
 		return err
 	}
 	return db.Close()
@@ -85,4 +89,15 @@ func RecodeSegment(b []byte) ([]byte, error) {
 	o := Options{MAC: func(...[]byte) []byte { return make([]byte, 32) }}
 	list, err := o.parseSegment(b)
 	return encodeSegment(list), err
+}
+
+// CheckPages looks at the pages of a file.
+func CheckPages(b []byte) error { return checkPages(bytes.NewReader(b)) }
+
+// DigestOwners is how many sessions and slots have gathered digests.
+func (l *Ledger) DigestOwners() (n int) {
+	_ = l.view(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketDigests).ForEachBucket(func([]byte) error { n++; return nil })
+	})
+	return n
 }

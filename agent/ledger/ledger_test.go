@@ -233,6 +233,25 @@ func TestNoncelessKeyIsSpent(t *testing.T) {
 	wantError(t, err, ledger.ErrKeySpent)
 }
 
+func TestNoncelessKeyIsSpentPastItsSecret(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	for key, nonce := range map[string]int64{"k1": 0, "k2": r.nowMS()} {
+		s := r.session("alice", "mybot", key)
+		if r.try(s, "x", nonce) != ledger.Fresh {
+			t.Fatal("not fresh")
+		}
+		_, err := r.l.EndSession(ctx, s.ID, nil)
+		must(t, err)
+	}
+	r.clock.add(time.Hour)
+	_, err := r.l.RotateSlot(ctx, "mybot", "new", nil)
+	must(t, err)
+	_, err = r.l.AddSession(ctx, r.newSession("alice", "mybot", "k1"), nil)
+	wantError(t, err, ledger.ErrKeySpent)
+	r.session("alice", "mybot", "k2") // it was revoked as long as the old secret lived
+}
+
 func TestRemovedSlotEndsSessions(t *testing.T) {
 	r := newRig(t)
 	r.slot("mybot")

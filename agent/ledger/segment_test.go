@@ -78,6 +78,22 @@ func TestSegments(t *testing.T) {
 	}
 }
 
+func TestDigestsGoWithTheirSession(t *testing.T) {
+	r, s := long(t)
+	if n := r.l.DigestOwners(); n != 1 {
+		t.Errorf("%d owners of digests", n)
+	}
+	_, err := r.l.EndSession(ctx, s.ID, nil)
+	must(t, err)
+	for i := range 20 {
+		_, err := r.l.Append(ctx, ledger.Entry{Type: ledger.RecordEvent, Outcome: fmt.Sprint(i)})
+		must(t, err)
+	}
+	if n := r.l.DigestOwners(); n != 0 {
+		t.Errorf("%d owners of digests after the session's end", n)
+	}
+}
+
 func TestAnswersOutliveTheirRecords(t *testing.T) {
 	r := newRig(t)
 	r.o = r.o.WithSegment(8)

@@ -1,0 +1,251 @@
+// Package examples_test holds the examples to what they say: that they build, parse, and name settings that exist.
+package examples_test
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"pksa/agent/config"
+	"pksa/agent/policy"
+)
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// instructions gives what follows a word at the beginning of lines, with continued lines joined.
+func instructions(file []byte, word string) (found []string) {
+	for line := range strings.Lines(strings.ReplaceAll(string(file), "\\\n", " ")) {
+		if rest, ok := strings.CutPrefix(line, word+" "); ok {
+			found = append(found, strings.TrimSpace(rest))
+		}
+	}
+	return found
+}
+
+// The command of the Containerfile builds, and what it builds needs no other file to run.
+func TestContainerfileBuildsStaticBinaries(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds without cgo, which may have to begin anew")
+	}
+	file := read(t, "container/Containerfile")
+	out := t.TempDir()
+	var build string
+	for _, run := range instructions(file, "RUN") {
+		if strings.HasPrefix(run, "go build ") {
+			build = strings.ReplaceAll(run, "/out/", out+"/")
+		}
+	}
+	if build == "" {
+		t.Fatal("no RUN go build in the Containerfile")
+	}
+	cmd := exec.Command("sh", "-c", build)
+	cmd.Dir = ".."
+	cmd.Env = os.Environ()
+	for _, env := range instructions(file, "ENV") {
+		cmd.Env = append(cmd.Env, strings.Fields(env)...)
+	}
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", build, err, output)
+	}
+	for _, name := range []string{"pksa", "bot-go"} {
+		if !bytes.Contains(file, []byte("COPY --from=build /out/"+name+" /")) {
+			t.Errorf("the Containerfile builds %s and does not copy it", name)
+		}
+		checkStatic(t, filepath.Join(out, name))
+	}
+	if output, err := exec.Command(filepath.Join(out, "pksa"), "version").CombinedOutput(); err != nil {
+		t.Errorf("pksa version: %v\n%s", err, output)
+	}
+}
+
+func checkStatic(t *testing.T, path string) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	binary, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer binary.Close()
+	for _, segment := range binary.Progs {
+		if segment.Type == elf.PT_INTERP || segment.Type == elf.PT_DYNAMIC {
+			t.Errorf("%s is linked dynamically (%s): it does not run in an empty image", filepath.Base(path), segment.Type)
+		}
+	}
+}
+
+// The final stages run as nobody in particular, from nothing.
+func TestContainerfileStages(t *testing.T) {
+	file := read(t, "container/Containerfile")
+	from := instructions(file, "FROM")
+	if len(from) != 3 || from[1] != "scratch AS bot" || from[2] != "scratch AS pksa" {
+		t.Errorf("stages: %q", from)
+	}
+	for _, user := range instructions(file, "USER") {
+		if user != "10001:10001" {
+			t.Errorf("USER %s", user)
+		}
+	}
+	if n := len(instructions(file, "USER")); n != len(from)-1 {
+		t.Errorf("%d of %d final stages name a user", n, len(from)-1)
+	}
+}
+
+// compose is what of a compose file is looked at.
+type compose struct {
+	Name     string
+	Services map[string]service
+	Secrets  map[string]struct{ File string }
+	Volumes  map[string]any
+}
+
+type service struct {
+	Build           struct{ Context, Dockerfile, Target string }
+	Image, Restart  string
+	Environment     map[string]string
+	Command         []string
+	NetworkMode     string         `yaml:"network_mode"`
+	DependsOn       map[string]any `yaml:"depends_on"`
+	Secrets         []string
+	Volumes, Tmpfs  []string
+	ReadOnly        bool     `yaml:"read_only"`
+	CapDrop         []string `yaml:"cap_drop"`
+	SecurityOpt     []string `yaml:"security_opt"`
+	Ulimits         map[string]int
+	StopGracePeriod string `yaml:"stop_grace_period"`
+}
+
+func TestComposeHoldsTogether(t *testing.T) {
+	decoder := yaml.NewDecoder(bytes.NewReader(read(t, "container/compose.yaml")))
+	decoder.KnownFields(true)
+	var c compose
+	if err := decoder.Decode(&c); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Services) != 2 {
+		t.Fatalf("services: %v", c.Services)
+	}
+	for name, s := range c.Services {
+		if _, err := os.Stat(filepath.Join("container", s.Build.Context, s.Build.Dockerfile)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, secret := range s.Secrets {
+			if c.Secrets[secret].File == "" {
+				t.Errorf("%s: secret %s is not defined", name, secret)
+			}
+		}
+		for _, word := range append(s.Command, s.Environment["PKSA_UNLOCK"]) {
+			if secret, ok := strings.CutPrefix(strings.TrimPrefix(word, "file:"), "/run/secrets/"); ok && !strings.Contains(strings.Join(s.Secrets, " "), secret) {
+				t.Errorf("%s: does not get secret %s", name, secret)
+			}
+		}
+		if !s.ReadOnly || len(s.CapDrop) != 1 || s.CapDrop[0] != "ALL" || len(s.SecurityOpt) != 1 {
+			t.Errorf("%s is not shut in", name)
+		}
+	}
+	checkSettings(t, c.Services["pksa"].Environment)
+}
+
+// checkSettings wants settings that a wallet starts with.
+func checkSettings(t *testing.T, values map[string]string) {
+	t.Helper()
+	if len(values) == 0 {
+		t.Fatal("no settings")
+	}
+	var environ []string
+	for name, value := range values {
+		environ = append(environ, name+"="+value)
+	}
+	home := t.TempDir()
+	if _, err := config.Load(home, filepath.Join(home, "config.yaml"), environ); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUnit(t *testing.T) {
+	settings := map[string]string{}
+	section := ""
+	line := regexp.MustCompile(`^[A-Z][A-Za-z]+=`)
+	sections := map[string]int{}
+	for text := range strings.Lines(string(read(t, "systemd/pksa.service"))) {
+		text = strings.TrimSuffix(text, "\n")
+		switch {
+		case text == "" || strings.HasPrefix(text, "#"):
+		case strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]"):
+			section = text
+		case section == "" || !line.MatchString(text) || strings.HasSuffix(text, "\\"):
+			t.Errorf("not understood: %q", text)
+		default:
+			sections[section]++
+			if assignments, ok := strings.CutPrefix(text, "Environment="); ok {
+				for _, assignment := range strings.Fields(assignments) {
+					name, value, _ := strings.Cut(assignment, "=")
+					settings[name] = value
+				}
+			}
+		}
+	}
+	if len(sections) != 3 || sections["[Unit]"] == 0 || sections["[Service]"] < 20 || sections["[Install]"] == 0 {
+		t.Errorf("sections: %v", sections)
+	}
+	checkSettings(t, settings)
+}
+
+func TestPoliciesCompile(t *testing.T) {
+	files, err := filepath.Glob("*/policy.yaml")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("policies %v: %v", files, err)
+	}
+	for _, file := range files {
+		if compiled, problems := policy.Compile(file, read(t, file), policy.Env{}); compiled == nil {
+			t.Errorf("%v", problems)
+		}
+	}
+}
+
+// Versions are exact, and the lock names no host: any registry serves.
+func TestNpmPackagesArePinned(t *testing.T) {
+	manifests, err := filepath.Glob("*/package.json")
+	if err != nil || len(manifests) < 2 {
+		t.Fatalf("manifests %v: %v", manifests, err)
+	}
+	exact := regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
+	for _, file := range manifests {
+		var manifest struct{ Dependencies map[string]string }
+		if err := json.Unmarshal(read(t, file), &manifest); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		if len(manifest.Dependencies) == 0 {
+			t.Errorf("%s: no dependencies", file)
+		}
+		for name, version := range manifest.Dependencies {
+			if !exact.MatchString(version) {
+				t.Errorf("%s: %s is not pinned: %q", file, name, version)
+			}
+		}
+	}
+	lock := read(t, "interop/package-lock.json")
+	if bytes.Contains(lock, []byte(`"resolved"`)) || bytes.Contains(lock, []byte("registry.")) {
+		t.Error("package-lock.json names a registry: install with --omit-lockfile-registry-resolved")
+	}
+}

@@ -51,7 +51,7 @@ signs after this is not known here, and two wallets would answer the same reques
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.from, "from", "", "the folder with keys.json and storage.json")
-	flags.StringVar(&f.unlock, "unlock", "", "what opens the new keystore, as for `pksa init`")
+	flags.StringVar(&f.unlock, "unlock", "", "what opens the new keystore: identity:PATH (default, made if missing), file:PATH, env:NAME, credential:NAME, command:… or prompt")
 	flags.StringVar(&f.relay, "relay", "", "the relay to use instead of has_server, such as wss://hive-auth.arcange.eu")
 	flags.BoolVar(&f.offline, "offline", false, "do not compare the keys with the chain")
 	return cmd
@@ -459,8 +459,9 @@ func (m *migration) say(w io.Writer) {
 	}
 	fmt.Fprintf(w, `
 Next:
-  1. stop hive-auth-pksa for good: two wallets would answer the same requests
-  2. read %s, what it allows is what the old switches allowed
+  1. hive-auth-pksa must not run any more, or two wallets answer the same requests. If it ran until
+     now, stop it and migrate once more into another folder: what it answered since is not known here
+  2. read %s: it allows what the old switches allowed, or less
   3. pksa run
   4. delete the old files, they hold the keys in plain text: %s
 `, filepath.Join(r.Home, "policy.yaml"), strings.Join(r.Delete, " "))

@@ -100,12 +100,28 @@ func (e *effort) over(margin time.Duration) bool {
 	return !e.c.chainNow().Add(margin).Before(e.tx.Expiration.Time())
 }
 
+// nodes are those to ask in this round: all in the first one, later only those that do not rest, and never less than two.
+func (e *effort) nodes(first bool) []*endpoint {
+	nodes := e.c.candidates()
+	if first {
+		return nodes
+	}
+	now := time.Now()
+	awake := nodes[:0]
+	for _, n := range nodes {
+		if len(awake) < 2 || !n.resting(now) {
+			awake = append(awake, n)
+		}
+	}
+	return awake
+}
+
 // send goes once around the nodes until one has the transaction.
 func (e *effort) send(ctx context.Context, margin time.Duration) (o Outcome, final bool) {
 	if e.body == nil {
 		return Outcome{}, false
 	}
-	nodes := e.c.candidates()
+	nodes := e.nodes(margin == 0)
 	for _, n := range nodes {
 		if e.over(margin) || ctx.Err() != nil {
 			break

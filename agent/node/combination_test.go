@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -159,11 +160,13 @@ func TestWitnesses(t *testing.T) {
 		name  string
 		liars int
 		ahead time.Duration // what the liars believe
+		late  int           // how many blocks they are behind
 		away  time.Duration // how long the one that knows cannot be reached
 	}{
-		{"one says expired", 1, 0, 100 * time.Second},
-		{"one an hour ahead says expired", 1, time.Hour, 100 * time.Second},
-		{"two an hour ahead say expired too early", 2, time.Hour, 30 * time.Second},
+		{"one says expired", 1, 0, 0, 100 * time.Second},
+		{"one an hour ahead says expired", 1, time.Hour, 0, 100 * time.Second},
+		{"two an hour ahead say expired too early", 2, time.Hour, 0, 30 * time.Second},
+		{"two far behind do not know it", 2, 0, 60, 100 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -172,6 +175,7 @@ func TestWitnesses(t *testing.T) {
 				for _, n := range w.nodes[:tt.liars] {
 					n.SetLonely(true)
 					n.SetAhead(tt.ahead)
+					n.SetBehind(tt.late)
 				}
 				w.nodes[tt.liars].Fail(broadcastMethod, nodetest.ResetAfter)
 				only, err := node.New(node.Settings{URLs: []string{w.last().URL()}, Network: hive.Mainnet, Transport: nodetest.Transport(w.nodes...)})
@@ -193,6 +197,54 @@ func TestWitnesses(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestHistoryThatLags: nodes without statuses whose account history follows at a distance.
+func TestHistoryThatLags(t *testing.T) {
+	const method = "condenser_api.get_transaction"
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		for _, n := range w.nodes {
+			n.Without("transaction_status_api")
+			n.Fail(broadcastMethod, nodetest.ResetAfter)
+			n.FailAlways(broadcastMethod, nodetest.HangBefore)
+			n.FailAlways(method, nodetest.Refusal("assert_exception", 10, "Unknown Transaction ${trx_id}"))
+			time.AfterFunc(lifetime+time.Minute, func() { n.FailAlways(method, nodetest.Fault{}) })
+		}
+		tx := w.sign(hive.Active, transferJSON("1.000 HIVE", "rent"))
+		o := w.broadcast(tx)
+		if o.State != node.Accepted || o.Block == 0 {
+			t.Errorf("outcome %+v", o)
+		}
+		w.check(tx, o)
+	})
+}
+
+// TestManyInDoubt: however many transactions wait, nodes that are down or wanted rest are not overrun.
+func TestManyInDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 7)
+		for _, n := range w.nodes {
+			n.FailAlways("", nodetest.Status(429, false))
+		}
+		const many = 100
+		var all sync.WaitGroup
+		tx := w.sign(hive.Posting, voteJSON)
+		for range many {
+			all.Go(func() { w.broadcast(tx) })
+		}
+		all.Wait()
+		calls := 0
+		for _, n := range w.nodes {
+			for _, m := range []string{broadcastMethod, findMethod, propertiesMethod, "database_api.get_version"} {
+				calls += n.Calls(m)
+			}
+		}
+		t.Logf("%d calls", calls)
+		if calls > many*40 {
+			t.Errorf("%d calls for %d transactions in 40 seconds", calls, many)
+		}
+	})
 }
 
 // TestSilenceFromThen lets the nodes fail for good some time after the first broadcast.

@@ -19,7 +19,7 @@
 //
 // Dead means: two nodes on different hosts say so (or the only one configured), each either with the status
 // expired_irreversible or because its last irreversible block is past the expiration and it does not know the id; and our
-// own clock is past the expiration, too, so that a node that dreams of the future proves nothing. If for two minutes after
+// own clock is past the expiration, too, so that a node that dreams of the future proves nothing; and no other node that can be reached has it. If for two minutes after
 // the expiration only one node answers at all, its repeated expired_irreversible is taken.
 //
 // A node is asked for its chain id before anything else is asked or sent, and again every ten minutes; a node of another

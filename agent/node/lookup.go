@@ -22,6 +22,7 @@ const (
 // witnesses are the hosts that said that a transaction is dead.
 type witnesses struct {
 	hosts map[string]bool
+	last  string
 	sole  map[string]int // how often a host said expired_irreversible while no other answered
 }
 
@@ -36,49 +37,79 @@ const (
 	deadSaid              // the same, with the status expired_irreversible
 )
 
+// round is one look around.
+type round struct {
+	asked   map[*endpoint]bool
+	answers int
+	last    *endpoint // that answered
+	said    bool      // it said expired_irreversible
+}
+
 // lookUp asks the nodes what became of the transaction.
 func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
-	gone := time.Since(e.tx.Expiration.Time()) > clockMargin
-	answers, asked := 0, 0
-	var lone *endpoint
-	loneSaid := false
-	for _, n := range e.c.candidates() {
+	late := time.Since(e.tx.Expiration.Time())
+	gone := late > clockMargin
+	r := &round{asked: map[*endpoint]bool{}}
+	for _, n := range e.nodes(false) {
 		// Before the expiration two opinions are enough to send again, which needs no certainty.
-		if ctx.Err() != nil || !gone && answers >= 2 {
+		if ctx.Err() != nil || !gone && r.answers >= 2 {
 			break
 		}
-		asked++
-		s, block, err := e.c.look(ctx, n, e.tx, gone)
-		if err != nil {
-			e.note(n, err)
-			continue
-		}
-		if s == silent {
-			continue
-		}
-		answers++
-		lone, loneSaid = n, s == deadSaid
-		switch s {
-		case found:
-			return Outcome{State: Accepted, Node: n.host, Block: block, Reason: foundSentence(block)}, true
-		case dead, deadSaid:
-			if e.witness.add(n.host) >= min(2, e.c.hosts()) {
-				return e.expired(n), true
-			}
+		if o, ok := e.lookAt(ctx, n, gone, r); ok {
+			return o, true
 		}
 	}
-	if answers == 1 && loneSaid && time.Since(e.tx.Expiration.Time()) > soleAfter && e.witness.alone(lone.host) >= 2 {
-		return e.expired(lone), true
+	lone := r.answers == 1 && r.said && late > soleAfter && e.witness.alone(r.last.host) >= 2
+	if len(e.witness.hosts) < min(2, e.c.hosts()) && !lone || !gone {
+		return Outcome{}, false
+	}
+	// Before that word is given everybody is asked, those that rest as well: one that has it is worth more than all that
+	// do not.
+	for _, n := range e.c.candidates() {
+		if r.asked[n] {
+			continue
+		}
+		if o, ok := e.lookAt(ctx, n, gone, r); ok {
+			return o, true
+		}
+	}
+	if ctx.Err() != nil {
+		return Outcome{}, false
+	}
+	return Outcome{
+		State: Expired, Code: CodeExpired, Node: e.witness.last,
+		Reason: "the transaction was not included before it expired, and can no longer be",
+	}, true
+}
+
+// lookAt asks one node and notes what it says. It is true if the transaction was found.
+func (e *effort) lookAt(ctx context.Context, n *endpoint, gone bool, r *round) (Outcome, bool) {
+	r.asked[n] = true
+	s, block, err := e.c.look(ctx, n, e.tx, gone)
+	if err != nil {
+		e.note(n, err)
+		return Outcome{}, false
+	}
+	if s == silent {
+		return Outcome{}, false
+	}
+	r.answers++
+	r.last, r.said = n, s == deadSaid
+	switch s {
+	case found:
+		return Outcome{State: Accepted, Node: n.host, Block: block, Reason: foundSentence(block)}, true
+	case dead, deadSaid:
+		e.witness.add(n.host)
 	}
 	return Outcome{}, false
 }
 
-func (w *witnesses) add(host string) int {
+func (w *witnesses) add(host string) {
 	if w.hosts == nil {
 		w.hosts = map[string]bool{}
 	}
 	w.hosts[host] = true
-	return len(w.hosts)
+	w.last = host
 }
 
 func (w *witnesses) alone(host string) int {
@@ -100,13 +131,6 @@ func (c *Client) hosts() int {
 		n.mu.Unlock()
 	}
 	return len(set)
-}
-
-func (e *effort) expired(n *endpoint) Outcome {
-	return Outcome{
-		State: Expired, Code: CodeExpired, Node: n.host,
-		Reason: "the transaction was not included before it expired, and can no longer be",
-	}
 }
 
 func foundSentence(block uint32) string {

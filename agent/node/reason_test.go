@@ -175,6 +175,7 @@ func TestErrorTexts(t *testing.T) {
 		{"block is no lock", `{"code":-32003,"message":"x"` + data(10, "assert_exception", "not in this block") + `}`, node.Refused, node.CodeInvalid, "not in this block"},
 		{"unknown kind", `{"code":-32003,"message":"new thing:happened"` + data(9990000, "new_exception", "happened") + `}`, node.InDoubt, node.CodeInDoubt, "new thing:happened"},
 		{"front end", `{"code":-32700,"message":"Unable to communicate with node"}`, node.InDoubt, node.CodeInDoubt, "Unable to communicate with node"},
+		{"words of a node from a front end", `{"code":-32603,"message":"missing required posting authority:Missing Posting Authority alice"}`, node.InDoubt, node.CodeInDoubt, "no node could say"},
 		{"data of another form", `{"code":-32003,"message":"Internal","data":"text"}`, node.InDoubt, node.CodeInDoubt, "Internal"},
 		{"no form at all", `"error"`, node.InDoubt, node.CodeInDoubt, "error without form"},
 	} {

@@ -59,6 +59,8 @@ type entry struct {
 	node  string
 	block uint32 // 0: queued
 	index int    // within the block
+
+	signers []hive.PublicKey // nil: not recovered yet
 }
 
 // NewChain makes a chain whose head block is less than three seconds old.

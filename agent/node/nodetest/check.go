@@ -1,6 +1,7 @@
 package nodetest
 
 import (
+	"slices"
 	"strconv"
 
 	"pksa/protocol/hive"
@@ -48,24 +49,35 @@ func (c *Chain) checkLocked(e *entry, v view) *apiError {
 	return nil
 }
 
-func (c *Chain) checkAuthorityLocked(e *entry, _ view) *apiError {
+// signers are the keys that signed, recovered once.
+func (c *Chain) signers(e *entry) ([]hive.PublicKey, *apiError) {
+	if e.signers != nil {
+		return e.signers, nil
+	}
 	packed, err := c.options.Network.Serialize(e.tx.Transaction)
 	if err != nil {
-		return parseError(err)
+		return nil, parseError(err)
 	}
 	digest := c.options.Network.SigningDigest(packed)
 	var keys []hive.PublicKey
 	for _, s := range e.tx.Signatures {
 		key, err := s.Recover(digest)
 		if err != nil {
-			return asserted("is_canonical( c, canon_type )", "signature is not canonical")
+			return nil, asserted("is_canonical( c, canon_type )", "signature is not canonical")
 		}
-		for _, other := range keys {
-			if key == other {
-				return &apiError{code: 3060000, name: "tx_duplicate_sig", title: "duplicate signature included", format: "Duplicate signature detected"}
-			}
+		if slices.Contains(keys, key) {
+			return nil, &apiError{code: 3060000, name: "tx_duplicate_sig", title: "duplicate signature included", format: "Duplicate signature detected"}
 		}
 		keys = append(keys, key)
+	}
+	e.signers = keys
+	return keys, nil
+}
+
+func (c *Chain) checkAuthorityLocked(e *entry, _ view) *apiError {
+	keys, apiErr := c.signers(e)
+	if apiErr != nil {
+		return apiErr
 	}
 	required := e.tx.Required()
 	for i := range required.Keys {

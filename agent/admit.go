@@ -91,9 +91,11 @@ func (a *Agent) ruled(ctx context.Context, r *run, p *proposal, result ledger.Ad
 		g.session = j.session
 	}
 	if result.Verdict == ledger.Admitted {
+		crashpoint("admitted")
 		a.log.Info("request admitted", append(r.attrs(), "number", g.number, "rules", ruleNames(j.decision.Rules))...)
 		return g, true
 	}
+	crashpoint("denied")
 	a.refuse(ctx, r, g, j)
 	return granted{}, false
 }

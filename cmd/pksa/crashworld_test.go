@@ -1,0 +1,309 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pksa/agent"
+	"pksa/agent/client"
+	"pksa/agent/config"
+	"pksa/agent/control"
+	"pksa/agent/ledger"
+	"pksa/agent/node/nodetest"
+	"pksa/agent/relay"
+	"pksa/agent/relay/relaytest"
+	"pksa/keystore"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// killWorld is a wallet that runs as a process of its own, and around it, in the test, what survives its deaths: relay,
+// chain and applications.
+type killWorld struct {
+	t       *testing.T
+	binary  string
+	home    string
+	chain   *nodetest.Chain
+	nodes   []*nodetest.Node
+	relay   *relaytest.Server
+	seen    *answers
+	cfg     *config.Config
+	secrets map[string]string // of the slots
+
+	wallet *exec.Cmd
+	exited chan error
+	stderr *logBuffer
+}
+
+// buildWallet builds the real program, with the points at which it can be made to die.
+func buildWallet(t *testing.T, tags string) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "pksa")
+	if out, err := exec.Command("go", "build", "-tags", tags, "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("building the program: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// newKillWorld makes the home folder and starts everything but the wallet.
+func newKillWorld(t *testing.T, policy string, apps ...string) *killWorld {
+	t.Helper()
+	w := &killWorld{t: t, seen: newAnswers(), secrets: map[string]string{}, stderr: new(logBuffer)}
+	var err error
+	if w.home, err = os.MkdirTemp("", "pksa-kill-"); err != nil { // the path of a socket must be short
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(w.home) })
+	urls := w.startChain()
+	keys := map[hive.AccountName][]hive.PublicKey{}
+	for _, role := range []hive.Role{hive.Memo, hive.Posting, hive.Active} {
+		keys["alice"] = append(keys["alice"], nodetest.Key("alice", role).Public())
+	}
+	w.relay, err = relaytest.Start(relaytest.Options{Loopback: true, Fault: w.seen.frame, Relay: relay.Config{
+		Server: "127.0.0.1", Keys: relay.FixedKeys(keys), Timeout: requestLife, Logger: slog.New(slog.DiscardHandler),
+		Limits: relay.Limits{AppFrames: 1000, AppPending: 1000},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.relay.Close)
+	w.makeHome(urls, policy, apps)
+	return w
+}
+
+// requestLife is how long the relay keeps a request.
+const requestLife = 25 * time.Second
+
+// chainLag is how far the chain is behind our clock while the wallet is killed. Transactions expire by the chain's time:
+// when the chain has made up for it, what was cut off is soon known to be dead.
+const chainLag = 8 // blocks
+
+// catchUp ends the chain's lag.
+func (w *killWorld) catchUp() {
+	for _, n := range w.nodes {
+		n.SetBehind(0)
+	}
+}
+
+// startChain starts a chain that two nodes show: so many can be witnesses that a transaction is dead.
+func (w *killWorld) startChain() (urls []string) {
+	w.chain = nodetest.NewChain(nodetest.Options{})
+	for _, name := range []hive.AccountName{"alice", "bob"} {
+		w.chain.AddUser(name)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	for _, name := range []string{"one", "two"} {
+		n := w.chain.NewNode(name)
+		n.SetBehind(chainLag)
+		url, wait, err := n.Listen(ctx)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.t.Cleanup(wait)
+		w.nodes = append(w.nodes, n)
+		urls = append(urls, url)
+	}
+	w.t.Cleanup(stop)
+	return urls
+}
+
+func (w *killWorld) makeHome(nodes []string, policy string, apps []string) {
+	w.t.Helper()
+	must := func(err error) {
+		w.t.Helper()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	path := filepath.Join(w.home, "config.yaml")
+	must(os.WriteFile(path, []byte(config.Template(map[string]string{
+		"relays": "[" + w.relay.URL + "]", "nodes": "[" + strings.Join(nodes, ", ") + "]",
+		"limits.requests_per_second": "5000", "limits.account_requests_per_second": "5000", "log.level": "info",
+	})), 0o600))
+	must(os.WriteFile(filepath.Join(w.home, "policy.yaml"), []byte(policy), 0o600))
+	var err error
+	w.cfg, err = config.Load(w.home, path, nil)
+	must(err)
+	unlock, _, err := keystore.CreateIdentity(filepath.Join(w.home, "identity.txt"))
+	must(err)
+	store, err := keystore.Create(w.cfg.Keystore, unlock)
+	must(err)
+	for _, role := range []hive.Role{hive.Memo, hive.Posting, hive.Active} {
+		must(store.Import("alice", role, []byte(nodetest.Key("alice", role).WIF())))
+	}
+	must(ledger.Create(w.cfg.Ledger, ledgerOf(store)))
+	store.Close()
+	w.withLedger(func(l *ledger.Ledger, store *keystore.Store) {
+		for _, app := range apps {
+			info, err := agent.Admin{Ledger: l, Keys: store}.AddApp(context.Background(), app, "")
+			must(err)
+			w.secrets[app] = info.Secret
+		}
+	})
+}
+
+func ledgerOf(store *keystore.Store) ledger.Options {
+	return ledger.Options{ID: store.LedgerID(), AEAD: store.LedgerSealer(), MAC: store.LedgerMAC}
+}
+
+// withLedger opens the ledger of a wallet that does not run.
+func (w *killWorld) withLedger(f func(*ledger.Ledger, *keystore.Store)) {
+	w.t.Helper()
+	source, err := keystore.ParseSource("identity:" + filepath.Join(w.home, "identity.txt"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	unlock, err := source.Unlock(context.Background(), nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	store, err := keystore.Open(w.cfg.Keystore, unlock)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer store.Close()
+	l, err := ledger.Open(w.cfg.Ledger, ledgerOf(store))
+	if err != nil {
+		w.t.Fatalf("the ledger does not open: %v", err)
+	}
+	f(l, store)
+	if err := l.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// start starts the wallet. With a point it dies there.
+func (w *killWorld) start(point string) {
+	w.t.Helper()
+	w.wallet = exec.Command(w.binary, "run", "--home", w.home)
+	w.wallet.Env = append(os.Environ(), "CRASHPOINT="+point)
+	w.wallet.Stderr = w.stderr
+	if err := w.wallet.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	exited := make(chan error, 1)
+	cmd := w.wallet
+	go func() { exited <- cmd.Wait() }()
+	w.exited = exited
+}
+
+// died waits so long for the wallet to die by itself.
+func (w *killWorld) died(within time.Duration) bool {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case err := <-w.exited:
+		var status *exec.ExitError
+		if !errors.As(err, &status) || status.ExitCode() != -1 {
+			w.t.Fatalf("the wallet ended by itself: %v\n%s", err, lastLines(w.stderr.String(), 30))
+		}
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// kill ends the wallet as a power cut would.
+func (w *killWorld) kill() {
+	w.wallet.Process.Kill()
+	<-w.exited
+}
+
+// interrupt stops the wallet in order.
+func (w *killWorld) interrupt() {
+	w.t.Helper()
+	w.wallet.Process.Signal(os.Interrupt)
+	if err := <-w.exited; err != nil {
+		w.t.Fatalf("the wallet did not stop in order: %v\n%s", err, lastLines(w.stderr.String(), 30))
+	}
+}
+
+// status asks the running wallet how it stands.
+func (w *killWorld) status(ctx context.Context) (s agent.Status, err error) {
+	err = control.Call(ctx, w.cfg.Control, agent.MethodStatus, agent.Nothing{}, &s)
+	return s, err
+}
+
+// await waits until the wallet's status is as wanted.
+func (w *killWorld) await(what string, within time.Duration, f func(agent.Status) bool) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		s, err := w.status(ctx)
+		if err == nil && f(s) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			w.t.Fatalf("%s did not come: %v, %+v\n%s", what, err, s, lastLines(w.stderr.String(), 30))
+		case <-ticker.C:
+		}
+	}
+}
+
+func ready(s agent.Status) bool { return len(s.NotReady) == 0 }
+
+// dial connects an application.
+func (w *killWorld) dial(name string) *client.Client {
+	w.t.Helper()
+	c, err := client.Dial(context.Background(), client.Options{
+		Relay: w.relay.URL, App: protocol.AppInfo{Name: name}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// answers is what the relay saw the wallet say, by request. It stands on the wires.
+type answers struct {
+	mu   sync.Mutex
+	said map[string]map[string]bool // uuid → what was answered, without the proof
+}
+
+func newAnswers() *answers { return &answers{said: map[string]map[string]bool{}} }
+
+func (a *answers) frame(w *relaytest.Wire, f relaytest.Frame) {
+	if f.To == relaytest.ToRelay && f.UUID != "" && strings.HasPrefix(f.Cmd, "sign_") && f.Cmd != "sign_req" {
+		a.note(f)
+	}
+	w.Pass(f)
+}
+
+func (a *answers) note(f relaytest.Frame) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.said[f.UUID] == nil {
+		a.said[f.UUID] = map[string]bool{}
+	}
+	var object struct{ Data, Error json.RawMessage }
+	if json.Unmarshal(f.Body, &object) == nil {
+		a.said[f.UUID][f.Cmd+string(bytes.TrimSpace(object.Data))+string(object.Error)] = true
+	}
+}
+
+// twofold are the requests that got two different answers.
+func (a *answers) twofold() (bad []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for uuid, said := range a.said {
+		if len(said) > 1 {
+			bad = append(bad, fmt.Sprintf("%s: %v", uuid, said))
+		}
+	}
+	return bad
+}

@@ -2,8 +2,10 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -187,8 +189,11 @@ func (w *walk) inSegments() ([]stored, error) {
 			continue
 		}
 		list, err := w.l.readSegment(index)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // removed since it was listed: a gap shows in the chain, the end of its keeping does not
+		}
 		if err != nil {
-			return nil, fmt.Errorf("audit segment %d: %w", index, err)
+			return nil, fmt.Errorf("audit segment %06d, of records %d to %d: %w", index, index*w.l.o.segment+1, (index+1)*w.l.o.segment, err)
 		}
 		for i, s := range list {
 			if s.Number >= w.next {

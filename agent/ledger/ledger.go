@@ -30,6 +30,9 @@ type Options struct {
 	AnswerMargin       time.Duration // how long an answer outlives its request; zero: 10 min
 	Requests           int           // how many requests are known at most; zero: 100,000
 	KeepSegments       int           // how many full segments of the audit trail are kept; zero: all
+	// KeepFor is how long a full segment of the audit trail is kept after it was put aside; zero: for ever. Its file's
+	// time says when that was: a copy that was put back is kept for longer, never for shorter.
+	KeepFor time.Duration
 
 	segment uint64 // records in a segment of the trail; zero: 4,096
 }
@@ -263,6 +266,14 @@ func (l *Ledger) Now() time.Time {
 
 func (l *Ledger) nowLocked() time.Time {
 	return fromMillis(max(millis(l.o.Now()), l.state.last.time))
+}
+
+// Head is the end of the audit trail as it is committed: the last record's number, and its MAC, which stands for the
+// whole trail before it. Zero and the MAC of the empty trail if there is no record.
+func (l *Ledger) Head() (number uint64, mac [32]byte) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.state.last.number, l.state.last.mac
 }
 
 // Flush waits until everything that was settled, rejected or noted before is committed.

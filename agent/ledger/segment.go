@@ -227,7 +227,7 @@ func (l *Ledger) setAside(last uint64) (uint64, error) {
 
 // retain removes the oldest segment files, if the settings say so.
 func (l *Ledger) retain() {
-	if l.o.KeepSegments <= 0 {
+	if l.o.KeepSegments <= 0 && l.o.KeepFor <= 0 {
 		return
 	}
 	all, err := l.segments()
@@ -235,11 +235,24 @@ func (l *Ledger) retain() {
 		l.o.Logger.Error("audit segments cannot be listed", "err", err)
 		return
 	}
-	for len(all) > l.o.KeepSegments {
+	for len(all) > 0 && l.outlived(all) {
 		if err := os.Remove(l.segmentPath(all[0])); err != nil {
 			l.o.Logger.Error("audit segment was not removed", "segment", all[0], "err", err)
 			return
 		}
+		l.o.Logger.Info("audit segment removed, as the settings say", "segment", all[0])
 		all = all[1:]
 	}
+}
+
+// outlived says whether the oldest of these segments has been kept for long enough.
+func (l *Ledger) outlived(all []uint64) bool {
+	if l.o.KeepSegments > 0 && len(all) > l.o.KeepSegments {
+		return true
+	}
+	if l.o.KeepFor <= 0 {
+		return false
+	}
+	info, err := os.Stat(l.segmentPath(all[0]))
+	return err == nil && l.o.Now().Sub(info.ModTime()) > l.o.KeepFor
 }

@@ -188,6 +188,45 @@ func TestRetention(t *testing.T) {
 	})
 }
 
+// Segments are kept for a time, by the time of their files.
+func TestRetentionByAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := long(t)
+		r.o.KeepFor = 24 * time.Hour
+		r.reopen()
+		folder := filepath.Join(filepath.Dir(r.path), "audit")
+		for i, age := range []time.Duration{25 * time.Hour, 24*time.Hour + time.Minute, 23 * time.Hour, 25 * time.Hour} {
+			at := r.clock.now().Add(-age)
+			must(t, os.Chtimes(fmt.Sprintf("%s/%06d", folder, i), at, at))
+		}
+		time.Sleep(time.Minute + time.Second)
+		if got := r.segments(); !slices.Equal(got, []string{"000002", "000003"}) {
+			t.Errorf("segments: %v", got) // never from the middle: that could not be told from theft
+		}
+		v, err := r.l.Verify(ctx)
+		must(t, err)
+		if v != (ledger.Verified{From: 17, To: 40}) {
+			t.Errorf("verified %v", v)
+		}
+		must(t, r.l.Close())
+	})
+}
+
+// The head is the end of what is committed, and tells one trail from another.
+func TestHead(t *testing.T) {
+	r := newRig(t)
+	none, start := r.l.Head()
+	r.slot("mybot")
+	one, mac := r.l.Head()
+	if none != 0 || one != 1 || mac == start {
+		t.Errorf("heads: %d %x, %d %x", none, start, one, mac)
+	}
+	r.reopen()
+	if again, same := r.l.Head(); again != 1 || same != mac {
+		t.Errorf("after opening again: %d %x", again, same)
+	}
+}
+
 func TestSegmentThatCannotBeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
@@ -61,6 +62,9 @@ func (o *Options) open(bucket, key, sealed []byte) ([]byte, error) {
 
 // damaged names the value that reads wrong. Keys are numbers, times, names and digests; none is secret.
 func damaged(bucket, key []byte) error {
+	if number, err := numberOf(key); err == nil && bytes.Equal(bucket, bucketAudit) {
+		return fmt.Errorf("%w: audit record %d was altered, or stands in the place of another; %s", ErrDamaged, number, restoreHint)
+	}
 	return fmt.Errorf("%w: %s %x; %s", ErrDamaged, bucket, key, restoreHint)
 }
 

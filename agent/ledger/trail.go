@@ -110,8 +110,13 @@ func (o *Options) parseStored(number uint64, plain []byte) (s stored, err error)
 func (s *stored) follows(last link) error {
 	inTurn := s.Number == last.number+1 ||
 		s.Type == RecordAccepted && s.Ref == last.number && s.Number > last.number
-	if !inTurn || s.prev != last.mac {
-		return fmt.Errorf("%w: audit record %d does not follow record %d", ErrDamaged, s.Number, last.number)
+	switch {
+	case !inTurn && s.Number == last.number+2:
+		return fmt.Errorf("%w: audit record %d is missing", ErrDamaged, last.number+1)
+	case !inTurn && s.Number > last.number:
+		return fmt.Errorf("%w: audit records %d to %d are missing", ErrDamaged, last.number+1, s.Number-1)
+	case !inTurn || s.prev != last.mac:
+		return fmt.Errorf("%w: audit record %d is not the one that followed record %d", ErrDamaged, s.Number, last.number)
 	}
 	return nil
 }

@@ -125,6 +125,11 @@ func (c *Client) Run(ctx context.Context) error {
 	all.Go(func() { c.keepSurvey(ctx) })
 	all.Go(func() { c.keepFollowing(ctx) })
 	all.Wait()
+	for _, n := range c.nodes {
+		if t, ok := n.transport.(*http.Transport); ok && c.set.Transport == nil {
+			t.CloseIdleConnections()
+		}
+	}
 	return context.Cause(ctx)
 }
 

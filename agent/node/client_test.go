@@ -136,6 +136,27 @@ func TestRest(t *testing.T) {
 	})
 }
 
+// TestBusyNode: a node that is too busy rests like one that is down; one that refuses on the merits does not.
+func TestBusyNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		w.nodes[0].Fail(broadcastMethod, nodetest.Locked)
+		w.nodes[1].Fail(broadcastMethod, nodetest.FrontEnd(false))
+		if o := w.broadcast(w.sign(hive.Posting, voteJSON)); o.State != node.Accepted || o.Node != "c.example" {
+			t.Errorf("outcome %+v", o)
+		}
+		w.nodes[2].Fail(broadcastMethod, nodetest.Refusal("assert_exception", 10, "no"))
+		if o := w.broadcast(w.sign(hive.Posting, voteJSON)); o.State != node.Refused || o.Node != "c.example" {
+			t.Errorf("outcome %+v", o)
+		}
+		for i, s := range w.c.Status() {
+			if s.RestUntil.IsZero() != (i == 2) {
+				t.Errorf("status %+v", s)
+			}
+		}
+	})
+}
+
 func TestStatusIsJSON(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2)

@@ -297,8 +297,11 @@ func (n *endpoint) opinion(now time.Time) (time.Time, bool) {
 // adopt makes the node's head the one in use.
 func (c *Client) adopt(ctx context.Context, n *endpoint) (Head, error) {
 	n.mu.Lock()
-	seen := *n.seen
+	seen := n.seen
 	n.mu.Unlock()
+	if seen == nil { // it turned out to be of another chain meanwhile
+		return Head{}, errOtherChain
+	}
 	ref, err := c.reference(ctx, n, seen.irreversible)
 	if err != nil {
 		return Head{}, fmt.Errorf("%s: %w", n.host, err)

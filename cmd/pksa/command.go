@@ -148,6 +148,16 @@ Set it up:     pksa init, then do what it says`,
 	return root
 }
 
+// noSecrets refuses all arguments of a command that somebody may give a secret to.
+func noSecrets(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return errUsage{fmt.Errorf("`%s` takes no %s on the command line, where others can read it: it asks for it", cmd.CommandPath(), what)}
+	}
+}
+
 // exactly refuses another number of arguments, in our words.
 func exactly(n int, names string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
@@ -198,6 +208,9 @@ func (c *command) settings() (*config.Config, error) {
 	return c.settingsWith(home, "", "")
 }
 
+// longestSocket is how long the path of a unix socket may be on all systems that this runs on.
+const longestSocket = 103
+
 // settingsWith is settings with one variable more, for a flag that stands for a setting. An empty
 // value changes nothing.
 func (c *command) settingsWith(home, variable, value string) (*config.Config, error) {
@@ -206,6 +219,10 @@ func (c *command) settingsWith(home, variable, value string) (*config.Config, er
 		environ = append(environ, variable+"="+value)
 	}
 	cfg, err := config.Load(home, filepath.Join(home, "config.yaml"), environ)
+	if err == nil && len(cfg.Control) > longestSocket {
+		return nil, hint(fmt.Errorf("the path of the control socket has %d bytes, and the system takes %d at most: %s", len(cfg.Control), longestSocket, cfg.Control),
+			"set PKSA_CONTROL, or control in config.yaml, to a shorter path, such as one below /run")
+	}
 	if err == nil {
 		// Most of what reads settings goes on to secrets. Only `pksa run` insists on its success: what
 		// the service is granted, a person's shell may not be.

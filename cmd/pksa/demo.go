@@ -122,6 +122,9 @@ func (d *demo) run(ctx context.Context, number int, step demoStep) error {
 	start := time.Now()
 	err := step.play(limited, d)
 	d.now.MS = time.Since(start).Milliseconds()
+	if err != nil && ctx.Err() != nil {
+		err = errors.New("interrupted; the demo removes what it made")
+	}
 	if d.now.OK = err == nil; err != nil {
 		d.now.Error = err.Error()
 	}
@@ -130,7 +133,7 @@ func (d *demo) run(ctx context.Context, number int, step demoStep) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return errors.New("interrupted; the demo removed what it had made")
+		return err
 	}
 	err = fmt.Errorf("step %d (%s): %w", number, step.name, err)
 	if log := d.world.log(); log != "" {

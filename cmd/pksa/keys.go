@@ -55,7 +55,12 @@ Keys come from file:PATH, env:NAME, fd:N, credential:NAME, command:… or prompt
 command line. Of a master password only the named keys are kept. Before anything is
 stored the keys are compared with the accounts on the chain; --offline leaves that out.
 Owner keys are refused: keep them offline.`,
-		Args: atMostOne("ACCOUNT"),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return errUsage{errors.New("`pksa keys import` wants one ACCOUNT; the key never stands on the command line, where others can read it")}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error { return c.importKeys(cmd.Context(), args, f) },
 	}
 	flags := cmd.Flags()

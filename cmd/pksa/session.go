@@ -165,7 +165,7 @@ func (c *command) pairCommand() *cobra.Command {
 		Long: `Asks for the has://auth_req/… link that an application shows as a QR code, and makes the
 session that it asks for. The link holds the key of the session: it is a secret, and is
 read from the terminal or another source, never from the command line.`,
-		Args: exactly(0, ""),
+		Args: noSecrets("link"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if app == "" {
 				return errUsage{fmt.Errorf("say whose session it will be: --app NAME")}

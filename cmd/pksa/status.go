@@ -58,6 +58,9 @@ func printStatus(w io.Writer, s agent.Status) {
 		printLink(w, l)
 	}
 	fmt.Fprintln(w, "\nAccounts")
+	if len(s.Accounts) == 0 {
+		fmt.Fprintln(w, "  none")
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, a := range s.Accounts {
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", a.Name, strings.Join(a.Roles, ", "), strings.Join(a.Wrong, "; "))

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"pksa/agent/control"
 	"pksa/agent/ledger"
 	"pksa/keystore"
 	"pksa/protocol/hive"
@@ -119,11 +120,11 @@ func (m Admin) Apps() []AppInfo {
 
 // SessionRequest is what a session is made of by hand.
 type SessionRequest struct {
-	App     string        `json:"app"`
-	Account string        `json:"account"`
-	AuthKey string        `json:"auth_key"` // empty: a random one is made and shown once
-	Length  time.Duration `json:"length"`   // zero: 24 h
-	Paired  bool          `json:"paired"`   // the key comes from a pairing link
+	App     string         `json:"app"`
+	Account string         `json:"account"`
+	AuthKey control.Secret `json:"auth_key"` // empty: a random one is made and shown once
+	Length  time.Duration  `json:"length"`   // zero: 24 h
+	Paired  bool           `json:"paired"`   // the key comes from a pairing link
 }
 
 // AddSession makes a session without an auth_req: the operator gives its auth_key to the
@@ -136,9 +137,9 @@ func (m Admin) AddSession(ctx context.Context, q SessionRequest) (SessionInfo, e
 	if err := checkSession(m.Ledger, m.Keys, q.App, account, q.Length); err != nil {
 		return SessionInfo{}, err
 	}
-	made := q.AuthKey == ""
+	made := len(q.AuthKey) == 0
 	if made {
-		q.AuthKey = newUUID()
+		q.AuthKey = control.Secret(newUUID())
 	}
 	if len(q.AuthKey) > maxAuthKey || len(q.AuthKey) < minSecret {
 		return SessionInfo{}, fmt.Errorf("an auth_key has %d to %d bytes; applications use a uuid", minSecret, maxAuthKey)
@@ -158,7 +159,7 @@ func (m Admin) AddSession(ctx context.Context, q SessionRequest) (SessionInfo, e
 	}
 	info := sessionInfo(s)
 	if made {
-		info.AuthKey = q.AuthKey
+		info.AuthKey = string(q.AuthKey)
 	}
 	return info, nil
 }

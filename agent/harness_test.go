@@ -61,6 +61,7 @@ type worldOptions struct {
 	configure func(*config.Config)
 	startAt   time.Time    // of the bubble's clock; zero leaves it
 	prepare   func(*world) // before the agent starts
+	log       *slog.Logger // of everything in the world; nil: none, or the test's own with -v
 }
 
 // allowAll lets the slot "app" do what the tests do unless they say otherwise.
@@ -97,6 +98,9 @@ func newWorld(t *testing.T, o worldOptions) *world {
 	}
 	if testing.Verbose() {
 		w.log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	if o.log != nil {
+		w.log = o.log
 	}
 	if len(o.accounts) == 0 {
 		o.accounts = []hive.AccountName{"alice"}

@@ -41,11 +41,11 @@ func (a *Agent) identify(d delivered) (*run, whose) {
 		if a.damage.quiet(s.ID, d.relay, d.arrived) {
 			return nil, quarantined
 		}
-		return &run{delivered: d, app: s.App, authKey: string(s.AuthKey), session: s, clear: clear}, opened
+		return &run{delivered: d, app: s.App, authKey: hide(string(s.AuthKey)), session: s, clear: clear}, opened
 	}
 	if pr, ok := a.pairings.waiting(d.msg.Account, d.msg.UUID, d.arrived); ok && d.msg.Kind == protocol.Auth {
-		if clear, err := d.sealed.Open(pr.link.Key); err == nil {
-			return &run{delivered: d, app: pr.app, authKey: pr.link.Key, pairing: pr, clear: clear}, opened
+		if clear, err := d.sealed.Open(pr.link().Key); err == nil {
+			return &run{delivered: d, app: pr.app, authKey: hide(pr.link().Key), pairing: pr, clear: clear}, opened
 		}
 	}
 	return a.damagedOf(d, sessions)
@@ -59,7 +59,7 @@ func (a *Agent) damagedOf(d delivered, sessions []*ledger.Session) (*run, whose)
 		if a.damage.quiet(s.ID, d.relay, d.arrived) {
 			return nil, quarantined
 		}
-		return &run{delivered: d, app: s.App, authKey: string(s.AuthKey), session: s}, damaged
+		return &run{delivered: d, app: s.App, authKey: hide(string(s.AuthKey)), session: s}, damaged
 	}
 	return nil, nobodys
 }
@@ -82,7 +82,7 @@ func (a *Agent) bySlot(d delivered) (*run, bool) {
 		if err != nil {
 			return nil, false
 		}
-		r := &run{delivered: d, app: slot.Name, authKey: authKey, clear: payload}
+		r := &run{delivered: d, app: slot.Name, authKey: hide(authKey), clear: payload}
 		for _, s := range a.ledger.SessionsOf(string(d.msg.Account)) {
 			// A key known under another slot gives no session here: opening one is refused later.
 			if string(s.AuthKey) == authKey && s.App == slot.Name {

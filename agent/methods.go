@@ -35,8 +35,8 @@ const (
 
 // AppParams names a slot, with a secret where one is set. An empty secret asks for a random one.
 type AppParams struct {
-	Name   string `json:"name"`
-	Secret string `json:"secret,omitempty"`
+	Name   string         `json:"name"`
+	Secret control.Secret `json:"secret,omitempty"`
 }
 
 // SessionParams names a session.
@@ -46,15 +46,15 @@ type SessionParams struct {
 
 // PairParams is a pairing link for a slot. Length zero is the default of 24 h.
 type PairParams struct {
-	App    string        `json:"app"`
-	Link   string        `json:"link"`
-	Length time.Duration `json:"length,omitempty"`
-	Wait   time.Duration `json:"wait,omitempty"` // for the application's request; zero: a minute
+	App    string         `json:"app"`
+	Link   control.Secret `json:"link"`
+	Length time.Duration  `json:"length,omitempty"`
+	Wait   time.Duration  `json:"wait,omitempty"` // for the application's request; zero: a minute
 }
 
 // ReloadParams carries the secret that opens the keystore, for one rereading.
 type ReloadParams struct {
-	Secret []byte `json:"secret"`
+	Secret control.Secret `json:"secret"`
 }
 
 // DecideParams is a person's word on a request that waits.
@@ -82,9 +82,11 @@ func (a *Agent) Methods() map[string]control.Handler {
 	m := Admin{a.ledger, a.keys()}
 	return map[string]control.Handler{
 		MethodStatus: method(func(context.Context, Nothing) (Status, error) { return a.Status(), nil }),
-		MethodAppAdd: method(func(ctx context.Context, p AppParams) (AppInfo, error) { return m.AddApp(ctx, p.Name, p.Secret) }),
+		MethodAppAdd: method(func(ctx context.Context, p AppParams) (AppInfo, error) {
+			return m.AddApp(ctx, p.Name, string(p.Secret))
+		}),
 		MethodAppRotate: method(func(ctx context.Context, p AppParams) (AppInfo, error) {
-			return m.RotateApp(ctx, p.Name, p.Secret)
+			return m.RotateApp(ctx, p.Name, string(p.Secret))
 		}),
 		MethodAppRemove: method(func(ctx context.Context, p AppParams) (int, error) { return m.RemoveApp(ctx, p.Name) }),
 		MethodAppList:   method(func(context.Context, Nothing) ([]AppInfo, error) { return m.Apps(), nil }),
@@ -132,7 +134,7 @@ func (a *Agent) release(ctx context.Context, p SessionParams) (Nothing, error) {
 }
 
 func (a *Agent) pair(ctx context.Context, p PairParams) (SessionInfo, error) {
-	l, err := protocol.ParseLink(p.Link)
+	l, err := protocol.ParseLink(string(p.Link))
 	if err != nil {
 		return SessionInfo{}, err
 	}

@@ -34,9 +34,10 @@ type pairKey struct {
 	uuid    string // lower case
 }
 
-// pairing is a link that waits for its auth_req. The session key in it is a secret.
+// pairing is a link that waits for its auth_req. The session key in it is a secret, so it is behind a
+// function, see hidden.
 type pairing struct {
-	link    protocol.Link
+	link    func() protocol.Link
 	app     string
 	session time.Duration
 	until   time.Time
@@ -65,10 +66,11 @@ func (p *pairings) offer(pr *pairing, now time.Time) (delivered, bool) {
 			delete(p.links, key)
 		}
 	}
-	p.links[pairKey{pr.link.Account, pr.link.UUID.Key()}] = pr
-	for i, h := range p.held[pr.link.Account] {
-		if h.msg.UUID.Key() == pr.link.UUID.Key() {
-			p.held[pr.link.Account] = slices.Delete(p.held[pr.link.Account], i, i+1)
+	link := pr.link()
+	p.links[pairKey{link.Account, link.UUID.Key()}] = pr
+	for i, h := range p.held[link.Account] {
+		if h.msg.UUID.Key() == link.UUID.Key() {
+			p.held[link.Account] = slices.Delete(p.held[link.Account], i, i+1)
 			return h.delivered, true
 		}
 	}
@@ -86,8 +88,9 @@ func (p *pairings) waiting(account hive.AccountName, uuid protocol.UUID, now tim
 
 // finish ends the wait of a link.
 func (p *pairings) finish(pr *pairing, result pairResult) {
+	link := pr.link()
 	p.mu.Lock()
-	delete(p.links, pairKey{pr.link.Account, pr.link.UUID.Key()})
+	delete(p.links, pairKey{link.Account, link.UUID.Key()})
 	p.mu.Unlock()
 	select {
 	case pr.done <- result:
@@ -131,7 +134,7 @@ func (a *Agent) Pair(ctx context.Context, app string, link protocol.Link, sessio
 		session = defaultSession
 	}
 	now := time.Now()
-	pr := &pairing{link: link, app: app, session: session, until: now.Add(pairingWait), done: make(chan pairResult, 1)}
+	pr := &pairing{link: func() protocol.Link { return link }, app: app, session: session, until: now.Add(pairingWait), done: make(chan pairResult, 1)}
 	if d, here := a.pairings.offer(pr, now); here {
 		a.start(func(ctx context.Context) { a.resume(ctx, d) })
 	}

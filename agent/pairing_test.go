@@ -1,7 +1,6 @@
 package agent_test
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -9,11 +8,12 @@ import (
 
 	"pksa/agent"
 	"pksa/agent/client"
+	"pksa/agent/control"
 )
 
 // offer gives a pairing link to the running agent, as `pksa pair` does.
 func (w *world) offer(link string, wait time.Duration) (agent.SessionInfo, error) {
-	params, err := json.Marshal(agent.PairParams{App: "app", Link: link, Length: 48 * time.Hour, Wait: wait})
+	params, err := control.Encode(agent.PairParams{App: "app", Link: control.Secret(link), Length: 48 * time.Hour, Wait: wait})
 	if err != nil {
 		w.t.Fatal(err)
 	}

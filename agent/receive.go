@@ -54,7 +54,7 @@ type run struct {
 	delivered
 	ticket  *ledger.Ticket
 	app     string          // the slot that asks
-	authKey string          // opens and seals
+	authKey hidden          // opens and seals
 	session *ledger.Session // nil if the key has none yet
 	pairing *pairing        // the link that the key came from, if one
 	clear   []byte

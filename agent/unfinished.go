@@ -126,7 +126,7 @@ func (a *Agent) lateAnswer(u ledger.Unfinished, text string) (protocol.Message, 
 	if !ok {
 		return nil, false
 	}
-	r.authKey = string(session.AuthKey)
+	r.authKey = hide(string(session.AuthKey))
 	if text == protocol.TextRefused {
 		return r.nack(), true
 	}

@@ -136,3 +136,28 @@ func newUUID() string {
 	b[8] = b[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
+
+// Format writes "[redacted]" under every verb: the link holds the session's key.
+func (p *Pairing) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// LogValue is "[redacted]".
+func (p *Pairing) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// Format writes everything but the secret.
+func (a Auth) Format(f fmt.State, verb rune) {
+	type plain Auth
+	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(a.shown()))
+}
+
+// LogValue is everything but the secret.
+func (a Auth) LogValue() slog.Value {
+	type plain Auth
+	return slog.AnyValue(plain(a.shown()))
+}
+
+func (a Auth) shown() Auth {
+	if a.Secret != "" {
+		a.Secret = redacted
+	}
+	return a
+}

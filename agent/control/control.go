@@ -157,7 +157,7 @@ func (s *Server) answer(ctx context.Context, c call) answer {
 	if err != nil {
 		return answer{Error: err.Error()}
 	}
-	text, err := json.Marshal(result, spans)
+	text, err := Encode(result)
 	if err != nil {
 		return answer{Error: "the answer cannot be written as JSON"}
 	}
@@ -200,7 +200,7 @@ func Call(ctx context.Context, path, method string, params, result any) error {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
 	defer stop()
-	text, err := json.Marshal(params, spans)
+	text, err := Encode(params)
 	if err != nil {
 		return fmt.Errorf("control call %s: %v", method, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/agent/control"
 	"pksa/keystore"
 )
 
@@ -41,9 +42,9 @@ func (c *command) appAdd(verb, short, method string, act func(agent.Admin, conte
 			if err != nil {
 				return err
 			}
-			info, err := administer(cmd.Context(), c, method, agent.AppParams{Name: args[0], Secret: secret},
+			info, err := administer(cmd.Context(), c, method, agent.AppParams{Name: args[0], Secret: control.Secret(secret)},
 				func(ctx context.Context, m agent.Admin, p agent.AppParams) (agent.AppInfo, error) {
-					return act(m, ctx, p.Name, p.Secret)
+					return act(m, ctx, p.Name, string(p.Secret))
 				})
 			if err != nil {
 				return err

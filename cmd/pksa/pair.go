@@ -33,7 +33,7 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	if err != nil {
 		return err
 	}
-	link, err := protocol.ParseLink(p.Link)
+	link, err := protocol.ParseLink(string(p.Link))
 	if err != nil {
 		return hint(err, "paste the whole link, beginning with has://auth_req/")
 	}
@@ -47,7 +47,7 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	err = control.Call(waiting, cfg.Control, agent.MethodPair, p, &info)
 	offline := errors.Is(err, control.ErrNoAgent)
 	if offline {
-		request := agent.SessionRequest{App: p.App, Account: string(link.Account), AuthKey: link.Key, Length: p.Length, Paired: true}
+		request := agent.SessionRequest{App: p.App, Account: string(link.Account), AuthKey: control.Secret(link.Key), Length: p.Length, Paired: true}
 		info, err = administer(ctx, c, agent.MethodSessionAdd, request,
 			func(ctx context.Context, m agent.Admin, q agent.SessionRequest) (agent.SessionInfo, error) {
 				return m.AddSession(ctx, q)

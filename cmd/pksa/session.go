@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/agent/control"
 	"pksa/agent/ledger"
 )
 
@@ -46,7 +47,7 @@ for the policy to say.`,
 			if err != nil {
 				return err
 			}
-			request := agent.SessionRequest{App: app, Account: args[0], AuthKey: key, Length: lasts}
+			request := agent.SessionRequest{App: app, Account: args[0], AuthKey: control.Secret(key), Length: lasts}
 			info, err := administer(cmd.Context(), c, agent.MethodSessionAdd, request,
 				func(ctx context.Context, m agent.Admin, q agent.SessionRequest) (agent.SessionInfo, error) {
 					return m.AddSession(ctx, q)
@@ -178,7 +179,7 @@ read from the terminal or another source, never from the command line.`,
 			if err != nil {
 				return err
 			}
-			return c.pair(cmd.Context(), agent.PairParams{App: app, Link: link, Length: lasts}, wait)
+			return c.pair(cmd.Context(), agent.PairParams{App: app, Link: control.Secret(link), Length: lasts}, wait)
 		},
 	}
 	cmd.Flags().StringVar(&app, "app", "", "the slot that the session belongs to")

@@ -1,0 +1,73 @@
+package agent
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// Types of this package that hold secrets show none of it when they are formatted or logged. What a
+// command shows once on purpose ([AppInfo], [SessionInfo]) stands in their JSON alone.
+
+const redacted = "[redacted]"
+
+// hidden is a secret text inside a struct. It is behind a function because fmt looks into unexported
+// fields without asking their types for a Format method; of a function it prints the address.
+type hidden func() string
+
+func hide(text string) hidden { return func() string { return text } }
+
+// text is the secret; empty for the zero value.
+func (h hidden) text() string {
+	if h == nil {
+		return ""
+	}
+	return h()
+}
+
+// Format writes "[redacted]" for every verb.
+func (hidden) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// Format writes no more than what it is, for every verb: fmt would look into the fields, and theirs.
+func (a *Agent) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "agent") }
+
+// Format writes whose request it is, for every verb.
+func (r *run) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "request %s of %s", r.msg.UUID, r.app) }
+
+// Format writes everything but the secret.
+func (i AppInfo) Format(f fmt.State, verb rune) {
+	type plain AppInfo
+	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(i.shown()))
+}
+
+// LogValue is everything but the secret.
+func (i AppInfo) LogValue() slog.Value {
+	type plain AppInfo
+	return slog.AnyValue(plain(i.shown()))
+}
+
+func (i AppInfo) shown() AppInfo {
+	if i.Secret != "" {
+		i.Secret = redacted
+	}
+	return i
+}
+
+// Format writes everything but the key.
+func (i SessionInfo) Format(f fmt.State, verb rune) {
+	type plain SessionInfo
+	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(i.shown()))
+}
+
+// LogValue is everything but the key.
+func (i SessionInfo) LogValue() slog.Value {
+	type plain SessionInfo
+	return slog.AnyValue(plain(i.shown()))
+}
+
+func (i SessionInfo) shown() SessionInfo {
+	if i.AuthKey != "" {
+		i.AuthKey = redacted
+	}
+	return i
+}

@@ -28,8 +28,9 @@ type world struct {
 func newWorld(t testing.TB, nodes int) *world {
 	t.Helper()
 	w := &world{t: t, chain: nodetest.NewChain(nodetest.Options{}), log: &logged{}}
-	w.chain.AddUser("alice")
-	w.chain.AddUser("bob")
+	for _, a := range users() {
+		w.chain.AddAccount(a)
+	}
 	s := node.Settings{Network: w.chain.Network(), Logger: slog.New(slog.NewTextHandler(w.log, nil))}
 	for i := range nodes {
 		n := w.chain.NewNode(string(rune('a'+i)) + ".example")
@@ -43,6 +44,28 @@ func newWorld(t testing.TB, nodes int) *world {
 	}
 	return w
 }
+
+// users are made once: their keys cost more than most tests.
+var users = sync.OnceValue(func() (list []nodetest.Account) {
+	chain := nodetest.NewChain(nodetest.Options{})
+	for _, name := range []hive.AccountName{"alice", "bob"} {
+		chain.AddUser(name)
+		a, _ := chain.Account(name)
+		list = append(list, a)
+	}
+	return list
+})
+
+// aliceKey is a key of alice, made once.
+func aliceKey(role hive.Role) *hive.PrivateKey { return aliceKeys()[role] }
+
+var aliceKeys = sync.OnceValue(func() map[hive.Role]*hive.PrivateKey {
+	keys := map[hive.Role]*hive.PrivateKey{}
+	for _, role := range []hive.Role{hive.Memo, hive.Posting, hive.Active, hive.Owner} {
+		keys[role] = nodetest.Key("alice", role)
+	}
+	return keys
+})
 
 // logged is a log that tests can read while it is written.
 type logged struct {
@@ -105,7 +128,7 @@ func (w *world) signUntil(expiration hive.Time, role hive.Role, ops ...string) n
 		}
 		tx.Operations = append(tx.Operations, op)
 	}
-	return w.signTransaction(tx, nodetest.Key("alice", role))
+	return w.signTransaction(tx, aliceKey(role))
 }
 
 func (w *world) signTransaction(tx hive.Transaction, keys ...*hive.PrivateKey) node.Transaction {

@@ -22,17 +22,19 @@
 // own clock is past the expiration, too, so that a node that dreams of the future proves nothing; and no other node that can be reached has it. If for two minutes after
 // the expiration only one node answers at all, its repeated expired_irreversible is taken.
 //
-// A node is asked for its chain id before anything else is asked or sent, and again every ten minutes; a node of another
+// A node is asked for its chain id before anything else is asked or sent, and again every ten to fifteen minutes; a node of another
 // chain is not used. A node whose head time is away from what the others and our own clock say serves only when there is no
 // other. Nodes that fail rest, longer each time; what a node answers is bounded in size and time. TLS is required except on
 // loopback, where it is checked that the address dialled is loopback.
 //
 // # What it trusts
 //
-// A node can lie. It cannot make us send other bytes or say Refused for what another node may have received, and one node
-// of several cannot make us say Expired. One node can make us say Accepted, which is the price of an answer after one round
-// trip; while [Client.Run] runs, each transaction that was accepted and not seen in a block is looked up at other nodes
-// and sent to them as well, and one that never arrives is reported as an error in the log.
+// A node can lie. It cannot make us send other bytes, or say Refused for what we gave to another node as well, and one node
+// of several cannot make us say Expired as long as another one answers. What cannot be seen is a node that passes a
+// transaction on and claims to have refused it. One node can make us say Accepted, which is the price of an answer after one
+// round trip; while [Client.Run] runs, each transaction that was accepted and not seen in a block is looked up at other
+// nodes and sent to them as well, and one that never arrives is reported as an error in the log. That watch does not
+// outlive the process.
 //
 // # Differences from other libraries
 //

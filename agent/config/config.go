@@ -55,6 +55,7 @@ type Config struct {
 	RelayPlaintext   bool
 	RelayAccounts    string // chain or keystore
 	RelayOrigins     []string
+	RelayTimeout     time.Duration
 
 	Hardening Hardening
 
@@ -95,6 +96,7 @@ func Default(home string) *Config {
 		KeyCheckEvery:            time.Hour,
 		StopTimeout:              20 * time.Second,
 		RelayAccounts:            "chain",
+		RelayTimeout:             time.Minute,
 		LogLevel:                 slog.LevelInfo,
 		LogFormat:                "text",
 	}

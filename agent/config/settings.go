@@ -83,6 +83,8 @@ var settings = []Setting{
 		boolean(func(c *Config) *bool { return &c.RelayPlaintext })},
 	{"relay.accounts", "Whose wallets may register there: chain (any account, checked against the nodes) or keystore (only the accounts held here).", "chain",
 		oneOf(func(c *Config) *string { return &c.RelayAccounts }, "chain", "keystore")},
+	{"relay.timeout", "How long that relay keeps a request that no wallet answers.", "60s",
+		duration(func(c *Config) *time.Duration { return &c.RelayTimeout }, 5*time.Second, time.Hour)},
 	{"relay.origins", "Web pages that may use that relay from a browser, by host: wallet.example, *.example, or * for any. Programs need no entry.", "[wallet.example]",
 		readOrigins},
 	{"hardening", "How the process shuts itself in: best does what this machine permits, required does not start without all of it, off is for debuggers. Or the measures that are required: core-dumps, tracing, memory-lock, privileges, landlock.", "best",

@@ -63,7 +63,7 @@ func (c *command) serveRelay(ctx context.Context, listen string) error {
 // newRelay makes the relay of the settings and opens its listener.
 func newRelay(cfg *config.Config, keys relay.KeysFunc, log *slog.Logger) (*relay.Relay, net.Listener, error) {
 	host, _, _ := net.SplitHostPort(cfg.RelayListen)
-	r, err := relay.New(relay.Config{Server: host, Keys: keys, Origins: cfg.RelayOrigins, Logger: log.With("component", "relay")})
+	r, err := relay.New(relay.Config{Server: host, Keys: keys, Origins: cfg.RelayOrigins, Timeout: cfg.RelayTimeout, Logger: log})
 	if err != nil {
 		return nil, nil, fmt.Errorf("relay: %w", err)
 	}
@@ -132,7 +132,6 @@ func (s *servers) startRelay(ctx context.Context, running *sync.WaitGroup) error
 	if err != nil {
 		return err
 	}
-	s.log.Info("relay listens", "url", relayURL(s.cfg, listener), "key", r.PublicKey().String())
 	running.Go(func() { s.note(r.Serve(ctx, listener)) })
 	return nil
 }

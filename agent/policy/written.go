@@ -32,7 +32,7 @@ type WrittenChallenge struct {
 	Decrypt bool   `json:"decrypt,omitempty"`
 }
 
-// Write writes a request down.
+// Write writes a request down. What it returns shares nothing with the request.
 func Write(q *Request, n *hive.Network) Written {
 	w := Written{Request: q.Kind.String(), Account: string(q.Account), App: q.App, ByHand: q.ManualSession, Approved: q.Approved}
 	if q.Role != 0 {
@@ -40,12 +40,14 @@ func Write(q *Request, n *hive.Network) Written {
 	}
 	switch {
 	case q.Kind == Sign:
-		w.Broadcast = &q.Broadcast
+		broadcast := q.Broadcast
+		w.Broadcast = &broadcast
 		for _, op := range q.Ops {
 			w.Operations = append(w.Operations, n.AppendOperation(nil, op))
 		}
 	case q.Kind == Challenge:
-		w.Text = &q.Text
+		text := q.Text
+		w.Text = &text
 	case q.AuthChallenge != nil:
 		c := q.AuthChallenge
 		w.Challenge = &WrittenChallenge{KeyType: c.Role.String(), Text: c.Text, Decrypt: c.Decrypt}

@@ -1,0 +1,306 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"pksa/protocol/hive"
+)
+
+// Seen is a request that was made, for [Suggest].
+type Seen struct {
+	Request *Request
+	Time    time.Time
+}
+
+// Suggest writes the narrowest policy that allows what was seen: a file that
+// compiles, with a rule for each app, account, key and operation, every field
+// held to the values that were seen, and limits of what was spent in 24 hours.
+// Where a field took many values it is left free, and a comment says so. It is a
+// draft for a person, who knows which of what was seen is to happen again.
+// What cannot be suggested stands in comments at the end.
+func Suggest(seen []Seen) string {
+	w := suggester{groups: map[string]*seenGroup{}, names: map[string]int{}}
+	for _, s := range seen {
+		w.sort(s)
+	}
+	return w.text()
+}
+
+// A seenGroup is what comes to one rule.
+type seenGroup struct {
+	kind      Kind
+	account   string
+	app       string
+	role      hive.Role
+	broadcast bool
+	ordered   bool     // a transaction of different operations
+	names     []string // of the operations, once if they are all the same
+	behalf    map[string]bool
+	parts     [][]*part // for each entry, what was seen of it
+	times     []time.Time
+	texts     []string
+}
+
+type suggester struct {
+	groups map[string]*seenGroup
+	names  map[string]int
+	left   []string // what cannot be suggested
+	all    []Seen
+}
+
+func (w *suggester) leave(format string, args ...any) {
+	w.left = append(w.left, fmt.Sprintf(format, args...))
+}
+
+// sort puts a request where it belongs.
+func (w *suggester) sort(s Seen) {
+	q := s.Request
+	if code, reason := q.refuse(); code != "" {
+		w.leave("%s of %s: %s: %s", q.Kind, q.App, code, reason)
+		return
+	}
+	for _, op := range q.Ops {
+		if op.Takeover() {
+			w.leave("%s of %s: %s can take the account over; write that rule yourself, if at all", q.Kind, q.App, op.Name())
+			return
+		}
+	}
+	w.all = append(w.all, s)
+	parts := q.parts()
+	if q.Kind != Sign {
+		for _, p := range parts {
+			if p.kind == Auth && q.ManualSession {
+				continue
+			}
+			g := w.group(seenGroup{kind: p.kind, account: string(q.Account), app: q.App, role: p.role})
+			g.times = append(g.times, s.Time)
+			if p.kind == Challenge {
+				g.texts = append(g.texts, p.text.text)
+			}
+		}
+		return
+	}
+	w.sortSign(s, parts)
+}
+
+func (w *suggester) sortSign(s Seen, parts []*part) {
+	q := s.Request
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	ordered := len(slices.Compact(slices.Clone(names))) > 1
+	if !ordered {
+		names = names[:1]
+	}
+	g := w.group(seenGroup{kind: Sign, account: string(q.Account), app: q.App, role: q.Role, broadcast: q.Broadcast, ordered: ordered, names: names})
+	if g.parts == nil {
+		g.parts, g.behalf = make([][]*part, len(names)), map[string]bool{}
+	}
+	for i, p := range parts {
+		if !ordered {
+			i = 0
+		}
+		g.parts[i] = append(g.parts[i], p)
+		for _, actor := range p.actors {
+			if actor != q.Account {
+				g.behalf[string(actor)] = true
+			}
+		}
+	}
+	g.times = append(g.times, s.Time)
+}
+
+func (w *suggester) group(g seenGroup) *seenGroup {
+	key := fmt.Sprintf("%q %q %v %v %t %q", g.app, g.account, g.kind, g.role, g.broadcast, g.names)
+	if w.groups[key] == nil {
+		w.groups[key] = &g
+	}
+	return w.groups[key]
+}
+
+func (w *suggester) text() string {
+	var b strings.Builder
+	b.WriteString("# The narrowest rules for what was seen. Read them before you use them: what was seen once need not be\n# right, and will hardly come again with the same values.\nversion: 1\n")
+	if len(w.groups) > 0 {
+		b.WriteString("allow:\n")
+	}
+	for _, key := range slices.Sorted(maps.Keys(w.groups)) {
+		w.rule(&b, w.groups[key])
+	}
+	w.limits(&b)
+	w.check(b.String())
+	if len(w.left) > 0 {
+		b.WriteString("# Not suggested:\n")
+	}
+	slices.Sort(w.left)
+	for text, n := range counted(w.left) {
+		fmt.Fprintf(&b, "#   %d × %s\n", n, strings.ReplaceAll(text, "\n", " "))
+	}
+	return b.String()
+}
+
+func counted(sorted []string) func(yield func(string, int) bool) {
+	return func(yield func(string, int) bool) {
+		for i := 0; i < len(sorted); {
+			j := i
+			for j < len(sorted) && sorted[j] == sorted[i] {
+				j++
+			}
+			if !yield(sorted[i], j-i) {
+				return
+			}
+			i = j
+		}
+	}
+}
+
+// check judges what was seen by what is suggested: a promise that is kept is better than one that is made.
+func (w *suggester) check(text string) {
+	p, problems := Compile("suggested.yaml", []byte(text), Env{})
+	if p == nil {
+		w.leave("this draft has errors: %s", problems.Errors())
+		return
+	}
+	book := &Book{}
+	slices.SortStableFunc(w.all, func(a, b Seen) int { return a.Time.Compare(b.Time) })
+	for _, s := range w.all {
+		d := p.Decide(s.Request, book, s.Time)
+		if d.Verdict != Allow {
+			w.leave("%s of %s, which these rules do not allow: %s", s.Request.Kind, s.Request.App, d.Reason)
+		}
+		book.Add(s.Time, d.Charges)
+	}
+}
+
+// name is unique in the file.
+func (w *suggester) name(text string) string {
+	text = cut(text, 80)
+	w.names[text]++
+	if n := w.names[text]; n > 1 {
+		text = fmt.Sprintf("%s, %d", text, n)
+	}
+	return text
+}
+
+func (w *suggester) rule(b *strings.Builder, g *seenGroup) {
+	about := g.kind.String()
+	if g.kind == Sign {
+		about = strings.Join(g.names, " and ")
+	}
+	fmt.Fprintf(b, "  - name: %s\n", yamlText(w.name(fmt.Sprintf("%s of %s for %s", about, g.app, g.account))))
+	fmt.Fprintf(b, "    comment: %s\n", yamlText("seen "+times(g.times)))
+	fmt.Fprintf(b, "    request: %v\n    accounts: [%s]\n    apps: [%s]\n", g.kind, yamlText(g.account), yamlText(g.app))
+	switch g.kind {
+	case Challenge:
+		if g.role != hive.Posting {
+			fmt.Fprintf(b, "    key: %v\n", g.role)
+		}
+		b.WriteString("    text:\n")
+		for _, text := range distinct(g.texts) {
+			fmt.Fprintf(b, "      - %s\n", yamlText(reference(text)))
+		}
+	case Sign:
+		g.operations(b)
+	}
+}
+
+func (g *seenGroup) operations(b *strings.Builder) {
+	if g.role != hive.Posting {
+		fmt.Fprintf(b, "    key: %v\n", g.role)
+	}
+	if !g.broadcast {
+		b.WriteString("    broadcast: false\n")
+	}
+	if len(g.behalf) > 0 {
+		fmt.Fprintf(b, "    on_behalf_of: [%s]\n", strings.Join(slices.Sorted(maps.Keys(g.behalf)), ", "))
+	}
+	b.WriteString(map[bool]string{true: "    transaction:\n", false: "    operations:\n"}[g.ordered])
+	for i, name := range g.names {
+		lines := g.fields(g.parts[i])
+		colon := ":"
+		if !slices.ContainsFunc(lines, func(line string) bool { return !strings.HasPrefix(line, "#") }) {
+			colon = ""
+		}
+		fmt.Fprintf(b, "      - %s%s\n", name, colon)
+		for _, line := range lines {
+			fmt.Fprintf(b, "          %s\n", line)
+		}
+	}
+}
+
+// times says how often, and from when to when.
+func times(at []time.Time) string {
+	first, last := slices.MinFunc(at, time.Time.Compare), slices.MaxFunc(at, time.Time.Compare)
+	const form = "2006-01-02 15:04"
+	if len(at) == 1 {
+		return "once, at " + first.UTC().Format(form)
+	}
+	return fmt.Sprintf("%d times, %s to %s", len(at), first.UTC().Format(form), last.UTC().Format(form))
+}
+
+// limits writes, for each app, the most that was spent within 24 hours.
+func (w *suggester) limits(b *strings.Builder) {
+	spent := map[string][]Seen{}
+	for _, s := range w.all {
+		if len(spentBy(s.Request)) > 0 {
+			spent[s.Request.App] = append(spent[s.Request.App], s)
+		}
+	}
+	if len(spent) == 0 {
+		return
+	}
+	b.WriteString("limits:\n")
+	for _, app := range slices.Sorted(maps.Keys(spent)) {
+		operations := map[string]bool{}
+		for _, s := range spent[app] {
+			for _, op := range s.Request.Ops {
+				if len(op.Spend()) > 0 {
+					operations[op.Name()] = true
+				}
+			}
+		}
+		fmt.Fprintf(b, "  - name: %s\n    apps: [%s]\n    operations: [%s]\n    spend: [%s]\n", yamlText(w.name(app+" in 24h")), yamlText(app),
+			strings.Join(slices.Sorted(maps.Keys(operations)), ", "), strings.Join(most(spent[app]), ", "))
+	}
+}
+
+func spentBy(q *Request) map[hive.Symbol]*big.Rat {
+	sums := map[hive.Symbol]*big.Rat{}
+	for _, op := range q.Ops {
+		for _, a := range op.Spend() {
+			if a.Amount != 0 {
+				sums[a.Symbol] = new(big.Rat).Add(cmp.Or(sums[a.Symbol], new(big.Rat)), assetRat(a.Amount, a.Symbol.Decimals()))
+			}
+		}
+	}
+	return sums
+}
+
+// most is, by asset, what the fullest 24 hours took.
+func most(seen []Seen) (quotas []string) {
+	slices.SortStableFunc(seen, func(a, b Seen) int { return a.Time.Compare(b.Time) })
+	const window = 24 * time.Hour
+	for _, symbol := range []hive.Symbol{hive.HBD, hive.HIVE, hive.VESTS} {
+		fullest, sum, oldest := new(big.Rat), new(big.Rat), 0
+		for _, s := range seen {
+			sum.Add(sum, cmp.Or(spentBy(s.Request)[symbol], new(big.Rat)))
+			for ; !seen[oldest].Time.After(s.Time.Add(-window)); oldest++ {
+				sum.Sub(sum, cmp.Or(spentBy(seen[oldest].Request)[symbol], new(big.Rat)))
+			}
+			if sum.Cmp(fullest) > 0 {
+				fullest.Set(sum)
+			}
+		}
+		if fullest.Sign() > 0 {
+			quotas = append(quotas, fmt.Sprintf("%s %s per 24h", fullest.FloatString(symbol.Decimals()), symbol))
+		}
+	}
+	return quotas
+}

@@ -34,6 +34,9 @@ func (a *Agent) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "agent") 
 // Format writes whose request it is, for every verb.
 func (r *run) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "request %s of %s", r.msg.UUID, r.app) }
 
+// Format writes no more than what it is, for every verb: the session that it asks for has a key.
+func (p *proposal) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "proposal") }
+
 // Format writes everything but the secret.
 func (i AppInfo) Format(f fmt.State, verb rune) {
 	type plain AppInfo

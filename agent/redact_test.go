@@ -1,0 +1,128 @@
+package agent
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+
+	"pksa/agent/control"
+	"pksa/agent/ledger"
+	"pksa/protocol"
+)
+
+const mark = "SECRETSECRETSECRET"
+
+// secretHolders are the types of this package that hold secrets, with one in each place for one.
+func secretHolders() map[string]any {
+	link := protocol.Link{Account: "alice", UUID: "00000000-0000-4000-8000-000000000001", Key: mark, Host: "wss://x"}
+	pr := &pairing{link: func() protocol.Link { return link }, app: "app"}
+	r := &run{app: "app", authKey: hide(mark), session: &ledger.Session{AuthKey: mark, Token: mark}, pairing: pr}
+	return map[string]any{
+		"run": r, "pairing": pr, "pairings": &pairings{links: map[pairKey]*pairing{{"alice", "x"}: pr}},
+		"proposal":       &proposal{newSession: &ledger.NewSession{AuthKey: mark, Token: mark}},
+		"hidden":         hide(mark),
+		"AppParams":      AppParams{Name: "app", Secret: control.Secret(mark)},
+		"PairParams":     PairParams{App: "app", Link: control.Secret(mark)},
+		"ReloadParams":   ReloadParams{Secret: control.Secret(mark)},
+		"SessionRequest": SessionRequest{App: "app", AuthKey: control.Secret(mark)},
+		"AppInfo":        AppInfo{Name: "app", Secret: mark},
+		"SessionInfo":    SessionInfo{App: "app", AuthKey: mark},
+		"Slot":           ledger.Slot{Name: "app", Secret: mark},
+	}
+}
+
+// shownBy gives everything that fmt and the loggers make of a value: alone, behind a pointer, in an
+// exported and in an unexported field, in a list and in a map.
+func shownBy(v any) string {
+	var b bytes.Buffer
+	o := &slog.HandlerOptions{Level: slog.LevelDebug}
+	loggers := []*slog.Logger{slog.New(slog.NewTextHandler(&b, o)), slog.New(slog.NewJSONHandler(&b, o))}
+	pointer := reflect.New(reflect.TypeOf(v))
+	pointer.Elem().Set(reflect.ValueOf(v))
+	for _, shape := range []any{v, pointer.Interface(), struct{ V any }{v}, []any{v}, map[string]any{"v": v}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+			fmt.Fprintf(&b, verb+"\n", shape)
+		}
+	}
+	for _, log := range loggers {
+		log.Info("value", "v", v)
+	}
+	return b.String()
+}
+
+func leaked(text string) bool {
+	return strings.Contains(text, mark) || strings.Contains(text, fmt.Sprintf("%x", mark)) || strings.Contains(text, fmt.Sprintf("%X", mark)) ||
+		strings.Contains(text, strings.Trim(fmt.Sprint([]byte(mark)), "[]")) || strings.Contains(text, "U0VDUkVU")
+}
+
+func TestHoldersAreNotShown(t *testing.T) {
+	for name, v := range secretHolders() {
+		if text := shownBy(v); leaked(text) {
+			t.Errorf("%s shows its secret: %.2000s", name, text)
+		}
+	}
+}
+
+// In an unexported field fmt asks no type for its method; what is behind a function is safe there,
+// too, even from verbs that do not fit, which follow pointers.
+func TestHiddenInUnexportedFields(t *testing.T) {
+	pr := secretHolders()["pairing"].(*pairing)
+	for _, v := range []any{
+		struct{ h hidden }{hide(mark)}, struct{ p *pairing }{pr}, struct{ p pairing }{*pr},
+		struct{ r run }{run{authKey: hide(mark), pairing: pr}}, pairings{links: map[pairKey]*pairing{{"a", "b"}: pr}}.links,
+	} {
+		if text := shownBy(v); leaked(text) {
+			t.Errorf("%T: %.2000s", v, text)
+		}
+	}
+}
+
+// The test must see what is not protected.
+func TestLeakedSeesLeaks(t *testing.T) {
+	for _, v := range []any{mark, []byte(mark), struct{ S string }{mark}, struct{ s string }{mark}, struct{ s ledger.Secret }{mark}} {
+		if !leaked(shownBy(v)) {
+			t.Errorf("not seen in %T", v)
+		}
+	}
+}
+
+// Over the control socket parameters arrive whole, and results show what is shown once.
+func TestSecretsAreCarried(t *testing.T) {
+	var app AppParams
+	carry(t, AppParams{Name: "app", Secret: control.Secret("x\xff" + mark)}, &app)
+	if string(app.Secret) != "x\xff"+mark {
+		t.Errorf("secret of a slot: %x", []byte(app.Secret))
+	}
+	var pair PairParams
+	carry(t, PairParams{Link: control.Secret(mark)}, &pair)
+	var request SessionRequest
+	carry(t, SessionRequest{AuthKey: control.Secret(mark)}, &request)
+	var reload ReloadParams
+	carry(t, ReloadParams{Secret: control.Secret(mark)}, &reload)
+	if string(pair.Link) != mark || string(request.AuthKey) != mark || string(reload.Secret) != mark {
+		t.Errorf("%x %x %x", []byte(pair.Link), []byte(request.AuthKey), []byte(reload.Secret))
+	}
+	carry(t, SessionRequest{App: "app"}, &request)
+	if len(request.AuthKey) != 0 {
+		t.Errorf("no key became %x", []byte(request.AuthKey))
+	}
+	text, err := json.Marshal(AppInfo{Secret: mark})
+	if err != nil || !strings.Contains(string(text), mark) {
+		t.Errorf("what is shown once is not: %s, %v", text, err)
+	}
+}
+
+func carry(t *testing.T, from, to any) {
+	t.Helper()
+	text, err := control.Encode(from)
+	if err == nil {
+		err = control.Decode(text, to)
+	}
+	if err != nil {
+		t.Errorf("%T: %v", from, err)
+	}
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// Whoever can list processes reads their arguments, so no flag takes a secret: it takes the name of
+// the place where one is, or something that is none. A new flag belongs into one of these lists.
+var (
+	// plainFlags have values that anybody may read.
+	plainFlags = []string{"app", "file", "for", "home", "lines", "listen", "relay", "role", "wait", "migrate --from"}
+	// sourceFlags have the name of a source as their value, and refuse everything else.
+	sourceFlags = map[string][]string{
+		"app add --secret":    {"app", "add", "bot"},
+		"app rotate --secret": {"app", "rotate", "bot"},
+		"init --unlock":       {"init"},
+		"keys import --from":  {"keys", "import", "alice", "--role", "posting"},
+		"migrate --unlock":    {"migrate", "--from", "."},
+		"pair --link":         {"pair", "--app", "bot"},
+		"session add --key":   {"session", "add", "alice", "--app", "bot"},
+	}
+)
+
+// valueFlag is a line of the help for a flag that takes a value.
+var valueFlag = regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z-]+) ([A-Za-z]+) {2,}`)
+
+// valueFlags lists the flags of all commands that take a value, as "session add --key".
+func valueFlags(cmd *cobra.Command) []string {
+	var found []string
+	for _, m := range valueFlag.FindAllStringSubmatch(cmd.LocalFlags().FlagUsages(), -1) {
+		found = append(found, strings.TrimSpace(strings.TrimPrefix(cmd.CommandPath(), "pksa")+" --"+m[1]))
+	}
+	for _, sub := range cmd.Commands() {
+		found = append(found, valueFlags(sub)...)
+	}
+	return found
+}
+
+func TestNoFlagTakesASecret(t *testing.T) {
+	found := valueFlags((&command{}).root())
+	if len(found) < 15 {
+		t.Fatalf("only %v found", found)
+	}
+	for _, flag := range found {
+		_, name, _ := strings.Cut(flag, "--")
+		_, source := sourceFlags[flag]
+		if source == (slices.Contains(plainFlags, name) || slices.Contains(plainFlags, flag)) {
+			t.Errorf("%s is in none of the lists, or in both: may anybody read its value?", flag)
+		}
+	}
+	for flag := range sourceFlags {
+		if !slices.Contains(found, flag) {
+			t.Errorf("there is no %s any more", flag)
+		}
+	}
+}
+
+// A secret that is given to such a flag by mistake is refused, not repeated, and written nowhere.
+func TestSourceFlagsRefuseSecrets(t *testing.T) {
+	for _, flag := range slices.Sorted(maps.Keys(sourceFlags)) {
+		t.Run(flag, func(t *testing.T) {
+			home := t.TempDir()
+			_, name, _ := strings.Cut(flag, "--")
+			for _, secret := range []string{testKey("alice", "posting").WIF(), "a passphrase: with a colon", "has://auth_req/abcdefgh"} {
+				var out bytes.Buffer
+				args := append([]string{"--home", home}, sourceFlags[flag]...)
+				status := run(t.Context(), append(args, "--"+name, secret), streams{strings.NewReader(""), &out, &out})
+				if status == 0 || !strings.Contains(out.String(), "source") {
+					t.Errorf("not refused as no source: %s", out.String())
+				}
+				if strings.Contains(out.String(), secret) {
+					t.Errorf("repeated: %s", out.String())
+				}
+				searchFiles(t, home, secret)
+			}
+		})
+	}
+}
+
+func searchFiles(t *testing.T, home, secret string) {
+	t.Helper()
+	err := filepath.WalkDir(home, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if bytes.Contains(text, []byte(secret)) {
+			t.Errorf("written into %s", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -25,7 +25,7 @@ var (
 		"app rotate --secret": {"app", "rotate", "bot"},
 		"init --unlock":       {"init"},
 		"keys import --from":  {"keys", "import", "alice", "--role", "posting"},
-		"migrate --unlock":    {"migrate", "--from", "."},
+		"migrate --unlock":    {"migrate", "--offline", "--from"}, // and the old wallet's folder
 		"pair --link":         {"pair", "--app", "bot"},
 		"session add --key":   {"session", "add", "alice", "--app", "bot"},
 	}
@@ -74,6 +74,9 @@ func TestSourceFlagsRefuseSecrets(t *testing.T) {
 			for _, secret := range []string{testKey("alice", "posting").WIF(), "a passphrase: with a colon", "has://auth_req/abcdefgh"} {
 				var out bytes.Buffer
 				args := append([]string{"--home", home}, sourceFlags[flag]...)
+				if args[2] == "migrate" {
+					args = append(args, smallWallet(t))
+				}
 				status := run(t.Context(), append(args, "--"+name, secret), streams{strings.NewReader(""), &out, &out})
 				if status == 0 || !strings.Contains(out.String(), "source") {
 					t.Errorf("not refused as no source: %s", out.String())
@@ -85,6 +88,21 @@ func TestSourceFlagsRefuseSecrets(t *testing.T) {
 			}
 		})
 	}
+}
+
+// smallWallet is the smallest that can be taken over.
+func smallWallet(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"keys.json":    `[{"name":"bob","posting":"` + testKey("bob", "posting").WIF() + `"}]`,
+		"storage.json": `{"accounts":[]}`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 func searchFiles(t *testing.T, home, secret string) {

@@ -18,6 +18,8 @@ import (
 const (
 	pairingWait    = 10 * time.Minute
 	heldPerAccount = 100
+	// heldBytes bounds what all of them together take: a relay can send many, and large ones.
+	heldBytes = 16 << 20
 )
 
 // pairings holds links without their request and auth_reqs that nothing opened. All methods may be
@@ -27,6 +29,7 @@ type pairings struct {
 	mu    sync.Mutex
 	links map[pairKey]*pairing
 	held  map[hive.AccountName][]heldRequest // oldest first
+	bytes int                                // of all that is held
 }
 
 type pairKey struct {
@@ -70,8 +73,7 @@ func (p *pairings) offer(pr *pairing, now time.Time) (delivered, bool) {
 	p.links[pairKey{link.Account, link.UUID.Key()}] = pr
 	for i, h := range p.held[link.Account] {
 		if h.msg.UUID.Key() == link.UUID.Key() {
-			p.held[link.Account] = slices.Delete(p.held[link.Account], i, i+1)
-			return h.delivered, true
+			return p.takeLocked(link.Account, i).delivered, true
 		}
 	}
 	return delivered{}, false
@@ -99,30 +101,58 @@ func (p *pairings) finish(pr *pairing, result pairResult) {
 }
 
 // hold keeps an auth_req that nothing opens yet. It gives back the requests that it put out, whose
-// runs the caller ends: expired ones, and the oldest of an account that has too many.
-func (p *pairings) hold(d delivered, until, now time.Time) []heldRequest {
+// runs the caller ends: expired ones, the oldest of an account that has too many or while all together
+// are too large, and the new one itself if there is no room for it.
+func (p *pairings) hold(d delivered, until, now time.Time) (out []heldRequest) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.held == nil {
 		p.held = map[hive.AccountName][]heldRequest{}
 	}
-	kept := p.held[d.msg.Account]
-	var out []heldRequest
-	live := make([]heldRequest, 0, len(kept)+1)
-	for _, h := range kept {
-		if now.Before(h.until) {
-			live = append(live, h)
-		} else {
-			out = append(out, h)
+	account := d.msg.Account
+	out = p.expireLocked(account, now)
+	fresh := heldRequest{d, until}
+	if p.bytes+fresh.size() > heldBytes {
+		for other := range p.held {
+			out = append(out, p.expireLocked(other, now)...)
 		}
 	}
-	if len(live) >= heldPerAccount {
-		out = append(out, live[0])
-		live = live[1:]
+	for len(p.held[account]) > 0 && (len(p.held[account]) >= heldPerAccount || p.bytes+fresh.size() > heldBytes) {
+		out = append(out, p.takeLocked(account, 0))
 	}
-	p.held[d.msg.Account] = append(live, heldRequest{d, until})
+	if p.bytes+fresh.size() > heldBytes {
+		return append(out, fresh)
+	}
+	p.held[account] = append(p.held[account], fresh)
+	p.bytes += fresh.size()
 	return out
 }
+
+// expireLocked takes the expired requests of an account out.
+func (p *pairings) expireLocked(account hive.AccountName, now time.Time) (out []heldRequest) {
+	for i := 0; i < len(p.held[account]); {
+		if now.Before(p.held[account][i].until) {
+			i++
+			continue
+		}
+		out = append(out, p.takeLocked(account, i))
+	}
+	return out
+}
+
+// takeLocked takes one request out.
+func (p *pairings) takeLocked(account hive.AccountName, i int) heldRequest {
+	h := p.held[account][i]
+	p.held[account] = slices.Delete(p.held[account], i, i+1)
+	if len(p.held[account]) == 0 {
+		delete(p.held, account)
+	}
+	p.bytes -= h.size()
+	return h
+}
+
+// size is about what a held request takes: its data is there sealed and in base64, and its run has its place.
+func (h heldRequest) size() int { return 1024 + 2*len(h.msg.Data) + len(h.msg.AuthKey) }
 
 // Pair takes a pairing link for an app slot and waits until the session is made, the request is
 // refused, or ctx ends. Session is the session's length, zero for the default.

@@ -75,7 +75,7 @@ func TestKills(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("%d kills, seed %d: repeat with -kills %d -killseed %d", *kills, seed, *kills, seed)
-	budget := crashBudget * max(*kills, 30) / 30
+	budget := min(crashBudget*max(*kills, 30)/30, 900) // alice has 1000
 	w := newKillWorld(t, crashPolicy(budget), "voter", "twin", "payer", "prover", "login")
 	w.binary = buildWallet(t, "crashpoints")
 	load := newLoad(w)

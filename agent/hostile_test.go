@@ -1,0 +1,228 @@
+package agent_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pksa/agent"
+	"pksa/agent/client"
+	"pksa/agent/config"
+	"pksa/agent/node"
+	"pksa/agent/node/nodetest"
+	"pksa/agent/relay"
+	"pksa/agent/relay/relaytest"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+var (
+	hostileSteps = flag.Int("hostilesteps", 20_000, "how many hostile steps the relay takes; a long run takes a million")
+	hostileSeed  = flag.Uint64("hostileseed", 0, "seed of the hostile relay; zero takes one from the clock")
+)
+
+// seedOf is the seed of a flag, or one from the real clock: that of a bubble always says the same.
+func seedOf(t *testing.T, given uint64) uint64 {
+	if given == 0 {
+		given = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d", given)
+	return given
+}
+
+const hostilePolicy = `version: 1
+allow:
+  - {name: login, request: auth, apps: any, session: 24h}
+  - {name: votes, request: sign, apps: any, operations: [vote: {author: bob}]}
+  - {name: texts, request: challenge, apps: any, key: [posting], text: {glob: 'honest *'}}
+`
+
+// twoRelays starts a world whose agent serves two relays: one that the villain owns, and an honest one.
+func twoRelays(t *testing.T, v *villain) *world {
+	v.t, v.asked, v.keys = t, map[string]int{}, map[string]bool{}
+	w := newWorld(t, worldOptions{
+		policy: hostilePolicy, fault: v.fault, accounts: []hive.AccountName{"alice", "carol"},
+		configure: func(c *config.Config) {
+			c.Relays = []config.Relay{{URL: "ws://hostile", Plaintext: true}, {URL: "ws://honest", Plaintext: true}}
+		},
+	})
+	v.world = w
+	known := map[hive.AccountName][]hive.PublicKey{
+		"alice": {keyOf("alice", hive.Memo).Public()}, "carol": {keyOf("carol", hive.Memo).Public()},
+	}
+	honest, err := relaytest.Start(relaytest.Options{Relay: relay.Config{Keys: relay.FixedKeys(known), Logger: slog.New(slog.DiscardHandler)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.honest = honest
+	w.startWith(func(ctx context.Context, network, address string) (net.Conn, error) {
+		if strings.HasPrefix(address, "honest") {
+			return honest.DialContext(ctx, network, address)
+		}
+		return w.relay.DialContext(ctx, network, address)
+	})
+	return w
+}
+
+// startWith starts the agent with a dialer of the test's.
+func (w *world) startWith(dial func(context.Context, string, string) (net.Conn, error)) {
+	w.t.Helper()
+	compiled, _, err := agent.LoadPolicy(w.config, w.keys, w.ledger)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	nodes, err := node.New(node.Settings{URLs: []string{w.node.URL()}, Network: hive.Mainnet, Transport: nodetest.Transport(w.node), Logger: w.log})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.agent, err = agent.New(agent.Options{
+		Config: w.config, Network: hive.Mainnet, Keys: w.keys, Ledger: w.ledger, Node: nodes, Policy: compiled, Dial: dial, Logger: w.log,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(w.t.Context())
+	w.stop, w.stopped = cancel, make(chan error, 1)
+	go func() { w.stopped <- w.agent.Run(ctx) }()
+	w.eventually("registration", func() bool {
+		for _, l := range w.agent.Status().Links {
+			if l.Registered != 2 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// dialAt connects an application to one of the relays.
+func (w *world) dialAt(s *relaytest.Server) *client.Client {
+	w.t.Helper()
+	c, err := client.Dial(w.t.Context(), client.Options{
+		Relay: s.URL, Plaintext: true, DialContext: s.DialContext, App: protocol.AppInfo{Name: "test"}, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// TestHostileRelay lets a relay do whatever it can think of to the frames of one link for a long time. Nothing happens
+// that an application did not ask for, nothing happens twice, nothing that the agent says helps to forge; and on the
+// other link everything goes its way.
+func TestHostileRelay(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes many steps")
+	}
+	seed := seedOf(t, *hostileSeed)
+	synctest.Test(t, func(t *testing.T) {
+		v := newVillain(seed)
+		w := twoRelays(t, v)
+		stop := make(chan struct{})
+		ended := make(chan struct{})
+		go v.victims(stop, ended)
+		good := w.dialAt(v.honest)
+		session := v.login(good)
+		for n := range *hostileSteps {
+			v.step()
+			if n%500 == 499 { // in the middle of the storm
+				v.honestWork(good, session, n)
+			}
+		}
+		close(stop)
+		<-ended
+		v.calm()
+		v.inspect()
+		w.close()
+		v.honest.Close()
+	})
+}
+
+// honestWork is done over the honest link, and is done.
+func (v *villain) honestWork(c *client.Client, s *client.Session, n int) {
+	v.t.Helper()
+	signed, err := c.Sign(v.t.Context(), s, v.vote(fmt.Sprintf("honest-%d", n)))
+	if err != nil {
+		v.t.Fatalf("step %d: a vote over the honest link: %v", n, err)
+	}
+	if v.world.chain.Count(signed.ID) != 1 {
+		v.t.Errorf("step %d: the vote is on the chain %d times", n, v.world.chain.Count(signed.ID))
+	}
+	if _, err := c.Challenge(v.t.Context(), s, client.Challenge{Role: hive.Posting, Text: "honest text"}); err != nil {
+		v.t.Fatalf("step %d: a challenge over the honest link: %v", n, err)
+	}
+}
+
+// calm: without the villain's doing a fresh session of the same account works over the hostile link too, whatever is in
+// quarantine.
+func (v *villain) calm() {
+	v.t.Helper()
+	v.rest()
+	if list := v.world.agent.Status().Quarantine; len(list) == 0 {
+		v.t.Error("no session is in quarantine after all this")
+	} else {
+		v.t.Logf("%d sessions are in quarantine, the first until %s", len(list), list[0].Until)
+	}
+	v.world.eventuallyWithin(10*time.Minute, "registration at the hostile relay", func() bool { return v.registered() })
+	c := v.world.dialAt(v.world.relay)
+	s := v.login(c)
+	if _, err := c.Sign(v.t.Context(), s, v.vote("after the storm")); err != nil {
+		v.t.Errorf("a vote after the storm: %v", err)
+	}
+}
+
+// inspect holds chain and ledger against what was asked.
+func (v *villain) inspect() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.t.Logf("%d steps: %v", v.steps, v.did)
+	v.t.Logf("%d votes asked, %d on the chain, %d answers and %d proofs looked at, drops %v", len(v.asked), len(v.world.chain.Transactions()), v.answers, v.proofs, v.world.drops())
+	for _, tx := range v.world.chain.Transactions() {
+		ops := tx.Transaction.Operations
+		permlink, _ := ops[0].Field("permlink")
+		weight, _ := ops[0].Field("weight")
+		author, _ := ops[0].Field("author")
+		text, _ := permlink.(string)
+		if n, asked := v.asked[text]; len(ops) != 1 || !asked || weight != int64(100) || author != hive.AccountName("bob") {
+			v.t.Errorf("nobody asked for this: %s", tx.JSON)
+		} else if n > 0 {
+			v.t.Errorf("%q was asked for once, and is there twice", text)
+		}
+		v.asked[text]++
+	}
+	if _, err := v.world.ledger.Verify(v.t.Context()); err != nil {
+		v.t.Errorf("audit trail: %v", err)
+	}
+	if n := len(v.world.ledger.Sessions()); n > v.logins {
+		v.t.Errorf("%d sessions of %d logins", n, v.logins)
+	}
+	if v.answers == 0 || v.proofs == 0 {
+		v.t.Error("the agent said nothing to the hostile relay")
+	}
+}
+
+// drops are the frames that were thrown away, by reason, as the metrics say.
+func (w *world) drops() (lines []string) {
+	answer := httptest.NewRecorder()
+	w.agent.Metrics().Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	for line := range strings.Lines(answer.Body.String()) {
+		if strings.Contains(line, "drop") && !strings.HasPrefix(line, "#") {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	return lines
+}
+
+// said decodes an object of a frame without any strictness.
+func said(body []byte) (object map[string]any) {
+	_ = json.Unmarshal(body, &object)
+	return object
+}

@@ -92,7 +92,7 @@ func (a *Agent) ruled(ctx context.Context, r *run, p *proposal, result ledger.Ad
 	}
 	if result.Verdict == ledger.Admitted {
 		crashpoint("admitted")
-		a.log.Info("request admitted", append(r.attrs(), "number", g.number, "rules", ruleNames(j.decision.Rules))...)
+		a.log.Info("request admitted", append(r.attrs(), "number", g.number, "does", effects(p.request, p.newSession != nil), "rules", ruleNames(j.decision.Rules))...)
 		return g, true
 	}
 	crashpoint("denied")
@@ -210,17 +210,33 @@ func (a *Agent) refuse(ctx context.Context, r *run, g granted, j judged) {
 	case j.refusal.code == policy.CodeClock:
 		m = r.failure(protocol.TextBusy)
 	case j.decision.Silent:
-		result = "ignored"
 	default:
 		m = r.nack()
 	}
 	if j.refusal != nil {
 		code, reason = j.refusal.code, j.refusal.reason
+		if r.silent(j) {
+			result = "ignored"
+		}
 	}
 	r.refused = withCode(code, reason)
 	a.metrics.Request(r.msg.Kind.String(), result, string(code), time.Since(r.arrived))
 	a.log.Info("request "+result, append(r.attrs(), "number", g.number, "code", code, "reason", reason)...)
 	a.settle(ctx, r, g.number, ledger.Settlement{Outcome: result}, m)
+}
+
+// silent says that a refusal is met with silence: where a rule says so, and where an answer would
+// tell somebody else than the application.
+func (r *run) silent(j judged) bool {
+	switch j.refusal.code {
+	case policy.CodeNonce:
+		return r.msg.Kind == protocol.Auth || j.replay == ledger.SessionEnded
+	case policy.CodeClock:
+		return false
+	case policy.CodeUnsupported:
+		return j.decision.Silent && r.msg.Kind == protocol.Auth
+	}
+	return j.decision.Silent
 }
 
 // withCode puts the code before a reason that does not begin with it already, as the policy's do.
@@ -234,7 +250,7 @@ func withCode(code policy.Code, reason string) string {
 // replayed answers a request that the nonce rules refuse. An auth_req that comes again under
 // another uuid is met with silence: its application has the answer to the first (HAS §9.4).
 func (a *Agent) replayed(r *run, replay ledger.Replay) protocol.Message {
-	if r.msg.Kind == protocol.Auth || replay == ledger.SessionEnded {
+	if r.silent(judged{refusal: &refusal{code: policy.CodeNonce}, replay: replay}) {
 		a.metrics.Dropped(dropReplay)
 		return nil
 	}
@@ -301,5 +317,5 @@ func (a *Agent) finish(ctx context.Context, r *run, g granted, e ending) {
 		attrs = append(attrs, "reason", e.reason)
 	}
 	a.log.Info("request "+result, attrs...)
-	a.settle(ctx, r, g.number, ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(e.outcome, e.reason, e.id, e.node)}, e.message)
+	a.settle(ctx, r, g.number, ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(result, e)}, e.message)
 }

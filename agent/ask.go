@@ -34,6 +34,7 @@ type Asked struct {
 	Account    string    `json:"account"`
 	App        string    `json:"app"`
 	KeyType    string    `json:"key_type,omitempty"`
+	Effects    []string  `json:"effects"`              // what it would do, in words
 	Operations []string  `json:"operations,omitempty"` // each as JSON, decoded from what would be signed
 	Text       string    `json:"text,omitempty"`
 	Reason     string    `json:"reason"`
@@ -153,7 +154,7 @@ func (a *Agent) afterAsking(ctx context.Context, r *run, p *proposal, number uin
 func (a *Agent) askedInfo(r *run, p *proposal, number uint64, until time.Time, reason string) Asked {
 	info := Asked{
 		Number: number, Since: time.Now(), Until: until, Kind: p.request.Kind.String(), Account: string(r.msg.Account),
-		App: r.app, KeyType: roleName(p.request.Role), Text: p.request.Text, Reason: reason,
+		App: r.app, KeyType: roleName(p.request.Role), Text: p.request.Text, Reason: reason, Effects: effects(p.request, p.newSession != nil),
 	}
 	if c := p.request.AuthChallenge; c != nil {
 		info.Text, info.KeyType = c.Text, roleName(c.Role)

@@ -15,6 +15,9 @@ type AuditQuery struct {
 	Limit int    `json:"limit,omitempty"` // at most so many; zero: 1,000
 }
 
+// maxAuditPage bounds the content of one answer, in bytes: it must fit a frame of the control socket.
+const maxAuditPage = 4 << 20
+
 // AuditRecord is one record of the audit trail as people and machines see it.
 type AuditRecord struct {
 	Number  uint64           `json:"number"`
@@ -23,6 +26,7 @@ type AuditRecord struct {
 	Request uint64           `json:"request,omitempty"` // of an outcome: the number of its request
 	Verdict string           `json:"verdict,omitempty"`
 	Outcome string           `json:"outcome,omitempty"`
+	Result  string           `json:"result,omitempty"` // of a request: admitted, pending, answered, refused, ignored or failed
 	Kind    string           `json:"kind,omitempty"`
 	Account string           `json:"account,omitempty"`
 	App     string           `json:"app,omitempty"`
@@ -40,13 +44,15 @@ var recordTypes = map[ledger.RecordType]string{
 
 var verdicts = map[ledger.Verdict]string{ledger.Denied: "denied", ledger.Pending: "pending", ledger.Admitted: "admitted"}
 
-// Audit reads the audit trail.
+// Audit reads the audit trail. From a number on it gives one record at least if there are any; for
+// all of a long trail, ask again from the number after the last.
 func (m Admin) Audit(q AuditQuery) ([]AuditRecord, error) {
 	limit := q.Limit
 	if limit <= 0 || limit > 1000 {
 		limit = 1000
 	}
 	records := []AuditRecord{} // a list in JSON, too
+	size := 0
 	for r, err := range m.Ledger.Audit(q.From) {
 		if err != nil {
 			return nil, err
@@ -55,7 +61,8 @@ func (m Admin) Audit(q AuditQuery) ([]AuditRecord, error) {
 		if q.Last > 0 && len(records) > q.Last {
 			records = records[1:]
 		}
-		if q.Last == 0 && len(records) == limit {
+		size += len(r.Content)
+		if q.Last == 0 && (len(records) == limit || size > maxAuditPage) {
 			break
 		}
 	}
@@ -75,6 +82,12 @@ func auditRecord(r ledger.Record) AuditRecord {
 	}
 	if json.Valid(r.Content) {
 		out.Content = r.Content
+	}
+	if r.Ref != 0 || r.Type == ledger.RecordJudged || r.Type == ledger.RecordRejected {
+		out.Result = out.contentMember("result")
+	}
+	if r.Type == ledger.RecordSettled && out.Result == "" {
+		out.Result = r.Outcome // of a refusal, which has no more to say
 	}
 	return out
 }

@@ -14,17 +14,16 @@ const maxRecordText = 2048
 
 // requestRecord is the content of the audit record of one request: what was asked, by whom, what
 // was decided by which rules of which policy, and why. Times, numbers, session and transaction id
-// stand in the ledger's own part of the record.
+// stand in the ledger's own part of the record. The request itself is written as in request files, so
+// that what is in the trail can be explained, judged anew, and made a case of a test.
 type requestRecord struct {
 	Relay string `json:"relay"`
 	UUID  string `json:"uuid"`
 
-	KeyType    string            `json:"key_type,omitempty"`
-	Broadcast  *bool             `json:"broadcast,omitempty"`
-	Operations []json.RawMessage `json:"operations,omitempty"`
-	Challenge  *challengeRecord  `json:"challenge,omitempty"`
-	Decrypt    bool              `json:"decrypt,omitempty"`
-	NewSession *time.Time        `json:"session_until,omitempty"`
+	policy.Written
+	Effects    []string   `json:"effects,omitempty"`     // what it would do, in words
+	TextSHA256 string     `json:"text_sha256,omitempty"` // of the whole text of a challenge
+	NewSession *time.Time `json:"session_until,omitempty"`
 
 	Policy string              `json:"policy,omitempty"`
 	Rules  []policy.RuleRef    `json:"rules,omitempty"`
@@ -37,12 +36,6 @@ type requestRecord struct {
 
 	// Observed is what the decision would be with the observed rules and limits in force, where it differs.
 	Observed *policy.Decision `json:"observed,omitempty"`
-}
-
-type challengeRecord struct {
-	KeyType string `json:"key_type"`
-	Text    string `json:"text"`
-	SHA256  string `json:"sha256"`
 }
 
 // recorder starts the record of a run.
@@ -65,17 +58,13 @@ func (w *recorder) failed(reason string) []byte {
 func (w *recorder) judged(force *policy.Policy, n *hive.Network, p *proposal, j judged) []byte {
 	content := w.start()
 	q := p.request
-	content.KeyType, content.Decrypt = roleName(q.Role), q.Kind == policy.Decrypt
-	switch {
-	case q.Kind == policy.Sign:
-		content.Broadcast = &q.Broadcast
-		for _, op := range q.Ops {
-			content.Operations = append(content.Operations, n.AppendOperation(nil, op))
-		}
-	case q.Kind == policy.Challenge:
-		content.Challenge = challengeContent(q.Role, q.Text)
-	case q.AuthChallenge != nil:
-		content.Challenge = challengeContent(q.AuthChallenge.Role, q.AuthChallenge.Text)
+	content.Written = policy.Write(q, n)
+	content.Effects = effects(q, p.newSession != nil)
+	switch c := content.Challenge; {
+	case content.Text != nil:
+		content.TextSHA256 = cutText(content.Text)
+	case c != nil:
+		content.TextSHA256 = cutText(&c.Text)
 	}
 	if p.newSession != nil && !p.newSession.Expires.IsZero() {
 		content.NewSession = &p.newSession.Expires
@@ -87,18 +76,24 @@ func (w *recorder) judged(force *policy.Policy, n *hive.Network, p *proposal, j 
 	switch {
 	case j.refusal != nil:
 		content.Result, content.Code, content.Reason = "refused", j.refusal.code, j.refusal.reason
+		if w.run.silent(j) {
+			content.Result = "ignored"
+		}
 	case j.obstacle != nil:
 		content.Result, content.Code, content.Reason = "failed", codeUnavailable, j.obstacle.reason
+	case j.decision.Verdict == policy.Ask:
+		content.Result, content.Reason = "pending", j.decision.Reason
 	}
 	return encodeRecord(content)
 }
 
-func challengeContent(role hive.Role, text string) *challengeRecord {
-	c := &challengeRecord{KeyType: roleName(role), Text: text, SHA256: hive.HashText(text).String()}
-	if len(text) > maxRecordText {
-		c.Text = text[:maxRecordText]
+// cutText keeps the beginning of a text, and gives the digest of the whole.
+func cutText(text *string) string {
+	digest := hive.HashText(*text).String()
+	if len(*text) > maxRecordText {
+		*text = (*text)[:maxRecordText]
 	}
-	return c
+	return digest
 }
 
 func roleName(role hive.Role) string {
@@ -108,16 +103,18 @@ func roleName(role hive.Role) string {
 	return role.String()
 }
 
-// outcomeRecord is the content of the record of an outcome.
-func outcomeRecord(outcome, reason string, id hive.TxID, node string) []byte {
+// outcomeRecord is the content of the record of an outcome: of a request that was answered, or one
+// that failed after it was admitted.
+func outcomeRecord(result string, e ending) []byte {
 	content := struct {
+		Result      string `json:"result"`
 		Outcome     string `json:"outcome"`
 		Transaction string `json:"transaction,omitempty"`
 		Node        string `json:"node,omitempty"`
 		Reason      string `json:"reason,omitempty"`
-	}{Outcome: outcome, Node: node, Reason: reason}
-	if id != (hive.TxID{}) {
-		content.Transaction = id.String()
+	}{Result: result, Outcome: e.outcome, Node: e.node, Reason: e.reason}
+	if e.id != (hive.TxID{}) {
+		content.Transaction = e.id.String()
 	}
 	return encodeRecord(content)
 }

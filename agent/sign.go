@@ -211,7 +211,7 @@ func (a *Agent) broadcast(ctx context.Context, r *run, g granted, tx node.Transa
 	case outcome := <-done:
 		a.broadcastDone(ctx, r, g, tx.ID, outcome, false)
 	case <-timer.C:
-		a.settle(ctx, r, g.number, ledger.Settlement{Outcome: "uncertain", Open: true, Record: outcomeRecord("uncertain", "", tx.ID, "")}, r.uncertain(tx.ID))
+		a.settle(ctx, r, g.number, ledger.Settlement{Outcome: "uncertain", Open: true, Record: outcomeRecord("failed", ending{outcome: "uncertain", id: tx.ID})}, r.uncertain(tx.ID))
 		a.metrics.Request("sign", "failed", "uncertain", time.Since(r.arrived))
 		a.start(func(ctx context.Context) { a.broadcastDone(ctx, r, g, tx.ID, <-done, true) })
 	}

@@ -23,7 +23,7 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 	for _, u := range left {
 		a.earlier.Store(u.Key, true)
 		if u.Verdict == ledger.Pending {
-			a.settleLate(u, "nobody was asked any more", nil, protocol.TextRefused)
+			a.settleLate(u, "refused", ending{outcome: "nobody was asked any more"}, protocol.TextRefused)
 			continue
 		}
 		if u.TxID != [20]byte{} {
@@ -31,7 +31,7 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 			background.Go(func() { a.lookUp(ctx, u) })
 			continue
 		}
-		a.settleLate(u, "cut off", nil, protocol.TextInternal)
+		a.settleLate(u, "failed", ending{outcome: "cut off"}, protocol.TextInternal)
 	}
 	if len(left) > 0 {
 		a.log.Info("taking up what the last run left unfinished", "requests", len(left))
@@ -75,21 +75,21 @@ func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished) {
 	id := hive.TxID(u.TxID)
 	o := a.node.Resolve(ctx, id, hive.TimeOf(u.TxExpires))
 	crashpoint("resolved")
-	record := outcomeRecord(o.State.String(), o.Reason, id, o.Node)
+	e := ending{outcome: o.State.String(), reason: o.Reason, node: o.Node, id: id}
 	a.log.Info("unfinished transaction looked up", "number", u.Number, "tx", id.String(), "outcome", o.State.String())
 	switch o.State {
 	case node.Accepted:
-		a.settleLate(u, o.State.String(), record, "")
+		a.settleLate(u, "answered", e, "")
 	case node.Refused, node.Expired:
-		a.settleLate(u, o.State.String(), record, protocol.TextBroadcastFailed)
+		a.settleLate(u, "failed", e, protocol.TextBroadcastFailed)
 	default: // stopping again: the next start goes on
 	}
 }
 
 // settleLate records the outcome of an inherited request. Text is the error that the application
 // gets if it asks again; empty means that the transaction is on the chain.
-func (a *Agent) settleLate(u ledger.Unfinished, outcome string, record []byte, text string) {
-	s := ledger.Settlement{Outcome: outcome, Record: record}
+func (a *Agent) settleLate(u ledger.Unfinished, result string, e ending, text string) {
+	s := ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(result, e)}
 	if m, ok := a.lateAnswer(u, text); ok {
 		frame, err := encode(m)
 		if err != nil {

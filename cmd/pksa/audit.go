@@ -1,17 +1,24 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
-	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/agent/control"
 )
+
+// followEvery is how often `audit tail -f` asks for news.
+const followEvery = time.Second
 
 func (c *command) auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -20,109 +27,354 @@ func (c *command) auditCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cmd.AddCommand(c.auditTail(), c.auditShow(), c.auditExport(), c.auditVerify())
+	return cmd
+}
+
+// auditFlags are the filters of tail and export.
+type auditFlags struct {
+	filter       agent.AuditFilter
+	since, until string
+}
+
+func (f *auditFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.filter.Account, "account", "", "only records of this account")
+	flags.StringVar(&f.filter.App, "app", "", "only records of this app")
+	flags.StringVar(&f.filter.Kind, "kind", "", "only this kind: auth, sign, challenge, decrypt, admin, event, start, stop")
+	flags.StringVar(&f.filter.Result, "result", "", "only this result: admitted, pending, answered, refused, ignored, failed; or an outcome, such as accepted")
+	flags.StringVar(&f.since, "since", "", "only from then on: 2026-01-31, 2026-01-31T12:00:00Z, or so long ago: 2h, 30d")
+	flags.StringVar(&f.until, "until", "", "only until then, written likewise")
+}
+
+// query makes a query of the flags.
+func (f *auditFlags) query(now time.Time) (q agent.AuditPageQuery, err error) {
+	q.AuditFilter = f.filter
+	if q.Since, err = instant(f.since, now); err != nil {
+		return q, err
+	}
+	q.Until, err = instant(f.until, now)
+	return q, err
+}
+
+// instant reads a point in time, or how long ago it was.
+func instant(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	ago, err := days(text)
+	if err != nil {
+		return time.Time{}, errUsage{fmt.Errorf("%q is no point in time; write 2026-01-31, 2026-01-31T12:00:00Z (UTC), or how long ago: 2h, 30d", text)}
+	}
+	return now.Add(-ago), nil
+}
+
+func (c *command) auditTail() *cobra.Command {
+	var flags auditFlags
 	var last int
-	tail := &cobra.Command{
+	var follow bool
+	cmd := &cobra.Command{
 		Use:   "tail",
 		Short: "The latest records, one a line",
 		Args:  exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			records, err := c.audit(cmd.Context(), agent.AuditQuery{Last: max(1, min(last, 1000))})
+			if last < 0 {
+				return errUsage{fmt.Errorf("-n %d: wants how many records, 0 or more", last)}
+			}
+			q, err := flags.query(time.Now())
 			if err != nil {
 				return err
 			}
-			return c.print(records, func(w io.Writer) {
-				for _, r := range records {
-					fmt.Fprintln(w, auditLine(r))
-				}
-			})
+			trail := c.openTrail(follow)
+			err = c.tail(cmd.Context(), trail, q, last)
+			return errors.Join(err, trail.close())
 		},
 	}
-	tail.Flags().IntVarP(&last, "lines", "n", 20, "how many, at most 1000")
-	show := &cobra.Command{
+	flags.add(cmd)
+	cmd.Flags().IntVarP(&last, "lines", "n", 20, "how many")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is recorded from now on, until stopped")
+	return cmd
+}
+
+func (c *command) tail(ctx context.Context, t *trail, q agent.AuditPageQuery, last int) error {
+	records, head, err := t.newest(ctx, q, last)
+	if err != nil {
+		return err
+	}
+	if !t.follow {
+		return c.print(records, func(w io.Writer) {
+			for _, r := range records {
+				fmt.Fprintln(w, auditLine(r))
+			}
+		})
+	}
+	if err := c.auditLines(records); err != nil {
+		return err
+	}
+	q.From = head + 1
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		err := t.each(ctx, &q, c.auditLines)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, control.ErrNoAgent):
+			t.note("the agent stopped; waiting for it to come back")
+		case err != nil:
+			return err
+		default:
+			t.noted = ""
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// auditLines prints records as they come: for machines one JSON value a line.
+func (c *command) auditLines(records []agent.AuditRecord) error {
+	w := bufio.NewWriter(c.out)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	for _, r := range records {
+		if !c.asJSON {
+			fmt.Fprintln(w, auditLine(r))
+		} else if err := enc.Encode(r); err != nil {
+			return err
+		}
+	}
+	return w.Flush()
+}
+
+func (c *command) auditExport() *cobra.Command {
+	var flags auditFlags
+	var from, to uint64
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "The records as JSON, one a line",
+		Long: `Writes the records to standard output as JSON lines, the oldest first, as they are read. What is
+recorded while it runs is not included.`,
+		Args: exactly(0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			q, err := flags.query(time.Now())
+			if err != nil {
+				return err
+			}
+			q.From, q.To = from, to
+			c.asJSON = true
+			trail := c.openTrail(false)
+			return errors.Join(trail.export(cmd.Context(), q, c.auditLines), trail.close())
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().Uint64Var(&from, "from", 0, "the number of the first record (default the oldest that is kept)")
+	cmd.Flags().Uint64Var(&to, "to", 0, "the number of the last record (default the newest)")
+	return cmd
+}
+
+func (c *command) auditVerify() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify",
+		Short: "Whether any record was altered, removed, inserted or moved; exit status 1 if so",
+		Long: `Reads every record that is kept and checks that each follows the one before. Records that were
+removed at the end show as far as the mark beside the ledger reaches, which is written every
+minute. Who can change ledger, segments and mark together, and has the keystore's secret, is not
+found out.`,
+		Args: exactly(0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			found, err := administer(cmd.Context(), c, agent.MethodAuditVerify, agent.Nothing{},
+				func(ctx context.Context, m agent.Admin, _ agent.Nothing) (agent.AuditVerified, error) {
+					return m.Verify(ctx)
+				})
+			if err != nil {
+				return err
+			}
+			err = c.print(found, func(w io.Writer) {
+				if found.Problem != "" {
+					fmt.Fprintf(w, "Not in order: %s\n", found.Problem)
+				}
+				fmt.Fprintln(w, verifiedLine(found))
+			})
+			if err == nil && found.Problem != "" {
+				err = errSilent
+			}
+			return err
+		},
+	}
+}
+
+func verifiedLine(v agent.AuditVerified) string {
+	switch {
+	case v.To == 0 && v.Problem != "":
+		return "No record before that is in order."
+	case v.To == 0:
+		return "There are no records yet."
+	case v.From > 1:
+		return fmt.Sprintf("Records %d to %d are in order; those before %d are not kept (setting audit.keep).", v.From, v.To, v.From)
+	}
+	return fmt.Sprintf("Records %d to %d are in order.", v.From, v.To)
+}
+
+func (c *command) auditShow() *cobra.Command {
+	return &cobra.Command{
 		Use:   "show NUMBER",
-		Short: "One record in full",
+		Short: "A request and what became of it, in words and in full; or any other record",
 		Args:  exactly(1, "the NUMBER of the record"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			number, err := strconv.ParseUint(args[0], 10, 64)
 			if err != nil || number == 0 {
 				return errUsage{fmt.Errorf("%q is no number of a record; `pksa audit tail` shows them", args[0])}
 			}
-			records, err := c.audit(cmd.Context(), agent.AuditQuery{From: number, Limit: 1})
-			if err != nil {
+			trail := c.openTrail(false)
+			records, err := trail.story(cmd.Context(), number)
+			if err = errors.Join(err, trail.close()); err != nil {
 				return err
 			}
-			if len(records) == 0 || records[0].Number != number {
-				return hint(fmt.Errorf("there is no record %d", number), "`pksa audit tail` shows the latest")
-			}
-			return c.print(records[0], func(w io.Writer) {
-				text, _ := json.MarshalIndent(records[0], "", "  ") // it came as JSON
-				fmt.Fprintf(w, "%s\n\n%s\n", auditLine(records[0]), text)
+			return c.print(map[string]any{"records": records}, func(w io.Writer) {
+				tell(w, records)
+				for _, r := range records {
+					text, _ := json.MarshalIndent(r, "", "  ") // it came as JSON
+					fmt.Fprintf(w, "\n%s\n", printable(string(text)))
+				}
 			})
 		},
 	}
-	cmd.AddCommand(tail, show)
-	return cmd
 }
 
-func (c *command) audit(ctx context.Context, q agent.AuditQuery) ([]agent.AuditRecord, error) {
-	return administer(ctx, c, agent.MethodAudit, q,
-		func(_ context.Context, m agent.Admin, q agent.AuditQuery) ([]agent.AuditRecord, error) {
-			return m.Audit(q)
-		})
+// trail reads the audit trail: of the running agent or, if none runs, from the ledger itself.
+type trail struct {
+	*command
+	follow bool // never from the ledger itself: the agent is to have it
+	store  *offline
+	noted  string
 }
 
-// auditLine is a record on one line: number, time, what happened, to whom, why.
-func auditLine(r agent.AuditRecord) string {
-	parts := []string{fmt.Sprintf("%6d  %s  %s", r.Number, when(r.Time), r.Type)}
-	add := func(format, text string) {
-		if text != "" {
-			parts = append(parts, fmt.Sprintf(format, text))
-		}
+func (c *command) openTrail(follow bool) *trail { return &trail{command: c, follow: follow} }
+
+func (t *trail) close() error {
+	if t.store == nil {
+		return nil
 	}
-	add("%s", r.Kind)
-	add("%s", r.Verdict)
-	if r.Request != 0 {
-		parts = append(parts, fmt.Sprintf("of %d", r.Request))
-	}
-	if r.Outcome != r.Type {
-		add("%s", r.Outcome)
-	}
-	add("account=%s", r.Account)
-	add("app=%s", r.App)
-	if r.Session != 0 {
-		add("session=%s", r.Session.String())
-	}
-	add("tx=%s", r.TxID)
-	var content struct {
-		Code, Reason string
-		Act          string
-		Rules        []struct{ Name string }
-		Operations   []json.RawMessage
-	}
-	if json.Unmarshal(r.Content, &content) == nil {
-		if r.Outcome == "" {
-			add("%s", content.Act)
-		}
-		for _, op := range content.Operations {
-			add("%s", operationName(op))
-		}
-		for _, rule := range content.Rules {
-			add("rule=%q", rule.Name)
-		}
-		if !strings.HasPrefix(content.Reason, content.Code+":") { // the policy's reasons begin with their code
-			add("%s:", content.Code)
-		}
-		add("%s", content.Reason)
-	}
-	return strings.Join(parts, " ")
+	return t.store.close()
 }
 
-// operationName is the name in ["vote",{…}].
-func operationName(raw json.RawMessage) string {
-	var pair []json.RawMessage
-	var name string
-	if json.Unmarshal(raw, &pair) != nil || len(pair) == 0 || json.Unmarshal(pair[0], &name) != nil {
-		return ""
+func (t *trail) note(text string) {
+	if t.noted != text {
+		t.noted = text
+		fmt.Fprintf(t.err, "pksa: %s\n", text)
 	}
-	return name
+}
+
+func (t *trail) page(ctx context.Context, q agent.AuditPageQuery) (page agent.AuditPage, err error) {
+	if t.store == nil {
+		cfg, err := t.settings()
+		if err != nil {
+			return page, err
+		}
+		err = control.Call(ctx, cfg.Control, agent.MethodAuditPage, q, &page)
+		switch {
+		case !errors.Is(err, control.ErrNoAgent):
+			return page, err
+		case t.follow:
+			return page, hint(err, "without -f the command reads what is there")
+		}
+		if t.store, err = t.offline(ctx, cfg); err != nil {
+			return page, err
+		}
+	}
+	return t.store.admin().AuditPage(ctx, q)
+}
+
+// newest gives the last records that fit, and the number of the newest of all.
+func (t *trail) newest(ctx context.Context, q agent.AuditPageQuery, last int) ([]agent.AuditRecord, uint64, error) {
+	q.Last = true
+	records, head := []agent.AuditRecord{}, uint64(0) // a list in JSON, too
+	for first := true; first || len(records) < last; first = false {
+		q.Limit = max(1, last-len(records))
+		page, err := t.page(ctx, q)
+		if err != nil {
+			return nil, 0, err
+		}
+		if first {
+			head = page.Head
+		}
+		records = slices.Concat(page.Records, records)
+		if q.To = page.Next; page.End || q.To == 0 {
+			break
+		}
+	}
+	return records[max(0, len(records)-last):], head, nil
+}
+
+// each hands over all that fits from q on, page by page, and leaves q behind the last.
+func (t *trail) each(ctx context.Context, q *agent.AuditPageQuery, use func([]agent.AuditRecord) error) error {
+	for {
+		page, err := t.page(ctx, *q)
+		if err != nil {
+			return err
+		}
+		q.From = page.Next
+		if err := use(page.Records); err != nil || page.End {
+			return err
+		}
+	}
+}
+
+// export hands over all that fits and is there now.
+func (t *trail) export(ctx context.Context, q agent.AuditPageQuery, use func([]agent.AuditRecord) error) error {
+	if q.To == 0 {
+		page, err := t.page(ctx, agent.AuditPageQuery{Last: true, Limit: 1})
+		if err != nil || page.Head == 0 {
+			return err
+		}
+		q.To = page.Head
+	}
+	return t.each(ctx, &q, use)
+}
+
+var errToldAll = errors.New("the story has its end")
+
+// story gives a record with all that belongs to it: of a request the decision and the outcome.
+func (t *trail) story(ctx context.Context, number uint64) ([]agent.AuditRecord, error) {
+	page, err := t.page(ctx, agent.AuditPageQuery{From: number, To: number, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(page.Records) == 0 {
+		if page.Head < number {
+			return nil, hint(fmt.Errorf("there is no record %d", number), "`pksa audit tail` shows the latest")
+		}
+		return nil, hint(fmt.Errorf("record %d is not kept any more", number), "the setting audit.keep says for how long records are kept")
+	}
+	r := page.Records[0]
+	request := r.Request
+	if request == 0 {
+		if r.Type != "request" {
+			return page.Records, nil
+		}
+		request = number
+	}
+	var records []agent.AuditRecord
+	q := agent.AuditPageQuery{AuditFilter: agent.AuditFilter{Request: request}, From: request}
+	err = t.each(ctx, &q, func(more []agent.AuditRecord) error {
+		for _, r := range more {
+			records = append(records, r)
+			if r.Type == "outcome" && r.Outcome != "uncertain" {
+				return errToldAll
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errToldAll) {
+		return nil, err
+	}
+	return records, nil
 }

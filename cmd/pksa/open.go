@@ -91,7 +91,7 @@ func (c *command) openLedger(cfg *config.Config, store *keystore.Store) (*ledger
 
 // administer calls a method of the running agent or, if none runs, the same act on the ledger
 // itself, which takes its lock and unlocks the keystore.
-func administer[P, R any](ctx context.Context, c *command, method string, params P, offline func(context.Context, agent.Admin, P) (R, error)) (R, error) {
+func administer[P, R any](ctx context.Context, c *command, method string, params P, alone func(context.Context, agent.Admin, P) (R, error)) (R, error) {
 	var result R
 	cfg, err := c.settings()
 	if err != nil {
@@ -101,15 +101,37 @@ func administer[P, R any](ctx context.Context, c *command, method string, params
 	if !errors.Is(err, control.ErrNoAgent) {
 		return result, err
 	}
-	store, err := c.openKeys(ctx, cfg)
+	store, err := c.offline(ctx, cfg)
 	if err != nil {
 		return result, err
 	}
-	defer store.Close()
-	l, err := c.openLedger(cfg, store)
+	result, err = alone(ctx, store.admin(), params)
+	return result, errors.Join(err, store.close())
+}
+
+// offline is keystore and ledger of the home folder, where no agent has them.
+type offline struct {
+	keys   *keystore.Store
+	ledger *ledger.Ledger
+}
+
+func (c *command) offline(ctx context.Context, cfg *config.Config) (*offline, error) {
+	keys, err := c.openKeys(ctx, cfg)
 	if err != nil {
-		return result, err
+		return nil, err
 	}
-	result, err = offline(ctx, agent.Admin{Ledger: l, Keys: store}, params)
-	return result, errors.Join(err, l.Close())
+	l, err := c.openLedger(cfg, keys)
+	if err != nil {
+		keys.Close()
+		return nil, err
+	}
+	return &offline{keys, l}, nil
+}
+
+func (o *offline) admin() agent.Admin { return agent.Admin{Ledger: o.ledger, Keys: o.keys} }
+
+func (o *offline) close() error {
+	err := o.ledger.Close()
+	o.keys.Close()
+	return err
 }

@@ -33,8 +33,11 @@ func printAsked(w io.Writer, asked []agent.Asked) {
 	}
 	for _, a := range asked {
 		fmt.Fprintf(w, "%d  %s wants of %s (%s): %s\n", a.Number, a.App, a.Account, a.KeyType, a.Kind)
+		for _, effect := range a.Effects {
+			fmt.Fprintf(w, "      %s\n", effect)
+		}
 		for _, op := range a.Operations {
-			fmt.Fprintf(w, "      %s\n", op)
+			fmt.Fprintf(w, "      %s\n", printable(op))
 		}
 		if a.Text != "" {
 			fmt.Fprintf(w, "      %q\n", a.Text)

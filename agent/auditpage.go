@@ -1,0 +1,240 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"sort"
+	"time"
+
+	"pksa/agent/ledger"
+)
+
+const (
+	maxPageRecords = 1000
+	maxPageScan    = 20_000 // records looked at for one page: a filter may match none of millions
+	pageWindow     = 1024   // records read at a time on the way back
+)
+
+// AuditFilter picks records. Empty members pick all.
+type AuditFilter struct {
+	Account string    `json:"account,omitempty"`
+	App     string    `json:"app,omitempty"`
+	Kind    string    `json:"kind,omitempty"`   // auth, sign, challenge, decrypt; or a type of record: admin, event, …
+	Result  string    `json:"result,omitempty"` // answered, refused, ignored, failed, admitted, pending; or an outcome
+	Since   time.Time `json:"since,omitzero"`
+	Until   time.Time `json:"until,omitzero"`
+	Request uint64    `json:"request,omitempty"` // this record, and those that tell what became of it
+}
+
+// AuditPageQuery asks for a part of the trail.
+type AuditPageQuery struct {
+	AuditFilter
+	From  uint64 `json:"from,omitempty"`  // the first number; zero: the oldest
+	To    uint64 `json:"to,omitempty"`    // the last number; zero: the newest
+	Last  bool   `json:"last,omitempty"`  // the newest that fit, not the oldest
+	Limit int    `json:"limit,omitempty"` // at most so many; zero: 1,000
+}
+
+// AuditPage is a part of the trail, in its order.
+type AuditPage struct {
+	Records []AuditRecord `json:"records"`
+	// Next is where the next page goes on: its From, or its To if the newest were asked for.
+	Next uint64 `json:"next"`
+	End  bool   `json:"end"`  // nothing more fits at present
+	Head uint64 `json:"head"` // the newest record of all
+}
+
+// AuditPage reads a part of the audit trail. A page may hold no record and still not be the end.
+func (m Admin) AuditPage(ctx context.Context, q AuditPageQuery) (AuditPage, error) {
+	head, _ := m.Ledger.Head()
+	p := pager{ctx: ctx, ledger: m.Ledger, q: q, page: AuditPage{Records: []AuditRecord{}, Head: head}}
+	if p.q.Limit <= 0 || p.q.Limit > maxPageRecords {
+		p.q.Limit = maxPageRecords
+	}
+	if p.q.To == 0 || p.q.To > head {
+		p.q.To = head
+	}
+	err := p.skip()
+	switch {
+	case err != nil:
+	case q.Last:
+		err = p.back()
+	default:
+		err = p.forth()
+	}
+	return p.page, err
+}
+
+type pager struct {
+	ctx    context.Context
+	ledger *ledger.Ledger
+	q      AuditPageQuery
+	page   AuditPage
+	size   int
+	seen   int
+}
+
+func (p *pager) full() bool { return len(p.page.Records) >= p.q.Limit || p.size > maxAuditPage }
+
+// skip goes to the first record of the time that is asked for. Ledger time never goes back.
+func (p *pager) skip() error {
+	if p.q.Since.IsZero() || p.q.To == 0 {
+		return nil
+	}
+	var failed error
+	from := max(p.q.From, 1)
+	n := sort.Search(int(p.q.To-min(from, p.q.To)), func(i int) bool {
+		for r, err := range p.ledger.Audit(from + uint64(i)) {
+			failed = errors.Join(failed, err)
+			return err != nil || !r.Time.Before(p.q.Since)
+		}
+		return true
+	})
+	p.q.From = from + uint64(n)
+	return failed
+}
+
+// forth reads from the oldest on.
+func (p *pager) forth() error {
+	p.page.Next = max(p.q.From, 1)
+	if p.page.Next > p.q.To {
+		p.page.End = true
+		return nil
+	}
+	for r, err := range p.ledger.Audit(p.page.Next) {
+		if err = errors.Join(err, context.Cause(p.ctx)); err != nil {
+			return err
+		}
+		if r.Number > p.q.To || p.late(r) {
+			p.page.End = true
+			return nil
+		}
+		if out, ok := p.q.pick(r); ok {
+			p.page.Records = append(p.page.Records, out)
+			p.size += len(r.Content)
+		}
+		p.page.Next = r.Number + 1
+		if p.seen++; p.full() || p.seen >= maxPageScan {
+			return nil
+		}
+	}
+	p.page.End = true
+	return nil
+}
+
+func (p *pager) late(r ledger.Record) bool { return !p.q.Until.IsZero() && r.Time.After(p.q.Until) }
+
+// back reads from the newest on, a window at a time: the trail itself can only be read forth.
+func (p *pager) back() error {
+	var found []AuditRecord // newest first
+	for to := p.q.To; ; {
+		low := max(p.q.From, 1)
+		if to < low {
+			p.page.End = true
+			break
+		}
+		from := max(low, to-min(to, pageWindow)+1)
+		window, err := p.window(from, to)
+		if err != nil {
+			return err
+		}
+		for _, r := range slices.Backward(window) {
+			to = r.Number - 1
+			if out, ok := p.q.pick(r); ok && !p.late(r) {
+				found = append(found, out)
+				p.page.Records, p.size = found, p.size+len(r.Content)
+				if p.full() {
+					break
+				}
+			}
+		}
+		p.page.Next = to
+		if p.full() {
+			break
+		}
+		if len(window) == 0 {
+			to = from - 1 // numbers were skipped, or retention ate them
+			if p.page.Next, p.page.End = to, p.nothingBefore(from); p.page.End {
+				break
+			}
+		}
+		if p.seen += pageWindow; p.seen >= maxPageScan {
+			break
+		}
+	}
+	slices.Reverse(found)
+	p.page.Records = append([]AuditRecord{}, found...)
+	p.page.End = p.page.End || p.page.Next < max(p.q.From, 1)
+	return nil
+}
+
+// window reads the records with numbers from … to.
+func (p *pager) window(from, to uint64) (list []ledger.Record, err error) {
+	for r, err := range p.ledger.Audit(from) {
+		if err = errors.Join(err, context.Cause(p.ctx)); err != nil {
+			return nil, err
+		}
+		if r.Number > to {
+			break
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// nothingBefore says that the oldest record that is kept has no lower number.
+func (p *pager) nothingBefore(number uint64) bool {
+	for r, err := range p.ledger.Audit(1) {
+		return err != nil || r.Number >= number
+	}
+	return true
+}
+
+// pick gives the record as people see it, if it is asked for.
+func (f *AuditFilter) pick(r ledger.Record) (AuditRecord, bool) {
+	switch {
+	case f.Account != "" && f.Account != r.Account,
+		f.App != "" && f.App != r.App,
+		f.Request != 0 && f.Request != r.Number && f.Request != r.Ref,
+		!f.Since.IsZero() && r.Time.Before(f.Since),
+		!f.Until.IsZero() && r.Time.After(f.Until):
+		return AuditRecord{}, false
+	}
+	out := auditRecord(r)
+	if f.Kind != "" && f.Kind != out.Kind && f.Kind != out.Type && f.Kind != out.contentMember("request") {
+		return AuditRecord{}, false
+	}
+	if f.Result != "" && f.Result != out.Result && f.Result != out.Outcome && f.Result != out.Verdict {
+		return AuditRecord{}, false
+	}
+	return out, true
+}
+
+// contentMember is a text of the record's content; empty if there is none.
+func (r *AuditRecord) contentMember(name string) string {
+	var members map[string]json.RawMessage
+	var text string
+	if json.Unmarshal(r.Content, &members) != nil || json.Unmarshal(members[name], &text) != nil {
+		return ""
+	}
+	return text
+}
+
+// AuditVerified is what a reading of the whole trail found.
+type AuditVerified struct {
+	From    uint64 `json:"from"` // the oldest record that is kept
+	To      uint64 `json:"to"`   // the last that is in order
+	Problem string `json:"problem,omitempty"`
+}
+
+// Verify reads the whole trail and says which record, if any, is not what was recorded.
+func (m Admin) Verify(ctx context.Context) (AuditVerified, error) {
+	v, err := m.Ledger.Verify(ctx)
+	found := AuditVerified{From: v.From, To: v.To}
+	if errors.Is(err, ledger.ErrDamaged) {
+		found.Problem, err = err.Error(), nil
+	}
+	return found, err
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+	"unicode/utf16"
+
+	"pksa/agent"
+	"pksa/agent/policy"
+)
+
+// auditContent is what the words of a record are made of.
+type auditContent struct {
+	Code, Reason, Act, Node string
+	Relay, Policy           string
+	Request                 string `json:"request"`
+	KeyType                 string `json:"key_type"`
+	Broadcast               *bool
+	Until                   time.Time `json:"session_until"`
+	Effects                 []string
+	Rules                   []policy.RuleRef
+	Cost                    []policy.Charge
+	Limits                  []policy.LimitState `json:"limits_before"`
+	Operations              []json.RawMessage
+	Observed                *policy.Decision
+}
+
+func contentOf(r agent.AuditRecord) (c auditContent) {
+	if json.Unmarshal(r.Content, &c) != nil {
+		return auditContent{}
+	}
+	return c
+}
+
+// why is the reason with its code, once.
+func (c auditContent) why() string {
+	if c.Code == "" || strings.HasPrefix(c.Reason, c.Code+":") { // the policy's reasons begin with their code
+		return c.Reason
+	}
+	return c.Code + ": " + c.Reason
+}
+
+// auditLine is a record on one line: number, time, what happened, to whom, why.
+func auditLine(r agent.AuditRecord) string {
+	parts := []string{fmt.Sprintf("%6d  %s  %s", r.Number, when(r.Time), r.Type)}
+	add := func(format, text string) {
+		if text != "" {
+			parts = append(parts, fmt.Sprintf(format, text))
+		}
+	}
+	add("%s", r.Kind)
+	add("%s", r.Verdict)
+	if r.Request != 0 {
+		parts = append(parts, fmt.Sprintf("of %d", r.Request))
+	}
+	if r.Outcome != r.Type {
+		add("%s", r.Outcome)
+	}
+	add("account=%s", r.Account)
+	add("app=%s", r.App)
+	if r.Session != 0 {
+		add("session=%s", r.Session.String())
+	}
+	add("tx=%s", r.TxID)
+	content := contentOf(r)
+	if r.Outcome == "" {
+		add("%s", content.Act)
+	}
+	for _, op := range content.Operations {
+		add("%s", operationName(op))
+	}
+	for _, rule := range content.Rules {
+		add("rule=%q", rule.Name)
+	}
+	add("%s", content.why())
+	return printable(strings.Join(parts, " "))
+}
+
+// operationName is the name in ["vote",{…}].
+func operationName(raw json.RawMessage) string {
+	var pair []json.RawMessage
+	var name string
+	if json.Unmarshal(raw, &pair) != nil || len(pair) == 0 || json.Unmarshal(pair[0], &name) != nil {
+		return ""
+	}
+	return name
+}
+
+// tell says in words what records of one story hold: who asked, what, what was decided by which rule
+// and why, what it cost, and what came of it.
+func tell(w io.Writer, records []agent.AuditRecord) {
+	first := records[0]
+	if first.Type != "request" {
+		fmt.Fprintln(w, strings.TrimSpace(auditLine(first)))
+		return
+	}
+	t := storyTeller{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	content := contentOf(first)
+	t.line("Record", "%d of %s, a request: %s", first.Number, when(first.Time), first.Kind)
+	t.line("Who", "%s", whoAsked(first, content))
+	for _, effect := range content.Effects {
+		t.line("What", "%s", effect)
+	}
+	switch {
+	case content.Broadcast != nil && *content.Broadcast:
+		t.line("How", "signed with the %s key, and broadcast", content.KeyType)
+	case content.Broadcast != nil:
+		t.line("How", "signed with the %s key, and handed over without a broadcast", content.KeyType)
+	}
+	t.decision("Decision", first, content)
+	for _, r := range records[1:] {
+		switch after := r.Time.Sub(first.Time).Round(time.Millisecond); r.Type {
+		case "decision":
+			t.decision(fmt.Sprintf("After %s", after), r, contentOf(r))
+		case "outcome":
+			t.outcome(r, after)
+		}
+	}
+	if records[len(records)-1].Type != "outcome" {
+		t.line("Outcome", "not known yet")
+	}
+	for _, r := range records {
+		if r.TxID != "" {
+			t.line("Transaction", "%s", r.TxID)
+			break
+		}
+	}
+	t.out.Flush()
+}
+
+func whoAsked(r agent.AuditRecord, c auditContent) string {
+	who := "nobody that is known"
+	if r.App != "" {
+		who = "app " + r.App
+	}
+	if r.Session != 0 {
+		who += ", session " + r.Session.String()
+	}
+	who += ", of account " + r.Account
+	if c.Relay != "" {
+		who += ", through " + c.Relay
+	}
+	return who
+}
+
+type storyTeller struct{ out *tabwriter.Writer }
+
+func (t storyTeller) line(label, format string, args ...any) {
+	fmt.Fprintf(t.out, "%s\t%s\n", label, strings.ReplaceAll(printable(fmt.Sprintf(format, args...)), "\n", " "))
+}
+
+func (t storyTeller) decision(label string, r agent.AuditRecord, c auditContent) {
+	decided := r.Verdict
+	if r.Verdict == "pending" {
+		decided = "pending: a person is asked"
+	}
+	t.line(label, "%s", decided)
+	for _, rule := range c.Rules {
+		t.line("Rule", "%q, line %d of the policy %s", rule.Name, rule.Line, short(c.Policy))
+	}
+	if why := c.why(); why != "" {
+		t.line("Why", "%s", why)
+	}
+	for _, l := range c.Limits {
+		if !l.Room {
+			t.line("Limit", "%q has no room: %s of %s %s used, this costs %s", l.Limit.Name, zero(l.Used), l.Most, l.Unit, l.Cost)
+		}
+	}
+	for _, cost := range c.Cost {
+		name := fmt.Sprintf("%q", cost.Limit)
+		if cost.Split != "" {
+			name += " (" + cost.Split + ")"
+		}
+		t.line("Cost", "%s %s of the limit %s", cost.Amount, cost.Unit, name)
+	}
+	if !c.Until.IsZero() {
+		t.line("Session", "until %s", when(c.Until))
+	}
+	if o := c.Observed; o != nil {
+		t.line("Observed", "with the observed rules in force it would be: %s %s", o.Verdict, o.Reason)
+	}
+}
+
+func (t storyTeller) outcome(r agent.AuditRecord, after time.Duration) {
+	c := contentOf(r)
+	text := fmt.Sprintf("%s after %s (record %d)", r.Outcome, after, r.Number)
+	if r.Result != "" && r.Result != r.Outcome {
+		text = r.Result + ": " + text
+	}
+	if c.Reason != "" {
+		text += ": " + c.Reason
+	}
+	if c.Node != "" {
+		text += ", says " + c.Node
+	}
+	t.line("Outcome", "%s", text)
+}
+
+func zero(text string) string {
+	if text == "" {
+		return "0"
+	}
+	return text
+}
+
+// printable writes what could steer a terminal as JSON does: texts in records come from outside.
+func printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\n' || r == '\t' || unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}

@@ -45,7 +45,7 @@ func (l *load) run(working *sync.WaitGroup, stop <-chan struct{}) {
 		{"twin", 4, 4 * time.Second, l.twin}, // in step: four equal requests in a second
 		{"payer", 3, 200 * time.Millisecond, l.pay},
 		{"prover", 2, 30 * time.Millisecond, l.prove},
-		{"login", 1, 200 * time.Millisecond, l.login},
+		{"login", 1, time.Second, l.login},
 	} {
 		c := l.world.dial(a.app)
 		session := client.NewSession("alice", "")

@@ -38,9 +38,10 @@ type Paths struct {
 // called again, to the same effect. The error is a *[HardeningError].
 //
 // Memory is locked page by page as it is used (MCL_ONFAULT): Go reserves much more address space than
-// it uses, and locking that would make it real. Locked are also the pages of the ledger's file that
-// were read. It is tried only where locking has no limit (RLIMIT_MEMLOCK, CAP_IPC_LOCK): beyond a
-// limit every further request for memory would fail, and with it the process.
+// it uses, and locking that would make it real. An idle agent holds 17 MiB without locking, 18 MiB with
+// it, and 143 MiB if all were locked at once. Locked are also the pages of the ledger's file that were
+// read. It is tried only where locking has no limit (RLIMIT_MEMLOCK, CAP_IPC_LOCK): beyond a limit
+// every further request for memory would fail, and with it the process.
 func Shield(h config.Hardening) ([]Measure, error) {
 	if h.Off {
 		return nil, nil

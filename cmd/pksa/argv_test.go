@@ -18,7 +18,8 @@ import (
 // the place where one is, or something that is none. A new flag belongs into one of these lists.
 var (
 	// plainFlags have values that anybody may read.
-	plainFlags = []string{"app", "file", "for", "home", "lines", "listen", "relay", "role", "wait", "migrate --from"}
+	plainFlags = []string{"account", "app", "file", "for", "home", "kind", "lines", "listen", "relay", "result", "role", "since", "to",
+		"until", "wait", "audit export --from", "migrate --from", "policy explain --policy"}
 	// sourceFlags have the name of a source as their value, and refuse everything else.
 	sourceFlags = map[string][]string{
 		"app add --secret":    {"app", "add", "bot"},

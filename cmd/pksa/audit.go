@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"time"
 
@@ -17,8 +16,8 @@ import (
 	"pksa/agent/control"
 )
 
-// followEvery is how often `audit tail -f` asks for news.
-const followEvery = time.Second
+// followEvery is how often `audit tail -f` asks for news. Tests shorten it.
+var followEvery = time.Second
 
 func (c *command) auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -306,7 +305,7 @@ func (t *trail) newest(ctx context.Context, q agent.AuditPageQuery, last int) ([
 		if first {
 			head = page.Head
 		}
-		records = slices.Concat(page.Records, records)
+		records = append(page.Records, records...)
 		if q.To = page.Next; page.End || q.To == 0 {
 			break
 		}

@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 			"capture":   scriptCapture,
 			"mode":      scriptMode,
 			"flip":      scriptFlip,
+			"tamper":    scriptTamper,
 			"chain":     scriptChain,
 			"relay":     scriptRelay,
 			"await":     scriptAwait,
@@ -109,6 +110,7 @@ var masks = []struct{ find, put string }{
 	{`127\.0\.0\.1:\d+`, "127.0.0.1:PORT"},
 	{`go1\.[0-9.]+`, "GO"},
 	{`pksa (devel|v[^ ]+)( [0-9a-f]{40})? \(`, "pksa VERSION ("},
+	{`after [0-9.]+(µ|m)?s\b`, "after A WHILE"},
 	{`head block \d+`, "head block NUMBER"},
 	{`"ms":\d+`, `"ms":MS`},
 	{`(?s)\nHardening\n.*`, "\nHardening\n  …\n"}, // depends on the machine

@@ -57,6 +57,10 @@ type Config struct {
 	RelayOrigins     []string
 	RelayTimeout     time.Duration
 
+	AuditKeep         time.Duration // how long full segments of the audit trail are kept; zero: for ever
+	CheckpointAccount string        // publishes the head of the audit trail on the chain; empty: nobody does
+	CheckpointEvery   time.Duration
+
 	Hardening Hardening
 
 	LogLevel  slog.Level
@@ -95,6 +99,8 @@ func Default(home string) *Config {
 		AccountRequestsPerSecond: 50,
 		KeyCheckEvery:            time.Hour,
 		StopTimeout:              20 * time.Second,
+		AuditKeep:                400 * 24 * time.Hour,
+		CheckpointEvery:          24 * time.Hour,
 		RelayAccounts:            "chain",
 		RelayTimeout:             time.Minute,
 		LogLevel:                 slog.LevelInfo,

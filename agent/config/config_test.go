@@ -157,3 +157,13 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestAuditKeep(t *testing.T) {
+	for src, want := range map[string]time.Duration{
+		"": 400 * 24 * time.Hour, "audit: {keep: all}": 0, "audit: {keep: 1d}": 24 * time.Hour, "audit: {keep: 7300d}": 7300 * 24 * time.Hour,
+	} {
+		if c, err := parse(t, src); err != nil || c.AuditKeep != want {
+			t.Errorf("%q: %v, %v", src, c, err)
+		}
+	}
+}

@@ -64,6 +64,7 @@ func (c *command) ledgerOptions(cfg *config.Config, store *keystore.Store) ledge
 	return ledger.Options{
 		ID: store.LedgerID(), AEAD: store.LedgerSealer(), MAC: store.LedgerMAC, Logger: c.logger(cfg),
 		NonceAhead: cfg.NonceAhead, NonceBehind: cfg.NonceBehind, SessionsPerAccount: cfg.SessionsPerAccount,
+		KeepFor: cfg.AuditKeep,
 	}
 }
 

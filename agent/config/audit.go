@@ -1,0 +1,43 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"pksa/protocol/hive"
+)
+
+// readAuditKeep reads whole days such as 400d, or all, which is zero: for ever.
+func readAuditKeep(r *reader, n *yaml.Node) error {
+	v, err := scalar(n)
+	if err != nil {
+		return err
+	}
+	if v == "all" {
+		r.config.AuditKeep = 0
+		return nil
+	}
+	digits, ok := strings.CutSuffix(v, "d")
+	days, err := strconv.Atoi(digits)
+	if !ok || err != nil || strconv.Itoa(days) != digits || days < 1 || days > 36_600 {
+		return fmt.Errorf("wants days such as 400d, or all, not %q", v)
+	}
+	r.config.AuditKeep = time.Duration(days) * 24 * time.Hour
+	return nil
+}
+
+func readCheckpointAccount(r *reader, n *yaml.Node) error {
+	v, err := scalar(n)
+	if err != nil {
+		return err
+	}
+	if _, err := hive.ParseAccountName(v); err != nil {
+		return fmt.Errorf("%q is no name of an account", v)
+	}
+	r.config.CheckpointAccount = v
+	return nil
+}

@@ -135,7 +135,7 @@ func (k *killer) all() bool {
 
 func (k *killer) byChance() {
 	k.world.start("")
-	if k.world.died(time.Duration(50+k.chance.IntN(900)) * time.Millisecond) {
+	if k.world.died(time.Duration(50+k.chance.IntN(600)) * time.Millisecond) {
 		k.world.t.Fatal("the wallet died by itself")
 	}
 	k.world.kill()
@@ -156,8 +156,8 @@ func (k *killer) atPoint() {
 	}
 	point := k.queue[0]
 	k.queue = k.queue[1:]
-	k.world.start(fmt.Sprintf("%s:%d", point, 1+k.chance.IntN(6)))
-	if k.world.died(4 * time.Second) {
+	k.world.start(fmt.Sprintf("%s:%d", point, 1+k.chance.IntN(3)))
+	if k.world.died(3 * time.Second) {
 		k.hits[point]++
 		return
 	}

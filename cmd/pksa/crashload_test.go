@@ -41,10 +41,10 @@ func (l *load) run(working *sync.WaitGroup, stop <-chan struct{}) {
 		pause   time.Duration
 		act     func(*client.Client, *client.Session, string)
 	}{
-		{"voter", 4, 20 * time.Millisecond, l.vote},
+		{"voter", 3, 40 * time.Millisecond, l.vote},
 		{"twin", 4, 4 * time.Second, l.twin}, // in step: four equal requests in a second
 		{"payer", 3, 200 * time.Millisecond, l.pay},
-		{"prover", 2, 30 * time.Millisecond, l.prove},
+		{"prover", 2, 50 * time.Millisecond, l.prove},
 		{"login", 1, time.Second, l.login},
 	} {
 		c := l.world.dial(a.app)

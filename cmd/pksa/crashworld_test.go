@@ -83,7 +83,7 @@ func newKillWorld(t *testing.T, policy string, apps ...string) *killWorld {
 }
 
 // requestLife is how long the relay keeps a request.
-const requestLife = 25 * time.Second
+const requestLife = 20 * time.Second
 
 // chainLag is how far the chain is behind our clock while the wallet is killed. Transactions expire by the chain's time:
 // when the chain has made up for it, what was cut off is soon known to be dead.

@@ -71,15 +71,18 @@ type Agent struct {
 
 	quit     <-chan struct{} // closed when the stop begins. Set by Run
 	work     context.Context // of admitted work: outlives the links, ends at the stop deadline. Set by Run
-	running  sync.WaitGroup  // work that no link's handler does
+	running  group           // work that no link's handler does
 	stopping atomic.Bool
+
+	reloads sync.Mutex    // held while policy, or accounts at the links, are replaced: the later wins
+	recheck chan struct{} // holds one: the held keys are to be compared with the chain now
 }
 
 // New wires an agent. It does no I/O beyond reading what the ledger has of charges.
 func New(o Options) (*Agent, error) {
 	a := &Agent{
 		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, store: o.Keys,
-		log: o.Logger.With("component", "agent"), hardening: o.Hardening,
+		log: o.Logger.With("component", "agent"), hardening: o.Hardening, recheck: make(chan struct{}, 1),
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
 	a.metrics = status.New(status.State{Ready: a.Ready, Gauges: a.gauges})
@@ -125,14 +128,16 @@ func (a *Agent) Metrics() *status.Metrics { return a.metrics }
 // Run serves until ctx ends, then stops taking requests, finishes what was admitted within the stop
 // deadline of the configuration, and returns when everything that it started has returned.
 func (a *Agent) Run(ctx context.Context) error {
+	var background, links sync.WaitGroup
+	defer background.Wait() // after all contexts have ended, also on an error
+	ctx, quit := context.WithCancel(ctx)
+	defer quit()
 	calm := context.WithoutCancel(ctx)
 	work, abandon := context.WithCancel(calm)
 	defer abandon()
 	a.work, a.quit = work, ctx.Done()
 	linkCtx, stopLinks := context.WithCancel(calm)
 	defer stopLinks()
-	var background, links sync.WaitGroup
-	defer background.Wait()
 
 	logMeasures(ctx, a.log, a.hardening)
 	number, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordStart, Outcome: "start", Content: a.startRecord()})
@@ -142,6 +147,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.rememberIDs(number); err != nil {
 		return fmt.Errorf("reading the audit trail: %w", err)
 	}
+	background.Go(func() { a.tidy(ctx) })
 	if err := a.registerAll(); err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
@@ -165,13 +171,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	abandon()
 	stopLinks()
 	links.Wait()
-	a.running.Wait()
+	a.running.wait(calm)
 	background.Wait()
 	return a.stopped(finished)
 }
 
-// drain lets every link finish the requests that it holds, at most as long as the configuration
-// says. The links stay connected meanwhile, so that the answers can be sent.
+// drain lets every link finish the requests that it holds, and then what goes on beside them, at most
+// as long as the configuration says. The links stay connected meanwhile, so that the answers can be sent.
 func (a *Agent) drain(ctx context.Context) bool {
 	deadline, cancel := context.WithTimeout(ctx, a.config.StopTimeout)
 	defer cancel()
@@ -185,7 +191,7 @@ func (a *Agent) drain(ctx context.Context) bool {
 		})
 	}
 	links.Wait()
-	return !late.Load()
+	return a.running.wait(deadline) == nil && !late.Load()
 }
 
 // stopped records the stop after everything else has been.
@@ -204,7 +210,7 @@ func (a *Agent) stopped(finished bool) error {
 // start runs f as work that no link waits for: a stop waits for it until the deadline, when its
 // context ends.
 func (a *Agent) start(f func(ctx context.Context)) {
-	a.running.Go(func() { f(a.work) })
+	a.running.start(func() { f(a.work) })
 }
 
 func (a *Agent) keys() *keystore.Store { return a.store }

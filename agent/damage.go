@@ -77,6 +77,19 @@ func (d *damage) failed(id ledger.SessionID, relay string, now time.Time) (time.
 	return c.until, true
 }
 
+// forget drops what counts for nothing any more. How often a session was silenced is remembered for as
+// long as the longest silence after the last one.
+func (d *damage) forget(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for key, c := range d.counts {
+		old := len(c.recent) == 0 || now.Sub(c.recent[len(c.recent)-1]) > damageWindow
+		if old && now.Sub(c.until) > damageMost {
+			delete(d.counts, key)
+		}
+	}
+}
+
 // release lets the session listen again everywhere and forgets its failures.
 func (d *damage) release(id ledger.SessionID) bool {
 	d.mu.Lock()

@@ -87,6 +87,8 @@ func (a *Agent) watchKeys(ctx context.Context) {
 			timer.Stop()
 			return
 		case <-timer.C:
+		case <-a.recheck:
+			timer.Stop()
 		}
 		pause = a.config.KeyCheckEvery
 		if _, err := a.CheckKeys(ctx); err != nil && ctx.Err() == nil {

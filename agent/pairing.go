@@ -64,16 +64,24 @@ func (p *pairings) offer(pr *pairing, now time.Time) (delivered, bool) {
 	if p.links == nil {
 		p.links = map[pairKey]*pairing{}
 	}
-	for key, old := range p.links {
-		if now.After(old.until) {
-			delete(p.links, key)
-		}
-	}
+	p.dropLinksLocked(now)
 	link := pr.link()
-	p.links[pairKey{link.Account, link.UUID.Key()}] = pr
-	for i, h := range p.held[link.Account] {
-		if h.msg.UUID.Key() == link.UUID.Key() {
-			return p.takeLocked(link.Account, i).delivered, true
+	key := pairKey{link.Account, link.UUID.Key()}
+	p.links[key] = pr
+	return p.findLocked(key)
+}
+
+// take takes out the held request of a name.
+func (p *pairings) take(key pairKey) (delivered, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.findLocked(key)
+}
+
+func (p *pairings) findLocked(key pairKey) (delivered, bool) {
+	for i, h := range p.held[key.account] {
+		if h.msg.UUID.Key() == key.uuid {
+			return p.takeLocked(key.account, i).delivered, true
 		}
 	}
 	return delivered{}, false
@@ -126,6 +134,26 @@ func (p *pairings) hold(d delivered, until, now time.Time) (out []heldRequest) {
 	p.held[account] = append(p.held[account], fresh)
 	p.bytes += fresh.size()
 	return out
+}
+
+// expire takes everything out that has expired; the runs of the requests are the caller's to end.
+func (p *pairings) expire(now time.Time) (out []heldRequest) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for account := range p.held {
+		out = append(out, p.expireLocked(account, now)...)
+	}
+	p.dropLinksLocked(now)
+	return out
+}
+
+// dropLinksLocked forgets links that nobody waits for any more.
+func (p *pairings) dropLinksLocked(now time.Time) {
+	for key, pr := range p.links {
+		if now.After(pr.until) {
+			delete(p.links, key)
+		}
+	}
 }
 
 // expireLocked takes the expired requests of an account out.

@@ -3,7 +3,9 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"pksa/agent/ledger"
@@ -81,6 +83,7 @@ func (a *Agent) receive(ctx context.Context, l *link.Link, msg protocol.Request,
 		a.drop(d, reason)
 		return
 	}
+	defer a.survive(d)
 	begun, err := a.ledger.Begin(ledger.Arrival{
 		Key: d.key, Digest: d.sealed.Digest(), Expires: d.expires(),
 	})
@@ -100,6 +103,18 @@ func (a *Agent) receive(ctx context.Context, l *link.Link, msg protocol.Request,
 	default:
 		a.drop(d, dropConflict)
 	}
+}
+
+// survive keeps a request that panics from ending the process, which the relay could then end again
+// and again. Nothing of it goes on: what was admitted stays unfinished until the next start.
+func (a *Agent) survive(d delivered) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	// The panic's value may hold what the request said: the log gets its type and the place.
+	a.alarm("a request panicked", append(d.attrs(), "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))...)
+	a.ledger.Drop(d.key)
 }
 
 // check looks at what is in clear (HAS §12). It gives the reason to drop the request, or nothing.
@@ -149,7 +164,8 @@ func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 		a.drop(d, dropQuarantine)
 	case nobodys:
 		if d.msg.Kind == protocol.Auth {
-			a.hold(d)
+			ticket.Release() // nothing behind it shall wait for a person
+			a.hold(ctx, d)
 			return
 		}
 		a.ledger.Drop(d.key)
@@ -158,16 +174,34 @@ func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 }
 
 // hold keeps an auth_req for a pairing link that may still be pasted.
-func (a *Agent) hold(d delivered) {
-	for _, old := range a.pairings.hold(d, d.expires(), d.arrived) {
-		a.ledger.Drop(old.key)
-		a.drop(old.delivered, dropNobody)
-	}
+func (a *Agent) hold(ctx context.Context, d delivered) {
+	now := time.Now()
+	a.putOut(a.pairings.hold(d, d.expires(), now))
 	a.log.Debug("auth request kept for a pairing link", d.attrs()...)
+	// A link that was pasted while the request was being looked at has not found it.
+	pr, ok := a.pairings.waiting(d.msg.Account, d.msg.UUID, now)
+	if !ok {
+		return
+	}
+	if _, err := d.sealed.Open(pr.link().Key); err != nil {
+		return
+	}
+	if d, here := a.pairings.take(pairKey{d.msg.Account, d.msg.UUID.Key()}); here {
+		a.resume(ctx, d)
+	}
+}
+
+// putOut ends the runs of requests that are held no longer.
+func (a *Agent) putOut(held []heldRequest) {
+	for _, h := range held {
+		a.ledger.Drop(h.key)
+		a.drop(h.delivered, dropNobody)
+	}
 }
 
 // resume goes on with a held auth_req whose link has come.
 func (a *Agent) resume(ctx context.Context, d delivered) {
+	defer a.survive(d)
 	if !d.expires().After(time.Now()) {
 		a.ledger.Drop(d.key)
 		a.drop(d, dropExpired)

@@ -12,6 +12,8 @@ import (
 // registerAll tells every link the accounts that it serves: those of which a key is held. Proofs
 // are made with the lowest key of each that fits its account.
 func (a *Agent) registerAll() error {
+	a.reloads.Lock()
+	defer a.reloads.Unlock()
 	store := a.keys()
 	var accounts []link.Account
 	for _, name := range store.Accounts() {

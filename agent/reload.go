@@ -53,6 +53,8 @@ func (e *PolicyError) Error() string { return e.Problems.String() }
 // ReloadPolicy reads the policy file again. Everything that can fail happens before what runs is
 // touched: a file with errors leaves the old policy in force, and says so in status and metric.
 func (a *Agent) ReloadPolicy(ctx context.Context) error {
+	a.reloads.Lock()
+	defer a.reloads.Unlock()
 	next, warnings, err := LoadPolicy(a.config, a.keys(), a.ledger)
 	if err != nil {
 		old := *a.policy.Load()
@@ -132,5 +134,11 @@ func (a *Agent) reloadKeys(ctx context.Context, p ReloadParams) error {
 		return fmt.Errorf("recording the reload: %w", err)
 	}
 	a.log.Info("keystore reread", "accounts", len(a.keys().Accounts()))
+	// What was found of the keys before says nothing of those that took their places.
+	a.mismatch.replace(nil)
+	select {
+	case a.recheck <- struct{}{}:
+	default:
+	}
 	return a.registerAll()
 }

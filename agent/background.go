@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// tidyEvery is how often expired requests and old failures are looked for.
+const tidyEvery = 30 * time.Second
+
+// group counts goroutines. Unlike a wait group it may be waited for with a deadline, and while a
+// command still starts one. The zero value is ready.
+type group struct {
+	mu   sync.Mutex
+	n    int
+	idle chan struct{} // closed when n falls to zero; nil while nobody waits
+}
+
+func (g *group) start(f func()) {
+	g.mu.Lock()
+	g.n++
+	g.mu.Unlock()
+	go func() {
+		defer g.done()
+		f()
+	}()
+}
+
+func (g *group) done() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.n--; g.n == 0 && g.idle != nil {
+		close(g.idle)
+		g.idle = nil
+	}
+}
+
+// wait returns when none runs, or with the cause when ctx ends.
+func (g *group) wait(ctx context.Context) error {
+	g.mu.Lock()
+	if g.n == 0 {
+		g.mu.Unlock()
+		return nil
+	}
+	if g.idle == nil {
+		g.idle = make(chan struct{})
+	}
+	idle := g.idle
+	g.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// tidy forgets now and then what time has made useless, so that a relay cannot fill the memory.
+func (a *Agent) tidy(ctx context.Context) {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		a.putOut(a.pairings.expire(time.Now()))
+		a.damage.forget(time.Now())
+	}
+}

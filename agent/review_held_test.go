@@ -1,0 +1,54 @@
+package agent
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+func waits(account string, n int) delivered {
+	return delivered{msg: protocol.Request{
+		Kind: protocol.Auth, Account: hive.AccountName(account), UUID: protocol.UUID(fmt.Sprintf("00000000-0000-4000-8000-%012d", n)),
+	}}
+}
+
+// What has expired goes, whether or not more comes for its account; links as well.
+func TestHeldExpires(t *testing.T) {
+	now := time.Now()
+	var p pairings
+	for i := range 10 {
+		d := waits(fmt.Sprintf("account%d", i), i)
+		p.hold(d, now.Add(time.Duration(1+i%2)*time.Minute), now)
+	}
+	link := protocol.Link{Account: "account0", UUID: waits("account0", 99).msg.UUID}
+	p.offer(&pairing{link: func() protocol.Link { return link }, until: now.Add(time.Minute)}, now)
+	if out := p.expire(now.Add(90 * time.Second)); len(out) != 5 || len(p.held) != 5 || len(p.links) != 0 {
+		t.Errorf("%d put out, %d accounts and %d links left", len(out), len(p.held), len(p.links))
+	}
+	if _, here := p.take(pairKey{"account1", waits("", 1).msg.UUID.Key()}); !here {
+		t.Error("one that is left is not found")
+	}
+	if out := p.expire(now.Add(time.Hour)); len(out) != 4 || p.bytes != 0 || len(p.held) != 0 {
+		t.Errorf("%d put out, %d bytes left for %d accounts", len(out), p.bytes, len(p.held))
+	}
+}
+
+// A session that fails now and then, or ended, is not remembered for ever.
+func TestFailuresAreForgotten(t *testing.T) {
+	now := time.Now()
+	var d damage
+	for range damageLimit {
+		d.failed(1, "relay", now)
+	}
+	d.failed(2, "relay", now)
+	d.forget(now.Add(damageWindow + time.Second))
+	if len(d.counts) != 1 {
+		t.Errorf("%d counts after the window, want that of the silenced session", len(d.counts))
+	}
+	if d.forget(now.Add(3 * damageMost)); len(d.counts) != 0 {
+		t.Errorf("%d counts after days", len(d.counts))
+	}
+}

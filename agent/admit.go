@@ -16,6 +16,7 @@ import (
 const (
 	codeSession     policy.Code = "session"     // the auth_key cannot have the session
 	codeUnavailable policy.Code = "unavailable" // allowed, but it could not be done
+	codeExpired     policy.Code = "expired"     // nobody waits for the answer any more (HAS §12)
 )
 
 // proposal is a request on its way to a decision.
@@ -118,6 +119,8 @@ func (a *Agent) judge(r *run, p *proposal, v ledger.View) (judged, ledger.Ruling
 	case v.Replay != ledger.Fresh:
 		j.refusal = &refusal{policy.CodeNonce, replayReason(v.Replay)}
 	case j.refusal != nil:
+	case !r.expires().After(time.Now()):
+		j.refusal = &refusal{codeExpired, "the request expired while it waited for its turn or for a node"}
 	default:
 		a.decide(r, p, v, force, &j)
 	}
@@ -209,7 +212,7 @@ func (a *Agent) refuse(ctx context.Context, r *run, g granted, j judged) {
 		m = r.failure(protocol.TextNotSupported)
 	case j.refusal.code == policy.CodeClock:
 		m = r.failure(protocol.TextBusy)
-	case j.decision.Silent:
+	case r.silent(j):
 	default:
 		m = r.nack()
 	}
@@ -231,6 +234,8 @@ func (r *run) silent(j judged) bool {
 	switch j.refusal.code {
 	case policy.CodeNonce:
 		return r.msg.Kind == protocol.Auth || j.replay == ledger.SessionEnded
+	case codeExpired:
+		return true
 	case policy.CodeClock:
 		return false
 	case policy.CodeUnsupported:
@@ -286,6 +291,7 @@ func (a *Agent) notAdmitted(ctx context.Context, r *run, err error) {
 		a.log.Error("request not admitted", append(r.attrs(), "err", err)...)
 	}
 	a.metrics.Request(r.msg.Kind.String(), "failed", string(codeUnavailable), time.Since(r.arrived))
+	r.refused = withCode(codeUnavailable, err.Error())
 	a.ledger.Drop(r.key)
 	a.send(ctx, r.delivered, r.failure(protocol.TextInternal))
 }

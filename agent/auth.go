@@ -25,6 +25,10 @@ func (a *Agent) serveAuth(ctx context.Context, r *run, data protocol.AuthReqData
 	if c := data.Challenge; c != nil {
 		p.request.AuthChallenge = &policy.AuthChallenge{Role: c.KeyType, Text: c.Challenge}
 		p.refusal = a.firewall(c.Challenge)
+		if c.Decrypt {
+			// A right of its own, which no rule of auth gives. A signature is not what was asked for.
+			p.refusal = &refusal{policy.CodeUnsupported, "a memo is decrypted by challenge_req, not inside auth_req"}
+		}
 	}
 	if r.session == nil {
 		p.newSession = &ledger.NewSession{

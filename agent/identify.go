@@ -29,6 +29,10 @@ const maxAuthKey = 256
 func (a *Agent) identify(d delivered) (*run, whose) {
 	if d.msg.Kind == protocol.Auth && d.msg.AuthKey != "" {
 		if r, ok := a.bySlot(d); ok {
+			// The slot's secret in auth_key does not vouch for the payload: both can be put together anew.
+			if r.session != nil && a.damage.quiet(r.session.ID, d.relay, d.arrived) {
+				return nil, quarantined
+			}
 			return r, opened
 		}
 	}

@@ -26,6 +26,9 @@ const (
 	resolveFor = 5 * time.Minute
 	// headWait is how long a request waits for a first reference block.
 	headWait = 5 * time.Second
+	// mostAlike is how many seconds later a transaction may expire to differ from others with the same
+	// operations: each of them is serialised again to find the next free second.
+	mostAlike = 60
 	// maxSkew is how far our clock may be from the chain's before nothing is signed.
 	maxSkew = 5 * time.Minute
 )
@@ -107,12 +110,17 @@ func (a *Agent) propose(ctx context.Context, r *run, p *proposal, ops []hive.Ope
 	case errors.As(err, &differs):
 		a.alarm("operations decode to something else", "err", err)
 		p.refusal = &refusal{code: policy.CodeUnsupported, reason: err.Error()}
+	case errors.Is(err, errSameAgain):
+		p.obstacle = &obstacle{text: protocol.TextBusy, outcome: "busy", reason: err.Error()}
 	case err != nil:
 		p.refusal = &refusal{code: policy.CodeUnsupported, reason: err.Error()}
 	default:
 		p.request.Ops = p.tx.tx.Operations
 	}
 }
+
+// errSameAgain stops an application that sends the same operations faster than one a second for long.
+var errSameAgain = errors.New("too many transactions with the same operations are on their way")
 
 // differsError says that a transaction decodes to other operations than it was made of.
 type differsError struct{ operation int }
@@ -133,6 +141,7 @@ func (a *Agent) build(ops []hive.Operation, head node.Head, life time.Duration) 
 	}
 	var id hive.TxID
 	var bytes []byte
+	latest := tx.Expiration + mostAlike
 	for {
 		var err error
 		if bytes, err = a.network.Serialize(tx); err != nil {
@@ -142,7 +151,9 @@ func (a *Agent) build(ops []hive.Operation, head node.Head, life time.Duration) 
 		if a.recent.take(id, tx.Expiration.Time(), time.Now()) {
 			break
 		}
-		tx.Expiration++
+		if tx.Expiration++; tx.Expiration > latest {
+			return nil, errSameAgain
+		}
 	}
 	if head.MaxTransactionSize > 0 && len(bytes) > head.MaxTransactionSize {
 		return nil, fmt.Errorf("the transaction has %d bytes, the chain takes %d", len(bytes), head.MaxTransactionSize)
@@ -235,8 +246,9 @@ func (a *Agent) broadcastDone(ctx context.Context, r *run, g granted, id hive.Tx
 
 // recentIDs are those of transactions that could still be on their way. The zero value is ready.
 type recentIDs struct {
-	mu  sync.Mutex
-	ids map[hive.TxID]time.Time // by expiration
+	mu    sync.Mutex
+	ids   map[hive.TxID]time.Time // by expiration
+	sweep int                     // at how many ids the old ones are dropped next
 }
 
 // take claims an id, or says that another request has it: equal operations in the same second.
@@ -249,12 +261,13 @@ func (r *recentIDs) take(id hive.TxID, expires, now time.Time) bool {
 	if _, taken := r.ids[id]; taken {
 		return false
 	}
-	if len(r.ids) >= 1024 {
+	if len(r.ids) >= max(r.sweep, 1024) {
 		for old, at := range r.ids {
 			if now.Sub(at) > maxSkew {
 				delete(r.ids, old)
 			}
 		}
+		r.sweep = 2 * len(r.ids) // so that a sweep that finds little is not made for each transaction
 	}
 	r.ids[id] = expires
 	return true

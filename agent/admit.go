@@ -293,6 +293,7 @@ func (a *Agent) notAdmitted(ctx context.Context, r *run, err error) {
 	a.metrics.Request(r.msg.Kind.String(), "failed", string(codeUnavailable), time.Since(r.arrived))
 	r.refused = withCode(codeUnavailable, err.Error())
 	a.ledger.Drop(r.key)
+	a.dropped.add(r.relay, "not admitted", 1) // not one by one: what waits for a full disk waits in memory
 	a.send(ctx, r.delivered, r.failure(protocol.TextInternal))
 }
 

@@ -66,6 +66,7 @@ type Agent struct {
 	budget   budget
 	recent   recentIDs
 	mismatch mismatches
+	dropped  dropCounts
 
 	earlier sync.Map // ledger.RequestKey of requests that an earlier life of the process left unfinished
 
@@ -101,6 +102,9 @@ func (a *Agent) addLink(relay config.Relay, o Options) error {
 	}
 	l, err := link.New(link.Settings{
 		URL: relay.URL, Plaintext: relay.Plaintext, App: o.Config.Name, DialContext: o.Dial, TLS: o.TLS, Logger: o.Logger,
+		KeyChanged: func(was, now hive.PublicKey) {
+			a.event(eventRelayKey, ledger.Entry{}, map[string]any{"relay": l.URL(), "was": was.String(), "now": now.String()})
+		},
 		LinkRate: rate(o.Config.RequestsPerSecond), AccountRate: rate(o.Config.AccountRequestsPerSecond),
 		// The link reads frames in order and takes a ticket for each, so that requests are admitted in
 		// the order in which they came although they are opened in parallel.
@@ -153,6 +157,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	background.Go(func() { a.node.Run(linkCtx) })
 	background.Go(func() { a.watchKeys(ctx) })
+	background.Go(func() { a.watchDrops(ctx) })
 	if a.config.PolicyWatch {
 		background.Go(func() { a.watchPolicy(ctx) })
 	}
@@ -201,6 +206,7 @@ func (a *Agent) stopped(finished bool) error {
 		outcome = "stop with work left"
 		a.log.Warn("stopped before all admitted requests were finished; the next start looks their transactions up")
 	}
+	a.recordDrops()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	_, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordStop, Outcome: outcome})
@@ -228,5 +234,6 @@ func (a *Agent) linkAt(address string) (*link.Link, bool) {
 // alarm reports what should never happen.
 func (a *Agent) alarm(what string, attrs ...any) {
 	a.metrics.Alarm(what)
+	a.event(eventAlarm, ledger.Entry{}, map[string]any{"reason": what})
 	a.log.Error("alarm: "+what, attrs...)
 }

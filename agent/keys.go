@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"pksa/agent/ledger"
 	"pksa/agent/node"
 	"pksa/agent/policy"
 	"pksa/agent/status"
@@ -57,8 +58,9 @@ func (m *mismatches) labels() []status.KeyLabel {
 	return labels
 }
 
-// replace sets what a check found and says whether the held keys that fit are others than before.
-func (m *mismatches) replace(checks []KeyCheck) bool {
+// replace sets what a check found and says whether the held keys that fit are others than before, and
+// whether anything is to be told that was not told before.
+func (m *mismatches) replace(checks []KeyCheck) (others, news bool) {
 	roles, words := map[hive.AccountName][]hive.Role{}, map[hive.AccountName][]string{}
 	for _, c := range checks {
 		if c.OK {
@@ -72,9 +74,10 @@ func (m *mismatches) replace(checks []KeyCheck) bool {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	changed := !maps.EqualFunc(m.roles, roles, slices.Equal)
+	others = !maps.EqualFunc(m.roles, roles, slices.Equal)
+	news = !maps.EqualFunc(m.words, words, slices.Equal)
 	m.roles, m.words = roles, words
-	return changed
+	return others, news
 }
 
 // watchKeys compares the held keys with the chain at start and every so often.
@@ -116,7 +119,11 @@ func (a *Agent) CheckKeys(ctx context.Context) ([]KeyCheck, error) {
 			a.log.Warn("a key does not fit the chain", "account", c.Account, "role", c.Role, "public", c.Public, "on_behalf_of", c.OnBehalfOf, "problem", c.Problem)
 		}
 	}
-	if a.mismatch.replace(checks) {
+	others, news := a.mismatch.replace(checks)
+	if news {
+		a.event(eventKeys, ledger.Entry{}, map[string]any{"wrong": slices.DeleteFunc(slices.Clone(checks), func(c KeyCheck) bool { return c.OK })})
+	}
+	if others {
 		return checks, a.registerAll()
 	}
 	return checks, nil

@@ -242,6 +242,8 @@ func (a *Agent) damaged(ctx context.Context, r *run, reason string) {
 		if until, silenced := a.damage.failed(r.session.ID, r.relay, r.arrived); silenced {
 			a.log.Warn("session does not listen to this relay for now: too many damaged requests; `pksa session release` ends that",
 				append(r.attrs(), "until", until)...)
+			a.event(eventQuarantine, ledger.Entry{Account: string(r.msg.Account), App: r.app, Session: r.session.ID},
+				map[string]any{"relay": r.relay, "until": until, "reason": "too many damaged requests"})
 		}
 	}
 	a.reject(ctx, r, "invalid", reason)
@@ -249,6 +251,7 @@ func (a *Agent) damaged(ctx context.Context, r *run, reason string) {
 
 func (a *Agent) drop(d delivered, reason string) {
 	a.metrics.Dropped(reason)
+	a.dropped.add(d.relay, reason, 1)
 	a.log.Debug("request dropped", append(d.attrs(), "reason", reason)...)
 }
 

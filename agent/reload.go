@@ -62,6 +62,10 @@ func (a *Agent) ReloadPolicy(ctx context.Context) error {
 		a.policy.Store(&old)
 		a.metrics.Reload(false)
 		a.log.Error("policy not reloaded, the old one stays in force", "err", err)
+		content := encodeRecord(map[string]string{"kept": old.policy.Hash(), "reason": cut(err.Error(), maxRecordText)})
+		if err := a.ledger.Note(ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload failed", Content: content}); err != nil {
+			a.log.Error("reload not recorded", "err", err)
+		}
 		return err
 	}
 	content, _ := json.Marshal(map[string]string{"from": a.policy.Load().policy.Hash(), "to": next.Hash()})

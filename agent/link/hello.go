@@ -90,6 +90,9 @@ func (l *Link) greeted(greeting protocol.Connected, key hive.PublicKey) {
 	l.mu.Unlock()
 	if changed {
 		l.log.Warn("relay key changed", "was", was, "key", key)
+		if l.set.KeyChanged != nil {
+			l.set.KeyChanged(was, key)
+		}
 	}
 	l.log.Info("connected", "key", key, "protocol", greeting.Protocol, "server", clip(greeting.Server), "version", clip(greeting.Version))
 }

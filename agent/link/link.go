@@ -34,6 +34,10 @@ type Settings struct {
 	// Delivery.Ticket.
 	Ticket func(account hive.AccountName) any
 
+	// KeyChanged, if set, is told when a connection finds another relay key than the one
+	// before, which relays may make for each start. It must not block.
+	KeyChanged func(was, now hive.PublicKey)
+
 	// TLS is the configuration for wss; the name to verify is filled in if empty.
 	TLS *tls.Config
 	// DialContext connects to an address such as "relay.example:443". It must give up

@@ -103,7 +103,7 @@ func keysIn(docs ...[]keyDoc) (keys []string) {
 
 // recordKeys stand beside a request in the audit trail and say nothing here.
 var recordKeys = []string{
-	"relay", "uuid", "text_sha256", "session_until", "policy", "rules", "limits_before", "cost", "result", "code", "reason", "observed",
+	"relay", "uuid", "effects", "text_sha256", "session_until", "policy", "rules", "limits_before", "cost", "result", "code", "reason", "observed",
 }
 
 // ReadRequest reads a request file: YAML or JSON, also the content of an audit record.

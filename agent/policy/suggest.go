@@ -238,7 +238,7 @@ func (g *seenGroup) operations(b *strings.Builder) {
 // times says how often, and from when to when.
 func times(at []time.Time) string {
 	first, last := slices.MinFunc(at, time.Time.Compare), slices.MaxFunc(at, time.Time.Compare)
-	const form = "2006-01-02 15:04"
+	const form = "2006-01-02T15:04:05Z"
 	if len(at) == 1 {
 		return "once, at " + first.UTC().Format(form)
 	}

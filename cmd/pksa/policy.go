@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -9,7 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/agent/control"
 	"pksa/agent/policy"
+	"pksa/protocol/hive"
 )
 
 func (c *command) policyCommand() *cobra.Command {
@@ -19,7 +22,7 @@ func (c *command) policyCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(c.policyCheck(), c.policyReload())
+	cmd.AddCommand(c.policyCheck(), c.policyExplain(), c.policyTest(), c.policyReplay(), c.policySuggest(), c.policySchema(), c.policyReload())
 	return cmd
 }
 
@@ -27,7 +30,7 @@ func (c *command) policyCheck() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Read a policy and say all that is wrong or doubtful in it",
-		Long:  "Reads FILE, or the policy of the home folder. Needs no keys and no running agent. Exit status 1 if the file has errors; warnings alone are no failure.",
+		Long:  "Reads FILE, or the policy of the home folder. Needs no keys and no running agent; if one runs, app slots and accounts that it does not know are warned of. Exit status 1 if the file has errors; warnings alone are no failure.",
 		Args:  atMostOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := ""
@@ -40,7 +43,7 @@ func (c *command) policyCheck() *cobra.Command {
 				}
 				path = cfg.Policy
 			}
-			return c.checkPolicy(path)
+			return c.checkPolicy(cmd.Context(), path)
 		},
 	}
 }
@@ -60,12 +63,12 @@ type problemInfo struct {
 	Warning bool   `json:"warning"`
 }
 
-func (c *command) checkPolicy(path string) error {
+func (c *command) checkPolicy(ctx context.Context, path string) error {
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return hint(err, "name a file, or make one with `pksa init`")
 	}
-	compiled, problems := policy.Compile(path, src, policy.Env{Now: time.Now(), NobodyToAsk: true})
+	compiled, problems := policy.Compile(path, src, c.checkEnv(ctx))
 	result := checkResult{File: path, OK: compiled != nil, Problems: []problemInfo{}}
 	for _, p := range problems {
 		result.Problems = append(result.Problems, problemInfo{p.Line, p.Column, p.Text, p.Warning})
@@ -92,6 +95,32 @@ func (c *command) checkPolicy(path string) error {
 		return errSilent
 	}
 	return nil
+}
+
+// checkEnv is what a policy can be compared with, without unlocking anything: whether a person can be
+// asked, and, from a running agent, which slots and accounts there are.
+func (c *command) checkEnv(ctx context.Context) policy.Env {
+	env := policy.Env{Now: time.Now()}
+	cfg := c.settingsIfAny()
+	if cfg == nil {
+		return env
+	}
+	env.NobodyToAsk = cfg.Ask == "none"
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var apps []agent.AppInfo
+	var status agent.Status
+	if control.Call(ctx, cfg.Control, agent.MethodAppList, agent.Nothing{}, &apps) != nil ||
+		control.Call(ctx, cfg.Control, agent.MethodStatus, agent.Nothing{}, &status) != nil {
+		return env
+	}
+	for _, app := range apps {
+		env.Slots = append(env.Slots, app.Name)
+	}
+	for _, account := range status.Accounts {
+		env.Accounts = append(env.Accounts, hive.AccountName(account.Name))
+	}
+	return env
 }
 
 func (c *command) policyReload() *cobra.Command {

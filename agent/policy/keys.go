@@ -1,0 +1,78 @@
+package policy
+
+// What every key of the language says, in one sentence or two: for the schema
+// that editors show, and for the reference under examples/policies, which is
+// made of these tables. A test compares them with what the compiler takes.
+var (
+	fileKeys = []keyDoc{
+		{"version", "The version of the language: `1`."},
+		{"lists", "Named lists, used as `$name` wherever a value or a list stands: `friends: [bob, carol]`."},
+		{"allow", "Rules that allow what they match."},
+		{"ask", "Rules that have a person asked about what they match, also where an allow rule matches too."},
+		{"deny", "Rules that deny what they match, whatever other rules say."},
+		{"limits", "How often, how many and how much, within a rolling window."},
+		{"otherwise", "What becomes of what no rule names: `reject` (default) says no, `ignore` stays silent."},
+	}
+	ruleKeys = []keyDoc{
+		{"name", "Unique in the file, at most 100 characters; it stands in logs, audit and explanations. Charges of a limit are kept by it."},
+		{"comment", "For people."},
+		{"mode", "`observe`: answers are as if the rule or limit were not there, and the audit trail records where it would have changed one."},
+		{"request", "What is asked for: `auth` (a session), `sign` (a transaction), `challenge` (a signed text), `decrypt` (a memo). Must be said in allow and ask."},
+		{"accounts", "Whose key answers: a list; left out or `any`: every account of the keystore."},
+		{"apps", "The app slots that ask: a list, or `any`. Must be said in allow and ask."},
+		{"key", "`posting`, `active`, `memo`, or a list. Left out: `posting` (`memo` for decrypt) in allow and ask, all in deny and limits."},
+		{"operations", "`sign`: names of operations, names with tests of their fields, or the groups `posting` and (not in allow) `active`; an operation has to fit one of them."},
+		{"transaction", "`sign`: these operations, all, in this order, nothing else. A value `$1.permlink` is that field of the first."},
+		{"text", "`challenge`: a test of the text to sign. Must be said in allow and ask."},
+		{"broadcast", "`sign`: `true` we send it (default in allow and ask), `false` the app gets it signed, `any` (default in deny and limits)."},
+		{"on_behalf_of", "`sign`: accounts whose authority an operation may need besides that of the request's account: a list, or `any`. Left out in allow and ask: nobody's."},
+		{"hours", "When the rule holds, in UTC, the end excluded: `08:00-20:00`; it may pass midnight."},
+		{"days", "Days of the week on which the rule holds, in UTC: `[mon, fri]`."},
+		{"from", "When the rule begins to hold: `2027-01-01` or `2027-01-01T12:00:00Z`."},
+		{"until", "When the rule ceases to hold; that instant is excluded."},
+		{"takeover", "`allowed`: the rule may match account_update and account_update2 that can take the account over. Allow and ask."},
+		{"session", "`auth`: how long the session lives, such as `30d`; left out `24h`. Of several rules the shortest holds. Allow and ask."},
+		{"only", "`uncovered`: a person is asked only where no allow rule matches. Ask."},
+		{"timeout", "How long a person is waited for, such as `50s`; then it is denied. Ask."},
+		{"answer", "`reject` (default) says no, `ignore` stays silent so that another wallet may answer. Deny."},
+	}
+	limitKeys = []keyDoc{
+		{"requests", "How many requests: `20 per 1h`, or a list of such. The window is `request` or 1s to 366d."},
+		{"count", "How many operations, or other parts of a request: `3 per request`."},
+		{"spend", "How much value: `10.000 HBD per 24h`, or a list. An asset that is not listed has no room."},
+		{"sum", "How many tokens, of numbers inside JSON that `of` finds: `500 per 24h`."},
+		{"of", "What `sum` adds up: `list` is the field that holds JSON, `where` a test of each of its elements, `field` the path to the number."},
+		{"per", "One counter for each: `[account]`, `[app]`, `[actor]`, `[.to]` (a field), or several together."},
+		{"over", "Without room: `deny` (default), or `ask` a person."},
+	}
+	sumKeys = []keyDoc{
+		{"list", "The field that holds JSON, such as `json`."},
+		{"where", "A test of each element; what is clearly not meant is left out."},
+		{"field", "The path to the number in each element, such as `.contractPayload.quantity`."},
+	}
+	testKeys = []keyDoc{
+		{"min", "At least: a number, an instant, or an amount with all its decimals."},
+		{"max", "At most."},
+		{"not", "None of: values, lists of them, `min`, `max`, `glob`, `regexp`."},
+		{"glob", "The whole text, `*` for any run and `?` for one character."},
+		{"regexp", "The whole text, RE2; single quotes keep backslashes."},
+		{"present", "`true` or `false`: for what can be absent."},
+		{"members", "The JSON object has no members beside these."},
+		{"each", "Every element of a list fits, and there is one. A JSON value that is no list is a list of one."},
+		{"any", "At least one element of a list fits."},
+		{"exactly", "The list has these elements in this order."},
+		{"size", "How many elements a list has: a number, or a test of it."},
+	}
+)
+
+// says returns what a key says, "" if nobody wrote it down.
+func says(key string, docs ...[]keyDoc) string {
+	for _, doc := range docs {
+		for _, d := range doc {
+			if d.key == key {
+				return d.says
+			}
+		}
+	}
+	return ""
+}

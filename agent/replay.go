@@ -1,0 +1,116 @@
+package agent
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"pksa/agent/policy"
+)
+
+// Change is a request of the trail that another policy answers otherwise.
+type Change struct {
+	Number  uint64           `json:"number"`
+	Time    time.Time        `json:"time"`
+	Kind    string           `json:"request"`
+	App     string           `json:"app"`
+	Account string           `json:"account"`
+	What    string           `json:"what"` // the operations, or the kind again
+	Was     policy.Verdict   `json:"was"`
+	Now     policy.Verdict   `json:"now"`
+	Code    policy.Code      `json:"code,omitempty"`
+	Reason  string           `json:"reason,omitempty"` // of now; of then, if now it is allowed
+	Rules   []policy.RuleRef `json:"rules,omitempty"`  // of now
+}
+
+// Replayed is what comes of a trail that another policy judges.
+type Replayed struct {
+	Requests  int      `json:"requests"` // that were judged again
+	Same      int      `json:"same"`
+	Undecided int      `json:"undecided"` // refused before a policy was asked, then and now
+	Lacking   int      `json:"lacking"`   // of which the trail does not hold enough
+	Changes   []Change `json:"changes"`
+}
+
+// Replay judges the requests of the trail by another policy, each at its time, its own limits
+// counting what it admits. Where it asks and a person was asked then, that answer holds again; where
+// nobody was asked, it counts as a yes, so that budgets come out as full as they may get. What could
+// not be done then, for want of a key or a node, is not charged.
+func Replay(p *policy.Policy, trail []TrailRequest) Replayed {
+	var out Replayed
+	out.Changes = []Change{} // a list in JSON, too
+	var book policy.Book
+	for _, t := range trail {
+		switch {
+		case t.Undecided:
+			out.Undecided++
+			continue
+		case t.Request == nil:
+			out.Lacking++
+			continue
+		}
+		out.Requests++
+		d := p.Decide(t.Request, &book, t.Time)
+		if d.Verdict == t.Was {
+			out.Same++
+		} else {
+			out.Changes = append(out.Changes, t.change(d))
+		}
+		if t.doable() {
+			book.Add(t.Time, t.charges(p, &book, d))
+		}
+	}
+	return out
+}
+
+// doable is false for what the policy allowed and could not be done.
+func (t *TrailRequest) doable() bool { return t.Was != policy.Allow || t.Admitted }
+
+func (t *TrailRequest) charges(p *policy.Policy, book *policy.Book, d policy.Decision) []policy.Charge {
+	if d.Verdict != policy.Ask || t.Person == SaidNo {
+		return d.Charges
+	}
+	yes := *t.Request
+	yes.Approved = true
+	return p.Decide(&yes, book, t.Time).Charges
+}
+
+func (t *TrailRequest) change(d policy.Decision) Change {
+	c := Change{
+		Number: t.Number, Time: t.Time, Kind: t.Request.Kind.String(), App: t.Request.App, Account: string(t.Request.Account),
+		What: what(t.Request), Was: t.Was, Now: d.Verdict, Code: d.Code, Reason: d.Reason, Rules: d.Rules,
+	}
+	if d.Verdict == policy.Allow {
+		c.Reason = t.Reason
+	}
+	return c
+}
+
+// what names a request in a word or two.
+func what(q *policy.Request) string {
+	if len(q.Ops) == 0 {
+		return q.Kind.String()
+	}
+	text := q.Ops[0].Name()
+	for i, op := range q.Ops[1:] {
+		if i == 2 {
+			return text + ", …"
+		}
+		text += ", " + op.Name()
+	}
+	return text
+}
+
+// byCharge are the admitted requests in the order in which they were charged.
+func byCharge(trail []TrailRequest) []TrailRequest {
+	var admitted []TrailRequest
+	for _, t := range trail {
+		if t.Admitted {
+			admitted = append(admitted, t)
+		}
+	}
+	slices.SortStableFunc(admitted, func(a, b TrailRequest) int {
+		return cmp.Or(a.Charged.Compare(b.Charged), cmp.Compare(a.Number, b.Number))
+	})
+	return admitted
+}

@@ -1,0 +1,157 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"pksa/agent/ledger"
+	"pksa/agent/policy"
+	"pksa/protocol/hive"
+)
+
+// TrailRequest is a request of the audit trail in a form that a policy can judge again.
+type TrailRequest struct {
+	Number  uint64
+	Time    time.Time
+	Request *policy.Request // nil if the trail does not hold all of it; Lacking says why
+	Lacking string
+
+	// Was is what the policy of that time said first: "ask" also where nobody could be asked, and
+	// "allow" also where it could not be done. Undecided: it was refused before the policy was asked.
+	Was       policy.Verdict
+	Undecided bool
+	Code      policy.Code
+	Reason    string
+	Rules     []policy.RuleRef
+	Policy    string // the hash of that policy
+	Observed  *policy.Decision
+
+	Person   Word // what a person said, if one was asked
+	Admitted bool
+	Charged  time.Time // when it was charged, if it was admitted
+	Charges  []policy.Charge
+}
+
+// Word is what a person who was asked said.
+type Word uint8
+
+// The words. A person who did not answer in time said no.
+const (
+	NotAsked Word = iota
+	SaidYes
+	SaidNo
+)
+
+// OfTrailRequest tells whether a record has a part in what [ReadTrail] reads.
+func OfTrailRequest(r AuditRecord) bool {
+	return len(r.Content) > 0 && (r.Type == recordTypes[ledger.RecordJudged] || r.Type == recordTypes[ledger.RecordDecided])
+}
+
+// ReadTrail picks the requests out of records of the audit trail, in their order.
+func ReadTrail(records []AuditRecord, n *hive.Network) ([]TrailRequest, error) {
+	var all []TrailRequest
+	byNumber := map[uint64]int{}
+	for _, r := range records {
+		if !OfTrailRequest(r) {
+			continue
+		}
+		var content requestRecord
+		if err := json.Unmarshal(r.Content, &content); err != nil {
+			return nil, fmt.Errorf("record %d of the audit trail: %w", r.Number, err)
+		}
+		if r.Type == recordTypes[ledger.RecordDecided] {
+			if i, ok := byNumber[r.Request]; ok {
+				all[i].decided(r, &content)
+			}
+			continue
+		}
+		byNumber[r.Number] = len(all)
+		all = append(all, trailRequest(r, &content, n))
+	}
+	return all, nil
+}
+
+// errCutText is for challenges of which the trail holds the beginning only.
+var errCutText = errors.New("the audit trail keeps the first 2048 bytes of a text only")
+
+func trailRequest(r AuditRecord, content *requestRecord, n *hive.Network) TrailRequest {
+	t := TrailRequest{
+		Number: r.Number, Time: r.Time, Code: content.Code, Reason: content.Reason, Rules: content.Rules,
+		Policy: content.Policy, Observed: content.Observed,
+	}
+	q, err := content.Read(n)
+	if err == nil && cutShort(q, content.TextSHA256) {
+		err = errCutText
+	}
+	if err != nil {
+		t.Lacking = err.Error()
+	} else {
+		t.Request = q
+	}
+	switch r.Verdict {
+	case "admitted":
+		t.Was, t.Admitted = policy.Allow, true
+		t.Charged, t.Charges = r.Time, content.Cost
+	case "pending":
+		t.Was = policy.Ask
+	default:
+		t.refused(content)
+	}
+	return t
+}
+
+// refused sorts refusals: by the policy, before it, after it.
+func (t *TrailRequest) refused(content *requestRecord) {
+	switch content.Code {
+	case policy.CodeNonce, policy.CodeFirewall, policy.CodeClock:
+		t.Undecided = true
+	case policy.CodeNobodyToAsk:
+		t.Was = policy.Ask
+	case codeSession, codeUnavailable:
+		t.Was = policy.Allow
+	case policy.CodeWrongKey:
+		// The policy's own reasons begin with the code; this one is that we do not hold the key.
+		if !strings.HasPrefix(content.Reason, string(policy.CodeWrongKey)+":") {
+			t.Was = policy.Allow
+		}
+	}
+}
+
+func (t *TrailRequest) decided(r AuditRecord, content *requestRecord) {
+	t.Person = SaidNo
+	if content.Approved {
+		t.Person = SaidYes
+	}
+	if r.Verdict == "admitted" {
+		t.Admitted, t.Charged, t.Charges = true, r.Time, content.Cost
+	}
+}
+
+func cutShort(q *policy.Request, digest string) bool {
+	text := q.Text
+	if q.AuthChallenge != nil {
+		text = q.AuthChallenge.Text
+	}
+	return digest != "" && hive.HashText(text).String() != digest
+}
+
+// BookBefore holds what was charged before a request of the trail, as far back as the trail goes.
+func BookBefore(trail []TrailRequest, number uint64) *policy.Book {
+	book := new(policy.Book)
+	at := time.Time{}
+	for _, t := range trail {
+		if t.Number == number {
+			at = t.Time
+		}
+	}
+	// Who was asked may have been charged later than those that came after.
+	for _, t := range byCharge(trail) {
+		if t.Number != number && !t.Charged.After(at) && (t.Number < number || t.Charged.Before(at)) {
+			book.Add(t.Charged, t.Charges)
+		}
+	}
+	return book
+}

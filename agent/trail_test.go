@@ -1,0 +1,153 @@
+package agent_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"pksa/agent"
+	"pksa/agent/client"
+	"pksa/agent/policy"
+	"pksa/protocol/hive"
+)
+
+const trailPolicy = `version: 1
+allow:
+  - {name: login, request: auth, apps: any}
+  - {name: votes, request: sign, apps: any, operations: [vote, custom_json], broadcast: any}
+  - {name: pay, request: sign, apps: any, key: active, operations: [transfer: {to: bob}]}
+  - {name: texts, request: challenge, apps: any, text: {glob: '*'}}
+  - {name: memos, request: decrypt, apps: any}
+limits:
+  - {name: spent, apps: any, spend: 2.000 HBD per 24h}
+  - {name: votes an hour, apps: any, operations: [vote], count: 1 per 1h, mode: observe}
+`
+
+// trail reads back what the agent recorded.
+func (w *world) trail() []agent.TrailRequest {
+	w.t.Helper()
+	var records []agent.AuditRecord
+	for q := (agent.AuditPageQuery{Limit: 3}); ; {
+		params, _ := json.Marshal(q)
+		result, err := w.agent.Methods()[agent.MethodAuditPage](w.t.Context(), params)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		page := result.(agent.AuditPage)
+		records = append(records, page.Records...)
+		if q.From = page.Next; page.End {
+			break
+		}
+	}
+	trail, err := agent.ReadTrail(records, hive.Mainnet)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return trail
+}
+
+func compiled(t *testing.T, src string) *policy.Policy {
+	t.Helper()
+	p, problems := policy.Compile("other.yaml", []byte(src), policy.Env{})
+	if p == nil {
+		t.Fatal(problems)
+	}
+	return p
+}
+
+// changes writes a replay in one line a change.
+func changes(r agent.Replayed) string {
+	var lines []string
+	for _, c := range r.Changes {
+		lines = append(lines, fmt.Sprintf("%s %s→%s %s", c.What, c.Was, c.Now, c.Code))
+	}
+	return strings.Join(lines, "; ")
+}
+
+// The trail holds all that it takes to judge again: by the same policy nothing changes, and another
+// changes what it should.
+func TestReplay(t *testing.T) {
+	within(t, worldOptions{policy: trailPolicy}, func(t *testing.T, w *world) {
+		c := w.dial()
+		grant, err := c.Authenticate(t.Context(), client.Auth{Account: "alice", Secret: secret, Challenge: &client.Challenge{Role: hive.Posting, Text: "login"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := grant.Session
+		ask := func(what string, wanted bool, err error) {
+			t.Helper()
+			if (err == nil) != wanted {
+				t.Fatalf("%s: %v", what, err)
+			}
+			time.Sleep(time.Minute)
+		}
+		sign := func(q client.SignRequest) error { _, err := c.Sign(t.Context(), s, q); return err }
+		challenge := func(text string) error {
+			_, err := c.Challenge(t.Context(), s, client.Challenge{Role: hive.Posting, Text: text})
+			return err
+		}
+		ask("vote", true, sign(vote("p")))
+		ask("vote", true, sign(vote("q")))
+		ask("pay", true, sign(transfer("bob", "1.500 HBD")))
+		ask("pay a stranger", false, sign(transfer("carol", "0.100 HBD")))
+		ask("pay too much", false, sign(transfer("bob", "0.600 HBD")))
+		ask("pay the rest", true, sign(transfer("bob", "0.500 HBD")))
+		ask("text", true, challenge("hello"))
+		ask("long text", true, challenge(strings.Repeat("long ", 1000)))
+		ask("firewall", false, challenge("a\u202eb"))
+		memo, err := keyOf("bob", hive.Memo).EncodeMemo(keyOf("alice", hive.Memo).Public(), "#x", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Challenge(t.Context(), s, client.Challenge{Role: hive.Memo, Text: memo, Decrypt: true})
+		ask("decrypt", true, err)
+
+		trail := w.trail()
+		same := agent.Replay(compiled(t, trailPolicy), trail)
+		if same.Requests != 9 || same.Same != 9 || same.Undecided != 1 || same.Lacking != 1 || len(same.Changes) != 0 {
+			t.Errorf("by the same policy: %+v", same)
+		}
+		if trail[1].Observed != nil || trail[2].Observed == nil || trail[0].Request.AuthChallenge == nil {
+			t.Errorf("observed: %+v, then %+v; the login: %+v", trail[1].Observed, trail[2].Observed, trail[0].Request)
+		}
+		enforced := strings.Replace(trailPolicy, ", mode: observe", "", 1)
+		if got := changes(agent.Replay(compiled(t, enforced), trail)); got != "vote allow→deny limit" {
+			t.Errorf("with what was observed in force: %s", got)
+		}
+		wide := strings.Replace(trailPolicy, "[transfer: {to: bob}]", "[transfer]", 1)
+		// With 0.1 more spent, the rest is too much.
+		if got := changes(agent.Replay(compiled(t, wide), trail)); got != "transfer deny→allow ; transfer allow→deny limit" {
+			t.Errorf("with a wider rule: %s", got)
+		}
+		for _, r := range trail {
+			if r.Admitted && len(r.Charges) == 1 && r.Charges[0].Limit == "spent" {
+				used := agent.BookBefore(trail, r.Number).Used(policy.Counter{Limit: "spent", Unit: "HBD"}, 24*time.Hour, r.Time)
+				if want := map[string]string{"1.500": "0", "0.500": "3/2"}; want[r.Request.Ops[0].Spend()[0].String()[:5]] != used.RatString() {
+					t.Errorf("before %v: %s", r.Request.Ops[0], used.RatString())
+				}
+			}
+		}
+	})
+}
+
+// What a person said is in the trail, and holds in a replay.
+func TestReplayOfAsking(t *testing.T) {
+	asking(t, strings.Replace(askVotes, "count: 1", "count: 2", 1), func(t *testing.T, w *world, p *puppet) {
+		for i, yes := range []bool{false, true, true} {
+			answer, asked := p.start(w, i+1)
+			if err := w.decide(asked.Number, yes); err != nil {
+				t.Fatal(err)
+			}
+			<-answer
+		}
+		trail := w.trail()
+		if len(trail) != 3 || trail[0].Person != agent.SaidNo || trail[1].Person != agent.SaidYes || trail[0].Admitted || !trail[2].Admitted {
+			t.Fatalf("%+v", trail)
+		}
+		if got := changes(agent.Replay(compiled(t, askVotes), trail)); got != "vote ask→deny limit" {
+			t.Errorf("with room for one: %s", got)
+		}
+	})
+}

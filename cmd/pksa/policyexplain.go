@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pksa/agent"
+	"pksa/agent/config"
+	"pksa/agent/policy"
+	"pksa/protocol/hive"
+)
+
+func (c *command) policyExplain() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "explain FILE | NUMBER | -",
+		Short: "Why a request is allowed, asked about or denied",
+		Long: `Judges a request and says the answer, why, and what would have been needed for another one.
+
+The request is a FILE, or standard input, in YAML or JSON:
+
+    request: sign
+    account: alice
+    app: tipbot
+    key_type: active
+    operations:
+      - transfer: {from: alice, to: bob, amount: 1.000 HBD, memo: tip 7}
+
+That needs no keys and no running agent. Or it is the NUMBER of an audit record (see
+"pksa audit tail"): then it is judged by the policy of today, as of the time of the record and
+with what was counted before it. All keys of a request: examples/policies/README.md.`,
+		Args: exactly(1, "a FILE, the NUMBER of an audit record, or -"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, n, err := c.policyToJudgeBy(file)
+			if err != nil {
+				return err
+			}
+			if number, err := strconv.ParseUint(args[0], 10, 64); err == nil {
+				return c.explainRecord(cmd.Context(), p, n, number)
+			}
+			return c.explainFile(p, n, args[0])
+		},
+	}
+	cmd.Flags().StringVar(&file, "policy", "", "judge by this file (default: policy.yaml of the home folder)")
+	return cmd
+}
+
+// policyToJudgeBy compiles a file, or the policy of the home folder, for tools that need no keys. The
+// chain is that of the settings where there are any.
+func (c *command) policyToJudgeBy(file string) (*policy.Policy, *hive.Network, error) {
+	n := hive.Mainnet
+	cfg, err := c.settings()
+	switch {
+	case err == nil:
+		if n, err = network(cfg); err != nil {
+			return nil, nil, err
+		}
+	case file == "":
+		return nil, nil, err
+	}
+	if file == "" {
+		file = cfg.Policy
+	}
+	p, err := compilePolicy(file)
+	return p, n, err
+}
+
+// compilePolicy reads a policy that must have no errors.
+func compilePolicy(file string) (*policy.Policy, error) {
+	src, err := os.ReadFile(file)
+	if err != nil {
+		return nil, hint(err, "name a file, or make one with `pksa init`")
+	}
+	p, problems := policy.Compile(file, src, policy.Env{})
+	if p == nil {
+		return nil, hint(fmt.Errorf("the policy cannot be used:\n%s", problems.Errors()), "mend it; `pksa policy check` says when it is good")
+	}
+	return p, nil
+}
+
+// explained is what `policy explain --json` prints.
+type explained struct {
+	Request policy.Written `json:"request"`
+	Record  *recorded      `json:"record,omitempty"`
+	policy.Report
+}
+
+// recorded is what the audit trail says of a request.
+type recorded struct {
+	Number     uint64         `json:"number"`
+	Time       time.Time      `json:"time"`
+	Verdict    policy.Verdict `json:"verdict"`
+	Admitted   bool           `json:"admitted"`
+	Code       policy.Code    `json:"code,omitempty"`
+	Reason     string         `json:"reason,omitempty"`
+	Policy     string         `json:"policy"`
+	SamePolicy bool           `json:"same_policy"`
+}
+
+func (c *command) explainFile(p *policy.Policy, n *hive.Network, name string) error {
+	src, err := c.readInput(name)
+	if err != nil {
+		return err
+	}
+	one, problems := policy.ReadRequest(name, recordContent(src), n)
+	if one == nil {
+		return hint(fmt.Errorf("the request cannot be read:\n%s", problems), "`pksa policy explain --help` shows one")
+	}
+	now := one.Time
+	if now.IsZero() {
+		now = time.Now()
+	}
+	book, problems := p.Counters(name, one, now)
+	if len(problems) > 0 {
+		return fmt.Errorf("the counters do not fit the policy:\n%s", problems)
+	}
+	e := explained{Request: policy.Write(one.Request, n), Report: p.Report(one.Request, book, now)}
+	return c.print(e, func(w io.Writer) { fmt.Fprint(w, e.Text()) })
+}
+
+// recordContent picks the request out of what `audit show --json` prints, or out of a line of `audit export`.
+func recordContent(src []byte) []byte {
+	var shown struct {
+		agent.AuditRecord
+		Records []agent.AuditRecord `json:"records"`
+	}
+	if json.Unmarshal(src, &shown) != nil {
+		return src
+	}
+	for _, r := range append(shown.Records, shown.AuditRecord) {
+		if agent.OfTrailRequest(r) {
+			return r.Content
+		}
+	}
+	return src
+}
+
+// maxInput bounds what is read from standard input.
+const maxInput = 8 << 20
+
+func (c *command) readInput(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(io.LimitReader(c.in, maxInput))
+	}
+	return os.ReadFile(name)
+}
+
+func (c *command) explainRecord(ctx context.Context, p *policy.Policy, n *hive.Network, number uint64) error {
+	trail, err := c.trailRequests(ctx, n)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(trail, func(t agent.TrailRequest) bool { return t.Number == number })
+	if i < 0 {
+		return hint(fmt.Errorf("record %d is not a request that was judged", number), "`pksa audit tail` shows them; their type is \"request\"")
+	}
+	t := trail[i]
+	r := &recorded{t.Number, t.Time, t.Was, t.Admitted, t.Code, t.Reason, t.Policy, t.Policy == p.Hash()}
+	if t.Request == nil {
+		return fmt.Errorf("record %d cannot be judged again: %s; then it was: %s", number, t.Lacking, r.text())
+	}
+	e := explained{Request: policy.Write(t.Request, n), Record: r, Report: p.Report(t.Request, agent.BookBefore(trail, number), t.Time)}
+	return c.print(e, func(w io.Writer) {
+		fmt.Fprint(w, e.Text())
+		fmt.Fprintf(w, "\nRecord %d of %s says: %s.\n", number, when(t.Time), r.text())
+		if !r.SamePolicy {
+			fmt.Fprintf(w, "Another policy was in force then, sha256 %s.\n", short(t.Policy))
+		}
+	})
+}
+
+// text says what was decided then.
+func (r *recorded) text() string {
+	text := map[policy.Verdict]string{policy.Allow: "allowed", policy.Ask: "a person was asked", policy.Deny: "denied"}[r.Verdict]
+	if r.Verdict != policy.Deny && !r.Admitted {
+		text += ", and not admitted"
+	}
+	if r.Reason != "" {
+		text += ", " + r.Reason
+	}
+	return text
+}
+
+// trailRequests reads all requests of the audit trail: from the running agent, or from the ledger.
+func (c *command) trailRequests(ctx context.Context, n *hive.Network) ([]agent.TrailRequest, error) {
+	var records []agent.AuditRecord
+	trail := c.openTrail(false)
+	err := trail.export(ctx, agent.AuditPageQuery{}, func(page []agent.AuditRecord) error {
+		for _, r := range page {
+			if agent.OfTrailRequest(r) {
+				records = append(records, r)
+			}
+		}
+		return nil
+	})
+	if err = errors.Join(err, trail.close()); err != nil {
+		return nil, err
+	}
+	return agent.ReadTrail(records, n)
+}
+
+// settingsIfAny are the settings of the home folder, nil if there is none.
+func (c *command) settingsIfAny() *config.Config {
+	cfg, err := c.settings()
+	if err != nil {
+		return nil
+	}
+	return cfg
+}

@@ -1,13 +1,16 @@
 package agent
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
 
 	"pksa/agent/ledger"
 	"pksa/agent/node"
+	"pksa/agent/policy"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 )
@@ -26,6 +29,10 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 			a.settleLate(u, "refused", ending{outcome: "nobody was asked any more"}, protocol.TextRefused)
 			continue
 		}
+		if u.Verdict == ledger.Denied {
+			a.settleDenied(u)
+			continue
+		}
 		if u.TxID != [20]byte{} {
 			a.recent.take(hive.TxID(u.TxID), u.TxExpires, time.Now())
 			background.Go(func() { a.lookUp(ctx, u) })
@@ -38,6 +45,43 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 	}
 	return nil
 }
+
+// settleDenied ends a request that was refused just before the process ended: by what its record says,
+// so that one that is met with silence stays so, and another wallet may still answer it.
+func (a *Agent) settleDenied(u ledger.Unfinished) {
+	var ruled struct {
+		Result string      `json:"result"`
+		Code   policy.Code `json:"code"`
+	}
+	for r, err := range a.ledger.Audit(u.Number) {
+		if err == nil && r.Number == u.Number {
+			err = json.Unmarshal(r.Content, &ruled)
+		}
+		if err != nil {
+			a.log.Error("record of a refusal not read; the request is met with silence", "number", u.Number, "err", err)
+			ruled.Result = "ignored"
+		}
+		break
+	}
+	text := protocol.TextRefused
+	switch {
+	case ruled.Result == "ignored":
+		text = silence
+	case ruled.Result == "failed":
+		text = protocol.TextInternal
+	case ruled.Code == policy.CodeNonce:
+		text = protocol.TextNonce
+	case ruled.Code == policy.CodeUnsupported:
+		text = protocol.TextNotSupported
+	case ruled.Code == policy.CodeClock:
+		text = protocol.TextBusy
+	}
+	result := cmp.Or(ruled.Result, "refused")
+	a.settleLate(u, result, ending{outcome: result}, text)
+}
+
+// silence is the text of a late answer that is not given.
+const silence = "-"
 
 // rememberIDs claims the ids of the transactions that earlier lives of the process admitted not long
 // before the record with this number. Equal operations in the same second would get the same id again:
@@ -87,7 +131,7 @@ func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished) {
 }
 
 // settleLate records the outcome of an inherited request. Text is the error that the application
-// gets if it asks again; empty means that the transaction is on the chain.
+// gets if it asks again; empty means that the transaction is on the chain, silence that there is none.
 func (a *Agent) settleLate(u ledger.Unfinished, result string, e ending, text string) {
 	s := ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(result, e)}
 	if m, ok := a.lateAnswer(u, text); ok {
@@ -106,7 +150,7 @@ func (a *Agent) settleLate(u ledger.Unfinished, result string, e ending, text st
 // key seals it; if the session has ended meanwhile there is nothing to say.
 func (a *Agent) lateAnswer(u ledger.Unfinished, text string) (protocol.Message, bool) {
 	uuid, err := protocol.ParseUUID(u.Key.UUID)
-	if err != nil {
+	if err != nil || text == silence {
 		return nil, false
 	}
 	r := &run{delivered: delivered{msg: protocol.Request{UUID: uuid}}}

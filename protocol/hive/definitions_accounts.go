@@ -14,8 +14,8 @@ var definitionsAccounts = []Definition{
 		Spends:  []Cost{{Field: "fee"}},
 		Payees:  []string{"new_account_name"},
 		limits: []limit{
-			only("fee", HIVE), jsonOrEmpty("json_metadata"),
-			onChain(entriesAtMost("owner", 40)), onChain(entriesAtMost("active", 40)), onChain(entriesAtMost("posting", 40)),
+			only("fee", HIVE), atMost("fee", mostCreationFee), jsonOrEmpty("json_metadata"),
+			late(entriesAtMost("owner", 40)), late(entriesAtMost("active", 40)), late(entriesAtMost("posting", 40)),
 		},
 	},
 	{
@@ -31,6 +31,7 @@ var definitionsAccounts = []Definition{
 		},
 		Payees:   []string{"owner", "active", "posting"},
 		Takeover: []string{"account"}, // always: it cannot leave the memo key alone
+		limits:   []limit{jsonOrEmpty("json_metadata")},
 	},
 	{
 		ID: 43, Name: "account_update2",
@@ -55,7 +56,7 @@ var definitionsAccounts = []Definition{
 		Fields:  []FieldDef{f("creator", account), f("fee", amount), noExtensions()},
 		Signers: []Signer{by(Active, "creator")},
 		Spends:  []Cost{{Field: "fee"}},
-		limits:  []limit{only("fee", HIVE)},
+		limits:  []limit{only("fee", HIVE), atMost("fee", mostCreationFee)},
 	},
 	{
 		ID: 23, Name: "create_claimed_account",
@@ -69,7 +70,7 @@ var definitionsAccounts = []Definition{
 		Payees:  []string{"new_account_name"},
 		limits: []limit{
 			jsonOrEmpty("json_metadata"),
-			onChain(entriesAtMost("owner", 40)), onChain(entriesAtMost("active", 40)), onChain(entriesAtMost("posting", 40)),
+			late(entriesAtMost("owner", 40)), late(entriesAtMost("active", 40)), late(entriesAtMost("posting", 40)),
 		},
 	},
 	{
@@ -90,7 +91,7 @@ var definitionsAccounts = []Definition{
 		Signers: []Signer{keysIn("new_owner_authority"), keysIn("recent_owner_authority")},
 		Payees:  []string{"new_owner_authority"},
 		limits: []limit{
-			satisfiable("new_owner_authority"), satisfiable("recent_owner_authority"),
+			late(satisfiable("new_owner_authority")), late(satisfiable("recent_owner_authority")),
 			differs("new_owner_authority", "recent_owner_authority"),
 		},
 	},

@@ -1,5 +1,7 @@
 package hive
 
+import "math"
+
 // Operations of witnesses, and of those who vote for them and for proposals.
 var definitionsGovernance = []Definition{
 	{
@@ -53,7 +55,7 @@ var definitionsGovernance = []Definition{
 		Payees:  []string{"receiver"},
 		limits: []limit{
 			before("start_date", "end_date"), only("daily_pay", HBD),
-			notEmpty("subject"), atMostBytes("subject", 80), notEmpty("permlink"),
+			notEmpty("subject"), atMostBytes("subject", 80), notEmpty("permlink"), permlinkSize,
 		},
 	},
 	{
@@ -80,7 +82,10 @@ var definitionsGovernance = []Definition{
 			f("subject", text), f("permlink", text), extension(endDateExtension),
 		},
 		Signers: []Signer{by(Active, "creator")},
-		limits:  []limit{only("daily_pay", HBD), notEmpty("subject"), atMostBytes("subject", 80)},
+		limits: []limit{
+			between("proposal_id", 0, math.MaxInt64), only("daily_pay", HBD),
+			notEmpty("subject"), atMostBytes("subject", 80), notEmpty("permlink"), permlinkSize,
+		},
 	},
 }
 

@@ -56,7 +56,7 @@ var definitionsMoney = []Definition{
 		Signers: []Signer{by(Active, "owner")},
 		Spends:  []Cost{{Field: "amount_to_sell"}},
 		Price:   []string{"exchange_rate"},
-		limits:  []limit{market("exchange_rate"), positive("amount_to_sell"), sameSymbol("amount_to_sell", "exchange_rate")},
+		limits:  []limit{market("exchange_rate"), positive("amount_to_sell"), sameSymbol("amount_to_sell", "exchange_rate"), late(tradeable("amount_to_sell", "exchange_rate"))},
 	},
 	{
 		ID: 8, Name: "convert",
@@ -98,7 +98,7 @@ var definitionsMoney = []Definition{
 		limits: []limit{
 			only("hbd_amount", HBD), only("hive_amount", HIVE), onePositive("hbd_amount", "hive_amount"),
 			only("fee", HIVE, HBD), differs("agent", "from"), differs("agent", "to"),
-			before("ratification_deadline", "escrow_expiration"),
+			before("ratification_deadline", "escrow_expiration"), jsonOrEmpty("json_meta"),
 		},
 	},
 	{
@@ -184,7 +184,7 @@ var definitionsMoney = []Definition{
 		Payees:  []string{"to"},
 		limits: []limit{
 			only("amount", HIVE, HBD), between("recurrence", 24, 1<<16-1), between("executions", 2, 1<<16-1),
-			onChain(productAtMost(730*24, "recurrence", "executions")), differs("to", "from"), atMostBytes("memo", 2047),
+			late(productAtMost(730*24, "recurrence", "executions")), differs("to", "from"), atMostBytes("memo", 2047),
 		},
 	},
 }

@@ -7,7 +7,7 @@ var definitionsSocial = []Definition{
 		Does:    "uses up voting power, and stands in public under the account's name",
 		Fields:  []FieldDef{f("voter", account), f("author", account), f("permlink", text), f("weight", int16s)},
 		Signers: []Signer{by(Posting, "voter")},
-		limits:  []limit{between("weight", -10000, 10000)},
+		limits:  []limit{between("weight", -10000, 10000), permlinkSize},
 	},
 	{
 		ID: 1, Name: "comment",
@@ -19,7 +19,7 @@ var definitionsSocial = []Definition{
 		Signers: []Signer{by(Posting, "author")},
 		limits: []limit{
 			notEmpty("body"), atMostBytes("title", 255), jsonOrEmpty("json_metadata"),
-			atMostBytes("parent_permlink", 255), atMostBytes("permlink", 255),
+			atMostBytes("parent_permlink", 255), permlinkSize,
 		},
 	},
 	{
@@ -27,6 +27,7 @@ var definitionsSocial = []Definition{
 		Does:    "removes a post or a reply that has no votes and no answers",
 		Fields:  []FieldDef{f("author", account), f("permlink", text)},
 		Signers: []Signer{by(Posting, "author")},
+		limits:  []limit{permlinkSize},
 	},
 	{
 		ID: 19, Name: "comment_options",
@@ -38,8 +39,8 @@ var definitionsSocial = []Definition{
 		Signers: []Signer{by(Posting, "author")},
 		Payees:  []string{"beneficiaries"},
 		limits: []limit{
-			only("max_accepted_payout", HBD), between("percent_hbd", 0, 10000),
-			sharesAtMost("beneficiaries", 10000), count(1<<7-1, "beneficiaries"), onChain(count(8, "beneficiaries")),
+			permlinkSize, only("max_accepted_payout", HBD), between("percent_hbd", 0, 10000),
+			sharesAtMost("beneficiaries", 10000), count(1<<7-1, "beneficiaries"), late(count(8, "beneficiaries")),
 		},
 	},
 	{

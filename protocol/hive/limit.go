@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -14,20 +16,22 @@ import (
 // are the node's.
 type limit struct {
 	field string
-	chain bool // refused when the chain evaluates it, not by the values alone
+	late  bool // only Validate applies it
 	check func(o Operation, v Value) error
 }
 
-// onChain marks a rule that a transaction may break and still be well formed.
-func onChain(l limit) limit {
-	l.chain = true
+// late marks a rule that does not keep an operation from being read: each of
+// its values is in order, and they do not go together, or the chain refuses
+// them only when it evaluates the operation.
+func late(l limit) limit {
+	l.late = true
 	return l
 }
 
-// valid checks what the node's own check of the values refuses.
-func (o Operation) valid(alsoOnChain bool) error {
+// valid checks the limits, the late ones only if asked.
+func (o Operation) valid(alsoLate bool) error {
 	for _, l := range o.def.limits {
-		if l.chain && !alsoOnChain {
+		if l.late && !alsoLate {
 			continue
 		}
 		v, _ := o.Field(l.field)
@@ -42,6 +46,18 @@ func positive(field string) limit {
 	return limit{field: field, check: func(_ Operation, v Value) error {
 		if v.(Asset).Amount <= 0 {
 			return fmt.Errorf("%s is not more than zero", v)
+		}
+		return nil
+	}}
+}
+
+// mostCreationFee is the most that the chain takes for a new account.
+const mostCreationFee = 1_000_000_000
+
+func atMost(field string, satoshis int64) limit {
+	return limit{field: field, check: func(_ Operation, v Value) error {
+		if a := v.(Asset); a.Amount > satoshis {
+			return fmt.Errorf("%s is more than %s", a, Asset{Amount: satoshis, Symbol: a.Symbol})
 		}
 		return nil
 	}}
@@ -100,6 +116,8 @@ func atMostBytes(field string, most int) limit {
 		return nil
 	}}
 }
+
+var permlinkSize = atMostBytes("permlink", 255)
 
 func notEmpty(field string) limit {
 	return limit{field: field, check: func(_ Operation, v Value) error {
@@ -229,6 +247,26 @@ func before(field, other string) limit {
 	}}
 }
 
+// tradeable wants what is sold to be worth, at the least rate that is taken,
+// one unit or more, and no more than an amount can be.
+func tradeable(field, priceField string) limit {
+	return limit{field: field, check: func(o Operation, v Value) error {
+		p := o.get(priceField).(Price)
+		high, low := bits.Mul64(uint64(v.(Asset).Amount), uint64(p.Quote.Amount))
+		base := uint64(p.Base.Amount)
+		if high >= base {
+			return fmt.Errorf("comes to more than an amount can be, at %s", priceField)
+		}
+		switch worth, _ := bits.Div64(high, low, base); {
+		case worth == 0:
+			return fmt.Errorf("comes to nothing, at %s", priceField)
+		case worth > math.MaxInt64:
+			return fmt.Errorf("comes to more than an amount can be, at %s", priceField)
+		}
+		return nil
+	}}
+}
+
 // market wants the price that the operation names to be one of HIVE in HBD.
 func market(field string) limit {
 	return limit{field: field, check: func(o Operation, _ Value) error {
@@ -265,7 +303,7 @@ func witnessProperties(field string) limit {
 	return limit{field: field, check: func(_ Operation, v Value) error {
 		p := v.(ChainProperties)
 		switch fee := p.AccountCreationFee; {
-		case fee.Symbol != HIVE || fee.Amount < 1 || fee.Amount > 1_000_000_000:
+		case fee.Symbol != HIVE || fee.Amount < 1 || fee.Amount > mostCreationFee:
 			return fmt.Errorf("account_creation_fee %s is not within 0.001 HIVE to 1000000.000 HIVE", fee)
 		case p.MaximumBlockSize < 65536 || p.MaximumBlockSize > 2097152:
 			return fmt.Errorf("maximum_block_size %d is not within 65536 to 2097152", p.MaximumBlockSize)

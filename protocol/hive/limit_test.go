@@ -19,6 +19,10 @@ func TestLimits(t *testing.T) {
 	}{
 		{"weight", `["vote",{"voter":"alice","author":"bob","permlink":"p","weight":%s}]`,
 			[]string{"-10000", "0", "10000"}, []string{"-10001", "10001"}},
+		{"permlink", `["vote",{"voter":"alice","author":"bob","permlink":"%s","weight":1}]`, []string{"", long(255)}, []string{long(256), strings.Repeat("é", 128)}},
+		{"permlink", `["delete_comment",{"author":"bob","permlink":"%s"}]`, []string{long(255)}, []string{long(256)}},
+		{"permlink", `["comment_options",{"author":"alice","permlink":"%s","max_accepted_payout":"0.000 HBD","percent_hbd":1,"allow_votes":true,"allow_curation_rewards":true}]`,
+			[]string{long(255)}, []string{long(256)}},
 		{"body", comment("body", "%s"), []string{"x"}, []string{""}},
 		{"title", comment("title", "%s"), []string{"", long(255)}, []string{long(256)}},
 		{"permlink", comment("permlink", "%s"), []string{long(255)}, []string{long(256)}},
@@ -56,7 +60,11 @@ func TestLimits(t *testing.T) {
 		{"percent", `["set_withdraw_vesting_route",{"from_account":"alice","to_account":"bob","percent":%s,"auto_vest":false}]`, []string{"0", "10000"}, []string{"10001"}},
 		{"amount_to_sell", `["limit_order_create2",{"owner":"alice","orderid":1,"amount_to_sell":"%s","fill_or_kill":true,"exchange_rate":{"base":"0.002 HIVE","quote":"0.003 HBD"},"expiration":"2026-01-01T00:00:00"}]`,
 			[]string{"0.001 HIVE"}, []string{"0.001 HBD", "0.000 HIVE"}},
-		{"fee", `["claim_account",{"creator":"alice","fee":"%s"}]`, []string{"0.000 HIVE"}, []string{"0.000 HBD"}},
+		{"fee", `["claim_account",{"creator":"alice","fee":"%s"}]`, []string{"0.000 HIVE", "1000000.000 HIVE"}, []string{"0.000 HBD", "1000000.001 HIVE"}},
+		{"fee", `["account_create",{"fee":"%s","creator":"alice","new_account_name":"bob","owner":` + authorityJSON(1, 1) + `,"active":` + authorityJSON(1, 1) +
+			`,"posting":` + authorityJSON(1, 1) + `,"memo_key":"` + keyA + `","json_metadata":""}]`, []string{"0.000 HIVE", "1000000.000 HIVE"}, []string{"0.000 HBD", "1000000.001 HIVE"}},
+		{"json_metadata", `["account_update",{"account":"alice","memo_key":"` + keyA + `","json_metadata":"%s"}]`, []string{"", "{}"}, []string{"x"}},
+		{"json_meta", escrow(`"json_meta":"%s"`), []string{"", "{}"}, []string{"x"}},
 		{"who", `["escrow_dispute",{"from":"alice","to":"bob","agent":"carol","who":"%s","escrow_id":1}]`, []string{"alice", "bob"}, []string{"carol", "dave"}},
 		{"who", `["escrow_approve",{"from":"alice","to":"bob","agent":"carol","who":"%s","escrow_id":1,"approve":true}]`, []string{"carol", "bob"}, []string{"alice", "dave"}},
 		{"who", release(`"who":"%s","receiver":"bob","hbd_amount":"1.000 HBD"`), []string{"alice", "bob", "carol"}, []string{"dave"}},
@@ -73,7 +81,9 @@ func TestLimits(t *testing.T) {
 		{"delegatee", `["delegate_vesting_shares",{"delegator":"alice","delegatee":"%s","vesting_shares":"0.000000 VESTS"}]`, []string{"bob"}, []string{"alice"}},
 		{"start_date", proposal(`"start_date":"%s"`), []string{"2026-01-01T23:59:59"}, []string{"2026-01-02T00:00:00", "2027-01-01T00:00:00"}},
 		{"subject", proposal(`"subject":"%s"`), []string{"x", long(80)}, []string{"", long(81)}},
-		{"permlink", proposal(`"permlink":"%s"`), []string{"x"}, []string{""}},
+		{"permlink", proposal(`"permlink":"%s"`), []string{"x", long(255)}, []string{"", long(256)}},
+		{"proposal_id", `["update_proposal",{"proposal_id":%s,"creator":"alice","daily_pay":"1.000 HBD","subject":"s","permlink":"p"}]`, []string{"0", "9223372036854775807"}, []string{"-1"}},
+		{"permlink", `["update_proposal",{"proposal_id":1,"creator":"alice","daily_pay":"1.000 HBD","subject":"s","permlink":"%s"}]`, []string{"x", long(255)}, []string{"", long(256)}},
 		{"daily_pay", proposal(`"daily_pay":"%s"`), []string{"0.000 HBD"}, []string{"0.000 HIVE"}},
 		{"proposal_ids", `["update_proposal_votes",{"voter":"alice","proposal_ids":[%s],"approve":true}]`, []string{"0", "1,2,3,4,5"}, []string{"", "-1", "1,2,3,4,5,6"}},
 		{"proposal_ids", `["remove_proposal",{"proposal_owner":"alice","proposal_ids":[%s]}]`, []string{"0", "1,2,3,4,5"}, []string{"", "-1", "1,2,3,4,5,6"}},
@@ -82,8 +92,8 @@ func TestLimits(t *testing.T) {
 		{"recurrence", `["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","recurrence":%s,"executions":2}]`, []string{"24"}, []string{"23"}},
 		{"executions", `["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","recurrence":24,"executions":%s}]`, []string{"2"}, []string{"1"}},
 		{"to", `["recurrent_transfer",{"from":"alice","to":"%s","amount":"1.000 HIVE","recurrence":24,"executions":2}]`, []string{"bob"}, []string{"alice"}},
-		{"new_owner_authority", `["recover_account",{"account_to_recover":"alice","new_owner_authority":%s,"recent_owner_authority":` + authorityJSON(1, 1) + `}]`,
-			[]string{authorityJSON(2, 2)}, []string{authorityJSON(0, 1), authorityJSON(2, 1), authorityJSON(1, 1)}},
+		{"new_owner_authority", recovery("%s"),
+			[]string{authorityJSON(2, 2)}, []string{authorityJSON(1, 1)}},
 		{"props", witness(`"props":{%s}`),
 			[]string{chainProps("0.001 HIVE", 65536, 0), chainProps("1000000.000 HIVE", 2097152, 10000)},
 			[]string{chainProps("0.000 HIVE", 65536, 0), chainProps("1000000.001 HIVE", 65536, 0), chainProps("1.000 HBD", 65536, 0),
@@ -101,8 +111,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// Limits that only the chain applies are no fault of the form.
-func TestLimitsOfTheChain(t *testing.T) {
+// What breaks these limits can be read, and is not valid.
+func TestLateLimits(t *testing.T) {
 	var nine []string
 	for i := range 9 {
 		nine = append(nine, fmt.Sprintf(`{"account":"bob%d","weight":1}`, i))
@@ -110,6 +120,11 @@ func TestLimitsOfTheChain(t *testing.T) {
 	for text, field := range map[string]string{
 		optionsWith(`[[0,{"beneficiaries":[` + strings.Join(nine, ",") + `]}]]`):                                    "beneficiaries",
 		`["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","recurrence":24,"executions":731}]`: "recurrence",
+		recovery(authorityJSON(0, 1)):                     "new_owner_authority",
+		recovery(authorityJSON(2, 1)):                     "new_owner_authority",
+		orderAt("0.001", "0.002", "0.001"):                "amount_to_sell", // half a unit
+		orderAt("9223372036854775.807", "0.001", "0.002"): "amount_to_sell", // beyond an int64
+		orderAt("9223372036854775.807", "0.001", "9.000"): "amount_to_sell", // beyond 64 bits
 	} {
 		if fe := fieldError(t, parseOp(t, text).Validate()); fe.Field != field {
 			t.Errorf("%v does not name %s", fe, field)
@@ -118,6 +133,9 @@ func TestLimitsOfTheChain(t *testing.T) {
 	for _, text := range []string{
 		optionsWith(`[[0,{"beneficiaries":[` + strings.Join(nine[:8], ",") + `]}]]`),
 		`["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","recurrence":24,"executions":730}]`,
+		recovery(authorityJSON(2, 2)),
+		orderAt("0.001", "0.001", "0.001"), orderAt("0.002", "0.002", "0.001"),
+		orderAt("9223372036854775.807", "0.001", "0.001"), orderAt("9223372036854775.807", "9223372036854775.807", "9223372036854775.807"),
 	} {
 		if err := parseOp(t, text).Validate(); err != nil {
 			t.Error(err)
@@ -146,6 +164,15 @@ func comment(field, value string) string {
 		text += fmt.Sprintf(`,"%s":"%s"`, name, v)
 	}
 	return text + `}]`
+}
+
+func recovery(newOwner string) string {
+	return `["recover_account",{"account_to_recover":"alice","new_owner_authority":` + newOwner + `,"recent_owner_authority":` + authorityJSON(1, 1) + `}]`
+}
+
+// orderAt sells HIVE at a rate of base HIVE for quote HBD.
+func orderAt(amount, base, quote string) string {
+	return fmt.Sprintf(`["limit_order_create2",{"owner":"alice","orderid":1,"amount_to_sell":"%s HIVE","exchange_rate":{"base":"%s HIVE","quote":"%s HBD"},"fill_or_kill":true,"expiration":"2026-01-01T00:00:00"}]`, amount, base, quote)
 }
 
 // with puts a member in place of the default of the same name.

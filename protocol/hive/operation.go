@@ -51,9 +51,10 @@ func (o Operation) Equal(other Operation) bool {
 
 // Validate checks every limit of tx §3.2 that can be checked without the clock
 // and the state of the chain. The error is a *FieldError. What
-// [Network.ParseOperation] returns has passed all of them but those that the
-// chain applies later: eight beneficiaries, forty entries in the authorities of
-// a new account, two years of recurrent transfers.
+// [Network.ParseOperation] returns has passed all of them but some that do not
+// keep it from being read: eight beneficiaries, forty entries in the authorities
+// of a new account, two years of recurrent transfers, owner authorities that
+// nobody or anybody satisfies, a limit order that comes to nothing at its rate.
 func (o Operation) Validate() error { return o.valid(true) }
 
 // ParseOperation reads an operation in either spelling (tx §4.1):
@@ -65,7 +66,8 @@ func (o Operation) Validate() error { return o.valid(true) }
 // missing fields, numbers out of range, fractions, amounts that the chain would
 // print differently, entries that come twice and names that come twice are
 // errors, as are values that the node would refuse whatever the state of the
-// chain. Sets and maps are sorted. All errors are *FieldError.
+// chain; [Operation.Validate] has the rest of those. Sets and maps are sorted.
+// All errors are *FieldError.
 func (n *Network) ParseOperation(raw []byte) (Operation, error) {
 	r := n.reader(raw)
 	op := r.operation()

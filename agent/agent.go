@@ -158,6 +158,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	background.Go(func() { a.node.Run(linkCtx) })
 	background.Go(func() { a.watchKeys(ctx) })
 	background.Go(func() { a.watchDrops(ctx) })
+	if a.config.CheckpointAccount != "" {
+		background.Go(func() { a.watchCheckpoints(ctx) })
+	}
 	if a.config.PolicyWatch {
 		background.Go(func() { a.watchPolicy(ctx) })
 	}

@@ -72,7 +72,7 @@ func encode(m protocol.Message) ([]byte, error) {
 // fresh proof of key. When there is none just now nothing is lost: the relay delivers the request
 // again once we are registered, and the ledger has the answer.
 func (a *Agent) send(ctx context.Context, d delivered, m protocol.Message) {
-	if m == nil {
+	if m == nil || d.link == nil { // nothing to say, or our own request
 		return
 	}
 	err := d.link.Answer(ctx, d.msg.Account, m)

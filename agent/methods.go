@@ -105,12 +105,10 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodKeysReload: method(func(ctx context.Context, p ReloadParams) (Nothing, error) {
 			return Nothing{}, a.reloadKeys(ctx, p)
 		}),
-		MethodAudit:     method(func(_ context.Context, q AuditQuery) ([]AuditRecord, error) { return m.Audit(q) }),
-		MethodAuditPage: method(m.AuditPage),
-		MethodAuditVerify: method(func(ctx context.Context, _ Nothing) (AuditVerified, error) {
-			return m.Verify(ctx)
-		}),
-		MethodPending: method(func(context.Context, Nothing) ([]Asked, error) { return a.asks.list(), nil }),
+		MethodAudit:       method(func(_ context.Context, q AuditQuery) ([]AuditRecord, error) { return m.Audit(q) }),
+		MethodAuditPage:   method(m.AuditPage),
+		MethodAuditVerify: method(m.Verify),
+		MethodPending:     method(func(context.Context, Nothing) ([]Asked, error) { return a.asks.list(), nil }),
 		MethodDecide: method(func(_ context.Context, p DecideParams) (Nothing, error) {
 			return Nothing{}, a.asks.answer(p.Number, p.Yes)
 		}),

@@ -38,6 +38,9 @@ func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*po
 			env.Slots = append(env.Slots, slot.Name)
 		}
 	}
+	if cfg.CheckpointAccount != "" && !slices.Contains(env.Slots, SlotSelf) {
+		env.Slots = append(env.Slots, SlotSelf)
+	}
 	compiled, problems := policy.Compile(cfg.Policy, src, env)
 	if errs := problems.Errors(); len(errs) > 0 {
 		return nil, nil, &PolicyError{errs}

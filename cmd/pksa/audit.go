@@ -14,6 +14,7 @@ import (
 
 	"pksa/agent"
 	"pksa/agent/control"
+	"pksa/protocol/hive"
 )
 
 // followEvery is how often `audit tail -f` asks for news. Tests shorten it.
@@ -180,46 +181,87 @@ recorded while it runs is not included.`,
 }
 
 func (c *command) auditVerify() *cobra.Command {
-	return &cobra.Command{
+	var chain bool
+	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Whether any record was altered, removed, inserted or moved; exit status 1 if so",
 		Long: `Reads every record that is kept and checks that each follows the one before. Records that were
 removed at the end show as far as the mark beside the ledger reaches, which is written every
-minute. Who can change ledger, segments and mark together, and has the keystore's secret, is not
-found out.`,
+minute. An old copy of the whole home folder is in order by itself: --chain compares it with what
+was published of it (setting audit.checkpoint_account), which it asks the nodes for.`,
 		Args: exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			found, err := administer(cmd.Context(), c, agent.MethodAuditVerify, agent.Nothing{},
-				func(ctx context.Context, m agent.Admin, _ agent.Nothing) (agent.AuditVerified, error) {
-					return m.Verify(ctx)
+			var params agent.VerifyParams
+			if chain {
+				var err error
+				if params.Checkpoints, err = c.checkpoints(cmd.Context()); err != nil {
+					return err
+				}
+			}
+			found, err := administer(cmd.Context(), c, agent.MethodAuditVerify, params,
+				func(ctx context.Context, m agent.Admin, p agent.VerifyParams) (agent.AuditVerified, error) {
+					return m.Verify(ctx, p)
 				})
 			if err != nil {
 				return err
 			}
-			err = c.print(found, func(w io.Writer) {
-				if found.Problem != "" {
-					fmt.Fprintf(w, "Not in order: %s\n", found.Problem)
-				}
-				fmt.Fprintln(w, verifiedLine(found))
-			})
-			if err == nil && found.Problem != "" {
+			err = c.print(found, func(w io.Writer) { printVerified(w, found, chain) })
+			if err == nil && len(found.Problems) > 0 {
 				err = errSilent
 			}
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&chain, "chain", false, "compare with the checkpoints that were published on the chain")
+	return cmd
 }
 
-func verifiedLine(v agent.AuditVerified) string {
-	switch {
-	case v.To == 0 && v.Problem != "":
-		return "No record before that is in order."
-	case v.To == 0:
-		return "There are no records yet."
-	case v.From > 1:
-		return fmt.Sprintf("Records %d to %d are in order; those before %d are not kept (setting audit.keep).", v.From, v.To, v.From)
+// checkpoints asks the nodes for what was published of audit trails.
+func (c *command) checkpoints(ctx context.Context) ([]agent.PublishedCheckpoint, error) {
+	cfg, err := c.settings()
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Sprintf("Records %d to %d are in order.", v.From, v.To)
+	if cfg.CheckpointAccount == "" {
+		return nil, hint(errors.New("nothing is published of this trail"), "the setting audit.checkpoint_account says whose account publishes it")
+	}
+	nodes, err := c.nodes(cfg)
+	if err != nil {
+		return nil, err
+	}
+	list, err := nodes.CustomJSON(ctx, hive.AccountName(cfg.CheckpointAccount), agent.CheckpointID)
+	if err != nil {
+		return nil, err
+	}
+	var checkpoints []agent.PublishedCheckpoint
+	for _, p := range list {
+		if one, ok := agent.ParseCheckpoint(p.JSON); ok {
+			checkpoints = append(checkpoints, agent.PublishedCheckpoint{Checkpoint: one, TxID: p.TxID.String()})
+		}
+	}
+	return checkpoints, nil
+}
+
+func printVerified(w io.Writer, v agent.AuditVerified, chain bool) {
+	for _, problem := range v.Problems {
+		fmt.Fprintf(w, "Not in order: %s\n", problem)
+	}
+	switch {
+	case v.To == 0 && len(v.Problems) > 0:
+		fmt.Fprintln(w, "No record before that is in order.")
+	case v.To == 0:
+		fmt.Fprintln(w, "There are no records yet.")
+	case v.From > 1:
+		fmt.Fprintf(w, "Records %d to %d follow one another; those before %d are not kept (setting audit.keep).\n", v.From, v.To, v.From)
+	default:
+		fmt.Fprintf(w, "Records %d to %d follow one another.\n", v.From, v.To)
+	}
+	switch {
+	case v.Compared > 0:
+		fmt.Fprintf(w, "%s on the chain agree, the newest of record %d.\n", count(v.Compared, "checkpoint"), v.Newest)
+	case chain:
+		fmt.Fprintln(w, "No checkpoint of these records is on the chain.")
+	}
 }
 
 func (c *command) auditShow() *cobra.Command {

@@ -23,6 +23,7 @@ var methods = map[string]func(*Node, jsontext.Value) ([]byte, *apiError){
 	"condenser_api.get_accounts":                  (*Node).getAccounts,
 	"database_api.find_accounts":                  (*Node).findAccounts,
 	"condenser_api.get_transaction":               (*Node).getTransaction,
+	"condenser_api.get_account_history":           (*Node).accountHistory,
 	"transaction_status_api.find_transaction":     (*Node).findTransaction,
 	"database_api.get_version":                    (*Node).version,
 	"condenser_api.get_version":                   (*Node).version,

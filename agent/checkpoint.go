@@ -1,0 +1,132 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"pksa/agent/ledger"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// SlotSelf is the app by which the agent asks itself to publish the head of the audit trail. No
+// application can have the name. What it asks takes the way of every request: a rule must allow it,
+// limits count it, the trail holds it.
+const SlotSelf = "pksa"
+
+var errSlotSelf = errors.New("the app pksa is the wallet itself; applications have other names")
+
+const (
+	firstCheckpoint    = time.Minute     // after the start, when nodes are known
+	checkpointPatience = 2 * time.Minute // for the chain, and for a person if the policy asks one
+)
+
+// watchCheckpoints publishes the head of the audit trail every so often. A restart does not begin the
+// time anew: the trail says when it was published last.
+func (a *Agent) watchCheckpoints(ctx context.Context) {
+	pause := max(firstCheckpoint, time.Until(a.lastCheckpoint().Add(a.config.CheckpointEvery)))
+	var published uint64 // the head right after the last that was published
+	for {
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		pause = a.config.CheckpointEvery
+		if number, _ := a.ledger.Head(); number == published {
+			continue // nothing has happened since
+		}
+		if err := a.publishHead(a.work); err != nil {
+			a.log.Warn("head of the audit trail not published", "account", a.config.CheckpointAccount, "err", err)
+		}
+		if a.ledger.Flush(a.work) == nil {
+			published, _ = a.ledger.Head()
+		}
+	}
+}
+
+// lastCheckpoint is when the head was published last, if that is not long ago.
+func (a *Agent) lastCheckpoint() time.Time {
+	m := Admin{a.ledger, a.keys()}
+	q := AuditPageQuery{Last: true, Limit: 1, AuditFilter: AuditFilter{App: SlotSelf, Result: "accepted", Since: a.ledger.Now().Add(-a.config.CheckpointEvery)}}
+	for {
+		page, err := m.AuditPage(a.work, q)
+		switch {
+		case err != nil:
+			return time.Time{}
+		case len(page.Records) > 0:
+			return page.Records[0].Time
+		case page.End:
+			return time.Time{}
+		}
+		q.To = page.Next
+	}
+}
+
+// publishHead sends a custom_json with the head as it is now.
+func (a *Agent) publishHead(ctx context.Context) error {
+	account := hive.AccountName(a.config.CheckpointAccount)
+	session, err := a.ownSession(ctx, account)
+	if err != nil {
+		return err
+	}
+	number, mac := a.ledger.Head()
+	text, err := json.Marshal(Checkpoint{Version: 1, Trail: trailName(a.keys().LedgerID()), Record: number, MAC: hex.EncodeToString(mac[:])})
+	if err != nil {
+		return err
+	}
+	op := append([]byte(`["custom_json",{"required_auths":[],"required_posting_auths":["`+account+`"],"id":"`+CheckpointID+`","json":`), hive.AppendString(nil, string(text))...)
+	r, err := a.ownRequest(session)
+	if err != nil {
+		return err
+	}
+	a.serveSign(ctx, r, protocol.SignReqData{
+		KeyType: hive.Posting, Ops: [][]byte{append(op, "}]"...)}, Broadcast: true, Nonce: protocol.Nonce(r.arrived.UnixMilli()),
+	})
+	if r.refused != "" {
+		return errors.New("refused: " + r.refused)
+	}
+	return nil
+}
+
+// ownRequest is a request that came from nobody else.
+func (a *Agent) ownRequest(s *ledger.Session) (*run, error) {
+	uuid, err := protocol.ParseUUID(newUUID())
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	r := &run{app: s.App, authKey: hide(string(s.AuthKey)), session: s, delivered: delivered{
+		relay: SlotSelf, arrived: now, key: ledger.RequestKey{Relay: SlotSelf, UUID: uuid.Key()},
+		msg: protocol.Request{Kind: protocol.Sign, Account: hive.AccountName(s.Account), UUID: uuid, Expire: now.Add(checkpointPatience).UnixMilli()},
+	}}
+	_, err = a.ledger.Begin(ledger.Arrival{Key: r.key, Digest: sha256.Sum256([]byte(uuid)), Expires: r.expires()})
+	return r, err
+}
+
+// ownSession is the session of the agent itself. Its keys are random and known to nobody.
+func (a *Agent) ownSession(ctx context.Context, account hive.AccountName) (*ledger.Session, error) {
+	for _, s := range a.ledger.SessionsOf(string(account)) {
+		if s.App == SlotSelf {
+			return s, nil
+		}
+	}
+	if _, ok := a.ledger.Slot(SlotSelf); !ok {
+		secret, err := slotSecret("")
+		if err != nil {
+			return nil, err
+		}
+		if _, err := a.ledger.AddSlot(ctx, SlotSelf, ledger.Secret(secret), act("checkpoints")); err != nil {
+			return nil, err
+		}
+	}
+	return a.ledger.AddSession(ctx, ledger.NewSession{
+		Account: string(account), App: SlotSelf, AuthKey: ledger.Secret(newUUID()), Origin: ledger.Hand, Expires: a.ledger.Now().Add(maxSession),
+	}, act("checkpoints"))
+}

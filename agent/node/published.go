@@ -1,0 +1,121 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"pksa/protocol/hive"
+)
+
+const (
+	historyPage  = 500
+	historyPages = 200      // of one account; what is older is not looked at
+	historySize  = 16 << 20 // bytes of a page: a custom_json may have 8 KB
+)
+
+// Published is a custom_json of an account, as it stands in a block.
+type Published struct {
+	TxID  hive.TxID
+	Block uint32
+	JSON  string // as it was signed
+}
+
+// CustomJSON asks the account histories of two nodes for what the account published under the id with its posting key, the
+// oldest first. What either of them has is in the answer: leaving out is how a node would lie. With one node that answers its
+// word is taken. The error holds ErrNoNode.
+func (c *Client) CustomJSON(ctx context.Context, account hive.AccountName, id string) ([]Published, error) {
+	var all []Published
+	var reason error = ErrNoNode
+	answers := 0
+	for _, n := range c.candidates() {
+		list, err := c.customJSON(ctx, n, account, id)
+		if err != nil {
+			reason = fmt.Errorf("%w: %s: %w", ErrNoNode, n.host, err)
+			if ctx.Err() != nil {
+				return nil, reason
+			}
+			continue
+		}
+		for _, p := range list {
+			if !slices.Contains(all, p) {
+				all = append(all, p)
+			}
+		}
+		if answers++; answers == 2 {
+			break
+		}
+	}
+	if answers == 0 {
+		return nil, reason
+	}
+	slices.SortStableFunc(all, func(a, b Published) int { return int(int64(a.Block) - int64(b.Block)) })
+	return all, nil
+}
+
+// customJSON reads one node's history of the account, from the newest back.
+func (c *Client) customJSON(ctx context.Context, n *endpoint, account hive.AccountName, id string) ([]Published, error) {
+	var all []Published
+	start := int64(-1)
+	for range historyPages {
+		limit := int64(historyPage)
+		if start >= 0 {
+			limit = min(limit, start+1) // nodes refuse to be asked for what lies before the first
+		}
+		// The filter is a set of operation numbers; 18 is custom_json.
+		params := fmt.Appendf(nil, `[%q,%d,%d,%d,0]`, string(account), start, limit, 1<<18)
+		raw, err := c.ask(ctx, n, query{method: "condenser_api.get_account_history", params: params, limit: historySize})
+		if err != nil {
+			return nil, err
+		}
+		var page [][2]jsontext.Value
+		if unmarshal(raw, &page) != nil {
+			return nil, c.malformed(n, "account history does not have the expected form")
+		}
+		if len(page) == 0 {
+			break
+		}
+		lowest := int64(-1)
+		for _, item := range page {
+			var number int64
+			if unmarshal(item[0], &number) != nil || number < 0 || start >= 0 && number > start {
+				return nil, c.malformed(n, "account history does not have the expected form")
+			}
+			if lowest < 0 || number < lowest {
+				lowest = number
+			}
+			if p, ok := readPublished(item[1], account, id); ok {
+				all = append(all, p)
+			}
+		}
+		if start = lowest - 1; start < 0 {
+			break
+		}
+	}
+	return all, nil
+}
+
+// readPublished reads an entry of the history; false for anything else than is looked for.
+func readPublished(raw jsontext.Value, account hive.AccountName, id string) (Published, bool) {
+	var entry struct {
+		TxID  string            `json:"trx_id"`
+		Block uint32            `json:"block"`
+		Op    [2]jsontext.Value `json:"op"`
+	}
+	var op struct {
+		Posting []string `json:"required_posting_auths"`
+		ID      string   `json:"id"`
+		JSON    string   `json:"json"`
+	}
+	var name string
+	if unmarshal(raw, &entry) != nil || unmarshal(entry.Op[0], &name) != nil || name != "custom_json" || unmarshal(entry.Op[1], &op) != nil {
+		return Published{}, false
+	}
+	tx, err := hive.ParseTxID(entry.TxID)
+	if err != nil || op.ID != id || !slices.Contains(op.Posting, string(account)) {
+		return Published{}, false
+	}
+	return Published{tx, entry.Block, op.JSON}, true
+}

@@ -1,0 +1,106 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"pksa/agent/ledger"
+	"pksa/protocol/hive"
+)
+
+// CheckpointID is the id of the custom_json that publishes the head of an audit trail.
+const CheckpointID = "pksa-audit"
+
+// Checkpoint is what is published of an audit trail: its last record, and the MAC that stands for all
+// records up to it. Without the keystore's secret it tells nothing, and can be made by nobody.
+type Checkpoint struct {
+	Version int    `json:"version"`
+	Trail   string `json:"trail"` // which trail: 16 hexadecimal digits of a hash of the ledger's id
+	Record  uint64 `json:"record"`
+	MAC     string `json:"mac"` // 64 hexadecimal digits
+}
+
+// ParseCheckpoint reads the text of a custom_json. False for what is no checkpoint that we know.
+func ParseCheckpoint(text string) (Checkpoint, bool) {
+	var c Checkpoint
+	if json.Unmarshal([]byte(text), &c) != nil || c.Version != 1 || c.Record == 0 {
+		return Checkpoint{}, false
+	}
+	mac, err := hex.DecodeString(c.MAC)
+	return c, err == nil && len(mac) == sha256.Size
+}
+
+// trailName tells trails apart without telling the ledger's id.
+func trailName(ledgerID string) string {
+	return hive.HashText("pksa audit trail " + ledgerID).String()[:16]
+}
+
+// PublishedCheckpoint is one that was found on the chain.
+type PublishedCheckpoint struct {
+	Checkpoint
+	TxID string `json:"transaction"`
+}
+
+// VerifyParams are the checkpoints to compare the trail with; none compares it with itself alone.
+type VerifyParams struct {
+	Checkpoints []PublishedCheckpoint `json:"checkpoints,omitempty"`
+}
+
+// AuditVerified is what a reading of the whole trail found.
+type AuditVerified struct {
+	From     uint64   `json:"from"` // the oldest record that is kept
+	To       uint64   `json:"to"`   // the last that is in order
+	Problems []string `json:"problems,omitempty"`
+
+	Compared int    `json:"compared,omitempty"` // checkpoints that agree with the trail
+	Newest   uint64 `json:"newest,omitempty"`   // the record of the newest of these
+	Skipped  int    `json:"skipped,omitempty"`  // checkpoints of other trails, and of records that are not kept
+}
+
+// Verify reads the whole trail and says which record, if any, is not what was recorded, or not what
+// was published.
+func (m Admin) Verify(ctx context.Context, p VerifyParams) (AuditVerified, error) {
+	macs := map[uint64]string{}
+	for _, c := range p.Checkpoints {
+		macs[c.Record] = ""
+	}
+	_ = m.Ledger.Flush(ctx)
+	v, err := m.Ledger.VerifyEach(ctx, func(number uint64, mac [32]byte) {
+		if _, wanted := macs[number]; wanted {
+			macs[number] = hex.EncodeToString(mac[:])
+		}
+	})
+	found := AuditVerified{From: v.From, To: v.To}
+	if errors.Is(err, ledger.ErrDamaged) {
+		found.Problems = append(found.Problems, err.Error())
+		return found, nil
+	}
+	for _, c := range p.Checkpoints {
+		found.compare(c, trailName(m.Keys.LedgerID()), macs[c.Record])
+	}
+	return found, err
+}
+
+// compare judges one checkpoint by the MAC that the trail has of its record; empty if it has none.
+func (v *AuditVerified) compare(c PublishedCheckpoint, trail, mac string) {
+	complain := func(format string, args ...any) {
+		v.Problems = append(v.Problems, fmt.Sprintf("transaction %s published record %d: ", c.TxID, c.Record)+fmt.Sprintf(format, args...))
+	}
+	switch {
+	case c.Trail != trail, c.Record < v.From:
+		v.Skipped++
+	case c.Record > v.To:
+		complain("the trail ends at record %d; what came after was removed, or the ledger is an old copy", v.To)
+	case mac == "":
+		complain("the trail has no such record")
+	case mac != c.MAC:
+		complain("the trail up to there is another; it was replaced, or somebody else published with the posting key")
+	default:
+		v.Compared++
+		v.Newest = max(v.Newest, c.Record)
+	}
+}

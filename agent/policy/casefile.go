@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
@@ -177,7 +178,7 @@ func (c *caseReader) root(src []byte, what string) *yaml.Node {
 		c.complain(start, "the file is larger than %d bytes", longestFile)
 		return nil
 	}
-	root, second, err := parseYAML(joinSurrogates(src))
+	root, second, err := parseYAML(yamlOfJSON(src))
 	switch {
 	case err != nil:
 		at, text := c.syntaxError(err)
@@ -195,12 +196,13 @@ func (c *caseReader) root(src []byte, what string) *yaml.Node {
 
 var escapes = regexp.MustCompile(`(?i)\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|.)`)
 
-// joinSurrogates puts in the character where JSON escapes it as two halves, which YAML does not know.
-func joinSurrogates(src []byte) []byte {
-	if !json.Valid(src) {
+// yamlOfJSON makes JSON what YAML reads alike. YAML knows no halves of characters, refuses some
+// control characters, and takes others for ends of lines. Anything but JSON is left as it is.
+func yamlOfJSON(src []byte) []byte {
+	if !json.Valid(src) || !utf8.Valid(src) {
 		return src
 	}
-	return escapes.ReplaceAllFunc(src, func(found []byte) []byte {
+	joined := escapes.ReplaceAllFunc(src, func(found []byte) []byte {
 		m := escapes.FindSubmatch(found)
 		if m[1] == nil {
 			return found
@@ -209,6 +211,15 @@ func joinSurrogates(src []byte) []byte {
 		low, _ := strconv.ParseUint(string(m[2]), 16, 16)
 		return []byte(string(utf16.DecodeRune(rune(high), rune(low))))
 	})
+	var out []byte
+	for _, r := range string(joined) {
+		if r > '~' && !strconv.IsPrint(r) {
+			out = fmt.Appendf(out, `\U%08X`, r) // in JSON, such can only stand inside a text
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
 }
 
 // vetPlain complains about YAML that is more than values, and about repeated keys.

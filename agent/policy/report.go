@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -98,7 +99,7 @@ func (w *reporter) reportPart(p *part) ReportPart {
 	out := ReportPart{Part: p.String()}
 	switch {
 	case p.op.Definition() != nil:
-		out.Content = cut(p.op.String(), 400)
+		out.Content = cut(printable(p.op.String()), 400)
 	case p.text != nil && p.kind == Challenge:
 		out.Content = quote(p.text.text)
 	}
@@ -154,6 +155,19 @@ func (w *reporter) otherRule(r *rule, p *part) ReportRule {
 		_, other.passed = r.nearestEntry(w.scope, p)
 	}
 	return other
+}
+
+// printable escapes what a terminal might obey, or show in another order than it is written.
+func printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 func cut(text string, longest int) string {

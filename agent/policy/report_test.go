@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,4 +53,79 @@ func TestReports(t *testing.T) {
 			golden(t, base+".golden", r.Text())
 		})
 	}
+}
+
+// Request files and files of cases come from people and machines: whatever they hold, there is a
+// complaint with a place, or a request that can be judged.
+func FuzzReadRequest(f *testing.F) {
+	files, err := filepath.Glob("testdata/report/*.request.*")
+	if err != nil || len(files) < 12 {
+		f.Fatalf("%d seeds, %v", len(files), err)
+	}
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(src)
+	}
+	f.Add([]byte("cases: [{name: a, expect: deny, request: auth, account: alice, app: b}]"))
+	p := compile(f, "allow: [{name: a, request: sign, apps: any, operations: [posting]}]\nlimits: [{name: b, requests: 1 per 1h}]\n")
+	f.Fuzz(func(t *testing.T, src []byte) {
+		c, problems := policy.ReadRequest("request", src, hive.Mainnet)
+		if (c == nil) != (len(problems.Errors()) > 0) {
+			t.Fatalf("%v, %v", c, problems)
+		}
+		if tests, problems := policy.ReadTests("tests", src, hive.Mainnet); tests != nil {
+			p.Test(tests)
+		} else if len(problems) == 0 {
+			t.Fatal("refused without a word")
+		}
+		if c == nil {
+			return
+		}
+		book, _ := p.Counters("request", c, noon)
+		r := p.Report(c.Request, book, noon)
+		if d := p.Decide(c.Request, book, noon); d.Verdict != r.Verdict {
+			t.Fatalf("the report says %v, the decision %v", r.Verdict, d.Verdict)
+		}
+		_ = r.Text()
+		again, problems := policy.ReadRequest("request", mustJSON(t, policy.Write(c.Request, hive.Mainnet)), hive.Mainnet)
+		if again == nil {
+			t.Fatalf("what was read cannot be read again: %v", problems)
+		}
+	})
+}
+
+func mustJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// The report agrees with the decision on whatever the generator comes up with.
+func TestReportsAgreeWithDecisions(t *testing.T) {
+	property(t, 9, func(m maker, mod *model, p *policy.Policy, book *policy.Book) {
+		for range 5 {
+			q := m.request(t, mod).Request
+			d, r := p.Decide(q, book, noon), p.Report(q, book, noon)
+			words := map[policy.Verdict]string{policy.Allow: "Allowed", policy.Ask: "A person is asked", policy.Deny: "Denied"}
+			if summary(d) != summary(r.Decision) || !strings.HasPrefix(r.Text(), words[d.Verdict]) {
+				t.Errorf("%s, but the report begins %q", summary(d), r.Answer)
+			}
+			worst := policy.Allow
+			for _, part := range r.Parts {
+				worst = min(worst, part.Verdict)
+			}
+			if len(r.Parts) > 0 && d.Verdict != min(worst, d.Verdict) || worst == policy.Deny && d.Verdict != policy.Deny {
+				t.Errorf("%s, and the worst part is %v", summary(d), worst)
+			}
+			if (len(r.Needed) == 0) != (d.Verdict == policy.Allow) {
+				t.Errorf("%s, and what is needed: %q", summary(d), r.Needed)
+			}
+		}
+	})
 }

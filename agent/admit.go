@@ -158,6 +158,10 @@ func (a *Agent) decide(r *run, p *proposal, v ledger.View, force *policy.Policy,
 		j.refusal = &refusal{policy.CodeNobodyToAsk, "the policy says to ask a person, and no way to ask is configured (setting ask): " + j.decision.Reason}
 		return
 	}
+	if problem := a.clockProblem(time.Now()); problem != "" {
+		j.refusal = &refusal{policy.CodeClock, problem}
+		return
+	}
 	for _, role := range p.roles() {
 		if _, held := a.keys().Key(r.msg.Account, role); !held {
 			j.refusal = &refusal{policy.CodeWrongKey, "no " + role.String() + " key of this account is held"}
@@ -285,6 +289,12 @@ func replayReason(replay ledger.Replay) string {
 // notAdmitted answers a request whose commit did not succeed. Nothing was signed, nothing is
 // charged, and no nonce is taken; what is told the application is not recorded either.
 func (a *Agent) notAdmitted(ctx context.Context, r *run, err error) {
+	if ctx.Err() != nil {
+		// The stop's deadline came before its turn. Silence: the relay delivers it to the next start.
+		a.ledger.Drop(r.key)
+		a.drop(r.delivered, dropStopping)
+		return
+	}
 	if errors.Is(err, ledger.ErrPanic) {
 		a.alarm("judging panicked", append(r.attrs(), "err", err)...)
 	} else {

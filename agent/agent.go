@@ -65,6 +65,8 @@ type Agent struct {
 	damage   damage
 	budget   budget
 	recent   recentIDs
+	clock    wallClock
+	noHead   atomic.Pointer[time.Time] // when a request waited for a head in vain; nil once one came
 	mismatch mismatches
 	dropped  dropCounts
 
@@ -144,6 +146,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer stopLinks()
 
 	logMeasures(ctx, a.log, a.hardening)
+	if err := a.checkClock(ctx); err != nil {
+		return err
+	}
 	number, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordStart, Outcome: "start", Content: a.startRecord()})
 	if err != nil {
 		return fmt.Errorf("recording the start: %w", err)
@@ -157,6 +162,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	background.Go(func() { a.node.Run(linkCtx) })
 	background.Go(func() { a.watchKeys(ctx) })
+	background.Go(func() { a.watchClock(ctx) })
 	background.Go(func() { a.watchDrops(ctx) })
 	if a.config.CheckpointAccount != "" {
 		background.Go(func() { a.watchCheckpoints(ctx) })

@@ -175,8 +175,8 @@ func (w *world) write(name, text string) {
 	}
 }
 
-// start runs the agent and returns once its accounts are registered.
-func (w *world) start() {
+// make makes the agent without running it.
+func (w *world) make() {
 	w.t.Helper()
 	compiled, _, err := agent.LoadPolicy(w.config, w.keys, w.ledger)
 	if err != nil {
@@ -193,6 +193,12 @@ func (w *world) start() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// start runs the agent and returns once its accounts are registered.
+func (w *world) start() {
+	w.t.Helper()
+	w.make()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	w.stop, w.stopped = cancel, make(chan error, 1)
 	go func() { w.stopped <- w.agent.Run(ctx) }()

@@ -78,7 +78,7 @@ func (a *Agent) bySlot(d delivered) (*run, bool) {
 	}
 	for _, slot := range a.ledger.Slots() {
 		clear, err := key.Open(string(slot.Secret))
-		if err != nil || len(clear) == 0 || len(clear) > maxAuthKey || !utf8.Valid(clear) {
+		if err != nil || len(clear) < minSecret || len(clear) > maxAuthKey || !utf8.Valid(clear) {
 			continue
 		}
 		authKey := string(clear)

@@ -40,6 +40,12 @@ func (m *mismatches) of(account hive.AccountName) []string {
 	return slices.Clone(m.words[account])
 }
 
+func (m *mismatches) any() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.words) > 0
+}
+
 func (m *mismatches) has(account hive.AccountName, role hive.Role) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,6 +86,9 @@ func (m *mismatches) replace(checks []KeyCheck) (others, news bool) {
 	return others, news
 }
 
+// recheckWrong is how soon keys are compared again after one did not fit.
+const recheckWrong = 5 * time.Minute
+
 // watchKeys compares the held keys with the chain at start and every so often.
 func (a *Agent) watchKeys(ctx context.Context) {
 	pause := time.Duration(0)
@@ -97,6 +106,9 @@ func (a *Agent) watchKeys(ctx context.Context) {
 		if _, err := a.CheckKeys(ctx); err != nil && ctx.Err() == nil {
 			a.log.Warn("held keys not compared with the chain", "err", err)
 			pause = min(pause, time.Minute)
+		}
+		if a.mismatch.any() {
+			pause = min(pause, recheckWrong) // a node that lied, or a key that is being changed
 		}
 	}
 }
@@ -147,7 +159,7 @@ func (a *Agent) checkHeld(ctx context.Context) ([]KeyCheck, error) {
 				case !exists:
 					c.OK, c.Problem = false, "the chain has no such account"
 				case !slices.Contains(account.Roles(public), role):
-					c.OK, c.Problem = false, fmt.Sprintf("the chain does not know this key as a %s key that can sign alone", role)
+					c.OK, c.Problem = false, fmt.Sprintf("the chain does not know this key as %s, or it cannot sign alone", role)
 				}
 				checks = append(checks, c)
 			}

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"time"
+
 	"pksa/agent/status"
 )
 
@@ -9,6 +11,12 @@ func (a *Agent) Ready() []string {
 	var reasons []string
 	if err := a.ledger.Err(); err != nil {
 		reasons = append(reasons, "the ledger takes nothing: "+err.Error())
+	}
+	if problem := a.clockProblem(time.Now()); problem != "" {
+		reasons = append(reasons, problem)
+	}
+	if ahead := time.Until(a.ledger.Now()); ahead > maxSkew {
+		reasons = append(reasons, "the ledger's last record is "+ahead.Round(time.Minute).String()+" in the future: the clock was wrong when it was written, and no nonce is new until then")
 	}
 	if a.stopping.Load() {
 		reasons = append(reasons, "stopping")

@@ -26,11 +26,11 @@ const (
 	resolveFor = 5 * time.Minute
 	// headWait is how long a request waits for a first reference block.
 	headWait = 5 * time.Second
+	// headAgain is for how long after that nobody waits again; the head is fetched in the background.
+	headAgain = 15 * time.Second
 	// mostAlike is how many seconds later a transaction may expire to differ from others with the same
 	// operations: each of them is serialised again to find the next free second.
 	mostAlike = 60
-	// maxSkew is how far our clock may be from the chain's before nothing is signed.
-	maxSkew = 5 * time.Minute
 )
 
 // transaction is what would be signed, and what the policy judges: its operations are decoded back
@@ -94,9 +94,7 @@ func (a *Agent) propose(ctx context.Context, r *run, p *proposal, ops []hive.Ope
 			return
 		}
 	}
-	waiting, cancel := context.WithTimeout(ctx, headWait)
-	defer cancel()
-	head, err := a.node.Head(waiting)
+	head, err := a.head(ctx)
 	if err != nil {
 		head = node.Head{Time: hive.TimeOf(time.Now()), At: time.Now()} // for the form only: it is never signed
 		p.obstacle = &obstacle{text: protocol.TextBroadcastFailed, outcome: "no node", reason: err.Error()}
@@ -121,6 +119,24 @@ func (a *Agent) propose(ctx context.Context, r *run, p *proposal, ops []hive.Ope
 
 // errSameAgain stops an application that sends the same operations faster than one a second for long.
 var errSameAgain = errors.New("too many transactions with the same operations are on their way")
+
+// head gives the head to build on. A request waits for one only while it is not known that none comes:
+// others wait behind it for their turn.
+func (a *Agent) head(ctx context.Context) (node.Head, error) {
+	wait := headWait
+	if last := a.noHead.Load(); last != nil && time.Since(*last) < headAgain {
+		wait = time.Millisecond
+	}
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	head, err := a.node.Head(waiting)
+	if now := time.Now(); err != nil {
+		a.noHead.Store(&now)
+	} else {
+		a.noHead.Store(nil)
+	}
+	return head, err
+}
 
 // differsError says that a transaction decodes to other operations than it was made of.
 type differsError struct{ operation int }

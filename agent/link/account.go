@@ -64,7 +64,7 @@ type entry struct {
 // It may be called at any time, and is cheap for those that stay.
 //
 // New accounts are registered on the live connection, and so is one that the relay
-// had refused. HAS knows no way to unregister: from the moment of the call requests
+// had refused. One that is registered stays so if another key proves it from now on. HAS knows no way to unregister: from the moment of the call requests
 // for a removed account are dropped (DropForeign) and answers for it fail with
 // ErrNotConnected, but the relay may go on sending until the connection ends, which
 // is not ended for it: everybody else would have to register again.
@@ -103,9 +103,10 @@ func (l *Link) setAccountLocked(a Account) {
 		l.reg.add(e)
 		return
 	}
-	again := e.account.KeyType != a.KeyType || e.state == parked
+	// One that is registered stays so when another key proves it from now on: relays ignore a second
+	// registration (HAS §4.2) and judge each answer's proof by the account's keys.
 	e.account = a
-	if again {
+	if e.state == parked {
 		e.pause, e.reason, e.tries = nil, "", 0
 		l.reg.remove(e)
 		l.reg.add(e)

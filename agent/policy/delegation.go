@@ -32,7 +32,9 @@ func (p *Policy) Delegations() []Delegation {
 			all = append(all, Delegation{Rule: r.ref(), By: hive.AccountName(by), To: r.accounts.sorted(), Roles: r.signingRoles()})
 		}
 	}
-	slices.SortFunc(all, func(a, b Delegation) int { return cmp.Or(cmp.Compare(a.Rule.Name, b.Rule.Name), cmp.Compare(a.By, b.By)) })
+	slices.SortFunc(all, func(a, b Delegation) int {
+		return cmp.Or(cmp.Compare(a.Rule.Name, b.Rule.Name), cmp.Compare(a.By, b.By))
+	})
 	return all
 }
 

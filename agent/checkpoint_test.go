@@ -77,7 +77,7 @@ func TestCheckpoints(t *testing.T) {
 		for name, change := range map[string]func(*agent.PublishedCheckpoint){
 			"the trail ends":  func(c *agent.PublishedCheckpoint) { c.Record += 1000 },
 			"is another":      func(c *agent.PublishedCheckpoint) { c.Record-- },
-			"it was replaced": func(c *agent.PublishedCheckpoint) { c.MAC = strings.Repeat("00", 32) },
+			"it was replaced, as": func(c *agent.PublishedCheckpoint) { c.MAC = strings.Repeat("00", 32) },
 		} {
 			bad := got[1]
 			change(&bad)

@@ -98,7 +98,7 @@ func (v *AuditVerified) compare(c PublishedCheckpoint, trail, mac string) {
 	case mac == "":
 		complain("the trail has no such record")
 	case mac != c.MAC:
-		complain("the trail up to there is another; it was replaced, or somebody else published with the posting key")
+		complain("the trail up to there is another; it was replaced, as `pksa ledger new` does, or somebody else published with the posting key")
 	default:
 		v.Compared++
 		v.Newest = max(v.Newest, c.Record)

@@ -99,7 +99,8 @@ type Ledger struct {
 	testCommit func(commit func() error) error
 }
 
-// Create makes an empty ledger, and its mark, where no file is: ErrExists otherwise. A mark that lies there is replaced.
+// Create makes an empty ledger, and its mark, where no file is: ErrExists otherwise. A mark that lies there is replaced;
+// segments of an earlier audit trail are moved to a folder audit.old-N.
 func Create(path string, o Options) error {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -107,6 +108,9 @@ func Create(path string, o Options) error {
 	}
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("%q: %w", path, ErrExists)
+	}
+	if err := leaveSegments(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("creating ledger: %w", err)
 	}
 	// A crash before the last step leaves no ledger, or an empty one that Open fills: never one half made, since
 	// all of it is one commit on a temporary file.
@@ -218,7 +222,7 @@ func openFile(path string) (db *bolt.DB, err error) {
 }
 
 // restoreHint is what a person does about a ledger that reads wrong.
-const restoreHint = "put back a copy of the ledger, then accept it"
+const restoreHint = "put back a copy of the ledger and its mark, then run `pksa ledger accept`"
 
 // catch turns a panic of bbolt, or a fault in the file that it maps, into ErrDamaged: so it meets pages that read
 // wrong later than at the start. It is deferred, with SetPanicOnFault in force.

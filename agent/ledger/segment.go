@@ -18,7 +18,10 @@ import (
 
 var bucketSegment = []byte("segment") // names a segment's additional data; it is no bucket
 
-func (l *Ledger) segmentFolder() string { return filepath.Join(filepath.Dir(l.path), "audit") }
+// segmentFolder lies beside the ledger.
+const segmentFolder = "audit"
+
+func (l *Ledger) segmentFolder() string { return filepath.Join(filepath.Dir(l.path), segmentFolder) }
 
 func (l *Ledger) segmentPath(index uint64) string {
 	return filepath.Join(l.segmentFolder(), fmt.Sprintf("%06d", index))
@@ -223,6 +226,24 @@ func (l *Ledger) setAside(last uint64) (uint64, error) {
 		end = (index + 1) * l.o.segment
 	}
 	return end, nil
+}
+
+// leaveSegments moves the segments of an earlier ledger out of the way of a new one, whose numbers begin anew.
+func leaveSegments(home string) error {
+	folder := filepath.Join(home, segmentFolder)
+	if _, err := os.Lstat(folder); errors.Is(err, os.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	for n := 1; ; n++ {
+		old := fmt.Sprintf("%s.old-%d", folder, n)
+		if _, err := os.Lstat(old); errors.Is(err, os.ErrNotExist) {
+			return os.Rename(folder, old)
+		} else if err != nil {
+			return err
+		}
+	}
 }
 
 // retain removes the oldest segment files, if the settings say so.

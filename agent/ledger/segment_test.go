@@ -212,6 +212,35 @@ func TestRetentionByAge(t *testing.T) {
 	})
 }
 
+// A new ledger in the place of a lost one does not take the old one's segments for its own, and leaves them to be read.
+func TestNewLedgerBesideOldSegments(t *testing.T) {
+	r, _ := long(t)
+	must(t, r.l.Close())
+	for i := range 2 {
+		must(t, os.Remove(r.path))
+		must(t, ledger.Create(r.path, r.o))
+		r.open()
+		r.slot("mybot")
+		v, err := r.l.Verify(ctx)
+		must(t, err)
+		if v != (ledger.Verified{From: 1, To: 1}) {
+			t.Errorf("verified %v", v)
+		}
+		if i == 0 {
+			for range 20 {
+				must(t, r.l.Note(ledger.Entry{Type: ledger.RecordEvent, Outcome: "test"}))
+				must(t, r.l.Flush(ctx))
+			}
+		}
+		must(t, r.l.Close())
+	}
+	for folder, want := range map[string]string{"audit.old-1": "000003", "audit.old-2": "000001"} {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(r.path), folder, want)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // The head is the end of what is committed, and tells one trail from another.
 func TestHead(t *testing.T) {
 	r := newRig(t)

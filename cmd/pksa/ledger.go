@@ -33,7 +33,7 @@ nothing recorded before can be replayed. A ledger that is there is never touched
 		Args: exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.withLedger(cmd.Context(), func(path string, o ledger.Options) error {
-				if err := ledger.Create(path, o); err != nil {
+				if err := startLedger(cmd.Context(), path, o); err != nil {
 					return fmt.Errorf("ledger %q: %w", path, err)
 				}
 				return c.print(map[string]string{"ledger": path}, func(w io.Writer) {
@@ -59,7 +59,7 @@ the others must send nonces. Rotate the secrets of your apps afterwards.`,
 					return hint(err, "restore ledger.db first, or start a new one with `pksa ledger new`")
 				}
 				if err != nil {
-					return fmt.Errorf("ledger %q: %w", path, err)
+					return ledgerHint(path, err)
 				}
 				result := map[string]any{"ledger": path, "last_record": accepted.Last, "mark": accepted.Mark, "sessions_ended": len(accepted.Ended)}
 				return c.print(result, func(w io.Writer) {
@@ -69,6 +69,19 @@ the others must send nonces. Rotate the secrets of your apps afterwards.`,
 			})
 		},
 	}
+}
+
+// startLedger makes an empty ledger whose first record says that it did not begin with the wallet.
+func startLedger(ctx context.Context, path string, o ledger.Options) error {
+	if err := ledger.Create(path, o); err != nil {
+		return err
+	}
+	l, err := ledger.Open(path, o)
+	if err != nil {
+		return err
+	}
+	_, err = l.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "ledger started anew", Content: []byte(`{"act":"ledger new"}`)})
+	return errors.Join(err, l.Close())
 }
 
 // withLedger unlocks the keystore and gives f what the ledger is opened with.

@@ -71,23 +71,29 @@ func (c *command) ledgerOptions(cfg *config.Config, store *keystore.Store) ledge
 // openLedger opens the ledger that belongs to the keystore.
 func (c *command) openLedger(cfg *config.Config, store *keystore.Store) (*ledger.Ledger, error) {
 	l, err := ledger.Open(cfg.Ledger, c.ledgerOptions(cfg, store))
-	switch {
-	case errors.Is(err, ledger.ErrMissing):
-		return nil, hint(fmt.Errorf("ledger %q: %w", cfg.Ledger, err),
-			"restore it from a backup; or start a new one with `pksa ledger new`, which forgets all sessions and what was answered before")
-	case errors.Is(err, ledger.ErrRestored):
-		return nil, hint(fmt.Errorf("ledger %q: %w", cfg.Ledger, err),
-			"if you restored it on purpose, `pksa ledger accept` goes on with it; what it says there happens to sessions")
-	case errors.Is(err, ledger.ErrLocked):
-		return nil, hint(fmt.Errorf("ledger %q: %w", cfg.Ledger, err), "another pksa runs with this home folder; stop it first")
-	case errors.Is(err, ledger.ErrOther):
-		return nil, hint(fmt.Errorf("ledger %q: %w", cfg.Ledger, err), "ledger and keystore belong together: put both back from the same copy")
-	case errors.Is(err, ledger.ErrDamaged):
-		return nil, hint(fmt.Errorf("ledger %q: %w", cfg.Ledger, err), "restore it and its .mark file from a backup, then `pksa ledger accept`")
-	case err != nil:
-		return nil, fmt.Errorf("ledger %q: %w", cfg.Ledger, err)
+	if err != nil {
+		return nil, ledgerHint(cfg.Ledger, err)
 	}
 	return l, nil
+}
+
+// ledgerHint says what to do about a ledger that is refused.
+func ledgerHint(path string, err error) error {
+	reason := err
+	err = fmt.Errorf("ledger %q: %w", path, err)
+	switch {
+	case errors.Is(reason, ledger.ErrMissing):
+		return hint(err, "restore it from a backup; or start a new one with `pksa ledger new`, which forgets all sessions and what was answered before")
+	case errors.Is(reason, ledger.ErrRestored):
+		return hint(err, "if you restored it on purpose, `pksa ledger accept` goes on with it; what it says there happens to sessions")
+	case errors.Is(reason, ledger.ErrLocked):
+		return hint(err, "another pksa runs with this home folder; stop it first")
+	case errors.Is(reason, ledger.ErrOther):
+		return hint(err, "ledger and keystore belong together: put both back from the same copy")
+	case errors.Is(reason, ledger.ErrDamaged):
+		return hint(err, "restore it and its .mark file from a backup, then `pksa ledger accept`")
+	}
+	return err
 }
 
 // administer calls a method of the running agent or, if none runs, the same act on the ledger

@@ -113,6 +113,7 @@ type killer struct {
 func (k *killer) run(n int) {
 	k.hits = map[string]int{}
 	for killed := 0; killed < n || !k.all() && killed < n+20; killed++ {
+		k.world.trouble(k.chance)
 		if killed%3 == 2 && killed < n {
 			k.byChance()
 		} else {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,6 +90,15 @@ const requestLife = 20 * time.Second
 // chainLag is how far the chain is behind our clock while the wallet is killed. Transactions expire by the chain's time:
 // when the chain has made up for it, what was cut off is soon known to be dead.
 const chainLag = 8 // blocks
+
+// trouble makes one node fail in some of the next broadcasts: the answer is lost, or the request, or both come late.
+func (w *killWorld) trouble(chance *rand.Rand) {
+	faults := []nodetest.Fault{
+		nodetest.ResetBefore, nodetest.ResetAfter, nodetest.Slow(time.Second), nodetest.Locked, nodetest.LateArrival(2 * time.Second),
+		nodetest.Status(http.StatusBadGateway, true), nodetest.Status(http.StatusBadGateway, false),
+	}
+	w.nodes[chance.IntN(len(w.nodes))].Fail("condenser_api.broadcast_transaction", faults[chance.IntN(len(faults))], faults[chance.IntN(len(faults))])
+}
 
 // catchUp ends the chain's lag.
 func (w *killWorld) catchUp() {

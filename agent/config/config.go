@@ -19,14 +19,15 @@ type Config struct {
 	// PKSA_HOME chooses it before the file is found in it.
 	Home string
 
-	Name     string // how this wallet names itself to relays
-	Network  string // mainnet, mirrornet or testnet
-	ChainID  string // 64 hex digits, or empty for that of Network
-	Unlock   string // where the keystore's secret is, as keystore.ParseSource reads it
-	Keystore string
-	Policy   string
-	Ledger   string
-	Control  string // the unix socket of the running agent
+	Name      string // how this wallet names itself to relays
+	Network   string // mainnet, mirrornet or testnet
+	ChainID   string // 64 hex digits, or empty for that of Network
+	KeyPrefix string // of public keys in operations, or empty for that of Network
+	Unlock    string // where the keystore's secret is, as keystore.ParseSource reads it
+	Keystore  string
+	Policy    string
+	Ledger    string
+	Control   string // the unix socket of the running agent
 
 	Relays []Relay
 	Nodes  []string

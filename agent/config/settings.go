@@ -43,6 +43,8 @@ var settings = []Setting{
 		oneOf(func(c *Config) *string { return &c.Network }, "mainnet", "mirrornet", "testnet")},
 	{"chain_id", "The chain id, 64 hex digits, where it is not the usual one of the network.", "",
 		readChainID},
+	{"key_prefix", "What public keys begin with on that chain, where it is not STM: TST on older test networks.", "",
+		readKeyPrefix},
 	{"keystore", "The encrypted keys.", "keystore.age",
 		path(func(c *Config) *string { return &c.Keystore })},
 	{"policy", "What is answered by itself.", "policy.yaml",
@@ -247,6 +249,18 @@ func readChainID(r *reader, n *yaml.Node) error {
 		return fmt.Errorf("wants 64 hex digits, not %q", v)
 	}
 	r.config.ChainID = strings.ToLower(v)
+	return nil
+}
+
+func readKeyPrefix(r *reader, n *yaml.Node) error {
+	v, err := scalar(n)
+	if err != nil {
+		return err
+	}
+	if len(v) != 3 || strings.Trim(v, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		return fmt.Errorf("wants three capital letters, not %q", v)
+	}
+	r.config.KeyPrefix = v
 	return nil
 }
 

@@ -35,16 +35,20 @@ reloads the policy.`,
 	}
 }
 
-// network is the chain that the settings name.
+// network is the chain that the settings name: its assets and their symbols by
+// the name, chain id and key prefix as they are set, else by the name, too.
 func network(cfg *config.Config) (*hive.Network, error) {
 	named, ok := hive.NetworkNamed(cfg.Network)
 	if !ok {
 		return nil, fmt.Errorf("setting network: there is no %q", cfg.Network)
 	}
-	if cfg.ChainID == "" {
-		return named, nil
-	}
 	own := *named
+	if cfg.KeyPrefix != "" {
+		own.KeyPrefix = cfg.KeyPrefix
+	}
+	if cfg.ChainID == "" {
+		return &own, nil
+	}
 	if n, err := hex.Decode(own.ChainID[:], []byte(cfg.ChainID)); err != nil || n != len(own.ChainID) {
 		return nil, errors.New("setting chain_id: wants 64 hex digits") // unreachable: config has checked it
 	}

@@ -129,11 +129,10 @@ func (p *pager) late(r ledger.Record) bool { return !p.q.Until.IsZero() && r.Tim
 
 // back reads from the newest on, a window at a time: the trail itself can only be read forth.
 func (p *pager) back() error {
-	var found []AuditRecord // newest first
-	for to := p.q.To; ; {
-		low := max(p.q.From, 1)
-		if to < low {
-			p.page.End = true
+	low := max(p.q.From, 1)
+	for p.page.Next = p.q.To; !p.full() && p.seen < maxPageScan && !p.page.End; p.seen += pageWindow {
+		to := p.page.Next
+		if p.page.End = to < low; p.page.End {
 			break
 		}
 		from := max(low, to-min(to, pageWindow)+1)
@@ -141,34 +140,28 @@ func (p *pager) back() error {
 		if err != nil {
 			return err
 		}
-		for _, r := range slices.Backward(window) {
-			to = r.Number - 1
-			if out, ok := p.q.pick(r); ok && !p.late(r) {
-				found = append(found, out)
-				p.page.Records, p.size = found, p.size+len(r.Content)
-				if p.full() {
-					break
-				}
-			}
-		}
-		p.page.Next = to
-		if p.full() {
-			break
-		}
-		if len(window) == 0 {
-			to = from - 1 // numbers were skipped, or retention ate them
-			if p.page.Next, p.page.End = to, p.nothingBefore(from); p.page.End {
-				break
-			}
-		}
-		if p.seen += pageWindow; p.seen >= maxPageScan {
-			break
+		p.take(window)
+		if len(window) == 0 { // numbers were skipped, or retention has come so far
+			p.page.Next, p.page.End = from-1, p.nothingBefore(from)
 		}
 	}
-	slices.Reverse(found)
-	p.page.Records = append([]AuditRecord{}, found...)
-	p.page.End = p.page.End || p.page.Next < max(p.q.From, 1)
+	p.page.End = p.page.End || p.page.Next < low
+	slices.Reverse(p.page.Records)
 	return nil
+}
+
+// take picks from a window, the newest first, as much as fits.
+func (p *pager) take(window []ledger.Record) {
+	for _, r := range slices.Backward(window) {
+		if p.full() {
+			return
+		}
+		if out, ok := p.q.pick(r); ok {
+			p.page.Records = append(p.page.Records, out)
+			p.size += len(r.Content)
+		}
+		p.page.Next = r.Number - 1
+	}
 }
 
 // window reads the records with numbers from … to.

@@ -75,8 +75,8 @@ func TestCheckpoints(t *testing.T) {
 			t.Errorf("published %v, verified %+v", got, v)
 		}
 		for name, change := range map[string]func(*agent.PublishedCheckpoint){
-			"the trail ends":  func(c *agent.PublishedCheckpoint) { c.Record += 1000 },
-			"is another":      func(c *agent.PublishedCheckpoint) { c.Record-- },
+			"the trail ends":      func(c *agent.PublishedCheckpoint) { c.Record += 1000 },
+			"is another":          func(c *agent.PublishedCheckpoint) { c.Record-- },
 			"it was replaced, as": func(c *agent.PublishedCheckpoint) { c.MAC = strings.Repeat("00", 32) },
 		} {
 			bad := got[1]

@@ -76,3 +76,49 @@ func says(key string, docs ...[]keyDoc) string {
 	}
 	return ""
 }
+
+// Keys of request files and test files, with what they say. The reference is made of it.
+var (
+	requestKeys = []keyDoc{
+		{"request", "`auth`, `sign`, `challenge` or `decrypt`"},
+		{"account", "whose key would answer"},
+		{"app", "the app slot that asks"},
+		{"key_type", "`posting`, `active` or `memo`; left out: `posting`, `memo` for decrypt"},
+		{"broadcast", "`sign`: `true` (default) or `false`"},
+		{"operations", "`sign`: each as `vote: {voter: …}`, or as applications send it; all fields"},
+		{"text", "`challenge`: the text to sign"},
+		{"challenge", "`auth`: the challenge inside, a map of `key_type`, `text`, `decrypt`"},
+		{"by_hand", "`auth`: `true` if the operator made or paired the session"},
+		{"approved", "`true` if a person said yes"},
+		{"time", "the instant; left out: now for `explain`, 2026-01-01T12:00:00Z for `test`"},
+		{"counters", "what limits counted before: a list of maps of `limit`, `used` (`9.500 HBD`, `3`), `of` (which counter of a limit with `per`, as `{.to: bob}`), `ago` (default: just now)"},
+	}
+	caseKeys = []keyDoc{
+		{"name", "of the case, unique in the file"},
+		{"comment", "for people"},
+		{"expect", "`allow`, `ask` or `deny`"},
+		{"rule", "a rule or limit, or a list of them, that must be among those that give the decision"},
+		{"code", "the code of the refusal"},
+		{"silent", "`true` if the refusal must be silent, `false` if it must not"},
+		{"session", "how long the session must live"},
+	}
+	testFileKeys = []keyDoc{
+		{"policy", "the policy file, beside this one; left out: NAME.yaml for NAME_test.yaml"},
+		{"account", "for cases that say none"},
+		{"app", "for cases that say none"},
+		{"time", "for cases that say none"},
+		{"cases", "the list of cases"},
+	}
+)
+
+// A keyDoc is a key with what it says.
+type keyDoc struct{ key, says string }
+
+func keysIn(docs ...[]keyDoc) (keys []string) {
+	for _, doc := range docs {
+		for _, d := range doc {
+			keys = append(keys, d.key)
+		}
+	}
+	return keys
+}

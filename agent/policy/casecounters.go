@@ -1,0 +1,87 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// A caseCounter is what a limit has counted before.
+type caseCounter struct {
+	node  *yaml.Node
+	limit string
+	of    map[string]string
+	used  string
+	ago   time.Duration
+}
+
+func (c *caseReader) counter(n *yaml.Node) caseCounter {
+	m, _ := c.mapping(n, "a counter", counterKeys)
+	one := caseCounter{node: n, limit: c.optional(m, "limit"), used: c.optional(m, "used")}
+	if m.missing("limit") || m.missing("used") {
+		c.complain(n, "a counter needs limit, its name, and used, such as 9.500 HBD or 3")
+	}
+	if m.has("ago") {
+		one.ago = c.caseSpan(m.value("ago"), "ago")
+	}
+	if m.has("of") && m.value("of").Kind == yaml.MappingNode {
+		one.of = map[string]string{}
+		for _, e := range sortedEntries(m.value("of")) {
+			one.of[e.key.Value], _ = c.scalar(e.value, "of")
+		}
+	} else if m.has("of") {
+		c.complain(m.value("of"), "of says which counter: {.to: bob}")
+	}
+	return one
+}
+
+// Counters are those of the case for a policy. Problems say which the policy does not have.
+func (p *Policy) Counters(file string, c *Case, now time.Time) (*Book, Problems) {
+	r := reader{file: file, bad: map[*yaml.Node]bool{}}
+	book := &Book{}
+	given := slices.Clone(c.counters)
+	slices.SortStableFunc(given, func(a, b caseCounter) int { return int(b.ago - a.ago) })
+	for _, one := range given {
+		if charge, why := p.counterCharge(one); why != "" {
+			r.complain(one.node, "%s", why)
+		} else {
+			book.Add(now.Add(-one.ago), []Charge{charge})
+		}
+	}
+	return book, r.problems.tidy()
+}
+
+func (p *Policy) counterCharge(one caseCounter) (Charge, string) {
+	i := slices.IndexFunc(p.limits, func(l *limit) bool { return l.name == one.limit })
+	if i < 0 {
+		return Charge{}, fmt.Sprintf("the policy has no limit %s%s", quote(one.limit), didYouMean(one.limit, slices.Sorted(maps.Keys(p.Limits()))))
+	}
+	l := p.limits[i]
+	charge := Charge{Limit: l.name, Unit: l.measure.String()}
+	split := url.Values{}
+	for name, text := range one.of {
+		if !slices.ContainsFunc(l.per, func(d dimension) bool { return d.name == name }) {
+			return charge, fmt.Sprintf("limit %q is not split by %s", l.name, name)
+		}
+		split.Set(name, text)
+	}
+	charge.Split = split.Encode()
+	if l.measure == measureSpend {
+		a, err := parseAmount(one.used)
+		if err != nil {
+			return charge, err.Error()
+		}
+		charge.Unit, charge.Amount = a.Symbol.String(), ratText(assetRat(a.Amount, a.Symbol.Decimals()))
+		return charge, ""
+	}
+	d, ok := parseDecimal(one.used)
+	if !ok || d.negative {
+		return charge, fmt.Sprintf("%s is no number", quote(one.used))
+	}
+	charge.Amount = d.String()
+	return charge, ""
+}

@@ -8,6 +8,10 @@
 // ask or deny, which rules gave that, and what it costs. [Book] is the memory
 // of limits: the agent fills it from charges that were stored.
 //
+// For people there are [Policy.Report], which says why and what would have been
+// needed, [ReadTests] with [Policy.Test], [Suggest] and [Schema]. A request is
+// written down in one form everywhere: [Written], [ReadRequest].
+//
 // # What it promises
 //
 // A decision depends on the policy, the request, the counters and the instant

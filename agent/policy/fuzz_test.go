@@ -54,7 +54,7 @@ func FuzzCompile(f *testing.F) {
 			if (d.Verdict == policy.Deny) != (d.Code != "") {
 				t.Errorf("%+v", d)
 			}
-			p.Explain(sign("a", roleOf(o), o), nil, noon)
+			p.Report(sign("a", roleOf(o), o), nil, noon)
 		}
 	})
 }

@@ -368,22 +368,20 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-func TestExplain(t *testing.T) {
+func TestReportOfRules(t *testing.T) {
 	p := compile(t, firstPage)
-	e := p.Explain(sign("tipbot", hive.Active, transfer(t, "bob", "2.000 HBD", "tip 5")), nil, noon)
-	if len(e.Parts) != 1 || e.Parts[0].Part != "operation 1 transfer" {
-		t.Fatalf("%+v", e.Parts)
+	r := p.Report(sign("tipbot", hive.Active, transfer(t, "bob", "2.000 HBD", "tip 5")), nil, noon)
+	if len(r.Parts) != 1 || r.Parts[0].Part != "operation 1 transfer" || len(r.Parts[0].By) != 1 || r.Parts[0].By[0].Name != "other tips" {
+		t.Fatalf("%+v", r.Parts)
 	}
 	got := map[string]string{}
-	for _, r := range e.Parts[0].Rules {
-		got[r.Rule.Name] = fmt.Sprintf("%s %t %s: %s", r.Section, r.Matched, r.Failed, r.Why)
+	for _, other := range r.Parts[0].Others {
+		got[other.Name] = other.Section + ": " + other.Why
 	}
 	for name, want := range map[string]string{
-		"curation":              `allow false apps: apps: "tipbot" is not among them`,
-		"tips":                  `allow false content: amount 2.000 HBD > max 1.000 HBD`,
-		"other tips":            `ask true : `,
-		"never to the exchange": `deny false content: no element of payee is "bittrex"`,
-		"tips per day":          `limits true : `,
+		"curation":              `allow: apps: "tipbot" is not among them`,
+		"tips":                  `allow: amount 2.000 HBD > max 1.000 HBD`,
+		"never to the exchange": `deny: no element of payee is "bittrex"`,
 	} {
 		if got[name] != want {
 			t.Errorf("%s: got %q, want %q", name, got[name], want)
@@ -391,5 +389,8 @@ func TestExplain(t *testing.T) {
 	}
 	if _, ok := got["logins"]; ok {
 		t.Error("a rule of another kind is explained")
+	}
+	if len(r.Touched) == 0 || r.Touched[0].Limit.Name != "no bulk" {
+		t.Errorf("limits: %+v", r.Touched)
 	}
 }

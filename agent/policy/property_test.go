@@ -170,7 +170,7 @@ func TestDecideChangesNothing(t *testing.T) {
 	property(t, 8, func(m maker, mod *model, p *policy.Policy, book *policy.Book) {
 		q := m.request(t, mod)
 		a := summary(p.Decide(q.Request, book, noon))
-		p.Explain(q.Request, book, noon)
+		p.Report(q.Request, book, noon)
 		p.Room(book, noon)
 		if b := summary(p.Decide(q.Request, book, noon)); a != b {
 			t.Errorf("%s%s", a, b)

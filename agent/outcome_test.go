@@ -74,6 +74,12 @@ func TestBroadcastOutcomes(t *testing.T) {
 // When nobody can tell in time, the application hears so, with the id, and nothing after it; the
 // outcome is recorded when it is known.
 func TestBroadcastUncertain(t *testing.T) {
+	t.Run("for minutes", func(t *testing.T) { testUncertain(t, 0) })
+	t.Run("for an hour", func(t *testing.T) { testUncertain(t, time.Hour) })
+}
+
+// testUncertain lets the nodes be silent for so long after the application was told.
+func testUncertain(t *testing.T, silence time.Duration) {
 	puppets(t, "", func(t *testing.T, w *world, p *puppet) {
 		silent := []string{broadcastMethod, "transaction_status_api.find_transaction", "condenser_api.get_transaction"}
 		for _, method := range silent {
@@ -85,6 +91,7 @@ func TestBroadcastUncertain(t *testing.T) {
 		if !found || len(onChain) != 1 || onChain[0].ID.String() != id {
 			t.Fatalf("%s %q, on chain %d", answerKind(m), errorText(m, authKey), len(onChain))
 		}
+		time.Sleep(silence)
 		for _, method := range silent {
 			w.node.FailAlways(method, nodetest.Fault{})
 		}

@@ -3,6 +3,7 @@ package agent_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -226,6 +227,12 @@ func TestMalformedFrames(t *testing.T) {
 	})
 }
 
+// commentOfSize is a comment that makes a transaction of that many bytes, with its signature.
+func commentOfSize(size int) string {
+	const rest = 96 // 30 of them around the body, 66 for the signature
+	return `["comment",{"parent_author":"","parent_permlink":"x","author":"alice","permlink":"p","title":"t","body":"` + strings.Repeat("b", size-rest) + `","json_metadata":""}]`
+}
+
 // Operations that are not allowed, not known, or not to be signed by anybody.
 func TestRefusedOperations(t *testing.T) {
 	cases := []struct{ name, keyType, ops, want, text string }{
@@ -236,6 +243,8 @@ func TestRefusedOperations(t *testing.T) {
 		{"another account's money", "active", `["transfer",{"from":"bob","to":"alice","amount":"1.000 HIVE","memo":""}]`, "nack", ""},
 		{"plain memo", "active", `["transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","memo":"#secret"}]`, "nack", ""},
 		{"unknown field", "posting", `["vote",{"voter":"alice","author":"bob","permlink":"p","weight":1,"extra":1}]`, "err", protocol.TextInvalid},
+		{"as large as can be", "posting", commentOfSize(65280), "nack", ""}, // well formed; no rule allows it
+		{"too large by one byte", "posting", commentOfSize(65281), "err", protocol.TextNotSupported},
 		{"STEEM", "active", `["transfer",{"from":"alice","to":"bob","amount":"1.000 STEEM","memo":""}]`, "err", protocol.TextInvalid},
 	}
 	puppets(t, "", func(t *testing.T, w *world, p *puppet) {

@@ -21,9 +21,9 @@ const (
 	// answerMargin is how long before the end of a request the application is told that the outcome
 	// is not known.
 	answerMargin = 5 * time.Second
-	// resolveFor bounds the search for the outcome after the transaction's expiration; by then the
-	// last irreversible block is past it on any node that works.
-	resolveFor = 5 * time.Minute
+	// signatureSize is what the one signature adds to the bytes of a transaction where the chain
+	// measures it: a count, and the signature.
+	signatureSize = 1 + len(hive.Signature{})
 	// headWait is how long a request waits for a first reference block.
 	headWait = 5 * time.Second
 	// headAgain is for how long after that nobody waits again; the head is fetched in the background.
@@ -171,8 +171,8 @@ func (a *Agent) build(ops []hive.Operation, head node.Head, life time.Duration) 
 			return nil, errSameAgain
 		}
 	}
-	if head.MaxTransactionSize > 0 && len(bytes) > head.MaxTransactionSize {
-		return nil, fmt.Errorf("the transaction has %d bytes, the chain takes %d", len(bytes), head.MaxTransactionSize)
+	if size := len(bytes) + signatureSize; head.MaxTransactionSize > 0 && size > head.MaxTransactionSize {
+		return nil, fmt.Errorf("the transaction has %d bytes, the chain takes %d", size, head.MaxTransactionSize)
 	}
 	back, err := a.network.DecodeTransaction(bytes)
 	if err != nil {
@@ -222,13 +222,12 @@ func (a *Agent) sign(account hive.AccountName, role hive.Role, tx *transaction) 
 
 // broadcast sends the transaction until its fate is known. If that is not known shortly before the
 // request ends, the application hears so, with the transaction's id, and nothing after it; the
-// search goes on, and the ledger gets the outcome whenever it comes.
+// search goes on until the outcome is certain or the program stops, however long the nodes are
+// silent, and the ledger gets it whenever it comes.
 func (a *Agent) broadcast(ctx context.Context, r *run, g granted, tx node.Transaction) {
-	effort, cancel := context.WithDeadline(ctx, tx.Expiration.Time().Add(resolveFor))
 	done := make(chan node.Outcome, 1)
 	a.start(func(context.Context) {
-		defer cancel()
-		outcome := a.node.Broadcast(effort, tx)
+		outcome := a.node.Broadcast(ctx, tx)
 		crashpoint("broadcast")
 		done <- outcome
 	})
@@ -252,8 +251,7 @@ func (a *Agent) broadcastDone(ctx context.Context, r *run, g granted, id hive.Tx
 	case node.Refused, node.Expired:
 		e.message, e.failed = r.failure(protocol.TextBroadcastFailed), true
 	default:
-		// The deadline of a stop, or all nodes silent until long after the expiration. Left unfinished:
-		// the next start looks the transaction up.
+		// The deadline of a stop. Left unfinished: the next start looks the transaction up.
 		a.log.Warn("outcome of a broadcast is not known", append(r.attrs(), "tx", id.String(), "reason", o.Reason)...)
 		return
 	}

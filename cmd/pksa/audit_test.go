@@ -146,3 +146,54 @@ func (b both) Write(p []byte) (int, error) {
 	n, err2 := b.one.Write(p)
 	return n, errors.Join(err, err2)
 }
+
+// A request whose outcome was uncertain at first is told to its end.
+func TestAuditShowTellsToTheEnd(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("PKSA_HOME", home)
+	all := []agent.AuditRecord{
+		{Number: 5, Type: "request", Kind: "sign", Verdict: "admitted", Result: "admitted", App: "mybot", Content: []byte(`{"effects":["pays \u202e"],"reason":"a\u001b[2Jb"}`)},
+		{Number: 6, Type: "outcome", Request: 5, Outcome: "uncertain", Result: "failed"},
+		{Number: 7, Type: "event", Outcome: "unrelated"},
+		{Number: 8, Type: "outcome", Request: 5, Outcome: "accepted", Result: "answered"},
+		{Number: 9, Type: "outcome", Request: 5, Outcome: "never asked for"},
+	}
+	page := func(_ context.Context, params []byte) (any, error) {
+		var q agent.AuditPageQuery
+		if err := control.Decode(params, &q); err != nil {
+			return nil, err
+		}
+		for i, r := range all { // one record a page
+			if r.Number >= q.From {
+				page := agent.AuditPage{Next: r.Number + 1, Head: 9, End: i == len(all)-1}
+				if q.Request == 0 || q.Request == r.Number || q.Request == r.Request {
+					page.Records = all[i : i+1]
+				}
+				return page, nil
+			}
+		}
+		return agent.AuditPage{Next: 10, Head: 9, End: true}, nil
+	}
+	listener, err := control.Listen(filepath.Join(home, "control.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	server := &control.Server{Handlers: map[string]control.Handler{agent.MethodAuditPage: page}, Logger: slog.New(slog.DiscardHandler)}
+	go func() { done <- server.Run(ctx, listener) }()
+	defer func() { cancel(); <-done }()
+	for _, number := range []string{"5", "6", "8"} {
+		var out, errs bytes.Buffer
+		if status := run(t.Context(), []string{"audit", "show", number}, streams{strings.NewReader(""), &out, &errs}); status != 0 {
+			t.Fatalf("show %s: %s", number, errs.String())
+		}
+		words, _, _ := strings.Cut(out.String(), "\n\n")
+		if !strings.Contains(words, "failed: uncertain") || !strings.Contains(words, "answered: accepted") || strings.Contains(out.String(), "never") {
+			t.Errorf("show %s:\n%s", number, out.String())
+		}
+		if strings.ContainsAny(out.String(), "\u202e\u001b") {
+			t.Errorf("show %s steers the terminal: %q", number, out.String())
+		}
+	}
+}

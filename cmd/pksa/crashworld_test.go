@@ -307,12 +307,24 @@ func (a *answers) note(f relaytest.Frame) {
 	}
 }
 
-// twofold are the requests that got two different answers.
+// twofold are the requests that were told two things of which one is false: two transactions, or one and a refusal. An
+// answer that did not get as far as the relay before the wallet died may come as another that says the same: that
+// nothing was done, or that it is not known and then that it was done. What the applications heard is held to the truth
+// by itself.
 func (a *answers) twofold() (bad []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for uuid, said := range a.said {
-		if len(said) > 1 {
+		acks, nacks := 0, 0
+		for answer := range said {
+			switch {
+			case strings.HasPrefix(answer, "sign_ack"):
+				acks++
+			case strings.HasPrefix(answer, "sign_nack"):
+				nacks++
+			}
+		}
+		if acks > 1 || acks == 1 && nacks > 0 {
 			bad = append(bad, fmt.Sprintf("%s: %v", uuid, said))
 		}
 	}

@@ -113,6 +113,14 @@ func (a *Agent) watchKeys(ctx context.Context) {
 	}
 }
 
+// checkKeysSoon has the held keys compared with the chain now, not at the next turn.
+func (a *Agent) checkKeysSoon() {
+	select {
+	case a.recheck <- struct{}{}:
+	default:
+	}
+}
+
 // CheckKeys compares each held key with the authorities of its account, and what other accounts have
 // given ours with what the policy counts on. What does not fit is logged by name and shown in status;
 // it stays until a later check finds it right.

@@ -143,9 +143,6 @@ func (a *Agent) reloadKeys(ctx context.Context, p ReloadParams) error {
 	a.log.Info("keystore reread", "accounts", len(a.keys().Accounts()))
 	// What was found of the keys before says nothing of those that took their places.
 	a.mismatch.replace(nil)
-	select {
-	case a.recheck <- struct{}{}:
-	default:
-	}
+	a.checkKeysSoon()
 	return a.registerAll()
 }

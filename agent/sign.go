@@ -255,6 +255,9 @@ func (a *Agent) broadcastDone(ctx context.Context, r *run, g granted, id hive.Tx
 		a.log.Warn("outcome of a broadcast is not known", append(r.attrs(), "tx", id.String(), "reason", o.Reason)...)
 		return
 	}
+	if o.Code == node.CodeMissingAuthority {
+		a.checkKeysSoon() // the account's keys may have been changed
+	}
 	a.finish(ctx, r, g, e)
 }
 

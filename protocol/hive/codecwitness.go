@@ -3,12 +3,16 @@ package hive
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"math"
 	"strconv"
 )
 
 // chainPropertiesCodec is what a witness proposes in witness_update.
 type chainPropertiesCodec struct{}
+
+// errFeeSymbol: the chain packs this fee as HIVE whatever symbol it is given.
+var errFeeSymbol = errors.New("account_creation_fee is not in HIVE")
 
 var chainPropertiesNames = []string{"account_creation_fee", "maximum_block_size", "hbd_interest_rate"}
 
@@ -19,7 +23,9 @@ func (chainPropertiesCodec) parse(r *jsonReader) Value {
 	r.whole(chainPropertiesNames, func(i int) {
 		switch i {
 		case 0:
-			p.AccountCreationFee = r.asset()
+			if p.AccountCreationFee = r.asset(); p.AccountCreationFee.Symbol != HIVE {
+				r.fail(errFeeSymbol)
+			}
 		case 1:
 			p.MaximumBlockSize = uint32(r.int(0, math.MaxUint32))
 		case 2:
@@ -46,6 +52,9 @@ func (chainPropertiesCodec) pack(dst []byte, v Value, n *Network) []byte {
 
 func (chainPropertiesCodec) unpack(u *unpacker) Value {
 	fee := u.asset()
+	if fee.Symbol != HIVE {
+		u.fail(errFeeSymbol)
+	}
 	size := uint32(u.uint(4))
 	return ChainProperties{AccountCreationFee: fee, MaximumBlockSize: size, HBDInterestRate: uint16(u.uint(2))}
 }

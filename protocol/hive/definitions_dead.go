@@ -35,6 +35,7 @@ var definitionsDead = []Definition{
 			by(Owner, "required_owner_auths"), by(Active, "required_active_auths"),
 			by(Posting, "required_posting_auths"), keysIn("required_auths"),
 		},
+		limits: []limit{atMostBytes("id", 32)},
 	},
 	{
 		ID: 37, Name: "reset_account", State: Dead,

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	kills    = flag.Int("kills", 30, "how often the crash test kills the wallet; a long run takes 1000")
+	kills    = flag.Int("kills", 5, "how often the crash test kills the wallet; CI takes 30, a long run 1000")
 	killSeed = flag.Uint64("killseed", 0, "seed of the crash test; zero takes one from the clock")
 )
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -201,14 +202,10 @@ func (w *reporter) limitNamed(name string) *limit {
 // free finds the second from which there is room, if ever: what a counter holds
 // only shrinks while nothing is added.
 func (w *reporter) free(st LimitState) time.Time {
-	cost, okCost := parseDecimal(st.Cost)
-	most, okMost := parseDecimal(st.Most)
-	if !okCost || !okMost || st.Window == 0 {
-		return time.Time{}
-	}
-	costRat, _ := cost.rat()
-	mostRat, _ := most.rat()
-	if costRat.Cmp(mostRat) > 0 {
+	// Not decimal.rat: the sum of numbers that are short enough to be added up may be longer than they are.
+	costRat, okCost := new(big.Rat).SetString(st.Cost)
+	mostRat, okMost := new(big.Rat).SetString(st.Most)
+	if !okCost || !okMost || st.Window == 0 || costRat.Cmp(mostRat) > 0 {
 		return time.Time{}
 	}
 	room := func(after time.Duration) bool {

@@ -129,3 +129,21 @@ func TestReportsAgreeWithDecisions(t *testing.T) {
 		}
 	})
 }
+
+// An application chooses the numbers that a limit adds up, and so how long their sum is. Whoever asks
+// why must not get a panic for an answer.
+func TestReportOfLongSums(t *testing.T) {
+	p := compile(t, `
+allow: [{name: a, request: sign, apps: [app], key: active, operations: [custom_json]}]
+limits: [{name: sum, operations: [custom_json], sum: 500 per 24h, of: {list: json, field: .q}}]
+`)
+	long := strings.Repeat("9", 60)
+	for _, numbers := range [][2]string{{long, long}, {long, "0.1"}, {"0." + strings.Repeat("0", 58) + "1", "100"}} {
+		items := `[{"q":` + numbers[0] + `},{"q":` + numbers[1] + `}]`
+		q := sign("app", hive.Active, op(t, "custom_json", `{"id":"x","json":%q,"required_auths":["alice"],"required_posting_auths":[]}`, items))
+		r := p.Report(q, nil, noon)
+		if d := p.Decide(q, nil, noon); r.Verdict != d.Verdict || len(r.Touched) != 1 || r.Touched[0].Cost == "unclear" {
+			t.Errorf("%s: %v, %+v", items, r.Verdict, r.Touched)
+		}
+	}
+}

@@ -263,6 +263,7 @@ func (l *Ledger) chores() {
 		return
 	}
 	l.commit([]*op{{apply: (*batch).sweep}})
+	l.stuck = false
 	l.rotate()
 	l.retain()
 	if l.db == nil {

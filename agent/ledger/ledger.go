@@ -91,6 +91,7 @@ type Ledger struct {
 	retryAt    time.Time     // owned by the committing goroutine
 	generation uint64        // of charges; owned by the committing goroutine
 	oldest     uint64        // segment of the oldest record in the file; owned by the committing goroutine
+	stuck      bool          // a segment could not be written; owned by the committing goroutine
 	stopped    chan struct{} // closed when the committing goroutine has returned
 	closing    sync.Once
 	closeErr   error

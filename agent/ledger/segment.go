@@ -28,11 +28,12 @@ func (l *Ledger) segmentPath(index uint64) string {
 }
 
 // rotate moves the full segments that stand before the checkpoint out of the file. What does not succeed is tried again
-// with the next chores.
+// with the next chores, not with every commit until then.
 func (l *Ledger) rotate() {
-	for l.db != nil && l.oldest < l.o.segmentOf(l.state.checkpoint) {
+	for l.db != nil && !l.stuck && l.oldest < l.o.segmentOf(l.state.checkpoint) {
 		index := l.oldest
 		if err := l.writeSegment(index); err != nil {
+			l.stuck = true
 			l.o.Logger.Error("audit segment was not written", "segment", index, "err", err)
 			return
 		}
@@ -103,6 +104,10 @@ func (l *Ledger) writeSegment(index uint64) error {
 		return err
 	}
 	if err := os.MkdirAll(l.segmentFolder(), 0o700); err != nil {
+		return err
+	}
+	// The folder's own name, too, must outlive a power cut before the records leave the ledger's file.
+	if err := syncFolder(filepath.Dir(l.path)); err != nil {
 		return err
 	}
 	return replaceFile(l.segmentPath(index), l.o.seal(bucketSegment, numberKey(index), encodeSegment(list)))
@@ -225,7 +230,10 @@ func (l *Ledger) setAside(last uint64) (uint64, error) {
 		}
 		end = (index + 1) * l.o.segment
 	}
-	return end, nil
+	if end == 0 {
+		return 0, nil
+	}
+	return end, syncFolder(l.segmentFolder()) // or their old names come back in between new ones
 }
 
 // leaveSegments moves the segments of an earlier ledger out of the way of a new one, whose numbers begin anew.

@@ -1,8 +1,10 @@
 package ledger_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -259,6 +261,8 @@ func TestHead(t *testing.T) {
 func TestSegmentThatCannotBeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
+		var said bytes.Buffer
+		r.o.Logger = slog.New(slog.NewTextHandler(&said, nil))
 		r.o = r.o.WithSegment(8)
 		r.reopen()
 		inTheWay := filepath.Join(filepath.Dir(r.path), "audit", "000000")
@@ -270,6 +274,10 @@ func TestSegmentThatCannotBeWritten(t *testing.T) {
 		}
 		if got := r.numbers(0); len(got) != 40 {
 			t.Errorf("the trail has %v", got)
+		}
+		synctest.Wait()
+		if n := strings.Count(said.String(), "audit segment was not written"); n != 1 {
+			t.Errorf("%d attempts within a minute: each reads a whole segment while requests wait", n)
 		}
 		must(t, os.Remove(inTheWay))
 		time.Sleep(time.Minute + time.Second)

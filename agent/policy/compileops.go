@@ -72,14 +72,20 @@ func (c *compiler) opEntry(n *yaml.Node, r *rule) (opEntry, bool) {
 		return opEntry{}, false
 	}
 	e := opEntry{name: name.Value, group: name.Value == groupPosting || name.Value == groupActive}
-	if !c.checkName(name, e, r) {
-		return opEntry{}, false
-	}
-	if n.Kind == yaml.MappingNode {
+	ok := c.checkName(name, e, r)
+	// What else is wrong with the entry is said in the same run, if it is known what its fields are.
+	if n.Kind == yaml.MappingNode && (ok || e.group || isUsable(e.name)) {
 		e.fields = c.fieldTests(n.Content[1], e)
 	}
-	c.reviewEntry(name, e, r)
-	return e, true
+	if ok {
+		c.reviewEntry(name, e, r)
+	}
+	return e, ok
+}
+
+func isUsable(operation string) bool {
+	d, ok := hive.DefinitionOf(operation)
+	return ok && refusedAlways(d) == ""
 }
 
 // checkName complains about an operation that the rule can never match.

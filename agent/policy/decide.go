@@ -112,7 +112,8 @@ func (j *judgement) part(p *part) {
 	byHand := p.kind == Auth && j.scope.request.ManualSession
 	switch {
 	case len(m.deny) > 0:
-		j.refuse(CodeDenied, p, "; "+j.policy.ruleText(firstByName(m.deny)))
+		first := firstByName(m.deny)
+		j.refuse(CodeDenied, p, "; "+j.policy.ruleText(first)+first.inDoubt(j.scope, p))
 		j.decision.addRules(m.deny)
 		j.spoken = j.spoken || slices.ContainsFunc(m.deny, func(r *rule) bool { return !r.silent })
 	case byHand:
@@ -121,7 +122,8 @@ func (j *judgement) part(p *part) {
 		j.decision.addRules(m.allow)
 		j.spans(p, append(m.ask, m.allow...))
 		if !j.scope.request.Approved {
-			j.asked = append(j.asked, fmt.Sprintf("%v; %s", p, j.policy.ruleText(firstByName(m.ask))))
+			first := firstByName(m.ask)
+			j.asked = append(j.asked, fmt.Sprintf("%v; %s%s", p, j.policy.ruleText(first), first.inDoubt(j.scope, p)))
 		}
 	case len(m.allow) > 0:
 		j.decision.addRules(m.allow)

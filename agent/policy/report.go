@@ -29,6 +29,7 @@ type ReportPart struct {
 	Content string       `json:"content,omitempty"` // of an operation, as JSON; of a challenge, its text in quotes
 	Verdict Verdict      `json:"verdict"`
 	By      []RuleRef    `json:"by,omitempty"`
+	Doubts  []string     `json:"doubts,omitempty"` // what those could not tell for sure, and count against the request
 	Others  []ReportRule `json:"others,omitempty"` // that did not match, the nearest first
 }
 
@@ -122,6 +123,7 @@ func (w *reporter) reportPart(p *part) ReportPart {
 		out.By = append(out.By, r.ref())
 	}
 	slices.SortFunc(out.By, compareRefs)
+	out.Doubts = w.doubts(by, p)
 	for _, r := range w.policy.rules {
 		if !r.kinds[p.kind] || slices.Contains(by, r) {
 			continue
@@ -135,6 +137,16 @@ func (w *reporter) reportPart(p *part) ReportPart {
 		return b.passed - a.passed
 	})
 	return out
+}
+
+func (w *reporter) doubts(rules []*rule, p *part) (all []string) {
+	for _, r := range rules {
+		if text := r.inDoubt(w.scope, p); text != "" {
+			all = append(all, w.at(r.ref())+text)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // otherRule says why a rule has no part in the answer.

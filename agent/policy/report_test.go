@@ -147,3 +147,36 @@ limits: [{name: sum, operations: [custom_json], sum: 500 per 24h, of: {list: jso
 		}
 	}
 }
+
+// Where a rule matches in doubt, its values do not fit, and the reader is told what could not be told.
+func TestReportNamesTheDoubt(t *testing.T) {
+	p := compile(t, `
+allow: [{name: all, request: sign, apps: [app], operations: [custom_json, vote]}]
+ask:
+  - {name: two, request: sign, apps: [app], transaction: [vote, custom_json: {id: pair, json: {.a: {not: 5}}}]}
+deny:
+  - name: gifts
+    operations:
+      - custom_json: {id: other, json: {.a: 1}}
+      - custom_json: {id: game, json: {.action: gift, .to: {glob: 'x*'}}}
+  - {name: logins, text: {.site: evil}}
+`)
+	play := func(id, text string) hive.Operation {
+		return op(t, "custom_json", `{"id":%q,"json":%q,"required_auths":[],"required_posting_auths":["alice"]}`, id, text)
+	}
+	for want, q := range map[string]*policy.Request{
+		`gifts" (policy.yaml:8), in doubt: json.action cannot be read`:              sign("app", hive.Posting, play("game", `{"action":"gift","action":"sell"}`)),
+		`gifts" (policy.yaml:8), in doubt: json.to 5 does not fit glob "x*"`:        sign("app", hive.Posting, play("game", `{"action":"gift","to":5}`)),
+		`two" (policy.yaml:6), in doubt: operation 2 custom_json: json.a is absent`: sign("app", hive.Posting, vote(t, "alice", "bob", 1), play("pair", `{}`)),
+		`logins" (policy.yaml:12), in doubt: text.site cannot be read`:              {Kind: policy.Challenge, Account: "alice", App: "app", Role: hive.Posting, Text: "x"},
+		"": sign("app", hive.Posting, play("game", `{"action":"gift","to":"xy"}`)),
+	} {
+		d, r := p.Decide(q, nil, noon), p.Report(q, nil, noon)
+		if want == "" && (strings.Contains(d.Reason+r.Text(), "doubt") || d.Verdict != policy.Deny) {
+			t.Errorf("%s\n%s", d.Reason, r.Text())
+		}
+		if !strings.Contains(d.Reason, want) || !strings.Contains(r.Text(), want) {
+			t.Errorf("want %s:\n%s\n%s", want, d.Reason, r.Text())
+		}
+	}
+}

@@ -60,6 +60,9 @@ func (p *ReportPart) writeTo(b *strings.Builder, file string) {
 	if p.Content != "" {
 		fmt.Fprintf(b, "    %s\n", p.Content)
 	}
+	for _, doubt := range p.Doubts {
+		fmt.Fprintf(b, "  %s; doubt counts against the request\n", doubt)
+	}
 	var foreign []string
 	for _, other := range p.Others {
 		if other.foreign {

@@ -160,6 +160,36 @@ func (e *opEntry) whyNot(s *scope, p *part) string {
 	return ""
 }
 
+// inDoubt says what a rule that matches could not tell for sure; empty if it
+// matches clearly. Without it, a reader finds that the values do not fit.
+func (r *rule) inDoubt(s *scope, p *part) string {
+	if o, _ := r.matches(s, p); o != unclear {
+		return ""
+	}
+	return ", in doubt: " + r.whyUnclear(s, p)
+}
+
+func (r *rule) whyUnclear(s *scope, p *part) string {
+	if r.text != nil {
+		return whyNot(s, r.text, p.textValue(), "text")
+	}
+	for i := range r.entries {
+		e, about := &r.entries[i], p
+		if r.ordered {
+			about = s.operations[i]
+		}
+		if o, _ := e.matches(r, s, about); o != unclear {
+			continue
+		}
+		text := e.whyNot(s, about)
+		if about != p {
+			text = fmt.Sprintf("%v: %s", about, text)
+		}
+		return text
+	}
+	return "its fields" // unreachable: one entry at least is unclear
+}
+
 // whyNot describes the first test within t that is not a clear yes.
 func whyNot(s *scope, t test, v value, where string) string {
 	switch t := t.(type) {

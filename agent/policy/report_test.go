@@ -165,10 +165,10 @@ deny:
 		return op(t, "custom_json", `{"id":%q,"json":%q,"required_auths":[],"required_posting_auths":["alice"]}`, id, text)
 	}
 	for want, q := range map[string]*policy.Request{
-		`gifts" (policy.yaml:8), in doubt: json.action cannot be read`:              sign("app", hive.Posting, play("game", `{"action":"gift","action":"sell"}`)),
-		`gifts" (policy.yaml:8), in doubt: json.to 5 does not fit glob "x*"`:        sign("app", hive.Posting, play("game", `{"action":"gift","to":5}`)),
-		`two" (policy.yaml:6), in doubt: operation 2 custom_json: json.a is absent`: sign("app", hive.Posting, vote(t, "alice", "bob", 1), play("pair", `{}`)),
-		`logins" (policy.yaml:12), in doubt: text.site cannot be read`:              {Kind: policy.Challenge, Account: "alice", App: "app", Role: hive.Posting, Text: "x"},
+		`gifts" (policy.yaml:7), in doubt: json.action cannot be read`:              sign("app", hive.Posting, play("game", `{"action":"gift","action":"sell"}`)),
+		`gifts" (policy.yaml:7), in doubt: json.to 5 does not fit glob "x*"`:        sign("app", hive.Posting, play("game", `{"action":"gift","to":5}`)),
+		`two" (policy.yaml:5), in doubt: operation 2 custom_json: json.a is absent`: sign("app", hive.Posting, vote(t, "alice", "bob", 1), play("pair", `{}`)),
+		`logins" (policy.yaml:11), in doubt: text.site cannot be read`:              {Kind: policy.Challenge, Account: "alice", App: "app", Role: hive.Posting, Text: "x"},
 		"": sign("app", hive.Posting, play("game", `{"action":"gift","to":"xy"}`)),
 	} {
 		d, r := p.Decide(q, nil, noon), p.Report(q, nil, noon)

@@ -122,6 +122,7 @@ type walk struct {
 	l    *Ledger
 	next uint64 // number to look for
 	from uint64 // of the first record met, zero before it
+	head stored // the first record met
 	last link   // of the last record met
 }
 
@@ -149,9 +150,13 @@ func (w *walk) check(s *stored) error {
 	case w.from == 0 && s.Number == 1 && s.prev != start.mac:
 		return fmt.Errorf("%w: audit record 1 does not begin the trail", ErrDamaged)
 	case w.from == 0:
-		w.from = s.Number
+		w.from, w.head = s.Number, *s
 	default:
-		if err := s.follows(w.last); err != nil {
+		err := s.follows(w.last)
+		switch {
+		case err != nil && s.Number > w.last.number+1 && s.Number <= w.l.keptFrom():
+			w.from, w.head = s.Number, *s // what is between was removed meanwhile, as the settings say
+		case err != nil:
 			return err
 		}
 	}
@@ -207,8 +212,21 @@ func (w *walk) inSegments() ([]stored, error) {
 // Verified is what Verify found in order.
 type Verified struct{ From, To uint64 }
 
+// beginning says whether the first record met is the first that there must be.
+func (w *walk) beginning() error {
+	kept := w.l.keptFrom()
+	switch {
+	case w.from == 0 || w.from <= kept:
+		return nil
+	case kept == 0:
+		return w.head.follows(w.l.o.chainStart())
+	}
+	return fmt.Errorf("%w: audit records %d to %d are missing", ErrDamaged, kept, w.from-1)
+}
+
 // Verify reads the whole trail and says ErrDamaged, with the record's number, if one was altered, removed, inserted
-// or moved. Removal at the end shows as far as the mark reaches.
+// or moved. What the settings do not keep may be gone from the beginning. Removal at the end shows as far as the mark
+// reaches.
 func (l *Ledger) Verify(ctx context.Context) (Verified, error) {
 	return l.VerifyEach(ctx, func(uint64, [32]byte) {})
 }
@@ -233,6 +251,9 @@ func (l *Ledger) VerifyEach(ctx context.Context, each func(number uint64, mac [3
 		}
 	}
 	found := Verified{w.from, w.last.number}
+	if err := w.beginning(); err != nil {
+		return found, err
+	}
 	if markErr != nil {
 		return found, fmt.Errorf("reading mark: %w", markErr)
 	}

@@ -276,11 +276,7 @@ func TestKilledAfterEachCommit(t *testing.T) {
 		// What callers know now was committed before this commit; outcomes may still be on their way.
 		must(t, commit())
 		dir := t.TempDir()
-		for _, name := range []string{"ledger.db", "ledger.mark"} {
-			b, err := os.ReadFile(filepath.Join(filepath.Dir(st.path), name))
-			must(t, err)
-			must(t, os.WriteFile(filepath.Join(dir, name), b, 0o600))
-		}
+		must(t, os.CopyFS(dir, os.DirFS(filepath.Dir(st.path)))) // ledger, mark, segments
 		shots = append(shots, snapshot{filepath.Join(dir, "ledger.db"), len(st.signed), len(st.answered)})
 		return nil
 	})

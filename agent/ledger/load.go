@@ -153,8 +153,12 @@ func (o *Options) loadMeta(tx *bolt.Tx, st *state) error {
 	if err != nil {
 		return err
 	}
+	kept, err := o.metaNumber(tx, metaKept)
+	if err != nil {
+		return err
+	}
 	floor, err := o.metaNumber(tx, metaFloor)
-	st.checkpoint, st.floor = uint64(number), floor
+	st.checkpoint, st.kept, st.floor = uint64(number), uint64(kept), floor
 	return err
 }
 

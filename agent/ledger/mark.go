@@ -114,8 +114,19 @@ func Accept(path string, o Options, audit []byte) (Accepted, error) {
 	if err != nil {
 		return Accepted{}, errors.Join(err, l.db.Close())
 	}
+	all, err := l.segments()
+	if err != nil {
+		return Accepted{}, errors.Join(err, l.db.Close())
+	}
+	first, err := l.firstRecord(all) // what was removed since the copy was made, it does not know
+	if err != nil {
+		return Accepted{}, errors.Join(err, l.db.Close())
+	}
 	l.start()
 	err = l.submitContext(context.Background(), &op{apply: func(b *batch) error {
+		if first > max(b.l.state.kept, 1) {
+			b.keepFrom(first)
+		}
 		done.Ended = b.accept(max(mark.number, lost), audit)
 		return nil
 	}})

@@ -264,14 +264,64 @@ func (l *Ledger) retain() {
 		l.o.Logger.Error("audit segments cannot be listed", "err", err)
 		return
 	}
-	for len(all) > 0 && l.outlived(all) {
-		if err := os.Remove(l.segmentPath(all[0])); err != nil {
-			l.o.Logger.Error("audit segment was not removed", "segment", all[0], "err", err)
+	n := 0
+	for n < len(all) && l.outlived(all[n:]) {
+		n++
+	}
+	if n == 0 || !l.noteKept(all[n:]) {
+		return
+	}
+	for _, index := range all[:n] {
+		if err := os.Remove(l.segmentPath(index)); err != nil {
+			l.o.Logger.Error("audit segment was not removed", "segment", index, "err", err)
 			return
 		}
-		l.o.Logger.Info("audit segment removed, as the settings say", "segment", all[0])
-		all = all[1:]
+		l.o.Logger.Info("audit segment removed, as the settings say", "segment", index)
 	}
+}
+
+// noteKept commits with which record the trail begins when only these segments are left, before the others go: what is
+// missing besides was removed by somebody else. False if the commit did not succeed.
+func (l *Ledger) noteKept(left []uint64) bool {
+	first, err := l.firstRecord(left)
+	if err != nil {
+		l.o.Logger.Error("audit segments are not removed, as the trail cannot be read", "err", err)
+		return false
+	}
+	if first > l.state.kept {
+		l.commit([]*op{{apply: func(b *batch) error { b.keepFrom(first); return nil }}})
+	}
+	return l.state.kept >= first
+}
+
+// firstRecord is the number of the first record in these segments, or if there are none, in the ledger's file.
+func (l *Ledger) firstRecord(segments []uint64) (uint64, error) {
+	if len(segments) > 0 {
+		list, err := l.readSegment(segments[0])
+		if err != nil { // it is damaged: that shows by itself
+			return segments[0]*l.o.segment + 1, nil
+		}
+		return list[0].Number, nil
+	}
+	w := walk{l: l, next: 1}
+	list, err := w.inFile(false)
+	if err != nil || len(list) == 0 {
+		return 0, err
+	}
+	return list[0].Number, nil
+}
+
+func (b *batch) keepFrom(first uint64) {
+	var w writer
+	w.uint(first)
+	b.put(bucketMeta, metaKept, w.b)
+	b.after = append(b.after, func(st *state) { st.kept = first })
+}
+
+func (l *Ledger) keptFrom() uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.state.kept
 }
 
 // outlived says whether the oldest of these segments has been kept for long enough.

@@ -153,8 +153,10 @@ func TestSegmentsThatWereChanged(t *testing.T) {
 			b[100] ^= 1
 			return os.WriteFile(folder+"/000001", b, 0o600)
 		},
-		"removed":      func(folder string) error { return os.Remove(folder + "/000001") },
-		"last removed": func(folder string) error { return os.Remove(folder + "/000003") },
+		"removed":       func(folder string) error { return os.Remove(folder + "/000001") },
+		"first removed": func(folder string) error { return os.Remove(folder + "/000000") },
+		"all removed":   os.RemoveAll,
+		"last removed":  func(folder string) error { return os.Remove(folder + "/000003") },
 		"moved": func(folder string) error {
 			return errors.Join(
 				os.Rename(folder+"/000001", folder+"/x"), os.Rename(folder+"/000002", folder+"/000001"),
@@ -185,6 +187,76 @@ func TestRetention(t *testing.T) {
 		must(t, err)
 		if v != (ledger.Verified{From: 17, To: 40}) {
 			t.Errorf("verified %v", v)
+		}
+		must(t, r.l.Close())
+	})
+}
+
+// What goes beyond the settings is missing, also after a restart, and also from the beginning.
+func TestRemovedBeyondRetention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := long(t)
+		r.o.KeepSegments = 2
+		r.reopen()
+		time.Sleep(time.Minute + time.Second)
+		for range 2 {
+			_, err := r.l.Verify(ctx)
+			must(t, err)
+			r.reopen()
+		}
+		must(t, os.Remove(filepath.Join(filepath.Dir(r.path), "audit", "000002")))
+		_, err := r.l.Verify(ctx)
+		wantError(t, err, ledger.ErrDamaged)
+		if !strings.Contains(err.Error(), "records 17 to 24 are missing") {
+			t.Error(err)
+		}
+		must(t, r.l.Close())
+	})
+}
+
+// A restored ledger does not know what was removed since the copy was made; what goes later is missing all the same.
+func TestRestoredLedgerBehindRetention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := long(t)
+		must(t, r.l.Close())
+		copied, err := os.ReadFile(r.path)
+		must(t, err)
+		r.o.KeepSegments = 2
+		r.open()
+		r.slot("another")
+		time.Sleep(time.Minute + time.Second)
+		must(t, r.l.Close())
+		must(t, os.WriteFile(r.path, copied, 0o600))
+		_, err = ledger.Accept(r.path, r.o, nil)
+		must(t, err)
+		r.open()
+		v, err := r.l.Verify(ctx)
+		must(t, err)
+		if v.From != 17 {
+			t.Errorf("verified %v", v)
+		}
+		must(t, os.Remove(filepath.Join(filepath.Dir(r.path), "audit", "000002")))
+		_, err = r.l.Verify(ctx)
+		wantError(t, err, ledger.ErrDamaged)
+		must(t, r.l.Close())
+	})
+}
+
+// What is removed while somebody reads, as the settings say, is no damage.
+func TestRetentionWhileReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := long(t)
+		r.o.KeepSegments = 1
+		r.reopen()
+		var list []uint64
+		for rec, err := range r.l.Audit(1) {
+			must(t, err)
+			if list = append(list, rec.Number); len(list) == 1 {
+				time.Sleep(time.Minute + time.Second)
+			}
+		}
+		if want := []uint64{1, 2, 3, 4, 5, 6, 7, 8, 25}; !slices.Equal(list[:9], want) || list[len(list)-1] != 40 {
+			t.Errorf("read %v", list)
 		}
 		must(t, r.l.Close())
 	})

@@ -11,6 +11,7 @@ type state struct {
 	last       link
 	checkpoint uint64 // sessions and digests in the file reflect the records up to it
 	floor      int64  // ms; no nonce at or below counts
+	kept       uint64 // records before it were removed as the settings say
 
 	slots    map[string]Slot
 	sessions map[SessionID]*Session

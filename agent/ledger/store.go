@@ -29,6 +29,7 @@ var (
 	metaID         = []byte("id")
 	metaProof      = []byte("proof")      // sealed id: the key fits
 	metaCheckpoint = []byte("checkpoint") // number up to which sessions and digests are gathered
+	metaKept       = []byte("kept")       // number of the first record that the keeping of the trail has left; none: all are kept
 	metaFloor      = []byte("floor")      // no nonce at or below this counts; set when a restored ledger is accepted
 )
 

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pksa/agent"
+	"pksa/agent/client"
+	"pksa/protocol/hive"
+)
+
+// pksa runs another copy of the program, as its operator does.
+func (w *killWorld) pksa(args ...string) string {
+	w.t.Helper()
+	var out, errors bytes.Buffer
+	cmd := exec.Command(w.binary, append(args, "--home", w.home)...)
+	cmd.Stdout, cmd.Stderr = &out, &errors
+	if err := cmd.Run(); err != nil {
+		w.t.Errorf("pksa %q: %v\n%s", args, err, errors.String())
+	}
+	return out.String()
+}
+
+// TestHardenedWalletWorks shuts the running program in as far as this machine permits, and then has it do all that it does
+// with files: read a policy and a keystore that were replaced, put segments of the audit trail aside and read them again.
+func TestHardenedWalletWorks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the program")
+	}
+	w := newKillWorld(t, diskPolicy, "app")
+	w.catchUp()
+	w.binary = buildWallet(t, "crashpoints") // for its small segments
+	w.start("")
+	defer w.kill()
+	w.await("the start", 20*time.Second, ready)
+	s, err := w.status(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range s.Hardening {
+		t.Logf("%s: %t, %s", m.Name, m.Done, m.Detail)
+	}
+	if len(s.Hardening) != 5 {
+		t.Errorf("measures: %+v", s.Hardening)
+	}
+	if text := w.pksa("status"); !strings.Contains(text, "landlock") {
+		t.Errorf("status does not tell of hardening:\n%s", text)
+	}
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c := w.dial("app")
+	grant, err := c.Authenticate(ctx, client.Auth{Account: "alice", Secret: w.secrets["app"]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 70 { // two records each: two segments are full
+		if _, err := c.Challenge(ctx, grant.Session, client.Challenge{Role: hive.Posting, Text: fmt.Sprint("hello ", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.await("a segment of the audit trail", 5*time.Second, func(agent.Status) bool {
+		_, err := os.Stat(filepath.Join(w.home, "audit", "000001"))
+		return err == nil
+	})
+	w.pksa("audit", "verify")
+
+	before := s.Policy.SHA256
+	next := filepath.Join(w.home, "policy.next")
+	if err := os.WriteFile(next, []byte(diskPolicy+"# another\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(next, w.cfg.Policy); err != nil {
+		t.Fatal(err)
+	}
+	w.pksa("policy", "reload")
+	w.pksa("app", "add", "second")
+	w.pksa("keys", "remove", "alice", "--role", "active")
+	if s, err = w.status(ctx); err != nil || s.Policy.SHA256 == before {
+		t.Errorf("policy in force: %+v, %v", s.Policy, err)
+	}
+	held := w.pksa("keys", "list")
+	if strings.Contains(held, "active") || !strings.Contains(held, "posting") {
+		t.Errorf("keys after one was removed:\n%s", held)
+	}
+	if _, err := c.Challenge(ctx, grant.Session, client.Challenge{Role: hive.Posting, Text: "still there"}); err != nil {
+		t.Error(err)
+	}
+	if errors := slices.DeleteFunc(strings.Split(w.stderr.String(), "\n"), func(line string) bool { return !strings.Contains(line, "ERROR") }); len(errors) > 0 {
+		t.Errorf("errors were logged:\n%s", strings.Join(errors, "\n"))
+	}
+	w.interrupt()
+	w.start("")
+}

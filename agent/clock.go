@@ -52,7 +52,7 @@ func (c *wallClock) jumpedLocked(now time.Time, wall, monotonic time.Duration) (
 // under a clock that is far ahead ends sessions, and leaves the ledger in a future in which every
 // nonce is too old. Without a node that answers there is nothing to compare with.
 func (a *Agent) checkClock(ctx context.Context) error {
-	a.clock.agree(time.Now())
+	a.agreeClock()
 	waiting, cancel := context.WithTimeout(ctx, headWait)
 	defer cancel()
 	head, err := a.node.Head(waiting)
@@ -67,6 +67,13 @@ func (a *Agent) checkClock(ctx context.Context) error {
 		a.log.Error("the ledger's last record is in the future: the clock of this machine was wrong when it was written, and until then no nonce is new", "ahead", ahead.Round(time.Second))
 	}
 	return nil
+}
+
+// agreeClock takes the present reading of the wall clock for right, here and in the ledger, whose time goes on without
+// the steps in between: what is recorded then cannot come from a wrong future.
+func (a *Agent) agreeClock() {
+	a.clock.agree(time.Now())
+	a.ledger.AgreeClock()
 }
 
 // clockProblem says why the clock is not believed, or nothing.
@@ -98,7 +105,7 @@ func (a *Agent) watchClock(ctx context.Context) {
 		}
 		head, err := a.node.Head(ctx)
 		if err == nil && head.At.Sub(since) > 0 && time.Until(head.ChainTime(time.Now())).Abs() <= maxSkew {
-			a.clock.agree(time.Now())
+			a.agreeClock()
 			a.log.Info("the clock agrees with the chain again")
 		}
 	}

@@ -30,7 +30,7 @@ type batch struct {
 
 func newBatch(l *Ledger, tx *bolt.Tx) *batch {
 	return &batch{
-		l: l, o: &l.o, tx: tx, last: l.state.last, now: fromMillis(max(millis(l.o.Now()), l.state.last.time)),
+		l: l, o: &l.o, tx: tx, last: l.state.last, now: fromMillis(max(millis(l.now()), l.state.last.time)),
 		sessions: map[SessionID]*Session{}, digests: map[owner]map[[32]byte]struct{}{},
 		places: map[uint64]place{}, dropped: map[uint64]bool{},
 	}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -35,6 +36,13 @@ func (l *Ledger) TestingAlloc() int64 {
 // RecordBytes and ParseRecord are the record's form in the file.
 func RecordBytes(r Record) []byte                    { return r.encode() }
 func ParseRecord(n uint64, b []byte) (Record, error) { return decodeRecord(n, b) }
+
+// TestingStep makes it so that the wall clock stepped, after the ledger was opened, as far as the monotonic clock did not.
+func (l *Ledger) TestingStep(by time.Duration) {
+	l.clock.mu.Lock()
+	defer l.clock.mu.Unlock()
+	l.clock.wall = l.clock.wall.Add(-by)
+}
 
 // NumberKey is a record's key.
 var NumberKey = numberKey

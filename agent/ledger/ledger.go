@@ -74,6 +74,7 @@ type Ledger struct {
 
 	lanes lanes
 	queue queue
+	clock clock
 
 	// fileMu guards which file is open: the committing goroutine holds it to swap the file, others to read in it.
 	fileMu sync.RWMutex
@@ -178,6 +179,7 @@ func open(path string, o Options) (*Ledger, error) {
 	}
 	l := &Ledger{o: o, path: path, stopped: make(chan struct{}), generation: 1}
 	l.queue.wake = make(chan struct{}, 1)
+	l.AgreeClock()
 	l.runs, l.numbers = map[RequestKey]*run{}, map[uint64]*run{}
 	if err := l.reopen(false); err != nil {
 		return nil, err
@@ -262,7 +264,7 @@ func (l *Ledger) Err() error {
 	return l.broken
 }
 
-// Now is ledger time: the larger of the wall clock and the last recorded time.
+// Now is ledger time: the larger of the wall clock, without steps (see [Ledger.AgreeClock]), and the last recorded time.
 func (l *Ledger) Now() time.Time {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -270,7 +272,7 @@ func (l *Ledger) Now() time.Time {
 }
 
 func (l *Ledger) nowLocked() time.Time {
-	return fromMillis(max(millis(l.o.Now()), l.state.last.time))
+	return fromMillis(max(millis(l.now()), l.state.last.time))
 }
 
 // Head is the end of the audit trail as it is committed: the last record's number, and its MAC, which stands for the

@@ -333,5 +333,5 @@ func (l *Ledger) outlived(all []uint64) bool {
 		return false
 	}
 	info, err := os.Stat(l.segmentPath(all[0]))
-	return err == nil && l.o.Now().Sub(info.ModTime()) > l.o.KeepFor
+	return err == nil && l.now().Sub(info.ModTime()) > l.o.KeepFor
 }

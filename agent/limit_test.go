@@ -3,13 +3,18 @@ package agent_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"pksa/agent"
 )
 
 const twoVotes = `version: 1
 allow: [{name: votes, request: sign, apps: any, operations: [vote]}]
-limits: [{name: few, apps: any, operations: [vote], count: %s}]
+limits:
+  - {name: few, apps: any, operations: [vote], count: %s}
 `
 
 // Of many requests at the same instant by several sessions, as many are admitted as the limit has room for.
@@ -52,11 +57,15 @@ func TestLimitThroughEdits(t *testing.T) {
 			time.Sleep(time.Second)
 			return answerKind(p.ask(request("sign_req", uuid(n), authKey, votePayload("p", nowNonce()))))
 		}
-		edit := func(text string) {
+		edit := func(text string, fresh ...string) {
 			t.Helper()
 			w.write("policy.yaml", text)
-			if err := w.agent.ReloadPolicy(t.Context()); err != nil {
+			got, err := w.agent.Methods()[agent.MethodPolicyReload](t.Context(), nil)
+			if err != nil {
 				t.Fatal(err)
+			}
+			if said := got.(agent.PolicyStatus).Fresh; !slices.Equal(said, fresh) {
+				t.Errorf("from zero: %q, want %q", said, fresh)
 			}
 		}
 		want := func(what, first, second string) {
@@ -78,5 +87,10 @@ func TestLimitThroughEdits(t *testing.T) {
 		want("no limit", "ack", "ack")
 		edit(fmt.Sprintf(twoVotes, "2 per 1h"))
 		want("the limit again: what went on without it does not count, what it counted does", "nack", "nack")
+		edit(strings.ReplaceAll(fmt.Sprintf(twoVotes, "1 per 1h"), "few", "fewer"), "fewer")
+		want("another name", "ack", "nack")
+		edit(strings.ReplaceAll(fmt.Sprintf(twoVotes, "1 per 1h"), "few", "fewer")+"  - {name: least, requests: 5 per 1h}\n", "least")
+		edit(strings.ReplaceAll(strings.ReplaceAll(fmt.Sprintf(twoVotes, "1 per 1h"), "few", "fewer"), "count:", "requests:"), "fewer")
+		want("another measure", "ack", "nack")
 	})
 }

@@ -183,6 +183,8 @@ type PolicyStatus struct {
 	Failed string    `json:"reload_failed,omitempty"`
 	// Warnings are doubtful places of the file in force.
 	Warnings []string `json:"warnings,omitempty"`
+	// Fresh are limits that began at zero when this file came into force: what was done before does not count in them.
+	Fresh []string `json:"limits_from_zero,omitempty"`
 	// Room is what is left of each limit.
 	Room []policy.Room `json:"room,omitempty"`
 }
@@ -238,7 +240,7 @@ func (a *Agent) Status() Status {
 
 func (a *Agent) policyStatus() PolicyStatus {
 	p := a.policy.Load()
-	s := PolicyStatus{File: a.config.Policy, SHA256: p.policy.Hash(), Since: p.since, Failed: p.failed}
+	s := PolicyStatus{File: a.config.Policy, SHA256: p.policy.Hash(), Since: p.since, Failed: p.failed, Fresh: p.fresh}
 	for _, w := range p.warnings {
 		s.Warnings = append(s.Warnings, w.String())
 	}

@@ -19,7 +19,8 @@ type policyInForce struct {
 	policy   *policy.Policy
 	since    time.Time
 	warnings policy.Problems
-	failed   string // why the last reload changed nothing; empty if it did
+	fresh    []string // limits that began at zero with it
+	failed   string   // why the last reload changed nothing; empty if it did
 }
 
 // LoadPolicy reads and compiles the policy file of the settings. The error holds every complaint, one
@@ -75,25 +76,12 @@ func (a *Agent) ReloadPolicy(ctx context.Context) error {
 	if _, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload", Content: content}); err != nil {
 		return fmt.Errorf("recording the reload: %w", err)
 	}
-	fresh := newLimits(a.policy.Load().policy, next)
-	a.policy.Store(&policyInForce{policy: next, since: time.Now(), warnings: warnings})
+	var fresh []string
+	a.budget.peek(func(c policy.Counters) { fresh = next.Fresh(a.policy.Load().policy, c, time.Now()) })
+	a.policy.Store(&policyInForce{policy: next, since: time.Now(), warnings: warnings, fresh: fresh})
 	a.metrics.Reload(true)
 	a.log.Info("policy reloaded", "policy", next.Hash(), "warnings", len(warnings), "limits starting at zero", fresh)
 	return nil
-}
-
-// newLimits names the limits that the old policy did not have: what was done before does not count
-// in them.
-func newLimits(old, next *policy.Policy) []string {
-	known := old.Limits()
-	var fresh []string
-	for name := range next.Limits() {
-		if _, ok := known[name]; !ok {
-			fresh = append(fresh, name)
-		}
-	}
-	slices.Sort(fresh)
-	return fresh
 }
 
 // watchPolicy reloads the policy whenever its file looks different. It asks for the file's time and

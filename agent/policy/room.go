@@ -144,3 +144,31 @@ func (p *Policy) Limits() map[string]time.Duration {
 	}
 	return kept
 }
+
+// Fresh names the limits that begin at zero when this policy follows the old one, sorted: those with
+// a new name, or that measure something else under the old one, and of which the counters hold
+// nothing, as they do of a limit that was taken out and is put back.
+func (p *Policy) Fresh(old *Policy, counters Counters, now time.Time) []string {
+	if counters == nil {
+		counters = noCounters{}
+	}
+	var names []string
+	for _, l := range p.limits {
+		goesOn := slices.ContainsFunc(old.limits, func(was *limit) bool { return was.name == l.name && was.measure == l.measure })
+		if !goesOn && !l.remembered(counters, now) {
+			names = append(names, l.name)
+		}
+	}
+	return names
+}
+
+func (l *limit) remembered(counters Counters, now time.Time) bool {
+	for _, split := range counters.Splits(l.name) {
+		for _, q := range l.quotas {
+			if counters.Used(Counter{l.name, split, q.unit}, l.kept(), now).Sign() > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}

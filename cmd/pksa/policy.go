@@ -135,6 +135,12 @@ func (c *command) policyReload() *cobra.Command {
 			}
 			return c.print(status, func(w io.Writer) {
 				fmt.Fprintf(w, "In force since now: %s, sha256 %s.\n", status.File, short(status.SHA256))
+				for _, name := range status.Fresh {
+					fmt.Fprintf(w, "Limit %q begins at zero: nothing done before counts in it.\n", name)
+				}
+				if n := len(status.Warnings); n > 0 {
+					fmt.Fprintf(w, "%s; `pksa policy check` shows what.\n", count(n, "warning"))
+				}
 			})
 		},
 	}

@@ -44,6 +44,12 @@ func (l *Ledger) TestingStep(by time.Duration) {
 	l.clock.wall = l.clock.wall.Add(-by)
 }
 
+// TestingSize is how large the file is.
+func (l *Ledger) TestingSize() (size int64) {
+	_ = l.view(func(tx *bolt.Tx) error { size = tx.Size(); return nil })
+	return size
+}
+
 // NumberKey is a record's key.
 var NumberKey = numberKey
 

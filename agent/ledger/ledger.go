@@ -161,6 +161,11 @@ func Open(path string, o Options) (*Ledger, error) {
 	if err := l.checkMark(); err != nil {
 		return nil, errors.Join(err, l.db.Close())
 	}
+	// What was read may be a commit that a crash cut off before its sync: after a power cut the mark must not speak of more
+	// than the disk holds.
+	if err := l.db.Sync(); err != nil {
+		return nil, errors.Join(fmt.Errorf("ledger %q: %w", path, err), l.db.Close())
+	}
 	if err := l.o.writeMark(path, l.state.last); err != nil {
 		return nil, errors.Join(err, l.db.Close())
 	}

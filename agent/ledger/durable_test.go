@@ -584,6 +584,28 @@ func TestFlippedBits(t *testing.T) {
 	t.Log("refused", refused)
 }
 
+// A charge that reads wrong refuses to open, and is not found when the first request counts.
+func TestAlteredCharge(t *testing.T) {
+	r, s := long(t)
+	for range 10 {
+		must(t, r.whole(s, nonces.Add(1)))
+	}
+	must(t, r.l.Close())
+	altered := false
+	must(t, ledger.TestingRewrite(r.path, "charges", func(b *bolt.Bucket) error {
+		key, value := b.Cursor().First()
+		altered = key != nil
+		value = slices.Clone(value)
+		value[20] ^= 1
+		return b.Put(slices.Clone(key), value)
+	}))
+	if !altered {
+		t.Fatal("no charge was gathered")
+	}
+	_, err := ledger.Open(r.path, r.o)
+	wantError(t, err, ledger.ErrDamaged)
+}
+
 func (r *rig) lastNumber() uint64 {
 	all := r.numbers(0)
 	return all[len(all)-1]

@@ -126,6 +126,9 @@ func (o *Options) load(db *bolt.DB) (st *state, found map[uint64]*run, oldest ui
 		if err := o.loadRequests(tx, found); err != nil {
 			return err
 		}
+		if err := o.loadCharges(tx); err != nil {
+			return err
+		}
 		if oldest, err = o.findOldest(tx); err != nil {
 			return err
 		}
@@ -217,6 +220,14 @@ func (o *Options) loadRequests(tx *bolt.Tx, runs map[uint64]*run) error {
 		}
 		runs[number] = q.run(end, number)
 		return nil
+	})
+}
+
+// loadCharges looks at every charge that is gathered: one that reads wrong would fail each commit that counts, later.
+func (o *Options) loadCharges(tx *bolt.Tx) error {
+	return o.each(tx, bucketCharges, func(_, plain []byte) error {
+		_, err := decodeCharges(plain)
+		return err
 	})
 }
 

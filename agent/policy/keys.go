@@ -26,7 +26,7 @@ var (
 		{"text", "`challenge`: a test of the text to sign. Must be said in allow and ask."},
 		{"broadcast", "`sign`: `true` we send it (default in allow and ask), `false` the app gets it signed, `any` (default in deny and limits)."},
 		{"on_behalf_of", "`sign`: accounts whose authority an operation may need besides that of the request's account: a list, or `any`. Left out in allow and ask: nobody's."},
-		{"hours", "When the rule holds, in UTC, the end excluded: `08:00-20:00`; it may pass midnight."},
+		{"hours", "When the rule holds, in UTC, the end excluded: `08:00-20:00`; it may pass midnight. With `days`, each hour belongs to the day on which it lies: `22:00-02:00` on `[fri]` is the first two hours and the last two of Friday."},
 		{"days", "Days of the week on which the rule holds, in UTC: `[mon, fri]`."},
 		{"from", "When the rule begins to hold: `2027-01-01` or `2027-01-01T12:00:00Z`."},
 		{"until", "When the rule ceases to hold; that instant is excluded."},

@@ -124,6 +124,10 @@ func (c *command) appRemove() *cobra.Command {
 			}
 			result := map[string]any{"app": args[0], "sessions_ended": ended}
 			return c.print(result, func(w io.Writer) {
+				if ended == 0 {
+					fmt.Fprintf(w, "App %s is gone. It had no sessions.\n", args[0])
+					return
+				}
 				fmt.Fprintf(w, "App %s is gone, and its %s with it.\n", args[0], count(ended, "session"))
 			})
 		},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -108,9 +109,9 @@ func tell(w io.Writer, records []agent.AuditRecord) {
 	}
 	switch {
 	case content.Broadcast != nil && *content.Broadcast:
-		t.line("How", "signed with the %s key, and broadcast", content.KeyType)
+		t.line("How", "to be signed with the %s key, and broadcast", content.KeyType)
 	case content.Broadcast != nil:
-		t.line("How", "signed with the %s key, and handed over without a broadcast", content.KeyType)
+		t.line("How", "to be signed with the %s key, and handed over without a broadcast", content.KeyType)
 	}
 	t.decision("Decision", first, content)
 	for _, r := range records[1:] {
@@ -124,12 +125,7 @@ func tell(w io.Writer, records []agent.AuditRecord) {
 	if records[len(records)-1].Type != "outcome" {
 		t.line("Outcome", "not known yet")
 	}
-	for _, r := range records {
-		if r.TxID != "" {
-			t.line("Transaction", "%s", r.TxID)
-			break
-		}
-	}
+	t.transaction(records)
 	t.out.Flush()
 }
 
@@ -149,6 +145,22 @@ func whoAsked(r agent.AuditRecord, c auditContent) string {
 }
 
 type storyTeller struct{ out *tabwriter.Writer }
+
+// transaction names the transaction of a request. One that a person is asked about has an id before
+// it is signed, and keeps it if the answer is no.
+func (t storyTeller) transaction(records []agent.AuditRecord) {
+	id, verdict := "", ""
+	for _, r := range records {
+		id, verdict = cmp.Or(id, r.TxID), cmp.Or(r.Verdict, verdict)
+	}
+	switch {
+	case id == "":
+	case verdict == "admitted":
+		t.line("Transaction", "%s", id)
+	default:
+		t.line("Transaction", "%s, which was not signed", id)
+	}
+}
 
 func (t storyTeller) line(label, format string, args ...any) {
 	fmt.Fprintf(t.out, "%s\t%s\n", label, strings.ReplaceAll(printable(fmt.Sprintf(format, args...)), "\n", " "))

@@ -107,6 +107,8 @@ func importHint(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, keystore.ErrSameKey):
+		return hint(err, "nothing was changed; `pksa keys list` shows what is held")
 	case errors.Is(err, keystore.ErrOtherKey):
 		return hint(err, "--replace puts the new key in the place of the old one")
 	case errors.Is(err, keystore.ErrWrongRole):
@@ -202,7 +204,7 @@ func (c *command) checkBatch(ctx context.Context, cfg *config.Config, batch *key
 		if !ok {
 			found, err := nodes.Authorities(ctx, account)
 			if err != nil {
-				return nil, hint(fmt.Errorf("asking the chain about %s: %w", account, err), "--offline imports without comparing with the chain")
+				return nil, hint(fmt.Errorf("asking the chain about %s: %w", account, err), "the setting nodes says which nodes are asked; --offline leaves the comparison out")
 			}
 			if on, ok = found[account]; !ok {
 				return nil, hint(fmt.Errorf("the chain has no account %s", account), "check the name; --offline imports without looking at the chain")
@@ -331,7 +333,7 @@ func (c *command) keysRemove() *cobra.Command {
 				what = "the " + strings.Join(words, ", ") + " key"
 			}
 			return c.print(map[string]any{"account": account, "roles": words}, func(w io.Writer) {
-				fmt.Fprintf(w, "Removed %s of %s. Copies and backups of the keystore still hold them.\n", what, account)
+				fmt.Fprintf(w, "Removed %s of %s. What was removed is still in copies and backups of the keystore.\n", what, account)
 			})
 		},
 	}

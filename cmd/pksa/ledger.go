@@ -34,7 +34,7 @@ nothing recorded before can be replayed. A ledger that is there is never touched
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.withLedger(cmd.Context(), func(path string, o ledger.Options) error {
 				if err := startLedger(cmd.Context(), path, o); err != nil {
-					return fmt.Errorf("ledger %q: %w", path, err)
+					return ledgerHint(path, err)
 				}
 				return c.print(map[string]string{"ledger": path}, func(w io.Writer) {
 					fmt.Fprintf(w, "Started an empty ledger: %s\nMake the apps anew with `pksa app add NAME`.\n", path)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
+	"strings"
 
 	"pksa/agent"
 	"pksa/agent/config"
@@ -80,7 +82,7 @@ func (c *command) openLedger(cfg *config.Config, store *keystore.Store) (*ledger
 // ledgerHint says what to do about a ledger that is refused.
 func ledgerHint(path string, err error) error {
 	reason := err
-	err = fmt.Errorf("ledger %q: %w", path, err)
+	err = namedLedger(path, err)
 	switch {
 	case errors.Is(reason, ledger.ErrMissing):
 		return hint(err, "restore it from a backup; or start a new one with `pksa ledger new`, which forgets all sessions and what was answered before")
@@ -88,12 +90,25 @@ func ledgerHint(path string, err error) error {
 		return hint(err, "if you restored it on purpose, `pksa ledger accept` goes on with it; what it says there happens to sessions")
 	case errors.Is(reason, ledger.ErrLocked):
 		return hint(err, "another pksa runs with this home folder; stop it first")
+	case errors.Is(reason, ledger.ErrExists):
+		return hint(err, "nothing was changed; `pksa ledger new` is for a ledger that is gone")
 	case errors.Is(reason, ledger.ErrOther):
 		return hint(err, "ledger and keystore belong together: put both back from the same copy")
 	case errors.Is(reason, ledger.ErrDamaged):
 		return hint(err, "restore it and its .mark file from a backup, then `pksa ledger accept`")
 	}
 	return err
+}
+
+// namedLedger says which ledger an error is about, unless it says so itself.
+func namedLedger(path string, err error) error {
+	switch text, quoted := err.Error(), strconv.Quote(path); {
+	case strings.HasPrefix(text, quoted):
+		return fmt.Errorf("ledger %w", err)
+	case strings.Contains(text, quoted):
+		return err
+	}
+	return fmt.Errorf("ledger %q: %w", path, err)
 }
 
 // administer calls a method of the running agent or, if none runs, the same act on the ledger

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"time"
 
 	"pksa/agent"
@@ -20,10 +22,17 @@ func (c *command) call(ctx context.Context, method string, params, result any) e
 	}
 	err = control.Call(ctx, cfg.Control, method, params, result)
 	if errors.Is(err, control.ErrNoAgent) {
-		return hint(fmt.Errorf("%w with home folder %s", err, cfg.Home), "start it with `pksa run`; another home folder is named with --home")
+		err = fmt.Errorf("%w with home folder %s", err, cfg.Home)
+		if _, missing := os.Stat(cfg.Keystore); errors.Is(missing, fs.ErrNotExist) {
+			return hint(err, "there is no wallet yet: `pksa init` makes one; another home folder is named with --home")
+		}
+		return hint(err, "start it with `pksa run`; another home folder is named with --home")
 	}
 	return err
 }
+
+// answerMargin is how much longer than the wait a command listens for what the agent makes of it.
+const answerMargin = 5 * time.Second
 
 // pair hands a link to the running agent and waits for the application's request. With no agent
 // running there is nobody to wait for it, so the session is made at once: an agent started before
@@ -37,7 +46,8 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	if err != nil {
 		return hint(err, "paste the whole link, beginning with has://auth_req/")
 	}
-	waiting, cancel := context.WithTimeout(ctx, wait)
+	// The agent ends the wait and says why; only an agent that says nothing is given up.
+	waiting, cancel := context.WithTimeout(ctx, wait+answerMargin)
 	defer cancel()
 	var info agent.SessionInfo
 	if !c.asJSON {

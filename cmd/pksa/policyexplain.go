@@ -161,7 +161,7 @@ func (c *command) explainRecord(ctx context.Context, p *policy.Policy, n *hive.N
 	}
 	i := slices.IndexFunc(trail, func(t agent.TrailRequest) bool { return t.Number == number })
 	if i < 0 {
-		return hint(fmt.Errorf("record %d is not a request that was judged", number), "`pksa audit tail` shows them; their type is \"request\"")
+		return hint(fmt.Errorf("record %d is not a request that was judged", number), "`pksa audit show %d` tells what it belongs to; explained are the lines of `pksa audit tail` that say \"request\"", number)
 	}
 	t := trail[i]
 	r := &recorded{t.Number, t.Time, t.Was, t.Admitted, t.Code, t.Reason, t.Policy, t.Policy == p.Hash()}

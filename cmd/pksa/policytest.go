@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,6 +118,10 @@ func (c *command) runTests(files []string, verbose bool) error {
 func testPolicy(file string, n *hive.Network) tested {
 	out := tested{File: file, Cases: []policy.CaseResult{}}
 	src, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		out.Error = "there are no cases: write them into this file; `pksa policy test --help` shows one"
+		return out
+	}
 	if err != nil {
 		out.Error = err.Error()
 		return out

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -68,6 +70,9 @@ func newRelay(cfg *config.Config, keys relay.KeysFunc, log *slog.Logger) (*relay
 		return nil, nil, fmt.Errorf("relay: %w", err)
 	}
 	listener, err := net.Listen("tcp", cfg.RelayListen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, nil, hint(fmt.Errorf("relay.listen: %w", err), "does another pksa run? Otherwise name another port, also in relays if this wallet uses it")
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("relay.listen: %w", err)
 	}

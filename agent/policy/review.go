@@ -59,8 +59,14 @@ func (c *compiler) reviewValue(r *rule, limits []*limit) {
 		if !ok || len(d.Spends) == 0 {
 			continue
 		}
-		if !slices.ContainsFunc(limits, func(l *limit) bool { return l.counts(r, e.name) }) {
+		counting := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool { return !l.counts(r, e.name) })
+		switch {
+		case len(counting) == 0:
 			c.warn(c.nodes[r], "%q lets %s spend without any limit", r.name, e.name)
+		case !slices.ContainsFunc(counting, (*limit).overTime):
+			c.warn(c.nodes[r], "%q lets %s spend without any limit but per request, and requests are free; say how much per 24h, too", r.name, e.name)
+		case !slices.ContainsFunc(counting, func(l *limit) bool { return l.overTime() && !l.splitAtWill(&e) }):
+			c.warn(c.nodes[r], "%q lets %s spend without any limit but one for each value of a field that the rule leaves free", r.name, e.name)
 		}
 	}
 }
@@ -76,6 +82,20 @@ func (l *limit) counts(r *rule, operation string) bool {
 	return l.entries == nil || slices.ContainsFunc(l.entries, func(e opEntry) bool {
 		return e.name == operation || e.name == groupActive
 	})
+}
+
+// overTime tells whether all that the limit names is bounded in some window of
+// time, too: what is bounded in each request only is not.
+func (l *limit) overTime() bool {
+	return !slices.ContainsFunc(l.quotas, func(q quota) bool {
+		return !slices.ContainsFunc(l.quotas, func(other quota) bool { return other.unit == q.unit && other.window > 0 })
+	})
+}
+
+// splitAtWill tells whether the application can choose a fresh counter for each
+// operation: by a field that the entry does not test.
+func (l *limit) splitAtWill(e *opEntry) bool {
+	return slices.ContainsFunc(l.per, func(d dimension) bool { return d.field != "" && !e.tests(d.field) })
 }
 
 func covers(outer, inner nameSet) bool {

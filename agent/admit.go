@@ -211,6 +211,7 @@ func (a *Agent) refuse(ctx context.Context, r *run, g granted, j judged) {
 	case j.refusal == nil:
 		m, reason, result = r.failure(j.obstacle.text), j.obstacle.reason, "failed"
 	case j.refusal.code == policy.CodeNonce:
+		a.against(&a.replays, r, "too many replays")
 		m = a.replayed(r, j.replay)
 	case j.refusal.code == policy.CodeUnsupported && r.msg.Kind != protocol.Auth:
 		m = r.failure(protocol.TextNotSupported)
@@ -304,7 +305,9 @@ func (a *Agent) notAdmitted(ctx context.Context, r *run, err error) {
 	r.refused = withCode(codeUnavailable, err.Error())
 	a.ledger.Drop(r.key)
 	a.dropped.add(r.relay, "not admitted", 1) // not one by one: what waits for a full disk waits in memory
-	a.send(ctx, r.delivered, r.failure(protocol.TextInternal))
+	if a.told.add(r.sealed.Digest(), time.Now(), a.config.NonceBehind+a.config.NonceAhead) {
+		a.send(ctx, r.delivered, r.failure(protocol.TextInternal))
+	}
 }
 
 // ending is how an admitted request came out.

@@ -63,6 +63,8 @@ type Agent struct {
 	asks     asks
 	pairings pairings
 	damage   damage
+	replays  damage
+	told     toldFailed
 	budget   budget
 	recent   recentIDs
 	clock    wallClock
@@ -86,6 +88,7 @@ func New(o Options) (*Agent, error) {
 	a := &Agent{
 		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, store: o.Keys,
 		log: o.Logger.With("component", "agent"), hardening: o.Hardening, recheck: make(chan struct{}, 1),
+		damage: damage{limit: damageLimit}, replays: damage{limit: replayLimit},
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
 	a.metrics = status.New(status.State{Ready: a.Ready, Gauges: a.gauges})

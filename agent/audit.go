@@ -8,13 +8,6 @@ import (
 	"pksa/agent/ledger"
 )
 
-// AuditQuery asks for records of the audit trail.
-type AuditQuery struct {
-	From  uint64 `json:"from,omitempty"`  // the first number; zero: as many as Last says, from the end
-	Last  int    `json:"last,omitempty"`  // how many from the end
-	Limit int    `json:"limit,omitempty"` // at most so many; zero: 1,000
-}
-
 // maxAuditPage bounds the content of one answer, in bytes: it must fit a frame of the control socket.
 const maxAuditPage = 4 << 20
 
@@ -43,31 +36,6 @@ var recordTypes = map[ledger.RecordType]string{
 }
 
 var verdicts = map[ledger.Verdict]string{ledger.Denied: "denied", ledger.Pending: "pending", ledger.Admitted: "admitted"}
-
-// Audit reads the audit trail. From a number on it gives one record at least if there are any; for
-// all of a long trail, ask again from the number after the last.
-func (m Admin) Audit(q AuditQuery) ([]AuditRecord, error) {
-	limit := q.Limit
-	if limit <= 0 || limit > 1000 {
-		limit = 1000
-	}
-	records := []AuditRecord{} // a list in JSON, too
-	size := 0
-	for r, err := range m.Ledger.Audit(q.From) {
-		if err != nil {
-			return nil, err
-		}
-		records = append(records, auditRecord(r))
-		if q.Last > 0 && len(records) > q.Last {
-			records = records[1:]
-		}
-		size += len(r.Content)
-		if q.Last == 0 && (len(records) == limit || size > maxAuditPage) {
-			break
-		}
-	}
-	return records, nil
-}
 
 func auditRecord(r ledger.Record) AuditRecord {
 	out := AuditRecord{

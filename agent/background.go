@@ -68,5 +68,6 @@ func (a *Agent) tidy(ctx context.Context) {
 		}
 		a.putOut(a.pairings.expire(time.Now()))
 		a.damage.forget(time.Now())
+		a.replays.forget(time.Now())
 	}
 }

@@ -12,8 +12,12 @@ import (
 // that tries is noticed by its failures: after damageLimit of them within damageWindow a session
 // does not listen to that relay for a while, at first for damageQuiet, then for twice as long each
 // time. Other sessions of the account, and the same session on other relays, go on.
+//
+// Replays count apart and with more patience: an application whose requests overtake each other looks
+// the same for a while.
 const (
 	damageLimit  = 5
+	replayLimit  = 100
 	damageWindow = 10 * time.Minute
 	damageQuiet  = 10 * time.Minute
 	damageMost   = 24 * time.Hour
@@ -21,6 +25,7 @@ const (
 
 // damage counts failures by session and relay. All methods may be called concurrently.
 type damage struct {
+	limit  int // of failures within the window
 	mu     sync.Mutex
 	counts map[damageKey]*damageCount
 }
@@ -68,7 +73,7 @@ func (d *damage) failed(id ledger.SessionID, relay string, now time.Time) (time.
 		c.recent = c.recent[1:]
 	}
 	c.recent = append(c.recent, now)
-	if len(c.recent) < damageLimit {
+	if len(c.recent) < d.limit {
 		return time.Time{}, false
 	}
 	c.recent = nil

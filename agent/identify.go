@@ -30,7 +30,7 @@ func (a *Agent) identify(d delivered) (*run, whose) {
 	if d.msg.Kind == protocol.Auth && d.msg.AuthKey != "" {
 		if r, ok := a.bySlot(d); ok {
 			// The slot's secret in auth_key does not vouch for the payload: both can be put together anew.
-			if r.session != nil && a.damage.quiet(r.session.ID, d.relay, d.arrived) {
+			if r.session != nil && a.quiet(r.session.ID, d) {
 				return nil, quarantined
 			}
 			return r, opened
@@ -42,7 +42,7 @@ func (a *Agent) identify(d delivered) (*run, whose) {
 		if err != nil {
 			continue
 		}
-		if a.damage.quiet(s.ID, d.relay, d.arrived) {
+		if a.quiet(s.ID, d) {
 			return nil, quarantined
 		}
 		return &run{delivered: d, app: s.App, authKey: hide(string(s.AuthKey)), session: s, clear: clear}, opened
@@ -55,12 +55,17 @@ func (a *Agent) identify(d delivered) (*run, whose) {
 	return a.damagedOf(d, sessions)
 }
 
+// quiet says whether a session does not listen to the relay that brought the request.
+func (a *Agent) quiet(id ledger.SessionID, d delivered) bool {
+	return a.damage.quiet(id, d.relay, d.arrived) || a.replays.quiet(id, d.relay, d.arrived)
+}
+
 func (a *Agent) damagedOf(d delivered, sessions []*ledger.Session) (*run, whose) {
 	for _, s := range sessions {
 		if !d.sealed.Damaged(string(s.AuthKey)) {
 			continue
 		}
-		if a.damage.quiet(s.ID, d.relay, d.arrived) {
+		if a.quiet(s.ID, d) {
 			return nil, quarantined
 		}
 		return &run{delivered: d, app: s.App, authKey: hide(string(s.AuthKey)), session: s}, damaged

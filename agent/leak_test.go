@@ -298,7 +298,7 @@ func (h *hunted) reports() {
 	} {
 		h.call(output, method, agent.Nothing{})
 	}
-	h.call("audit", agent.MethodAudit, agent.AuditQuery{})
+	h.call("audit", agent.MethodAuditPage, agent.AuditPageQuery{})
 }
 
 // The whole scenario as an application and an operator see it.

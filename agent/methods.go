@@ -28,7 +28,6 @@ const (
 	MethodPolicyReload = "policy.reload"
 	MethodKeysReload   = "keys.reload"
 	MethodKeysCheck    = "keys.check"
-	MethodAudit        = "audit"
 	MethodAuditPage    = "audit.page"
 	MethodAuditVerify  = "audit.verify"
 	MethodPending      = "pending"
@@ -105,7 +104,6 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodKeysReload: method(func(ctx context.Context, p ReloadParams) (Nothing, error) {
 			return Nothing{}, a.reloadKeys(ctx, p)
 		}),
-		MethodAudit:       method(func(_ context.Context, q AuditQuery) ([]AuditRecord, error) { return m.Audit(q) }),
 		MethodAuditPage:   method(m.AuditPage),
 		MethodAuditVerify: method(m.Verify),
 		MethodPending:     method(func(context.Context, Nothing) ([]Asked, error) { return a.asks.list(), nil }),
@@ -120,7 +118,7 @@ func (a *Agent) Methods() map[string]control.Handler {
 func (a *Agent) sessions() []SessionInfo {
 	infos := Admin{a.ledger, a.keys()}.Sessions()
 	quiet := map[ledger.SessionID][]Quarantine{}
-	for _, q := range a.damage.list(time.Now()) {
+	for _, q := range a.quarantines() {
 		quiet[q.Session] = append(quiet[q.Session], q)
 	}
 	for i := range infos {
@@ -129,8 +127,15 @@ func (a *Agent) sessions() []SessionInfo {
 	return infos
 }
 
+// quarantines are the sessions that do not listen to a relay now, for whatever reason.
+func (a *Agent) quarantines() []Quarantine {
+	now := time.Now()
+	return append(a.damage.list(now), a.replays.list(now)...)
+}
+
 func (a *Agent) release(ctx context.Context, p SessionParams) (Nothing, error) {
-	if !a.damage.release(p.ID) {
+	damaged, replayed := a.damage.release(p.ID), a.replays.release(p.ID)
+	if !damaged && !replayed {
 		return Nothing{}, fmt.Errorf("session %d has no damaged requests to forget", p.ID)
 	}
 	_, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "session release", Session: p.ID})
@@ -217,7 +222,7 @@ type AccountStatus struct {
 func (a *Agent) Status() Status {
 	s := Status{
 		NotReady: a.Ready(), Policy: a.policyStatus(), Nodes: a.node.Status(),
-		Apps: len(a.ledger.Slots()), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()), Quarantine: a.damage.list(time.Now()),
+		Apps: len(a.ledger.Slots()), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()), Quarantine: a.quarantines(),
 		Hardening: append([]Measure{}, a.hardening...), // a list in JSON, too
 	}
 	for _, link := range a.links {

@@ -19,12 +19,12 @@ func (w *world) outcomes() []string {
 	if err := w.ledger.Flush(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
-	records, err := agent.Admin{Ledger: w.ledger, Keys: w.keys}.Audit(agent.AuditQuery{})
+	page, err := agent.Admin{Ledger: w.ledger, Keys: w.keys}.AuditPage(w.t.Context(), agent.AuditPageQuery{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	var all []string
-	for _, r := range records {
+	for _, r := range page.Records {
 		if r.Type == "outcome" {
 			all = append(all, r.Outcome)
 		}

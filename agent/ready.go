@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"strconv"
 	"time"
 
 	"pksa/agent/status"
@@ -35,7 +36,7 @@ func (a *Agent) Ready() []string {
 }
 
 func (a *Agent) gauges() status.Gauges {
-	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()), WrongKeys: a.mismatch.labels()}
+	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()), WrongKeys: a.mismatch.labels(), Limits: a.limitGauges()}
 	for _, l := range a.links {
 		s := l.Status()
 		drops := map[string]uint64{}
@@ -48,4 +49,24 @@ func (a *Agent) gauges() status.Gauges {
 		})
 	}
 	return g
+}
+
+// limitGauges are the limits in force, each with the fullest of its counters. Machines get floating
+// point numbers; what counts is exact.
+func (a *Agent) limitGauges() []status.LimitGauge {
+	fullest := map[status.LimitGauge]int{} // by name, unit and window, to the place in gauges
+	var gauges []status.LimitGauge
+	for _, room := range a.policyStatus().Room {
+		used, _ := strconv.ParseFloat(room.Used, 64)
+		most, _ := strconv.ParseFloat(room.Most, 64)
+		key := status.LimitGauge{Limit: room.Limit.Name, Unit: room.Unit, Window: room.Window.String()}
+		i, seen := fullest[key]
+		if !seen {
+			i = len(gauges)
+			fullest[key] = i
+			gauges = append(gauges, key)
+		}
+		gauges[i].Used, gauges[i].Most = max(gauges[i].Used, used), most
+	}
+	return gauges
 }

@@ -30,6 +30,7 @@ const (
 	dropReplay     = "auth replay"
 	dropBusy       = "busy"
 	dropStopping   = "stopping"
+	dropTold       = "told before that it failed"
 )
 
 // delivered is a request as it came, before anything of it is opened.
@@ -84,6 +85,10 @@ func (a *Agent) receive(ctx context.Context, l *link.Link, msg protocol.Request,
 		return
 	}
 	defer a.survive(d)
+	if a.told.has(d.sealed.Digest(), d.arrived) {
+		a.drop(d, dropTold)
+		return
+	}
 	begun, err := a.ledger.Begin(ledger.Arrival{
 		Key: d.key, Digest: d.sealed.Digest(), Expires: d.expires(),
 	})
@@ -238,15 +243,22 @@ func (a *Agent) serve(ctx context.Context, r *run) {
 // damaged answers a payload that a session's key opens but that is no request of its kind, and
 // counts it against the session: it is either a client's bug or a relay that flips bits.
 func (a *Agent) damaged(ctx context.Context, r *run, reason string) {
-	if r.session != nil {
-		if until, silenced := a.damage.failed(r.session.ID, r.relay, r.arrived); silenced {
-			a.log.Warn("session does not listen to this relay for now: too many damaged requests; `pksa session release` ends that",
-				append(r.attrs(), "until", until)...)
-			a.event(eventQuarantine, ledger.Entry{Account: string(r.msg.Account), App: r.app, Session: r.session.ID},
-				map[string]any{"relay": r.relay, "until": until, "reason": "too many damaged requests"})
-		}
-	}
+	a.against(&a.damage, r, "too many damaged requests")
 	a.reject(ctx, r, "invalid", reason)
+}
+
+// against counts a request against the session that it came in, on its relay.
+func (a *Agent) against(d *damage, r *run, why string) {
+	if r.session == nil {
+		return
+	}
+	until, silenced := d.failed(r.session.ID, r.relay, r.arrived)
+	if !silenced {
+		return
+	}
+	a.log.Warn("session does not listen to this relay for now; `pksa session release` ends that", append(r.attrs(), "until", until, "reason", why)...)
+	a.event(eventQuarantine, ledger.Entry{Account: string(r.msg.Account), App: r.app, Session: r.session.ID},
+		map[string]any{"relay": r.relay, "until": until, "reason": why})
 }
 
 func (a *Agent) drop(d delivered, reason string) {

@@ -58,7 +58,12 @@ func (w *recorder) failed(reason string) []byte {
 func (w *recorder) judged(force *policy.Policy, n *hive.Network, p *proposal, j judged) []byte {
 	content := w.start()
 	q := p.request
-	content.Written = policy.Write(q, n)
+	if j.refusal == nil || j.refusal.code != policy.CodeNonce {
+		content.Written = policy.Write(q, n)
+	} else {
+		// Of a replay the record of the first has all; a relay can send thousands.
+		content.Written = policy.Written{Request: q.Kind.String(), Account: string(q.Account), App: q.App}
+	}
 	content.Effects = effects(q, p.newSession != nil)
 	switch c := content.Challenge; {
 	case content.Text != nil:

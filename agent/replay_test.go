@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"pksa/agent"
 	"pksa/protocol"
 )
 
@@ -274,6 +275,39 @@ func TestNackContent(t *testing.T) {
 		}
 		if json.Valid([]byte(uuid(1))) {
 			t.Error("the sealed text of a nack parses as JSON")
+		}
+	})
+}
+
+// A relay that brings one old request over and over fills neither disk nor trail: the session does
+// not listen to it after a while, and of each replay only that it was one is recorded.
+func TestReplayStorm(t *testing.T) {
+	puppets(t, "", func(t *testing.T, w *world, p *puppet) {
+		q := request("sign_req", uuid(1), authKey, votePayload("once", nowNonce()))
+		if got := answerKind(p.ask(q)); got != "ack" {
+			t.Fatalf("first: %s", got)
+		}
+		answers := 0
+		for i := range 120 {
+			if p.askFor(with(q, "uuid", uuid(2+i)), time.Second) != nil {
+				answers++
+			}
+		}
+		if answers != 100 {
+			t.Errorf("%d replays were answered, want 100", answers)
+		}
+		page, err := agent.Admin{Ledger: w.ledger, Keys: w.keys}.AuditPage(t.Context(), agent.AuditPageQuery{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range page.Records {
+			if r.Type == "request" && r.Verdict == "denied" && strings.Contains(string(r.Content), `"operations"`) {
+				t.Fatalf("a replay is recorded with its operations: %s", r.Content)
+			}
+		}
+		w.release()
+		if got := answerKind(p.ask(request("sign_req", uuid(999), authKey, votePayload("new", nowNonce())))); got != "ack" {
+			t.Errorf("after the release: %s", got)
 		}
 	})
 }

@@ -39,7 +39,7 @@ func TestHeldExpires(t *testing.T) {
 // A session that fails now and then, or ended, is not remembered for ever.
 func TestFailuresAreForgotten(t *testing.T) {
 	now := time.Now()
-	var d damage
+	d := damage{limit: damageLimit}
 	for range damageLimit {
 		d.failed(1, "relay", now)
 	}

@@ -37,7 +37,7 @@ var settings = []Setting{
 		source(func(c *Config) *string { return &c.Unlock })},
 	{"relays", "HAS relays to serve. An application must use one of them. `plaintext: true` allows ws:// beyond this machine.", "[wss://hive-auth.arcange.eu]",
 		readRelays},
-	{"nodes", "Hive API nodes, tried in this order. https:// is required, save on this machine.", "[https://api.hive.blog, https://api.deathwing.me]",
+	{"nodes", "Hive API nodes, tried in this order. https:// is required, save on this machine.", "[https://api.hive.blog, https://api.deathwing.me, https://api.openhive.network, https://rpc.mahdiyari.info, https://techcoderx.com, https://hiveapi.actifit.io, https://api.c0ff33a.uk]",
 		readNodes},
 	{"network", "Which chain: mainnet, mirrornet or testnet.", "mainnet",
 		oneOf(func(c *Config) *string { return &c.Network }, "mainnet", "mirrornet", "testnet")},

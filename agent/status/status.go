@@ -35,7 +35,15 @@ type Gauges struct {
 	Sessions   int
 	Pending    int // requests that wait for a person
 	Links      []LinkGauges
+	Limits     []LimitGauge
 	WrongKeys  []KeyLabel // held keys that the chain does not know in their roles
+}
+
+// LimitGauge is how much of a limit is used: of the fullest of its counters, if it is split, because
+// applications choose what it is split by.
+type LimitGauge struct {
+	Limit, Unit, Window string
+	Used, Most          float64
 }
 
 // KeyLabel names a held key.
@@ -169,6 +177,8 @@ var (
 	descSessions   = prometheus.NewDesc("pksa_sessions", "Live sessions.", nil, nil)
 	descPending    = prometheus.NewDesc("pksa_pending", "Requests that wait for a person.", nil, nil)
 	descWrongKey   = prometheus.NewDesc("pksa_key_wrong", "1 for a held key that does not fit its account on the chain.", []string{"account", "role"}, nil)
+	descLimitUsed  = prometheus.NewDesc("pksa_limit_used", "What the fullest counter of a limit has taken in its window.", []string{"limit", "unit", "window"}, nil)
+	descLimitMost  = prometheus.NewDesc("pksa_limit_most", "What a counter of the limit may take in its window.", []string{"limit", "unit", "window"}, nil)
 	descReady      = prometheus.NewDesc("pksa_ready", "1 when requests can be served.", nil, nil)
 	descConnected  = prometheus.NewDesc("pksa_link_connected", "1 when the relay has told us its key.", []string{"relay"}, nil)
 	descRegistered = prometheus.NewDesc("pksa_link_accounts_registered", "Accounts that the relay acknowledged.", []string{"relay"}, nil)
@@ -181,7 +191,7 @@ var (
 
 // Describe implements [prometheus.Collector].
 func (gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descPending, descWrongKey, descReady, descConnected, descRegistered, descRefused, descReconnects, descKeyChanges, descFrames, descDrops} {
+	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descPending, descWrongKey, descLimitUsed, descLimitMost, descReady, descConnected, descRegistered, descRefused, descReconnects, descKeyChanges, descFrames, descDrops} {
 		ch <- d
 	}
 }
@@ -200,6 +210,10 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	gauge(descPending, float64(now.Pending))
 	for _, key := range now.WrongKeys {
 		gauge(descWrongKey, 1, key.Account, key.Role)
+	}
+	for _, l := range now.Limits {
+		gauge(descLimitUsed, l.Used, l.Limit, l.Unit, l.Window)
+		gauge(descLimitMost, l.Most, l.Limit, l.Unit, l.Window)
 	}
 	gauge(descReady, one(len(g.state.Ready()) == 0))
 	for _, link := range now.Links {

@@ -25,7 +25,7 @@ func TestEndpoints(t *testing.T) {
 	m := status.New(status.State{
 		Ready: func() []string { return reasons },
 		Gauges: func() status.Gauges {
-			return status.Gauges{PolicyHash: "abc", Sessions: 3, Pending: 7, WrongKeys: []status.KeyLabel{{Account: "alice", Role: "posting"}}, Links: []status.LinkGauges{{
+			return status.Gauges{PolicyHash: "abc", Sessions: 3, Pending: 7, Limits: []status.LimitGauge{{Limit: "tips", Unit: "HBD", Window: "24h0m0s", Used: 1.5, Most: 10}}, WrongKeys: []status.KeyLabel{{Account: "alice", Role: "posting"}}, Links: []status.LinkGauges{{
 				Relay: "wss://relay.example", Connected: true, Registered: 2, Reconnects: 4,
 				Drops: map[string]uint64{"not JSON": 5},
 			}}}
@@ -48,6 +48,8 @@ func TestEndpoints(t *testing.T) {
 		`pksa_policy_reloads_total{result="failed"} 1`,
 		`pksa_policy_info{sha256="abc"} 1`,
 		`pksa_sessions 3`,
+		`pksa_limit_used{limit="tips",unit="HBD",window="24h0m0s"} 1.5`,
+		`pksa_limit_most{limit="tips",unit="HBD",window="24h0m0s"} 10`,
 		`pksa_pending 7`,
 		`pksa_key_wrong{account="alice",role="posting"} 1`,
 		`pksa_ready 1`,

@@ -95,7 +95,7 @@ func printSessions(w io.Writer, sessions []agent.SessionInfo) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "SESSION\tACCOUNT\tAPP\tMADE\tUNTIL\tLAST USED")
 	for _, s := range sessions {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Account, s.App, s.Origin, when(s.Expires), when(s.LastUsed))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Account, s.App, s.Origin, when(s.Expires), lastUsed(s))
 	}
 	t.Flush()
 	for _, s := range sessions {
@@ -104,6 +104,14 @@ func printSessions(w io.Writer, sessions []agent.SessionInfo) {
 				s.ID, q.Relay, when(q.Until), s.ID)
 		}
 	}
+}
+
+// lastUsed is when the session took a request last; it stands at its making until it has.
+func lastUsed(s agent.SessionInfo) string {
+	if !s.LastUsed.After(s.Created) {
+		return "-"
+	}
+	return when(s.LastUsed)
 }
 
 // sessionID reads the number of a session.

@@ -1,0 +1,30 @@
+package agent
+
+import (
+	"testing"
+	"time"
+)
+
+func TestToldFailed(t *testing.T) {
+	var told toldFailed
+	now := time.Now()
+	digest := func(i int) (d [32]byte) {
+		d[0], d[1] = byte(i), byte(i>>8)
+		return d
+	}
+	if !told.add(digest(1), now, time.Hour) || !told.has(digest(1), now) || told.has(digest(2), now) {
+		t.Error("what was told is not remembered, or more than that")
+	}
+	if told.has(digest(1), now.Add(time.Hour)) {
+		t.Error("remembered for longer than its nonce counts")
+	}
+	for i := range maxTold {
+		told.add(digest(i), now, time.Hour)
+	}
+	if told.add(digest(maxTold+1), now, time.Hour) {
+		t.Error("more were told than can be remembered")
+	}
+	if !told.add(digest(maxTold+1), now.Add(2*time.Hour), time.Hour) {
+		t.Error("no room although all has expired")
+	}
+}

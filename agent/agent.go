@@ -156,6 +156,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("recording the start: %w", err)
 	}
+	if err := a.ledger.Look(ctx, a.budget.load); err != nil {
+		return fmt.Errorf("reading what was charged: %w", err)
+	}
 	if err := a.rememberIDs(number); err != nil {
 		return fmt.Errorf("reading the audit trail: %w", err)
 	}

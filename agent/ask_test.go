@@ -156,6 +156,9 @@ limits: [{name: few, apps: any, operations: [vote], count: 2 per 24h}]
 		}
 		w.openLedger()
 		w.start()
+		if room := w.agent.Status().Policy.Room; len(room) != 1 || room[0].Used != "1" || room[0].Most != "2" {
+			t.Errorf("room after the restart: %+v", room)
+		}
 		if a, b := vote(2), vote(3); a != "ack" || b != "nack" {
 			t.Errorf("second %s, third %s", a, b)
 		}

@@ -43,6 +43,9 @@ func (b *budget) use(v ledger.View, f func(*policy.Book)) {
 	f(b.book)
 }
 
+// load fills the counters before the first decision, for status and for questions of peek.
+func (b *budget) load(v ledger.View) { b.use(v, func(*policy.Book) {}) }
+
 // peek gives the counters as they were last to f: for questions whose answer decides nothing.
 func (b *budget) peek(f func(policy.Counters)) {
 	b.mu.Lock()

@@ -273,6 +273,16 @@ func (b *batch) judge(v View, judge func(View) Ruling) (ruling Ruling, err error
 	return ruling, nil
 }
 
+// Look shows f the ledger as a judge sees it, for what is to be computed from it before the first
+// request: f runs in the committing goroutine as a judge does, and nothing is written. The view has no
+// request.
+func (l *Ledger) Look(ctx context.Context, f func(View)) error {
+	return l.submitContext(ctx, &op{apply: func(b *batch) error {
+		f(View{Now: b.now, b: b, Generation: b.l.generation})
+		return b.err
+	}})
+}
+
 // Decide judges a pending request again, once the person has said yes, by what is then in force. The ruling admits or denies; what Admit says holds.
 // The view is Fresh while the request's session lives. ErrNotPending.
 func (l *Ledger) Decide(ctx context.Context, number uint64, judge func(View) Ruling) (Admitting, error) {

@@ -15,13 +15,13 @@ func (c *compiler) review(p *Policy) {
 		c.reviewTime(r)
 		c.reviewValue(r, p.limits)
 		if r.section == askSection && c.env.NobodyToAsk {
-			c.warn(c.nodes[r], "rule %q asks, and no way to ask a person is configured: it denies", r.name)
+			c.warn(c.nodes[r], "rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: pending\" in config.yaml", r.name)
 		}
 	}
 	for _, l := range p.limits {
 		c.reviewTime(&l.rule)
 		if l.over && c.env.NobodyToAsk {
-			c.warn(c.nodes[&l.rule], "limit %q asks, and no way to ask a person is configured: it denies", l.name)
+			c.warn(c.nodes[&l.rule], "limit %q asks, and no way to ask a person is configured, so it denies: say \"ask: pending\" in config.yaml", l.name)
 		}
 	}
 }

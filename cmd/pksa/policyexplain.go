@@ -181,7 +181,10 @@ func (c *command) explainRecord(ctx context.Context, p *policy.Policy, n *hive.N
 // text says what was decided then.
 func (r *recorded) text() string {
 	text := map[policy.Verdict]string{policy.Allow: "allowed", policy.Ask: "a person was asked", policy.Deny: "denied"}[r.Verdict]
-	if r.Verdict != policy.Deny && !r.Admitted {
+	switch {
+	case r.Code == policy.CodeNobodyToAsk:
+		text = "denied, because the settings name no way to ask a person (ask)"
+	case r.Verdict != policy.Deny && !r.Admitted:
 		text += ", and not admitted"
 	}
 	if r.Reason != "" {

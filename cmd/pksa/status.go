@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -137,7 +139,21 @@ func short(hash string) string { return hash[:min(len(hash), 16)] }
 func roomLine(r policy.Room) string {
 	name := r.Limit.Name
 	if r.Split != "" {
-		name += " (" + r.Split + ")"
+		if words, err := url.QueryUnescape(r.Split); err == nil {
+			name += " (" + words + ")"
+		}
 	}
-	return fmt.Sprintf("limit %q: %s of %s %s used in %s", name, r.Used, r.Most, r.Unit, r.Window)
+	return fmt.Sprintf("limit %q: %s of %s %s used in %s", name, r.Used, r.Most, r.Unit, span(r.Window))
+}
+
+// span is a length of time without its zeros: 24h, not 24h0m0s.
+func span(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

@@ -123,7 +123,7 @@ func TestEveryBitFlipped(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		for _, m := range p.answers {
+		for _, m := range p.heard() {
 			if errorText(m, authKey) != "invalid request" {
 				t.Errorf("answered with %s %q", answerKind(m), errorText(m, authKey))
 			}
@@ -131,7 +131,7 @@ func TestEveryBitFlipped(t *testing.T) {
 		if n := len(w.chain.Transactions()); n != 0 || quarantines == 0 {
 			t.Errorf("%d transactions on the chain, %d times in quarantine", n, quarantines)
 		}
-		t.Logf("%d bits, %d answers, %d times in quarantine", len(raw)*8, len(p.answers), quarantines)
+		t.Logf("%d bits, %d answers, %d times in quarantine", len(raw)*8, len(p.heard()), quarantines)
 		send(9, raw)
 		synctest.Wait()
 		if n := len(w.chain.Transactions()); n != 1 {

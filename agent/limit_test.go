@@ -38,7 +38,7 @@ func TestManyAtOnceShareOneBudget(t *testing.T) {
 		}
 		time.Sleep(20 * time.Second)
 		got := map[string]int{}
-		for _, m := range p.answers {
+		for _, m := range p.heard() {
 			got[answerKind(m)]++
 		}
 		if got["ack"] != room || got["nack"] != requests-room || len(w.chain.Transactions()) != room {

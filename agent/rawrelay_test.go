@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"encoding/json"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -73,6 +74,13 @@ func (p *puppet) askFrameFor(frame []byte, patience time.Duration) protocol.Mess
 		return nil
 	}
 	return p.answers[len(p.answers)-1]
+}
+
+// heard gives the answers so far.
+func (p *puppet) heard() []protocol.Message {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.answers)
 }
 
 func (p *puppet) count() int {

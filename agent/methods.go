@@ -175,7 +175,8 @@ type Status struct {
 	Accounts   []AccountStatus   `json:"accounts"`
 	Apps       int               `json:"apps"`
 	Sessions   int               `json:"sessions"`
-	Pending    int               `json:"pending"` // requests that wait for a person
+	Pending    int               `json:"pending"`                 // requests that wait for a person
+	Backlog    string            `json:"audit_backlog,omitempty"` // why the audit trail cannot be moved out of the ledger
 	Quarantine []Quarantine      `json:"quarantine,omitempty"`
 	Hardening  []Measure         `json:"hardening"` // empty: off
 }
@@ -224,6 +225,9 @@ func (a *Agent) Status() Status {
 		NotReady: a.Ready(), Policy: a.policyStatus(), Nodes: a.node.Status(),
 		Apps: len(a.ledger.Slots()), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()), Quarantine: a.quarantines(),
 		Hardening: append([]Measure{}, a.hardening...), // a list in JSON, too
+	}
+	if err := a.ledger.Backlog(); err != nil {
+		s.Backlog = err.Error()
 	}
 	for _, link := range a.links {
 		l := link.Status()

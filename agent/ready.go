@@ -36,7 +36,7 @@ func (a *Agent) Ready() []string {
 }
 
 func (a *Agent) gauges() status.Gauges {
-	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()), WrongKeys: a.mismatch.labels(), Limits: a.limitGauges()}
+	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()), WrongKeys: a.mismatch.labels(), Limits: a.limitGauges(), Backlog: a.ledger.Backlog() != nil}
 	for _, l := range a.links {
 		s := l.Status()
 		drops := map[string]uint64{}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -89,10 +90,11 @@ type Ledger struct {
 	// sweeping: a sweep was asked for because many requests are known.
 	sweeping bool
 
-	retryAt    time.Time     // owned by the committing goroutine
-	generation uint64        // of charges; owned by the committing goroutine
-	oldest     uint64        // segment of the oldest record in the file; owned by the committing goroutine
-	stuck      bool          // a segment could not be written; owned by the committing goroutine
+	retryAt    time.Time // owned by the committing goroutine
+	generation uint64    // of charges; owned by the committing goroutine
+	oldest     uint64    // segment of the oldest record in the file; owned by the committing goroutine
+	stuck      bool      // a segment could not be written; owned by the committing goroutine
+	backlog    atomic.Pointer[error]
 	stopped    chan struct{} // closed when the committing goroutine has returned
 	closing    sync.Once
 	closeErr   error

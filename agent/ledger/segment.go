@@ -34,9 +34,11 @@ func (l *Ledger) rotate() {
 		index := l.oldest
 		if err := l.writeSegment(index); err != nil {
 			l.stuck = true
+			l.backlog.Store(&err)
 			l.o.Logger.Error("audit segment was not written", "segment", index, "err", err)
 			return
 		}
+		l.backlog.Store(nil)
 		crashpoint("segment written")
 		drop := &op{apply: func(b *batch) error { b.dropSegment(index); return nil }}
 		l.commit([]*op{drop})
@@ -44,6 +46,15 @@ func (l *Ledger) rotate() {
 			return // the commit did not succeed
 		}
 	}
+}
+
+// Backlog is why full segments of the audit trail could not be moved out of the ledger's file the last time, nil if they
+// were. The ledger goes on without, but its file grows. It may be called concurrently.
+func (l *Ledger) Backlog() error {
+	if err := l.backlog.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // findOldest finds the segment of the oldest record in the file.

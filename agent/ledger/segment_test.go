@@ -351,8 +351,14 @@ func TestSegmentThatCannotBeWritten(t *testing.T) {
 		if n := strings.Count(said.String(), "audit segment was not written"); n != 1 {
 			t.Errorf("%d attempts within a minute: each reads a whole segment while requests wait", n)
 		}
+		if r.l.Backlog() == nil {
+			t.Error("nobody is told that the trail stays in the file")
+		}
 		must(t, os.Remove(inTheWay))
 		time.Sleep(time.Minute + time.Second)
+		if err := r.l.Backlog(); err != nil {
+			t.Errorf("after it was written: %v", err)
+		}
 		if got := r.segments(); len(got) != 4 {
 			t.Errorf("segments: %v", got)
 		}

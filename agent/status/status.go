@@ -35,6 +35,7 @@ type Gauges struct {
 	Sessions   int
 	Pending    int // requests that wait for a person
 	Links      []LinkGauges
+	Backlog    bool // full segments of the audit trail could not be moved out of the ledger
 	Limits     []LimitGauge
 	WrongKeys  []KeyLabel // held keys that the chain does not know in their roles
 }
@@ -177,6 +178,7 @@ var (
 	descSessions   = prometheus.NewDesc("pksa_sessions", "Live sessions.", nil, nil)
 	descPending    = prometheus.NewDesc("pksa_pending", "Requests that wait for a person.", nil, nil)
 	descWrongKey   = prometheus.NewDesc("pksa_key_wrong", "1 for a held key that does not fit its account on the chain.", []string{"account", "role"}, nil)
+	descBacklog    = prometheus.NewDesc("pksa_audit_backlog", "1 while full segments of the audit trail cannot be moved out of the ledger.", nil, nil)
 	descLimitUsed  = prometheus.NewDesc("pksa_limit_used", "What the fullest counter of a limit has taken in its window.", []string{"limit", "unit", "window"}, nil)
 	descLimitMost  = prometheus.NewDesc("pksa_limit_most", "What a counter of the limit may take in its window.", []string{"limit", "unit", "window"}, nil)
 	descReady      = prometheus.NewDesc("pksa_ready", "1 when requests can be served.", nil, nil)
@@ -191,7 +193,7 @@ var (
 
 // Describe implements [prometheus.Collector].
 func (gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descPending, descWrongKey, descLimitUsed, descLimitMost, descReady, descConnected, descRegistered, descRefused, descReconnects, descKeyChanges, descFrames, descDrops} {
+	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descPending, descWrongKey, descBacklog, descLimitUsed, descLimitMost, descReady, descConnected, descRegistered, descRefused, descReconnects, descKeyChanges, descFrames, descDrops} {
 		ch <- d
 	}
 }
@@ -211,6 +213,7 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	for _, key := range now.WrongKeys {
 		gauge(descWrongKey, 1, key.Account, key.Role)
 	}
+	gauge(descBacklog, one(now.Backlog))
 	for _, l := range now.Limits {
 		gauge(descLimitUsed, l.Used, l.Limit, l.Unit, l.Window)
 		gauge(descLimitMost, l.Most, l.Limit, l.Unit, l.Window)

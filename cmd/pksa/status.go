@@ -45,6 +45,9 @@ func printStatus(w io.Writer, s agent.Status) {
 			fmt.Fprintf(w, "  %s\n", reason)
 		}
 	}
+	if s.Backlog != "" {
+		fmt.Fprintf(w, "\nThe audit trail stays in the ledger, which grows: %s\n", s.Backlog)
+	}
 	fmt.Fprintf(w, "\nPolicy   %s, sha256 %s, in force since %s\n", s.Policy.File, short(s.Policy.SHA256), when(s.Policy.Since))
 	for _, r := range s.Policy.Room {
 		fmt.Fprintf(w, "         %s\n", roomLine(r))

@@ -32,13 +32,15 @@ type Admin struct {
 	Keys   *keystore.Store
 }
 
-// AppInfo is a slot as people see it. The secret is shown when the slot is made or rotated, never again.
+// AppInfo is a slot as people see it. The secret is shown when the slot is made or rotated, never
+// again.
 type AppInfo struct {
 	Name     string    `json:"name"`
 	Created  time.Time `json:"created"`
 	Rotated  time.Time `json:"rotated"`
 	Sessions int       `json:"sessions"`
-	// NoncesOnly: the ledger was restored, so requests without nonce are refused until `app rotate`.
+	// NoncesOnly: the ledger was restored, so requests without nonce are refused until `app
+	// rotate`.
 	NoncesOnly bool   `json:"nonces_only,omitempty"`
 	Secret     string `json:"secret,omitempty"`
 }
@@ -85,7 +87,8 @@ func (m Admin) AddApp(ctx context.Context, name, secret string) (AppInfo, error)
 	return AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Secret: secret}, nil
 }
 
-// RotateApp gives a slot a new secret. Its sessions go on; nobody makes a new one with the old secret.
+// RotateApp gives a slot a new secret. Its sessions go on; nobody makes a new one with the old
+// secret.
 func (m Admin) RotateApp(ctx context.Context, name, secret string) (AppInfo, error) {
 	if name == SlotSelf {
 		return AppInfo{}, errSlotSelf

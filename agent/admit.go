@@ -291,7 +291,8 @@ func replayReason(replay ledger.Replay) string {
 // charged, and no nonce is taken; what is told the application is not recorded either.
 func (a *Agent) notAdmitted(ctx context.Context, r *run, err error) {
 	if ctx.Err() != nil {
-		// The stop's deadline came before its turn. Silence: the relay delivers it to the next start.
+		// The stop's deadline came before its turn. Silence: the relay delivers it to the next
+		// start.
 		a.ledger.Drop(r.key)
 		a.drop(r.delivered, dropStopping)
 		return

@@ -33,7 +33,8 @@ type Options struct {
 	// Warnings are those of the policy file, for status.
 	Warnings policy.Problems
 
-	// Hardening is what [Shield] and [Confine] gave, for log and status; none if they were not called.
+	// Hardening is what [Shield] and [Confine] gave, for log and status; none if they were not
+	// called.
 	Hardening []Measure
 
 	// Dial connects to relays; nil is the network. Tests give in-memory pipes.
@@ -111,8 +112,8 @@ func (a *Agent) addLink(relay config.Relay, o Options) error {
 			a.event(eventRelayKey, ledger.Entry{}, map[string]any{"relay": l.URL(), "was": was.String(), "now": now.String()})
 		},
 		LinkRate: rate(o.Config.RequestsPerSecond), AccountRate: rate(o.Config.AccountRequestsPerSecond),
-		// The link reads frames in order and takes a ticket for each, so that requests are admitted in
-		// the order in which they came although they are opened in parallel.
+		// The link reads frames in order and takes a ticket for each, so that requests are admitted
+		// in the order in which they came although they are opened in parallel.
 		Ticket: func(account hive.AccountName) any { return a.ledger.Ticket(l.URL(), string(account)) },
 		// The link's own context ends when it is stopped; what was admitted may go on until the
 		// deadline of the stop.
@@ -196,8 +197,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	return a.stopped(finished)
 }
 
-// drain lets every link finish the requests that it holds, and then what goes on beside them, at most
-// as long as the configuration says. The links stay connected meanwhile, so that the answers can be sent.
+// drain lets every link finish the requests that it holds, and then what goes on beside them, at
+// most as long as the configuration says. The links stay connected meanwhile, so that the answers
+// can be sent.
 func (a *Agent) drain(ctx context.Context) bool {
 	deadline, cancel := context.WithTimeout(ctx, a.config.StopTimeout)
 	defer cancel()

@@ -37,15 +37,15 @@ func (a *Agent) acknowledge(ctx context.Context, r *run, g granted, outcome stri
 	a.finish(ctx, r, g, ending{outcome: outcome, message: ack})
 }
 
-// nack is the answer to a request that was understood and is not granted. Policy, a key that is
-// not held and a person's no all look the same, so that nobody can find out which keys are held
-// (HAS §13.5).
+// nack is the answer to a request that was understood and is not granted. Policy, a key that is not
+// held and a person's no all look the same, so that nobody can find out which keys are held (HAS
+// §13.5).
 func (r *run) nack() protocol.Message {
 	return protocol.Nack{Kind: r.msg.Kind, UUID: r.msg.UUID, Data: r.sealFor(string(r.msg.UUID)), Error: protocol.TextRefused}
 }
 
-// failure is the answer to a request that could not be served; text is one of the fixed texts.
-// The error of an auth_err is plain by custom of the clients (HAS §4.3), and always the same.
+// failure is the answer to a request that could not be served; text is one of the fixed texts. The
+// error of an auth_err is plain by custom of the clients (HAS §4.3), and always the same.
 func (r *run) failure(text string) protocol.Message {
 	if r.msg.Kind == protocol.Auth {
 		return protocol.Err{Kind: protocol.Auth, UUID: r.msg.UUID, Error: protocol.TextAuthFailed}
@@ -133,7 +133,8 @@ func (a *Agent) settle(ctx context.Context, r *run, number uint64, s ledger.Sett
 	crashpoint("sent")
 }
 
-// reject answers a request that opened but never came to a decision: damaged, or no payload of its kind.
+// reject answers a request that opened but never came to a decision: damaged, or no payload of its
+// kind.
 func (a *Agent) reject(ctx context.Context, r *run, outcome, reason string) {
 	m := r.failure(protocol.TextInvalid)
 	frame, err := encode(m)

@@ -105,9 +105,9 @@ func (a *Agent) mayAsk(q *policy.Request) bool {
 	return ask
 }
 
-// ask waits for a person's word on a request that was committed as pending, and then judges it again
-// by the policy that is then in force. The wait ends in time for an answer, when the transaction
-// could no longer be sent, and when the agent stops.
+// ask waits for a person's word on a request that was committed as pending, and then judges it
+// again by the policy that is then in force. The wait ends in time for an answer, when the
+// transaction could no longer be sent, and when the agent stops.
 func (a *Agent) ask(ctx context.Context, r *run, p *proposal, number uint64, j judged) (granted, bool) {
 	until := r.expires().Add(-answerMargin)
 	if t := j.decision.Timeout; t > 0 {

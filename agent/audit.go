@@ -8,7 +8,8 @@ import (
 	"pksa/agent/ledger"
 )
 
-// maxAuditPage bounds the content of one answer, in bytes: it must fit a frame of the control socket.
+// maxAuditPage bounds the content of one answer, in bytes: it must fit a frame of the control
+// socket.
 const maxAuditPage = 4 << 20
 
 // AuditRecord is one record of the audit trail as people and machines see it.

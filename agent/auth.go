@@ -19,14 +19,16 @@ const defaultSession = 24 * time.Hour
 func (a *Agent) serveAuth(ctx context.Context, r *run, data protocol.AuthReqData) {
 	p := proposal{request: &policy.Request{
 		Kind: policy.Auth, Account: r.msg.Account, App: r.app,
-		// What the operator made or pasted by hand needs no allow rule; deny rules hold all the same.
+		// What the operator made or pasted by hand needs no allow rule; deny rules hold all the
+		// same.
 		ManualSession: r.pairing != nil || (r.session != nil && r.session.Origin != ledger.Service),
 	}}
 	if c := data.Challenge; c != nil {
 		p.request.AuthChallenge = &policy.AuthChallenge{Role: c.KeyType, Text: c.Challenge}
 		p.refusal = a.firewall(c.Challenge)
 		if c.Decrypt {
-			// A right of its own, which no rule of auth gives. A signature is not what was asked for.
+			// A right of its own, which no rule of auth gives. A signature is not what was asked
+			// for.
 			p.refusal = &refusal{policy.CodeUnsupported, "a memo is decrypted by challenge_req, not inside auth_req"}
 		}
 	}

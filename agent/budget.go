@@ -64,8 +64,9 @@ func fill(v ledger.View) *policy.Book {
 	for c := range v.Charges() {
 		var s storedCharges
 		if err := json.Unmarshal(c.Data, &s); err != nil {
-			// The ledger authenticates what it gives back, so this is a bug of ours. To judge without
-			// these charges would give a budget out twice; the panic refuses the request instead.
+			// The ledger authenticates what it gives back, so this is a bug of ours. To judge
+			// without these charges would give a budget out twice; the panic refuses the request
+			// instead.
 			panic("stored charge does not decode: " + err.Error())
 		}
 		all = append(all, s)

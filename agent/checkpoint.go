@@ -25,8 +25,8 @@ const (
 	checkpointPatience = 2 * time.Minute // for the chain, and for a person if the policy asks one
 )
 
-// watchCheckpoints publishes the head of the audit trail every so often. A restart does not begin the
-// time anew: the trail says when it was published last.
+// watchCheckpoints publishes the head of the audit trail every so often. A restart does not begin
+// the time anew: the trail says when it was published last.
 func (a *Agent) watchCheckpoints(ctx context.Context) {
 	pause := max(firstCheckpoint, time.Until(a.lastCheckpoint().Add(a.config.CheckpointEvery)))
 	var published uint64 // the head right after the last that was published

@@ -52,8 +52,8 @@ func (w *world) verify(list []agent.PublishedCheckpoint) agent.AuditVerified {
 	return v
 }
 
-// The head goes to the chain by the way of every request, as often as the settings say and something
-// has happened, and what is there is compared with the trail.
+// The head goes to the chain by the way of every request, as often as the settings say and
+// something has happened, and what is there is compared with the trail.
 func TestCheckpoints(t *testing.T) {
 	within(t, worldOptions{policy: checkpointRule, configure: checkpointing}, func(t *testing.T, w *world) {
 		time.Sleep(2 * time.Minute)

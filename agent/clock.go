@@ -18,8 +18,8 @@ const (
 )
 
 // wallClock notices when the wall clock steps. Limits, nonces and the ends of sessions are told by
-// it, so after a step nothing is granted until the chain's head agrees with it again. The zero value
-// must be set with agree. All methods may be called concurrently.
+// it, so after a step nothing is granted until the chain's head agrees with it again. The zero
+// value must be set with agree. All methods may be called concurrently.
 type wallClock struct {
 	mu   sync.Mutex
 	base time.Time // an instant of which both readings were believed
@@ -33,7 +33,8 @@ func (c *wallClock) agree(now time.Time) {
 	c.base, c.bad = now, time.Time{}
 }
 
-// jumped says whether the wall clock has stepped since it was last believed, and when that was noticed.
+// jumped says whether the wall clock has stepped since it was last believed, and when that was
+// noticed.
 func (c *wallClock) jumped(now time.Time) (time.Time, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -69,8 +70,8 @@ func (a *Agent) checkClock(ctx context.Context) error {
 	return nil
 }
 
-// agreeClock takes the present reading of the wall clock for right, here and in the ledger, whose time goes on without
-// the steps in between: what is recorded then cannot come from a wrong future.
+// agreeClock takes the present reading of the wall clock for right, here and in the ledger, whose
+// time goes on without the steps in between: what is recorded then cannot come from a wrong future.
 func (a *Agent) agreeClock() {
 	a.clock.agree(time.Now())
 	a.ledger.AgreeClock()

@@ -13,8 +13,8 @@ import (
 // does not listen to that relay for a while, at first for damageQuiet, then for twice as long each
 // time. Other sessions of the account, and the same session on other relays, go on.
 //
-// Replays count apart and with more patience: an application whose requests overtake each other looks
-// the same for a while.
+// Replays count apart and with more patience: an application whose requests overtake each other
+// looks the same for a while.
 const (
 	damageLimit  = 5
 	replayLimit  = 100
@@ -82,8 +82,8 @@ func (d *damage) failed(id ledger.SessionID, relay string, now time.Time) (time.
 	return c.until, true
 }
 
-// forget drops what counts for nothing any more. How often a session was silenced is remembered for as
-// long as the longest silence after the last one.
+// forget drops what counts for nothing any more. How often a session was silenced is remembered for
+// as long as the longest silence after the last one.
 func (d *damage) forget(now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -29,23 +29,23 @@
 //
 // Nothing is signed that the policy did not allow; nothing happens twice; the record of what
 // permits an effect is on disk before the effect. Only fixed texts, the request's checked uuid and
-// the two answer payloads are ever sealed, so that a relay cannot have texts of its own sealed
-// (HAS §13.2). Secrets are in no log and no error. What is refused, dropped or odd is counted under
+// the two answer payloads are ever sealed, so that a relay cannot have texts of its own sealed (HAS
+// §13.2). Secrets are in no log and no error. What is refused, dropped or odd is counted under
 // constant names.
 //
 // # After a crash
 //
 // What was admitted and not finished is not signed or sent again. unfinished.go looks its
-// transactions up by id until they are found or provably expired, and answers what had none with
-// an error.
+// transactions up by id until they are found or provably expired, and answers what had none with an
+// error.
 //
 // # Where it differs from the reference wallet on purpose
 //
 // The reference is the service-mode wallet that HAS §13.1 describes. It answers foreign requests
-// with an error; we are silent. It signs any challenge with any key; here the challenge firewall and
-// the policy come first, and the active key signs where a rule names it. It refuses the active key
-// for transactions always; here a rule may allow it. It confirms a known session's auth_req without
-// looking; here the same rules hold for it. It takes a nonce before it looks at the request; here
-// the nonce is taken in the same commit as the decision. It answers broadcast:false with an error;
-// here the signed transaction is returned where a rule allows that.
+// with an error; we are silent. It signs any challenge with any key; here the challenge firewall
+// and the policy come first, and the active key signs where a rule names it. It refuses the active
+// key for transactions always; here a rule may allow it. It confirms a known session's auth_req
+// without looking; here the same rules hold for it. It takes a nonce before it looks at the
+// request; here the nonce is taken in the same commit as the decision. It answers broadcast:false
+// with an error; here the signed transaction is returned where a rule allows that.
 package agent

@@ -15,8 +15,9 @@ const (
 )
 
 // Effect says in one short English sentence what an operation does: "pays 1.000 HBD from alice to
-// bob". It is made of the typed values that are serialised, never of what came in. Texts from outside
-// are quoted, so that they can neither steer a terminal nor pass for words of ours; long ones are cut.
+// bob". It is made of the typed values that are serialised, never of what came in. Texts from
+// outside are quoted, so that they can neither steer a terminal nor pass for words of ours; long
+// ones are cut.
 func Effect(op hive.Operation) string {
 	w := words{op}
 	if phrase, ok := phrases[op.Name()]; ok {

@@ -9,8 +9,8 @@ import (
 	"pksa/agent/ledger"
 )
 
-// What happens beside requests and stands in the audit trail as an event. Requests that are nobody's
-// are counted, not recorded one by one: a flood of them must not fill the disk.
+// What happens beside requests and stands in the audit trail as an event. Requests that are
+// nobody's are counted, not recorded one by one: a flood of them must not fill the disk.
 const (
 	eventQuarantine = "session quarantined"
 	eventRelayKey   = "relay key changed"
@@ -30,7 +30,8 @@ func (a *Agent) event(what string, e ledger.Entry, content map[string]any) {
 	}
 }
 
-// dropCounts counts what got no answer since the last time it was recorded. The zero value is ready.
+// dropCounts counts what got no answer since the last time it was recorded. The zero value is
+// ready.
 type dropCounts struct {
 	mu     sync.Mutex
 	counts map[string]map[string]uint64 // by relay and reason

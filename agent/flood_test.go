@@ -39,9 +39,10 @@ func undecryptable(chance *rand.Rand, cmd string, n, size int) []byte {
 	return body
 }
 
-// TestFloodMemory floods the agent with distinct requests that nothing opens, large and small, as fast as its rates let
-// them in and faster. What it keeps of them is bounded, and less than they are, also where it must keep some because a person may still paste the
-// link that opens them; and an honest request behind the flood is answered.
+// TestFloodMemory floods the agent with distinct requests that nothing opens, large and small, as
+// fast as its rates let them in and faster. What it keeps of them is bounded, and less than they
+// are, also where it must keep some because a person may still paste the link that opens them; and
+// an honest request behind the flood is answered.
 func TestFloodMemory(t *testing.T) {
 	const most = 24 // MiB
 	for _, c := range []struct {
@@ -88,9 +89,10 @@ func TestFloodMemory(t *testing.T) {
 	}
 }
 
-// TestEveryBitFlipped flips each bit of a sealed request, one at a time. None of the results is a request: nothing is
-// signed, and the session is silent on this relay after the fifth. The salt is fixed, so that it is the same every time:
-// by chance one block in hundreds of thousands comes out as text (HAS §13.3), which is why there is a fifth.
+// TestEveryBitFlipped flips each bit of a sealed request, one at a time. None of the results is a
+// request: nothing is signed, and the session is silent on this relay after the fifth. The salt is
+// fixed, so that it is the same every time: by chance one block in hundreds of thousands comes out
+// as text (HAS §13.3), which is why there is a fifth.
 func TestEveryBitFlipped(t *testing.T) {
 	p := &puppet{}
 	within(t, worldOptions{fault: p.fault}, func(t *testing.T, w *world) {
@@ -140,7 +142,8 @@ func TestEveryBitFlipped(t *testing.T) {
 	})
 }
 
-// TestOthersGoOn: one session of an account is attacked until it is silent; another goes on, over the same relay.
+// TestOthersGoOn: one session of an account is attacked until it is silent; another goes on, over
+// the same relay.
 func TestOthersGoOn(t *testing.T) {
 	p := &puppet{}
 	within(t, worldOptions{fault: p.fault}, func(t *testing.T, w *world) {

@@ -25,8 +25,8 @@ type Measure struct {
 	Detail string `json:"detail"`
 }
 
-// Paths are what [Confine] leaves open besides what the configuration names. A folder stands for all
-// below it; what does not exist is passed over.
+// Paths are what [Confine] leaves open besides what the configuration names. A folder stands for
+// all below it; what does not exist is passed over.
 type Paths struct {
 	Read    []string
 	Write   []string // folders: read, written, made, renamed and removed in
@@ -37,11 +37,11 @@ type Paths struct {
 // processes, no swapping. It concerns the whole process and what it was given stays so. It may be
 // called again, to the same effect. The error is a *[HardeningError].
 //
-// Memory is locked page by page as it is used (MCL_ONFAULT): Go reserves much more address space than
-// it uses, and locking that would make it real. An idle agent holds 17 MiB without locking, 18 MiB with
-// it, and 143 MiB if all were locked at once. Locked are also the pages of the ledger's file that were
-// read. It is tried only where locking has no limit (RLIMIT_MEMLOCK, CAP_IPC_LOCK): beyond a limit
-// every further request for memory would fail, and with it the process.
+// Memory is locked page by page as it is used (MCL_ONFAULT): Go reserves much more address space
+// than it uses, and locking that would make it real. An idle agent holds 17 MiB without locking, 18
+// MiB with it, and 143 MiB if all were locked at once. Locked are also the pages of the ledger's
+// file that were read. It is tried only where locking has no limit (RLIMIT_MEMLOCK, CAP_IPC_LOCK):
+// beyond a limit every further request for memory would fail, and with it the process.
 func Shield(h config.Hardening) ([]Measure, error) {
 	if h.Off {
 		return nil, nil
@@ -49,8 +49,8 @@ func Shield(h config.Hardening) ([]Measure, error) {
 	return demand(h, shield())
 }
 
-// Confine is to be called when the keystore and the ledger are open: programs gain no rights by being
-// run from here, and with Landlock (Linux 5.13) all threads lose every file but these:
+// Confine is to be called when the keystore and the ledger are open: programs gain no rights by
+// being run from here, and with Landlock (Linux 5.13) all threads lose every file but these:
 //
 //   - read and write: the home folder, the folders of keystore and ledger, and of the control socket
 //     as far as that needs it;

@@ -96,8 +96,8 @@ func confine(cfg *config.Config, extra Paths) []Measure {
 	return []Measure{privileges, measured(landlocked, landlockDetail(abi), err)}
 }
 
-// forbidNewRights uses the system call wrapper of the Landlock library, which reaches the threads of
-// libc, too.
+// forbidNewRights uses the system call wrapper of the Landlock library, which reaches the threads
+// of libc, too.
 func forbidNewRights() error {
 	if err := ll.AllThreadsPrctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("prctl PR_SET_NO_NEW_PRIVS: %w", err)
@@ -113,8 +113,8 @@ func landlockDetail(abi int) string {
 	return detail
 }
 
-// restrictFiles takes the best that the kernel knows of the rights that the library knows, and looks
-// whether it is so.
+// restrictFiles takes the best that the kernel knows of the rights that the library knows, and
+// looks whether it is so.
 func restrictFiles(allowed []landlock.Rule) error {
 	net.DefaultResolver.PreferGo = true
 	if err := landlock.V11.BestEffort().RestrictPaths(allowed...); err != nil {

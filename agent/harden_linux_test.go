@@ -43,8 +43,8 @@ type childReport struct {
 	Failed   map[string]string // what was tried, and its error; "" if it went well
 }
 
-// hardenHome makes a home folder with keystore and ledger, a folder "policies" outside of it that the
-// policy is linked into, and a file nobody needs.
+// hardenHome makes a home folder with keystore and ledger, a folder "policies" outside of it that
+// the policy is linked into, and a file nobody needs.
 func hardenHome(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -138,7 +138,8 @@ func (c *child) run() {
 	c.forbidden()
 }
 
-// oldThreads are system threads that exist before the rules, and each read a file once ask is closed.
+// oldThreads are system threads that exist before the rules, and each read a file once ask is
+// closed.
 func oldThreads(n int, path string) (ask chan struct{}, asked chan error) {
 	ask, asked = make(chan struct{}), make(chan error, n)
 	var ready, done sync.WaitGroup
@@ -221,7 +222,8 @@ func (c *child) ask(what string) {
 	bufio.NewReader(os.Stdin).ReadString('\n')
 }
 
-// listens opens the control socket as after a crash, with the old file in the way, and serves a call.
+// listens opens the control socket as after a crash, with the old file in the way, and serves a
+// call.
 func (c *child) listens() {
 	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: c.cfg.Control, Net: "unix"})
 	c.try("socket", err)

@@ -45,7 +45,8 @@ allow:
   - {name: texts, request: challenge, apps: any, key: [posting], text: {glob: 'honest *'}}
 `
 
-// twoRelays starts a world whose agent serves two relays: one that the villain owns, and an honest one.
+// twoRelays starts a world whose agent serves two relays: one that the villain owns, and an honest
+// one.
 func twoRelays(t *testing.T, v *villain) *world {
 	v.t, v.asked, v.keys = t, map[string]int{}, map[string]bool{}
 	w := newWorld(t, worldOptions{
@@ -115,9 +116,9 @@ func (w *world) dialAt(s *relaytest.Server) *client.Client {
 	return c
 }
 
-// TestHostileRelay lets a relay do whatever it can think of to the frames of one link for a long time. Nothing happens
-// that an application did not ask for, nothing happens twice, nothing that the agent says helps to forge; and on the
-// other link everything goes its way.
+// TestHostileRelay lets a relay do whatever it can think of to the frames of one link for a long
+// time. Nothing happens that an application did not ask for, nothing happens twice, nothing that
+// the agent says helps to forge; and on the other link everything goes its way.
 func TestHostileRelay(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes many steps")
@@ -161,8 +162,8 @@ func (v *villain) honestWork(c *client.Client, s *client.Session, n int) {
 	}
 }
 
-// calm: without the villain's doing a fresh session of the same account works over the hostile link too, whatever is in
-// quarantine.
+// calm: without the villain's doing a fresh session of the same account works over the hostile link
+// too, whatever is in quarantine.
 func (v *villain) calm() {
 	v.t.Helper()
 	v.rest()

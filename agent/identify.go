@@ -29,7 +29,8 @@ const maxAuthKey = 256
 func (a *Agent) identify(d delivered) (*run, whose) {
 	if d.msg.Kind == protocol.Auth && d.msg.AuthKey != "" {
 		if r, ok := a.bySlot(d); ok {
-			// The slot's secret in auth_key does not vouch for the payload: both can be put together anew.
+			// The slot's secret in auth_key does not vouch for the payload: both can be put
+			// together anew.
 			if r.session != nil && a.quiet(r.session.ID, d) {
 				return nil, quarantined
 			}

@@ -15,8 +15,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// KeyCheck says whether one held key still fits its account on the chain, or whether another account
-// still gives ours what a rule counts on.
+// KeyCheck says whether one held key still fits its account on the chain, or whether another
+// account still gives ours what a rule counts on.
 type KeyCheck struct {
 	Account string `json:"account"`
 	Role    string `json:"role"`
@@ -27,7 +27,8 @@ type KeyCheck struct {
 	Problem    string `json:"problem,omitempty"`
 }
 
-// mismatches are the held keys that the chain does not know in their roles. The zero value is ready.
+// mismatches are the held keys that the chain does not know in their roles. The zero value is
+// ready.
 type mismatches struct {
 	mu    sync.Mutex
 	roles map[hive.AccountName][]hive.Role
@@ -64,8 +65,8 @@ func (m *mismatches) labels() []status.KeyLabel {
 	return labels
 }
 
-// replace sets what a check found and says whether the held keys that fit are others than before, and
-// whether anything is to be told that was not told before.
+// replace sets what a check found and says whether the held keys that fit are others than before,
+// and whether anything is to be told that was not told before.
 func (m *mismatches) replace(checks []KeyCheck) (others, news bool) {
 	roles, words := map[hive.AccountName][]hive.Role{}, map[hive.AccountName][]string{}
 	for _, c := range checks {
@@ -121,9 +122,9 @@ func (a *Agent) checkKeysSoon() {
 	}
 }
 
-// CheckKeys compares each held key with the authorities of its account, and what other accounts have
-// given ours with what the policy counts on. What does not fit is logged by name and shown in status;
-// it stays until a later check finds it right.
+// CheckKeys compares each held key with the authorities of its account, and what other accounts
+// have given ours with what the policy counts on. What does not fit is logged by name and shown in
+// status; it stays until a later check finds it right.
 func (a *Agent) CheckKeys(ctx context.Context) ([]KeyCheck, error) {
 	checks, err := a.checkHeld(ctx)
 	if err != nil {

@@ -17,7 +17,8 @@ limits:
   - {name: few, apps: any, operations: [vote], count: %s}
 `
 
-// Of many requests at the same instant by several sessions, as many are admitted as the limit has room for.
+// Of many requests at the same instant by several sessions, as many are admitted as the limit has
+// room for.
 func TestManyAtOnceShareOneBudget(t *testing.T) {
 	const requests, room = 24, 5
 	p := &puppet{}
@@ -47,8 +48,8 @@ func TestManyAtOnceShareOneBudget(t *testing.T) {
 	})
 }
 
-// A limit counts what was admitted before its number, its window or its split changed; under another
-// name it begins anew, and the reload says so.
+// A limit counts what was admitted before its number, its window or its split changed; under
+// another name it begins anew, and the reload says so.
 func TestLimitThroughEdits(t *testing.T) {
 	puppets(t, fmt.Sprintf(twoVotes, "2 per 1h"), func(t *testing.T, w *world, p *puppet) {
 		n := 0

@@ -189,7 +189,8 @@ type PolicyStatus struct {
 	Failed string    `json:"reload_failed,omitempty"`
 	// Warnings are doubtful places of the file in force.
 	Warnings []string `json:"warnings,omitempty"`
-	// Fresh are limits that began at zero when this file came into force: what was done before does not count in them.
+	// Fresh are limits that began at zero when this file came into force: what was done before does
+	// not count in them.
 	Fresh []string `json:"limits_from_zero,omitempty"`
 	// Room is what is left of each limit.
 	Room []policy.Room `json:"room,omitempty"`

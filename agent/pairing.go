@@ -37,8 +37,8 @@ type pairKey struct {
 	uuid    string // lower case
 }
 
-// pairing is a link that waits for its auth_req. The session key in it is a secret, so it is behind a
-// function, see hidden.
+// pairing is a link that waits for its auth_req. The session key in it is a secret, so it is behind
+// a function, see hidden.
 type pairing struct {
 	link    func() protocol.Link
 	app     string
@@ -109,8 +109,8 @@ func (p *pairings) finish(pr *pairing, result pairResult) {
 }
 
 // hold keeps an auth_req that nothing opens yet. It gives back the requests that it put out, whose
-// runs the caller ends: expired ones, the oldest of an account that has too many or while all together
-// are too large, and the new one itself if there is no room for it.
+// runs the caller ends: expired ones, the oldest of an account that has too many or while all
+// together are too large, and the new one itself if there is no room for it.
 func (p *pairings) hold(d delivered, until, now time.Time) (out []heldRequest) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -179,7 +179,8 @@ func (p *pairings) takeLocked(account hive.AccountName, i int) heldRequest {
 	return h
 }
 
-// size is about what a held request takes: its data is there sealed and in base64, and its run has its place.
+// size is about what a held request takes: its data is there sealed and in base64, and its run has
+// its place.
 func (h heldRequest) size() int { return 1024 + 2*len(h.msg.Data) + len(h.msg.AuthKey) }
 
 // Pair takes a pairing link for an app slot and waits until the session is made, the request is

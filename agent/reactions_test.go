@@ -98,7 +98,8 @@ func checkForm(t *testing.T, got, want map[string]any) {
 	}
 }
 
-// Every message that a relay sends a wallet is taken: requests are answered, the rest disturbs nothing.
+// Every message that a relay sends a wallet is taken: requests are answered, the rest disturbs
+// nothing.
 func TestMessageVectors(t *testing.T) {
 	var v struct {
 		AuthKey string `json:"auth_key"`

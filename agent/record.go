@@ -14,8 +14,8 @@ const maxRecordText = 2048
 
 // requestRecord is the content of the audit record of one request: what was asked, by whom, what
 // was decided by which rules of which policy, and why. Times, numbers, session and transaction id
-// stand in the ledger's own part of the record. The request itself is written as in request files, so
-// that what is in the trail can be explained, judged anew, and made a case of a test.
+// stand in the ledger's own part of the record. The request itself is written as in request files,
+// so that what is in the trail can be explained, judged anew, and made a case of a test.
 type requestRecord struct {
 	Relay string `json:"relay"`
 	UUID  string `json:"uuid"`
@@ -34,7 +34,8 @@ type requestRecord struct {
 	Code   policy.Code `json:"code,omitempty"`
 	Reason string      `json:"reason,omitempty"`
 
-	// Observed is what the decision would be with the observed rules and limits in force, where it differs.
+	// Observed is what the decision would be with the observed rules and limits in force, where it
+	// differs.
 	Observed *policy.Decision `json:"observed,omitempty"`
 }
 

@@ -11,8 +11,9 @@ import (
 
 const redacted = "[redacted]"
 
-// hidden is a secret text inside a struct. It is behind a function because fmt looks into unexported
-// fields without asking their types for a Format method; of a function it prints the address.
+// hidden is a secret text inside a struct. It is behind a function because fmt looks into
+// unexported fields without asking their types for a Format method; of a function it prints the
+// address.
 type hidden func() string
 
 func hide(text string) hidden { return func() string { return text } }
@@ -28,7 +29,8 @@ func (h hidden) text() string {
 // Format writes "[redacted]" for every verb.
 func (hidden) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
-// Format writes no more than what it is, for every verb: fmt would look into the fields, and theirs.
+// Format writes no more than what it is, for every verb: fmt would look into the fields, and
+// theirs.
 func (a *Agent) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "agent") }
 
 // Format writes whose request it is, for every verb.

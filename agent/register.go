@@ -22,7 +22,8 @@ func (a *Agent) registerAll() error {
 			continue
 		}
 		accounts = append(accounts, link.Account{Name: name, KeyType: key.Role(), Prove: func(relay hive.PublicKey, text string) (string, error) {
-			// The link gives the text with the sign of an encrypted memo, the keystore sets it itself.
+			// The link gives the text with the sign of an encrypted memo, the keystore sets it
+			// itself.
 			return key.Prove(relay, strings.TrimPrefix(text, "#"))
 		}})
 	}
@@ -33,8 +34,8 @@ func (a *Agent) registerAll() error {
 	return errors.Join(errs...)
 }
 
-// provingKey is the lowest key of the account that the chain still knows in its role, as far as that
-// was compared.
+// provingKey is the lowest key of the account that the chain still knows in its role, as far as
+// that was compared.
 func (a *Agent) provingKey(account hive.AccountName) (*keystore.Key, bool) {
 	for _, role := range a.keys().Roles(account) {
 		if !a.mismatch.has(account, role) {

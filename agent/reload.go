@@ -23,8 +23,8 @@ type policyInForce struct {
 	failed   string   // why the last reload changed nothing; empty if it did
 }
 
-// LoadPolicy reads and compiles the policy file of the settings. The error holds every complaint, one
-// a line; the problems that are given besides are warnings.
+// LoadPolicy reads and compiles the policy file of the settings. The error holds every complaint,
+// one a line; the problems that are given besides are warnings.
 func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*policy.Policy, policy.Problems, error) {
 	src, err := os.ReadFile(cfg.Policy)
 	if err != nil {
@@ -112,8 +112,8 @@ func stamp(path string) string {
 	return fmt.Sprint(info.ModTime().UnixNano(), info.Size())
 }
 
-// reloadKeys rereads the keystore after a command changed it, with the secret that the command used,
-// and registers what is new.
+// reloadKeys rereads the keystore after a command changed it, with the secret that the command
+// used, and registers what is new.
 func (a *Agent) reloadKeys(ctx context.Context, p ReloadParams) error {
 	secret := keystore.NewSecret(p.Secret)
 	defer secret.Wipe()

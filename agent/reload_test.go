@@ -8,7 +8,8 @@ import (
 	"pksa/agent/config"
 )
 
-// A watched policy is taken over when its file changes; one with errors changes nothing, and says so.
+// A watched policy is taken over when its file changes; one with errors changes nothing, and says
+// so.
 func TestWatchedPolicy(t *testing.T) {
 	p := &puppet{}
 	within(t, worldOptions{

@@ -33,9 +33,9 @@ type Replayed struct {
 }
 
 // Replay judges the requests of the trail by another policy, each at its time, its own limits
-// counting what it admits. Where it asks and a person was asked then, that answer holds again; where
-// nobody was asked, it counts as a yes, so that budgets come out as full as they may get. What could
-// not be done then, for want of a key or a node, is not charged.
+// counting what it admits. Where it asks and a person was asked then, that answer holds again;
+// where nobody was asked, it counts as a yes, so that budgets come out as full as they may get.
+// What could not be done then, for want of a key or a node, is not charged.
 func Replay(p *policy.Policy, trail []TrailRequest) Replayed {
 	var out Replayed
 	out.Changes = []Change{} // a list in JSON, too

@@ -129,7 +129,8 @@ func TestReplayWithoutNonce(t *testing.T) {
 	})
 }
 
-// An auth_req that comes again under another uuid gets silence, and its challenge no second signature.
+// An auth_req that comes again under another uuid gets silence, and its challenge no second
+// signature.
 func TestAuthReplay(t *testing.T) {
 	puppets(t, "", func(t *testing.T, w *world, p *puppet) {
 		payload := `{"app":{"name":"x"},"challenge":{"key_type":"posting","challenge":"login"}}`

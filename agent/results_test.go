@@ -9,7 +9,8 @@ import (
 	"pksa/agent"
 )
 
-// every kind of end is in the trail under its name: results of the request's record and of its outcome.
+// every kind of end is in the trail under its name: results of the request's record and of its
+// outcome.
 const everyEnd = `version: 1
 ask: [{name: transfers, request: sign, apps: any, key: active, operations: [transfer], timeout: 30s}]
 allow: [{name: votes, request: sign, apps: any, operations: [vote]}]

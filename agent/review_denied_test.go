@@ -9,8 +9,8 @@ import (
 	"pksa/protocol/seal"
 )
 
-// A request that was refused when the process died, before the outcome was written, is answered as the
-// refusal would have been: what a rule says to ignore is not answered then either.
+// A request that was refused when the process died, before the outcome was written, is answered as
+// the refusal would have been: what a rule says to ignore is not answered then either.
 func TestRefusedAndCutOff(t *testing.T) {
 	cases := []struct{ record, want, text string }{
 		{`{"result":"ignored","code":"denied"}`, "nothing", ""},

@@ -60,7 +60,8 @@ func TestNoDecryptInsideAuth(t *testing.T) {
 	})
 }
 
-// A request that expires while it waits for a node is not carried out behind its application's back.
+// A request that expires while it waits for a node is not carried out behind its application's
+// back.
 func TestExpiredWhileWaiting(t *testing.T) {
 	puppets(t, "", func(t *testing.T, w *world, p *puppet) {
 		for _, method := range []string{"condenser_api.get_dynamic_global_properties", "condenser_api.get_block_header", "database_api.get_version"} {
@@ -90,8 +91,8 @@ func TestSameOperationsInABurst(t *testing.T) {
 	})
 }
 
-// What was found of keys says nothing of those that `pksa keys import` puts in their place: they are
-// compared at once, not at the next turn.
+// What was found of keys says nothing of those that `pksa keys import` puts in their place: they
+// are compared at once, not at the next turn.
 func TestReloadedKeysAreComparedAnew(t *testing.T) {
 	within(t, worldOptions{accounts: []hive.AccountName{"alice", "carol"}}, func(t *testing.T, w *world) {
 		carol, _ := w.chain.Account("carol")

@@ -26,10 +26,11 @@ const (
 	signatureSize = 1 + len(hive.Signature{})
 	// headWait is how long a request waits for a first reference block.
 	headWait = 5 * time.Second
-	// headAgain is for how long after that nobody waits again; the head is fetched in the background.
+	// headAgain is for how long after that nobody waits again; the head is fetched in the
+	// background.
 	headAgain = 15 * time.Second
-	// mostAlike is how many seconds later a transaction may expire to differ from others with the same
-	// operations: each of them is serialised again to find the next free second.
+	// mostAlike is how many seconds later a transaction may expire to differ from others with the
+	// same operations: each of them is serialised again to find the next free second.
 	mostAlike = 60
 )
 
@@ -117,11 +118,12 @@ func (a *Agent) propose(ctx context.Context, r *run, p *proposal, ops []hive.Ope
 	}
 }
 
-// errSameAgain stops an application that sends the same operations faster than one a second for long.
+// errSameAgain stops an application that sends the same operations faster than one a second for
+// long.
 var errSameAgain = errors.New("too many transactions with the same operations are on their way")
 
-// head gives the head to build on. A request waits for one only while it is not known that none comes:
-// others wait behind it for their turn.
+// head gives the head to build on. A request waits for one only while it is not known that none
+// comes: others wait behind it for their turn.
 func (a *Agent) head(ctx context.Context) (node.Head, error) {
 	wait := headWait
 	if last := a.noHead.Load(); last != nil && time.Since(*last) < headAgain {
@@ -186,7 +188,8 @@ func (a *Agent) build(ops []hive.Operation, head node.Head, life time.Duration) 
 	return &transaction{back, bytes, id, a.network.SigningDigest(bytes)}, nil
 }
 
-// carryOut signs and, if asked, broadcasts what was admitted. The record that permits it is on disk.
+// carryOut signs and, if asked, broadcasts what was admitted. The record that permits it is on
+// disk.
 func (a *Agent) carryOut(ctx context.Context, r *run, g granted, tx *transaction, broadcast bool) {
 	signed, err := a.sign(r.msg.Account, g.role, tx)
 	if err != nil {

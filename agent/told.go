@@ -11,8 +11,8 @@ const maxTold = 10_000
 // toldFailed remembers requests whose applications heard "internal error" because nothing could be
 // recorded. Their nonces are free, so the same request, brought again once the disk works, would be
 // signed, and the application may have asked anew meanwhile. They are remembered in memory, because
-// there was nowhere else, for as long as their nonce could count. The zero value is ready; all methods
-// may be called concurrently.
+// there was nowhere else, for as long as their nonce could count. The zero value is ready; all
+// methods may be called concurrently.
 type toldFailed struct {
 	mu    sync.Mutex
 	until map[[32]byte]time.Time // by digest of the ciphertext

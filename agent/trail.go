@@ -20,7 +20,8 @@ type TrailRequest struct {
 	Lacking string
 
 	// Was is what the policy of that time said first: "ask" also where nobody could be asked, and
-	// "allow" also where it could not be done. Undecided: it was refused before the policy was asked.
+	// "allow" also where it could not be done. Undecided: it was refused before the policy was
+	// asked.
 	Was       policy.Verdict
 	Undecided bool
 	Code      policy.Code

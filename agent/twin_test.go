@@ -8,8 +8,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Equal requests before and after a restart are transactions of their own, although they are built in the same second on
-// the same block: else one transaction would answer two requests.
+// Equal requests before and after a restart are transactions of their own, although they are built
+// in the same second on the same block: else one transaction would answer two requests.
 func TestEqualOperationsDifferAfterRestart(t *testing.T) {
 	within(t, worldOptions{}, func(t *testing.T, w *world) {
 		seen := map[hive.TxID]bool{}

@@ -15,9 +15,9 @@ import (
 	"pksa/protocol/hive"
 )
 
-// takeUpUnfinished goes on with what an earlier life of the process left: nothing of it is signed or
-// sent again. Transactions are looked up by id until they are found or provably expired; what had
-// none is answered with an error.
+// takeUpUnfinished goes on with what an earlier life of the process left: nothing of it is signed
+// or sent again. Transactions are looked up by id until they are found or provably expired; what
+// had none is answered with an error.
 func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup) error {
 	left, err := a.ledger.Unfinished()
 	if err != nil {
@@ -46,8 +46,8 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 	return nil
 }
 
-// settleDenied ends a request that was refused just before the process ended: by what its record says,
-// so that one that is met with silence stays so, and another wallet may still answer it.
+// settleDenied ends a request that was refused just before the process ended: by what its record
+// says, so that one that is met with silence stays so, and another wallet may still answer it.
 func (a *Agent) settleDenied(u ledger.Unfinished) {
 	var ruled struct {
 		Result string      `json:"result"`
@@ -83,9 +83,10 @@ func (a *Agent) settleDenied(u ledger.Unfinished) {
 // silence is the text of a late answer that is not given.
 const silence = "-"
 
-// rememberIDs claims the ids of the transactions that earlier lives of the process admitted not long
-// before the record with this number. Equal operations in the same second would get the same id again:
-// the chain would take the second for the first, and one transaction would answer two requests.
+// rememberIDs claims the ids of the transactions that earlier lives of the process admitted not
+// long before the record with this number. Equal operations in the same second would get the same
+// id again: the chain would take the second for the first, and one transaction would answer two
+// requests.
 func (a *Agent) rememberIDs(number uint64) error {
 	const step = 1000
 	now := time.Now()
@@ -131,7 +132,8 @@ func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished) {
 }
 
 // settleLate records the outcome of an inherited request. Text is the error that the application
-// gets if it asks again; empty means that the transaction is on the chain, silence that there is none.
+// gets if it asks again; empty means that the transaction is on the chain, silence that there is
+// none.
 func (a *Agent) settleLate(u ledger.Unfinished, result string, e ending, text string) {
 	s := ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(result, e)}
 	if m, ok := a.lateAnswer(u, text); ok {

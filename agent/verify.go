@@ -15,8 +15,8 @@ import (
 // CheckpointID is the id of the custom_json that publishes the head of an audit trail.
 const CheckpointID = "pksa-audit"
 
-// Checkpoint is what is published of an audit trail: its last record, and the MAC that stands for all
-// records up to it. Without the keystore's secret it tells nothing, and can be made by nobody.
+// Checkpoint is what is published of an audit trail: its last record, and the MAC that stands for
+// all records up to it. Without the keystore's secret it tells nothing, and can be made by nobody.
 type Checkpoint struct {
 	Version int    `json:"version"`
 	Trail   string `json:"trail"` // which trail: 16 hexadecimal digits of a hash of the ledger's id

@@ -19,8 +19,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// villain owns a relay. It names a key of its own to the agent, so that it can read every proof, keeps whatever it saw,
-// and says what it likes.
+// villain owns a relay. It names a key of its own to the agent, so that it can read every proof,
+// keeps whatever it saw, and says what it likes.
 type villain struct {
 	t      *testing.T
 	world  *world
@@ -78,8 +78,8 @@ func (v *villain) fault(w *relaytest.Wire, f relaytest.Frame) {
 	}
 }
 
-// register passes a registration on with proofs that the honest part of the relay can read: those that the agent made
-// are for the villain's key.
+// register passes a registration on with proofs that the honest part of the relay can read: those
+// that the agent made are for the villain's key.
 func (v *villain) register(w *relaytest.Wire, f relaytest.Frame) {
 	accounts, _ := said(f.Body)["accounts"].([]any)
 	for _, a := range accounts {
@@ -183,8 +183,8 @@ func (v *villain) lookProof(pok any, form *regexp.Regexp) {
 	v.proofs++
 }
 
-// lookSealed: what is sealed for an application is a uuid, a fixed text, or an answer that is true. None of it is a
-// request.
+// lookSealed: what is sealed for an application is a uuid, a fixed text, or an answer that is true.
+// None of it is a request.
 func (v *villain) lookSealed(cmd, data string) {
 	if cmd == "sign_ack" || cmd == "auth_err" {
 		return // not sealed
@@ -251,8 +251,8 @@ func (v *villain) login(c *client.Client) *client.Session {
 	}
 }
 
-// victims are applications that know no better than to use the hostile relay. Their sessions get into quarantine, so
-// they begin new ones.
+// victims are applications that know no better than to use the hostile relay. Their sessions get
+// into quarantine, so they begin new ones.
 func (v *villain) victims(stop <-chan struct{}, ended chan<- struct{}) {
 	defer close(ended)
 	var working sync.WaitGroup
@@ -417,7 +417,8 @@ func (v *villain) uuid() string {
 	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", v.chance.Uint32(), v.chance.IntN(1<<16), v.chance.IntN(1<<12), v.chance.IntN(1<<12), v.chance.Int64N(1<<48))
 }
 
-// with replaces members, given as names and values in turn. The request is made to expire later: its old end is past.
+// with replaces members, given as names and values in turn. The request is made to expire later:
+// its old end is past.
 func (v *villain) with(f relaytest.Frame, members ...any) [][]byte {
 	set := map[string]any{"expire": time.Now().Add(time.Minute).UnixMilli()}
 	for i := 0; i < len(members); i += 2 {
@@ -445,8 +446,8 @@ func flipBit(v *villain, raw []byte) []byte {
 	return raw
 }
 
-// flipPair is what there is to do against CBC: a block becomes noise, and the next changes as wished. Rarely the noise
-// is text.
+// flipPair is what there is to do against CBC: a block becomes noise, and the next changes as
+// wished. Rarely the noise is text.
 func flipPair(v *villain, raw []byte) []byte {
 	at := 16 + v.chance.IntN(len(raw)-16)
 	raw[at] ^= byte(1 + v.chance.IntN(31)) // a digit becomes another, a letter another

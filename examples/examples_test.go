@@ -1,4 +1,5 @@
-// Package examples_test holds the examples to what they say: that they build, parse, and name settings that exist.
+// Package examples_test holds the examples to what they say: that they build, parse, and name
+// settings that exist.
 package examples_test
 
 import (

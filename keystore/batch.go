@@ -13,9 +13,10 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Batch is a number of keys on their way into a keystore, checked as far as that goes without one. It is made by [KeyOf],
-// [ReadKeyLines], [ReadKeysJSON] or [KeysFromPassword], may be compared with the chain by [Batch.Check], and is used up by
-// [Store.Add]; drop one that is not added with [Batch.Wipe]. It must not be used concurrently. It cannot be printed.
+// Batch is a number of keys on their way into a keystore, checked as far as that goes without one.
+// It is made by [KeyOf], [ReadKeyLines], [ReadKeysJSON] or [KeysFromPassword], may be compared with
+// the chain by [Batch.Check], and is used up by [Store.Add]; drop one that is not added with
+// [Batch.Wipe]. It must not be used concurrently. It cannot be printed.
 type Batch struct {
 	redacted
 	file    string // where the keys came from, for complaints
@@ -30,12 +31,13 @@ type entry struct {
 	private *hive.PrivateKey // nil once the keystore took it over
 }
 
-// Checker tells which roles a public key has on chain in an account: those authorities that list it, and memo if it is the memo key.
-// None is no error.
+// Checker tells which roles a public key has on chain in an account: those authorities that list
+// it, and memo if it is the memo key. None is no error.
 type Checker func(ctx context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role, error)
 
-// KeyOf is a batch of one key, given in WIF; white space around it does not count. Errors are [ErrOwnerKey], [ErrBadRole],
-// [ErrBadAccount] and [ErrMalformedKey]; none repeats the text. wif stays the caller's.
+// KeyOf is a batch of one key, given in WIF; white space around it does not count. Errors are
+// [ErrOwnerKey], [ErrBadRole], [ErrBadAccount] and [ErrMalformedKey]; none repeats the text. wif
+// stays the caller's.
 func KeyOf(account hive.AccountName, role hive.Role, wif []byte) (*Batch, error) {
 	b := new(Batch)
 	if err := b.add(0, account, role, wif); err != nil {
@@ -47,8 +49,8 @@ func KeyOf(account hive.AccountName, role hive.Role, wif []byte) (*Batch, error)
 // Len is the number of keys.
 func (b *Batch) Len() int { return len(b.entries) }
 
-// Hint is advice to show to a person, or empty: that a master password has white space which hive-js, and the wallets built on
-// it, treat differently, so that they derive other keys from it.
+// Hint is advice to show to a person, or empty: that a master password has white space which
+// hive-js, and the wallets built on it, treat differently, so that they derive other keys from it.
 func (b *Batch) Hint() string { return b.hint }
 
 // Wipe overwrites the keys and empties the batch.
@@ -59,8 +61,9 @@ func (b *Batch) Wipe() {
 	b.entries = nil
 }
 
-// Check asks the chain about every key. An error is [Complaints] about all keys that are owner keys there ([ErrOwnerKey]) or do
-// not have the role under which they are to be kept ([ErrWrongRole]), or the first error of the checker itself.
+// Check asks the chain about every key. An error is [Complaints] about all keys that are owner keys
+// there ([ErrOwnerKey]) or do not have the role under which they are to be kept ([ErrWrongRole]),
+// or the first error of the checker itself.
 func (b *Batch) Check(ctx context.Context, checker Checker) error {
 	var complaints Complaints
 	for i := range b.entries {
@@ -159,7 +162,8 @@ func (b *Batch) repeated() Complaints {
 	return complaints
 }
 
-// parseKey reads a WIF and says what the text is instead, as far as that can be seen, without repeating it.
+// parseKey reads a WIF and says what the text is instead, as far as that can be seen, without
+// repeating it.
 func parseKey(wif []byte) (*hive.PrivateKey, error) {
 	text := string(bytes.TrimSpace(wif))
 	key, err := hive.ParseWIF(text)
@@ -183,11 +187,13 @@ func isPublicKey(text string) bool {
 // likeWIF matches what is a WIF but for typing errors.
 var likeWIF = regexp.MustCompile(`^5[1-9A-HJ-NP-Za-km-z]{49,51}$`)
 
-// KeysFromPassword is a batch of the keys of these roles, derived from a master password: the SHA-256 of account, role and
-// password joined (chain §1.3). Neither the password nor anything else derived from it is kept; password stays the caller's.
+// KeysFromPassword is a batch of the keys of these roles, derived from a master password: the
+// SHA-256 of account, role and password joined (chain §1.3). Neither the password nor anything else
+// derived from it is kept; password stays the caller's.
 //
-// [ErrBadPassword] comes with the reason: nothing, a public key, or a private key in WIF, which is recognised even with a typing
-// error in it. White space in the password counts as it stands; see [Batch.Hint].
+// [ErrBadPassword] comes with the reason: nothing, a public key, or a private key in WIF, which is
+// recognised even with a typing error in it. White space in the password counts as it stands; see
+// [Batch.Hint].
 func KeysFromPassword(account hive.AccountName, roles []hive.Role, password []byte) (*Batch, error) {
 	if len(roles) == 0 {
 		return nil, ErrNoKeys
@@ -225,8 +231,8 @@ func checkPassword(password string) error {
 	return nil
 }
 
-// squeezed matches what hive-js changes in the joined text: runs of white space become one blank, and the end is trimmed. The
-// beginning is the account's name.
+// squeezed matches what hive-js changes in the joined text: runs of white space become one blank,
+// and the end is trimmed. The beginning is the account's name.
 var squeezed = regexp.MustCompile(`[\t\n\v\f\r]|  |[\s\x{00a0}\x{feff}\x{2028}\x{2029}\p{Zs}]$`)
 
 func passwordHint(password string) string {

@@ -21,11 +21,13 @@ type Added struct {
 	Unchanged int // keys that were kept already
 }
 
-// Add imports all keys of the batch in one replacement of the file, or none: with any complaint the error is [Complaints] with all
-// of them ([ErrSameKey] and [ErrOtherKey], unless opts.Replace), and the file stands. The batch is used up and wiped.
+// Add imports all keys of the batch in one replacement of the file, or none: with any complaint the
+// error is [Complaints] with all of them ([ErrSameKey] and [ErrOtherKey], unless opts.Replace), and
+// the file stands. The batch is used up and wiped.
 //
-// What any change can give: [ErrReadOnly], [ErrBusy], [ErrLockMismatch], [ErrInDoubt], errors of the file system, and those
-// of [Open], because each change starts from what the file holds at that moment. After an error the store holds what it held.
+// What any change can give: [ErrReadOnly], [ErrBusy], [ErrLockMismatch], [ErrInDoubt], errors of
+// the file system, and those of [Open], because each change starts from what the file holds at that
+// moment. After an error the store holds what it held.
 func (s *Store) Add(batch *Batch, opts AddOptions) (Added, error) {
 	defer batch.Wipe()
 	if len(batch.entries) == 0 {
@@ -86,7 +88,8 @@ func (b *Batch) applyTo(c *content, opts AddOptions) (Added, error) {
 	return added, complaints.asError()
 }
 
-// Import adds one key given in WIF: [KeyOf] and [Store.Add] without options. wif stays the caller's.
+// Import adds one key given in WIF: [KeyOf] and [Store.Add] without options. wif stays the
+// caller's.
 func (s *Store) Import(account hive.AccountName, role hive.Role, wif []byte) error {
 	batch, err := KeyOf(account, role, wif)
 	if err != nil {
@@ -96,8 +99,8 @@ func (s *Store) Import(account hive.AccountName, role hive.Role, wif []byte) err
 	return err
 }
 
-// ImportPassword adds the keys of these roles derived from a master password: [KeysFromPassword] and [Store.Add] without options.
-// The password stays the caller's and is not kept.
+// ImportPassword adds the keys of these roles derived from a master password: [KeysFromPassword]
+// and [Store.Add] without options. The password stays the caller's and is not kept.
 func (s *Store) ImportPassword(account hive.AccountName, roles []hive.Role, password []byte) error {
 	batch, err := KeysFromPassword(account, roles, password)
 	if err != nil {
@@ -107,8 +110,8 @@ func (s *Store) ImportPassword(account hive.AccountName, roles []hive.Role, pass
 	return err
 }
 
-// Remove removes an account's key of one role; with its last key the account is gone. Errors are [ErrUnknownAccount],
-// [ErrUnknownKey], and what any change can give, see [Store.Add].
+// Remove removes an account's key of one role; with its last key the account is gone. Errors are
+// [ErrUnknownAccount], [ErrUnknownKey], and what any change can give, see [Store.Add].
 func (s *Store) Remove(account hive.AccountName, role hive.Role) error {
 	return s.modify(func(c *content) error {
 		keys := c.accounts[account]
@@ -128,7 +131,8 @@ func (s *Store) Remove(account hive.AccountName, role hive.Role) error {
 	})
 }
 
-// RemoveAccount removes all keys of an account. Errors are [ErrUnknownAccount] and what any change can give, see [Store.Add].
+// RemoveAccount removes all keys of an account. Errors are [ErrUnknownAccount] and what any change
+// can give, see [Store.Add].
 func (s *Store) RemoveAccount(account hive.AccountName) error {
 	return s.modify(func(c *content) error {
 		keys := c.accounts[account]
@@ -143,8 +147,9 @@ func (s *Store) RemoveAccount(account hive.AccountName) error {
 	})
 }
 
-// ChangeLock locks the file by what unlock holds from now on, and to these recovery recipients, as [Create] does; the recovery
-// recipients until now are dropped unless named again. Copies and backups of the file open as before.
+// ChangeLock locks the file by what unlock holds from now on, and to these recovery recipients, as
+// [Create] does; the recovery recipients until now are dropped unless named again. Copies and
+// backups of the file open as before.
 func (s *Store) ChangeLock(unlock Unlock, recovery ...string) error {
 	recipients, err := unlock.open().lockWith(recovery)
 	if err != nil {
@@ -158,8 +163,9 @@ func (s *Store) ChangeLock(unlock Unlock, recovery ...string) error {
 
 func (s *Store) modify(edit func(*content) error) error { return s.modifyLock(nil, edit) }
 
-// modifyLock is every change: under the lock of the file it reads what is there now, edits it and replaces the file; only then
-// the store takes it over. newUnlock, which it takes over, is nil to keep the lock.
+// modifyLock is every change: under the lock of the file it reads what is there now, edits it and
+// replaces the file; only then the store takes it over. newUnlock, which it takes over, is nil to
+// keep the lock.
 func (s *Store) modifyLock(newUnlock *opener, edit func(*content) error) error {
 	s.change.Lock()
 	defer s.change.Unlock()

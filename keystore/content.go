@@ -58,7 +58,8 @@ func (c *content) wipe() {
 
 func (c *content) names() []hive.AccountName { return slices.Sorted(maps.Keys(c.accounts)) }
 
-// encode writes c in one buffer of sufficient size, so that no outgrown copy is left behind. The caller wipes it.
+// encode writes c in one buffer of sufficient size, so that no outgrown copy is left behind. The
+// caller wipes it.
 func (c *content) encode() []byte {
 	size := 512
 	for _, recipient := range c.recipients {
@@ -104,8 +105,8 @@ func appendAccount(b []byte, name hive.AccountName, keys *ring) []byte {
 	return append(b, `"}`...)
 }
 
-// decodeContent reads what encode wrote, or what the owner made of it with the age tool and an editor: white space and the order of
-// members are free, nothing else is.
+// decodeContent reads what encode wrote, or what the owner made of it with the age tool and an
+// editor: white space and the order of members are free, nothing else is.
 func decodeContent(raw []byte) (*content, error) {
 	if err := checkVersion(raw); err != nil {
 		return nil, err

@@ -18,7 +18,8 @@ const (
 	temporaryMark = ".new-"
 )
 
-// disk is the file operations that change something, replaceable so that tests can make each of them fail, done or not done.
+// disk is the file operations that change something, replaceable so that tests can make each of
+// them fail, done or not done.
 type disk struct {
 	create     func(dir, pattern string) (diskFile, error)
 	rename     func(from, to string) error
@@ -40,9 +41,10 @@ func realDisk() disk {
 	}
 }
 
-// replace puts data in the place of path, whole. The order is what makes it safe: the new file is synced before it takes the name,
-// so that after a crash the name leads to either the whole old file or the whole new one; the folder is synced before success is
-// reported, so that the new one stays. The caller holds the lock of path.
+// replace puts data in the place of path, whole. The order is what makes it safe: the new file is
+// synced before it takes the name, so that after a crash the name leads to either the whole old
+// file or the whole new one; the folder is synced before success is reported, so that the new one
+// stays. The caller holds the lock of path.
 func (d disk) replace(path string, data []byte) error {
 	dir, base := filepath.Split(path)
 	removeLeftovers(dir, base)
@@ -68,7 +70,8 @@ func (d disk) replace(path string, data []byte) error {
 	return nil
 }
 
-// removeLeftovers removes what a crash between create and rename left. It is encrypted like the file itself.
+// removeLeftovers removes what a crash between create and rename left. It is encrypted like the
+// file itself.
 func removeLeftovers(dir, base string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -105,8 +108,9 @@ func syncFolder(dir string) error {
 // folderOf is the folder of path as the disk sees it, never empty.
 func folderOf(path string) string { return filepath.Dir(path) }
 
-// lockFile takes the lock that every change of path holds: flock on "PATH.lock", which the system drops when the process ends
-// however that happens. The lock file stays: removing it would let two processes lock two files of the same name.
+// lockFile takes the lock that every change of path holds: flock on "PATH.lock", which the system
+// drops when the process ends however that happens. The lock file stays: removing it would let two
+// processes lock two files of the same name.
 func lockFile(path string) (release func(), err error) {
 	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

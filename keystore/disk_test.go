@@ -118,8 +118,8 @@ var changes = map[string]func(*Store, Unlock) error{
 	},
 }
 
-// Whatever fails while the file is rewritten, it stays whole and opens with the old secret; it is in doubt which of the
-// two it is only where the error says so.
+// Whatever fails while the file is rewritten, it stays whole and opens with the old secret; it is
+// in doubt which of the two it is only where the error says so.
 func TestChangeFailing(t *testing.T) {
 	for name, change := range changes {
 		for _, step := range steps {

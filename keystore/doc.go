@@ -1,8 +1,9 @@
-// Package keystore keeps what must stay secret: the private keys of accounts and the sealing key of the ledger, in one encrypted file.
+// Package keystore keeps what must stay secret: the private keys of accounts and the sealing key of
+// the ledger, in one encrypted file.
 //
-// [Create] makes the file and [Open] opens it; both give a [Store]. A [Key] is what the rest of the program works with: a handle that
-// signs, decrypts memos and makes proofs of key. A [Source] says where a secret comes from, [Source.Unlock] makes of it what opens
-// the file.
+// [Create] makes the file and [Open] opens it; both give a [Store]. A [Key] is what the rest of the
+// program works with: a handle that signs, decrypts memos and makes proofs of key. A [Source] says
+// where a secret comes from, [Source.Unlock] makes of it what opens the file.
 //
 // # What it promises
 //
@@ -25,17 +26,19 @@
 //	{"name":"alice","memo":"5…","posting":"5…","active":"5…"}
 //	]}
 //
-// recipients lists to whom the next change locks the file again; it is empty if that is by passphrase. An account has one key or
-// more, in WIF, as in the keys.json of hive-auth-pksa. White space and the order of members are free; everything
-// unknown is refused. Who edits it by hand keeps the ledger as it is, and locks it again as recipients says, or calls
-// [Store.ChangeLock].
+// recipients lists to whom the next change locks the file again; it is empty if that is by
+// passphrase. An account has one key or more, in WIF, as in the keys.json of hive-auth-pksa. White
+// space and the order of members are free; everything unknown is refused. Who edits it by hand
+// keeps the ledger as it is, and locks it again as recipients says, or calls [Store.ChangeLock].
 //
 // # What it cannot promise
 //
-// Buffers of this package are wiped after use, private keys when the store closes or drops them. Copies that Go makes are not: age
-// takes a passphrase and identities as strings; encoding/json and the WIF codec make strings of keys while a file is read or written;
-// an environment variable stays in the process's first environment; the AES key schedule of the ledger's sealer cannot be
-// reached; the garbage collector returns memory unwiped. Who can read this process's memory has the keys in any case.
+// Buffers of this package are wiped after use, private keys when the store closes or drops them.
+// Copies that Go makes are not: age takes a passphrase and identities as strings; encoding/json and
+// the WIF codec make strings of keys while a file is read or written; an environment variable stays
+// in the process's first environment; the AES key schedule of the ledger's sealer cannot be
+// reached; the garbage collector returns memory unwiped. Who can read this process's memory has the
+// keys in any case.
 //
 // It runs on Unix systems: the permission rules and the lock need their calls.
 package keystore

@@ -8,15 +8,18 @@ import (
 	"strings"
 )
 
-// What can go wrong with the file as a whole. After each of these the file on disk is as it was, save for [ErrInDoubt].
+// What can go wrong with the file as a whole. After each of these the file on disk is as it was,
+// save for [ErrInDoubt].
 var (
 	// ErrExists: Create found a file where the keystore should go.
 	ErrExists = errors.New("a file of this name exists already: open it, or move it away first")
-	// ErrWrongPassphrase: the passphrase does not open the file. A file altered in its first lines looks the same.
+	// ErrWrongPassphrase: the passphrase does not open the file. A file altered in its first lines
+	// looks the same.
 	ErrWrongPassphrase = errors.New("wrong passphrase")
 	// ErrWrongIdentity: no age identity that was given opens the file.
 	ErrWrongIdentity = errors.New("no given age identity opens it: check that the identity file belongs to this keystore")
-	// ErrWrongLock: a passphrase was given for a file locked to age recipients, or the other way round.
+	// ErrWrongLock: a passphrase was given for a file locked to age recipients, or the other way
+	// round.
 	ErrWrongLock = errors.New("the secret given is not of the kind that locks it")
 	// ErrDamaged: the file is no keystore, or was truncated or altered.
 	ErrDamaged = errors.New("not a whole keystore file: restore it from a backup")
@@ -24,14 +27,17 @@ var (
 	ErrNewerVersion = errors.New("written by a newer version of this program: use that version")
 	// ErrBusy: another process is changing the keystore.
 	ErrBusy = errors.New("another process is changing it: try again when that has ended")
-	// ErrInDoubt: the new file was written whole, but the system reported an error while it took the old one's place or while that
-	// was made durable. The file is either the old one or the new one, whole; only a power failure now could choose. Open it again to see which.
+	// ErrInDoubt: the new file was written whole, but the system reported an error while it took
+	// the old one's place or while that was made durable. The file is either the old one or the new
+	// one, whole; only a power failure now could choose. Open it again to see which.
 	ErrInDoubt = errors.New("the change may or may not have been kept: open the keystore again to see")
-	// ErrLockMismatch: the content names another lock than the one that opens the file, so that a rewrite could lock its owner out.
+	// ErrLockMismatch: the content names another lock than the one that opens the file, so that a
+	// rewrite could lock its owner out.
 	ErrLockMismatch = errors.New("the file is locked in another way than its content says: set its lock again first")
 	// ErrReadOnly: the store has forgotten how to open its file ([Store.ForgetUnlock]).
 	ErrReadOnly = errors.New("opened for reading only: its unlock secret was forgotten")
-	// ErrOtherLedger: the reread file is a keystore with another ledger, not a later state of this one.
+	// ErrOtherLedger: the reread file is a keystore with another ledger, not a later state of this
+	// one.
 	ErrOtherLedger = errors.New("the file now holds another keystore, with another ledger: start anew to use it")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("the keystore is closed")
@@ -69,7 +75,8 @@ var (
 	ErrNoKeys = errors.New("no keys to import")
 )
 
-// PermissionError reports a file or folder that others could read or change. It says which mode was found and which is wanted.
+// PermissionError reports a file or folder that others could read or change. It says which mode was
+// found and which is wanted.
 type PermissionError struct {
 	Path   string
 	Folder bool        // Path is a folder
@@ -115,10 +122,12 @@ func (c Complaint) Error() string {
 // Unwrap is the cause.
 func (c Complaint) Unwrap() error { return c.Err }
 
-// Complaints is everything that is wrong with a batch of keys, in the order of the lines. errors.Is and errors.As look into each.
+// Complaints is everything that is wrong with a batch of keys, in the order of the lines. errors.Is
+// and errors.As look into each.
 type Complaints []Complaint
 
-// maxComplaints bounds the text, not the list: somebody who imports the wrong file of 10,000 lines wants to see a page.
+// maxComplaints bounds the text, not the list: somebody who imports the wrong file of 10,000 lines
+// wants to see a page.
 const maxComplaints = 100
 
 // Error has one line for each complaint, at most 100.

@@ -12,11 +12,11 @@ import (
 // maxImport bounds a bulk import: 10,000 accounts with three keys are 2.5 MB.
 const maxImport = 16 << 20
 
-// ReadKeyLines reads a list of keys, "account role wif" on each line, split at blanks and tabs. Empty lines and lines that
-// begin with "#" are passed over. file names the list in complaints.
+// ReadKeyLines reads a list of keys, "account role wif" on each line, split at blanks and tabs.
+// Empty lines and lines that begin with "#" are passed over. file names the list in complaints.
 //
-// It takes all or nothing: an error is [Complaints] with every bad line, in which lines are never repeated, since any word may be a key
-// in the wrong place; or the reader's own; or [ErrNoKeys].
+// It takes all or nothing: an error is [Complaints] with every bad line, in which lines are never
+// repeated, since any word may be a key in the wrong place; or the reader's own; or [ErrNoKeys].
 func ReadKeyLines(file string, r io.Reader) (*Batch, error) {
 	text, err := readImport(file, r)
 	if err != nil {
@@ -65,9 +65,9 @@ func readRole(text string) hive.Role {
 	return role
 }
 
-// ReadKeysJSON reads keys in the form of hive-auth-pksa's keys.json: an array of {"name","posting","active","memo"}, of which any
-// role may be missing or empty. Other members are refused; an "owner" with [ErrOwnerKey]. It takes all or nothing, as
-// [ReadKeyLines] does.
+// ReadKeysJSON reads keys in the form of hive-auth-pksa's keys.json: an array of
+// {"name","posting","active","memo"}, of which any role may be missing or empty. Other members are
+// refused; an "owner" with [ErrOwnerKey]. It takes all or nothing, as [ReadKeyLines] does.
 func ReadKeysJSON(file string, r io.Reader) (*Batch, error) {
 	raw, err := readImport(file, r)
 	if err != nil {

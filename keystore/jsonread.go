@@ -9,9 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// jsonReader reads JSON of a known shape, exactly: member names are compared byte by byte, a member that comes twice, one that
-// nobody asked for, null, and anything after the end are errors. Unmarshalling by encoding/json lets each of these pass, or
-// takes names that differ in case. Its errors quote no values: they are keys.
+// jsonReader reads JSON of a known shape, exactly: member names are compared byte by byte, a member
+// that comes twice, one that nobody asked for, null, and anything after the end are errors.
+// Unmarshalling by encoding/json lets each of these pass, or takes names that differ in case. Its
+// errors quote no values: they are keys.
 type jsonReader struct {
 	raw     []byte
 	decoder *json.Decoder
@@ -58,7 +59,8 @@ func (r *jsonReader) open(delim json.Delim, wanted string) error {
 	return nil
 }
 
-// object reads an object; member reads the value of the member it is called for and says false if it knows none of this name.
+// object reads an object; member reads the value of the member it is called for and says false if
+// it knows none of this name.
 func (r *jsonReader) object(member func(name string) (bool, error)) error {
 	if err := r.open('{', "an object"); err != nil {
 		return err

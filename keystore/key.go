@@ -8,12 +8,14 @@ import (
 	"pksa/protocol/hive"
 )
 
-// maxShared bounds the shared secrets that one key keeps. An account speaks to a few relays, each with one key at a time.
+// maxShared bounds the shared secrets that one key keeps. An account speaks to a few relays, each
+// with one key at a time.
 const maxShared = 8
 
-// Key is a handle to one private key: it signs, decrypts memos and makes proofs, and never gives the key away. It stays valid
-// across [Store.Reload] as long as the account keeps this very key in this role; after that, and after [Store.Close], its methods
-// give [ErrKeyGone]. All methods may be called concurrently.
+// Key is a handle to one private key: it signs, decrypts memos and makes proofs, and never gives
+// the key away. It stays valid across [Store.Reload] as long as the account keeps this very key in
+// this role; after that, and after [Store.Close], its methods give [ErrKeyGone]. All methods may be
+// called concurrently.
 type Key struct {
 	redacted
 	account hive.AccountName
@@ -56,7 +58,8 @@ func (k *Key) Sign(digest hive.Digest) (hive.Signature, error) {
 	return k.private.Sign(digest)
 }
 
-// SignCanonical signs the digest of a challenge in the stricter form that some verifiers ask for (HAS §8.5).
+// SignCanonical signs the digest of a challenge in the stricter form that some verifiers ask for
+// (HAS §8.5).
 func (k *Key) SignCanonical(digest hive.Digest) (hive.Signature, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -66,7 +69,8 @@ func (k *Key) SignCanonical(digest hive.Digest) (hive.Signature, error) {
 	return k.private.SignCanonical(digest)
 }
 
-// DecodeMemo decrypts a memo from or to this key and returns its text with the leading "#" (HAS §8.4).
+// DecodeMemo decrypts a memo from or to this key and returns its text with the leading "#" (HAS
+// §8.4).
 func (k *Key) DecodeMemo(memo string) (string, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -76,9 +80,10 @@ func (k *Key) DecodeMemo(memo string) (string, error) {
 	return k.private.DecodeMemo(memo)
 }
 
-// Prove returns the proof of key for a relay: "#" and text as a memo encrypted to the relay's key (HAS §8.4). text is without
-// "#": the milliseconds of now when registering, the uuid in answers. The first proof for a relay key costs a point
-// multiplication, later ones use the shared secret that is kept; the secrets for the last eight relay keys are.
+// Prove returns the proof of key for a relay: "#" and text as a memo encrypted to the relay's key
+// (HAS §8.4). text is without "#": the milliseconds of now when registering, the uuid in answers.
+// The first proof for a relay key costs a point multiplication, later ones use the shared secret
+// that is kept; the secrets for the last eight relay keys are.
 func (k *Key) Prove(relay hive.PublicKey, text string) (string, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -92,7 +97,8 @@ func (k *Key) Prove(relay hive.PublicKey, text string) (string, error) {
 	return secret.EncodeMemo(k.public, relay, "#"+text, nextNonce())
 }
 
-// sharedLocked needs mu held for reading. Two callers that miss at once both compute: that is cheaper than waiting for each other.
+// sharedLocked needs mu held for reading. Two callers that miss at once both compute: that is
+// cheaper than waiting for each other.
 func (k *Key) sharedLocked(relay hive.PublicKey) (*hive.SharedSecret, error) {
 	if secret := k.cached(relay); secret != nil {
 		return secret, nil
@@ -115,7 +121,8 @@ func (k *Key) cached(relay hive.PublicKey) *hive.SharedSecret {
 	return nil
 }
 
-// keep puts a secret into the cache and returns the one to use. What falls out is not wiped: another caller may be using it.
+// keep puts a secret into the cache and returns the one to use. What falls out is not wiped:
+// another caller may be using it.
 func (k *Key) keep(relay hive.PublicKey, secret *hive.SharedSecret) *hive.SharedSecret {
 	k.cache.Lock()
 	defer k.cache.Unlock()
@@ -149,12 +156,13 @@ func (k *Key) end() {
 	k.shared = nil
 }
 
-// lastNonce is the nonce of the last memo. It is one for the process, and not for a store: two stores that hold the same key
-// must not use a nonce twice either.
+// lastNonce is the nonce of the last memo. It is one for the process, and not for a store: two
+// stores that hold the same key must not use a nonce twice either.
 var lastNonce atomic.Uint64
 
-// nextNonce is strictly increasing: the milliseconds of now in the upper 48 bits, counting on from the last one if the clock has
-// not moved on or went back (HAS §8.4; hive-js keeps a counter in the lower 16 bits).
+// nextNonce is strictly increasing: the milliseconds of now in the upper 48 bits, counting on from
+// the last one if the clock has not moved on or went back (HAS §8.4; hive-js keeps a counter in the
+// lower 16 bits).
 func nextNonce() uint64 {
 	now := uint64(time.Now().UnixMilli()) << 16 //nolint:gosec // not before 1970
 	for {

@@ -78,8 +78,8 @@ func TestProve(t *testing.T) {
 	}
 }
 
-// The nonce is the clock, but never stands still nor goes back: not within a millisecond, not between keys, not when the clock
-// is set back.
+// The nonce is the clock, but never stands still nor goes back: not within a millisecond, not
+// between keys, not when the clock is set back.
 func TestProofNonces(t *testing.T) {
 	a, b := aliceKey(t), aliceKey(t)
 	relay := key("relay").Public()
@@ -201,7 +201,8 @@ func TestKeyConcurrently(t *testing.T) {
 	}
 }
 
-// A nonce used twice between the same keys gives the same key stream: under concurrency none may repeat.
+// A nonce used twice between the same keys gives the same key stream: under concurrency none may
+// repeat.
 func TestNoncesUnique(t *testing.T) {
 	k := aliceKey(t)
 	relay := key("relay").Public()

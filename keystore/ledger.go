@@ -38,17 +38,19 @@ func subkey(key [32]byte, id, purpose string) []byte {
 	return sub
 }
 
-// LedgerID is the random name of the ledger that belongs to this keystore: 32 hexadecimal digits, for the keystore's life.
+// LedgerID is the random name of the ledger that belongs to this keystore: 32 hexadecimal digits,
+// for the keystore's life.
 func (s *Store) LedgerID() string { return s.ledger.id }
 
-// LedgerSealer is the AEAD that seals the ledger's values: AES-256-GCM, 12-byte nonces, under a key derived from the one in the
-// keystore. Nonces are the caller's care; drawn at random, they are good for 2^32 values. It goes on working after Close, since
-// what the cipher holds cannot be wiped. It may be used concurrently.
+// LedgerSealer is the AEAD that seals the ledger's values: AES-256-GCM, 12-byte nonces, under a key
+// derived from the one in the keystore. Nonces are the caller's care; drawn at random, they are
+// good for 2^32 values. It goes on working after Close, since what the cipher holds cannot be
+// wiped. It may be used concurrently.
 func (s *Store) LedgerSealer() cipher.AEAD { return s.ledger.sealer }
 
-// LedgerMAC is HMAC-SHA-256, 32 bytes, over the parts of data, each preceded by its length as 8 bytes, so that no two lists of
-// parts give the same input. Its key is derived apart from the sealer's. As the sealer, it goes on working after Close. It may be
-// called concurrently.
+// LedgerMAC is HMAC-SHA-256, 32 bytes, over the parts of data, each preceded by its length as 8
+// bytes, so that no two lists of parts give the same input. Its key is derived apart from the
+// sealer's. As the sealer, it goes on working after Close. It may be called concurrently.
 func (s *Store) LedgerMAC(data ...[]byte) []byte {
 	h := hmac.New(sha256.New, s.ledger.mac)
 	for _, part := range data {

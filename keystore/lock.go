@@ -17,8 +17,8 @@ import (
 const (
 	// workFactor is log2 of the scrypt cost of the files we write: 32 MiB and some 100 ms.
 	workFactor = 15
-	// maxWorkFactor is what we read: the age tool writes 18 (256 MiB), so that a file which its owner rewrote opens here. Our
-	// next change writes 15 again.
+	// maxWorkFactor is what we read: the age tool writes 18 (256 MiB), so that a file which its
+	// owner rewrote opens here. Our next change writes 15 again.
 	maxWorkFactor = 18
 
 	ageMagic      = "age-encryption.org/v1\n"
@@ -28,7 +28,8 @@ const (
 	pluginStart   = "AGE-PLUGIN-"
 )
 
-// Unlock opens a keystore and locks it again: a passphrase, or age identities. The zero value opens nothing. It cannot be printed.
+// Unlock opens a keystore and locks it again: a passphrase, or age identities. The zero value opens
+// nothing. It cannot be printed.
 type Unlock struct {
 	redacted
 	opener func() *opener // a function for the reason given at Secret
@@ -50,9 +51,10 @@ func (u Unlock) open() *opener {
 	return u.opener()
 }
 
-// NewUnlock tells from the text what it is: if a line begins with "AGE-SECRET-KEY-" it is an age identity file (as age-keygen
-// writes it: one identity a line, "#" begins a comment), else it is a passphrase of one line. Identities of age plugins are
-// refused with [ErrPlugin]. The secret stays the caller's, who may wipe it afterwards.
+// NewUnlock tells from the text what it is: if a line begins with "AGE-SECRET-KEY-" it is an age
+// identity file (as age-keygen writes it: one identity a line, "#" begins a comment), else it is a
+// passphrase of one line. Identities of age plugins are refused with [ErrPlugin]. The secret stays
+// the caller's, who may wipe it afterwards.
 func NewUnlock(secret Secret) (Unlock, error) {
 	text := secret.Bytes()
 	switch {
@@ -140,7 +142,8 @@ func (o *opener) clone() *opener {
 
 func (o *opener) isZero() bool { return len(o.identities) == 0 && len(o.passphrase.Bytes()) == 0 }
 
-// lockWith is the recipients to remember for a file that o opens and the recovery recipients as well. None for a passphrase.
+// lockWith is the recipients to remember for a file that o opens and the recovery recipients as
+// well. None for a passphrase.
 func (o *opener) lockWith(recovery []string) ([]string, error) {
 	if o.isZero() {
 		return nil, fmt.Errorf("%w: neither passphrase nor identity", ErrBadLock)
@@ -247,7 +250,8 @@ func checkMagic(raw []byte) error {
 	}
 }
 
-// ageIdentities tells the wrong kind of secret before any work is done. age itself refuses too high a work factor.
+// ageIdentities tells the wrong kind of secret before any work is done. age itself refuses too high
+// a work factor.
 func (o *opener) ageIdentities(raw []byte) ([]age.Identity, error) {
 	locked := bytes.HasPrefix(raw[len(ageMagic):], []byte("-> scrypt "))
 	switch {
@@ -280,8 +284,9 @@ func (o *opener) explain(err error) error {
 	}
 }
 
-// CreateIdentity makes a new age identity and writes it to a file that must not exist yet, mode 0600, in the form of
-// age-keygen and synced to disk. The recipient is its public half, which may be shown.
+// CreateIdentity makes a new age identity and writes it to a file that must not exist yet, mode
+// 0600, in the form of age-keygen and synced to disk. The recipient is its public half, which may
+// be shown.
 func CreateIdentity(path string) (unlock Unlock, recipient string, err error) {
 	id, err := age.GenerateX25519Identity()
 	if err != nil {

@@ -130,7 +130,8 @@ func TestOursOpensStandardAge(t *testing.T) {
 	}
 }
 
-// The recovery recipient goes on opening the file after changes by who does not hold its identity, and can change it itself.
+// The recovery recipient goes on opening the file after changes by who does not hold its identity,
+// and can change it itself.
 func TestRecoveryRecipientKept(t *testing.T) {
 	path := golden(t, "golden-recipients.age")
 	mine, recovery := unlockWith(t, goldenText(t, "golden-identity.txt")), unlockWith(t, goldenText(t, "golden-recovery.txt"))
@@ -274,7 +275,8 @@ func TestChangeLock(t *testing.T) {
 	}
 }
 
-// Its owner locked the file anew with the age tool: we do not lock him out by going back to the recipients in the content.
+// Its owner locked the file anew with the age tool: we do not lock him out by going back to the
+// recipients in the content.
 func TestLockMismatch(t *testing.T) {
 	unlock := unlockWith(t, goldenText(t, "golden-identity.txt"))
 	path := filepath.Join(privateDir(t), "keystore.age")

@@ -9,7 +9,8 @@ import (
 	"syscall"
 )
 
-// owned is what the permission rules look at, apart from the system so that each rule can be tested.
+// owned is what the permission rules look at, apart from the system so that each rule can be
+// tested.
 type owned struct {
 	path string
 	mode fs.FileMode
@@ -47,8 +48,9 @@ func (o owned) checkFile() error {
 	return nil
 }
 
-// checkCredential is checkFile, but lets the group read a file of root's: systemd hands a credential of root's to the unit's user by
-// an access control list, whose mask shows as the group's bits. The folder around it is open to that user alone.
+// checkCredential is checkFile, but lets the group read a file of root's: systemd hands a
+// credential of root's to the unit's user by an access control list, whose mask shows as the
+// group's bits. The folder around it is open to that user alone.
 func (o owned) checkCredential() error {
 	if o.uid == 0 {
 		o.mode &^= 0o040
@@ -56,8 +58,8 @@ func (o owned) checkCredential() error {
 	return o.checkFile()
 }
 
-// checkFolder wants a folder of ours or root's in which nobody else can put or rename files: who can, can replace the keystore.
-// Reading it tells names only, so that is left to its owner.
+// checkFolder wants a folder of ours or root's in which nobody else can put or rename files: who
+// can, can replace the keystore. Reading it tells names only, so that is left to its owner.
 func (o owned) checkFolder() error {
 	if err := o.checkOwner(); err != nil {
 		return err
@@ -79,8 +81,9 @@ func checkFolder(dir string) error {
 	return ownedBy(dir, info).checkFolder()
 }
 
-// OpenSecretFile opens a regular file that holds secrets in the clear, such as a list of keys to be imported. A file that group
-// or others have any right to, or that belongs to another user than us and root, is refused with a *[PermissionError].
+// OpenSecretFile opens a regular file that holds secrets in the clear, such as a list of keys to be
+// imported. A file that group or others have any right to, or that belongs to another user than us
+// and root, is refused with a *[PermissionError].
 func OpenSecretFile(path string) (io.ReadCloser, error) {
 	f, _, err := openChecked(path, owned.checkFile)
 	if err != nil {
@@ -89,8 +92,9 @@ func OpenSecretFile(path string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// openChecked opens first and looks at what it opened, so that no other file can slip in between. Symbolic links are followed:
-// Kubernetes mounts secrets as links, and it is the file behind them that counts.
+// openChecked opens first and looks at what it opened, so that no other file can slip in between.
+// Symbolic links are followed: Kubernetes mounts secrets as links, and it is the file behind them
+// that counts.
 func openChecked(path string, check func(owned) error) (*os.File, fs.FileInfo, error) {
 	// Without O_NONBLOCK a named pipe would hang here until somebody writes.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)

@@ -17,9 +17,11 @@ import (
 )
 
 const (
-	// maxSecret bounds every secret read: far above any passphrase or identity file, far below a file named by mistake.
+	// maxSecret bounds every secret read: far above any passphrase or identity file, far below a
+	// file named by mistake.
 	maxSecret = 16 << 10
-	// commandTimeout leaves a person time to touch a hardware key or answer the helper's own question.
+	// commandTimeout leaves a person time to touch a hardware key or answer the helper's own
+	// question.
 	commandTimeout = time.Minute
 	// commandGrace is how long a helper's children may hold its output open after it has ended.
 	commandGrace = time.Second
@@ -36,7 +38,8 @@ const (
 	sourcePrompt     = "prompt"
 )
 
-// Source says where a secret comes from; it is not the secret and may be printed. The zero value is no source: reading it fails.
+// Source says where a secret comes from; it is not the secret and may be printed. The zero value is
+// no source: reading it fails.
 //
 // The forms mean the same wherever a setting or flag takes one:
 //

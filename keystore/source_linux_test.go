@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// A descriptor that is no file, such as the Go runtime's own epoll, must neither be read nor closed.
+// A descriptor that is no file, such as the Go runtime's own epoll, must neither be read nor
+// closed.
 func TestSourceForeignDescriptor(t *testing.T) {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {

@@ -36,11 +36,13 @@ type Store struct {
 // handles are the keys of one account, at the place of their role.
 type handles [len(ringRoles)]*Key
 
-// Create makes a keystore without keys and with a new ledger id and sealing key. It is locked by what unlock holds: by the
-// passphrase (scrypt, work factor 15), or to its identities' recipients. Recovery recipients (age1…) can open it as
-// well, and are kept across changes; beside a passphrase the age format allows none ([ErrBadLock]).
+// Create makes a keystore without keys and with a new ledger id and sealing key. It is locked by
+// what unlock holds: by the passphrase (scrypt, work factor 15), or to its identities' recipients.
+// Recovery recipients (age1…) can open it as well, and are kept across changes; beside a passphrase
+// the age format allows none ([ErrBadLock]).
 //
-// The folder must exist and be writable by its owner alone. A file of that name is never overwritten: [ErrExists].
+// The folder must exist and be writable by its owner alone. A file of that name is never
+// overwritten: [ErrExists].
 func Create(path string, unlock Unlock, recovery ...string) (*Store, error) {
 	recipients, err := unlock.open().lockWith(recovery)
 	if err != nil {
@@ -69,11 +71,12 @@ func Create(path string, unlock Unlock, recovery ...string) (*Store, error) {
 	return s, nil
 }
 
-// Open reads the keystore at path. The unlock secret is kept, for changes, until [Store.ForgetUnlock] or [Store.Close];
-// the caller may wipe its own. Reading takes no lock: the file is only ever replaced whole.
+// Open reads the keystore at path. The unlock secret is kept, for changes, until
+// [Store.ForgetUnlock] or [Store.Close]; the caller may wipe its own. Reading takes no lock: the
+// file is only ever replaced whole.
 //
-// Errors: *[PermissionError], [ErrWrongPassphrase], [ErrWrongIdentity], [ErrWrongLock], [ErrDamaged],
-// [ErrNewerVersion], and fs.ErrNotExist.
+// Errors: *[PermissionError], [ErrWrongPassphrase], [ErrWrongIdentity], [ErrWrongLock],
+// [ErrDamaged], [ErrNewerVersion], and fs.ErrNotExist.
 func Open(path string, unlock Unlock) (*Store, error) {
 	c, err := readContent(path, unlock.open())
 	if err != nil {
@@ -130,9 +133,10 @@ func readKeystoreFile(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxFile))
 }
 
-// Reload reads the file again, as after another process changed it: keys that are new get handles, handles of keys that are gone
-// end, all others go on. If anything is wrong, the store stays as it was. The unlock secret may differ from the last one;
-// a store that has forgotten its own keeps this one no longer than the call.
+// Reload reads the file again, as after another process changed it: keys that are new get handles,
+// handles of keys that are gone end, all others go on. If anything is wrong, the store stays as it
+// was. The unlock secret may differ from the last one; a store that has forgotten its own keeps
+// this one no longer than the call.
 //
 // Errors are those of [Open], and [ErrOtherLedger].
 func (s *Store) Reload(unlock Unlock) error {
@@ -154,7 +158,8 @@ func (s *Store) Reload(unlock Unlock) error {
 	return nil
 }
 
-// reread reads the file and makes sure that it is still the same keystore. The caller clears the sealing key of the result.
+// reread reads the file and makes sure that it is still the same keystore. The caller clears the
+// sealing key of the result.
 func (s *Store) reread(unlock *opener) (*content, error) {
 	c, err := readContent(s.path, unlock)
 	if err != nil {
@@ -192,8 +197,8 @@ func (s *Store) adopt(c *content) {
 	s.recipients = c.recipients
 }
 
-// write locks c and puts it in the place of path. Before anything is touched it makes sure that what it is about to write can be
-// opened with the very secret that the owner uses.
+// write locks c and puts it in the place of path. Before anything is touched it makes sure that
+// what it is about to write can be opened with the very secret that the owner uses.
 func (s *Store) write(path string, c *content, unlock *opener) error {
 	plain := c.encode()
 	defer clear(plain)
@@ -209,7 +214,8 @@ func (s *Store) write(path string, c *content, unlock *opener) error {
 	return s.disk.replace(path, data)
 }
 
-// mergeHandles keeps the handles whose key has not changed, with the secrets that they have computed.
+// mergeHandles keeps the handles whose key has not changed, with the secrets that they have
+// computed.
 func mergeHandles(account hive.AccountName, keys *ring, old *handles) *handles {
 	merged := new(handles)
 	for i, private := range keys {
@@ -244,8 +250,8 @@ func (s *Store) setUnlock(unlock *opener) {
 	s.unlock = unlock
 }
 
-// ForgetUnlock wipes the unlock secret. From then on the store is for reading only: changes give [ErrReadOnly]. A running agent
-// calls it once it has opened the keystore.
+// ForgetUnlock wipes the unlock secret. From then on the store is for reading only: changes give
+// [ErrReadOnly]. A running agent calls it once it has opened the keystore.
 func (s *Store) ForgetUnlock() {
 	s.change.Lock() // a change at work still uses it
 	defer s.change.Unlock()
@@ -259,7 +265,8 @@ func (s *Store) Accounts() []hive.AccountName {
 	return slices.Sorted(maps.Keys(s.keys))
 }
 
-// Roles are the roles of which a key of the account is kept, lowest first; empty for an unknown account.
+// Roles are the roles of which a key of the account is kept, lowest first; empty for an unknown
+// account.
 func (s *Store) Roles(account hive.AccountName) []hive.Role {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -296,7 +303,8 @@ func (s *Store) Key(account hive.AccountName, role hive.Role) (*Key, bool) {
 	return keys[i], true
 }
 
-// LowestKey is the handle that proofs of key are made with: memo, else posting, else active (HAS §8.4); false for an unknown account.
+// LowestKey is the handle that proofs of key are made with: memo, else posting, else active (HAS
+// §8.4); false for an unknown account.
 func (s *Store) LowestKey(account hive.AccountName) (*Key, bool) {
 	for _, role := range ringRoles {
 		if key, ok := s.Key(account, role); ok {
@@ -306,15 +314,16 @@ func (s *Store) LowestKey(account hive.AccountName) (*Key, bool) {
 	return nil, false
 }
 
-// Recipients are the age recipients to which the file is locked, those of the identities first; none for a passphrase.
+// Recipients are the age recipients to which the file is locked, those of the identities first;
+// none for a passphrase.
 func (s *Store) Recipients() []string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return slices.Clone(s.recipients)
 }
 
-// Close wipes all private keys and the unlock secret, after calls at work have ended. Handles give [ErrKeyGone], changes
-// [ErrClosed]. It may be called more than once.
+// Close wipes all private keys and the unlock secret, after calls at work have ended. Handles give
+// [ErrKeyGone], changes [ErrClosed]. It may be called more than once.
 func (s *Store) Close() {
 	s.change.Lock()
 	defer s.change.Unlock()

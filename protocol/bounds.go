@@ -2,9 +2,10 @@ package protocol
 
 import "unicode/utf8"
 
-// checkBounds refuses what would be expensive to read, without allocating: text that is not UTF-8, that nests too deep,
-// or that has an object with too many names. It knows just enough JSON to do so (strings, escapes, brackets and colons);
-// what it lets through may still be no JSON. Without it, a frame of a mebibyte of short names costs ten times its size.
+// checkBounds refuses what would be expensive to read, without allocating: text that is not UTF-8,
+// that nests too deep, or that has an object with too many names. It knows just enough JSON to do
+// so (strings, escapes, brackets and colons); what it lets through may still be no JSON. Without
+// it, a frame of a mebibyte of short names costs ten times its size.
 func checkBounds(text []byte) (Reason, bool) {
 	if !utf8.Valid(text) {
 		return ReasonUTF8, false
@@ -35,7 +36,8 @@ func checkBounds(text []byte) (Reason, bool) {
 	return "", true
 }
 
-// stringEnd returns the index of the quote that closes the string opened at start, or the length of the text.
+// stringEnd returns the index of the quote that closes the string opened at start, or the length of
+// the text.
 func stringEnd[T []byte | string](text T, start int) int {
 	for i := start + 1; i < len(text); i++ {
 		switch text[i] {

@@ -24,9 +24,10 @@ func fill(start string, next func(i int) string) []byte {
 
 func always(s string) func(int) string { return func(int) string { return s } }
 
-// TestHostileFramesAreCheap reads frames of the largest size, each made to cost the most of something, and bounds what a
-// refusal may cost in memory. A refusal takes milliseconds; the bound on time is for what grows faster than the frame and
-// leaves room for a busy machine. All decoders read through the same code, and the relay's takes the most commands.
+// TestHostileFramesAreCheap reads frames of the largest size, each made to cost the most of
+// something, and bounds what a refusal may cost in memory. A refusal takes milliseconds; the bound
+// on time is for what grows faster than the frame and leaves room for a busy machine. All decoders
+// read through the same code, and the relay's takes the most commands.
 func TestHostileFramesAreCheap(t *testing.T) {
 	frames := map[string][]byte{
 		"open arrays":          fill("", always("[")),

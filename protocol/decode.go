@@ -8,8 +8,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// maxSealedKey bounds auth_key, which holds a sealed session key: 64 hexadecimal digits at most in the wild, 128 base64
-// characters when sealed.
+// maxSealedKey bounds auth_key, which holds a sealed session key: 64 hexadecimal digits at most in
+// the wild, 128 base64 characters when sealed.
 const maxSealedKey = 4096
 
 // envelopeNames are the members that any message has (HAS §4). Others are skipped.
@@ -18,7 +18,8 @@ var envelopeNames = []string{
 	"app", "accounts", "timeout", "version", "protocol", "server", "socketid", "ping_rate",
 }
 
-// A commandSet maps the commands that one end of a socket takes to what reads the rest of the message.
+// A commandSet maps the commands that one end of a socket takes to what reads the rest of the
+// message.
 type commandSet map[string]func(*object) Message
 
 // walletCommands are what a relay sends a wallet.
@@ -52,8 +53,8 @@ var appCommands = commandSet{
 	"attach_nack":    func(o *object) Message { return AttachNack{o.uuid()} },
 }
 
-// relayCommands are what wallets and applications send a relay. A *_wait is read whatever else it says: wallets have no
-// business with one, and Keychain sends it bare.
+// relayCommands are what wallets and applications send a relay. A *_wait is read whatever else it
+// says: wallets have no business with one, and Keychain sends it bare.
 var relayCommands = commandSet{
 	"error":          decodeError,
 	"key_req":        func(*object) Message { return KeyReq{} },
@@ -76,19 +77,20 @@ var relayCommands = commandSet{
 	"attach_req":     func(o *object) Message { return AttachReq{o.uuid()} },
 }
 
-// DecodeForWallet reads a frame that a relay sent a wallet: [Connected], [ErrorMessage], [KeyAck], [RegisterAck] or
-// [Request]. A Request has a valid account, a checked uuid and an expire above 0. Errors are *DecodeError; a wallet drops
-// what it cannot read and counts it by Reason, without an answer (HAS §12).
+// DecodeForWallet reads a frame that a relay sent a wallet: [Connected], [ErrorMessage], [KeyAck],
+// [RegisterAck] or [Request]. A Request has a valid account, a checked uuid and an expire above 0.
+// Errors are *DecodeError; a wallet drops what it cannot read and counts it by Reason, without an
+// answer (HAS §12).
 func DecodeForWallet(frame []byte) (Message, error) { return decode(frame, walletCommands) }
 
-// DecodeForApp reads a frame that a relay sent an application: [Connected], [ErrorMessage], [Wait], [Ack], [Nack], [Err],
-// [AttachAck] or [AttachNack]. It reads what other wallets send too: a nack without data, a sign_ack without broadcast.
-// Errors are *DecodeError.
+// DecodeForApp reads a frame that a relay sent an application: [Connected], [ErrorMessage], [Wait],
+// [Ack], [Nack], [Err], [AttachAck] or [AttachNack]. It reads what other wallets send too: a nack
+// without data, a sign_ack without broadcast. Errors are *DecodeError.
 func DecodeForApp(frame []byte) (Message, error) { return decode(frame, appCommands) }
 
-// DecodeForRelay reads a frame that a wallet or an application sent a relay: [Ping], [KeyReq], [RegisterReq], [Request]
-// (uuid and expire, which are the relay's to give, are skipped), [BareWait], [Ack], [Nack], [Err], [AttachReq] or
-// [ErrorMessage]. Errors are *DecodeError.
+// DecodeForRelay reads a frame that a wallet or an application sent a relay: [Ping], [KeyReq],
+// [RegisterReq], [Request] (uuid and expire, which are the relay's to give, are skipped),
+// [BareWait], [Ack], [Nack], [Err], [AttachReq] or [ErrorMessage]. Errors are *DecodeError.
 func DecodeForRelay(frame []byte) (Message, error) {
 	if string(frame) == "ping" {
 		return Ping{}, nil
@@ -242,7 +244,8 @@ func (o *object) account() hive.AccountName {
 	return account
 }
 
-// sealed reads a required string that is neither empty nor larger than most. Its base64 is judged where it is opened.
+// sealed reads a required string that is neither empty nor larger than most. Its base64 is judged
+// where it is opened.
 func (o *object) sealed(name string, most int) string {
 	value, ok := o.required(name)
 	if !ok {

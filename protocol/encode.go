@@ -12,9 +12,10 @@ import (
 // ErrFrameTooLarge matches the error of [Encode] for a message above MaxSend.
 var ErrFrameTooLarge = errors.New("frame too large")
 
-// Encode writes a message as one frame: members in the order of the tables of HAS §4, absent ones left out. It refuses
-// what no decoder would take (a uuid of another form, an account that is none, text that is not UTF-8) and a frame above
-// MaxSend ([ErrFrameTooLarge]). Errors name command and member and quote no value.
+// Encode writes a message as one frame: members in the order of the tables of HAS §4, absent ones
+// left out. It refuses what no decoder would take (a uuid of another form, an account that is none,
+// text that is not UTF-8) and a frame above MaxSend ([ErrFrameTooLarge]). Errors name command and
+// member and quote no value.
 func Encode(m Message) ([]byte, error) {
 	if _, ok := m.(Ping); ok {
 		return []byte("ping"), nil
@@ -147,7 +148,8 @@ func (w *writer) ack(m Ack) {
 	w.optionalText("pok", m.PoK)
 }
 
-// A writer builds JSON text. It remembers the first failure in err; what stands in buf is then of no use.
+// A writer builds JSON text. It remembers the first failure in err; what stands in buf is then of
+// no use.
 type writer struct {
 	what string
 	buf  []byte
@@ -259,8 +261,8 @@ func (w *writer) sealed(name, value string) {
 	w.text(name, value)
 }
 
-// stringOrObject copies raw JSON without touching it, after reading it as strictly as the other side will. Its bounds are
-// seen to by done.
+// stringOrObject copies raw JSON without touching it, after reading it as strictly as the other
+// side will. Its bounds are seen to by done.
 func (w *writer) stringOrObject(name string, value []byte) {
 	if len(value) == 0 || len(value) > MaxData || value[0] != '"' && value[0] != '{' || !jsontext.Value(value).IsValid() {
 		w.fail(name, "value not allowed")

@@ -24,8 +24,8 @@ const (
 	ReasonMember    Reason = "unknown-member"  // a payload has a member that its kind does not have
 )
 
-// DecodeError says why bytes from outside were refused. Text from outside is not part of it, save the name of an unknown
-// command or member, quoted and cut short.
+// DecodeError says why bytes from outside were refused. Text from outside is not part of it, save
+// the name of an unknown command or member, quoted and cut short.
 type DecodeError struct {
 	Cmd    string // the command or payload as the protocol spells it ("sign_req", "sign_req_data"); empty if not known
 	Member string // the member concerned, always one of the protocol's own names; empty if none is
@@ -33,8 +33,8 @@ type DecodeError struct {
 	detail string
 }
 
-// ErrUnknownCommand matches, with errors.Is, a DecodeError for a message whose command the receiver does not take. From a
-// relay such a message is logged and counted and never answered (HAS §2).
+// ErrUnknownCommand matches, with errors.Is, a DecodeError for a message whose command the receiver
+// does not take. From a relay such a message is logged and counted and never answered (HAS §2).
 var ErrUnknownCommand = errors.New("unknown command")
 
 // Error names command, member and reason.

@@ -34,7 +34,8 @@ func (e *FirewallError) Error() string {
 	return fmt.Sprintf("challenge refused: %s at byte %d", e.Reason, e.Offset)
 }
 
-// knownChains are the ids of public chains that can be checked against documents at hand (transaction reference §1.5).
+// knownChains are the ids of public chains that can be checked against documents at hand
+// (transaction reference §1.5).
 var knownChains = [][]byte{
 	append([]byte{0xbe, 0xea, 0xb0, 0xde}, make([]byte, 28)...), // Hive
 	make([]byte, 32), // Steem, and Hive before hard fork 24
@@ -43,18 +44,19 @@ var knownChains = [][]byte{
 	[]byte("\x18\xdc\xf0\xa2\x85\x36\x5f\xc5\x8b\x71\xf1\x8b\x3d\x3f\xec\x95\x4a\xa0\xc1\x41\xc4\x4e\x4e\x5c\xb4\xcf\x77\x7b\x9e\xab\x27\x4e"), // dhive's testnet
 }
 
-// CheckChallenge is the challenge firewall (HAS §13.4): it runs before any policy and no policy can lift it. It returns nil
-// for a text that may be signed if the policy agrees, else a [*FirewallError]. chainIDs are the ids of further chains, 32
-// bytes each.
+// CheckChallenge is the challenge firewall (HAS §13.4): it runs before any policy and no policy can
+// lift it. It returns nil for a text that may be signed if the policy agrees, else a
+// [*FirewallError]. chainIDs are the ids of further chains, 32 bytes each.
 //
-// A challenge is signed over SHA-256 of its bytes, and so is a transaction, over chain id and packed form. A text that is
-// such bytes would be a signed transaction. Each packed transaction ends with the zero byte of its empty extensions, so
-// the refusal of control characters alone stops every transaction of every Graphene chain; the other rules are there for
-// wallets and people who read the text in their own way. The text is to be signed as it is, never the bytes that it may
+// A challenge is signed over SHA-256 of its bytes, and so is a transaction, over chain id and
+// packed form. A text that is such bytes would be a signed transaction. Each packed transaction
+// ends with the zero byte of its empty extensions, so the refusal of control characters alone stops
+// every transaction of every Graphene chain; the other rules are there for wallets and people who
+// read the text in their own way. The text is to be signed as it is, never the bytes that it may
 // describe, as Keychain's mobile wallet does.
 //
-// A text that passes may still be worth a login somewhere: which texts an application may have signed is the policy's
-// business.
+// A text that passes may still be worth a login somewhere: which texts an application may have
+// signed is the policy's business.
 func CheckChallenge(text string, chainIDs ...[]byte) error {
 	switch {
 	case text == "":
@@ -62,7 +64,8 @@ func CheckChallenge(text string, chainIDs ...[]byte) error {
 	case len(text) > MaxChallenge:
 		return &FirewallError{Reason: FirewallSize, Offset: MaxChallenge}
 	}
-	// Before the look at single characters, so that the log tells a forged transaction from a stray control character.
+	// Before the look at single characters, so that the log tells a forged transaction from a stray
+	// control character.
 	for _, ids := range [][][]byte{knownChains, chainIDs} {
 		for _, id := range ids {
 			if strings.HasPrefix(text, string(id)) {
@@ -98,9 +101,10 @@ func checkCharacters(text string) error {
 	return nil
 }
 
-// describesBytes reports whether a JavaScript reader may take the text for a Buffer written as JSON: an object that has,
-// among whatever else, a member type that says Buffer and a member data. It is laxer than any JSON reader on purpose
-// (equal names, half an object, odd escapes elsewhere): no honest application sends such a text, and readers differ.
+// describesBytes reports whether a JavaScript reader may take the text for a Buffer written as
+// JSON: an object that has, among whatever else, a member type that says Buffer and a member data.
+// It is laxer than any JSON reader on purpose (equal names, half an object, odd escapes elsewhere):
+// no honest application sends such a text, and readers differ.
 func describesBytes(text string) bool {
 	text = strings.TrimLeft(text, " \t\r\n")
 	if text == "" || text[0] != '{' {
@@ -137,7 +141,8 @@ func describesBytes(text string) bool {
 	return isBuffer && hasData
 }
 
-// looseUnquote reads the text of a JSON string as far as it can be read. Only short strings matter to its caller.
+// looseUnquote reads the text of a JSON string as far as it can be read. Only short strings matter
+// to its caller.
 func looseUnquote(quoted string) string {
 	if len(quoted) > 64 {
 		return ""

@@ -81,7 +81,8 @@ func TestChallengeBounds(t *testing.T) {
 	}
 }
 
-// TestEveryCharacter asks the firewall about each code point alone and compares with the list of HAS §13.4.
+// TestEveryCharacter asks the firewall about each code point alone and compares with the list of
+// HAS §13.4.
 func TestEveryCharacter(t *testing.T) {
 	for r := rune(0); r <= utf8.MaxRune; r++ {
 		if !utf8.ValidRune(r) {
@@ -96,7 +97,8 @@ func TestEveryCharacter(t *testing.T) {
 	}
 }
 
-// TestEveryTransactionTail: whatever the chain id and the operations, packed transactions end with a zero byte.
+// TestEveryTransactionTail: whatever the chain id and the operations, packed transactions end with
+// a zero byte.
 func TestEveryTransactionTail(t *testing.T) {
 	for _, text := range []string{"login", "{}", strings.Repeat("chain id", 4)} {
 		if protocol.CheckChallenge(text+"\x00") == nil {

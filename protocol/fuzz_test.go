@@ -22,8 +22,8 @@ func seedMessages(f *testing.F) {
 	}
 }
 
-// fuzzMessages: what a decoder accepts, Encode writes and the decoder reads back as the same value; and once written, the
-// bytes stay the same.
+// fuzzMessages: what a decoder accepts, Encode writes and the decoder reads back as the same value;
+// and once written, the bytes stay the same.
 func fuzzMessages(f *testing.F, decode func([]byte) (protocol.Message, error)) {
 	seedMessages(f)
 	f.Fuzz(func(t *testing.T, frame []byte) {

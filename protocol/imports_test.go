@@ -18,8 +18,8 @@ import (
 // module is the name in go.mod.
 const module = "pksa"
 
-// layers are the folders of the module and the folders each may import
-// besides itself: cmd → agent → keystore → protocol.
+// layers are the folders of the module and the folders each may import besides itself: cmd → agent
+// → keystore → protocol.
 var layers = map[string][]string{
 	"protocol": nil,
 	"keystore": {"protocol"},
@@ -28,9 +28,8 @@ var layers = map[string][]string{
 	"examples": {"agent", "keystore", "protocol"},
 }
 
-// thirdParty says which packages may import a module, by path; "/..." takes
-// in what is below. A module that is missing here is a new dependency, and a
-// decision.
+// thirdParty says which packages may import a module, by path; "/..." takes in what is below. A
+// module that is missing here is a new dependency, and a decision.
 var thirdParty = map[string][]string{
 	"github.com/coder/websocket":            {"agent/link", "agent/relay/...", "agent/client"},
 	"github.com/btcsuite/btcd/btcec/v2":     {"protocol/hive"},
@@ -49,12 +48,12 @@ var thirdParty = map[string][]string{
 	"github.com/prometheus/client_model/go": nil, // tests
 }
 
-// counterparts are what tests of other packages may import: the other ends of
-// the protocols that those packages speak.
+// counterparts are what tests of other packages may import: the other ends of the protocols that
+// those packages speak.
 var counterparts = []string{"agent/relay", "agent/relay/relaytest", "agent/node/nodetest"}
 
-// edge is one import: both ends are paths below the module, to is a full path
-// when it leads outside.
+// edge is one import: both ends are paths below the module, to is a full path when it leads
+// outside.
 type edge struct {
 	from, to string
 	test     bool
@@ -158,8 +157,8 @@ func TestImportRules(t *testing.T) {
 	}
 }
 
-// pure are the packages where the same input gives the same output: no clock,
-// no goroutine, no input or output, no randomness of their own.
+// pure are the packages where the same input gives the same output: no clock, no goroutine, no
+// input or output, no randomness of their own.
 var pure = []string{"protocol/...", "agent/policy/..."}
 
 var impureImports = []string{"os", "os/exec", "io/ioutil", "net", "net/http", "log", "syscall", "math/rand", "math/rand/v2", "crypto/rand", "testing"}
@@ -187,8 +186,8 @@ func (s source) imports() (paths []string) {
 	return paths
 }
 
-// sources parses every Go file of the module, whatever its build constraints.
-// Folders of other modules, of test data and of tools are left out.
+// sources parses every Go file of the module, whatever its build constraints. Folders of other
+// modules, of test data and of tools are left out.
 func sources(t *testing.T) (all []source) {
 	t.Helper()
 	root := ".."

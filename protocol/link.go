@@ -12,8 +12,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Link is what the QR code of a web page says: which request to answer, where, and with which session key (HAS §6). Key is
-// a secret: every way of printing a Link but URI leaves it out.
+// Link is what the QR code of a web page says: which request to answer, where, and with which
+// session key (HAS §6). Key is a secret: every way of printing a Link but URI leaves it out.
 type Link struct {
 	Account hive.AccountName
 	UUID    UUID
@@ -37,12 +37,13 @@ const (
 	maxLinkHost = 512  // bytes
 )
 
-// ParseLink reads what a person scans or pastes: a link has://auth_req/…, the base64 after it, or the JSON inside.
-// It is lenient about the wrapping (white space around, the scheme's case, either base64 alphabet, padding, %2B %2F %3D,
-// further members of the object) and strict about the content (HAS §6). Errors are *LinkError.
+// ParseLink reads what a person scans or pastes: a link has://auth_req/…, the base64 after it, or
+// the JSON inside. It is lenient about the wrapping (white space around, the scheme's case, either
+// base64 alphabet, padding, %2B %2F %3D, further members of the object) and strict about the
+// content (HAS §6). Errors are *LinkError.
 //
-// The reference wallets check none of the fields. A host beginning with https:// is read as wss://, since Keychain's
-// extension writes it so.
+// The reference wallets check none of the fields. A host beginning with https:// is read as wss://,
+// since Keychain's extension writes it so.
 func ParseLink(s string) (Link, error) {
 	if len(s) > MaxLink {
 		return Link{}, &LinkError{"link", "too long"}

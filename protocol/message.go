@@ -2,7 +2,8 @@ package protocol
 
 import "pksa/protocol/hive"
 
-// Message is one message of HAS: one of the structs of this file, by value. Cmd returns its command.
+// Message is one message of HAS: one of the structs of this file, by value. Cmd returns its
+// command.
 type Message interface {
 	Cmd() string
 	isMessage()
@@ -18,10 +19,12 @@ type Connected struct {
 	PingRateSeconds int     // 0 = the relay did not say
 }
 
-// ErrorMessage is a relay's complaint in plain text, without uuid (HAS §4.1). Some wallets send it too; ours never does.
+// ErrorMessage is a relay's complaint in plain text, without uuid (HAS §4.1). Some wallets send it
+// too; ours never does.
 type ErrorMessage struct{ Text string }
 
-// Ping is the text "ping", no JSON, that Keychain's extension sends a relay every 10 s (HAS §2). A relay ignores it.
+// Ping is the text "ping", no JSON, that Keychain's extension sends a relay every 10 s (HAS §2). A
+// relay ignores it.
 type Ping struct{}
 
 // KeyReq asks a relay for its public key (HAS §4.1).
@@ -36,9 +39,9 @@ type RegisterReq struct {
 	Accounts []RegisterAccount
 }
 
-// RegisterAccount is one account of a RegisterReq. Nothing in it has been checked: a relay judges each account by itself
-// and names it in its complaint. Protocol 1 reads PoK, protocol 0.8 reads KeyType and Challenge; we send all, with
-// Challenge equal to PoK.
+// RegisterAccount is one account of a RegisterReq. Nothing in it has been checked: a relay judges
+// each account by itself and names it in its complaint. Protocol 1 reads PoK, protocol 0.8 reads
+// KeyType and Challenge; we send all, with Challenge equal to PoK.
 type RegisterAccount struct {
 	Name      string
 	PoK       string // encrypted memo of "#" and the time in ms (HAS §8.4)
@@ -49,8 +52,8 @@ type RegisterAccount struct {
 // RegisterAck says that a relay has registered one account.
 type RegisterAck struct{ Account string }
 
-// Request is auth_req, sign_req or challenge_req (HAS §4.3, §4.4, §4.5). UUID and Expire are empty on the way from an
-// application to a relay and both set on the way from the relay to a wallet.
+// Request is auth_req, sign_req or challenge_req (HAS §4.3, §4.4, §4.5). UUID and Expire are empty
+// on the way from an application to a relay and both set on the way from the relay to a wallet.
 type Request struct {
 	Kind    Kind
 	Account hive.AccountName
@@ -61,7 +64,8 @@ type Request struct {
 	Expire  int64 // ms since 1970; the relay's word. Whether it has passed is for the caller to see
 }
 
-// Wait tells an application that its request is on its way (HAS §4.3). Waits answer requests in order.
+// Wait tells an application that its request is on its way (HAS §4.3). Waits answer requests in
+// order.
 type Wait struct {
 	Kind    Kind
 	UUID    UUID
@@ -69,14 +73,15 @@ type Wait struct {
 	Account string // may be empty for sign and challenge
 }
 
-// BareWait is a wait without uuid, which Keychain's mobile wallet sends a relay. A relay ignores it (HAS §2).
+// BareWait is a wait without uuid, which Keychain's mobile wallet sends a relay. A relay ignores it
+// (HAS §2).
 type BareWait struct{ Kind Kind }
 
 // Ack is a wallet's yes: auth_ack, sign_ack or challenge_ack.
 //
-// For Auth and Challenge, Data is the sealed payload in base64. For Sign it is raw JSON: a string that holds the
-// transaction id, or the signed transaction object; [BroadcastAck], [SignedAck], TransactionID and SignedTransaction
-// spare callers from knowing that.
+// For Auth and Challenge, Data is the sealed payload in base64. For Sign it is raw JSON: a string
+// that holds the transaction id, or the signed transaction object; [BroadcastAck], [SignedAck],
+// TransactionID and SignedTransaction spare callers from knowing that.
 type Ack struct {
 	Kind      Kind
 	UUID      UUID
@@ -85,7 +90,8 @@ type Ack struct {
 	PoK       string // between wallet and relay only
 }
 
-// Nack is a wallet's no. Data is the sealed uuid; Keychain leaves it out and sends only Error (HAS §4.3, §4.4).
+// Nack is a wallet's no. Data is the sealed uuid; Keychain leaves it out and sends only Error (HAS
+// §4.3, §4.4).
 type Nack struct {
 	Kind  Kind
 	UUID  UUID
@@ -94,7 +100,8 @@ type Nack struct {
 	PoK   string // between wallet and relay only
 }
 
-// Err is a wallet's failure. Error is sealed for sign and challenge and plain for auth (HAS §4.3, §4.4).
+// Err is a wallet's failure. Error is sealed for sign and challenge and plain for auth (HAS §4.3,
+// §4.4).
 type Err struct {
 	Kind  Kind
 	UUID  UUID

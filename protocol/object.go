@@ -8,8 +8,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// An object is a JSON object taken apart: for each name that its reader knows, the raw text of the value. Its methods read
-// one member each and remember the first failure in err, so that a decoder reads as a list of members.
+// An object is a JSON object taken apart: for each name that its reader knows, the raw text of the
+// value. Its methods read one member each and remember the first failure in err, so that a decoder
+// reads as a list of members.
 type object struct {
 	what   string   // command or payload, for errors
 	names  []string // what may stand here
@@ -27,8 +28,8 @@ func readText(o *object, text []byte) {
 	o.read(text)
 }
 
-// read takes text apart into o.values. Grammar, escapes and equal names, nested and skipped ones included, are judged by
-// jsontext, whose defaults are the strict ones.
+// read takes text apart into o.values. Grammar, escapes and equal names, nested and skipped ones
+// included, are judged by jsontext, whose defaults are the strict ones.
 func (o *object) read(text []byte) {
 	o.values = make([][]byte, len(o.names))
 	dec := jsontext.NewDecoder(bytes.NewBuffer(text))
@@ -75,7 +76,8 @@ func (o *object) readMember(dec *jsontext.Decoder, text []byte) bool {
 		return false
 	}
 	if index >= 0 {
-		// The decoder's slice lives until its next read; the same bytes of the text live as long as the caller keeps it.
+		// The decoder's slice lives until its next read; the same bytes of the text live as long as
+		// the caller keeps it.
 		end := int(dec.InputOffset())
 		o.values[index] = text[end-len(value) : end]
 	}
@@ -252,7 +254,8 @@ func (o *object) parseInteger(name string, value []byte, low int64) int64 {
 	return n
 }
 
-// elements reads an array and returns the raw text of its elements, which point into the text of the object.
+// elements reads an array and returns the raw text of its elements, which point into the text of
+// the object.
 func (o *object) elements(name string, most int) [][]byte {
 	value, ok := o.required(name)
 	if !ok {

@@ -2,8 +2,8 @@ package protocol
 
 import "pksa/protocol/hive"
 
-// readPayload takes a clear payload apart: one object with members from names and no others (HAS §12). A payload cannot
-// be larger than the message that carried it.
+// readPayload takes a clear payload apart: one object with members from names and no others (HAS
+// §12). A payload cannot be larger than the message that carried it.
 func readPayload(what string, text []byte, names ...string) *object {
 	o := &object{what: what, names: names}
 	if len(text) > MaxData {
@@ -14,7 +14,8 @@ func readPayload(what string, text []byte, names ...string) *object {
 	return o
 }
 
-// inner takes apart the object that is the value of a member. Its failures are reported as the member's.
+// inner takes apart the object that is the value of a member. Its failures are reported as the
+// member's.
 func (o *object) inner(name string, value []byte, names ...string) *object {
 	child := &object{what: o.what + " " + name, names: names}
 	if o.err != nil {
@@ -59,8 +60,8 @@ func (w *writer) role(role hive.Role, allowed ...hive.Role) {
 	w.fail("key_type", "value not allowed")
 }
 
-// nonce reads a nonce, absent or good. Null is neither: where protocol 1 demands the member, null is a wrong type (HAS
-// §9.3, vector sign-nonce-null).
+// nonce reads a nonce, absent or good. Null is neither: where protocol 1 demands the member, null
+// is a wrong type (HAS §9.3, vector sign-nonce-null).
 func (o *object) nonce() Nonce {
 	value, ok := o.raw("nonce")
 	if !ok {
@@ -85,7 +86,8 @@ func (w *writer) nonce(n Nonce) {
 	w.integer("nonce", number, 1)
 }
 
-// signingRoles are the roles that sign transactions, challengeRoles those that sign or decrypt challenges (HAS §12).
+// signingRoles are the roles that sign transactions, challengeRoles those that sign or decrypt
+// challenges (HAS §12).
 var (
 	signingRoles   = []hive.Role{hive.Posting, hive.Active}
 	challengeRoles = []hive.Role{hive.Posting, hive.Active, hive.Memo}

@@ -2,7 +2,8 @@ package protocol
 
 import "pksa/protocol/hive"
 
-// AuthReqData is the clear payload of auth_req (HAS §5.1). It carries no nonce; replays are the agent's to see (HAS §9.4).
+// AuthReqData is the clear payload of auth_req (HAS §5.1). It carries no nonce; replays are the
+// agent's to see (HAS §9.4).
 type AuthReqData struct {
 	App       AppInfo
 	Challenge *AuthChallenge // nil = none asked
@@ -24,8 +25,9 @@ type AuthChallenge struct {
 	Decrypt   bool
 }
 
-// DecodeAuthReqData reads the clear payload of auth_req. Null counts as absent for what is optional; a nonce and a null
-// pubkey inside the challenge, which two clients send, are checked and dropped. Errors are *DecodeError.
+// DecodeAuthReqData reads the clear payload of auth_req. Null counts as absent for what is
+// optional; a nonce and a null pubkey inside the challenge, which two clients send, are checked and
+// dropped. Errors are *DecodeError.
 func DecodeAuthReqData(text []byte) (AuthReqData, error) {
 	o := readPayload("auth_req_data", text, "app", "challenge", "token")
 	data := AuthReqData{App: o.app(), Token: o.optionalText("token")}
@@ -107,8 +109,9 @@ type AuthAckData struct {
 	Challenge *ChallengeAckData // the signed challenge; nil if none was asked
 }
 
-// DecodeAuthAckData reads the clear payload of auth_ack on the application's side. The challenge may stand under either
-// of its two names, or under both with one content. Whether Expire has passed is for the caller to see. Errors are
+// DecodeAuthAckData reads the clear payload of auth_ack on the application's side. The challenge
+// may stand under either of its two names, or under both with one content. Whether Expire has
+// passed is for the caller to see. Errors are
 // *DecodeError.
 func DecodeAuthAckData(text []byte) (AuthAckData, error) {
 	o := readPayload("auth_ack_data", text, "expire", "token", "challenge", "challenge_data")
@@ -132,8 +135,8 @@ func DecodeAuthAckData(text []byte) (AuthAckData, error) {
 	return data, nil
 }
 
-// Encode writes the clear payload. A signed challenge is written twice, as challenge and as challenge_data, because
-// clients differ in where they look (HAS §14 row 2).
+// Encode writes the clear payload. A signed challenge is written twice, as challenge and as
+// challenge_data, because clients differ in where they look (HAS §14 row 2).
 func (d AuthAckData) Encode() ([]byte, error) {
 	w := &writer{what: "auth_ack_data"}
 	w.open()

@@ -7,7 +7,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// ChallengeReqData is the clear payload of challenge_req (HAS §5.4). The text has not been through [CheckChallenge].
+// ChallengeReqData is the clear payload of challenge_req (HAS §5.4). The text has not been through
+// [CheckChallenge].
 type ChallengeReqData struct {
 	KeyType   hive.Role // posting, active or memo
 	Challenge string    // text to sign or, with Decrypt, an encrypted memo
@@ -15,8 +16,9 @@ type ChallengeReqData struct {
 	Nonce     Nonce // 0 = absent
 }
 
-// DecodeChallengeReqData reads the clear payload of challenge_req. With decrypt, the challenge begins with "#" and is at
-// most MaxChallenge bytes; that it is a memo is seen when it is opened. Errors are *DecodeError.
+// DecodeChallengeReqData reads the clear payload of challenge_req. With decrypt, the challenge
+// begins with "#" and is at most MaxChallenge bytes; that it is a memo is seen when it is opened.
+// Errors are *DecodeError.
 func DecodeChallengeReqData(text []byte) (ChallengeReqData, error) {
 	o := readPayload("challenge_req_data", text, "key_type", "challenge", "decrypt", "nonce")
 	data := ChallengeReqData{KeyType: o.role(challengeRoles...), Challenge: o.text("challenge"), Nonce: o.nonce()}
@@ -30,8 +32,8 @@ func DecodeChallengeReqData(text []byte) (ChallengeReqData, error) {
 	return data, nil
 }
 
-// checkDecrypt refuses to decrypt what is not encrypted: the reference wallet echoes such a text as "decrypted" (HAS
-// §13.1 row 19).
+// checkDecrypt refuses to decrypt what is not encrypted: the reference wallet echoes such a text as
+// "decrypted" (HAS §13.1 row 19).
 func (o *object) checkDecrypt(decrypt bool, challenge string) {
 	switch {
 	case !decrypt:
@@ -42,7 +44,8 @@ func (o *object) checkDecrypt(decrypt bool, challenge string) {
 	}
 }
 
-// Encode writes the clear payload, members in the order of HAS §5.4. decrypt is left out when false.
+// Encode writes the clear payload, members in the order of HAS §5.4. decrypt is left out when
+// false.
 func (d ChallengeReqData) Encode() ([]byte, error) {
 	w := &writer{what: "challenge_req_data"}
 	w.open()
@@ -63,16 +66,16 @@ func (w *writer) challenge(text string, decrypt bool) {
 	}
 }
 
-// ChallengeAckData is the clear payload of challenge_ack (HAS §5.5) and the answer to a challenge inside an auth_req. No
-// request has its members, so that an answer sent back to a wallet is no request (HAS §13.3). Challenge may be a decrypted
-// memo, so that printing leaves it out.
+// ChallengeAckData is the clear payload of challenge_ack (HAS §5.5) and the answer to a challenge
+// inside an auth_req. No request has its members, so that an answer sent back to a wallet is no
+// request (HAS §13.3). Challenge may be a decrypted memo, so that printing leaves it out.
 type ChallengeAckData struct {
 	PubKey    hive.PublicKey // of the key that signed or decrypted
 	Challenge string         // signature of 130 hexadecimal digits, or clear text with its leading "#"; at most MaxChallenge bytes
 }
 
-// DecodeChallengeAckData reads the clear payload of challenge_ack on the application's side. The signature is not checked
-// here, nor whether the key is the account's. Errors are *DecodeError.
+// DecodeChallengeAckData reads the clear payload of challenge_ack on the application's side. The
+// signature is not checked here, nor whether the key is the account's. Errors are *DecodeError.
 func DecodeChallengeAckData(text []byte) (ChallengeAckData, error) {
 	o := readPayload("challenge_ack_data", text, "pubkey", "challenge")
 	data := o.challengeAck()

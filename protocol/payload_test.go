@@ -207,7 +207,8 @@ func TestDecodeChallengeAckData(t *testing.T) {
 	})
 }
 
-// TestNoAnswerIsARequest: whatever a wallet seals, sent back to it by a relay, is not a request (HAS §13.2, §13.3).
+// TestNoAnswerIsARequest: whatever a wallet seals, sent back to it by a relay, is not a request
+// (HAS §13.2, §13.3).
 func TestNoAnswerIsARequest(t *testing.T) {
 	key, err := hive.ParsePublicKey(testKey)
 	if err != nil {

@@ -1,7 +1,8 @@
 package protocol
 
-// The fixed texts with which a wallet refuses (HAS §12). They are never built from what came in: some of them are sealed
-// with the session key, and a sealed text that an outsider could influence is a forged payload (HAS §13.2).
+// The fixed texts with which a wallet refuses (HAS §12). They are never built from what came in:
+// some of them are sealed with the session key, and a sealed text that an outsider could influence
+// is a forged payload (HAS §13.2).
 const (
 	// TextAuthFailed is the error of an auth_err, in clear.
 	TextAuthFailed = "authentication failed"
@@ -13,7 +14,8 @@ const (
 const (
 	// TextInvalid: the payload opens, but it is damaged or has the wrong shape.
 	TextInvalid = "invalid request"
-	// TextNonce: the nonce is out of its window or not above the last one, or the payload was seen before (HAS §9.3).
+	// TextNonce: the nonce is out of its window or not above the last one, or the payload was seen
+	// before (HAS §9.3).
 	TextNonce = "nonce refused"
 	// TextNotSupported: an operation or a form that this wallet does not sign.
 	TextNotSupported = "not supported"
@@ -23,7 +25,8 @@ const (
 	TextLimit = "limit reached"
 	// TextBroadcastFailed: the chain refused the transaction; it will not appear in a block.
 	TextBroadcastFailed = "broadcast failed"
-	// TextBroadcastUncertain: it is not known whether the transaction reached the chain. Our own transaction id may follow.
+	// TextBroadcastUncertain: it is not known whether the transaction reached the chain. Our own
+	// transaction id may follow.
 	TextBroadcastUncertain = "broadcast uncertain"
 	// TextBusy: too much in flight; the same request may be made again later.
 	TextBusy = "busy"

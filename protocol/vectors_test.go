@@ -89,8 +89,8 @@ var receivers = map[string][]func([]byte) (protocol.Message, error){
 	"pksa>relay": {protocol.DecodeForRelay},
 }
 
-// TestMessageVectors reads every message where it arrives, writes it again, and holds what was written against the vector:
-// the same members with the same values, none lost and none invented.
+// TestMessageVectors reads every message where it arrives, writes it again, and holds what was
+// written against the vector: the same members with the same values, none lost and none invented.
 func TestMessageVectors(t *testing.T) {
 	vectors, header := loadVectors[messageVector](t, "vectors/messages.json")
 	for _, v := range vectors {
@@ -226,7 +226,8 @@ type requestVector struct {
 	Strict    string
 }
 
-// What the decoders see is the shape. These vectors are refused for what only the agent knows: clock, last nonce, session.
+// What the decoders see is the shape. These vectors are refused for what only the agent knows:
+// clock, last nonce, session.
 var judgedByAgent = map[string]bool{
 	"sign-nonce-unix-seconds-same-second": true, "sign-nonce-stale": true, "sign-nonce-equal": true,
 	"sign-nonce-lower": true, "sign-nonce-far-future": true, "sign-other-account": true,
@@ -282,8 +283,9 @@ var shapeReasons = map[string]struct {
 	"auth-plain-object-data":        {"data", protocol.ReasonType},
 }
 
-// TestRequestVectors holds the shape of every request against its verdict: what is to be dropped fails as a message, what
-// is to be refused fails as a payload, what is to be accepted passes and can be written again.
+// TestRequestVectors holds the shape of every request against its verdict: what is to be dropped
+// fails as a message, what is to be refused fails as a payload, what is to be accepted passes and
+// can be written again.
 func TestRequestVectors(t *testing.T) {
 	vectors, header := loadVectors[requestVector](t, "vectors/requests.json")
 	seen := map[string]bool{}

@@ -40,7 +40,8 @@ func (c *Client) ask(ctx context.Context, s *Session, kind protocol.Kind, build 
 	return nil
 }
 
-// judge decides about one answer. What the auth_key should open and does not is ignored: anybody could have sent it.
+// judge decides about one answer. What the auth_key should open and does not is ignored: anybody
+// could have sent it.
 func (s *Session) judge(waiting *call, m protocol.Message, accept func(protocol.Ack) error) error {
 	switch m := m.(type) {
 	case protocol.Ack:
@@ -59,7 +60,8 @@ func (s *Session) judge(waiting *call, m protocol.Message, accept func(protocol.
 	return fmt.Errorf("%w: the answer is of another kind", errIgnore)
 }
 
-// judgeNack verifies a refusal: its data is the sealed uuid (HAS §7). Keychain's refusals have no data.
+// judgeNack verifies a refusal: its data is the sealed uuid (HAS §7). Keychain's refusals have no
+// data.
 func (s *Session) judgeNack(waiting *call, m protocol.Nack) error {
 	if m.Data == "" {
 		return &RefusedError{Kind: m.Kind, Text: m.Error}
@@ -74,8 +76,8 @@ func (s *Session) judgeNack(waiting *call, m protocol.Nack) error {
 	return &RefusedError{Kind: m.Kind, Text: m.Error, Verified: true}
 }
 
-// judgeErr reads a failure. The text is sealed for sign and challenge and plain for auth, but wallets differ (HAS §4.3,
-// §4.4): what is sealed must open, what is not is taken as it is.
+// judgeErr reads a failure. The text is sealed for sign and challenge and plain for auth, but
+// wallets differ (HAS §4.3, §4.4): what is sealed must open, what is not is taken as it is.
 func (s *Session) judgeErr(m protocol.Err) error {
 	if _, err := seal.Parse(m.Error); err != nil {
 		return &FailedError{Kind: m.Kind, Text: m.Error}

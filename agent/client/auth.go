@@ -13,12 +13,14 @@ import (
 // Auth says what to ask a wallet for.
 type Auth struct {
 	Account hive.AccountName
-	// Session is the session to begin or to continue. Nil: the one that this client has for the account, or a new one.
+	// Session is the session to begin or to continue. Nil: the one that this client has for the
+	// account, or a new one.
 	Session *Session
-	// Secret is that of the application's slot, for wallets in service mode. Without it the wallet must know the
-	// session's auth_key already, or learn it by a link (see Client.Pair).
+	// Secret is that of the application's slot, for wallets in service mode. Without it the wallet
+	// must know the session's auth_key already, or learn it by a link (see Client.Pair).
 	Secret string
-	// Challenge, if set, is to be signed or decrypted along with the approval. It proves the account to the application.
+	// Challenge, if set, is to be signed or decrypted along with the approval. It proves the
+	// account to the application.
 	Challenge *Challenge
 }
 
@@ -29,7 +31,8 @@ type Grant struct {
 	Proof   *Proof // of the challenge; nil if there was none
 }
 
-// Authenticate begins or continues a session. It waits for the wallet, at most until the request expires at the relay.
+// Authenticate begins or continues a session. It waits for the wallet, at most until the request
+// expires at the relay.
 func (c *Client) Authenticate(ctx context.Context, a Auth) (*Grant, error) {
 	s, err := c.sessionFor(a)
 	if err != nil {
@@ -54,8 +57,8 @@ type Pairing struct {
 	link    string
 }
 
-// Pair begins a session by link: show [Pairing.Link] as a QR code or give it to the wallet's operator, then call
-// [Pairing.Wait]. Auth.Secret is not used.
+// Pair begins a session by link: show [Pairing.Link] as a QR code or give it to the wallet's
+// operator, then call [Pairing.Wait]. Auth.Secret is not used.
 func (c *Client) Pair(ctx context.Context, a Auth) (*Pairing, error) {
 	a.Secret = ""
 	s, err := c.sessionFor(a)
@@ -74,8 +77,8 @@ func (c *Client) Pair(ctx context.Context, a Auth) (*Pairing, error) {
 	return &Pairing{client: c, waiting: waiting, auth: a, session: s, link: uri}, nil
 }
 
-// Link returns has://auth_req/…. It contains the auth_key: whoever reads it shares the session. Let no third party draw
-// the QR code.
+// Link returns has://auth_req/…. It contains the auth_key: whoever reads it shares the session. Let
+// no third party draw the QR code.
 func (p *Pairing) Link() string { return p.link }
 
 // Expires returns when the relay gives the request up.
@@ -126,8 +129,8 @@ func (c *Client) authRequest(s *Session, a Auth) func() (protocol.Request, error
 	}
 }
 
-// acceptAuth takes an approval: a session that ends in the future and, if one was asked for, the answer to the
-// challenge. hive-auth-wrapper takes an empty object as well (HAS §7).
+// acceptAuth takes an approval: a session that ends in the future and, if one was asked for, the
+// answer to the challenge. hive-auth-wrapper takes an empty object as well (HAS §7).
 func (c *Client) acceptAuth(ctx context.Context, grant *Grant, a Auth, m protocol.Ack) error {
 	s := grant.Session
 	text, err := s.open(string(m.Data))

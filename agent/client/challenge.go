@@ -10,8 +10,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Challenge is a text for the wallet to sign or, with Decrypt, an encrypted memo to open. Wallets refuse to sign texts
-// that could be something else (HAS §13.4).
+// Challenge is a text for the wallet to sign or, with Decrypt, an encrypted memo to open. Wallets
+// refuse to sign texts that could be something else (HAS §13.4).
 type Challenge struct {
 	Role    hive.Role // Posting, Active or Memo: whose key
 	Text    string
@@ -20,10 +20,11 @@ type Challenge struct {
 
 // Proof is the answer to a challenge.
 type Proof struct {
-	// Key is the key that signed, recovered from the signature; or the one that the wallet says it decrypted with, which
-	// is one of the two keys of the memo.
+	// Key is the key that signed, recovered from the signature; or the one that the wallet says it
+	// decrypted with, which is one of the two keys of the memo.
 	Key hive.PublicKey
-	// OfAccount is true if Options.Keys names the key among those of the account. It is false only without Options.Keys.
+	// OfAccount is true if Options.Keys names the key among those of the account. It is false only
+	// without Options.Keys.
 	OfAccount bool
 	// Signature is over hive.HashText of the challenge. Zero with Decrypt.
 	Signature hive.Signature

@@ -13,7 +13,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Client talks to one relay. Make one with [Dial], end it with [Client.Close]. All methods may be called concurrently.
+// Client talks to one relay. Make one with [Dial], end it with [Client.Close]. All methods may be
+// called concurrently.
 type Client struct {
 	options Options
 	log     *slog.Logger
@@ -55,7 +56,8 @@ func Dial(ctx context.Context, options Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the connection and everything that waits, with [ErrClosed]. It returns when all has ended.
+// Close ends the connection and everything that waits, with [ErrClosed]. It returns when all has
+// ended.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	c.closed = true
@@ -72,7 +74,8 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// run keeps a connection whenever somebody needs one: who wants to send, or a request that waits for its answer.
+// run keeps a connection whenever somebody needs one: who wants to send, or a request that waits
+// for its answer.
 func (c *Client) run(ctx context.Context, l *link) {
 	defer c.setLink(nil, ErrClosed)
 	for {
@@ -124,7 +127,8 @@ func (c *Client) setLink(l *link, err error) {
 	c.changed = make(chan struct{})
 }
 
-// acquire returns the connection, waiting for one if need be. An attempt that fails while it waits is its answer.
+// acquire returns the connection, waiting for one if need be. An attempt that fails while it waits
+// is its answer.
 func (c *Client) acquire(ctx context.Context) (*link, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -202,7 +206,8 @@ func newCall(kind protocol.Kind, account hive.AccountName) *call {
 	}
 }
 
-// maxAnswers bounds what is kept under one uuid until it is judged. There is one true answer; the rest is noise.
+// maxAnswers bounds what is kept under one uuid until it is judged. There is one true answer; the
+// rest is noise.
 const maxAnswers = 16
 
 // finish ends a call, once.
@@ -237,8 +242,8 @@ func (c *Client) expire(waiting *call) {
 	c.finishLocked(waiting, err)
 }
 
-// await gives the answers of a call to judge, one after the other, until judge accepts one (nil), or says that one
-// decides the matter otherwise (any error but errIgnore), or the call ends.
+// await gives the answers of a call to judge, one after the other, until judge accepts one (nil),
+// or says that one decides the matter otherwise (any error but errIgnore), or the call ends.
 func (c *Client) await(ctx context.Context, waiting *call, judge func(protocol.Message) error) error {
 	defer c.finish(waiting, nil)
 	for {

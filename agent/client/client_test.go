@@ -331,7 +331,8 @@ func TestSessionOfAuthMustCarryTheProof(t *testing.T) {
 	})
 }
 
-// TestAttach loses the connection of the client while the wallet works, and finds the answer on the next one.
+// TestAttach loses the connection of the client while the wallet works, and finds the answer on the
+// next one.
 func TestAttach(t *testing.T) {
 	cases := map[string]struct {
 		fault relaytest.Fault
@@ -344,7 +345,8 @@ func TestAttach(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				// The ack is what trips the first connection when it follows at once; else the next ping of the client does.
+				// The ack is what trips the first connection when it follows at once; else the next
+				// ping of the client does.
 				when := relaytest.On(relaytest.ToClient, "sign_ack")
 				if c.after > 0 {
 					when = relaytest.On(relaytest.ToClient, "sign_wait")
@@ -420,7 +422,8 @@ func TestLostBeforeTheWait(t *testing.T) {
 	})
 }
 
-// TestNoWait: a request that the relay does not name ends the connection, since later waits would be taken for its own.
+// TestNoWait: a request that the relay does not name ends the connection, since later waits would
+// be taken for its own.
 func TestNoWait(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		fault := relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_wait"), Times: 2, Do: relaytest.Drop})
@@ -508,7 +511,8 @@ func TestSwappedAnswers(t *testing.T) {
 	})
 }
 
-// TestManyAtOnce: requests of many goroutines get their own answers, and their nonces reach the wallet in order.
+// TestManyAtOnce: requests of many goroutines get their own answers, and their nonces reach the
+// wallet in order.
 func TestManyAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, nil, nil)

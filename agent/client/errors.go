@@ -27,8 +27,8 @@ type RefusedError struct {
 	Kind protocol.Kind
 	// Text is what the wallet adds in plain; often empty. The relay can read and change it.
 	Text string
-	// Verified is true if the refusal is sealed with the session's auth_key. Keychain's are not: then it could be the
-	// relay that says no.
+	// Verified is true if the refusal is sealed with the session's auth_key. Keychain's are not:
+	// then it could be the relay that says no.
 	Verified bool
 }
 
@@ -43,9 +43,11 @@ func (e *RefusedError) Is(target error) bool { return target == ErrRefused }
 // FailedError is a wallet's failure. It matches [ErrFailed].
 type FailedError struct {
 	Kind protocol.Kind
-	// Text is what the wallet says: for ours one of the texts of HAS §12, such as protocol.TextLimit.
+	// Text is what the wallet says: for ours one of the texts of HAS §12, such as
+	// protocol.TextLimit.
 	Text string
-	// Verified is true if the text came sealed with the session's auth_key. For auth requests it never is.
+	// Verified is true if the text came sealed with the session's auth_key. For auth requests it
+	// never is.
 	Verified bool
 }
 
@@ -57,8 +59,8 @@ func (e *FailedError) Error() string {
 // Is makes errors.Is(err, ErrFailed) work.
 func (e *FailedError) Is(target error) bool { return target == ErrFailed }
 
-// TransactionID returns the id that the text names, as ours does after "broadcast uncertain": that transaction may be
-// on the chain, now or soon.
+// TransactionID returns the id that the text names, as ours does after "broadcast uncertain": that
+// transaction may be on the chain, now or soon.
 func (e *FailedError) TransactionID() (hive.TxID, bool) {
 	for word := range strings.FieldsSeq(e.Text) {
 		if id, err := hive.ParseTxID(strings.Trim(word, ".,:;()")); err == nil {
@@ -76,7 +78,8 @@ func (e *RelayError) Error() string {
 	return fmt.Sprintf("the relay did not take the request: %s", quote(e.Text))
 }
 
-// UnconfirmedError names a transaction that a wallet reports and the chain does not show. It matches [ErrUnconfirmed].
+// UnconfirmedError names a transaction that a wallet reports and the chain does not show. It
+// matches [ErrUnconfirmed].
 type UnconfirmedError struct {
 	ID  hive.TxID
 	Err error // of the last look

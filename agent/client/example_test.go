@@ -13,7 +13,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// A bot logs in with the secret of its app slot, has a vote broadcast, and tells a refusal from an absent wallet.
+// A bot logs in with the secret of its app slot, has a vote broadcast, and tells a refusal from an
+// absent wallet.
 func Example() {
 	relay, stop := exampleRelay()
 	defer stop()

@@ -10,8 +10,8 @@ import (
 	"pksa/protocol"
 )
 
-// FuzzHear gives a client frames of any content, one a line, while three requests wait. It must neither panic nor hold
-// more than its bounds, and a call ends once.
+// FuzzHear gives a client frames of any content, one a line, while three requests wait. It must
+// neither panic nor hold more than its bounds, and a call ends once.
 func FuzzHear(f *testing.F) {
 	const id, other = "9b0e2dc3-f574-4766-abdd-c429dce11284", "11111111-2222-4333-8444-555555555555"
 	f.Add(`{"cmd":"sign_wait","uuid":"` + id + `","expire":1700000060000}` + "\n" + `{"cmd":"sign_ack","uuid":"` + id + `","data":"x"}`)

@@ -81,7 +81,8 @@ func greeting(ctx context.Context, conn *websocket.Conn) (timeout time.Duration,
 	return time.Duration(hello.TimeoutSeconds) * time.Second, nil
 }
 
-// serve reads until the connection is lost, after asking for the answers that an earlier one still owes.
+// serve reads until the connection is lost, after asking for the answers that an earlier one still
+// owes.
 func (c *Client) serve(ctx context.Context, l *link) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -141,7 +142,8 @@ func (l *link) write(ctx context.Context, frame []byte) error {
 	return l.conn.Write(ctx, websocket.MessageText, frame)
 }
 
-// lose ends the requests that the relay never named: nobody knows whether they arrived. The others wait for attach.
+// lose ends the requests that the relay never named: nobody knows whether they arrived. The others
+// wait for attach.
 func (c *Client) lose(l *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -163,8 +165,8 @@ func (c *Client) lose(l *link) {
 	}
 }
 
-// send builds a request and puts it on the wire while nobody else does, so that the order of nonces and of waits is the
-// order of frames.
+// send builds a request and puts it on the wire while nobody else does, so that the order of nonces
+// and of waits is the order of frames.
 func (c *Client) send(ctx context.Context, waiting *call, build func() (protocol.Request, error)) error {
 	l, err := c.acquire(ctx)
 	if err != nil {
@@ -239,7 +241,8 @@ func (c *Client) hear(l *link, frame []byte) error {
 	return nil
 }
 
-// nameLocked gives the first request without a name its name. Order is all there is to go by (HAS §4.3).
+// nameLocked gives the first request without a name its name. Order is all there is to go by (HAS
+// §4.3).
 func (c *Client) nameLocked(l *link, m protocol.Wait) error {
 	if len(l.unnamed) == 0 {
 		return nil
@@ -278,8 +281,8 @@ func (l *link) headLocked() *call {
 	return waiting
 }
 
-// lifetime is how long the relay keeps the request. What connected says needs no agreement of clocks; the expire of the
-// wait does, and is taken only without it.
+// lifetime is how long the relay keeps the request. What connected says needs no agreement of
+// clocks; the expire of the wait does, and is taken only without it.
 func lifetime(l *link, m protocol.Wait, now time.Time) time.Duration {
 	if l.timeout > 0 {
 		return min(l.timeout, 24*time.Hour)
@@ -287,8 +290,8 @@ func lifetime(l *link, m protocol.Wait, now time.Time) time.Duration {
 	return min(max(time.UnixMilli(m.Expire).Sub(now), time.Second), 24*time.Hour)
 }
 
-// complainLocked takes an error as the answer to the first request that has no wait; there is nothing else it could be
-// about, and after the wait it means nothing (HAS §4.1).
+// complainLocked takes an error as the answer to the first request that has no wait; there is
+// nothing else it could be about, and after the wait it means nothing (HAS §4.1).
 func (c *Client) complainLocked(l *link, m protocol.ErrorMessage) {
 	if len(l.unnamed) == 0 {
 		c.log.Debug("complaint of the relay", "text", quote(m.Text))

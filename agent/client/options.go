@@ -16,15 +16,17 @@ import (
 	"pksa/protocol/hive"
 )
 
-// ErrNoTransaction says that the chain does not show a transaction. [Options.Transaction] may return it, or no JSON.
+// ErrNoTransaction says that the chain does not show a transaction. [Options.Transaction] may
+// return it, or no JSON.
 var ErrNoTransaction = errors.New("no such transaction")
 
 // Options say how a client works. Relay and App.Name must be set.
 type Options struct {
-	// Relay is the address of the relay: wss://… (https://… is read as that), or ws://… to this machine.
+	// Relay is the address of the relay: wss://… (https://… is read as that), or ws://… to this
+	// machine.
 	Relay string
-	// Plaintext allows ws:// to other machines. Whoever listens there sees account names, sizes and times, and can
-	// refuse in the name of the wallet, but reads no payload.
+	// Plaintext allows ws:// to other machines. Whoever listens there sees account names, sizes and
+	// times, and can refuse in the name of the wallet, but reads no payload.
 	Plaintext bool
 	// DialContext makes the connection to the relay; a net.Dialer's if nil.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
@@ -36,10 +38,12 @@ type Options struct {
 
 	// Network is the chain whose transactions are signed; hive.Mainnet if nil.
 	Network *hive.Network
-	// Keys, if set, names the public keys of an account. Signed challenges must then come from one of them.
+	// Keys, if set, names the public keys of an account. Signed challenges must then come from one
+	// of them.
 	Keys func(ctx context.Context, account hive.AccountName) ([]hive.PublicKey, error)
-	// Transaction, if set, fetches a transaction from the chain, as the JSON that get_transaction of a Hive API node
-	// returns, or nil if it is not there. It is asked again every ConfirmEvery until ConfirmWithin is over.
+	// Transaction, if set, fetches a transaction from the chain, as the JSON that get_transaction
+	// of a Hive API node returns, or nil if it is not there. It is asked again every ConfirmEvery
+	// until ConfirmWithin is over.
 	Transaction   func(ctx context.Context, id hive.TxID) ([]byte, error)
 	ConfirmEvery  time.Duration // 3 s (one block) if zero
 	ConfirmWithin time.Duration // 1 minute if zero

@@ -46,7 +46,8 @@ type want struct {
 	differs  string // why, where hive-auth-wrapper ends in another way
 }
 
-// reactions has a row for each vector. Pending in the vectors is ErrNobody here, since this test waits longer.
+// reactions has a row for each vector. Pending in the vectors is ErrNobody here, since this test
+// waits longer.
 var reactions = map[string]want{
 	"auth_ack-good":                             {},
 	"auth_ack-with-token":                       {},

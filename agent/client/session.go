@@ -15,9 +15,9 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Session is what an application shares with a wallet for one account: the auth_key. It may be used concurrently, by
-// one client at a time: two clients that share one disturb the order of its nonces. However it is printed, it shows
-// nothing; [Session.Save] is the way to keep it.
+// Session is what an application shares with a wallet for one account: the auth_key. It may be used
+// concurrently, by one client at a time: two clients that share one disturb the order of its
+// nonces. However it is printed, it shows nothing; [Session.Save] is the way to keep it.
 type Session struct {
 	account hive.AccountName
 	authKey string
@@ -28,8 +28,8 @@ type Session struct {
 	nonce   protocol.Nonce // the last one used
 }
 
-// NewSession makes a session that no wallet knows yet. With an empty authKey it gets one of its own, from 122 random
-// bits; give one if it was arranged with the wallet by hand.
+// NewSession makes a session that no wallet knows yet. With an empty authKey it gets one of its
+// own, from 122 random bits; give one if it was arranged with the wallet by hand.
 func NewSession(account hive.AccountName, authKey string) *Session {
 	if authKey == "" {
 		authKey = newUUID()
@@ -40,8 +40,8 @@ func NewSession(account hive.AccountName, authKey string) *Session {
 // Account returns the account whose wallet the session is with.
 func (s *Session) Account() hive.AccountName { return s.account }
 
-// AuthKey returns the secret of the session: whoever has it can ask in the application's name. It is what the wallet's
-// operator needs to make the session by hand.
+// AuthKey returns the secret of the session: whoever has it can ask in the application's name. It
+// is what the wallet's operator needs to make the session by hand.
 func (s *Session) AuthKey() string { return s.authKey }
 
 // Expires returns when the session ends, as the wallet said; zero if it has not said.
@@ -60,8 +60,8 @@ type savedSession struct {
 	Nonce   protocol.Nonce   `json:"nonce,omitempty"`
 }
 
-// Save returns the session as JSON, for [LoadSession]. It holds the secret: keep it where only you can read it. A copy
-// that is somewhat old is as good, as long as the clock is not set back.
+// Save returns the session as JSON, for [LoadSession]. It holds the secret: keep it where only you
+// can read it. A copy that is somewhat old is as good, as long as the clock is not set back.
 func (s *Session) Save() ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +125,8 @@ func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 // LogValue is "[redacted]".
 func (s *Session) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalJSON writes "[redacted]", so that a session inside a larger value does not leak; see [Session.Save].
+// MarshalJSON writes "[redacted]", so that a session inside a larger value does not leak; see
+// [Session.Save].
 func (s *Session) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
 // newUUID makes a uuid of version 4, which is what wallets expect an auth_key to look like.

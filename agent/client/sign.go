@@ -11,8 +11,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Operation is one operation of the chain. Fields is anything that encoding/json writes as an object: a struct, a map,
-// or a json.RawMessage.
+// Operation is one operation of the chain. Fields is anything that encoding/json writes as an
+// object: a struct, a map, or a json.RawMessage.
 type Operation struct {
 	Name   string // "vote"
 	Fields any
@@ -25,24 +25,27 @@ func (o Operation) MarshalJSON() ([]byte, error) { return json.Marshal([]any{o.N
 type SignRequest struct {
 	Role       hive.Role // Posting or Active: exactly the one that the operations need
 	Operations []Operation
-	// SignOnly has the transaction signed and returned instead of broadcast. Not every wallet does that.
+	// SignOnly has the transaction signed and returned instead of broadcast. Not every wallet does
+	// that.
 	SignOnly bool
 }
 
 // Signed is a transaction that a wallet signed.
 type Signed struct {
 	ID hive.TxID
-	// Confirmed is true if the transaction was fetched from the chain and is the one that was asked for. Without
-	// Options.Transaction it is false, and the id is the wallet's word, or the relay's.
+	// Confirmed is true if the transaction was fetched from the chain and is the one that was asked
+	// for. Without Options.Transaction it is false, and the id is the wallet's word, or the
+	// relay's.
 	Confirmed bool
-	// Transaction is the signed transaction as JSON, ready for a node; nil if the wallet broadcast it.
+	// Transaction is the signed transaction as JSON, ready for a node; nil if the wallet broadcast
+	// it.
 	Transaction json.RawMessage
 	// Keys are the keys that signed, recovered from the signatures. Nil if the wallet broadcast.
 	Keys []hive.PublicKey
 }
 
-// Sign has operations signed and, unless SignOnly is set, broadcast by the wallet. The operations are checked here as
-// strictly as wallets check them, so that a mistake is found before it is sent.
+// Sign has operations signed and, unless SignOnly is set, broadcast by the wallet. The operations
+// are checked here as strictly as wallets check them, so that a mistake is found before it is sent.
 func (c *Client) Sign(ctx context.Context, s *Session, r SignRequest) (*Signed, error) {
 	if err := c.usable(s); err != nil {
 		return nil, err
@@ -94,7 +97,8 @@ func (c *Client) operations(ops []Operation) (raw [][]byte, asked []hive.Operati
 	return raw, asked, nil
 }
 
-// acceptSign takes a sign_ack. It is in clear (HAS §4.4), so all it says is checked against what was asked.
+// acceptSign takes a sign_ack. It is in clear (HAS §4.4), so all it says is checked against what
+// was asked.
 func (c *Client) acceptSign(ctx context.Context, s *Session, m protocol.Ack, asked []hive.Operation, signOnly bool) (*Signed, error) {
 	if m.Broadcast != nil && *m.Broadcast == signOnly {
 		return nil, badAnswer("broadcast is %t", *m.Broadcast)
@@ -117,8 +121,8 @@ func (c *Client) acceptSign(ctx context.Context, s *Session, m protocol.Ack, ask
 	return &Signed{ID: id}, nil
 }
 
-// acceptTransaction checks a transaction that was signed and not broadcast: it is the one asked for, and each
-// signature is by a key that can be named.
+// acceptTransaction checks a transaction that was signed and not broadcast: it is the one asked
+// for, and each signature is by a key that can be named.
 func (c *Client) acceptTransaction(ctx context.Context, s *Session, raw []byte, asked []hive.Operation) (*Signed, error) {
 	signed := &Signed{Transaction: raw}
 	t, packed, err := c.readTransaction(raw, asked)
@@ -203,8 +207,8 @@ func (c *Client) confirmed(raw []byte, id hive.TxID, asked []hive.Operation) err
 	return nil
 }
 
-// transactionMembers leaves out what nodes add to a transaction that they are asked for: where it stands, and its id,
-// which is computed here instead.
+// transactionMembers leaves out what nodes add to a transaction that they are asked for: where it
+// stands, and its id, which is computed here instead.
 func transactionMembers(raw []byte) ([]byte, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {

@@ -188,8 +188,8 @@ func TestMistakesAreFoundBeforeSending(t *testing.T) {
 	})
 }
 
-// TestAdversary lets chance be the relay. Whatever it does, an accepted proof is good, every call ends in time, and
-// nothing is left running.
+// TestAdversary lets chance be the relay. Whatever it does, an accepted proof is good, every call
+// ends in time, and nothing is left running.
 func TestAdversary(t *testing.T) {
 	for seed := range uint64(8) {
 		bubble(t, func(t *testing.T) {

@@ -9,9 +9,9 @@
 // of a setting is its path in capitals with dots as underscores: status.listen is
 // PKSA_STATUS_LISTEN. A list is written with commas, or as YAML in brackets.
 //
-// Promises: unknown keys, repeated keys, wrong types and senseless values are errors with
-// file, line and column, all of them in one run; nothing is guessed. The file may lack any setting,
-// and may be missing altogether. Relative paths are taken from the home folder, not from the
-// working directory, so that a service and a shell mean the same file. No secret is a setting: the
-// unlock setting names where the secret is.
+// Promises: unknown keys, repeated keys, wrong types and senseless values are errors with file,
+// line and column, all of them in one run; nothing is guessed. The file may lack any setting, and
+// may be missing altogether. Relative paths are taken from the home folder, not from the working
+// directory, so that a service and a shell mean the same file. No secret is a setting: the unlock
+// setting names where the secret is.
 package config

@@ -131,8 +131,8 @@ func path(field func(*Config) *string) func(*reader, *yaml.Node) error {
 	}
 }
 
-// source takes the paths inside an unlock source from the home folder too. Whether the source
-// makes sense is for the keystore to say.
+// source takes the paths inside an unlock source from the home folder too. Whether the source makes
+// sense is for the keystore to say.
 func source(field func(*Config) *string) func(*reader, *yaml.Node) error {
 	return func(r *reader, n *yaml.Node) error {
 		v, err := scalar(n)

@@ -31,8 +31,8 @@ import (
 // sent; lists of thousands of sessions fit.
 const MaxFrame = 16 << 20
 
-// callTimeout bounds the reading of a call: a caller that connects and says nothing must not hold
-// a connection for ever. Handlers have their own deadlines.
+// callTimeout bounds the reading of a call: a caller that connects and says nothing must not hold a
+// connection for ever. Handlers have their own deadlines.
 const callTimeout = 10 * time.Second
 
 // spans makes lengths of time whole nanoseconds on both sides: the JSON package has no form of its

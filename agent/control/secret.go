@@ -9,9 +9,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Secret is a secret among the parameters of a call. Only [Encode] and [Call] write it out, as base64;
-// formatted, logged, or written as JSON by anybody else it is "[redacted]". Who receives it owns the
-// bytes and wipes them.
+// Secret is a secret among the parameters of a call. Only [Encode] and [Call] write it out, as
+// base64; formatted, logged, or written as JSON by anybody else it is "[redacted]". Who receives it
+// owns the bytes and wipes them.
 type Secret []byte
 
 const redacted = "[redacted]"

@@ -18,8 +18,8 @@ const (
 	Admitted                // may be signed once Admit has returned
 )
 
-// Replay is what the nonce rules say of a request (HAS §9.3). The zero value is not valid; whatever is not Fresh is
-// refused.
+// Replay is what the nonce rules say of a request (HAS §9.3). The zero value is not valid; whatever
+// is not Fresh is refused.
 type Replay uint8
 
 // What the nonce rules say.
@@ -34,8 +34,8 @@ const (
 	SessionEnded                    // the session, or the app, is gone meanwhile: nobody's request
 )
 
-// KindAuth is the kind of requests that never carry a nonce: none is demanded of them, and their digests do not
-// spoil a session's auth_key.
+// KindAuth is the kind of requests that never carry a nonce: none is demanded of them, and their
+// digests do not spoil a session's auth_key.
 const KindAuth = "auth"
 
 // Admission is a request that asks to be admitted. Its run was begun with the same key.
@@ -46,14 +46,15 @@ type Admission struct {
 
 	// Session is the session whose key opened the request; zero if none did.
 	Session SessionID
-	// App is the slot whose secret opened an auth_req: its digest is kept as long as that secret. Empty if none, and
-	// of no effect beside a Session.
+	// App is the slot whose secret opened an auth_req: its digest is kept as long as that secret.
+	// Empty if none, and of no effect beside a Session.
 	App string
 	// Nonce in ms as decoded; zero if the request has none, or no Session.
 	Nonce int64
 	// RequireNonce refuses a request that lacks a nonce.
 	RequireNonce bool
-	// Ticket orders admissions of one link and account; nil if order does not matter. Admit releases it.
+	// Ticket orders admissions of one link and account; nil if order does not matter. Admit
+	// releases it.
 	Ticket *Ticket
 }
 
@@ -85,23 +86,24 @@ type Admitting struct {
 	Session *Session  // the session as it is now, the new one if one was made; nil if none
 }
 
-// View is what a judge sees: the ledger as all earlier requests of the same commit leave it. It is valid during the
-// judge's call only.
+// View is what a judge sees: the ledger as all earlier requests of the same commit leave it. It is
+// valid during the judge's call only.
 type View struct {
 	Now     time.Time // ledger time
 	Session *Session  // the request's, nil if it has none or that ended
 	Replay  Replay    // whether nonce or digest may be used up; a request that is not Fresh must be denied
 
-	// Generation changes when charges that a judge ruled did not come to be recorded: a failed commit, a judge that
-	// panicked. Counters that are kept in memory, in step with the rulings, are then built anew from Charges.
+	// Generation changes when charges that a judge ruled did not come to be recorded: a failed
+	// commit, a judge that panicked. Counters that are kept in memory, in step with the rulings,
+	// are then built anew from Charges.
 	Generation uint64
 
 	b   *batch
 	app string // slot that the request opened with: a session that it makes is of that app
 }
 
-// Charges are all charges recorded and not yet dropped, those of earlier requests in the same commit included, in no
-// order.
+// Charges are all charges recorded and not yet dropped, those of earlier requests in the same
+// commit included, in no order.
 func (v View) Charges() iter.Seq[Charge] {
 	return func(yield func(Charge) bool) {
 		if !v.b.gatheredCharges(yield) {
@@ -141,8 +143,8 @@ func (b *batch) gatheredCharges(yield func(Charge) bool) bool {
 	return true
 }
 
-// MayOpen says whether a ruling may make this session: ErrSession, ErrNoSlot, ErrKeyLive, ErrKeyElsewhere, ErrKeySpent,
-// ErrSessions.
+// MayOpen says whether a ruling may make this session: ErrSession, ErrNoSlot, ErrKeyLive,
+// ErrKeyElsewhere, ErrKeySpent, ErrSessions.
 func (v View) MayOpen(n NewSession) error { return v.b.mayOpen(n) }
 
 // SessionWithKey is the live session that has this auth_key, of whatever account and app.
@@ -155,16 +157,17 @@ func (v View) SessionWithKey(key Secret) (*Session, bool) {
 	return s, s != nil
 }
 
-// Admit lets judge decide on a request, with what the nonce rules say, and commits the ruling: nonce or digest, charges,
-// transaction, session and audit record in one. When it has returned without an error, an admitted request may be
-// signed.
+// Admit lets judge decide on a request, with what the nonce rules say, and commits the ruling:
+// nonce or digest, charges, transaction, session and audit record in one. When it has returned
+// without an error, an admitted request may be signed.
 //
-// judge runs in the committing goroutine, inside the transaction, one judge at a time: it computes, and neither waits
-// nor calls the ledger. Admissions of one lane of tickets are judged in the order of their tickets. The context ends
-// the wait for earlier tickets; once the request is on its way to the disk Admit waits for that.
+// judge runs in the committing goroutine, inside the transaction, one judge at a time: it computes,
+// and neither waits nor calls the ledger. Admissions of one lane of tickets are judged in the order
+// of their tickets. The context ends the wait for earlier tickets; once the request is on its way
+// to the disk Admit waits for that.
 //
-// On an error the run is still the caller's, to Reject or Drop. ErrCommit, ErrUnavailable: the disk; ErrPanic, ErrRuling
-// and what MayOpen says: the judge; ErrNoRun.
+// On an error the run is still the caller's, to Reject or Drop. ErrCommit, ErrUnavailable: the
+// disk; ErrPanic, ErrRuling and what MayOpen says: the judge; ErrNoRun.
 func (l *Ledger) Admit(ctx context.Context, a Admission, judge func(View) Ruling) (Admitting, error) {
 	defer a.Ticket.Release()
 	if err := a.Ticket.wait(ctx); err != nil {
@@ -225,7 +228,8 @@ func (b *batch) admit(a *Admission, r *run, judge func(View) Ruling) (Admitting,
 	return Admitting{Number: rec.Number, Verdict: ruling.Verdict, Time: b.now, Session: s}, nil
 }
 
-// makeSession makes the session of a ruling. A request that belongs to no slot leaves its digest with the session.
+// makeSession makes the session of a ruling. A request that belongs to no slot leaves its digest
+// with the session.
 func (b *batch) makeSession(n NewSession, rec *Record, c claim) *Session {
 	s := b.openSession(n, rec.Number)
 	rec.App, rec.Session = n.App, s.ID
@@ -244,13 +248,14 @@ func (ruling *Ruling) change(end int64, q request) *change {
 	return &change{end, q, ruling.Charges}
 }
 
-// judge runs a judge and checks its ruling against the view. Whatever it may have counted of a ruling that is not recorded is
-// void: the generation tells.
+// judge runs a judge and checks its ruling against the view. Whatever it may have counted of a
+// ruling that is not recorded is void: the generation tells.
 func (b *batch) judge(v View, judge func(View) Ruling) (ruling Ruling, err error) {
 	v.b, v.Generation = b, b.l.generation
 	defer func() {
 		if p := recover(); p != nil {
-			// The panic's value may hold what the request said: the log gets its type and the place.
+			// The panic's value may hold what the request said: the log gets its type and the
+			// place.
 			b.o.Logger.Error("judging panicked", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 			err = ErrPanic
 		}
@@ -274,8 +279,8 @@ func (b *batch) judge(v View, judge func(View) Ruling) (ruling Ruling, err error
 }
 
 // Look shows f the ledger as a judge sees it, for what is to be computed from it before the first
-// request: f runs in the committing goroutine as a judge does, and nothing is written. The view has no
-// request.
+// request: f runs in the committing goroutine as a judge does, and nothing is written. The view has
+// no request.
 func (l *Ledger) Look(ctx context.Context, f func(View)) error {
 	return l.submitContext(ctx, &op{apply: func(b *batch) error {
 		f(View{Now: b.now, b: b, Generation: b.l.generation})
@@ -283,8 +288,9 @@ func (l *Ledger) Look(ctx context.Context, f func(View)) error {
 	}})
 }
 
-// Decide judges a pending request again, once the person has said yes, by what is then in force. The ruling admits or denies; what Admit says holds.
-// The view is Fresh while the request's session lives. ErrNotPending.
+// Decide judges a pending request again, once the person has said yes, by what is then in force.
+// The ruling admits or denies; what Admit says holds. The view is Fresh while the request's session
+// lives. ErrNotPending.
 func (l *Ledger) Decide(ctx context.Context, number uint64, judge func(View) Ruling) (Admitting, error) {
 	if err := ctx.Err(); err != nil {
 		return Admitting{}, context.Cause(ctx)

@@ -28,7 +28,8 @@ const (
 	RecordEnded    RecordType = 10 // a session ended by itself
 )
 
-// Spending says what a judged request used up, so that it is never accepted again. The numbers are on disk.
+// Spending says what a judged request used up, so that it is never accepted again. The numbers are
+// on disk.
 type Spending uint8
 
 // What a request used up.
@@ -79,8 +80,8 @@ func (l *Ledger) Append(ctx context.Context, e Entry) (uint64, error) {
 	return number, nil
 }
 
-// Note adds to the audit trail with the next commit, and does not wait. After a commit that does not succeed, it may be
-// lost or stand twice.
+// Note adds to the audit trail with the next commit, and does not wait. After a commit that does
+// not succeed, it may be lost or stand twice.
 func (l *Ledger) Note(e Entry) error {
 	return l.queue.put(&op{keep: true, apply: func(b *batch) error { b.append(e); return nil }})
 }
@@ -94,8 +95,8 @@ func (b *batch) append(e Entry) uint64 {
 // auditChunk is how many records are read at a time: the file cannot be swapped meanwhile.
 const auditChunk = 256
 
-// Audit are the records from a number on, in order, as they are committed; it ends after the last. It begins with the
-// oldest that is kept. An error, also of the chain, ends it.
+// Audit are the records from a number on, in order, as they are committed; it ends after the last.
+// It begins with the oldest that is kept. An error, also of the chain, ends it.
 func (l *Ledger) Audit(from uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		w := walk{l: l, next: max(from, 1)}
@@ -164,7 +165,8 @@ func (w *walk) check(s *stored) error {
 	return nil
 }
 
-// inFile reads from the bbolt file, beginning with exactly the next number or with any that is not below.
+// inFile reads from the bbolt file, beginning with exactly the next number or with any that is not
+// below.
 func (w *walk) inFile(exactly bool) (list []stored, err error) {
 	err = w.l.view(func(tx *bolt.Tx) error {
 		cursor := tx.Bucket(bucketAudit).Cursor()
@@ -224,14 +226,15 @@ func (w *walk) beginning() error {
 	return fmt.Errorf("%w: audit records %d to %d are missing", ErrDamaged, kept, w.from-1)
 }
 
-// Verify reads the whole trail and says ErrDamaged, with the record's number, if one was altered, removed, inserted
-// or moved. What the settings do not keep may be gone from the beginning. Removal at the end shows as far as the mark
-// reaches.
+// Verify reads the whole trail and says ErrDamaged, with the record's number, if one was altered,
+// removed, inserted or moved. What the settings do not keep may be gone from the beginning. Removal
+// at the end shows as far as the mark reaches.
 func (l *Ledger) Verify(ctx context.Context) (Verified, error) {
 	return l.VerifyEach(ctx, func(uint64, [32]byte) {})
 }
 
-// VerifyEach is Verify, and tells the number of each record that is in order, with its MAC (see Head).
+// VerifyEach is Verify, and tells the number of each record that is in order, with its MAC (see
+// Head).
 func (l *Ledger) VerifyEach(ctx context.Context, each func(number uint64, mac [32]byte)) (Verified, error) {
 	at, markErr := l.o.readMark(l.path) // before the walk, which may then go beyond
 	w := walk{l: l, next: 1}

@@ -7,8 +7,9 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// batch is one transaction of the committing goroutine, and over the committed state what its steps have changed so
-// far: later steps of the batch see it, readers see it after the commit. If there is none, it is forgotten whole.
+// batch is one transaction of the committing goroutine, and over the committed state what its steps
+// have changed so far: later steps of the batch see it, readers see it after the commit. If there
+// is none, it is forgotten whole.
 type batch struct {
 	l   *Ledger
 	o   *Options
@@ -186,7 +187,8 @@ func (b *batch) request(end int64, number uint64) (request, bool) {
 	return q, ok && err == nil
 }
 
-// request reads a request from the record that holds it, or, if that is zero, from where it was gathered.
+// request reads a request from the record that holds it, or, if that is zero, from where it was
+// gathered.
 func (o *Options) request(tx *bolt.Tx, record uint64, end int64, number uint64) (request, bool, error) {
 	if record != 0 {
 		s, ok, err := o.recordAt(tx, record)

@@ -4,11 +4,13 @@ import (
 	"maps"
 )
 
-// segmentOf is the segment that a record belongs to, counted from zero. Record numbers begin with one.
+// segmentOf is the segment that a record belongs to, counted from zero. Record numbers begin with
+// one.
 func (o *Options) segmentOf(number uint64) uint64 { return (max(number, 1) - 1) / o.segment }
 
-// gather writes what changed since the last checkpoint to where it is read by key, when the trail enters a new segment:
-// what stands before a checkpoint need not be read again at the next start, and may leave the file.
+// gather writes what changed since the last checkpoint to where it is read by key, when the trail
+// enters a new segment: what stands before a checkpoint need not be read again at the next start,
+// and may leave the file.
 func (b *batch) gather() {
 	if b.o.segmentOf(b.last.number) == b.o.segmentOf(b.l.state.checkpoint) {
 		return

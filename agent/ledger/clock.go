@@ -5,12 +5,14 @@ import (
 	"time"
 )
 
-// maxStep is how far the wall clock may step against the monotonic one before it is no longer believed.
+// maxStep is how far the wall clock may step against the monotonic one before it is no longer
+// believed.
 const maxStep = 10 * time.Second
 
-// clock is the wall clock without its steps. A record written under a time that lies far ahead would end sessions, let
-// charges expire, and leave the ledger in a future in which every nonce is too old; none of that can be undone. So after
-// a step time goes on as the monotonic clock says, until somebody knows that the wall clock is right.
+// clock is the wall clock without its steps. A record written under a time that lies far ahead
+// would end sessions, let charges expire, and leave the ledger in a future in which every nonce is
+// too old; none of that can be undone. So after a step time goes on as the monotonic clock says,
+// until somebody knows that the wall clock is right.
 type clock struct {
 	mu              sync.Mutex
 	wall, monotonic time.Time // one instant, of which the wall clock's reading is believed
@@ -22,7 +24,8 @@ func (c *clock) agree(now time.Time) {
 	c.wall, c.monotonic = now.Round(0), now
 }
 
-// read gives the time by what the wall clock reads. A time without monotonic reading, as tests give it, is believed.
+// read gives the time by what the wall clock reads. A time without monotonic reading, as tests give
+// it, is believed.
 func (c *clock) read(now time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -33,8 +36,8 @@ func (c *clock) read(now time.Time) time.Time {
 	return now
 }
 
-// AgreeClock says that the wall clock is right at present. Without it, time goes on as from Open after the wall clock
-// has stepped.
+// AgreeClock says that the wall clock is right at present. Without it, time goes on as from Open
+// after the wall clock has stepped.
 func (l *Ledger) AgreeClock() { l.clock.agree(l.o.Now()) }
 
 // now is the wall clock without its steps.

@@ -8,8 +8,8 @@ import (
 	"pksa/agent/ledger"
 )
 
-// A wall clock that steps far ahead ends no session, lets no charge expire, and leaves no record from the future; and the
-// time goes on. When somebody knows that it is right, it counts.
+// A wall clock that steps far ahead ends no session, lets no charge expire, and leaves no record
+// from the future; and the time goes on. When somebody knows that it is right, it counts.
 func TestSteppedClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Values are written as a row of fields without names: the first byte of each is its version. There is one way to
-// write a value; the reader refuses every other.
+// Values are written as a row of fields without names: the first byte of each is its version. There
+// is one way to write a value; the reader refuses every other.
 
 var errCodec = errors.New("value reads wrong")
 

@@ -19,11 +19,12 @@ const (
 
 // op is one step for the committing goroutine.
 type op struct {
-	// apply runs inside the transaction. It computes first and writes last: an error that it returns refuses this
-	// step alone, so nothing may have been written by then. What goes wrong while writing goes to the batch.
+	// apply runs inside the transaction. It computes first and writes last: an error that it
+	// returns refuses this step alone, so nothing may have been written by then. What goes wrong
+	// while writing goes to the batch.
 	apply func(*batch) error
-	// keep: the step reports what has happened already. It survives a commit that did not succeed and is applied
-	// again; apply must tell whether it was applied before.
+	// keep: the step reports what has happened already. It survives a commit that did not succeed
+	// and is applied again; apply must tell whether it was applied before.
 	keep bool
 	done chan error // has room for one; nil if nobody waits
 	err  error
@@ -73,8 +74,8 @@ func (q *queue) close() {
 	q.signal()
 }
 
-// take removes the next steps. Nothing is taken, unless all is asked for, while nobody waits for any; then wait says
-// that some are there.
+// take removes the next steps. Nothing is taken, unless all is asked for, while nobody waits for
+// any; then wait says that some are there.
 func (q *queue) take(all bool) (ops []*op, wait, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -95,7 +96,8 @@ func (q *queue) take(all bool) (ops []*op, wait, closed bool) {
 	return ops, false, q.closed
 }
 
-// submit waits for a step's commit, however long that takes: a caller that left early could not know what happened.
+// submit waits for a step's commit, however long that takes: a caller that left early could not
+// know what happened.
 func (l *Ledger) submit(o *op) error {
 	o.done = make(chan error, 1)
 	if err := l.queue.put(o); err != nil {
@@ -173,7 +175,8 @@ func (l *Ledger) commit(ops []*op) {
 	b, err := l.transact(ops)
 	if err != nil {
 		l.o.Logger.Error("commit did not succeed", "requests", len(ops), "err", err)
-		// First of all: after a failed sync neither what is cached here nor what bbolt holds may be relied on.
+		// First of all: after a failed sync neither what is cached here nor what bbolt holds may be
+		// relied on.
 		if err := l.renew(); err != nil {
 			l.o.Logger.Error("ledger does not open again", "err", err)
 		}

@@ -256,7 +256,8 @@ func tellWithFailure(t *testing.T, fail int, applied bool) {
 	}
 	must(t, st.l.Err())
 	st.checkUnfinished()
-	// The next reopening must not undo it. Judging again is left for the end, since it adds records.
+	// The next reopening must not undo it. Judging again is left for the end, since it adds
+	// records.
 	st.reopen()
 	st.checkUnfinished()
 	st.checkOutcomes()
@@ -273,7 +274,8 @@ func TestKilledAfterEachCommit(t *testing.T) {
 	}
 	var shots []snapshot
 	st.l.TestingCommit(func(commit func() error) error {
-		// What callers know now was committed before this commit; outcomes may still be on their way.
+		// What callers know now was committed before this commit; outcomes may still be on their
+		// way.
 		must(t, commit())
 		dir := t.TempDir()
 		must(t, os.CopyFS(dir, os.DirFS(filepath.Dir(st.path)))) // ledger, mark, segments
@@ -625,7 +627,8 @@ func FuzzPages(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) { _ = ledger.CheckPages(b) })
 }
 
-// TestRecordOfAnotherHistory puts a record in that is sealed for its place, but follows another past.
+// TestRecordOfAnotherHistory puts a record in that is sealed for its place, but follows another
+// past.
 func TestRecordOfAnotherHistory(t *testing.T) {
 	r := newRig(t)
 	r.slot("mybot")

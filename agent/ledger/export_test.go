@@ -7,7 +7,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// TestingCommit puts a function around every commit from now on; it must be set before the first call.
+// TestingCommit puts a function around every commit from now on; it must be set before the first
+// call.
 func (l *Ledger) TestingCommit(fn func(commit func() error) error) { l.testCommit = fn }
 
 // WithSegment sets the number of records between checkpoints.
@@ -37,7 +38,8 @@ func (l *Ledger) TestingAlloc() int64 {
 func RecordBytes(r Record) []byte                    { return r.encode() }
 func ParseRecord(n uint64, b []byte) (Record, error) { return decodeRecord(n, b) }
 
-// TestingStep makes it so that the wall clock stepped, after the ledger was opened, as far as the monotonic clock did not.
+// TestingStep makes it so that the wall clock stepped, after the ledger was opened, as far as the
+// monotonic clock did not.
 func (l *Ledger) TestingStep(by time.Duration) {
 	l.clock.mu.Lock()
 	defer l.clock.mu.Unlock()

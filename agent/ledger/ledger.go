@@ -31,8 +31,9 @@ type Options struct {
 	AnswerMargin       time.Duration // how long an answer outlives its request; zero: 10 min
 	Requests           int           // how many requests are known at most; zero: 100,000
 	KeepSegments       int           // how many full segments of the audit trail are kept; zero: all
-	// KeepFor is how long a full segment of the audit trail is kept after it was put aside; zero: for ever. Its file's
-	// time says when that was: a copy that was put back is kept for longer, never for shorter.
+	// KeepFor is how long a full segment of the audit trail is kept after it was put aside; zero:
+	// for ever. Its file's time says when that was: a copy that was put back is kept for longer,
+	// never for shorter.
 	KeepFor time.Duration
 
 	segment uint64 // records in a segment of the trail; zero: 4,096
@@ -77,7 +78,8 @@ type Ledger struct {
 	queue queue
 	clock clock
 
-	// fileMu guards which file is open: the committing goroutine holds it to swap the file, others to read in it.
+	// fileMu guards which file is open: the committing goroutine holds it to swap the file, others
+	// to read in it.
 	fileMu sync.RWMutex
 	db     *bolt.DB // nil while the file cannot be opened
 
@@ -103,8 +105,8 @@ type Ledger struct {
 	testCommit func(commit func() error) error
 }
 
-// Create makes an empty ledger, and its mark, where no file is: ErrExists otherwise. A mark that lies there is replaced;
-// segments of an earlier audit trail are moved to a folder audit.old-N.
+// Create makes an empty ledger, and its mark, where no file is: ErrExists otherwise. A mark that
+// lies there is replaced; segments of an earlier audit trail are moved to a folder audit.old-N.
 func Create(path string, o Options) error {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -116,8 +118,8 @@ func Create(path string, o Options) error {
 	if err := leaveSegments(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("creating ledger: %w", err)
 	}
-	// A crash before the last step leaves no ledger, or an empty one that Open fills: never one half made, since
-	// all of it is one commit on a temporary file.
+	// A crash before the last step leaves no ledger, or an empty one that Open fills: never one
+	// half made, since all of it is one commit on a temporary file.
 	temp := path + ".new"
 	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("creating ledger: %v", err)
@@ -153,8 +155,8 @@ func (o *Options) format(tx *bolt.Tx) error {
 	return o.put(tx, bucketMeta, metaProof, []byte(o.ID))
 }
 
-// Open opens the ledger at path. ErrMissing, ErrLocked, ErrOther, ErrRestored and ErrDamaged say why it is refused.
-// The ledger runs one goroutine until Close.
+// Open opens the ledger at path. ErrMissing, ErrLocked, ErrOther, ErrRestored and ErrDamaged say
+// why it is refused. The ledger runs one goroutine until Close.
 func Open(path string, o Options) (*Ledger, error) {
 	l, err := open(path, o)
 	if err != nil {
@@ -163,8 +165,8 @@ func Open(path string, o Options) (*Ledger, error) {
 	if err := l.checkMark(); err != nil {
 		return nil, errors.Join(err, l.db.Close())
 	}
-	// What was read may be a commit that a crash cut off before its sync: after a power cut the mark must not speak of more
-	// than the disk holds.
+	// What was read may be a commit that a crash cut off before its sync: after a power cut the
+	// mark must not speak of more than the disk holds.
 	if err := l.db.Sync(); err != nil {
 		return nil, errors.Join(fmt.Errorf("ledger %q: %w", path, err), l.db.Close())
 	}
@@ -234,8 +236,8 @@ func openFile(path string) (db *bolt.DB, err error) {
 // restoreHint is what a person does about a ledger that reads wrong.
 const restoreHint = "put back a copy of the ledger and its mark, then run `pksa ledger accept`"
 
-// catch turns a panic of bbolt, or a fault in the file that it maps, into ErrDamaged: so it meets pages that read
-// wrong later than at the start. It is deferred, with SetPanicOnFault in force.
+// catch turns a panic of bbolt, or a fault in the file that it maps, into ErrDamaged: so it meets
+// pages that read wrong later than at the start. It is deferred, with SetPanicOnFault in force.
 func catch(err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("%w: %v; %s", ErrDamaged, p, restoreHint)
@@ -257,7 +259,8 @@ func inPlace(file *os.File, path string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(ours, there)
 }
 
-// Close commits what waits, replaces the mark and closes the file. Calls that come later get ErrClosed.
+// Close commits what waits, replaces the mark and closes the file. Calls that come later get
+// ErrClosed.
 func (l *Ledger) Close() error {
 	l.closing.Do(func() { l.queue.close() })
 	<-l.stopped
@@ -271,7 +274,8 @@ func (l *Ledger) Err() error {
 	return l.broken
 }
 
-// Now is ledger time: the larger of the wall clock, without steps (see [Ledger.AgreeClock]), and the last recorded time.
+// Now is ledger time: the larger of the wall clock, without steps (see [Ledger.AgreeClock]), and
+// the last recorded time.
 func (l *Ledger) Now() time.Time {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -282,8 +286,9 @@ func (l *Ledger) nowLocked() time.Time {
 	return fromMillis(max(millis(l.now()), l.state.last.time))
 }
 
-// Head is the end of the audit trail as it is committed: the last record's number, and its MAC, which stands for the
-// whole trail before it. Zero and the MAC of the empty trail if there is no record.
+// Head is the end of the audit trail as it is committed: the last record's number, and its MAC,
+// which stands for the whole trail before it. Zero and the MAC of the empty trail if there is no
+// record.
 func (l *Ledger) Head() (number uint64, mac [32]byte) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

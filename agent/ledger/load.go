@@ -21,8 +21,8 @@ func (l *Ledger) renew() error {
 	return l.reopen(true)
 }
 
-// reopen opens the file, reads it whole, and makes what it says the committed state. It is the way in at the start, and,
-// with anew, after a commit that did not succeed.
+// reopen opens the file, reads it whole, and makes what it says the committed state. It is the way
+// in at the start, and, with anew, after a commit that did not succeed.
 func (l *Ledger) reopen(anew bool) (err error) {
 	defer func() {
 		l.mu.Lock()
@@ -55,9 +55,9 @@ func (l *Ledger) reopen(anew bool) (err error) {
 	return nil
 }
 
-// rewrite copies the file and puts the copy in its place. After a failed sync the kernel may show pages that it will
-// never write: a commit on top of them could be durable while they are not. On an error the old file is still open and
-// in place.
+// rewrite copies the file and puts the copy in its place. After a failed sync the kernel may show
+// pages that it will never write: a commit on top of them could be durable while they are not. On
+// an error the old file is still open and in place.
 func rewrite(old *bolt.DB, path string) (*bolt.DB, error) {
 	temp := path + ".new"
 	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -98,7 +98,8 @@ func (l *Ledger) mergeLocked(found map[uint64]*run) {
 		case f.stored && r.answered:
 			// Its answer got there: those who wait have the old run.
 		default:
-			// A run in work stays the one that others wait for. If it was not known to be judged, it was told that the commit failed.
+			// A run in work stays the one that others wait for. If it was not known to be judged,
+			// it was told that the commit failed.
 			r.failed = r.failed || r.number == 0
 			r.number = f.number
 			l.runs[key] = r
@@ -223,7 +224,8 @@ func (o *Options) loadRequests(tx *bolt.Tx, runs map[uint64]*run) error {
 	})
 }
 
-// loadCharges looks at every charge that is gathered: one that reads wrong would fail each commit that counts, later.
+// loadCharges looks at every charge that is gathered: one that reads wrong would fail each commit
+// that counts, later.
 func (o *Options) loadCharges(tx *bolt.Tx) error {
 	return o.each(tx, bucketCharges, func(_, plain []byte) error {
 		_, err := decodeCharges(plain)
@@ -231,7 +233,8 @@ func (o *Options) loadCharges(tx *bolt.Tx) error {
 	})
 }
 
-// loadTrail follows the audit records to the last, checks their chain, and applies those after the checkpoint.
+// loadTrail follows the audit records to the last, checks their chain, and applies those after the
+// checkpoint.
 func (o *Options) loadTrail(tx *bolt.Tx, st *state, runs map[uint64]*run) error {
 	trail := tx.Bucket(bucketAudit).Cursor()
 	st.last = o.chainStart()
@@ -281,7 +284,8 @@ func (q *request) run(end int64, number uint64) *run {
 	return r
 }
 
-// apply is what a record after the checkpoint did to sessions and digests. Sessions that have ended since are not there.
+// apply is what a record after the checkpoint did to sessions and digests. Sessions that have ended
+// since are not there.
 func (st *state) apply(r *Record) {
 	if r.Type != RecordJudged && r.Type != RecordDecided {
 		return

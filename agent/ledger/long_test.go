@@ -13,7 +13,8 @@ import (
 
 var longTrail = flag.Int("records", 50_000, "how many records the audit trail has in the test of its growth; a long run takes 10000000")
 
-// TestLongTrail: what is admitted costs the same however long the audit trail is, and the ledger's file stays as it is.
+// TestLongTrail: what is admitted costs the same however long the audit trail is, and the ledger's
+// file stays as it is.
 func TestLongTrail(t *testing.T) {
 	if testing.Short() {
 		t.Skip("fills a ledger")

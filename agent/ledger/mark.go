@@ -12,8 +12,9 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// The mark is a small file beside the ledger with the last audit number and its MAC. It is replaced at the start, at the
-// end and every minute, after the commit that it speaks of: a ledger that does not reach its mark was put back alone.
+// The mark is a small file beside the ledger with the last audit number and its MAC. It is replaced
+// at the start, at the end and every minute, after the commit that it speaks of: a ledger that does
+// not reach its mark was put back alone.
 
 // markPath is "ledger.mark" beside "ledger.db".
 func markPath(path string) string {
@@ -30,7 +31,8 @@ func (o *Options) writeMark(path string, at link) error {
 	return replaceFile(markPath(path), o.markText(at))
 }
 
-// readMark gives the number and MAC of the mark. There is one way to write it, so it is read by writing it again.
+// readMark gives the number and MAC of the mark. There is one way to write it, so it is read by
+// writing it again.
 func (o *Options) readMark(path string) (link, error) {
 	text, err := os.ReadFile(markPath(path))
 	if err != nil {
@@ -93,10 +95,11 @@ type Accepted struct {
 	Ended []*Session // sessions that took requests without nonce: which, is no longer known
 }
 
-// Accept goes on with a ledger that Open refuses with ErrRestored, at the operator's word. What happened after the copy was
-// made is lost, so: no nonce up to now counts any more; sessions that took requests without nonce end, the others,
-// and those made under a slot's present secret, must send nonces; audit numbers go on above the mark's. Whoever had a held-back
-// auth_req may still bring it: rotate the slots. Nothing of a ledger that fits its mark is changed.
+// Accept goes on with a ledger that Open refuses with ErrRestored, at the operator's word. What
+// happened after the copy was made is lost, so: no nonce up to now counts any more; sessions that
+// took requests without nonce end, the others, and those made under a slot's present secret, must
+// send nonces; audit numbers go on above the mark's. Whoever had a held-back auth_req may still
+// bring it: rotate the slots. Nothing of a ledger that fits its mark is changed.
 func Accept(path string, o Options, audit []byte) (Accepted, error) {
 	l, err := open(path, o)
 	if err != nil {

@@ -8,8 +8,9 @@ import (
 	"pksa/agent/ledger"
 )
 
-// A recorded request is known by its ciphertext and its nonce, wherever and whenever it comes again: by
-// another relay, half a year later, after a restart, long after its recorded answer was dropped.
+// A recorded request is known by its ciphertext and its nonce, wherever and whenever it comes
+// again: by another relay, half a year later, after a restart, long after its recorded answer was
+// dropped.
 func TestReplayAfterMonthsByAnotherRelay(t *testing.T) {
 	r := newRig(t)
 	r.slot("mybot")

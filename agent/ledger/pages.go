@@ -11,9 +11,10 @@ import (
 	"syscall"
 )
 
-// bbolt believes its pages: on one that reads wrong it panics, also in goroutines of its own, follows a circle for ever,
-// or reads beyond the file. So every page in use is looked at before bbolt opens the file, by the rules of its format,
-// version 2 (internal/common in its source). Values are not looked at here; they are sealed.
+// bbolt believes its pages: on one that reads wrong it panics, also in goroutines of its own,
+// follows a circle for ever, or reads beyond the file. So every page in use is looked at before
+// bbolt opens the file, by the rules of its format, version 2 (internal/common in its source).
+// Values are not looked at here; they are sealed.
 
 const (
 	pageHeader  = 16 // id u64, flags u16, count u16, overflow u32
@@ -118,7 +119,8 @@ func (c *pageCheck) tree(id uint64, low, high []byte) error {
 	return nil
 }
 
-// bucket looks at a bucket within a bucket: its root page and sequence, and if the root is zero, a small page.
+// bucket looks at a bucket within a bucket: its root page and sequence, and if the root is zero, a
+// small page.
 func (c *pageCheck) bucket(value []byte) error {
 	if len(value) < 16 {
 		return errPage

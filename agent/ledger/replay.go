@@ -5,7 +5,8 @@ import "time"
 // maxNonce is the largest integer that every JSON reader agrees on (HAS §9.3).
 const maxNonce = 1<<53 - 1
 
-// nonceRules is what HAS §9.3 says of a nonce, in ms: strictly above the session's last and the floor, not too far from our clock.
+// nonceRules is what HAS §9.3 says of a nonce, in ms: strictly above the session's last and the
+// floor, not too far from our clock.
 func (o *Options) nonceRules(nonce, last int64, now time.Time) Replay {
 	switch {
 	case nonce < 1 || nonce > maxNonce:
@@ -27,7 +28,8 @@ type claim struct {
 	owner  owner // of the digest; empty if it belongs to the session that the request makes
 }
 
-// claim finds out what a request would use up, and whether that is still to be had. It writes nothing.
+// claim finds out what a request would use up, and whether that is still to be had. It writes
+// nothing.
 func (b *batch) claim(a *Admission, digest [32]byte, s *Session) claim {
 	switch {
 	case a.Session != 0 && s == nil:
@@ -63,7 +65,8 @@ func (b *batch) newDigest(c claim, digest [32]byte) claim {
 	return c
 }
 
-// spend uses up what was claimed, with the record of this number, and returns the session as it is then.
+// spend uses up what was claimed, with the record of this number, and returns the session as it is
+// then.
 func (b *batch) spend(c claim, r *Record, s *Session) *Session {
 	r.Spent = c.spends
 	if c.spends == SpentSessionDigest || c.spends == SpentSlotDigest {
@@ -75,7 +78,8 @@ func (b *batch) spend(c claim, r *Record, s *Session) *Session {
 	return b.update(s, r.Number, func(s *Session) { s.apply(r) })
 }
 
-// apply is what a judged request does to its session; also when records are read again at the start.
+// apply is what a judged request does to its session; also when records are read again at the
+// start.
 func (s *Session) apply(r *Record) {
 	s.LastUsed = r.Time
 	switch r.Spent {

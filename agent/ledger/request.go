@@ -33,8 +33,8 @@ type Begun struct {
 	run    *run
 }
 
-// Wait waits, of InWork, for the run that works on the request, and returns its answer; nil means that there is
-// nothing to say. ErrNoRun: the run was dropped, begin again.
+// Wait waits, of InWork, for the run that works on the request, and returns its answer; nil means
+// that there is nothing to say. ErrNoRun: the run was dropped, begin again.
 func (b Begun) Wait(ctx context.Context) ([]byte, error) {
 	select {
 	case <-b.run.done:
@@ -44,8 +44,8 @@ func (b Begun) Wait(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// run is a request from Begin until it is forgotten. Ledger.mu guards it; answer and err do not change once done is
-// closed.
+// run is a request from Begin until it is forgotten. Ledger.mu guards it; answer and err do not
+// change once done is closed.
 type run struct {
 	key    RequestKey
 	digest [32]byte
@@ -63,8 +63,8 @@ type run struct {
 	stored   bool   // answer is in the file, no longer here
 }
 
-// Begin takes up a request that a relay delivered. Nothing is written; of several runs of one request one is New.
-// ErrBusy, ErrUnavailable.
+// Begin takes up a request that a relay delivered. Nothing is written; of several runs of one
+// request one is New. ErrBusy, ErrUnavailable.
 func (l *Ledger) Begin(a Arrival) (Begun, error) {
 	for range 2 { // a second time if the answer was swept between the look-up and the reading
 		b, stored, err := l.begin(a)
@@ -106,8 +106,8 @@ func (l *Ledger) begin(a Arrival) (b Begun, stored *run, err error) {
 	return Begun{State: InWork, run: r}, nil, nil
 }
 
-// Drop forgets a run that was never judged: nobody's request. If it comes again, it is New. Without such a run it
-// does nothing.
+// Drop forgets a run that was never judged: nobody's request. If it comes again, it is New. Without
+// such a run it does nothing.
 func (l *Ledger) Drop(key RequestKey) {
 	l.mu.Lock()
 	r := l.runs[key]

@@ -12,9 +12,9 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Records of full segments leave the file after the checkpoint that follows them: each segment is sealed whole into
-// audit/NNNNNN beside the ledger, synced, and only then dropped from the file. A crash in between leaves both, and the
-// segment is written once more.
+// Records of full segments leave the file after the checkpoint that follows them: each segment is
+// sealed whole into audit/NNNNNN beside the ledger, synced, and only then dropped from the file. A
+// crash in between leaves both, and the segment is written once more.
 
 var bucketSegment = []byte("segment") // names a segment's additional data; it is no bucket
 
@@ -27,8 +27,8 @@ func (l *Ledger) segmentPath(index uint64) string {
 	return filepath.Join(l.segmentFolder(), fmt.Sprintf("%06d", index))
 }
 
-// rotate moves the full segments that stand before the checkpoint out of the file. What does not succeed is tried again
-// with the next chores, not with every commit until then.
+// rotate moves the full segments that stand before the checkpoint out of the file. What does not
+// succeed is tried again with the next chores, not with every commit until then.
 func (l *Ledger) rotate() {
 	for l.db != nil && !l.stuck && l.oldest < l.o.segmentOf(l.state.checkpoint) {
 		index := l.oldest
@@ -48,8 +48,9 @@ func (l *Ledger) rotate() {
 	}
 }
 
-// Backlog is why full segments of the audit trail could not be moved out of the ledger's file the last time, nil if they
-// were. The ledger goes on without, but its file grows. It may be called concurrently.
+// Backlog is why full segments of the audit trail could not be moved out of the ledger's file the
+// last time, nil if they were. The ledger goes on without, but its file grows. It may be called
+// concurrently.
 func (l *Ledger) Backlog() error {
 	if err := l.backlog.Load(); err != nil {
 		return *err
@@ -117,7 +118,8 @@ func (l *Ledger) writeSegment(index uint64) error {
 	if err := os.MkdirAll(l.segmentFolder(), 0o700); err != nil {
 		return err
 	}
-	// The folder's own name, too, must outlive a power cut before the records leave the ledger's file.
+	// The folder's own name, too, must outlive a power cut before the records leave the ledger's
+	// file.
 	if err := syncFolder(filepath.Dir(l.path)); err != nil {
 		return err
 	}
@@ -170,8 +172,8 @@ func (l *Ledger) segments() ([]uint64, error) {
 	return list, nil
 }
 
-// readSegment opens a segment file. The records are chained to one another by their own bytes; whether the first follows
-// the segment before is the caller's to check.
+// readSegment opens a segment file. The records are chained to one another by their own bytes;
+// whether the first follows the segment before is the caller's to check.
 func (l *Ledger) readSegment(index uint64) ([]stored, error) {
 	sealed, err := os.ReadFile(l.segmentPath(index))
 	if err != nil {
@@ -224,8 +226,9 @@ func (o *Options) parseSegment(plain []byte) (list []stored, err error) {
 	return list, r.end()
 }
 
-// setAside renames segments that a restored ledger has not reached: they tell of what is lost, and their names are needed.
-// It returns the number of the last record that they may hold, zero if there are none.
+// setAside renames segments that a restored ledger has not reached: they tell of what is lost, and
+// their names are needed. It returns the number of the last record that they may hold, zero if
+// there are none.
 func (l *Ledger) setAside(last uint64) (uint64, error) {
 	all, err := l.segments()
 	if err != nil {
@@ -247,7 +250,8 @@ func (l *Ledger) setAside(last uint64) (uint64, error) {
 	return end, syncFolder(l.segmentFolder()) // or their old names come back in between new ones
 }
 
-// leaveSegments moves the segments of an earlier ledger out of the way of a new one, whose numbers begin anew.
+// leaveSegments moves the segments of an earlier ledger out of the way of a new one, whose numbers
+// begin anew.
 func leaveSegments(home string) error {
 	folder := filepath.Join(home, segmentFolder)
 	if _, err := os.Lstat(folder); errors.Is(err, os.ErrNotExist) {
@@ -291,8 +295,9 @@ func (l *Ledger) retain() {
 	}
 }
 
-// noteKept commits with which record the trail begins when only these segments are left, before the others go: what is
-// missing besides was removed by somebody else. False if the commit did not succeed.
+// noteKept commits with which record the trail begins when only these segments are left, before the
+// others go: what is missing besides was removed by somebody else. False if the commit did not
+// succeed.
 func (l *Ledger) noteKept(left []uint64) bool {
 	first, err := l.firstRecord(left)
 	if err != nil {
@@ -305,7 +310,8 @@ func (l *Ledger) noteKept(left []uint64) bool {
 	return l.state.kept >= first
 }
 
-// firstRecord is the number of the first record in these segments, or if there are none, in the ledger's file.
+// firstRecord is the number of the first record in these segments, or if there are none, in the
+// ledger's file.
 func (l *Ledger) firstRecord(segments []uint64) (uint64, error) {
 	if len(segments) > 0 {
 		list, err := l.readSegment(segments[0])

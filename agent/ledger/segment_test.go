@@ -214,7 +214,8 @@ func TestRemovedBeyondRetention(t *testing.T) {
 	})
 }
 
-// A restored ledger does not know what was removed since the copy was made; what goes later is missing all the same.
+// A restored ledger does not know what was removed since the copy was made; what goes later is
+// missing all the same.
 func TestRestoredLedgerBehindRetention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := long(t)
@@ -286,7 +287,8 @@ func TestRetentionByAge(t *testing.T) {
 	})
 }
 
-// A new ledger in the place of a lost one does not take the old one's segments for its own, and leaves them to be read.
+// A new ledger in the place of a lost one does not take the old one's segments for its own, and
+// leaves them to be read.
 func TestNewLedgerBesideOldSegments(t *testing.T) {
 	r, _ := long(t)
 	must(t, r.l.Close())

@@ -36,8 +36,9 @@ func (o Origin) String() string {
 
 // NewSession is what a session is made of.
 //
-// An auth_key belongs to one account and one app: the pages of HAS ask for a key for each account (HAS §9.1), and a
-// key shared by two would let a relay deliver one account's requests as the other's.
+// An auth_key belongs to one account and one app: the pages of HAS ask for a key for each account
+// (HAS §9.1), and a key shared by two would let a relay deliver one account's requests as the
+// other's.
 type NewSession struct {
 	Account string
 	App     string // slot name
@@ -46,8 +47,8 @@ type NewSession struct {
 	Origin  Origin
 	Relay   string // where it was made, or empty
 	Expires time.Time
-	// LastNonce, in ms, is what the session took before it came here, from another wallet; usually zero. Only a higher
-	// nonce is fresh.
+	// LastNonce, in ms, is what the session took before it came here, from another wallet; usually
+	// zero. Only a higher nonce is fresh.
 	LastNonce int64
 }
 

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// AddSession makes a session by hand, in a commit that it may share. ErrSession, ErrNoSlot, ErrKeyLive,
-// ErrKeyElsewhere, ErrKeySpent, ErrSessions.
+// AddSession makes a session by hand, in a commit that it may share. ErrSession, ErrNoSlot,
+// ErrKeyLive, ErrKeyElsewhere, ErrKeySpent, ErrSessions.
 func (l *Ledger) AddSession(ctx context.Context, n NewSession, audit []byte) (*Session, error) {
 	var made *Session
 	err := l.submitContext(ctx, &op{apply: func(b *batch) error {
@@ -30,7 +30,8 @@ func (l *Ledger) AddSession(ctx context.Context, n NewSession, audit []byte) (*S
 	return made, nil
 }
 
-// EndSession revokes a session and returns it as it was: its auth_key makes no session again. ErrNoSession.
+// EndSession revokes a session and returns it as it was: its auth_key makes no session again.
+// ErrNoSession.
 func (l *Ledger) EndSession(ctx context.Context, id SessionID, audit []byte) (*Session, error) {
 	var ended *Session
 	err := l.submitContext(ctx, &op{apply: func(b *batch) error {
@@ -109,7 +110,8 @@ func (b *batch) clearKey(key Secret) {
 	}
 }
 
-// openSession writes a session that mayOpen allowed. number is that of the record which is written next.
+// openSession writes a session that mayOpen allowed. number is that of the record which is written
+// next.
 func (b *batch) openSession(n NewSession, number uint64) *Session {
 	s := &Session{
 		ID: SessionID(number), Account: n.Account, App: n.App, AuthKey: n.AuthKey, Token: n.Token, Origin: n.Origin,
@@ -165,7 +167,8 @@ func (b *batch) endSession(s *Session, why ending) {
 	}, nil)
 }
 
-// inOrder are the sessions that the batch changed, in the order of their last change, ended ones first.
+// inOrder are the sessions that the batch changed, in the order of their last change, ended ones
+// first.
 func (b *batch) inOrder() []SessionID {
 	ids := slices.Collect(maps.Keys(b.sessions))
 	at := func(id SessionID) uint64 {

@@ -13,12 +13,13 @@ import (
 type Settlement struct {
 	// Outcome in a word, for the audit trail: "accepted", "refused", "uncertain", "signed", …
 	Outcome string
-	// Answer is what a re-delivered request gets, opaque; nil: nothing to say. Of no effect if one was recorded already.
+	// Answer is what a re-delivered request gets, opaque; nil: nothing to say. Of no effect if one
+	// was recorded already.
 	Answer []byte
 	// Record is the content of the audit record, opaque.
 	Record []byte
-	// Open says that the answer is given but the outcome is not known yet: the request stays unfinished, and is
-	// settled once more.
+	// Open says that the answer is given but the outcome is not known yet: the request stays
+	// unfinished, and is settled once more.
 	Open bool
 }
 
@@ -33,8 +34,9 @@ type Rejection struct {
 	Record  []byte
 }
 
-// Unfinished is a judged request whose outcome is not known. After a restart none of them may be signed or sent again:
-// the transaction is looked up until it is found or provably expired, what has none is answered with an error.
+// Unfinished is a judged request whose outcome is not known. After a restart none of them may be
+// signed or sent again: the transaction is looked up until it is found or provably expired, what
+// has none is answered with an error.
 type Unfinished struct {
 	Number    uint64
 	Key       RequestKey
@@ -49,8 +51,9 @@ type Unfinished struct {
 	TxExpires time.Time
 }
 
-// Settle records the outcome of a judged request. It releases those who wait for the answer and rides in the next
-// commit, also past commits that do not succeed; it does not wait. ErrNoRun: no such number, or settled already.
+// Settle records the outcome of a judged request. It releases those who wait for the answer and
+// rides in the next commit, also past commits that do not succeed; it does not wait. ErrNoRun: no
+// such number, or settled already.
 func (l *Ledger) Settle(number uint64, s Settlement) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -89,8 +92,8 @@ func (b *batch) settle(key RequestKey, number uint64, end int64, s Settlement) {
 	b.after = append(b.after, func(*state) { b.l.storedLocked(key, number) })
 }
 
-// Reject ends a run that was not judged, or whose Admit did not succeed, with an answer or none, and records it.
-// Like Settle it does not wait. ErrNoRun.
+// Reject ends a run that was not judged, or whose Admit did not succeed, with an answer or none,
+// and records it. Like Settle it does not wait. ErrNoRun.
 func (l *Ledger) Reject(key RequestKey, rej Rejection) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,7 +145,8 @@ func (l *Ledger) view(fn func(*bolt.Tx) error) (err error) {
 	return l.db.View(fn)
 }
 
-// readRequest reads a request outside of commits. It may miss one that is being gathered: ask again.
+// readRequest reads a request outside of commits. It may miss one that is being gathered: ask
+// again.
 func (l *Ledger) readRequest(end int64, number uint64) (q request, found bool, err error) {
 	l.mu.RLock()
 	at := l.state.places[number]
@@ -155,8 +159,8 @@ func (l *Ledger) readRequest(end int64, number uint64) (q request, found bool, e
 	return q, found, err
 }
 
-// Unfinished are the judged requests whose outcome is not known, by number: after Open those that the last life of the
-// process left, later also those in work.
+// Unfinished are the judged requests whose outcome is not known, by number: after Open those that
+// the last life of the process left, later also those in work.
 func (l *Ledger) Unfinished() ([]Unfinished, error) {
 	type place struct {
 		number uint64

@@ -6,17 +6,19 @@ import (
 	"time"
 )
 
-// Slot is an app as the operator knows it: a name and the secret that proves it (HAS: auth_req_secret).
+// Slot is an app as the operator knows it: a name and the secret that proves it (HAS:
+// auth_req_secret).
 type Slot struct {
 	Name    string
 	Secret  Secret
 	Created time.Time
 	Rotated time.Time // when the secret in force began
-	// NoncesOnly demands nonces of sessions made until the secret is rotated: the ledger was restored, so digests of
-	// auth_reqs may have been lost.
+	// NoncesOnly demands nonces of sessions made until the secret is rotated: the ledger was
+	// restored, so digests of auth_reqs may have been lost.
 	NoncesOnly bool
 
-	// generation is the number of the record that made the secret; digests of auth_reqs belong to it.
+	// generation is the number of the record that made the secret; digests of auth_reqs belong to
+	// it.
 	generation uint64
 }
 
@@ -48,8 +50,8 @@ func (l *Ledger) AddSlot(ctx context.Context, name string, secret Secret, audit 
 	})
 }
 
-// RotateSlot gives a slot a new secret. Its sessions live on; digests of auth_reqs under the old secret, which opens
-// no more, are dropped, and tombstones that guard nothing else. ErrNoSlot.
+// RotateSlot gives a slot a new secret. Its sessions live on; digests of auth_reqs under the old
+// secret, which opens no more, are dropped, and tombstones that guard nothing else. ErrNoSlot.
 func (l *Ledger) RotateSlot(ctx context.Context, name string, secret Secret, audit []byte) (Slot, error) {
 	return l.writeSlot(ctx, func(b *batch) (Slot, error) {
 		s, ok := b.slot(name)
@@ -123,9 +125,10 @@ func (b *batch) slot(name string) (Slot, bool) {
 	return s, true
 }
 
-// thin drops the tombstones of a slot whose secret is gone: no auth_req of old opens any more. Those stay whose
-// auth_key could bring back a request that was taken: one that took requests without nonce, for good, and one whose
-// last nonce still lies in the window. They stay for the app now named, any if empty.
+// thin drops the tombstones of a slot whose secret is gone: no auth_req of old opens any more.
+// Those stay whose auth_key could bring back a request that was taken: one that took requests
+// without nonce, for good, and one whose last nonce still lies in the window. They stay for the app
+// now named, any if empty.
 func (b *batch) thin(app, now string) {
 	window := millis(b.now.Add(-b.o.NonceBehind))
 	type change struct {

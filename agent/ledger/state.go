@@ -126,7 +126,8 @@ func live(list []*Session, now time.Time) []*Session {
 	return list
 }
 
-// SessionsOf are the live sessions of an account, most recently used first. The slice is shared: do not change it.
+// SessionsOf are the live sessions of an account, most recently used first. The slice is shared: do
+// not change it.
 func (l *Ledger) SessionsOf(account string) []*Session {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

@@ -9,7 +9,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// The buckets. What is written with every request is keyed by number, or by an end in time and a number.
+// The buckets. What is written with every request is keyed by number, or by an end in time and a
+// number.
 var (
 	bucketMeta     = []byte("meta")     // name → fact
 	bucketSlots    = []byte("slots")    // slot name
@@ -24,7 +25,8 @@ var (
 		bucketCharges, bucketAudit}
 )
 
-// The facts in the meta bucket. The id alone is in clear, so that a foreign ledger can be told from a damaged one.
+// The facts in the meta bucket. The id alone is in clear, so that a foreign ledger can be told from
+// a damaged one.
 var (
 	metaID         = []byte("id")
 	metaProof      = []byte("proof")      // sealed id: the key fits
@@ -61,7 +63,8 @@ func (o *Options) open(bucket, key, sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// damaged names the value that reads wrong. Keys are numbers, times, names and digests; none is secret.
+// damaged names the value that reads wrong. Keys are numbers, times, names and digests; none is
+// secret.
 func damaged(bucket, key []byte) error {
 	if number, err := numberOf(key); err == nil && bytes.Equal(bucket, bucketAudit) {
 		return fmt.Errorf("%w: audit record %d was altered, or stands in the place of another; %s", ErrDamaged, number, restoreHint)

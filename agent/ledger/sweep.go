@@ -1,6 +1,7 @@
 package ledger
 
-// sweepMost bounds how many records of a kind one sweep drops, and so the time that requests wait for it.
+// sweepMost bounds how many records of a kind one sweep drops, and so the time that requests wait
+// for it.
 const sweepMost = 5000
 
 // sweep ends the sessions that have expired and drops answers and charges that are of no more use.
@@ -16,8 +17,9 @@ func (b *batch) sweep() error {
 	return nil
 }
 
-// sweepRequests drops settled requests past their end, and while too many are known also others, those first that are
-// gathered and end soonest: if one of them comes again, its nonce or digest refuses it.
+// sweepRequests drops settled requests past their end, and while too many are known also others,
+// those first that are gathered and end soonest: if one of them comes again, its nonce or digest
+// refuses it.
 func (b *batch) sweepRequests() {
 	now, spare := millis(b.now), b.l.knownRequests()-b.o.Requests/2
 	if spare < b.o.Requests/4 {

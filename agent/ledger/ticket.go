@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// Ticket holds a request's place in the order of its link and account, from the arrival of its frame to its
-// admission. Whoever takes one gives it to Admit or calls Release; both may happen, in any order, from any goroutine.
+// Ticket holds a request's place in the order of its link and account, from the arrival of its
+// frame to its admission. Whoever takes one gives it to Admit or calls Release; both may happen, in
+// any order, from any goroutine.
 type Ticket struct {
 	lanes *lanes
 	lane  laneName
@@ -22,8 +23,8 @@ type lanes struct {
 	by map[laneName][]*Ticket
 }
 
-// Ticket takes the next place in the order of this link and account. The reader of the link calls it for each frame
-// in turn.
+// Ticket takes the next place in the order of this link and account. The reader of the link calls
+// it for each frame in turn.
 func (l *Ledger) Ticket(link, account string) *Ticket {
 	q := &l.lanes
 	q.mu.Lock()
@@ -53,8 +54,8 @@ func (t *Ticket) wait(ctx context.Context) error {
 	}
 }
 
-// Release gives the place up. Later tickets of the lane go on when the earlier ones have passed too. A second call
-// does nothing; nil is allowed.
+// Release gives the place up. Later tickets of the lane go on when the earlier ones have passed
+// too. A second call does nothing; nil is allowed.
 func (t *Ticket) Release() {
 	if t == nil {
 		return

@@ -6,11 +6,13 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// The audit trail is the ledger's log as well: a commit writes records at its end and little else. What a record
-// changes stands beside it. At a checkpoint, every few thousand records, the changes are gathered into the buckets that
-// are read by key; the records are the trail's alone from then on.
+// The audit trail is the ledger's log as well: a commit writes records at its end and little else.
+// What a record changes stands beside it. At a checkpoint, every few thousand records, the changes
+// are gathered into the buckets that are read by key; the records are the trail's alone from then
+// on.
 
-// stored is a record as it lies in the file: the MAC of the one before, its own bytes, and what it changes.
+// stored is a record as it lies in the file: the MAC of the one before, its own bytes, and what it
+// changes.
 type stored struct {
 	Record
 	prev  [32]byte
@@ -28,7 +30,8 @@ type link struct {
 // chainStart is what the first record is chained to.
 func (o *Options) chainStart() link { return link{mac: o.hash("chain")} }
 
-// chain is the link that a record makes. What it changes is not part of it, and is not kept with it for ever.
+// chain is the link that a record makes. What it changes is not part of it, and is not kept with it
+// for ever.
 func (o *Options) chain(prev [32]byte, number uint64, body []byte, ms int64) link {
 	return link{number: number, mac: o.hash("record", prev[:], numberKey(number), body), time: ms}
 }
@@ -105,8 +108,8 @@ func (o *Options) parseStored(number uint64, plain []byte) (s stored, err error)
 	return s, nil
 }
 
-// follows says whether a record comes right after a link of the chain. Numbers are skipped when a restored ledger is
-// accepted, at no other time.
+// follows says whether a record comes right after a link of the chain. Numbers are skipped when a
+// restored ledger is accepted, at no other time.
 func (s *stored) follows(last link) error {
 	inTurn := s.Number == last.number+1 ||
 		s.Type == RecordAccepted && s.Ref == last.number && s.Number > last.number

@@ -14,14 +14,12 @@ import (
 // Account is one account that a link serves.
 type Account struct {
 	Name hive.AccountName
-	// KeyType is the role of the key that Prove uses: the lowest of memo, posting and
-	// active that is held. Only that key ever proves; which one it is tells the relay
-	// enough (HAS §13.5).
+	// KeyType is the role of the key that Prove uses: the lowest of memo, posting and active that
+	// is held. Only that key ever proves; which one it is tells the relay enough (HAS §13.5).
 	KeyType hive.Role
-	// Prove makes a proof of key: an encrypted memo of text, which begins with '#',
-	// from the account's key to the relay's (HAS §8.4). It is called concurrently and
-	// must not block on anything but computing. An error of it is logged; it must not
-	// hold secrets.
+	// Prove makes a proof of key: an encrypted memo of text, which begins with '#', from the
+	// account's key to the relay's (HAS §8.4). It is called concurrently and must not block on
+	// anything but computing. An error of it is logged; it must not hold secrets.
 	Prove func(relay hive.PublicKey, text string) (string, error)
 }
 
@@ -60,14 +58,14 @@ type entry struct {
 	limit    bucket
 }
 
-// SetAccounts replaces the accounts of the link: all of them or, with an error, none.
-// It may be called at any time, and is cheap for those that stay.
+// SetAccounts replaces the accounts of the link: all of them or, with an error, none. It may be
+// called at any time, and is cheap for those that stay.
 //
-// New accounts are registered on the live connection, and so is one that the relay
-// had refused. One that is registered stays so if another key proves it from now on. HAS knows no way to unregister: from the moment of the call requests
-// for a removed account are dropped (DropForeign) and answers for it fail with
-// ErrNotConnected, but the relay may go on sending until the connection ends, which
-// is not ended for it: everybody else would have to register again.
+// New accounts are registered on the live connection, and so is one that the relay had refused. One
+// that is registered stays so if another key proves it from now on. HAS knows no way to unregister:
+// from the moment of the call requests for a removed account are dropped (DropForeign) and answers
+// for it fail with ErrNotConnected, but the relay may go on sending until the connection ends,
+// which is not ended for it: everybody else would have to register again.
 func (l *Link) SetAccounts(accounts []Account) error {
 	wanted := make(map[hive.AccountName]bool, len(accounts))
 	for _, a := range accounts {
@@ -103,8 +101,8 @@ func (l *Link) setAccountLocked(a Account) {
 		l.reg.add(e)
 		return
 	}
-	// One that is registered stays so when another key proves it from now on: relays ignore a second
-	// registration (HAS §4.2) and judge each answer's proof by the account's keys.
+	// One that is registered stays so when another key proves it from now on: relays ignore a
+	// second registration (HAS §4.2) and judge each answer's proof by the account's keys.
 	e.account = a
 	if e.state == parked {
 		e.pause, e.reason, e.tries = nil, "", 0

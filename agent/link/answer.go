@@ -9,17 +9,15 @@ import (
 	"pksa/protocol/hive"
 )
 
-// ErrNotConnected means that an answer was not sent, because the link has no
-// connection on which its account is registered, or lost it just then. The relay
-// delivers the request again once the account is registered (HAS §9.5); whoever
-// recorded the answer gives it again.
+// ErrNotConnected means that an answer was not sent, because the link has no connection on which
+// its account is registered, or lost it just then. The relay delivers the request again once the
+// account is registered (HAS §9.5); whoever recorded the answer gives it again.
 var ErrNotConnected = errors.New("not connected to the relay")
 
-// Answer sends an answer (protocol.Ack, Nack or Err, by value) for an account of this
-// link, after setting its proof of key: a memo of the answer's uuid to the key of the
-// newest connection. It returns when the frame has been written; that it arrived it
-// cannot know. ctx bounds the wait for the frame's turn. Errors: ErrNotConnected; the
-// end of ctx; or a message that can never be sent.
+// Answer sends an answer (protocol.Ack, Nack or Err, by value) for an account of this link, after
+// setting its proof of key: a memo of the answer's uuid to the key of the newest connection. It
+// returns when the frame has been written; that it arrived it cannot know. ctx bounds the wait for
+// the frame's turn. Errors: ErrNotConnected; the end of ctx; or a message that can never be sent.
 func (l *Link) Answer(ctx context.Context, account hive.AccountName, m protocol.Message) error {
 	uuid, err := answered(m)
 	if err != nil {
@@ -46,8 +44,8 @@ func (l *Link) Answer(ctx context.Context, account hive.AccountName, m protocol.
 	return nil
 }
 
-// answered returns the uuid of an answer. Its form is checked here again, whatever
-// its type promises: the proof encrypts it to a key that the relay chose (HAS §13.2).
+// answered returns the uuid of an answer. Its form is checked here again, whatever its type
+// promises: the proof encrypts it to a key that the relay chose (HAS §13.2).
 func answered(m protocol.Message) (protocol.UUID, error) {
 	var uuid protocol.UUID
 	switch m := m.(type) {
@@ -82,9 +80,9 @@ func proved(m protocol.Message, proof string) protocol.Message {
 	return m // cannot be: answered has refused the others
 }
 
-// speaker returns the connection on which the relay takes answers of an account, or
-// nil. A request that came for an account on this connection shows as much as an
-// acknowledgement, and may have overtaken it.
+// speaker returns the connection on which the relay takes answers of an account, or nil. A request
+// that came for an account on this connection shows as much as an acknowledgement, and may have
+// overtaken it.
 func (l *Link) speaker(account hive.AccountName) (*connection, func(hive.PublicKey, string) (string, error)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,9 +11,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// BenchmarkRegister is 10,000 accounts from dial to the last acknowledgement, with
-// proofs that cost nothing, without pacing. Reported too: memory that a link holds
-// for one account, once registered.
+// BenchmarkRegister is 10,000 accounts from dial to the last acknowledgement, with proofs that cost
+// nothing, without pacing. Reported too: memory that a link holds for one account, once registered.
 func BenchmarkRegister(b *testing.B) {
 	const n = 10_000
 	who := many(n)
@@ -23,8 +22,8 @@ func BenchmarkRegister(b *testing.B) {
 	}
 }
 
-// BenchmarkRegisterMemo is the same with real proofs whose shared secrets are made
-// anew, as after the start of a process or a change of the relay's key.
+// BenchmarkRegisterMemo is the same with real proofs whose shared secrets are made anew, as after
+// the start of a process or a change of the relay's key.
 func BenchmarkRegisterMemo(b *testing.B) {
 	const n = 1000
 	var who []link.Account

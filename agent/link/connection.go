@@ -30,8 +30,8 @@ var (
 	errSlow    = errors.New("the relay does not take what is written to it")
 )
 
-// connection is one life of a link. After dial its fields do not change, save key,
-// which is set before anybody else can see the connection.
+// connection is one life of a link. After dial its fields do not change, save key, which is set
+// before anybody else can see the connection.
 type connection struct {
 	ws      *websocket.Conn
 	raw     net.Conn // under TLS and WebSocket: closing it frees whoever waits for the relay
@@ -42,8 +42,8 @@ type connection struct {
 	fail context.CancelCauseFunc // ends it; the first cause counts
 }
 
-// connect makes one connection and serves it until it ends. It returns when all that
-// it started has returned.
+// connect makes one connection and serves it until it ends. It returns when all that it started has
+// returned.
 func (l *Link) connect(ctx context.Context) (life, error) {
 	l.attempt()
 	c, err := l.dial(ctx)
@@ -67,8 +67,8 @@ func (l *Link) connect(ctx context.Context) (life, error) {
 	return l.over(), context.Cause(live)
 }
 
-// end waits for the end of a connection and brings it about: at once when it has
-// failed; in order when the link is told to stop.
+// end waits for the end of a connection and brings it about: at once when it has failed; in order
+// when the link is told to stop.
 func (l *Link) end(ctx, live context.Context, c *connection) {
 	select {
 	case <-live.Done():
@@ -83,16 +83,16 @@ func (l *Link) end(ctx, live context.Context, c *connection) {
 	c.ws.CloseNow()
 }
 
-// settle stops taking requests and gives the calls of Handler, whose contexts have
-// ended, a moment in which they may still answer.
+// settle stops taking requests and gives the calls of Handler, whose contexts have ended, a moment
+// in which they may still answer.
 func (l *Link) settle(live context.Context) {
 	bounded, cancel := context.WithTimeout(live, settleTimeout)
 	defer cancel()
 	l.Drain(bounded)
 }
 
-// keepAlive pings until the connection ends. A relay without pong is given up: TCP
-// alone would notice a half-open connection after hours.
+// keepAlive pings until the connection ends. A relay without pong is given up: TCP alone would
+// notice a half-open connection after hours.
 func (c *connection) keepAlive(live context.Context) {
 	for sleep(live.Done(), nil, pingInterval) {
 		bounded, cancel := context.WithTimeout(live, pongTimeout)
@@ -129,10 +129,10 @@ func ended(err error) error {
 	return fmt.Errorf("reading: %w", err)
 }
 
-// send builds a frame and writes it as the only writer of the connection. build runs
-// just before the frame leaves; its error is returned as it is and harms nothing. A
-// write that takes too long ends the connection. ctx bounds the wait for the turn only:
-// once begun, a frame is written to its end or the connection is lost.
+// send builds a frame and writes it as the only writer of the connection. build runs just before
+// the frame leaves; its error is returned as it is and harms nothing. A write that takes too long
+// ends the connection. ctx bounds the wait for the turn only: once begun, a frame is written to its
+// end or the connection is lost.
 func (c *connection) send(ctx context.Context, build func() ([]byte, error)) error {
 	select {
 	case c.writing <- struct{}{}:

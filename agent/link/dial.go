@@ -22,8 +22,8 @@ const (
 	maxReplyHeader = 64 << 10         // bytes of the HTTP reply to the upgrade
 )
 
-// dial makes a connection as far as the WebSocket upgrade. Nothing that it starts
-// outlives it, save the connection.
+// dial makes a connection as far as the WebSocket upgrade. Nothing that it starts outlives it, save
+// the connection.
 func (l *Link) dial(ctx context.Context) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -71,9 +71,9 @@ func (l *Link) tls() *tls.Config {
 // noRedirect: a relay cannot send us elsewhere, least of all out of TLS.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// oneRequest carries the one HTTP request of an upgrade over a connection that is
-// already there. http.Transport would do, but dials in a goroutine that can outlive
-// the call, and reads the body of a refusal from a relay that may never end it.
+// oneRequest carries the one HTTP request of an upgrade over a connection that is already there.
+// http.Transport would do, but dials in a goroutine that can outlive the call, and reads the body
+// of a refusal from a relay that may never end it.
 type oneRequest struct{ conn net.Conn }
 
 func (o oneRequest) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -1,10 +1,9 @@
-// Package link keeps one connection to one HAS relay: dial, hello, key, register,
-// serve, and again from the start when it breaks.
+// Package link keeps one connection to one HAS relay: dial, hello, key, register, serve, and again
+// from the start when it breaks.
 //
-// Start from New and Link.Run. An agent has one Link per relay; they share nothing,
-// so a relay that is slow, silent or hostile delays nobody but itself. What comes
-// in is given to Settings.Handler as a Delivery; what goes out goes through
-// Link.Answer; Link.Status says how it stands.
+// Start from New and Link.Run. An agent has one Link per relay; they share nothing, so a relay that
+// is slow, silent or hostile delays nobody but itself. What comes in is given to Settings.Handler
+// as a Delivery; what goes out goes through Link.Answer; Link.Status says how it stands.
 //
 // It promises:
 //
@@ -23,8 +22,7 @@
 //     falls back once an account has been registered.
 //   - Run returns when everything that it started has returned.
 //
-// Where it differs from the reference wallet on purpose: every wait is bounded
-// (§13.1, 8), a clean close is followed by a new connection too (5), a silent peer
-// is closed before a new one is dialled (4), and an account without a key, or one
-// that the relay refuses, stops nobody (9).
+// Where it differs from the reference wallet on purpose: every wait is bounded (§13.1, 8), a clean
+// close is followed by a new connection too (5), a silent peer is closed before a new one is
+// dialled (4), and an account without a key, or one that the relay refuses, stops nobody (9).
 package link

@@ -13,8 +13,8 @@ import (
 	"pksa/protocol"
 )
 
-// Whatever a relay says on its first connection, at whatever stage: a relay that then
-// behaves is served again within minutes, and its request answered.
+// Whatever a relay says on its first connection, at whatever stage: a relay that then behaves is
+// served again within minutes, and its request answered.
 func FuzzRelay(f *testing.F) {
 	key, _ := protocol.Encode(protocol.KeyAck{Key: relayKey})
 	for stage := range byte(4) {

@@ -12,13 +12,13 @@ import (
 
 const (
 	helloTimeout = 10 * time.Second // for `connected`, and again for `key_ack`
-	// protocolMost is the newest protocol that we speak; 0.8 and the relays that name
-	// none are served too (HAS §3).
+	// protocolMost is the newest protocol that we speak; 0.8 and the relays that name none are
+	// served too (HAS §3).
 	protocolMost = 1
 )
 
-// hello waits for the relay's greeting, checks its protocol, and asks for its key
-// (HAS §4.1). What else comes meanwhile is dropped: no account is registered yet.
+// hello waits for the relay's greeting, checks its protocol, and asks for its key (HAS §4.1). What
+// else comes meanwhile is dropped: no account is registered yet.
 func (l *Link) hello(live context.Context, c *connection) error {
 	var greeting protocol.Connected
 	err := l.await(live, c, "connected", func(m protocol.Message) (ok bool) {
@@ -76,8 +76,8 @@ func (l *Link) await(live context.Context, c *connection, what string, take func
 	}
 }
 
-// greeted records who the relay says it is. Another key than the last connection's is
-// accepted, since relays may make one for each start, and made known.
+// greeted records who the relay says it is. Another key than the last connection's is accepted,
+// since relays may make one for each start, and made known.
 func (l *Link) greeted(greeting protocol.Connected, key hive.PublicKey) {
 	l.mu.Lock()
 	changed := !l.lastKey.IsNull() && l.lastKey != key

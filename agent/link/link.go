@@ -24,35 +24,34 @@ type Settings struct {
 	// App names this wallet to the relay, in clear. Default "pksa".
 	App string
 
-	// Handler is given each request that passed limits and decoding. Each call has a
-	// goroutine of its own; it must return soon after ctx ends, which is when Run is
-	// asked to stop. ctx outlives the connection that brought the request.
+	// Handler is given each request that passed limits and decoding. Each call has a goroutine of
+	// its own; it must return soon after ctx ends, which is when Run is asked to stop. ctx outlives
+	// the connection that brought the request.
 	Handler func(ctx context.Context, d Delivery)
-	// Ticket, if set, is called for each request that Handler will be given, in the
-	// order of frames and before the next frame is looked at: it takes the request's
-	// place in the order of its account. It must not block. What it returns is
-	// Delivery.Ticket.
+	// Ticket, if set, is called for each request that Handler will be given, in the order of frames
+	// and before the next frame is looked at: it takes the request's place in the order of its
+	// account. It must not block. What it returns is Delivery.Ticket.
 	Ticket func(account hive.AccountName) any
 
-	// KeyChanged, if set, is told when a connection finds another relay key than the one
-	// before, which relays may make for each start. It must not block.
+	// KeyChanged, if set, is told when a connection finds another relay key than the one before,
+	// which relays may make for each start. It must not block.
 	KeyChanged func(was, now hive.PublicKey)
 
 	// TLS is the configuration for wss; the name to verify is filled in if empty.
 	TLS *tls.Config
-	// DialContext connects to an address such as "relay.example:443". It must give up
-	// when ctx ends. Default: a net.Dialer. No proxy is used.
+	// DialContext connects to an address such as "relay.example:443". It must give up when ctx
+	// ends. Default: a net.Dialer. No proxy is used.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
 	LinkRate    Rate // all frames; one of n bytes costs 1 + n/65536. Default 2,000, burst 4,000
 	AccountRate Rate // requests of one account. Default 200, burst 1,000
 	// RegisterRate is how many registrations begin each second. Default 2,000.
 	RegisterRate float64
-	// InFlight is the number of requests that Handler may hold at once, AccountInFlight
-	// how many of one account. Default 2,048 and 1,024.
+	// InFlight is the number of requests that Handler may hold at once, AccountInFlight how many of
+	// one account. Default 2,048 and 1,024.
 	InFlight, AccountInFlight int
-	// BackoffMin and BackoffMax are the first and the largest pause between attempts,
-	// before each is spread by half either way. Default 1 s and 1 minute.
+	// BackoffMin and BackoffMax are the first and the largest pause between attempts, before each
+	// is spread by half either way. Default 1 s and 1 minute.
 	BackoffMin, BackoffMax time.Duration
 
 	// Logger gets what happens to the link. Default: nothing is logged.
@@ -102,8 +101,7 @@ func (s Settings) check() error {
 	return nil
 }
 
-// Link is the connection to one relay, over all its lives. All methods may be called
-// concurrently.
+// Link is the connection to one relay, over all its lives. All methods may be called concurrently.
 type Link struct {
 	set  Settings
 	url  *url.URL
@@ -127,8 +125,7 @@ type Link struct {
 	facts    facts
 }
 
-// New checks the settings and returns a link without accounts, which connects when
-// Run is called.
+// New checks the settings and returns a link without accounts, which connects when Run is called.
 func New(s Settings) (*Link, error) {
 	s = s.withDefaults()
 	if err := s.check(); err != nil {
@@ -150,14 +147,14 @@ func New(s Settings) (*Link, error) {
 	}, nil
 }
 
-// URL returns the relay's address in the form in which it is dialled: one relay, one
-// text, whatever spelling the settings used.
+// URL returns the relay's address in the form in which it is dialled: one relay, one text, whatever
+// spelling the settings used.
 func (l *Link) URL() string { return l.url.String() }
 
-// Run connects, serves, and connects again, until ctx ends. Then no further request is
-// taken, Handler's contexts end, the calls of it are waited for, the relay is told
-// goodbye, and Run returns nil. To let work finish instead of cutting it off, call
-// Drain before ctx ends. A Link runs once; a second call is an error.
+// Run connects, serves, and connects again, until ctx ends. Then no further request is taken,
+// Handler's contexts end, the calls of it are waited for, the relay is told goodbye, and Run
+// returns nil. To let work finish instead of cutting it off, call Drain before ctx ends. A Link
+// runs once; a second call is an error.
 func (l *Link) Run(ctx context.Context) error {
 	if !l.start() {
 		return errors.New("link: run twice")
@@ -186,8 +183,8 @@ func (l *Link) start() bool {
 	return true
 }
 
-// sleep waits for a time, forever if it is negative, or until wake gives something.
-// It reports false once done is closed.
+// sleep waits for a time, forever if it is negative, or until wake gives something. It reports
+// false once done is closed.
 func sleep(done, wake <-chan struct{}, d time.Duration) bool {
 	var after <-chan time.Time
 	if d >= 0 {
@@ -210,9 +207,9 @@ type life struct {
 	lasted time.Duration
 }
 
-// retry is the pause between attempts. It falls back once a connection has registered
-// an account. A relay that registers and then hangs up at once gets that three times:
-// each time costs us a proof for every account.
+// retry is the pause between attempts. It falls back once a connection has registered an account. A
+// relay that registers and then hangs up at once gets that three times: each time costs us a proof
+// for every account.
 type retry struct {
 	*backoff.ExponentialBackOff
 	short int // connections in a row that served and broke at once

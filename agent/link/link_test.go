@@ -66,8 +66,8 @@ func TestRegistersServesAndSaysGoodbye(t *testing.T) {
 	})
 }
 
-// The proofs that a relay gets are memos that it can open: the time for a
-// registration, the uuid for an answer.
+// The proofs that a relay gets are memos that it can open: the time for a registration, the uuid
+// for an answer.
 func TestProofsAreMemosForTheRelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		secret, own := hive.PrivateKeyFromSeed("relay"), hive.PrivateKeyFromSeed("alice posting")
@@ -462,8 +462,8 @@ func TestDrainThenStop(t *testing.T) {
 	})
 }
 
-// Without a drain, work is cut off: its context ends, it may still answer, and Run
-// waits for it, longer than for the relay.
+// Without a drain, work is cut off: its context ends, it may still answer, and Run waits for it,
+// longer than for the relay.
 func TestStopEndsWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}

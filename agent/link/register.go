@@ -27,13 +27,13 @@ const (
 	gone   // no longer an account of ours
 )
 
-// registry decides who is registered next. It is pure but for the jitter of pauses:
-// it is told what happened and when. Link.mu guards it.
+// registry decides who is registered next. It is pure but for the jitter of pauses: it is told what
+// happened and when. Link.mu guards it.
 //
-// Fresh accounts go first, up to a window of them at once. An `error` says nothing of
-// whose it is: while one registration is outstanding it is that one's; while several
-// are, no more are sent until as many are left as there were errors, and these are
-// asked again alone. The same holds for what stays unanswered for ackTimeout.
+// Fresh accounts go first, up to a window of them at once. An `error` says nothing of whose it is:
+// while one registration is outstanding it is that one's; while several are, no more are sent until
+// as many are left as there were errors, and these are asked again alone. The same holds for what
+// stays unanswered for ackTimeout.
 type registry struct {
 	active bool // a connection is there and has a key
 	pace   bucket
@@ -57,8 +57,8 @@ type failure struct {
 	retry   time.Duration
 }
 
-// parking is one place in the queue of those that are asked alone. It is stale once
-// the entry has left it: its state or its due time have changed.
+// parking is one place in the queue of those that are asked alone. It is stale once the entry has
+// left it: its state or its due time have changed.
 type parking struct {
 	due time.Time
 	e   *entry
@@ -66,8 +66,8 @@ type parking struct {
 
 func (p parking) stale() bool { return p.e.state != parked || !p.e.due.Equal(p.due) }
 
-// begin starts on a new connection: everybody again, those that failed last time
-// alone and after the others.
+// begin starts on a new connection: everybody again, those that failed last time alone and after
+// the others.
 func (r *registry) begin(entries []*entry, now time.Time) {
 	r.end()
 	r.active = true
@@ -101,8 +101,8 @@ func (r *registry) remove(e *entry) {
 	e.state = gone
 }
 
-// next returns the account to register now, marked as outstanding, or how long to
-// wait; a negative wait means until something happens.
+// next returns the account to register now, marked as outstanding, or how long to wait; a negative
+// wait means until something happens.
 func (r *registry) next(now time.Time) (*entry, time.Duration) {
 	if !r.active {
 		return nil, -1
@@ -181,8 +181,8 @@ func (r *registry) acknowledged(e *entry) bool {
 	return true
 }
 
-// refused is told of an `error` of the relay. It returns the account that it belongs
-// to, or nil if that cannot be known or no registration is outstanding.
+// refused is told of an `error` of the relay. It returns the account that it belongs to, or nil if
+// that cannot be known or no registration is outstanding.
 func (r *registry) refused(text string, now time.Time) *entry {
 	if len(r.out) != 1 || r.errors > 0 {
 		if len(r.out) > 0 {
@@ -218,8 +218,8 @@ func (r *registry) leave(e *entry) {
 	}
 }
 
-// expire deals with those that got no answer: one that was asked alone has failed,
-// the others are asked again alone.
+// expire deals with those that got no answer: one that was asked alone has failed, the others are
+// asked again alone.
 func (r *registry) expire(now time.Time) {
 	alone := r.alone()
 	for len(r.out) > 0 && now.Sub(r.out[0].sentAt) >= ackTimeout {

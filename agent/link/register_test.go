@@ -60,8 +60,8 @@ func TestTenThousandAccounts(t *testing.T) {
 	})
 }
 
-// Bad accounts, whatever a relay does about them, are found and named, and nobody
-// else waits for them long.
+// Bad accounts, whatever a relay does about them, are found and named, and nobody else waits for
+// them long.
 func TestBadAccounts(t *testing.T) {
 	const n = 500
 	bad := func(name string) bool { return strings.HasSuffix(name, "7") && name[len(name)-2] == '0' } // 5 of 500
@@ -171,8 +171,8 @@ func TestRefusedAccountIsTriedAgain(t *testing.T) {
 	})
 }
 
-// An acknowledgement that comes after its time, even while another account is being
-// asked alone, is taken.
+// An acknowledgement that comes after its time, even while another account is being asked alone, is
+// taken.
 func TestLateAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{register: func(p *peer, a protocol.RegisterAccount) {
@@ -382,8 +382,8 @@ func TestSetAccounts(t *testing.T) {
 	})
 }
 
-// What is given anew is tried anew: a refused account at once, and one with another
-// kind of key although it is registered.
+// What is given anew is tried anew: a refused account at once, and one with another kind of key
+// although it is registered.
 func TestSetAccountsTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var healed atomic.Bool

@@ -28,8 +28,8 @@ func (l *Link) register(live context.Context, c *connection) {
 	}
 }
 
-// registration makes a register_req for one account, in both forms (HAS §4.2). Its
-// proof lives for 10 s, so it is made when it is this frame's turn to be written.
+// registration makes a register_req for one account, in both forms (HAS §4.2). Its proof lives for
+// 10 s, so it is made when it is this frame's turn to be written.
 func (l *Link) registration(a Account, relay hive.PublicKey) ([]byte, error) {
 	proof, err := a.Prove(relay, "#"+strconv.FormatInt(time.Now().UnixMilli(), 10))
 	if err != nil {
@@ -49,8 +49,8 @@ func (l *Link) nextRegistration() (e *entry, a Account, wait time.Duration) {
 	return e, a, wait
 }
 
-// registrationSent is told what became of a registration's frame. An error is of the
-// account's own key: it waits its turn like a refused one.
+// registrationSent is told what became of a registration's frame. An error is of the account's own
+// key: it waits its turn like a refused one.
 func (l *Link) registrationSent(e *entry, err error) {
 	l.changeRegistry(func(now time.Time) {
 		if err == nil {
@@ -133,6 +133,6 @@ func (l *Link) wakeRegistrar() {
 	}
 }
 
-// hintClock is said when the relay refuses one proof after the other: it compares the
-// time in them with its own, to 10 seconds.
+// hintClock is said when the relay refuses one proof after the other: it compares the time in them
+// with its own, to 10 seconds.
 const hintClock = "the relay keeps refusing proofs of key: check the clock of this machine"

@@ -21,8 +21,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// network is an in-memory network with one relay on it. Pipes have buffers, as
-// sockets do, and can be cut.
+// network is an in-memory network with one relay on it. Pipes have buffers, as sockets do, and can
+// be cut.
 type network struct {
 	relay *relay
 
@@ -128,8 +128,7 @@ func (n *network) close() {
 	n.wg.Wait()
 }
 
-// relay is a scripted relay. Its hooks are set before the link runs; nil means to
-// behave.
+// relay is a scripted relay. Its hooks are set before the link runs; nil means to behave.
 type relay struct {
 	down     bool // no connection to it succeeds, until network.setRefuse
 	key      func() hive.PublicKey
@@ -320,8 +319,7 @@ var (
 	greeting = protocol.Connected{TimeoutSeconds: 60, Version: "1.0.0", Protocol: 1, Server: "relay.test", PingRateSeconds: 30}
 )
 
-// account has proofs that are cheap to make and to check; memo proofs have a test of
-// their own.
+// account has proofs that are cheap to make and to check; memo proofs have a test of their own.
 func account(name string) link.Account {
 	return link.Account{Name: hive.AccountName(name), KeyType: hive.Posting,
 		Prove: func(relay hive.PublicKey, text string) (string, error) {
@@ -368,8 +366,8 @@ type world struct {
 
 var errStop = errors.New("stop")
 
-// start runs a link against a relay. The function that it returns stops both; what is
-// still running after it fails the bubble.
+// start runs a link against a relay. The function that it returns stops both; what is still running
+// after it fails the bubble.
 func start(t *testing.T, r *relay, set link.Settings, who ...link.Account) *world {
 	t.Helper()
 	w := &world{t: t, relay: r, net: &network{relay: r}, done: make(chan struct{})}

@@ -20,8 +20,8 @@ const (
 	malformedDrop = "malformed_"
 )
 
-// Delivery is one request as it came from the relay: decoded, in bounds of rate and
-// number, for an account of ours. Nothing else in it has been judged.
+// Delivery is one request as it came from the relay: decoded, in bounds of rate and number, for an
+// account of ours. Nothing else in it has been judged.
 type Delivery struct {
 	Link     *Link // that it came from and that answers it
 	Request  protocol.Request
@@ -29,8 +29,8 @@ type Delivery struct {
 	Ticket   any // what Settings.Ticket returned for it
 }
 
-// Drop is a reason for which a frame, or the request in it, was thrown away. Besides
-// these constants there is "malformed_" with each protocol.Reason after it.
+// Drop is a reason for which a frame, or the request in it, was thrown away. Besides these
+// constants there is "malformed_" with each protocol.Reason after it.
 type Drop string
 
 // Reasons for a Drop.
@@ -156,10 +156,9 @@ func (l *Link) handled(e *entry, size int) {
 	l.restLocked()
 }
 
-// Drain stops taking requests, for good, and waits until Handler has returned from
-// those that it holds, or until ctx ends, whose cause is then the error. Answers are
-// still sent. It is the first half of an orderly stop; ending the context of Run is
-// the second.
+// Drain stops taking requests, for good, and waits until Handler has returned from those that it
+// holds, or until ctx ends, whose cause is then the error. Answers are still sent. It is the first
+// half of an orderly stop; ending the context of Run is the second.
 func (l *Link) Drain(ctx context.Context) error {
 	l.mu.Lock()
 	l.draining = true
@@ -190,8 +189,8 @@ func (l *Link) drop(why Drop) {
 	l.facts.drops[why]++
 }
 
-// noisy reports whether one more line about the relay's faults may be logged: the
-// relay must not be able to fill the disk.
+// noisy reports whether one more line about the relay's faults may be logged: the relay must not be
+// able to fill the disk.
 func (l *Link) noisy() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -21,8 +21,8 @@ import (
 
 func (w *world) drop(context.Context, link.Delivery) {}
 
-// Frames that are nothing are dropped, counted by a constant reason, never answered,
-// and the next good one is served on the same connection.
+// Frames that are nothing are dropped, counted by a constant reason, never answered, and the next
+// good one is served on the same connection.
 func TestBadFrames(t *testing.T) {
 	frames := map[string]struct {
 		text   string
@@ -147,8 +147,8 @@ func TestRateOfBytes(t *testing.T) {
 	})
 }
 
-// A low rate for what the relay sends on its own does not cost the acknowledgements
-// that we asked for.
+// A low rate for what the relay sends on its own does not cost the acknowledgements that we asked
+// for.
 func TestRegistrationPaysForItsAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, &relay{}, link.Settings{LinkRate: link.Rate{PerSecond: 1, Burst: 70}}, many(2000)...)
@@ -159,8 +159,8 @@ func TestRegistrationPaysForItsAnswers(t *testing.T) {
 	})
 }
 
-// Handlers that do not return fill a bounded space; the link goes on reading, and
-// tickets are taken in the order of frames.
+// Handlers that do not return fill a bounded space; the link goes on reading, and tickets are taken
+// in the order of frames.
 func TestQueuesAndTickets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
@@ -269,8 +269,8 @@ func TestAnswerWithoutConnection(t *testing.T) {
 	})
 }
 
-// Between key and acknowledgement an answer waits for the request to come again,
-// unless the request itself came on this connection.
+// Between key and acknowledgement an answer waits for the request to come again, unless the request
+// itself came on this connection.
 func TestAnswerBeforeAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{register: func(*peer, protocol.RegisterAccount) {}}
@@ -327,8 +327,8 @@ func TestAnswerProvesOnlyUUIDs(t *testing.T) {
 	})
 }
 
-// A peer that takes no bytes ends the connection after the write's time, and then all
-// who wait learn it; a caller that cannot wait leaves earlier.
+// A peer that takes no bytes ends the connection after the write's time, and then all who wait
+// learn it; a caller that cannot wait leaves earlier.
 func TestSlowPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}

@@ -12,8 +12,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Status is how a link stands. Texts that came from the relay are cut to 200 bytes
-// and hold printable characters only.
+// Status is how a link stands. Texts that came from the relay are cut to 200 bytes and hold
+// printable characters only.
 type Status struct {
 	URL       string
 	Connected bool           // the relay has given its key and the connection lives
@@ -153,8 +153,8 @@ func (l *Link) over() life {
 	return life{served: true, lasted: time.Since(since)}
 }
 
-// clip makes text from outside fit to be shown: cut short, and nothing in it that
-// could steer a terminal.
+// clip makes text from outside fit to be shown: cut short, and nothing in it that could steer a
+// terminal.
 func clip(s string) string {
 	const most = 200
 	cut := len(s) > most

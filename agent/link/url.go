@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// parseURL reads the address of a relay: wss, https (meant as wss), or ws where
-// plaintext is allowed: on loopback, or by the operator's word.
+// parseURL reads the address of a relay: wss, https (meant as wss), or ws where plaintext is
+// allowed: on loopback, or by the operator's word.
 func parseURL(text string, plaintext bool) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -58,8 +58,8 @@ func address(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-// offLoopback reports whether a connection that needs no TLS because its name said
-// loopback has left this machine after all. Pipes and the like have no such address.
+// offLoopback reports whether a connection that needs no TLS because its name said loopback has
+// left this machine after all. Pipes and the like have no such address.
 func offLoopback(remote net.Addr) bool {
 	tcp, ok := remote.(*net.TCPAddr)
 	return ok && !tcp.IP.IsLoopback()

@@ -15,7 +15,8 @@ import (
 
 const (
 	accountsAtOnce = 100
-	// accountSize is what an account may take in an answer: both its texts of metadata can fill a transaction.
+	// accountSize is what an account may take in an answer: both its texts of metadata can fill a
+	// transaction.
 	accountSize = 192 << 10
 )
 
@@ -26,8 +27,9 @@ type Account struct {
 	Memo                   hive.PublicKey // may be the null key
 }
 
-// Keys returns the keys of the posting and active authorities and the memo key, whatever their weights, without repetition:
-// what may prove that somebody speaks for the account. The owner keys are not among them.
+// Keys returns the keys of the posting and active authorities and the memo key, whatever their
+// weights, without repetition: what may prove that somebody speaks for the account. The owner keys
+// are not among them.
 func (a Account) Keys() []hive.PublicKey {
 	var keys []hive.PublicKey
 	add := func(key hive.PublicKey) {
@@ -45,8 +47,8 @@ func (a Account) Keys() []hive.PublicKey {
 	return keys
 }
 
-// Roles returns the roles that the key has by itself, ascending: memo if it is the memo key, the others if its weight
-// reaches the threshold (tx §6).
+// Roles returns the roles that the key has by itself, ascending: memo if it is the memo key, the
+// others if its weight reaches the threshold (tx §6).
 func (a Account) Roles(key hive.PublicKey) []hive.Role {
 	var roles []hive.Role
 	if key.IsNull() {
@@ -69,8 +71,9 @@ func (a Account) Roles(key hive.PublicKey) []hive.Role {
 	return roles
 }
 
-// Authorities asks for the authorities of the accounts. Names that the chain does not know are absent; a node that lacks
-// some is not believed before a second one was asked. One node could still invent keys (tx §6). The error holds ErrNoNode.
+// Authorities asks for the authorities of the accounts. Names that the chain does not know are
+// absent; a node that lacks some is not believed before a second one was asked. One node could
+// still invent keys (tx §6). The error holds ErrNoNode.
 func (c *Client) Authorities(ctx context.Context, names ...hive.AccountName) (map[hive.AccountName]Account, error) {
 	found := make(map[hive.AccountName]Account, len(names))
 	for batch := range slices.Chunk(names, accountsAtOnce) {

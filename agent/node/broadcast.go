@@ -12,16 +12,16 @@ import (
 	"pksa/protocol/hive"
 )
 
-// sendMargin is how long before the expiration sending ends: what is sent later hardly makes it into a block, and would
-// only make the truth come later (tx §5.6).
+// sendMargin is how long before the expiration sending ends: what is sent later hardly makes it
+// into a block, and would only make the truth come later (tx §5.6).
 const sendMargin = 10 * time.Second
 
 // Transaction is what is sent, ready made.
 type Transaction struct {
 	ID         hive.TxID
 	Expiration hive.Time
-	// JSON is the signed transaction as [hive.Network.AppendJSON] writes it. It goes out byte for byte, and must not be
-	// changed meanwhile.
+	// JSON is the signed transaction as [hive.Network.AppendJSON] writes it. It goes out byte for
+	// byte, and must not be changed meanwhile.
 	JSON []byte
 }
 
@@ -31,7 +31,8 @@ type effort struct {
 	tx   Transaction
 	body []byte // the request; nil: nothing may be sent
 	id   uint64
-	// doubt says that somebody may have the transaction although nobody said so. It is never taken back.
+	// doubt says that somebody may have the transaction although nobody said so. It is never taken
+	// back.
 	doubt   bool
 	lagging map[*endpoint]bool // who said tapos or expiration
 	last    verdict            // the last thing that a node said
@@ -39,10 +40,10 @@ type effort struct {
 	witness witnesses
 }
 
-// Broadcast puts the transaction on the chain: it sends the same bytes to one node after another until one has it, and
-// looks it up by id, and sends it again, as long as an answer was lost (tx §5.6). It returns when the outcome is final, in
-// the normal case after one round trip, or when ctx ends: then in doubt, unless nothing ever left. It may be called
-// concurrently.
+// Broadcast puts the transaction on the chain: it sends the same bytes to one node after another
+// until one has it, and looks it up by id, and sends it again, as long as an answer was lost (tx
+// §5.6). It returns when the outcome is final, in the normal case after one round trip, or when ctx
+// ends: then in doubt, unless nothing ever left. It may be called concurrently.
 func (c *Client) Broadcast(ctx context.Context, tx Transaction) Outcome {
 	e := &effort{c: c, tx: tx, id: c.nextID.Add(1), lagging: map[*endpoint]bool{}}
 	params := make([]byte, 0, len(tx.JSON)+2)
@@ -55,8 +56,9 @@ func (c *Client) Broadcast(ctx context.Context, tx Transaction) Outcome {
 	return o
 }
 
-// Resolve finds out what became of a transaction that may have been sent before. It never sends. It returns when the
-// transaction was found or can provably not be included any more, or when ctx ends: then in doubt.
+// Resolve finds out what became of a transaction that may have been sent before. It never sends. It
+// returns when the transaction was found or can provably not be included any more, or when ctx
+// ends: then in doubt.
 func (c *Client) Resolve(ctx context.Context, id hive.TxID, expiration hive.Time) Outcome {
 	e := &effort{c: c, tx: Transaction{ID: id, Expiration: expiration}, doubt: true}
 	return e.run(ctx)
@@ -100,7 +102,8 @@ func (e *effort) over(margin time.Duration) bool {
 	return !e.c.chainNow().Add(margin).Before(e.tx.Expiration.Time())
 }
 
-// nodes are those to ask in this round: all in the first one, later only those that do not rest, and never less than two.
+// nodes are those to ask in this round: all in the first one, later only those that do not rest,
+// and never less than two.
 func (e *effort) nodes(first bool) []*endpoint {
 	nodes := e.c.candidates()
 	if first {

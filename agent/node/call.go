@@ -15,7 +15,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxAnswer is the size of an answer from which on it is not read, where the question sets no other.
+// maxAnswer is the size of an answer from which on it is not read, where the question sets no
+// other.
 const maxAnswer = 1 << 20
 
 // query is one question. Zero limits take the defaults.
@@ -48,7 +49,8 @@ type callError struct {
 // Error says what happened.
 func (e *callError) Error() string { return e.text }
 
-// notSent turns an error of a preparatory call into one that says that the request itself was not sent.
+// notSent turns an error of a preparatory call into one that says that the request itself was not
+// sent.
 func notSent(err error) error {
 	return &callError{kind: kindUnreached, text: err.Error()}
 }
@@ -99,7 +101,8 @@ func (c *Client) call(ctx context.Context, n *endpoint, q query) (jsontext.Value
 	return result, nil
 }
 
-// note keeps the node's health. An error that the node gave on the merits of the question is an answer.
+// note keeps the node's health. An error that the node gave on the merits of the question is an
+// answer.
 func (c *Client) note(ctx context.Context, n *endpoint, err *callError, took time.Duration) {
 	switch {
 	case err == nil || err.kind == kindAnswered && !busy(err.reply):
@@ -129,8 +132,8 @@ func asCallError(err error) *callError {
 		return already
 	}
 	failure := &callError{text: clip(err.Error())}
-	// Only an error from dialling says that nothing was sent. Everything later is doubt, TLS included: whether an
-	// alert came before or after the request is not for us to guess.
+	// Only an error from dialling says that nothing was sent. Everything later is doubt, TLS
+	// included: whether an alert came before or after the request is not for us to guess.
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
 		failure.kind = kindUnreached
@@ -146,7 +149,8 @@ func (c *Client) exchange(ctx context.Context, n *endpoint, q query) (jsontext.V
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", c.set.UserAgent)
-	// The bare transport: a redirect is an answer like any other useless one, and cookies are not kept.
+	// The bare transport: a redirect is an answer like any other useless one, and cookies are not
+	// kept.
 	response, err := n.transport.RoundTrip(request)
 	if err != nil {
 		return nil, err
@@ -170,8 +174,8 @@ func (c *Client) exchange(ctx context.Context, n *endpoint, q query) (jsontext.V
 // asAnswered keeps an error while reading the answer from passing for one of dialling.
 func asAnswered(err error) error { return errors.New(clip(err.Error())) }
 
-// statusError reads an answer that is not 200. A front end may pass a node's error on with 500 (tx §5.4); a result is not
-// looked for.
+// statusError reads an answer that is not 200. A front end may pass a node's error on with 500 (tx
+// §5.4); a result is not looked for.
 func statusError(response *http.Response, body []byte) *callError {
 	var e envelope
 	if unmarshal(body, &e) == nil {
@@ -229,7 +233,8 @@ type stackFrame struct {
 	Data   jsontext.Value `json:"data"`
 }
 
-// unmarshal is strict about names and repetitions and not about UTF-8: the node cuts texts at bytes.
+// unmarshal is strict about names and repetitions and not about UTF-8: the node cuts texts at
+// bytes.
 func unmarshal(text []byte, to any) error {
 	return json.Unmarshal(text, to, jsontext.AllowInvalidUTF8(true))
 }

@@ -17,8 +17,8 @@ import (
 const (
 	// maxNodes bounds the list of nodes.
 	maxNodes = 64
-	// checkChainEvery is how often Run asks a node for its chain id; staleChainCheck is after how long a node must be asked
-	// again before it is used.
+	// checkChainEvery is how often Run asks a node for its chain id; staleChainCheck is after how
+	// long a node must be asked again before it is used.
 	checkChainEvery = 10 * time.Minute
 	staleChainCheck = 15 * time.Minute
 	// surveyEvery is how often Run looks at the heads of the nodes that are not in use.
@@ -30,12 +30,13 @@ var ErrNoNode = errors.New("no Hive API node gave a usable answer")
 
 // Settings make a [Client]. Zero values take the defaults.
 type Settings struct {
-	// URLs are the nodes in order of preference, at least one: https, or http on loopback. No user, query or fragment.
+	// URLs are the nodes in order of preference, at least one: https, or http on loopback. No user,
+	// query or fragment.
 	URLs []string
 	// Network is the chain; nodes of another one are never used. Required.
 	Network *hive.Network
-	// Transport makes the HTTP exchanges. nil: one of our own per client, which keeps connections alive and speaks TLS 1.2
-	// or later.
+	// Transport makes the HTTP exchanges. nil: one of our own per client, which keeps connections
+	// alive and speaks TLS 1.2 or later.
 	Transport http.RoundTripper
 	// Logger is told when a node begins or ends to fail. nil: nothing is logged.
 	Logger *slog.Logger
@@ -71,8 +72,9 @@ func (s *Settings) setDefaults() {
 	s.PollEvery = max(s.PollEvery, 3*time.Second)
 }
 
-// Client asks a set of nodes. Its methods may be called concurrently. They work without [Client.Run], but the first call
-// then waits for the check of a node's chain, and nobody looks after transactions that were accepted.
+// Client asks a set of nodes. Its methods may be called concurrently. They work without
+// [Client.Run], but the first call then waits for the check of a node's chain, and nobody looks
+// after transactions that were accepted.
 type Client struct {
 	set    Settings
 	log    *slog.Logger
@@ -115,8 +117,9 @@ func New(s Settings) (*Client, error) {
 	return c, nil
 }
 
-// Run keeps the head fresh, looks after the health of the nodes, and sees accepted transactions into a block. It blocks
-// until ctx ends and everything that it started has returned, and returns the cause of that.
+// Run keeps the head fresh, looks after the health of the nodes, and sees accepted transactions
+// into a block. It blocks until ctx ends and everything that it started has returned, and returns
+// the cause of that.
 func (c *Client) Run(ctx context.Context) error {
 	c.running.Store(true)
 	defer c.running.Store(false)
@@ -133,7 +136,8 @@ func (c *Client) Run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// keepSurvey looks at every node now and then, so that failover finds nodes that are known to be good.
+// keepSurvey looks at every node now and then, so that failover finds nodes that are known to be
+// good.
 func (c *Client) keepSurvey(ctx context.Context) {
 	for {
 		c.survey(ctx)
@@ -159,7 +163,8 @@ func (c *Client) survey(ctx context.Context) {
 	c.judgeHeads()
 }
 
-// clip makes foreign text fit for messages and logs: one line of printable text, at most 200 bytes of it.
+// clip makes foreign text fit for messages and logs: one line of printable text, at most 200 bytes
+// of it.
 func clip(text string) string {
 	const most = 200
 	cut := len(text) > most

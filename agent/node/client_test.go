@@ -136,7 +136,8 @@ func TestRest(t *testing.T) {
 	})
 }
 
-// TestBusyNode: a node that is too busy rests like one that is down; one that refuses on the merits does not.
+// TestBusyNode: a node that is too busy rests like one that is down; one that refuses on the merits
+// does not.
 func TestBusyNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 3)
@@ -338,7 +339,8 @@ func TestAuthorities(t *testing.T) {
 	})
 }
 
-// TestAuthoritiesAskAgain: who hides an account, or invents one, is not believed when another node answers.
+// TestAuthoritiesAskAgain: who hides an account, or invents one, is not believed when another node
+// answers.
 func TestAuthoritiesAskAgain(t *testing.T) {
 	const method = "condenser_api.get_accounts"
 	var bob string
@@ -396,8 +398,8 @@ func TestAuthoritiesAskAgain(t *testing.T) {
 	}
 }
 
-// TestSockets goes through the transport of our own: connections are kept, certificates checked, and names of loopback
-// that lead elsewhere are of no use without TLS.
+// TestSockets goes through the transport of our own: connections are kept, certificates checked,
+// and names of loopback that lead elsewhere are of no use without TLS.
 func TestSockets(t *testing.T) {
 	chain := nodetest.NewChain(nodetest.Options{})
 	chain.AddUser("alice")

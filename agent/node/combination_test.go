@@ -14,7 +14,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// handicap is what is wrong with a set of nodes from the beginning, besides what happens to broadcasts.
+// handicap is what is wrong with a set of nodes from the beginning, besides what happens to
+// broadcasts.
 type handicap struct {
 	name  string
 	apply func(w *world)
@@ -45,8 +46,8 @@ var handicaps = []handicap{
 
 func (w *world) last() *nodetest.Node { return w.nodes[len(w.nodes)-1] }
 
-// TestFaultCombinations sends a transaction through all combinations of faults at the first broadcast of each node, with
-// all handicaps, and holds what is told against the chain.
+// TestFaultCombinations sends a transaction through all combinations of faults at the first
+// broadcast of each node, with all handicaps, and holds what is told against the chain.
 func TestFaultCombinations(t *testing.T) {
 	told := map[node.State]int{}
 	faults := nodetest.BroadcastFaults()
@@ -124,8 +125,8 @@ func TestFaultTriples(t *testing.T) {
 	}
 }
 
-// TestLastingFaults lets every broadcast of each node fail in the same way. Then not every transaction gets onto the chain;
-// what is told is true all the same.
+// TestLastingFaults lets every broadcast of each node fail in the same way. Then not every
+// transaction gets onto the chain; what is told is true all the same.
 func TestLastingFaults(t *testing.T) {
 	told := map[node.State]int{}
 	for _, a := range nodetest.BroadcastFaults() {
@@ -154,7 +155,8 @@ func TestLastingFaults(t *testing.T) {
 	}
 }
 
-// TestWitnesses lets nodes that never saw a transaction say that it is dead, while the one that has it is away.
+// TestWitnesses lets nodes that never saw a transaction say that it is dead, while the one that has
+// it is away.
 func TestWitnesses(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -220,7 +222,8 @@ func TestHistoryThatLags(t *testing.T) {
 	})
 }
 
-// TestManyInDoubt: however many transactions wait, nodes that are down or wanted rest are not overrun.
+// TestManyInDoubt: however many transactions wait, nodes that are down or wanted rest are not
+// overrun.
 func TestManyInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 7)

@@ -70,8 +70,8 @@ func (n *endpoint) answered(latency time.Duration) (recovered bool) {
 	return recovered
 }
 
-// failed notes that the node does not work and gives it a rest, at least as long as it asked for. first says that it
-// worked before.
+// failed notes that the node does not work and gives it a rest, at least as long as it asked for.
+// first says that it worked before.
 func (n *endpoint) failed(err error, asked time.Duration) (first bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -105,8 +105,8 @@ func (n *endpoint) checkedWithin(d time.Duration) bool {
 	return n.chain == chainOurs && time.Since(n.checkedAt) < d
 }
 
-// checkChain makes sure that the node serves our chain, asking it if the last answer is older than that (tx §1.5). Only one
-// caller asks, the others wait.
+// checkChain makes sure that the node serves our chain, asking it if the last answer is older than
+// that (tx §1.5). Only one caller asks, the others wait.
 func (n *endpoint) checkChain(ctx context.Context, c *Client, every time.Duration) error {
 	if n.checkedWithin(every) {
 		return nil
@@ -158,9 +158,9 @@ func (n *endpoint) askChain(ctx context.Context, c *Client) error {
 	return nil
 }
 
-// candidates are the nodes worth asking, best first: those that work in the order of the settings, then those that rest,
-// the soonest ready first, then those whose head is astray. Nodes known to serve another chain are not among them while
-// they rest, and are checked anew after it.
+// candidates are the nodes worth asking, best first: those that work in the order of the settings,
+// then those that rest, the soonest ready first, then those whose head is astray. Nodes known to
+// serve another chain are not among them while they rest, and are checked anew after it.
 func (c *Client) candidates() []*endpoint {
 	now := time.Now()
 	type ranked struct {

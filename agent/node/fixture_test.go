@@ -108,7 +108,8 @@ func transferJSON(amount, memo string) string {
 // lifetime is that of the transactions that sign makes.
 const lifetime = 40 * time.Second
 
-// signatures are kept between tests: a bubble always begins at the same instant, so most transactions repeat.
+// signatures are kept between tests: a bubble always begins at the same instant, so most
+// transactions repeat.
 var signatures sync.Map
 
 // sign makes a transaction of alice on the chain as it really is.
@@ -167,7 +168,8 @@ func (w *world) broadcast(tx node.Transaction) node.Outcome {
 	return w.c.Broadcast(ctx, tx)
 }
 
-// onChain waits until everything is over and counts the transactions that the chain has, whatever their ids.
+// onChain waits until everything is over and counts the transactions that the chain has, whatever
+// their ids.
 func (w *world) onChain(tx node.Transaction) int {
 	time.Sleep(max(time.Until(tx.Expiration.Time()), 0) + time.Minute)
 	n := 0
@@ -179,7 +181,8 @@ func (w *world) onChain(tx node.Transaction) int {
 	return n
 }
 
-// check compares what was told with what is on the chain in the end, and what was sent with what was given.
+// check compares what was told with what is on the chain in the end, and what was sent with what
+// was given.
 func (w *world) check(tx node.Transaction, o node.Outcome) {
 	w.t.Helper()
 	n := w.onChain(tx)

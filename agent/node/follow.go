@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// maxFollowed bounds the accepted transactions that are not seen in a block yet; of more than that, the rest goes
-	// unwatched.
+	// maxFollowed bounds the accepted transactions that are not seen in a block yet; of more than
+	// that, the rest goes unwatched.
 	maxFollowed = 4096
 	// followers is how many are looked after at the same time.
 	followers = 8
@@ -36,8 +36,8 @@ func (c *Client) seeThrough(e *effort) {
 	}
 }
 
-// keepFollowing sees accepted transactions into a block: a node may have queued one and lost it, or lied. What it does
-// harms nobody, as the bytes are the same.
+// keepFollowing sees accepted transactions into a block: a node may have queued one and lost it, or
+// lied. What it does harms nobody, as the bytes are the same.
 func (c *Client) keepFollowing(ctx context.Context) {
 	var all sync.WaitGroup
 	for range followers {

@@ -14,12 +14,13 @@ import (
 )
 
 const (
-	// maxAstray is how far the head time of a node may be from what others say: three public nodes behind caches are easily
-	// two blocks apart.
+	// maxAstray is how far the head time of a node may be from what others say: three public nodes
+	// behind caches are easily two blocks apart.
 	maxAstray = 30 * time.Second
 	// opinionFor is how long the head of a node counts when others are judged.
 	opinionFor = 90 * time.Second
-	// referenceFor is how long a reference block is kept: it stays good for two days, but one of a node that lied should go.
+	// referenceFor is how long a reference block is kept: it stays good for two days, but one of a
+	// node that lied should go.
 	referenceFor = 30 * time.Second
 	// reservedSize is what the chain keeps of a block for itself (tx §2.6).
 	reservedSize = 256
@@ -27,8 +28,8 @@ const (
 	longestBlock = 8 << 20
 )
 
-// ErrStale says that there is no head to build on: none could be fetched for a while, it does not advance, or the nodes
-// disagree about it.
+// ErrStale says that there is no head to build on: none could be fetched for a while, it does not
+// advance, or the nodes disagree about it.
 var ErrStale = errors.New("no current head of the chain is known")
 
 // Head is what a transaction is built on.
@@ -46,8 +47,8 @@ type Head struct {
 // ChainTime extrapolates the time of the head block to now.
 func (h Head) ChainTime(now time.Time) time.Time { return h.Time.Time().Add(age(now, h.At)) }
 
-// age is the time since at by the clock that went further: the monotonic one stops while the machine sleeps, the other can
-// be set back.
+// age is the time since at by the clock that went further: the monotonic one stops while the
+// machine sleeps, the other can be set back.
 func age(now, at time.Time) time.Duration {
 	return max(now.Sub(at), now.Round(0).Sub(at.Round(0)), 0)
 }
@@ -94,8 +95,8 @@ func (h *headCache) dropReference() {
 	h.ref.from = nil
 }
 
-// Head returns the head to build on, from the cache while Run keeps it fresh; otherwise it is fetched, within ctx. The
-// error is ErrStale or holds it.
+// Head returns the head to build on, from the cache while Run keeps it fresh; otherwise it is
+// fetched, within ctx. The error is ErrStale or holds it.
 func (c *Client) Head(ctx context.Context) (Head, error) {
 	if head, ok := c.freshHead(); ok {
 		return head, nil
@@ -162,8 +163,9 @@ func (c *Client) refreshAlone(ctx context.Context) error {
 	return err
 }
 
-// refresh fetches a head from the first node that is trusted and caches it. Where node and clock agree one question is
-// enough; where they do not, the others are asked, too. Callers hold the gate.
+// refresh fetches a head from the first node that is trusted and caches it. Where node and clock
+// agree one question is enough; where they do not, the others are asked, too. Callers hold the
+// gate.
 func (c *Client) refresh(ctx context.Context) (Head, error) {
 	var reason error = ErrNoNode
 	var seen []*endpoint
@@ -249,10 +251,11 @@ func readSighting(raw []byte) (*sighting, error) {
 	return s, nil
 }
 
-// trusted reports whether the head of the node advances and its time is that of a majority. Every node that spoke lately
-// has a vote, and our own clock has one and decides ties. Unless the vote is the last one to be had, a majority against the
-// clock has to be a broad one; in the last one, the only node there is wins over the clock, which the caller compares with
-// the head before it signs anything.
+// trusted reports whether the head of the node advances and its time is that of a majority. Every
+// node that spoke lately has a vote, and our own clock has one and decides ties. Unless the vote is
+// the last one to be had, a majority against the clock has to be a broad one; in the last one, the
+// only node there is wins over the clock, which the caller compares with the head before it signs
+// anything.
 func (c *Client) trusted(n *endpoint, last bool) bool {
 	now := time.Now()
 	n.mu.Lock()
@@ -317,7 +320,8 @@ func (c *Client) adopt(ctx context.Context, n *endpoint) (Head, error) {
 	return head, nil
 }
 
-// reference returns the block before the irreversible one, from the cache if it is recent and of a node that is trusted.
+// reference returns the block before the irreversible one, from the cache if it is recent and of a
+// node that is trusted.
 func (c *Client) reference(ctx context.Context, n *endpoint, irreversible uint32) (reference, error) {
 	c.head.mu.Lock()
 	ref := c.head.ref

@@ -10,12 +10,15 @@ import (
 )
 
 const (
-	// clockMargin is how far our own clock must be past an expiration before a node is believed that it is over.
+	// clockMargin is how far our own clock must be past an expiration before a node is believed
+	// that it is over.
 	clockMargin = 6 * time.Second
-	// soleAfter is how long after the expiration the word of one node is enough when no other answers.
+	// soleAfter is how long after the expiration the word of one node is enough when no other
+	// answers.
 	soleAfter = 2 * time.Minute
-	// historyMargin is how far the last irreversible block must be past an expiration before an account history that does
-	// not know a transaction counts: histories follow the chain at a distance.
+	// historyMargin is how far the last irreversible block must be past an expiration before an
+	// account history that does not know a transaction counts: histories follow the chain at a
+	// distance.
 	historyMargin = 2 * time.Minute
 )
 
@@ -63,8 +66,8 @@ func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
 	if len(e.witness.hosts) < min(2, e.c.hosts()) && !lone || !gone {
 		return Outcome{}, false
 	}
-	// Before that word is given everybody is asked, those that rest as well: one that has it is worth more than all that
-	// do not.
+	// Before that word is given everybody is asked, those that rest as well: one that has it is
+	// worth more than all that do not.
 	for _, n := range e.c.candidates() {
 		if r.asked[n] {
 			continue
@@ -146,7 +149,8 @@ func (e *effort) note(n *endpoint, err error) {
 
 // look asks one node. gone says that our own clock is past the expiration.
 func (c *Client) look(ctx context.Context, n *endpoint, tx Transaction, gone bool) (sight, uint32, error) {
-	// First the irreversible block, then the transaction: the other way round it could be included between the questions.
+	// First the irreversible block, then the transaction: the other way round it could be included
+	// between the questions.
 	var irreversible hive.Time
 	if gone {
 		var err error
@@ -193,7 +197,8 @@ func (c *Client) irreversible(ctx context.Context, n *endpoint) (hive.Time, erro
 	return header.time, err
 }
 
-// find asks for the status (tx §5.7). Nodes without that plugin, and those that do not look back so far, give "too_old".
+// find asks for the status (tx §5.7). Nodes without that plugin, and those that do not look back so
+// far, give "too_old".
 func (c *Client) find(ctx context.Context, n *endpoint, tx Transaction) (status string, block uint32, err error) {
 	params := append([]byte(`{"transaction_id":"`), tx.ID.String()...)
 	params = append(append(params, `","expiration":"`...), tx.Expiration.String()...)
@@ -257,15 +262,16 @@ func (c *Client) history(ctx context.Context, n *endpoint, id hive.TxID) (raw []
 	return result, answer.Block, true, nil
 }
 
-// Transaction reports whether the chain has the transaction in a block, by the word of one node for yes and of two for no.
-// The error holds ErrNoNode.
+// Transaction reports whether the chain has the transaction in a block, by the word of one node for
+// yes and of two for no. The error holds ErrNoNode.
 func (c *Client) Transaction(ctx context.Context, id hive.TxID) (found bool, err error) {
 	raw, err := c.TransactionJSON(ctx, id)
 	return raw != nil, err
 }
 
-// TransactionJSON is [Client.Transaction] with the answer of condenser_api.get_transaction; nil if the chain has no such
-// transaction. Whether operations and signatures in it belong to the id is for the caller to check.
+// TransactionJSON is [Client.Transaction] with the answer of condenser_api.get_transaction; nil if
+// the chain has no such transaction. Whether operations and signatures in it belong to the id is
+// for the caller to check.
 func (c *Client) TransactionJSON(ctx context.Context, id hive.TxID) ([]byte, error) {
 	var reason error = ErrNoNode
 	answers := 0

@@ -23,9 +23,9 @@ type Published struct {
 	JSON  string // as it was signed
 }
 
-// CustomJSON asks the account histories of two nodes for what the account published under the id with its posting key, the
-// oldest first. What either of them has is in the answer: leaving out is how a node would lie. With one node that answers its
-// word is taken. The error holds ErrNoNode.
+// CustomJSON asks the account histories of two nodes for what the account published under the id
+// with its posting key, the oldest first. What either of them has is in the answer: leaving out is
+// how a node would lie. With one node that answers its word is taken. The error holds ErrNoNode.
 func (c *Client) CustomJSON(ctx context.Context, account hive.AccountName, id string) ([]Published, error) {
 	var all []Published
 	var reason error = ErrNoNode

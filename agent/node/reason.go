@@ -56,11 +56,12 @@ var namesByCode = map[int64]string{
 	4100100: "not_enough_rc_exception", 10: "assert_exception",
 }
 
-// nodeCodes are the outer codes under which a node reports errors of its own (tx §5.4); other codes are those of front
-// ends, which do not know whether the node received anything.
+// nodeCodes are the outer codes under which a node reports errors of its own (tx §5.4); other codes
+// are those of front ends, which do not know whether the node received anything.
 func nodeCode(code int64) bool { return code == -32003 || code == -32000 }
 
-// name is the kind of error, from the name, the number, or the beginning of the message; empty if it is none of a node.
+// name is the kind of error, from the name, the number, or the beginning of the message; empty if
+// it is none of a node.
 func (e *rpcError) name() string {
 	if e.data.Name != "" {
 		return e.data.Name
@@ -90,12 +91,13 @@ func (e *rpcError) name() string {
 	return ""
 }
 
-// assertion takes the C++ condition, if there is one, from the sentence of an assertion. Conditions have blanks inside
-// their brackets and no texts of users in them.
+// assertion takes the C++ condition, if there is one, from the sentence of an assertion. Conditions
+// have blanks inside their brackets and no texts of users in them.
 var assertion = regexp.MustCompile(`^Assert Exception:(?:[^:"']{1,120}: )?`)
 
-// constant is the part of the error that the node's own code wrote, before any value was put in: the format, or, where
-// there is none, the beginning of the message. Texts of the transaction are not in it, so it can be believed.
+// constant is the part of the error that the node's own code wrote, before any value was put in:
+// the format, or, where there is none, the beginning of the message. Texts of the transaction are
+// not in it, so it can be believed.
 func (e *rpcError) constant() (text string, certain bool) {
 	if len(e.data.Stack) > 0 && e.data.Stack[0].Format != "" {
 		return e.data.Stack[0].Format, true
@@ -103,7 +105,8 @@ func (e *rpcError) constant() (text string, certain bool) {
 	return e.Message[len(assertion.FindString(e.Message)):], false
 }
 
-// lockWord tells that a node did not get at its own database: it is busy, and another one should be asked.
+// lockWord tells that a node did not get at its own database: it is busy, and another one should be
+// asked.
 var lockWord = regexp.MustCompile(`(?i)\block\b`)
 
 const duplicateText = "Duplicate transaction check failed"
@@ -143,8 +146,8 @@ func busy(e *rpcError) bool {
 	return known[e.name()].is == unknown && lockWord.MatchString(e.Message)
 }
 
-// judge turns an error of a node into a verdict. What it does not recognise is unknown, which is always safe: the
-// transaction is then looked up.
+// judge turns an error of a node into a verdict. What it does not recognise is unknown, which is
+// always safe: the transaction is then looked up.
 func judge(e *rpcError) verdict {
 	name := e.name()
 	v, ok := known[name]
@@ -163,7 +166,8 @@ func judgeAssertion(e *rpcError, v verdict) verdict {
 	if strings.HasPrefix(text, duplicateText) {
 		return verdict{is: sent, code: CodeDuplicate}
 	}
-	// The words somewhere else may come from the transaction, or from a node that words its errors in another way.
+	// The words somewhere else may come from the transaction, or from a node that words its errors
+	// in another way.
 	if strings.Contains(e.Message, duplicateText) || strings.Contains(e.data.Message, duplicateText) {
 		return verdict{is: unknown}
 	}

@@ -139,8 +139,8 @@ func TestCustomJSONPerBlock(t *testing.T) {
 	})
 }
 
-// TestErrorTexts reads errors as nodes of several ages and front ends word them (tx §5.4). Of what is unknown the state is
-// in doubt, since the context ends before anything is cleared up.
+// TestErrorTexts reads errors as nodes of several ages and front ends word them (tx §5.4). Of what
+// is unknown the state is in doubt, since the context ends before anything is cleared up.
 func TestErrorTexts(t *testing.T) {
 	data := func(code int, name, format string) string {
 		return `,"data":` + mustJSON(map[string]any{"code": code, "name": name, "message": "m", "stack": []any{map[string]any{"format": format, "data": map[string]any{"account": "alice", "n": 5, "t": "READ"}}}})

@@ -48,7 +48,8 @@ func loopbackName(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// transports are shared by all nodes of a client: one for TLS, one that reaches nothing but loopback.
+// transports are shared by all nodes of a client: one for TLS, one that reaches nothing but
+// loopback.
 type transports struct{ secure, loopback http.RoundTripper }
 
 func newTransports(given http.RoundTripper) transports {

@@ -16,8 +16,8 @@ func by(t testing.TB, actors ...string) hive.Operation {
 	return op(t, "custom_json", `{"id":"x","json":"{}","required_auths":[],"required_posting_auths":["%s"]}`, strings.Join(actors, `","`))
 }
 
-// Every account whose authority is needed has to be the request's or one that the rule names; one of
-// them that is does not speak for the others. What forbids or counts is not evaded by one more.
+// Every account whose authority is needed has to be the request's or one that the rule names; one
+// of them that is does not speak for the others. What forbids or counts is not evaded by one more.
 func TestSeveralActors(t *testing.T) {
 	p := compile(t, `
 allow:

@@ -28,14 +28,13 @@ func (noCounters) Used(Counter, time.Duration, time.Time) *big.Rat { return new(
 func (noCounters) Latest() time.Time                               { return time.Time{} }
 func (noCounters) Splits(string) []string                          { return nil }
 
-// A Book holds charges in memory, in exact rolling windows. Its owner fills it
-// from the charges that were stored, adds those of each admission, and takes
-// back what could not be stored after all. The zero value is empty and ready.
-// It must not be used concurrently.
+// A Book holds charges in memory, in exact rolling windows. Its owner fills it from the charges
+// that were stored, adds those of each admission, and takes back what could not be stored after
+// all. The zero value is empty and ready. It must not be used concurrently.
 //
-// What was charged to one counter of a limit counts in every other that does
-// not contradict it: charges from before a limit was split count in every
-// split, and those of all splits count once it is split no more.
+// What was charged to one counter of a limit counts in every other that does not contradict it:
+// charges from before a limit was split count in every split, and those of all splits count once it
+// is split no more.
 type Book struct {
 	latest time.Time
 	serial uint64
@@ -45,8 +44,8 @@ type Book struct {
 // ledgerOf is all charges of one limit.
 type ledgerOf struct {
 	splits map[string]*splitCharges
-	// shapes groups the splits by the dimensions that they have, so that a
-	// counter finds its own at once and looks through foreign ones only.
+	// shapes groups the splits by the dimensions that they have, so that a counter finds its own at
+	// once and looks through foreign ones only.
 	shapes map[string][]*splitCharges
 }
 
@@ -55,8 +54,8 @@ type splitCharges struct {
 	units map[string]*series
 }
 
-// series are the charges of one unit, oldest first, each with the sum of all
-// before it and itself: what a window holds is the difference of two.
+// series are the charges of one unit, oldest first, each with the sum of all before it and itself:
+// what a window holds is the difference of two.
 type series struct {
 	start   big.Rat // what was dropped
 	entries []charged
@@ -91,9 +90,8 @@ func (b *Book) Rollback(m Mark) {
 	b.serial, b.latest = m.serial, m.latest
 }
 
-// Add counts charges of one admission. Instants never go back: one before the
-// latest counts as that. A charge whose amount is no number is dropped; this
-// package never makes one.
+// Add counts charges of one admission. Instants never go back: one before the latest counts as
+// that. A charge whose amount is no number is dropped; this package never makes one.
 func (b *Book) Add(at time.Time, charges []Charge) {
 	if at.Before(b.latest) {
 		at = b.latest
@@ -154,8 +152,7 @@ func (l *ledgerOf) split(split string) *splitCharges {
 	return sc
 }
 
-// splitOf takes a split apart. A text that is none has no dimensions and so
-// counts everywhere.
+// splitOf takes a split apart. A text that is none has no dimensions and so counts everywhere.
 func splitOf(split string) map[string]string {
 	dims := map[string]string{}
 	values, err := url.ParseQuery(split)
@@ -260,9 +257,9 @@ func (s *series) before(t time.Time) *big.Rat {
 	return s.entries[i-1].sum
 }
 
-// Keep sets how long the charges of each limit are kept, as [Policy.Limits]
-// says, and drops older ones. Charges of other limits are kept for 31 days: a
-// limit that is taken out and put back remembers.
+// Keep sets how long the charges of each limit are kept, as [Policy.Limits] says, and drops older
+// ones. Charges of other limits are kept for 31 days: a limit that is taken out and put back
+// remembers.
 func (b *Book) Keep(limits map[string]time.Duration, now time.Time) {
 	for name, l := range b.limits {
 		from := now.Add(-max(limits[name], atLeastKept))

@@ -15,8 +15,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// A Case is a request with what it is judged against, read from a file: one
-// that `pksa policy explain` is given, or one of the cases of `policy test`.
+// A Case is a request with what it is judged against, read from a file: one that `pksa policy
+// explain` is given, or one of the cases of `policy test`.
 type Case struct {
 	Name     string
 	Line     int
@@ -115,8 +115,8 @@ func newCaseReader(file string, src []byte, n *hive.Network) *caseReader {
 		network: n, names: map[string]int{}}
 }
 
-// root returns the only document. Other than in a policy, empty lists and maps
-// mean something: operations have them.
+// root returns the only document. Other than in a policy, empty lists and maps mean something:
+// operations have them.
 func (c *caseReader) root(src []byte, what string) *yaml.Node {
 	start := &yaml.Node{Line: 1, Column: 1}
 	if len(src) > longestFile {

@@ -106,7 +106,8 @@ func (c *caseReader) challenge(n *yaml.Node) *AuthChallenge {
 	return &AuthChallenge{Role: role, Text: c.optional(m, "text"), Decrypt: c.yesOrNo(m, "decrypt", false)}
 }
 
-// operation reads `vote: {…}` or what applications send: ["vote", {…}] or {"type": …, "value": {…}}.
+// operation reads `vote: {…}` or what applications send: ["vote", {…}] or {"type": …, "value":
+// {…}}.
 func (c *caseReader) operation(n *yaml.Node, q *Request) {
 	if c.bad[n] {
 		return
@@ -157,8 +158,8 @@ func membersJSON(members map[string]json.RawMessage) []byte {
 	return append(out, '}')
 }
 
-// nodeJSON writes a node as JSON: what is quoted is text; true, false, null
-// and numbers without quotes are themselves.
+// nodeJSON writes a node as JSON: what is quoted is text; true, false, null and numbers without
+// quotes are themselves.
 func nodeJSON(n *yaml.Node) json.RawMessage {
 	switch n.Kind {
 	case yaml.MappingNode:

@@ -13,8 +13,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Env is what a policy may be checked against. All of it is optional and leads
-// to warnings only: an operator may write the policy before the slot.
+// Env is what a policy may be checked against. All of it is optional and leads to warnings only: an
+// operator may write the policy before the slot.
 type Env struct {
 	Slots    []string           // app slots that exist
 	Accounts []hive.AccountName // accounts of the keystore
@@ -23,8 +23,8 @@ type Env struct {
 	NobodyToAsk bool
 }
 
-// A Policy is a file that was understood. It does not change and may be used
-// by any number of goroutines.
+// A Policy is a file that was understood. It does not change and may be used by any number of
+// goroutines.
 type Policy struct {
 	file       string
 	hash       [32]byte
@@ -36,8 +36,8 @@ type Policy struct {
 	observes   bool // anything has mode: observe
 }
 
-// Compile reads a policy. It returns all complaints about the file in one run;
-// the policy is nil if any of them is an error. file is only a name for them.
+// Compile reads a policy. It returns all complaints about the file in one run; the policy is nil if
+// any of them is an error. file is only a name for them.
 func Compile(file string, src []byte, env Env) (*Policy, Problems) {
 	c := &compiler{reader: reader{
 		file:  file,

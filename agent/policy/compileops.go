@@ -73,7 +73,8 @@ func (c *compiler) opEntry(n *yaml.Node, r *rule) (opEntry, bool) {
 	}
 	e := opEntry{name: name.Value, group: name.Value == groupPosting || name.Value == groupActive}
 	ok := c.checkName(name, e, r)
-	// What else is wrong with the entry is said in the same run, if it is known what its fields are.
+	// What else is wrong with the entry is said in the same run, if it is known what its fields
+	// are.
 	if n.Kind == yaml.MappingNode && (ok || e.group || isUsable(e.name)) {
 		e.fields = c.fieldTests(n.Content[1], e)
 	}

@@ -114,8 +114,8 @@ func (c *compiler) readName(m mapping, r *rule) {
 	r.name = name
 }
 
-// readKinds settles which kinds of request the rule is about: the one it says,
-// and where it may leave that out, those that its other keys are about.
+// readKinds settles which kinds of request the rule is about: the one it says, and where it may
+// leave that out, those that its other keys are about.
 func (c *compiler) readKinds(m mapping, r *rule) {
 	r.kinds = map[Kind]bool{Auth: true, Sign: true, Challenge: true, Decrypt: true}
 	said := ""
@@ -236,8 +236,8 @@ func (c *compiler) expand(items []*yaml.Node, key string) []*yaml.Node {
 }
 
 func (c *compiler) checkAccount(n *yaml.Node, name string) {
-	// There may be an account of that name, but a deny rule that was meant for
-	// all and holds for it alone would deny nothing.
+	// There may be an account of that name, but a deny rule that was meant for all and holds for it
+	// alone would deny nothing.
 	if name == "any" {
 		c.complain(n, "for all accounts write the word any, without brackets")
 		return

@@ -9,9 +9,9 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// test compiles a test: a value, a list of tests, or a map of tests. What
-// cannot be compiled was complained about and becomes a test that asks nothing:
-// the policy will not be used. where is the name that complaints call it by.
+// test compiles a test: a value, a list of tests, or a map of tests. What cannot be compiled was
+// complained about and becomes a test that asks nothing: the policy will not be used. where is the
+// name that complaints call it by.
 func (c *compiler) test(n *yaml.Node, sh *shape, where string) test {
 	if c.bad[n] {
 		return anything{}
@@ -27,8 +27,8 @@ func (c *compiler) test(n *yaml.Node, sh *shape, where string) test {
 	return anything{}
 }
 
-// listTest compiles one of several. For a field that is a list itself, what
-// looks like its value is no test at all.
+// listTest compiles one of several. For a field that is a list itself, what looks like its value is
+// no test at all.
 func (c *compiler) listTest(n *yaml.Node, sh *shape, where string) test {
 	if sh.kind == aList && slices.ContainsFunc(n.Content, func(item *yaml.Node) bool { return item.Kind == yaml.ScalarNode }) {
 		c.complain(n, "%s is a list: say each, any, exactly or size", where)
@@ -139,8 +139,8 @@ func isTextual(sh *shape) bool {
 	return sh.kind == aText || sh.kind == anAccount || sh.kind == aKey
 }
 
-// mapTest compiles a map of tests. Its order in the file does not matter:
-// conditions are kept by name.
+// mapTest compiles a map of tests. Its order in the file does not matter: conditions are kept by
+// name.
 func (c *compiler) mapTest(n *yaml.Node, sh *shape, where string) test {
 	known := sh.tests()
 	var t allOf

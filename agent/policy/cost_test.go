@@ -9,8 +9,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// crowd is a policy with n rules and limits that cannot concern the app "one",
-// beside the few that do.
+// crowd is a policy with n rules and limits that cannot concern the app "one", beside the few that
+// do.
 func crowd(t testing.TB, n int) *policy.Policy {
 	t.Helper()
 	var allow, limits strings.Builder

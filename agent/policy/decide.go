@@ -10,9 +10,9 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Decide judges a request. It changes nothing: who admits the request adds the
-// decision's charges to the counters. Counters may be nil, for none so far. An
-// instant before the latest charge counts as that one: time never goes back.
+// Decide judges a request. It changes nothing: who admits the request adds the decision's charges
+// to the counters. Counters may be nil, for none so far. An instant before the latest charge counts
+// as that one: time never goes back.
 func (p *Policy) Decide(q *Request, counters Counters, now time.Time) Decision {
 	if counters == nil {
 		counters = noCounters{}
@@ -175,8 +175,8 @@ func (j *judgement) foreign(p *part) (hive.AccountName, bool) {
 	return "", false
 }
 
-// denied settles the decision if some part is refused. What a deny rule says
-// is told before what nobody said.
+// denied settles the decision if some part is refused. What a deny rule says is told before what
+// nobody said.
 func (j *judgement) denied() bool {
 	if len(j.refused) == 0 {
 		return false

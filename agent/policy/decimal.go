@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// A decimal is an exact number as people write it. Comparing two is linear in
-// their digits: numbers come from applications, and arithmetic on long ones
-// would let a stranger buy our time.
+// A decimal is an exact number as people write it. Comparing two is linear in their digits: numbers
+// come from applications, and arithmetic on long ones would let a stranger buy our time.
 type decimal struct {
 	negative bool
 	whole    string // without leading zeros, empty for 0
@@ -87,8 +86,8 @@ func (a decimal) String() string {
 // integral reports whether nothing stands behind the point.
 func (a decimal) integral() bool { return a.fraction == "" }
 
-// longestSum is how many digits a number may have to be added up. Longer ones
-// are no amounts of anything, and adding is not linear in them.
+// longestSum is how many digits a number may have to be added up. Longer ones are no amounts of
+// anything, and adding is not linear in them.
 const longestSum = 60
 
 // rat returns the number for arithmetic; not ok if it is too long for that.

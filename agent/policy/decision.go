@@ -45,8 +45,8 @@ func (v *Verdict) UnmarshalText(text []byte) error {
 // Code is the stable name of a refusal, for logs, metrics and audit.
 type Code string
 
-// The codes. The first group is given by [Policy.Decide], the second by those
-// who check what a policy cannot know.
+// The codes. The first group is given by [Policy.Decide], the second by those who check what a
+// policy cannot know.
 const (
 	CodeDenied           Code = "denied"            // a deny rule matched
 	CodeUncovered        Code = "uncovered"         // no rule named it
@@ -71,9 +71,9 @@ type RuleRef struct {
 	Line int    `json:"line"`
 }
 
-// Charge is what an admitted request takes from one counter. All are texts, to
-// be stored as they are: the limit's name, which of its counters ("" if it has
-// one), the unit ("requests", "count", "sum", or an asset) and an exact number.
+// Charge is what an admitted request takes from one counter. All are texts, to be stored as they
+// are: the limit's name, which of its counters ("" if it has one), the unit ("requests", "count",
+// "sum", or an asset) and an exact number.
 type Charge struct {
 	Limit  string `json:"limit"`
 	Split  string `json:"split,omitempty"`
@@ -81,8 +81,8 @@ type Charge struct {
 	Amount string `json:"amount"`
 }
 
-// LimitState is what a limit said of a request: how much its counter held
-// before, what the request costs, and how much there may be.
+// LimitState is what a limit said of a request: how much its counter held before, what the request
+// costs, and how much there may be.
 type LimitState struct {
 	Limit    RuleRef       `json:"limit"`
 	Split    string        `json:"split,omitempty"`
@@ -96,8 +96,8 @@ type LimitState struct {
 	Observed bool          `json:"observed,omitempty"` // not in force
 }
 
-// A Decision is what a policy says of a request. The zero value denies. As
-// JSON it is fit for an audit trail; spans are nanoseconds there.
+// A Decision is what a policy says of a request. The zero value denies. As JSON it is fit for an
+// audit trail; spans are nanoseconds there.
 type Decision struct {
 	Verdict Verdict `json:"verdict"`
 	Silent  bool    `json:"silent,omitempty"` // denied without an answer, so that another wallet may give one
@@ -105,8 +105,8 @@ type Decision struct {
 	Reason  string  `json:"reason,omitempty"` // empty when allowed: what was missing, or who has a person asked
 	// Rules are those that gave the decision, sorted by name.
 	Rules []RuleRef `json:"rules,omitempty"`
-	// Session is how long the session of an allowed auth request lives; 0 for
-	// one that the operator made, who said so himself.
+	// Session is how long the session of an allowed auth request lives; 0 for one that the operator
+	// made, who said so himself.
 	Session time.Duration `json:"session,omitempty"`
 	// Timeout is how long a person is waited for; 0 if no rule says.
 	Timeout time.Duration `json:"timeout,omitempty"`
@@ -114,8 +114,8 @@ type Decision struct {
 	Charges []Charge `json:"charges,omitempty"`
 	// Limits are all limits that the request touches, unless a rule denied it.
 	Limits []LimitState `json:"limits,omitempty"`
-	// Observed is the decision with all rules and limits in mode observe in
-	// force, if it differs in verdict, silence, code or spans; else nil.
+	// Observed is the decision with all rules and limits in mode observe in force, if it differs in
+	// verdict, silence, code or spans; else nil.
 	Observed *Decision `json:"observed,omitempty"`
 }
 

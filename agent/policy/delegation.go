@@ -7,8 +7,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// A Delegation says that a rule counts on an account having given its authority
-// to accounts of ours.
+// A Delegation says that a rule counts on an account having given its authority to accounts of
+// ours.
 type Delegation struct {
 	Rule RuleRef
 	// By is the account whose authority is used.
@@ -19,9 +19,8 @@ type Delegation struct {
 	Roles []hive.Role
 }
 
-// Delegations lists the authorities that allow and ask rules count on by name,
-// so that they can be compared with the chain. A rule with on_behalf_of: any
-// names nobody.
+// Delegations lists the authorities that allow and ask rules count on by name, so that they can be
+// compared with the chain. A rule with on_behalf_of: any names nobody.
 func (p *Policy) Delegations() []Delegation {
 	var all []Delegation
 	for _, r := range p.rules {

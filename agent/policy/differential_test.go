@@ -15,8 +15,8 @@ var cases = flag.Int("cases", 20_000, "how many requests the naive evaluator jud
 
 const perPolicy = 20
 
-// TestAgainstNaiveEvaluator judges random requests by random policies twice:
-// by the engine, and by the evaluator of naive_test.go.
+// TestAgainstNaiveEvaluator judges random requests by random policies twice: by the engine, and by
+// the evaluator of naive_test.go.
 func TestAgainstNaiveEvaluator(t *testing.T) {
 	seen := map[string]int{}
 	for seed := range uint64(*cases / perPolicy) {

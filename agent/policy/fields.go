@@ -56,8 +56,8 @@ var shapesByType = map[string]*shape{
 // percentages are the numbers of which 10000 is all.
 var percentages = map[string]bool{"weight": true, "percent": true, "percent_hbd": true}
 
-// shapeOf is nil for what no test can look at: unopened extensions, and the
-// innards of dead operations.
+// shapeOf is nil for what no test can look at: unopened extensions, and the innards of dead
+// operations.
 func shapeOf(f hive.FieldDef) *shape {
 	sh := shapesByType[strings.TrimPrefix(f.Type, "optional ")]
 	switch {

@@ -30,8 +30,8 @@ func seeds(f *testing.F, patterns ...string) {
 	}
 }
 
-// FuzzCompile: no file makes the reader panic; a file is either taken or
-// complained about, with places inside the file; what is taken decides.
+// FuzzCompile: no file makes the reader panic; a file is either taken or complained about, with
+// places inside the file; what is taken decides.
 func FuzzCompile(f *testing.F) {
 	seeds(f, "testdata/good/*.yaml", "testdata/bad/*.yaml", "testdata/warn/*.yaml")
 	f.Add([]byte("version: 1\nallow: [{name: x, <<: *a}]"))
@@ -74,8 +74,8 @@ var fuzzOps = func() (ops []hive.Operation) {
 	return ops
 }()
 
-// FuzzJSON: no text makes tests panic; a text that encoding/json refuses is
-// unclear; and a rule that allows never allows what its own words deny.
+// FuzzJSON: no text makes tests panic; a text that encoding/json refuses is unclear; and a rule
+// that allows never allows what its own words deny.
 func FuzzJSON(f *testing.F) {
 	for _, text := range []string{`{"a":5}`, `[{"a":"5"},{"a":{"b":[1,2]}}]`, `{"a":1,"a":2}`, `"\ud83d\ude00"`, `{"\u0061":1e5}`, `-0.10`, `[]`, ``, `{"a":"\ud800"}`} {
 		f.Add(text)
@@ -104,8 +104,8 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
-// FuzzPattern: a glob says what a naive matcher says, a regular expression
-// what the whole text says; none panics.
+// FuzzPattern: a glob says what a naive matcher says, a regular expression what the whole text
+// says; none panics.
 func FuzzPattern(f *testing.F) {
 	f.Add("b*?b", "bob")
 	f.Add("a|b", "ab")

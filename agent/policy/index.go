@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// An index finds the rules that can concern a part without looking at the
-// others: by kind, account, app and operation, each either said or any.
+// An index finds the rules that can concern a part without looking at the others: by kind, account,
+// app and operation, each either said or any.
 type index[T any] map[indexKey][]T
 
 type indexKey struct {
@@ -16,8 +16,8 @@ type indexKey struct {
 	operation string
 }
 
-// mostKeys bounds what one rule may take in the index. Beyond, the accounts
-// are left to the rule itself.
+// mostKeys bounds what one rule may take in the index. Beyond, the accounts are left to the rule
+// itself.
 const mostKeys = 4096
 
 func (x index[T]) add(r *rule, item T) {

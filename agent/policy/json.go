@@ -10,11 +10,10 @@ import (
 // deepestJSON is how far lists and objects may nest. What lies deeper is unreadable.
 const deepestJSON = 64
 
-// readJSON reads one JSON text as strictly as RFC 8259 allows: valid UTF-8, no
-// name twice in an object, no half of a surrogate pair, nothing behind the
-// value. Numbers keep their text. The standard decoder takes the last of two
-// equal names and repairs bad text; games and side chains have decoders of
-// their own, so what two readers may read differently is unreadable here.
+// readJSON reads one JSON text as strictly as RFC 8259 allows: valid UTF-8, no name twice in an
+// object, no half of a surrogate pair, nothing behind the value. Numbers keep their text. The
+// standard decoder takes the last of two equal names and repairs bad text; games and side chains
+// have decoders of their own, so what two readers may read differently is unreadable here.
 func readJSON(text string) (value, bool) {
 	r := jsonReader{rest: text}
 	if !utf8.ValidString(text) {

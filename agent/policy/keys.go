@@ -1,8 +1,8 @@
 package policy
 
-// What every key of the language says, in one sentence or two: for the schema
-// that editors show, and for the reference under examples/policies, which is
-// made of these tables. A test compares them with what the compiler takes.
+// What every key of the language says, in one sentence or two: for the schema that editors show,
+// and for the reference under examples/policies, which is made of these tables. A test compares
+// them with what the compiler takes.
 var (
 	fileKeys = []keyDoc{
 		{"version", "The version of the language: `1`."},

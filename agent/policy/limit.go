@@ -52,8 +52,8 @@ type tokenSum struct {
 	text  string
 }
 
-// atLeastKept is how long charges are kept whatever the windows are: a limit
-// may be given a longer one.
+// atLeastKept is how long charges are kept whatever the windows are: a limit may be given a longer
+// one.
 const atLeastKept = 31 * 24 * time.Hour
 
 func (l *limit) kept() time.Duration {
@@ -128,8 +128,8 @@ func assetRat(satoshis int64, decimals int) *big.Rat {
 	return big.NewRat(satoshis, unit)
 }
 
-// addTo adds the numbers of a part's JSON. What cannot be read as an amount of
-// tokens makes the whole cost unclear.
+// addTo adds the numbers of a part's JSON. What cannot be read as an amount of tokens makes the
+// whole cost unclear.
 func (t *tokenSum) addTo(c *cost, s *scope, p *part) {
 	if p.kind != Sign {
 		return

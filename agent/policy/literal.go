@@ -11,8 +11,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// literal reads a value of the file as the shape writes them. The error says
-// what would be right.
+// literal reads a value of the file as the shape writes them. The error says what would be right.
 func (sh *shape) literal(n *yaml.Node) (value, error) {
 	text := n.Value
 	switch sh.kind {
@@ -132,9 +131,8 @@ func percentLiteral(text, digits string, percent bool) (value, error) {
 	return numberLiteral(hundredths)
 }
 
-// jsonLiteral reads an unquoted scalar: true, false, null and numbers are
-// themselves, all else is text. What looks like one of them and is none is an
-// error, for as text it would match nothing.
+// jsonLiteral reads an unquoted scalar: true, false, null and numbers are themselves, all else is
+// text. What looks like one of them and is none is an error, for as text it would match nothing.
 func jsonLiteral(n *yaml.Node) (value, error) {
 	text := n.Value
 	switch text {

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// A maker makes random models and requests out of small worlds, so that rules
-// and requests meet.
+// A maker makes random models and requests out of small worlds, so that rules and requests meet.
 type maker struct{ *rand.Rand }
 
 func pick[T any](m maker, from ...T) T { return from[m.IntN(len(from))] }

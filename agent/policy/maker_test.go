@@ -23,8 +23,8 @@ func sortedMap[V any](m map[string]V) iter.Seq2[string, V] {
 	}
 }
 
-// An mOp is an operation as the naive evaluator sees it: a name, and fields as
-// they are in legacy JSON.
+// An mOp is an operation as the naive evaluator sees it: a name, and fields as they are in legacy
+// JSON.
 type mOp struct {
 	name   string
 	fields map[string]any
@@ -207,8 +207,8 @@ func (m maker) transactionOf(mod *model) *mRule {
 	return nil
 }
 
-// like makes operations in the order of a transaction rule, often with the
-// same permlink, and sets the role that they need.
+// like makes operations in the order of a transaction rule, often with the same permlink, and sets
+// the role that they need.
 func (m maker) like(tx *mRule, q *policy.Request) (ops []mOp) {
 	q.Role = hive.Posting
 	permlink := m.text()

@@ -12,8 +12,7 @@ type test interface {
 	check(s *scope, v value) outcome
 }
 
-// A scope is one judgement: what rules and tests may look at besides their
-// part or value.
+// A scope is one judgement: what rules and tests may look at besides their part or value.
 type scope struct {
 	request      *Request
 	now          time.Time
@@ -104,9 +103,9 @@ func (t sameAs) check(s *scope, v value) outcome {
 	return compareEqual(other, v)
 }
 
-// compareEqual tells whether v is the wanted value. A text of JSON that spells
-// the wanted number, or a number that spells the wanted text, is unclear where
-// the file does not say that either will do.
+// compareEqual tells whether v is the wanted value. A text of JSON that spells the wanted number,
+// or a number that spells the wanted text, is unclear where the file does not say that either will
+// do.
 func compareEqual(want, v value) outcome {
 	switch v.kind {
 	case isAbsent:
@@ -167,8 +166,8 @@ func (t bound) check(_ *scope, v value) outcome {
 	return outcomeOf(order >= 0)
 }
 
-// compareBound returns how v stands to the bound, if that can be said: no for
-// what is absent and for another asset, unclear for what has no size.
+// compareBound returns how v stands to the bound, if that can be said: no for what is absent and
+// for another asset, unclear for what has no size.
 func compareBound(limit, v value) (order int, known outcome) {
 	switch {
 	case v.kind == isAbsent:
@@ -210,8 +209,8 @@ type pattern struct {
 	glob   bool
 }
 
-// newRegexp compiles a pattern for a whole text. The pattern must stand alone
-// first: "a)|(b" would escape from the brackets that anchor it.
+// newRegexp compiles a pattern for a whole text. The pattern must stand alone first: "a)|(b" would
+// escape from the brackets that anchor it.
 func newRegexp(source string) (pattern, error) {
 	if _, err := regexp.Compile(source); err != nil {
 		return pattern{}, err
@@ -220,8 +219,8 @@ func newRegexp(source string) (pattern, error) {
 	return pattern{re, source, false}, err
 }
 
-// newGlob compiles * and ? by way of a regular expression, which has no
-// pattern that takes more than linear time.
+// newGlob compiles * and ? by way of a regular expression, which has no pattern that takes more
+// than linear time.
 func newGlob(source string) (pattern, error) {
 	var b strings.Builder
 	for _, c := range source {

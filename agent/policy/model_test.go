@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// The model is a policy as a value: what the random generator makes, what is
-// rendered as YAML for Compile, and what the naive evaluator of naive_test.go
-// interprets. Tests are lit, []any (one of) and map[string]any (all of).
+// The model is a policy as a value: what the random generator makes, what is rendered as YAML for
+// Compile, and what the naive evaluator of naive_test.go interprets. Tests are lit, []any (one of)
+// and map[string]any (all of).
 
 // lit is a scalar of the file.
 type lit struct {

@@ -17,8 +17,8 @@ var mutants = flag.Bool("mutants", false, "break the engine in each of the ways 
 // A mutant is a way to break the engine: in a file, one text for another.
 type mutant struct{ says, file, old, new string }
 
-// brokenWays are mistakes that somebody may make when changing this code. Each lets something through
-// that the language does not, or refuses what it permits.
+// brokenWays are mistakes that somebody may make when changing this code. Each lets something
+// through that the language does not, or refuses what it permits.
 var brokenWays = []mutant{
 	{"a deny rule does not beat others", "decide.go", "case len(m.deny) > 0:\n\t\tfirst", "case len(m.deny) > 0 && len(m.allow) == 0:\n\t\tfirst"},
 	{"asked only where nothing allows, whatever the rule says", "decide.go", "case r.onlyUncovered:", "case true:"},
@@ -61,7 +61,8 @@ var brokenWays = []mutant{
 }
 
 // TestMutants breaks the engine in every way of the list, without touching the files, and wants the
-// tests of this package to fail. Without -mutants it looks only whether the list still fits the code.
+// tests of this package to fail. Without -mutants it looks only whether the list still fits the
+// code.
 func TestMutants(t *testing.T) {
 	for _, m := range brokenWays {
 		t.Run(strings.ReplaceAll(m.says, " ", "_"), func(t *testing.T) {

@@ -103,8 +103,8 @@ func (c ctx) refused() policy.Code {
 	return ""
 }
 
-// uncovered only says whose authority it is: the difference to foreign-authority
-// depends on which rule came nearest, and is tested elsewhere.
+// uncovered only says whose authority it is: the difference to foreign-authority depends on which
+// rule came nearest, and is tested elsewhere.
 func (c ctx) uncovered(nPart) policy.Code { return policy.CodeUncovered }
 
 func (c ctx) limits(a *naiveAnswer) (over, overAsk bool) {

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// The naive evaluator: the language read a second time, from its description,
-// over models and raw operations. Slow, without index, without shared code.
+// The naive evaluator: the language read a second time, from its description, over models and raw
+// operations. Slow, without index, without shared code.
 
 type tri int
 

@@ -9,8 +9,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// outcome finds how a test comes out: an allow rule needs yes, a deny rule
-// takes all but no.
+// outcome finds how a test comes out: an allow rule needs yes, a deny rule takes all but no.
 func outcome(t *testing.T, entry string, o hive.Operation) string {
 	t.Helper()
 	role := hive.Posting

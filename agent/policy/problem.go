@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// A Problem is one complaint about a policy file: where, what is wrong, and
-// what would be right.
+// A Problem is one complaint about a policy file: where, what is wrong, and what would be right.
 type Problem struct {
 	File    string
 	Line    int // from 1
@@ -54,8 +53,8 @@ func (ps Problems) String() string {
 	return b.String()
 }
 
-// tidy sorts the complaints and drops repetitions: an item of a list is
-// complained about once, however often the list is used.
+// tidy sorts the complaints and drops repetitions: an item of a list is complained about once,
+// however often the list is used.
 func (ps Problems) tidy() Problems {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(compareBool(a.Warning, b.Warning), cmp.Compare(a.Line, b.Line),

@@ -21,9 +21,8 @@ const (
 	deepestFile = 40
 )
 
-// A reader turns YAML into nodes that have been vetted once, and collects
-// complaints. Nodes that were complained about are skipped afterwards, so that
-// one fault is reported once.
+// A reader turns YAML into nodes that have been vetted once, and collects complaints. Nodes that
+// were complained about are skipped afterwards, so that one fault is reported once.
 type reader struct {
 	file     string
 	lines    []string
@@ -131,8 +130,8 @@ func (r *reader) vet(n *yaml.Node, name string, depth int) {
 	}
 }
 
-// tagged also finds the tag "!", which the library drops without a trace: it
-// can only be seen where the node begins.
+// tagged also finds the tag "!", which the library drops without a trace: it can only be seen where
+// the node begins.
 func (r *reader) tagged(n *yaml.Node) bool {
 	if n.Style&yaml.TaggedStyle != 0 {
 		return true
@@ -151,8 +150,8 @@ func label(name string) string {
 	return name + ": "
 }
 
-// isNullScalar is true for nothing and for ~. The word null is a text: there
-// is an account of that name.
+// isNullScalar is true for nothing and for ~. The word null is a text: there is an account of that
+// name.
 func isNullScalar(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.Tag == "!!null" && (n.Value == "" || n.Value == "~")
 }

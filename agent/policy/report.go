@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A Report is an explanation for people and machines: the answer in one line,
-// why, and what would have been needed for another one.
+// A Report is an explanation for people and machines: the answer in one line, why, and what would
+// have been needed for another one.
 type Report struct {
 	Answer string `json:"answer"` // one sentence
 	Decision
@@ -190,8 +190,8 @@ func cut(text string, longest int) string {
 	return text
 }
 
-// reportLimits lists the limits also where the request is denied by a rule: who
-// mends the rule wants to know what comes next.
+// reportLimits lists the limits also where the request is denied by a rule: who mends the rule
+// wants to know what comes next.
 func (w *reporter) reportLimits(parts []*part) {
 	limits := judgement{policy: w.policy, scope: w.scope, observed: true}
 	limits.limits(parts, w.counters)
@@ -211,10 +211,11 @@ func (w *reporter) limitNamed(name string) *limit {
 	return w.policy.limits[i]
 }
 
-// free finds the second from which there is room, if ever: what a counter holds
-// only shrinks while nothing is added.
+// free finds the second from which there is room, if ever: what a counter holds only shrinks while
+// nothing is added.
 func (w *reporter) free(st LimitState) time.Time {
-	// Not decimal.rat: the sum of numbers that are short enough to be added up may be longer than they are.
+	// Not decimal.rat: the sum of numbers that are short enough to be added up may be longer than
+	// they are.
 	costRat, okCost := new(big.Rat).SetString(st.Cost)
 	mostRat, okMost := new(big.Rat).SetString(st.Most)
 	if !okCost || !okMost || st.Window == 0 || costRat.Cmp(mostRat) > 0 {

@@ -130,8 +130,8 @@ func TestReportsAgreeWithDecisions(t *testing.T) {
 	})
 }
 
-// An application chooses the numbers that a limit adds up, and so how long their sum is. Whoever asks
-// why must not get a panic for an answer.
+// An application chooses the numbers that a limit adds up, and so how long their sum is. Whoever
+// asks why must not get a panic for an answer.
 func TestReportOfLongSums(t *testing.T) {
 	p := compile(t, `
 allow: [{name: a, request: sign, apps: [app], key: active, operations: [custom_json]}]
@@ -148,7 +148,8 @@ limits: [{name: sum, operations: [custom_json], sum: 500 per 24h, of: {list: jso
 	}
 }
 
-// Where a rule matches in doubt, its values do not fit, and the reader is told what could not be told.
+// Where a rule matches in doubt, its values do not fit, and the reader is told what could not be
+// told.
 func TestReportNamesTheDoubt(t *testing.T) {
 	p := compile(t, `
 allow: [{name: all, request: sign, apps: [app], operations: [custom_json, vote]}]

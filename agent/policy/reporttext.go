@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Text is the report for people. The answer comes first, then why, then what
-// would have been needed.
+// Text is the report for people. The answer comes first, then why, then what would have been
+// needed.
 func (r *Report) Text() string {
 	var b strings.Builder
 	base := r.File[strings.LastIndexByte(r.File, '/')+1:]

@@ -23,8 +23,8 @@ func (k Kind) String() string {
 	return kindNames[k]
 }
 
-// A Request is what is judged: who asks for what, with which key. Its
-// operations are those decoded from the very bytes that would be signed.
+// A Request is what is judged: who asks for what, with which key. Its operations are those decoded
+// from the very bytes that would be signed.
 type Request struct {
 	Kind    Kind
 	Account hive.AccountName // whose key would answer
@@ -36,18 +36,17 @@ type Request struct {
 	Text      string           // Challenge: the text to sign
 
 	AuthChallenge *AuthChallenge // Auth: the challenge inside, if any
-	// ManualSession says that the operator made this session by hand or paired
-	// it: no rule need allow it, and none asks. Deny rules hold, and the
-	// challenge inside needs a rule of its own.
+	// ManualSession says that the operator made this session by hand or paired it: no rule need
+	// allow it, and none asks. Deny rules hold, and the challenge inside needs a rule of its own.
 	ManualSession bool
 
-	// Approved says that a person answered yes to this very request. That yes
-	// stands for "ask", wherever the policy in force says it; for nothing else.
+	// Approved says that a person answered yes to this very request. That yes stands for "ask",
+	// wherever the policy in force says it; for nothing else.
 	Approved bool
 }
 
-// AuthChallenge is the challenge inside an auth request. It is judged as the
-// same challenge would be on its own: as [Decrypt] if that is what it asks for.
+// AuthChallenge is the challenge inside an auth request. It is judged as the same challenge would
+// be on its own: as [Decrypt] if that is what it asks for.
 type AuthChallenge struct {
 	Role    hive.Role
 	Text    string

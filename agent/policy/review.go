@@ -35,8 +35,8 @@ func (c *compiler) reviewTime(r *rule) {
 	}
 }
 
-// neverTogether is true for operations of which one needs the posting key and
-// another the active key, whatever their content.
+// neverTogether is true for operations of which one needs the posting key and another the active
+// key, whatever their content.
 func neverTogether(entries []opEntry) bool {
 	seen := map[hive.Role]bool{}
 	for _, e := range entries {
@@ -84,16 +84,16 @@ func (l *limit) counts(r *rule, operation string) bool {
 	})
 }
 
-// overTime tells whether all that the limit names is bounded in some window of
-// time, too: what is bounded in each request only is not.
+// overTime tells whether all that the limit names is bounded in some window of time, too: what is
+// bounded in each request only is not.
 func (l *limit) overTime() bool {
 	return !slices.ContainsFunc(l.quotas, func(q quota) bool {
 		return !slices.ContainsFunc(l.quotas, func(other quota) bool { return other.unit == q.unit && other.window > 0 })
 	})
 }
 
-// splitAtWill tells whether the application can choose a fresh counter for each
-// operation: by a field that the entry does not test.
+// splitAtWill tells whether the application can choose a fresh counter for each operation: by a
+// field that the entry does not test.
 func (l *limit) splitAtWill(e *opEntry) bool {
 	return slices.ContainsFunc(l.per, func(d dimension) bool { return d.field != "" && !e.tests(d.field) })
 }
@@ -157,8 +157,7 @@ func hasNot(t test) bool {
 	return false
 }
 
-// reviewPercent warns about a weight that looks like a percentage and is a
-// hundredth of it.
+// reviewPercent warns about a weight that looks like a percentage and is a hundredth of it.
 func (c *compiler) reviewPercent(n *yaml.Node, sh *shape, v value, where string) {
 	if !sh.percent || strings.HasSuffix(n.Value, "%") || v.kind != isNumber || v.number.whole == "" {
 		return

@@ -11,8 +11,8 @@ import (
 
 func sortedUnits(c *cost) []string { return slices.Sorted(maps.Keys(c.units)) }
 
-// states compares a cost with all that the limit says of its counter. An asset
-// that the limit does not name has no room.
+// states compares a cost with all that the limit says of its counter. An asset that the limit does
+// not name has no room.
 func (l *limit) states(c *cost, counters Counters, now time.Time) []LimitState {
 	var states []LimitState
 	for _, q := range l.quotas {
@@ -90,8 +90,8 @@ type Room struct {
 	Observed bool
 }
 
-// Room lists every counter of every limit that has a window: one for a limit
-// that is not split, else those that have counted something.
+// Room lists every counter of every limit that has a window: one for a limit that is not split,
+// else those that have counted something.
 func (p *Policy) Room(counters Counters, now time.Time) []Room {
 	if counters == nil {
 		counters = noCounters{}
@@ -135,8 +135,8 @@ func (l *limit) ownSplit(split string) bool {
 	return true
 }
 
-// Limits returns the names of all limits, sorted, with how long their charges
-// have to be kept: 31 days, or the longest window if that is more.
+// Limits returns the names of all limits, sorted, with how long their charges have to be kept: 31
+// days, or the longest window if that is more.
 func (p *Policy) Limits() map[string]time.Duration {
 	kept := map[string]time.Duration{}
 	for _, l := range p.limits {
@@ -145,8 +145,8 @@ func (p *Policy) Limits() map[string]time.Duration {
 	return kept
 }
 
-// Fresh names the limits that begin at zero when this policy follows the old one, sorted: those with
-// a new name, or that measure something else under the old one, and of which the counters hold
+// Fresh names the limits that begin at zero when this policy follows the old one, sorted: those
+// with a new name, or that measure something else under the old one, and of which the counters hold
 // nothing, as they do of a limit that was taken out and is put back.
 func (p *Policy) Fresh(old *Policy, counters Counters, now time.Time) []string {
 	if counters == nil {

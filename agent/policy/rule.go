@@ -65,8 +65,8 @@ type nameSet map[string]bool
 
 func (n nameSet) has(name string) bool { return n == nil || n[name] }
 
-// A condition is one of the things that a rule says, in the order in which
-// they are looked at: the further a rule got, the nearer it is.
+// A condition is one of the things that a rule says, in the order in which they are looked at: the
+// further a rule got, the nearer it is.
 type condition uint8
 
 const (
@@ -83,9 +83,8 @@ const (
 	satisfied
 )
 
-// matches tells whether all that the rule says holds for a part, and else
-// which condition was the first that did not. For a rule that permits, only yes
-// is a match; for others unclear is one, too.
+// matches tells whether all that the rule says holds for a part, and else which condition was the
+// first that did not. For a rule that permits, only yes is a match; for others unclear is one, too.
 func (r *rule) matches(s *scope, p *part) (outcome, condition) {
 	for _, c := range [...]condition{onKind, onApp, onAccount, onKey, onBroadcast} {
 		if !r.plainCondition(s.request, p, c) {
@@ -126,9 +125,9 @@ func (r *rule) plainCondition(q *Request, p *part, c condition) bool {
 	return r.broadcast == nil || p.kind == Sign && *r.broadcast == q.Broadcast
 }
 
-// matchesActors tells whether nobody's authority is needed but that of the
-// account and of those the rule names. A rule that forbids or counts is not
-// evaded by adding one more: there, one that it names is enough.
+// matchesActors tells whether nobody's authority is needed but that of the account and of those the
+// rule names. A rule that forbids or counts is not evaded by adding one more: there, one that it
+// names is enough.
 func (r *rule) matchesActors(q *Request, p *part) bool {
 	if r.behalf == nil {
 		return true
@@ -144,8 +143,8 @@ func (r *rule) matchesActors(q *Request, p *part) bool {
 	return all
 }
 
-// matchesContent looks at the operation or the text. The condition is the one
-// that failed if it is before onBehalf; the outcome is that of the tests.
+// matchesContent looks at the operation or the text. The condition is the one that failed if it is
+// before onBehalf; the outcome is that of the tests.
 func (r *rule) matchesContent(s *scope, p *part) (outcome, condition) {
 	switch {
 	case r.text != nil:
@@ -213,8 +212,8 @@ func (e *opEntry) names(in section, p *part) bool {
 	return e.name == p.role.String()
 }
 
-// narrowGroup is what "posting" means where it permits. custom and custom_json
-// are not in it: games and side chains move value with a posting key.
+// narrowGroup is what "posting" means where it permits. custom and custom_json are not in it: games
+// and side chains move value with a posting key.
 var narrowGroup = []string{"vote", "comment", "delete_comment", "comment_options", "claim_reward_balance", "account_update2"}
 
 func inNarrowGroup(p *part) bool {

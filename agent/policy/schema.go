@@ -11,9 +11,9 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Schema is the language as JSON Schema, draft 2020-12: for editors, which
-// complete keys and underline mistakes. It takes every file that compiles, and
-// refuses what such a schema can tell; [Compile] tells the rest.
+// Schema is the language as JSON Schema, draft 2020-12: for editors, which complete keys and
+// underline mistakes. It takes every file that compiles, and refuses what such a schema can tell;
+// [Compile] tells the rest.
 func Schema() []byte {
 	w := schemaWriter{defs: map[string]any{}}
 	root := w.file()
@@ -33,8 +33,8 @@ type node = map[string]any
 
 type schemaWriter struct{ defs node }
 
-// ref makes a definition once, and refers to it. It is entered before it is
-// built, for tests hold tests.
+// ref makes a definition once, and refers to it. It is entered before it is built, for tests hold
+// tests.
 func (w *schemaWriter) ref(name string, build func() node) node {
 	if _, known := w.defs[name]; !known {
 		w.defs[name] = node{}

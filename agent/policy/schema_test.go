@@ -240,8 +240,8 @@ func TestPublishedSchema(t *testing.T) {
 	}
 }
 
-// Everything that compiles fits the schema: examples, the language's own examples, what is warned of, and
-// hundreds of random policies.
+// Everything that compiles fits the schema: examples, the language's own examples, what is warned
+// of, and hundreds of random policies.
 func TestSchemaTakesWhatCompiles(t *testing.T) {
 	s := readSchema(t, policy.Schema())
 	files := slices.Concat(inputs(t, "good", 9), inputs(t, "warn", 5))

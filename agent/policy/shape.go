@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A shape is what is known about a value before there is one: which tests make
-// sense on it, and how the file writes its values.
+// A shape is what is known about a value before there is one: which tests make sense on it, and how
+// the file writes its values.
 type shape struct {
 	kind    shapeKind
 	noun    string // for complaints: "an account"

@@ -18,11 +18,10 @@ type Seen struct {
 	Time    time.Time
 }
 
-// Suggest writes the narrowest policy that allows what was seen: a file that
-// compiles, with a rule for each app, account, key and operation, every field
-// held to the values that were seen, and limits of what was spent in 24 hours.
-// Where a field took many values it is left free, and a comment says so. It is a
-// draft for a person, who knows which of what was seen is to happen again.
+// Suggest writes the narrowest policy that allows what was seen: a file that compiles, with a rule
+// for each app, account, key and operation, every field held to the values that were seen, and
+// limits of what was spent in 24 hours. Where a field took many values it is left free, and a
+// comment says so. It is a draft for a person, who knows which of what was seen is to happen again.
 // What cannot be suggested stands in comments at the end.
 func Suggest(seen []Seen) string {
 	w := suggester{groups: map[string]*seenGroup{}, names: map[string]int{}}
@@ -161,7 +160,8 @@ func counted(sorted []string) func(yield func(string, int) bool) {
 	}
 }
 
-// check judges what was seen by what is suggested: a promise that is kept is better than one that is made.
+// check judges what was seen by what is suggested: a promise that is kept is better than one that
+// is made.
 func (w *suggester) check(text string) {
 	p, problems := Compile("suggested.yaml", []byte(text), Env{})
 	if p == nil {

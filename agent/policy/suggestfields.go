@@ -20,7 +20,8 @@ const (
 	deepestDraft = 4   // how far JSON is followed
 )
 
-// fields are lines of tests for what was seen of one operation, and of comments for what is left free.
+// fields are lines of tests for what was seen of one operation, and of comments for what is left
+// free.
 func (g *seenGroup) fields(seen []*part) (lines []string) {
 	d := seen[0].op.Definition()
 	known := fieldsOf(d.Name)
@@ -42,7 +43,8 @@ func (g *seenGroup) fields(seen []*part) (lines []string) {
 	return lines
 }
 
-// signs tells that a field names nobody but those whose authority is needed: account and on_behalf_of say it.
+// signs tells that a field names nobody but those whose authority is needed: account and
+// on_behalf_of say it.
 func (g *seenGroup) signs(d *hive.Definition, field string, seen []*part) bool {
 	return slices.ContainsFunc(d.Signers, func(s hive.Signer) bool { return s.Field == field && s.When == "" }) ||
 		strings.HasPrefix(field, "required_")

@@ -10,8 +10,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// samples has one operation of each kind, signed for by alice, that bob gets
-// something from where that is possible.
+// samples has one operation of each kind, signed for by alice, that bob gets something from where
+// that is possible.
 func samples(t testing.TB) map[string]hive.Operation {
 	t.Helper()
 	public := hive.PrivateKeyFromSeed("sample").Public()
@@ -84,8 +84,8 @@ func roleOf(o hive.Operation) hive.Role {
 	return hive.Posting
 }
 
-// TestEveryOperation walks the table of operations: an operation that is added
-// there needs a sample here, and whoever adds it sees what reaches it.
+// TestEveryOperation walks the table of operations: an operation that is added there needs a sample
+// here, and whoever adds it sees what reaches it.
 func TestEveryOperation(t *testing.T) {
 	all := samples(t)
 	wide := compile(t, `
@@ -121,8 +121,8 @@ ask:
 	}
 }
 
-// byName: an operation that is named is allowed, for nobody but the account,
-// and what can take it over only if the rule says that too.
+// byName: an operation that is named is allowed, for nobody but the account, and what can take it
+// over only if the rule says that too.
 func byName(t *testing.T, d *hive.Definition, o hive.Operation, refused bool) {
 	t.Helper()
 	src := fmt.Sprintf("version: 1\nallow: [{name: x, request: sign, apps: any, key: [posting, active], takeover: allowed, operations: [%s]}]", d.Name)
@@ -150,8 +150,8 @@ func byName(t *testing.T, d *hive.Definition, o hive.Operation, refused bool) {
 	}
 }
 
-// forbidden: a deny rule without words stops everything; one about a group, or
-// about whoever is paid, stops what belongs there; none is evaded.
+// forbidden: a deny rule without words stops everything; one about a group, or about whoever is
+// paid, stops what belongs there; none is evaded.
 func forbidden(t *testing.T, o hive.Operation, refused bool) {
 	t.Helper()
 	for src, want := range map[string]bool{

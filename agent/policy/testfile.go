@@ -16,8 +16,8 @@ type CaseResult struct {
 	Report Report   `json:"report"`
 }
 
-// Test judges the cases of a file. The second result are the rules and limits,
-// sorted, that had no part in any of them.
+// Test judges the cases of a file. The second result are the rules and limits, sorted, that had no
+// part in any of them.
 func (p *Policy) Test(t *TestFile) ([]CaseResult, []RuleRef) {
 	var results []CaseResult
 	met := map[string]bool{}

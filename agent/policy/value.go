@@ -7,8 +7,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// An outcome is what a test says of a value. The order is that of a map of
-// tests: no before unclear before yes.
+// An outcome is what a test says of a value. The order is that of a map of tests: no before unclear
+// before yes.
 type outcome int8
 
 const (
@@ -42,8 +42,8 @@ const (
 	isRatio
 )
 
-// A value is a field of an operation, or what lies inside one, in the one form
-// that tests look at. The zero value is absent.
+// A value is a field of an operation, or what lies inside one, in the one form that tests look at.
+// The zero value is absent.
 type value struct {
 	kind    valueKind
 	json    bool   // came out of a JSON text
@@ -81,8 +81,8 @@ func (v value) open() value {
 	return v.opens.root
 }
 
-// member returns what the name leads to: a member of an object, or an element
-// of a list. A member of nothing is nothing, so that .a.b says the same as .a: {.b}.
+// member returns what the name leads to: a member of an object, or an element of a list. A member
+// of nothing is nothing, so that .a.b says the same as .a: {.b}.
 func (v value) member(name string) value {
 	v = v.open()
 	switch v.kind {

@@ -27,8 +27,8 @@ type near struct {
 	passed int // fields that fitted
 }
 
-// nearest looks at the rules that can concern the part and that permit. The
-// further a rule got, the nearer it is; of equals, the first by name.
+// nearest looks at the rules that can concern the part and that permit. The further a rule got, the
+// nearer it is; of equals, the first by name.
 func (j *judgement) nearest(p *part) near {
 	var best near
 	j.policy.ruleIndex.find(j.scope.request, p, func(r *rule) {
@@ -57,8 +57,8 @@ func (n near) nearer(other near) bool {
 	return n.rule.name < other.rule.name
 }
 
-// nearestEntry returns the entry about the part's operation with the most
-// fields that fit, if it has fields that do not.
+// nearestEntry returns the entry about the part's operation with the most fields that fit, if it
+// has fields that do not.
 func (r *rule) nearestEntry(s *scope, p *part) (*opEntry, int) {
 	var best *opEntry
 	most := -1
@@ -160,8 +160,8 @@ func (e *opEntry) whyNot(s *scope, p *part) string {
 	return ""
 }
 
-// inDoubt says what a rule that matches could not tell for sure; empty if it
-// matches clearly. Without it, a reader finds that the values do not fit.
+// inDoubt says what a rule that matches could not tell for sure; empty if it matches clearly.
+// Without it, a reader finds that the values do not fit.
 func (r *rule) inDoubt(s *scope, p *part) string {
 	if o, _ := r.matches(s, p); o != unclear {
 		return ""

@@ -8,9 +8,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Written is a request as it is written down: in request files, in cases of
-// policy tests, and in the audit trail, where more stands beside it. Keys that
-// a kind has no use for are absent.
+// Written is a request as it is written down: in request files, in cases of policy tests, and in
+// the audit trail, where more stands beside it. Keys that a kind has no use for are absent.
 type Written struct {
 	Request   string `json:"request,omitempty"` // auth, sign, challenge or decrypt
 	Account   string `json:"account,omitempty"`
@@ -57,8 +56,8 @@ func Write(q *Request, n *hive.Network) Written {
 
 var errNoKind = errors.New("request is none of auth, sign, challenge, decrypt")
 
-// Read is the request that was written down. Operations are read as strictly
-// as those of applications.
+// Read is the request that was written down. Operations are read as strictly as those of
+// applications.
 func (w Written) Read(n *hive.Network) (*Request, error) {
 	q := &Request{Account: hive.AccountName(w.Account), App: w.App, ManualSession: w.ByHand, Approved: w.Approved, Broadcast: true}
 	var err error
@@ -100,8 +99,8 @@ func kindNamed(word string) (Kind, error) {
 	return 0, errNoKind
 }
 
-// roleOf reads key_type. What says none is meant as a rule that says none:
-// posting, and memo for decrypt.
+// roleOf reads key_type. What says none is meant as a rule that says none: posting, and memo for
+// decrypt.
 func roleOf(word string, k Kind) (hive.Role, error) {
 	switch {
 	case word != "":

@@ -7,8 +7,9 @@ import (
 	"pksa/agent/relay/relaytest"
 )
 
-// BenchmarkRequest measures whole requests through the relay over loopback: asked, forwarded, answered with a proof of
-// key, delivered. The wallet and the application run here too; the time per request includes their work.
+// BenchmarkRequest measures whole requests through the relay over loopback: asked, forwarded,
+// answered with a proof of key, delivered. The wallet and the application run here too; the time
+// per request includes their work.
 func BenchmarkRequest(b *testing.B) {
 	for name, inFlight := range map[string]int{"one at a time": 1, "64 in flight": 64} {
 		b.Run(name, func(b *testing.B) {

@@ -13,9 +13,9 @@ import (
 // ErrNoAccount is what a [KeysFunc] returns for an account that does not exist.
 var ErrNoAccount = errors.New("no such account")
 
-// KeysFunc names the public keys that may prove an account: its posting, active and memo keys. Leave the owner keys
-// out; HAS does not take them as proof (HAS §14, 11). It is called concurrently and may take its time: only the
-// connection that asks waits.
+// KeysFunc names the public keys that may prove an account: its posting, active and memo keys.
+// Leave the owner keys out; HAS does not take them as proof (HAS §14, 11). It is called
+// concurrently and may take its time: only the connection that asks waits.
 type KeysFunc func(ctx context.Context, account hive.AccountName) ([]hive.PublicKey, error)
 
 // FixedKeys is a [KeysFunc] over a list that does not change. Accounts outside it do not exist.
@@ -32,7 +32,8 @@ func FixedKeys(keys map[hive.AccountName][]hive.PublicKey) KeysFunc {
 type Config struct {
 	// Server is the name that connected carries as its server, usually the host.
 	Server string
-	// Version08 makes the relay say protocol 0.8 instead of 1, and take answers without a proof of key.
+	// Version08 makes the relay say protocol 0.8 instead of 1, and take answers without a proof of
+	// key.
 	Version08 bool
 	// Timeout is the life of a request, 60 s if zero. Rounded to whole seconds.
 	Timeout time.Duration
@@ -43,14 +44,15 @@ type Config struct {
 	Keys KeysFunc
 	// KeysTTL is how long an answer of Keys is believed, 1 minute if zero.
 	KeysTTL time.Duration
-	// NoProof takes registrations and answers without proof of key: anybody can pose as any wallet. For development.
+	// NoProof takes registrations and answers without proof of key: anybody can pose as any wallet.
+	// For development.
 	NoProof bool
-	// WholeRegistration refuses a whole register_req if one of its accounts is bad, as the public relays are
-	// documented to do. Otherwise the good accounts of such a message are registered.
+	// WholeRegistration refuses a whole register_req if one of its accounts is bad, as the public
+	// relays are documented to do. Otherwise the good accounts of such a message are registered.
 	WholeRegistration bool
 
-	// Origins lists the origins of web pages that may connect, as host patterns of path.Match; "*" means any.
-	// Clients that send no Origin header (everything but browsers) need no entry.
+	// Origins lists the origins of web pages that may connect, as host patterns of path.Match; "*"
+	// means any. Clients that send no Origin header (everything but browsers) need no entry.
 	Origins []string
 
 	Limits Limits
@@ -58,7 +60,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Limits bound what strangers can make the relay hold or do. A zero member means the default beside it (HAS §11.2).
+// Limits bound what strangers can make the relay hold or do. A zero member means the default beside
+// it (HAS §11.2).
 type Limits struct {
 	Connections int // open connections; 1,000
 	Frame       int // bytes of a frame that is read; 1 MiB
@@ -84,25 +87,27 @@ type Limits struct {
 // Proofs of key are in ms and good for 10 s before and after, both ends included (HAS §14, 10).
 const proofWindow = 10 * time.Second
 
-// Sizes of what a request carries beside its data. A sealed uuid has 88 characters; nothing known sends more than a few hundred.
+// Sizes of what a request carries beside its data. A sealed uuid has 88 characters; nothing known
+// sends more than a few hundred.
 const (
 	maxAuthKey = 4096
 	maxToken   = 256
 	maxPoK     = 1024
 )
 
-// A frame that outgrows smallFrame needs one of bigFrames places before the rest of it is read, so that many
-// connections with an unfinished big frame each cannot fill the memory.
+// A frame that outgrows smallFrame needs one of bigFrames places before the rest of it is read, so
+// that many connections with an unfinished big frame each cannot fill the memory.
 const (
 	smallFrame = 64 << 10
 	bigFrames  = 64
 )
 
-// registering is how many register_req are worked on beside the reading of frames; lookups of keys take a round trip.
+// registering is how many register_req are worked on beside the reading of frames; lookups of keys
+// take a round trip.
 const registering = 256
 
-// badProofCost is what a bad proof of key, or an account that does not exist, costs in frames: finding out takes as long
-// as reading many, and may take a call of Keys.
+// badProofCost is what a bad proof of key, or an account that does not exist, costs in frames:
+// finding out takes as long as reading many, and may take a call of Keys.
 const badProofCost = 50
 
 func (c Config) withDefaults() Config {

@@ -1,8 +1,10 @@
-// Package relay is a HAS relay: the server in the middle that names requests, queues them, forwards them to the
-// wallets of an account and carries the first answer back. It serves the public protocol to any HAS client library
-// and any HAS wallet: as a private relay beside a bot, in development, and in tests.
+// Package relay is a HAS relay: the server in the middle that names requests, queues them, forwards
+// them to the wallets of an account and carries the first answer back. It serves the public
+// protocol to any HAS client library and any HAS wallet: as a private relay beside a bot, in
+// development, and in tests.
 //
-// Start with [New] and [Relay.Serve]; a [Relay] is also an [net/http.Handler] for servers that exist already.
+// Start with [New] and [Relay.Serve]; a [Relay] is also an [net/http.Handler] for servers that
+// exist already.
 //
 // What it promises:
 //
@@ -15,10 +17,11 @@
 //     learns names, sizes and times, and the transaction ids that wallets report.
 //   - Its key is made in the process, never stored, and is no account's key.
 //
-// It keeps nothing across a restart. Applications attach again to requests of a relay that still lives; a relay that
-// was restarted has forgotten them and says so.
+// It keeps nothing across a restart. Applications attach again to requests of a relay that still
+// lives; a relay that was restarted has forgotten them and says so.
 //
-// Where it differs from the public relays, as far as those are known (HAS §11.1): each account of a registration is
-// judged by itself (see [Config.WholeRegistration]), limits answer with an error instead of a closed connection, and
-// a web page of another origin may connect only if [Config.Origins] names it.
+// Where it differs from the public relays, as far as those are known (HAS §11.1): each account of a
+// registration is judged by itself (see [Config.WholeRegistration]), limits answer with an error
+// instead of a closed connection, and a web page of another origin may connect only if
+// [Config.Origins] names it.
 package relay

@@ -12,8 +12,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// TestMemoryUnderFlood: many connections ask for many accounts with big payloads. What is kept stays below the limit,
-// and nothing is left when it has expired.
+// TestMemoryUnderFlood: many connections ask for many accounts with big payloads. What is kept
+// stays below the limit, and nothing is left when it has expired.
 func TestMemoryUnderFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 8 << 20

@@ -12,8 +12,8 @@ import (
 	"pksa/agent/relay/relaytest"
 )
 
-// FuzzFrames sends a registered wallet's connection a few frames of any content, one a line, and sees that the relay
-// stands, serves others, and says nothing that is no message.
+// FuzzFrames sends a registered wallet's connection a few frames of any content, one a line, and
+// sees that the relay stands, serves others, and says nothing that is no message.
 func FuzzFrames(f *testing.F) {
 	for _, frame := range relaytest.MalformedFrames() {
 		f.Add(frame)
@@ -35,7 +35,8 @@ func FuzzFrames(f *testing.F) {
 				return
 			}
 		}
-		// Frames of one connection are worked on in order: when this is answered all before it were.
+		// Frames of one connection are worked on in order: when this is answered all before it
+		// were.
 		p.raw(`{"cmd":"attach_req","uuid":"ffffffff-0000-4000-8000-000000000000"}`)
 		for {
 			m := p.next()

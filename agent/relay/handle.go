@@ -71,8 +71,9 @@ func (r *Relay) dispatch(ctx context.Context, s *socket, message protocol.Messag
 	case protocol.AttachReq:
 		r.attach(s, m, at)
 	default:
-		// The text "ping" of Keychain's extension, the bare waits of its mobile wallet, and the error messages of the
-		// reference wallet and of MOB (HAS §2, §4.1): an answer to an error could go on for ever.
+		// The text "ping" of Keychain's extension, the bare waits of its mobile wallet, and the
+		// error messages of the reference wallet and of MOB (HAS §2, §4.1): an answer to an error
+		// could go on for ever.
 	}
 }
 

@@ -33,7 +33,8 @@ func TestFramesPerSecond(t *testing.T) {
 	})
 }
 
-// TestFlood: who sends without pause is read at about the rate that it may send at, and refused at most as often.
+// TestFlood: who sends without pause is read at about the rate that it may send at, and refused at
+// most as often.
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, relay.Config{})
@@ -52,7 +53,8 @@ func TestFlood(t *testing.T) {
 	})
 }
 
-// TestWalletRate: a wallet of many accounts sends many registrations at once, more than an application may send.
+// TestWalletRate: a wallet of many accounts sends many registrations at once, more than an
+// application may send.
 func TestWalletRate(t *testing.T) {
 	const accounts = 1000
 	all := map[hive.AccountName][]hive.PublicKey{}
@@ -174,7 +176,8 @@ func TestBadProofsCostMore(t *testing.T) {
 		if took := time.Since(began); took < 59*time.Second {
 			t.Errorf("60 bad proofs in %s", took)
 		}
-		// One message with many bad accounts is no shorter way, and the good one behind them is served.
+		// One message with many bad accounts is no shorter way, and the good one behind them is
+		// served.
 		accounts := make([]message, 0, 6)
 		for range 5 {
 			accounts = append(accounts, message{"name": "nobody", "pok": p.timeProof(bob)})
@@ -208,7 +211,8 @@ func TestConnections(t *testing.T) {
 	})
 }
 
-// TestIdleConnections: connections that never send a request have a limit as well, and end by themselves.
+// TestIdleConnections: connections that never send a request have a limit as well, and end by
+// themselves.
 func TestIdleConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, err := relay.New(relay.Config{Keys: keys, Logger: silent, Limits: relay.Limits{Connections: 1}})
@@ -268,8 +272,8 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// TestSlowReaderIsDropped: a wallet that stops reading loses its connection and holds up neither the application nor
-// the other wallet.
+// TestSlowReaderIsDropped: a wallet that stops reading loses its connection and holds up neither
+// the application nor the other wallet.
 func TestSlowReaderIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, relay.Config{})
@@ -335,7 +339,8 @@ func TestRepliesUnread(t *testing.T) {
 				written++
 			}
 		}
-		// 64 KiB are held in each direction of the connection, and what the relay has read it has answered.
+		// 64 KiB are held in each direction of the connection, and what the relay has read it has
+		// answered.
 		if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, net.ErrClosed) || written > 6000 {
 			t.Errorf("%d frames were taken, %v", written, err)
 		}

@@ -25,14 +25,16 @@ var (
 	errProofUUID    = errors.New("proof of key is for another request")
 )
 
-// Bounds of what prover remembers; reaching one empties that memory, which costs time and nothing else.
+// Bounds of what prover remembers; reaching one empties that memory, which costs time and nothing
+// else.
 const (
 	maxSecrets = 50_000
 	maxKnown   = 100_000
 )
 
-// prover holds the relay's key and checks proofs of key (HAS §8.4). It remembers the secret shared with each account
-// key it has met, because making one costs a hundred times as much as using it, and the keys of accounts for a while.
+// prover holds the relay's key and checks proofs of key (HAS §8.4). It remembers the secret shared
+// with each account key it has met, because making one costs a hundred times as much as using it,
+// and the keys of accounts for a while.
 type prover struct {
 	key     *hive.PrivateKey
 	keys    KeysFunc
@@ -56,8 +58,9 @@ func newProver(key *hive.PrivateKey, c Config) *prover {
 	}
 }
 
-// keysOf returns the keys that may prove the account. If the lookup fails and the keys were known before, those are
-// good for ten more lives: a chain that is out of reach must not silence the wallets that are registered.
+// keysOf returns the keys that may prove the account. If the lookup fails and the keys were known
+// before, those are good for ten more lives: a chain that is out of reach must not silence the
+// wallets that are registered.
 func (p *prover) keysOf(ctx context.Context, account hive.AccountName, now time.Time) ([]hive.PublicKey, error) {
 	p.mu.Lock()
 	known, ok := p.known[account]

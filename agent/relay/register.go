@@ -10,9 +10,10 @@ import (
 	"pksa/protocol/hive"
 )
 
-// startRegister works on a register_req beside the frames that follow it, since keys may have to be looked up. The
-// first one of a connection is worked on before anything else is read: once it is through, the connection may send at
-// the rate of a wallet, and a wallet of many accounts sends many of these at once.
+// startRegister works on a register_req beside the frames that follow it, since keys may have to be
+// looked up. The first one of a connection is worked on before anything else is read: once it is
+// through, the connection may send at the rate of a wallet, and a wallet of many accounts sends
+// many of these at once.
 func (r *Relay) startRegister(ctx context.Context, s *socket, m protocol.RegisterReq, in arrival) {
 	if !r.isWallet(s) {
 		defer in.release()
@@ -32,7 +33,8 @@ func (r *Relay) startRegister(ctx context.Context, s *socket, m protocol.Registe
 	})
 }
 
-// register judges each account by itself, unless the configuration says that one bad account spoils the message.
+// register judges each account by itself, unless the configuration says that one bad account spoils
+// the message.
 func (r *Relay) register(ctx context.Context, s *socket, m protocol.RegisterReq, arrived time.Time) {
 	if r.config.WholeRegistration {
 		for _, account := range m.Accounts {
@@ -95,7 +97,8 @@ func (r *Relay) refuse(s *socket, account, text string, err error) (refusal stri
 	return text + ": " + account
 }
 
-// enroll registers an account on the connection and queues its acknowledgement and what waits for it, oldest first.
+// enroll registers an account on the connection and queues its acknowledgement and what waits for
+// it, oldest first.
 func (r *Relay) enroll(s *socket, name hive.AccountName) (refusal string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -63,7 +63,8 @@ func New(config Config) (*Relay, error) {
 // PublicKey returns the key that key_ack carries, to which proofs of key are encrypted.
 func (r *Relay) PublicKey() hive.PublicKey { return r.prover.key.Public() }
 
-// ServeHTTP upgrades a request to a WebSocket and serves it until the connection ends. The path does not matter.
+// ServeHTTP upgrades a request to a WebSocket and serves it until the connection ends. The path
+// does not matter.
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if !r.enter() {
 		http.Error(w, "the relay is full or stopping", http.StatusServiceUnavailable)
@@ -89,9 +90,10 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.log.Debug("connection closed", "socket", s.id, "err", err)
 }
 
-// Serve accepts connections on the listener until ctx ends or the listener breaks, then stops the relay for good: each
-// connection gets what is queued for it and a close frame, and a few seconds to answer. It returns when everything it
-// started has ended; nil if ctx ended it. The listener is closed. Whether it speaks TLS is the caller's business.
+// Serve accepts connections on the listener until ctx ends or the listener breaks, then stops the
+// relay for good: each connection gets what is queued for it and a close frame, and a few seconds
+// to answer. It returns when everything it started has ended; nil if ctx ended it. The listener is
+// closed. Whether it speaks TLS is the caller's business.
 func (r *Relay) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           r,
@@ -203,7 +205,8 @@ func (r *Relay) remove(s *socket) {
 	}
 }
 
-// frameRate is how many frames a second the connection may send: many once it has proved an account.
+// frameRate is how many frames a second the connection may send: many once it has proved an
+// account.
 func (r *Relay) frameRate(s *socket) int {
 	if r.isWallet(s) {
 		return r.config.Limits.WalletFrames

@@ -396,8 +396,9 @@ func TestNoise(t *testing.T) {
 	})
 }
 
-// TestOldClients talks as the clients of protocol 0.8 do: Keychain's mobile wallet, which registers without pok, sends
-// bare waits and answers without proof, and its extension, which sends the token outside and pings in text.
+// TestOldClients talks as the clients of protocol 0.8 do: Keychain's mobile wallet, which registers
+// without pok, sends bare waits and answers without proof, and its extension, which sends the token
+// outside and pings in text.
 func TestOldClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, relay.Config{Version08: true})

@@ -7,8 +7,9 @@ import (
 	"pksa/protocol"
 )
 
-// request takes a request of an application: names it, tells the application so before anything else can reach it,
-// keeps it until it expires and queues it for every wallet of the account (HAS §11.2, 4).
+// request takes a request of an application: names it, tells the application so before anything
+// else can reach it, keeps it until it expires and queues it for every wallet of the account (HAS
+// §11.2, 4).
 func (r *Relay) request(s *socket, m protocol.Request, now time.Time) {
 	if m.Data == "" || len(m.Data) > r.config.Limits.Data || len(m.AuthKey) > maxAuthKey || len(m.Token) > maxToken {
 		s.reply(protocol.ErrorMessage{Text: textNoData})
@@ -54,7 +55,8 @@ func (r *Relay) roomLocked(s *socket, m protocol.Request, size int) bool {
 		len(r.store.requests) < l.Requests && r.store.bytes+size <= l.Bytes
 }
 
-// answer is what a wallet says to one request. forward is the same without the proof of key, for the application.
+// answer is what a wallet says to one request. forward is the same without the proof of key, for
+// the application.
 type answer struct {
 	kind    protocol.Kind
 	id      protocol.UUID
@@ -87,7 +89,8 @@ func (r *Relay) answer(ctx context.Context, s *socket, a answer, now time.Time) 
 	r.settle(q, frame)
 }
 
-// fits finds the request of an answer and checks all but the proof. No request and no refusal: settled before, drop.
+// fits finds the request of an answer and checks all but the proof. No request and no refusal:
+// settled before, drop.
 func (r *Relay) fits(s *socket, a answer, now time.Time) (q *request, refusal string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -137,8 +140,9 @@ func (r *Relay) settle(q *request, frame []byte) {
 	}
 }
 
-// attach gives the answer of a request to another connection than the one that asked (HAS §11.2, 6). Whoever knows the
-// uuid may attach; uuids are unguessable, and answers are sealed for the application.
+// attach gives the answer of a request to another connection than the one that asked (HAS §11.2,
+// 6). Whoever knows the uuid may attach; uuids are unguessable, and answers are sealed for the
+// application.
 func (r *Relay) attach(s *socket, m protocol.AttachReq, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

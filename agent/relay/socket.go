@@ -23,8 +23,9 @@ var (
 
 // socket is one connection, of an application, a wallet or both.
 //
-// Three goroutines belong to it: the one that serves its HTTP request reads and handles frames, one writes, one pings.
-// Registrations, which may wait for the chain, run beside them. All end when drop is called.
+// Three goroutines belong to it: the one that serves its HTTP request reads and handles frames, one
+// writes, one pings. Registrations, which may wait for the chain, run beside them. All end when
+// drop is called.
 type socket struct {
 	relay *Relay
 	conn  *websocket.Conn
@@ -51,8 +52,8 @@ type socket struct {
 	spent bucket
 }
 
-// item is one frame to write: either bytes of its own, or what a request holds when its turn comes, which may be
-// nothing any more. So a queue of any length keeps no message alive beyond its expiry.
+// item is one frame to write: either bytes of its own, or what a request holds when its turn comes,
+// which may be nothing any more. So a queue of any length keeps no message alive beyond its expiry.
 type item struct {
 	frame   []byte
 	request *request
@@ -115,8 +116,9 @@ func (s *socket) admit(now time.Time) (pause time.Duration, ok bool) {
 	return time.Second / time.Duration(rate), s.spent.take(now, rate)
 }
 
-// penalty makes whoever sent a bad proof wait, on the goroutine that found it bad: for a connection without registrations
-// reading stops meanwhile. Nothing is refused for it, so that one bad account does not spoil those behind it.
+// penalty makes whoever sent a bad proof wait, on the goroutine that found it bad: for a connection
+// without registrations reading stops meanwhile. Nothing is refused for it, so that one bad account
+// does not spoil those behind it.
 func (s *socket) penalty(ctx context.Context) {
 	sleep(ctx, badProofCost*time.Second/time.Duration(s.relay.frameRate(s)))
 }
@@ -148,7 +150,8 @@ func (s *socket) read(ctx context.Context) (kind websocket.MessageType, frame []
 	return kind, buf.Bytes(), release, nil
 }
 
-// awaitRoom waits while the peer leaves too many of its replies unread: who does not read is not read from.
+// awaitRoom waits while the peer leaves too many of its replies unread: who does not read is not
+// read from.
 func (s *socket) awaitRoom(ctx context.Context) error {
 	for {
 		s.mu.Lock()

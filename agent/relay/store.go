@@ -8,7 +8,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// request is one request from its arrival to its expiry. All but the first group is guarded by Relay.mu.
+// request is one request from its arrival to its expiry. All but the first group is guarded by
+// Relay.mu.
 type request struct {
 	id      protocol.UUID
 	kind    protocol.Kind
@@ -22,7 +23,8 @@ type request struct {
 	waiting *list.Element // its place among the unanswered requests of the account
 }
 
-// account is what the relay knows of one account. It exists while it has a wallet or an unanswered request.
+// account is what the relay knows of one account. It exists while it has a wallet or an unanswered
+// request.
 type account struct {
 	name    hive.AccountName
 	wallets map[*socket]struct{}
@@ -42,8 +44,8 @@ func newStore() *store {
 	return &store{requests: make(map[protocol.UUID]*request), accounts: make(map[hive.AccountName]*account)}
 }
 
-// find returns the request of that name unless it has expired. Names are compared as they were given out: an answer
-// that changes the case of a uuid is for another request.
+// find returns the request of that name unless it has expired. Names are compared as they were
+// given out: an answer that changes the case of a uuid is for another request.
 func (st *store) find(id protocol.UUID, now time.Time) *request {
 	r := st.requests[id]
 	if r == nil || !now.Before(r.expire) {
@@ -93,7 +95,8 @@ func (st *store) bind(r *request, app *socket) {
 	}
 }
 
-// settle keeps the answer and drops the message: whatever still waits to be delivered finds nothing to deliver.
+// settle keeps the answer and drops the message: whatever still waits to be delivered finds nothing
+// to deliver.
 func (st *store) settle(r *request, answer []byte) {
 	st.unwait(r)
 	r.settled = true
@@ -117,8 +120,8 @@ func (st *store) unwait(r *request) {
 	r.message = nil
 }
 
-// expire drops what is over at that instant. It returns how many requests ended without an answer and the instant of
-// the next one to go, zero if none is left.
+// expire drops what is over at that instant. It returns how many requests ended without an answer
+// and the instant of the next one to go, zero if none is left.
 func (st *store) expire(now time.Time) (unanswered int, next time.Time) {
 	for e := st.order.Front(); e != nil; e = st.order.Front() {
 		r := e.Value.(*request)

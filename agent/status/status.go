@@ -40,8 +40,8 @@ type Gauges struct {
 	WrongKeys  []KeyLabel // held keys that the chain does not know in their roles
 }
 
-// LimitGauge is how much of a limit is used: of the fullest of its counters, if it is split, because
-// applications choose what it is split by.
+// LimitGauge is how much of a limit is used: of the fullest of its counters, if it is split,
+// because applications choose what it is split by.
 type LimitGauge struct {
 	Limit, Unit, Window string
 	Used, Most          float64

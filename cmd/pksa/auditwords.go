@@ -92,8 +92,8 @@ func operationName(raw json.RawMessage) string {
 	return name
 }
 
-// tell says in words what records of one story hold: who asked, what, what was decided by which rule
-// and why, what it cost, and what came of it.
+// tell says in words what records of one story hold: who asked, what, what was decided by which
+// rule and why, what it cost, and what came of it.
 func tell(w io.Writer, records []agent.AuditRecord) {
 	first := records[0]
 	if first.Type != "request" {

@@ -224,8 +224,8 @@ func (c *command) settingsWith(home, variable, value string) (*config.Config, er
 			"set PKSA_CONTROL, or control in config.yaml, to a shorter path, such as one below /run")
 	}
 	if err == nil {
-		// Most of what reads settings goes on to secrets. Only `pksa run` insists on its success: what
-		// the service is granted, a person's shell may not be.
+		// Most of what reads settings goes on to secrets. Only `pksa run` insists on its success:
+		// what the service is granted, a person's shell may not be.
 		_, _ = agent.Shield(cfg.Hardening)
 	}
 	return cfg, err

@@ -64,8 +64,9 @@ func crashpoints(t *testing.T) (names []string) {
 	return slices.Compact(names)
 }
 
-// TestKills kills the wallet at every named point and at moments of chance while applications ask for everything, and
-// then holds ledger, relay, chain and what the applications were told against each other.
+// TestKills kills the wallet at every named point and at moments of chance while applications ask
+// for everything, and then holds ledger, relay, chain and what the applications were told against
+// each other.
 func TestKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
@@ -109,7 +110,8 @@ type killer struct {
 	missed int
 }
 
-// run kills n times: half the time at a named point, so that each has its turn, else at a moment of chance.
+// run kills n times: half the time at a named point, so that each has its turn, else at a moment of
+// chance.
 func (k *killer) run(n int) {
 	k.hits = map[string]int{}
 	for killed := 0; killed < n || !k.all() && killed < n+20; killed++ {

@@ -12,8 +12,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// resolve waits until the wallet has found out what became of every transaction. Its ledger cannot be asked while it
-// runs, so it is stopped for that, in order, and started again.
+// resolve waits until the wallet has found out what became of every transaction. Its ledger cannot
+// be asked while it runs, so it is stopped for that, in order, and started again.
 func (w *killWorld) resolve() {
 	const longest = time.Minute // a transaction lives shorter, and the nodes are soon sure
 	again := time.NewTicker(3 * time.Second)
@@ -130,7 +130,8 @@ func inspectNonces(t *testing.T, b *books) {
 	}
 }
 
-// inspectChain: what is on the chain was admitted, once; and what was admitted has one outcome, which is true.
+// inspectChain: what is on the chain was admitted, once; and what was admitted has one outcome,
+// which is true.
 func inspectChain(t *testing.T, onChain map[hive.TxID]int, b *books) {
 	for id, n := range onChain {
 		if _, ok := b.admitted[id]; !ok {

@@ -74,8 +74,8 @@ func (l *load) begin(c *client.Client, s *client.Session, app string, stop <-cha
 	}
 }
 
-// work acts at a pace. A request that waits for the wallet's next life keeps nothing waiting but its worker's place:
-// twenty of them do at most.
+// work acts at a pace. A request that waits for the wallet's next life keeps nothing waiting but
+// its worker's place: twenty of them do at most.
 func (l *load) work(pause time.Duration, stop <-chan struct{}, act func(int)) {
 	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
@@ -105,7 +105,8 @@ func (l *load) vote(c *client.Client, s *client.Session, mark string) {
 		"voter": "alice", "author": "bob", "permlink": mark, "weight": 100}})
 }
 
-// twin asks for the same vote again and again: each is a request of its own, and needs a transaction of its own.
+// twin asks for the same vote again and again: each is a request of its own, and needs a
+// transaction of its own.
 func (l *load) twin(c *client.Client, s *client.Session, mark string) {
 	l.sign(c, s, mark, hive.Posting, client.Operation{Name: "vote", Fields: map[string]any{
 		"voter": "alice", "author": "bob", "permlink": "twin", "weight": 1}})

@@ -30,8 +30,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// killWorld is a wallet that runs as a process of its own, and around it, in the test, what survives its deaths: relay,
-// chain and applications.
+// killWorld is a wallet that runs as a process of its own, and around it, in the test, what
+// survives its deaths: relay, chain and applications.
 type killWorld struct {
 	t       *testing.T
 	binary  string
@@ -87,11 +87,13 @@ func newKillWorld(t *testing.T, policy string, apps ...string) *killWorld {
 // requestLife is how long the relay keeps a request.
 const requestLife = 20 * time.Second
 
-// chainLag is how far the chain is behind our clock while the wallet is killed. Transactions expire by the chain's time:
-// when the chain has made up for it, what was cut off is soon known to be dead.
+// chainLag is how far the chain is behind our clock while the wallet is killed. Transactions expire
+// by the chain's time: when the chain has made up for it, what was cut off is soon known to be
+// dead.
 const chainLag = 8 // blocks
 
-// trouble makes one node fail in some of the next broadcasts: the answer is lost, or the request, or both come late.
+// trouble makes one node fail in some of the next broadcasts: the answer is lost, or the request,
+// or both come late.
 func (w *killWorld) trouble(chance *rand.Rand) {
 	faults := []nodetest.Fault{
 		nodetest.ResetBefore, nodetest.ResetAfter, nodetest.Slow(time.Second), nodetest.Locked, nodetest.LateArrival(2 * time.Second),
@@ -107,7 +109,8 @@ func (w *killWorld) catchUp() {
 	}
 }
 
-// startChain starts a chain that two nodes show: so many can be witnesses that a transaction is dead.
+// startChain starts a chain that two nodes show: so many can be witnesses that a transaction is
+// dead.
 func (w *killWorld) startChain() (urls []string) {
 	w.chain = nodetest.NewChain(nodetest.Options{})
 	for _, name := range []hive.AccountName{"alice", "bob"} {
@@ -307,10 +310,10 @@ func (a *answers) note(f relaytest.Frame) {
 	}
 }
 
-// twofold are the requests that were told two things of which one is false: two transactions, or one and a refusal. An
-// answer that did not get as far as the relay before the wallet died may come as another that says the same: that
-// nothing was done, or that it is not known and then that it was done. What the applications heard is held to the truth
-// by itself.
+// twofold are the requests that were told two things of which one is false: two transactions, or
+// one and a refusal. An answer that did not get as far as the relay before the wallet died may come
+// as another that says the same: that nothing was done, or that it is not known and then that it
+// was done. What the applications heard is held to the truth by itself.
 func (a *answers) twofold() (bad []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -27,8 +27,8 @@ Exit status 0 says that everything went as it should.`,
 	}
 }
 
-// demoStep is one act of the demo. Play says what happened by d.say, and fails if anything is not as
-// it should be.
+// demoStep is one act of the demo. Play says what happened by d.say, and fails if anything is not
+// as it should be.
 type demoStep struct {
 	name  string
 	title string

@@ -126,7 +126,8 @@ func (w *demoWorld) startWallet(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-// settings writes config.yaml and policy.yaml. What the environment says of other wallets has no say here.
+// settings writes config.yaml and policy.yaml. What the environment says of other wallets has no
+// say here.
 func (w *demoWorld) settings() (*config.Config, error) {
 	text := config.Template(map[string]string{"relays": "[" + w.relay.URL + "]", "nodes": "[" + w.chain.url + "]", "stop_timeout": "2s"})
 	path := filepath.Join(w.home, "config.yaml")
@@ -249,7 +250,8 @@ func (b *logBuffer) String() string {
 	return b.buf.String()
 }
 
-// tap is a relay gone bad: it records the first sign request and brings it once more under another uuid.
+// tap is a relay gone bad: it records the first sign request and brings it once more under another
+// uuid.
 type tap struct {
 	mu       sync.Mutex
 	wire     *relaytest.Wire // the wallet's

@@ -53,8 +53,8 @@ func readyz(address string) (int, string, error) {
 	return answer.StatusCode, string(text), err
 }
 
-// TestDiskFull lets the running program's files not grow any more, for a while. Meanwhile nothing is signed, and
-// readiness says why; when there is room again, everything goes on by itself.
+// TestDiskFull lets the running program's files not grow any more, for a while. Meanwhile nothing
+// is signed, and readiness says why; when there is room again, everything goes on by itself.
 func TestDiskFull(t *testing.T) {
 	w := newKillWorld(t, diskPolicy, "app")
 	w.catchUp()

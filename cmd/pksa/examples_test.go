@@ -16,8 +16,8 @@ const examplePolicies = "../../examples/policies"
 // exampleWarnings are those that an example's comment answers for.
 var exampleWarnings = []string{"transfer to anybody: say to, or payee"}
 
-// Every example is a policy without errors, with a paragraph about its risk, with tests that pass, and
-// whose tests leave no rule out.
+// Every example is a policy without errors, with a paragraph about its risk, with tests that pass,
+// and whose tests leave no rule out.
 func TestExamplePolicies(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(examplePolicies, "*.yaml"))
 	if err != nil {

@@ -29,8 +29,9 @@ func (w *killWorld) pksa(args ...string) string {
 	return out.String()
 }
 
-// TestHardenedWalletWorks shuts the running program in as far as this machine permits, and then has it do all that it does
-// with files: read a policy and a keystore that were replaced, put segments of the audit trail aside and read them again.
+// TestHardenedWalletWorks shuts the running program in as far as this machine permits, and then has
+// it do all that it does with files: read a policy and a keystore that were replaced, put segments
+// of the audit trail aside and read them again.
 func TestHardenedWalletWorks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program")

@@ -1,4 +1,5 @@
-// Command pksa is a HiveAuth wallet without a screen: it answers requests of applications by policy.
+// Command pksa is a HiveAuth wallet without a screen: it answers requests of applications by
+// policy.
 //
 // This package is how a person drives it: flags, prompts, what is printed and exit codes, one file
 // a verb. What the program does is in package agent and below.

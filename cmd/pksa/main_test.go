@@ -83,7 +83,8 @@ func write(ts *testscript.TestScript, name, text string) {
 	ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
 }
 
-// scriptOld fills a template of the old wallet's files: KEY(account,role), and MS(hours) for instants.
+// scriptOld fills a template of the old wallet's files: KEY(account,role), and MS(hours) for
+// instants.
 func scriptOld(ts *testscript.TestScript, _ bool, args []string) {
 	text := ts.ReadFile(args[0])
 	text = regexp.MustCompile(`KEY\((\w+),(\w+)\)`).ReplaceAllStringFunc(text, func(s string) string {
@@ -116,7 +117,8 @@ var masks = []struct{ find, put string }{
 	{`(?s)\nHardening\n.*`, "\nHardening\n  …\n"}, // depends on the machine
 }
 
-// scriptMask writes the last output without what differs from run to run: mask stdout|stderr|FILE OUT.
+// scriptMask writes the last output without what differs from run to run: mask stdout|stderr|FILE
+// OUT.
 func scriptMask(ts *testscript.TestScript, _ bool, args []string) {
 	text := strings.ReplaceAll(ts.ReadFile(args[0]), ts.Getenv("WORK"), "$WORK")
 	for _, m := range masks {
@@ -309,7 +311,8 @@ func scriptLines(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// scriptEmpty checks that a folder has no entries, or none whose name begins as given: empty FOLDER [PREFIX].
+// scriptEmpty checks that a folder has no entries, or none whose name begins as given: empty FOLDER
+// [PREFIX].
 func scriptEmpty(ts *testscript.TestScript, _ bool, args []string) {
 	entries, err := os.ReadDir(ts.MkAbs(args[0]))
 	ts.Check(err)

@@ -200,7 +200,8 @@ func (m *migration) configText() (string, error) {
 	if !errors.As(err, &problems) {
 		return text, err
 	}
-	// A position in a file that nobody has seen says nothing; the text of the complaint names the setting.
+	// A position in a file that nobody has seen says nothing; the text of the complaint names the
+	// setting.
 	reasons := make([]string, len(problems))
 	for i, p := range problems {
 		reasons[i] = p.Text
@@ -280,7 +281,8 @@ func heldRoles(store *keystore.Store) []hive.Role {
 	return roles
 }
 
-// servedAccounts are those that storage.json names and that have keys. The old wallet served no others.
+// servedAccounts are those that storage.json names and that have keys. The old wallet served no
+// others.
 func (m *migration) servedAccounts(store *keystore.Store) []string {
 	var served []string
 	for _, a := range m.old.accounts {

@@ -30,7 +30,8 @@ func operation(t *testing.T, text string) hive.Operation {
 	return op
 }
 
-// The policy that comes of the old switches allows what the old wallet did or less, whatever they were.
+// The policy that comes of the old switches allows what the old wallet did or less, whatever they
+// were.
 func TestMigratedPolicyIsNotLaxer(t *testing.T) {
 	sign := func(role hive.Role, op string) *policy.Request {
 		return &policy.Request{Kind: policy.Sign, Account: "alice", App: oldSlot, Role: role, Broadcast: true, Ops: []hive.Operation{operation(t, op)}}

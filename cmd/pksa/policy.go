@@ -97,8 +97,8 @@ func (c *command) checkPolicy(ctx context.Context, path string) error {
 	return nil
 }
 
-// checkEnv is what a policy can be compared with, without unlocking anything: whether a person can be
-// asked, and, from a running agent, which slots and accounts there are.
+// checkEnv is what a policy can be compared with, without unlocking anything: whether a person can
+// be asked, and, from a running agent, which slots and accounts there are.
 func (c *command) checkEnv(ctx context.Context) policy.Env {
 	env := policy.Env{Now: time.Now()}
 	cfg := c.settingsIfAny()

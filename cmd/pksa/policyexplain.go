@@ -54,8 +54,8 @@ with what was counted before it. All keys of a request: examples/policies/README
 	return cmd
 }
 
-// policyToJudgeBy compiles a file, or the policy of the home folder, for tools that need no keys. The
-// chain is that of the settings where there are any.
+// policyToJudgeBy compiles a file, or the policy of the home folder, for tools that need no keys.
+// The chain is that of the settings where there are any.
 func (c *command) policyToJudgeBy(file string) (*policy.Policy, *hive.Network, error) {
 	n := hive.Mainnet
 	cfg, err := c.settings()
@@ -127,7 +127,8 @@ func (c *command) explainFile(p *policy.Policy, n *hive.Network, name string) er
 	return c.print(e, func(w io.Writer) { fmt.Fprint(w, e.Text()) })
 }
 
-// recordContent picks the request out of what `audit show --json` prints, or out of a line of `audit export`.
+// recordContent picks the request out of what `audit show --json` prints, or out of a line of
+// `audit export`.
 func recordContent(src []byte) []byte {
 	var shown struct {
 		agent.AuditRecord

@@ -35,8 +35,8 @@ reloads the policy.`,
 	}
 }
 
-// network is the chain that the settings name: its assets and their symbols by
-// the name, chain id and key prefix as they are set, else by the name, too.
+// network is the chain that the settings name: its assets and their symbols by the name, chain id
+// and key prefix as they are set, else by the name, too.
 func network(cfg *config.Config) (*hive.Network, error) {
 	named, ok := hive.NetworkNamed(cfg.Network)
 	if !ok {

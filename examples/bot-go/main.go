@@ -1,7 +1,9 @@
-// Command bot-go is a HiveAuth application that holds no keys: it asks a wallet to vote for a post, and says what came
-// of it. Copy it as the beginning of a bot of your own; all it needs of this module is agent/client.
+// Command bot-go is a HiveAuth application that holds no keys: it asks a wallet to vote for a post,
+// and says what came of it. Copy it as the beginning of a bot of your own; all it needs of this
+// module is agent/client.
 //
-// To try it, give the wallet a slot and a relay of its own, allow what the bot asks for, and start it:
+// To try it, give the wallet a slot and a relay of its own, allow what the bot asks for, and start
+// it:
 //
 //	pksa app add mybot                                 # save the secret that it prints as mybot.secret
 //	chmod 600 mybot.secret
@@ -76,8 +78,8 @@ func main() {
 func run(ctx context.Context, s settings) error {
 	options := client.Options{Relay: s.relay, App: protocol.AppInfo{Name: "mybot", Description: "votes"}}
 	if s.node != "" {
-		// Neither the relay nor a sign_ack can be trusted: with this the client looks at the chain before it says that
-		// something was sent.
+		// Neither the relay nor a sign_ack can be trusted: with this the client looks at the chain
+		// before it says that something was sent.
 		options.Transaction = func(ctx context.Context, id hive.TxID) ([]byte, error) { return fetch(ctx, s.node, id) }
 	}
 	bot, err := client.Dial(ctx, options)
@@ -93,7 +95,8 @@ func run(ctx context.Context, s settings) error {
 	vote := client.Operation{Name: "vote", Fields: map[string]any{
 		"voter": s.account, "author": s.author, "permlink": s.permlink, "weight": s.weight,
 	}}
-	// The role must be exactly the one that the operations need: posting for votes, active for transfers.
+	// The role must be exactly the one that the operations need: posting for votes, active for
+	// transfers.
 	signed, err := bot.Sign(ctx, session, client.SignRequest{Role: hive.Posting, Operations: []client.Operation{vote}})
 	if err != nil {
 		return explain(err)
@@ -134,8 +137,8 @@ func login(ctx context.Context, bot *client.Client, s settings) (*client.Session
 	return grant.Session, os.WriteFile(s.keptFile, text, 0o600)
 }
 
-// explain adds what to do. A bot decides here whether to try again: never after ErrRefused, and after all that may
-// have been sent all the same only once the chain has been looked at.
+// explain adds what to do. A bot decides here whether to try again: never after ErrRefused, and
+// after all that may have been sent all the same only once the chain has been looked at.
 func explain(err error) error {
 	switch {
 	case errors.Is(err, client.ErrRefused):

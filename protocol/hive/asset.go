@@ -49,8 +49,8 @@ func (s Symbol) nai() string {
 	return ""
 }
 
-// Asset is an amount in satoshis (thousandths of HIVE and HBD, millionths of
-// VESTS) of one symbol. Amounts in operations are never negative.
+// Asset is an amount in satoshis (thousandths of HIVE and HBD, millionths of VESTS) of one symbol.
+// Amounts in operations are never negative.
 type Asset struct {
 	Amount int64
 	Symbol Symbol
@@ -59,9 +59,9 @@ type Asset struct {
 // String writes the asset as the chain does: "1.000 HIVE".
 func (a Asset) String() string { return string(Mainnet.appendAsset(nil, a)) }
 
-// ParseAsset reads an amount in the main network's symbols. Only the text that
-// the chain itself prints is taken: "1.000 HIVE", never "1 HIVE", "01.000
-// HIVE", "+1.000 HIVE" or "1.000 STEEM", and nothing beyond an int64.
+// ParseAsset reads an amount in the main network's symbols. Only the text that the chain itself
+// prints is taken: "1.000 HIVE", never "1 HIVE", "01.000 HIVE", "+1.000 HIVE" or "1.000 STEEM", and
+// nothing beyond an int64.
 func ParseAsset(text string) (Asset, error) { return Mainnet.ParseAsset(text) }
 
 var errAssetForm = errors.New(`an amount looks like "1.000 HIVE", "1.000 HBD" or "1.000000 VESTS"`)
@@ -92,8 +92,8 @@ func cutLast(s string, sep byte) (before, after string, ok bool) {
 	return s, "", false
 }
 
-// parseDecimal reads (0|[1-9][0-9]*)\.[0-9]{decimals} as a whole number of the
-// smallest unit. It never passes through a float: above 2^53 that loses digits.
+// parseDecimal reads (0|[1-9][0-9]*)\.[0-9]{decimals} as a whole number of the smallest unit. It
+// never passes through a float: above 2^53 that loses digits.
 func parseDecimal(text string, decimals int) (int64, error) {
 	point := len(text) - decimals - 1
 	if point < 1 || text[point] != '.' {

@@ -165,8 +165,8 @@ func FuzzAppendString(f *testing.F) {
 	})
 }
 
-// readAsNode reads a JSON string from behind its opening quote the way of the
-// node's parser: five escapes, and of all others the backslash is dropped.
+// readAsNode reads a JSON string from behind its opening quote the way of the node's parser: five
+// escapes, and of all others the backslash is dropped.
 func readAsNode(s string) (text, rest string) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -192,8 +192,8 @@ func readAsNode(s string) (text, rest string) {
 	return b.String(), "unterminated"
 }
 
-// Every prefix of a transaction, and every one with a byte more, is refused
-// without a panic; so are counts that promise more than there is.
+// Every prefix of a transaction, and every one with a byte more, is refused without a panic; so are
+// counts that promise more than there is.
 func TestDecodeDamagedTransactions(t *testing.T) {
 	for _, v := range operationVectors(t) {
 		packed, _ := hex.DecodeString(v.TxHex)

@@ -14,8 +14,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// The vectors under testdata/tx come from the official protocol library; its
-// README names all sources.
+// The vectors under testdata/tx come from the official protocol library; its README names all
+// sources.
 
 type chainVector struct {
 	Name          string
@@ -69,8 +69,7 @@ func operationVectors(t testing.TB) []chainVector {
 	return all
 }
 
-// networkWithID is the main network under another chain id: what the vectors
-// of test networks use.
+// networkWithID is the main network under another chain id: what the vectors of test networks use.
 func networkWithID(t testing.TB, id string) *hive.Network {
 	t.Helper()
 	raw, err := hex.DecodeString(id)
@@ -207,8 +206,8 @@ func checkRequired(t *testing.T, got hive.Authorities, want chainRequired) {
 	}
 }
 
-// checkPrinted compares with what the node prints, save for the extension that
-// the node prints in a spelling that it does not read.
+// checkPrinted compares with what the node prints, save for the extension that the node prints in a
+// spelling that it does not read.
 func checkPrinted(t *testing.T, n *hive.Network, op hive.Operation, v chainVector) {
 	t.Helper()
 	want := v.OpAsPrinted
@@ -238,16 +237,15 @@ func sameJSON(t *testing.T, a, b []byte) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-// Live operations are valid here exactly if they are by the official library;
-// dead ones have no limits here.
+// Live operations are valid here exactly if they are by the official library; dead ones have no
+// limits here.
 func TestVectorsAreWithinLimits(t *testing.T) {
 	for _, v := range operationVectors(t) {
 		op, err := hive.Mainnet.ParseOperation(v.Op)
 		if err != nil {
 			t.Fatalf("%s: %v", v.Name, err)
 		}
-		// The official library does not check the two years of recurrent
-		// transfers; the chain does.
+		// The official library does not check the two years of recurrent transfers; the chain does.
 		err = op.Validate()
 		if err != nil && strings.Contains(err.Error(), "recurrence: times executions") {
 			err = nil

@@ -11,8 +11,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// codec is a type of the chain: how its values are read and written, as JSON
-// and as bytes. What one side reads the other writes.
+// codec is a type of the chain: how its values are read and written, as JSON and as bytes. What one
+// side reads the other writes.
 type codec interface {
 	typeName() string // as in tx §3.1
 	parse(r *jsonReader) Value

@@ -25,9 +25,8 @@ func (n *Network) appendAssetJSON(dst []byte, a Asset) []byte {
 	return append(n.appendAsset(dst, a), '"')
 }
 
-// asset reads an amount: text in legacy JSON, an object in HF26 JSON. Objects
-// in legacy JSON are taken too, since apps send them and they mean one thing
-// only; text in HF26 JSON is not (tx §4.1).
+// asset reads an amount: text in legacy JSON, an object in HF26 JSON. Objects in legacy JSON are
+// taken too, since apps send them and they mean one thing only; text in HF26 JSON is not (tx §4.1).
 func (r *jsonReader) asset() Asset {
 	if r.hf26 || r.peek() == '{' {
 		return r.assetObject()

@@ -34,8 +34,8 @@ func (c optionalCodec) unpack(u *unpacker) Value {
 	return c.codec.unpack(u)
 }
 
-// extensionCodec is a list of extensions that is empty (nil) or holds one, of
-// the only kind there is. Its body is an object with one member.
+// extensionCodec is a list of extensions that is empty (nil) or holds one, of the only kind there
+// is. Its body is an object with one member.
 type extensionCodec struct {
 	name   string   // of the type
 	kind   string   // the name of the alternative
@@ -44,8 +44,8 @@ type extensionCodec struct {
 	body   codec
 	opened FieldDef            // the field that policies see
 	open   func(v Value) Value // its value, also for nil
-	// object: the node reads only {"type":…,"value":…}, also in legacy JSON,
-	// although it prints a pair (tx §3.6).
+	// object: the node reads only {"type":…,"value":…}, also in legacy JSON, although it prints a
+	// pair (tx §3.6).
 	object bool
 }
 
@@ -63,9 +63,8 @@ func (c extensionCodec) parse(r *jsonReader) (v Value) {
 	return v
 }
 
-// parseOne reads every spelling that means one thing only: pairs in HF26 JSON
-// are as mixed as text amounts there, so they are refused, save for the
-// extension that the node itself prints that way.
+// parseOne reads every spelling that means one thing only: pairs in HF26 JSON are as mixed as text
+// amounts there, so they are refused, save for the extension that the node itself prints that way.
 func (c extensionCodec) parseOne(r *jsonReader) (v Value) {
 	r.tagged(func(r *jsonReader, t tag, object bool) {
 		if t.index != c.index && t.name != c.kind {
@@ -146,8 +145,8 @@ func (c endDateCodec) pack(dst []byte, v Value, n *Network) []byte {
 	return c.timeCodec.pack(dst, Time(v.(EndDate)), n)
 }
 
-// beneficiariesCodec is a list that the node refuses unsorted, so nobody is
-// shown another order than the one signed.
+// beneficiariesCodec is a list that the node refuses unsorted, so nobody is shown another order
+// than the one signed.
 type beneficiariesCodec struct{}
 
 var beneficiaryNames = []string{"account", "weight"}

@@ -7,9 +7,8 @@ import (
 	"slices"
 )
 
-// Sets and maps: the node sorts them before it packs, so the sorted form is
-// what is signed (tx §3.1). Repetition is refused where the node would keep the
-// first.
+// Sets and maps: the node sorts them before it packs, so the sorted form is what is signed (tx
+// §3.1). Repetition is refused where the node would keep the first.
 
 var (
 	errRepeated = errors.New("an entry comes twice")
@@ -83,8 +82,8 @@ func (accountSetCodec) unpack(u *unpacker) Value {
 	return checkAscending(u, names, cmp.Compare[AccountName])
 }
 
-// intsCodec is a list of integers. With ascending it is a set that the node
-// refuses unsorted instead of sorting it.
+// intsCodec is a list of integers. With ascending it is a set that the node refuses unsorted
+// instead of sorting it.
 type intsCodec struct {
 	name      string
 	item      intCodec

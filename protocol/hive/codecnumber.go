@@ -22,8 +22,7 @@ func (c intCodec) write(dst []byte, v Value, _ *Network) []byte {
 	return appendJSONInt(dst, v.(int64))
 }
 
-// appendJSONInt writes numbers that a float64 would not hold as text, as the
-// node does itself.
+// appendJSONInt writes numbers that a float64 would not hold as text, as the node does itself.
 func appendJSONInt(dst []byte, v int64) []byte {
 	const exact = 1<<53 - 1
 	if -exact <= v && v <= exact {
@@ -75,8 +74,8 @@ type timeCodec struct{}
 func (timeCodec) typeName() string         { return "time" }
 func (timeCodec) unpack(u *unpacker) Value { return u.time() }
 
-// parse takes the Z of ISO 8601 and the .000Z of JavaScript, which mean the
-// same; the node does not read them and never sees them.
+// parse takes the Z of ISO 8601 and the .000Z of JavaScript, which mean the same; the node does not
+// read them and never sees them.
 func (timeCodec) parse(r *jsonReader) Value {
 	text := r.text()
 	if r.err != nil {

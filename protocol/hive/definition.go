@@ -1,8 +1,8 @@
 package hive
 
-// Definition is all that this package knows about an operation. There is one
-// for each of the fifty, in one table (definitions*.go); adding an operation is
-// adding an entry there. Definitions are shared and must not be changed.
+// Definition is all that this package knows about an operation. There is one for each of the fifty,
+// in one table (definitions*.go); adding an operation is adding an entry there. Definitions are
+// shared and must not be changed.
 type Definition struct {
 	ID    int    // number in the bytes
 	Name  string // as in legacy JSON, without "_operation"
@@ -55,8 +55,8 @@ type FieldDef struct {
 	mayBeAbsent bool  // what tx §3.4 lists
 }
 
-// Signer is an account, or several, whose authority an operation needs. Role is
-// zero for authorities that are not an account's: of explicit keys.
+// Signer is an account, or several, whose authority an operation needs. Role is zero for
+// authorities that are not an account's: of explicit keys.
 type Signer struct {
 	Role  Role
 	Field string // an account, a set of accounts, or (Role zero) what holds the keys
@@ -81,8 +81,7 @@ func (s Signer) when(words string, condition func(Operation) bool) Signer {
 // Definitions returns the fifty, in order of their numbers.
 func Definitions() []*Definition { return definitions }
 
-// DefinitionOf returns the operation of that name, as in legacy JSON. Virtual
-// operations have none.
+// DefinitionOf returns the operation of that name, as in legacy JSON. Virtual operations have none.
 func DefinitionOf(name string) (*Definition, bool) {
 	d, ok := definitionsByName[name]
 	return d, ok
@@ -93,8 +92,8 @@ var (
 	definitionsByName = map[string]*Definition{}
 )
 
-// concat puts the parts of the table in order and completes them. A fault in
-// the table shows at the first start of any program or test.
+// concat puts the parts of the table in order and completes them. A fault in the table shows at the
+// first start of any program or test.
 func concat(parts ...[]Definition) []*Definition {
 	all := make([]*Definition, operationCount)
 	for _, part := range parts {
@@ -121,8 +120,8 @@ func init() {
 	}
 }
 
-// Field returns the field of that name. The fields that open an extension
-// ("beneficiaries", "pair_id", "end_date") are found here, too.
+// Field returns the field of that name. The fields that open an extension ("beneficiaries",
+// "pair_id", "end_date") are found here, too.
 func (d *Definition) Field(name string) (FieldDef, bool) {
 	for _, field := range d.Fields {
 		if field.Name == name {
@@ -135,8 +134,8 @@ func (d *Definition) Field(name string) (FieldDef, bool) {
 	return FieldDef{}, false
 }
 
-// Opened returns the field that opens the operation's extensions, if it has
-// such: "beneficiaries", "pair_id" or "end_date".
+// Opened returns the field that opens the operation's extensions, if it has such: "beneficiaries",
+// "pair_id" or "end_date".
 func (d *Definition) Opened() (FieldDef, bool) {
 	if ext, ok := d.extension(); ok {
 		return ext.opened, true
@@ -150,9 +149,8 @@ func (d *Definition) extension() (extensionCodec, bool) {
 	return ext, ok
 }
 
-// Roles returns the roles that the operation may need, lowest first; which of
-// them it does need can depend on its content. Operations that need keys of no
-// account have none for those.
+// Roles returns the roles that the operation may need, lowest first; which of them it does need can
+// depend on its content. Operations that need keys of no account have none for those.
 func (d *Definition) Roles() []Role {
 	var roles []Role
 	for role := Posting; role <= Owner; role++ {

@@ -112,8 +112,8 @@ var definitionsAccounts = []Definition{
 	},
 }
 
-// update2NeedsActive follows the node: what an optional holds does not matter,
-// also when it is what the account has already (tx §3.3).
+// update2NeedsActive follows the node: what an optional holds does not matter, also when it is what
+// the account has already (tx §3.3).
 func update2NeedsActive(o Operation) bool {
 	return o.get("owner") == nil && !onlyPostingMetadata(o)
 }

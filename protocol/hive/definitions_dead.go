@@ -1,7 +1,7 @@
 package hive
 
-// Operations that are read, shown and refused: the chain takes them no more, or
-// never took them from a wallet.
+// Operations that are read, shown and refused: the chain takes them no more, or never took them
+// from a wallet.
 var definitionsDead = []Definition{
 	{
 		ID: 14, Name: "pow", State: Dead,

@@ -89,6 +89,6 @@ var definitionsGovernance = []Definition{
 	},
 }
 
-// proposalFee stands in Spends for what create_proposal costs, which no field
-// holds: it follows from the two dates.
+// proposalFee stands in Spends for what create_proposal costs, which no field holds: it follows
+// from the two dates.
 const proposalFee = "(fee by days)"

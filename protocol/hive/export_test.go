@@ -17,8 +17,8 @@ func RewriteMemo(text string) string {
 	return m.String()
 }
 
-// EncodeMemoBody encrypts a body that EncodeMemo would not make: no length
-// before the text, or no padding. Its length is a multiple of 16.
+// EncodeMemoBody encrypts a body that EncodeMemo would not make: no length before the text, or no
+// padding. Its length is a multiple of 16.
 func (s *SharedSecret) EncodeMemoBody(body []byte) string {
 	key := newMemoKey(1, &s.hashes.reveal().stripped)
 	m := memo{MemoHeader: MemoHeader{From: s.own, To: s.other, Nonce: 1}, check: key.check, ciphertext: make([]byte, len(body))}

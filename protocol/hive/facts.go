@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// Authorities are the accounts that must authorise something, by role,
-// ascending and without repetition.
+// Authorities are the accounts that must authorise something, by role, ascending and without
+// repetition.
 type Authorities struct {
 	Owner, Active, Posting []AccountName
-	// Other says that keys are needed that belong to no account's authority;
-	// Keys are the authorities that these must satisfy, if the operation says.
+	// Other says that keys are needed that belong to no account's authority; Keys are the
+	// authorities that these must satisfy, if the operation says.
 	Other bool
 	Keys  []Authority
 }
@@ -109,9 +109,9 @@ func appendAccounts(dst []AccountName, v Value) []AccountName {
 	return dst
 }
 
-// Payees returns who gets value, vesting, a delegation, a route, a proxy, a
-// benefit or a right over the account by the operation, ascending and without
-// repetition. Whom a vote rewards out of the common pool is not among them.
+// Payees returns who gets value, vesting, a delegation, a route, a proxy, a benefit or a right over
+// the account by the operation, ascending and without repetition. Whom a vote rewards out of the
+// common pool is not among them.
 func (o Operation) Payees() []AccountName {
 	var names []AccountName
 	for _, field := range o.def.Payees {
@@ -125,8 +125,8 @@ func (o Operation) Payees() []AccountName {
 	return slices.Compact(names)
 }
 
-// Takeover reports whether the operation can take the account over: any
-// account_update, and an account_update2 with an authority or a memo key.
+// Takeover reports whether the operation can take the account over: any account_update, and an
+// account_update2 with an authority or a memo key.
 func (o Operation) Takeover() bool {
 	for _, field := range o.def.Takeover {
 		if o.get(field) != nil {
@@ -136,9 +136,8 @@ func (o Operation) Takeover() bool {
 	return false
 }
 
-// PlainMemo reports whether the operation carries a memo that begins with "#"
-// and is no encrypted memo: its writer thinks it secret, and everybody would
-// read it (tx §4.2).
+// PlainMemo reports whether the operation carries a memo that begins with "#" and is no encrypted
+// memo: its writer thinks it secret, and everybody would read it (tx §4.2).
 func (o Operation) PlainMemo() bool {
 	for i, field := range o.def.Fields {
 		if field.Memo {
@@ -149,9 +148,8 @@ func (o Operation) PlainMemo() bool {
 	return false
 }
 
-// Spend returns what the operation costs at worst, one amount for each asset,
-// in the order HIVE, HBD, VESTS; nothing if it costs nothing. A cost beyond an
-// int64 is the largest int64.
+// Spend returns what the operation costs at worst, one amount for each asset, in the order HIVE,
+// HBD, VESTS; nothing if it costs nothing. A cost beyond an int64 is the largest int64.
 func (o Operation) Spend() []Asset {
 	var sums [VESTS + 1]uint64
 	for _, cost := range o.def.Spends {
@@ -192,8 +190,8 @@ func (o Operation) proposalFee() Asset {
 	return Asset{Amount: 10_000 + 1_000*extra, Symbol: HBD}
 }
 
-// Price returns how many HBD the operation offers or wants for one HIVE,
-// exactly; false for operations that name no such price.
+// Price returns how many HBD the operation offers or wants for one HIVE, exactly; false for
+// operations that name no such price.
 func (o Operation) Price() (*big.Rat, bool) {
 	switch fields := o.def.Price; len(fields) {
 	case 1:

@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// ErrUnknownOperation is inside the *FieldError for a name that no operation
-// has, virtual operations included.
+// ErrUnknownOperation is inside the *FieldError for a name that no operation has, virtual
+// operations included.
 var ErrUnknownOperation = errors.New("no operation has that name")
 
-// FieldError says what is wrong with an operation and where. Field is empty
-// when the complaint is about the operation as a whole.
+// FieldError says what is wrong with an operation and where. Field is empty when the complaint is
+// about the operation as a whole.
 type FieldError struct {
 	Operation string // its name; quoted and cut short if it is none of ours
 	Field     string
@@ -30,8 +30,8 @@ func (e *FieldError) Error() string {
 // Unwrap returns the complaint itself.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// quote makes foreign text fit for an error: quoted, and cut so short that a
-// private key that somebody put in a wrong place does not get out with it.
+// quote makes foreign text fit for an error: quoted, and cut so short that a private key that
+// somebody put in a wrong place does not get out with it.
 func quote(s string) string {
 	const longest = 32
 	if len(s) <= longest {

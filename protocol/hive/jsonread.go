@@ -10,9 +10,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// jsonReader reads operations from JSON token by token. It keeps the first
-// error and returns zero values after it. jsontext refuses names that come
-// twice in an object and text that is not UTF-8.
+// jsonReader reads operations from JSON token by token. It keeps the first error and returns zero
+// values after it. jsontext refuses names that come twice in an object and text that is not UTF-8.
 type jsonReader struct {
 	dec  *jsontext.Decoder
 	net  *Network
@@ -30,8 +29,7 @@ func (r *jsonReader) fail(err error) {
 	}
 }
 
-// token reads the next token, which must be of the kind. Its text is valid
-// until the next call.
+// token reads the next token, which must be of the kind. Its text is valid until the next call.
 func (r *jsonReader) token(kind jsontext.Kind, wanted string) jsontext.Token {
 	if r.err != nil {
 		return jsontext.Token{}
@@ -47,8 +45,8 @@ func (r *jsonReader) token(kind jsontext.Kind, wanted string) jsontext.Token {
 	return t
 }
 
-// cleanJSONError says what is wrong in our own words: the library's quote as
-// much foreign text as they like.
+// cleanJSONError says what is wrong in our own words: the library's quote as much foreign text as
+// they like.
 func cleanJSONError(err error) error {
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
@@ -124,9 +122,9 @@ func (r *jsonReader) list(item func()) {
 	r.token(']', "the end of the list")
 }
 
-// object reads an object whose members are among names; a set bit in what it
-// returns says that the member with that index was there. Any other name is an
-// error: the user would be shown something that is not signed.
+// object reads an object whose members are among names; a set bit in what it returns says that the
+// member with that index was there. Any other name is an error: the user would be shown something
+// that is not signed.
 func (r *jsonReader) object(names []string, member func(i int)) (seen uint64) {
 	r.token('{', "an object")
 	for r.err == nil && r.peek() != '}' {
@@ -141,8 +139,8 @@ func (r *jsonReader) object(names []string, member func(i int)) (seen uint64) {
 	return seen
 }
 
-// memberName reads a name and returns which of names it is. It compares the
-// raw text first, since names are hardly ever escaped.
+// memberName reads a name and returns which of names it is. It compares the raw text first, since
+// names are hardly ever escaped.
 func (r *jsonReader) memberName(names []string) int {
 	if r.err != nil {
 		return 0
@@ -177,8 +175,8 @@ func (r *jsonReader) whole(names []string, member func(i int)) {
 	}
 }
 
-// integer reads a whole number, plain or as text, as apps send both. 10000.0
-// is one, 1e4 is none: the node does not read it either (tx §4.3).
+// integer reads a whole number, plain or as text, as apps send both. 10000.0 is one, 1e4 is none:
+// the node does not read it either (tx §4.3).
 func (r *jsonReader) integer() string {
 	if r.peek() == '"' {
 		text := r.text()

@@ -8,8 +8,8 @@ type tag struct {
 	index int // -1 if a name was given
 }
 
-// tagged reads [tag, body] and {"type": tag, "value": body}, the latter with
-// its members in either order. object tells which of the two it was.
+// tagged reads [tag, body] and {"type": tag, "value": body}, the latter with its members in either
+// order. object tells which of the two it was.
 func (r *jsonReader) tagged(body func(r *jsonReader, t tag, object bool)) {
 	switch r.peek() {
 	case '[':

@@ -10,9 +10,8 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 )
 
-// PrivateKey is a private key with its public key, computed once. It may be
-// used concurrently, but for [PrivateKey.Wipe]. It cannot be printed. The zero
-// value holds no key.
+// PrivateKey is a private key with its public key, computed once. It may be used concurrently, but
+// for [PrivateKey.Wipe]. It cannot be printed. The zero value holds no key.
 type PrivateKey struct {
 	redacted
 	key    hidden[btcec.PrivateKey]
@@ -28,11 +27,10 @@ var (
 	errWiped       = errors.New("private key: no key, or wiped")
 )
 
-// ParseWIF reads a private key in wallet import format: base58 of 0x80, the 32
-// bytes of the scalar and 4 bytes of double SHA-256 (HAS §8.2). The form with
-// a mark for compressed keys is another one and refused, as is the checksum of
-// a single SHA-256 that the node would take too. White space is not trimmed.
-// Errors do not quote s.
+// ParseWIF reads a private key in wallet import format: base58 of 0x80, the 32 bytes of the scalar
+// and 4 bytes of double SHA-256 (HAS §8.2). The form with a mark for compressed keys is another one
+// and refused, as is the checksum of a single SHA-256 that the node would take too. White space is
+// not trimmed. Errors do not quote s.
 func ParseWIF(s string) (*PrivateKey, error) {
 	if len(s) > 60 { // 37 bytes are at most 51 digits
 		return nil, errWIFText
@@ -55,16 +53,15 @@ func ParseWIF(s string) (*PrivateKey, error) {
 	return privateKeyFromBytes((*[32]byte)(raw[1:33]))
 }
 
-// PrivateKeyFromPassword derives a key from a master password: the SHA-256 of
-// account, role and password joined (chain §1.3). The password is taken as it
-// is; hive-js trims it and squeezes white space first, which gives other keys
-// for passwords with runs of white space.
+// PrivateKeyFromPassword derives a key from a master password: the SHA-256 of account, role and
+// password joined (chain §1.3). The password is taken as it is; hive-js trims it and squeezes white
+// space first, which gives other keys for passwords with runs of white space.
 func PrivateKeyFromPassword(account AccountName, role Role, password string) *PrivateKey {
 	return privateKeyFromText(string(account) + role.String() + password)
 }
 
-// PrivateKeyFromSeed returns the key whose scalar is the SHA-256 of label. It
-// is as secret as the label: for tests and for the keys of test relays.
+// PrivateKeyFromSeed returns the key whose scalar is the SHA-256 of label. It is as secret as the
+// label: for tests and for the keys of test relays.
 func PrivateKeyFromSeed(label string) *PrivateKey { return privateKeyFromText(label) }
 
 func privateKeyFromText(text string) *PrivateKey {
@@ -80,8 +77,7 @@ func privateKeyFromText(text string) *PrivateKey {
 	return key
 }
 
-// GeneratePrivateKey makes a key from 32 bytes of rand, which must be
-// cryptographically strong.
+// GeneratePrivateKey makes a key from 32 bytes of rand, which must be cryptographically strong.
 func GeneratePrivateKey(rand io.Reader) (*PrivateKey, error) {
 	var raw [32]byte
 	defer clear(raw[:])
@@ -100,9 +96,8 @@ func privateKeyFromBytes(raw *[32]byte) (*PrivateKey, error) {
 	return &PrivateKey{key: hide(key), public: PublicKey(key.PubKey().SerializeCompressed())}, nil
 }
 
-// WIF returns the private key as [ParseWIF] reads it, 51 characters. It is the
-// one way in which a private key leaves this package. A key that was wiped
-// gives "".
+// WIF returns the private key as [ParseWIF] reads it, 51 characters. It is the one way in which a
+// private key leaves this package. A key that was wiped gives "".
 func (k *PrivateKey) WIF() string {
 	key, err := k.secret()
 	if err != nil {
@@ -127,8 +122,8 @@ func wifChecksum(versioned []byte) (sum [4]byte) {
 // Public returns the public key. It stays after [PrivateKey.Wipe].
 func (k *PrivateKey) Public() PublicKey { return k.public }
 
-// Wipe overwrites the private key, also for copies of the struct. What needs
-// it fails afterwards. Not to be called while another call is at work.
+// Wipe overwrites the private key, also for copies of the struct. What needs it fails afterwards.
+// Not to be called while another call is at work.
 func (k *PrivateKey) Wipe() {
 	if key, err := k.secret(); err == nil {
 		key.Key.Zero()

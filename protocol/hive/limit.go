@@ -11,18 +11,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// limit is one of the rules for values that are worth checking before signing
-// (tx §3.2, last column). Rules that need the clock or the state of the chain
-// are the node's.
+// limit is one of the rules for values that are worth checking before signing (tx §3.2, last
+// column). Rules that need the clock or the state of the chain are the node's.
 type limit struct {
 	field string
 	late  bool // only Validate applies it
 	check func(o Operation, v Value) error
 }
 
-// late marks a rule that does not keep an operation from being read: each of
-// its values is in order, and they do not go together, or the chain refuses
-// them only when it evaluates the operation.
+// late marks a rule that does not keep an operation from being read: each of its values is in
+// order, and they do not go together, or the chain refuses them only when it evaluates the
+// operation.
 func late(l limit) limit {
 	l.late = true
 	return l
@@ -141,8 +140,8 @@ func mustBeJSON(field string) limit {
 	return limit{field: field, check: func(_ Operation, v Value) error { return checkJSON(v.(string)) }}
 }
 
-// checkJSON asks for the grammar of JSON and no more: what a name that comes
-// twice or half a surrogate pair means is a question for whoever reads it.
+// checkJSON asks for the grammar of JSON and no more: what a name that comes twice or half a
+// surrogate pair means is a question for whoever reads it.
 func checkJSON(text string) error {
 	if !jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) {
 		return errors.New("is not JSON text")
@@ -247,8 +246,8 @@ func before(field, other string) limit {
 	}}
 }
 
-// tradeable wants what is sold to be worth, at the least rate that is taken,
-// one unit or more, and no more than an amount can be.
+// tradeable wants what is sold to be worth, at the least rate that is taken, one unit or more, and
+// no more than an amount can be.
 func tradeable(field, priceField string) limit {
 	return limit{field: field, check: func(o Operation, v Value) error {
 		p := o.get(priceField).(Price)

@@ -9,8 +9,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// TestLimits tries each limit of the table of operations on both sides of its
-// edge. The operation is a template with %s where values are tried.
+// TestLimits tries each limit of the table of operations on both sides of its edge. The operation
+// is a template with %s where values are tried.
 func TestLimits(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("x", n) }
 	for _, c := range []struct {

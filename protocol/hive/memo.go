@@ -12,16 +12,16 @@ import (
 	"unicode/utf8"
 )
 
-// maxMemoBytes caps an encrypted memo, serialised, because the cost of base58
-// grows with the square of the length: reading the largest takes some ten
-// milliseconds, writing it forty. The chain takes 2,048 bytes of memo text in a transfer.
+// maxMemoBytes caps an encrypted memo, serialised, because the cost of base58 grows with the square
+// of the length: reading the largest takes some ten milliseconds, writing it forty. The chain takes
+// 2,048 bytes of memo text in a transfer.
 const (
 	maxMemoBytes = 24 << 10
 	maxMemoText  = 1 + maxMemoBytes*137/100 + 1
 )
 
-// ErrMemoKey says that a memo is between two other keys: neither its sender
-// nor its receiver is the key that was tried.
+// ErrMemoKey says that a memo is between two other keys: neither its sender nor its receiver is the
+// key that was tried.
 var ErrMemoKey = errors.New("memo: neither from nor to this key")
 
 // Errors of memos. They quote nothing: a memo may be anybody's.
@@ -40,25 +40,22 @@ type MemoHeader struct {
 	Nonce    uint64
 }
 
-// memo is an encrypted memo taken apart. The ciphertext is one or more blocks
-// of 16 bytes.
+// memo is an encrypted memo taken apart. The ciphertext is one or more blocks of 16 bytes.
 type memo struct {
 	MemoHeader
 	check      uint32
 	ciphertext []byte
 }
 
-// ParseMemo reads the header of an encrypted memo: "#" and base58 of from,
-// to, nonce, check and ciphertext (HAS §8.4). Both keys must be on the curve
-// and nothing may follow. The order of fields that the wallet of hived 1.27.5
-// to 1.28.6 wrote is not read.
+// ParseMemo reads the header of an encrypted memo: "#" and base58 of from, to, nonce, check and
+// ciphertext (HAS §8.4). Both keys must be on the curve and nothing may follow. The order of fields
+// that the wallet of hived 1.27.5 to 1.28.6 wrote is not read.
 func ParseMemo(text string) (MemoHeader, error) {
 	m, err := parseMemo(text)
 	return m.MemoHeader, err
 }
 
-// IsEncryptedMemo reports whether [ParseMemo] takes s. A text may begin with
-// "#" and be none.
+// IsEncryptedMemo reports whether [ParseMemo] takes s. A text may begin with "#" and be none.
 func IsEncryptedMemo(s string) bool {
 	_, err := parseMemo(s)
 	return err == nil
@@ -112,8 +109,8 @@ func (m memo) String() string {
 	return "#" + encodeBase58(append(raw, m.ciphertext...))
 }
 
-// EncodeMemo encrypts text, which begins with "#", to the key to. It is
-// [SharedSecret.EncodeMemo] with a secret made for this one memo.
+// EncodeMemo encrypts text, which begins with "#", to the key to. It is [SharedSecret.EncodeMemo]
+// with a secret made for this one memo.
 func (k *PrivateKey) EncodeMemo(to PublicKey, text string, nonce uint64) (string, error) {
 	secret, err := k.SharedSecret(to)
 	if err != nil {
@@ -123,11 +120,10 @@ func (k *PrivateKey) EncodeMemo(to PublicKey, text string, nonce uint64) (string
 	return secret.EncodeMemo(k.public, to, text, nonce)
 }
 
-// EncodeMemo encrypts text, which begins with "#" and is valid UTF-8, and
-// returns the memo as the chain and HAS carry it (HAS §8.4). from and to must
-// be the two keys of the secret, in either order. The nonce makes equal texts
-// differ; it must not repeat, and is no secret: hive-js takes milliseconds
-// times 65,536 plus a counter.
+// EncodeMemo encrypts text, which begins with "#" and is valid UTF-8, and returns the memo as the
+// chain and HAS carry it (HAS §8.4). from and to must be the two keys of the secret, in either
+// order. The nonce makes equal texts differ; it must not repeat, and is no secret: hive-js takes
+// milliseconds times 65,536 plus a counter.
 //
 // A text without "#" is an error; hive-js and dhive return it unencrypted.
 func (s *SharedSecret) EncodeMemo(from, to PublicKey, text string, nonce uint64) (string, error) {
@@ -156,8 +152,8 @@ func (s *SharedSecret) EncodeMemo(from, to PublicKey, text string, nonce uint64)
 	return m.String(), nil
 }
 
-// DecodeMemo decrypts a memo from or to k. It is [SharedSecret.DecodeMemo]
-// with a secret made for this one memo.
+// DecodeMemo decrypts a memo from or to k. It is [SharedSecret.DecodeMemo] with a secret made for
+// this one memo.
 func (k *PrivateKey) DecodeMemo(text string) (string, error) {
 	m, err := parseMemo(text)
 	if err != nil {
@@ -180,16 +176,14 @@ func (k *PrivateKey) DecodeMemo(text string) (string, error) {
 	return secret.decode(m)
 }
 
-// DecodeMemo decrypts a memo between the two keys of the secret, whichever
-// wrote it, and returns the text with a leading "#" (HAS §8.4). [ErrMemoKey]
-// says that it is between other keys.
+// DecodeMemo decrypts a memo between the two keys of the secret, whichever wrote it, and returns
+// the text with a leading "#" (HAS §8.4). [ErrMemoKey] says that it is between other keys.
 //
-// It differs from hive-js on purpose: a memo without "#", bytes after the end
-// and text that is not UTF-8 are errors; a check number of zero is compared
-// like any other; secrets of both forms are tried. As there, a clear text
-// whose length prefix makes no sense is taken as a whole, and what follows the
-// prefixed text is ignored. The check number covers the key and not the
-// ciphertext, so a memo has no seal against changes.
+// It differs from hive-js on purpose: a memo without "#", bytes after the end and text that is not
+// UTF-8 are errors; a check number of zero is compared like any other; secrets of both forms are
+// tried. As there, a clear text whose length prefix makes no sense is taken as a whole, and what
+// follows the prefixed text is ignored. The check number covers the key and not the ciphertext, so
+// a memo has no seal against changes.
 func (s *SharedSecret) DecodeMemo(text string) (string, error) {
 	m, err := parseMemo(text)
 	if err != nil {
@@ -246,9 +240,8 @@ func unpad(body []byte) ([]byte, bool) {
 	return body[:end], true
 }
 
-// memoKey is the key of one memo: AES-256 key and initial vector from SHA-512
-// of nonce and secret, and the check number that tells whether both ends have
-// the same.
+// memoKey is the key of one memo: AES-256 key and initial vector from SHA-512 of nonce and secret,
+// and the check number that tells whether both ends have the same.
 type memoKey struct {
 	sum   [64]byte
 	check uint32

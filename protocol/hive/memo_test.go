@@ -45,8 +45,8 @@ func TestMemoVectors(t *testing.T) {
 	}
 }
 
-// checkBothEnds expects that both keys read the memo as text, each by itself
-// and by a secret that was kept, and that a third key does not.
+// checkBothEnds expects that both keys read the memo as text, each by itself and by a secret that
+// was kept, and that a third key does not.
 func checkBothEnds(t *testing.T, from, to *hive.PrivateKey, memo, text string) {
 	t.Helper()
 	for _, end := range [][2]*hive.PrivateKey{{from, to}, {to, from}} {
@@ -341,8 +341,8 @@ func FuzzParseMemoBytes(f *testing.F) {
 	})
 }
 
-// FuzzMemo encrypts any text and reads it back at both ends. One changed byte
-// of the memo never gives another key's text, a panic, or invalid UTF-8.
+// FuzzMemo encrypts any text and reads it back at both ends. One changed byte of the memo never
+// gives another key's text, a panic, or invalid UTF-8.
 func FuzzMemo(f *testing.F) {
 	alice, bob := hive.PrivateKeyFromSeed("alice"), hive.PrivateKeyFromSeed("bob")
 	f.Add("text", uint64(1), uint16(3))

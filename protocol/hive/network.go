@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 )
 
-// Network is one chain: what is hashed before a transaction, and how keys and
-// symbols are spelt there. These belong together (tx §1.5); a network of your
-// own is a literal. It must not change while in use.
+// Network is one chain: what is hashed before a transaction, and how keys and symbols are spelt
+// there. These belong together (tx §1.5); a network of your own is a literal. It must not change
+// while in use.
 type Network struct {
 	Name      string
 	ChainID   [32]byte
@@ -16,9 +16,8 @@ type Network struct {
 	HBD       SymbolNames
 }
 
-// SymbolNames are the two names of an asset: the one in JSON, and the one in
-// packed bytes, where the main network still says STEEM and SBD. Packed has at
-// most seven bytes.
+// SymbolNames are the two names of an asset: the one in JSON, and the one in packed bytes, where
+// the main network still says STEEM and SBD. Packed has at most seven bytes.
 type SymbolNames struct{ Text, Packed string }
 
 // The networks that come with a name.

@@ -5,10 +5,9 @@ import (
 	"errors"
 )
 
-// Operation is one operation with typed values. It is immutable and may be
-// shared between goroutines. [Network.ParseOperation] and
-// [Network.DecodeTransaction] make them; the zero value is none and must not
-// be used.
+// Operation is one operation with typed values. It is immutable and may be shared between
+// goroutines. [Network.ParseOperation] and [Network.DecodeTransaction] make them; the zero value is
+// none and must not be used.
 type Operation struct {
 	def    *Definition
 	values []Value // as def.Fields
@@ -26,8 +25,8 @@ func (o Operation) Definition() *Definition { return o.def }
 //	pair_id        of recurrent_transfer: int64, 0 without the extension
 //	end_date       of update_proposal: Time, nil without the extension
 //
-// It is false if operations of this kind have no such field. An optional that
-// is absent is nil and true.
+// It is false if operations of this kind have no such field. An optional that is absent is nil and
+// true.
 func (o Operation) Field(name string) (Value, bool) {
 	if i := o.def.index(name); i >= 0 {
 		return o.values[i], true
@@ -49,12 +48,11 @@ func (o Operation) Equal(other Operation) bool {
 	return o.def == other.def && bytes.Equal(o.append(nil, Mainnet), other.append(nil, Mainnet))
 }
 
-// Validate checks every limit of tx §3.2 that can be checked without the clock
-// and the state of the chain. The error is a *FieldError. What
-// [Network.ParseOperation] returns has passed all of them but some that do not
-// keep it from being read: eight beneficiaries, forty entries in the authorities
-// of a new account, two years of recurrent transfers, owner authorities that
-// nobody or anybody satisfies, a limit order that comes to nothing at its rate.
+// Validate checks every limit of tx §3.2 that can be checked without the clock and the state of the
+// chain. The error is a *FieldError. What [Network.ParseOperation] returns has passed all of them
+// but some that do not keep it from being read: eight beneficiaries, forty entries in the
+// authorities of a new account, two years of recurrent transfers, owner authorities that nobody or
+// anybody satisfies, a limit order that comes to nothing at its rate.
 func (o Operation) Validate() error { return o.valid(true) }
 
 // ParseOperation reads an operation in either spelling (tx §4.1):
@@ -62,12 +60,11 @@ func (o Operation) Validate() error { return o.valid(true) }
 //	["vote", {"voter": …}]                              legacy
 //	{"type": "vote_operation", "value": {"voter": …}}   HF26
 //
-// The node's own reader is forgiving; this one is not (tx §4.3). Unknown and
-// missing fields, numbers out of range, fractions, amounts that the chain would
-// print differently, entries that come twice and names that come twice are
-// errors, as are values that the node would refuse whatever the state of the
-// chain; [Operation.Validate] has the rest of those. Sets and maps are sorted.
-// All errors are *FieldError.
+// The node's own reader is forgiving; this one is not (tx §4.3). Unknown and missing fields,
+// numbers out of range, fractions, amounts that the chain would print differently, entries that
+// come twice and names that come twice are errors, as are values that the node would refuse
+// whatever the state of the chain; [Operation.Validate] has the rest of those. Sets and maps are
+// sorted. All errors are *FieldError.
 func (n *Network) ParseOperation(raw []byte) (Operation, error) {
 	r := n.reader(raw)
 	op := r.operation()
@@ -113,8 +110,8 @@ func (r *jsonReader) operation() (op Operation) {
 	return op
 }
 
-// definitionTagged wants the name with "_operation" in HF26 JSON and without it
-// in legacy JSON. Numbers are not taken: nobody sends them.
+// definitionTagged wants the name with "_operation" in HF26 JSON and without it in legacy JSON.
+// Numbers are not taken: nobody sends them.
 func definitionTagged(t tag, hf26 bool) (*Definition, bool) {
 	name := t.name
 	if hf26 {
@@ -186,9 +183,9 @@ func (u *unpacker) operation() Operation {
 	return op
 }
 
-// AppendOperation appends the operation as legacy JSON in the spelling that the
-// node reads (tx §5.3), with its fields in the order of the bytes. It writes
-// any text, also such as [CheckSendable] refuses.
+// AppendOperation appends the operation as legacy JSON in the spelling that the node reads (tx
+// §5.3), with its fields in the order of the bytes. It writes any text, also such as
+// [CheckSendable] refuses.
 func (n *Network) AppendOperation(dst []byte, o Operation) []byte {
 	dst = AppendString(append(dst, '['), o.def.Name)
 	dst = append(dst, ",{"...)

@@ -7,8 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Packed form: all integers little-endian, counts and lengths as unsigned
-// LEB128 (tx §3.1).
+// Packed form: all integers little-endian, counts and lengths as unsigned LEB128 (tx §3.1).
 
 func appendText(dst []byte, s string) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(s)))
@@ -22,9 +21,9 @@ func (n *Network) appendPackedAsset(dst []byte, a Asset) []byte {
 
 var errShort = errors.New("bytes end too early")
 
-// unpacker reads packed bytes. It keeps the first error; after that it reads
-// zeros. It takes only what the chain itself would have written: shortest
-// varints, 0 and 1 for bools, UTF-8, names that are names, sorted sets.
+// unpacker reads packed bytes. It keeps the first error; after that it reads zeros. It takes only
+// what the chain itself would have written: shortest varints, 0 and 1 for bools, UTF-8, names that
+// are names, sorted sets.
 type unpacker struct {
 	rest []byte
 	net  *Network
@@ -69,8 +68,8 @@ func (u *unpacker) uvarint() uint64 {
 	return v
 }
 
-// count reads how many items of at least size bytes follow. More than the
-// input can hold is an error, so that nobody makes us allocate by a number.
+// count reads how many items of at least size bytes follow. More than the input can hold is an
+// error, so that nobody makes us allocate by a number.
 func (u *unpacker) count(size int) int {
 	n := u.uvarint()
 	if n > uint64(len(u.rest)/size) {

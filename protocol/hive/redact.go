@@ -8,15 +8,14 @@ import (
 
 const redactedText = "[redacted]"
 
-// redacted is embedded by every type that holds a secret. It takes no room
-// and takes over all usual ways of printing.
+// redacted is embedded by every type that holds a secret. It takes no room and takes over all usual
+// ways of printing.
 type redacted struct{}
 
-// hidden keeps a secret where printers cannot follow. Methods are not enough:
-// fmt does not call them on unexported fields of other structs. Nor is a
-// pointer: asked for %s or %x there, fmt complains of a bad verb and prints
-// what the pointer points to. A function is printed as an address by all.
-// Copies share the secret. The zero value holds none.
+// hidden keeps a secret where printers cannot follow. Methods are not enough: fmt does not call
+// them on unexported fields of other structs. Nor is a pointer: asked for %s or %x there, fmt
+// complains of a bad verb and prints what the pointer points to. A function is printed as an
+// address by all. Copies share the secret. The zero value holds none.
 type hidden[T any] func() *T
 
 func hide[T any](secret *T) hidden[T] { return func() *T { return secret } }

@@ -16,8 +16,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// leaks reports whether text holds a run of the secret in any base that fmt
-// writes, or as WIF.
+// leaks reports whether text holds a run of the secret in any base that fmt writes, or as WIF.
 func leaks(text string, secret []byte, wif string) bool {
 	text = strings.ToLower(strings.NewReplacer(" ", "", ",", "", "0x", "").Replace(text))
 	var decimal, goHex strings.Builder

@@ -5,12 +5,11 @@ import (
 	"fmt"
 )
 
-// Role is what a key of an account is for. Roles are ordered by power. The
-// zero value is no role.
+// Role is what a key of an account is for. Roles are ordered by power. The zero value is no role.
 type Role uint8
 
-// The roles. Owner, active and posting are authorities of an account; memo is
-// a single public key that authorises nothing.
+// The roles. Owner, active and posting are authorities of an account; memo is a single public key
+// that authorises nothing.
 const (
 	Memo Role = iota + 1
 	Posting
@@ -23,8 +22,8 @@ var roleNames = [...]string{Memo: "memo", Posting: "posting", Active: "active", 
 // ErrRole says that a text names no role.
 var ErrRole = errors.New("not a role: wanted memo, posting, active or owner")
 
-// ParseRole reads "memo", "posting", "active" or "owner", in lower case only.
-// Other texts give [ErrRole].
+// ParseRole reads "memo", "posting", "active" or "owner", in lower case only. Other texts give
+// [ErrRole].
 func ParseRole(s string) (Role, error) {
 	for role := Memo; role <= Owner; role++ {
 		if s == roleNames[role] {

@@ -6,26 +6,23 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 )
 
-// SharedSecret is what the holders of two keys can compute and nobody else: it
-// encrypts and decrypts memos between them. Making one costs a hundred times
-// as much as using it, so who writes to the same key often (proofs of key)
-// keeps it. It may be used concurrently, but for [SharedSecret.Wipe]. It
-// cannot be printed. The zero value holds no secret.
+// SharedSecret is what the holders of two keys can compute and nobody else: it encrypts and
+// decrypts memos between them. Making one costs a hundred times as much as using it, so who writes
+// to the same key often (proofs of key) keeps it. It may be used concurrently, but for
+// [SharedSecret.Wipe]. It cannot be printed. The zero value holds no secret.
 type SharedSecret struct {
 	redacted
 	own, other PublicKey
 	hashes     hidden[secretHashes]
 }
 
-// secretHashes holds SHA-512 of the x coordinate of the shared point, in both
-// forms in use: without leading zero bytes (hive-js, dhive, and what we write)
-// and with all 32 bytes (other libraries). They are equal for 255 of 256 pairs
-// of keys (HAS §8.4).
+// secretHashes holds SHA-512 of the x coordinate of the shared point, in both forms in use: without
+// leading zero bytes (hive-js, dhive, and what we write) and with all 32 bytes (other libraries).
+// They are equal for 255 of 256 pairs of keys (HAS §8.4).
 type secretHashes struct{ stripped, padded [64]byte }
 
-// SharedSecret computes the secret of k and other, which is the same as that
-// of other's private key and k's public key. The null key and a wiped k are
-// errors.
+// SharedSecret computes the secret of k and other, which is the same as that of other's private key
+// and k's public key. The null key and a wiped k are errors.
 func (k *PrivateKey) SharedSecret(other PublicKey) (*SharedSecret, error) {
 	key, err := k.secret()
 	if err != nil {
@@ -53,8 +50,8 @@ func (k *PrivateKey) SharedSecret(other PublicKey) (*SharedSecret, error) {
 	})}, nil
 }
 
-// Wipe overwrites the secret, also for copies of the struct that are used
-// later. Not to be called while another call is at work.
+// Wipe overwrites the secret, also for copies of the struct that are used later. Not to be called
+// while another call is at work.
 func (s *SharedSecret) Wipe() {
 	if s != nil && s.hashes != nil {
 		*s.hashes.reveal() = secretHashes{}

@@ -17,8 +17,8 @@ func mustSignature(t testing.TB, text string) hive.Signature {
 	return sig
 }
 
-// checkSignature expects that key signed digest and that its signature
-// survives being written and read.
+// checkSignature expects that key signed digest and that its signature survives being written and
+// read.
 func checkSignature(t *testing.T, sig hive.Signature, digest hive.Digest, key hive.PublicKey) {
 	t.Helper()
 	if got, err := sig.Recover(digest); err != nil || got != key {
@@ -182,8 +182,8 @@ func TestMessageVectors(t *testing.T) {
 	}
 }
 
-// Whatever the digest: both signers are deterministic, recover, and are low s;
-// one is canonical always, the other half of the time.
+// Whatever the digest: both signers are deterministic, recover, and are low s; one is canonical
+// always, the other half of the time.
 func TestSignManyDigests(t *testing.T) {
 	key := hive.PrivateKeyFromSeed("some key")
 	canonical := 0
@@ -287,8 +287,8 @@ func FuzzParseSignature(f *testing.F) {
 	})
 }
 
-// FuzzRecover starts from valid signatures and changes them: no change of one
-// byte may leave the signer's key.
+// FuzzRecover starts from valid signatures and changes them: no change of one byte may leave the
+// signer's key.
 func FuzzRecover(f *testing.F) {
 	key := hive.PrivateKeyFromSeed("some key")
 	f.Add([]byte("text"), uint8(0), byte(1))

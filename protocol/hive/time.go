@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Time is an instant of the chain in seconds since 1970, UTC. The node reads no
-// date later than 2038-01-19T03:14:07, so neither do we (tx §3.1).
+// Time is an instant of the chain in seconds since 1970, UTC. The node reads no date later than
+// 2038-01-19T03:14:07, so neither do we (tx §3.1).
 type Time uint32
 
 const timeLayout = "2006-01-02T15:04:05"
 
 var errTimeForm = errors.New(`a date looks like "2026-01-31T23:59:59" and lies in 1970 to 2038`)
 
-// TimeOf returns the chain's second that holds the instant. Instants that the
-// chain cannot write become its first or last second.
+// TimeOf returns the chain's second that holds the instant. Instants that the chain cannot write
+// become its first or last second.
 func TimeOf(t time.Time) Time {
 	return Time(min(max(t.Unix(), 0), math.MaxInt32))
 }

@@ -9,8 +9,8 @@ import (
 	"math"
 )
 
-// Transaction is what is signed: operations, bound to a block of one fork and
-// to an end in time. There are no extensions.
+// Transaction is what is signed: operations, bound to a block of one fork and to an end in time.
+// There are no extensions.
 type Transaction struct {
 	RefBlockNum    uint16
 	RefBlockPrefix uint32
@@ -24,8 +24,8 @@ type SignedTransaction struct {
 	Signatures []Signature
 }
 
-// TxID is the id of a transaction: the first 20 bytes of the SHA-256 of its
-// bytes. Signatures and chain id are not in it.
+// TxID is the id of a transaction: the first 20 bytes of the SHA-256 of its bytes. Signatures and
+// chain id are not in it.
 type TxID [20]byte
 
 // String returns 40 lower-case hexadecimal digits.
@@ -50,8 +50,8 @@ func TransactionID(packed []byte) TxID {
 	return TxID(sum[:len(TxID{})])
 }
 
-// SigningDigest returns what is signed: the SHA-256 of the chain id and the
-// serialised, unsigned transaction (tx §2.5).
+// SigningDigest returns what is signed: the SHA-256 of the chain id and the serialised, unsigned
+// transaction (tx §2.5).
 func (n *Network) SigningDigest(packed []byte) (digest Digest) {
 	h := sha256.New()
 	h.Write(n.ChainID[:])
@@ -60,9 +60,8 @@ func (n *Network) SigningDigest(packed []byte) (digest Digest) {
 	return digest
 }
 
-// ReferenceBlock returns what a transaction says of the block that it refers
-// to (tx §2.2). The id is 40 hexadecimal digits and begins with the number; an
-// id of another block is an error.
+// ReferenceBlock returns what a transaction says of the block that it refers to (tx §2.2). The id
+// is 40 hexadecimal digits and begins with the number; an id of another block is an error.
 func ReferenceBlock(number uint32, id string) (refNum uint16, refPrefix uint32, err error) {
 	var raw [20]byte
 	if len(id) != hex.EncodedLen(len(raw)) {
@@ -79,9 +78,8 @@ func ReferenceBlock(number uint32, id string) (refNum uint16, refPrefix uint32, 
 
 var errNoOperations = errors.New("a transaction has at least one operation")
 
-// Serialize returns the bytes that are hashed, in legacy packing, which is what
-// the libraries of applications use: with assets in it, the other packing has
-// another id (tx §2.5).
+// Serialize returns the bytes that are hashed, in legacy packing, which is what the libraries of
+// applications use: with assets in it, the other packing has another id (tx §2.5).
 func (n *Network) Serialize(t Transaction) ([]byte, error) {
 	if len(t.Operations) == 0 {
 		return nil, errNoOperations
@@ -103,17 +101,16 @@ func (n *Network) Serialize(t Transaction) ([]byte, error) {
 	return append(dst, 0), nil
 }
 
-// DecodeTransaction reads serialised, unsigned transactions. What it accepts
-// serialises to the same bytes. It does not check limits: see
-// [Operation.Validate].
+// DecodeTransaction reads serialised, unsigned transactions. What it accepts serialises to the same
+// bytes. It does not check limits: see [Operation.Validate].
 func (n *Network) DecodeTransaction(packed []byte) (Transaction, error) {
 	u := &unpacker{rest: packed, net: n}
 	t := u.transaction()
 	return t, u.end()
 }
 
-// SerializeSigned returns the bytes of a transaction with its signatures. They
-// enter neither digest nor id, and the node's JSON API has no use for them.
+// SerializeSigned returns the bytes of a transaction with its signatures. They enter neither digest
+// nor id, and the node's JSON API has no use for them.
 func (n *Network) SerializeSigned(t SignedTransaction) ([]byte, error) {
 	dst, err := n.Serialize(t.Transaction)
 	if err != nil {
@@ -126,8 +123,7 @@ func (n *Network) SerializeSigned(t SignedTransaction) ([]byte, error) {
 	return dst, nil
 }
 
-// DecodeSigned reads what SerializeSigned writes. It does not check the
-// signatures.
+// DecodeSigned reads what SerializeSigned writes. It does not check the signatures.
 func (n *Network) DecodeSigned(packed []byte) (SignedTransaction, error) {
 	u := &unpacker{rest: packed, net: n}
 	t := SignedTransaction{Transaction: u.transaction()}
@@ -169,9 +165,8 @@ var transactionNames = []string{
 	"ref_block_num", "ref_block_prefix", "expiration", "operations", "extensions", "signatures",
 }
 
-// ParseTransaction reads a transaction from JSON, as strictly as
-// [Network.ParseOperation] reads operations. extensions and signatures may be
-// left out.
+// ParseTransaction reads a transaction from JSON, as strictly as [Network.ParseOperation] reads
+// operations. extensions and signatures may be left out.
 func (n *Network) ParseTransaction(raw []byte) (SignedTransaction, error) {
 	r := n.reader(raw)
 	t := r.transaction()

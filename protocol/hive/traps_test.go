@@ -11,9 +11,9 @@ import (
 	"pksa/protocol/hive"
 )
 
-// The twelve traps of signing for Hive, each with a test of its name as far as
-// this package can fall into it. Re-broadcasting (9) and error codes (10) are
-// traps of whoever talks to nodes; here is what they rest on.
+// The twelve traps of signing for Hive, each with a test of its name as far as this package can
+// fall into it. Re-broadcasting (9) and error codes (10) are traps of whoever talks to nodes; here
+// is what they rest on.
 
 func TestTrap01Sort(t *testing.T) {
 	t.Run("sets and maps are sorted as the node sorts them", func(t *testing.T) {

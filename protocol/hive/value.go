@@ -37,9 +37,9 @@ type Blob []byte
 // Empty is the list of extensions that never has any.
 type Empty struct{}
 
-// Authority says who may act: keys and accounts with weights, which together
-// must reach the threshold. Both lists are ascending and without repetition:
-// accounts by bytes, keys by their 33 raw bytes.
+// Authority says who may act: keys and accounts with weights, which together must reach the
+// threshold. Both lists are ascending and without repetition: accounts by bytes, keys by their 33
+// raw bytes.
 type Authority struct {
 	WeightThreshold uint32
 	AccountAuths    []AccountWeight
@@ -80,8 +80,8 @@ type ChainProperties struct {
 	HBDInterestRate    uint16
 }
 
-// Prop is one entry of witness_set_properties: a name and a packed value
-// (tx §3.8), which is passed on as it came.
+// Prop is one entry of witness_set_properties: a name and a packed value (tx §3.8), which is passed
+// on as it came.
 type Prop struct {
 	Name  string
 	Value Blob
@@ -120,8 +120,8 @@ func (p Price) String() string { return p.Base.String() + " for " + p.Quote.Stri
 // errPriceForm explains [Price.HBDPerHIVE]'s false where an error is wanted.
 var errPriceForm = errors.New("wants HIVE on one side and HBD on the other, both more than zero")
 
-// HBDPerHIVE returns how many HBD one HIVE costs at this price, exactly. It is
-// false unless one side is HIVE, the other HBD, and both are positive.
+// HBDPerHIVE returns how many HBD one HIVE costs at this price, exactly. It is false unless one
+// side is HIVE, the other HBD, and both are positive.
 func (p Price) HBDPerHIVE() (*big.Rat, bool) {
 	hbd, hive := p.Base, p.Quote
 	if hbd.Symbol == HIVE {

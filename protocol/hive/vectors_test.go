@@ -9,8 +9,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// readKeyVectors decodes testdata/keys/NAME, which is a list or an object with
-// a list under "vectors" and its length under "count".
+// readKeyVectors decodes testdata/keys/NAME, which is a list or an object with a list under
+// "vectors" and its length under "count".
 func readKeyVectors[T any](t testing.TB, name string) []T {
 	t.Helper()
 	raw := readKeyFile(t, name)

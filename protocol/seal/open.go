@@ -13,8 +13,8 @@ import (
 	"unicode/utf8"
 )
 
-// ErrNotMine says that a passphrase does not open a payload: keep trying
-// others. A payload that was changed on the way gives it too.
+// ErrNotMine says that a passphrase does not open a payload: keep trying others. A payload that was
+// changed on the way gives it too.
 var ErrNotMine = errors.New("sealed payload: not for this passphrase, or damaged")
 
 // Errors of the outer form.
@@ -24,15 +24,14 @@ var (
 	errLength = errors.New("sealed payload: ciphertext is not one or more blocks of 16 bytes")
 )
 
-// Sealed is a payload of correct outer form: "Salted__", 8 bytes of salt and
-// at least one block of 16 bytes. The zero value opens under no passphrase.
+// Sealed is a payload of correct outer form: "Salted__", 8 bytes of salt and at least one block of
+// 16 bytes. The zero value opens under no passphrase.
 type Sealed struct {
 	raw []byte // never changed
 }
 
-// Parse reads standard base64 with padding, in its one canonical spelling
-// (no line breaks, no loose bits), and checks magic and lengths. The caller
-// caps the length of data.
+// Parse reads standard base64 with padding, in its one canonical spelling (no line breaks, no loose
+// bits), and checks magic and lengths. The caller caps the length of data.
 func Parse(data string) (Sealed, error) {
 	// The decoder skips line breaks, even the strict one.
 	if strings.ContainsAny(data, "\r\n") {
@@ -54,17 +53,16 @@ func Parse(data string) (Sealed, error) {
 // String returns the payload as base64, the text that [Parse] accepts.
 func (s Sealed) String() string { return base64.StdEncoding.EncodeToString(s.raw) }
 
-// Digest returns the SHA-256 sum of the decoded bytes, magic and salt
-// included: what replays are known by (HAS §9.3).
+// Digest returns the SHA-256 sum of the decoded bytes, magic and salt included: what replays are
+// known by (HAS §9.3).
 func (s Sealed) Digest() [32]byte { return sha256.Sum256(s.raw) }
 
-// Open returns the clear text, or [ErrNotMine] if padding or UTF-8 are wrong.
-// A wrong passphrase opens a payload of one block with garbage in one case of
-// a million; every further block makes that some 9,000 times rarer.
+// Open returns the clear text, or [ErrNotMine] if padding or UTF-8 are wrong. A wrong passphrase
+// opens a payload of one block with garbage in one case of a million; every further block makes
+// that some 9,000 times rarer.
 //
-// The last block is decrypted first: for 255 of 256 wrong passphrases its
-// padding is wrong. The first block comes next, and the whole only if both
-// look right.
+// The last block is decrypted first: for 255 of 256 wrong passphrases its padding is wrong. The
+// first block comes next, and the whole only if both look right.
 func (s Sealed) Open(passphrase string) ([]byte, error) {
 	if len(s.raw) == 0 {
 		return nil, ErrNotMine
@@ -97,11 +95,10 @@ func (s Sealed) open(o *opener) ([]byte, error) {
 	return clear, nil
 }
 
-// Damaged reports whether the payload was made with this passphrase and then
-// changed: it does not open, yet its first block is 16 bytes of printable
-// text beginning with "{", which nobody who lacks the passphrase can bring
-// about on purpose (HAS §9.2). A passphrase that does not fit looks so once in
-// 100 million. A payload whose first block itself was hit is not recognised.
+// Damaged reports whether the payload was made with this passphrase and then changed: it does not
+// open, yet its first block is 16 bytes of printable text beginning with "{", which nobody who
+// lacks the passphrase can bring about on purpose (HAS §9.2). A passphrase that does not fit looks
+// so once in 100 million. A payload whose first block itself was hit is not recognised.
 func (s Sealed) Damaged(passphrase string) bool {
 	if len(s.raw) == 0 {
 		return false
@@ -119,16 +116,16 @@ func (s Sealed) salt() []byte { return s.raw[len(magic):headerSize] }
 
 func (s Sealed) ciphertext() []byte { return s.raw[headerSize:] }
 
-// decrypt returns the first block of ciphertext in the clear. The slice is
-// good until the next call.
+// decrypt returns the first block of ciphertext in the clear. The slice is good until the next
+// call.
 func (o *opener) decrypt(ciphertext, iv []byte) []byte {
 	o.block.Decrypt(o.clear[:], ciphertext[:aes.BlockSize])
 	subtle.XORBytes(o.clear[:], o.clear[:], iv[:aes.BlockSize])
 	return o.clear[:]
 }
 
-// paddingOf returns how many bytes of padding block ends with, 0 if that is no
-// PKCS#7 padding: 1 to 16 bytes, each of them their number.
+// paddingOf returns how many bytes of padding block ends with, 0 if that is no PKCS#7 padding: 1 to
+// 16 bytes, each of them their number.
 func paddingOf(block []byte) int {
 	n := block[len(block)-1]
 	if n == 0 || int(n) > len(block) {
@@ -142,8 +139,8 @@ func paddingOf(block []byte) int {
 	return int(n)
 }
 
-// startsText reports whether block can be the beginning of a UTF-8 text; its
-// last character may go on in the next block.
+// startsText reports whether block can be the beginning of a UTF-8 text; its last character may go
+// on in the next block.
 func startsText(block []byte) bool {
 	for len(block) > 0 && utf8.FullRune(block) {
 		r, size := utf8.DecodeRune(block)
@@ -155,8 +152,7 @@ func startsText(block []byte) bool {
 	return true
 }
 
-// unprintable finds what cannot stand in a JSON text: control characters but
-// for its white space.
+// unprintable finds what cannot stand in a JSON text: control characters but for its white space.
 func unprintable(r rune) bool {
 	return unicode.IsControl(r) && r != '\t' && r != '\n' && r != '\r'
 }

@@ -16,10 +16,9 @@ const (
 	headerSize = len(magic) + saltSize
 )
 
-// Seal encrypts clear under passphrase with AES-256-CBC and returns base64 of
-// "Salted__", salt and ciphertext. The salt must be random and new for every
-// payload: key and initial vector follow from passphrase and salt alone. clear
-// should be UTF-8, or nobody will open it.
+// Seal encrypts clear under passphrase with AES-256-CBC and returns base64 of "Salted__", salt and
+// ciphertext. The salt must be random and new for every payload: key and initial vector follow from
+// passphrase and salt alone. clear should be UTF-8, or nobody will open it.
 func Seal(passphrase string, clear []byte, salt [8]byte) string {
 	padding := aes.BlockSize - len(clear)%aes.BlockSize
 	raw := make([]byte, 0, headerSize+len(clear)+padding)
@@ -32,11 +31,10 @@ func Seal(passphrase string, clear []byte, salt [8]byte) string {
 	return base64.StdEncoding.EncodeToString(raw)
 }
 
-// opener is one passphrase tried on one salt. The key is made as by OpenSSL's
-// EVP_BytesToKey with MD5 and one iteration: three sums, each over the one
-// before, passphrase and salt. The first two are the key. The third is the
-// initial vector, which is needed for the first block only and therefore
-// computed on demand: it is a third of the cost of a miss.
+// opener is one passphrase tried on one salt. The key is made as by OpenSSL's EVP_BytesToKey with
+// MD5 and one iteration: three sums, each over the one before, passphrase and salt. The first two
+// are the key. The third is the initial vector, which is needed for the first block only and
+// therefore computed on demand: it is a third of the cost of a miss.
 type opener struct {
 	block cipher.Block
 	text  []byte              // the latest sum, then passphrase and salt

@@ -256,8 +256,8 @@ func TestDigestCoversAllBytes(t *testing.T) {
 	}
 }
 
-// Open must agree, for every length, with the plain way of opening: all
-// passphrases that do not fit are refused, the right one gives the text.
+// Open must agree, for every length, with the plain way of opening: all passphrases that do not fit
+// are refused, the right one gives the text.
 func TestEveryLength(t *testing.T) {
 	text := []byte(strings.Repeat("äöü€𝄞 ", 40))
 	for n := range len(text) + 1 {

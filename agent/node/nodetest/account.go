@@ -72,8 +72,8 @@ func (c *Chain) Account(name hive.AccountName) (Account, bool) {
 	return a.Account, true
 }
 
-// authority returns the authority that counts for a role of the account. Nested accounts count with their posting
-// authority for posting and with their active one for the rest (tx §2.6).
+// authority returns the authority that counts for a role of the account. Nested accounts count with
+// their posting authority for posting and with their active one for the rest (tx §2.6).
 func (a *account) authority(role hive.Role) *hive.Authority {
 	switch role {
 	case hive.Owner:
@@ -84,8 +84,8 @@ func (a *account) authority(role hive.Role) *hive.Authority {
 	return &a.Posting
 }
 
-// satisfiedLocked reports whether the keys reach the threshold of the account's authority. Only this role counts, since
-// hardfork 28.
+// satisfiedLocked reports whether the keys reach the threshold of the account's authority. Only
+// this role counts, since hardfork 28.
 func (c *Chain) satisfiedLocked(name hive.AccountName, role hive.Role, keys []hive.PublicKey) bool {
 	a, ok := c.accounts[name]
 	return ok && c.reachesLocked(a.authority(role), role, keys, 0)

@@ -161,7 +161,8 @@ func (n *Node) broadcast(raw jsontext.Value) ([]byte, *apiError) {
 		return nil, err
 	}
 	n.own[e.id] = e
-	// What goes on to the others is judged by their head; if it does not fit, nobody tells the sender.
+	// What goes on to the others is judged by their head; if it does not fit, nobody tells the
+	// sender.
 	truth := view{head: n.chain.headLocked(), time: n.chain.headTimeLocked()}
 	if !n.lonely && n.chain.known[e.id] == nil && n.chain.checkLocked(e, truth) == nil {
 		n.chain.queueLocked(e)
@@ -350,7 +351,8 @@ func appendAuthority(dst []byte, a hive.Authority, network *hive.Network) []byte
 	return append(dst, "]}"...)
 }
 
-// keyReferences answers {"keys":[…]} and, in the condenser's form, [[…]]. The memo key does not count.
+// keyReferences answers {"keys":[…]} and, in the condenser's form, [[…]]. The memo key does not
+// count.
 func (n *Node) keyReferences(raw jsontext.Value) ([]byte, *apiError) {
 	var named struct {
 		Keys []string `json:"keys"`

@@ -213,7 +213,8 @@ func (c *Chain) Find(id hive.TxID) (Included, bool) {
 	return e.included(), true
 }
 
-// Count returns how many times the transaction is on the chain, queued or in a block. It counts and believes no index.
+// Count returns how many times the transaction is on the chain, queued or in a block. It counts and
+// believes no index.
 func (c *Chain) Count(id hive.TxID) int {
 	n := 0
 	for _, t := range c.Transactions() {

@@ -19,7 +19,8 @@ type view struct {
 	time hive.Time
 }
 
-// readTransaction reads a transaction as the node's own JSON reader would. Callers checked the braces.
+// readTransaction reads a transaction as the node's own JSON reader would. Callers checked the
+// braces.
 func (c *Chain) readTransaction(raw []byte) (*entry, *apiError) {
 	tx, err := c.options.Network.ParseTransaction(raw)
 	if err != nil {
@@ -32,7 +33,8 @@ func (c *Chain) readTransaction(raw []byte) (*entry, *apiError) {
 	return &entry{id: hive.TransactionID(packed), tx: tx, json: append([]byte(nil), raw...)}, nil
 }
 
-// checkLocked says what a node with that view has against a transaction that the chain does not have.
+// checkLocked says what a node with that view has against a transaction that the chain does not
+// have.
 func (c *Chain) checkLocked(e *entry, v view) *apiError {
 	packed, err := c.options.Network.SerializeSigned(e.tx)
 	if err != nil {

@@ -61,7 +61,8 @@ func FrontEnd(processed bool) Fault {
 	return f
 }
 
-// Refusal is an assertion of the node, made up: the transaction is not processed. The sentence is quoted as it is.
+// Refusal is an assertion of the node, made up: the transaction is not processed. The sentence is
+// quoted as it is.
 func Refusal(name string, code int, sentence string) Fault {
 	e := &apiError{code: code, name: name, title: "made up", format: sentence}
 	body := append(e.append([]byte(`{"jsonrpc":"2.0","error":`)), `,"id":$id}`...)
@@ -81,8 +82,8 @@ var (
 	Locked = Fault{Name: "locked", Lose: true, Body: []byte(`{"jsonrpc":"2.0","error":{"code":-32003,"message":"Unable to acquire READ lock","data":{"code":4110000,"name":"chainbase_lock_exception","message":"chainbase lock","stack":[{"context":{},"format":"Unable to acquire ${t} lock","data":{"t":"READ"}}]}},"id":$id}`)}
 )
 
-// BroadcastFaults are faults for every point of a broadcast, none included. To the client some of them look the same,
-// although the transaction arrived in one and not in the other.
+// BroadcastFaults are faults for every point of a broadcast, none included. To the client some of
+// them look the same, although the transaction arrived in one and not in the other.
 func BroadcastFaults() []Fault {
 	return []Fault{
 		{Name: "none"}, Refused, ResetBefore, ResetAfter, HangBefore, HangAfter,

@@ -10,9 +10,9 @@ import (
 	"pksa/protocol/hive"
 )
 
-// accountHistory lists the operations that an account authorised, which is less than the histories of
-// real nodes hold, and is all that is looked for there. As theirs do, it gives what matches the filter
-// among the operations from start down, the lowest number first.
+// accountHistory lists the operations that an account authorised, which is less than the histories
+// of real nodes hold, and is all that is looked for there. As theirs do, it gives what matches the
+// filter among the operations from start down, the lowest number first.
 func (n *Node) accountHistory(raw jsontext.Value) ([]byte, *apiError) {
 	var p []jsontext.Value
 	var name hive.AccountName

@@ -19,7 +19,8 @@ import (
 // maxRequest is what a node reads of a request.
 const maxRequest = 2 << 20
 
-// Node is a Hive API node that shows a [Chain]. It is an http.Handler. Its methods may be called concurrently.
+// Node is a Hive API node that shows a [Chain]. It is an http.Handler. Its methods may be called
+// concurrently.
 type Node struct {
 	Name  string // its host
 	chain *Chain
@@ -54,21 +55,23 @@ func (n *Node) Fail(method string, faults ...Fault) {
 	n.set(func() { n.queued[method] = append(n.queued[method], faults...) })
 }
 
-// FailAlways makes all calls of a method ("" for any) fail, after those of [Node.Fail]; the zero fault ends that.
+// FailAlways makes all calls of a method ("" for any) fail, after those of [Node.Fail]; the zero
+// fault ends that.
 func (n *Node) FailAlways(method string, f Fault) { n.set(func() { n.always[method] = f }) }
 
 // SetChainID makes the node serve another chain.
 func (n *Node) SetChainID(id [32]byte) { n.set(func() { n.chainID = id }) }
 
-// SetBehind makes the node lag so many blocks behind the chain. What it takes it passes on at once, and the chain drops it
-// silently if it does not fit.
+// SetBehind makes the node lag so many blocks behind the chain. What it takes it passes on at once,
+// and the chain drops it silently if it does not fit.
 func (n *Node) SetBehind(blocks int) { n.set(func() { n.behind = uint32(blocks) }) }
 
-// SetAhead makes the node lie about time: its head and its irreversible blocks are d ahead, and it takes what expired by
-// that time for expired. Negative d lie about the past.
+// SetAhead makes the node lie about time: its head and its irreversible blocks are d ahead, and it
+// takes what expired by that time for expired. Negative d lie about the past.
 func (n *Node) SetAhead(d time.Duration) { n.set(func() { n.ahead = d }) }
 
-// SetLonely cuts the node off from others: what it takes it keeps for itself and never shows to the chain.
+// SetLonely cuts the node off from others: what it takes it keeps for itself and never shows to the
+// chain.
 func (n *Node) SetLonely(lonely bool) { n.set(func() { n.lonely = lonely }) }
 
 // Without takes APIs away, "transaction_status_api" for example.
@@ -93,7 +96,8 @@ func (n *Node) Calls(method string) int {
 	return n.calls[method]
 }
 
-// Broadcasts are the broadcast requests that were sent to the node, byte for byte, lost ones included.
+// Broadcasts are the broadcast requests that were sent to the node, byte for byte, lost ones
+// included.
 func (n *Node) Broadcasts() [][]byte {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -235,9 +239,9 @@ func (n *Node) process(r *request, err *apiError) []byte {
 	return append(body, '}')
 }
 
-// readAsNode does to a request what the node's JSON reader does (tx §5.3): of escapes it knows \" \\ \n \r \t and drops the
-// backslash of any other, and it refuses 100 open braces and brackets, those inside of texts included. The result can be
-// read by others.
+// readAsNode does to a request what the node's JSON reader does (tx §5.3): of escapes it knows \"
+// \\ \n \r \t and drops the backslash of any other, and it refuses 100 open braces and brackets,
+// those inside of texts included. The result can be read by others.
 func readAsNode(body []byte) ([]byte, *apiError) {
 	out := make([]byte, 0, len(body))
 	open := 0

@@ -93,7 +93,8 @@ func transfer(from string) string {
 	return `["transfer",{"from":"` + from + `","to":"bob","amount":"1.000 HIVE","memo":"m"}]`
 }
 
-// TestAuthority is the table of tx §2.6: strict roles, weights, nesting, mixed roles, superfluous and doubled signatures.
+// TestAuthority is the table of tx §2.6: strict roles, weights, nesting, mixed roles, superfluous
+// and doubled signatures.
 func TestAuthority(t *testing.T) {
 	key := nodetest.Key
 	named := func(name hive.AccountName, weight uint16) hive.AccountWeight {
@@ -155,7 +156,8 @@ func TestAuthority(t *testing.T) {
 	}
 }
 
-// TestReader: what the node's reader makes of escapes and braces (tx §5.3), the trap for writers of other JSON.
+// TestReader: what the node's reader makes of escapes and braces (tx §5.3), the trap for writers of
+// other JSON.
 func TestReader(t *testing.T) {
 	chain := nodetest.NewChain(nodetest.Options{})
 	chain.AddUser("alice")

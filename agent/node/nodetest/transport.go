@@ -56,8 +56,8 @@ func (t memory) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// Listen serves the node on a free port of loopback until ctx ends, and returns its address. wait returns when everything
-// that it started has returned.
+// Listen serves the node on a free port of loopback until ctx ends, and returns its address. wait
+// returns when everything that it started has returned.
 func (n *Node) Listen(ctx context.Context) (url string, wait func(), err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

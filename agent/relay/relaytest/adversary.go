@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// Adversary plays a hostile relay: with probability rate (0 to 1) a frame meets a fault chosen by chance. All choices
-// follow from the seed, the number of the wire, the direction and the place of the frame, so that a run with the same
-// seed and the same frames goes wrong in the same way. It remembers what passed and replays it much later, on other
-// connections too, and it spares the frames with which a connection begins, up to warmup, so that something can happen.
+// Adversary plays a hostile relay: with probability rate (0 to 1) a frame meets a fault chosen by
+// chance. All choices follow from the seed, the number of the wire, the direction and the place of
+// the frame, so that a run with the same seed and the same frames goes wrong in the same way. It
+// remembers what passed and replays it much later, on other connections too, and it spares the
+// frames with which a connection begins, up to warmup, so that something can happen.
 func Adversary(seed uint64, rate float64, warmup int) Fault {
 	past := &memory{}
 	return func(w *Wire, f Frame) {

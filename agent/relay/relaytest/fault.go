@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Fault decides about one frame. It passes the frame on, or something else, or nothing, by the methods of the wire. It
-// is called by one goroutine for each direction of each wire.
+// Fault decides about one frame. It passes the frame on, or something else, or nothing, by the
+// methods of the wire. It is called by one goroutine for each direction of each wire.
 type Fault func(w *Wire, f Frame)
 
 // Rule applies a fault to chosen frames.
@@ -20,8 +20,8 @@ type Rule struct {
 	Do    Fault
 }
 
-// Script takes for each frame the first rule that wants it. Frames that no rule wants pass. Rules count over all wires
-// of a server.
+// Script takes for each frame the first rule that wants it. Frames that no rule wants pass. Rules
+// count over all wires of a server.
 func Script(rules ...Rule) Fault {
 	var mu sync.Mutex
 	seen := make([]int, len(rules))
@@ -67,7 +67,8 @@ func Drop(*Wire, Frame) {}
 // Cut breaks the connection instead of passing the frame.
 func Cut(w *Wire, _ Frame) { w.Cut() }
 
-// HalfOpen leaves the connection open and dead instead of passing the frame: no frame, ping or pong moves again.
+// HalfOpen leaves the connection open and dead instead of passing the frame: no frame, ping or pong
+// moves again.
 func HalfOpen(w *Wire, _ Frame) { w.Freeze() }
 
 // Delay passes the frame later; those behind it overtake it.
@@ -101,7 +102,8 @@ func Replay(after time.Duration) Fault {
 	}
 }
 
-// ReplayAs passes the frame, and once more after a while with other members: a request under a fresh uuid, say.
+// ReplayAs passes the frame, and once more after a while with other members: a request under a
+// fresh uuid, say.
 func ReplayAs(after time.Duration, members map[string]any) Fault {
 	return func(w *Wire, f Frame) {
 		w.Pass(f)
@@ -109,8 +111,8 @@ func ReplayAs(after time.Duration, members map[string]any) Fault {
 	}
 }
 
-// Reorder changes the places of this frame and the next one that Reorder gets in the same direction of the wire, which
-// passes first. Without a next one within a second the frame passes alone.
+// Reorder changes the places of this frame and the next one that Reorder gets in the same direction
+// of the wire, which passes first. Without a next one within a second the frame passes alone.
 func Reorder(w *Wire, f Frame) {
 	if before, ok := w.Release(f.To); ok {
 		w.Pass(f)
@@ -125,8 +127,8 @@ func Reorder(w *Wire, f Frame) {
 	})
 }
 
-// SwapUUIDs exchanges the uuids of this frame and the next one that SwapUUIDs gets in the same direction of the wire.
-// Without a next one the frame is lost.
+// SwapUUIDs exchanges the uuids of this frame and the next one that SwapUUIDs gets in the same
+// direction of the wire. Without a next one the frame is lost.
 func SwapUUIDs(w *Wire, f Frame) {
 	before, ok := w.Release(f.To)
 	if !ok {
@@ -137,13 +139,14 @@ func SwapUUIDs(w *Wire, f Frame) {
 	w.Pass(f.With(map[string]any{"uuid": before.UUID}))
 }
 
-// Set passes the frame with other members: {"uuid": …}, {"account": …}, {"expire": 0}, {"protocol": 99}.
+// Set passes the frame with other members: {"uuid": …}, {"account": …}, {"expire": 0}, {"protocol":
+// 99}.
 func Set(members map[string]any) Fault {
 	return func(w *Wire, f Frame) { w.Pass(f.With(members)) }
 }
 
-// FlipBit passes the frame with one bit of a sealed member changed, counted from the first bit after the salt and
-// around the end. A member that is no base64 stays as it is.
+// FlipBit passes the frame with one bit of a sealed member changed, counted from the first bit
+// after the salt and around the end. A member that is no base64 stays as it is.
 func FlipBit(member string, bit int) Fault {
 	return func(w *Wire, f Frame) {
 		var object map[string]json.RawMessage
@@ -164,7 +167,8 @@ func FlipBit(member string, bit int) Fault {
 	}
 }
 
-// Inject passes the frame and then a text of any content in the same direction, such as a second key_ack.
+// Inject passes the frame and then a text of any content in the same direction, such as a second
+// key_ack.
 func Inject(bodies ...string) Fault {
 	return func(w *Wire, f Frame) {
 		w.Pass(f)
@@ -174,8 +178,8 @@ func Inject(bodies ...string) Fault {
 	}
 }
 
-// Malformed passes the frame and then frames that are no messages: broken JSON, other JSON, wrong types, equal names,
-// bad UTF-8, deep nesting, unknown commands, and a binary frame.
+// Malformed passes the frame and then frames that are no messages: broken JSON, other JSON, wrong
+// types, equal names, bad UTF-8, deep nesting, unknown commands, and a binary frame.
 func Malformed(w *Wire, f Frame) {
 	w.Pass(f)
 	for _, body := range MalformedFrames() {

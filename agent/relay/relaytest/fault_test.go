@@ -26,8 +26,9 @@ type heard struct {
 
 func name(n int) string { return fmt.Sprintf("%08d-0000-4000-8000-000000000000", n) }
 
-// converse sends so many attach requests, which the relay answers with attach_nack and the same uuid, through a fault
-// on those answers, in a bubble. It returns what arrives within a minute; the last entry says if the connection ended.
+// converse sends so many attach requests, which the relay answers with attach_nack and the same
+// uuid, through a fault on those answers, in a bubble. It returns what arrives within a minute; the
+// last entry says if the connection ended.
 func converse(t *testing.T, requests int, fault Fault) (got []heard) {
 	t.Helper()
 	s, err := Start(Options{

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Listener is a net.Listener in memory. Its connections hold what was written until it is read, up to 64 KiB in each
-// direction; then writing waits, as it does on a network.
+// Listener is a net.Listener in memory. Its connections hold what was written until it is read, up
+// to 64 KiB in each direction; then writing waits, as it does on a network.
 type Listener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -38,7 +38,8 @@ func (l *Listener) Close() error {
 // Addr names the listener; the name leads nowhere.
 func (l *Listener) Addr() net.Addr { return memoryAddr{} }
 
-// DialContext connects to the listener, whatever the address. It has the form that dialers have everywhere.
+// DialContext connects to the listener, whatever the address. It has the form that dialers have
+// everywhere.
 func (l *Listener) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	near, far := pipe()
 	select {

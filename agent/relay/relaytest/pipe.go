@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// maxBuffered is what one direction of a pipe holds. net.Pipe holds nothing, and two ends that ping each other at the
-// same instant then wait for each other.
+// maxBuffered is what one direction of a pipe holds. net.Pipe holds nothing, and two ends that ping
+// each other at the same instant then wait for each other.
 const maxBuffered = 64 << 10
 
-// pipe returns two ends of a connection in memory. All waiting is on channels, so that a testing/synctest bubble knows
-// when nothing can happen any more.
+// pipe returns two ends of a connection in memory. All waiting is on channels, so that a
+// testing/synctest bubble knows when nothing can happen any more.
 func pipe() (near, far net.Conn) {
 	there, back := newStream(), newStream()
 	return &end{in: back, out: there}, &end{in: there, out: back}
@@ -41,7 +41,8 @@ func (s *stream) end() {
 	s.changeLocked()
 }
 
-// take moves bytes out. Without any, it returns a channel that is closed when it is worth trying again.
+// take moves bytes out. Without any, it returns a channel that is closed when it is worth trying
+// again.
 func (s *stream) take(p []byte) (n int, again <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,7 +18,8 @@ type Options struct {
 
 // Server is a running relay. Its methods may be called concurrently.
 type Server struct {
-	// URL is the address of the relay, ws://…. In memory it is only a name; connect with DialContext.
+	// URL is the address of the relay, ws://…. In memory it is only a name; connect with
+	// DialContext.
 	URL string
 
 	relay  *relay.Relay
@@ -76,7 +77,8 @@ func (s *Server) DialContext(ctx context.Context, network, address string) (net.
 // Relay returns the honest relay behind the wires.
 func (s *Server) Relay() *relay.Relay { return s.relay }
 
-// Cut breaks all connections that are open now, without a close frame. It needs a Fault, if only [Pass].
+// Cut breaks all connections that are open now, without a close frame. It needs a Fault, if only
+// [Pass].
 func (s *Server) Cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,14 +17,15 @@ import (
 	"pksa/protocol/seal"
 )
 
-// Wallet is a small wallet for tests: it registers accounts and answers as it is told. It trusts everybody.
+// Wallet is a small wallet for tests: it registers accounts and answers as it is told. It trusts
+// everybody.
 type Wallet struct {
 	URL         string
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 	// Keys holds the key that proves each account.
 	Keys map[hive.AccountName]*hive.PrivateKey
-	// Answer returns what to say to a request, nil for silence. It is called for one request at a time. The proof of key
-	// is added by the wallet.
+	// Answer returns what to say to a request, nil for silence. It is called for one request at a
+	// time. The proof of key is added by the wallet.
 	Answer func(protocol.Request) protocol.Message
 	// Old leaves the proofs of key out of answers and registers as wallets of protocol 0.8 do.
 	Old bool
@@ -172,9 +173,9 @@ func Refuse(req protocol.Request, authKey string) protocol.Message {
 	return protocol.Nack{Kind: req.Kind, UUID: req.UUID, Data: Seal(authKey, string(req.UUID)), Error: protocol.TextRefused}
 }
 
-// Approve answers a request as a wallet does that allows everything: key signs challenges, and a transaction is
-// answered with the id, of 40 hexadecimal digits. authKey opens the payload; for an auth request in service mode it may
-// be the secret that opens the auth_key.
+// Approve answers a request as a wallet does that allows everything: key signs challenges, and a
+// transaction is answered with the id, of 40 hexadecimal digits. authKey opens the payload; for an
+// auth request in service mode it may be the secret that opens the auth_key.
 func Approve(req protocol.Request, authKey string, key *hive.PrivateKey, id string) (protocol.Message, error) {
 	if req.Kind == protocol.Auth && req.AuthKey != "" {
 		opened, err := Open(authKey, req.AuthKey)

@@ -40,7 +40,8 @@ func readFrame(to Direction, n int, body []byte) Frame {
 	return f
 }
 
-// With returns the frame with members of its JSON object replaced, or added. A frame that is no object stays as it is.
+// With returns the frame with members of its JSON object replaced, or added. A frame that is no
+// object stays as it is.
 func (f Frame) With(members map[string]any) Frame {
 	var object map[string]any
 	if json.Unmarshal(f.Body, &object) != nil {
@@ -56,8 +57,8 @@ func (f Frame) With(members map[string]any) Frame {
 	return readFrame(f.To, f.N, body)
 }
 
-// Wire joins one client to the relay. Faults get it to act on. Its methods may be called concurrently; frames that are
-// written concurrently go in any order.
+// Wire joins one client to the relay. Faults get it to act on. Its methods may be called
+// concurrently; frames that are written concurrently go in any order.
 type Wire struct {
 	// ID counts the connections of a server from 0.
 	ID int
@@ -181,7 +182,8 @@ func (w *Wire) After(d time.Duration, do func()) {
 	})
 }
 
-// Sleep waits, and reports whether the wire still stands. While a fault sleeps nothing passes in its direction.
+// Sleep waits, and reports whether the wire still stands. While a fault sleeps nothing passes in
+// its direction.
 func (w *Wire) Sleep(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -193,7 +195,8 @@ func (w *Wire) Sleep(d time.Duration) bool {
 	}
 }
 
-// Hold keeps a frame back and returns the one that was held before in its direction, if there was one.
+// Hold keeps a frame back and returns the one that was held before in its direction, if there was
+// one.
 func (w *Wire) Hold(f Frame) (before Frame, ok bool) {
 	before, ok = w.Release(f.To)
 	w.held[f.To] <- f
@@ -213,5 +216,6 @@ func (w *Wire) Release(to Direction) (f Frame, ok bool) {
 // Cut breaks the connection without a close frame.
 func (w *Wire) Cut() { w.end() }
 
-// Freeze leaves both connections open and dead: nothing is read, answered or sent any more, pings included.
+// Freeze leaves both connections open and dead: nothing is read, answered or sent any more, pings
+// included.
 func (w *Wire) Freeze() { w.freeze.Do(func() { close(w.frozen) }) }

@@ -1,8 +1,10 @@
-// Command fakenode is the chain that the judges play on: a Hive API node in memory that really checks what it is sent,
-// with two accounts whose keys derive from passwords, as those of real accounts mostly do.
+// Command fakenode is the chain that the judges play on: a Hive API node in memory that really
+// checks what it is sent, with two accounts whose keys derive from passwords, as those of real
+// accounts mostly do.
 //
-// It listens on a free port of this machine, prints its address, and serves until it is stopped. Beside the API it
-// answers GET /inspect?holding=TEXT with {"count": N}: how many transactions it has accepted whose JSON holds the text.
+// It listens on a free port of this machine, prints its address, and serves until it is stopped.
+// Beside the API it answers GET /inspect?holding=TEXT with {"count": N}: how many transactions it
+// has accepted whose JSON holds the text.
 package main
 
 import (

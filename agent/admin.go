@@ -121,7 +121,8 @@ func (m Admin) Apps() []AppInfo {
 	}
 	apps := []AppInfo{} // a list in JSON, too
 	for _, slot := range m.Ledger.Slots() {
-		apps = append(apps, AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Sessions: sessions[slot.Name], NoncesOnly: slot.NoncesOnly})
+		apps = append(apps, AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated,
+			Sessions: sessions[slot.Name], NoncesOnly: slot.NoncesOnly})
 	}
 	slices.SortFunc(apps, func(a, b AppInfo) int { return strings.Compare(a.Name, b.Name) })
 	return apps
@@ -151,7 +152,8 @@ func (m Admin) AddSession(ctx context.Context, q SessionRequest) (SessionInfo, e
 		q.AuthKey = control.Secret(newUUID())
 	}
 	if len(q.AuthKey) > maxAuthKey || len(q.AuthKey) < minSecret {
-		return SessionInfo{}, fmt.Errorf("an auth_key has %d to %d bytes; applications use a uuid", minSecret, maxAuthKey)
+		return SessionInfo{}, fmt.Errorf("an auth_key has %d to %d bytes; applications use a uuid", minSecret,
+			maxAuthKey)
 	}
 	if q.Length == 0 {
 		q.Length = defaultSession
@@ -161,7 +163,8 @@ func (m Admin) AddSession(ctx context.Context, q SessionRequest) (SessionInfo, e
 		origin = ledger.Paired
 	}
 	s, err := m.Ledger.AddSession(ctx, ledger.NewSession{
-		Account: q.Account, App: q.App, AuthKey: ledger.Secret(q.AuthKey), Origin: origin, Expires: m.Ledger.Now().Add(q.Length),
+		Account: q.Account, App: q.App, AuthKey: ledger.Secret(q.AuthKey), Origin: origin,
+		Expires: m.Ledger.Now().Add(q.Length),
 	}, act("session add"))
 	if err != nil {
 		return SessionInfo{}, m.explain(q.App, err)
@@ -174,7 +177,8 @@ func (m Admin) AddSession(ctx context.Context, q SessionRequest) (SessionInfo, e
 }
 
 // checkSession looks at what every session made by a person must have.
-func checkSession(l *ledger.Ledger, keys *keystore.Store, app string, account hive.AccountName, length time.Duration) error {
+func checkSession(l *ledger.Ledger, keys *keystore.Store, app string, account hive.AccountName,
+	length time.Duration) error {
 	if app == SlotSelf {
 		return errSlotSelf
 	}
@@ -182,7 +186,8 @@ func checkSession(l *ledger.Ledger, keys *keystore.Store, app string, account hi
 		return fmt.Errorf("there is no app %q; make it with `pksa app add %s`", app, app)
 	}
 	if _, ok := keys.LowestKey(account); !ok {
-		return fmt.Errorf("no key of %s is held; import one with `pksa keys import %s --role posting --from prompt`", account, account)
+		return fmt.Errorf("no key of %s is held; import one with `pksa keys import %s --role posting --from prompt`",
+			account, account)
 	}
 	if length < 0 || length > maxSession {
 		return errors.New("a session lasts at most a year")
@@ -220,13 +225,16 @@ func (m Admin) explain(app string, err error) error {
 	case errors.Is(err, ledger.ErrSlotExists):
 		return fmt.Errorf("there is an app %q already; `pksa app rotate %s` gives it a new secret", app, app)
 	case errors.Is(err, ledger.ErrSlotName):
-		return fmt.Errorf("%q cannot be the name of an app: lower-case letters, digits, - and _, at most 32, the first a letter or digit, and not `any`", app)
+		return fmt.Errorf("%q cannot be the name of an app: lower-case letters, digits, - and _, at most 32, the "+
+			"first a letter or digit, and not `any`", app)
 	case errors.Is(err, ledger.ErrKeyElsewhere):
-		return errors.New("this auth_key belongs to another account or app; an application makes a key of its own for each account")
+		return errors.New("this auth_key belongs to another account or app; an application makes a key of its own " +
+			"for each account")
 	case errors.Is(err, ledger.ErrKeyLive):
 		return errors.New("this auth_key has a live session already; see `pksa session list`")
 	case errors.Is(err, ledger.ErrKeySpent):
-		return errors.New("this auth_key was revoked, or took requests without nonces: it makes no session again; let the application make a new one")
+		return errors.New("this auth_key was revoked, or took requests without nonces: it makes no session again; " +
+			"let the application make a new one")
 	}
 	return err
 }
@@ -236,7 +244,8 @@ func slotSecret(given string) (string, error) {
 	case given == "":
 		return rand.Text() + rand.Text(), nil
 	case len(given) < minSecret:
-		return "", fmt.Errorf("a secret of %d bytes can be guessed from one recorded request; give at least %d, or none to have one made", len(given), minSecret)
+		return "", fmt.Errorf("a secret of %d bytes can be guessed from one recorded request; give at least %d, or "+
+			"none to have one made", len(given), minSecret)
 	}
 	return given, nil
 }

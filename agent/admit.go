@@ -93,7 +93,8 @@ func (a *Agent) ruled(ctx context.Context, r *run, p *proposal, result ledger.Ad
 	}
 	if result.Verdict == ledger.Admitted {
 		crashpoint("admitted")
-		a.log.Info("request admitted", append(r.attrs(), "number", g.number, "does", effects(p.request, p.newSession != nil), "rules", ruleNames(j.decision.Rules))...)
+		a.log.Info("request admitted", append(r.attrs(), "number", g.number, "does",
+			effects(p.request, p.newSession != nil), "rules", ruleNames(j.decision.Rules))...)
 		return g, true
 	}
 	crashpoint("denied")
@@ -155,7 +156,8 @@ func (a *Agent) decide(r *run, p *proposal, v ledger.View, force *policy.Policy,
 		j.refusal = &refusal{j.decision.Code, j.decision.Reason}
 		return
 	case j.decision.Verdict == policy.Ask && !a.canAsk():
-		j.refusal = &refusal{policy.CodeNobodyToAsk, "the policy says to ask a person, and no way to ask is configured (setting ask): " + j.decision.Reason}
+		j.refusal = &refusal{policy.CodeNobodyToAsk,
+			"the policy says to ask a person, and no way to ask is configured (setting ask): " + j.decision.Reason}
 		return
 	}
 	if problem := a.clockProblem(time.Now()); problem != "" {

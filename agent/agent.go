@@ -107,9 +107,11 @@ func (a *Agent) addLink(relay config.Relay, o Options) error {
 		return link.Rate{PerSecond: float64(perSecond), Burst: 2 * float64(perSecond)}
 	}
 	l, err := link.New(link.Settings{
-		URL: relay.URL, Plaintext: relay.Plaintext, App: o.Config.Name, DialContext: o.Dial, TLS: o.TLS, Logger: o.Logger,
+		URL: relay.URL, Plaintext: relay.Plaintext, App: o.Config.Name, DialContext: o.Dial, TLS: o.TLS,
+		Logger: o.Logger,
 		KeyChanged: func(was, now hive.PublicKey) {
-			a.event(eventRelayKey, ledger.Entry{}, map[string]any{"relay": l.URL(), "was": was.String(), "now": now.String()})
+			a.event(eventRelayKey, ledger.Entry{}, map[string]any{"relay": l.URL(), "was": was.String(),
+				"now": now.String()})
 		},
 		LinkRate: rate(o.Config.RequestsPerSecond), AccountRate: rate(o.Config.AccountRequestsPerSecond),
 		// The link reads frames in order and takes a ticket for each, so that requests are admitted
@@ -153,7 +155,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.checkClock(ctx); err != nil {
 		return err
 	}
-	number, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordStart, Outcome: "start", Content: a.startRecord()})
+	number, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordStart, Outcome: "start",
+		Content: a.startRecord()})
 	if err != nil {
 		return fmt.Errorf("recording the start: %w", err)
 	}
@@ -183,7 +186,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	for _, l := range a.links {
 		links.Go(func() { l.Run(linkCtx) })
 	}
-	a.log.Info("serving", "relays", len(a.links), "accounts", len(a.store.Accounts()), "policy", a.policy.Load().policy.Hash())
+	a.log.Info("serving", "relays", len(a.links), "accounts", len(a.store.Accounts()), "policy",
+		a.policy.Load().policy.Hash())
 
 	<-ctx.Done()
 	a.stopping.Store(true)

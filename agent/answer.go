@@ -27,10 +27,12 @@ func (r *run) sealFor(clear string) string {
 }
 
 // acknowledge answers an admitted request with a sealed payload.
-func (a *Agent) acknowledge(ctx context.Context, r *run, g granted, outcome string, payload interface{ Encode() ([]byte, error) }) {
+func (a *Agent) acknowledge(ctx context.Context, r *run, g granted, outcome string,
+	payload interface{ Encode() ([]byte, error) }) {
 	clear, err := payload.Encode()
 	if err != nil {
-		a.finish(ctx, r, g, ending{outcome: "failed", reason: err.Error(), message: r.failure(protocol.TextInternal), failed: true})
+		a.finish(ctx, r, g, ending{outcome: "failed", reason: err.Error(), message: r.failure(protocol.TextInternal),
+			failed: true})
 		return
 	}
 	ack := protocol.Ack{Kind: r.msg.Kind, UUID: r.msg.UUID, Data: []byte(r.sealFor(string(clear)))}
@@ -41,7 +43,8 @@ func (a *Agent) acknowledge(ctx context.Context, r *run, g granted, outcome stri
 // held and a person's no all look the same, so that nobody can find out which keys are held (HAS
 // §13.5).
 func (r *run) nack() protocol.Message {
-	return protocol.Nack{Kind: r.msg.Kind, UUID: r.msg.UUID, Data: r.sealFor(string(r.msg.UUID)), Error: protocol.TextRefused}
+	return protocol.Nack{Kind: r.msg.Kind, UUID: r.msg.UUID, Data: r.sealFor(string(r.msg.UUID)),
+		Error: protocol.TextRefused}
 }
 
 // failure is the answer to a request that could not be served; text is one of the fixed texts. The

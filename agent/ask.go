@@ -154,7 +154,8 @@ func (a *Agent) afterAsking(ctx context.Context, r *run, p *proposal, number uin
 func (a *Agent) askedInfo(r *run, p *proposal, number uint64, until time.Time, reason string) Asked {
 	info := Asked{
 		Number: number, Since: time.Now(), Until: until, Kind: p.request.Kind.String(), Account: string(r.msg.Account),
-		App: r.app, KeyType: roleName(p.request.Role), Text: p.request.Text, Reason: reason, Effects: effects(p.request, p.newSession != nil),
+		App: r.app, KeyType: roleName(p.request.Role), Text: p.request.Text, Reason: reason, Effects: effects(p.request,
+			p.newSession != nil),
 	}
 	if c := p.request.AuthChallenge; c != nil {
 		info.Text, info.KeyType = c.Text, roleName(c.Role)

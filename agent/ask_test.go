@@ -53,7 +53,8 @@ func (p *puppet) start(w *world, n int) (<-chan protocol.Message, agent.Asked) {
 func TestAsk(t *testing.T) {
 	asking(t, askVotes, func(t *testing.T, w *world, p *puppet) {
 		answer, asked := p.start(w, 1)
-		if asked.App != "app" || asked.Account != "alice" || len(asked.Operations) != 1 || len(w.chain.Transactions()) != 0 {
+		if asked.App != "app" || asked.Account != "alice" || len(asked.Operations) != 1 ||
+			len(w.chain.Transactions()) != 0 {
 			t.Errorf("%+v", asked)
 		}
 		if until := time.Until(asked.Until); until > 30*time.Second || until < 25*time.Second {
@@ -131,7 +132,8 @@ func TestAskThenStop(t *testing.T) {
 // Without a way to ask, asking is a no.
 func TestNobodyToAsk(t *testing.T) {
 	puppets(t, askVotes, func(t *testing.T, w *world, p *puppet) {
-		if got := answerKind(p.ask(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce())))); got != "nack" {
+		if got := answerKind(p.ask(request("sign_req", uuid(1), authKey,
+			votePayload("p", nowNonce())))); got != "nack" {
 			t.Errorf("nobody to ask: %s", got)
 		}
 	})

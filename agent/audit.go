@@ -14,13 +14,14 @@ const maxAuditPage = 4 << 20
 
 // AuditRecord is one record of the audit trail as people and machines see it.
 type AuditRecord struct {
-	Number  uint64           `json:"number"`
-	Time    time.Time        `json:"time"`
-	Type    string           `json:"type"`
-	Request uint64           `json:"request,omitempty"` // of an outcome: the number of its request
-	Verdict string           `json:"verdict,omitempty"`
-	Outcome string           `json:"outcome,omitempty"`
-	Result  string           `json:"result,omitempty"` // of a request: admitted, pending, answered, refused, ignored or failed
+	Number  uint64    `json:"number"`
+	Time    time.Time `json:"time"`
+	Type    string    `json:"type"`
+	Request uint64    `json:"request,omitempty"` // of an outcome: the number of its request
+	Verdict string    `json:"verdict,omitempty"`
+	Outcome string    `json:"outcome,omitempty"`
+	// of a request: admitted, pending, answered, refused, ignored or failed
+	Result  string           `json:"result,omitempty"`
 	Kind    string           `json:"kind,omitempty"`
 	Account string           `json:"account,omitempty"`
 	App     string           `json:"app,omitempty"`
@@ -36,7 +37,8 @@ var recordTypes = map[ledger.RecordType]string{
 	ledger.RecordEnded: "session ended",
 }
 
-var verdicts = map[ledger.Verdict]string{ledger.Denied: "denied", ledger.Pending: "pending", ledger.Admitted: "admitted"}
+var verdicts = map[ledger.Verdict]string{ledger.Denied: "denied", ledger.Pending: "pending",
+	ledger.Admitted: "admitted"}
 
 func auditRecord(r ledger.Record) AuditRecord {
 	out := AuditRecord{

@@ -15,7 +15,8 @@ func (w *world) notes(n int) (rare []uint64) {
 	w.t.Helper()
 	head, _ := w.ledger.Head()
 	for i := range n {
-		e := ledger.Entry{Type: ledger.RecordEvent, Outcome: "test", Account: "alice", Content: []byte(fmt.Sprintf(`{"n":%d}`, i))}
+		e := ledger.Entry{Type: ledger.RecordEvent, Outcome: "test", Account: "alice",
+			Content: []byte(fmt.Sprintf(`{"n":%d}`, i))}
 		if i%1000 == 500 {
 			e.Account = "carol"
 			rare = append(rare, head+uint64(i)+1)
@@ -83,7 +84,8 @@ func TestAuditPages(t *testing.T) {
 			if numbers, _ = w.pages(q); len(numbers) != 1000 || numbers[0] != end+1 {
 				t.Errorf("last %v, since: %d records, from %d", last, len(numbers), numbers[0])
 			}
-			q = agent.AuditPageQuery{AuditFilter: agent.AuditFilter{Account: "carol", Until: later.Add(-time.Minute)}, Last: last}
+			q = agent.AuditPageQuery{AuditFilter: agent.AuditFilter{Account: "carol", Until: later.Add(-time.Minute)},
+				Last: last}
 			if numbers, _ = w.pages(q); !slices.Equal(numbers, rare[:21]) {
 				t.Errorf("last %v, until: %v", last, numbers)
 			}
@@ -100,7 +102,8 @@ func TestAuditPagesOfLongRecords(t *testing.T) {
 	within(t, worldOptions{}, func(t *testing.T, w *world) {
 		long := fmt.Appendf(nil, `{"text":"%01000000d"}`, 1)
 		for range 12 {
-			if err := w.ledger.Note(ledger.Entry{Type: ledger.RecordEvent, Outcome: "long", Content: long}); err != nil {
+			if err := w.ledger.Note(ledger.Entry{Type: ledger.RecordEvent, Outcome: "long",
+				Content: long}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -108,7 +111,8 @@ func TestAuditPagesOfLongRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, last := range []bool{false, true} {
-			if numbers, pages := w.pages(agent.AuditPageQuery{AuditFilter: agent.AuditFilter{Result: "long"}, Last: last}); len(numbers) != 12 || pages < 3 {
+			if numbers, pages := w.pages(agent.AuditPageQuery{AuditFilter: agent.AuditFilter{Result: "long"},
+				Last: last}); len(numbers) != 12 || pages < 3 {
 				t.Errorf("last %v: %v in %d pages", last, numbers, pages)
 			}
 		}

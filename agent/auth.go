@@ -57,7 +57,8 @@ func (a *Agent) answerAuth(ctx context.Context, r *run, g granted, data protocol
 	if c := data.Challenge; c != nil {
 		signed, _, err := a.prove(r.msg.Account, c.KeyType, c.Challenge, false)
 		if err != nil {
-			a.finish(ctx, r, g, ending{outcome: "failed", reason: err.Error(), message: r.failure(protocol.TextAuthFailed), failed: true})
+			a.finish(ctx, r, g, ending{outcome: "failed", reason: err.Error(),
+				message: r.failure(protocol.TextAuthFailed), failed: true})
 			return
 		}
 		answer.Challenge = &signed

@@ -13,8 +13,9 @@ import (
 // a memo to decrypt, which is a right of its own.
 func (a *Agent) serveChallenge(ctx context.Context, r *run, data protocol.ChallengeReqData) {
 	p := proposal{
-		request: &policy.Request{Kind: policy.Challenge, Account: r.msg.Account, App: r.app, Role: data.KeyType, Text: data.Challenge},
-		nonce:   data.Nonce,
+		request: &policy.Request{Kind: policy.Challenge, Account: r.msg.Account, App: r.app, Role: data.KeyType,
+			Text: data.Challenge},
+		nonce: data.Nonce,
 	}
 	if data.Decrypt {
 		p.request.Kind, p.request.Text = policy.Decrypt, ""
@@ -56,7 +57,8 @@ func (a *Agent) answerChallenge(ctx context.Context, r *run, g granted, data pro
 }
 
 // prove signs a text, or decrypts a memo, with the account's key of a role.
-func (a *Agent) prove(account hive.AccountName, role hive.Role, text string, decrypt bool) (protocol.ChallengeAckData, string, error) {
+func (a *Agent) prove(account hive.AccountName, role hive.Role, text string, decrypt bool) (protocol.ChallengeAckData,
+	string, error) {
 	key, ok := a.keys().Key(account, role)
 	if !ok {
 		return protocol.ChallengeAckData{}, "", fmt.Errorf("no %s key of %s is held any more", role, account)

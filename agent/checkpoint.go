@@ -54,7 +54,8 @@ func (a *Agent) watchCheckpoints(ctx context.Context) {
 // lastCheckpoint is when the head was published last, if that is not long ago.
 func (a *Agent) lastCheckpoint() time.Time {
 	m := Admin{a.ledger, a.keys()}
-	q := AuditPageQuery{Last: true, Limit: 1, AuditFilter: AuditFilter{App: SlotSelf, Result: "accepted", Since: a.ledger.Now().Add(-a.config.CheckpointEvery)}}
+	q := AuditPageQuery{Last: true, Limit: 1, AuditFilter: AuditFilter{App: SlotSelf, Result: "accepted",
+		Since: a.ledger.Now().Add(-a.config.CheckpointEvery)}}
 	for {
 		page, err := m.AuditPage(a.work, q)
 		switch {
@@ -77,17 +78,20 @@ func (a *Agent) publishHead(ctx context.Context) error {
 		return err
 	}
 	number, mac := a.ledger.Head()
-	text, err := json.Marshal(Checkpoint{Version: 1, Trail: trailName(a.keys().LedgerID()), Record: number, MAC: hex.EncodeToString(mac[:])})
+	text, err := json.Marshal(Checkpoint{Version: 1, Trail: trailName(a.keys().LedgerID()), Record: number,
+		MAC: hex.EncodeToString(mac[:])})
 	if err != nil {
 		return err
 	}
-	op := append([]byte(`["custom_json",{"required_auths":[],"required_posting_auths":["`+account+`"],"id":"`+CheckpointID+`","json":`), hive.AppendString(nil, string(text))...)
+	op := append([]byte(`["custom_json",{"required_auths":[],"required_posting_auths":["`+account+`"],"id":"`+
+		CheckpointID+`","json":`), hive.AppendString(nil, string(text))...)
 	r, err := a.ownRequest(session)
 	if err != nil {
 		return err
 	}
 	a.serveSign(ctx, r, protocol.SignReqData{
-		KeyType: hive.Posting, Ops: [][]byte{append(op, "}]"...)}, Broadcast: true, Nonce: protocol.Nonce(r.arrived.UnixMilli()),
+		KeyType: hive.Posting, Ops: [][]byte{append(op, "}]"...)}, Broadcast: true,
+		Nonce: protocol.Nonce(r.arrived.UnixMilli()),
 	})
 	if r.refused != "" {
 		return errors.New("refused: " + r.refused)
@@ -104,7 +108,8 @@ func (a *Agent) ownRequest(s *ledger.Session) (*run, error) {
 	now := time.Now()
 	r := &run{app: s.App, authKey: hide(string(s.AuthKey)), session: s, delivered: delivered{
 		relay: SlotSelf, arrived: now, key: ledger.RequestKey{Relay: SlotSelf, UUID: uuid.Key()},
-		msg: protocol.Request{Kind: protocol.Sign, Account: hive.AccountName(s.Account), UUID: uuid, Expire: now.Add(checkpointPatience).UnixMilli()},
+		msg: protocol.Request{Kind: protocol.Sign, Account: hive.AccountName(s.Account), UUID: uuid,
+			Expire: now.Add(checkpointPatience).UnixMilli()},
 	}}
 	_, err = a.ledger.Begin(ledger.Arrival{Key: r.key, Digest: sha256.Sum256([]byte(uuid)), Expires: r.expires()})
 	return r, err
@@ -127,6 +132,7 @@ func (a *Agent) ownSession(ctx context.Context, account hive.AccountName) (*ledg
 		}
 	}
 	return a.ledger.AddSession(ctx, ledger.NewSession{
-		Account: string(account), App: SlotSelf, AuthKey: ledger.Secret(newUUID()), Origin: ledger.Hand, Expires: a.ledger.Now().Add(maxSession),
+		Account: string(account), App: SlotSelf, AuthKey: ledger.Secret(newUUID()), Origin: ledger.Hand,
+		Expires: a.ledger.Now().Add(maxSession),
 	}, act("checkpoints"))
 }

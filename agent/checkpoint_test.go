@@ -25,7 +25,8 @@ func checkpointing(c *config.Config) { c.CheckpointAccount, c.CheckpointEvery = 
 // published reads the checkpoints back from the chain, as the command does.
 func (w *world) published() (list []agent.PublishedCheckpoint) {
 	w.t.Helper()
-	nodes, err := node.New(node.Settings{URLs: []string{w.node.URL()}, Network: hive.Mainnet, Transport: nodetest.Transport(w.node), Logger: w.log})
+	nodes, err := node.New(node.Settings{URLs: []string{w.node.URL()}, Network: hive.Mainnet,
+		Transport: nodetest.Transport(w.node), Logger: w.log})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -61,7 +62,8 @@ func TestCheckpoints(t *testing.T) {
 			t.Fatalf("published after the start: %v", got)
 		}
 		records := w.events("accepted")
-		if len(records) != 1 || records[0].App != agent.SlotSelf || records[0].Account != "alice" || records[0].TxID == "" {
+		if len(records) != 1 || records[0].App != agent.SlotSelf || records[0].Account != "alice" ||
+			records[0].TxID == "" {
 			t.Errorf("recorded: %+v", records)
 		}
 		time.Sleep(13 * time.Hour)
@@ -81,7 +83,8 @@ func TestCheckpoints(t *testing.T) {
 		} {
 			bad := got[1]
 			change(&bad)
-			if v := w.verify([]agent.PublishedCheckpoint{got[0], bad}); len(v.Problems) != 1 || !strings.Contains(v.Problems[0], name) || v.Compared != 1 {
+			if v := w.verify([]agent.PublishedCheckpoint{got[0], bad}); len(v.Problems) != 1 ||
+				!strings.Contains(v.Problems[0], name) || v.Compared != 1 {
 				t.Errorf("%s: %+v", name, v)
 			}
 		}
@@ -120,7 +123,8 @@ func TestCheckpointNeedsItsRule(t *testing.T) {
 			t.Errorf("published %v", got)
 		}
 		records := w.events("refused")
-		if len(records) == 0 || records[0].App != agent.SlotSelf || !strings.Contains(string(records[0].Content), "uncovered") {
+		if len(records) == 0 || records[0].App != agent.SlotSelf || !strings.Contains(string(records[0].Content),
+			"uncovered") {
 			t.Errorf("recorded: %+v", records)
 		}
 		for _, call := range []struct {
@@ -135,7 +139,8 @@ func TestCheckpointNeedsItsRule(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.agent.Methods()[call.method](context.Background(), params); err == nil || !strings.Contains(err.Error(), "the wallet itself") {
+			if _, err := w.agent.Methods()[call.method](context.Background(), params); err == nil ||
+				!strings.Contains(err.Error(), "the wallet itself") {
 				t.Errorf("%s: %v", call.method, err)
 			}
 		}

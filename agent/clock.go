@@ -62,10 +62,12 @@ func (a *Agent) checkClock(ctx context.Context) error {
 		return nil
 	}
 	if skew := time.Until(head.ChainTime(time.Now())); skew.Abs() > maxSkew {
-		return fmt.Errorf("our clock is %s away from the chain's; set the clock of this machine and start again", skew.Abs().Round(time.Second))
+		return fmt.Errorf("our clock is %s away from the chain's; set the clock of this machine and start again",
+			skew.Abs().Round(time.Second))
 	}
 	if ahead := time.Until(a.ledger.Now()); ahead > maxSkew {
-		a.log.Error("the ledger's last record is in the future: the clock of this machine was wrong when it was written, and until then no nonce is new", "ahead", ahead.Round(time.Second))
+		a.log.Error("the ledger's last record is in the future: the clock of this machine was wrong when it was "+
+			"written, and until then no nonce is new", "ahead", ahead.Round(time.Second))
 	}
 	return nil
 }
@@ -80,7 +82,8 @@ func (a *Agent) agreeClock() {
 // clockProblem says why the clock is not believed, or nothing.
 func (a *Agent) clockProblem(now time.Time) string {
 	if since, bad := a.clock.jumped(now); bad {
-		return fmt.Sprintf("the clock of this machine stepped at %s; nothing is granted until the chain's head agrees with it", since.UTC().Format(time.RFC3339))
+		return fmt.Sprintf("the clock of this machine stepped at %s; nothing is granted until the chain's head "+
+			"agrees with it", since.UTC().Format(time.RFC3339))
 	}
 	return ""
 }

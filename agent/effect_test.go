@@ -31,22 +31,34 @@ func TestEffects(t *testing.T) {
 		{`["transfer",{"from":"alice","to":"bob","amount":"1.000 HBD","memo":""}]`, "pays 1.000 HBD from alice to bob"},
 		{`["transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","memo":"for \u202e\u001b[2Jyou"}]`,
 			`pays 1.000 HIVE from alice to bob, with the memo "for \u202e\x1b[2Jyou"`},
-		{`["vote",{"voter":"alice","author":"bob","permlink":"post","weight":10000}]`, "votes 100% for @bob/post as alice"},
-		{`["vote",{"voter":"alice","author":"bob","permlink":"a post","weight":-1250}]`, `votes 12.5% against @bob/"a post" as alice`},
-		{`["vote",{"voter":"alice","author":"bob","permlink":"post","weight":0}]`, "takes back the vote of alice for @bob/post"},
-		{`["vote",{"voter":"alice","author":"bob","permlink":"post","weight":1}]`, "votes 0.01% for @bob/post as alice"},
-		{`["transfer_to_vesting",{"from":"alice","to":"","amount":"1.000 HIVE"}]`, "turns 1.000 HIVE of alice into Hive Power"},
-		{`["transfer_to_vesting",{"from":"alice","to":"bob","amount":"1.000 HIVE"}]`, "turns 1.000 HIVE of alice into Hive Power of bob"},
+		{`["vote",{"voter":"alice","author":"bob","permlink":"post","weight":10000}]`,
+			"votes 100% for @bob/post as alice"},
+		{`["vote",{"voter":"alice","author":"bob","permlink":"a post","weight":-1250}]`,
+			`votes 12.5% against @bob/"a post" as alice`},
+		{`["vote",{"voter":"alice","author":"bob","permlink":"post","weight":0}]`,
+			"takes back the vote of alice for @bob/post"},
+		{`["vote",{"voter":"alice","author":"bob","permlink":"post","weight":1}]`,
+			"votes 0.01% for @bob/post as alice"},
+		{`["transfer_to_vesting",{"from":"alice","to":"","amount":"1.000 HIVE"}]`,
+			"turns 1.000 HIVE of alice into Hive Power"},
+		{`["transfer_to_vesting",{"from":"alice","to":"bob","amount":"1.000 HIVE"}]`,
+			"turns 1.000 HIVE of alice into Hive Power of bob"},
 		{`["withdraw_vesting",{"account":"alice","vesting_shares":"0.000000 VESTS"}]`, "stops the power-down of alice"},
-		{`["delegate_vesting_shares",{"delegator":"alice","delegatee":"bob","vesting_shares":"0.000000 VESTS"}]`, "takes back what alice delegated to bob"},
-		{`["claim_reward_balance",{"account":"alice","reward_hive":"0.000 HIVE","reward_hbd":"0.123 HBD","reward_vests":"0.000001 VESTS"}]`,
+		{`["delegate_vesting_shares",{"delegator":"alice","delegatee":"bob","vesting_shares":"0.000000 VESTS"}]`,
+			"takes back what alice delegated to bob"},
+		{`["claim_reward_balance",{"account":"alice","reward_hive":"0.000 HIVE","reward_hbd":"0.123 ` +
+			`HBD","reward_vests":"0.000001 VESTS"}]`,
 			"claims rewards of 0.123 HBD and 0.000001 VESTS for alice"},
-		{`["custom_json",{"required_auths":["alice"],"required_posting_auths":[],"id":"ssc-mainnet-hive","json":"{\"a\":1}"}]`,
+		{`["custom_json",{"required_auths":["alice"],"required_posting_auths":[],"id":"ssc-mainnet-hive",` +
+			`"json":"{\"a\":1}"}]`,
 			`sends the custom_json ssc-mainnet-hive as alice (active): "{\"a\":1}"`},
 		{`["account_witness_proxy",{"account":"alice","proxy":""}]`, "takes back the voting proxy of alice"},
-		{`["account_update2",{"account":"alice","json_metadata":"","posting_json_metadata":"{}","extensions":[]}]`, "changes the profile of alice"},
-		{`["account_update2",{"account":"alice","posting":{"weight_threshold":2,"account_auths":[["bob",2]],"key_auths":[["` +
-			keyOf("eve", hive.Posting).Public().String() + `",1]]},"json_metadata":"","posting_json_metadata":"","extensions":[]}]`,
+		{`["account_update2",{"account":"alice","json_metadata":"","posting_json_metadata":"{}","extensions":[]}]`,
+			"changes the profile of alice"},
+		{`["account_update2",{"account":"alice","posting":{"weight_threshold":2,"account_auths":[["bob",2]],` +
+			`"key_auths":[["` +
+			keyOf("eve", hive.Posting).Public().String() +
+			`",1]]},"json_metadata":"","posting_json_metadata":"","extensions":[]}]`,
 			"changes who holds alice: posting 2 of " + keyOf("eve", hive.Posting).Public().String() + " + 2×bob"},
 	} {
 		if got := agent.Effect(operation(t, c.op)); got != c.want {
@@ -106,6 +118,7 @@ func TestEveryOperationHasItsEffect(t *testing.T) {
 		t.Fatal(err)
 	}
 	if all.String() != string(want) {
-		t.Errorf("the sentences differ from %s; if they are better now: go test ./agent -run TestEveryOperationHasItsEffect -update\n%s", golden, all.String())
+		t.Errorf("the sentences differ from %s; if they are better now: go test ./agent -run "+
+			"TestEveryOperationHasItsEffect -update\n%s", golden, all.String())
 	}
 }

@@ -19,7 +19,8 @@ func (w *world) events(what string) []agent.AuditRecord {
 	if err := w.ledger.Flush(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
-	page, err := agent.Admin{Ledger: w.ledger, Keys: w.keys}.AuditPage(w.t.Context(), agent.AuditPageQuery{AuditFilter: agent.AuditFilter{Result: what}})
+	page, err := agent.Admin{Ledger: w.ledger, Keys: w.keys}.AuditPage(w.t.Context(),
+		agent.AuditPageQuery{AuditFilter: agent.AuditFilter{Result: what}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -62,7 +63,8 @@ func TestQuarantineIsRecorded(t *testing.T) {
 			p.ask(request("sign_req", uuid(i), authKey, `{"key_type":"posting","ops":[],"nonce":`+fmt.Sprint(i)))
 		}
 		got := w.events("session quarantined")
-		if len(got) != 1 || got[0].Session != w.ledger.Sessions()[0].ID || got[0].Account != "alice" || got[0].App != "app" {
+		if len(got) != 1 || got[0].Session != w.ledger.Sessions()[0].ID || got[0].Account != "alice" ||
+			got[0].App != "app" {
 			t.Errorf("recorded: %+v", got)
 		}
 	})
@@ -86,7 +88,8 @@ func TestKeyMismatchIsRecorded(t *testing.T) {
 		check(keyOf("alice", hive.Memo).Public(), 0)
 		check(keyOf("bob", hive.Memo).Public(), 1)
 		check(keyOf("alice", hive.Memo).Public(), 2)
-		if got := w.events("keys compared with the chain"); !strings.Contains(string(got[0].Content), `"role":"memo"`) || strings.Contains(string(got[1].Content), `"role"`) {
+		if got := w.events("keys compared with the chain"); !strings.Contains(string(got[0].Content),
+			`"role":"memo"`) || strings.Contains(string(got[1].Content), `"role"`) {
 			t.Errorf("recorded: %s, then %s", got[0].Content, got[1].Content)
 		}
 	})

@@ -71,7 +71,8 @@ func TestFloodMemory(t *testing.T) {
 				}
 				synctest.Wait()
 				after := heap()
-				t.Logf("flood of %d MiB: heap %.1f MiB before, %.1f at the most, %.1f after", total>>20, before, peak, after)
+				t.Logf("flood of %d MiB: heap %.1f MiB before, %.1f at the most, %.1f after", total>>20, before,
+					peak, after)
 				if peak-before > most {
 					t.Errorf("the flood takes %.1f MiB", peak-before)
 				}
@@ -81,7 +82,8 @@ func TestFloodMemory(t *testing.T) {
 					t.Errorf("a request that nothing opens was answered with %v", answer)
 				}
 				w.session(authKey)
-				if got := answerKind(p.ask(request("challenge_req", uuid(2), authKey, `{"key_type":"posting","challenge":"hello","decrypt":false,"nonce":1}`))); got == "nothing" {
+				if got := answerKind(p.ask(request("challenge_req", uuid(2), authKey,
+					`{"key_type":"posting","challenge":"hello","decrypt":false,"nonce":1}`))); got == "nothing" {
 					t.Error("an honest request after the flood is not answered")
 				}
 			})
@@ -97,7 +99,8 @@ func TestEveryBitFlipped(t *testing.T) {
 	p := &puppet{}
 	within(t, worldOptions{fault: p.fault}, func(t *testing.T, w *world) {
 		w.session(authKey)
-		clear := fmt.Sprintf(`{"key_type":"posting","ops":[["vote",{"voter":"alice","author":"bob","permlink":"a-post","weight":100}]],"broadcast":true,"nonce":%d}`, time.Now().UnixMilli())
+		clear := fmt.Sprintf(`{"key_type":"posting","ops":[["vote",{"voter":"alice","author":"bob",`+
+			`"permlink":"a-post","weight":100}]],"broadcast":true,"nonce":%d}`, time.Now().UnixMilli())
 		sealed := seal.Seal(authKey, []byte(clear), [8]byte{1, 2, 3, 4, 5, 6, 7, 8})
 		raw, err := base64.StdEncoding.DecodeString(sealed)
 		if err != nil {
@@ -105,8 +108,9 @@ func TestEveryBitFlipped(t *testing.T) {
 		}
 		send := func(n int, data []byte) {
 			body, err := json.Marshal(map[string]any{
-				"cmd": "sign_req", "account": "alice", "uuid": uuid(n), "expire": time.Now().Add(time.Minute).UnixMilli(),
-				"data": base64.StdEncoding.EncodeToString(data),
+				"cmd": "sign_req", "account": "alice", "uuid": uuid(n),
+				"expire": time.Now().Add(time.Minute).UnixMilli(),
+				"data":   base64.StdEncoding.EncodeToString(data),
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -158,7 +162,8 @@ func TestOthersGoOn(t *testing.T) {
 			t.Fatalf("in quarantine: %+v", list)
 		}
 		ask := func(n int, key string) string {
-			payload := fmt.Sprintf(`{"key_type":"posting","challenge":"hello","decrypt":false,"nonce":%d}`, time.Now().UnixMilli())
+			payload := fmt.Sprintf(`{"key_type":"posting","challenge":"hello","decrypt":false,"nonce":%d}`,
+				time.Now().UnixMilli())
 			return answerKind(p.ask(request("challenge_req", uuid(n), key, payload)))
 		}
 		if got := ask(100, authKey); got != "nothing" {

@@ -69,7 +69,8 @@ func fullDisk(t *testing.T) {
 			t.Errorf("%d transactions", n)
 		}
 		time.Sleep(time.Hour)
-		if got := w.events("requests dropped"); len(got) != 1 || !strings.Contains(string(got[0].Content), `"not admitted":1`) {
+		if got := w.events("requests dropped"); len(got) != 1 || !strings.Contains(string(got[0].Content),
+			`"not admitted":1`) {
 			t.Errorf("recorded: %v", got)
 		}
 	})

@@ -51,7 +51,8 @@ func lockMemory() error {
 	}
 	endless := limit.Cur == unix.RLIM_INFINITY
 	if !endless && !mayLock() {
-		return fmt.Errorf("RLIMIT_MEMLOCK is %d KiB; locking wants LimitMEMLOCK=infinity in the unit, --ulimit memlock=-1 for a container, or CAP_IPC_LOCK", limit.Cur>>10)
+		return fmt.Errorf("RLIMIT_MEMLOCK is %d KiB; locking wants LimitMEMLOCK=infinity in the unit, --ulimit "+
+			"memlock=-1 for a container, or CAP_IPC_LOCK", limit.Cur>>10)
 	}
 	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT); err != nil {
 		return fmt.Errorf("mlockall: %w; where a container's system calls are filtered, allow this one", err)
@@ -61,7 +62,8 @@ func lockMemory() error {
 	}
 	// A capability that counts only inside a container: the limit holds all the same, and would end
 	// the process at its next request for memory.
-	return errors.Join(fmt.Errorf("RLIMIT_MEMLOCK is %d KiB and CAP_IPC_LOCK does not lift it here", limit.Cur>>10), unix.Munlockall())
+	return errors.Join(fmt.Errorf("RLIMIT_MEMLOCK is %d KiB and CAP_IPC_LOCK does not lift it here", limit.Cur>>10),
+		unix.Munlockall())
 }
 
 // mayLock says whether the process has CAP_IPC_LOCK.

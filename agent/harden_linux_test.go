@@ -54,7 +54,8 @@ func hardenHome(t *testing.T) string {
 		}
 	}
 	for name, text := range map[string]string{
-		"policies/v1/policy.yaml": allowAll, "foreign/file": "not for us", "policies/unlock": "a passphrase in plain sight",
+		"policies/v1/policy.yaml": allowAll, "foreign/file": "not for us",
+		"policies/unlock": "a passphrase in plain sight",
 	} {
 		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -176,7 +177,8 @@ func (c *child) open() {
 }
 
 func (c *child) ledgerOptions() ledger.Options {
-	return ledger.Options{ID: c.keys.LedgerID(), AEAD: c.keys.LedgerSealer(), MAC: c.keys.LedgerMAC, Logger: slog.New(slog.DiscardHandler)}
+	return ledger.Options{ID: c.keys.LedgerID(), AEAD: c.keys.LedgerSealer(), MAC: c.keys.LedgerMAC,
+		Logger: slog.New(slog.DiscardHandler)}
 }
 
 // stillWorks does what a running agent does with files.
@@ -306,7 +308,8 @@ const secretOfSlot = ledger.Secret("the secret of the slot, in plain sight")
 func hardened(t *testing.T) (childReport, int) {
 	t.Helper()
 	root := hardenHome(t)
-	mustWrite(t, filepath.Join(root, "unlock.sh"), "#!/bin/sh\nread line < \"$1\" 2>/dev/null && echo \"$line\"\necho run\n")
+	mustWrite(t, filepath.Join(root, "unlock.sh"),
+		"#!/bin/sh\nread line < \"$1\" 2>/dev/null && echo \"$line\"\necho run\n")
 	mustWrite(t, filepath.Join(root, "run/beside"), "")
 	if err := os.Mkdir(filepath.Join(root, "extra"), 0o700); err != nil {
 		t.Fatal(err)
@@ -389,7 +392,8 @@ func TestHardened(t *testing.T) {
 	}
 
 	t.Run("core-dumps", func(t *testing.T) {
-		if limit := field(t, pid, "limits", `Max core file size +(\S+ +\S+)`); strings.Join(strings.Fields(limit), " ") != "0 0" || !done["core-dumps"] {
+		if limit := field(t, pid, "limits", `Max core file size +(\S+ +\S+)`); strings.Join(strings.Fields(limit),
+			" ") != "0 0" || !done["core-dumps"] {
 			t.Errorf("limit %q", limit)
 		}
 	})

@@ -22,7 +22,8 @@ func TestDemand(t *testing.T) {
 		{"best", nil, ""},
 		{"what is done", []string{"core-dumps"}, ""},
 		{"one", []string{"core-dumps", "landlock"}, "\n  landlock: this kernel has no Landlock"},
-		{"all", config.Measures, "\n  memory-lock: RLIMIT_MEMLOCK is 8192 KiB\n  landlock: this kernel has no Landlock"},
+		{"all", config.Measures, "\n  memory-lock: RLIMIT_MEMLOCK is 8192 KiB\n  landlock: this kernel has no " +
+			"Landlock"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := demand(config.Hardening{Required: c.require}, measures)
@@ -33,7 +34,8 @@ func TestDemand(t *testing.T) {
 			switch {
 			case c.missing == "" && err != nil:
 				t.Error(err)
-			case c.missing != "" && (!errors.As(err, &missing) || !strings.HasSuffix(err.Error(), "could not be done:"+c.missing)):
+			case c.missing != "" && (!errors.As(err, &missing) || !strings.HasSuffix(err.Error(), "could not be done:"+
+				c.missing)):
 				t.Errorf("got %v", err)
 			}
 		})

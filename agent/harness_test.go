@@ -111,15 +111,17 @@ func newWorld(t *testing.T, o worldOptions) *world {
 	known := map[hive.AccountName][]hive.PublicKey{}
 	for _, name := range append([]hive.AccountName{"bob"}, o.accounts...) {
 		w.chain.AddAccount(nodetest.Account{
-			Name: name, Owner: single(name, hive.Owner), Active: single(name, hive.Active), Posting: single(name, hive.Posting),
-			Memo: keyOf(name, hive.Memo).Public(), HIVE: 1_000_000, HBD: 1_000_000,
+			Name: name, Owner: single(name, hive.Owner), Active: single(name, hive.Active),
+			Posting: single(name, hive.Posting),
+			Memo:    keyOf(name, hive.Memo).Public(), HIVE: 1_000_000, HBD: 1_000_000,
 		})
 		for _, role := range []hive.Role{hive.Memo, hive.Posting, hive.Active} {
 			known[name] = append(known[name], keyOf(name, role).Public())
 		}
 	}
 	var err error
-	if w.relay, err = relaytest.Start(relaytest.Options{Relay: relay.Config{Keys: relay.FixedKeys(known), Logger: w.log}, Fault: o.fault}); err != nil {
+	if w.relay, err = relaytest.Start(relaytest.Options{Relay: relay.Config{Keys: relay.FixedKeys(known),
+		Logger: w.log}, Fault: o.fault}); err != nil {
 		t.Fatal(err)
 	}
 	w.config = config.Default(w.home)
@@ -182,7 +184,8 @@ func (w *world) make() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	nodes, err := node.New(node.Settings{URLs: []string{w.node.URL()}, Network: hive.Mainnet, Transport: nodetest.Transport(w.node), Logger: w.log})
+	nodes, err := node.New(node.Settings{URLs: []string{w.node.URL()}, Network: hive.Mainnet,
+		Transport: nodetest.Transport(w.node), Logger: w.log})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -269,7 +272,8 @@ func (w *world) login(c *client.Client) *client.Session {
 func (w *world) session(authKey string) *ledger.Session {
 	w.t.Helper()
 	s, err := w.ledger.AddSession(w.t.Context(), ledger.NewSession{
-		Account: "alice", App: "app", AuthKey: ledger.Secret(authKey), Origin: ledger.Hand, Expires: w.ledger.Now().Add(24 * time.Hour),
+		Account: "alice", App: "app", AuthKey: ledger.Secret(authKey), Origin: ledger.Hand,
+		Expires: w.ledger.Now().Add(24 * time.Hour),
 	}, nil)
 	if err != nil {
 		w.t.Fatal(err)

@@ -25,8 +25,9 @@ import (
 )
 
 var (
-	hostileSteps = flag.Int("hostilesteps", 20_000, "how many hostile steps the relay takes; a long run takes a million")
-	hostileSeed  = flag.Uint64("hostileseed", 0, "seed of the hostile relay; zero takes one from the clock")
+	hostileSteps = flag.Int("hostilesteps", 20_000,
+		"how many hostile steps the relay takes; a long run takes a million")
+	hostileSeed = flag.Uint64("hostileseed", 0, "seed of the hostile relay; zero takes one from the clock")
 )
 
 // seedOf is the seed of a flag, or one from the real clock: that of a bubble always says the same.
@@ -59,7 +60,8 @@ func twoRelays(t *testing.T, v *villain) *world {
 	known := map[hive.AccountName][]hive.PublicKey{
 		"alice": {keyOf("alice", hive.Memo).Public()}, "carol": {keyOf("carol", hive.Memo).Public()},
 	}
-	honest, err := relaytest.Start(relaytest.Options{Relay: relay.Config{Keys: relay.FixedKeys(known), Logger: slog.New(slog.DiscardHandler)}})
+	honest, err := relaytest.Start(relaytest.Options{Relay: relay.Config{Keys: relay.FixedKeys(known),
+		Logger: slog.New(slog.DiscardHandler)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,12 +82,14 @@ func (w *world) startWith(dial func(context.Context, string, string) (net.Conn, 
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	nodes, err := node.New(node.Settings{URLs: []string{w.node.URL()}, Network: hive.Mainnet, Transport: nodetest.Transport(w.node), Logger: w.log})
+	nodes, err := node.New(node.Settings{URLs: []string{w.node.URL()}, Network: hive.Mainnet,
+		Transport: nodetest.Transport(w.node), Logger: w.log})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.agent, err = agent.New(agent.Options{
-		Config: w.config, Network: hive.Mainnet, Keys: w.keys, Ledger: w.ledger, Node: nodes, Policy: compiled, Dial: dial, Logger: w.log,
+		Config: w.config, Network: hive.Mainnet, Keys: w.keys, Ledger: w.ledger, Node: nodes, Policy: compiled,
+		Dial: dial, Logger: w.log,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -107,7 +111,8 @@ func (w *world) startWith(dial func(context.Context, string, string) (net.Conn, 
 func (w *world) dialAt(s *relaytest.Server) *client.Client {
 	w.t.Helper()
 	c, err := client.Dial(w.t.Context(), client.Options{
-		Relay: s.URL, Plaintext: true, DialContext: s.DialContext, App: protocol.AppInfo{Name: "test"}, Logger: slog.New(slog.DiscardHandler),
+		Relay: s.URL, Plaintext: true, DialContext: s.DialContext, App: protocol.AppInfo{Name: "test"},
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -181,14 +186,16 @@ func (v *villain) inspect() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.t.Logf("%d steps: %v", v.steps, v.did)
-	v.t.Logf("%d votes asked, %d on the chain, %d answers and %d proofs looked at, drops %v", len(v.asked), len(v.world.chain.Transactions()), v.answers, v.proofs, v.world.drops())
+	v.t.Logf("%d votes asked, %d on the chain, %d answers and %d proofs looked at, drops %v", len(v.asked),
+		len(v.world.chain.Transactions()), v.answers, v.proofs, v.world.drops())
 	for _, tx := range v.world.chain.Transactions() {
 		ops := tx.Transaction.Operations
 		permlink, _ := ops[0].Field("permlink")
 		weight, _ := ops[0].Field("weight")
 		author, _ := ops[0].Field("author")
 		text, _ := permlink.(string)
-		if n, asked := v.asked[text]; len(ops) != 1 || !asked || weight != int64(100) || author != hive.AccountName("bob") {
+		if n, asked := v.asked[text]; len(ops) != 1 || !asked || weight != int64(100) ||
+			author != hive.AccountName("bob") {
 			v.t.Errorf("nobody asked for this: %s", tx.JSON)
 		} else if n > 0 {
 			v.t.Errorf("%q was asked for once, and is there twice", text)

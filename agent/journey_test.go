@@ -18,9 +18,10 @@ func vote(permlink string) client.SignRequest {
 }
 
 func transfer(to, amount string) client.SignRequest {
-	return client.SignRequest{Role: hive.Active, Operations: []client.Operation{{Name: "transfer", Fields: map[string]any{
-		"from": "alice", "to": to, "amount": amount, "memo": "",
-	}}}}
+	return client.SignRequest{Role: hive.Active,
+		Operations: []client.Operation{{Name: "transfer", Fields: map[string]any{
+			"from": "alice", "to": to, "amount": amount, "memo": "",
+		}}}}
 }
 
 // The whole way, once: login, challenge, vote, refusal.
@@ -28,7 +29,8 @@ func TestJourney(t *testing.T) {
 	within(t, worldOptions{}, func(t *testing.T, w *world) {
 		c := w.dial()
 		grant, err := c.Authenticate(t.Context(), client.Auth{
-			Account: "alice", Secret: secret, Challenge: &client.Challenge{Role: hive.Posting, Text: `{"login":"alice"}`},
+			Account: "alice", Secret: secret, Challenge: &client.Challenge{Role: hive.Posting,
+				Text: `{"login":"alice"}`},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -50,10 +52,12 @@ func TestJourney(t *testing.T) {
 		if n := w.chain.Count(signed.ID); n != 1 {
 			t.Errorf("the vote is on the chain %d times", n)
 		}
-		if _, err := c.Sign(t.Context(), grant.Session, transfer("carol", "1.000 HBD")); !errors.Is(err, client.ErrRefused) {
+		if _, err := c.Sign(t.Context(), grant.Session, transfer("carol", "1.000 HBD")); !errors.Is(err,
+			client.ErrRefused) {
 			t.Errorf("transfer to a stranger: %v", err)
 		}
-		if signed, err = c.Sign(t.Context(), grant.Session, transfer("bob", "1.000 HBD")); err != nil || w.chain.Count(signed.ID) != 1 {
+		if signed, err = c.Sign(t.Context(), grant.Session, transfer("bob", "1.000 HBD")); err != nil ||
+			w.chain.Count(signed.ID) != 1 {
 			t.Errorf("transfer to bob: %v", err)
 		}
 	})
@@ -69,7 +73,8 @@ func TestSignOnly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(signed.Keys) != 1 || signed.Keys[0] != keyOf("alice", hive.Posting).Public() || w.chain.Count(signed.ID) != 0 {
+		if len(signed.Keys) != 1 || signed.Keys[0] != keyOf("alice", hive.Posting).Public() ||
+			w.chain.Count(signed.ID) != 0 {
 			t.Errorf("signed only: %+v, on chain %d times", signed, w.chain.Count(signed.ID))
 		}
 		var tx struct{ Signatures []string }
@@ -95,7 +100,8 @@ func TestDecrypt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Challenge(t.Context(), s, client.Challenge{Role: hive.Memo, Text: foreign, Decrypt: true}); !errors.Is(err, client.ErrFailed) {
+		if _, err := c.Challenge(t.Context(), s, client.Challenge{Role: hive.Memo, Text: foreign,
+			Decrypt: true}); !errors.Is(err, client.ErrFailed) {
 			t.Errorf("a memo for somebody else: %v", err)
 		}
 	})

@@ -137,12 +137,14 @@ func (a *Agent) CheckKeys(ctx context.Context) ([]KeyCheck, error) {
 	checks = append(checks, given...)
 	for _, c := range checks {
 		if !c.OK {
-			a.log.Warn("a key does not fit the chain", "account", c.Account, "role", c.Role, "public", c.Public, "on_behalf_of", c.OnBehalfOf, "problem", c.Problem)
+			a.log.Warn("a key does not fit the chain", "account", c.Account, "role", c.Role, "public", c.Public,
+				"on_behalf_of", c.OnBehalfOf, "problem", c.Problem)
 		}
 	}
 	others, news := a.mismatch.replace(checks)
 	if news {
-		a.event(eventKeys, ledger.Entry{}, map[string]any{"wrong": slices.DeleteFunc(slices.Clone(checks), func(c KeyCheck) bool { return c.OK })})
+		a.event(eventKeys, ledger.Entry{}, map[string]any{"wrong": slices.DeleteFunc(slices.Clone(checks),
+			func(c KeyCheck) bool { return c.OK })})
 	}
 	if others {
 		return checks, a.registerAll()
@@ -168,7 +170,8 @@ func (a *Agent) checkHeld(ctx context.Context) ([]KeyCheck, error) {
 				case !exists:
 					c.OK, c.Problem = false, "the chain has no such account"
 				case !slices.Contains(account.Roles(public), role):
-					c.OK, c.Problem = false, fmt.Sprintf("the chain does not know this key as %s, or it cannot sign alone", role)
+					c.OK, c.Problem = false,
+						fmt.Sprintf("the chain does not know this key as %s, or it cannot sign alone", role)
 				}
 				checks = append(checks, c)
 			}
@@ -201,9 +204,12 @@ func (a *Agent) checkGiven(ctx context.Context) ([]KeyCheck, error) {
 				c := KeyCheck{Account: string(to), Role: role.String(), OnBehalfOf: string(d.By), OK: true}
 				switch {
 				case !exists:
-					c.OK, c.Problem = false, fmt.Sprintf("rule %q counts on %s, and the chain has no such account", d.Rule.Name, d.By)
+					c.OK, c.Problem = false, fmt.Sprintf("rule %q counts on %s, and the chain has no such account",
+						d.Rule.Name, d.By)
 				case !gives(by, to, role):
-					c.OK, c.Problem = false, fmt.Sprintf("rule %q counts on the %s authority of %s, which does not let %s act alone", d.Rule.Name, role, d.By, to)
+					c.OK, c.Problem = false,
+						fmt.Sprintf("rule %q counts on the %s authority of %s, which does not let %s act alone",
+							d.Rule.Name, role, d.By, to)
 				}
 				checks = append(checks, c)
 			}

@@ -53,7 +53,8 @@ func TestAccountLostAllKeys(t *testing.T) {
 	within(t, worldOptions{accounts: []hive.AccountName{"alice", "carol"}}, func(t *testing.T, w *world) {
 		carol, _ := w.chain.Account("carol")
 		w.chain.Change("carol", func(a *nodetest.Account) {
-			a.Memo, a.Posting, a.Active = keyOf("bob", hive.Memo).Public(), single("bob", hive.Posting), single("bob", hive.Active)
+			a.Memo, a.Posting, a.Active = keyOf("bob", hive.Memo).Public(), single("bob", hive.Posting),
+				single("bob", hive.Active)
 		})
 		if _, err := w.agent.CheckKeys(t.Context()); err != nil {
 			t.Fatal(err)
@@ -99,7 +100,8 @@ allow: [{name: for bob, request: sign, apps: any, on_behalf_of: [bob], operation
 			t.Errorf("after: %q", all)
 		}
 		payload := strings.Replace(votePayload("p", nowNonce()), `"voter":"alice"`, `"voter":"bob"`, 1)
-		if got := answerKind(p.ask(request("sign_req", uuid(1), authKey, payload))); got != "ack" || len(w.chain.Transactions()) != 1 {
+		if got := answerKind(p.ask(request("sign_req", uuid(1), authKey, payload))); got != "ack" ||
+			len(w.chain.Transactions()) != 1 {
 			t.Errorf("a vote in the name of bob: %s", got)
 		}
 	})

@@ -106,7 +106,8 @@ func formsOf(secret []byte) map[string][]byte {
 		"URL":        []byte(url.QueryEscape(string(secret))),
 	}
 	for shift := range 3 {
-		for name, encoding := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64 of URLs": base64.RawURLEncoding} {
+		for name, encoding := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding,
+			"base64 of URLs": base64.RawURLEncoding} {
 			// What stands before and after decides about the characters at the ends.
 			text := encoding.EncodeToString(append(make([]byte, shift), secret...))
 			text = text[[]int{0, 2, 3}[shift]:]
@@ -132,7 +133,8 @@ func (w writer) Write(p []byte) (int, error) {
 
 func handlers(level slog.Level, w writer) []slog.Handler {
 	o := &slog.HandlerOptions{Level: level, AddSource: true}
-	return []slog.Handler{slog.NewTextHandler(writer{w.leaks, w.output + " (text)"}, o), slog.NewJSONHandler(writer{w.leaks, w.output + " (JSON)"}, o)}
+	return []slog.Handler{slog.NewTextHandler(writer{w.leaks, w.output + " (text)"}, o),
+		slog.NewJSONHandler(writer{w.leaks, w.output + " (JSON)"}, o)}
 }
 
 // hunted is a world of which everything is kept.
@@ -294,7 +296,8 @@ func (h *hunted) reports() {
 	h.agent.Metrics().Handler().ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
 	h.leaks.keep("metrics", recorder.Body.Bytes())
 	for output, method := range map[string]string{
-		"status": agent.MethodStatus, "apps": agent.MethodAppList, "sessions": agent.MethodSessionList, "pending": agent.MethodPending,
+		"status": agent.MethodStatus, "apps": agent.MethodAppList, "sessions": agent.MethodSessionList,
+		"pending": agent.MethodPending,
 	} {
 		h.call(output, method, agent.Nothing{})
 	}
@@ -371,19 +374,25 @@ func (h *hunted) operator() {
 	h.leaks.hide("given slot secret", []byte(given))
 	h.leaks.hide("given auth_key", []byte(taken))
 	h.allowed["the slot with a given secret"] = []string{"given slot secret"}
-	h.call("the slot with a given secret", agent.MethodAppAdd, agent.AppParams{Name: "given", Secret: control.Secret(given)})
+	h.call("the slot with a given secret", agent.MethodAppAdd, agent.AppParams{Name: "given",
+		Secret: control.Secret(given)})
 	h.call("second slot", agent.MethodAppAdd, agent.AppParams{Name: "given", Secret: control.Secret(given)})
 	h.call("short", agent.MethodAppAdd, agent.AppParams{Name: "short", Secret: control.Secret("shortie!")})
 	h.leaks.hide("short slot secret", []byte("shortie!"))
 	h.once(agent.MethodAppAdd, agent.AppParams{Name: "made"}, "secret")
 	h.once(agent.MethodAppRotate, agent.AppParams{Name: "made"}, "secret")
 
-	h.call("session", agent.MethodSessionAdd, agent.SessionRequest{App: "given", Account: "alice", AuthKey: control.Secret(taken)})
+	h.call("session", agent.MethodSessionAdd, agent.SessionRequest{App: "given", Account: "alice",
+		AuthKey: control.Secret(taken)})
 	h.hideSession("given", taken)
-	h.call("session", agent.MethodSessionAdd, agent.SessionRequest{App: "made", Account: "alice", AuthKey: control.Secret(taken)})
-	h.call("session", agent.MethodSessionAdd, agent.SessionRequest{App: "made", Account: "nobody", AuthKey: control.Secret(taken)})
-	h.hideSession("made", h.once(agent.MethodSessionAdd, agent.SessionRequest{App: "made", Account: "alice"}, "auth_key"))
-	h.allowed["the showing of "+agent.MethodSessionAdd] = []string{"secret shown by " + agent.MethodSessionAdd, "auth_key of the made session"}
+	h.call("session", agent.MethodSessionAdd, agent.SessionRequest{App: "made", Account: "alice",
+		AuthKey: control.Secret(taken)})
+	h.call("session", agent.MethodSessionAdd, agent.SessionRequest{App: "made", Account: "nobody",
+		AuthKey: control.Secret(taken)})
+	h.hideSession("made", h.once(agent.MethodSessionAdd, agent.SessionRequest{App: "made", Account: "alice"},
+		"auth_key"))
+	h.allowed["the showing of "+agent.MethodSessionAdd] = []string{"secret shown by " + agent.MethodSessionAdd,
+		"auth_key of the made session"}
 	h.call("revoked", agent.MethodRevoke, agent.SessionParams{ID: h.ledger.Sessions()[0].ID})
 	h.call("removed", agent.MethodAppRemove, agent.AppParams{Name: "given"})
 	h.call("decided", agent.MethodDecide, agent.DecideParams{Number: 12345})
@@ -451,16 +460,21 @@ func TestNoSecretLeaksFromMalformedRequests(t *testing.T) {
 				`{"app":{"name":"x"},"challenge":{"key_type":"` + wif + `","challenge":"x"}}`,
 			},
 			"sign_req": {
-				`{"key_type":"` + wif + `","ops":[],"broadcast":true}`, `{"key_type":"posting","ops":"` + wif + `","broadcast":true}`,
+				`{"key_type":"` + wif + `","ops":[],"broadcast":true}`, `{"key_type":"posting","ops":"` + wif +
+					`","broadcast":true}`,
 				`{"key_type":"posting","ops":[["` + wif + `",{}]],"broadcast":true,"nonce":1}`,
-				`{"key_type":"posting","ops":[["vote",{"voter":"` + wif + `","author":"bob","permlink":"x","weight":1}]],"broadcast":true}`,
+				`{"key_type":"posting","ops":[["vote",{"voter":"` + wif +
+					`","author":"bob","permlink":"x","weight":1}]],"broadcast":true}`,
 				`{"key_type":"posting","ops":[["vote",{"` + wif + `":1}]],"broadcast":true}`,
-				`{"key_type":"active","ops":[["transfer",{"from":"alice","to":"bob","amount":"` + wif + `","memo":""}]],"broadcast":true}`,
+				`{"key_type":"active","ops":[["transfer",{"from":"alice","to":"bob","amount":"` + wif +
+					`","memo":""}]],"broadcast":true}`,
 				`{"key_type":"posting","ops":[],"broadcast":"` + wif + `","nonce":"` + wif + `"}`, `{"` + wif + `":1}`,
 			},
 			"challenge_req": {
-				`{"key_type":"` + wif + `","challenge":"x","decrypt":false}`, `{"key_type":"memo","challenge":"` + wif + `","decrypt":true,"nonce":1}`,
-				`{"key_type":"memo","challenge":"#` + wif + `","decrypt":true,"nonce":2}`, `{"key_type":"memo","` + wif + `":1}`, wif,
+				`{"key_type":"` + wif + `","challenge":"x","decrypt":false}`, `{"key_type":"memo","challenge":"` + wif +
+					`","decrypt":true,"nonce":1}`,
+				`{"key_type":"memo","challenge":"#` + wif + `","decrypt":true,"nonce":2}`, `{"key_type":"memo","` +
+					wif + `":1}`, wif,
 			},
 		} {
 			for _, payload := range payloads {
@@ -469,7 +483,8 @@ func TestNoSecretLeaksFromMalformedRequests(t *testing.T) {
 					h.release()
 				}
 				p.say([]byte(`{"cmd":"` + wif + `"}`))
-				p.say([]byte(`{"cmd":"` + cmd + `","account":"` + wif + `","data":"` + relaytest.Seal(authKey, payload) + `","uuid":"` + wif + `","expire":1}`))
+				p.say([]byte(`{"cmd":"` + cmd + `","account":"` + wif + `","data":"` + relaytest.Seal(authKey,
+					payload) + `","uuid":"` + wif + `","expire":1}`))
 			}
 		}
 	})
@@ -480,15 +495,18 @@ func TestLeaksAreFound(t *testing.T) {
 	needle := []byte("not for your eyes: \x00\xff")
 	scalar := sha256.Sum256(needle)
 	for name, leak := range map[string]func(l *leaks, log *slog.Logger){
-		"log":               func(_ *leaks, log *slog.Logger) { log.Info("x", "secret", string(needle)) },
-		"bytes in a log":    func(_ *leaks, log *slog.Logger) { log.Info("x", "secret", needle) },
-		"field in a log":    func(_ *leaks, log *slog.Logger) { log.Info("x", "v", struct{ S []byte }{needle}) },
-		"key in a log":      func(_ *leaks, log *slog.Logger) { log.Info("x", "v", scalar) },
-		"key in hex":        func(_ *leaks, log *slog.Logger) { log.Info(hex.EncodeToString(scalar[:])) },
-		"error":             func(l *leaks, _ *slog.Logger) { l.show("errors", fmt.Errorf("x %s", needle)) },
-		"error in an error": func(l *leaks, _ *slog.Logger) { l.show("errors", fmt.Errorf("x %w", errors.New(string(needle)))) },
-		"file":              func(l *leaks, _ *slog.Logger) { l.keep("file", append([]byte("before"), needle...)) },
-		"base64":            func(l *leaks, _ *slog.Logger) { l.keep("file", []byte(base64.StdEncoding.EncodeToString(needle))) },
+		"log":            func(_ *leaks, log *slog.Logger) { log.Info("x", "secret", string(needle)) },
+		"bytes in a log": func(_ *leaks, log *slog.Logger) { log.Info("x", "secret", needle) },
+		"field in a log": func(_ *leaks, log *slog.Logger) { log.Info("x", "v", struct{ S []byte }{needle}) },
+		"key in a log":   func(_ *leaks, log *slog.Logger) { log.Info("x", "v", scalar) },
+		"key in hex":     func(_ *leaks, log *slog.Logger) { log.Info(hex.EncodeToString(scalar[:])) },
+		"error":          func(l *leaks, _ *slog.Logger) { l.show("errors", fmt.Errorf("x %s", needle)) },
+		"error in an error": func(l *leaks, _ *slog.Logger) {
+			l.show("errors",
+				fmt.Errorf("x %w", errors.New(string(needle))))
+		},
+		"file":   func(l *leaks, _ *slog.Logger) { l.keep("file", append([]byte("before"), needle...)) },
+		"base64": func(l *leaks, _ *slog.Logger) { l.keep("file", []byte(base64.StdEncoding.EncodeToString(needle))) },
 		"base64 of more": func(l *leaks, _ *slog.Logger) {
 			l.keep("file", []byte(base64.StdEncoding.EncodeToString(append([]byte("1234"), needle...))))
 		},

@@ -90,8 +90,10 @@ func TestLimitThroughEdits(t *testing.T) {
 		want("the limit again: what went on without it does not count, what it counted does", "nack", "nack")
 		edit(strings.ReplaceAll(fmt.Sprintf(twoVotes, "1 per 1h"), "few", "fewer"), "fewer")
 		want("another name", "ack", "nack")
-		edit(strings.ReplaceAll(fmt.Sprintf(twoVotes, "1 per 1h"), "few", "fewer")+"  - {name: least, requests: 5 per 1h}\n", "least")
-		edit(strings.ReplaceAll(strings.ReplaceAll(fmt.Sprintf(twoVotes, "1 per 1h"), "few", "fewer"), "count:", "requests:"), "fewer")
+		edit(strings.ReplaceAll(fmt.Sprintf(twoVotes, "1 per 1h"), "few", "fewer")+
+			"  - {name: least, requests: 5 per 1h}\n", "least")
+		edit(strings.ReplaceAll(strings.ReplaceAll(fmt.Sprintf(twoVotes, "1 per 1h"), "few", "fewer"), "count:",
+			"requests:"), "fewer")
 		want("another measure", "ack", "nack")
 	})
 }

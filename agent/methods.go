@@ -89,8 +89,11 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodAppRotate: method(func(ctx context.Context, p AppParams) (AppInfo, error) {
 			return m.RotateApp(ctx, p.Name, string(p.Secret))
 		}),
-		MethodAppRemove: method(func(ctx context.Context, p AppParams) (int, error) { return m.RemoveApp(ctx, p.Name) }),
-		MethodAppList:   method(func(context.Context, Nothing) ([]AppInfo, error) { return m.Apps(), nil }),
+		MethodAppRemove: method(func(ctx context.Context, p AppParams) (int, error) {
+			return m.RemoveApp(ctx,
+				p.Name)
+		}),
+		MethodAppList: method(func(context.Context, Nothing) ([]AppInfo, error) { return m.Apps(), nil }),
 		MethodSessionAdd: method(func(ctx context.Context, q SessionRequest) (SessionInfo, error) {
 			return m.AddSession(ctx, q)
 		}),
@@ -98,9 +101,12 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodRevoke: method(func(ctx context.Context, p SessionParams) (SessionInfo, error) {
 			return m.RevokeSession(ctx, p.ID)
 		}),
-		MethodRelease:      method(a.release),
-		MethodPair:         method(a.pair),
-		MethodPolicyReload: method(func(ctx context.Context, _ Nothing) (PolicyStatus, error) { return a.reloadPolicy(ctx) }),
+		MethodRelease: method(a.release),
+		MethodPair:    method(a.pair),
+		MethodPolicyReload: method(func(ctx context.Context, _ Nothing) (PolicyStatus,
+			error) {
+			return a.reloadPolicy(ctx)
+		}),
 		MethodKeysReload: method(func(ctx context.Context, p ReloadParams) (Nothing, error) {
 			return Nothing{}, a.reloadKeys(ctx, p)
 		}),
@@ -168,17 +174,18 @@ func (a *Agent) reloadPolicy(ctx context.Context) (PolicyStatus, error) {
 
 // Status is how a running agent stands.
 type Status struct {
-	NotReady   []string          `json:"not_ready,omitempty"` // reasons; none means ready
-	Policy     PolicyStatus      `json:"policy"`
-	Links      []LinkStatus      `json:"links"`
-	Nodes      []node.NodeStatus `json:"nodes"`
-	Accounts   []AccountStatus   `json:"accounts"`
-	Apps       int               `json:"apps"`
-	Sessions   int               `json:"sessions"`
-	Pending    int               `json:"pending"`                 // requests that wait for a person
-	Backlog    string            `json:"audit_backlog,omitempty"` // why the audit trail cannot be moved out of the ledger
-	Quarantine []Quarantine      `json:"quarantine,omitempty"`
-	Hardening  []Measure         `json:"hardening"` // empty: off
+	NotReady []string          `json:"not_ready,omitempty"` // reasons; none means ready
+	Policy   PolicyStatus      `json:"policy"`
+	Links    []LinkStatus      `json:"links"`
+	Nodes    []node.NodeStatus `json:"nodes"`
+	Accounts []AccountStatus   `json:"accounts"`
+	Apps     int               `json:"apps"`
+	Sessions int               `json:"sessions"`
+	Pending  int               `json:"pending"` // requests that wait for a person
+	// why the audit trail cannot be moved out of the ledger
+	Backlog    string       `json:"audit_backlog,omitempty"`
+	Quarantine []Quarantine `json:"quarantine,omitempty"`
+	Hardening  []Measure    `json:"hardening"` // empty: off
 }
 
 // PolicyStatus is the policy in force, and what a failed reload complained of.
@@ -224,8 +231,9 @@ type AccountStatus struct {
 func (a *Agent) Status() Status {
 	s := Status{
 		NotReady: a.Ready(), Policy: a.policyStatus(), Nodes: a.node.Status(),
-		Apps: len(a.ledger.Slots()), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()), Quarantine: a.quarantines(),
-		Hardening: append([]Measure{}, a.hardening...), // a list in JSON, too
+		Apps: len(a.ledger.Slots()), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()),
+		Quarantine: a.quarantines(),
+		Hardening:  append([]Measure{}, a.hardening...), // a list in JSON, too
 	}
 	if err := a.ledger.Backlog(); err != nil {
 		s.Backlog = err.Error()
@@ -234,8 +242,9 @@ func (a *Agent) Status() Status {
 		l := link.Status()
 		s.Links = append(s.Links, LinkStatus{
 			Relay: l.URL, Connected: l.Connected, Since: l.Since, Registered: l.Registered, Pending: l.Pending,
-			Refused: l.Refused, Hint: l.Hint, LastError: l.LastError, RelayError: l.RelayError, NextAttempt: l.NextAttempt,
-			Reconnects: l.Counters.Reconnects, KeyChanges: l.Counters.KeyChanges,
+			Refused: l.Refused, Hint: l.Hint, LastError: l.LastError, RelayError: l.RelayError,
+			NextAttempt: l.NextAttempt,
+			Reconnects:  l.Counters.Reconnects, KeyChanges: l.Counters.KeyChanges,
 		})
 	}
 	for _, name := range a.keys().Accounts() {

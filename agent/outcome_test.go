@@ -44,7 +44,8 @@ func TestBroadcastOutcomes(t *testing.T) {
 	}{
 		{"accepted", nil, false, "ack", "", 1, "accepted"},
 		{"answer lost, found again", []nodetest.Fault{{Reset: true}}, false, "ack", "", 1, "accepted"},
-		{"never arrives", []nodetest.Fault{{Lose: true, Reset: true}}, true, "err", protocol.TextBroadcastFailed, 0, "expired"},
+		{"never arrives", []nodetest.Fault{{Lose: true, Reset: true}}, true, "err", protocol.TextBroadcastFailed, 0,
+			"expired"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -119,7 +120,8 @@ func TestBroadcastRefused(t *testing.T) {
 // While no node answers, what would be allowed fails and what is denied is still refused.
 func TestNoNode(t *testing.T) {
 	puppets(t, "", func(t *testing.T, w *world, p *puppet) {
-		for _, method := range []string{"condenser_api.get_dynamic_global_properties", "condenser_api.get_block_header", "database_api.get_version"} {
+		for _, method := range []string{"condenser_api.get_dynamic_global_properties", "condenser_api.get_block_header",
+			"database_api.get_version"} {
 			w.node.FailAlways(method, nodetest.Fault{Refuse: true})
 		}
 		time.Sleep(5 * time.Minute) // the head in the cache is too old by now
@@ -157,7 +159,8 @@ func TestUnfinishedAfterRestart(t *testing.T) {
 		if err := w.ledger.Close(); err != nil {
 			t.Fatal(err)
 		}
-		for _, method := range []string{broadcastMethod, "transaction_status_api.find_transaction", "condenser_api.get_transaction"} {
+		for _, method := range []string{broadcastMethod, "transaction_status_api.find_transaction",
+			"condenser_api.get_transaction"} {
 			w.node.FailAlways(method, nodetest.Fault{})
 		}
 		w.openLedger()
@@ -199,7 +202,8 @@ func TestRemovedAppIsSilent(t *testing.T) {
 		if _, err := (agent.Admin{Ledger: w.ledger, Keys: w.keys}).RemoveApp(t.Context(), "app"); err != nil {
 			t.Fatal(err)
 		}
-		if got := answerKind(p.ask(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce())))); got != "nothing" {
+		if got := answerKind(p.ask(request("sign_req", uuid(1), authKey,
+			votePayload("p", nowNonce())))); got != "nothing" {
 			t.Errorf("a session of a removed app: %s", got)
 		}
 	})

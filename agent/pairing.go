@@ -185,7 +185,8 @@ func (h heldRequest) size() int { return 1024 + 2*len(h.msg.Data) + len(h.msg.Au
 
 // Pair takes a pairing link for an app slot and waits until the session is made, the request is
 // refused, or ctx ends. Session is the session's length, zero for the default.
-func (a *Agent) Pair(ctx context.Context, app string, link protocol.Link, session time.Duration) (*ledger.Session, error) {
+func (a *Agent) Pair(ctx context.Context, app string, link protocol.Link, session time.Duration) (*ledger.Session,
+	error) {
 	if err := a.checkPair(app, link, session); err != nil {
 		return nil, err
 	}
@@ -193,7 +194,8 @@ func (a *Agent) Pair(ctx context.Context, app string, link protocol.Link, sessio
 		session = defaultSession
 	}
 	now := time.Now()
-	pr := &pairing{link: func() protocol.Link { return link }, app: app, session: session, until: now.Add(pairingWait), done: make(chan pairResult, 1)}
+	pr := &pairing{link: func() protocol.Link { return link }, app: app, session: session, until: now.Add(pairingWait),
+		done: make(chan pairResult, 1)}
 	if d, here := a.pairings.offer(pr, now); here {
 		a.start(func(ctx context.Context) { a.resume(ctx, d) })
 	}
@@ -202,7 +204,8 @@ func (a *Agent) Pair(ctx context.Context, app string, link protocol.Link, sessio
 		return result.session, result.err
 	case <-ctx.Done():
 		a.pairings.finish(pr, pairResult{})
-		return nil, errors.New("the request of this link did not arrive; make a new link in the application and pair again")
+		return nil, errors.New("the request of this link did not arrive; make a new link in the application and " +
+			"pair again")
 	}
 }
 
@@ -211,7 +214,8 @@ func (a *Agent) checkPair(app string, link protocol.Link, session time.Duration)
 		return err
 	}
 	if _, ok := a.linkAt(link.Host); !ok {
-		return fmt.Errorf("the link is for relay %s, which is not among the relays of this wallet; add it to relays in config.yaml and start again", link.Host)
+		return fmt.Errorf("the link is for relay %s, which is not among the relays of this wallet; add it to relays "+
+			"in config.yaml and start again", link.Host)
 	}
 	return nil
 }

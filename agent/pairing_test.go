@@ -13,7 +13,8 @@ import (
 
 // offer gives a pairing link to the running agent, as `pksa pair` does.
 func (w *world) offer(link string, wait time.Duration) (agent.SessionInfo, error) {
-	params, err := control.Encode(agent.PairParams{App: "app", Link: control.Secret(link), Length: 48 * time.Hour, Wait: wait})
+	params, err := control.Encode(agent.PairParams{App: "app", Link: control.Secret(link), Length: 48 * time.Hour,
+		Wait: wait})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -92,7 +93,8 @@ deny: [{name: never, request: auth}]
 func TestPairComplaints(t *testing.T) {
 	within(t, worldOptions{}, func(t *testing.T, w *world) {
 		link := func(account, host string) string {
-			return `{"account":"` + account + `","uuid":"` + uuid(1) + `","key":"` + authKey + `","host":"` + host + `"}`
+			return `{"account":"` + account + `","uuid":"` + uuid(1) + `","key":"` + authKey + `","host":"` +
+				host + `"}`
 		}
 		for name, c := range map[string]struct{ link, want string }{
 			"not a link":    {"hello", ""},

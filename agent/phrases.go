@@ -9,49 +9,65 @@ import (
 
 // phrases say what each operation that can be signed does. {field} is the field in words.
 var phrases = map[string]func(words) string{
-	"vote":                         voteWords,
-	"comment":                      commentWords,
-	"delete_comment":               always("removes @{author}/{permlink}"),
-	"comment_options":              optionsWords,
-	"custom":                       always("hands {data} with the id {id} to a program outside of the chain as {required_auths}"),
-	"custom_json":                  customWords,
-	"claim_reward_balance":         rewardWords,
-	"transfer":                     withMemo("pays {amount} from {from} to {to}"),
-	"transfer_to_vesting":          vestingWords,
-	"withdraw_vesting":             unless("vesting_shares", "powers down {vesting_shares} of {account}, over 13 weeks", "stops the power-down of {account}"),
-	"limit_order_create":           always("sells {amount_to_sell} of {owner} for at least {min_to_receive}, as order {orderid}"),
-	"limit_order_create2":          always("sells {amount_to_sell} of {owner} at {exchange_rate}, as order {orderid}"),
-	"limit_order_cancel":           always("takes order {orderid} of {owner} off the market"),
-	"convert":                      always("turns {amount} of {owner} into HIVE at the median price of the next 3.5 days"),
-	"collateralized_convert":       always("pledges {amount} of {owner} for half its worth in HBD"),
-	"set_withdraw_vesting_route":   routeWords,
-	"escrow_transfer":              escrowWords,
-	"escrow_dispute":               always("hands escrow {escrow_id} of {from} and {to} over to its agent {agent}, as {who}"),
-	"escrow_release":               releaseWords,
-	"escrow_approve":               choose("approve", "agrees to escrow {escrow_id} of {from} and {to} with the agent {agent}, as {who}", "declines escrow {escrow_id} of {from} and {to} with the agent {agent}, as {who}"),
+	"vote":            voteWords,
+	"comment":         commentWords,
+	"delete_comment":  always("removes @{author}/{permlink}"),
+	"comment_options": optionsWords,
+	"custom": always("hands {data} with the id {id} to a program outside of the chain as " +
+		"{required_auths}"),
+	"custom_json":          customWords,
+	"claim_reward_balance": rewardWords,
+	"transfer":             withMemo("pays {amount} from {from} to {to}"),
+	"transfer_to_vesting":  vestingWords,
+	"withdraw_vesting": unless("vesting_shares", "powers down {vesting_shares} of {account}, over 13 weeks",
+		"stops the power-down of {account}"),
+	"limit_order_create": always("sells {amount_to_sell} of {owner} for at least {min_to_receive}, as " +
+		"order {orderid}"),
+	"limit_order_create2": always("sells {amount_to_sell} of {owner} at {exchange_rate}, as order {orderid}"),
+	"limit_order_cancel":  always("takes order {orderid} of {owner} off the market"),
+	"convert": always("turns {amount} of {owner} into HIVE at the median price of the next " +
+		"3.5 days"),
+	"collateralized_convert":     always("pledges {amount} of {owner} for half its worth in HBD"),
+	"set_withdraw_vesting_route": routeWords,
+	"escrow_transfer":            escrowWords,
+	"escrow_dispute": always("hands escrow {escrow_id} of {from} and {to} over to its agent {agent}, " +
+		"as {who}"),
+	"escrow_release": releaseWords,
+	"escrow_approve": choose("approve",
+		"agrees to escrow {escrow_id} of {from} and {to} with the agent {agent}, as {who}",
+		"declines escrow {escrow_id} of {from} and {to} with the agent {agent}, as {who}"),
 	"transfer_to_savings":          withMemo("moves {amount} from {from} to the savings of {to}"),
 	"transfer_from_savings":        withMemo("pays {amount} from the savings of {from} to {to}, after three days"),
 	"cancel_transfer_from_savings": always("stops withdrawal {request_id} from the savings of {from}"),
-	"delegate_vesting_shares":      unless("vesting_shares", "delegates {vesting_shares} of {delegator} to {delegatee}", "takes back what {delegator} delegated to {delegatee}"),
-	"recurrent_transfer":           recurrentWords,
-	"account_create":               always("makes the account {new_account_name} for {fee} of {creator}; owner {owner}"),
-	"create_claimed_account":       always("makes the account {new_account_name} with a claimed right of {creator}; owner {owner}"),
-	"account_update":               updateWords,
-	"account_update2":              updateWords,
-	"claim_account":                unless("fee", "buys the right to make an account for {fee} of {creator}", "claims the right to make an account with resource credits of {creator}"),
-	"request_account_recovery":     always("starts to give {account_to_recover} a new owner, {new_owner_authority}, as {recovery_account}"),
-	"recover_account":              always("gives {account_to_recover} a new owner, {new_owner_authority}"),
-	"change_recovery_account":      always("makes {new_recovery_account} the recovery account of {account_to_recover}, 30 days from now"),
-	"decline_voting_rights":        choose("decline", "gives up the voting rights of {account}, for good after 30 days", "keeps the voting rights of {account}"),
-	"feed_publish":                 always("publishes {exchange_rate} as the price of witness {publisher}"),
-	"witness_update":               witnessWords,
-	"account_witness_vote":         choose("approve", "votes for the witness {witness} as {account}", "takes back the vote of {account} for the witness {witness}"),
-	"account_witness_proxy":        proxyWords,
-	"witness_set_properties":       always("changes {props} of the witness {owner}"),
-	"create_proposal":              always("asks for {daily_pay} a day for {receiver} from {start_date} to {end_date}, as {creator}: {subject}"),
-	"update_proposal_votes":        choose("approve", "votes for proposals {proposal_ids} as {voter}", "takes back the votes of {voter} for proposals {proposal_ids}"),
-	"remove_proposal":              always("ends proposals {proposal_ids} of {proposal_owner}"),
-	"update_proposal":              always("changes proposal {proposal_id} of {creator} to {daily_pay} a day: {subject}"),
+	"delegate_vesting_shares": unless("vesting_shares", "delegates {vesting_shares} of {delegator} to {delegatee}",
+		"takes back what {delegator} delegated to {delegatee}"),
+	"recurrent_transfer": recurrentWords,
+	"account_create":     always("makes the account {new_account_name} for {fee} of {creator}; owner {owner}"),
+	"create_claimed_account": always("makes the account {new_account_name} with a claimed right of {creator}; " +
+		"owner {owner}"),
+	"account_update":  updateWords,
+	"account_update2": updateWords,
+	"claim_account": unless("fee", "buys the right to make an account for {fee} of {creator}",
+		"claims the right to make an account with resource credits of {creator}"),
+	"request_account_recovery": always("starts to give {account_to_recover} a new owner, {new_owner_authority}, as " +
+		"{recovery_account}"),
+	"recover_account": always("gives {account_to_recover} a new owner, {new_owner_authority}"),
+	"change_recovery_account": always("makes {new_recovery_account} the recovery account of {account_to_recover}, " +
+		"30 days from now"),
+	"decline_voting_rights": choose("decline", "gives up the voting rights of {account}, for good after 30 days",
+		"keeps the voting rights of {account}"),
+	"feed_publish":   always("publishes {exchange_rate} as the price of witness {publisher}"),
+	"witness_update": witnessWords,
+	"account_witness_vote": choose("approve", "votes for the witness {witness} as {account}",
+		"takes back the vote of {account} for the witness {witness}"),
+	"account_witness_proxy":  proxyWords,
+	"witness_set_properties": always("changes {props} of the witness {owner}"),
+	"create_proposal": always("asks for {daily_pay} a day for {receiver} from {start_date} to {end_date}, as " +
+		"{creator}: {subject}"),
+	"update_proposal_votes": choose("approve", "votes for proposals {proposal_ids} as {voter}",
+		"takes back the votes of {voter} for proposals {proposal_ids}"),
+	"remove_proposal": always("ends proposals {proposal_ids} of {proposal_owner}"),
+	"update_proposal": always("changes proposal {proposal_id} of {creator} to {daily_pay} a day: {subject}"),
 }
 
 // always is a sentence that needs no choice.
@@ -99,7 +115,8 @@ func commentWords(w words) string {
 }
 
 func optionsWords(w words) string {
-	s := w.fill("sets for @{author}/{permlink}: rewards up to {max_accepted_payout}, ") + percent(w.number("percent_hbd")) + " in HBD" +
+	s := w.fill("sets for @{author}/{permlink}: rewards up to {max_accepted_payout}, ") +
+		percent(w.number("percent_hbd")) + " in HBD" +
 		w.either("allow_votes", "", ", no votes") + w.either("allow_curation_rewards", "", ", no curation rewards")
 	if b, _ := w.value("beneficiaries").(hive.Beneficiaries); len(b) > 0 {
 		s += w.fill(", shares for {beneficiaries}")
@@ -130,16 +147,19 @@ func vestingWords(w words) string {
 }
 
 func routeWords(w words) string {
-	return "sends " + percent(w.number("percent")) + w.fill(" of what power-downs of {from_account} pay out to {to_account}") +
+	return "sends " + percent(w.number("percent")) +
+		w.fill(" of what power-downs of {from_account} pay out to {to_account}") +
 		w.either("auto_vest", ", as Hive Power", "")
 }
 
 func escrowWords(w words) string {
-	return "locks " + w.amounts("hive_amount", "hbd_amount") + w.fill(" of {from} for {to}, as escrow {escrow_id} with the agent {agent} for {fee}")
+	return "locks " + w.amounts("hive_amount", "hbd_amount") +
+		w.fill(" of {from} for {to}, as escrow {escrow_id} with the agent {agent} for {fee}")
 }
 
 func releaseWords(w words) string {
-	return "pays " + w.amounts("hive_amount", "hbd_amount") + w.fill(" of escrow {escrow_id} of {from} and {to} out to {receiver}, as {who}")
+	return "pays " + w.amounts("hive_amount", "hbd_amount") +
+		w.fill(" of escrow {escrow_id} of {from} and {to} out to {receiver}, as {who}")
 }
 
 func recurrentWords(w words) string {

@@ -42,14 +42,18 @@ func TestAnswersHaveTheFormThatClientsReactTo(t *testing.T) {
 		payload               func() string
 		sealed                string // the member that opens with the auth_key; empty if none does
 	}{
-		{"auth_ack-good", "resolved", "", "auth_req", func() string { return `{"app":{"name":"x"},"challenge":{"key_type":"posting","challenge":"c"}}` }, "data"},
+		{"auth_ack-good", "resolved", "", "auth_req",
+			func() string { return `{"app":{"name":"x"},"challenge":{"key_type":"posting","challenge":"c"}}` }, "data"},
 		{"auth_nack-good", "rejected", refuseAll, "auth_req", func() string { return `{"app":{"name":"x"}}` }, "data"},
 		{"auth_err-plain", "rejected", "", "auth_req", func() string { return `{}` }, ""},
 		{"sign_ack-good", "resolved", "", "sign_req", func() string { return votePayload("p", nonce()) }, ""},
-		{"sign_nack-data-is-not-checked", "rejected", refuseAll, "sign_req", func() string { return votePayload("p", nonce()) }, "data"},
+		{"sign_nack-data-is-not-checked", "rejected", refuseAll, "sign_req",
+			func() string { return votePayload("p", nonce()) }, "data"},
 		{"sign_err-encrypted", "rejected", "", "sign_req", func() string { return `{}` }, "error"},
-		{"challenge_ack-good", "resolved", "", "challenge_req", func() string { return fmt.Sprintf(`{"key_type":"posting","challenge":"c","nonce":%d}`, nonce()) }, "data"},
-		{"challenge_nack-data-is-not-checked", "rejected", refuseAll, "challenge_req", func() string { return fmt.Sprintf(`{"key_type":"posting","challenge":"c","nonce":%d}`, nonce()) }, "data"},
+		{"challenge_ack-good", "resolved", "", "challenge_req",
+			func() string { return fmt.Sprintf(`{"key_type":"posting","challenge":"c","nonce":%d}`, nonce()) }, "data"},
+		{"challenge_nack-data-is-not-checked", "rejected", refuseAll, "challenge_req",
+			func() string { return fmt.Sprintf(`{"key_type":"posting","challenge":"c","nonce":%d}`, nonce()) }, "data"},
 		{"challenge_err-encrypted", "rejected", "", "challenge_req", func() string { return `{}` }, "error"},
 	}
 	for _, c := range cases {
@@ -110,10 +114,12 @@ func TestMessageVectors(t *testing.T) {
 		}
 	}
 	readVectors(t, "messages.json", &v)
-	answered := []string{"auth_req-service-mode", "auth_req-v1-to-pksa", "auth_req-v0-to-pksa", "sign_req-v1", "sign_req-v0", "challenge_req", "challenge_req-wrapper-no-nonce", "challenge_req-decrypt"}
+	answered := []string{"auth_req-service-mode", "auth_req-v1-to-pksa", "auth_req-v0-to-pksa", "sign_req-v1",
+		"sign_req-v0", "challenge_req", "challenge_req-wrapper-no-nonce", "challenge_req-decrypt"}
 	seen := 0
 	for _, one := range v.Vectors {
-		if one.Direction != "relay>pksa" && one.Direction != "relay>any" || one.Name == "connected-v1" || one.Name == "connected-v0" || one.Name == "key_ack" {
+		if one.Direction != "relay>pksa" && one.Direction != "relay>any" || one.Name == "connected-v1" ||
+			one.Name == "connected-v0" || one.Name == "key_ack" {
 			continue
 		}
 		seen++
@@ -124,7 +130,8 @@ func TestMessageVectors(t *testing.T) {
 				if want := slices.Contains(answered, one.Name); want != (got == "ack") {
 					t.Errorf("answered with %s", got)
 				}
-				if got := answerKind(p.ask(request("sign_req", uuid(99), v.AuthKey, votePayload("after", nowNonce()+1000)))); got != "ack" {
+				if got := answerKind(p.ask(request("sign_req", uuid(99), v.AuthKey,
+					votePayload("after", nowNonce()+1000)))); got != "ack" {
 					t.Errorf("a good request after it: %s", got)
 				}
 			})

@@ -17,7 +17,8 @@ func (a *Agent) Ready() []string {
 		reasons = append(reasons, problem)
 	}
 	if ahead := time.Until(a.ledger.Now()); ahead > maxSkew {
-		reasons = append(reasons, "the ledger's last record is "+ahead.Round(time.Minute).String()+" in the future: the clock was wrong when it was written, and no nonce is new until then")
+		reasons = append(reasons, "the ledger's last record is "+ahead.Round(time.Minute).String()+
+			" in the future: the clock was wrong when it was written, and no nonce is new until then")
 	}
 	if a.stopping.Load() {
 		reasons = append(reasons, "stopping")
@@ -36,7 +37,9 @@ func (a *Agent) Ready() []string {
 }
 
 func (a *Agent) gauges() status.Gauges {
-	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()), WrongKeys: a.mismatch.labels(), Limits: a.limitGauges(), Backlog: a.ledger.Backlog() != nil}
+	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions()),
+		Pending: len(a.asks.list()), WrongKeys: a.mismatch.labels(), Limits: a.limitGauges(),
+		Backlog: a.ledger.Backlog() != nil}
 	for _, l := range a.links {
 		s := l.Status()
 		drops := map[string]uint64{}
@@ -45,7 +48,8 @@ func (a *Agent) gauges() status.Gauges {
 		}
 		g.Links = append(g.Links, status.LinkGauges{
 			Relay: s.URL, Connected: s.Connected, Registered: s.Registered, Refused: len(s.Refused),
-			Reconnects: s.Counters.Reconnects, KeyChanges: s.Counters.KeyChanges, Frames: s.Counters.Frames, Drops: drops,
+			Reconnects: s.Counters.Reconnects, KeyChanges: s.Counters.KeyChanges, Frames: s.Counters.Frames,
+			Drops: drops,
 		})
 	}
 	return g

@@ -256,7 +256,8 @@ func (a *Agent) against(d *damage, r *run, why string) {
 	if !silenced {
 		return
 	}
-	a.log.Warn("session does not listen to this relay for now; `pksa session release` ends that", append(r.attrs(), "until", until, "reason", why)...)
+	a.log.Warn("session does not listen to this relay for now; `pksa session release` ends that",
+		append(r.attrs(), "until", until, "reason", why)...)
 	a.event(eventQuarantine, ledger.Entry{Account: string(r.msg.Account), App: r.app, Session: r.session.ID},
 		map[string]any{"relay": r.relay, "until": until, "reason": why})
 }

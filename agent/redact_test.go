@@ -55,7 +55,8 @@ func shownBy(v any) string {
 }
 
 func leaked(text string) bool {
-	return strings.Contains(text, mark) || strings.Contains(text, fmt.Sprintf("%x", mark)) || strings.Contains(text, fmt.Sprintf("%X", mark)) ||
+	return strings.Contains(text, mark) || strings.Contains(text, fmt.Sprintf("%x", mark)) ||
+		strings.Contains(text, fmt.Sprintf("%X", mark)) ||
 		strings.Contains(text, strings.Trim(fmt.Sprint([]byte(mark)), "[]")) || strings.Contains(text, "U0VDUkVU")
 }
 
@@ -73,7 +74,8 @@ func TestHiddenInUnexportedFields(t *testing.T) {
 	pr := secretHolders()["pairing"].(*pairing)
 	for _, v := range []any{
 		struct{ h hidden }{hide(mark)}, struct{ p *pairing }{pr}, struct{ p pairing }{*pr},
-		struct{ r run }{run{authKey: hide(mark), pairing: pr}}, pairings{links: map[pairKey]*pairing{{"a", "b"}: pr}}.links,
+		struct{ r run }{run{authKey: hide(mark), pairing: pr}},
+		pairings{links: map[pairKey]*pairing{{"a", "b"}: pr}}.links,
 	} {
 		if text := shownBy(v); leaked(text) {
 			t.Errorf("%T: %.2000s", v, text)
@@ -83,7 +85,8 @@ func TestHiddenInUnexportedFields(t *testing.T) {
 
 // The test must see what is not protected.
 func TestLeakedSeesLeaks(t *testing.T) {
-	for _, v := range []any{mark, []byte(mark), struct{ S string }{mark}, struct{ s string }{mark}, struct{ s ledger.Secret }{mark}} {
+	for _, v := range []any{mark, []byte(mark), struct{ S string }{mark}, struct{ s string }{mark},
+		struct{ s ledger.Secret }{mark}} {
 		if !leaked(shownBy(v)) {
 			t.Errorf("not seen in %T", v)
 		}

@@ -21,7 +21,8 @@ func (a *Agent) registerAll() error {
 		if !ok {
 			continue
 		}
-		accounts = append(accounts, link.Account{Name: name, KeyType: key.Role(), Prove: func(relay hive.PublicKey, text string) (string, error) {
+		accounts = append(accounts, link.Account{Name: name, KeyType: key.Role(), Prove: func(relay hive.PublicKey,
+			text string) (string, error) {
 			// The link gives the text with the sign of an encrypted memo, the keystore sets it
 			// itself.
 			return key.Prove(relay, strings.TrimPrefix(text, "#"))

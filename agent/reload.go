@@ -67,13 +67,15 @@ func (a *Agent) ReloadPolicy(ctx context.Context) error {
 		a.metrics.Reload(false)
 		a.log.Error("policy not reloaded, the old one stays in force", "err", err)
 		content := encodeRecord(map[string]string{"kept": old.policy.Hash(), "reason": cut(err.Error(), maxRecordText)})
-		if err := a.ledger.Note(ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload failed", Content: content}); err != nil {
+		if err := a.ledger.Note(ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload failed",
+			Content: content}); err != nil {
 			a.log.Error("reload not recorded", "err", err)
 		}
 		return err
 	}
 	content, _ := json.Marshal(map[string]string{"from": a.policy.Load().policy.Hash(), "to": next.Hash()})
-	if _, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload", Content: content}); err != nil {
+	if _, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload",
+		Content: content}); err != nil {
 		return fmt.Errorf("recording the reload: %w", err)
 	}
 	var fresh []string

@@ -77,8 +77,9 @@ func (t *TrailRequest) charges(p *policy.Policy, book *policy.Book, d policy.Dec
 
 func (t *TrailRequest) change(d policy.Decision) Change {
 	c := Change{
-		Number: t.Number, Time: t.Time, Kind: t.Request.Kind.String(), App: t.Request.App, Account: string(t.Request.Account),
-		What: what(t.Request), Was: t.Was, Now: d.Verdict, Code: d.Code, Reason: d.Reason, Rules: d.Rules,
+		Number: t.Number, Time: t.Time, Kind: t.Request.Kind.String(), App: t.Request.App,
+		Account: string(t.Request.Account),
+		What:    what(t.Request), Was: t.Was, Now: d.Verdict, Code: d.Code, Reason: d.Reason, Rules: d.Rules,
 	}
 	if d.Verdict == policy.Allow {
 		c.Reason = t.Reason

@@ -22,14 +22,16 @@ func votePayload(permlink string, nonce int64) string {
 	if nonce != 0 {
 		tail = fmt.Sprintf(`,"nonce":%d`, nonce)
 	}
-	return fmt.Sprintf(`{"key_type":"posting","ops":[["vote",{"voter":"alice","author":"bob","permlink":%q,"weight":100}]],"broadcast":true%s}`, permlink, tail)
+	return fmt.Sprintf(`{"key_type":"posting","ops":[["vote",{"voter":"alice","author":"bob","permlink":%q,`+
+		`"weight":100}]],"broadcast":true%s}`, permlink, tail)
 }
 
 // puppets runs a test with an agent that has a hand-made session, and a relay that lies.
 func puppets(t *testing.T, policy string, f func(*testing.T, *world, *puppet)) {
 	t.Helper()
 	p := &puppet{}
-	within(t, worldOptions{policy: policy, fault: p.fault, prepare: func(w *world) { w.session(authKey) }}, func(t *testing.T, w *world) { f(t, w, p) })
+	within(t, worldOptions{policy: policy, fault: p.fault, prepare: func(w *world) { w.session(authKey) }},
+		func(t *testing.T, w *world) { f(t, w, p) })
 }
 
 func nowNonce() int64 { return time.Now().UnixMilli() }
@@ -154,7 +156,8 @@ allow: [{name: votes, request: sign, apps: any, operations: [vote]}]
 `
 	puppets(t, votesOnly, func(t *testing.T, w *world, p *puppet) {
 		nonce := nowNonce()
-		q := request("challenge_req", uuid(1), authKey, fmt.Sprintf(`{"key_type":"posting","challenge":"hi","nonce":%d}`, nonce))
+		q := request("challenge_req", uuid(1), authKey,
+			fmt.Sprintf(`{"key_type":"posting","challenge":"hi","nonce":%d}`, nonce))
 		if got := answerKind(p.ask(q)); got != "nack" {
 			t.Fatalf("not allowed, but %s", got)
 		}
@@ -206,11 +209,13 @@ func TestQuarantine(t *testing.T) {
 		if got := answerKind(p.ask(good)); got != "nothing" {
 			t.Errorf("a session in quarantine: %s", got)
 		}
-		if got := answerKind(p.ask(request("sign_req", uuid(11), other, votePayload("other", nowNonce())))); got != "ack" {
+		if got := answerKind(p.ask(request("sign_req", uuid(11), other,
+			votePayload("other", nowNonce())))); got != "ack" {
 			t.Errorf("another session of the account: %s", got)
 		}
 		w.release()
-		if got := answerKind(p.ask(request("sign_req", uuid(12), authKey, votePayload("again", nowNonce())))); got != "ack" {
+		if got := answerKind(p.ask(request("sign_req", uuid(12), authKey,
+			votePayload("again", nowNonce())))); got != "ack" {
 			t.Errorf("after the release: %s", got)
 		}
 	})
@@ -219,11 +224,14 @@ func TestQuarantine(t *testing.T) {
 // Frames of any kind leave the agent alive and answering.
 func TestMalformedFrames(t *testing.T) {
 	puppets(t, "", func(t *testing.T, w *world, p *puppet) {
-		for _, frame := range []string{"", "ping", "[]", "{", `{"cmd":"sign_req"}`, `{"cmd":"sign_req","uuid":1}`, `{"cmd":"nonsense"}`,
-			`{"cmd":"error","error":"x"}`, `{"cmd":"connected","timeout":60,"protocol":1}`, "\x00", `{"cmd":"sign_req","cmd":"auth_req"}`} {
+		for _, frame := range []string{"", "ping", "[]", "{", `{"cmd":"sign_req"}`, `{"cmd":"sign_req","uuid":1}`,
+			`{"cmd":"nonsense"}`,
+			`{"cmd":"error","error":"x"}`, `{"cmd":"connected","timeout":60,"protocol":1}`, "\x00",
+			`{"cmd":"sign_req","cmd":"auth_req"}`} {
 			p.say([]byte(frame))
 		}
-		if got := answerKind(p.ask(request("sign_req", uuid(1), authKey, votePayload("good", nowNonce())))); got != "ack" {
+		if got := answerKind(p.ask(request("sign_req", uuid(1), authKey,
+			votePayload("good", nowNonce())))); got != "ack" {
 			t.Errorf("a good request after bad frames: %s", got)
 		}
 	})
@@ -232,26 +240,35 @@ func TestMalformedFrames(t *testing.T) {
 // commentOfSize is a comment that makes a transaction of that many bytes, with its signature.
 func commentOfSize(size int) string {
 	const rest = 96 // 30 of them around the body, 66 for the signature
-	return `["comment",{"parent_author":"","parent_permlink":"x","author":"alice","permlink":"p","title":"t","body":"` + strings.Repeat("b", size-rest) + `","json_metadata":""}]`
+	return `["comment",{"parent_author":"","parent_permlink":"x","author":"alice","permlink":"p","title":"t","body":"` +
+		strings.Repeat("b", size-rest) + `","json_metadata":""}]`
 }
 
 // Operations that are not allowed, not known, or not to be signed by anybody.
 func TestRefusedOperations(t *testing.T) {
 	cases := []struct{ name, keyType, ops, want, text string }{
-		{"not allowed", "posting", `["comment",{"parent_author":"","parent_permlink":"x","author":"alice","permlink":"p","title":"t","body":"b","json_metadata":""}]`, "nack", ""},
+		{"not allowed", "posting", `["comment",{"parent_author":"","parent_permlink":"x","author":"alice",` +
+			`"permlink":"p","title":"t","body":"b","json_metadata":""}]`, "nack", ""},
 		{"unknown name", "posting", `["become_rich",{}]`, "err", protocol.TextNotSupported},
-		{"owner level", "active", `["change_recovery_account",{"account_to_recover":"alice","new_recovery_account":"mallory","extensions":[]}]`, "err", protocol.TextNotSupported},
-		{"posting key for a transfer", "posting", `["transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","memo":""}]`, "nack", ""},
-		{"another account's money", "active", `["transfer",{"from":"bob","to":"alice","amount":"1.000 HIVE","memo":""}]`, "nack", ""},
-		{"plain memo", "active", `["transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","memo":"#secret"}]`, "nack", ""},
-		{"unknown field", "posting", `["vote",{"voter":"alice","author":"bob","permlink":"p","weight":1,"extra":1}]`, "err", protocol.TextInvalid},
+		{"owner level", "active", `["change_recovery_account",{"account_to_recover":"alice",` +
+			`"new_recovery_account":"mallory","extensions":[]}]`, "err", protocol.TextNotSupported},
+		{"posting key for a transfer", "posting",
+			`["transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","memo":""}]`, "nack", ""},
+		{"another account's money", "active",
+			`["transfer",{"from":"bob","to":"alice","amount":"1.000 HIVE","memo":""}]`, "nack", ""},
+		{"plain memo", "active", `["transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","memo":"#secret"}]`,
+			"nack", ""},
+		{"unknown field", "posting", `["vote",{"voter":"alice","author":"bob","permlink":"p","weight":1,"extra":1}]`,
+			"err", protocol.TextInvalid},
 		{"as large as can be", "posting", commentOfSize(65280), "nack", ""}, // well formed; no rule allows it
 		{"too large by one byte", "posting", commentOfSize(65281), "err", protocol.TextNotSupported},
-		{"STEEM", "active", `["transfer",{"from":"alice","to":"bob","amount":"1.000 STEEM","memo":""}]`, "err", protocol.TextInvalid},
+		{"STEEM", "active", `["transfer",{"from":"alice","to":"bob","amount":"1.000 STEEM","memo":""}]`, "err",
+			protocol.TextInvalid},
 	}
 	puppets(t, "", func(t *testing.T, w *world, p *puppet) {
 		for i, c := range cases {
-			payload := fmt.Sprintf(`{"key_type":%q,"ops":[%s],"broadcast":true,"nonce":%d}`, c.keyType, c.ops, nowNonce()+int64(i))
+			payload := fmt.Sprintf(`{"key_type":%q,"ops":[%s],"broadcast":true,"nonce":%d}`, c.keyType, c.ops,
+				nowNonce()+int64(i))
 			m := p.ask(request("sign_req", uuid(i), authKey, payload))
 			if got := answerKind(m); got != c.want || (c.text != "" && errorText(m, authKey) != c.text) {
 				t.Errorf("%s: %s %q, want %s %q", c.name, got, errorText(m, authKey), c.want, c.text)
@@ -307,7 +324,8 @@ func TestReplayStorm(t *testing.T) {
 			}
 		}
 		w.release()
-		if got := answerKind(p.ask(request("sign_req", uuid(999), authKey, votePayload("new", nowNonce())))); got != "ack" {
+		if got := answerKind(p.ask(request("sign_req", uuid(999), authKey,
+			votePayload("new", nowNonce())))); got != "ack" {
 			t.Errorf("after the release: %s", got)
 		}
 	})

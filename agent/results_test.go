@@ -35,11 +35,16 @@ func TestEveryRequestIsRecorded(t *testing.T) {
 			want          []string // type and result of each record
 			effect        string
 		}{
-			{"answered", "posting", post, "ack", []string{"request admitted", "outcome answered"}, "votes 1% for @bob/p as alice"},
-			{"refused", "active", other, "nack", []string{"request refused", "outcome refused"}, "votes for the witness bob as alice"},
-			{"ignored", "posting", erase, "nothing", []string{"request ignored", "outcome ignored"}, "removes @alice/p"},
-			{"asked", "active", pay, "nack", []string{"request pending", "decision refused", "outcome refused"}, "pays 1.000 HBD from alice to bob"},
-			{"replayed", "posting", post, "err", []string{"request refused", "outcome refused"}, "votes 1% for @bob/p as alice"},
+			{"answered", "posting", post, "ack", []string{"request admitted", "outcome answered"},
+				"votes 1% for @bob/p as alice"},
+			{"refused", "active", other, "nack", []string{"request refused", "outcome refused"},
+				"votes for the witness bob as alice"},
+			{"ignored", "posting", erase, "nothing", []string{"request ignored", "outcome ignored"},
+				"removes @alice/p"},
+			{"asked", "active", pay, "nack", []string{"request pending", "decision refused", "outcome refused"},
+				"pays 1.000 HBD from alice to bob"},
+			{"replayed", "posting", post, "err", []string{"request refused", "outcome refused"},
+				"votes 1% for @bob/p as alice"},
 			{"failed", "posting", "7", "err", []string{"failed failed"}, ""},
 		} {
 			before, _ := w.ledger.Head()
@@ -51,7 +56,8 @@ func TestEveryRequestIsRecorded(t *testing.T) {
 			if got := answerKind(m); got != c.answer {
 				t.Errorf("%s: %s", c.name, got)
 			}
-			page, err := agent.Admin{Ledger: w.ledger, Keys: w.keys}.AuditPage(t.Context(), agent.AuditPageQuery{From: before + 1})
+			page, err := agent.Admin{Ledger: w.ledger, Keys: w.keys}.AuditPage(t.Context(),
+				agent.AuditPageQuery{From: before + 1})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +71,8 @@ func TestEveryRequestIsRecorded(t *testing.T) {
 			if !slices.Equal(got, c.want) {
 				t.Errorf("%s: recorded %q, want %q", c.name, got, c.want)
 			}
-			if text := string(page.Records[0].Content); c.effect != "" && !strings.Contains(text, `"effects":["`+c.effect+`"]`) {
+			if text := string(page.Records[0].Content); c.effect != "" && !strings.Contains(text, `"effects":["`+
+				c.effect+`"]`) {
 				t.Errorf("%s: does not say %q: %s", c.name, c.effect, text)
 			}
 		}

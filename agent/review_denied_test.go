@@ -24,16 +24,19 @@ func TestRefusedAndCutOff(t *testing.T) {
 		relay, session := w.agent.Status().Links[0].Relay, w.ledger.Sessions()[0].ID
 		requests := make([]map[string]any, len(cases))
 		for i, c := range cases {
-			requests[i] = request("challenge_req", uuid(1+i), authKey, fmt.Sprintf(`{"key_type":"posting","challenge":"hi","nonce":%d}`, nowNonce()))
+			requests[i] = request("challenge_req", uuid(1+i), authKey,
+				fmt.Sprintf(`{"key_type":"posting","challenge":"hi","nonce":%d}`, nowNonce()))
 			sealed, err := seal.Parse(requests[i]["data"].(string))
 			if err != nil {
 				t.Fatal(err)
 			}
 			key := ledger.RequestKey{Relay: relay, UUID: uuid(1 + i)}
-			if _, err := w.ledger.Begin(ledger.Arrival{Key: key, Digest: sealed.Digest(), Expires: w.ledger.Now().Add(60e9)}); err != nil {
+			if _, err := w.ledger.Begin(ledger.Arrival{Key: key, Digest: sealed.Digest(),
+				Expires: w.ledger.Now().Add(60e9)}); err != nil {
 				t.Fatal(err)
 			}
-			_, err = w.ledger.Admit(t.Context(), ledger.Admission{Key: key, Account: "alice", Kind: "challenge", Session: session}, func(ledger.View) ledger.Ruling {
+			_, err = w.ledger.Admit(t.Context(), ledger.Admission{Key: key, Account: "alice", Kind: "challenge",
+				Session: session}, func(ledger.View) ledger.Ruling {
 				return ledger.Ruling{Verdict: ledger.Denied, Record: []byte(c.record)}
 			})
 			if err != nil {

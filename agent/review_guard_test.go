@@ -32,7 +32,8 @@ func TestQuarantineHoldsForAuth(t *testing.T) {
 		for i := range 5 {
 			p.ask(request("sign_req", uuid(10+i), authKey, `{"no":"request"}`))
 		}
-		if got := answerKind(p.ask(request("sign_req", uuid(20), authKey, votePayload("p", nowNonce())))); got != "nothing" {
+		if got := answerKind(p.ask(request("sign_req", uuid(20), authKey,
+			votePayload("p", nowNonce())))); got != "nothing" {
 			t.Fatalf("not in quarantine: %s", got)
 		}
 		if got := answerKind(p.ask(inService(uuid(2), `{"app":{"name":"x"}}`))); got != "nothing" {
@@ -53,7 +54,8 @@ func TestNoDecryptInsideAuth(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		payload := fmt.Sprintf(`{"app":{"name":"x"},"challenge":{"key_type":"memo","challenge":%q,"decrypt":true}}`, memo)
+		payload := fmt.Sprintf(`{"app":{"name":"x"},"challenge":{"key_type":"memo","challenge":%q,"decrypt":true}}`,
+			memo)
 		if got := answerKind(p.ask(request("auth_req", uuid(1), authKey, payload))); got != "nack" {
 			t.Errorf("decrypt inside auth_req: %s", got)
 		}
@@ -64,11 +66,13 @@ func TestNoDecryptInsideAuth(t *testing.T) {
 // back.
 func TestExpiredWhileWaiting(t *testing.T) {
 	puppets(t, "", func(t *testing.T, w *world, p *puppet) {
-		for _, method := range []string{"condenser_api.get_dynamic_global_properties", "condenser_api.get_block_header", "database_api.get_version"} {
+		for _, method := range []string{"condenser_api.get_dynamic_global_properties", "condenser_api.get_block_header",
+			"database_api.get_version"} {
 			w.node.FailAlways(method, nodetest.Fault{Hang: true})
 		}
 		time.Sleep(time.Minute) // what is known of the chain is too old by now
-		q := with(request("challenge_req", uuid(1), authKey, `{"key_type":"posting","challenge":"hi"}`), "expire", time.Now().Add(2*time.Second).UnixMilli())
+		q := with(request("challenge_req", uuid(1), authKey, `{"key_type":"posting","challenge":"hi"}`), "expire",
+			time.Now().Add(2*time.Second).UnixMilli())
 		first, _ := json.Marshal(request("sign_req", uuid(2), authKey, votePayload("p", nowNonce())))
 		p.say(first) // waits for a node; the challenge, which comes after it, waits for its turn
 		if got := p.ask(q); answerKind(got) == "ack" {
@@ -82,7 +86,8 @@ func TestSameOperationsInABurst(t *testing.T) {
 	puppets(t, "", func(t *testing.T, w *world, p *puppet) {
 		texts := map[string]int{}
 		for i := range 90 {
-			m := p.ask(request("sign_req", uuid(100+i), authKey, strings.Replace(votePayload("p", nowNonce()), `"broadcast":true`, `"broadcast":false`, 1)))
+			m := p.ask(request("sign_req", uuid(100+i), authKey, strings.Replace(votePayload("p", nowNonce()),
+				`"broadcast":true`, `"broadcast":false`, 1)))
 			texts[answerKind(m)+errorText(m, authKey)]++
 		}
 		if texts["err"+protocol.TextBusy] == 0 || texts["ack"] < 60 {
@@ -97,7 +102,8 @@ func TestReloadedKeysAreComparedAnew(t *testing.T) {
 	within(t, worldOptions{accounts: []hive.AccountName{"alice", "carol"}}, func(t *testing.T, w *world) {
 		carol, _ := w.chain.Account("carol")
 		w.chain.Change("carol", func(a *nodetest.Account) {
-			a.Memo, a.Posting, a.Active = keyOf("bob", hive.Memo).Public(), single("bob", hive.Posting), single("bob", hive.Active)
+			a.Memo, a.Posting, a.Active = keyOf("bob", hive.Memo).Public(), single("bob", hive.Posting),
+				single("bob", hive.Active)
 		})
 		if _, err := w.agent.CheckKeys(t.Context()); err != nil {
 			t.Fatal(err)

@@ -11,7 +11,8 @@ import (
 
 func waits(account string, n int) delivered {
 	return delivered{msg: protocol.Request{
-		Kind: protocol.Auth, Account: hive.AccountName(account), UUID: protocol.UUID(fmt.Sprintf("00000000-0000-4000-8000-%012d", n)),
+		Kind: protocol.Auth, Account: hive.AccountName(account),
+		UUID: protocol.UUID(fmt.Sprintf("00000000-0000-4000-8000-%012d", n)),
 	}}
 }
 

@@ -91,7 +91,9 @@ func (a *Agent) operations(raws [][]byte) ([]hive.Operation, error) {
 func (a *Agent) propose(ctx context.Context, r *run, p *proposal, ops []hive.Operation) {
 	for i, op := range ops {
 		if op.PlainMemo() {
-			p.refusal = &refusal{code: policy.CodePlainMemo, reason: fmt.Sprintf("operation %d %s: the memo begins with # but is not encrypted; it would be readable by everybody", i+1, op.Name())}
+			p.refusal = &refusal{code: policy.CodePlainMemo,
+				reason: fmt.Sprintf("operation %d %s: the memo begins with # but is not encrypted; it would be "+
+					"readable by everybody", i+1, op.Name())}
 			return
 		}
 	}
@@ -100,7 +102,8 @@ func (a *Agent) propose(ctx context.Context, r *run, p *proposal, ops []hive.Ope
 		head = node.Head{Time: hive.TimeOf(time.Now()), At: time.Now()} // for the form only: it is never signed
 		p.obstacle = &obstacle{text: protocol.TextBroadcastFailed, outcome: "no node", reason: err.Error()}
 	} else if skew := time.Until(head.ChainTime(time.Now())); skew.Abs() > maxSkew {
-		p.refusal = &refusal{code: policy.CodeClock, reason: fmt.Sprintf("our clock is %s away from the chain's", skew.Abs().Round(time.Second))}
+		p.refusal = &refusal{code: policy.CodeClock, reason: fmt.Sprintf("our clock is %s away from the chain's",
+			skew.Abs().Round(time.Second))}
 		return
 	}
 	p.tx, err = a.build(ops, head, a.lifetimeOf(r, p))
@@ -193,17 +196,20 @@ func (a *Agent) build(ops []hive.Operation, head node.Head, life time.Duration) 
 func (a *Agent) carryOut(ctx context.Context, r *run, g granted, tx *transaction, broadcast bool) {
 	signed, err := a.sign(r.msg.Account, g.role, tx)
 	if err != nil {
-		a.finish(ctx, r, g, ending{outcome: "not signed", reason: err.Error(), message: r.failure(protocol.TextInternal), failed: true})
+		a.finish(ctx, r, g, ending{outcome: "not signed", reason: err.Error(),
+			message: r.failure(protocol.TextInternal), failed: true})
 		return
 	}
 	crashpoint("signed")
 	text, err := a.network.AppendJSON(nil, signed)
 	switch {
 	case err != nil:
-		a.finish(ctx, r, g, ending{outcome: "not signed", reason: err.Error(), message: r.failure(protocol.TextInternal), failed: true})
+		a.finish(ctx, r, g, ending{outcome: "not signed", reason: err.Error(),
+			message: r.failure(protocol.TextInternal), failed: true})
 	case !broadcast:
 		no := false
-		a.finish(ctx, r, g, ending{outcome: "signed", message: protocol.Ack{Kind: protocol.Sign, UUID: r.msg.UUID, Data: text, Broadcast: &no}})
+		a.finish(ctx, r, g, ending{outcome: "signed", message: protocol.Ack{Kind: protocol.Sign, UUID: r.msg.UUID,
+			Data: text, Broadcast: &no}})
 	default:
 		a.broadcast(ctx, r, g, node.Transaction{ID: tx.id, Expiration: tx.tx.Expiration, JSON: text})
 	}
@@ -240,7 +246,8 @@ func (a *Agent) broadcast(ctx context.Context, r *run, g granted, tx node.Transa
 	case outcome := <-done:
 		a.broadcastDone(ctx, r, g, tx.ID, outcome, false)
 	case <-timer.C:
-		a.settle(ctx, r, g.number, ledger.Settlement{Outcome: "uncertain", Open: true, Record: outcomeRecord("failed", ending{outcome: "uncertain", id: tx.ID})}, r.uncertain(tx.ID))
+		a.settle(ctx, r, g.number, ledger.Settlement{Outcome: "uncertain", Open: true, Record: outcomeRecord("failed",
+			ending{outcome: "uncertain", id: tx.ID})}, r.uncertain(tx.ID))
 		a.metrics.Request("sign", "failed", "uncertain", time.Since(r.arrived))
 		a.start(func(ctx context.Context) { a.broadcastDone(ctx, r, g, tx.ID, <-done, true) })
 	}

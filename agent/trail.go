@@ -48,7 +48,8 @@ const (
 
 // OfTrailRequest tells whether a record has a part in what [ReadTrail] reads.
 func OfTrailRequest(r AuditRecord) bool {
-	return len(r.Content) > 0 && (r.Type == recordTypes[ledger.RecordJudged] || r.Type == recordTypes[ledger.RecordDecided])
+	return len(r.Content) > 0 && (r.Type == recordTypes[ledger.RecordJudged] ||
+		r.Type == recordTypes[ledger.RecordDecided])
 }
 
 // ReadTrail picks the requests out of records of the audit trail, in their order.

@@ -71,7 +71,8 @@ func changes(r agent.Replayed) string {
 func TestReplay(t *testing.T) {
 	within(t, worldOptions{policy: trailPolicy}, func(t *testing.T, w *world) {
 		c := w.dial()
-		grant, err := c.Authenticate(t.Context(), client.Auth{Account: "alice", Secret: secret, Challenge: &client.Challenge{Role: hive.Posting, Text: "login"}})
+		grant, err := c.Authenticate(t.Context(), client.Auth{Account: "alice", Secret: secret,
+			Challenge: &client.Challenge{Role: hive.Posting, Text: "login"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,13 +119,16 @@ func TestReplay(t *testing.T) {
 		}
 		wide := strings.Replace(trailPolicy, "[transfer: {to: bob}]", "[transfer]", 1)
 		// With 0.1 more spent, the rest is too much.
-		if got := changes(agent.Replay(compiled(t, wide), trail)); got != "transfer deny→allow ; transfer allow→deny limit" {
+		if got := changes(agent.Replay(compiled(t, wide),
+			trail)); got != "transfer deny→allow ; transfer allow→deny limit" {
 			t.Errorf("with a wider rule: %s", got)
 		}
 		for _, r := range trail {
 			if r.Admitted && len(r.Charges) == 1 && r.Charges[0].Limit == "spent" {
-				used := agent.BookBefore(trail, r.Number).Used(policy.Counter{Limit: "spent", Unit: "HBD"}, 24*time.Hour, r.Time)
-				if want := map[string]string{"1.500": "0", "0.500": "3/2"}; want[r.Request.Ops[0].Spend()[0].String()[:5]] != used.RatString() {
+				used := agent.BookBefore(trail, r.Number).Used(policy.Counter{Limit: "spent", Unit: "HBD"},
+					24*time.Hour, r.Time)
+				if want := map[string]string{"1.500": "0",
+					"0.500": "3/2"}; want[r.Request.Ops[0].Spend()[0].String()[:5]] != used.RatString() {
 					t.Errorf("before %v: %s", r.Request.Ops[0], used.RatString())
 				}
 			}
@@ -143,7 +147,8 @@ func TestReplayOfAsking(t *testing.T) {
 			<-answer
 		}
 		trail := w.trail()
-		if len(trail) != 3 || trail[0].Person != agent.SaidNo || trail[1].Person != agent.SaidYes || trail[0].Admitted || !trail[2].Admitted {
+		if len(trail) != 3 || trail[0].Person != agent.SaidNo || trail[1].Person != agent.SaidYes ||
+			trail[0].Admitted || !trail[2].Admitted {
 			t.Fatalf("%+v", trail)
 		}
 		if got := changes(agent.Replay(compiled(t, askVotes), trail)); got != "vote ask→deny limit" {
@@ -154,7 +159,8 @@ func TestReplayOfAsking(t *testing.T) {
 
 // made is a trail of votes, each charged by a limit of one an hour.
 func made(admitted ...bool) []agent.TrailRequest {
-	op, err := hive.Mainnet.ParseOperation([]byte(`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":1}]`))
+	op, err := hive.Mainnet.ParseOperation([]byte(`["vote",{"voter":"alice","author":"bob","permlink":"p",` +
+		`"weight":1}]`))
 	if err != nil {
 		panic(err)
 	}
@@ -163,7 +169,8 @@ func made(admitted ...bool) []agent.TrailRequest {
 	for i, yes := range admitted {
 		r := agent.TrailRequest{
 			Number: uint64(i + 1), Time: at, Was: policy.Allow, Admitted: yes,
-			Request: &policy.Request{Kind: policy.Sign, Account: "alice", App: "app", Role: hive.Posting, Broadcast: true, Ops: []hive.Operation{op}},
+			Request: &policy.Request{Kind: policy.Sign, Account: "alice", App: "app", Role: hive.Posting,
+				Broadcast: true, Ops: []hive.Operation{op}},
 		}
 		if yes {
 			r.Charged, r.Charges = at, []policy.Charge{{Limit: "few", Unit: "count", Amount: "1"}}
@@ -192,7 +199,8 @@ func TestReplayChargesWhatWasDone(t *testing.T) {
 func TestBookBeforeWithinAnInstant(t *testing.T) {
 	trail := made(true, true, true)
 	for i, want := range []string{"0", "1", "2"} {
-		used := agent.BookBefore(trail, uint64(i+1)).Used(policy.Counter{Limit: "few", Unit: "count"}, time.Hour, trail[0].Time)
+		used := agent.BookBefore(trail, uint64(i+1)).Used(policy.Counter{Limit: "few", Unit: "count"}, time.Hour,
+			trail[0].Time)
 		if used.RatString() != want {
 			t.Errorf("before record %d: %s, want %s", i+1, used.RatString(), want)
 		}

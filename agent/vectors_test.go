@@ -50,7 +50,8 @@ func atVectorTime(t *testing.T, v *requestVectors, lastNonce int64, require bool
 		configure: func(c *config.Config) { c.NonceRequired = require },
 		prepare: func(w *world) {
 			_, err := w.ledger.AddSession(w.t.Context(), ledger.NewSession{
-				Account: "alice", App: "app", AuthKey: ledger.Secret(v.AuthKey), Origin: ledger.Hand, Expires: w.ledger.Now().Add(time.Hour),
+				Account: "alice", App: "app", AuthKey: ledger.Secret(v.AuthKey), Origin: ledger.Hand,
+				Expires: w.ledger.Now().Add(time.Hour),
 			}, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -143,7 +144,8 @@ func TestChallengeVectors(t *testing.T) {
 				one.Challenge = strings.Repeat(one.Repeat.Char, one.Repeat.Count)
 			}
 			text, _ := json.Marshal(one.Challenge)
-			payload := fmt.Sprintf(`{"key_type":"posting","challenge":%s,"nonce":%d}`, text, time.Now().UnixMilli()+int64(i))
+			payload := fmt.Sprintf(`{"key_type":"posting","challenge":%s,"nonce":%d}`, text, time.Now().UnixMilli()+
+				int64(i))
 			m := p.ask(request("challenge_req", fmt.Sprintf("00000000-0000-4000-8000-%012d", i), key, payload))
 			if one.Strict == "refuse" {
 				if got := answerKind(m); got == "ack" || got == "nothing" {

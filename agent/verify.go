@@ -88,7 +88,8 @@ func (m Admin) Verify(ctx context.Context, p VerifyParams) (AuditVerified, error
 // compare judges one checkpoint by the MAC that the trail has of its record; empty if it has none.
 func (v *AuditVerified) compare(c PublishedCheckpoint, trail, mac string) {
 	complain := func(format string, args ...any) {
-		v.Problems = append(v.Problems, fmt.Sprintf("transaction %s published record %d: ", c.TxID, c.Record)+fmt.Sprintf(format, args...))
+		v.Problems = append(v.Problems, fmt.Sprintf("transaction %s published record %d: ", c.TxID, c.Record)+
+			fmt.Sprintf(format, args...))
 	}
 	switch {
 	case c.Trail != trail, c.Record < v.From:
@@ -98,7 +99,8 @@ func (v *AuditVerified) compare(c PublishedCheckpoint, trail, mac string) {
 	case mac == "":
 		complain("the trail has no such record")
 	case mac != c.MAC:
-		complain("the trail up to there is another; it was replaced, as `pksa ledger new` does, or somebody else published with the posting key")
+		complain("the trail up to there is another; it was replaced, as `pksa ledger new` does, or somebody else " +
+			"published with the posting key")
 	default:
 		v.Compared++
 		v.Newest = max(v.Newest, c.Record)

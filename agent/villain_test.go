@@ -46,8 +46,9 @@ type villain struct {
 
 func newVillain(seed uint64) *villain {
 	return &villain{
-		chance: rand.New(rand.NewPCG(seed, 7)), key: hive.PrivateKeyFromSeed("villain"), second: hive.PrivateKeyFromSeed("villain again"),
-		did: map[string]int{},
+		chance: rand.New(rand.NewPCG(seed, 7)), key: hive.PrivateKeyFromSeed("villain"),
+		second: hive.PrivateKeyFromSeed("villain again"),
+		did:    map[string]int{},
 	}
 }
 
@@ -201,12 +202,14 @@ func (v *villain) lookSealed(cmd, data string) {
 }
 
 func (v *villain) lookClear(cmd, clear string) {
-	fixed := []string{protocol.TextInvalid, protocol.TextNonce, protocol.TextNotSupported, protocol.TextNotPermitted, protocol.TextLimit,
+	fixed := []string{protocol.TextInvalid, protocol.TextNonce, protocol.TextNotSupported, protocol.TextNotPermitted,
+		protocol.TextLimit,
 		protocol.TextBroadcastFailed, protocol.TextBroadcastUncertain, protocol.TextBusy, protocol.TextInternal}
 	switch {
 	case strings.HasSuffix(cmd, "_nack") && uuidForm.MatchString(clear):
 	case strings.HasSuffix(cmd, "_err") && slices.Contains(fixed, clear):
-	case strings.HasPrefix(clear, protocol.TextBroadcastUncertain+" ") && idForm.MatchString(clear[len(protocol.TextBroadcastUncertain)+1:]):
+	case strings.HasPrefix(clear, protocol.TextBroadcastUncertain+" ") &&
+		idForm.MatchString(clear[len(protocol.TextBroadcastUncertain)+1:]):
 	case cmd == "challenge_ack":
 		answer, err := protocol.DecodeChallengeAckData([]byte(clear))
 		var signature hive.Signature
@@ -244,7 +247,8 @@ func (v *villain) login(c *client.Client) *client.Session {
 		v.logins++
 		v.keys[s.AuthKey()] = true
 		v.mu.Unlock()
-		if _, err := c.Authenticate(v.t.Context(), client.Auth{Account: "alice", Session: s, Secret: secret}); err == nil {
+		if _, err := c.Authenticate(v.t.Context(), client.Auth{Account: "alice", Session: s,
+			Secret: secret}); err == nil {
 			return s
 		}
 		time.Sleep(time.Second)
@@ -327,7 +331,10 @@ var attacks = []struct {
 	make func(*villain, relaytest.Frame) [][]byte
 }{
 	{"flip a bit", func(v *villain, f relaytest.Frame) [][]byte { return v.altered(f, flipBit) }},
-	{"flip bits of a block and the next", func(v *villain, f relaytest.Frame) [][]byte { return v.altered(f, flipPair) }},
+	{"flip bits of a block and the next", func(v *villain, f relaytest.Frame) [][]byte {
+		return v.altered(f,
+			flipPair)
+	}},
 	{"cut blocks off", func(v *villain, f relaytest.Frame) [][]byte { return v.altered(f, cutBlocks) }},
 	{"swap blocks", func(v *villain, f relaytest.Frame) [][]byte { return v.altered(f, swapBlocks) }},
 	{"another salt", func(v *villain, f relaytest.Frame) [][]byte { return v.altered(f, otherSalt) }},
@@ -349,16 +356,20 @@ var attacks = []struct {
 		return v.with(f, "uuid", v.uuid(), "cmd", "auth_req", "auth_key", other["auth_key"])
 	}},
 	{"a foreign request", func(v *villain, f relaytest.Frame) [][]byte {
-		return v.with(f, "uuid", v.uuid(), "data", relaytest.Seal("a key of nobody here", `{"key_type":"posting","ops":[],"broadcast":true}`))
+		return v.with(f, "uuid", v.uuid(), "data", relaytest.Seal("a key of nobody here",
+			`{"key_type":"posting","ops":[],"broadcast":true}`))
 	}},
 	{"a uuid that is a request", func(v *villain, f relaytest.Frame) [][]byte {
-		return v.with(f, "uuid", `{"key_type":"active","ops":[["transfer",{}]],"broadcast":true,"nonce":9000000000000000}`)
+		return v.with(f, "uuid", `{"key_type":"active","ops":[["transfer",{}]],"broadcast":true,`+
+			`"nonce":9000000000000000}`)
 	}},
 	{"a uuid of other form", func(v *villain, f relaytest.Frame) [][]byte {
-		return v.with(f, "uuid", []any{"", "x", strings.Repeat("a", 36), v.uuid() + " ", 7, nil, strings.Repeat("1", 1<<16)}[v.chance.IntN(7)])
+		return v.with(f, "uuid", []any{"", "x", strings.Repeat("a", 36), v.uuid() + " ", 7, nil,
+			strings.Repeat("1", 1<<16)}[v.chance.IntN(7)])
 	}},
 	{"a lie in expire", func(v *villain, f relaytest.Frame) [][]byte {
-		return v.with(f, "uuid", v.uuid(), "expire", []any{0, -1, int64(1) << 60, "soon", 1e300, nil, time.Now().Add(25 * time.Hour).UnixMilli()}[v.chance.IntN(7)])
+		return v.with(f, "uuid", v.uuid(), "expire", []any{0, -1, int64(1) << 60, "soon", 1e300, nil,
+			time.Now().Add(25 * time.Hour).UnixMilli()}[v.chance.IntN(7)])
 	}},
 	{"another auth_key", func(v *villain, f relaytest.Frame) [][]byte {
 		return v.with(f, "uuid", v.uuid(), "auth_key", relaytest.Seal(secret+"?", "a key of the villain"))
@@ -414,7 +425,8 @@ var attacks = []struct {
 }
 
 func (v *villain) uuid() string {
-	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", v.chance.Uint32(), v.chance.IntN(1<<16), v.chance.IntN(1<<12), v.chance.IntN(1<<12), v.chance.Int64N(1<<48))
+	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", v.chance.Uint32(), v.chance.IntN(1<<16), v.chance.IntN(1<<12),
+		v.chance.IntN(1<<12), v.chance.Int64N(1<<48))
 }
 
 // with replaces members, given as names and values in turn. The request is made to expire later:
@@ -484,7 +496,8 @@ func (v *villain) mirrored(f relaytest.Frame) [][]byte {
 		data, _ = reply["error"].(string)
 	}
 	body, err := json.Marshal(map[string]any{
-		"cmd": []string{"sign_req", "challenge_req", "auth_req"}[v.chance.IntN(3)], "account": "alice", "uuid": v.uuid(),
+		"cmd": []string{"sign_req", "challenge_req", "auth_req"}[v.chance.IntN(3)], "account": "alice",
+		"uuid": v.uuid(),
 		"data": data, "expire": time.Now().Add(time.Minute).UnixMilli(),
 	})
 	if err != nil {

@@ -90,7 +90,8 @@ func checkStatic(t *testing.T, path string) {
 	defer binary.Close()
 	for _, segment := range binary.Progs {
 		if segment.Type == elf.PT_INTERP || segment.Type == elf.PT_DYNAMIC {
-			t.Errorf("%s is linked dynamically (%s): it does not run in an empty image", filepath.Base(path), segment.Type)
+			t.Errorf("%s is linked dynamically (%s): it does not run in an empty image", filepath.Base(path),
+				segment.Type)
 		}
 	}
 }
@@ -156,7 +157,8 @@ func TestComposeHoldsTogether(t *testing.T) {
 			}
 		}
 		for _, word := range append(s.Command, s.Environment["PKSA_UNLOCK"]) {
-			if secret, ok := strings.CutPrefix(strings.TrimPrefix(word, "file:"), "/run/secrets/"); ok && !strings.Contains(strings.Join(s.Secrets, " "), secret) {
+			if secret, ok := strings.CutPrefix(strings.TrimPrefix(word, "file:"), "/run/secrets/"); ok &&
+				!strings.Contains(strings.Join(s.Secrets, " "), secret) {
 				t.Errorf("%s: does not get secret %s", name, secret)
 			}
 		}

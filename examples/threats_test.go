@@ -22,7 +22,8 @@ func TestThreats(t *testing.T) {
 		}
 	}
 	for line := range strings.Lines(text) {
-		if row := strings.HasPrefix(line, "| "); row && !strings.Contains(line, "shown by") && !named.MatchString(line) {
+		if row := strings.HasPrefix(line, "| "); row && !strings.Contains(line, "shown by") &&
+			!named.MatchString(line) {
 			t.Errorf("no test shows this: %s", line)
 		}
 	}

@@ -239,6 +239,7 @@ func passwordHint(password string) string {
 	if !squeezed.MatchString(password) {
 		return ""
 	}
-	return "the password has white space that wallets built on hive-js squeeze to single blanks, so that they derive other keys: " +
+	return "the password has white space that wallets built on hive-js squeeze to single blanks, so that they " +
+		"derive other keys: " +
 		"if the account was made with one of those, give the password squeezed, or import its keys one by one"
 }

@@ -68,15 +68,17 @@ func TestImportRefused(t *testing.T) {
 		want    error
 		says    string
 	}{
-		"owner role":      {"alice", hive.Owner, good, keystore.ErrOwnerKey, "alice/owner"},
-		"no role":         {"alice", 0, good, keystore.ErrBadRole, "posting"},
-		"bad account":     {"Alice", hive.Memo, good, keystore.ErrBadAccount, ""},
-		"no account":      {"", hive.Memo, good, keystore.ErrBadAccount, ""},
-		"empty":           {"alice", hive.Memo, nil, keystore.ErrMalformedKey, "51 characters"},
-		"public key":      {"alice", hive.Memo, []byte(key("x").Public().String()), keystore.ErrMalformedKey, "public key"},
-		"master password": {"alice", hive.Memo, []byte("P5JZABPReZZqYBvrFYDAhmN6NQ6r9wDn9B9FnXPNLixhBaAyRbsq"), keystore.ErrMalformedKey, "master password"},
-		"one off":         {"alice", hive.Memo, append(good[:50:50], '1'), keystore.ErrMalformedKey, "alice/memo"},
-		"key as account":  {hive.AccountName(good), hive.Memo, good, keystore.ErrBadAccount, ""},
+		"owner role":  {"alice", hive.Owner, good, keystore.ErrOwnerKey, "alice/owner"},
+		"no role":     {"alice", 0, good, keystore.ErrBadRole, "posting"},
+		"bad account": {"Alice", hive.Memo, good, keystore.ErrBadAccount, ""},
+		"no account":  {"", hive.Memo, good, keystore.ErrBadAccount, ""},
+		"empty":       {"alice", hive.Memo, nil, keystore.ErrMalformedKey, "51 characters"},
+		"public key": {"alice", hive.Memo, []byte(key("x").Public().String()), keystore.ErrMalformedKey,
+			"public key"},
+		"master password": {"alice", hive.Memo, []byte("P5JZABPReZZqYBvrFYDAhmN6NQ6r9wDn9B9FnXPNLixhBaAyRbsq"),
+			keystore.ErrMalformedKey, "master password"},
+		"one off":        {"alice", hive.Memo, append(good[:50:50], '1'), keystore.ErrMalformedKey, "alice/memo"},
+		"key as account": {hive.AccountName(good), hive.Memo, good, keystore.ErrBadAccount, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, path, unlock := newStore(t)
@@ -84,7 +86,8 @@ func TestImportRefused(t *testing.T) {
 			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %v, want %v saying %q", err, tt.want, tt.says)
 			}
-			if len(tt.text) > 0 && strings.Contains(err.Error(), string(tt.text)) || strings.Contains(err.Error(), string(good)) {
+			if len(tt.text) > 0 && strings.Contains(err.Error(), string(tt.text)) || strings.Contains(err.Error(),
+				string(good)) {
 				t.Errorf("the error shows the text: %v", err)
 			}
 			if got := describe(mustOpen(t, path, unlock)); got != "" {
@@ -98,21 +101,25 @@ func TestImportThereAlready(t *testing.T) {
 	s, path, unlock := newStore(t)
 	mustImport(t, s, "alice", hive.Posting, "one")
 	before, _ := os.ReadFile(path)
-	if err := s.Import("alice", hive.Posting, wif("one")); !errors.Is(err, keystore.ErrSameKey) || errors.Is(err, keystore.ErrOtherKey) {
+	if err := s.Import("alice", hive.Posting, wif("one")); !errors.Is(err, keystore.ErrSameKey) ||
+		errors.Is(err, keystore.ErrOtherKey) {
 		t.Errorf("the same key: %v", err)
 	}
-	if err := s.Import("alice", hive.Posting, wif("two")); !errors.Is(err, keystore.ErrOtherKey) || errors.Is(err, keystore.ErrSameKey) {
+	if err := s.Import("alice", hive.Posting, wif("two")); !errors.Is(err, keystore.ErrOtherKey) ||
+		errors.Is(err, keystore.ErrSameKey) {
 		t.Errorf("another key: %v", err)
 	}
 	same, _ := keystore.KeyOf("alice", hive.Posting, wif("one"))
-	if added, err := s.Add(same, keystore.AddOptions{Replace: true}); err != nil || added != (keystore.Added{Unchanged: 1}) {
+	if added, err := s.Add(same, keystore.AddOptions{Replace: true}); err != nil ||
+		added != (keystore.Added{Unchanged: 1}) {
 		t.Errorf("the same key with Replace: %+v, %v", added, err)
 	}
 	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
 		t.Error("the file was rewritten")
 	}
 	other, _ := keystore.KeyOf("alice", hive.Posting, wif("two"))
-	if added, err := s.Add(other, keystore.AddOptions{Replace: true}); err != nil || added != (keystore.Added{Replaced: 1}) {
+	if added, err := s.Add(other, keystore.AddOptions{Replace: true}); err != nil ||
+		added != (keystore.Added{Replaced: 1}) {
 		t.Errorf("another key with Replace: %+v, %v", added, err)
 	}
 	for _, s := range []*keystore.Store{s, mustOpen(t, path, unlock)} {
@@ -133,7 +140,8 @@ func TestImportThereAlready(t *testing.T) {
 
 func TestReadKeyLines(t *testing.T) {
 	s, path, unlock := newStore(t)
-	text := fmt.Sprintf("# keys\n\nalice posting %s\r\n  alice\tmemo   %s  \nbob active %s", wif("ap"), wif("am"), wif("ba"))
+	text := fmt.Sprintf("# keys\n\nalice posting %s\r\n  alice\tmemo   %s  \nbob active %s", wif("ap"), wif("am"),
+		wif("ba"))
 	batch, err := keystore.ReadKeyLines("keys.txt", iotest.OneByteReader(strings.NewReader(text)))
 	if err != nil || batch.Len() != 3 || batch.Hint() != "" {
 		t.Fatalf("%v, %v", batch, err)
@@ -183,13 +191,15 @@ func TestReadKeyLinesComplaints(t *testing.T) {
 	if strings.Contains(err.Error(), w[:50]) {
 		t.Errorf("shows a key:\n%v", err)
 	}
-	for _, part := range []string{"keys.txt:2: alice/posting: ", "in line 1", "keys.txt:3: alice/owner: an owner key", "keys.txt:9: alice/memo: not a private key",
+	for _, part := range []string{"keys.txt:2: alice/posting: ", "in line 1", "keys.txt:3: alice/owner: an owner key",
+		"keys.txt:9: alice/memo: not a private key",
 		"keys.txt:7: wanted three words"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("lacks %q:\n%v", part, err)
 		}
 	}
-	for _, sentinel := range []error{keystore.ErrOwnerKey, keystore.ErrBadRole, keystore.ErrBadAccount, keystore.ErrMalformedKey} {
+	for _, sentinel := range []error{keystore.ErrOwnerKey, keystore.ErrBadRole, keystore.ErrBadAccount,
+		keystore.ErrMalformedKey} {
 		if !errors.Is(err, sentinel) {
 			t.Errorf("is not %v", sentinel)
 		}
@@ -208,7 +218,8 @@ func TestAddAllOrNothing(t *testing.T) {
 	}
 	_, err = s.Add(batch, keystore.AddOptions{})
 	if !errors.Is(err, keystore.ErrSameKey) || !errors.Is(err, keystore.ErrOtherKey) ||
-		!strings.Contains(err.Error(), "keys.txt:2: alice/posting: ") || !strings.Contains(err.Error(), "keys.txt:3: bob/posting: ") {
+		!strings.Contains(err.Error(), "keys.txt:2: alice/posting: ") || !strings.Contains(err.Error(),
+		"keys.txt:3: bob/posting: ") {
 		t.Errorf("got %v", err)
 	}
 	for _, s := range []*keystore.Store{s, mustOpen(t, path, unlock)} {
@@ -271,11 +282,12 @@ func TestReadKeysJSONComplaints(t *testing.T) {
  {"name":"dave","memo":"` + w + `"}
 ]`, []string{"keys.json:3: alice/posting: ", "keys.json:4: alice/memo: ", "keys.json:5: alice/owner: an owner key", "keys.json:6: not an account name",
 			"keys.json:7: account carol: no keys", "keys.json:9: dave/memo: this account and role came before"}},
-		"not JSON":        {`[{"name":"alice",}]`, []string{"keys.json:1: not valid JSON"}},
-		"object":          {`{"name":"alice","memo":"` + w + `"}`, []string{"wanted an array"}},
-		"unknown member":  {`[{"name":"alice","Posting":"` + w + `"}]`, []string{`unknown member "Posting"`}},
-		"key as member":   {`[{"name":"alice","` + w + `":"memo"}]`, []string{"unknown member (a long name)"}},
-		"member twice":    {`[{"name":"alice","memo":"` + w + `","memo":"` + w + `"}]`, []string{`member "memo" comes twice`}},
+		"not JSON":       {`[{"name":"alice",}]`, []string{"keys.json:1: not valid JSON"}},
+		"object":         {`{"name":"alice","memo":"` + w + `"}`, []string{"wanted an array"}},
+		"unknown member": {`[{"name":"alice","Posting":"` + w + `"}]`, []string{`unknown member "Posting"`}},
+		"key as member":  {`[{"name":"alice","` + w + `":"memo"}]`, []string{"unknown member (a long name)"}},
+		"member twice": {`[{"name":"alice","memo":"` + w + `","memo":"` + w + `"}]`,
+			[]string{`member "memo" comes twice`}},
 		"number":          {`[{"name":"alice","memo":5}]`, []string{`"memo": wanted a string`}},
 		"null":            {`[{"name":"alice","memo":null}]`, []string{`"memo": wanted a string`}},
 		"nothing":         {`[]`, []string{"no keys"}},
@@ -304,7 +316,8 @@ func TestReadImportFails(t *testing.T) {
 	if _, err := keystore.ReadKeyLines("x", iotest.ErrReader(broken)); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := keystore.ReadKeyLines("x", strings.NewReader(strings.Repeat("\n", 17<<20))); err == nil || !strings.Contains(err.Error(), "more than") {
+	if _, err := keystore.ReadKeyLines("x", strings.NewReader(strings.Repeat("\n", 17<<20))); err == nil ||
+		!strings.Contains(err.Error(), "more than") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := keystore.ReadKeyLines("x", strings.NewReader("# none\n")); !errors.Is(err, keystore.ErrNoKeys) {
@@ -330,7 +343,8 @@ func chain(known map[string][]hive.Role) keystore.Checker {
 func TestCheck(t *testing.T) {
 	on := func(account, label string) string { return account + " " + key(label).Public().String() }
 	known := chain(map[string][]hive.Role{
-		on("alice", "p"): {hive.Posting}, on("alice", "both"): {hive.Memo, hive.Posting}, on("alice", "o"): {hive.Owner},
+		on("alice", "p"): {hive.Posting}, on("alice", "both"): {hive.Memo, hive.Posting},
+		on("alice", "o"):   {hive.Owner},
 		on("alice", "all"): {hive.Posting, hive.Owner}, on("alice", "a"): {hive.Active},
 	})
 	for name, tt := range map[string]struct {
@@ -352,21 +366,28 @@ func TestCheck(t *testing.T) {
 				t.Fatal(err)
 			}
 			err = batch.Check(t.Context(), known)
-			if tt.want == nil && err != nil || tt.want != nil && (!errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.says)) {
+			if tt.want == nil && err != nil || tt.want != nil && (!errors.Is(err, tt.want) ||
+				!strings.Contains(err.Error(), tt.says)) {
 				t.Errorf("got %v, want %v saying %q", err, tt.want, tt.says)
 			}
 		})
 	}
-	batch, err := keystore.ReadKeyLines("k", strings.NewReader(fmt.Sprintf("alice posting %s\nalice memo %s\nalice active %s", wif("o"), wif("both"), wif("p"))))
+	batch, err := keystore.ReadKeyLines("k",
+		strings.NewReader(fmt.Sprintf("alice posting %s\nalice memo %s\nalice active %s", wif("o"), wif("both"),
+			wif("p"))))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var complaints keystore.Complaints
-	if err := batch.Check(t.Context(), known); !errors.As(err, &complaints) || len(complaints) != 2 || complaints[0].Line != 1 || complaints[1].Line != 3 {
+	if err := batch.Check(t.Context(), known); !errors.As(err, &complaints) || len(complaints) != 2 ||
+		complaints[0].Line != 1 || complaints[1].Line != 3 {
 		t.Errorf("got %v", err)
 	}
 	broken := errors.New("no node")
-	err = batch.Check(t.Context(), func(context.Context, hive.AccountName, hive.PublicKey) ([]hive.Role, error) { return nil, broken })
+	err = batch.Check(t.Context(), func(context.Context, hive.AccountName, hive.PublicKey) ([]hive.Role,
+		error) {
+		return nil, broken
+	})
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
@@ -380,7 +401,8 @@ func TestKeysFromPassword(t *testing.T) {
 	if got := describe(mustOpen(t, path, unlock)); got != "alice[memo posting]" {
 		t.Errorf("got %s", got)
 	}
-	if public, _ := s.Public("alice", hive.Posting); public.String() != "STM86eLQPsLySq5NASzEmkgCJ3LYAc3mqsswneuFCfT6xECn9aPv5" {
+	if public, _ := s.Public("alice",
+		hive.Posting); public.String() != "STM86eLQPsLySq5NASzEmkgCJ3LYAc3mqsswneuFCfT6xECn9aPv5" {
 		t.Errorf("public key %s", public)
 	}
 	both := []hive.Role{hive.Posting}
@@ -433,7 +455,8 @@ func TestPasswordVectors(t *testing.T) {
 		t.Fatal("no vectors")
 	}
 	for _, v := range all {
-		account, role := hive.AccountName(v.Account), map[string]hive.Role{"posting": hive.Posting, "active": hive.Active}[v.Role]
+		account, role := hive.AccountName(v.Account), map[string]hive.Role{"posting": hive.Posting,
+			"active": hive.Active}[v.Role]
 		batch, err := keystore.KeysFromPassword(account, []hive.Role{role}, []byte(v.Password))
 		if err != nil {
 			t.Fatal(err)
@@ -441,7 +464,8 @@ func TestPasswordVectors(t *testing.T) {
 		if batch.Hint() == "" || v.Wax == v.HiveJS {
 			t.Errorf("%q: no hint", v.Password)
 		}
-		if err := batch.Check(t.Context(), chain(nil)); !errors.Is(err, keystore.ErrWrongRole) || !strings.Contains(err.Error(), "hive-js") {
+		if err := batch.Check(t.Context(), chain(nil)); !errors.Is(err, keystore.ErrWrongRole) ||
+			!strings.Contains(err.Error(), "hive-js") {
 			t.Errorf("%q: got %v", v.Password, err)
 		}
 		s, _, _ := newStore(t)
@@ -457,12 +481,14 @@ func TestPasswordVectors(t *testing.T) {
 		}
 	}
 	for _, plain := range []string{"password", "two words", " leading", "P5xyz"} {
-		if batch, err := keystore.KeysFromPassword("alice", []hive.Role{hive.Memo}, []byte(plain)); err != nil || batch.Hint() != "" {
+		if batch, err := keystore.KeysFromPassword("alice", []hive.Role{hive.Memo}, []byte(plain)); err != nil ||
+			batch.Hint() != "" {
 			t.Errorf("%q: %v", plain, err)
 		}
 	}
 	for _, odd := range []string{"trailing ", "two  blanks", "tab\tinside", "line\n"} {
-		if batch, err := keystore.KeysFromPassword("alice", []hive.Role{hive.Memo}, []byte(odd)); err != nil || batch.Hint() == "" {
+		if batch, err := keystore.KeysFromPassword("alice", []hive.Role{hive.Memo}, []byte(odd)); err != nil ||
+			batch.Hint() == "" {
 			t.Errorf("%q: no hint, %v", odd, err)
 		}
 	}

@@ -13,7 +13,8 @@ import (
 func testContent() *content {
 	c := newContent()
 	c.recipients = []string{"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"}
-	c.accounts["alice"] = &ring{hive.PrivateKeyFromSeed("a"), hive.PrivateKeyFromSeed("b"), hive.PrivateKeyFromSeed("c")}
+	c.accounts["alice"] = &ring{hive.PrivateKeyFromSeed("a"), hive.PrivateKeyFromSeed("b"),
+		hive.PrivateKeyFromSeed("c")}
 	c.accounts["bob.bot-1"] = &ring{nil, hive.PrivateKeyFromSeed("d"), nil}
 	return c
 }
@@ -60,7 +61,8 @@ func TestEncodeOneBuffer(t *testing.T) {
 	c := newContent()
 	for i := range 100 {
 		name := hive.AccountName(fmt.Sprintf("account-%08d", i))
-		c.accounts[name] = &ring{hive.PrivateKeyFromSeed("a"), hive.PrivateKeyFromSeed("b"), hive.PrivateKeyFromSeed("c")}
+		c.accounts[name] = &ring{hive.PrivateKeyFromSeed("a"), hive.PrivateKeyFromSeed("b"),
+			hive.PrivateKeyFromSeed("c")}
 	}
 	for range 40 {
 		c.recipients = append(c.recipients, strings.Repeat("x", 2000)) // as long as those of post-quantum identities
@@ -73,52 +75,60 @@ func TestEncodeOneBuffer(t *testing.T) {
 }
 
 const (
-	goodHead = `{"version":1,"ledger":{"id":"00112233445566778899aabbccddeeff","key":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="},`
-	goodWIF  = "5JZABPReZZqYBvrFYDAhmN6NQ6r9wDn9B9FnXPNLixhBaAyRbsq"
+	goodHead = `{"version":1,"ledger":{"id":"00112233445566778899aabbccddeeff",` +
+		`"key":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="},`
+	goodWIF = "5JZABPReZZqYBvrFYDAhmN6NQ6r9wDn9B9FnXPNLixhBaAyRbsq"
 )
 
 func TestContentRefused(t *testing.T) {
 	alice := `{"name":"alice","posting":"` + goodWIF + `"}`
 	tests := map[string]string{
-		"empty":                    ``,
-		"not JSON":                 `keystore`,
-		"null":                     `null`,
-		"array":                    `[]`,
-		"no version":               `{"recipients":[],"accounts":[]}`,
-		"version null":             strings.Replace(goodHead, "1", "null", 1) + `"recipients":[],"accounts":[]}`,
-		"version zero":             strings.Replace(goodHead, "1", "0", 1) + `"recipients":[],"accounts":[]}`,
-		"version text":             strings.Replace(goodHead, "1", `"1"`, 1) + `"recipients":[],"accounts":[]}`,
-		"version fraction":         strings.Replace(goodHead, "1", `1.0`, 1) + `"recipients":[],"accounts":[]}`,
-		"version twice":            `{"version":1,` + goodHead[1:] + `"recipients":[],"accounts":[]}`,
-		"version in capitals":      strings.Replace(goodHead, "version", "Version", 1) + `"recipients":[],"accounts":[]}`,
-		"unknown member":           goodHead + `"recipients":[],"accounts":[],"more":1}`,
-		"accounts missing":         goodHead + `"recipients":[]}`,
-		"recipients missing":       goodHead + `"accounts":[]}`,
-		"ledger missing":           `{"version":1,"recipients":[],"accounts":[]}`,
-		"ledger key missing":       `{"version":1,"ledger":{"id":"00112233445566778899aabbccddeeff"},"recipients":[],"accounts":[]}`,
-		"ledger id in capitals":    strings.Replace(goodHead, "ee", "EE", 1) + `"recipients":[],"accounts":[]}`,
-		"ledger id short":          strings.Replace(goodHead, "eeff", "", 1) + `"recipients":[],"accounts":[]}`,
-		"ledger key short":         strings.Replace(goodHead, "AAEC", "", 1) + `"recipients":[],"accounts":[]}`,
-		"ledger key line break":    strings.Replace(goodHead, "AAEC", `AAEC\n`, 1) + `"recipients":[],"accounts":[]}`,
-		"ledger key zero":          strings.Replace(goodHead, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", strings.Repeat("A", 43)+"=", 1) + `"recipients":[],"accounts":[]}`,
-		"recipient no recipient":   goodHead + `"recipients":["age1abc"],"accounts":[]}`,
-		"recipient null":           goodHead + `"recipients":[null],"accounts":[]}`,
-		"account array":            goodHead + `"recipients":[],"accounts":[[]]}`,
-		"account without key":      goodHead + `"recipients":[],"accounts":[{"name":"alice"}]}`,
-		"account without name":     goodHead + `"recipients":[],"accounts":[{"posting":"` + goodWIF + `"}]}`,
-		"account key null":         goodHead + `"recipients":[],"accounts":[{"name":"alice","memo":null}]}`,
-		"account key empty":        goodHead + `"recipients":[],"accounts":[{"name":"alice","memo":""}]}`,
-		"account key broken":       goodHead + `"recipients":[],"accounts":[{"name":"alice","memo":"` + goodWIF[:50] + `"}]}`,
-		"account role in capitals": goodHead + `"recipients":[],"accounts":[{"name":"alice","Memo":"` + goodWIF + `"}]}`,
-		"account owner":            goodHead + `"recipients":[],"accounts":[{"name":"alice","owner":"` + goodWIF + `"}]}`,
-		"account bad name":         goodHead + `"recipients":[],"accounts":[{"name":"Alice","posting":"` + goodWIF + `"}]}`,
-		"account twice":            goodHead + `"recipients":[],"accounts":[` + alice + `,` + alice + `]}`,
-		"role twice":               goodHead + `"recipients":[],"accounts":[{"name":"alice","memo":"` + goodWIF + `","memo":"` + goodWIF + `"}]}`,
-		"key as member name":       goodHead + `"recipients":[],"accounts":[{"name":"alice","` + goodWIF + `":"memo"}]}`,
-		"invalid UTF-8":            goodHead + "\"recipients\":[],\"accounts\":[{\"name\":\"\xff\",\"memo\":\"" + goodWIF + "\"}]}",
-		"second value":             goodHead + `"recipients":[],"accounts":[]}{}`,
-		"trailing comma":           goodHead + `"recipients":[],"accounts":[],}`,
-		"cut short":                goodHead + `"recipients":[],"accounts":[`,
+		"empty":            ``,
+		"not JSON":         `keystore`,
+		"null":             `null`,
+		"array":            `[]`,
+		"no version":       `{"recipients":[],"accounts":[]}`,
+		"version null":     strings.Replace(goodHead, "1", "null", 1) + `"recipients":[],"accounts":[]}`,
+		"version zero":     strings.Replace(goodHead, "1", "0", 1) + `"recipients":[],"accounts":[]}`,
+		"version text":     strings.Replace(goodHead, "1", `"1"`, 1) + `"recipients":[],"accounts":[]}`,
+		"version fraction": strings.Replace(goodHead, "1", `1.0`, 1) + `"recipients":[],"accounts":[]}`,
+		"version twice":    `{"version":1,` + goodHead[1:] + `"recipients":[],"accounts":[]}`,
+		"version in capitals": strings.Replace(goodHead, "version", "Version", 1) +
+			`"recipients":[],"accounts":[]}`,
+		"unknown member":     goodHead + `"recipients":[],"accounts":[],"more":1}`,
+		"accounts missing":   goodHead + `"recipients":[]}`,
+		"recipients missing": goodHead + `"accounts":[]}`,
+		"ledger missing":     `{"version":1,"recipients":[],"accounts":[]}`,
+		"ledger key missing": `{"version":1,"ledger":{"id":"00112233445566778899aabbccddeeff"},` +
+			`"recipients":[],"accounts":[]}`,
+		"ledger id in capitals": strings.Replace(goodHead, "ee", "EE", 1) + `"recipients":[],"accounts":[]}`,
+		"ledger id short":       strings.Replace(goodHead, "eeff", "", 1) + `"recipients":[],"accounts":[]}`,
+		"ledger key short":      strings.Replace(goodHead, "AAEC", "", 1) + `"recipients":[],"accounts":[]}`,
+		"ledger key line break": strings.Replace(goodHead, "AAEC", `AAEC\n`, 1) + `"recipients":[],"accounts":[]}`,
+		"ledger key zero": strings.Replace(goodHead, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+			strings.Repeat("A", 43)+"=", 1) + `"recipients":[],"accounts":[]}`,
+		"recipient no recipient": goodHead + `"recipients":["age1abc"],"accounts":[]}`,
+		"recipient null":         goodHead + `"recipients":[null],"accounts":[]}`,
+		"account array":          goodHead + `"recipients":[],"accounts":[[]]}`,
+		"account without key":    goodHead + `"recipients":[],"accounts":[{"name":"alice"}]}`,
+		"account without name":   goodHead + `"recipients":[],"accounts":[{"posting":"` + goodWIF + `"}]}`,
+		"account key null":       goodHead + `"recipients":[],"accounts":[{"name":"alice","memo":null}]}`,
+		"account key empty":      goodHead + `"recipients":[],"accounts":[{"name":"alice","memo":""}]}`,
+		"account key broken": goodHead + `"recipients":[],"accounts":[{"name":"alice","memo":"` + goodWIF[:50] +
+			`"}]}`,
+		"account role in capitals": goodHead + `"recipients":[],"accounts":[{"name":"alice","Memo":"` + goodWIF +
+			`"}]}`,
+		"account owner":    goodHead + `"recipients":[],"accounts":[{"name":"alice","owner":"` + goodWIF + `"}]}`,
+		"account bad name": goodHead + `"recipients":[],"accounts":[{"name":"Alice","posting":"` + goodWIF + `"}]}`,
+		"account twice":    goodHead + `"recipients":[],"accounts":[` + alice + `,` + alice + `]}`,
+		"role twice": goodHead + `"recipients":[],"accounts":[{"name":"alice","memo":"` + goodWIF +
+			`","memo":"` + goodWIF + `"}]}`,
+		"key as member name": goodHead + `"recipients":[],"accounts":[{"name":"alice","` + goodWIF + `":"memo"}]}`,
+		"invalid UTF-8": goodHead + "\"recipients\":[],\"accounts\":[{\"name\":\"\xff\",\"memo\":\"" + goodWIF +
+			"\"}]}",
+		"second value":   goodHead + `"recipients":[],"accounts":[]}{}`,
+		"trailing comma": goodHead + `"recipients":[],"accounts":[],}`,
+		"cut short":      goodHead + `"recipients":[],"accounts":[`,
 	}
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -141,7 +151,8 @@ func TestContentRefused(t *testing.T) {
 }
 
 func TestNewerContent(t *testing.T) {
-	for _, text := range []string{`{"version":2}`, `{"version":2,"accounts":{"shape":"unknown"}}`, `{"later":true,"version":17}`} {
+	for _, text := range []string{`{"version":2}`, `{"version":2,"accounts":{"shape":"unknown"}}`,
+		`{"later":true,"version":17}`} {
 		if _, err := decodeContent([]byte(text)); !errors.Is(err, ErrNewerVersion) {
 			t.Errorf("%s: got %v, want ErrNewerVersion", text, err)
 		}

@@ -45,8 +45,14 @@ func (f *faultyDisk) disk() disk {
 			}
 			return &faultyFile{diskFile: file, faults: f}, nil
 		},
-		rename:     func(from, to string) error { return f.fail("rename", func() error { return f.real.rename(from, to) }) },
-		syncFolder: func(dir string) error { return f.fail("syncFolder", func() error { return f.real.syncFolder(dir) }) },
+		rename: func(from, to string) error {
+			return f.fail("rename",
+				func() error { return f.real.rename(from, to) })
+		},
+		syncFolder: func(dir string) error {
+			return f.fail("syncFolder",
+				func() error { return f.real.syncFolder(dir) })
+		},
 	}
 }
 

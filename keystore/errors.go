@@ -17,7 +17,8 @@ var (
 	// looks the same.
 	ErrWrongPassphrase = errors.New("wrong passphrase")
 	// ErrWrongIdentity: no age identity that was given opens the file.
-	ErrWrongIdentity = errors.New("no given age identity opens it: check that the identity file belongs to this keystore")
+	ErrWrongIdentity = errors.New("no given age identity opens it: check that the identity file belongs to this " +
+		"keystore")
 	// ErrWrongLock: a passphrase was given for a file locked to age recipients, or the other way
 	// round.
 	ErrWrongLock = errors.New("the secret given is not of the kind that locks it")
@@ -42,7 +43,8 @@ var (
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("the keystore is closed")
 	// ErrPlugin: an age plugin's identity or recipient.
-	ErrPlugin = errors.New("age plugins and SSH keys are not supported here: use a native age identity or recipient (age1…)")
+	ErrPlugin = errors.New("age plugins and SSH keys are not supported here: use a native age identity or recipient " +
+		"(age1…)")
 	// ErrBadLock: the new lock cannot be made.
 	ErrBadLock = errors.New("no such lock")
 )
@@ -93,9 +95,11 @@ func (e *PermissionError) Error() string {
 		kind, danger = "folder", "others can write in it"
 	}
 	if e.Want == 0 {
-		return fmt.Sprintf("%s %q belongs to user %d: it must belong to user %d or to root", kind, e.Path, e.UID, e.Self)
+		return fmt.Sprintf("%s %q belongs to user %d: it must belong to user %d or to root", kind, e.Path, e.UID,
+			e.Self)
 	}
-	return fmt.Sprintf("%s %q has mode %04o (%s), wanted is %04o: chmod %o %s", kind, e.Path, e.Mode, danger, e.Want, e.Want, e.Path)
+	return fmt.Sprintf("%s %q has mode %04o (%s), wanted is %04o: chmod %o %s", kind, e.Path, e.Mode, danger, e.Want,
+		e.Want, e.Path)
 }
 
 // Complaint is one thing wrong with one key to be imported.

@@ -124,11 +124,13 @@ func (b *Batch) readJSONAccount(r *jsonReader) (Complaints, error) {
 		}
 		found++
 		if err := b.add(lines[role], account, role, []byte(texts[role])); err != nil {
-			complaints = append(complaints, Complaint{File: b.file, Line: lines[role], Key: keyName(account, role), Err: err})
+			complaints = append(complaints, Complaint{File: b.file, Line: lines[role], Key: keyName(account, role),
+				Err: err})
 		}
 	}
 	if found == 0 {
-		complaints = append(complaints, Complaint{File: b.file, Line: r.line(), Err: fmt.Errorf("account %s: %w", account, ErrNoKeys)})
+		complaints = append(complaints, Complaint{File: b.file, Line: r.line(), Err: fmt.Errorf("account %s: %w",
+			account, ErrNoKeys)})
 	}
 	return complaints, nil
 }

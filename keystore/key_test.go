@@ -27,7 +27,8 @@ func aliceKey(t testing.TB) *keystore.Key {
 func TestKeySigns(t *testing.T) {
 	k := aliceKey(t)
 	digest := hive.HashText("text")
-	for name, sign := range map[string]func(hive.Digest) (hive.Signature, error){"Sign": k.Sign, "SignCanonical": k.SignCanonical} {
+	for name, sign := range map[string]func(hive.Digest) (hive.Signature, error){"Sign": k.Sign,
+		"SignCanonical": k.SignCanonical} {
 		sig, err := sign(digest)
 		if err != nil || !sig.Verify(digest, key("alice").Public()) {
 			t.Errorf("%s: %v %v", name, sig, err)
@@ -239,7 +240,9 @@ func TestKeyPrintsNothing(t *testing.T) {
 		if text := fmt.Sprintf(verb, k); text != "[redacted]" {
 			t.Errorf("%s: %s", verb, text)
 		}
-		if text := fmt.Sprintf(verb, *(*struct{ K *keystore.Key })(&struct{ K *keystore.Key }{k})); strings.Contains(text, "5J") || !strings.Contains(text, "[redacted]") {
+		if text := fmt.Sprintf(verb,
+			*(*struct{ K *keystore.Key })(&struct{ K *keystore.Key }{k})); strings.Contains(text, "5J") ||
+			!strings.Contains(text, "[redacted]") {
 			t.Errorf("%s inside: %s", verb, text)
 		}
 	}

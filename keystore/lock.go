@@ -150,7 +150,8 @@ func (o *opener) lockWith(recovery []string) ([]string, error) {
 	}
 	if len(o.identities) == 0 {
 		if len(recovery) > 0 {
-			return nil, fmt.Errorf("%w: a passphrase cannot stand beside recipients: lock with an identity file to have recovery recipients", ErrBadLock)
+			return nil, fmt.Errorf("%w: a passphrase cannot stand beside recipients: lock with an identity file to "+
+				"have recovery recipients", ErrBadLock)
 		}
 		return nil, nil
 	}
@@ -260,7 +261,8 @@ func (o *opener) ageIdentities(raw []byte) ([]age.Identity, error) {
 	case locked && len(o.identities) > 0:
 		return nil, fmt.Errorf("%w: it is locked by a passphrase, and an age identity was given", ErrWrongLock)
 	case !locked && len(o.identities) == 0:
-		return nil, fmt.Errorf("%w: it is locked to age recipients, and a passphrase was given; give their identity file", ErrWrongLock)
+		return nil, fmt.Errorf("%w: it is locked to age recipients, and a passphrase was given; give their "+
+			"identity file", ErrWrongLock)
 	case !locked:
 		return o.identities, nil
 	}
@@ -293,7 +295,8 @@ func CreateIdentity(path string) (unlock Unlock, recipient string, err error) {
 		return Unlock{}, "", err
 	}
 	recipient = id.Recipient().String()
-	text := fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), recipient, id)
+	text := fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339),
+		recipient, id)
 	defer clear(text)
 	if err := createSecretFile(path, text); err != nil {
 		return Unlock{}, "", fmt.Errorf("writing identity %q: %w", path, err)

@@ -134,7 +134,8 @@ func TestOursOpensStandardAge(t *testing.T) {
 // and can change it itself.
 func TestRecoveryRecipientKept(t *testing.T) {
 	path := golden(t, "golden-recipients.age")
-	mine, recovery := unlockWith(t, goldenText(t, "golden-identity.txt")), unlockWith(t, goldenText(t, "golden-recovery.txt"))
+	mine, recovery := unlockWith(t, goldenText(t, "golden-identity.txt")),
+		unlockWith(t, goldenText(t, "golden-recovery.txt"))
 	s := mustOpen(t, path, mine)
 	mustImport(t, s, "carol", hive.Memo, "carol")
 	rescued := mustOpen(t, path, recovery)
@@ -158,16 +159,20 @@ func TestOpenRefused(t *testing.T) {
 		want   error
 		says   string
 	}{
-		"wrong passphrase":       {byPassphrase, unlockWith(t, "wrong"), keystore.ErrWrongPassphrase, "wrong passphrase"},
-		"wrong identity":         {whole, stranger, keystore.ErrWrongIdentity, "identity file"},
-		"no secret":              {whole, keystore.Unlock{}, keystore.ErrWrongLock, "no secret"},
-		"passphrase for ids":     {whole, unlockWith(t, passphrase), keystore.ErrWrongLock, "locked to age recipients"},
-		"identity for phrase":    {byPassphrase, identity, keystore.ErrWrongLock, "locked by a passphrase"},
-		"empty":                  {nil, identity, keystore.ErrDamaged, "backup"},
-		"no age file":            {[]byte(`{"name":"alice"}`), identity, keystore.ErrDamaged, "no age file"},
-		"armored":                {[]byte("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n"), identity, keystore.ErrDamaged, "--armor"},
-		"newer age":              {[]byte("age-encryption.org/v2\n-> x"), identity, keystore.ErrNewerVersion, "age format"},
-		"greedy work factor":     {bytes.Replace(byPassphrase, []byte(" 16\n"), []byte(" 22\n"), 1), unlockWith(t, passphrase), keystore.ErrDamaged, "work factor"},
+		"wrong passphrase": {byPassphrase, unlockWith(t, "wrong"), keystore.ErrWrongPassphrase,
+			"wrong passphrase"},
+		"wrong identity":      {whole, stranger, keystore.ErrWrongIdentity, "identity file"},
+		"no secret":           {whole, keystore.Unlock{}, keystore.ErrWrongLock, "no secret"},
+		"passphrase for ids":  {whole, unlockWith(t, passphrase), keystore.ErrWrongLock, "locked to age recipients"},
+		"identity for phrase": {byPassphrase, identity, keystore.ErrWrongLock, "locked by a passphrase"},
+		"empty":               {nil, identity, keystore.ErrDamaged, "backup"},
+		"no age file":         {[]byte(`{"name":"alice"}`), identity, keystore.ErrDamaged, "no age file"},
+		"armored": {[]byte("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n"), identity, keystore.ErrDamaged,
+			"--armor"},
+		"newer age": {[]byte("age-encryption.org/v2\n-> x"), identity, keystore.ErrNewerVersion,
+			"age format"},
+		"greedy work factor": {bytes.Replace(byPassphrase, []byte(" 16\n"), []byte(" 22\n"), 1),
+			unlockWith(t, passphrase), keystore.ErrDamaged, "work factor"},
 		"magic only":             {[]byte("age-encryption.org/v1\n"), identity, keystore.ErrDamaged, ""},
 		"bytes after the end":    {append(bytes.Clone(whole), 'x'), identity, keystore.ErrDamaged, ""},
 		"cut in the header":      {whole[:100], identity, keystore.ErrDamaged, ""},
@@ -184,7 +189,8 @@ func TestOpenRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := keystore.Open(path, tt.unlock)
-			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), path) {
+			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(),
+				path) {
 				t.Errorf("got %v, want %v saying %q", err, tt.want, tt.says)
 			}
 			if after, _ := os.ReadFile(path); !bytes.Equal(after, tt.raw) {
@@ -227,7 +233,8 @@ func TestEveryByteCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := keystore.Open(path, unlock)
-		if !errors.Is(err, keystore.ErrDamaged) && !errors.Is(err, keystore.ErrWrongIdentity) && !errors.Is(err, keystore.ErrWrongLock) &&
+		if !errors.Is(err, keystore.ErrDamaged) && !errors.Is(err, keystore.ErrWrongIdentity) &&
+			!errors.Is(err, keystore.ErrWrongLock) &&
 			!errors.Is(err, keystore.ErrNewerVersion) {
 			t.Fatalf("byte %d altered: %v", i, err)
 		}

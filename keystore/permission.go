@@ -19,7 +19,8 @@ type owned struct {
 }
 
 func ownedBy(path string, info fs.FileInfo) owned {
-	o := owned{path: path, mode: info.Mode(), self: uint32(os.Geteuid())} //nolint:gosec // a uid fits 32 bits on every Unix
+	//nolint:gosec // a uid fits 32 bits on every Unix
+	o := owned{path: path, mode: info.Mode(), self: uint32(os.Geteuid())}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		o.uid = stat.Uid
 	}
@@ -27,7 +28,8 @@ func ownedBy(path string, info fs.FileInfo) owned {
 }
 
 func (o owned) complain(want fs.FileMode) *PermissionError {
-	return &PermissionError{Path: o.path, Folder: o.mode.IsDir(), Mode: o.mode.Perm(), Want: want, UID: o.uid, Self: o.self}
+	return &PermissionError{Path: o.path, Folder: o.mode.IsDir(), Mode: o.mode.Perm(), Want: want, UID: o.uid,
+		Self: o.self}
 }
 
 func (o owned) checkOwner() error {

@@ -93,7 +93,8 @@ func TestForeignOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	var complaint *PermissionError
-	if _, err := OpenSecretFile(path); !errors.As(err, &complaint) || complaint.UID != 4711 || !strings.Contains(err.Error(), "user 4711") {
+	if _, err := OpenSecretFile(path); !errors.As(err, &complaint) || complaint.UID != 4711 ||
+		!strings.Contains(err.Error(), "user 4711") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -19,7 +19,8 @@ const canary = "canary"
 
 // leaks lists the forms in which fmt could print the canary's bytes.
 func leaks(text string) bool {
-	for _, form := range []string{canary, "99 97 110 97 114 121", "63616e617279", "0x63, 0x61, 0x6e", "AGE-SECRET-KEY", "5JZABPReZZqYB", "Y2FuYXJ5"} {
+	for _, form := range []string{canary, "99 97 110 97 114 121", "63616e617279", "0x63, 0x61, 0x6e", "AGE-SECRET-KEY",
+		"5JZABPReZZqYB", "Y2FuYXJ5"} {
 		if strings.Contains(strings.ToLower(text), strings.ToLower(form)) {
 			return true
 		}
@@ -39,11 +40,14 @@ func TestNothingPrints(t *testing.T) {
 	}
 	secret := keystore.NewSecret([]byte(canary))
 	for name, value := range map[string]any{
-		"secret": secret, "secret pointer": &secret, "unlock": unlockWith(t, canary), "identity": identity, "store": s, "batch": batch,
+		"secret": secret, "secret pointer": &secret, "unlock": unlockWith(t, canary), "identity": identity, "store": s,
+		"batch": batch,
 		"slice": []keystore.Secret{secret}, "map": map[string]keystore.Secret{"x": secret},
 		"exported field": struct{ S keystore.Secret }{secret}, "hidden field": struct{ s keystore.Secret }{secret},
-		"hidden unlock": struct{ u keystore.Unlock }{unlockWith(t, canary)}, "hidden identity": struct{ u keystore.Unlock }{identity},
-		"hidden store": struct{ s *keystore.Store }{s}, "hidden batch": struct{ b keystore.Batch }{*batch}, //nolint:govet // on purpose
+		"hidden unlock":   struct{ u keystore.Unlock }{unlockWith(t, canary)},
+		"hidden identity": struct{ u keystore.Unlock }{identity},
+		//nolint:govet // on purpose
+		"hidden store": struct{ s *keystore.Store }{s}, "hidden batch": struct{ b keystore.Batch }{*batch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer

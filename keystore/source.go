@@ -56,7 +56,8 @@ const (
 type Source struct{ kind, arg string }
 
 // errSource never quotes what it refuses: it may be the secret itself, given by mistake.
-var errSource = errors.New("not a source of secrets: wanted file:PATH, env:NAME, fd:N, credential:NAME, command:…, identity:PATH or prompt; " +
+var errSource = errors.New("not a source of secrets: wanted file:PATH, env:NAME, fd:N, credential:NAME, command:…, " +
+	"identity:PATH or prompt; " +
 	"a secret itself is never taken from a command line or a setting")
 
 var (
@@ -91,7 +92,8 @@ func ParseSource(s string) (Source, error) {
 		}
 	case sourceCommand:
 		if len(strings.Fields(arg)) == 0 || strings.ContainsAny(arg, "'\"`\\$|&;<>\n") {
-			return Source{}, errors.New("command: wants a program and its arguments, split at blanks; there is no shell: " +
+			return Source{}, errors.New("command: wants a program and its arguments, split at blanks; there is no " +
+				"shell: " +
 				"put quotes, pipes and variables into a script")
 		}
 	default:
@@ -230,7 +232,8 @@ func readDescriptor(arg string) ([]byte, error) {
 func readCredential(name string) ([]byte, error) {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if !filepath.IsAbs(dir) {
-		return nil, errors.New("$CREDENTIALS_DIRECTORY is not set: give the unit LoadCredential= or LoadCredentialEncrypted=")
+		return nil, errors.New("$CREDENTIALS_DIRECTORY is not set: give the unit LoadCredential= or " +
+			"LoadCredentialEncrypted=")
 	}
 	return readSecretFile(filepath.Join(dir, name), owned.checkCredential)
 }

@@ -15,7 +15,8 @@ func TestSourceForeignDescriptor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer syscall.Close(fd)
-	if _, err := source(t, fmt.Sprint("fd:", fd)).Read(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "not a file") {
+	if _, err := source(t, fmt.Sprint("fd:", fd)).Read(t.Context(), nil); err == nil || !strings.Contains(err.Error(),
+		"not a file") {
 		t.Errorf("got %v", err)
 	}
 	var stat syscall.Stat_t

@@ -16,8 +16,10 @@ import (
 
 func TestParseSource(t *testing.T) {
 	good := []string{
-		"file:/run/secrets/x", "file:relative path", "file:a:b", "identity:/etc/pksa/identity.txt", "env:PKSA_PASSPHRASE", "env:_x1",
-		"fd:0", "fd:3", "fd:17", "credential:keystore", "credential:a.b-c", "command:pass show pksa", "command:/bin/x", "prompt",
+		"file:/run/secrets/x", "file:relative path", "file:a:b", "identity:/etc/pksa/identity.txt",
+		"env:PKSA_PASSPHRASE", "env:_x1",
+		"fd:0", "fd:3", "fd:17", "credential:keystore", "credential:a.b-c", "command:pass show pksa", "command:/bin/x",
+		"prompt",
 	}
 	for _, text := range good {
 		s, err := keystore.ParseSource(text)
@@ -26,10 +28,14 @@ func TestParseSource(t *testing.T) {
 		}
 	}
 	bad := []string{
-		"", ":", "hunter2", "hunter2:x", "file", "file:", "File:x", "prompt:", "prompt:x", " prompt", "env:", "env:A-B", "env:1A", "env:A B",
-		"env:A=B", "fd:", "fd:1", "fd:2", "fd:-3", "fd:03", "fd:+3", "fd:x", "fd:99999999999999999999", "credential:", "credential:a/b",
-		"credential:..", "credential:.", "credential:/etc/shadow", "command:", "command: ", "command:pass 'a b'", `command:echo "x"`,
-		"command:a | b", "command:echo $HOME", "command:a; b", "command:a > b", "command:`a`", "identity:", "file:a\x00b",
+		"", ":", "hunter2", "hunter2:x", "file", "file:", "File:x", "prompt:", "prompt:x", " prompt", "env:", "env:A-B",
+		"env:1A", "env:A B",
+		"env:A=B", "fd:", "fd:1", "fd:2", "fd:-3", "fd:03", "fd:+3", "fd:x", "fd:99999999999999999999", "credential:",
+		"credential:a/b",
+		"credential:..", "credential:.", "credential:/etc/shadow", "command:", "command: ", "command:pass 'a b'",
+		`command:echo "x"`,
+		"command:a | b", "command:echo $HOME", "command:a; b", "command:a > b", "command:`a`", "identity:",
+		"file:a\x00b",
 	}
 	for _, text := range bad {
 		s, err := keystore.ParseSource(text)
@@ -45,7 +51,8 @@ func TestParseSource(t *testing.T) {
 
 // What is refused may be the secret itself: it is not repeated.
 func TestParseSourceKeepsQuiet(t *testing.T) {
-	for _, text := range []string{"hunter2", "hunter2:x", "env:hunter2 x", "fd:hunter2", "credential:hunter2/", "command:'hunter2'"} {
+	for _, text := range []string{"hunter2", "hunter2:x", "env:hunter2 x", "fd:hunter2", "credential:hunter2/",
+		"command:'hunter2'"} {
 		if _, err := keystore.ParseSource(text); err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -74,8 +81,11 @@ func carriers() map[string]carry {
 		return path
 	}
 	return map[string]carry{
-		"file":     func(t *testing.T, secret string) keystore.Source { return source(t, "file:"+write(t, secret)) },
-		"identity": func(t *testing.T, secret string) keystore.Source { return source(t, "identity:"+write(t, secret)) },
+		"file": func(t *testing.T, secret string) keystore.Source { return source(t, "file:"+write(t, secret)) },
+		"identity": func(t *testing.T, secret string) keystore.Source {
+			return source(t, "identity:"+
+				write(t, secret))
+		},
 		"link": func(t *testing.T, secret string) keystore.Source {
 			link := filepath.Join(privateDir(t), "link")
 			if err := os.Symlink(write(t, secret), link); err != nil {
@@ -92,7 +102,10 @@ func carriers() map[string]carry {
 			t.Setenv("CREDENTIALS_DIRECTORY", filepath.Dir(path))
 			return source(t, "credential:"+filepath.Base(path))
 		},
-		"command": func(t *testing.T, secret string) keystore.Source { return source(t, "command:cat "+write(t, secret)) },
+		"command": func(t *testing.T, secret string) keystore.Source {
+			return source(t, "command:cat "+
+				write(t, secret))
+		},
 		"fd file": func(t *testing.T, secret string) keystore.Source {
 			return source(t, fmt.Sprint("fd:", descriptorOf(t, write(t, secret))))
 		},
@@ -182,7 +195,8 @@ func TestSourcePrompt(t *testing.T) {
 		t.Errorf("without a person: %v", err)
 	}
 	broken := errors.New("no terminal")
-	if _, err := prompt.Read(t.Context(), func(string) ([]byte, error) { return nil, broken }); !errors.Is(err, broken) {
+	if _, err := prompt.Read(t.Context(), func(string) ([]byte, error) { return nil, broken }); !errors.Is(err,
+		broken) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := prompt.Read(t.Context(), func(string) ([]byte, error) { return nil, nil }); err == nil {
@@ -219,7 +233,8 @@ func TestSourceLooseFile(t *testing.T) {
 				continue // allowed, see TestPermissionRules
 			}
 			var complaint *keystore.PermissionError
-			if _, err := source(t, text).Read(t.Context(), nil); !errors.As(err, &complaint) || complaint.Mode != mode && complaint.Mode != mode&^0o040 {
+			if _, err := source(t, text).Read(t.Context(), nil); !errors.As(err, &complaint) ||
+				complaint.Mode != mode && complaint.Mode != mode&^0o040 {
 				t.Errorf("%s with mode %o: %v", text, mode, err)
 			}
 		}
@@ -364,7 +379,8 @@ func TestCreateIdentity(t *testing.T) {
 }
 
 func FuzzParseSource(f *testing.F) {
-	for _, seed := range []string{"file:x", "env:X", "fd:3", "prompt", "command:a b", "credential:x", "identity:x", "x"} {
+	for _, seed := range []string{"file:x", "env:X", "fd:3", "prompt", "command:a b", "credential:x",
+		"identity:x", "x"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -110,7 +110,8 @@ func readContent(path string, unlock *opener) (*content, error) {
 	case errors.Is(err, ErrNewerVersion):
 		return nil, fmt.Errorf("opening keystore %q: %w", path, err)
 	default:
-		return nil, fmt.Errorf("opening keystore %q: %w: it opens, but its content was edited to what cannot be read: %w", path, ErrDamaged, err)
+		return nil, fmt.Errorf("opening keystore %q: %w: it opens, but its content was edited to what cannot be "+
+			"read: %w", path, ErrDamaged, err)
 	}
 }
 

@@ -146,7 +146,8 @@ func TestCreateRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		var complaint *keystore.PermissionError
-		if _, err := keystore.Create(filepath.Join(dir, "k"), unlock); !errors.As(err, &complaint) || !complaint.Folder {
+		if _, err := keystore.Create(filepath.Join(dir, "k"), unlock); !errors.As(err, &complaint) ||
+			!complaint.Folder {
 			t.Errorf("got %v", err)
 		}
 		if names, _ := os.ReadDir(dir); len(names) > 0 {
@@ -165,11 +166,13 @@ func TestCreateRefused(t *testing.T) {
 	}{
 		"no secret":                {keystore.Unlock{}, recipient, keystore.ErrBadLock},
 		"passphrase and recipient": {unlockWith(t, passphrase), recipient, keystore.ErrBadLock},
-		"plugin recipient":         {unlock, "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t", keystore.ErrPlugin},
-		"ssh recipient":            {unlock, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN", keystore.ErrPlugin},
-		"no recipient":             {unlock, "carol", keystore.ErrBadLock},
-		"recipient in capitals":    {unlock, strings.ToUpper(recipient), keystore.ErrBadLock},
-		"recipient and comment":    {unlock, "# x\n" + recipient, keystore.ErrBadLock},
+		"plugin recipient": {unlock, "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t",
+			keystore.ErrPlugin},
+		"ssh recipient": {unlock,
+			"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN", keystore.ErrPlugin},
+		"no recipient":          {unlock, "carol", keystore.ErrBadLock},
+		"recipient in capitals": {unlock, strings.ToUpper(recipient), keystore.ErrBadLock},
+		"recipient and comment": {unlock, "# x\n" + recipient, keystore.ErrBadLock},
 	}
 	for name, tt := range locks {
 		t.Run(name, func(t *testing.T) {
@@ -203,7 +206,8 @@ func TestLoosePermissions(t *testing.T) {
 			_, openErr := keystore.Open(path, unlock)
 			for _, err := range []error{openErr, s.Reload(unlock), s.Import("alice", hive.Memo, wif("alice"))} {
 				var complaint *keystore.PermissionError
-				if !errors.As(err, &complaint) || complaint.Folder != spoil.folder || complaint.Mode != spoil.loose || complaint.Want != spoil.good {
+				if !errors.As(err, &complaint) || complaint.Folder != spoil.folder || complaint.Mode != spoil.loose ||
+					complaint.Want != spoil.good {
 					t.Errorf("got %v", err)
 				}
 			}
@@ -326,7 +330,8 @@ func TestReload(t *testing.T) {
 	if err := agent.Reload(unlockWith(t, "wrong")); !errors.Is(err, keystore.ErrWrongLock) {
 		t.Errorf("wrong secret: %v", err)
 	}
-	if _, err := removed.Sign(hive.HashText("x")); err != nil || describe(agent) != "alice[posting] bob[posting] carol[posting]" {
+	if _, err := removed.Sign(hive.HashText("x")); err != nil ||
+		describe(agent) != "alice[posting] bob[posting] carol[posting]" {
 		t.Errorf("a reload that failed changed the store: %v, %s", err, describe(agent))
 	}
 	if err := agent.Reload(unlock); err != nil {
@@ -365,7 +370,8 @@ func TestReloadOtherKeystore(t *testing.T) {
 	if err := os.Rename(other, path); err != nil {
 		t.Fatal(err)
 	}
-	for name, err := range map[string]error{"reload": s.Reload(unlock), "change": s.Import("bob", hive.Memo, wif("bob"))} {
+	for name, err := range map[string]error{"reload": s.Reload(unlock), "change": s.Import("bob", hive.Memo,
+		wif("bob"))} {
 		if !errors.Is(err, keystore.ErrOtherLedger) {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -389,7 +395,8 @@ func TestClose(t *testing.T) {
 	_, canonicalErr := k.SignCanonical(hive.HashText("x"))
 	_, memoErr := k.DecodeMemo("#x")
 	_, proveErr := k.Prove(relay, "1")
-	for name, err := range map[string]error{"Sign": signErr, "SignCanonical": canonicalErr, "DecodeMemo": memoErr, "Prove": proveErr} {
+	for name, err := range map[string]error{"Sign": signErr, "SignCanonical": canonicalErr, "DecodeMemo": memoErr,
+		"Prove": proveErr} {
 		if !errors.Is(err, keystore.ErrKeyGone) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -64,7 +64,8 @@ func BenchmarkEncodeAck(b *testing.B) {
 }
 
 func BenchmarkCheckChallenge(b *testing.B) {
-	for name, text := range map[string]string{"login": `{"login":"alice","ts":1700000000000}`, "64 KiB": strings.Repeat("x", protocol.MaxChallenge)} {
+	for name, text := range map[string]string{"login": `{"login":"alice","ts":1700000000000}`,
+		"64 KiB": strings.Repeat("x", protocol.MaxChallenge)} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

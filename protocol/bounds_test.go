@@ -47,8 +47,9 @@ func TestHostileFramesAreCheap(t *testing.T) {
 		"bad UTF-8 at the end": append(fill(`{"x":"`, always("a"))[:protocol.MaxFrame-1], 0xff),
 		"one string, no end":   fill(`{"data":"`, always("A")),
 		"unknown cmd":          append(fill(`{"cmd":"`, always("c"))[:protocol.MaxFrame-2], `"}`...),
-		"many accounts":        append(fill(`{"cmd":"register_req","app":"","accounts":[`, always(`{"name":""},`))[:protocol.MaxFrame-20], `]}`...),
-		"too large":            append(fill("", always(" ")), ' '),
+		"many accounts": append(fill(`{"cmd":"register_req","app":"","accounts":[`,
+			always(`{"name":""},`))[:protocol.MaxFrame-20], `]}`...),
+		"too large": append(fill("", always(" ")), ' '),
 	}
 	for name, frame := range frames {
 		t.Run(name, func(t *testing.T) {

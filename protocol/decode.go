@@ -213,7 +213,8 @@ func decodeAck(o *object, kind Kind) Message {
 }
 
 func decodeNack(o *object, kind Kind) Message {
-	return Nack{Kind: kind, UUID: o.uuid(), Data: o.optionalText("data"), Error: o.optionalText("error"), PoK: o.optionalText("pok")}
+	return Nack{Kind: kind, UUID: o.uuid(), Data: o.optionalText("data"), Error: o.optionalText("error"),
+		PoK: o.optionalText("pok")}
 }
 
 func decodeErr(o *object, kind Kind) Message {

@@ -264,7 +264,8 @@ func (w *writer) sealed(name, value string) {
 // stringOrObject copies raw JSON without touching it, after reading it as strictly as the other
 // side will. Its bounds are seen to by done.
 func (w *writer) stringOrObject(name string, value []byte) {
-	if len(value) == 0 || len(value) > MaxData || value[0] != '"' && value[0] != '{' || !jsontext.Value(value).IsValid() {
+	if len(value) == 0 || len(value) > MaxData || value[0] != '"' && value[0] != '{' ||
+		!jsontext.Value(value).IsValid() {
 		w.fail(name, "value not allowed")
 		return
 	}

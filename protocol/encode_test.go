@@ -22,26 +22,33 @@ func TestEncode(t *testing.T) {
 		m    protocol.Message
 		want string
 	}{
-		{protocol.Connected{TimeoutSeconds: 60, Version: "1.2", Protocol: 1, Server: "s", SocketID: "i", PingRateSeconds: 30},
+		{protocol.Connected{TimeoutSeconds: 60, Version: "1.2", Protocol: 1, Server: "s", SocketID: "i",
+			PingRateSeconds: 30},
 			`{"cmd":"connected","timeout":60,"version":"1.2","protocol":1,"server":"s","socketid":"i","ping_rate":30}`},
 		{protocol.Connected{TimeoutSeconds: 60, Protocol: 0.8}, `{"cmd":"connected","timeout":60,"protocol":0.8}`},
 		{protocol.ErrorMessage{Text: "<é>\n"}, `{"cmd":"error","error":"<é>\n"}`},
 		{protocol.Ping{}, `ping`},
 		{protocol.KeyReq{}, `{"cmd":"key_req"}`},
 		{protocol.KeyAck{Key: key}, `{"cmd":"key_ack","key":"` + testKey + `"}`},
-		{protocol.RegisterReq{App: "a", Accounts: []protocol.RegisterAccount{{Name: "alice", PoK: "#p", KeyType: "memo", Challenge: "#p"}, {Name: "bob"}}},
-			`{"cmd":"register_req","app":"a","accounts":[{"name":"alice","pok":"#p","key_type":"memo","challenge":"#p"},{"name":"bob"}]}`},
+		{protocol.RegisterReq{App: "a", Accounts: []protocol.RegisterAccount{{Name: "alice", PoK: "#p", KeyType: "memo",
+			Challenge: "#p"}, {Name: "bob"}}},
+			`{"cmd":"register_req","app":"a","accounts":[{"name":"alice","pok":"#p","key_type":"memo",` +
+				`"challenge":"#p"},{"name":"bob"}]}`},
 		{protocol.RegisterAck{Account: "alice"}, `{"cmd":"register_ack","account":"alice"}`},
 		{protocol.Request{Kind: protocol.Auth, Account: "alice", Data: "d", AuthKey: "k", Token: "t"},
 			`{"cmd":"auth_req","account":"alice","data":"d","auth_key":"k","token":"t"}`},
 		{protocol.Request{Kind: protocol.Sign, Account: "alice", Data: "d", UUID: testUUID, Expire: 5},
 			`{"cmd":"sign_req","account":"alice","data":"d",` + u + `,"expire":5}`},
-		{protocol.Wait{Kind: protocol.Auth, UUID: testUUID, Expire: 5, Account: "alice"}, `{"cmd":"auth_wait",` + u + `,"expire":5,"account":"alice"}`},
+		{protocol.Wait{Kind: protocol.Auth, UUID: testUUID, Expire: 5, Account: "alice"}, `{"cmd":"auth_wait",` + u +
+			`,"expire":5,"account":"alice"}`},
 		{protocol.BareWait{Kind: protocol.Sign}, `{"cmd":"sign_wait"}`},
-		{protocol.Ack{Kind: protocol.Challenge, UUID: testUUID, Data: []byte("d"), PoK: "#p"}, `{"cmd":"challenge_ack",` + u + `,"data":"d","pok":"#p"}`},
+		{protocol.Ack{Kind: protocol.Challenge, UUID: testUUID, Data: []byte("d"), PoK: "#p"},
+			`{"cmd":"challenge_ack",` + u + `,"data":"d","pok":"#p"}`},
 		{protocol.BroadcastAck(testUUID, id), `{"cmd":"sign_ack",` + u + `,"data":"` + id + `","broadcast":true}`},
-		{protocol.SignedAck(testUUID, []byte(`{"b": 1, "a":"\u0061"}`)), `{"cmd":"sign_ack",` + u + `,"data":{"b": 1, "a":"\u0061"},"broadcast":false}`},
-		{protocol.Ack{Kind: protocol.Sign, UUID: testUUID, Data: []byte(`"x"`)}, `{"cmd":"sign_ack",` + u + `,"data":"x"}`},
+		{protocol.SignedAck(testUUID, []byte(`{"b": 1, "a":"\u0061"}`)), `{"cmd":"sign_ack",` + u +
+			`,"data":{"b": 1, "a":"\u0061"},"broadcast":false}`},
+		{protocol.Ack{Kind: protocol.Sign, UUID: testUUID, Data: []byte(`"x"`)}, `{"cmd":"sign_ack",` + u +
+			`,"data":"x"}`},
 		{protocol.Nack{Kind: protocol.Sign, UUID: testUUID, Data: "d", Error: protocol.TextRefused, PoK: "#p"},
 			`{"cmd":"sign_nack",` + u + `,"data":"d","error":"request refused","pok":"#p"}`},
 		{protocol.Nack{Kind: protocol.Auth, UUID: testUUID}, `{"cmd":"auth_nack",` + u + `}`},
@@ -93,7 +100,8 @@ func TestEncodeBound(t *testing.T) {
 		t.Fatal(err)
 	}
 	room := protocol.MaxSend - len(empty)
-	if frame, err := protocol.Encode(protocol.ErrorMessage{Text: strings.Repeat("x", room)}); err != nil || len(frame) != protocol.MaxSend {
+	if frame, err := protocol.Encode(protocol.ErrorMessage{Text: strings.Repeat("x", room)}); err != nil ||
+		len(frame) != protocol.MaxSend {
 		t.Errorf("%d bytes, %v", len(frame), err)
 	}
 	frame, err := protocol.Encode(protocol.ErrorMessage{Text: strings.Repeat("x", room+1)})

@@ -71,7 +71,8 @@ func TestGoodChallenges(t *testing.T) {
 }
 
 func TestChallengeBounds(t *testing.T) {
-	for _, text := range []string{strings.Repeat("x", protocol.MaxChallenge), strings.Repeat("é", protocol.MaxChallenge/2)} {
+	for _, text := range []string{strings.Repeat("x", protocol.MaxChallenge),
+		strings.Repeat("é", protocol.MaxChallenge/2)} {
 		if err := protocol.CheckChallenge(text); err != nil {
 			t.Errorf("%d bytes: %v", len(text), err)
 		}

@@ -14,7 +14,8 @@ func seedMessages(f *testing.F) {
 		f.Add(v.frame())
 	}
 	for _, frame := range []string{
-		request(""), request(`,"x":{"y":[1,2]}`), request(`,"\u0061ccount":"bob"`), `{"cmd":"connected","protocol":1e-7}`,
+		request(""), request(`,"x":{"y":[1,2]}`), request(`,"\u0061ccount":"bob"`),
+		`{"cmd":"connected","protocol":1e-7}`,
 		`{"cmd":"sign_ack","uuid":"` + testUUID + `","data":{ "a" : "\ud83d\udc1d" } }`,
 		`{"cmd":"register_req","app":"","accounts":[{"name":"\u0000"}]}`,
 	} {

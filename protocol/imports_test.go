@@ -86,9 +86,11 @@ func (e edge) insideComplaint(to string) string {
 	case to == e.from: // the test of a package from outside
 		return ""
 	case fromLayer != toLayer && !slices.Contains(layers[fromLayer], toLayer):
-		return fmt.Sprintf("%s may not import %s: imports point from cmd over agent and keystore to protocol", e.from, to)
+		return fmt.Sprintf("%s may not import %s: imports point from cmd over agent and keystore to protocol",
+			e.from, to)
 	case fromLayer == "agent" && toLayer == "agent":
-		if e.from == "agent" || to == "agent/relay" && e.from == "agent/relay/relaytest" || e.test && slices.Contains(counterparts, to) {
+		if e.from == "agent" || to == "agent/relay" && e.from == "agent/relay/relaytest" ||
+			e.test && slices.Contains(counterparts, to) {
 			return ""
 		}
 		return fmt.Sprintf("%s may not import %s: packages below agent meet in agent only", e.from, to)
@@ -161,9 +163,11 @@ func TestImportRules(t *testing.T) {
 // input or output, no randomness of their own.
 var pure = []string{"protocol/...", "agent/policy/..."}
 
-var impureImports = []string{"os", "os/exec", "io/ioutil", "net", "net/http", "log", "syscall", "math/rand", "math/rand/v2", "crypto/rand", "testing"}
+var impureImports = []string{"os", "os/exec", "io/ioutil", "net", "net/http", "log", "syscall", "math/rand",
+	"math/rand/v2", "crypto/rand", "testing"}
 
-var impureCalls = []string{"time.Now", "time.Since", "time.Until", "time.Sleep", "time.After", "time.AfterFunc", "time.NewTimer", "time.NewTicker", "time.Tick"}
+var impureCalls = []string{"time.Now", "time.Since", "time.Until", "time.Sleep", "time.After", "time.AfterFunc",
+	"time.NewTimer", "time.NewTicker", "time.Tick"}
 
 // source is one Go file of the module.
 type source struct {
@@ -278,7 +282,8 @@ func impurity(node ast.Node) string {
 }
 
 func TestImpurity(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "x.go", "package x\nfunc f() { go f(); g(time.Now); time.Until(t); time.Unix(1, 2); now.After(t) }", 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "x.go",
+		"package x\nfunc f() { go f(); g(time.Now); time.Until(t); time.Unix(1, 2); now.After(t) }", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -127,9 +127,11 @@ func TestLinkKeepsItsKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	printed := fmt.Sprintf("%v %+v %#v %s %q %x %d %v %+v", link, link, link, link, link, link, link, &link, []protocol.Link{link})
+	printed := fmt.Sprintf("%v %+v %#v %s %q %x %d %v %+v", link, link, link, link, link, link, link, &link,
+		[]protocol.Link{link})
 	for _, text := range []string{log.String(), string(marshalled), printed, fmt.Sprint(fmt.Errorf("x: %v", link))} {
-		if strings.Contains(text, "s3cret") || strings.Contains(text, "733363726574") || !strings.Contains(text, "[redacted]") {
+		if strings.Contains(text, "s3cret") || strings.Contains(text, "733363726574") ||
+			!strings.Contains(text, "[redacted]") {
 			t.Errorf("printed as %s", text)
 		}
 	}

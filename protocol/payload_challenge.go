@@ -70,8 +70,10 @@ func (w *writer) challenge(text string, decrypt bool) {
 // inside an auth_req. No request has its members, so that an answer sent back to a wallet is no
 // request (HAS §13.3). Challenge may be a decrypted memo, so that printing leaves it out.
 type ChallengeAckData struct {
-	PubKey    hive.PublicKey // of the key that signed or decrypted
-	Challenge string         // signature of 130 hexadecimal digits, or clear text with its leading "#"; at most MaxChallenge bytes
+	PubKey hive.PublicKey // of the key that signed or decrypted
+	// signature of 130 hexadecimal digits, or clear text with its leading "#"; at most MaxChallenge
+	// bytes
+	Challenge string
 }
 
 // DecodeChallengeAckData reads the clear payload of challenge_ack on the application's side. The

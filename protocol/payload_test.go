@@ -51,7 +51,8 @@ func TestDecodeAuthReqData(t *testing.T) {
 	challenge := func(members string) string { return `{"app":{"name":"x"},"challenge":{` + members + `}}` }
 	good := `"key_type":"posting","challenge":"hi"`
 	runPayloadCases(t, protocol.DecodeAuthReqData, []payloadCase{
-		{"all", `{"app":{"name":"x","description":"d","icon":"i","pubkey":"STM…"},"challenge":{` + good + `,"nonce":1,"decrypt":false,"pubkey":null},"token":"t"}`, "", ""},
+		{"all", `{"app":{"name":"x","description":"d","icon":"i","pubkey":"STM…"},"challenge":{` + good +
+			`,"nonce":1,"decrypt":false,"pubkey":null},"token":"t"}`, "", ""},
 		{"nulls", challenge(good + `,"nonce":null,"decrypt":null,"pubkey":null`), "", ""},
 		{"decrypt", challenge(`"key_type":"memo","challenge":"#abc","decrypt":true`), "", ""},
 		{"active", challenge(`"key_type":"active","challenge":"hi"`), "", ""},
@@ -71,10 +72,13 @@ func TestDecodeAuthReqData(t *testing.T) {
 		{"challenge false", `{"app":{"name":"x"},"challenge":false}`, protocol.ReasonType, "challenge"},
 		{"challenge empty object", challenge(""), protocol.ReasonMissing, "key_type"},
 		{"challenge.key_type null", challenge(`"key_type":null,"challenge":"hi"`), protocol.ReasonType, "key_type"},
-		{"challenge.key_type owner", challenge(`"key_type":"owner","challenge":"hi"`), protocol.ReasonValue, "key_type"},
-		{"challenge.key_type upper case", challenge(`"key_type":"Posting","challenge":"hi"`), protocol.ReasonValue, "key_type"},
+		{"challenge.key_type owner", challenge(`"key_type":"owner","challenge":"hi"`), protocol.ReasonValue,
+			"key_type"},
+		{"challenge.key_type upper case", challenge(`"key_type":"Posting","challenge":"hi"`), protocol.ReasonValue,
+			"key_type"},
 		{"challenge.challenge missing", challenge(`"key_type":"posting"`), protocol.ReasonMissing, "challenge"},
-		{"challenge.challenge number", challenge(`"key_type":"posting","challenge":1`), protocol.ReasonType, "challenge"},
+		{"challenge.challenge number", challenge(`"key_type":"posting","challenge":1`), protocol.ReasonType,
+			"challenge"},
 		{"challenge.nonce string", challenge(good + `,"nonce":"1"`), protocol.ReasonType, "nonce"},
 		{"challenge.nonce zero", challenge(good + `,"nonce":0`), protocol.ReasonValue, "nonce"},
 		{"challenge.decrypt number", challenge(good + `,"decrypt":1`), protocol.ReasonType, "decrypt"},
@@ -100,7 +104,8 @@ func TestDecodeSignReqData(t *testing.T) {
 		{"ops of strings", ops(`["vote",{}]`), protocol.ReasonType, "ops"},
 		{"ops of null", ops(`[null]`), protocol.ReasonType, "ops"},
 		{"equal names in an operation", ops(`[["vote",{"voter":"a","voter":"b"}]]`), protocol.ReasonDuplicate, ""},
-		{"equal names spelt differently", ops(`[["vote",{"voter":"a","\u0076oter":"b"}]]`), protocol.ReasonDuplicate, ""},
+		{"equal names spelt differently", ops(`[["vote",{"voter":"a","\u0076oter":"b"}]]`),
+			protocol.ReasonDuplicate, ""},
 		{"broadcast null", sign(`"active"`, `[["vote",{}]]`, "null", ""), protocol.ReasonType, "broadcast"},
 		{"broadcast number", sign(`"active"`, `[["vote",{}]]`, "1", ""), protocol.ReasonType, "broadcast"},
 		{"key_type list", sign(`["active"]`, `[["vote",{}]]`, "true", ""), protocol.ReasonType, "key_type"},
@@ -164,7 +169,8 @@ func TestDecodeChallengeReqData(t *testing.T) {
 		{"empty text is for the firewall", `{"key_type":"memo","challenge":""}`, "", ""},
 		{"decrypt", `{"key_type":"memo","challenge":"#x","decrypt":true}`, "", ""},
 		{"decrypt nothing", `{"key_type":"memo","challenge":"#","decrypt":true}`, protocol.ReasonValue, "challenge"},
-		{"decrypt much", `{"key_type":"memo","challenge":"#` + strings.Repeat("x", protocol.MaxChallenge) + `","decrypt":true}`, protocol.ReasonSize, "challenge"},
+		{"decrypt much", `{"key_type":"memo","challenge":"#` + strings.Repeat("x", protocol.MaxChallenge) +
+			`","decrypt":true}`, protocol.ReasonSize, "challenge"},
 		{"challenge null", `{"key_type":"memo","challenge":null}`, protocol.ReasonType, "challenge"},
 		{"pubkey", `{"key_type":"memo","challenge":"x","pubkey":null}`, protocol.ReasonMember, ""},
 		{"an answer", `{"pubkey":"` + testKey + `","challenge":"x"}`, protocol.ReasonMember, ""},
@@ -181,7 +187,8 @@ func TestDecodeAuthAckData(t *testing.T) {
 		{"challenge_data", `{"expire":1,"challenge_data":` + signed + `}`, "", ""},
 		{"both", `{"expire":1,"challenge":` + signed + `,"challenge_data":` + signed + `}`, "", ""},
 		{"nulls", `{"expire":1,"challenge":null,"challenge_data":null,"token":null}`, "", ""},
-		{"both differ", `{"expire":1,"challenge":` + signed + `,"challenge_data":` + strings.Replace(signed, "ab", "ac", 1) + `}`, protocol.ReasonValue, "challenge_data"},
+		{"both differ", `{"expire":1,"challenge":` + signed + `,"challenge_data":` + strings.Replace(signed, "ab", "ac",
+			1) + `}`, protocol.ReasonValue, "challenge_data"},
 		{"expire missing", `{}`, protocol.ReasonMissing, "expire"},
 		{"expire string", `{"expire":"1"}`, protocol.ReasonType, "expire"},
 		{"memo of Keychain", `{"expire":1,"challenge":"#abc"}`, protocol.ReasonType, "challenge"},
@@ -190,7 +197,8 @@ func TestDecodeAuthAckData(t *testing.T) {
 	})
 	for _, name := range []string{"challenge", "challenge_data"} {
 		data, err := protocol.DecodeAuthAckData([]byte(`{"expire":5,"` + name + `":` + signed + `}`))
-		if err != nil || data.Challenge == nil || data.Challenge.Challenge != "ab" || data.Challenge.PubKey.String() != testKey {
+		if err != nil || data.Challenge == nil || data.Challenge.Challenge != "ab" ||
+			data.Challenge.PubKey.String() != testKey {
 			t.Errorf("%s: %+v, %v", name, data, err)
 		}
 	}
@@ -202,8 +210,10 @@ func TestDecodeChallengeAckData(t *testing.T) {
 		{"pubkey missing", `{"challenge":"ab"}`, protocol.ReasonMissing, "pubkey"},
 		{"pubkey null", `{"pubkey":null,"challenge":"ab"}`, protocol.ReasonType, "pubkey"},
 		{"challenge missing", `{"pubkey":"` + testKey + `"}`, protocol.ReasonMissing, "challenge"},
-		{"challenge too large", `{"pubkey":"` + testKey + `","challenge":"` + strings.Repeat("x", protocol.MaxChallenge+1) + `"}`, protocol.ReasonSize, "challenge"},
-		{"unknown member", `{"pubkey":"` + testKey + `","challenge":"ab","key_type":"posting"}`, protocol.ReasonMember, ""},
+		{"challenge too large", `{"pubkey":"` + testKey + `","challenge":"` + strings.Repeat("x", protocol.MaxChallenge+
+			1) + `"}`, protocol.ReasonSize, "challenge"},
+		{"unknown member", `{"pubkey":"` + testKey + `","challenge":"ab","key_type":"posting"}`,
+			protocol.ReasonMember, ""},
 	})
 }
 
@@ -214,7 +224,8 @@ func TestNoAnswerIsARequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed := protocol.ChallengeAckData{PubKey: key, Challenge: `#{"key_type":"active","ops":[["transfer",{}]],"broadcast":true}`}
+	signed := protocol.ChallengeAckData{PubKey: key,
+		Challenge: `#{"key_type":"active","ops":[["transfer",{}]],"broadcast":true}`}
 	first, err := protocol.AuthAckData{Expire: 1, Token: testUUID, Challenge: &signed}.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +236,8 @@ func TestNoAnswerIsARequest(t *testing.T) {
 	}
 	answers := []string{
 		string(first), string(second), testUUID,
-		protocol.TextAuthFailed, protocol.TextRefused, protocol.TextInvalid, protocol.TextNonce, protocol.TextNotSupported,
+		protocol.TextAuthFailed, protocol.TextRefused, protocol.TextInvalid, protocol.TextNonce,
+		protocol.TextNotSupported,
 		protocol.TextNotPermitted, protocol.TextLimit, protocol.TextBroadcastFailed, protocol.TextBroadcastUncertain,
 		protocol.TextBusy, protocol.TextInternal,
 	}
@@ -253,16 +265,24 @@ func TestEncodePayloads(t *testing.T) {
 		{protocol.AuthReqData{
 			App:       protocol.AppInfo{Name: `<&>"\` + "\u2028", Description: "d", Icon: "i", PubKey: "p"},
 			Challenge: &protocol.AuthChallenge{KeyType: hive.Posting, Challenge: "#c", Decrypt: true}, Token: "t",
-		}, `{"app":{"name":"<&>\"\\` + "\u2028" + `","description":"d","icon":"i","pubkey":"p"},"challenge":{"key_type":"posting","challenge":"#c","decrypt":true},"token":"t"}`},
-		{protocol.AuthAckData{Expire: 5, Token: "t", Challenge: &signed}, `{"expire":5,"token":"t","challenge":` + inner + `,"challenge_data":` + inner + `}`},
-		{protocol.SignReqData{KeyType: hive.Active, Ops: [][]byte{[]byte(`["vote", {"b":1,"a":2}]`), []byte(`{}`)}, Nonce: 1700000000000}, `{"key_type":"active","ops":[["vote", {"b":1,"a":2}],{}],"broadcast":false,"nonce":1700000000000}`},
-		{protocol.ChallengeReqData{KeyType: hive.Memo, Challenge: "#c", Decrypt: true, Nonce: 1700000000000}, `{"key_type":"memo","challenge":"#c","decrypt":true,"nonce":1700000000000}`},
+		}, `{"app":{"name":"<&>\"\\` + "\u2028" +
+			`","description":"d","icon":"i","pubkey":"p"},"challenge":{"key_type":"posting","challenge":"#c",` +
+			`"decrypt":true},"token":"t"}`},
+		{protocol.AuthAckData{Expire: 5, Token: "t", Challenge: &signed}, `{"expire":5,"token":"t","challenge":` +
+			inner + `,"challenge_data":` + inner + `}`},
+		{protocol.SignReqData{KeyType: hive.Active, Ops: [][]byte{[]byte(`["vote", {"b":1,"a":2}]`), []byte(`{}`)},
+			Nonce: 1700000000000}, `{"key_type":"active","ops":[["vote", ` +
+			`{"b":1,"a":2}],{}],"broadcast":false,"nonce":1700000000000}`},
+		{protocol.ChallengeReqData{KeyType: hive.Memo, Challenge: "#c", Decrypt: true, Nonce: 1700000000000},
+			`{"key_type":"memo","challenge":"#c","decrypt":true,"nonce":1700000000000}`},
 		{signed, inner},
 
 		{protocol.AuthReqData{}, ""},
 		{protocol.AuthReqData{App: protocol.AppInfo{Name: "\xff"}}, ""},
-		{protocol.AuthReqData{App: protocol.AppInfo{Name: "x"}, Challenge: &protocol.AuthChallenge{Challenge: "x"}}, ""},
-		{protocol.AuthReqData{App: protocol.AppInfo{Name: "x"}, Challenge: &protocol.AuthChallenge{KeyType: hive.Owner, Challenge: "x"}}, ""},
+		{protocol.AuthReqData{App: protocol.AppInfo{Name: "x"}, Challenge: &protocol.AuthChallenge{Challenge: "x"}},
+			""},
+		{protocol.AuthReqData{App: protocol.AppInfo{Name: "x"}, Challenge: &protocol.AuthChallenge{KeyType: hive.Owner,
+			Challenge: "x"}}, ""},
 		{protocol.AuthAckData{}, ""},
 		{protocol.AuthAckData{Expire: 1, Challenge: &protocol.ChallengeAckData{}}, ""},
 		{protocol.SignReqData{KeyType: hive.Active}, ""},
@@ -271,7 +291,8 @@ func TestEncodePayloads(t *testing.T) {
 		{protocol.SignReqData{KeyType: hive.Active, Ops: [][]byte{[]byte(`{"a":1,"a":2}`)}}, ""},
 		{protocol.SignReqData{KeyType: hive.Active, Ops: [][]byte{nil}}, ""},
 		{protocol.SignReqData{KeyType: hive.Active, Ops: make([][]byte, protocol.MaxOps+1)}, ""},
-		{protocol.SignReqData{KeyType: hive.Active, Ops: [][]byte{[]byte(strings.Repeat("[", 31) + strings.Repeat("]", 31))}}, ""},
+		{protocol.SignReqData{KeyType: hive.Active,
+			Ops: [][]byte{[]byte(strings.Repeat("[", 31) + strings.Repeat("]", 31))}}, ""},
 		{protocol.ChallengeReqData{KeyType: hive.Memo, Challenge: "plain", Decrypt: true}, ""},
 		{protocol.ChallengeReqData{Challenge: "x"}, ""},
 		{protocol.ChallengeAckData{Challenge: "x"}, ""},
@@ -294,7 +315,8 @@ func TestAnswerKeepsItsChallenge(t *testing.T) {
 	}
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "answer", answer, "inside", inside)
-	for _, text := range []string{fmt.Sprintf("%v %+v %#v %s %q %x", answer, answer, answer, &answer, answer, answer), log.String(), string(marshalled)} {
+	for _, text := range []string{fmt.Sprintf("%v %+v %#v %s %q %x", answer, answer, answer, &answer, answer, answer),
+		log.String(), string(marshalled)} {
 		if strings.Contains(text, "s3cret") || strings.Contains(text, "733363726574") {
 			t.Errorf("printed as %s", text)
 		}

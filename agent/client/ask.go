@@ -11,7 +11,8 @@ import (
 )
 
 // begin sends a request and waits until the relay has named it.
-func (c *Client) begin(ctx context.Context, s *Session, kind protocol.Kind, build func() (protocol.Request, error)) (*call, error) {
+func (c *Client) begin(ctx context.Context, s *Session, kind protocol.Kind, build func() (protocol.Request,
+	error)) (*call, error) {
 	waiting := newCall(kind, s.account)
 	if err := c.send(ctx, waiting, build); err != nil {
 		c.finish(waiting, err)
@@ -29,7 +30,8 @@ func (c *Client) begin(ctx context.Context, s *Session, kind protocol.Kind, buil
 }
 
 // ask sends a request and judges what comes back. accept judges an ack.
-func (c *Client) ask(ctx context.Context, s *Session, kind protocol.Kind, build func() (protocol.Request, error), accept func(protocol.Ack) error) error {
+func (c *Client) ask(ctx context.Context, s *Session, kind protocol.Kind, build func() (protocol.Request, error),
+	accept func(protocol.Ack) error) error {
 	waiting, err := c.begin(ctx, s, kind, build)
 	if err == nil {
 		err = c.await(ctx, waiting, func(m protocol.Message) error { return s.judge(waiting, m, accept) })

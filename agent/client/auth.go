@@ -115,7 +115,8 @@ func (c *Client) authRequest(s *Session, a Auth) func() (protocol.Request, error
 	return func() (protocol.Request, error) {
 		data := protocol.AuthReqData{App: c.options.App, Token: s.oldToken()}
 		if a.Challenge != nil {
-			data.Challenge = &protocol.AuthChallenge{KeyType: a.Challenge.Role, Challenge: a.Challenge.Text, Decrypt: a.Challenge.Decrypt}
+			data.Challenge = &protocol.AuthChallenge{KeyType: a.Challenge.Role, Challenge: a.Challenge.Text,
+				Decrypt: a.Challenge.Decrypt}
 		}
 		payload, err := data.Encode()
 		if err != nil {

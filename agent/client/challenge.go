@@ -39,7 +39,8 @@ func (c *Client) Challenge(ctx context.Context, s *Session, ch Challenge) (*Proo
 	}
 	var proof *Proof
 	build := func() (protocol.Request, error) {
-		data := protocol.ChallengeReqData{KeyType: ch.Role, Challenge: ch.Text, Decrypt: ch.Decrypt, Nonce: s.next(timeNow())}
+		data := protocol.ChallengeReqData{KeyType: ch.Role, Challenge: ch.Text, Decrypt: ch.Decrypt,
+			Nonce: s.next(timeNow())}
 		payload, err := data.Encode()
 		if err != nil {
 			return protocol.Request{}, err
@@ -65,7 +66,8 @@ func (c *Client) Challenge(ctx context.Context, s *Session, ch Challenge) (*Proo
 }
 
 // prove verifies the answer to a challenge.
-func (c *Client) prove(ctx context.Context, account hive.AccountName, ch Challenge, answer protocol.ChallengeAckData) (*Proof, error) {
+func (c *Client) prove(ctx context.Context, account hive.AccountName, ch Challenge,
+	answer protocol.ChallengeAckData) (*Proof, error) {
 	proof := &Proof{Key: answer.PubKey}
 	var err error
 	if ch.Decrypt {

@@ -263,7 +263,8 @@ func (c *Client) await(ctx context.Context, waiting *call, judge func(protocol.M
 		if !errors.Is(err, errIgnore) {
 			return err
 		}
-		c.log.Warn("answer ignored", "kind", waiting.kind.String(), "account", waiting.account, "uuid", string(waiting.id), "err", err)
+		c.log.Warn("answer ignored", "kind", waiting.kind.String(), "account", waiting.account, "uuid",
+			string(waiting.id), "err", err)
 	}
 }
 

@@ -146,14 +146,16 @@ func TestServiceMode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if grant.Proof == nil || grant.Proof.Key != alice.Public() || !grant.Proof.OfAccount || time.Until(grant.Expires) < 23*time.Hour {
+		if grant.Proof == nil || grant.Proof.Key != alice.Public() || !grant.Proof.OfAccount ||
+			time.Until(grant.Expires) < 23*time.Hour {
 			t.Errorf("grant %+v", grant)
 		}
 		signed, err := w.client.Sign(t.Context(), grant.Session, vote(100))
 		if err != nil || signed.ID.String() != txID || signed.Confirmed {
 			t.Errorf("signed %+v, %v", signed, err)
 		}
-		proof, err := w.client.Challenge(t.Context(), grant.Session, client.Challenge{Role: hive.Posting, Text: "hello"})
+		proof, err := w.client.Challenge(t.Context(), grant.Session, client.Challenge{Role: hive.Posting,
+			Text: "hello"})
 		if err != nil || !proof.Signature.Verify(hive.HashText("hello"), alice.Public()) {
 			t.Errorf("proof %+v, %v", proof, err)
 		}
@@ -190,7 +192,8 @@ func TestPairing(t *testing.T) {
 			}
 			return m, true
 		})
-		pairing, err := w.client.Pair(t.Context(), client.Auth{Account: "alice", Challenge: &client.Challenge{Role: hive.Memo, Text: "hi"}})
+		pairing, err := w.client.Pair(t.Context(), client.Auth{Account: "alice",
+			Challenge: &client.Challenge{Role: hive.Memo, Text: "hi"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,12 +234,14 @@ func TestRefusedFailedNobody(t *testing.T) {
 	}{
 		{"refused", func(w *world, req protocol.Request) protocol.Message { return relaytest.Refuse(req, w.authKey) },
 			client.ErrRefused, func(t *testing.T, err error) {
-				if e := (*client.RefusedError)(nil); !errors.As(err, &e) || !e.Verified || e.Text != protocol.TextRefused {
+				if e := (*client.RefusedError)(nil); !errors.As(err, &e) || !e.Verified ||
+					e.Text != protocol.TextRefused {
 					t.Errorf("error %v", err)
 				}
 			}},
 		{"failed", func(w *world, req protocol.Request) protocol.Message {
-			return protocol.Err{Kind: req.Kind, UUID: req.UUID, Error: relaytest.Seal(w.authKey, protocol.TextBroadcastUncertain+" "+txID)}
+			return protocol.Err{Kind: req.Kind, UUID: req.UUID, Error: relaytest.Seal(w.authKey,
+				protocol.TextBroadcastUncertain+" "+txID)}
 		}, client.ErrFailed, func(t *testing.T, err error) {
 			e := (*client.FailedError)(nil)
 			if !errors.As(err, &e) || !e.Verified {
@@ -247,10 +252,14 @@ func TestRefusedFailedNobody(t *testing.T) {
 			}
 		}},
 		{"silent", func(*world, protocol.Request) protocol.Message { return nil }, client.ErrNobody, nil},
-		{"refusal under another key", func(_ *world, req protocol.Request) protocol.Message { return relaytest.Refuse(req, "another") },
+		{"refusal under another key", func(_ *world,
+			req protocol.Request) protocol.Message {
+			return relaytest.Refuse(req, "another")
+		},
 			client.ErrNobody, nil},
 		{"refusal of another request", func(w *world, req protocol.Request) protocol.Message {
-			return protocol.Nack{Kind: req.Kind, UUID: req.UUID, Data: relaytest.Seal(w.authKey, "9b0e2dc3-f574-4766-abdd-c429dce11284")}
+			return protocol.Nack{Kind: req.Kind, UUID: req.UUID, Data: relaytest.Seal(w.authKey,
+				"9b0e2dc3-f574-4766-abdd-c429dce11284")}
 		}, client.ErrNobody, nil},
 		{"ack says that nothing was broadcast", func(_ *world, req protocol.Request) protocol.Message {
 			no := false
@@ -292,10 +301,14 @@ func TestChallengeAnswersThatCannotBeRight(t *testing.T) {
 		}
 	}
 	cases := map[string]func(*world, protocol.Request) protocol.Message{
-		"another key named":   answer(func(d *protocol.ChallengeAckData) { d.PubKey = mallory.Public() }),
-		"no signature":        answer(func(d *protocol.ChallengeAckData) { d.Challenge = "00" }),
-		"text instead":        answer(func(d *protocol.ChallengeAckData) { d.Challenge = "#hello" }),
-		"signed another text": answer(func(d *protocol.ChallengeAckData) { s, _ := alice.Sign(hive.HashText("bye")); d.Challenge = s.String() }),
+		"another key named": answer(func(d *protocol.ChallengeAckData) { d.PubKey = mallory.Public() }),
+		"no signature":      answer(func(d *protocol.ChallengeAckData) { d.Challenge = "00" }),
+		"text instead":      answer(func(d *protocol.ChallengeAckData) { d.Challenge = "#hello" }),
+		"signed another text": answer(func(d *protocol.ChallengeAckData) {
+			s,
+				_ := alice.Sign(hive.HashText("bye"))
+			d.Challenge = s.String()
+		}),
 		"key of nobody": answer(func(d *protocol.ChallengeAckData) {
 			s, _ := mallory.Sign(hive.HashText("hello"))
 			d.PubKey, d.Challenge = mallory.Public(), s.String()
@@ -322,9 +335,11 @@ func TestSessionOfAuthMustCarryTheProof(t *testing.T) {
 		w.login()
 		w.setAnswer(func(req protocol.Request) (protocol.Message, bool) {
 			text, _ := protocol.AuthAckData{Expire: time.Now().Add(time.Hour).UnixMilli()}.Encode()
-			return protocol.Ack{Kind: req.Kind, UUID: req.UUID, Data: []byte(relaytest.Seal(w.authKey, string(text)))}, true
+			return protocol.Ack{Kind: req.Kind, UUID: req.UUID, Data: []byte(relaytest.Seal(w.authKey, string(text)))},
+				true
 		})
-		_, err := w.client.Authenticate(t.Context(), client.Auth{Account: "alice", Challenge: &client.Challenge{Role: hive.Posting, Text: "login"}})
+		_, err := w.client.Authenticate(t.Context(), client.Auth{Account: "alice",
+			Challenge: &client.Challenge{Role: hive.Posting, Text: "login"}})
 		if !errors.Is(err, client.ErrBadAnswer) {
 			t.Errorf("error %v", err)
 		}
@@ -351,7 +366,8 @@ func TestAttach(t *testing.T) {
 				if c.after > 0 {
 					when = relaytest.On(relaytest.ToClient, "sign_wait")
 				}
-				fault := relaytest.Script(relaytest.Rule{When: when, Times: 1, Do: func(w *relaytest.Wire, f relaytest.Frame) {
+				fault := relaytest.Script(relaytest.Rule{When: when, Times: 1, Do: func(w *relaytest.Wire,
+					f relaytest.Frame) {
 					if f.Cmd == "sign_wait" {
 						w.Pass(f)
 					}
@@ -376,7 +392,8 @@ func TestExpiredWhileAway(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		fault := relaytest.Script(
 			relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_ack"), Times: 1, Do: relaytest.Cut},
-			relaytest.Rule{When: relaytest.On(relaytest.ToRelay, "attach_req"), Do: relaytest.Set(map[string]any{"uuid": "00000000-0000-4000-8000-000000000000"})},
+			relaytest.Rule{When: relaytest.On(relaytest.ToRelay, "attach_req"),
+				Do: relaytest.Set(map[string]any{"uuid": "00000000-0000-4000-8000-000000000000"})},
 			relaytest.Rule{When: relaytest.On(relaytest.ToClient, "attach_nack"), Do: relaytest.Drop},
 		)
 		w := newWorld(t, fault, nil)
@@ -392,8 +409,13 @@ func TestRelayForgets(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var asked string
 		fault := relaytest.Script(
-			relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_ack"), Times: 1, Do: func(w *relaytest.Wire, f relaytest.Frame) { asked = f.UUID; w.Cut() }},
-			relaytest.Rule{When: relaytest.On(relaytest.ToRelay, "attach_req"), Do: func(w *relaytest.Wire, f relaytest.Frame) {
+			relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_ack"), Times: 1, Do: func(w *relaytest.Wire,
+				f relaytest.Frame) {
+				asked = f.UUID
+				w.Cut()
+			}},
+			relaytest.Rule{When: relaytest.On(relaytest.ToRelay, "attach_req"), Do: func(w *relaytest.Wire,
+				f relaytest.Frame) {
 				w.Send(relaytest.ToClient, []byte(`{"cmd":"attach_nack","uuid":"`+asked+`"}`))
 			}},
 		)
@@ -401,7 +423,8 @@ func TestRelayForgets(t *testing.T) {
 		s := w.login()
 		began := time.Now()
 		_, err := w.client.Sign(t.Context(), s, vote(1))
-		if !errors.Is(err, client.ErrExpired) || errors.Is(err, client.ErrNobody) || time.Since(began) > 10*time.Second {
+		if !errors.Is(err, client.ErrExpired) || errors.Is(err, client.ErrNobody) ||
+			time.Since(began) > 10*time.Second {
 			t.Errorf("error %v after %s", err, time.Since(began))
 		}
 	})
@@ -409,7 +432,8 @@ func TestRelayForgets(t *testing.T) {
 
 func TestLostBeforeTheWait(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		fault := relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_wait"), Times: 1, Do: relaytest.Cut})
+		fault := relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_wait"), Times: 1,
+			Do: relaytest.Cut})
 		w := newWorld(t, fault, nil)
 		s := w.login()
 		if _, err := w.client.Sign(t.Context(), s, vote(1)); !errors.Is(err, client.ErrLost) {
@@ -426,11 +450,13 @@ func TestLostBeforeTheWait(t *testing.T) {
 // be taken for its own.
 func TestNoWait(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		fault := relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_wait"), Times: 2, Do: relaytest.Drop})
+		fault := relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_wait"), Times: 2,
+			Do: relaytest.Drop})
 		w := newWorld(t, fault, nil)
 		s := w.login()
 		began := time.Now()
-		if _, err := w.client.Sign(t.Context(), s, vote(1)); !errors.Is(err, client.ErrLost) || time.Since(began) != 10*time.Second {
+		if _, err := w.client.Sign(t.Context(), s, vote(1)); !errors.Is(err, client.ErrLost) ||
+			time.Since(began) != 10*time.Second {
 			t.Errorf("error %v after %s", err, time.Since(began))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -450,7 +476,8 @@ func TestForeignWait(t *testing.T) {
 	for name, wrong := range map[string]map[string]any{"kind": {"cmd": "auth_wait"}, "account": {"account": "bob"}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				fault := relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_wait"), Do: relaytest.Set(wrong)})
+				fault := relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_wait"),
+					Do: relaytest.Set(wrong)})
 				w := newWorld(t, fault, nil)
 				s := w.login()
 				if _, err := w.client.Sign(t.Context(), s, vote(1)); !errors.Is(err, client.ErrLost) {
@@ -482,7 +509,8 @@ func TestHostileWire(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, "challenge_ack"), Do: c.fault}), nil)
+				w := newWorld(t, relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient,
+					"challenge_ack"), Do: c.fault}), nil)
 				s := w.login()
 				_, err := w.client.Challenge(t.Context(), s, client.Challenge{Role: hive.Posting, Text: "hello"})
 				if !errors.Is(err, c.want) {
@@ -495,7 +523,8 @@ func TestHostileWire(t *testing.T) {
 
 func TestSwappedAnswers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		fault := relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, "challenge_ack"), Do: relaytest.SwapUUIDs})
+		fault := relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, "challenge_ack"),
+			Do: relaytest.SwapUUIDs})
 		w := newWorld(t, fault, nil)
 		s := w.login()
 		var asking sync.WaitGroup

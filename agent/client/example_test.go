@@ -41,7 +41,8 @@ func Example() {
 	vote := client.Operation{Name: "vote", Fields: map[string]any{
 		"voter": "alice", "author": "bob", "permlink": "a-post", "weight": 10000,
 	}}
-	signed, err := bot.Sign(ctx, grant.Session, client.SignRequest{Role: hive.Posting, Operations: []client.Operation{vote}})
+	signed, err := bot.Sign(ctx, grant.Session, client.SignRequest{Role: hive.Posting,
+		Operations: []client.Operation{vote}})
 	switch {
 	case err == nil:
 		fmt.Println("sent as", signed.ID)

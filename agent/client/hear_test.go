@@ -14,14 +14,19 @@ import (
 // neither panic nor hold more than its bounds, and a call ends once.
 func FuzzHear(f *testing.F) {
 	const id, other = "9b0e2dc3-f574-4766-abdd-c429dce11284", "11111111-2222-4333-8444-555555555555"
-	f.Add(`{"cmd":"sign_wait","uuid":"` + id + `","expire":1700000060000}` + "\n" + `{"cmd":"sign_ack","uuid":"` + id + `","data":"x"}`)
-	f.Add(`{"cmd":"sign_ack","uuid":"` + id + `","data":"x"}` + "\n" + `{"cmd":"sign_wait","uuid":"` + id + `","expire":1}`)
-	f.Add(`{"cmd":"error","error":"x"}` + "\n" + `{"cmd":"error","error":"x"}` + "\n" + `{"cmd":"auth_wait","uuid":"` + other + `","expire":1}`)
+	f.Add(`{"cmd":"sign_wait","uuid":"` + id + `","expire":1700000060000}` + "\n" + `{"cmd":"sign_ack","uuid":"` + id +
+		`","data":"x"}`)
+	f.Add(`{"cmd":"sign_ack","uuid":"` + id + `","data":"x"}` + "\n" + `{"cmd":"sign_wait","uuid":"` + id +
+		`","expire":1}`)
+	f.Add(`{"cmd":"error","error":"x"}` + "\n" + `{"cmd":"error","error":"x"}` + "\n" + `{"cmd":"auth_wait","uuid":"` +
+		other + `","expire":1}`)
 	f.Add(`{"cmd":"attach_nack","uuid":"` + id + `"}` + "\n" + `{"cmd":"attach_ack","uuid":"` + other + `"}`)
 	f.Fuzz(func(t *testing.T, frames string) {
-		c := &Client{log: slog.New(slog.NewTextHandler(io.Discard, nil)), changed: make(chan struct{}), calls: map[string]*call{}}
+		c := &Client{log: slog.New(slog.NewTextHandler(io.Discard, nil)), changed: make(chan struct{}),
+			calls: map[string]*call{}}
 		l := &link{timeout: time.Minute, early: map[string][]protocol.Message{}}
-		calls := []*call{newCall(protocol.Sign, "alice"), newCall(protocol.Sign, "alice"), newCall(protocol.Auth, "bob")}
+		calls := []*call{newCall(protocol.Sign, "alice"), newCall(protocol.Sign, "alice"),
+			newCall(protocol.Auth, "bob")}
 		l.unnamed = append(l.unnamed, calls...)
 		for frame := range strings.SplitSeq(frames, "\n") {
 			if c.hear(l, []byte(frame)) != nil {

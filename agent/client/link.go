@@ -59,7 +59,8 @@ func (c *Client) connect(ctx context.Context) (*link, error) {
 		conn.CloseNow()
 		return nil, fmt.Errorf("client: relay %s: %w", c.options.Relay, err)
 	}
-	return &link{conn: conn, timeout: timeout, turn: make(chan struct{}, 1), early: make(map[string][]protocol.Message)}, nil
+	return &link{conn: conn, timeout: timeout, turn: make(chan struct{}, 1),
+		early: make(map[string][]protocol.Message)}, nil
 }
 
 func greeting(ctx context.Context, conn *websocket.Conn) (timeout time.Duration, err error) {
@@ -235,7 +236,8 @@ func (c *Client) hear(l *link, frame []byte) error {
 		}
 	case protocol.AttachNack:
 		if waiting := c.calls[m.UUID.Key()]; waiting != nil && waiting.apart {
-			c.finishLocked(waiting, fmt.Errorf("%w, or the relay has forgotten it, while the connection was lost", ErrExpired))
+			c.finishLocked(waiting, fmt.Errorf("%w, or the relay has forgotten it, while the connection was lost",
+				ErrExpired))
 		}
 	}
 	return nil
@@ -248,7 +250,8 @@ func (c *Client) nameLocked(l *link, m protocol.Wait) error {
 		return nil
 	}
 	waiting := l.unnamed[0]
-	if waiting.kind != m.Kind || m.Account != "" && m.Account != string(waiting.account) || c.calls[m.UUID.Key()] != nil {
+	if waiting.kind != m.Kind || m.Account != "" && m.Account != string(waiting.account) ||
+		c.calls[m.UUID.Key()] != nil {
 		return errors.New("the relay's waits do not fit the requests")
 	}
 	l.headLocked()

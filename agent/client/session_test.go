@@ -35,7 +35,8 @@ func TestSessionIsKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again.Account() != "alice" || again.AuthKey() != s.AuthKey() || again.Expires().UnixMilli() != s.Expires().UnixMilli() {
+		if again.Account() != "alice" || again.AuthKey() != s.AuthKey() ||
+			again.Expires().UnixMilli() != s.Expires().UnixMilli() {
 			t.Errorf("loaded %s", saved)
 		}
 		if _, err := w.client.Sign(t.Context(), again, vote(1)); err != nil {
@@ -91,7 +92,8 @@ func TestSessionIsNotPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{
-		fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q %d %x", s, s, s, s, s, s, s), fmt.Sprintf("%+v", client.Grant{Session: s}),
+		fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q %d %x", s, s, s, s, s, s, s),
+		fmt.Sprintf("%+v", client.Grant{Session: s}),
 		log.String(), string(inside),
 	} {
 		if strings.Contains(text, "topsecret") || strings.Contains(text, fmt.Sprintf("%x", "topsecret")) {
@@ -164,7 +166,8 @@ func TestNoRedirect(t *testing.T) {
 	here := httptest.NewServer(http.RedirectHandler(there.URL, http.StatusTemporaryRedirect))
 	defer here.Close()
 	for url, ok := range map[string]bool{there.URL: true, here.URL: false} {
-		o := client.Options{Relay: strings.Replace(url, "http", "ws", 1), App: protocol.AppInfo{Name: "bot"}, Logger: silent}
+		o := client.Options{Relay: strings.Replace(url, "http", "ws", 1), App: protocol.AppInfo{Name: "bot"},
+			Logger: silent}
 		c, err := client.Dial(t.Context(), o)
 		if (err == nil) != ok {
 			t.Errorf("%s: error %v", url, err)
@@ -185,7 +188,8 @@ func TestTLS(t *testing.T) {
 	defer r.Close()
 	trust := x509.NewCertPool()
 	trust.AddCert(web.Certificate())
-	o := client.Options{Relay: web.URL, App: protocol.AppInfo{Name: "bot"}, TLS: &tls.Config{RootCAs: trust}, Logger: silent}
+	o := client.Options{Relay: web.URL, App: protocol.AppInfo{Name: "bot"}, TLS: &tls.Config{RootCAs: trust},
+		Logger: silent}
 	c, err := client.Dial(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

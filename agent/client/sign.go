@@ -99,7 +99,8 @@ func (c *Client) operations(ops []Operation) (raw [][]byte, asked []hive.Operati
 
 // acceptSign takes a sign_ack. It is in clear (HAS §4.4), so all it says is checked against what
 // was asked.
-func (c *Client) acceptSign(ctx context.Context, s *Session, m protocol.Ack, asked []hive.Operation, signOnly bool) (*Signed, error) {
+func (c *Client) acceptSign(ctx context.Context, s *Session, m protocol.Ack, asked []hive.Operation,
+	signOnly bool) (*Signed, error) {
 	if m.Broadcast != nil && *m.Broadcast == signOnly {
 		return nil, badAnswer("broadcast is %t", *m.Broadcast)
 	}
@@ -123,7 +124,8 @@ func (c *Client) acceptSign(ctx context.Context, s *Session, m protocol.Ack, ask
 
 // acceptTransaction checks a transaction that was signed and not broadcast: it is the one asked
 // for, and each signature is by a key that can be named.
-func (c *Client) acceptTransaction(ctx context.Context, s *Session, raw []byte, asked []hive.Operation) (*Signed, error) {
+func (c *Client) acceptTransaction(ctx context.Context, s *Session, raw []byte, asked []hive.Operation) (*Signed,
+	error) {
 	signed := &Signed{Transaction: raw}
 	t, packed, err := c.readTransaction(raw, asked)
 	if err != nil {
@@ -157,7 +159,8 @@ func (c *Client) acceptTransaction(ctx context.Context, s *Session, raw []byte, 
 }
 
 // readTransaction parses a transaction and makes sure that it does what was asked and nothing else.
-func (c *Client) readTransaction(raw []byte, asked []hive.Operation) (t hive.SignedTransaction, packed []byte, err error) {
+func (c *Client) readTransaction(raw []byte, asked []hive.Operation) (t hive.SignedTransaction, packed []byte,
+	err error) {
 	t, err = c.options.Network.ParseTransaction(raw)
 	if err != nil {
 		return t, nil, err

@@ -31,11 +31,13 @@ func relayOpen(t *testing.T, authKey, data string) (string, bool) {
 // signedVote is what a wallet makes of a vote of that weight.
 func signedVote(t *testing.T, key *hive.PrivateKey, weight string) (raw []byte, id hive.TxID) {
 	t.Helper()
-	op, err := hive.Mainnet.ParseOperation([]byte(`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":` + weight + `}]`))
+	op, err := hive.Mainnet.ParseOperation([]byte(`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":` +
+		weight + `}]`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed := hive.SignedTransaction{Transaction: hive.Transaction{RefBlockNum: 1, RefBlockPrefix: 2, Expiration: 1_700_000_000, Operations: []hive.Operation{op}}}
+	signed := hive.SignedTransaction{Transaction: hive.Transaction{RefBlockNum: 1, RefBlockPrefix: 2,
+		Expiration: 1_700_000_000, Operations: []hive.Operation{op}}}
 	packed, err := hive.Mainnet.Serialize(signed.Transaction)
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +88,8 @@ func TestSignOnly(t *testing.T) {
 					}
 					return
 				}
-				if err != nil || signed.ID != id || len(signed.Keys) != 1 || signed.Keys[0] != alice.Public() || !json.Valid(signed.Transaction) {
+				if err != nil || signed.ID != id || len(signed.Keys) != 1 || signed.Keys[0] != alice.Public() ||
+					!json.Valid(signed.Transaction) {
 					t.Errorf("signed %+v, %v", signed, err)
 				}
 				text, _ := relayOpen(t, s.AuthKey(), w.requests[1].Data)
@@ -101,7 +104,8 @@ func TestSignOnly(t *testing.T) {
 func TestConfirm(t *testing.T) {
 	good, id := signedVote(t, alice, "100")
 	other, otherID := signedVote(t, alice, "-100")
-	fromNode := []byte(strings.TrimSuffix(string(good), "}") + `,"transaction_id":"` + id.String() + `","block_num":5,"transaction_num":0}`)
+	fromNode := []byte(strings.TrimSuffix(string(good), "}") + `,"transaction_id":"` + id.String() +
+		`","block_num":5,"transaction_num":0}`)
 	cases := map[string]struct {
 		reported hive.TxID
 		look     func(n int) ([]byte, error)
@@ -164,11 +168,12 @@ func TestMistakesAreFoundBeforeSending(t *testing.T) {
 		w := newWorld(t, nil, nil)
 		s := w.login()
 		bad := map[string]client.SignRequest{
-			"no operations":     {Role: hive.Posting},
-			"unknown operation": {Role: hive.Posting, Operations: []client.Operation{{Name: "bote", Fields: map[string]any{}}}},
-			"bad field":         vote(20_000),
-			"memo role":         {Role: hive.Memo, Operations: vote(1).Operations},
-			"no JSON":           {Role: hive.Posting, Operations: []client.Operation{{Name: "vote", Fields: func() {}}}},
+			"no operations": {Role: hive.Posting},
+			"unknown operation": {Role: hive.Posting,
+				Operations: []client.Operation{{Name: "bote", Fields: map[string]any{}}}},
+			"bad field": vote(20_000),
+			"memo role": {Role: hive.Memo, Operations: vote(1).Operations},
+			"no JSON":   {Role: hive.Posting, Operations: []client.Operation{{Name: "vote", Fields: func() {}}}},
 		}
 		for name, r := range bad {
 			if _, err := w.client.Sign(t.Context(), s, r); err == nil {
@@ -200,7 +205,8 @@ func TestAdversary(t *testing.T) {
 				text := strings.Repeat("x", i+1)
 				began := time.Now()
 				var proof *client.Proof
-				grant, err := w.client.Authenticate(t.Context(), client.Auth{Account: "alice", Session: s, Secret: slotSecret,
+				grant, err := w.client.Authenticate(t.Context(), client.Auth{Account: "alice", Session: s,
+					Secret:    slotSecret,
 					Challenge: &client.Challenge{Role: hive.Posting, Text: text}})
 				if err == nil {
 					proof = grant.Proof

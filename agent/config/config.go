@@ -177,6 +177,7 @@ func (r *reader) checkWhole() {
 		r.complain(r.file, "relay.certificate and relay.key go together: set both or neither")
 	}
 	if c.RelayListen != "" && c.RelayCertificate == "" && !c.RelayPlaintext && !loopbackAddress(c.RelayListen) {
-		r.complain(r.file, "relay.listen %q is reachable from other machines: give relay.certificate and relay.key, or say relay.plaintext: true if the network in between is private", c.RelayListen)
+		r.complain(r.file, "relay.listen %q is reachable from other machines: give relay.certificate and relay.key, "+
+			"or say relay.plaintext: true if the network in between is private", c.RelayListen)
 	}
 }

@@ -49,13 +49,15 @@ log: {level: debug}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Name != "bot wallet" || c.Unlock != "file:/home/bot/secret" || !c.NonceRequired || c.NonceBehind != time.Minute {
+	if c.Name != "bot wallet" || c.Unlock != "file:/home/bot/secret" || !c.NonceRequired ||
+		c.NonceBehind != time.Minute {
 		t.Errorf("file not read: %+v", c)
 	}
 	if len(c.Relays) != 2 || c.Relays[0].URL != "wss://one.example" || !c.Relays[1].Plaintext {
 		t.Errorf("relays: %+v", c.Relays)
 	}
-	if c.StatusListen != "127.0.0.1:2" || len(c.Nodes) != 2 || c.Nodes[1] != "https://b.example" || c.RelayListen != "127.0.0.1:3" {
+	if c.StatusListen != "127.0.0.1:2" || len(c.Nodes) != 2 || c.Nodes[1] != "https://b.example" ||
+		c.RelayListen != "127.0.0.1:3" {
 		t.Errorf("environment not over the file: %+v", c)
 	}
 }
@@ -160,7 +162,8 @@ func FuzzParse(f *testing.F) {
 
 func TestAuditKeep(t *testing.T) {
 	for src, want := range map[string]time.Duration{
-		"": 400 * 24 * time.Hour, "audit: {keep: all}": 0, "audit: {keep: 1d}": 24 * time.Hour, "audit: {keep: 7300d}": 7300 * 24 * time.Hour,
+		"": 400 * 24 * time.Hour, "audit: {keep: all}": 0, "audit: {keep: 1d}": 24 * time.Hour,
+		"audit: {keep: 7300d}": 7300 * 24 * time.Hour,
 	} {
 		if c, err := parse(t, src); err != nil || c.AuditKeep != want {
 			t.Errorf("%q: %v, %v", src, c, err)

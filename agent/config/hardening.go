@@ -43,7 +43,8 @@ func readHardening(r *reader, n *yaml.Node) error {
 		case len(items) == 1 && v == "required":
 			h.Required = slices.Clone(Measures)
 		default:
-			return fmt.Errorf("wants off, best, required, or some of %s, each once, not %q", strings.Join(Measures, ", "), v)
+			return fmt.Errorf("wants off, best, required, or some of %s, each once, not %q",
+				strings.Join(Measures, ", "), v)
 		}
 	}
 	r.config.Hardening = h

@@ -34,8 +34,10 @@ func TestHardening(t *testing.T) {
 	if c, err := parse(t, "", "PKSA_HARDENING=core-dumps, tracing"); err != nil || len(c.Hardening.Required) != 2 {
 		t.Errorf("variable: %+v, %v", c, err)
 	}
-	for _, src := range []string{"hardening: on", "hardening: [off, landlock]", "hardening: [required]\nhardening: best",
-		"hardening: [tracing, tracing]", "hardening: []", "hardening: {landlock: true}", "hardening:", "hardening: [best, best]"} {
+	for _, src := range []string{"hardening: on", "hardening: [off, landlock]",
+		"hardening: [required]\nhardening: best",
+		"hardening: [tracing, tracing]", "hardening: []", "hardening: {landlock: true}", "hardening:",
+		"hardening: [best, best]"} {
 		if _, err := parse(t, src); err == nil || !strings.Contains(err.Error(), "config.yaml:") {
 			t.Errorf("%q: %v", src, err)
 		}

@@ -14,7 +14,8 @@ func TestNetworkSettings(t *testing.T) {
 	if c.Network != "testnet" || c.ChainID != strings.ToLower(id) || c.KeyPrefix != "TST" {
 		t.Errorf("%q, %q, %q", c.Network, c.ChainID, c.KeyPrefix)
 	}
-	for _, bad := range []string{"network: steem", "chain_id: beeab0de", "chain_id: " + id + "00", "chain_id: " + strings.Repeat("x", 64),
+	for _, bad := range []string{"network: steem", "chain_id: beeab0de", "chain_id: " + id + "00", "chain_id: " +
+		strings.Repeat("x", 64),
 		"key_prefix: stm", "key_prefix: TSTX", "key_prefix: ''", "key_prefix: 5JX"} {
 		if _, err := parse(t, bad+"\n"); err == nil {
 			t.Errorf("accepted %s", bad)

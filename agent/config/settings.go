@@ -33,11 +33,15 @@ func Settings() []Setting { return settings }
 var settings = []Setting{
 	{"name", "How this wallet names itself to relays.", "pksa",
 		text(func(c *Config) *string { return &c.Name })},
-	{"unlock", "Where the keystore's secret is: identity:PATH, file:PATH, env:NAME, fd:N, credential:NAME, command:PROGRAM ARGS, or prompt.", "identity:identity.txt",
+	{"unlock", "Where the keystore's secret is: identity:PATH, file:PATH, env:NAME, fd:N, credential:NAME, " +
+		"command:PROGRAM ARGS, or prompt.", "identity:identity.txt",
 		source(func(c *Config) *string { return &c.Unlock })},
-	{"relays", "HAS relays to serve. An application must use one of them. `plaintext: true` allows ws:// beyond this machine.", "[wss://hive-auth.arcange.eu]",
+	{"relays", "HAS relays to serve. An application must use one of them. `plaintext: true` allows ws:// beyond " +
+		"this machine.", "[wss://hive-auth.arcange.eu]",
 		readRelays},
-	{"nodes", "Hive API nodes, tried in this order. https:// is required, save on this machine.", "[https://api.hive.blog, https://api.deathwing.me, https://api.openhive.network, https://rpc.mahdiyari.info, https://techcoderx.com, https://hiveapi.actifit.io, https://api.c0ff33a.uk]",
+	{"nodes", "Hive API nodes, tried in this order. https:// is required, save on this machine.",
+		"[https://api.hive.blog, https://api.deathwing.me, https://api.openhive.network, " +
+			"https://rpc.mahdiyari.info, https://techcoderx.com, https://hiveapi.actifit.io, https://api.c0ff33a.uk]",
 		readNodes},
 	{"network", "Which chain: mainnet, mirrornet or testnet.", "mainnet",
 		oneOf(func(c *Config) *string { return &c.Network }, "mainnet", "mirrornet", "testnet")},
@@ -51,13 +55,15 @@ var settings = []Setting{
 		path(func(c *Config) *string { return &c.Policy })},
 	{"policy_watch", "Reload the policy whenever its file changes. Otherwise: `pksa policy reload` or SIGHUP.", "false",
 		boolean(func(c *Config) *bool { return &c.PolicyWatch })},
-	{"ask", "How a person is asked where the policy says so: pending keeps the request for `pksa pending` and `pksa approve`; none denies it.", "none",
+	{"ask", "How a person is asked where the policy says so: pending keeps the request for `pksa pending` and `pksa " +
+		"approve`; none denies it.", "none",
 		oneOf(func(c *Config) *string { return &c.Ask }, "none", "pending")},
 	{"ledger", "What happened: sessions, nonces, answers, audit.", "ledger.db",
 		path(func(c *Config) *string { return &c.Ledger })},
 	{"control", "The socket by which commands reach the running agent.", "control.sock",
 		path(func(c *Config) *string { return &c.Control })},
-	{"nonce.required", "Refuse requests without a nonce. Older applications send none; see the README on replays.", "false",
+	{"nonce.required", "Refuse requests without a nonce. Older applications send none; see the README on replays.",
+		"false",
 		boolean(func(c *Config) *bool { return &c.NonceRequired })},
 	{"nonce.behind", "How far a nonce may lie behind our clock.", "10m",
 		duration(func(c *Config) *time.Duration { return &c.NonceBehind }, time.Second, 366*24*time.Hour)},
@@ -69,9 +75,12 @@ var settings = []Setting{
 		integer(func(c *Config) *int { return &c.RequestsPerSecond }, 1, 100_000)},
 	{"limits.account_requests_per_second", "The same for one account.", "50",
 		integer(func(c *Config) *int { return &c.AccountRequestsPerSecond }, 1, 100_000)},
-	{"audit.keep", "How long the audit trail is kept: days, or all. It goes in segments of 4096 records; the newest always stay. A bot that is asked once a second writes 100 MB a day.", "400d",
+	{"audit.keep", "How long the audit trail is kept: days, or all. It goes in segments of 4096 records; the newest " +
+		"always stay. A bot that is asked once a second writes 100 MB a day.", "400d",
 		readAuditKeep},
-	{"audit.checkpoint_account", "Publish the head of the audit trail with this account's posting key, as a custom_json with the id pksa-audit, so that `pksa audit verify --chain` finds out a trail that was put back. A rule for the app pksa must allow it.", "alice",
+	{"audit.checkpoint_account", "Publish the head of the audit trail with this account's posting key, as a " +
+		"custom_json with the id pksa-audit, so that `pksa audit verify --chain` finds out a trail that was put " +
+		"back. A rule for the app pksa must allow it.", "alice",
 		readCheckpointAccount},
 	{"audit.checkpoint_every", "How often that is done.", "24h",
 		duration(func(c *Config) *time.Duration { return &c.CheckpointEvery }, time.Minute, 366*24*time.Hour)},
@@ -79,7 +88,8 @@ var settings = []Setting{
 		duration(func(c *Config) *time.Duration { return &c.KeyCheckEvery }, time.Minute, 30*24*time.Hour)},
 	{"stop_timeout", "How long a stop waits for requests that were already admitted.", "20s",
 		duration(func(c *Config) *time.Duration { return &c.StopTimeout }, 0, time.Hour)},
-	{"status.listen", "Serve /livez, /readyz and /metrics here. No secrets, but account names: keep it private.", "127.0.0.1:9481",
+	{"status.listen", "Serve /livez, /readyz and /metrics here. No secrets, but account names: keep it private.",
+		"127.0.0.1:9481",
 		address(func(c *Config) *string { return &c.StatusListen })},
 	{"relay.listen", "Run a HAS relay of our own here, for applications on this machine or network.", "127.0.0.1:9480",
 		address(func(c *Config) *string { return &c.RelayListen })},
@@ -87,15 +97,20 @@ var settings = []Setting{
 		path(func(c *Config) *string { return &c.RelayCertificate })},
 	{"relay.key", "TLS key of that relay, PEM.", "",
 		path(func(c *Config) *string { return &c.RelayKey })},
-	{"relay.plaintext", "Serve that relay without TLS although others can reach it: a private network between containers.", "false",
+	{"relay.plaintext", "Serve that relay without TLS although others can reach it: a private network between " +
+		"containers.", "false",
 		boolean(func(c *Config) *bool { return &c.RelayPlaintext })},
-	{"relay.accounts", "Whose wallets may register there: chain (any account, checked against the nodes) or keystore (only the accounts held here).", "chain",
+	{"relay.accounts", "Whose wallets may register there: chain (any account, checked against the nodes) or " +
+		"keystore (only the accounts held here).", "chain",
 		oneOf(func(c *Config) *string { return &c.RelayAccounts }, "chain", "keystore")},
 	{"relay.timeout", "How long that relay keeps a request that no wallet answers.", "60s",
 		duration(func(c *Config) *time.Duration { return &c.RelayTimeout }, 5*time.Second, time.Hour)},
-	{"relay.origins", "Web pages that may use that relay from a browser, by host: wallet.example, *.example, or * for any. Programs need no entry.", "[wallet.example]",
+	{"relay.origins", "Web pages that may use that relay from a browser, by host: wallet.example, *.example, or * " +
+		"for any. Programs need no entry.", "[wallet.example]",
 		readOrigins},
-	{"hardening", "How the process shuts itself in: best does what this machine permits, required does not start without all of it, off is for debuggers. Or the measures that are required: core-dumps, tracing, memory-lock, privileges, landlock.", "best",
+	{"hardening", "How the process shuts itself in: best does what this machine permits, required does not start " +
+		"without all of it, off is for debuggers. Or the measures that are required: core-dumps, tracing, " +
+		"memory-lock, privileges, landlock.", "best",
 		readHardening},
 	{"log.level", "debug, info, warn or error.", "info",
 		readLevel},
@@ -147,7 +162,8 @@ func source(field func(*Config) *string) func(*reader, *yaml.Node) error {
 		case v == "prompt":
 		default:
 			// Not shown: it may be the secret itself, written here by mistake.
-			return errors.New("this is no unlock source; it names where the secret is, and is never the secret: write identity:PATH, file:PATH, env:NAME, fd:N, credential:NAME, command:PROGRAM or prompt")
+			return errors.New("this is no unlock source; it names where the secret is, and is never the secret: " +
+				"write identity:PATH, file:PATH, env:NAME, fd:N, credential:NAME, command:PROGRAM or prompt")
 		}
 		*field(r.config) = v
 		return nil
@@ -358,7 +374,8 @@ func readRelay(n *yaml.Node) (Relay, error) {
 		return relay, err
 	}
 	if u.Scheme == "ws" && !relay.Plaintext && !loopbackHost(u.Hostname()) {
-		return relay, fmt.Errorf("%q is not encrypted: use wss://, or say {url: %s, plaintext: true} if the network in between is private", relay.URL, relay.URL)
+		return relay, fmt.Errorf("%q is not encrypted: use wss://, or say {url: %s, plaintext: true} if the network "+
+			"in between is private", relay.URL, relay.URL)
 	}
 	if u.Scheme != "ws" && u.Scheme != "wss" {
 		return relay, fmt.Errorf("%q: a relay is reached by wss://", relay.URL)

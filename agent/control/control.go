@@ -88,7 +88,8 @@ func Listen(path string) (*net.UnixListener, error) {
 		return nil, fmt.Errorf("control socket %q: another agent listens there already", path)
 	} else if info, statErr := os.Lstat(path); statErr == nil {
 		if info.Mode()&fs.ModeSocket == 0 {
-			return nil, fmt.Errorf("control socket %q: there is a file of that name that is no socket; move it away or set another path (control)", path)
+			return nil, fmt.Errorf("control socket %q: there is a file of that name that is no socket; move it away "+
+				"or set another path (control)", path)
 		}
 		os.Remove(path)
 	}
@@ -151,7 +152,8 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 func (s *Server) answer(ctx context.Context, c call) answer {
 	handler, ok := s.Handlers[c.Method]
 	if !ok {
-		return answer{Error: fmt.Sprintf("the running agent does not know %q; is it of another version than this command?", c.Method)}
+		return answer{Error: fmt.Sprintf("the running agent does not know %q; is it of another version than this "+
+			"command?", c.Method)}
 	}
 	result, err := handler(ctx, c.Params)
 	if err != nil {

@@ -55,7 +55,8 @@ func TestCall(t *testing.T) {
 		t.Fatalf("%v, %v", got, err)
 	}
 	var refusal *control.Error
-	if err := control.Call(t.Context(), path, "greet", greeting{}, nil); !errors.As(err, &refusal) || refusal.Text != "nobody to greet; give a name" {
+	if err := control.Call(t.Context(), path, "greet", greeting{}, nil); !errors.As(err, &refusal) ||
+		refusal.Text != "nobody to greet; give a name" {
 		t.Errorf("refusal came as %v", err)
 	}
 	if err := control.Call(t.Context(), path, "greet", map[string]int{"nmae": 1}, nil); err == nil {

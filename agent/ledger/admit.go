@@ -207,7 +207,8 @@ func (b *batch) admit(a *Admission, r *run, judge func(View) Ruling) (Admitting,
 		b.clearKey(ruling.NewSession.AuthKey)
 	}
 	rec := Record{
-		Number: b.next(), Time: b.now, Type: RecordJudged, Kind: a.Kind, App: a.App, Session: a.Session, Digest: r.digest,
+		Number: b.next(), Time: b.now, Type: RecordJudged, Kind: a.Kind, App: a.App, Session: a.Session,
+		Digest:  r.digest,
 		Content: ruling.Record,
 	}
 	if a.Nonce >= 1 && a.Nonce <= maxNonce {
@@ -332,7 +333,8 @@ func (b *batch) decide(number uint64, judge func(View) Ruling) (Admitting, error
 		b.clearKey(ruling.NewSession.AuthKey)
 	}
 	rec := Record{
-		Number: b.next(), Time: b.now, Type: RecordDecided, Ref: number, Kind: q.Kind, Digest: q.Digest, Content: ruling.Record,
+		Number: b.next(), Time: b.now, Type: RecordDecided, Ref: number, Kind: q.Kind, Digest: q.Digest,
+		Content: ruling.Record,
 	}
 	if ruling.NewSession != nil {
 		own := claim{spends: SpentNothing}

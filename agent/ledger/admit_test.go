@@ -144,7 +144,8 @@ func TestAuthBySlot(t *testing.T) {
 		}
 		r.reopen()
 	}
-	if out, said, may := auth("a2", "k1"); said != ledger.Fresh || out.Verdict != ledger.Admitted || !errors.Is(may, ledger.ErrKeyLive) {
+	if out, said, may := auth("a2", "k1"); said != ledger.Fresh || out.Verdict != ledger.Admitted ||
+		!errors.Is(may, ledger.ErrKeyLive) {
 		t.Errorf("auth again with the live key: %v, %v, %v", said, out.Verdict, may)
 	}
 	if r.try(s, "x", r.nowMS()) != ledger.Fresh {
@@ -200,13 +201,15 @@ func TestImpossibleRulings(t *testing.T) {
 		ruling ledger.Ruling
 		want   error
 	}{
-		"admits a replay":            {1, "", ledger.Ruling{Verdict: ledger.Admitted}, ledger.ErrRuling},
-		"asks about a replay":        {1, "", ledger.Ruling{Verdict: ledger.Pending}, ledger.ErrRuling},
-		"charges what it denies":     {0, "", ledger.Ruling{Charges: []ledger.Charge{{}}}, ledger.ErrRuling},
-		"makes a session, denying":   {0, "", ledger.Ruling{NewSession: &n}, ledger.ErrRuling},
-		"makes a session in another": {0, "", ledger.Ruling{Verdict: ledger.Admitted, NewSession: &n}, ledger.ErrRuling},
-		"unknown verdict":            {0, "", ledger.Ruling{Verdict: 9}, ledger.ErrRuling},
-		"session of another app":     {0, "mybot", ledger.Ruling{Verdict: ledger.Admitted, NewSession: &foreign}, ledger.ErrRuling},
+		"admits a replay":          {1, "", ledger.Ruling{Verdict: ledger.Admitted}, ledger.ErrRuling},
+		"asks about a replay":      {1, "", ledger.Ruling{Verdict: ledger.Pending}, ledger.ErrRuling},
+		"charges what it denies":   {0, "", ledger.Ruling{Charges: []ledger.Charge{{}}}, ledger.ErrRuling},
+		"makes a session, denying": {0, "", ledger.Ruling{NewSession: &n}, ledger.ErrRuling},
+		"makes a session in another": {0, "", ledger.Ruling{Verdict: ledger.Admitted, NewSession: &n},
+			ledger.ErrRuling},
+		"unknown verdict": {0, "", ledger.Ruling{Verdict: 9}, ledger.ErrRuling},
+		"session of another app": {0, "mybot", ledger.Ruling{Verdict: ledger.Admitted, NewSession: &foreign},
+			ledger.ErrRuling},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := r.admission(s, "x", c.nonce)
@@ -376,7 +379,8 @@ func TestPendingAndDecide(t *testing.T) {
 		if v.Replay != ledger.Fresh {
 			return ledger.Ruling{}
 		}
-		return ledger.Ruling{Verdict: ledger.Admitted, Charges: []ledger.Charge{{Data: []byte("c"), Expires: v.Now.Add(time.Hour)}}}
+		return ledger.Ruling{Verdict: ledger.Admitted,
+			Charges: []ledger.Charge{{Data: []byte("c"), Expires: v.Now.Add(time.Hour)}}}
 	}
 	out, err := r.l.Admit(ctx, r.admission(s, "x", r.nowMS()), ask)
 	must(t, err)
@@ -437,7 +441,8 @@ func TestExpiryBoundsGrowth(t *testing.T) {
 		s := r.session("alice", "mybot", "k1")
 		a := r.admission(s, "x", r.nowMS())
 		out, err := r.l.Admit(ctx, a, func(v ledger.View) ledger.Ruling {
-			return ledger.Ruling{Verdict: ledger.Admitted, Charges: []ledger.Charge{{Data: []byte("c"), Expires: v.Now.Add(time.Hour)}}}
+			return ledger.Ruling{Verdict: ledger.Admitted,
+				Charges: []ledger.Charge{{Data: []byte("c"), Expires: v.Now.Add(time.Hour)}}}
 		})
 		must(t, err)
 		must(t, r.l.Settle(out.Number, ledger.Settlement{Outcome: "accepted", Answer: []byte("yes")}))

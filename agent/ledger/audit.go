@@ -170,7 +170,8 @@ func (w *walk) check(s *stored) error {
 func (w *walk) inFile(exactly bool) (list []stored, err error) {
 	err = w.l.view(func(tx *bolt.Tx) error {
 		cursor := tx.Bucket(bucketAudit).Cursor()
-		for key, sealed := cursor.Seek(numberKey(w.next)); key != nil && len(list) < auditChunk; key, sealed = cursor.Next() {
+		for key, sealed := cursor.Seek(numberKey(w.next)); key != nil &&
+			len(list) < auditChunk; key, sealed = cursor.Next() {
 			s, err := w.l.o.openRecord(key, sealed)
 			if err != nil {
 				return err
@@ -200,7 +201,8 @@ func (w *walk) inSegments() ([]stored, error) {
 			continue // removed since it was listed: a gap shows in the chain, the end of its keeping does not
 		}
 		if err != nil {
-			return nil, fmt.Errorf("audit segment %06d, of records %d to %d: %w", index, index*w.l.o.segment+1, (index+1)*w.l.o.segment, err)
+			return nil, fmt.Errorf("audit segment %06d, of records %d to %d: %w", index, index*w.l.o.segment+1,
+				(index+1)*w.l.o.segment, err)
 		}
 		for i, s := range list {
 			if s.Number >= w.next {
@@ -261,7 +263,8 @@ func (l *Ledger) VerifyEach(ctx context.Context, each func(number uint64, mac [3
 		return found, fmt.Errorf("reading mark: %w", markErr)
 	}
 	if at.number > w.last.number {
-		return found, fmt.Errorf("%w: the trail ends at record %d, the mark is of %d", ErrDamaged, w.last.number, at.number)
+		return found, fmt.Errorf("%w: the trail ends at record %d, the mark is of %d", ErrDamaged, w.last.number,
+			at.number)
 	}
 	return found, nil
 }

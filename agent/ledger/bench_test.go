@@ -38,7 +38,8 @@ var nonces atomic.Int64
 
 // whole is one request from Begin to Settle, of the size that a vote has.
 func (r *rig) whole(s *ledger.Session, id int64) error {
-	key := ledger.RequestKey{Relay: "wss://hive-auth.arcange.eu/", UUID: fmt.Sprintf("9b0e2dc3-f574-4766-abdd-%012x", id)}
+	key := ledger.RequestKey{Relay: "wss://hive-auth.arcange.eu/",
+		UUID: fmt.Sprintf("9b0e2dc3-f574-4766-abdd-%012x", id)}
 	a := ledger.Arrival{Key: key, Expires: r.clock.now().Add(time.Minute)}
 	copy(a.Digest[:], fmt.Sprintf("%032d", id))
 	if _, err := r.l.Begin(a); err != nil {
@@ -55,7 +56,8 @@ func (r *rig) whole(s *ledger.Session, id int64) error {
 	if err != nil {
 		return err
 	}
-	return r.l.Settle(out.Number, ledger.Settlement{Outcome: "accepted", Answer: make([]byte, 200), Record: make([]byte, 60)})
+	return r.l.Settle(out.Number, ledger.Settlement{Outcome: "accepted", Answer: make([]byte, 200),
+		Record: make([]byte, 60)})
 }
 
 // inFlight works through n requests, so many at a time.

@@ -372,7 +372,8 @@ func fillDisk(t *testing.T) {
 		text := fmt.Sprint("request ", i, strings.Repeat("long ", 200))
 		a := st.admission(st.s, text, 0)
 		_, failure = st.l.Admit(ctx, a, func(ledger.View) ledger.Ruling {
-			return ledger.Ruling{Verdict: ledger.Admitted, Record: []byte(text), Charges: []ledger.Charge{{Data: []byte(text), Expires: st.clock.now().Add(time.Hour)}}}
+			return ledger.Ruling{Verdict: ledger.Admitted, Record: []byte(text),
+				Charges: []ledger.Charge{{Data: []byte(text), Expires: st.clock.now().Add(time.Hour)}}}
 		})
 		if failure == nil {
 			signed = append(signed, told{key: a.Key, text: text})
@@ -407,9 +408,14 @@ func TestTrailThatWasChanged(t *testing.T) {
 			x, y := slices.Clone(b.Get(ledger.NumberKey(3))), slices.Clone(b.Get(ledger.NumberKey(4)))
 			return errors.Join(b.Put(ledger.NumberKey(3), y), b.Put(ledger.NumberKey(4), x))
 		},
-		"inserted":       func(b *bolt.Bucket) error { return b.Put(ledger.NumberKey(9), b.Get(ledger.NumberKey(3))) },
-		"end cut off":    func(b *bolt.Bucket) error { return b.Delete(ledger.NumberKey(6)) },
-		"emptied":        func(b *bolt.Bucket) error { return b.ForEach(func(k, _ []byte) error { return b.Delete(k) }) },
+		"inserted":    func(b *bolt.Bucket) error { return b.Put(ledger.NumberKey(9), b.Get(ledger.NumberKey(3))) },
+		"end cut off": func(b *bolt.Bucket) error { return b.Delete(ledger.NumberKey(6)) },
+		"emptied": func(b *bolt.Bucket) error {
+			return b.ForEach(func(k,
+				_ []byte) error {
+				return b.Delete(k)
+			})
+		},
 		"foreign record": func(b *bolt.Bucket) error { return b.Put([]byte("x"), []byte("y")) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -661,7 +667,8 @@ func TestRecordOfAnotherHistory(t *testing.T) {
 func TestSwappedSessions(t *testing.T) {
 	r := newRig(t)
 	r.slot("mybot")
-	x, y := ledger.NumberKey(uint64(r.session("alice", "mybot", "k1").ID)), ledger.NumberKey(uint64(r.session("bob", "mybot", "k2").ID))
+	x, y := ledger.NumberKey(uint64(r.session("alice", "mybot", "k1").ID)),
+		ledger.NumberKey(uint64(r.session("bob", "mybot", "k2").ID))
 	must(t, r.l.Close())
 	must(t, ledger.TestingRewrite(r.path, "sessions", func(b *bolt.Bucket) error {
 		first, second := slices.Clone(b.Get(x)), slices.Clone(b.Get(y))

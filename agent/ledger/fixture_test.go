@@ -116,7 +116,8 @@ func (r *rig) slot(name string) ledger.Slot {
 
 func (r *rig) newSession(account, app, key string) ledger.NewSession {
 	return ledger.NewSession{
-		Account: account, App: app, AuthKey: ledger.Secret(key), Origin: ledger.Hand, Expires: r.clock.now().Add(24 * time.Hour),
+		Account: account, App: app, AuthKey: ledger.Secret(key), Origin: ledger.Hand,
+		Expires: r.clock.now().Add(24 * time.Hour),
 	}
 }
 

@@ -227,7 +227,8 @@ func openFile(path string) (db *bolt.DB, err error) {
 		return db, nil
 	case errors.Is(err, bolterr.ErrTimeout):
 		return nil, fmt.Errorf("%q: %w", path, ErrLocked)
-	case errors.Is(err, bolterr.ErrInvalid), errors.Is(err, bolterr.ErrChecksum), errors.Is(err, bolterr.ErrVersionMismatch):
+	case errors.Is(err, bolterr.ErrInvalid), errors.Is(err, bolterr.ErrChecksum),
+		errors.Is(err, bolterr.ErrVersionMismatch):
 		return nil, fmt.Errorf("%w: %q: %v; %s", ErrDamaged, path, err, restoreHint)
 	}
 	return nil, fmt.Errorf("opening ledger %q: %w", path, err)

@@ -325,7 +325,8 @@ func TestAudit(t *testing.T) {
 			got = append(got, fmt.Sprint(rec.Number, rec.Type, rec.Ref, rec.Verdict, rec.Outcome, string(rec.Content)))
 		}
 		want := []string{
-			"1 3 0 0slot added", `2 3 0 0session added{"by":"test"}`, `3 1 0 0start{"v":1}`, `4 4 0 2"allowed"`, "5 6 4 2accepted{}",
+			"1 3 0 0slot added", `2 3 0 0session added{"by":"test"}`, `3 1 0 0start{"v":1}`, `4 4 0 2"allowed"`,
+			"5 6 4 2accepted{}",
 		}
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Errorf("trail is\n%s", strings.Join(got, "\n"))

@@ -11,7 +11,8 @@ import (
 	"pksa/agent/ledger"
 )
 
-var longTrail = flag.Int("records", 50_000, "how many records the audit trail has in the test of its growth; a long run takes 10000000")
+var longTrail = flag.Int("records", 50_000,
+	"how many records the audit trail has in the test of its growth; a long run takes 10000000")
 
 // TestLongTrail: what is admitted costs the same however long the audit trail is, and the ledger's
 // file stays as it is.
@@ -31,7 +32,8 @@ func TestLongTrail(t *testing.T) {
 	r.fill(*longTrail)
 	took := time.Since(began)
 	last := r.usual(s)
-	t.Logf("%d records in %s; a request took %s before and takes %s now, the file %d bytes and %d", *longTrail, took, first, last, size, r.l.TestingSize())
+	t.Logf("%d records in %s; a request took %s before and takes %s now, the file %d bytes and %d", *longTrail, took,
+		first, last, size, r.l.TestingSize())
 	if last > 3*first+2*time.Millisecond {
 		t.Errorf("a request takes %s, it took %s", last, first)
 	}

@@ -41,7 +41,8 @@ func (o *Options) readMark(path string) (link, error) {
 	var at link
 	var id, seal string
 	var mac []byte
-	if _, err := fmt.Sscanf(string(text), "pksa ledger mark 1\nid %s\nrecord %d\nmac %x\nseal %s\n", &id, &at.number, &mac, &seal); err != nil {
+	if _, err := fmt.Sscanf(string(text), "pksa ledger mark 1\nid %s\nrecord %d\nmac %x\nseal %s\n", &id, &at.number,
+		&mac, &seal); err != nil {
 		return link{}, errors.New("mark reads wrong")
 	}
 	copy(at.mac[:], mac)

@@ -34,13 +34,15 @@ func TestReplayAfterMonthsByAnotherRelay(t *testing.T) {
 		want  ledger.Replay
 	}{{"with nonce", nonce, ledger.NonceLow}, {"without", 0, ledger.DigestSeen}} {
 		key := ledger.RequestKey{Relay: "another relay", UUID: "uuid of " + c.text}
-		b, err := r.l.Begin(ledger.Arrival{Key: key, Digest: sha256.Sum256([]byte(c.text)), Expires: r.clock.now().Add(time.Minute)})
+		b, err := r.l.Begin(ledger.Arrival{Key: key, Digest: sha256.Sum256([]byte(c.text)),
+			Expires: r.clock.now().Add(time.Minute)})
 		must(t, err)
 		if b.State != ledger.New {
 			t.Fatalf("%s: %v", c.text, b.State)
 		}
 		var said ledger.Replay
-		_, err = r.l.Admit(ctx, ledger.Admission{Key: key, Account: "alice", Kind: "sign", Session: s.ID, Nonce: c.nonce}, func(v ledger.View) ledger.Ruling {
+		_, err = r.l.Admit(ctx, ledger.Admission{Key: key, Account: "alice", Kind: "sign", Session: s.ID,
+			Nonce: c.nonce}, func(v ledger.View) ledger.Ruling {
 			said = v.Replay
 			return allowFresh(v)
 		})

@@ -183,7 +183,8 @@ func parseElements(page, low, high []byte) ([]element, error) {
 	list := make([]element, count)
 	for i := range list {
 		e, ok := parseElement(page[pageHeader+i*pageElement:], isBranch)
-		below := i > 0 && bytes.Compare(list[max(i-1, 0)].key, e.key) >= 0 || low != nil && bytes.Compare(low, e.key) > 0
+		below := i > 0 && bytes.Compare(list[max(i-1, 0)].key, e.key) >= 0 || low != nil && bytes.Compare(low,
+			e.key) > 0
 		if !ok || below || high != nil && bytes.Compare(e.key, high) >= 0 {
 			return nil, errPage
 		}

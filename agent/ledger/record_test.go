@@ -10,7 +10,8 @@ import (
 
 func sampleRecord() ledger.Record {
 	return ledger.Record{
-		Number: 7, Time: time.UnixMilli(1_700_000_000_000).UTC(), Type: ledger.RecordJudged, Ref: 3, Verdict: ledger.Admitted,
+		Number: 7, Time: time.UnixMilli(1_700_000_000_000).UTC(), Type: ledger.RecordJudged, Ref: 3,
+		Verdict: ledger.Admitted,
 		Outcome: "outcome", Account: "alice", Kind: "sign", App: "mybot", Session: 2,
 		Key: ledger.RequestKey{Relay: "relay", UUID: "uuid"}, Nonce: 1_700_000_000_001, Digest: [32]byte{1},
 		Spent: ledger.SpentNonce, TxID: [20]byte{2}, Content: []byte("{}"),

@@ -135,7 +135,8 @@ func TestAnswersOutliveTheirRecords(t *testing.T) {
 			t.Errorf("%d unfinished, want 10", len(list))
 		}
 		for _, u := range list {
-			if i := slices.IndexFunc(all, func(w told) bool { return w.number == u.Number }); string(u.TxBytes) != all[i].text {
+			if i := slices.IndexFunc(all,
+				func(w told) bool { return w.number == u.Number }); string(u.TxBytes) != all[i].text {
 				t.Errorf("unfinished %d has transaction %q", u.Number, u.TxBytes)
 			}
 		}
@@ -270,7 +271,8 @@ func TestRetentionByAge(t *testing.T) {
 		r.o.KeepFor = 24 * time.Hour
 		r.reopen()
 		folder := filepath.Join(filepath.Dir(r.path), "audit")
-		for i, age := range []time.Duration{25 * time.Hour, 24*time.Hour + time.Minute, 23 * time.Hour, 25 * time.Hour} {
+		for i, age := range []time.Duration{25 * time.Hour, 24*time.Hour + time.Minute, 23 * time.Hour,
+			25 * time.Hour} {
 			at := r.clock.now().Add(-age)
 			must(t, os.Chtimes(fmt.Sprintf("%s/%06d", folder, i), at, at))
 		}

@@ -20,7 +20,8 @@ func (l *Ledger) AddSession(ctx context.Context, n NewSession, audit []byte) (*S
 		b.clearKey(n.AuthKey)
 		made = b.openSession(n, b.next())
 		b.record(Record{
-			Type: RecordAdmin, Outcome: "session added", Account: n.Account, App: n.App, Session: made.ID, Content: audit,
+			Type: RecordAdmin, Outcome: "session added", Account: n.Account, App: n.App, Session: made.ID,
+			Content: audit,
 		}, nil)
 		return nil
 	}})
@@ -154,7 +155,8 @@ type ending struct {
 func (b *batch) endSession(s *Session, why ending) {
 	b.delete(bucketSessions, numberKey(uint64(s.ID)))
 	b.putKey(s, authKey{
-		Account: s.Account, App: s.App, Ended: b.now, LastNonce: s.LastNonce, Revoked: why.Revoked, Nonceless: s.Nonceless,
+		Account: s.Account, App: s.App, Ended: b.now, LastNonce: s.LastNonce, Revoked: why.Revoked,
+		Nonceless: s.Nonceless,
 	})
 	b.sessions[s.ID] = nil
 	b.forget(sessionOwner(s.ID))

@@ -62,7 +62,11 @@ func (l *Ledger) Settle(number uint64, s Settlement) error {
 		return ErrNoRun
 	}
 	// Put before anything is noted: a closed ledger leaves the request unfinished.
-	if err := l.queue.put(&op{keep: true, apply: func(b *batch) error { b.settle(r.key, number, r.end, s); return nil }}); err != nil {
+	if err := l.queue.put(&op{keep: true, apply: func(b *batch) error {
+		b.settle(r.key, number, r.end,
+			s)
+		return nil
+	}}); err != nil {
 		return err
 	}
 	r.final = !s.Open
@@ -185,7 +189,8 @@ func (l *Ledger) Unfinished() ([]Unfinished, error) {
 			continue
 		}
 		list = append(list, Unfinished{
-			Number: p.number, Key: q.Key, Account: q.Account, Kind: q.Kind, App: q.App, Session: q.Session, Verdict: q.Verdict,
+			Number: p.number, Key: q.Key, Account: q.Account, Kind: q.Kind, App: q.App, Session: q.Session,
+			Verdict:  q.Verdict,
 			Answered: q.Answered, TxID: q.TxID, TxBytes: q.TxBytes, TxExpires: q.TxExpires,
 		})
 	}

@@ -16,7 +16,8 @@ var (
 	bucketSlots    = []byte("slots")    // slot name
 	bucketSessions = []byte("sessions") // session id
 	bucketKeys     = []byte("authkeys") // MAC of the auth_key
-	bucketDigests  = []byte("digests")  // bucket for each owner: digest; those since the checkpoint are in the audit records
+	// bucket for each owner: digest; those since the checkpoint are in the audit records
+	bucketDigests  = []byte("digests")
 	bucketRequests = []byte("requests") // end in ms, number
 	bucketCharges  = []byte("charges")  // end in ms, number
 	bucketAudit    = []byte("audit")    // number
@@ -31,8 +32,9 @@ var (
 	metaID         = []byte("id")
 	metaProof      = []byte("proof")      // sealed id: the key fits
 	metaCheckpoint = []byte("checkpoint") // number up to which sessions and digests are gathered
-	metaKept       = []byte("kept")       // number of the first record that the keeping of the trail has left; none: all are kept
-	metaFloor      = []byte("floor")      // no nonce at or below this counts; set when a restored ledger is accepted
+	// number of the first record that the keeping of the trail has left; none: all are kept
+	metaKept  = []byte("kept")
+	metaFloor = []byte("floor") // no nonce at or below this counts; set when a restored ledger is accepted
 )
 
 const nonceSize = 12
@@ -67,7 +69,8 @@ func (o *Options) open(bucket, key, sealed []byte) ([]byte, error) {
 // secret.
 func damaged(bucket, key []byte) error {
 	if number, err := numberOf(key); err == nil && bytes.Equal(bucket, bucketAudit) {
-		return fmt.Errorf("%w: audit record %d was altered, or stands in the place of another; %s", ErrDamaged, number, restoreHint)
+		return fmt.Errorf("%w: audit record %d was altered, or stands in the place of another; %s", ErrDamaged, number,
+			restoreHint)
 	}
 	return fmt.Errorf("%w: %s %x; %s", ErrDamaged, bucket, key, restoreHint)
 }

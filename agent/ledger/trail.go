@@ -119,7 +119,8 @@ func (s *stored) follows(last link) error {
 	case !inTurn && s.Number > last.number:
 		return fmt.Errorf("%w: audit records %d to %d are missing", ErrDamaged, last.number+1, s.Number-1)
 	case !inTurn || s.prev != last.mac:
-		return fmt.Errorf("%w: audit record %d is not the one that followed record %d", ErrDamaged, s.Number, last.number)
+		return fmt.Errorf("%w: audit record %d is not the one that followed record %d", ErrDamaged, s.Number,
+			last.number)
 	}
 	return nil
 }

@@ -27,9 +27,10 @@ func FuzzRelay(f *testing.F) {
 		f.Add(stage|4, []byte{0x81, 1, '{', 0x82, 0, 0x89, 0})                            // text, binary, ping
 		f.Add(stage|4, []byte{0x81, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}) // endless
 		f.Add(stage|4, []byte{0x01, 1, 'a', 0x00, 0, 0x00, 0, 0x88, 2, 3, 0xe8})          // fragments, close
-		f.Add(stage|4, []byte{0x81, 0x81, 1, 2, 3, 4, 'a', 0x8a, 0, 0xc1, 0, 0x80, 0})    // masked, pong, reserved bit, stray
-		f.Add(stage|4, []byte{0x88, 1, 0})                                                // broken close
-		f.Add(stage|4, []byte{0x81})                                                      // cut
+		// masked, pong, reserved bit, stray
+		f.Add(stage|4, []byte{0x81, 0x81, 1, 2, 3, 4, 'a', 0x8a, 0, 0xc1, 0, 0x80, 0})
+		f.Add(stage|4, []byte{0x88, 1, 0}) // broken close
+		f.Add(stage|4, []byte{0x81})       // cut
 	}
 	f.Fuzz(func(t *testing.T, how byte, noise []byte) {
 		synctest.Test(t, func(t *testing.T) { survive(t, how, noise) })

@@ -94,5 +94,6 @@ func (l *Link) greeted(greeting protocol.Connected, key hive.PublicKey) {
 			l.set.KeyChanged(was, key)
 		}
 	}
-	l.log.Info("connected", "key", key, "protocol", greeting.Protocol, "server", clip(greeting.Server), "version", clip(greeting.Version))
+	l.log.Info("connected", "key", key, "protocol", greeting.Protocol, "server", clip(greeting.Server), "version",
+		clip(greeting.Version))
 }

@@ -66,7 +66,8 @@ func hostile(t *testing.T, seed uint64) {
 	w := &world{done: make(chan struct{})}
 	l, err := link.New(link.Settings{URL: "ws://relay.test", Plaintext: true, DialContext: s.DialContext,
 		Handler: func(ctx context.Context, d link.Delivery) {
-			d.Link.Answer(ctx, d.Request.Account, protocol.Nack{Kind: d.Request.Kind, UUID: d.Request.UUID, Data: d.Request.Data})
+			d.Link.Answer(ctx, d.Request.Account, protocol.Nack{Kind: d.Request.Kind, UUID: d.Request.UUID,
+				Data: d.Request.Data})
 		}})
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,8 @@ func TestRegistersServesAndSaysGoodbye(t *testing.T) {
 		if !s.Connected || s.Registered != 2 || s.Pending != 0 || len(s.Refused) != 0 {
 			t.Fatalf("status: %+v", s)
 		}
-		if s.RelayKey != relayKey || s.Protocol != 1 || s.Server != "relay.test" || s.Version != "1.0.0" || s.Since.IsZero() {
+		if s.RelayKey != relayKey || s.Protocol != 1 || s.Server != "relay.test" || s.Version != "1.0.0" ||
+			s.Since.IsZero() {
 			t.Errorf("relay in status: %+v", s)
 		}
 		if asked := r.asked(); !slices.Equal(asked, []string{"alice", "bob"}) {
@@ -40,7 +41,8 @@ func TestRegistersServesAndSaysGoodbye(t *testing.T) {
 		r.lastPeer().send(request("alice", 1))
 		synctest.Wait()
 		got := w.delivered()
-		if len(got) != 1 || got[0].Request.UUID != uuid(1) || got[0].Link != w.link || got[0].Request.Account != "alice" {
+		if len(got) != 1 || got[0].Request.UUID != uuid(1) || got[0].Link != w.link ||
+			got[0].Request.Account != "alice" {
 			t.Fatalf("delivered: %+v", got)
 		}
 		if err := w.link.Answer(t.Context(), "alice", nack(1)); err != nil {
@@ -144,7 +146,8 @@ func TestReconnects(t *testing.T) {
 				p.sendText(`{"cmd":"connected","timeout":60,"protocol":2}`)
 			})
 		}, within: 2 * time.Second, err: "protocol 2"},
-		"closed at once": {relay: func(r *relay) { r.greet = first(func(p *peer) { p.ws.CloseNow() }) }, within: 2 * time.Second},
+		"closed at once": {relay: func(r *relay) { r.greet = first(func(p *peer) { p.ws.CloseNow() }) },
+			within: 2 * time.Second},
 		"key_ack never comes": {relay: func(r *relay) {
 			r.keyed = func(p *peer) {
 				if p.n > 1 {
@@ -200,8 +203,11 @@ func TestReconnects(t *testing.T) {
 // An upgrade that a relay refuses, redirects, or never finishes harms nothing.
 func TestBadUpgrades(t *testing.T) {
 	replies := map[string]func(conn net.Conn){
-		"refused":    func(c net.Conn) { fmt.Fprint(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") },
-		"redirected": func(c net.Conn) { fmt.Fprint(c, "HTTP/1.1 302 Found\r\nLocation: http://elsewhere.test/\r\n\r\n") },
+		"refused": func(c net.Conn) { fmt.Fprint(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") },
+		"redirected": func(c net.Conn) {
+			fmt.Fprint(c,
+				"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.test/\r\n\r\n")
+		},
 		"without an end": func(c net.Conn) {
 			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx")
 			c.Read(make([]byte, 1))
@@ -216,7 +222,8 @@ func TestBadUpgrades(t *testing.T) {
 			}
 		},
 		"false accept": func(c net.Conn) {
-			fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n")
+			fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+
+				"websocket\r\nSec-WebSocket-Accept: x\r\n\r\n")
 		},
 	}
 	for name, reply := range replies {
@@ -249,7 +256,8 @@ func TestPausesGrowWithJitterAndNeverEnd(t *testing.T) {
 			begun := time.Now()
 			time.Sleep(24 * time.Hour)
 			s := w.link.Status()
-			if s.Connected || !strings.Contains(s.LastError, "refused by the test") || !s.NextAttempt.After(time.Now()) {
+			if s.Connected || !strings.Contains(s.LastError, "refused by the test") ||
+				!s.NextAttempt.After(time.Now()) {
 				t.Errorf("status: %+v", s)
 			}
 			w.close()
@@ -306,7 +314,8 @@ func TestPauseFallsBackAfterRegistration(t *testing.T) {
 		}
 		w.net.last().cut()
 		synctest.Wait()
-		if pause := time.Until(w.link.Status().NextAttempt); pause > 1500*time.Millisecond || pause < 400*time.Millisecond {
+		if pause := time.Until(w.link.Status().NextAttempt); pause > 1500*time.Millisecond ||
+			pause < 400*time.Millisecond {
 			t.Errorf("pause after registration: %v", pause)
 		}
 	})
@@ -364,7 +373,8 @@ func TestRelayKeyChange(t *testing.T) {
 			time.Sleep(20 * time.Second)
 		}
 		s := w.link.Status()
-		if s.Counters.KeyChanges != 1 || s.Counters.Reconnects != 2 || s.Counters.Connections != 3 || s.Registered != 1 {
+		if s.Counters.KeyChanges != 1 || s.Counters.Reconnects != 2 || s.Counters.Connections != 3 ||
+			s.Registered != 1 {
 			t.Errorf("status: %+v", s)
 		}
 		third := hive.PrivateKeyFromSeed("relay 3").Public()
@@ -372,7 +382,8 @@ func TestRelayKeyChange(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if a := r.answered()[0].(protocol.Nack); s.RelayKey != third || a.PoK != proof("alice", third, "#"+string(uuid(1))) {
+		if a := r.answered()[0].(protocol.Nack); s.RelayKey != third || a.PoK != proof("alice", third,
+			"#"+string(uuid(1))) {
 			t.Errorf("proof for the old key: %q", a.PoK)
 		}
 	})
@@ -513,9 +524,12 @@ func TestTrickle(t *testing.T) {
 // No relay can hold up the end.
 func TestStopIsBounded(t *testing.T) {
 	cases := map[string]func(w *world){
-		"deaf":                     func(w *world) { w.net.last().deaf.Store(true) },
-		"stuck":                    func(w *world) { w.net.last().stuck.Store(true) },
-		"in the middle of a frame": func(w *world) { w.relay.lastPeer().conn.Write([]byte{0x81, 127, 0, 0, 0, 0, 0, 15, 0, 0, '{'}) },
+		"deaf":  func(w *world) { w.net.last().deaf.Store(true) },
+		"stuck": func(w *world) { w.net.last().stuck.Store(true) },
+		"in the middle of a frame": func(w *world) {
+			w.relay.lastPeer().conn.Write([]byte{0x81, 127, 0, 0, 0, 0, 0, 15,
+				0, 0, '{'})
+		},
 	}
 	for name, act := range cases {
 		t.Run(name, func(t *testing.T) {

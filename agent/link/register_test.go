@@ -44,7 +44,8 @@ func TestTenThousandAccounts(t *testing.T) {
 		synctest.Wait()
 		s := w.link.Status()
 		if s.Registered != n || s.Pending != 0 || len(s.Refused) != 0 || time.Since(begun) > 8*time.Second {
-			t.Errorf("after %v: registered %d, pending %d, refused %d", time.Since(begun), s.Registered, s.Pending, len(s.Refused))
+			t.Errorf("after %v: registered %d, pending %d, refused %d", time.Since(begun), s.Registered, s.Pending,
+				len(s.Refused))
 		}
 		if most > 64 || most < 30 {
 			t.Errorf("%d outstanding at most", most)
@@ -111,7 +112,8 @@ func TestBadAccounts(t *testing.T) {
 				time.Sleep(time.Minute)
 				s := w.link.Status()
 				if s.Registered != n-5 || len(s.Refused) != 5 || s.Pending != 0 {
-					t.Fatalf("after a minute: %d registered, %d pending, refused: %+v", s.Registered, s.Pending, s.Refused)
+					t.Fatalf("after a minute: %d registered, %d pending, refused: %+v", s.Registered, s.Pending,
+						s.Refused)
 				}
 				var tries uint64
 				for _, f := range s.Refused {
@@ -152,14 +154,16 @@ func TestRefusedAccountIsTriedAgain(t *testing.T) {
 		time.Sleep(6 * time.Hour)
 		synctest.Wait()
 		s := w.link.Status()
-		if len(s.Refused) != 1 || s.Refused[0].Tries < 20 || s.Refused[0].Reason != "no \ufffd[31msuch account\ufffd" || s.RelayError != s.Refused[0].Reason {
+		if len(s.Refused) != 1 || s.Refused[0].Tries < 20 || s.Refused[0].Reason != "no \ufffd[31msuch account\ufffd" ||
+			s.RelayError != s.Refused[0].Reason {
 			t.Fatalf("refused: %+v, error %q", s.Refused, s.RelayError)
 		}
 		if s.Counters.Refusals != uint64(s.Refused[0].Tries) || s.Counters.RelayErrors < s.Counters.Refusals {
 			t.Errorf("counters: %+v", s.Counters)
 		}
 		mu.Lock()
-		if n := len(tries); n > 80 || tries[n-1].Sub(tries[n-2]) < 5*time.Minute || tries[n-1].Sub(tries[n-2]) > 15*time.Minute {
+		if n := len(tries); n > 80 || tries[n-1].Sub(tries[n-2]) < 5*time.Minute ||
+			tries[n-1].Sub(tries[n-2]) > 15*time.Minute {
 			t.Errorf("%d tries in 6 hours, the last after %v", n, tries[n-1].Sub(tries[n-2]))
 		}
 		mu.Unlock()
@@ -246,7 +250,8 @@ func TestErrorOfSomethingElse(t *testing.T) {
 		before := w.link.Status().Counters
 		r.lastPeer().send(protocol.ErrorMessage{Text: "later"})
 		time.Sleep(time.Minute)
-		if s := w.link.Status(); s.Registered != 300 || s.Counters.RelayErrors != before.RelayErrors+1 || s.RelayError != "later" {
+		if s := w.link.Status(); s.Registered != 300 || s.Counters.RelayErrors != before.RelayErrors+1 ||
+			s.RelayError != "later" {
 			t.Errorf("an error while none is outstanding: %+v", s)
 		}
 		if len(r.answered()) != 0 {
@@ -287,7 +292,8 @@ func TestAccountWithoutProof(t *testing.T) {
 		w := start(t, &relay{}, link.Settings{}, all...)
 		time.Sleep(time.Second)
 		s := w.link.Status()
-		if s.Registered != 198 || len(s.Refused) != 2 || !strings.Contains(s.Refused[0].Reason, "key is gone") || s.Hint != "" {
+		if s.Registered != 198 || len(s.Refused) != 2 || !strings.Contains(s.Refused[0].Reason, "key is gone") ||
+			s.Hint != "" {
 			t.Errorf("%d registered, refused %+v, hint %q", s.Registered, s.Refused, s.Hint)
 		}
 		if err := w.link.Answer(t.Context(), all[3].Name, nack(1)); !errors.Is(err, link.ErrNotConnected) {
@@ -358,7 +364,8 @@ func TestSetAccounts(t *testing.T) {
 		r.lastPeer().send(request("bob", 2))
 		synctest.Wait()
 		s = w.link.Status()
-		if got := w.delivered(); len(got) != 1 || got[0].Request.Account != "bob" || s.Counters.Drops[link.DropForeign] != 1 {
+		if got := w.delivered(); len(got) != 1 || got[0].Request.Account != "bob" ||
+			s.Counters.Drops[link.DropForeign] != 1 {
 			t.Errorf("delivered: %+v, drops %v", got, s.Counters.Drops)
 		}
 		if s.Accounts != 2 || s.Registered != 2 {
@@ -450,7 +457,8 @@ func TestAcknowledgementBeforeTheQuestion(t *testing.T) {
 		w := start(t, r, link.Settings{}, many(1000)...)
 		time.Sleep(2 * time.Second)
 		s := w.link.Status()
-		if asked := r.asked(); len(asked) != 1000 || s.Registered != 1000 || s.Counters.Drops[link.DropUnexpected] != 1 {
+		if asked := r.asked(); len(asked) != 1000 || s.Registered != 1000 ||
+			s.Counters.Drops[link.DropUnexpected] != 1 {
 			t.Errorf("%d asked, %d registered, drops %v", len(asked), s.Registered, s.Counters.Drops)
 		}
 	})

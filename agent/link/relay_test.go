@@ -316,7 +316,8 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 var (
 	relayKey = hive.PrivateKeyFromSeed("relay").Public()
-	greeting = protocol.Connected{TimeoutSeconds: 60, Version: "1.0.0", Protocol: 1, Server: "relay.test", PingRateSeconds: 30}
+	greeting = protocol.Connected{TimeoutSeconds: 60, Version: "1.0.0", Protocol: 1, Server: "relay.test",
+		PingRateSeconds: 30}
 )
 
 // account has proofs that are cheap to make and to check; memo proofs have a test of their own.
@@ -432,7 +433,8 @@ func (w *world) delivered() []link.Delivery {
 }
 
 func request(name string, n int) protocol.Request {
-	return protocol.Request{Kind: protocol.Sign, Account: hive.AccountName(name), Data: "U2FsdGVkX18AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+	return protocol.Request{Kind: protocol.Sign, Account: hive.AccountName(name),
+		Data: "U2FsdGVkX18AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
 		UUID: uuid(n), Expire: time.Now().Add(time.Minute).UnixMilli()}
 }
 
@@ -441,5 +443,6 @@ func uuid(n int) protocol.UUID {
 }
 
 func nack(n int) protocol.Nack {
-	return protocol.Nack{Kind: protocol.Sign, UUID: uuid(n), Data: "U2FsdGVkX18AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", Error: protocol.TextRefused}
+	return protocol.Nack{Kind: protocol.Sign, UUID: uuid(n), Data: "U2FsdGVkX18AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+		Error: protocol.TextRefused}
 }

@@ -37,7 +37,8 @@ func TestBadFrames(t *testing.T) {
 		"two commands":    {`{"cmd":"key_ack","cmd":"error","error":"x"}`, "malformed_duplicate"},
 		"no UTF-8":        {"{\"cmd\":\"error\",\"error\":\"\xff\"}", "malformed_utf8"},
 		"too deep":        {strings.Repeat(`{"a":`, 40) + "1" + strings.Repeat("}", 40), "malformed_depth"},
-		"uuid":            {`{"cmd":"sign_req","account":"alice","data":"AAAA","uuid":"{\"key_type\":\"active\"}","expire":1}`, "malformed_value"},
+		"uuid": {`{"cmd":"sign_req","account":"alice","data":"AAAA","uuid":"{\"key_type\":\"active\"}",` +
+			`"expire":1}`, "malformed_value"},
 		"second greeting": {`{"cmd":"connected","timeout":60,"protocol":1}`, link.DropUnexpected},
 		"stranger's ack":  {`{"cmd":"register_ack","account":"mallory"}`, link.DropUnexpected},
 	}
@@ -52,7 +53,8 @@ func TestBadFrames(t *testing.T) {
 				synctest.Wait()
 				s := w.link.Status()
 				if s.Counters.Drops[f.reason] != 1 || s.Counters.Connections != 1 || len(w.delivered()) != 1 {
-					t.Errorf("drops %v, %d connections, %d delivered", s.Counters.Drops, s.Counters.Connections, len(w.delivered()))
+					t.Errorf("drops %v, %d connections, %d delivered", s.Counters.Drops, s.Counters.Connections,
+						len(w.delivered()))
 				}
 				if len(r.answered()) != 0 {
 					t.Errorf("answered: %v", r.answered())
@@ -191,7 +193,8 @@ func TestQueuesAndTickets(t *testing.T) {
 		}
 		synctest.Wait()
 		s := w.link.Status()
-		if s.InFlight != 8 || s.Counters.Drops[link.DropAccountQueue] != 4 || s.Counters.Drops[link.DropQueueFull] != 1 {
+		if s.InFlight != 8 || s.Counters.Drops[link.DropAccountQueue] != 4 ||
+			s.Counters.Drops[link.DropQueueFull] != 1 {
 			t.Errorf("in flight %d, drops %v", s.InFlight, s.Counters.Drops)
 		}
 		close(free)
@@ -317,7 +320,8 @@ func TestAnswerProvesOnlyUUIDs(t *testing.T) {
 		if len(proved) != 0 {
 			t.Errorf("proved: %q", proved)
 		}
-		large := protocol.Ack{Kind: protocol.Sign, UUID: uuid(1), Data: []byte(`"` + strings.Repeat("a", protocol.MaxSend) + `"`)}
+		large := protocol.Ack{Kind: protocol.Sign, UUID: uuid(1),
+			Data: []byte(`"` + strings.Repeat("a", protocol.MaxSend) + `"`)}
 		if err := w.link.Answer(t.Context(), "alice", large); !errors.Is(err, protocol.ErrFrameTooLarge) {
 			t.Errorf("a frame above the limit: %v", err)
 		}
@@ -341,7 +345,8 @@ func TestSlowPeer(t *testing.T) {
 		results := make(chan error, 100)
 		for i := range 100 {
 			waiting.Go(func() {
-				m := protocol.Ack{Kind: protocol.Sign, UUID: uuid(i), Data: []byte(`"` + strings.Repeat("a", 400_000) + `"`)}
+				m := protocol.Ack{Kind: protocol.Sign, UUID: uuid(i),
+					Data: []byte(`"` + strings.Repeat("a", 400_000) + `"`)}
 				results <- w.link.Answer(t.Context(), "alice", m)
 			})
 		}
@@ -368,7 +373,8 @@ func TestSlowPeer(t *testing.T) {
 			t.Errorf("%d of 100 learned that the connection was lost", lost)
 		}
 		time.Sleep(2 * time.Second)
-		if s := w.link.Status(); !s.Connected || s.Counters.Connections != 2 || !strings.Contains(s.LastError, "does not take") {
+		if s := w.link.Status(); !s.Connected || s.Counters.Connections != 2 || !strings.Contains(s.LastError,
+			"does not take") {
 			t.Errorf("status: %+v", s)
 		}
 	})
@@ -380,7 +386,8 @@ func TestLogIsBounded(t *testing.T) {
 		var log strings.Builder
 		var mu sync.Mutex
 		r := &relay{}
-		w := start(t, r, link.Settings{Logger: slog.New(slog.NewJSONHandler(locked{&log, &mu}, nil))}, accounts("alice")...)
+		w := start(t, r, link.Settings{Logger: slog.New(slog.NewJSONHandler(locked{&log, &mu}, nil))},
+			accounts("alice")...)
 		synctest.Wait()
 		for range 1000 {
 			r.lastPeer().send(protocol.ErrorMessage{Text: "\x1b[2J" + strings.Repeat("x", 10_000)})

@@ -53,7 +53,8 @@ func TestTLS(t *testing.T) {
 								<-ctx.Done()
 								server.Close()
 							default:
-								r.accept(tls.Server(server, &tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: c.version, MinVersion: tls.VersionTLS10}))
+								r.accept(tls.Server(server, &tls.Config{Certificates: []tls.Certificate{cert},
+									MaxVersion: c.version, MinVersion: tls.VersionTLS10}))
 							}
 						})
 						return client, nil

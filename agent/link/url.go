@@ -31,7 +31,8 @@ func parseURL(text string, plaintext bool) (*url.URL, error) {
 		return nil, fmt.Errorf("relay address %q: query and fragment are not wanted in it", clip(text))
 	}
 	if u.Scheme == "ws" && !plaintext && !loopbackName(u.Hostname()) {
-		return nil, fmt.Errorf("relay address %q: without TLS only on loopback; use wss, or set plaintext for a private network", clip(text))
+		return nil, fmt.Errorf("relay address %q: without TLS only on loopback; use wss, or set plaintext for a "+
+			"private network", clip(text))
 	}
 	u.Host = strings.ToLower(u.Host)
 	if u.Path == "" {

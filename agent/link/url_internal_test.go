@@ -47,7 +47,8 @@ func TestURLs(t *testing.T) {
 		u, err := parseURL(text, false)
 		if err == nil {
 			t.Errorf("%q is taken as %s", text, u)
-		} else if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "\x1b") {
+		} else if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") ||
+			strings.Contains(err.Error(), "\x1b") {
 			t.Errorf("%q: %q", text, err)
 		}
 	}

@@ -126,7 +126,8 @@ func (c *Client) accounts(ctx context.Context, n *endpoint, names []hive.Account
 		params = hive.AppendString(params, string(name))
 	}
 	limit := maxAnswer + int64(len(names))*accountSize
-	raw, err := c.ask(ctx, n, query{method: "condenser_api.get_accounts", params: append(params, "]]"...), limit: limit})
+	raw, err := c.ask(ctx, n, query{method: "condenser_api.get_accounts", params: append(params, "]]"...),
+		limit: limit})
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +136,8 @@ func (c *Client) accounts(ctx context.Context, n *endpoint, names []hive.Account
 		return nil, c.malformed(n, err.Error())
 	}
 	for i, a := range accounts {
-		if !slices.Contains(names, a.Name) || slices.ContainsFunc(accounts[:i], func(b Account) bool { return a.Name == b.Name }) {
+		if !slices.Contains(names, a.Name) || slices.ContainsFunc(accounts[:i],
+			func(b Account) bool { return a.Name == b.Name }) {
 			return nil, c.malformed(n, "answers for accounts that were not asked for")
 		}
 	}
@@ -205,7 +207,10 @@ func (w wireAuthority) read(prefix string) (hive.Authority, error) {
 		}
 		a.KeyAuths = append(a.KeyAuths, hive.KeyWeight{Key: key, Weight: weight})
 	}
-	slices.SortFunc(a.AccountAuths, func(x, y hive.AccountWeight) int { return strings.Compare(string(x.Account), string(y.Account)) })
+	slices.SortFunc(a.AccountAuths, func(x, y hive.AccountWeight) int {
+		return strings.Compare(string(x.Account),
+			string(y.Account))
+	})
 	slices.SortFunc(a.KeyAuths, func(x, y hive.KeyWeight) int { return bytes.Compare(x.Key[:], y.Key[:]) })
 	return a, nil
 }

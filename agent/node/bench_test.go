@@ -24,14 +24,16 @@ func (q quick) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	id := string(body[bytes.LastIndexByte(body, ':')+1 : len(body)-1])
 	answer := `{"jsonrpc":"2.0","result":{},"id":` + id + `}`
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(answer)), ContentLength: int64(len(answer)), Request: r}, nil
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(answer)),
+		ContentLength: int64(len(answer)), Request: r}, nil
 }
 
 func BenchmarkBroadcast(b *testing.B) {
 	w := newWorld(b, 3)
 	tx := w.sign(hive.Posting, voteJSON)
 	c, err := node.New(node.Settings{
-		URLs: []string{w.nodes[0].URL(), w.nodes[1].URL(), w.nodes[2].URL()}, Network: hive.Mainnet, Transport: quick{nodetest.Transport(w.nodes...)},
+		URLs: []string{w.nodes[0].URL(), w.nodes[1].URL(), w.nodes[2].URL()}, Network: hive.Mainnet,
+		Transport: quick{nodetest.Transport(w.nodes...)},
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -47,7 +49,8 @@ func BenchmarkBroadcast(b *testing.B) {
 func BenchmarkBroadcastParallel(b *testing.B) {
 	w := newWorld(b, 3)
 	tx := w.sign(hive.Posting, voteJSON)
-	c, err := node.New(node.Settings{URLs: []string{w.nodes[0].URL()}, Network: hive.Mainnet, Transport: quick{nodetest.Transport(w.nodes...)}})
+	c, err := node.New(node.Settings{URLs: []string{w.nodes[0].URL()}, Network: hive.Mainnet,
+		Transport: quick{nodetest.Transport(w.nodes...)}})
 	if err != nil {
 		b.Fatal(err)
 	}

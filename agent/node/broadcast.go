@@ -67,7 +67,8 @@ func (c *Client) Resolve(ctx context.Context, id hive.TxID, expiration hive.Time
 // pauses are those between rounds: a block, then longer.
 func pauses() *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(3*time.Second), backoff.WithMultiplier(1.2), backoff.WithMaxInterval(10*time.Second),
+		backoff.WithInitialInterval(3*time.Second), backoff.WithMultiplier(1.2),
+		backoff.WithMaxInterval(10*time.Second),
 		backoff.WithMaxElapsedTime(0), backoff.WithRandomizationFactor(0.1),
 	)
 }
@@ -187,7 +188,8 @@ func (e *effort) refusal() Outcome {
 	if o.Code == "" {
 		o.Code, o.Reason, o.Node = CodeNoNode, "no Hive API node could be reached, and the transaction was not sent", ""
 		if e.over(0) {
-			o.Code, o.Reason = CodeExpired, "the transaction expired before a Hive API node could be reached, and was not sent"
+			o.Code, o.Reason = CodeExpired,
+				"the transaction expired before a Hive API node could be reached, and was not sent"
 		}
 	}
 	return o

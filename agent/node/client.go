@@ -172,7 +172,8 @@ func clip(text string) string {
 		text = text[:most]
 	}
 	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0xfffd || r >= 0x80 && r < 0xa0 || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+		if r < ' ' || r == 0x7f || r == 0xfffd || r >= 0x80 && r < 0xa0 || r >= 0x2028 && r <= 0x202e ||
+			r >= 0x2066 && r <= 0x2069 {
 			return ' '
 		}
 		return r

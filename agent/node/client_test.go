@@ -46,7 +46,8 @@ func TestNewRefuses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := node.New(node.Settings{URLs: tt.urls, Network: hive.Mainnet})
-			if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret")) {
+			if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) ||
+				strings.Contains(err.Error(), "secret")) {
 				t.Errorf("error %v", err)
 			}
 		})
@@ -74,7 +75,8 @@ func TestOtherChain(t *testing.T) {
 			t.Errorf("outcome %+v", o)
 		}
 		s := w.c.Status()
-		if s[0].Chain != "other" || s[0].Usable || !strings.Contains(s[0].LastError, "serves the chain 9afbce") || s[1].Chain != "ours" || !s[1].Usable {
+		if s[0].Chain != "other" || s[0].Usable || !strings.Contains(s[0].LastError, "serves the chain 9afbce") ||
+			s[1].Chain != "ours" || !s[1].Usable {
 			t.Errorf("status %+v", s)
 		}
 		if strings.Count(w.log.String(), "another chain") != 1 {
@@ -112,7 +114,8 @@ func TestRest(t *testing.T) {
 		if n := w.nodes[0].Calls(propertiesMethod) - before; n != 1 {
 			t.Errorf("%d calls while it wanted rest", n)
 		}
-		if s := w.c.Status()[0]; s.Usable || s.RestUntil.IsZero() || s.LastError != "HTTP status 429" || s.Failures != 1 {
+		if s := w.c.Status()[0]; s.Usable || s.RestUntil.IsZero() || s.LastError != "HTTP status 429" ||
+			s.Failures != 1 {
 			t.Errorf("status %+v", s)
 		}
 		w.nodes[0].FailAlways("", nodetest.Fault{})
@@ -165,7 +168,8 @@ func TestStatusIsJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		text, err := json.Marshal(w.c.Status())
-		if err != nil || !strings.Contains(string(text), `"chain":"unchecked"`) || !strings.Contains(string(text), `"version":"1.28.7"`) {
+		if err != nil || !strings.Contains(string(text), `"chain":"unchecked"`) || !strings.Contains(string(text),
+			`"version":"1.28.7"`) {
 			t.Errorf("%s, %v", text, err)
 		}
 	})
@@ -201,7 +205,8 @@ func TestFollow(t *testing.T) {
 					t.Errorf("%d on the chain", n)
 				}
 				time.Sleep(10 * time.Minute)
-				if !strings.Contains(w.log.String(), tt.log) || tt.log == "" && strings.Contains(w.log.String(), "ERROR") {
+				if !strings.Contains(w.log.String(), tt.log) || tt.log == "" && strings.Contains(w.log.String(),
+					"ERROR") {
 					t.Errorf("log:\n%s", w.log)
 				}
 			})
@@ -225,13 +230,16 @@ func TestResolve(t *testing.T) {
 		{"never sent", false, nil, 0, time.Hour, node.Expired},
 		{"never sent, long ago", false, nil, 60 * day, time.Hour, node.Expired},
 		{"never sent, too early to know", false, nil, 0, 30 * time.Second, node.InDoubt},
-		{"in a block, no status plugin", true, func(w *world) { w.nodes[0].Without("transaction_status_api") }, 10 * time.Second, time.Minute, node.Accepted},
+		{"in a block, no status plugin", true, func(w *world) { w.nodes[0].Without("transaction_status_api") },
+			10 * time.Second, time.Minute, node.Accepted},
 		{"never sent, no status plugin anywhere", false, func(w *world) {
 			w.nodes[0].Without("transaction_status_api")
 			w.nodes[1].Without("transaction_status_api")
 		}, 0, time.Hour, node.Expired},
-		{"only one answers", false, func(w *world) { w.nodes[0].FailAlways("", nodetest.Refused) }, 0, 160 * time.Second, node.InDoubt},
-		{"only one answers, for long", false, func(w *world) { w.nodes[0].FailAlways("", nodetest.Refused) }, 0, time.Hour, node.Expired},
+		{"only one answers", false, func(w *world) { w.nodes[0].FailAlways("", nodetest.Refused) }, 0,
+			160 * time.Second, node.InDoubt},
+		{"only one answers, for long", false, func(w *world) { w.nodes[0].FailAlways("", nodetest.Refused) }, 0,
+			time.Hour, node.Expired},
 		{"only one answers, and cannot say", false, func(w *world) {
 			w.nodes[0].FailAlways("", nodetest.Refused)
 			w.nodes[1].Without("transaction_status_api")
@@ -240,7 +248,8 @@ func TestResolve(t *testing.T) {
 			w.nodes[0].FailAlways("", nodetest.Refused)
 			w.nodes[1].FailAlways("", nodetest.HangBefore)
 		}, 0, time.Hour, node.InDoubt},
-		{"one behind does not know yet", true, func(w *world) { w.nodes[0].SetBehind(20) }, 0, time.Hour, node.Accepted},
+		{"one behind does not know yet", true, func(w *world) { w.nodes[0].SetBehind(20) }, 0, time.Hour,
+			node.Accepted},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -315,7 +324,8 @@ func TestAuthorities(t *testing.T) {
 			t.Fatalf("%v, %v", accounts, err)
 		}
 		a := accounts["alice"]
-		if len(a.Posting.AccountAuths) != 1 || a.Posting.AccountAuths[0].Account != "bob" || a.Posting.WeightThreshold != 2 {
+		if len(a.Posting.AccountAuths) != 1 || a.Posting.AccountAuths[0].Account != "bob" ||
+			a.Posting.WeightThreshold != 2 {
 			t.Errorf("posting authority %+v", a.Posting)
 		}
 		for _, tt := range []struct {
@@ -333,7 +343,8 @@ func TestAuthorities(t *testing.T) {
 			}
 		}
 		keys := a.Keys()
-		if len(keys) != 3 || !slices.Contains(keys, posting) || !slices.Contains(keys, other) || !slices.Contains(keys, active) {
+		if len(keys) != 3 || !slices.Contains(keys, posting) || !slices.Contains(keys, other) ||
+			!slices.Contains(keys, active) {
 			t.Errorf("keys %v", keys)
 		}
 	})
@@ -348,7 +359,8 @@ func TestAuthoritiesAskAgain(t *testing.T) {
 		w := newWorld(t, 1)
 		transport := nodetest.Transport(w.nodes...)
 		body := `{"jsonrpc":"2.0","method":"` + method + `","params":[["bob"]],"id":1}`
-		response, err := transport.RoundTrip(httptest.NewRequest(http.MethodPost, w.nodes[0].URL(), strings.NewReader(body)))
+		response, err := transport.RoundTrip(httptest.NewRequest(http.MethodPost, w.nodes[0].URL(),
+			strings.NewReader(body)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -367,10 +379,13 @@ func TestAuthoritiesAskAgain(t *testing.T) {
 	}{
 		{"hides", result(`[]`)},
 		{"another account", result(bob)},
-		{"the account twice", result(strings.Repeat(strings.ReplaceAll(strings.Trim(bob, "[]"), `"bob"`, `"alice"`)+",", 1) + "[]")},
+		{"the account twice", result(strings.Repeat(strings.ReplaceAll(strings.Trim(bob, "[]"), `"bob"`, `"alice"`)+",",
+			1) + "[]")},
 		{"key with a wrong checksum", result(strings.ReplaceAll(bob, "STM", "STM1"))},
-		{"weight too large", result(strings.ReplaceAll(strings.ReplaceAll(bob, `",1]`, `",65536]`), `"bob"`, `"alice"`))},
-		{"no threshold", result(strings.ReplaceAll(strings.ReplaceAll(bob, `"weight_threshold":1,`, ``), `"bob"`, `"alice"`))},
+		{"weight too large", result(strings.ReplaceAll(strings.ReplaceAll(bob, `",1]`, `",65536]`), `"bob"`,
+			`"alice"`))},
+		{"no threshold", result(strings.ReplaceAll(strings.ReplaceAll(bob, `"weight_threshold":1,`, ``), `"bob"`,
+			`"alice"`))},
 		{"two owners", result(strings.ReplaceAll(strings.ReplaceAll(bob, `"active"`, `"owner"`), `"bob"`, `"alice"`))},
 		{"null", result(`null`)},
 		{"too long", result(`"` + strings.Repeat("x", 2<<20) + `"`)},
@@ -384,7 +399,8 @@ func TestAuthoritiesAskAgain(t *testing.T) {
 				if err != nil || len(accounts) != 1 {
 					t.Fatalf("%v, %v", accounts, err)
 				}
-				if roles := accounts["alice"].Roles(nodetest.Key("alice", hive.Active).Public()); !slices.Equal(roles, []hive.Role{hive.Active}) {
+				if roles := accounts["alice"].Roles(nodetest.Key("alice", hive.Active).Public()); !slices.Equal(roles,
+					[]hive.Role{hive.Active}) {
 					t.Errorf("roles %v", roles)
 				}
 				w.nodes[1].FailAlways("", nodetest.Refused)
@@ -420,7 +436,8 @@ func TestSockets(t *testing.T) {
 		}
 	}
 	w := &world{t: t, chain: chain}
-	if o := c.Broadcast(ctx, w.sign(hive.Posting, strings.Replace(voteJSON, "bob", "alice", 1))); o.State != node.Accepted {
+	if o := c.Broadcast(ctx, w.sign(hive.Posting, strings.Replace(voteJSON, "bob", "alice",
+		1))); o.State != node.Accepted {
 		t.Errorf("outcome %+v", o)
 	}
 
@@ -432,7 +449,8 @@ func TestSockets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Authorities(ctx, "alice"); !errors.Is(err, node.ErrNoNode) || !strings.Contains(err.Error(), "certificate") {
+	if _, err := c.Authorities(ctx, "alice"); !errors.Is(err, node.ErrNoNode) || !strings.Contains(err.Error(),
+		"certificate") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -34,7 +34,8 @@ var handicaps = []handicap{
 		}
 	}, true},
 	{"status hangs at the first", func(w *world) { w.nodes[0].FailAlways(findMethod, nodetest.HangBefore) }, false},
-	{"status garbled at the last", func(w *world) { w.last().FailAlways(findMethod, nodetest.Garbage(`[`, true)) }, true},
+	{"status garbled at the last", func(w *world) { w.last().FailAlways(findMethod, nodetest.Garbage(`[`, true)) },
+		true},
 	{"first far behind", func(w *world) { w.nodes[0].SetBehind(40) }, false},
 	{"last far behind", func(w *world) { w.last().SetBehind(40) }, true},
 	{"first an hour ahead", func(w *world) { w.nodes[0].SetAhead(time.Hour) }, false},
@@ -180,7 +181,8 @@ func TestWitnesses(t *testing.T) {
 					n.SetBehind(tt.late)
 				}
 				w.nodes[tt.liars].Fail(broadcastMethod, nodetest.ResetAfter)
-				only, err := node.New(node.Settings{URLs: []string{w.last().URL()}, Network: hive.Mainnet, Transport: nodetest.Transport(w.nodes...)})
+				only, err := node.New(node.Settings{URLs: []string{w.last().URL()}, Network: hive.Mainnet,
+					Transport: nodetest.Transport(w.nodes...)})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -147,7 +147,8 @@ func (n *endpoint) askChain(ctx context.Context, c *Client) error {
 	n.version = clip(v.Version)
 	if !ours {
 		if n.chain != chainOther {
-			c.log.Error("node serves another chain and is not used", "node", n.url, "chain", clip(v.ChainID), "network", c.set.Network.Name)
+			c.log.Error("node serves another chain and is not used", "node", n.url, "chain", clip(v.ChainID), "network",
+				c.set.Network.Name)
 		}
 		n.chain, n.until = chainOther, time.Now().Add(otherChainRest)
 		n.seen = nil

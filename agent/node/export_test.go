@@ -5,7 +5,8 @@ import "pksa/protocol/hive"
 // ForTestJudge is what is made of the body of an answer to a broadcast with that request id:
 // "sent", or another judgement.
 func ForTestJudge(body []byte, id uint64) (is, code, reason string) {
-	names := map[judgement]string{unknown: "unknown", unreached: "unreached", sent: "sent", refused: "refused", lagging: "lagging", later: "later"}
+	names := map[judgement]string{unknown: "unknown", unreached: "unreached", sent: "sent", refused: "refused",
+		lagging: "lagging", later: "later"}
 	result, err := readAnswer(body, id)
 	if err != nil {
 		failure := asCallError(err)

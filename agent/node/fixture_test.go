@@ -102,7 +102,8 @@ func (w *world) run() (stop func()) {
 const voteJSON = `["vote",{"voter":"alice","author":"bob","permlink":"p","weight":10000}]`
 
 func transferJSON(amount, memo string) string {
-	return fmt.Sprintf(`["transfer",{"from":"alice","to":"bob","amount":"%s","memo":%s}]`, amount, hive.AppendString(nil, memo))
+	return fmt.Sprintf(`["transfer",{"from":"alice","to":"bob","amount":"%s","memo":%s}]`, amount,
+		hive.AppendString(nil, memo))
 }
 
 // lifetime is that of the transactions that sign makes.
@@ -197,7 +198,8 @@ func (w *world) check(tx node.Transaction, o node.Outcome) {
 	for _, nd := range w.nodes {
 		for _, body := range nd.Broadcasts() {
 			before, after, ok := strings.Cut(string(body), string(tx.JSON))
-			if !ok || before != `{"jsonrpc":"2.0","method":"condenser_api.broadcast_transaction","params":[` || !strings.HasPrefix(after, `],"id":`) {
+			if !ok || before != `{"jsonrpc":"2.0","method":"condenser_api.broadcast_transaction","params":[` ||
+				!strings.HasPrefix(after, `],"id":`) {
 				w.t.Errorf("other bytes were sent: %s", body)
 			}
 		}

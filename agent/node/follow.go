@@ -62,7 +62,8 @@ func (c *Client) followOnce(ctx context.Context, e *effort) {
 	o, final := e.lookUp(ctx)
 	switch {
 	case o.State == Expired:
-		c.log.Error("a transaction that a node had accepted never reached the chain", "tx", e.tx.ID.String(), "expiration", e.tx.Expiration.String())
+		c.log.Error("a transaction that a node had accepted never reached the chain", "tx", e.tx.ID.String(),
+			"expiration", e.tx.Expiration.String())
 		return
 	case final && o.Block > 0:
 		return

@@ -379,7 +379,8 @@ func (c *Client) judgeHeads() {
 		var off time.Duration
 		if n.seen != nil {
 			off = n.seen.chainTime(now).Sub(chain)
-			n.astray = off.Abs() > maxAstray || age(now, n.seen.since) >= c.set.StaleAfter && age(now, n.seen.at) < c.set.StaleAfter
+			n.astray = off.Abs() > maxAstray || age(now, n.seen.since) >= c.set.StaleAfter && age(now,
+				n.seen.at) < c.set.StaleAfter
 		}
 		is := n.astray
 		n.mu.Unlock()

@@ -84,7 +84,8 @@ func TestOneRoundTrip(t *testing.T) {
 		synctest.Wait()
 		count := func() (n int) {
 			for _, nd := range w.nodes {
-				for _, m := range []string{propertiesMethod, "condenser_api.get_block_header", "database_api.get_version", broadcastMethod, findMethod} {
+				for _, m := range []string{propertiesMethod, "condenser_api.get_block_header",
+					"database_api.get_version", broadcastMethod, findMethod} {
 					n += nd.Calls(m)
 				}
 			}
@@ -132,10 +133,13 @@ func TestHeadsThatLie(t *testing.T) {
 			w.nodes[2].SetAhead(2 * time.Hour)
 		}, ""},
 		{"the only one", 1, func(w *world) { w.nodes[0].SetAhead(-time.Hour) }, "https://a.example/"},
-		{"first of another chain", 2, func(w *world) { w.nodes[0].SetChainID(hive.Mirrornet.ChainID) }, "https://b.example/"},
-		{"first garbled", 2, func(w *world) { w.nodes[0].FailAlways(propertiesMethod, nodetest.Garbage(`{}`, true)) }, "https://b.example/"},
+		{"first of another chain", 2, func(w *world) { w.nodes[0].SetChainID(hive.Mirrornet.ChainID) },
+			"https://b.example/"},
+		{"first garbled", 2, func(w *world) { w.nodes[0].FailAlways(propertiesMethod, nodetest.Garbage(`{}`, true)) },
+			"https://b.example/"},
 		{"first without headers", 2, func(w *world) {
-			w.nodes[0].FailAlways("condenser_api.get_block_header", nodetest.Garbage(`{"jsonrpc":"2.0","result":null,"id":$id}`, true))
+			w.nodes[0].FailAlways("condenser_api.get_block_header",
+				nodetest.Garbage(`{"jsonrpc":"2.0","result":null,"id":$id}`, true))
 		}, "https://b.example/"},
 		{"first hangs", 2, func(w *world) { w.nodes[0].FailAlways("", nodetest.HangBefore) }, "https://b.example/"},
 		{"none", 2, func(w *world) {
@@ -149,7 +153,8 @@ func TestHeadsThatLie(t *testing.T) {
 				tt.apply(w)
 				for round := range 2 {
 					head, err := w.c.Head(context.Background())
-					if head.Node != tt.from || (err != nil) != (tt.from == "") || err != nil && !errors.Is(err, node.ErrStale) {
+					if head.Node != tt.from || (err != nil) != (tt.from == "") || err != nil && !errors.Is(err,
+						node.ErrStale) {
 						t.Errorf("round %d: head %+v, error %v", round, head, err)
 					}
 					time.Sleep(time.Minute)
@@ -164,7 +169,8 @@ func TestHeadStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chain := nodetest.NewChain(nodetest.Options{OnDemand: true})
 		n := chain.NewNode("a.example")
-		c, err := node.New(node.Settings{URLs: []string{n.URL()}, Network: hive.Mainnet, Transport: nodetest.Transport(n)})
+		c, err := node.New(node.Settings{URLs: []string{n.URL()}, Network: hive.Mainnet,
+			Transport: nodetest.Transport(n)})
 		if err != nil {
 			t.Fatal(err)
 		}

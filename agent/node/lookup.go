@@ -228,7 +228,8 @@ func (c *Client) find(ctx context.Context, n *endpoint, tx Transaction) (status 
 }
 
 // lookInHistory asks the account history, which knows transactions of any age.
-func (c *Client) lookInHistory(ctx context.Context, n *endpoint, tx Transaction, irreversible hive.Time) (sight, uint32, error) {
+func (c *Client) lookInHistory(ctx context.Context, n *endpoint, tx Transaction, irreversible hive.Time) (sight, uint32,
+	error) {
 	_, block, ok, err := c.history(ctx, n, tx.ID)
 	switch {
 	case err != nil:
@@ -242,7 +243,8 @@ func (c *Client) lookInHistory(ctx context.Context, n *endpoint, tx Transaction,
 }
 
 // history fetches a transaction that is in a block.
-func (c *Client) history(ctx context.Context, n *endpoint, id hive.TxID) (raw []byte, block uint32, ok bool, err error) {
+func (c *Client) history(ctx context.Context, n *endpoint, id hive.TxID) (raw []byte, block uint32, ok bool,
+	err error) {
 	params := append(append([]byte(`["`), id.String()...), `"]`...)
 	result, err := c.ask(ctx, n, query{method: "condenser_api.get_transaction", params: params})
 	var failure *callError

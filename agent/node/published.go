@@ -56,7 +56,8 @@ func (c *Client) CustomJSON(ctx context.Context, account hive.AccountName, id st
 }
 
 // customJSON reads one node's history of the account, from the newest back.
-func (c *Client) customJSON(ctx context.Context, n *endpoint, account hive.AccountName, id string) ([]Published, error) {
+func (c *Client) customJSON(ctx context.Context, n *endpoint, account hive.AccountName, id string) ([]Published,
+	error) {
 	var all []Published
 	start := int64(-1)
 	for range historyPages {
@@ -66,7 +67,8 @@ func (c *Client) customJSON(ctx context.Context, n *endpoint, account hive.Accou
 		}
 		// The filter is a set of operation numbers; 18 is custom_json.
 		params := fmt.Appendf(nil, `[%q,%d,%d,%d,0]`, string(account), start, limit, 1<<18)
-		raw, err := c.ask(ctx, n, query{method: "condenser_api.get_account_history", params: params, limit: historySize})
+		raw, err := c.ask(ctx, n, query{method: "condenser_api.get_account_history", params: params,
+			limit: historySize})
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +112,8 @@ func readPublished(raw jsontext.Value, account hive.AccountName, id string) (Pub
 		JSON    string   `json:"json"`
 	}
 	var name string
-	if unmarshal(raw, &entry) != nil || unmarshal(entry.Op[0], &name) != nil || name != "custom_json" || unmarshal(entry.Op[1], &op) != nil {
+	if unmarshal(raw, &entry) != nil || unmarshal(entry.Op[0], &name) != nil || name != "custom_json" ||
+		unmarshal(entry.Op[1], &op) != nil {
 		return Published{}, false
 	}
 	tx, err := hive.ParseTxID(entry.TxID)

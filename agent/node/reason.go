@@ -198,7 +198,8 @@ func sentence(e *rpcError, name string, v verdict) string {
 	case CodeNotEnoughRC:
 		return creditsSentence(said)
 	case CodeExpired:
-		return "the node says that the transaction has expired, or expires more than 24 hours ahead; its time or the chain's head here is wrong"
+		return "the node says that the transaction has expired, or expires more than 24 hours ahead; its time or " +
+			"the chain's head here is wrong"
 	case CodeTapos:
 		return "the node does not know the block that the transaction refers to; it lags behind or is on another fork"
 	case CodeBalance:
@@ -224,7 +225,8 @@ func missingSentence(name, said string) string {
 			whose = " of " + string(account)
 		}
 	}
-	return fmt.Sprintf("the signature does not satisfy the %s authority%s: the key was changed on the chain, has another role there, or does not weigh enough alone", role, whose)
+	return fmt.Sprintf("the signature does not satisfy the %s authority%s: the key was changed on the chain, has "+
+		"another role there, or does not weigh enough alone", role, whose)
 }
 
 func creditsSentence(said string) string {
@@ -232,7 +234,8 @@ func creditsSentence(said string) string {
 	if m == nil {
 		return "the account has not enough resource credits: " + said
 	}
-	return fmt.Sprintf("%s has %s resource credits and the transaction needs %s: wait for them to recharge, or power up HIVE", m[1], m[2], m[3])
+	return fmt.Sprintf("%s has %s resource credits and the transaction needs %s: wait for them to recharge, or "+
+		"power up HIVE", m[1], m[2], m[3])
 }
 
 // said is the node's own sentence with its values, clipped.
@@ -276,12 +279,14 @@ func plain(v jsontext.Value) string {
 // notFound reports whether the error says that a transaction is not known, as get_transaction does.
 func (e *rpcError) notFound() bool {
 	text, _ := e.constant()
-	return e.name() == "assert_exception" && (strings.HasPrefix(text, "Unknown Transaction") || strings.HasPrefix(text, "unknown transaction"))
+	return e.name() == "assert_exception" && (strings.HasPrefix(text, "Unknown Transaction") ||
+		strings.HasPrefix(text, "unknown transaction"))
 }
 
 // missingAPI reports whether the error says that the node does not offer the method.
 func (e *rpcError) missingAPI() bool {
 	text, _ := e.constant()
-	return e.Code == -32601 || strings.HasPrefix(text, "Could not find API") || strings.HasPrefix(text, "Could not find method") ||
+	return e.Code == -32601 || strings.HasPrefix(text, "Could not find API") ||
+		strings.HasPrefix(text, "Could not find method") ||
 		strings.Contains(e.Message, "method not found") || strings.Contains(e.Message, "Method not found")
 }

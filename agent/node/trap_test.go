@@ -24,10 +24,13 @@ func TestTrap10ErrorCodesMoved(t *testing.T) {
 			t.Run(fmt.Sprint(outer, " ", data), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorld(t, 1)
-					body := fmt.Sprintf(`{"jsonrpc":"2.0","error":{"code":%d,"message":"moved","data":%s},"id":$id}`, outer, data)
-					w.nodes[0].FailAlways("condenser_api.broadcast_transaction", nodetest.Fault{Lose: true, Body: []byte(body)})
+					body := fmt.Sprintf(`{"jsonrpc":"2.0","error":{"code":%d,"message":"moved","data":%s},"id":$id}`,
+						outer, data)
+					w.nodes[0].FailAlways("condenser_api.broadcast_transaction", nodetest.Fault{Lose: true,
+						Body: []byte(body)})
 					o := w.broadcast(w.sign(hive.Posting, voteJSON))
-					if o.State != node.Refused || o.Code != node.CodeMissingAuthority || !strings.Contains(o.Reason, "posting authority") {
+					if o.State != node.Refused || o.Code != node.CodeMissingAuthority || !strings.Contains(o.Reason,
+						"posting authority") {
 						t.Errorf("%+v", o)
 					}
 				})

@@ -13,7 +13,8 @@ import (
 // by is a custom_json that needs the posting authority of several accounts.
 func by(t testing.TB, actors ...string) hive.Operation {
 	t.Helper()
-	return op(t, "custom_json", `{"id":"x","json":"{}","required_auths":[],"required_posting_auths":["%s"]}`, strings.Join(actors, `","`))
+	return op(t, "custom_json", `{"id":"x","json":"{}","required_auths":[],"required_posting_auths":["%s"]}`,
+		strings.Join(actors, `","`))
 }
 
 // Every account whose authority is needed has to be the request's or one that the rule names; one
@@ -88,14 +89,17 @@ limits:
   - {name: tokens, apps: [app], operations: [custom_json], sum: %s per 24h, of: {list: json, field: .q}}
 `
 	tokens := func(q string) *policy.Request {
-		return sign("app", hive.Posting, op(t, "custom_json", `{"id":"x","json":"{\"q\":%s}","required_auths":[],"required_posting_auths":["alice"]}`, q))
+		return sign("app", hive.Posting,
+			op(t, "custom_json", `{"id":"x","json":"{\"q\":%s}","required_auths":[],`+
+				`"required_posting_auths":["alice"]}`, q))
 	}
 	var book policy.Book
 	before := compile(t, fmt.Sprintf(text, "10.000", "10"))
 	book.Add(noon, before.Decide(sign("app", hive.Active, transfer(t, "bob", "9.000 HBD", "")), &book, noon).Charges)
 	book.Add(noon, before.Decide(tokens("9"), &book, noon).Charges)
 	after, now := compile(t, fmt.Sprintf(text, "5.000", "5")), noon.Add(time.Hour)
-	nothing := op(t, "recurrent_transfer", `{"from":"alice","to":"bob","amount":"0.000 HBD","memo":"","recurrence":24,"executions":9,"extensions":[]}`)
+	nothing := op(t, "recurrent_transfer",
+		`{"from":"alice","to":"bob","amount":"0.000 HBD","memo":"","recurrence":24,"executions":9,"extensions":[]}`)
 	allowed.check(t, after.Decide(sign("app", hive.Posting, vote(t, "alice", "bob", 1)), &book, now))
 	allowed.check(t, after.Decide(sign("app", hive.Active, nothing), &book, now))
 	allowed.check(t, after.Decide(tokens("0"), &book, now))

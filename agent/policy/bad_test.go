@@ -57,7 +57,8 @@ func TestBadFiles(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	env := policy.Env{Slots: []string{"tipbot", "trader"}, Accounts: []hive.AccountName{"alice"}, Now: noon, NobodyToAsk: true}
+	env := policy.Env{Slots: []string{"tipbot", "trader"}, Accounts: []hive.AccountName{"alice"}, Now: noon,
+		NobodyToAsk: true}
 	for _, file := range inputs(t, "warn", 5) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			src, err := os.ReadFile(file)

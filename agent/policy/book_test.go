@@ -158,8 +158,10 @@ limits:
   - {name: each, operations: [transfer], count: 3 per 1h, per: [.to]}
 `)
 	var b policy.Book
-	b.Add(noon, []policy.Charge{{Limit: "all", Unit: "HBD", Amount: "2.5"}, {Limit: "each", Split: ".to=bob", Unit: "count", Amount: "1"},
-		{Limit: "each", Unit: "count", Amount: "1"}, {Limit: "each", Split: ".to=carol&app=x", Unit: "count", Amount: "1"}, {Limit: "gone", Unit: "count", Amount: "1"}})
+	b.Add(noon, []policy.Charge{{Limit: "all", Unit: "HBD", Amount: "2.5"}, {Limit: "each", Split: ".to=bob",
+		Unit: "count", Amount: "1"},
+		{Limit: "each", Unit: "count", Amount: "1"}, {Limit: "each", Split: ".to=carol&app=x", Unit: "count",
+			Amount: "1"}, {Limit: "gone", Unit: "count", Amount: "1"}})
 	var got []string
 	for _, r := range p.Room(&b, noon) {
 		got = append(got, fmt.Sprintf("%s %s %s %s/%s per %v", r.Limit.Name, r.Split, r.Unit, r.Used, r.Most, r.Window))
@@ -202,8 +204,10 @@ allow: [{name: a, request: sign, apps: any, operations: [custom_json: {id: x}]}]
 limits: [{name: l, operations: [custom_json], sum: 5 per 1h, of: {list: json, field: .n}%s}]
 `
 	for json, want := range map[string]answer{
-		`{"n":5}`: allowed, `{"n":"5.0"}`: allowed, `{"n":5.1}`: limited, `[{"n":2},{"n":3}]`: allowed, `[{"n":3},{"n":3}]`: limited,
-		`{}`: limited, `{"n":-1}`: limited, `{"n":1e0}`: limited, `{"n":null}`: limited, `{"n":[1]}`: limited, `[1]`: limited, `[]`: allowed,
+		`{"n":5}`: allowed, `{"n":"5.0"}`: allowed, `{"n":5.1}`: limited, `[{"n":2},{"n":3}]`: allowed,
+		`[{"n":3},{"n":3}]`: limited,
+		`{}`:                limited, `{"n":-1}`: limited, `{"n":1e0}`: limited, `{"n":null}`: limited,
+		`{"n":[1]}`: limited, `[1]`: limited, `[]`: allowed,
 		`{"n":0}`: allowed, `{"n":-0}`: allowed, `{"n":1,"n":1}`: limited,
 		`{"n":0.0000000000000000000000000000000000000000000000000000000000000001}`: limited,
 	} {

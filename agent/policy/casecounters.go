@@ -58,7 +58,8 @@ func (p *Policy) Counters(file string, c *Case, now time.Time) (*Book, Problems)
 func (p *Policy) counterCharge(one caseCounter) (Charge, string) {
 	i := slices.IndexFunc(p.limits, func(l *limit) bool { return l.name == one.limit })
 	if i < 0 {
-		return Charge{}, fmt.Sprintf("the policy has no limit %s%s", quote(one.limit), didYouMean(one.limit, slices.Sorted(maps.Keys(p.Limits()))))
+		return Charge{}, fmt.Sprintf("the policy has no limit %s%s", quote(one.limit),
+			didYouMean(one.limit, slices.Sorted(maps.Keys(p.Limits()))))
 	}
 	l := p.limits[i]
 	charge := Charge{Limit: l.name, Unit: l.measure.String()}

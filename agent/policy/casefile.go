@@ -49,7 +49,8 @@ var (
 
 // recordKeys stand beside a request in the audit trail and say nothing here.
 var recordKeys = []string{
-	"relay", "uuid", "effects", "text_sha256", "session_until", "policy", "rules", "limits_before", "cost", "result", "code", "reason", "observed",
+	"relay", "uuid", "effects", "text_sha256", "session_until", "policy", "rules", "limits_before", "cost", "result",
+	"code", "reason", "observed",
 }
 
 // ReadRequest reads a request file: YAML or JSON, also the content of an audit record.

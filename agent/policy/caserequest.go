@@ -51,7 +51,8 @@ func (c *caseReader) readAbout(m mapping, q *Request) {
 		c.complain(m.value("key_type"), "%v", err)
 	}
 	for key, kinds := range map[string][]Kind{
-		"key_type": {Sign, Challenge, Decrypt}, "broadcast": {Sign}, "operations": {Sign}, "text": {Challenge}, "challenge": {Auth}, "by_hand": {Auth},
+		"key_type": {Sign, Challenge, Decrypt}, "broadcast": {Sign}, "operations": {Sign}, "text": {Challenge},
+		"challenge": {Auth}, "by_hand": {Auth},
 	} {
 		if m.has(key) && q.Kind != 0 && !slices.Contains(kinds, q.Kind) {
 			c.complain(m.key(key), "%s is not for request: %s, but for %s", key, q.Kind, joinKinds(kinds))
@@ -85,7 +86,8 @@ func (c *caseReader) checkWhole(m mapping, q *Request) {
 		text = q.AuthChallenge.Text
 	}
 	if want := c.optional(m, "text_sha256"); want != "" && hive.HashText(text).String() != want {
-		c.complain(m.key("text_sha256"), "the text is not that of which this is the digest; the audit trail keeps the first 2048 bytes")
+		c.complain(m.key("text_sha256"),
+			"the text is not that of which this is the digest; the audit trail keeps the first 2048 bytes")
 	}
 }
 

@@ -133,7 +133,8 @@ func (c *compiler) readLists(n *yaml.Node) {
 		for _, item := range c.sequence(e.value, "list "+name) {
 			text, ok := c.scalar(item, "an item of a list")
 			if ok && strings.HasPrefix(text, "$") && !strings.HasPrefix(text, "$$") && text != "$account" {
-				c.complain(item, "%s: lists hold no other lists; a text that begins with $ is written $%s", quote(text), text)
+				c.complain(item, "%s: lists hold no other lists; a text that begins with $ is written $%s",
+					quote(text), text)
 			}
 			c.lists[name] = append(c.lists[name], item)
 		}

@@ -128,12 +128,14 @@ func (c *compiler) readSum(m mapping, l *limit) {
 	l.of = &tokenSum{}
 	for _, key := range []string{"list", "field"} {
 		if !of.has(key) {
-			c.complain(of.node, "of needs list, the field that holds JSON, and field, the path to the number in each element")
+			c.complain(of.node, "of needs list, the field that holds JSON, and field, the path to the number in "+
+				"each element")
 			return
 		}
 	}
 	l.of.list, _ = c.scalar(of.value("list"), "list")
-	c.checkScalarField(of.value("list"), l.of.list, l, "list", func(sh *shape) bool { return sh.kind == aJSONText }, "a field that holds JSON")
+	c.checkScalarField(of.value("list"), l.of.list, l, "list", func(sh *shape) bool { return sh.kind == aJSONText },
+		"a field that holds JSON")
 	if text, ok := c.scalar(of.value("field"), "field"); ok {
 		if l.of.field, ok = path(text); !ok {
 			c.complain(of.value("field"), "%s: a path is written .name or .name.other", quote(text))
@@ -146,7 +148,8 @@ func (c *compiler) readSum(m mapping, l *limit) {
 }
 
 // checkScalarField complains unless every operation of the limit has the field.
-func (c *compiler) checkScalarField(n *yaml.Node, field string, l *limit, key string, fits func(*shape) bool, wanted string) {
+func (c *compiler) checkScalarField(n *yaml.Node, field string, l *limit, key string, fits func(*shape) bool,
+	wanted string) {
 	if c.bad[n] {
 		return
 	}
@@ -180,7 +183,10 @@ func (c *compiler) readDimension(n *yaml.Node, l *limit) {
 	switch {
 	case isField:
 		d.field = field
-		c.checkScalarField(n, field, l, "per", func(sh *shape) bool { return !sh.hasMembers() && !sh.absent && sh.kind != aRatio }, "a field with a single value")
+		c.checkScalarField(n, field, l, "per", func(sh *shape) bool {
+			return !sh.hasMembers() && !sh.absent &&
+				sh.kind != aRatio
+		}, "a field with a single value")
 	case !slices.Contains([]string{"account", "app", "actor"}, text):
 		hint := didYouMean(text, []string{"account", "app", "actor"})
 		if hint == "" {

@@ -104,7 +104,8 @@ func (c *compiler) checkName(n *yaml.Node, e opEntry, r *rule) bool {
 		c.complain(n, "%s %s: it is refused whatever the file says, leave it out", e.name, why)
 		return false
 	}
-	if needs := usableRoles(d); r.keys != nil && !slices.ContainsFunc(needs, func(role hive.Role) bool { return r.keys[role] }) {
+	if needs := usableRoles(d); r.keys != nil && !slices.ContainsFunc(needs,
+		func(role hive.Role) bool { return r.keys[role] }) {
 		c.complain(n, `%s needs the %s key; add "key: %s"`, e.name, needs[0], needs[0])
 		return false
 	}
@@ -174,7 +175,8 @@ func (c *compiler) fieldTests(n *yaml.Node, e opEntry) []fieldTest {
 		case !ok && name == "extensions":
 			c.complain(f.key, "extensions are opened here%s", openedInstead(e.name))
 		case !ok:
-			c.complain(f.key, "%s has no field %s%s", e.name, quote(name), didYouMean(name, slices.Sorted(maps.Keys(known))))
+			c.complain(f.key, "%s has no field %s%s", e.name, quote(name),
+				didYouMean(name, slices.Sorted(maps.Keys(known))))
 		default:
 			tests = append(tests, fieldTest{name, c.test(f.value, sh, strings.TrimPrefix(name, "."))})
 		}

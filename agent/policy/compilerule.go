@@ -104,10 +104,12 @@ func (c *compiler) readName(m mapping, r *rule) {
 	switch {
 	case !ok:
 		return
-	case name == "" || len(name) > 100 || strings.TrimSpace(name) != name || strings.ContainsFunc(name, unicode.IsControl):
+	case name == "" || len(name) > 100 || strings.TrimSpace(name) != name || strings.ContainsFunc(name,
+		unicode.IsControl):
 		c.complain(n, "%s: a name is 1 to 100 characters on one line, without blanks around", quote(name))
 	case c.names[name] > 0:
-		c.complain(n, "%s is the name of another rule or limit, on line %d; names are unique in the file", quote(name), c.names[name])
+		c.complain(n, "%s is the name of another rule or limit, on line %d; names are unique in the file", quote(name),
+			c.names[name])
 	default:
 		c.names[name] = n.Line
 	}
@@ -150,7 +152,8 @@ func (c *compiler) readKinds(m mapping, r *rule) {
 
 func (c *compiler) complainKind(key *yaml.Node, said string, about []Kind) {
 	if said == "" {
-		c.complain(key, "%s is for request: %s, and another key of this rule is not; nothing is both", key.Value, about[0])
+		c.complain(key, "%s is for request: %s, and another key of this rule is not; nothing is both", key.Value,
+			about[0])
 		return
 	}
 	c.complain(key, "%s is not for request: %s, but for %s", key.Value, said, joinKinds(about))
@@ -167,7 +170,8 @@ func joinKinds(kinds []Kind) string {
 // readMust complains about what a rule that permits has to say.
 func (c *compiler) readMust(m mapping, r *rule) {
 	if m.has("operations") && m.has("transaction") {
-		c.complain(m.key("transaction"), "say operations (each by itself) or transaction (these, all, in this order), not both")
+		c.complain(m.key("transaction"),
+			"say operations (each by itself) or transaction (these, all, in this order), not both")
 	}
 	if !r.section.permits() {
 		return
@@ -259,7 +263,10 @@ func (c *compiler) checkApp(n *yaml.Node, name string) {
 	switch {
 	case name == "any":
 		c.complain(n, `for all app slots write apps: any, without brackets`)
-	case name == "" || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
+	case name == "" || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool {
+		return unicode.IsControl(r) ||
+			unicode.IsSpace(r)
+	}):
 		c.complain(n, "%s is no name of an app slot", quote(name))
 	case len(c.env.Slots) > 0 && !slices.Contains(c.env.Slots, name):
 		c.warn(n, "there is no app slot %s%s", quote(name), didYouMean(name, c.env.Slots))
@@ -294,7 +301,8 @@ func (c *compiler) readKeys(m mapping, r *rule) {
 		case role == hive.Owner:
 			c.complain(item, "the owner key signs nothing here; the keystore does not take it")
 		case err != nil:
-			c.complain(item, "key: %s is none of posting, active, memo%s", quote(word), didYouMean(word, []string{"posting", "active", "memo"}))
+			c.complain(item, "key: %s is none of posting, active, memo%s", quote(word),
+				didYouMean(word, []string{"posting", "active", "memo"}))
 		default:
 			r.keys[role] = true
 			c.checkKeyKind(item, role, r)

@@ -30,7 +30,8 @@ func (c *compiler) test(n *yaml.Node, sh *shape, where string) test {
 // listTest compiles one of several. For a field that is a list itself, what looks like its value is
 // no test at all.
 func (c *compiler) listTest(n *yaml.Node, sh *shape, where string) test {
-	if sh.kind == aList && slices.ContainsFunc(n.Content, func(item *yaml.Node) bool { return item.Kind == yaml.ScalarNode }) {
+	if sh.kind == aList && slices.ContainsFunc(n.Content,
+		func(item *yaml.Node) bool { return item.Kind == yaml.ScalarNode }) {
 		c.complain(n, "%s is a list: say each, any, exactly or size", where)
 		return anything{}
 	}
@@ -116,7 +117,8 @@ func (c *compiler) otherField(n *yaml.Node, number, field string, sh *shape, whe
 	i, ok := listIndex(number)
 	switch {
 	case c.transaction == nil:
-		c.complain(n, `$%s.%s is a field of another operation, and only "transaction" says which; $$ begins a text`, number, field)
+		c.complain(n, `$%s.%s is a field of another operation, and only "transaction" says which; $$ begins a text`,
+			number, field)
 		return anything{}
 	case !ok || i < 1 || i > len(c.transaction):
 		c.complain(n, "$%s: the transaction has operations 1 to %d", number, len(c.transaction))
@@ -177,13 +179,15 @@ func (c *compiler) unknownTest(key *yaml.Node, sh *shape, where string, known []
 	all := (&shape{kind: aJSON}).tests()
 	switch {
 	case sh.kind == aJSONText && slices.Contains(all, key.Value):
-		c.complain(key, "%s on %s would miss another spelling of the same JSON; test what is inside: .name, members, each, any, exactly, size", key.Value, where)
+		c.complain(key, "%s on %s would miss another spelling of the same JSON; test what is inside: .name, "+
+			"members, each, any, exactly, size", key.Value, where)
 	case sh.kind == aList && slices.Contains(all, key.Value):
 		c.complain(key, "%s is a list: say each, any, exactly or size", where)
 	case key.Value == "present":
 		c.complain(key, `%s is never absent; an empty text is ""`, where)
 	case slices.Contains(all, key.Value):
-		c.complain(key, "%s is no test for %s, which is %s; there are: %s", key.Value, where, sh.noun, strings.Join(append(known, sh.memberNames()...), ", "))
+		c.complain(key, "%s is no test for %s, which is %s; there are: %s", key.Value, where, sh.noun,
+			strings.Join(append(known, sh.memberNames()...), ", "))
 	case sh.kind == aMap:
 		c.complain(key, "%q is no test here; say %s", key.Value, strings.Join(sh.memberNames(), ", "))
 	case sh.hasMembers() && didYouMean(key.Value, known) == "":
@@ -203,7 +207,8 @@ func (c *compiler) memberTest(e entry, sh *shape) test {
 	for i, name := range names {
 		next, ok := sh.member(name)
 		if !ok {
-			c.complain(e.key, "there is no .%s here%s", strings.Join(names[:i+1], "."), didYouMean("."+name, sh.memberNames()))
+			c.complain(e.key, "there is no .%s here%s", strings.Join(names[:i+1], "."),
+				didYouMean("."+name, sh.memberNames()))
 			return anything{}
 		}
 		sh = next
@@ -301,8 +306,10 @@ func (c *compiler) negated(n *yaml.Node, sh *shape, where string) test {
 		return t
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			if key := n.Content[i]; !c.bad[key] && !slices.Contains([]string{"min", "max", "glob", "regexp"}, key.Value) {
-				c.complain(key, "%s cannot stand under not, which takes values, min, max, glob and regexp", quote(key.Value))
+			if key := n.Content[i]; !c.bad[key] && !slices.Contains([]string{"min", "max", "glob", "regexp"},
+				key.Value) {
+				c.complain(key, "%s cannot stand under not, which takes values, min, max, glob and regexp",
+					quote(key.Value))
 				return anything{}
 			}
 		}

@@ -15,7 +15,8 @@ func crowd(t testing.TB, n int) *policy.Policy {
 	t.Helper()
 	var allow, limits strings.Builder
 	for i := range n {
-		fmt.Fprintf(&allow, "  - {name: a%d, request: sign, apps: [app%d], operations: [vote: {author: {regexp: '(x|y)*%d'}}]}\n", i, i, i)
+		fmt.Fprintf(&allow, "  - {name: a%d, request: sign, apps: [app%d], operations: [vote: {author: {regexp: "+
+			"'(x|y)*%d'}}]}\n", i, i, i)
 		fmt.Fprintf(&allow, "  - {name: b%d, request: sign, apps: any, accounts: [user%d], operations: [vote]}\n", i, i)
 		fmt.Fprintf(&allow, "  - {name: c%d, request: challenge, apps: [one], text: 'login %d'}\n", i, i)
 		fmt.Fprintf(&limits, "  - {name: l%d, apps: [app%d], requests: 5 per 1h}\n", i, i)
@@ -32,7 +33,8 @@ limits:
 func TestCostDoesNotGrowWithOtherRules(t *testing.T) {
 	few, many := crowd(t, 1), crowd(t, 500)
 	q := sign("one", hive.Posting, vote(t, "alice", "bob", 100))
-	refused := sign("one", hive.Posting, vote(t, "alice", "bob", 100), op(t, "delete_comment", `{"author":"alice","permlink":"p"}`))
+	refused := sign("one", hive.Posting, vote(t, "alice", "bob", 100),
+		op(t, "delete_comment", `{"author":"alice","permlink":"p"}`))
 	for _, q := range []*policy.Request{q, refused} {
 		a := testing.AllocsPerRun(50, func() { few.Decide(q, nil, noon) })
 		b := testing.AllocsPerRun(50, func() { many.Decide(q, nil, noon) })

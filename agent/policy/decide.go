@@ -198,7 +198,10 @@ func (j *judgement) denied() bool {
 }
 
 func (p *Policy) denies(ref RuleRef) bool {
-	i, ok := slices.BinarySearchFunc(p.rules, ref.Name, func(r *rule, name string) int { return strings.Compare(r.name, name) })
+	i, ok := slices.BinarySearchFunc(p.rules, ref.Name, func(r *rule, name string) int {
+		return strings.Compare(r.name,
+			name)
+	})
 	return ok && p.rules[i].section == denySection
 }
 

@@ -28,7 +28,8 @@ func (p *Policy) Delegations() []Delegation {
 			continue
 		}
 		for by := range r.behalf {
-			all = append(all, Delegation{Rule: r.ref(), By: hive.AccountName(by), To: r.accounts.sorted(), Roles: r.signingRoles()})
+			all = append(all, Delegation{Rule: r.ref(), By: hive.AccountName(by), To: r.accounts.sorted(),
+				Roles: r.signingRoles()})
 		}
 	}
 	slices.SortFunc(all, func(a, b Delegation) int {

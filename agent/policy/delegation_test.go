@@ -23,7 +23,8 @@ deny:
 	var got []string
 	for _, d := range p.Delegations() {
 		got = append(got, d.Rule.Name+": "+string(d.By))
-		if !reflect.DeepEqual(d.To, []hive.AccountName{"bob"}) || !reflect.DeepEqual(d.Roles, []hive.Role{hive.Posting}) {
+		if !reflect.DeepEqual(d.To, []hive.AccountName{"bob"}) || !reflect.DeepEqual(d.Roles,
+			[]hive.Role{hive.Posting}) {
 			t.Errorf("%+v", d)
 		}
 	}

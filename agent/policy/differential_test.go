@@ -32,7 +32,8 @@ func TestAgainstNaiveEvaluator(t *testing.T) {
 		}
 	}
 	// A generator that only ever makes one answer tests nothing.
-	for _, answer := range []string{"allow", "ask", "deny denied", "deny uncovered", "deny limit", "deny wrong-key", "silent", "observed", "deny mixed-authority", "transaction"} {
+	for _, answer := range []string{"allow", "ask", "deny denied", "deny uncovered", "deny limit", "deny wrong-key",
+		"silent", "observed", "deny mixed-authority", "transaction"} {
 		if seen[answer]*1000 < *cases {
 			t.Errorf("%q came out %d times in %d", answer, seen[answer], *cases)
 		}

@@ -46,7 +46,8 @@ func customJSON(t testing.TB, role hive.Role, id, json string) hive.Operation {
 	if role == hive.Posting {
 		active, posting = posting, active
 	}
-	return op(t, "custom_json", `{"required_auths":%s,"required_posting_auths":%s,"id":%q,"json":%q}`, active, posting, id, json)
+	return op(t, "custom_json", `{"required_auths":%s,"required_posting_auths":%s,"id":%q,"json":%q}`, active, posting,
+		id, json)
 }
 
 // A step is a request in a story: what is allowed is charged before the next.
@@ -80,7 +81,8 @@ func TestExample1HiveEngineTrader(t *testing.T) {
 	}
 	const id = "ssc-mainnet-hive"
 	order := func(symbol, quantity, price string) string {
-		return `{"contractName":"market","contractAction":"sell","contractPayload":{"symbol":"` + symbol + `","quantity":` + quantity + `,"price":` + price + `}}`
+		return `{"contractName":"market","contractAction":"sell","contractPayload":{"symbol":"` + symbol +
+			`","quantity":` + quantity + `,"price":` + price + `}}`
 	}
 	story(t, example(t, "1_hive_engine_trader"), []step{
 		{"one order", sell(id, order("BEE", `"100.000"`, `"0.20"`)), 0, allowed},
@@ -89,15 +91,19 @@ func TestExample1HiveEngineTrader(t *testing.T) {
 		{"too cheap", sell(id, order("BEE", `"1"`, `"0.19999999"`)), 0, uncovered},
 		{"too many at once", sell(id, order("BEE", `"100.00000001"`, `"1"`)), 0, uncovered},
 		{"another token", sell(id, order("SWAP.HIVE", `"1"`, `"1"`)), 0, uncovered},
-		{"one bad one of two", sell(id, "["+order("BEE", `"1"`, `"5"`)+","+order("DEC", `"1"`, `"5"`)+"]"), 0, uncovered},
+		{"one bad one of two", sell(id, "["+order("BEE", `"1"`, `"5"`)+","+order("DEC", `"1"`, `"5"`)+"]"), 0,
+			uncovered},
 		{"an empty list", sell(id, "[]"), 0, uncovered},
 		{"another chain", sell("ssc-other", order("BEE", `"1"`, `"1"`)), 0, uncovered},
 		{"an exponent", sell(id, order("BEE", `1e1`, `1`)), 0, uncovered},
-		{"a name twice", sell(id, `{"contractName":"market","contractName":"tokens","contractAction":"sell","contractPayload":{"symbol":"BEE","quantity":1,"price":1}}`), 0, uncovered},
-		{"up to the day's sum", sell(id, "["+order("BEE", `"100"`, `"1"`)+","+order("BEE", `"100"`, `"1"`)+"]"), 0, allowed},
+		{"a name twice", sell(id, `{"contractName":"market","contractName":"tokens","contractAction":"sell",`+
+			`"contractPayload":{"symbol":"BEE","quantity":1,"price":1}}`), 0, uncovered},
+		{"up to the day's sum", sell(id, "["+order("BEE", `"100"`, `"1"`)+","+order("BEE", `"100"`, `"1"`)+"]"), 0,
+			allowed},
 		{"one above it", sell(id, order("BEE", `"0.00000001"`, `"1"`)), 0, allowedIf(false)},
 		{"the next day", sell(id, order("BEE", `"100"`, `"1"`)), day, allowed},
-		{"with the posting key", sign("trader", hive.Posting, customJSON(t, hive.Posting, id, order("BEE", `"1"`, `"1"`))), 2 * day, uncovered},
+		{"with the posting key", sign("trader", hive.Posting, customJSON(t, hive.Posting, id,
+			order("BEE", `"1"`, `"1"`))), 2 * day, uncovered},
 	})
 }
 
@@ -110,10 +116,14 @@ func allowedIf(ok bool) answer {
 
 func TestExample2Newsletter(t *testing.T) {
 	comment := func(permlink, parent string) hive.Operation {
-		return op(t, "comment", `{"parent_author":"","parent_permlink":%q,"author":"alice","permlink":%q,"title":"t","body":"b","json_metadata":""}`, parent, permlink)
+		return op(t, "comment", `{"parent_author":"","parent_permlink":%q,"author":"alice","permlink":%q,`+
+			`"title":"t","body":"b","json_metadata":""}`, parent, permlink)
 	}
 	options := func(permlink, beneficiaries string) hive.Operation {
-		return op(t, "comment_options", `{"author":"alice","permlink":%q,"max_accepted_payout":"1000000.000 HBD","percent_hbd":10000,"allow_votes":true,"allow_curation_rewards":true,"extensions":%s}`, permlink, beneficiaries)
+		return op(t, "comment_options",
+			`{"author":"alice","permlink":%q,"max_accepted_payout":"1000000.000 `+
+				`HBD","percent_hbd":10000,"allow_votes":true,"allow_curation_rewards":true,"extensions":%s}`, permlink,
+			beneficiaries)
 	}
 	const good = `[[0,{"beneficiaries":[{"account":"bob","weight":500},{"account":"carol","weight":1000}]}]]`
 	issue := func(ops ...hive.Operation) *policy.Request { return sign("news", hive.Posting, ops...) }
@@ -123,8 +133,11 @@ func TestExample2Newsletter(t *testing.T) {
 		{"for another post", issue(comment("a", "hive-123456"), options("b", good)), 0, uncovered},
 		{"in another community", issue(comment("a", "hive-1"), options("a", good)), 0, uncovered},
 		{"the other way round", issue(options("a", good), comment("a", "hive-123456")), 0, uncovered},
-		{"with one more", issue(comment("a", "hive-123456"), options("a", good), vote(t, "alice", "bob", 1)), 0, uncovered},
-		{"less for bob", issue(comment("a", "hive-123456"), options("a", `[[0,{"beneficiaries":[{"account":"bob","weight":499},{"account":"carol","weight":1000}]}]]`)), 0, uncovered},
+		{"with one more", issue(comment("a", "hive-123456"), options("a", good), vote(t, "alice", "bob", 1)), 0,
+			uncovered},
+		{"less for bob", issue(comment("a", "hive-123456"),
+			options("a", `[[0,{"beneficiaries":[{"account":"bob","weight":499},{"account":"carol","weight":1000}]}]]`)),
+			0, uncovered},
 		{"the issue", issue(comment("a", "hive-123456"), options("a", good)), 0, allowed},
 		{"a second in the week", issue(comment("b", "hive-123456"), options("b", good)), 6*day - time.Second, limited},
 		{"the next week", issue(comment("b", "hive-123456"), options("b", good)), 6 * day, allowed},
@@ -143,7 +156,8 @@ func TestExample3Payout(t *testing.T) {
 		{"two assets", pay(transfer(t, "bob", "50.000 HBD", ""), transfer(t, "carol", "200.000 HIVE", "")), 0, allowed},
 		{"bob again", pay(transfer(t, "bob", "0.001 HBD", "")), 5 * day, limited},
 		{"dave yet", pay(transfer(t, "dave", "0.001 HBD", "")), 5 * day, allowed},
-		{"twice in one", pay(transfer(t, "bob", "0.001 HBD", ""), transfer(t, "bob", "0.001 HBD", "")), 20 * day, limited},
+		{"twice in one", pay(transfer(t, "bob", "0.001 HBD", ""), transfer(t, "bob", "0.001 HBD", "")), 20 * day,
+			limited},
 		{"a stranger", pay(transfer(t, "erin", "0.001 HBD", "")), 20 * day, uncovered},
 		{"too much HBD", pay(transfer(t, "bob", "50.001 HBD", "")), 20 * day, uncovered},
 		{"a request above 500", pay(many(11, "50.000 HBD")...), 20 * day, limited},
@@ -152,13 +166,16 @@ func TestExample3Payout(t *testing.T) {
 
 func TestExample4Peakd(t *testing.T) {
 	options := func(ext string) hive.Operation {
-		return op(t, "comment_options", `{"author":"alice","permlink":"p","max_accepted_payout":"0.000 HBD","percent_hbd":0,"allow_votes":true,"allow_curation_rewards":true,"extensions":%s}`, ext)
+		return op(t, "comment_options",
+			`{"author":"alice","permlink":"p","max_accepted_payout":"0.000 `+
+				`HBD","percent_hbd":0,"allow_votes":true,"allow_curation_rewards":true,"extensions":%s}`, ext)
 	}
 	p := example(t, "4_peakd")
 	story(t, p, []step{
 		{"a vote", sign("peakd", hive.Posting, vote(t, "alice", "bob", -10000)), 0, allowed},
 		{"options", sign("peakd", hive.Posting, options("[]")), 0, allowed},
-		{"options with beneficiaries", sign("peakd", hive.Posting, options(`[[0,{"beneficiaries":[{"account":"bob","weight":500}]}]]`)), 0, asked},
+		{"options with beneficiaries", sign("peakd", hive.Posting,
+			options(`[[0,{"beneficiaries":[{"account":"bob","weight":500}]}]]`)), 0, asked},
 		{"a transfer", sign("peakd", hive.Active, transfer(t, "bob", "1.000 HIVE", "")), 0, asked},
 		{"custom_json", sign("peakd", hive.Posting, customJSON(t, hive.Posting, "follow", "{}")), 0, uncovered},
 		{"custom_json with active", sign("peakd", hive.Active, customJSON(t, hive.Active, "x", "{}")), 0, asked},
@@ -171,12 +188,14 @@ func TestExample4Peakd(t *testing.T) {
 
 func takeover(t testing.TB) hive.Operation {
 	t.Helper()
-	return op(t, "account_update", `{"account":"alice","memo_key":"%s","json_metadata":""}`, hive.PrivateKeyFromSeed("memo").Public())
+	return op(t, "account_update", `{"account":"alice","memo_key":"%s","json_metadata":""}`,
+		hive.PrivateKeyFromSeed("memo").Public())
 }
 
 func TestExample5OnBehalfOf(t *testing.T) {
 	comment := func(metadata string) hive.Operation {
-		return op(t, "comment", `{"parent_author":"","parent_permlink":"x","author":"carol","permlink":"p","title":"","body":"b","json_metadata":%q}`, metadata)
+		return op(t, "comment", `{"parent_author":"","parent_permlink":"x","author":"carol","permlink":"p",`+
+			`"title":"","body":"b","json_metadata":%q}`, metadata)
 	}
 	bob := func(ops ...hive.Operation) *policy.Request {
 		q := sign("backend", hive.Posting, ops...)
@@ -206,9 +225,11 @@ func TestExample6Witness(t *testing.T) {
 		return cron(op(t, "feed_publish", `{"publisher":"alice","exchange_rate":{"base":%q,"quote":%q}}`, base, quote))
 	}
 	votes := func(ids string, approve bool) *policy.Request {
-		return cron(op(t, "update_proposal_votes", `{"voter":"alice","proposal_ids":%s,"approve":%t,"extensions":[]}`, ids, approve))
+		return cron(op(t, "update_proposal_votes", `{"voter":"alice","proposal_ids":%s,"approve":%t,"extensions":[]}`,
+			ids, approve))
 	}
-	claim := op(t, "claim_reward_balance", `{"account":"alice","reward_hive":"0.000 HIVE","reward_hbd":"0.001 HBD","reward_vests":"0.000000 VESTS"}`)
+	claim := op(t, "claim_reward_balance",
+		`{"account":"alice","reward_hive":"0.000 HIVE","reward_hbd":"0.001 HBD","reward_vests":"0.000000 VESTS"}`)
 	story(t, example(t, "6_witness"), []step{
 		{"rewards", sign("cron", hive.Posting, claim), 0, allowed},
 		{"a price", feed("0.250 HBD", "1.000 HIVE"), 0, allowed},
@@ -232,7 +253,8 @@ func TestExample7CardGame(t *testing.T) {
 		{"another game", game(hive.Posting, "xm_find_match", `{}`), 0, uncovered},
 		{"a purchase", game(hive.Active, "sm_market_purchase", `{"currency":"DEC","price":50}`), 0, allowed},
 		{"a dear purchase", game(hive.Active, "sm_market_purchase", `{"currency":"DEC","price":50.01}`), 0, uncovered},
-		{"a purchase of unknown price", game(hive.Active, "sm_market_purchase", `{"currency":"DEC","price":null}`), 0, uncovered},
+		{"a purchase of unknown price", game(hive.Active, "sm_market_purchase", `{"currency":"DEC","price":null}`), 0,
+			uncovered},
 		{"a transfer of tokens", game(hive.Active, "sm_token_transfer", `{"currency":"DEC","price":1}`), 0, uncovered},
 	})
 }
@@ -253,7 +275,8 @@ func TestExample8SupportDesk(t *testing.T) {
 			book.Add(noon, d.Charges)
 		}
 	}
-	challenge := &policy.Request{Kind: policy.Challenge, Account: "alice", App: "support", Role: hive.Memo, Text: "#abc"}
+	challenge := &policy.Request{Kind: policy.Challenge, Account: "alice", App: "support", Role: hive.Memo,
+		Text: "#abc"}
 	uncovered.check(t, p.Decide(challenge, &book, noon))
 	posting := *read
 	posting.Role = hive.Posting

@@ -47,8 +47,9 @@ func fieldNames(operation string) []string {
 
 var shapesByType = map[string]*shape{
 	"account": accountShape, "string": textShape, "bool": boolShape, "asset": assetShape, "price": priceShape,
-	"int16": numberShape, "int64": numberShape, "uint8": numberShape, "uint16": numberShape, "uint32": numberShape, "uint64": numberShape,
-	"time": timeShape, "public_key": keyShape, "authority": authorityShape, "chain_properties": chainPropertiesShape,
+	"int16": numberShape, "int64": numberShape, "uint8": numberShape, "uint16": numberShape, "uint32": numberShape,
+	"uint64": numberShape,
+	"time":   timeShape, "public_key": keyShape, "authority": authorityShape, "chain_properties": chainPropertiesShape,
 	"blob": textShape, "bytes20": textShape, "set of account": accountsShape, "set of int64": numbersShape,
 	"list of beneficiary": beneficiariesShape,
 }

@@ -37,7 +37,8 @@ func FuzzCompile(f *testing.F) {
 	f.Add([]byte("version: 1\nallow: [{name: x, <<: *a}]"))
 	f.Add([]byte("version: !!int 1\n? [a]\n: b"))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		p, problems := policy.Compile("x.yaml", src, policy.Env{Slots: []string{"a"}, Accounts: []hive.AccountName{"bob"}, Now: noon})
+		p, problems := policy.Compile("x.yaml", src, policy.Env{Slots: []string{"a"},
+			Accounts: []hive.AccountName{"bob"}, Now: noon})
 		if (p == nil) != (len(problems.Errors()) > 0) {
 			t.Fatalf("policy %v, problems:\n%v", p != nil, problems)
 		}
@@ -77,11 +78,13 @@ var fuzzOps = func() (ops []hive.Operation) {
 // FuzzJSON: no text makes tests panic; a text that encoding/json refuses is unclear; and a rule
 // that allows never allows what its own words deny.
 func FuzzJSON(f *testing.F) {
-	for _, text := range []string{`{"a":5}`, `[{"a":"5"},{"a":{"b":[1,2]}}]`, `{"a":1,"a":2}`, `"\ud83d\ude00"`, `{"\u0061":1e5}`, `-0.10`, `[]`, ``, `{"a":"\ud800"}`} {
+	for _, text := range []string{`{"a":5}`, `[{"a":"5"},{"a":{"b":[1,2]}}]`, `{"a":1,"a":2}`, `"\ud83d\ude00"`,
+		`{"\u0061":1e5}`, `-0.10`, `[]`, ``, `{"a":"\ud800"}`} {
 		f.Add(text)
 	}
 	compileJSON := func(section string) *policy.Policy {
-		p, problems := policy.Compile("x", []byte("version: 1\n"+section+`: [{name: x, request: challenge, apps: any, text: [
+		p, problems := policy.Compile("x",
+			[]byte("version: 1\n"+section+`: [{name: x, request: challenge, apps: any, text: [
   {.a: {present: false}}, {.a: {max: 5}}, {.a: '5'}, {.a: {not: {glob: 'x*'}}}, {each: {.a.b: 5}}, {members: [a, b]}, {size: 2}, {.0.a: true}]}]`), policy.Env{})
 		if p == nil {
 			f.Fatal(problems)
@@ -112,11 +115,13 @@ func FuzzPattern(f *testing.F) {
 	f.Add("", "")
 	f.Add("x)|(y", "y")
 	f.Fuzz(func(t *testing.T, source, text string) {
-		if !utf8.ValidString(source) || !utf8.ValidString(text) || strings.ContainsFunc(source, func(r rune) bool { return r < ' ' || r == 0x7f || r >= 0x80 }) {
+		if !utf8.ValidString(source) || !utf8.ValidString(text) || strings.ContainsFunc(source,
+			func(r rune) bool { return r < ' ' || r == 0x7f || r >= 0x80 }) {
 			return
 		}
 		for _, kind := range []string{"glob", "regexp"} {
-			src := "version: 1\nallow: [{name: x, request: challenge, apps: any, text: {" + kind + ": '" + strings.ReplaceAll(source, "'", "''") + "'}}]"
+			src := "version: 1\nallow: [{name: x, request: challenge, apps: any, text: {" + kind + ": '" +
+				strings.ReplaceAll(source, "'", "''") + "'}}]"
 			p, problems := policy.Compile("x", []byte(src), policy.Env{})
 			if p == nil {
 				if kind == "glob" {
@@ -124,7 +129,8 @@ func FuzzPattern(f *testing.F) {
 				}
 				continue
 			}
-			got := p.Decide(&policy.Request{Kind: policy.Challenge, Account: "alice", App: "a", Role: hive.Posting, Text: text}, nil, noon).Verdict == policy.Allow
+			got := p.Decide(&policy.Request{Kind: policy.Challenge, Account: "alice", App: "a", Role: hive.Posting,
+				Text: text}, nil, noon).Verdict == policy.Allow
 			if want := matchesWhole(kind, source, text); got != want {
 				t.Errorf("%s %q on %q: %t", kind, source, text, got)
 			}
@@ -136,7 +142,8 @@ func matchesWhole(kind, source, text string) bool {
 	if kind == "glob" {
 		return globRunes([]rune(source), []rune(text))
 	}
-	return regexp.MustCompile(`^(?s:`+source+`)$`).FindString(text) == text && regexp.MustCompile(`^(?s:`+source+`)$`).MatchString(text)
+	return regexp.MustCompile(`^(?s:`+source+`)$`).FindString(text) == text && regexp.MustCompile(`^(?s:`+source+
+		`)$`).MatchString(text)
 }
 
 func globRunes(source, text []rune) bool {

@@ -14,24 +14,36 @@ var (
 		{"otherwise", "What becomes of what no rule names: `reject` (default) says no, `ignore` stays silent."},
 	}
 	ruleKeys = []keyDoc{
-		{"name", "Unique in the file, at most 100 characters; it stands in logs, audit and explanations. Charges of a limit are kept by it."},
+		{"name", "Unique in the file, at most 100 characters; it stands in logs, audit and explanations. Charges of " +
+			"a limit are kept by it."},
 		{"comment", "For people."},
-		{"mode", "`observe`: answers are as if the rule or limit were not there, and the audit trail records where it would have changed one."},
-		{"request", "What is asked for: `auth` (a session), `sign` (a transaction), `challenge` (a signed text), `decrypt` (a memo). Must be said in allow and ask."},
+		{"mode", "`observe`: answers are as if the rule or limit were not there, and the audit trail records where " +
+			"it would have changed one."},
+		{"request", "What is asked for: `auth` (a session), `sign` (a transaction), `challenge` (a signed text), " +
+			"`decrypt` (a memo). Must be said in allow and ask."},
 		{"accounts", "Whose key answers: a list; left out or `any`: every account of the keystore."},
 		{"apps", "The app slots that ask: a list, or `any`. Must be said in allow and ask."},
-		{"key", "`posting`, `active`, `memo`, or a list. Left out: `posting` (`memo` for decrypt) in allow and ask, all in deny and limits."},
-		{"operations", "`sign`: names of operations, names with tests of their fields, or the groups `posting` and (not in allow) `active`; an operation has to fit one of them."},
-		{"transaction", "`sign`: these operations, all, in this order, nothing else. A value `$1.permlink` is that field of the first."},
+		{"key", "`posting`, `active`, `memo`, or a list. Left out: `posting` (`memo` for decrypt) in allow and ask, " +
+			"all in deny and limits."},
+		{"operations", "`sign`: names of operations, names with tests of their fields, or the groups `posting` and " +
+			"(not in allow) `active`; an operation has to fit one of them."},
+		{"transaction", "`sign`: these operations, all, in this order, nothing else. A value `$1.permlink` is that " +
+			"field of the first."},
 		{"text", "`challenge`: a test of the text to sign. Must be said in allow and ask."},
-		{"broadcast", "`sign`: `true` we send it (default in allow and ask), `false` the app gets it signed, `any` (default in deny and limits)."},
-		{"on_behalf_of", "`sign`: accounts whose authority an operation may need besides that of the request's account: a list, or `any`. Left out in allow and ask: nobody's."},
-		{"hours", "When the rule holds, in UTC, the end excluded: `08:00-20:00`; it may pass midnight. With `days`, each hour belongs to the day on which it lies: `22:00-02:00` on `[fri]` is the first two hours and the last two of Friday."},
+		{"broadcast", "`sign`: `true` we send it (default in allow and ask), `false` the app gets it signed, `any` " +
+			"(default in deny and limits)."},
+		{"on_behalf_of", "`sign`: accounts whose authority an operation may need besides that of the request's " +
+			"account: a list, or `any`. Left out in allow and ask: nobody's."},
+		{"hours", "When the rule holds, in UTC, the end excluded: `08:00-20:00`; it may pass midnight. With `days`, " +
+			"each hour belongs to the day on which it lies: `22:00-02:00` on `[fri]` is the first two hours and the " +
+			"last two of Friday."},
 		{"days", "Days of the week on which the rule holds, in UTC: `[mon, fri]`."},
 		{"from", "When the rule begins to hold: `2027-01-01` or `2027-01-01T12:00:00Z`."},
 		{"until", "When the rule ceases to hold; that instant is excluded."},
-		{"takeover", "`allowed`: the rule may match account_update and account_update2 that can take the account over. Allow and ask."},
-		{"session", "`auth`: how long the session lives, such as `30d`; left out `24h`. Of several rules the shortest holds. Allow and ask."},
+		{"takeover", "`allowed`: the rule may match account_update and account_update2 that can take the account " +
+			"over. Allow and ask."},
+		{"session", "`auth`: how long the session lives, such as `30d`; left out `24h`. Of several rules the " +
+			"shortest holds. Allow and ask."},
 		{"only", "`uncovered`: a person is asked only where no allow rule matches. Ask."},
 		{"timeout", "How long a person is waited for, such as `50s`; then it is denied. Ask."},
 		{"answer", "`reject` (default) says no, `ignore` stays silent so that another wallet may answer. Deny."},
@@ -41,7 +53,8 @@ var (
 		{"count", "How many operations, or other parts of a request: `3 per request`."},
 		{"spend", "How much value: `10.000 HBD per 24h`, or a list. An asset that is not listed has no room."},
 		{"sum", "How many tokens, of numbers inside JSON that `of` finds: `500 per 24h`."},
-		{"of", "What `sum` adds up: `list` is the field that holds JSON, `where` a test of each of its elements, `field` the path to the number."},
+		{"of", "What `sum` adds up: `list` is the field that holds JSON, `where` a test of each of its elements, " +
+			"`field` the path to the number."},
 		{"per", "One counter for each: `[account]`, `[app]`, `[actor]`, `[.to]` (a field), or several together."},
 		{"over", "Without room: `deny` (default), or `ask` a person."},
 	}
@@ -91,7 +104,8 @@ var (
 		{"by_hand", "`auth`: `true` if the operator made or paired the session"},
 		{"approved", "`true` if a person said yes"},
 		{"time", "the instant; left out: now for `explain`, 2026-01-01T12:00:00Z for `test`"},
-		{"counters", "what limits counted before: a list of maps of `limit`, `used` (`9.500 HBD`, `3`), `of` (which counter of a limit with `per`, as `{.to: bob}`), `ago` (default: just now)"},
+		{"counters", "what limits counted before: a list of maps of `limit`, `used` (`9.500 HBD`, `3`), `of` (which " +
+			"counter of a limit with `per`, as `{.to: bob}`), `ago` (default: just now)"},
 	}
 	caseKeys = []keyDoc{
 		{"name", "of the case, unique in the file"},

@@ -16,7 +16,8 @@ const (
 	measureSum
 )
 
-var measureNames = [...]string{measureRequests: "requests", measureCount: "count", measureSpend: "spend", measureSum: "sum"}
+var measureNames = [...]string{measureRequests: "requests", measureCount: "count", measureSpend: "spend",
+	measureSum: "sum"}
 
 func (m measure) String() string { return measureNames[m] }
 

@@ -42,7 +42,8 @@ func (sh *shape) literal(n *yaml.Node) (value, error) {
 func accountLiteral(text string) (value, error) {
 	if text != "" {
 		if _, err := hive.ParseAccountName(text); err != nil {
-			return value{}, fmt.Errorf("%s is no account name: 3 to 16 of a-z, 0-9, - and dots%s", quote(text), withoutAt(text))
+			return value{}, fmt.Errorf("%s is no account name: 3 to 16 of a-z, 0-9, - and dots%s", quote(text),
+				withoutAt(text))
 		}
 	}
 	return textValue(text), nil
@@ -178,7 +179,8 @@ func parseAmount(text string) (hive.Asset, error) {
 		}
 		fixed += strings.Repeat("0", known.Decimals()-len(d.fraction)) + " " + known.String()
 		if _, err := hive.ParseAsset(fixed); err == nil {
-			return a, fmt.Errorf("%s: %s has %s decimals, write %s", quote(text), known, decimalWords[known.Decimals()], fixed)
+			return a, fmt.Errorf("%s: %s has %s decimals, write %s", quote(text), known,
+				decimalWords[known.Decimals()], fixed)
 		}
 	}
 	return a, fmt.Errorf("%s is no amount; write one such as 1.000 HIVE, 1.000 HBD or 1.000000 VESTS", quote(text))

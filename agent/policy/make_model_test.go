@@ -36,29 +36,35 @@ func (m maker) names(from ...string) []string {
 
 // fieldKinds is what the maker knows of fields: how to write tests for them.
 var fieldKinds = map[string]map[string]string{
-	"vote":                    {"voter": "account", "author": "account", "permlink": "text", "weight": "percent"},
-	"comment":                 {"parent_author": "account", "author": "account", "permlink": "text", "title": "text", "json_metadata": "json"},
-	"comment_options":         {"author": "account", "permlink": "text", "percent_hbd": "percent", "allow_votes": "bool", "beneficiaries": "beneficiaries"},
+	"vote": {"voter": "account", "author": "account", "permlink": "text", "weight": "percent"},
+	"comment": {"parent_author": "account", "author": "account", "permlink": "text", "title": "text",
+		"json_metadata": "json"},
+	"comment_options": {"author": "account", "permlink": "text", "percent_hbd": "percent",
+		"allow_votes": "bool", "beneficiaries": "beneficiaries"},
 	"transfer":                {"from": "account", "to": "account", "amount": "asset", "memo": "text"},
 	"recurrent_transfer":      {"to": "account", "amount": "asset", "executions": "number", "pair_id": "number"},
 	"transfer_to_vesting":     {"to": "account", "amount": "asset"},
 	"delegate_vesting_shares": {"delegatee": "account"},
 	"limit_order_create":      {"amount_to_sell": "asset", "price": "ratio", "fill_or_kill": "bool"},
-	"custom_json":             {"id": "text", "json": "json", "required_auths": "accounts", "required_posting_auths": "accounts"},
-	"account_update2":         {"memo_key": "optional", "posting_json_metadata": "json"},
-	"update_proposal_votes":   {"proposal_ids": "numbers", "approve": "bool"},
-	"update_proposal":         {"end_date": "optional time", "proposal_id": "number"},
+	"custom_json": {"id": "text", "json": "json", "required_auths": "accounts",
+		"required_posting_auths": "accounts"},
+	"account_update2":       {"memo_key": "optional", "posting_json_metadata": "json"},
+	"update_proposal_votes": {"proposal_ids": "numbers", "approve": "bool"},
+	"update_proposal":       {"end_date": "optional time", "proposal_id": "number"},
 }
 
-var activeOnly = []string{"transfer", "recurrent_transfer", "transfer_to_vesting", "delegate_vesting_shares", "limit_order_create", "update_proposal_votes", "update_proposal"}
+var activeOnly = []string{"transfer", "recurrent_transfer", "transfer_to_vesting", "delegate_vesting_shares",
+	"limit_order_create", "update_proposal_votes", "update_proposal"}
 var postingOnly = []string{"vote", "comment", "comment_options"}
 
 func (m maker) valueTest(kind string) any {
 	switch kind {
 	case "account":
-		return pick(m, lit{m.account(), false}, lit{"$account", false}, lit{"$some", m.chance(2)}, lit{m.account(), true})
+		return pick(m, lit{m.account(), false}, lit{"$account", false}, lit{"$some", m.chance(2)},
+			lit{m.account(), true})
 	case "text":
-		return pick(m, lit{"p", false}, lit{"q", true}, lit{"", true}, lit{"5", false}, lit{"$$x", false}, lit{"$account", false})
+		return pick(m, lit{"p", false}, lit{"q", true}, lit{"", true}, lit{"5", false}, lit{"$$x", false},
+			lit{"$account", false})
 	case "percent":
 		return pick(m, lit{"1%", false}, lit{"100", false}, lit{"-1%", false}, lit{"0", true}, lit{"100%", false})
 	case "number":
@@ -68,23 +74,28 @@ func (m maker) valueTest(kind string) any {
 	case "bool":
 		return pick(m, lit{"true", false}, lit{"false", true})
 	case "asset":
-		return pick(m, lit{"1.000 HBD", false}, lit{"0.001 HBD", true}, lit{"1.000 HIVE", false}, lit{"2.000 HIVE", false})
+		return pick(m, lit{"1.000 HBD", false}, lit{"0.001 HBD", true}, lit{"1.000 HIVE", false},
+			lit{"2.000 HIVE", false})
 	case "optional time":
 		return pick(m, lit{"2027-01-01", false}, lit{"2027-01-01T12:00:00Z", false})
 	case "optional":
 		return lit{nullKey, false}
 	}
-	return pick(m, lit{"5", false}, lit{"5", true}, lit{"5.0", true}, lit{"1.5", false}, lit{"true", false}, lit{"true", true},
-		lit{"null", false}, lit{"null", true}, lit{"x", false}, lit{"$account", false}, lit{"$$x", false}, lit{"$some", false}, lit{"-0", false})
+	return pick(m, lit{"5", false}, lit{"5", true}, lit{"5.0", true}, lit{"1.5", false}, lit{"true", false},
+		lit{"true", true},
+		lit{"null", false}, lit{"null", true}, lit{"x", false}, lit{"$account", false}, lit{"$$x", false},
+		lit{"$some", false}, lit{"-0", false})
 }
 
 const nullKey = "STM1111111111111111111111111111111114T1Anm"
 
 func (m maker) pattern() map[string]any {
 	if m.chance(2) {
-		return map[string]any{"glob": pick(m, lit{"?", true}, lit{"*", true}, lit{"a*", true}, lit{"*o*", true}, lit{"5*", true}, lit{"", true})}
+		return map[string]any{"glob": pick(m, lit{"?", true}, lit{"*", true}, lit{"a*", true}, lit{"*o*", true},
+			lit{"5*", true}, lit{"", true})}
 	}
-	return map[string]any{"regexp": pick(m, lit{"[pq]", true}, lit{"a|bob", true}, lit{".+", true}, lit{"[0-9.]+", true}, lit{"", true})}
+	return map[string]any{"regexp": pick(m, lit{"[pq]", true}, lit{"a|bob", true}, lit{".+", true},
+		lit{"[0-9.]+", true}, lit{"", true})}
 }
 
 func (m maker) bound(kind string) map[string]any {
@@ -275,7 +286,8 @@ func (m maker) rule(section string, i int) *mRule {
 	if r.request == "sign" || r.request == "" && m.chance(2) {
 		m.signRule(r)
 	}
-	if r.request == "challenge" || r.request == "" && r.ops == nil && r.broadcast == "" && r.behalf == nil && m.chance(4) {
+	if r.request == "challenge" || r.request == "" && r.ops == nil && r.broadcast == "" && r.behalf == nil &&
+		m.chance(4) {
 		r.text = m.challengeTest()
 		if m.chance(3) {
 			r.keys = some(m, "posting", "active", "memo")
@@ -400,7 +412,8 @@ func (m maker) limit(r *mRule) {
 	}
 	if m.chance(2) {
 		r.per = some(m, "account", "app", "actor")
-		if len(r.ops) > 0 && !slices.ContainsFunc(r.ops, func(e mEntry) bool { return fieldKinds[e.op]["permlink"] == "" }) {
+		if len(r.ops) > 0 && !slices.ContainsFunc(r.ops,
+			func(e mEntry) bool { return fieldKinds[e.op]["permlink"] == "" }) {
 			r.per = append(r.per, ".permlink")
 		}
 	}
@@ -434,9 +447,11 @@ func (m maker) openRules() []*mRule {
 	}
 	anybody := []string{"any"}
 	return []*mRule{
-		{section: "allow", name: "s", request: "sign", apps: anybody, keys: []string{"posting", "active"}, behalf: anybody, ops: ops},
+		{section: "allow", name: "s", request: "sign", apps: anybody, keys: []string{"posting", "active"},
+			behalf: anybody, ops: ops},
 		{section: "allow", name: "a", request: "auth", apps: anybody},
-		{section: "allow", name: "c", request: "challenge", apps: anybody, text: map[string]any{"glob": lit{"*", true}}},
+		{section: "allow", name: "c", request: "challenge", apps: anybody,
+			text: map[string]any{"glob": lit{"*", true}}},
 		{section: "allow", name: "d", request: "decrypt", apps: anybody},
 	}
 }

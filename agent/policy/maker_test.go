@@ -44,7 +44,8 @@ func (o mOp) parse(t testing.TB) hive.Operation {
 
 func (m maker) json(depth int) string {
 	scalar := func() string {
-		return pick(m, "5", `"5"`, "5.0", `"5.00"`, "1.5", `"1.50"`, "true", `"true"`, "null", `"null"`, `"x"`, `"$x"`, `"alice"`, "1e1", "-1", "-0", `"05"`, "100", `""`)
+		return pick(m, "5", `"5"`, "5.0", `"5.00"`, "1.5", `"1.50"`, "true", `"true"`, "null", `"null"`, `"x"`, `"$x"`,
+			`"alice"`, "1e1", "-1", "-0", `"05"`, "100", `""`)
 	}
 	if depth == 0 {
 		return scalar()
@@ -68,7 +69,8 @@ func (m maker) json(depth int) string {
 // tokens is JSON as games write it, more often than chance would.
 func (m maker) tokens() string {
 	one := func() string {
-		return pick(m, `{"n":5}`, `{"n":"2.5","a":"x"}`, `{"n":1,"b":"5"}`, `{"n":0}`, `{"n":"0.10"}`, `{"n":-1}`, `{"a":5}`)
+		return pick(m, `{"n":5}`, `{"n":"2.5","a":"x"}`, `{"n":1,"b":"5"}`, `{"n":0}`, `{"n":"0.10"}`, `{"n":-1}`,
+			`{"a":5}`)
 	}
 	switch m.IntN(3) {
 	case 0:
@@ -98,22 +100,27 @@ func (m maker) operation(role hive.Role, me string) mOp {
 func (m maker) postingOperation(me string) mOp {
 	switch m.IntN(7) {
 	case 0, 1:
-		return mOp{"vote", map[string]any{"voter": me, "author": m.account(), "permlink": m.text(), "weight": pick(m, -100, 0, 1, 100, 10000)}}
+		return mOp{"vote", map[string]any{"voter": me, "author": m.account(), "permlink": m.text(),
+			"weight": pick(m, -100, 0, 1, 100, 10000)}}
 	case 2:
 		metadata := ""
 		if m.chance(2) {
 			metadata = m.json(2)
 		}
-		return mOp{"comment", map[string]any{"parent_author": pick(m, "", m.account()), "parent_permlink": "x", "author": me,
+		return mOp{"comment", map[string]any{"parent_author": pick(m, "", m.account()), "parent_permlink": "x",
+			"author":   me,
 			"permlink": m.text(), "title": m.text(), "body": "b", "json_metadata": metadata}}
 	case 3:
 		return m.options(me)
 	case 4:
-		return mOp{"claim_reward_balance", map[string]any{"account": me, "reward_hive": "0.001 HIVE", "reward_hbd": "0.000 HBD", "reward_vests": "0.000000 VESTS"}}
+		return mOp{"claim_reward_balance", map[string]any{"account": me, "reward_hive": "0.001 HIVE",
+			"reward_hbd": "0.000 HBD", "reward_vests": "0.000000 VESTS"}}
 	case 5:
-		return mOp{"account_update2", map[string]any{"account": me, "json_metadata": "", "posting_json_metadata": m.json(2), "extensions": []any{}}}
+		return mOp{"account_update2", map[string]any{"account": me, "json_metadata": "",
+			"posting_json_metadata": m.json(2), "extensions": []any{}}}
 	}
-	return mOp{"custom_json", map[string]any{"required_auths": []string{}, "required_posting_auths": m.actors(me), "id": m.text(), "json": m.tokens()}}
+	return mOp{"custom_json", map[string]any{"required_auths": []string{}, "required_posting_auths": m.actors(me),
+		"id": m.text(), "json": m.tokens()}}
 }
 
 func (m maker) actors(me string) []string {
@@ -138,13 +145,15 @@ func (m maker) options(me string) mOp {
 		extensions = []any{[]any{0, map[string]any{"beneficiaries": list}}}
 	}
 	return mOp{"comment_options", map[string]any{"author": me, "permlink": m.text(), "max_accepted_payout": "1.000 HBD",
-		"percent_hbd": pick(m, 0, 100, 10000), "allow_votes": m.chance(2), "allow_curation_rewards": true, "extensions": extensions}}
+		"percent_hbd": pick(m, 0, 100, 10000), "allow_votes": m.chance(2), "allow_curation_rewards": true,
+		"extensions": extensions}}
 }
 
 func (m maker) activeOperation(me string) mOp {
 	switch m.IntN(11) {
 	case 0, 1, 2:
-		return mOp{"transfer", map[string]any{"from": me, "to": m.account(), "amount": m.amount(), "memo": pick(m, "", m.text())}}
+		return mOp{"transfer", map[string]any{"from": me, "to": m.account(), "amount": m.amount(),
+			"memo": pick(m, "", m.text())}}
 	case 3:
 		to := pick(m, "bob", "carol")
 		if to == me {
@@ -154,41 +163,50 @@ func (m maker) activeOperation(me string) mOp {
 		if m.chance(2) {
 			extensions = []any{map[string]any{"type": 1, "value": map[string]any{"pair_id": pick(m, 0, 3, 5)}}}
 		}
-		return mOp{"recurrent_transfer", map[string]any{"from": me, "to": to, "amount": m.amount(), "memo": "", "recurrence": 24,
+		return mOp{"recurrent_transfer", map[string]any{"from": me, "to": to, "amount": m.amount(), "memo": "",
+			"recurrence": 24,
 			"executions": pick(m, 2, 3, 5), "extensions": extensions}}
 	case 4:
-		return mOp{"transfer_to_vesting", map[string]any{"from": me, "to": pick(m, "", m.account()), "amount": "1.000 HIVE"}}
+		return mOp{"transfer_to_vesting", map[string]any{"from": me, "to": pick(m, "", m.account()),
+			"amount": "1.000 HIVE"}}
 	case 5:
 		to := pick(m, "bob", "carol")
 		if to == me {
 			to = "dave"
 		}
-		return mOp{"delegate_vesting_shares", map[string]any{"delegator": me, "delegatee": to, "vesting_shares": "1.000000 VESTS"}}
+		return mOp{"delegate_vesting_shares", map[string]any{"delegator": me, "delegatee": to,
+			"vesting_shares": "1.000000 VESTS"}}
 	case 6:
 		sell, get := "1.000 HIVE", pick(m, "0.500 HBD", "1.000 HBD", "5.001 HBD")
 		if m.chance(2) {
 			sell, get = get, sell
 		}
-		return mOp{"limit_order_create", map[string]any{"owner": me, "orderid": 1, "amount_to_sell": sell, "min_to_receive": get,
-			"fill_or_kill": m.chance(2), "expiration": "2026-11-21T00:00:00"}}
+		return mOp{"limit_order_create", map[string]any{"owner": me, "orderid": 1, "amount_to_sell": sell,
+			"min_to_receive": get,
+			"fill_or_kill":   m.chance(2), "expiration": "2026-11-21T00:00:00"}}
 	case 7:
-		fields := map[string]any{"account": me, "json_metadata": "{}", "posting_json_metadata": m.json(1), "extensions": []any{}}
+		fields := map[string]any{"account": me, "json_metadata": "{}", "posting_json_metadata": m.json(1),
+			"extensions": []any{}}
 		if m.chance(2) {
 			fields["memo_key"] = nullKey
 		}
 		return mOp{"account_update2", fields}
 	case 8:
-		return mOp{"update_proposal_votes", map[string]any{"voter": me, "proposal_ids": pick(m, []int{0}, []int{0, 3}, []int{3, 5, 6}),
+		return mOp{"update_proposal_votes", map[string]any{"voter": me, "proposal_ids": pick(m, []int{0}, []int{0, 3},
+			[]int{3, 5, 6}),
 			"approve": m.chance(2), "extensions": []any{}}}
 	case 9:
 		extensions := []any{}
 		if m.chance(2) {
-			extensions = []any{[]any{1, map[string]any{"end_date": pick(m, "2027-01-01T00:00:00", "2027-01-01T06:00:00", "2027-01-01T12:00:00")}}}
+			extensions = []any{[]any{1, map[string]any{"end_date": pick(m, "2027-01-01T00:00:00", "2027-01-01T06:00:00",
+				"2027-01-01T12:00:00")}}}
 		}
-		return mOp{"update_proposal", map[string]any{"proposal_id": pick(m, 0, 3, 5), "creator": me, "daily_pay": "1.000 HBD",
-			"subject": "s", "permlink": "p", "extensions": extensions}}
+		return mOp{"update_proposal", map[string]any{"proposal_id": pick(m, 0, 3, 5), "creator": me,
+			"daily_pay": "1.000 HBD",
+			"subject":   "s", "permlink": "p", "extensions": extensions}}
 	}
-	return mOp{"custom_json", map[string]any{"required_auths": m.actors(me), "required_posting_auths": []string{}, "id": m.text(), "json": m.tokens()}}
+	return mOp{"custom_json", map[string]any{"required_auths": m.actors(me), "required_posting_auths": []string{},
+		"id": m.text(), "json": m.tokens()}}
 }
 
 // An mRequest is a request in both forms.
@@ -229,20 +247,23 @@ func (m maker) like(tx *mRule, q *policy.Request) (ops []mOp) {
 }
 
 func (m maker) request(t testing.TB, mod *model) mRequest {
-	r := mRequest{Request: &policy.Request{Account: hive.AccountName(pick(m, "alice", "alice", "bob")), App: pick(m, "one", "two"),
+	r := mRequest{Request: &policy.Request{Account: hive.AccountName(pick(m, "alice", "alice", "bob")),
+		App:      pick(m, "one", "two"),
 		Approved: m.chance(5)}}
 	switch m.IntN(8) {
 	case 0:
 		r.Kind = policy.Auth
 		r.ManualSession = m.chance(4)
 		if m.chance(2) {
-			r.AuthChallenge = &policy.AuthChallenge{Role: pick(m, hive.Posting, hive.Active, hive.Memo), Text: m.challenge()}
+			r.AuthChallenge = &policy.AuthChallenge{Role: pick(m, hive.Posting, hive.Active, hive.Memo),
+				Text: m.challenge()}
 			if r.AuthChallenge.Role == hive.Memo {
 				r.AuthChallenge.Decrypt = m.chance(2)
 			}
 		}
 	case 1:
-		r.Kind, r.Role, r.Text = policy.Challenge, pick(m, hive.Posting, hive.Posting, hive.Active, hive.Memo), m.challenge()
+		r.Kind, r.Role, r.Text = policy.Challenge, pick(m, hive.Posting, hive.Posting, hive.Active, hive.Memo),
+			m.challenge()
 	case 2:
 		r.Kind, r.Role, r.Text = policy.Decrypt, hive.Memo, "#x"
 	default:

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-var mutants = flag.Bool("mutants", false, "break the engine in each of the ways of mutant_test.go, and see the other tests fail")
+var mutants = flag.Bool("mutants", false,
+	"break the engine in each of the ways of mutant_test.go, and see the other tests fail")
 
 // A mutant is a way to break the engine: in a file, one text for another.
 type mutant struct{ says, file, old, new string }
@@ -20,40 +21,53 @@ type mutant struct{ says, file, old, new string }
 // brokenWays are mistakes that somebody may make when changing this code. Each lets something
 // through that the language does not, or refuses what it permits.
 var brokenWays = []mutant{
-	{"a deny rule does not beat others", "decide.go", "case len(m.deny) > 0:\n\t\tfirst", "case len(m.deny) > 0 && len(m.allow) == 0:\n\t\tfirst"},
+	{"a deny rule does not beat others", "decide.go", "case len(m.deny) > 0:\n\t\tfirst",
+		"case len(m.deny) > 0 && len(m.allow) == 0:\n\t\tfirst"},
 	{"asked only where nothing allows, whatever the rule says", "decide.go", "case r.onlyUncovered:", "case true:"},
 	{"asked about what is covered", "decide.go", "if len(m.allow) == 0 {", "if true {"},
-	{"observed rules are in force", "decide.go", "if r.observe && !j.observed {\n\t\t\treturn", "if false {\n\t\t\treturn"},
+	{"observed rules are in force", "decide.go", "if r.observe && !j.observed {\n\t\t\treturn",
+		"if false {\n\t\t\treturn"},
 	{"observed limits never show", "decide.go", "l.observe && !j.observed {", "l.observe {"},
 	{"time goes back", "decide.go", "now.Before(latest) {", "false {"},
-	{"one silent rule silences the others", "decide.go", "slices.ContainsFunc(m.deny, func(r *rule) bool { return !r.silent })", "!firstByName(m.deny).silent"},
-	{"a yes stands for a limit that denies", "decide.go", "case !l.over:", "case !l.over && !j.scope.request.Approved:"},
-	{"a yes does not stand for a limit that asks", "decide.go", "case !j.scope.request.Approved:\n\t\t\tj.overAsk", "default:\n\t\t\tj.overAsk"},
+	{"one silent rule silences the others", "decide.go",
+		"slices.ContainsFunc(m.deny, func(r *rule) bool { return !r.silent })", "!firstByName(m.deny).silent"},
+	{"a yes stands for a limit that denies", "decide.go", "case !l.over:",
+		"case !l.over && !j.scope.request.Approved:"},
+	{"a yes does not stand for a limit that asks", "decide.go", "case !j.scope.request.Approved:\n\t\t\tj.overAsk",
+		"default:\n\t\t\tj.overAsk"},
 	{"the longest session holds", "decision.go", "b < a {", "b > a {"},
 	{"allow takes unclear for yes", "rule.go", "o == unclear && r.section != allowSection", "o == unclear"},
-	{"deny takes unclear for no", "rule.go", "o == unclear && r.section != allowSection", "o == unclear && r.section == askSection"},
+	{"deny takes unclear for no", "rule.go", "o == unclear && r.section != allowSection",
+		"o == unclear && r.section == askSection"},
 	{"a group takes the account over", "rule.go", "(e.group || !r.takeover)", "!r.takeover"},
-	{"the posting group has beneficiaries", "rule.go", "known == yes && len(items) == 0", "known == yes && len(items) >= 0"},
+	{"the posting group has beneficiaries", "rule.go", "known == yes && len(items) == 0",
+		"known == yes && len(items) >= 0"},
 	{"the end of hours is included", "rule.go", "minute < w.hours.end\n\t}", "minute <= w.hours.end\n\t}"},
 	{"until is included", "rule.go", "!now.Before(w.until)", "now.After(w.until)"},
-	{"the last actor speaks for all", "rule.go", "all = all && (named || actor == q.Account)", "all = named || actor == q.Account"},
-	{"operations may follow a transaction", "rule.go", "len(r.entries) != len(s.operations)", "len(r.entries) > len(s.operations)"},
-	{"what is absent is not what not says", "match.go", "return unclear\n\t}\n\treturn t.test.check(s, v).not()", "return yes\n\t}\n\treturn t.test.check(s, v).not()"},
+	{"the last actor speaks for all", "rule.go", "all = all && (named || actor == q.Account)",
+		"all = named || actor == q.Account"},
+	{"operations may follow a transaction", "rule.go", "len(r.entries) != len(s.operations)",
+		"len(r.entries) > len(s.operations)"},
+	{"what is absent is not what not says", "match.go", "return unclear\n\t}\n\treturn t.test.check(s, v).not()",
+		"return yes\n\t}\n\treturn t.test.check(s, v).not()"},
 	{"each takes an empty list", "match.go", "if len(items) == 0 {", "if false {"},
 	{"max is excluded", "match.go", "outcomeOf(order <= 0)", "outcomeOf(order < 0)"},
 	{"an amount of any asset fits", "match.go", "outcomeOf(v.asset.Symbol == limit.asset.Symbol)", "yes"},
 	{"a dot takes no line break", "match.go", "`\\A(?s:`", "`\\A(?:`"},
 	{"a pattern takes a part of the text", "match.go", "`)\\z`", "`)`"},
 	{"the last of two equal names counts", "json.go", "twice {", "twice && false {"},
-	{"the instant a window ago counts", "book.go", "s.entries[i].at.After(t) })\n\tif i == 0", "!s.entries[i].at.Before(t) })\n\tif i == 0"},
+	{"the instant a window ago counts", "book.go", "s.entries[i].at.After(t) })\n\tif i == 0",
+		"!s.entries[i].at.Before(t) })\n\tif i == 0"},
 	{"what was counted before a split is forgotten", "book.go", "ok && other != text", "!ok || other != text"},
 	{"a full budget is over", "room.go", "total.Cmp(q.most) <= 0", "total.Cmp(q.most) < 0"},
-	{"an asset that is not named is free", "room.go", "states = append(states, l.state(none, c, counters, now))", "_ = none"},
+	{"an asset that is not named is free", "room.go", "states = append(states, l.state(none, c, counters, now))",
+		"_ = none"},
 	{"a cost that cannot be told is none", "room.go", "st.Room = \"unclear\", false", "st.Room = \"unclear\", true"},
 	{"what costs nothing needs room", "room.go", "own.Sign() == 0 || ", ""},
 	{"a negative number gives room", "limit.go", "if d.negative {", "if false {"},
 	{"what may be meant is not summed", "limit.go", "t.where.check(s, item) == no", "t.where.check(s, item) != yes"},
-	{"one of several actors is counted", "limit.go", "actors = append(actors, string(a))", "actors = []string{string(a)}"},
+	{"one of several actors is counted", "limit.go", "actors = append(actors, string(a))",
+		"actors = []string{string(a)}"},
 	{"decryption passes for a challenge", "request.go", "if c.Decrypt {", "if false {"},
 	{"a higher key does as well", "check.go", "q.Role != needed {", "q.Role < needed {"},
 	{"posting and active mix", "check.go", "posting && active:", "false:"},
@@ -99,7 +113,8 @@ func (m mutant) mustBeCaught(t *testing.T, broken string) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "go", "test", "-vet=off", "-failfast", "-skip", "^TestMutants$", "-overlay", overlay, ".").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "test", "-vet=off", "-failfast", "-skip", "^TestMutants$", "-overlay",
+		overlay, ".").CombinedOutput()
 	switch text := string(out); {
 	case err == nil:
 		t.Error("no test fails")

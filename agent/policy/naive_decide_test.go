@@ -39,7 +39,10 @@ func (n *naive) decide(r mRequest, now time.Time, force bool) naiveAnswer {
 				by[rule.section] = append(by[rule.section], rule)
 			}
 		}
-		asks := slices.DeleteFunc(slices.Clone(by["ask"]), func(rule *mRule) bool { return rule.only && len(by["allow"]) > 0 })
+		asks := slices.DeleteFunc(slices.Clone(by["ask"]), func(rule *mRule) bool {
+			return rule.only &&
+				len(by["allow"]) > 0
+		})
 		switch {
 		case len(by["deny"]) > 0:
 			denials = append(denials, policy.CodeDenied)

@@ -46,7 +46,8 @@ func (o mOp) field(name string) any {
 		if ext := o.fields["extensions"].([]any); len(ext) > 0 {
 			for _, b := range ext[0].([]any)[1].(map[string]any)["beneficiaries"].([]any) {
 				b := b.(map[string]any)
-				list = append(list, map[string]any{"account": b["account"], "weight": big.NewRat(int64(b["weight"].(int)), 1)})
+				list = append(list, map[string]any{"account": b["account"],
+					"weight": big.NewRat(int64(b["weight"].(int)), 1)})
 			}
 		}
 		return list
@@ -170,10 +171,12 @@ func (c ctx) matches(r *mRule, p nPart) bool {
 	if r.observe && !c.force {
 		return false
 	}
-	if r.request != "" && r.request != p.kind || !says(r.apps, c.r.App) || !says(r.accounts, string(c.r.Account)) || !c.scheduled(r) {
+	if r.request != "" && r.request != p.kind || !says(r.apps, c.r.App) || !says(r.accounts, string(c.r.Account)) ||
+		!c.scheduled(r) {
 		return false
 	}
-	aboutOps := r.ops != nil || r.broadcast != "" || r.behalf != nil || r.takeover || r.measure == "spend" || r.measure == "sum"
+	aboutOps := r.ops != nil || r.broadcast != "" || r.behalf != nil || r.takeover || r.measure == "spend" ||
+		r.measure == "sum"
 	if aboutOps && p.kind != "sign" || r.text != nil && p.kind != "challenge" || r.keys != nil && p.kind == "auth" {
 		return false
 	}

@@ -140,7 +140,8 @@ func TestOutcomesInsideJSON(t *testing.T) {
 		{`.b: {present: false}`, strings.Repeat("[", 70) + strings.Repeat("]", 70), "unclear"},
 	} {
 		t.Run(tt.test+" on "+tt.json, func(t *testing.T) {
-			raw := fmt.Sprintf(`["custom_json",{"required_auths":[],"required_posting_auths":["alice"],"id":"x","json":%q}]`, tt.json)
+			raw := fmt.Sprintf(`["custom_json",{"required_auths":[],"required_posting_auths":["alice"],"id":"x",`+
+				`"json":%q}]`, tt.json)
 			o, err := hive.Mainnet.ParseOperation([]byte(strings.ReplaceAll(raw, `\x`, `\u00`)))
 			if err != nil {
 				t.Skip(err) // refused before any policy sees it
@@ -156,7 +157,8 @@ func TestOutcomesInsideJSON(t *testing.T) {
 func TestOutcomesOfTexts(t *testing.T) {
 	ask := func(section, test, text string) policy.Decision {
 		p := compile(t, section+": [{name: x, request: challenge, apps: any, text: "+test+"}]")
-		return p.Decide(&policy.Request{Kind: policy.Challenge, Account: "alice", App: "x", Role: hive.Posting, Text: text}, nil, noon)
+		return p.Decide(&policy.Request{Kind: policy.Challenge, Account: "alice", App: "x", Role: hive.Posting,
+			Text: text}, nil, noon)
 	}
 	for _, tt := range []struct{ test, text, want string }{
 		{`{.a: 5}`, ` {"a" : 5 } ` + "\t\r\n", "yes"},
@@ -203,12 +205,19 @@ func TestOutcomesOfTexts(t *testing.T) {
 
 func TestOutcomesOfFields(t *testing.T) {
 	authority := `{"weight_threshold":1,"account_auths":[["bob",1]],"key_auths":[]}`
-	create := op(t, "create_claimed_account", `{"creator":"alice","new_account_name":"newer","owner":%s,"active":%s,"posting":%s,"memo_key":"%s","json_metadata":"","extensions":[]}`,
+	create := op(t, "create_claimed_account",
+		`{"creator":"alice","new_account_name":"newer","owner":%s,"active":%s,"posting":%s,"memo_key":"%s",`+
+			`"json_metadata":"","extensions":[]}`,
 		authority, authority, authority, hive.PrivateKeyFromSeed("memo").Public())
-	profile := op(t, "account_update2", `{"account":"alice","json_metadata":"","posting_json_metadata":"{\"profile\":{\"name\":\"x\"}}","extensions":[]}`)
-	order := op(t, "limit_order_create", `{"owner":"alice","orderid":7,"amount_to_sell":"1.000 HIVE","min_to_receive":"0.333 HBD","fill_or_kill":true,"expiration":"2026-11-21T00:00:00"}`)
+	profile := op(t, "account_update2",
+		`{"account":"alice","json_metadata":"","posting_json_metadata":"{\"profile\":{\"name\":\"x\"}}",`+
+			`"extensions":[]}`)
+	order := op(t, "limit_order_create",
+		`{"owner":"alice","orderid":7,"amount_to_sell":"1.000 HIVE","min_to_receive":"0.333 `+
+			`HBD","fill_or_kill":true,"expiration":"2026-11-21T00:00:00"}`)
 	feed := op(t, "feed_publish", `{"publisher":"alice","exchange_rate":{"base":"1.000 HBD","quote":"3.000 HIVE"}}`)
-	recurrent := op(t, "recurrent_transfer", `{"from":"alice","to":"bob","amount":"1.000 HBD","recurrence":24,"executions":2,"extensions":[]}`)
+	recurrent := op(t, "recurrent_transfer",
+		`{"from":"alice","to":"bob","amount":"1.000 HBD","recurrence":24,"executions":2,"extensions":[]}`)
 	for _, tt := range []struct {
 		entry string
 		op    hive.Operation
@@ -250,7 +259,8 @@ func TestOutcomesOfFields(t *testing.T) {
 		{"feed_publish: {price: 0.3333333333333}", feed, "no"},
 		{"feed_publish: {exchange_rate: {.base: 1.000 HBD, .quote: {min: 1.000 HIVE}}}", feed, "yes"},
 		{"recurrent_transfer: {pair_id: 0}", recurrent, "yes"},
-		{"custom_json: {required_posting_auths: {exactly: [$account]}, required_auths: {size: 0}}", customJSON(t, hive.Posting, "x", "{}"), "yes"},
+		{"custom_json: {required_posting_auths: {exactly: [$account]}, required_auths: {size: 0}}",
+			customJSON(t, hive.Posting, "x", "{}"), "yes"},
 		{"custom_json: {json: '{}'}", customJSON(t, hive.Posting, "x", "{}"), "yes"},
 		{"custom_json: {json: ['{}', {.a: 1}]}", customJSON(t, hive.Posting, "x", "{ }"), "no"},
 	} {
@@ -287,20 +297,31 @@ allow:
 	}{
 		{"nothing to sign", sign("x", hive.Posting), policy.CodeUnsupported},
 		{"no operation", sign("x", hive.Posting, hive.Operation{}), policy.CodeUnsupported},
-		{"mixed", sign("x", hive.Active, vote(t, "alice", "bob", 1), transfer(t, "bob", "1.000 HBD", "")), policy.CodeMixedAuthority},
-		{"mixed in one", sign("x", hive.Active, op(t, "custom_json", `{"required_auths":["alice"],"required_posting_auths":["bob"],"id":"x","json":"{}"}`)), policy.CodeMixedAuthority},
+		{"mixed", sign("x", hive.Active, vote(t, "alice", "bob", 1), transfer(t, "bob", "1.000 HBD", "")),
+			policy.CodeMixedAuthority},
+		{"mixed in one", sign("x", hive.Active,
+			op(t, "custom_json", `{"required_auths":["alice"],"required_posting_auths":["bob"],"id":"x","json":"{}"}`)),
+			policy.CodeMixedAuthority},
 		{"posting for a transfer", sign("x", hive.Posting, transfer(t, "bob", "1.000 HBD", "")), policy.CodeWrongKey},
 		{"active for a vote", sign("x", hive.Active, vote(t, "alice", "bob", 1)), policy.CodeWrongKey},
 		{"memo for a vote", sign("x", hive.Memo, vote(t, "alice", "bob", 1)), policy.CodeWrongKey},
 		{"owner for a vote", sign("x", hive.Owner, vote(t, "alice", "bob", 1)), policy.CodeWrongKey},
-		{"owner authority", sign("x", hive.Owner, op(t, "account_update", `{"account":"alice","owner":%s,"memo_key":"%s","json_metadata":""}`, owner, memo)), policy.CodeUnsupported},
-		{"dead", sign("x", hive.Active, op(t, "custom_binary", `{"required_owner_auths":[],"required_active_auths":["alice"],"required_posting_auths":[],"required_auths":[],"id":"x","data":""}`)), policy.CodeUnsupported},
-		{"a memo in the clear", sign("x", hive.Active, transfer(t, "bob", "1.000 HBD", "#secret")), policy.CodePlainMemo},
+		{"owner authority", sign("x", hive.Owner,
+			op(t, "account_update", `{"account":"alice","owner":%s,"memo_key":"%s","json_metadata":""}`, owner, memo)),
+			policy.CodeUnsupported},
+		{"dead", sign("x", hive.Active,
+			op(t, "custom_binary", `{"required_owner_auths":[],"required_active_auths":["alice"],`+
+				`"required_posting_auths":[],"required_auths":[],"id":"x","data":""}`)), policy.CodeUnsupported},
+		{"a memo in the clear", sign("x", hive.Active, transfer(t, "bob", "1.000 HBD", "#secret")),
+			policy.CodePlainMemo},
 		{"an encrypted memo", sign("x", hive.Active, transfer(t, "bob", "1.000 HBD", encrypted)), ""},
 		{"taking over by name", sign("x", hive.Active, takeover(t)), ""},
-		{"a challenge with owner", &policy.Request{Kind: policy.Challenge, Account: "alice", App: "x", Role: hive.Owner, Text: "x"}, policy.CodeWrongKey},
-		{"a challenge inside with no key", &policy.Request{Kind: policy.Auth, Account: "alice", App: "x", AuthChallenge: &policy.AuthChallenge{}}, policy.CodeWrongKey},
-		{"decrypt with posting", &policy.Request{Kind: policy.Decrypt, Account: "alice", App: "x", Role: hive.Posting}, policy.CodeWrongKey},
+		{"a challenge with owner", &policy.Request{Kind: policy.Challenge, Account: "alice", App: "x", Role: hive.Owner,
+			Text: "x"}, policy.CodeWrongKey},
+		{"a challenge inside with no key", &policy.Request{Kind: policy.Auth, Account: "alice", App: "x",
+			AuthChallenge: &policy.AuthChallenge{}}, policy.CodeWrongKey},
+		{"decrypt with posting", &policy.Request{Kind: policy.Decrypt, Account: "alice", App: "x", Role: hive.Posting},
+			policy.CodeWrongKey},
 		{"no kind", &policy.Request{Kind: 9, Account: "alice", App: "x", Role: hive.Posting}, policy.CodeUnsupported},
 		{"no app slot", sign("", hive.Posting, vote(t, "alice", "bob", 1)), policy.CodeUnsupported},
 		{"no account", &policy.Request{Kind: policy.Sign, App: "x", Role: hive.Posting, Broadcast: true,
@@ -329,7 +350,8 @@ func TestOnBehalfOf(t *testing.T) {
 		{fmt.Sprintf(allow, "[bob]"), `["bob","carol"]`, answer{policy.Deny, policy.CodeForeignAuthority}},
 		{fmt.Sprintf(allow, "any"), `["bob","carol"]`, allowed},
 		{strings.ReplaceAll(allow, "on_behalf_of: %s, ", ""), `["alice"]`, allowed},
-		{strings.ReplaceAll(allow, "on_behalf_of: %s, ", ""), `["alice","bob"]`, answer{policy.Deny, policy.CodeForeignAuthority}},
+		{strings.ReplaceAll(allow, "on_behalf_of: %s, ", ""), `["alice","bob"]`,
+			answer{policy.Deny, policy.CodeForeignAuthority}},
 		// One more account does not evade a deny rule.
 		{fmt.Sprintf(allow, "any") + "\ndeny: [{name: d, on_behalf_of: [carol]}]", `["bob","carol"]`, denied},
 		{fmt.Sprintf(allow, "any") + "\ndeny: [{name: d, on_behalf_of: [carol]}]", `["bob"]`, allowed},
@@ -347,21 +369,30 @@ func TestReasons(t *testing.T) {
 		q    *policy.Request
 		want string
 	}{
-		{sign("tipbot", hive.Active, transfer(t, "bittrex", "1.000 HBD", "")), `denied: operation 1 transfer; rule "never to the exchange" (policy.yaml:39)`},
-		{sign("curator", hive.Posting, vote(t, "alice", "spammer", 100)), `uncovered: operation 1 vote; nearest rule "curation" (policy.yaml:6): author "spammer" is excluded by not [$account "alice", "spammer"]`},
-		{sign("curator", hive.Posting, vote(t, "alice", "bob", 1)), `uncovered: operation 1 vote; nearest rule "curation" (policy.yaml:6): weight 1 < min 100`},
-		{sign("nobody", hive.Posting, vote(t, "alice", "bob", 1)), `uncovered: operation 1 vote; no rule of "nobody" names it`},
-		{sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HBD", "tip 5"), transfer(t, "bob", "2.000 HIVE", "tip 5")),
+		{sign("tipbot", hive.Active, transfer(t, "bittrex", "1.000 HBD", "")),
+			`denied: operation 1 transfer; rule "never to the exchange" (policy.yaml:39)`},
+		{sign("curator", hive.Posting, vote(t, "alice", "spammer", 100)),
+			`uncovered: operation 1 vote; nearest rule "curation" (policy.yaml:6): author "spammer" is excluded by ` +
+				`not [$account "alice", "spammer"]`},
+		{sign("curator", hive.Posting, vote(t, "alice", "bob", 1)),
+			`uncovered: operation 1 vote; nearest rule "curation" (policy.yaml:6): weight 1 < min 100`},
+		{sign("nobody", hive.Posting, vote(t, "alice", "bob", 1)),
+			`uncovered: operation 1 vote; no rule of "nobody" names it`},
+		{sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HBD", "tip 5"), transfer(t, "bob", "2.000 HIVE",
+			"tip 5")),
 			`limit: limit "tips per day" (policy.yaml:45): it names no HIVE, and the request costs 2`},
-		{sign("tipbot", hive.Active, transfer(t, "dave", "1.000 HBD", "")), `ask: operation 1 transfer; rule "other tips" (policy.yaml:31)`},
+		{sign("tipbot", hive.Active, transfer(t, "dave", "1.000 HBD", "")),
+			`ask: operation 1 transfer; rule "other tips" (policy.yaml:31)`},
 	} {
 		if d := p.Decide(tt.q, nil, noon); d.Reason != tt.want {
 			t.Errorf("got  %s\nwant %s", d.Reason, tt.want)
 		}
 	}
 	p = compile(t, strings.Replace(firstPage, "    only: uncovered\n", "    accounts: [bob]\n", 1))
-	d := p.Decide(sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HBD", "tip 5"), transfer(t, "bob", "2.000 HBD", "tip 5")), nil, noon)
-	const want = `uncovered: operation 2 transfer; nearest rule "tips" (policy.yaml:13): amount 2.000 HBD > max 1.000 HBD`
+	d := p.Decide(sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HBD", "tip 5"), transfer(t, "bob", "2.000 HBD",
+		"tip 5")), nil, noon)
+	const want = `uncovered: operation 2 transfer; nearest rule "tips" (policy.yaml:13): amount 2.000 HBD > max ` +
+		`1.000 HBD`
 	if d.Reason != want {
 		t.Errorf("got  %s\nwant %s", d.Reason, want)
 	}
@@ -370,7 +401,8 @@ func TestReasons(t *testing.T) {
 func TestReportOfRules(t *testing.T) {
 	p := compile(t, firstPage)
 	r := p.Report(sign("tipbot", hive.Active, transfer(t, "bob", "2.000 HBD", "tip 5")), nil, noon)
-	if len(r.Parts) != 1 || r.Parts[0].Part != "operation 1 transfer" || len(r.Parts[0].By) != 1 || r.Parts[0].By[0].Name != "other tips" {
+	if len(r.Parts) != 1 || r.Parts[0].Part != "operation 1 transfer" || len(r.Parts[0].By) != 1 ||
+		r.Parts[0].By[0].Name != "other tips" {
 		t.Fatalf("%+v", r.Parts)
 	}
 	got := map[string]string{}

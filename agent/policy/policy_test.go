@@ -85,9 +85,11 @@ func TestTheFirstPage(t *testing.T) {
 		{"a vote too light", sign("curator", hive.Posting, vote(t, "alice", "bob", 99)), uncovered},
 		{"a vote for the voter", sign("curator", hive.Posting, vote(t, "alice", "alice", 100)), uncovered},
 		{"a vote for the spammer", sign("curator", hive.Posting, vote(t, "alice", "spammer", 100)), uncovered},
-		{"a vote with the active key", sign("curator", hive.Active, vote(t, "alice", "bob", 100)), answer{policy.Deny, policy.CodeWrongKey}},
+		{"a vote with the active key", sign("curator", hive.Active, vote(t, "alice", "bob", 100)),
+			answer{policy.Deny, policy.CodeWrongKey}},
 		{"a vote of another app", sign("other", hive.Posting, vote(t, "alice", "bob", 100)), uncovered},
-		{"a vote of another account", sign("curator", hive.Posting, vote(t, "carol", "bob", 100)), answer{policy.Deny, policy.CodeForeignAuthority}},
+		{"a vote of another account", sign("curator", hive.Posting, vote(t, "carol", "bob", 100)),
+			answer{policy.Deny, policy.CodeForeignAuthority}},
 		{"a vote that is not broadcast", signOnly, uncovered},
 		{"a tip", sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HBD", "tip 7")), allowed},
 		{"a tip too large", sign("tipbot", hive.Active, transfer(t, "bob", "1.001 HBD", "tip 7")), asked},
@@ -96,9 +98,11 @@ func TestTheFirstPage(t *testing.T) {
 		{"a tip with another memo", sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HBD", "tip 7 ")), asked},
 		{"a person said yes", approved, allowed},
 		{"to the exchange", sign("tipbot", hive.Active, transfer(t, "bittrex", "1.000 HBD", "tip 7")), denied},
-		{"four at once", sign("tipbot", hive.Active, transfer(t, "bob", "0.001 HBD", "tip 7"), transfer(t, "bob", "0.001 HBD", "tip 7"),
+		{"four at once", sign("tipbot", hive.Active, transfer(t, "bob", "0.001 HBD", "tip 7"),
+			transfer(t, "bob", "0.001 HBD", "tip 7"),
 			transfer(t, "bob", "0.001 HBD", "tip 7"), transfer(t, "bob", "0.001 HBD", "tip 7")), limited},
-		{"more for one friend", sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HBD", "tip 7"), transfer(t, "bob", "1.000 HBD", "tip 7"),
+		{"more for one friend", sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HBD", "tip 7"),
+			transfer(t, "bob", "1.000 HBD", "tip 7"),
 			transfer(t, "bob", "0.001 HBD", "tip 7")), asked},
 		{"a login", login(`{"login":"alice","ts":17}`, hive.Posting), allowed},
 		{"a login with more behind it", login(`{"login":"alice","ts":17} `, hive.Posting), uncovered},
@@ -175,7 +179,8 @@ limits:
 
 // TestRulesOnOneLine: a file may hold all its rules on one line.
 func TestRulesOnOneLine(t *testing.T) {
-	p := compile(t, `allow: [{name: b, request: sign, apps: any, operations: [vote]}, {name: a, request: sign, apps: any, operations: [posting]}]`)
+	p := compile(t, `allow: [{name: b, request: sign, apps: any, operations: [vote]}, {name: a, request: sign, `+
+		`apps: any, operations: [posting]}]`)
 	d := p.Decide(sign("x", hive.Posting, vote(t, "alice", "bob", 1), vote(t, "alice", "carol", 1)), nil, noon)
 	if fmt.Sprint(d.Rules) != "[{a 2} {b 2}]" {
 		t.Errorf("rules %v", d.Rules)
@@ -191,7 +196,8 @@ func TestRulesThatGaveADecision(t *testing.T) {
 	}{
 		{sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HBD", "tip 7")), "[{tips 13}]"},
 		{sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HIVE", "tip 7")), "[{tips per day 45}]"},
-		{sign("tipbot", hive.Active, transfer(t, "dave", "9.000 HBD", "tip 7")), "[{other tips 31} {tips per friend 48}]"},
+		{sign("tipbot", hive.Active, transfer(t, "dave", "9.000 HBD", "tip 7")),
+			"[{other tips 31} {tips per friend 48}]"},
 		{sign("tipbot", hive.Active, transfer(t, "dave", "11.000 HBD", "tip 7")), "[{tips per day 45}]"},
 		{sign("tipbot", hive.Active, transfer(t, "bittrex", "9.000 HBD", "tip 7")), "[{never to the exchange 39}]"},
 		{sign("curator", hive.Posting, vote(t, "alice", "bob", 1)), "[]"},

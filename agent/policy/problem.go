@@ -113,9 +113,12 @@ var otherNames = map[string]string{
 	"description": "comment", "title": "name", "id": "name", "message": "text", "challenge": "text",
 	"after": "from", "start": "from", "before": "until", "end": "until", "time": "hours", "behalf": "on_behalf_of",
 	"equals": "exactly", "eq": "exactly", "in": "any", "all": "each", "len": "size", "length": "size", "count": "size",
-	"regex": "regexp", "matches": "regexp", "pattern": "regexp", "like": "glob", "lte": "max", "le": "max", "gte": "min", "ge": "min",
-	"exists": "present", "ne": "not", "none": "not", "keys_only": "members", "group": "per", "split": "per", "by": "per",
-	"amount": "spend", "ops_count": "count", "action": "answer", "expires": "session", "duration": "session", "wait": "timeout",
+	"regex": "regexp", "matches": "regexp", "pattern": "regexp", "like": "glob", "lte": "max", "le": "max",
+	"gte": "min", "ge": "min",
+	"exists": "present", "ne": "not", "none": "not", "keys_only": "members", "group": "per", "split": "per",
+	"by":     "per",
+	"amount": "spend", "ops_count": "count", "action": "answer", "expires": "session", "duration": "session",
+	"wait": "timeout",
 }
 
 // distance is how many letters differ: inserted, dropped, replaced or swapped with their neighbour.

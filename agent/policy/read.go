@@ -32,11 +32,13 @@ type reader struct {
 
 func (r *reader) complain(n *yaml.Node, format string, args ...any) {
 	r.bad[n] = true
-	r.problems = append(r.problems, Problem{File: r.file, Line: n.Line, Column: n.Column, Text: fmt.Sprintf(format, args...)})
+	r.problems = append(r.problems, Problem{File: r.file, Line: n.Line, Column: n.Column,
+		Text: fmt.Sprintf(format, args...)})
 }
 
 func (r *reader) warn(n *yaml.Node, format string, args ...any) {
-	r.problems = append(r.problems, Problem{File: r.file, Line: n.Line, Column: n.Column, Text: fmt.Sprintf(format, args...), Warning: true})
+	r.problems = append(r.problems, Problem{File: r.file, Line: n.Line, Column: n.Column,
+		Text: fmt.Sprintf(format, args...), Warning: true})
 }
 
 // document returns the vetted root of the only document, or nil.
@@ -304,7 +306,8 @@ func wordHint(s string, known []string) string {
 }
 
 // yesAndNo are the words that older YAML read as true and false.
-var yesAndNo = map[string]string{"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+var yesAndNo = map[string]string{"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false",
+	"false": "false"}
 
 func plain(n *yaml.Node) bool {
 	const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle

@@ -117,19 +117,24 @@ func referenceText() string {
 			fmt.Fprintf(&b, "| `%s` | %s |\n", d.key, strings.ReplaceAll(d.says, "|", `\|`))
 		}
 	}
-	table("The file", "One YAML document. No anchors, aliases, tags; an empty value is an error; a name or key stands once.", fileKeys)
-	table("Rules and limits", "In `allow`, `ask`, `deny` and `limits` alike, unless the last words say otherwise.", ruleKeys)
+	table("The file", "One YAML document. No anchors, aliases, tags; an empty value is an error; a name or key "+
+		"stands once.", fileKeys)
+	table("Rules and limits", "In `allow`, `ask`, `deny` and `limits` alike, unless the last words say otherwise.",
+		ruleKeys)
 	table("Limits", "One of `requests`, `count`, `spend`, `sum`, beside the keys above.", limitKeys)
 	table("`of`", "Of limits with `sum`.", sumKeys)
-	fmt.Fprint(&b, "\n### Tests\n\nA test is a value (equal), a list (one of them, which may be tests) or a map of tests (all of them). What can be tested how:\n\n| of | tests |\n|---|---|\n")
+	fmt.Fprint(&b, "\n### Tests\n\nA test is a value (equal), a list (one of them, which may be tests) or a map of "+
+		"tests (all of them). What can be tested how:\n\n| of | tests |\n|---|---|\n")
 	for _, row := range testedHow() {
 		fmt.Fprintf(&b, "| %s | %s |\n", row[0], row[1])
 	}
-	table("What each test says", "Besides, `.name`, `.a.b` and `.0` lead to a member, one deeper, and an element of a list.", testKeys)
+	table("What each test says", "Besides, `.name`, `.a.b` and `.0` lead to a member, one deeper, and an element of "+
+		"a list.", testKeys)
 	table("Requests", "What `pksa policy explain` reads, and each case of a test.", requestKeys)
 	table("Cases", "Beside the keys of a request.", caseKeys)
 	table("Files of cases", "`NAME_test.yaml` beside `NAME.yaml`.", testFileKeys)
-	fmt.Fprint(&b, "\n### Operations and their fields\n\nWhat a rule may name. Every operation has the field `payee` too. Where a field can be absent, it says so.\n\n| operation | key | fields |\n|---|---|---|\n")
+	fmt.Fprint(&b, "\n### Operations and their fields\n\nWhat a rule may name. Every operation has the field "+
+		"`payee` too. Where a field can be absent, it says so.\n\n| operation | key | fields |\n|---|---|---|\n")
 	for _, d := range hive.Definitions() {
 		if refusedAlways(d) != "" {
 			continue
@@ -151,7 +156,8 @@ func referenceText() string {
 
 // testedHow lists the tests of each kind of value.
 func testedHow() (rows [][2]string) {
-	for _, sh := range []*shape{textShape, accountShape, keyShape, boolShape, numberShape, percentShape, ratioShape, assetShape, timeShape,
+	for _, sh := range []*shape{textShape, accountShape, keyShape, boolShape, numberShape, percentShape, ratioShape,
+		assetShape, timeShape,
 		jsonTextShape, documentShape, jsonShape, accountsShape, priceShape} {
 		tests := "`" + strings.Join(sh.tests(), "`, `") + "`"
 		if len(sh.tests()) == 0 {

@@ -83,7 +83,8 @@ func needForRefused(code Code) []string {
 	case CodeWrongKey:
 		return []string{"the application has to ask with exactly the key that the request needs; no rule changes that"}
 	case CodeMixedAuthority:
-		return []string{"the application has to ask in two requests: one with the operations that need the posting key, one with the others"}
+		return []string{"the application has to ask in two requests: one with the operations that need the posting " +
+			"key, one with the others"}
 	case CodePlainMemo:
 		return []string{"the application has to encrypt the memo, or write one that does not begin with #"}
 	}
@@ -267,11 +268,13 @@ func (w *reporter) answer() string {
 	}
 	switch d.Code {
 	case CodeDenied:
-		return fmt.Sprintf("%s: %s forbids %s.", word, w.all(d.Rules), w.partsWith(func(p ReportPart) bool { return p.Verdict == Deny && len(p.By) > 0 }))
+		return fmt.Sprintf("%s: %s forbids %s.", word, w.all(d.Rules),
+			w.partsWith(func(p ReportPart) bool { return p.Verdict == Deny && len(p.By) > 0 }))
 	case CodeLimit:
 		return fmt.Sprintf("%s: no room in limit %s.", word, w.all(d.Rules))
 	case CodeForeignAuthority:
-		return fmt.Sprintf("%s: no rule lets %s use another account's authority in %s.", word, quote(w.scope.request.App), w.uncoveredParts())
+		return fmt.Sprintf("%s: no rule lets %s use another account's authority in %s.", word,
+			quote(w.scope.request.App), w.uncoveredParts())
 	}
 	return fmt.Sprintf("%s: no rule allows %s.", word, w.uncoveredParts())
 }
@@ -330,7 +333,8 @@ func (w *reporter) needs(parts []*part) {
 		}
 		switch way := "a higher " + w.at(l.Limit); {
 		case !l.Free.IsZero():
-			w.need("room in the limit: %s, or to wait until %s with nothing else admitted", way, l.Free.Format(time.RFC3339))
+			w.need("room in the limit: %s, or to wait until %s with nothing else admitted", way,
+				l.Free.Format(time.RFC3339))
 		case l.Cost == "unclear":
 			w.need("a request whose cost can be read, for %s", w.at(l.Limit))
 		default:
@@ -348,11 +352,13 @@ func (w *reporter) needRule(p *part, out ReportPart) {
 	shown := 0
 	for _, other := range out.Others {
 		r := w.ruleNamed(other.Name)
-		if _, content := r.matchesContent(w.scope, p); !r.section.permits() || other.near <= onApp || content == onOperation && !r.ordered || shown == mostNear {
+		if _, content := r.matchesContent(w.scope, p); !r.section.permits() || other.near <= onApp ||
+			content == onOperation && !r.ordered || shown == mostNear {
 			continue
 		}
 		shown++
-		w.need("%s: %s %s, where now: %s", out.Part, other.Section, w.at(other.RuleRef), strings.Join(r.misses(w.scope, p), "; "))
+		w.need("%s: %s %s, where now: %s", out.Part, other.Section, w.at(other.RuleRef),
+			strings.Join(r.misses(w.scope, p), "; "))
 	}
 	if shown == 0 {
 		w.need("%s: a rule in allow or ask for %s; `pksa policy suggest` writes one", out.Part, w.ruleFor(p))

@@ -70,7 +70,8 @@ func FuzzReadRequest(f *testing.F) {
 		f.Add(src)
 	}
 	f.Add([]byte("cases: [{name: a, expect: deny, request: auth, account: alice, app: b}]"))
-	p := compile(f, "allow: [{name: a, request: sign, apps: any, operations: [posting]}]\nlimits: [{name: b, requests: 1 per 1h}]\n")
+	p := compile(f, "allow: [{name: a, request: sign, apps: any, operations: [posting]}]\nlimits: [{name: b, "+
+		"requests: 1 per 1h}]\n")
 	f.Fuzz(func(t *testing.T, src []byte) {
 		c, problems := policy.ReadRequest("request", src, hive.Mainnet)
 		if (c == nil) != (len(problems.Errors()) > 0) {
@@ -90,7 +91,8 @@ func FuzzReadRequest(f *testing.F) {
 			t.Fatalf("the report says %v, the decision %v", r.Verdict, d.Verdict)
 		}
 		_ = r.Text()
-		again, problems := policy.ReadRequest("request", mustJSON(t, policy.Write(c.Request, hive.Mainnet)), hive.Mainnet)
+		again, problems := policy.ReadRequest("request", mustJSON(t, policy.Write(c.Request, hive.Mainnet)),
+			hive.Mainnet)
 		if again == nil {
 			t.Fatalf("what was read cannot be read again: %v", problems)
 		}
@@ -112,7 +114,8 @@ func TestReportsAgreeWithDecisions(t *testing.T) {
 		for range 5 {
 			q := m.request(t, mod).Request
 			d, r := p.Decide(q, book, noon), p.Report(q, book, noon)
-			words := map[policy.Verdict]string{policy.Allow: "Allowed", policy.Ask: "A person is asked", policy.Deny: "Denied"}
+			words := map[policy.Verdict]string{policy.Allow: "Allowed", policy.Ask: "A person is asked",
+				policy.Deny: "Denied"}
 			if summary(d) != summary(r.Decision) || !strings.HasPrefix(r.Text(), words[d.Verdict]) {
 				t.Errorf("%s, but the report begins %q", summary(d), r.Answer)
 			}
@@ -120,7 +123,8 @@ func TestReportsAgreeWithDecisions(t *testing.T) {
 			for _, part := range r.Parts {
 				worst = min(worst, part.Verdict)
 			}
-			if len(r.Parts) > 0 && d.Verdict != min(worst, d.Verdict) || worst == policy.Deny && d.Verdict != policy.Deny {
+			if len(r.Parts) > 0 && d.Verdict != min(worst, d.Verdict) ||
+				worst == policy.Deny && d.Verdict != policy.Deny {
 				t.Errorf("%s, and the worst part is %v", summary(d), worst)
 			}
 			if (len(r.Needed) == 0) != (d.Verdict == policy.Allow) {
@@ -140,9 +144,11 @@ limits: [{name: sum, operations: [custom_json], sum: 500 per 24h, of: {list: jso
 	long := strings.Repeat("9", 60)
 	for _, numbers := range [][2]string{{long, long}, {long, "0.1"}, {"0." + strings.Repeat("0", 58) + "1", "100"}} {
 		items := `[{"q":` + numbers[0] + `},{"q":` + numbers[1] + `}]`
-		q := sign("app", hive.Active, op(t, "custom_json", `{"id":"x","json":%q,"required_auths":["alice"],"required_posting_auths":[]}`, items))
+		q := sign("app", hive.Active, op(t, "custom_json",
+			`{"id":"x","json":%q,"required_auths":["alice"],"required_posting_auths":[]}`, items))
 		r := p.Report(q, nil, noon)
-		if d := p.Decide(q, nil, noon); r.Verdict != d.Verdict || len(r.Touched) != 1 || r.Touched[0].Cost == "unclear" {
+		if d := p.Decide(q, nil, noon); r.Verdict != d.Verdict || len(r.Touched) != 1 ||
+			r.Touched[0].Cost == "unclear" {
 			t.Errorf("%s: %v, %+v", items, r.Verdict, r.Touched)
 		}
 	}
@@ -163,13 +169,18 @@ deny:
   - {name: logins, text: {.site: evil}}
 `)
 	play := func(id, text string) hive.Operation {
-		return op(t, "custom_json", `{"id":%q,"json":%q,"required_auths":[],"required_posting_auths":["alice"]}`, id, text)
+		return op(t, "custom_json", `{"id":%q,"json":%q,"required_auths":[],"required_posting_auths":["alice"]}`,
+			id, text)
 	}
 	for want, q := range map[string]*policy.Request{
-		`gifts" (policy.yaml:7), in doubt: json.action cannot be read`:              sign("app", hive.Posting, play("game", `{"action":"gift","action":"sell"}`)),
-		`gifts" (policy.yaml:7), in doubt: json.to 5 does not fit glob "x*"`:        sign("app", hive.Posting, play("game", `{"action":"gift","to":5}`)),
-		`two" (policy.yaml:5), in doubt: operation 2 custom_json: json.a is absent`: sign("app", hive.Posting, vote(t, "alice", "bob", 1), play("pair", `{}`)),
-		`logins" (policy.yaml:11), in doubt: text.site cannot be read`:              {Kind: policy.Challenge, Account: "alice", App: "app", Role: hive.Posting, Text: "x"},
+		`gifts" (policy.yaml:7), in doubt: json.action cannot be read`: sign("app", hive.Posting,
+			play("game", `{"action":"gift","action":"sell"}`)),
+		`gifts" (policy.yaml:7), in doubt: json.to 5 does not fit glob "x*"`: sign("app", hive.Posting,
+			play("game", `{"action":"gift","to":5}`)),
+		`two" (policy.yaml:5), in doubt: operation 2 custom_json: json.a is absent`: sign("app", hive.Posting,
+			vote(t, "alice", "bob", 1), play("pair", `{}`)),
+		`logins" (policy.yaml:11), in doubt: text.site cannot be read`: {Kind: policy.Challenge, Account: "alice",
+			App: "app", Role: hive.Posting, Text: "x"},
 		"": sign("app", hive.Posting, play("game", `{"action":"gift","to":"xy"}`)),
 	} {
 		d, r := p.Decide(q, nil, noon), p.Report(q, nil, noon)

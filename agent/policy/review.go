@@ -15,13 +15,15 @@ func (c *compiler) review(p *Policy) {
 		c.reviewTime(r)
 		c.reviewValue(r, p.limits)
 		if r.section == askSection && c.env.NobodyToAsk {
-			c.warn(c.nodes[r], "rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: pending\" in config.yaml", r.name)
+			c.warn(c.nodes[r], "rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: "+
+				"pending\" in config.yaml", r.name)
 		}
 	}
 	for _, l := range p.limits {
 		c.reviewTime(&l.rule)
 		if l.over && c.env.NobodyToAsk {
-			c.warn(c.nodes[&l.rule], "limit %q asks, and no way to ask a person is configured, so it denies: say \"ask: pending\" in config.yaml", l.name)
+			c.warn(c.nodes[&l.rule], "limit %q asks, and no way to ask a person is configured, so it denies: say "+
+				"\"ask: pending\" in config.yaml", l.name)
 		}
 	}
 }
@@ -31,7 +33,8 @@ func (c *compiler) reviewTime(r *rule) {
 		c.warn(c.nodes[r], "%q has expired: it held until %s", r.name, u.Format("2006-01-02T15:04:05Z"))
 	}
 	if r.ordered && neverTogether(r.entries) {
-		c.warn(c.nodes[r], "%q never matches: the chain refuses posting and active operations in one transaction", r.name)
+		c.warn(c.nodes[r], "%q never matches: the chain refuses posting and active operations in one transaction",
+			r.name)
 	}
 }
 
@@ -64,9 +67,11 @@ func (c *compiler) reviewValue(r *rule, limits []*limit) {
 		case len(counting) == 0:
 			c.warn(c.nodes[r], "%q lets %s spend without any limit", r.name, e.name)
 		case !slices.ContainsFunc(counting, (*limit).overTime):
-			c.warn(c.nodes[r], "%q lets %s spend without any limit but per request, and requests are free; say how much per 24h, too", r.name, e.name)
+			c.warn(c.nodes[r], "%q lets %s spend without any limit but per request, and requests are free; say how "+
+				"much per 24h, too", r.name, e.name)
 		case !slices.ContainsFunc(counting, func(l *limit) bool { return l.overTime() && !l.splitAtWill(&e) }):
-			c.warn(c.nodes[r], "%q lets %s spend without any limit but one for each value of a field that the rule leaves free", r.name, e.name)
+			c.warn(c.nodes[r], "%q lets %s spend without any limit but one for each value of a field that the rule "+
+				"leaves free", r.name, e.name)
 		}
 	}
 }
@@ -76,7 +81,8 @@ func (l *limit) counts(r *rule, operation string) bool {
 	if l.observe || !l.kinds[Sign] || !covers(l.apps, r.apps) || !covers(l.accounts, r.accounts) {
 		return false
 	}
-	if l.keys != nil && !l.keys[hive.Active] || l.broadcast != nil && (r.broadcast == nil || *l.broadcast != *r.broadcast) {
+	if l.keys != nil && !l.keys[hive.Active] || l.broadcast != nil && (r.broadcast == nil ||
+		*l.broadcast != *r.broadcast) {
 		return false
 	}
 	return l.entries == nil || slices.ContainsFunc(l.entries, func(e opEntry) bool {
@@ -88,7 +94,10 @@ func (l *limit) counts(r *rule, operation string) bool {
 // bounded in each request only is not.
 func (l *limit) overTime() bool {
 	return !slices.ContainsFunc(l.quotas, func(q quota) bool {
-		return !slices.ContainsFunc(l.quotas, func(other quota) bool { return other.unit == q.unit && other.window > 0 })
+		return !slices.ContainsFunc(l.quotas, func(other quota) bool {
+			return other.unit == q.unit &&
+				other.window > 0
+		})
 	})
 }
 
@@ -117,7 +126,8 @@ func (c *compiler) reviewEntry(n *yaml.Node, e opEntry, r *rule) {
 		return
 	}
 	recipients := append(slices.Clone(d.Payees), payeeField)
-	if len(d.Payees) > 0 && e.name != "comment_options" && !d.OnlyPosting() && !e.tests(recipients...) && !canTakeOver(e.name) {
+	if len(d.Payees) > 0 && e.name != "comment_options" && !d.OnlyPosting() && !e.tests(recipients...) &&
+		!canTakeOver(e.name) {
 		c.warn(n, "%s to anybody: say %s, or payee", e.name, d.Payees[0])
 	}
 	for _, f := range e.fields {

@@ -28,7 +28,8 @@ func (l *limit) states(c *cost, counters Counters, now time.Time) []LimitState {
 }
 
 func (l *limit) state(q quota, c *cost, counters Counters, now time.Time) LimitState {
-	st := LimitState{Limit: l.ref(), Split: c.split, Unit: q.unit, Window: q.window, Most: ratText(q.most), Ask: l.over, Observed: l.observe}
+	st := LimitState{Limit: l.ref(), Split: c.split, Unit: q.unit, Window: q.window, Most: ratText(q.most), Ask: l.over,
+		Observed: l.observe}
 	total, own := new(big.Rat), c.units[q.unit]
 	if own == nil {
 		own = new(big.Rat)
@@ -64,7 +65,8 @@ func (p *Policy) limitText(l *limit, st LimitState) string {
 		}
 	}
 	if st.Window > 0 {
-		return fmt.Sprintf("%s: %s used and %s more is above %s%s per %s", name, st.Used, st.Cost, st.Most, unit, windowText(st.Window))
+		return fmt.Sprintf("%s: %s used and %s more is above %s%s per %s", name, st.Used, st.Cost, st.Most, unit,
+			windowText(st.Window))
 	}
 	return fmt.Sprintf("%s: %s is above %s%s per request", name, st.Cost, st.Most, unit)
 }
@@ -154,7 +156,10 @@ func (p *Policy) Fresh(old *Policy, counters Counters, now time.Time) []string {
 	}
 	var names []string
 	for _, l := range p.limits {
-		goesOn := slices.ContainsFunc(old.limits, func(was *limit) bool { return was.name == l.name && was.measure == l.measure })
+		goesOn := slices.ContainsFunc(old.limits, func(was *limit) bool {
+			return was.name == l.name &&
+				was.measure == l.measure
+		})
 		if !goesOn && !l.remembered(counters, now) {
 			names = append(names, l.name)
 		}

@@ -214,7 +214,8 @@ func (e *opEntry) names(in section, p *part) bool {
 
 // narrowGroup is what "posting" means where it permits. custom and custom_json are not in it: games
 // and side chains move value with a posting key.
-var narrowGroup = []string{"vote", "comment", "delete_comment", "comment_options", "claim_reward_balance", "account_update2"}
+var narrowGroup = []string{"vote", "comment", "delete_comment", "comment_options", "claim_reward_balance",
+	"account_update2"}
 
 func inNarrowGroup(p *part) bool {
 	switch {

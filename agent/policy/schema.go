@@ -140,7 +140,8 @@ func kindRules(s section, k Kind) node {
 	if s.permits() && k == Challenge {
 		then["required"] = []string{"text"}
 	}
-	return node{"if": node{"properties": node{"request": node{"const": k.String()}}, "required": []string{"request"}}, "then": then}
+	return node{"if": node{"properties": node{"request": node{"const": k.String()}}, "required": []string{"request"}},
+		"then": then}
 }
 
 func (w *schemaWriter) ruleProperties(s section) node {
@@ -162,8 +163,10 @@ func (w *schemaWriter) ruleProperties(s section) node {
 		"text": w.test(documentShape), "broadcast": node{"enum": []any{true, false, "true", "false", "any"}},
 		"hours": textLike(`^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$`), "days": listOf(words(weekdays...)),
 		"from": textLike("^" + instantPattern + "$"), "until": textLike("^" + instantPattern + "$"),
-		"takeover": words("allowed"), "session": span, "only": words("uncovered"), "timeout": span, "answer": words("reject", "ignore"),
-		"requests": quota(`[0-9]+(\.0+)?`), "count": quota(`[0-9]+(\.0+)?`), "sum": quota(`[0-9]+(\.[0-9]+)?`), "spend": quota(amountPattern),
+		"takeover": words("allowed"), "session": span, "only": words("uncovered"), "timeout": span,
+		"answer":   words("reject", "ignore"),
+		"requests": quota(`[0-9]+(\.0+)?`), "count": quota(`[0-9]+(\.0+)?`), "sum": quota(`[0-9]+(\.[0-9]+)?`),
+		"spend": quota(amountPattern),
 		"of": object(node{
 			"list":  described(scalar(), says("list", sumKeys)),
 			"where": described(w.test(jsonShape), says("where", sumKeys)),

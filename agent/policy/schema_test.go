@@ -60,7 +60,8 @@ func (s *schema) word(word string, arg any, rule map[string]any, v any) bool {
 	text, isText := v.(string)
 	switch word {
 	case "$schema", "$defs", "title", "description", "then", "patternProperties", "additionalProperties":
-		return word != "additionalProperties" && word != "patternProperties" || !isObject || s.others(word, rule, object)
+		return word != "additionalProperties" && word != "patternProperties" || !isObject ||
+			s.others(word, rule, object)
 	case "$ref":
 		name, ok := strings.CutPrefix(arg.(string), "#/$defs/")
 		def, known := s.root["$defs"].(map[string]any)[name]
@@ -91,7 +92,8 @@ func (s *schema) word(word string, arg any, rule map[string]any, v any) bool {
 	case "properties":
 		return s.eachMember(arg.(map[string]any), object)
 	case "propertyNames":
-		return !slices.ContainsFunc(slices.Collect(maps.Keys(object)), func(name string) bool { return !s.valid(arg, name) })
+		return !slices.ContainsFunc(slices.Collect(maps.Keys(object)),
+			func(name string) bool { return !s.valid(arg, name) })
 	case "required":
 		return !isObject || hasAll(object, arg)
 	case "dependentRequired":
@@ -275,7 +277,8 @@ func TestSchemaTakesWhatCompiles(t *testing.T) {
 // beyondSchema are faults that a schema cannot tell: YAML itself, what a name refers to, relations
 // between two values, and what only the chain's rules say.
 var beyondSchema = []string{
-	"anchor_and_alias", "bare_tag_and_directive", "references", "repeated_name", "second_document", "tag", "wrong_key_of_operation",
+	"anchor_and_alias", "bare_tag_and_directive", "references", "repeated_name", "second_document", "tag",
+	"wrong_key_of_operation",
 }
 
 func TestSchemaRefusesBadFiles(t *testing.T) {

@@ -66,7 +66,8 @@ func (w *suggester) sort(s Seen) {
 	}
 	for _, op := range q.Ops {
 		if op.Takeover() {
-			w.leave("%s of %s: %s can take the account over; write that rule yourself, if at all", q.Kind, q.App, op.Name())
+			w.leave("%s of %s: %s can take the account over; write that rule yourself, if at all", q.Kind, q.App,
+				op.Name())
 			return
 		}
 	}
@@ -98,7 +99,8 @@ func (w *suggester) sortSign(s Seen, parts []*part) {
 	if !ordered {
 		names = names[:1]
 	}
-	g := w.group(seenGroup{kind: Sign, account: string(q.Account), app: q.App, role: q.Role, broadcast: q.Broadcast, ordered: ordered, names: names})
+	g := w.group(seenGroup{kind: Sign, account: string(q.Account), app: q.App, role: q.Role, broadcast: q.Broadcast,
+		ordered: ordered, names: names})
 	if g.parts == nil {
 		g.parts, g.behalf = make([][]*part, len(names)), map[string]bool{}
 	}
@@ -126,7 +128,8 @@ func (w *suggester) group(g seenGroup) *seenGroup {
 
 func (w *suggester) text() string {
 	var b strings.Builder
-	b.WriteString("# The narrowest rules for what was seen. Read them before you use them: what was seen once need not be\n# right, and will hardly come again with the same values.\nversion: 1\n")
+	b.WriteString("# The narrowest rules for what was seen. Read them before you use them: what was seen once need " +
+		"not be\n# right, and will hardly come again with the same values.\nversion: 1\n")
 	if len(w.groups) > 0 {
 		b.WriteString("allow:\n")
 	}
@@ -196,7 +199,8 @@ func (w *suggester) rule(b *strings.Builder, g *seenGroup) {
 	}
 	fmt.Fprintf(b, "  - name: %s\n", yamlText(w.name(fmt.Sprintf("%s of %s for %s", about, g.app, g.account))))
 	fmt.Fprintf(b, "    comment: %s\n", yamlText("seen "+times(g.times)))
-	fmt.Fprintf(b, "    request: %v\n    accounts: [%s]\n    apps: [%s]\n", g.kind, yamlText(g.account), yamlText(g.app))
+	fmt.Fprintf(b, "    request: %v\n    accounts: [%s]\n    apps: [%s]\n", g.kind, yamlText(g.account),
+		yamlText(g.app))
 	switch g.kind {
 	case Challenge:
 		if g.role != hive.Posting {
@@ -266,7 +270,8 @@ func (w *suggester) limits(b *strings.Builder) {
 				}
 			}
 		}
-		fmt.Fprintf(b, "  - name: %s\n    apps: [%s]\n    operations: [%s]\n    spend: [%s]\n", yamlText(w.name(app+" in 24h")), yamlText(app),
+		fmt.Fprintf(b, "  - name: %s\n    apps: [%s]\n    operations: [%s]\n    spend: [%s]\n",
+			yamlText(w.name(app+" in 24h")), yamlText(app),
 			strings.Join(slices.Sorted(maps.Keys(operations)), ", "), strings.Join(most(spent[app]), ", "))
 	}
 }
@@ -276,7 +281,8 @@ func spentBy(q *Request) map[hive.Symbol]*big.Rat {
 	for _, op := range q.Ops {
 		for _, a := range op.Spend() {
 			if a.Amount != 0 {
-				sums[a.Symbol] = new(big.Rat).Add(cmp.Or(sums[a.Symbol], new(big.Rat)), assetRat(a.Amount, a.Symbol.Decimals()))
+				sums[a.Symbol] = new(big.Rat).Add(cmp.Or(sums[a.Symbol], new(big.Rat)),
+					assetRat(a.Amount, a.Symbol.Decimals()))
 			}
 		}
 	}

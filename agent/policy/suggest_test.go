@@ -36,7 +36,8 @@ func TestSuggestionsAllowWhatWasSeen(t *testing.T) {
 		for _, s := range seen {
 			d := p.Decide(s.Request, &book, s.Time)
 			book.Add(s.Time, d.Charges)
-			always := slices.Contains([]policy.Code{policy.CodeWrongKey, policy.CodeMixedAuthority, policy.CodeUnsupported, policy.CodePlainMemo}, d.Code)
+			always := slices.Contains([]policy.Code{policy.CodeWrongKey, policy.CodeMixedAuthority,
+				policy.CodeUnsupported, policy.CodePlainMemo}, d.Code)
 			takeover := slices.ContainsFunc(s.Request.Ops, hive.Operation.Takeover)
 			switch {
 			case d.Verdict == policy.Allow:
@@ -65,7 +66,8 @@ func TestSuggestionsForEveryOperation(t *testing.T) {
 			t.Errorf("%s: %v\n%s", name, problems, text)
 			continue
 		}
-		if d := p.Decide(q, nil, noon); d.Verdict != policy.Allow && len(op.Required().Posting)+len(op.Required().Active) > 0 {
+		if d := p.Decide(q, nil, noon); d.Verdict != policy.Allow && len(op.Required().Posting)+
+			len(op.Required().Active) > 0 {
 			t.Errorf("%s: %s\n%s", name, d.Reason, text)
 		}
 	}
@@ -73,17 +75,23 @@ func TestSuggestionsForEveryOperation(t *testing.T) {
 
 func TestSuggestionsAreNarrow(t *testing.T) {
 	seen := []policy.Seen{
-		{Request: sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HBD", "tip 1"), transfer(t, "carol", "0.500 HBD", "tip 2")), Time: noon},
-		{Request: sign("tipbot", hive.Active, transfer(t, "bob", "2.000 HBD", "tip 3")), Time: noon.Add(23 * time.Hour)},
-		{Request: sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HBD", "tip 4")), Time: noon.Add(40 * time.Hour)},
+		{Request: sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HBD", "tip 1"),
+			transfer(t, "carol", "0.500 HBD", "tip 2")), Time: noon},
+		{Request: sign("tipbot", hive.Active, transfer(t, "bob", "2.000 HBD", "tip 3")),
+			Time: noon.Add(23 * time.Hour)},
+		{Request: sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HBD", "tip 4")),
+			Time: noon.Add(40 * time.Hour)},
 		{Request: sign("curator", hive.Posting, vote(t, "alice", "bob", 5000)), Time: noon},
 		{Request: sign("curator", hive.Posting, vote(t, "alice", "alice", 2500)), Time: noon},
-		{Request: sign("game", hive.Posting, customJSON(t, hive.Posting, "sm_buy", `{"items":["a-1"],"price":5,"currency":"DEC"}`)), Time: noon},
-		{Request: sign("game", hive.Posting, customJSON(t, hive.Posting, "sm_buy", `{"items":["a-2","a-3"],"price":7.5,"currency":"DEC","note":"$x: 'q'"}`)), Time: noon},
+		{Request: sign("game", hive.Posting, customJSON(t, hive.Posting, "sm_buy",
+			`{"items":["a-1"],"price":5,"currency":"DEC"}`)), Time: noon},
+		{Request: sign("game", hive.Posting, customJSON(t, hive.Posting, "sm_buy",
+			`{"items":["a-2","a-3"],"price":7.5,"currency":"DEC","note":"$x: 'q'"}`)), Time: noon},
 		{Request: sign("curator", hive.Posting, vote(t, "carol", "bob", 100)), Time: noon},
 		{Request: sign("curator", hive.Active, vote(t, "alice", "bob", 100)), Time: noon},
 		{Request: sign("any", hive.Active, takeover(t)), Time: noon},
-		{Request: &policy.Request{Kind: policy.Auth, Account: "alice", App: "web", AuthChallenge: &policy.AuthChallenge{Role: hive.Posting, Text: "$login\n1"}}, Time: noon},
+		{Request: &policy.Request{Kind: policy.Auth, Account: "alice", App: "web",
+			AuthChallenge: &policy.AuthChallenge{Role: hive.Posting, Text: "$login\n1"}}, Time: noon},
 	}
 	golden(t, "testdata/suggest.golden", policy.Suggest(seen))
 }

@@ -352,7 +352,8 @@ func (g *seenGroup) elements(values []value, depth int) (string, bool) {
 var plainYAML = regexp.MustCompile(`^[A-Za-z.][A-Za-z0-9_./-]*( [A-Za-z0-9][A-Za-z0-9_./-]*)*$`)
 
 // notPlain are words that YAML or this language reads as something else.
-var notPlain = map[string]bool{"true": true, "false": true, "null": true, "yes": true, "no": true, "on": true, "off": true, "any": true, "y": true, "n": true}
+var notPlain = map[string]bool{"true": true, "false": true, "null": true, "yes": true, "no": true, "on": true,
+	"off": true, "any": true, "y": true, "n": true}
 
 // reference doubles a sign $ at the beginning, which would name a list.
 func reference(text string) string {

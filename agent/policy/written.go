@@ -33,7 +33,8 @@ type WrittenChallenge struct {
 
 // Write writes a request down. What it returns shares nothing with the request.
 func Write(q *Request, n *hive.Network) Written {
-	w := Written{Request: q.Kind.String(), Account: string(q.Account), App: q.App, ByHand: q.ManualSession, Approved: q.Approved}
+	w := Written{Request: q.Kind.String(), Account: string(q.Account), App: q.App, ByHand: q.ManualSession,
+		Approved: q.Approved}
 	if q.Role != 0 {
 		w.KeyType = q.Role.String()
 	}
@@ -59,7 +60,8 @@ var errNoKind = errors.New("request is none of auth, sign, challenge, decrypt")
 // Read is the request that was written down. Operations are read as strictly as those of
 // applications.
 func (w Written) Read(n *hive.Network) (*Request, error) {
-	q := &Request{Account: hive.AccountName(w.Account), App: w.App, ManualSession: w.ByHand, Approved: w.Approved, Broadcast: true}
+	q := &Request{Account: hive.AccountName(w.Account), App: w.App, ManualSession: w.ByHand, Approved: w.Approved,
+		Broadcast: true}
 	var err error
 	if q.Kind, err = kindNamed(w.Request); err != nil {
 		return nil, err

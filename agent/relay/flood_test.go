@@ -65,7 +65,8 @@ func BenchmarkRegister(b *testing.B) {
 		keyOf[i] = hive.PrivateKeyFromSeed("relay benchmark/" + names[i])
 		all[hive.AccountName(names[i])] = []hive.PublicKey{keyOf[i].Public()}
 	}
-	s := start(b, relay.Config{Keys: relay.FixedKeys(all), Limits: relay.Limits{AppFrames: 1 << 30, WalletFrames: 1 << 30}})
+	s := start(b, relay.Config{Keys: relay.FixedKeys(all), Limits: relay.Limits{AppFrames: 1 << 30,
+		WalletFrames: 1 << 30}})
 	p := dial(b, s)
 	p.relayKey()
 	for b.Loop() {

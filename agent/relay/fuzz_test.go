@@ -20,14 +20,19 @@ func FuzzFrames(f *testing.F) {
 	}
 	for _, frames := range [][]string{
 		{`{"cmd":"key_req"}`, `ping`, `{"cmd":"auth_wait"}`},
-		{`{"cmd":"sign_req","account":"alice","data":"d"}`, `{"cmd":"auth_req","account":"alice","data":"d","auth_key":"k","token":null}`},
-		{`{"cmd":"register_req","app":"a","accounts":[{"name":"alice","pok":"#x"},{"name":"bob","challenge":"#x","key_type":"memo"}]}`},
-		{`{"cmd":"sign_ack","uuid":"00000000-0000-4000-8000-000000000000","data":{"a":1},"broadcast":false,"pok":"#x"}`},
-		{`{"cmd":"attach_req","uuid":"00000000-0000-4000-8000-000000000000"}`, `{"cmd":"challenge_nack","uuid":"00000000-0000-4000-8000-000000000000"}`},
+		{`{"cmd":"sign_req","account":"alice","data":"d"}`,
+			`{"cmd":"auth_req","account":"alice","data":"d","auth_key":"k","token":null}`},
+		{`{"cmd":"register_req","app":"a","accounts":[{"name":"alice","pok":"#x"},{"name":"bob","challenge":"#x",` +
+			`"key_type":"memo"}]}`},
+		{`{"cmd":"sign_ack","uuid":"00000000-0000-4000-8000-000000000000","data":{"a":1},"broadcast":false,` +
+			`"pok":"#x"}`},
+		{`{"cmd":"attach_req","uuid":"00000000-0000-4000-8000-000000000000"}`,
+			`{"cmd":"challenge_nack","uuid":"00000000-0000-4000-8000-000000000000"}`},
 	} {
 		f.Add([]byte(strings.Join(frames, "\n")))
 	}
-	s := start(f, relay.Config{Limits: relay.Limits{AppFrames: 1 << 20, AppPending: 1 << 20, AccountPending: 1 << 20, Bytes: 1 << 20}, Timeout: time.Second})
+	s := start(f, relay.Config{Limits: relay.Limits{AppFrames: 1 << 20, AppPending: 1 << 20, AccountPending: 1 << 20,
+		Bytes: 1 << 20}, Timeout: time.Second})
 	f.Fuzz(func(t *testing.T, frames []byte) {
 		p := dial(t, s)
 		for frame := range strings.SplitSeq(string(frames), "\n") {

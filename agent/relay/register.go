@@ -64,7 +64,8 @@ func (r *Relay) register(ctx context.Context, s *socket, m protocol.RegisterReq,
 }
 
 // mayRegister returns why the account is not registered, naming it, or nothing if it may be.
-func (r *Relay) mayRegister(ctx context.Context, s *socket, a protocol.RegisterAccount, arrived time.Time) (refusal string) {
+func (r *Relay) mayRegister(ctx context.Context, s *socket, a protocol.RegisterAccount,
+	arrived time.Time) (refusal string) {
 	name, err := hive.ParseAccountName(a.Name)
 	if err != nil {
 		return r.refuse(s, fmt.Sprintf("%.32q", a.Name), textNoName, err)

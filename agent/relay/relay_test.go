@@ -92,7 +92,8 @@ func TestOnlyKnownMembersAreForwarded(t *testing.T) {
 			"uuid": "chosen by the application", "expire": 1, "pok": "p", "extra": message{"a": 1}})
 		id := app.expect("auth_wait").text("uuid")
 		got := wallet.expect("auth_req")
-		want := message{"cmd": "auth_req", "account": "alice", "data": "d", "auth_key": "k", "token": "t", "uuid": id, "expire": got["expire"]}
+		want := message{"cmd": "auth_req", "account": "alice", "data": "d", "auth_key": "k", "token": "t", "uuid": id,
+			"expire": got["expire"]}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("got %v, wanted %v", got, want)
 		}
@@ -137,7 +138,8 @@ func TestFirstAnswerWins(t *testing.T) {
 		id := app.ask("sign", "alice", "d")
 		one.expect("sign_req")
 		two.expect("sign_req")
-		two.send(message{"cmd": "sign_nack", "uuid": id, "data": "no", "error": "request refused", "pok": two.proof(alice, id)})
+		two.send(message{"cmd": "sign_nack", "uuid": id, "data": "no", "error": "request refused",
+			"pok": two.proof(alice, id)})
 		got := app.expect("sign_nack")
 		if got.text("data") != "no" || got.text("error") != "request refused" {
 			t.Errorf("got %v", got)
@@ -226,7 +228,8 @@ func TestRegistrationsThatAreRefused(t *testing.T) {
 		proof               func(p *peer) string
 	}{
 		{"bad name", "A", `account name is not valid: "A"`, func(p *peer) string { return p.timeProof(alice) }},
-		{"unknown account", "nobody", "account does not exist: nobody", func(p *peer) string { return p.timeProof(alice) }},
+		{"unknown account", "nobody", "account does not exist: nobody",
+			func(p *peer) string { return p.timeProof(alice) }},
 		{"no proof", "alice", "invalid proof of key: alice", func(p *peer) string { return "" }},
 		{"other key", "alice", "invalid proof of key: alice", func(p *peer) string { return p.timeProof(bob) }},
 		{"too old", "alice", "invalid proof of key: alice", func(p *peer) string {
@@ -288,7 +291,8 @@ func TestExpirySilent(t *testing.T) {
 		wallet.expectError("unknown or expired uuid")
 		app.send(message{"cmd": "attach_req", "uuid": id})
 		app.expect("attach_nack")
-		if got := s.Relay().Status(); got.Requests != 0 || got.Bytes != 0 || got.Accounts != 1 || got.Counters.Expired != 1 {
+		if got := s.Relay().Status(); got.Requests != 0 || got.Bytes != 0 || got.Accounts != 1 ||
+			got.Counters.Expired != 1 {
 			t.Errorf("status %+v", got)
 		}
 	})
@@ -368,7 +372,8 @@ func TestWalletThatLeavesIsForgotten(t *testing.T) {
 func TestNoise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := dial(t, start(t, relay.Config{}))
-		for _, ignored := range []string{"ping", " ping\n", `{"cmd":"auth_wait"}`, `{"cmd":"sign_wait"}`, `{"cmd":"challenge_wait"}`,
+		for _, ignored := range []string{"ping", " ping\n", `{"cmd":"auth_wait"}`, `{"cmd":"sign_wait"}`,
+			`{"cmd":"challenge_wait"}`,
 			`{"cmd":"error","error":"Cannot destructure property 'auth'"}`} {
 			p.raw(ignored)
 			p.quiet(time.Second)
@@ -407,7 +412,8 @@ func TestOldClients(t *testing.T) {
 			{"name": "alice", "key_type": "memo", "challenge": wallet.timeProof(alice)}}})
 		wallet.expect("register_ack")
 		app.raw("ping")
-		app.send(message{"cmd": "sign_req", "account": "alice", "data": "d", "token": "82b31850-00e0-40b4-a8a5-64a2ad8a43ff"})
+		app.send(message{"cmd": "sign_req", "account": "alice", "data": "d",
+			"token": "82b31850-00e0-40b4-a8a5-64a2ad8a43ff"})
 		id := app.expect("sign_wait").text("uuid")
 		if m := wallet.expect("sign_req"); m.text("token") != "82b31850-00e0-40b4-a8a5-64a2ad8a43ff" {
 			t.Errorf("got %v", m)

@@ -174,26 +174,39 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 type gauges struct{ state State }
 
 var (
-	descPolicy     = prometheus.NewDesc("pksa_policy_info", "The policy in force, by the SHA-256 of its file.", []string{"sha256"}, nil)
-	descSessions   = prometheus.NewDesc("pksa_sessions", "Live sessions.", nil, nil)
-	descPending    = prometheus.NewDesc("pksa_pending", "Requests that wait for a person.", nil, nil)
-	descWrongKey   = prometheus.NewDesc("pksa_key_wrong", "1 for a held key that does not fit its account on the chain.", []string{"account", "role"}, nil)
-	descBacklog    = prometheus.NewDesc("pksa_audit_backlog", "1 while full segments of the audit trail cannot be moved out of the ledger.", nil, nil)
-	descLimitUsed  = prometheus.NewDesc("pksa_limit_used", "What the fullest counter of a limit has taken in its window.", []string{"limit", "unit", "window"}, nil)
-	descLimitMost  = prometheus.NewDesc("pksa_limit_most", "What a counter of the limit may take in its window.", []string{"limit", "unit", "window"}, nil)
-	descReady      = prometheus.NewDesc("pksa_ready", "1 when requests can be served.", nil, nil)
-	descConnected  = prometheus.NewDesc("pksa_link_connected", "1 when the relay has told us its key.", []string{"relay"}, nil)
-	descRegistered = prometheus.NewDesc("pksa_link_accounts_registered", "Accounts that the relay acknowledged.", []string{"relay"}, nil)
-	descRefused    = prometheus.NewDesc("pksa_link_accounts_refused", "Accounts that the relay does not take.", []string{"relay"}, nil)
-	descReconnects = prometheus.NewDesc("pksa_link_reconnects_total", "Connections after the first.", []string{"relay"}, nil)
-	descKeyChanges = prometheus.NewDesc("pksa_link_key_changes_total", "How often the relay came back with another key.", []string{"relay"}, nil)
-	descFrames     = prometheus.NewDesc("pksa_link_frames_total", "Frames received.", []string{"relay"}, nil)
-	descDrops      = prometheus.NewDesc("pksa_link_frames_dropped_total", "Frames not served, by reason.", []string{"relay", "reason"}, nil)
+	descPolicy = prometheus.NewDesc("pksa_policy_info", "The policy in force, by the SHA-256 of its file.",
+		[]string{"sha256"}, nil)
+	descSessions = prometheus.NewDesc("pksa_sessions", "Live sessions.", nil, nil)
+	descPending  = prometheus.NewDesc("pksa_pending", "Requests that wait for a person.", nil, nil)
+	descWrongKey = prometheus.NewDesc("pksa_key_wrong",
+		"1 for a held key that does not fit its account on the chain.", []string{"account", "role"}, nil)
+	descBacklog = prometheus.NewDesc("pksa_audit_backlog",
+		"1 while full segments of the audit trail cannot be moved out of the ledger.", nil, nil)
+	descLimitUsed = prometheus.NewDesc("pksa_limit_used",
+		"What the fullest counter of a limit has taken in its window.", []string{"limit", "unit", "window"}, nil)
+	descLimitMost = prometheus.NewDesc("pksa_limit_most", "What a counter of the limit may take in its window.",
+		[]string{"limit", "unit", "window"}, nil)
+	descReady     = prometheus.NewDesc("pksa_ready", "1 when requests can be served.", nil, nil)
+	descConnected = prometheus.NewDesc("pksa_link_connected", "1 when the relay has told us its key.",
+		[]string{"relay"}, nil)
+	descRegistered = prometheus.NewDesc("pksa_link_accounts_registered", "Accounts that the relay acknowledged.",
+		[]string{"relay"}, nil)
+	descRefused = prometheus.NewDesc("pksa_link_accounts_refused", "Accounts that the relay does not take.",
+		[]string{"relay"}, nil)
+	descReconnects = prometheus.NewDesc("pksa_link_reconnects_total", "Connections after the first.",
+		[]string{"relay"}, nil)
+	descKeyChanges = prometheus.NewDesc("pksa_link_key_changes_total",
+		"How often the relay came back with another key.", []string{"relay"}, nil)
+	descFrames = prometheus.NewDesc("pksa_link_frames_total", "Frames received.", []string{"relay"}, nil)
+	descDrops  = prometheus.NewDesc("pksa_link_frames_dropped_total", "Frames not served, by reason.",
+		[]string{"relay", "reason"}, nil)
 )
 
 // Describe implements [prometheus.Collector].
 func (gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descPending, descWrongKey, descBacklog, descLimitUsed, descLimitMost, descReady, descConnected, descRegistered, descRefused, descReconnects, descKeyChanges, descFrames, descDrops} {
+	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descPending, descWrongKey, descBacklog,
+		descLimitUsed, descLimitMost, descReady, descConnected, descRegistered, descRefused, descReconnects,
+		descKeyChanges, descFrames, descDrops} {
 		ch <- d
 	}
 }

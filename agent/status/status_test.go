@@ -25,10 +25,12 @@ func TestEndpoints(t *testing.T) {
 	m := status.New(status.State{
 		Ready: func() []string { return reasons },
 		Gauges: func() status.Gauges {
-			return status.Gauges{PolicyHash: "abc", Sessions: 3, Pending: 7, Limits: []status.LimitGauge{{Limit: "tips", Unit: "HBD", Window: "24h0m0s", Used: 1.5, Most: 10}}, WrongKeys: []status.KeyLabel{{Account: "alice", Role: "posting"}}, Links: []status.LinkGauges{{
-				Relay: "wss://relay.example", Connected: true, Registered: 2, Reconnects: 4,
-				Drops: map[string]uint64{"not JSON": 5},
-			}}}
+			return status.Gauges{PolicyHash: "abc", Sessions: 3, Pending: 7,
+				Limits:    []status.LimitGauge{{Limit: "tips", Unit: "HBD", Window: "24h0m0s", Used: 1.5, Most: 10}},
+				WrongKeys: []status.KeyLabel{{Account: "alice", Role: "posting"}}, Links: []status.LinkGauges{{
+					Relay: "wss://relay.example", Connected: true, Registered: 2, Reconnects: 4,
+					Drops: map[string]uint64{"not JSON": 5},
+				}}}
 		},
 	})
 	m.Request("sign", "refused", "uncovered", time.Millisecond)

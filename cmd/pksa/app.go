@@ -25,13 +25,15 @@ far as the policy allows auth requests.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(c.appAdd("add", "Make a slot and show its secret, once", agent.MethodAppAdd, agent.Admin.AddApp),
-		c.appAdd("rotate", "Give a slot a new secret; its sessions go on", agent.MethodAppRotate, agent.Admin.RotateApp),
+		c.appAdd("rotate", "Give a slot a new secret; its sessions go on", agent.MethodAppRotate,
+			agent.Admin.RotateApp),
 		c.appList(), c.appRemove())
 	return cmd
 }
 
 // appAdd is `app add` and `app rotate`, which differ in what they do to the slot only.
-func (c *command) appAdd(verb, short, method string, act func(agent.Admin, context.Context, string, string) (agent.AppInfo, error)) *cobra.Command {
+func (c *command) appAdd(verb, short, method string, act func(agent.Admin, context.Context, string,
+	string) (agent.AppInfo, error)) *cobra.Command {
 	var from string
 	cmd := &cobra.Command{
 		Use:   verb + " NAME",
@@ -42,7 +44,8 @@ func (c *command) appAdd(verb, short, method string, act func(agent.Admin, conte
 			if err != nil {
 				return err
 			}
-			info, err := administer(cmd.Context(), c, method, agent.AppParams{Name: args[0], Secret: control.Secret(secret)},
+			info, err := administer(cmd.Context(), c, method, agent.AppParams{Name: args[0],
+				Secret: control.Secret(secret)},
 				func(ctx context.Context, m agent.Admin, p agent.AppParams) (agent.AppInfo, error) {
 					return act(m, ctx, p.Name, string(p.Secret))
 				})
@@ -55,13 +58,15 @@ func (c *command) appAdd(verb, short, method string, act func(agent.Admin, conte
 			return c.print(info, func(w io.Writer) {
 				fmt.Fprintf(w, "App %s is ready.\n", info.Name)
 				if info.Secret != "" {
-					fmt.Fprintf(w, "\n  %s\n\nThis secret is shown once. Put it into the application's configuration as its auth_req_secret.\n", info.Secret)
+					fmt.Fprintf(w, "\n  %s\n\nThis secret is shown once. Put it into the application's "+
+						"configuration as its auth_req_secret.\n", info.Secret)
 				}
 				fmt.Fprintf(w, "What it may do is for the policy to say: rules with `apps: [%s]`.\n", info.Name)
 			})
 		},
 	}
-	cmd.Flags().StringVar(&from, "secret", "", "take the secret from file:PATH, env:NAME, fd:N, command:… or prompt instead of making one")
+	cmd.Flags().StringVar(&from, "secret", "",
+		"take the secret from file:PATH, env:NAME, fd:N, command:… or prompt instead of making one")
 	return cmd
 }
 
@@ -89,7 +94,10 @@ func (c *command) appList() *cobra.Command {
 		Args:  exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			apps, err := administer(cmd.Context(), c, agent.MethodAppList, agent.Nothing{},
-				func(_ context.Context, m agent.Admin, _ agent.Nothing) ([]agent.AppInfo, error) { return m.Apps(), nil })
+				func(_ context.Context, m agent.Admin, _ agent.Nothing) ([]agent.AppInfo,
+					error) {
+					return m.Apps(), nil
+				})
 			if err != nil {
 				return err
 			}

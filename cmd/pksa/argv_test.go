@@ -18,7 +18,8 @@ import (
 // the place where one is, or something that is none. A new flag belongs into one of these lists.
 var (
 	// plainFlags have values that anybody may read.
-	plainFlags = []string{"account", "app", "file", "for", "home", "kind", "lines", "listen", "relay", "result", "role", "since", "to",
+	plainFlags = []string{"account", "app", "file", "for", "home", "kind", "lines", "listen", "relay", "result", "role",
+		"since", "to",
 		"until", "wait", "audit export --from", "migrate --from", "policy explain --policy"}
 	// sourceFlags have the name of a source as their value, and refuse everything else.
 	sourceFlags = map[string][]string{
@@ -72,7 +73,8 @@ func TestSourceFlagsRefuseSecrets(t *testing.T) {
 		t.Run(flag, func(t *testing.T) {
 			home := t.TempDir()
 			_, name, _ := strings.Cut(flag, "--")
-			for _, secret := range []string{testKey("alice", "posting").WIF(), "a passphrase: with a colon", "has://auth_req/abcdefgh"} {
+			for _, secret := range []string{testKey("alice", "posting").WIF(), "a passphrase: with a colon",
+				"has://auth_req/abcdefgh"} {
 				var out bytes.Buffer
 				args := append([]string{"--home", home}, sourceFlags[flag]...)
 				if args[2] == "migrate" {

@@ -41,9 +41,12 @@ func (f *auditFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.filter.Account, "account", "", "only records of this account")
 	flags.StringVar(&f.filter.App, "app", "", "only records of this app")
-	flags.StringVar(&f.filter.Kind, "kind", "", "only this kind: auth, sign, challenge, decrypt, admin, event, start, stop")
-	flags.StringVar(&f.filter.Result, "result", "", "only this result: admitted, pending, answered, refused, ignored, failed; or an outcome, such as accepted")
-	flags.StringVar(&f.since, "since", "", "only from then on: 2026-01-31, 2026-01-31T12:00:00Z, or so long ago: 2h, 30d")
+	flags.StringVar(&f.filter.Kind, "kind", "",
+		"only this kind: auth, sign, challenge, decrypt, admin, event, start, stop")
+	flags.StringVar(&f.filter.Result, "result", "",
+		"only this result: admitted, pending, answered, refused, ignored, failed; or an outcome, such as accepted")
+	flags.StringVar(&f.since, "since", "",
+		"only from then on: 2026-01-31, 2026-01-31T12:00:00Z, or so long ago: 2h, 30d")
 	flags.StringVar(&f.until, "until", "", "only until then, written likewise")
 }
 
@@ -62,14 +65,16 @@ func instant(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02"} {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04",
+		"2006-01-02"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t, nil
 		}
 	}
 	ago, err := days(text)
 	if err != nil {
-		return time.Time{}, errUsage{fmt.Errorf("%q is no point in time; write 2026-01-31, 2026-01-31T12:00:00Z (UTC), or how long ago: 2h, 30d", text)}
+		return time.Time{}, errUsage{fmt.Errorf("%q is no point in time; write 2026-01-31, 2026-01-31T12:00:00Z "+
+			"(UTC), or how long ago: 2h, 30d", text)}
 	}
 	return now.Add(-ago), nil
 }
@@ -223,7 +228,8 @@ func (c *command) checkpoints(ctx context.Context) ([]agent.PublishedCheckpoint,
 		return nil, err
 	}
 	if cfg.CheckpointAccount == "" {
-		return nil, hint(errors.New("nothing is published of this trail"), "the setting audit.checkpoint_account says whose account publishes it")
+		return nil, hint(errors.New("nothing is published of this trail"),
+			"the setting audit.checkpoint_account says whose account publishes it")
 	}
 	nodes, err := c.nodes(cfg)
 	if err != nil {
@@ -252,7 +258,8 @@ func printVerified(w io.Writer, v agent.AuditVerified, chain bool) {
 	case v.To == 0:
 		fmt.Fprintln(w, "There are no records yet.")
 	case v.From > 1:
-		fmt.Fprintf(w, "Records %d to %d follow one another; those before %d are not kept (setting audit.keep).\n", v.From, v.To, v.From)
+		fmt.Fprintf(w, "Records %d to %d follow one another; those before %d are not kept (setting audit.keep).\n",
+			v.From, v.To, v.From)
 	default:
 		fmt.Fprintf(w, "Records %d to %d follow one another.\n", v.From, v.To)
 	}
@@ -393,7 +400,8 @@ func (t *trail) story(ctx context.Context, number uint64) ([]agent.AuditRecord, 
 		if page.Head < number {
 			return nil, hint(fmt.Errorf("there is no record %d", number), "`pksa audit tail` shows the latest")
 		}
-		return nil, hint(fmt.Errorf("record %d is not kept any more", number), "the setting audit.keep says for how long records are kept")
+		return nil, hint(fmt.Errorf("record %d is not kept any more", number),
+			"the setting audit.keep says for how long records are kept")
 	}
 	r := page.Records[0]
 	request := r.Request

@@ -102,7 +102,8 @@ func TestAuditFollow(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		server := &control.Server{Handlers: map[string]control.Handler{agent.MethodAuditPage: g.page}, Logger: slog.New(slog.DiscardHandler)}
+		server := &control.Server{Handlers: map[string]control.Handler{agent.MethodAuditPage: g.page},
+			Logger: slog.New(slog.DiscardHandler)}
 		go func() { done <- server.Run(ctx, listener) }()
 		return func() { cancel(); <-done }
 	}
@@ -117,7 +118,8 @@ func TestAuditFollow(t *testing.T) {
 		}
 	}}
 	restarted := &until{text: `"number":43`, stop: sync.OnceFunc(stop)}
-	status := run(ctx, []string{"audit", "tail", "-f", "-n", "0", "--json"}, streams{strings.NewReader(""), both{out, restarted}, errs})
+	status := run(ctx, []string{"audit", "tail", "-f", "-n", "0", "--json"}, streams{strings.NewReader(""),
+		both{out, restarted}, errs})
 	if status != 0 {
 		t.Fatalf("status %d, %s", status, errs.String())
 	}
@@ -152,7 +154,8 @@ func TestAuditShowTellsToTheEnd(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("PKSA_HOME", home)
 	all := []agent.AuditRecord{
-		{Number: 5, Type: "request", Kind: "sign", Verdict: "admitted", Result: "admitted", App: "mybot", Content: []byte(`{"effects":["pays \u202e"],"reason":"a\u001b[2Jb"}`)},
+		{Number: 5, Type: "request", Kind: "sign", Verdict: "admitted", Result: "admitted", App: "mybot",
+			Content: []byte(`{"effects":["pays \u202e"],"reason":"a\u001b[2Jb"}`)},
 		{Number: 6, Type: "outcome", Request: 5, Outcome: "uncertain", Result: "failed"},
 		{Number: 7, Type: "event", Outcome: "unrelated"},
 		{Number: 8, Type: "outcome", Request: 5, Outcome: "accepted", Result: "answered"},
@@ -180,16 +183,19 @@ func TestAuditShowTellsToTheEnd(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	server := &control.Server{Handlers: map[string]control.Handler{agent.MethodAuditPage: page}, Logger: slog.New(slog.DiscardHandler)}
+	server := &control.Server{Handlers: map[string]control.Handler{agent.MethodAuditPage: page},
+		Logger: slog.New(slog.DiscardHandler)}
 	go func() { done <- server.Run(ctx, listener) }()
 	defer func() { cancel(); <-done }()
 	for _, number := range []string{"5", "6", "8"} {
 		var out, errs bytes.Buffer
-		if status := run(t.Context(), []string{"audit", "show", number}, streams{strings.NewReader(""), &out, &errs}); status != 0 {
+		if status := run(t.Context(), []string{"audit", "show", number}, streams{strings.NewReader(""), &out,
+			&errs}); status != 0 {
 			t.Fatalf("show %s: %s", number, errs.String())
 		}
 		words, _, _ := strings.Cut(out.String(), "\n\n")
-		if !strings.Contains(words, "failed: uncertain") || !strings.Contains(words, "answered: accepted") || strings.Contains(out.String(), "never") {
+		if !strings.Contains(words, "failed: uncertain") || !strings.Contains(words, "answered: accepted") ||
+			strings.Contains(out.String(), "never") {
 			t.Errorf("show %s:\n%s", number, out.String())
 		}
 		if strings.ContainsAny(out.String(), "\u202e\u001b") {

@@ -180,7 +180,8 @@ func (t storyTeller) decision(label string, r agent.AuditRecord, c auditContent)
 	}
 	for _, l := range c.Limits {
 		if !l.Room {
-			t.line("Limit", "%q has no room: %s of %s %s used, this costs %s", l.Limit.Name, zero(l.Used), l.Most, l.Unit, l.Cost)
+			t.line("Limit", "%q has no room: %s of %s %s used, this costs %s", l.Limit.Name, zero(l.Used), l.Most,
+				l.Unit, l.Cost)
 		}
 	}
 	for _, cost := range c.Cost {

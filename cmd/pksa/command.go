@@ -126,7 +126,8 @@ Set it up:     pksa init, then do what it says`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := root.PersistentFlags()
-	flags.StringVar(&c.home, "home", "", "folder of settings, policy, keys and ledger (default $PKSA_HOME, else pksa in the XDG data folder)")
+	flags.StringVar(&c.home, "home", "",
+		"folder of settings, policy, keys and ledger (default $PKSA_HOME, else pksa in the XDG data folder)")
 	flags.BoolVar(&c.asJSON, "json", false, "print JSON for machines")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
 	root.AddGroup(
@@ -141,9 +142,11 @@ Set it up:     pksa init, then do what it says`,
 		}
 	}
 	add("setup", c.initCommand(), c.keysCommand(), c.policyCommand(), c.migrateCommand())
-	add("run", c.demoCommand(), c.runCommand(), c.statusCommand(), c.relayCommand(), c.auditCommand(), c.ledgerCommand())
+	add("run", c.demoCommand(), c.runCommand(), c.statusCommand(), c.relayCommand(), c.auditCommand(),
+		c.ledgerCommand())
 	add("apps", c.appCommand(), c.sessionCommand(), c.pairCommand(), c.pendingCommand(),
-		c.decideCommand("approve", "Say yes to a request that waits for you", true), c.decideCommand("deny", "Say no to a request that waits for you", false))
+		c.decideCommand("approve", "Say yes to a request that waits for you", true),
+		c.decideCommand("deny", "Say no to a request that waits for you", false))
 	root.AddCommand(c.versionCommand())
 	return root
 }
@@ -154,7 +157,8 @@ func noSecrets(what string) cobra.PositionalArgs {
 		if len(args) == 0 {
 			return nil
 		}
-		return errUsage{fmt.Errorf("`%s` takes no %s on the command line, where others can read it: it asks for it", cmd.CommandPath(), what)}
+		return errUsage{fmt.Errorf("`%s` takes no %s on the command line, where others can read it: it asks for it",
+			cmd.CommandPath(), what)}
 	}
 }
 
@@ -220,7 +224,8 @@ func (c *command) settingsWith(home, variable, value string) (*config.Config, er
 	}
 	cfg, err := config.Load(home, filepath.Join(home, "config.yaml"), environ)
 	if err == nil && len(cfg.Control) > longestSocket {
-		return nil, hint(fmt.Errorf("the path of the control socket has %d bytes, and the system takes %d at most: %s", len(cfg.Control), longestSocket, cfg.Control),
+		return nil, hint(fmt.Errorf("the path of the control socket has %d bytes, and the system takes %d at most: %s",
+			len(cfg.Control), longestSocket, cfg.Control),
 			"set PKSA_CONTROL, or control in config.yaml, to a shorter path, such as one below /run")
 	}
 	if err == nil {
@@ -257,7 +262,8 @@ func (c *command) print(result any, people func(w io.Writer)) error {
 func (c *command) prompt(label string) ([]byte, error) {
 	file, ok := c.in.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return nil, hint(errors.New("there is no terminal to ask at"), "use another source, such as file:PATH or env:NAME")
+		return nil, hint(errors.New("there is no terminal to ask at"),
+			"use another source, such as file:PATH or env:NAME")
 	}
 	fmt.Fprintf(c.err, "%s: ", label)
 	secret, err := term.ReadPassword(int(file.Fd()))

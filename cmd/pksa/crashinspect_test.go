@@ -33,7 +33,8 @@ func (w *killWorld) resolve() {
 			return
 		}
 		if u := left[0]; time.Since(began) > longest {
-			w.t.Fatalf("%d requests have no outcome: number %d, %s, transaction %x until %s", len(left), u.Number, u.Kind, u.TxID, u.TxExpires)
+			w.t.Fatalf("%d requests have no outcome: number %d, %s, transaction %x until %s", len(left), u.Number,
+				u.Kind, u.TxID, u.TxExpires)
 		}
 	}
 }
@@ -67,7 +68,8 @@ func inspect(t *testing.T, w *killWorld, l *load, budget int) {
 		if err != nil {
 			t.Errorf("audit trail: %v", err)
 		}
-		t.Logf("audit records %d to %d, %d transactions on the chain", verified.From, verified.To, len(w.chain.Transactions()))
+		t.Logf("audit records %d to %d, %d transactions on the chain", verified.From, verified.To,
+			len(w.chain.Transactions()))
 		b := readBooks(t, led)
 		inspectNonces(t, b)
 		inspectChain(t, onChain, b)
@@ -81,7 +83,8 @@ func inspect(t *testing.T, w *killWorld, l *load, budget int) {
 }
 
 func readBooks(t *testing.T, led *ledger.Ledger) *books {
-	b := &books{admitted: map[hive.TxID]ledger.Record{}, outcomes: map[uint64][]string{}, nonces: map[ledger.SessionID][]int64{}}
+	b := &books{admitted: map[hive.TxID]ledger.Record{}, outcomes: map[uint64][]string{},
+		nonces: map[ledger.SessionID][]int64{}}
 	for r, err := range led.Audit(1) {
 		if err != nil {
 			t.Fatal(err)

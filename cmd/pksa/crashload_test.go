@@ -30,7 +30,8 @@ type told struct {
 }
 
 func newLoad(w *killWorld) *load {
-	return &load{world: w, outcomes: map[string]int{}, told: map[string]told{}, grants: map[string]*client.Grant{}, proofs: map[string]*client.Proof{}}
+	return &load{world: w, outcomes: map[string]int{}, told: map[string]told{}, grants: map[string]*client.Grant{},
+		proofs: map[string]*client.Proof{}}
 }
 
 // run starts the applications. They end what they have begun after stop is closed.
@@ -62,7 +63,8 @@ func (l *load) run(working *sync.WaitGroup, stop <-chan struct{}) {
 // begin logs in, however often the wallet dies meanwhile.
 func (l *load) begin(c *client.Client, s *client.Session, app string, stop <-chan struct{}) {
 	for {
-		grant, err := c.Authenticate(context.Background(), client.Auth{Account: "alice", Session: s, Secret: l.world.secrets[app]})
+		grant, err := c.Authenticate(context.Background(), client.Auth{Account: "alice", Session: s,
+			Secret: l.world.secrets[app]})
 		if l.granted(grant, err) {
 			return
 		}
@@ -195,7 +197,8 @@ func outcomeOf(err error) string {
 // nothing says whether an outcome promises that nothing was broadcast.
 func (t told) nothing() bool {
 	switch t.outcome {
-	case outcomeRefused, protocol.TextBroadcastFailed, protocol.TextInternal, protocol.TextLimit, protocol.TextNonce, protocol.TextBusy, protocol.TextInvalid:
+	case outcomeRefused, protocol.TextBroadcastFailed, protocol.TextInternal, protocol.TextLimit, protocol.TextNonce,
+		protocol.TextBusy, protocol.TextInvalid:
 		return true
 	}
 	return false

@@ -96,10 +96,12 @@ const chainLag = 8 // blocks
 // or both come late.
 func (w *killWorld) trouble(chance *rand.Rand) {
 	faults := []nodetest.Fault{
-		nodetest.ResetBefore, nodetest.ResetAfter, nodetest.Slow(time.Second), nodetest.Locked, nodetest.LateArrival(2 * time.Second),
+		nodetest.ResetBefore, nodetest.ResetAfter, nodetest.Slow(time.Second), nodetest.Locked,
+		nodetest.LateArrival(2 * time.Second),
 		nodetest.Status(http.StatusBadGateway, true), nodetest.Status(http.StatusBadGateway, false),
 	}
-	w.nodes[chance.IntN(len(w.nodes))].Fail("condenser_api.broadcast_transaction", faults[chance.IntN(len(faults))], faults[chance.IntN(len(faults))])
+	w.nodes[chance.IntN(len(w.nodes))].Fail("condenser_api.broadcast_transaction", faults[chance.IntN(len(faults))],
+		faults[chance.IntN(len(faults))])
 }
 
 // catchUp ends the chain's lag.

@@ -92,7 +92,8 @@ func (c *command) demo(ctx context.Context) error {
 		d.mark = "✓"
 	}
 	if !c.asJSON {
-		fmt.Fprintf(c.out, "A wallet, an application and a relay between them, on this machine alone. Nothing here is real:\n"+
+		fmt.Fprintf(c.out, "A wallet, an application and a relay between them, on this machine alone. Nothing here "+
+			"is real:\n"+
 			"the chain is made up and the keys are made of texts that stand in the source code.\n\n")
 	}
 	defer func() {

@@ -30,7 +30,8 @@ func TestDemoInterrupted(t *testing.T) {
 		t.Setenv("TMPDIR", dir)
 		ctx, stop := context.WithCancel(t.Context())
 		out, errs := &stopAt{text: at, stop: stop}, new(bytes.Buffer)
-		if status := run(ctx, []string{"demo"}, streams{nil, out, errs}); status != 1 || !strings.Contains(errs.String(), "interrupted") {
+		if status := run(ctx, []string{"demo"}, streams{nil, out, errs}); status != 1 ||
+			!strings.Contains(errs.String(), "interrupted") {
 			t.Errorf("at %q: status %d, %s%s", at, status, out, errs)
 		}
 		if left, _ := os.ReadDir(dir); len(left) > 0 {

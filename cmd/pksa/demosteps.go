@@ -76,7 +76,8 @@ func playChallenge(ctx context.Context, d *demo) error {
 	if err != nil {
 		return err
 	}
-	if posting := demoKey(demoAccount, hive.Posting).Public(); !proof.OfAccount || proof.Key != posting || !proof.Signature.Verify(hive.HashText(text), posting) {
+	if posting := demoKey(demoAccount, hive.Posting).Public(); !proof.OfAccount || proof.Key != posting ||
+		!proof.Signature.Verify(hive.HashText(text), posting) {
 		return errors.New("the signature is not by the posting key of alice")
 	}
 	d.say("wallet", "app", "%.24s… (rule %q)", proof.Signature, "proofs")
@@ -90,10 +91,11 @@ func playChallenge(ctx context.Context, d *demo) error {
 
 // demoVote asks for a vote and returns once the chain shows it.
 func (d *demo) demoVote(ctx context.Context, permlink string) (hive.TxID, error) {
-	signed, err := d.play.app.Sign(ctx, d.play.session, client.SignRequest{Role: hive.Posting, Operations: []client.Operation{{
-		Name:   "vote",
-		Fields: map[string]any{"voter": demoAccount, "author": "bob", "permlink": permlink, "weight": 10000},
-	}}})
+	signed, err := d.play.app.Sign(ctx, d.play.session, client.SignRequest{Role: hive.Posting,
+		Operations: []client.Operation{{
+			Name:   "vote",
+			Fields: map[string]any{"voter": demoAccount, "author": "bob", "permlink": permlink, "weight": 10000},
+		}}})
 	if err != nil {
 		return hive.TxID{}, err
 	}
@@ -119,10 +121,11 @@ func playVote(ctx context.Context, d *demo) (err error) {
 func playTransfer(ctx context.Context, d *demo) error {
 	before := d.world.transactions()
 	d.say("app", "wallet", "please send 1.000 HIVE from alice to mallory")
-	_, err := d.play.app.Sign(ctx, d.play.session, client.SignRequest{Role: hive.Active, Operations: []client.Operation{{
-		Name:   "transfer",
-		Fields: map[string]any{"from": demoAccount, "to": "mallory", "amount": "1.000 HIVE", "memo": ""},
-	}}})
+	_, err := d.play.app.Sign(ctx, d.play.session, client.SignRequest{Role: hive.Active,
+		Operations: []client.Operation{{
+			Name:   "transfer",
+			Fields: map[string]any{"from": demoAccount, "to": "mallory", "amount": "1.000 HIVE", "memo": ""},
+		}}})
 	var refused *client.RefusedError
 	switch {
 	case err == nil:

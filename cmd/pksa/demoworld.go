@@ -111,7 +111,8 @@ func (w *demoWorld) startWallet(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	w.agent, err = agent.New(agent.Options{
-		Config: cfg, Network: hive.Mainnet, Keys: w.store, Ledger: w.ledger, Node: w.nodes, Policy: compiled, Logger: log,
+		Config: cfg, Network: hive.Mainnet, Keys: w.store, Ledger: w.ledger, Node: w.nodes, Policy: compiled,
+		Logger: log,
 	})
 	if err != nil {
 		return err
@@ -129,7 +130,8 @@ func (w *demoWorld) startWallet(ctx context.Context, log *slog.Logger) error {
 // settings writes config.yaml and policy.yaml. What the environment says of other wallets has no
 // say here.
 func (w *demoWorld) settings() (*config.Config, error) {
-	text := config.Template(map[string]string{"relays": "[" + w.relay.URL + "]", "nodes": "[" + w.chain.url + "]", "stop_timeout": "2s"})
+	text := config.Template(map[string]string{"relays": "[" + w.relay.URL + "]", "nodes": "[" + w.chain.url + "]",
+		"stop_timeout": "2s"})
 	path := filepath.Join(w.home, "config.yaml")
 	err := errors.Join(os.WriteFile(path, []byte(text), 0o600),
 		os.WriteFile(filepath.Join(w.home, "policy.yaml"), []byte(demoPolicy), 0o600))

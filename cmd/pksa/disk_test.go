@@ -85,7 +85,8 @@ func TestDiskFull(t *testing.T) {
 	}
 
 	var old unix.Rlimit
-	if err := unix.Prlimit(w.wallet.Process.Pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 4096, Max: unix.RLIM_INFINITY}, &old); err != nil {
+	if err := unix.Prlimit(w.wallet.Process.Pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 4096, Max: unix.RLIM_INFINITY},
+		&old); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
@@ -99,7 +100,8 @@ func TestDiskFull(t *testing.T) {
 	w.await("the word that the ledger takes nothing", 5*time.Second, func(s agent.Status) bool {
 		return strings.Contains(strings.Join(s.NotReady, "\n"), "ledger")
 	})
-	if code, text, err := readyz(address); err != nil || code != http.StatusServiceUnavailable || !strings.Contains(text, "ledger") {
+	if code, text, err := readyz(address); err != nil || code != http.StatusServiceUnavailable ||
+		!strings.Contains(text, "ledger") {
 		t.Errorf("readyz: %d %q, %v", code, text, err)
 	}
 	if n := len(w.chain.Transactions()); n != 1 {
@@ -160,7 +162,8 @@ func TestReadOnlyHome(t *testing.T) {
 	if !errors.As(err, &status) || status.ExitCode() != 1 {
 		t.Fatalf("the wallet ended with %v\n%s", err, out)
 	}
-	if text := string(out); !strings.Contains(text, "pksa: error:") || !strings.Contains(text, "permission denied") || !strings.Contains(text, w.home) {
+	if text := string(out); !strings.Contains(text, "pksa: error:") || !strings.Contains(text, "permission denied") ||
+		!strings.Contains(text, w.home) {
 		t.Errorf("it says\n%s", text)
 	}
 }

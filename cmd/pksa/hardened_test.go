@@ -64,7 +64,8 @@ func TestHardenedWalletWorks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 70 { // two records each: two segments are full
-		if _, err := c.Challenge(ctx, grant.Session, client.Challenge{Role: hive.Posting, Text: fmt.Sprint("hello ", i)}); err != nil {
+		if _, err := c.Challenge(ctx, grant.Session, client.Challenge{Role: hive.Posting, Text: fmt.Sprint("hello ",
+			i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -92,10 +93,12 @@ func TestHardenedWalletWorks(t *testing.T) {
 	if strings.Contains(held, "active") || !strings.Contains(held, "posting") {
 		t.Errorf("keys after one was removed:\n%s", held)
 	}
-	if _, err := c.Challenge(ctx, grant.Session, client.Challenge{Role: hive.Posting, Text: "still there"}); err != nil {
+	if _, err := c.Challenge(ctx, grant.Session, client.Challenge{Role: hive.Posting,
+		Text: "still there"}); err != nil {
 		t.Error(err)
 	}
-	if errors := slices.DeleteFunc(strings.Split(w.stderr.String(), "\n"), func(line string) bool { return !strings.Contains(line, "ERROR") }); len(errors) > 0 {
+	if errors := slices.DeleteFunc(strings.Split(w.stderr.String(), "\n"),
+		func(line string) bool { return !strings.Contains(line, "ERROR") }); len(errors) > 0 {
 		t.Errorf("errors were logged:\n%s", strings.Join(errors, "\n"))
 	}
 	w.interrupt()

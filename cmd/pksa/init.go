@@ -51,7 +51,9 @@ source: with --unlock prompt you type a passphrase now and at every start.`,
 		Args: exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.init(cmd.Context(), unlock) },
 	}
-	cmd.Flags().StringVar(&unlock, "unlock", "", "what opens the keystore: identity:PATH (default, made if missing), file:PATH, env:NAME, credential:NAME, command:… or prompt")
+	cmd.Flags().StringVar(&unlock, "unlock", "",
+		"what opens the keystore: identity:PATH (default, made if missing), file:PATH, env:NAME, credential:NAME, "+
+			"command:… or prompt")
 	return cmd
 }
 
@@ -83,7 +85,8 @@ func (c *command) init(ctx context.Context, unlock string) error {
 }
 
 // makeHome makes what is missing, and says what that was, also with an error.
-func (c *command) makeHome(ctx context.Context, home string, values map[string]string, made *[]string) (*config.Config, error) {
+func (c *command) makeHome(ctx context.Context, home string, values map[string]string, made *[]string) (*config.Config,
+	error) {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}
@@ -221,9 +224,11 @@ Next:
 
 `, pksa, cfg.Policy)
 	if path, ok := identityPath(cfg.Unlock); ok {
-		fmt.Fprintf(w, "Keep a copy of %s and %s in a safe place: without both the keys are gone.\n", path, cfg.Keystore)
+		fmt.Fprintf(w, "Keep a copy of %s and %s in a safe place: without both the keys are gone.\n", path,
+			cfg.Keystore)
 	} else {
-		fmt.Fprintf(w, "Keep a copy of %s in a safe place, and what opens it (%s): without both the keys are gone.\n", cfg.Keystore, unlockName(cfg.Unlock))
+		fmt.Fprintf(w, "Keep a copy of %s in a safe place, and what opens it (%s): without both the keys are gone.\n",
+			cfg.Keystore, unlockName(cfg.Unlock))
 	}
 }
 

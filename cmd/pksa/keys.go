@@ -57,7 +57,8 @@ stored the keys are compared with the accounts on the chain; --offline leaves th
 Owner keys are refused: keep them offline.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return errUsage{errors.New("`pksa keys import` wants one ACCOUNT; the key never stands on the command line, where others can read it")}
+				return errUsage{errors.New("`pksa keys import` wants one ACCOUNT; the key never stands on the " +
+					"command line, where others can read it")}
 			}
 			return nil
 		},
@@ -65,7 +66,8 @@ Owner keys are refused: keep them offline.`,
 	}
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.roles, "role", nil, "posting, active or memo; several with --password")
-	flags.StringVar(&f.from, "from", "", "where the key or password is: file:PATH, env:NAME, fd:N, credential:NAME, command:… or prompt")
+	flags.StringVar(&f.from, "from", "",
+		"where the key or password is: file:PATH, env:NAME, fd:N, credential:NAME, command:… or prompt")
 	flags.BoolVar(&f.password, "password", false, "the source holds the master password")
 	flags.StringVar(&f.file, "file", "", "a list of keys, or a keys.json")
 	flags.BoolVar(&f.offline, "offline", false, "do not compare with the chain")
@@ -98,9 +100,11 @@ func (c *command) importKeys(ctx context.Context, args []string, f importFlags) 
 	}); err != nil {
 		return importHint(err)
 	}
-	return c.print(map[string]int{"new": added.New, "replaced": added.Replaced, "unchanged": added.Unchanged}, func(w io.Writer) {
-		fmt.Fprintf(w, "Keys imported: %d new, %d replaced, %d there already.\n", added.New, added.Replaced, added.Unchanged)
-	})
+	return c.print(map[string]int{"new": added.New, "replaced": added.Replaced, "unchanged": added.Unchanged},
+		func(w io.Writer) {
+			fmt.Fprintf(w, "Keys imported: %d new, %d replaced, %d there already.\n", added.New, added.Replaced,
+				added.Unchanged)
+		})
 }
 
 func importHint(err error) error {
@@ -112,7 +116,8 @@ func importHint(err error) error {
 	case errors.Is(err, keystore.ErrOtherKey):
 		return hint(err, "--replace puts the new key in the place of the old one")
 	case errors.Is(err, keystore.ErrWrongRole):
-		return hint(err, "is it the key of another role, or was it changed on the chain? --offline imports without looking there")
+		return hint(err, "is it the key of another role, or was it changed on the chain? --offline imports without "+
+			"looking there")
 	}
 	var complaints keystore.Complaints
 	if errors.As(err, &complaints) {
@@ -125,7 +130,8 @@ func importHint(err error) error {
 func (c *command) readKeys(ctx context.Context, args []string, f importFlags) (*keystore.Batch, error) {
 	if f.file != "" {
 		if len(args) > 0 || len(f.roles) > 0 || f.from != "" || f.password {
-			return nil, errUsage{errors.New("--file brings accounts and roles with it: leave ACCOUNT, --role, --from and --password out")}
+			return nil, errUsage{errors.New("--file brings accounts and roles with it: leave ACCOUNT, --role, " +
+				"--from and --password out")}
 		}
 		return readKeyFile(f.file)
 	}
@@ -144,7 +150,8 @@ func (c *command) readKeys(ctx context.Context, args []string, f importFlags) (*
 		return nil, errUsage{errors.New("one key has one role; several are for --password or --file")}
 	}
 	if f.from == "" {
-		return nil, errUsage{errors.New("say where the key is: --from prompt, file:PATH, env:NAME, fd:N, credential:NAME or command:…")}
+		return nil, errUsage{errors.New("say where the key is: --from prompt, file:PATH, env:NAME, fd:N, " +
+			"credential:NAME or command:…")}
 	}
 	source, err := keystore.ParseSource(f.from)
 	if err != nil {
@@ -199,15 +206,18 @@ func (c *command) checkBatch(ctx context.Context, cfg *config.Config, batch *key
 		return err
 	}
 	known := map[hive.AccountName]node.Account{}
-	err = batch.Check(ctx, func(ctx context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role, error) {
+	err = batch.Check(ctx, func(ctx context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role,
+		error) {
 		on, ok := known[account]
 		if !ok {
 			found, err := nodes.Authorities(ctx, account)
 			if err != nil {
-				return nil, hint(fmt.Errorf("asking the chain about %s: %w", account, err), "the setting nodes says which nodes are asked; --offline leaves the comparison out")
+				return nil, hint(fmt.Errorf("asking the chain about %s: %w", account, err),
+					"the setting nodes says which nodes are asked; --offline leaves the comparison out")
 			}
 			if on, ok = found[account]; !ok {
-				return nil, hint(fmt.Errorf("the chain has no account %s", account), "check the name; --offline imports without looking at the chain")
+				return nil, hint(fmt.Errorf("the chain has no account %s", account),
+					"check the name; --offline imports without looking at the chain")
 			}
 			known[account] = on
 		}
@@ -239,7 +249,8 @@ func (c *command) changeKeys(ctx context.Context, cfg *config.Config, change fun
 	}
 	err = control.Call(ctx, cfg.Control, agent.MethodKeysReload, agent.ReloadParams{Secret: secret.Bytes()}, nil)
 	if err != nil && !errors.Is(err, control.ErrNoAgent) {
-		return hint(fmt.Errorf("the keystore is changed, but the running agent did not take it over: %w", err), "restart the agent")
+		return hint(fmt.Errorf("the keystore is changed, but the running agent did not take it over: %w", err),
+			"restart the agent")
 	}
 	return nil
 }
@@ -281,7 +292,8 @@ func (c *command) keysList() *cobra.Command {
 			keys := keysOf(store)
 			return c.print(keys, func(w io.Writer) {
 				if len(keys) == 0 {
-					fmt.Fprintln(w, "No keys yet. `pksa keys import ACCOUNT --role posting --from prompt` brings one in.")
+					fmt.Fprintln(w, "No keys yet. `pksa keys import ACCOUNT --role posting --from prompt` brings "+
+						"one in.")
 					return
 				}
 				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -333,7 +345,8 @@ func (c *command) keysRemove() *cobra.Command {
 				what = "the " + strings.Join(words, ", ") + " key"
 			}
 			return c.print(map[string]any{"account": account, "roles": words}, func(w io.Writer) {
-				fmt.Fprintf(w, "Removed %s of %s. What was removed is still in copies and backups of the keystore.\n", what, account)
+				fmt.Fprintf(w, "Removed %s of %s. What was removed is still in copies and backups of the keystore.\n",
+					what, account)
 			})
 		},
 	}

@@ -61,13 +61,17 @@ the others must send nonces. Rotate the secrets of your apps afterwards.`,
 				if err != nil {
 					return ledgerHint(path, err)
 				}
-				result := map[string]any{"ledger": path, "last_record": accepted.Last, "mark": accepted.Mark, "sessions_ended": len(accepted.Ended)}
+				result := map[string]any{"ledger": path, "last_record": accepted.Last, "mark": accepted.Mark,
+					"sessions_ended": len(accepted.Ended)}
 				return c.print(result, func(w io.Writer) {
 					if accepted.Last == accepted.Mark {
-						fmt.Fprintf(w, "The ledger fits its mark, at record %d; there is nothing to accept, and nothing was changed.\n", accepted.Last)
+						fmt.Fprintf(w, "The ledger fits its mark, at record %d; there is nothing to accept, and "+
+							"nothing was changed.\n", accepted.Last)
 						return
 					}
-					fmt.Fprintf(w, "Going on with the ledger as of record %d; the mark spoke of record %d. %s ended.\nApps and sessions are as they stood then: what was revoked or removed since must be again (pksa app list, pksa session list).\nRotate your apps: pksa app rotate NAME\n",
+					fmt.Fprintf(w, "Going on with the ledger as of record %d; the mark spoke of record %d. %s "+
+						"ended.\nApps and sessions are as they stood then: what was revoked or removed since must "+
+						"be again (pksa app list, pksa session list).\nRotate your apps: pksa app rotate NAME\n",
 						accepted.Last, accepted.Mark, count(len(accepted.Ended), "session"))
 				})
 			})
@@ -84,7 +88,8 @@ func startLedger(ctx context.Context, path string, o ledger.Options) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "ledger started anew", Content: []byte(`{"act":"ledger new"}`)})
+	_, err = l.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "ledger started anew",
+		Content: []byte(`{"act":"ledger new"}`)})
 	return errors.Join(err, l.Close())
 }
 

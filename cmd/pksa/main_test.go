@@ -265,10 +265,12 @@ func playApp(ctx context.Context, ts *testscript.TestScript, app *client.Client,
 		_, err = app.Challenge(ctx, session, client.Challenge{Role: hive.Posting, Text: "login as alice"})
 	case "vote":
 		_, err = app.Sign(ctx, session, client.SignRequest{Role: hive.Posting, Operations: []client.Operation{{
-			Name: "vote", Fields: map[string]any{"voter": "alice", "author": "bob", "permlink": "a-post", "weight": 10000}}}})
+			Name: "vote", Fields: map[string]any{"voter": "alice", "author": "bob", "permlink": "a-post",
+				"weight": 10000}}}})
 	case "transfer":
 		_, err = app.Sign(ctx, session, client.SignRequest{Role: hive.Active, Operations: []client.Operation{{
-			Name: "transfer", Fields: map[string]any{"from": "alice", "to": "bob", "amount": "1.000 HIVE", "memo": ""}}}})
+			Name: "transfer", Fields: map[string]any{"from": "alice", "to": "bob", "amount": "1.000 HIVE",
+				"memo": ""}}}})
 	default:
 		ts.Fatalf("app %s?", args[0])
 	}

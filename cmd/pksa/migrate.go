@@ -51,7 +51,9 @@ signs after this is not known here, and two wallets would answer the same reques
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.from, "from", "", "the folder with keys.json and storage.json")
-	flags.StringVar(&f.unlock, "unlock", "", "what opens the new keystore: identity:PATH (default, made if missing), file:PATH, env:NAME, credential:NAME, command:… or prompt")
+	flags.StringVar(&f.unlock, "unlock", "",
+		"what opens the new keystore: identity:PATH (default, made if missing), file:PATH, env:NAME, "+
+			"credential:NAME, command:… or prompt")
 	flags.StringVar(&f.relay, "relay", "", "the relay to use instead of has_server, such as wss://hive-auth.arcange.eu")
 	flags.BoolVar(&f.offline, "offline", false, "do not compare the keys with the chain")
 	return cmd
@@ -111,7 +113,8 @@ func (c *command) migrate(ctx context.Context, f migrateFlags) error {
 	}
 	old, err := readOldWallet(f.from)
 	if err != nil {
-		return hint(err, "nothing was made; --from names the folder that holds keys.json and storage.json of hive-auth-pksa, whole and as it wrote them")
+		return hint(err, "nothing was made; --from names the folder that holds keys.json and storage.json of "+
+			"hive-auth-pksa, whole and as it wrote them")
 	}
 	defer old.keys.Wipe()
 	m := &migration{command: c, flags: f, home: home, old: old}
@@ -127,7 +130,8 @@ func refuseUsed(home string) error {
 	for _, name := range []string{"keystore.age", "ledger.db", "config.yaml", "policy.yaml"} {
 		path := filepath.Join(home, name)
 		if _, err := os.Lstat(path); err == nil {
-			return hint(fmt.Errorf("%s exists already; nothing was changed", path), "name another folder with --home, or move what is there away")
+			return hint(fmt.Errorf("%s exists already; nothing was changed", path),
+				"name another folder with --home, or move what is there away")
 		}
 	}
 	return nil
@@ -210,7 +214,8 @@ func (m *migration) configText() (string, error) {
 	if m.old.relay != "" && m.flags.relay == "" {
 		err = fmt.Errorf("%s:%d: has_server: %w", m.old.files[0], m.old.relayLine, err)
 	}
-	return "", hint(err, "nothing was made; name the relay that your applications use with --relay wss://HOST, or for a private network --relay '{url: ws://HOST, plaintext: true}'")
+	return "", hint(err, "nothing was made; name the relay that your applications use with --relay wss://HOST, or "+
+		"for a private network --relay '{url: ws://HOST, plaintext: true}'")
 }
 
 // quoted writes a text for YAML.
@@ -261,8 +266,10 @@ func (m *migration) fill(ctx context.Context) error {
 		return err
 	}
 	text := m.old.policyText(heldRoles(store), m.servedAccounts(store))
-	if compiled, problems := policy.Compile("policy.yaml", []byte(text), policy.Env{Now: time.Now(), NobodyToAsk: true}); compiled == nil {
-		return fmt.Errorf("the policy made of the switches has errors: %s", problems.Errors()[0]) // unreachable: a test compiles every form
+	if compiled, problems := policy.Compile("policy.yaml", []byte(text), policy.Env{Now: time.Now(),
+		NobodyToAsk: true}); compiled == nil {
+		// unreachable: a test compiles every form
+		return fmt.Errorf("the policy made of the switches has errors: %s", problems.Errors()[0])
 	}
 	return m.writeNew(m.cfg.Policy, text, &m.made)
 }
@@ -376,7 +383,8 @@ func (a oldAccount) lastNonce(key string) int64 {
 func (m *migration) addSession(ctx context.Context, l *ledger.Ledger, n ledger.NewSession, auth oldAuth) error {
 	const shortest = 16 // as for sessions made by hand
 	if len(auth.key) < shortest {
-		m.left("session of %s (%.40q): its auth_key has %d bytes and can be guessed; make a new one with `pksa session add %s --app %s`",
+		m.left("session of %s (%.40q): its auth_key has %d bytes and can be guessed; make a new one with `pksa "+
+			"session add %s --app %s`",
 			n.Account, auth.app, len(auth.key), n.Account, oldSlot)
 		return nil
 	}
@@ -398,9 +406,11 @@ func (m *migration) warnOfNonce(now time.Time, n ledger.NewSession, auth oldAuth
 	switch last := time.UnixMilli(n.LastNonce); {
 	case n.LastNonce == 0:
 	case last.After(now.Add(time.Hour)):
-		m.note("the last nonce of the session of %s (%.40q) is %s: it can ask nothing before that", n.Account, auth.app, when(last))
+		m.note("the last nonce of the session of %s (%.40q) is %s: it can ask nothing before that", n.Account, auth.app,
+			when(last))
 	case last.Before(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)):
-		m.note("the last nonce of the session of %s (%.40q) is no time: its application counts, which is refused here", n.Account, auth.app)
+		m.note("the last nonce of the session of %s (%.40q) is no time: its application counts, which is refused here",
+			n.Account, auth.app)
 	}
 }
 
@@ -433,7 +443,8 @@ func (m *migration) moveHome() error {
 	m.report.Nodes = m.cfg.Nodes
 	for _, file := range m.old.files {
 		if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
-			m.note("%s could be read by other users of this machine (mode %04o): if there are any, give the accounts new keys", file, info.Mode().Perm())
+			m.note("%s could be read by other users of this machine (mode %04o): if there are any, give the "+
+				"accounts new keys", file, info.Mode().Perm())
 		}
 	}
 	return nil
@@ -457,7 +468,8 @@ func (m *migration) say(w io.Writer) {
 	sayList(w, "Left behind", r.Left)
 	sayList(w, "To know", r.Notes)
 	if r.Secret != "" {
-		fmt.Fprintf(w, "\nThe app has a new secret, shown once. Give it to the applications as auth_req_secret:\n\n  %s\n", r.Secret)
+		fmt.Fprintf(w, "\nThe app has a new secret, shown once. Give it to the applications as auth_req_secret:\n\n "+
+			" %s\n", r.Secret)
 	}
 	fmt.Fprintf(w, `
 Next:

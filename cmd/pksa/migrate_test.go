@@ -34,7 +34,8 @@ func operation(t *testing.T, text string) hive.Operation {
 // were.
 func TestMigratedPolicyIsNotLaxer(t *testing.T) {
 	sign := func(role hive.Role, op string) *policy.Request {
-		return &policy.Request{Kind: policy.Sign, Account: "alice", App: oldSlot, Role: role, Broadcast: true, Ops: []hive.Operation{operation(t, op)}}
+		return &policy.Request{Kind: policy.Sign, Account: "alice", App: oldSlot, Role: role, Broadcast: true,
+			Ops: []hive.Operation{operation(t, op)}}
 	}
 	vote := `["vote",{"voter":"alice","author":"bob","permlink":"p","weight":1}]`
 	other := `["vote",{"voter":"carol","author":"bob","permlink":"p","weight":1}]`
@@ -47,7 +48,8 @@ func TestMigratedPolicyIsNotLaxer(t *testing.T) {
 	stranger := sign(hive.Posting, vote)
 	stranger.Account = "bob"
 	for i := range 16 {
-		w := &oldWallet{approveAuth: i&1 != 0, rejectAuth: i&2 != 0, rejectSign: i&4 != 0, rejectChallenge: i&8 != 0, days: 2}
+		w := &oldWallet{approveAuth: i&1 != 0, rejectAuth: i&2 != 0, rejectSign: i&4 != 0, rejectChallenge: i&8 != 0,
+			days: 2}
 		held := []hive.Role{hive.Memo, hive.Posting, hive.Active}
 		p := compiled(t, w.policyText(held, []string{"alice"}))
 		allReject := w.rejectAuth && w.rejectSign && w.rejectChallenge
@@ -56,20 +58,26 @@ func TestMigratedPolicyIsNotLaxer(t *testing.T) {
 			allow  bool
 			silent bool
 		}{
-			"vote":             {sign(hive.Posting, vote), true, false},
-			"posting json":     {sign(hive.Posting, posting), true, false},
-			"another account":  {sign(hive.Posting, other), false, !allReject},
-			"transfer":         {sign(hive.Active, transfer), false, !w.rejectSign},
-			"active json":      {sign(hive.Active, active), false, !w.rejectSign},
-			"another app":      {withApp(sign(hive.Posting, vote), "other"), false, !allReject},
-			"an account more":  {stranger, false, !allReject},
-			"signed only":      {signOnly, false, !allReject},
-			"new session":      {&policy.Request{Kind: policy.Auth, Account: "alice", App: oldSlot}, w.approveAuth, !allReject},
-			"known session":    {&policy.Request{Kind: policy.Auth, Account: "alice", App: oldSlot, ManualSession: true}, true, false},
-			"posting text":     {&policy.Request{Kind: policy.Challenge, Account: "alice", App: oldSlot, Role: hive.Posting, Text: "a\nb"}, true, false},
-			"active text":      {&policy.Request{Kind: policy.Challenge, Account: "alice", App: oldSlot, Role: hive.Active, Text: "a"}, true, false},
-			"memo decrypted":   {&policy.Request{Kind: policy.Decrypt, Account: "alice", App: oldSlot, Role: hive.Memo, Text: "#a"}, true, false},
-			"decrypt, another": {&policy.Request{Kind: policy.Decrypt, Account: "bob", App: oldSlot, Role: hive.Memo, Text: "#a"}, false, !allReject},
+			"vote":            {sign(hive.Posting, vote), true, false},
+			"posting json":    {sign(hive.Posting, posting), true, false},
+			"another account": {sign(hive.Posting, other), false, !allReject},
+			"transfer":        {sign(hive.Active, transfer), false, !w.rejectSign},
+			"active json":     {sign(hive.Active, active), false, !w.rejectSign},
+			"another app":     {withApp(sign(hive.Posting, vote), "other"), false, !allReject},
+			"an account more": {stranger, false, !allReject},
+			"signed only":     {signOnly, false, !allReject},
+			"new session": {&policy.Request{Kind: policy.Auth, Account: "alice", App: oldSlot}, w.approveAuth,
+				!allReject},
+			"known session": {&policy.Request{Kind: policy.Auth, Account: "alice", App: oldSlot,
+				ManualSession: true}, true, false},
+			"posting text": {&policy.Request{Kind: policy.Challenge, Account: "alice", App: oldSlot,
+				Role: hive.Posting, Text: "a\nb"}, true, false},
+			"active text": {&policy.Request{Kind: policy.Challenge, Account: "alice", App: oldSlot,
+				Role: hive.Active, Text: "a"}, true, false},
+			"memo decrypted": {&policy.Request{Kind: policy.Decrypt, Account: "alice", App: oldSlot, Role: hive.Memo,
+				Text: "#a"}, true, false},
+			"decrypt, another": {&policy.Request{Kind: policy.Decrypt, Account: "bob", App: oldSlot, Role: hive.Memo,
+				Text: "#a"}, false, !allReject},
 		} {
 			d := p.Decide(tt.q, new(policy.Book), time.Now())
 			if (d.Verdict == policy.Allow) != tt.allow || !tt.allow && d.Silent != tt.silent {
@@ -99,8 +107,10 @@ func TestMigratedPolicyOfFewKeys(t *testing.T) {
 
 // Whatever stands in storage.json, it is read or complained of, and what was read makes a policy.
 func FuzzOldWallet(f *testing.F) {
-	f.Add(`{"pksa_name":"x","auth_req_secret":"s","auth_req_approve":true,"auth_timeout_days":1.5,"hive_api":["a"],"has_server":"b"}`)
-	f.Add(`{"accounts":[{"name":"alice","auths":[{"expire":1,"key":"k","app":{"name":"n"},"nonce":1700000000}]}],"keys":[]}`)
+	f.Add(`{"pksa_name":"x","auth_req_secret":"s","auth_req_approve":true,"auth_timeout_days":1.5,"hive_api":["a"],` +
+		`"has_server":"b"}`)
+	f.Add(`{"accounts":[{"name":"alice","auths":[{"expire":1,"key":"k","app":{"name":"n"},"nonce":1700000000}]}],` +
+		`"keys":[]}`)
 	f.Add(`{"accounts":[{"name":"alice","auths":[{"expire":1e300,"key":"k","nonce":-1}]}],"accounts":[]}`)
 	f.Add("{\n\"keys\":[{\"name\":\"alice\",\n\"posting\":\"5J\"}]}")
 	f.Add(`[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]`)
@@ -147,7 +157,8 @@ func TestKeysInStorage(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	put("keys.json", "[]")
-	if _, err = readOldWallet(dir); err == nil || !strings.Contains(err.Error(), "storage.json:3: there are keys here and in") {
+	if _, err = readOldWallet(dir); err == nil || !strings.Contains(err.Error(),
+		"storage.json:3: there are keys here and in") {
 		t.Errorf("%v", err)
 	}
 }

@@ -24,7 +24,8 @@ allow:
 `, w.otherwiseText())
 	who := "    apps: [" + oldSlot + "]\n"
 	if len(accounts) > 0 {
-		who += "    accounts: [" + strings.Join(accounts, ", ") + "]    # those of storage.json; without this line: all\n"
+		who += "    accounts: [" + strings.Join(accounts, ", ") +
+			"]    # those of storage.json; without this line: all\n"
 	}
 	b.WriteString(w.sessionsText(who))
 	b.WriteString(`  # hive-auth-pksa approved whatever a session asked to sign with the posting key. Unlike there, an
@@ -63,8 +64,10 @@ func answerWord(reject bool) string {
 // otherwiseText is silent unless all three switches asked for a no: a no settles a request for
 // every wallet of the account.
 func (w *oldWallet) otherwiseText() string {
-	text := fmt.Sprintf("# auth_req_reject was %t, sign_req_reject %t, challenge_req_reject %t: true says no to the application,\n"+
-		"# false stays silent, so that another wallet of the account may answer.\n", w.rejectAuth, w.rejectSign, w.rejectChallenge)
+	text := fmt.Sprintf("# auth_req_reject was %t, sign_req_reject %t, challenge_req_reject %t: true says no to the "+
+		"application,\n"+
+		"# false stays silent, so that another wallet of the account may answer.\n", w.rejectAuth, w.rejectSign,
+		w.rejectChallenge)
 	if w.rejectAuth && w.rejectSign && w.rejectChallenge {
 		return text + "otherwise: reject\n"
 	}

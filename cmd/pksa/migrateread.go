@@ -92,7 +92,8 @@ func (w *oldWallet) readKeys(dir, storage string) (err error) {
 	src, err := readOldFile(path)
 	if w.keysInline != nil {
 		if err == nil {
-			return fmt.Errorf("%s:%d: there are keys here and in %s; move one of the two away", storage, w.keysInline.line, path)
+			return fmt.Errorf("%s:%d: there are keys here and in %s; move one of the two away", storage,
+				w.keysInline.line, path)
 		}
 		path = storage
 		src = append(bytes.Repeat([]byte("\n"), w.keysInline.line-1), w.keysInline.raw...)
@@ -155,7 +156,8 @@ func (w *oldWallet) readMember(m jsonMember) error {
 	case "accounts":
 		return w.readAccounts(m)
 	}
-	return complaint{m.line, fmt.Sprintf("%q is not known here, and may forbid something; if it does not, take it out of a copy of the file", m.name)}
+	return complaint{m.line, fmt.Sprintf("%q is not known here, and may forbid something; if it does not, take it "+
+		"out of a copy of the file", m.name)}
 }
 
 func (m jsonMember) text(into *string) error {
@@ -247,7 +249,8 @@ func (w *oldWallet) readAccount(v jsonValue) (a oldAccount, err error) {
 				a.auths = append(a.auths, auth)
 			}
 		default:
-			w.complain(complaint{m.line, fmt.Sprintf("%.40q is no entry of an account, or not of the form known here", m.name)})
+			w.complain(complaint{m.line, fmt.Sprintf("%.40q is no entry of an account, or not of the form known here",
+				m.name)})
 		}
 	}
 	if !slices.ContainsFunc(v.members, func(m jsonMember) bool { return m.name == "name" }) {

@@ -22,13 +22,15 @@ func TestNetworkOfSettings(t *testing.T) {
 		{config.Config{Network: "testnet"}, hex.EncodeToString(testnetID[:]), "STM", "TESTS", "TESTS"},
 		{config.Config{Network: "testnet", ChainID: own, KeyPrefix: "TST"}, own, "TST", "TESTS", "TESTS"},
 		{config.Config{Network: "mirrornet", ChainID: own}, own, "STM", "HIVE", "STEEM"},
-		{config.Config{Network: "testnet", KeyPrefix: "TST"}, hex.EncodeToString(testnetID[:]), "TST", "TESTS", "TESTS"},
+		{config.Config{Network: "testnet", KeyPrefix: "TST"}, hex.EncodeToString(testnetID[:]), "TST", "TESTS",
+			"TESTS"},
 	} {
 		n, err := network(&c.set)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if hex.EncodeToString(n.ChainID[:]) != c.id || n.KeyPrefix != c.prefix || n.Hive != (hive.SymbolNames{Text: c.hive, Packed: c.packed}) {
+		if hex.EncodeToString(n.ChainID[:]) != c.id || n.KeyPrefix != c.prefix ||
+			n.Hive != (hive.SymbolNames{Text: c.hive, Packed: c.packed}) {
 			t.Errorf("%+v gives %+v", c.set, n)
 		}
 	}

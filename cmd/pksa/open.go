@@ -53,8 +53,10 @@ func openStore(cfg *config.Config, unlock keystore.Unlock) (*keystore.Store, err
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, hint(err, "`pksa init` makes one")
-	case errors.Is(err, keystore.ErrWrongPassphrase), errors.Is(err, keystore.ErrWrongIdentity), errors.Is(err, keystore.ErrWrongLock):
-		return nil, hint(err, "what opens it is taken from %s, as the setting unlock or PKSA_UNLOCK says", unlockName(cfg.Unlock))
+	case errors.Is(err, keystore.ErrWrongPassphrase), errors.Is(err, keystore.ErrWrongIdentity),
+		errors.Is(err, keystore.ErrWrongLock):
+		return nil, hint(err, "what opens it is taken from %s, as the setting unlock or PKSA_UNLOCK says",
+			unlockName(cfg.Unlock))
 	case errors.Is(err, keystore.ErrDamaged):
 		return nil, hint(err, "put a copy of %s back; the file was not touched", cfg.Keystore)
 	}
@@ -85,9 +87,11 @@ func ledgerHint(path string, err error) error {
 	err = namedLedger(path, err)
 	switch {
 	case errors.Is(reason, ledger.ErrMissing):
-		return hint(err, "restore it from a backup; or start a new one with `pksa ledger new`, which forgets all sessions and what was answered before")
+		return hint(err, "restore it from a backup; or start a new one with `pksa ledger new`, which forgets all "+
+			"sessions and what was answered before")
 	case errors.Is(reason, ledger.ErrRestored):
-		return hint(err, "if you restored it on purpose, `pksa ledger accept` goes on with it; what it says there happens to sessions")
+		return hint(err, "if you restored it on purpose, `pksa ledger accept` goes on with it; what it says there "+
+			"happens to sessions")
 	case errors.Is(reason, ledger.ErrLocked):
 		return hint(err, "another pksa runs with this home folder; stop it first")
 	case errors.Is(reason, ledger.ErrExists):
@@ -113,7 +117,8 @@ func namedLedger(path string, err error) error {
 
 // administer calls a method of the running agent or, if none runs, the same act on the ledger
 // itself, which takes its lock and unlocks the keystore.
-func administer[P, R any](ctx context.Context, c *command, method string, params P, alone func(context.Context, agent.Admin, P) (R, error)) (R, error) {
+func administer[P, R any](ctx context.Context, c *command, method string, params P, alone func(context.Context,
+	agent.Admin, P) (R, error)) (R, error) {
 	var result R
 	cfg, err := c.settings()
 	if err != nil {

@@ -57,7 +57,8 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	err = control.Call(waiting, cfg.Control, agent.MethodPair, p, &info)
 	offline := errors.Is(err, control.ErrNoAgent)
 	if offline {
-		request := agent.SessionRequest{App: p.App, Account: string(link.Account), AuthKey: control.Secret(link.Key), Length: p.Length, Paired: true}
+		request := agent.SessionRequest{App: p.App, Account: string(link.Account), AuthKey: control.Secret(link.Key),
+			Length: p.Length, Paired: true}
 		info, err = administer(ctx, c, agent.MethodSessionAdd, request,
 			func(ctx context.Context, m agent.Admin, q agent.SessionRequest) (agent.SessionInfo, error) {
 				return m.AddSession(ctx, q)
@@ -69,7 +70,8 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	return c.print(info, func(w io.Writer) {
 		fmt.Fprintf(w, "Session %s: %s may ask for %s until %s.\n", info.ID, info.App, info.Account, when(info.Expires))
 		if offline {
-			fmt.Fprintln(w, "No agent runs. Start it with `pksa run` within a minute, so that the application gets its answer.")
+			fmt.Fprintln(w, "No agent runs. Start it with `pksa run` within a minute, so that the application gets "+
+				"its answer.")
 		}
 	})
 }

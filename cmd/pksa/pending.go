@@ -43,7 +43,8 @@ func printAsked(w io.Writer, asked []agent.Asked) {
 			fmt.Fprintf(w, "      %q\n", a.Text)
 		}
 		fmt.Fprintf(w, "      %s\n", a.Reason)
-		fmt.Fprintf(w, "      pksa approve %d   or   pksa deny %d   within %s\n", a.Number, a.Number, time.Until(a.Until).Round(time.Second))
+		fmt.Fprintf(w, "      pksa approve %d   or   pksa deny %d   within %s\n", a.Number, a.Number,
+			time.Until(a.Until).Round(time.Second))
 	}
 }
 
@@ -58,12 +59,14 @@ func (c *command) decideCommand(verb, short string, yes bool) *cobra.Command {
 			if err != nil || number == 0 {
 				return errUsage{fmt.Errorf("%q is no number of a request; `pksa pending` shows them", args[0])}
 			}
-			if err := c.call(cmd.Context(), agent.MethodDecide, agent.DecideParams{Number: number, Yes: yes}, nil); err != nil {
+			if err := c.call(cmd.Context(), agent.MethodDecide, agent.DecideParams{Number: number, Yes: yes},
+				nil); err != nil {
 				return err
 			}
 			return c.print(map[string]any{"number": number, "approved": yes}, func(w io.Writer) {
 				if yes {
-					fmt.Fprintf(w, "Request %d: yes. It is judged once more by the policy in force; `pksa audit tail` shows what became of it.\n", number)
+					fmt.Fprintf(w, "Request %d: yes. It is judged once more by the policy in force; `pksa audit "+
+						"tail` shows what became of it.\n", number)
 				} else {
 					fmt.Fprintf(w, "Request %d: no.\n", number)
 				}

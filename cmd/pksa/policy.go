@@ -22,7 +22,8 @@ func (c *command) policyCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(c.policyCheck(), c.policyExplain(), c.policyTest(), c.policyReplay(), c.policySuggest(), c.policySchema(), c.policyReload())
+	cmd.AddCommand(c.policyCheck(), c.policyExplain(), c.policyTest(), c.policyReplay(), c.policySuggest(),
+		c.policySchema(), c.policyReload())
 	return cmd
 }
 
@@ -30,8 +31,10 @@ func (c *command) policyCheck() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Read a policy and say all that is wrong or doubtful in it",
-		Long:  "Reads FILE, or the policy of the home folder. Needs no keys and no running agent; if one runs, app slots and accounts that it does not know are warned of. Exit status 1 if the file has errors; warnings alone are no failure.",
-		Args:  atMostOne("FILE"),
+		Long: "Reads FILE, or the policy of the home folder. Needs no keys and no running agent; if one runs, app " +
+			"slots and accounts that it does not know are warned of. Exit status 1 if the file has errors; warnings " +
+			"alone are no failure.",
+		Args: atMostOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := ""
 			if len(args) == 1 {

@@ -82,7 +82,8 @@ func compilePolicy(file string) (*policy.Policy, error) {
 	}
 	p, problems := policy.Compile(file, src, policy.Env{})
 	if p == nil {
-		return nil, hint(fmt.Errorf("the policy cannot be used:\n%s", problems.Errors()), "mend it; `pksa policy check` says when it is good")
+		return nil, hint(fmt.Errorf("the policy cannot be used:\n%s", problems.Errors()),
+			"mend it; `pksa policy check` says when it is good")
 	}
 	return p, nil
 }
@@ -162,14 +163,17 @@ func (c *command) explainRecord(ctx context.Context, p *policy.Policy, n *hive.N
 	}
 	i := slices.IndexFunc(trail, func(t agent.TrailRequest) bool { return t.Number == number })
 	if i < 0 {
-		return hint(fmt.Errorf("record %d is not a request that was judged", number), "`pksa audit show %d` tells what it belongs to; explained are the lines of `pksa audit tail` that say \"request\"", number)
+		return hint(fmt.Errorf("record %d is not a request that was judged", number),
+			"`pksa audit show %d` tells what it belongs to; explained are the lines of `pksa audit tail` that say "+
+				"\"request\"", number)
 	}
 	t := trail[i]
 	r := &recorded{t.Number, t.Time, t.Was, t.Admitted, t.Code, t.Reason, t.Policy, t.Policy == p.Hash()}
 	if t.Request == nil {
 		return fmt.Errorf("record %d cannot be judged again: %s; then it was: %s", number, t.Lacking, r.text())
 	}
-	e := explained{Request: policy.Write(t.Request, n), Record: r, Report: p.Report(t.Request, agent.BookBefore(trail, number), t.Time)}
+	e := explained{Request: policy.Write(t.Request, n), Record: r, Report: p.Report(t.Request,
+		agent.BookBefore(trail, number), t.Time)}
 	return c.print(e, func(w io.Writer) {
 		fmt.Fprint(w, e.Text())
 		fmt.Fprintf(w, "\nRecord %d of %s says: %s.\n", number, when(t.Time), r.text())
@@ -181,7 +185,8 @@ func (c *command) explainRecord(ctx context.Context, p *policy.Policy, n *hive.N
 
 // text says what was decided then.
 func (r *recorded) text() string {
-	text := map[policy.Verdict]string{policy.Allow: "allowed", policy.Ask: "a person was asked", policy.Deny: "denied"}[r.Verdict]
+	text := map[policy.Verdict]string{policy.Allow: "allowed", policy.Ask: "a person was asked",
+		policy.Deny: "denied"}[r.Verdict]
 	switch {
 	case r.Code == policy.CodeNobodyToAsk:
 		text = "denied, because the settings name no way to ask a person (ask)"

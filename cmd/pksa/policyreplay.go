@@ -40,7 +40,8 @@ func printReplay(w io.Writer, p *policy.Policy, r agent.Replayed) {
 	for _, change := range r.Changes {
 		turn := fmt.Sprintf("%s → %s", change.Was, change.Now)
 		changed[turn]++
-		fmt.Fprintf(w, "%6d  %s  %s  %s of %s for %s\n", change.Number, when(change.Time), turn, change.What, change.App, change.Account)
+		fmt.Fprintf(w, "%6d  %s  %s  %s of %s for %s\n", change.Number, when(change.Time), turn, change.What,
+			change.App, change.Account)
 		why := change.Reason
 		if change.Now == policy.Allow {
 			why = "by"
@@ -56,7 +57,8 @@ func printReplay(w io.Writer, p *policy.Policy, r agent.Replayed) {
 	if len(r.Changes) > 0 {
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "%s judged by %s, sha256 %s: %d the same", count(r.Requests, "request"), p.File(), short(p.Hash()), r.Same)
+	fmt.Fprintf(w, "%s judged by %s, sha256 %s: %d the same", count(r.Requests, "request"), p.File(), short(p.Hash()),
+		r.Same)
 	for _, was := range []policy.Verdict{policy.Allow, policy.Ask, policy.Deny} {
 		for _, now := range []policy.Verdict{policy.Allow, policy.Ask, policy.Deny} {
 			if n := changed[fmt.Sprintf("%s → %s", was, now)]; n > 0 {
@@ -69,7 +71,8 @@ func printReplay(w io.Writer, p *policy.Policy, r agent.Replayed) {
 		fmt.Fprintf(w, "%s refused before any policy was asked.\n", wasOrWere(r.Undecided, "request"))
 	}
 	if r.Lacking > 0 {
-		fmt.Fprintf(w, "%s not judged: the trail does not hold all of what was asked.\n", wasOrWere(r.Lacking, "request"))
+		fmt.Fprintf(w, "%s not judged: the trail does not hold all of what was asked.\n",
+			wasOrWere(r.Lacking, "request"))
 	}
 }
 
@@ -151,7 +154,8 @@ func (c *command) suggest(trail []agent.TrailRequest, app string, from time.Time
 		}
 		fmt.Fprint(w, out.YAML)
 		if out.Ruled > 0 {
-			fmt.Fprintf(w, "# %s denied by deny rules, by limits or whatever the policy says: no rule helps.\n# `pksa policy explain NUMBER` says why.\n", wasOrWere(out.Ruled, "request"))
+			fmt.Fprintf(w, "# %s denied by deny rules, by limits or whatever the policy says: no rule helps.\n# "+
+				"`pksa policy explain NUMBER` says why.\n", wasOrWere(out.Ruled, "request"))
 		}
 	})
 }

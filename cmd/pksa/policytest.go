@@ -67,7 +67,8 @@ func (c *command) testFiles(args []string) ([]string, error) {
 		case err == nil && info.IsDir():
 			found, _ := filepath.Glob(filepath.Join(arg, "*_test.yaml"))
 			if len(found) == 0 {
-				return nil, hint(fmt.Errorf("%s has no tests", arg), "cases for policy.yaml stand in policy_test.yaml beside it")
+				return nil, hint(fmt.Errorf("%s has no tests", arg),
+					"cases for policy.yaml stand in policy_test.yaml beside it")
 			}
 			files = append(files, found...)
 		case strings.HasSuffix(arg, "_test.yaml"):

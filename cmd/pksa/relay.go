@@ -33,7 +33,8 @@ network in between is private.`,
 		Args: exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.serveRelay(cmd.Context(), listen) },
 	}
-	cmd.Flags().StringVar(&listen, "listen", "", "address to listen at (default the setting relay.listen, else 127.0.0.1:9480)")
+	cmd.Flags().StringVar(&listen, "listen", "",
+		"address to listen at (default the setting relay.listen, else 127.0.0.1:9480)")
 	return cmd
 }
 
@@ -65,13 +66,15 @@ func (c *command) serveRelay(ctx context.Context, listen string) error {
 // newRelay makes the relay of the settings and opens its listener.
 func newRelay(cfg *config.Config, keys relay.KeysFunc, log *slog.Logger) (*relay.Relay, net.Listener, error) {
 	host, _, _ := net.SplitHostPort(cfg.RelayListen)
-	r, err := relay.New(relay.Config{Server: host, Keys: keys, Origins: cfg.RelayOrigins, Timeout: cfg.RelayTimeout, Logger: log})
+	r, err := relay.New(relay.Config{Server: host, Keys: keys, Origins: cfg.RelayOrigins, Timeout: cfg.RelayTimeout,
+		Logger: log})
 	if err != nil {
 		return nil, nil, fmt.Errorf("relay: %w", err)
 	}
 	listener, err := net.Listen("tcp", cfg.RelayListen)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, nil, hint(fmt.Errorf("relay.listen: %w", err), "does another pksa run? Otherwise name another port, also in relays if this wallet uses it")
+		return nil, nil, hint(fmt.Errorf("relay.listen: %w", err),
+			"does another pksa run? Otherwise name another port, also in relays if this wallet uses it")
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("relay.listen: %w", err)
@@ -82,7 +85,8 @@ func newRelay(cfg *config.Config, keys relay.KeysFunc, log *slog.Logger) (*relay
 			listener.Close()
 			return nil, nil, fmt.Errorf("relay.certificate and relay.key: %w", err)
 		}
-		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair},
+			MinVersion: tls.VersionTLS12})
 	}
 	return r, listener, nil
 }

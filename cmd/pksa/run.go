@@ -95,7 +95,8 @@ func (c *command) serve(ctx context.Context) error {
 	}
 	compiled, warnings, err := agent.LoadPolicy(cfg, store, l)
 	if err != nil {
-		return errors.Join(hint(fmt.Errorf("the policy cannot be used:\n%w", err), "mend it; `pksa policy check` says when it is good"), l.Close())
+		return errors.Join(hint(fmt.Errorf("the policy cannot be used:\n%w", err),
+			"mend it; `pksa policy check` says when it is good"), l.Close())
 	}
 	confined, err := agent.Confine(cfg, agent.Paths{})
 	if err != nil {
@@ -113,7 +114,8 @@ func (c *command) serve(ctx context.Context) error {
 }
 
 func hardeningHint(err error) error {
-	return hint(err, "grant what is missing, or require less: `hardening: best` in config.yaml starts with what this machine permits")
+	return hint(err, "grant what is missing, or require less: `hardening: best` in config.yaml starts with what "+
+		"this machine permits")
 }
 
 // servers is what runs beside the agent in its process.

@@ -56,16 +56,19 @@ for the policy to say.`,
 				return err
 			}
 			return c.print(info, func(w io.Writer) {
-				fmt.Fprintf(w, "Session %s: %s may ask for %s until %s.\n", info.ID, info.App, info.Account, when(info.Expires))
+				fmt.Fprintf(w, "Session %s: %s may ask for %s until %s.\n", info.ID, info.App, info.Account,
+					when(info.Expires))
 				if info.AuthKey != "" {
-					fmt.Fprintf(w, "\n  %s\n\nThis auth_key is shown once. Give it to the application as the key of its session.\n", info.AuthKey)
+					fmt.Fprintf(w, "\n  %s\n\nThis auth_key is shown once. Give it to the application as the key of "+
+						"its session.\n", info.AuthKey)
 				}
 			})
 		},
 	}
 	cmd.Flags().StringVar(&app, "app", "", "the slot that the session belongs to")
 	cmd.Flags().StringVar(&length, "for", "24h", "how long it lives: 12h, 30d; at most a year")
-	cmd.Flags().StringVar(&from, "key", "", "take the auth_key from file:PATH, env:NAME, fd:N, command:… or prompt instead of making one")
+	cmd.Flags().StringVar(&from, "key", "",
+		"take the auth_key from file:PATH, env:NAME, fd:N, command:… or prompt instead of making one")
 	return cmd
 }
 
@@ -89,7 +92,8 @@ func (c *command) sessionList() *cobra.Command {
 
 func printSessions(w io.Writer, sessions []agent.SessionInfo) {
 	if len(sessions) == 0 {
-		fmt.Fprintln(w, "No sessions. Applications make them by auth requests; `pksa session add` and `pksa pair` do by hand.")
+		fmt.Fprintln(w, "No sessions. Applications make them by auth requests; `pksa session add` and `pksa pair` "+
+			"do by hand.")
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -100,7 +104,8 @@ func printSessions(w io.Writer, sessions []agent.SessionInfo) {
 	t.Flush()
 	for _, s := range sessions {
 		for _, q := range s.Quiet {
-			fmt.Fprintf(w, "Session %s does not listen to %s until %s: too many damaged requests came from there. `pksa session release %s` ends that.\n",
+			fmt.Fprintf(w, "Session %s does not listen to %s until %s: too many damaged requests came from there. "+
+				"`pksa session release %s` ends that.\n",
 				s.ID, q.Relay, when(q.Until), s.ID)
 		}
 	}
@@ -160,7 +165,8 @@ func (c *command) sessionRelease() *cobra.Command {
 			if err := c.call(cmd.Context(), agent.MethodRelease, agent.SessionParams{ID: id}, nil); err != nil {
 				return err
 			}
-			return c.print(map[string]any{"session": id}, func(w io.Writer) { fmt.Fprintf(w, "Session %s listens to all relays again.\n", id) })
+			return c.print(map[string]any{"session": id},
+				func(w io.Writer) { fmt.Fprintf(w, "Session %s listens to all relays again.\n", id) })
 		},
 	}
 }

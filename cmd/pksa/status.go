@@ -48,7 +48,8 @@ func printStatus(w io.Writer, s agent.Status) {
 	if s.Backlog != "" {
 		fmt.Fprintf(w, "\nThe audit trail stays in the ledger, which grows: %s\n", s.Backlog)
 	}
-	fmt.Fprintf(w, "\nPolicy   %s, sha256 %s, in force since %s\n", s.Policy.File, short(s.Policy.SHA256), when(s.Policy.Since))
+	fmt.Fprintf(w, "\nPolicy   %s, sha256 %s, in force since %s\n", s.Policy.File, short(s.Policy.SHA256),
+		when(s.Policy.Since))
 	for _, r := range s.Policy.Room {
 		fmt.Fprintf(w, "         %s\n", roomLine(r))
 	}
@@ -56,7 +57,8 @@ func printStatus(w io.Writer, s agent.Status) {
 		fmt.Fprintf(w, "         %d warnings; `pksa policy check` shows them\n", n)
 	}
 	if s.Policy.Failed != "" {
-		fmt.Fprintf(w, "         the last reload changed nothing, the file has errors:\n         %s\n", strings.ReplaceAll(strings.TrimSpace(s.Policy.Failed), "\n", "\n         "))
+		fmt.Fprintf(w, "         the last reload changed nothing, the file has errors:\n         %s\n",
+			strings.ReplaceAll(strings.TrimSpace(s.Policy.Failed), "\n", "\n         "))
 	}
 	fmt.Fprintf(w, "Apps     %d, with %s\n\nRelays\n", s.Apps, count(s.Sessions, "session"))
 	for _, l := range s.Links {
@@ -79,7 +81,8 @@ func printStatus(w io.Writer, s agent.Status) {
 	t.Flush()
 	printHardening(w, s.Hardening)
 	for _, q := range s.Quarantine {
-		fmt.Fprintf(w, "\nSession %s does not listen to %s until %s: too many damaged requests came from there.\n", q.Session, q.Relay, when(q.Until))
+		fmt.Fprintf(w, "\nSession %s does not listen to %s until %s: too many damaged requests came from there.\n",
+			q.Session, q.Relay, when(q.Until))
 	}
 }
 
@@ -109,7 +112,8 @@ func nodeState(n node.NodeStatus) string {
 	case n.LastError != "":
 		return "last error: " + n.LastError
 	case n.Astray:
-		return fmt.Sprintf("used as a last resort: its head block %d of %s is away from the others", n.HeadBlock, when(n.HeadTime))
+		return fmt.Sprintf("used as a last resort: its head block %d of %s is away from the others", n.HeadBlock,
+			when(n.HeadTime))
 	case n.HeadBlock != 0:
 		return fmt.Sprintf("good, head block %d of %s", n.HeadBlock, when(n.HeadTime))
 	case n.Usable:
@@ -120,9 +124,11 @@ func nodeState(n node.NodeStatus) string {
 
 func printLink(w io.Writer, l agent.LinkStatus) {
 	if l.Connected {
-		fmt.Fprintf(w, "  %s  connected since %s, %s registered, %d pending\n", l.Relay, when(l.Since), count(l.Registered, "account"), l.Pending)
+		fmt.Fprintf(w, "  %s  connected since %s, %s registered, %d pending\n", l.Relay, when(l.Since),
+			count(l.Registered, "account"), l.Pending)
 	} else {
-		fmt.Fprintf(w, "  %s  not connected, next attempt %s\n    last error: %s\n", l.Relay, when(l.NextAttempt), l.LastError)
+		fmt.Fprintf(w, "  %s  not connected, next attempt %s\n    last error: %s\n", l.Relay, when(l.NextAttempt),
+			l.LastError)
 	}
 	for _, r := range l.Refused {
 		fmt.Fprintf(w, "    %s is not registered: %s\n", r.Account, r.Reason)

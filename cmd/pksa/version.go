@@ -36,7 +36,8 @@ func (c *command) versionCommand() *cobra.Command {
 				}
 			}
 			return c.print(v, func(w io.Writer) {
-				fmt.Fprintf(w, "pksa %s (%s, HAS protocol %d)\n", strings.TrimSpace(v.Version+" "+v.Revision), v.Go, v.Protocol)
+				fmt.Fprintf(w, "pksa %s (%s, HAS protocol %d)\n", strings.TrimSpace(v.Version+" "+v.Revision), v.Go,
+					v.Protocol)
 			})
 		},
 	}

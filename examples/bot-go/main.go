@@ -55,7 +55,8 @@ type settings struct {
 func main() {
 	var s settings
 	flag.StringVar(&s.relay, "relay", "ws://127.0.0.1:9480", "HAS relay that the wallet serves")
-	flag.StringVar(&s.node, "node", "https://api.hive.blog", "Hive API node to look votes up at; empty to believe the wallet")
+	flag.StringVar(&s.node, "node", "https://api.hive.blog",
+		"Hive API node to look votes up at; empty to believe the wallet")
 	flag.StringVar(&s.account, "account", "", "account that votes")
 	flag.StringVar(&s.secretFile, "secret", "mybot.secret", "file with the secret of the app slot")
 	flag.StringVar(&s.keptFile, "session", "mybot.session", "file to keep the session in")
@@ -144,8 +145,10 @@ func explain(err error) error {
 	case errors.Is(err, client.ErrRefused):
 		return fmt.Errorf("%w\nthe policy does not allow it: `pksa audit tail` says why", err)
 	case errors.Is(err, client.ErrNobody):
-		return fmt.Errorf("%w\nis the wallet running, at the same relay, with this secret? if it was a session that has ended, remove its file", err)
-	case errors.Is(err, client.ErrFailed), errors.Is(err, client.ErrUnconfirmed), errors.Is(err, client.ErrExpired), errors.Is(err, client.ErrLost):
+		return fmt.Errorf("%w\nis the wallet running, at the same relay, with this secret? if it was a session that "+
+			"has ended, remove its file", err)
+	case errors.Is(err, client.ErrFailed), errors.Is(err, client.ErrUnconfirmed), errors.Is(err, client.ErrExpired),
+		errors.Is(err, client.ErrLost):
 		return fmt.Errorf("%w\nlook at the chain before you ask again", err)
 	}
 	return err

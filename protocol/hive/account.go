@@ -11,7 +11,8 @@ import (
 // are the same account exactly if they are equal.
 type AccountName string
 
-var errAccountName = errors.New("not a Hive account name: wanted 3 to 16 characters, parts of a-z, 0-9 and - joined by dots")
+var errAccountName = errors.New("not a Hive account name: wanted 3 to 16 characters, parts of a-z, 0-9 and - joined " +
+	"by dots")
 
 // ParseAccountName checks s and returns it as a name. It corrects nothing: no leading "@", no upper
 // case, no white space.

@@ -10,14 +10,16 @@ import (
 
 func TestParseAccountName(t *testing.T) {
 	for _, name := range []string{
-		"bob", "alice", "a1b", "a-b", "a--b", "hive.fund", "abc.def.ghi", "abcdefghijklmnop", "abc.def.ghi.jklm", "x9-9",
+		"bob", "alice", "a1b", "a-b", "a--b", "hive.fund", "abc.def.ghi", "abcdefghijklmnop", "abc.def.ghi.jklm",
+		"x9-9",
 	} {
 		if got, err := hive.ParseAccountName(name); err != nil || string(got) != name {
 			t.Errorf("%q: %q, %v", name, got, err)
 		}
 	}
 	for _, name := range []string{
-		"", "a", "ab", "abcdefghijklmnopq", "Alice", "1abc", "-abc", "abc-", "abc.", ".abc", "abc..def", "ab.cde", "abc.de",
+		"", "a", "ab", "abcdefghijklmnopq", "Alice", "1abc", "-abc", "abc-", "abc.", ".abc", "abc..def", "ab.cde",
+		"abc.de",
 		"abc.1de", "abc.de-", "abc_d", "@abc", "abc ", " abc", "abc\n", "äbc", "аbc", "abc\x00", "abc\u200b",
 	} {
 		if got, err := hive.ParseAccountName(name); err == nil || got != "" {
@@ -42,7 +44,8 @@ func FuzzParseAccountName(f *testing.F) {
 }
 
 func TestRole(t *testing.T) {
-	for want, name := range map[hive.Role]string{hive.Memo: "memo", hive.Posting: "posting", hive.Active: "active", hive.Owner: "owner"} {
+	for want, name := range map[hive.Role]string{hive.Memo: "memo", hive.Posting: "posting", hive.Active: "active",
+		hive.Owner: "owner"} {
 		if got, err := hive.ParseRole(name); err != nil || got != want || got.String() != name {
 			t.Errorf("%q: %v, %v", name, got, err)
 		}

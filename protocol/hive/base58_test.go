@@ -86,7 +86,8 @@ func checkBase58(t *testing.T, raw []byte) {
 }
 
 func TestBase58Refuses(t *testing.T) {
-	for _, text := range []string{"0", "O", "I", "l", " ", "a b", "abc\n", "+", "/", "é", "\x00", "111\xff", "1111111110"} {
+	for _, text := range []string{"0", "O", "I", "l", " ", "a b", "abc\n", "+", "/", "é", "\x00", "111\xff",
+		"1111111110"} {
 		if raw, err := hive.DecodeBase58(text); err == nil {
 			t.Errorf("%q is read %x", text, raw)
 		}

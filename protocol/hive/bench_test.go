@@ -63,7 +63,8 @@ func BenchmarkProof(b *testing.B) {
 	b.ReportAllocs()
 	nonce := uint64(0)
 	for b.Loop() {
-		if _, err := secret.EncodeMemo(key.Public(), relay, "#9b0e2dc3-f574-4766-abdd-c429dce11284", nonce); err != nil {
+		if _, err := secret.EncodeMemo(key.Public(), relay, "#9b0e2dc3-f574-4766-abdd-c429dce11284",
+			nonce); err != nil {
 			b.Fatal(err)
 		}
 		nonce++
@@ -72,7 +73,8 @@ func BenchmarkProof(b *testing.B) {
 
 func BenchmarkDecodeMemo(b *testing.B) {
 	alice, bob := hive.PrivateKeyFromSeed("alice"), hive.PrivateKeyFromSeed("bob")
-	for name, text := range map[string]string{"proof": "#9b0e2dc3-f574-4766-abdd-c429dce11284", "largest": "#" + strings.Repeat("x", 24_000)} {
+	for name, text := range map[string]string{"proof": "#9b0e2dc3-f574-4766-abdd-c429dce11284", "largest": "#" +
+		strings.Repeat("x", 24_000)} {
 		memo := mustEncode(b, alice, bob.Public(), text)
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -10,7 +10,8 @@ import (
 var benchOperations = []struct{ name, text string }{
 	{"vote", `["vote",{"voter":"alice","author":"bob","permlink":"re-carol-20260101t000000","weight":10000}]`},
 	{"transfer", `["transfer",{"from":"alice","to":"bob","amount":"1.000 HBD","memo":"tip 17"}]`},
-	{"custom_json", `["custom_json",{"required_auths":[],"required_posting_auths":["alice"],"id":"follow","json":"[\"follow\",{\"follower\":\"alice\",\"following\":\"bob\",\"what\":[\"blog\"]}]"}]`},
+	{"custom_json", `["custom_json",{"required_auths":[],"required_posting_auths":["alice"],"id":"follow",` +
+		`"json":"[\"follow\",{\"follower\":\"alice\",\"following\":\"bob\",\"what\":[\"blog\"]}]"}]`},
 }
 
 func BenchmarkParseOperation(b *testing.B) {
@@ -56,7 +57,8 @@ func BenchmarkDecodeTransaction(b *testing.B) {
 }
 
 func BenchmarkAppendJSON(b *testing.B) {
-	tx := hive.SignedTransaction{Transaction: transactionOf(parseOp(b, benchOperations[0].text)), Signatures: make([]hive.Signature, 1)}
+	tx := hive.SignedTransaction{Transaction: transactionOf(parseOp(b, benchOperations[0].text)),
+		Signatures: make([]hive.Signature, 1)}
 	var dst []byte
 	b.ReportAllocs()
 	for b.Loop() {

@@ -123,7 +123,8 @@ func FuzzParseTransaction(f *testing.F) {
 }
 
 func FuzzParseAsset(f *testing.F) {
-	for _, text := range []string{"1.000 HIVE", "0.001 HBD", "9223372036854.775807 VESTS", "01.000 HIVE", "-0.001 HIVE"} {
+	for _, text := range []string{"1.000 HIVE", "0.001 HBD", "9223372036854.775807 VESTS", "01.000 HIVE",
+		"-0.001 HIVE"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -224,7 +225,8 @@ func TestDecodeDamagedTransactions(t *testing.T) {
 		"a symbol of other decimals": "01" + "04" + "05616c696365" + "01000000000000000356455354530000" + "00",
 		"an order after 2038": "01" + "05" + "05616c696365" + "01000000" + "0100000000000000" + "03535445454d0000" +
 			"0100000000000000" + "0353424400000000" + "00" + "00000080" + "00",
-		"no beneficiary":    "01" + "13" + "05616c696365" + "0170" + "0000000000000000" + "0353424400000000" + "1027" + "01" + "01" + "010000" + "00",
+		"no beneficiary": "01" + "13" + "05616c696365" + "0170" + "0000000000000000" + "0353424400000000" + "1027" +
+			"01" + "01" + "010000" + "00",
 		"the other packing": "01" + "04" + "05616c696365" + "01000000000000004620bcbe" + "00",
 	} {
 		packed, err := hex.DecodeString(head + tail)
@@ -263,9 +265,12 @@ func TestTransactionRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, change := range [][2]string{
-		{`"ref_block_num":1`, `"ref_block_num":65536`}, {`"ref_block_num":1,`, ``}, {`"ref_block_prefix":2`, `"ref_block_prefix":-1`},
-		{`"expiration":"2026`, `"expiration":"2039`}, {`"extensions":[]`, `"extensions":[1]`}, {`"signatures":[]`, `"signatures":["00"]`},
-		{`"signatures":[]`, `"signatures":[],"x":1`}, {`["limit_order_cancel",{"owner":"alice","orderid":1}]`, ``}, {`]}`, `]} 1`},
+		{`"ref_block_num":1`, `"ref_block_num":65536`}, {`"ref_block_num":1,`, ``},
+		{`"ref_block_prefix":2`, `"ref_block_prefix":-1`},
+		{`"expiration":"2026`, `"expiration":"2039`}, {`"extensions":[]`, `"extensions":[1]`},
+		{`"signatures":[]`, `"signatures":["00"]`},
+		{`"signatures":[]`, `"signatures":[],"x":1`}, {`["limit_order_cancel",{"owner":"alice","orderid":1}]`, ``},
+		{`]}`, `]} 1`},
 	} {
 		raw := strings.Replace(sound, change[0], change[1], 1)
 		if tx, err := hive.Mainnet.ParseTransaction([]byte(raw)); err == nil {

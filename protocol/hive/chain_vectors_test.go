@@ -435,7 +435,8 @@ func TestJSONStrings(t *testing.T) {
 		if fe := fieldError(t, err); fe.Operation != "transfer" || fe.Field != "memo" {
 			t.Errorf("%q: %v names neither operation nor field", v.Text, err)
 		}
-		if _, err := hive.Mainnet.AppendJSON(nil, hive.SignedTransaction{Transaction: memoTransaction(t, v.Text)}); err == nil {
+		if _, err := hive.Mainnet.AppendJSON(nil, hive.SignedTransaction{Transaction: memoTransaction(t,
+			v.Text)}); err == nil {
 			t.Errorf("%q was written", v.Text)
 		}
 	}

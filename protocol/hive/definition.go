@@ -88,7 +88,8 @@ func DefinitionOf(name string) (*Definition, bool) {
 }
 
 var (
-	definitions       = concat(definitionsSocial, definitionsMoney, definitionsAccounts, definitionsGovernance, definitionsDead)
+	definitions = concat(definitionsSocial, definitionsMoney, definitionsAccounts, definitionsGovernance,
+		definitionsDead)
 	definitionsByName = map[string]*Definition{}
 )
 

@@ -49,10 +49,12 @@ func TestDefinitionsAreThoseOfTheChain(t *testing.T) {
 		}
 		for i, f := range want.Fields {
 			if d.Fields[i].Name != f.Name || d.Fields[i].Type != f.Type {
-				t.Errorf("%s: field %d is %s %s, want %s %s", d.Name, i, d.Fields[i].Name, d.Fields[i].Type, f.Name, f.Type)
+				t.Errorf("%s: field %d is %s %s, want %s %s", d.Name, i, d.Fields[i].Name, d.Fields[i].Type, f.Name,
+					f.Type)
 			}
 		}
-		if want.Author.Level != "" && (len(d.Signers) != 1 || d.Signers[0].Role.String() != want.Author.Level || d.Signers[0].Field != want.Author.Field) {
+		if want.Author.Level != "" && (len(d.Signers) != 1 || d.Signers[0].Role.String() != want.Author.Level ||
+			d.Signers[0].Field != want.Author.Field) {
 			t.Errorf("%s: signed by %v, want %v", d.Name, d.Signers, want.Author)
 		}
 	}
@@ -96,7 +98,8 @@ func TestDefinitionsSpendWhatThePolicySays(t *testing.T) {
 			if d.Name != "create_proposal" {
 				got = append(got, c.Field)
 			}
-			if hasExecutions := slices.ContainsFunc(d.Fields, func(f hive.FieldDef) bool { return f.Name == "executions" }); (c.Times == "executions") != hasExecutions {
+			if hasExecutions := slices.ContainsFunc(d.Fields,
+				func(f hive.FieldDef) bool { return f.Name == "executions" }); (c.Times == "executions") != hasExecutions {
 				t.Errorf("%s: times %q", d.Name, c.Times)
 			}
 		}
@@ -183,8 +186,9 @@ func TestTakeover(t *testing.T) {
 		benchOperations[0].text: false,
 		`["account_update",{"account":"alice","memo_key":"` + keyA + `","json_metadata":""}]`: true,
 		updateWith(`[["bob",1]]`, `[]`): true,
-		`["account_update2",{"account":"alice","memo_key":"` + keyA + `","json_metadata":"","posting_json_metadata":"","extensions":[]}]`: true,
-		`["account_update2",{"account":"alice","json_metadata":"{}","posting_json_metadata":"{}"}]`:                                       false,
+		`["account_update2",{"account":"alice","memo_key":"` + keyA +
+			`","json_metadata":"","posting_json_metadata":"","extensions":[]}]`: true,
+		`["account_update2",{"account":"alice","json_metadata":"{}","posting_json_metadata":"{}"}]`: false,
 	} {
 		if got := parseOp(t, text).Takeover(); got != want {
 			t.Errorf("%s: %v", text, got)
@@ -195,8 +199,10 @@ func TestTakeover(t *testing.T) {
 func TestSpend(t *testing.T) {
 	escrow := `["escrow_transfer",{"from":"alice","to":"bob","agent":"carol","escrow_id":7,"hbd_amount":"1.000 HBD","hive_amount":"2.000 HIVE","fee":"%s",
 		"ratification_deadline":"2026-01-01T00:00:00","escrow_expiration":"2026-01-02T00:00:00","json_meta":""}]`
-	proposal := `["create_proposal",{"creator":"alice","receiver":"bob","start_date":"2026-01-01T00:00:00","end_date":"%s","daily_pay":"9.000 HBD","subject":"s","permlink":"p"}]`
-	recurrent := `["recurrent_transfer",{"from":"alice","to":"bob","amount":"%s","memo":"","recurrence":24,"executions":%d}]`
+	proposal := `["create_proposal",{"creator":"alice","receiver":"bob","start_date":"2026-01-01T00:00:00",` +
+		`"end_date":"%s","daily_pay":"9.000 HBD","subject":"s","permlink":"p"}]`
+	recurrent := `["recurrent_transfer",{"from":"alice","to":"bob","amount":"%s","memo":"","recurrence":24,` +
+		`"executions":%d}]`
 	for text, want := range map[string]string{
 		benchOperations[0].text:                                    "[]",
 		benchOperations[1].text:                                    "[1.000 HBD]",
@@ -231,7 +237,8 @@ func TestPayees(t *testing.T) {
 		`["set_withdraw_vesting_route",{"from_account":"alice","to_account":"bob","percent":1,"auto_vest":true}]`: "[bob]",
 		optionsWith(`[]`): "[]",
 		optionsWith(`[[0,{"beneficiaries":[{"account":"bob","weight":1},{"account":"carol","weight":1}]}]]`): "[bob carol]",
-		updateWith(`[["bob",1],["carol",1]]`, `[]`):                                                          "[bob carol]",
+		updateWith(`[["bob",1],["carol",1]]`,
+			`[]`): "[bob carol]",
 	} {
 		if got := fmt.Sprint(parseOp(t, text).Payees()); got != want {
 			t.Errorf("%s pays %s, want %s", text, got, want)
@@ -240,7 +247,8 @@ func TestPayees(t *testing.T) {
 }
 
 func TestPrice(t *testing.T) {
-	order := `["limit_order_create",{"owner":"alice","orderid":1,"amount_to_sell":"%s","min_to_receive":"%s","fill_or_kill":false,"expiration":"2026-01-01T00:00:00"}]`
+	order := `["limit_order_create",{"owner":"alice","orderid":1,"amount_to_sell":"%s","min_to_receive":"%s",` +
+		`"fill_or_kill":false,"expiration":"2026-01-01T00:00:00"}]`
 	for text, want := range map[string]string{
 		fmt.Sprintf(order, "3.000 HIVE", "1.000 HBD"):                                                      "1/3",
 		fmt.Sprintf(order, "1.000 HBD", "3.000 HIVE"):                                                      "1/3",
@@ -260,14 +268,18 @@ func TestExtensionsAreOpened(t *testing.T) {
 		v, ok := parseOp(t, text).Field(name)
 		return fmt.Sprintf("%T %v %v", v, v, ok)
 	}
-	update := `["update_proposal",{"proposal_id":7,"creator":"alice","daily_pay":"1.000 HBD","subject":"s","permlink":"p","extensions":%s}]`
+	update := `["update_proposal",{"proposal_id":7,"creator":"alice","daily_pay":"1.000 ` +
+		`HBD","subject":"s","permlink":"p","extensions":%s}]`
 	for got, want := range map[string]string{
-		field(optionsWith(`[]`), "beneficiaries"):                                                     "hive.Beneficiaries [] true",
-		field(optionsWith(`[[0,{"beneficiaries":[{"account":"bob","weight":5}]}]]`), "beneficiaries"): "hive.Beneficiaries [{bob 5}] true",
-		field(recurrentWith(`[[1,{"pair_id":255}]]`), "pair_id"):                                      "int64 255 true",
-		field(fmt.Sprintf(update, `[[1,{"end_date":"2026-07-01T00:00:00"}]]`), "end_date"):            "hive.Time 2026-07-01T00:00:00 true",
-		field(fmt.Sprintf(update, `[]`), "end_date"):                                                  "<nil> <nil> true",
-		field(benchOperations[0].text, "beneficiaries"):                                               "<nil> <nil> false",
+		field(optionsWith(`[]`),
+			"beneficiaries"): "hive.Beneficiaries [] true",
+		field(optionsWith(`[[0,{"beneficiaries":[{"account":"bob","weight":5}]}]]`),
+			"beneficiaries"): "hive.Beneficiaries [{bob 5}] true",
+		field(recurrentWith(`[[1,{"pair_id":255}]]`), "pair_id"): "int64 255 true",
+		field(fmt.Sprintf(update, `[[1,{"end_date":"2026-07-01T00:00:00"}]]`),
+			"end_date"): "hive.Time 2026-07-01T00:00:00 true",
+		field(fmt.Sprintf(update, `[]`), "end_date"):    "<nil> <nil> true",
+		field(benchOperations[0].text, "beneficiaries"): "<nil> <nil> false",
 	} {
 		if got != want {
 			t.Errorf("%s, want %s", got, want)

@@ -43,7 +43,8 @@ var definitionsAccounts = []Definition{
 		},
 		Signers: []Signer{
 			by(Owner, "account").when("owner is present", has("owner")),
-			by(Active, "account").when("active, posting, memo_key or json_metadata is present, not owner", update2NeedsActive),
+			by(Active, "account").when("active, posting, memo_key or json_metadata is present, not owner",
+				update2NeedsActive),
 			by(Posting, "account").when("only posting_json_metadata is present", update2NeedsPosting),
 		},
 		Payees:   []string{"owner", "active", "posting"},
@@ -77,7 +78,8 @@ var definitionsAccounts = []Definition{
 		ID: 24, Name: "request_account_recovery",
 		Does: "starts to give another account, whose recovery account this is, a new owner",
 		Fields: []FieldDef{
-			f("recovery_account", account), f("account_to_recover", account), f("new_owner_authority", authority), noExtensions(),
+			f("recovery_account", account), f("account_to_recover", account), f("new_owner_authority", authority),
+			noExtensions(),
 		},
 		Signers: []Signer{by(Active, "recovery_account")},
 		Payees:  []string{"new_owner_authority"},
@@ -86,7 +88,8 @@ var definitionsAccounts = []Definition{
 		ID: 25, Name: "recover_account",
 		Does: "gives an account a new owner, with the old and the new owner keys",
 		Fields: []FieldDef{
-			f("account_to_recover", account), f("new_owner_authority", authority), f("recent_owner_authority", authority), noExtensions(),
+			f("account_to_recover", account), f("new_owner_authority", authority), f("recent_owner_authority",
+				authority), noExtensions(),
 		},
 		Signers: []Signer{keysIn("new_owner_authority"), keysIn("recent_owner_authority")},
 		Payees:  []string{"new_owner_authority"},

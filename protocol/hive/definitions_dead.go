@@ -7,7 +7,8 @@ var definitionsDead = []Definition{
 		ID: 14, Name: "pow", State: Dead,
 		Does: "nothing: mining has ended",
 		Fields: []FieldDef{
-			f("worker_account", account), f("block_id", bytes20), f("nonce", uint64s), f("work", powWork), f("props", properties),
+			f("worker_account", account), f("block_id", bytes20), f("nonce", uint64s), f("work", powWork),
+			f("props", properties),
 		},
 	},
 	{
@@ -28,7 +29,8 @@ var definitionsDead = []Definition{
 		ID: 35, Name: "custom_binary", State: Dead,
 		Does: "nothing: refused by the chain",
 		Fields: []FieldDef{
-			f("required_owner_auths", accounts), f("required_active_auths", accounts), f("required_posting_auths", accounts),
+			f("required_owner_auths", accounts), f("required_active_auths", accounts), f("required_posting_auths",
+				accounts),
 			f("required_auths", authorityListCodec{}), f("id", text), f("data", blob),
 		},
 		Signers: []Signer{
@@ -39,14 +41,16 @@ var definitionsDead = []Definition{
 	},
 	{
 		ID: 37, Name: "reset_account", State: Dead,
-		Does:    "nothing: refused by the chain",
-		Fields:  []FieldDef{f("reset_account", account), f("account_to_reset", account), f("new_owner_authority", authority)},
+		Does: "nothing: refused by the chain",
+		Fields: []FieldDef{f("reset_account", account), f("account_to_reset", account),
+			f("new_owner_authority", authority)},
 		Signers: []Signer{by(Active, "reset_account")},
 	},
 	{
 		ID: 38, Name: "set_reset_account", State: Dead,
-		Does:   "nothing: refused by the chain",
-		Fields: []FieldDef{f("account", account), f("current_reset_account", maybeAccount), f("reset_account", maybeAccount)},
+		Does: "nothing: refused by the chain",
+		Fields: []FieldDef{f("account", account), f("current_reset_account", maybeAccount),
+			f("reset_account", maybeAccount)},
 		Signers: []Signer{
 			by(Owner, "account").when("current_reset_account is not empty", func(o Operation) bool {
 				return o.get("current_reset_account") != AccountName("")
@@ -73,7 +77,8 @@ var definitionsDead = []Definition{
 // The layouts of mining (tx §3.2, at the end).
 var (
 	powWork = recordCodec{"pow", []FieldDef{
-		f("worker", publicKey), f("input", bytes32), f("signature", hexCodec{name: "bytes65", size: 65}), f("work", bytes32),
+		f("worker", publicKey), f("input", bytes32), f("signature", hexCodec{name: "bytes65", size: 65}),
+		f("work", bytes32),
 	}}
 	powInput = recordCodec{"pow2_input", []FieldDef{
 		f("worker_account", account), f("prev_block", bytes20), f("nonce", uint64s),
@@ -83,6 +88,7 @@ var (
 	}}
 	pow2Work = variantCodec{"pow2_work", []recordCodec{
 		{"pow2", []FieldDef{f("input", powInput), f("pow_summary", uint32s)}},
-		{"equihash_pow", []FieldDef{f("input", powInput), f("proof", powProof), f("prev_block", bytes20), f("pow_summary", uint32s)}},
+		{"equihash_pow", []FieldDef{f("input", powInput), f("proof", powProof), f("prev_block", bytes20),
+			f("pow_summary", uint32s)}},
 	}}
 )

@@ -16,7 +16,8 @@ var definitionsGovernance = []Definition{
 		ID: 11, Name: "witness_update",
 		Does: "makes the account a witness, changes what it proposes and the key that signs blocks, or retires it",
 		Fields: []FieldDef{
-			f("owner", account), f("url", text), f("block_signing_key", nullableKey), f("props", properties), f("fee", amount),
+			f("owner", account), f("url", text), f("block_signing_key", nullableKey), f("props", properties),
+			f("fee", amount),
 		},
 		Signers: []Signer{by(Active, "owner")},
 		Spends:  []Cost{{Field: "fee"}},

@@ -56,7 +56,8 @@ var definitionsMoney = []Definition{
 		Signers: []Signer{by(Active, "owner")},
 		Spends:  []Cost{{Field: "amount_to_sell"}},
 		Price:   []string{"exchange_rate"},
-		limits:  []limit{market("exchange_rate"), positive("amount_to_sell"), sameSymbol("amount_to_sell", "exchange_rate"), late(tradeable("amount_to_sell", "exchange_rate"))},
+		limits: []limit{market("exchange_rate"), positive("amount_to_sell"), sameSymbol("amount_to_sell",
+			"exchange_rate"), late(tradeable("amount_to_sell", "exchange_rate"))},
 	},
 	{
 		ID: 8, Name: "convert",

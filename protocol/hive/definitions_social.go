@@ -54,7 +54,8 @@ var definitionsSocial = []Definition{
 		ID: 18, Name: "custom_json",
 		Does: "whatever a game or side chain reads into the JSON: it can move tokens and goods there",
 		Fields: []FieldDef{
-			f("required_auths", accounts).or([]AccountName{}), f("required_posting_auths", accounts).or([]AccountName{}),
+			f("required_auths", accounts).or([]AccountName{}), f("required_posting_auths",
+				accounts).or([]AccountName{}),
 			f("id", text), jsonField("json"),
 		},
 		Signers: []Signer{by(Active, "required_auths"), by(Posting, "required_posting_auths")},

@@ -21,7 +21,8 @@ func RewriteMemo(text string) string {
 // padding. Its length is a multiple of 16.
 func (s *SharedSecret) EncodeMemoBody(body []byte) string {
 	key := newMemoKey(1, &s.hashes.reveal().stripped)
-	m := memo{MemoHeader: MemoHeader{From: s.own, To: s.other, Nonce: 1}, check: key.check, ciphertext: make([]byte, len(body))}
+	m := memo{MemoHeader: MemoHeader{From: s.own, To: s.other, Nonce: 1}, check: key.check,
+		ciphertext: make([]byte, len(body))}
 	cipher.NewCBCEncrypter(key.block(), key.iv()).CryptBlocks(m.ciphertext, body)
 	return m.String()
 }

@@ -232,7 +232,8 @@ func TestGeneratePrivateKey(t *testing.T) {
 
 func TestErrorsQuoteNoKey(t *testing.T) {
 	wif := hive.PrivateKeyFromSeed("some key").WIF()
-	for _, text := range []string{wif + "\n", wif[:50], " " + wif, wif[:50] + "1", strings.Repeat(wif, 2), "STM" + wif} {
+	for _, text := range []string{wif + "\n", wif[:50], " " + wif, wif[:50] + "1", strings.Repeat(wif, 2),
+		"STM" + wif} {
 		_, err := hive.ParseWIF(text)
 		_, publicErr := hive.ParsePublicKey(text)
 		_, memoErr := hive.ParseMemo("#" + text)

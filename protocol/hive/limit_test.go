@@ -19,85 +19,135 @@ func TestLimits(t *testing.T) {
 	}{
 		{"weight", `["vote",{"voter":"alice","author":"bob","permlink":"p","weight":%s}]`,
 			[]string{"-10000", "0", "10000"}, []string{"-10001", "10001"}},
-		{"permlink", `["vote",{"voter":"alice","author":"bob","permlink":"%s","weight":1}]`, []string{"", long(255)}, []string{long(256), strings.Repeat("é", 128)}},
+		{"permlink", `["vote",{"voter":"alice","author":"bob","permlink":"%s","weight":1}]`, []string{"", long(255)},
+			[]string{long(256), strings.Repeat("é", 128)}},
 		{"permlink", `["delete_comment",{"author":"bob","permlink":"%s"}]`, []string{long(255)}, []string{long(256)}},
-		{"permlink", `["comment_options",{"author":"alice","permlink":"%s","max_accepted_payout":"0.000 HBD","percent_hbd":1,"allow_votes":true,"allow_curation_rewards":true}]`,
+		{"permlink", `["comment_options",{"author":"alice","permlink":"%s","max_accepted_payout":"0.000 ` +
+			`HBD","percent_hbd":1,"allow_votes":true,"allow_curation_rewards":true}]`,
 			[]string{long(255)}, []string{long(256)}},
 		{"body", comment("body", "%s"), []string{"x"}, []string{""}},
 		{"title", comment("title", "%s"), []string{"", long(255)}, []string{long(256)}},
 		{"permlink", comment("permlink", "%s"), []string{long(255)}, []string{long(256)}},
 		{"parent_permlink", comment("parent_permlink", "%s"), []string{long(255)}, []string{long(256)}},
-		{"json_metadata", comment("json_metadata", "%s"), []string{"", "{}", "1", `{\"a\":1,\"a\":2}`, `[\"\\ud800\"]`}, []string{"{", "x", "{} {}", "{'a':1}"}},
+		{"json_metadata", comment("json_metadata", "%s"), []string{"", "{}", "1", `{\"a\":1,\"a\":2}`, `[\"\\ud800\"]`},
+			[]string{"{", "x", "{} {}", "{'a':1}"}},
 		{"amount", `["transfer",{"from":"alice","to":"bob","amount":"%s"}]`,
 			[]string{"0.001 HIVE", "0.001 HBD"}, []string{"0.000 HIVE", "1.000000 VESTS"}},
-		{"memo", `["transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","memo":"%s"}]`, []string{"", long(2047)}, []string{long(2048)}},
+		{"memo", `["transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","memo":"%s"}]`, []string{"", long(2047)},
+			[]string{long(2048)}},
 		{"amount", `["transfer_to_vesting",{"from":"alice","to":"bob","amount":"%s"}]`,
 			[]string{"0.001 HIVE"}, []string{"0.000 HIVE", "1.000 HBD"}},
-		{"vesting_shares", `["withdraw_vesting",{"account":"alice","vesting_shares":"%s"}]`, []string{"0.000000 VESTS"}, []string{"1.000 HIVE"}},
-		{"min_to_receive", `["limit_order_create",{"owner":"alice","orderid":1,%s,"fill_or_kill":false,"expiration":"2026-01-01T00:00:00"}]`,
-			[]string{`"amount_to_sell":"0.001 HIVE","min_to_receive":"0.001 HBD"`, `"amount_to_sell":"0.001 HBD","min_to_receive":"0.001 HIVE"`},
-			[]string{`"amount_to_sell":"0.001 HIVE","min_to_receive":"0.001 HIVE"`, `"amount_to_sell":"0.000 HIVE","min_to_receive":"0.001 HBD"`,
-				`"amount_to_sell":"0.001 HIVE","min_to_receive":"0.000 HBD"`, `"amount_to_sell":"0.000001 VESTS","min_to_receive":"0.001 HBD"`}},
+		{"vesting_shares", `["withdraw_vesting",{"account":"alice","vesting_shares":"%s"}]`, []string{"0.000000 VESTS"},
+			[]string{"1.000 HIVE"}},
+		{"min_to_receive", `["limit_order_create",{"owner":"alice","orderid":1,%s,"fill_or_kill":false,` +
+			`"expiration":"2026-01-01T00:00:00"}]`,
+			[]string{`"amount_to_sell":"0.001 HIVE","min_to_receive":"0.001 HBD"`,
+				`"amount_to_sell":"0.001 HBD","min_to_receive":"0.001 HIVE"`},
+			[]string{`"amount_to_sell":"0.001 HIVE","min_to_receive":"0.001 HIVE"`,
+				`"amount_to_sell":"0.000 HIVE","min_to_receive":"0.001 HBD"`,
+				`"amount_to_sell":"0.001 HIVE","min_to_receive":"0.000 HBD"`,
+				`"amount_to_sell":"0.000001 VESTS","min_to_receive":"0.001 HBD"`}},
 		{"exchange_rate", `["feed_publish",{"publisher":"alice","exchange_rate":{%s}}]`,
-			[]string{`"base":"0.001 HBD","quote":"0.001 HIVE"`}, []string{`"base":"0.001 HBD","quote":"0.001 HBD"`, `"base":"0.000 HBD","quote":"0.001 HIVE"`}},
-		{"amount", `["convert",{"owner":"alice","requestid":1,"amount":"%s"}]`, []string{"0.001 HBD"}, []string{"0.000 HBD", "0.001 HIVE"}},
-		{"amount", `["collateralized_convert",{"owner":"alice","requestid":1,"amount":"%s"}]`, []string{"0.001 HIVE"}, []string{"0.000 HIVE", "0.001 HBD"}},
+			[]string{`"base":"0.001 HBD","quote":"0.001 HIVE"`}, []string{`"base":"0.001 HBD","quote":"0.001 HBD"`,
+				`"base":"0.000 HBD","quote":"0.001 HIVE"`}},
+		{"amount", `["convert",{"owner":"alice","requestid":1,"amount":"%s"}]`, []string{"0.001 HBD"},
+			[]string{"0.000 HBD", "0.001 HIVE"}},
+		{"amount", `["collateralized_convert",{"owner":"alice","requestid":1,"amount":"%s"}]`, []string{"0.001 HIVE"},
+			[]string{"0.000 HIVE", "0.001 HBD"}},
 		{"url", witness(`"url":"%s"`), []string{"x", long(2048)}, []string{"", long(2049)}},
 		{"proxy", `["account_witness_proxy",{"account":"alice","proxy":"%s"}]`, []string{"", "bob"}, []string{"alice"}},
-		{"required_auths", `["custom",{"required_auths":[%s],"id":1,"data":""}]`, []string{`"alice"`, names(40)}, []string{"", names(41)}},
-		{"data", `["custom",{"required_auths":["alice"],"id":1,"data":"%s"}]`, []string{strings.Repeat("00", 8192)}, []string{strings.Repeat("00", 8193)}},
-		{"required_auths", `["custom_json",{"required_auths":["zed"],"required_posting_auths":[%s],"id":"x","json":"{}"}]`, []string{"", names(39)}, []string{names(40)}},
-		{"id", `["custom_json",{"required_auths":["alice"],"id":"%s","json":"{}"}]`, []string{"", long(32)}, []string{long(33), strings.Repeat("é", 17)}},
+		{"required_auths", `["custom",{"required_auths":[%s],"id":1,"data":""}]`, []string{`"alice"`, names(40)},
+			[]string{"", names(41)}},
+		{"data", `["custom",{"required_auths":["alice"],"id":1,"data":"%s"}]`, []string{strings.Repeat("00", 8192)},
+			[]string{strings.Repeat("00", 8193)}},
+		{"required_auths", `["custom_json",{"required_auths":["zed"],"required_posting_auths":[%s],"id":"x",` +
+			`"json":"{}"}]`, []string{"", names(39)}, []string{names(40)}},
+		{"id", `["custom_json",{"required_auths":["alice"],"id":"%s","json":"{}"}]`, []string{"", long(32)},
+			[]string{long(33), strings.Repeat("é", 17)}},
 		{"json", `["custom_json",{"required_auths":["alice"],"id":"x","json":"%s"}]`,
-			[]string{"{}", "[" + strings.Repeat(" ", 8190) + "]"}, []string{"", "hello", "{", "[" + strings.Repeat(" ", 8191) + "]"}},
-		{"max_accepted_payout", `["comment_options",{"author":"alice","permlink":"p","max_accepted_payout":"%s","percent_hbd":1,"allow_votes":true,"allow_curation_rewards":true}]`,
+			[]string{"{}", "[" + strings.Repeat(" ", 8190) + "]"}, []string{"", "hello", "{",
+				"[" + strings.Repeat(" ", 8191) + "]"}},
+		{"max_accepted_payout", `["comment_options",{"author":"alice","permlink":"p","max_accepted_payout":"%s",` +
+			`"percent_hbd":1,"allow_votes":true,"allow_curation_rewards":true}]`,
 			[]string{"0.000 HBD"}, []string{"1.000 HIVE"}},
-		{"percent_hbd", `["comment_options",{"author":"alice","permlink":"p","max_accepted_payout":"0.000 HBD","percent_hbd":%s,"allow_votes":true,"allow_curation_rewards":true}]`,
+		{"percent_hbd", `["comment_options",{"author":"alice","permlink":"p","max_accepted_payout":"0.000 ` +
+			`HBD","percent_hbd":%s,"allow_votes":true,"allow_curation_rewards":true}]`,
 			[]string{"0", "10000"}, []string{"10001"}},
 		{"beneficiaries", optionsWith(`[[0,{"beneficiaries":[%s]}]]`),
 			[]string{`{"account":"bob","weight":0}`, `{"account":"bob","weight":9999},{"account":"carol","weight":1}`},
-			[]string{`{"account":"bob","weight":10001}`, `{"account":"bob","weight":9999},{"account":"carol","weight":2}`}},
-		{"percent", `["set_withdraw_vesting_route",{"from_account":"alice","to_account":"bob","percent":%s,"auto_vest":false}]`, []string{"0", "10000"}, []string{"10001"}},
-		{"amount_to_sell", `["limit_order_create2",{"owner":"alice","orderid":1,"amount_to_sell":"%s","fill_or_kill":true,"exchange_rate":{"base":"0.002 HIVE","quote":"0.003 HBD"},"expiration":"2026-01-01T00:00:00"}]`,
+			[]string{`{"account":"bob","weight":10001}`,
+				`{"account":"bob","weight":9999},{"account":"carol","weight":2}`}},
+		{"percent", `["set_withdraw_vesting_route",{"from_account":"alice","to_account":"bob","percent":%s,` +
+			`"auto_vest":false}]`, []string{"0", "10000"}, []string{"10001"}},
+		{"amount_to_sell", `["limit_order_create2",{"owner":"alice","orderid":1,"amount_to_sell":"%s",` +
+			`"fill_or_kill":true,"exchange_rate":{"base":"0.002 HIVE","quote":"0.003 ` +
+			`HBD"},"expiration":"2026-01-01T00:00:00"}]`,
 			[]string{"0.001 HIVE"}, []string{"0.001 HBD", "0.000 HIVE"}},
-		{"fee", `["claim_account",{"creator":"alice","fee":"%s"}]`, []string{"0.000 HIVE", "1000000.000 HIVE"}, []string{"0.000 HBD", "1000000.001 HIVE"}},
-		{"fee", `["account_create",{"fee":"%s","creator":"alice","new_account_name":"bob","owner":` + authorityJSON(1, 1) + `,"active":` + authorityJSON(1, 1) +
-			`,"posting":` + authorityJSON(1, 1) + `,"memo_key":"` + keyA + `","json_metadata":""}]`, []string{"0.000 HIVE", "1000000.000 HIVE"}, []string{"0.000 HBD", "1000000.001 HIVE"}},
-		{"json_metadata", `["account_update",{"account":"alice","memo_key":"` + keyA + `","json_metadata":"%s"}]`, []string{"", "{}"}, []string{"x"}},
+		{"fee", `["claim_account",{"creator":"alice","fee":"%s"}]`, []string{"0.000 HIVE", "1000000.000 HIVE"},
+			[]string{"0.000 HBD", "1000000.001 HIVE"}},
+		{"fee", `["account_create",{"fee":"%s","creator":"alice","new_account_name":"bob","owner":` +
+			authorityJSON(1, 1) + `,"active":` + authorityJSON(1, 1) +
+			`,"posting":` + authorityJSON(1, 1) + `,"memo_key":"` + keyA + `","json_metadata":""}]`,
+			[]string{"0.000 HIVE", "1000000.000 HIVE"}, []string{"0.000 HBD", "1000000.001 HIVE"}},
+		{"json_metadata", `["account_update",{"account":"alice","memo_key":"` + keyA + `","json_metadata":"%s"}]`,
+			[]string{"", "{}"}, []string{"x"}},
 		{"json_meta", escrow(`"json_meta":"%s"`), []string{"", "{}"}, []string{"x"}},
-		{"who", `["escrow_dispute",{"from":"alice","to":"bob","agent":"carol","who":"%s","escrow_id":1}]`, []string{"alice", "bob"}, []string{"carol", "dave"}},
-		{"who", `["escrow_approve",{"from":"alice","to":"bob","agent":"carol","who":"%s","escrow_id":1,"approve":true}]`, []string{"carol", "bob"}, []string{"alice", "dave"}},
-		{"who", release(`"who":"%s","receiver":"bob","hbd_amount":"1.000 HBD"`), []string{"alice", "bob", "carol"}, []string{"dave"}},
-		{"receiver", release(`"who":"alice","receiver":"%s","hbd_amount":"1.000 HBD"`), []string{"alice", "bob"}, []string{"carol", "dave"}},
-		{"hbd_amount", release(`"who":"alice","receiver":"bob","hbd_amount":"%s"`), []string{"0.001 HBD"}, []string{"0.000 HBD", "1.000 HIVE"}},
+		{"who", `["escrow_dispute",{"from":"alice","to":"bob","agent":"carol","who":"%s","escrow_id":1}]`,
+			[]string{"alice", "bob"}, []string{"carol", "dave"}},
+		{"who", `["escrow_approve",{"from":"alice","to":"bob","agent":"carol","who":"%s","escrow_id":1,` +
+			`"approve":true}]`, []string{"carol", "bob"}, []string{"alice", "dave"}},
+		{"who", release(`"who":"%s","receiver":"bob","hbd_amount":"1.000 HBD"`), []string{"alice", "bob", "carol"},
+			[]string{"dave"}},
+		{"receiver", release(`"who":"alice","receiver":"%s","hbd_amount":"1.000 HBD"`), []string{"alice", "bob"},
+			[]string{"carol", "dave"}},
+		{"hbd_amount", release(`"who":"alice","receiver":"bob","hbd_amount":"%s"`), []string{"0.001 HBD"},
+			[]string{"0.000 HBD", "1.000 HIVE"}},
 		{"agent", escrow(`"agent":"%s"`), []string{"carol"}, []string{"alice", "bob"}},
-		{"ratification_deadline", escrow(`"ratification_deadline":"%s"`), []string{"2026-01-01T23:59:59"}, []string{"2026-01-02T00:00:00"}},
+		{"ratification_deadline", escrow(`"ratification_deadline":"%s"`), []string{"2026-01-01T23:59:59"},
+			[]string{"2026-01-02T00:00:00"}},
 		{"fee", escrow(`"fee":"%s"`), []string{"0.000 HIVE", "0.000 HBD"}, []string{"1.000000 VESTS"}},
-		{"amount", `["transfer_from_savings",{"from":"alice","request_id":1,"to":"bob","amount":"%s"}]`, []string{"0.001 HBD"}, []string{"0.000 HBD"}},
-		{"amount", `["transfer_to_savings",{"from":"alice","to":"bob","amount":"%s"}]`, []string{"0.001 HBD"}, []string{"0.000 HBD"}},
-		{"reward_hive", `["claim_reward_balance",{"account":"alice","reward_hive":"%s","reward_hbd":"0.000 HBD","reward_vests":"0.000000 VESTS"}]`,
+		{"amount", `["transfer_from_savings",{"from":"alice","request_id":1,"to":"bob","amount":"%s"}]`,
+			[]string{"0.001 HBD"}, []string{"0.000 HBD"}},
+		{"amount", `["transfer_to_savings",{"from":"alice","to":"bob","amount":"%s"}]`, []string{"0.001 HBD"},
+			[]string{"0.000 HBD"}},
+		{"reward_hive", `["claim_reward_balance",{"account":"alice","reward_hive":"%s","reward_hbd":"0.000 ` +
+			`HBD","reward_vests":"0.000000 VESTS"}]`,
 			[]string{"0.001 HIVE"}, []string{"0.000 HIVE", "0.001 HBD"}},
-		{"vesting_shares", `["delegate_vesting_shares",{"delegator":"alice","delegatee":"bob","vesting_shares":"%s"}]`, []string{"0.000000 VESTS"}, []string{"0.001 HIVE"}},
-		{"delegatee", `["delegate_vesting_shares",{"delegator":"alice","delegatee":"%s","vesting_shares":"0.000000 VESTS"}]`, []string{"bob"}, []string{"alice"}},
-		{"start_date", proposal(`"start_date":"%s"`), []string{"2026-01-01T23:59:59"}, []string{"2026-01-02T00:00:00", "2027-01-01T00:00:00"}},
+		{"vesting_shares", `["delegate_vesting_shares",{"delegator":"alice","delegatee":"bob","vesting_shares":"%s"}]`,
+			[]string{"0.000000 VESTS"}, []string{"0.001 HIVE"}},
+		{"delegatee", `["delegate_vesting_shares",{"delegator":"alice","delegatee":"%s","vesting_shares":"0.000000 ` +
+			`VESTS"}]`, []string{"bob"}, []string{"alice"}},
+		{"start_date", proposal(`"start_date":"%s"`), []string{"2026-01-01T23:59:59"}, []string{"2026-01-02T00:00:00",
+			"2027-01-01T00:00:00"}},
 		{"subject", proposal(`"subject":"%s"`), []string{"x", long(80)}, []string{"", long(81)}},
 		{"permlink", proposal(`"permlink":"%s"`), []string{"x", long(255)}, []string{"", long(256)}},
-		{"proposal_id", `["update_proposal",{"proposal_id":%s,"creator":"alice","daily_pay":"1.000 HBD","subject":"s","permlink":"p"}]`, []string{"0", "9223372036854775807"}, []string{"-1"}},
-		{"permlink", `["update_proposal",{"proposal_id":1,"creator":"alice","daily_pay":"1.000 HBD","subject":"s","permlink":"%s"}]`, []string{"x", long(255)}, []string{"", long(256)}},
+		{"proposal_id", `["update_proposal",{"proposal_id":%s,"creator":"alice","daily_pay":"1.000 ` +
+			`HBD","subject":"s","permlink":"p"}]`, []string{"0", "9223372036854775807"}, []string{"-1"}},
+		{"permlink", `["update_proposal",{"proposal_id":1,"creator":"alice","daily_pay":"1.000 ` +
+			`HBD","subject":"s","permlink":"%s"}]`, []string{"x", long(255)}, []string{"", long(256)}},
 		{"daily_pay", proposal(`"daily_pay":"%s"`), []string{"0.000 HBD"}, []string{"0.000 HIVE"}},
-		{"proposal_ids", `["update_proposal_votes",{"voter":"alice","proposal_ids":[%s],"approve":true}]`, []string{"0", "1,2,3,4,5"}, []string{"", "-1", "1,2,3,4,5,6"}},
-		{"proposal_ids", `["remove_proposal",{"proposal_owner":"alice","proposal_ids":[%s]}]`, []string{"0", "1,2,3,4,5"}, []string{"", "-1", "1,2,3,4,5,6"}},
-		{"subject", `["update_proposal",{"proposal_id":1,"creator":"alice","daily_pay":"1.000 HBD","subject":"%s","permlink":"p"}]`, []string{"x", long(80)}, []string{"", long(81)}},
-		{"amount", `["recurrent_transfer",{"from":"alice","to":"bob","amount":"%s","recurrence":24,"executions":2}]`, []string{"0.000 HIVE"}, []string{"1.000000 VESTS"}},
-		{"recurrence", `["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","recurrence":%s,"executions":2}]`, []string{"24"}, []string{"23"}},
-		{"executions", `["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","recurrence":24,"executions":%s}]`, []string{"2"}, []string{"1"}},
-		{"to", `["recurrent_transfer",{"from":"alice","to":"%s","amount":"1.000 HIVE","recurrence":24,"executions":2}]`, []string{"bob"}, []string{"alice"}},
+		{"proposal_ids", `["update_proposal_votes",{"voter":"alice","proposal_ids":[%s],"approve":true}]`,
+			[]string{"0", "1,2,3,4,5"}, []string{"", "-1", "1,2,3,4,5,6"}},
+		{"proposal_ids", `["remove_proposal",{"proposal_owner":"alice","proposal_ids":[%s]}]`,
+			[]string{"0", "1,2,3,4,5"}, []string{"", "-1", "1,2,3,4,5,6"}},
+		{"subject", `["update_proposal",{"proposal_id":1,"creator":"alice","daily_pay":"1.000 ` +
+			`HBD","subject":"%s","permlink":"p"}]`, []string{"x", long(80)}, []string{"", long(81)}},
+		{"amount", `["recurrent_transfer",{"from":"alice","to":"bob","amount":"%s","recurrence":24,"executions":2}]`,
+			[]string{"0.000 HIVE"}, []string{"1.000000 VESTS"}},
+		{"recurrence", `["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 ` +
+			`HIVE","recurrence":%s,"executions":2}]`, []string{"24"}, []string{"23"}},
+		{"executions", `["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 ` +
+			`HIVE","recurrence":24,"executions":%s}]`, []string{"2"}, []string{"1"}},
+		{"to", `["recurrent_transfer",{"from":"alice","to":"%s","amount":"1.000 HIVE","recurrence":24,"executions":2}]`,
+			[]string{"bob"}, []string{"alice"}},
 		{"new_owner_authority", recovery("%s"),
 			[]string{authorityJSON(2, 2)}, []string{authorityJSON(1, 1)}},
 		{"props", witness(`"props":{%s}`),
 			[]string{chainProps("0.001 HIVE", 65536, 0), chainProps("1000000.000 HIVE", 2097152, 10000)},
-			[]string{chainProps("0.000 HIVE", 65536, 0), chainProps("1000000.001 HIVE", 65536, 0), chainProps("1.000 HBD", 65536, 0),
-				chainProps("1.000 HIVE", 65535, 0), chainProps("1.000 HIVE", 2097153, 0), chainProps("1.000 HIVE", 65536, 10001)}},
+			[]string{chainProps("0.000 HIVE", 65536, 0), chainProps("1000000.001 HIVE", 65536, 0),
+				chainProps("1.000 HBD", 65536, 0),
+				chainProps("1.000 HIVE", 65535, 0), chainProps("1.000 HIVE", 2097153, 0),
+				chainProps("1.000 HIVE", 65536, 10001)}},
 	} {
 		for _, value := range c.good {
 			parseOp(t, strings.Replace(c.template, "%s", value, 1))
@@ -118,7 +168,8 @@ func TestLateLimits(t *testing.T) {
 		nine = append(nine, fmt.Sprintf(`{"account":"bob%d","weight":1}`, i))
 	}
 	for text, field := range map[string]string{
-		optionsWith(`[[0,{"beneficiaries":[` + strings.Join(nine, ",") + `]}]]`):                                    "beneficiaries",
+		optionsWith(`[[0,{"beneficiaries":[` + strings.Join(nine, ",") +
+			`]}]]`): "beneficiaries",
 		`["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","recurrence":24,"executions":731}]`: "recurrence",
 		recovery(authorityJSON(0, 1)):                     "new_owner_authority",
 		recovery(authorityJSON(2, 1)):                     "new_owner_authority",
@@ -135,7 +186,8 @@ func TestLateLimits(t *testing.T) {
 		`["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","recurrence":24,"executions":730}]`,
 		recovery(authorityJSON(2, 2)),
 		orderAt("0.001", "0.001", "0.001"), orderAt("0.002", "0.002", "0.001"),
-		orderAt("9223372036854775.807", "0.001", "0.001"), orderAt("9223372036854775.807", "9223372036854775.807", "9223372036854775.807"),
+		orderAt("9223372036854775.807", "0.001", "0.001"), orderAt("9223372036854775.807", "9223372036854775.807",
+			"9223372036854775.807"),
 	} {
 		if err := parseOp(t, text).Validate(); err != nil {
 			t.Error(err)
@@ -145,19 +197,22 @@ func TestLateLimits(t *testing.T) {
 
 // What arrives as bytes has passed no limits; Validate is for that.
 func TestValidateAfterDecoding(t *testing.T) {
-	packed := serialize(t, transactionOf(parseOp(t, `["vote",{"voter":"alice","author":"bob","permlink":"p","weight":10000}]`)))
+	packed := serialize(t, transactionOf(parseOp(t,
+		`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":10000}]`)))
 	packed[len(packed)-3]++ // weight 10001
 	tx, err := hive.Mainnet.DecodeTransaction(packed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fe := fieldError(t, tx.Operations[0].Validate()); fe.Error() != "vote: weight: 10001 is not within -10000 to 10000" {
+	if fe := fieldError(t, tx.Operations[0].Validate()); fe.Error() != "vote: weight: 10001 is not within -10000 to "+
+		"10000" {
 		t.Error(fe)
 	}
 }
 
 func comment(field, value string) string {
-	members := map[string]string{"parent_permlink": "p", "permlink": "p", "title": "t", "body": "b", "json_metadata": ""}
+	members := map[string]string{"parent_permlink": "p", "permlink": "p", "title": "t", "body": "b",
+		"json_metadata": ""}
 	members[field] = value
 	text := `["comment",{"parent_author":"","author":"alice"`
 	for name, v := range members {
@@ -167,12 +222,15 @@ func comment(field, value string) string {
 }
 
 func recovery(newOwner string) string {
-	return `["recover_account",{"account_to_recover":"alice","new_owner_authority":` + newOwner + `,"recent_owner_authority":` + authorityJSON(1, 1) + `}]`
+	return `["recover_account",{"account_to_recover":"alice","new_owner_authority":` + newOwner +
+		`,"recent_owner_authority":` + authorityJSON(1, 1) + `}]`
 }
 
 // orderAt sells HIVE at a rate of base HIVE for quote HBD.
 func orderAt(amount, base, quote string) string {
-	return fmt.Sprintf(`["limit_order_create2",{"owner":"alice","orderid":1,"amount_to_sell":"%s HIVE","exchange_rate":{"base":"%s HIVE","quote":"%s HBD"},"fill_or_kill":true,"expiration":"2026-01-01T00:00:00"}]`, amount, base, quote)
+	return fmt.Sprintf(`["limit_order_create2",{"owner":"alice","orderid":1,"amount_to_sell":"%s `+
+		`HIVE","exchange_rate":{"base":"%s HIVE","quote":"%s `+
+		`HBD"},"fill_or_kill":true,"expiration":"2026-01-01T00:00:00"}]`, amount, base, quote)
 }
 
 // with puts a member in place of the default of the same name.
@@ -189,7 +247,8 @@ func with(name, member string, defaults []string) string {
 
 func witness(member string) string {
 	return with("witness_update", member, []string{
-		`"owner":"alice"`, `"url":"x"`, `"block_signing_key":"` + keyA + `"`, `"fee":"0.000 HIVE"`, `"props":{` + chainProps("1.000 HIVE", 65536, 0) + `}`,
+		`"owner":"alice"`, `"url":"x"`, `"block_signing_key":"` + keyA + `"`, `"fee":"0.000 HIVE"`, `"props":{` +
+			chainProps("1.000 HIVE", 65536, 0) + `}`,
 	})
 }
 
@@ -199,18 +258,21 @@ func chainProps(fee string, size, rate int) string {
 
 func escrow(member string) string {
 	return with("escrow_transfer", member, []string{
-		`"from":"alice"`, `"to":"bob"`, `"agent":"carol"`, `"escrow_id":7`, `"hbd_amount":"1.000 HBD"`, `"hive_amount":"0.000 HIVE"`, `"fee":"0.000 HBD"`,
+		`"from":"alice"`, `"to":"bob"`, `"agent":"carol"`, `"escrow_id":7`, `"hbd_amount":"1.000 HBD"`,
+		`"hive_amount":"0.000 HIVE"`, `"fee":"0.000 HBD"`,
 		`"json_meta":""`, `"ratification_deadline":"2026-01-01T00:00:00"`, `"escrow_expiration":"2026-01-02T00:00:00"`,
 	})
 }
 
 func release(members string) string {
-	return `["escrow_release",{"from":"alice","to":"bob","agent":"carol","escrow_id":1,"hive_amount":"0.000 HIVE",` + members + `}]`
+	return `["escrow_release",{"from":"alice","to":"bob","agent":"carol","escrow_id":1,"hive_amount":"0.000 HIVE",` +
+		members + `}]`
 }
 
 func proposal(member string) string {
 	return with("create_proposal", member, []string{
-		`"creator":"alice"`, `"receiver":"bob"`, `"start_date":"2026-01-01T00:00:00"`, `"end_date":"2026-01-02T00:00:00"`,
+		`"creator":"alice"`, `"receiver":"bob"`, `"start_date":"2026-01-01T00:00:00"`,
+		`"end_date":"2026-01-02T00:00:00"`,
 		`"daily_pay":"1.000 HBD"`, `"subject":"s"`, `"permlink":"p"`,
 	})
 }
@@ -229,12 +291,16 @@ func authorityJSON(threshold, weight int) string {
 
 func TestErrorsSayWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
-		`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":65537}]`:       `vote: weight: "65537" is out of range`,
+		`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":65537}]`: `vote: weight: "65537" is ` +
+			`out of range`,
 		`["vote",{"voter":"alice","author":"bob","permlink":"p"}]`:                      `vote: weight: is missing`,
 		`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":1,"extra":1}]`: `vote: has no member "extra"`,
-		`["vote",{"voter":"alice","voter":"bob"}]`:                                      `vote: "voter" comes twice in an object`,
-		`["transfer",{"from":"alice","to":"bob","amount":"1 HIVE"}]`:                    `transfer: amount: "1" does not have 3 decimals`,
-		`["transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","memo":null}]`:    `transfer: memo: wants text, not null`,
+		`["vote",{"voter":"alice","voter":"bob"}]`: `vote: "voter" comes twice ` +
+			`in an object`,
+		`["transfer",{"from":"alice","to":"bob","amount":"1 HIVE"}]`: `transfer: amount: "1" does ` +
+			`not have 3 decimals`,
+		`["transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","memo":null}]`: `transfer: memo: wants text, ` +
+			`not null`,
 		`["author_reward",{}]`: `"author_reward": no operation has that name`,
 		`[2,{}]`:               `operation: no operation has that name`,
 		`["custom_json",{"required_auths":["alice"],"id":"x","json":"{}","extensions":[[]]}]`: `custom_json: has no member "extensions"`,

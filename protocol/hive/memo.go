@@ -137,7 +137,8 @@ func (s *SharedSecret) EncodeMemo(from, to PublicKey, text string, nonce uint64)
 	if !s.between(from, to) {
 		return "", ErrMemoKey
 	}
-	body := binary.AppendUvarint(make([]byte, 0, len(clearText)+binary.MaxVarintLen64+aes.BlockSize), uint64(len(clearText)))
+	body := binary.AppendUvarint(make([]byte, 0, len(clearText)+binary.MaxVarintLen64+aes.BlockSize),
+		uint64(len(clearText)))
 	body = append(body, clearText...)
 	padding := aes.BlockSize - len(body)%aes.BlockSize
 	body = append(body, bytes.Repeat([]byte{byte(padding)}, padding)...)

@@ -22,7 +22,8 @@ func TestMemoVectors(t *testing.T) {
 	for _, v := range readKeyVectors[vector](t, "memo.json") {
 		t.Run(v.Name, func(t *testing.T) {
 			if v.FromWIF == "" { // a text without #: refused here, echoed by hive-js
-				if _, err := hive.PrivateKeyFromSeed("any").EncodeMemo(hive.PrivateKeyFromSeed("other").Public(), v.Plaintext, 1); err == nil {
+				if _, err := hive.PrivateKeyFromSeed("any").EncodeMemo(hive.PrivateKeyFromSeed("other").Public(),
+					v.Plaintext, 1); err == nil {
 					t.Error("encoded")
 				}
 				return
@@ -37,7 +38,8 @@ func TestMemoVectors(t *testing.T) {
 				t.Errorf("EncodeMemo = %s, %v, want %s", memo, err, v.Memo)
 			}
 			header, err := hive.ParseMemo(v.Memo)
-			if want := (hive.MemoHeader{From: mustPublic(t, v.From), To: mustPublic(t, v.To), Nonce: nonce}); err != nil || header != want {
+			if want := (hive.MemoHeader{From: mustPublic(t, v.From), To: mustPublic(t, v.To),
+				Nonce: nonce}); err != nil || header != want {
 				t.Errorf("ParseMemo = %v, %v, want %v", header, err, want)
 			}
 			checkBothEnds(t, from, to, v.Memo, v.Plaintext)
@@ -269,20 +271,21 @@ func TestMemoForm(t *testing.T) {
 		raw  string
 		want bool
 	}{
-		"one block":              {header + "\x10" + block, true},
-		"two blocks":             {header + "\x20" + block + block, true},
-		"eight blocks":           {header + "\x80\x01" + strings.Repeat(block, 8), true},
-		"17 bytes":               {header + "\x11" + block + "c", false},
-		"31 bytes":               {header + "\x1f" + block + block[1:], false},
-		"no ciphertext":          {header + "\x00", false},
-		"a block, length 0":      {header + "\x00" + block, false},
-		"length too large":       {header + "\x20" + block, false},
-		"length too small":       {header + "\x10" + block + block, false},
-		"length in two bytes":    {header + "\x90\x00" + block, false},
-		"length without end":     {header + strings.Repeat("\x80", 17), false},
-		"length above 2^64":      {header + strings.Repeat("\xff", 9) + "\x7f" + block, false},
-		"from the null key":      {strings.Repeat("\x00", 33) + header[33:] + "\x10" + block, false},
-		"to no point":            {header[:33] + "\x02" + strings.Repeat("\x00", 32) + header[66:] + "\x10" + block, false},
+		"one block":           {header + "\x10" + block, true},
+		"two blocks":          {header + "\x20" + block + block, true},
+		"eight blocks":        {header + "\x80\x01" + strings.Repeat(block, 8), true},
+		"17 bytes":            {header + "\x11" + block + "c", false},
+		"31 bytes":            {header + "\x1f" + block + block[1:], false},
+		"no ciphertext":       {header + "\x00", false},
+		"a block, length 0":   {header + "\x00" + block, false},
+		"length too large":    {header + "\x20" + block, false},
+		"length too small":    {header + "\x10" + block + block, false},
+		"length in two bytes": {header + "\x90\x00" + block, false},
+		"length without end":  {header + strings.Repeat("\x80", 17), false},
+		"length above 2^64":   {header + strings.Repeat("\xff", 9) + "\x7f" + block, false},
+		"from the null key":   {strings.Repeat("\x00", 33) + header[33:] + "\x10" + block, false},
+		"to no point": {header[:33] + "\x02" + strings.Repeat("\x00", 32) + header[66:] + "\x10" + block,
+			false},
 		"uncompressed from":      {"\x04" + header[1:] + "\x10" + block, false},
 		"header only":            {header, false},
 		"leading zero byte more": {"\x00" + header + "\x10" + block, false},

@@ -26,9 +26,11 @@ func leaks(text string, secret []byte, wif string) bool {
 	}
 	var words strings.Builder // the eight 32-bit words of a scalar, low first
 	for i := 28; i >= 24; i -= 4 {
-		fmt.Fprintf(&words, "%d", uint32(secret[i])<<24|uint32(secret[i+1])<<16|uint32(secret[i+2])<<8|uint32(secret[i+3]))
+		fmt.Fprintf(&words, "%d", uint32(secret[i])<<24|uint32(secret[i+1])<<16|uint32(secret[i+
+			2])<<8|uint32(secret[i+3]))
 	}
-	for _, form := range []string{hex.EncodeToString(secret[:8]), decimal.String(), goHex.String(), words.String(), wif} {
+	for _, form := range []string{hex.EncodeToString(secret[:8]), decimal.String(), goHex.String(),
+		words.String(), wif} {
 		if form != "" && strings.Contains(text, strings.ToLower(form)) {
 			return true
 		}
@@ -46,7 +48,8 @@ func secretCases(t *testing.T) (key *hive.PrivateKey, secret *hive.SharedSecret)
 	return key, secret
 }
 
-var verbs = []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%b", "%o", "%c", "%U", "%e", "%t", "%p", "%w", "%100v", "%-5.2s"}
+var verbs = []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%b", "%o", "%c", "%U", "%e", "%t", "%p",
+	"%w", "%100v", "%-5.2s"}
 
 func TestSecretsDoNotFormat(t *testing.T) {
 	key, secret := secretCases(t)
@@ -67,7 +70,8 @@ func TestSecretsDoNotFormat(t *testing.T) {
 		for name, value := range map[string]any{
 			"key": key, "key value": *key, "secret": secret, "secret value": *secret,
 			"hidden": hidden, "pointer to hidden": &hidden,
-			"list": []*hive.PrivateKey{key}, "values": []hive.PrivateKey{*key}, "map": map[string]hive.SharedSecret{"a": *secret},
+			"list": []*hive.PrivateKey{key}, "values": []hive.PrivateKey{*key},
+			"map":      map[string]hive.SharedSecret{"a": *secret},
 			"zero key": hive.PrivateKey{}, "zero secret": &hive.SharedSecret{},
 		} {
 			text := fmt.Sprintf(verb, value)
@@ -75,7 +79,8 @@ func TestSecretsDoNotFormat(t *testing.T) {
 				t.Errorf("%s of %s shows a secret: %.2000s", verb, name, text)
 			}
 			// fmt treats %p and %w before it asks a value how to print.
-			if !strings.Contains(name, "hidden") && verb != "%p" && verb != "%w" && !strings.Contains(text, "[redacted]") {
+			if !strings.Contains(name, "hidden") && verb != "%p" && verb != "%w" &&
+				!strings.Contains(text, "[redacted]") {
 				t.Errorf("%s of %s: %s", verb, name, text)
 			}
 		}
@@ -88,7 +93,8 @@ func TestSecretsDoNotMarshal(t *testing.T) {
 		if raw, err := json.Marshal(value); err != nil || string(raw) != `"[redacted]"` {
 			t.Errorf("JSON of %s: %s, %v", name, raw, err)
 		}
-		if raw, err := json.Marshal(map[string]any{"k": []any{value}}); err != nil || string(raw) != `{"k":["[redacted]"]}` {
+		if raw, err := json.Marshal(map[string]any{"k": []any{value}}); err != nil ||
+			string(raw) != `{"k":["[redacted]"]}` {
 			t.Errorf("JSON around %s: %s, %v", name, raw, err)
 		}
 		if raw, err := xml.Marshal(value); err != nil || !strings.Contains(string(raw), "[redacted]") {
@@ -106,8 +112,10 @@ func TestSecretsDoNotLog(t *testing.T) {
 	var out bytes.Buffer
 	for _, handler := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
 		out.Reset()
-		slog.New(handler).With("with", key).Info("event", "key", key, "value", *key, "secret", secret, "group", slog.GroupValue(slog.Any("k", *secret)))
-		if text := out.String(); leaks(text, scalar[:], key.WIF()) || leaks(text, hashes[:64], "") || strings.Count(text, "[redacted]") != 5 {
+		slog.New(handler).With("with", key).Info("event", "key", key, "value", *key, "secret", secret, "group",
+			slog.GroupValue(slog.Any("k", *secret)))
+		if text := out.String(); leaks(text, scalar[:], key.WIF()) || leaks(text, hashes[:64], "") ||
+			strings.Count(text, "[redacted]") != 5 {
 			t.Errorf("%T: %s", handler, text)
 		}
 	}

@@ -40,7 +40,8 @@ func TestSendableDepthOverOperations(t *testing.T) {
 }
 
 func TestSendableNamesTheField(t *testing.T) {
-	bad := parseOp(t, `["comment",{"parent_author":"","parent_permlink":"p","author":"alice","permlink":"p","title":"a\u0008b","body":"b","json_metadata":""}]`)
+	bad := parseOp(t, `["comment",{"parent_author":"","parent_permlink":"p","author":"alice","permlink":"p",`+
+		`"title":"a\u0008b","body":"b","json_metadata":""}]`)
 	good := memoTransaction(t, "tab\tand line\r\n\u007f\u0085").Operations[0]
 	err := hive.CheckSendable(transactionOf(good, bad))
 	if err == nil || err.Error() != "comment: title: control character 0x08 cannot be sent to a node" {

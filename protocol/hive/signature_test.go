@@ -55,7 +55,8 @@ func TestSignTextVectors(t *testing.T) {
 				t.Fatal(err)
 			}
 			digest := hive.HashText(string(text))
-			if digest != mustDigest(t, v.Digest) || digest != hive.HashText(v.Challenge) || digest.String() != v.Digest {
+			if digest != mustDigest(t, v.Digest) || digest != hive.HashText(v.Challenge) ||
+				digest.String() != v.Digest {
 				t.Fatalf("digest %v, want %s", digest, v.Digest)
 			}
 			key := mustKey(t, v.WIF)

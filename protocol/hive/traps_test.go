@@ -18,8 +18,10 @@ import (
 func TestTrap01Sort(t *testing.T) {
 	t.Run("sets and maps are sorted as the node sorts them", func(t *testing.T) {
 		for _, pair := range [][2]string{
-			{`["custom_json",{"required_auths":["zed","bob"],"required_posting_auths":["carol","alice"],"id":"x","json":"{}"}]`,
-				`["custom_json",{"required_auths":["bob","zed"],"required_posting_auths":["alice","carol"],"id":"x","json":"{}"}]`},
+			{`["custom_json",{"required_auths":["zed","bob"],"required_posting_auths":["carol","alice"],"id":"x",` +
+				`"json":"{}"}]`,
+				`["custom_json",{"required_auths":["bob","zed"],"required_posting_auths":["alice","carol"],"id":"x",` +
+					`"json":"{}"}]`},
 			{updateWith(`[["zed",1],["bob",2]]`, `[["`+keyB+`",1],["`+keyA+`",2]]`),
 				updateWith(`[["bob",2],["zed",1]]`, `[["`+keyA+`",2],["`+keyB+`",1]]`)},
 			{propsWith(`["url","00"],["key","` + pointA + `"]`), propsWith(`["key","` + pointA + `"],["url","00"]`)},
@@ -37,11 +39,13 @@ func TestTrap01Sort(t *testing.T) {
 	t.Run("bytes in another order are refused", func(t *testing.T) {
 		a, b := point(t, keyA), point(t, keyB)
 		for _, c := range []struct{ text, sorted, swapped string }{
-			{`["custom_json",{"required_auths":["bob","zed"],"id":"x","json":"{}"}]`, "\x03bob\x03zed", "\x03zed\x03bob"},
+			{`["custom_json",{"required_auths":["bob","zed"],"id":"x","json":"{}"}]`, "\x03bob\x03zed",
+				"\x03zed\x03bob"},
 			{updateWith(`[["bob",1],["zed",1]]`, `[]`), "\x03bob\x01\x00\x03zed", "\x03zed\x01\x00\x03bob"},
 			{updateWith(`[]`, `[["`+keyA+`",1],["`+keyB+`",1]]`), a + "\x01\x00" + b, b + "\x01\x00" + a},
 			{propsWith(`["key","` + pointA + `"],["url","00"]`), "\x03url\x01\x00", "\x03aaa\x01\x00"},
-			{`["remove_proposal",{"proposal_owner":"alice","proposal_ids":[1,2]}]`, "\x01\x00\x00\x00\x00\x00\x00\x00\x02", "\x02\x00\x00\x00\x00\x00\x00\x00\x01"},
+			{`["remove_proposal",{"proposal_owner":"alice","proposal_ids":[1,2]}]`,
+				"\x01\x00\x00\x00\x00\x00\x00\x00\x02", "\x02\x00\x00\x00\x00\x00\x00\x00\x01"},
 		} {
 			packed := serialize(t, transactionOf(parseOp(t, c.text)))
 			swapped := bytes.Replace(packed, []byte(c.sorted), []byte(c.swapped), 1)
@@ -81,7 +85,8 @@ func TestTrap03StrictRoles(t *testing.T) {
 	if len(vote.Posting) != 1 || len(vote.Active)+len(vote.Owner) != 0 {
 		t.Errorf("a vote needs %+v", vote)
 	}
-	both := parseOp(t, `["custom_json",{"required_auths":["alice"],"required_posting_auths":["alice"],"id":"x","json":"{}"}]`).Required()
+	both := parseOp(t, `["custom_json",{"required_auths":["alice"],"required_posting_auths":["alice"],"id":"x",`+
+		`"json":"{}"}]`).Required()
 	if len(both.Posting) != 1 || len(both.Active) != 1 {
 		t.Errorf("active stands in for posting: %+v", both)
 	}
@@ -103,7 +108,8 @@ func TestTrap04SteemInTheBytes(t *testing.T) {
 		"1.000 HBD":      "0353424400000000",
 		"1.000000 VESTS": "0656455354530000",
 	} {
-		op := parseOp(t, `["claim_reward_balance",{"account":"alice","reward_hive":"0.000 HIVE","reward_hbd":"1.000 HBD","reward_vests":"1.000000 VESTS"}]`)
+		op := parseOp(t, `["claim_reward_balance",{"account":"alice","reward_hive":"0.000 HIVE","reward_hbd":"1.000 `+
+			`HBD","reward_vests":"1.000000 VESTS"}]`)
 		if got := hex.EncodeToString(serialize(t, transactionOf(op))); !strings.Contains(got, want) {
 			t.Errorf("%s: no %s in %s", text, want, got)
 		}
@@ -113,7 +119,8 @@ func TestTrap04SteemInTheBytes(t *testing.T) {
 func TestTrap05ForgivingParser(t *testing.T) {
 	const vote = `["vote",{"voter":"alice","author":"bob","permlink":"p","weight":%s}]`
 	for _, weight := range []string{
-		"65537", "-65535", "10001", "1.5", "1e4", "1E0", `"1e4"`, `"1.0"`, `""`, `" 1"`, `"+1"`, `"01"`, "true", "null", "[]", "{}", `"-"`, "-0", `"-0"`,
+		"65537", "-65535", "10001", "1.5", "1e4", "1E0", `"1e4"`, `"1.0"`, `""`, `" 1"`, `"+1"`, `"01"`, "true", "null",
+		"[]", "{}", `"-"`, "-0", `"-0"`,
 	} {
 		refused(t, fmt.Sprintf(vote, weight))
 	}
@@ -123,7 +130,8 @@ func TestTrap05ForgivingParser(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		`["account_update",{"account":"alice","json_metadata":""}]`,                           // memo_key would be the null key
+		// memo_key would be the null key
+		`["account_update",{"account":"alice","json_metadata":""}]`,
 		`["account_witness_vote",{"account":"alice","witness":"bob","approve":1}]`,            // ambiguous
 		`["account_witness_vote",{"account":"alice","witness":"bob","approve":"True"}]`,       // not exactly a bool
 		`["account_witness_vote",{"account":"alice","witness":"bob"}]`,                        // default true
@@ -134,25 +142,38 @@ func TestTrap05ForgivingParser(t *testing.T) {
 		`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":1},1]`,               // three of them
 		`["vote"]`, `[]`, `{}`, `null`, `"vote"`, ``, `[`, `["vote",`, `["vote",{`, `["vote",null]`, // no operation
 		`{"type":"vote_operation"}`, `{"value":{}}`, `{"type":"vote_operation","value":{},"x":1}`, // nor these
-		`{"type":"vote","value":{"voter":"alice","author":"bob","permlink":"p","weight":1}}`,              // half HF26
-		`{"type":"_operation","value":{}}`,                                                                // no name
-		"[\"vote\",{\"voter\":\"alice\",\"author\":\"bob\",\"permlink\":\"\xff\",\"weight\":1}]",          // not UTF-8
-		`["vote",{"voter":"alice","author":"bob","permlink":"\ud800","weight":1}]`,                        // half a pair
-		`["vote",{"voter":"alice\u0000","author":"bob","permlink":"p","weight":1}]`,                       // no name
-		`["custom",{"required_auths":["alice"],"id":1,"data":"0g"}]`,                                      // no digit
-		`["custom_json",{"required_posting_auths":["alice","alice"],"id":"x","json":"{}"}]`,               // twice
-		`["custom_json",{"required_posting_auths":null,"id":"x","json":"{}"}]`,                            // null for a list
-		updateWith(`[["bob",1],["bob",2]]`, `[]`),                                                         // twice in a map
+		`{"type":"vote","value":{"voter":"alice","author":"bob","permlink":"p","weight":1}}`,     // half HF26
+		`{"type":"_operation","value":{}}`,                                                       // no name
+		"[\"vote\",{\"voter\":\"alice\",\"author\":\"bob\",\"permlink\":\"\xff\",\"weight\":1}]", // not UTF-8
+		// half a pair
+		`["vote",{"voter":"alice","author":"bob","permlink":"\ud800","weight":1}]`,
+		`["vote",{"voter":"alice\u0000","author":"bob","permlink":"p","weight":1}]`,         // no name
+		`["custom",{"required_auths":["alice"],"id":1,"data":"0g"}]`,                        // no digit
+		`["custom_json",{"required_posting_auths":["alice","alice"],"id":"x","json":"{}"}]`, // twice
+		// null for a list
+		`["custom_json",{"required_posting_auths":null,"id":"x","json":"{}"}]`,
+		// twice in a map
+		updateWith(`[["bob",1],["bob",2]]`, `[]`),
 		updateWith(`[["bob",65536]]`, `[]`), updateWith(`[["bob"]]`, `[]`), updateWith(`{"bob":1}`, `[]`), // no map
-		updateWith(`[]`, `[["STM1111111111111111111111111111111114T1Anm",1]]`),                                               // the null key signs nothing
-		propsWith(`["key","` + pointA + `"],["key","` + pointA + `"]`), propsWith(`["url","00"]`), propsWith(`["key","00"]`), // no key
-		recurrentWith(`[{"type":"recurrent_transfer_pair_id","value":{"pair_id":1}},{"type":"recurrent_transfer_pair_id","value":{"pair_id":2}}]`),
-		recurrentWith(`[{"type":0,"value":{}}]`), recurrentWith(`[{"type":"void_t","value":{}}]`), recurrentWith(`[{}]`), recurrentWith(`{}`), recurrentWith(`null`),
-		`{"type":"update_proposal_operation","value":{"proposal_id":7,"creator":"alice","daily_pay":{"amount":"1","precision":3,"nai":"@@000000013"},` +
-			`"subject":"s","permlink":"p","extensions":[[1,{"end_date":"2026-07-01T00:00:00"}]]}}`, // two spellings in one
-		optionsWith(`[[0,{"beneficiaries":[]}]]`), optionsWith(`[[1,{"beneficiaries":[{"account":"bob","weight":1}]}]]`), // nobody, unknown
+		// the null key signs nothing
+		updateWith(`[]`, `[["STM1111111111111111111111111111111114T1Anm",1]]`),
+		// no key
+		propsWith(`["key","` + pointA + `"],["key","` + pointA + `"]`), propsWith(`["url","00"]`),
+		propsWith(`["key","00"]`),
+		recurrentWith(`[{"type":"recurrent_transfer_pair_id","value":{"pair_id":1}},` +
+			`{"type":"recurrent_transfer_pair_id","value":{"pair_id":2}}]`),
+		recurrentWith(`[{"type":0,"value":{}}]`), recurrentWith(`[{"type":"void_t","value":{}}]`),
+		recurrentWith(`[{}]`), recurrentWith(`{}`), recurrentWith(`null`),
+		`{"type":"update_proposal_operation","value":{"proposal_id":7,"creator":"alice","daily_pay":{"amount":"1",` +
+			`"precision":3,"nai":"@@000000013"},` +
+			// two spellings in one
+			`"subject":"s","permlink":"p","extensions":[[1,{"end_date":"2026-07-01T00:00:00"}]]}}`,
+		// nobody, unknown
+		optionsWith(`[[0,{"beneficiaries":[]}]]`),
+		optionsWith(`[[1,{"beneficiaries":[{"account":"bob","weight":1}]}]]`),
 		`["witness_block_approve",{"witness":"alice","block_id":"` + strings.Repeat("00", 19) + `"}]`, // too short
-		recurrentWith(`[{"type":1,"value":{"pair_id":1,"x":2}}]`), recurrentWith(`[{"type":1,"value":{}}]`), recurrentWith(`[["1",{"pair_id":1}]]`),
+		recurrentWith(`[{"type":1,"value":{"pair_id":1,"x":2}}]`), recurrentWith(`[{"type":1,"value":{}}]`),
+		recurrentWith(`[["1",{"pair_id":1}]]`),
 	} {
 		refused(t, text)
 	}
@@ -161,8 +182,11 @@ func TestTrap05ForgivingParser(t *testing.T) {
 func TestTrap05MembersInAnyOrder(t *testing.T) {
 	want := parseOp(t, benchOperations[1].text)
 	for _, text := range []string{
-		`{"value":{"memo":"tip 17","amount":{"nai":"@@000000013","precision":3,"amount":"1000"},"to":"bob","from":"alice"},"type":"transfer_operation"}`,
-		" [ \"transfer\" , { \"\\u0066rom\":\"alice\",\n\"amount\":\"1.000 HBD\",\t\"to\":\"bob\",\"memo\":\"tip 17\" } ] ",
+		`{"value":{"memo":"tip ` +
+			`17","amount":{"nai":"@@000000013","precision":3,"amount":"1000"},"to":"bob","from":"alice"},` +
+			`"type":"transfer_operation"}`,
+		" [ \"transfer\" , { \"\\u0066rom\":\"alice\",\n\"amount\":\"1.000 HBD\",\t\"to\":\"bob\",\"memo\":\"tip " +
+			"17\" } ] ",
 	} {
 		if got := parseOp(t, text); !got.Equal(want) {
 			t.Errorf("%s read as %s", text, got)
@@ -175,7 +199,8 @@ func TestTrap05MembersInAnyOrder(t *testing.T) {
 }
 
 func TestTrap06FieldOrder(t *testing.T) {
-	escrow := parseOp(t, `["escrow_transfer",{"from":"alice","to":"bob","agent":"carol","escrow_id":7,"hbd_amount":"0.001 HBD",
+	escrow := parseOp(t,
+		`["escrow_transfer",{"from":"alice","to":"bob","agent":"carol","escrow_id":7,"hbd_amount":"0.001 HBD",
 		"hive_amount":"0.002 HIVE","fee":"0.003 HBD","ratification_deadline":"2026-01-01T00:00:00",
 		"escrow_expiration":"2026-01-02T00:00:00","json_meta":""}]`)
 	const hbd, hiveSymbol = "0353424400000000", "03535445454d0000"
@@ -184,7 +209,8 @@ func TestTrap06FieldOrder(t *testing.T) {
 	if got := hex.EncodeToString(serialize(t, transactionOf(escrow))); !strings.Contains(got, want) {
 		t.Errorf("no %s in %s", want, got)
 	}
-	order := parseOp(t, `["limit_order_create2",{"owner":"alice","orderid":1,"amount_to_sell":"0.001 HIVE","fill_or_kill":true,
+	order := parseOp(t,
+		`["limit_order_create2",{"owner":"alice","orderid":1,"amount_to_sell":"0.001 HIVE","fill_or_kill":true,
 		"exchange_rate":{"quote":"0.003 HBD","base":"0.002 HIVE"},"expiration":"2026-01-01T00:00:00"}]`)
 	want = "15" + "05616c696365" + "01000000" + "0100000000000000" + hiveSymbol + "0200000000000000" + hiveSymbol +
 		"0300000000000000" + hbd + "01" + "00b95569"
@@ -216,7 +242,8 @@ func TestTrap07AssetsNeverThroughAFloat(t *testing.T) {
 
 func TestTrap08RecurrentTransferExtension(t *testing.T) {
 	const sent = `[{"type":"recurrent_transfer_pair_id","value":{"pair_id":3}}]`
-	for _, spelling := range []string{sent, `[{"type":1,"value":{"pair_id":3}}]`, `[[1,{"pair_id":3}]]`, `[["recurrent_transfer_pair_id",{"pair_id":3}]]`} {
+	for _, spelling := range []string{sent, `[{"type":1,"value":{"pair_id":3}}]`, `[[1,{"pair_id":3}]]`,
+		`[["recurrent_transfer_pair_id",{"pair_id":3}]]`} {
 		op := parseOp(t, recurrentWith(spelling))
 		if !strings.Contains(op.String(), `"extensions":`+sent) {
 			t.Errorf("%s is sent as %s", spelling, op)
@@ -314,5 +341,6 @@ func optionsWith(extensions string) string {
 }
 
 func recurrentWith(extensions string) string {
-	return `["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","memo":"","recurrence":24,"executions":2,"extensions":` + extensions + `}]`
+	return `["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 ` +
+		`HIVE","memo":"","recurrence":24,"executions":2,"extensions":` + extensions + `}]`
 }

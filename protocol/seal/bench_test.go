@@ -8,7 +8,8 @@ import (
 	"pksa/protocol/seal"
 )
 
-const voteRequest = `{"key_type":"posting","ops":[["vote",{"voter":"alice","author":"bob","permlink":"a-post-of-usual-length","weight":10000}]],"broadcast":true,"nonce":1700000000000}`
+const voteRequest = `{"key_type":"posting","ops":[["vote",{"voter":"alice","author":"bob",` +
+	`"permlink":"a-post-of-usual-length","weight":10000}]],"broadcast":true,"nonce":1700000000000}`
 
 func sealed(b *testing.B, clear string) seal.Sealed {
 	b.Helper()

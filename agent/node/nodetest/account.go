@@ -35,8 +35,9 @@ func Key(name hive.AccountName, role hive.Role) *hive.PrivateKey {
 func (c *Chain) AddUser(name hive.AccountName) {
 	key := func(role hive.Role) hive.PublicKey { return Key(name, role).Public() }
 	c.AddAccount(Account{
-		Name: name, Owner: Single(key(hive.Owner)), Active: Single(key(hive.Active)), Posting: Single(key(hive.Posting)),
-		Memo: key(hive.Memo), HIVE: 1_000_000, HBD: 1_000_000,
+		Name: name, Owner: Single(key(hive.Owner)), Active: Single(key(hive.Active)),
+		Posting: Single(key(hive.Posting)),
+		Memo:    key(hive.Memo), HIVE: 1_000_000, HBD: 1_000_000,
 	})
 }
 

@@ -98,7 +98,8 @@ func (n *Node) properties(jsontext.Value) ([]byte, *apiError) {
 	dst := strconv.AppendUint([]byte(`{"head_block_number":`), uint64(head), 10)
 	dst = append(append(dst, `,"head_block_id":"`...), n.idLocked(head)...)
 	dst = append(append(dst, `","time":"`...), hive.Time(int64(v.time)+seconds).String()...)
-	dst = strconv.AppendUint(append(dst, `","last_irreversible_block_num":`...), uint64(int64(n.irreversibleLocked(v))+blocks), 10)
+	dst = strconv.AppendUint(append(dst, `","last_irreversible_block_num":`...), uint64(int64(n.irreversibleLocked(v))+
+		blocks), 10)
 	return append(dst, `,"maximum_block_size":65536,"current_witness":"nodetest"}`...), nil
 }
 
@@ -116,7 +117,8 @@ func (n *Node) blockHeader(raw jsontext.Value) ([]byte, *apiError) {
 	}
 	dst := append([]byte(`{"previous":"`), n.idLocked(numbers[0]-1)...)
 	dst = append(append(dst, `","timestamp":"`...), hive.Time(int64(b.time)+seconds).String()...)
-	return append(dst, `","witness":"nodetest","transaction_merkle_root":"0000000000000000000000000000000000000000","extensions":[]}`...), nil
+	return append(dst, `","witness":"nodetest","transaction_merkle_root":"0000000000000000000000000000000000000000",`+
+		`"extensions":[]}`...), nil
 }
 
 // transaction takes the transaction out of params: [tx] or {"trx": tx}.
@@ -251,7 +253,8 @@ func (n *Node) getTransaction(raw jsontext.Value) ([]byte, *apiError) {
 func (n *Node) version(jsontext.Value) ([]byte, *apiError) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return []byte(`{"blockchain_version":"1.28.7","hive_revision":"nodetest","fc_revision":"nodetest","chain_id":"` + hex.EncodeToString(n.chainID[:]) + `","node_type":"mainnet"}`), nil
+	return []byte(`{"blockchain_version":"1.28.7","hive_revision":"nodetest","fc_revision":"nodetest","chain_id":"` +
+		hex.EncodeToString(n.chainID[:]) + `","node_type":"mainnet"}`), nil
 }
 
 func (n *Node) hardfork(jsontext.Value) ([]byte, *apiError) { return []byte(`"1.28.0"`), nil }
@@ -370,7 +373,8 @@ func (n *Node) keyReferences(raw jsontext.Value) ([]byte, *apiError) {
 		lists[i] = []string{}
 		for name, a := range n.chain.accounts {
 			auths := slices.Concat(a.Owner.KeyAuths, a.Active.KeyAuths, a.Posting.KeyAuths)
-			if slices.ContainsFunc(auths, func(k hive.KeyWeight) bool { return k.Key.Text(n.chain.options.Network.KeyPrefix) == text }) {
+			if slices.ContainsFunc(auths,
+				func(k hive.KeyWeight) bool { return k.Key.Text(n.chain.options.Network.KeyPrefix) == text }) {
 				lists[i] = append(lists[i], string(name))
 			}
 		}

@@ -41,9 +41,11 @@ func (c *Chain) checkLocked(e *entry, v view) *apiError {
 		return parseError(err)
 	}
 	if len(packed) > maxTransactionSize {
-		return asserted("trx_size <= (get_dynamic_global_properties().maximum_block_size - 256)", "Transaction too large - size = ${trx_size}", [2]string{"trx_size", strconv.Itoa(len(packed))})
+		return asserted("trx_size <= (get_dynamic_global_properties().maximum_block_size - 256)",
+			"Transaction too large - size = ${trx_size}", [2]string{"trx_size", strconv.Itoa(len(packed))})
 	}
-	for _, check := range []func(*entry, view) *apiError{c.checkAuthorityLocked, c.checkReferenceLocked, c.checkExpiration, c.checkCreditsLocked, c.checkStateLocked} {
+	for _, check := range []func(*entry, view) *apiError{c.checkAuthorityLocked, c.checkReferenceLocked,
+		c.checkExpiration, c.checkCreditsLocked, c.checkStateLocked} {
 		if err := check(e, v); err != nil {
 			return err
 		}
@@ -68,7 +70,8 @@ func (c *Chain) signers(e *entry) ([]hive.PublicKey, *apiError) {
 			return nil, asserted("is_canonical( c, canon_type )", "signature is not canonical")
 		}
 		if slices.Contains(keys, key) {
-			return nil, &apiError{code: 3060000, name: "tx_duplicate_sig", title: "duplicate signature included", format: "Duplicate signature detected"}
+			return nil, &apiError{code: 3060000, name: "tx_duplicate_sig", title: "duplicate signature included",
+				format: "Duplicate signature detected"}
 		}
 		keys = append(keys, key)
 	}
@@ -84,7 +87,8 @@ func (c *Chain) checkAuthorityLocked(e *entry, _ view) *apiError {
 	required := e.tx.Required()
 	for i := range required.Keys {
 		if !c.reachesLocked(&required.Keys[i], hive.Active, keys, 0) {
-			return &apiError{code: 3040000, name: "tx_missing_other_auth", title: "missing required other authority", format: "Missing Authority"}
+			return &apiError{code: 3040000, name: "tx_missing_other_auth", title: "missing required other authority",
+				format: "Missing Authority"}
 		}
 	}
 	for _, r := range []struct {
@@ -108,7 +112,8 @@ func (c *Chain) checkReferenceLocked(e *entry, v view) *apiError {
 	}
 	b := c.blockLocked(number)
 	if b == nil || prefix(b.id) != e.tx.RefBlockPrefix {
-		return &apiError{code: 4030200, name: "transaction_tapos_exception", title: "transaction tapos exception", format: ""}
+		return &apiError{code: 4030200, name: "transaction_tapos_exception", title: "transaction tapos exception",
+			format: ""}
 	}
 	return nil
 }
@@ -121,9 +126,12 @@ func (c *Chain) checkExpiration(e *entry, v view) *apiError {
 	values := [][2]string{{"now", v.time.String()}, {"trx.expiration", e.tx.Expiration.String()}}
 	switch {
 	case e.tx.Expiration > v.time+maxLifetime:
-		return &apiError{code: 4030100, name: "transaction_expiration_exception", title: "transaction expiration exception", format: "transaction expiration too far in future", values: values}
+		return &apiError{code: 4030100, name: "transaction_expiration_exception",
+			title: "transaction expiration exception", format: "transaction expiration too far in future",
+			values: values}
 	case e.tx.Expiration <= v.time:
-		return &apiError{code: 4030100, name: "transaction_expiration_exception", title: "transaction expiration exception", format: "transaction expired", values: values}
+		return &apiError{code: 4030100, name: "transaction_expiration_exception",
+			title: "transaction expiration exception", format: "transaction expired", values: values}
 	}
 	return nil
 }
@@ -147,8 +155,10 @@ func (c *Chain) checkCreditsLocked(e *entry, _ view) *apiError {
 	}
 	err := &apiError{
 		code: 4100100, name: "not_enough_rc_exception", title: "payer has not enough RC mana for transaction",
-		format: "Account: ${account} has ${rc_current} RC, needs ${rc_needed} RC. Please wait to transact, or power up HIVE.",
-		values: [][2]string{{"account", string(name)}, {"rc_needed", strconv.FormatInt(c.options.CreditCost, 10)}, {"rc_current", strconv.FormatInt(max(a.Credits, 0), 10)}},
+		format: "Account: ${account} has ${rc_current} RC, needs ${rc_needed} RC. Please wait to transact, or power " +
+			"up HIVE.",
+		values: [][2]string{{"account", string(name)}, {"rc_needed", strconv.FormatInt(c.options.CreditCost, 10)},
+			{"rc_current", strconv.FormatInt(max(a.Credits, 0), 10)}},
 	}
 	return err
 }
@@ -174,8 +184,10 @@ func (c *Chain) checkStateLocked(e *entry, _ view) *apiError {
 		}
 		spent[from][amount.Symbol] += amount.Amount
 		if balance := c.accounts[from].balance(amount.Symbol); *balance < spent[from][amount.Symbol] {
-			return asserted("", "Account ${acc} does not have sufficient funds for balance adjustment. Required: ${r}, Available: ${a}",
-				[2]string{"acc", string(from)}, [2]string{"r", amount.String()}, [2]string{"a", hive.Asset{Amount: *balance, Symbol: amount.Symbol}.String()})
+			return asserted("", "Account ${acc} does not have sufficient funds for balance adjustment. Required: "+
+				"${r}, Available: ${a}",
+				[2]string{"acc", string(from)}, [2]string{"r", amount.String()},
+				[2]string{"a", hive.Asset{Amount: *balance, Symbol: amount.Symbol}.String()})
 		}
 	}
 	return nil
@@ -196,7 +208,8 @@ func (c *Chain) checkCustomLocked(op hive.Operation) *apiError {
 			}
 		}
 		if n >= customJSONPerBlock {
-			return asserted("", "Account ${a} already submitted ${n} custom json operation(s) this block.", [2]string{"a", string(name)}, [2]string{"n", strconv.Itoa(n)})
+			return asserted("", "Account ${a} already submitted ${n} custom json operation(s) this block.",
+				[2]string{"a", string(name)}, [2]string{"n", strconv.Itoa(n)})
 		}
 	}
 	return nil

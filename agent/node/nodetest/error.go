@@ -76,7 +76,8 @@ func missing(role hive.Role, name hive.AccountName) *apiError {
 	word := map[hive.Role]string{hive.Posting: "Posting", hive.Active: "Active", hive.Owner: "Owner"}[role]
 	code := map[hive.Role]int{hive.Active: 3010000, hive.Owner: 3020000, hive.Posting: 3030000}[role]
 	e := &apiError{
-		code: code, name: fmt.Sprintf("tx_missing_%s_auth", role), title: fmt.Sprintf("missing required %s authority", role),
+		code: code, name: fmt.Sprintf("tx_missing_%s_auth", role),
+		title:  fmt.Sprintf("missing required %s authority", role),
 		format: "Missing " + word + " Authority ${id}", values: [][2]string{{"id", string(name)}},
 	}
 	e.message = e.title + ":" + e.sentence() + bothPackings
@@ -84,5 +85,6 @@ func missing(role hive.Role, name hive.AccountName) *apiError {
 }
 
 func parseError(err error) *apiError {
-	return &apiError{code: 4, name: "parse_error_exception", title: "Parse Error", format: "Couldn't parse: ${what}", values: [][2]string{{"what", err.Error()}}}
+	return &apiError{code: 4, name: "parse_error_exception", title: "Parse Error", format: "Couldn't parse: ${what}",
+		values: [][2]string{{"what", err.Error()}}}
 }

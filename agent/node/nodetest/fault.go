@@ -55,7 +55,8 @@ func Garbage(body string, processed bool) Fault {
 
 // FrontEnd is an error that a front end gives in its own name (tx §5.4).
 func FrontEnd(processed bool) Fault {
-	f := Garbage(`{"jsonrpc":"2.0","error":{"code":-32700,"message":"Unable to communicate with node","data":null},"id":null}`, processed)
+	f := Garbage(`{"jsonrpc":"2.0","error":{"code":-32700,"message":"Unable to communicate with `+
+		`node","data":null},"id":null}`, processed)
 	f.Name = "front end " + f.Name[len("garbage "):]
 	f.Status = http.StatusInternalServerError
 	return f
@@ -79,7 +80,10 @@ var (
 	// FalseAccept says that the transaction was taken, and drops it.
 	FalseAccept = Fault{Name: "false accept", Lose: true, Body: []byte(`{"jsonrpc":"2.0","result":{},"id":$id}`)}
 	// Locked is the error of a node that is too busy.
-	Locked = Fault{Name: "locked", Lose: true, Body: []byte(`{"jsonrpc":"2.0","error":{"code":-32003,"message":"Unable to acquire READ lock","data":{"code":4110000,"name":"chainbase_lock_exception","message":"chainbase lock","stack":[{"context":{},"format":"Unable to acquire ${t} lock","data":{"t":"READ"}}]}},"id":$id}`)}
+	Locked = Fault{Name: "locked", Lose: true,
+		Body: []byte(`{"jsonrpc":"2.0","error":{"code":-32003,"message":"Unable to acquire READ ` +
+			`lock","data":{"code":4110000,"name":"chainbase_lock_exception","message":"chainbase ` +
+			`lock","stack":[{"context":{},"format":"Unable to acquire ${t} lock","data":{"t":"READ"}}]}},"id":$id}`)}
 )
 
 // BroadcastFaults are faults for every point of a broadcast, none included. To the client some of
@@ -88,9 +92,11 @@ func BroadcastFaults() []Fault {
 	return []Fault{
 		{Name: "none"}, Refused, ResetBefore, ResetAfter, HangBefore, HangAfter,
 		LateArrival(5 * time.Second), LateArrival(20 * time.Second), Slow(8 * time.Second), Slow(12 * time.Second),
-		Status(http.StatusTooManyRequests, false), Status(http.StatusBadGateway, false), Status(http.StatusBadGateway, true),
+		Status(http.StatusTooManyRequests, false), Status(http.StatusBadGateway, false),
+		Status(http.StatusBadGateway, true),
 		Garbage(`{"jsonrpc":"2.0"`, false), Garbage(`{"jsonrpc":"2.0"`, true),
-		Garbage(`{"jsonrpc":"2.0","result":{},"id":0}`, true), Garbage(``, true), FrontEnd(false), FrontEnd(true), Locked,
+		Garbage(`{"jsonrpc":"2.0","result":{},"id":0}`, true), Garbage(``, true), FrontEnd(false), FrontEnd(true),
+		Locked,
 		Refusal("assert_exception", 10, "no"), Refusal("transaction_tapos_exception", 4030200, ""),
 	}
 }

@@ -18,7 +18,8 @@ func (n *Node) accountHistory(raw jsontext.Value) ([]byte, *apiError) {
 	var name hive.AccountName
 	var start, limit, filter int64
 	if json.Unmarshal(raw, &p) != nil || len(p) < 4 || json.Unmarshal(p[0], &name) != nil ||
-		json.Unmarshal(p[1], &start) != nil || json.Unmarshal(p[2], &limit) != nil || json.Unmarshal(p[3], &filter) != nil {
+		json.Unmarshal(p[1], &start) != nil || json.Unmarshal(p[2], &limit) != nil ||
+		json.Unmarshal(p[3], &filter) != nil {
 		return nil, &apiError{outer: -32002, bare: true, message: "Invalid parameters"}
 	}
 	defer n.lock()()
@@ -26,7 +27,8 @@ func (n *Node) accountHistory(raw jsontext.Value) ([]byte, *apiError) {
 	if start < 0 {
 		start = int64(len(all)) - 1
 	} else if start < limit-1 {
-		return nil, asserted("start >= limit-1", "start must be greater than or equal to limit-1 (start is 0-based index)")
+		return nil, asserted("start >= limit-1",
+			"start must be greater than or equal to limit-1 (start is 0-based index)")
 	}
 	var found [][]byte // the newest first
 	for i := min(start, int64(len(all))-1); i >= 0 && int64(len(found)) < limit; i-- {

@@ -18,7 +18,8 @@ import (
 // ask makes one call and returns result and error as text.
 func ask(t *testing.T, transport http.RoundTripper, url, method, params string) (result string, failure rpcError) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(`{"jsonrpc":"2.0","method":"`+method+`","params":`+params+`,"id":1}`))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url,
+		strings.NewReader(`{"jsonrpc":"2.0","method":"`+method+`","params":`+params+`,"id":1}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +106,8 @@ func TestAuthority(t *testing.T) {
 		chain.AddUser(name)
 	}
 	// alice gives posting and active to bob, bob to carol, carol to dave, dave to erin.
-	for _, link := range [][2]hive.AccountName{{"alice", "bob"}, {"bob", "carol"}, {"carol", "dave"}, {"dave", "erin"}} {
+	for _, link := range [][2]hive.AccountName{{"alice", "bob"}, {"bob", "carol"}, {"carol", "dave"},
+		{"dave", "erin"}} {
 		chain.Change(link[0], func(a *nodetest.Account) {
 			a.Posting.AccountAuths = []hive.AccountWeight{named(link[1], 1)}
 			a.Active.AccountAuths = []hive.AccountWeight{named(link[1], 1)}
@@ -113,9 +115,11 @@ func TestAuthority(t *testing.T) {
 	}
 	chain.AddAccount(nodetest.Account{
 		Name: "shared", HIVE: 5000, Posting: nodetest.Single(key("shared", hive.Posting).Public()),
-		Active: hive.Authority{WeightThreshold: 3, AccountAuths: []hive.AccountWeight{named("bob", 1)}, KeyAuths: []hive.KeyWeight{
-			{Key: key("shared", hive.Active).Public(), Weight: 1}, {Key: key("shared", hive.Owner).Public(), Weight: 1},
-		}},
+		Active: hive.Authority{WeightThreshold: 3, AccountAuths: []hive.AccountWeight{named("bob", 1)},
+			KeyAuths: []hive.KeyWeight{
+				{Key: key("shared", hive.Active).Public(), Weight: 1}, {Key: key("shared", hive.Owner).Public(),
+					Weight: 1},
+			}},
 	})
 	n := chain.NewNode("a")
 	transport := nodetest.Transport(n)
@@ -126,29 +130,42 @@ func TestAuthority(t *testing.T) {
 		want string // name of the error
 	}{
 		{"posting for a vote", []string{vote("alice")}, []*hive.PrivateKey{key("alice", hive.Posting)}, ""},
-		{"active for a vote", []string{vote("alice")}, []*hive.PrivateKey{key("alice", hive.Active)}, "tx_missing_posting_auth"},
-		{"owner for a transfer", []string{transfer("alice")}, []*hive.PrivateKey{key("alice", hive.Owner)}, "tx_missing_active_auth"},
-		{"memo for a vote", []string{vote("alice")}, []*hive.PrivateKey{key("alice", hive.Memo)}, "tx_missing_posting_auth"},
+		{"active for a vote", []string{vote("alice")}, []*hive.PrivateKey{key("alice", hive.Active)},
+			"tx_missing_posting_auth"},
+		{"owner for a transfer", []string{transfer("alice")}, []*hive.PrivateKey{key("alice", hive.Owner)},
+			"tx_missing_active_auth"},
+		{"memo for a vote", []string{vote("alice")}, []*hive.PrivateKey{key("alice", hive.Memo)},
+			"tx_missing_posting_auth"},
 		{"no signature", []string{vote("alice")}, nil, "tx_missing_posting_auth"},
 		{"nested once", []string{vote("alice")}, []*hive.PrivateKey{key("bob", hive.Posting)}, ""},
 		{"nested twice", []string{vote("alice")}, []*hive.PrivateKey{key("carol", hive.Posting)}, ""},
-		{"nested three times", []string{vote("alice")}, []*hive.PrivateKey{key("dave", hive.Posting)}, "tx_missing_posting_auth"},
-		{"nested with the wrong role", []string{vote("alice")}, []*hive.PrivateKey{key("bob", hive.Active)}, "tx_missing_posting_auth"},
+		{"nested three times", []string{vote("alice")}, []*hive.PrivateKey{key("dave", hive.Posting)},
+			"tx_missing_posting_auth"},
+		{"nested with the wrong role", []string{vote("alice")}, []*hive.PrivateKey{key("bob", hive.Active)},
+			"tx_missing_posting_auth"},
 		{"nested active", []string{transfer("alice")}, []*hive.PrivateKey{key("bob", hive.Active)}, ""},
-		{"mixed roles", []string{vote("alice"), transfer("alice")}, []*hive.PrivateKey{key("alice", hive.Posting), key("alice", hive.Active)}, ""},
-		{"mixed roles, one missing", []string{vote("alice"), transfer("alice")}, []*hive.PrivateKey{key("alice", hive.Posting)}, "tx_missing_active_auth"},
-		{"superfluous", []string{vote("alice")}, []*hive.PrivateKey{key("alice", hive.Posting), key("erin", hive.Owner)}, ""},
-		{"twice the same", []string{vote("alice")}, []*hive.PrivateKey{key("alice", hive.Posting), key("alice", hive.Posting)}, "tx_duplicate_sig"},
-		{"two of three", []string{transfer("shared")}, []*hive.PrivateKey{key("shared", hive.Active), key("shared", hive.Owner)}, "tx_missing_active_auth"},
-		{"three of three", []string{transfer("shared")}, []*hive.PrivateKey{key("shared", hive.Active), key("shared", hive.Owner), key("bob", hive.Active)}, ""},
+		{"mixed roles", []string{vote("alice"), transfer("alice")}, []*hive.PrivateKey{key("alice", hive.Posting),
+			key("alice", hive.Active)}, ""},
+		{"mixed roles, one missing", []string{vote("alice"), transfer("alice")},
+			[]*hive.PrivateKey{key("alice", hive.Posting)}, "tx_missing_active_auth"},
+		{"superfluous", []string{vote("alice")}, []*hive.PrivateKey{key("alice", hive.Posting),
+			key("erin", hive.Owner)}, ""},
+		{"twice the same", []string{vote("alice")}, []*hive.PrivateKey{key("alice", hive.Posting),
+			key("alice", hive.Posting)}, "tx_duplicate_sig"},
+		{"two of three", []string{transfer("shared")}, []*hive.PrivateKey{key("shared", hive.Active),
+			key("shared", hive.Owner)}, "tx_missing_active_auth"},
+		{"three of three", []string{transfer("shared")}, []*hive.PrivateKey{key("shared", hive.Active),
+			key("shared", hive.Owner), key("bob", hive.Active)}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tx := signed(t, chain, tt.keys, tt.ops...)
-			result, failure := ask(t, transport, n.URL(), "database_api.verify_authority", `{"trx":`+tx+`,"pack":"legacy"}`)
+			result, failure := ask(t, transport, n.URL(), "database_api.verify_authority", `{"trx":`+tx+
+				`,"pack":"legacy"}`)
 			if failure.Data.Name != tt.want || (result == `{"valid":true}`) != (tt.want == "") {
 				t.Errorf("verify_authority: %s, %+v", result, failure)
 			}
-			if result, failure = ask(t, transport, n.URL(), broadcast, "["+tx+"]"); failure.Data.Name != tt.want || (result == `{}`) != (tt.want == "") {
+			if result, failure = ask(t, transport, n.URL(), broadcast, "["+tx+"]"); failure.Data.Name != tt.want ||
+				(result == `{}`) != (tt.want == "") {
 				t.Errorf("broadcast: %s, %+v", result, failure)
 			}
 			chain.Produce(1)
@@ -165,21 +182,25 @@ func TestReader(t *testing.T) {
 	n := chain.NewNode("a")
 	transport := nodetest.Transport(n)
 	sign := func(memo string) string {
-		op := `["transfer",{"from":"alice","to":"bob","amount":"0.001 HIVE","memo":` + string(hive.AppendString(nil, memo)) + `}]`
+		op := `["transfer",{"from":"alice","to":"bob","amount":"0.001 HIVE","memo":` +
+			string(hive.AppendString(nil, memo)) + `}]`
 		return signed(t, chain, []*hive.PrivateKey{nodetest.Key("alice", hive.Active)}, op)
 	}
 	tx := sign("a<b\t\"é\"")
-	if _, failure := ask(t, transport, n.URL(), broadcast, "["+strings.ReplaceAll(tx, "<", `\u003c`)+"]"); failure.Data.Name != "tx_missing_active_auth" {
+	if _, failure := ask(t, transport, n.URL(), broadcast, "["+strings.ReplaceAll(tx, "<", `\u003c`)+
+		"]"); failure.Data.Name != "tx_missing_active_auth" {
 		t.Errorf("escaped: %+v", failure)
 	}
 	if result, failure := ask(t, transport, n.URL(), broadcast, "["+tx+"]"); result != "{}" {
 		t.Errorf("raw: %+v", failure)
 	}
 	deep := strings.Replace(sign("deep"), "deep", strings.Repeat("{", 98), 1)
-	if _, failure := ask(t, transport, n.URL(), broadcast, "["+deep+"]"); !strings.Contains(failure.Message, "object graph too deep") {
+	if _, failure := ask(t, transport, n.URL(), broadcast, "["+deep+"]"); !strings.Contains(failure.Message,
+		"object graph too deep") {
 		t.Errorf("deep: %+v", failure)
 	}
-	if _, failure := ask(t, transport, n.URL(), "no_api.method", "[]"); !strings.Contains(failure.Message, "Could not find API no_api") {
+	if _, failure := ask(t, transport, n.URL(), "no_api.method", "[]"); !strings.Contains(failure.Message,
+		"Could not find API no_api") {
 		t.Errorf("unknown method: %+v", failure)
 	}
 }
@@ -204,11 +225,15 @@ func TestBlocks(t *testing.T) {
 		}
 		id := chain.Transactions()[0].ID
 		status := func() string {
-			result, _ := ask(t, transport, n.URL(), "transaction_status_api.find_transaction", `{"transaction_id":"`+id.String()+`","expiration":"2000-01-01T00:02:00"}`)
+			result, _ := ask(t, transport, n.URL(), "transaction_status_api.find_transaction", `{"transaction_id":"`+
+				id.String()+`","expiration":"2000-01-01T00:02:00"}`)
 			return result
 		}
 		block := first + 21
-		for _, want := range []string{`{"status":"within_mempool"}`, fmt.Sprintf(`{"status":"within_reversible_block","block_num":%d}`, block), fmt.Sprintf(`{"status":"within_reversible_block","block_num":%d}`, block), fmt.Sprintf(`{"status":"within_irreversible_block","block_num":%d}`, block)} {
+		for _, want := range []string{`{"status":"within_mempool"}`,
+			fmt.Sprintf(`{"status":"within_reversible_block","block_num":%d}`, block),
+			fmt.Sprintf(`{"status":"within_reversible_block","block_num":%d}`, block),
+			fmt.Sprintf(`{"status":"within_irreversible_block","block_num":%d}`, block)} {
 			if got := status(); got != want {
 				t.Errorf("status %s, wanted %s", got, want)
 			}
@@ -217,11 +242,13 @@ func TestBlocks(t *testing.T) {
 		if chain.Count(id) != 1 {
 			t.Error("not on the chain once")
 		}
-		if result, _ := ask(t, transport, n.URL(), "condenser_api.get_transaction", `["`+id.String()+`"]`); !strings.Contains(result, fmt.Sprintf(`"block_num":%d`, block)) {
+		if result, _ := ask(t, transport, n.URL(), "condenser_api.get_transaction", `["`+id.String()+
+			`"]`); !strings.Contains(result, fmt.Sprintf(`"block_num":%d`, block)) {
 			t.Errorf("get_transaction: %s", result)
 		}
 		time.Sleep(5 * time.Minute)
-		if _, failure := ask(t, transport, n.URL(), broadcast, "["+tx+"]"); failure.Data.Name != "transaction_expiration_exception" {
+		if _, failure := ask(t, transport, n.URL(), broadcast,
+			"["+tx+"]"); failure.Data.Name != "transaction_expiration_exception" {
 			t.Errorf("after the expiration: %+v", failure)
 		}
 		var properties struct {
@@ -233,10 +260,12 @@ func TestBlocks(t *testing.T) {
 		if err := json.Unmarshal([]byte(result), &properties); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := hive.ReferenceBlock(properties.Number, properties.ID); err != nil || properties.Irreversible != properties.Number-2 {
+		if _, _, err := hive.ReferenceBlock(properties.Number, properties.ID); err != nil ||
+			properties.Irreversible != properties.Number-2 {
 			t.Errorf("%s: %v", result, err)
 		}
-		header, _ := ask(t, transport, n.URL(), "call", fmt.Sprintf(`["condenser_api","get_block_header",[%d]]`, properties.Irreversible))
+		header, _ := ask(t, transport, n.URL(), "call", fmt.Sprintf(`["condenser_api","get_block_header",[%d]]`,
+			properties.Irreversible))
 		var previous struct{ Previous string }
 		if err := json.Unmarshal([]byte(header), &previous); err != nil {
 			t.Fatal(err)
@@ -260,7 +289,8 @@ func TestMoney(t *testing.T) {
 		for _, amount := range amounts {
 			ops = append(ops, `["transfer",{"from":"alice","to":"bob","amount":"`+amount+`","memo":""}]`)
 		}
-		_, failure := ask(t, transport, n.URL(), broadcast, "["+signed(t, chain, []*hive.PrivateKey{nodetest.Key("alice", hive.Active)}, ops...)+"]")
+		_, failure := ask(t, transport, n.URL(), broadcast,
+			"["+signed(t, chain, []*hive.PrivateKey{nodetest.Key("alice", hive.Active)}, ops...)+"]")
 		return failure
 	}
 	if failure := send("600.000 TESTS", "400.001 TESTS"); !strings.Contains(failure.Message, "sufficient funds") {
@@ -279,10 +309,12 @@ func TestMoney(t *testing.T) {
 		t.Errorf("accounts %s", result)
 	}
 	key := nodetest.Key("bob", hive.Active).Public().String()
-	if result, _ := ask(t, transport, n.URL(), "account_by_key_api.get_key_references", `{"keys":["`+key+`"]}`); result != `{"accounts":[["bob"]]}` {
+	if result, _ := ask(t, transport, n.URL(), "account_by_key_api.get_key_references", `{"keys":["`+key+
+		`"]}`); result != `{"accounts":[["bob"]]}` {
 		t.Errorf("references %s", result)
 	}
-	if result, _ := ask(t, transport, n.URL(), "rc_api.find_rc_accounts", `{"accounts":["bob"]}`); !strings.Contains(result, `"account":"bob"`) {
+	if result, _ := ask(t, transport, n.URL(), "rc_api.find_rc_accounts",
+		`{"accounts":["bob"]}`); !strings.Contains(result, `"account":"bob"`) {
 		t.Errorf("credits %s", result)
 	}
 }
@@ -296,7 +328,8 @@ func TestServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result, _ := ask(t, http.DefaultTransport, url, "database_api.get_version", "{}"); !strings.Contains(result, `"chain_id":"beeab0de`) {
+	if result, _ := ask(t, http.DefaultTransport, url, "database_api.get_version", "{}"); !strings.Contains(result,
+		`"chain_id":"beeab0de`) {
 		t.Errorf("version %s", result)
 	}
 	n.Fail("", nodetest.ResetAfter, nodetest.Status(http.StatusBadGateway, false))

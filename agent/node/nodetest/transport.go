@@ -63,7 +63,8 @@ func (n *Node) Listen(ctx context.Context) (url string, wait func(), err error) 
 	if err != nil {
 		return "", nil, err
 	}
-	server := &http.Server{Handler: n, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	server := &http.Server{Handler: n, ReadHeaderTimeout: 10 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return ctx }}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

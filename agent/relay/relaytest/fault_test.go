@@ -99,7 +99,8 @@ func TestFaults(t *testing.T) {
 		{"delay", first(Delay(5 * time.Second)), []string{"1@0", "2@0", "0@5"}},
 		{"stall", first(Stall(5 * time.Second)), []string{"0@5", "1@5", "2@5"}},
 		{"replay", first(Replay(5 * time.Second)), []string{"0@0", "1@0", "2@0", "0@5"}},
-		{"replay as another", first(ReplayAs(5*time.Second, map[string]any{"uuid": name(9)})), []string{"0@0", "1@0", "2@0", "9@5"}},
+		{"replay as another", first(ReplayAs(5*time.Second, map[string]any{"uuid": name(9)})),
+			[]string{"0@0", "1@0", "2@0", "9@5"}},
 		{"reorder", Reorder, []string{"1@0", "0@0", "2@1"}},
 		{"swap uuids", Script(Rule{Times: 2, Do: SwapUUIDs}), []string{"1@0", "0@0", "2@0"}},
 		{"wrong uuid", first(Set(map[string]any{"uuid": name(7)})), []string{"7@0", "1@0", "2@0"}},
@@ -152,10 +153,11 @@ func TestMalformedAndHuge(t *testing.T) {
 // TestHalfOpenAnswersNoPing: a frozen connection looks alive to the kernel only.
 func TestHalfOpenAnswersNoPing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := Start(Options{Relay: relay.Config{NoProof: true, Logger: slog.New(slog.DiscardHandler)}, Fault: Script(Rule{When: On(ToClient, "connected"), Do: func(w *Wire, f Frame) {
-			w.Pass(f)
-			w.Freeze()
-		}})})
+		s, err := Start(Options{Relay: relay.Config{NoProof: true, Logger: slog.New(slog.DiscardHandler)},
+			Fault: Script(Rule{When: On(ToClient, "connected"), Do: func(w *Wire, f Frame) {
+				w.Pass(f)
+				w.Freeze()
+			}})})
 		if err != nil {
 			t.Fatal(err)
 		}

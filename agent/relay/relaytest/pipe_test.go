@@ -41,12 +41,14 @@ func TestPipeDeadlines(t *testing.T) {
 		time.AfterFunc(time.Second, func() { near.SetReadDeadline(began.Add(3 * time.Second)) })
 		_, err := near.Read(make([]byte, 1))
 		var timeout net.Error
-		if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() || time.Since(began) != 3*time.Second {
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() ||
+			time.Since(began) != 3*time.Second {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
 		near.SetDeadline(time.Time{})
 		near.SetWriteDeadline(time.Now().Add(time.Second))
-		if n, err := near.Write(make([]byte, maxBuffered+1)); n != maxBuffered || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if n, err := near.Write(make([]byte, maxBuffered+1)); n != maxBuffered ||
+			!errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("wrote %d, %v", n, err)
 		}
 		far.Close()

@@ -110,7 +110,8 @@ func (w *walletTalk) register(ctx context.Context) error {
 		if w.Old {
 			account = protocol.RegisterAccount{Name: string(name), KeyType: "posting", Challenge: proof}
 		}
-		if err := w.send(ctx, protocol.RegisterReq{App: "relaytest", Accounts: []protocol.RegisterAccount{account}}); err != nil {
+		if err := w.send(ctx, protocol.RegisterReq{App: "relaytest",
+			Accounts: []protocol.RegisterAccount{account}}); err != nil {
 			return err
 		}
 	}
@@ -170,7 +171,8 @@ func Open(passphrase, data string) (string, error) {
 
 // Refuse is the nack of a wallet that holds the session.
 func Refuse(req protocol.Request, authKey string) protocol.Message {
-	return protocol.Nack{Kind: req.Kind, UUID: req.UUID, Data: Seal(authKey, string(req.UUID)), Error: protocol.TextRefused}
+	return protocol.Nack{Kind: req.Kind, UUID: req.UUID, Data: Seal(authKey, string(req.UUID)),
+		Error: protocol.TextRefused}
 }
 
 // Approve answers a request as a wallet does that allows everything: key signs challenges, and a

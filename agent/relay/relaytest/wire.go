@@ -83,7 +83,8 @@ func (s *Server) carry(rw http.ResponseWriter, req *http.Request) {
 	}
 	defer client.CloseNow()
 	dialer := &http.Client{Transport: &http.Transport{DialContext: s.inner.DialContext, DisableKeepAlives: true}}
-	relay, _, err := websocket.Dial(ctx, "ws://"+s.inner.Addr().String(), &websocket.DialOptions{HTTPClient: dialer, OnPingReceived: w.pong})
+	relay, _, err := websocket.Dial(ctx, "ws://"+s.inner.Addr().String(), &websocket.DialOptions{HTTPClient: dialer,
+		OnPingReceived: w.pong})
 	if err != nil {
 		return
 	}

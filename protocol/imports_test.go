@@ -18,14 +18,53 @@ import (
 // module is the name in go.mod.
 const module = "pksa"
 
-// layers are the folders of the module and the folders each may import besides itself: cmd → agent
-// → keystore → protocol.
-var layers = map[string][]string{
-	"protocol": nil,
-	"keystore": {"protocol"},
-	"agent":    {"keystore", "protocol"},
-	"cmd":      {"agent", "keystore", "protocol"},
-	"examples": {"agent", "keystore", "protocol"},
+// folders are those at the top of the module that hold Go code.
+var folders = []string{"protocol", "keystore", "agent", "cmd", "examples"}
+
+// row lets packages import others of this module. A pattern that ends in "/..." stands for a
+// package and for all packages below it.
+type row struct {
+	from string
+	to   []string
+}
+
+// rows are all imports that the module allows between its packages. An import that no row allows is
+// a decision: add a row and say why. Tests have the rows of testRows besides.
+var rows = []row{
+	// Between folders: from cmd over agent and keystore to protocol.
+	{"keystore/...", []string{"protocol/..."}},
+	{"agent/...", []string{"keystore/...", "protocol/..."}},
+	{"cmd/...", []string{"agent/...", "keystore/...", "protocol/..."}},
+	{"examples/...", []string{"agent/...", "keystore/...", "protocol/..."}},
+
+	// Inside protocol: hive and seal do not know each other, nor the messages.
+	{"protocol", []string{"protocol/..."}},
+	{"protocol/...", []string{"protocol/host", "protocol/plain", "protocol/secret"}},
+
+	// Inside keystore and cmd.
+	{"keystore", []string{"keystore/..."}},
+	{"cmd/...", []string{"cmd/..."}},
+
+	// Inside agent: its packages meet in agent only.
+	{"agent", []string{"agent/..."}},
+	{"agent/relay/relaytest", []string{"agent/relay"}}, // a relay with faults is a relay
+}
+
+// testRows are what tests may import besides: the other ends of the protocols that a package
+// speaks.
+var testRows = []row{
+	{"agent/...", []string{"agent/relay", "agent/relay/relaytest", "agent/node/nodetest"}},
+}
+
+// narrow packages import less of the module than their folder may: only what stands here.
+var narrow = map[string][]string{
+	// The ground: rules that every folder needs, each of them once. They use the standard library
+	// alone, so that everything can stand on them.
+	"protocol/host":   nil,
+	"protocol/plain":  nil,
+	"protocol/secret": nil,
+	// It judges transactions by the protocol, not by our own idea of a node.
+	"agent/node/nodetest": {"protocol/..."},
 }
 
 // thirdParty says which packages may import a module, by path; "/..." takes in what is below. A
@@ -37,7 +76,7 @@ var thirdParty = map[string][]string{
 	"gopkg.in/yaml.v3":                      {"agent/config", "agent/policy"},
 	"filippo.io/age":                        {"keystore"},
 	"go.etcd.io/bbolt":                      {"agent/ledger"},
-	"github.com/go-json-experiment/json":    {"protocol/...", "agent/node/...", "agent/control"},
+	"github.com/go-json-experiment/json":    {"protocol", "protocol/hive", "agent/node/...", "agent/control"},
 	"golang.org/x/crypto":                   {"protocol/hive"},
 	"golang.org/x/term":                     {"cmd/..."},
 	"golang.org/x/sys":                      {"agent"},
@@ -47,10 +86,6 @@ var thirdParty = map[string][]string{
 	"github.com/rogpeppe/go-internal":       nil, // tests
 	"github.com/prometheus/client_model/go": nil, // tests
 }
-
-// counterparts are what tests of other packages may import: the other ends of the protocols that
-// those packages speak.
-var counterparts = []string{"agent/relay", "agent/relay/relaytest", "agent/node/nodetest"}
 
 // edge is one import: both ends are paths below the module, to is a full path when it leads
 // outside.
@@ -72,7 +107,7 @@ func (e edge) complaint() string {
 		if e.to != name && !strings.HasPrefix(e.to, name+"/") {
 			continue
 		}
-		if e.test || slices.ContainsFunc(users, func(pattern string) bool { return matches(pattern, e.from) }) {
+		if e.test || matchesAny(users, e.from) {
 			return ""
 		}
 		return fmt.Sprintf("%s may not import %s, only %v may", e.from, e.to, users)
@@ -81,25 +116,26 @@ func (e edge) complaint() string {
 }
 
 func (e edge) insideComplaint(to string) string {
-	fromLayer, toLayer := strings.Split(e.from, "/")[0], strings.Split(to, "/")[0]
-	switch {
-	case to == e.from: // the test of a package from outside
+	if to == e.from { // the test of a package from outside
 		return ""
-	case fromLayer != toLayer && !slices.Contains(layers[fromLayer], toLayer):
-		return fmt.Sprintf("%s may not import %s: imports point from cmd over agent and keystore to protocol",
-			e.from, to)
-	case fromLayer == "agent" && toLayer == "agent":
-		if e.from == "agent" || to == "agent/relay" && e.from == "agent/relay/relaytest" ||
-			e.test && slices.Contains(counterparts, to) {
+	}
+	if only, ok := narrow[e.from]; ok && !e.test && !matchesAny(only, to) {
+		return fmt.Sprintf("%s may not import %s: it imports nothing of the module but %v", e.from, to, only)
+	}
+	allowed := rows
+	if e.test {
+		allowed = append(slices.Clip(rows), testRows...)
+	}
+	for _, r := range allowed {
+		if matches(r.from, e.from) && matchesAny(r.to, to) {
 			return ""
 		}
-		return fmt.Sprintf("%s may not import %s: packages below agent meet in agent only", e.from, to)
-	case fromLayer == "protocol" && toLayer == "protocol" && e.from != "protocol":
-		return fmt.Sprintf("%s may not import %s: hive and seal stand alone", e.from, to)
-	case e.from == "agent/node/nodetest" && toLayer != "protocol":
-		return fmt.Sprintf("%s may not import %s: it judges by the protocol alone", e.from, to)
 	}
-	return ""
+	return fmt.Sprintf("%s may not import %s: no row of the table allows it", e.from, to)
+}
+
+func matchesAny(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return matches(pattern, name) })
 }
 
 func matches(pattern, name string) bool {
@@ -112,6 +148,10 @@ func TestImportRules(t *testing.T) {
 		{from: "protocol", to: "pksa/protocol/hive"},
 		{from: "protocol", to: "go/ast"},
 		{from: "keystore", to: "pksa/protocol/hive"},
+		{from: "protocol/hive", to: "pksa/protocol/secret"},
+		{from: "protocol/hive", to: "pksa/protocol/hive", test: true},
+		{from: "keystore", to: "pksa/protocol/secret"},
+		{from: "agent/policy", to: "pksa/protocol/plain"},
 		{from: "agent", to: "pksa/agent/link"},
 		{from: "agent/client", to: "pksa/protocol"},
 		{from: "agent/relay/relaytest", to: "pksa/agent/relay"},
@@ -133,6 +173,8 @@ func TestImportRules(t *testing.T) {
 		{from: "protocol", to: "pksa/agent/policy", test: true},
 		{from: "protocol/hive", to: "pksa/protocol"},
 		{from: "protocol/seal", to: "pksa/protocol/hive"},
+		{from: "protocol/plain", to: "pksa/protocol/host"},
+		{from: "protocol/plain", to: "github.com/go-json-experiment/json"},
 		{from: "keystore", to: "pksa/agent"},
 		{from: "keystore", to: "pksa/cmd/pksa"},
 		{from: "agent", to: "pksa/cmd/pksa"},
@@ -236,8 +278,8 @@ func skipped(name, base string) bool {
 
 func TestImportsPointOneWay(t *testing.T) {
 	for _, s := range sources(t) {
-		if _, known := layers[strings.Split(s.dir, "/")[0]]; !known {
-			t.Errorf("%s: no folder for Go code; there are protocol, keystore, agent, cmd and examples", s.name)
+		if !slices.Contains(folders, strings.Split(s.dir, "/")[0]) {
+			t.Errorf("%s: no folder for Go code; there are %v", s.name, folders)
 		}
 		for _, to := range s.imports() {
 			if complaint := (edge{from: s.dir, to: to, test: s.test()}).complaint(); complaint != "" {
@@ -249,7 +291,7 @@ func TestImportsPointOneWay(t *testing.T) {
 
 func TestPurePackages(t *testing.T) {
 	for _, s := range sources(t) {
-		if s.test() || !slices.ContainsFunc(pure, func(pattern string) bool { return matches(pattern, s.dir) }) {
+		if s.test() || !matchesAny(pure, s.dir) {
 			continue
 		}
 		for _, to := range s.imports() {

@@ -1,0 +1,41 @@
+// Package host decides whether a host is this machine. Connections to other machines must use TLS,
+// so every package that opens or describes a connection asks [Loopback], and nobody else decides.
+package host
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// Loopback reports whether a host is this machine: the name localhost in any case, an address of
+// 127.0.0.0/8, ::1, or one of these IPv4 addresses mapped into IPv6. The host comes without a port;
+// brackets around an IPv6 address may be there or not.
+//
+// In doubt the answer is no, which costs a person a TLS certificate or an explicit setting, where a
+// wrong yes would send a request in plain text to somebody else. A name can still resolve to another
+// machine: who dials must check the address that was dialled.
+func Loopback(host string) bool {
+	// Names are compared without case (RFC 4343), and no resolver tells these spellings apart. Not with
+	// strings.EqualFold: it also takes "localho\u017ft", a long s, which is another name to the DNS.
+	if strings.ToLower(host) == "localhost" {
+		return true
+	}
+	// "localhost." and "app.localhost" stay refused: hosts files do not have them, so some systems ask
+	// the DNS, and a foreign server would say where they lead.
+	bare, bracketed := strings.CutPrefix(host, "[")
+	if bracketed {
+		var closed bool
+		if bare, closed = strings.CutSuffix(bare, "]"); !closed {
+			return false
+		}
+	}
+	// netip takes canonical addresses only. It refuses 127.1, 0x7f000001 and 0177.0.0.1, which some
+	// resolvers read as loopback and others do not.
+	addr, err := netip.ParseAddr(bare)
+	if err != nil || bracketed && addr.Is4() {
+		return false
+	}
+	// A zone names a network interface. ::1 needs none, so with a zone the operator meant something
+	// that this function does not know.
+	return addr.Zone() == "" && addr.Unmap().IsLoopback()
+}

@@ -17,7 +17,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// ErrClosed is returned by Serve on a relay that was closed before.
+// ErrClosed is what [Relay.Serve] returns when [Relay.Close] was called, or when another call of
+// Serve has stopped the relay.
 var ErrClosed = errors.New("relay is closed")
 
 // Relay is a HAS relay. Make one with [New]. All methods may be called concurrently.
@@ -29,6 +30,7 @@ type Relay struct {
 	registers chan struct{} // one token for each register_req that is worked on beside the reading
 
 	sockets sync.WaitGroup // running ServeHTTP calls; added to only while not closed
+	closing chan struct{}  // closed together with setting closed: it ends all calls of Serve
 
 	mu         sync.Mutex // guards what follows, and what socket and request say it guards
 	closed     bool
@@ -55,6 +57,7 @@ func New(config Config) (*Relay, error) {
 		prover:    newProver(key, config),
 		bigFrames: make(chan struct{}, bigFrames),
 		registers: make(chan struct{}, registering),
+		closing:   make(chan struct{}),
 		open:      make(map[*socket]struct{}),
 		store:     newStore(),
 	}, nil
@@ -90,11 +93,18 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.log.Debug("connection closed", "socket", s.id, "err", err)
 }
 
-// Serve accepts connections on the listener until ctx ends or the listener breaks, then stops the
-// relay for good: each connection gets what is queued for it and a close frame, and a few seconds
-// to answer. It returns when everything it started has ended; nil if ctx ended it. The listener is
-// closed. Whether it speaks TLS is the caller's business.
+// Serve accepts connections on the listener until ctx ends, the relay is closed or the listener
+// breaks, then stops the relay for good: each connection gets what is queued for it and a close
+// frame, and a few seconds to answer. It returns when every connection has ended, and closes the
+// listener in any case. Whether the listener speaks TLS is the caller's business.
+//
+// It returns nil if ctx ended it, and [ErrClosed] if the relay is closed: at once if it was closed
+// before the call. Any other error is that of the listener.
 func (r *Relay) Serve(ctx context.Context, listener net.Listener) error {
+	if r.isClosed() {
+		listener.Close()
+		return ErrClosed
+	}
 	server := &http.Server{
 		Handler:           r,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -102,30 +112,58 @@ func (r *Relay) Serve(ctx context.Context, listener net.Listener) error {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
 	}
-	broken := make(chan error, 1)
-	go func() { broken <- server.Serve(&limited{Listener: listener, relay: r}) }()
+	served := make(chan error, 1)
+	go func() {
+		served <- server.Serve(&limited{Listener: listener, relay: r})
+		close(served)
+	}()
 	r.log.Info("relay listens", "address", listener.Addr().String(), "key", r.PublicKey().String())
-	var err error
-	select {
-	case <-ctx.Done():
-		server.Close() // connections taken over by WebSockets are not touched
-		<-broken
-	case err = <-broken:
-		server.Close()
-		err = fmt.Errorf("relay: serving %s: %w", listener.Addr(), err)
-	}
+	err := r.awaitEnd(ctx, served)
+	// The listener first: nobody new may come while the connections end. Those that WebSockets have
+	// taken over are not the server's any more, and end in r.Close.
+	server.Close()
+	<-served
 	r.Close()
 	r.log.Info("relay stopped", "address", listener.Addr().String())
+	if err != nil && !errors.Is(err, ErrClosed) {
+		err = fmt.Errorf("relay: serving %s: %w", listener.Addr(), err)
+	}
 	return err
+}
+
+// awaitEnd waits until there is a reason to stop serving and returns it, nil if ctx is the reason.
+func (r *Relay) awaitEnd(ctx context.Context, served <-chan error) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-r.closing:
+		// Another call of Serve under the same context may have been quicker to close the relay.
+		if ctx.Err() != nil {
+			return nil
+		}
+		return ErrClosed
+	case err := <-served:
+		return err
+	}
+}
+
+func (r *Relay) isClosed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
 }
 
 // grace is how long Close waits for connections to take what is queued for them.
 const grace = 3 * time.Second
 
-// Close ends all connections and refuses new ones. It returns when every connection has ended.
+// Close ends all connections, refuses new ones and ends every call of Serve. It returns when every
+// connection has ended, which may take a few seconds. It may be called more than once.
 func (r *Relay) Close() {
 	r.mu.Lock()
-	r.closed = true
+	if !r.closed {
+		r.closed = true
+		close(r.closing)
+	}
 	for s := range r.open {
 		s.end()
 	}

@@ -4,12 +4,12 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/host"
 )
 
 // Link is what the QR code of a web page says: which request to answer, where, and with which
@@ -120,18 +120,18 @@ func anyBase64(s string) ([]byte, bool) {
 }
 
 // relayURL checks and normalises the address of a relay.
-func relayURL(host string) (string, error) {
+func relayURL(address string) (string, error) {
 	fail := func(problem string) (string, error) { return "", &LinkError{"host", problem} }
-	for _, c := range []byte(host) {
+	for _, c := range []byte(address) {
 		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"<>\^{|}%@`+"`", c) >= 0 {
 			return fail("has a character that no relay address needs")
 		}
 	}
-	if strings.ContainsAny(host, "?#") {
+	if strings.ContainsAny(address, "?#") {
 		return fail("has a query or fragment")
 	}
-	u, err := url.Parse(host)
-	if err != nil || len(host) > maxLinkHost || u.Opaque != "" || u.Hostname() == "" || strings.Contains(u.Path, "//") {
+	u, err := url.Parse(address)
+	if err != nil || len(address) > maxLinkHost || u.Opaque != "" || u.Hostname() == "" || strings.Contains(u.Path, "//") {
 		return fail("not an address such as wss://relay.example")
 	}
 	if _, port, ok := strings.Cut(afterName(u.Host), ":"); ok && !validPort(port) {
@@ -141,7 +141,7 @@ func relayURL(host string) (string, error) {
 	case "wss", "https":
 		u.Scheme = "wss"
 	case "ws":
-		if !isLoopback(u.Hostname()) {
+		if !host.Loopback(u.Hostname()) {
 			return fail("ws:// is allowed for this machine only; wss:// is wanted")
 		}
 	default:
@@ -160,14 +160,6 @@ func validPort(port string) bool {
 	return err == nil && n > 0
 }
 
-func isLoopback(name string) bool {
-	if strings.EqualFold(name, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(name)
-	return err == nil && addr.IsLoopback()
-}
-
 // URI writes the link as has://auth_req/…, members in the order of HAS §6. The result contains the session key: whoever
 // reads it can open the session.
 func (l Link) URI() (string, error) {
@@ -179,11 +171,11 @@ func (l Link) URI() (string, error) {
 		w.fail("key", "value not allowed")
 	}
 	w.text("key", l.Key)
-	host, err := relayURL(l.Host)
+	address, err := relayURL(l.Host)
 	if err != nil {
 		return "", err
 	}
-	w.text("host", host)
+	w.text("host", address)
 	w.close()
 	text, err := w.done()
 	if err != nil {

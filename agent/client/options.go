@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
 
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/host"
 )
 
 // ErrNoTransaction says that the chain does not show a transaction. [Options.Transaction] may
@@ -91,19 +91,11 @@ func relayURL(text string, plaintext bool) (string, error) {
 	case "https":
 		u.Scheme = "wss"
 	case "ws":
-		if !plaintext && !isLoopback(u.Hostname()) {
+		if !plaintext && !host.Loopback(u.Hostname()) {
 			return "", errors.New("ws:// is plaintext: use wss://, or set Plaintext if the network is your own")
 		}
 	default:
 		return "", errors.New("wanted wss://host")
 	}
 	return strings.TrimSuffix(u.String(), "/"), nil
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }

@@ -176,7 +176,7 @@ func (r *reader) checkWhole() {
 	if (c.RelayCertificate == "") != (c.RelayKey == "") {
 		r.complain(r.file, "relay.certificate and relay.key go together: set both or neither")
 	}
-	if c.RelayListen != "" && c.RelayCertificate == "" && !c.RelayPlaintext && !loopbackAddress(c.RelayListen) {
+	if c.RelayListen != "" && c.RelayCertificate == "" && !c.RelayPlaintext && !listensHere(c.RelayListen) {
 		r.complain(r.file, "relay.listen %q is reachable from other machines: give relay.certificate and relay.key, "+
 			"or say relay.plaintext: true if the network in between is private", c.RelayListen)
 	}

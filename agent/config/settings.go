@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"pksa/protocol/host"
 )
 
 // Setting declares one setting.
@@ -315,7 +317,7 @@ func readNodes(r *reader, n *yaml.Node) error {
 		if err != nil {
 			return err
 		}
-		if u.Scheme != "https" && !(u.Scheme == "http" && loopbackHost(u.Hostname())) {
+		if u.Scheme != "https" && !(u.Scheme == "http" && host.Loopback(u.Hostname())) {
 			return fmt.Errorf("%q: a Hive API node is reached by https://; http:// is for this machine only", v)
 		}
 		nodes = append(nodes, v)
@@ -373,7 +375,7 @@ func readRelay(n *yaml.Node) (Relay, error) {
 	if err != nil {
 		return relay, err
 	}
-	if u.Scheme == "ws" && !relay.Plaintext && !loopbackHost(u.Hostname()) {
+	if u.Scheme == "ws" && !relay.Plaintext && !host.Loopback(u.Hostname()) {
 		return relay, fmt.Errorf("%q is not encrypted: use wss://, or say {url: %s, plaintext: true} if the network "+
 			"in between is private", relay.URL, relay.URL)
 	}
@@ -399,12 +401,8 @@ func webURL(v string) (*url.URL, error) {
 	return u, nil
 }
 
-func loopbackHost(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || (ip != nil && ip.IsLoopback())
-}
-
-func loopbackAddress(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	return err == nil && loopbackHost(host)
+// listensHere reports whether only this machine reaches an address to listen on.
+func listensHere(address string) bool {
+	name, _, err := net.SplitHostPort(address)
+	return err == nil && host.Loopback(name)
 }

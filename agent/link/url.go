@@ -3,9 +3,10 @@ package link
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"strings"
+
+	"pksa/protocol/host"
 )
 
 // parseURL reads the address of a relay: wss, https (meant as wss), or ws where plaintext is
@@ -30,7 +31,7 @@ func parseURL(text string, plaintext bool) (*url.URL, error) {
 	if u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
 		return nil, fmt.Errorf("relay address %q: query and fragment are not wanted in it", clip(text))
 	}
-	if u.Scheme == "ws" && !plaintext && !loopbackName(u.Hostname()) {
+	if u.Scheme == "ws" && !plaintext && !host.Loopback(u.Hostname()) {
 		return nil, fmt.Errorf("relay address %q: without TLS only on loopback; use wss, or set plaintext for a "+
 			"private network", clip(text))
 	}
@@ -39,15 +40,6 @@ func parseURL(text string, plaintext bool) (*url.URL, error) {
 		u.Path = "/"
 	}
 	return u, nil
-}
-
-// loopbackName reports whether a host of a URL is this machine.
-func loopbackName(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // address returns host and port to dial.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"pksa/protocol/host"
 )
 
 // parseURL reads the address of a node.
@@ -30,7 +32,7 @@ func parseURL(text string) (*url.URL, error) {
 		return nil, fmt.Errorf("node address %q: no host", clip(text))
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
 		return nil, fmt.Errorf("node address %q: query and fragment are not wanted in it", clip(text))
-	case u.Scheme == "http" && !loopbackName(u.Hostname()):
+	case u.Scheme == "http" && !host.Loopback(u.Hostname()):
 		return nil, fmt.Errorf("node address %q: without TLS only on loopback; use https", clip(text))
 	}
 	u.Host = strings.ToLower(u.Host)
@@ -38,14 +40,6 @@ func parseURL(text string) (*url.URL, error) {
 		u.Path = "/"
 	}
 	return u, nil
-}
-
-func loopbackName(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // transports are shared by all nodes of a client: one for TLS, one that reaches nothing but

@@ -19,6 +19,7 @@ import (
 	"pksa/agent/config"
 	"pksa/agent/ledger"
 	"pksa/agent/policy"
+	"pksa/cmd/pksa/internal/oldwallet"
 	"pksa/keystore"
 	"pksa/protocol/hive"
 )
@@ -66,7 +67,7 @@ type migration struct {
 	flags  migrateFlags
 	home   string
 	stage  string
-	old    *oldWallet
+	old    *oldwallet.Wallet
 	cfg    *config.Config
 	made   []string
 	report migrated
@@ -111,12 +112,12 @@ func (c *command) migrate(ctx context.Context, f migrateFlags) error {
 	if err := refuseUsed(home); err != nil {
 		return err
 	}
-	old, err := readOldWallet(f.from)
+	old, err := oldwallet.Read(f.from)
 	if err != nil {
 		return hint(err, "nothing was made; --from names the folder that holds keys.json and storage.json of "+
 			"hive-auth-pksa, whole and as it wrote them")
 	}
-	defer old.keys.Wipe()
+	defer old.Keys.Wipe()
 	m := &migration{command: c, flags: f, home: home, old: old}
 	m.report.Left, m.report.Notes, m.report.Sessions = []string{}, []string{}, []migratedSession{}
 	if err := m.run(ctx); err != nil {
@@ -180,7 +181,7 @@ func (m *migration) run(ctx context.Context) (err error) {
 // configText is the new config.yaml. It is read once, so that what is wrong with the old settings
 // shows before anything is made.
 func (m *migration) configText() (string, error) {
-	values := map[string]string{"name": quoted(m.old.name), "nonce.required": "true"}
+	values := map[string]string{"name": quoted(m.old.Name), "nonce.required": "true"}
 	m.note("nonces are demanded, as hive-auth-pksa did (nonce.required in config.yaml)")
 	if m.flags.unlock != "" {
 		values["unlock"] = quoted(m.flags.unlock)
@@ -193,8 +194,8 @@ func (m *migration) configText() (string, error) {
 	switch {
 	case m.flags.relay != "":
 		values["relays"] = "[" + m.flags.relay + "]"
-	case m.old.relay != "":
-		values["relays"] = "[" + quoted(m.old.relay) + "]"
+	case m.old.Relay != "":
+		values["relays"] = "[" + quoted(m.old.Relay) + "]"
 	default:
 		m.note("storage.json names no relay; the usual one is used")
 	}
@@ -211,8 +212,8 @@ func (m *migration) configText() (string, error) {
 		reasons[i] = p.Text
 	}
 	err = errors.New(strings.Join(reasons, "\n"))
-	if m.old.relay != "" && m.flags.relay == "" {
-		err = fmt.Errorf("%s:%d: has_server: %w", m.old.files[0], m.old.relayLine, err)
+	if m.old.Relay != "" && m.flags.relay == "" {
+		err = fmt.Errorf("%s:%d: has_server: %w", m.old.Files[0], m.old.RelayLine, err)
 	}
 	return "", hint(err, "nothing was made; name the relay that your applications use with --relay wss://HOST, or "+
 		"for a private network --relay '{url: ws://HOST, plaintext: true}'")
@@ -227,7 +228,7 @@ func quoted(text string) string {
 // nodeAddresses leaves out nodes that the settings would not take.
 func (m *migration) nodeAddresses() []string {
 	var good []string
-	for _, node := range m.old.nodes {
+	for _, node := range m.old.Nodes {
 		if !strings.Contains(node, "://") {
 			node = "https://" + node
 		}
@@ -249,7 +250,7 @@ func (m *migration) nodeAddresses() []string {
 // fill makes keystore, ledger and policy.
 func (m *migration) fill(ctx context.Context) error {
 	if !m.flags.offline {
-		if err := m.checkBatch(ctx, m.cfg, m.old.keys); err != nil {
+		if err := m.checkBatch(ctx, m.cfg, m.old.Keys); err != nil {
 			return err
 		}
 	}
@@ -258,14 +259,14 @@ func (m *migration) fill(ctx context.Context) error {
 		return err
 	}
 	defer store.Close()
-	if _, err := store.Add(m.old.keys, keystore.AddOptions{}); err != nil {
+	if _, err := store.Add(m.old.Keys, keystore.AddOptions{}); err != nil {
 		return err
 	}
 	m.report.Keys = keysOf(store)
 	if err := m.fillLedger(ctx, store); err != nil {
 		return err
 	}
-	text := m.old.policyText(heldRoles(store), m.servedAccounts(store))
+	text := m.old.Policy(heldRoles(store), m.servedAccounts(store))
 	if compiled, problems := policy.Compile("policy.yaml", []byte(text), policy.Env{Now: time.Now(),
 		NobodyToAsk: true}); compiled == nil {
 		// unreachable: a test compiles every form
@@ -292,9 +293,9 @@ func heldRoles(store *keystore.Store) []hive.Role {
 // others.
 func (m *migration) servedAccounts(store *keystore.Store) []string {
 	var served []string
-	for _, a := range m.old.accounts {
-		if _, ok := store.LowestKey(a.name); ok && !slices.Contains(served, string(a.name)) {
-			served = append(served, string(a.name))
+	for _, a := range m.old.Accounts {
+		if _, ok := store.LowestKey(a.Name); ok && !slices.Contains(served, string(a.Name)) {
+			served = append(served, string(a.Name))
 		}
 	}
 	for _, account := range store.Accounts() {
@@ -311,7 +312,7 @@ func (m *migration) fillLedger(ctx context.Context, store *keystore.Store) error
 		return err
 	}
 	err = m.addSlot(ctx, agent.Admin{Ledger: l, Keys: store})
-	for _, a := range m.old.accounts {
+	for _, a := range m.old.Accounts {
 		if err == nil {
 			err = m.addSessions(ctx, l, store, a)
 		}
@@ -321,46 +322,47 @@ func (m *migration) fillLedger(ctx context.Context, store *keystore.Store) error
 
 // addSlot takes the old secret over. One that can be guessed is replaced, and none was set is made.
 func (m *migration) addSlot(ctx context.Context, admin agent.Admin) error {
-	info, err := admin.AddApp(ctx, oldSlot, m.old.secret)
+	info, err := admin.AddApp(ctx, oldwallet.App, m.old.Secret)
 	if err != nil {
 		m.left("auth_req_secret: %v", err)
-		info, err = admin.AddApp(ctx, oldSlot, "")
+		info, err = admin.AddApp(ctx, oldwallet.App, "")
 	}
 	if err != nil {
 		return err
 	}
 	m.report.App = info.Name
-	if m.old.secret == "" {
+	if m.old.Secret == "" {
 		m.left("auth_req_secret: storage.json has none")
 	}
-	if info.Secret != m.old.secret {
+	if info.Secret != m.old.Secret {
 		m.report.Secret = info.Secret
 	} else if len(info.Secret) < 32 {
-		m.note("auth_req_secret is short; `pksa app rotate %s` makes a better one", oldSlot)
+		m.note("auth_req_secret is short; `pksa app rotate %s` makes a better one", oldwallet.App)
 	}
 	return nil
 }
 
 // addSessions takes the live sessions of an account over. They count as made by the operator: the
 // old wallet let a known session log in again whatever its switches said.
-func (m *migration) addSessions(ctx context.Context, l *ledger.Ledger, store *keystore.Store, a oldAccount) error {
-	if _, ok := store.LowestKey(a.name); !ok {
-		m.left("account %s, with %s: keys.json has no key of it", a.name, count(len(a.auths), "session"))
+func (m *migration) addSessions(ctx context.Context, l *ledger.Ledger, store *keystore.Store,
+	a oldwallet.Account) error {
+	if _, ok := store.LowestKey(a.Name); !ok {
+		m.left("account %s, with %s: keys.json has no key of it", a.Name, count(len(a.Sessions), "session"))
 		return nil
 	}
 	now := l.Now()
-	for _, auth := range a.auths {
-		if !auth.expires.After(now) {
-			m.left("session of %s (%.40q): expired %s", a.name, auth.app, when(auth.expires))
+	for _, auth := range a.Sessions {
+		if !auth.Expires.After(now) {
+			m.left("session of %s (%.40q): expired %s", a.Name, auth.App, when(auth.Expires))
 			continue
 		}
 		n := ledger.NewSession{
-			Account: string(a.name), App: oldSlot, AuthKey: ledger.Secret(auth.key), Origin: ledger.Hand,
-			Expires: auth.expires, LastNonce: a.lastNonce(auth.key),
+			Account: string(a.Name), App: oldwallet.App, AuthKey: ledger.Secret(auth.Key), Origin: ledger.Hand,
+			Expires: auth.Expires, LastNonce: a.LastNonce(auth.Key),
 		}
 		if latest := now.Add(366 * 24 * time.Hour); n.Expires.After(latest) {
 			n.Expires = latest
-			m.note("the session of %s (%.40q) is cut to a year", a.name, auth.app)
+			m.note("the session of %s (%.40q) is cut to a year", a.Name, auth.App)
 		}
 		if err := m.addSession(ctx, l, n, auth); err != nil {
 			return err
@@ -369,48 +371,38 @@ func (m *migration) addSessions(ctx context.Context, l *ledger.Ledger, store *ke
 	return nil
 }
 
-// lastNonce is the highest nonce under an auth_key; an expired entry of the same key counts too.
-func (a oldAccount) lastNonce(key string) int64 {
-	var last int64
-	for _, auth := range a.auths {
-		if auth.key == key {
-			last = max(last, auth.nonce)
-		}
-	}
-	return last
-}
-
-func (m *migration) addSession(ctx context.Context, l *ledger.Ledger, n ledger.NewSession, auth oldAuth) error {
+func (m *migration) addSession(ctx context.Context, l *ledger.Ledger, n ledger.NewSession,
+	auth oldwallet.Session) error {
 	const shortest = 16 // as for sessions made by hand
-	if len(auth.key) < shortest {
+	if len(auth.Key) < shortest {
 		m.left("session of %s (%.40q): its auth_key has %d bytes and can be guessed; make a new one with `pksa "+
 			"session add %s --app %s`",
-			n.Account, auth.app, len(auth.key), n.Account, oldSlot)
+			n.Account, auth.App, len(auth.Key), n.Account, oldwallet.App)
 		return nil
 	}
 	s, err := l.AddSession(ctx, n, []byte(`{"act":"migrate"}`))
 	switch {
 	case errors.Is(err, ledger.ErrKeyLive), errors.Is(err, ledger.ErrKeyElsewhere), errors.Is(err, ledger.ErrSessions):
-		m.left("session of %s (%.40q): %v", n.Account, auth.app, err)
+		m.left("session of %s (%.40q): %v", n.Account, auth.App, err)
 		return nil
 	case err != nil:
 		return err
 	}
 	m.warnOfNonce(l.Now(), n, auth)
-	m.report.Sessions = append(m.report.Sessions, migratedSession{s.ID, s.Account, auth.app, s.Expires, s.LastNonce})
+	m.report.Sessions = append(m.report.Sessions, migratedSession{s.ID, s.Account, auth.App, s.Expires, s.LastNonce})
 	return nil
 }
 
 // warnOfNonce tells of sessions whose next request will be refused.
-func (m *migration) warnOfNonce(now time.Time, n ledger.NewSession, auth oldAuth) {
+func (m *migration) warnOfNonce(now time.Time, n ledger.NewSession, auth oldwallet.Session) {
 	switch last := time.UnixMilli(n.LastNonce); {
 	case n.LastNonce == 0:
 	case last.After(now.Add(time.Hour)):
-		m.note("the last nonce of the session of %s (%.40q) is %s: it can ask nothing before that", n.Account, auth.app,
+		m.note("the last nonce of the session of %s (%.40q) is %s: it can ask nothing before that", n.Account, auth.App,
 			when(last))
 	case last.Before(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)):
 		m.note("the last nonce of the session of %s (%.40q) is no time: its application counts, which is refused here",
-			n.Account, auth.app)
+			n.Account, auth.App)
 	}
 }
 
@@ -436,12 +428,12 @@ func (m *migration) moveHome() error {
 			m.report.Made = append(m.report.Made, path)
 		}
 	}
-	m.report.Home, m.report.Delete = m.home, m.old.files
+	m.report.Home, m.report.Delete = m.home, m.old.Files
 	for _, r := range m.cfg.Relays {
 		m.report.Relays = append(m.report.Relays, r.URL)
 	}
 	m.report.Nodes = m.cfg.Nodes
-	for _, file := range m.old.files {
+	for _, file := range m.old.Files {
 		if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
 			m.note("%s could be read by other users of this machine (mode %04o): if there are any, give the "+
 				"accounts new keys", file, info.Mode().Perm())

@@ -1,115 +1,19 @@
-package main
+package oldwallet
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"pksa/keystore"
 	"pksa/protocol/hive"
 )
 
-// oldWallet is what keys.json and storage.json of hive-auth-pksa hold (HAS §10).
-type oldWallet struct {
-	name            string
-	secret          string // auth_req_secret
-	approveAuth     bool
-	rejectAuth      bool
-	rejectSign      bool
-	rejectChallenge bool
-	days            float64 // auth_timeout_days
-	relay           string
-	relayLine       int
-	nodes           []string
-	accounts        []oldAccount
-	keys            *keystore.Batch
-	keysInline      *jsonValue
-	files           []string // that were read, all with secrets in the clear
-	problems        []error
-}
-
-type oldAccount struct {
-	name  hive.AccountName
-	auths []oldAuth
-}
-
-// oldAuth is a session. What its application called itself proves nothing and is only shown.
-type oldAuth struct {
-	line    int
-	key     string
-	app     string
-	nonce   int64 // ms
-	expires time.Time
-}
-
-// maxOldFile is far above what the reference wallet could rewrite at each request.
-const maxOldFile = 64 << 20
-
-// readOldWallet reads the two files in dir. The error has every complaint, with file and line.
-func readOldWallet(dir string) (*oldWallet, error) {
-	storage := filepath.Join(dir, "storage.json")
-	src, err := readOldFile(storage)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(src)
-	w := &oldWallet{name: "pksa", days: 1, files: []string{storage}}
-	root, err := parseJSON(src)
-	if err != nil {
-		return nil, fmt.Errorf("%s:%w", storage, err)
-	}
-	w.read(root)
-	for i, problem := range w.problems {
-		w.problems[i] = fmt.Errorf("%s:%w", storage, problem)
-	}
-	return w, errors.Join(append(w.problems, w.readKeys(dir, storage))...)
-}
-
-func readOldFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	src, err := io.ReadAll(io.LimitReader(f, maxOldFile+1))
-	if err == nil && len(src) > maxOldFile {
-		err = fmt.Errorf("%s is larger than %d MiB", path, maxOldFile>>20)
-	}
-	return src, err
-}
-
-// readKeys reads keys.json, or the keys that storage.json holds itself.
-func (w *oldWallet) readKeys(dir, storage string) (err error) {
-	path := filepath.Join(dir, "keys.json")
-	src, err := readOldFile(path)
-	if w.keysInline != nil {
-		if err == nil {
-			return fmt.Errorf("%s:%d: there are keys here and in %s; move one of the two away", storage,
-				w.keysInline.line, path)
-		}
-		path = storage
-		src = append(bytes.Repeat([]byte("\n"), w.keysInline.line-1), w.keysInline.raw...)
-	} else if err != nil {
-		return err
-	} else {
-		w.files = append(w.files, path)
-	}
-	defer clear(src)
-	w.keys, err = keystore.ReadKeysJSON(path, bytes.NewReader(src))
-	return err
-}
-
-// read takes the settings. What it does not know it refuses: it might be a switch that forbids
-// something.
-func (w *oldWallet) read(root jsonValue) {
+// read reads the settings of storage.json. It refuses a setting that it does not know, because that
+// might be a switch that forbids something.
+func (w *Wallet) read(root jsonValue) {
 	if root.kind != '{' {
 		w.complain(complaint{root.line, "wants an object of settings"})
 	}
@@ -118,31 +22,31 @@ func (w *oldWallet) read(root jsonValue) {
 	}
 }
 
-func (w *oldWallet) complain(err error) {
+func (w *Wallet) complain(err error) {
 	if err != nil {
 		w.problems = append(w.problems, err)
 	}
 }
 
-func (w *oldWallet) readMember(m jsonMember) error {
+func (w *Wallet) readMember(m jsonMember) error {
 	switch m.name {
 	case "pksa_name":
-		return m.text(&w.name)
+		return m.text(&w.Name)
 	case "auth_req_secret":
-		return m.text(&w.secret)
+		return m.text(&w.Secret)
 	case "auth_req_approve":
-		return m.flag(&w.approveAuth)
+		return m.flag(&w.ApproveAuth)
 	case "auth_req_reject":
-		return m.flag(&w.rejectAuth)
+		return m.flag(&w.RejectAuth)
 	case "sign_req_reject":
-		return m.flag(&w.rejectSign)
+		return m.flag(&w.RejectSign)
 	case "challenge_req_reject":
-		return m.flag(&w.rejectChallenge)
+		return m.flag(&w.RejectChallenge)
 	case "auth_timeout_days":
 		return w.readDays(m)
 	case "has_server":
-		w.relayLine = m.value.line
-		return m.text(&w.relay)
+		w.RelayLine = m.value.line
+		return m.text(&w.Relay)
 	case "hive_api":
 		return w.readNodes(m)
 	case "keys":
@@ -192,7 +96,7 @@ func (m jsonMember) number() (float64, error) {
 	return 0, complaint{m.value.line, m.name + " wants a number"}
 }
 
-func (w *oldWallet) readDays(m jsonMember) error {
+func (w *Wallet) readDays(m jsonMember) error {
 	days, err := m.number()
 	if err != nil {
 		return err
@@ -200,12 +104,12 @@ func (w *oldWallet) readDays(m jsonMember) error {
 	if days*24 < 1 || days > 366 {
 		return complaint{m.value.line, "auth_timeout_days wants a number of days, at most 366"}
 	}
-	w.days = days
+	w.Days = days
 	return nil
 }
 
 // readNodes reads one address or several.
-func (w *oldWallet) readNodes(m jsonMember) error {
+func (w *Wallet) readNodes(m jsonMember) error {
 	items := m.value.items
 	if m.value.kind != '[' {
 		items = []jsonValue{m.value}
@@ -215,38 +119,38 @@ func (w *oldWallet) readNodes(m jsonMember) error {
 		if err := (jsonMember{m.name, item.line, item}).text(&node); err != nil {
 			return err
 		}
-		if node = strings.TrimSuffix(node, "/"); node != "" && !slices.Contains(w.nodes, node) {
-			w.nodes = append(w.nodes, node)
+		if node = strings.TrimSuffix(node, "/"); node != "" && !slices.Contains(w.Nodes, node) {
+			w.Nodes = append(w.Nodes, node)
 		}
 	}
 	return nil
 }
 
-func (w *oldWallet) readAccounts(m jsonMember) error {
+func (w *Wallet) readAccounts(m jsonMember) error {
 	if m.value.kind != '[' {
 		return complaint{m.value.line, "accounts wants a list"}
 	}
 	for _, item := range m.value.items {
 		account, err := w.readAccount(item)
 		w.complain(err)
-		w.accounts = append(w.accounts, account)
+		w.Accounts = append(w.Accounts, account)
 	}
 	return nil
 }
 
-func (w *oldWallet) readAccount(v jsonValue) (a oldAccount, err error) {
+func (w *Wallet) readAccount(v jsonValue) (a Account, err error) {
 	if v.kind != '{' {
 		return a, complaint{v.line, `an account wants {"name": …, "auths": […]}`}
 	}
 	for _, m := range v.members {
 		switch {
 		case m.name == "name":
-			w.complain(m.account(&a.name))
+			w.complain(m.account(&a.Name))
 		case m.name == "auths" && m.value.kind == '[':
 			for _, item := range m.value.items {
-				auth, err := readOldAuth(item)
+				auth, err := readSession(item)
 				w.complain(err)
-				a.auths = append(a.auths, auth)
+				a.Sessions = append(a.Sessions, auth)
 			}
 		default:
 			w.complain(complaint{m.line, fmt.Sprintf("%.40q is no entry of an account, or not of the form known here",
@@ -272,8 +176,8 @@ func (m jsonMember) account(into *hive.AccountName) error {
 	return nil
 }
 
-func readOldAuth(v jsonValue) (oldAuth, error) {
-	a := oldAuth{line: v.line}
+func readSession(v jsonValue) (Session, error) {
+	var a Session
 	if v.kind != '{' {
 		return a, complaint{v.line, "an entry of auths wants an object"}
 	}
@@ -281,15 +185,15 @@ func readOldAuth(v jsonValue) (oldAuth, error) {
 		var err error
 		switch m.name {
 		case "key":
-			err = m.text(&a.key)
+			err = m.text(&a.Key)
 		case "app":
-			a.app = appName(m.value)
+			a.App = appName(m.value)
 		case "nonce":
-			a.nonce, err = m.millis()
+			a.Nonce, err = m.millis()
 		case "expire":
 			var ms int64
 			ms, err = m.millis()
-			a.expires = time.UnixMilli(ms)
+			a.Expires = time.UnixMilli(ms)
 		case "ts_create", "ts_expire", "ts_lastused": // for people; expire is what counts
 		default:
 			err = complaint{m.line, fmt.Sprintf("%.40q is no entry of a session that is known here", m.name)}
@@ -298,7 +202,7 @@ func readOldAuth(v jsonValue) (oldAuth, error) {
 			return a, err
 		}
 	}
-	if a.key == "" || a.expires.IsZero() {
+	if a.Key == "" || a.Expires.IsZero() {
 		return a, complaint{v.line, "a session without key or expire"}
 	}
 	return a, nil

@@ -1,4 +1,4 @@
-package main
+package oldwallet
 
 import (
 	"os"
@@ -32,9 +32,9 @@ func operation(t *testing.T, text string) hive.Operation {
 
 // The policy that comes of the old switches allows what the old wallet did or less, whatever they
 // were.
-func TestMigratedPolicyIsNotLaxer(t *testing.T) {
+func TestPolicyIsNotLaxer(t *testing.T) {
 	sign := func(role hive.Role, op string) *policy.Request {
-		return &policy.Request{Kind: policy.Sign, Account: "alice", App: oldSlot, Role: role, Broadcast: true,
+		return &policy.Request{Kind: policy.Sign, Account: "alice", App: App, Role: role, Broadcast: true,
 			Ops: []hive.Operation{operation(t, op)}}
 	}
 	vote := `["vote",{"voter":"alice","author":"bob","permlink":"p","weight":1}]`
@@ -48,11 +48,11 @@ func TestMigratedPolicyIsNotLaxer(t *testing.T) {
 	stranger := sign(hive.Posting, vote)
 	stranger.Account = "bob"
 	for i := range 16 {
-		w := &oldWallet{approveAuth: i&1 != 0, rejectAuth: i&2 != 0, rejectSign: i&4 != 0, rejectChallenge: i&8 != 0,
-			days: 2}
+		w := &Wallet{ApproveAuth: i&1 != 0, RejectAuth: i&2 != 0, RejectSign: i&4 != 0, RejectChallenge: i&8 != 0,
+			Days: 2}
 		held := []hive.Role{hive.Memo, hive.Posting, hive.Active}
-		p := compiled(t, w.policyText(held, []string{"alice"}))
-		allReject := w.rejectAuth && w.rejectSign && w.rejectChallenge
+		p := compiled(t, w.Policy(held, []string{"alice"}))
+		allReject := w.RejectAuth && w.RejectSign && w.RejectChallenge
 		for name, tt := range map[string]struct {
 			q      *policy.Request
 			allow  bool
@@ -61,22 +61,22 @@ func TestMigratedPolicyIsNotLaxer(t *testing.T) {
 			"vote":            {sign(hive.Posting, vote), true, false},
 			"posting json":    {sign(hive.Posting, posting), true, false},
 			"another account": {sign(hive.Posting, other), false, !allReject},
-			"transfer":        {sign(hive.Active, transfer), false, !w.rejectSign},
-			"active json":     {sign(hive.Active, active), false, !w.rejectSign},
+			"transfer":        {sign(hive.Active, transfer), false, !w.RejectSign},
+			"active json":     {sign(hive.Active, active), false, !w.RejectSign},
 			"another app":     {withApp(sign(hive.Posting, vote), "other"), false, !allReject},
 			"an account more": {stranger, false, !allReject},
 			"signed only":     {signOnly, false, !allReject},
-			"new session": {&policy.Request{Kind: policy.Auth, Account: "alice", App: oldSlot}, w.approveAuth,
+			"new session": {&policy.Request{Kind: policy.Auth, Account: "alice", App: App}, w.ApproveAuth,
 				!allReject},
-			"known session": {&policy.Request{Kind: policy.Auth, Account: "alice", App: oldSlot,
+			"known session": {&policy.Request{Kind: policy.Auth, Account: "alice", App: App,
 				ManualSession: true}, true, false},
-			"posting text": {&policy.Request{Kind: policy.Challenge, Account: "alice", App: oldSlot,
+			"posting text": {&policy.Request{Kind: policy.Challenge, Account: "alice", App: App,
 				Role: hive.Posting, Text: "a\nb"}, true, false},
-			"active text": {&policy.Request{Kind: policy.Challenge, Account: "alice", App: oldSlot,
+			"active text": {&policy.Request{Kind: policy.Challenge, Account: "alice", App: App,
 				Role: hive.Active, Text: "a"}, true, false},
-			"memo decrypted": {&policy.Request{Kind: policy.Decrypt, Account: "alice", App: oldSlot, Role: hive.Memo,
+			"memo decrypted": {&policy.Request{Kind: policy.Decrypt, Account: "alice", App: App, Role: hive.Memo,
 				Text: "#a"}, true, false},
-			"decrypt, another": {&policy.Request{Kind: policy.Decrypt, Account: "bob", App: oldSlot, Role: hive.Memo,
+			"decrypt, another": {&policy.Request{Kind: policy.Decrypt, Account: "bob", App: App, Role: hive.Memo,
 				Text: "#a"}, false, !allReject},
 		} {
 			d := p.Decide(tt.q, new(policy.Book), time.Now())
@@ -91,11 +91,11 @@ func TestMigratedPolicyIsNotLaxer(t *testing.T) {
 }
 
 // Roles without keys have no rules, and every set of them gives a policy that can be read.
-func TestMigratedPolicyOfFewKeys(t *testing.T) {
+func TestPolicyOfFewKeys(t *testing.T) {
 	for _, held := range [][]hive.Role{{hive.Memo}, {hive.Posting}, {hive.Active}, {hive.Posting, hive.Active}} {
 		for _, accounts := range [][]string{nil, {"alice", "bob.carol"}} {
 			for _, days := range []float64{1, 0.05, 365.5} {
-				text := (&oldWallet{approveAuth: true, days: days}).policyText(held, accounts)
+				text := (&Wallet{ApproveAuth: true, Days: days}).Policy(held, accounts)
 				compiled(t, text)
 				if strings.Contains(text, "decrypt") != slices.Contains(held, hive.Memo) {
 					t.Errorf("%v: %s", held, text)
@@ -119,45 +119,45 @@ func FuzzOldWallet(f *testing.F) {
 		if err != nil {
 			return
 		}
-		w := &oldWallet{days: 1}
+		w := &Wallet{Days: 1}
 		w.read(root)
 		if len(w.problems) > 0 {
 			return
 		}
 		var accounts []string
-		for _, a := range w.accounts {
-			accounts = append(accounts, string(a.name))
-			for _, auth := range a.auths {
-				if auth.key == "" || auth.nonce < 0 || auth.nonce > 1<<53-1 {
+		for _, a := range w.Accounts {
+			accounts = append(accounts, string(a.Name))
+			for _, auth := range a.Sessions {
+				if auth.Key == "" || auth.Nonce < 0 || auth.Nonce > 1<<53-1 {
 					t.Errorf("took session %+v", auth)
 				}
 			}
 		}
 		slices.Sort(accounts)
-		compiled(t, w.policyText([]hive.Role{hive.Posting}, slices.Compact(accounts)))
+		compiled(t, w.Policy([]hive.Role{hive.Posting}, slices.Compact(accounts)))
 	})
 }
 
 // Keys that stand in storage.json itself are read with its lines, and not beside a keys.json.
 func TestKeysInStorage(t *testing.T) {
 	dir := t.TempDir()
-	key := testKey("alice", "posting").WIF()
+	key := hive.PrivateKeyFromSeed("alice posting").WIF()
 	put := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	put("storage.json", "{\n\n\"keys\": [{\"name\": \"alice\",\n\"posting\": \""+key+"\"}]}")
-	w, err := readOldWallet(dir)
-	if err != nil || w.keys.Len() != 1 {
+	w, err := Read(dir)
+	if err != nil || w.Keys.Len() != 1 {
 		t.Fatalf("%v", err)
 	}
 	put("storage.json", "{\n\n\"keys\": [{\"name\": \"alice\",\n\"posting\": \"5J\"}]}")
-	if _, err = readOldWallet(dir); err == nil || !strings.Contains(err.Error(), "storage.json:4: alice/posting") {
+	if _, err = Read(dir); err == nil || !strings.Contains(err.Error(), "storage.json:4: alice/posting") {
 		t.Errorf("%v", err)
 	}
 	put("keys.json", "[]")
-	if _, err = readOldWallet(dir); err == nil || !strings.Contains(err.Error(),
+	if _, err = Read(dir); err == nil || !strings.Contains(err.Error(),
 		"storage.json:3: there are keys here and in") {
 		t.Errorf("%v", err)
 	}

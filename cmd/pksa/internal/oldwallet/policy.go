@@ -1,4 +1,4 @@
-package main
+package oldwallet
 
 import (
 	"fmt"
@@ -8,11 +8,13 @@ import (
 	"pksa/protocol/hive"
 )
 
-// oldSlot is the app slot that what hive-auth-pksa knew comes to: it had one secret for all.
-const oldSlot = "default"
+// App names the app that takes over the old secret and sessions: hive-auth-pksa had one secret for
+// all applications.
+const App = "default"
 
-// policyText says in our language what the switches said: the same or less, never more.
-func (w *oldWallet) policyText(held []hive.Role, accounts []string) string {
+// Policy writes a policy that allows what the switches allowed or less, never more. Rules for
+// challenges name the roles that are held. With accounts the rules cover those accounts only.
+func (w *Wallet) Policy(held []hive.Role, accounts []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Made by "pksa migrate" from the switches of hive-auth-pksa: for each it says what it was and what
 # it became. Where the two cannot be the same, this file allows less. What no rule allows is denied.
@@ -22,7 +24,7 @@ version: 1
 %s
 allow:
 `, w.otherwiseText())
-	who := "    apps: [" + oldSlot + "]\n"
+	who := "    apps: [" + App + "]\n"
 	if len(accounts) > 0 {
 		who += "    accounts: [" + strings.Join(accounts, ", ") +
 			"]    # those of storage.json; without this line: all\n"
@@ -50,7 +52,7 @@ allow:
     request: sign
     key: active
     answer: %s    # sign_req_reject was %t
-`, answerWord(w.rejectSign), w.rejectSign)
+`, answerWord(w.RejectSign), w.RejectSign)
 	return b.String()
 }
 
@@ -61,28 +63,28 @@ func answerWord(reject bool) string {
 	return "ignore"
 }
 
-// otherwiseText is silent unless all three switches asked for a no: a no settles a request for
-// every wallet of the account.
-func (w *oldWallet) otherwiseText() string {
+// otherwiseText answers no only if all three switches asked for it, because a no settles a request
+// for every wallet of the account.
+func (w *Wallet) otherwiseText() string {
 	text := fmt.Sprintf("# auth_req_reject was %t, sign_req_reject %t, challenge_req_reject %t: true says no to the "+
 		"application,\n"+
-		"# false stays silent, so that another wallet of the account may answer.\n", w.rejectAuth, w.rejectSign,
-		w.rejectChallenge)
-	if w.rejectAuth && w.rejectSign && w.rejectChallenge {
+		"# false stays silent, so that another wallet of the account may answer.\n", w.RejectAuth, w.RejectSign,
+		w.RejectChallenge)
+	if w.RejectAuth && w.RejectSign && w.RejectChallenge {
 		return text + "otherwise: reject\n"
 	}
 	return text + "otherwise: ignore\n"
 }
 
-func (w *oldWallet) sessionsText(who string) string {
-	if w.approveAuth {
+func (w *Wallet) sessionsText(who string) string {
+	if w.ApproveAuth {
 		return fmt.Sprintf(`  # auth_req_approve was true: whoever has the secret opens sessions. hive-auth-pksa advised that only
   # while setting up; take this rule away when your applications have their sessions.
   - name: sessions
     request: auth
 %s    session: %s    # auth_timeout_days was %v
 
-`, who, spanOfDays(w.days), w.days)
+`, who, spanOfDays(w.Days), w.Days)
 	}
 	return `  # auth_req_approve was false: no new sessions, so there is no rule for "request: auth". Sessions that
   # came along go on, and may log in again.
@@ -113,7 +115,7 @@ func challengesText(who string, held []hive.Role) string {
 %s`, who, strings.Join(keys, ", "), memo)
 }
 
-// spanOfDays writes a length of time as policies have it.
+// spanOfDays writes a length of time in the form of policies.
 func spanOfDays(days float64) string {
 	if days == math.Trunc(days) {
 		return fmt.Sprintf("%.0fd", days)

@@ -1,0 +1,129 @@
+package oldwallet
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"pksa/keystore"
+	"pksa/protocol/hive"
+)
+
+// Wallet is what keys.json and storage.json of hive-auth-pksa hold (HAS §10).
+type Wallet struct {
+	Name   string // pksa_name
+	Secret string // auth_req_secret
+
+	ApproveAuth     bool
+	RejectAuth      bool
+	RejectSign      bool
+	RejectChallenge bool
+	Days            float64 // auth_timeout_days
+
+	Relay     string // has_server; empty if the file names none
+	RelayLine int    // where it stands in storage.json
+	Nodes     []string
+
+	Accounts []Account
+	Keys     *keystore.Batch
+	Files    []string // that were read, all with secrets in the clear
+
+	keysInline *jsonValue // the keys that storage.json holds itself
+	problems   []error
+}
+
+// Account is an account with its sessions, expired ones included.
+type Account struct {
+	Name     hive.AccountName
+	Sessions []Session
+}
+
+// LastNonce returns the highest nonce under an auth_key. An expired session with the same key
+// counts too.
+func (a Account) LastNonce(key string) int64 {
+	var last int64
+	for _, s := range a.Sessions {
+		if s.Key == key {
+			last = max(last, s.Nonce)
+		}
+	}
+	return last
+}
+
+// Session is an entry of auths.
+type Session struct {
+	Key     string // auth_key
+	App     string // what the application called itself; it proves nothing and is only shown
+	Nonce   int64  // of the last request, in ms
+	Expires time.Time
+}
+
+// maxFile is far above what the reference wallet could rewrite at each request.
+const maxFile = 64 << 20
+
+// Read reads the two files in the folder. The error holds every complaint, with file and line. The
+// caller wipes the keys.
+func Read(dir string) (*Wallet, error) {
+	storage := filepath.Join(dir, "storage.json")
+	src, err := readFile(storage)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(src)
+	w := &Wallet{Name: "pksa", Days: 1, Files: []string{storage}}
+	root, err := parseJSON(src)
+	if err != nil {
+		return nil, fmt.Errorf("%s:%w", storage, err)
+	}
+	w.read(root)
+	for i, problem := range w.problems {
+		w.problems[i] = fmt.Errorf("%s:%w", storage, problem)
+	}
+	// The keys are read too when the settings have errors, so that one run names all of them.
+	if err := errors.Join(append(w.problems, w.readKeys(dir, storage))...); err != nil {
+		if w.Keys != nil {
+			w.Keys.Wipe()
+		}
+		return nil, err
+	}
+	return w, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(src) > maxFile {
+		err = fmt.Errorf("%s is larger than %d MiB", path, maxFile>>20)
+	}
+	return src, err
+}
+
+// readKeys reads keys.json, or the keys that storage.json holds itself.
+func (w *Wallet) readKeys(dir, storage string) (err error) {
+	path := filepath.Join(dir, "keys.json")
+	src, err := readFile(path)
+	if w.keysInline != nil {
+		if err == nil {
+			return fmt.Errorf("%s:%d: there are keys here and in %s; move one of the two away", storage,
+				w.keysInline.line, path)
+		}
+		path = storage
+		// Empty lines in front keep the numbers of the lines in complaints right.
+		src = append(bytes.Repeat([]byte("\n"), w.keysInline.line-1), w.keysInline.raw...)
+	} else if err != nil {
+		return err
+	} else {
+		w.Files = append(w.Files, path)
+	}
+	defer clear(src)
+	w.Keys, err = keystore.ReadKeysJSON(path, bytes.NewReader(src))
+	return err
+}

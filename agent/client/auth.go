@@ -84,7 +84,8 @@ func (p *Pairing) Link() string { return p.link }
 // Expires returns when the relay gives the request up.
 func (p *Pairing) Expires() time.Time { return p.waiting.expires }
 
-// Wait waits for the wallet. It may be called once.
+// Wait waits for the wallet. It may be called once: any further call returns an error, also after a
+// Wait whose context ended. Make a new Pairing then.
 func (p *Pairing) Wait(ctx context.Context) (*Grant, error) {
 	grant := &Grant{Session: p.session}
 	err := p.client.await(ctx, p.waiting, func(m protocol.Message) error {

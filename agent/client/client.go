@@ -245,7 +245,8 @@ func (c *Client) expire(waiting *call) {
 // await gives the answers of a call to judge, one after the other, until judge accepts one (nil),
 // or says that one decides the matter otherwise (any error but errIgnore), or the call ends.
 func (c *Client) await(ctx context.Context, waiting *call, judge func(protocol.Message) error) error {
-	defer c.finish(waiting, nil)
+	// Whoever waits again for the same request must not take its end for an approval.
+	defer c.finish(waiting, errWaited)
 	for {
 		var answer protocol.Message
 		select {
@@ -267,6 +268,9 @@ func (c *Client) await(ctx context.Context, waiting *call, judge func(protocol.M
 			string(waiting.id), "err", err)
 	}
 }
+
+// errWaited is what a request has to say that was waited for before.
+var errWaited = errors.New("this request was waited for already")
 
 // errIgnore marks an answer that anybody could have made: it decides nothing.
 var errIgnore = errors.New("not from the wallet")

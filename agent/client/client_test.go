@@ -210,6 +210,36 @@ func TestPairing(t *testing.T) {
 	})
 }
 
+// TestPairingIsWaitedForOnce: a Wait that ended without a grant must not be taken for one when the
+// caller tries again.
+func TestPairingIsWaitedForOnce(t *testing.T) {
+	for name, refuse := range map[string]bool{"context ended": false, "refused": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t, nil, nil)
+				w.setAnswer(func(req protocol.Request) (protocol.Message, bool) {
+					if refuse {
+						return protocol.Nack{Kind: req.Kind, UUID: req.UUID}, true
+					}
+					return nil, true
+				})
+				pairing, err := w.client.Pair(t.Context(), client.Auth{Account: "alice"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				if grant, err := pairing.Wait(ctx); err == nil {
+					t.Errorf("grant %+v", grant)
+				}
+				if grant, err := pairing.Wait(t.Context()); err == nil {
+					t.Errorf("grant %+v at the second try", grant)
+				}
+			})
+		})
+	}
+}
+
 func TestDecrypt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, nil, nil)

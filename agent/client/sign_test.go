@@ -111,15 +111,16 @@ func TestConfirm(t *testing.T) {
 		look     func(n int) ([]byte, error)
 		want     error
 		looks    int
+		reason   error
 	}{
-		"there":          {id, func(int) ([]byte, error) { return fromNode, nil }, nil, 1},
-		"there later":    {id, later(fromNode, 5), nil, 6},
-		"not there":      {id, func(int) ([]byte, error) { return nil, nil }, client.ErrUnconfirmed, 21},
-		"never there":    {id, later(fromNode, 1000), client.ErrUnconfirmed, 21},
-		"node out of it": {id, func(int) ([]byte, error) { return nil, errNowhere }, client.ErrUnconfirmed, 21},
-		"another one":    {otherID, func(int) ([]byte, error) { return other, nil }, client.ErrBadAnswer, 1},
-		"node lies":      {otherID, func(int) ([]byte, error) { return good, nil }, client.ErrBadAnswer, 1},
-		"no transaction": {id, func(int) ([]byte, error) { return []byte("null"), nil }, client.ErrBadAnswer, 1},
+		"there":          {id, func(int) ([]byte, error) { return fromNode, nil }, nil, 1, nil},
+		"there later":    {id, later(fromNode, 5), nil, 6, nil},
+		"not there":      {id, func(int) ([]byte, error) { return nil, nil }, client.ErrUnconfirmed, 21, client.ErrNoTransaction},
+		"never there":    {id, later(fromNode, 1000), client.ErrUnconfirmed, 21, client.ErrNoTransaction},
+		"node out of it": {id, func(int) ([]byte, error) { return nil, errNowhere }, client.ErrUnconfirmed, 21, errNowhere},
+		"another one":    {otherID, func(int) ([]byte, error) { return other, nil }, client.ErrBadAnswer, 1, nil},
+		"node lies":      {otherID, func(int) ([]byte, error) { return good, nil }, client.ErrBadAnswer, 1, nil},
+		"no transaction": {id, func(int) ([]byte, error) { return []byte("null"), nil }, client.ErrBadAnswer, 1, nil},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -148,6 +149,10 @@ func TestConfirm(t *testing.T) {
 				var unconfirmed *client.UnconfirmedError
 				if errors.As(err, &unconfirmed) && unconfirmed.ID != id {
 					t.Errorf("unconfirmed %s", unconfirmed.ID)
+				}
+				// It holds the reason: the chain did not show it, or no node could be asked.
+				if c.reason != nil && !errors.Is(err, c.reason) {
+					t.Errorf("error %v, wanted %v in it", err, c.reason)
 				}
 			})
 		})

@@ -331,6 +331,27 @@ func TestAnswerProvesOnlyUUIDs(t *testing.T) {
 	})
 }
 
+func TestAnswerWithoutProof(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, gone := account("alice"), errors.New("key is gone")
+		inner := a.Prove
+		a.Prove = func(relay hive.PublicKey, text string) (string, error) {
+			if text == "#"+string(uuid(1)) {
+				return "", gone
+			}
+			return inner(relay, text)
+		}
+		w := start(t, &relay{}, link.Settings{}, a)
+		synctest.Wait()
+		if err := w.link.Answer(t.Context(), "alice", nack(1)); !errors.Is(err, gone) {
+			t.Errorf("error %v", err)
+		}
+		if err := w.link.Answer(t.Context(), "alice", nack(2)); err != nil {
+			t.Errorf("the next answer: %v", err)
+		}
+	})
+}
+
 // A peer that takes no bytes ends the connection after the write's time, and then all who wait
 // learn it; a caller that cannot wait leaves earlier.
 func TestSlowPeer(t *testing.T) {

@@ -286,22 +286,18 @@ func TestTransaction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2)
 		tx := w.sign(hive.Posting, voteJSON)
-		if found, err := w.c.Transaction(context.Background(), tx.ID); found || err != nil {
-			t.Errorf("found %v, %v", found, err)
+		if raw, err := w.c.TransactionJSON(context.Background(), tx.ID); raw != nil || err != nil {
+			t.Errorf("found %s, %v", raw, err)
 		}
 		w.broadcast(tx)
 		time.Sleep(5 * time.Second)
-		found, err := w.c.Transaction(context.Background(), tx.ID)
-		if !found || err != nil {
-			t.Errorf("found %v, %v", found, err)
-		}
 		raw, err := w.c.TransactionJSON(context.Background(), tx.ID)
 		if err != nil || !strings.Contains(string(raw), `"vote"`) || !strings.Contains(string(raw), tx.ID.String()) {
 			t.Errorf("%s, %v", raw, err)
 		}
 		w.nodes[0].FailAlways("", nodetest.Refused)
 		w.nodes[1].FailAlways("", nodetest.Garbage("{}", true))
-		if _, err := w.c.Transaction(context.Background(), tx.ID); !errors.Is(err, node.ErrNoNode) {
+		if _, err := w.c.TransactionJSON(context.Background(), tx.ID); !errors.Is(err, node.ErrNoNode) {
 			t.Errorf("error %v", err)
 		}
 	})

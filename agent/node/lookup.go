@@ -264,16 +264,10 @@ func (c *Client) history(ctx context.Context, n *endpoint, id hive.TxID) (raw []
 	return result, answer.Block, true, nil
 }
 
-// Transaction reports whether the chain has the transaction in a block, by the word of one node for
-// yes and of two for no. The error holds ErrNoNode.
-func (c *Client) Transaction(ctx context.Context, id hive.TxID) (found bool, err error) {
-	raw, err := c.TransactionJSON(ctx, id)
-	return raw != nil, err
-}
-
-// TransactionJSON is [Client.Transaction] with the answer of condenser_api.get_transaction; nil if
-// the chain has no such transaction. Whether operations and signatures in it belong to the id is
-// for the caller to check.
+// TransactionJSON returns the answer of condenser_api.get_transaction, nil if the chain has the
+// transaction in no block: by the word of one node for yes and of two for no, or of one if no other
+// answers. Whether operations and signatures in it belong to the id is for the caller to check. The
+// error holds ErrNoNode.
 func (c *Client) TransactionJSON(ctx context.Context, id hive.TxID) ([]byte, error) {
 	var reason error = ErrNoNode
 	answers := 0

@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -444,5 +445,28 @@ func TestNoProof(t *testing.T) {
 	})
 	if _, err := relay.New(relay.Config{}); err == nil {
 		t.Error("a relay without keys and without NoProof was made")
+	}
+}
+
+func TestFixedKeys(t *testing.T) {
+	if found, err := keys(t.Context(), "alice"); err != nil || len(found) != 1 || found[0] != alice.Public() {
+		t.Errorf("keys %v, %v", found, err)
+	}
+	if found, err := keys(t.Context(), "nobody"); !errors.Is(err, relay.ErrNoAccount) {
+		t.Errorf("keys %v, %v", found, err)
+	}
+}
+
+// TestTimesAreWholeSeconds: the greeting has no place for fractions.
+func TestTimesAreWholeSeconds(t *testing.T) {
+	for given, want := range map[time.Duration]float64{
+		time.Millisecond: 1, 1400 * time.Millisecond: 1, 1500 * time.Millisecond: 2, time.Hour: 3600,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			greet := dial(t, start(t, relay.Config{Timeout: given, PingRate: given})).greet
+			if greet["timeout"] != want || greet["ping_rate"] != want {
+				t.Errorf("%s: timeout %v, ping_rate %v, wanted %v", given, greet["timeout"], greet["ping_rate"], want)
+			}
+		})
 	}
 }

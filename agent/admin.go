@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"pksa/agent/audit"
 	"pksa/agent/control"
 	"pksa/agent/ledger"
 	"pksa/keystore"
@@ -30,6 +31,11 @@ const minSecret = 16
 type Admin struct {
 	Ledger *ledger.Ledger
 	Keys   *keystore.Store
+}
+
+// Trail returns the audit trail, for reading.
+func (m Admin) Trail() audit.Trail {
+	return audit.Trail{Ledger: m.Ledger, LedgerID: m.Keys.LedgerID()}
 }
 
 // AppInfo is a slot as people see it. The secret is shown when the slot is made or rotated, never

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"pksa/agent/audit"
 	"pksa/agent/ledger"
 	"pksa/agent/policy"
 	"pksa/protocol"
@@ -14,9 +15,7 @@ import (
 
 // Codes of refusals that neither the policy nor its package knows.
 const (
-	codeSession     policy.Code = "session"     // the auth_key cannot have the session
-	codeUnavailable policy.Code = "unavailable" // allowed, but it could not be done
-	codeExpired     policy.Code = "expired"     // nobody waits for the answer any more (HAS §12)
+	codeExpired policy.Code = "expired" // nobody waits for the answer any more (HAS §12)
 )
 
 // proposal is a request on its way to a decision.
@@ -190,7 +189,7 @@ func (a *Agent) openSession(p *proposal, v ledger.View, j *judged) {
 	}
 	n.Expires = v.Now.Add(length)
 	if err := v.MayOpen(*n); err != nil {
-		j.refusal = &refusal{codeSession, err.Error()}
+		j.refusal = &refusal{audit.CodeSession, err.Error()}
 	}
 }
 
@@ -208,7 +207,7 @@ func (p *proposal) roles() []hive.Role {
 // refuse answers a denied request as HAS §12 wants it.
 func (a *Agent) refuse(ctx context.Context, r *run, g granted, j judged) {
 	var m protocol.Message
-	code, reason, result := codeUnavailable, "", "refused"
+	code, reason, result := audit.CodeUnavailable, "", "refused"
 	switch {
 	case j.refusal == nil:
 		m, reason, result = r.failure(j.obstacle.text), j.obstacle.reason, "failed"
@@ -304,8 +303,8 @@ func (a *Agent) notAdmitted(ctx context.Context, r *run, err error) {
 	} else {
 		a.log.Error("request not admitted", append(r.attrs(), "err", err)...)
 	}
-	a.metrics.Request(r.msg.Kind.String(), "failed", string(codeUnavailable), time.Since(r.arrived))
-	r.refused = withCode(codeUnavailable, err.Error())
+	a.metrics.Request(r.msg.Kind.String(), "failed", string(audit.CodeUnavailable), time.Since(r.arrived))
+	r.refused = withCode(audit.CodeUnavailable, err.Error())
 	a.ledger.Drop(r.key)
 	a.dropped.add(r.relay, "not admitted", 1) // not one by one: what waits for a full disk waits in memory
 	if a.told.add(r.sealed.Digest(), time.Now(), a.config.NonceBehind+a.config.NonceAhead) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pksa/agent/config"
+	"pksa/agent/harden"
 	"pksa/agent/ledger"
 	"pksa/agent/link"
 	"pksa/agent/node"
@@ -33,9 +34,9 @@ type Options struct {
 	// Warnings are those of the policy file, for status.
 	Warnings policy.Problems
 
-	// Hardening is what [Shield] and [Confine] gave, for log and status; none if they were not
-	// called.
-	Hardening []Measure
+	// Hardening is what [harden.Shield] and [harden.Confine] returned, for log and status; none if
+	// they were not called.
+	Hardening []harden.Measure
 
 	// Dial connects to relays; nil is the network. Tests give in-memory pipes.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -55,7 +56,7 @@ type Agent struct {
 	metrics *status.Metrics
 	log     *slog.Logger
 
-	hardening []Measure
+	hardening []harden.Measure
 
 	store  *keystore.Store
 	policy atomic.Pointer[policyInForce]
@@ -151,7 +152,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	linkCtx, stopLinks := context.WithCancel(calm)
 	defer stopLinks()
 
-	logMeasures(ctx, a.log, a.hardening)
+	harden.Log(ctx, a.log, a.hardening)
 	if err := a.checkClock(ctx); err != nil {
 		return err
 	}

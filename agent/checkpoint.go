@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"pksa/agent/audit"
 	"pksa/agent/ledger"
 	"pksa/protocol"
 	"pksa/protocol/hive"
@@ -53,11 +54,11 @@ func (a *Agent) watchCheckpoints(ctx context.Context) {
 
 // lastCheckpoint is when the head was published last, if that is not long ago.
 func (a *Agent) lastCheckpoint() time.Time {
-	m := Admin{a.ledger, a.keys()}
-	q := AuditPageQuery{Last: true, Limit: 1, AuditFilter: AuditFilter{App: SlotSelf, Result: "accepted",
+	trail := Admin{a.ledger, a.keys()}.Trail()
+	q := audit.Query{Last: true, Limit: 1, Filter: audit.Filter{App: SlotSelf, Result: "accepted",
 		Since: a.ledger.Now().Add(-a.config.CheckpointEvery)}}
 	for {
-		page, err := m.AuditPage(a.work, q)
+		page, err := trail.Page(a.work, q)
 		switch {
 		case err != nil:
 			return time.Time{}
@@ -78,13 +79,13 @@ func (a *Agent) publishHead(ctx context.Context) error {
 		return err
 	}
 	number, mac := a.ledger.Head()
-	text, err := json.Marshal(Checkpoint{Version: 1, Trail: trailName(a.keys().LedgerID()), Record: number,
-		MAC: hex.EncodeToString(mac[:])})
+	text, err := json.Marshal(audit.Checkpoint{Version: 1, Trail: Admin{a.ledger, a.keys()}.Trail().Name(),
+		Record: number, MAC: hex.EncodeToString(mac[:])})
 	if err != nil {
 		return err
 	}
 	op := append([]byte(`["custom_json",{"required_auths":[],"required_posting_auths":["`+account+`"],"id":"`+
-		CheckpointID+`","json":`), hive.AppendString(nil, string(text))...)
+		audit.CheckpointID+`","json":`), hive.AppendString(nil, string(text))...)
 	r, err := a.ownRequest(session)
 	if err != nil {
 		return err

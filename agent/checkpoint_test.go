@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/control"
+	"pksa/agent/ledger"
 	"pksa/agent/node"
 	"pksa/agent/node/nodetest"
 	"pksa/protocol/hive"
@@ -23,30 +25,30 @@ allow:
 func checkpointing(c *config.Config) { c.CheckpointAccount, c.CheckpointEvery = "alice", 6*time.Hour }
 
 // published reads the checkpoints back from the chain, as the command does.
-func (w *world) published() (list []agent.PublishedCheckpoint) {
+func (w *world) published() (list []audit.Published) {
 	w.t.Helper()
 	nodes, err := node.New(node.Settings{URLs: []string{w.node.URL()}, Network: hive.Mainnet,
 		Transport: nodetest.Transport(w.node), Logger: w.log})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	all, err := nodes.CustomJSON(w.t.Context(), "alice", agent.CheckpointID)
+	all, err := nodes.CustomJSON(w.t.Context(), "alice", audit.CheckpointID)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	for _, p := range all {
-		c, ok := agent.ParseCheckpoint(p.JSON)
+		c, ok := audit.ParseCheckpoint(p.JSON)
 		if !ok {
 			w.t.Fatalf("published %q", p.JSON)
 		}
-		list = append(list, agent.PublishedCheckpoint{Checkpoint: c, TxID: p.TxID.String()})
+		list = append(list, audit.Published{Checkpoint: c, TxID: p.TxID.String()})
 	}
 	return list
 }
 
-func (w *world) verify(list []agent.PublishedCheckpoint) agent.AuditVerified {
+func (w *world) verify(list []audit.Published) audit.Verified {
 	w.t.Helper()
-	v, err := agent.Admin{Ledger: w.ledger, Keys: w.keys}.Verify(w.t.Context(), agent.VerifyParams{Checkpoints: list})
+	v, err := w.trail().Verify(w.t.Context(), audit.VerifyParams{Checkpoints: list})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -70,27 +72,29 @@ func TestCheckpoints(t *testing.T) {
 		if got := w.published(); len(got) != 1 {
 			t.Errorf("nothing happened, and %d are published", len(got))
 		}
-		w.notes(10)
+		if err := w.ledger.Note(ledger.Entry{Type: ledger.RecordEvent, Outcome: "test"}); err != nil {
+			t.Fatal(err)
+		}
 		time.Sleep(6 * time.Hour)
 		got := w.published()
 		if v := w.verify(got); len(got) != 2 || v.Compared != 2 || v.Newest != got[1].Record || len(v.Problems) != 0 {
 			t.Errorf("published %v, verified %+v", got, v)
 		}
-		for name, change := range map[string]func(*agent.PublishedCheckpoint){
-			"the trail ends":      func(c *agent.PublishedCheckpoint) { c.Record += 1000 },
-			"is another":          func(c *agent.PublishedCheckpoint) { c.Record-- },
-			"it was replaced, as": func(c *agent.PublishedCheckpoint) { c.MAC = strings.Repeat("00", 32) },
+		for name, change := range map[string]func(*audit.Published){
+			"the trail ends":      func(c *audit.Published) { c.Record += 1000 },
+			"is another":          func(c *audit.Published) { c.Record-- },
+			"it was replaced, as": func(c *audit.Published) { c.MAC = strings.Repeat("00", 32) },
 		} {
 			bad := got[1]
 			change(&bad)
-			if v := w.verify([]agent.PublishedCheckpoint{got[0], bad}); len(v.Problems) != 1 ||
-				!strings.Contains(v.Problems[0], name) || v.Compared != 1 {
+			if v := w.verify([]audit.Published{got[0], bad}); len(v.Problems) != 1 || !strings.Contains(v.Problems[0],
+				name) || v.Compared != 1 {
 				t.Errorf("%s: %+v", name, v)
 			}
 		}
 		foreign := got[1]
 		foreign.Trail, foreign.MAC = "0123456789abcdef", strings.Repeat("00", 32)
-		if v := w.verify([]agent.PublishedCheckpoint{foreign}); len(v.Problems) != 0 || v.Skipped != 1 {
+		if v := w.verify([]audit.Published{foreign}); len(v.Problems) != 0 || v.Skipped != 1 {
 			t.Errorf("of another trail: %+v", v)
 		}
 	})

@@ -7,20 +7,19 @@ import (
 	"testing"
 	"time"
 
-	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/agent/node/nodetest"
 	"pksa/agent/relay/relaytest"
 	"pksa/protocol/hive"
 )
 
 // events reads the events and administrators' acts of the audit trail whose name is given.
-func (w *world) events(what string) []agent.AuditRecord {
+func (w *world) events(what string) []audit.Record {
 	w.t.Helper()
 	if err := w.ledger.Flush(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
-	page, err := agent.Admin{Ledger: w.ledger, Keys: w.keys}.AuditPage(w.t.Context(),
-		agent.AuditPageQuery{AuditFilter: agent.AuditFilter{Result: what}})
+	page, err := w.trail().Page(w.t.Context(), audit.Query{Filter: audit.Filter{Result: what}})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ import (
 	"filippo.io/age"
 
 	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/agent/client"
 	"pksa/agent/control"
 	"pksa/agent/relay/relaytest"
@@ -301,7 +302,7 @@ func (h *hunted) reports() {
 	} {
 		h.call(output, method, agent.Nothing{})
 	}
-	h.call("audit", agent.MethodAuditPage, agent.AuditPageQuery{})
+	h.call("audit", agent.MethodAuditPage, audit.Query{})
 }
 
 // The whole scenario as an application and an operator see it.

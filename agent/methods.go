@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pksa/agent/control"
+	"pksa/agent/harden"
 	"pksa/agent/ledger"
 	"pksa/agent/link"
 	"pksa/agent/node"
@@ -110,8 +111,8 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodKeysReload: method(func(ctx context.Context, p ReloadParams) (Nothing, error) {
 			return Nothing{}, a.reloadKeys(ctx, p)
 		}),
-		MethodAuditPage:   method(m.AuditPage),
-		MethodAuditVerify: method(m.Verify),
+		MethodAuditPage:   method(m.Trail().Page),
+		MethodAuditVerify: method(m.Trail().Verify),
 		MethodPending:     method(func(context.Context, Nothing) ([]Asked, error) { return a.asks.list(), nil }),
 		MethodDecide: method(func(_ context.Context, p DecideParams) (Nothing, error) {
 			return Nothing{}, a.asks.answer(p.Number, p.Yes)
@@ -183,9 +184,9 @@ type Status struct {
 	Sessions int               `json:"sessions"`
 	Pending  int               `json:"pending"` // requests that wait for a person
 	// why the audit trail cannot be moved out of the ledger
-	Backlog    string       `json:"audit_backlog,omitempty"`
-	Quarantine []Quarantine `json:"quarantine,omitempty"`
-	Hardening  []Measure    `json:"hardening"` // empty: off
+	Backlog    string           `json:"audit_backlog,omitempty"`
+	Quarantine []Quarantine     `json:"quarantine,omitempty"`
+	Hardening  []harden.Measure `json:"hardening"` // empty: off
 }
 
 // PolicyStatus is the policy in force, and what a failed reload complained of.
@@ -233,7 +234,7 @@ func (a *Agent) Status() Status {
 		NotReady: a.Ready(), Policy: a.policyStatus(), Nodes: a.node.Status(),
 		Apps: len(a.ledger.Slots()), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()),
 		Quarantine: a.quarantines(),
-		Hardening:  append([]Measure{}, a.hardening...), // a list in JSON, too
+		Hardening:  append([]harden.Measure{}, a.hardening...), // a list in JSON, too
 	}
 	if err := a.ledger.Backlog(); err != nil {
 		s.Backlog = err.Error()

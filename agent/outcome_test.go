@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/agent/node/nodetest"
 	"pksa/protocol"
 )
@@ -14,12 +15,17 @@ import (
 const broadcastMethod = "condenser_api.broadcast_transaction"
 
 // outcomes reads the outcomes of requests from the audit trail.
+// trail is the audit trail of the world's ledger.
+func (w *world) trail() audit.Trail {
+	return agent.Admin{Ledger: w.ledger, Keys: w.keys}.Trail()
+}
+
 func (w *world) outcomes() []string {
 	w.t.Helper()
 	if err := w.ledger.Flush(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
-	page, err := agent.Admin{Ledger: w.ledger, Keys: w.keys}.AuditPage(w.t.Context(), agent.AuditPageQuery{})
+	page, err := w.trail().Page(w.t.Context(), audit.Query{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -2,50 +2,22 @@ package agent
 
 import (
 	"encoding/json"
-	"time"
+	"fmt"
+	"strings"
 
+	"pksa/agent/audit"
+	"pksa/agent/effect"
 	"pksa/agent/policy"
 	"pksa/protocol/hive"
 )
-
-// maxRecordText bounds the text of a challenge in the audit trail; what is longer is cut, and its
-// digest says which text it was.
-const maxRecordText = 2048
-
-// requestRecord is the content of the audit record of one request: what was asked, by whom, what
-// was decided by which rules of which policy, and why. Times, numbers, session and transaction id
-// stand in the ledger's own part of the record. The request itself is written as in request files,
-// so that what is in the trail can be explained, judged anew, and made a case of a test.
-type requestRecord struct {
-	Relay string `json:"relay"`
-	UUID  string `json:"uuid"`
-
-	policy.Written
-	Effects    []string   `json:"effects,omitempty"`     // what it would do, in words
-	TextSHA256 string     `json:"text_sha256,omitempty"` // of the whole text of a challenge
-	NewSession *time.Time `json:"session_until,omitempty"`
-
-	Policy string              `json:"policy,omitempty"`
-	Rules  []policy.RuleRef    `json:"rules,omitempty"`
-	Limits []policy.LimitState `json:"limits_before,omitempty"`
-	Cost   []policy.Charge     `json:"cost,omitempty"`
-
-	Result string      `json:"result"`
-	Code   policy.Code `json:"code,omitempty"`
-	Reason string      `json:"reason,omitempty"`
-
-	// Observed is what the decision would be with the observed rules and limits in force, where it
-	// differs.
-	Observed *policy.Decision `json:"observed,omitempty"`
-}
 
 // recorder starts the record of a run.
 func (r *run) record() *recorder { return &recorder{r} }
 
 type recorder struct{ run *run }
 
-func (w *recorder) start() requestRecord {
-	return requestRecord{Relay: w.run.relay, UUID: string(w.run.msg.UUID)}
+func (w *recorder) start() audit.Content {
+	return audit.Content{Relay: w.run.relay, UUID: string(w.run.msg.UUID)}
 }
 
 // failed is the record of a request that never came to a decision.
@@ -66,12 +38,7 @@ func (w *recorder) judged(force *policy.Policy, n *hive.Network, p *proposal, j 
 		content.Written = policy.Written{Request: q.Kind.String(), Account: string(q.Account), App: q.App}
 	}
 	content.Effects = effects(q, p.newSession != nil)
-	switch c := content.Challenge; {
-	case content.Text != nil:
-		content.TextSHA256 = cutText(content.Text)
-	case c != nil:
-		content.TextSHA256 = cutText(&c.Text)
-	}
+	content.CutText()
 	if p.newSession != nil && !p.newSession.Expires.IsZero() {
 		content.NewSession = &p.newSession.Expires
 	}
@@ -86,20 +53,36 @@ func (w *recorder) judged(force *policy.Policy, n *hive.Network, p *proposal, j 
 			content.Result = "ignored"
 		}
 	case j.obstacle != nil:
-		content.Result, content.Code, content.Reason = "failed", codeUnavailable, j.obstacle.reason
+		content.Result, content.Code, content.Reason = "failed", audit.CodeUnavailable, j.obstacle.reason
 	case j.decision.Verdict == policy.Ask:
 		content.Result, content.Reason = "pending", j.decision.Reason
 	}
 	return encodeRecord(content)
 }
 
-// cutText keeps the beginning of a text, and gives the digest of the whole.
-func cutText(text *string) string {
-	digest := hive.HashText(*text).String()
-	if len(*text) > maxRecordText {
-		*text = (*text)[:maxRecordText]
+// effects returns what a request does if it is allowed: one sentence for each of its parts.
+func effects(q *policy.Request, newSession bool) []string {
+	var all []string
+	switch q.Kind {
+	case policy.Sign:
+		for _, op := range q.Ops {
+			all = append(all, effect.Of(op))
+		}
+	case policy.Challenge:
+		all = append(all, effect.Signing(q.Account, q.Role, q.Text))
+	case policy.Decrypt:
+		all = append(all, fmt.Sprintf("decrypts a memo with the %s key of %s", q.Role, q.Account))
+	case policy.Auth:
+		verb := "confirms the session of"
+		if newSession {
+			verb = "opens a session of"
+		}
+		all = append(all, fmt.Sprintf("%s %s for %s", verb, q.App, q.Account))
+		if c := q.AuthChallenge; c != nil {
+			all = append(all, effect.Signing(q.Account, c.Role, c.Text))
+		}
 	}
-	return digest
+	return all
 }
 
 func roleName(role hive.Role) string {
@@ -145,4 +128,12 @@ func encodeRecord(content any) []byte {
 		return []byte(`{"result":"failed","code":"record","reason":"the record could not be written as JSON"}`)
 	}
 	return text
+}
+
+// cut shortens a text to so many bytes, and marks the place.
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/ledger"
 	"pksa/agent/policy"
@@ -66,7 +67,7 @@ func (a *Agent) ReloadPolicy(ctx context.Context) error {
 		a.policy.Store(&old)
 		a.metrics.Reload(false)
 		a.log.Error("policy not reloaded, the old one stays in force", "err", err)
-		content := encodeRecord(map[string]string{"kept": old.policy.Hash(), "reason": cut(err.Error(), maxRecordText)})
+		content := encodeRecord(map[string]string{"kept": old.policy.Hash(), "reason": cut(err.Error(), audit.MaxText)})
 		if err := a.ledger.Note(ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload failed",
 			Content: content}); err != nil {
 			a.log.Error("reload not recorded", "err", err)

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/protocol"
 )
 
@@ -314,7 +314,7 @@ func TestReplayStorm(t *testing.T) {
 		if answers != 100 {
 			t.Errorf("%d replays were answered, want 100", answers)
 		}
-		page, err := agent.Admin{Ledger: w.ledger, Keys: w.keys}.AuditPage(t.Context(), agent.AuditPageQuery{})
+		page, err := w.trail().Page(t.Context(), audit.Query{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"pksa/agent"
+	"pksa/agent/audit"
 )
 
 // every kind of end is in the trail under its name: results of the request's record and of its
@@ -56,8 +56,7 @@ func TestEveryRequestIsRecorded(t *testing.T) {
 			if got := answerKind(m); got != c.answer {
 				t.Errorf("%s: %s", c.name, got)
 			}
-			page, err := agent.Admin{Ledger: w.ledger, Keys: w.keys}.AuditPage(t.Context(),
-				agent.AuditPageQuery{From: before + 1})
+			page, err := w.trail().Page(t.Context(), audit.Query{From: before + 1})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/agent/client"
 	"pksa/agent/policy"
 	"pksa/protocol/hive"
@@ -26,22 +27,22 @@ limits:
 `
 
 // trail reads back what the agent recorded.
-func (w *world) trail() []agent.TrailRequest {
+func (w *world) requests() []audit.Request {
 	w.t.Helper()
-	var records []agent.AuditRecord
-	for q := (agent.AuditPageQuery{Limit: 3}); ; {
+	var records []audit.Record
+	for q := (audit.Query{Limit: 3}); ; {
 		params, _ := json.Marshal(q)
 		result, err := w.agent.Methods()[agent.MethodAuditPage](w.t.Context(), params)
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		page := result.(agent.AuditPage)
+		page := result.(audit.Page)
 		records = append(records, page.Records...)
 		if q.From = page.Next; page.End {
 			break
 		}
 	}
-	trail, err := agent.ReadTrail(records, hive.Mainnet)
+	trail, err := audit.ReadTrail(records, hive.Mainnet)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -58,7 +59,7 @@ func compiled(t *testing.T, src string) *policy.Policy {
 }
 
 // changes writes a replay in one line a change.
-func changes(r agent.Replayed) string {
+func changes(r audit.Replayed) string {
 	var lines []string
 	for _, c := range r.Changes {
 		lines = append(lines, fmt.Sprintf("%s %s→%s %s", c.What, c.Was, c.Now, c.Code))
@@ -105,8 +106,8 @@ func TestReplay(t *testing.T) {
 		_, err = c.Challenge(t.Context(), s, client.Challenge{Role: hive.Memo, Text: memo, Decrypt: true})
 		ask("decrypt", true, err)
 
-		trail := w.trail()
-		same := agent.Replay(compiled(t, trailPolicy), trail)
+		trail := w.requests()
+		same := audit.Replay(compiled(t, trailPolicy), trail)
 		if same.Requests != 9 || same.Same != 9 || same.Undecided != 1 || same.Lacking != 1 || len(same.Changes) != 0 {
 			t.Errorf("by the same policy: %+v", same)
 		}
@@ -114,18 +115,18 @@ func TestReplay(t *testing.T) {
 			t.Errorf("observed: %+v, then %+v; the login: %+v", trail[1].Observed, trail[2].Observed, trail[0].Request)
 		}
 		enforced := strings.Replace(trailPolicy, ", mode: observe", "", 1)
-		if got := changes(agent.Replay(compiled(t, enforced), trail)); got != "vote allow→deny limit" {
+		if got := changes(audit.Replay(compiled(t, enforced), trail)); got != "vote allow→deny limit" {
 			t.Errorf("with what was observed in force: %s", got)
 		}
 		wide := strings.Replace(trailPolicy, "[transfer: {to: bob}]", "[transfer]", 1)
 		// With 0.1 more spent, the rest is too much.
-		if got := changes(agent.Replay(compiled(t, wide),
+		if got := changes(audit.Replay(compiled(t, wide),
 			trail)); got != "transfer deny→allow ; transfer allow→deny limit" {
 			t.Errorf("with a wider rule: %s", got)
 		}
 		for _, r := range trail {
 			if r.Admitted && len(r.Charges) == 1 && r.Charges[0].Limit == "spent" {
-				used := agent.BookBefore(trail, r.Number).Used(policy.Counter{Limit: "spent", Unit: "HBD"},
+				used := audit.BookBefore(trail, r.Number).Used(policy.Counter{Limit: "spent", Unit: "HBD"},
 					24*time.Hour, r.Time)
 				if want := map[string]string{"1.500": "0",
 					"0.500": "3/2"}; want[r.Request.Ops[0].Spend()[0].String()[:5]] != used.RatString() {
@@ -146,63 +147,13 @@ func TestReplayOfAsking(t *testing.T) {
 			}
 			<-answer
 		}
-		trail := w.trail()
-		if len(trail) != 3 || trail[0].Person != agent.SaidNo || trail[1].Person != agent.SaidYes ||
+		trail := w.requests()
+		if len(trail) != 3 || trail[0].Person != audit.Declined || trail[1].Person != audit.Approved ||
 			trail[0].Admitted || !trail[2].Admitted {
 			t.Fatalf("%+v", trail)
 		}
-		if got := changes(agent.Replay(compiled(t, askVotes), trail)); got != "vote ask→deny limit" {
+		if got := changes(audit.Replay(compiled(t, askVotes), trail)); got != "vote ask→deny limit" {
 			t.Errorf("with room for one: %s", got)
 		}
 	})
-}
-
-// made is a trail of votes, each charged by a limit of one an hour.
-func made(admitted ...bool) []agent.TrailRequest {
-	op, err := hive.Mainnet.ParseOperation([]byte(`["vote",{"voter":"alice","author":"bob","permlink":"p",` +
-		`"weight":1}]`))
-	if err != nil {
-		panic(err)
-	}
-	at := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	var trail []agent.TrailRequest
-	for i, yes := range admitted {
-		r := agent.TrailRequest{
-			Number: uint64(i + 1), Time: at, Was: policy.Allow, Admitted: yes,
-			Request: &policy.Request{Kind: policy.Sign, Account: "alice", App: "app", Role: hive.Posting,
-				Broadcast: true, Ops: []hive.Operation{op}},
-		}
-		if yes {
-			r.Charged, r.Charges = at, []policy.Charge{{Limit: "few", Unit: "count", Amount: "1"}}
-		}
-		trail = append(trail, r)
-	}
-	return trail
-}
-
-const oneVote = `version: 1
-allow: [{name: votes, request: sign, apps: any, operations: [vote]}]
-limits: [{name: few, apps: any, operations: [vote], count: 1 per 1h}]
-`
-
-// What was allowed and could not be done was not charged, and is not in a replay.
-func TestReplayChargesWhatWasDone(t *testing.T) {
-	if r := agent.Replay(compiled(t, oneVote), made(false, true)); r.Same != 2 {
-		t.Errorf("the first was not done, and there is no room for the second: %+v", r)
-	}
-	if r := agent.Replay(compiled(t, oneVote), made(true, true)); r.Same != 1 || changes(r) != "vote allow→deny limit" {
-		t.Errorf("two were done: %+v", r)
-	}
-}
-
-// Of requests of the same instant, those with lower numbers were before.
-func TestBookBeforeWithinAnInstant(t *testing.T) {
-	trail := made(true, true, true)
-	for i, want := range []string{"0", "1", "2"} {
-		used := agent.BookBefore(trail, uint64(i+1)).Used(policy.Counter{Limit: "few", Unit: "count"}, time.Hour,
-			trail[0].Time)
-		if used.RatString() != want {
-			t.Errorf("before record %d: %s, want %s", i+1, used.RatString(), want)
-		}
-	}
 }

@@ -47,13 +47,16 @@ var rows = []row{
 
 	// Inside agent: its packages meet in agent only.
 	{"agent", []string{"agent/..."}},
-	{"agent/relay/relaytest", []string{"agent/relay"}}, // a relay with faults is a relay
+	{"agent/relay/relaytest", []string{"agent/relay"}},        // a relay with faults is a relay
+	{"agent/audit", []string{"agent/ledger", "agent/policy"}}, // it reads the trail and judges it again
+	{"agent/harden", []string{"agent/config"}},                // the configuration names what stays open
 }
 
 // testRows are what tests may import besides: the other ends of the protocols that a package
 // speaks.
 var testRows = []row{
 	{"agent/...", []string{"agent/relay", "agent/relay/relaytest", "agent/node/nodetest"}},
+	{"agent/harden", []string{"agent", "agent/control", "agent/ledger"}}, // what an agent does with files
 }
 
 // narrow packages import less of the module than their folder may: only what stands here.
@@ -65,6 +68,9 @@ var narrow = map[string][]string{
 	"protocol/secret": nil,
 	// It judges transactions by the protocol, not by our own idea of a node.
 	"agent/node/nodetest": {"protocol/..."},
+	// They read what happened and say it in words. Neither comes near a key.
+	"agent/audit":  {"agent/ledger", "agent/policy", "protocol/..."},
+	"agent/effect": {"protocol/..."},
 }
 
 // thirdParty says which packages may import a module, by path; "/..." takes in what is below. A
@@ -79,10 +85,10 @@ var thirdParty = map[string][]string{
 	"github.com/go-json-experiment/json":    {"protocol", "protocol/hive", "agent/node/...", "agent/control"},
 	"golang.org/x/crypto":                   {"protocol/hive"},
 	"golang.org/x/term":                     {"cmd/..."},
-	"golang.org/x/sys":                      {"agent"},
+	"golang.org/x/sys":                      {"agent/harden"},
 	"github.com/spf13/cobra":                {"cmd/..."},
 	"github.com/prometheus/client_golang":   {"agent/status"},
-	"github.com/landlock-lsm/go-landlock":   {"agent"},
+	"github.com/landlock-lsm/go-landlock":   {"agent/harden"},
 	"github.com/rogpeppe/go-internal":       nil, // tests
 	"github.com/prometheus/client_model/go": nil, // tests
 }
@@ -153,6 +159,9 @@ func TestImportRules(t *testing.T) {
 		{from: "keystore", to: "pksa/protocol/secret"},
 		{from: "agent/policy", to: "pksa/protocol/plain"},
 		{from: "agent", to: "pksa/agent/link"},
+		{from: "agent/audit", to: "pksa/agent/policy"},
+		{from: "agent/harden", to: "pksa/agent/config"},
+		{from: "agent/harden", to: "pksa/agent", test: true},
 		{from: "agent/client", to: "pksa/protocol"},
 		{from: "agent/relay/relaytest", to: "pksa/agent/relay"},
 		{from: "agent/link", to: "pksa/agent/relay/relaytest", test: true},
@@ -179,6 +188,10 @@ func TestImportRules(t *testing.T) {
 		{from: "keystore", to: "pksa/cmd/pksa"},
 		{from: "agent", to: "pksa/cmd/pksa"},
 		{from: "agent/ledger", to: "pksa/agent/policy"},
+		{from: "agent/audit", to: "pksa/agent/node"},
+		{from: "agent/audit", to: "pksa/keystore"},
+		{from: "agent/effect", to: "pksa/agent/policy"},
+		{from: "agent/harden", to: "pksa/agent"},
 		{from: "agent/ledger", to: "pksa/agent"},
 		{from: "agent/link", to: "pksa/agent/relay/relaytest"},
 		{from: "agent/client", to: "pksa/agent/relay"},

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/agent/control"
 	"pksa/protocol/hive"
 )
@@ -33,7 +34,7 @@ func (c *command) auditCommand() *cobra.Command {
 
 // auditFlags are the filters of tail and export.
 type auditFlags struct {
-	filter       agent.AuditFilter
+	filter       audit.Filter
 	since, until string
 }
 
@@ -51,8 +52,8 @@ func (f *auditFlags) add(cmd *cobra.Command) {
 }
 
 // query makes a query of the flags.
-func (f *auditFlags) query(now time.Time) (q agent.AuditPageQuery, err error) {
-	q.AuditFilter = f.filter
+func (f *auditFlags) query(now time.Time) (q audit.Query, err error) {
+	q.Filter = f.filter
 	if q.Since, err = instant(f.since, now); err != nil {
 		return q, err
 	}
@@ -106,7 +107,7 @@ func (c *command) auditTail() *cobra.Command {
 	return cmd
 }
 
-func (c *command) tail(ctx context.Context, t *trail, q agent.AuditPageQuery, last int) error {
+func (c *command) tail(ctx context.Context, t *trail, q audit.Query, last int) error {
 	records, head, err := t.newest(ctx, q, last)
 	if err != nil {
 		return err
@@ -145,7 +146,7 @@ func (c *command) tail(ctx context.Context, t *trail, q agent.AuditPageQuery, la
 }
 
 // auditLines prints records as they come: for machines one JSON value a line.
-func (c *command) auditLines(records []agent.AuditRecord) error {
+func (c *command) auditLines(records []audit.Record) error {
 	w := bufio.NewWriter(c.out)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
@@ -196,7 +197,7 @@ minute. An old copy of the whole home folder is in order by itself: --chain comp
 was published of it (setting audit.checkpoint_account), which it asks the nodes for.`,
 		Args: exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var params agent.VerifyParams
+			var params audit.VerifyParams
 			if chain {
 				var err error
 				if params.Checkpoints, err = c.checkpoints(cmd.Context()); err != nil {
@@ -204,8 +205,8 @@ was published of it (setting audit.checkpoint_account), which it asks the nodes 
 				}
 			}
 			found, err := administer(cmd.Context(), c, agent.MethodAuditVerify, params,
-				func(ctx context.Context, m agent.Admin, p agent.VerifyParams) (agent.AuditVerified, error) {
-					return m.Verify(ctx, p)
+				func(ctx context.Context, m agent.Admin, p audit.VerifyParams) (audit.Verified, error) {
+					return m.Trail().Verify(ctx, p)
 				})
 			if err != nil {
 				return err
@@ -222,7 +223,7 @@ was published of it (setting audit.checkpoint_account), which it asks the nodes 
 }
 
 // checkpoints asks the nodes for what was published of audit trails.
-func (c *command) checkpoints(ctx context.Context) ([]agent.PublishedCheckpoint, error) {
+func (c *command) checkpoints(ctx context.Context) ([]audit.Published, error) {
 	cfg, err := c.settings()
 	if err != nil {
 		return nil, err
@@ -235,20 +236,20 @@ func (c *command) checkpoints(ctx context.Context) ([]agent.PublishedCheckpoint,
 	if err != nil {
 		return nil, err
 	}
-	list, err := nodes.CustomJSON(ctx, hive.AccountName(cfg.CheckpointAccount), agent.CheckpointID)
+	list, err := nodes.CustomJSON(ctx, hive.AccountName(cfg.CheckpointAccount), audit.CheckpointID)
 	if err != nil {
 		return nil, err
 	}
-	var checkpoints []agent.PublishedCheckpoint
+	var checkpoints []audit.Published
 	for _, p := range list {
-		if one, ok := agent.ParseCheckpoint(p.JSON); ok {
-			checkpoints = append(checkpoints, agent.PublishedCheckpoint{Checkpoint: one, TxID: p.TxID.String()})
+		if one, ok := audit.ParseCheckpoint(p.JSON); ok {
+			checkpoints = append(checkpoints, audit.Published{Checkpoint: one, TxID: p.TxID.String()})
 		}
 	}
 	return checkpoints, nil
 }
 
-func printVerified(w io.Writer, v agent.AuditVerified, chain bool) {
+func printVerified(w io.Writer, v audit.Verified, chain bool) {
 	for _, problem := range v.Problems {
 		fmt.Fprintf(w, "Not in order: %s\n", problem)
 	}
@@ -321,7 +322,7 @@ func (t *trail) note(text string) {
 	}
 }
 
-func (t *trail) page(ctx context.Context, q agent.AuditPageQuery) (page agent.AuditPage, err error) {
+func (t *trail) page(ctx context.Context, q audit.Query) (page audit.Page, err error) {
 	if t.store == nil {
 		cfg, err := t.settings()
 		if err != nil {
@@ -338,13 +339,13 @@ func (t *trail) page(ctx context.Context, q agent.AuditPageQuery) (page agent.Au
 			return page, err
 		}
 	}
-	return t.store.admin().AuditPage(ctx, q)
+	return t.store.admin().Trail().Page(ctx, q)
 }
 
 // newest gives the last records that fit, and the number of the newest of all.
-func (t *trail) newest(ctx context.Context, q agent.AuditPageQuery, last int) ([]agent.AuditRecord, uint64, error) {
+func (t *trail) newest(ctx context.Context, q audit.Query, last int) ([]audit.Record, uint64, error) {
 	q.Last = true
-	records, head := []agent.AuditRecord{}, uint64(0) // a list in JSON, too
+	records, head := []audit.Record{}, uint64(0) // a list in JSON, too
 	for first := true; first || len(records) < last; first = false {
 		q.Limit = max(1, last-len(records))
 		page, err := t.page(ctx, q)
@@ -363,7 +364,7 @@ func (t *trail) newest(ctx context.Context, q agent.AuditPageQuery, last int) ([
 }
 
 // each hands over all that fits from q on, page by page, and leaves q behind the last.
-func (t *trail) each(ctx context.Context, q *agent.AuditPageQuery, use func([]agent.AuditRecord) error) error {
+func (t *trail) each(ctx context.Context, q *audit.Query, use func([]audit.Record) error) error {
 	for {
 		page, err := t.page(ctx, *q)
 		if err != nil {
@@ -377,9 +378,9 @@ func (t *trail) each(ctx context.Context, q *agent.AuditPageQuery, use func([]ag
 }
 
 // export hands over all that fits and is there now.
-func (t *trail) export(ctx context.Context, q agent.AuditPageQuery, use func([]agent.AuditRecord) error) error {
+func (t *trail) export(ctx context.Context, q audit.Query, use func([]audit.Record) error) error {
 	if q.To == 0 {
-		page, err := t.page(ctx, agent.AuditPageQuery{Last: true, Limit: 1})
+		page, err := t.page(ctx, audit.Query{Last: true, Limit: 1})
 		if err != nil || page.Head == 0 {
 			return err
 		}
@@ -391,8 +392,8 @@ func (t *trail) export(ctx context.Context, q agent.AuditPageQuery, use func([]a
 var errToldAll = errors.New("the story has its end")
 
 // story gives a record with all that belongs to it: of a request the decision and the outcome.
-func (t *trail) story(ctx context.Context, number uint64) ([]agent.AuditRecord, error) {
-	page, err := t.page(ctx, agent.AuditPageQuery{From: number, To: number, Limit: 1})
+func (t *trail) story(ctx context.Context, number uint64) ([]audit.Record, error) {
+	page, err := t.page(ctx, audit.Query{From: number, To: number, Limit: 1})
 	if err != nil {
 		return nil, err
 	}
@@ -411,9 +412,9 @@ func (t *trail) story(ctx context.Context, number uint64) ([]agent.AuditRecord, 
 		}
 		request = number
 	}
-	var records []agent.AuditRecord
-	q := agent.AuditPageQuery{AuditFilter: agent.AuditFilter{Request: request}, From: request}
-	err = t.each(ctx, &q, func(more []agent.AuditRecord) error {
+	var records []audit.Record
+	q := audit.Query{Filter: audit.Filter{Request: request}, From: request}
+	err = t.each(ctx, &q, func(more []audit.Record) error {
 		for _, r := range more {
 			records = append(records, r)
 			if r.Type == "outcome" && r.Outcome != "uncertain" {

@@ -20,6 +20,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/agent/control"
 )
 
@@ -56,16 +57,16 @@ type growing struct {
 }
 
 func (g *growing) page(_ context.Context, params []byte) (any, error) {
-	var q agent.AuditPageQuery
+	var q audit.Query
 	if err := control.Decode(params, &q); err != nil {
 		return nil, err
 	}
 	g.asked.Add(1)
 	head := g.records.Load()
-	page := agent.AuditPage{Head: head, Next: head + 1, End: true}
+	page := audit.Page{Head: head, Next: head + 1, End: true}
 	if !q.Last {
 		page.Next = head + 2
-		page.Records = []agent.AuditRecord{{Number: g.records.Add(1), Type: "event", Outcome: "new"}}
+		page.Records = []audit.Record{{Number: g.records.Add(1), Type: "event", Outcome: "new"}}
 		if page.Records[0].Number != q.From {
 			return nil, errors.New("asked for another record than the next")
 		}
@@ -126,7 +127,7 @@ func TestAuditFollow(t *testing.T) {
 	(<-again)()
 	var numbers []uint64
 	for line := range strings.Lines(out.String()) {
-		var r agent.AuditRecord
+		var r audit.Record
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
@@ -153,7 +154,7 @@ func (b both) Write(p []byte) (int, error) {
 func TestAuditShowTellsToTheEnd(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("PKSA_HOME", home)
-	all := []agent.AuditRecord{
+	all := []audit.Record{
 		{Number: 5, Type: "request", Kind: "sign", Verdict: "admitted", Result: "admitted", App: "mybot",
 			Content: []byte(`{"effects":["pays \u202e"],"reason":"a\u001b[2Jb"}`)},
 		{Number: 6, Type: "outcome", Request: 5, Outcome: "uncertain", Result: "failed"},
@@ -162,20 +163,20 @@ func TestAuditShowTellsToTheEnd(t *testing.T) {
 		{Number: 9, Type: "outcome", Request: 5, Outcome: "never asked for"},
 	}
 	page := func(_ context.Context, params []byte) (any, error) {
-		var q agent.AuditPageQuery
+		var q audit.Query
 		if err := control.Decode(params, &q); err != nil {
 			return nil, err
 		}
 		for i, r := range all { // one record a page
 			if r.Number >= q.From {
-				page := agent.AuditPage{Next: r.Number + 1, Head: 9, End: i == len(all)-1}
+				page := audit.Page{Next: r.Number + 1, Head: 9, End: i == len(all)-1}
 				if q.Request == 0 || q.Request == r.Number || q.Request == r.Request {
 					page.Records = all[i : i+1]
 				}
 				return page, nil
 			}
 		}
-		return agent.AuditPage{Next: 10, Head: 9, End: true}, nil
+		return audit.Page{Next: 10, Head: 9, End: true}, nil
 	}
 	listener, err := control.Listen(filepath.Join(home, "control.sock"))
 	if err != nil {

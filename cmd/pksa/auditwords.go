@@ -11,7 +11,7 @@ import (
 	"unicode"
 	"unicode/utf16"
 
-	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/agent/policy"
 )
 
@@ -31,7 +31,7 @@ type auditContent struct {
 	Observed                *policy.Decision
 }
 
-func contentOf(r agent.AuditRecord) (c auditContent) {
+func contentOf(r audit.Record) (c auditContent) {
 	if json.Unmarshal(r.Content, &c) != nil {
 		return auditContent{}
 	}
@@ -47,7 +47,7 @@ func (c auditContent) why() string {
 }
 
 // auditLine is a record on one line: number, time, what happened, to whom, why.
-func auditLine(r agent.AuditRecord) string {
+func auditLine(r audit.Record) string {
 	parts := []string{fmt.Sprintf("%6d  %s  %s", r.Number, when(r.Time), r.Type)}
 	add := func(format, text string) {
 		if text != "" {
@@ -94,7 +94,7 @@ func operationName(raw json.RawMessage) string {
 
 // tell says in words what records of one story hold: who asked, what, what was decided by which
 // rule and why, what it cost, and what came of it.
-func tell(w io.Writer, records []agent.AuditRecord) {
+func tell(w io.Writer, records []audit.Record) {
 	first := records[0]
 	if first.Type != "request" {
 		fmt.Fprintln(w, strings.TrimSpace(auditLine(first)))
@@ -129,7 +129,7 @@ func tell(w io.Writer, records []agent.AuditRecord) {
 	t.out.Flush()
 }
 
-func whoAsked(r agent.AuditRecord, c auditContent) string {
+func whoAsked(r audit.Record, c auditContent) string {
 	who := "nobody that is known"
 	if r.App != "" {
 		who = "app " + r.App
@@ -148,7 +148,7 @@ type storyTeller struct{ out *tabwriter.Writer }
 
 // transaction names the transaction of a request. One that a person is asked about has an id before
 // it is signed, and keeps it if the answer is no.
-func (t storyTeller) transaction(records []agent.AuditRecord) {
+func (t storyTeller) transaction(records []audit.Record) {
 	id, verdict := "", ""
 	for _, r := range records {
 		id, verdict = cmp.Or(id, r.TxID), cmp.Or(r.Verdict, verdict)
@@ -166,7 +166,7 @@ func (t storyTeller) line(label, format string, args ...any) {
 	fmt.Fprintf(t.out, "%s\t%s\n", label, strings.ReplaceAll(printable(fmt.Sprintf(format, args...)), "\n", " "))
 }
 
-func (t storyTeller) decision(label string, r agent.AuditRecord, c auditContent) {
+func (t storyTeller) decision(label string, r audit.Record, c auditContent) {
 	decided := r.Verdict
 	if r.Verdict == "pending" {
 		decided = "pending: a person is asked"
@@ -199,7 +199,7 @@ func (t storyTeller) decision(label string, r agent.AuditRecord, c auditContent)
 	}
 }
 
-func (t storyTeller) outcome(r agent.AuditRecord, after time.Duration) {
+func (t storyTeller) outcome(r audit.Record, after time.Duration) {
 	c := contentOf(r)
 	text := fmt.Sprintf("%s after %s (record %d)", r.Outcome, after, r.Number)
 	if r.Result != "" && r.Result != r.Outcome {

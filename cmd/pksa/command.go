@@ -17,8 +17,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"pksa/agent"
 	"pksa/agent/config"
+	"pksa/agent/harden"
 )
 
 type streams struct {
@@ -231,7 +231,7 @@ func (c *command) settingsWith(home, variable, value string) (*config.Config, er
 	if err == nil {
 		// Most of what reads settings goes on to secrets. Only `pksa run` insists on its success:
 		// what the service is granted, a person's shell may not be.
-		_, _ = agent.Shield(cfg.Hardening)
+		_, _ = harden.Shield(cfg.Hardening)
 	}
 	return cfg, err
 }

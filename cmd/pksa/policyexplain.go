@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/policy"
 	"pksa/protocol/hive"
@@ -132,14 +132,14 @@ func (c *command) explainFile(p *policy.Policy, n *hive.Network, name string) er
 // `audit export`.
 func recordContent(src []byte) []byte {
 	var shown struct {
-		agent.AuditRecord
-		Records []agent.AuditRecord `json:"records"`
+		audit.Record
+		Records []audit.Record `json:"records"`
 	}
 	if json.Unmarshal(src, &shown) != nil {
 		return src
 	}
-	for _, r := range append(shown.Records, shown.AuditRecord) {
-		if agent.OfTrailRequest(r) {
+	for _, r := range append(shown.Records, shown.Record) {
+		if r.OfRequest() {
 			return r.Content
 		}
 	}
@@ -161,7 +161,7 @@ func (c *command) explainRecord(ctx context.Context, p *policy.Policy, n *hive.N
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(trail, func(t agent.TrailRequest) bool { return t.Number == number })
+	i := slices.IndexFunc(trail, func(t audit.Request) bool { return t.Number == number })
 	if i < 0 {
 		return hint(fmt.Errorf("record %d is not a request that was judged", number),
 			"`pksa audit show %d` tells what it belongs to; explained are the lines of `pksa audit tail` that say "+
@@ -173,7 +173,7 @@ func (c *command) explainRecord(ctx context.Context, p *policy.Policy, n *hive.N
 		return fmt.Errorf("record %d cannot be judged again: %s; then it was: %s", number, t.Lacking, r.text())
 	}
 	e := explained{Request: policy.Write(t.Request, n), Record: r, Report: p.Report(t.Request,
-		agent.BookBefore(trail, number), t.Time)}
+		audit.BookBefore(trail, number), t.Time)}
 	return c.print(e, func(w io.Writer) {
 		fmt.Fprint(w, e.Text())
 		fmt.Fprintf(w, "\nRecord %d of %s says: %s.\n", number, when(t.Time), r.text())
@@ -200,12 +200,12 @@ func (r *recorded) text() string {
 }
 
 // trailRequests reads all requests of the audit trail: from the running agent, or from the ledger.
-func (c *command) trailRequests(ctx context.Context, n *hive.Network) ([]agent.TrailRequest, error) {
-	var records []agent.AuditRecord
+func (c *command) trailRequests(ctx context.Context, n *hive.Network) ([]audit.Request, error) {
+	var records []audit.Record
 	trail := c.openTrail(false)
-	err := trail.export(ctx, agent.AuditPageQuery{}, func(page []agent.AuditRecord) error {
+	err := trail.export(ctx, audit.Query{}, func(page []audit.Record) error {
 		for _, r := range page {
-			if agent.OfTrailRequest(r) {
+			if r.OfRequest() {
 				records = append(records, r)
 			}
 		}
@@ -214,7 +214,7 @@ func (c *command) trailRequests(ctx context.Context, n *hive.Network) ([]agent.T
 	if err = errors.Join(err, trail.close()); err != nil {
 		return nil, err
 	}
-	return agent.ReadTrail(records, n)
+	return audit.ReadTrail(records, n)
 }
 
 // settingsIfAny are the settings of the home folder, nil if there is none.

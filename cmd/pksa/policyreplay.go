@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/agent/policy"
 )
 
@@ -29,13 +29,13 @@ Reads the trail from the running agent, or else from the ledger, which needs the
 			if err != nil {
 				return err
 			}
-			result := agent.Replay(p, trail)
+			result := audit.Replay(p, trail)
 			return c.print(result, func(w io.Writer) { printReplay(w, p, result) })
 		},
 	}
 }
 
-func printReplay(w io.Writer, p *policy.Policy, r agent.Replayed) {
+func printReplay(w io.Writer, p *policy.Policy, r audit.Replayed) {
 	changed := map[string]int{}
 	for _, change := range r.Changes {
 		turn := fmt.Sprintf("%s → %s", change.Was, change.Now)
@@ -129,7 +129,7 @@ type suggested struct {
 	YAML     string `json:"yaml"`
 }
 
-func (c *command) suggest(trail []agent.TrailRequest, app string, from time.Time) error {
+func (c *command) suggest(trail []audit.Request, app string, from time.Time) error {
 	var out suggested
 	var seen []policy.Seen
 	for _, t := range trail {

@@ -17,6 +17,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/config"
 	"pksa/agent/control"
+	"pksa/agent/harden"
 	"pksa/agent/node"
 	"pksa/agent/status"
 	"pksa/keystore"
@@ -79,7 +80,7 @@ func (c *command) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	shielded, err := agent.Shield(cfg.Hardening)
+	shielded, err := harden.Shield(cfg.Hardening)
 	if err != nil {
 		return hardeningHint(err)
 	}
@@ -98,7 +99,7 @@ func (c *command) serve(ctx context.Context) error {
 		return errors.Join(hint(fmt.Errorf("the policy cannot be used:\n%w", err),
 			"mend it; `pksa policy check` says when it is good"), l.Close())
 	}
-	confined, err := agent.Confine(cfg, agent.Paths{})
+	confined, err := harden.Confine(cfg, harden.Paths{})
 	if err != nil {
 		return errors.Join(hardeningHint(err), l.Close())
 	}

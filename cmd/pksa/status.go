@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/agent/harden"
 	"pksa/agent/node"
 	"pksa/agent/policy"
 )
@@ -86,7 +87,7 @@ func printStatus(w io.Writer, s agent.Status) {
 	}
 }
 
-func printHardening(w io.Writer, measures []agent.Measure) {
+func printHardening(w io.Writer, measures []harden.Measure) {
 	fmt.Fprintln(w, "\nHardening")
 	if len(measures) == 0 {
 		fmt.Fprintln(w, "  off: other processes of this user can read the keys")

@@ -1,4 +1,4 @@
-package agent
+package audit
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"fmt"
 
 	"pksa/agent/ledger"
-	"pksa/protocol/hive"
 )
 
 // CheckpointID is the id of the custom_json that publishes the head of an audit trail.
@@ -34,24 +33,19 @@ func ParseCheckpoint(text string) (Checkpoint, bool) {
 	return c, err == nil && len(mac) == sha256.Size
 }
 
-// trailName tells trails apart without telling the ledger's id.
-func trailName(ledgerID string) string {
-	return hive.HashText("pksa audit trail " + ledgerID).String()[:16]
-}
-
-// PublishedCheckpoint is one that was found on the chain.
-type PublishedCheckpoint struct {
+// Published is one that was found on the chain.
+type Published struct {
 	Checkpoint
 	TxID string `json:"transaction"`
 }
 
 // VerifyParams are the checkpoints to compare the trail with; none compares it with itself alone.
 type VerifyParams struct {
-	Checkpoints []PublishedCheckpoint `json:"checkpoints,omitempty"`
+	Checkpoints []Published `json:"checkpoints,omitempty"`
 }
 
-// AuditVerified is what a reading of the whole trail found.
-type AuditVerified struct {
+// Verified is what a reading of the whole trail found.
+type Verified struct {
 	From     uint64   `json:"from"` // the oldest record that is kept
 	To       uint64   `json:"to"`   // the last that is in order
 	Problems []string `json:"problems,omitempty"`
@@ -63,30 +57,30 @@ type AuditVerified struct {
 
 // Verify reads the whole trail and says which record, if any, is not what was recorded, or not what
 // was published.
-func (m Admin) Verify(ctx context.Context, p VerifyParams) (AuditVerified, error) {
+func (t Trail) Verify(ctx context.Context, p VerifyParams) (Verified, error) {
 	macs := map[uint64]string{}
 	for _, c := range p.Checkpoints {
 		macs[c.Record] = ""
 	}
-	_ = m.Ledger.Flush(ctx)
-	v, err := m.Ledger.VerifyEach(ctx, func(number uint64, mac [32]byte) {
+	_ = t.Ledger.Flush(ctx)
+	v, err := t.Ledger.VerifyEach(ctx, func(number uint64, mac [32]byte) {
 		if _, wanted := macs[number]; wanted {
 			macs[number] = hex.EncodeToString(mac[:])
 		}
 	})
-	found := AuditVerified{From: v.From, To: v.To}
+	found := Verified{From: v.From, To: v.To}
 	if errors.Is(err, ledger.ErrDamaged) {
 		found.Problems = append(found.Problems, err.Error())
 		return found, nil
 	}
 	for _, c := range p.Checkpoints {
-		found.compare(c, trailName(m.Keys.LedgerID()), macs[c.Record])
+		found.compare(c, t.Name(), macs[c.Record])
 	}
 	return found, err
 }
 
 // compare judges one checkpoint by the MAC that the trail has of its record; empty if it has none.
-func (v *AuditVerified) compare(c PublishedCheckpoint, trail, mac string) {
+func (v *Verified) compare(c Published, trail, mac string) {
 	complain := func(format string, args ...any) {
 		v.Problems = append(v.Problems, fmt.Sprintf("transaction %s published record %d: ", c.TxID, c.Record)+
 			fmt.Sprintf(format, args...))

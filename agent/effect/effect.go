@@ -1,11 +1,19 @@
-package agent
+// Package effect says in one short English sentence what a request does, for people. Start with
+// [Of], which takes an operation; [Signing] does the same for a text.
+//
+// # What it promises
+//
+// A sentence is made of the typed values that are serialised and signed, never of what an
+// application sent in words. Texts from outside are quoted, so that they can neither steer a
+// terminal nor pass for our own words, and long ones are cut. Every operation that can be signed
+// has a sentence of its own in phrases.go; the golden file in testdata shows all of them.
+package effect
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
 
-	"pksa/agent/policy"
 	"pksa/protocol/hive"
 )
 
@@ -14,11 +22,9 @@ const (
 	maxQuoted = 80  // bytes of a text from outside within it
 )
 
-// Effect says in one short English sentence what an operation does: "pays 1.000 HBD from alice to
-// bob". It is made of the typed values that are serialised, never of what came in. Texts from
-// outside are quoted, so that they can neither steer a terminal nor pass for words of ours; long
-// ones are cut.
-func Effect(op hive.Operation) string {
+// Of returns what an operation does, in one sentence of at most 400 bytes: "pays 1.000 HBD from
+// alice to bob".
+func Of(op hive.Operation) string {
 	w := words{op}
 	if phrase, ok := phrases[op.Name()]; ok {
 		return cut(phrase(w), maxEffect)
@@ -30,32 +36,8 @@ func Effect(op hive.Operation) string {
 	return cut(op.Name()+": "+op.Definition().Does+" ("+strings.Join(fields, ", ")+")", maxEffect)
 }
 
-// effects says what a request does if it is allowed: a sentence for each of its parts.
-func effects(q *policy.Request, newSession bool) []string {
-	var all []string
-	switch q.Kind {
-	case policy.Sign:
-		for _, op := range q.Ops {
-			all = append(all, Effect(op))
-		}
-	case policy.Challenge:
-		all = append(all, signs(q.Account, q.Role, q.Text))
-	case policy.Decrypt:
-		all = append(all, fmt.Sprintf("decrypts a memo with the %s key of %s", q.Role, q.Account))
-	case policy.Auth:
-		verb := "confirms the session of"
-		if newSession {
-			verb = "opens a session of"
-		}
-		all = append(all, fmt.Sprintf("%s %s for %s", verb, q.App, q.Account))
-		if c := q.AuthChallenge; c != nil {
-			all = append(all, signs(q.Account, c.Role, c.Text))
-		}
-	}
-	return all
-}
-
-func signs(account hive.AccountName, role hive.Role, text string) string {
+// Signing returns what it means to sign a text with the key of a role, in one sentence.
+func Signing(account hive.AccountName, role hive.Role, text string) string {
 	return fmt.Sprintf("signs the text %s with the %s key of %s", quoted(text), role, account)
 }
 

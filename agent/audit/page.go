@@ -1,4 +1,4 @@
-package agent
+package audit
 
 import (
 	"context"
@@ -12,13 +12,14 @@ import (
 )
 
 const (
+	maxPageContent = 4 << 20 // bytes of content in one answer: it must fit a frame of the control socket
 	maxPageRecords = 1000
 	maxPageScan    = 20_000 // records looked at for one page: a filter may match none of millions
 	pageWindow     = 1024   // records read at a time on the way back
 )
 
-// AuditFilter picks records. Empty members pick all.
-type AuditFilter struct {
+// Filter picks records. Empty members pick all.
+type Filter struct {
 	Account string    `json:"account,omitempty"`
 	App     string    `json:"app,omitempty"`
 	Kind    string    `json:"kind,omitempty"`   // auth, sign, challenge, decrypt; or a type of record: admin, event, …
@@ -28,29 +29,29 @@ type AuditFilter struct {
 	Request uint64    `json:"request,omitempty"` // this record, and those that tell what became of it
 }
 
-// AuditPageQuery asks for a part of the trail.
-type AuditPageQuery struct {
-	AuditFilter
+// Query asks for a part of the trail.
+type Query struct {
+	Filter
 	From  uint64 `json:"from,omitempty"`  // the first number; zero: the oldest
 	To    uint64 `json:"to,omitempty"`    // the last number; zero: the newest
 	Last  bool   `json:"last,omitempty"`  // the newest that fit, not the oldest
 	Limit int    `json:"limit,omitempty"` // at most so many; zero: 1,000
 }
 
-// AuditPage is a part of the trail, in its order.
-type AuditPage struct {
-	Records []AuditRecord `json:"records"`
+// Page is a part of the trail, in its order.
+type Page struct {
+	Records []Record `json:"records"`
 	// Next is where the next page goes on: its From, or its To if the newest were asked for.
 	Next uint64 `json:"next"`
 	End  bool   `json:"end"`  // nothing more fits at present
 	Head uint64 `json:"head"` // the newest record of all
 }
 
-// AuditPage reads a part of the audit trail. A page may hold no record and still not be the end.
-func (m Admin) AuditPage(ctx context.Context, q AuditPageQuery) (AuditPage, error) {
-	_ = m.Ledger.Flush(ctx) // what was answered just now; if that cannot be committed, the rest is read all the same
-	head, _ := m.Ledger.Head()
-	p := pager{ctx: ctx, ledger: m.Ledger, q: q, page: AuditPage{Records: []AuditRecord{}, Head: head}}
+// Page reads a part of the audit trail. A page may hold no record and still not be the end.
+func (t Trail) Page(ctx context.Context, q Query) (Page, error) {
+	_ = t.Ledger.Flush(ctx) // what was answered just now; if that cannot be committed, the rest is read all the same
+	head, _ := t.Ledger.Head()
+	p := pager{ctx: ctx, ledger: t.Ledger, q: q, page: Page{Records: []Record{}, Head: head}}
 	if p.q.Limit <= 0 || p.q.Limit > maxPageRecords {
 		p.q.Limit = maxPageRecords
 	}
@@ -71,13 +72,13 @@ func (m Admin) AuditPage(ctx context.Context, q AuditPageQuery) (AuditPage, erro
 type pager struct {
 	ctx    context.Context
 	ledger *ledger.Ledger
-	q      AuditPageQuery
-	page   AuditPage
+	q      Query
+	page   Page
 	size   int
 	seen   int
 }
 
-func (p *pager) full() bool { return len(p.page.Records) >= p.q.Limit || p.size > maxAuditPage }
+func (p *pager) full() bool { return len(p.page.Records) >= p.q.Limit || p.size > maxPageContent }
 
 // skip goes to the first record of the time that is asked for. Ledger time never goes back.
 func (p *pager) skip() error {
@@ -187,27 +188,27 @@ func (p *pager) nothingBefore(number uint64) bool {
 }
 
 // pick gives the record as people see it, if it is asked for.
-func (f *AuditFilter) pick(r ledger.Record) (AuditRecord, bool) {
+func (f *Filter) pick(r ledger.Record) (Record, bool) {
 	switch {
 	case f.Account != "" && f.Account != r.Account,
 		f.App != "" && f.App != r.App,
 		f.Request != 0 && f.Request != r.Number && f.Request != r.Ref,
 		!f.Since.IsZero() && r.Time.Before(f.Since),
 		!f.Until.IsZero() && r.Time.After(f.Until):
-		return AuditRecord{}, false
+		return Record{}, false
 	}
-	out := auditRecord(r)
+	out := recordOf(r)
 	if f.Kind != "" && f.Kind != out.Kind && f.Kind != out.Type && f.Kind != out.contentMember("request") {
-		return AuditRecord{}, false
+		return Record{}, false
 	}
 	if f.Result != "" && f.Result != out.Result && f.Result != out.Outcome && f.Result != out.Verdict {
-		return AuditRecord{}, false
+		return Record{}, false
 	}
 	return out, true
 }
 
 // contentMember is a text of the record's content; empty if there is none.
-func (r *AuditRecord) contentMember(name string) string {
+func (r *Record) contentMember(name string) string {
 	var members map[string]json.RawMessage
 	var text string
 	if json.Unmarshal(r.Content, &members) != nil || json.Unmarshal(members[name], &text) != nil {

@@ -1,8 +1,7 @@
-package agent
+package audit
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,8 +11,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// TrailRequest is a request of the audit trail in a form that a policy can judge again.
-type TrailRequest struct {
+// Request is a request of the audit trail in a form that a policy can judge again.
+type Request struct {
 	Number  uint64
 	Time    time.Time
 	Request *policy.Request // nil if the trail does not hold all of it; Lacking says why
@@ -30,37 +29,37 @@ type TrailRequest struct {
 	Policy    string // the hash of that policy
 	Observed  *policy.Decision
 
-	Person   Word // what a person said, if one was asked
+	Person   Answer // the operator's answer to an ask
 	Admitted bool
 	Charged  time.Time // when it was charged, if it was admitted
 	Charges  []policy.Charge
 }
 
-// Word is what a person who was asked said.
-type Word uint8
+// Answer is the operator's answer to an ask.
+type Answer uint8
 
-// The words. A person who did not answer in time said no.
+// The answers. An operator who does not answer in time has declined.
 const (
-	NotAsked Word = iota
-	SaidYes
-	SaidNo
+	NotAsked Answer = iota
+	Approved
+	Declined
 )
 
-// OfTrailRequest tells whether a record has a part in what [ReadTrail] reads.
-func OfTrailRequest(r AuditRecord) bool {
+// OfRequest reports whether a record has a part in what [ReadTrail] reads.
+func (r *Record) OfRequest() bool {
 	return len(r.Content) > 0 && (r.Type == recordTypes[ledger.RecordJudged] ||
 		r.Type == recordTypes[ledger.RecordDecided])
 }
 
 // ReadTrail picks the requests out of records of the audit trail, in their order.
-func ReadTrail(records []AuditRecord, n *hive.Network) ([]TrailRequest, error) {
-	var all []TrailRequest
+func ReadTrail(records []Record, n *hive.Network) ([]Request, error) {
+	var all []Request
 	byNumber := map[uint64]int{}
 	for _, r := range records {
-		if !OfTrailRequest(r) {
+		if !r.OfRequest() {
 			continue
 		}
-		var content requestRecord
+		var content Content
 		if err := json.Unmarshal(r.Content, &content); err != nil {
 			return nil, fmt.Errorf("record %d of the audit trail: %w", r.Number, err)
 		}
@@ -71,21 +70,18 @@ func ReadTrail(records []AuditRecord, n *hive.Network) ([]TrailRequest, error) {
 			continue
 		}
 		byNumber[r.Number] = len(all)
-		all = append(all, trailRequest(r, &content, n))
+		all = append(all, requestOf(r, &content, n))
 	}
 	return all, nil
 }
 
-// errCutText is for challenges of which the trail holds the beginning only.
-var errCutText = errors.New("the audit trail keeps the first 2048 bytes of a text only")
-
-func trailRequest(r AuditRecord, content *requestRecord, n *hive.Network) TrailRequest {
-	t := TrailRequest{
+func requestOf(r Record, content *Content, n *hive.Network) Request {
+	t := Request{
 		Number: r.Number, Time: r.Time, Code: content.Code, Reason: content.Reason, Rules: content.Rules,
 		Policy: content.Policy, Observed: content.Observed,
 	}
 	q, err := content.Read(n)
-	if err == nil && cutShort(q, content.TextSHA256) {
+	if err == nil && wasCut(q, content.TextSHA256) {
 		err = errCutText
 	}
 	if err != nil {
@@ -106,13 +102,13 @@ func trailRequest(r AuditRecord, content *requestRecord, n *hive.Network) TrailR
 }
 
 // refused sorts refusals: by the policy, before it, after it.
-func (t *TrailRequest) refused(content *requestRecord) {
+func (t *Request) refused(content *Content) {
 	switch content.Code {
 	case policy.CodeNonce, policy.CodeFirewall, policy.CodeClock:
 		t.Undecided = true
 	case policy.CodeNobodyToAsk:
 		t.Was = policy.Ask
-	case codeSession, codeUnavailable:
+	case CodeSession, CodeUnavailable:
 		t.Was = policy.Allow
 	case policy.CodeWrongKey:
 		// The policy's own reasons begin with the code; this one is that we do not hold the key.
@@ -122,26 +118,18 @@ func (t *TrailRequest) refused(content *requestRecord) {
 	}
 }
 
-func (t *TrailRequest) decided(r AuditRecord, content *requestRecord) {
-	t.Person = SaidNo
+func (t *Request) decided(r Record, content *Content) {
+	t.Person = Declined
 	if content.Approved {
-		t.Person = SaidYes
+		t.Person = Approved
 	}
 	if r.Verdict == "admitted" {
 		t.Admitted, t.Charged, t.Charges = true, r.Time, content.Cost
 	}
 }
 
-func cutShort(q *policy.Request, digest string) bool {
-	text := q.Text
-	if q.AuthChallenge != nil {
-		text = q.AuthChallenge.Text
-	}
-	return digest != "" && hive.HashText(text).String() != digest
-}
-
 // BookBefore holds what was charged before a request of the trail, as far back as the trail goes.
-func BookBefore(trail []TrailRequest, number uint64) *policy.Book {
+func BookBefore(trail []Request, number uint64) *policy.Book {
 	book := new(policy.Book)
 	at := time.Time{}
 	for _, t := range trail {
@@ -149,7 +137,7 @@ func BookBefore(trail []TrailRequest, number uint64) *policy.Book {
 			at = t.Time
 		}
 	}
-	// Who was asked may have been charged later than those that came after.
+	// A request that waited for a person may be charged after later requests.
 	for _, t := range byCharge(trail) {
 		if t.Number != number && !t.Charged.After(at) && (t.Number < number || t.Charged.Before(at)) {
 			book.Add(t.Charged, t.Charges)

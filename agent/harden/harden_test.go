@@ -1,4 +1,4 @@
-package agent
+package harden
 
 import (
 	"errors"
@@ -30,7 +30,7 @@ func TestDemand(t *testing.T) {
 			if len(got) != len(measures) {
 				t.Errorf("%d measures", len(got))
 			}
-			var missing *HardeningError
+			var missing *Error
 			switch {
 			case c.missing == "" && err != nil:
 				t.Error(err)

@@ -1,4 +1,4 @@
-package agent
+package audit
 
 import (
 	"encoding/hex"
@@ -8,12 +8,8 @@ import (
 	"pksa/agent/ledger"
 )
 
-// maxAuditPage bounds the content of one answer, in bytes: it must fit a frame of the control
-// socket.
-const maxAuditPage = 4 << 20
-
-// AuditRecord is one record of the audit trail as people and machines see it.
-type AuditRecord struct {
+// Record is one record of the audit trail as people and machines see it.
+type Record struct {
 	Number  uint64    `json:"number"`
 	Time    time.Time `json:"time"`
 	Type    string    `json:"type"`
@@ -40,8 +36,8 @@ var recordTypes = map[ledger.RecordType]string{
 var verdicts = map[ledger.Verdict]string{ledger.Denied: "denied", ledger.Pending: "pending",
 	ledger.Admitted: "admitted"}
 
-func auditRecord(r ledger.Record) AuditRecord {
-	out := AuditRecord{
+func recordOf(r ledger.Record) Record {
+	out := Record{
 		Number: r.Number, Time: r.Time, Type: recordTypes[r.Type], Request: r.Ref, Outcome: r.Outcome,
 		Kind: r.Kind, Account: r.Account, App: r.App, Session: r.Session,
 	}

@@ -1,4 +1,18 @@
-package agent
+// Package harden shuts the process in, so that what it knows stays in it. Start with [Shield],
+// which is called before the first secret is read, and [Confine], which is called once keystore and
+// ledger are open.
+//
+// # What it promises
+//
+// Each measure is tried and reported by name: what could not be done is an error only if the
+// setting hardening requires it. What was done cannot be undone in this process, and every program
+// that it starts inherits it. Nothing here concerns the network. On systems other than Linux no
+// measure exists, and each one is reported as not done.
+//
+// # Where to look
+//
+// harden.go has the two steps and the measures; paths_linux.go decides which files stay open.
+package harden
 
 import (
 	"context"
@@ -35,7 +49,7 @@ type Paths struct {
 
 // Shield is to be called before the first secret is read: no core dumps, no tracing by other
 // processes, no swapping. It concerns the whole process and what it was given stays so. It may be
-// called again, to the same effect. The error is a *[HardeningError].
+// called again, to the same effect. The error is a *[Error].
 //
 // Memory is locked page by page as it is used (MCL_ONFAULT): Go reserves much more address space
 // than it uses, and locking that would make it real. An idle agent holds 17 MiB without locking, 18
@@ -65,7 +79,7 @@ func Shield(h config.Hardening) ([]Measure, error) {
 // user keeps reading in /etc, so that a resolv.conf that is replaced there is followed; root, whom
 // no file mode stops, does not.
 //
-// It cannot be undone in this process, and commands inherit it. The error is a *[HardeningError].
+// It cannot be undone in this process, and commands inherit it. The error is a *[Error].
 func Confine(cfg *config.Config, extra Paths) ([]Measure, error) {
 	if cfg.Hardening.Off {
 		return nil, nil
@@ -73,12 +87,11 @@ func Confine(cfg *config.Config, extra Paths) ([]Measure, error) {
 	return demand(cfg.Hardening, confine(cfg, extra))
 }
 
-// HardeningError names the measures that the setting hardening requires and this machine did not
-// permit.
-type HardeningError struct{ Missing []Measure }
+// Error names the measures that the setting hardening requires and this machine did not permit.
+type Error struct{ Missing []Measure }
 
-// Error gives one measure a line.
-func (e *HardeningError) Error() string {
+// Error returns one line for each measure.
+func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("the setting hardening requires what could not be done:")
 	for _, m := range e.Missing {
@@ -95,13 +108,13 @@ func demand(h config.Hardening, measures []Measure) ([]Measure, error) {
 		}
 	}
 	if missing != nil {
-		return measures, &HardeningError{missing}
+		return measures, &Error{missing}
 	}
 	return measures, nil
 }
 
-// logMeasures says at the start how the process is shut in.
-func logMeasures(ctx context.Context, log *slog.Logger, measures []Measure) {
+// Log writes one line for each measure, a warning where it is not done, or that all are off.
+func Log(ctx context.Context, log *slog.Logger, measures []Measure) {
 	if len(measures) == 0 {
 		log.Warn("hardening is off: other processes of this user can read the keys")
 	}

@@ -1,4 +1,4 @@
-package agent_test
+package effect_test
 
 import (
 	"encoding/json"
@@ -10,7 +10,7 @@ import (
 	"testing"
 	"unicode"
 
-	"pksa/agent"
+	"pksa/agent/effect"
 	"pksa/protocol/hive"
 )
 
@@ -26,7 +26,9 @@ func operation(t testing.TB, text string) hive.Operation {
 	return op
 }
 
-func TestEffects(t *testing.T) {
+var evesKey = hive.PrivateKeyFromPassword("eve", hive.Posting, "password").Public().String()
+
+func TestOf(t *testing.T) {
 	for _, c := range []struct{ op, want string }{
 		{`["transfer",{"from":"alice","to":"bob","amount":"1.000 HBD","memo":""}]`, "pays 1.000 HBD from alice to bob"},
 		{`["transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","memo":"for \u202e\u001b[2Jyou"}]`,
@@ -57,11 +59,10 @@ func TestEffects(t *testing.T) {
 			"changes the profile of alice"},
 		{`["account_update2",{"account":"alice","posting":{"weight_threshold":2,"account_auths":[["bob",2]],` +
 			`"key_auths":[["` +
-			keyOf("eve", hive.Posting).Public().String() +
-			`",1]]},"json_metadata":"","posting_json_metadata":"","extensions":[]}]`,
-			"changes who holds alice: posting 2 of " + keyOf("eve", hive.Posting).Public().String() + " + 2×bob"},
+			evesKey + `",1]]},"json_metadata":"","posting_json_metadata":"","extensions":[]}]`,
+			"changes who holds alice: posting 2 of " + evesKey + " + 2×bob"},
 	} {
-		if got := agent.Effect(operation(t, c.op)); got != c.want {
+		if got := effect.Of(operation(t, c.op)); got != c.want {
 			t.Errorf("%s\n%s\nwant\n%s", c.op, got, c.want)
 		}
 	}
@@ -69,7 +70,7 @@ func TestEffects(t *testing.T) {
 
 // Every operation of the chain has its sentence. The golden file is what a person reviews.
 func TestEveryOperationHasItsEffect(t *testing.T) {
-	files, err := filepath.Glob("../protocol/hive/testdata/tx/[0-9][0-9]-*.json")
+	files, err := filepath.Glob("../../protocol/hive/testdata/tx/[0-9][0-9]-*.json")
 	if err != nil || len(files) != 50 {
 		t.Fatalf("%d files of vectors, want 50 (%v)", len(files), err)
 	}
@@ -89,7 +90,7 @@ func TestEveryOperationHasItsEffect(t *testing.T) {
 			if err != nil {
 				continue // what our parser refuses never gets here
 			}
-			text := agent.Effect(op)
+			text := effect.Of(op)
 			if len(text) > 410 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 				t.Errorf("%s: %q", op.Name(), text)
 			}
@@ -118,7 +119,7 @@ func TestEveryOperationHasItsEffect(t *testing.T) {
 		t.Fatal(err)
 	}
 	if all.String() != string(want) {
-		t.Errorf("the sentences differ from %s; if they are better now: go test ./agent -run "+
+		t.Errorf("the sentences differ from %s; if they are better now: go test ./agent/effect -run "+
 			"TestEveryOperationHasItsEffect -update\n%s", golden, all.String())
 	}
 }

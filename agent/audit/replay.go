@@ -1,4 +1,4 @@
-package agent
+package audit
 
 import (
 	"cmp"
@@ -8,7 +8,7 @@ import (
 	"pksa/agent/policy"
 )
 
-// Change is a request of the trail that another policy answers otherwise.
+// Change is a request that the new policy decides differently.
 type Change struct {
 	Number  uint64           `json:"number"`
 	Time    time.Time        `json:"time"`
@@ -23,7 +23,7 @@ type Change struct {
 	Rules   []policy.RuleRef `json:"rules,omitempty"`  // of now
 }
 
-// Replayed is what comes of a trail that another policy judges.
+// Replayed is the result of judging a trail by another policy.
 type Replayed struct {
 	Requests  int      `json:"requests"` // that were judged again
 	Same      int      `json:"same"`
@@ -36,7 +36,7 @@ type Replayed struct {
 // counting what it admits. Where it asks and a person was asked then, that answer holds again;
 // where nobody was asked, it counts as a yes, so that budgets come out as full as they may get.
 // What could not be done then, for want of a key or a node, is not charged.
-func Replay(p *policy.Policy, trail []TrailRequest) Replayed {
+func Replay(p *policy.Policy, trail []Request) Replayed {
 	var out Replayed
 	out.Changes = []Change{} // a list in JSON, too
 	var book policy.Book
@@ -64,10 +64,10 @@ func Replay(p *policy.Policy, trail []TrailRequest) Replayed {
 }
 
 // doable is false for what the policy allowed and could not be done.
-func (t *TrailRequest) doable() bool { return t.Was != policy.Allow || t.Admitted }
+func (t *Request) doable() bool { return t.Was != policy.Allow || t.Admitted }
 
-func (t *TrailRequest) charges(p *policy.Policy, book *policy.Book, d policy.Decision) []policy.Charge {
-	if d.Verdict != policy.Ask || t.Person == SaidNo {
+func (t *Request) charges(p *policy.Policy, book *policy.Book, d policy.Decision) []policy.Charge {
+	if d.Verdict != policy.Ask || t.Person == Declined {
 		return d.Charges
 	}
 	yes := *t.Request
@@ -75,7 +75,7 @@ func (t *TrailRequest) charges(p *policy.Policy, book *policy.Book, d policy.Dec
 	return p.Decide(&yes, book, t.Time).Charges
 }
 
-func (t *TrailRequest) change(d policy.Decision) Change {
+func (t *Request) change(d policy.Decision) Change {
 	c := Change{
 		Number: t.Number, Time: t.Time, Kind: t.Request.Kind.String(), App: t.Request.App,
 		Account: string(t.Request.Account),
@@ -103,14 +103,14 @@ func what(q *policy.Request) string {
 }
 
 // byCharge are the admitted requests in the order in which they were charged.
-func byCharge(trail []TrailRequest) []TrailRequest {
-	var admitted []TrailRequest
+func byCharge(trail []Request) []Request {
+	var admitted []Request
 	for _, t := range trail {
 		if t.Admitted {
 			admitted = append(admitted, t)
 		}
 	}
-	slices.SortStableFunc(admitted, func(a, b TrailRequest) int {
+	slices.SortStableFunc(admitted, func(a, b Request) int {
 		return cmp.Or(a.Charged.Compare(b.Charged), cmp.Compare(a.Number, b.Number))
 	})
 	return admitted

@@ -1,4 +1,4 @@
-package agent_test
+package harden_test
 
 import (
 	"bufio"
@@ -27,6 +27,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/config"
 	"pksa/agent/control"
+	"pksa/agent/harden"
 	"pksa/agent/ledger"
 	"pksa/keystore"
 	"pksa/protocol/hive"
@@ -36,9 +37,13 @@ import (
 // does what the variable says.
 const childVariable = "HARDEN_CHILD"
 
+const allowVotes = `version: 1
+allow: [{name: votes, request: sign, apps: any, operations: [vote]}]
+`
+
 // childReport is what the child tells of itself. What it could lie about is looked at from outside.
 type childReport struct {
-	Measures []agent.Measure
+	Measures []harden.Measure
 	Dumpable int
 	Failed   map[string]string // what was tried, and its error; "" if it went well
 }
@@ -54,7 +59,7 @@ func hardenHome(t *testing.T) string {
 		}
 	}
 	for name, text := range map[string]string{
-		"policies/v1/policy.yaml": allowAll, "foreign/file": "not for us",
+		"policies/v1/policy.yaml": allowVotes, "foreign/file": "not for us",
 		"policies/unlock": "a passphrase in plain sight",
 	} {
 		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
@@ -119,13 +124,13 @@ func (c *child) denied(what string, err error) {
 }
 
 func (c *child) run() {
-	shielded, err := agent.Shield(c.cfg.Hardening)
+	shielded, err := harden.Shield(c.cfg.Hardening)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.open()
 	ask, asked := oldThreads(8, c.path("foreign/file"))
-	confined, err := agent.Confine(c.cfg, agent.Paths{Read: []string{c.path("extra")}})
+	confined, err := harden.Confine(c.cfg, harden.Paths{Read: []string{c.path("extra")}})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -183,7 +188,7 @@ func (c *child) ledgerOptions() ledger.Options {
 
 // stillWorks does what a running agent does with files.
 func (c *child) stillWorks() {
-	key := keyOf("alice", hive.Posting)
+	key := hive.PrivateKeyFromPassword("alice", hive.Posting, "password")
 	c.try("import: the keystore is replaced", c.keys.Import("alice", hive.Posting, []byte(key.WIF())))
 	secret, err := os.ReadFile(c.path("home/identity.txt"))
 	c.try("identity file", err)
@@ -367,7 +372,7 @@ func replacePolicy(t *testing.T, root string) {
 	dir := filepath.Join(root, "policies")
 	for _, err := range []error{
 		os.Mkdir(filepath.Join(dir, "v2"), 0o700),
-		os.WriteFile(filepath.Join(dir, "v2/policy.yaml"), []byte(allowAll), 0o600),
+		os.WriteFile(filepath.Join(dir, "v2/policy.yaml"), []byte(allowVotes), 0o600),
 		os.Symlink("v2/policy.yaml", filepath.Join(dir, "new")),
 		os.Rename(filepath.Join(dir, "new"), filepath.Join(dir, "policy.yaml")),
 	} {

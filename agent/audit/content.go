@@ -1,0 +1,73 @@
+package audit
+
+import (
+	"errors"
+	"time"
+
+	"pksa/agent/policy"
+	"pksa/protocol/hive"
+)
+
+// MaxText is how many bytes of the text of a challenge a record holds. What is longer is cut, and
+// its digest says which text it was.
+const MaxText = 2048
+
+// Codes of refusals in the trail that the policy does not make.
+const (
+	CodeSession     policy.Code = "session"     // the auth_key cannot have the session
+	CodeUnavailable policy.Code = "unavailable" // allowed, but it could not be done
+)
+
+// Content is the content of the audit record of one request: what was asked, by whom, what was
+// decided by which rules of which policy, and why. Times, numbers, session and transaction id stand
+// in the ledger's own part of the record. The request itself is written as in request files, so
+// that what is in the trail can be explained, judged again, and made a case of a test.
+type Content struct {
+	Relay string `json:"relay"`
+	UUID  string `json:"uuid"`
+
+	policy.Written
+	Effects    []string   `json:"effects,omitempty"`     // what it would do, in words
+	TextSHA256 string     `json:"text_sha256,omitempty"` // of the whole text of a challenge
+	NewSession *time.Time `json:"session_until,omitempty"`
+
+	Policy string              `json:"policy,omitempty"`
+	Rules  []policy.RuleRef    `json:"rules,omitempty"`
+	Limits []policy.LimitState `json:"limits_before,omitempty"`
+	Cost   []policy.Charge     `json:"cost,omitempty"`
+
+	Result string      `json:"result"`
+	Code   policy.Code `json:"code,omitempty"`
+	Reason string      `json:"reason,omitempty"`
+
+	// Observed is what the decision would be with the observed rules and limits in force, where it
+	// differs.
+	Observed *policy.Decision `json:"observed,omitempty"`
+}
+
+// CutText cuts the text of a challenge to [MaxText] and keeps the digest of the whole.
+func (c *Content) CutText() {
+	text := c.Text
+	if c.Challenge != nil && text == nil {
+		text = &c.Challenge.Text
+	}
+	if text == nil {
+		return
+	}
+	c.TextSHA256 = hive.HashText(*text).String()
+	if len(*text) > MaxText {
+		*text = (*text)[:MaxText]
+	}
+}
+
+// errCutText is for challenges of which the trail holds the beginning only.
+var errCutText = errors.New("the audit trail keeps the first 2048 bytes of a text only")
+
+// wasCut reports whether a text that was read from the trail is not the one with that digest.
+func wasCut(q *policy.Request, digest string) bool {
+	text := q.Text
+	if q.AuthChallenge != nil {
+		text = q.AuthChallenge.Text
+	}
+	return digest != "" && hive.HashText(text).String() != digest
+}

@@ -1,0 +1,35 @@
+// Package audit reads the audit trail that the ledger keeps. Start with [Trail], which reads pages
+// of records and verifies the whole; [ReadTrail] makes requests of records that [Replay] judges by
+// another policy.
+//
+// # What it promises
+//
+// Nothing here changes the trail. A page fits one answer of the control socket, however long the
+// records are, and reading it looks at a bounded number of records. The form of [Record] and
+// [Content] is what people and machines see; members are added to it, none is changed or removed.
+//
+// # Where to look
+//
+// record.go is one record as people see it, content.go what the record of a request holds. page.go
+// reads a part of the trail, verify.go all of it. request.go makes requests of records, replay.go
+// judges them again.
+package audit
+
+import (
+	"pksa/agent/ledger"
+	"pksa/protocol/hive"
+)
+
+// Trail is an audit trail that can be read. Its methods may be called concurrently, also while an
+// agent writes to the ledger.
+type Trail struct {
+	Ledger *ledger.Ledger
+	// LedgerID is the ledger's random id, which the keystore holds.
+	LedgerID string
+}
+
+// Name returns what published checkpoints call the trail: 16 hexadecimal digits. It tells trails
+// apart and does not disclose the ledger's id.
+func (t Trail) Name() string {
+	return hive.HashText("pksa audit trail " + t.LedgerID).String()[:16]
+}

@@ -9,81 +9,10 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"pksa/keystore/durable"
+	"pksa/keystore/durable/durabletest"
 	"pksa/protocol/hive"
 )
-
-var errInjected = errors.New("injected")
-
-// faultyDisk fails at one step, after doing it or without.
-type faultyDisk struct {
-	real    disk
-	step    string
-	applied bool
-	met     bool
-}
-
-func (f *faultyDisk) fail(step string, do func() error) error {
-	if step != f.step {
-		return do()
-	}
-	f.met = true
-	if f.applied {
-		if err := do(); err != nil {
-			return err
-		}
-	}
-	return errInjected
-}
-
-func (f *faultyDisk) disk() disk {
-	return disk{
-		create: func(dir, pattern string) (diskFile, error) {
-			var file diskFile
-			err := f.fail("create", func() (err error) { file, err = f.real.create(dir, pattern); return err })
-			if err != nil {
-				return nil, err
-			}
-			return &faultyFile{diskFile: file, faults: f}, nil
-		},
-		rename: func(from, to string) error {
-			return f.fail("rename",
-				func() error { return f.real.rename(from, to) })
-		},
-		syncFolder: func(dir string) error {
-			return f.fail("syncFolder",
-				func() error { return f.real.syncFolder(dir) })
-		},
-	}
-}
-
-type faultyFile struct {
-	diskFile
-	faults *faultyDisk
-}
-
-// Write fails, if it has to, after all bytes, or after half of them.
-func (f *faultyFile) Write(p []byte) (n int, err error) {
-	if f.faults.step == "write" && !f.faults.applied {
-		f.faults.met = true
-		n, _ = f.diskFile.Write(p[:len(p)/2])
-		return n, errInjected
-	}
-	err = f.faults.fail("write", func() error { n, err = f.diskFile.Write(p); return err })
-	return n, err
-}
-
-func (f *faultyFile) Sync() error { return f.faults.fail("sync", f.diskFile.Sync) }
-
-// Close always closes: a descriptor is gone also when closing reports an error.
-func (f *faultyFile) Close() error {
-	err := f.diskFile.Close()
-	return f.faults.fail("close", func() error { return err })
-}
-
-// shortFile writes less than it was given and reports no error.
-type shortFile struct{ diskFile }
-
-func (f shortFile) Write(p []byte) (int, error) { return f.diskFile.Write(p[:len(p)-1]) }
 
 func testUnlock(t testing.TB, dir string) Unlock {
 	t.Helper()
@@ -104,8 +33,6 @@ func privateDir(t testing.TB) string {
 	}
 	return dir
 }
-
-var steps = []string{"create", "write", "sync", "close", "rename", "syncFolder"}
 
 // changes are all ways to rewrite a keystore that holds alice/posting.
 var changes = map[string]func(*Store, Unlock) error{
@@ -128,7 +55,7 @@ var changes = map[string]func(*Store, Unlock) error{
 // in doubt which of the two it is only where the error says so.
 func TestChangeFailing(t *testing.T) {
 	for name, change := range changes {
-		for _, step := range steps {
+		for _, step := range durabletest.ReplaceSteps {
 			for _, applied := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/%s/applied=%t", name, step, applied), func(t *testing.T) {
 					changeFailing(t, change, step, applied)
@@ -152,20 +79,20 @@ func changeFailing(t *testing.T, change func(*Store, Unlock) error, step string,
 	before := snapshot(t, path, unlock)
 	old, _ := s.Key("alice", hive.Posting)
 
-	faults := &faultyDisk{real: realDisk(), step: step, applied: applied}
-	s.disk = faults.disk()
+	faults := &durabletest.Faults{Step: step, Applied: applied}
+	s.disk = faults.Disk(durable.System())
 	err = change(s, unlock)
-	if !faults.met {
+	if !faults.Met() {
 		t.Fatalf("step %q was not reached", step)
 	}
 	if err == nil {
 		t.Fatal("the change reported success")
 	}
-	happened := step == "syncFolder" || step == "rename" && applied
+	happened := step == durabletest.SyncFolder || step == durabletest.Rename && applied
 	if errors.Is(err, ErrInDoubt) != happened {
 		t.Errorf("in doubt = %t, want %t: %v", !happened, happened, err)
 	}
-	if !strings.Contains(err.Error(), errInjected.Error()) {
+	if !strings.Contains(err.Error(), durabletest.ErrInjected.Error()) {
 		t.Errorf("the cause is missing: %v", err)
 	}
 	after := snapshot(t, path, unlock)
@@ -175,7 +102,7 @@ func changeFailing(t *testing.T, change func(*Store, Unlock) error, step string,
 	if _, err := old.Sign(hive.HashText("x")); err != nil {
 		t.Errorf("a handle ended although the change failed: %v", err)
 	}
-	if step != "create" { // of a file that was made without our knowing nobody knows the name
+	if step != durabletest.Create { // of a file that was made without our knowing nobody knows the name
 		noLeftovers(t, dir)
 	}
 	retryAfterFailure(t, s, path, unlock)
@@ -183,7 +110,7 @@ func changeFailing(t *testing.T, change func(*Store, Unlock) error, step string,
 
 // retryAfterFailure makes sure that the next change works and cleans up.
 func retryAfterFailure(t *testing.T, s *Store, path string, unlock Unlock) {
-	s.disk = realDisk()
+	s.disk = durable.System()
 	if err := s.Import("carol", hive.Active, testWIF("carol")); err != nil {
 		t.Errorf("the next change: %v", err)
 	}
@@ -200,7 +127,7 @@ func noLeftovers(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		if strings.Contains(name.Name(), temporaryMark) {
+		if strings.Contains(name.Name(), ".new-") {
 			t.Errorf("left behind: %s", name.Name())
 		}
 	}
@@ -222,27 +149,6 @@ func snapshot(t *testing.T, path string, unlock Unlock) string {
 		}
 	}
 	return text
-}
-
-// A write that takes less than all and reports no error must not go unnoticed.
-func TestShortWrite(t *testing.T) {
-	dir := privateDir(t)
-	path := filepath.Join(dir, "keystore.age")
-	unlock := testUnlock(t, dir)
-	s, err := Create(path, unlock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.disk.create = func(dir, pattern string) (diskFile, error) {
-		f, err := os.CreateTemp(dir, pattern)
-		return shortFile{f}, err
-	}
-	if err := s.Import("alice", hive.Memo, testWIF("alice")); err == nil {
-		t.Error("a short write passed for a whole one")
-	}
-	if s2, err := Open(path, unlock); err != nil || len(s2.Accounts()) != 0 {
-		t.Errorf("the old file is not intact: %v", err)
-	}
 }
 
 func TestReplaceMode(t *testing.T) {

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"filippo.io/age"
+
+	"pksa/keystore/durable"
 )
 
 const (
@@ -308,13 +309,5 @@ func createSecretFile(path string, text []byte) error {
 	if err := checkFolder(folderOf(path)); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := writeSynced(f, text); err != nil {
-		_ = os.Remove(path)
-		return err
-	}
-	return syncFolder(folderOf(path))
+	return durable.Create(path, text)
 }

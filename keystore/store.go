@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"pksa/keystore/durable"
 	"pksa/protocol/hive"
 )
 
@@ -21,7 +22,7 @@ const maxFile = 64 << 20
 type Store struct {
 	redacted
 	path   string // as given; links are followed anew at each reading
-	disk   disk
+	disk   durable.Disk
 	ledger *ledgerKeys // never changes
 
 	change sync.Mutex // held through a change or reload, so that those of one Store queue
@@ -90,7 +91,7 @@ func Open(path string, unlock Unlock) (*Store, error) {
 }
 
 func newStore(path string, c *content) *Store {
-	return &Store{path: path, disk: realDisk(), ledger: newLedgerKeys(c.ledgerID, c.ledgerKey)}
+	return &Store{path: path, disk: durable.System(), ledger: newLedgerKeys(c.ledgerID, c.ledgerKey)}
 }
 
 func readContent(path string, unlock *opener) (*content, error) {
@@ -212,7 +213,7 @@ func (s *Store) write(path string, c *content, unlock *opener) error {
 	if err != nil || !bytes.Equal(again, plain) {
 		return ErrLockMismatch
 	}
-	return s.disk.replace(path, data)
+	return replace(s.disk, path, data)
 }
 
 // mergeHandles keeps the handles whose key has not changed, with the secrets that they have

@@ -14,6 +14,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	bolterr "go.etcd.io/bbolt/errors"
+
+	"pksa/keystore/durable"
 )
 
 // Options are what a ledger is opened with.
@@ -139,7 +141,7 @@ func Create(path string, o Options) error {
 	if err != nil {
 		return fmt.Errorf("creating ledger %q: %w", path, err)
 	}
-	return syncFolder(filepath.Dir(path))
+	return durable.SyncFolder(filepath.Dir(path))
 }
 
 // format writes the buckets and facts of an empty ledger.

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
+
+	"pksa/keystore/durable"
 )
 
 // renew closes the file and opens it again, after a commit that did not succeed.
@@ -74,7 +76,7 @@ func rewrite(old *bolt.DB, path string) (*bolt.DB, error) {
 	if err != nil {
 		return old, errors.Join(err, fresh.Close(), os.Remove(temp))
 	}
-	return fresh, errors.Join(syncFolder(filepath.Dir(path)), old.Close())
+	return fresh, errors.Join(durable.SyncFolder(filepath.Dir(path)), old.Close())
 }
 
 // mergeLocked brings the known requests in line with those found in the file.

@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	bolt "go.etcd.io/bbolt"
+
+	"pksa/keystore/durable"
 )
 
 // Records of full segments leave the file after the checkpoint that follows them: each segment is
@@ -120,37 +122,25 @@ func (l *Ledger) writeSegment(index uint64) error {
 	}
 	// The folder's own name, too, must outlive a power cut before the records leave the ledger's
 	// file.
-	if err := syncFolder(filepath.Dir(l.path)); err != nil {
+	if err := durable.SyncFolder(filepath.Dir(l.path)); err != nil {
 		return err
 	}
 	return replaceFile(l.segmentPath(index), l.o.seal(bucketSegment, numberKey(index), encodeSegment(list)))
 }
 
-// replaceFile replaces a file whole: temporary file, sync, rename, sync of the folder.
+// replaceFile replaces a file whole.
 func replaceFile(path string, content []byte) error {
-	temp := path + ".new"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
+	disk := durable.System()
+	rename := disk.Rename
+	disk.Rename = func(from, to string) error {
+		crashpoint("file written")
+		if err := rename(from, to); err != nil {
+			return err
+		}
+		crashpoint("file in place")
+		return nil
 	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	crashpoint("file written")
-	if err := os.Rename(temp, path); err != nil {
-		return err
-	}
-	crashpoint("file in place")
-	return syncFolder(filepath.Dir(path))
-}
-
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return disk.Replace(path, content)
 }
 
 var segmentName = regexp.MustCompile(`^[0-9]{6,19}$`)
@@ -247,7 +237,7 @@ func (l *Ledger) setAside(last uint64) (uint64, error) {
 	if end == 0 {
 		return 0, nil
 	}
-	return end, syncFolder(l.segmentFolder()) // or their old names come back in between new ones
+	return end, durable.SyncFolder(l.segmentFolder()) // or their old names come back in between new ones
 }
 
 // leaveSegments moves the segments of an earlier ledger out of the way of a new one, whose numbers

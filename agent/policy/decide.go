@@ -10,71 +10,53 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Decide judges a request. It changes nothing: who admits the request adds the decision's charges
-// to the counters. Counters may be nil, for none so far. An instant before the latest charge counts
-// as that one: time never goes back.
+// Decide judges a request: [Policy.Prospect] and [Prospect.Conclude] in one step, for the same
+// instant. It changes nothing: who admits the request adds the decision's charges to the counters.
+// Counters may be nil, for none so far. An instant before the latest charge counts as that one:
+// time never goes back.
 func (p *Policy) Decide(q *Request, counters Counters, now time.Time) Decision {
+	counters, now = asOf(counters, now)
+	return p.Prospect(q, now).Conclude(p, counters, now)
+}
+
+// asOf returns counters that can be asked, and the instant for which they are asked.
+func asOf(counters Counters, now time.Time) (Counters, time.Time) {
 	if counters == nil {
-		counters = noCounters{}
+		return noCounters{}, now
 	}
+	// A clock that was set back would make windows hold less than was charged in them.
 	if latest := counters.Latest(); now.Before(latest) {
 		now = latest
 	}
-	d := p.judge(q, counters, now, false)
-	if p.observes {
-		if o := p.judge(q, counters, now, true); d.differs(&o) {
-			o.Charges = nil // nothing is charged but by what really is decided
-			d.Observed = &o
-		}
-	}
-	return d
+	return counters, now
 }
 
-// judge decides with the observed rules and limits in force, or as if they were not there.
-func (p *Policy) judge(q *Request, counters Counters, now time.Time, observed bool) Decision {
-	if code, reason := q.refuse(); code != "" {
-		return Decision{Code: code, Reason: string(code) + ": " + reason}
-	}
-	parts := q.parts()
-	s := newScope(q, parts, now)
-	j := judgement{policy: p, scope: s, observed: observed}
-	for _, part := range parts {
-		j.part(part)
-	}
-	if j.denied() {
-		return j.decision
-	}
-	j.limits(parts, counters)
-	j.conclude()
-	return j.decision
-}
-
-func newScope(q *Request, parts []*part, now time.Time) *scope {
-	s := &scope{request: q, now: now.UTC()}
-	if q.Kind == Sign {
-		s.operations = parts
-	}
-	return s
-}
-
-// A judgement is a decision in the making.
+// judgement is what the rules say of a request, before any limit is looked at.
 type judgement struct {
 	policy   *Policy
 	scope    *scope
-	observed bool
+	observed bool // rules in mode observe count as if they were in force
 	decision Decision
 
-	refused    []refusal // parts that are denied
-	asked      []string  // reasons to ask
-	overAsk    []string  // limits that have a person asked
-	overDenied []string
-	overRules  []RuleRef // the limits that deny
-	spoken     bool      // some denied part is to be answered
+	refused []refusal // parts that are denied
+	asked   []string  // reasons to ask
+	spoken  bool      // some denied part is to be answered
+
+	timed  bool // some rule that was looked at holds at certain times only
+	mayAsk bool // some rule that was looked at asks
 }
 
 type refusal struct {
 	code   Code
 	reason string
+}
+
+// rules judges every part. A request is one thing: all its parts pass, or all of it is denied.
+func (j *judgement) rules(parts []*part) {
+	for _, p := range parts {
+		j.part(p)
+	}
+	j.settleDenied()
 }
 
 // matched are the rules that matched a part.
@@ -87,6 +69,10 @@ func (j *judgement) match(p *part) matched {
 		if r.observe && !j.observed {
 			return
 		}
+		// Noted before the rule is compared, and so for too many rather than for too few: the first
+		// half may be used at another instant only if no rule at all looked at the clock.
+		j.timed = j.timed || r.when.bounded()
+		j.mayAsk = j.mayAsk || r.section == askSection
 		o, _ := r.matches(j.scope, p)
 		switch {
 		case !r.hit(o):
@@ -100,6 +86,7 @@ func (j *judgement) match(p *part) matched {
 			m.ask = append(m.ask, r)
 		}
 	})
+	// Known only when all rules were compared: the index finds them in any order.
 	if len(m.allow) == 0 {
 		m.ask = append(m.ask, uncovered...)
 	}
@@ -111,23 +98,30 @@ func (j *judgement) part(p *part) {
 	m := j.match(p)
 	byHand := p.kind == Auth && j.scope.request.ManualSession
 	switch {
+	// A denial comes first, so that a rule added to "deny" narrows every other rule of the file,
+	// those that somebody adds later included.
 	case len(m.deny) > 0:
 		first := firstByName(m.deny)
 		j.refuse(CodeDenied, p, "; "+j.policy.ruleText(first)+first.inDoubt(j.scope, p))
 		j.decision.addRules(m.deny)
+		// One rule that wants an answer is enough for one: silence is for requests that another
+		// wallet may serve, and this one is forbidden here.
 		j.spoken = j.spoken || slices.ContainsFunc(m.deny, func(r *rule) bool { return !r.silent })
+	// After deny and before all else: the operator allowed this session himself. Its challenge is a
+	// part of its own and has no such privilege.
 	case byHand:
+	// To ask comes before to allow, so that a wide allow rule does not take a narrow ask rule out
+	// of force. Rules that yield to allow are in m.ask only if nothing allows.
 	case len(m.ask) > 0:
 		j.decision.addRules(m.ask)
 		j.decision.addRules(m.allow)
 		j.spans(p, append(m.ask, m.allow...))
-		if !j.scope.request.Approved {
-			first := firstByName(m.ask)
-			j.asked = append(j.asked, fmt.Sprintf("%v; %s%s", p, j.policy.ruleText(first), first.inDoubt(j.scope, p)))
-		}
+		first := firstByName(m.ask)
+		j.asked = append(j.asked, fmt.Sprintf("%v; %s%s", p, j.policy.ruleText(first), first.inDoubt(j.scope, p)))
 	case len(m.allow) > 0:
 		j.decision.addRules(m.allow)
 		j.spans(p, m.allow)
+	// What nobody named is denied. There is no switch to turn this round.
 	default:
 		j.uncovered(p)
 		j.spoken = j.spoken || !j.policy.otherwise
@@ -155,6 +149,8 @@ func (j *judgement) uncovered(p *part) {
 	if near.rule != nil {
 		rest = fmt.Sprintf("; nearest %s: %s", j.policy.ruleText(near.rule), near.rule.whyNot(j.scope, p, near.failed))
 	}
+	// Another account's authority is the reason only if no rule came past that condition: a rule
+	// that lets the authority pass, and refuses the amount, refuses the amount.
 	if near.failed <= onBehalf {
 		if other, ok := j.foreign(p); ok {
 			code = CodeForeignAuthority
@@ -175,12 +171,14 @@ func (j *judgement) foreign(p *part) (hive.AccountName, bool) {
 	return "", false
 }
 
-// denied settles the decision if some part is refused. What a deny rule says is told before what
-// nobody said.
-func (j *judgement) denied() bool {
-	if len(j.refused) == 0 {
-		return false
+func (j *judgement) denied() bool { return len(j.refused) > 0 }
+
+// settleDenied settles the decision if some part is refused.
+func (j *judgement) settleDenied() {
+	if !j.denied() {
+		return
 	}
+	// What a deny rule says is reported before what nobody said: it is what the operator meant.
 	first := j.refused[0]
 	for _, r := range j.refused {
 		if r.code == CodeDenied {
@@ -191,78 +189,15 @@ func (j *judgement) denied() bool {
 	d := &j.decision
 	d.deny(first.code, first.reason)
 	d.Silent = !j.spoken
+	// Rules that let other parts pass gave nothing to this decision.
 	d.Session, d.Timeout = 0, 0
 	d.Rules = slices.DeleteFunc(d.Rules, func(ref RuleRef) bool { return !j.policy.denies(ref) })
 	d.sortRules()
-	return true
 }
 
 func (p *Policy) denies(ref RuleRef) bool {
 	i, ok := slices.BinarySearchFunc(p.rules, ref.Name, func(r *rule, name string) int {
-		return strings.Compare(r.name,
-			name)
+		return strings.Compare(r.name, name)
 	})
 	return ok && p.rules[i].section == denySection
-}
-
-// conclude settles a decision whose parts all passed.
-func (j *judgement) conclude() {
-	d := &j.decision
-	defer d.sortRules()
-	switch {
-	case len(j.overDenied) > 0:
-		d.deny(CodeLimit, "limit: "+j.overDenied[0])
-		d.Rules = j.overRules
-		d.Session, d.Timeout, d.Charges = 0, 0, nil
-	case len(j.asked) > 0 || len(j.overAsk) > 0:
-		d.Verdict, d.Charges = Ask, nil
-		d.Reason = "ask: " + append(j.asked, j.overAsk...)[0]
-	default:
-		d.Verdict = Allow
-	}
-}
-
-// limits looks at every limit that the request touches.
-func (j *judgement) limits(parts []*part, counters Counters) {
-	touched := map[*limit][]*part{}
-	var order []*limit
-	for _, p := range parts {
-		j.policy.limitIndex.find(j.scope.request, p, func(l *limit) {
-			if o, _ := l.matches(j.scope, p); !l.hit(o) {
-				return
-			}
-			if touched[l] == nil {
-				order = append(order, l)
-			}
-			touched[l] = append(touched[l], p)
-		})
-	}
-	slices.SortFunc(order, func(a, b *limit) int { return strings.Compare(a.name, b.name) })
-	for _, l := range order {
-		for _, c := range l.costs(j.scope, touched[l]) {
-			j.limit(l, c, counters)
-		}
-	}
-}
-
-// limit compares the cost with every window of the counter.
-func (j *judgement) limit(l *limit, c *cost, counters Counters) {
-	for _, state := range l.states(c, counters, j.scope.now) {
-		j.decision.Limits = append(j.decision.Limits, state)
-		if state.Room || l.observe && !j.observed {
-			continue
-		}
-		why := j.policy.limitText(l, state)
-		switch {
-		case !l.over:
-			j.overDenied = append(j.overDenied, why)
-			j.overRules = append(j.overRules, l.ref())
-		case !j.scope.request.Approved:
-			j.overAsk = append(j.overAsk, why)
-			j.decision.Rules = append(j.decision.Rules, l.ref())
-		}
-	}
-	for _, unit := range sortedUnits(c) {
-		j.decision.Charges = append(j.decision.Charges, Charge{l.name, c.split, unit, ratText(c.units[unit])})
-	}
 }

@@ -52,12 +52,7 @@ type ReportLimit struct {
 
 // Report judges a request as [Policy.Decide] does, and says why, for people.
 func (p *Policy) Report(q *Request, counters Counters, now time.Time) Report {
-	if counters == nil {
-		counters = noCounters{}
-	}
-	if latest := counters.Latest(); now.Before(latest) {
-		now = latest
-	}
+	counters, now = asOf(counters, now)
 	r := Report{Decision: p.Decide(q, counters, now), File: p.file, SHA256: p.Hash(), Time: now.UTC()}
 	if code, _ := q.refuse(); code != "" {
 		r.Answer = "Denied, whatever the policy says: " + r.Reason + "."
@@ -194,7 +189,7 @@ func cut(text string, longest int) string {
 // reportLimits lists the limits also where the request is denied by a rule: who mends the rule
 // wants to know what comes next.
 func (w *reporter) reportLimits(parts []*part) {
-	limits := judgement{policy: w.policy, scope: w.scope, observed: true}
+	limits := conclusion{policy: w.policy, scope: w.scope, observed: true}
 	limits.limits(parts, w.counters)
 	for _, st := range limits.decision.Limits {
 		l := w.limitNamed(st.Limit.Name)

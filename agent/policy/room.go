@@ -95,12 +95,7 @@ type Room struct {
 // Room lists every counter of every limit that has a window: one for a limit that is not split,
 // else those that have counted something.
 func (p *Policy) Room(counters Counters, now time.Time) []Room {
-	if counters == nil {
-		counters = noCounters{}
-	}
-	if latest := counters.Latest(); now.Before(latest) {
-		now = latest
-	}
+	counters, now = asOf(counters, now)
 	var rooms []Room
 	for _, l := range p.limits {
 		splits := []string{""}

@@ -258,6 +258,11 @@ type schedule struct {
 // hours is a part of the day, in minutes; it may pass midnight.
 type hours struct{ start, end int }
 
+// bounded reports whether there are instants at which the rule does not hold.
+func (w schedule) bounded() bool {
+	return !w.from.IsZero() || !w.until.IsZero() || w.days != nil || w.hours != nil
+}
+
 func (w schedule) includes(now time.Time) bool {
 	now = now.UTC()
 	switch {

@@ -1,0 +1,154 @@
+package policy
+
+import "time"
+
+// Outlook is what is known of a decision before the counters are.
+type Outlook uint8
+
+// The outlooks. Each holds for all counters.
+const (
+	// Open is the zero value: the decision depends on the limits, and nobody is asked.
+	Open Outlook = iota
+	// SurelyDenied is a request that [Policy.Decide] denies at every instant, with the same code,
+	// the same silence and the same rules.
+	SurelyDenied
+	// PerhapsAsked is a request that [Policy.Decide] may answer with [Ask].
+	PerhapsAsked
+)
+
+// String returns "open", "surely denied" or "perhaps asked".
+func (o Outlook) String() string {
+	switch o {
+	case SurelyDenied:
+		return "surely denied"
+	case PerhapsAsked:
+		return "perhaps asked"
+	}
+	return "open"
+}
+
+// Prospect is the first half of a decision: what the rules of a policy say of a request. It knows
+// no counters, so it can be made before the request waits for its turn. [Prospect.Conclude] adds
+// the second half, the limits, when the turn has come.
+//
+// The first half depends on the policy, the request and, where rules have hours or dates, on the
+// instant. A prospect therefore remembers all three, and the second half judges the rules again
+// where one of them is no longer the same. So it can be late, but not wrong: Conclude returns what
+// [Policy.Decide] returns, and the prospect only saves work.
+//
+// It must not be used concurrently.
+type Prospect struct {
+	policy  *Policy
+	request *Request
+	judged  Request // the request as it was then
+	at      time.Time
+
+	scope    *scope
+	parts    []*part   // nil if code is not empty
+	code     Code      // of what is refused whatever the file says
+	reason   string    // with code
+	rules    judgement // as they are in force
+	observed judgement // with those in mode observe in force, if the policy has any
+}
+
+// Prospect judges the half of a request that needs no counters: what is refused whatever the file
+// says, and what the rules say of each part. The prospect keeps the request.
+func (p *Policy) Prospect(q *Request, now time.Time) *Prospect {
+	s := &Prospect{policy: p, request: q, judged: q.snapshot(), at: now}
+	if s.code, s.reason = q.refuse(); s.code != "" {
+		return s
+	}
+	s.parts = q.parts()
+	s.scope = newScope(q, s.parts, now)
+	s.rules = judgement{policy: p, scope: s.scope}
+	s.rules.rules(s.parts)
+	if p.observes {
+		s.observed = judgement{policy: p, scope: s.scope, observed: true}
+		s.observed.rules(s.parts)
+	}
+	return s
+}
+
+func newScope(q *Request, parts []*part, now time.Time) *scope {
+	s := &scope{request: q, now: now.UTC()}
+	if q.Kind == Sign {
+		s.operations = parts
+	}
+	return s
+}
+
+// Outlook returns what is known so far. A yes of a person that the request carries counts.
+func (s *Prospect) Outlook() Outlook {
+	j := &s.rules
+	switch {
+	case s.code != "":
+		return SurelyDenied
+	// Limits only take away: no counter turns a denial of the rules into anything else. The clock
+	// may, if one of the rules has hours or dates.
+	case j.denied() && !j.timed:
+		return SurelyDenied
+	// A yes stands for every "ask", that of rules and that of limits.
+	case s.request.Approved:
+		return Open
+	case len(j.asked) > 0, j.timed && j.mayAsk, s.limitMayAsk():
+		return PerhapsAsked
+	}
+	return Open
+}
+
+// limitMayAsk reports whether a limit in force that can concern the request asks a person instead
+// of denying. Neither what it costs nor the clock is looked at: that belongs to the second half.
+func (s *Prospect) limitMayAsk() bool {
+	may := false
+	for _, p := range s.parts {
+		s.policy.limitIndex.find(s.request, p, func(l *limit) {
+			may = may || l.over && !l.observe
+		})
+	}
+	return may
+}
+
+// stands reports whether the first half is what the policy in force would find now.
+func (s *Prospect) stands(inForce *Policy, now time.Time) bool {
+	switch {
+	// A policy never changes; a reload puts another one in force, even if the file is the same.
+	case s.policy != inForce:
+		return false
+	case !s.judged.same(s.request):
+		return false
+	case now.Equal(s.at):
+		return true
+	}
+	// Nothing but a schedule depends on the instant, and what it says may change from one second to
+	// the next. Which rules changed is not worth finding out: with any schedule in sight all rules
+	// are judged again.
+	return !s.rules.timed && !s.observed.timed
+}
+
+// snapshot copies a request, to find later whether it was changed. The operations themselves are
+// not copied: a list of operations is replaced, never written to.
+func (q *Request) snapshot() Request {
+	copied := *q
+	if c := q.AuthChallenge; c != nil {
+		challenge := *c
+		copied.AuthChallenge = &challenge
+	}
+	return copied
+}
+
+// same reports whether the rules say the same of both requests, because they are the same but for
+// the yes of a person: rules do not look at that. Operations in another list are others, even if
+// they are equal: what is signed is decoded again from the bytes, and that is what has to be judged.
+func (q *Request) same(other *Request) bool {
+	return q.Kind == other.Kind && q.Account == other.Account && q.App == other.App && q.Role == other.Role &&
+		q.Broadcast == other.Broadcast && q.Text == other.Text && q.ManualSession == other.ManualSession &&
+		len(q.Ops) == len(other.Ops) && (len(q.Ops) == 0 || &q.Ops[0] == &other.Ops[0]) &&
+		q.AuthChallenge.same(other.AuthChallenge)
+}
+
+func (c *AuthChallenge) same(other *AuthChallenge) bool {
+	if c == nil || other == nil {
+		return c == other
+	}
+	return *c == *other
+}

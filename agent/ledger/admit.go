@@ -125,7 +125,7 @@ func (v View) Charges() iter.Seq[Charge] {
 func (b *batch) gatheredCharges(yield func(Charge) bool) bool {
 	cursor := b.tx.Bucket(bucketCharges).Cursor()
 	for key, sealed := cursor.First(); key != nil; key, sealed = cursor.Next() {
-		plain, err := b.o.open(bucketCharges, key, sealed)
+		plain, err := b.vault.open(bucketCharges, key, sealed)
 		var charges []Charge
 		if err == nil {
 			charges, err = decodeCharges(plain)

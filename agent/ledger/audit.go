@@ -146,7 +146,7 @@ func (w *walk) chunk() ([]stored, error) {
 }
 
 func (w *walk) check(s *stored) error {
-	start := w.l.o.chainStart()
+	start := w.l.vault.chainStart()
 	switch {
 	case w.from == 0 && s.Number == 1 && s.prev != start.mac:
 		return fmt.Errorf("%w: audit record 1 does not begin the trail", ErrDamaged)
@@ -172,7 +172,7 @@ func (w *walk) inFile(exactly bool) (list []stored, err error) {
 		cursor := tx.Bucket(bucketAudit).Cursor()
 		for key, sealed := cursor.Seek(numberKey(w.next)); key != nil &&
 			len(list) < auditChunk; key, sealed = cursor.Next() {
-			s, err := w.l.o.openRecord(key, sealed)
+			s, err := w.l.vault.openRecord(key, sealed)
 			if err != nil {
 				return err
 			}
@@ -193,7 +193,7 @@ func (w *walk) inSegments() ([]stored, error) {
 		return nil, err
 	}
 	for _, index := range all {
-		if index < w.l.o.segmentOf(w.next) {
+		if index < w.l.segmentOf(w.next) {
 			continue
 		}
 		list, err := w.l.readSegment(index)
@@ -223,7 +223,7 @@ func (w *walk) beginning() error {
 	case w.from == 0 || w.from <= kept:
 		return nil
 	case kept == 0:
-		return w.head.follows(w.l.o.chainStart())
+		return w.head.follows(w.l.vault.chainStart())
 	}
 	return fmt.Errorf("%w: audit records %d to %d are missing", ErrDamaged, kept, w.from-1)
 }
@@ -238,7 +238,7 @@ func (l *Ledger) Verify(ctx context.Context) (Verified, error) {
 // VerifyEach is Verify, and tells the number of each record that is in order, with its MAC (see
 // Head).
 func (l *Ledger) VerifyEach(ctx context.Context, each func(number uint64, mac [32]byte)) (Verified, error) {
-	at, markErr := l.o.readMark(l.path) // before the walk, which may then go beyond
+	at, markErr := l.vault.readMark(l.path) // before the walk, which may then go beyond
 	w := walk{l: l, next: 1}
 	for {
 		if err := ctx.Err(); err != nil {

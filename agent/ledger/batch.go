@@ -11,10 +11,11 @@ import (
 // have changed so far: later steps of the batch see it, readers see it after the commit. If there
 // is none, it is forgotten whole.
 type batch struct {
-	l   *Ledger
-	o   *Options
-	tx  *bolt.Tx
-	now time.Time // ledger time, whole ms
+	l     *Ledger
+	o     *Options
+	vault *vault
+	tx    *bolt.Tx
+	now   time.Time // ledger time, whole ms
 
 	last       link
 	sessions   map[SessionID]*Session // nil: ended
@@ -31,7 +32,7 @@ type batch struct {
 
 func newBatch(l *Ledger, tx *bolt.Tx) *batch {
 	return &batch{
-		l: l, o: &l.o, tx: tx, last: l.state.last, now: fromMillis(max(millis(l.now()), l.state.last.time)),
+		l: l, o: &l.o, vault: l.vault, tx: tx, last: l.state.last, now: fromMillis(max(millis(l.now()), l.state.last.time)),
 		sessions: map[SessionID]*Session{}, digests: map[owner]map[[32]byte]struct{}{},
 		places: map[uint64]place{}, dropped: map[uint64]bool{},
 	}
@@ -45,7 +46,7 @@ func (b *batch) fail(err error) {
 
 func (b *batch) put(bucket, key, plain []byte) {
 	b.wrote = true
-	if err := b.o.put(b.tx, bucket, key, plain); err != nil {
+	if err := b.vault.put(b.tx, bucket, key, plain); err != nil {
 		b.fail(err)
 	}
 }
@@ -59,7 +60,7 @@ func (b *batch) delete(bucket, key []byte) {
 
 // get opens a value; nil if there is none, or if the batch has failed.
 func (b *batch) get(bucket, key []byte) []byte {
-	plain, err := b.o.get(b.tx, bucket, key)
+	plain, err := b.vault.get(b.tx, bucket, key)
 	if err != nil {
 		b.fail(err)
 	}
@@ -180,7 +181,7 @@ func (b *batch) place(number uint64) (place, bool) {
 // request reads a request as the batch sees it; end is that of its run.
 func (b *batch) request(end int64, number uint64) (request, bool) {
 	at, _ := b.place(number)
-	q, ok, err := b.o.request(b.tx, at.record, end, number)
+	q, ok, err := b.vault.request(b.tx, at.record, end, number)
 	if err != nil {
 		b.fail(err)
 	}
@@ -189,9 +190,9 @@ func (b *batch) request(end int64, number uint64) (request, bool) {
 
 // request reads a request from the record that holds it, or, if that is zero, from where it was
 // gathered.
-func (o *Options) request(tx *bolt.Tx, record uint64, end int64, number uint64) (request, bool, error) {
+func (v *vault) request(tx *bolt.Tx, record uint64, end int64, number uint64) (request, bool, error) {
 	if record != 0 {
-		s, ok, err := o.recordAt(tx, record)
+		s, ok, err := v.recordAt(tx, record)
 		if err != nil || !ok {
 			return request{}, false, err
 		}
@@ -201,7 +202,7 @@ func (o *Options) request(tx *bolt.Tx, record uint64, end int64, number uint64) 
 		return s.extra.request, true, nil
 	}
 	key := endKey(end, number)
-	plain, err := o.get(tx, bucketRequests, key)
+	plain, err := v.get(tx, bucketRequests, key)
 	if err != nil || plain == nil {
 		return request{}, false, err
 	}

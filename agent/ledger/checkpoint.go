@@ -6,13 +6,13 @@ import (
 
 // segmentOf is the segment that a record belongs to, counted from zero. Record numbers begin with
 // one.
-func (o *Options) segmentOf(number uint64) uint64 { return (max(number, 1) - 1) / o.segment }
+func (l *Ledger) segmentOf(number uint64) uint64 { return (max(number, 1) - 1) / l.o.segment }
 
 // gather writes what changed since the last checkpoint to where it is read by key, when the trail
 // enters a new segment: what stands before a checkpoint need not be read again at the next start,
 // and may leave the file.
 func (b *batch) gather() {
-	if b.o.segmentOf(b.last.number) == b.o.segmentOf(b.l.state.checkpoint) {
+	if b.l.segmentOf(b.last.number) == b.l.segmentOf(b.l.state.checkpoint) {
 		return
 	}
 	b.checkpoint = b.last.number
@@ -59,7 +59,7 @@ func (b *batch) keepDigests(o owner, digests map[[32]byte]struct{}) {
 		return
 	}
 	for digest := range digests {
-		if err := kept.Put(digest[:], b.o.seal(digestName(o), digest[:], nil)); err != nil {
+		if err := kept.Put(digest[:], b.vault.seal(digestName(o), digest[:], nil)); err != nil {
 			b.fail(err)
 		}
 	}

@@ -272,7 +272,7 @@ func (l *Ledger) chores() {
 	if l.db == nil {
 		return
 	}
-	if err := l.o.writeMark(l.path, l.state.last); err != nil {
+	if err := l.vault.writeMark(l.path, l.state.last); err != nil {
 		l.o.Logger.Error("mark was not replaced", "err", err)
 	}
 }
@@ -284,7 +284,7 @@ func (l *Ledger) shut() error {
 	if l.db == nil {
 		return l.Err()
 	}
-	err := errors.Join(l.o.writeMark(l.path, l.state.last), l.db.Close())
+	err := errors.Join(l.vault.writeMark(l.path, l.state.last), l.db.Close())
 	l.db = nil
 	l.mu.Lock()
 	l.broken = ErrClosed

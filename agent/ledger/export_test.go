@@ -102,8 +102,8 @@ func SampleSegment() []byte {
 
 // RecodeSegment reads a segment and writes it again.
 func RecodeSegment(b []byte) ([]byte, error) {
-	o := Options{MAC: func(...[]byte) []byte { return make([]byte, 32) }}
-	list, err := o.parseSegment(b)
+	v := vault{mac: func(...[]byte) []byte { return make([]byte, 32) }}
+	list, err := v.parseSegment(b)
 	return encodeSegment(list), err
 }
 

@@ -73,8 +73,9 @@ func setDefault[T time.Duration | int | uint64](field *T, value T) {
 
 // Ledger is an open ledger. All methods may be called concurrently.
 type Ledger struct {
-	o    Options
-	path string
+	o     Options
+	vault *vault
+	path  string
 
 	lanes lanes
 	queue queue
@@ -130,9 +131,10 @@ func Create(path string, o Options) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(db.Update(o.format), db.Close())
+	v := o.vault()
+	err = errors.Join(db.Update(v.format), db.Close())
 	if err == nil {
-		err = o.writeMark(path, o.chainStart())
+		err = v.writeMark(path, v.chainStart())
 	}
 	if err == nil {
 		err = os.Link(temp, path) // as rename, but never over another ledger
@@ -145,16 +147,16 @@ func Create(path string, o Options) error {
 }
 
 // format writes the buckets and facts of an empty ledger.
-func (o *Options) format(tx *bolt.Tx) error {
+func (v *vault) format(tx *bolt.Tx) error {
 	for _, name := range allBuckets {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
 		}
 	}
-	if err := tx.Bucket(bucketMeta).Put(metaID, []byte(o.ID)); err != nil {
+	if err := tx.Bucket(bucketMeta).Put(metaID, []byte(v.id)); err != nil {
 		return err
 	}
-	return o.put(tx, bucketMeta, metaProof, []byte(o.ID))
+	return v.put(tx, bucketMeta, metaProof, []byte(v.id))
 }
 
 // Open opens the ledger at path. ErrMissing, ErrLocked, ErrOther, ErrRestored and ErrDamaged say
@@ -172,7 +174,7 @@ func Open(path string, o Options) (*Ledger, error) {
 	if err := l.db.Sync(); err != nil {
 		return nil, errors.Join(fmt.Errorf("ledger %q: %w", path, err), l.db.Close())
 	}
-	if err := l.o.writeMark(path, l.state.last); err != nil {
+	if err := l.vault.writeMark(path, l.state.last); err != nil {
 		return nil, errors.Join(err, l.db.Close())
 	}
 	l.start()
@@ -188,7 +190,7 @@ func open(path string, o Options) (*Ledger, error) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%q: %w", path, ErrMissing)
 	}
-	l := &Ledger{o: o, path: path, stopped: make(chan struct{}), generation: 1}
+	l := &Ledger{o: o, vault: o.vault(), path: path, stopped: make(chan struct{}), generation: 1}
 	l.queue.wake = make(chan struct{}, 1)
 	l.AgreeClock()
 	l.runs, l.numbers = map[RequestKey]*run{}, map[uint64]*run{}

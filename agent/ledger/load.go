@@ -38,7 +38,7 @@ func (l *Ledger) reopen(anew bool) (err error) {
 	if err != nil {
 		return err
 	}
-	st, found, oldest, err := l.o.load(db)
+	st, found, oldest, err := l.vault.load(db)
 	if err == nil && anew {
 		db, err = rewrite(db, l.path)
 	}
@@ -51,7 +51,7 @@ func (l *Ledger) reopen(anew bool) (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state = st
-	l.oldest = oldest
+	l.oldest = l.segmentOf(oldest)
 	l.generation++
 	l.mergeLocked(found)
 	return nil
@@ -115,77 +115,77 @@ func (l *Ledger) mergeLocked(found map[uint64]*run) {
 }
 
 // load reads the whole file.
-func (o *Options) load(db *bolt.DB) (st *state, found map[uint64]*run, oldest uint64, err error) {
+func (v *vault) load(db *bolt.DB) (st *state, found map[uint64]*run, oldest uint64, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer catch(&err)
 	st, found = newState(), map[uint64]*run{}
 	err = db.View(func(tx *bolt.Tx) error {
-		if err := o.loadMeta(tx, st); err != nil {
+		if err := v.loadMeta(tx, st); err != nil {
 			return err
 		}
-		if err := o.loadPeople(tx, st); err != nil {
+		if err := v.loadPeople(tx, st); err != nil {
 			return err
 		}
-		if err := o.loadRequests(tx, found); err != nil {
+		if err := v.loadRequests(tx, found); err != nil {
 			return err
 		}
-		if err := o.loadCharges(tx); err != nil {
+		if err := v.loadCharges(tx); err != nil {
 			return err
 		}
-		if oldest, err = o.findOldest(tx); err != nil {
+		if oldest, err = oldestRecord(tx); err != nil {
 			return err
 		}
-		return o.loadTrail(tx, st, found)
+		return v.loadTrail(tx, st, found)
 	})
 	st.arrange()
 	return st, found, oldest, err
 }
 
 // loadMeta finds out whether the file is ours, and reads its facts.
-func (o *Options) loadMeta(tx *bolt.Tx, st *state) error {
+func (v *vault) loadMeta(tx *bolt.Tx, st *state) error {
 	for _, name := range allBuckets {
 		if tx.Bucket(name) == nil {
 			return fmt.Errorf("%w: %s is missing", ErrDamaged, name)
 		}
 	}
-	if id := tx.Bucket(bucketMeta).Get(metaID); string(id) != o.ID {
+	if id := tx.Bucket(bucketMeta).Get(metaID); string(id) != v.id {
 		return fmt.Errorf("%w: its id is %q", ErrOther, clip(string(id)))
 	}
-	proof, err := o.get(tx, bucketMeta, metaProof)
-	if err != nil || string(proof) != o.ID {
+	proof, err := v.get(tx, bucketMeta, metaProof)
+	if err != nil || string(proof) != v.id {
 		return fmt.Errorf("%w: the id fits, the key does not", ErrOther)
 	}
-	number, err := o.metaNumber(tx, metaCheckpoint)
+	number, err := v.metaNumber(tx, metaCheckpoint)
 	if err != nil {
 		return err
 	}
-	kept, err := o.metaNumber(tx, metaKept)
+	kept, err := v.metaNumber(tx, metaKept)
 	if err != nil {
 		return err
 	}
-	floor, err := o.metaNumber(tx, metaFloor)
+	floor, err := v.metaNumber(tx, metaFloor)
 	st.checkpoint, st.kept, st.floor = uint64(number), uint64(kept), floor
 	return err
 }
 
-func (o *Options) metaNumber(tx *bolt.Tx, name []byte) (int64, error) {
-	plain, err := o.get(tx, bucketMeta, name)
+func (v *vault) metaNumber(tx *bolt.Tx, name []byte) (int64, error) {
+	plain, err := v.get(tx, bucketMeta, name)
 	if err != nil || plain == nil {
 		return 0, err
 	}
 	r := reader{b: plain}
-	v := r.int64()
+	number := r.int64()
 	if r.end() != nil {
 		return 0, damaged(bucketMeta, name)
 	}
-	return v, nil
+	return number, nil
 }
 
 func clip(s string) string { return s[:min(len(s), 64)] }
 
 // loadPeople reads slots and sessions as of the checkpoint, and looks at every auth_key.
-func (o *Options) loadPeople(tx *bolt.Tx, st *state) error {
-	err := o.each(tx, bucketSlots, func(key, plain []byte) error {
+func (v *vault) loadPeople(tx *bolt.Tx, st *state) error {
+	err := v.each(tx, bucketSlots, func(key, plain []byte) error {
 		s, err := decodeSlot(string(key), plain)
 		st.slots[s.Name] = s
 		return err
@@ -193,7 +193,7 @@ func (o *Options) loadPeople(tx *bolt.Tx, st *state) error {
 	if err != nil {
 		return err
 	}
-	err = o.each(tx, bucketSessions, func(key, plain []byte) error {
+	err = v.each(tx, bucketSessions, func(key, plain []byte) error {
 		id, err := numberOf(key)
 		if err != nil {
 			return err
@@ -205,14 +205,14 @@ func (o *Options) loadPeople(tx *bolt.Tx, st *state) error {
 	if err != nil {
 		return err
 	}
-	return o.each(tx, bucketKeys, func(_, plain []byte) error {
+	return v.each(tx, bucketKeys, func(_, plain []byte) error {
 		_, err := decodeAuthKey(plain)
 		return err
 	})
 }
 
-func (o *Options) loadRequests(tx *bolt.Tx, runs map[uint64]*run) error {
-	return o.each(tx, bucketRequests, func(key, plain []byte) error {
+func (v *vault) loadRequests(tx *bolt.Tx, runs map[uint64]*run) error {
+	return v.each(tx, bucketRequests, func(key, plain []byte) error {
 		end, number, err := endOf(key)
 		if err != nil {
 			return err
@@ -228,8 +228,8 @@ func (o *Options) loadRequests(tx *bolt.Tx, runs map[uint64]*run) error {
 
 // loadCharges looks at every charge that is gathered: one that reads wrong would fail each commit
 // that counts, later.
-func (o *Options) loadCharges(tx *bolt.Tx) error {
-	return o.each(tx, bucketCharges, func(_, plain []byte) error {
+func (v *vault) loadCharges(tx *bolt.Tx) error {
+	return v.each(tx, bucketCharges, func(_, plain []byte) error {
 		_, err := decodeCharges(plain)
 		return err
 	})
@@ -237,12 +237,12 @@ func (o *Options) loadCharges(tx *bolt.Tx) error {
 
 // loadTrail follows the audit records to the last, checks their chain, and applies those after the
 // checkpoint.
-func (o *Options) loadTrail(tx *bolt.Tx, st *state, runs map[uint64]*run) error {
+func (v *vault) loadTrail(tx *bolt.Tx, st *state, runs map[uint64]*run) error {
 	trail := tx.Bucket(bucketAudit).Cursor()
-	st.last = o.chainStart()
+	st.last = v.chainStart()
 	first := st.checkpoint > 0
 	for key, sealed := trail.Seek(numberKey(st.checkpoint)); key != nil; key, sealed = trail.Next() {
-		s, err := o.openRecord(key, sealed)
+		s, err := v.openRecord(key, sealed)
 		if err != nil {
 			return err
 		}

@@ -21,19 +21,19 @@ func markPath(path string) string {
 	return strings.TrimSuffix(path, filepath.Ext(path)) + ".mark"
 }
 
-func (o *Options) markText(at link) []byte {
-	body := fmt.Sprintf("pksa ledger mark 1\nid %s\nrecord %d\nmac %x\n", o.ID, at.number, at.mac)
-	return fmt.Appendf(nil, "%sseal %x\n", body, o.hash("mark", []byte(body)))
+func (v *vault) markText(at link) []byte {
+	body := fmt.Sprintf("pksa ledger mark 1\nid %s\nrecord %d\nmac %x\n", v.id, at.number, at.mac)
+	return fmt.Appendf(nil, "%sseal %x\n", body, v.hash("mark", []byte(body)))
 }
 
 // writeMark replaces the mark.
-func (o *Options) writeMark(path string, at link) error {
-	return replaceFile(markPath(path), o.markText(at))
+func (v *vault) writeMark(path string, at link) error {
+	return replaceFile(markPath(path), v.markText(at))
 }
 
 // readMark gives the number and MAC of the mark. There is one way to write it, so it is read by
 // writing it again.
-func (o *Options) readMark(path string) (link, error) {
+func (v *vault) readMark(path string) (link, error) {
 	text, err := os.ReadFile(markPath(path))
 	if err != nil {
 		return link{}, err
@@ -46,7 +46,7 @@ func (o *Options) readMark(path string) (link, error) {
 		return link{}, errors.New("mark reads wrong")
 	}
 	copy(at.mac[:], mac)
-	if !hmac.Equal(text, o.markText(at)) {
+	if !hmac.Equal(text, v.markText(at)) {
 		return link{}, errors.New("mark is not of this ledger, or was changed")
 	}
 	return at, nil
@@ -54,7 +54,7 @@ func (o *Options) readMark(path string) (link, error) {
 
 // checkMark says ErrRestored unless the ledger holds the record that the mark speaks of.
 func (l *Ledger) checkMark() error {
-	at, err := l.o.readMark(l.path)
+	at, err := l.vault.readMark(l.path)
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%w: the mark is missing", ErrRestored)
 	}
@@ -77,12 +77,12 @@ func (l *Ledger) checkMark() error {
 // macOf is the MAC of a record that is still in the file.
 func (l *Ledger) macOf(number uint64) (mac [32]byte, known bool, err error) {
 	if number == 0 {
-		return l.o.chainStart().mac, true, nil
+		return l.vault.chainStart().mac, true, nil
 	}
 	err = l.view(func(tx *bolt.Tx) error {
 		var s stored
 		var err error
-		s, known, err = l.o.recordAt(tx, number)
+		s, known, err = l.vault.recordAt(tx, number)
 		mac = s.at.mac
 		return err
 	})
@@ -112,7 +112,7 @@ func Accept(path string, o Options, audit []byte) (Accepted, error) {
 	case !errors.Is(err, ErrRestored):
 		return Accepted{}, errors.Join(err, l.db.Close())
 	}
-	mark, _ := l.o.readMark(path) // zero if it is missing or not ours
+	mark, _ := l.vault.readMark(path) // zero if it is missing or not ours
 	done := Accepted{Last: l.state.last.number, Mark: mark.number}
 	lost, err := l.setAside(done.Last)
 	if err != nil {

@@ -5,17 +5,22 @@ import "time"
 // maxNonce is the largest integer that every JSON reader agrees on (HAS §9.3).
 const maxNonce = 1<<53 - 1
 
-// nonceRules is what HAS §9.3 says of a nonce, in ms: strictly above the session's last and the
-// floor, not too far from our clock.
-func (o *Options) nonceRules(nonce, last int64, now time.Time) Replay {
+// nonceWindow is how far a nonce may lie from our clock.
+type nonceWindow struct{ ahead, behind time.Duration }
+
+func (o *Options) nonceWindow() nonceWindow { return nonceWindow{o.NonceAhead, o.NonceBehind} }
+
+// check returns what HAS §9.3 says of a nonce, in ms: it must be strictly above the last one that
+// counts, and not too far from our clock.
+func (w nonceWindow) check(nonce, last int64, now time.Time) Replay {
 	switch {
 	case nonce < 1 || nonce > maxNonce:
 		return NonceRange
 	case nonce <= last:
 		return NonceLow
-	case nonce > millis(now.Add(o.NonceAhead)):
+	case nonce > millis(now.Add(w.ahead)):
 		return NonceAhead
-	case nonce < millis(now.Add(-o.NonceBehind)):
+	case nonce < millis(now.Add(-w.behind)):
 		return NonceBehind
 	}
 	return Fresh
@@ -36,7 +41,7 @@ func (b *batch) claim(a *Admission, digest [32]byte, s *Session) claim {
 		return claim{replay: SessionEnded}
 	case s != nil && a.Nonce != 0:
 		last := max(s.LastNonce, b.l.state.floor)
-		return claim{replay: b.o.nonceRules(a.Nonce, last, b.now), spends: SpentNonce}
+		return claim{replay: b.o.nonceWindow().check(a.Nonce, last, b.now), spends: SpentNonce}
 	case s != nil:
 		return b.claimDigest(a, digest, s)
 	case a.App != "":

@@ -32,7 +32,7 @@ func (l *Ledger) segmentPath(index uint64) string {
 // rotate moves the full segments that stand before the checkpoint out of the file. What does not
 // succeed is tried again with the next chores, not with every commit until then.
 func (l *Ledger) rotate() {
-	for l.db != nil && !l.stuck && l.oldest < l.o.segmentOf(l.state.checkpoint) {
+	for l.db != nil && !l.stuck && l.oldest < l.segmentOf(l.state.checkpoint) {
 		index := l.oldest
 		if err := l.writeSegment(index); err != nil {
 			l.stuck = true
@@ -60,8 +60,8 @@ func (l *Ledger) Backlog() error {
 	return nil
 }
 
-// findOldest finds the segment of the oldest record in the file.
-func (o *Options) findOldest(tx *bolt.Tx) (uint64, error) {
+// oldestRecord returns the number of the oldest record in the file; zero if there is none.
+func oldestRecord(tx *bolt.Tx) (uint64, error) {
 	key, _ := tx.Bucket(bucketAudit).Cursor().First()
 	if key == nil {
 		return 0, nil
@@ -70,7 +70,7 @@ func (o *Options) findOldest(tx *bolt.Tx) (uint64, error) {
 	if err != nil {
 		return 0, damaged(bucketAudit, key)
 	}
-	return o.segmentOf(number), nil
+	return number, nil
 }
 
 func (b *batch) dropSegment(index uint64) {
@@ -82,7 +82,7 @@ func (b *batch) dropSegment(index uint64) {
 			b.fail(damaged(bucketAudit, key))
 			return
 		}
-		if b.o.segmentOf(number) != index {
+		if b.l.segmentOf(number) != index {
 			break
 		}
 		gone = append(gone, append([]byte(nil), key...))
@@ -90,11 +90,11 @@ func (b *batch) dropSegment(index uint64) {
 	for _, key := range gone {
 		b.delete(bucketAudit, key)
 	}
-	oldest, err := b.o.findOldest(b.tx)
+	oldest, err := oldestRecord(b.tx)
 	if err != nil {
 		b.fail(err)
 	}
-	b.after = append(b.after, func(*state) { b.l.oldest = oldest })
+	b.after = append(b.after, func(*state) { b.l.oldest = b.l.segmentOf(oldest) })
 }
 
 // writeSegment seals the records of a segment, without what they changed, into its file.
@@ -103,11 +103,11 @@ func (l *Ledger) writeSegment(index uint64) error {
 	err := l.view(func(tx *bolt.Tx) error {
 		cursor := tx.Bucket(bucketAudit).Cursor()
 		for key, sealed := cursor.First(); key != nil; key, sealed = cursor.Next() {
-			s, err := l.o.openRecord(key, sealed)
+			s, err := l.vault.openRecord(key, sealed)
 			if err != nil {
 				return err
 			}
-			if l.o.segmentOf(s.Number) != index {
+			if l.segmentOf(s.Number) != index {
 				break
 			}
 			list = append(list, s)
@@ -125,7 +125,7 @@ func (l *Ledger) writeSegment(index uint64) error {
 	if err := durable.SyncFolder(filepath.Dir(l.path)); err != nil {
 		return err
 	}
-	return replaceFile(l.segmentPath(index), l.o.seal(bucketSegment, numberKey(index), encodeSegment(list)))
+	return replaceFile(l.segmentPath(index), l.vault.seal(bucketSegment, numberKey(index), encodeSegment(list)))
 }
 
 // replaceFile replaces a file whole.
@@ -169,11 +169,11 @@ func (l *Ledger) readSegment(index uint64) ([]stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	plain, err := l.o.open(bucketSegment, numberKey(index), sealed)
+	plain, err := l.vault.open(bucketSegment, numberKey(index), sealed)
 	if err != nil {
 		return nil, err
 	}
-	list, err := l.o.parseSegment(plain)
+	list, err := l.vault.parseSegment(plain)
 	if err != nil {
 		return nil, damaged(bucketSegment, numberKey(index))
 	}
@@ -193,7 +193,7 @@ func encodeSegment(list []stored) []byte {
 	return w.b
 }
 
-func (o *Options) parseSegment(plain []byte) (list []stored, err error) {
+func (v *vault) parseSegment(plain []byte) (list []stored, err error) {
 	r := reader{b: plain}
 	r.version(1)
 	var prev [32]byte
@@ -208,7 +208,7 @@ func (o *Options) parseSegment(plain []byte) (list []stored, err error) {
 		if s.Record, err = decodeRecord(number, body); err != nil {
 			return nil, err
 		}
-		s.at = o.chain(prev, number, body, millis(s.Time))
+		s.at = v.chain(prev, number, body, millis(s.Time))
 		prev = s.at.mac
 		list = append(list, s)
 	}
@@ -226,7 +226,7 @@ func (l *Ledger) setAside(last uint64) (uint64, error) {
 	}
 	var end uint64
 	for _, index := range all {
-		if index < l.o.segmentOf(last+1) {
+		if index < l.segmentOf(last+1) {
 			continue
 		}
 		if err := os.Rename(l.segmentPath(index), l.segmentPath(index)+".lost"); err != nil {

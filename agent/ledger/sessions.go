@@ -89,7 +89,7 @@ func (b *batch) mayReuse(k authKey, n NewSession) error {
 
 // authKey is what is known of an auth_key.
 func (b *batch) authKey(key Secret) (authKey, bool) {
-	hash := b.o.keyHash(key)
+	hash := b.vault.keyHash(key)
 	plain := b.get(bucketKeys, hash)
 	if plain == nil {
 		return authKey{}, false
@@ -134,7 +134,9 @@ func (b *batch) openSession(n NewSession, number uint64) *Session {
 	return s
 }
 
-func (b *batch) putKey(s *Session, k authKey) { b.put(bucketKeys, b.o.keyHash(s.AuthKey), k.encode()) }
+func (b *batch) putKey(s *Session, k authKey) {
+	b.put(bucketKeys, b.vault.keyHash(s.AuthKey), k.encode())
+}
 
 // newToken is a uuid v4.
 func newToken() Secret {

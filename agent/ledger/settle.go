@@ -157,7 +157,7 @@ func (l *Ledger) readRequest(end int64, number uint64) (q request, found bool, e
 	l.mu.RUnlock()
 	err = l.view(func(tx *bolt.Tx) error {
 		var err error
-		q, found, err = l.o.request(tx, at.record, end, number)
+		q, found, err = l.vault.request(tx, at.record, end, number)
 		return err
 	})
 	return q, found, err

@@ -136,7 +136,7 @@ func (b *batch) thin(app, now string) {
 		value *authKey
 	}
 	var changes []change
-	err := b.o.each(b.tx, bucketKeys, func(key, plain []byte) error {
+	err := b.vault.each(b.tx, bucketKeys, func(key, plain []byte) error {
 		k, err := decodeAuthKey(plain)
 		if err != nil || k.App != app || k.Session != 0 {
 			return err

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 
@@ -37,34 +36,6 @@ var (
 	metaFloor = []byte("floor") // no nonce at or below this counts; set when a restored ledger is accepted
 )
 
-const nonceSize = 12
-
-// additional binds a value to its ledger, bucket and key, each with its length.
-func (o *Options) additional(bucket, key []byte) []byte {
-	w := writer{b: make([]byte, 0, 16+len(o.ID)+len(bucket)+len(key))}
-	w.text(o.ID)
-	w.bytes(bucket)
-	w.bytes(key)
-	return w.b
-}
-
-func (o *Options) seal(bucket, key, plain []byte) []byte {
-	out := make([]byte, nonceSize, nonceSize+len(plain)+o.AEAD.Overhead())
-	_, _ = rand.Read(out) // never fails: crypto/rand ends the process instead
-	return o.AEAD.Seal(out, out, plain, o.additional(bucket, key))
-}
-
-func (o *Options) open(bucket, key, sealed []byte) ([]byte, error) {
-	if len(sealed) < nonceSize {
-		return nil, damaged(bucket, key)
-	}
-	plain, err := o.AEAD.Open(nil, sealed[:nonceSize], sealed[nonceSize:], o.additional(bucket, key))
-	if err != nil {
-		return nil, damaged(bucket, key)
-	}
-	return plain, nil
-}
-
 // damaged names the value that reads wrong. Keys are numbers, times, names and digests; none is
 // secret.
 func damaged(bucket, key []byte) error {
@@ -76,25 +47,25 @@ func damaged(bucket, key []byte) error {
 }
 
 // put seals a value and writes it.
-func (o *Options) put(tx *bolt.Tx, bucket, key, plain []byte) error {
+func (v *vault) put(tx *bolt.Tx, bucket, key, plain []byte) error {
 	b := tx.Bucket(bucket)
 	b.FillPercent = 0.9 // most keys come in order
-	return b.Put(key, o.seal(bucket, key, plain))
+	return b.Put(key, v.seal(bucket, key, plain))
 }
 
 // get opens a value; nil without an error if there is none.
-func (o *Options) get(tx *bolt.Tx, bucket, key []byte) ([]byte, error) {
+func (v *vault) get(tx *bolt.Tx, bucket, key []byte) ([]byte, error) {
 	sealed := tx.Bucket(bucket).Get(key)
 	if sealed == nil {
 		return nil, nil
 	}
-	return o.open(bucket, key, sealed)
+	return v.open(bucket, key, sealed)
 }
 
 // each opens every value of a bucket in the order of keys.
-func (o *Options) each(tx *bolt.Tx, bucket []byte, fn func(key, plain []byte) error) error {
+func (v *vault) each(tx *bolt.Tx, bucket []byte, fn func(key, plain []byte) error) error {
 	return tx.Bucket(bucket).ForEach(func(key, sealed []byte) error {
-		plain, err := o.open(bucket, key, sealed)
+		plain, err := v.open(bucket, key, sealed)
 		if err != nil {
 			return err
 		}
@@ -134,25 +105,3 @@ func slotOwner(s Slot) owner          { return owner("a" + string(numberKey(s.ge
 
 // digestName binds a digest's value to its owner.
 func digestName(o owner) []byte { return append([]byte("digests/"), o...) }
-
-// hash is a MAC under the ledger's key, with its purpose and each part's length.
-func (o *Options) hash(purpose string, parts ...[]byte) [32]byte {
-	size := 16 + len(purpose) + len(o.ID)
-	for _, p := range parts {
-		size += 4 + len(p)
-	}
-	w := writer{b: make([]byte, 0, size)}
-	w.text(purpose)
-	w.text(o.ID)
-	for _, p := range parts {
-		w.bytes(p)
-	}
-	var h [32]byte
-	copy(h[:], o.MAC(w.b))
-	return h
-}
-
-func (o *Options) keyHash(k Secret) []byte {
-	h := o.hash("auth_key", []byte(k))
-	return h[:]
-}

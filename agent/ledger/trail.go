@@ -28,12 +28,12 @@ type link struct {
 }
 
 // chainStart is what the first record is chained to.
-func (o *Options) chainStart() link { return link{mac: o.hash("chain")} }
+func (v *vault) chainStart() link { return link{mac: v.hash("chain")} }
 
 // chain is the link that a record makes. What it changes is not part of it, and is not kept with it
 // for ever.
-func (o *Options) chain(prev [32]byte, number uint64, body []byte, ms int64) link {
-	return link{number: number, mac: o.hash("record", prev[:], numberKey(number), body), time: ms}
+func (v *vault) chain(prev [32]byte, number uint64, body []byte, ms int64) link {
+	return link{number: number, mac: v.hash("record", prev[:], numberKey(number), body), time: ms}
 }
 
 // record appends to the trail. With extra, which may be nil, it says of the request what that says.
@@ -54,7 +54,7 @@ func (b *batch) record(r Record, extra *change) uint64 {
 	w.bytes(body)
 	w.fixed(more)
 	b.put(bucketAudit, numberKey(r.Number), w.b)
-	b.last = b.o.chain(b.last.mac, r.Number, body, millis(b.now))
+	b.last = b.vault.chain(b.last.mac, r.Number, body, millis(b.now))
 	if extra != nil {
 		b.note(r.requestNumber(), place{record: r.Number, end: extra.end, key: extra.request.Key})
 		b.charge(r.Number, extra.charges)
@@ -71,23 +71,23 @@ func (r *Record) requestNumber() uint64 {
 }
 
 // openRecord reads a record of the trail. It does not look at the one before.
-func (o *Options) openRecord(key, sealed []byte) (stored, error) {
+func (v *vault) openRecord(key, sealed []byte) (stored, error) {
 	number, err := numberOf(key)
 	if err != nil {
 		return stored{}, damaged(bucketAudit, key)
 	}
-	plain, err := o.open(bucketAudit, key, sealed)
+	plain, err := v.open(bucketAudit, key, sealed)
 	if err != nil {
 		return stored{}, err
 	}
-	s, err := o.parseStored(number, plain)
+	s, err := v.parseStored(number, plain)
 	if err != nil {
 		return stored{}, damaged(bucketAudit, key)
 	}
 	return s, nil
 }
 
-func (o *Options) parseStored(number uint64, plain []byte) (s stored, err error) {
+func (v *vault) parseStored(number uint64, plain []byte) (s stored, err error) {
 	r := reader{b: plain}
 	copy(s.prev[:], r.take(32))
 	body := r.take(r.uint())
@@ -97,7 +97,7 @@ func (o *Options) parseStored(number uint64, plain []byte) (s stored, err error)
 	if s.Record, err = decodeRecord(number, body); err != nil {
 		return s, err
 	}
-	s.at = o.chain(s.prev, number, body, millis(s.Time))
+	s.at = v.chain(s.prev, number, body, millis(s.Time))
 	if len(r.b) > 0 {
 		extra, err := decodeChange(&s.Record, r.b)
 		if err != nil {
@@ -126,12 +126,12 @@ func (s *stored) follows(last link) error {
 }
 
 // recordAt reads one record; false if it is not in the file.
-func (o *Options) recordAt(tx *bolt.Tx, number uint64) (stored, bool, error) {
+func (v *vault) recordAt(tx *bolt.Tx, number uint64) (stored, bool, error) {
 	key := numberKey(number)
 	sealed := tx.Bucket(bucketAudit).Get(key)
 	if sealed == nil {
 		return stored{}, false, nil
 	}
-	s, err := o.openRecord(key, sealed)
+	s, err := v.openRecord(key, sealed)
 	return s, err == nil, err
 }

@@ -313,7 +313,7 @@ func (b *batch) decide(number uint64, judge func(View) Ruling) (Admitting, error
 	if r == nil {
 		return Admitting{}, ErrNotPending
 	}
-	q, ok := b.request(r.end, number)
+	q, ok := b.findRequest(r.end, number)
 	if !ok || q.Verdict != Pending || q.Final {
 		return Admitting{}, ErrNotPending
 	}

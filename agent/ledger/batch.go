@@ -17,24 +17,24 @@ type batch struct {
 	tx    *bolt.Tx
 	now   time.Time // ledger time, whole ms
 
-	last       link
-	sessions   map[SessionID]*Session // nil: ended
-	digests    map[owner]map[[32]byte]struct{}
-	forgotten  []owner // whose digests are dropped
-	places     map[uint64]place
-	charges    []counted
-	dropped    map[uint64]bool // requests that are swept
-	after      []func(*state)  // under Ledger.mu, once the commit has succeeded
-	checkpoint uint64          // zero: none was due
-	wrote      bool
-	err        error // the first thing that went wrong while writing; it fails the batch
+	last      chainEnd
+	sessions  map[SessionID]*Session // nil: ended
+	digests   map[owner]map[[32]byte]struct{}
+	forgotten []owner // whose digests are dropped
+	places    map[uint64]position
+	charges   []counted
+	dropped   map[uint64]bool // requests that are swept
+	after     []func(*state)  // under Ledger.mu, once the commit has succeeded
+	gathered  uint64          // the last record that this batch gathered; zero: it gathered nothing
+	wrote     bool
+	err       error // the first thing that went wrong while writing; it fails the batch
 }
 
 func newBatch(l *Ledger, tx *bolt.Tx) *batch {
 	return &batch{
 		l: l, o: &l.o, vault: l.vault, tx: tx, last: l.state.last, now: fromMillis(max(millis(l.now()), l.state.last.time)),
 		sessions: map[SessionID]*Session{}, digests: map[owner]map[[32]byte]struct{}{},
-		places: map[uint64]place{}, dropped: map[uint64]bool{},
+		places: map[uint64]position{}, dropped: map[uint64]bool{},
 	}
 }
 
@@ -141,7 +141,7 @@ func (b *batch) publish(st *state) {
 			st.remove(id)
 			continue
 		}
-		st.place(s)
+		st.putFirst(s)
 		st.dirty[id] = struct{}{}
 	}
 	maps.Copy(st.places, b.places)
@@ -152,8 +152,8 @@ func (b *batch) publish(st *state) {
 	for _, fn := range b.after {
 		fn(st)
 	}
-	if b.checkpoint != 0 {
-		st.checkpoint, st.charges = b.checkpoint, nil
+	if b.gathered != 0 {
+		st.gathered, st.charges = b.gathered, nil
 		clear(st.dirty)
 		clear(st.recent)
 		clear(st.places)
@@ -161,7 +161,7 @@ func (b *batch) publish(st *state) {
 }
 
 // note keeps where a request's latest state is.
-func (b *batch) note(number uint64, at place) { b.places[number] = at }
+func (b *batch) note(number uint64, at position) { b.places[number] = at }
 
 func (b *batch) charge(number uint64, charges []Charge) {
 	if len(charges) > 0 {
@@ -169,8 +169,8 @@ func (b *batch) charge(number uint64, charges []Charge) {
 	}
 }
 
-// place is where the latest state of a request is, if it is in the trail.
-func (b *batch) place(number uint64) (place, bool) {
+// positionOf returns where the latest state of a request stands, if it is in the trail.
+func (b *batch) positionOf(number uint64) (position, bool) {
 	if at, ok := b.places[number]; ok {
 		return at, true
 	}
@@ -178,19 +178,19 @@ func (b *batch) place(number uint64) (place, bool) {
 	return at, ok
 }
 
-// request reads a request as the batch sees it; end is that of its run.
-func (b *batch) request(end int64, number uint64) (request, bool) {
-	at, _ := b.place(number)
-	q, ok, err := b.vault.request(b.tx, at.record, end, number)
+// findRequest reads a request as the batch sees it; end is that of its run.
+func (b *batch) findRequest(end int64, number uint64) (request, bool) {
+	at, _ := b.positionOf(number)
+	q, ok, err := b.vault.findRequest(b.tx, at.record, end, number)
 	if err != nil {
 		b.fail(err)
 	}
 	return q, ok && err == nil
 }
 
-// request reads a request from the record that holds it, or, if that is zero, from where it was
+// findRequest reads a request from the record that holds it, or, if that is zero, from where it was
 // gathered.
-func (v *vault) request(tx *bolt.Tx, record uint64, end int64, number uint64) (request, bool, error) {
+func (v *vault) findRequest(tx *bolt.Tx, record uint64, end int64, number uint64) (request, bool, error) {
 	if record != 0 {
 		s, ok, err := v.recordAt(tx, record)
 		if err != nil || !ok {

@@ -14,13 +14,13 @@ var errCodec = errors.New("value reads wrong")
 
 type writer struct{ b []byte }
 
-func (w *writer) byte(v byte)          { w.b = append(w.b, v) }
-func (w *writer) uint(v uint64)        { w.b = binary.AppendUvarint(w.b, v) }
-func (w *writer) fixed(v []byte)       { w.b = append(w.b, v...) }
-func (w *writer) bytes(v []byte)       { w.uint(uint64(len(v))); w.b = append(w.b, v...) }
-func (w *writer) text(v string)        { w.uint(uint64(len(v))); w.b = append(w.b, v...) }
-func (w *writer) time(v time.Time)     { w.uint(uint64(millis(v))) }
-func (w *writer) request(v RequestKey) { w.text(v.Relay); w.text(v.UUID) }
+func (w *writer) byte(v byte)             { w.b = append(w.b, v) }
+func (w *writer) uint(v uint64)           { w.b = binary.AppendUvarint(w.b, v) }
+func (w *writer) fixed(v []byte)          { w.b = append(w.b, v...) }
+func (w *writer) bytes(v []byte)          { w.uint(uint64(len(v))); w.b = append(w.b, v...) }
+func (w *writer) text(v string)           { w.uint(uint64(len(v))); w.b = append(w.b, v...) }
+func (w *writer) time(v time.Time)        { w.uint(uint64(millis(v))) }
+func (w *writer) requestKey(v RequestKey) { w.text(v.Relay); w.text(v.UUID) }
 
 func (w *writer) bool(v bool) {
 	if v {
@@ -110,7 +110,7 @@ func (r *reader) text() string { return string(r.take(r.uint())) }
 
 func (r *reader) time() time.Time { return fromMillis(r.int64()) }
 
-func (r *reader) request() RequestKey {
+func (r *reader) requestKey() RequestKey {
 	relay := r.text()
 	return RequestKey{Relay: relay, UUID: r.text()}
 }

@@ -25,16 +25,16 @@ import (
 type story struct {
 	*rig
 	s        *ledger.Session
-	signed   []told // admitted, as Admit told the caller
-	answered []told // with what the caller sent
+	signed   []delivered // admitted, as Admit told the caller
+	answered []delivered // with what the caller sent
 	charged  map[string]bool
 	book     map[string]bool // kept by the judges, as an agent keeps its counters
 	version  uint64
 	failures int
 }
 
-// told is a request and the number under which it was admitted.
-type told struct {
+// delivered is a request and the number under which it was admitted.
+type delivered struct {
 	key    ledger.RequestKey
 	text   string
 	nonce  int64
@@ -55,13 +55,13 @@ func (st *story) tell() {
 		st.request(fmt.Sprint("asked ", i), base+int64(i)+100, true)
 		base += 200
 		key := st.arrive(fmt.Sprint("damaged ", i))
-		st.reject(told{key: key, text: fmt.Sprint("damaged ", i)})
+		st.reject(delivered{key: key, text: fmt.Sprint("damaged ", i)})
 	}
 }
 
 func (st *story) request(text string, nonce int64, ask bool) {
 	a := st.admission(st.s, text, nonce)
-	what := told{key: a.Key, text: text, nonce: nonce}
+	what := delivered{key: a.Key, text: text, nonce: nonce}
 	judge := func(v ledger.View) ledger.Ruling { return st.judge(v, text) }
 	first := judge
 	if ask {
@@ -131,7 +131,7 @@ func (st *story) failed(err error) {
 	}
 }
 
-func (st *story) settle(what told, answer string) {
+func (st *story) settle(what delivered, answer string) {
 	st.t.Helper()
 	late := answer == "maybe"
 	must(st.t, st.l.Settle(what.number, ledger.Settlement{Outcome: "done", Answer: []byte(answer), Open: late}))
@@ -143,7 +143,7 @@ func (st *story) settle(what told, answer string) {
 	st.answered = append(st.answered, what)
 }
 
-func (st *story) reject(what told) {
+func (st *story) reject(what delivered) {
 	st.t.Helper()
 	what.answer = "internal error"
 	must(st.t, st.l.Reject(what.key, ledger.Rejection{Outcome: "failed", Answer: []byte(what.answer)}))
@@ -151,7 +151,7 @@ func (st *story) reject(what told) {
 }
 
 // check holds a ledger against what callers were told: nothing that was signed may be taken again.
-func (st *story) check(signed, answered []told) {
+func (st *story) check(signed, answered []delivered) {
 	st.t.Helper()
 	if _, err := st.l.Verify(ctx); err != nil {
 		st.t.Error(err)
@@ -194,17 +194,17 @@ func (st *story) checkUnfinished() {
 // checkOutcomes expects that no outcome stands in the trail twice.
 func (st *story) checkOutcomes() {
 	st.t.Helper()
-	told := map[string]bool{}
+	seen := map[string]bool{}
 	for rec, err := range st.l.Audit(0) {
 		must(st.t, err)
 		if rec.Type != ledger.RecordSettled && rec.Type != ledger.RecordRejected {
 			continue
 		}
 		name := fmt.Sprint(rec.Key, rec.Outcome)
-		if told[name] {
+		if seen[name] {
 			st.t.Errorf("outcome %q of %v stands twice", rec.Outcome, rec.Key)
 		}
-		told[name] = true
+		seen[name] = true
 	}
 }
 
@@ -366,7 +366,7 @@ func fillDisk(t *testing.T) {
 	var old syscall.Rlimit
 	must(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old))
 	must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 200_000, Max: old.Max}))
-	var signed []told
+	var signed []delivered
 	var failure error
 	for i := 0; failure == nil && i < 3000; i++ {
 		text := fmt.Sprint("request ", i, strings.Repeat("long ", 200))
@@ -376,7 +376,7 @@ func fillDisk(t *testing.T) {
 				Charges: []ledger.Charge{{Data: []byte(text), Expires: st.clock.now().Add(time.Hour)}}}
 		})
 		if failure == nil {
-			signed = append(signed, told{key: a.Key, text: text})
+			signed = append(signed, delivered{key: a.Key, text: text})
 			continue
 		}
 		must(t, st.l.Reject(a.Key, ledger.Rejection{Outcome: "failed"}))

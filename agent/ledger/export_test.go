@@ -11,7 +11,7 @@ import (
 // call.
 func (l *Ledger) TestingCommit(fn func(commit func() error) error) { l.testCommit = fn }
 
-// WithSegment sets the number of records between checkpoints.
+// WithSegment sets the number of records in a segment.
 func (o Options) WithSegment(n uint64) Options { o.segment = n; return o }
 
 // TestingRewrite changes a bucket in the file of a closed ledger.

@@ -155,7 +155,7 @@ func (v *vault) loadMeta(tx *bolt.Tx, st *state) error {
 	if err != nil || string(proof) != v.id {
 		return fmt.Errorf("%w: the id fits, the key does not", ErrOther)
 	}
-	number, err := v.metaNumber(tx, metaCheckpoint)
+	number, err := v.metaNumber(tx, metaGathered)
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (v *vault) loadMeta(tx *bolt.Tx, st *state) error {
 		return err
 	}
 	floor, err := v.metaNumber(tx, metaFloor)
-	st.checkpoint, st.kept, st.floor = uint64(number), uint64(kept), floor
+	st.gathered, st.kept, st.floor = uint64(number), uint64(kept), floor
 	return err
 }
 
@@ -183,7 +183,7 @@ func (v *vault) metaNumber(tx *bolt.Tx, name []byte) (int64, error) {
 
 func clip(s string) string { return s[:min(len(s), 64)] }
 
-// loadPeople reads slots and sessions as of the checkpoint, and looks at every auth_key.
+// loadPeople reads slots and sessions as they were gathered, and looks at every auth_key.
 func (v *vault) loadPeople(tx *bolt.Tx, st *state) error {
 	err := v.each(tx, bucketSlots, func(key, plain []byte) error {
 		s, err := decodeSlot(string(key), plain)
@@ -235,18 +235,18 @@ func (v *vault) loadCharges(tx *bolt.Tx) error {
 	})
 }
 
-// loadTrail follows the audit records to the last, checks their chain, and applies those after the
-// checkpoint.
+// loadTrail follows the audit records to the last, checks their chain, and applies those that are not
+// gathered yet.
 func (v *vault) loadTrail(tx *bolt.Tx, st *state, runs map[uint64]*run) error {
 	trail := tx.Bucket(bucketAudit).Cursor()
 	st.last = v.chainStart()
-	first := st.checkpoint > 0
-	for key, sealed := trail.Seek(numberKey(st.checkpoint)); key != nil; key, sealed = trail.Next() {
+	first := st.gathered > 0
+	for key, sealed := trail.Seek(numberKey(st.gathered)); key != nil; key, sealed = trail.Next() {
 		s, err := v.openRecord(key, sealed)
 		if err != nil {
 			return err
 		}
-		if first && s.Number == st.checkpoint {
+		if first && s.Number == st.gathered {
 			first, st.last = false, s.at
 			continue
 		}
@@ -258,18 +258,18 @@ func (v *vault) loadTrail(tx *bolt.Tx, st *state, runs map[uint64]*run) error {
 		st.applyChange(&s, runs)
 	}
 	if first {
-		return fmt.Errorf("%w: audit record %d is missing", ErrDamaged, st.checkpoint)
+		return fmt.Errorf("%w: audit record %d is missing", ErrDamaged, st.gathered)
 	}
 	return nil
 }
 
-// applyChange is what a record after the checkpoint did to its request.
+// applyChange does what a record that is not gathered did to its request.
 func (st *state) applyChange(s *stored, runs map[uint64]*run) {
 	if s.extra == nil {
 		return
 	}
 	number := s.requestNumber()
-	st.places[number] = place{record: s.Number, end: s.extra.end, key: s.extra.request.Key}
+	st.places[number] = position{record: s.Number, end: s.extra.end}
 	if len(s.extra.charges) > 0 {
 		st.charges = append(st.charges, counted{s.Number, s.extra.charges})
 	}
@@ -286,7 +286,7 @@ func (q *request) run(end int64, number uint64) *run {
 	return r
 }
 
-// apply is what a record after the checkpoint did to sessions and digests. Sessions that have ended
+// apply does what a record that is not gathered did to sessions and digests. Sessions that have ended
 // since are not there.
 func (st *state) apply(r *Record) {
 	if r.Type != RecordJudged && r.Type != RecordDecided {

@@ -21,33 +21,33 @@ func markPath(path string) string {
 	return strings.TrimSuffix(path, filepath.Ext(path)) + ".mark"
 }
 
-func (v *vault) markText(at link) []byte {
+func (v *vault) markText(at chainEnd) []byte {
 	body := fmt.Sprintf("pksa ledger mark 1\nid %s\nrecord %d\nmac %x\n", v.id, at.number, at.mac)
 	return fmt.Appendf(nil, "%sseal %x\n", body, v.hash("mark", []byte(body)))
 }
 
 // writeMark replaces the mark.
-func (v *vault) writeMark(path string, at link) error {
+func (v *vault) writeMark(path string, at chainEnd) error {
 	return replaceFile(markPath(path), v.markText(at))
 }
 
 // readMark gives the number and MAC of the mark. There is one way to write it, so it is read by
 // writing it again.
-func (v *vault) readMark(path string) (link, error) {
+func (v *vault) readMark(path string) (chainEnd, error) {
 	text, err := os.ReadFile(markPath(path))
 	if err != nil {
-		return link{}, err
+		return chainEnd{}, err
 	}
-	var at link
+	var at chainEnd
 	var id, seal string
 	var mac []byte
 	if _, err := fmt.Sscanf(string(text), "pksa ledger mark 1\nid %s\nrecord %d\nmac %x\nseal %s\n", &id, &at.number,
 		&mac, &seal); err != nil {
-		return link{}, errors.New("mark reads wrong")
+		return chainEnd{}, errors.New("mark reads wrong")
 	}
 	copy(at.mac[:], mac)
 	if !hmac.Equal(text, v.markText(at)) {
-		return link{}, errors.New("mark is not of this ledger, or was changed")
+		return chainEnd{}, errors.New("mark is not of this ledger, or was changed")
 	}
 	return at, nil
 }

@@ -1,263 +1,87 @@
 package ledger
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
-// The shapes of stored values: how each is written and read.
+// RecordType says what an audit record reports. The zero value is not valid.
+type RecordType uint8
 
-func (r *Record) encode() []byte {
-	w := writer{b: make([]byte, 0, 256+len(r.Content))}
-	w.byte(1)
-	w.byte(byte(r.Type))
-	w.time(r.Time)
-	w.uint(r.Ref)
-	w.byte(byte(r.Verdict))
-	w.text(r.Outcome)
-	w.text(r.Account)
-	w.text(r.Kind)
-	w.text(r.App)
-	w.uint(uint64(r.Session))
-	w.request(r.Key)
-	w.uint(uint64(r.Nonce))
-	w.optional(r.Digest[:])
-	w.byte(byte(r.Spent))
-	w.optional(r.TxID[:])
-	w.bytes(r.Content)
-	return w.b
+// The types of records. Their numbers are on disk.
+const (
+	RecordStart    RecordType = 1  // the agent started
+	RecordStop     RecordType = 2  // it stopped in order
+	RecordAdmin    RecordType = 3  // an administrator's act: slots, sessions made by hand, reload
+	RecordJudged   RecordType = 4  // a request was admitted, denied or set pending
+	RecordDecided  RecordType = 5  // a pending request was judged again; Ref is its number
+	RecordSettled  RecordType = 6  // an outcome; Ref is the request's number
+	RecordRejected RecordType = 7  // a request that never came to judging, but was answered
+	RecordEvent    RecordType = 8  // anything else: ignored, failed, clock, relay trouble
+	RecordAccepted RecordType = 9  // a restored ledger was accepted
+	RecordEnded    RecordType = 10 // a session ended by itself
+)
+
+// Spending says what a judged request used up, so that it is never accepted again. The numbers are
+// on disk.
+type Spending uint8
+
+// What a request used up.
+const (
+	SpentNothing       Spending = iota // it was a replay, or had nothing to protect
+	SpentNonce                         // the session's nonces up to its own
+	SpentSessionDigest                 // its ciphertext, as long as the session lives
+	SpentSlotDigest                    // its ciphertext, as long as the slot's secret
+)
+
+// Record is one record of the audit trail.
+type Record struct {
+	Number  uint64
+	Time    time.Time // ledger time, ms
+	Type    RecordType
+	Ref     uint64 // the request that a decision or outcome belongs to; zero if none
+	Verdict Verdict
+	Outcome string // of RecordSettled; an action's name of others
+	Account string
+	Kind    string
+	App     string
+	Session SessionID
+	Key     RequestKey
+	Nonce   int64
+	Digest  [32]byte // of the ciphertext
+	Spent   Spending
+	TxID    [20]byte
+	Content []byte // opaque, JSON by custom
 }
 
-func decodeRecord(number uint64, b []byte) (Record, error) {
-	r := reader{b: b}
-	r.version(1)
-	v := Record{Number: number, Type: RecordType(r.byte()), Time: r.time(), Ref: r.uint()}
-	v.Verdict = Verdict(r.byte())
-	v.Outcome = r.text()
-	v.Account = r.text()
-	v.Kind = r.text()
-	v.App = r.text()
-	v.Session = SessionID(r.uint())
-	v.Key = r.request()
-	v.Nonce = r.int64()
-	r.optional(v.Digest[:])
-	v.Spent = Spending(r.byte())
-	r.optional(v.TxID[:])
-	v.Content = r.bytes()
-	r.bad = r.bad || v.Verdict > Admitted || v.Spent > SpentSlotDigest
-	return v, r.end()
+// Entry is what a caller adds to the audit trail by itself.
+type Entry struct {
+	Type    RecordType // RecordStart, RecordStop, RecordAdmin, RecordEvent
+	Outcome string     // what happened, a short constant
+	Account string
+	App     string
+	Session SessionID
+	Content []byte
 }
 
-func (s *Slot) encode() []byte {
-	var w writer
-	w.byte(1)
-	w.text(string(s.Secret))
-	w.time(s.Created)
-	w.time(s.Rotated)
-	w.bool(s.NoncesOnly)
-	w.uint(s.generation)
-	return w.b
-}
-
-func decodeSlot(name string, b []byte) (Slot, error) {
-	r := reader{b: b}
-	r.version(1)
-	s := Slot{Name: name, Secret: Secret(r.text()), Created: r.time(), Rotated: r.time(), NoncesOnly: r.bool()}
-	s.generation = r.uint()
-	return s, r.end()
-}
-
-func (s *Session) encode() []byte {
-	var w writer
-	w.byte(1)
-	w.text(s.Account)
-	w.text(s.App)
-	w.text(string(s.AuthKey))
-	w.text(string(s.Token))
-	w.byte(byte(s.Origin))
-	w.text(s.Relay)
-	w.time(s.Created)
-	w.time(s.Expires)
-	w.time(s.LastUsed)
-	w.uint(uint64(s.LastNonce))
-	w.bool(s.Nonceless)
-	w.bool(s.NoncesOnly)
-	w.uint(uint64(s.Digests))
-	w.uint(s.asOf)
-	return w.b
-}
-
-func decodeSession(id SessionID, b []byte) (*Session, error) {
-	r := reader{b: b}
-	r.version(1)
-	s := &Session{ID: id, Account: r.text(), App: r.text(), AuthKey: Secret(r.text()), Token: Secret(r.text())}
-	s.Origin = Origin(r.byte())
-	s.Relay = r.text()
-	s.Created = r.time()
-	s.Expires = r.time()
-	s.LastUsed = r.time()
-	s.LastNonce = r.int64()
-	s.Nonceless = r.bool()
-	s.NoncesOnly = r.bool()
-	s.Digests = int(r.int64())
-	s.asOf = r.uint()
-	return s, r.end()
-}
-
-// authKey is what is known of an auth_key, keyed by its MAC: the live session that has it, or, when
-// Session is zero, the tombstone of the last one.
-type authKey struct {
-	Account   string
-	App       string
-	Session   SessionID
-	Ended     time.Time
-	LastNonce int64
-	Revoked   bool // ended by the operator
-	Nonceless bool // took requests without nonce
-}
-
-func (k *authKey) encode() []byte {
-	var w writer
-	w.byte(1)
-	w.text(k.Account)
-	w.text(k.App)
-	w.uint(uint64(k.Session))
-	w.time(k.Ended)
-	w.uint(uint64(k.LastNonce))
-	w.bool(k.Revoked)
-	w.bool(k.Nonceless)
-	return w.b
-}
-
-func decodeAuthKey(b []byte) (authKey, error) {
-	r := reader{b: b}
-	r.version(1)
-	k := authKey{Account: r.text(), App: r.text(), Session: SessionID(r.uint()), Ended: r.time()}
-	k.LastNonce = r.int64()
-	k.Revoked = r.bool()
-	k.Nonceless = r.bool()
-	return k, r.end()
-}
-
-// request is a judged or rejected request, kept until its answer is of no more use.
-type request struct {
-	Key      RequestKey
-	Digest   [32]byte // of the ciphertext
-	Account  string
-	Kind     string
-	App      string
-	Session  SessionID
-	Verdict  Verdict
-	Answered bool // Answer holds
-	Final    bool // the outcome is known
-	Answer   []byte
-
-	// Until the outcome is known.
-	TxID      [20]byte
-	TxBytes   []byte
-	TxExpires time.Time
-}
-
-func (q *request) encode() []byte {
-	w := writer{b: make([]byte, 0, 256+len(q.Answer)+len(q.TxBytes))}
-	w.byte(1)
-	w.request(q.Key)
-	w.fixed(q.Digest[:])
-	w.text(q.Account)
-	w.text(q.Kind)
-	w.text(q.App)
-	w.uint(uint64(q.Session))
-	w.byte(byte(q.Verdict))
-	w.bool(q.Answered)
-	w.bool(q.Final)
-	w.nilable(q.Answer)
-	w.optional(q.TxID[:])
-	w.bytes(q.TxBytes)
-	w.time(q.TxExpires)
-	return w.b
-}
-
-func decodeRequest(b []byte) (request, error) {
-	r := reader{b: b}
-	r.version(1)
-	q := request{Key: r.request()}
-	copy(q.Digest[:], r.take(32))
-	q.Account = r.text()
-	q.Kind = r.text()
-	q.App = r.text()
-	q.Session = SessionID(r.uint())
-	q.Verdict = Verdict(r.byte())
-	q.Answered = r.bool()
-	q.Final = r.bool()
-	q.Answer = r.nilable()
-	r.optional(q.TxID[:])
-	q.TxBytes = r.bytes()
-	q.TxExpires = r.time()
-	r.bad = r.bad || q.Verdict > Admitted
-	return q, r.end()
-}
-
-// change is what a record of the trail changes besides: the request as it is then, and what was
-// charged. It stands beside the record's own bytes until it is gathered, and holds what those do
-// not say.
-type change struct {
-	end     int64 // of the request's answer, ms
-	request request
-	charges []Charge
-}
-
-func (c *change) encode() []byte {
-	q := &c.request
-	w := writer{b: make([]byte, 0, 64+len(q.Answer)+len(q.TxBytes))}
-	w.byte(1)
-	w.uint(uint64(max(c.end, 0)))
-	w.bool(q.Answered)
-	w.bool(q.Final)
-	w.nilable(q.Answer)
-	w.bytes(q.TxBytes)
-	w.time(q.TxExpires)
-	w.bytes(encodeCharges(c.charges))
-	return w.b
-}
-
-func decodeChange(rec *Record, b []byte) (c change, err error) {
-	r := reader{b: b}
-	r.version(1)
-	c.end = r.int64()
-	c.request = request{
-		Key: rec.Key, Digest: rec.Digest, Account: rec.Account, Kind: rec.Kind, App: rec.App, Session: rec.Session,
-		Verdict: rec.Verdict, TxID: rec.TxID, Answered: r.bool(), Final: r.bool(),
+// Append adds to the audit trail and returns the number when it is committed.
+func (l *Ledger) Append(ctx context.Context, e Entry) (uint64, error) {
+	var number uint64
+	err := l.submitContext(ctx, &op{apply: func(b *batch) error { number = b.append(e); return nil }})
+	if err != nil {
+		return 0, err
 	}
-	c.request.Answer = r.nilable()
-	c.request.TxBytes = r.bytes()
-	c.request.TxExpires = r.time()
-	charges := r.take(r.uint())
-	if err := r.end(); err != nil {
-		return c, err
-	}
-	c.charges, err = decodeCharges(charges)
-	return c, err
+	return number, nil
 }
 
-func encodeCharges(charges []Charge) []byte {
-	var w writer
-	w.byte(1)
-	w.uint(uint64(len(charges)))
-	for _, c := range charges {
-		w.time(c.Expires)
-		w.bytes(c.Data)
-	}
-	return w.b
+// Note adds to the audit trail with the next commit, and does not wait. After a commit that does
+// not succeed, it may be lost or stand twice.
+func (l *Ledger) Note(e Entry) error {
+	return l.queue.put(&op{keep: true, apply: func(b *batch) error { b.append(e); return nil }})
 }
 
-func decodeCharges(b []byte) ([]Charge, error) {
-	r := reader{b: b}
-	r.version(1)
-	n := r.uint()
-	r.bad = r.bad || n > uint64(len(r.b)) // each takes two bytes at least: no room is made on a liar's word
-	var charges []Charge
-	for range n {
-		if r.bad {
-			break
-		}
-		charges = append(charges, Charge{Expires: r.time(), Data: r.bytes()})
-	}
-	return charges, r.end()
+func (b *batch) append(e Entry) uint64 {
+	return b.record(Record{
+		Type: e.Type, Outcome: e.Outcome, Account: e.Account, App: e.App, Session: e.Session, Content: e.Content,
+	}, nil)
 }

@@ -14,7 +14,7 @@ import (
 	"pksa/keystore/durable"
 )
 
-// Records of full segments leave the file after the checkpoint that follows them: each segment is
+// Records of full segments leave the file once they are gathered: each segment is
 // sealed whole into audit/NNNNNN beside the ledger, synced, and only then dropped from the file. A
 // crash in between leaves both, and the segment is written once more.
 
@@ -29,10 +29,10 @@ func (l *Ledger) segmentPath(index uint64) string {
 	return filepath.Join(l.segmentFolder(), fmt.Sprintf("%06d", index))
 }
 
-// rotate moves the full segments that stand before the checkpoint out of the file. What does not
+// rotate moves the full segments whose records are gathered out of the file. What does not
 // succeed is tried again with the next chores, not with every commit until then.
 func (l *Ledger) rotate() {
-	for l.db != nil && !l.stuck && l.oldest < l.segmentOf(l.state.checkpoint) {
+	for l.db != nil && !l.stuck && l.oldest < l.segmentOf(l.state.gathered) {
 		index := l.oldest
 		if err := l.writeSegment(index); err != nil {
 			l.stuck = true

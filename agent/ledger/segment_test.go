@@ -102,7 +102,7 @@ func TestAnswersOutliveTheirRecords(t *testing.T) {
 	r.reopen()
 	r.slot("mybot")
 	s := r.session("alice", "mybot", "k1")
-	var all []told
+	var all []delivered
 	for i := range 30 {
 		text := fmt.Sprint("text ", i)
 		a := r.admission(s, text, r.nowMS()+int64(i))
@@ -110,7 +110,7 @@ func TestAnswersOutliveTheirRecords(t *testing.T) {
 			return ledger.Ruling{Verdict: ledger.Admitted, TxBytes: []byte(text)}
 		})
 		must(t, err)
-		what := told{key: a.Key, text: text, number: out.Number}
+		what := delivered{key: a.Key, text: text, number: out.Number}
 		if i%3 != 0 {
 			what.answer = "answer " + text
 			must(t, r.l.Settle(out.Number, ledger.Settlement{Outcome: "done", Answer: []byte(what.answer)}))
@@ -136,7 +136,7 @@ func TestAnswersOutliveTheirRecords(t *testing.T) {
 		}
 		for _, u := range list {
 			if i := slices.IndexFunc(all,
-				func(w told) bool { return w.number == u.Number }); string(u.TxBytes) != all[i].text {
+				func(w delivered) bool { return w.number == u.Number }); string(u.TxBytes) != all[i].text {
 				t.Errorf("unfinished %d has transaction %q", u.Number, u.TxBytes)
 			}
 		}

@@ -1,6 +1,12 @@
 package ledger
 
 import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -72,4 +78,207 @@ type Session struct {
 	Digests    int // how many ciphertexts it remembers
 
 	asOf uint64 // number of the last record that is reflected here
+}
+
+// AddSession makes a session by hand, in a commit that it may share. ErrSession, ErrNoSlot,
+// ErrKeyLive, ErrKeyElsewhere, ErrKeySpent, ErrSessions.
+func (l *Ledger) AddSession(ctx context.Context, n NewSession, audit []byte) (*Session, error) {
+	var made *Session
+	err := l.submitContext(ctx, &op{apply: func(b *batch) error {
+		if err := b.mayOpen(n); err != nil {
+			return err
+		}
+		b.clearKey(n.AuthKey)
+		made = b.openSession(n, b.next())
+		b.record(Record{
+			Type: RecordAdmin, Outcome: "session added", Account: n.Account, App: n.App, Session: made.ID,
+			Content: audit,
+		}, nil)
+		return nil
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
+}
+
+// EndSession revokes a session and returns it as it was: its auth_key makes no session again.
+// ErrNoSession.
+func (l *Ledger) EndSession(ctx context.Context, id SessionID, audit []byte) (*Session, error) {
+	var ended *Session
+	err := l.submitContext(ctx, &op{apply: func(b *batch) error {
+		ended = b.session(id)
+		if ended == nil {
+			return ErrNoSession
+		}
+		b.endSession(ended, ending{Outcome: "session revoked", Revoked: true, Content: audit})
+		return nil
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// mayOpen says whether a session can be made. It writes nothing.
+func (b *batch) mayOpen(n NewSession) error {
+	if n.Account == "" || n.AuthKey == "" || !n.Expires.After(b.now) || n.LastNonce < 0 || n.LastNonce > maxNonce {
+		return ErrSession
+	}
+	if _, ok := b.slot(n.App); !ok {
+		return fmt.Errorf("%q: %w", n.App, ErrNoSlot)
+	}
+	if k, ok := b.authKey(n.AuthKey); ok {
+		if err := b.mayReuse(k, n); err != nil {
+			return err
+		}
+	}
+	if b.countSessions(n.Account) >= b.o.SessionsPerAccount {
+		return ErrSessions
+	}
+	return b.err
+}
+
+// mayReuse says whether a known auth_key may make a session again.
+func (b *batch) mayReuse(k authKey, n NewSession) error {
+	if k.Account != n.Account || k.App != n.App && k.App != "" {
+		return ErrKeyElsewhere
+	}
+	nonceless := k.Nonceless
+	if k.Session != 0 {
+		if b.liveSession(k.Session) != nil {
+			return ErrKeyLive
+		}
+		s := b.session(k.Session) // expired, not swept yet
+		nonceless = s == nil || s.Nonceless
+	}
+	if k.Revoked || nonceless {
+		return ErrKeySpent
+	}
+	return nil
+}
+
+// authKey is what is known of an auth_key.
+func (b *batch) authKey(key Secret) (authKey, bool) {
+	hash := b.vault.keyHash(key)
+	plain := b.get(bucketKeys, hash)
+	if plain == nil {
+		return authKey{}, false
+	}
+	k, err := decodeAuthKey(plain)
+	if err != nil {
+		b.fail(damaged(bucketKeys, hash))
+		return authKey{}, false
+	}
+	return k, true
+}
+
+// clearKey ends the expired session that still has the auth_key, if there is one.
+func (b *batch) clearKey(key Secret) {
+	if k, ok := b.authKey(key); ok && k.Session != 0 {
+		if s := b.session(k.Session); s != nil {
+			b.endSession(s, ending{Outcome: "session expired"})
+		}
+	}
+}
+
+// openSession writes a session that mayOpen allowed. number is that of the record which is written
+// next.
+func (b *batch) openSession(n NewSession, number uint64) *Session {
+	s := &Session{
+		ID: SessionID(number), Account: n.Account, App: n.App, AuthKey: n.AuthKey, Token: n.Token, Origin: n.Origin,
+		Relay: n.Relay, Created: b.now, LastUsed: b.now, Expires: fromMillis(millis(n.Expires)), LastNonce: n.LastNonce,
+		asOf: number - 1,
+	}
+	if s.Token == "" {
+		s.Token = newToken()
+	}
+	if k, ok := b.authKey(n.AuthKey); ok {
+		s.LastNonce = max(s.LastNonce, k.LastNonce) // it resumes above what it took before
+	}
+	if slot, ok := b.slot(n.App); ok {
+		s.NoncesOnly = slot.NoncesOnly
+	}
+	b.put(bucketSessions, numberKey(number), s.encode())
+	b.putKey(s, authKey{Account: s.Account, App: s.App, Session: s.ID, LastNonce: s.LastNonce})
+	b.sessions[s.ID] = s
+	return s
+}
+
+func (b *batch) putKey(s *Session, k authKey) {
+	b.put(bucketKeys, b.vault.keyHash(s.AuthKey), k.encode())
+}
+
+// newToken is a uuid v4.
+func newToken() Secret {
+	var u [16]byte
+	_, _ = rand.Read(u[:])
+	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
+	return Secret(fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:]))
+}
+
+// ending says why a session ends.
+type ending struct {
+	Outcome string
+	Revoked bool
+	Content []byte
+}
+
+// endSession leaves a tombstone in the session's place and records why.
+func (b *batch) endSession(s *Session, why ending) {
+	b.delete(bucketSessions, numberKey(uint64(s.ID)))
+	b.putKey(s, authKey{
+		Account: s.Account, App: s.App, Ended: b.now, LastNonce: s.LastNonce, Revoked: why.Revoked,
+		Nonceless: s.Nonceless,
+	})
+	b.sessions[s.ID] = nil
+	b.forget(sessionOwner(s.ID))
+	kind := RecordEnded
+	if why.Revoked {
+		kind = RecordAdmin
+	}
+	b.record(Record{
+		Type: kind, Outcome: why.Outcome, Account: s.Account, App: s.App, Session: s.ID, Content: why.Content,
+	}, nil)
+}
+
+// inOrder are the sessions that the batch changed, in the order of their last change, ended ones
+// first.
+func (b *batch) inOrder() []SessionID {
+	ids := slices.Collect(maps.Keys(b.sessions))
+	at := func(id SessionID) uint64 {
+		if s := b.sessions[id]; s != nil {
+			return s.asOf
+		}
+		return 0
+	}
+	slices.SortFunc(ids, func(x, y SessionID) int { return cmp.Compare(at(x), at(y)) })
+	return ids
+}
+
+// allSessions are all sessions as the batch sees them, by id.
+func (b *batch) allSessions() []*Session {
+	all := maps.Clone(b.l.state.sessions)
+	maps.Copy(all, b.sessions)
+	var list []*Session
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		if all[id] != nil {
+			list = append(list, all[id])
+		}
+	}
+	return list
+}
+
+func (b *batch) countSessions(account string) int {
+	n := len(live(b.l.state.accounts[account], b.now))
+	for id, s := range b.sessions {
+		old := b.l.state.sessions[id]
+		switch {
+		case s != nil && old == nil && s.Account == account:
+			n++
+		case s == nil && old != nil && old.Account == account && old.Expires.After(b.now):
+			n--
+		}
+	}
+	return n
 }

@@ -76,7 +76,7 @@ func (l *Ledger) Settle(number uint64, s Settlement) error {
 
 // settle writes an outcome, unless the file has it.
 func (b *batch) settle(key RequestKey, number uint64, end int64, s Settlement) {
-	q, ok := b.request(end, number)
+	q, ok := b.findRequest(end, number)
 	if ok && (q.Final || q.Answered && s.Open) {
 		b.after = append(b.after, func(*state) { b.l.storedLocked(key, number) })
 		return
@@ -157,7 +157,7 @@ func (l *Ledger) readRequest(end int64, number uint64) (q request, found bool, e
 	l.mu.RUnlock()
 	err = l.view(func(tx *bolt.Tx) error {
 		var err error
-		q, found, err = l.vault.request(tx, at.record, end, number)
+		q, found, err = l.vault.findRequest(tx, at.record, end, number)
 		return err
 	})
 	return q, found, err
@@ -166,21 +166,21 @@ func (l *Ledger) readRequest(end int64, number uint64) (q request, found bool, e
 // Unfinished are the judged requests whose outcome is not known, by number: after Open those that
 // the last life of the process left, later also those in work.
 func (l *Ledger) Unfinished() ([]Unfinished, error) {
-	type place struct {
+	type waiting struct {
 		number uint64
 		end    int64
 	}
 	l.mu.RLock()
-	var places []place
+	var all []waiting
 	for number, r := range l.numbers {
 		if !r.final {
-			places = append(places, place{number, r.end})
+			all = append(all, waiting{number, r.end})
 		}
 	}
 	l.mu.RUnlock()
-	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.number, b.number) })
+	slices.SortFunc(all, func(a, b waiting) int { return cmp.Compare(a.number, b.number) })
 	var list []Unfinished
-	for _, p := range places {
+	for _, p := range all {
 		q, found, err := l.readRequest(p.end, p.number)
 		if err != nil {
 			return nil, err

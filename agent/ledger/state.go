@@ -8,27 +8,26 @@ import (
 
 // state is what is committed, as far as it is kept in memory.
 type state struct {
-	last       link
-	checkpoint uint64 // sessions and digests in the file reflect the records up to it
-	floor      int64  // ms; no nonce at or below counts
-	kept       uint64 // records before it were removed as the settings say
+	last     chainEnd
+	gathered uint64 // number of the last record that is gathered: the buckets reflect the records up to it
+	floor    int64  // ms; no nonce at or below counts
+	kept     uint64 // records before it were removed as the settings say
 
 	slots    map[string]Slot
 	sessions map[SessionID]*Session
 	accounts map[string][]*Session // live ones, most recently used first; the slices are never changed
 
-	// Since the checkpoint:
+	// Not gathered yet:
 	recent  map[owner]map[[32]byte]struct{} // digests
 	dirty   map[SessionID]struct{}          // sessions that changed
-	places  map[uint64]place                // requests that changed, by number
+	places  map[uint64]position             // requests that changed, by number
 	charges []counted
 }
 
-// place is where in the trail a request's latest state stands.
-type place struct {
+// position is where in the trail a request's latest state stands.
+type position struct {
 	record uint64
 	end    int64
-	key    RequestKey
 }
 
 // counted are the charges of one record.
@@ -52,7 +51,7 @@ func newState() *state {
 		accounts: map[string][]*Session{},
 		recent:   map[owner]map[[32]byte]struct{}{},
 		dirty:    map[SessionID]struct{}{},
-		places:   map[uint64]place{},
+		places:   map[uint64]position{},
 	}
 }
 
@@ -63,8 +62,8 @@ func remember(m map[owner]map[[32]byte]struct{}, o owner, digest [32]byte) {
 	m[o][digest] = struct{}{}
 }
 
-// place puts a session at the head of its account's list, in place of its older self.
-func (st *state) place(s *Session) {
+// putFirst puts a session at the head of its account's list, in place of its older self.
+func (st *state) putFirst(s *Session) {
 	st.sessions[s.ID] = s
 	list := st.accounts[s.Account]
 	if len(list) > 0 && list[0].ID == s.ID && len(list) == 1 {

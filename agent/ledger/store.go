@@ -15,7 +15,7 @@ var (
 	bucketSlots    = []byte("slots")    // slot name
 	bucketSessions = []byte("sessions") // session id
 	bucketKeys     = []byte("authkeys") // MAC of the auth_key
-	// bucket for each owner: digest; those since the checkpoint are in the audit records
+	// bucket for each owner: digest; those not gathered yet are in the audit records
 	bucketDigests  = []byte("digests")
 	bucketRequests = []byte("requests") // end in ms, number
 	bucketCharges  = []byte("charges")  // end in ms, number
@@ -28,9 +28,9 @@ var (
 // The facts in the meta bucket. The id alone is in clear, so that a foreign ledger can be told from
 // a damaged one.
 var (
-	metaID         = []byte("id")
-	metaProof      = []byte("proof")      // sealed id: the key fits
-	metaCheckpoint = []byte("checkpoint") // number up to which sessions and digests are gathered
+	metaID       = []byte("id")
+	metaProof    = []byte("proof")      // sealed id: the key fits
+	metaGathered = []byte("checkpoint") // number of the last record that is gathered
 	// number of the first record that the keeping of the trail has left; none: all are kept
 	metaKept  = []byte("kept")
 	metaFloor = []byte("floor") // no nonce at or below this counts; set when a restored ledger is accepted

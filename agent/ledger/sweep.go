@@ -36,17 +36,17 @@ func (b *batch) sweepRequests() {
 		if end > now && len(gone) >= spare {
 			break
 		}
-		if q, ok := b.request(end, number); ok && q.Final {
+		if q, ok := b.findRequest(end, number); ok && q.Final {
 			gone = append(gone, append([]byte(nil), key...))
 			b.drop(q.Key, number)
 		}
 	}
-	// Those not gathered yet are forgotten in memory; a checkpoint passes them over.
+	// Those not gathered yet are forgotten in memory; gathering passes them over.
 	for number, at := range b.l.state.places {
 		if at.end > now && len(b.dropped) >= spare {
 			continue
 		}
-		if q, ok := b.request(at.end, number); ok && q.Final {
+		if q, ok := b.findRequest(at.end, number); ok && q.Final {
 			b.drop(q.Key, number)
 			gone = append(gone, endKey(at.end, number)) // an older state of it may be gathered
 		}
@@ -73,7 +73,7 @@ func (l *Ledger) sweptLocked(key RequestKey, number uint64) {
 	}
 }
 
-// sweepCharges drops gathered charges; the others are few, and are passed over at a checkpoint.
+// sweepCharges drops gathered charges; the others are few, and are passed over when they are gathered.
 func (b *batch) sweepCharges() {
 	now := millis(b.now)
 	var gone [][]byte

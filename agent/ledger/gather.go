@@ -8,21 +8,21 @@ import (
 // one.
 func (l *Ledger) segmentOf(number uint64) uint64 { return (max(number, 1) - 1) / l.o.segment }
 
-// gather writes what changed since the last checkpoint to where it is read by key, when the trail
-// enters a new segment: what stands before a checkpoint need not be read again at the next start,
-// and may leave the file.
+// gather writes what changed since it last did so to where it is read by key, when the trail enters a
+// new segment: the records before that need not be read again at the next start, and may leave the
+// file.
 func (b *batch) gather() {
-	if b.l.segmentOf(b.last.number) == b.l.segmentOf(b.l.state.checkpoint) {
+	if b.l.segmentOf(b.last.number) == b.l.segmentOf(b.l.state.gathered) {
 		return
 	}
-	b.checkpoint = b.last.number
+	b.gathered = b.last.number
 	b.gatherSessions()
 	b.gatherDigests()
 	b.gatherRequests()
 	b.gatherCharges()
 	var w writer
-	w.uint(b.checkpoint)
-	b.put(bucketMeta, metaCheckpoint, w.b)
+	w.uint(b.gathered)
+	b.put(bucketMeta, metaGathered, w.b)
 }
 
 func (b *batch) gatherSessions() {
@@ -73,7 +73,7 @@ func (b *batch) gatherRequests() {
 		if b.dropped[number] {
 			continue
 		}
-		q, ok := b.request(at.end, number)
+		q, ok := b.findRequest(at.end, number)
 		if !ok || q.Final && at.end <= now {
 			continue
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // The audit trail is the ledger's log as well: a commit writes records at its end and little else.
-// What a record changes stands beside it. At a checkpoint, every few thousand records, the changes
+// What a record changes stands beside it. Every few thousand records the changes
 // are gathered into the buckets that are read by key; the records are the trail's alone from then
 // on.
 
@@ -16,24 +16,24 @@ import (
 type stored struct {
 	Record
 	prev  [32]byte
-	at    link    // the link that it makes
-	extra *change // nil if it changes no request
+	at    chainEnd // what the chain ends with after it
+	extra *change  // nil if it changes no request
 }
 
-// link is the end of the chain: the last record's number, MAC and time in ms.
-type link struct {
+// chainEnd is the end of the chain: the last record's number, MAC and time in ms.
+type chainEnd struct {
 	number uint64
 	mac    [32]byte
 	time   int64
 }
 
 // chainStart is what the first record is chained to.
-func (v *vault) chainStart() link { return link{mac: v.hash("chain")} }
+func (v *vault) chainStart() chainEnd { return chainEnd{mac: v.hash("chain")} }
 
-// chain is the link that a record makes. What it changes is not part of it, and is not kept with it
+// chain returns what the chain ends with after a record. What it changes is not part of it, and is not kept with it
 // for ever.
-func (v *vault) chain(prev [32]byte, number uint64, body []byte, ms int64) link {
-	return link{number: number, mac: v.hash("record", prev[:], numberKey(number), body), time: ms}
+func (v *vault) chain(prev [32]byte, number uint64, body []byte, ms int64) chainEnd {
+	return chainEnd{number: number, mac: v.hash("record", prev[:], numberKey(number), body), time: ms}
 }
 
 // record appends to the trail. With extra, which may be nil, it says of the request what that says.
@@ -56,7 +56,7 @@ func (b *batch) record(r Record, extra *change) uint64 {
 	b.put(bucketAudit, numberKey(r.Number), w.b)
 	b.last = b.vault.chain(b.last.mac, r.Number, body, millis(b.now))
 	if extra != nil {
-		b.note(r.requestNumber(), place{record: r.Number, end: extra.end, key: extra.request.Key})
+		b.note(r.requestNumber(), position{record: r.Number, end: extra.end})
 		b.charge(r.Number, extra.charges)
 	}
 	return r.Number
@@ -108,9 +108,9 @@ func (v *vault) parseStored(number uint64, plain []byte) (s stored, err error) {
 	return s, nil
 }
 
-// follows says whether a record comes right after a link of the chain. Numbers are skipped when a
+// follows says whether a record comes right after this end of the chain. Numbers are skipped when a
 // restored ledger is accepted, at no other time.
-func (s *stored) follows(last link) error {
+func (s *stored) follows(last chainEnd) error {
 	inTurn := s.Number == last.number+1 ||
 		s.Type == RecordAccepted && s.Ref == last.number && s.Number > last.number
 	switch {

@@ -49,6 +49,7 @@ var rows = []row{
 	// Inside agent: its packages meet in agent only.
 	{"agent", []string{"agent/..."}},
 	{"agent/relay/relaytest", []string{"agent/relay"}},        // a relay with faults is a relay
+	{"agent/node/nodetest", []string{"agent/node/memchain"}},  // nodes that misbehave show an honest chain
 	{"agent/audit", []string{"agent/ledger", "agent/policy"}}, // it reads the trail and judges it again
 	{"agent/harden", []string{"agent/config"}},                // the configuration names what stays open
 }
@@ -69,8 +70,9 @@ var narrow = map[string][]string{
 	"protocol/plain":   nil,
 	"protocol/secret":  nil,
 	"keystore/durable": nil,
-	// It judges transactions by the protocol, not by our own idea of a node.
-	"agent/node/nodetest": {"protocol/..."},
+	// They judge transactions by the protocol, not by our own idea of a node.
+	"agent/node/memchain": {"protocol/..."},
+	"agent/node/nodetest": {"agent/node/memchain", "protocol/..."},
 	// They read what happened and say it in words. Neither comes near a key.
 	"agent/audit":  {"agent/ledger", "agent/policy", "protocol/..."},
 	"agent/effect": {"protocol/..."},

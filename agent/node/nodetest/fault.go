@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"pksa/agent/node/memchain"
 )
 
 // Fault is what goes wrong in one call. The zero value is none.
@@ -65,8 +67,8 @@ func FrontEnd(processed bool) Fault {
 // Refusal is an assertion of the node, made up: the transaction is not processed. The sentence is
 // quoted as it is.
 func Refusal(name string, code int, sentence string) Fault {
-	e := &apiError{code: code, name: name, title: "made up", format: sentence}
-	body := append(e.append([]byte(`{"jsonrpc":"2.0","error":`)), `,"id":$id}`...)
+	e := &memchain.Failure{Code: code, Name: name, Title: "made up", Format: sentence}
+	body := append(e.AppendJSON([]byte(`{"jsonrpc":"2.0","error":`)), `,"id":$id}`...)
 	return Fault{Name: "refuses: " + name, Lose: true, Body: body}
 }
 

@@ -20,7 +20,7 @@ import (
 	"syscall"
 	"time"
 
-	"pksa/agent/node/nodetest"
+	"pksa/agent/node/memchain"
 	"pksa/protocol/hive"
 )
 
@@ -34,7 +34,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	chain := nodetest.NewChain(nodetest.Options{})
+	chain := memchain.NewChain(memchain.Options{})
 	for name, variable := range map[hive.AccountName]string{"alice": "ALICE_PASSWORD", "bob": "BOB_PASSWORD"} {
 		password := os.Getenv(variable)
 		if password == "" {
@@ -56,15 +56,15 @@ func run(ctx context.Context) error {
 }
 
 // account has the keys that a wallet derives from the password.
-func account(name hive.AccountName, password string) nodetest.Account {
+func account(name hive.AccountName, password string) memchain.Account {
 	key := func(role hive.Role) hive.PublicKey {
 		return hive.PrivateKeyFromPassword(name, role, password).Public()
 	}
-	return nodetest.Account{
+	return memchain.Account{
 		Name:    name,
-		Owner:   nodetest.Single(key(hive.Owner)),
-		Active:  nodetest.Single(key(hive.Active)),
-		Posting: nodetest.Single(key(hive.Posting)),
+		Owner:   memchain.Single(key(hive.Owner)),
+		Active:  memchain.Single(key(hive.Active)),
+		Posting: memchain.Single(key(hive.Posting)),
 		Memo:    key(hive.Memo),
 		HIVE:    1_000_000, // 1,000.000 HIVE
 		HBD:     1_000_000,
@@ -72,7 +72,7 @@ func account(name hive.AccountName, password string) nodetest.Account {
 }
 
 // holding counts the accepted transactions whose JSON holds the text. No text is in none.
-func holding(chain *nodetest.Chain, text string) (count int) {
+func holding(chain *memchain.Chain, text string) (count int) {
 	if text == "" {
 		return 0
 	}

@@ -1,4 +1,4 @@
-package nodetest
+package memchain
 
 import (
 	"slices"
@@ -13,17 +13,16 @@ import (
 // accountHistory lists the operations that an account authorised, which is less than the histories
 // of real nodes hold, and is all that is looked for there. As theirs do, it gives what matches the
 // filter among the operations from start down, the lowest number first.
-func (n *Node) accountHistory(raw jsontext.Value) ([]byte, *apiError) {
+func (s State) accountHistory(raw jsontext.Value) ([]byte, *Failure) {
 	var p []jsontext.Value
 	var name hive.AccountName
 	var start, limit, filter int64
 	if json.Unmarshal(raw, &p) != nil || len(p) < 4 || json.Unmarshal(p[0], &name) != nil ||
 		json.Unmarshal(p[1], &start) != nil || json.Unmarshal(p[2], &limit) != nil ||
 		json.Unmarshal(p[3], &filter) != nil {
-		return nil, &apiError{outer: -32002, bare: true, message: "Invalid parameters"}
+		return nil, invalidParameters()
 	}
-	defer n.lock()()
-	all := n.historyLocked(name)
+	all := s.history(name)
 	if start < 0 {
 		start = int64(len(all)) - 1
 	} else if start < limit-1 {
@@ -36,9 +35,9 @@ func (n *Node) accountHistory(raw jsontext.Value) ([]byte, *apiError) {
 			continue
 		}
 		dst := append(strconv.AppendInt([]byte{'['}, i, 10), `,{"trx_id":"`...)
-		dst = append(append(dst, all[i].in.id.String()...), `","block":`...)
-		dst = append(strconv.AppendUint(dst, uint64(all[i].in.block), 10), `,"virtual_op":false,"op":`...)
-		dst = append(n.chain.options.Network.AppendOperation(dst, all[i].op), "}]"...)
+		dst = append(append(dst, all[i].in.ID.String()...), `","block":`...)
+		dst = append(strconv.AppendUint(dst, uint64(all[i].in.Block), 10), `,"virtual_op":false,"op":`...)
+		dst = append(s.chain.options.Network.AppendOperation(dst, all[i].op), "}]"...)
 		found = append(found, dst)
 	}
 	dst := []byte{'['}
@@ -52,17 +51,16 @@ func (n *Node) accountHistory(raw jsontext.Value) ([]byte, *apiError) {
 
 type historic struct {
 	op hive.Operation
-	in *entry
+	in *Entry
 }
 
-func (n *Node) historyLocked(name hive.AccountName) (all []historic) {
-	v := n.viewLocked()
-	for _, b := range n.chain.blocks {
+func (s State) history(name hive.AccountName) (all []historic) {
+	for _, b := range s.chain.blocks {
 		for _, e := range b.entries {
-			if !n.visibleLocked(e.id, v) {
+			if !s.sees(e) {
 				continue
 			}
-			for _, op := range e.tx.Operations {
+			for _, op := range e.Transaction.Operations {
 				if r := op.Required(); slices.Contains(r.Posting, name) || slices.Contains(r.Active, name) {
 					all = append(all, historic{op, e})
 				}

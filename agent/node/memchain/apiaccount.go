@@ -1,0 +1,148 @@
+package memchain
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"pksa/protocol/hive"
+)
+
+func (s State) getAccounts(raw jsontext.Value) ([]byte, *Failure) {
+	var lists [][]string
+	if err := parameters(raw, &lists); err != nil {
+		return nil, err
+	}
+	if len(lists) < 1 {
+		return nil, invalidParameters()
+	}
+	return s.accounts(lists[0]), nil
+}
+
+func (s State) findAccounts(raw jsontext.Value) ([]byte, *Failure) {
+	var p struct {
+		Accounts []string `json:"accounts"`
+	}
+	if err := parameters(raw, &p); err != nil {
+		return nil, err
+	}
+	return append(append([]byte(`{"accounts":`), s.accounts(p.Accounts)...), '}'), nil
+}
+
+func (s State) accounts(names []string) []byte {
+	dst := []byte{'['}
+	for _, name := range names {
+		a, ok := s.chain.accounts[hive.AccountName(name)]
+		if !ok {
+			continue
+		}
+		if len(dst) > 1 {
+			dst = append(dst, ',')
+		}
+		dst = a.append(dst, s.chain.options.Network)
+	}
+	return append(dst, ']')
+}
+
+func (a *account) append(dst []byte, network *hive.Network) []byte {
+	dst = hive.AppendString(append(dst, `{"name":`...), string(a.Name))
+	for _, part := range []struct {
+		name string
+		auth hive.Authority
+	}{{"owner", a.Owner}, {"active", a.Active}, {"posting", a.Posting}} {
+		dst = append(append(append(dst, `,"`...), part.name...), `":`...)
+		dst = appendAuthority(dst, part.auth, network)
+	}
+	dst = hive.AppendString(append(dst, `,"memo_key":`...), a.Memo.Text(network.KeyPrefix))
+	amount := func(n int64, symbol string) string {
+		return strings.TrimSuffix(hive.Asset{Amount: n, Symbol: hive.HIVE}.String(), "HIVE") + symbol
+	}
+	dst = hive.AppendString(append(dst, `,"balance":`...), amount(a.HIVE, network.Hive.Text))
+	dst = hive.AppendString(append(dst, `,"hbd_balance":`...), amount(a.HBD, network.HBD.Text))
+	return append(dst, `,"json_metadata":"","posting_json_metadata":""}`...)
+}
+
+func appendAuthority(dst []byte, a hive.Authority, network *hive.Network) []byte {
+	dst = strconv.AppendUint(append(dst, `{"weight_threshold":`...), uint64(a.WeightThreshold), 10)
+	pair := func(i int, name string, weight uint16) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(hive.AppendString(append(dst, '['), name), ',')
+		dst = append(strconv.AppendUint(dst, uint64(weight), 10), ']')
+	}
+	dst = append(dst, `,"account_auths":[`...)
+	for i, w := range a.AccountAuths {
+		pair(i, string(w.Account), w.Weight)
+	}
+	dst = append(dst, `],"key_auths":[`...)
+	for i, w := range a.KeyAuths {
+		pair(i, w.Key.Text(network.KeyPrefix), w.Weight)
+	}
+	return append(dst, "]}"...)
+}
+
+// keyReferences answers {"keys":[…]} and, in the condenser's form, [[…]]. The memo key does not
+// count.
+func (s State) keyReferences(raw jsontext.Value) ([]byte, *Failure) {
+	var named struct {
+		Keys []string `json:"keys"`
+	}
+	var listed [][]string
+	isList := json.Unmarshal(raw, &listed) == nil && len(listed) == 1
+	if isList {
+		named.Keys = listed[0]
+	} else if err := parameters(raw, &named); err != nil {
+		return nil, err
+	}
+	lists := make([][]string, len(named.Keys))
+	for i, text := range named.Keys {
+		lists[i] = []string{}
+		for name, a := range s.chain.accounts {
+			auths := slices.Concat(a.Owner.KeyAuths, a.Active.KeyAuths, a.Posting.KeyAuths)
+			if slices.ContainsFunc(auths,
+				func(k hive.KeyWeight) bool { return k.Key.Text(s.chain.options.Network.KeyPrefix) == text }) {
+				lists[i] = append(lists[i], string(name))
+			}
+		}
+		slices.Sort(lists[i])
+	}
+	var result any = map[string]any{"accounts": lists}
+	if isList {
+		result = lists
+	}
+	text, err := json.Marshal(result)
+	if err != nil {
+		return nil, parseError(err)
+	}
+	return text, nil
+}
+
+func (s State) credits(raw jsontext.Value) ([]byte, *Failure) {
+	var p struct {
+		Accounts []string `json:"accounts"`
+	}
+	if err := parameters(raw, &p); err != nil {
+		return nil, err
+	}
+	dst := []byte(`{"rc_accounts":[`)
+	for _, name := range p.Accounts {
+		a, ok := s.chain.accounts[hive.AccountName(name)]
+		if !ok {
+			continue
+		}
+		if dst[len(dst)-1] == '}' {
+			dst = append(dst, ',')
+		}
+		dst = hive.AppendString(append(dst, `{"account":`...), name)
+		dst = append(append(dst, `,"rc_manabar":{"current_mana":"`...), strconv.FormatInt(max(a.Credits, 0), 10)...)
+		dst = strconv.AppendInt(append(dst, `","last_update_time":`...), time.Now().Unix(), 10)
+		dst = append(append(dst, `},"max_rc":"`...), strconv.Itoa(plenty)...)
+		dst = append(dst, `","delegated_rc":0,"received_delegated_rc":0}`...)
+	}
+	return append(dst, "]}"...), nil
+}

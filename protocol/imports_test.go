@@ -60,6 +60,7 @@ var testRows = []row{
 	{"keystore/...", []string{"keystore/durable/durabletest"}},
 	{"agent/...", []string{"agent/relay", "agent/relay/relaytest", "agent/node/nodetest"}},
 	{"agent/harden", []string{"agent", "agent/control", "agent/ledger"}}, // what an agent does with files
+	{"agent/yamlnode", []string{"agent/config", "agent/policy"}},         // they read the same YAML alike
 }
 
 // narrow packages import less of the module than their folder may: only what stands here.

@@ -1,0 +1,86 @@
+package yamlnode_test
+
+import (
+	"strings"
+	"testing"
+
+	"pksa/agent/config"
+	"pksa/agent/policy"
+)
+
+// TestReadersAgree writes the same YAML into a configuration and into a policy, and compares what
+// the two readers say of it: "" where they take it, else the complaint without the file's name.
+func TestReadersAgree(t *testing.T) {
+	long := "# " + strings.Repeat("x", 4<<20)
+	deep := strings.Repeat("[", 41) + "x" + strings.Repeat("]", 41)
+	for _, tt := range []struct{ name, yaml, config, policy string }{
+		{"plain text", "text", "", ""},
+		{"quoted text", "'text'", "", ""},
+		{"a tag of YAML", "!!str text", "", "1:7: !!str is a tag; there are none here, leave it out"},
+		{"bytes in base64", "!!binary aGk=", "", "1:7: !!binary is a tag; there are none here, leave it out"},
+		{"a tag of nobody", "!foo hi", "", "1:7: !foo is a tag; there are none here, leave it out"},
+		{"a tag without name", "! hi", "", "1:7: !!str is a tag; there are none here, leave it out"},
+		{"an anchor", "&a text", "1:7: name: anchors are not supported here",
+			"1:7: &a is an anchor; there are none here, use lists"},
+		{"an alias of nothing", "*a", "unknown anchor 'a' referenced",
+			"1:7: not YAML: *a is an alias of nothing; a value that begins with * or & needs quotes"},
+		{"no value", "", "1:6: name: has no value; remove the line or write one",
+			`1:6: name is empty; write its value, or "" for an empty text, or leave it out`},
+		{"a comment for a value", "#1", "1:6: name: has no value; remove the line or write one",
+			`1:7: name is empty: YAML takes "#…" for a comment; put it in quotes`},
+		{"no end of quotes", `"text`, "line 2: found unexpected end of stream",
+			"2:1: not YAML: found unexpected end of stream"},
+		{"a second document", "text\n---\nname: b", "holds more than one document; remove all from the second --- on",
+			"2:1: a second document begins here; a policy is one document"},
+		{"a key that stands twice", "text\nname: b", "2:1: name is set twice",
+			`2:1: "name" stands here twice; the other is on line 1`},
+		{"an anchor that nobody refers to", "text\nrelay: &r {timeout: 60s}", "",
+			"2:8: &r is an anchor; there are none here, use lists"},
+		{"a map that is merged", "text\n<<: {name: b}", `2:1: there is no setting "<<"; did you mean "ask"?`,
+			`2:1: "<<" merges maps in YAML; write the keys out`},
+		{"nothing for a key", "text\n~: b", `2:1: there is no setting "~"; did you mean "ask"?`, "2:1: a key is missing here"},
+		{"a list for a key", "text\n[a]: b", `2:1: there is no setting ""; did you mean "ask"?`,
+			"2:1: a key is a plain word, without anchor, alias or tag"},
+		{"a key that stands twice in a list", "text\nrelays: [{url: 'wss://a.example', url: 'wss://b.example'}]", "",
+			`2:35: "url" stands here twice; the other is on line 2`},
+		{"an empty map", "text\nrelay: {}", "", "2:8: relay: an empty map says nothing; leave it out"},
+		{"an empty list", "text\nrelays: []", "2:9: relays: is an empty list",
+			"2:9: relays: an empty list says nothing; name something or leave it out"},
+		{"too deep", deep, "1:7: name: wants a single value", "1:47: nested deeper than 40 levels"},
+		{"too large", "text\n" + long, "", "1:1: the file is larger than 4194304 bytes"},
+		{"not UTF-8", "'\xff'", "invalid leading UTF-8 octet", "1:1: the file is not UTF-8"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			src := []byte("name: " + tt.yaml + "\n")
+			if got := configComplaint(src); got != tt.config {
+				t.Errorf("a configuration: %q, want %q", got, tt.config)
+			}
+			if got := policyComplaint(src); got != tt.policy {
+				t.Errorf("a policy: %q, want %q", got, tt.policy)
+			}
+		})
+	}
+}
+
+// configComplaint returns the first complaint about a configuration.
+func configComplaint(src []byte) string {
+	_, err := config.Parse("/home/bot", "file", src, nil)
+	if err == nil {
+		return ""
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return strings.TrimLeft(strings.TrimPrefix(first, "file:"), " ")
+}
+
+// policyComplaint returns the first complaint about YAML in a policy. What the rest of the compiler
+// has against a policy made of settings does not count.
+func policyComplaint(src []byte) string {
+	_, problems := policy.Compile("file", src, policy.Env{})
+	for _, p := range problems {
+		if !strings.Contains(p.Text, "is no key here") && !strings.Contains(p.Text, "is missing") ||
+			strings.Contains(p.Text, "a key is missing") {
+			return strings.TrimPrefix(p.String(), "file:")
+		}
+	}
+	return ""
+}

@@ -107,7 +107,7 @@ func (a *Agent) addLink(relay config.Relay, o Options) error {
 	rate := func(perSecond int) link.Rate {
 		return link.Rate{PerSecond: float64(perSecond), Burst: 2 * float64(perSecond)}
 	}
-	l, err := link.New(link.Settings{
+	l, err := link.New(link.Options{
 		URL: relay.URL, Plaintext: relay.Plaintext, App: o.Config.Name, DialContext: o.Dial, TLS: o.TLS,
 		Logger: o.Logger,
 		KeyChanged: func(was, now hive.PublicKey) {

@@ -27,7 +27,7 @@ func checkpointing(c *config.Config) { c.CheckpointAccount, c.CheckpointEvery = 
 // published reads the checkpoints back from the chain, as the command does.
 func (w *world) published() (list []audit.Published) {
 	w.t.Helper()
-	nodes, err := node.New(node.Settings{URLs: []string{w.node.URL()}, Network: hive.Mainnet,
+	nodes, err := node.New(node.Options{URLs: []string{w.node.URL()}, Network: hive.Mainnet,
 		Transport: nodetest.Transport(w.node), Logger: w.log})
 	if err != nil {
 		w.t.Fatal(err)

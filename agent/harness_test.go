@@ -120,7 +120,7 @@ func newWorld(t *testing.T, o worldOptions) *world {
 		}
 	}
 	var err error
-	if w.relay, err = relaytest.Start(relaytest.Options{Relay: relay.Config{Keys: relay.FixedKeys(known),
+	if w.relay, err = relaytest.Start(relaytest.Options{Relay: relay.Options{Keys: relay.FixedKeys(known),
 		Logger: w.log}, Fault: o.fault}); err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func (w *world) make() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	nodes, err := node.New(node.Settings{URLs: []string{w.node.URL()}, Network: hive.Mainnet,
+	nodes, err := node.New(node.Options{URLs: []string{w.node.URL()}, Network: hive.Mainnet,
 		Transport: nodetest.Transport(w.node), Logger: w.log})
 	if err != nil {
 		w.t.Fatal(err)

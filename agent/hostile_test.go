@@ -60,7 +60,7 @@ func twoRelays(t *testing.T, v *villain) *world {
 	known := map[hive.AccountName][]hive.PublicKey{
 		"alice": {keyOf("alice", hive.Memo).Public()}, "carol": {keyOf("carol", hive.Memo).Public()},
 	}
-	honest, err := relaytest.Start(relaytest.Options{Relay: relay.Config{Keys: relay.FixedKeys(known),
+	honest, err := relaytest.Start(relaytest.Options{Relay: relay.Options{Keys: relay.FixedKeys(known),
 		Logger: slog.New(slog.DiscardHandler)}})
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func (w *world) startWith(dial func(context.Context, string, string) (net.Conn, 
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	nodes, err := node.New(node.Settings{URLs: []string{w.node.URL()}, Network: hive.Mainnet,
+	nodes, err := node.New(node.Options{URLs: []string{w.node.URL()}, Network: hive.Mainnet,
 		Transport: nodetest.Transport(w.node), Logger: w.log})
 	if err != nil {
 		w.t.Fatal(err)

@@ -34,7 +34,7 @@ func (c *Client) ask(ctx context.Context, s *Session, kind protocol.Kind, build 
 	accept func(protocol.Ack) error) error {
 	waiting, err := c.begin(ctx, s, kind, build)
 	if err == nil {
-		err = c.await(ctx, waiting, func(m protocol.Message) error { return s.judge(waiting, m, accept) })
+		err = c.await(ctx, waiting, func(m protocol.Message) error { return s.checkAnswer(waiting, m, accept) })
 	}
 	if err != nil {
 		return fmt.Errorf("client: %s for %s: %w", kind, s.account, err)
@@ -42,9 +42,9 @@ func (c *Client) ask(ctx context.Context, s *Session, kind protocol.Kind, build 
 	return nil
 }
 
-// judge decides about one answer. What the auth_key should open and does not is ignored: anybody
-// could have sent it.
-func (s *Session) judge(waiting *call, m protocol.Message, accept func(protocol.Ack) error) error {
+// checkAnswer decides about one answer. What the auth_key should open and does not is ignored:
+// anybody could have sent it.
+func (s *Session) checkAnswer(waiting *call, m protocol.Message, accept func(protocol.Ack) error) error {
 	switch m := m.(type) {
 	case protocol.Ack:
 		if m.Kind == waiting.kind {
@@ -52,19 +52,19 @@ func (s *Session) judge(waiting *call, m protocol.Message, accept func(protocol.
 		}
 	case protocol.Nack:
 		if m.Kind == waiting.kind {
-			return s.judgeNack(waiting, m)
+			return s.checkRefusal(waiting, m)
 		}
 	case protocol.Err:
 		if m.Kind == waiting.kind {
-			return s.judgeErr(m)
+			return s.checkFailure(m)
 		}
 	}
 	return fmt.Errorf("%w: the answer is of another kind", errIgnore)
 }
 
-// judgeNack verifies a refusal: its data is the sealed uuid (HAS §7). Keychain's refusals have no
-// data.
-func (s *Session) judgeNack(waiting *call, m protocol.Nack) error {
+// checkRefusal verifies a refusal: its data is the sealed uuid (HAS §7). Keychain's refusals have
+// no data.
+func (s *Session) checkRefusal(waiting *call, m protocol.Nack) error {
 	if m.Data == "" {
 		return &RefusedError{Kind: m.Kind, Text: m.Error}
 	}
@@ -78,9 +78,9 @@ func (s *Session) judgeNack(waiting *call, m protocol.Nack) error {
 	return &RefusedError{Kind: m.Kind, Text: m.Error, Verified: true}
 }
 
-// judgeErr reads a failure. The text is sealed for sign and challenge and plain for auth, but
+// checkFailure reads a failure. The text is sealed for sign and challenge and plain for auth, but
 // wallets differ (HAS §4.3, §4.4): what is sealed must open, what is not is taken as it is.
-func (s *Session) judgeErr(m protocol.Err) error {
+func (s *Session) checkFailure(m protocol.Err) error {
 	if _, err := seal.Parse(m.Error); err != nil {
 		return &FailedError{Kind: m.Kind, Text: m.Error}
 	}
@@ -104,8 +104,8 @@ func (s *Session) open(data string) ([]byte, error) {
 	return text, nil
 }
 
-// request seals a payload.
-func (s *Session) request(kind protocol.Kind, payload []byte) protocol.Request {
+// sealRequest seals a payload.
+func (s *Session) sealRequest(kind protocol.Kind, payload []byte) protocol.Request {
 	return protocol.Request{Kind: kind, Account: s.account, Data: sealText(s.authKey, payload), Token: s.oldToken()}
 }
 
@@ -117,12 +117,12 @@ func sealText(passphrase string, text []byte) string {
 
 var errNoSession = errors.New("client: no session given")
 
-// usable refuses what cannot work before anything is sent.
-func (c *Client) usable(s *Session) error {
+// checkUsable refuses what cannot work before anything is sent.
+func (c *Client) checkUsable(s *Session) error {
 	if s == nil {
 		return errNoSession
 	}
-	if s.over(timeNow()) {
+	if s.hasEnded(timeNow()) {
 		return fmt.Errorf("client: session for %s: %w", s.account, ErrSessionOver)
 	}
 	return nil

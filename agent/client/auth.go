@@ -89,7 +89,7 @@ func (p *Pairing) Expires() time.Time { return p.waiting.expires }
 func (p *Pairing) Wait(ctx context.Context) (*Grant, error) {
 	grant := &Grant{Session: p.session}
 	err := p.client.await(ctx, p.waiting, func(m protocol.Message) error {
-		return p.session.judge(p.waiting, m, func(m protocol.Ack) error {
+		return p.session.checkAnswer(p.waiting, m, func(m protocol.Ack) error {
 			return p.client.acceptAuth(ctx, grant, p.auth, m)
 		})
 	})
@@ -123,7 +123,7 @@ func (c *Client) authRequest(s *Session, a Auth) func() (protocol.Request, error
 		if err != nil {
 			return protocol.Request{}, err
 		}
-		request := s.request(protocol.Auth, payload)
+		request := s.sealRequest(protocol.Auth, payload)
 		if a.Secret != "" {
 			request.AuthKey = sealText(a.Secret, []byte(s.authKey))
 		}
@@ -151,12 +151,12 @@ func (c *Client) acceptAuth(ctx context.Context, grant *Grant, a Auth, m protoco
 		if data.Challenge == nil {
 			return badAnswer("the challenge is not answered")
 		}
-		if grant.Proof, err = c.prove(ctx, a.Account, *a.Challenge, *data.Challenge); err != nil {
+		if grant.Proof, err = c.checkProof(ctx, a.Account, *a.Challenge, *data.Challenge); err != nil {
 			return err
 		}
 	}
-	s.grant(expires, data.Token)
-	c.keep(s)
+	s.renew(expires, data.Token)
+	c.keepSession(s)
 	grant.Expires = expires
 	return nil
 }

@@ -34,7 +34,7 @@ type Proof struct {
 
 // Challenge has a text signed or a memo decrypted.
 func (c *Client) Challenge(ctx context.Context, s *Session, ch Challenge) (*Proof, error) {
-	if err := c.usable(s); err != nil {
+	if err := c.checkUsable(s); err != nil {
 		return nil, err
 	}
 	var proof *Proof
@@ -45,7 +45,7 @@ func (c *Client) Challenge(ctx context.Context, s *Session, ch Challenge) (*Proo
 		if err != nil {
 			return protocol.Request{}, err
 		}
-		return s.request(protocol.Challenge, payload), nil
+		return s.sealRequest(protocol.Challenge, payload), nil
 	}
 	err := c.ask(ctx, s, protocol.Challenge, build, func(m protocol.Ack) error {
 		text, err := s.open(string(m.Data))
@@ -56,7 +56,7 @@ func (c *Client) Challenge(ctx context.Context, s *Session, ch Challenge) (*Proo
 		if err != nil {
 			return badAnswer("%w", err)
 		}
-		proof, err = c.prove(ctx, s.account, ch, answer)
+		proof, err = c.checkProof(ctx, s.account, ch, answer)
 		return err
 	})
 	if err != nil {
@@ -65,15 +65,15 @@ func (c *Client) Challenge(ctx context.Context, s *Session, ch Challenge) (*Proo
 	return proof, nil
 }
 
-// prove verifies the answer to a challenge.
-func (c *Client) prove(ctx context.Context, account hive.AccountName, ch Challenge,
+// checkProof verifies the answer to a challenge.
+func (c *Client) checkProof(ctx context.Context, account hive.AccountName, ch Challenge,
 	answer protocol.ChallengeAckData) (*Proof, error) {
 	proof := &Proof{Key: answer.PubKey}
 	var err error
 	if ch.Decrypt {
-		err = proof.decrypted(ch, answer)
+		err = proof.checkDecrypted(ch, answer)
 	} else {
-		err = proof.signed(ch, answer)
+		err = proof.checkSigned(ch, answer)
 	}
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (c *Client) prove(ctx context.Context, account hive.AccountName, ch Challen
 	return proof, nil
 }
 
-func (p *Proof) signed(ch Challenge, answer protocol.ChallengeAckData) error {
+func (p *Proof) checkSigned(ch Challenge, answer protocol.ChallengeAckData) error {
 	signature, err := hive.ParseSignature(answer.Challenge)
 	if err != nil {
 		return badAnswer("%w", err)
@@ -108,7 +108,7 @@ func (p *Proof) signed(ch Challenge, answer protocol.ChallengeAckData) error {
 	return nil
 }
 
-func (p *Proof) decrypted(ch Challenge, answer protocol.ChallengeAckData) error {
+func (p *Proof) checkDecrypted(ch Challenge, answer protocol.ChallengeAckData) error {
 	header, err := hive.ParseMemo(ch.Text)
 	if err != nil {
 		return badAnswer("%w", err)

@@ -22,14 +22,14 @@ type Client struct {
 	done    sync.WaitGroup
 	wanted  chan struct{} // holds one token when somebody wants a connection
 
-	mu       sync.Mutex
-	closed   bool
-	link     *link            // nil while there is none
-	changed  chan struct{}    // closed, and made anew, when link or failure changes
-	failure  error            // of the last attempt to connect
-	waiting  int              // callers that wait for a connection
-	calls    map[string]*call // named by the relay and not ended; by UUID.Key()
-	sessions map[hive.AccountName]*Session
+	mu        sync.Mutex
+	closed    bool
+	conn      *connection      // nil while there is none
+	changed   chan struct{}    // closed, and made anew, when link or failure changes
+	failure   error            // of the last attempt to connect
+	acquiring int              // callers that wait for a connection
+	calls     map[string]*call // named by the relay and not ended; by UUID.Key()
+	sessions  map[hive.AccountName]*Session
 }
 
 // Dial connects to a relay. The context bounds the connecting only; the client lives until Close.
@@ -45,14 +45,14 @@ func Dial(ctx context.Context, options Options) (*Client, error) {
 		calls:    make(map[string]*call),
 		sessions: make(map[hive.AccountName]*Session),
 	}
-	l, err := c.connect(ctx)
+	conn, err := c.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	running, stop := context.WithCancel(context.Background())
 	c.stop = stop
-	c.setLink(l, nil)
-	c.done.Go(func() { c.run(running, l) })
+	c.setConnection(conn, nil)
+	c.done.Go(func() { c.keepConnected(running, conn) })
 	return c, nil
 }
 
@@ -74,12 +74,12 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// run keeps a connection whenever somebody needs one: who wants to send, or a request that waits
-// for its answer.
-func (c *Client) run(ctx context.Context, l *link) {
-	defer c.setLink(nil, ErrClosed)
+// keepConnected keeps a connection whenever somebody needs one: who wants to send, or a request
+// that waits for its answer.
+func (c *Client) keepConnected(ctx context.Context, conn *connection) {
+	defer c.setConnection(nil, ErrClosed)
 	for {
-		err := c.serve(ctx, l)
+		err := c.serve(ctx, conn)
 		if ctx.Err() != nil {
 			return
 		}
@@ -88,16 +88,16 @@ func (c *Client) run(ctx context.Context, l *link) {
 			if !c.awaitNeed(ctx) {
 				return
 			}
-			if l, err = c.connect(ctx); err == nil {
+			if conn, err = c.connect(ctx); err == nil {
 				break
 			}
-			c.setLink(nil, err)
+			c.setConnection(nil, err)
 			if !sleep(ctx, pause/2+rand.N(pause)) {
 				return
 			}
 		}
 		c.log.Info("connected to the relay again", "relay", c.options.Relay)
-		c.setLink(l, nil)
+		c.setConnection(conn, nil)
 	}
 }
 
@@ -105,7 +105,7 @@ func (c *Client) run(ctx context.Context, l *link) {
 func (c *Client) awaitNeed(ctx context.Context) bool {
 	for {
 		c.mu.Lock()
-		needed := c.waiting > 0 || len(c.calls) > 0
+		needed := c.acquiring > 0 || len(c.calls) > 0
 		c.mu.Unlock()
 		if needed {
 			return true
@@ -118,28 +118,28 @@ func (c *Client) awaitNeed(ctx context.Context) bool {
 	}
 }
 
-// setLink tells everybody who waits that there is a connection, or why there is none.
-func (c *Client) setLink(l *link, err error) {
+// setConnection tells everybody who waits that there is a connection, or why there is none.
+func (c *Client) setConnection(conn *connection, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.link, c.failure = l, err
+	c.conn, c.failure = conn, err
 	close(c.changed)
 	c.changed = make(chan struct{})
 }
 
 // acquire returns the connection, waiting for one if need be. An attempt that fails while it waits
 // is its answer.
-func (c *Client) acquire(ctx context.Context) (*link, error) {
+func (c *Client) acquire(ctx context.Context) (*connection, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
 		if c.closed {
 			return nil, ErrClosed
 		}
-		if c.link != nil {
-			return c.link, nil
+		if c.conn != nil {
+			return c.conn, nil
 		}
-		c.waiting++
+		c.acquiring++
 		changed := c.changed
 		c.mu.Unlock()
 		signal(c.wanted)
@@ -150,8 +150,8 @@ func (c *Client) acquire(ctx context.Context) (*link, error) {
 			err = ctx.Err()
 		}
 		c.mu.Lock()
-		c.waiting--
-		if err == nil && !c.closed && c.link == nil && c.failure != nil {
+		c.acquiring--
+		if err == nil && !c.closed && c.conn == nil && c.failure != nil {
 			err = fmt.Errorf("%w: %w", ErrLost, c.failure)
 		}
 		if err != nil {
@@ -172,8 +172,8 @@ func (c *Client) session(account hive.AccountName) *Session {
 	return s
 }
 
-// keep makes the session the one of its account.
-func (c *Client) keep(s *Session) {
+// keepSession makes the session the one of its account.
+func (c *Client) keepSession(s *Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sessions[s.account] = s
@@ -192,11 +192,11 @@ type call struct {
 	expires time.Time
 
 	// Guarded by Client.mu.
-	err      error // why it ended
-	over     bool
-	apart    bool        // the connection was lost, and the request is not attached to a new one
-	late     *time.Timer // ends the connection if the relay does not name the request
-	deadline *time.Timer // ends the request
+	err       error // why it ended
+	finished  bool
+	detached  bool        // the connection was lost, and the request is not attached to a new one
+	nameTimer *time.Timer // ends the connection if the relay does not name the request
+	deadline  *time.Timer // ends the request
 }
 
 func newCall(kind protocol.Kind, account hive.AccountName) *call {
@@ -218,10 +218,10 @@ func (c *Client) finish(waiting *call, err error) {
 }
 
 func (c *Client) finishLocked(waiting *call, err error) {
-	if waiting.over {
+	if waiting.finished {
 		return
 	}
-	waiting.over, waiting.err = true, err
+	waiting.finished, waiting.err = true, err
 	if waiting.deadline != nil {
 		waiting.deadline.Stop()
 	}
@@ -236,7 +236,7 @@ func (c *Client) expire(waiting *call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	err := ErrNobody
-	if waiting.apart {
+	if waiting.detached {
 		err = fmt.Errorf("%w while the connection was lost", ErrExpired)
 	}
 	c.finishLocked(waiting, err)

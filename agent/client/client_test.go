@@ -52,7 +52,7 @@ type world struct {
 
 func newWorld(t *testing.T, fault relaytest.Fault, change func(*client.Options)) *world {
 	t.Helper()
-	server, err := relaytest.Start(relaytest.Options{Relay: relay.Config{Keys: keys, Logger: silent}, Fault: fault})
+	server, err := relaytest.Start(relaytest.Options{Relay: relay.Options{Keys: keys, Logger: silent}, Fault: fault})
 	if err != nil {
 		t.Fatal(err)
 	}

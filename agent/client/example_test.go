@@ -58,7 +58,7 @@ func Example() {
 
 // exampleRelay runs a relay and a wallet that allows everything.
 func exampleRelay() (*relaytest.Server, func()) {
-	server, err := relaytest.Start(relaytest.Options{Relay: relay.Config{Keys: keys, Logger: silent}})
+	server, err := relaytest.Start(relaytest.Options{Relay: relay.Options{Keys: keys, Logger: silent}})
 	if err != nil {
 		panic(err)
 	}

@@ -90,8 +90,8 @@ func LoadSession(text []byte) (*Session, error) {
 	return s, nil
 }
 
-// over reports whether the session has ended by what the wallet said.
-func (s *Session) over(now time.Time) bool {
+// hasEnded reports whether the session has ended by what the wallet said.
+func (s *Session) hasEnded(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.expires.IsZero() && !now.Before(s.expires)
@@ -105,7 +105,7 @@ func (s *Session) next(now time.Time) protocol.Nonce {
 	return s.nonce
 }
 
-func (s *Session) grant(expires time.Time, token string) {
+func (s *Session) renew(expires time.Time, token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expires, s.token = expires, token

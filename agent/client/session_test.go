@@ -156,7 +156,7 @@ func TestOptions(t *testing.T) {
 }
 
 func TestNoRedirect(t *testing.T) {
-	r, err := relay.New(relay.Config{Keys: keys, Logger: silent})
+	r, err := relay.New(relay.Options{Keys: keys, Logger: silent})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestNoRedirect(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	r, err := relay.New(relay.Config{Keys: keys, Logger: silent})
+	r, err := relay.New(relay.Options{Keys: keys, Logger: silent})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ type Signed struct {
 // Sign has operations signed and, unless SignOnly is set, broadcast by the wallet. The operations
 // are checked here as strictly as wallets check them, so that a mistake is found before it is sent.
 func (c *Client) Sign(ctx context.Context, s *Session, r SignRequest) (*Signed, error) {
-	if err := c.usable(s); err != nil {
+	if err := c.checkUsable(s); err != nil {
 		return nil, err
 	}
 	raw, asked, err := c.operations(r.Operations)
@@ -60,7 +60,7 @@ func (c *Client) Sign(ctx context.Context, s *Session, r SignRequest) (*Signed, 
 		if err != nil {
 			return protocol.Request{}, err
 		}
-		return s.request(protocol.Sign, payload), nil
+		return s.sealRequest(protocol.Sign, payload), nil
 	}
 	var signed *Signed
 	err = c.ask(ctx, s, protocol.Sign, build, func(m protocol.Ack) error {

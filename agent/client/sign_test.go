@@ -113,11 +113,13 @@ func TestConfirm(t *testing.T) {
 		looks    int
 		reason   error
 	}{
-		"there":          {id, func(int) ([]byte, error) { return fromNode, nil }, nil, 1, nil},
-		"there later":    {id, later(fromNode, 5), nil, 6, nil},
-		"not there":      {id, func(int) ([]byte, error) { return nil, nil }, client.ErrUnconfirmed, 21, client.ErrNoTransaction},
-		"never there":    {id, later(fromNode, 1000), client.ErrUnconfirmed, 21, client.ErrNoTransaction},
-		"node out of it": {id, func(int) ([]byte, error) { return nil, errNowhere }, client.ErrUnconfirmed, 21, errNowhere},
+		"there":       {id, func(int) ([]byte, error) { return fromNode, nil }, nil, 1, nil},
+		"there later": {id, later(fromNode, 5), nil, 6, nil},
+		"not there": {id, func(int) ([]byte, error) { return nil, nil }, client.ErrUnconfirmed, 21,
+			client.ErrNoTransaction},
+		"never there": {id, later(fromNode, 1000), client.ErrUnconfirmed, 21, client.ErrNoTransaction},
+		"node out of it": {id, func(int) ([]byte, error) { return nil, errNowhere }, client.ErrUnconfirmed, 21,
+			errNowhere},
 		"another one":    {otherID, func(int) ([]byte, error) { return other, nil }, client.ErrBadAnswer, 1, nil},
 		"node lies":      {otherID, func(int) ([]byte, error) { return good, nil }, client.ErrBadAnswer, 1, nil},
 		"no transaction": {id, func(int) ([]byte, error) { return []byte("null"), nil }, client.ErrBadAnswer, 1, nil},

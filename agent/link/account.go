@@ -41,10 +41,10 @@ type entry struct {
 	account Account
 
 	// This connection.
-	state  state
-	asked  bool      // a register_req has been sent
-	heard  bool      // a request has come for it
-	sentAt time.Time // of the outstanding register_req
+	state      state
+	wasAsked   bool      // a register_req has been sent
+	hadRequest bool      // a request has come for it
+	sentAt     time.Time // of the outstanding register_req
 
 	// Over all connections.
 	due    time.Time // when a parked one is asked again, alone

@@ -23,7 +23,7 @@ func (l *Link) Answer(ctx context.Context, account hive.AccountName, m protocol.
 	if err != nil {
 		return err
 	}
-	c, prove := l.speaker(account)
+	c, prove := l.connectionFor(account)
 	if c == nil {
 		return fmt.Errorf("%w: account %q is not registered", ErrNotConnected, clip(string(account)))
 	}
@@ -80,14 +80,14 @@ func proved(m protocol.Message, proof string) protocol.Message {
 	return m // cannot be: answered has refused the others
 }
 
-// speaker returns the connection on which the relay takes answers of an account, or nil. A request
-// that came for an account on this connection shows as much as an acknowledgement, and may have
-// overtaken it.
-func (l *Link) speaker(account hive.AccountName) (*connection, func(hive.PublicKey, string) (string, error)) {
+// connectionFor returns the connection on which the relay takes answers of an account, or nil. A
+// request that came for an account on this connection shows as much as an acknowledgement, and may
+// have overtaken it.
+func (l *Link) connectionFor(account hive.AccountName) (*connection, func(hive.PublicKey, string) (string, error)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.accounts[account]
-	if l.conn == nil || e == nil || e.state != registered && !e.heard {
+	if l.conn == nil || e == nil || e.state != registered && !e.hadRequest {
 		return nil, nil
 	}
 	return l.conn, e.account.Prove

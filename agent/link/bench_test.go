@@ -40,7 +40,7 @@ func BenchmarkRegisterMemo(b *testing.B) {
 func registerAll(b *testing.B, who []link.Account) (held uint64) {
 	r := &relay{register: func(p *peer, a protocol.RegisterAccount) { p.send(protocol.RegisterAck{Account: a.Name}) }}
 	w := &world{relay: r, net: &network{relay: r}, done: make(chan struct{})}
-	set := link.Settings{RegisterRate: 1e6}
+	set := link.Options{RegisterRate: 1e6}
 	fill(&set, w)
 	before := heap()
 	l, err := link.New(set)

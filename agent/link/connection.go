@@ -45,7 +45,7 @@ type connection struct {
 // connect makes one connection and serves it until it ends. It returns when all that it started has
 // returned.
 func (l *Link) connect(ctx context.Context) (life, error) {
-	l.attempt()
+	l.recordAttempt()
 	c, err := l.dial(ctx)
 	if err != nil {
 		return life{}, err
@@ -55,25 +55,25 @@ func (l *Link) connect(ctx context.Context) (life, error) {
 	c.done, c.fail = live.Done(), fail
 
 	var wg sync.WaitGroup
-	wg.Go(func() { l.end(ctx, live, c) })
+	wg.Go(func() { l.shutDown(ctx, live, c) })
 	if err = l.hello(live, c); err == nil {
-		l.begin(c)
+		l.beginServing(c)
 		wg.Go(func() { c.keepAlive(live) })
 		wg.Go(func() { l.register(live, c) })
 		err = l.serve(ctx, live, c)
 	}
 	fail(err)
 	wg.Wait()
-	return l.over(), context.Cause(live)
+	return l.recordEnd(), context.Cause(live)
 }
 
-// end waits for the end of a connection and brings it about: at once when it has failed; in order
-// when the link is told to stop.
-func (l *Link) end(ctx, live context.Context, c *connection) {
+// shutDown waits for the end of a connection and brings it about: at once when it has failed; in
+// order when the link is told to stop.
+func (l *Link) shutDown(ctx, live context.Context, c *connection) {
 	select {
 	case <-live.Done():
 	case <-ctx.Done():
-		l.settle(live)
+		l.finishCalls(live)
 		// The library bounds its own waits, but not while it skips the rest of a frame.
 		bound := time.AfterFunc(closeTimeout, func() { c.raw.Close() })
 		c.ws.Close(websocket.StatusNormalClosure, "")
@@ -83,9 +83,9 @@ func (l *Link) end(ctx, live context.Context, c *connection) {
 	c.ws.CloseNow()
 }
 
-// settle stops taking requests and gives the calls of Handler, whose contexts have ended, a moment
-// in which they may still answer.
-func (l *Link) settle(live context.Context) {
+// finishCalls stops taking requests and gives the calls of Handler, whose contexts have ended, a
+// moment in which they may still answer.
+func (l *Link) finishCalls(live context.Context) {
 	bounded, cancel := context.WithTimeout(live, settleTimeout)
 	defer cancel()
 	l.Drain(bounded)

@@ -27,7 +27,7 @@ const (
 func (l *Link) dial(ctx context.Context) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	raw, err := l.set.DialContext(ctx, "tcp", address(l.url))
+	raw, err := l.options.DialContext(ctx, "tcp", address(l.url))
 	if err != nil {
 		return nil, fmt.Errorf("dialling: %w", err)
 	}
@@ -48,7 +48,7 @@ func (l *Link) upgrade(ctx context.Context, raw net.Conn) (*websocket.Conn, erro
 			return nil, fmt.Errorf("TLS: %w", err)
 		}
 		conn = secure
-	} else if !l.set.Plaintext && offLoopback(raw.RemoteAddr()) {
+	} else if !l.options.Plaintext && offLoopback(raw.RemoteAddr()) {
 		return nil, errors.New("dialling: the loopback name leads to another machine; without TLS that is not allowed")
 	}
 	ws, _, err := websocket.Dial(ctx, l.url.String(), &websocket.DialOptions{
@@ -58,7 +58,7 @@ func (l *Link) upgrade(ctx context.Context, raw net.Conn) (*websocket.Conn, erro
 }
 
 func (l *Link) tls() *tls.Config {
-	config := l.set.TLS.Clone()
+	config := l.options.TLS.Clone()
 	if config == nil {
 		config = &tls.Config{}
 	}

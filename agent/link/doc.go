@@ -2,8 +2,8 @@
 // from the start when it breaks.
 //
 // Start from New and Link.Run. An agent has one Link per relay; they share nothing, so a relay that
-// is slow, silent or hostile delays nobody but itself. What comes in is given to Settings.Handler
-// as a Delivery; what goes out goes through Link.Answer; Link.Status says how it stands.
+// is slow, silent or hostile delays nobody but itself. What comes in is given to Options.Handler as
+// a Delivery; what goes out goes through Link.Answer; Link.Status says how it stands.
 //
 // It promises:
 //

@@ -52,7 +52,7 @@ func survive(t *testing.T, how byte, noise []byte) {
 			speak(p, 3)
 		},
 	}
-	w := start(t, r, link.Settings{}, accounts("alice", "bob")...)
+	w := start(t, r, link.Options{}, accounts("alice", "bob")...)
 	for i := range 60 {
 		time.Sleep(5 * time.Second)
 		if !w.link.Status().Connected {

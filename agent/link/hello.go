@@ -46,7 +46,7 @@ func (l *Link) hello(live context.Context, c *connection) error {
 	if c.key.IsNull() {
 		return errors.New("the relay has no key")
 	}
-	l.greeted(greeting, c.key)
+	l.recordGreeting(greeting, c.key)
 	return nil
 }
 
@@ -66,19 +66,19 @@ func (l *Link) await(live context.Context, c *connection, what string, take func
 		switch m := m.(type) {
 		case nil:
 		case protocol.ErrorMessage:
-			l.complained(m.Text)
+			l.handleError(m.Text)
 		default:
 			if take(m) {
 				return nil
 			}
-			l.drop(DropUnexpected)
+			l.countDrop(DropUnexpected)
 		}
 	}
 }
 
-// greeted records who the relay says it is. Another key than the last connection's is accepted,
-// since relays may make one for each start, and made known.
-func (l *Link) greeted(greeting protocol.Connected, key hive.PublicKey) {
+// recordGreeting records who the relay says it is. Another key than the last connection's is
+// accepted, since relays may make one for each start, and made known.
+func (l *Link) recordGreeting(greeting protocol.Connected, key hive.PublicKey) {
 	l.mu.Lock()
 	changed := !l.lastKey.IsNull() && l.lastKey != key
 	if changed {
@@ -90,8 +90,8 @@ func (l *Link) greeted(greeting protocol.Connected, key hive.PublicKey) {
 	l.mu.Unlock()
 	if changed {
 		l.log.Warn("relay key changed", "was", was, "key", key)
-		if l.set.KeyChanged != nil {
-			l.set.KeyChanged(was, key)
+		if l.options.KeyChanged != nil {
+			l.options.KeyChanged(was, key)
 		}
 	}
 	l.log.Info("connected", "key", key, "protocol", greeting.Protocol, "server", clip(greeting.Server), "version",

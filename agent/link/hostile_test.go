@@ -50,7 +50,7 @@ func hostile(t *testing.T, seed uint64) {
 	}
 	delete(keys, "user-00007")
 	s, err := relaytest.Start(relaytest.Options{
-		Relay: ourrelay.Config{Keys: ourrelay.FixedKeys(keys), Logger: slog.New(slog.DiscardHandler)},
+		Relay: ourrelay.Options{Keys: ourrelay.FixedKeys(keys), Logger: slog.New(slog.DiscardHandler)},
 		Fault: func(w *relaytest.Wire, f relaytest.Frame) {
 			if tame.Load() {
 				w.Pass(f)
@@ -64,7 +64,7 @@ func hostile(t *testing.T, seed uint64) {
 	}
 	defer s.Close()
 	w := &world{done: make(chan struct{})}
-	l, err := link.New(link.Settings{URL: "ws://relay.test", Plaintext: true, DialContext: s.DialContext,
+	l, err := link.New(link.Options{URL: "ws://relay.test", Plaintext: true, DialContext: s.DialContext,
 		Handler: func(ctx context.Context, d link.Delivery) {
 			d.Link.Answer(ctx, d.Request.Account, protocol.Nack{Kind: d.Request.Kind, UUID: d.Request.UUID,
 				Data: d.Request.Data})

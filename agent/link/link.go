@@ -15,8 +15,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Settings are what New needs. Only URL and Handler are required.
-type Settings struct {
+// Options are what New needs. Only URL and Handler are required.
+type Options struct {
 	// URL of the relay: wss://, https:// (meant as wss), or ws:// on loopback.
 	URL string
 	// Plaintext allows ws:// to any host: a private network between containers.
@@ -66,7 +66,7 @@ func fill[T comparable](setting *T, value T) {
 	}
 }
 
-func (s Settings) withDefaults() Settings {
+func (s Options) withDefaults() Options {
 	fill(&s.App, "pksa")
 	fill(&s.LinkRate, Rate{PerSecond: 2000, Burst: 4000})
 	fill(&s.AccountRate, Rate{PerSecond: 200, Burst: 1000})
@@ -87,7 +87,7 @@ func (s Settings) withDefaults() Settings {
 	return s
 }
 
-func (s Settings) check() error {
+func (s Options) check() error {
 	switch {
 	case s.Handler == nil:
 		return errors.New("link: no handler")
@@ -103,30 +103,30 @@ func (s Settings) check() error {
 
 // Link is the connection to one relay, over all its lives. All methods may be called concurrently.
 type Link struct {
-	set  Settings
-	url  *url.URL
-	log  *slog.Logger
-	wake chan struct{} // tells the registrar that something has changed
+	options Options
+	url     *url.URL
+	log     *slog.Logger
+	wake    chan struct{} // tells the registrar that something has changed
 
 	handlers sync.WaitGroup
 
-	mu       sync.Mutex // guards all that follows
-	started  bool
-	accounts map[hive.AccountName]*entry
-	reg      registry
-	conn     *connection // the newest, once its key is known; else nil
-	lastKey  hive.PublicKey
-	limit    bucket
-	noise    bucket // lines about the relay's faults
-	inFlight int
-	bytes    int // of the requests in flight
-	draining bool
-	idle     chan struct{} // closed once draining and nothing is in flight
-	facts    facts
+	mu         sync.Mutex // guards all that follows
+	started    bool
+	accounts   map[hive.AccountName]*entry
+	reg        registry
+	conn       *connection // the newest, once its key is known; else nil
+	lastKey    hive.PublicKey
+	limit      bucket
+	faultLines bucket // lines about the relay's faults
+	inFlight   int
+	bytes      int // of the requests in flight
+	draining   bool
+	idle       chan struct{} // closed once draining and nothing is in flight
+	facts      facts
 }
 
 // New checks the settings and returns a link without accounts, which connects when Run is called.
-func New(s Settings) (*Link, error) {
+func New(s Options) (*Link, error) {
 	s = s.withDefaults()
 	if err := s.check(); err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func New(s Settings) (*Link, error) {
 		return nil, err
 	}
 	return &Link{
-		set:      s,
+		options:  s,
 		url:      u,
 		log:      s.Logger.With("component", "link", "relay", u.String()),
 		wake:     make(chan struct{}, 1),
@@ -160,14 +160,14 @@ func (l *Link) Run(ctx context.Context) error {
 		return errors.New("link: run twice")
 	}
 	defer l.handlers.Wait()
-	retry := newRetry(l.set.BackoffMin, l.set.BackoffMax)
+	retry := newRetry(l.options.BackoffMin, l.options.BackoffMax)
 	for ctx.Err() == nil {
 		life, err := l.connect(ctx)
 		if ctx.Err() != nil {
 			break
 		}
 		pause := retry.next(life)
-		l.lost(err, time.Now().Add(pause))
+		l.recordLoss(err, time.Now().Add(pause))
 		sleep(ctx.Done(), nil, pause)
 	}
 	return nil
@@ -236,8 +236,8 @@ func (r *retry) next(l life) time.Duration {
 	return r.NextBackOff()
 }
 
-// lost records why a connection ended, or was not made, and when the next is tried.
-func (l *Link) lost(err error, next time.Time) {
+// recordLoss records why a connection ended, or was not made, and when the next is tried.
+func (l *Link) recordLoss(err error, next time.Time) {
 	l.mu.Lock()
 	l.facts.lastError, l.facts.lastErrorAt = clip(err.Error()), time.Now()
 	l.facts.next = next

@@ -24,7 +24,7 @@ import (
 func TestRegistersServesAndSaysGoodbye(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
-		w := start(t, r, link.Settings{}, accounts("alice", "bob")...)
+		w := start(t, r, link.Options{}, accounts("alice", "bob")...)
 		synctest.Wait()
 		s := w.link.Status()
 		if !s.Connected || s.Registered != 2 || s.Pending != 0 || len(s.Refused) != 0 {
@@ -81,7 +81,7 @@ func TestProofsAreMemosForTheRelay(t *testing.T) {
 			}
 			p.send(protocol.RegisterAck{Account: a.Name})
 		}}
-		w := start(t, r, link.Settings{}, link.Account{Name: "alice", KeyType: hive.Posting,
+		w := start(t, r, link.Options{}, link.Account{Name: "alice", KeyType: hive.Posting,
 			Prove: func(relay hive.PublicKey, text string) (string, error) { return own.EncodeMemo(relay, text, 7) }})
 		begun := time.Now()
 		synctest.Wait()
@@ -172,7 +172,7 @@ func TestReconnects(t *testing.T) {
 				if c.relay != nil {
 					c.relay(r)
 				}
-				w := start(t, r, link.Settings{}, accounts("alice")...)
+				w := start(t, r, link.Options{}, accounts("alice")...)
 				synctest.Wait()
 				if c.act != nil {
 					if !w.link.Status().Connected {
@@ -237,7 +237,7 @@ func TestBadUpgrades(t *testing.T) {
 					reply(conn)
 					return true
 				}}
-				w := start(t, r, link.Settings{}, accounts("alice")...)
+				w := start(t, r, link.Options{}, accounts("alice")...)
 				time.Sleep(2 * time.Minute)
 				synctest.Wait()
 				if s := w.link.Status(); !s.Connected || len(w.net.dialled()) != 4 {
@@ -252,7 +252,7 @@ func TestPausesGrowWithJitterAndNeverEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all [2][]time.Time
 		for i := range all {
-			w := start(t, &relay{down: true}, link.Settings{}, accounts("alice")...)
+			w := start(t, &relay{down: true}, link.Options{}, accounts("alice")...)
 			begun := time.Now()
 			time.Sleep(24 * time.Hour)
 			s := w.link.Status()
@@ -302,7 +302,7 @@ func checkPauses(t *testing.T, dials []time.Time) {
 
 func TestPauseFallsBackAfterRegistration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := start(t, &relay{}, link.Settings{}, accounts("alice")...)
+		w := start(t, &relay{}, link.Options{}, accounts("alice")...)
 		synctest.Wait()
 		w.net.setRefuse(errors.New("down"))
 		w.net.last().cut()
@@ -325,7 +325,7 @@ func TestPauseFallsBackAfterRegistration(t *testing.T) {
 func TestPauseGrowsWithoutRegistration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{register: func(p *peer, a protocol.RegisterAccount) { p.ws.CloseNow() }}
-		w := start(t, r, link.Settings{}, accounts("alice")...)
+		w := start(t, r, link.Options{}, accounts("alice")...)
 		time.Sleep(time.Hour)
 		w.close()
 		checkPauses(t, w.net.dialled())
@@ -336,7 +336,7 @@ func TestPauseGrowsWithoutRegistration(t *testing.T) {
 func TestPauseGrowsForRelayThatHangsUpAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{register: func(p *peer, a protocol.RegisterAccount) { p.judge(a); p.ws.CloseNow() }}
-		w := start(t, r, link.Settings{}, accounts("alice")...)
+		w := start(t, r, link.Options{}, accounts("alice")...)
 		time.Sleep(time.Hour)
 		if n := len(w.net.dialled()); n > 100 {
 			t.Errorf("%d connections in an hour", n)
@@ -347,7 +347,7 @@ func TestPauseGrowsForRelayThatHangsUpAtOnce(t *testing.T) {
 func TestHangingDialIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dials atomic.Int32
-		start(t, &relay{}, link.Settings{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		start(t, &relay{}, link.Options{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			dials.Add(1)
 			<-ctx.Done()
 			return nil, ctx.Err()
@@ -366,7 +366,7 @@ func TestRelayKeyChange(t *testing.T) {
 			n++
 			return hive.PrivateKeyFromSeed(fmt.Sprint("relay ", max(2, n))).Public() // 2, 2, 3
 		}}
-		w := start(t, r, link.Settings{}, accounts("alice")...)
+		w := start(t, r, link.Options{}, accounts("alice")...)
 		for range 2 {
 			synctest.Wait()
 			w.net.last().cut()
@@ -392,7 +392,7 @@ func TestRelayKeyChange(t *testing.T) {
 func TestSecondKeyAckWithTheSameKeyIsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
-		w := start(t, r, link.Settings{}, accounts("alice")...)
+		w := start(t, r, link.Options{}, accounts("alice")...)
 		synctest.Wait()
 		r.lastPeer().send(protocol.KeyAck{Key: relayKey})
 		time.Sleep(time.Minute)
@@ -404,7 +404,7 @@ func TestSecondKeyAckWithTheSameKeyIsNothing(t *testing.T) {
 
 func TestQuietLinkStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := start(t, &relay{}, link.Settings{}, accounts("alice")...)
+		w := start(t, &relay{}, link.Options{}, accounts("alice")...)
 		time.Sleep(24 * time.Hour)
 		if s := w.link.Status(); !s.Connected || s.Counters.Connections != 1 {
 			t.Errorf("status after a quiet day: %+v", s)
@@ -415,8 +415,8 @@ func TestQuietLinkStays(t *testing.T) {
 // Each link lives by itself: one with a dead relay takes nothing from another.
 func TestLinksAreApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stuck := start(t, &relay{}, link.Settings{}, accounts("alice")...)
-		well := start(t, &relay{}, link.Settings{}, accounts("alice")...)
+		stuck := start(t, &relay{}, link.Options{}, accounts("alice")...)
+		well := start(t, &relay{}, link.Options{}, accounts("alice")...)
 		synctest.Wait()
 		stuck.net.last().stuck.Store(true)
 		var waiting sync.WaitGroup
@@ -437,7 +437,7 @@ func TestDrainThenStop(t *testing.T) {
 		r := &relay{}
 		var l *link.Link
 		ended := 0
-		w := start(t, r, link.Settings{Handler: func(ctx context.Context, d link.Delivery) {
+		w := start(t, r, link.Options{Handler: func(ctx context.Context, d link.Delivery) {
 			select {
 			case <-time.After(3 * time.Second):
 				if err := l.Answer(ctx, "alice", nack(1)); err != nil {
@@ -480,7 +480,7 @@ func TestStopEndsWork(t *testing.T) {
 		r := &relay{}
 		var l *link.Link
 		var cause error
-		w := start(t, r, link.Settings{Handler: func(ctx context.Context, d link.Delivery) {
+		w := start(t, r, link.Options{Handler: func(ctx context.Context, d link.Delivery) {
 			<-ctx.Done()
 			time.Sleep(2 * time.Second)
 			if err := l.Answer(context.WithoutCancel(ctx), "alice", nack(1)); err != nil {
@@ -507,7 +507,7 @@ func TestStopEndsWork(t *testing.T) {
 func TestTrickle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
-		w := start(t, r, link.Settings{}, accounts("alice")...)
+		w := start(t, r, link.Options{}, accounts("alice")...)
 		synctest.Wait()
 		conn := r.lastPeer().conn
 		conn.Write([]byte{0x01, 1, '{'})
@@ -534,7 +534,7 @@ func TestStopIsBounded(t *testing.T) {
 	for name, act := range cases {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := start(t, &relay{}, link.Settings{}, accounts("alice")...)
+				w := start(t, &relay{}, link.Options{}, accounts("alice")...)
 				synctest.Wait()
 				act(w)
 				synctest.Wait()

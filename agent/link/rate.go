@@ -14,10 +14,10 @@ type bucket struct {
 	at     time.Time
 }
 
-// take takes cost tokens if the bucket holds any, and reports whether it did. A bucket may go below
-// zero by one cost: a frame larger than a whole burst must pass some time, and is then paid for by
-// those after it.
-func (b *bucket) take(now time.Time, r Rate, cost float64) bool {
+// spend takes cost tokens if the bucket holds any, and reports whether it did. A bucket may go
+// below zero by one cost: a frame larger than a whole burst must pass some time, and is then paid
+// for by those after it.
+func (b *bucket) spend(now time.Time, r Rate, cost float64) bool {
 	b.fill(now, r)
 	if b.tokens <= 0 {
 		return false
@@ -35,8 +35,8 @@ func (b *bucket) wait(now time.Time, r Rate) time.Duration {
 	return time.Duration(-b.tokens/r.PerSecond*float64(time.Second)) + time.Microsecond
 }
 
-// give adds one token, above a full bucket too: it pays for the answer to a question of ours.
-func (b *bucket) give(now time.Time, r Rate) {
+// credit adds one token, above a full bucket too: it pays for the answer to a question of ours.
+func (b *bucket) credit(now time.Time, r Rate) {
 	b.fill(now, r)
 	b.tokens++
 }

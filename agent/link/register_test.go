@@ -36,7 +36,7 @@ func TestTenThousandAccounts(t *testing.T) {
 				p.judge(a)
 			})
 		}
-		w := start(t, r, link.Settings{}, many(n)...)
+		w := start(t, r, link.Options{}, many(n)...)
 		begun := time.Now()
 		for w.link.Status().Registered < n && time.Since(begun) < time.Minute {
 			time.Sleep(100 * time.Millisecond)
@@ -104,7 +104,7 @@ func TestBadAccounts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := &relay{}
 				r.register = script(r)
-				w := start(t, r, link.Settings{}, many(n)...)
+				w := start(t, r, link.Options{}, many(n)...)
 				time.Sleep(12 * time.Second)
 				if s := w.link.Status(); s.Registered != n-5 {
 					t.Fatalf("after 12 s: %d registered, %d refused", s.Registered, len(s.Refused))
@@ -150,7 +150,7 @@ func TestRefusedAccountIsTriedAgain(t *testing.T) {
 			}
 			p.judge(a)
 		}}
-		w := start(t, r, link.Settings{}, accounts("alice", "bad", "carol")...)
+		w := start(t, r, link.Options{}, accounts("alice", "bad", "carol")...)
 		time.Sleep(6 * time.Hour)
 		synctest.Wait()
 		s := w.link.Status()
@@ -188,7 +188,7 @@ func TestLateAcknowledgement(t *testing.T) {
 				p.judge(a)
 			}
 		}}
-		w := start(t, r, link.Settings{}, accounts("alice", "never", "slow")...)
+		w := start(t, r, link.Options{}, accounts("alice", "never", "slow")...)
 		time.Sleep(16 * time.Second)
 		s := w.link.Status()
 		if s.Registered != 2 || s.Counters.Drops[link.DropUnexpected] != 0 {
@@ -224,7 +224,7 @@ func TestAloneMeansAlone(t *testing.T) {
 			delete(open, a.Name)
 			p.judge(a)
 		}
-		w = start(t, r, link.Settings{}, many(100)...)
+		w = start(t, r, link.Options{}, many(100)...)
 		time.Sleep(5 * time.Minute)
 		if s := w.link.Status(); s.Registered != 90 || len(s.Refused) != 10 {
 			t.Errorf("%d registered, refused %+v", s.Registered, s.Refused)
@@ -242,7 +242,7 @@ func TestErrorOfSomethingElse(t *testing.T) {
 			}
 			time.AfterFunc(50*time.Millisecond, func() { r.mu.Lock(); defer r.mu.Unlock(); p.judge(a) })
 		}
-		w := start(t, r, link.Settings{}, many(300)...)
+		w := start(t, r, link.Options{}, many(300)...)
 		time.Sleep(30 * time.Second)
 		if s := w.link.Status(); s.Registered != 300 || len(s.Refused) != 0 || s.Counters.RelayErrors < 3 {
 			t.Errorf("%d registered, refused %+v, %d errors", s.Registered, s.Refused, s.Counters.RelayErrors)
@@ -270,7 +270,7 @@ func TestHintAboutTheClock(t *testing.T) {
 			}
 			p.judge(a)
 		}}
-		w := start(t, r, link.Settings{}, accounts("alice", "bob", "carol")...)
+		w := start(t, r, link.Options{}, accounts("alice", "bob", "carol")...)
 		time.Sleep(time.Minute)
 		if s := w.link.Status(); !strings.Contains(s.Hint, "clock") || len(s.Refused) != 3 {
 			t.Errorf("status: %+v", s)
@@ -289,7 +289,7 @@ func TestAccountWithoutProof(t *testing.T) {
 		all := many(200)
 		all[3].Prove = func(hive.PublicKey, string) (string, error) { return "", errors.New("key is gone") }
 		all[5].Prove = func(hive.PublicKey, string) (string, error) { return "\xff", nil } // cannot be encoded
-		w := start(t, &relay{}, link.Settings{}, all...)
+		w := start(t, &relay{}, link.Options{}, all...)
 		time.Sleep(time.Second)
 		s := w.link.Status()
 		if s.Registered != 198 || len(s.Refused) != 2 || !strings.Contains(s.Refused[0].Reason, "key is gone") ||
@@ -312,7 +312,7 @@ func TestFailedGoLastAfterReconnect(t *testing.T) {
 			}
 			p.judge(a)
 		}}
-		w := start(t, r, link.Settings{}, accounts("alice", "bad", "carol")...)
+		w := start(t, r, link.Options{}, accounts("alice", "bad", "carol")...)
 		time.Sleep(time.Second)
 		before := len(r.asked())
 		w.net.last().cut()
@@ -337,7 +337,7 @@ func TestSetAccounts(t *testing.T) {
 		}}
 		bad := account("bob")
 		bad.KeyType = hive.Memo
-		w := start(t, r, link.Settings{}, append(accounts("alice"), bad)...)
+		w := start(t, r, link.Options{}, append(accounts("alice"), bad)...)
 		time.Sleep(time.Second)
 		if s := w.link.Status(); s.Registered != 1 || len(s.Refused) != 1 {
 			t.Fatalf("status: %+v", s)
@@ -406,7 +406,7 @@ func TestSetAccountsTriesAgain(t *testing.T) {
 			p.judge(a)
 		}}
 		set := accounts("alice", "bad")
-		w := start(t, r, link.Settings{}, set...)
+		w := start(t, r, link.Options{}, set...)
 		time.Sleep(time.Hour)
 		healed.Store(true)
 		set[0].KeyType = hive.Memo // registered already: it stays so, and the relay is not asked again
@@ -428,7 +428,7 @@ func TestNewAccountWhileOneIsAlone(t *testing.T) {
 				p.judge(a)
 			}
 		}}
-		w := start(t, r, link.Settings{}, accounts("alice", "silent")...)
+		w := start(t, r, link.Options{}, accounts("alice", "silent")...)
 		time.Sleep(11 * time.Second) // asked again, alone, since a second
 		if asked := r.asked(); !slices.Equal(asked, []string{"alice", "silent", "silent"}) {
 			t.Fatalf("asked: %v", asked)
@@ -454,7 +454,7 @@ func TestAcknowledgementBeforeTheQuestion(t *testing.T) {
 			p.send(protocol.KeyAck{Key: p.key})
 			p.send(protocol.RegisterAck{Account: "user-00999"})
 		}}
-		w := start(t, r, link.Settings{}, many(1000)...)
+		w := start(t, r, link.Options{}, many(1000)...)
 		time.Sleep(2 * time.Second)
 		s := w.link.Status()
 		if asked := r.asked(); len(asked) != 1000 || s.Registered != 1000 ||
@@ -471,7 +471,7 @@ func TestSetAccountsWhileRegistering(t *testing.T) {
 		r.register = func(p *peer, a protocol.RegisterAccount) {
 			time.AfterFunc(30*time.Millisecond, func() { r.mu.Lock(); defer r.mu.Unlock(); p.judge(a) })
 		}
-		w := start(t, r, link.Settings{}, many(1000)...)
+		w := start(t, r, link.Options{}, many(1000)...)
 		all := many(1000)
 		for i := range 40 {
 			time.Sleep(17 * time.Millisecond)
@@ -487,7 +487,7 @@ func TestSetAccountsWhileRegistering(t *testing.T) {
 }
 
 func TestSetAccountsRefusesBadOnes(t *testing.T) {
-	l, err := link.New(link.Settings{URL: "wss://relay.test", Handler: (&world{}).drop})
+	l, err := link.New(link.Options{URL: "wss://relay.test", Handler: (&world{}).drop})
 	if err != nil {
 		t.Fatal(err)
 	}

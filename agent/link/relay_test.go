@@ -369,7 +369,7 @@ var errStop = errors.New("stop")
 
 // start runs a link against a relay. The function that it returns stops both; what is still running
 // after it fails the bubble.
-func start(t *testing.T, r *relay, set link.Settings, who ...link.Account) *world {
+func start(t *testing.T, r *relay, set link.Options, who ...link.Account) *world {
 	t.Helper()
 	w := &world{t: t, relay: r, net: &network{relay: r}, done: make(chan struct{})}
 	if r.down {
@@ -400,7 +400,7 @@ func (w *world) run(t testing.TB, l *link.Link) {
 	}()
 }
 
-func fill(set *link.Settings, w *world) {
+func fill(set *link.Options, w *world) {
 	if set.URL == "" {
 		set.URL = "ws://relay.test"
 		set.Plaintext = true

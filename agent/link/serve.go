@@ -26,7 +26,7 @@ type Delivery struct {
 	Link     *Link // that it came from and that answers it
 	Request  protocol.Request
 	Received time.Time
-	Ticket   any // what Settings.Ticket returned for it
+	Ticket   any // what Options.Ticket returned for it
 }
 
 // Drop is a reason for which a frame, or the request in it, was thrown away. Besides these
@@ -35,10 +35,10 @@ type Drop string
 
 // Reasons for a Drop.
 const (
-	DropLinkRate     Drop = "link_rate"       // more frames than Settings.LinkRate
-	DropAccountRate  Drop = "account_rate"    // more requests than Settings.AccountRate
-	DropQueueFull    Drop = "queue_full"      // Handler holds Settings.InFlight requests, or 64 MiB
-	DropAccountQueue Drop = "account_queue"   // or Settings.AccountInFlight of this account
+	DropLinkRate     Drop = "link_rate"       // more frames than Options.LinkRate
+	DropAccountRate  Drop = "account_rate"    // more requests than Options.AccountRate
+	DropQueueFull    Drop = "queue_full"      // Handler holds Options.InFlight requests, or 64 MiB
+	DropAccountQueue Drop = "account_queue"   // or Options.AccountInFlight of this account
 	DropForeign      Drop = "foreign_account" // not an account of this link
 	DropDraining     Drop = "draining"        // the link is about to stop
 	DropBinary       Drop = "binary"          // not a text frame
@@ -59,27 +59,27 @@ func (l *Link) serve(ctx, live context.Context, c *connection) error {
 		case protocol.Request:
 			l.deliver(ctx, m, len(frame))
 		case protocol.RegisterAck:
-			l.acknowledged(m.Account)
+			l.handleAck(m.Account)
 		case protocol.ErrorMessage:
-			l.complained(m.Text)
+			l.handleError(m.Text)
 		case protocol.KeyAck:
 			if m.Key != c.key {
 				return fmt.Errorf("second key_ack with another key (%s) on one connection", m.Key)
 			}
 		default:
-			l.drop(DropUnexpected)
+			l.countDrop(DropUnexpected)
 		}
 	}
 }
 
 // decode returns the message of a frame, or nil if it is dropped.
 func (l *Link) decode(typ websocket.MessageType, frame []byte) protocol.Message {
-	if !l.afford(len(frame)) {
-		l.drop(DropLinkRate)
+	if !l.chargeFrame(len(frame)) {
+		l.countDrop(DropLinkRate)
 		return nil
 	}
 	if typ != websocket.MessageText {
-		l.drop(DropBinary)
+		l.countDrop(DropBinary)
 		return nil
 	}
 	m, err := protocol.DecodeForWallet(frame)
@@ -93,37 +93,37 @@ func (l *Link) decode(typ websocket.MessageType, frame []byte) protocol.Message 
 	} else if errors.As(err, &refusal) {
 		why = malformedDrop + Drop(refusal.Reason)
 	}
-	l.drop(why)
-	if l.noisy() {
+	l.countDrop(why)
+	if l.mayLogFault() {
 		l.log.Warn("frame dropped", "reason", why, "err", clip(err.Error()))
 	}
 	return nil
 }
 
-// afford counts a frame and charges it to the link's rate.
-func (l *Link) afford(size int) bool {
+// chargeFrame counts a frame and charges it to the link's rate.
+func (l *Link) chargeFrame(size int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.facts.Frames++
-	return l.limit.take(time.Now(), l.set.LinkRate, 1+float64(size)/weightUnit)
+	return l.limit.spend(time.Now(), l.options.LinkRate, 1+float64(size)/weightUnit)
 }
 
 // deliver gives a request to Handler, or drops it: it never waits.
 func (l *Link) deliver(ctx context.Context, r protocol.Request, size int) {
 	now := time.Now()
-	e, why := l.admit(r.Account, size, now)
+	e, why := l.reserve(r.Account, size, now)
 	if why != dropNothing {
-		l.drop(why)
+		l.countDrop(why)
 		return
 	}
-	d := Delivery{Link: l, Request: r, Received: now, Ticket: l.set.Ticket(r.Account)}
+	d := Delivery{Link: l, Request: r, Received: now, Ticket: l.options.Ticket(r.Account)}
 	l.handlers.Go(func() {
-		defer l.handled(e, size)
-		l.set.Handler(ctx, d)
+		defer l.release(e, size)
+		l.options.Handler(ctx, d)
 	})
 }
 
-func (l *Link) admit(account hive.AccountName, size int, now time.Time) (*entry, Drop) {
+func (l *Link) reserve(account hive.AccountName, size int, now time.Time) (*entry, Drop) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.accounts[account]
@@ -132,14 +132,14 @@ func (l *Link) admit(account hive.AccountName, size int, now time.Time) (*entry,
 		return nil, DropForeign
 	case l.draining:
 		return nil, DropDraining
-	case !e.limit.take(now, l.set.AccountRate, 1):
+	case !e.limit.spend(now, l.options.AccountRate, 1):
 		return nil, DropAccountRate
-	case l.inFlight >= l.set.InFlight || l.bytes+size > maxBytesHeld:
+	case l.inFlight >= l.options.InFlight || l.bytes+size > maxBytesHeld:
 		return nil, DropQueueFull
-	case e.inFlight >= l.set.AccountInFlight:
+	case e.inFlight >= l.options.AccountInFlight:
 		return nil, DropAccountQueue
 	}
-	e.heard = true
+	e.hadRequest = true
 	e.inFlight++
 	l.inFlight++
 	l.bytes += size
@@ -147,13 +147,13 @@ func (l *Link) admit(account hive.AccountName, size int, now time.Time) (*entry,
 	return e, dropNothing
 }
 
-func (l *Link) handled(e *entry, size int) {
+func (l *Link) release(e *entry, size int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.inFlight--
 	l.inFlight--
 	l.bytes -= size
-	l.restLocked()
+	l.closeIdleLocked()
 }
 
 // Drain stops taking requests, for good, and waits until Handler has returned from those that it
@@ -162,7 +162,7 @@ func (l *Link) handled(e *entry, size int) {
 func (l *Link) Drain(ctx context.Context) error {
 	l.mu.Lock()
 	l.draining = true
-	l.restLocked()
+	l.closeIdleLocked()
 	l.mu.Unlock()
 	select {
 	case <-l.idle:
@@ -172,7 +172,7 @@ func (l *Link) Drain(ctx context.Context) error {
 	}
 }
 
-func (l *Link) restLocked() {
+func (l *Link) closeIdleLocked() {
 	if !l.draining || l.inFlight > 0 {
 		return
 	}
@@ -183,16 +183,16 @@ func (l *Link) restLocked() {
 	}
 }
 
-func (l *Link) drop(why Drop) {
+func (l *Link) countDrop(why Drop) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.facts.drops[why]++
 }
 
-// noisy reports whether one more line about the relay's faults may be logged: the relay must not be
-// able to fill the disk.
-func (l *Link) noisy() bool {
+// mayLogFault reports whether one more line about the relay's faults may be logged: the relay must
+// not be able to fill the disk.
+func (l *Link) mayLogFault() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.noise.take(time.Now(), Rate{PerSecond: noisePerSec, Burst: noiseAtOnce}, 1)
+	return l.faultLines.spend(time.Now(), Rate{PerSecond: noisePerSec, Burst: noiseAtOnce}, 1)
 }

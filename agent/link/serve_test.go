@@ -46,7 +46,7 @@ func TestBadFrames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := &relay{}
-				w := start(t, r, link.Settings{}, accounts("alice")...)
+				w := start(t, r, link.Options{}, accounts("alice")...)
 				synctest.Wait()
 				r.lastPeer().sendText(f.text)
 				r.lastPeer().send(request("alice", 1))
@@ -67,7 +67,7 @@ func TestBadFrames(t *testing.T) {
 func TestBinaryAndFragmentedFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
-		w := start(t, r, link.Settings{}, accounts("alice")...)
+		w := start(t, r, link.Options{}, accounts("alice")...)
 		synctest.Wait()
 		p := r.lastPeer()
 		frame, _ := protocol.Encode(request("alice", 1))
@@ -97,7 +97,7 @@ func TestBinaryAndFragmentedFrames(t *testing.T) {
 func TestRates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
-		w := start(t, r, link.Settings{
+		w := start(t, r, link.Options{
 			LinkRate: link.Rate{PerSecond: 10, Burst: 100}, AccountRate: link.Rate{PerSecond: 1, Burst: 5},
 		}, accounts("alice", "bob")...)
 		time.Sleep(time.Minute)
@@ -136,7 +136,7 @@ func TestRates(t *testing.T) {
 func TestRateOfBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
-		w := start(t, r, link.Settings{LinkRate: link.Rate{PerSecond: 1, Burst: 40}}, accounts("alice")...)
+		w := start(t, r, link.Options{LinkRate: link.Rate{PerSecond: 1, Burst: 40}}, accounts("alice")...)
 		time.Sleep(time.Minute)
 		for range 10 {
 			r.lastPeer().sendText(strings.Repeat(" ", protocol.MaxFrame)) // 17 tokens
@@ -153,7 +153,7 @@ func TestRateOfBytes(t *testing.T) {
 // for.
 func TestRegistrationPaysForItsAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := start(t, &relay{}, link.Settings{LinkRate: link.Rate{PerSecond: 1, Burst: 70}}, many(2000)...)
+		w := start(t, &relay{}, link.Options{LinkRate: link.Rate{PerSecond: 1, Burst: 70}}, many(2000)...)
 		time.Sleep(5 * time.Second)
 		if s := w.link.Status(); s.Registered != 2000 {
 			t.Errorf("%d registered, drops %v", s.Registered, s.Counters.Drops)
@@ -170,7 +170,7 @@ func TestQueuesAndTickets(t *testing.T) {
 		next := map[hive.AccountName]int{}
 		var got []string
 		free := make(chan struct{})
-		w := start(t, r, link.Settings{InFlight: 8, AccountInFlight: 6,
+		w := start(t, r, link.Options{InFlight: 8, AccountInFlight: 6,
 			Ticket: func(name hive.AccountName) any {
 				mu.Lock()
 				defer mu.Unlock()
@@ -215,7 +215,7 @@ func TestBytesHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
 		free := make(chan struct{})
-		w := start(t, r, link.Settings{Handler: func(context.Context, link.Delivery) { <-free }}, accounts("alice")...)
+		w := start(t, r, link.Options{Handler: func(context.Context, link.Delivery) { <-free }}, accounts("alice")...)
 		synctest.Wait()
 		for i := range 120 {
 			m := request("alice", i)
@@ -246,7 +246,7 @@ func TestBytesHeld(t *testing.T) {
 func TestAnswerWithoutConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
-		w := start(t, r, link.Settings{}, accounts("alice")...)
+		w := start(t, r, link.Options{}, accounts("alice")...)
 		if err := w.link.Answer(t.Context(), "alice", nack(1)); !errors.Is(err, link.ErrNotConnected) {
 			t.Errorf("before connecting: %v", err)
 		}
@@ -277,7 +277,7 @@ func TestAnswerWithoutConnection(t *testing.T) {
 func TestAnswerBeforeAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{register: func(*peer, protocol.RegisterAccount) {}}
-		w := start(t, r, link.Settings{}, accounts("alice")...)
+		w := start(t, r, link.Options{}, accounts("alice")...)
 		synctest.Wait()
 		if err := w.link.Answer(t.Context(), "alice", nack(1)); !errors.Is(err, link.ErrNotConnected) {
 			t.Errorf("unregistered: %v", err)
@@ -300,7 +300,7 @@ func TestAnswerProvesOnlyUUIDs(t *testing.T) {
 			proved = append(proved, text)
 			return inner(relay, text)
 		}
-		w := start(t, &relay{}, link.Settings{}, a)
+		w := start(t, &relay{}, link.Options{}, a)
 		synctest.Wait()
 		proved = nil
 		bad := []protocol.Message{
@@ -341,7 +341,7 @@ func TestAnswerWithoutProof(t *testing.T) {
 			}
 			return inner(relay, text)
 		}
-		w := start(t, &relay{}, link.Settings{}, a)
+		w := start(t, &relay{}, link.Options{}, a)
 		synctest.Wait()
 		if err := w.link.Answer(t.Context(), "alice", nack(1)); !errors.Is(err, gone) {
 			t.Errorf("error %v", err)
@@ -357,7 +357,7 @@ func TestAnswerWithoutProof(t *testing.T) {
 func TestSlowPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
-		w := start(t, r, link.Settings{}, accounts("alice")...)
+		w := start(t, r, link.Options{}, accounts("alice")...)
 		synctest.Wait()
 		wire := w.net.last()
 		wire.stuck.Store(true)
@@ -407,7 +407,7 @@ func TestLogIsBounded(t *testing.T) {
 		var log strings.Builder
 		var mu sync.Mutex
 		r := &relay{}
-		w := start(t, r, link.Settings{Logger: slog.New(slog.NewJSONHandler(locked{&log, &mu}, nil))},
+		w := start(t, r, link.Options{Logger: slog.New(slog.NewJSONHandler(locked{&log, &mu}, nil))},
 			accounts("alice")...)
 		synctest.Wait()
 		for range 1000 {

@@ -115,8 +115,8 @@ func (l *Link) refusedLocked() []Refusal {
 	return refused
 }
 
-// attempt records that a connection is tried.
-func (l *Link) attempt() {
+// recordAttempt records that a connection is tried.
+func (l *Link) recordAttempt() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.facts.Attempts++
@@ -124,8 +124,8 @@ func (l *Link) attempt() {
 	l.facts.since, l.facts.servedAt = time.Time{}, time.Time{}
 }
 
-// begin makes a connection the newest and starts registering on it.
-func (l *Link) begin(c *connection) {
+// beginServing makes a connection the newest and starts registering on it.
+func (l *Link) beginServing(c *connection) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -137,8 +137,8 @@ func (l *Link) begin(c *connection) {
 	}
 }
 
-// over records the end of a connection and returns what it was good for.
-func (l *Link) over() life {
+// recordEnd records the end of a connection and returns what it was good for.
+func (l *Link) recordEnd() life {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.conn = nil

@@ -35,7 +35,7 @@ func TestTLS(t *testing.T) {
 				r := &relay{}
 				n := &network{relay: r}
 				cert, pool := certificate(t, c.name)
-				w := start(t, r, link.Settings{
+				w := start(t, r, link.Options{
 					URL: "wss://relay.test",
 					TLS: &tls.Config{RootCAs: pool},
 					DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {

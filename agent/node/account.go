@@ -131,7 +131,7 @@ func (c *Client) accounts(ctx context.Context, n *endpoint, names []hive.Account
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := readAccounts(raw, c.set.Network.KeyPrefix)
+	accounts, err := readAccounts(raw, c.options.Network.KeyPrefix)
 	if err != nil {
 		return nil, c.malformed(n, err.Error())
 	}

@@ -31,7 +31,7 @@ func (q quick) RoundTrip(r *http.Request) (*http.Response, error) {
 func BenchmarkBroadcast(b *testing.B) {
 	w := newWorld(b, 3)
 	tx := w.sign(hive.Posting, voteJSON)
-	c, err := node.New(node.Settings{
+	c, err := node.New(node.Options{
 		URLs: []string{w.nodes[0].URL(), w.nodes[1].URL(), w.nodes[2].URL()}, Network: hive.Mainnet,
 		Transport: quick{nodetest.Transport(w.nodes...)},
 	})
@@ -49,7 +49,7 @@ func BenchmarkBroadcast(b *testing.B) {
 func BenchmarkBroadcastParallel(b *testing.B) {
 	w := newWorld(b, 3)
 	tx := w.sign(hive.Posting, voteJSON)
-	c, err := node.New(node.Settings{URLs: []string{w.nodes[0].URL()}, Network: hive.Mainnet,
+	c, err := node.New(node.Options{URLs: []string{w.nodes[0].URL()}, Network: hive.Mainnet,
 		Transport: quick{nodetest.Transport(w.nodes...)}})
 	if err != nil {
 		b.Fatal(err)
@@ -73,7 +73,7 @@ func BenchmarkBroadcastLoopback(b *testing.B) {
 	}
 	defer wait()
 	defer cancel()
-	c, err := node.New(node.Settings{URLs: []string{url}, Network: hive.Mainnet})
+	c, err := node.New(node.Options{URLs: []string{url}, Network: hive.Mainnet})
 	if err != nil {
 		b.Fatal(err)
 	}

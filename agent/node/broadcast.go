@@ -49,9 +49,9 @@ func (c *Client) Broadcast(ctx context.Context, tx Transaction) Outcome {
 	params := make([]byte, 0, len(tx.JSON)+2)
 	params = append(append(append(params, '['), tx.JSON...), ']')
 	e.body = appendRequest(make([]byte, 0, len(params)+128), "condenser_api.broadcast_transaction", params, e.id)
-	o := e.run(ctx)
+	o := e.pursue(ctx)
 	if o.State == Accepted && o.Block == 0 {
-		c.seeThrough(e)
+		c.watchAccepted(e)
 	}
 	return o
 }
@@ -61,7 +61,7 @@ func (c *Client) Broadcast(ctx context.Context, tx Transaction) Outcome {
 // ends: then in doubt.
 func (c *Client) Resolve(ctx context.Context, id hive.TxID, expiration hive.Time) Outcome {
 	e := &effort{c: c, tx: Transaction{ID: id, Expiration: expiration}, doubt: true}
-	return e.run(ctx)
+	return e.pursue(ctx)
 }
 
 // pauses are those between rounds: a block, then longer.
@@ -73,7 +73,7 @@ func pauses() *backoff.ExponentialBackOff {
 	)
 }
 
-func (e *effort) run(ctx context.Context) Outcome {
+func (e *effort) pursue(ctx context.Context) Outcome {
 	pause := pauses()
 	if e.body == nil {
 		if o, final := e.lookUp(ctx); final {
@@ -82,7 +82,7 @@ func (e *effort) run(ctx context.Context) Outcome {
 	} else if o, final := e.send(ctx, 0); final {
 		return o
 	}
-	for (e.doubt || !e.over(sendMargin)) && sleep(ctx, pause.NextBackOff()) {
+	for (e.doubt || !e.expiresWithin(sendMargin)) && sleep(ctx, pause.NextBackOff()) {
 		if e.doubt {
 			if o, final := e.lookUp(ctx); final {
 				return o
@@ -98,8 +98,8 @@ func (e *effort) run(ctx context.Context) Outcome {
 	return e.refusal()
 }
 
-// over reports whether less than margin is left of the transaction's life.
-func (e *effort) over(margin time.Duration) bool {
+// expiresWithin reports whether less than margin is left of the transaction's life.
+func (e *effort) expiresWithin(margin time.Duration) bool {
 	return !e.c.chainNow().Add(margin).Before(e.tx.Expiration.Time())
 }
 
@@ -127,14 +127,14 @@ func (e *effort) send(ctx context.Context, margin time.Duration) (o Outcome, fin
 	}
 	nodes := e.nodes(margin == 0)
 	for _, n := range nodes {
-		if e.over(margin) || ctx.Err() != nil {
+		if e.expiresWithin(margin) || ctx.Err() != nil {
 			break
 		}
 		v := e.c.sendTo(ctx, n, e)
-		if v.is != unreached {
+		if v.kind != unreached {
 			e.last, e.lastAt = v, n.host
 		}
-		switch v.is {
+		switch v.kind {
 		case sent:
 			return Outcome{State: Accepted, Code: v.code, Reason: v.reason, Node: n.host}, true
 		case unknown:
@@ -157,7 +157,7 @@ func (e *effort) send(ctx context.Context, margin time.Duration) (o Outcome, fin
 // spread gives the transaction to several nodes, whoever has it already.
 func (e *effort) spread(ctx context.Context) {
 	for i, n := range e.c.candidates() {
-		if i == spreadTo || e.over(sendMargin) || ctx.Err() != nil {
+		if i == spreadTo || e.expiresWithin(sendMargin) || ctx.Err() != nil {
 			return
 		}
 		e.c.sendTo(ctx, n, e)
@@ -166,20 +166,20 @@ func (e *effort) spread(ctx context.Context) {
 
 // sendTo makes one attempt at one node.
 func (c *Client) sendTo(ctx context.Context, n *endpoint, e *effort) verdict {
-	result, err := c.ask(ctx, n, query{body: e.body, id: e.id, timeout: c.set.BroadcastTimeout})
+	result, err := c.ask(ctx, n, query{body: e.body, id: e.id, timeout: c.options.BroadcastTimeout})
 	var failure *callError
 	switch {
 	case err == nil && result.Kind() == jsontext.KindBeginObject:
-		return verdict{is: sent}
+		return verdict{kind: sent}
 	case err == nil:
 		c.malformed(n, "answer to a broadcast is no object")
-		return verdict{is: unknown, reason: "answer to a broadcast is no object"}
+		return verdict{kind: unknown, reason: "answer to a broadcast is no object"}
 	case errors.As(err, &failure) && failure.kind == kindUnreached:
-		return verdict{is: unreached, reason: failure.text}
+		return verdict{kind: unreached, reason: failure.text}
 	case errors.As(err, &failure) && failure.kind == kindAnswered:
-		return judge(failure.reply)
+		return verdictOf(failure.reply)
 	}
-	return verdict{is: unknown, reason: clip(err.Error())}
+	return verdict{kind: unknown, reason: clip(err.Error())}
 }
 
 // refusal is for transactions that nobody can have.
@@ -187,7 +187,7 @@ func (e *effort) refusal() Outcome {
 	o := Outcome{State: Refused, Code: e.last.code, Reason: e.last.reason, Node: e.lastAt}
 	if o.Code == "" {
 		o.Code, o.Reason, o.Node = CodeNoNode, "no Hive API node could be reached, and the transaction was not sent", ""
-		if e.over(0) {
+		if e.expiresWithin(0) {
 			o.Code, o.Reason = CodeExpired,
 				"the transaction expired before a Hive API node could be reached, and was not sent"
 		}

@@ -81,7 +81,7 @@ func (c *Client) call(ctx context.Context, n *endpoint, q query) (jsontext.Value
 		q.body = appendRequest(nil, q.method, q.params, q.id)
 	}
 	if q.timeout == 0 {
-		q.timeout = c.set.ReadTimeout
+		q.timeout = c.options.ReadTimeout
 	}
 	if q.limit == 0 {
 		q.limit = maxAnswer
@@ -94,16 +94,16 @@ func (c *Client) call(ctx context.Context, n *endpoint, q query) (jsontext.Value
 	if err != nil {
 		failure = asCallError(err)
 	}
-	c.note(ctx, n, failure, time.Since(start))
+	c.recordHealth(ctx, n, failure, time.Since(start))
 	if failure != nil {
 		return nil, failure
 	}
 	return result, nil
 }
 
-// note keeps the node's health. An error that the node gave on the merits of the question is an
-// answer.
-func (c *Client) note(ctx context.Context, n *endpoint, err *callError, took time.Duration) {
+// recordHealth keeps the node's health. An error that the node gave on the merits of the question
+// is an answer.
+func (c *Client) recordHealth(ctx context.Context, n *endpoint, err *callError, took time.Duration) {
 	switch {
 	case err == nil || err.kind == kindAnswered && !busy(err.reply):
 		if n.answered(took) {
@@ -148,7 +148,7 @@ func (c *Client) exchange(ctx context.Context, n *endpoint, q query) (jsontext.V
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
-	request.Header.Set("User-Agent", c.set.UserAgent)
+	request.Header.Set("User-Agent", c.options.UserAgent)
 	// The bare transport: a redirect is an answer like any other useless one, and cookies are not
 	// kept.
 	response, err := n.transport.RoundTrip(request)

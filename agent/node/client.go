@@ -28,8 +28,8 @@ const (
 // ErrNoNode says that no node gave a usable answer.
 var ErrNoNode = errors.New("no Hive API node gave a usable answer")
 
-// Settings make a [Client]. Zero values take the defaults.
-type Settings struct {
+// Options make a [Client]. Zero values take the defaults.
+type Options struct {
 	// URLs are the nodes in order of preference, at least one: https, or http on loopback. No user,
 	// query or fragment.
 	URLs []string
@@ -49,7 +49,7 @@ type Settings struct {
 	StaleAfter       time.Duration // age at which a head is not used any more; 30 s
 }
 
-func (s *Settings) setDefaults() {
+func (s *Options) setDefaults() {
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -76,10 +76,10 @@ func (s *Settings) setDefaults() {
 // [Client.Run], but the first call then waits for the check of a node's chain, and nobody looks
 // after transactions that were accepted.
 type Client struct {
-	set    Settings
-	log    *slog.Logger
-	nodes  []*endpoint
-	nextID atomic.Uint64
+	options Options
+	log     *slog.Logger
+	nodes   []*endpoint
+	nextID  atomic.Uint64
 
 	head headCache
 
@@ -88,7 +88,7 @@ type Client struct {
 }
 
 // New checks the settings and makes a client. It connects to nothing.
-func New(s Settings) (*Client, error) {
+func New(s Options) (*Client, error) {
 	s.setDefaults()
 	if s.Network == nil {
 		return nil, errors.New("nodes: no network is set")
@@ -97,7 +97,7 @@ func New(s Settings) (*Client, error) {
 		return nil, fmt.Errorf("nodes: wanted 1 to %d addresses, got %d", maxNodes, len(s.URLs))
 	}
 	c := &Client{
-		set: s, log: s.Logger.With("component", "node"),
+		options: s, log: s.Logger.With("component", "node"),
 		head:   headCache{gate: newGate()},
 		follow: make(chan followed, maxFollowed),
 	}
@@ -129,7 +129,7 @@ func (c *Client) Run(ctx context.Context) error {
 	all.Go(func() { c.keepFollowing(ctx) })
 	all.Wait()
 	for _, n := range c.nodes {
-		if t, ok := n.transport.(*http.Transport); ok && c.set.Transport == nil {
+		if t, ok := n.transport.(*http.Transport); ok && c.options.Transport == nil {
 			t.CloseIdleConnections()
 		}
 	}
@@ -160,7 +160,7 @@ func (c *Client) survey(ctx context.Context) {
 		})
 	}
 	all.Wait()
-	c.judgeHeads()
+	c.markAstray()
 }
 
 // clip makes foreign text fit for messages and logs: one line of printable text, at most 200 bytes

@@ -45,14 +45,14 @@ func TestNewRefuses(t *testing.T) {
 		{"nonsense", []string{"https://u:secret@%zz"}, "not a URL"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := node.New(node.Settings{URLs: tt.urls, Network: hive.Mainnet})
+			_, err := node.New(node.Options{URLs: tt.urls, Network: hive.Mainnet})
 			if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) ||
 				strings.Contains(err.Error(), "secret")) {
 				t.Errorf("error %v", err)
 			}
 		})
 	}
-	if _, err := node.New(node.Settings{URLs: []string{"https://api.hive.blog"}}); err == nil {
+	if _, err := node.New(node.Options{URLs: []string{"https://api.hive.blog"}}); err == nil {
 		t.Error("a client without a network")
 	}
 }
@@ -422,7 +422,7 @@ func TestSockets(t *testing.T) {
 	}
 	defer wait()
 	defer cancel()
-	c, err := node.New(node.Settings{URLs: []string{url}, Network: hive.Mainnet})
+	c, err := node.New(node.Options{URLs: []string{url}, Network: hive.Mainnet})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -441,7 +441,7 @@ func TestSockets(t *testing.T) {
 	selfSigned.Config.ErrorLog = log.New(io.Discard, "", 0)
 	selfSigned.StartTLS()
 	defer selfSigned.Close()
-	c, err = node.New(node.Settings{URLs: []string{selfSigned.URL}, Network: hive.Mainnet})
+	c, err = node.New(node.Options{URLs: []string{selfSigned.URL}, Network: hive.Mainnet})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -462,7 +462,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 	}))
 	defer server.Close()
-	c, err := node.New(node.Settings{URLs: []string{server.URL}, Network: hive.Mainnet, UserAgent: "pksa/test"})
+	c, err := node.New(node.Options{URLs: []string{server.URL}, Network: hive.Mainnet, UserAgent: "pksa/test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -181,7 +181,7 @@ func TestWitnesses(t *testing.T) {
 					n.SetBehind(tt.late)
 				}
 				w.nodes[tt.liars].Fail(broadcastMethod, nodetest.ResetAfter)
-				only, err := node.New(node.Settings{URLs: []string{w.last().URL()}, Network: hive.Mainnet,
+				only, err := node.New(node.Options{URLs: []string{w.last().URL()}, Network: hive.Mainnet,
 					Transport: nodetest.Transport(w.nodes...)})
 				if err != nil {
 					t.Fatal(err)

@@ -141,18 +141,18 @@ func (n *endpoint) askChain(ctx context.Context, c *Client) error {
 	if err := json.Unmarshal(raw, &v); err != nil || len(v.ChainID) != 64 {
 		return notSent(c.malformed(n, "its version has no chain id"))
 	}
-	ours := v.ChainID == hex.EncodeToString(c.set.Network.ChainID[:])
+	ours := v.ChainID == hex.EncodeToString(c.options.Network.ChainID[:])
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.version = clip(v.Version)
 	if !ours {
 		if n.chain != chainOther {
 			c.log.Error("node serves another chain and is not used", "node", n.url, "chain", clip(v.ChainID), "network",
-				c.set.Network.Name)
+				c.options.Network.Name)
 		}
 		n.chain, n.until = chainOther, time.Now().Add(otherChainRest)
 		n.seen = nil
-		n.lastError = fmt.Sprintf("serves the chain %s, not %s", clip(v.ChainID), c.set.Network.Name)
+		n.lastError = fmt.Sprintf("serves the chain %s, not %s", clip(v.ChainID), c.options.Network.Name)
 		return errOtherChain
 	}
 	n.chain, n.checkedAt = chainOurs, time.Now()

@@ -5,7 +5,7 @@ import "pksa/protocol/hive"
 // ForTestJudge is what is made of the body of an answer to a broadcast with that request id:
 // "sent", or another judgement.
 func ForTestJudge(body []byte, id uint64) (is, code, reason string) {
-	names := map[judgement]string{unknown: "unknown", unreached: "unreached", sent: "sent", refused: "refused",
+	names := map[verdictKind]string{unknown: "unknown", unreached: "unreached", sent: "sent", refused: "refused",
 		lagging: "lagging", later: "later"}
 	result, err := readAnswer(body, id)
 	if err != nil {
@@ -13,8 +13,8 @@ func ForTestJudge(body []byte, id uint64) (is, code, reason string) {
 		if failure.kind != kindAnswered {
 			return names[unknown], "", failure.text
 		}
-		v := judge(failure.reply)
-		return names[v.is], v.code, v.reason
+		v := verdictOf(failure.reply)
+		return names[v.kind], v.code, v.reason
 	}
 	if result.Kind() == '{' {
 		return names[sent], "", ""

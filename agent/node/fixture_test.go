@@ -31,7 +31,7 @@ func newWorld(t testing.TB, nodes int) *world {
 	for _, a := range users() {
 		w.chain.AddAccount(a)
 	}
-	s := node.Settings{Network: w.chain.Network(), Logger: slog.New(slog.NewTextHandler(w.log, nil))}
+	s := node.Options{Network: w.chain.Network(), Logger: slog.New(slog.NewTextHandler(w.log, nil))}
 	for i := range nodes {
 		n := w.chain.NewNode(string(rune('a'+i)) + ".example")
 		w.nodes = append(w.nodes, n)

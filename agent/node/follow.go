@@ -24,8 +24,8 @@ type followed struct {
 	due time.Time
 }
 
-// seeThrough leaves an accepted transaction to Run.
-func (c *Client) seeThrough(e *effort) {
+// watchAccepted leaves an accepted transaction to Run.
+func (c *Client) watchAccepted(e *effort) {
 	if !c.running.Load() {
 		return
 	}

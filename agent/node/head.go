@@ -113,7 +113,7 @@ func (c *Client) Head(ctx context.Context) (Head, error) {
 
 func (c *Client) freshHead() (Head, bool) {
 	head := c.head.get()
-	return head, head.Number > 0 && age(time.Now(), head.At) < c.set.StaleAfter
+	return head, head.Number > 0 && age(time.Now(), head.At) < c.options.StaleAfter
 }
 
 // chainNow is the time of the chain as far as it is known, else our own.
@@ -128,12 +128,13 @@ func (c *Client) chainNow() time.Time {
 // keepHead refreshes until ctx ends; while that fails, at growing intervals.
 func (c *Client) keepHead(ctx context.Context) {
 	pause := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(c.set.PollEvery), backoff.WithMaxInterval(max(c.set.StaleAfter/2, c.set.PollEvery)),
+		backoff.WithInitialInterval(c.options.PollEvery),
+		backoff.WithMaxInterval(max(c.options.StaleAfter/2, c.options.PollEvery)),
 		backoff.WithMaxElapsedTime(0), backoff.WithRandomizationFactor(0.2),
 	)
 	failing := false
 	for {
-		next := jitter(c.set.PollEvery)
+		next := jitter(c.options.PollEvery)
 		switch err := c.refreshAlone(ctx); {
 		case err == nil:
 			if failing {
@@ -146,7 +147,7 @@ func (c *Client) keepHead(ctx context.Context) {
 				c.log.Warn("head of the chain is not refreshed", "err", err)
 			}
 			failing = true
-			next = max(pause.NextBackOff(), c.set.PollEvery)
+			next = max(pause.NextBackOff(), c.options.PollEvery)
 		}
 		if !sleep(ctx, next) {
 			return
@@ -261,7 +262,7 @@ func (c *Client) trusted(n *endpoint, last bool) bool {
 	n.mu.Lock()
 	seen := n.seen
 	n.mu.Unlock()
-	if seen == nil || age(now, seen.since) >= c.set.StaleAfter {
+	if seen == nil || age(now, seen.since) >= c.options.StaleAfter {
 		return false
 	}
 	at := seen.chainTime(now)
@@ -316,7 +317,7 @@ func (c *Client) adopt(ctx context.Context, n *endpoint) (Head, error) {
 	c.head.mu.Lock()
 	c.head.head, c.head.ref = head, ref
 	c.head.mu.Unlock()
-	c.judgeHeads()
+	c.markAstray()
 	return head, nil
 }
 
@@ -365,8 +366,8 @@ func (c *Client) header(ctx context.Context, n *endpoint, number uint32) (blockH
 	return blockHeader{previous: h.Previous, time: at}, nil
 }
 
-// judgeHeads notes which nodes are away from the head in use.
-func (c *Client) judgeHeads() {
+// markAstray notes which nodes are away from the head in use.
+func (c *Client) markAstray() {
 	head := c.head.get()
 	if head.Number == 0 {
 		return
@@ -379,8 +380,8 @@ func (c *Client) judgeHeads() {
 		var off time.Duration
 		if n.seen != nil {
 			off = n.seen.chainTime(now).Sub(chain)
-			n.astray = off.Abs() > maxAstray || age(now, n.seen.since) >= c.set.StaleAfter && age(now,
-				n.seen.at) < c.set.StaleAfter
+			n.astray = off.Abs() > maxAstray || age(now, n.seen.since) >= c.options.StaleAfter && age(now,
+				n.seen.at) < c.options.StaleAfter
 		}
 		is := n.astray
 		n.mu.Unlock()

@@ -169,7 +169,7 @@ func TestHeadStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chain := nodetest.NewChain(nodetest.Options{OnDemand: true})
 		n := chain.NewNode("a.example")
-		c, err := node.New(node.Settings{URLs: []string{n.URL()}, Network: hive.Mainnet,
+		c, err := node.New(node.Options{URLs: []string{n.URL()}, Network: hive.Mainnet,
 			Transport: nodetest.Transport(n)})
 		if err != nil {
 			t.Fatal(err)

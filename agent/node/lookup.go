@@ -33,11 +33,11 @@ type witnesses struct {
 type sight uint8
 
 const (
-	silent   sight = iota // it says nothing about its fate
-	missing               // it does not have it now
-	found                 // it has it, queued or in a block
-	dead                  // it does not have it, and its last irreversible block is past the expiration
-	deadSaid              // the same, with the status expired_irreversible
+	silent       sight = iota // it says nothing about its fate
+	missing                   // it does not have it now
+	found                     // it has it, queued or in a block
+	dead                      // it does not have it, and its last irreversible block is past the expiration
+	deadByStatus              // the same, with the status expired_irreversible
 )
 
 // round is one look around.
@@ -58,7 +58,7 @@ func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
 		if ctx.Err() != nil || !gone && r.answers >= 2 {
 			break
 		}
-		if o, ok := e.lookAt(ctx, n, gone, r); ok {
+		if o, ok := e.lookAtNode(ctx, n, gone, r); ok {
 			return o, true
 		}
 	}
@@ -72,7 +72,7 @@ func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
 		if r.asked[n] {
 			continue
 		}
-		if o, ok := e.lookAt(ctx, n, gone, r); ok {
+		if o, ok := e.lookAtNode(ctx, n, gone, r); ok {
 			return o, true
 		}
 	}
@@ -85,23 +85,23 @@ func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
 	}, true
 }
 
-// lookAt asks one node and notes what it says. It is true if the transaction was found.
-func (e *effort) lookAt(ctx context.Context, n *endpoint, gone bool, r *round) (Outcome, bool) {
+// lookAtNode asks one node and notes what it says. It is true if the transaction was found.
+func (e *effort) lookAtNode(ctx context.Context, n *endpoint, gone bool, r *round) (Outcome, bool) {
 	r.asked[n] = true
 	s, block, err := e.c.look(ctx, n, e.tx, gone)
 	if err != nil {
-		e.note(n, err)
+		e.recordFailure(n, err)
 		return Outcome{}, false
 	}
 	if s == silent {
 		return Outcome{}, false
 	}
 	r.answers++
-	r.last, r.said = n, s == deadSaid
+	r.last, r.said = n, s == deadByStatus
 	switch s {
 	case found:
-		return Outcome{State: Accepted, Node: n.host, Block: block, Reason: foundSentence(block)}, true
-	case dead, deadSaid:
+		return Outcome{State: Accepted, Node: n.host, Block: block, Reason: foundReason(block)}, true
+	case dead, deadByStatus:
 		e.witness.add(n.host)
 	}
 	return Outcome{}, false
@@ -136,15 +136,15 @@ func (c *Client) hosts() int {
 	return len(set)
 }
 
-func foundSentence(block uint32) string {
+func foundReason(block uint32) string {
 	if block == 0 {
 		return "the transaction waits at a node for the next block"
 	}
 	return fmt.Sprintf("the transaction is in block %d", block)
 }
 
-func (e *effort) note(n *endpoint, err error) {
-	e.last, e.lastAt = verdict{is: unknown, code: e.last.code, reason: clip(err.Error())}, n.host
+func (e *effort) recordFailure(n *endpoint, err error) {
+	e.last, e.lastAt = verdict{kind: unknown, code: e.last.code, reason: clip(err.Error())}, n.host
 }
 
 // look asks one node. gone says that our own clock is past the expiration.
@@ -170,7 +170,7 @@ func (c *Client) look(ctx context.Context, n *endpoint, tx Transaction, gone boo
 		return found, block, nil
 	case "expired_irreversible":
 		if past {
-			return deadSaid, 0, nil
+			return deadByStatus, 0, nil
 		}
 		return silent, 0, nil // it contradicts itself
 	case "unknown", "expired_reversible":

@@ -10,42 +10,42 @@ import (
 	"pksa/protocol/hive"
 )
 
-// judgement is what a node's answer to a broadcast means (tx §5.6).
-type judgement uint8
+// verdictKind is what a node's answer to a broadcast means (tx §5.6).
+type verdictKind uint8
 
 const (
-	unknown   judgement = iota // it may have the transaction
-	unreached                  // it never got it
-	sent                       // it has it
-	refused                    // it will not have it
-	lagging                    // it refuses, which may be its own fault: another one is tried
-	later                      // it refuses for the time of a block
+	unknown   verdictKind = iota // it may have the transaction
+	unreached                    // it never got it
+	sent                         // it has it
+	refused                      // it will not have it
+	lagging                      // it refuses, which may be its own fault: another one is tried
+	later                        // it refuses for the time of a block
 )
 
 type verdict struct {
-	is     judgement
+	kind   verdictKind
 	code   string
 	reason string
 }
 
-// known are the errors of the node by name and number (tx §5.4).
-var known = map[string]verdict{
-	"tx_missing_active_auth":           {is: refused, code: CodeMissingAuthority},
-	"tx_missing_owner_auth":            {is: refused, code: CodeMissingAuthority},
-	"tx_missing_posting_auth":          {is: refused, code: CodeMissingAuthority},
-	"tx_missing_other_auth":            {is: refused, code: CodeMissingAuthority},
-	"tx_missing_witness_auth":          {is: refused, code: CodeMissingAuthority},
-	"tx_irrelevant_sig":                {is: refused, code: CodeSignature},
-	"tx_duplicate_sig":                 {is: refused, code: CodeSignature},
-	"tx_combined_auths_with_posting":   {is: refused, code: CodeSignature},
-	"transaction_expiration_exception": {is: lagging, code: CodeExpired},
-	"transaction_tapos_exception":      {is: lagging, code: CodeTapos},
-	"not_enough_rc_exception":          {is: refused, code: CodeNotEnoughRC},
-	"assert_exception":                 {is: refused, code: CodeInvalid},
-	"parse_error_exception":            {is: refused, code: CodeInvalid},
-	"bad_cast_exception":               {is: refused, code: CodeInvalid},
-	"invalid_arg_exception":            {is: refused, code: CodeInvalid},
-	"out_of_range_exception":           {is: refused, code: CodeInvalid},
+// verdictByName are the errors of the node by name and number (tx §5.4).
+var verdictByName = map[string]verdict{
+	"tx_missing_active_auth":           {kind: refused, code: CodeMissingAuthority},
+	"tx_missing_owner_auth":            {kind: refused, code: CodeMissingAuthority},
+	"tx_missing_posting_auth":          {kind: refused, code: CodeMissingAuthority},
+	"tx_missing_other_auth":            {kind: refused, code: CodeMissingAuthority},
+	"tx_missing_witness_auth":          {kind: refused, code: CodeMissingAuthority},
+	"tx_irrelevant_sig":                {kind: refused, code: CodeSignature},
+	"tx_duplicate_sig":                 {kind: refused, code: CodeSignature},
+	"tx_combined_auths_with_posting":   {kind: refused, code: CodeSignature},
+	"transaction_expiration_exception": {kind: lagging, code: CodeExpired},
+	"transaction_tapos_exception":      {kind: lagging, code: CodeTapos},
+	"not_enough_rc_exception":          {kind: refused, code: CodeNotEnoughRC},
+	"assert_exception":                 {kind: refused, code: CodeInvalid},
+	"parse_error_exception":            {kind: refused, code: CodeInvalid},
+	"bad_cast_exception":               {kind: refused, code: CodeInvalid},
+	"invalid_arg_exception":            {kind: refused, code: CodeInvalid},
+	"out_of_range_exception":           {kind: refused, code: CodeInvalid},
 }
 
 var namesByCode = map[int64]string{
@@ -111,25 +111,25 @@ var lockWord = regexp.MustCompile(`(?i)\block\b`)
 
 const duplicateText = "Duplicate transaction check failed"
 
-// asserted are assertions worth telling apart. All but the first few only choose words.
-var asserted = []struct {
+// verdictByText are assertions worth telling apart. All but the first few only choose words.
+var verdictByText = []struct {
 	text string
 	verdict
 }{
-	{"custom json operation(s) this block", verdict{is: later, code: CodeTooSoon}},
-	{"Transaction too large", verdict{is: refused, code: CodeTooLarge}},
-	{"Transaction is too large", verdict{is: refused, code: CodeTooLarge}},
-	{"object graph too deep", verdict{is: refused, code: CodeTooLarge}},
-	{"signature is not canonical", verdict{is: refused, code: CodeSignature}},
-	{"sufficient funds", verdict{is: refused, code: CodeBalance}},
-	{"Insufficient ", verdict{is: refused, code: CodeBalance}},
-	{"insufficient ", verdict{is: refused, code: CodeBalance}},
-	{"does not exist", verdict{is: refused, code: CodeNoAccount}},
-	{"doesn't exist", verdict{is: refused, code: CodeNoAccount}},
-	{"unknown account", verdict{is: refused, code: CodeNoAccount}},
-	{"Can only vote once every", verdict{is: refused, code: CodeTooSoon}},
-	{"You may only post once every", verdict{is: refused, code: CodeTooSoon}},
-	{"You may only comment once every", verdict{is: refused, code: CodeTooSoon}},
+	{"custom json operation(s) this block", verdict{kind: later, code: CodeTooSoon}},
+	{"Transaction too large", verdict{kind: refused, code: CodeTooLarge}},
+	{"Transaction is too large", verdict{kind: refused, code: CodeTooLarge}},
+	{"object graph too deep", verdict{kind: refused, code: CodeTooLarge}},
+	{"signature is not canonical", verdict{kind: refused, code: CodeSignature}},
+	{"sufficient funds", verdict{kind: refused, code: CodeBalance}},
+	{"Insufficient ", verdict{kind: refused, code: CodeBalance}},
+	{"insufficient ", verdict{kind: refused, code: CodeBalance}},
+	{"does not exist", verdict{kind: refused, code: CodeNoAccount}},
+	{"doesn't exist", verdict{kind: refused, code: CodeNoAccount}},
+	{"unknown account", verdict{kind: refused, code: CodeNoAccount}},
+	{"Can only vote once every", verdict{kind: refused, code: CodeTooSoon}},
+	{"You may only post once every", verdict{kind: refused, code: CodeTooSoon}},
+	{"You may only comment once every", verdict{kind: refused, code: CodeTooSoon}},
 }
 
 // busy reports whether the node says that it is too busy to answer.
@@ -143,38 +143,38 @@ func busy(e *rpcError) bool {
 	case "assert_exception":
 		return false
 	}
-	return known[e.name()].is == unknown && lockWord.MatchString(e.Message)
+	return verdictByName[e.name()].kind == unknown && lockWord.MatchString(e.Message)
 }
 
-// judge turns an error of a node into a verdict. What it does not recognise is unknown, which is
-// always safe: the transaction is then looked up.
-func judge(e *rpcError) verdict {
+// verdictOf turns an error of a node into a verdict. What it does not recognise is unknown, which
+// is always safe: the transaction is then looked up.
+func verdictOf(e *rpcError) verdict {
 	name := e.name()
-	v, ok := known[name]
+	v, ok := verdictByName[name]
 	if !ok {
-		return verdict{is: unknown, reason: "node: " + clip(e.Message)}
+		return verdict{kind: unknown, reason: "node: " + clip(e.Message)}
 	}
 	if name == "assert_exception" {
-		v = judgeAssertion(e, v)
+		v = verdictOfAssertion(e, v)
 	}
-	v.reason = sentence(e, name, v)
+	v.reason = reasonFor(e, name, v)
 	return v
 }
 
-func judgeAssertion(e *rpcError, v verdict) verdict {
+func verdictOfAssertion(e *rpcError, v verdict) verdict {
 	text, certain := e.constant()
 	if strings.HasPrefix(text, duplicateText) {
-		return verdict{is: sent, code: CodeDuplicate}
+		return verdict{kind: sent, code: CodeDuplicate}
 	}
 	// The words somewhere else may come from the transaction, or from a node that words its errors
 	// in another way.
 	if strings.Contains(e.Message, duplicateText) || strings.Contains(e.data.Message, duplicateText) {
-		return verdict{is: unknown}
+		return verdict{kind: unknown}
 	}
 	if certain && lockWord.MatchString(text) || !certain && strings.HasPrefix(text, "Unable to acquire") {
-		return verdict{is: unknown}
+		return verdict{kind: unknown}
 	}
-	for _, a := range asserted {
+	for _, a := range verdictByText {
 		if strings.Contains(text, a.text) {
 			return a.verdict
 		}
@@ -187,16 +187,16 @@ var (
 	resourceCredits  = regexp.MustCompile(`Account: ([a-z0-9.-]{3,16}) has (-?[0-9]+) RC, needs ([0-9]+) RC`)
 )
 
-// sentence tells people what is wrong.
-func sentence(e *rpcError, name string, v verdict) string {
-	said := e.said()
+// reasonFor tells people what is wrong.
+func reasonFor(e *rpcError, name string, v verdict) string {
+	said := e.sentence()
 	switch v.code {
 	case CodeDuplicate:
 		return "the node already had this transaction"
 	case CodeMissingAuthority:
-		return missingSentence(name, said)
+		return missingAuthorityReason(name, said)
 	case CodeNotEnoughRC:
-		return creditsSentence(said)
+		return creditsReason(said)
 	case CodeExpired:
 		return "the node says that the transaction has expired, or expires more than 24 hours ahead; its time or " +
 			"the chain's head here is wrong"
@@ -216,7 +216,7 @@ func sentence(e *rpcError, name string, v verdict) string {
 	return "the chain refused the transaction: " + said
 }
 
-func missingSentence(name, said string) string {
+func missingAuthorityReason(name, said string) string {
 	role := strings.TrimSuffix(strings.TrimPrefix(name, "tx_missing_"), "_auth")
 	whose := ""
 	if m := missingAuthority.FindStringSubmatch(said); m != nil {
@@ -229,7 +229,7 @@ func missingSentence(name, said string) string {
 		"another role there, or does not weigh enough alone", role, whose)
 }
 
-func creditsSentence(said string) string {
+func creditsReason(said string) string {
 	m := resourceCredits.FindStringSubmatch(said)
 	if m == nil {
 		return "the account has not enough resource credits: " + said
@@ -238,8 +238,8 @@ func creditsSentence(said string) string {
 		"power up HIVE", m[1], m[2], m[3])
 }
 
-// said is the node's own sentence with its values, clipped.
-func (e *rpcError) said() string {
+// sentence is the node's own sentence with its values, clipped.
+func (e *rpcError) sentence() string {
 	if len(e.data.Stack) > 0 && e.data.Stack[0].Format != "" {
 		return clip(e.data.Stack[0].expand())
 	}
@@ -263,12 +263,12 @@ func (f stackFrame) expand() string {
 		if !ok {
 			return name
 		}
-		return plain(value)
+		return valueText(value)
 	})
 }
 
-// plain is a JSON value as a person would write it.
-func plain(v jsontext.Value) string {
+// valueText is a JSON value as a person would write it.
+func valueText(v jsontext.Value) string {
 	var text string
 	if v.Kind() == jsontext.KindString && unmarshal(v, &text) == nil {
 		return clip(text)

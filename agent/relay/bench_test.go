@@ -13,7 +13,7 @@ import (
 func BenchmarkRequest(b *testing.B) {
 	for name, inFlight := range map[string]int{"one at a time": 1, "64 in flight": 64} {
 		b.Run(name, func(b *testing.B) {
-			s, err := relaytest.Start(relaytest.Options{Loopback: true, Relay: relay.Config{Keys: keys, Logger: silent,
+			s, err := relaytest.Start(relaytest.Options{Loopback: true, Relay: relay.Options{Keys: keys, Logger: silent,
 				Limits: relay.Limits{AppFrames: 1 << 30, WalletFrames: 1 << 30, AppPending: 1 << 20,
 					AccountPending: 1 << 20, Requests: 1 << 30, Bytes: 1 << 30}}})
 			if err != nil {

@@ -9,8 +9,8 @@ type bucket struct {
 	at   time.Time
 }
 
-// take reports whether one more frame is within the rate and, if it is, counts it.
-func (b *bucket) take(now time.Time, rate int) bool {
+// spend reports whether one more frame is within the rate and, if it is, counts it.
+func (b *bucket) spend(now time.Time, rate int) bool {
 	b.leak(now, rate)
 	if b.used+1 > float64(rate) {
 		return false

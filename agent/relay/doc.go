@@ -21,7 +21,7 @@
 // lives; a relay that was restarted has forgotten them and says so.
 //
 // Where it differs from the public relays, as far as those are known (HAS §11.1): each account of a
-// registration is judged by itself (see [Config.WholeRegistration]), limits answer with an error
+// registration is judged by itself (see [Options.WholeRegistration]), limits answer with an error
 // instead of a closed connection, and a web page of another origin may connect only if
-// [Config.Origins] names it.
+// [Options.Origins] names it.
 package relay

@@ -17,7 +17,7 @@ import (
 func TestMemoryUnderFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 8 << 20
-		s := start(t, relay.Config{NoProof: true, Limits: relay.Limits{Bytes: limit}})
+		s := start(t, relay.Options{NoProof: true, Limits: relay.Limits{Bytes: limit}})
 		before := heap()
 		refused := 0
 		data := strings.Repeat("d", 100_000)
@@ -65,7 +65,7 @@ func BenchmarkRegister(b *testing.B) {
 		keyOf[i] = hive.PrivateKeyFromSeed("relay benchmark/" + names[i])
 		all[hive.AccountName(names[i])] = []hive.PublicKey{keyOf[i].Public()}
 	}
-	s := start(b, relay.Config{Keys: relay.FixedKeys(all), Limits: relay.Limits{AppFrames: 1 << 30,
+	s := start(b, relay.Options{Keys: relay.FixedKeys(all), Limits: relay.Limits{AppFrames: 1 << 30,
 		WalletFrames: 1 << 30}})
 	p := dial(b, s)
 	p.relayKey()

@@ -31,7 +31,7 @@ func FuzzFrames(f *testing.F) {
 	} {
 		f.Add([]byte(strings.Join(frames, "\n")))
 	}
-	s := start(f, relay.Config{Limits: relay.Limits{AppFrames: 1 << 20, AppPending: 1 << 20, AccountPending: 1 << 20,
+	s := start(f, relay.Options{Limits: relay.Limits{AppFrames: 1 << 20, AppPending: 1 << 20, AccountPending: 1 << 20,
 		Bytes: 1 << 20}, Timeout: time.Second})
 	f.Fuzz(func(t *testing.T, frames []byte) {
 		p := dial(t, s)

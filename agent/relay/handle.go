@@ -61,13 +61,13 @@ func (r *Relay) dispatch(ctx context.Context, s *socket, message protocol.Messag
 	case protocol.KeyReq:
 		s.reply(protocol.KeyAck{Key: r.PublicKey()})
 	case protocol.Request:
-		r.request(s, m, at)
+		r.acceptRequest(s, m, at)
 	case protocol.Ack:
-		r.answer(ctx, s, answer{m.Kind, m.UUID, m.PoK, withoutProof(m)}, at)
+		r.acceptAnswer(ctx, s, answer{m.Kind, m.UUID, m.PoK, withoutProof(m)}, at)
 	case protocol.Nack:
-		r.answer(ctx, s, answer{m.Kind, m.UUID, m.PoK, withoutProof(m)}, at)
+		r.acceptAnswer(ctx, s, answer{m.Kind, m.UUID, m.PoK, withoutProof(m)}, at)
 	case protocol.Err:
-		r.answer(ctx, s, answer{m.Kind, m.UUID, m.PoK, withoutProof(m)}, at)
+		r.acceptAnswer(ctx, s, answer{m.Kind, m.UUID, m.PoK, withoutProof(m)}, at)
 	case protocol.AttachReq:
 		r.attach(s, m, at)
 	default:

@@ -20,7 +20,7 @@ import (
 
 func TestFramesPerSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		app := dial(t, start(t, relay.Config{}))
+		app := dial(t, start(t, relay.Options{}))
 		for range 50 {
 			app.raw(`{"cmd":"attach_req","uuid":"00000000-0000-4000-8000-000000000000"}`)
 			app.expect("attach_nack")
@@ -37,7 +37,7 @@ func TestFramesPerSecond(t *testing.T) {
 // most as often.
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{})
+		s := start(t, relay.Options{})
 		app, other := dial(t, s), dial(t, s)
 		began := time.Now()
 		for range 1000 {
@@ -66,7 +66,7 @@ func TestWalletRate(t *testing.T) {
 		return relay.FixedKeys(all)(ctx, name)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{Keys: slow})
+		s := start(t, relay.Options{Keys: slow})
 		wallet := dial(t, s)
 		began := time.Now()
 		for name := range all {
@@ -95,7 +95,7 @@ func TestPendingLimits(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := start(t, relay.Config{Limits: c.limits})
+				s := start(t, relay.Options{Limits: c.limits})
 				app := dial(t, s)
 				for range c.taken {
 					app.ask("sign", "alice", strings.Repeat("d", 20))
@@ -114,7 +114,7 @@ func TestPendingLimits(t *testing.T) {
 
 func TestAnsweredRequestsMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{Limits: relay.Limits{AppPending: 1}})
+		s := start(t, relay.Options{Limits: relay.Limits{AppPending: 1}})
 		wallet, app := dial(t, s), dial(t, s)
 		wallet.register("alice", alice)
 		for range 3 {
@@ -128,7 +128,7 @@ func TestAnsweredRequestsMakeRoom(t *testing.T) {
 
 func TestSizes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{})
+		s := start(t, relay.Options{})
 		wallet, app := dial(t, s), dial(t, s)
 		wallet.register("alice", alice)
 		big := strings.Repeat("d", 500_000)
@@ -150,7 +150,7 @@ func TestSizes(t *testing.T) {
 
 func TestRegistrationLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{Limits: relay.Limits{WalletRegistrations: 1, Registrations: 2}})
+		s := start(t, relay.Options{Limits: relay.Limits{WalletRegistrations: 1, Registrations: 2}})
 		one, two, three := dial(t, s), dial(t, s), dial(t, s)
 		one.register("alice", alice)
 		one.send(registration("bob", one.timeProof(bob)))
@@ -167,7 +167,7 @@ func TestRegistrationLimits(t *testing.T) {
 // TestBadProofsCostMore: guessing proofs is slower than asking.
 func TestBadProofsCostMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := dial(t, start(t, relay.Config{}))
+		p := dial(t, start(t, relay.Options{}))
 		began := time.Now()
 		for range 60 {
 			p.send(registration("alice", p.timeProof(bob)))
@@ -197,7 +197,7 @@ func TestBadProofsCostMore(t *testing.T) {
 
 func TestConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{Limits: relay.Limits{Connections: 2}})
+		s := start(t, relay.Options{Limits: relay.Limits{Connections: 2}})
 		one := dial(t, s)
 		dial(t, s)
 		client := &http.Client{Transport: &http.Transport{DialContext: s.DialContext, DisableKeepAlives: true}}
@@ -215,7 +215,7 @@ func TestConnections(t *testing.T) {
 // themselves.
 func TestIdleConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, err := relay.New(relay.Config{Keys: keys, Logger: silent, Limits: relay.Limits{Connections: 1}})
+		r, err := relay.New(relay.Options{Keys: keys, Logger: silent, Limits: relay.Limits{Connections: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,7 +255,7 @@ func TestOrigins(t *testing.T) {
 		{[]string{"app.example"}, "https://evil.example", false}, {[]string{"*"}, "https://any.example", true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := start(t, relay.Config{Origins: c.allowed})
+			s := start(t, relay.Options{Origins: c.allowed})
 			client := &http.Client{Transport: &http.Transport{DialContext: s.DialContext, DisableKeepAlives: true}}
 			o := &websocket.DialOptions{HTTPClient: client, HTTPHeader: http.Header{}}
 			if c.origin != "" {
@@ -276,7 +276,7 @@ func TestOrigins(t *testing.T) {
 // the application nor the other wallet.
 func TestSlowReaderIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{})
+		s := start(t, relay.Options{})
 		fast, app := dial(t, s), dial(t, s)
 		fast.register("alice", alice)
 		stuck := stuckWallet(t, s)
@@ -324,7 +324,7 @@ func stuckWallet(t *testing.T, s *relaytest.Server) *websocket.Conn {
 // TestRepliesUnread: who does not read replies is not read from, so that they do not pile up.
 func TestRepliesUnread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{Limits: relay.Limits{AppFrames: 1 << 20, Replies: 10}})
+		s := start(t, relay.Options{Limits: relay.Limits{AppFrames: 1 << 20, Replies: 10}})
 		client := &http.Client{Transport: &http.Transport{DialContext: s.DialContext, DisableKeepAlives: true}}
 		conn, _, err := websocket.Dial(t.Context(), s.URL, &websocket.DialOptions{HTTPClient: client})
 		if err != nil {
@@ -355,7 +355,7 @@ func TestRepliesUnread(t *testing.T) {
 // TestSlowFrame: a frame that does not come to its end ends the connection.
 func TestSlowFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{})
+		s := start(t, relay.Options{})
 		p := dial(t, s)
 		w, err := p.conn.Writer(t.Context(), websocket.MessageText)
 		if err != nil {
@@ -372,7 +372,7 @@ func TestSlowFrame(t *testing.T) {
 
 func TestPings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{})
+		s := start(t, relay.Options{})
 		alive := dial(t, s)
 		client := &http.Client{Transport: &http.Transport{DialContext: s.DialContext, DisableKeepAlives: true}}
 		dead, _, err := websocket.Dial(t.Context(), s.URL, &websocket.DialOptions{HTTPClient: client})
@@ -396,7 +396,7 @@ func TestPings(t *testing.T) {
 
 func TestGracefulStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, err := relay.New(relay.Config{Keys: keys, Logger: silent})
+		r, err := relay.New(relay.Options{Keys: keys, Logger: silent})
 		if err != nil {
 			t.Fatal(err)
 		}

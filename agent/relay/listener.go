@@ -24,7 +24,7 @@ func (l *limited) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l.open.Add(1) <= int64(l.relay.config.Limits.Connections+spareConnections) {
+		if l.open.Add(1) <= int64(l.relay.options.Limits.Connections+spareConnections) {
 			return &counted{Conn: conn, listener: l}, nil
 		}
 		l.open.Add(-1)

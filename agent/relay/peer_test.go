@@ -34,7 +34,7 @@ var (
 var silent = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 // start runs a relay for the length of the test.
-func start(t testing.TB, config relay.Config) *relaytest.Server {
+func start(t testing.TB, config relay.Options) *relaytest.Server {
 	t.Helper()
 	if config.Keys == nil && !config.NoProof {
 		config.Keys = keys

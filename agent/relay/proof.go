@@ -51,7 +51,7 @@ type knownKeys struct {
 	at   time.Time
 }
 
-func newProver(key *hive.PrivateKey, c Config) *prover {
+func newProver(key *hive.PrivateKey, c Options) *prover {
 	return &prover{
 		key: key, keys: c.Keys, ttl: c.KeysTTL, timeout: c.Limits.Lookup,
 		secrets: make(map[hive.PublicKey]*hive.SharedSecret), known: make(map[hive.AccountName]knownKeys),

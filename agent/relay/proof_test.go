@@ -44,7 +44,7 @@ func TestProofVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newProver(key, Config{}.withDefaults())
+	p := newProver(key, Options{}.withDefaults())
 	for _, c := range v.Vectors {
 		t.Run(c.Name, func(t *testing.T) {
 			var keys []hive.PublicKey
@@ -80,7 +80,7 @@ func TestKeysAreRemembered(t *testing.T) {
 		}
 		return one, nil
 	}
-	p := newProver(hive.PrivateKeyFromSeed("relay"), Config{Keys: keys, KeysTTL: time.Minute}.withDefaults())
+	p := newProver(hive.PrivateKeyFromSeed("relay"), Options{Keys: keys, KeysTTL: time.Minute}.withDefaults())
 	look := func(after time.Duration, wantCalls int, wantOK bool) {
 		t.Helper()
 		_, err := p.keysOf(t.Context(), "alice", now.Add(after))

@@ -36,11 +36,11 @@ func (r *Relay) startRegister(ctx context.Context, s *socket, m protocol.Registe
 // register judges each account by itself, unless the configuration says that one bad account spoils
 // the message.
 func (r *Relay) register(ctx context.Context, s *socket, m protocol.RegisterReq, arrived time.Time) {
-	if r.config.WholeRegistration {
+	if r.options.WholeRegistration {
 		for _, account := range m.Accounts {
 			if refusal := r.mayRegister(ctx, s, account, arrived); refusal != "" {
 				s.reply(protocol.ErrorMessage{Text: refusal})
-				s.penalty(ctx)
+				s.punish(ctx)
 				return
 			}
 		}
@@ -50,7 +50,7 @@ func (r *Relay) register(ctx context.Context, s *socket, m protocol.RegisterReq,
 			return
 		}
 		refusal := ""
-		if !r.config.WholeRegistration {
+		if !r.options.WholeRegistration {
 			refusal = r.mayRegister(ctx, s, account, arrived)
 		}
 		if refusal == "" {
@@ -58,7 +58,7 @@ func (r *Relay) register(ctx context.Context, s *socket, m protocol.RegisterReq,
 		}
 		if refusal != "" {
 			s.reply(protocol.ErrorMessage{Text: refusal})
-			s.penalty(ctx)
+			s.punish(ctx)
 		}
 	}
 }
@@ -70,7 +70,7 @@ func (r *Relay) mayRegister(ctx context.Context, s *socket, a protocol.RegisterA
 	if err != nil {
 		return r.refuse(s, fmt.Sprintf("%.32q", a.Name), textNoName, err)
 	}
-	if r.config.Keys == nil {
+	if r.options.Keys == nil {
 		return ""
 	}
 	keys, err := r.prover.keysOf(ctx, name, time.Now())
@@ -79,7 +79,7 @@ func (r *Relay) mayRegister(ctx context.Context, s *socket, a protocol.RegisterA
 		return r.refuse(s, a.Name, textNoAccount, err)
 	case err != nil:
 		return r.refuse(s, a.Name, textNoLookup, err)
-	case r.config.NoProof:
+	case r.options.NoProof:
 		return ""
 	}
 	proof := a.PoK
@@ -110,7 +110,7 @@ func (r *Relay) enroll(s *socket, name hive.AccountName) (refusal string) {
 		s.reply(protocol.RegisterAck{Account: string(name)})
 		return ""
 	}
-	if len(s.accounts) >= r.config.Limits.WalletRegistrations || r.registered >= r.config.Limits.Registrations {
+	if len(s.accounts) >= r.options.Limits.WalletRegistrations || r.registered >= r.options.Limits.Registrations {
 		r.counters.OverLimit++
 		return textRegisterMax + ": " + string(name)
 	}

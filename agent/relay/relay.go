@@ -23,7 +23,7 @@ var ErrClosed = errors.New("relay is closed")
 
 // Relay is a HAS relay. Make one with [New]. All methods may be called concurrently.
 type Relay struct {
-	config    Config
+	options   Options
 	log       *slog.Logger
 	prover    *prover
 	bigFrames chan struct{} // one token for each big frame in memory
@@ -42,7 +42,7 @@ type Relay struct {
 }
 
 // New makes a relay and its key. Nothing runs until connections come.
-func New(config Config) (*Relay, error) {
+func New(config Options) (*Relay, error) {
 	if config.Keys == nil && !config.NoProof {
 		return nil, errors.New("relay: neither a way to find account keys nor NoProof is set")
 	}
@@ -52,7 +52,7 @@ func New(config Config) (*Relay, error) {
 	}
 	config = config.withDefaults()
 	return &Relay{
-		config:    config,
+		options:   config,
 		log:       config.Logger,
 		prover:    newProver(key, config),
 		bigFrames: make(chan struct{}, bigFrames),
@@ -74,7 +74,7 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	defer r.sockets.Done()
-	conn, err := websocket.Accept(w, req, &websocket.AcceptOptions{OriginPatterns: r.config.Origins})
+	conn, err := websocket.Accept(w, req, &websocket.AcceptOptions{OriginPatterns: r.options.Origins})
 	if err != nil {
 		r.log.Debug("upgrading a connection", "remote", req.RemoteAddr, "err", err)
 		return
@@ -84,12 +84,12 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	ctx, drop := context.WithCancelCause(context.WithoutCancel(req.Context()))
 	defer drop(nil)
 	s := newSocket(r, conn, newUUID(), drop)
-	if !r.add(s) {
+	if !r.greet(s) {
 		return
 	}
 	r.log.Debug("connection opened", "socket", s.id, "remote", req.RemoteAddr)
-	err = s.run(ctx)
-	r.remove(s)
+	err = s.serve(ctx)
+	r.forget(s)
 	r.log.Debug("connection closed", "socket", s.id, "err", err)
 }
 
@@ -165,7 +165,7 @@ func (r *Relay) Close() {
 		close(r.closing)
 	}
 	for s := range r.open {
-		s.end()
+		s.closeSoon()
 	}
 	hurry := time.AfterFunc(grace, r.dropAll)
 	r.mu.Unlock()
@@ -192,7 +192,7 @@ func (r *Relay) dropAll() {
 func (r *Relay) enter() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || len(r.open) >= r.config.Limits.Connections {
+	if r.closed || len(r.open) >= r.options.Limits.Connections {
 		r.counters.TurnedAway++
 		return false
 	}
@@ -200,33 +200,33 @@ func (r *Relay) enter() bool {
 	return true
 }
 
-// add makes the connection known and greets it: connected is its first frame.
-func (r *Relay) add(s *socket) bool {
+// greet makes the connection known and greets it: connected is its first frame.
+func (r *Relay) greet(s *socket) bool {
 	version := 1.0
-	if r.config.Version08 {
+	if r.options.Version08 {
 		version = 0.8
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || len(r.open) >= r.config.Limits.Connections {
+	if r.closed || len(r.open) >= r.options.Limits.Connections {
 		r.counters.TurnedAway++
 		return false
 	}
 	r.open[s] = struct{}{}
 	r.counters.Connections++
 	s.reply(protocol.Connected{
-		TimeoutSeconds:  int(r.config.Timeout / time.Second),
+		TimeoutSeconds:  int(r.options.Timeout / time.Second),
 		Version:         Version,
 		Protocol:        version,
-		Server:          r.config.Server,
+		Server:          r.options.Server,
 		SocketID:        s.id,
-		PingRateSeconds: int(r.config.PingRate / time.Second),
+		PingRateSeconds: int(r.options.PingRate / time.Second),
 	})
 	return true
 }
 
-// remove forgets a connection and its registrations. Its requests stay, for attach (HAS §11.2, 7).
-func (r *Relay) remove(s *socket) {
+// forget forgets a connection and its registrations. Its requests stay, for attach (HAS §11.2, 7).
+func (r *Relay) forget(s *socket) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.open, s)
@@ -234,7 +234,7 @@ func (r *Relay) remove(s *socket) {
 	for name := range s.accounts {
 		a := r.store.accounts[name]
 		delete(a.wallets, s)
-		r.store.release(a)
+		r.store.forgetIfIdle(a)
 	}
 	r.registered -= len(s.accounts)
 	s.accounts = nil
@@ -247,9 +247,9 @@ func (r *Relay) remove(s *socket) {
 // account.
 func (r *Relay) frameRate(s *socket) int {
 	if r.isWallet(s) {
-		return r.config.Limits.WalletFrames
+		return r.options.Limits.WalletFrames
 	}
-	return r.config.Limits.AppFrames
+	return r.options.Limits.AppFrames
 }
 
 func (r *Relay) isWallet(s *socket) bool {

@@ -15,11 +15,11 @@ import (
 func TestConnected(t *testing.T) {
 	for _, c := range []struct {
 		name     string
-		config   relay.Config
+		config   relay.Options
 		protocol float64
 	}{
-		{"protocol 1", relay.Config{Server: "relay.example"}, 1},
-		{"protocol 0.8", relay.Config{Server: "relay.example", Version08: true}, 0.8},
+		{"protocol 1", relay.Options{Server: "relay.example"}, 1},
+		{"protocol 0.8", relay.Options{Server: "relay.example", Version08: true}, 0.8},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestContract(t *testing.T) {
 	}
 	for name, o := range wires {
 		t.Run(name, func(t *testing.T) {
-			o.Relay = relay.Config{Keys: keys, Logger: silent}
+			o.Relay = relay.Options{Keys: keys, Logger: silent}
 			s, err := relaytest.Start(o)
 			if err != nil {
 				t.Fatal(err)
@@ -86,7 +86,7 @@ func contract(t *testing.T, s *relaytest.Server) {
 
 func TestOnlyKnownMembersAreForwarded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{})
+		s := start(t, relay.Options{})
 		wallet, app := dial(t, s), dial(t, s)
 		wallet.register("alice", alice)
 		app.send(message{"cmd": "auth_req", "account": "alice", "data": "d", "auth_key": "k", "token": "t",
@@ -108,7 +108,7 @@ func TestOnlyKnownMembersAreForwarded(t *testing.T) {
 
 func TestPendingOldestFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{})
+		s := start(t, relay.Options{})
 		app := dial(t, s)
 		var asked []string
 		for range 5 {
@@ -132,7 +132,7 @@ func TestPendingOldestFirst(t *testing.T) {
 
 func TestFirstAnswerWins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{})
+		s := start(t, relay.Options{})
 		one, two, app := dial(t, s), dial(t, s), dial(t, s)
 		one.register("alice", alice)
 		two.register("alice", alice)
@@ -192,7 +192,7 @@ func TestAnswersThatAreRefused(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := start(t, relay.Config{})
+				s := start(t, relay.Options{})
 				wallet, app := dial(t, s), dial(t, s)
 				wallet.register("alice", alice)
 				id := app.ask("sign", "alice", "d")
@@ -210,7 +210,7 @@ func TestAnswersThatAreRefused(t *testing.T) {
 
 func TestAnswerFromElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{})
+		s := start(t, relay.Options{})
 		wallet, other, app := dial(t, s), dial(t, s), dial(t, s)
 		wallet.register("alice", alice)
 		other.register("bob", bob)
@@ -242,7 +242,7 @@ func TestRegistrationsThatAreRefused(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := start(t, relay.Config{})
+				s := start(t, relay.Options{})
 				p := dial(t, s)
 				p.relayKey()
 				p.send(registration(c.account, c.proof(p)))
@@ -259,7 +259,7 @@ func TestOneBadAccountAmongGood(t *testing.T) {
 	for _, whole := range []bool{false, true} {
 		t.Run(fmt.Sprint("whole=", whole), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := start(t, relay.Config{WholeRegistration: whole})
+				s := start(t, relay.Options{WholeRegistration: whole})
 				p := dial(t, s)
 				p.send(message{"cmd": "register_req", "app": "test", "accounts": []message{
 					{"name": "alice", "pok": p.timeProof(alice)},
@@ -281,7 +281,7 @@ func TestOneBadAccountAmongGood(t *testing.T) {
 
 func TestExpirySilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{})
+		s := start(t, relay.Options{})
 		wallet, app := dial(t, s), dial(t, s)
 		wallet.register("alice", alice)
 		id := app.ask("sign", "alice", "d")
@@ -301,7 +301,7 @@ func TestExpirySilent(t *testing.T) {
 
 func TestEachExpiresInItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{})
+		s := start(t, relay.Options{})
 		app := dial(t, s)
 		for i := range 4 {
 			if got := s.Relay().Status().Requests; got != min(i, 2) {
@@ -322,7 +322,7 @@ func TestEachExpiresInItsTime(t *testing.T) {
 
 func TestAttach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{})
+		s := start(t, relay.Options{})
 		wallet, app := dial(t, s), dial(t, s)
 		wallet.register("alice", alice)
 		early, late := app.ask("sign", "alice", "d"), app.ask("challenge", "alice", "d")
@@ -353,7 +353,7 @@ func TestAttach(t *testing.T) {
 
 func TestWalletThatLeavesIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{})
+		s := start(t, relay.Options{})
 		wallet, app := dial(t, s), dial(t, s)
 		wallet.register("alice", alice)
 		wallet.close()
@@ -372,7 +372,7 @@ func TestWalletThatLeavesIsForgotten(t *testing.T) {
 
 func TestNoise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := dial(t, start(t, relay.Config{}))
+		p := dial(t, start(t, relay.Options{}))
 		for _, ignored := range []string{"ping", " ping\n", `{"cmd":"auth_wait"}`, `{"cmd":"sign_wait"}`,
 			`{"cmd":"challenge_wait"}`,
 			`{"cmd":"error","error":"Cannot destructure property 'auth'"}`} {
@@ -407,7 +407,7 @@ func TestNoise(t *testing.T) {
 // outside and pings in text.
 func TestOldClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{Version08: true})
+		s := start(t, relay.Options{Version08: true})
 		wallet, app := dial(t, s), dial(t, s)
 		wallet.send(message{"cmd": "register_req", "app": "Hive Keychain", "accounts": []message{
 			{"name": "alice", "key_type": "memo", "challenge": wallet.timeProof(alice)}}})
@@ -434,7 +434,7 @@ func TestOldClients(t *testing.T) {
 
 func TestNoProof(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, relay.Config{NoProof: true})
+		s := start(t, relay.Options{NoProof: true})
 		wallet, app := dial(t, s), dial(t, s)
 		wallet.send(registration("anyone", ""))
 		wallet.expect("register_ack")
@@ -443,7 +443,7 @@ func TestNoProof(t *testing.T) {
 		wallet.send(message{"cmd": "sign_err", "uuid": id, "error": "sealed"})
 		app.expect("sign_err")
 	})
-	if _, err := relay.New(relay.Config{}); err == nil {
+	if _, err := relay.New(relay.Options{}); err == nil {
 		t.Error("a relay without keys and without NoProof was made")
 	}
 }
@@ -463,7 +463,7 @@ func TestTimesAreWholeSeconds(t *testing.T) {
 		time.Millisecond: 1, 1400 * time.Millisecond: 1, 1500 * time.Millisecond: 2, time.Hour: 3600,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			greet := dial(t, start(t, relay.Config{Timeout: given, PingRate: given})).greet
+			greet := dial(t, start(t, relay.Options{Timeout: given, PingRate: given})).greet
 			if greet["timeout"] != want || greet["ping_rate"] != want {
 				t.Errorf("%s: timeout %v, ping_rate %v, wanted %v", given, greet["timeout"], greet["ping_rate"], want)
 			}

@@ -7,16 +7,16 @@ import (
 	"pksa/protocol"
 )
 
-// request takes a request of an application: names it, tells the application so before anything
-// else can reach it, keeps it until it expires and queues it for every wallet of the account (HAS
-// §11.2, 4).
-func (r *Relay) request(s *socket, m protocol.Request, now time.Time) {
-	if m.Data == "" || len(m.Data) > r.config.Limits.Data || len(m.AuthKey) > maxAuthKey || len(m.Token) > maxToken {
+// acceptRequest takes a request of an application: names it, tells the application so before
+// anything else can reach it, keeps it until it expires and queues it for every wallet of the
+// account (HAS §11.2, 4).
+func (r *Relay) acceptRequest(s *socket, m protocol.Request, now time.Time) {
+	if m.Data == "" || len(m.Data) > r.options.Limits.Data || len(m.AuthKey) > maxAuthKey || len(m.Token) > maxToken {
 		s.reply(protocol.ErrorMessage{Text: textNoData})
 		return
 	}
 	id := protocol.UUID(newUUID())
-	expire := now.Add(r.config.Timeout)
+	expire := now.Add(r.options.Timeout)
 	frame, err := protocol.Encode(protocol.Request{
 		Kind: m.Kind, Account: m.Account, Data: m.Data, AuthKey: m.AuthKey, Token: m.Token,
 		UUID: id, Expire: expire.UnixMilli(),
@@ -46,7 +46,7 @@ func (r *Relay) request(s *socket, m protocol.Request, now time.Time) {
 
 // roomLocked reports whether one more request is within all limits.
 func (r *Relay) roomLocked(s *socket, m protocol.Request, size int) bool {
-	l := r.config.Limits
+	l := r.options.Limits
 	waiting := 0
 	if a := r.store.accounts[m.Account]; a != nil {
 		waiting = a.pending.Len()
@@ -64,17 +64,17 @@ type answer struct {
 	forward protocol.Message
 }
 
-// answer takes the answer of a wallet, the first good one for good (HAS §11.2, 5).
-func (r *Relay) answer(ctx context.Context, s *socket, a answer, now time.Time) {
-	q, refusal := r.fits(s, a, now)
+// acceptAnswer takes the answer of a wallet, the first good one for good (HAS §11.2, 5).
+func (r *Relay) acceptAnswer(ctx context.Context, s *socket, a answer, now time.Time) {
+	q, refusal := r.requestOf(s, a, now)
 	if refusal == "" && q != nil {
-		refusal = r.proves(ctx, s, q, a)
+		refusal = r.checkProof(ctx, s, q, a)
 	}
 	if refusal != "" {
 		r.count(func(c *Counters) { c.Refused++ })
 		s.reply(protocol.ErrorMessage{Text: refusal})
 		if refusal == textProof {
-			s.penalty(ctx)
+			s.punish(ctx)
 		}
 		return
 	}
@@ -89,9 +89,9 @@ func (r *Relay) answer(ctx context.Context, s *socket, a answer, now time.Time) 
 	r.settle(q, frame)
 }
 
-// fits finds the request of an answer and checks all but the proof. No request and no refusal:
+// requestOf finds the request of an answer and checks all but the proof. No request and no refusal:
 // settled before, drop.
-func (r *Relay) fits(s *socket, a answer, now time.Time) (q *request, refusal string) {
+func (r *Relay) requestOf(s *socket, a answer, now time.Time) (q *request, refusal string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	q = r.store.find(a.id, now)
@@ -111,8 +111,8 @@ func (r *Relay) fits(s *socket, a answer, now time.Time) (q *request, refusal st
 	return q, ""
 }
 
-func (r *Relay) proves(ctx context.Context, s *socket, q *request, a answer) (refusal string) {
-	if r.config.NoProof || r.config.Version08 && a.pok == "" {
+func (r *Relay) checkProof(ctx context.Context, s *socket, q *request, a answer) (refusal string) {
+	if r.options.NoProof || r.options.Version08 && a.pok == "" {
 		return ""
 	}
 	keys, err := r.prover.keysOf(ctx, q.account, time.Now())

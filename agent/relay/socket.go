@@ -71,9 +71,9 @@ func newSocket(r *Relay, conn *websocket.Conn, id string, drop context.CancelCau
 	}
 }
 
-// run serves the connection until it ends, and returns why.
-func (s *socket) run(ctx context.Context) error {
-	s.conn.SetReadLimit(int64(s.relay.config.Limits.Frame))
+// serve serves the connection until it ends, and returns why.
+func (s *socket) serve(ctx context.Context) error {
+	s.conn.SetReadLimit(int64(s.relay.options.Limits.Frame))
 	s.tasks.Go(func() { s.writeLoop(ctx) })
 	s.tasks.Go(func() { s.pingLoop(ctx) })
 	err := s.readLoop(ctx)
@@ -94,7 +94,7 @@ func (s *socket) readLoop(ctx context.Context) error {
 			return err
 		}
 		now := time.Now()
-		if pause, ok := s.admit(now); !ok {
+		if pause, ok := s.chargeFrame(now); !ok {
 			release()
 			s.relay.count(func(c *Counters) { c.OverLimit++ })
 			s.reply(protocol.ErrorMessage{Text: textTooMany})
@@ -108,18 +108,18 @@ func (s *socket) readLoop(ctx context.Context) error {
 	}
 }
 
-// admit counts one frame. If it is over the rate, pause is the time that one frame may take.
-func (s *socket) admit(now time.Time) (pause time.Duration, ok bool) {
+// chargeFrame counts one frame. If it is over the rate, pause is the time that one frame may take.
+func (s *socket) chargeFrame(now time.Time) (pause time.Duration, ok bool) {
 	rate := s.relay.frameRate(s)
 	s.rate.Lock()
 	defer s.rate.Unlock()
-	return time.Second / time.Duration(rate), s.spent.take(now, rate)
+	return time.Second / time.Duration(rate), s.spent.spend(now, rate)
 }
 
-// penalty makes whoever sent a bad proof wait, on the goroutine that found it bad: for a connection
+// punish makes whoever sent a bad proof wait, on the goroutine that found it bad: for a connection
 // without registrations reading stops meanwhile. Nothing is refused for it, so that one bad account
 // does not spoil those behind it.
-func (s *socket) penalty(ctx context.Context) {
+func (s *socket) punish(ctx context.Context) {
 	sleep(ctx, badProofCost*time.Second/time.Duration(s.relay.frameRate(s)))
 }
 
@@ -129,7 +129,7 @@ func (s *socket) read(ctx context.Context) (kind websocket.MessageType, frame []
 	if err != nil {
 		return 0, nil, nil, err
 	}
-	late := time.AfterFunc(s.relay.config.Limits.Read, func() { s.drop(errSlowFrame) })
+	late := time.AfterFunc(s.relay.options.Limits.Read, func() { s.drop(errSlowFrame) })
 	defer late.Stop()
 	var buf bytes.Buffer
 	if _, err = io.CopyN(&buf, r, smallFrame); err == io.EOF {
@@ -155,7 +155,7 @@ func (s *socket) read(ctx context.Context) (kind websocket.MessageType, frame []
 func (s *socket) awaitRoom(ctx context.Context) error {
 	for {
 		s.mu.Lock()
-		full := s.owed >= s.relay.config.Limits.Replies
+		full := s.owed >= s.relay.options.Limits.Replies
 		s.mu.Unlock()
 		if !full {
 			signal(s.room) // the token is for whoever else waits
@@ -190,8 +190,8 @@ func (s *socket) push(it item) {
 	signal(s.wake)
 }
 
-// end makes the writer close the connection politely once the queue is written.
-func (s *socket) end() {
+// closeSoon makes the writer close the connection politely once the queue is written.
+func (s *socket) closeSoon() {
 	s.mu.Lock()
 	s.ending = true
 	s.mu.Unlock()
@@ -243,14 +243,14 @@ func (s *socket) write(ctx context.Context, frame []byte) error {
 	if frame == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.relay.config.Limits.Write)
+	ctx, cancel := context.WithTimeout(ctx, s.relay.options.Limits.Write)
 	defer cancel()
 	return s.conn.Write(ctx, websocket.MessageText, frame)
 }
 
 // pingLoop drops the connection after two pings in a row without a pong.
 func (s *socket) pingLoop(ctx context.Context) {
-	rate := s.relay.config.PingRate
+	rate := s.relay.options.PingRate
 	for missed := 0; ; {
 		if missed == 0 && sleep(ctx, rate) != nil {
 			return

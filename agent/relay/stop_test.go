@@ -14,7 +14,7 @@ import (
 // newRelay makes a relay that nothing serves yet.
 func newRelay(t *testing.T) *relay.Relay {
 	t.Helper()
-	r, err := relay.New(relay.Config{Keys: keys, Logger: silent})
+	r, err := relay.New(relay.Options{Keys: keys, Logger: silent})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,8 +63,8 @@ func (st *store) account(name hive.AccountName) *account {
 	return a
 }
 
-// release forgets an account that nobody speaks for or asks for.
-func (st *store) release(a *account) {
+// forgetIfIdle forgets an account that nobody speaks for or asks for.
+func (st *store) forgetIfIdle(a *account) {
 	if len(a.wallets) == 0 && a.pending.Len() == 0 {
 		delete(st.accounts, a.name)
 	}
@@ -98,13 +98,13 @@ func (st *store) bind(r *request, app *socket) {
 // settle keeps the answer and drops the message: whatever still waits to be delivered finds nothing
 // to deliver.
 func (st *store) settle(r *request, answer []byte) {
-	st.unwait(r)
+	st.stopWaiting(r)
 	r.settled = true
 	r.answer = answer
 	st.bytes += len(answer)
 }
 
-func (st *store) unwait(r *request) {
+func (st *store) stopWaiting(r *request) {
 	if r.waiting == nil {
 		return
 	}
@@ -112,7 +112,7 @@ func (st *store) unwait(r *request) {
 	a.pending.Remove(r.waiting)
 	r.waiting = nil
 	st.waiting--
-	st.release(a)
+	st.forgetIfIdle(a)
 	if r.app != nil {
 		r.app.pending--
 	}
@@ -131,7 +131,7 @@ func (st *store) expire(now time.Time) (unanswered int, next time.Time) {
 		if !r.settled {
 			unanswered++
 		}
-		st.unwait(r)
+		st.stopWaiting(r)
 		st.bytes -= len(r.answer)
 		r.answer = nil
 		st.bind(r, nil)

@@ -72,7 +72,7 @@ func newKillWorld(t *testing.T, policy string, apps ...string) *killWorld {
 	for _, role := range []hive.Role{hive.Memo, hive.Posting, hive.Active} {
 		keys["alice"] = append(keys["alice"], nodetest.Key("alice", role).Public())
 	}
-	w.relay, err = relaytest.Start(relaytest.Options{Loopback: true, Fault: w.seen.frame, Relay: relay.Config{
+	w.relay, err = relaytest.Start(relaytest.Options{Loopback: true, Fault: w.seen.frame, Relay: relay.Options{
 		Server: "127.0.0.1", Keys: relay.FixedKeys(keys), Timeout: requestLife, Logger: slog.New(slog.DiscardHandler),
 		Limits: relay.Limits{AppFrames: 1000, AppPending: 1000},
 	}})

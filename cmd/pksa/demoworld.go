@@ -71,13 +71,13 @@ func newDemoWorld(ctx context.Context) (*demoWorld, error) {
 		return w, err
 	}
 	log := slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	w.nodes, err = node.New(node.Settings{URLs: []string{w.chain.url}, Network: hive.Mainnet, Logger: log})
+	w.nodes, err = node.New(node.Options{URLs: []string{w.chain.url}, Network: hive.Mainnet, Logger: log})
 	if err != nil {
 		return w, err
 	}
 	w.relay, err = relaytest.Start(relaytest.Options{
 		Loopback: true, Fault: w.tap.frame,
-		Relay: relay.Config{Server: "127.0.0.1", Keys: chainKeys(w.nodes), Logger: log},
+		Relay: relay.Options{Server: "127.0.0.1", Keys: chainKeys(w.nodes), Logger: log},
 	})
 	if err != nil {
 		return w, err

@@ -95,7 +95,7 @@ func runKept(k *keptHome) *keptRun {
 	r.surround(cfg)
 	compiled, _, err := agent.LoadPolicy(cfg, r.keys, r.ledger)
 	k.must(err)
-	nodes, err := node.New(node.Settings{
+	nodes, err := node.New(node.Options{
 		URLs: []string{"https://node.test"}, Network: hive.Mainnet, Logger: slog.New(slog.DiscardHandler),
 		Transport: nodetest.Transport(r.chain.NewNode("node.test")),
 	})
@@ -150,7 +150,7 @@ func (r *keptRun) surround(cfg *config.Config) {
 	}
 	var err error
 	r.relay, err = relaytest.Start(relaytest.Options{
-		Fault: r.wire.fault, Relay: relay.Config{Keys: relay.FixedKeys(known), Logger: slog.New(slog.DiscardHandler)},
+		Fault: r.wire.fault, Relay: relay.Options{Keys: relay.FixedKeys(known), Logger: slog.New(slog.DiscardHandler)},
 	})
 	r.must(err)
 	cfg.Relays = []config.Relay{{URL: was.Links[0].Relay}}

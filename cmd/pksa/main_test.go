@@ -170,7 +170,7 @@ func scriptRelay(ts *testscript.TestScript, _ bool, _ []string) {
 			keys[hive.AccountName(account)] = append(keys[hive.AccountName(account)], testKey(account, role).Public())
 		}
 	}
-	server, err := relaytest.Start(relaytest.Options{Loopback: true, Relay: relay.Config{
+	server, err := relaytest.Start(relaytest.Options{Loopback: true, Relay: relay.Options{
 		Server: "127.0.0.1", Keys: relay.FixedKeys(keys), Logger: slog.New(slog.DiscardHandler)}})
 	ts.Check(err)
 	ts.Defer(server.Close)

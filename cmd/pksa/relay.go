@@ -66,7 +66,7 @@ func (c *command) serveRelay(ctx context.Context, listen string) error {
 // newRelay makes the relay of the settings and opens its listener.
 func newRelay(cfg *config.Config, keys relay.KeysFunc, log *slog.Logger) (*relay.Relay, net.Listener, error) {
 	host, _, _ := net.SplitHostPort(cfg.RelayListen)
-	r, err := relay.New(relay.Config{Server: host, Keys: keys, Origins: cfg.RelayOrigins, Timeout: cfg.RelayTimeout,
+	r, err := relay.New(relay.Options{Server: host, Keys: keys, Origins: cfg.RelayOrigins, Timeout: cfg.RelayTimeout,
 		Logger: log})
 	if err != nil {
 		return nil, nil, fmt.Errorf("relay: %w", err)

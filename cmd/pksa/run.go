@@ -62,7 +62,7 @@ func (c *command) nodes(cfg *config.Config) (*node.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return node.New(node.Settings{URLs: cfg.Nodes, Network: chain, Logger: c.logger(cfg)})
+	return node.New(node.Options{URLs: cfg.Nodes, Network: chain, Logger: c.logger(cfg)})
 }
 
 // serve is `pksa run`: everything that can fail fails before the first connection is made.

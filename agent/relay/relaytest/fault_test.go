@@ -32,7 +32,7 @@ func name(n int) string { return fmt.Sprintf("%08d-0000-4000-8000-000000000000",
 func converse(t *testing.T, requests int, fault Fault) (got []heard) {
 	t.Helper()
 	s, err := Start(Options{
-		Relay: relay.Config{NoProof: true, Logger: slog.New(slog.DiscardHandler)},
+		Relay: relay.Options{NoProof: true, Logger: slog.New(slog.DiscardHandler)},
 		Fault: Script(Rule{When: On(ToClient, "attach_nack"), Do: fault}),
 	})
 	if err != nil {
@@ -153,7 +153,7 @@ func TestMalformedAndHuge(t *testing.T) {
 // TestHalfOpenAnswersNoPing: a frozen connection looks alive to the kernel only.
 func TestHalfOpenAnswersNoPing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := Start(Options{Relay: relay.Config{NoProof: true, Logger: slog.New(slog.DiscardHandler)},
+		s, err := Start(Options{Relay: relay.Options{NoProof: true, Logger: slog.New(slog.DiscardHandler)},
 			Fault: Script(Rule{When: On(ToClient, "connected"), Do: func(w *Wire, f Frame) {
 				w.Pass(f)
 				w.Freeze()

@@ -11,9 +11,9 @@ import (
 
 // Options say what Start runs.
 type Options struct {
-	Relay    relay.Config // as for relay.New
-	Fault    Fault        // nil: a faithful wire
-	Loopback bool         // listen on 127.0.0.1 and a free port instead of in memory
+	Relay    relay.Options // as for relay.New
+	Fault    Fault         // nil: a faithful wire
+	Loopback bool          // listen on 127.0.0.1 and a free port instead of in memory
 }
 
 // Server is a running relay. Its methods may be called concurrently.

@@ -10,9 +10,9 @@ import (
 	"pksa/protocol"
 )
 
-// FuzzHear gives a client frames of any content, one a line, while three requests wait. It must
+// FuzzFrames gives a client frames of any content, one a line, while three requests wait. It must
 // neither panic nor hold more than its bounds, and a call ends once.
-func FuzzHear(f *testing.F) {
+func FuzzFrames(f *testing.F) {
 	const id, other = "9b0e2dc3-f574-4766-abdd-c429dce11284", "11111111-2222-4333-8444-555555555555"
 	f.Add(`{"cmd":"sign_wait","uuid":"` + id + `","expire":1700000060000}` + "\n" + `{"cmd":"sign_ack","uuid":"` + id +
 		`","data":"x"}`)
@@ -24,19 +24,19 @@ func FuzzHear(f *testing.F) {
 	f.Fuzz(func(t *testing.T, frames string) {
 		c := &Client{log: slog.New(slog.NewTextHandler(io.Discard, nil)), changed: make(chan struct{}),
 			calls: map[string]*call{}}
-		l := &link{timeout: time.Minute, early: map[string][]protocol.Message{}}
+		conn := &connection{timeout: time.Minute, early: map[string][]protocol.Message{}}
 		calls := []*call{newCall(protocol.Sign, "alice"), newCall(protocol.Sign, "alice"),
 			newCall(protocol.Auth, "bob")}
-		l.unnamed = append(l.unnamed, calls...)
+		conn.unnamed = append(conn.unnamed, calls...)
 		for frame := range strings.SplitSeq(frames, "\n") {
-			if c.hear(l, []byte(frame)) != nil {
+			if c.handleFrame(conn, []byte(frame)) != nil {
 				break
 			}
 		}
-		if len(l.early) > maxEarly || len(c.calls) > len(calls) {
-			t.Errorf("%d early answers, %d calls", len(l.early), len(c.calls))
+		if len(conn.early) > maxEarly || len(c.calls) > len(calls) {
+			t.Errorf("%d early answers, %d calls", len(conn.early), len(c.calls))
 		}
-		c.lose(l)
+		c.lose(conn)
 		for _, waiting := range calls {
 			c.finish(waiting, nil)
 			<-waiting.ended

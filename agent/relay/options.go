@@ -28,8 +28,8 @@ func FixedKeys(keys map[hive.AccountName][]hive.PublicKey) KeysFunc {
 	}
 }
 
-// Config says how a relay behaves. Only Keys (or NoProof) must be set.
-type Config struct {
+// Options says how a relay behaves. Only Keys (or NoProof) must be set.
+type Options struct {
 	// Server is the name that connected carries as its server, usually the host.
 	Server string
 	// Version08 makes the relay say protocol 0.8 instead of 1, and take answers without a proof of
@@ -110,7 +110,7 @@ const registering = 256
 // finding out takes as long as reading many, and may take a call of Keys.
 const badProofCost = 50
 
-func (c Config) withDefaults() Config {
+func (c Options) withDefaults() Options {
 	c.Timeout = max(orDefault(c.Timeout, time.Minute).Round(time.Second), time.Second)
 	c.PingRate = max(orDefault(c.PingRate, 30*time.Second).Round(time.Second), time.Second)
 	c.KeysTTL = orDefault(c.KeysTTL, time.Minute)

@@ -25,9 +25,9 @@ const (
 	graceSign = 10 * time.Second
 )
 
-// link is one connection to the relay.
-type link struct {
-	conn    *websocket.Conn
+// connection is one connection to the relay.
+type connection struct {
+	ws      *websocket.Conn
 	timeout time.Duration // of requests, as connected says; 0 if it does not
 	turn    chan struct{} // holds one token while somebody sends: order of sending is order of waits
 
@@ -38,7 +38,7 @@ type link struct {
 }
 
 // connect dials and waits for connected.
-func (c *Client) connect(ctx context.Context) (*link, error) {
+func (c *Client) connect(ctx context.Context) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, greetTime)
 	defer cancel()
 	browser := &http.Client{
@@ -49,22 +49,22 @@ func (c *Client) connect(ctx context.Context) (*link, error) {
 		// A relay cannot send us elsewhere, least of all out of TLS.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	conn, _, err := websocket.Dial(ctx, c.options.Relay, &websocket.DialOptions{HTTPClient: browser})
+	ws, _, err := websocket.Dial(ctx, c.options.Relay, &websocket.DialOptions{HTTPClient: browser})
 	if err != nil {
 		return nil, fmt.Errorf("client: connecting to %s: %w", c.options.Relay, err)
 	}
-	conn.SetReadLimit(protocol.MaxFrame)
-	timeout, err := greeting(ctx, conn)
+	ws.SetReadLimit(protocol.MaxFrame)
+	timeout, err := greeting(ctx, ws)
 	if err != nil {
-		conn.CloseNow()
+		ws.CloseNow()
 		return nil, fmt.Errorf("client: relay %s: %w", c.options.Relay, err)
 	}
-	return &link{conn: conn, timeout: timeout, turn: make(chan struct{}, 1),
+	return &connection{ws: ws, timeout: timeout, turn: make(chan struct{}, 1),
 		early: make(map[string][]protocol.Message)}, nil
 }
 
-func greeting(ctx context.Context, conn *websocket.Conn) (timeout time.Duration, err error) {
-	_, frame, err := conn.Read(ctx)
+func greeting(ctx context.Context, ws *websocket.Conn) (timeout time.Duration, err error) {
+	_, frame, err := ws.Read(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("waiting for its greeting: %w", err)
 	}
@@ -84,33 +84,33 @@ func greeting(ctx context.Context, conn *websocket.Conn) (timeout time.Duration,
 
 // serve reads until the connection is lost, after asking for the answers that an earlier one still
 // owes.
-func (c *Client) serve(ctx context.Context, l *link) error {
+func (c *Client) serve(ctx context.Context, conn *connection) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c.done.Go(func() {
-		c.attach(ctx, l)
-		cancel(keepAlive(ctx, l.conn))
+		c.attach(ctx, conn)
+		cancel(keepAlive(ctx, conn.ws))
 	})
 	var err error
 	for err == nil {
 		var frame []byte
-		if _, frame, err = l.conn.Read(ctx); err == nil {
-			err = c.hear(l, frame)
+		if _, frame, err = conn.ws.Read(ctx); err == nil {
+			err = c.handleFrame(conn, frame)
 		}
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	l.conn.CloseNow()
-	c.lose(l)
+	conn.ws.CloseNow()
+	c.lose(conn)
 	return err
 }
 
 // keepAlive finds out when the other end is gone without a word, early enough to attach elsewhere.
-func keepAlive(ctx context.Context, conn *websocket.Conn) error {
+func keepAlive(ctx context.Context, ws *websocket.Conn) error {
 	for sleep(ctx, pingEvery) {
 		pong, cancel := context.WithTimeout(ctx, pongTime)
-		err := conn.Ping(pong)
+		err := ws.Ping(pong)
 		cancel()
 		if err != nil {
 			return errors.New("the relay does not answer pings")
@@ -120,37 +120,37 @@ func keepAlive(ctx context.Context, conn *websocket.Conn) error {
 }
 
 // attach asks for the answers of all requests that the relay has named (HAS §4.6).
-func (c *Client) attach(ctx context.Context, l *link) {
+func (c *Client) attach(ctx context.Context, conn *connection) {
 	c.mu.Lock()
 	var open []protocol.UUID
 	for _, waiting := range c.calls {
-		if waiting.apart {
+		if waiting.detached {
 			open = append(open, waiting.id)
 		}
 	}
 	c.mu.Unlock()
 	for _, id := range open {
 		frame, err := protocol.Encode(protocol.AttachReq{UUID: id})
-		if err != nil || l.write(ctx, frame) != nil {
+		if err != nil || conn.write(ctx, frame) != nil {
 			return // the reader sees that the connection is gone
 		}
 	}
 }
 
-func (l *link) write(ctx context.Context, frame []byte) error {
+func (conn *connection) write(ctx context.Context, frame []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
-	return l.conn.Write(ctx, websocket.MessageText, frame)
+	return conn.ws.Write(ctx, websocket.MessageText, frame)
 }
 
 // lose ends the requests that the relay never named: nobody knows whether they arrived. The others
 // wait for attach.
-func (c *Client) lose(l *link) {
+func (c *Client) lose(conn *connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l.lost = true
-	if c.link == l {
-		c.link, c.failure = nil, nil
+	conn.lost = true
+	if c.conn == conn {
+		c.conn, c.failure = nil, nil
 		close(c.changed)
 		c.changed = make(chan struct{})
 	}
@@ -158,27 +158,27 @@ func (c *Client) lose(l *link) {
 	if c.closed {
 		err = ErrClosed
 	}
-	for len(l.unnamed) > 0 {
-		c.finishLocked(l.headLocked(), err)
+	for len(conn.unnamed) > 0 {
+		c.finishLocked(conn.headLocked(), err)
 	}
 	for _, waiting := range c.calls {
-		waiting.apart = true
+		waiting.detached = true
 	}
 }
 
 // send builds a request and puts it on the wire while nobody else does, so that the order of nonces
 // and of waits is the order of frames.
 func (c *Client) send(ctx context.Context, waiting *call, build func() (protocol.Request, error)) error {
-	l, err := c.acquire(ctx)
+	conn, err := c.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	select {
-	case l.turn <- struct{}{}:
+	case conn.turn <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-l.turn }()
+	defer func() { <-conn.turn }()
 	request, err := build()
 	if err != nil {
 		return err
@@ -191,27 +191,27 @@ func (c *Client) send(ctx context.Context, waiting *call, build func() (protocol
 		return err
 	}
 	c.mu.Lock()
-	if l.lost {
+	if conn.lost {
 		c.mu.Unlock()
 		return ErrLost
 	}
-	l.unnamed = append(l.unnamed, waiting)
-	waiting.late = time.AfterFunc(nameTime, func() {
+	conn.unnamed = append(conn.unnamed, waiting)
+	waiting.nameTimer = time.AfterFunc(nameTime, func() {
 		// Without this wait all later ones would be taken for those of other requests.
 		c.log.Warn("the relay did not name a request", "kind", waiting.kind.String(), "account", waiting.account)
-		l.conn.CloseNow()
+		conn.ws.CloseNow()
 	})
 	c.mu.Unlock()
 	// Not under the caller's context: a write that is cut short ends the connection for everybody.
-	if err := l.write(context.WithoutCancel(ctx), frame); err != nil {
-		l.conn.CloseNow()
+	if err := conn.write(context.WithoutCancel(ctx), frame); err != nil {
+		conn.ws.CloseNow()
 		return fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	return nil
 }
 
-// hear handles one frame of the relay. An error ends the connection.
-func (c *Client) hear(l *link, frame []byte) error {
+// handleFrame handles one frame of the relay. An error ends the connection.
+func (c *Client) handleFrame(conn *connection, frame []byte) error {
 	m, err := protocol.DecodeForApp(frame)
 	if err != nil {
 		c.log.Debug("frame of the relay ignored", "err", err)
@@ -221,21 +221,21 @@ func (c *Client) hear(l *link, frame []byte) error {
 	defer c.mu.Unlock()
 	switch m := m.(type) {
 	case protocol.Wait:
-		return c.nameLocked(l, m)
+		return c.nameLocked(conn, m)
 	case protocol.ErrorMessage:
-		c.complainLocked(l, m)
+		c.complainLocked(conn, m)
 	case protocol.Ack:
-		c.answerLocked(l, m.UUID, m)
+		c.answerLocked(conn, m.UUID, m)
 	case protocol.Nack:
-		c.answerLocked(l, m.UUID, m)
+		c.answerLocked(conn, m.UUID, m)
 	case protocol.Err:
-		c.answerLocked(l, m.UUID, m)
+		c.answerLocked(conn, m.UUID, m)
 	case protocol.AttachAck:
 		if waiting := c.calls[m.UUID.Key()]; waiting != nil {
-			waiting.apart = false
+			waiting.detached = false
 		}
 	case protocol.AttachNack:
-		if waiting := c.calls[m.UUID.Key()]; waiting != nil && waiting.apart {
+		if waiting := c.calls[m.UUID.Key()]; waiting != nil && waiting.detached {
 			c.finishLocked(waiting, fmt.Errorf("%w, or the relay has forgotten it, while the connection was lost",
 				ErrExpired))
 		}
@@ -245,21 +245,21 @@ func (c *Client) hear(l *link, frame []byte) error {
 
 // nameLocked gives the first request without a name its name. Order is all there is to go by (HAS
 // §4.3).
-func (c *Client) nameLocked(l *link, m protocol.Wait) error {
-	if len(l.unnamed) == 0 {
+func (c *Client) nameLocked(conn *connection, m protocol.Wait) error {
+	if len(conn.unnamed) == 0 {
 		return nil
 	}
-	waiting := l.unnamed[0]
+	waiting := conn.unnamed[0]
 	if waiting.kind != m.Kind || m.Account != "" && m.Account != string(waiting.account) ||
 		c.calls[m.UUID.Key()] != nil {
 		return errors.New("the relay's waits do not fit the requests")
 	}
-	l.headLocked()
-	if waiting.over {
+	conn.headLocked()
+	if waiting.finished {
 		return nil // who asked has left
 	}
 	now := time.Now()
-	waiting.id, waiting.expires = m.UUID, now.Add(lifetime(l, m, now))
+	waiting.id, waiting.expires = m.UUID, now.Add(lifetime(conn, m, now))
 	c.calls[m.UUID.Key()] = waiting
 	after := grace
 	if m.Kind == protocol.Sign {
@@ -267,49 +267,49 @@ func (c *Client) nameLocked(l *link, m protocol.Wait) error {
 	}
 	waiting.deadline = time.AfterFunc(waiting.expires.Sub(now)+after, func() { c.expire(waiting) })
 	close(waiting.named)
-	for _, answer := range l.early[m.UUID.Key()] {
-		c.answerLocked(l, m.UUID, answer)
+	for _, answer := range conn.early[m.UUID.Key()] {
+		c.answerLocked(conn, m.UUID, answer)
 	}
-	delete(l.early, m.UUID.Key())
+	delete(conn.early, m.UUID.Key())
 	return nil
 }
 
 // headLocked takes the first request without a name.
-func (l *link) headLocked() *call {
-	waiting := l.unnamed[0]
-	l.unnamed = l.unnamed[1:]
-	if waiting.late != nil {
-		waiting.late.Stop()
+func (conn *connection) headLocked() *call {
+	waiting := conn.unnamed[0]
+	conn.unnamed = conn.unnamed[1:]
+	if waiting.nameTimer != nil {
+		waiting.nameTimer.Stop()
 	}
 	return waiting
 }
 
 // lifetime is how long the relay keeps the request. What connected says needs no agreement of
 // clocks; the expire of the wait does, and is taken only without it.
-func lifetime(l *link, m protocol.Wait, now time.Time) time.Duration {
-	if l.timeout > 0 {
-		return min(l.timeout, 24*time.Hour)
+func lifetime(conn *connection, m protocol.Wait, now time.Time) time.Duration {
+	if conn.timeout > 0 {
+		return min(conn.timeout, 24*time.Hour)
 	}
 	return min(max(time.UnixMilli(m.Expire).Sub(now), time.Second), 24*time.Hour)
 }
 
 // complainLocked takes an error as the answer to the first request that has no wait; there is
 // nothing else it could be about, and after the wait it means nothing (HAS §4.1).
-func (c *Client) complainLocked(l *link, m protocol.ErrorMessage) {
-	if len(l.unnamed) == 0 {
+func (c *Client) complainLocked(conn *connection, m protocol.ErrorMessage) {
+	if len(conn.unnamed) == 0 {
 		c.log.Debug("complaint of the relay", "text", quote(m.Text))
 		return
 	}
-	waiting := l.headLocked()
+	waiting := conn.headLocked()
 	c.finishLocked(waiting, &RelayError{Text: m.Text})
 }
 
-func (c *Client) answerLocked(l *link, id protocol.UUID, answer protocol.Message) {
+func (c *Client) answerLocked(conn *connection, id protocol.UUID, answer protocol.Message) {
 	waiting := c.calls[id.Key()]
 	if waiting == nil {
 		// It may have come before its wait. Only a request that has no wait yet can still want it.
-		if len(l.unnamed) > 0 && len(l.early) < maxEarly && len(l.early[id.Key()]) < maxAnswers {
-			l.early[id.Key()] = append(l.early[id.Key()], answer)
+		if len(conn.unnamed) > 0 && len(conn.early) < maxEarly && len(conn.early[id.Key()]) < maxAnswers {
+			conn.early[id.Key()] = append(conn.early[id.Key()], answer)
 		}
 		return
 	}

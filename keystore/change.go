@@ -139,9 +139,7 @@ func (s *Store) RemoveAccount(account hive.AccountName) error {
 		if keys == nil {
 			return fmt.Errorf("removing %q: %w", account, ErrUnknownAccount)
 		}
-		for _, key := range keys {
-			key.Wipe()
-		}
+		keys.wipe()
 		delete(c.accounts, account)
 		return nil
 	})

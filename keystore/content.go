@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 
+	"pksa/keystore/linejson"
 	"pksa/protocol/hive"
 )
 
@@ -50,9 +51,13 @@ func newContent() *content {
 func (c *content) wipe() {
 	clear(c.ledgerKey[:])
 	for _, keys := range c.accounts {
-		for _, key := range keys {
-			key.Wipe()
-		}
+		keys.wipe()
+	}
+}
+
+func (r *ring) wipe() {
+	for _, key := range r {
+		key.Wipe()
 	}
 }
 
@@ -112,9 +117,13 @@ func decodeContent(raw []byte) (*content, error) {
 		return nil, err
 	}
 	c := &content{accounts: make(map[hive.AccountName]*ring)}
-	if err := readJSON(raw, c.read); err != nil {
+	root, err := linejson.Parse(raw)
+	if err == nil {
+		err = c.read(root)
+	}
+	if err != nil {
 		c.wipe()
-		return nil, err
+		return nil, fmt.Errorf("line %w", err)
 	}
 	return c, nil
 }
@@ -133,131 +142,134 @@ func checkVersion(raw []byte) error {
 	return nil
 }
 
-func (c *content) read(r *jsonReader) error {
-	var version int
-	members := map[string]func() error{
-		"version":    func() error { return r.integer(&version) },
-		"ledger":     func() error { return c.readLedger(r) },
-		"recipients": func() error { return c.readRecipients(r) },
-		"accounts":   func() error { return r.array(func() error { return c.readAccount(r) }) },
-	}
-	if err := r.exactly(members); err != nil {
+func (c *content) read(root linejson.Value) error {
+	v, err := root.Exactly("version", "ledger", "recipients", "accounts")
+	if err != nil {
 		return err
 	}
-	if version != contentVersion {
-		return errors.New("version: wanted 1")
+	parts := []func(linejson.Value) error{readVersion, c.readLedger, c.readRecipients, c.readAccounts}
+	for i, read := range parts {
+		if err := read(v[i]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// exactly reads an object that has each of these members and no other.
-func (r *jsonReader) exactly(members map[string]func() error) error {
-	found := 0
-	err := r.object(func(name string) (bool, error) {
-		read, ok := members[name]
-		if !ok {
-			return false, nil
-		}
-		found++
-		return true, read()
-	})
-	if err == nil && found != len(members) {
-		err = errors.New("a member is missing")
+func readVersion(v linejson.Value) error {
+	version, err := v.Int()
+	if err == nil && version != contentVersion {
+		err = v.Wrap(fmt.Errorf("wanted %d", contentVersion))
 	}
 	return err
 }
 
-func (c *content) readLedger(r *jsonReader) error {
-	var id, key string
-	err := r.exactly(map[string]func() error{
-		"id":  func() error { return r.text(&id) },
-		"key": func() error { return r.text(&key) },
-	})
+func (c *content) readLedger(v linejson.Value) error {
+	members, err := v.Exactly("id", "key")
+	if err != nil {
+		return err
+	}
+	id, err := members[0].Text()
+	if err != nil {
+		return err
+	}
+	key, err := members[1].Text()
 	if err != nil {
 		return err
 	}
 	if raw, err := hex.DecodeString(id); err != nil || len(raw) != 16 || hex.EncodeToString(raw) != id {
-		return errors.New("id: wanted 32 lower-case hexadecimal digits")
+		return members[0].Wrap(errors.New("wanted 32 lower-case hexadecimal digits"))
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(key)
 	defer clear(raw)
 	// Go's decoder skips line breaks; the length of the text rules them out.
 	if err != nil || len(raw) != len(c.ledgerKey) || len(key) != 44 || bytes.Equal(raw, make([]byte, 32)) {
-		return errors.New("key: wanted base64 of 32 bytes")
+		return members[1].Wrap(errors.New("wanted base64 of 32 bytes"))
 	}
 	c.ledgerID, c.ledgerKey = id, [32]byte(raw)
 	return nil
 }
 
-func (c *content) readRecipients(r *jsonReader) error {
-	return r.array(func() error {
-		var text string
-		if err := r.text(&text); err != nil {
+func (c *content) readRecipients(v linejson.Value) error {
+	items, err := v.Array()
+	if err != nil {
+		return err
+	}
+	for _, item := range items {
+		text, err := item.Text()
+		if err != nil {
 			return err
 		}
 		if _, err := parseRecipient(text); err != nil {
-			return err
+			return item.Wrap(err)
 		}
 		if slices.Contains(c.recipients, text) {
-			return errors.New("a recipient comes twice")
+			return item.Wrap(errors.New("a recipient comes twice"))
 		}
 		c.recipients = append(c.recipients, text)
-		return nil
-	})
-}
-
-func (c *content) readAccount(r *jsonReader) error {
-	var name string
-	var texts [len(ringRoles)]*string
-	if err := r.accountObject(&name, &texts); err != nil {
-		return err
 	}
-	account, err := hive.ParseAccountName(name)
-	if err != nil {
-		return ErrBadAccount
-	}
-	if c.accounts[account] != nil {
-		return fmt.Errorf("account %s comes twice", account)
-	}
-	keys, err := parseRing(texts)
-	if err != nil {
-		return fmt.Errorf("%s/%w", account, err)
-	}
-	c.accounts[account] = keys
 	return nil
 }
 
-// accountObject reads the name and the texts under the names of roles; nil where there is none.
-func (r *jsonReader) accountObject(name *string, texts *[len(ringRoles)]*string) error {
-	return r.object(func(member string) (bool, error) {
-		if member == "name" {
-			return true, r.text(name)
+func (c *content) readAccounts(v linejson.Value) error {
+	items, err := v.Array()
+	for _, item := range items {
+		if err = c.readAccount(item); err != nil {
+			break
 		}
-		for i, role := range ringRoles {
-			if member == role.String() {
-				texts[i] = new(string)
-				return true, r.text(texts[i])
-			}
-		}
-		return false, nil
-	})
+	}
+	return err
 }
 
-// parseRing reads the keys of one account. An account without keys is an error.
-func parseRing(texts [len(ringRoles)]*string) (*ring, error) {
+func (c *content) readAccount(v linejson.Value) error {
 	keys := new(ring)
-	for i, text := range texts {
-		if text == nil {
+	name, err := keys.read(v)
+	if err == nil {
+		err = c.putAccount(v, name, keys)
+	}
+	if err != nil {
+		keys.wipe()
+	}
+	return err
+}
+
+// read reads the keys of an account and returns its name.
+func (r *ring) read(v linejson.Value) (name string, err error) {
+	members, err := v.Object()
+	if err != nil {
+		return "", err
+	}
+	for _, m := range members {
+		text, err := m.Value.Text()
+		if err != nil {
+			return "", err
+		}
+		if m.Name == "name" {
+			name = text
 			continue
 		}
-		key, err := hive.ParseWIF(*text)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", ringRoles[i], ErrMalformedKey)
+		at, ok := place(readRole(m.Name))
+		if !ok {
+			return "", m.Unknown()
 		}
-		keys[i] = key
+		if r[at], err = hive.ParseWIF(text); err != nil {
+			return "", m.Value.Wrap(ErrMalformedKey) // hive's error may hold pieces of the key
+		}
 	}
-	if *keys == (ring{}) {
-		return nil, errors.New("no key")
+	return name, nil
+}
+
+// putAccount takes an account with the keys that it has. One without keys is an error.
+func (c *content) putAccount(v linejson.Value, name string, keys *ring) error {
+	account, err := hive.ParseAccountName(name)
+	switch {
+	case err != nil:
+		return v.Wrap(ErrBadAccount)
+	case c.accounts[account] != nil:
+		return v.Wrap(fmt.Errorf("account %s comes twice", account))
+	case *keys == (ring{}):
+		return v.Wrap(fmt.Errorf("account %s has no key", account))
 	}
-	return keys, nil
+	c.accounts[account] = keys
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"pksa/keystore/linejson"
 	"pksa/protocol/hive"
 )
 
@@ -75,64 +76,77 @@ func ReadKeysJSON(file string, r io.Reader) (*Batch, error) {
 	}
 	defer clear(raw)
 	b := &Batch{file: file}
-	var complaints Complaints
-	line := 1
-	err = readJSON(raw, func(r *jsonReader) error {
-		return r.array(func() error {
-			found, err := b.readJSONAccount(r)
-			line = r.line()
-			complaints = append(complaints, found...)
-			return err
-		})
-	})
+	root, err := linejson.Parse(raw)
 	if err != nil {
-		complaints = append(complaints, Complaint{File: file, Line: line, Err: err})
+		return b.finish(Complaints{b.misread(err)})
+	}
+	items, err := root.Array()
+	if err != nil {
+		return b.finish(Complaints{b.misread(err)})
+	}
+	var complaints Complaints
+	for _, item := range items {
+		complaints = append(complaints, b.readJSONAccount(item)...)
 	}
 	return b.finish(complaints)
 }
 
-func (b *Batch) readJSONAccount(r *jsonReader) (Complaints, error) {
-	var name string
-	var texts [hive.Owner + 1]string
-	var lines [hive.Owner + 1]int // at 0 that of the name
-	err := r.object(func(member string) (bool, error) {
-		if member == "name" {
-			err := r.text(&name)
-			lines[0] = r.line()
-			return true, err
-		}
-		role := readRole(member)
-		if role == 0 {
-			return false, nil
-		}
-		err := r.text(&texts[role])
-		lines[role] = r.line()
-		return true, err
-	})
+// misread is the complaint about a file that does not have the form.
+func (b *Batch) misread(err error) Complaint {
+	c := Complaint{File: b.file, Line: 1, Err: err}
+	if at, ok := errors.AsType[*linejson.Error](err); ok { // always
+		c.Line, c.Err = at.Line, at.Err
+	}
+	return c
+}
+
+func (b *Batch) readJSONAccount(v linejson.Value) Complaints {
+	members, err := v.Object()
 	if err != nil {
-		return nil, err
+		return Complaints{b.misread(err)}
+	}
+	var name string
+	nameLine := v.Line
+	var keys []jsonKey
+	for _, m := range members {
+		text, err := m.Value.Text()
+		role := readRole(m.Name)
+		switch {
+		case m.Name != "name" && role == 0:
+			return Complaints{b.misread(m.Unknown())}
+		case err != nil:
+			return Complaints{b.misread(err)}
+		case m.Name == "name":
+			name, nameLine = text, m.Value.Line
+		case text != "":
+			keys = append(keys, jsonKey{m.Value.Line, role, text})
+		}
 	}
 	account, err := hive.ParseAccountName(name)
 	if err != nil {
-		return Complaints{{File: b.file, Line: max(lines[0], 1), Err: ErrBadAccount}}, nil
+		return Complaints{{File: b.file, Line: nameLine, Err: ErrBadAccount}}
 	}
-	var complaints Complaints
-	found := 0
-	for role := hive.Memo; role <= hive.Owner; role++ {
-		if texts[role] == "" {
-			continue
-		}
-		found++
-		if err := b.add(lines[role], account, role, []byte(texts[role])); err != nil {
-			complaints = append(complaints, Complaint{File: b.file, Line: lines[role], Key: keyName(account, role),
+	if len(keys) == 0 {
+		return Complaints{{File: b.file, Line: v.Line, Err: fmt.Errorf("account %s: %w", account, ErrNoKeys)}}
+	}
+	return b.addKeys(account, keys)
+}
+
+// jsonKey is a key of an account as it stands in the file.
+type jsonKey struct {
+	line int
+	role hive.Role
+	text string
+}
+
+func (b *Batch) addKeys(account hive.AccountName, keys []jsonKey) (complaints Complaints) {
+	for _, k := range keys {
+		if err := b.add(k.line, account, k.role, []byte(k.text)); err != nil {
+			complaints = append(complaints, Complaint{File: b.file, Line: k.line, Key: keyName(account, k.role),
 				Err: err})
 		}
 	}
-	if found == 0 {
-		complaints = append(complaints, Complaint{File: b.file, Line: r.line(), Err: fmt.Errorf("account %s: %w",
-			account, ErrNoKeys)})
-	}
-	return complaints, nil
+	return complaints
 }
 
 // finish is the end of a bulk reading: all keys, or all complaints.

@@ -179,8 +179,9 @@ func TestOpenRefused(t *testing.T) {
 		"cut in the payload":     {whole[:len(whole)-1], identity, keystore.ErrDamaged, ""},
 		"header without payload": {whole[:bytes.Index(whole, []byte("\n---"))+48], identity, keystore.ErrDamaged, ""},
 		"content of nothing":     {seal(t, ""), identity, keystore.ErrDamaged, "edited"},
-		"content of other shape": {seal(t, `{"version":1}`), identity, keystore.ErrDamaged, "a member is missing"},
-		"newer content":          {seal(t, `{"version":2}`), identity, keystore.ErrNewerVersion, "version 2"},
+		"content of other shape": {seal(t, `{"version":1}`), identity, keystore.ErrDamaged,
+			`member "ledger" is missing`},
+		"newer content": {seal(t, `{"version":2}`), identity, keystore.ErrNewerVersion, "version 2"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -67,10 +67,11 @@ var testRows = []row{
 var narrow = map[string][]string{
 	// The ground: rules that every folder needs, each of them once. They use the standard library
 	// alone, so that everything can stand on them.
-	"protocol/host":    nil,
-	"protocol/plain":   nil,
-	"protocol/secret":  nil,
-	"keystore/durable": nil,
+	"protocol/host":     nil,
+	"protocol/plain":    nil,
+	"protocol/secret":   nil,
+	"keystore/durable":  nil,
+	"keystore/linejson": nil,
 	// They judge transactions by the protocol, not by our own idea of a node.
 	"agent/node/memchain": {"protocol/..."},
 	"agent/node/nodetest": {"agent/node/memchain", "protocol/..."},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pksa/agent/policy"
+	"pksa/keystore/linejson"
 	"pksa/protocol/hive"
 )
 
@@ -115,7 +116,7 @@ func FuzzOldWallet(f *testing.F) {
 	f.Add("{\n\"keys\":[{\"name\":\"alice\",\n\"posting\":\"5J\"}]}")
 	f.Add(`[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]`)
 	f.Fuzz(func(t *testing.T, text string) {
-		root, err := parseJSON([]byte(text))
+		root, err := linejson.Parse([]byte(text))
 		if err != nil {
 			return
 		}

@@ -1,23 +1,23 @@
 package oldwallet
 
 import (
-	"encoding/json"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
 	"time"
 
+	"pksa/keystore/linejson"
 	"pksa/protocol/hive"
 )
 
 // read reads the settings of storage.json. It refuses a setting that it does not know, because that
 // might be a switch that forbids something.
-func (w *Wallet) read(root jsonValue) {
-	if root.kind != '{' {
-		w.complain(complaint{root.line, "wants an object of settings"})
+func (w *Wallet) read(root linejson.Value) {
+	members, err := root.Object()
+	if err != nil {
+		w.complain(linejson.Errorf(root.Line, "wants an object of settings"))
 	}
-	for _, m := range root.members {
+	for _, m := range members {
 		w.complain(w.readMember(m))
 	}
 }
@@ -28,95 +28,93 @@ func (w *Wallet) complain(err error) {
 	}
 }
 
-func (w *Wallet) readMember(m jsonMember) error {
-	switch m.name {
+func (w *Wallet) readMember(m linejson.Member) error {
+	switch m.Name {
 	case "pksa_name":
-		return m.text(&w.Name)
+		return text(m, &w.Name)
 	case "auth_req_secret":
-		return m.text(&w.Secret)
+		return text(m, &w.Secret)
 	case "auth_req_approve":
-		return m.flag(&w.ApproveAuth)
+		return flag(m, &w.ApproveAuth)
 	case "auth_req_reject":
-		return m.flag(&w.RejectAuth)
+		return flag(m, &w.RejectAuth)
 	case "sign_req_reject":
-		return m.flag(&w.RejectSign)
+		return flag(m, &w.RejectSign)
 	case "challenge_req_reject":
-		return m.flag(&w.RejectChallenge)
+		return flag(m, &w.RejectChallenge)
 	case "auth_timeout_days":
 		return w.readDays(m)
 	case "has_server":
-		w.RelayLine = m.value.line
-		return m.text(&w.Relay)
+		w.RelayLine = m.Value.Line
+		return text(m, &w.Relay)
 	case "hive_api":
 		return w.readNodes(m)
 	case "keys":
-		if m.value.kind == '[' && len(m.value.items) > 0 {
-			w.keysInline = &m.value
+		if items, err := m.Value.Array(); err == nil && len(items) > 0 {
+			w.keysInline = &m.Value
 		}
 		return nil
 	case "hideEncryptedData": // no payload is ever logged here
 		var hide bool
-		return m.flag(&hide)
+		return flag(m, &hide)
 	case "accounts":
 		return w.readAccounts(m)
 	}
-	return complaint{m.line, fmt.Sprintf("%q is not known here, and may forbid something; if it does not, take it "+
-		"out of a copy of the file", m.name)}
+	return linejson.Errorf(m.Line, "%s is not known here, and may forbid something; if it does not, take it "+
+		"out of a copy of the file", linejson.ShortName(m.Name))
 }
 
-func (m jsonMember) text(into *string) error {
-	switch v := m.value.value.(type) {
-	case string:
-		*into = v
+// text reads a text; null is not set.
+func text(m linejson.Member, into *string) error {
+	if m.Value.Kind == linejson.Null {
 		return nil
-	case nil:
-		if m.value.kind == 0 {
-			return nil // null: not set
-		}
 	}
-	return complaint{m.value.line, m.name + " wants a text"}
-}
-
-func (m jsonMember) flag(into *bool) error {
-	v, ok := m.value.value.(bool)
-	if !ok {
-		return complaint{m.value.line, m.name + " wants true or false"}
+	v, err := m.Value.Text()
+	if err != nil {
+		return linejson.Errorf(m.Value.Line, "%s wants a text", m.Name)
 	}
 	*into = v
 	return nil
 }
 
-func (m jsonMember) number() (float64, error) {
-	n, ok := m.value.value.(json.Number)
-	if ok {
-		if f, err := n.Float64(); err == nil && !math.IsInf(f, 0) {
-			return f, nil
-		}
+func flag(m linejson.Member, into *bool) error {
+	v, err := m.Value.Bool()
+	if err != nil {
+		return linejson.Errorf(m.Value.Line, "%s wants true or false", m.Name)
 	}
-	return 0, complaint{m.value.line, m.name + " wants a number"}
+	*into = v
+	return nil
 }
 
-func (w *Wallet) readDays(m jsonMember) error {
-	days, err := m.number()
+func number(m linejson.Member) (float64, error) {
+	n, err := m.Value.Number()
+	if err != nil {
+		return 0, linejson.Errorf(m.Value.Line, "%s wants a number", m.Name)
+	}
+	return n, nil
+}
+
+func (w *Wallet) readDays(m linejson.Member) error {
+	days, err := number(m)
 	if err != nil {
 		return err
 	}
 	if days*24 < 1 || days > 366 {
-		return complaint{m.value.line, "auth_timeout_days wants a number of days, at most 366"}
+		return linejson.Errorf(m.Value.Line, "auth_timeout_days wants a number of days, at most 366")
 	}
 	w.Days = days
 	return nil
 }
 
 // readNodes reads one address or several.
-func (w *Wallet) readNodes(m jsonMember) error {
-	items := m.value.items
-	if m.value.kind != '[' {
-		items = []jsonValue{m.value}
+func (w *Wallet) readNodes(m linejson.Member) error {
+	items, err := m.Value.Array()
+	if err != nil {
+		items = []linejson.Value{m.Value}
 	}
 	for _, item := range items {
 		var node string
-		if err := (jsonMember{m.name, item.line, item}).text(&node); err != nil {
+		if err := text(linejson.Member{Name: m.Name, Line: item.Line, Value: item}, &node); err != nil {
 			return err
 		}
 		if node = strings.TrimSuffix(node, "/"); node != "" && !slices.Contains(w.Nodes, node) {
@@ -126,11 +124,12 @@ func (w *Wallet) readNodes(m jsonMember) error {
 	return nil
 }
 
-func (w *Wallet) readAccounts(m jsonMember) error {
-	if m.value.kind != '[' {
-		return complaint{m.value.line, "accounts wants a list"}
+func (w *Wallet) readAccounts(m linejson.Member) error {
+	items, err := m.Value.Array()
+	if err != nil {
+		return linejson.Errorf(m.Value.Line, "accounts wants a list")
 	}
-	for _, item := range m.value.items {
+	for _, item := range items {
 		account, err := w.readAccount(item)
 		w.complain(err)
 		w.Accounts = append(w.Accounts, account)
@@ -138,83 +137,87 @@ func (w *Wallet) readAccounts(m jsonMember) error {
 	return nil
 }
 
-func (w *Wallet) readAccount(v jsonValue) (a Account, err error) {
-	if v.kind != '{' {
-		return a, complaint{v.line, `an account wants {"name": …, "auths": […]}`}
+func (w *Wallet) readAccount(v linejson.Value) (a Account, err error) {
+	members, err := v.Object()
+	if err != nil {
+		return a, linejson.Errorf(v.Line, `an account wants {"name": …, "auths": […]}`)
 	}
-	for _, m := range v.members {
+	for _, m := range members {
+		items, noArray := m.Value.Array()
 		switch {
-		case m.name == "name":
-			w.complain(m.account(&a.Name))
-		case m.name == "auths" && m.value.kind == '[':
-			for _, item := range m.value.items {
+		case m.Name == "name":
+			w.complain(account(m, &a.Name))
+		case m.Name == "auths" && noArray == nil:
+			for _, item := range items {
 				auth, err := readSession(item)
 				w.complain(err)
 				a.Sessions = append(a.Sessions, auth)
 			}
 		default:
-			w.complain(complaint{m.line, fmt.Sprintf("%.40q is no entry of an account, or not of the form known here",
-				m.name)})
+			w.complain(linejson.Errorf(m.Line, "%.40q is no entry of an account, or not of the form known here",
+				m.Name))
 		}
 	}
-	if !slices.ContainsFunc(v.members, func(m jsonMember) bool { return m.name == "name" }) {
-		return a, complaint{v.line, "an account without name"}
+	if !slices.ContainsFunc(members, func(m linejson.Member) bool { return m.Name == "name" }) {
+		return a, linejson.Errorf(v.Line, "an account without name")
 	}
 	return a, nil
 }
 
-func (m jsonMember) account(into *hive.AccountName) error {
+func account(m linejson.Member, into *hive.AccountName) error {
 	var name string
-	if err := m.text(&name); err != nil {
+	if err := text(m, &name); err != nil {
 		return err
 	}
 	account, err := hive.ParseAccountName(name)
 	if err != nil {
-		return complaint{m.value.line, fmt.Sprintf("%.20q is no account name", name)}
+		return linejson.Errorf(m.Value.Line, "%.20q is no account name", name)
 	}
 	*into = account
 	return nil
 }
 
-func readSession(v jsonValue) (Session, error) {
+func readSession(v linejson.Value) (Session, error) {
 	var a Session
-	if v.kind != '{' {
-		return a, complaint{v.line, "an entry of auths wants an object"}
+	members, err := v.Object()
+	if err != nil {
+		return a, linejson.Errorf(v.Line, "an entry of auths wants an object")
 	}
-	for _, m := range v.members {
+	for _, m := range members {
 		var err error
-		switch m.name {
+		switch m.Name {
 		case "key":
-			err = m.text(&a.Key)
+			err = text(m, &a.Key)
 		case "app":
-			a.App = appName(m.value)
+			a.App = appName(m.Value)
 		case "nonce":
-			a.Nonce, err = m.millis()
+			a.Nonce, err = millis(m)
 		case "expire":
 			var ms int64
-			ms, err = m.millis()
+			ms, err = millis(m)
 			a.Expires = time.UnixMilli(ms)
 		case "ts_create", "ts_expire", "ts_lastused": // for people; expire is what counts
 		default:
-			err = complaint{m.line, fmt.Sprintf("%.40q is no entry of a session that is known here", m.name)}
+			err = linejson.Errorf(m.Line, "%.40q is no entry of a session that is known here", m.Name)
 		}
 		if err != nil {
 			return a, err
 		}
 	}
 	if a.Key == "" || a.Expires.IsZero() {
-		return a, complaint{v.line, "a session without key or expire"}
+		return a, linejson.Errorf(v.Line, "a session without key or expire")
 	}
 	return a, nil
 }
 
 // appName is what an application calls itself: a text, or an object with a name.
-func appName(v jsonValue) string {
-	if s, ok := v.value.(string); ok {
+func appName(v linejson.Value) string {
+	if s, err := v.Text(); err == nil {
 		return s
 	}
-	for _, m := range v.members {
-		if s, ok := m.value.value.(string); ok && m.name == "name" {
+	members, _ := v.Object() // none if it is something else
+	for _, m := range members {
+		if s, err := m.Value.Text(); err == nil && m.Name == "name" {
 			return s
 		}
 	}
@@ -222,16 +225,16 @@ func appName(v jsonValue) string {
 }
 
 // millis reads an instant or nonce in ms, or in seconds as some applications send it (HAS §9.3).
-func (m jsonMember) millis() (int64, error) {
-	if m.value.value == nil && m.value.kind == 0 {
+func millis(m linejson.Member) (int64, error) {
+	if m.Value.Kind == linejson.Null {
 		return 0, nil
 	}
-	f, err := m.number()
+	f, err := number(m)
 	if err != nil {
 		return 0, err
 	}
 	if f < 0 || f > 1<<53-1 || f != math.Trunc(f) {
-		return 0, complaint{m.value.line, m.name + " wants a whole number of milliseconds"}
+		return 0, linejson.Errorf(m.Value.Line, "%s wants a whole number of milliseconds", m.Name)
 	}
 	n := int64(f)
 	if n < 100_000_000_000 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pksa/keystore"
+	"pksa/keystore/linejson"
 	"pksa/protocol/hive"
 )
 
@@ -32,7 +33,7 @@ type Wallet struct {
 	Keys     *keystore.Batch
 	Files    []string // that were read, all with secrets in the clear
 
-	keysInline *jsonValue // the keys that storage.json holds itself
+	keysInline *linejson.Value // the keys that storage.json holds itself
 	problems   []error
 }
 
@@ -75,7 +76,7 @@ func Read(dir string) (*Wallet, error) {
 	}
 	defer clear(src)
 	w := &Wallet{Name: "pksa", Days: 1, Files: []string{storage}}
-	root, err := parseJSON(src)
+	root, err := linejson.Parse(src)
 	if err != nil {
 		return nil, fmt.Errorf("%s:%w", storage, err)
 	}
@@ -113,11 +114,11 @@ func (w *Wallet) readKeys(dir, storage string) (err error) {
 	if w.keysInline != nil {
 		if err == nil {
 			return fmt.Errorf("%s:%d: there are keys here and in %s; move one of the two away", storage,
-				w.keysInline.line, path)
+				w.keysInline.Line, path)
 		}
 		path = storage
 		// Empty lines in front keep the numbers of the lines in complaints right.
-		src = append(bytes.Repeat([]byte("\n"), w.keysInline.line-1), w.keysInline.raw...)
+		src = append(bytes.Repeat([]byte("\n"), w.keysInline.Line-1), w.keysInline.Raw...)
 	} else if err != nil {
 		return err
 	} else {

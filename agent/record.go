@@ -3,7 +3,6 @@ package agent
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"pksa/agent/audit"
 	"pksa/agent/effect"
@@ -128,12 +127,4 @@ func encodeRecord(content any) []byte {
 		return []byte(`{"result":"failed","code":"record","reason":"the record could not be written as JSON"}`)
 	}
 	return text
-}
-
-// cut shortens a text to so many bytes, and marks the place.
-func cut(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }

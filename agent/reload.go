@@ -13,6 +13,7 @@ import (
 	"pksa/agent/ledger"
 	"pksa/agent/policy"
 	"pksa/keystore"
+	"pksa/protocol/plain"
 )
 
 // policyInForce is a policy with what status shows of it.
@@ -67,7 +68,7 @@ func (a *Agent) ReloadPolicy(ctx context.Context) error {
 		a.policy.Store(&old)
 		a.metrics.Reload(false)
 		a.log.Error("policy not reloaded, the old one stays in force", "err", err)
-		content := encodeRecord(map[string]string{"kept": old.policy.Hash(), "reason": cut(err.Error(), audit.MaxText)})
+		content := encodeRecord(map[string]string{"kept": old.policy.Hash(), "reason": plain.Cut(err.Error(), audit.MaxText)})
 		if err := a.ledger.Note(ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload failed",
 			Content: content}); err != nil {
 			a.log.Error("reload not recorded", "err", err)

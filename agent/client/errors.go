@@ -7,6 +7,7 @@ import (
 
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/plain"
 )
 
 // What can become of a request; match with errors.Is. The package comment says what each means.
@@ -111,11 +112,5 @@ func describe(what string, kind protocol.Kind, text string, verified bool) strin
 	return s
 }
 
-// quote makes foreign text fit for a log: quoted and not too long.
-func quote(text string) string {
-	const most = 200
-	if len(text) > most {
-		return fmt.Sprintf("%q…", text[:most])
-	}
-	return fmt.Sprintf("%q", text)
-}
+// quote returns foreign text quoted, fit for a log and not too long.
+func quote(text string) string { return plain.Quote(text, 200) }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"pksa/protocol/plain"
 )
 
 func (r *reader) readFile(src []byte) {
@@ -175,34 +177,9 @@ func isSection(path string) bool {
 
 // didYouMean names the nearest setting when one is near enough to be meant.
 func didYouMean(path string) string {
-	best, least := "", 4
+	var known []string
 	for _, s := range settings {
-		if d := distance(path, s.Path); d < least {
-			best, least = s.Path, d
-		}
+		known = append(known, s.Path)
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// distance is the number of single-letter edits between a and b (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
+	return plain.DidYouMean(plain.Nearest(path, known))
 }

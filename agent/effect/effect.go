@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/plain"
 )
 
 const (
@@ -27,13 +28,13 @@ const (
 func Of(op hive.Operation) string {
 	w := words{op}
 	if phrase, ok := phrases[op.Name()]; ok {
-		return cut(phrase(w), maxEffect)
+		return plain.Cut(phrase(w), maxEffect)
 	}
 	var fields []string
 	for _, f := range op.Definition().Fields {
 		fields = append(fields, f.Name+" "+w.of(f.Name))
 	}
-	return cut(op.Name()+": "+op.Definition().Does+" ("+strings.Join(fields, ", ")+")", maxEffect)
+	return plain.Cut(op.Name()+": "+op.Definition().Does+" ("+strings.Join(fields, ", ")+")", maxEffect)
 }
 
 // Signing returns what it means to sign a text with the key of a role, in one sentence.
@@ -208,17 +209,4 @@ func text(s string) string {
 	return s
 }
 
-func quoted(s string) string {
-	if len(s) > maxQuoted {
-		return strconv.Quote(cut(s, maxQuoted))
-	}
-	return strconv.Quote(s)
-}
-
-// cut shortens a text to so many bytes, and says so.
-func cut(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}
+func quoted(s string) string { return plain.Quote(s, maxQuoted) }

@@ -10,6 +10,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"pksa/keystore/durable"
+	"pksa/protocol/plain"
 )
 
 // renew closes the file and opens it again, after a commit that did not succeed.
@@ -149,7 +150,7 @@ func (v *vault) loadMeta(tx *bolt.Tx, st *state) error {
 		}
 	}
 	if id := tx.Bucket(bucketMeta).Get(metaID); string(id) != v.id {
-		return fmt.Errorf("%w: its id is %q", ErrOther, clip(string(id)))
+		return fmt.Errorf("%w: its id is %s", ErrOther, plain.Quote(string(id), 64))
 	}
 	proof, err := v.get(tx, bucketMeta, metaProof)
 	if err != nil || string(proof) != v.id {
@@ -180,8 +181,6 @@ func (v *vault) metaNumber(tx *bolt.Tx, name []byte) (int64, error) {
 	}
 	return number, nil
 }
-
-func clip(s string) string { return s[:min(len(s), 64)] }
 
 // loadPeople reads slots and sessions as they were gathered, and looks at every auth_key.
 func (v *vault) loadPeople(tx *bolt.Tx, st *state) error {

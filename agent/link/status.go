@@ -4,12 +4,11 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/plain"
 )
 
 // Status is how a link stands. Texts that came from the relay are cut to 200 bytes and hold
@@ -153,22 +152,5 @@ func (l *Link) recordEnd() life {
 	return life{served: true, lasted: time.Since(since)}
 }
 
-// clip makes text from outside fit to be shown: cut short, and nothing in it that could steer a
-// terminal.
-func clip(s string) string {
-	const most = 200
-	cut := len(s) > most
-	if cut {
-		s = s[:most]
-	}
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
-	if cut {
-		s += "…"
-	}
-	return s
-}
+// clip returns text of a relay as one line that is fit for messages and logs.
+func clip(text string) string { return plain.Line(text, 200) }

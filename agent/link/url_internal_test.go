@@ -75,7 +75,7 @@ func TestOffLoopback(t *testing.T) {
 func TestClip(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain text, \"quoted\"": "plain text, \"quoted\"",
-		"a\nb\x1b[31m\u202e":     "a\ufffdb\ufffd[31m\ufffd",
+		"a\nb\x1b[31m\u202e":     "a b\ufffd[31m\ufffd",
 		"\xff":                   "\ufffd",
 		strings.Repeat("é", 150): strings.Repeat("é", 100) + "…",
 	} {

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/plain"
 )
 
 const (
@@ -163,24 +163,5 @@ func (c *Client) survey(ctx context.Context) {
 	c.markAstray()
 }
 
-// clip makes foreign text fit for messages and logs: one line of printable text, at most 200 bytes
-// of it.
-func clip(text string) string {
-	const most = 200
-	cut := len(text) > most
-	if cut {
-		text = text[:most]
-	}
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0xfffd || r >= 0x80 && r < 0xa0 || r >= 0x2028 && r <= 0x202e ||
-			r >= 0x2066 && r <= 0x2069 {
-			return ' '
-		}
-		return r
-	}, text)
-	text = strings.Join(strings.Fields(text), " ")
-	if cut {
-		text += "…"
-	}
-	return text
-}
+// clip returns text of a node as one line that is fit for messages and logs.
+func clip(text string) string { return plain.Line(text, 200) }

@@ -213,7 +213,7 @@ func TestErrorTexts(t *testing.T) {
 			"${account} has ${n} of ${what}") + `}`, node.Refused, node.CodeInvalid, "alice has 5 of ${what}"},
 		{"a sentence over several lines", `{"code":-32003,"message":"x"` + data(10, "assert_exception",
 			"one\n\u001b[31mtwo\u202e\u2028three") + `}`, node.Refused, node.CodeInvalid,
-			"refused the transaction: one [31mtwo three"},
+			"refused the transaction: one \ufffd[31mtwo\ufffd three"},
 		{"lock", `{"code":-32003,"message":"Unable to acquire READ lock"` + data(4110000, "lock_exception",
 			"Unable to acquire ${t} lock") + `}`, node.InDoubt, node.CodeInDoubt, "no node could say"},
 		{"lock as an assertion", `{"code":-32003,"message":"x"` + data(10, "assert_exception",

@@ -180,7 +180,7 @@ func nodeJSON(n *yaml.Node) json.RawMessage {
 		}
 		return append(out, ']')
 	}
-	if plain(n) {
+	if unquoted(n) {
 		if _, number := parseDecimal(n.Value); number || n.Value == "true" || n.Value == "false" || n.Value == "null" {
 			return json.RawMessage(n.Value)
 		}

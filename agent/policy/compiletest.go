@@ -263,7 +263,7 @@ func (c *compiler) boundTest(e entry, sh *shape, where string) test {
 		return anything{}
 	}
 	if sh.kind == aJSON {
-		if !plain(e.value) {
+		if !unquoted(e.value) {
 			c.complain(e.value, "%s in quotes is a text; %s takes a number without", quote(text), e.key.Value)
 			return anything{}
 		}

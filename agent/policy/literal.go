@@ -32,7 +32,7 @@ func (sh *shape) literal(n *yaml.Node) (value, error) {
 		at, err := parseInstant(text)
 		return value{kind: isTime, seconds: at.Unix(), text: at.Format(time.RFC3339)}, err
 	case aJSON:
-		if plain(n) {
+		if unquoted(n) {
 			return jsonLiteral(n)
 		}
 	}

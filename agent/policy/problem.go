@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"pksa/protocol/plain"
 )
 
 // A Problem is one complaint about a policy file: where, what is wrong, and what would be right.
@@ -73,21 +75,12 @@ func compareBool(a, b bool) int {
 	return 1
 }
 
-// quote makes a text fit for a sentence: quoted, and not longer than a line.
-func quote(s string) string {
-	const longest = 60
-	if runes := []rune(s); len(runes) > longest {
-		return fmt.Sprintf("%q…", string(runes[:longest]))
-	}
-	return fmt.Sprintf("%q", s)
-}
+// quote returns a text quoted, fit for a sentence and not longer than a line.
+func quote(s string) string { return plain.QuoteRunes(s, 60) }
 
 // didYouMean is empty, or what to add to a complaint about a word that is none of known.
 func didYouMean(word string, known []string) string {
-	if best := nearestWord(word, known); best != "" {
-		return fmt.Sprintf("; did you mean %q?", best)
-	}
-	return ""
+	return plain.DidYouMean(nearestWord(word, known))
 }
 
 // nearestWord returns the one of known that the word was probably meant to be, or "".
@@ -95,14 +88,7 @@ func nearestWord(word string, known []string) string {
 	if meant, ok := otherNames[word]; ok && slices.Contains(known, meant) {
 		return meant
 	}
-	best, bestDistance := "", 1+max(len(word), 3)/3
-	for _, candidate := range known {
-		d := distance(strings.ToLower(word), candidate)
-		if d < bestDistance || d == bestDistance && best != "" && candidate < best {
-			best, bestDistance = candidate, d
-		}
-	}
-	return best
+	return plain.Nearest(word, known)
 }
 
 // otherNames are words that people use for a key and that are not near it in letters.
@@ -119,32 +105,4 @@ var otherNames = map[string]string{
 	"by":     "per",
 	"amount": "spend", "ops_count": "count", "action": "answer", "expires": "session", "duration": "session",
 	"wait": "timeout",
-}
-
-// distance is how many letters differ: inserted, dropped, replaced or swapped with their neighbour.
-func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			replaced := rows[i-1][j-1]
-			if a[i-1] != b[j-1] {
-				replaced++
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, replaced)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }

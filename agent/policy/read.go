@@ -309,7 +309,7 @@ func wordHint(s string, known []string) string {
 var yesAndNo = map[string]string{"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false",
 	"false": "false"}
 
-func plain(n *yaml.Node) bool {
+func unquoted(n *yaml.Node) bool {
 	const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 	return n.Style&quoted == 0
 }

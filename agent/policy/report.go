@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"pksa/protocol/plain"
 )
 
 // A Report is an explanation for people and machines: the answer in one line, why, and what would
@@ -97,7 +98,7 @@ func (w *reporter) reportPart(p *part) ReportPart {
 	out := ReportPart{Part: p.String()}
 	switch {
 	case p.op.Definition() != nil:
-		out.Content = cut(printable(p.op.String()), 400)
+		out.Content = plain.CutRunes(plain.Escape(p.op.String()), 400)
 	case p.text != nil && p.kind == Challenge:
 		out.Content = quote(p.text.text)
 	}
@@ -164,26 +165,6 @@ func (w *reporter) otherRule(r *rule, p *part) ReportRule {
 		_, other.passed = r.nearestEntry(w.scope, p)
 	}
 	return other
-}
-
-// printable escapes what a terminal might obey, or show in another order than it is written.
-func printable(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		if strconv.IsPrint(r) {
-			b.WriteRune(r)
-		} else {
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		}
-	}
-	return b.String()
-}
-
-func cut(text string, longest int) string {
-	if runes := []rune(text); len(runes) > longest {
-		return string(runes[:longest]) + "…"
-	}
-	return text
 }
 
 // reportLimits lists the limits also where the request is denied by a rule: who mends the rule

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/plain"
 )
 
 // Seen is a request that was made, for [Suggest].
@@ -184,7 +185,7 @@ func (w *suggester) check(text string) {
 
 // name is unique in the file.
 func (w *suggester) name(text string) string {
-	text = cut(text, 80)
+	text = plain.CutRunes(text, 80)
 	w.names[text]++
 	if n := w.names[text]; n > 1 {
 		text = fmt.Sprintf("%s, %d", text, n)

@@ -291,7 +291,7 @@ func (c *command) auditShow() *cobra.Command {
 				tell(w, records)
 				for _, r := range records {
 					text, _ := json.MarshalIndent(r, "", "  ") // it came as JSON
-					fmt.Fprintf(w, "\n%s\n", printable(string(text)))
+					fmt.Fprintf(w, "\n%s\n", escapeLines(string(text)))
 				}
 			})
 		},

@@ -8,11 +8,10 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
-	"unicode/utf16"
 
 	"pksa/agent/audit"
 	"pksa/agent/policy"
+	"pksa/protocol/plain"
 )
 
 // auditContent is what the words of a record are made of.
@@ -79,7 +78,7 @@ func auditLine(r audit.Record) string {
 		add("rule=%q", rule.Name)
 	}
 	add("%s", content.why())
-	return printable(strings.Join(parts, " "))
+	return plain.Escape(strings.Join(parts, " "))
 }
 
 // operationName is the name in ["vote",{…}].
@@ -163,7 +162,7 @@ func (t storyTeller) transaction(records []audit.Record) {
 }
 
 func (t storyTeller) line(label, format string, args ...any) {
-	fmt.Fprintf(t.out, "%s\t%s\n", label, strings.ReplaceAll(printable(fmt.Sprintf(format, args...)), "\n", " "))
+	fmt.Fprintf(t.out, "%s\t%s\n", label, plain.Escape(strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ")))
 }
 
 func (t storyTeller) decision(label string, r audit.Record, c auditContent) {
@@ -221,19 +220,12 @@ func zero(text string) string {
 	return text
 }
 
-// printable writes what could steer a terminal as JSON does: texts in records come from outside.
-func printable(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		switch {
-		case r == '\n' || r == '\t' || unicode.IsPrint(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
+// escapeLines makes each line of a text fit to show, and keeps the lines. Texts in records come from
+// outside.
+func escapeLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = plain.Escape(line)
 	}
-	return b.String()
+	return strings.Join(lines, "\n")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/protocol/plain"
 )
 
 func (c *command) pendingCommand() *cobra.Command {
@@ -37,10 +38,10 @@ func printAsked(w io.Writer, asked []agent.Asked) {
 			fmt.Fprintf(w, "      %s\n", effect)
 		}
 		for _, op := range a.Operations {
-			fmt.Fprintf(w, "      %s\n", printable(op))
+			fmt.Fprintf(w, "      %s\n", plain.Escape(op))
 		}
 		if a.Text != "" {
-			fmt.Fprintf(w, "      %q\n", a.Text)
+			fmt.Fprintf(w, "      %s\n", plain.Quote(a.Text, len(a.Text)))
 		}
 		fmt.Fprintf(w, "      %s\n", a.Reason)
 		fmt.Fprintf(w, "      pksa approve %d   or   pksa deny %d   within %s\n", a.Number, a.Number,

@@ -30,11 +30,11 @@ func Visible(r rune) bool {
 		!unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// Line returns text as one line of at most most bytes, with an ellipsis behind it if there was
+// Line returns text as one line of at most limit bytes, with an ellipsis behind it if there was
 // more. White space of any kind and length becomes one space, and none stays at the ends. What is
 // not visible or not UTF-8 becomes U+FFFD, so that a person sees that something was there. The work
 // is bounded by the white space skipped, not by the length of text.
-func Line(text string, most int) string {
+func Line(text string, limit int) string {
 	var b strings.Builder
 	gap := ""
 	for _, r := range text { // a byte that is no UTF-8 comes as U+FFFD
@@ -47,7 +47,7 @@ func Line(text string, most int) string {
 		if !Visible(r) {
 			r = utf8.RuneError
 		}
-		if b.Len()+len(gap)+utf8.RuneLen(r) > most {
+		if b.Len()+len(gap)+utf8.RuneLen(r) > limit {
 			return b.String() + Ellipsis
 		}
 		b.WriteString(gap)

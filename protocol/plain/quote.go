@@ -9,13 +9,13 @@ import (
 )
 
 // Quote returns text in double quotes, with escapes as in Go for quotes, backslashes and for all
-// that is not visible. Of a text with more than most bytes it quotes the beginning. The ellipsis
+// that is not visible. Of a text with more than limit bytes it quotes the beginning. The ellipsis
 // then stands outside of the quotes, where no text can put one. An uncut result is Go syntax and
 // unquotes to the same bytes.
-func Quote(text string, most int) string { return quoteHead(head(text, most), text) }
+func Quote(text string, limit int) string { return quoteHead(head(text, limit), text) }
 
-// QuoteRunes is Quote for at most most runes.
-func QuoteRunes(text string, most int) string { return quoteHead(headRunes(text, most), text) }
+// QuoteRunes is Quote for at most limit runes.
+func QuoteRunes(text string, limit int) string { return quoteHead(headRunes(text, limit), text) }
 
 func quoteHead(head, text string) string {
 	if len(head) < len(text) {

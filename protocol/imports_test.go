@@ -48,10 +48,11 @@ var rows = []row{
 
 	// Inside agent: its packages meet in agent only.
 	{"agent", []string{"agent/..."}},
-	{"agent/relay/relaytest", []string{"agent/relay"}},        // a relay with faults is a relay
-	{"agent/node/nodetest", []string{"agent/node/memchain"}},  // nodes that misbehave show an honest chain
-	{"agent/audit", []string{"agent/ledger", "agent/policy"}}, // it reads the trail and judges it again
-	{"agent/harden", []string{"agent/config"}},                // the configuration names what stays open
+	{"agent/relay/wire", []string{"agent/relay"}},                          // whose frames can be watched
+	{"agent/relay/relaytest", []string{"agent/relay", "agent/relay/wire"}}, // faults on those wires
+	{"agent/node/nodetest", []string{"agent/node/memchain"}},               // nodes that misbehave show an honest chain
+	{"agent/audit", []string{"agent/ledger", "agent/policy"}},              // it reads the trail and judges it again
+	{"agent/harden", []string{"agent/config"}},                             // the configuration names what stays open
 }
 
 // testRows are what tests may import besides: faults, and the other ends of the protocols that a

@@ -1,4 +1,4 @@
-package relaytest
+package wire
 
 import (
 	"context"
@@ -57,23 +57,23 @@ func (f Frame) With(members map[string]any) Frame {
 	return readFrame(f.To, f.N, body)
 }
 
-// Wire joins one client to the relay. Faults get it to act on. Its methods may be called
+// Wire joins one client to the relay. [Options.Carry] gets it to act on. Its methods may be called
 // concurrently; frames that are written concurrently go in any order.
 type Wire struct {
 	// ID counts the connections of a server from 0.
 	ID int
 
 	client, relay *websocket.Conn
-	ctx           context.Context // ends with the wire; a wire is one call of carry, whose context this is
+	ctx           context.Context // ends with the wire; a wire is one call of serve, whose context this is
 	end           context.CancelFunc
 	later         sync.WaitGroup
-	held          [ToClient + 1]chan Frame // one place for a fault that holds a frame back, for each direction
+	held          [ToClient + 1]chan Frame // one place for a frame that is held back, for each direction
 	frozen        chan struct{}
 	freeze        sync.Once
 }
 
-// carry serves one connection of a client.
-func (s *Server) carry(rw http.ResponseWriter, req *http.Request) {
+// serve joins one connection of a client to the relay and returns when either end is gone.
+func (s *Server) serve(rw http.ResponseWriter, req *http.Request) {
 	ctx, end := context.WithCancel(context.Background())
 	defer end()
 	w := &Wire{ctx: ctx, end: end, frozen: make(chan struct{})}
@@ -100,8 +100,8 @@ func (s *Server) carry(rw http.ResponseWriter, req *http.Request) {
 	}
 	defer s.leave(w)
 	var pumps sync.WaitGroup
-	pumps.Go(func() { w.pump(ToRelay, client, s.fault) })
-	pumps.Go(func() { w.pump(ToClient, relay, s.fault) })
+	pumps.Go(func() { w.pump(ToRelay, client, s.carry) })
+	pumps.Go(func() { w.pump(ToClient, relay, s.carry) })
 	pumps.Wait()
 	w.later.Wait()
 }
@@ -136,7 +136,7 @@ func (s *Server) leave(w *Wire) {
 	s.done.Done()
 }
 
-func (w *Wire) pump(to Direction, from *websocket.Conn, fault Fault) {
+func (w *Wire) pump(to Direction, from *websocket.Conn, carry func(*Wire, Frame)) {
 	defer w.end()
 	for n := 0; ; n++ {
 		_, body, err := from.Read(w.ctx)
@@ -148,7 +148,7 @@ func (w *Wire) pump(to Direction, from *websocket.Conn, fault Fault) {
 			<-w.ctx.Done()
 			return
 		default:
-			fault(w, readFrame(to, n, body))
+			carry(w, readFrame(to, n, body))
 		}
 	}
 }
@@ -183,8 +183,8 @@ func (w *Wire) After(d time.Duration, do func()) {
 	})
 }
 
-// Sleep waits, and reports whether the wire still stands. While a fault sleeps nothing passes in
-// its direction.
+// Sleep waits, and reports whether the wire still stands. While [Options.Carry] sleeps nothing
+// passes in its direction.
 func (w *Wire) Sleep(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -1,15 +1,14 @@
-package relaytest
+package wire
 
 import (
+	"errors"
+	"io"
 	"net"
+	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"errors"
-	"io"
-	"os"
-	"strings"
 )
 
 func TestPipe(t *testing.T) {

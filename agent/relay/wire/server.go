@@ -1,4 +1,4 @@
-package relaytest
+package wire
 
 import (
 	"context"
@@ -11,9 +11,12 @@ import (
 
 // Options say what Start runs.
 type Options struct {
-	Relay    relay.Options // as for relay.New
-	Fault    Fault         // nil: a faithful wire
-	Loopback bool          // listen on 127.0.0.1 and a free port instead of in memory
+	Relay relay.Options // as for relay.New
+	// Carry decides about each frame. It passes the frame on, or something else, or nothing, by the
+	// methods of the wire. It is called by one goroutine for each direction of each wire. If Carry
+	// is nil, clients are connected to the relay itself.
+	Carry    func(*Wire, Frame)
+	Loopback bool // listen on 127.0.0.1 and a free port instead of in memory
 }
 
 // Server is a running relay. Its methods may be called concurrently.
@@ -25,7 +28,7 @@ type Server struct {
 	relay  *relay.Relay
 	front  net.Listener // where clients come in
 	memory *Listener    // front, or nil on loopback
-	fault  Fault
+	carry  func(*Wire, Frame)
 	inner  *Listener // where the wires reach the relay
 	web    *http.Server
 	stop   context.CancelFunc
@@ -44,7 +47,7 @@ func Start(o Options) (*Server, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Server{relay: r, fault: o.Fault, inner: Listen(), stop: stop, wires: make(map[*Wire]struct{})}
+	s := &Server{relay: r, carry: o.Carry, inner: Listen(), stop: stop, wires: make(map[*Wire]struct{})}
 	if o.Loopback {
 		s.front, err = net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -58,8 +61,8 @@ func Start(o Options) (*Server, error) {
 	s.URL = "ws://" + s.front.Addr().String()
 	s.done.Go(func() { r.Serve(ctx, s.inner) })
 	handler := http.Handler(r)
-	if s.fault != nil {
-		handler = http.HandlerFunc(s.carry)
+	if s.carry != nil {
+		handler = http.HandlerFunc(s.serve)
 	}
 	s.web = &http.Server{Handler: handler}
 	s.done.Go(func() { s.web.Serve(s.front) })
@@ -77,8 +80,7 @@ func (s *Server) DialContext(ctx context.Context, network, address string) (net.
 // Relay returns the honest relay behind the wires.
 func (s *Server) Relay() *relay.Relay { return s.relay }
 
-// Cut breaks all connections that are open now, without a close frame. It needs a Fault, if only
-// [Pass].
+// Cut breaks all connections that are open now, without a close frame. It needs [Options.Carry].
 func (s *Server) Cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,16 +20,16 @@ const (
 	accountSize = 192 << 10
 )
 
-// Account is who may act for an account of the chain.
+// Account is an account of the chain: the authorities and the memo key that may act for it.
 type Account struct {
 	Name                   hive.AccountName
 	Owner, Active, Posting hive.Authority
 	Memo                   hive.PublicKey // may be the null key
 }
 
-// Keys returns the keys of the posting and active authorities and the memo key, whatever their
-// weights, without repetition: what may prove that somebody speaks for the account. The owner keys
-// are not among them.
+// Keys returns the keys of the posting and active authorities and the memo key, each once, whatever
+// their weights: the keys that may prove that somebody speaks for the account. The owner keys are
+// not among them. The slice belongs to the caller.
 func (a Account) Keys() []hive.PublicKey {
 	var keys []hive.PublicKey
 	add := func(key hive.PublicKey) {
@@ -47,8 +47,9 @@ func (a Account) Keys() []hive.PublicKey {
 	return keys
 }
 
-// Roles returns the roles that the key has by itself, ascending: memo if it is the memo key, the
-// others if its weight reaches the threshold (tx §6).
+// Roles returns the roles in which the key may act alone, the weakest first: memo if it is the memo
+// key, the others if its weight reaches the threshold (tx §6). It returns nil for the null key and
+// for a key that needs others beside it.
 func (a Account) Roles(key hive.PublicKey) []hive.Role {
 	var roles []hive.Role
 	if key.IsNull() {
@@ -71,9 +72,9 @@ func (a Account) Roles(key hive.PublicKey) []hive.Role {
 	return roles
 }
 
-// Authorities asks for the authorities of the accounts. Names that the chain does not know are
-// absent; a node that lacks some is not believed before a second one was asked. One node could
-// still invent keys (tx §6). The error holds ErrNoNode.
+// Authorities returns the authorities of the accounts by name. A name that the chain does not know
+// is absent: that a name is unknown is believed when two nodes say so, or one if no other answers.
+// A single node could still invent keys (tx §6). The error holds [ErrNoNode].
 func (c *Client) Authorities(ctx context.Context, names ...hive.AccountName) (map[hive.AccountName]Account, error) {
 	found := make(map[hive.AccountName]Account, len(names))
 	for batch := range slices.Chunk(names, accountsAtOnce) {
@@ -100,6 +101,8 @@ func (c *Client) authorities(ctx context.Context, found map[hive.AccountName]Acc
 		for _, a := range accounts {
 			found[a.Name] = a
 		}
+		// The next node is asked only for what this one lacks: two nodes that leave a name out are
+		// enough to believe that the chain does not have it.
 		names = slices.DeleteFunc(slices.Clone(names), func(name hive.AccountName) bool {
 			_, ok := found[name]
 			return ok
@@ -125,6 +128,7 @@ func (c *Client) accounts(ctx context.Context, n *endpoint, names []hive.Account
 		}
 		params = hive.AppendString(params, string(name))
 	}
+	// The answer grows with the names, and a node must not be able to make it grow further.
 	limit := maxAnswer + int64(len(names))*accountSize
 	raw, err := c.ask(ctx, n, query{method: "condenser_api.get_accounts", params: append(params, "]]"...),
 		limit: limit})
@@ -135,6 +139,8 @@ func (c *Client) accounts(ctx context.Context, n *endpoint, names []hive.Account
 	if err != nil {
 		return nil, c.malformed(n, err.Error())
 	}
+	// Another name, or one name twice, would let a node slip in keys for an account that somebody
+	// else is asked about.
 	for i, a := range accounts {
 		if !slices.Contains(names, a.Name) || slices.ContainsFunc(accounts[:i],
 			func(b Account) bool { return a.Name == b.Name }) {

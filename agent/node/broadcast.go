@@ -12,16 +12,17 @@ import (
 	"pksa/protocol/hive"
 )
 
-// sendMargin is how long before the expiration sending ends: what is sent later hardly makes it
-// into a block, and would only make the truth come later (tx §5.6).
+// sendMargin is how long before the expiration sending ends. What is sent later hardly makes it
+// into a block, and puts off the moment at which the outcome is known (tx §5.6).
 const sendMargin = 10 * time.Second
 
-// Transaction is what is sent, ready made.
+// Transaction is a signed transaction, ready to be sent.
 type Transaction struct {
 	ID         hive.TxID
 	Expiration hive.Time
-	// JSON is the signed transaction as [hive.Network.AppendJSON] writes it. It goes out byte for
-	// byte, and must not be changed meanwhile.
+	// JSON is the signed transaction as [hive.Network.AppendJSON] writes it. It is sent byte for
+	// byte. The caller must not change it while Broadcast runs, or later: [Client.Run] may still
+	// send it.
 	JSON []byte
 }
 
@@ -31,19 +32,19 @@ type effort struct {
 	tx   Transaction
 	body []byte // the request; nil: nothing may be sent
 	id   uint64
-	// doubt says that somebody may have the transaction although nobody said so. It is never taken
-	// back.
+	// doubt is true once a node may have the transaction without having said so. It never becomes
+	// false again: from then on only the chain itself can tell that the transaction is not there.
 	doubt   bool
-	lagging map[*endpoint]bool // who said tapos or expiration
-	last    verdict            // the last thing that a node said
-	lastAt  string             // and who
+	lagging map[*endpoint]bool // the nodes that refused for tapos or expiration
+	last    verdict            // of the last node that was reached
+	lastAt  string             // the host of that node
 	witness witnesses
 }
 
-// Broadcast puts the transaction on the chain: it sends the same bytes to one node after another
-// until one has it, and looks it up by id, and sends it again, as long as an answer was lost (tx
+// Broadcast puts the transaction on the chain. It sends the same bytes to one node after another
+// until one has it; if an answer was lost, it looks the transaction up by id and sends it again (tx
 // §5.6). It returns when the outcome is final, in the normal case after one round trip, or when ctx
-// ends: then in doubt, unless nothing ever left. It may be called concurrently.
+// ends: the outcome is then in doubt, unless nothing was ever sent. It may be called concurrently.
 func (c *Client) Broadcast(ctx context.Context, tx Transaction) Outcome {
 	e := &effort{c: c, tx: tx, id: c.nextID.Add(1), lagging: map[*endpoint]bool{}}
 	params := make([]byte, 0, len(tx.JSON)+2)
@@ -56,15 +57,15 @@ func (c *Client) Broadcast(ctx context.Context, tx Transaction) Outcome {
 	return o
 }
 
-// Resolve finds out what became of a transaction that may have been sent before. It never sends. It
+// Resolve returns what became of a transaction that may have been sent before. It never sends. It
 // returns when the transaction was found or can provably not be included any more, or when ctx
-// ends: then in doubt.
+// ends: the outcome is then in doubt. It may be called concurrently.
 func (c *Client) Resolve(ctx context.Context, id hive.TxID, expiration hive.Time) Outcome {
 	e := &effort{c: c, tx: Transaction{ID: id, Expiration: expiration}, doubt: true}
 	return e.pursue(ctx)
 }
 
-// pauses are those between rounds: a block, then longer.
+// pauses returns the pauses between rounds: one block (3 s), then longer.
 func pauses() *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(3*time.Second), backoff.WithMultiplier(1.2),
@@ -73,16 +74,21 @@ func pauses() *backoff.ExponentialBackOff {
 	)
 }
 
+// pursue looks up and sends in turn until the outcome is final, or ctx ends.
 func (e *effort) pursue(ctx context.Context) Outcome {
 	pause := pauses()
 	if e.body == nil {
 		if o, final := e.lookUp(ctx); final {
 			return o
 		}
-	} else if o, final := e.send(ctx, 0); final {
+	} else if o, final := e.send(ctx, 0); final { // margin 0: even a late transaction gets one try
 		return o
 	}
+	// Without doubt no node has it: when the time for sending is over, giving up is a refusal, and
+	// a true one. With doubt only ctx ends the loop, because a refusal would be a guess then.
 	for (e.doubt || !e.expiresWithin(sendMargin)) && sleep(ctx, pause.NextBackOff()) {
+		// First look: what is found needs not be sent, and a node that has it would only answer
+		// that it is a duplicate.
 		if e.doubt {
 			if o, final := e.lookUp(ctx); final {
 				return o
@@ -103,8 +109,8 @@ func (e *effort) expiresWithin(margin time.Duration) bool {
 	return !e.c.chainNow().Add(margin).Before(e.tx.Expiration.Time())
 }
 
-// nodes are those to ask in this round: all in the first one, later only those that do not rest,
-// and never less than two.
+// nodes returns the nodes to ask in this round: all in the first one, later only those that do not
+// rest, but at least two. Transactions that wait for hours must not wear down nodes that fail.
 func (e *effort) nodes(first bool) []*endpoint {
 	nodes := e.c.candidates()
 	if first {
@@ -120,7 +126,8 @@ func (e *effort) nodes(first bool) []*endpoint {
 	return awake
 }
 
-// send goes once around the nodes until one has the transaction.
+// send goes around the nodes once, until one has the transaction. It sends nothing when less than
+// margin is left of the transaction's life.
 func (e *effort) send(ctx context.Context, margin time.Duration) (o Outcome, final bool) {
 	if e.body == nil {
 		return Outcome{}, false
@@ -131,6 +138,8 @@ func (e *effort) send(ctx context.Context, margin time.Duration) (o Outcome, fin
 			break
 		}
 		v := e.c.sendTo(ctx, n, e)
+		// A node that was not reached knows nothing of the transaction: the last word of another
+		// one stands.
 		if v.kind != unreached {
 			e.last, e.lastAt = v, n.host
 		}
@@ -138,23 +147,26 @@ func (e *effort) send(ctx context.Context, margin time.Duration) (o Outcome, fin
 		case sent:
 			return Outcome{State: Accepted, Code: v.code, Reason: v.reason, Node: n.host}, true
 		case unknown:
-			e.doubt = true
+			e.doubt = true // it may have passed the transaction on before its answer was lost
 		case lagging:
+			// It may be this node that is behind. When two say so it is the transaction, and the
+			// next one should be built on another block.
 			e.lagging[n] = true
 			e.c.head.dropReference()
 			if len(e.lagging) >= min(2, len(nodes)) {
 				return e.refusal(), !e.doubt
 			}
 		case refused:
+			// Another node would refuse it for the same reason. Final only if none can have it.
 			return e.refusal(), !e.doubt
 		case later:
-			return Outcome{}, false
+			return Outcome{}, false // all nodes say the same until the next block
 		}
 	}
 	return Outcome{}, false
 }
 
-// spread gives the transaction to several nodes, whoever has it already.
+// spread sends the transaction to several nodes, whether they have it already or not.
 func (e *effort) spread(ctx context.Context) {
 	for i, n := range e.c.candidates() {
 		if i == spreadTo || e.expiresWithin(sendMargin) || ctx.Err() != nil {
@@ -164,7 +176,7 @@ func (e *effort) spread(ctx context.Context) {
 	}
 }
 
-// sendTo makes one attempt at one node.
+// sendTo sends the transaction to one node, once.
 func (c *Client) sendTo(ctx context.Context, n *endpoint, e *effort) verdict {
 	result, err := c.ask(ctx, n, query{body: e.body, id: e.id, timeout: c.options.BroadcastTimeout})
 	var failure *callError
@@ -172,6 +184,7 @@ func (c *Client) sendTo(ctx context.Context, n *endpoint, e *effort) verdict {
 	case err == nil && result.Kind() == jsontext.KindBeginObject:
 		return verdict{kind: sent}
 	case err == nil:
+		// Something answered that is no node of Hive; what it did with the transaction is unknown.
 		c.malformed(n, "answer to a broadcast is no object")
 		return verdict{kind: unknown, reason: "answer to a broadcast is no object"}
 	case errors.As(err, &failure) && failure.kind == kindUnreached:
@@ -182,23 +195,25 @@ func (c *Client) sendTo(ctx context.Context, n *endpoint, e *effort) verdict {
 	return verdict{kind: unknown, reason: clip(err.Error())}
 }
 
-// refusal is for transactions that nobody can have.
+// refusal returns the outcome of a transaction that no node can have.
 func (e *effort) refusal() Outcome {
 	o := Outcome{State: Refused, Code: e.last.code, Reason: e.last.reason, Node: e.lastAt}
 	if o.Code == "" {
-		o.Code, o.Reason, o.Node = CodeNoNode, "no Hive API node could be reached, and the transaction was not sent", ""
+		o.Code, o.Reason, o.Node = codeNoNode, "no Hive API node could be reached, and the transaction was not sent", ""
 		if e.expiresWithin(0) {
-			o.Code, o.Reason = CodeExpired,
+			o.Code, o.Reason = codeExpired,
 				"the transaction expired before a Hive API node could be reached, and was not sent"
 		}
 	}
 	return o
 }
 
+// inDoubt returns the outcome of a transaction that a node may have, with the last thing a node
+// said.
 func (e *effort) inDoubt() Outcome {
 	reason := "no node could say whether the transaction is on the chain, or will be"
 	if e.last.reason != "" {
 		reason += fmt.Sprintf("; last from %s: %s", e.lastAt, e.last.reason)
 	}
-	return Outcome{State: InDoubt, Code: CodeInDoubt, Reason: reason, Node: e.lastAt}
+	return Outcome{State: InDoubt, Code: codeInDoubt, Reason: reason, Node: e.lastAt}
 }

@@ -15,8 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxAnswer is the size of an answer from which on it is not read, where the question sets no
-// other.
+// maxAnswer is the largest answer in bytes that is read, unless the query sets another limit.
 const maxAnswer = 1 << 20
 
 // query is one question. Zero limits take the defaults.
@@ -29,7 +28,7 @@ type query struct {
 	timeout time.Duration
 }
 
-// callKind tells what a failed call says about whether the node received the request.
+// callKind tells whether the node received the request of a failed call.
 type callKind uint8
 
 const (
@@ -42,20 +41,20 @@ const (
 type callError struct {
 	kind  callKind
 	text  string
-	rest  time.Duration // asked for by the node
+	rest  time.Duration // for which the node asks to be left alone; 0: none
 	reply *rpcError     // of kindAnswered
 }
 
-// Error says what happened.
+// Error returns what happened, in words that hold no secrets.
 func (e *callError) Error() string { return e.text }
 
-// notSent turns an error of a preparatory call into one that says that the request itself was not
-// sent.
+// notSent returns the error of a call that prepared a request as an error of that request: it was
+// not sent. Without it a failed check of the chain would count as doubt.
 func notSent(err error) error {
 	return &callError{kind: kindUnreached, text: err.Error()}
 }
 
-// appendRequest writes a JSON-RPC request. params are put in as they are (tx §5.3).
+// appendRequest appends a JSON-RPC request to dst. params go in byte for byte (tx §5.3).
 func appendRequest(dst []byte, method string, params []byte, id uint64) []byte {
 	dst = append(dst, `{"jsonrpc":"2.0","method":"`...)
 	dst = append(dst, method...)
@@ -66,7 +65,9 @@ func appendRequest(dst []byte, method string, params []byte, id uint64) []byte {
 	return append(dst, '}')
 }
 
-// ask is call at a node that serves our chain, which is checked before if it is not known.
+// ask makes one exchange with a node that serves our chain, and checks the chain before if that is
+// not known. A transaction must not reach a node of another chain, and an answer of one means
+// nothing.
 func (c *Client) ask(ctx context.Context, n *endpoint, q query) (jsontext.Value, error) {
 	if err := n.checkChain(ctx, c, staleChainCheck); err != nil {
 		return nil, err
@@ -74,7 +75,7 @@ func (c *Client) ask(ctx context.Context, n *endpoint, q query) (jsontext.Value,
 	return c.call(ctx, n, q)
 }
 
-// call makes one exchange and notes in the node's health how it went. The error is a *callError.
+// call makes one exchange and records in the node's health how it went. The error is a *callError.
 func (c *Client) call(ctx context.Context, n *endpoint, q query) (jsontext.Value, error) {
 	if q.body == nil {
 		q.id = c.nextID.Add(1)
@@ -101,15 +102,15 @@ func (c *Client) call(ctx context.Context, n *endpoint, q query) (jsontext.Value
 	return result, nil
 }
 
-// recordHealth keeps the node's health. An error that the node gave on the merits of the question
-// is an answer.
+// recordHealth records how a call went. An error by which the node answered the question counts as
+// an answer.
 func (c *Client) recordHealth(ctx context.Context, n *endpoint, err *callError, took time.Duration) {
 	switch {
 	case err == nil || err.kind == kindAnswered && !busy(err.reply):
 		if n.answered(took) {
 			c.log.Info("node works again", "node", n.url)
 		}
-	case ctx.Err() != nil: // the caller gave up: no fault of the node
+	case ctx.Err() != nil: // the caller gave up, which is no fault of the node
 	default:
 		if n.failed(err, err.rest) {
 			c.log.Warn("node fails", "node", n.url, "err", err)
@@ -117,7 +118,7 @@ func (c *Client) recordHealth(ctx context.Context, n *endpoint, err *callError, 
 	}
 }
 
-// malformed is for answers that turn out to be nonsense only after the call.
+// malformed records that an answer turned out to be nonsense after the call, and returns the error.
 func (c *Client) malformed(n *endpoint, text string) error {
 	err := &callError{text: text}
 	if n.failed(err, 0) {
@@ -132,8 +133,8 @@ func asCallError(err error) *callError {
 		return already
 	}
 	failure := &callError{text: clip(err.Error())}
-	// Only an error from dialling says that nothing was sent. Everything later is doubt, TLS
-	// included: whether an alert came before or after the request is not for us to guess.
+	// Only an error from dialling shows that nothing was sent. Everything later leaves doubt, TLS
+	// included: an alert may have come before the request or after it.
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
 		failure.kind = kindUnreached
@@ -149,8 +150,7 @@ func (c *Client) exchange(ctx context.Context, n *endpoint, q query) (jsontext.V
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", c.options.UserAgent)
-	// The bare transport: a redirect is an answer like any other useless one, and cookies are not
-	// kept.
+	// The transport without a client: it follows no redirect and keeps no cookie.
 	response, err := n.transport.RoundTrip(request)
 	if err != nil {
 		return nil, err
@@ -171,11 +171,12 @@ func (c *Client) exchange(ctx context.Context, n *endpoint, q query) (jsontext.V
 	return readAnswer(body, q.id)
 }
 
-// asAnswered keeps an error while reading the answer from passing for one of dialling.
+// asAnswered returns the text of an error without its type: an error while reading the answer must
+// not be taken for one of dialling, which would say that nothing was sent.
 func asAnswered(err error) error { return errors.New(clip(err.Error())) }
 
-// statusError reads an answer that is not 200. A front end may pass a node's error on with 500 (tx
-// §5.4); a result is not looked for.
+// statusError returns the error of an answer whose status is not 200. A front end may pass the
+// error of a node on with status 500 (tx §5.4); a result with such a status is ignored.
 func statusError(response *http.Response, body []byte) *callError {
 	var e envelope
 	if unmarshal(body, &e) == nil {
@@ -184,6 +185,7 @@ func statusError(response *http.Response, body []byte) *callError {
 		}
 	}
 	failure := &callError{text: fmt.Sprintf("HTTP status %d", response.StatusCode)}
+	// A node may ask for a rest, but not talk itself out of use for hours.
 	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
 		failure.rest = min(time.Duration(min(seconds, 3600))*time.Second, 5*time.Minute)
 	}
@@ -199,13 +201,13 @@ type envelope struct {
 
 func absent(v jsontext.Value) bool { return len(v) == 0 || v.Kind() == jsontext.KindNull }
 
-// reply is the error in the answer, if there is one that has the form of an error.
+// reply returns the error in the answer, nil if there is none that has the form of an error.
 func (e *envelope) reply() *rpcError {
 	var reply rpcError
 	if absent(e.Error) || unmarshal(e.Error, &reply) != nil {
 		return nil
 	}
-	// Front ends put other things here; then there is none.
+	// Front ends put other things here: then there are no data.
 	if unmarshal(reply.Data, &reply.data) != nil {
 		reply.data = errorData{}
 	}
@@ -233,8 +235,8 @@ type stackFrame struct {
 	Data   jsontext.Value `json:"data"`
 }
 
-// unmarshal is strict about names and repetitions and not about UTF-8: the node cuts texts at
-// bytes.
+// unmarshal reads JSON, strictly but for UTF-8: names are taken as they are spelled, and may not
+// repeat; but nodes cut texts in the middle of a character.
 func unmarshal(text []byte, to any) error {
 	return json.Unmarshal(text, to, jsontext.AllowInvalidUTF8(true))
 }
@@ -248,7 +250,8 @@ func readAnswer(body []byte, id uint64) (jsontext.Value, error) {
 	hasError := !absent(e.Error)
 	ours := string(e.ID) == strconv.FormatUint(id, 10)
 	switch {
-	case hasError && absent(e.Result) && (ours || absent(e.ID)): // a request that was not understood has no id
+	// The error to a request that the node did not understand has no id.
+	case hasError && absent(e.Result) && (ours || absent(e.ID)):
 		reply := e.reply()
 		if reply == nil {
 			return nil, &callError{text: "answer is an error without form"}

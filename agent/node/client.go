@@ -17,36 +17,39 @@ import (
 const (
 	// maxNodes bounds the list of nodes.
 	maxNodes = 64
-	// checkChainEvery is how often Run asks a node for its chain id; staleChainCheck is after how
-	// long a node must be asked again before it is used.
+	// checkChainEvery is the time between two questions of Run for the chain id of a node. After
+	// staleChainCheck without an answer the node must be asked before it is used: longer, so that
+	// no request has to wait for the question while Run asks in time.
 	checkChainEvery = 10 * time.Minute
 	staleChainCheck = 15 * time.Minute
-	// surveyEvery is how often Run looks at the heads of the nodes that are not in use.
+	// surveyEvery is the time between two looks of Run at the heads of the nodes not in use.
 	surveyEvery = 30 * time.Second
 )
 
-// ErrNoNode says that no node gave a usable answer.
+// ErrNoNode means that no node gave a usable answer. The error that holds it names the last reason.
 var ErrNoNode = errors.New("no Hive API node gave a usable answer")
 
-// Options make a [Client]. Zero values take the defaults.
+// Options are what [New] needs. URLs and Network must be set; zero values of the others take the
+// defaults beside them.
 type Options struct {
 	// URLs are the nodes in order of preference, at least one: https, or http on loopback. No user,
 	// query or fragment.
 	URLs []string
-	// Network is the chain; nodes of another one are never used. Required.
+	// Network is the chain. Nodes of another one are never used.
 	Network *hive.Network
-	// Transport makes the HTTP exchanges. nil: one of our own per client, which keeps connections
-	// alive and speaks TLS 1.2 or later.
+	// Transport makes the HTTP exchanges, concurrently. nil: a transport of the client's own, which
+	// keeps connections alive and speaks TLS 1.2 or later.
 	Transport http.RoundTripper
-	// Logger is told when a node begins or ends to fail. nil: nothing is logged.
+	// Logger gets a line when a node begins to fail and when it works again. nil: nothing is
+	// logged.
 	Logger *slog.Logger
-	// UserAgent is what nodes are told. Empty: "pksa".
+	// UserAgent is the User-Agent of each request. Empty: "pksa".
 	UserAgent string
 
 	BroadcastTimeout time.Duration // for one attempt at one node; 10 s
 	ReadTimeout      time.Duration // for one question to one node; 5 s
-	PollEvery        time.Duration // between refreshes of the head; 3 s, and no less
-	StaleAfter       time.Duration // age at which a head is not used any more; 30 s
+	PollEvery        time.Duration // between two refreshes of the head; 3 s (one block), and no less
+	StaleAfter       time.Duration // age at which a head is no longer used; 30 s
 }
 
 func (s *Options) setDefaults() {
@@ -72,9 +75,9 @@ func (s *Options) setDefaults() {
 	s.PollEvery = max(s.PollEvery, 3*time.Second)
 }
 
-// Client asks a set of nodes. Its methods may be called concurrently. They work without
-// [Client.Run], but the first call then waits for the check of a node's chain, and nobody looks
-// after transactions that were accepted.
+// Client is a set of nodes that are asked one after the other. Its methods may be called
+// concurrently. They work without [Client.Run], but then a call may have to wait for the check of a
+// node's chain, and nobody looks after transactions that were accepted.
 type Client struct {
 	options Options
 	log     *slog.Logger
@@ -83,11 +86,11 @@ type Client struct {
 
 	head headCache
 
-	follow  chan followed // accepted transactions for Run to see into a block
-	running atomic.Bool   // Run takes from follow
+	follow  chan followed // accepted transactions that Run watches until they are in a block
+	running atomic.Bool   // whether Run receives from follow
 }
 
-// New checks the settings and makes a client. It connects to nothing.
+// New returns a client of the nodes, or what is wrong with the options. It connects to nothing.
 func New(s Options) (*Client, error) {
 	s.setDefaults()
 	if s.Network == nil {
@@ -117,9 +120,9 @@ func New(s Options) (*Client, error) {
 	return c, nil
 }
 
-// Run keeps the head fresh, looks after the health of the nodes, and sees accepted transactions
-// into a block. It blocks until ctx ends and everything that it started has returned, and returns
-// the cause of that.
+// Run keeps the head fresh, checks the nodes that are not in use, and watches accepted transactions
+// until they are in a block. It blocks until ctx ends and everything that it started has returned,
+// and returns the cause of ctx. One call at a time may run.
 func (c *Client) Run(ctx context.Context) error {
 	c.running.Store(true)
 	defer c.running.Store(false)
@@ -128,6 +131,7 @@ func (c *Client) Run(ctx context.Context) error {
 	all.Go(func() { c.keepSurvey(ctx) })
 	all.Go(func() { c.keepFollowing(ctx) })
 	all.Wait()
+	// Only connections of our own: a transport that was given belongs to the caller.
 	for _, n := range c.nodes {
 		if t, ok := n.transport.(*http.Transport); ok && c.options.Transport == nil {
 			t.CloseIdleConnections()
@@ -136,8 +140,8 @@ func (c *Client) Run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// keepSurvey looks at every node now and then, so that failover finds nodes that are known to be
-// good.
+// keepSurvey looks at every node now and then: when the node in use fails, the next one is known to
+// be good already.
 func (c *Client) keepSurvey(ctx context.Context) {
 	for {
 		c.survey(ctx)

@@ -94,7 +94,7 @@ func TestOtherChain(t *testing.T) {
 		w.nodes[1].SetChainID(hive.Testnet.ChainID)
 		time.Sleep(time.Hour)
 		o = w.broadcast(w.sign(hive.Posting, voteJSON))
-		if o.State != node.Refused || o.Code != node.CodeNoNode {
+		if o.State != node.Refused || o.Code != "no-node" {
 			t.Errorf("outcome %+v", o)
 		}
 	})

@@ -1,10 +1,12 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,18 +20,18 @@ type chainState uint8
 const (
 	chainUnknown chainState = iota // not asked yet
 	chainOurs
-	chainOther // never used; asked again after a rest
+	chainOther // never used; asked for its chain again after otherChainRest
 )
 
 // otherChainRest is how long a node of another chain is left alone.
 const otherChainRest = 10 * time.Minute
 
-// endpoint is one node and what we know of it.
+// endpoint is one node and what is known of it.
 type endpoint struct {
 	url       string
 	host      string // without port: what makes two nodes independent
 	transport http.RoundTripper
-	checking  gate // held by who asks for the chain id
+	checking  gate // held while the chain id is asked for
 
 	mu        sync.Mutex // guards what follows
 	chain     chainState
@@ -58,7 +60,7 @@ func newEndpoint(text string, t transports) (*endpoint, error) {
 	return &endpoint{url: u.String(), host: u.Hostname(), transport: t.to(u), checking: newGate(), rest: rest}, nil
 }
 
-// answered notes that the node works.
+// answered records that the node works, and reports whether it had failed before.
 func (n *endpoint) answered(latency time.Duration) (recovered bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -70,8 +72,8 @@ func (n *endpoint) answered(latency time.Duration) (recovered bool) {
 	return recovered
 }
 
-// failed notes that the node does not work and gives it a rest, at least as long as it asked for.
-// first says that it worked before.
+// failed records that the node does not work, and leaves it alone for a while, at least as long as
+// it asked for. It reports whether the node worked before.
 func (n *endpoint) failed(err error, asked time.Duration) (first bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -80,7 +82,8 @@ func (n *endpoint) failed(err error, asked time.Duration) (first bool) {
 	n.failures++
 	n.lastError = err.Error()
 	now := time.Now()
-	// Many calls that fail together are one failure: the rest grows only after it is over.
+	// Many calls that fail together are one failure: the rest becomes longer only if the node fails
+	// again after it.
 	if n.until.Before(now) || asked > 0 {
 		n.until = now.Add(max(n.rest.NextBackOff(), asked))
 	}
@@ -105,8 +108,8 @@ func (n *endpoint) checkedWithin(d time.Duration) bool {
 	return n.chain == chainOurs && time.Since(n.checkedAt) < d
 }
 
-// checkChain makes sure that the node serves our chain, asking it if the last answer is older than
-// that (tx §1.5). Only one caller asks, the others wait.
+// checkChain makes sure that the node serves our chain. It asks the node if the last answer is
+// older than every (tx §1.5). Only one caller asks, the others wait.
 func (n *endpoint) checkChain(ctx context.Context, c *Client, every time.Duration) error {
 	if n.checkedWithin(every) {
 		return nil
@@ -119,7 +122,7 @@ func (n *endpoint) checkChain(ctx context.Context, c *Client, every time.Duratio
 	known, resting := n.chain, time.Now().Before(n.until)
 	n.mu.Unlock()
 	switch {
-	case n.checkedWithin(every):
+	case n.checkedWithin(every): // whoever held the gate before has asked
 		return nil
 	case known == chainOther && resting:
 		return errOtherChain
@@ -146,12 +149,13 @@ func (n *endpoint) askChain(ctx context.Context, c *Client) error {
 	defer n.mu.Unlock()
 	n.version = clip(v.Version)
 	if !ours {
+		// Each rest of a node that stays on another chain would be one more line of the log.
 		if n.chain != chainOther {
 			c.log.Error("node serves another chain and is not used", "node", n.url, "chain", clip(v.ChainID), "network",
 				c.options.Network.Name)
 		}
 		n.chain, n.until = chainOther, time.Now().Add(otherChainRest)
-		n.seen = nil
+		n.seen = nil // its head would have a vote about the time of our chain
 		n.lastError = fmt.Sprintf("serves the chain %s, not %s", clip(v.ChainID), c.options.Network.Name)
 		return errOtherChain
 	}
@@ -159,43 +163,41 @@ func (n *endpoint) askChain(ctx context.Context, c *Client) error {
 	return nil
 }
 
-// candidates are the nodes worth asking, best first: those that work in the order of the settings,
-// then those that rest, the soonest ready first, then those whose head is astray. Nodes known to
-// serve another chain are not among them while they rest, and are checked anew after it.
+// candidates returns the nodes worth asking, the best first: those that work, in the order of
+// Options.URLs; then those that rest, the one that is ready soonest first; then those whose head is
+// astray. Nodes that serve another chain are not among them while they rest, and are checked again
+// after it.
 func (c *Client) candidates() []*endpoint {
-	now := time.Now()
+	const works, resting, astray = 0, 1, 2
 	type ranked struct {
 		n     *endpoint
 		class int
 		until time.Time
 	}
+	now := time.Now()
 	list := make([]ranked, 0, len(c.nodes))
 	for _, n := range c.nodes {
 		n.mu.Lock()
-		r := ranked{n: n, until: n.until}
-		resting := now.Before(n.until)
-		skip := n.chain == chainOther && resting
+		r := ranked{n, works, n.until}
+		rests := now.Before(n.until)
+		skip := n.chain == chainOther && rests
 		switch {
 		case n.astray:
-			r.class = 2
-		case resting:
-			r.class = 1
+			r.class = astray
+		case rests:
+			r.class = resting
 		}
 		n.mu.Unlock()
 		if !skip {
 			list = append(list, r)
 		}
 	}
-	// A stable insertion sort: the list is short and nearly always in order.
-	for i := 1; i < len(list); i++ {
-		for j := i; j > 0; j-- {
-			a, b := list[j-1], list[j]
-			if a.class < b.class || a.class == b.class && (a.class != 1 || !b.until.Before(a.until)) {
-				break
-			}
-			list[j-1], list[j] = b, a
+	slices.SortStableFunc(list, func(a, b ranked) int {
+		if a.class == resting && b.class == resting {
+			return a.until.Compare(b.until)
 		}
-	}
+		return cmp.Compare(a.class, b.class)
+	})
 	nodes := make([]*endpoint, len(list))
 	for i, r := range list {
 		nodes[i] = r.n
@@ -203,25 +205,25 @@ func (c *Client) candidates() []*endpoint {
 	return nodes
 }
 
-// NodeStatus is how a node stands.
+// NodeStatus is the state of a node at one instant.
 type NodeStatus struct {
 	URL       string        `json:"url"`
 	Usable    bool          `json:"usable"`           // serves our chain, does not rest, head not astray
 	Chain     string        `json:"chain"`            // "ours", "other" or "unchecked"
-	Version   string        `json:"version,omitzero"` // of its software, as it says
+	Version   string        `json:"version,omitzero"` // of its software, by its own word
 	HeadBlock uint32        `json:"head_block,omitzero"`
 	HeadTime  time.Time     `json:"head_time,omitzero"`
-	SeenAt    time.Time     `json:"seen_at,omitzero"` // when that head was fetched
-	Astray    bool          `json:"astray,omitzero"`  // its head is away from that of the other nodes
-	Failures  int           `json:"failures,omitzero"`
-	RestUntil time.Time     `json:"rest_until,omitzero"`
+	SeenAt    time.Time     `json:"seen_at,omitzero"`    // when that head was fetched
+	Astray    bool          `json:"astray,omitzero"`     // its head differs from that of the other nodes
+	Failures  int           `json:"failures,omitzero"`   // in a row
+	RestUntil time.Time     `json:"rest_until,omitzero"` // not asked before; zero: it does not rest
 	LastError string        `json:"last_error,omitzero"` // empty after a success
 	Latency   time.Duration `json:"latency_ns,omitzero"`
 	Calls     uint64        `json:"calls"`
 	Errors    uint64        `json:"errors"`
 }
 
-// Status tells how each node stands, in the order of the settings.
+// Status returns the state of each node, in the order of Options.URLs.
 func (c *Client) Status() []NodeStatus {
 	list := make([]NodeStatus, len(c.nodes))
 	for i, n := range c.nodes {

@@ -3,7 +3,7 @@ package node
 import "pksa/protocol/hive"
 
 // ForTestJudge is what is made of the body of an answer to a broadcast with that request id:
-// "sent", or another judgement.
+// "sent", or another verdict.
 func ForTestJudge(body []byte, id uint64) (is, code, reason string) {
 	names := map[verdictKind]string{unknown: "unknown", unreached: "unreached", sent: "sent", refused: "refused",
 		lagging: "lagging", later: "later"}

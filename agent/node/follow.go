@@ -7,57 +7,66 @@ import (
 )
 
 const (
-	// maxFollowed bounds the accepted transactions that are not seen in a block yet; of more than
-	// that, the rest goes unwatched.
+	// maxFollowed bounds the accepted transactions that are watched until they are in a block. What
+	// is accepted beyond it is not watched.
 	maxFollowed = 4096
-	// followers is how many are looked after at the same time.
+	// followers is how many transactions are looked up at the same time.
 	followers = 8
 	// spreadTo is how many nodes get a transaction that is not in a block when it should be.
 	spreadTo = 3
-	// firstLook is when a transaction should be in a block.
+	// firstLook is the time after which a transaction should be in a block.
 	firstLook = 6 * time.Second
 )
 
-// followed is an accepted transaction.
+// followed is an accepted transaction that is not yet seen in a block.
 type followed struct {
 	e   *effort
-	due time.Time
+	due time.Time // when it is looked up next
 }
 
-// watchAccepted leaves an accepted transaction to Run.
+// watchAccepted hands an accepted transaction over to Run. From now on only Run's goroutines use e.
 func (c *Client) watchAccepted(e *effort) {
 	if !c.running.Load() {
 		return
 	}
-	e.doubt = true
+	e.doubt = true // a node has it, whatever another node will say
+	c.lookLater(e)
+}
+
+// lookLater queues a transaction for the next look. It never waits: whoever broadcasts must not be
+// held up by those that follow.
+func (c *Client) lookLater(e *effort) {
 	select {
 	case c.follow <- followed{e, time.Now().Add(firstLook)}:
 	default:
 	}
 }
 
-// keepFollowing sees accepted transactions into a block: a node may have queued one and lost it, or
-// lied. What it does harms nobody, as the bytes are the same.
+// keepFollowing watches accepted transactions until they are in a block: a node may have lost one
+// that it had queued, or lied. Sending one again is harmless, because the bytes are the same.
 func (c *Client) keepFollowing(ctx context.Context) {
 	var all sync.WaitGroup
 	for range followers {
-		all.Go(func() {
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case f := <-c.follow:
-					if sleep(ctx, time.Until(f.due)) {
-						c.followOnce(ctx, f.e)
-					}
-				}
-			}
-		})
+		all.Go(func() { c.followEach(ctx) })
 	}
 	all.Wait()
 }
 
-// followOnce looks at one transaction, and spreads it if it is in no block yet.
+func (c *Client) followEach(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case f := <-c.follow:
+			if !sleep(ctx, time.Until(f.due)) {
+				return
+			}
+			c.followOnce(ctx, f.e)
+		}
+	}
+}
+
+// followOnce looks one transaction up, and sends it to more nodes if it is in no block yet.
 func (c *Client) followOnce(ctx context.Context, e *effort) {
 	o, final := e.lookUp(ctx)
 	switch {
@@ -70,11 +79,8 @@ func (c *Client) followOnce(ctx context.Context, e *effort) {
 	case time.Since(e.tx.Expiration.Time()) > 10*time.Minute:
 		c.log.Warn("a transaction that a node had accepted was never seen in a block", "tx", e.tx.ID.String())
 		return
-	default: // nobody has it, or it has waited for two blocks somewhere
+	default: // no node has it, or one has kept it for two blocks
 		e.spread(ctx)
 	}
-	select {
-	case c.follow <- followed{e, time.Now().Add(firstLook)}:
-	default:
-	}
+	c.lookLater(e)
 }

@@ -44,7 +44,7 @@ func FuzzAnswer(f *testing.F) {
 				Result map[string]any
 			}
 			ours := json.Unmarshal([]byte(body), &answer) == nil && string(answer.ID) == "7" && answer.Result != nil
-			if !ours && (code != node.CodeDuplicate || !strings.Contains(body, "uplicate") && !strings.Contains(body,
+			if !ours && (code != "duplicate" || !strings.Contains(body, "uplicate") && !strings.Contains(body,
 				`\u`)) {
 				t.Errorf("sent, by %q", body)
 			}

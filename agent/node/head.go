@@ -14,46 +14,47 @@ import (
 )
 
 const (
-	// maxAstray is how far the head time of a node may be from what others say: three public nodes
-	// behind caches are easily two blocks apart.
+	// maxAstray is how far the head time of a node may be from that of others. Public nodes behind
+	// caches are easily two blocks (6 s) apart.
 	maxAstray = 30 * time.Second
-	// opinionFor is how long the head of a node counts when others are judged.
+	// opinionFor is the age up to which the head of a node counts when other heads are judged.
 	opinionFor = 90 * time.Second
-	// referenceFor is how long a reference block is kept: it stays good for two days, but one of a
-	// node that lied should go.
+	// referenceFor is how long a reference block is used. It stays good for two days, but a false
+	// one of a node that lied should not be used for long.
 	referenceFor = 30 * time.Second
-	// reservedSize is what the chain keeps of a block for itself (tx §2.6).
+	// reservedSize is how many bytes of a block the chain keeps for itself (tx §2.6).
 	reservedSize = 256
-	// longestBlock is the largest size of a block that we believe.
+	// longestBlock is the largest block size in bytes that a node is believed.
 	longestBlock = 8 << 20
 )
 
-// ErrStale says that there is no head to build on: none could be fetched for a while, it does not
+// ErrStale means that there is no head to build on: none could be fetched for a while, it does not
 // advance, or the nodes disagree about it.
 var ErrStale = errors.New("no current head of the chain is known")
 
-// Head is what a transaction is built on.
+// Head is the head of the chain as far as a transaction is built on it.
 type Head struct {
-	RefBlockNum    uint16 // of the block before the last irreversible one (tx §2.2)
-	RefBlockPrefix uint32
+	RefBlockNum    uint16    // of the block before the last irreversible one (tx §2.2)
+	RefBlockPrefix uint32    // of the same block
 	Number         uint32    // of the head block
 	Time           hive.Time // of the head block, up to three seconds and what caches add behind the chain's present
 	At             time.Time // when the head was fetched
-	// MaxTransactionSize is in bytes of the unsigned transaction with its signatures; 0 = unknown.
+	// MaxTransactionSize is the largest transaction in bytes, signatures included; 0 = unknown.
 	MaxTransactionSize int
-	Node               string // whose view this is
+	Node               string // address of the node that gave it
 }
 
-// ChainTime extrapolates the time of the head block to now.
+// ChainTime returns the time of the chain at now: that of the head block and what has passed since
+// it was fetched.
 func (h Head) ChainTime(now time.Time) time.Time { return h.Time.Time().Add(age(now, h.At)) }
 
-// age is the time since at by the clock that went further: the monotonic one stops while the
-// machine sleeps, the other can be set back.
+// age returns the time since at by the clock that went further: the monotonic clock stops while the
+// machine sleeps, and the wall clock can be set back.
 func age(now, at time.Time) time.Duration {
 	return max(now.Sub(at), now.Round(0).Sub(at.Round(0)), 0)
 }
 
-// sighting is what a node said about its head.
+// sighting is the head of a node as the node described it.
 type sighting struct {
 	number, irreversible uint32
 	time                 hive.Time
@@ -62,24 +63,24 @@ type sighting struct {
 	maxSize              int
 }
 
-// chainTime is the head's time extrapolated to now.
+// chainTime returns the time of the chain at now, by this head.
 func (s *sighting) chainTime(now time.Time) time.Time { return s.time.Time().Add(age(now, s.at)) }
 
 // headCache holds the head in use.
 type headCache struct {
-	gate gate // held by who refreshes
+	gate gate // held while a head is fetched
 
 	mu   sync.Mutex
 	head Head // zero: none yet
 	ref  reference
 }
 
-// reference is a reference block and where it comes from.
+// reference is a reference block.
 type reference struct {
 	num    uint16
 	prefix uint32
-	from   *endpoint
-	at     time.Time
+	from   *endpoint // the node that gave it; nil: fetch another one
+	at     time.Time // when
 }
 
 func (h *headCache) get() Head {
@@ -95,8 +96,8 @@ func (h *headCache) dropReference() {
 	h.ref.from = nil
 }
 
-// Head returns the head to build on, from the cache while Run keeps it fresh; otherwise it is
-// fetched, within ctx. The error is ErrStale or holds it.
+// Head returns the head to build on: at once while [Client.Run] keeps it fresh, else after fetching
+// it within ctx. The error holds [ErrStale]. Calls that come together fetch once.
 func (c *Client) Head(ctx context.Context) (Head, error) {
 	if head, ok := c.freshHead(); ok {
 		return head, nil
@@ -105,7 +106,7 @@ func (c *Client) Head(ctx context.Context) (Head, error) {
 		return Head{}, fmt.Errorf("%w: %w", ErrStale, err)
 	}
 	defer c.head.gate.leave()
-	if head, ok := c.freshHead(); ok { // somebody else was quicker
+	if head, ok := c.freshHead(); ok { // whoever held the gate before has fetched it
 		return head, nil
 	}
 	return c.refresh(ctx)
@@ -116,7 +117,7 @@ func (c *Client) freshHead() (Head, bool) {
 	return head, head.Number > 0 && age(time.Now(), head.At) < c.options.StaleAfter
 }
 
-// chainNow is the time of the chain as far as it is known, else our own.
+// chainNow returns the time of the chain as far as it is known, else that of our own clock.
 func (c *Client) chainNow() time.Time {
 	now := time.Now()
 	if head := c.head.get(); head.Number > 0 {
@@ -125,14 +126,14 @@ func (c *Client) chainNow() time.Time {
 	return now
 }
 
-// keepHead refreshes until ctx ends; while that fails, at growing intervals.
+// keepHead refreshes the head until ctx ends, less and less often while that fails.
 func (c *Client) keepHead(ctx context.Context) {
 	pause := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(c.options.PollEvery),
 		backoff.WithMaxInterval(max(c.options.StaleAfter/2, c.options.PollEvery)),
 		backoff.WithMaxElapsedTime(0), backoff.WithRandomizationFactor(0.2),
 	)
-	failing := false
+	failing := false // one line of the log when it begins, one when it ends
 	for {
 		next := jitter(c.options.PollEvery)
 		switch err := c.refreshAlone(ctx); {
@@ -164,9 +165,9 @@ func (c *Client) refreshAlone(ctx context.Context) error {
 	return err
 }
 
-// refresh fetches a head from the first node that is trusted and caches it. Where node and clock
-// agree one question is enough; where they do not, the others are asked, too. Callers hold the
-// gate.
+// refresh fetches a head from the first node that is trusted and caches it. Where the node and our
+// clock agree, one question is enough; where they do not, the other nodes are asked too. Callers
+// hold the gate.
 func (c *Client) refresh(ctx context.Context) (Head, error) {
 	var reason error = ErrNoNode
 	var seen []*endpoint
@@ -187,7 +188,8 @@ func (c *Client) refresh(ctx context.Context) (Head, error) {
 		}
 		seen = append(seen, n)
 	}
-	// The clock and the first nodes disagreed; now all have spoken.
+	// The clock and the first nodes disagreed. Now every node has given its head, and each is
+	// judged again with all votes there are.
 	for _, n := range seen {
 		if !c.trusted(n, true) {
 			reason = fmt.Errorf("%s: its head does not advance, or is away from that of others", n.host)
@@ -216,7 +218,8 @@ func (c *Client) observe(ctx context.Context, n *endpoint) error {
 	s.since = s.at
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	// Behind one address there may be several machines and caches: a little backwards is no news.
+	// Behind one address there may be several machines and caches: a head that is a little older
+	// than the last one is no progress.
 	if old := n.seen; old != nil && s.number <= old.number && old.number-s.number < 20 {
 		s.since = old.since
 	}
@@ -239,6 +242,7 @@ func readSighting(raw []byte) (*sighting, error) {
 	if err != nil {
 		return nil, errors.New("global properties have no time")
 	}
+	// Only the form is checked here: the number must stand in the id.
 	if _, _, err := hive.ReferenceBlock(p.Number, p.ID); err != nil {
 		return nil, fmt.Errorf("global properties: %v", err)
 	}
@@ -246,17 +250,19 @@ func readSighting(raw []byte) (*sighting, error) {
 		return nil, fmt.Errorf("global properties: block %d irreversible at head %d", p.Irreversible, p.Number)
 	}
 	s := &sighting{number: p.Number, irreversible: p.Irreversible, time: at}
+	// An impossible size is left out: all it is good for is to refuse a transaction early.
 	if p.MaxSize > reservedSize && p.MaxSize <= longestBlock {
 		s.maxSize = int(p.MaxSize) - reservedSize
 	}
 	return s, nil
 }
 
-// trusted reports whether the head of the node advances and its time is that of a majority. Every
-// node that spoke lately has a vote, and our own clock has one and decides ties. Unless the vote is
-// the last one to be had, a majority against the clock has to be a broad one; in the last one, the
-// only node there is wins over the clock, which the caller compares with the head before it signs
-// anything.
+// trusted reports whether the head of the node advances and a majority agrees with its time. Every
+// node whose head was fetched lately has a vote, and so has our own clock, which decides ties.
+//
+// last is true when no more votes can be had. Before that a majority against the clock counts only
+// if all nodes have voted, or four of them. In the last vote the only node there is wins against
+// the clock: the caller compares the two before it signs anything.
 func (c *Client) trusted(n *endpoint, last bool) bool {
 	now := time.Now()
 	n.mu.Lock()
@@ -267,7 +273,7 @@ func (c *Client) trusted(n *endpoint, last bool) bool {
 	}
 	at := seen.chainTime(now)
 	clock := at.Sub(now).Abs() <= maxAstray
-	voters, agree := 2, 1
+	voters, agree := 2, 1 // the node, which agrees with itself, and the clock
 	if clock {
 		agree++
 	}
@@ -288,7 +294,7 @@ func (c *Client) trusted(n *endpoint, last bool) bool {
 	return 2*agree > voters && voters >= min(len(c.nodes)+1, 5)
 }
 
-// opinion is what the node thinks the chain's time is, if it said so lately.
+// opinion returns the time of the chain by the node's head, if that was fetched lately.
 func (n *endpoint) opinion(now time.Time) (time.Time, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -303,9 +309,10 @@ func (c *Client) adopt(ctx context.Context, n *endpoint) (Head, error) {
 	n.mu.Lock()
 	seen := n.seen
 	n.mu.Unlock()
-	if seen == nil { // it turned out to be of another chain meanwhile
+	if seen == nil { // the node turned out to serve another chain meanwhile
 		return Head{}, errOtherChain
 	}
+	// A head without a reference is of no use, so both are stored together, or neither.
 	ref, err := c.reference(ctx, n, seen.irreversible)
 	if err != nil {
 		return Head{}, fmt.Errorf("%s: %w", n.host, err)
@@ -321,8 +328,8 @@ func (c *Client) adopt(ctx context.Context, n *endpoint) (Head, error) {
 	return head, nil
 }
 
-// reference returns the block before the irreversible one, from the cache if it is recent and of a
-// node that is trusted.
+// reference returns the block before the irreversible one, from the cache if it was fetched lately
+// from a node that is still trusted.
 func (c *Client) reference(ctx context.Context, n *endpoint, irreversible uint32) (reference, error) {
 	c.head.mu.Lock()
 	ref := c.head.ref
@@ -330,6 +337,7 @@ func (c *Client) reference(ctx context.Context, n *endpoint, irreversible uint32
 	if ref.from != nil && age(time.Now(), ref.at) < referenceFor && (ref.from == n || c.trusted(ref.from, true)) {
 		return ref, nil
 	}
+	// The header of a block names the id of the block before it, in which the prefix stands.
 	header, err := c.header(ctx, n, irreversible)
 	if err != nil {
 		return reference{}, err
@@ -366,7 +374,7 @@ func (c *Client) header(ctx context.Context, n *endpoint, number uint32) (blockH
 	return blockHeader{previous: h.Previous, time: at}, nil
 }
 
-// markAstray notes which nodes are away from the head in use.
+// markAstray records which nodes have a head that differs from the one in use.
 func (c *Client) markAstray() {
 	head := c.head.get()
 	if head.Number == 0 {

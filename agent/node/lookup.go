@@ -11,21 +11,21 @@ import (
 
 const (
 	// clockMargin is how far our own clock must be past an expiration before a node is believed
-	// that it is over.
+	// when it says so.
 	clockMargin = 6 * time.Second
-	// soleAfter is how long after the expiration the word of one node is enough when no other
-	// answers.
+	// soleAfter is how long after the expiration the word of one node begins to be enough, if no
+	// other answers.
 	soleAfter = 2 * time.Minute
 	// historyMargin is how far the last irreversible block must be past an expiration before an
-	// account history that does not know a transaction counts: histories follow the chain at a
-	// distance.
+	// account history that does not know a transaction is believed: histories lag behind the chain.
 	historyMargin = 2 * time.Minute
 )
 
-// witnesses are the hosts that said that a transaction is dead.
+// witnesses are the hosts that said that a transaction is dead. What they said stays true, so they
+// are collected over all rounds.
 type witnesses struct {
 	hosts map[string]bool
-	last  string
+	last  string         // the newest of them
 	sole  map[string]int // how often a host said expired_irreversible while no other answered
 }
 
@@ -33,28 +33,29 @@ type witnesses struct {
 type sight uint8
 
 const (
-	silent       sight = iota // it says nothing about its fate
-	missing                   // it does not have it now
-	found                     // it has it, queued or in a block
-	dead                      // it does not have it, and its last irreversible block is past the expiration
-	deadByStatus              // the same, with the status expired_irreversible
+	silent       sight = iota // nothing that counts
+	missing                   // the node does not have it now
+	found                     // the node has it, queued or in a block
+	dead                      // missing, and the node's last irreversible block is past the expiration
+	deadByStatus              // the same, and the status is expired_irreversible
 )
 
-// round is one look around.
+// round is what one round of questions has brought.
 type round struct {
-	asked   map[*endpoint]bool
-	answers int
-	last    *endpoint // that answered
-	said    bool      // it said expired_irreversible
+	asked    map[*endpoint]bool
+	answers  int
+	last     *endpoint // the last one that answered
+	byStatus bool      // it said expired_irreversible
 }
 
-// lookUp asks the nodes what became of the transaction.
+// lookUp asks the nodes what became of the transaction. It is final if the transaction was found or
+// is dead; only then the outcome counts.
 func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
 	late := time.Since(e.tx.Expiration.Time())
-	gone := late > clockMargin
+	gone := late > clockMargin // by our clock: nodes alone cannot make it so
 	r := &round{asked: map[*endpoint]bool{}}
 	for _, n := range e.nodes(false) {
-		// Before the expiration two opinions are enough to send again, which needs no certainty.
+		// Before the expiration nothing is proved, and two answers are enough to send again.
 		if ctx.Err() != nil || !gone && r.answers >= 2 {
 			break
 		}
@@ -62,12 +63,11 @@ func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
 			return o, true
 		}
 	}
-	lone := r.answers == 1 && r.said && late > soleAfter && e.witness.alone(r.last.host) >= 2
-	if len(e.witness.hosts) < min(2, e.c.hosts()) && !lone || !gone {
+	if !gone || len(e.witness.hosts) < min(2, e.c.hosts()) && !e.soleWitness(r, late) {
 		return Outcome{}, false
 	}
-	// Before that word is given everybody is asked, those that rest as well: one that has it is
-	// worth more than all that do not.
+	// Expired is a promise that the transaction is never included. Before it is made every node is
+	// asked, also those that rest: one that has the transaction outweighs all that do not.
 	for _, n := range e.c.candidates() {
 		if r.asked[n] {
 			continue
@@ -80,12 +80,19 @@ func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
 		return Outcome{}, false
 	}
 	return Outcome{
-		State: Expired, Code: CodeExpired, Node: e.witness.last,
+		State: Expired, Code: codeExpired, Node: e.witness.last,
 		Reason: "the transaction was not included before it expired, and can no longer be",
 	}, true
 }
 
-// lookAtNode asks one node and notes what it says. It is true if the transaction was found.
+// soleWitness reports whether the round's only answer, long after the expiration, is for the second
+// time an expired_irreversible of the same host. Otherwise a wallet whose other nodes are down
+// would never know.
+func (e *effort) soleWitness(r *round, late time.Duration) bool {
+	return r.answers == 1 && r.byStatus && late > soleAfter && e.witness.countSole(r.last.host) >= 2
+}
+
+// lookAtNode asks one node and records its answer. It reports whether the transaction was found.
 func (e *effort) lookAtNode(ctx context.Context, n *endpoint, gone bool, r *round) (Outcome, bool) {
 	r.asked[n] = true
 	s, block, err := e.c.look(ctx, n, e.tx, gone)
@@ -97,7 +104,7 @@ func (e *effort) lookAtNode(ctx context.Context, n *endpoint, gone bool, r *roun
 		return Outcome{}, false
 	}
 	r.answers++
-	r.last, r.said = n, s == deadByStatus
+	r.last, r.byStatus = n, s == deadByStatus
 	switch s {
 	case found:
 		return Outcome{State: Accepted, Node: n.host, Block: block, Reason: foundReason(block)}, true
@@ -115,7 +122,8 @@ func (w *witnesses) add(host string) {
 	w.last = host
 }
 
-func (w *witnesses) alone(host string) int {
+// countSole counts that the host was the only one to answer, and returns how often that was.
+func (w *witnesses) countSole(host string) int {
 	if w.sole == nil {
 		w.sole = map[string]int{}
 	}
@@ -123,7 +131,7 @@ func (w *witnesses) alone(host string) int {
 	return w.sole[host]
 }
 
-// hosts is how many nodes there are that can be witnesses for each other.
+// hosts returns how many hosts can be witnesses: two nodes behind one host are one opinion.
 func (c *Client) hosts() int {
 	set := map[string]bool{}
 	for _, n := range c.nodes {
@@ -143,14 +151,16 @@ func foundReason(block uint32) string {
 	return fmt.Sprintf("the transaction is in block %d", block)
 }
 
+// recordFailure keeps the reason for which a node gave no answer, beside the code that another
+// gave.
 func (e *effort) recordFailure(n *endpoint, err error) {
 	e.last, e.lastAt = verdict{kind: unknown, code: e.last.code, reason: clip(err.Error())}, n.host
 }
 
-// look asks one node. gone says that our own clock is past the expiration.
+// look asks one node for the transaction. gone is whether our own clock is past the expiration.
 func (c *Client) look(ctx context.Context, n *endpoint, tx Transaction, gone bool) (sight, uint32, error) {
-	// First the irreversible block, then the transaction: the other way round it could be included
-	// between the questions.
+	// First the irreversible block, then the transaction. In the other order it could be included
+	// between the two questions, and would be taken for dead.
 	var irreversible hive.Time
 	if gone {
 		var err error
@@ -172,7 +182,7 @@ func (c *Client) look(ctx context.Context, n *endpoint, tx Transaction, gone boo
 		if past {
 			return deadByStatus, 0, nil
 		}
-		return silent, 0, nil // it contradicts itself
+		return silent, 0, nil // the node contradicts itself
 	case "unknown", "expired_reversible":
 		if past {
 			return dead, 0, nil
@@ -182,7 +192,7 @@ func (c *Client) look(ctx context.Context, n *endpoint, tx Transaction, gone boo
 	return c.lookInHistory(ctx, n, tx, irreversible)
 }
 
-// irreversible asks for the time of the last irreversible block.
+// irreversible returns the time of the node's last irreversible block.
 func (c *Client) irreversible(ctx context.Context, n *endpoint) (hive.Time, error) {
 	if err := c.observe(ctx, n); err != nil {
 		return 0, err
@@ -197,8 +207,8 @@ func (c *Client) irreversible(ctx context.Context, n *endpoint) (hive.Time, erro
 	return header.time, err
 }
 
-// find asks for the status (tx §5.7). Nodes without that plugin, and those that do not look back so
-// far, give "too_old".
+// find returns the status of the transaction at a node (tx §5.7): "too_old" also for a node without
+// that plugin. block is 0 unless the status names one.
 func (c *Client) find(ctx context.Context, n *endpoint, tx Transaction) (status string, block uint32, err error) {
 	params := append([]byte(`{"transaction_id":"`), tx.ID.String()...)
 	params = append(append(params, `","expiration":"`...), tx.Expiration.String()...)
@@ -227,7 +237,7 @@ func (c *Client) find(ctx context.Context, n *endpoint, tx Transaction) (status 
 	return "", 0, c.malformed(n, "status of a transaction does not have the expected form")
 }
 
-// lookInHistory asks the account history, which knows transactions of any age.
+// lookInHistory asks the account history of a node, which knows transactions of any age.
 func (c *Client) lookInHistory(ctx context.Context, n *endpoint, tx Transaction, irreversible hive.Time) (sight, uint32,
 	error) {
 	_, block, ok, err := c.history(ctx, n, tx.ID)
@@ -242,7 +252,8 @@ func (c *Client) lookInHistory(ctx context.Context, n *endpoint, tx Transaction,
 	return missing, 0, nil
 }
 
-// history fetches a transaction that is in a block.
+// history returns a transaction that is in a block by the node's account history; ok is false if it
+// is in none.
 func (c *Client) history(ctx context.Context, n *endpoint, id hive.TxID) (raw []byte, block uint32, ok bool,
 	err error) {
 	params := append(append([]byte(`["`), id.String()...), `"]`...)
@@ -258,16 +269,16 @@ func (c *Client) history(ctx context.Context, n *endpoint, id hive.TxID) (raw []
 		ID    string `json:"transaction_id"`
 		Block uint32 `json:"block_num"`
 	}
+	// The id shows that the answer is to this question; what else is in it the caller checks.
 	if unmarshal(result, &answer) != nil || answer.ID != id.String() || answer.Block == 0 {
 		return nil, 0, false, c.malformed(n, "transaction does not have the expected form")
 	}
 	return result, answer.Block, true, nil
 }
 
-// TransactionJSON returns the answer of condenser_api.get_transaction, nil if the chain has the
-// transaction in no block: by the word of one node for yes and of two for no, or of one if no other
-// answers. Whether operations and signatures in it belong to the id is for the caller to check. The
-// error holds ErrNoNode.
+// TransactionJSON returns the answer of condenser_api.get_transaction, or nil if the transaction is
+// in no block. One node is enough for yes; no takes two, or one if no other answers. The caller
+// checks whether operations and signatures in it belong to the id. The error holds [ErrNoNode].
 func (c *Client) TransactionJSON(ctx context.Context, id hive.TxID) ([]byte, error) {
 	var reason error = ErrNoNode
 	answers := 0

@@ -2,15 +2,15 @@ package node
 
 import "fmt"
 
-// State is what is known about a transaction.
+// State is what is known of a transaction.
 type State uint8
 
 // The states. The zero value claims nothing.
 const (
 	InDoubt  State = iota // it may be on the chain or get there
 	Accepted              // a node has it, in its queue or in a block
-	Refused               // no node has it and it was sent to none that may
-	Expired               // it may have been received and can provably not be included any more
+	Refused               // no node has it: each that was reached said no
+	Expired               // a node may have received it, and it can provably not be included any more
 )
 
 var stateNames = [...]string{"in doubt", "accepted", "refused", "expired"}
@@ -23,32 +23,39 @@ func (s State) String() string {
 	return fmt.Sprintf("state(%d)", uint8(s))
 }
 
-// Codes of outcomes. Each goes with a sentence in [Outcome.Reason].
+// CodeMissingAuthority is the [Outcome.Code] of a transaction whose signatures are not those that
+// the chain wants: the key may have been changed there.
+const CodeMissingAuthority = "missing-authority"
+
+// The other codes of outcomes.
 const (
-	CodeDuplicate        = "duplicate"         // Accepted: a node already had it
-	CodeMissingAuthority = "missing-authority" // the signatures are not those that the chain wants
-	CodeSignature        = "signature"         // a signature is superfluous, doubled or malformed
-	CodeNotEnoughRC      = "not-enough-rc"     // resource credits
-	CodeExpired          = "expired"           // the expiration is over, or more than 24 hours ahead
-	CodeTapos            = "tapos"             // the reference block is unknown to the nodes
-	CodeBalance          = "balance"           // not enough money
-	CodeTooLarge         = "too-large"         // more bytes than a block takes, or nested too deep
-	CodeTooSoon          = "too-soon"          // minimal intervals of votes and posts, custom_json per block
-	CodeNoAccount        = "no-account"        // an account of the transaction does not exist
-	CodeInvalid          = "invalid"           // any other complaint of the chain
-	CodeNoNode           = "no-node"           // no node could be reached, nothing was sent
-	CodeInDoubt          = "in-doubt"          // InDoubt
+	codeDuplicate   = "duplicate"     // Accepted: a node already had it
+	codeSignature   = "signature"     // a signature is superfluous, doubled or malformed
+	codeNotEnoughRC = "not-enough-rc" // resource credits
+	codeExpired     = "expired"       // the expiration is over, or more than 24 hours ahead
+	codeTapos       = "tapos"         // the reference block is unknown to the nodes
+	codeBalance     = "balance"       // not enough money
+	codeTooLarge    = "too-large"     // more bytes than a block takes, or nested too deep
+	codeTooSoon     = "too-soon"      // minimal intervals of votes and posts, custom_json per block
+	codeNoAccount   = "no-account"    // an account of the transaction does not exist
+	codeInvalid     = "invalid"       // any other complaint of the chain
+	codeNoNode      = "no-node"       // no node could be reached, nothing was sent
+	codeInDoubt     = "in-doubt"      // the state is InDoubt
 )
 
 // Outcome is what became of a transaction. The zero value is in doubt.
 type Outcome struct {
 	State State
-	// Code is one of the constants; empty for Accepted and Expired without more to say.
+	// Code is one word for the reason: "duplicate" or empty if Accepted, "expired" if Expired,
+	// "in-doubt" if InDoubt. If Refused it is one of "missing-authority" ([CodeMissingAuthority]),
+	// "signature", "not-enough-rc", "expired", "tapos", "balance", "too-large", "too-soon",
+	// "no-account", "invalid" and "no-node".
 	Code string
-	// Reason is one sentence for people. It may quote a node, on one line and cut short.
+	// Reason is one sentence for people; it may be empty if Accepted. It may quote a node, on one
+	// line and cut short.
 	Reason string
-	// Node is the host whose word decided.
+	// Node is the host whose answer decided; empty if none did.
 	Node string
-	// Block holds the transaction, if it was found in one; else 0.
+	// Block is the number of the block in which the transaction was found; 0 = in none.
 	Block uint32
 }

@@ -11,21 +11,22 @@ import (
 )
 
 const (
-	historyPage  = 500
-	historyPages = 200      // of one account; what is older is not looked at
+	historyPage  = 500      // entries of a page
+	historyPages = 200      // of one account; older ones are not read
 	historySize  = 16 << 20 // bytes of a page: a custom_json may have 8 KB
 )
 
-// Published is a custom_json of an account, as it stands in a block.
+// Published is a custom_json of an account that is in a block.
 type Published struct {
 	TxID  hive.TxID
 	Block uint32
 	JSON  string // as it was signed
 }
 
-// CustomJSON asks the account histories of two nodes for what the account published under the id
-// with its posting key, the oldest first. What either of them has is in the answer: leaving out is
-// how a node would lie. With one node that answers its word is taken. The error holds ErrNoNode.
+// CustomJSON returns what the account published under the id with its posting key, the oldest
+// first, by the account histories of two nodes, or of one if no other answers. It returns what
+// either of them has: a node would lie by leaving something out. It reads at most 100,000 entries
+// of each history. The error holds [ErrNoNode].
 func (c *Client) CustomJSON(ctx context.Context, account hive.AccountName, id string) ([]Published, error) {
 	var all []Published
 	var reason error = ErrNoNode
@@ -55,7 +56,7 @@ func (c *Client) CustomJSON(ctx context.Context, account hive.AccountName, id st
 	return all, nil
 }
 
-// customJSON reads one node's history of the account, from the newest back.
+// customJSON reads the account's history at one node, from the newest entry back.
 func (c *Client) customJSON(ctx context.Context, n *endpoint, account hive.AccountName, id string) ([]Published,
 	error) {
 	var all []Published
@@ -79,6 +80,7 @@ func (c *Client) customJSON(ctx context.Context, n *endpoint, account hive.Accou
 		if len(page) == 0 {
 			break
 		}
+		// Entries above start were asked for before: a node could repeat pages for ever with them.
 		lowest := int64(-1)
 		for _, item := range page {
 			var number int64
@@ -99,7 +101,8 @@ func (c *Client) customJSON(ctx context.Context, n *endpoint, account hive.Accou
 	return all, nil
 }
 
-// readPublished reads an entry of the history; false for anything else than is looked for.
+// readPublished reads an entry of the history. It reports false for any other entry than a
+// custom_json of the account under the id.
 func readPublished(raw jsontext.Value, account hive.AccountName, id string) (Published, bool) {
 	var entry struct {
 		TxID  string            `json:"trx_id"`

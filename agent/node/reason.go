@@ -10,16 +10,16 @@ import (
 	"pksa/protocol/hive"
 )
 
-// verdictKind is what a node's answer to a broadcast means (tx §5.6).
+// verdictKind is what the answer of a node to a broadcast means (tx §5.6).
 type verdictKind uint8
 
 const (
-	unknown   verdictKind = iota // it may have the transaction
-	unreached                    // it never got it
-	sent                         // it has it
-	refused                      // it will not have it
-	lagging                      // it refuses, which may be its own fault: another one is tried
-	later                        // it refuses for the time of a block
+	unknown   verdictKind = iota // the node may have the transaction
+	unreached                    // the node never got it
+	sent                         // the node has it
+	refused                      // the node refuses it, and so will all others
+	lagging                      // the node refuses it, perhaps because it lags: try another one
+	later                        // the node refuses it until the next block
 )
 
 type verdict struct {
@@ -28,26 +28,27 @@ type verdict struct {
 	reason string
 }
 
-// verdictByName are the errors of the node by name and number (tx §5.4).
+// verdictByName holds the verdicts on errors of a node by the name of the error (tx §5.4).
 var verdictByName = map[string]verdict{
 	"tx_missing_active_auth":           {kind: refused, code: CodeMissingAuthority},
 	"tx_missing_owner_auth":            {kind: refused, code: CodeMissingAuthority},
 	"tx_missing_posting_auth":          {kind: refused, code: CodeMissingAuthority},
 	"tx_missing_other_auth":            {kind: refused, code: CodeMissingAuthority},
 	"tx_missing_witness_auth":          {kind: refused, code: CodeMissingAuthority},
-	"tx_irrelevant_sig":                {kind: refused, code: CodeSignature},
-	"tx_duplicate_sig":                 {kind: refused, code: CodeSignature},
-	"tx_combined_auths_with_posting":   {kind: refused, code: CodeSignature},
-	"transaction_expiration_exception": {kind: lagging, code: CodeExpired},
-	"transaction_tapos_exception":      {kind: lagging, code: CodeTapos},
-	"not_enough_rc_exception":          {kind: refused, code: CodeNotEnoughRC},
-	"assert_exception":                 {kind: refused, code: CodeInvalid},
-	"parse_error_exception":            {kind: refused, code: CodeInvalid},
-	"bad_cast_exception":               {kind: refused, code: CodeInvalid},
-	"invalid_arg_exception":            {kind: refused, code: CodeInvalid},
-	"out_of_range_exception":           {kind: refused, code: CodeInvalid},
+	"tx_irrelevant_sig":                {kind: refused, code: codeSignature},
+	"tx_duplicate_sig":                 {kind: refused, code: codeSignature},
+	"tx_combined_auths_with_posting":   {kind: refused, code: codeSignature},
+	"transaction_expiration_exception": {kind: lagging, code: codeExpired},
+	"transaction_tapos_exception":      {kind: lagging, code: codeTapos},
+	"not_enough_rc_exception":          {kind: refused, code: codeNotEnoughRC},
+	"assert_exception":                 {kind: refused, code: codeInvalid},
+	"parse_error_exception":            {kind: refused, code: codeInvalid},
+	"bad_cast_exception":               {kind: refused, code: codeInvalid},
+	"invalid_arg_exception":            {kind: refused, code: codeInvalid},
+	"out_of_range_exception":           {kind: refused, code: codeInvalid},
 }
 
+// namesByCode holds the same names by number, for nodes that send no name.
 var namesByCode = map[int64]string{
 	3010000: "tx_missing_active_auth", 3020000: "tx_missing_owner_auth", 3030000: "tx_missing_posting_auth",
 	3040000: "tx_missing_other_auth", 3050000: "tx_irrelevant_sig", 3060000: "tx_duplicate_sig",
@@ -56,12 +57,12 @@ var namesByCode = map[int64]string{
 	4100100: "not_enough_rc_exception", 10: "assert_exception",
 }
 
-// nodeCodes are the outer codes under which a node reports errors of its own (tx §5.4); other codes
-// are those of front ends, which do not know whether the node received anything.
+// nodeCode reports whether a node reports errors of its own under this outer code (tx §5.4). Other
+// codes come from front ends, which do not know whether the node received anything.
 func nodeCode(code int64) bool { return code == -32003 || code == -32000 }
 
-// name is the kind of error, from the name, the number, or the beginning of the message; empty if
-// it is none of a node.
+// name returns the kind of error, from its name, its number, or the beginning of its message; empty
+// if the error is not one of a node.
 func (e *rpcError) name() string {
 	if e.data.Name != "" {
 		return e.data.Name
@@ -91,13 +92,13 @@ func (e *rpcError) name() string {
 	return ""
 }
 
-// assertion takes the C++ condition, if there is one, from the sentence of an assertion. Conditions
-// have blanks inside their brackets and no texts of users in them.
+// assertion matches the beginning of an assertion's message, with the C++ condition if there is
+// one. Conditions hold no texts of users.
 var assertion = regexp.MustCompile(`^Assert Exception:(?:[^:"']{1,120}: )?`)
 
-// constant is the part of the error that the node's own code wrote, before any value was put in:
-// the format, or, where there is none, the beginning of the message. Texts of the transaction are
-// not in it, so it can be believed.
+// constant returns the text of the error as the node's own code has it, before any value is put in:
+// the format or, without one, the message after the condition. certain is true for a format: no
+// text of the transaction is in it, so it can be believed.
 func (e *rpcError) constant() (text string, certain bool) {
 	if len(e.data.Stack) > 0 && e.data.Stack[0].Format != "" {
 		return e.data.Stack[0].Format, true
@@ -105,31 +106,32 @@ func (e *rpcError) constant() (text string, certain bool) {
 	return e.Message[len(assertion.FindString(e.Message)):], false
 }
 
-// lockWord tells that a node did not get at its own database: it is busy, and another one should be
-// asked.
+// lockWord matches errors of a node that did not get access to its own database: it is busy, and
+// another one should be asked.
 var lockWord = regexp.MustCompile(`(?i)\block\b`)
 
 const duplicateText = "Duplicate transaction check failed"
 
-// verdictByText are assertions worth telling apart. All but the first few only choose words.
+// verdictByText holds the verdicts on assertions by a part of their text. Only the first changes
+// what is done; the others choose the words for people.
 var verdictByText = []struct {
 	text string
 	verdict
 }{
-	{"custom json operation(s) this block", verdict{kind: later, code: CodeTooSoon}},
-	{"Transaction too large", verdict{kind: refused, code: CodeTooLarge}},
-	{"Transaction is too large", verdict{kind: refused, code: CodeTooLarge}},
-	{"object graph too deep", verdict{kind: refused, code: CodeTooLarge}},
-	{"signature is not canonical", verdict{kind: refused, code: CodeSignature}},
-	{"sufficient funds", verdict{kind: refused, code: CodeBalance}},
-	{"Insufficient ", verdict{kind: refused, code: CodeBalance}},
-	{"insufficient ", verdict{kind: refused, code: CodeBalance}},
-	{"does not exist", verdict{kind: refused, code: CodeNoAccount}},
-	{"doesn't exist", verdict{kind: refused, code: CodeNoAccount}},
-	{"unknown account", verdict{kind: refused, code: CodeNoAccount}},
-	{"Can only vote once every", verdict{kind: refused, code: CodeTooSoon}},
-	{"You may only post once every", verdict{kind: refused, code: CodeTooSoon}},
-	{"You may only comment once every", verdict{kind: refused, code: CodeTooSoon}},
+	{"custom json operation(s) this block", verdict{kind: later, code: codeTooSoon}},
+	{"Transaction too large", verdict{kind: refused, code: codeTooLarge}},
+	{"Transaction is too large", verdict{kind: refused, code: codeTooLarge}},
+	{"object graph too deep", verdict{kind: refused, code: codeTooLarge}},
+	{"signature is not canonical", verdict{kind: refused, code: codeSignature}},
+	{"sufficient funds", verdict{kind: refused, code: codeBalance}},
+	{"Insufficient ", verdict{kind: refused, code: codeBalance}},
+	{"insufficient ", verdict{kind: refused, code: codeBalance}},
+	{"does not exist", verdict{kind: refused, code: codeNoAccount}},
+	{"doesn't exist", verdict{kind: refused, code: codeNoAccount}},
+	{"unknown account", verdict{kind: refused, code: codeNoAccount}},
+	{"Can only vote once every", verdict{kind: refused, code: codeTooSoon}},
+	{"You may only post once every", verdict{kind: refused, code: codeTooSoon}},
+	{"You may only comment once every", verdict{kind: refused, code: codeTooSoon}},
 }
 
 // busy reports whether the node says that it is too busy to answer.
@@ -139,15 +141,15 @@ func busy(e *rpcError) bool {
 	}
 	switch e.name() {
 	case "":
-		return true // a front end: it has no node, or does not get through to it
+		return true // a front end that has no node, or does not reach it
 	case "assert_exception":
 		return false
 	}
 	return verdictByName[e.name()].kind == unknown && lockWord.MatchString(e.Message)
 }
 
-// verdictOf turns an error of a node into a verdict. What it does not recognise is unknown, which
-// is always safe: the transaction is then looked up.
+// verdictOf returns the verdict on an error of a node. An error that is not recognised is unknown,
+// which is always safe: the transaction is then looked up.
 func verdictOf(e *rpcError) verdict {
 	name := e.name()
 	v, ok := verdictByName[name]
@@ -164,10 +166,10 @@ func verdictOf(e *rpcError) verdict {
 func verdictOfAssertion(e *rpcError, v verdict) verdict {
 	text, certain := e.constant()
 	if strings.HasPrefix(text, duplicateText) {
-		return verdict{kind: sent, code: CodeDuplicate}
+		return verdict{kind: sent, code: codeDuplicate}
 	}
-	// The words somewhere else may come from the transaction, or from a node that words its errors
-	// in another way.
+	// Elsewhere in the error the same words may come from the transaction, where an application put
+	// them, or from a node of another version. Neither shows that the node has the transaction.
 	if strings.Contains(e.Message, duplicateText) || strings.Contains(e.data.Message, duplicateText) {
 		return verdict{kind: unknown}
 	}
@@ -187,30 +189,30 @@ var (
 	resourceCredits  = regexp.MustCompile(`Account: ([a-z0-9.-]{3,16}) has (-?[0-9]+) RC, needs ([0-9]+) RC`)
 )
 
-// reasonFor tells people what is wrong.
+// reasonFor returns a sentence for people about what is wrong.
 func reasonFor(e *rpcError, name string, v verdict) string {
 	said := e.sentence()
 	switch v.code {
-	case CodeDuplicate:
+	case codeDuplicate:
 		return "the node already had this transaction"
 	case CodeMissingAuthority:
 		return missingAuthorityReason(name, said)
-	case CodeNotEnoughRC:
+	case codeNotEnoughRC:
 		return creditsReason(said)
-	case CodeExpired:
+	case codeExpired:
 		return "the node says that the transaction has expired, or expires more than 24 hours ahead; its time or " +
 			"the chain's head here is wrong"
-	case CodeTapos:
+	case codeTapos:
 		return "the node does not know the block that the transaction refers to; it lags behind or is on another fork"
-	case CodeBalance:
+	case codeBalance:
 		return "there is not enough money on the account: " + said
-	case CodeNoAccount:
+	case codeNoAccount:
 		return "an account of the transaction does not exist: " + said
-	case CodeTooLarge:
+	case codeTooLarge:
 		return "the transaction is too large for a block: " + said
-	case CodeTooSoon:
+	case codeTooSoon:
 		return "the chain wants more time between operations of this kind: " + said
-	case CodeSignature:
+	case codeSignature:
 		return "the chain does not take the signatures as they are: " + said
 	}
 	return "the chain refused the transaction: " + said
@@ -238,7 +240,7 @@ func creditsReason(said string) string {
 		"power up HIVE", m[1], m[2], m[3])
 }
 
-// sentence is the node's own sentence with its values, clipped.
+// sentence returns the node's own sentence with its values put in, clipped.
 func (e *rpcError) sentence() string {
 	if len(e.data.Stack) > 0 && e.data.Stack[0].Format != "" {
 		return clip(e.data.Stack[0].expand())
@@ -248,7 +250,7 @@ func (e *rpcError) sentence() string {
 
 var placeholder = regexp.MustCompile(`\$\{[A-Za-z0-9_.]{1,40}\}`)
 
-// expand puts the values into the format (tx §5.4).
+// expand puts the values into the format (tx §5.4). Both are foreign, and of any size.
 func (f stackFrame) expand() string {
 	const most = 1 << 10
 	if len(f.Format) > most || len(f.Data) > 64<<10 {
@@ -267,7 +269,7 @@ func (f stackFrame) expand() string {
 	})
 }
 
-// valueText is a JSON value as a person would write it.
+// valueText returns a JSON value as a person would write it.
 func valueText(v jsontext.Value) string {
 	var text string
 	if v.Kind() == jsontext.KindString && unmarshal(v, &text) == nil {
@@ -276,14 +278,14 @@ func valueText(v jsontext.Value) string {
 	return clip(string(v))
 }
 
-// notFound reports whether the error says that a transaction is not known, as get_transaction does.
+// notFound reports whether the error is that of get_transaction for a transaction it does not know.
 func (e *rpcError) notFound() bool {
 	text, _ := e.constant()
 	return e.name() == "assert_exception" && (strings.HasPrefix(text, "Unknown Transaction") ||
 		strings.HasPrefix(text, "unknown transaction"))
 }
 
-// missingAPI reports whether the error says that the node does not offer the method.
+// missingAPI reports whether the node does not offer the method.
 func (e *rpcError) missingAPI() bool {
 	text, _ := e.constant()
 	return e.Code == -32601 || strings.HasPrefix(text, "Could not find API") ||

@@ -37,13 +37,13 @@ func TestRefusalsOfTheChain(t *testing.T) {
 				"another role there, or does not weigh enough alone"},
 		{"no credits", hive.Posting, voteJSON, func(w *world) {
 			w.chain.Change("alice", func(a *nodetest.Account) { a.Credits = 7 })
-		}, node.Refused, node.CodeNotEnoughRC,
+		}, node.Refused, "not-enough-rc",
 			"alice has 7 resource credits and the transaction needs 1000: wait for them to recharge, or power up HIVE"},
-		{"too much money", hive.Active, transferJSON("1000.001 HIVE", ""), nil, node.Refused, node.CodeBalance,
+		{"too much money", hive.Active, transferJSON("1000.001 HIVE", ""), nil, node.Refused, "balance",
 			"there is not enough money on the account: Account alice does not have sufficient funds for balance " +
 				"adjustment. Required: 1000.001 HIVE, Available: 1000.000 HIVE"},
 		{"nobody there", hive.Active, strings.Replace(transferJSON("1.000 HIVE", ""), `"bob"`, `"nobody"`, 1), nil,
-			node.Refused, node.CodeNoAccount,
+			node.Refused, "no-account",
 			"an account of the transaction does not exist: Account nobody does not exist"},
 		{"memo with the words of a duplicate", hive.Posting, transferJSON("1.000 HIVE",
 			"Assert Exception: Duplicate transaction check failed"), nil, node.Refused, node.CodeMissingAuthority,
@@ -78,10 +78,10 @@ func TestOtherTransactions(t *testing.T) {
 		part   string
 		nodes  int // that must have been asked
 	}{
-		{"expired", func(tx *hive.Transaction) { tx.Expiration -= 60 }, node.CodeExpired, "expired before", 0},
-		{"too far ahead", func(tx *hive.Transaction) { tx.Expiration += 25 * 3600 }, node.CodeExpired,
+		{"expired", func(tx *hive.Transaction) { tx.Expiration -= 60 }, "expired", "expired before", 0},
+		{"too far ahead", func(tx *hive.Transaction) { tx.Expiration += 25 * 3600 }, "expired",
 			"more than 24 hours ahead", 2},
-		{"unknown block", func(tx *hive.Transaction) { tx.RefBlockPrefix++ }, node.CodeTapos,
+		{"unknown block", func(tx *hive.Transaction) { tx.RefBlockPrefix++ }, "tapos",
 			"does not know the block", 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -120,12 +120,12 @@ func TestDuplicate(t *testing.T) {
 		if first.State != node.Accepted || first.Code != "" {
 			t.Errorf("first %+v", first)
 		}
-		if second.State != node.Accepted || second.Code != node.CodeDuplicate ||
+		if second.State != node.Accepted || second.Code != "duplicate" ||
 			second.Reason != "the node already had this transaction" {
 			t.Errorf("second %+v", second)
 		}
 		time.Sleep(10 * time.Second) // in a block by now
-		if third := w.broadcast(tx); third.State != node.Accepted || third.Code != node.CodeDuplicate {
+		if third := w.broadcast(tx); third.State != node.Accepted || third.Code != "duplicate" {
 			t.Errorf("third %+v", third)
 		}
 		w.check(tx, second)
@@ -180,56 +180,56 @@ func TestErrorTexts(t *testing.T) {
 			"the owner authority of alice:"},
 		{"credits in an old node", `{"code":-32000,"message":"payer has not enough RC mana for transaction:Account: ` +
 			`alice has 0 RC, needs 1234 RC. Please wait to transact, or power up HIVE."}`, node.Refused,
-			node.CodeNotEnoughRC, "alice has 0 resource credits and the transaction needs 1234"},
+			"not-enough-rc", "alice has 0 resource credits and the transaction needs 1234"},
 		{"credits without numbers", `{"code":-32003,"message":"x"` + data(4100100, "not_enough_rc_exception", "no") +
-			`}`, node.Refused, node.CodeNotEnoughRC, "the account has not enough resource credits: no"},
+			`}`, node.Refused, "not-enough-rc", "the account has not enough resource credits: no"},
 		{"duplicate with condition, no data",
 			`{"code":-32003,"message":"Assert Exception:!is_known_transaction( trx_id ): Duplicate transaction ` +
-				`check failed"}`, node.Accepted, node.CodeDuplicate, "already had"},
+				`check failed"}`, node.Accepted, "duplicate", "already had"},
 		{"duplicate without condition",
 			`{"code":-32000,"message":"Assert Exception:Duplicate transaction check failed"}`, node.Accepted,
-			node.CodeDuplicate, "already had"},
+			"duplicate", "already had"},
 		{"duplicate in the format", `{"code":-32003,"message":"x"` + data(10, "assert_exception",
-			"Duplicate transaction check failed") + `}`, node.Accepted, node.CodeDuplicate, "already had"},
+			"Duplicate transaction check failed") + `}`, node.Accepted, "duplicate", "already had"},
 		{"duplicate quoted from a memo",
 			`{"code":-32003,"message":"Assert Exception:memo: 'Assert Exception:Duplicate transaction check failed'"}`,
-			node.InDoubt, node.CodeInDoubt, "no node could say"},
+			node.InDoubt, "in-doubt", "no node could say"},
 		{"duplicate from a front end", `{"code":-32603,"message":"Duplicate transaction check failed"}`, node.InDoubt,
-			node.CodeInDoubt, "no node could say"},
+			"in-doubt", "no node could say"},
 		{"too large", `{"code":-32003,"message":"Assert Exception:trx_size <= 65280: Transaction too large - size = ` +
-			`70000"}`, node.Refused, node.CodeTooLarge, "too large for a block: Transaction too large - size = 70000"},
+			`70000"}`, node.Refused, "too-large", "too large for a block: Transaction too large - size = 70000"},
 		{"too deep", `{"code":-32003,"message":"Assert Exception:object graph too deep"}`, node.Refused,
-			node.CodeTooLarge, "object graph too deep"},
+			"too-large", "object graph too deep"},
 		{"not canonical", `{"code":-32003,"message":"Assert Exception:is_canonical( c ): signature is not canonical"}`,
-			node.Refused, node.CodeSignature, "as they are: signature is not canonical"},
+			node.Refused, "signature", "as they are: signature is not canonical"},
 		{"doubled signature", `{"code":-32003,"message":"duplicate signature included:Duplicate signature detected"` +
-			data(3060000, "tx_duplicate_sig", "Duplicate signature detected") + `}`, node.Refused, node.CodeSignature,
+			data(3060000, "tx_duplicate_sig", "Duplicate signature detected") + `}`, node.Refused, "signature",
 			"Duplicate signature detected"},
 		{"archived", `{"code":-32003,"message":"x"` + data(10, "assert_exception", "The comment is archived.") + `}`,
-			node.Refused, node.CodeInvalid, "the chain refused the transaction: The comment is archived."},
+			node.Refused, "invalid", "the chain refused the transaction: The comment is archived."},
 		{"vote interval", `{"code":-32003,"message":"x"` + data(10, "assert_exception",
-			"Can only vote once every 3 seconds.") + `}`, node.Refused, node.CodeTooSoon, "more time between"},
+			"Can only vote once every 3 seconds.") + `}`, node.Refused, "too-soon", "more time between"},
 		{"values in the format", `{"code":-32003,"message":"x"` + data(10, "assert_exception",
-			"${account} has ${n} of ${what}") + `}`, node.Refused, node.CodeInvalid, "alice has 5 of ${what}"},
+			"${account} has ${n} of ${what}") + `}`, node.Refused, "invalid", "alice has 5 of ${what}"},
 		{"a sentence over several lines", `{"code":-32003,"message":"x"` + data(10, "assert_exception",
-			"one\n\u001b[31mtwo\u202e\u2028three") + `}`, node.Refused, node.CodeInvalid,
+			"one\n\u001b[31mtwo\u202e\u2028three") + `}`, node.Refused, "invalid",
 			"refused the transaction: one \ufffd[31mtwo\ufffd three"},
 		{"lock", `{"code":-32003,"message":"Unable to acquire READ lock"` + data(4110000, "lock_exception",
-			"Unable to acquire ${t} lock") + `}`, node.InDoubt, node.CodeInDoubt, "no node could say"},
+			"Unable to acquire ${t} lock") + `}`, node.InDoubt, "in-doubt", "no node could say"},
 		{"lock as an assertion", `{"code":-32003,"message":"x"` + data(10, "assert_exception",
-			"Unable to acquire ${t} lock") + `}`, node.InDoubt, node.CodeInDoubt, "no node could say"},
+			"Unable to acquire ${t} lock") + `}`, node.InDoubt, "in-doubt", "no node could say"},
 		{"block is no lock", `{"code":-32003,"message":"x"` + data(10, "assert_exception", "not in this block") + `}`,
-			node.Refused, node.CodeInvalid, "not in this block"},
+			node.Refused, "invalid", "not in this block"},
 		{"unknown kind", `{"code":-32003,"message":"new thing:happened"` + data(9990000, "new_exception", "happened") +
-			`}`, node.InDoubt, node.CodeInDoubt, "new thing:happened"},
-		{"front end", `{"code":-32700,"message":"Unable to communicate with node"}`, node.InDoubt, node.CodeInDoubt,
+			`}`, node.InDoubt, "in-doubt", "new thing:happened"},
+		{"front end", `{"code":-32700,"message":"Unable to communicate with node"}`, node.InDoubt, "in-doubt",
 			"Unable to communicate with node"},
 		{"words of a node from a front end",
 			`{"code":-32603,"message":"missing required posting authority:Missing Posting Authority alice"}`,
-			node.InDoubt, node.CodeInDoubt, "no node could say"},
-		{"data of another form", `{"code":-32003,"message":"Internal","data":"text"}`, node.InDoubt, node.CodeInDoubt,
+			node.InDoubt, "in-doubt", "no node could say"},
+		{"data of another form", `{"code":-32003,"message":"Internal","data":"text"}`, node.InDoubt, "in-doubt",
 			"Internal"},
-		{"no form at all", `"error"`, node.InDoubt, node.CodeInDoubt, "error without form"},
+		{"no form at all", `"error"`, node.InDoubt, "in-doubt", "error without form"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -16,7 +16,8 @@ import (
 	"pksa/protocol/host"
 )
 
-// parseURL reads the address of a node.
+// parseURL reads the address of a node: https, or http on loopback. The path "/" is filled in, so
+// that one node has one text.
 func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -42,7 +43,7 @@ func parseURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// transports are shared by all nodes of a client: one for TLS, one that reaches nothing but
+// transports are shared by all nodes of a client: one for TLS, and one that connects to nothing but
 // loopback.
 type transports struct{ secure, loopback http.RoundTripper }
 
@@ -53,7 +54,8 @@ func newTransports(given http.RoundTripper) transports {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	secure := newTransport(dialer.DialContext)
 	secure.Proxy = http.ProxyFromEnvironment
-	// A name like localhost can lead elsewhere; the address that is dialled decides.
+	// A name like localhost can lead to another machine: the address that is dialled decides. No
+	// proxy either, for the same reason.
 	near := *dialer
 	near.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)

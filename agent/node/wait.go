@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// gate lets one in at a time. Waiting for it ends with the context.
+// gate is a lock whose wait ends with a context.
 type gate chan struct{}
 
 func newGate() gate { return make(gate, 1) }
@@ -34,5 +34,5 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// jitter lengthens d by up to a fifth, so that many wallets do not ask in step.
+// jitter returns d, or up to a fifth more, so that many wallets do not ask at the same moment.
 func jitter(d time.Duration) time.Duration { return d + rand.N(d/5+1) }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"pksa/keystore/durable"
+	"pksa/keystore/filelock"
 )
 
 const (
@@ -29,9 +29,9 @@ func replace(disk durable.Disk, path string, data []byte) error {
 // folderOf is the folder of path as the disk sees it, never empty.
 func folderOf(path string) string { return filepath.Dir(path) }
 
-// lockFile takes the lock that every change of path holds: flock on "PATH.lock", which the system
-// drops when the process ends however that happens. The lock file stays: removing it would let two
-// processes lock two files of the same name.
+// lockFile takes the lock that every change of path holds: that of the file "PATH.lock", which the
+// system releases when the process ends, however that comes. The lock file stays: removing it would
+// let two processes lock two files of the same name.
 func lockFile(path string) (release func(), err error) {
 	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -39,12 +39,11 @@ func lockFile(path string) (release func(), err error) {
 	}
 	deadline := time.Now().Add(lockWait)
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err := filelock.Lock(f)
 		switch {
 		case err == nil:
 			return func() { _ = f.Close() }, nil
-		case errors.Is(err, syscall.EINTR):
-		case !errors.Is(err, syscall.EWOULDBLOCK):
+		case !errors.Is(err, filelock.ErrLocked):
 			_ = f.Close()
 			return nil, fmt.Errorf("locking %q: %w", path, err)
 		case !time.Now().Before(deadline):

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
@@ -40,7 +41,8 @@ func (l *Ledger) reopen(anew bool) (err error) {
 		return err
 	}
 	st, found, oldest, err := l.vault.load(db)
-	if err == nil && anew {
+	// Windows renames no file over one that is open, so that a file there is never rewritten.
+	if err == nil && anew && runtime.GOOS != "windows" {
 		db, err = rewrite(db, l.path)
 	}
 	if err != nil {
@@ -234,8 +236,8 @@ func (v *vault) loadCharges(tx *bolt.Tx) error {
 	})
 }
 
-// loadTrail follows the audit records to the last, checks their chain, and applies those that are not
-// gathered yet.
+// loadTrail follows the audit records to the last, checks their chain, and applies those that are
+// not gathered yet.
 func (v *vault) loadTrail(tx *bolt.Tx, st *state, runs map[uint64]*run) error {
 	trail := tx.Bucket(bucketAudit).Cursor()
 	st.last = v.chainStart()
@@ -285,8 +287,8 @@ func (q *request) run(end int64, number uint64) *run {
 	return r
 }
 
-// apply does what a record that is not gathered did to sessions and digests. Sessions that have ended
-// since are not there.
+// apply does what a record that is not gathered did to sessions and digests. Sessions that have
+// ended since are not there.
 func (st *state) apply(r *Record) {
 	if r.Type != RecordJudged && r.Type != RecordDecided {
 		return

@@ -8,7 +8,8 @@ import (
 	"hash/fnv"
 	"io"
 	"os"
-	"syscall"
+
+	"pksa/keystore/filelock"
 )
 
 // bbolt believes its pages: on one that reads wrong it panics, also in goroutines of its own,
@@ -44,10 +45,11 @@ func checkFile(path string) error {
 		return err
 	}
 	defer f.Close()
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); err != nil {
+	// This is bbolt's own lock: nobody writes while the pages are looked at.
+	if err := filelock.RLock(f); err != nil {
 		return fmt.Errorf("%q: %w", path, ErrLocked)
 	}
-	defer func() { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }()
+	defer func() { _ = filelock.Unlock(f) }()
 	if err := checkPages(f); err != nil {
 		return fmt.Errorf("%w: %q: %v; %s", ErrDamaged, path, err, restoreHint)
 	}

@@ -53,6 +53,8 @@ var rows = []row{
 	{"agent/node/nodetest", []string{"agent/node/memchain"}},               // nodes that misbehave show an honest chain
 	{"agent/audit", []string{"agent/ledger", "agent/policy"}},              // it reads the trail and judges it again
 	{"agent/harden", []string{"agent/config"}},                             // the configuration names what stays open
+	{"agent/config", []string{"agent/yamlnode"}},                           // YAML is read strictly, in one place
+	{"agent/policy", []string{"agent/yamlnode"}},
 }
 
 // testRows are what tests may import besides: faults, and the other ends of the protocols that a
@@ -81,6 +83,8 @@ var narrow = map[string][]string{
 	// They read what happened and say it in words. Neither comes near a key.
 	"agent/audit":  {"agent/ledger", "agent/policy", "protocol/..."},
 	"agent/effect": {"protocol/..."},
+	// It knows neither settings nor rules.
+	"agent/yamlnode": {"protocol/plain"},
 }
 
 // thirdParty says which packages may import a module, by path; "/..." takes in what is below. A
@@ -89,7 +93,7 @@ var thirdParty = map[string][]string{
 	"github.com/coder/websocket":            {"agent/link", "agent/relay/...", "agent/client"},
 	"github.com/btcsuite/btcd/btcec/v2":     {"protocol/hive"},
 	"github.com/cenkalti/backoff/v4":        {"agent/link", "agent/node"},
-	"gopkg.in/yaml.v3":                      {"agent/config", "agent/policy"},
+	"gopkg.in/yaml.v3":                      {"agent/yamlnode"},
 	"filippo.io/age":                        {"keystore"},
 	"go.etcd.io/bbolt":                      {"agent/ledger"},
 	"github.com/go-json-experiment/json":    {"protocol", "protocol/hive", "agent/node/...", "agent/control"},
@@ -169,6 +173,8 @@ func TestImportRules(t *testing.T) {
 		{from: "keystore", to: "pksa/protocol/secret"},
 		{from: "agent/policy", to: "pksa/protocol/plain"},
 		{from: "agent", to: "pksa/agent/link"},
+		{from: "agent/policy", to: "pksa/agent/yamlnode"},
+		{from: "agent/yamlnode", to: "pksa/agent/config", test: true},
 		{from: "agent/audit", to: "pksa/agent/policy"},
 		{from: "agent/harden", to: "pksa/agent/config"},
 		{from: "agent/harden", to: "pksa/agent", test: true},
@@ -212,6 +218,8 @@ func TestImportRules(t *testing.T) {
 		{from: "examples/bot", to: "pksa/cmd/pksa"},
 		{from: "keystore", to: "golang.org/x/crypto/scrypt"},
 		{from: "agent/policy", to: "github.com/coder/websocket"},
+		{from: "agent/policy", to: "gopkg.in/yaml.v3"},
+		{from: "agent/yamlnode", to: "pksa/agent/policy"},
 		{from: "agent/link", to: "golang.org/x/sys/unix"},
 		{from: "agent/link", to: "github.com/coder/websocketry"},
 		{from: "agent/link", to: "example.com/left/pad", test: true},
@@ -226,7 +234,7 @@ func TestImportRules(t *testing.T) {
 
 // pure are the packages where the same input gives the same output: no clock, no goroutine, no
 // input or output, no randomness of their own.
-var pure = []string{"protocol/...", "agent/policy/..."}
+var pure = []string{"protocol/...", "agent/policy/...", "agent/yamlnode"}
 
 var impureImports = []string{"os", "os/exec", "io/ioutil", "net", "net/http", "log", "syscall", "math/rand",
 	"math/rand/v2", "crypto/rand", "testing"}

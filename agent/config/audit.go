@@ -6,13 +6,12 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
+	"pksa/agent/yamlnode"
 	"pksa/protocol/hive"
 )
 
 // readAuditKeep reads whole days such as 400d, or all, which is zero: for ever.
-func readAuditKeep(r *reader, n *yaml.Node) error {
+func readAuditKeep(r *reader, n *yamlnode.Node) error {
 	v, err := scalar(n)
 	if err != nil {
 		return err
@@ -30,7 +29,7 @@ func readAuditKeep(r *reader, n *yaml.Node) error {
 	return nil
 }
 
-func readCheckpointAccount(r *reader, n *yaml.Node) error {
+func readCheckpointAccount(r *reader, n *yamlnode.Node) error {
 	v, err := scalar(n)
 	if err != nil {
 		return err

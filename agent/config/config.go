@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"gopkg.in/yaml.v3"
 )
 
 // Config holds every setting after defaults, file and environment. Paths are absolute.
@@ -157,11 +155,6 @@ type reader struct {
 
 func (r *reader) complain(where, format string, args ...any) {
 	r.problems = append(r.problems, Problem{where, fmt.Sprintf(format, args...)})
-}
-
-// at names the place of a node in the file.
-func (r *reader) at(n *yaml.Node) string {
-	return fmt.Sprintf("%s:%d:%d", r.file, n.Line, n.Column)
 }
 
 // checkWhole looks at what concerns more than one setting.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"gopkg.in/yaml.v3"
+	"pksa/agent/yamlnode"
 )
 
 // Measures are the names of what hardens the process, in the order in which it is done. Package
@@ -23,7 +23,7 @@ type Hardening struct {
 func (h Hardening) Requires(measure string) bool { return slices.Contains(h.Required, measure) }
 
 // readHardening takes off, best, required, or the names of the measures that are required.
-func readHardening(r *reader, n *yaml.Node) error {
+func readHardening(r *reader, n *yamlnode.Node) error {
 	items, err := sequence(n)
 	if err != nil {
 		return err

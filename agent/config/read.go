@@ -1,65 +1,57 @@
 package config
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"io"
 	"path/filepath"
 	"sort"
 	"strings"
 
-	"gopkg.in/yaml.v3"
-
+	"pksa/agent/yamlnode"
 	"pksa/protocol/plain"
 )
 
+// readFile reads the settings that the file has.
 func (r *reader) readFile(src []byte) {
-	dec := yaml.NewDecoder(bytes.NewReader(src))
-	var doc yaml.Node
-	switch err := dec.Decode(&doc); {
-	case errors.Is(err, io.EOF):
-		return
-	case err != nil:
-		r.complain(r.file, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
-		return
+	y := newYAML(r.file)
+	root, _ := y.Read(src)
+	switch {
+	case root == nil: // an empty file, or a complaint
+	case root.Kind != yamlnode.Map:
+		y.Complain(root, "wants settings, one `name: value` a line")
+	default:
+		r.readMap(y, "", root)
 	}
-	var second yaml.Node
-	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
-		r.complain(r.file, "holds more than one document; remove all from the second --- on")
-		return
-	}
-	if root := doc.Content[0]; root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
-		return
-	} else if root.Kind != yaml.MappingNode {
-		r.complain(r.at(root), "wants settings, one `name: value` a line")
-	} else {
-		r.readMapping("", root)
+	for _, p := range y.Problems() {
+		r.problems = append(r.problems, Problem{p.Place(), p.Text})
 	}
 }
 
-// readMapping reads the entries below prefix, which is empty or ends with a dot.
-func (r *reader) readMapping(prefix string, m *yaml.Node) {
-	seen := map[string]bool{}
-	for i := 0; i+1 < len(m.Content); i += 2 {
-		key, value := m.Content[i], m.Content[i+1]
-		full := prefix + key.Value
+func newYAML(file string) *yamlnode.Reader {
+	// Lenient, since it always was: a section may be empty, and a file may begin with %YAML 1.2.
+	return yamlnode.NewReader(yamlnode.Options{File: file, Noun: "a configuration", Lenient: true})
+}
+
+// readMap reads the entries below prefix, which is empty or ends with a dot.
+func (r *reader) readMap(y *yamlnode.Reader, prefix string, m *yamlnode.Node) {
+	for _, e := range m.Entries {
+		if y.Bad(e.Key) || y.Bad(e.Value) {
+			continue
+		}
+		full := prefix + e.Key.Text
 		setting, isSetting := find(full)
 		switch {
-		case seen[key.Value]:
-			r.complain(r.at(key), "%s is set twice", full)
+		case isSetting && y.BadWithin(e.Value): // to read it would find the same fault in other words
 		case isSetting:
-			if err := setting.read(r, value); err != nil {
-				r.complain(r.at(value), "%s: %v", full, err)
+			if err := setting.read(r, e.Value); err != nil {
+				y.Complain(e.Value, "%s: %v", full, err)
 			}
-		case isSection(full) && value.Kind == yaml.MappingNode:
-			r.readMapping(full+".", value)
+		case isSection(full) && e.Value.Kind == yamlnode.Map:
+			r.readMap(y, full+".", e.Value)
 		case isSection(full):
-			r.complain(r.at(value), "%s wants settings of its own, indented below it", full)
+			y.Complain(e.Value, "%s wants settings of its own, indented below it", full)
 		default:
-			r.complain(r.at(key), "there is no setting %q%s", full, didYouMean(full))
+			y.Complain(e.Key, "there is no setting %q%s", full, plain.DidYouMean(plain.Nearest(full, paths())))
 		}
-		seen[key.Value] = true
 	}
 }
 
@@ -94,51 +86,43 @@ func (r *reader) readEnviron(environ []string) {
 
 // environNode makes of a variable's text what the file would have held: YAML if it stands in
 // brackets, a list if it has commas, else a plain text.
-func environNode(v string) (*yaml.Node, error) {
+func environNode(v string) (*yamlnode.Node, error) {
 	if strings.HasPrefix(v, "[") || strings.HasPrefix(v, "{") {
-		var doc yaml.Node
-		if err := yaml.Unmarshal([]byte(v), &doc); err != nil {
-			return nil, fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "yaml: "))
+		y := newYAML("")
+		root, _ := y.Read([]byte(v))
+		// One line of YAML: the text of the complaint finds its place without a column.
+		if problems := y.Problems(); len(problems) > 0 {
+			return nil, errors.New(problems[0].Text)
 		}
-		return doc.Content[0], nil
+		return root, nil
 	}
 	if !strings.Contains(v, ",") {
-		return &yaml.Node{Kind: yaml.ScalarNode, Value: v}, nil
+		return yamlnode.Text(v), nil
 	}
-	list := &yaml.Node{Kind: yaml.SequenceNode}
+	list := &yamlnode.Node{Kind: yamlnode.List}
 	for item := range strings.SplitSeq(v, ",") {
-		list.Content = append(list.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: strings.TrimSpace(item)})
+		list.Items = append(list.Items, yamlnode.Text(strings.TrimSpace(item)))
 	}
 	return list, nil
 }
 
-// scalar gives the text of a value, as it is written. YAML's own ideas of types are ignored.
-func scalar(n *yaml.Node) (string, error) {
-	if n.Kind != yaml.ScalarNode {
+// scalar returns the text of a value, as it is written. YAML's own ideas of types are ignored.
+func scalar(n *yamlnode.Node) (string, error) {
+	if n.Kind != yamlnode.Scalar {
 		return "", errors.New("wants a single value")
 	}
-	if n.Anchor != "" {
-		return "", errors.New("anchors are not supported here")
-	}
-	if n.Tag == "!!null" {
+	if n.Null {
 		return "", errors.New("has no value; remove the line or write one")
 	}
-	return n.Value, nil
+	return n.Text, nil
 }
 
-// sequence gives the items of a list; a single value is a list of one.
-func sequence(n *yaml.Node) ([]*yaml.Node, error) {
-	switch n.Kind {
-	case yaml.SequenceNode:
-		if len(n.Content) == 0 {
-			return nil, errors.New("is an empty list")
-		}
-		return n.Content, nil
-	case yaml.ScalarNode, yaml.MappingNode:
-		return []*yaml.Node{n}, nil
-	default:
-		return nil, errors.New("wants a list")
+// sequence returns the items of a list; a single value is a list of one.
+func sequence(n *yamlnode.Node) ([]*yamlnode.Node, error) {
+	if n.Kind == yamlnode.List && len(n.Items) == 0 {
+		return nil, errors.New("is an empty list")
 	}
+	return n.Each(), nil
 }
 
 func (r *reader) absolute(p string) string {
@@ -175,11 +159,11 @@ func isSection(path string) bool {
 	return false
 }
 
-// didYouMean names the nearest setting when one is near enough to be meant.
-func didYouMean(path string) string {
-	var known []string
-	for _, s := range settings {
-		known = append(known, s.Path)
+// paths returns where each setting stands.
+func paths() []string {
+	all := make([]string, len(settings))
+	for i, s := range settings {
+		all[i] = s.Path
 	}
-	return plain.DidYouMean(plain.Nearest(path, known))
+	return all
 }

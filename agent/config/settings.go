@@ -10,8 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
+	"pksa/agent/yamlnode"
 	"pksa/protocol/host"
 )
 
@@ -20,7 +19,7 @@ type Setting struct {
 	Path    string // in the file; dots separate levels
 	Doc     string // one or two sentences for people
 	Example string // what a commented-out line shows; for most the default
-	read    func(r *reader, n *yaml.Node) error
+	read    func(r *reader, n *yamlnode.Node) error
 }
 
 // Variable is the name of the environment variable that overrides the setting.
@@ -120,8 +119,8 @@ var settings = []Setting{
 		oneOf(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
 }
 
-func text(field func(*Config) *string) func(*reader, *yaml.Node) error {
-	return func(r *reader, n *yaml.Node) error {
+func text(field func(*Config) *string) func(*reader, *yamlnode.Node) error {
+	return func(r *reader, n *yamlnode.Node) error {
 		v, err := scalar(n)
 		if err != nil {
 			return err
@@ -134,8 +133,8 @@ func text(field func(*Config) *string) func(*reader, *yaml.Node) error {
 	}
 }
 
-func path(field func(*Config) *string) func(*reader, *yaml.Node) error {
-	return func(r *reader, n *yaml.Node) error {
+func path(field func(*Config) *string) func(*reader, *yamlnode.Node) error {
+	return func(r *reader, n *yamlnode.Node) error {
 		v, err := scalar(n)
 		if err != nil {
 			return err
@@ -150,8 +149,8 @@ func path(field func(*Config) *string) func(*reader, *yaml.Node) error {
 
 // source takes the paths inside an unlock source from the home folder too. Whether the source makes
 // sense is for the keystore to say.
-func source(field func(*Config) *string) func(*reader, *yaml.Node) error {
-	return func(r *reader, n *yaml.Node) error {
+func source(field func(*Config) *string) func(*reader, *yamlnode.Node) error {
+	return func(r *reader, n *yamlnode.Node) error {
 		v, err := scalar(n)
 		if err != nil {
 			return err
@@ -172,8 +171,8 @@ func source(field func(*Config) *string) func(*reader, *yaml.Node) error {
 	}
 }
 
-func boolean(field func(*Config) *bool) func(*reader, *yaml.Node) error {
-	return func(r *reader, n *yaml.Node) error {
+func boolean(field func(*Config) *bool) func(*reader, *yamlnode.Node) error {
+	return func(r *reader, n *yamlnode.Node) error {
 		switch v, err := scalar(n); {
 		case err != nil:
 			return err
@@ -186,8 +185,8 @@ func boolean(field func(*Config) *bool) func(*reader, *yaml.Node) error {
 	}
 }
 
-func integer(field func(*Config) *int, least, most int) func(*reader, *yaml.Node) error {
-	return func(r *reader, n *yaml.Node) error {
+func integer(field func(*Config) *int, least, most int) func(*reader, *yamlnode.Node) error {
+	return func(r *reader, n *yamlnode.Node) error {
 		v, err := scalar(n)
 		if err != nil {
 			return err
@@ -201,8 +200,8 @@ func integer(field func(*Config) *int, least, most int) func(*reader, *yaml.Node
 	}
 }
 
-func duration(field func(*Config) *time.Duration, least, most time.Duration) func(*reader, *yaml.Node) error {
-	return func(r *reader, n *yaml.Node) error {
+func duration(field func(*Config) *time.Duration, least, most time.Duration) func(*reader, *yamlnode.Node) error {
+	return func(r *reader, n *yamlnode.Node) error {
 		v, err := scalar(n)
 		if err != nil {
 			return err
@@ -216,8 +215,8 @@ func duration(field func(*Config) *time.Duration, least, most time.Duration) fun
 	}
 }
 
-func oneOf(field func(*Config) *string, words ...string) func(*reader, *yaml.Node) error {
-	return func(r *reader, n *yaml.Node) error {
+func oneOf(field func(*Config) *string, words ...string) func(*reader, *yamlnode.Node) error {
+	return func(r *reader, n *yamlnode.Node) error {
 		v, err := scalar(n)
 		if err != nil {
 			return err
@@ -232,8 +231,8 @@ func oneOf(field func(*Config) *string, words ...string) func(*reader, *yaml.Nod
 	}
 }
 
-func address(field func(*Config) *string) func(*reader, *yaml.Node) error {
-	return func(r *reader, n *yaml.Node) error {
+func address(field func(*Config) *string) func(*reader, *yamlnode.Node) error {
+	return func(r *reader, n *yamlnode.Node) error {
 		v, err := scalar(n)
 		if err != nil {
 			return err
@@ -246,7 +245,7 @@ func address(field func(*Config) *string) func(*reader, *yaml.Node) error {
 	}
 }
 
-func readLevel(r *reader, n *yaml.Node) error {
+func readLevel(r *reader, n *yamlnode.Node) error {
 	v, err := scalar(n)
 	if err != nil {
 		return err
@@ -258,7 +257,7 @@ func readLevel(r *reader, n *yaml.Node) error {
 	return fmt.Errorf("wants %s, %s, %s or %s, not %q", "debug", "info", "warn", "error", v)
 }
 
-func readChainID(r *reader, n *yaml.Node) error {
+func readChainID(r *reader, n *yamlnode.Node) error {
 	v, err := scalar(n)
 	if err != nil {
 		return err
@@ -270,7 +269,7 @@ func readChainID(r *reader, n *yaml.Node) error {
 	return nil
 }
 
-func readKeyPrefix(r *reader, n *yaml.Node) error {
+func readKeyPrefix(r *reader, n *yamlnode.Node) error {
 	v, err := scalar(n)
 	if err != nil {
 		return err
@@ -282,7 +281,7 @@ func readKeyPrefix(r *reader, n *yaml.Node) error {
 	return nil
 }
 
-func readOrigins(r *reader, n *yaml.Node) error {
+func readOrigins(r *reader, n *yamlnode.Node) error {
 	items, err := sequence(n)
 	if err != nil {
 		return err
@@ -302,7 +301,7 @@ func readOrigins(r *reader, n *yaml.Node) error {
 	return nil
 }
 
-func readNodes(r *reader, n *yaml.Node) error {
+func readNodes(r *reader, n *yamlnode.Node) error {
 	items, err := sequence(n)
 	if err != nil {
 		return err
@@ -326,7 +325,7 @@ func readNodes(r *reader, n *yaml.Node) error {
 	return nil
 }
 
-func readRelays(r *reader, n *yaml.Node) error {
+func readRelays(r *reader, n *yamlnode.Node) error {
 	items, err := sequence(n)
 	if err != nil {
 		return err
@@ -348,21 +347,21 @@ func readRelays(r *reader, n *yaml.Node) error {
 	return nil
 }
 
-func readRelay(n *yaml.Node) (Relay, error) {
+func readRelay(n *yamlnode.Node) (Relay, error) {
 	var relay Relay
-	if n.Kind != yaml.MappingNode {
+	if n.Kind != yamlnode.Map {
 		v, err := scalar(n)
 		if err != nil {
 			return relay, err
 		}
 		relay.URL = v
 	}
-	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-		v, err := scalar(n.Content[i+1])
+	for _, e := range n.Entries {
+		v, err := scalar(e.Value)
 		if err != nil {
 			return relay, err
 		}
-		switch key := n.Content[i].Value; {
+		switch key := e.Key.Text; {
 		case key == "url":
 			relay.URL = v
 		case key == "plaintext" && (v == "true" || v == "false"):

@@ -7,52 +7,52 @@ import (
 	"slices"
 	"time"
 
-	"gopkg.in/yaml.v3"
+	"pksa/agent/yamlnode"
 )
 
 // A caseCounter is what a limit has counted before.
 type caseCounter struct {
-	node  *yaml.Node
+	node  *yamlnode.Node
 	limit string
 	of    map[string]string
 	used  string
 	ago   time.Duration
 }
 
-func (c *caseReader) counter(n *yaml.Node) caseCounter {
-	m, _ := c.mapping(n, "a counter", counterKeys)
+func (c *caseReader) counter(n *yamlnode.Node) caseCounter {
+	m, _ := c.Mapping(n, "a counter", counterKeys)
 	one := caseCounter{node: n, limit: c.optional(m, "limit"), used: c.optional(m, "used")}
-	if m.missing("limit") || m.missing("used") {
-		c.complain(n, "a counter needs limit, its name, and used, such as 9.500 HBD or 3")
+	if m.Missing("limit") || m.Missing("used") {
+		c.Complain(n, "a counter needs limit, its name, and used, such as 9.500 HBD or 3")
 	}
-	if m.has("ago") {
-		one.ago = c.caseSpan(m.value("ago"), "ago")
+	if m.Has("ago") {
+		one.ago = c.caseSpan(m.Value("ago"), "ago")
 	}
-	if m.has("of") && m.value("of").Kind == yaml.MappingNode {
+	if m.Has("of") && m.Value("of").Kind == yamlnode.Map {
 		one.of = map[string]string{}
-		for _, e := range sortedEntries(m.value("of")) {
-			one.of[e.key.Value], _ = c.scalar(e.value, "of")
+		for _, e := range m.Value("of").Sorted() {
+			one.of[e.Key.Text], _ = c.Scalar(e.Value, "of")
 		}
-	} else if m.has("of") {
-		c.complain(m.value("of"), "of says which counter: {.to: bob}")
+	} else if m.Has("of") {
+		c.Complain(m.Value("of"), "of says which counter: {.to: bob}")
 	}
 	return one
 }
 
 // Counters are those of the case for a policy. Problems say which the policy does not have.
 func (p *Policy) Counters(file string, c *Case, now time.Time) (*Book, Problems) {
-	r := reader{file: file, bad: map[*yaml.Node]bool{}}
+	r := yamlnode.NewReader(yamlnode.Options{File: file})
 	book := &Book{}
 	given := slices.Clone(c.counters)
 	slices.SortStableFunc(given, func(a, b caseCounter) int { return int(b.ago - a.ago) })
 	for _, one := range given {
 		if charge, why := p.counterCharge(one); why != "" {
-			r.complain(one.node, "%s", why)
+			r.Complain(one.node, "%s", why)
 		} else {
 			book.Add(now.Add(-one.ago), []Charge{charge})
 		}
 	}
-	return book, r.problems.tidy()
+	return book, r.Problems()
 }
 
 func (p *Policy) counterCharge(one caseCounter) (Charge, string) {

@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"gopkg.in/yaml.v3"
-
+	"pksa/agent/yamlnode"
 	"pksa/protocol/hive"
 )
 
@@ -55,14 +53,14 @@ var recordKeys = []string{
 
 // ReadRequest reads a request file: YAML or JSON, also the content of an audit record.
 func ReadRequest(file string, src []byte, n *hive.Network) (*Case, Problems) {
-	c := newCaseReader(file, src, n)
+	c := newCaseReader(file, n)
 	root := c.root(src, "a request")
 	if root == nil {
-		return nil, c.problems.tidy()
+		return nil, c.Problems()
 	}
-	m, _ := c.mapping(root, "a request", append(keysIn(requestKeys), recordKeys...))
+	m, _ := c.Mapping(root, "a request", append(keysIn(requestKeys), recordKeys...))
 	one := c.readCase(m, defaults{})
-	if problems := c.problems.tidy(); len(problems.Errors()) > 0 {
+	if problems := c.Problems(); len(problems.Errors()) > 0 {
 		return nil, problems
 	}
 	return one, nil
@@ -70,28 +68,28 @@ func ReadRequest(file string, src []byte, n *hive.Network) (*Case, Problems) {
 
 // ReadTests reads a file of cases.
 func ReadTests(file string, src []byte, n *hive.Network) (*TestFile, Problems) {
-	c := newCaseReader(file, src, n)
+	c := newCaseReader(file, n)
 	root := c.root(src, "a test file")
 	if root == nil {
-		return nil, c.problems.tidy()
+		return nil, c.Problems()
 	}
 	t := &TestFile{File: file}
-	m, _ := c.mapping(root, "a test file", keysIn(testFileKeys))
+	m, _ := c.Mapping(root, "a test file", keysIn(testFileKeys))
 	d := defaults{time: testTime}
 	d.account = c.optional(m, "account")
 	d.app = c.optional(m, "app")
 	t.Policy = c.optional(m, "policy")
-	if m.has("time") {
+	if m.Has("time") {
 		d.time = c.caseTime(m)
 	}
-	if !m.has("cases") {
-		c.complain(root, "cases are missing: a list of maps of name, request … and expect")
+	if !m.Has("cases") {
+		c.Complain(root, "cases are missing: a list of maps of name, request … and expect")
 	} else {
-		for _, item := range c.sequence(m.value("cases"), "cases") {
+		for _, item := range c.Sequence(m.Value("cases"), "cases") {
 			t.Cases = append(t.Cases, c.testCase(item, d))
 		}
 	}
-	if problems := c.problems.tidy(); len(problems.Errors()) > 0 {
+	if problems := c.Problems(); len(problems.Errors()) > 0 {
 		return nil, problems
 	}
 	return t, nil
@@ -106,38 +104,30 @@ type defaults struct {
 }
 
 type caseReader struct {
-	reader
+	*yamlnode.Reader
 	network *hive.Network
 	names   map[string]int
 }
 
-func newCaseReader(file string, src []byte, n *hive.Network) *caseReader {
-	return &caseReader{reader: reader{file: file, lines: strings.Split(string(src), "\n"), bad: map[*yaml.Node]bool{}},
-		network: n, names: map[string]int{}}
+func newCaseReader(file string, n *hive.Network) *caseReader {
+	return &caseReader{Reader: yamlnode.NewReader(yamlnode.Options{
+		// Other than in a policy, empty lists and maps mean something: operations have them.
+		File: file, Noun: "a file of requests", NotYAML: "neither YAML nor JSON", Lenient: true,
+		Nearest: nearestWord, KeyHint: keyHint,
+	}), network: n, names: map[string]int{}}
 }
 
-// root returns the only document. Other than in a policy, empty lists and maps mean something:
-// operations have them.
-func (c *caseReader) root(src []byte, what string) *yaml.Node {
-	start := &yaml.Node{Line: 1, Column: 1}
-	if len(src) > longestFile {
-		c.complain(start, "the file is larger than %d bytes", longestFile)
+// root returns the only document.
+func (c *caseReader) root(src []byte, what string) *yamlnode.Node {
+	root, ok := c.Read(yamlOfJSON(src))
+	switch {
+	case !ok:
+		return nil
+	case root == nil || root.Kind != yamlnode.Map:
+		c.Complain(&yamlnode.Node{Line: 1, Column: 1}, "%s is a map", what)
 		return nil
 	}
-	root, second, err := parseYAML(yamlOfJSON(src))
-	switch {
-	case err != nil:
-		at, text := c.syntaxError(err)
-		c.complain(at, "neither YAML nor JSON: %s", text)
-	case root == nil || root.Kind != yaml.MappingNode:
-		c.complain(start, "%s is a map", what)
-	case second != nil:
-		c.complain(second, "a second document begins here")
-	default:
-		c.vetPlain(root, 0)
-		return root
-	}
-	return nil
+	return root
 }
 
 var escapes = regexp.MustCompile(`(?i)\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|.)`)
@@ -168,106 +158,77 @@ func yamlOfJSON(src []byte) []byte {
 	return out
 }
 
-// vetPlain complains about YAML that is more than values, and about repeated keys.
-func (c *caseReader) vetPlain(n *yaml.Node, depth int) {
-	switch {
-	case depth > deepestFile:
-		c.complain(n, "nested deeper than %d levels", deepestFile)
-		return
-	case n.Kind == yaml.AliasNode || n.Anchor != "":
-		c.complain(n, "there are no anchors and aliases here; write the value out")
-		return
-	case c.tagged(n):
-		c.complain(n, "there are no tags here; leave it out")
-		return
-	}
-	seen := map[string]bool{}
-	for i, child := range n.Content {
-		if n.Kind == yaml.MappingNode && i%2 == 0 {
-			if seen[child.Value] || child.Kind != yaml.ScalarNode {
-				c.complain(child, "%s stands here twice, or is no plain key", quote(child.Value))
-			}
-			seen[child.Value] = true
-		}
-		c.vetPlain(child, depth+1)
-	}
-}
-
-func (c *caseReader) testCase(n *yaml.Node, d defaults) *Case {
-	m, _ := c.mapping(n, "a case", keysIn(caseKeys, requestKeys))
+func (c *caseReader) testCase(n *yamlnode.Node, d defaults) *Case {
+	m, _ := c.Mapping(n, "a case", keysIn(caseKeys, requestKeys))
 	one := c.readCase(m, d)
 	one.Name = c.optional(m, "name")
 	switch {
-	case !m.has("name"):
-		c.complain(n, "a case needs a name")
+	case !m.Has("name"):
+		c.Complain(n, "a case needs a name")
 	case c.names[one.Name] > 0:
-		c.complain(m.value("name"), "%s is the name of another case, on line %d", quote(one.Name), c.names[one.Name])
+		c.Complain(m.Value("name"), "%s is the name of another case, on line %d", quote(one.Name), c.names[one.Name])
 	}
 	c.names[one.Name] = n.Line
 	e := &Expectation{Code: Code(c.optional(m, "code"))}
 	one.Expect = e
-	if !m.has("expect") {
-		c.complain(n, "a case says what to expect: allow, ask or deny")
-	} else if word, ok := c.word(m.value("expect"), "expect", "allow", "ask", "deny"); ok {
+	if !m.Has("expect") {
+		c.Complain(n, "a case says what to expect: allow, ask or deny")
+	} else if word, ok := c.Word(m.Value("expect"), "expect", "allow", "ask", "deny"); ok {
 		_ = e.Verdict.UnmarshalText([]byte(word))
 	}
-	if m.has("rule") {
-		e.Rules = c.oneOrMore(m.value("rule"), "rule")
+	if m.Has("rule") {
+		e.Rules = c.oneOrMore(m.Value("rule"), "rule")
 	}
-	if m.has("silent") {
-		word, _ := c.word(m.value("silent"), "silent", "true", "false")
+	if m.Has("silent") {
+		word, _ := c.Word(m.Value("silent"), "silent", "true", "false")
 		silent := word == "true"
 		e.Silent = &silent
 	}
-	if m.has("session") {
-		e.Session = c.caseSpan(m.value("session"), "session")
+	if m.Has("session") {
+		e.Session = c.caseSpan(m.Value("session"), "session")
 	}
 	return one
 }
 
-func (c *caseReader) oneOrMore(n *yaml.Node, what string) (words []string) {
-	items := []*yaml.Node{n}
-	if n.Kind == yaml.SequenceNode {
-		items = n.Content
-	}
-	for _, item := range items {
-		if word, ok := c.scalar(item, what); ok {
+func (c *caseReader) oneOrMore(n *yamlnode.Node, what string) (words []string) {
+	for _, item := range n.Each() {
+		if word, ok := c.Scalar(item, what); ok {
 			words = append(words, word)
 		}
 	}
 	return words
 }
 
-func (c *caseReader) optional(m mapping, key string) string {
-	if !m.has(key) {
+func (c *caseReader) optional(m yamlnode.Mapping, key string) string {
+	if !m.Has(key) {
 		return ""
 	}
-	text, _ := c.scalar(m.value(key), key)
+	text, _ := c.Scalar(m.Value(key), key)
 	return text
 }
 
-func (c *caseReader) caseTime(m mapping) time.Time {
-	text, ok := c.scalar(m.value("time"), "time")
+func (c *caseReader) caseTime(m yamlnode.Mapping) time.Time {
+	text, ok := c.Scalar(m.Value("time"), "time")
 	if !ok {
 		return time.Time{}
 	}
 	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
 		if at, err = parseInstant(text); err != nil {
-			c.complain(m.value("time"), "%v", err)
+			c.Complain(m.Value("time"), "%v", err)
 		}
 	}
 	return at
 }
 
-func (c *caseReader) caseSpan(n *yaml.Node, what string) time.Duration {
-	text, ok := c.scalar(n, what)
+func (c *caseReader) caseSpan(n *yamlnode.Node, what string) time.Duration {
+	text, ok := c.Scalar(n, what)
 	if !ok {
 		return 0
 	}
 	d, err := parseSpan(text)
 	if err != nil {
-		c.complain(n, "%v", err)
+		c.Complain(n, "%v", err)
 	}
 	return d
 }

@@ -8,10 +8,15 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
+	"pksa/agent/yamlnode"
 	"pksa/protocol/hive"
 )
+
+// Problem is one complaint about a policy or a file of requests.
+type Problem = yamlnode.Problem
+
+// Problems are complaints in the order of the file, errors before warnings.
+type Problems = yamlnode.Problems
 
 // Env is what a policy may be checked against. All of it is optional and leads to warnings only: an
 // operator may write the policy before the slot.
@@ -39,22 +44,20 @@ type Policy struct {
 // Compile reads a policy. It returns all complaints about the file in one run; the policy is nil if
 // any of them is an error. file is only a name for them.
 func Compile(file string, src []byte, env Env) (*Policy, Problems) {
-	c := &compiler{reader: reader{
-		file:  file,
-		lines: strings.Split(strings.ReplaceAll(string(src), "\r\n", "\n"), "\n"),
-		bad:   map[*yaml.Node]bool{},
-	}, env: env, names: map[string]int{}, lists: map[string][]*yaml.Node{}}
+	c := &compiler{Reader: yamlnode.NewReader(yamlnode.Options{
+		File: file, Noun: "a policy", NoAlias: ", or use lists", Nearest: nearestWord, KeyHint: keyHint,
+	}), env: env, names: map[string]int{}, lists: map[string][]*yamlnode.Node{}, nodes: map[*rule]*yamlnode.Node{}}
 	p := &Policy{file: file, hash: sha256.Sum256(src)}
 	if root := c.document(src); root != nil {
 		c.policy(root, p)
 	}
-	problems := c.problems.tidy()
+	problems := c.Problems()
 	if len(problems.Errors()) > 0 {
 		return nil, problems
 	}
 	p.build()
 	c.review(p)
-	return p, c.problems.tidy()
+	return p, c.Problems()
 }
 
 // Hash returns the SHA-256 of the file, in hex.
@@ -64,40 +67,55 @@ func (p *Policy) Hash() string { return hex.EncodeToString(p.hash[:]) }
 func (p *Policy) File() string { return p.file }
 
 type compiler struct {
-	reader
+	*yamlnode.Reader
 	env       Env
 	names     map[string]int // of rules and limits, to their lines
-	lists     map[string][]*yaml.Node
+	lists     map[string][]*yamlnode.Node
 	listNames []string
-	nodes     map[*rule]*yaml.Node // where a rule stands, for warnings
+	nodes     map[*rule]*yamlnode.Node // where a rule stands, for warnings
 
 	// transaction names the operations of the rule at hand, for $1.permlink.
 	transaction []string
 }
 
-func (c *compiler) policy(root *yaml.Node, p *Policy) {
-	m, _ := c.mapping(root, "a policy", []string{"version", "lists", "allow", "ask", "deny", "limits", "otherwise"})
+// document returns the root of the policy, nil if there is none that can be compiled.
+func (c *compiler) document(src []byte) *yamlnode.Node {
+	root, ok := c.Read(src)
 	switch {
-	case m.has("version"):
-		if text, ok := c.scalar(m.value("version"), "version"); ok && text != "1" {
-			c.complain(m.value("version"), "version is 1; %s is not known here", quote(text))
+	case !ok:
+		return nil
+	case root == nil:
+		c.Complain(&yamlnode.Node{Line: 1, Column: 1}, `the file is empty; a policy begins with "version: 1"`)
+		return nil
+	case root.Kind != yamlnode.Map:
+		c.Complain(root, `a policy is a map of version, lists, allow, ask, deny, limits, otherwise`)
+		return nil
+	}
+	return root
+}
+
+func (c *compiler) policy(root *yamlnode.Node, p *Policy) {
+	m, _ := c.Mapping(root, "a policy", []string{"version", "lists", "allow", "ask", "deny", "limits", "otherwise"})
+	switch {
+	case m.Has("version"):
+		if text, ok := c.Scalar(m.Value("version"), "version"); ok && text != "1" {
+			c.Complain(m.Value("version"), "version is 1; %s is not known here", quote(text))
 		}
 	default:
-		c.complain(root, `"version: 1" is missing`)
+		c.Complain(root, `"version: 1" is missing`)
 	}
-	if m.has("otherwise") {
-		word, _ := c.word(m.value("otherwise"), "otherwise", "reject", "ignore")
+	if m.Has("otherwise") {
+		word, _ := c.Word(m.Value("otherwise"), "otherwise", "reject", "ignore")
 		p.otherwise = word == "ignore"
 	}
-	if m.has("lists") {
-		c.readLists(m.value("lists"))
+	if m.Has("lists") {
+		c.readLists(m.Value("lists"))
 	}
-	c.nodes = map[*rule]*yaml.Node{}
 	for _, s := range []section{allowSection, askSection, denySection, limitSection} {
-		if !m.has(s.String()) {
+		if !m.Has(s.String()) {
 			continue
 		}
-		for _, n := range c.sequence(m.value(s.String()), s.String()) {
+		for _, n := range c.Sequence(m.Value(s.String()), s.String()) {
 			if s == limitSection {
 				p.limits = append(p.limits, c.limit(n))
 			} else {
@@ -111,29 +129,29 @@ func (c *compiler) policy(root *yaml.Node, p *Policy) {
 }
 
 // readLists keeps the items as nodes: what they mean depends on where they are used.
-func (c *compiler) readLists(n *yaml.Node) {
-	if c.bad[n] {
+func (c *compiler) readLists(n *yamlnode.Node) {
+	if c.Bad(n) {
 		return
 	}
-	if n.Kind != yaml.MappingNode {
-		c.complain(n, "lists is a map: friends: [bob, carol]")
+	if n.Kind != yamlnode.Map {
+		c.Complain(n, "lists is a map: friends: [bob, carol]")
 		return
 	}
-	for _, e := range sortedEntries(n) {
-		name := e.key.Value
+	for _, e := range n.Sorted() {
+		name := e.Key.Text
 		switch {
-		case c.bad[e.key]:
+		case c.Bad(e.Key):
 			continue
 		case name == "account":
-			c.complain(e.key, "$account is the account of the request; call the list something else")
+			c.Complain(e.Key, "$account is the account of the request; call the list something else")
 		case !isListName(name):
-			c.complain(e.key, "%s: a list is named with a-z, 0-9, - and _, a letter first", quote(name))
+			c.Complain(e.Key, "%s: a list is named with a-z, 0-9, - and _, a letter first", quote(name))
 		}
 		c.lists[name] = nil
-		for _, item := range c.sequence(e.value, "list "+name) {
-			text, ok := c.scalar(item, "an item of a list")
+		for _, item := range c.Sequence(e.Value, "list "+name) {
+			text, ok := c.Scalar(item, "an item of a list")
 			if ok && strings.HasPrefix(text, "$") && !strings.HasPrefix(text, "$$") && text != "$account" {
-				c.complain(item, "%s: lists hold no other lists; a text that begins with $ is written $%s",
+				c.Complain(item, "%s: lists hold no other lists; a text that begins with $ is written $%s",
 					quote(text), text)
 			}
 			c.lists[name] = append(c.lists[name], item)

@@ -7,53 +7,48 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
+	"pksa/agent/yamlnode"
 )
 
-func (c *compiler) limit(n *yaml.Node) *limit {
+func (c *compiler) limit(n *yamlnode.Node) *limit {
 	l := &limit{rule: rule{section: limitSection, line: n.Line}}
 	c.nodes[&l.rule] = n
-	m, ok := c.mapping(n, "a limit", sectionKeys[limitSection])
+	m, ok := c.Mapping(n, "a limit", sectionKeys[limitSection])
 	if !ok {
 		return l
 	}
 	c.common(m, &l.rule)
 	c.readMeasure(m, l)
 	c.readSum(m, l)
-	if m.has("per") {
-		for _, item := range c.sequence(m.value("per"), "per") {
+	if m.Has("per") {
+		for _, item := range c.Sequence(m.Value("per"), "per") {
 			c.readDimension(item, l)
 		}
 	}
-	if m.has("over") {
-		word, _ := c.word(m.value("over"), "over", "deny", "ask")
+	if m.Has("over") {
+		word, _ := c.Word(m.Value("over"), "over", "deny", "ask")
 		l.over = word == "ask"
 	}
 	return l
 }
 
-func (c *compiler) readMeasure(m mapping, l *limit) {
+func (c *compiler) readMeasure(m yamlnode.Mapping, l *limit) {
 	for kind := measureRequests; kind <= measureSum; kind++ {
 		key := kind.String()
 		switch {
-		case !m.has(key):
+		case !m.Has(key):
 			continue
 		case l.measure != 0:
-			c.complain(m.key(key), "a limit has one of requests, count, spend, sum; make another limit for %s", key)
+			c.Complain(m.Key(key), "a limit has one of requests, count, spend, sum; make another limit for %s", key)
 			continue
 		}
 		l.measure = kind
-		n := m.value(key)
-		items := []*yaml.Node{n}
-		if n.Kind == yaml.SequenceNode {
-			items = n.Content
-		}
-		for _, item := range items {
+		for _, item := range m.Value(key).Each() {
 			c.readQuota(item, key, l)
 		}
 	}
-	if l.measure == 0 && !m.saysAny(measureNames[measureRequests:]...) {
-		c.complain(m.node, "a limit needs one of requests, count, spend, sum")
+	if l.measure == 0 && !m.HasAny(measureNames[measureRequests:]...) {
+		c.Complain(m.Node, "a limit needs one of requests, count, spend, sum")
 	}
 }
 
@@ -65,26 +60,26 @@ var quotaForms = [...]string{
 var errNegative = errors.New("a limit is not negative")
 
 // readQuota reads "N per WINDOW".
-func (c *compiler) readQuota(n *yaml.Node, key string, l *limit) {
-	text, ok := c.scalar(n, key)
+func (c *compiler) readQuota(n *yamlnode.Node, key string, l *limit) {
+	text, ok := c.Scalar(n, key)
 	if !ok {
 		return
 	}
 	most, window, ok := strings.Cut(text, " per ")
 	if !ok {
-		c.complain(n, "%s: write %s", quote(text), quotaForms[l.measure])
+		c.Complain(n, "%s: write %s", quote(text), quotaForms[l.measure])
 		return
 	}
 	q := quota{unit: key, text: most}
 	var err error
 	if window != "request" {
 		if q.window, err = parseSpan(window); err != nil {
-			c.complain(n, "%v; a window is that, or the word request", err)
+			c.Complain(n, "%v; a window is that, or the word request", err)
 			return
 		}
 	}
 	if q.most, q.unit, err = readMost(most, l.measure); err != nil {
-		c.complain(n, "%v", err)
+		c.Complain(n, "%v", err)
 		return
 	}
 	l.quotas = append(l.quotas, q)
@@ -99,7 +94,7 @@ func readMost(text string, m measure) (*big.Rat, string, error) {
 	if m == measureSum {
 		sh = ratioShape
 	}
-	v, err := sh.literal(&yaml.Node{Kind: yaml.ScalarNode, Value: text})
+	v, err := sh.literal(yamlnode.Text(text))
 	if err != nil {
 		return nil, "", err
 	}
@@ -110,62 +105,62 @@ func readMost(text string, m measure) (*big.Rat, string, error) {
 	return most, m.String(), nil
 }
 
-func (c *compiler) readSum(m mapping, l *limit) {
+func (c *compiler) readSum(m yamlnode.Mapping, l *limit) {
 	switch {
-	case m.has("of") && l.measure != measureSum:
-		c.complain(m.key("of"), "of says what sum adds up; this limit has no sum")
+	case m.Has("of") && l.measure != measureSum:
+		c.Complain(m.Key("of"), "of says what sum adds up; this limit has no sum")
 		return
-	case l.measure == measureSum && !m.has("of"):
-		c.complain(m.key("sum"), "sum needs of: {list: json, where: TEST, field: .path.to.number}")
+	case l.measure == measureSum && !m.Has("of"):
+		c.Complain(m.Key("sum"), "sum needs of: {list: json, where: TEST, field: .path.to.number}")
 		return
-	case !m.has("of"):
+	case !m.Has("of"):
 		return
 	}
-	of, ok := c.mapping(m.value("of"), "of", []string{"list", "where", "field"})
+	of, ok := c.Mapping(m.Value("of"), "of", []string{"list", "where", "field"})
 	if !ok {
 		return
 	}
 	l.of = &tokenSum{}
 	for _, key := range []string{"list", "field"} {
-		if !of.has(key) {
-			c.complain(of.node, "of needs list, the field that holds JSON, and field, the path to the number in "+
+		if !of.Has(key) {
+			c.Complain(of.Node, "of needs list, the field that holds JSON, and field, the path to the number in "+
 				"each element")
 			return
 		}
 	}
-	l.of.list, _ = c.scalar(of.value("list"), "list")
-	c.checkScalarField(of.value("list"), l.of.list, l, "list", func(sh *shape) bool { return sh.kind == aJSONText },
+	l.of.list, _ = c.Scalar(of.Value("list"), "list")
+	c.checkScalarField(of.Value("list"), l.of.list, l, "list", func(sh *shape) bool { return sh.kind == aJSONText },
 		"a field that holds JSON")
-	if text, ok := c.scalar(of.value("field"), "field"); ok {
+	if text, ok := c.Scalar(of.Value("field"), "field"); ok {
 		if l.of.field, ok = path(text); !ok {
-			c.complain(of.value("field"), "%s: a path is written .name or .name.other", quote(text))
+			c.Complain(of.Value("field"), "%s: a path is written .name or .name.other", quote(text))
 		}
 		l.of.text = text
 	}
-	if of.has("where") {
-		l.of.where = c.test(of.value("where"), jsonShape, "where")
+	if of.Has("where") {
+		l.of.where = c.test(of.Value("where"), jsonShape, "where")
 	}
 }
 
 // checkScalarField complains unless every operation of the limit has the field.
-func (c *compiler) checkScalarField(n *yaml.Node, field string, l *limit, key string, fits func(*shape) bool,
+func (c *compiler) checkScalarField(n *yamlnode.Node, field string, l *limit, key string, fits func(*shape) bool,
 	wanted string) {
-	if c.bad[n] {
+	if c.Bad(n) {
 		return
 	}
 	if l.entries == nil {
-		c.complain(n, "%s names a field, so the limit must say which operations have it", key)
+		c.Complain(n, "%s names a field, so the limit must say which operations have it", key)
 		return
 	}
 	for _, e := range l.entries {
 		sh, ok := fieldsOf(e.name)[field]
 		switch {
 		case e.group:
-			c.complain(n, "%s names a field, and %s is a group; name the operations", key, e.name)
+			c.Complain(n, "%s names a field, and %s is a group; name the operations", key, e.name)
 		case !ok:
-			c.complain(n, "%s has no field %s%s", e.name, quote(field), didYouMean(field, fieldNames(e.name)))
+			c.Complain(n, "%s has no field %s%s", e.name, quote(field), didYouMean(field, fieldNames(e.name)))
 		case !fits(sh):
-			c.complain(n, "%s of %s is %s; %s takes %s", field, e.name, sh.noun, key, wanted)
+			c.Complain(n, "%s of %s is %s; %s takes %s", field, e.name, sh.noun, key, wanted)
 		default:
 			continue
 		}
@@ -173,8 +168,8 @@ func (c *compiler) checkScalarField(n *yaml.Node, field string, l *limit, key st
 	}
 }
 
-func (c *compiler) readDimension(n *yaml.Node, l *limit) {
-	text, ok := c.scalar(n, "per")
+func (c *compiler) readDimension(n *yamlnode.Node, l *limit) {
+	text, ok := c.Scalar(n, "per")
 	if !ok {
 		return
 	}
@@ -192,11 +187,11 @@ func (c *compiler) readDimension(n *yaml.Node, l *limit) {
 		if hint == "" {
 			hint = "; a field is written ." + text
 		}
-		c.complain(n, "per: %s is none of account, app, actor, .field%s", quote(text), hint)
+		c.Complain(n, "per: %s is none of account, app, actor, .field%s", quote(text), hint)
 		return
 	}
 	if slices.ContainsFunc(l.per, func(other dimension) bool { return other.name == text }) {
-		c.complain(n, "%s stands here twice", text)
+		c.Complain(n, "%s stands here twice", text)
 	}
 	l.per = append(l.per, d)
 }

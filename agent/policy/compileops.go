@@ -5,8 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"gopkg.in/yaml.v3"
-
+	"pksa/agent/yamlnode"
 	"pksa/protocol/hive"
 )
 
@@ -20,20 +19,20 @@ var operationNames = func() []string {
 
 const groupPosting, groupActive = "posting", "active"
 
-func (c *compiler) readOperations(m mapping, r *rule) {
+func (c *compiler) readOperations(m yamlnode.Mapping, r *rule) {
 	key := "operations"
-	if !m.has(key) {
-		if key = "transaction"; !m.has(key) {
+	if !m.Has(key) {
+		if key = "transaction"; !m.Has(key) {
 			return
 		}
 		r.ordered = true
 	}
-	items := c.sequence(m.value(key), key)
+	items := c.Sequence(m.Value(key), key)
 	c.transaction = nil
 	if r.ordered {
 		c.transaction = []string{}
 		for _, item := range items {
-			c.transaction = append(c.transaction, c.entryName(item).Value)
+			c.transaction = append(c.transaction, c.entryName(item).Text)
 		}
 	}
 	for _, item := range items {
@@ -47,36 +46,37 @@ func (c *compiler) readOperations(m mapping, r *rule) {
 		r.entries = []opEntry{}
 	}
 	if r.takeover && !slices.ContainsFunc(r.entries, func(e opEntry) bool { return !e.group && canTakeOver(e.name) }) {
-		c.warn(m.key("takeover"), "takeover is said, but neither account_update nor account_update2 is named")
+		c.Warn(m.Key("takeover"), "takeover is said, but neither account_update nor account_update2 is named")
 	}
 }
 
 // entryName returns the node that names the operation of an entry.
-func (c *compiler) entryName(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.MappingNode && len(n.Content) > 0 {
-		return n.Content[0]
+func (c *compiler) entryName(n *yamlnode.Node) *yamlnode.Node {
+	if len(n.Entries) > 0 {
+		return n.Entries[0].Key
 	}
 	return n
 }
 
-func (c *compiler) opEntry(n *yaml.Node, r *rule) (opEntry, bool) {
+func (c *compiler) opEntry(n *yamlnode.Node, r *rule) (opEntry, bool) {
 	name := c.entryName(n)
 	switch {
-	case c.bad[n] || c.bad[name]:
+	case c.Bad(n) || c.Bad(name):
 		return opEntry{}, false
-	case n.Kind == yaml.SequenceNode:
-		c.complain(n, "an entry is the name of an operation, alone or with fields, not a list")
+	case n.Kind == yamlnode.List:
+		c.Complain(n, "an entry is the name of an operation, alone or with fields, not a list")
 		return opEntry{}, false
-	case len(n.Content) > 2:
-		c.complain(n.Content[2], "one operation an entry; begin another line with - %s", n.Content[2].Value)
+	case len(n.Entries) > 1:
+		next := n.Entries[1].Key
+		c.Complain(next, "one operation an entry; begin another line with - %s", next.Text)
 		return opEntry{}, false
 	}
-	e := opEntry{name: name.Value, group: name.Value == groupPosting || name.Value == groupActive}
+	e := opEntry{name: name.Text, group: name.Text == groupPosting || name.Text == groupActive}
 	ok := c.checkName(name, e, r)
 	// What else is wrong with the entry is said in the same run, if it is known what its fields
 	// are.
-	if n.Kind == yaml.MappingNode && (ok || e.group || isUsable(e.name)) {
-		e.fields = c.fieldTests(n.Content[1], e)
+	if n.Kind == yamlnode.Map && (ok || e.group || isUsable(e.name)) {
+		e.fields = c.fieldTests(n.Entries[0].Value, e)
 	}
 	if ok {
 		c.reviewEntry(name, e, r)
@@ -90,40 +90,40 @@ func isUsable(operation string) bool {
 }
 
 // checkName complains about an operation that the rule can never match.
-func (c *compiler) checkName(n *yaml.Node, e opEntry, r *rule) bool {
+func (c *compiler) checkName(n *yamlnode.Node, e opEntry, r *rule) bool {
 	if e.group {
 		return c.checkGroup(n, e, r)
 	}
 	d, ok := hive.DefinitionOf(e.name)
 	if !ok {
-		c.complain(n, "there is no operation %s%s", quote(e.name),
+		c.Complain(n, "there is no operation %s%s", quote(e.name),
 			didYouMean(e.name, append([]string{groupPosting, groupActive}, operationNames...)))
 		return false
 	}
 	if why := refusedAlways(d); why != "" {
-		c.complain(n, "%s %s: it is refused whatever the file says, leave it out", e.name, why)
+		c.Complain(n, "%s %s: it is refused whatever the file says, leave it out", e.name, why)
 		return false
 	}
 	if needs := usableRoles(d); r.keys != nil && !slices.ContainsFunc(needs,
 		func(role hive.Role) bool { return r.keys[role] }) {
-		c.complain(n, `%s needs the %s key; add "key: %s"`, e.name, needs[0], needs[0])
+		c.Complain(n, `%s needs the %s key; add "key: %s"`, e.name, needs[0], needs[0])
 		return false
 	}
 	if r.section.permits() && !r.takeover && e.name == "account_update" {
-		c.complain(n, `account_update can take the account over; add "takeover: allowed" if that is meant`)
+		c.Complain(n, `account_update can take the account over; add "takeover: allowed" if that is meant`)
 		return false
 	}
 	return true
 }
 
-func (c *compiler) checkGroup(n *yaml.Node, e opEntry, r *rule) bool {
+func (c *compiler) checkGroup(n *yamlnode.Node, e opEntry, r *rule) bool {
 	role, _ := hive.ParseRole(e.name)
 	switch {
 	case e.name == groupActive && r.section == allowSection:
-		c.complain(n, `in allow there is no group "active": name the operations`)
+		c.Complain(n, `in allow there is no group "active": name the operations`)
 		return false
 	case r.keys != nil && !r.keys[role]:
-		c.complain(n, `the group %s needs the %s key; add "key: %s"`, e.name, e.name, e.name)
+		c.Complain(n, `the group %s needs the %s key; add "key: %s"`, e.name, e.name, e.name)
 		return false
 	}
 	return true
@@ -153,12 +153,12 @@ func canTakeOver(name string) bool {
 }
 
 // fieldTests compiles the fields of an entry, sorted by name.
-func (c *compiler) fieldTests(n *yaml.Node, e opEntry) []fieldTest {
-	if c.bad[n] {
+func (c *compiler) fieldTests(n *yamlnode.Node, e opEntry) []fieldTest {
+	if c.Bad(n) {
 		return nil
 	}
-	if n.Kind != yaml.MappingNode {
-		c.complain(n, "%s takes a map of its fields: {field: test}", e.name)
+	if n.Kind != yamlnode.Map {
+		c.Complain(n, "%s takes a map of its fields: {field: test}", e.name)
 		return nil
 	}
 	known := fieldsOf(e.name)
@@ -166,19 +166,19 @@ func (c *compiler) fieldTests(n *yaml.Node, e opEntry) []fieldTest {
 		known = map[string]*shape{payeeField: accountsShape}
 	}
 	var tests []fieldTest
-	for _, f := range sortedEntries(n) {
-		name := f.key.Value
+	for _, f := range n.Sorted() {
+		name := f.Key.Text
 		switch sh, ok := known[name]; {
-		case c.bad[f.key]:
+		case c.Bad(f.Key):
 		case !ok && e.group:
-			c.complain(f.key, "a group has the field payee only; name the operation to test %s", quote(name))
+			c.Complain(f.Key, "a group has the field payee only; name the operation to test %s", quote(name))
 		case !ok && name == "extensions":
-			c.complain(f.key, "extensions are opened here%s", openedInstead(e.name))
+			c.Complain(f.Key, "extensions are opened here%s", openedInstead(e.name))
 		case !ok:
-			c.complain(f.key, "%s has no field %s%s", e.name, quote(name),
+			c.Complain(f.Key, "%s has no field %s%s", e.name, quote(name),
 				didYouMean(name, slices.Sorted(maps.Keys(known))))
 		default:
-			tests = append(tests, fieldTest{name, c.test(f.value, sh, strings.TrimPrefix(name, "."))})
+			tests = append(tests, fieldTest{name, c.test(f.Value, sh, strings.TrimPrefix(name, "."))})
 		}
 	}
 	return tests

@@ -7,8 +7,7 @@ import (
 	"time"
 	"unicode"
 
-	"gopkg.in/yaml.v3"
-
+	"pksa/agent/yamlnode"
 	"pksa/protocol/hive"
 )
 
@@ -35,39 +34,39 @@ func with(more ...string) []string { return append(slices.Clone(commonKeys), mor
 
 const defaultSession = 24 * time.Hour
 
-func (c *compiler) rule(n *yaml.Node, s section) *rule {
+func (c *compiler) rule(n *yamlnode.Node, s section) *rule {
 	r := &rule{section: s, line: n.Line}
 	c.nodes[r] = n
-	m, ok := c.mapping(n, "a rule", sectionKeys[s])
+	m, ok := c.Mapping(n, "a rule", sectionKeys[s])
 	if !ok {
 		return r
 	}
 	c.common(m, r)
-	if m.has("session") {
-		r.session = c.span(m.value("session"), "session")
+	if m.Has("session") {
+		r.session = c.span(m.Value("session"), "session")
 	}
-	if m.has("timeout") {
-		r.timeout = c.span(m.value("timeout"), "timeout")
+	if m.Has("timeout") {
+		r.timeout = c.span(m.Value("timeout"), "timeout")
 	}
-	if m.has("only") {
-		word, _ := c.word(m.value("only"), "only", "uncovered")
+	if m.Has("only") {
+		word, _ := c.Word(m.Value("only"), "only", "uncovered")
 		r.onlyUncovered = word == "uncovered"
 	}
-	if m.has("answer") {
-		word, _ := c.word(m.value("answer"), "answer", "reject", "ignore")
+	if m.Has("answer") {
+		word, _ := c.Word(m.Value("answer"), "answer", "reject", "ignore")
 		r.silent = word == "ignore"
 	}
 	return r
 }
 
 // common reads what rules and limits share.
-func (c *compiler) common(m mapping, r *rule) {
+func (c *compiler) common(m yamlnode.Mapping, r *rule) {
 	c.readName(m, r)
-	if m.has("comment") {
-		c.scalar(m.value("comment"), "comment")
+	if m.Has("comment") {
+		c.Scalar(m.Value("comment"), "comment")
 	}
-	if m.has("mode") {
-		word, _ := c.word(m.value("mode"), "mode", "observe")
+	if m.Has("mode") {
+		word, _ := c.Word(m.Value("mode"), "mode", "observe")
 		r.observe = word == "observe"
 	}
 	c.readKinds(m, r)
@@ -75,40 +74,40 @@ func (c *compiler) common(m mapping, r *rule) {
 	r.accounts = c.readNames(m, "accounts", c.checkOwnAccount)
 	r.apps = c.readNames(m, "apps", c.checkApp)
 	r.behalf = c.readNames(m, "on_behalf_of", c.checkAccount)
-	if r.behalf == nil && r.section.permits() && !m.has("on_behalf_of") {
+	if r.behalf == nil && r.section.permits() && !m.Has("on_behalf_of") {
 		r.behalf = nameSet{}
 	}
 	c.readKeys(m, r)
 	c.readBroadcast(m, r)
 	c.readSchedule(m, r)
-	if m.has("takeover") {
-		word, _ := c.word(m.value("takeover"), "takeover", "allowed")
+	if m.Has("takeover") {
+		word, _ := c.Word(m.Value("takeover"), "takeover", "allowed")
 		r.takeover = word == "allowed"
 	}
 	c.readOperations(m, r)
-	if m.has("text") {
-		r.text = c.test(m.value("text"), documentShape, "text")
+	if m.Has("text") {
+		r.text = c.test(m.Value("text"), documentShape, "text")
 	}
 }
 
-func (c *compiler) readName(m mapping, r *rule) {
-	if !m.has("name") {
-		if !m.missing("name") {
+func (c *compiler) readName(m yamlnode.Mapping, r *rule) {
+	if !m.Has("name") {
+		if !m.Missing("name") {
 			return
 		}
-		c.complain(m.node, "a name is missing; it stands in logs, audit and explanations")
+		c.Complain(m.Node, "a name is missing; it stands in logs, audit and explanations")
 		return
 	}
-	n := m.value("name")
-	name, ok := c.scalar(n, "name")
+	n := m.Value("name")
+	name, ok := c.Scalar(n, "name")
 	switch {
 	case !ok:
 		return
 	case name == "" || len(name) > 100 || strings.TrimSpace(name) != name || strings.ContainsFunc(name,
 		unicode.IsControl):
-		c.complain(n, "%s: a name is 1 to 100 characters on one line, without blanks around", quote(name))
+		c.Complain(n, "%s: a name is 1 to 100 characters on one line, without blanks around", quote(name))
 	case c.names[name] > 0:
-		c.complain(n, "%s is the name of another rule or limit, on line %d; names are unique in the file", quote(name),
+		c.Complain(n, "%s is the name of another rule or limit, on line %d; names are unique in the file", quote(name),
 			c.names[name])
 	default:
 		c.names[name] = n.Line
@@ -118,11 +117,11 @@ func (c *compiler) readName(m mapping, r *rule) {
 
 // readKinds settles which kinds of request the rule is about: the one it says, and where it may
 // leave that out, those that its other keys are about.
-func (c *compiler) readKinds(m mapping, r *rule) {
+func (c *compiler) readKinds(m yamlnode.Mapping, r *rule) {
 	r.kinds = map[Kind]bool{Auth: true, Sign: true, Challenge: true, Decrypt: true}
 	said := ""
-	if m.has("request") {
-		word, ok := c.word(m.value("request"), "request", kindNames[Auth:]...)
+	if m.Has("request") {
+		word, ok := c.Word(m.Value("request"), "request", kindNames[Auth:]...)
 		if !ok {
 			return
 		}
@@ -133,7 +132,7 @@ func (c *compiler) readKinds(m mapping, r *rule) {
 	}
 	for _, key := range sectionKeys[r.section] {
 		about := keysOf[key]
-		if about == nil || !m.has(key) {
+		if about == nil || !m.Has(key) {
 			continue
 		}
 		left := map[Kind]bool{}
@@ -143,20 +142,20 @@ func (c *compiler) readKinds(m mapping, r *rule) {
 			}
 		}
 		if len(left) == 0 {
-			c.complainKind(m.key(key), said, about)
+			c.complainKind(m.Key(key), said, about)
 			continue
 		}
 		r.kinds = left
 	}
 }
 
-func (c *compiler) complainKind(key *yaml.Node, said string, about []Kind) {
+func (c *compiler) complainKind(key *yamlnode.Node, said string, about []Kind) {
 	if said == "" {
-		c.complain(key, "%s is for request: %s, and another key of this rule is not; nothing is both", key.Value,
+		c.Complain(key, "%s is for request: %s, and another key of this rule is not; nothing is both", key.Text,
 			about[0])
 		return
 	}
-	c.complain(key, "%s is not for request: %s, but for %s", key.Value, said, joinKinds(about))
+	c.Complain(key, "%s is not for request: %s, but for %s", key.Text, said, joinKinds(about))
 }
 
 func joinKinds(kinds []Kind) string {
@@ -168,51 +167,51 @@ func joinKinds(kinds []Kind) string {
 }
 
 // readMust complains about what a rule that permits has to say.
-func (c *compiler) readMust(m mapping, r *rule) {
-	if m.has("operations") && m.has("transaction") {
-		c.complain(m.key("transaction"),
+func (c *compiler) readMust(m yamlnode.Mapping, r *rule) {
+	if m.Has("operations") && m.Has("transaction") {
+		c.Complain(m.Key("transaction"),
 			"say operations (each by itself) or transaction (these, all, in this order), not both")
 	}
 	if !r.section.permits() {
 		return
 	}
 	for _, key := range []string{"request", "apps"} {
-		if m.missing(key) {
-			c.complain(m.node, "%s must be said in %s%s", key, r.section, map[string]string{
+		if m.Missing(key) {
+			c.Complain(m.Node, "%s must be said in %s%s", key, r.section, map[string]string{
 				"request": ": auth, sign, challenge or decrypt", "apps": ": a list of app slots, or any"}[key])
 		}
 	}
-	if !m.has("request") || c.bad[m.value("request")] {
+	if !m.Has("request") || c.Bad(m.Value("request")) {
 		return
 	}
 	switch {
-	case r.kinds[Sign] && !m.saysAny("operations", "transaction"):
-		c.complain(m.node, "operations or transaction must be said with request: sign")
-	case r.kinds[Challenge] && m.missing("text"):
-		c.complain(m.node, `text must be said with request: challenge; a signed text can be a credential elsewhere`)
+	case r.kinds[Sign] && !m.HasAny("operations", "transaction"):
+		c.Complain(m.Node, "operations or transaction must be said with request: sign")
+	case r.kinds[Challenge] && m.Missing("text"):
+		c.Complain(m.Node, `text must be said with request: challenge; a signed text can be a credential elsewhere`)
 	}
 }
 
 // readNames reads a list of names, or the word any.
-func (c *compiler) readNames(m mapping, key string, check func(n *yaml.Node, name string)) nameSet {
-	if !m.has(key) {
+func (c *compiler) readNames(m yamlnode.Mapping, key string, check func(n *yamlnode.Node, name string)) nameSet {
+	if !m.Has(key) {
 		return nil
 	}
-	n := m.value(key)
-	if c.bad[n] || n.Kind == yaml.ScalarNode && n.Value == "any" {
+	n := m.Value(key)
+	if c.Bad(n) || n.Kind == yamlnode.Scalar && n.Text == "any" {
 		return nil
 	}
 	set := nameSet{}
-	if n.Kind == yaml.ScalarNode && !strings.HasPrefix(n.Value, "$") {
-		c.complain(n, "%s is a list, or the word any; write [%s]", key, n.Value)
+	if n.Kind == yamlnode.Scalar && !strings.HasPrefix(n.Text, "$") {
+		c.Complain(n, "%s is a list, or the word any; write [%s]", key, n.Text)
 		return set
 	}
-	items := []*yaml.Node{n}
-	if n.Kind != yaml.ScalarNode {
-		items = c.sequence(n, key)
+	items := []*yamlnode.Node{n}
+	if n.Kind != yamlnode.Scalar {
+		items = c.Sequence(n, key)
 	}
 	for _, item := range c.expand(items, key) {
-		if text, ok := c.scalar(item, "a name"); ok {
+		if text, ok := c.Scalar(item, "a name"); ok {
 			check(item, text)
 			set[text] = true
 		}
@@ -221,17 +220,17 @@ func (c *compiler) readNames(m mapping, key string, check func(n *yaml.Node, nam
 }
 
 // expand puts the items of lists in the place of their names.
-func (c *compiler) expand(items []*yaml.Node, key string) []*yaml.Node {
-	var out []*yaml.Node
+func (c *compiler) expand(items []*yamlnode.Node, key string) []*yamlnode.Node {
+	var out []*yamlnode.Node
 	for _, item := range items {
-		name, isRef := strings.CutPrefix(item.Value, "$")
+		name, isRef := strings.CutPrefix(item.Text, "$")
 		switch list, known := c.lists[name]; {
-		case item.Kind != yaml.ScalarNode || !isRef:
+		case item.Kind != yamlnode.Scalar || !isRef:
 			out = append(out, item)
 		case name == "account":
-			c.complain(item, "$account has no meaning in %s", key)
+			c.Complain(item, "$account has no meaning in %s", key)
 		case !known:
-			c.complain(item, "there is no list %q%s", name, didYouMean(name, c.listNames))
+			c.Complain(item, "there is no list %q%s", name, didYouMean(name, c.listNames))
 		default:
 			out = append(out, c.expand(list, key)...)
 		}
@@ -239,43 +238,43 @@ func (c *compiler) expand(items []*yaml.Node, key string) []*yaml.Node {
 	return out
 }
 
-func (c *compiler) checkAccount(n *yaml.Node, name string) {
+func (c *compiler) checkAccount(n *yamlnode.Node, name string) {
 	// There may be an account of that name, but a deny rule that was meant for all and holds for it
 	// alone would deny nothing.
 	if name == "any" {
-		c.complain(n, "for all accounts write the word any, without brackets")
+		c.Complain(n, "for all accounts write the word any, without brackets")
 		return
 	}
 	if _, err := hive.ParseAccountName(name); err != nil {
-		c.complain(n, "%s is no account name: 3 to 16 of a-z, 0-9, - and dots%s", quote(name), withoutAt(name))
+		c.Complain(n, "%s is no account name: 3 to 16 of a-z, 0-9, - and dots%s", quote(name), withoutAt(name))
 	}
 }
 
 // checkOwnAccount is for accounts whose key answers.
-func (c *compiler) checkOwnAccount(n *yaml.Node, name string) {
+func (c *compiler) checkOwnAccount(n *yamlnode.Node, name string) {
 	c.checkAccount(n, name)
-	if !c.bad[n] && len(c.env.Accounts) > 0 && !slices.Contains(c.env.Accounts, hive.AccountName(name)) {
-		c.warn(n, "%s is no account of the keystore", quote(name))
+	if !c.Bad(n) && len(c.env.Accounts) > 0 && !slices.Contains(c.env.Accounts, hive.AccountName(name)) {
+		c.Warn(n, "%s is no account of the keystore", quote(name))
 	}
 }
 
-func (c *compiler) checkApp(n *yaml.Node, name string) {
+func (c *compiler) checkApp(n *yamlnode.Node, name string) {
 	switch {
 	case name == "any":
-		c.complain(n, `for all app slots write apps: any, without brackets`)
+		c.Complain(n, `for all app slots write apps: any, without brackets`)
 	case name == "" || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool {
 		return unicode.IsControl(r) ||
 			unicode.IsSpace(r)
 	}):
-		c.complain(n, "%s is no name of an app slot", quote(name))
+		c.Complain(n, "%s is no name of an app slot", quote(name))
 	case len(c.env.Slots) > 0 && !slices.Contains(c.env.Slots, name):
-		c.warn(n, "there is no app slot %s%s", quote(name), didYouMean(name, c.env.Slots))
+		c.Warn(n, "there is no app slot %s%s", quote(name), didYouMean(name, c.env.Slots))
 	}
 }
 
 // readKeys: posting unless said, memo for decrypt; all where it forbids or counts.
-func (c *compiler) readKeys(m mapping, r *rule) {
-	if !m.has("key") {
+func (c *compiler) readKeys(m yamlnode.Mapping, r *rule) {
+	if !m.Has("key") {
 		if r.section.permits() {
 			r.keys = map[hive.Role]bool{hive.Posting: true}
 			if r.kinds[Decrypt] {
@@ -287,21 +286,16 @@ func (c *compiler) readKeys(m mapping, r *rule) {
 		}
 		return
 	}
-	n := m.value("key")
-	items := []*yaml.Node{n}
-	if n.Kind == yaml.SequenceNode {
-		items = n.Content
-	}
 	r.keys = map[hive.Role]bool{}
-	for _, item := range items {
-		word, ok := c.scalar(item, "key")
+	for _, item := range m.Value("key").Each() {
+		word, ok := c.Scalar(item, "key")
 		role, err := hive.ParseRole(word)
 		switch {
 		case !ok:
 		case role == hive.Owner:
-			c.complain(item, "the owner key signs nothing here; the keystore does not take it")
+			c.Complain(item, "the owner key signs nothing here; the keystore does not take it")
 		case err != nil:
-			c.complain(item, "key: %s is none of posting, active, memo%s", quote(word),
+			c.Complain(item, "key: %s is none of posting, active, memo%s", quote(word),
 				didYouMean(word, []string{"posting", "active", "memo"}))
 		default:
 			r.keys[role] = true
@@ -310,7 +304,7 @@ func (c *compiler) readKeys(m mapping, r *rule) {
 	}
 }
 
-func (c *compiler) checkKeyKind(n *yaml.Node, role hive.Role, r *rule) {
+func (c *compiler) checkKeyKind(n *yamlnode.Node, role hive.Role, r *rule) {
 	only := -1
 	for k, on := range r.kinds {
 		if on && only == -1 {
@@ -321,77 +315,77 @@ func (c *compiler) checkKeyKind(n *yaml.Node, role hive.Role, r *rule) {
 	}
 	switch {
 	case only == int(Sign) && role == hive.Memo:
-		c.complain(n, "the memo key signs no operations; write posting or active")
+		c.Complain(n, "the memo key signs no operations; write posting or active")
 	case only == int(Decrypt) && role != hive.Memo:
-		c.complain(n, "decrypt is for the memo key only; leave key out")
+		c.Complain(n, "decrypt is for the memo key only; leave key out")
 	}
 }
 
-func (c *compiler) readBroadcast(m mapping, r *rule) {
-	if !m.has("broadcast") {
+func (c *compiler) readBroadcast(m yamlnode.Mapping, r *rule) {
+	if !m.Has("broadcast") {
 		if r.section.permits() && r.kinds[Sign] {
 			yes := true
 			r.broadcast = &yes
 		}
 		return
 	}
-	word, ok := c.word(m.value("broadcast"), "broadcast", "true", "false", "any")
+	word, ok := c.Word(m.Value("broadcast"), "broadcast", "true", "false", "any")
 	if ok && word != "any" {
 		said := word == "true"
 		r.broadcast = &said
 	}
 }
 
-func (c *compiler) span(n *yaml.Node, what string) time.Duration {
-	text, ok := c.scalar(n, what)
+func (c *compiler) span(n *yamlnode.Node, what string) time.Duration {
+	text, ok := c.Scalar(n, what)
 	if !ok {
 		return 0
 	}
 	d, err := parseSpan(text)
 	if err != nil {
-		c.complain(n, "%v", err)
+		c.Complain(n, "%v", err)
 	}
 	return d
 }
 
 var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
-func (c *compiler) readSchedule(m mapping, r *rule) {
+func (c *compiler) readSchedule(m yamlnode.Mapping, r *rule) {
 	r.when.from = c.instant(m, "from")
 	r.when.until = c.instant(m, "until")
 	if f, u := r.when.from, r.when.until; !f.IsZero() && !u.IsZero() && !f.Before(u) {
-		c.complain(m.key("until"), "until is not after from; the rule would never hold")
+		c.Complain(m.Key("until"), "until is not after from; the rule would never hold")
 	}
-	if m.has("days") {
+	if m.Has("days") {
 		r.when.days = map[time.Weekday]bool{}
-		for _, item := range c.sequence(m.value("days"), "days") {
-			if word, ok := c.word(item, "days", weekdays...); ok {
+		for _, item := range c.Sequence(m.Value("days"), "days") {
+			if word, ok := c.Word(item, "days", weekdays...); ok {
 				r.when.days[time.Weekday(slices.Index(weekdays, word))] = true
 			}
 		}
 	}
-	if m.has("hours") {
-		c.readHours(m.value("hours"), r)
+	if m.Has("hours") {
+		c.readHours(m.Value("hours"), r)
 	}
 }
 
-func (c *compiler) instant(m mapping, key string) time.Time {
-	if !m.has(key) {
+func (c *compiler) instant(m yamlnode.Mapping, key string) time.Time {
+	if !m.Has(key) {
 		return time.Time{}
 	}
-	text, ok := c.scalar(m.value(key), key)
+	text, ok := c.Scalar(m.Value(key), key)
 	if !ok {
 		return time.Time{}
 	}
 	t, err := parseInstant(text)
 	if err != nil {
-		c.complain(m.value(key), "%v", err)
+		c.Complain(m.Value(key), "%v", err)
 	}
 	return t
 }
 
-func (c *compiler) readHours(n *yaml.Node, r *rule) {
-	text, ok := c.scalar(n, "hours")
+func (c *compiler) readHours(n *yamlnode.Node, r *rule) {
+	text, ok := c.Scalar(n, "hours")
 	if !ok {
 		return
 	}
@@ -400,9 +394,9 @@ func (c *compiler) readHours(n *yaml.Node, r *rule) {
 	end, okEnd := parseClock(to)
 	switch {
 	case !dash || !okStart || !okEnd || start == 24*60:
-		c.complain(n, "%s: hours are written 08:00-20:00, in UTC", quote(text))
+		c.Complain(n, "%s: hours are written 08:00-20:00, in UTC", quote(text))
 	case start == end:
-		c.complain(n, "%s is no time at all; leave hours out for the whole day", quote(text))
+		c.Complain(n, "%s is no time at all; leave hours out for the whole day", quote(text))
 	default:
 		r.when.hours = &hours{start, end}
 	}

@@ -6,14 +6,13 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
+	"pksa/agent/yamlnode"
 	"pksa/protocol/hive"
 )
 
 // literal reads a value of the file as the shape writes them. The error says what would be right.
-func (sh *shape) literal(n *yaml.Node) (value, error) {
-	text := n.Value
+func (sh *shape) literal(n *yamlnode.Node) (value, error) {
+	text := n.Text
 	switch sh.kind {
 	case anAccount:
 		return accountLiteral(text)
@@ -32,7 +31,7 @@ func (sh *shape) literal(n *yaml.Node) (value, error) {
 		at, err := parseInstant(text)
 		return value{kind: isTime, seconds: at.Unix(), text: at.Format(time.RFC3339)}, err
 	case aJSON:
-		if unquoted(n) {
+		if !n.Quoted {
 			return jsonLiteral(n)
 		}
 	}
@@ -134,8 +133,8 @@ func percentLiteral(text, digits string, percent bool) (value, error) {
 
 // jsonLiteral reads an unquoted scalar: true, false, null and numbers are themselves, all else is
 // text. What looks like one of them and is none is an error, for as text it would match nothing.
-func jsonLiteral(n *yaml.Node) (value, error) {
-	text := n.Value
+func jsonLiteral(n *yamlnode.Node) (value, error) {
+	text := n.Text
 	switch text {
 	case "true", "false":
 		return value{kind: isBool, text: text}, nil
@@ -145,13 +144,13 @@ func jsonLiteral(n *yaml.Node) (value, error) {
 	if _, ok := parseDecimal(text); ok {
 		return numberLiteral(text)
 	}
-	if meant, ok := yesAndNo[strings.ToLower(text)]; ok {
+	if meant, ok := yamlnode.YesOrNo(text); ok {
 		return value{}, fmt.Errorf("%s: write %s, or put it in quotes if text is meant", quote(text), meant)
 	}
-	switch n.ShortTag() {
-	case "!!int", "!!float":
+	switch {
+	case n.Number:
 		return value{}, fmt.Errorf("%v, or put it in quotes if text is meant", numberForm(text))
-	case "!!null":
+	case n.Null:
 		return value{}, fmt.Errorf("%s: write null, or put it in quotes if text is meant", quote(text))
 	}
 	return textValue(text), nil

@@ -59,7 +59,8 @@ func TestOutlookHolds(t *testing.T) {
 					want := h.naive.decide(r, now, false)
 					got := p.Decide(r.Request, &h.book, now)
 					if problem := outlookProblem(outlook, want, got); problem != "" {
-						t.Fatalf("seed %d: %v, and %s at %v: %+v\nrequest %+v\nops %+v\n%s", seed, outlook, problem, now,
+						t.Fatalf("seed %d: %v, and %s at %v: %+v\nrequest %+v\nops %+v\n%s", seed, outlook,
+							problem, now,
 							got, *r.Request, r.ops, pen(m).model(mod))
 					}
 					denials = append(denials, got)

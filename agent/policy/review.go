@@ -4,8 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"gopkg.in/yaml.v3"
-
+	"pksa/agent/yamlnode"
 	"pksa/protocol/hive"
 )
 
@@ -15,14 +14,14 @@ func (c *compiler) review(p *Policy) {
 		c.reviewTime(r)
 		c.reviewValue(r, p.limits)
 		if r.section == askSection && c.env.NobodyToAsk {
-			c.warn(c.nodes[r], "rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: "+
+			c.Warn(c.nodes[r], "rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: "+
 				"pending\" in config.yaml", r.name)
 		}
 	}
 	for _, l := range p.limits {
 		c.reviewTime(&l.rule)
 		if l.over && c.env.NobodyToAsk {
-			c.warn(c.nodes[&l.rule], "limit %q asks, and no way to ask a person is configured, so it denies: say "+
+			c.Warn(c.nodes[&l.rule], "limit %q asks, and no way to ask a person is configured, so it denies: say "+
 				"\"ask: pending\" in config.yaml", l.name)
 		}
 	}
@@ -30,10 +29,10 @@ func (c *compiler) review(p *Policy) {
 
 func (c *compiler) reviewTime(r *rule) {
 	if u := r.when.until; !u.IsZero() && !c.env.Now.IsZero() && !c.env.Now.Before(u) {
-		c.warn(c.nodes[r], "%q has expired: it held until %s", r.name, u.Format("2006-01-02T15:04:05Z"))
+		c.Warn(c.nodes[r], "%q has expired: it held until %s", r.name, u.Format("2006-01-02T15:04:05Z"))
 	}
 	if r.ordered && neverTogether(r.entries) {
-		c.warn(c.nodes[r], "%q never matches: the chain refuses posting and active operations in one transaction",
+		c.Warn(c.nodes[r], "%q never matches: the chain refuses posting and active operations in one transaction",
 			r.name)
 	}
 }
@@ -65,12 +64,12 @@ func (c *compiler) reviewValue(r *rule, limits []*limit) {
 		counting := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool { return !l.counts(r, e.name) })
 		switch {
 		case len(counting) == 0:
-			c.warn(c.nodes[r], "%q lets %s spend without any limit", r.name, e.name)
+			c.Warn(c.nodes[r], "%q lets %s spend without any limit", r.name, e.name)
 		case !slices.ContainsFunc(counting, (*limit).overTime):
-			c.warn(c.nodes[r], "%q lets %s spend without any limit but per request, and requests are free; say how "+
+			c.Warn(c.nodes[r], "%q lets %s spend without any limit but per request, and requests are free; say how "+
 				"much per 24h, too", r.name, e.name)
 		case !slices.ContainsFunc(counting, func(l *limit) bool { return l.overTime() && !l.splitAtWill(&e) }):
-			c.warn(c.nodes[r], "%q lets %s spend without any limit but one for each value of a field that the rule "+
+			c.Warn(c.nodes[r], "%q lets %s spend without any limit but one for each value of a field that the rule "+
 				"leaves free", r.name, e.name)
 		}
 	}
@@ -120,7 +119,7 @@ func covers(outer, inner nameSet) bool {
 }
 
 // reviewEntry warns about an entry of an allow rule that is wider than it looks.
-func (c *compiler) reviewEntry(n *yaml.Node, e opEntry, r *rule) {
+func (c *compiler) reviewEntry(n *yamlnode.Node, e opEntry, r *rule) {
 	d, ok := hive.DefinitionOf(e.name)
 	if !ok || r.section != allowSection {
 		return
@@ -128,18 +127,18 @@ func (c *compiler) reviewEntry(n *yaml.Node, e opEntry, r *rule) {
 	recipients := append(slices.Clone(d.Payees), payeeField)
 	if len(d.Payees) > 0 && e.name != "comment_options" && !d.OnlyPosting() && !e.tests(recipients...) &&
 		!canTakeOver(e.name) {
-		c.warn(n, "%s to anybody: say %s, or payee", e.name, d.Payees[0])
+		c.Warn(n, "%s to anybody: say %s, or payee", e.name, d.Payees[0])
 	}
 	for _, f := range e.fields {
 		if slices.Contains(recipients, f.field) && hasNot(f.test) {
-			c.warn(n, "%s: not lets %s be everybody else; name those who may be", e.name, f.field)
+			c.Warn(n, "%s: not lets %s be everybody else; name those who may be", e.name, f.field)
 		}
 	}
 	if strings.HasPrefix(e.name, "custom") && !e.tests("id") {
-		c.warn(n, "%s without id: that is every game and side chain", e.name)
+		c.Warn(n, "%s without id: that is every game and side chain", e.name)
 	}
 	if len(d.Price) > 0 && len(d.Spends) > 0 && !e.tests(priceField, d.Price[len(d.Price)-1]) {
-		c.warn(n, "%s without price: an order at any price is a gift to whoever takes it", e.name)
+		c.Warn(n, "%s without price: an order at any price is a gift to whoever takes it", e.name)
 	}
 }
 
@@ -168,8 +167,8 @@ func hasNot(t test) bool {
 }
 
 // reviewPercent warns about a weight that looks like a percentage and is a hundredth of it.
-func (c *compiler) reviewPercent(n *yaml.Node, sh *shape, v value, where string) {
-	if !sh.percent || strings.HasSuffix(n.Value, "%") || v.kind != isNumber || v.number.whole == "" {
+func (c *compiler) reviewPercent(n *yamlnode.Node, sh *shape, v value, where string) {
+	if !sh.percent || strings.HasSuffix(n.Text, "%") || v.kind != isNumber || v.number.whole == "" {
 		return
 	}
 	if w := v.number.whole; len(w) < 3 || w == "100" {
@@ -177,6 +176,6 @@ func (c *compiler) reviewPercent(n *yaml.Node, sh *shape, v value, where string)
 		if w == "100" {
 			share, _ = parseDecimal("1")
 		}
-		c.warn(n, "%s: %s is %s%%, for 10000 is all; write %s%% if that is meant", where, n.Value, share, n.Value)
+		c.Warn(n, "%s: %s is %s%%, for 10000 is all; write %s%% if that is meant", where, n.Text, share, n.Text)
 	}
 }

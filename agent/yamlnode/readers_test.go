@@ -8,54 +8,75 @@ import (
 	"pksa/agent/policy"
 )
 
-// TestReadersAgree writes the same YAML into a configuration and into a policy, and compares what
-// the two readers say of it: "" where they take it, else the complaint without the file's name.
+// TestReadersAgree writes the same YAML into a configuration and into a policy, and wants both to
+// be taken, or the same complaint at the same place. A configuration takes more only where nothing
+// changes a value.
 func TestReadersAgree(t *testing.T) {
+	const lists = ", or use lists" // which a configuration does not have
 	long := "# " + strings.Repeat("x", 4<<20)
 	deep := strings.Repeat("[", 41) + "x" + strings.Repeat("]", 41)
-	for _, tt := range []struct{ name, yaml, config, policy string }{
-		{"plain text", "text", "", ""},
-		{"quoted text", "'text'", "", ""},
-		{"a tag of YAML", "!!str text", "", "1:7: !!str is a tag; there are none here, leave it out"},
-		{"bytes in base64", "!!binary aGk=", "", "1:7: !!binary is a tag; there are none here, leave it out"},
-		{"a tag of nobody", "!foo hi", "", "1:7: !foo is a tag; there are none here, leave it out"},
-		{"a tag without name", "! hi", "", "1:7: !!str is a tag; there are none here, leave it out"},
-		{"an anchor", "&a text", "1:7: name: anchors are not supported here",
-			"1:7: &a is an anchor; there are none here, use lists"},
-		{"an alias of nothing", "*a", "unknown anchor 'a' referenced",
+	for _, tt := range []struct{ name, yaml, both string }{
+		{"plain text", "text", ""},
+		{"quoted text", "'text'", ""},
+		{"a tag of YAML", "!!str text", "1:7: !!str is a tag; there are none here, leave it out"},
+		{"bytes in base64", "!!binary aGk=", "1:7: !!binary is a tag; there are none here, leave it out"},
+		{"a tag of nobody", "!foo hi", "1:7: !foo is a tag; there are none here, leave it out"},
+		{"a tag without name", "! hi", "1:7: !!str is a tag; there are none here, leave it out"},
+		{"an anchor", "&a text", "1:7: &a is an anchor; there are none here, write the value out"},
+		{"an alias", "text\nrelay: {key: &k x.pem, certificate: *k}",
+			"2:14: &k is an anchor; there are none here, write the value out"},
+		{"an alias of nothing", "*a",
 			"1:7: not YAML: *a is an alias of nothing; a value that begins with * or & needs quotes"},
-		{"no value", "", "1:6: name: has no value; remove the line or write one",
-			`1:6: name is empty; write its value, or "" for an empty text, or leave it out`},
-		{"a comment for a value", "#1", "1:6: name: has no value; remove the line or write one",
-			`1:7: name is empty: YAML takes "#…" for a comment; put it in quotes`},
-		{"no end of quotes", `"text`, "line 2: found unexpected end of stream",
-			"2:1: not YAML: found unexpected end of stream"},
-		{"a second document", "text\n---\nname: b", "holds more than one document; remove all from the second --- on",
-			"2:1: a second document begins here; a policy is one document"},
-		{"a key that stands twice", "text\nname: b", "2:1: name is set twice",
-			`2:1: "name" stands here twice; the other is on line 1`},
-		{"an anchor that nobody refers to", "text\nrelay: &r {timeout: 60s}", "",
-			"2:8: &r is an anchor; there are none here, use lists"},
-		{"a map that is merged", "text\n<<: {name: b}", `2:1: there is no setting "<<"; did you mean "ask"?`,
-			`2:1: "<<" merges maps in YAML; write the keys out`},
-		{"nothing for a key", "text\n~: b", `2:1: there is no setting "~"; did you mean "ask"?`, "2:1: a key is missing here"},
-		{"a list for a key", "text\n[a]: b", `2:1: there is no setting ""; did you mean "ask"?`,
-			"2:1: a key is a plain word, without anchor, alias or tag"},
-		{"a key that stands twice in a list", "text\nrelays: [{url: 'wss://a.example', url: 'wss://b.example'}]", "",
+		{"an anchor that nobody refers to", "text\nrelay: &r {timeout: 60s}",
+			"2:8: &r is an anchor; there are none here, write the value out"},
+		{"no end of quotes", `"text`, "2:1: not YAML: found unexpected end of stream"},
+		{"a key that stands twice", "text\nname: b", `2:1: "name" stands here twice; the other is on line 1`},
+		{"a key that stands twice in a list", "text\nrelays: [{url: 'wss://a.example', url: 'wss://b.example'}]",
 			`2:35: "url" stands here twice; the other is on line 2`},
-		{"an empty map", "text\nrelay: {}", "", "2:8: relay: an empty map says nothing; leave it out"},
-		{"an empty list", "text\nrelays: []", "2:9: relays: is an empty list",
-			"2:9: relays: an empty list says nothing; name something or leave it out"},
-		{"too deep", deep, "1:7: name: wants a single value", "1:47: nested deeper than 40 levels"},
-		{"too large", "text\n" + long, "", "1:1: the file is larger than 4194304 bytes"},
-		{"not UTF-8", "'\xff'", "invalid leading UTF-8 octet", "1:1: the file is not UTF-8"},
+		{"a map that is merged", "text\n<<: {name: b}", `2:1: "<<" merges maps in YAML; write the keys out`},
+		{"nothing for a key", "text\n~: b", "2:1: a key is missing here"},
+		{"a list for a key", "text\n[a]: b", "2:1: a key is a plain word, without anchor, alias or tag"},
+		{"a key with a tag", "text\n!!str relay: {}", "2:1: a key is a plain word, without anchor, alias or tag"},
+		{"too deep", deep, "1:47: nested deeper than 40 levels"},
+		{"too large", "text\n" + long, "1:1: the file is larger than 4194304 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			src := []byte("name: " + tt.yaml + "\n")
-			if got := configComplaint(src); got != tt.config {
+			if got := configComplaint(src); got != tt.both {
+				t.Errorf("a configuration: %q, want %q", got, tt.both)
+			}
+			if got := strings.TrimSuffix(policyComplaint(src), lists); got != tt.both {
+				t.Errorf("a policy: %q, want %q", got, tt.both)
+			}
+		})
+	}
+}
+
+// TestReadersDiffer: what is empty or in another encoding changes no value. A configuration takes
+// it, or says in its own words what the setting wants; in a policy it is a mistake.
+func TestReadersDiffer(t *testing.T) {
+	wide := "\xff\xfen\x00a\x00m\x00e\x00:\x00 \x00b\x00" // UTF-16, as some editors save
+	for _, tt := range []struct{ name, src, config, policy string }{
+		{"no value", "name:", "1:6: name: has no value; remove the line or write one",
+			`1:6: name is empty; write its value, or "" for an empty text, or leave it out`},
+		{"a comment for a value", "name: #1", "1:6: name: has no value; remove the line or write one",
+			`1:7: name is empty: YAML takes "#…" for a comment; put it in quotes`},
+		{"an empty map", "relay: {}", "", "1:8: relay: an empty map says nothing; leave it out"},
+		{"an empty list", "relays: []", "1:9: relays: is an empty list",
+			"1:9: relays: an empty list says nothing; name something or leave it out"},
+		{"an empty file", "# nothing", "", `1:1: the file is empty; a policy begins with "version: 1"`},
+		{"a directive", "%YAML 1.1\n---\nname: b", "", "1:1: a line that begins with % instructs YAML; leave it out"},
+		{"a second document", "name: a\n---\nname: b",
+			"2:1: a second document begins here; a configuration is one document",
+			"2:1: a second document begins here; a policy is one document"},
+		{"UTF-16", wide, "", "1:1: the file is not UTF-8"},
+		{"not UTF-8", "name: '\xff'", "1:1: not YAML: invalid leading UTF-8 octet", "1:1: the file is not UTF-8"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := configComplaint([]byte(tt.src)); got != tt.config {
 				t.Errorf("a configuration: %q, want %q", got, tt.config)
 			}
-			if got := policyComplaint(src); got != tt.policy {
+			if got := policyComplaint([]byte(tt.src)); got != tt.policy {
 				t.Errorf("a policy: %q, want %q", got, tt.policy)
 			}
 		})

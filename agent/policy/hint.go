@@ -1,0 +1,50 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+
+	"pksa/protocol/plain"
+)
+
+// quote makes a text fit for a sentence: quoted, and not longer than a line.
+func quote(s string) string { return plain.QuoteRunes(s, 60) }
+
+// didYouMean returns what to add to a complaint about a word that is none of known, or "".
+func didYouMean(word string, known []string) string {
+	return plain.DidYouMean(nearestWord(word, known))
+}
+
+// nearestWord returns the one of known that the word was probably meant to be, or "".
+func nearestWord(word string, known []string) string {
+	if meant, ok := otherNames[word]; ok && slices.Contains(known, meant) {
+		return meant
+	}
+	return plain.Nearest(word, known)
+}
+
+// keyHint returns what a key that is not known here may have been meant to be, or where it belongs.
+func keyHint(key string, known []string) string {
+	for s := allowSection; s <= limitSection; s++ {
+		if slices.Contains(sectionKeys[s], key) && slices.Contains(known, "name") {
+			return fmt.Sprintf("; it is one of %s", s)
+		}
+	}
+	return didYouMean(key, known)
+}
+
+// otherNames are words that people use for a key and that are not near it in letters.
+var otherNames = map[string]string{
+	"on": "request", "when": "request", "type": "request", "kind": "request",
+	"op": "operations", "ops": "operations", "user": "accounts", "users": "accounts", "account": "accounts",
+	"app": "apps", "slot": "apps", "slots": "apps", "role": "key", "key_type": "key", "keys": "key",
+	"description": "comment", "title": "name", "id": "name", "message": "text", "challenge": "text",
+	"after": "from", "start": "from", "before": "until", "end": "until", "time": "hours", "behalf": "on_behalf_of",
+	"equals": "exactly", "eq": "exactly", "in": "any", "all": "each", "len": "size", "length": "size", "count": "size",
+	"regex": "regexp", "matches": "regexp", "pattern": "regexp", "like": "glob", "lte": "max", "le": "max",
+	"gte": "min", "ge": "min",
+	"exists": "present", "ne": "not", "none": "not", "keys_only": "members", "group": "per", "split": "per",
+	"by":     "per",
+	"amount": "spend", "ops_count": "count", "action": "answer", "expires": "session", "duration": "session",
+	"wait": "timeout",
+}

@@ -1,0 +1,235 @@
+package yamlnode
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Caps of ours: these files are written by people. Deeper ones would only cost stack, and larger
+// ones memory.
+const (
+	largest = 4 << 20
+	deepest = 40
+)
+
+// Read returns the root of the only document, after a look at every node in it. The root is nil if
+// the file is empty. The second result is false if there is no root because of a complaint.
+func (r *Reader) Read(src []byte) (*Node, bool) {
+	start := &Node{Line: 1, Column: 1}
+	switch {
+	case len(src) > largest:
+		r.Complain(start, "the file is larger than %d bytes", largest)
+		return nil, false
+	case utf8.Valid(src):
+		r.lines = strings.Split(strings.ReplaceAll(string(src), "\r\n", "\n"), "\n")
+	case !r.options.Lenient:
+		r.Complain(start, "the file is not UTF-8")
+		return nil, false
+	}
+	root, second, err := parse(src)
+	switch {
+	case err != nil:
+		at, text := r.syntaxError(err)
+		r.Complain(at, "%s: %s%s", r.options.NotYAML, text, syntaxHint(text))
+		return nil, false
+	case root == nil || root.Kind == Scalar && root.Null:
+		return nil, true
+	case second != nil:
+		r.Complain(second, "a second document begins here; %s is one document", r.options.Noun)
+	}
+	if !r.options.Lenient {
+		r.directives()
+	}
+	r.vet(root, "", 0)
+	if r.bad[root] {
+		return nil, false
+	}
+	return root, true
+}
+
+// directives complains about lines such as %TAG, which could change what the lines below mean.
+func (r *Reader) directives() {
+	for i, line := range r.lines {
+		if strings.HasPrefix(line, "%") {
+			r.Complain(&Node{Line: i + 1, Column: 1}, "a line that begins with %% instructs YAML; leave it out")
+		} else if strings.TrimSpace(line) != "" && !strings.HasPrefix(line, "#") {
+			break
+		}
+	}
+}
+
+// parse returns the root of the first document and the place of a second.
+func parse(src []byte) (root, second *Node, err error) {
+	// The library reports its own errors as errors; this is for its mistakes.
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.New("this cannot be read as YAML")
+		}
+	}()
+	decoder := yaml.NewDecoder(bytes.NewReader(src))
+	var doc yaml.Node
+	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil, nil, nil
+	} else if err != nil {
+		return nil, nil, err
+	}
+	root = nodeOf(doc.Content[0], 0)
+	// The library stops after one document without a word. What follows may be broken, too.
+	var next yaml.Node
+	if err := decoder.Decode(&next); err == nil {
+		return root, nodeOf(&next, 0), nil
+	} else if !errors.Is(err, io.EOF) {
+		return nil, nil, err
+	}
+	return root, nil, nil
+}
+
+// vet complains about what no file may hold, at any depth. name is the key that leads to the node.
+func (r *Reader) vet(n *Node, name string, depth int) {
+	strict := !r.options.Lenient
+	switch {
+	case depth > deepest:
+		r.Complain(n, "nested deeper than %d levels", deepest)
+	case n.source.Kind == yaml.AliasNode:
+		r.Complain(n, "*%s is an alias; write the value out%s", n.Text, r.options.NoAlias)
+	case n.source.Anchor != "":
+		r.Complain(n, "&%s is an anchor; there are none here, write the value out%s", n.source.Anchor,
+			r.options.NoAlias)
+	case r.tagged(n):
+		r.Complain(n, "%s is a tag; there are none here, leave it out", cmp.Or(n.source.Tag, "!"))
+	case strict && n.Kind == Map && len(n.Entries) == 0:
+		r.Complain(n, "%san empty map says nothing; leave it out", label(name))
+	case strict && n.Kind == List && len(n.Items) == 0:
+		r.Complain(n, "%san empty list says nothing; name something or leave it out", label(name))
+	case n.Kind == Map:
+		r.vetMap(n, depth)
+	case n.Kind == List:
+		for _, item := range n.Items {
+			r.vet(item, name, depth+1)
+		}
+	case strict && n.missing():
+		r.complainEmpty(n, name)
+	}
+}
+
+// tagged also finds the tag "!", which the library drops without a trace: it can only be seen where
+// the node begins.
+func (r *Reader) tagged(n *Node) bool {
+	if n.source.Style&yaml.TaggedStyle != 0 {
+		return true
+	}
+	if n.Line < 1 || n.Line > len(r.lines) {
+		return false
+	}
+	line := []rune(r.lines[n.Line-1])
+	return n.Column >= 1 && n.Column <= len(line) && line[n.Column-1] == '!'
+}
+
+func label(name string) string {
+	if name == "" {
+		return ""
+	}
+	return name + ": "
+}
+
+// missing reports whether there is no value, or ~. The word null is a text: there is an account of
+// that name.
+func (n *Node) missing() bool { return n.Null && (n.Text == "" || n.Text == "~") }
+
+func (r *Reader) complainEmpty(n *Node, name string) {
+	name = cmp.Or(name, "this")
+	if n.Text == "~" {
+		r.Complain(n, `%s is empty: "~" is YAML's word for nothing; put it in quotes if text is meant`, name)
+		return
+	}
+	if column := r.commentAt(n); column > 0 {
+		r.bad[n] = true
+		r.Complain(&Node{Line: n.Line, Column: column},
+			`%s is empty: YAML takes "#…" for a comment; put it in quotes`, name)
+		return
+	}
+	r.Complain(n, `%s is empty; write its value, or "" for an empty text, or leave it out`, name)
+}
+
+// commentAt returns the column of a comment that stands in the place of a value, 0 if there is
+// none: who writes "memo: #1" means a text.
+func (r *Reader) commentAt(n *Node) int {
+	if n.Line < 1 || n.Line > len(r.lines) {
+		return 0
+	}
+	line := []rune(r.lines[n.Line-1])
+	from := n.Column - 1
+	if from < 0 || from > len(line) {
+		return 0
+	}
+	rest := strings.TrimLeft(string(line[from:]), " \t")
+	if !strings.HasPrefix(rest, "#") {
+		return 0
+	}
+	return len(line) - utf8.RuneCountInString(rest) + 1
+}
+
+func (r *Reader) vetMap(n *Node, depth int) {
+	seen := map[string]*Node{}
+	for _, e := range n.Entries {
+		key := e.Key
+		switch {
+		case key.source.Tag == "!!merge" && !key.Quoted:
+			r.Complain(key, `"<<" merges maps in YAML; write the keys out`)
+			r.bad[e.Value] = true
+			continue
+		case key.Kind == Scalar && key.missing():
+			r.Complain(key, "a key is missing here")
+		case key.Kind != Scalar || key.source.Anchor != "" || r.tagged(key):
+			r.Complain(key, "a key is a plain word, without anchor, alias or tag")
+		case seen[key.Text] != nil:
+			r.Complain(key, "%q stands here twice; the other is on line %d", key.Text, seen[key.Text].Line)
+		default:
+			seen[key.Text] = key
+		}
+		r.vet(e.Value, key.Text, depth+1)
+	}
+}
+
+var syntaxLine = regexp.MustCompile(`^line ([0-9]+): `)
+
+// syntaxHint explains the two complaints of YAML that people run into.
+func syntaxHint(text string) string {
+	switch {
+	case strings.Contains(text, "alphabetic or numeric character"), strings.Contains(text, "is an alias of nothing"):
+		return "; a value that begins with * or & needs quotes"
+	case strings.Contains(text, "cannot start any token"):
+		return "; a value that begins with @, ` or % needs quotes, and account names have no @"
+	}
+	return ""
+}
+
+var unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
+
+// syntaxError finds the place of an error of the YAML library, which gives a line at best.
+func (r *Reader) syntaxError(err error) (*Node, string) {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	at := &Node{Line: 1, Column: 1}
+	if m := syntaxLine.FindStringSubmatch(text); m != nil {
+		at.Line, _ = strconv.Atoi(m[1])
+		at.Line = max(at.Line, 1)
+		return at, text[len(m[0]):]
+	}
+	if m := unknownAnchor.FindStringSubmatch(text); m != nil {
+		for i, line := range r.lines {
+			if before, _, ok := strings.Cut(line, "*"+m[1]); ok {
+				at.Line, at.Column = i+1, utf8.RuneCountInString(before)+1
+				return at, "*" + m[1] + " is an alias of nothing"
+			}
+		}
+	}
+	return at, text
+}

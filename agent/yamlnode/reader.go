@@ -1,0 +1,195 @@
+package yamlnode
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"pksa/protocol/plain"
+)
+
+// Options say what a file is. The zero value reads anything strictly.
+type Options struct {
+	File string // its name, for complaints
+	Noun string // what one file is, for complaints: "a policy"; "a file" if empty
+	// NotYAML begins the complaint about a file that cannot be read; "not YAML" if empty.
+	NotYAML string
+	// NoAlias says what may be written in the place of anchors and aliases, besides the value itself.
+	NoAlias string
+	// Lenient takes what changes no value: empty maps, lists and values, lines that instruct YAML,
+	// and the encodings besides UTF-8 that YAML knows.
+	Lenient bool
+	// Nearest returns the known word that a wrong one was probably meant to be, or "". Nil is
+	// [plain.Nearest].
+	Nearest func(word string, known []string) string
+	// KeyHint returns what to add to the complaint about a key that is not known. Nil asks for the
+	// nearest one.
+	KeyHint func(key string, known []string) string
+}
+
+// Reader reads one file and collects complaints. It must not be used concurrently.
+type Reader struct {
+	options  Options
+	lines    []string
+	bad      map[*Node]bool // those complained about
+	problems Problems
+}
+
+// NewReader returns a reader without complaints.
+func NewReader(o Options) *Reader {
+	if o.Noun == "" {
+		o.Noun = "a file"
+	}
+	if o.NotYAML == "" {
+		o.NotYAML = "not YAML"
+	}
+	if o.Nearest == nil {
+		o.Nearest = plain.Nearest
+	}
+	return &Reader{options: o, bad: map[*Node]bool{}}
+}
+
+// Problems returns the complaints so far, sorted.
+func (r *Reader) Problems() Problems { return r.problems.tidied() }
+
+// Complain adds an error. The node is skipped from here on.
+func (r *Reader) Complain(n *Node, format string, args ...any) {
+	r.bad[n] = true
+	r.add(n, fmt.Sprintf(format, args...), false)
+}
+
+// Warn adds a warning. The node stays in use.
+func (r *Reader) Warn(n *Node, format string, args ...any) {
+	r.add(n, fmt.Sprintf(format, args...), true)
+}
+
+func (r *Reader) add(n *Node, text string, warning bool) {
+	r.problems = append(r.problems,
+		Problem{File: r.options.File, Line: n.Line, Column: n.Column, Text: text, Warning: warning})
+}
+
+// Bad reports whether there was a complaint about this very node.
+func (r *Reader) Bad(n *Node) bool { return r.bad[n] }
+
+// BadWithin reports whether there was a complaint about the node or anything inside it.
+func (r *Reader) BadWithin(n *Node) bool {
+	return r.bad[n] || slices.ContainsFunc(n.Items, r.BadWithin) ||
+		slices.ContainsFunc(n.Entries, func(e Entry) bool { return r.bad[e.Key] || r.BadWithin(e.Value) })
+}
+
+// Mapping is the known keys of a map.
+type Mapping struct {
+	Node    *Node
+	entries map[string]Entry
+	meant   map[string]bool // keys that are misspelt, and so are not missing
+}
+
+// Has reports whether the map has a key.
+func (m Mapping) Has(key string) bool { return m.entries[key].Value != nil }
+
+// Meant reports whether a key of the map was probably meant to be this one.
+func (m Mapping) Meant(key string) bool { return m.meant[key] }
+
+// Missing reports whether a key that must be there is not, and was not meant either.
+func (m Mapping) Missing(key string) bool { return !m.Has(key) && !m.meant[key] }
+
+// HasAny reports whether one of the keys is there, or was meant.
+func (m Mapping) HasAny(keys ...string) bool {
+	return slices.ContainsFunc(keys, func(key string) bool { return !m.Missing(key) })
+}
+
+// Value returns the value of a key, nil if the map does not have it.
+func (m Mapping) Value(key string) *Node { return m.entries[key].Value }
+
+// Key returns the node of a key, nil if the map does not have it.
+func (m Mapping) Key(key string) *Node { return m.entries[key].Key }
+
+// Mapping reads a map whose keys must be among known. what names it in complaints.
+func (r *Reader) Mapping(n *Node, what string, known []string) (Mapping, bool) {
+	m := Mapping{n, map[string]Entry{}, map[string]bool{}}
+	if r.bad[n] {
+		return m, false
+	}
+	if n.Kind != Map {
+		r.Complain(n, "%s is a map of: %s", what, strings.Join(known, ", "))
+		return m, false
+	}
+	for _, e := range n.Entries {
+		key := e.Key.Text
+		switch {
+		case r.bad[e.Key]:
+		case !slices.Contains(known, key):
+			m.meant[r.options.Nearest(key, known)] = true
+			r.Complain(e.Key, "%q is no key here%s", key, r.keyHint(key, known))
+		default:
+			m.entries[key] = e
+		}
+	}
+	return m, true
+}
+
+func (r *Reader) keyHint(key string, known []string) string {
+	if r.options.KeyHint != nil {
+		return r.options.KeyHint(key, known)
+	}
+	return plain.DidYouMean(r.options.Nearest(key, known))
+}
+
+// Sequence returns the items of a list.
+func (r *Reader) Sequence(n *Node, what string) []*Node {
+	if r.bad[n] {
+		return nil
+	}
+	if n.Kind != List {
+		hint := ""
+		if n.Kind == Scalar {
+			hint = fmt.Sprintf("; write [%s]", n.Text)
+		}
+		r.Complain(n, "%s is a list%s", what, hint)
+		return nil
+	}
+	return n.Items
+}
+
+// Scalar returns the text of a single value.
+func (r *Reader) Scalar(n *Node, what string) (string, bool) {
+	if r.bad[n] {
+		return "", false
+	}
+	if n.Kind != Scalar {
+		r.Complain(n, "%s is a single value", what)
+		return "", false
+	}
+	return n.Text, true
+}
+
+// Word reads a value that is one of a few words.
+func (r *Reader) Word(n *Node, what string, known ...string) (string, bool) {
+	s, ok := r.Scalar(n, what)
+	if ok && !slices.Contains(known, s) {
+		r.Complain(n, "%s: %s is none of %s%s", what, quote(s), strings.Join(known, ", "), r.wordHint(s, known))
+		return "", false
+	}
+	return s, ok
+}
+
+func (r *Reader) wordHint(s string, known []string) string {
+	if meant, ok := YesOrNo(s); ok && slices.Contains(known, meant) {
+		return "; write " + meant
+	}
+	return plain.DidYouMean(r.options.Nearest(s, known))
+}
+
+// YesOrNo returns "true" or "false" for the words that older YAML reads so, in any case.
+func YesOrNo(word string) (string, bool) {
+	switch strings.ToLower(word) {
+	case "yes", "on", "true":
+		return "true", true
+	case "no", "off", "false":
+		return "false", true
+	}
+	return "", false
+}
+
+// quote makes a text fit for a sentence: quoted, and not longer than a line.
+func quote(s string) string { return plain.QuoteRunes(s, 60) }

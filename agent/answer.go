@@ -23,7 +23,7 @@ import (
 func (r *run) sealFor(clear string) string {
 	var salt [8]byte
 	rand.Read(salt[:])
-	return seal.Seal(r.authKey.text(), []byte(clear), salt)
+	return seal.Seal(r.authKey.Reveal(), []byte(clear), salt)
 }
 
 // acknowledge answers an admitted request with a sealed payload.

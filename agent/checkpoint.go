@@ -12,6 +12,7 @@ import (
 	"pksa/agent/ledger"
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
 // SlotSelf is the app by which the agent asks itself to publish the head of the audit trail. No
@@ -107,7 +108,7 @@ func (a *Agent) ownRequest(s *ledger.Session) (*run, error) {
 		return nil, err
 	}
 	now := time.Now()
-	r := &run{app: s.App, authKey: hide(string(s.AuthKey)), session: s, delivered: delivered{
+	r := &run{app: s.App, authKey: secret.Hide(string(s.AuthKey)), session: s, delivered: delivered{
 		relay: SlotSelf, arrived: now, key: ledger.RequestKey{Relay: SlotSelf, UUID: uuid.Key()},
 		msg: protocol.Request{Kind: protocol.Sign, Account: hive.AccountName(s.Account), UUID: uuid,
 			Expire: now.Add(checkpointPatience).UnixMilli()},

@@ -6,6 +6,7 @@ import (
 	"pksa/agent/ledger"
 	"pksa/protocol"
 	"pksa/protocol/seal"
+	"pksa/protocol/secret"
 )
 
 // whose says what trial decryption found.
@@ -46,11 +47,11 @@ func (a *Agent) identify(d delivered) (*run, whose) {
 		if a.quiet(s.ID, d) {
 			return nil, quarantined
 		}
-		return &run{delivered: d, app: s.App, authKey: hide(string(s.AuthKey)), session: s, clear: clear}, opened
+		return &run{delivered: d, app: s.App, authKey: secret.Hide(string(s.AuthKey)), session: s, clear: clear}, opened
 	}
 	if pr, ok := a.pairings.waiting(d.msg.Account, d.msg.UUID, d.arrived); ok && d.msg.Kind == protocol.Auth {
-		if clear, err := d.sealed.Open(pr.link().Key); err == nil {
-			return &run{delivered: d, app: pr.app, authKey: hide(pr.link().Key), pairing: pr, clear: clear}, opened
+		if clear, err := d.sealed.Open(pr.link.Reveal().Key); err == nil {
+			return &run{delivered: d, app: pr.app, authKey: secret.Hide(pr.link.Reveal().Key), pairing: pr, clear: clear}, opened
 		}
 	}
 	return a.damagedOf(d, sessions)
@@ -69,7 +70,7 @@ func (a *Agent) damagedOf(d delivered, sessions []*ledger.Session) (*run, whose)
 		if a.quiet(s.ID, d) {
 			return nil, quarantined
 		}
-		return &run{delivered: d, app: s.App, authKey: hide(string(s.AuthKey)), session: s}, damaged
+		return &run{delivered: d, app: s.App, authKey: secret.Hide(string(s.AuthKey)), session: s}, damaged
 	}
 	return nil, nobodys
 }
@@ -92,7 +93,7 @@ func (a *Agent) bySlot(d delivered) (*run, bool) {
 		if err != nil {
 			return nil, false
 		}
-		r := &run{delivered: d, app: slot.Name, authKey: hide(authKey), clear: payload}
+		r := &run{delivered: d, app: slot.Name, authKey: secret.Hide(authKey), clear: payload}
 		for _, s := range a.ledger.SessionsOf(string(d.msg.Account)) {
 			// A key known under another slot gives no session here: opening one is refused later.
 			if string(s.AuthKey) == authKey && s.App == slot.Name {

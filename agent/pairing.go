@@ -11,6 +11,7 @@ import (
 	"pksa/agent/ledger"
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
 // A pairing link and the auth_req that it belongs to may come in either order (HAS §1), so
@@ -37,10 +38,9 @@ type pairKey struct {
 	uuid    string // lower case
 }
 
-// pairing is a link that waits for its auth_req. The session key in it is a secret, so it is behind
-// a function, see hidden.
+// pairing is a link that waits for its auth_req.
 type pairing struct {
-	link    func() protocol.Link
+	link    secret.Hidden[protocol.Link]
 	app     string
 	session time.Duration
 	until   time.Time
@@ -65,7 +65,7 @@ func (p *pairings) offer(pr *pairing, now time.Time) (delivered, bool) {
 		p.links = map[pairKey]*pairing{}
 	}
 	p.dropLinksLocked(now)
-	link := pr.link()
+	link := pr.link.Reveal()
 	key := pairKey{link.Account, link.UUID.Key()}
 	p.links[key] = pr
 	return p.findLocked(key)
@@ -98,7 +98,7 @@ func (p *pairings) waiting(account hive.AccountName, uuid protocol.UUID, now tim
 
 // finish ends the wait of a link.
 func (p *pairings) finish(pr *pairing, result pairResult) {
-	link := pr.link()
+	link := pr.link.Reveal()
 	p.mu.Lock()
 	delete(p.links, pairKey{link.Account, link.UUID.Key()})
 	p.mu.Unlock()
@@ -194,7 +194,7 @@ func (a *Agent) Pair(ctx context.Context, app string, link protocol.Link, sessio
 		session = defaultSession
 	}
 	now := time.Now()
-	pr := &pairing{link: func() protocol.Link { return link }, app: app, session: session, until: now.Add(pairingWait),
+	pr := &pairing{link: secret.Hide(link), app: app, session: session, until: now.Add(pairingWait),
 		done: make(chan pairResult, 1)}
 	if d, here := a.pairings.offer(pr, now); here {
 		a.start(func(ctx context.Context) { a.resume(ctx, d) })

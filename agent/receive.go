@@ -13,6 +13,7 @@ import (
 	"pksa/protocol"
 	"pksa/protocol/hive"
 	"pksa/protocol/seal"
+	"pksa/protocol/secret"
 )
 
 // maxExpire is how far ahead a relay may say that a request expires (HAS §12).
@@ -56,10 +57,10 @@ func (d delivered) attrs() []any {
 type run struct {
 	delivered
 	ticket  *ledger.Ticket
-	app     string          // the slot that asks
-	authKey hidden          // opens and seals
-	session *ledger.Session // nil if the key has none yet
-	pairing *pairing        // the link that the key came from, if one
+	app     string                // the slot that asks
+	authKey secret.Hidden[string] // opens and seals
+	session *ledger.Session       // nil if the key has none yet
+	pairing *pairing              // the link that the key came from, if one
 	clear   []byte
 	refused string // code and reason, once it was refused
 }
@@ -188,7 +189,7 @@ func (a *Agent) hold(ctx context.Context, d delivered) {
 	if !ok {
 		return
 	}
-	if _, err := d.sealed.Open(pr.link().Key); err != nil {
+	if _, err := d.sealed.Open(pr.link.Reveal().Key); err != nil {
 		return
 	}
 	if d, here := a.pairings.take(pairKey{d.msg.Account, d.msg.UUID.Key()}); here {

@@ -4,30 +4,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+
+	"pksa/protocol/secret"
 )
 
 // Types of this package that hold secrets show none of it when they are formatted or logged. What a
 // command shows once on purpose ([AppInfo], [SessionInfo]) stands in their JSON alone.
-
-const redacted = "[redacted]"
-
-// hidden is a secret text inside a struct. It is behind a function because fmt looks into
-// unexported fields without asking their types for a Format method; of a function it prints the
-// address.
-type hidden func() string
-
-func hide(text string) hidden { return func() string { return text } }
-
-// text is the secret; empty for the zero value.
-func (h hidden) text() string {
-	if h == nil {
-		return ""
-	}
-	return h()
-}
-
-// Format writes "[redacted]" for every verb.
-func (hidden) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // Format writes no more than what it is, for every verb: fmt would look into the fields, and
 // theirs.
@@ -53,7 +35,7 @@ func (i AppInfo) LogValue() slog.Value {
 
 func (i AppInfo) shown() AppInfo {
 	if i.Secret != "" {
-		i.Secret = redacted
+		i.Secret = secret.Mark
 	}
 	return i
 }
@@ -72,7 +54,7 @@ func (i SessionInfo) LogValue() slog.Value {
 
 func (i SessionInfo) shown() SessionInfo {
 	if i.AuthKey != "" {
-		i.AuthKey = redacted
+		i.AuthKey = secret.Mark
 	}
 	return i
 }

@@ -12,6 +12,7 @@ import (
 	"pksa/agent/control"
 	"pksa/agent/ledger"
 	"pksa/protocol"
+	"pksa/protocol/secret"
 )
 
 const mark = "SECRETSECRETSECRET"
@@ -19,12 +20,12 @@ const mark = "SECRETSECRETSECRET"
 // secretHolders are the types of this package that hold secrets, with one in each place for one.
 func secretHolders() map[string]any {
 	link := protocol.Link{Account: "alice", UUID: "00000000-0000-4000-8000-000000000001", Key: mark, Host: "wss://x"}
-	pr := &pairing{link: func() protocol.Link { return link }, app: "app"}
-	r := &run{app: "app", authKey: hide(mark), session: &ledger.Session{AuthKey: mark, Token: mark}, pairing: pr}
+	pr := &pairing{link: secret.Hide(link), app: "app"}
+	r := &run{app: "app", authKey: secret.Hide(mark), session: &ledger.Session{AuthKey: mark, Token: mark}, pairing: pr}
 	return map[string]any{
 		"run": r, "pairing": pr, "pairings": &pairings{links: map[pairKey]*pairing{{"alice", "x"}: pr}},
 		"proposal":       &proposal{newSession: &ledger.NewSession{AuthKey: mark, Token: mark}},
-		"hidden":         hide(mark),
+		"hidden":         secret.Hide(mark),
 		"AppParams":      AppParams{Name: "app", Secret: control.Secret(mark)},
 		"PairParams":     PairParams{App: "app", Link: control.Secret(mark)},
 		"ReloadParams":   ReloadParams{Secret: control.Secret(mark)},
@@ -73,8 +74,8 @@ func TestHoldersAreNotShown(t *testing.T) {
 func TestHiddenInUnexportedFields(t *testing.T) {
 	pr := secretHolders()["pairing"].(*pairing)
 	for _, v := range []any{
-		struct{ h hidden }{hide(mark)}, struct{ p *pairing }{pr}, struct{ p pairing }{*pr},
-		struct{ r run }{run{authKey: hide(mark), pairing: pr}},
+		struct{ h secret.Hidden[string] }{secret.Hide(mark)}, struct{ p *pairing }{pr}, struct{ p pairing }{*pr},
+		struct{ r run }{run{authKey: secret.Hide(mark), pairing: pr}},
 		pairings{links: map[pairKey]*pairing{{"a", "b"}: pr}}.links,
 	} {
 		if text := shownBy(v); leaked(text) {

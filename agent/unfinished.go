@@ -13,6 +13,7 @@ import (
 	"pksa/agent/policy"
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
 // takeUpUnfinished goes on with what an earlier life of the process left: nothing of it is signed
@@ -172,7 +173,7 @@ func (a *Agent) lateAnswer(u ledger.Unfinished, text string) (protocol.Message, 
 	if !ok {
 		return nil, false
 	}
-	r.authKey = hide(string(session.AuthKey))
+	r.authKey = secret.Hide(string(session.AuthKey))
 	if text == protocol.TextRefused {
 		return r.nack(), true
 	}

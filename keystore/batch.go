@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
 // Batch is a number of keys on their way into a keystore, checked as far as that goes without one.
@@ -18,7 +19,7 @@ import (
 // the chain by [Batch.Check], and is used up by [Store.Add]; drop one that is not added with
 // [Batch.Wipe]. It must not be used concurrently. It cannot be printed.
 type Batch struct {
-	redacted
+	secret.Redacted
 	file    string // where the keys came from, for complaints
 	entries []entry
 	hint    string

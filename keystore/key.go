@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
 // maxShared bounds the shared secrets that one key keeps. An account speaks to a few relays, each
@@ -17,7 +18,7 @@ const maxShared = 8
 // this role; after that, and after [Store.Close], its methods give [ErrKeyGone]. All methods may be
 // called concurrently.
 type Key struct {
-	redacted
+	secret.Redacted
 	account hive.AccountName
 	role    hive.Role
 	public  hive.PublicKey

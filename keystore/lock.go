@@ -13,6 +13,7 @@ import (
 	"filippo.io/age"
 
 	"pksa/keystore/durable"
+	"pksa/protocol/secret"
 )
 
 const (
@@ -32,7 +33,7 @@ const (
 // Unlock opens a keystore and locks it again: a passphrase, or age identities. The zero value opens
 // nothing. It cannot be printed.
 type Unlock struct {
-	redacted
+	secret.Redacted
 	opener func() *opener // a function for the reason given at Secret
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"pksa/keystore/durable"
 	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
 // maxFile bounds the file that is read: 10,000 accounts with three keys each are 2 MiB.
@@ -20,7 +21,7 @@ const maxFile = 64 << 20
 
 // Store is an opened keystore. All methods may be called concurrently. It cannot be printed.
 type Store struct {
-	redacted
+	secret.Redacted
 	path   string // as given; links are followed anew at each reading
 	disk   durable.Disk
 	ledger *ledgerKeys // never changes

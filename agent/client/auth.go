@@ -8,6 +8,7 @@ import (
 
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
 // Auth says what to ask a wallet for.
@@ -50,6 +51,7 @@ func (c *Client) Authenticate(ctx context.Context, a Auth) (*Grant, error) {
 
 // Pairing is a login that waits for a person to hand its link to a wallet.
 type Pairing struct {
+	secret.Redacted
 	client  *Client
 	waiting *call
 	auth    Auth

@@ -6,19 +6,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
 
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
 // Session is what an application shares with a wallet for one account: the auth_key. It may be used
 // concurrently, by one client at a time: two clients that share one disturb the order of its
 // nonces. However it is printed, it shows nothing; [Session.Save] is the way to keep it.
 type Session struct {
+	secret.Redacted
 	account hive.AccountName
 	authKey string
 
@@ -117,18 +118,6 @@ func (s *Session) oldToken() string {
 	return s.token
 }
 
-const redacted = "[redacted]"
-
-// Format writes "[redacted]" under every verb.
-func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// LogValue is "[redacted]".
-func (s *Session) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalJSON writes "[redacted]", so that a session inside a larger value does not leak; see
-// [Session.Save].
-func (s *Session) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
-
 // newUUID makes a uuid of version 4, which is what wallets expect an auth_key to look like.
 func newUUID() string {
 	var b [16]byte
@@ -137,12 +126,6 @@ func newUUID() string {
 	b[8] = b[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
-
-// Format writes "[redacted]" under every verb: the link holds the session's key.
-func (p *Pairing) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// LogValue is "[redacted]".
-func (p *Pairing) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // Format writes everything but the secret.
 func (a Auth) Format(f fmt.State, verb rune) {
@@ -158,7 +141,7 @@ func (a Auth) LogValue() slog.Value {
 
 func (a Auth) shown() Auth {
 	if a.Secret != "" {
-		a.Secret = redacted
+		a.Secret = secret.Mark
 	}
 	return a
 }

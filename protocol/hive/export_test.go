@@ -20,7 +20,7 @@ func RewriteMemo(text string) string {
 // EncodeMemoBody encrypts a body that EncodeMemo would not make: no length before the text, or no
 // padding. Its length is a multiple of 16.
 func (s *SharedSecret) EncodeMemoBody(body []byte) string {
-	key := newMemoKey(1, &s.hashes.reveal().stripped)
+	key := newMemoKey(1, &s.hashes.Reveal().stripped)
 	m := memo{MemoHeader: MemoHeader{From: s.own, To: s.other, Nonce: 1}, check: key.check,
 		ciphertext: make([]byte, len(body))}
 	cipher.NewCBCEncrypter(key.block(), key.iv()).CryptBlocks(m.ciphertext, body)
@@ -28,11 +28,11 @@ func (s *SharedSecret) EncodeMemoBody(body []byte) string {
 }
 
 // SecretBytes reports the private scalar, to see that it is gone.
-func (k *PrivateKey) SecretBytes() [32]byte { return k.key.reveal().Key.Bytes() }
+func (k *PrivateKey) SecretBytes() [32]byte { return k.key.Reveal().Key.Bytes() }
 
 // SecretBytes reports the hashes of the shared point, to see that they are gone.
 func (s *SharedSecret) SecretBytes() [128]byte {
-	hashes := *s.hashes.reveal()
+	hashes := *s.hashes.Reveal()
 	return [128]byte(append(hashes.stripped[:len(hashes.stripped):len(hashes.stripped)], hashes.padded[:]...))
 }
 

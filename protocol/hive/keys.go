@@ -8,13 +8,15 @@ import (
 	"io"
 
 	"github.com/btcsuite/btcd/btcec/v2"
+
+	"pksa/protocol/secret"
 )
 
 // PrivateKey is a private key with its public key, computed once. It may be used concurrently, but
 // for [PrivateKey.Wipe]. It cannot be printed. The zero value holds no key.
 type PrivateKey struct {
-	redacted
-	key    hidden[btcec.PrivateKey]
+	secret.Redacted
+	key    secret.Hidden[*btcec.PrivateKey]
 	public PublicKey
 }
 
@@ -93,7 +95,7 @@ func privateKeyFromBytes(raw *[32]byte) (*PrivateKey, error) {
 		key.Key.Zero()
 		return nil, errKeyRange
 	}
-	return &PrivateKey{key: hide(key), public: PublicKey(key.PubKey().SerializeCompressed())}, nil
+	return &PrivateKey{key: secret.Hide(key), public: PublicKey(key.PubKey().SerializeCompressed())}, nil
 }
 
 // WIF returns the private key as [ParseWIF] reads it, 51 characters. It is the one way in which a
@@ -135,7 +137,7 @@ func (k *PrivateKey) secret() (*btcec.PrivateKey, error) {
 	if k == nil {
 		return nil, errWiped
 	}
-	key := k.key.reveal()
+	key := k.key.Reveal()
 	if key == nil || key.Key.IsZero() {
 		return nil, errWiped
 	}

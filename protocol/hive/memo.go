@@ -146,7 +146,7 @@ func (s *SharedSecret) EncodeMemo(from, to PublicKey, text string, nonce uint64)
 	if 33+33+8+4+binary.MaxVarintLen16+len(body) > maxMemoBytes {
 		return "", errMemoLong
 	}
-	key := newMemoKey(nonce, &s.hashes.reveal().stripped)
+	key := newMemoKey(nonce, &s.hashes.Reveal().stripped)
 	defer key.wipe()
 	m.check = key.check
 	cipher.NewCBCEncrypter(key.block(), key.iv()).CryptBlocks(body, body)
@@ -202,10 +202,10 @@ func (s *SharedSecret) between(a, b PublicKey) bool {
 }
 
 func (s *SharedSecret) decode(m memo) (string, error) {
-	key := newMemoKey(m.Nonce, &s.hashes.reveal().stripped)
+	key := newMemoKey(m.Nonce, &s.hashes.Reveal().stripped)
 	defer key.wipe()
 	if key.check != m.check {
-		*key = *newMemoKey(m.Nonce, &s.hashes.reveal().padded)
+		*key = *newMemoKey(m.Nonce, &s.hashes.Reveal().padded)
 	}
 	if key.check != m.check {
 		return "", errMemoCheck

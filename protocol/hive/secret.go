@@ -4,6 +4,8 @@ import (
 	"crypto/sha512"
 
 	"github.com/btcsuite/btcd/btcec/v2"
+
+	"pksa/protocol/secret"
 )
 
 // SharedSecret is what the holders of two keys can compute and nobody else: it encrypts and
@@ -11,9 +13,9 @@ import (
 // to the same key often (proofs of key) keeps it. It may be used concurrently, but for
 // [SharedSecret.Wipe]. It cannot be printed. The zero value holds no secret.
 type SharedSecret struct {
-	redacted
+	secret.Redacted
 	own, other PublicKey
-	hashes     hidden[secretHashes]
+	hashes     secret.Hidden[*secretHashes]
 }
 
 // secretHashes holds SHA-512 of the x coordinate of the shared point, in both forms in use: without
@@ -44,7 +46,7 @@ func (k *PrivateKey) SharedSecret(other PublicKey) (*SharedSecret, error) {
 	for len(significant) > 0 && significant[0] == 0 {
 		significant = significant[1:]
 	}
-	return &SharedSecret{own: k.public, other: other, hashes: hide(&secretHashes{
+	return &SharedSecret{own: k.public, other: other, hashes: secret.Hide(&secretHashes{
 		stripped: sha512.Sum512(significant),
 		padded:   sha512.Sum512(x[:]),
 	})}, nil
@@ -54,11 +56,11 @@ func (k *PrivateKey) SharedSecret(other PublicKey) (*SharedSecret, error) {
 // while another call is at work.
 func (s *SharedSecret) Wipe() {
 	if s != nil && s.hashes != nil {
-		*s.hashes.reveal() = secretHashes{}
+		*s.hashes.Reveal() = secretHashes{}
 	}
 }
 
 // usable reports whether s holds a secret that was not wiped.
 func (s *SharedSecret) usable() bool {
-	return s != nil && s.hashes != nil && *s.hashes.reveal() != secretHashes{}
+	return s != nil && s.hashes != nil && *s.hashes.Reveal() != secretHashes{}
 }

@@ -1,0 +1,43 @@
+// Package secret keeps secrets out of logs, error texts and JSON. Its types print "[redacted]" for
+// every verb of fmt, for every logger and for every encoder. To read a secret is an explicit step:
+// a conversion to string or []byte, or a call of [Hidden.Reveal].
+//
+//   - [Text] and [Bytes] are secrets in fields that are exported.
+//   - [Hidden] is a secret in a field that is not exported, where fmt calls no methods.
+//   - [Redacted] is embedded by structs that show nothing of themselves.
+package secret
+
+// Mark stands where a secret would.
+const Mark = "[redacted]"
+
+// Redacted is embedded by a struct that holds secrets. It takes no room, and its methods become
+// those of the struct: all usual ways of printing and encoding write [Mark].
+type Redacted struct{}
+
+// Text is a secret text. string(t) is its content.
+//
+// Three things print a Text as it is, because they ask for no methods: fmt in an unexported field
+// (see [Hidden]), the verbs %p and %w, which go vet refuses, and encoding/json for keys of maps.
+type Text string
+
+// Bytes is a secret whose owner wipes it after use. []byte(b) is its content. What is said of
+// [Text] is true for Bytes too.
+type Bytes []byte
+
+// Hidden is a secret that printers cannot reach in unexported fields either. fmt calls no methods
+// on those. It prints what is in them, and for a verb that does not fit it even follows pointers:
+// %s writes "%!s(*T=&{[1 2 …]})". A function is printed as an address by all. Copies share the
+// secret. The zero value holds the zero value of T.
+type Hidden[T any] func() T
+
+// Hide returns v hidden. What v points to is shared, not copied.
+func Hide[T any](v T) Hidden[T] { return func() T { return v } }
+
+// Reveal returns the secret.
+func (h Hidden[T]) Reveal() T {
+	if h == nil {
+		var none T
+		return none
+	}
+	return h()
+}

@@ -48,6 +48,9 @@ var rows = []row{
 
 	// Inside agent: its packages meet in agent only.
 	{"agent", []string{"agent/..."}},
+	// It makes one process of the agent and of what runs beside it.
+	{"agent/service", []string{"agent", "agent/config", "agent/control", "agent/harden", "agent/ledger", "agent/node",
+		"agent/relay", "agent/status"}},
 	{"agent/relay/wire", []string{"agent/relay"}},                          // whose frames can be watched
 	{"agent/relay/relaytest", []string{"agent/relay", "agent/relay/wire"}}, // faults on those wires
 	{"agent/node/nodetest", []string{"agent/node/memchain"}},               // nodes that misbehave show an honest chain

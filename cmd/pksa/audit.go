@@ -15,6 +15,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/audit"
 	"pksa/agent/control"
+	"pksa/agent/service"
 	"pksa/protocol/hive"
 )
 
@@ -232,7 +233,7 @@ func (c *command) checkpoints(ctx context.Context) ([]audit.Published, error) {
 		return nil, hint(errors.New("nothing is published of this trail"),
 			"the setting audit.checkpoint_account says whose account publishes it")
 	}
-	nodes, err := c.nodes(cfg)
+	nodes, err := service.Nodes(cfg, c.logger(cfg))
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 	"pksa/agent/node"
 	"pksa/agent/relay"
 	"pksa/agent/relay/relaytest"
+	"pksa/agent/service"
 	"pksa/keystore"
 	"pksa/protocol"
 	"pksa/protocol/hive"
@@ -77,7 +78,7 @@ func newDemoWorld(ctx context.Context) (*demoWorld, error) {
 	}
 	w.relay, err = relaytest.Start(relaytest.Options{
 		Loopback: true, Fault: w.tap.frame,
-		Relay: relay.Options{Server: "127.0.0.1", Keys: chainKeys(w.nodes), Logger: log},
+		Relay: relay.Options{Server: "127.0.0.1", Keys: service.ChainKeys(w.nodes), Logger: log},
 	})
 	if err != nil {
 		return w, err
@@ -179,7 +180,7 @@ func (w *demoWorld) registered(ctx context.Context) error {
 func (w *demoWorld) dialApp(ctx context.Context) (*client.Client, error) {
 	app, err := client.Dial(ctx, client.Options{
 		Relay: w.relay.URL, App: protocol.AppInfo{Name: demoApp}, Logger: slog.New(slog.DiscardHandler),
-		Keys: chainKeys(w.nodes),
+		Keys: service.ChainKeys(w.nodes),
 		Transaction: func(ctx context.Context, id hive.TxID) ([]byte, error) {
 			w.chain.Produce(1) // real ones take three seconds
 			raw, err := w.nodes.TransactionJSON(ctx, id)

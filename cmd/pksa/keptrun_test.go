@@ -20,10 +20,10 @@ import (
 	"pksa/agent/client"
 	"pksa/agent/config"
 	"pksa/agent/ledger"
-	"pksa/agent/node"
 	"pksa/agent/node/nodetest"
 	"pksa/agent/relay"
 	"pksa/agent/relay/relaytest"
+	"pksa/agent/service"
 	"pksa/keystore"
 	"pksa/protocol"
 	"pksa/protocol/hive"
@@ -93,21 +93,17 @@ func runKept(k *keptHome) *keptRun {
 	k.must(err)
 	r.open(cfg)
 	r.surround(cfg)
-	compiled, _, err := agent.LoadPolicy(cfg, r.keys, r.ledger)
-	k.must(err)
-	nodes, err := node.New(node.Options{
-		URLs: []string{"https://node.test"}, Network: hive.Mainnet, Logger: slog.New(slog.DiscardHandler),
-		Transport: nodetest.Transport(r.chain.NewNode("node.test")),
+	n := r.chain.NewNode("node.test")
+	cfg.Nodes = []string{n.URL()}
+	s, err := service.Open(k.t.Context(), service.Options{
+		Config: cfg, Keys: r.keys, Ledger: r.ledger, Embedded: true, Dial: r.relay.DialContext,
+		Transport: nodetest.Transport(n), Logger: slog.New(slog.DiscardHandler),
 	})
 	k.must(err)
-	r.agent, err = agent.New(agent.Options{
-		Config: cfg, Network: hive.Mainnet, Keys: r.keys, Ledger: r.ledger, Node: nodes, Policy: compiled,
-		Dial: r.relay.DialContext, Logger: slog.New(slog.DiscardHandler),
-	})
-	k.must(err)
+	r.agent = s.Agent
 	ctx, cancel := context.WithCancel(k.t.Context())
 	r.stop, r.ended = cancel, make(chan error, 1)
-	go func() { r.ended <- r.agent.Run(ctx) }()
+	go func() { r.ended <- s.Run(ctx) }()
 	for range 100 {
 		if synctest.Wait(); len(r.agent.Ready()) == 0 {
 			return r
@@ -125,9 +121,8 @@ func (r *keptRun) open(cfg *config.Config) {
 	var err error
 	r.keys, err = c.openKeys(r.t.Context(), cfg)
 	r.must(err)
-	options := c.ledgerOptions(cfg, r.keys)
-	options.Logger = slog.New(slog.DiscardHandler)
-	r.ledger, err = ledger.Open(cfg.Ledger, options)
+	log := slog.New(slog.DiscardHandler)
+	r.ledger, err = ledger.Open(cfg.Ledger, service.LedgerOptions(cfg, r.keys, log))
 	r.must(err)
 }
 

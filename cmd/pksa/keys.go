@@ -14,6 +14,7 @@ import (
 	"pksa/agent/config"
 	"pksa/agent/control"
 	"pksa/agent/node"
+	"pksa/agent/service"
 	"pksa/keystore"
 	"pksa/protocol/hive"
 )
@@ -201,7 +202,7 @@ func readKeyFile(path string) (*keystore.Batch, error) {
 
 // checkBatch compares the keys with the chain.
 func (c *command) checkBatch(ctx context.Context, cfg *config.Config, batch *keystore.Batch) error {
-	nodes, err := c.nodes(cfg)
+	nodes, err := service.Nodes(cfg, c.logger(cfg))
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"pksa/agent/config"
 	"pksa/agent/control"
 	"pksa/agent/ledger"
+	"pksa/agent/service"
 	"pksa/keystore"
 )
 
@@ -63,13 +64,9 @@ func openStore(cfg *config.Config, unlock keystore.Unlock) (*keystore.Store, err
 	return store, err
 }
 
-// ledgerOptions are those of this home folder's ledger.
+// ledgerOptions returns those of this home folder's ledger.
 func (c *command) ledgerOptions(cfg *config.Config, store *keystore.Store) ledger.Options {
-	return ledger.Options{
-		ID: store.LedgerID(), AEAD: store.LedgerSealer(), MAC: store.LedgerMAC, Logger: c.logger(cfg),
-		NonceAhead: cfg.NonceAhead, NonceBehind: cfg.NonceBehind, SessionsPerAccount: cfg.SessionsPerAccount,
-		KeepFor: cfg.AuditKeep,
-	}
+	return service.LedgerOptions(cfg, store, c.logger(cfg))
 }
 
 // openLedger opens the ledger that belongs to the keystore.

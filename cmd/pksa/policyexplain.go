@@ -16,6 +16,7 @@ import (
 	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/policy"
+	"pksa/agent/service"
 	"pksa/protocol/hive"
 )
 
@@ -61,7 +62,7 @@ func (c *command) policyToJudgeBy(file string) (*policy.Policy, *hive.Network, e
 	cfg, err := c.settings()
 	switch {
 	case err == nil:
-		if n, err = network(cfg); err != nil {
+		if n, err = service.Network(cfg); err != nil {
 			return nil, nil, err
 		}
 	case file == "":

@@ -9,6 +9,7 @@ import (
 
 	"pksa/agent/audit"
 	"pksa/agent/policy"
+	"pksa/agent/service"
 )
 
 func (c *command) policyReplay() *cobra.Command {
@@ -98,7 +99,7 @@ Reads the trail from the running agent, or else from the ledger, which needs the
 			if err != nil {
 				return err
 			}
-			n, err := network(cfg)
+			n, err := service.Network(cfg)
 			if err != nil {
 				return err
 			}

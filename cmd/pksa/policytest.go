@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent/policy"
+	"pksa/agent/service"
 	"pksa/protocol/hive"
 )
 
@@ -93,7 +94,7 @@ type tested struct {
 func (c *command) runTests(files []string, verbose bool) error {
 	n := hive.Mainnet
 	if cfg := c.settingsIfAny(); cfg != nil {
-		if own, err := network(cfg); err == nil {
+		if own, err := service.Network(cfg); err == nil {
 			n = own
 		}
 	}

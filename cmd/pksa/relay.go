@@ -2,21 +2,15 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"pksa/agent/config"
-	"pksa/agent/node"
-	"pksa/agent/relay"
-	"pksa/keystore"
-	"pksa/protocol/hive"
+	"pksa/agent/service"
 )
 
 func (c *command) relayCommand() *cobra.Command {
@@ -50,45 +44,24 @@ func (c *command) serveRelay(ctx context.Context, listen string) error {
 	if cfg.RelayListen == "" {
 		cfg.RelayListen = "127.0.0.1:9480"
 	}
-	nodes, err := c.nodes(cfg)
+	nodes, err := service.Nodes(cfg, c.logger(cfg))
 	if err != nil {
 		return err
 	}
-	log := c.logger(cfg)
-	r, listener, err := newRelay(cfg, chainKeys(nodes), log)
+	r, listener, err := service.OpenRelay(cfg, service.ChainKeys(nodes), c.logger(cfg))
 	if err != nil {
-		return err
+		return relayHint(err)
 	}
 	fmt.Fprintf(c.err, "Relay at %s, key %s. Ctrl-C stops it.\n", relayURL(cfg, listener), r.PublicKey())
 	return r.Serve(ctx, listener)
 }
 
-// newRelay makes the relay of the settings and opens its listener.
-func newRelay(cfg *config.Config, keys relay.KeysFunc, log *slog.Logger) (*relay.Relay, net.Listener, error) {
-	host, _, _ := net.SplitHostPort(cfg.RelayListen)
-	r, err := relay.New(relay.Options{Server: host, Keys: keys, Origins: cfg.RelayOrigins, Timeout: cfg.RelayTimeout,
-		Logger: log})
-	if err != nil {
-		return nil, nil, fmt.Errorf("relay: %w", err)
-	}
-	listener, err := net.Listen("tcp", cfg.RelayListen)
+// relayHint says what to do about a relay that does not listen.
+func relayHint(err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, nil, hint(fmt.Errorf("relay.listen: %w", err),
-			"does another pksa run? Otherwise name another port, also in relays if this wallet uses it")
+		return hint(err, "does another pksa run? Otherwise name another port, also in relays if this wallet uses it")
 	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("relay.listen: %w", err)
-	}
-	if cfg.RelayCertificate != "" {
-		pair, err := tls.LoadX509KeyPair(cfg.RelayCertificate, cfg.RelayKey)
-		if err != nil {
-			listener.Close()
-			return nil, nil, fmt.Errorf("relay.certificate and relay.key: %w", err)
-		}
-		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair},
-			MinVersion: tls.VersionTLS12})
-	}
-	return r, listener, nil
+	return err
 }
 
 func relayURL(cfg *config.Config, l net.Listener) string {
@@ -97,50 +70,4 @@ func relayURL(cfg *config.Config, l net.Listener) string {
 		scheme = "wss"
 	}
 	return scheme + "://" + l.Addr().String()
-}
-
-// chainKeys looks the keys of accounts up at the nodes.
-func chainKeys(nodes *node.Client) relay.KeysFunc {
-	return func(ctx context.Context, account hive.AccountName) ([]hive.PublicKey, error) {
-		found, err := nodes.Authorities(ctx, account)
-		if err != nil {
-			return nil, err
-		}
-		a, ok := found[account]
-		if !ok {
-			return nil, relay.ErrNoAccount
-		}
-		return a.Keys(), nil
-	}
-}
-
-// heldKeys are those of the keystore: a relay for this wallet and nobody else's. It looks at each
-// call, so that an import while the agent runs counts.
-func heldKeys(store *keystore.Store) relay.KeysFunc {
-	return func(_ context.Context, account hive.AccountName) ([]hive.PublicKey, error) {
-		var keys []hive.PublicKey
-		for _, role := range store.Roles(account) {
-			if key, ok := store.Public(account, role); ok {
-				keys = append(keys, key)
-			}
-		}
-		if len(keys) == 0 {
-			return nil, relay.ErrNoAccount
-		}
-		return keys, nil
-	}
-}
-
-// startRelay runs the relay inside the agent's process.
-func (s *servers) startRelay(ctx context.Context, running *sync.WaitGroup) error {
-	keys := chainKeys(s.nodes)
-	if s.cfg.RelayAccounts == "keystore" {
-		keys = heldKeys(s.store)
-	}
-	r, listener, err := newRelay(s.cfg, keys, s.log)
-	if err != nil {
-		return err
-	}
-	running.Go(func() { s.note(r.Serve(ctx, listener)) })
-	return nil
 }

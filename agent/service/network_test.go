@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"crypto/sha256"
@@ -25,7 +25,7 @@ func TestNetworkOfSettings(t *testing.T) {
 		{config.Config{Network: "testnet", KeyPrefix: "TST"}, hex.EncodeToString(testnetID[:]), "TST", "TESTS",
 			"TESTS"},
 	} {
-		n, err := network(&c.set)
+		n, err := Network(&c.set)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,7 +37,7 @@ func TestNetworkOfSettings(t *testing.T) {
 	if hive.Testnet.KeyPrefix != "STM" || hive.Testnet.ChainID != testnetID {
 		t.Error("the settings changed the network of that name")
 	}
-	if _, err := network(&config.Config{Network: "steem"}); err == nil {
+	if _, err := Network(&config.Config{Network: "steem"}); err == nil {
 		t.Error("there is no such network")
 	}
 }

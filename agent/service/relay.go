@@ -1,0 +1,72 @@
+package service
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"pksa/agent/config"
+	"pksa/agent/node"
+	"pksa/agent/relay"
+	"pksa/keystore"
+	"pksa/protocol/hive"
+)
+
+// OpenRelay makes the relay of the settings and opens its listener.
+func OpenRelay(cfg *config.Config, keys relay.KeysFunc, log *slog.Logger) (*relay.Relay, net.Listener, error) {
+	host, _, _ := net.SplitHostPort(cfg.RelayListen)
+	r, err := relay.New(relay.Options{
+		Server: host, Keys: keys, Origins: cfg.RelayOrigins, Timeout: cfg.RelayTimeout, Logger: log,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("relay: %w", err)
+	}
+	listener, err := net.Listen("tcp", cfg.RelayListen)
+	if err != nil {
+		return nil, nil, fmt.Errorf("relay.listen: %w", err)
+	}
+	if cfg.RelayCertificate != "" {
+		pair, err := tls.LoadX509KeyPair(cfg.RelayCertificate, cfg.RelayKey)
+		if err != nil {
+			listener.Close()
+			return nil, nil, fmt.Errorf("relay.certificate and relay.key: %w", err)
+		}
+		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair},
+			MinVersion: tls.VersionTLS12})
+	}
+	return r, listener, nil
+}
+
+// ChainKeys lets a relay look the keys of accounts up at the nodes.
+func ChainKeys(nodes *node.Client) relay.KeysFunc {
+	return func(ctx context.Context, account hive.AccountName) ([]hive.PublicKey, error) {
+		found, err := nodes.Authorities(ctx, account)
+		if err != nil {
+			return nil, err
+		}
+		a, ok := found[account]
+		if !ok {
+			return nil, relay.ErrNoAccount
+		}
+		return a.Keys(), nil
+	}
+}
+
+// HeldKeys lets a relay take the keys of the keystore: it is for this wallet and nobody else's. The
+// keystore is asked at each call, so that an import while the agent runs counts.
+func HeldKeys(store *keystore.Store) relay.KeysFunc {
+	return func(_ context.Context, account hive.AccountName) ([]hive.PublicKey, error) {
+		var keys []hive.PublicKey
+		for _, role := range store.Roles(account) {
+			if key, ok := store.Public(account, role); ok {
+				keys = append(keys, key)
+			}
+		}
+		if len(keys) == 0 {
+			return nil, relay.ErrNoAccount
+		}
+		return keys, nil
+	}
+}

@@ -11,15 +11,16 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Account is one account that a link serves.
+// Account is one account of a wallet that a link serves.
 type Account struct {
 	Name hive.AccountName
 	// KeyType is the role of the key that Prove uses: the lowest of memo, posting and active that
-	// is held. Only that key ever proves; which one it is tells the relay enough (HAS §13.5).
+	// is held. No other key of the account makes proofs: each one that does tells the relay which
+	// keys are held here (HAS §13.5).
 	KeyType hive.Role
-	// Prove makes a proof of key: an encrypted memo of text, which begins with '#', from the
-	// account's key to the relay's (HAS §8.4). It is called concurrently and must not block on
-	// anything but computing. An error of it is logged; it must not hold secrets.
+	// Prove returns a proof of key: an encrypted memo of text, which begins with '#', from the
+	// account's key to the relay's (HAS §8.4). It is called concurrently and must not wait for
+	// anything. Its error is logged, and must not hold secrets.
 	Prove func(relay hive.PublicKey, text string) (string, error)
 }
 
@@ -36,22 +37,22 @@ func (a Account) check() error {
 	return nil
 }
 
-// entry is what a link knows of one account. Link.mu guards it.
+// entry is the state of one account of a link. Link.mu guards it.
 type entry struct {
 	account Account
 
-	// This connection.
+	// On this connection.
 	state      state
 	wasAsked   bool      // a register_req has been sent
 	hadRequest bool      // a request has come for it
 	sentAt     time.Time // of the outstanding register_req
 
 	// Over all connections.
-	due    time.Time // when a parked one is asked again, alone
+	due    time.Time // when it is asked again, alone, if it is parked
 	pause  *backoff.ExponentialBackOff
-	reason string // why it is not registered, as the relay or our key says
-	since  time.Time
-	tries  int
+	reason string    // why it is not registered: the relay's words, or ours; empty if it is
+	since  time.Time // of the first failure
+	tries  int       // that failed
 
 	// Its requests.
 	inFlight int
@@ -59,13 +60,15 @@ type entry struct {
 }
 
 // SetAccounts replaces the accounts of the link: all of them or, with an error, none. It may be
-// called at any time, and is cheap for those that stay.
+// called at any time and concurrently, and is cheap for accounts that stay.
 //
-// New accounts are registered on the live connection, and so is one that the relay had refused. One
-// that is registered stays so if another key proves it from now on. HAS knows no way to unregister:
-// from the moment of the call requests for a removed account are dropped (DropForeign) and answers
-// for it fail with ErrNotConnected, but the relay may go on sending until the connection ends,
-// which is not ended for it: everybody else would have to register again.
+// New accounts are registered on the live connection, and so are those that the relay had refused.
+// An account that is registered stays registered, also if another key proves it from now on.
+//
+// HAS has no way to unregister. From the moment of the call requests for a removed account are
+// dropped ([DropForeign]), and answers for it fail with [ErrNotConnected]. The relay may go on
+// sending them until the connection ends. The connection is not ended for it, because all other
+// accounts would have to register again.
 func (l *Link) SetAccounts(accounts []Account) error {
 	wanted := make(map[hive.AccountName]bool, len(accounts))
 	for _, a := range accounts {
@@ -78,6 +81,7 @@ func (l *Link) SetAccounts(accounts []Account) error {
 		wanted[a.Name] = true
 	}
 
+	// Everything was checked before: from here on nothing can fail, so that no call changes half.
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name, e := range l.accounts {
@@ -101,8 +105,9 @@ func (l *Link) setAccountLocked(a Account) {
 		l.reg.add(e)
 		return
 	}
-	// One that is registered stays so when another key proves it from now on: relays ignore a
-	// second registration (HAS §4.2) and judge each answer's proof by the account's keys.
+	// Relays ignore a second registration (HAS §4.2) and check the proof of each answer against the
+	// keys of the account, so a registered account needs no other one for its new key. A parked
+	// account may have failed because of its old key: it is asked again at once.
 	e.account = a
 	if e.state == parked {
 		e.pause, e.reason, e.tries = nil, "", 0
@@ -111,7 +116,8 @@ func (l *Link) setAccountLocked(a Account) {
 	}
 }
 
-// sortedLocked returns the entries by name: the order of registration is the same each time.
+// sortedLocked returns the entries by name, so that the order of registration is the same each
+// time.
 func (l *Link) sortedLocked() []*entry {
 	entries := make([]*entry, 0, len(l.accounts))
 	for _, e := range l.accounts {

@@ -9,9 +9,9 @@ import (
 	"pksa/protocol/hive"
 )
 
-// ErrNotConnected means that an answer was not sent, because the link has no connection on which
-// its account is registered, or lost it just then. The relay delivers the request again once the
-// account is registered (HAS §9.5); whoever recorded the answer gives it again.
+// ErrNotConnected means that an answer was not sent: the link has no connection on which its
+// account is registered, or lost it just then. The relay delivers the request again once the
+// account is registered (HAS §9.5), and the recorded answer can be given again.
 var ErrNotConnected = errors.New("not connected to the relay")
 
 // Answer sends an answer (protocol.Ack, Nack or Err, by value) for an account of this link, after
@@ -27,6 +27,8 @@ func (l *Link) Answer(ctx context.Context, account hive.AccountName, m protocol.
 	if c == nil {
 		return fmt.Errorf("%w: account %q is not registered", ErrNotConnected, clip(string(account)))
 	}
+	// The proof is for the key of c. If c ends meanwhile, send fails: no proof ever travels on
+	// another connection than the one whose key it was made for.
 	proof, err := prove(c.key, "#"+string(uuid))
 	if err != nil {
 		return fmt.Errorf("proving the key of %s: %w", account, err)
@@ -81,8 +83,8 @@ func proved(m protocol.Message, proof string) protocol.Message {
 }
 
 // connectionFor returns the connection on which the relay takes answers of an account, or nil. A
-// request that came for an account on this connection shows as much as an acknowledgement, and may
-// have overtaken it.
+// request that came for the account on this connection shows that it is registered as well as an
+// acknowledgement does, and may have overtaken it.
 func (l *Link) connectionFor(account hive.AccountName) (*connection, func(hive.PublicKey, string) (string, error)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

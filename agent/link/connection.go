@@ -17,10 +17,10 @@ import (
 const (
 	pingInterval   = 30 * time.Second
 	pongTimeout    = 15 * time.Second
-	writeTimeout   = 10 * time.Second // one frame
+	writeTimeout   = 10 * time.Second // for one frame
 	messageTimeout = 30 * time.Second // from the first byte of a frame to its last
-	closeTimeout   = 3 * time.Second  // our goodbye and the relay's
-	settleTimeout  = 5 * time.Second  // calls of Handler after their context has ended
+	closeTimeout   = 3 * time.Second  // for our close frame and the relay's
+	finishTimeout  = 5 * time.Second  // for calls of Handler to return after their context has ended
 )
 
 var (
@@ -30,69 +30,79 @@ var (
 	errSlow    = errors.New("the relay does not take what is written to it")
 )
 
-// connection is one life of a link. After dial its fields do not change, save key, which is set
-// before anybody else can see the connection.
+// connection is one connection of a link. Its fields do not change after dial, except key, which is
+// set before any other goroutine can see the connection.
 type connection struct {
 	ws      *websocket.Conn
-	raw     net.Conn // under TLS and WebSocket: closing it frees whoever waits for the relay
+	raw     net.Conn // under TLS and WebSocket: closing it ends every wait for the relay
 	key     hive.PublicKey
-	writing chan struct{} // holds the one writer's token
+	writing chan struct{} // holds one token while somebody writes
 
 	done <-chan struct{}         // closed when the connection has failed or ended
-	fail context.CancelCauseFunc // ends it; the first cause counts
+	fail context.CancelCauseFunc // ends the connection; the first cause counts
 }
 
-// connect makes one connection and serves it until it ends. It returns when all that it started has
-// returned.
+// connect makes one connection and serves it until it ends. It returns when everything that it
+// started has returned.
 func (l *Link) connect(ctx context.Context) (life, error) {
 	l.recordAttempt()
 	c, err := l.dial(ctx)
 	if err != nil {
 		return life{}, err
 	}
-	// The connection must outlive ctx by a goodbye.
+	// The connection must outlive ctx by the last answers and the close frame.
 	live, fail := context.WithCancelCause(context.WithoutCancel(ctx))
 	c.done, c.fail = live.Done(), fail
 
+	// shutDown is started before anything waits for the relay: it is what ends such a wait.
 	var wg sync.WaitGroup
 	wg.Go(func() { l.shutDown(ctx, live, c) })
 	if err = l.hello(live, c); err == nil {
+		// Only now that the relay's key is known can answers use the connection. Registering runs
+		// beside serving: a relay that is slow to acknowledge must not hold up requests.
 		l.beginServing(c)
 		wg.Go(func() { c.keepAlive(live) })
 		wg.Go(func() { l.register(live, c) })
 		err = l.serve(ctx, live, c)
 	}
+	// If a missing pong, a stalled frame or a slow write has ended the connection, that stays the
+	// cause, and err is only its consequence. After the wait nothing of this connection can touch
+	// the registry, which the next connection begins anew.
 	fail(err)
 	wg.Wait()
 	return l.recordEnd(), context.Cause(live)
 }
 
-// shutDown waits for the end of a connection and brings it about: at once when it has failed; in
-// order when the link is told to stop.
+// shutDown waits until the connection has failed, and closes it at once, or until the link is told
+// to stop, and closes it in order: first the calls of Handler, then a close frame.
 func (l *Link) shutDown(ctx, live context.Context, c *connection) {
 	select {
 	case <-live.Done():
 	case <-ctx.Done():
+		// The calls first: their answers still need the connection.
 		l.finishCalls(live)
-		// The library bounds its own waits, but not while it skips the rest of a frame.
+		// The library bounds its own waits, except while it skips the rest of a frame, which a
+		// relay can make last.
 		bound := time.AfterFunc(closeTimeout, func() { c.raw.Close() })
 		c.ws.Close(websocket.StatusNormalClosure, "")
 		bound.Stop()
 	}
+	// The bare connection first: closing TLS and WebSocket writes, and a relay that does not read
+	// would make that wait.
 	c.raw.Close()
 	c.ws.CloseNow()
 }
 
-// finishCalls stops taking requests and gives the calls of Handler, whose contexts have ended, a
-// moment in which they may still answer.
+// finishCalls stops taking requests, and waits a moment for the calls of Handler, whose contexts
+// have ended: in this time they may still answer.
 func (l *Link) finishCalls(live context.Context) {
-	bounded, cancel := context.WithTimeout(live, settleTimeout)
+	bounded, cancel := context.WithTimeout(live, finishTimeout)
 	defer cancel()
 	l.Drain(bounded)
 }
 
-// keepAlive pings until the connection ends. A relay without pong is given up: TCP alone would
-// notice a half-open connection after hours.
+// keepAlive pings until the connection ends, and ends it when a pong does not come: TCP alone
+// notices a half-open connection after hours, and requests would wait as long.
 func (c *connection) keepAlive(live context.Context) {
 	for sleep(live.Done(), nil, pingInterval) {
 		bounded, cancel := context.WithTimeout(live, pongTimeout)
@@ -111,6 +121,8 @@ func (c *connection) read(live context.Context) (websocket.MessageType, []byte, 
 	if err != nil {
 		return 0, nil, ended(err)
 	}
+	// Waiting for a frame is unbounded: a relay may have nothing to send. A frame that has begun
+	// must end, or a relay could hold the memory of one for ever.
 	bound := time.AfterFunc(messageTimeout, func() { c.fail(errStalled) })
 	defer bound.Stop()
 	frame, err := io.ReadAll(r)
@@ -120,7 +132,7 @@ func (c *connection) read(live context.Context) (websocket.MessageType, []byte, 
 	return typ, frame, nil
 }
 
-// ended names the reason for which nothing more can be read.
+// ended returns the reason for which nothing more can be read.
 func ended(err error) error {
 	var closed websocket.CloseError
 	if errors.As(err, &closed) {
@@ -130,9 +142,9 @@ func ended(err error) error {
 }
 
 // send builds a frame and writes it as the only writer of the connection. build runs just before
-// the frame leaves; its error is returned as it is and harms nothing. A write that takes too long
-// ends the connection. ctx bounds the wait for the turn only: once begun, a frame is written to its
-// end or the connection is lost.
+// the frame is written; its error is returned as it is and does no harm. ctx bounds only the wait
+// for the turn: a frame that has begun is written to its end, or the connection is lost. A write
+// that takes too long ends the connection.
 func (c *connection) send(ctx context.Context, build func() ([]byte, error)) error {
 	select {
 	case c.writing <- struct{}{}:
@@ -148,6 +160,8 @@ func (c *connection) send(ctx context.Context, build func() ([]byte, error)) err
 	}
 	bound := time.AfterFunc(writeTimeout, func() { c.fail(errSlow) })
 	defer bound.Stop()
+	// Not under the caller's context: the library ends the connection when that ends in the middle
+	// of a frame, and one caller would end it for all.
 	if err := c.ws.Write(context.Background(), websocket.MessageText, frame); err != nil {
 		c.fail(fmt.Errorf("writing: %w", err))
 		return fmt.Errorf("%w: %w", ErrNotConnected, err)

@@ -22,8 +22,8 @@ const (
 	maxReplyHeader = 64 << 10         // bytes of the HTTP reply to the upgrade
 )
 
-// dial makes a connection as far as the WebSocket upgrade. Nothing that it starts outlives it, save
-// the connection.
+// dial makes a connection up to and including the WebSocket upgrade. Nothing that it starts
+// outlives it, except the connection.
 func (l *Link) dial(ctx context.Context) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -36,7 +36,7 @@ func (l *Link) dial(ctx context.Context) (*connection, error) {
 		raw.Close()
 		return nil, err
 	}
-	ws.SetReadLimit(protocol.MaxFrame)
+	ws.SetReadLimit(protocol.MaxFrame) // a larger frame ends the connection before it is in memory
 	return &connection{ws: ws, raw: raw, writing: make(chan struct{}, 1)}, nil
 }
 
@@ -68,12 +68,12 @@ func (l *Link) tls() *tls.Config {
 	return config
 }
 
-// noRedirect: a relay cannot send us elsewhere, least of all out of TLS.
+// noRedirect refuses to follow redirects: a relay could lead out of TLS with one.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// oneRequest carries the one HTTP request of an upgrade over a connection that is already there.
-// http.Transport would do, but dials in a goroutine that can outlive the call, and reads the body
-// of a refusal from a relay that may never end it.
+// oneRequest carries the one HTTP request of an upgrade over a connection that exists already.
+// http.Transport dials in a goroutine that can outlive the call, and reads the body of a refusal,
+// which a relay may never end.
 type oneRequest struct{ conn net.Conn }
 
 func (o oneRequest) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -88,10 +88,10 @@ func (o oneRequest) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the reply to the upgrade: %w", err)
 	}
-	if !stop() { // closed, or about to be
+	if !stop() { // the context has ended: the connection is closed, or is about to be
 		return nil, context.Cause(req.Context())
 	}
-	limited.N = math.MaxInt64
+	limited.N = math.MaxInt64 // the limit was for the header; frames have their own
 	resp.Body = http.NoBody
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body = upgraded{buffered, o.conn}
@@ -99,7 +99,8 @@ func (o oneRequest) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// upgraded is the connection after the HTTP reply, part of which may have been read.
+// upgraded is the connection after the HTTP reply. What came behind the reply may have been read
+// into the buffer already.
 type upgraded struct {
 	io.Reader
 	net.Conn

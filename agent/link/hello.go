@@ -12,13 +12,14 @@ import (
 
 const (
 	helloTimeout = 10 * time.Second // for `connected`, and again for `key_ack`
-	// protocolMost is the newest protocol that we speak; 0.8 and the relays that name none are
-	// served too (HAS §3).
+	// protocolMost is the newest protocol that this wallet speaks. It also serves relays of
+	// protocol
+	// 0.8 and those that name none (HAS §3).
 	protocolMost = 1
 )
 
-// hello waits for the relay's greeting, checks its protocol, and asks for its key (HAS §4.1). What
-// else comes meanwhile is dropped: no account is registered yet.
+// hello waits for the relay's greeting, checks its protocol, and asks for its key (HAS §4.1). Other
+// messages that come meanwhile are dropped: no account is registered yet.
 func (l *Link) hello(live context.Context, c *connection) error {
 	var greeting protocol.Connected
 	err := l.await(live, c, "connected", func(m protocol.Message) (ok bool) {
@@ -43,6 +44,7 @@ func (l *Link) hello(live context.Context, c *connection) error {
 	if err != nil {
 		return err
 	}
+	// Everybody can read a memo to the null key, and proofs would be made for it.
 	if c.key.IsNull() {
 		return errors.New("the relay has no key")
 	}
@@ -50,9 +52,10 @@ func (l *Link) hello(live context.Context, c *connection) error {
 	return nil
 }
 
-// await reads until take wants a message, for helloTimeout at most.
-func (l *Link) await(live context.Context, c *connection, what string, take func(protocol.Message) bool) error {
-	// Ending the wait of a read ends the connection: just what is wanted here.
+// await reads until a message is wanted, for helloTimeout at most. what names the message in the
+// error.
+func (l *Link) await(live context.Context, c *connection, what string, wanted func(protocol.Message) bool) error {
+	// A timer and not a context: it gives the connection a cause that can be understood.
 	bound := time.AfterFunc(helloTimeout, func() {
 		c.fail(fmt.Errorf("no %s from the relay within %v", what, helloTimeout))
 	})
@@ -68,7 +71,7 @@ func (l *Link) await(live context.Context, c *connection, what string, take func
 		case protocol.ErrorMessage:
 			l.handleError(m.Text)
 		default:
-			if take(m) {
+			if wanted(m) {
 				return nil
 			}
 			l.countDrop(DropUnexpected)
@@ -76,8 +79,8 @@ func (l *Link) await(live context.Context, c *connection, what string, take func
 	}
 }
 
-// recordGreeting records who the relay says it is. Another key than the last connection's is
-// accepted, since relays may make one for each start, and made known.
+// recordGreeting records the relay's description of itself. Another key than that of the last
+// connection is accepted, because relays may make a key for each start, and is logged and reported.
 func (l *Link) recordGreeting(greeting protocol.Connected, key hive.PublicKey) {
 	l.mu.Lock()
 	changed := !l.lastKey.IsNull() && l.lastKey != key

@@ -15,50 +15,55 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Options are what New needs. Only URL and Handler are required.
+// Options are what [New] needs. Only URL and Handler must be set.
 type Options struct {
 	// URL of the relay: wss://, https:// (meant as wss), or ws:// on loopback.
 	URL string
-	// Plaintext allows ws:// to any host: a private network between containers.
+	// Plaintext allows ws:// to any host, for a private network between containers.
 	Plaintext bool
-	// App names this wallet to the relay, in clear. Default "pksa".
+	// App is the name by which this wallet registers. The relay can read it. Default "pksa".
 	App string
 
-	// Handler is given each request that passed limits and decoding. Each call has a goroutine of
-	// its own; it must return soon after ctx ends, which is when Run is asked to stop. ctx outlives
-	// the connection that brought the request.
+	// Handler is called with each request that passed limits and decoding, each time on a goroutine
+	// of its own. It must return soon after ctx ends, which is when Run is told to stop. ctx
+	// outlives the connection that brought the request.
 	Handler func(ctx context.Context, d Delivery)
-	// Ticket, if set, is called for each request that Handler will be given, in the order of frames
-	// and before the next frame is looked at: it takes the request's place in the order of its
-	// account. It must not block. What it returns is Delivery.Ticket.
+	// Ticket, if set, is called once for each request before Handler is, in the order of frames: it
+	// takes the request's place in the order of its account, which calls of Handler do not keep. It
+	// must not block: no frame is read meanwhile. What it returns becomes Delivery.Ticket.
 	Ticket func(account hive.AccountName) any
 
-	// KeyChanged, if set, is told when a connection finds another relay key than the one before,
-	// which relays may make for each start. It must not block.
+	// KeyChanged, if set, is called when the relay has another key than on the connection before.
+	// Relays may make a key for each start. It must not block.
 	KeyChanged func(was, now hive.PublicKey)
 
-	// TLS is the configuration for wss; the name to verify is filled in if empty.
+	// TLS is the configuration for wss; nil for the usual. The name to verify is filled in if it is
+	// empty, and versions below 1.2 are never used.
 	TLS *tls.Config
-	// DialContext connects to an address such as "relay.example:443". It must give up when ctx
-	// ends. Default: a net.Dialer. No proxy is used.
+	// DialContext connects to an address such as "relay.example:443". It must return when ctx ends.
+	// Default: that of a net.Dialer. No proxy is used.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
-	LinkRate    Rate // all frames; one of n bytes costs 1 + n/65536. Default 2,000, burst 4,000
-	AccountRate Rate // requests of one account. Default 200, burst 1,000
+	// LinkRate bounds all frames; a frame of n bytes costs 1 + n/65536 tokens. Default 2,000 a
+	// second and a burst of 4,000.
+	LinkRate Rate
+	// AccountRate bounds the requests for one account. Default 200 a second and a burst of 1,000.
+	AccountRate Rate
 	// RegisterRate is how many registrations begin each second. Default 2,000.
 	RegisterRate float64
-	// InFlight is the number of requests that Handler may hold at once, AccountInFlight how many of
+	// InFlight is how many calls of Handler may run at once, AccountInFlight how many of them for
 	// one account. Default 2,048 and 1,024.
 	InFlight, AccountInFlight int
-	// BackoffMin and BackoffMax are the first and the largest pause between attempts, before each
-	// is spread by half either way. Default 1 s and 1 minute.
+	// BackoffMin and BackoffMax are the first and the largest pause between attempts to connect,
+	// before chance makes each up to half shorter or longer. Default 1 s and 1 minute.
 	BackoffMin, BackoffMax time.Duration
 
-	// Logger gets what happens to the link. Default: nothing is logged.
+	// Logger gets the events of the link; payloads and proofs are never logged. Default: nothing is
+	// logged.
 	Logger *slog.Logger
 }
 
-// fill sets a setting that was left out.
+// fill sets an option that was left out.
 func fill[T comparable](setting *T, value T) {
 	var zero T
 	if *setting == zero {
@@ -101,7 +106,8 @@ func (s Options) check() error {
 	return nil
 }
 
-// Link is the connection to one relay, over all its lives. All methods may be called concurrently.
+// Link is the connection to one relay, made again whenever it breaks. All methods may be called
+// concurrently.
 type Link struct {
 	options Options
 	url     *url.URL
@@ -125,7 +131,8 @@ type Link struct {
 	facts      facts
 }
 
-// New checks the settings and returns a link without accounts, which connects when Run is called.
+// New returns a link without accounts, or what is wrong with the options. It connects when
+// [Link.Run] is called.
 func New(s Options) (*Link, error) {
 	s = s.withDefaults()
 	if err := s.check(); err != nil {
@@ -147,19 +154,20 @@ func New(s Options) (*Link, error) {
 	}, nil
 }
 
-// URL returns the relay's address in the form in which it is dialled: one relay, one text, whatever
-// spelling the settings used.
+// URL returns the relay's address in the form in which it is dialled: the same text for one relay,
+// however Options.URL spells it.
 func (l *Link) URL() string { return l.url.String() }
 
-// Run connects, serves, and connects again, until ctx ends. Then no further request is taken,
-// Handler's contexts end, the calls of it are waited for, the relay is told goodbye, and Run
-// returns nil. To let work finish instead of cutting it off, call Drain before ctx ends. A Link
-// runs once; a second call is an error.
+// Run connects, serves, and connects again, until ctx ends. Then it takes no further request, the
+// contexts of Handler's calls end, Run waits for the calls, closes the connection in order, and
+// returns nil. To let work finish instead of cutting it off, call [Link.Drain] before ctx ends. A
+// link runs once: a second call returns an error.
 func (l *Link) Run(ctx context.Context) error {
 	if !l.start() {
 		return errors.New("link: run twice")
 	}
 	defer l.handlers.Wait()
+	// Nothing that a relay does ends this loop: a wallet that gave up would need a person.
 	retry := newRetry(l.options.BackoffMin, l.options.BackoffMax)
 	for ctx.Err() == nil {
 		life, err := l.connect(ctx)
@@ -183,8 +191,8 @@ func (l *Link) start() bool {
 	return true
 }
 
-// sleep waits for a time, forever if it is negative, or until wake gives something. It reports
-// false once done is closed.
+// sleep waits for d (without end if d is negative) or until wake is sent to. It reports false if
+// done is closed.
 func sleep(done, wake <-chan struct{}, d time.Duration) bool {
 	var after <-chan time.Time
 	if d >= 0 {
@@ -201,18 +209,18 @@ func sleep(done, wake <-chan struct{}, d time.Duration) bool {
 	return true
 }
 
-// life is what a connection was good for.
+// life is how far a connection came.
 type life struct {
-	served bool // an account was registered; without accounts: the relay gave its key
-	lasted time.Duration
+	served bool          // an account was registered; without accounts: the relay gave its key
+	lasted time.Duration // from then to its end
 }
 
-// retry is the pause between attempts. It falls back once a connection has registered an account. A
-// relay that registers and then hangs up at once gets that three times: each time costs us a proof
-// for every account.
+// retry is the pause between attempts. It becomes short again once a connection has registered an
+// account, but not for a relay that registers and hangs up at once, after three times: each time
+// costs a proof for every account.
 type retry struct {
 	*backoff.ExponentialBackOff
-	short int // connections in a row that served and broke at once
+	short int // connections in a row that served and ended before shortLife
 }
 
 const shortLife = 10 * time.Second
@@ -236,7 +244,7 @@ func (r *retry) next(l life) time.Duration {
 	return r.NextBackOff()
 }
 
-// recordLoss records why a connection ended, or was not made, and when the next is tried.
+// recordLoss records why a connection ended, or was not made, and when the next one is tried.
 func (l *Link) recordLoss(err error, next time.Time) {
 	l.mu.Lock()
 	l.facts.lastError, l.facts.lastErrorAt = clip(err.Error()), time.Now()

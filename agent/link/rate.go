@@ -4,7 +4,7 @@ import "time"
 
 // Rate is the size of a token bucket.
 type Rate struct {
-	PerSecond float64 // tokens that come back each second
+	PerSecond float64 // tokens that are added each second
 	Burst     float64 // tokens of a full bucket
 }
 
@@ -14,9 +14,9 @@ type bucket struct {
 	at     time.Time
 }
 
-// spend takes cost tokens if the bucket holds any, and reports whether it did. A bucket may go
-// below zero by one cost: a frame larger than a whole burst must pass some time, and is then paid
-// for by those after it.
+// spend removes cost tokens if the bucket holds any, and reports whether it did. A bucket may fall
+// below zero by one cost: a frame that costs more than a whole burst must be able to pass, and
+// those after it then wait the longer.
 func (b *bucket) spend(now time.Time, r Rate, cost float64) bool {
 	b.fill(now, r)
 	if b.tokens <= 0 {
@@ -26,7 +26,7 @@ func (b *bucket) spend(now time.Time, r Rate, cost float64) bool {
 	return true
 }
 
-// wait returns how long until take succeeds.
+// wait returns the time until spend succeeds.
 func (b *bucket) wait(now time.Time, r Rate) time.Duration {
 	b.fill(now, r)
 	if b.tokens > 0 {
@@ -35,7 +35,7 @@ func (b *bucket) wait(now time.Time, r Rate) time.Duration {
 	return time.Duration(-b.tokens/r.PerSecond*float64(time.Second)) + time.Microsecond
 }
 
-// credit adds one token, above a full bucket too: it pays for the answer to a question of ours.
+// credit adds one token, even to a full bucket: it pays for the relay's answer to a frame of ours.
 func (b *bucket) credit(now time.Time, r Rate) {
 	b.fill(now, r)
 	b.tokens++

@@ -10,7 +10,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// register sends registrations, as the registry says, until the connection ends.
+// register sends the registrations that the registry decides on, until the connection ends.
 func (l *Link) register(live context.Context, c *connection) {
 	for {
 		e, account, wait := l.nextRegistration()
@@ -21,6 +21,7 @@ func (l *Link) register(live context.Context, c *connection) {
 			continue
 		}
 		err := c.send(live, func() ([]byte, error) { return l.registration(account, c.key) })
+		// A lost connection says nothing of the account: the next one registers all of them.
 		if live.Err() != nil || errors.Is(err, ErrNotConnected) {
 			return
 		}
@@ -28,8 +29,8 @@ func (l *Link) register(live context.Context, c *connection) {
 	}
 }
 
-// registration makes a register_req for one account, in both forms (HAS §4.2). Its proof lives for
-// 10 s, so it is made when it is this frame's turn to be written.
+// registration returns a register_req for one account, in both forms (HAS §4.2). Its proof is good
+// for 10 s, so it is made when it is this frame's turn to be written.
 func (l *Link) registration(a Account, relay hive.PublicKey) ([]byte, error) {
 	proof, err := a.Prove(relay, "#"+strconv.FormatInt(time.Now().UnixMilli(), 10))
 	if err != nil {
@@ -40,6 +41,7 @@ func (l *Link) registration(a Account, relay hive.PublicKey) ([]byte, error) {
 	}})
 }
 
+// nextRegistration returns the account to register now, or the time to wait.
 func (l *Link) nextRegistration() (e *entry, a Account, wait time.Duration) {
 	l.changeRegistry(func(now time.Time) {
 		if e, wait = l.reg.next(now); e != nil {
@@ -49,20 +51,23 @@ func (l *Link) nextRegistration() (e *entry, a Account, wait time.Duration) {
 	return e, a, wait
 }
 
-// recordSent is told what became of a registration's frame. An error is of the account's own key:
-// it waits its turn like a refused one.
+// recordSent records that the frame of a registration was sent, or not. An error comes from the
+// account's own key: the account then waits like one that the relay has refused.
 func (l *Link) recordSent(e *entry, err error) {
 	l.changeRegistry(func(now time.Time) {
 		if err == nil {
 			l.reg.sent(e, now)
-			l.limit.credit(now, l.options.LinkRate) // for the answer
+			// The acknowledgement is one more frame. Without this a wallet of many accounts would
+			// use up the rate of its link by registering.
+			l.limit.credit(now, l.options.LinkRate)
 		} else if e.state == outstanding {
 			l.reg.fail(e, clip(reasonProof+err.Error()), now)
 		}
 	})
 }
 
-// handleAck is told of a register_ack.
+// handleAck records a register_ack. One for an account that was not asked for on this connection is
+// dropped: a relay cannot register accounts by itself.
 func (l *Link) handleAck(account string) {
 	first := false
 	l.changeRegistry(func(now time.Time) {
@@ -81,7 +86,8 @@ func (l *Link) handleAck(account string) {
 	l.wakeRegistrar()
 }
 
-// handleError is told of the relay's `error`, which is never answered (HAS §4.1).
+// handleError records an `error` of the relay, which is never answered (HAS §4.1). It may be about
+// a registration: the registry decides about which.
 func (l *Link) handleError(text string) {
 	text = clip(text)
 	var outstanding int
@@ -97,7 +103,8 @@ func (l *Link) handleError(text string) {
 	l.wakeRegistrar()
 }
 
-// changeRegistry runs a change under the lock and then logs what came of it.
+// changeRegistry makes a change under the lock, and then logs the accounts that failed by it. It
+// logs without the lock: a slow log must not hold up the reading of frames.
 func (l *Link) changeRegistry(change func(now time.Time)) {
 	l.mu.Lock()
 	change(time.Now())
@@ -116,7 +123,8 @@ func (l *Link) changeRegistry(change func(now time.Time)) {
 	}
 }
 
-// logFailure names an account that could not be registered; louder the first time.
+// logFailure logs an account that could not be registered: as a warning the first time, because it
+// will be tried again for ever.
 func (l *Link) logFailure(f failure) {
 	log := l.log.Warn
 	if f.tries > 1 {
@@ -126,6 +134,8 @@ func (l *Link) logFailure(f failure) {
 		"tries", f.tries, "retry", f.retry.Round(time.Second))
 }
 
+// wakeRegistrar makes register look at the registry again. It never waits: one token is enough for
+// any number of changes.
 func (l *Link) wakeRegistrar() {
 	select {
 	case l.wake <- struct{}{}:
@@ -133,6 +143,6 @@ func (l *Link) wakeRegistrar() {
 	}
 }
 
-// hintClock is said when the relay refuses one proof after the other: it compares the time in them
-// with its own, to 10 seconds.
+// hintClock is for a relay that refuses one proof after the other: it compares the time in a proof
+// with its own clock, and allows 10 seconds.
 const hintClock = "the relay keeps refusing proofs of key: check the clock of this machine"

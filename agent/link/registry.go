@@ -10,43 +10,45 @@ import (
 )
 
 const (
-	window      = 64               // registrations outstanding at most
+	// window bounds the registrations outstanding: an `error` may be about any of them, and those
+	// that are left are asked again one by one.
+	window      = 64
 	ackTimeout  = 10 * time.Second // HAS §4.2
 	streakHint  = 3                // refusals in a row after which the clock is suspected
-	parkInitial = 5 * time.Second
-	parkMax     = 10 * time.Minute
+	parkInitial = 5 * time.Second  // pause after the first failure of an account
+	parkMax     = 10 * time.Minute // largest pause
 )
 
 type state uint8
 
 const (
-	unsent state = iota // waits for its turn in the window
-	outstanding
-	registered
-	parked // refused or unanswered: asked again when due, with nothing else outstanding
-	gone   // no longer an account of ours
+	unsent      state = iota // waits for its turn in the window
+	outstanding              // sent, and not yet answered
+	registered               // acknowledged on this connection
+	parked                   // refused or unanswered: asked again when due, alone
+	gone                     // no longer an account of the link
 )
 
-// registry decides who is registered next. It is pure but for the jitter of pauses: it is told what
-// happened and when. Link.mu guards it.
+// registry decides which account is registered next. Its methods are given what happened and when;
+// it does no I/O and reads no clock. Link.mu guards it.
 //
-// Fresh accounts go first, up to a window of them at once. An `error` says nothing of whose it is:
-// while one registration is outstanding it is that one's; while several are, no more are sent until
-// as many are left as there were errors, and these are asked again alone. The same holds for what
-// stays unanswered for ackTimeout.
+// Accounts that have not failed go first, up to a window of them at once. An `error` of the relay
+// does not name an account. While one registration is outstanding, the error belongs to that one.
+// While several are, no more are sent until only as many are left as there were errors; these are
+// asked again, each alone. The same is done with those that stay unanswered for ackTimeout.
 type registry struct {
-	active bool // a connection is there and has a key
+	active bool // there is a connection, and its key is known
 	pace   bucket
 	rate   Rate
 
-	fresh  []*entry  // those no longer unsent are skipped
-	out    []*entry  // oldest first
-	parked []parking // by due; stale ones are skipped
+	fresh  []*entry  // accounts to ask; those that are no longer unsent are skipped
+	out    []*entry  // outstanding, the oldest first
+	parked []parking // by due time; stale ones are skipped
 
-	errors int       // since several were outstanding
-	streak int       // refusals since the last acknowledgement, over connections
-	count  int       // registered
-	failed []failure // not yet told
+	errors int       // of the relay while several were outstanding
+	streak int       // refusals since the last acknowledgement, over all connections
+	count  int       // of registered accounts
+	failed []failure // not yet logged
 }
 
 // failure is an account that could not be registered.
@@ -57,8 +59,8 @@ type failure struct {
 	retry   time.Duration
 }
 
-// parking is one place in the queue of those that are asked alone. It is stale once the entry has
-// left it: its state or its due time have changed.
+// parking is one place in the queue of those that are asked alone. It is stale when the state or
+// the due time of its entry has changed since.
 type parking struct {
 	due time.Time
 	e   *entry
@@ -66,8 +68,8 @@ type parking struct {
 
 func (p parking) stale() bool { return p.e.state != parked || !p.e.due.Equal(p.due) }
 
-// begin starts on a new connection: everybody again, those that failed last time alone and after
-// the others.
+// begin starts on a new connection, with all accounts: those that failed last time alone and after
+// the others, so that they hold up nobody.
 func (r *registry) begin(entries []*entry, now time.Time) {
 	r.end()
 	r.active = true
@@ -81,7 +83,8 @@ func (r *registry) begin(entries []*entry, now time.Time) {
 	}
 }
 
-// end forgets the connection.
+// end forgets the connection. The pace is kept: a relay that hangs up must not get more proofs by
+// it. So is the streak: a wrong clock is wrong on every connection.
 func (r *registry) end() {
 	*r = registry{pace: r.pace, rate: r.rate, streak: r.streak}
 }
@@ -101,14 +104,16 @@ func (r *registry) remove(e *entry) {
 	e.state = gone
 }
 
-// next returns the account to register now, marked as outstanding, or how long to wait; a negative
-// wait means until something happens.
+// next returns the account to register now and marks it as outstanding. If there is none it returns
+// the time to wait, negative for until something happens.
 func (r *registry) next(now time.Time) (*entry, time.Duration) {
 	if !r.active {
 		return nil, -1
 	}
+	// Both free places in the window.
 	r.expire(now)
 	r.setSuspectsAside(now)
+	// While an error has no owner, one more registration would be one more suspect.
 	if r.errors > 0 || len(r.out) >= window || r.mustStayAlone() {
 		return nil, r.untilExpiry(now)
 	}
@@ -124,10 +129,11 @@ func (r *registry) next(now time.Time) (*entry, time.Duration) {
 	return e, 0
 }
 
-// mustStayAlone reports whether the outstanding one must stay the only one.
+// mustStayAlone reports whether the outstanding registration must stay the only one: it failed
+// before, and the next error must be known to be its own.
 func (r *registry) mustStayAlone() bool { return len(r.out) == 1 && r.out[0].reason != "" }
 
-// candidate returns whose turn it is, without taking it out of its queue.
+// candidate returns the account whose turn it is, without removing it from its queue.
 func (r *registry) candidate(now time.Time) (*entry, time.Duration) {
 	for len(r.fresh) > 0 && r.fresh[0].state != unsent {
 		r.fresh = r.fresh[1:]
@@ -150,6 +156,7 @@ func (r *registry) candidate(now time.Time) (*entry, time.Duration) {
 	return r.parked[0].e, 0
 }
 
+// claim moves a candidate from its queue to the outstanding ones.
 func (r *registry) claim(e *entry, now time.Time) {
 	if e.state == parked {
 		r.parked = r.parked[1:]
@@ -160,14 +167,16 @@ func (r *registry) claim(e *entry, now time.Time) {
 	r.out = append(r.out, e)
 }
 
-// sent moves the start of the wait for an answer to when the frame had left.
+// sent begins the wait for the answer anew, now that the frame has been written: it may have waited
+// for its turn.
 func (r *registry) sent(e *entry, now time.Time) {
 	if e.state == outstanding {
 		e.sentAt = now
 	}
 }
 
-// acknowledged reports whether the acknowledgement was one that we waited for, be it late.
+// acknowledged records an acknowledgement. It reports false if the account was not asked for on
+// this connection; a late one counts.
 func (r *registry) acknowledged(e *entry) bool {
 	if !e.wasAsked {
 		return false
@@ -181,8 +190,8 @@ func (r *registry) acknowledged(e *entry) bool {
 	return true
 }
 
-// refused is told of an `error` of the relay. It returns the account that it belongs to, or nil if
-// that cannot be known or no registration is outstanding.
+// refused records an `error` of the relay. It returns the account that the error belongs to, or nil
+// if that cannot be known or no registration is outstanding.
 func (r *registry) refused(text string, now time.Time) *entry {
 	if len(r.out) != 1 || r.errors > 0 {
 		if len(r.out) > 0 {
@@ -196,7 +205,8 @@ func (r *registry) refused(text string, now time.Time) *entry {
 	return e
 }
 
-// fail takes an outstanding account out of the way until its pause is over.
+// fail sets an outstanding account aside until its pause is over, which grows with each failure: a
+// relay that refuses an account for good is not asked without end.
 func (r *registry) fail(e *entry, reason string, now time.Time) {
 	r.leave(e)
 	if e.pause == nil {
@@ -211,6 +221,7 @@ func (r *registry) fail(e *entry, reason string, now time.Time) {
 	r.park(e, now.Add(pause))
 }
 
+// leave removes an entry from the outstanding ones. With none left, no error can have an owner.
 func (r *registry) leave(e *entry) {
 	r.out = slices.DeleteFunc(r.out, func(other *entry) bool { return other == e })
 	if len(r.out) == 0 {
@@ -218,8 +229,8 @@ func (r *registry) leave(e *entry) {
 	}
 }
 
-// expire deals with those that got no answer: one that was asked alone has failed, the others are
-// asked again alone.
+// expire handles those that got no answer in time: one that was asked alone has failed, the others
+// are asked again alone.
 func (r *registry) expire(now time.Time) {
 	alone := r.mustStayAlone()
 	for len(r.out) > 0 && now.Sub(r.out[0].sentAt) >= ackTimeout {
@@ -233,7 +244,8 @@ func (r *registry) expire(now time.Time) {
 	}
 }
 
-// setSuspectsAside asks alone those that an `error` may have been about.
+// setSuspectsAside has those asked again alone that an `error` may have been about: when only as
+// many are left as there were errors, all others have been acknowledged.
 func (r *registry) setSuspectsAside(now time.Time) {
 	if r.errors == 0 || len(r.out) > r.errors {
 		return
@@ -243,7 +255,8 @@ func (r *registry) setSuspectsAside(now time.Time) {
 	}
 }
 
-// setAside has an account asked again alone, as soon as nothing else is outstanding.
+// setAside has an account asked again alone, as soon as nothing else is outstanding. That is no
+// failure of it yet: it has no pause.
 func (r *registry) setAside(e *entry, now time.Time) {
 	r.leave(e)
 	if e.reason == "" {
@@ -264,6 +277,7 @@ func (r *registry) park(e *entry, due time.Time) {
 	r.parked = slices.Insert(r.parked, at, parking{due, e})
 }
 
+// untilExpiry returns the time until expire has something to do.
 func (r *registry) untilExpiry(now time.Time) time.Duration {
 	if len(r.out) == 0 {
 		return -1
@@ -271,7 +285,7 @@ func (r *registry) untilExpiry(now time.Time) time.Duration {
 	return max(0, ackTimeout-now.Sub(r.out[0].sentAt))
 }
 
-// Reasons of our own why an account is not registered.
+// Our own reasons for which an account is not registered; others are the relay's words.
 const (
 	reasonSilence = "no answer from the relay"
 	reasonUnclear = "not acknowledged among others; asked again alone"

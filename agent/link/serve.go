@@ -14,40 +14,46 @@ import (
 
 const (
 	weightUnit    = 64 << 10 // bytes of a frame that cost one more token
-	maxBytesHeld  = 64 << 20 // of the requests that Handler holds
+	maxBytesHeld  = 64 << 20 // frames of the requests in flight, whose number alone would allow 2 GiB
 	noisePerSec   = 1        // log lines about the relay's faults
 	noiseAtOnce   = 20
 	malformedDrop = "malformed_"
 )
 
-// Delivery is one request as it came from the relay: decoded, in bounds of rate and number, for an
-// account of ours. Nothing else in it has been judged.
+// Delivery is one request as it came from the relay: decoded, within rates and numbers, and for an
+// account of the link. Nothing else in it has been checked.
 type Delivery struct {
-	Link     *Link // that it came from and that answers it
+	Link     *Link // on which it came; its answer goes there
 	Request  protocol.Request
-	Received time.Time
-	Ticket   any // what Options.Ticket returned for it
+	Received time.Time // when its frame had been read
+	Ticket   any       // what Options.Ticket returned for it
 }
 
 // Drop is a reason for which a frame, or the request in it, was thrown away. Besides these
-// constants there is "malformed_" with each protocol.Reason after it.
+// constants there is "malformed_" followed by each protocol.Reason.
+//
+// The texts are labels of a metric and words of the audit trail, on which operators build: they are
+// part of the interface and do not change.
 type Drop string
 
-// Reasons for a Drop.
+// The reasons for a Drop.
 const (
 	DropLinkRate     Drop = "link_rate"       // more frames than Options.LinkRate
 	DropAccountRate  Drop = "account_rate"    // more requests than Options.AccountRate
 	DropQueueFull    Drop = "queue_full"      // Handler holds Options.InFlight requests, or 64 MiB
 	DropAccountQueue Drop = "account_queue"   // or Options.AccountInFlight of this account
-	DropForeign      Drop = "foreign_account" // not an account of this link
+	DropForeign      Drop = "foreign_account" // for an account that is not one of this link
 	DropDraining     Drop = "draining"        // the link is about to stop
 	DropBinary       Drop = "binary"          // not a text frame
 	DropUnknown      Drop = "unknown_command" // a cmd that no relay sends to a wallet
-	DropUnexpected   Drop = "unexpected"      // known, but nobody asked
+	DropUnexpected   Drop = "unexpected"      // a message that was not asked for
 	dropNothing      Drop = ""
 )
 
-// serve reads until the connection ends. ctx is for the calls of Handler.
+// serve reads and handles frames until the connection ends. ctx is for the calls of Handler.
+//
+// One goroutine does all of it, in the order of frames, so nothing in it may wait: not for Handler,
+// not for a write, and for locks only as long as a table is looked at.
 func (l *Link) serve(ctx, live context.Context, c *connection) error {
 	for {
 		typ, frame, err := c.read(live)
@@ -63,6 +69,8 @@ func (l *Link) serve(ctx, live context.Context, c *connection) error {
 		case protocol.ErrorMessage:
 			l.handleError(m.Text)
 		case protocol.KeyAck:
+			// A key belongs to a connection (HAS §4.1). A relay that changes it may be collecting
+			// proofs for the key of another relay.
 			if m.Key != c.key {
 				return fmt.Errorf("second key_ack with another key (%s) on one connection", m.Key)
 			}
@@ -74,6 +82,7 @@ func (l *Link) serve(ctx, live context.Context, c *connection) error {
 
 // decode returns the message of a frame, or nil if it is dropped.
 func (l *Link) decode(typ websocket.MessageType, frame []byte) protocol.Message {
+	// Charged before it is decoded: decoding is what a flood would make us pay for.
 	if !l.chargeFrame(len(frame)) {
 		l.countDrop(DropLinkRate)
 		return nil
@@ -100,7 +109,7 @@ func (l *Link) decode(typ websocket.MessageType, frame []byte) protocol.Message 
 	return nil
 }
 
-// chargeFrame counts a frame and charges it to the link's rate.
+// chargeFrame counts a frame and reports whether it is within the link's rate.
 func (l *Link) chargeFrame(size int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +117,7 @@ func (l *Link) chargeFrame(size int) bool {
 	return l.limit.spend(time.Now(), l.options.LinkRate, 1+float64(size)/weightUnit)
 }
 
-// deliver gives a request to Handler, or drops it: it never waits.
+// deliver gives a request to Handler or drops it, without waiting.
 func (l *Link) deliver(ctx context.Context, r protocol.Request, size int) {
 	now := time.Now()
 	e, why := l.reserve(r.Account, size, now)
@@ -116,6 +125,7 @@ func (l *Link) deliver(ctx context.Context, r protocol.Request, size int) {
 		l.countDrop(why)
 		return
 	}
+	// The ticket is taken here, where frames still have their order: calls of Handler have none.
 	d := Delivery{Link: l, Request: r, Received: now, Ticket: l.options.Ticket(r.Account)}
 	l.handlers.Go(func() {
 		defer l.release(e, size)
@@ -123,6 +133,8 @@ func (l *Link) deliver(ctx context.Context, r protocol.Request, size int) {
 	})
 }
 
+// reserve reserves a place for a request among those in flight, or returns why there is none. A
+// request that finds no place has been charged to the rate of its account all the same.
 func (l *Link) reserve(account hive.AccountName, size int, now time.Time) (*entry, Drop) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -139,7 +151,7 @@ func (l *Link) reserve(account hive.AccountName, size int, now time.Time) (*entr
 	case e.inFlight >= l.options.AccountInFlight:
 		return nil, DropAccountQueue
 	}
-	e.hadRequest = true
+	e.hadRequest = true // it may be answered from now on, see connectionFor
 	e.inFlight++
 	l.inFlight++
 	l.bytes += size
@@ -156,9 +168,9 @@ func (l *Link) release(e *entry, size int) {
 	l.closeIdleLocked()
 }
 
-// Drain stops taking requests, for good, and waits until Handler has returned from those that it
-// holds, or until ctx ends, whose cause is then the error. Answers are still sent. It is the first
-// half of an orderly stop; ending the context of Run is the second.
+// Drain stops taking requests, for good, and waits until all calls of Handler have returned. If ctx
+// ends before, it returns the cause. Answers are still sent. Drain is the first half of an orderly
+// stop; ending the context of [Link.Run] is the second. It may be called more than once.
 func (l *Link) Drain(ctx context.Context) error {
 	l.mu.Lock()
 	l.draining = true
@@ -172,6 +184,7 @@ func (l *Link) Drain(ctx context.Context) error {
 	}
 }
 
+// closeIdleLocked tells those that wait in Drain when nothing is in flight any more.
 func (l *Link) closeIdleLocked() {
 	if !l.draining || l.inFlight > 0 {
 		return
@@ -189,7 +202,7 @@ func (l *Link) countDrop(why Drop) {
 	l.facts.drops[why]++
 }
 
-// mayLogFault reports whether one more line about the relay's faults may be logged: the relay must
+// mayLogFault reports whether one more line about the relay's faults may be logged: a relay must
 // not be able to fill the disk.
 func (l *Link) mayLogFault() bool {
 	l.mu.Lock()

@@ -11,28 +11,28 @@ import (
 	"pksa/protocol/plain"
 )
 
-// Status is how a link stands. Texts that came from the relay are cut to 200 bytes and hold
-// printable characters only.
+// Status is the state of a link at one instant. Texts that came from the relay are cut to 200 bytes
+// and hold printable characters only.
 type Status struct {
 	URL       string
 	Connected bool           // the relay has given its key and the connection lives
-	Since     time.Time      // of being connected; zero if not
+	Since     time.Time      // when it was connected; zero if it is not
 	RelayKey  hive.PublicKey // of this connection; null if not connected
-	Protocol  float64        // as the relay said last; 0 = it did not say
+	Protocol  float64        // by the relay's last greeting; 0 = it did not say
 	Server    string         // the same
 	Version   string         // the same
 
-	Accounts   int // that the link has
-	Registered int // acknowledged on this connection
-	Pending    int // the rest, without those of Refused
-	Refused    []Refusal
-	Hint       string // what a person might do about it; may be empty
+	Accounts   int       // of the link
+	Registered int       // acknowledged on this connection
+	Pending    int       // neither registered nor in Refused
+	Refused    []Refusal // by name
+	Hint       string    // what a person might do about it; may be empty
 
-	InFlight    int // requests that Handler holds
-	Draining    bool
-	RelayError  string // the relay's last `error`; empty = none
-	LastError   string // why the last connection ended, or was not made
-	LastErrorAt time.Time
+	InFlight    int       // requests that Handler has not returned from
+	Draining    bool      // no requests are taken any more
+	RelayError  string    // the relay's last `error`; empty = none
+	LastError   string    // why the last connection ended, or was not made
+	LastErrorAt time.Time // when that was
 	NextAttempt time.Time // zero unless the link waits for it
 	Counters    Counters
 }
@@ -40,27 +40,27 @@ type Status struct {
 // Refusal is an account that could not be registered and will be tried again.
 type Refusal struct {
 	Account hive.AccountName
-	Reason  string // the relay's error, or words of ours
-	Since   time.Time
-	Tries   int
-	Next    time.Time // of the next try, on this connection
+	Reason  string    // the relay's error, or words of ours
+	Since   time.Time // of the first failure
+	Tries   int       // that failed
+	Next    time.Time // of the next try; zero while one runs
 }
 
-// Counters only grow, from zero when the process starts.
+// Counters count since the link was made. They only grow.
 type Counters struct {
-	Connections uint64 // that got as far as the relay's key
-	Reconnects  uint64 // those but the first
-	KeyChanges  uint64 // connections on which the relay had another key than before
-	Attempts    uint64 // connections tried
-	Frames      uint64 // read, of any kind
-	Requests    uint64 // given to Handler
-	Answers     uint64 // written
-	RelayErrors uint64 // `error` messages
-	Refusals    uint64 // registrations refused, unanswered when alone, or without proof
-	Drops       map[Drop]uint64
+	Connections uint64          // that got as far as the relay's key
+	Reconnects  uint64          // connections without the first
+	KeyChanges  uint64          // connections on which the relay had another key than before
+	Attempts    uint64          // to connect
+	Frames      uint64          // read, of any kind
+	Requests    uint64          // given to Handler
+	Answers     uint64          // written
+	RelayErrors uint64          // `error` messages
+	Refusals    uint64          // registrations refused, unanswered when alone, or without proof
+	Drops       map[Drop]uint64 // a copy; it belongs to the caller
 }
 
-// facts are what Status reports and nothing else needs. Link.mu guards them.
+// facts is what only Status needs. Link.mu guards it.
 type facts struct {
 	Counters
 	drops       map[Drop]uint64
@@ -74,7 +74,7 @@ type facts struct {
 	next        time.Time
 }
 
-// Status returns how the link stands now. It costs a walk over all accounts.
+// Status returns the state of the link now. It walks over all accounts.
 func (l *Link) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -114,7 +114,7 @@ func (l *Link) refusedLocked() []Refusal {
 	return refused
 }
 
-// recordAttempt records that a connection is tried.
+// recordAttempt records that a connection is being made.
 func (l *Link) recordAttempt() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,11 +136,11 @@ func (l *Link) beginServing(c *connection) {
 	}
 }
 
-// recordEnd records the end of a connection and returns what it was good for.
+// recordEnd records the end of a connection and returns how far it came.
 func (l *Link) recordEnd() life {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.conn = nil
+	l.conn = nil // from now on no answer is sent, and no proof made, for its key
 	l.reg.end()
 	since := l.facts.servedAt
 	if since.IsZero() && len(l.accounts) == 0 {

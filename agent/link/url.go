@@ -9,8 +9,8 @@ import (
 	"pksa/protocol/host"
 )
 
-// parseURL reads the address of a relay: wss, https (meant as wss), or ws where plaintext is
-// allowed: on loopback, or by the operator's word.
+// parseURL reads the address of a relay: wss, https (meant as wss), or ws, on loopback or if
+// plaintext is true. The path "/" is filled in, so that one relay has one text.
 func parseURL(text string, plaintext bool) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -42,7 +42,7 @@ func parseURL(text string, plaintext bool) (*url.URL, error) {
 	return u, nil
 }
 
-// address returns host and port to dial.
+// address returns the host and port to dial.
 func address(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
@@ -51,8 +51,9 @@ func address(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-// offLoopback reports whether a connection that needs no TLS because its name said loopback has
-// left this machine after all. Pipes and the like have no such address.
+// offLoopback reports whether a connection leads to another machine although it is without TLS
+// because of its host's name: whoever controls the resolver decides where a name like localhost
+// leads. Connections in memory have no TCP address.
 func offLoopback(remote net.Addr) bool {
 	tcp, ok := remote.(*net.TCPAddr)
 	return ok && !tcp.IP.IsLoopback()

@@ -151,23 +151,6 @@ func snapshot(t *testing.T, path string, unlock Unlock) string {
 	return text
 }
 
-func TestReplaceMode(t *testing.T) {
-	dir := privateDir(t)
-	path := filepath.Join(dir, "keystore.age")
-	if _, err := Create(path, testUnlock(t, dir)); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{path, path + ".lock", filepath.Join(dir, "identity.txt")} {
-		info, err := os.Stat(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info.Mode() != 0o600 {
-			t.Errorf("%s has mode %v", name, info.Mode())
-		}
-	}
-}
-
 // A second writer waits for the first, but not for ever.
 func TestLockBusy(t *testing.T) {
 	dir := privateDir(t)

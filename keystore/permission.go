@@ -18,15 +18,6 @@ type owned struct {
 	self uint32
 }
 
-func ownedBy(path string, info fs.FileInfo) owned {
-	//nolint:gosec // a uid fits 32 bits on every Unix
-	o := owned{path: path, mode: info.Mode(), self: uint32(os.Geteuid())}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		o.uid = stat.Uid
-	}
-	return o
-}
-
 func (o owned) complain(want fs.FileMode) *PermissionError {
 	return &PermissionError{Path: o.path, Folder: o.mode.IsDir(), Mode: o.mode.Perm(), Want: want, UID: o.uid,
 		Self: o.self}

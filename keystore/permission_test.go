@@ -3,10 +3,6 @@ package keystore
 import (
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -59,56 +55,5 @@ func TestPermissionRules(t *testing.T) {
 				t.Errorf("got %+v", complaint)
 			}
 		})
-	}
-}
-
-func TestPermissionText(t *testing.T) {
-	path := filepath.Join(privateDir(t), "secret")
-	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(path, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	_, err := OpenSecretFile(path)
-	if err == nil {
-		t.Fatal("opened")
-	}
-	for _, part := range []string{path, "0644", "0600", "chmod 600 "} {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%q lacks %q", err, part)
-		}
-	}
-}
-
-func TestForeignOwner(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give files away")
-	}
-	path := filepath.Join(privateDir(t), "secret")
-	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chown(path, 4711, 0); err != nil {
-		t.Fatal(err)
-	}
-	var complaint *PermissionError
-	if _, err := OpenSecretFile(path); !errors.As(err, &complaint) || complaint.UID != 4711 ||
-		!strings.Contains(err.Error(), "user 4711") {
-		t.Errorf("got %v", err)
-	}
-}
-
-// A named pipe in the place of a file must be refused, not waited for.
-func TestPipeIsNoFile(t *testing.T) {
-	path := filepath.Join(privateDir(t), "pipe")
-	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := OpenSecretFile(path); err == nil || !strings.Contains(err.Error(), "fd:N") {
-		t.Errorf("got %v", err)
-	}
-	if _, err := OpenSecretFile(filepath.Dir(path)); err == nil {
-		t.Error("a folder was opened as a file")
 	}
 }

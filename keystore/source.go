@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -211,18 +210,10 @@ func readDescriptor(arg string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Only what can carry a secret: a wrong number may be a descriptor of the Go runtime itself (its epoll), which has no file
-	// type, and closing that one would stop all network I/O.
-	var stat syscall.Stat_t
-	if err := syscall.Fstat(n, &stat); err != nil {
-		return nil, fmt.Errorf("no such open descriptor: %w", err)
+	f, err := openDescriptor(n)
+	if err != nil {
+		return nil, err
 	}
-	switch stat.Mode & syscall.S_IFMT {
-	case syscall.S_IFREG, syscall.S_IFIFO, syscall.S_IFSOCK, syscall.S_IFCHR:
-	default:
-		return nil, errors.New("the descriptor is not a file or pipe")
-	}
-	f := os.NewFile(uintptr(n), "fd:"+arg)
 	if n != 0 { // the next file opened would become standard input
 		defer f.Close()
 	}

@@ -1,14 +1,12 @@
 package keystore_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"pksa/keystore"
@@ -71,72 +69,34 @@ func source(t testing.TB, text string) keystore.Source {
 // carry puts a secret where a source finds it.
 type carry func(t *testing.T, secret string) keystore.Source
 
-func carriers() map[string]carry {
-	write := func(t *testing.T, secret string) string {
-		t.Helper()
-		path := filepath.Join(privateDir(t), "secret")
-		if err := os.WriteFile(path, []byte(secret), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
+// written writes a secret to a file and returns its path.
+func written(t *testing.T, secret string) string {
+	t.Helper()
+	path := filepath.Join(privateDir(t), "secret")
+	if err := os.WriteFile(path, []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	return map[string]carry{
-		"file": func(t *testing.T, secret string) keystore.Source { return source(t, "file:"+write(t, secret)) },
+	return path
+}
+
+func carriers() map[string]carry {
+	all := map[string]carry{
+		"file": func(t *testing.T, secret string) keystore.Source { return source(t, "file:"+written(t, secret)) },
 		"identity": func(t *testing.T, secret string) keystore.Source {
-			return source(t, "identity:"+
-				write(t, secret))
-		},
-		"link": func(t *testing.T, secret string) keystore.Source {
-			link := filepath.Join(privateDir(t), "link")
-			if err := os.Symlink(write(t, secret), link); err != nil {
-				t.Fatal(err)
-			}
-			return source(t, "file:"+link)
+			return source(t, "identity:"+written(t, secret))
 		},
 		"env": func(t *testing.T, secret string) keystore.Source {
 			t.Setenv("PKSA_TEST_SECRET", secret)
 			return source(t, "env:PKSA_TEST_SECRET")
 		},
 		"credential": func(t *testing.T, secret string) keystore.Source {
-			path := write(t, secret)
+			path := written(t, secret)
 			t.Setenv("CREDENTIALS_DIRECTORY", filepath.Dir(path))
 			return source(t, "credential:"+filepath.Base(path))
 		},
-		"command": func(t *testing.T, secret string) keystore.Source {
-			return source(t, "command:cat "+
-				write(t, secret))
-		},
-		"fd file": func(t *testing.T, secret string) keystore.Source {
-			return source(t, fmt.Sprint("fd:", descriptorOf(t, write(t, secret))))
-		},
-		"fd pipe": func(t *testing.T, secret string) keystore.Source {
-			return source(t, fmt.Sprint("fd:", pipeWith(t, secret)))
-		},
 	}
-}
-
-// descriptorOf gives a descriptor that no os.File owns, as an inherited one.
-func descriptorOf(t *testing.T, path string) int {
-	t.Helper()
-	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fd
-}
-
-func pipeWith(t *testing.T, secret string) int {
-	t.Helper()
-	var ends [2]int
-	if err := syscall.Pipe(ends[:]); err != nil {
-		t.Fatal(err)
-	}
-	w := os.NewFile(uintptr(ends[1]), "pipe")
-	go func() { // a pipe holds less than the largest secret
-		defer w.Close()
-		_, _ = w.WriteString(secret)
-	}()
-	return ends[0]
+	maps.Copy(all, unixCarriers)
+	return all
 }
 
 func TestSourcesAlike(t *testing.T) {
@@ -218,84 +178,19 @@ func TestSourceEnvOnce(t *testing.T) {
 	}
 }
 
-func TestSourceLooseFile(t *testing.T) {
-	path := filepath.Join(privateDir(t), "secret")
-	if err := os.WriteFile(path, []byte("secret"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("CREDENTIALS_DIRECTORY", filepath.Dir(path))
-	for _, mode := range []fs.FileMode{0o644, 0o604, 0o640, 0o660, 0o601} {
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
-		for _, text := range []string{"file:" + path, "identity:" + path, "credential:secret"} {
-			if mode == 0o640 && strings.HasPrefix(text, "credential") && os.Geteuid() == 0 {
-				continue // allowed, see TestPermissionRules
-			}
-			var complaint *keystore.PermissionError
-			if _, err := source(t, text).Read(t.Context(), nil); !errors.As(err, &complaint) ||
-				complaint.Mode != mode && complaint.Mode != mode&^0o040 {
-				t.Errorf("%s with mode %o: %v", text, mode, err)
-			}
-		}
-	}
-	if err := os.Chmod(path, 0o400); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := source(t, "file:"+path).Read(t.Context(), nil); err != nil {
-		t.Errorf("mode 0400: %v", err)
-	}
-}
-
 func TestSourceErrors(t *testing.T) {
 	t.Setenv("CREDENTIALS_DIRECTORY", "")
 	for text, says := range map[string]string{
-		"file:/no/such/file":        "/no/such/file",
-		"file:/":                    "regular file",
-		"env:PKSA_TEST_UNSET":       "not set",
-		"fd:1234":                   "no such open descriptor",
-		"credential:x":              "LoadCredential",
-		"command:/no/such/program":  "/no/such/program",
-		"command:false hidden-word": "exit status 1",
+		"file:/no/such/file":       "/no/such/file",
+		"file:/":                   "regular file",
+		"env:PKSA_TEST_UNSET":      "not set",
+		"credential:x":             "LoadCredential",
+		"command:/no/such/program": "/no/such/program",
 	} {
 		_, err := source(t, text).Read(t.Context(), nil)
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "hidden-word") {
 			t.Errorf("%s: %v", text, err)
 		}
-	}
-}
-
-func TestSourceDescriptorClosed(t *testing.T) {
-	fd := pipeWith(t, "secret")
-	s := source(t, fmt.Sprint("fd:", fd))
-	if _, err := s.Read(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
-	var stat syscall.Stat_t
-	if err := syscall.Fstat(fd, &stat); !errors.Is(err, syscall.EBADF) {
-		t.Errorf("still open: %v", err)
-	}
-}
-
-// A command that hangs is ended with its context.
-func TestSourceCommandCancelled(t *testing.T) {
-	why := errors.New("shutting down")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	fifo := filepath.Join(privateDir(t), "fifo") // "cat" hangs until somebody writes
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	go cancel(why)
-	_, err := source(t, "command:cat "+fifo).Read(ctx, nil)
-	if !errors.Is(err, why) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestSourceNoShell(t *testing.T) {
-	got, err := source(t, "command:echo *  ~ #x").Read(t.Context(), nil)
-	if err != nil || string(got.Bytes()) != "* ~ #x" {
-		t.Errorf("got %q, %v", got.Bytes(), err)
 	}
 }
 

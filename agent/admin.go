@@ -79,8 +79,8 @@ func act(what string) []byte {
 
 // AddApp makes a slot. An empty secret asks for a random one.
 func (m Admin) AddApp(ctx context.Context, name, secret string) (AppInfo, error) {
-	if name == SlotSelf {
-		return AppInfo{}, errSlotSelf
+	if name == ownSlot {
+		return AppInfo{}, errOwnSlot
 	}
 	secret, err := slotSecret(secret)
 	if err != nil {
@@ -96,8 +96,8 @@ func (m Admin) AddApp(ctx context.Context, name, secret string) (AppInfo, error)
 // RotateApp gives a slot a new secret. Its sessions go on; nobody makes a new one with the old
 // secret.
 func (m Admin) RotateApp(ctx context.Context, name, secret string) (AppInfo, error) {
-	if name == SlotSelf {
-		return AppInfo{}, errSlotSelf
+	if name == ownSlot {
+		return AppInfo{}, errOwnSlot
 	}
 	secret, err := slotSecret(secret)
 	if err != nil {
@@ -185,8 +185,8 @@ func (m Admin) AddSession(ctx context.Context, q SessionRequest) (SessionInfo, e
 // checkSession looks at what every session made by a person must have.
 func checkSession(l *ledger.Ledger, keys *keystore.Store, app string, account hive.AccountName,
 	length time.Duration) error {
-	if app == SlotSelf {
-		return errSlotSelf
+	if app == ownSlot {
+		return errOwnSlot
 	}
 	if _, ok := l.Slot(app); !ok {
 		return fmt.Errorf("there is no app %q; make it with `pksa app add %s`", app, app)

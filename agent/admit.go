@@ -13,18 +13,18 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Codes of refusals that neither the policy nor its package knows.
-const (
-	codeExpired policy.Code = "expired" // nobody waits for the answer any more (HAS §12)
-)
+// codeExpired is the code of a request whose answer nobody waits for any more (HAS §12).
+const codeExpired policy.Code = "expired"
 
 // proposal is a request on its way to a decision.
 type proposal struct {
-	request *policy.Request
-	nonce   protocol.Nonce
-	tx      *transaction // of sign
+	run      *run
+	request  *policy.Request
+	nonce    protocol.Nonce
+	prospect *policy.Prospect // the first half of the decision; nil if refusal is set
+	tx       *transaction     // of sign
 
-	refusal  *refusal  // decided before the policy is asked
+	refusal  *refusal  // made before the policy is asked
 	obstacle *obstacle // what would be allowed cannot be done
 
 	newSession *ledger.NewSession // of auth; its end is set by the judge
@@ -40,15 +40,18 @@ type refusal struct {
 // obstacle keeps an allowed request from being served.
 type obstacle struct{ text, outcome, reason string }
 
-// granted is what was admitted.
+// granted is what was judged and recorded.
 type granted struct {
-	number  uint64
+	run     *run
+	number  uint64 // of the audit record
 	role    hive.Role
 	session *ledger.Session
+	told    bool // the application was told something already: it gets no other answer
 }
 
 // judged is what the judge found, for the answer and the record.
 type judged struct {
+	inForce  *policy.Policy // at the time of the commit
 	decision policy.Decision
 	refusal  *refusal
 	obstacle *obstacle
@@ -56,9 +59,22 @@ type judged struct {
 	session  *ledger.Session // of an auth_req whose key got its session while this one waited
 }
 
-// admit takes a request through steps 7 to 9: nonce, decision and the one durable commit. It
-// answers what is not granted; ok says that the request may be carried out.
-func (a *Agent) admit(ctx context.Context, r *run, p *proposal) (granted, bool) {
+// foresee makes the first half of the decision, what the rules say. It knows no counters, so it is
+// made here, before the request waits for its turn; [Agent.decide] makes the second half.
+func (a *Agent) foresee(p *proposal) {
+	p.prospect = a.policy.Load().policy.Prospect(p.request, time.Now())
+}
+
+// admit takes a request through nonce, decision and the one durable commit. It answers what is not
+// granted, and reports whether the request may be carried out.
+//
+// Also what is surely denied goes through the commit: it uses up its nonce there, so that nobody
+// can bring it again under a laxer policy.
+func (a *Agent) admit(ctx context.Context, p *proposal) (granted, bool) {
+	r := p.run
+	if p.prospect == nil && p.refusal == nil { // of sign, it was needed earlier
+		a.foresee(p)
+	}
 	admission := ledger.Admission{
 		Key: r.key, Account: string(r.msg.Account), Kind: r.msg.Kind.String(),
 		Nonce: int64(p.nonce), RequireNonce: a.config.NonceRequired && r.msg.Kind != protocol.Auth, Ticket: r.ticket,
@@ -66,12 +82,12 @@ func (a *Agent) admit(ctx context.Context, r *run, p *proposal) (granted, bool) 
 	if r.session != nil {
 		admission.Session = r.session.ID
 	} else if r.pairing == nil {
-		admission.App = r.app
+		admission.App = r.app // the digest of an auth_req counts for its slot, until it has a session
 	}
 	var j judged
 	result, err := a.ledger.Admit(ctx, admission, func(v ledger.View) ledger.Ruling {
 		var ruling ledger.Ruling
-		j, ruling = a.judge(r, p, v)
+		j, ruling = a.judge(p, v)
 		return ruling
 	})
 	if err != nil {
@@ -79,25 +95,28 @@ func (a *Agent) admit(ctx context.Context, r *run, p *proposal) (granted, bool) 
 		return granted{}, false
 	}
 	if result.Verdict == ledger.Pending {
-		return a.ask(ctx, r, p, result.Number, j)
+		return a.ask(ctx, p, result.Number, j)
 	}
-	return a.ruled(ctx, r, p, result, j)
+	return a.ruled(ctx, p, result, j)
 }
 
 // ruled goes on with what the ledger has recorded: the request may be carried out, or is answered.
-func (a *Agent) ruled(ctx context.Context, r *run, p *proposal, result ledger.Admitting, j judged) (granted, bool) {
-	g := granted{number: result.Number, role: p.request.Role, session: result.Session}
+func (a *Agent) ruled(ctx context.Context, p *proposal, result ledger.Admitting, j judged) (granted, bool) {
+	g := granted{run: p.run, number: result.Number, role: p.request.Role, session: result.Session}
 	if j.session != nil {
 		g.session = j.session
 	}
 	if result.Verdict == ledger.Admitted {
+		// On disk: the ruling with nonce, charges, session and transaction. Nothing is signed. The
+		// next start looks the transaction up until it has expired.
 		crashpoint("admitted")
-		a.log.Info("request admitted", append(r.attrs(), "number", g.number, "does",
+		a.log.Info("request admitted", append(p.run.attrs(), "number", g.number, "does",
 			effects(p.request, p.newSession != nil), "rules", ruleNames(j.decision.Rules))...)
 		return g, true
 	}
+	// On disk: the refusal with its nonce, and no answer. The next start answers by the record.
 	crashpoint("denied")
-	a.refuse(ctx, r, g, j)
+	a.refuse(ctx, g, j)
 	return granted{}, false
 }
 
@@ -110,32 +129,38 @@ func ruleNames(rules []policy.RuleRef) []string {
 }
 
 // judge decides. It runs on the ledger's committing goroutine, inside the commit that its ruling is
-// part of: it computes, and does no I/O. Whatever it finds, the nonce or digest is consumed.
-func (a *Agent) judge(r *run, p *proposal, v ledger.View) (judged, ledger.Ruling) {
-	j := judged{replay: v.Replay, refusal: p.refusal}
-	force := a.policy.Load().policy
-	ruling := ledger.Ruling{Verdict: ledger.Denied}
+// part of, one judge at a time: it computes, and does no I/O. Whatever it finds, the nonce or
+// digest is consumed.
+func (a *Agent) judge(p *proposal, v ledger.View) (judged, ledger.Ruling) {
+	j := judged{replay: v.Replay, refusal: p.refusal, inForce: a.policy.Load().policy}
+	// The nonce comes first: a replay gets the answer of a replay, and never learns what the policy
+	// says today.
 	switch {
 	case v.Replay != ledger.Fresh:
 		j.refusal = &refusal{policy.CodeNonce, replayReason(v.Replay)}
 	case j.refusal != nil:
-	case !r.expires().After(time.Now()):
+	case !p.run.expires().After(time.Now()):
+		// The application listens no longer. What is done now is done behind its back, and it may
+		// have asked again.
 		j.refusal = &refusal{codeExpired, "the request expired while it waited for its turn or for a node"}
 	default:
-		a.decide(r, p, v, force, &j)
+		a.decide(p, v, &j)
 	}
+	ruling := ledger.Ruling{Verdict: ledger.Denied}
 	switch {
 	case j.refusal != nil || j.obstacle != nil:
 	case j.decision.Verdict == policy.Ask:
+		// Nothing is charged before the answer: what waits for a person must not use up the room of
+		// requests that do not.
 		ruling.Verdict = ledger.Pending
 		setTransaction(&ruling, p)
 	default:
 		ruling.Verdict = ledger.Admitted
-		ruling.Charges = a.budget.charge(v, force, j.decision.Charges)
+		ruling.Charges = a.budget.charge(v, j.inForce, j.decision.Charges)
 		ruling.NewSession = p.newSession
 		setTransaction(&ruling, p)
 	}
-	ruling.Record = r.record().judged(force, a.network, p, j)
+	ruling.Record = a.judgedRecord(p, j)
 	return j, ruling
 }
 
@@ -147,9 +172,12 @@ func setTransaction(ruling *ledger.Ruling, p *proposal) {
 	}
 }
 
-// decide asks the policy, and then whether what it allows can be done.
-func (a *Agent) decide(r *run, p *proposal, v ledger.View, force *policy.Policy, j *judged) {
-	a.budget.use(v, func(book *policy.Book) { j.decision = force.Decide(p.request, book, v.Now) })
+// decide makes the second half of the decision, and then looks whether what is allowed can be done.
+// The limits are judged by the counters that the commit finds, after the requests before this one.
+// What the rules said is taken from the first half; if another policy is in force by now, or a rule
+// depends on the time, they are judged anew.
+func (a *Agent) decide(p *proposal, v ledger.View, j *judged) {
+	a.budget.use(v, func(book *policy.Book) { j.decision = p.prospect.Conclude(j.inForce, book, v.Now) })
 	switch {
 	case j.decision.Verdict == policy.Deny:
 		j.refusal = &refusal{j.decision.Code, j.decision.Reason}
@@ -159,12 +187,15 @@ func (a *Agent) decide(r *run, p *proposal, v ledger.View, force *policy.Policy,
 			"the policy says to ask a person, and no way to ask is configured (setting ask): " + j.decision.Reason}
 		return
 	}
+	// What follows may have changed since the request came: the clock stepped, a command removed a
+	// key, another request opened the session. After the policy, so that a request that is denied
+	// anyway learns nothing of clock and keys.
 	if problem := a.clockProblem(time.Now()); problem != "" {
 		j.refusal = &refusal{policy.CodeClock, problem}
 		return
 	}
 	for _, role := range p.roles() {
-		if _, held := a.keys().Key(r.msg.Account, role); !held {
+		if _, held := a.keys().Key(p.run.msg.Account, role); !held {
 			j.refusal = &refusal{policy.CodeWrongKey, "no " + role.String() + " key of this account is held"}
 			return
 		}
@@ -175,7 +206,7 @@ func (a *Agent) decide(r *run, p *proposal, v ledger.View, force *policy.Policy,
 	j.obstacle = p.obstacle
 }
 
-// openSession says whether the session may be made, and until when it lives.
+// openSession decides whether the session may be made, and until when it lives.
 func (a *Agent) openSession(p *proposal, v ledger.View, j *judged) {
 	n := p.newSession
 	if s, live := v.SessionWithKey(n.AuthKey); live && s.Account == n.Account && s.App == n.App {
@@ -193,7 +224,7 @@ func (a *Agent) openSession(p *proposal, v ledger.View, j *judged) {
 	}
 }
 
-// roles are those of the keys that will be used.
+// roles returns the roles of the keys that will be used.
 func (p *proposal) roles() []hive.Role {
 	if p.request.Kind != policy.Auth {
 		return []hive.Role{p.request.Role}
@@ -205,14 +236,15 @@ func (p *proposal) roles() []hive.Role {
 }
 
 // refuse answers a denied request as HAS §12 wants it.
-func (a *Agent) refuse(ctx context.Context, r *run, g granted, j judged) {
+func (a *Agent) refuse(ctx context.Context, g granted, j judged) {
+	r := g.run
 	var m protocol.Message
 	code, reason, result := audit.CodeUnavailable, "", "refused"
 	switch {
 	case j.refusal == nil:
 		m, reason, result = r.failure(j.obstacle.text), j.obstacle.reason, "failed"
 	case j.refusal.code == policy.CodeNonce:
-		a.against(&a.replays, r, "too many replays")
+		a.countFault(&a.replays, r)
 		m = a.replayed(r, j.replay)
 	case j.refusal.code == policy.CodeUnsupported && r.msg.Kind != protocol.Auth:
 		m = r.failure(protocol.TextNotSupported)
@@ -231,11 +263,11 @@ func (a *Agent) refuse(ctx context.Context, r *run, g granted, j judged) {
 	r.refused = withCode(code, reason)
 	a.metrics.Request(r.msg.Kind.String(), result, string(code), time.Since(r.arrived))
 	a.log.Info("request "+result, append(r.attrs(), "number", g.number, "code", code, "reason", reason)...)
-	a.settle(ctx, r, g.number, ledger.Settlement{Outcome: result}, m)
+	a.settle(ctx, g, ledger.Settlement{Outcome: result}, m)
 }
 
-// silent says that a refusal is met with silence: where a rule says so, and where an answer would
-// tell somebody else than the application.
+// silent reports whether a refusal is met with silence: where a rule says so, and where an answer
+// would tell somebody else than the application.
 func (r *run) silent(j judged) bool {
 	switch j.refusal.code {
 	case policy.CodeNonce:
@@ -250,7 +282,7 @@ func (r *run) silent(j judged) bool {
 	return j.decision.Silent
 }
 
-// withCode puts the code before a reason that does not begin with it already, as the policy's do.
+// withCode returns the reason with the code before it. Reasons of the policy begin with it already.
 func withCode(code policy.Code, reason string) string {
 	if strings.HasPrefix(reason, string(code)+":") {
 		return reason
@@ -289,7 +321,7 @@ func replayReason(replay ledger.Replay) string {
 }
 
 // notAdmitted answers a request whose commit did not succeed. Nothing was signed, nothing is
-// charged, and no nonce is taken; what is told the application is not recorded either.
+// charged, and no nonce is taken; the answer is not recorded either.
 func (a *Agent) notAdmitted(ctx context.Context, r *run, err error) {
 	if ctx.Err() != nil {
 		// The stop's deadline came before its turn. Silence: the relay delivers it to the next
@@ -307,12 +339,14 @@ func (a *Agent) notAdmitted(ctx context.Context, r *run, err error) {
 	r.refused = withCode(audit.CodeUnavailable, err.Error())
 	a.ledger.Drop(r.key)
 	a.dropped.add(r.relay, "not admitted", 1) // not one by one: what waits for a full disk waits in memory
-	if a.told.add(r.sealed.Digest(), time.Now(), a.config.NonceBehind+a.config.NonceAhead) {
+	// The application may ask anew once it hears of the failure, and the nonce of this request is
+	// still free. So the request is remembered before the answer leaves, and never served.
+	if a.unrecorded.add(r.sealed.Digest(), time.Now(), a.config.NonceBehind+a.config.NonceAhead) {
 		a.send(ctx, r.delivered, r.failure(protocol.TextInternal))
 	}
 }
 
-// ending is how an admitted request came out.
+// ending is how an admitted request ended.
 type ending struct {
 	outcome string
 	reason  string
@@ -320,16 +354,16 @@ type ending struct {
 	id      hive.TxID
 	message protocol.Message
 	failed  bool
-	silent  bool // the application was told something already
 }
 
 // finish records the outcome of an admitted request and answers it.
-func (a *Agent) finish(ctx context.Context, r *run, g granted, e ending) {
+func (a *Agent) finish(ctx context.Context, g granted, e ending) {
+	r := g.run
 	result := "answered"
 	if e.failed {
 		result = "failed"
 	}
-	if e.silent {
+	if g.told {
 		e.message = nil
 	} else {
 		a.metrics.Request(r.msg.Kind.String(), result, e.outcome, time.Since(r.arrived))
@@ -339,5 +373,5 @@ func (a *Agent) finish(ctx context.Context, r *run, g granted, e ending) {
 		attrs = append(attrs, "reason", e.reason)
 	}
 	a.log.Info("request "+result, attrs...)
-	a.settle(ctx, r, g.number, ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(result, e)}, e.message)
+	a.settle(ctx, g, ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(result, e)}, e.message)
 }

@@ -23,7 +23,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Options are what an agent is made of. Config, Keys, Ledger, Network, Node and Policy are needed.
+// Options is what an agent is made of. Config, Keys, Ledger, Network, Node and Policy are needed.
 type Options struct {
 	Config  *config.Config
 	Network *hive.Network
@@ -62,19 +62,21 @@ type Agent struct {
 	policy atomic.Pointer[policyInForce]
 	links  []*link.Link // as configured; fixed after New
 
-	asks     asks
-	pairings pairings
-	damage   damage
-	replays  damage
-	told     toldFailed
-	budget   budget
-	recent   recentIDs
-	clock    wallClock
-	noHead   atomic.Pointer[time.Time] // when a request waited for a head in vain; nil once one came
-	mismatch mismatches
-	dropped  dropCounts
+	// Small tables, each with a lock of its own. No method of one calls another, so that their
+	// locks are never held together.
+	asks       asks       // requests that wait for a person
+	pairings   pairings   // links and requests that wait for each other
+	damage     quarantine // sessions whose requests came damaged
+	replays    quarantine // sessions whose requests came again
+	unrecorded unrecorded // failures that were told and could not be recorded
+	budget     budget     // the policy's counters
+	recent     recentIDs  // ids of transactions that may be on their way
+	clock      wallClock
+	mismatch   mismatches // held keys that do not fit the chain
+	dropped    drops      // requests without an answer
 
-	earlier sync.Map // ledger.RequestKey of requests that an earlier life of the process left unfinished
+	noHead  atomic.Pointer[time.Time] // when a request waited for a head in vain; nil once one came
+	earlier sync.Map                  // ledger.RequestKey of requests that an earlier process left unfinished
 
 	quit     <-chan struct{} // closed when the stop begins. Set by Run
 	work     context.Context // of admitted work: outlives the links, ends at the stop deadline. Set by Run
@@ -85,12 +87,14 @@ type Agent struct {
 	recheck chan struct{} // holds one: the held keys are to be compared with the chain now
 }
 
-// New wires an agent. It does no I/O beyond reading what the ledger has of charges.
+// New makes an agent and its links. It does no I/O: nothing is read and nobody is dialled before
+// [Agent.Run].
 func New(o Options) (*Agent, error) {
 	a := &Agent{
 		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, store: o.Keys,
 		log: o.Logger.With("component", "agent"), hardening: o.Hardening, recheck: make(chan struct{}, 1),
-		damage: damage{limit: damageLimit}, replays: damage{limit: replayLimit},
+		damage:  quarantine{reason: "too many damaged requests", limit: damageLimit},
+		replays: quarantine{reason: "too many replays", limit: replayLimit},
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
 	a.metrics = status.New(status.State{Ready: a.Ready, Gauges: a.gauges})
@@ -135,11 +139,14 @@ func (a *Agent) addLink(relay config.Relay, o Options) error {
 	return nil
 }
 
-// Metrics gives the counters, for the status server and for tests.
+// Metrics returns the counters, for the status server and for tests.
 func (a *Agent) Metrics() *status.Metrics { return a.metrics }
 
 // Run serves until ctx ends, then stops taking requests, finishes what was admitted within the stop
 // deadline of the configuration, and returns when everything that it started has returned.
+//
+// Three contexts end one after the other: that of ctx with the stop, that of the work at the
+// deadline, that of the links when the answers are sent.
 func (a *Agent) Run(ctx context.Context) error {
 	var background, links sync.WaitGroup
 	defer background.Wait() // after all contexts have ended, also on an error
@@ -153,47 +160,33 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer stopLinks()
 
 	harden.Log(ctx, a.log, a.hardening)
-	if err := a.checkClock(ctx); err != nil {
+	if err := a.prepare(ctx); err != nil {
 		return err
 	}
-	number, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordStart, Outcome: "start",
-		Content: a.startRecord()})
-	if err != nil {
-		return fmt.Errorf("recording the start: %w", err)
-	}
-	if err := a.ledger.Look(ctx, a.budget.load); err != nil {
-		return fmt.Errorf("reading what was charged: %w", err)
-	}
-	if err := a.rememberIDs(number); err != nil {
-		return fmt.Errorf("reading the audit trail: %w", err)
-	}
-	background.Go(func() { a.tidy(ctx) })
+	background.Go(func() { every(ctx, tidyEvery, a.tidy) })
+	// The accounts are set before any link runs, so that a first connection proves all of them.
 	if err := a.registerAll(); err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
+	// The nodes live as long as the links: a broadcast of the last moment still needs them.
 	background.Go(func() { a.node.Run(linkCtx) })
-	background.Go(func() { a.watchKeys(ctx) })
-	background.Go(func() { a.watchClock(ctx) })
-	background.Go(func() { a.watchDrops(ctx) })
-	if a.config.CheckpointAccount != "" {
-		background.Go(func() { a.watchCheckpoints(ctx) })
-	}
-	if a.config.PolicyWatch {
-		background.Go(func() { a.watchPolicy(ctx) })
-	}
+	a.watch(ctx, &background)
+	// Before the links: a request that comes again must find that its run is of an earlier process,
+	// and no new transaction may get the id of one that is looked up.
 	if err := a.takeUpUnfinished(ctx, &background); err != nil {
 		return err
 	}
 	for _, l := range a.links {
 		links.Go(func() { l.Run(linkCtx) })
 	}
-	a.log.Info("serving", "relays", len(a.links), "accounts", len(a.store.Accounts()), "policy",
-		a.policy.Load().policy.Hash())
+	a.log.Info("serving", "relays", len(a.links), "accounts", len(a.store.Accounts()),
+		"policy", a.policy.Load().policy.Hash())
 
 	<-ctx.Done()
 	a.stopping.Store(true)
 	a.log.Info("stopping: finishing what was admitted", "deadline", a.config.StopTimeout)
 	finished := a.drain(calm)
+	// What is not finished by now is left to the next start, which finds it in the ledger.
 	abandon()
 	stopLinks()
 	links.Wait()
@@ -202,15 +195,53 @@ func (a *Agent) Run(ctx context.Context) error {
 	return a.stopped(finished)
 }
 
+// prepare does what must be done before the first request, in this order.
+func (a *Agent) prepare(ctx context.Context) error {
+	// Before the first record: a record from a wrong future ends sessions and makes every nonce
+	// old.
+	if err := a.checkClock(ctx); err != nil {
+		return err
+	}
+	start := ledger.Entry{Type: ledger.RecordStart, Outcome: "start", Content: a.startRecord()}
+	number, err := a.ledger.Append(ctx, start)
+	if err != nil {
+		return fmt.Errorf("recording the start: %w", err)
+	}
+	// The first decision would read the charges, too. Status and the life of the first transaction
+	// need them before that.
+	if err := a.ledger.Look(ctx, a.budget.load); err != nil {
+		return fmt.Errorf("reading what was charged: %w", err)
+	}
+	if err := a.rememberIDs(number); err != nil {
+		return fmt.Errorf("reading the audit trail: %w", err)
+	}
+	return nil
+}
+
+// watch starts what looks at keys, clock, drops, trail and policy at intervals. It ends with ctx.
+func (a *Agent) watch(ctx context.Context, background *sync.WaitGroup) {
+	background.Go(func() { a.watchKeys(ctx) })
+	background.Go(func() { a.watchClock(ctx) })
+	background.Go(func() { every(ctx, dropsEvery, a.recordDrops) })
+	if a.config.CheckpointAccount != "" {
+		background.Go(func() { a.watchCheckpoints(ctx) })
+	}
+	if a.config.PolicyWatch {
+		background.Go(func() { a.watchPolicy(ctx) })
+	}
+}
+
 // drain lets every link finish the requests that it holds, and then what goes on beside them, at
-// most as long as the configuration says. The links stay connected meanwhile, so that the answers
-// can be sent.
+// most as long as the configuration says. It reports whether all of it is finished. The links stay
+// connected meanwhile, so that the answers can be sent.
 func (a *Agent) drain(ctx context.Context) bool {
+	// One deadline for both: the service manager that stops us counts from its signal.
 	deadline, cancel := context.WithTimeout(ctx, a.config.StopTimeout)
 	defer cancel()
 	var links sync.WaitGroup
 	var late atomic.Bool
 	for _, l := range a.links {
+		// All at once, so that no link takes requests while another one is being drained.
 		links.Go(func() {
 			if l.Drain(deadline) != nil {
 				late.Store(true)
@@ -218,10 +249,11 @@ func (a *Agent) drain(ctx context.Context) bool {
 		})
 	}
 	links.Wait()
+	// After the links, whose handlers start this work.
 	return a.running.wait(deadline) == nil && !late.Load()
 }
 
-// stopped records the stop after everything else has been.
+// stopped records the stop as the last record of the process.
 func (a *Agent) stopped(finished bool) error {
 	outcome := "stop"
 	if !finished {
@@ -229,13 +261,14 @@ func (a *Agent) stopped(finished bool) error {
 		a.log.Warn("stopped before all admitted requests were finished; the next start looks their transactions up")
 	}
 	a.recordDrops()
+	// All other contexts have ended, and a disk that hangs must not hold up the stop for ever.
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	_, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordStop, Outcome: outcome})
 	return errors.Join(err, a.ledger.Flush(ctx))
 }
 
-// start runs f as work that no link waits for: a stop waits for it until the deadline, when its
+// start runs f as work that no link waits for. A stop waits for it until the deadline, when its
 // context ends.
 func (a *Agent) start(f func(ctx context.Context)) {
 	a.running.start(func() { f(a.work) })
@@ -243,7 +276,7 @@ func (a *Agent) start(f func(ctx context.Context)) {
 
 func (a *Agent) keys() *keystore.Store { return a.store }
 
-// linkAt finds a link by the relay's address, with or without a slash at its end.
+// linkAt returns the link to a relay's address, with or without a slash at its end.
 func (a *Agent) linkAt(address string) (*link.Link, bool) {
 	for _, l := range a.links {
 		if strings.TrimSuffix(l.URL(), "/") == strings.TrimSuffix(address, "/") {
@@ -253,7 +286,7 @@ func (a *Agent) linkAt(address string) (*link.Link, bool) {
 	return nil, false
 }
 
-// alarm reports what should never happen.
+// alarm counts, records and logs what should never happen.
 func (a *Agent) alarm(what string, attrs ...any) {
 	a.metrics.Alarm(what)
 	a.event(eventAlarm, ledger.Entry{}, map[string]any{"reason": what})

@@ -26,17 +26,20 @@ func (r *run) sealFor(clear string) string {
 	return seal.Seal(r.authKey.Reveal(), []byte(clear), salt)
 }
 
+// payload is one of the two answer payloads.
+type payload interface{ Encode() ([]byte, error) }
+
 // acknowledge answers an admitted request with a sealed payload.
-func (a *Agent) acknowledge(ctx context.Context, r *run, g granted, outcome string,
-	payload interface{ Encode() ([]byte, error) }) {
-	clear, err := payload.Encode()
+func (a *Agent) acknowledge(ctx context.Context, g granted, outcome string, answer payload) {
+	r := g.run
+	clear, err := answer.Encode()
 	if err != nil {
-		a.finish(ctx, r, g, ending{outcome: "failed", reason: err.Error(), message: r.failure(protocol.TextInternal),
+		a.finish(ctx, g, ending{outcome: "failed", reason: err.Error(), message: r.failure(protocol.TextInternal),
 			failed: true})
 		return
 	}
 	ack := protocol.Ack{Kind: r.msg.Kind, UUID: r.msg.UUID, Data: []byte(r.sealFor(string(clear)))}
-	a.finish(ctx, r, g, ending{outcome: outcome, message: ack})
+	a.finish(ctx, g, ending{outcome: outcome, message: ack})
 }
 
 // nack is the answer to a request that was understood and is not granted. Policy, a key that is not
@@ -71,9 +74,9 @@ func encode(m protocol.Message) ([]byte, error) {
 	return protocol.Encode(m)
 }
 
-// send gives an answer to the newest connection of the relay that delivered the request, with a
-// fresh proof of key. When there is none just now nothing is lost: the relay delivers the request
-// again once we are registered, and the ledger has the answer.
+// send writes an answer to the newest connection of the relay that delivered the request, with a
+// fresh proof of key. If there is no connection now, nothing is lost: the relay delivers the
+// request again once the account is registered, and the ledger has the answer.
 func (a *Agent) send(ctx context.Context, d delivered, m protocol.Message) {
 	if m == nil || d.link == nil { // nothing to say, or our own request
 		return
@@ -117,9 +120,10 @@ func withUUID(m protocol.Message, uuid protocol.UUID) protocol.Message {
 	return m
 }
 
-// settle records the outcome of an admitted request together with its answer, and then answers. In
+// settle records the outcome of a judged request together with its answer, and then answers. In
 // this order: a connection that comes up in between finds the answer in the ledger.
-func (a *Agent) settle(ctx context.Context, r *run, number uint64, s ledger.Settlement, m protocol.Message) {
+func (a *Agent) settle(ctx context.Context, g granted, s ledger.Settlement, m protocol.Message) {
+	r := g.run
 	frame, err := encode(m)
 	if err != nil {
 		a.alarm("answer does not encode", append(r.attrs(), "err", err)...)
@@ -127,12 +131,19 @@ func (a *Agent) settle(ctx context.Context, r *run, number uint64, s ledger.Sett
 		frame, _ = encode(m)
 	}
 	s.Answer = frame
+	// On disk: the ruling, no outcome. What happened is known in memory only, and the next start
+	// finds it out anew.
 	crashpoint("settling")
-	if err := a.ledger.Settle(number, s); err != nil {
-		a.log.Error("outcome not recorded", append(r.attrs(), "number", number, "err", err)...)
+	// Settle does not wait for the disk. What permitted the effect is there already; a crash here
+	// loses only the outcome, and the next start looks it up or reports the request as cut off.
+	if err := a.ledger.Settle(g.number, s); err != nil {
+		a.log.Error("outcome not recorded", append(r.attrs(), "number", g.number, "err", err)...)
 	}
+	// On disk: the same, unless a commit has just run. From here on the ledger answers whoever
+	// asks.
 	crashpoint("settled")
 	a.send(ctx, r.delivered, m)
+	// On disk: perhaps still the ruling alone, although the application may have its answer.
 	crashpoint("sent")
 }
 
@@ -148,7 +159,7 @@ func (a *Agent) reject(ctx context.Context, r *run, outcome, reason string) {
 	}
 	rejection := ledger.Rejection{
 		Outcome: outcome, Account: string(r.msg.Account), Kind: r.msg.Kind.String(), App: r.app,
-		Answer: frame, Record: r.record().failed(reason),
+		Answer: frame, Record: failedRecord(r, reason),
 	}
 	if r.session != nil {
 		rejection.Session = r.session.ID

@@ -12,21 +12,22 @@ import (
 	"pksa/agent/policy"
 )
 
-// asks are the requests that wait for a person. All methods may be called concurrently; the zero
-// value is ready. What waits is on disk as pending, with its nonce used up and nothing charged: a
-// restart answers it with a no.
+// asks are the requests that wait for a person. The agent has one table: the goroutine of each
+// request adds it, waits and removes it; the control socket lists and answers. What waits is on
+// disk as pending, with its nonce used up and nothing charged: a restart answers it with a no. The
+// zero value is ready.
 type asks struct {
 	mu      sync.Mutex
 	waiting map[uint64]*asked
 }
 
 type asked struct {
-	info Asked
-	yes  chan bool // buffered: the first word counts
+	info PendingRequest
+	yes  chan bool // buffered: the first answer counts
 }
 
-// Asked is a request that waits for a person.
-type Asked struct {
+// PendingRequest is a request that waits for a person.
+type PendingRequest struct {
 	Number     uint64    `json:"number"` // of its audit record; `approve` and `deny` name it so
 	Since      time.Time `json:"since"`
 	Until      time.Time `json:"until"` // then it is denied
@@ -41,7 +42,7 @@ type Asked struct {
 }
 
 // add makes a request wait.
-func (a *asks) add(info Asked) *asked {
+func (a *asks) add(info PendingRequest) *asked {
 	w := &asked{info: info, yes: make(chan bool, 1)}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -58,21 +59,21 @@ func (a *asks) remove(number uint64) {
 	delete(a.waiting, number)
 }
 
-// list gives what waits, the most urgent first.
-func (a *asks) list() []Asked {
+// list returns what waits, the most urgent first.
+func (a *asks) list() []PendingRequest {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	all := make([]Asked, 0, len(a.waiting))
+	all := make([]PendingRequest, 0, len(a.waiting))
 	for _, w := range a.waiting {
 		all = append(all, w.info)
 	}
-	slices.SortFunc(all, func(x, y Asked) int {
+	slices.SortFunc(all, func(x, y PendingRequest) int {
 		return cmp.Or(x.Until.Compare(y.Until), cmp.Compare(x.Number, y.Number))
 	})
 	return all
 }
 
-// answer gives a person's word on a request.
+// answer hands the operator's answer to a request that waits.
 func (a *asks) answer(number uint64, yes bool) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -88,82 +89,70 @@ func (a *asks) answer(number uint64, yes bool) error {
 	}
 }
 
-// canAsk says whether there is a way to ask a person.
+// canAsk reports whether there is a way to ask a person.
 func (a *Agent) canAsk() bool { return a.config.Ask == "pending" }
 
-// mayAsk says whether a person may have to be asked about a request: its transaction must live
-// longer then. The decision itself is made later, with the counters of that moment; should it be to
-// ask after all, the person has as long as the transaction lives.
-func (a *Agent) mayAsk(q *policy.Request) bool {
-	if !a.canAsk() {
-		return false
-	}
-	ask := false
-	a.budget.peek(func(c policy.Counters) {
-		ask = a.policy.Load().policy.Decide(q, c, time.Now()).Verdict == policy.Ask
-	})
-	return ask
-}
-
-// ask waits for a person's word on a request that was committed as pending, and then judges it
+// ask waits for a person's answer to a request that was committed as pending, and then judges it
 // again by the policy that is then in force. The wait ends in time for an answer, when the
 // transaction could no longer be sent, and when the agent stops.
-func (a *Agent) ask(ctx context.Context, r *run, p *proposal, number uint64, j judged) (granted, bool) {
-	until := r.expires().Add(-answerMargin)
+func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (granted, bool) {
+	// A margin is left in which a yes can still be carried out and answered: the application
+	// listens until the request expires, the chain until the transaction does.
+	until := p.run.expires().Add(-answerMargin)
 	if t := j.decision.Timeout; t > 0 {
 		until = earlier(until, time.Now().Add(t))
 	}
 	if p.tx != nil {
 		until = earlier(until, p.tx.tx.Expiration.Time().Add(-answerMargin))
 	}
-	w := a.asks.add(a.askedInfo(r, p, number, until, j.decision.Reason))
+	info := PendingRequest{Number: number, Since: time.Now(), Until: until, Reason: j.decision.Reason}
+	a.describe(p, &info)
+	w := a.asks.add(info)
 	defer a.asks.remove(number)
-	a.log.Info("a person is asked; `pksa pending` shows it", append(r.attrs(), "number", number, "until", until)...)
+	a.log.Info("a person is asked; `pksa pending` shows it", append(p.run.attrs(), "number", number, "until", until)...)
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
-	refused := &refusal{policy.CodeTimeout, "nobody answered in time: " + j.decision.Reason}
+	p.refusal = &refusal{policy.CodeTimeout, "nobody answered in time: " + j.decision.Reason}
 	select {
 	case yes := <-w.yes:
-		refused = &refusal{policy.CodeRefused, "a person said no: " + j.decision.Reason}
+		p.refusal = &refusal{policy.CodeRefused, "a person said no: " + j.decision.Reason}
 		if yes {
-			refused = nil
+			p.refusal, p.request.Approved = nil, true
 		}
 	case <-timer.C:
-	case <-a.quit:
+	case <-a.quit: // the stop does not wait for people; the request is denied and answered at once
 	case <-ctx.Done():
 	}
-	return a.afterAsking(ctx, r, p, number, refused)
+	return a.afterAsking(ctx, p, number)
 }
 
-// afterAsking judges a request again, a yes standing for "ask" only, or records the no.
-func (a *Agent) afterAsking(ctx context.Context, r *run, p *proposal, number uint64, no *refusal) (granted, bool) {
-	p.refusal, p.request.Approved = no, no == nil
+// afterAsking judges a request again, or records the no. A yes takes the place of "ask" and of
+// nothing else: what the policy denies by now stays denied, and limits count as for every request.
+func (a *Agent) afterAsking(ctx context.Context, p *proposal, number uint64) (granted, bool) {
 	var j judged
 	result, err := a.ledger.Decide(ctx, number, func(v ledger.View) ledger.Ruling {
 		var ruling ledger.Ruling
-		j, ruling = a.judge(r, p, v)
+		j, ruling = a.judge(p, v)
 		return ruling
 	})
 	if err != nil {
-		a.notAdmitted(ctx, r, err)
+		a.notAdmitted(ctx, p.run, err)
 		return granted{}, false
 	}
-	return a.ruled(ctx, r, p, result, j)
+	return a.ruled(ctx, p, result, j)
 }
 
-func (a *Agent) askedInfo(r *run, p *proposal, number uint64, until time.Time, reason string) Asked {
-	info := Asked{
-		Number: number, Since: time.Now(), Until: until, Kind: p.request.Kind.String(), Account: string(r.msg.Account),
-		App: r.app, KeyType: roleName(p.request.Role), Text: p.request.Text, Reason: reason, Effects: effects(p.request,
-			p.newSession != nil),
-	}
-	if c := p.request.AuthChallenge; c != nil {
+// describe fills in what the person is shown of a request.
+func (a *Agent) describe(p *proposal, info *PendingRequest) {
+	q := p.request
+	info.Kind, info.Account, info.App = q.Kind.String(), string(p.run.msg.Account), p.run.app
+	info.KeyType, info.Text, info.Effects = roleName(q.Role), q.Text, effects(q, p.newSession != nil)
+	if c := q.AuthChallenge; c != nil {
 		info.Text, info.KeyType = c.Text, roleName(c.Role)
 	}
-	for _, op := range p.request.Ops {
+	for _, op := range q.Ops {
 		info.Operations = append(info.Operations, string(a.network.AppendOperation(nil, op)))
 	}
-	return info
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -171,12 +160,4 @@ func earlier(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// lifetimeOf is how long the transaction of this request shall live.
-func (a *Agent) lifetimeOf(r *run, p *proposal) time.Duration {
-	if a.mayAsk(p.request) {
-		return time.Until(r.expires()) + lifetime
-	}
-	return lifetime
 }

@@ -16,21 +16,21 @@ limits: [{name: few, apps: any, operations: [vote], count: 1 per 24h}]
 `
 
 // asking runs a test with an agent that can ask.
-func asking(t *testing.T, policy string, f func(*testing.T, *world, *puppet)) {
+func asking(t *testing.T, policy string, f func(*testing.T, *world, *scriptedClient)) {
 	t.Helper()
-	p := &puppet{}
+	script := &scriptedClient{}
 	within(t, worldOptions{
-		policy: policy, fault: p.fault, prepare: func(w *world) { w.session(authKey) },
+		policy: policy, fault: script.fault, prepare: func(w *world) { w.session(authKey) },
 		configure: func(c *config.Config) { c.Ask = "pending" },
-	}, func(t *testing.T, w *world) { f(t, w, p) })
+	}, func(t *testing.T, w *world) { f(t, w, script) })
 }
 
-func (w *world) pending() []agent.Asked {
+func (w *world) pending() []agent.PendingRequest {
 	result, err := w.agent.Methods()[agent.MethodPending](w.t.Context(), nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return result.([]agent.Asked)
+	return result.([]agent.PendingRequest)
 }
 
 func (w *world) decide(number uint64, yes bool) error {
@@ -40,19 +40,20 @@ func (w *world) decide(number uint64, yes bool) error {
 }
 
 // askFor sends a vote and gives its answer when it comes, and what is pending meanwhile.
-func (p *puppet) start(w *world, n int) (<-chan protocol.Message, agent.Asked) {
+func (script *scriptedClient) start(w *world, n int) (<-chan protocol.Message, agent.PendingRequest) {
 	w.t.Helper()
 	answer := make(chan protocol.Message, 1)
 	go func() {
-		answer <- p.askFor(request("sign_req", uuid(n), authKey, votePayload("p", nowNonce()+int64(n))), 2*time.Minute)
+		answer <- script.askFor(request("sign_req", uuid(n), authKey, votePayload("p", nowNonce()+int64(n))),
+			2*time.Minute)
 	}()
 	w.eventually("question", func() bool { return len(w.pending()) == 1 })
 	return answer, w.pending()[0]
 }
 
 func TestAsk(t *testing.T) {
-	asking(t, askVotes, func(t *testing.T, w *world, p *puppet) {
-		answer, asked := p.start(w, 1)
+	asking(t, askVotes, func(t *testing.T, w *world, script *scriptedClient) {
+		answer, asked := script.start(w, 1)
 		if asked.App != "app" || asked.Account != "alice" || len(asked.Operations) != 1 ||
 			len(w.chain.Transactions()) != 0 {
 			t.Errorf("%+v", asked)
@@ -74,8 +75,8 @@ func TestAsk(t *testing.T) {
 }
 
 func TestAskNoAndTimeout(t *testing.T) {
-	asking(t, askVotes, func(t *testing.T, w *world, p *puppet) {
-		answer, asked := p.start(w, 1)
+	asking(t, askVotes, func(t *testing.T, w *world, script *scriptedClient) {
+		answer, asked := script.start(w, 1)
 		if err := w.decide(asked.Number, false); err != nil {
 			t.Fatal(err)
 		}
@@ -83,12 +84,12 @@ func TestAskNoAndTimeout(t *testing.T) {
 			t.Errorf("after the no: %s", got)
 		}
 		begun := time.Now()
-		answer, _ = p.start(w, 2)
+		answer, _ = script.start(w, 2)
 		if got := answerKind(<-answer); got != "nack" || time.Since(begun) < 25*time.Second {
 			t.Errorf("nobody answered: %s after %s", got, time.Since(begun))
 		}
 		// Neither was charged: the limit still has room for one.
-		answer, asked = p.start(w, 3)
+		answer, asked = script.start(w, 3)
 		if err := w.decide(asked.Number, true); err != nil {
 			t.Fatal(err)
 		}
@@ -103,8 +104,8 @@ func TestAskNoAndTimeout(t *testing.T) {
 
 // A yes is judged by the policy that is in force when it is said.
 func TestAskThenPolicyForbids(t *testing.T) {
-	asking(t, askVotes, func(t *testing.T, w *world, p *puppet) {
-		answer, asked := p.start(w, 1)
+	asking(t, askVotes, func(t *testing.T, w *world, script *scriptedClient) {
+		answer, asked := script.start(w, 1)
 		w.write("policy.yaml", "version: 1\ndeny: [{name: frozen}]\n")
 		if err := w.agent.ReloadPolicy(t.Context()); err != nil {
 			t.Fatal(err)
@@ -120,8 +121,8 @@ func TestAskThenPolicyForbids(t *testing.T) {
 
 // A stop answers what waits with a no.
 func TestAskThenStop(t *testing.T) {
-	asking(t, askVotes, func(t *testing.T, w *world, p *puppet) {
-		answer, _ := p.start(w, 1)
+	asking(t, askVotes, func(t *testing.T, w *world, script *scriptedClient) {
+		answer, _ := script.start(w, 1)
 		w.stop()
 		if got := answerKind(<-answer); got != "nack" {
 			t.Errorf("at the stop: %s", got)
@@ -131,38 +132,10 @@ func TestAskThenStop(t *testing.T) {
 
 // Without a way to ask, asking is a no.
 func TestNobodyToAsk(t *testing.T) {
-	puppets(t, askVotes, func(t *testing.T, w *world, p *puppet) {
-		if got := answerKind(p.ask(request("sign_req", uuid(1), authKey,
+	withScript(t, askVotes, func(t *testing.T, w *world, script *scriptedClient) {
+		if got := answerKind(script.ask(request("sign_req", uuid(1), authKey,
 			votePayload("p", nowNonce())))); got != "nack" {
 			t.Errorf("nobody to ask: %s", got)
-		}
-	})
-}
-
-// A limit counts what was admitted, across requests and a restart.
-func TestLimit(t *testing.T) {
-	const policy = `version: 1
-allow: [{name: votes, request: sign, apps: any, operations: [vote]}]
-limits: [{name: few, apps: any, operations: [vote], count: 2 per 24h}]
-`
-	puppets(t, policy, func(t *testing.T, w *world, p *puppet) {
-		vote := func(n int) string {
-			return answerKind(p.ask(request("sign_req", uuid(n), authKey, votePayload("p", nowNonce()+int64(n)))))
-		}
-		if got := vote(1); got != "ack" {
-			t.Fatalf("first: %s", got)
-		}
-		w.end()
-		if err := w.ledger.Close(); err != nil {
-			t.Fatal(err)
-		}
-		w.openLedger()
-		w.start()
-		if room := w.agent.Status().Policy.Room; len(room) != 1 || room[0].Used != "1" || room[0].Most != "2" {
-			t.Errorf("room after the restart: %+v", room)
-		}
-		if a, b := vote(2), vote(3); a != "ack" || b != "nack" {
-			t.Errorf("second %s, third %s", a, b)
 		}
 	})
 }

@@ -17,10 +17,10 @@ const defaultSession = 24 * time.Hour
 // never extended (HAS §9.1). An application that asks for a signed challenge gets no session
 // without one (HAS §5.2).
 func (a *Agent) serveAuth(ctx context.Context, r *run, data protocol.AuthReqData) {
-	p := proposal{request: &policy.Request{
+	p := proposal{run: r, request: &policy.Request{
 		Kind: policy.Auth, Account: r.msg.Account, App: r.app,
-		// What the operator made or pasted by hand needs no allow rule; deny rules hold all the
-		// same.
+		// A session that the operator made or pasted by hand needs no allow rule; deny rules hold
+		// all the same.
 		ManualSession: r.pairing != nil || (r.session != nil && r.session.Origin != ledger.Service),
 	}}
 	if c := data.Challenge; c != nil {
@@ -41,28 +41,29 @@ func (a *Agent) serveAuth(ctx context.Context, r *run, data protocol.AuthReqData
 			p.newSession.Origin, p.length = ledger.Paired, r.pairing.session
 		}
 	}
-	granted, ok := a.admit(ctx, r, &p)
+	granted, ok := a.admit(ctx, &p)
 	if r.pairing != nil {
 		a.pairings.finish(r.pairing, pairOutcome(r, granted, ok))
 	}
 	if !ok {
 		return
 	}
-	a.answerAuth(ctx, r, granted, data)
+	a.answerAuth(ctx, granted, data)
 }
 
-func (a *Agent) answerAuth(ctx context.Context, r *run, g granted, data protocol.AuthReqData) {
+func (a *Agent) answerAuth(ctx context.Context, g granted, data protocol.AuthReqData) {
+	r := g.run
 	answer := protocol.AuthAckData{Expire: g.session.Expires.UnixMilli(), Token: string(g.session.Token)}
 	outcome := "session"
 	if c := data.Challenge; c != nil {
 		signed, _, err := a.prove(r.msg.Account, c.KeyType, c.Challenge, false)
 		if err != nil {
-			a.finish(ctx, r, g, ending{outcome: "failed", reason: err.Error(),
+			a.finish(ctx, g, ending{outcome: "failed", reason: err.Error(),
 				message: r.failure(protocol.TextAuthFailed), failed: true})
 			return
 		}
 		answer.Challenge = &signed
 		outcome = "session and challenge"
 	}
-	a.acknowledge(ctx, r, g, outcome, answer)
+	a.acknowledge(ctx, g, outcome, answer)
 }

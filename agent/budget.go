@@ -11,20 +11,20 @@ import (
 )
 
 // budget keeps the policy's counters in memory. What counts is in the ledger, as charges that were
-// committed with the requests that they belong to; this is a copy of it, filled when it is first
-// needed and filled again whenever the ledger says that a commit failed, so that a charge which did
-// not reach the disk is not counted either. The zero value is ready.
+// committed with the requests that they belong to. This is a copy of it, which is filled before the
+// first decision and filled again after a commit that failed, so that a charge which did not reach
+// the disk is not counted either. The zero value is ready.
 //
-// The committing goroutine of the ledger uses it for each decision; mu is for status, which shows
-// the room that is left.
+// The agent has one. The ledger's committing goroutine owns it: only there decisions count. mu is
+// for others who look at it, status and [Agent.lifetimeOf].
 type budget struct {
 	mu         sync.Mutex
 	book       *policy.Book
-	generation uint64
+	generation uint64    // of the ledger; another one means that a commit failed
 	swept      time.Time // when old charges were dropped last
 }
 
-// sweepEvery is how often charges that count nowhere any more are dropped from memory.
+// sweepEvery is how often charges that no limit counts any more are dropped from memory.
 const sweepEvery = time.Hour
 
 // storedCharges are those of one request as the ledger keeps them.
@@ -33,20 +33,22 @@ type storedCharges struct {
 	Charges []policy.Charge `json:"charges"`
 }
 
-// use gives the counters as of the view to f.
+// use calls f with the counters as of the view.
 func (b *budget) use(v ledger.View, f func(*policy.Book)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	// A judge of a commit that failed has charged this copy, and the disk has nothing of it.
 	if b.book == nil || b.generation != v.Generation {
 		b.book, b.generation = fill(v), v.Generation
 	}
 	f(b.book)
 }
 
-// load fills the counters before the first decision, for status and for questions of peek.
+// load fills the counters before the first decision.
 func (b *budget) load(v ledger.View) { b.use(v, func(*policy.Book) {}) }
 
-// peek gives the counters as they were last to f: for questions whose answer decides nothing.
+// peek calls f with the counters as they were last, nil if there are none yet: for questions whose
+// answer decides nothing.
 func (b *budget) peek(f func(policy.Counters)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -64,9 +66,8 @@ func fill(v ledger.View) *policy.Book {
 	for c := range v.Charges() {
 		var s storedCharges
 		if err := json.Unmarshal(c.Data, &s); err != nil {
-			// The ledger authenticates what it gives back, so this is a bug of ours. To judge
-			// without these charges would give a budget out twice; the panic refuses the request
-			// instead.
+			// The ledger authenticates what it returns, so this is a bug of ours. To judge without
+			// these charges would spend a budget twice; the panic refuses the request instead.
 			panic("stored charge does not decode: " + err.Error())
 		}
 		all = append(all, s)
@@ -79,8 +80,9 @@ func fill(v ledger.View) *policy.Book {
 	return book
 }
 
-// charge counts what a request costs, and gives the record of it for the ledger.
-func (b *budget) charge(v ledger.View, force *policy.Policy, charges []policy.Charge) []ledger.Charge {
+// charge counts what a request costs, and returns the record of it for the ledger, which commits it
+// with the request.
+func (b *budget) charge(v ledger.View, inForce *policy.Policy, charges []policy.Charge) []ledger.Charge {
 	if len(charges) == 0 {
 		return nil
 	}
@@ -91,17 +93,17 @@ func (b *budget) charge(v ledger.View, force *policy.Policy, charges []policy.Ch
 	b.use(v, func(book *policy.Book) {
 		book.Add(v.Now, charges)
 		if v.Now.Sub(b.swept) > sweepEvery {
-			book.Keep(force.Limits(), v.Now)
+			book.Keep(inForce.Limits(), v.Now)
 			b.swept = v.Now
 		}
 	})
-	return []ledger.Charge{{Data: data, Expires: v.Now.Add(keep(force, charges))}}
+	return []ledger.Charge{{Data: data, Expires: v.Now.Add(keep(inForce, charges))}}
 }
 
-// keep is how long charges are remembered: as long as the longest window that they count in.
-func keep(force *policy.Policy, charges []policy.Charge) time.Duration {
+// keep returns how long charges are remembered: as long as the longest window that they count in.
+func keep(inForce *policy.Policy, charges []policy.Charge) time.Duration {
 	var longest time.Duration
-	limits := force.Limits()
+	limits := inForce.Limits()
 	for _, c := range charges {
 		longest = max(longest, limits[c.Limit])
 	}

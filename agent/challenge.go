@@ -13,6 +13,7 @@ import (
 // a memo to decrypt, which is a right of its own.
 func (a *Agent) serveChallenge(ctx context.Context, r *run, data protocol.ChallengeReqData) {
 	p := proposal{
+		run: r,
 		request: &policy.Request{Kind: policy.Challenge, Account: r.msg.Account, App: r.app, Role: data.KeyType,
 			Text: data.Challenge},
 		nonce: data.Nonce,
@@ -20,17 +21,17 @@ func (a *Agent) serveChallenge(ctx context.Context, r *run, data protocol.Challe
 	if data.Decrypt {
 		p.request.Kind, p.request.Text = policy.Decrypt, ""
 		if !hive.IsEncryptedMemo(data.Challenge) {
-			a.damaged(ctx, r, "decrypt asked for what is no encrypted memo")
+			a.rejectDamaged(ctx, r, "decrypt asked for what is no encrypted memo")
 			return
 		}
 	} else {
 		p.refusal = a.firewall(data.Challenge)
 	}
-	granted, ok := a.admit(ctx, r, &p)
+	granted, ok := a.admit(ctx, &p)
 	if !ok {
 		return
 	}
-	a.answerChallenge(ctx, r, granted, data)
+	a.answerChallenge(ctx, granted, data)
 }
 
 // firewall refuses texts that could be something else than a login text, whatever the policy says
@@ -42,7 +43,8 @@ func (a *Agent) firewall(text string) *refusal {
 	return nil
 }
 
-func (a *Agent) answerChallenge(ctx context.Context, r *run, g granted, data protocol.ChallengeReqData) {
+func (a *Agent) answerChallenge(ctx context.Context, g granted, data protocol.ChallengeReqData) {
+	r := g.run
 	answer, outcome, err := a.prove(r.msg.Account, g.role, data.Challenge, data.Decrypt)
 	if err != nil {
 		text := protocol.TextInternal
@@ -50,10 +52,10 @@ func (a *Agent) answerChallenge(ctx context.Context, r *run, g granted, data pro
 			// The memo is not for this key, or was altered: the request's fault, not ours.
 			text = protocol.TextInvalid
 		}
-		a.finish(ctx, r, g, ending{outcome: "failed", reason: err.Error(), message: r.failure(text), failed: true})
+		a.finish(ctx, g, ending{outcome: "failed", reason: err.Error(), message: r.failure(text), failed: true})
 		return
 	}
-	a.acknowledge(ctx, r, g, outcome, answer)
+	a.acknowledge(ctx, g, outcome, answer)
 }
 
 // prove signs a text, or decrypts a memo, with the account's key of a role.
@@ -70,6 +72,7 @@ func (a *Agent) prove(account hive.AccountName, role hive.Role, text string, dec
 		return answer, "decrypted", err
 	}
 	signature, err := key.SignCanonical(hive.HashText(text))
+	// On disk: the ruling, no outcome. The signature is lost; the next start answers with an error.
 	crashpoint("proved")
 	answer.Challenge = signature.String()
 	return answer, "signed", err

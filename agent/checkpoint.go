@@ -15,48 +15,42 @@ import (
 	"pksa/protocol/secret"
 )
 
-// SlotSelf is the app by which the agent asks itself to publish the head of the audit trail. No
+// ownSlot is the app by which the agent asks itself to publish the head of the audit trail. No
 // application can have the name. What it asks takes the way of every request: a rule must allow it,
 // limits count it, the trail holds it.
-const SlotSelf = "pksa"
+const ownSlot = "pksa"
 
-var errSlotSelf = errors.New("the app pksa is the wallet itself; applications have other names")
+var errOwnSlot = errors.New("the app pksa is the wallet itself; applications have other names")
 
 const (
 	firstCheckpoint    = time.Minute     // after the start, when nodes are known
 	checkpointPatience = 2 * time.Minute // for the chain, and for a person if the policy asks one
 )
 
-// watchCheckpoints publishes the head of the audit trail every so often. A restart does not begin
-// the time anew: the trail says when it was published last.
+// watchCheckpoints publishes the head of the audit trail at intervals. A restart does not begin the
+// time anew: the trail says when it was published last.
 func (a *Agent) watchCheckpoints(ctx context.Context) {
-	pause := max(firstCheckpoint, time.Until(a.lastCheckpoint().Add(a.config.CheckpointEvery)))
+	next := max(firstCheckpoint, time.Until(a.lastCheckpoint().Add(a.config.CheckpointEvery)))
 	var published uint64 // the head right after the last that was published
-	for {
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-		pause = a.config.CheckpointEvery
+	for pause(ctx, next, nil) {
+		next = a.config.CheckpointEvery
 		if number, _ := a.ledger.Head(); number == published {
 			continue // nothing has happened since
 		}
 		if err := a.publishHead(a.work); err != nil {
 			a.log.Warn("head of the audit trail not published", "account", a.config.CheckpointAccount, "err", err)
 		}
+		// The publishing is recorded, too, and is no reason to publish again.
 		if a.ledger.Flush(a.work) == nil {
 			published, _ = a.ledger.Head()
 		}
 	}
 }
 
-// lastCheckpoint is when the head was published last, if that is not long ago.
+// lastCheckpoint returns when the head was published last; zero if that is long ago.
 func (a *Agent) lastCheckpoint() time.Time {
 	trail := Admin{a.ledger, a.keys()}.Trail()
-	q := audit.Query{Last: true, Limit: 1, Filter: audit.Filter{App: SlotSelf, Result: "accepted",
+	q := audit.Query{Last: true, Limit: 1, Filter: audit.Filter{App: ownSlot, Result: "accepted",
 		Since: a.ledger.Now().Add(-a.config.CheckpointEvery)}}
 	for {
 		page, err := trail.Page(a.work, q)
@@ -101,7 +95,7 @@ func (a *Agent) publishHead(ctx context.Context) error {
 	return nil
 }
 
-// ownRequest is a request that came from nobody else.
+// ownRequest makes a request that the agent makes to itself, and begins it in the ledger.
 func (a *Agent) ownRequest(s *ledger.Session) (*run, error) {
 	uuid, err := protocol.ParseUUID(newUUID())
 	if err != nil {
@@ -109,7 +103,7 @@ func (a *Agent) ownRequest(s *ledger.Session) (*run, error) {
 	}
 	now := time.Now()
 	r := &run{app: s.App, authKey: secret.Hide(string(s.AuthKey)), session: s, delivered: delivered{
-		relay: SlotSelf, arrived: now, key: ledger.RequestKey{Relay: SlotSelf, UUID: uuid.Key()},
+		relay: ownSlot, arrived: now, key: ledger.RequestKey{Relay: ownSlot, UUID: uuid.Key()},
 		msg: protocol.Request{Kind: protocol.Sign, Account: hive.AccountName(s.Account), UUID: uuid,
 			Expire: now.Add(checkpointPatience).UnixMilli()},
 	}}
@@ -117,24 +111,24 @@ func (a *Agent) ownRequest(s *ledger.Session) (*run, error) {
 	return r, err
 }
 
-// ownSession is the session of the agent itself. Its keys are random and known to nobody.
+// ownSession returns the session of the agent itself. Its keys are random and known to nobody.
 func (a *Agent) ownSession(ctx context.Context, account hive.AccountName) (*ledger.Session, error) {
 	for _, s := range a.ledger.SessionsOf(string(account)) {
-		if s.App == SlotSelf {
+		if s.App == ownSlot {
 			return s, nil
 		}
 	}
-	if _, ok := a.ledger.Slot(SlotSelf); !ok {
+	if _, ok := a.ledger.Slot(ownSlot); !ok {
 		secret, err := slotSecret("")
 		if err != nil {
 			return nil, err
 		}
-		if _, err := a.ledger.AddSlot(ctx, SlotSelf, ledger.Secret(secret), act("checkpoints")); err != nil {
+		if _, err := a.ledger.AddSlot(ctx, ownSlot, ledger.Secret(secret), act("checkpoints")); err != nil {
 			return nil, err
 		}
 	}
 	return a.ledger.AddSession(ctx, ledger.NewSession{
-		Account: string(account), App: SlotSelf, AuthKey: ledger.Secret(newUUID()), Origin: ledger.Hand,
+		Account: string(account), App: ownSlot, AuthKey: ledger.Secret(newUUID()), Origin: ledger.Hand,
 		Expires: a.ledger.Now().Add(maxSession),
 	}, act("checkpoints"))
 }

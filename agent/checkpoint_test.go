@@ -16,6 +16,9 @@ import (
 	"pksa/protocol/hive"
 )
 
+// ownSlot is the app by which the agent publishes for itself.
+const ownSlot = "pksa"
+
 const checkpointRule = `version: 1
 allow:
   - {name: votes, request: sign, apps: [app], operations: [vote]}
@@ -64,7 +67,7 @@ func TestCheckpoints(t *testing.T) {
 			t.Fatalf("published after the start: %v", got)
 		}
 		records := w.events("accepted")
-		if len(records) != 1 || records[0].App != agent.SlotSelf || records[0].Account != "alice" ||
+		if len(records) != 1 || records[0].App != ownSlot || records[0].Account != "alice" ||
 			records[0].TxID == "" {
 			t.Errorf("recorded: %+v", records)
 		}
@@ -127,7 +130,7 @@ func TestCheckpointNeedsItsRule(t *testing.T) {
 			t.Errorf("published %v", got)
 		}
 		records := w.events("refused")
-		if len(records) == 0 || records[0].App != agent.SlotSelf || !strings.Contains(string(records[0].Content),
+		if len(records) == 0 || records[0].App != ownSlot || !strings.Contains(string(records[0].Content),
 			"uncovered") {
 			t.Errorf("recorded: %+v", records)
 		}
@@ -135,9 +138,9 @@ func TestCheckpointNeedsItsRule(t *testing.T) {
 			method string
 			params any
 		}{
-			{agent.MethodAppAdd, agent.AppParams{Name: agent.SlotSelf}},
-			{agent.MethodAppRotate, agent.AppParams{Name: agent.SlotSelf}},
-			{agent.MethodSessionAdd, agent.SessionRequest{App: agent.SlotSelf, Account: "alice"}},
+			{agent.MethodAppAdd, agent.AppParams{Name: ownSlot}},
+			{agent.MethodAppRotate, agent.AppParams{Name: ownSlot}},
+			{agent.MethodSessionAdd, agent.SessionRequest{App: ownSlot, Account: "alice"}},
 		} {
 			params, err := control.Encode(call.params)
 			if err != nil {

@@ -17,23 +17,24 @@ const (
 	clockEvery = 5 * time.Second
 )
 
-// wallClock notices when the wall clock steps. Limits, nonces and the ends of sessions are told by
-// it, so after a step nothing is granted until the chain's head agrees with it again. The zero
-// value must be set with agree. All methods may be called concurrently.
+// wallClock notices when the wall clock steps. Limits, nonces and the ends of sessions depend on
+// it, so after a step nothing is granted until the chain's head agrees with it again. The agent has
+// one: the ledger's committing goroutine asks it for each decision, status asks it, and Run and
+// watchClock set it. The zero value must be set with agree.
 type wallClock struct {
 	mu   sync.Mutex
 	base time.Time // an instant of which both readings were believed
 	bad  time.Time // when the step was noticed; zero if there was none
 }
 
-// agree takes the present reading for right.
+// agree takes the present reading as right.
 func (c *wallClock) agree(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.base, c.bad = now, time.Time{}
 }
 
-// jumped says whether the wall clock has stepped since it was last believed, and when that was
+// jumped reports whether the wall clock has stepped since it was last believed, and when that was
 // noticed.
 func (c *wallClock) jumped(now time.Time) (time.Time, bool) {
 	c.mu.Lock()
@@ -72,14 +73,14 @@ func (a *Agent) checkClock(ctx context.Context) error {
 	return nil
 }
 
-// agreeClock takes the present reading of the wall clock for right, here and in the ledger, whose
-// time goes on without the steps in between: what is recorded then cannot come from a wrong future.
+// agreeClock takes the present reading of the wall clock as right, here and in the ledger, whose
+// time goes on without the steps in between: so no record has a time from a wrong future.
 func (a *Agent) agreeClock() {
 	a.clock.agree(time.Now())
 	a.ledger.AgreeClock()
 }
 
-// clockProblem says why the clock is not believed, or nothing.
+// clockProblem returns why the clock is not believed; empty if it is.
 func (a *Agent) clockProblem(now time.Time) string {
 	if since, bad := a.clock.jumped(now); bad {
 		return fmt.Sprintf("the clock of this machine stepped at %s; nothing is granted until the chain's head "+
@@ -88,29 +89,24 @@ func (a *Agent) clockProblem(now time.Time) string {
 	return ""
 }
 
-// watchClock looks for steps, and after one for a head that agrees with the clock again.
+// watchClock looks for steps, and after a step for a head that agrees with the clock again.
 func (a *Agent) watchClock(ctx context.Context) {
-	tick := time.NewTicker(clockEvery)
-	defer tick.Stop()
-	told := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		since, bad := a.clock.jumped(time.Now())
-		if bad && !told {
+	reported := false
+	every(ctx, clockEvery, func() {
+		since, stepped := a.clock.jumped(time.Now())
+		if stepped && !reported {
 			a.alarm("clock stepped")
 		}
-		told = bad
-		if !bad {
-			continue
+		reported = stepped
+		if !stepped {
+			return
 		}
 		head, err := a.node.Head(ctx)
+		// Only a head that was read after the step says anything: an older one was dated by the
+		// clock of that time.
 		if err == nil && head.At.Sub(since) > 0 && time.Until(head.ChainTime(time.Now())).Abs() <= maxSkew {
 			a.agreeClock()
 			a.log.Info("the clock agrees with the chain again")
 		}
-	}
+	})
 }

@@ -13,17 +13,43 @@
 //     whether the same request was here before: then the recorded answer is sent again, with a
 //     fresh proof of key.
 //  3. identify.go finds who asks, by the key that opens the payload: the slot whose secret opens
-//     auth_key, a live session, a pairing link (pairing.go). What nothing opens is met with silence;
-//     what was sealed with a session's key and altered counts against it (damage.go).
-//  4. auth.go, sign.go and challenge.go decode the clear payload and propose what would be done. Of
-//     a transaction that is its serialised bytes, decoded again: the policy sees what the bytes say.
-//  5. admit.go judges. Nonce, policy, held keys and limits are looked at on the ledger's committing
-//     goroutine, inside the one durable commit that records the decision. If that commit does not
-//     succeed, nothing is signed. A refused request uses up its nonce too.
-//  6. Only then the key is touched (package keystore), and the transaction sent (package node). An
-//     outcome that is not known in time is told the application as uncertain, and found out later.
-//  7. answer.go records the outcome with the sealed answer and then sends it, on the newest
+//     auth_key, a live session, a pairing link (pairing.go). A payload that no key opens is met with
+//     silence. One that was sealed with a session's key and altered counts against the session
+//     (quarantine.go).
+//  4. auth.go, sign.go and challenge.go decode the clear payload and propose what would be done. A
+//     transaction is serialised and decoded again: the policy sees what the bytes say. The first
+//     half of the decision, what the rules say, is made here (package policy).
+//  5. admit.go judges. Nonce, limits (budget.go), held keys, and whatever changed since the first
+//     half, are looked at on the ledger's committing goroutine, inside the one durable commit that
+//     records the decision. If that commit does not succeed, nothing is signed. A refused request
+//     uses up its nonce too.
+//  6. ask.go waits for a person, if the decision is to ask one. The request is on disk as pending,
+//     and is judged once more, whole, when the answer comes.
+//  7. Only then the key is touched (package keystore): auth.go, sign.go and challenge.go prove,
+//     decrypt, or pass the transaction on.
+//  8. broadcast.go signs the transaction and sends it (package node). An outcome that is not known in
+//     time is reported to the application as uncertain, and found out later.
+//  9. answer.go records the outcome with the sealed answer and then sends it, on the newest
 //     connection to the relay that brought the request.
+//
+// # What is not a step
+//
+//   - agent.go: making, starting and stopping an agent, and the order in which its parts run
+//   - goroutines.go: goroutines that a stop waits for, and loops at intervals
+//   - register.go: which accounts the links serve
+//   - recorder.go: what the audit trail says of requests and events (package audit reads it)
+//   - unfinished.go: what an earlier process left, after a crash
+//   - unrecorded.go: failures that were reported to applications and could not be recorded
+//   - drops.go: counts of requests that got no answer
+//   - clock.go: whether the clock of this machine is believed
+//   - keycheck.go: whether the held keys fit the chain
+//   - checkpoint.go: publishing the head of the audit trail on the chain
+//   - reload.go: another policy, other keys, while the agent runs
+//   - methods.go: what the control socket offers
+//   - admin.go: slots and sessions, made and ended by the operator
+//   - status.go: how the agent stands, for people and for metrics
+//   - redact.go: secrets that no format shows
+//   - crashpoint.go and crashpoint_tagged.go: where tests cut the power
 //
 // # What it promises
 //

@@ -34,7 +34,7 @@ func TestFullDisk(t *testing.T) {
 
 func fullDisk(t *testing.T) {
 	signal.Ignore(syscall.SIGXFSZ)
-	puppets(t, "", func(t *testing.T, w *world, p *puppet) {
+	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
 		var old syscall.Rlimit
 		if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
 			t.Fatal(err)
@@ -46,7 +46,7 @@ func fullDisk(t *testing.T) {
 		}
 		defer limit(old.Cur)
 		limit(4096)
-		m := p.ask(request("sign_req", uuid(1), authKey, votePayload("full", nowNonce())))
+		m := script.ask(request("sign_req", uuid(1), authKey, votePayload("full", nowNonce())))
 		if text := errorText(m, authKey); text != protocol.TextInternal {
 			t.Errorf("while the disk is full: %#v %q", m, text)
 		}
@@ -62,7 +62,8 @@ func fullDisk(t *testing.T) {
 		}
 		limit(old.Cur)
 		w.eventually("recovery", func() bool { return len(w.agent.Ready()) == 0 })
-		if m := p.ask(request("sign_req", uuid(2), authKey, votePayload("room", nowNonce()))); answerKind(m) != "ack" {
+		if m := script.ask(request("sign_req", uuid(2), authKey,
+			votePayload("room", nowNonce()))); answerKind(m) != "ack" {
 			t.Errorf("after it: %#v", m)
 		}
 		if n := len(w.chain.Transactions()); n != 1 {

@@ -46,17 +46,17 @@ allow:
   - {name: texts, request: challenge, apps: any, key: [posting], text: {glob: 'honest *'}}
 `
 
-// twoRelays starts a world whose agent serves two relays: one that the villain owns, and an honest
-// one.
-func twoRelays(t *testing.T, v *villain) *world {
-	v.t, v.asked, v.keys = t, map[string]int{}, map[string]bool{}
+// twoRelays starts a world whose agent serves two relays: one that the adversary owns, and an
+// honest one.
+func twoRelays(t *testing.T, adv *adversary) *world {
+	adv.t, adv.asked, adv.keys = t, map[string]int{}, map[string]bool{}
 	w := newWorld(t, worldOptions{
-		policy: hostilePolicy, fault: v.fault, accounts: []hive.AccountName{"alice", "carol"},
+		policy: hostilePolicy, fault: adv.fault, accounts: []hive.AccountName{"alice", "carol"},
 		configure: func(c *config.Config) {
 			c.Relays = []config.Relay{{URL: "ws://hostile", Plaintext: true}, {URL: "ws://honest", Plaintext: true}}
 		},
 	})
-	v.world = w
+	adv.world = w
 	known := map[hive.AccountName][]hive.PublicKey{
 		"alice": {keyOf("alice", hive.Memo).Public()}, "carol": {keyOf("carol", hive.Memo).Public()},
 	}
@@ -65,7 +65,7 @@ func twoRelays(t *testing.T, v *villain) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.honest = honest
+	adv.honest = honest
 	w.startWith(func(ctx context.Context, network, address string) (net.Conn, error) {
 		if strings.HasPrefix(address, "honest") {
 			return honest.DialContext(ctx, network, address)
@@ -130,86 +130,88 @@ func TestHostileRelay(t *testing.T) {
 	}
 	seed := seedOf(t, *hostileSeed)
 	synctest.Test(t, func(t *testing.T) {
-		v := newVillain(seed)
-		w := twoRelays(t, v)
+		adv := newAdversary(seed)
+		w := twoRelays(t, adv)
 		stop := make(chan struct{})
 		ended := make(chan struct{})
-		go v.victims(stop, ended)
-		good := w.dialAt(v.honest)
-		session := v.login(good)
+		go adv.victims(stop, ended)
+		good := w.dialAt(adv.honest)
+		session := adv.login(good)
 		for n := range *hostileSteps {
-			v.step()
+			adv.step()
 			if n%500 == 499 { // in the middle of the storm
-				v.honestWork(good, session, n)
+				adv.honestWork(good, session, n)
 			}
 		}
 		close(stop)
 		<-ended
-		v.calm()
-		v.inspect()
+		adv.calm()
+		adv.inspect()
 		w.close()
-		v.honest.Close()
+		adv.honest.Close()
 	})
 }
 
 // honestWork is done over the honest link, and is done.
-func (v *villain) honestWork(c *client.Client, s *client.Session, n int) {
-	v.t.Helper()
-	signed, err := c.Sign(v.t.Context(), s, v.vote(fmt.Sprintf("honest-%d", n)))
+func (adv *adversary) honestWork(c *client.Client, s *client.Session, n int) {
+	adv.t.Helper()
+	signed, err := c.Sign(adv.t.Context(), s, adv.vote(fmt.Sprintf("honest-%d", n)))
 	if err != nil {
-		v.t.Fatalf("step %d: a vote over the honest link: %v", n, err)
+		adv.t.Fatalf("step %d: a vote over the honest link: %v", n, err)
 	}
-	if v.world.chain.Count(signed.ID) != 1 {
-		v.t.Errorf("step %d: the vote is on the chain %d times", n, v.world.chain.Count(signed.ID))
+	if adv.world.chain.Count(signed.ID) != 1 {
+		adv.t.Errorf("step %d: the vote is on the chain %d times", n, adv.world.chain.Count(signed.ID))
 	}
-	if _, err := c.Challenge(v.t.Context(), s, client.Challenge{Role: hive.Posting, Text: "honest text"}); err != nil {
-		v.t.Fatalf("step %d: a challenge over the honest link: %v", n, err)
+	if _, err := c.Challenge(adv.t.Context(), s, client.Challenge{Role: hive.Posting,
+		Text: "honest text"}); err != nil {
+		adv.t.Fatalf("step %d: a challenge over the honest link: %v", n, err)
 	}
 }
 
-// calm: without the villain's doing a fresh session of the same account works over the hostile link
-// too, whatever is in quarantine.
-func (v *villain) calm() {
-	v.t.Helper()
-	v.rest()
-	v.t.Logf("%d sessions are in quarantine", len(v.world.agent.Status().Quarantine))
-	v.world.eventuallyWithin(10*time.Minute, "registration at the hostile relay", func() bool { return v.registered() })
-	c := v.world.dialAt(v.world.relay)
-	s := v.login(c)
-	if _, err := c.Sign(v.t.Context(), s, v.vote("after the storm")); err != nil {
-		v.t.Errorf("a vote after the storm: %v", err)
+// calm: without the adversary's doing a fresh session of the same account works over the hostile
+// link too, whatever is in quarantine.
+func (adv *adversary) calm() {
+	adv.t.Helper()
+	adv.rest()
+	adv.t.Logf("%d sessions are in quarantine", len(adv.world.agent.Status().Quarantine))
+	adv.world.eventuallyWithin(10*time.Minute, "registration at the hostile relay",
+		func() bool { return adv.registered() })
+	c := adv.world.dialAt(adv.world.relay)
+	s := adv.login(c)
+	if _, err := c.Sign(adv.t.Context(), s, adv.vote("after the storm")); err != nil {
+		adv.t.Errorf("a vote after the storm: %v", err)
 	}
 }
 
 // inspect holds chain and ledger against what was asked.
-func (v *villain) inspect() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.t.Logf("%d steps: %v", v.steps, v.did)
-	v.t.Logf("%d votes asked, %d on the chain, %d answers and %d proofs looked at, drops %v", len(v.asked),
-		len(v.world.chain.Transactions()), v.answers, v.proofs, v.world.drops())
-	for _, tx := range v.world.chain.Transactions() {
+func (adv *adversary) inspect() {
+	adv.mu.Lock()
+	defer adv.mu.Unlock()
+	adv.t.Logf("%d steps: %v", adv.steps, adv.did)
+	adv.t.Logf("%d votes asked, %d on the chain, %d answers and %d proofs looked at, drops %v", len(adv.asked),
+		len(adv.world.chain.Transactions()), adv.answers, adv.proofs, adv.world.drops())
+	for _, tx := range adv.world.chain.Transactions() {
 		ops := tx.Transaction.Operations
 		permlink, _ := ops[0].Field("permlink")
 		weight, _ := ops[0].Field("weight")
 		author, _ := ops[0].Field("author")
 		text, _ := permlink.(string)
-		if n, asked := v.asked[text]; len(ops) != 1 || !asked || weight != int64(100) ||
+		if n, asked := adv.asked[text]; len(ops) != 1 || !asked || weight != int64(100) ||
 			author != hive.AccountName("bob") {
-			v.t.Errorf("nobody asked for this: %s", tx.JSON)
+			adv.t.Errorf("nobody asked for this: %s", tx.JSON)
 		} else if n > 0 {
-			v.t.Errorf("%q was asked for once, and is there twice", text)
+			adv.t.Errorf("%q was asked for once, and is there twice", text)
 		}
-		v.asked[text]++
+		adv.asked[text]++
 	}
-	if _, err := v.world.ledger.Verify(v.t.Context()); err != nil {
-		v.t.Errorf("audit trail: %v", err)
+	if _, err := adv.world.ledger.Verify(adv.t.Context()); err != nil {
+		adv.t.Errorf("audit trail: %v", err)
 	}
-	if n := len(v.world.ledger.Sessions()); n > v.logins {
-		v.t.Errorf("%d sessions of %d logins", n, v.logins)
+	if n := len(adv.world.ledger.Sessions()); n > adv.logins {
+		adv.t.Errorf("%d sessions of %d logins", n, adv.logins)
 	}
-	if v.answers == 0 || v.proofs == 0 {
-		v.t.Error("the agent said nothing to the hostile relay")
+	if adv.answers == 0 || adv.proofs == 0 {
+		adv.t.Error("the agent said nothing to the hostile relay")
 	}
 }
 

@@ -9,13 +9,13 @@ import (
 	"pksa/protocol/secret"
 )
 
-// whose says what trial decryption found.
+// whose is what trial decryption found.
 type whose uint8
 
 const (
 	nobodys     whose = iota // nothing of ours opens it: silence
 	opened                   // a key opens it
-	damaged                  // it was sealed with a session's key and altered on the way
+	altered                  // it was sealed with a session's key and altered on the way
 	quarantined              // its session does not listen to this relay for now
 )
 
@@ -51,18 +51,20 @@ func (a *Agent) identify(d delivered) (*run, whose) {
 	}
 	if pr, ok := a.pairings.waiting(d.msg.Account, d.msg.UUID, d.arrived); ok && d.msg.Kind == protocol.Auth {
 		if clear, err := d.sealed.Open(pr.link.Reveal().Key); err == nil {
-			return &run{delivered: d, app: pr.app, authKey: secret.Hide(pr.link.Reveal().Key), pairing: pr, clear: clear}, opened
+			return &run{delivered: d, app: pr.app, authKey: secret.Hide(pr.link.Reveal().Key), pairing: pr,
+				clear: clear}, opened
 		}
 	}
-	return a.damagedOf(d, sessions)
+	return a.alteredFrom(d, sessions)
 }
 
-// quiet says whether a session does not listen to the relay that brought the request.
+// quiet reports whether a session is silent on the relay that brought the request.
 func (a *Agent) quiet(id ledger.SessionID, d delivered) bool {
 	return a.damage.quiet(id, d.relay, d.arrived) || a.replays.quiet(id, d.relay, d.arrived)
 }
 
-func (a *Agent) damagedOf(d delivered, sessions []*ledger.Session) (*run, whose) {
+// alteredFrom finds the session whose request was altered on the way, if one of them is.
+func (a *Agent) alteredFrom(d delivered, sessions []*ledger.Session) (*run, whose) {
 	for _, s := range sessions {
 		if !d.sealed.Damaged(string(s.AuthKey)) {
 			continue
@@ -70,7 +72,7 @@ func (a *Agent) damagedOf(d delivered, sessions []*ledger.Session) (*run, whose)
 		if a.quiet(s.ID, d) {
 			return nil, quarantined
 		}
-		return &run{delivered: d, app: s.App, authKey: secret.Hide(string(s.AuthKey)), session: s}, damaged
+		return &run{delivered: d, app: s.App, authKey: secret.Hide(string(s.AuthKey)), session: s}, altered
 	}
 	return nil, nobodys
 }

@@ -1,7 +1,6 @@
 package agent_test
 
 import (
-	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -63,69 +62,6 @@ func TestJourney(t *testing.T) {
 	})
 }
 
-func TestSignOnly(t *testing.T) {
-	within(t, worldOptions{}, func(t *testing.T, w *world) {
-		c := w.dial()
-		s := w.login(c)
-		q := vote("mine")
-		q.SignOnly = true
-		signed, err := c.Sign(t.Context(), s, q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(signed.Keys) != 1 || signed.Keys[0] != keyOf("alice", hive.Posting).Public() ||
-			w.chain.Count(signed.ID) != 0 {
-			t.Errorf("signed only: %+v, on chain %d times", signed, w.chain.Count(signed.ID))
-		}
-		var tx struct{ Signatures []string }
-		if err := json.Unmarshal(signed.Transaction, &tx); err != nil || len(tx.Signatures) != 1 {
-			t.Errorf("transaction: %s, %v", signed.Transaction, err)
-		}
-	})
-}
-
-func TestDecrypt(t *testing.T) {
-	within(t, worldOptions{}, func(t *testing.T, w *world) {
-		c := w.dial()
-		s := w.login(c)
-		memo, err := keyOf("bob", hive.Memo).EncodeMemo(keyOf("alice", hive.Memo).Public(), "#for alice only", 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		proof, err := c.Challenge(t.Context(), s, client.Challenge{Role: hive.Memo, Text: memo, Decrypt: true})
-		if err != nil || proof.Text != "for alice only" {
-			t.Errorf("%+v, %v", proof, err)
-		}
-		foreign, err := keyOf("bob", hive.Memo).EncodeMemo(keyOf("carol", hive.Memo).Public(), "#for carol", 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.Challenge(t.Context(), s, client.Challenge{Role: hive.Memo, Text: foreign,
-			Decrypt: true}); !errors.Is(err, client.ErrFailed) {
-			t.Errorf("a memo for somebody else: %v", err)
-		}
-	})
-}
-
-// Two equal requests in the same second are two transactions.
-func TestEqualOperationsDiffer(t *testing.T) {
-	within(t, worldOptions{}, func(t *testing.T, w *world) {
-		c := w.dial()
-		s := w.login(c)
-		one, err := c.Sign(t.Context(), s, vote("same"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		two, err := c.Sign(t.Context(), s, vote("same"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if one.ID == two.ID {
-			t.Error("two requests were answered with one transaction")
-		}
-	})
-}
-
 // A link that is cut heals, and what was asked meanwhile is answered once.
 func TestCutAndHealed(t *testing.T) {
 	within(t, worldOptions{fault: pass}, func(t *testing.T, w *world) {
@@ -141,42 +77,6 @@ func TestCutAndHealed(t *testing.T) {
 		}
 		if n := w.chain.Count(signed.ID); n != 1 {
 			t.Errorf("on the chain %d times", n)
-		}
-	})
-}
-
-// A known session asks again: it keeps its end and its token.
-func TestAuthAgain(t *testing.T) {
-	within(t, worldOptions{}, func(t *testing.T, w *world) {
-		c := w.dial()
-		s := w.login(c)
-		time.Sleep(time.Hour)
-		grant, err := c.Authenticate(t.Context(), client.Auth{Account: "alice", Session: s})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if left := time.Until(grant.Expires); left > 23*time.Hour {
-			t.Errorf("the session was extended: %s left", left)
-		}
-		if n := len(w.ledger.Sessions()); n != 1 {
-			t.Errorf("%d sessions", n)
-		}
-	})
-}
-
-func TestSessionExpires(t *testing.T) {
-	const short = `version: 1
-allow:
-  - {name: login, request: auth, apps: any, session: 10m}
-  - {name: votes, request: sign, apps: any, operations: [vote]}
-`
-	within(t, worldOptions{policy: short}, func(t *testing.T, w *world) {
-		c := w.dial()
-		s := w.login(c)
-		time.Sleep(11 * time.Minute)
-		stale := client.NewSession("alice", s.AuthKey())
-		if _, err := c.Sign(t.Context(), stale, vote("too late")); !errors.Is(err, client.ErrNobody) {
-			t.Errorf("an expired session heard %v", err)
 		}
 	})
 }

@@ -23,9 +23,10 @@ const (
 	heldBytes = 16 << 20
 )
 
-// pairings holds links without their request and auth_reqs that nothing opened. All methods may be
-// called concurrently. Nothing of it survives a restart: a relay delivers its pending requests
-// again, and a person can paste a link again.
+// pairings holds links without their request, and auth_reqs that nothing opened. The agent has one:
+// the goroutines of requests hold and look up, those of the control socket offer links, tidy
+// expires. Nothing of it survives a restart: a relay delivers its pending requests again, and a
+// person can paste a link again.
 type pairings struct {
 	mu    sync.Mutex
 	links map[pairKey]*pairing
@@ -57,7 +58,7 @@ type heldRequest struct {
 	until time.Time
 }
 
-// offer makes a link wait and gives the request that it opens if that is here already.
+// offer makes a link wait, and returns the request that it opens if that is here already.
 func (p *pairings) offer(pr *pairing, now time.Time) (delivered, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,7 +72,7 @@ func (p *pairings) offer(pr *pairing, now time.Time) (delivered, bool) {
 	return p.findLocked(key)
 }
 
-// take takes out the held request of a name.
+// take removes and returns the held request with this account and uuid.
 func (p *pairings) take(key pairKey) (delivered, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,7 +88,7 @@ func (p *pairings) findLocked(key pairKey) (delivered, bool) {
 	return delivered{}, false
 }
 
-// waiting gives the link that waits for a request, and leaves it waiting: a damaged copy of the
+// waiting returns the link that waits for a request, and leaves it waiting: a damaged copy of the
 // request must not use it up.
 func (p *pairings) waiting(account hive.AccountName, uuid protocol.UUID, now time.Time) (*pairing, bool) {
 	p.mu.Lock()
@@ -108,8 +109,8 @@ func (p *pairings) finish(pr *pairing, result pairResult) {
 	}
 }
 
-// hold keeps an auth_req that nothing opens yet. It gives back the requests that it put out, whose
-// runs the caller ends: expired ones, the oldest of an account that has too many or while all
+// hold keeps an auth_req that nothing opens yet. It returns the requests that it removed for that,
+// whose runs the caller ends: expired ones, the oldest of an account that has too many or while all
 // together are too large, and the new one itself if there is no room for it.
 func (p *pairings) hold(d delivered, until, now time.Time) (out []heldRequest) {
 	p.mu.Lock()
@@ -136,7 +137,7 @@ func (p *pairings) hold(d delivered, until, now time.Time) (out []heldRequest) {
 	return out
 }
 
-// expire takes everything out that has expired; the runs of the requests are the caller's to end.
+// expire removes everything that has expired. It returns the requests, whose runs the caller ends.
 func (p *pairings) expire(now time.Time) (out []heldRequest) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -156,7 +157,7 @@ func (p *pairings) dropLinksLocked(now time.Time) {
 	}
 }
 
-// expireLocked takes the expired requests of an account out.
+// expireLocked removes and returns the expired requests of an account.
 func (p *pairings) expireLocked(account hive.AccountName, now time.Time) (out []heldRequest) {
 	for i := 0; i < len(p.held[account]); {
 		if now.Before(p.held[account][i].until) {
@@ -168,7 +169,7 @@ func (p *pairings) expireLocked(account hive.AccountName, now time.Time) (out []
 	return out
 }
 
-// takeLocked takes one request out.
+// takeLocked removes and returns one request.
 func (p *pairings) takeLocked(account hive.AccountName, i int) heldRequest {
 	h := p.held[account][i]
 	p.held[account] = slices.Delete(p.held[account], i, i+1)
@@ -179,8 +180,8 @@ func (p *pairings) takeLocked(account hive.AccountName, i int) heldRequest {
 	return h
 }
 
-// size is about what a held request takes: its data is there sealed and in base64, and its run has
-// its place.
+// size returns about how much memory a held request takes: its data is there sealed and in base64,
+// and the ledger holds its run.
 func (h heldRequest) size() int { return 1024 + 2*len(h.msg.Data) + len(h.msg.AuthKey) }
 
 // Pair takes a pairing link for an app slot and waits until the session is made, the request is
@@ -220,7 +221,7 @@ func (a *Agent) checkPair(app string, link protocol.Link, session time.Duration)
 	return nil
 }
 
-// pairOutcome is what the person hears who pasted the link.
+// pairOutcome returns what the person is told who pasted the link.
 func pairOutcome(r *run, g granted, ok bool) pairResult {
 	if !ok {
 		return pairResult{err: fmt.Errorf("the request of this link was refused: %s", r.refused)}

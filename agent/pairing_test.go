@@ -45,8 +45,8 @@ func TestPairAfterRequest(t *testing.T) {
 
 // The link is there first: the agent remembers it.
 func TestPairBeforeRequest(t *testing.T) {
-	p := &puppet{}
-	within(t, worldOptions{fault: p.fault}, func(t *testing.T, w *world) {
+	script := &scriptedClient{}
+	within(t, worldOptions{fault: script.fault}, func(t *testing.T, w *world) {
 		link := `{"account":"alice","uuid":"` + uuid(1) + `","key":"` + authKey + `","host":"` + w.relay.URL + `"}`
 		type result struct {
 			info agent.SessionInfo
@@ -58,14 +58,15 @@ func TestPairBeforeRequest(t *testing.T) {
 			done <- result{info, err}
 		}()
 		time.Sleep(time.Second)
-		if got := answerKind(p.ask(request("auth_req", uuid(1), authKey, `{"app":{"name":"x"}}`))); got != "ack" {
+		if got := answerKind(script.ask(request("auth_req", uuid(1), authKey, `{"app":{"name":"x"}}`))); got != "ack" {
 			t.Errorf("paired request: %s", got)
 		}
 		if r := <-done; r.err != nil || r.info.Account != "alice" {
 			t.Errorf("%+v", r)
 		}
 		// The session is as good as any.
-		if got := answerKind(p.ask(request("sign_req", uuid(2), authKey, votePayload("p", nowNonce())))); got != "ack" {
+		if got := answerKind(script.ask(request("sign_req", uuid(2), authKey,
+			votePayload("p", nowNonce())))); got != "ack" {
 			t.Errorf("a vote in the paired session: %s", got)
 		}
 	})

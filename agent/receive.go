@@ -19,21 +19,6 @@ import (
 // maxExpire is how far ahead a relay may say that a request expires (HAS §12).
 const maxExpire = 24 * time.Hour
 
-// Why requests are dropped without an answer, as counted in metrics.
-const (
-	dropExpired    = "expired"
-	dropFarExpire  = "expires too late"
-	dropForeign    = "account not held"
-	dropData       = "data is no sealed payload"
-	dropConflict   = "uuid used for other data"
-	dropNobody     = "nobody's"
-	dropQuarantine = "session in quarantine"
-	dropReplay     = "auth replay"
-	dropBusy       = "busy"
-	dropStopping   = "stopping"
-	dropTold       = "told before that it failed"
-)
-
 // delivered is a request as it came, before anything of it is opened.
 type delivered struct {
 	link    *link.Link
@@ -76,6 +61,7 @@ func (r *run) attrs() []any {
 // receive takes one request from a link through the whole journey. It returns when the request is
 // answered, dropped, or held for a pairing.
 func (a *Agent) receive(ctx context.Context, l *link.Link, msg protocol.Request, ticket *ledger.Ticket) {
+	// Whatever becomes of the request, those behind it must not wait for its turn for ever.
 	defer ticket.Release()
 	d := delivered{
 		link: l, relay: l.URL(), msg: msg, arrived: time.Now(),
@@ -86,10 +72,12 @@ func (a *Agent) receive(ctx context.Context, l *link.Link, msg protocol.Request,
 		return
 	}
 	defer a.survive(d)
-	if a.told.has(d.sealed.Digest(), d.arrived) {
-		a.drop(d, dropTold)
+	if a.unrecorded.has(d.sealed.Digest(), d.arrived) {
+		a.drop(d, dropUnrecorded)
 		return
 	}
+	// From here on the ledger knows the request, in memory: every way out must answer it or drop it
+	// there, or its uuid stays in work until it expires.
 	begun, err := a.ledger.Begin(ledger.Arrival{
 		Key: d.key, Digest: d.sealed.Digest(), Expires: d.expires(),
 	})
@@ -102,7 +90,7 @@ func (a *Agent) receive(ctx context.Context, l *link.Link, msg protocol.Request,
 	case begun.State == ledger.Answered:
 		a.resend(ctx, d, begun.Answer)
 	case begun.State == ledger.InWork:
-		ticket.Release() // it waits for another run, and nothing behind it shall wait for that
+		ticket.Release() // this waits for another run, and no request behind it must wait for that
 		a.join(ctx, d, begun)
 	case begun.State == ledger.New:
 		a.open(ctx, d, ticket)
@@ -111,8 +99,8 @@ func (a *Agent) receive(ctx context.Context, l *link.Link, msg protocol.Request,
 	}
 }
 
-// survive keeps a request that panics from ending the process, which the relay could then end again
-// and again. Nothing of it goes on: what was admitted stays unfinished until the next start.
+// survive keeps a request that panics from ending the process: a relay could end it again and
+// again. Nothing of the request goes on; what was admitted stays unfinished until the next start.
 func (a *Agent) survive(d delivered) {
 	p := recover()
 	if p == nil {
@@ -123,7 +111,8 @@ func (a *Agent) survive(d delivered) {
 	a.ledger.Drop(d.key)
 }
 
-// check looks at what is in clear (HAS §12). It gives the reason to drop the request, or nothing.
+// check looks at what is in clear (HAS §12). It returns the reason to drop the request; empty if
+// there is none.
 func (a *Agent) check(d *delivered) string {
 	switch expires := d.expires(); {
 	case !expires.After(d.arrived):
@@ -142,9 +131,9 @@ func (a *Agent) check(d *delivered) string {
 	return ""
 }
 
-// join waits for the run that works on the same request. If that run is of this life of the process
-// it sends its answer on the newest connection, which is this one; if it is of an earlier life, its
-// outcome is being looked up, and the answer is ours to send.
+// join waits for the run that works on the same request. A run of this process sends its answer on
+// the newest connection, which is this one. A run of an earlier process sends nothing: its outcome
+// is being looked up, and the answer is sent here.
 func (a *Agent) join(ctx context.Context, d delivered, begun ledger.Begun) {
 	if !a.inherited(d.key) {
 		return
@@ -156,21 +145,21 @@ func (a *Agent) join(ctx context.Context, d delivered, begun ledger.Begun) {
 	a.resend(ctx, d, answer)
 }
 
-// open finds out whose the request is and hands it on.
+// open finds out who made the request and hands it on.
 func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 	r, whose := a.identify(d)
 	switch whose {
 	case opened:
 		r.ticket = ticket
 		a.serve(ctx, r)
-	case damaged:
-		a.damaged(ctx, r, "damaged")
+	case altered:
+		a.rejectDamaged(ctx, r, "damaged")
 	case quarantined:
 		a.ledger.Drop(d.key)
 		a.drop(d, dropQuarantine)
 	case nobodys:
 		if d.msg.Kind == protocol.Auth {
-			ticket.Release() // nothing behind it shall wait for a person
+			ticket.Release() // it waits for a person, and no request behind it must wait for that
 			a.hold(ctx, d)
 			return
 		}
@@ -182,9 +171,10 @@ func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 // hold keeps an auth_req for a pairing link that may still be pasted.
 func (a *Agent) hold(ctx context.Context, d delivered) {
 	now := time.Now()
-	a.putOut(a.pairings.hold(d, d.expires(), now))
+	a.evict(a.pairings.hold(d, d.expires(), now))
 	a.log.Debug("auth request kept for a pairing link", d.attrs()...)
-	// A link that was pasted while the request was being looked at has not found it.
+	// A link that was pasted while the request was on its way here did not find it, so the request
+	// looks for the link once more.
 	pr, ok := a.pairings.waiting(d.msg.Account, d.msg.UUID, now)
 	if !ok {
 		return
@@ -197,8 +187,8 @@ func (a *Agent) hold(ctx context.Context, d delivered) {
 	}
 }
 
-// putOut ends the runs of requests that are held no longer.
-func (a *Agent) putOut(held []heldRequest) {
+// evict ends requests that are dropped from the waiting list.
+func (a *Agent) evict(held []heldRequest) {
 	for _, h := range held {
 		a.ledger.Drop(h.key)
 		a.drop(h.delivered, dropNobody)
@@ -237,39 +227,11 @@ func (a *Agent) serve(ctx context.Context, r *run) {
 		}
 	}
 	if err != nil {
-		a.damaged(ctx, r, err.Error())
+		a.rejectDamaged(ctx, r, err.Error())
 	}
 }
 
-// damaged answers a payload that a session's key opens but that is no request of its kind, and
-// counts it against the session: it is either a client's bug or a relay that flips bits.
-func (a *Agent) damaged(ctx context.Context, r *run, reason string) {
-	a.against(&a.damage, r, "too many damaged requests")
-	a.reject(ctx, r, "invalid", reason)
-}
-
-// against counts a request against the session that it came in, on its relay.
-func (a *Agent) against(d *damage, r *run, why string) {
-	if r.session == nil {
-		return
-	}
-	until, silenced := d.failed(r.session.ID, r.relay, r.arrived)
-	if !silenced {
-		return
-	}
-	a.log.Warn("session does not listen to this relay for now; `pksa session release` ends that",
-		append(r.attrs(), "until", until, "reason", why)...)
-	a.event(eventQuarantine, ledger.Entry{Account: string(r.msg.Account), App: r.app, Session: r.session.ID},
-		map[string]any{"relay": r.relay, "until": until, "reason": why})
-}
-
-func (a *Agent) drop(d delivered, reason string) {
-	a.metrics.Dropped(reason)
-	a.dropped.add(d.relay, reason, 1)
-	a.log.Debug("request dropped", append(d.attrs(), "reason", reason)...)
-}
-
-// holds says whether any key of the account is held.
+// holds reports whether any key of the account is held.
 func (a *Agent) holds(account hive.AccountName) bool {
 	_, ok := a.keys().LowestKey(account)
 	return ok

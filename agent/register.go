@@ -9,7 +9,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// registerAll tells every link the accounts that it serves: those of which a key is held. Proofs
+// registerAll sets at every link the accounts that it serves: those of which a key is held. Proofs
 // are made with the lowest key of each that fits its account.
 func (a *Agent) registerAll() error {
 	a.reloads.Lock()
@@ -23,7 +23,7 @@ func (a *Agent) registerAll() error {
 		}
 		accounts = append(accounts, link.Account{Name: name, KeyType: key.Role(), Prove: func(relay hive.PublicKey,
 			text string) (string, error) {
-			// The link gives the text with the sign of an encrypted memo, the keystore sets it
+			// The link passes the text with the sign of an encrypted memo, and the keystore sets it
 			// itself.
 			return key.Prove(relay, strings.TrimPrefix(text, "#"))
 		}})
@@ -35,8 +35,8 @@ func (a *Agent) registerAll() error {
 	return errors.Join(errs...)
 }
 
-// provingKey is the lowest key of the account that the chain still knows in its role, as far as
-// that was compared.
+// provingKey returns the lowest key of the account that the chain still knows in its role, as far
+// as that was compared.
 func (a *Agent) provingKey(account hive.AccountName) (*keystore.Key, bool) {
 	for _, role := range a.keys().Roles(account) {
 		if !a.mismatch.has(account, role) {

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -25,8 +26,9 @@ type policyInForce struct {
 	failed   string   // why the last reload changed nothing; empty if it did
 }
 
-// LoadPolicy reads and compiles the policy file of the settings. The error holds every complaint,
-// one a line; the problems that are given besides are warnings.
+// LoadPolicy reads and compiles the policy file of the settings. Keys and ledger may be nil;
+// otherwise names in the file are compared with the accounts and slots that they hold. The error
+// has one line for each complaint; the problems that are returned besides are warnings.
 func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*policy.Policy, policy.Problems, error) {
 	src, err := os.ReadFile(cfg.Policy)
 	if err != nil {
@@ -41,70 +43,75 @@ func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*po
 			env.Slots = append(env.Slots, slot.Name)
 		}
 	}
-	if cfg.CheckpointAccount != "" && !slices.Contains(env.Slots, SlotSelf) {
-		env.Slots = append(env.Slots, SlotSelf)
+	// The agent makes its own slot with the first checkpoint, and the rule for it must be written
+	// before that.
+	if cfg.CheckpointAccount != "" && !slices.Contains(env.Slots, ownSlot) {
+		env.Slots = append(env.Slots, ownSlot)
 	}
 	compiled, problems := policy.Compile(cfg.Policy, src, env)
 	if errs := problems.Errors(); len(errs) > 0 {
-		return nil, nil, &PolicyError{errs}
+		return nil, nil, errors.New(errs.String())
 	}
 	return compiled, problems, nil
 }
 
-// PolicyError is a policy file that cannot be used.
-type PolicyError struct{ Problems policy.Problems }
-
-func (e *PolicyError) Error() string { return e.Problems.String() }
-
 // ReloadPolicy reads the policy file again. Everything that can fail happens before what runs is
-// touched: a file with errors leaves the old policy in force, and says so in status and metric.
+// touched: a file with errors leaves the old policy in force, and status and metric show so.
 func (a *Agent) ReloadPolicy(ctx context.Context) error {
 	a.reloads.Lock()
 	defer a.reloads.Unlock()
 	next, warnings, err := LoadPolicy(a.config, a.keys(), a.ledger)
 	if err != nil {
-		old := *a.policy.Load()
-		old.failed = err.Error()
-		a.policy.Store(&old)
-		a.metrics.Reload(false)
-		a.log.Error("policy not reloaded, the old one stays in force", "err", err)
-		content := encodeRecord(map[string]string{"kept": old.policy.Hash(), "reason": plain.Cut(err.Error(), audit.MaxText)})
-		if err := a.ledger.Note(ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload failed",
-			Content: content}); err != nil {
-			a.log.Error("reload not recorded", "err", err)
-		}
+		a.keepPolicy(err)
 		return err
 	}
-	content, _ := json.Marshal(map[string]string{"from": a.policy.Load().policy.Hash(), "to": next.Hash()})
-	if _, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload",
-		Content: content}); err != nil {
+	old := a.policy.Load().policy
+	content, _ := json.Marshal(map[string]string{"from": old.Hash(), "to": next.Hash()})
+	// Recorded before it is in force: no request is judged by a policy that the trail does not
+	// name. A crash in between leaves a record of a reload that did not happen, and the next start
+	// loads the same file.
+	entry := ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload", Content: content}
+	if _, err := a.ledger.Append(ctx, entry); err != nil {
 		return fmt.Errorf("recording the reload: %w", err)
 	}
 	var fresh []string
-	a.budget.peek(func(c policy.Counters) { fresh = next.Fresh(a.policy.Load().policy, c, time.Now()) })
+	a.budget.peek(func(c policy.Counters) { fresh = next.Fresh(old, c, time.Now()) })
+	// Requests that wait were judged by the rules of the old policy. The commit sees that another
+	// one is in force and judges them anew.
 	a.policy.Store(&policyInForce{policy: next, since: time.Now(), warnings: warnings, fresh: fresh})
 	a.metrics.Reload(true)
 	a.log.Info("policy reloaded", "policy", next.Hash(), "warnings", len(warnings), "limits starting at zero", fresh)
 	return nil
 }
 
-// watchPolicy reloads the policy whenever its file looks different. It asks for the file's time and
-// size every few seconds: editors replace files in ways that notifications miss.
+// keepPolicy reports that a reload failed and the policy in force stays.
+func (a *Agent) keepPolicy(err error) {
+	kept := *a.policy.Load()
+	kept.failed = err.Error()
+	a.policy.Store(&kept)
+	a.metrics.Reload(false)
+	a.log.Error("policy not reloaded, the old one stays in force", "err", err)
+	content := encodeRecord(map[string]string{"kept": kept.policy.Hash(), "reason": plain.Cut(err.Error(),
+		audit.MaxText)})
+	entry := ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload failed", Content: content}
+	if err := a.ledger.Note(entry); err != nil {
+		a.log.Error("reload not recorded", "err", err)
+	}
+}
+
+// policyWatchEvery is how often the policy file is looked at: editors replace files in ways that
+// notifications miss.
+const policyWatchEvery = 2 * time.Second
+
+// watchPolicy reloads the policy whenever the time or the size of its file has changed.
 func (a *Agent) watchPolicy(ctx context.Context) {
-	tick := time.NewTicker(2 * time.Second)
-	defer tick.Stop()
 	last := stamp(a.config.Policy)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	every(ctx, policyWatchEvery, func() {
 		if now := stamp(a.config.Policy); now != last {
 			last = now
-			a.ReloadPolicy(ctx) // says itself what went wrong
+			_ = a.ReloadPolicy(ctx) // log, status and metric have the error
 		}
-	}
+	})
 }
 
 // stamp tells one state of a file from another.
@@ -116,25 +123,25 @@ func stamp(path string) string {
 	return fmt.Sprint(info.ModTime().UnixNano(), info.Size())
 }
 
-// reloadKeys rereads the keystore after a command changed it, with the secret that the command
+// reloadKeys reads the keystore again after a command changed it, with the secret that the command
 // used, and registers what is new.
-func (a *Agent) reloadKeys(ctx context.Context, p ReloadParams) error {
+func (a *Agent) reloadKeys(ctx context.Context, p ReloadParams) (none, error) {
 	secret := keystore.NewSecret(p.Secret)
 	defer secret.Wipe()
 	unlock, err := keystore.NewUnlock(secret)
 	if err != nil {
-		return err
+		return none{}, err
 	}
 	defer unlock.Wipe()
 	if err := a.keys().Reload(unlock); err != nil {
-		return err
+		return none{}, err
 	}
 	if _, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "keys reload"}); err != nil {
-		return fmt.Errorf("recording the reload: %w", err)
+		return none{}, fmt.Errorf("recording the reload: %w", err)
 	}
 	a.log.Info("keystore reread", "accounts", len(a.keys().Accounts()))
 	// What was found of the keys before says nothing of those that took their places.
 	a.mismatch.replace(nil)
 	a.checkKeysSoon()
-	return a.registerAll()
+	return none{}, a.registerAll()
 }

@@ -1,23 +1,29 @@
 package agent_test
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"pksa/agent"
 	"pksa/agent/config"
+	"pksa/agent/node/nodetest"
+	"pksa/protocol/hive"
 )
 
 // A watched policy is taken over when its file changes; one with errors changes nothing, and says
 // so.
 func TestWatchedPolicy(t *testing.T) {
-	p := &puppet{}
+	script := &scriptedClient{}
 	within(t, worldOptions{
-		policy: "version: 1\n", fault: p.fault, prepare: func(w *world) { w.session(authKey) },
+		policy: "version: 1\n", fault: script.fault, prepare: func(w *world) { w.session(authKey) },
 		configure: func(c *config.Config) { c.PolicyWatch = true },
 	}, func(t *testing.T, w *world) {
 		vote := func(n int) string {
-			return answerKind(p.ask(request("sign_req", uuid(n), authKey, votePayload("p", nowNonce()+int64(n)))))
+			return answerKind(script.ask(request("sign_req", uuid(n), authKey, votePayload("p", nowNonce()+int64(n)))))
 		}
 		if got := vote(1); got != "nack" {
 			t.Fatalf("nothing is allowed, but %s", got)
@@ -36,6 +42,54 @@ func TestWatchedPolicy(t *testing.T) {
 		}
 		if got := vote(3); got != "ack" {
 			t.Errorf("under the policy that stays in force: %s", got)
+		}
+	})
+}
+
+// What was found of keys says nothing of those that `pksa keys import` puts in their place: they
+// are compared at once, not at the next turn.
+func TestReloadedKeysAreComparedAnew(t *testing.T) {
+	within(t, worldOptions{accounts: []hive.AccountName{"alice", "carol"}}, func(t *testing.T, w *world) {
+		carol, _ := w.chain.Account("carol")
+		w.chain.Change("carol", func(a *nodetest.Account) {
+			a.Memo, a.Posting, a.Active = keyOf("bob", hive.Memo).Public(), single("bob", hive.Posting),
+				single("bob", hive.Active)
+		})
+		if _, err := w.agent.CheckKeys(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := w.agent.Status().Links[0].Registered; n != 1 {
+			t.Fatalf("%d accounts registered", n)
+		}
+		w.chain.Change("carol", func(a *nodetest.Account) { *a = carol; a.Memo = keyOf("bob", hive.Memo).Public() })
+		identity, err := os.ReadFile(filepath.Join(w.home, "identity.txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		params, err := json.Marshal(map[string]any{"secret": identity})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.agent.Methods()[agent.MethodKeysReload](t.Context(), params); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(15 * time.Second)
+		s := w.agent.Status()
+		if s.Links[0].Registered != 2 || len(s.Accounts[1].Wrong) != 1 {
+			t.Errorf("%d accounts registered, %+v", s.Links[0].Registered, s.Accounts)
+		}
+	})
+}
+
+func TestFailedReloadIsRecorded(t *testing.T) {
+	within(t, worldOptions{}, func(t *testing.T, w *world) {
+		w.write("policy.yaml", "version: 7\n")
+		if err := w.agent.ReloadPolicy(t.Context()); err == nil {
+			t.Fatal("reloaded")
+		}
+		got := w.events("policy reload failed")
+		if len(got) != 1 || got[0].Type != "admin" || !strings.Contains(string(got[0].Content), "policy.yaml:1:") {
+			t.Errorf("recorded: %+v", got)
 		}
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"pksa/agent/ledger"
 	"pksa/agent/node"
 	"pksa/agent/policy"
 	"pksa/protocol"
@@ -29,13 +28,11 @@ const (
 	// headAgain is for how long after that nobody waits again; the head is fetched in the
 	// background.
 	headAgain = 15 * time.Second
-	// mostAlike is how many seconds later a transaction may expire to differ from others with the
-	// same operations: each of them is serialised again to find the next free second.
-	mostAlike = 60
+	// maxShift bounds, in seconds, how far an expiration is moved to make the id unique.
+	maxShift = 60
 )
 
-// transaction is what would be signed, and what the policy judges: its operations are decoded back
-// from bytes.
+// transaction is what would be signed: bytes, and what was decoded back from them.
 type transaction struct {
 	tx     hive.Transaction
 	bytes  []byte
@@ -46,6 +43,7 @@ type transaction struct {
 // serveSign is the journey of a sign_req from its decoded payload on.
 func (a *Agent) serveSign(ctx context.Context, r *run, data protocol.SignReqData) {
 	p := proposal{
+		run: r,
 		request: &policy.Request{
 			Kind: policy.Sign, Account: r.msg.Account, App: r.app, Role: data.KeyType, Broadcast: data.Broadcast,
 		},
@@ -56,18 +54,18 @@ func (a *Agent) serveSign(ctx context.Context, r *run, data protocol.SignReqData
 	case errors.Is(err, hive.ErrUnknownOperation):
 		p.refusal = &refusal{code: policy.CodeUnsupported, reason: err.Error()}
 	case err != nil:
-		a.damaged(ctx, r, err.Error())
+		a.rejectDamaged(ctx, r, err.Error())
 		return
 	}
 	p.request.Ops = ops
 	if p.refusal == nil {
-		a.propose(ctx, r, &p, ops)
+		a.propose(ctx, &p, ops)
 	}
-	granted, ok := a.admit(ctx, r, &p)
+	granted, ok := a.admit(ctx, &p)
 	if !ok {
 		return
 	}
-	a.carryOut(ctx, r, granted, p.tx, data.Broadcast)
+	a.carryOut(ctx, granted, p.tx, data.Broadcast)
 }
 
 // operations reads what the application sent. An error names operation and field.
@@ -86,16 +84,12 @@ func (a *Agent) operations(raws [][]byte) ([]hive.Operation, error) {
 	return ops, nil
 }
 
-// propose builds the transaction. Without a reference block the operations are still judged, so
-// that a refusal stays a refusal while no node answers; what would be allowed fails then.
-func (a *Agent) propose(ctx context.Context, r *run, p *proposal, ops []hive.Operation) {
-	for i, op := range ops {
-		if op.PlainMemo() {
-			p.refusal = &refusal{code: policy.CodePlainMemo,
-				reason: fmt.Sprintf("operation %d %s: the memo begins with # but is not encrypted; it would be "+
-					"readable by everybody", i+1, op.Name())}
-			return
-		}
+// propose builds the transaction and makes the first half of the decision, on which the life of the
+// transaction depends. Without a reference block the operations are still judged, so that a refusal
+// stays a refusal while no node answers; what would be allowed fails then.
+func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) {
+	if p.refusal = plainMemo(ops); p.refusal != nil {
+		return
 	}
 	head, err := a.head(ctx)
 	if err != nil {
@@ -106,26 +100,62 @@ func (a *Agent) propose(ctx context.Context, r *run, p *proposal, ops []hive.Ope
 			skew.Abs().Round(time.Second))}
 		return
 	}
-	p.tx, err = a.build(ops, head, a.lifetimeOf(r, p))
+	tx := hive.Transaction{RefBlockNum: head.RefBlockNum, RefBlockPrefix: head.RefBlockPrefix, Operations: ops,
+		Expiration: hive.TimeOf(head.ChainTime(time.Now()).Add(lifetime))}
+	if tx.Operations, err = a.readBack(tx); err == nil {
+		p.request.Ops = tx.Operations
+		a.foresee(p)
+		tx.Expiration = hive.TimeOf(head.ChainTime(time.Now()).Add(a.lifetimeOf(p)))
+		p.tx, err = a.build(tx, head.MaxTransactionSize)
+	}
 	var differs *differsError
 	switch {
-	case errors.As(err, &differs):
-		a.alarm("operations decode to something else", "err", err)
-		p.refusal = &refusal{code: policy.CodeUnsupported, reason: err.Error()}
 	case errors.Is(err, errSameAgain):
 		p.obstacle = &obstacle{text: protocol.TextBusy, outcome: "busy", reason: err.Error()}
 	case err != nil:
+		if errors.As(err, &differs) {
+			a.alarm("operations decode to something else", "err", err)
+		}
 		p.refusal = &refusal{code: policy.CodeUnsupported, reason: err.Error()}
-	default:
-		p.request.Ops = p.tx.tx.Operations
 	}
+}
+
+// plainMemo refuses operations whose memo would be readable by everybody although the application
+// thinks that it is encrypted.
+func plainMemo(ops []hive.Operation) *refusal {
+	for i, op := range ops {
+		if op.PlainMemo() {
+			return &refusal{code: policy.CodePlainMemo,
+				reason: fmt.Sprintf("operation %d %s: the memo begins with # but is not encrypted; it would be "+
+					"readable by everybody", i+1, op.Name())}
+		}
+	}
+	return nil
+}
+
+// lifetimeOf returns how long after the chain's head time the transaction shall expire. If a person
+// has to be asked, it must outlive the request. The first half of the decision excludes most
+// requests; of the others the counters of this moment say which. If they say otherwise when the
+// commit looks at them, the person has as long as the transaction lives.
+func (a *Agent) lifetimeOf(p *proposal) time.Duration {
+	if !a.canAsk() || p.prospect.Outlook() != policy.PerhapsAsked {
+		return lifetime
+	}
+	asked := false
+	a.budget.peek(func(c policy.Counters) {
+		asked = p.prospect.Conclude(a.policy.Load().policy, c, time.Now()).Verdict == policy.Ask
+	})
+	if !asked {
+		return lifetime
+	}
+	return time.Until(p.run.expires()) + lifetime
 }
 
 // errSameAgain stops an application that sends the same operations faster than one a second for
 // long.
 var errSameAgain = errors.New("too many transactions with the same operations are on their way")
 
-// head gives the head to build on. A request waits for one only while it is not known that none
+// head returns the head to build on. A request waits for one only while it is not known that none
 // comes: others wait behind it for their turn.
 func (a *Agent) head(ctx context.Context) (node.Head, error) {
 	wait := headWait
@@ -143,26 +173,47 @@ func (a *Agent) head(ctx context.Context) (node.Head, error) {
 	return head, err
 }
 
-// differsError says that a transaction decodes to other operations than it was made of.
+// differsError is a transaction that decodes to other operations than it was made of.
 type differsError struct{ operation int }
 
 func (e *differsError) Error() string {
 	return fmt.Sprintf("operation %d decodes to something else than was sent", e.operation+1)
 }
 
-// build serialises a transaction and decodes it back, so that what is judged, shown and recorded is
-// what the signed bytes say, and gives it an id that no other of ours has.
-func (a *Agent) build(ops []hive.Operation, head node.Head, life time.Duration) (*transaction, error) {
-	tx := hive.Transaction{
-		RefBlockNum: head.RefBlockNum, RefBlockPrefix: head.RefBlockPrefix,
-		Expiration: hive.TimeOf(head.ChainTime(time.Now()).Add(life)), Operations: ops,
-	}
+// readBack returns the operations of a transaction as the chain will read them: decoded from its
+// bytes, not as the application wrote them. The policy sees no others.
+func (a *Agent) readBack(tx hive.Transaction) ([]hive.Operation, error) {
 	if err := hive.CheckSendable(tx); err != nil {
 		return nil, err
 	}
+	bytes, err := a.network.Serialize(tx)
+	if err != nil {
+		return nil, err
+	}
+	back, err := a.decodeSame(bytes, tx.Operations)
+	return back.Operations, err
+}
+
+// decodeSame decodes the bytes of a transaction that must have these operations.
+func (a *Agent) decodeSame(bytes []byte, ops []hive.Operation) (hive.Transaction, error) {
+	back, err := a.network.DecodeTransaction(bytes)
+	if err != nil {
+		return back, &differsError{}
+	}
+	for i := range ops {
+		if i >= len(back.Operations) || !ops[i].Equal(back.Operations[i]) {
+			return back, &differsError{i}
+		}
+	}
+	return back, nil
+}
+
+// build serialises a transaction with an id that no other of ours has, and decodes the final bytes
+// once more: their operations are those that are judged, shown and recorded. Size zero is no bound.
+func (a *Agent) build(tx hive.Transaction, maxSize int) (*transaction, error) {
 	var id hive.TxID
 	var bytes []byte
-	latest := tx.Expiration + mostAlike
+	latest := tx.Expiration + maxShift
 	for {
 		var err error
 		if bytes, err = a.network.Serialize(tx); err != nil {
@@ -172,113 +223,33 @@ func (a *Agent) build(ops []hive.Operation, head node.Head, life time.Duration) 
 		if a.recent.take(id, tx.Expiration.Time(), time.Now()) {
 			break
 		}
+		// Equal operations in the same second have the same id, and the chain would take the second
+		// transaction for the first. One second later is another id.
 		if tx.Expiration++; tx.Expiration > latest {
 			return nil, errSameAgain
 		}
 	}
-	if size := len(bytes) + signatureSize; head.MaxTransactionSize > 0 && size > head.MaxTransactionSize {
-		return nil, fmt.Errorf("the transaction has %d bytes, the chain takes %d", size, head.MaxTransactionSize)
+	if size := len(bytes) + signatureSize; maxSize > 0 && size > maxSize {
+		return nil, fmt.Errorf("the transaction has %d bytes, the chain takes %d", size, maxSize)
 	}
-	back, err := a.network.DecodeTransaction(bytes)
+	back, err := a.decodeSame(bytes, tx.Operations)
 	if err != nil {
-		return nil, &differsError{}
-	}
-	for i := range ops {
-		if i >= len(back.Operations) || !ops[i].Equal(back.Operations[i]) {
-			return nil, &differsError{i}
-		}
+		return nil, err
 	}
 	return &transaction{back, bytes, id, a.network.SigningDigest(bytes)}, nil
 }
 
-// carryOut signs and, if asked, broadcasts what was admitted. The record that permits it is on
-// disk.
-func (a *Agent) carryOut(ctx context.Context, r *run, g granted, tx *transaction, broadcast bool) {
-	signed, err := a.sign(r.msg.Account, g.role, tx)
-	if err != nil {
-		a.finish(ctx, r, g, ending{outcome: "not signed", reason: err.Error(),
-			message: r.failure(protocol.TextInternal), failed: true})
-		return
-	}
-	crashpoint("signed")
-	text, err := a.network.AppendJSON(nil, signed)
-	switch {
-	case err != nil:
-		a.finish(ctx, r, g, ending{outcome: "not signed", reason: err.Error(),
-			message: r.failure(protocol.TextInternal), failed: true})
-	case !broadcast:
-		no := false
-		a.finish(ctx, r, g, ending{outcome: "signed", message: protocol.Ack{Kind: protocol.Sign, UUID: r.msg.UUID,
-			Data: text, Broadcast: &no}})
-	default:
-		a.broadcast(ctx, r, g, node.Transaction{ID: tx.id, Expiration: tx.tx.Expiration, JSON: text})
-	}
-}
-
-func (a *Agent) sign(account hive.AccountName, role hive.Role, tx *transaction) (hive.SignedTransaction, error) {
-	signed := hive.SignedTransaction{Transaction: tx.tx}
-	key, ok := a.keys().Key(account, role)
-	if !ok {
-		return signed, fmt.Errorf("no %s key of %s is held any more", role, account)
-	}
-	signature, err := key.Sign(tx.digest)
-	if err != nil {
-		return signed, err
-	}
-	signed.Signatures = []hive.Signature{signature}
-	return signed, nil
-}
-
-// broadcast sends the transaction until its fate is known. If that is not known shortly before the
-// request ends, the application hears so, with the transaction's id, and nothing after it; the
-// search goes on until the outcome is certain or the program stops, however long the nodes are
-// silent, and the ledger gets it whenever it comes.
-func (a *Agent) broadcast(ctx context.Context, r *run, g granted, tx node.Transaction) {
-	done := make(chan node.Outcome, 1)
-	a.start(func(context.Context) {
-		outcome := a.node.Broadcast(ctx, tx)
-		crashpoint("broadcast")
-		done <- outcome
-	})
-	timer := time.NewTimer(time.Until(r.expires().Add(-answerMargin)))
-	defer timer.Stop()
-	select {
-	case outcome := <-done:
-		a.broadcastDone(ctx, r, g, tx.ID, outcome, false)
-	case <-timer.C:
-		a.settle(ctx, r, g.number, ledger.Settlement{Outcome: "uncertain", Open: true, Record: outcomeRecord("failed",
-			ending{outcome: "uncertain", id: tx.ID})}, r.uncertain(tx.ID))
-		a.metrics.Request("sign", "failed", "uncertain", time.Since(r.arrived))
-		a.start(func(ctx context.Context) { a.broadcastDone(ctx, r, g, tx.ID, <-done, true) })
-	}
-}
-
-func (a *Agent) broadcastDone(ctx context.Context, r *run, g granted, id hive.TxID, o node.Outcome, late bool) {
-	e := ending{outcome: o.State.String(), reason: o.Reason, node: o.Node, id: id, silent: late}
-	switch o.State {
-	case node.Accepted:
-		e.message = protocol.BroadcastAck(r.msg.UUID, id.String())
-	case node.Refused, node.Expired:
-		e.message, e.failed = r.failure(protocol.TextBroadcastFailed), true
-	default:
-		// The deadline of a stop. Left unfinished: the next start looks the transaction up.
-		a.log.Warn("outcome of a broadcast is not known", append(r.attrs(), "tx", id.String(), "reason", o.Reason)...)
-		return
-	}
-	if o.Code == node.CodeMissingAuthority {
-		a.checkKeysSoon() // the account's keys may have been changed
-	}
-	a.finish(ctx, r, g, e)
-}
-
-// recentIDs are those of transactions that could still be on their way. The zero value is ready.
+// recentIDs are those of transactions that could still be on their way. The agent has one table:
+// the goroutines of requests take ids from it, and Run fills it with those of earlier processes.
+// The zero value is ready.
 type recentIDs struct {
 	mu    sync.Mutex
 	ids   map[hive.TxID]time.Time // by expiration
 	sweep int                     // at how many ids the old ones are dropped next
 }
 
-// take claims an id, or says that another request has it: equal operations in the same second.
+// take claims an id, and reports false if another request has it: equal operations in the same
+// second.
 func (r *recentIDs) take(id hive.TxID, expires, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

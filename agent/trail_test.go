@@ -139,9 +139,10 @@ func TestReplay(t *testing.T) {
 
 // What a person said is in the trail, and holds in a replay.
 func TestReplayOfAsking(t *testing.T) {
-	asking(t, strings.Replace(askVotes, "count: 1", "count: 2", 1), func(t *testing.T, w *world, p *puppet) {
+	asking(t, strings.Replace(askVotes, "count: 1", "count: 2", 1), func(t *testing.T, w *world,
+		script *scriptedClient) {
 		for i, yes := range []bool{false, true, true} {
-			answer, asked := p.start(w, i+1)
+			answer, asked := script.start(w, i+1)
 			if err := w.decide(asked.Number, yes); err != nil {
 				t.Fatal(err)
 			}

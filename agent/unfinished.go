@@ -16,30 +16,33 @@ import (
 	"pksa/protocol/secret"
 )
 
-// takeUpUnfinished goes on with what an earlier life of the process left: nothing of it is signed
-// or sent again. Transactions are looked up by id until they are found or provably expired; what
-// had none is answered with an error.
+// takeUpUnfinished goes on with what an earlier process left: nothing of it is signed or sent
+// again. Transactions are looked up by id until they are found or provably expired; what had none
+// is answered with an error.
 func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup) error {
 	left, err := a.ledger.Unfinished()
 	if err != nil {
 		return fmt.Errorf("reading unfinished requests: %w", err)
 	}
 	for _, u := range left {
+		// A delivery of the same request must know that nobody here will answer it, see join.
 		a.earlier.Store(u.Key, true)
-		if u.Verdict == ledger.Pending {
+		switch {
+		case u.Verdict == ledger.Pending:
+			// Whoever was asked then cannot know that the question is still open.
 			a.settleLate(u, "refused", ending{outcome: "nobody was asked any more"}, protocol.TextRefused)
-			continue
-		}
-		if u.Verdict == ledger.Denied {
+		case u.Verdict == ledger.Denied:
 			a.settleDenied(u)
-			continue
-		}
-		if u.TxID != [20]byte{} {
+		case u.TxID != [20]byte{}:
+			// It may be on the chain, on its way, or never sent: only the chain knows. Its id stays
+			// taken, so that no new request gets the answer to it.
 			a.recent.take(hive.TxID(u.TxID), u.TxExpires, time.Now())
 			background.Go(func() { a.lookUp(ctx, u) })
-			continue
+		default:
+			// A signature was lost, or was answered and not recorded. Making it once more could be
+			// a second answer to one request.
+			a.settleLate(u, "failed", ending{outcome: "cut off"}, protocol.TextInternal)
 		}
-		a.settleLate(u, "failed", ending{outcome: "cut off"}, protocol.TextInternal)
 	}
 	if len(left) > 0 {
 		a.log.Info("taking up what the last run left unfinished", "requests", len(left))
@@ -47,8 +50,8 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 	return nil
 }
 
-// settleDenied ends a request that was refused just before the process ended: by what its record
-// says, so that one that is met with silence stays so, and another wallet may still answer it.
+// settleDenied answers a request that was refused just before the process ended. Its record says
+// how, so that a request that is met with silence stays so, and another wallet may still answer it.
 func (a *Agent) settleDenied(u ledger.Unfinished) {
 	var ruled struct {
 		Result string      `json:"result"`
@@ -84,14 +87,14 @@ func (a *Agent) settleDenied(u ledger.Unfinished) {
 // silence is the text of a late answer that is not given.
 const silence = "-"
 
-// rememberIDs claims the ids of the transactions that earlier lives of the process admitted not
-// long before the record with this number. Equal operations in the same second would get the same
-// id again: the chain would take the second for the first, and one transaction would answer two
-// requests.
+// rememberIDs claims the ids of the transactions that earlier processes admitted not long before
+// the record with this number. Equal operations in the same second would get the same id again: the
+// chain would take the second for the first, and one transaction would answer two requests.
 func (a *Agent) rememberIDs(number uint64) error {
 	const step = 1000
 	now := time.Now()
 	since := a.ledger.Now().Add(-maxSkew)
+	// The trail can only be read forward, so it is read in steps, the newest first.
 	for to, older := number, false; to > 1 && !older; {
 		from := max(to, step+1) - step
 		for r, err := range a.ledger.Audit(from) {
@@ -110,16 +113,17 @@ func (a *Agent) rememberIDs(number uint64) error {
 	return nil
 }
 
-// inherited says whether a request in work belongs to an earlier life of the process.
+// inherited reports whether a request in work was left by an earlier process.
 func (a *Agent) inherited(key ledger.RequestKey) bool {
 	_, ok := a.earlier.Load(key)
 	return ok
 }
 
-// lookUp finds out what became of a transaction that may or may not have been sent.
+// lookUp finds out what became of a transaction that may have been sent.
 func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished) {
 	id := hive.TxID(u.TxID)
 	o := a.node.Resolve(ctx, id, hive.TimeOf(u.TxExpires))
+	// On disk: what the earlier process left. The next start looks the transaction up once more.
 	crashpoint("resolved")
 	e := ending{outcome: o.State.String(), reason: o.Reason, node: o.Node, id: id}
 	a.log.Info("unfinished transaction looked up", "number", u.Number, "tx", id.String(), "outcome", o.State.String())
@@ -132,9 +136,9 @@ func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished) {
 	}
 }
 
-// settleLate records the outcome of an inherited request. Text is the error that the application
-// gets if it asks again; empty means that the transaction is on the chain, silence that there is
-// none.
+// settleLate records the outcome of an inherited request. Nothing is sent: the answer waits in the
+// ledger until the relay delivers the request again. Text is the error that the application gets
+// then; empty means that the transaction is on the chain, silence that there is no answer.
 func (a *Agent) settleLate(u ledger.Unfinished, result string, e ending, text string) {
 	s := ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(result, e)}
 	if m, ok := a.lateAnswer(u, text); ok {
@@ -149,8 +153,8 @@ func (a *Agent) settleLate(u ledger.Unfinished, result string, e ending, text st
 	}
 }
 
-// lateAnswer makes the answer for an application that asks again after our restart. Its session's
-// key seals it; if the session has ended meanwhile there is nothing to say.
+// lateAnswer makes the answer for an application that asks again after a restart. The session's key
+// seals it; if the session has ended meanwhile, there is no answer.
 func (a *Agent) lateAnswer(u ledger.Unfinished, text string) (protocol.Message, bool) {
 	uuid, err := protocol.ParseUUID(u.Key.UUID)
 	if err != nil || text == silence {

@@ -43,10 +43,11 @@ type requestVectors struct {
 
 // atVectorTime runs f in a bubble whose clock stands at the instant of the vectors, with a session
 // of alice that has taken a request with the last nonce.
-func atVectorTime(t *testing.T, v *requestVectors, lastNonce int64, require bool, f func(*testing.T, *world, *puppet)) {
-	p := &puppet{}
+func atVectorTime(t *testing.T, v *requestVectors, lastNonce int64, require bool, f func(*testing.T, *world,
+	*scriptedClient)) {
+	script := &scriptedClient{}
 	within(t, worldOptions{
-		fault: p.fault, startAt: time.UnixMilli(v.NowMS),
+		fault: script.fault, startAt: time.UnixMilli(v.NowMS),
 		configure: func(c *config.Config) { c.NonceRequired = require },
 		prepare: func(w *world) {
 			_, err := w.ledger.AddSession(w.t.Context(), ledger.NewSession{
@@ -62,11 +63,11 @@ func atVectorTime(t *testing.T, v *requestVectors, lastNonce int64, require bool
 			first := request("challenge_req", "00000000-0000-4000-8000-000000000001", v.AuthKey,
 				fmt.Sprintf(`{"key_type":"posting","challenge":"first","nonce":%d}`, lastNonce))
 			first["expire"] = v.NowMS + 60_000
-			if got := answerKind(p.ask(first)); got != "ack" {
+			if got := answerKind(script.ask(first)); got != "ack" {
 				t.Fatalf("the request that sets the last nonce was answered with %s", got)
 			}
 		}
-		f(t, w, p)
+		f(t, w, script)
 	})
 }
 
@@ -90,8 +91,8 @@ func TestRequestVectors(t *testing.T) {
 				last = *one.LastNonce
 			}
 			t.Run(fmt.Sprintf("%s/require=%t", one.Name, require), func(t *testing.T) {
-				atVectorTime(t, &v, last, require, func(t *testing.T, w *world, p *puppet) {
-					checkVerdict(t, p.askFrame(one.Message), want, one.Reason)
+				atVectorTime(t, &v, last, require, func(t *testing.T, w *world, script *scriptedClient) {
+					checkVerdict(t, script.askFrame(one.Message), want, one.Reason)
 				})
 			})
 		}
@@ -137,26 +138,27 @@ func TestChallengeVectors(t *testing.T) {
 	}
 	readVectors(t, "challenge_policy.json", &v)
 	const key = "03f63469-5a35-47cb-a6b4-e8c4d3144cf9"
-	p := &puppet{}
-	within(t, worldOptions{fault: p.fault, prepare: func(w *world) { w.session(key) }}, func(t *testing.T, w *world) {
-		for i, one := range v.Vectors {
-			if one.Repeat != nil {
-				one.Challenge = strings.Repeat(one.Repeat.Char, one.Repeat.Count)
-			}
-			text, _ := json.Marshal(one.Challenge)
-			payload := fmt.Sprintf(`{"key_type":"posting","challenge":%s,"nonce":%d}`, text, time.Now().UnixMilli()+
-				int64(i))
-			m := p.ask(request("challenge_req", fmt.Sprintf("00000000-0000-4000-8000-%012d", i), key, payload))
-			if one.Strict == "refuse" {
-				if got := answerKind(m); got == "ack" || got == "nothing" {
-					t.Errorf("%s: %s", one.Name, got)
+	script := &scriptedClient{}
+	within(t, worldOptions{fault: script.fault, prepare: func(w *world) { w.session(key) }},
+		func(t *testing.T, w *world) {
+			for i, one := range v.Vectors {
+				if one.Repeat != nil {
+					one.Challenge = strings.Repeat(one.Repeat.Char, one.Repeat.Count)
 				}
-				w.release() // refusals of the shape count as damage
-				continue
+				text, _ := json.Marshal(one.Challenge)
+				payload := fmt.Sprintf(`{"key_type":"posting","challenge":%s,"nonce":%d}`, text, time.Now().UnixMilli()+
+					int64(i))
+				m := script.ask(request("challenge_req", fmt.Sprintf("00000000-0000-4000-8000-%012d", i), key, payload))
+				if one.Strict == "refuse" {
+					if got := answerKind(m); got == "ack" || got == "nothing" {
+						t.Errorf("%s: %s", one.Name, got)
+					}
+					w.release() // refusals of the shape count as damage
+					continue
+				}
+				checkSigned(t, one.Name, m, key, one.SHA256)
 			}
-			checkSigned(t, one.Name, m, key, one.SHA256)
-		}
-	})
+		})
 }
 
 func checkSigned(t *testing.T, name string, m protocol.Message, authKey, digestHex string) {

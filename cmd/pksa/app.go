@@ -93,8 +93,8 @@ func (c *command) appList() *cobra.Command {
 		Short: "List the slots",
 		Args:  exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			apps, err := administer(cmd.Context(), c, agent.MethodAppList, agent.Nothing{},
-				func(_ context.Context, m agent.Admin, _ agent.Nothing) ([]agent.AppInfo,
+			apps, err := administer(cmd.Context(), c, agent.MethodAppList, struct{}{},
+				func(_ context.Context, m agent.Admin, _ struct{}) ([]agent.AppInfo,
 					error) {
 					return m.Apps(), nil
 				})

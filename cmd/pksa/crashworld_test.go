@@ -247,7 +247,7 @@ func (w *killWorld) interrupt() {
 
 // status asks the running wallet how it stands.
 func (w *killWorld) status(ctx context.Context) (s agent.Status, err error) {
-	err = control.Call(ctx, w.cfg.Control, agent.MethodStatus, agent.Nothing{}, &s)
+	err = control.Call(ctx, w.cfg.Control, agent.MethodStatus, struct{}{}, &s)
 	return s, err
 }
 

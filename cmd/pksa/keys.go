@@ -362,7 +362,7 @@ func (c *command) keysCheck() *cobra.Command {
 		Args:  exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var checks []agent.KeyCheck
-			if err := c.call(cmd.Context(), agent.MethodKeysCheck, agent.Nothing{}, &checks); err != nil {
+			if err := c.call(cmd.Context(), agent.MethodKeysCheck, struct{}{}, &checks); err != nil {
 				return err
 			}
 			wrong := 0

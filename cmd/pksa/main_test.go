@@ -191,7 +191,7 @@ func scriptAwait(ts *testscript.TestScript, _ bool, args []string) {
 	defer ticker.Stop()
 	for {
 		var s agent.Status
-		err := control.Call(ctx, socket, agent.MethodStatus, agent.Nothing{}, &s)
+		err := control.Call(ctx, socket, agent.MethodStatus, struct{}{}, &s)
 		if err == nil && len(s.NotReady) == 0 && len(s.Links) == 1 && s.Links[0].Registered == want {
 			return
 		}

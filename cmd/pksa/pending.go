@@ -18,8 +18,8 @@ func (c *command) pendingCommand() *cobra.Command {
 		Short: "What the policy says to ask you about, and how long it waits",
 		Args:  exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var asked []agent.Asked
-			if err := c.call(cmd.Context(), agent.MethodPending, agent.Nothing{}, &asked); err != nil {
+			var asked []agent.PendingRequest
+			if err := c.call(cmd.Context(), agent.MethodPending, struct{}{}, &asked); err != nil {
 				return err
 			}
 			return c.print(asked, func(w io.Writer) { printAsked(w, asked) })
@@ -27,7 +27,7 @@ func (c *command) pendingCommand() *cobra.Command {
 	}
 }
 
-func printAsked(w io.Writer, asked []agent.Asked) {
+func printAsked(w io.Writer, asked []agent.PendingRequest) {
 	if len(asked) == 0 {
 		fmt.Fprintln(w, "Nothing waits for you.")
 		return

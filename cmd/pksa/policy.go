@@ -113,8 +113,8 @@ func (c *command) checkEnv(ctx context.Context) policy.Env {
 	defer cancel()
 	var apps []agent.AppInfo
 	var status agent.Status
-	if control.Call(ctx, cfg.Control, agent.MethodAppList, agent.Nothing{}, &apps) != nil ||
-		control.Call(ctx, cfg.Control, agent.MethodStatus, agent.Nothing{}, &status) != nil {
+	if control.Call(ctx, cfg.Control, agent.MethodAppList, struct{}{}, &apps) != nil ||
+		control.Call(ctx, cfg.Control, agent.MethodStatus, struct{}{}, &status) != nil {
 		return env
 	}
 	for _, app := range apps {
@@ -133,7 +133,7 @@ func (c *command) policyReload() *cobra.Command {
 		Args:  exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var status agent.PolicyStatus
-			if err := c.call(cmd.Context(), agent.MethodPolicyReload, agent.Nothing{}, &status); err != nil {
+			if err := c.call(cmd.Context(), agent.MethodPolicyReload, struct{}{}, &status); err != nil {
 				return err
 			}
 			return c.print(status, func(w io.Writer) {

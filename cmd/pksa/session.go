@@ -78,8 +78,8 @@ func (c *command) sessionList() *cobra.Command {
 		Short: "List the live sessions",
 		Args:  exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			sessions, err := administer(cmd.Context(), c, agent.MethodSessionList, agent.Nothing{},
-				func(_ context.Context, m agent.Admin, _ agent.Nothing) ([]agent.SessionInfo, error) {
+			sessions, err := administer(cmd.Context(), c, agent.MethodSessionList, struct{}{},
+				func(_ context.Context, m agent.Admin, _ struct{}) ([]agent.SessionInfo, error) {
 					return m.Sessions(), nil
 				})
 			if err != nil {
@@ -104,9 +104,7 @@ func printSessions(w io.Writer, sessions []agent.SessionInfo) {
 	t.Flush()
 	for _, s := range sessions {
 		for _, q := range s.Quiet {
-			fmt.Fprintf(w, "Session %s does not listen to %s until %s: too many damaged requests came from there. "+
-				"`pksa session release %s` ends that.\n",
-				s.ID, q.Relay, when(q.Until), s.ID)
+			fmt.Fprintf(w, "%s `pksa session release %s` ends that.\n", quarantineText(q), s.ID)
 		}
 	}
 }
@@ -155,7 +153,7 @@ func (c *command) sessionRevoke() *cobra.Command {
 func (c *command) sessionRelease() *cobra.Command {
 	return &cobra.Command{
 		Use:   "release SESSION",
-		Short: "Let a session listen again to relays that sent it damaged requests",
+		Short: "Let a session listen again to relays that sent it damaged requests or replays",
 		Args:  exactly(1, "the number of the SESSION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := sessionID(args[0])

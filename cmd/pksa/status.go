@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/url"
@@ -23,7 +24,7 @@ func (c *command) statusCommand() *cobra.Command {
 		Args:  exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s agent.Status
-			if err := c.call(cmd.Context(), agent.MethodStatus, agent.Nothing{}, &s); err != nil {
+			if err := c.call(cmd.Context(), agent.MethodStatus, struct{}{}, &s); err != nil {
 				return err
 			}
 			if err := c.print(s, func(w io.Writer) { printStatus(w, s) }); err != nil {
@@ -82,9 +83,15 @@ func printStatus(w io.Writer, s agent.Status) {
 	t.Flush()
 	printHardening(w, s.Hardening)
 	for _, q := range s.Quarantine {
-		fmt.Fprintf(w, "\nSession %s does not listen to %s until %s: too many damaged requests came from there.\n",
-			q.Session, q.Relay, when(q.Until))
+		fmt.Fprintf(w, "\n%s\n", quarantineText(q))
 	}
+}
+
+// quarantineText says in a sentence which session is silent on which relay, and why.
+func quarantineText(q agent.Quarantine) string {
+	// An agent that was started before its program was replaced gives no reason.
+	return fmt.Sprintf("Session %s does not listen to %s until %s: %s came from there.", q.Session, q.Relay,
+		when(q.Until), cmp.Or(q.Reason, "too many damaged requests or replays"))
 }
 
 func printHardening(w io.Writer, measures []harden.Measure) {

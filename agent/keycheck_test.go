@@ -15,7 +15,7 @@ import (
 // A key that its account no longer has is named in status and metrics, and proves nothing any more:
 // the account goes on with the next key.
 func TestKeyChangedOnChain(t *testing.T) {
-	puppets(t, "", func(t *testing.T, w *world, p *puppet) {
+	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
 		w.chain.Change("alice", func(a *nodetest.Account) { a.Memo = keyOf("bob", hive.Memo).Public() })
 		checks, err := w.agent.CheckKeys(t.Context())
 		if err != nil {
@@ -37,7 +37,7 @@ func TestKeyChangedOnChain(t *testing.T) {
 		if words := w.agent.Status().Accounts[i].Wrong; len(words) != 1 || !strings.HasPrefix(words[0], "memo: ") {
 			t.Errorf("status says %q", words)
 		}
-		ack, ok := p.ask(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce()))).(protocol.Ack)
+		ack, ok := script.ask(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce()))).(protocol.Ack)
 		if !ok {
 			t.Fatal("the account is not served any more")
 		}
@@ -76,7 +76,7 @@ func TestGivenAuthority(t *testing.T) {
 	const behalf = `version: 1
 allow: [{name: for bob, request: sign, apps: any, on_behalf_of: [bob], operations: [vote]}]
 `
-	puppets(t, behalf, func(t *testing.T, w *world, p *puppet) {
+	withScript(t, behalf, func(t *testing.T, w *world, script *scriptedClient) {
 		problems := func() []string {
 			checks, err := w.agent.CheckKeys(t.Context())
 			if err != nil {
@@ -100,9 +100,34 @@ allow: [{name: for bob, request: sign, apps: any, on_behalf_of: [bob], operation
 			t.Errorf("after: %q", all)
 		}
 		payload := strings.Replace(votePayload("p", nowNonce()), `"voter":"alice"`, `"voter":"bob"`, 1)
-		if got := answerKind(p.ask(request("sign_req", uuid(1), authKey, payload))); got != "ack" ||
+		if got := answerKind(script.ask(request("sign_req", uuid(1), authKey, payload))); got != "ack" ||
 			len(w.chain.Transactions()) != 1 {
 			t.Errorf("a vote in the name of bob: %s", got)
+		}
+	})
+}
+
+// A key that stops fitting is recorded once, and once more when it fits again.
+func TestKeyMismatchIsRecorded(t *testing.T) {
+	within(t, worldOptions{}, func(t *testing.T, w *world) {
+		check := func(memo hive.PublicKey, want int) {
+			t.Helper()
+			w.chain.Change("alice", func(a *nodetest.Account) { a.Memo = memo })
+			for range 2 {
+				if _, err := w.agent.CheckKeys(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := w.events("keys compared with the chain"); len(got) != want {
+				t.Fatalf("%d records, want %d: %+v", len(got), want, got)
+			}
+		}
+		check(keyOf("alice", hive.Memo).Public(), 0)
+		check(keyOf("bob", hive.Memo).Public(), 1)
+		check(keyOf("alice", hive.Memo).Public(), 2)
+		if got := w.events("keys compared with the chain"); !strings.Contains(string(got[0].Content),
+			`"role":"memo"`) || strings.Contains(string(got[1].Content), `"role"`) {
+			t.Errorf("recorded: %s, then %s", got[0].Content, got[1].Content)
 		}
 	})
 }

@@ -15,8 +15,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// KeyCheck says whether one held key still fits its account on the chain, or whether another
-// account still gives ours what a rule counts on.
+// KeyCheck is the result of comparing one held key with its account on the chain, or one rule that
+// counts on another account's authority with that account.
 type KeyCheck struct {
 	Account string `json:"account"`
 	Role    string `json:"role"`
@@ -27,8 +27,9 @@ type KeyCheck struct {
 	Problem    string `json:"problem,omitempty"`
 }
 
-// mismatches are the held keys that the chain does not know in their roles. The zero value is
-// ready.
+// mismatches are the held keys that the chain does not know in their roles. The agent has one: a
+// check of the keys replaces it, on watchKeys' goroutine or on one of the control socket;
+// registration and status read it. The zero value is ready.
 type mismatches struct {
 	mu    sync.Mutex
 	roles map[hive.AccountName][]hive.Role
@@ -65,8 +66,8 @@ func (m *mismatches) labels() []status.KeyLabel {
 	return labels
 }
 
-// replace sets what a check found and says whether the held keys that fit are others than before,
-// and whether anything is to be told that was not told before.
+// replace sets what a check found. It reports whether other keys fit than before, and whether
+// anything is to be told that was not told before.
 func (m *mismatches) replace(checks []KeyCheck) (others, news bool) {
 	roles, words := map[hive.AccountName][]hive.Role{}, map[hive.AccountName][]string{}
 	for _, c := range checks {
@@ -90,35 +91,26 @@ func (m *mismatches) replace(checks []KeyCheck) (others, news bool) {
 // recheckWrong is how soon keys are compared again after one did not fit.
 const recheckWrong = 5 * time.Minute
 
-// watchKeys compares the held keys with the chain at start and every so often.
+// watchKeys compares the held keys with the chain at start, at intervals, and when it is woken.
 func (a *Agent) watchKeys(ctx context.Context) {
-	pause := time.Duration(0)
-	for {
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		case <-a.recheck:
-			timer.Stop()
-		}
-		pause = a.config.KeyCheckEvery
+	next := time.Duration(0)
+	for pause(ctx, next, a.recheck) {
+		next = a.config.KeyCheckEvery
 		if _, err := a.CheckKeys(ctx); err != nil && ctx.Err() == nil {
 			a.log.Warn("held keys not compared with the chain", "err", err)
-			pause = min(pause, time.Minute)
+			next = min(next, time.Minute)
 		}
 		if a.mismatch.any() {
-			pause = min(pause, recheckWrong) // a node that lied, or a key that is being changed
+			next = min(next, recheckWrong) // a node that lied, or a key that is being changed
 		}
 	}
 }
 
-// checkKeysSoon has the held keys compared with the chain now, not at the next turn.
+// checkKeysSoon wakes watchKeys to compare the held keys now, not at the next interval.
 func (a *Agent) checkKeysSoon() {
 	select {
 	case a.recheck <- struct{}{}:
-	default:
+	default: // a check that has not begun is waiting already, and will see the same
 	}
 }
 
@@ -152,7 +144,7 @@ func (a *Agent) CheckKeys(ctx context.Context) ([]KeyCheck, error) {
 	return checks, nil
 }
 
-// checkHeld looks at the accounts of which keys are held.
+// checkHeld compares the held keys with the accounts that they belong to.
 func (a *Agent) checkHeld(ctx context.Context) ([]KeyCheck, error) {
 	store := a.keys()
 	var checks []KeyCheck
@@ -180,7 +172,8 @@ func (a *Agent) checkHeld(ctx context.Context) ([]KeyCheck, error) {
 	return checks, nil
 }
 
-// checkGiven looks at the accounts whose authority rules use (on_behalf_of).
+// checkGiven compares the rules that use the authority of other accounts (on_behalf_of) with those
+// accounts.
 func (a *Agent) checkGiven(ctx context.Context) ([]KeyCheck, error) {
 	delegations := a.policy.Load().policy.Delegations()
 	var names []hive.AccountName
@@ -218,7 +211,7 @@ func (a *Agent) checkGiven(ctx context.Context) ([]KeyCheck, error) {
 	return checks, nil
 }
 
-// givenTo are the held accounts that a rule lets use another's authority.
+// givenTo returns the held accounts that a rule lets use the authority of another.
 func (a *Agent) givenTo(d policy.Delegation) []hive.AccountName {
 	if d.To == nil {
 		return a.keys().Accounts()
@@ -226,7 +219,7 @@ func (a *Agent) givenTo(d policy.Delegation) []hive.AccountName {
 	return slices.DeleteFunc(slices.Clone(d.To), func(name hive.AccountName) bool { return !a.holds(name) })
 }
 
-// gives says whether an account's authority can be used by another one alone.
+// gives reports whether an account lets another use its authority alone.
 func gives(by node.Account, to hive.AccountName, role hive.Role) bool {
 	authority := by.Posting
 	if role == hive.Active {

@@ -6,9 +6,6 @@ import (
 	"time"
 )
 
-// tidyEvery is how often expired requests and old failures are looked for.
-const tidyEvery = 30 * time.Second
-
 // group counts goroutines. Unlike a wait group it may be waited for with a deadline, and while a
 // command still starts one. The zero value is ready.
 type group struct {
@@ -56,18 +53,41 @@ func (g *group) wait(ctx context.Context) error {
 	}
 }
 
-// tidy forgets now and then what time has made useless, so that a relay cannot fill the memory.
-func (a *Agent) tidy(ctx context.Context) {
-	tick := time.NewTicker(tidyEvery)
+// every calls f at intervals until ctx ends.
+func every(ctx context.Context, interval time.Duration, f func()) {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			f()
 		}
-		a.putOut(a.pairings.expire(time.Now()))
-		a.damage.forget(time.Now())
-		a.replays.forget(time.Now())
 	}
+}
+
+// pause waits until the time is over or wake has something, and reports false if ctx ended. Wake
+// may be nil.
+func pause(ctx context.Context, length time.Duration, wake <-chan struct{}) bool {
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+	case <-wake:
+	}
+	return true
+}
+
+// tidyEvery is how often expired requests and old faults are looked for.
+const tidyEvery = 30 * time.Second
+
+// tidy forgets what time has made useless, so that a relay cannot fill the memory.
+func (a *Agent) tidy() {
+	now := time.Now()
+	a.evict(a.pairings.expire(now))
+	a.damage.forget(now)
+	a.replays.forget(now)
 }

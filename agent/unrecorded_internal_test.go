@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-func TestToldFailed(t *testing.T) {
-	var told toldFailed
+func TestUnrecorded(t *testing.T) {
+	var told unrecorded
 	now := time.Now()
 	digest := func(i int) (d [32]byte) {
 		d[0], d[1] = byte(i), byte(i>>8)
@@ -18,13 +18,13 @@ func TestToldFailed(t *testing.T) {
 	if told.has(digest(1), now.Add(time.Hour)) {
 		t.Error("remembered for longer than its nonce counts")
 	}
-	for i := range maxTold {
+	for i := range maxUnrecorded {
 		told.add(digest(i), now, time.Hour)
 	}
-	if told.add(digest(maxTold+1), now, time.Hour) {
+	if told.add(digest(maxUnrecorded+1), now, time.Hour) {
 		t.Error("more were told than can be remembered")
 	}
-	if !told.add(digest(maxTold+1), now.Add(2*time.Hour), time.Hour) {
+	if !told.add(digest(maxUnrecorded+1), now.Add(2*time.Hour), time.Hour) {
 		t.Error("no room although all has expired")
 	}
 }

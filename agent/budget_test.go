@@ -21,9 +21,9 @@ limits:
 // room for.
 func TestManyAtOnceShareOneBudget(t *testing.T) {
 	const requests, room = 24, 5
-	p := &puppet{}
+	script := &scriptedClient{}
 	key := func(i int) string { return fmt.Sprintf("%s-%d", authKey, i%4) }
-	o := worldOptions{policy: fmt.Sprintf(twoVotes, "5 per 24h"), fault: p.fault, prepare: func(w *world) {
+	o := worldOptions{policy: fmt.Sprintf(twoVotes, "5 per 24h"), fault: script.fault, prepare: func(w *world) {
 		for i := range 4 {
 			w.session(key(i))
 		}
@@ -35,11 +35,11 @@ func TestManyAtOnceShareOneBudget(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.say(frame) // and does not wait for the answer
+			script.say(frame) // and does not wait for the answer
 		}
 		time.Sleep(20 * time.Second)
 		got := map[string]int{}
-		for _, m := range p.heard() {
+		for _, m := range script.heard() {
 			got[answerKind(m)]++
 		}
 		if got["ack"] != room || got["nack"] != requests-room || len(w.chain.Transactions()) != room {
@@ -51,12 +51,12 @@ func TestManyAtOnceShareOneBudget(t *testing.T) {
 // A limit counts what was admitted before its number, its window or its split changed; under
 // another name it begins anew, and the reload says so.
 func TestLimitThroughEdits(t *testing.T) {
-	puppets(t, fmt.Sprintf(twoVotes, "2 per 1h"), func(t *testing.T, w *world, p *puppet) {
+	withScript(t, fmt.Sprintf(twoVotes, "2 per 1h"), func(t *testing.T, w *world, script *scriptedClient) {
 		n := 0
 		vote := func() string {
 			n++
 			time.Sleep(time.Second)
-			return answerKind(p.ask(request("sign_req", uuid(n), authKey, votePayload("p", nowNonce()))))
+			return answerKind(script.ask(request("sign_req", uuid(n), authKey, votePayload("p", nowNonce()))))
 		}
 		edit := func(text string, fresh ...string) {
 			t.Helper()
@@ -95,5 +95,33 @@ func TestLimitThroughEdits(t *testing.T) {
 		edit(strings.ReplaceAll(strings.ReplaceAll(fmt.Sprintf(twoVotes, "1 per 1h"), "few", "fewer"), "count:",
 			"requests:"), "fewer")
 		want("another measure", "ack", "nack")
+	})
+}
+
+// A limit counts what was admitted, across requests and a restart.
+func TestLimit(t *testing.T) {
+	const policy = `version: 1
+allow: [{name: votes, request: sign, apps: any, operations: [vote]}]
+limits: [{name: few, apps: any, operations: [vote], count: 2 per 24h}]
+`
+	withScript(t, policy, func(t *testing.T, w *world, script *scriptedClient) {
+		vote := func(n int) string {
+			return answerKind(script.ask(request("sign_req", uuid(n), authKey, votePayload("p", nowNonce()+int64(n)))))
+		}
+		if got := vote(1); got != "ack" {
+			t.Fatalf("first: %s", got)
+		}
+		w.end()
+		if err := w.ledger.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w.openLedger()
+		w.start()
+		if room := w.agent.Status().Policy.Room; len(room) != 1 || room[0].Used != "1" || room[0].Most != "2" {
+			t.Errorf("room after the restart: %+v", room)
+		}
+		if a, b := vote(2), vote(3); a != "ack" || b != "nack" {
+			t.Errorf("second %s, third %s", a, b)
+		}
 	})
 }

@@ -37,20 +37,3 @@ func TestHeldExpires(t *testing.T) {
 		t.Errorf("%d put out, %d bytes left for %d accounts", len(out), p.bytes, len(p.held))
 	}
 }
-
-// A session that fails now and then, or ended, is not remembered for ever.
-func TestFailuresAreForgotten(t *testing.T) {
-	now := time.Now()
-	d := damage{limit: damageLimit}
-	for range damageLimit {
-		d.failed(1, "relay", now)
-	}
-	d.failed(2, "relay", now)
-	d.forget(now.Add(damageWindow + time.Second))
-	if len(d.counts) != 1 {
-		t.Errorf("%d counts after the window, want that of the silenced session", len(d.counts))
-	}
-	if d.forget(now.Add(3 * damageMost)); len(d.counts) != 0 {
-		t.Errorf("%d counts after days", len(d.counts))
-	}
-}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/agent/client"
 	"pksa/agent/config"
 	"pksa/agent/ledger"
@@ -287,4 +288,41 @@ func (w *world) release() {
 		params, _ := json.Marshal(agent.SessionParams{ID: s.ID})
 		w.agent.Methods()[agent.MethodRelease](w.t.Context(), params) // an error says that there was nothing to release
 	}
+}
+
+// outcomes reads the outcomes of requests from the audit trail. trail is the audit trail of the
+// world's ledger.
+func (w *world) trail() audit.Trail {
+	return agent.Admin{Ledger: w.ledger, Keys: w.keys}.Trail()
+}
+
+func (w *world) outcomes() []string {
+	w.t.Helper()
+	if err := w.ledger.Flush(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	page, err := w.trail().Page(w.t.Context(), audit.Query{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var all []string
+	for _, r := range page.Records {
+		if r.Type == "outcome" {
+			all = append(all, r.Outcome)
+		}
+	}
+	return all
+}
+
+// events reads the events and administrators' acts of the audit trail whose name is given.
+func (w *world) events(what string) []audit.Record {
+	w.t.Helper()
+	if err := w.ledger.Flush(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	page, err := w.trail().Page(w.t.Context(), audit.Query{Filter: audit.Filter{Result: what}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return page.Records
 }

@@ -62,8 +62,8 @@ func TestAnswersHaveTheFormThatClientsReactTo(t *testing.T) {
 			if state != c.state {
 				t.Fatalf("the vector ends %s", state)
 			}
-			puppets(t, c.policy, func(t *testing.T, w *world, p *puppet) {
-				m := p.ask(request(c.cmd, v.UUID, authKey, c.payload()))
+			withScript(t, c.policy, func(t *testing.T, w *world, script *scriptedClient) {
+				m := script.ask(request(c.cmd, v.UUID, authKey, c.payload()))
 				frame, err := protocol.Encode(m)
 				if err != nil {
 					t.Fatal(err)
@@ -125,12 +125,12 @@ func TestMessageVectors(t *testing.T) {
 		seen++
 		t.Run(one.Name, func(t *testing.T) {
 			q := requestVectors{AuthKey: v.AuthKey, NowMS: v.NowMS}
-			atVectorTime(t, &q, 0, false, func(t *testing.T, w *world, p *puppet) {
-				got := answerKind(p.askFrame(one.Message))
+			atVectorTime(t, &q, 0, false, func(t *testing.T, w *world, script *scriptedClient) {
+				got := answerKind(script.askFrame(one.Message))
 				if want := slices.Contains(answered, one.Name); want != (got == "ack") {
 					t.Errorf("answered with %s", got)
 				}
-				if got := answerKind(p.ask(request("sign_req", uuid(99), v.AuthKey,
+				if got := answerKind(script.ask(request("sign_req", uuid(99), v.AuthKey,
 					votePayload("after", nowNonce()+1000)))); got != "ack" {
 					t.Errorf("a good request after it: %s", got)
 				}
@@ -140,4 +140,20 @@ func TestMessageVectors(t *testing.T) {
 	if seen < 9 {
 		t.Errorf("%d messages tried", seen)
 	}
+}
+
+// A nack carries the sealed uuid and the fixed text, and nothing else of ours.
+func TestNackContent(t *testing.T) {
+	withScript(t, "version: 1\n", func(t *testing.T, w *world, script *scriptedClient) {
+		m, ok := script.ask(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce()))).(protocol.Nack)
+		if !ok || m.Error != protocol.TextRefused {
+			t.Fatalf("%+v", m)
+		}
+		if clear := opened(t, m.Data); clear != uuid(1) {
+			t.Errorf("data opens to %q", clear)
+		}
+		if json.Valid([]byte(uuid(1))) {
+			t.Error("the sealed text of a nack parses as JSON")
+		}
+	})
 }

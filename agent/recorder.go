@@ -6,49 +6,58 @@ import (
 
 	"pksa/agent/audit"
 	"pksa/agent/effect"
+	"pksa/agent/ledger"
 	"pksa/agent/policy"
 	"pksa/protocol/hive"
 )
 
-// recorder starts the record of a run.
-func (r *run) record() *recorder { return &recorder{r} }
+// Names of events: what happens beside requests and stands in the audit trail.
+const (
+	eventQuarantine = "session quarantined"
+	eventRelayKey   = "relay key changed"
+	eventKeys       = "keys compared with the chain"
+	eventDropped    = "requests dropped"
+	eventAlarm      = "alarm"
+)
 
-type recorder struct{ run *run }
-
-func (w *recorder) start() audit.Content {
-	return audit.Content{Relay: w.run.relay, UUID: string(w.run.msg.UUID)}
-}
-
-// failed is the record of a request that never came to a decision.
-func (w *recorder) failed(reason string) []byte {
-	content := w.start()
-	content.Result, content.Code, content.Reason = "failed", "invalid", reason
-	return encodeRecord(content)
-}
-
-// judged is the record of a decision.
-func (w *recorder) judged(force *policy.Policy, n *hive.Network, p *proposal, j judged) []byte {
-	content := w.start()
-	q := p.request
-	if j.refusal == nil || j.refusal.code != policy.CodeNonce {
-		content.Written = policy.Write(q, n)
-	} else {
-		// Of a replay the record of the first has all; a relay can send thousands.
-		content.Written = policy.Written{Request: q.Kind.String(), Account: string(q.Account), App: q.App}
+// event records something that belongs to no request. It is written with the next commit.
+func (a *Agent) event(what string, e ledger.Entry, content map[string]any) {
+	e.Type, e.Outcome, e.Content = ledger.RecordEvent, what, encodeRecord(content)
+	if err := a.ledger.Note(e); err != nil {
+		a.log.Error("event not recorded", "event", what, "err", err)
 	}
-	content.Effects = effects(q, p.newSession != nil)
+}
+
+// failedRecord returns the content of the record of a request that never came to a decision.
+func failedRecord(r *run, reason string) []byte {
+	return encodeRecord(audit.Content{
+		Relay: r.relay, UUID: string(r.msg.UUID), Result: "failed", Code: "invalid", Reason: reason,
+	})
+}
+
+// judgedRecord returns the content of the record of a decision.
+func (a *Agent) judgedRecord(p *proposal, j judged) []byte {
+	r := p.run
+	content := audit.Content{
+		Relay: r.relay, UUID: string(r.msg.UUID), Written: policy.Write(p.request, a.network),
+		Effects: effects(p.request, p.newSession != nil), Policy: j.inForce.Hash(), Rules: j.decision.Rules,
+		Limits: j.decision.Limits, Cost: j.decision.Charges, Observed: j.decision.Observed,
+	}
+	if j.refusal != nil && j.refusal.code == policy.CodeNonce {
+		// A relay can send thousands of replays, and the record of the first request has all of it.
+		content.Written = policy.Written{
+			Request: content.Request, Account: content.Account, App: content.App,
+		}
+	}
 	content.CutText()
 	if p.newSession != nil && !p.newSession.Expires.IsZero() {
 		content.NewSession = &p.newSession.Expires
 	}
-	content.Policy = force.Hash()
-	content.Rules, content.Limits, content.Cost = j.decision.Rules, j.decision.Limits, j.decision.Charges
-	content.Observed = j.decision.Observed
 	content.Result = "admitted"
 	switch {
 	case j.refusal != nil:
 		content.Result, content.Code, content.Reason = "refused", j.refusal.code, j.refusal.reason
-		if w.run.silent(j) {
+		if r.silent(j) {
 			content.Result = "ignored"
 		}
 	case j.obstacle != nil:
@@ -91,8 +100,8 @@ func roleName(role hive.Role) string {
 	return role.String()
 }
 
-// outcomeRecord is the content of the record of an outcome: of a request that was answered, or one
-// that failed after it was admitted.
+// outcomeRecord returns the content of the record of an outcome: of a request that was answered, or
+// of one that failed after it was admitted.
 func outcomeRecord(result string, e ending) []byte {
 	content := struct {
 		Result      string `json:"result"`
@@ -107,7 +116,7 @@ func outcomeRecord(result string, e ending) []byte {
 	return encodeRecord(content)
 }
 
-// startRecord says what the process starts with.
+// startRecord returns the content of the first record of a run of the process.
 func (a *Agent) startRecord() []byte {
 	content := struct {
 		Policy   string   `json:"policy"`
@@ -120,10 +129,10 @@ func (a *Agent) startRecord() []byte {
 	return encodeRecord(content)
 }
 
-// encodeRecord writes content as JSON. The types above hold nothing that cannot be written.
+// encodeRecord returns content as JSON.
 func encodeRecord(content any) []byte {
 	text, err := json.Marshal(content)
-	if err != nil {
+	if err != nil { // unreachable: no type that is passed here holds anything that JSON cannot write
 		return []byte(`{"result":"failed","code":"record","reason":"the record could not be written as JSON"}`)
 	}
 	return text

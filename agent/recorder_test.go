@@ -7,7 +7,30 @@ import (
 	"testing"
 
 	"pksa/agent/audit"
+	"pksa/agent/relay/relaytest"
+	"pksa/protocol/hive"
 )
+
+// A relay that comes back with another key is recorded with both keys.
+func TestRelayKeyChangeIsRecorded(t *testing.T) {
+	other := keyOf("relay", hive.Memo).Public().String()
+	keys := 0
+	fault := func(w *relaytest.Wire, f relaytest.Frame) {
+		if f.To == relaytest.ToClient && f.Cmd == "key_ack" {
+			if keys++; keys == 2 {
+				f.Body = fmt.Appendf(nil, `{"cmd":"key_ack","key":%q}`, other)
+			}
+		}
+		w.Pass(f)
+	}
+	within(t, worldOptions{fault: fault}, func(t *testing.T, w *world) {
+		w.relay.Cut()
+		w.eventually("the record", func() bool { return len(w.events("relay key changed")) > 0 })
+		if got := w.events("relay key changed"); !strings.Contains(string(got[0].Content), `"now":"`+other+`"`) {
+			t.Errorf("recorded: %s", got[0].Content)
+		}
+	})
+}
 
 // every kind of end is in the trail under its name: results of the request's record and of its
 // outcome.
@@ -28,7 +51,7 @@ func TestEveryRequestIsRecorded(t *testing.T) {
 		other = `["account_witness_vote",{"account":"alice","witness":"bob","approve":true}]`
 		pay   = `["transfer",{"from":"alice","to":"bob","amount":"1.000 HBD","memo":""}]`
 	)
-	asking(t, everyEnd, func(t *testing.T, w *world, p *puppet) {
+	asking(t, everyEnd, func(t *testing.T, w *world, script *scriptedClient) {
 		for i, c := range []struct {
 			name, key, op string
 			answer        string
@@ -52,7 +75,7 @@ func TestEveryRequestIsRecorded(t *testing.T) {
 			if c.name == "replayed" {
 				nonce -= 5 * 60_000
 			}
-			m := p.askFor(request("sign_req", uuid(i), authKey, opPayload(c.key, c.op, nonce)), 50e9)
+			m := script.askFor(request("sign_req", uuid(i), authKey, opPayload(c.key, c.op, nonce)), 50e9)
 			if got := answerKind(m); got != c.answer {
 				t.Errorf("%s: %s", c.name, got)
 			}

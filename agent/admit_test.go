@@ -1,0 +1,171 @@
+package agent_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"pksa/agent/node/nodetest"
+	"pksa/protocol"
+)
+
+// Every way of bringing a request again that must not lead to a second effect.
+func TestReplays(t *testing.T) {
+	nonceRefused := protocol.TextNonce
+	cases := []struct {
+		name string
+		// again makes the replay of the first request q, whose payload is given.
+		again func(q map[string]any, nonce int64) map[string]any
+		want  string
+		text  string
+	}{
+		{"same ciphertext, other uuid", func(q map[string]any, _ int64) map[string]any {
+			return with(q, "uuid", uuid(2))
+		}, "err", nonceRefused},
+		{"same nonce, new ciphertext", func(_ map[string]any, nonce int64) map[string]any {
+			return request("sign_req", uuid(2), authKey, votePayload("other", nonce))
+		}, "err", nonceRefused},
+		{"lower nonce", func(_ map[string]any, nonce int64) map[string]any {
+			return request("sign_req", uuid(2), authKey, votePayload("other", nonce-1))
+		}, "err", nonceRefused},
+		{"same uuid, other ciphertext", func(q map[string]any, nonce int64) map[string]any {
+			return request("sign_req", uuid(1), authKey, votePayload("other", nonce+1))
+		}, "nothing", ""},
+		{"same ciphertext as a challenge", func(q map[string]any, _ int64) map[string]any {
+			return with(with(q, "uuid", uuid(2)), "cmd", "challenge_req")
+		}, "err", protocol.TextInvalid},
+		{"same ciphertext for another account", func(q map[string]any, _ int64) map[string]any {
+			return with(with(q, "uuid", uuid(2)), "account", "bob")
+		}, "nothing", ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+				nonce := nowNonce()
+				q := request("sign_req", uuid(1), authKey, votePayload("once", nonce))
+				if got := answerKind(script.ask(q)); got != "ack" {
+					t.Fatalf("first: %s", got)
+				}
+				m := script.ask(c.again(q, nonce))
+				if got := answerKind(m); got != c.want || errorText(m, authKey) != c.text {
+					t.Errorf("got %s %q, want %s %q", got, errorText(m, authKey), c.want, c.text)
+				}
+				if n := len(w.chain.Transactions()); n != 1 {
+					t.Errorf("%d transactions", n)
+				}
+			})
+		})
+	}
+}
+
+// A request without nonce is taken once, by its ciphertext.
+func TestReplayWithoutNonce(t *testing.T) {
+	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+		q := request("sign_req", uuid(1), authKey, votePayload("once", 0))
+		if got := answerKind(script.ask(q)); got != "ack" {
+			t.Fatalf("first: %s", got)
+		}
+		if m := script.ask(with(q, "uuid", uuid(2))); errorText(m, authKey) != protocol.TextNonce {
+			t.Errorf("replay: %s %q", answerKind(m), errorText(m, authKey))
+		}
+		again := request("sign_req", uuid(3), authKey, votePayload("once", 0))
+		if got := answerKind(script.ask(again)); got != "ack" {
+			t.Errorf("the same payload sealed anew is a new request: %s", got)
+		}
+	})
+}
+
+// An auth_req that comes again under another uuid gets silence, and its challenge no second
+// signature.
+func TestAuthReplay(t *testing.T) {
+	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+		payload := `{"app":{"name":"x"},"challenge":{"key_type":"posting","challenge":"login"}}`
+		q := request("auth_req", uuid(1), authKey, payload)
+		if got := answerKind(script.ask(q)); got != "ack" {
+			t.Fatalf("first: %s", got)
+		}
+		if got := answerKind(script.ask(with(q, "uuid", uuid(2)))); got != "nothing" {
+			t.Errorf("replay under another uuid: %s", got)
+		}
+		if got := answerKind(script.ask(q)); got != "ack" {
+			t.Errorf("the same uuid again: %s, want the recorded answer", got)
+		}
+	})
+}
+
+// A refused request uses up its nonce as well: nobody can try it again under a laxer policy.
+func TestRefusedTakesItsNonce(t *testing.T) {
+	const votesOnly = `version: 1
+allow: [{name: votes, request: sign, apps: any, operations: [vote]}]
+`
+	withScript(t, votesOnly, func(t *testing.T, w *world, script *scriptedClient) {
+		nonce := nowNonce()
+		q := request("challenge_req", uuid(1), authKey,
+			fmt.Sprintf(`{"key_type":"posting","challenge":"hi","nonce":%d}`, nonce))
+		if got := answerKind(script.ask(q)); got != "nack" {
+			t.Fatalf("not allowed, but %s", got)
+		}
+		w.write("policy.yaml", allowAll)
+		if err := w.agent.ReloadPolicy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if m := script.ask(with(q, "uuid", uuid(2))); errorText(m, authKey) != protocol.TextNonce {
+			t.Errorf("the refused request came back: %s %q", answerKind(m), errorText(m, authKey))
+		}
+	})
+}
+
+// Replays are known after a restart too, and the recorded answer is still there.
+func TestReplayAfterRestart(t *testing.T) {
+	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+		q := request("sign_req", uuid(1), authKey, votePayload("once", nowNonce()))
+		first, _ := script.ask(q).(protocol.Ack)
+		w.end()
+		if err := w.ledger.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w.openLedger()
+		w.start()
+		if second, ok := script.ask(q).(protocol.Ack); !ok || string(second.Data) != string(first.Data) {
+			t.Errorf("recorded answer after a restart: %s, want %s", second.Data, first.Data)
+		}
+		if m := script.ask(with(q, "uuid", uuid(2))); errorText(m, authKey) != protocol.TextNonce {
+			t.Errorf("replay after a restart: %s", answerKind(m))
+		}
+		if n := len(w.chain.Transactions()); n != 1 {
+			t.Errorf("%d transactions", n)
+		}
+	})
+}
+
+// A request that expires while it waits for a node is not carried out behind its application's
+// back.
+func TestExpiredWhileWaiting(t *testing.T) {
+	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+		for _, method := range []string{"condenser_api.get_dynamic_global_properties", "condenser_api.get_block_header",
+			"database_api.get_version"} {
+			w.node.FailAlways(method, nodetest.Fault{Hang: true})
+		}
+		time.Sleep(time.Minute) // what is known of the chain is too old by now
+		first := request("sign_req", uuid(2), authKey, votePayload("p", nowNonce()))
+		second := with(request("challenge_req", uuid(1), authKey, `{"key_type":"posting","challenge":"hi"}`), "expire",
+			time.Now().Add(2*time.Second).UnixMilli())
+		for _, q := range []map[string]any{first, second} {
+			frame, err := json.Marshal(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			script.say(frame) // the first waits for a node; the second, which comes after it, for its turn
+		}
+		time.Sleep(20 * time.Second)
+		answers := script.heard()
+		if len(answers) != 1 || errorText(answers[0], authKey) != protocol.TextBroadcastFailed {
+			t.Errorf("answers %v, want one to the first request: no node", answers)
+		}
+		requests := w.requests()
+		if n := len(requests); n != 2 || requests[1].Code != "expired" || requests[1].Admitted {
+			t.Errorf("recorded: %+v", requests)
+		}
+	})
+}

@@ -1,0 +1,111 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"pksa/agent/ledger"
+	"pksa/agent/node"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// carryOut signs and, if asked, broadcasts what was admitted. The record that permits it is on
+// disk.
+func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, broadcast bool) {
+	r := g.run
+	// The key is looked up now and not earlier: if a command removed it since the decision, nothing
+	// is signed.
+	signed, err := a.sign(r.msg.Account, g.role, tx)
+	if err != nil {
+		a.finish(ctx, g, ending{outcome: "not signed", reason: err.Error(),
+			message: r.failure(protocol.TextInternal), failed: true})
+		return
+	}
+	// On disk: the ruling with the transaction, no outcome. Nothing was sent. The next start looks
+	// the transaction up until it has expired; one that was not to be broadcast is answered with an
+	// error.
+	crashpoint("signed")
+	text, err := a.network.AppendJSON(nil, signed)
+	switch {
+	case err != nil:
+		a.finish(ctx, g, ending{outcome: "not signed", reason: err.Error(),
+			message: r.failure(protocol.TextInternal), failed: true})
+	case !broadcast:
+		// The application may send it whenever it likes: what becomes of it is not looked up, and
+		// its charges stay.
+		no := false
+		a.finish(ctx, g, ending{outcome: "signed", message: protocol.Ack{Kind: protocol.Sign, UUID: r.msg.UUID,
+			Data: text, Broadcast: &no}})
+	default:
+		a.broadcast(ctx, g, node.Transaction{ID: tx.id, Expiration: tx.tx.Expiration, JSON: text})
+	}
+}
+
+func (a *Agent) sign(account hive.AccountName, role hive.Role, tx *transaction) (hive.SignedTransaction, error) {
+	signed := hive.SignedTransaction{Transaction: tx.tx}
+	key, ok := a.keys().Key(account, role)
+	if !ok {
+		return signed, fmt.Errorf("no %s key of %s is held any more", role, account)
+	}
+	signature, err := key.Sign(tx.digest)
+	if err != nil {
+		return signed, err
+	}
+	signed.Signatures = []hive.Signature{signature}
+	return signed, nil
+}
+
+// broadcast sends the transaction until its fate is known. If that is not known shortly before the
+// request ends, the application is told so, with the transaction's id, and nothing after it. The
+// search goes on until the outcome is certain or the program stops, however long the nodes are
+// silent, and the ledger gets it whenever it comes.
+func (a *Agent) broadcast(ctx context.Context, g granted, tx node.Transaction) {
+	r := g.run
+	// On a goroutine of its own, because the answer must not wait for it. Its context is that of
+	// the work, not of the link: a connection that breaks ends no broadcast.
+	done := make(chan node.Outcome, 1)
+	a.start(func(context.Context) {
+		outcome := a.node.Broadcast(ctx, tx)
+		// On disk: the ruling with the transaction, no outcome. A node may have the transaction;
+		// the next start looks it up, and does not send it again.
+		crashpoint("broadcast")
+		done <- outcome
+	})
+	timer := time.NewTimer(time.Until(r.expires().Add(-answerMargin)))
+	defer timer.Stop()
+	select {
+	case outcome := <-done:
+		a.broadcastDone(ctx, g, tx.ID, outcome)
+	case <-timer.C:
+		// The settlement stays open: it frees those who wait for the answer, and the outcome that
+		// comes later is still recorded. The application is told only once, so that it never hears
+		// a failure after it has acted on "uncertain", or the other way round.
+		record := outcomeRecord("failed", ending{outcome: "uncertain", id: tx.ID})
+		a.settle(ctx, g, ledger.Settlement{Outcome: "uncertain", Open: true, Record: record}, r.uncertain(tx.ID))
+		a.metrics.Request("sign", "failed", "uncertain", time.Since(r.arrived))
+		g.told = true
+		a.start(func(ctx context.Context) { a.broadcastDone(ctx, g, tx.ID, <-done) })
+	}
+}
+
+// broadcastDone answers a request by what became of its transaction.
+func (a *Agent) broadcastDone(ctx context.Context, g granted, id hive.TxID, o node.Outcome) {
+	r := g.run
+	e := ending{outcome: o.State.String(), reason: o.Reason, node: o.Node, id: id}
+	switch o.State {
+	case node.Accepted:
+		e.message = protocol.BroadcastAck(r.msg.UUID, id.String())
+	case node.Refused, node.Expired:
+		e.message, e.failed = r.failure(protocol.TextBroadcastFailed), true
+	default:
+		// The deadline of a stop. Left unfinished: the next start looks the transaction up.
+		a.log.Warn("outcome of a broadcast is not known", append(r.attrs(), "tx", id.String(), "reason", o.Reason)...)
+		return
+	}
+	if o.Code == node.CodeMissingAuthority {
+		a.checkKeysSoon() // the account's keys may have been changed
+	}
+	a.finish(ctx, g, e)
+}

@@ -1,0 +1,97 @@
+package agent_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"pksa/agent/node/nodetest"
+	"pksa/protocol"
+)
+
+const broadcastMethod = "condenser_api.broadcast_transaction"
+
+func TestBroadcastOutcomes(t *testing.T) {
+	cases := []struct {
+		name   string
+		faults []nodetest.Fault
+		always bool
+		want   string
+		text   string
+		chain  int // transactions in the end
+		last   string
+	}{
+		{"accepted", nil, false, "ack", "", 1, "accepted"},
+		{"answer lost, found again", []nodetest.Fault{{Reset: true}}, false, "ack", "", 1, "accepted"},
+		{"never arrives", []nodetest.Fault{{Lose: true, Reset: true}}, true, "err", protocol.TextBroadcastFailed, 0,
+			"expired"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+				if c.always {
+					w.node.FailAlways(broadcastMethod, c.faults[0])
+				} else {
+					w.node.Fail(broadcastMethod, c.faults...)
+				}
+				q := request("sign_req", uuid(1), authKey, votePayload("p", nowNonce()))
+				m := script.askFor(q, 2*time.Minute)
+				if got := answerKind(m); got != c.want || !strings.HasPrefix(errorText(m, authKey), c.text) {
+					t.Errorf("got %s %q", got, errorText(m, authKey))
+				}
+				w.eventuallyWithin(10*time.Minute, "outcome", func() bool {
+					all := w.outcomes()
+					return len(all) > 0 && all[len(all)-1] == c.last
+				})
+				if n := len(w.chain.Transactions()); n != c.chain {
+					t.Errorf("%d transactions", n)
+				}
+			})
+		})
+	}
+}
+
+// When nobody can tell in time, the application hears so, with the id, and nothing after it; the
+// outcome is recorded when it is known.
+func TestBroadcastUncertain(t *testing.T) {
+	t.Run("for minutes", func(t *testing.T) { testUncertain(t, 0) })
+	t.Run("for an hour", func(t *testing.T) { testUncertain(t, time.Hour) })
+}
+
+// testUncertain lets the nodes be silent for so long after the application was told.
+func testUncertain(t *testing.T, silence time.Duration) {
+	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+		silent := []string{broadcastMethod, "transaction_status_api.find_transaction", "condenser_api.get_transaction"}
+		for _, method := range silent {
+			w.node.FailAlways(method, nodetest.Fault{Reset: true})
+		}
+		m := script.askFor(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce())), 2*time.Minute)
+		id, found := strings.CutPrefix(errorText(m, authKey), protocol.TextBroadcastUncertain+" ")
+		onChain := w.chain.Transactions()
+		if !found || len(onChain) != 1 || onChain[0].ID.String() != id {
+			t.Fatalf("%s %q, on chain %d", answerKind(m), errorText(m, authKey), len(onChain))
+		}
+		time.Sleep(silence)
+		for _, method := range silent {
+			w.node.FailAlways(method, nodetest.Fault{})
+		}
+		w.eventuallyWithin(10*time.Minute, "outcome", func() bool {
+			all := w.outcomes()
+			return len(all) > 1 && all[len(all)-1] == "accepted"
+		})
+		if script.count() != 1 {
+			t.Errorf("%d answers", script.count())
+		}
+	})
+}
+
+// The chain refuses the transaction: the application hears that it failed.
+func TestBroadcastRefused(t *testing.T) {
+	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+		w.chain.Change("alice", func(a *nodetest.Account) { a.Credits = -1 })
+		m := script.ask(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce())))
+		if errorText(m, authKey) != protocol.TextBroadcastFailed {
+			t.Errorf("%s %q", answerKind(m), errorText(m, authKey))
+		}
+	})
+}

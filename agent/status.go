@@ -1,0 +1,179 @@
+package agent
+
+import (
+	"strconv"
+	"time"
+
+	"pksa/agent/harden"
+	"pksa/agent/link"
+	"pksa/agent/node"
+	"pksa/agent/policy"
+	"pksa/agent/status"
+)
+
+// Status is how a running agent stands.
+type Status struct {
+	NotReady []string          `json:"not_ready,omitempty"` // reasons; none means ready
+	Policy   PolicyStatus      `json:"policy"`
+	Links    []LinkStatus      `json:"links"`
+	Nodes    []node.NodeStatus `json:"nodes"`
+	Accounts []AccountStatus   `json:"accounts"`
+	Apps     int               `json:"apps"`
+	Sessions int               `json:"sessions"`
+	Pending  int               `json:"pending"` // requests that wait for a person
+	// why the audit trail cannot be moved out of the ledger
+	Backlog    string           `json:"audit_backlog,omitempty"`
+	Quarantine []Quarantine     `json:"quarantine,omitempty"`
+	Hardening  []harden.Measure `json:"hardening"` // empty: off
+}
+
+// PolicyStatus is the policy in force, and what a failed reload complained of.
+type PolicyStatus struct {
+	File   string    `json:"file"`
+	SHA256 string    `json:"sha256"`
+	Since  time.Time `json:"since"`
+	Failed string    `json:"reload_failed,omitempty"`
+	// Warnings are doubtful places of the file in force.
+	Warnings []string `json:"warnings,omitempty"`
+	// Fresh are limits that began at zero when this file came into force: what was done before does
+	// not count in them.
+	Fresh []string `json:"limits_from_zero,omitempty"`
+	// Room is what is left of each limit.
+	Room []policy.Room `json:"room,omitempty"`
+}
+
+// LinkStatus is one relay link in the words of status.
+type LinkStatus struct {
+	Relay       string         `json:"relay"`
+	Connected   bool           `json:"connected"`
+	Since       time.Time      `json:"since,omitzero"`
+	Registered  int            `json:"registered"`
+	Pending     int            `json:"pending"`
+	Refused     []link.Refusal `json:"refused,omitempty"`
+	Hint        string         `json:"hint,omitempty"`
+	LastError   string         `json:"last_error,omitempty"`
+	RelayError  string         `json:"relay_error,omitempty"`
+	NextAttempt time.Time      `json:"next_attempt,omitzero"`
+	Reconnects  uint64         `json:"reconnects"`
+	KeyChanges  uint64         `json:"key_changes"`
+}
+
+// AccountStatus is one account with the roles of the keys that are held and, once they were
+// compared with the chain, what did not fit.
+type AccountStatus struct {
+	Name  string   `json:"name"`
+	Roles []string `json:"roles"`
+	Wrong []string `json:"wrong,omitempty"`
+}
+
+// Status returns how the agent stands.
+func (a *Agent) Status() Status {
+	s := Status{
+		NotReady: a.Ready(), Policy: a.policyStatus(), Nodes: a.node.Status(),
+		Apps: len(a.ledger.Slots()), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()),
+		Quarantine: a.quarantines(),
+		Hardening:  append([]harden.Measure{}, a.hardening...), // a list in JSON, too
+	}
+	if err := a.ledger.Backlog(); err != nil {
+		s.Backlog = err.Error()
+	}
+	for _, link := range a.links {
+		l := link.Status()
+		s.Links = append(s.Links, LinkStatus{
+			Relay: l.URL, Connected: l.Connected, Since: l.Since, Registered: l.Registered, Pending: l.Pending,
+			Refused: l.Refused, Hint: l.Hint, LastError: l.LastError, RelayError: l.RelayError,
+			NextAttempt: l.NextAttempt,
+			Reconnects:  l.Counters.Reconnects, KeyChanges: l.Counters.KeyChanges,
+		})
+	}
+	for _, name := range a.keys().Accounts() {
+		account := AccountStatus{Name: string(name), Wrong: a.mismatch.of(name)}
+		for _, role := range a.keys().Roles(name) {
+			account.Roles = append(account.Roles, role.String())
+		}
+		s.Accounts = append(s.Accounts, account)
+	}
+	return s
+}
+
+func (a *Agent) policyStatus() PolicyStatus {
+	p := a.policy.Load()
+	s := PolicyStatus{File: a.config.Policy, SHA256: p.policy.Hash(), Since: p.since, Failed: p.failed, Fresh: p.fresh}
+	for _, w := range p.warnings {
+		s.Warnings = append(s.Warnings, w.String())
+	}
+	a.budget.peek(func(c policy.Counters) {
+		if c != nil { // not read back from the ledger before the first decision: nothing is known then
+			s.Room = p.policy.Room(c, time.Now())
+		}
+	})
+	return s
+}
+
+// Ready returns the reasons why no request can be served now; none means ready.
+func (a *Agent) Ready() []string {
+	var reasons []string
+	if err := a.ledger.Err(); err != nil {
+		reasons = append(reasons, "the ledger takes nothing: "+err.Error())
+	}
+	if problem := a.clockProblem(time.Now()); problem != "" {
+		reasons = append(reasons, problem)
+	}
+	if ahead := time.Until(a.ledger.Now()); ahead > maxSkew {
+		reasons = append(reasons, "the ledger's last record is "+ahead.Round(time.Minute).String()+
+			" in the future: the clock was wrong when it was written, and no nonce is new until then")
+	}
+	if a.stopping.Load() {
+		reasons = append(reasons, "stopping")
+	}
+	if len(a.keys().Accounts()) == 0 {
+		reasons = append(reasons, "no keys are held; import one with `pksa keys import`")
+	}
+	registered := 0
+	for _, l := range a.links {
+		registered += l.Status().Registered
+	}
+	if registered == 0 {
+		reasons = append(reasons, "no account is registered at any relay")
+	}
+	return reasons
+}
+
+func (a *Agent) gauges() status.Gauges {
+	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions()),
+		Pending: len(a.asks.list()), WrongKeys: a.mismatch.labels(), Limits: a.limitGauges(),
+		Backlog: a.ledger.Backlog() != nil}
+	for _, l := range a.links {
+		s := l.Status()
+		drops := map[string]uint64{}
+		for reason, n := range s.Counters.Drops {
+			drops[string(reason)] = n
+		}
+		g.Links = append(g.Links, status.LinkGauges{
+			Relay: s.URL, Connected: s.Connected, Registered: s.Registered, Refused: len(s.Refused),
+			Reconnects: s.Counters.Reconnects, KeyChanges: s.Counters.KeyChanges, Frames: s.Counters.Frames,
+			Drops: drops,
+		})
+	}
+	return g
+}
+
+// limitGauges are the limits in force, each with the fullest of its counters. Machines get floating
+// point numbers; what counts is exact.
+func (a *Agent) limitGauges() []status.LimitGauge {
+	fullest := map[status.LimitGauge]int{} // by name, unit and window, to the place in gauges
+	var gauges []status.LimitGauge
+	for _, room := range a.policyStatus().Room {
+		used, _ := strconv.ParseFloat(room.Used, 64)
+		most, _ := strconv.ParseFloat(room.Most, 64)
+		key := status.LimitGauge{Limit: room.Limit.Name, Unit: room.Unit, Window: room.Window.String()}
+		i, seen := fullest[key]
+		if !seen {
+			i = len(gauges)
+			fullest[key] = i
+			gauges = append(gauges, key)
+		}
+		gauges[i].Used, gauges[i].Most = max(gauges[i].Used, used), most
+	}
+	return gauges
+}

@@ -1,0 +1,137 @@
+package agent_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pksa/agent/client"
+	"pksa/agent/ledger"
+	"pksa/agent/node/nodetest"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+	"pksa/protocol/seal"
+)
+
+// Equal requests before and after a restart are transactions of their own, although they are built
+// in the same second on the same block: else one transaction would answer two requests.
+func TestEqualOperationsDifferAfterRestart(t *testing.T) {
+	within(t, worldOptions{}, func(t *testing.T, w *world) {
+		seen := map[hive.TxID]bool{}
+		ask := func(c *client.Client, s *client.Session) {
+			for range 5 {
+				signed, err := c.Sign(t.Context(), s, vote("same"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if seen[signed.ID] {
+					t.Errorf("%s answers two requests", signed.ID)
+				}
+				seen[signed.ID] = true
+			}
+		}
+		c := w.dial()
+		s := w.login(c)
+		ask(c, s)
+		began := time.Now()
+		w.end()
+		if err := w.ledger.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w.openLedger()
+		w.start()
+		if lost := time.Since(began); lost > 2*time.Second {
+			t.Fatalf("the restart took %s: too long to show anything", lost)
+		}
+		ask(c, s)
+		if n := len(w.chain.Transactions()); n != 10 {
+			t.Errorf("10 requests are %d transactions", n)
+		}
+	})
+}
+
+// A stop while the chain is silent leaves the request unfinished; the next start finds out what
+// became of the transaction, never sends again, and answers who asks once more.
+func TestUnfinishedAfterRestart(t *testing.T) {
+	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+		w.config.StopTimeout = time.Second
+		w.node.FailAlways(broadcastMethod, nodetest.Fault{Reset: true}) // it arrives, and no answer comes back
+		w.node.FailAlways("transaction_status_api.find_transaction", nodetest.Fault{Refuse: true})
+		w.node.FailAlways("condenser_api.get_transaction", nodetest.Fault{Refuse: true})
+		q := request("sign_req", uuid(1), authKey, votePayload("p", nowNonce()))
+		if m := script.askFor(q, 5*time.Second); m != nil {
+			t.Fatalf("answered already: %s", answerKind(m))
+		}
+		w.end()
+		if n := len(w.chain.Transactions()); n != 1 {
+			t.Fatalf("%d transactions before the restart", n)
+		}
+		sent := len(w.node.Broadcasts())
+		if err := w.ledger.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, method := range []string{broadcastMethod, "transaction_status_api.find_transaction",
+			"condenser_api.get_transaction"} {
+			w.node.FailAlways(method, nodetest.Fault{})
+		}
+		w.openLedger()
+		if left, err := w.ledger.Unfinished(); err != nil || len(left) != 1 {
+			t.Fatalf("unfinished: %v, %v", left, err)
+		}
+		w.start()
+		if got := answerKind(script.ask(q)); got != "ack" {
+			t.Errorf("asked again after the restart: %s", got)
+		}
+		if n := len(w.node.Broadcasts()); n != sent {
+			t.Errorf("%d broadcasts after the restart", n-sent)
+		}
+	})
+}
+
+// A request that was refused when the process died, before the outcome was written, is answered as
+// the refusal would have been: what a rule says to ignore is not answered then either.
+func TestRefusedAndCutOff(t *testing.T) {
+	cases := []struct{ record, want, text string }{
+		{`{"result":"ignored","code":"denied"}`, "nothing", ""},
+		{`{"result":"refused","code":"denied"}`, "nack", ""},
+		{`{"result":"refused","code":"nonce"}`, "err", protocol.TextNonce},
+		{`{"result":"refused","code":"unsupported"}`, "err", protocol.TextNotSupported},
+		{`{"result":"failed","code":"unavailable"}`, "err", protocol.TextInternal},
+		{`nonsense`, "nothing", ""},
+	}
+	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+		relay, session := w.agent.Status().Links[0].Relay, w.ledger.Sessions()[0].ID
+		requests := make([]map[string]any, len(cases))
+		for i, c := range cases {
+			requests[i] = request("challenge_req", uuid(1+i), authKey,
+				fmt.Sprintf(`{"key_type":"posting","challenge":"hi","nonce":%d}`, nowNonce()))
+			sealed, err := seal.Parse(requests[i]["data"].(string))
+			if err != nil {
+				t.Fatal(err)
+			}
+			key := ledger.RequestKey{Relay: relay, UUID: uuid(1 + i)}
+			if _, err := w.ledger.Begin(ledger.Arrival{Key: key, Digest: sealed.Digest(),
+				Expires: w.ledger.Now().Add(60e9)}); err != nil {
+				t.Fatal(err)
+			}
+			_, err = w.ledger.Admit(t.Context(), ledger.Admission{Key: key, Account: "alice", Kind: "challenge",
+				Session: session}, func(ledger.View) ledger.Ruling {
+				return ledger.Ruling{Verdict: ledger.Denied, Record: []byte(c.record)}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.end()
+		if err := w.ledger.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w.openLedger()
+		w.start()
+		for i, c := range cases {
+			if m := script.ask(requests[i]); answerKind(m) != c.want || errorText(m, authKey) != c.text {
+				t.Errorf("%s: %s %q, want %s %q", c.record, answerKind(m), errorText(m, authKey), c.want, c.text)
+			}
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"runtime/debug"
+	"slices"
 	"time"
 )
 
@@ -102,45 +103,63 @@ type View struct {
 	app string // slot that the request opened with: a session that it makes is of that app
 }
 
-// Charges are all charges recorded and not yet dropped, those of earlier requests in the same
-// commit included, in no order.
+// Charges returns all charges that are recorded and have not expired, those of earlier requests in
+// the same commit included, in no order.
 func (v View) Charges() iter.Seq[Charge] {
 	return func(yield func(Charge) bool) {
-		if !v.b.gatheredCharges(yield) {
-			return
-		}
-		for _, list := range [][]counted{v.b.l.state.charges, v.b.charges} {
-			for _, c := range list {
-				for _, charge := range c.charges {
-					if charge.Expires.After(v.Now) && !yield(charge) {
-						return
-					}
+		for charges := range v.b.allCharges() {
+			for _, c := range charges {
+				if c.Expires.After(v.Now) && !yield(c) {
+					return
 				}
 			}
 		}
 	}
 }
 
-// gatheredCharges goes through those that stand in their bucket; false if yield said stop.
-func (b *batch) gatheredCharges(yield func(Charge) bool) bool {
-	cursor := b.tx.Bucket(bucketCharges).Cursor()
-	for key, sealed := cursor.First(); key != nil; key, sealed = cursor.Next() {
-		plain, err := b.vault.open(bucketCharges, key, sealed)
-		var charges []Charge
-		if err == nil {
-			charges, err = decodeCharges(plain)
+// allCharges goes through the charges of each record: those that are gathered, then those that
+// stand in the trail, then those of this batch.
+func (b *batch) allCharges() iter.Seq[[]Charge] {
+	return func(yield func([]Charge) bool) {
+		if !b.gatheredCharges(yield) {
+			return
 		}
-		if err != nil {
-			b.fail(damaged(bucketCharges, key)) // counted too low, a limit would let through: fail the commit
-			return false
-		}
-		for _, c := range charges {
-			if c.Expires.After(b.now) && !yield(c) {
-				return false
+		for _, c := range slices.Concat(b.l.state.charges, b.charges) {
+			if !yield(c.charges) {
+				return
 			}
 		}
 	}
+}
+
+// gatheredCharges goes through those that stand in their bucket; false if yield said stop.
+func (b *batch) gatheredCharges(yield func([]Charge) bool) bool {
+	for p, err := range scan(b.in, bucketCharges, nil) {
+		var charges []Charge
+		if err == nil {
+			charges, err = b.openCharges(p)
+		}
+		if err != nil {
+			b.fail(err) // counted too low, a limit would let through: fail the commit
+			return false
+		}
+		if !yield(charges) {
+			return false
+		}
+	}
 	return true
+}
+
+func (b *batch) openCharges(p pair) ([]Charge, error) {
+	plain, err := b.vault.open(bucketCharges, p.key, p.value)
+	if err != nil {
+		return nil, err
+	}
+	charges, err := decodeCharges(plain)
+	if err != nil {
+		return nil, damaged(bucketCharges, p.key)
+	}
+	return charges, nil
 }
 
 // MayOpen says whether a ruling may make this session: ErrSession, ErrNoSlot, ErrKeyLive,

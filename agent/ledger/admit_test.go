@@ -565,11 +565,9 @@ func TestCommitsAreShared(t *testing.T) {
 	r := newRig(t)
 	r.slot("mybot")
 	s := r.session("alice", "mybot", "k1")
-	must(t, r.l.Close())
-	r.open()
 	commits := 0
 	gate := make(chan struct{})
-	r.l.TestingCommit(func(commit func() error) error {
+	r.aroundCommits(func(commit func() error) error {
 		commits++
 		if commits == 1 {
 			<-gate // while one is synced, the others gather

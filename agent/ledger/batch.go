@@ -3,25 +3,23 @@ package ledger
 import (
 	"maps"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 )
 
-// batch is one transaction of the committing goroutine, and over the committed state what its steps
-// have changed so far: later steps of the batch see it, readers see it after the commit. If there
-// is none, it is forgotten whole.
+// batch is one commit of the committing goroutine in the making: what its steps have changed so
+// far, over the committed state and over the store. Later steps of the batch see it, readers see it
+// after the commit. If the commit does not succeed, the batch is forgotten whole.
 type batch struct {
-	l     *Ledger
-	o     *Options
-	vault *vault
-	tx    *bolt.Tx
-	now   time.Time // ledger time, whole ms
+	l       *Ledger
+	o       *Options
+	pending pending   // what it is going to write
+	lookup            // over pending
+	now     time.Time // ledger time, whole ms
 
 	last      chainEnd
 	sessions  map[SessionID]*Session // nil: ended
 	digests   map[owner]map[[32]byte]struct{}
 	forgotten []owner // whose digests are dropped
-	places    map[uint64]position
+	positions map[uint64]position
 	charges   []counted
 	dropped   map[uint64]bool // requests that are swept
 	after     []func(*state)  // under Ledger.mu, once the commit has succeeded
@@ -30,12 +28,15 @@ type batch struct {
 	err       error // the first thing that went wrong while writing; it fails the batch
 }
 
-func newBatch(l *Ledger, tx *bolt.Tx) *batch {
-	return &batch{
-		l: l, o: &l.o, vault: l.vault, tx: tx, last: l.state.last, now: fromMillis(max(millis(l.now()), l.state.last.time)),
+func newBatch(l *Ledger) *batch {
+	b := &batch{
+		l: l, o: &l.o, last: l.state.last, now: fromMillis(max(millis(l.now()), l.state.last.time)),
 		sessions: map[SessionID]*Session{}, digests: map[owner]map[[32]byte]struct{}{},
-		places: map[uint64]position{}, dropped: map[uint64]bool{},
+		positions: map[uint64]position{}, dropped: map[uint64]bool{},
 	}
+	b.pending.under = l.store
+	b.lookup = lookup{l.vault, &b.pending}
+	return b
 }
 
 func (b *batch) fail(err error) {
@@ -44,23 +45,16 @@ func (b *batch) fail(err error) {
 	}
 }
 
-func (b *batch) put(bucket, key, plain []byte) {
-	b.wrote = true
-	if err := b.vault.put(b.tx, bucket, key, plain); err != nil {
-		b.fail(err)
-	}
+// put seals a value and writes it with the batch.
+func (b *batch) put(in bucket, key, plain []byte) {
+	b.pending.add(edit{actPut, in, key, b.vault.seal(in, key, plain)})
 }
 
-func (b *batch) delete(bucket, key []byte) {
-	b.wrote = true
-	if err := b.tx.Bucket(bucket).Delete(key); err != nil {
-		b.fail(err)
-	}
-}
+func (b *batch) delete(in bucket, key []byte) { b.pending.add(edit{actDelete, in, key, nil}) }
 
 // get opens a value; nil if there is none, or if the batch has failed.
-func (b *batch) get(bucket, key []byte) []byte {
-	plain, err := b.vault.get(b.tx, bucket, key)
+func (b *batch) get(in bucket, key []byte) []byte {
+	plain, err := b.value(in, key)
 	if err != nil {
 		b.fail(err)
 	}
@@ -104,22 +98,18 @@ func (b *batch) seen(o owner, digest [32]byte) bool {
 		return true
 	}
 	// Whether the value opens does not matter: a forged one refuses, no more.
-	kept := b.tx.Bucket(bucketDigests).Bucket([]byte(o))
-	return kept != nil && kept.Get(digest[:]) != nil
+	_, found, err := b.in.get(digestBucket(o), digest[:])
+	if err != nil {
+		b.fail(err) // not found because it could not be read, a replay would pass
+	}
+	return found
 }
 
 // forget drops all digests of an owner.
 func (b *batch) forget(o owner) {
 	delete(b.digests, o)
 	b.forgotten = append(b.forgotten, o)
-	all := b.tx.Bucket(bucketDigests)
-	if all.Bucket([]byte(o)) == nil {
-		return
-	}
-	b.wrote = true
-	if err := all.DeleteBucket([]byte(o)); err != nil {
-		b.fail(err)
-	}
+	b.pending.add(edit{act: actDrop, bucket: digestBucket(o)})
 }
 
 // publish makes the batch the committed state. Ledger.mu is held.
@@ -144,9 +134,9 @@ func (b *batch) publish(st *state) {
 		st.putFirst(s)
 		st.dirty[id] = struct{}{}
 	}
-	maps.Copy(st.places, b.places)
+	maps.Copy(st.positions, b.positions)
 	for number := range b.dropped {
-		delete(st.places, number)
+		delete(st.positions, number)
 	}
 	st.charges = append(st.charges, b.charges...)
 	for _, fn := range b.after {
@@ -156,12 +146,12 @@ func (b *batch) publish(st *state) {
 		st.gathered, st.charges = b.gathered, nil
 		clear(st.dirty)
 		clear(st.recent)
-		clear(st.places)
+		clear(st.positions)
 	}
 }
 
 // note keeps where a request's latest state is.
-func (b *batch) note(number uint64, at position) { b.places[number] = at }
+func (b *batch) note(number uint64, at position) { b.positions[number] = at }
 
 func (b *batch) charge(number uint64, charges []Charge) {
 	if len(charges) > 0 {
@@ -171,44 +161,19 @@ func (b *batch) charge(number uint64, charges []Charge) {
 
 // positionOf returns where the latest state of a request stands, if it is in the trail.
 func (b *batch) positionOf(number uint64) (position, bool) {
-	if at, ok := b.places[number]; ok {
+	if at, ok := b.positions[number]; ok {
 		return at, true
 	}
-	at, ok := b.l.state.places[number]
+	at, ok := b.l.state.positions[number]
 	return at, ok
 }
 
 // findRequest reads a request as the batch sees it; end is that of its run.
 func (b *batch) findRequest(end int64, number uint64) (request, bool) {
 	at, _ := b.positionOf(number)
-	q, ok, err := b.vault.findRequest(b.tx, at.record, end, number)
+	q, ok, err := b.lookup.findRequest(at.record, end, number)
 	if err != nil {
 		b.fail(err)
 	}
 	return q, ok && err == nil
-}
-
-// findRequest reads a request from the record that holds it, or, if that is zero, from where it was
-// gathered.
-func (v *vault) findRequest(tx *bolt.Tx, record uint64, end int64, number uint64) (request, bool, error) {
-	if record != 0 {
-		s, ok, err := v.recordAt(tx, record)
-		if err != nil || !ok {
-			return request{}, false, err
-		}
-		if s.extra == nil {
-			return request{}, false, damaged(bucketAudit, numberKey(record))
-		}
-		return s.extra.request, true, nil
-	}
-	key := endKey(end, number)
-	plain, err := v.get(tx, bucketRequests, key)
-	if err != nil || plain == nil {
-		return request{}, false, err
-	}
-	q, err := decodeRequest(plain)
-	if err != nil {
-		return request{}, false, damaged(bucketRequests, key)
-	}
-	return q, true, nil
 }

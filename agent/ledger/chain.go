@@ -1,21 +1,17 @@
 package ledger
 
-import (
-	"fmt"
-
-	bolt "go.etcd.io/bbolt"
-)
+import "fmt"
 
 // The audit trail is the ledger's log as well: a commit writes records at its end and little else.
-// What a record changes stands beside it. Every few thousand records the changes
-// are gathered into the buckets that are read by key; the records are the trail's alone from then
-// on.
+// What a record changes stands beside it. Every few thousand records the changes are gathered into
+// the buckets that are read by key; the records are the trail's alone from then on.
 
 // stored is a record as it lies in the file: the MAC of the one before, its own bytes, and what it
 // changes.
 type stored struct {
 	Record
 	prev  [32]byte
+	body  []byte   // the record as it is written; the chain covers it
 	at    chainEnd // what the chain ends with after it
 	extra *change  // nil if it changes no request
 }
@@ -30,8 +26,8 @@ type chainEnd struct {
 // chainStart is what the first record is chained to.
 func (v *vault) chainStart() chainEnd { return chainEnd{mac: v.hash("chain")} }
 
-// chain returns what the chain ends with after a record. What it changes is not part of it, and is not kept with it
-// for ever.
+// chain returns what the chain ends with after a record. What it changes is not part of it, and is
+// not kept with it for ever.
 func (v *vault) chain(prev [32]byte, number uint64, body []byte, ms int64) chainEnd {
 	return chainEnd{number: number, mac: v.hash("record", prev[:], numberKey(number), body), time: ms}
 }
@@ -70,8 +66,18 @@ func (r *Record) requestNumber() uint64 {
 	return r.Number
 }
 
-// openRecord reads a record of the trail. It does not look at the one before.
+// openRecord reads a record of the trail and what the chain ends with after it. It does not look at
+// the record before.
 func (v *vault) openRecord(key, sealed []byte) (stored, error) {
+	s, err := v.openStored(key, sealed)
+	if err == nil {
+		s.at = v.chain(s.prev, s.Number, s.body, millis(s.Time))
+	}
+	return s, err
+}
+
+// openStored reads a record of the trail for what it says, and does not compute the chain.
+func (v *vault) openStored(key, sealed []byte) (stored, error) {
 	number, err := numberOf(key)
 	if err != nil {
 		return stored{}, damaged(bucketAudit, key)
@@ -80,24 +86,23 @@ func (v *vault) openRecord(key, sealed []byte) (stored, error) {
 	if err != nil {
 		return stored{}, err
 	}
-	s, err := v.parseStored(number, plain)
+	s, err := parseStored(number, plain)
 	if err != nil {
 		return stored{}, damaged(bucketAudit, key)
 	}
 	return s, nil
 }
 
-func (v *vault) parseStored(number uint64, plain []byte) (s stored, err error) {
+func parseStored(number uint64, plain []byte) (s stored, err error) {
 	r := reader{b: plain}
 	copy(s.prev[:], r.take(32))
-	body := r.take(r.uint())
+	s.body = r.take(r.uint())
 	if r.bad {
 		return s, errCodec
 	}
-	if s.Record, err = decodeRecord(number, body); err != nil {
+	if s.Record, err = decodeRecord(number, s.body); err != nil {
 		return s, err
 	}
-	s.at = v.chain(s.prev, number, body, millis(s.Time))
 	if len(r.b) > 0 {
 		extra, err := decodeChange(&s.Record, r.b)
 		if err != nil {
@@ -123,15 +128,4 @@ func (s *stored) follows(last chainEnd) error {
 			last.number)
 	}
 	return nil
-}
-
-// recordAt reads one record; false if it is not in the file.
-func (v *vault) recordAt(tx *bolt.Tx, number uint64) (stored, bool, error) {
-	key := numberKey(number)
-	sealed := tx.Bucket(bucketAudit).Get(key)
-	if sealed == nil {
-		return stored{}, false, nil
-	}
-	s, err := v.openRecord(key, sealed)
-	return s, err == nil, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -19,9 +18,9 @@ const (
 
 // op is one step for the committing goroutine.
 type op struct {
-	// apply runs inside the transaction. It computes first and writes last: an error that it
-	// returns refuses this step alone, so nothing may have been written by then. What goes wrong
-	// while writing goes to the batch.
+	// apply adds the step to the batch. It computes first and writes last: an error that it returns
+	// refuses this step alone, so nothing may have been written by then. What goes wrong while
+	// writing goes to the batch.
 	apply func(*batch) error
 	// keep: the step reports what has happened already. It survives a commit that did not succeed
 	// and is applied again; apply must tell whether it was applied before.
@@ -163,9 +162,9 @@ func (l *Ledger) delay() time.Duration {
 	return lazyDelay
 }
 
-// commit applies the steps in one transaction and tells those who wait.
+// commit applies the steps in one commit and tells those who wait.
 func (l *Ledger) commit(ops []*op) {
-	if l.db == nil && !l.retry() {
+	if l.Err() != nil && !l.retry() {
 		l.refuse(ops, ErrUnavailable)
 		return
 	}
@@ -175,15 +174,17 @@ func (l *Ledger) commit(ops []*op) {
 	b, err := l.transact(ops)
 	if err != nil {
 		l.o.Logger.Error("commit did not succeed", "requests", len(ops), "err", err)
-		// First of all: after a failed sync neither what is cached here nor what bbolt holds may be
-		// relied on.
+		// First of all, before anybody is told: the store may hold the batch or not, so neither
+		// what is cached here nor what the store holds in memory may be relied on. Whoever is told
+		// then and looks, sees what is really there.
 		if err := l.renew(); err != nil {
 			l.o.Logger.Error("ledger does not open again", "err", err)
 		}
 		l.refuse(ops, fmt.Errorf("%w: %v", ErrCommit, err))
 		return
 	}
-	crashpoint("committed")
+	crashpoint("committed") // on disk: the whole batch; nobody knows it yet
+	// Published before anybody is told: a caller that goes on finds its own request judged.
 	l.mu.Lock()
 	b.publish(l.state)
 	l.mu.Unlock()
@@ -212,48 +213,34 @@ func (l *Ledger) refuse(ops []*op, err error) {
 	}
 }
 
-// transact runs one transaction. On an error the file may hold it or not.
-func (l *Ledger) transact(ops []*op) (b *batch, err error) {
-	tx, err := l.db.Begin(true)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			_ = tx.Rollback() // of use only if the commit was not tried
-		}
-	}()
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer catch(&err)
-	b = newBatch(l, tx)
+// transact makes one batch of the steps and commits it. On an error the store may hold it or not.
+func (l *Ledger) transact(ops []*op) (*batch, error) {
+	b := newBatch(l)
 	for _, o := range ops {
 		o.err = o.apply(b)
 		if b.err != nil {
-			return nil, b.err
+			return nil, b.err // a step may have written half of what it wanted: no part of it may stay
 		}
 	}
-	b.gather()
+	b.gather() // last: it gathers what the steps changed, too
 	if b.err != nil {
 		return nil, b.err
 	}
-	if b.last.number == l.state.last.number && !b.wrote {
-		return b, tx.Rollback()
+	if len(b.pending.edits) == 0 {
+		return b, nil
 	}
-	crashpoint("committing")
-	if l.testCommit != nil {
-		return b, l.testCommit(tx.Commit)
-	}
-	return b, tx.Commit()
+	crashpoint("committing") // on disk: what the last commit left, and nothing of this one
+	return b, l.store.commit(b.pending.edits)
 }
 
-// retry tries to open a file again that could not be opened.
+// retry tries to open a store again that could not be opened.
 func (l *Ledger) retry() bool {
 	now := time.Now()
 	if now.Before(l.retryAt) {
 		return false
 	}
 	l.retryAt = now.Add(retryWait)
-	if err := l.reopen(true); err != nil {
+	if err := l.renew(); err != nil {
 		return false
 	}
 	l.o.Logger.Info("ledger is open again")
@@ -262,32 +249,29 @@ func (l *Ledger) retry() bool {
 
 // chores replaces the mark and sweeps what has expired.
 func (l *Ledger) chores() {
-	if l.db == nil {
+	if l.Err() != nil {
 		return
 	}
 	l.commit([]*op{{apply: (*batch).sweep}})
 	l.stuck = false
 	l.rotate()
 	l.retain()
-	if l.db == nil {
+	if l.Err() != nil {
 		return
 	}
-	if err := l.vault.writeMark(l.path, l.state.last); err != nil {
+	// After the commits that it speaks of: a mark ahead of the store would call the ledger
+	// restored.
+	if err := l.writeMark(); err != nil {
 		l.o.Logger.Error("mark was not replaced", "err", err)
 	}
 }
 
 // shut is the committing goroutine's last act.
 func (l *Ledger) shut() error {
-	l.fileMu.Lock()
-	defer l.fileMu.Unlock()
-	if l.db == nil {
-		return l.Err()
+	if err := l.Err(); err != nil {
+		return err
 	}
-	err := errors.Join(l.vault.writeMark(l.path, l.state.last), l.db.Close())
-	l.db = nil
-	l.mu.Lock()
-	l.broken = ErrClosed
-	l.mu.Unlock()
-	return err
+	err := l.writeMark()
+	l.setBroken(ErrClosed) // nobody begins to read any more
+	return errors.Join(err, l.store.close())
 }

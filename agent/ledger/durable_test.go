@@ -221,7 +221,7 @@ func newStory(t *testing.T) *story {
 func TestEveryCommitFails(t *testing.T) {
 	commits := 0
 	count := newStory(t)
-	count.l.TestingCommit(func(commit func() error) error { commits++; return commit() })
+	count.aroundCommits(func(commit func() error) error { commits++; return commit() })
 	count.tell()
 	must(t, count.l.Flush(ctx))
 	if commits < 15 {
@@ -239,7 +239,7 @@ func TestEveryCommitFails(t *testing.T) {
 func tellWithFailure(t *testing.T, fail int, applied bool) {
 	st := newStory(t)
 	n := 0
-	st.l.TestingCommit(func(commit func() error) error {
+	st.aroundCommits(func(commit func() error) error {
 		n++
 		if n != fail {
 			return commit()
@@ -273,7 +273,7 @@ func TestKilledAfterEachCommit(t *testing.T) {
 		signed, answered int
 	}
 	var shots []snapshot
-	st.l.TestingCommit(func(commit func() error) error {
+	st.aroundCommits(func(commit func() error) error {
 		// What callers know now was committed before this commit; outcomes may still be on their
 		// way.
 		must(t, commit())
@@ -306,7 +306,7 @@ func TestDiskThatDoesNotOpen(t *testing.T) {
 		must(t, err)
 		broken := true
 		moved := st.path + ".away"
-		st.l.TestingCommit(func(commit func() error) error {
+		st.aroundCommits(func(commit func() error) error {
 			if broken {
 				must(t, os.Rename(st.path, moved))
 				must(t, os.Mkdir(st.path, 0o700))

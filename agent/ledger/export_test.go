@@ -5,11 +5,48 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"pksa/keystore/durable"
 )
 
-// TestingCommit puts a function around every commit from now on; it must be set before the first
-// call.
-func (l *Ledger) TestingCommit(fn func(commit func() error) error) { l.testCommit = fn }
+// Around lets fn decide what becomes of each operation of the ledger's store, by the name of the
+// operation: it calls do or not, and returns what the ledger is told.
+func (o Options) Around(fn func(op string, do func() error) error) Options {
+	under := o.newStore
+	if under == nil {
+		disk := durable.System()
+		under = func(path string) store { return newBoltStore(path, disk) }
+	}
+	o.newStore = func(path string) store { return &faultyStore{under: under(path), around: fn} }
+	return o
+}
+
+// MemDisk is what outlives a ledger in memory.
+type MemDisk = memDisk
+
+// NewMemDisk returns an empty disk.
+func NewMemDisk() *MemDisk { return newMemDisk() }
+
+// PowerCut ends whoever holds the disk.
+func (d *memDisk) PowerCut() { d.powerCut() }
+
+// InMemory keeps the ledger on a disk in memory, but for its mark.
+func (o Options) InMemory(d *MemDisk) Options {
+	o.newStore = func(string) store { return &memStore{disk: d} }
+	return o
+}
+
+// OnDisk writes marks and segments with these system calls.
+func (o Options) OnDisk(d durable.Disk) Options { o.disk = d; return o }
+
+// bolt returns the ledger's bbolt file.
+func (l *Ledger) bolt() *bolt.DB {
+	under := l.store
+	if f, ok := under.(*faultyStore); ok {
+		under = f.under
+	}
+	return under.(*boltStore).db
+}
 
 // WithSegment sets the number of records in a segment.
 func (o Options) WithSegment(n uint64) Options { o.segment = n; return o }
@@ -28,9 +65,7 @@ func TestingRewrite(path, bucket string, fn func(*bolt.Bucket) error) error {
 
 // TestingAlloc is how many bytes of pages all commits have written so far.
 func (l *Ledger) TestingAlloc() int64 {
-	l.fileMu.RLock()
-	defer l.fileMu.RUnlock()
-	s := l.db.Stats()
+	s := l.bolt().Stats()
 	return s.TxStats.GetPageAlloc()
 }
 
@@ -48,7 +83,7 @@ func (l *Ledger) TestingStep(by time.Duration) {
 
 // TestingSize is how large the file is.
 func (l *Ledger) TestingSize() (size int64) {
-	_ = l.view(func(tx *bolt.Tx) error { size = tx.Size(); return nil })
+	_ = l.bolt().View(func(tx *bolt.Tx) error { size = tx.Size(); return nil })
 	return size
 }
 
@@ -97,7 +132,9 @@ func RecodeValue(which int, b []byte) ([]byte, error) {
 
 // SampleSegment is a segment of two records.
 func SampleSegment() []byte {
-	return encodeSegment([]stored{{Record: Record{Number: 1, Account: "a"}}, {Record: Record{Number: 2}}})
+	one, two := stored{Record: Record{Number: 1, Account: "a"}}, stored{Record: Record{Number: 2}}
+	one.body, two.body = one.encode(), two.encode()
+	return encodeSegment([]stored{one, two})
 }
 
 // RecodeSegment reads a segment and writes it again.
@@ -112,8 +149,8 @@ func CheckPages(b []byte) error { return checkPages(bytes.NewReader(b)) }
 
 // DigestOwners is how many sessions and slots have gathered digests.
 func (l *Ledger) DigestOwners() (n int) {
-	_ = l.view(func(tx *bolt.Tx) error {
-		return tx.Bucket(bucketDigests).ForEachBucket(func([]byte) error { n++; return nil })
+	_ = l.bolt().View(func(tx *bolt.Tx) error {
+		return tx.Bucket([]byte(bucketDigests)).ForEachBucket(func([]byte) error { n++; return nil })
 	})
 	return n
 }

@@ -85,6 +85,24 @@ func (r *rig) open() {
 	r.l = l
 }
 
+// around opens the ledger again, with fn around the operations of its store.
+func (r *rig) around(fn func(op string, do func() error) error) {
+	r.t.Helper()
+	r.o = r.o.Around(fn)
+	r.reopen()
+}
+
+// aroundCommits is around for commits alone.
+func (r *rig) aroundCommits(fn func(commit func() error) error) {
+	r.t.Helper()
+	r.around(func(op string, do func() error) error {
+		if op != "commit" {
+			return do()
+		}
+		return fn(do)
+	})
+}
+
 func (r *rig) reopen() {
 	r.t.Helper()
 	must(r.t, r.l.Close())

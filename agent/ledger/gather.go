@@ -1,16 +1,10 @@
 package ledger
 
-import (
-	"maps"
-)
+import "maps"
 
-// segmentOf is the segment that a record belongs to, counted from zero. Record numbers begin with
-// one.
-func (l *Ledger) segmentOf(number uint64) uint64 { return (max(number, 1) - 1) / l.o.segment }
-
-// gather writes what changed since it last did so to where it is read by key, when the trail enters a
-// new segment: the records before that need not be read again at the next start, and may leave the
-// file.
+// gather writes what changed since it last did so to where it is read by key, when the trail enters
+// a new segment: the records before that need not be read again at the next start, and may leave
+// the file.
 func (b *batch) gather() {
 	if b.l.segmentOf(b.last.number) == b.l.segmentOf(b.l.state.gathered) {
 		return
@@ -20,9 +14,7 @@ func (b *batch) gather() {
 	b.gatherDigests()
 	b.gatherRequests()
 	b.gatherCharges()
-	var w writer
-	w.uint(b.gathered)
-	b.put(bucketMeta, metaGathered, w.b)
+	b.put(bucketMeta, metaGathered, encodeNumber(b.gathered))
 }
 
 func (b *batch) gatherSessions() {
@@ -53,21 +45,14 @@ func (b *batch) gatherDigests() {
 }
 
 func (b *batch) keepDigests(o owner, digests map[[32]byte]struct{}) {
-	kept, err := b.tx.Bucket(bucketDigests).CreateBucketIfNotExists([]byte(o))
-	if err != nil {
-		b.fail(err)
-		return
-	}
 	for digest := range digests {
-		if err := kept.Put(digest[:], b.vault.seal(digestName(o), digest[:], nil)); err != nil {
-			b.fail(err)
-		}
+		b.put(digestBucket(o), digest[:], nil)
 	}
 }
 
 func (b *batch) gatherRequests() {
-	changed := maps.Clone(b.l.state.places)
-	maps.Copy(changed, b.places)
+	changed := maps.Clone(b.l.state.positions)
+	maps.Copy(changed, b.positions)
 	now := millis(b.now)
 	for number, at := range changed {
 		if b.dropped[number] {

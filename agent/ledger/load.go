@@ -3,83 +3,72 @@ package ledger
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"runtime"
-	"runtime/debug"
 
-	bolt "go.etcd.io/bbolt"
-
-	"pksa/keystore/durable"
 	"pksa/protocol/plain"
 )
 
-// renew closes the file and opens it again, after a commit that did not succeed.
-func (l *Ledger) renew() error {
-	l.fileMu.Lock()
-	if l.db != nil {
-		_ = l.db.Close() // the error is of the file that is given up
-		l.db = nil
-	}
-	l.fileMu.Unlock()
-	return l.reopen(true)
+// loaded is what the store says: the committed state, the known requests by number, and the oldest
+// record.
+type loaded struct {
+	lookup
+	state  *state
+	runs   map[uint64]*run
+	oldest uint64
 }
 
-// reopen opens the file, reads it whole, and makes what it says the committed state. It is the way
-// in at the start, and, with anew, after a commit that did not succeed.
-func (l *Ledger) reopen(anew bool) (err error) {
-	defer func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.broken = nil
-		if err != nil {
-			l.broken = fmt.Errorf("%w: %w", ErrUnavailable, err)
+// load opens the store and reads it whole. On an error the store is closed.
+func (l *Ledger) load() (*loaded, error) {
+	if err := l.store.open(); err != nil {
+		return nil, err
+	}
+	f := &loaded{lookup: l.lookup, state: newState(), runs: map[uint64]*run{}}
+	for _, part := range []func() error{f.meta, f.people, f.requests, f.charges, f.trail} {
+		if err := part(); err != nil {
+			return nil, errors.Join(err, l.store.close())
 		}
-	}()
-	db, err := openFile(l.path)
+	}
+	f.state.arrange()
+	return f, nil
+}
+
+// renew opens the store again and reads it whole, after a commit that did not succeed. It has the
+// same way in as a start, which is so tried every day.
+func (l *Ledger) renew() error {
+	// Nobody reads meanwhile: the store may show what the next power cut takes back.
+	l.setBroken(ErrUnavailable)
+	f, err := l.load()
+	if err == nil {
+		// Before anybody acts on what was read: a commit on top of what is not on the disk could
+		// outlive it.
+		err = l.store.secure()
+		if err != nil {
+			err = errors.Join(err, l.store.close())
+		}
+	}
 	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		l.setBroken(err)
 		return err
 	}
-	st, found, oldest, err := l.vault.load(db)
-	// Windows renames no file over one that is open, so that a file there is never rewritten.
-	if err == nil && anew && runtime.GOOS != "windows" {
-		db, err = rewrite(db, l.path)
-	}
-	if err != nil {
-		return errors.Join(err, db.Close())
-	}
-	l.fileMu.Lock()
-	l.db = db
-	l.fileMu.Unlock()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.state = st
-	l.oldest = l.segmentOf(oldest)
-	l.generation++
-	l.mergeLocked(found)
+	l.adopt(f)
+	l.setBroken(nil)
 	return nil
 }
 
-// rewrite copies the file and puts the copy in its place. After a failed sync the kernel may show
-// pages that it will never write: a commit on top of them could be durable while they are not. On
-// an error the old file is still open and in place.
-func rewrite(old *bolt.DB, path string) (*bolt.DB, error) {
-	temp := path + ".new"
-	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return old, err
-	}
-	fresh, err := openFile(temp)
-	if err != nil {
-		return old, err
-	}
-	err = bolt.Compact(fresh, old, 1<<20)
-	if err == nil {
-		err = os.Rename(temp, path) // both locks are held: no other copy gets in between
-	}
-	if err != nil {
-		return old, errors.Join(err, fresh.Close(), os.Remove(temp))
-	}
-	return fresh, errors.Join(durable.SyncFolder(filepath.Dir(path)), old.Close())
+func (l *Ledger) setBroken(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = err
+}
+
+// adopt makes what was loaded the committed state.
+func (l *Ledger) adopt(f *loaded) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state = f.state
+	l.oldest = l.segmentOf(f.oldest)
+	l.generation++ // what judges counted of rulings that are not in the store is void
+	l.mergeLocked(f.runs)
 }
 
 // mergeLocked brings the known requests in line with those found in the file.
@@ -117,103 +106,74 @@ func (l *Ledger) mergeLocked(found map[uint64]*run) {
 	}
 }
 
-// load reads the whole file.
-func (v *vault) load(db *bolt.DB) (st *state, found map[uint64]*run, oldest uint64, err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer catch(&err)
-	st, found = newState(), map[uint64]*run{}
-	err = db.View(func(tx *bolt.Tx) error {
-		if err := v.loadMeta(tx, st); err != nil {
-			return err
-		}
-		if err := v.loadPeople(tx, st); err != nil {
-			return err
-		}
-		if err := v.loadRequests(tx, found); err != nil {
-			return err
-		}
-		if err := v.loadCharges(tx); err != nil {
-			return err
-		}
-		if oldest, err = oldestRecord(tx); err != nil {
-			return err
-		}
-		return v.loadTrail(tx, st, found)
-	})
-	st.arrange()
-	return st, found, oldest, err
-}
-
-// loadMeta finds out whether the file is ours, and reads its facts.
-func (v *vault) loadMeta(tx *bolt.Tx, st *state) error {
+// meta finds out whether the ledger is ours, and reads its facts.
+func (f *loaded) meta() error {
+	if err := f.checkFormat(); err != nil {
+		return err
+	}
 	for _, name := range allBuckets {
-		if tx.Bucket(name) == nil {
-			return fmt.Errorf("%w: %s is missing", ErrDamaged, name)
+		// A store that lacks one says so, whatever is asked of it.
+		if _, _, err := f.in.get(name, metaID); err != nil {
+			return err
 		}
 	}
-	if id := tx.Bucket(bucketMeta).Get(metaID); string(id) != v.id {
+	id, _, err := f.in.get(bucketMeta, metaID)
+	if err != nil {
+		return err
+	}
+	if string(id) != f.vault.id {
 		return fmt.Errorf("%w: its id is %s", ErrOther, plain.Quote(string(id), 64))
 	}
-	proof, err := v.get(tx, bucketMeta, metaProof)
-	if err != nil || string(proof) != v.id {
+	proof, err := f.value(bucketMeta, metaProof)
+	switch {
+	case err == nil && string(proof) != f.vault.id, errors.Is(err, ErrDamaged):
 		return fmt.Errorf("%w: the id fits, the key does not", ErrOther)
+	case err != nil:
+		return err
 	}
-	number, err := v.metaNumber(tx, metaGathered)
+	number, err := f.metaNumber(metaGathered)
 	if err != nil {
 		return err
 	}
-	kept, err := v.metaNumber(tx, metaKept)
+	kept, err := f.metaNumber(metaKept)
 	if err != nil {
 		return err
 	}
-	floor, err := v.metaNumber(tx, metaFloor)
-	st.gathered, st.kept, st.floor = uint64(number), uint64(kept), floor
+	floor, err := f.metaNumber(metaFloor)
+	f.state.gathered, f.state.kept, f.state.floor = uint64(number), uint64(kept), floor
 	return err
 }
 
-func (v *vault) metaNumber(tx *bolt.Tx, name []byte) (int64, error) {
-	plain, err := v.get(tx, bucketMeta, name)
-	if err != nil || plain == nil {
-		return 0, err
-	}
-	r := reader{b: plain}
-	number := r.int64()
-	if r.end() != nil {
-		return 0, damaged(bucketMeta, name)
-	}
-	return number, nil
-}
-
-// loadPeople reads slots and sessions as they were gathered, and looks at every auth_key.
-func (v *vault) loadPeople(tx *bolt.Tx, st *state) error {
-	err := v.each(tx, bucketSlots, func(key, plain []byte) error {
+// people reads slots and sessions as they were gathered, and looks at every auth_key.
+func (f *loaded) people() error {
+	err := f.each(bucketSlots, func(key, plain []byte) error {
 		s, err := decodeSlot(string(key), plain)
-		st.slots[s.Name] = s
+		f.state.slots[s.Name] = s
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	err = v.each(tx, bucketSessions, func(key, plain []byte) error {
+	err = f.each(bucketSessions, func(key, plain []byte) error {
 		id, err := numberOf(key)
 		if err != nil {
 			return err
 		}
 		s, err := decodeSession(SessionID(id), plain)
-		st.sessions[s.ID] = s
+		f.state.sessions[s.ID] = s
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return v.each(tx, bucketKeys, func(_, plain []byte) error {
+	return f.each(bucketKeys, func(_, plain []byte) error {
 		_, err := decodeAuthKey(plain)
 		return err
 	})
 }
 
-func (v *vault) loadRequests(tx *bolt.Tx, runs map[uint64]*run) error {
-	return v.each(tx, bucketRequests, func(key, plain []byte) error {
+func (f *loaded) requests() error {
+	return f.each(bucketRequests, func(key, plain []byte) error {
 		end, number, err := endOf(key)
 		if err != nil {
 			return err
@@ -222,28 +182,35 @@ func (v *vault) loadRequests(tx *bolt.Tx, runs map[uint64]*run) error {
 		if err != nil {
 			return err
 		}
-		runs[number] = q.run(end, number)
+		f.runs[number] = q.run(end, number)
 		return nil
 	})
 }
 
-// loadCharges looks at every charge that is gathered: one that reads wrong would fail each commit
-// that counts, later.
-func (v *vault) loadCharges(tx *bolt.Tx) error {
-	return v.each(tx, bucketCharges, func(_, plain []byte) error {
+// charges looks at every charge that is gathered: one that reads wrong would fail each commit that
+// counts, later.
+func (f *loaded) charges() error {
+	return f.each(bucketCharges, func(_, plain []byte) error {
 		_, err := decodeCharges(plain)
 		return err
 	})
 }
 
-// loadTrail follows the audit records to the last, checks their chain, and applies those that are
-// not gathered yet.
-func (v *vault) loadTrail(tx *bolt.Tx, st *state, runs map[uint64]*run) error {
-	trail := tx.Bucket(bucketAudit).Cursor()
-	st.last = v.chainStart()
+// trail follows the audit records to the last, checks their chain, and applies those that are not
+// gathered yet.
+func (f *loaded) trail() error {
+	var err error
+	if f.oldest, err = f.oldestRecord(); err != nil {
+		return err
+	}
+	st := f.state
+	st.last = f.vault.chainStart()
 	first := st.gathered > 0
-	for key, sealed := trail.Seek(numberKey(st.gathered)); key != nil; key, sealed = trail.Next() {
-		s, err := v.openRecord(key, sealed)
+	for p, err := range scan(f.in, bucketAudit, numberKey(st.gathered)) {
+		if err != nil {
+			return err
+		}
+		s, err := f.vault.openRecord(p.key, p.value)
 		if err != nil {
 			return err
 		}
@@ -256,7 +223,7 @@ func (v *vault) loadTrail(tx *bolt.Tx, st *state, runs map[uint64]*run) error {
 		}
 		st.last = s.at
 		st.apply(&s.Record)
-		st.applyChange(&s, runs)
+		st.applyChange(&s, f.runs)
 	}
 	if first {
 		return fmt.Errorf("%w: audit record %d is missing", ErrDamaged, st.gathered)
@@ -270,7 +237,7 @@ func (st *state) applyChange(s *stored, runs map[uint64]*run) {
 		return
 	}
 	number := s.requestNumber()
-	st.places[number] = position{record: s.Number, end: s.extra.end}
+	st.positions[number] = position{record: s.Number, end: s.extra.end}
 	if len(s.extra.charges) > 0 {
 		st.charges = append(st.charges, counted{s.Number, s.extra.charges})
 	}

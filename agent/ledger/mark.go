@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // The mark is a small file beside the ledger with the last audit number and its MAC. It is replaced
@@ -26,23 +24,33 @@ func (v *vault) markText(at chainEnd) []byte {
 	return fmt.Appendf(nil, "%sseal %x\n", body, v.hash("mark", []byte(body)))
 }
 
-// writeMark replaces the mark.
-func (v *vault) writeMark(path string, at chainEnd) error {
-	return replaceFile(markPath(path), v.markText(at))
+// writeMark replaces the mark with the end of the trail as it is committed.
+func (l *Ledger) writeMark() error {
+	if l.unaccepted {
+		return nil // the mark is all that tells that this ledger is older than it should be
+	}
+	return l.o.disk.Replace(markPath(l.path), l.vault.markText(l.state.last))
 }
 
-// readMark gives the number and MAC of the mark. There is one way to write it, so it is read by
-// writing it again.
-func (v *vault) readMark(path string) (chainEnd, error) {
-	text, err := os.ReadFile(markPath(path))
+// readMark reads the mark and returns the end of the trail that it speaks of.
+func (l *Ledger) readMark() (chainEnd, error) {
+	text, err := os.ReadFile(markPath(l.path))
 	if err != nil {
+		return chainEnd{}, err
+	}
+	return l.vault.parseMark(text)
+}
+
+// parseMark reads a mark. There is one way to write it, so it is read by writing it again.
+func (v *vault) parseMark(text []byte) (chainEnd, error) {
+	if err := checkMarkFormat(text); err != nil {
 		return chainEnd{}, err
 	}
 	var at chainEnd
 	var id, seal string
 	var mac []byte
-	if _, err := fmt.Sscanf(string(text), "pksa ledger mark 1\nid %s\nrecord %d\nmac %x\nseal %s\n", &id, &at.number,
-		&mac, &seal); err != nil {
+	if _, err := fmt.Sscanf(string(text), "pksa ledger mark 1\nid %s\nrecord %d\nmac %x\nseal %s\n",
+		&id, &at.number, &mac, &seal); err != nil {
 		return chainEnd{}, errors.New("mark reads wrong")
 	}
 	copy(at.mac[:], mac)
@@ -52,13 +60,16 @@ func (v *vault) readMark(path string) (chainEnd, error) {
 	return at, nil
 }
 
-// checkMark says ErrRestored unless the ledger holds the record that the mark speaks of.
+// checkMark returns ErrRestored unless the ledger holds the record that the mark speaks of.
 func (l *Ledger) checkMark() error {
-	at, err := l.vault.readMark(l.path)
-	if errors.Is(err, os.ErrNotExist) {
+	at, err := l.readMark()
+	var newer *NewerError
+	switch {
+	case errors.As(err, &newer):
+		return err // what it means, only the newer program knows: nobody may accept it here
+	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("%w: the mark is missing", ErrRestored)
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("%w: %v", ErrRestored, err)
 	}
 	if at.number > l.state.last.number {
@@ -74,19 +85,13 @@ func (l *Ledger) checkMark() error {
 	return nil
 }
 
-// macOf is the MAC of a record that is still in the file.
+// macOf returns the MAC of a record, if it is still in the store.
 func (l *Ledger) macOf(number uint64) (mac [32]byte, known bool, err error) {
 	if number == 0 {
 		return l.vault.chainStart().mac, true, nil
 	}
-	err = l.view(func(tx *bolt.Tx) error {
-		var s stored
-		var err error
-		s, known, err = l.vault.recordAt(tx, number)
-		mac = s.at.mac
-		return err
-	})
-	return mac, known, err
+	s, known, err := l.lookup.recordAt(number)
+	return s.at.mac, known, err
 }
 
 // Accepted is what Accept did.
@@ -108,33 +113,46 @@ func Accept(path string, o Options, audit []byte) (Accepted, error) {
 	}
 	switch err := l.checkMark(); {
 	case err == nil:
-		return Accepted{Last: l.state.last.number, Mark: l.state.last.number}, l.db.Close()
+		return Accepted{Last: l.state.last.number, Mark: l.state.last.number}, l.store.close()
 	case !errors.Is(err, ErrRestored):
-		return Accepted{}, errors.Join(err, l.db.Close())
+		return Accepted{}, errors.Join(err, l.store.close())
 	}
-	mark, _ := l.vault.readMark(path) // zero if it is missing or not ours
-	done := Accepted{Last: l.state.last.number, Mark: mark.number}
-	lost, err := l.setAside(done.Last)
+	done := Accepted{Last: l.state.last.number}
+	taken, first, err := l.prepareAccept(&done)
 	if err != nil {
-		return Accepted{}, errors.Join(err, l.db.Close())
+		return Accepted{}, errors.Join(err, l.store.close())
 	}
-	all, err := l.segments()
-	if err != nil {
-		return Accepted{}, errors.Join(err, l.db.Close())
-	}
-	first, err := l.firstRecord(all) // what was removed since the copy was made, it does not know
-	if err != nil {
-		return Accepted{}, errors.Join(err, l.db.Close())
-	}
+	l.unaccepted = true
 	l.start()
 	err = l.submitContext(context.Background(), &op{apply: func(b *batch) error {
 		if first > max(b.l.state.kept, 1) {
 			b.keepFrom(first)
 		}
-		done.Ended = b.accept(max(mark.number, lost), audit)
+		done.Ended = b.accept(taken, audit)
+		b.after = append(b.after, func(*state) { l.unaccepted = false })
 		return nil
 	}})
-	return done, errors.Join(err, l.Close()) // Close replaces the mark
+	return done, errors.Join(err, l.Close()) // Close replaces the mark, if the ledger was accepted
+}
+
+// prepareAccept makes room for what an accepted ledger writes. It returns the highest number that
+// may have been given to a record, and the number of the first record that is left.
+func (l *Ledger) prepareAccept(done *Accepted) (taken, first uint64, err error) {
+	mark, _ := l.readMark() // zero if it is missing or not ours
+	done.Mark = mark.number
+	if err := l.store.secure(); err != nil {
+		return 0, 0, err
+	}
+	lost, err := l.setAside(done.Last)
+	if err != nil {
+		return 0, 0, err
+	}
+	all, err := l.store.segments()
+	if err != nil {
+		return 0, 0, err
+	}
+	first, err = l.firstRecord(all) // what was removed since the copy was made, it does not know
+	return max(mark.number, lost), first, err
 }
 
 func (b *batch) accept(taken uint64, audit []byte) (ended []*Session) {
@@ -156,9 +174,7 @@ func (b *batch) accept(taken uint64, audit []byte) (ended []*Session) {
 		b.after = append(b.after, func(st *state) { st.slots[slot.Name] = slot })
 	}
 	floor := millis(b.now)
-	var w writer
-	w.uint(uint64(floor))
-	b.put(bucketMeta, metaFloor, w.b)
+	b.put(bucketMeta, metaFloor, encodeNumber(uint64(floor)))
 	b.after = append(b.after, func(st *state) { st.floor = floor })
 	return ended
 }

@@ -2,11 +2,8 @@ package ledger
 
 import (
 	"cmp"
-	"runtime/debug"
 	"slices"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // Settlement is the outcome of a judged request.
@@ -137,30 +134,28 @@ func (l *Ledger) numberOfRun(key RequestKey) uint64 {
 	return 0
 }
 
-// view reads in the file outside of commits.
-func (l *Ledger) view(fn func(*bolt.Tx) error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer catch(&err)
-	l.fileMu.RLock()
-	defer l.fileMu.RUnlock()
-	if l.db == nil {
-		return ErrUnavailable
+// reading returns the look-up for reads outside of commits.
+func (l *Ledger) reading() (lookup, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.broken != nil {
+		// What the store shows may be no more than the end of a commit that failed.
+		return lookup{}, ErrUnavailable
 	}
-	return l.db.View(fn)
+	return l.lookup, nil
 }
 
 // readRequest reads a request outside of commits. It may miss one that is being gathered: ask
 // again.
 func (l *Ledger) readRequest(end int64, number uint64) (q request, found bool, err error) {
 	l.mu.RLock()
-	at := l.state.places[number]
+	at := l.state.positions[number]
 	l.mu.RUnlock()
-	err = l.view(func(tx *bolt.Tx) error {
-		var err error
-		q, found, err = l.vault.findRequest(tx, at.record, end, number)
-		return err
-	})
-	return q, found, err
+	r, err := l.reading()
+	if err != nil {
+		return request{}, false, err
+	}
+	return r.findRequest(at.record, end, number)
 }
 
 // Unfinished are the judged requests whose outcome is not known, by number: after Open those that

@@ -131,32 +131,32 @@ func (b *batch) slot(name string) (Slot, bool) {
 // now named, any if empty.
 func (b *batch) thin(app, now string) {
 	window := millis(b.now.Add(-b.o.NonceBehind))
-	type change struct {
+	type entry struct {
 		key   []byte
 		value *authKey
 	}
-	var changes []change
-	err := b.vault.each(b.tx, bucketKeys, func(key, plain []byte) error {
+	var entries []entry
+	err := b.each(bucketKeys, func(key, plain []byte) error {
 		k, err := decodeAuthKey(plain)
 		if err != nil || k.App != app || k.Session != 0 {
 			return err
 		}
 		if !k.Nonceless && k.LastNonce <= window {
-			changes = append(changes, change{key: append([]byte(nil), key...)})
+			entries = append(entries, entry{key: key})
 			return nil
 		}
 		k.App, k.Revoked = now, false
-		changes = append(changes, change{append([]byte(nil), key...), &k})
+		entries = append(entries, entry{key, &k})
 		return nil
 	})
 	if err != nil {
 		b.fail(err)
 	}
-	for _, c := range changes {
-		if c.value == nil {
-			b.delete(bucketKeys, c.key)
+	for _, e := range entries {
+		if e.value == nil {
+			b.delete(bucketKeys, e.key)
 		} else {
-			b.put(bucketKeys, c.key, c.value.encode())
+			b.put(bucketKeys, e.key, e.value.encode())
 		}
 	}
 }

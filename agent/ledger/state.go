@@ -18,10 +18,10 @@ type state struct {
 	accounts map[string][]*Session // live ones, most recently used first; the slices are never changed
 
 	// Not gathered yet:
-	recent  map[owner]map[[32]byte]struct{} // digests
-	dirty   map[SessionID]struct{}          // sessions that changed
-	places  map[uint64]position             // requests that changed, by number
-	charges []counted
+	recent    map[owner]map[[32]byte]struct{} // digests
+	dirty     map[SessionID]struct{}          // sessions that changed
+	positions map[uint64]position             // requests that changed, by number
+	charges   []counted
 }
 
 // position is where in the trail a request's latest state stands.
@@ -46,12 +46,12 @@ func (c *counted) end() (end int64) {
 
 func newState() *state {
 	return &state{
-		slots:    map[string]Slot{},
-		sessions: map[SessionID]*Session{},
-		accounts: map[string][]*Session{},
-		recent:   map[owner]map[[32]byte]struct{}{},
-		dirty:    map[SessionID]struct{}{},
-		places:   map[uint64]position{},
+		slots:     map[string]Slot{},
+		sessions:  map[SessionID]*Session{},
+		accounts:  map[string][]*Session{},
+		recent:    map[owner]map[[32]byte]struct{}{},
+		dirty:     map[SessionID]struct{}{},
+		positions: map[uint64]position{},
 	}
 }
 

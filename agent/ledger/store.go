@@ -1,107 +1,93 @@
 package ledger
 
-import (
-	"bytes"
-	"encoding/binary"
-	"fmt"
+// store is where a ledger's values and segments lie. The ledger seals and judges; a store keeps
+// bytes under names, and understands none of them. One ledger has the store for itself.
+//
+// # Writing
+//
+// The ledger calls open, and then secure, before the first commit. A commit that returns nil is
+// durable. A commit that returns an error is in the store whole or not at all, and nobody knows
+// which: from then on nothing that was read before it counts, and no commit succeeds until open and
+// secure have succeeded once more. The ledger then reads everything again. What holds for a commit
+// holds for writeSegment, removeSegment and retireSegment too, each by itself: after an error the
+// segment is as before or as wanted, and the ledger looks.
+//
+// # Reading
+//
+// A read shows what one commit left, with all that came before it, and nothing of a commit that is
+// not finished, or is not in the store. Two reads may show what two commits left. A failed read
+// says nothing of the store: it may be tried again.
+//
+// # Who calls what
+//
+// get, list, segments and readSegment are called from any goroutine at any time, also while another
+// method runs. All other methods are called by one goroutine at a time: the one that opens the
+// ledger, then the committing one.
+//
+// A store keeps no slice that it was given once the call has returned, and what it returns belongs
+// to the caller.
+type store interface {
+	source
 
-	bolt "go.etcd.io/bbolt"
+	// create makes a store that holds first and nothing else. Segments that lie in its place from
+	// an earlier store are moved out of the way. When all else is durable it calls ready, and the
+	// store is there only if ready returned nil. ErrExists: one is there already.
+	create(first []edit, ready func() error) error
+	// open takes the store for this process and forgets what was open before. What reads show from
+	// then on may be the end of a commit that a crash or an error cut off on its way to the disk.
+	// ErrMissing: there is none. ErrLocked: somebody else has it. ErrDamaged: it cannot be read.
+	open() error
+	// secure makes durable what reads show. Until it has returned nil, nothing that was read may be
+	// acted upon.
+	secure() error
+	// commit makes all edits, in their order, or none.
+	commit(edits []edit) error
+	// close gives the store up: the next open, by anybody, succeeds.
+	close() error
+
+	// writeSegment keeps the content of a segment, in place of what it had. It returns when the
+	// segment is durable.
+	writeSegment(index uint64, content []byte) error
+	// readSegment returns the content of a segment; fs.ErrNotExist if there is none.
+	readSegment(index uint64) ([]byte, error)
+	// segments returns all segments, lowest index first.
+	segments() ([]segmentInfo, error)
+	// removeSegment removes a segment; that there is none is no error.
+	removeSegment(index uint64) error
+	// retireSegment takes a segment out of the list, durably, and leaves its content for a person
+	// to look at. That there is none is no error.
+	retireSegment(index uint64) error
+}
+
+// source is what can be read by key.
+type source interface {
+	// get returns the value of a key, and whether there is one. A value may be empty.
+	get(b bucket, key []byte) (value []byte, found bool, err error)
+	// list returns the pairs of a bucket in the order of their keys, as bytes: those from a key on,
+	// and no more than most. If they are fewer, there are no others.
+	list(b bucket, from []byte, most int) ([]pair, error)
+}
+
+// bucket names a set of keys. A store keeps any name of the forms "NAME" and "NAME/MORE", where
+// NAME is one of allBuckets and MORE are any bytes. A bucket without keys is as good as none.
+type bucket string
+
+// pair is a key and its value.
+type pair struct{ key, value []byte }
+
+// edit is one step of a commit. The zero value is not valid.
+type edit struct {
+	act    act
+	bucket bucket
+	key    []byte // not empty; of no meaning with drop
+	value  []byte // of put
+}
+
+// act is what an edit does.
+type act uint8
+
+const (
+	actPut    act = iota + 1 // gives a key a value
+	actDelete                // removes a key; that there is none is no error
+	actDrop                  // removes a bucket with all its keys; that there is none is no error
 )
-
-// The buckets. What is written with every request is keyed by number, or by an end in time and a
-// number.
-var (
-	bucketMeta     = []byte("meta")     // name → fact
-	bucketSlots    = []byte("slots")    // slot name
-	bucketSessions = []byte("sessions") // session id
-	bucketKeys     = []byte("authkeys") // MAC of the auth_key
-	// bucket for each owner: digest; those not gathered yet are in the audit records
-	bucketDigests  = []byte("digests")
-	bucketRequests = []byte("requests") // end in ms, number
-	bucketCharges  = []byte("charges")  // end in ms, number
-	bucketAudit    = []byte("audit")    // number
-
-	allBuckets = [][]byte{bucketMeta, bucketSlots, bucketSessions, bucketKeys, bucketDigests, bucketRequests,
-		bucketCharges, bucketAudit}
-)
-
-// The facts in the meta bucket. The id alone is in clear, so that a foreign ledger can be told from
-// a damaged one.
-var (
-	metaID       = []byte("id")
-	metaProof    = []byte("proof")      // sealed id: the key fits
-	metaGathered = []byte("checkpoint") // number of the last record that is gathered
-	// number of the first record that the keeping of the trail has left; none: all are kept
-	metaKept  = []byte("kept")
-	metaFloor = []byte("floor") // no nonce at or below this counts; set when a restored ledger is accepted
-)
-
-// damaged names the value that reads wrong. Keys are numbers, times, names and digests; none is
-// secret.
-func damaged(bucket, key []byte) error {
-	if number, err := numberOf(key); err == nil && bytes.Equal(bucket, bucketAudit) {
-		return fmt.Errorf("%w: audit record %d was altered, or stands in the place of another; %s", ErrDamaged, number,
-			restoreHint)
-	}
-	return fmt.Errorf("%w: %s %x; %s", ErrDamaged, bucket, key, restoreHint)
-}
-
-// put seals a value and writes it.
-func (v *vault) put(tx *bolt.Tx, bucket, key, plain []byte) error {
-	b := tx.Bucket(bucket)
-	b.FillPercent = 0.9 // most keys come in order
-	return b.Put(key, v.seal(bucket, key, plain))
-}
-
-// get opens a value; nil without an error if there is none.
-func (v *vault) get(tx *bolt.Tx, bucket, key []byte) ([]byte, error) {
-	sealed := tx.Bucket(bucket).Get(key)
-	if sealed == nil {
-		return nil, nil
-	}
-	return v.open(bucket, key, sealed)
-}
-
-// each opens every value of a bucket in the order of keys.
-func (v *vault) each(tx *bolt.Tx, bucket []byte, fn func(key, plain []byte) error) error {
-	return tx.Bucket(bucket).ForEach(func(key, sealed []byte) error {
-		plain, err := v.open(bucket, key, sealed)
-		if err != nil {
-			return err
-		}
-		if fn(key, plain) != nil {
-			return damaged(bucket, key)
-		}
-		return nil
-	})
-}
-
-func numberKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
-
-func numberOf(key []byte) (uint64, error) {
-	if len(key) != 8 {
-		return 0, errCodec
-	}
-	return binary.BigEndian.Uint64(key), nil
-}
-
-// endKey is the key of what is dropped after an instant.
-func endKey(ms int64, number uint64) []byte {
-	return binary.BigEndian.AppendUint64(numberKey(uint64(max(ms, 0))), number)
-}
-
-func endOf(key []byte) (ms int64, number uint64, err error) {
-	if len(key) != 16 {
-		return 0, 0, errCodec
-	}
-	return int64(binary.BigEndian.Uint64(key)), binary.BigEndian.Uint64(key[8:]), nil
-}
-
-// owner is the name of a digest bucket: a session's id, or the generation of a slot's secret.
-type owner string
-
-func sessionOwner(id SessionID) owner { return owner("s" + string(numberKey(uint64(id)))) }
-func slotOwner(s Slot) owner          { return owner("a" + string(numberKey(s.generation))) }
-
-// digestName binds a digest's value to its owner.
-func digestName(o owner) []byte { return append([]byte("digests/"), o...) }

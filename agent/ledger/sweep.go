@@ -26,23 +26,22 @@ func (b *batch) sweepRequests() {
 		spare = 0 // not that many
 	}
 	var gone [][]byte
-	cursor := b.tx.Bucket(bucketRequests).Cursor()
-	for key, _ := cursor.First(); key != nil && len(gone) < sweepMost; key, _ = cursor.Next() {
-		end, number, err := endOf(key)
+	for p, err := range scan(b.in, bucketRequests, nil) {
+		end, number, err := endOfPair(bucketRequests, p, err)
 		if err != nil {
-			b.fail(damaged(bucketRequests, key))
+			b.fail(err)
 			return
 		}
-		if end > now && len(gone) >= spare {
+		if len(gone) >= sweepMost || end > now && len(gone) >= spare {
 			break
 		}
 		if q, ok := b.findRequest(end, number); ok && q.Final {
-			gone = append(gone, append([]byte(nil), key...))
+			gone = append(gone, p.key)
 			b.drop(q.Key, number)
 		}
 	}
 	// Those not gathered yet are forgotten in memory; gathering passes them over.
-	for number, at := range b.l.state.places {
+	for number, at := range b.l.state.positions {
 		if at.end > now && len(b.dropped) >= spare {
 			continue
 		}
@@ -54,6 +53,17 @@ func (b *batch) sweepRequests() {
 	for _, key := range gone {
 		b.delete(bucketRequests, key)
 	}
+}
+
+// endOfPair reads the key of what has an end in time. err is what reading the pair returned.
+func endOfPair(in bucket, p pair, err error) (end int64, number uint64, _ error) {
+	if err != nil {
+		return 0, 0, err
+	}
+	if end, number, err = endOf(p.key); err != nil {
+		return 0, 0, damaged(in, p.key)
+	}
+	return end, number, nil
 }
 
 func (b *batch) drop(key RequestKey, number uint64) {
@@ -73,21 +83,21 @@ func (l *Ledger) sweptLocked(key RequestKey, number uint64) {
 	}
 }
 
-// sweepCharges drops gathered charges; the others are few, and are passed over when they are gathered.
+// sweepCharges drops gathered charges; the others are few, and are passed over when they are
+// gathered.
 func (b *batch) sweepCharges() {
 	now := millis(b.now)
 	var gone [][]byte
-	cursor := b.tx.Bucket(bucketCharges).Cursor()
-	for key, _ := cursor.First(); key != nil && len(gone) < sweepMost; key, _ = cursor.Next() {
-		end, _, err := endOf(key)
+	for p, err := range scan(b.in, bucketCharges, nil) {
+		end, _, err := endOfPair(bucketCharges, p, err)
 		if err != nil {
-			b.fail(damaged(bucketCharges, key))
+			b.fail(err)
 			return
 		}
-		if end > now {
+		if len(gone) >= sweepMost || end > now {
 			break
 		}
-		gone = append(gone, append([]byte(nil), key...))
+		gone = append(gone, p.key)
 	}
 	for _, key := range gone {
 		b.delete(bucketCharges, key)

@@ -18,30 +18,30 @@ func (o *Options) vault() *vault { return &vault{id: o.ID, aead: o.AEAD, mac: o.
 const nonceSize = 12
 
 // additional binds a value to its ledger, bucket and key, each with its length.
-func (v *vault) additional(bucket, key []byte) []byte {
-	w := writer{b: make([]byte, 0, 16+len(v.id)+len(bucket)+len(key))}
+func (v *vault) additional(b bucket, key []byte) []byte {
+	w := writer{b: make([]byte, 0, 16+len(v.id)+len(b)+len(key))}
 	w.text(v.id)
-	w.bytes(bucket)
+	w.text(string(b))
 	w.bytes(key)
 	return w.b
 }
 
 // seal encrypts a value for its place. The result begins with the nonce.
-func (v *vault) seal(bucket, key, plain []byte) []byte {
+func (v *vault) seal(b bucket, key, plain []byte) []byte {
 	out := make([]byte, nonceSize, nonceSize+len(plain)+v.aead.Overhead())
 	_, _ = rand.Read(out) // never fails: crypto/rand ends the process instead
-	return v.aead.Seal(out, out, plain, v.additional(bucket, key))
+	return v.aead.Seal(out, out, plain, v.additional(b, key))
 }
 
 // open decrypts a value that was sealed for this place. It returns ErrDamaged if the value was
 // altered, or was sealed for another place.
-func (v *vault) open(bucket, key, sealed []byte) ([]byte, error) {
+func (v *vault) open(b bucket, key, sealed []byte) ([]byte, error) {
 	if len(sealed) < nonceSize {
-		return nil, damaged(bucket, key)
+		return nil, damaged(b, key)
 	}
-	plain, err := v.aead.Open(nil, sealed[:nonceSize], sealed[nonceSize:], v.additional(bucket, key))
+	plain, err := v.aead.Open(nil, sealed[:nonceSize], sealed[nonceSize:], v.additional(b, key))
 	if err != nil {
-		return nil, damaged(bucket, key)
+		return nil, damaged(b, key)
 	}
 	return plain, nil
 }

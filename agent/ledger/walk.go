@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
-	"os"
-
-	bolt "go.etcd.io/bbolt"
 )
 
-// auditChunk is how many records are read at a time: the file cannot be swapped meanwhile.
+// auditChunk is how many records are read from the store at a time: it bounds memory.
 const auditChunk = 256
 
 // Audit are the records from a number on, in order, as they are committed; it ends after the last.
@@ -36,24 +34,26 @@ func (l *Ledger) Audit(from uint64) iter.Seq2[Record, error] {
 	}
 }
 
-// walk goes along the trail, through segments and file, and checks the chain.
+// walk goes along the trail, through segments and store, and checks the chain.
 type walk struct {
 	l    *Ledger
 	next uint64   // number to look for
 	from uint64   // of the first record met, zero before it
 	head stored   // the first record met
 	last chainEnd // of the last record met
+
+	segments []segmentInfo // as they were last listed
 }
 
 // chunk is the next part of the trail, empty at its end. With an error come the records before it.
 func (w *walk) chunk() ([]stored, error) {
 	// A record that is in the file may move to a segment at any time, never back.
-	list, err := w.inFile(true)
+	list, err := w.inStore(true)
 	if err == nil && len(list) == 0 {
 		list, err = w.inSegments()
 	}
 	if err == nil && len(list) == 0 {
-		list, err = w.inFile(false)
+		list, err = w.inStore(false)
 	}
 	for i := range list {
 		if err := w.check(&list[i]); err != nil {
@@ -83,44 +83,46 @@ func (w *walk) check(s *stored) error {
 	return nil
 }
 
-// inFile reads from the bbolt file, beginning with exactly the next number or with any that is not
+// inStore reads from the store, beginning with exactly the next number or with any that is not
 // below.
-func (w *walk) inFile(exactly bool) (list []stored, err error) {
-	err = w.l.view(func(tx *bolt.Tx) error {
-		cursor := tx.Bucket(bucketAudit).Cursor()
-		for key, sealed := cursor.Seek(numberKey(w.next)); key != nil &&
-			len(list) < auditChunk; key, sealed = cursor.Next() {
-			s, err := w.l.vault.openRecord(key, sealed)
-			if err != nil {
-				return err
-			}
-			if exactly && len(list) == 0 && s.Number != w.next {
-				return nil
-			}
-			list = append(list, s)
-		}
-		return nil
-	})
+func (w *walk) inStore(exactly bool) ([]stored, error) {
+	r, err := w.l.reading()
+	if err != nil {
+		return nil, err
+	}
+	list, err := r.records(w.next, auditChunk)
+	if exactly && len(list) > 0 && list[0].Number != w.next {
+		return nil, nil
+	}
 	return list, err
 }
 
 // inSegments reads the segment that holds the next number, or the first after it.
 func (w *walk) inSegments() ([]stored, error) {
-	all, err := w.l.segments()
-	if err != nil {
+	list, err := w.inListed()
+	if err != nil || len(list) > 0 {
+		return list, err
+	}
+	// Segments may have been written since they were listed.
+	if w.segments, err = w.l.store.segments(); err != nil {
 		return nil, err
 	}
-	for _, index := range all {
-		if index < w.l.segmentOf(w.next) {
+	return w.inListed()
+}
+
+// inListed reads the first listed segment that holds the next number or a later one.
+func (w *walk) inListed() ([]stored, error) {
+	for _, info := range w.segments {
+		if info.index < w.l.segmentOf(w.next) {
 			continue
 		}
-		list, err := w.l.readSegment(index)
-		if errors.Is(err, os.ErrNotExist) {
+		list, err := w.l.readSegment(info.index)
+		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed since it was listed: a gap shows in the chain, the end of its keeping does not
 		}
 		if err != nil {
-			return nil, fmt.Errorf("audit segment %06d, of records %d to %d: %w", index, index*w.l.o.segment+1,
-				(index+1)*w.l.o.segment, err)
+			return nil, fmt.Errorf("audit segment %06d, of records %d to %d: %w", info.index,
+				info.index*w.l.o.segment+1, (info.index+1)*w.l.o.segment, err)
 		}
 		for i, s := range list {
 			if s.Number >= w.next {
@@ -156,7 +158,7 @@ func (l *Ledger) Verify(ctx context.Context) (Verified, error) {
 // VerifyEach is Verify, and tells the number of each record that is in order, with its MAC (see
 // Head).
 func (l *Ledger) VerifyEach(ctx context.Context, each func(number uint64, mac [32]byte)) (Verified, error) {
-	at, markErr := l.vault.readMark(l.path) // before the walk, which may then go beyond
+	at, markErr := l.readMark() // before the walk, which may then go beyond
 	w := walk{l: l, next: 1}
 	for {
 		if err := ctx.Err(); err != nil {

@@ -1,0 +1,451 @@
+package ledger
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"pksa/keystore/durable"
+)
+
+// TestStores runs the contract of a store over every implementation.
+func TestStores(t *testing.T) {
+	for name, place := range map[string]func(t *testing.T) func() store{
+		"bbolt": func(t *testing.T) func() store {
+			path := filepath.Join(t.TempDir(), "ledger.db")
+			return func() store { return newBoltStore(path, durable.System()) }
+		},
+		"memory": func(*testing.T) func() store {
+			disk := newMemDisk()
+			return func() store { return &memStore{disk: disk} }
+		},
+		"faulty without faults": func(*testing.T) func() store {
+			disk := newMemDisk()
+			through := func(_ string, do func() error) error { return do() }
+			return func() store { return &faultyStore{under: &memStore{disk: disk}, around: through} }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for name, test := range contract {
+				t.Run(name, func(t *testing.T) { test(&shelf{t, place(t)}) })
+			}
+		})
+	}
+}
+
+// shelf is a place for a store, and the test that tries it.
+type shelf struct {
+	*testing.T
+	at func() store // a store that is not open, as another process would have it
+}
+
+func (s *shelf) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *shelf) want(err, want error) {
+	s.Helper()
+	if !errors.Is(err, want) {
+		s.Fatalf("error is %v, want %v", err, want)
+	}
+}
+
+// made creates a store and opens it.
+func (s *shelf) made() store {
+	s.Helper()
+	at := s.at()
+	s.must(at.create(nil, func() error { return nil }))
+	return s.opened(at)
+}
+
+func (s *shelf) opened(at store) store {
+	s.Helper()
+	s.must(at.open())
+	s.must(at.secure())
+	s.Cleanup(func() { _ = at.close() })
+	return at
+}
+
+// reopened closes a store and opens it as another process would.
+func (s *shelf) reopened(at store) store {
+	s.Helper()
+	s.must(at.close())
+	return s.opened(s.at())
+}
+
+// holds expects these pairs, "key=value", in a bucket.
+func (s *shelf) holds(at store, b bucket, want ...string) {
+	s.Helper()
+	list, err := at.list(b, nil, 1000)
+	s.must(err)
+	var got []string
+	for _, p := range list {
+		got = append(got, string(p.key)+"="+string(p.value))
+		value, found, err := at.get(b, p.key)
+		s.must(err)
+		if !found || !bytes.Equal(value, p.value) {
+			s.Errorf("%q: listed as %q, read as %q, %v", p.key, p.value, value, found)
+		}
+	}
+	if !slices.Equal(got, want) {
+		s.Errorf("%s holds %q, want %q", b, got, want)
+	}
+}
+
+func put(b bucket, key, value string) edit { return edit{actPut, b, []byte(key), []byte(value)} }
+func del(b bucket, key string) edit        { return edit{actDelete, b, []byte(key), nil} }
+func drop(b bucket) edit                   { return edit{act: actDrop, bucket: b} }
+
+var contract = map[string]func(*shelf){
+	"create":          contractCreate,
+	"order":           contractOrder,
+	"edits":           contractEdits,
+	"nested":          contractNested,
+	"values":          contractValues,
+	"atomicity":       contractAtomicity,
+	"slices":          contractSlices,
+	"reopen":          contractReopen,
+	"lock":            contractLock,
+	"not open":        contractNotOpen,
+	"concurrency":     contractConcurrency,
+	"segments":        contractSegments,
+	"old segments":    contractOldSegments,
+	"retired segment": contractRetired,
+}
+
+func contractCreate(s *shelf) {
+	at := s.at()
+	s.want(at.open(), ErrMissing)
+	s.want(at.create(nil, func() error { return errInjected }), errInjected)
+	s.want(at.open(), ErrMissing) // it was not ready
+	s.must(at.create([]edit{put(bucketMeta, "id", "x")}, func() error { return nil }))
+	s.want(s.at().create(nil, func() error { s.Error("ready over another store"); return nil }), ErrExists)
+	s.opened(at)
+	s.holds(at, bucketMeta, "id=x")
+	for _, b := range allBuckets[1:] {
+		s.holds(at, b)
+	}
+}
+
+func contractOrder(s *shelf) {
+	at := s.made()
+	keys := []string{"b", "a\xff", "a", "\x00", "\xff", "a\x00", "ab", "\xff\x00", "c/d"}
+	var edits []edit
+	for _, key := range keys {
+		edits = append(edits, put(bucketSlots, key, "v"), put(bucketKeys, "other "+key, "w"))
+	}
+	s.must(at.commit(edits))
+	slices.Sort(keys)
+	for _, from := range append([]string{"", "\x00\x00", "aa", "zz", "\xff\xff"}, keys...) {
+		for most := range len(keys) + 2 {
+			list, err := at.list(bucketSlots, []byte(from), most)
+			s.must(err)
+			at, _ := slices.BinarySearch(keys, from)
+			want := keys[at:min(at+most, len(keys))]
+			if !slices.EqualFunc(list, want, func(p pair, key string) bool { return string(p.key) == key }) {
+				s.Errorf("%d from %q on are %q, want %q", most, from, list, want)
+			}
+		}
+	}
+}
+
+func contractEdits(s *shelf) {
+	at := s.made()
+	s.must(at.commit([]edit{put(bucketSlots, "a", "1"), put(bucketSlots, "b", "1"), put(bucketSlots, "c", "1")}))
+	s.must(at.commit([]edit{
+		put(bucketSlots, "a", "2"), del(bucketSlots, "b"), del(bucketSlots, "none"), put(bucketSlots, "d", "2"),
+		put(bucketSlots, "e", "2"), del(bucketSlots, "e"), del(bucketSlots, "c"), put(bucketSlots, "c", "2"),
+	}))
+	s.holds(at, bucketSlots, "a=2", "c=2", "d=2")
+	s.must(at.commit(nil))
+	s.holds(at, bucketSlots, "a=2", "c=2", "d=2")
+	s.must(at.commit([]edit{drop(bucketSlots), drop(bucketKeys), put(bucketSlots, "f", "3")}))
+	s.holds(at, bucketSlots, "f=3")
+	s.holds(at, bucketKeys)
+	s.holds(s.reopened(at), bucketSlots, "f=3")
+}
+
+func contractNested(s *shelf) {
+	at := s.made()
+	x, y, slash := bucketDigests+"/x", bucketDigests+"/y\x00\xff", bucketDigests+"/x/z"
+	s.must(at.commit([]edit{del(x, "none"), drop(y)}))
+	s.must(at.commit([]edit{put(x, "a", "1"), put(y, "a", "2"), put(slash, "a", "3"), put(x, "b", "1")}))
+	s.holds(at, x, "a=1", "b=1")
+	s.holds(at, y, "a=2")
+	s.holds(at, slash, "a=3")
+	s.holds(at, bucketDigests)
+	s.must(at.commit([]edit{drop(x), put(x, "c", "4"), drop(y)}))
+	at = s.reopened(at)
+	s.holds(at, x, "c=4")
+	s.holds(at, y)
+	s.holds(at, slash, "a=3")
+}
+
+func contractValues(s *shelf) {
+	at := s.made()
+	large := strings.Repeat("large ", 1<<18)
+	s.must(at.commit([]edit{put(bucketSlots, "empty", ""), put(bucketSlots, "large", large),
+		{actPut, bucketSlots, []byte("nil"), nil}}))
+	for range 2 {
+		for key, want := range map[string]string{"empty": "", "nil": "", "large": large} {
+			value, found, err := at.get(bucketSlots, []byte(key))
+			s.must(err)
+			if !found || string(value) != want {
+				s.Errorf("%s has %d bytes, found %v", key, len(value), found)
+			}
+		}
+		if list, err := at.list(bucketSlots, nil, 9); err != nil || len(list) != 3 {
+			s.Errorf("listed %d, %v", len(list), err)
+		}
+		value, found, err := at.get(bucketSlots, []byte("none"))
+		s.must(err)
+		if found || len(value) != 0 {
+			s.Errorf("what is not there is %q", value)
+		}
+		at = s.reopened(at)
+	}
+	var many []edit
+	for i := range 10_000 {
+		many = append(many, put(bucketAudit, fmt.Sprintf("%05d", i), "some value"))
+	}
+	s.must(at.commit(many))
+	list, err := at.list(bucketAudit, []byte("05000"), 20_000)
+	s.must(err)
+	if len(list) != 5000 {
+		s.Errorf("%d of 5,000 pairs", len(list))
+	}
+}
+
+// contractAtomicity lets the last edit of a commit be an impossible one.
+func contractAtomicity(s *shelf) {
+	at := s.made()
+	s.must(at.commit([]edit{put(bucketSlots, "a", "1")}))
+	bad := []edit{put(bucketSlots, "a", "2"), put(bucketDigests+"/x", "b", "2"), drop(bucketMeta), {act: actPut,
+		bucket: bucketSlots}}
+	if at.commit(bad) == nil {
+		s.Fatal("a commit without a key succeeded")
+	}
+	if at.commit([]edit{put(bucketSlots, "c", "3")}) == nil {
+		s.Error("a commit succeeded before the store was opened again")
+	}
+	s.must(at.open())
+	if at.commit([]edit{put(bucketSlots, "d", "3")}) == nil {
+		s.Error("a commit succeeded before what was read was secured")
+	}
+	s.must(at.open())
+	s.must(at.secure())
+	for range 2 {
+		s.holds(at, bucketSlots, "a=1")
+		s.holds(at, bucketDigests+"/x")
+		at = s.reopened(at)
+	}
+	s.must(at.commit([]edit{put(bucketSlots, "e", "4")}))
+	s.holds(at, bucketSlots, "a=1", "e=4")
+}
+
+func contractSlices(s *shelf) {
+	at := s.made()
+	e, content := put(bucketSlots, "key", "value"), []byte("content")
+	s.must(at.commit([]edit{e}))
+	s.must(at.writeSegment(1, content))
+	copy(e.key, "xxx")
+	copy(e.value, "xxxxx")
+	copy(content, "xxxxxxx")
+	for range 2 {
+		s.holds(at, bucketSlots, "key=value")
+		list, err := at.list(bucketSlots, nil, 1)
+		s.must(err)
+		value, _, err := at.get(bucketSlots, []byte("key"))
+		s.must(err)
+		segment, err := at.readSegment(1)
+		s.must(err)
+		if string(segment) != "content" {
+			s.Errorf("segment is %q", segment)
+		}
+		for _, b := range [][]byte{list[0].key, list[0].value, value, segment} {
+			copy(b, "yyyyyyy")
+		}
+	}
+}
+
+func contractReopen(s *shelf) {
+	at := s.made()
+	s.must(at.commit([]edit{put(bucketSlots, "a", "1")}))
+	s.must(at.open()) // while it is open
+	s.must(at.secure())
+	s.holds(at, bucketSlots, "a=1")
+	s.must(at.commit([]edit{put(bucketSlots, "b", "2")}))
+	at = s.reopened(at)
+	s.holds(at, bucketSlots, "a=1", "b=2")
+}
+
+func contractLock(s *shelf) {
+	at := s.made()
+	second := s.at()
+	s.want(second.open(), ErrLocked)
+	if second.commit([]edit{put(bucketSlots, "a", "1")}) == nil {
+		s.Error("a store that is not open takes a commit")
+	}
+	s.must(second.close())
+	s.must(at.commit([]edit{put(bucketSlots, "a", "1")})) // the first one is as it was
+	s.must(at.close())
+	s.must(at.close())
+	s.opened(second)
+	s.holds(second, bucketSlots, "a=1")
+	s.want(at.open(), ErrLocked)
+}
+
+func contractNotOpen(s *shelf) {
+	at := s.made()
+	s.must(at.close())
+	if _, _, err := at.get(bucketSlots, []byte("a")); err == nil {
+		s.Error("a closed store is read")
+	}
+	if _, err := at.list(bucketSlots, nil, 1); err == nil {
+		s.Error("a closed store is listed")
+	}
+	if at.secure() == nil || at.commit([]edit{put(bucketSlots, "a", "1")}) == nil {
+		s.Error("a closed store takes a commit")
+	}
+}
+
+// contractConcurrency reads while commits are made: no read may see a part of one.
+func contractConcurrency(s *shelf) {
+	at := s.made()
+	var readers sync.WaitGroup
+	done := make(chan struct{})
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				list, err := at.list(bucketSlots, nil, 10)
+				if err != nil || len(list) > 0 && (len(list) != 2 || !bytes.Equal(list[0].value, list[1].value)) {
+					s.Errorf("listed %q, %v", list, err)
+					return
+				}
+				if _, _, err := at.get(bucketSlots, []byte("a")); err != nil {
+					s.Error(err)
+				}
+			}
+		})
+	}
+	for i := range 50 {
+		value := fmt.Sprint(i, strings.Repeat("x", i*100))
+		s.must(at.commit([]edit{put(bucketSlots, "a", value), put(bucketSlots, "b", value)}))
+		s.must(at.writeSegment(uint64(i), []byte(value)))
+	}
+	close(done)
+	readers.Wait()
+}
+
+// indexes expects these segments.
+func (s *shelf) indexes(at store, want ...uint64) {
+	s.Helper()
+	list, err := at.segments()
+	s.must(err)
+	if !slices.EqualFunc(list, want, func(info segmentInfo, index uint64) bool { return info.index == index }) {
+		s.Errorf("segments are %v, want %v", list, want)
+	}
+	for _, info := range list {
+		if info.written.IsZero() {
+			s.Errorf("segment %d was written at no time", info.index)
+		}
+	}
+}
+
+func contractSegments(s *shelf) {
+	at := s.made()
+	s.indexes(at)
+	large := bytes.Repeat([]byte("large "), 1<<20)
+	for _, index := range []uint64{2, 1_000_000, 0, 10, 1} {
+		s.must(at.writeSegment(index, fmt.Append(nil, "segment ", index)))
+	}
+	s.must(at.writeSegment(10, large))
+	for range 2 {
+		s.indexes(at, 0, 1, 2, 10, 1_000_000)
+		for index, want := range map[uint64][]byte{2: []byte("segment 2"), 10: large, 1_000_000: []byte("segment 1000000")} {
+			content, err := at.readSegment(index)
+			s.must(err)
+			if !bytes.Equal(content, want) {
+				s.Errorf("segment %d has %d bytes", index, len(content))
+			}
+		}
+		at = s.reopened(at)
+	}
+	s.must(at.removeSegment(1))
+	s.must(at.removeSegment(1))
+	s.must(at.retireSegment(3))
+	_, err := at.readSegment(1)
+	s.want(err, fs.ErrNotExist)
+	s.indexes(s.reopened(at), 0, 2, 10, 1_000_000)
+}
+
+// contractOldSegments makes a store where an earlier one left segments.
+func contractOldSegments(s *shelf) {
+	at := s.made()
+	s.must(at.writeSegment(0, []byte("old")))
+	s.must(at.close())
+	switch at := at.(type) {
+	case *boltStore:
+		s.must(at.disk.Remove(at.path))
+	case *memStore:
+		at.disk.made = false
+	default:
+		s.Skip("the same as what is under it")
+	}
+	at = s.made()
+	s.indexes(at)
+	_, err := at.readSegment(0)
+	s.want(err, fs.ErrNotExist)
+}
+
+func contractRetired(s *shelf) {
+	at := s.made()
+	s.must(at.writeSegment(1, []byte("one")))
+	s.must(at.writeSegment(2, []byte("two")))
+	s.must(at.retireSegment(1))
+	s.indexes(at, 2)
+	_, err := at.readSegment(1)
+	s.want(err, fs.ErrNotExist)
+	s.must(at.writeSegment(1, []byte("another one"))) // its index may be used again
+	s.must(at.retireSegment(1))
+	s.indexes(s.reopened(at), 2)
+}
+
+// TestOneFileKnowsBbolt: whatever else the ledger does, it does above the contract of a store.
+func TestOneFileKnowsBbolt(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var know []string
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range file.Imports {
+			if strings.HasPrefix(spec.Path.Value, `"go.etcd.io/bbolt`) && !strings.HasSuffix(name, "_test.go") {
+				know = append(know, name)
+			}
+		}
+	}
+	if !slices.Equal(slices.Compact(know), []string{"boltstore.go"}) {
+		t.Errorf("bbolt is imported by %q", know)
+	}
+}

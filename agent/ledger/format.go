@@ -1,0 +1,71 @@
+package ledger
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// The formats that this program writes, and the newest that it reads. A program that writes what
+// this one cannot read raises the number, and writes it before anything else in the new form.
+const (
+	// ledgerFormat is the format of the store's buckets. The meta bucket has it in clear, as a
+	// decimal number; a ledger without it has format 1. Nothing is written for format 1, so that
+	// ledgers stay as programs that know no formats made them.
+	ledgerFormat = 1
+	// segmentFormat is the first byte of an opened segment.
+	segmentFormat = 1
+	// markFormat ends the first line of the mark.
+	markFormat = 1
+)
+
+// NewerError says that a newer program wrote what this one was to read. Nothing was changed.
+type NewerError struct {
+	What   string // "this ledger", "the ledger's mark", "audit segment 000003"
+	Format uint64 // of what was found
+	Reads  uint64 // the newest format that this program reads
+}
+
+// Error returns one sentence that tells the operator what to do.
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("%s was written by a newer pksa (format %d; this program reads up to %d): use the newer program",
+		e.What, e.Format, e.Reads)
+}
+
+// checkFormat returns a NewerError for a ledger of a newer format. It comes first: of such a ledger
+// nothing else can be said.
+func (r lookup) checkFormat() error {
+	text, found, err := r.in.get(bucketMeta, metaFormat)
+	if err != nil || !found {
+		return err
+	}
+	format, err := strconv.ParseUint(string(text), 10, 64)
+	if err != nil || format == 0 {
+		return damaged(bucketMeta, metaFormat)
+	}
+	if format > ledgerFormat {
+		return &NewerError{What: "this ledger", Format: format, Reads: ledgerFormat}
+	}
+	return nil
+}
+
+const markTitle = "pksa ledger mark "
+
+// checkMarkFormat returns a NewerError for the text of a mark of a newer format.
+func checkMarkFormat(text []byte) error {
+	line, _, _ := strings.Cut(string(text), "\n")
+	number, ok := strings.CutPrefix(line, markTitle)
+	format, err := strconv.ParseUint(number, 10, 64)
+	if ok && err == nil && format > markFormat {
+		return &NewerError{What: "the ledger's mark", Format: format, Reads: markFormat}
+	}
+	return nil // other texts are no marks at all, which is found later
+}
+
+// checkSegmentFormat returns a NewerError for an opened segment of a newer format.
+func checkSegmentFormat(index uint64, plain []byte) error {
+	if len(plain) == 0 || plain[0] <= segmentFormat {
+		return nil
+	}
+	return &NewerError{What: fmt.Sprintf("audit segment %06d", index), Format: uint64(plain[0]), Reads: segmentFormat}
+}

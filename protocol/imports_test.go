@@ -235,6 +235,62 @@ func TestImportRules(t *testing.T) {
 	}
 }
 
+// demoOnly are what the demonstration needs and the wallet does not: an honest chain in memory, and
+// a relay whose frames can be kept and repeated.
+var demoOnly = []string{"agent/node/memchain", "agent/relay/wire"}
+
+// TestProgramLinksNoTestKit follows the imports of the program that holds the keys, on whatever
+// system it is built: no adversary, no fault injector and no test library is in it. In the wallet
+// proper there is not even what the demonstration runs.
+func TestProgramLinksNoTestKit(t *testing.T) {
+	imports := map[string][]string{}
+	for _, s := range sources(t) {
+		if !s.test() {
+			imports[s.dir] = append(imports[s.dir], s.imports()...)
+		}
+	}
+	for _, tt := range []struct {
+		program string
+		has     string // so that the test looks at something
+		never   []string
+	}{
+		{"cmd/pksa", "agent/ledger", nil},
+		{"agent/service", "keystore", demoOnly},
+	} {
+		linked := map[string]bool{}
+		for queue := []string{tt.program}; len(queue) > 0; queue = queue[1:] {
+			dir := queue[0]
+			if linked[dir] {
+				continue
+			}
+			linked[dir] = true
+			for _, to := range imports[dir] {
+				if inside, ok := strings.CutPrefix(to, module+"/"); ok {
+					queue = append(queue, inside)
+				} else if forTests(to) {
+					t.Errorf("%s links %s, which imports %s", tt.program, dir, to)
+				}
+			}
+			if strings.HasSuffix(dir, "test") || slices.Contains(tt.never, dir) {
+				t.Errorf("%s links %s", tt.program, dir)
+			}
+		}
+		if !linked[tt.has] {
+			t.Errorf("%s does not link %s: imports are not followed", tt.program, tt.has)
+		}
+	}
+}
+
+// forTests reports whether a package outside the module is one that only tests use.
+func forTests(to string) bool {
+	for name, users := range thirdParty {
+		if users == nil && (to == name || strings.HasPrefix(to, name+"/")) {
+			return true
+		}
+	}
+	return to == "testing" || strings.HasPrefix(to, "testing/") || strings.HasSuffix(to, "test") // httptest, iotest
+}
+
 // pure are the packages where the same input gives the same output: no clock, no goroutine, no
 // input or output, no randomness of their own.
 var pure = []string{"protocol/...", "agent/policy/...", "agent/yamlnode"}

@@ -25,6 +25,7 @@ import (
 	"pksa/agent/node/nodetest"
 	"pksa/agent/relay"
 	"pksa/agent/relay/relaytest"
+	"pksa/cmd/pksa/internal/logtail"
 	"pksa/keystore"
 	"pksa/protocol"
 	"pksa/protocol/hive"
@@ -45,7 +46,7 @@ type killWorld struct {
 
 	wallet *exec.Cmd
 	exited chan error
-	stderr *logBuffer
+	stderr *logtail.Buffer
 }
 
 // buildWallet builds the real program, with the points at which it can be made to die.
@@ -61,7 +62,7 @@ func buildWallet(t *testing.T, tags string) string {
 // newKillWorld makes the home folder and starts everything but the wallet.
 func newKillWorld(t *testing.T, policy string, apps ...string) *killWorld {
 	t.Helper()
-	w := &killWorld{t: t, seen: newAnswers(), secrets: map[string]string{}, stderr: new(logBuffer)}
+	w := &killWorld{t: t, seen: newAnswers(), secrets: map[string]string{}, stderr: new(logtail.Buffer)}
 	var err error
 	if w.home, err = os.MkdirTemp("", "pksa-kill-"); err != nil { // the path of a socket must be short
 		t.Fatal(err)
@@ -222,7 +223,7 @@ func (w *killWorld) died(within time.Duration) bool {
 	case err := <-w.exited:
 		var status *exec.ExitError
 		if !errors.As(err, &status) || status.ExitCode() != -1 {
-			w.t.Fatalf("the wallet ended by itself: %v\n%s", err, lastLines(w.stderr.String(), 30))
+			w.t.Fatalf("the wallet ended by itself: %v\n%s", err, w.stderr.Last(30))
 		}
 		return true
 	case <-timer.C:
@@ -241,7 +242,7 @@ func (w *killWorld) interrupt() {
 	w.t.Helper()
 	w.wallet.Process.Signal(os.Interrupt)
 	if err := <-w.exited; err != nil {
-		w.t.Fatalf("the wallet did not stop in order: %v\n%s", err, lastLines(w.stderr.String(), 30))
+		w.t.Fatalf("the wallet did not stop in order: %v\n%s", err, w.stderr.Last(30))
 	}
 }
 
@@ -265,7 +266,7 @@ func (w *killWorld) await(what string, within time.Duration, f func(agent.Status
 		}
 		select {
 		case <-ctx.Done():
-			w.t.Fatalf("%s did not come: %v, %+v\n%s", what, err, s, lastLines(w.stderr.String(), 30))
+			w.t.Fatalf("%s did not come: %v, %+v\n%s", what, err, s, w.stderr.Last(30))
 		case <-ticker.C:
 		}
 	}

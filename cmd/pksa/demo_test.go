@@ -39,35 +39,3 @@ func TestDemoInterrupted(t *testing.T) {
 		}
 	}
 }
-
-// Exit statuses are what scripts and services see.
-func TestExitStatus(t *testing.T) {
-	t.Setenv("PKSA_HOME", t.TempDir()+"/none")
-	for line, want := range map[string]int{
-		"":                         0,
-		"help":                     0,
-		"version":                  0,
-		"keys":                     0,
-		"frobnicate":               2,
-		"keys frobnicate":          2,
-		"init --frobnicate":        2,
-		"policy check a b":         2,
-		"keys import a b":          2,
-		"app add":                  2,
-		"session add alice":        2,
-		"keys import alice":        2,
-		"migrate":                  2,
-		"status":                   1,
-		"keys list":                1,
-		"policy check none.yaml":   1,
-		"migrate --from none.here": 1,
-	} {
-		out, errs := new(bytes.Buffer), new(bytes.Buffer)
-		if got := run(t.Context(), strings.Fields(line), streams{strings.NewReader(""), out, errs}); got != want {
-			t.Errorf("pksa %s: status %d, want %d: %s", line, got, want, errs)
-		}
-		if want != 0 && !strings.HasPrefix(errs.String(), "pksa: error: ") {
-			t.Errorf("pksa %s says %s", line, errs)
-		}
-	}
-}

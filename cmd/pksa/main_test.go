@@ -20,6 +20,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/client"
 	"pksa/agent/control"
+	"pksa/agent/node/memchain"
 	"pksa/agent/relay"
 	"pksa/agent/relay/relaytest"
 	"pksa/protocol"
@@ -71,7 +72,7 @@ func testKey(account, role string) *hive.PrivateKey {
 	if err != nil {
 		panic(err)
 	}
-	return demoKey(hive.AccountName(account), r)
+	return memchain.Key(hive.AccountName(account), r)
 }
 
 // scriptWIF writes a private key: wif ACCOUNT ROLE FILE.
@@ -154,12 +155,20 @@ func scriptFlip(ts *testscript.TestScript, _ bool, args []string) {
 	write(ts, args[0], string(text))
 }
 
-// scriptChain starts a fake chain with alice and bob and sets NODE: chain.
+// scriptChain starts a chain in memory with alice, bob and mallory and sets NODE: chain.
 func scriptChain(ts *testscript.TestScript, _ bool, _ []string) {
-	chain, err := startDemoChain()
+	chain := memchain.NewChain(memchain.Options{})
+	for _, name := range []hive.AccountName{"alice", "bob", "mallory"} {
+		chain.AddUser(name)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	url, wait, err := memchain.Listen(ctx, chain.NewNode("script"))
 	ts.Check(err)
-	ts.Defer(chain.close)
-	ts.Setenv("NODE", chain.url)
+	ts.Defer(func() {
+		stop()
+		wait()
+	})
+	ts.Setenv("NODE", url)
 }
 
 // scriptRelay starts a relay for alice and bob and sets RELAY.

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -7,19 +7,19 @@ import (
 	"time"
 
 	"pksa/agent/client"
-	"pksa/agent/relay/relaytest"
+	"pksa/agent/node/memchain"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 )
 
-// demoPlay is what one step leaves to the next.
-type demoPlay struct {
+// play is what one step leaves for the next.
+type play struct {
 	app     *client.Client
 	session *client.Session
 	vote    hive.TxID
 }
 
-var demoSteps = []demoStep{
+var steps = []step{
 	{"start", "The wallet starts", playStart},
 	{"login", "The application logs in", playLogin},
 	{"challenge", "The application asks for a proof", playChallenge},
@@ -30,7 +30,7 @@ var demoSteps = []demoStep{
 }
 
 func playStart(ctx context.Context, d *demo) (err error) {
-	if d.world, err = newDemoWorld(ctx); err != nil {
+	if d.world, err = newWorld(ctx); err != nil {
 		return err
 	}
 	w := d.world
@@ -42,11 +42,11 @@ func playStart(ctx context.Context, d *demo) (err error) {
 	d.say("wallet", "relay", "I answer for alice, and this proves that I hold a key of that account")
 	d.say("relay", "wallet", "the chain confirms the key: you are registered")
 	d.explain("This is the policy: what no rule allows is denied.")
-	for _, line := range demoPolicyLines() {
+	for _, line := range policyLines() {
 		d.explain("  %s", line)
 	}
 	d.fact("relay", w.relay.URL)
-	d.fact("policy_sha256", w.agent.Status().Policy.SHA256)
+	d.fact("policy_sha256", w.wallet.Agent.Status().Policy.SHA256)
 	return nil
 }
 
@@ -55,16 +55,16 @@ func playLogin(ctx context.Context, d *demo) (err error) {
 	if d.play.app, err = w.dialApp(ctx); err != nil {
 		return err
 	}
-	grant, err := d.play.app.Authenticate(ctx, client.Auth{Account: demoAccount, Secret: w.secret})
+	grant, err := d.play.app.Authenticate(ctx, client.Auth{Account: account, Secret: w.secret})
 	d.say("app", "wallet", "I am demobot, sealed with the secret that I got from you. May I have a session for alice?")
 	if err != nil {
 		return err
 	}
 	d.play.session = grant.Session
-	d.say("wallet", "app", "yes, until %s (rule %q)", when(grant.Expires), "logins")
+	d.say("wallet", "app", "yes, until %s (rule %q)", grant.Expires.UTC().Format("2006-01-02 15:04:05Z"), "logins")
 	d.fact("expires", grant.Expires.UTC())
-	if sessions := w.ledger.SessionsOf(demoAccount); len(sessions) != 1 || sessions[0].App != demoApp {
-		return fmt.Errorf("the wallet has %d sessions where it should have one of %s", len(sessions), demoApp)
+	if sessions := w.ledger.SessionsOf(account); len(sessions) != 1 || sessions[0].App != appName {
+		return fmt.Errorf("the wallet has %d sessions where it should have one of %s", len(sessions), appName)
 	}
 	return nil
 }
@@ -76,7 +76,7 @@ func playChallenge(ctx context.Context, d *demo) error {
 	if err != nil {
 		return err
 	}
-	if posting := demoKey(demoAccount, hive.Posting).Public(); !proof.OfAccount || proof.Key != posting ||
+	if posting := memchain.Key(account, hive.Posting).Public(); !proof.OfAccount || proof.Key != posting ||
 		!proof.Signature.Verify(hive.HashText(text), posting) {
 		return errors.New("the signature is not by the posting key of alice")
 	}
@@ -89,12 +89,12 @@ func playChallenge(ctx context.Context, d *demo) error {
 	return nil
 }
 
-// demoVote asks for a vote and returns once the chain shows it.
-func (d *demo) demoVote(ctx context.Context, permlink string) (hive.TxID, error) {
+// vote asks for a vote and returns once the chain shows it.
+func (d *demo) vote(ctx context.Context, permlink string) (hive.TxID, error) {
 	signed, err := d.play.app.Sign(ctx, d.play.session, client.SignRequest{Role: hive.Posting,
 		Operations: []client.Operation{{
 			Name:   "vote",
-			Fields: map[string]any{"voter": demoAccount, "author": "bob", "permlink": permlink, "weight": 10000},
+			Fields: map[string]any{"voter": account, "author": "bob", "permlink": permlink, "weight": 10000},
 		}}})
 	if err != nil {
 		return hive.TxID{}, err
@@ -107,7 +107,7 @@ func (d *demo) demoVote(ctx context.Context, permlink string) (hive.TxID, error)
 
 func playVote(ctx context.Context, d *demo) (err error) {
 	d.say("app", "wallet", "please vote for bob's post in the name of alice")
-	if d.play.vote, err = d.demoVote(ctx, "a-post"); err != nil {
+	if d.play.vote, err = d.vote(ctx, "a-post"); err != nil {
 		return err
 	}
 	d.say("wallet", "chain", "a transaction with this vote, signed by alice's posting key")
@@ -124,7 +124,7 @@ func playTransfer(ctx context.Context, d *demo) error {
 	_, err := d.play.app.Sign(ctx, d.play.session, client.SignRequest{Role: hive.Active,
 		Operations: []client.Operation{{
 			Name:   "transfer",
-			Fields: map[string]any{"from": demoAccount, "to": "mallory", "amount": "1.000 HIVE", "memo": ""},
+			Fields: map[string]any{"from": account, "to": "mallory", "amount": "1.000 HIVE", "memo": ""},
 		}}})
 	var refused *client.RefusedError
 	switch {
@@ -146,11 +146,7 @@ func playReplay(ctx context.Context, d *demo) error {
 	before := d.world.transactions()
 	d.explain("It recorded the sealed request of step 4, and sends it to the wallet under a new number.")
 	d.say("relay", "wallet", "a new request from the application! (it is the old one)")
-	answer, err := d.world.tap.replay(ctx)
-	if err != nil {
-		return err
-	}
-	text, err := relaytest.Open(d.play.session.AuthKey(), answer)
+	text, err := d.world.tap.replay(ctx, d.play.session.AuthKey())
 	switch {
 	case err != nil:
 		return err
@@ -177,7 +173,7 @@ func playReconnect(ctx context.Context, d *demo) error {
 	}
 	d.say("wallet", "app", "done, transaction %s", id)
 	d.explain("Both came back by themselves. The request waited at the relay for the wallet.")
-	links := w.agent.Status().Links
+	links := w.wallet.Agent.Status().Links
 	if len(links) != 1 || links[0].Reconnects == 0 {
 		return errors.New("the wallet's connection was not cut")
 	}
@@ -190,7 +186,7 @@ func playReconnect(ctx context.Context, d *demo) error {
 func (d *demo) voteUntilTaken(ctx context.Context, permlink string) (hive.TxID, error) {
 	before := d.world.transactions()
 	for {
-		id, err := d.demoVote(ctx, permlink)
+		id, err := d.vote(ctx, permlink)
 		if !errors.Is(err, client.ErrLost) || ctx.Err() != nil || d.world.transactions() != before {
 			return id, err
 		}

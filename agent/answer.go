@@ -100,24 +100,14 @@ func (a *Agent) resend(ctx context.Context, d delivered, recorded []byte) {
 		a.alarm("recorded answer does not decode", append(d.attrs(), "err", err)...)
 		return
 	}
-	a.send(ctx, d, withUUID(m, d.msg.UUID))
-}
-
-// withUUID gives an answer the uuid as this delivery spells it: the ledger knows it in lower case
-// only, and what came in is echoed unchanged (HAS §12).
-func withUUID(m protocol.Message, uuid protocol.UUID) protocol.Message {
-	switch m := m.(type) {
-	case protocol.Ack:
-		m.UUID = uuid
-		return m
-	case protocol.Nack:
-		m.UUID = uuid
-		return m
-	case protocol.Err:
-		m.UUID = uuid
-		return m
+	answer, ok := protocol.AnswerOf(m)
+	if !ok {
+		a.alarm("recorded answer is none", append(d.attrs(), "cmd", m.Cmd())...)
+		return
 	}
-	return m
+	// The ledger knows the uuid in lower case only. It is echoed as this delivery spells it (HAS
+	// §12).
+	a.send(ctx, d, answer.WithUUID(d.msg.UUID))
 }
 
 // settle records the outcome of a judged request together with its answer, and then answers. In

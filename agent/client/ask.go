@@ -34,7 +34,7 @@ func (c *Client) ask(ctx context.Context, s *Session, kind protocol.Kind, build 
 	accept func(protocol.Ack) error) error {
 	waiting, err := c.begin(ctx, s, kind, build)
 	if err == nil {
-		err = c.await(ctx, waiting, func(m protocol.Message) error { return s.checkAnswer(waiting, m, accept) })
+		err = c.await(ctx, waiting, func(m protocol.Answer) error { return s.checkAnswer(waiting, m, accept) })
 	}
 	if err != nil {
 		return fmt.Errorf("client: %s for %s: %w", kind, s.account, err)
@@ -44,22 +44,19 @@ func (c *Client) ask(ctx context.Context, s *Session, kind protocol.Kind, build 
 
 // checkAnswer decides about one answer. What the auth_key should open and does not is ignored:
 // anybody could have sent it.
-func (s *Session) checkAnswer(waiting *call, m protocol.Message, accept func(protocol.Ack) error) error {
+func (s *Session) checkAnswer(waiting *call, m protocol.Answer, accept func(protocol.Ack) error) error {
+	if m.RequestKind() != waiting.kind {
+		return fmt.Errorf("%w: the answer is of another kind", errIgnore)
+	}
 	switch m := m.(type) {
 	case protocol.Ack:
-		if m.Kind == waiting.kind {
-			return accept(m)
-		}
+		return accept(m)
 	case protocol.Nack:
-		if m.Kind == waiting.kind {
-			return s.checkRefusal(waiting, m)
-		}
+		return s.checkRefusal(waiting, m)
 	case protocol.Err:
-		if m.Kind == waiting.kind {
-			return s.checkFailure(m)
-		}
+		return s.checkFailure(m)
 	}
-	return fmt.Errorf("%w: the answer is of another kind", errIgnore)
+	return fmt.Errorf("%w: no answer", errIgnore) // unreachable: there are three kinds of answers
 }
 
 // checkRefusal verifies a refusal: its data is the sealed uuid (HAS §7). Keychain's refusals have

@@ -90,7 +90,7 @@ func (p *Pairing) Expires() time.Time { return p.waiting.expires }
 // Wait whose context ended. Make a new Pairing then.
 func (p *Pairing) Wait(ctx context.Context) (*Grant, error) {
 	grant := &Grant{Session: p.session}
-	err := p.client.await(ctx, p.waiting, func(m protocol.Message) error {
+	err := p.client.await(ctx, p.waiting, func(m protocol.Answer) error {
 		return p.session.checkAnswer(p.waiting, m, func(m protocol.Ack) error {
 			return p.client.acceptAuth(ctx, grant, p.auth, m)
 		})

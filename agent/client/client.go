@@ -183,9 +183,9 @@ func (c *Client) keepSession(s *Session) {
 type call struct {
 	kind    protocol.Kind
 	account hive.AccountName
-	named   chan struct{}         // closed when the relay has named it
-	answers chan protocol.Message // Ack, Nack and Err under its uuid; judged by who asked
-	ended   chan struct{}         // closed when no answer can come any more
+	named   chan struct{}        // closed when the relay has named it
+	answers chan protocol.Answer // those under its uuid; judged by who asked
+	ended   chan struct{}        // closed when no answer can come any more
 
 	// Written before named is closed.
 	id      protocol.UUID
@@ -202,7 +202,7 @@ type call struct {
 func newCall(kind protocol.Kind, account hive.AccountName) *call {
 	return &call{
 		kind: kind, account: account,
-		named: make(chan struct{}), answers: make(chan protocol.Message, maxAnswers), ended: make(chan struct{}),
+		named: make(chan struct{}), answers: make(chan protocol.Answer, maxAnswers), ended: make(chan struct{}),
 	}
 }
 
@@ -244,11 +244,11 @@ func (c *Client) expire(waiting *call) {
 
 // await gives the answers of a call to judge, one after the other, until judge accepts one (nil),
 // or says that one decides the matter otherwise (any error but errIgnore), or the call ends.
-func (c *Client) await(ctx context.Context, waiting *call, judge func(protocol.Message) error) error {
+func (c *Client) await(ctx context.Context, waiting *call, judge func(protocol.Answer) error) error {
 	// Whoever waits again for the same request must not take its end for an approval.
 	defer c.finish(waiting, errWaited)
 	for {
-		var answer protocol.Message
+		var answer protocol.Answer
 		select {
 		case answer = <-waiting.answers:
 		default:

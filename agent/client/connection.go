@@ -32,8 +32,8 @@ type connection struct {
 	turn    chan struct{} // holds one token while somebody sends: order of sending is order of waits
 
 	// Guarded by Client.mu.
-	unnamed []*call                       // sent, in order, and without a wait so far
-	early   map[string][]protocol.Message // answers without a call so far
+	unnamed []*call                      // sent, in order, and without a wait so far
+	early   map[string][]protocol.Answer // answers without a call so far
 	lost    bool
 }
 
@@ -60,7 +60,7 @@ func (c *Client) connect(ctx context.Context) (*connection, error) {
 		return nil, fmt.Errorf("client: relay %s: %w", c.options.Relay, err)
 	}
 	return &connection{ws: ws, timeout: timeout, turn: make(chan struct{}, 1),
-		early: make(map[string][]protocol.Message)}, nil
+		early: make(map[string][]protocol.Answer)}, nil
 }
 
 func greeting(ctx context.Context, ws *websocket.Conn) (timeout time.Duration, err error) {
@@ -224,12 +224,8 @@ func (c *Client) handleFrame(conn *connection, frame []byte) error {
 		return c.nameLocked(conn, m)
 	case protocol.ErrorMessage:
 		c.complainLocked(conn, m)
-	case protocol.Ack:
-		c.answerLocked(conn, m.UUID, m)
-	case protocol.Nack:
-		c.answerLocked(conn, m.UUID, m)
-	case protocol.Err:
-		c.answerLocked(conn, m.UUID, m)
+	case protocol.Answer:
+		c.answerLocked(conn, m)
 	case protocol.AttachAck:
 		if waiting := c.calls[m.UUID.Key()]; waiting != nil {
 			waiting.detached = false
@@ -268,7 +264,7 @@ func (c *Client) nameLocked(conn *connection, m protocol.Wait) error {
 	waiting.deadline = time.AfterFunc(waiting.expires.Sub(now)+after, func() { c.expire(waiting) })
 	close(waiting.named)
 	for _, answer := range conn.early[m.UUID.Key()] {
-		c.answerLocked(conn, m.UUID, answer)
+		c.answerLocked(conn, answer)
 	}
 	delete(conn.early, m.UUID.Key())
 	return nil
@@ -304,7 +300,8 @@ func (c *Client) complainLocked(conn *connection, m protocol.ErrorMessage) {
 	c.finishLocked(waiting, &RelayError{Text: m.Text})
 }
 
-func (c *Client) answerLocked(conn *connection, id protocol.UUID, answer protocol.Message) {
+func (c *Client) answerLocked(conn *connection, answer protocol.Answer) {
+	id := answer.RequestUUID()
 	waiting := c.calls[id.Key()]
 	if waiting == nil {
 		// It may have come before its wait. Only a request that has no wait yet can still want it.

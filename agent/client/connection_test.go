@@ -24,7 +24,7 @@ func FuzzFrames(f *testing.F) {
 	f.Fuzz(func(t *testing.T, frames string) {
 		c := &Client{log: slog.New(slog.NewTextHandler(io.Discard, nil)), changed: make(chan struct{}),
 			calls: map[string]*call{}}
-		conn := &connection{timeout: time.Minute, early: map[string][]protocol.Message{}}
+		conn := &connection{timeout: time.Minute, early: map[string][]protocol.Answer{}}
 		calls := []*call{newCall(protocol.Sign, "alice"), newCall(protocol.Sign, "alice"),
 			newCall(protocol.Auth, "bob")}
 		conn.unnamed = append(conn.unnamed, calls...)

@@ -19,9 +19,15 @@ var ErrNotConnected = errors.New("not connected to the relay")
 // returns when the frame has been written; that it arrived it cannot know. ctx bounds the wait for
 // the frame's turn. Errors: ErrNotConnected; the end of ctx; or a message that can never be sent.
 func (l *Link) Answer(ctx context.Context, account hive.AccountName, m protocol.Message) error {
-	uuid, err := answered(m)
+	answer, ok := protocol.AnswerOf(m)
+	if !ok {
+		return fmt.Errorf("a wallet does not answer with %T", m)
+	}
+	// The form is checked here again, whatever the type promises: the proof encrypts the uuid to a
+	// key that the relay chose (HAS §13.2).
+	uuid, err := protocol.ParseUUID(string(answer.RequestUUID()))
 	if err != nil {
-		return err
+		return fmt.Errorf("answering: %w", err)
 	}
 	c, prove := l.connectionFor(account)
 	if c == nil {
@@ -33,7 +39,7 @@ func (l *Link) Answer(ctx context.Context, account hive.AccountName, m protocol.
 	if err != nil {
 		return fmt.Errorf("proving the key of %s: %w", account, err)
 	}
-	frame, err := protocol.Encode(proved(m, proof))
+	frame, err := protocol.Encode(answer.WithProof(proof))
 	if err != nil {
 		return fmt.Errorf("answering %s: %w", uuid, err)
 	}
@@ -44,42 +50,6 @@ func (l *Link) Answer(ctx context.Context, account hive.AccountName, m protocol.
 	defer l.mu.Unlock()
 	l.facts.Answers++
 	return nil
-}
-
-// answered returns the uuid of an answer. Its form is checked here again, whatever its type
-// promises: the proof encrypts it to a key that the relay chose (HAS §13.2).
-func answered(m protocol.Message) (protocol.UUID, error) {
-	var uuid protocol.UUID
-	switch m := m.(type) {
-	case protocol.Ack:
-		uuid = m.UUID
-	case protocol.Nack:
-		uuid = m.UUID
-	case protocol.Err:
-		uuid = m.UUID
-	default:
-		return "", fmt.Errorf("a wallet does not answer with %T", m)
-	}
-	uuid, err := protocol.ParseUUID(string(uuid))
-	if err != nil {
-		return "", fmt.Errorf("answering: %w", err)
-	}
-	return uuid, nil
-}
-
-func proved(m protocol.Message, proof string) protocol.Message {
-	switch m := m.(type) {
-	case protocol.Ack:
-		m.PoK = proof
-		return m
-	case protocol.Nack:
-		m.PoK = proof
-		return m
-	case protocol.Err:
-		m.PoK = proof
-		return m
-	}
-	return m // cannot be: answered has refused the others
 }
 
 // connectionFor returns the connection on which the relay takes answers of an account, or nil. A

@@ -62,12 +62,8 @@ func (r *Relay) dispatch(ctx context.Context, s *socket, message protocol.Messag
 		s.reply(protocol.KeyAck{Key: r.PublicKey()})
 	case protocol.Request:
 		r.acceptRequest(s, m, at)
-	case protocol.Ack:
-		r.acceptAnswer(ctx, s, answer{m.Kind, m.UUID, m.PoK, withoutProof(m)}, at)
-	case protocol.Nack:
-		r.acceptAnswer(ctx, s, answer{m.Kind, m.UUID, m.PoK, withoutProof(m)}, at)
-	case protocol.Err:
-		r.acceptAnswer(ctx, s, answer{m.Kind, m.UUID, m.PoK, withoutProof(m)}, at)
+	case protocol.Answer:
+		r.acceptAnswer(ctx, s, m, at)
 	case protocol.AttachReq:
 		r.attach(s, m, at)
 	default:
@@ -90,19 +86,4 @@ func (r *Relay) refuseFrame(s *socket, err error) {
 	r.count(func(c *Counters) { c.UnknownFrame++ })
 	r.log.Debug("frame refused", "socket", s.id, "err", err)
 	s.reply(protocol.ErrorMessage{Text: text})
-}
-
-func withoutProof(m protocol.Message) protocol.Message {
-	switch m := m.(type) {
-	case protocol.Ack:
-		m.PoK = ""
-		return m
-	case protocol.Nack:
-		m.PoK = ""
-		return m
-	case protocol.Err:
-		m.PoK = ""
-		return m
-	}
-	return m
 }

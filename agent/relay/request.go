@@ -55,17 +55,8 @@ func (r *Relay) roomLocked(s *socket, m protocol.Request, size int) bool {
 		len(r.store.requests) < l.Requests && r.store.bytes+size <= l.Bytes
 }
 
-// answer is what a wallet says to one request. forward is the same without the proof of key, for
-// the application.
-type answer struct {
-	kind    protocol.Kind
-	id      protocol.UUID
-	pok     string
-	forward protocol.Message
-}
-
 // acceptAnswer takes the answer of a wallet, the first good one for good (HAS §11.2, 5).
-func (r *Relay) acceptAnswer(ctx context.Context, s *socket, a answer, now time.Time) {
+func (r *Relay) acceptAnswer(ctx context.Context, s *socket, a protocol.Answer, now time.Time) {
 	q, refusal := r.requestOf(s, a, now)
 	if refusal == "" && q != nil {
 		refusal = r.checkProof(ctx, s, q, a)
@@ -81,7 +72,7 @@ func (r *Relay) acceptAnswer(ctx context.Context, s *socket, a answer, now time.
 	if q == nil {
 		return
 	}
-	frame, err := protocol.Encode(a.forward)
+	frame, err := protocol.Encode(a.WithProof("")) // the proof was for us
 	if err != nil {
 		s.reply(protocol.ErrorMessage{Text: textInvalid})
 		return
@@ -91,17 +82,17 @@ func (r *Relay) acceptAnswer(ctx context.Context, s *socket, a answer, now time.
 
 // requestOf finds the request of an answer and checks all but the proof. No request and no refusal:
 // settled before, drop.
-func (r *Relay) requestOf(s *socket, a answer, now time.Time) (q *request, refusal string) {
+func (r *Relay) requestOf(s *socket, a protocol.Answer, now time.Time) (q *request, refusal string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	q = r.store.find(a.id, now)
+	q = r.store.find(a.RequestUUID(), now)
 	if q == nil {
 		return nil, textUnknownID
 	}
 	if _, ok := s.accounts[q.account]; !ok {
 		return nil, textNotHere
 	}
-	if q.kind != a.kind {
+	if q.kind != a.RequestKind() {
 		return nil, textKind
 	}
 	if q.settled {
@@ -111,13 +102,13 @@ func (r *Relay) requestOf(s *socket, a answer, now time.Time) (q *request, refus
 	return q, ""
 }
 
-func (r *Relay) checkProof(ctx context.Context, s *socket, q *request, a answer) (refusal string) {
-	if r.options.NoProof || r.options.Version08 && a.pok == "" {
+func (r *Relay) checkProof(ctx context.Context, s *socket, q *request, a protocol.Answer) (refusal string) {
+	if r.options.NoProof || r.options.Version08 && a.Proof() == "" {
 		return ""
 	}
 	keys, err := r.prover.keysOf(ctx, q.account, time.Now())
 	if err == nil {
-		err = r.prover.checkAnswer(a.pok, keys, q.id)
+		err = r.prover.checkAnswer(a.Proof(), keys, q.id)
 	}
 	if err == nil {
 		return ""

@@ -138,16 +138,8 @@ func (w *walletTalk) answer(ctx context.Context, req protocol.Request) error {
 			return err
 		}
 	}
-	switch answer := m.(type) {
-	case protocol.Ack:
-		answer.PoK = proof
-		m = answer
-	case protocol.Nack:
-		answer.PoK = proof
-		m = answer
-	case protocol.Err:
-		answer.PoK = proof
-		m = answer
+	if answer, ok := protocol.AnswerOf(m); ok {
+		m = answer.WithProof(proof)
 	}
 	return w.send(ctx, m)
 }

@@ -93,13 +93,14 @@ var narrow = map[string][]string{
 // thirdParty says which packages may import a module, by path; "/..." takes in what is below. A
 // module that is missing here is a new dependency, and a decision.
 var thirdParty = map[string][]string{
-	"github.com/coder/websocket":            {"agent/link", "agent/relay/...", "agent/client"},
-	"github.com/btcsuite/btcd/btcec/v2":     {"protocol/hive"},
-	"github.com/cenkalti/backoff/v4":        {"agent/link", "agent/node"},
-	"gopkg.in/yaml.v3":                      {"agent/yamlnode"},
-	"filippo.io/age":                        {"keystore"},
-	"go.etcd.io/bbolt":                      {"agent/ledger"},
-	"github.com/go-json-experiment/json":    {"protocol", "protocol/hive", "agent/node/...", "agent/control"},
+	"github.com/coder/websocket":        {"agent/link", "agent/relay/...", "agent/client"},
+	"github.com/btcsuite/btcd/btcec/v2": {"protocol/hive"},
+	"github.com/cenkalti/backoff/v4":    {"agent/link", "agent/node"},
+	"gopkg.in/yaml.v3":                  {"agent/yamlnode"},
+	"filippo.io/age":                    {"keystore"},
+	"go.etcd.io/bbolt":                  {"agent/ledger"},
+	"github.com/go-json-experiment/json": {"protocol", "protocol/hive", "agent/client", "agent/node/...",
+		"agent/control"},
 	"golang.org/x/crypto":                   {"protocol/hive"},
 	"golang.org/x/term":                     {"cmd/..."},
 	"golang.org/x/sys":                      {"agent/harden", "agent/control", "keystore/filelock"},

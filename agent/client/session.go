@@ -1,14 +1,14 @@
 package client
 
 import (
-	"bytes"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"pksa/protocol"
 	"pksa/protocol/hive"
@@ -56,9 +56,9 @@ func (s *Session) Expires() time.Time {
 type savedSession struct {
 	Account hive.AccountName `json:"account"`
 	AuthKey string           `json:"auth_key"`
-	Token   string           `json:"token,omitempty"`
-	Expires int64            `json:"expires,omitempty"` // ms
-	Nonce   protocol.Nonce   `json:"nonce,omitempty"`
+	Token   string           `json:"token,omitzero"`
+	Expires int64            `json:"expires,omitzero"` // ms since 1970
+	Nonce   protocol.Nonce   `json:"nonce,omitzero"`
 }
 
 // Save returns the session as JSON, for [LoadSession]. It holds the secret: keep it where only you
@@ -70,18 +70,22 @@ func (s *Session) Save() ([]byte, error) {
 	if !s.expires.IsZero() {
 		saved.Expires = s.expires.UnixMilli()
 	}
-	return json.Marshal(saved)
+	text, err := json.Marshal(saved)
+	if err != nil {
+		return nil, errors.New("client: the auth_key is not UTF-8 and cannot be saved")
+	}
+	return text, nil
 }
 
-// LoadSession reads what [Session.Save] wrote.
+// LoadSession returns the session that [Session.Save] has saved. It takes nothing that Save does not
+// write, except blanks between the parts of the JSON. Its error does not quote the text, which holds
+// the secret.
 func LoadSession(text []byte) (*Session, error) {
-	reader := json.NewDecoder(bytes.NewReader(text))
-	reader.DisallowUnknownFields()
 	var saved savedSession
-	if err := reader.Decode(&saved); err != nil {
-		return nil, errors.New("client: not a saved session") // the cause might quote the secret
-	}
-	if _, err := hive.ParseAccountName(string(saved.Account)); err != nil || saved.AuthKey == "" || saved.Nonce < 0 {
+	// Strictly: a text with two auth_keys, or with more behind it, could be read as another session
+	// by another program.
+	err := json.Unmarshal(text, &saved, json.RejectUnknownMembers(true))
+	if err != nil || !saved.possible() {
 		return nil, errors.New("client: not a saved session")
 	}
 	s := &Session{account: saved.Account, authKey: saved.AuthKey, token: saved.Token, nonce: saved.Nonce}
@@ -89,6 +93,14 @@ func LoadSession(text []byte) (*Session, error) {
 		s.expires = time.UnixMilli(saved.Expires)
 	}
 	return s, nil
+}
+
+// possible reports whether the members have values that a session can have.
+func (s savedSession) possible() bool {
+	_, err := hive.ParseAccountName(string(s.Account))
+	// Beyond this nonce there is no next one that wallets can read (HAS §9.3).
+	const last = 1<<53 - 1
+	return err == nil && s.AuthKey != "" && s.Expires >= 0 && s.Nonce >= 0 && s.Nonce < last
 }
 
 // hasEnded reports whether the session has ended by what the wallet said.

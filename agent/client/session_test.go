@@ -75,11 +75,33 @@ func TestBadSavedSessions(t *testing.T) {
 	for _, text := range []string{
 		"", "{}", "[]", `{"account":"alice"}`, `{"account":"A","auth_key":"k"}`, `{"account":"alice","auth_key":""}`,
 		`{"account":"alice","auth_key":"topsecret","more":1}`, `{"account":"alice","auth_key":"topsecret","nonce":-1}`,
+		`{"account":"alice","auth_key":"topsecret"} {}`, `{"account":"alice","auth_key":"topsecret","expires":-1}`,
+		`{"account":"alice","auth_key":"k","auth_key":"topsecret"}`, `{"account":"alice","AUTH_KEY":"topsecret"}`,
+		`{"account":"alice","auth_key":"topsecret","nonce":9007199254740991}`,
 	} {
 		_, err := client.LoadSession([]byte(text))
 		if err == nil || strings.Contains(err.Error(), "topsecret") {
 			t.Errorf("%s: error %v", text, err)
 		}
+	}
+}
+
+// TestSavedForm holds the form of saved sessions, which older programs have written.
+func TestSavedForm(t *testing.T) {
+	for _, text := range []string{
+		`{"account":"alice","auth_key":"k"}`,
+		`{"account":"alice","auth_key":"k","token":"t","expires":1700000060000,"nonce":1700000000000}`,
+	} {
+		s, err := client.LoadSession([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if saved, err := s.Save(); err != nil || string(saved) != text {
+			t.Errorf("saved as %s, %v, wanted %s", saved, err, text)
+		}
+	}
+	if saved, err := client.NewSession("alice", "\xff").Save(); err == nil {
+		t.Errorf("a key that is not UTF-8 was saved as %q", saved)
 	}
 }
 

@@ -1,0 +1,110 @@
+package control
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+)
+
+func TestMayCall(t *testing.T) {
+	broken := errors.New("broken")
+	for name, tt := range map[string]struct {
+		user uint32
+		err  error
+		self int
+		want bool
+	}{
+		"ourselves":            {1000, nil, 1000, true},
+		"root":                 {0, nil, 1000, true},
+		"another":              {1001, nil, 1000, false},
+		"another, we are root": {1000, nil, 0, false},
+		"nobody, of 32 bits":   {1<<32 - 1, nil, -1, false}, // -1 is what a system without user ids gives
+		"system without ids":   {0, errNoPeer, -1, true},
+		"the kernel fails":     {0, broken, 1000, false},
+	} {
+		if err := mayCall(tt.user, tt.err, tt.self); (err == nil) != tt.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Frames that a caller may send; those that are refused have a member that no version here knows, a
+// member twice or in another case, bytes that are not UTF-8, or are no object.
+var frames = map[string]bool{
+	`{"method":"ping"}`:                 true,
+	`{"method":"ping","params":null}`:   true,
+	`{"params":{"a":[1]},"method":"x"}`: true,
+	`{}`:                                true, // then no handler has that name
+	`{"method":"ping"} trailing`:        true, // one connection carries one call, the rest is not read
+	`{"method":"ping","other":1}`:       false,
+	`{"method":"ping","method":"x"}`:    false,
+	`{"Method":"ping"}`:                 false,
+	`{"method":1}`:                      false,
+	`{"method":"ping"`:                  false,
+	"{\"method\":\"\xff\"}":             false,
+	`["ping"]`:                          false,
+	`"ping"`:                            false,
+	``:                                  false,
+	`{"params":` + strings.Repeat("[", 20000) + `}`:      false,
+	`{"params":"` + strings.Repeat("x", MaxFrame) + `"}`: false,
+}
+
+func TestReadCall(t *testing.T) {
+	for text, want := range frames {
+		if _, err := readCall(strings.NewReader(text)); (err == nil) != want {
+			t.Errorf("%.60s: %v", text, err)
+		}
+	}
+}
+
+// Whatever a caller sends, it is refused, or it is a call that is written and read again as the
+// same call. An answer likewise.
+func FuzzFrame(f *testing.F) {
+	for text := range frames {
+		if len(text) < 1000 {
+			f.Add([]byte(text))
+		}
+	}
+	f.Add([]byte(`{"result":{"n":1},"error":""}`))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		if c, err := readCall(bytes.NewReader(frame)); err == nil {
+			again, err := readCall(bytes.NewReader(written(t, c)))
+			if err != nil || again.Method != c.Method || !sameJSON(t, again.Params, c.Params) {
+				t.Errorf("call %+v came back as %+v, %v", c, again, err)
+			}
+		}
+		if a, err := readAnswer(bytes.NewReader(frame)); err == nil {
+			again, err := readAnswer(bytes.NewReader(written(t, a)))
+			if err != nil || again.Error != a.Error || !sameJSON(t, again.Result, a.Result) {
+				t.Errorf("answer %+v came back as %+v, %v", a, again, err)
+			}
+		}
+	})
+}
+
+func written(t *testing.T, frame any) []byte {
+	t.Helper()
+	text, err := json.Marshal(frame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func sameJSON(t *testing.T, a, b []byte) bool {
+	t.Helper()
+	values := make([]any, 2)
+	for i, text := range [][]byte{a, b} {
+		if len(text) == 0 {
+			continue
+		}
+		if err := json.Unmarshal(text, &values[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return reflect.DeepEqual(values[0], values[1])
+}

@@ -138,7 +138,7 @@ func (a *Agent) release(ctx context.Context, p SessionParams) (none, error) {
 }
 
 func (a *Agent) pair(ctx context.Context, p PairParams) (SessionInfo, error) {
-	l, err := protocol.ParseLink(string(p.Link))
+	l, err := protocol.ParsePairingLink(string(p.Link))
 	if err != nil {
 		return SessionInfo{}, err
 	}

@@ -41,7 +41,7 @@ type pairKey struct {
 
 // pairing is a link that waits for its auth_req.
 type pairing struct {
-	link    secret.Hidden[protocol.Link]
+	link    secret.Hidden[protocol.PairingLink]
 	app     string
 	session time.Duration
 	until   time.Time
@@ -186,7 +186,7 @@ func (h heldRequest) size() int { return 1024 + 2*len(h.msg.Data) + len(h.msg.Au
 
 // Pair takes a pairing link for an app slot and waits until the session is made, the request is
 // refused, or ctx ends. Session is the session's length, zero for the default.
-func (a *Agent) Pair(ctx context.Context, app string, link protocol.Link, session time.Duration) (*ledger.Session,
+func (a *Agent) Pair(ctx context.Context, app string, link protocol.PairingLink, session time.Duration) (*ledger.Session,
 	error) {
 	if err := a.checkPair(app, link, session); err != nil {
 		return nil, err
@@ -210,7 +210,7 @@ func (a *Agent) Pair(ctx context.Context, app string, link protocol.Link, sessio
 	}
 }
 
-func (a *Agent) checkPair(app string, link protocol.Link, session time.Duration) error {
+func (a *Agent) checkPair(app string, link protocol.PairingLink, session time.Duration) error {
 	if err := checkSession(a.ledger, a.keys(), app, link.Account, session); err != nil {
 		return err
 	}

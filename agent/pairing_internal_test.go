@@ -25,7 +25,7 @@ func TestHeldExpires(t *testing.T) {
 		d := waits(fmt.Sprintf("account%d", i), i)
 		p.hold(d, now.Add(time.Duration(1+i%2)*time.Minute), now)
 	}
-	link := protocol.Link{Account: "account0", UUID: waits("account0", 99).msg.UUID}
+	link := protocol.PairingLink{Account: "account0", UUID: waits("account0", 99).msg.UUID}
 	p.offer(&pairing{link: secret.Hide(link), until: now.Add(time.Minute)}, now)
 	if out := p.expire(now.Add(90 * time.Second)); len(out) != 5 || len(p.held) != 5 || len(p.links) != 0 {
 		t.Errorf("%d put out, %d accounts and %d links left", len(out), len(p.held), len(p.links))

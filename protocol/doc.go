@@ -4,7 +4,7 @@
 //
 // Start from [DecodeForWallet], [DecodeForApp] and [DecodeForRelay] (one for each end of a socket)
 // and from [Encode] for messages; from [DecodeSignReqData] and its siblings for clear payloads;
-// from [ParseLink] for what a QR code says; and from [CheckChallenge] for what may be signed as
+// from [ParsePairingLink] for what a QR code says; and from [CheckChallenge] for what may be signed as
 // text. Sealing is in package seal, keys and the chain are in package hive.
 //
 // # Promises
@@ -60,6 +60,6 @@ const (
 	MaxAccounts = 8_192
 	// MaxChallenge is the largest challenge text, in bytes of UTF-8 (HAS §13.4).
 	MaxChallenge = 65_536
-	// MaxLink is the largest pairing link, in bytes.
-	MaxLink = 16_384
+	// MaxPairingLink is the largest pairing link, in bytes.
+	MaxPairingLink = 16_384
 )

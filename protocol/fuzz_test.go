@@ -90,7 +90,7 @@ func FuzzDecodeSignReqData(f *testing.F)      { fuzzPayload(f, protocol.DecodeSi
 func FuzzDecodeChallengeReqData(f *testing.F) { fuzzPayload(f, protocol.DecodeChallengeReqData) }
 func FuzzDecodeChallengeAckData(f *testing.F) { fuzzPayload(f, protocol.DecodeChallengeAckData) }
 
-func FuzzParseLink(f *testing.F) {
+func FuzzParsePairingLink(f *testing.F) {
 	links, _ := loadVectors[linkVector](f, "vectors/auth_payload.json")
 	for _, v := range links {
 		f.Add(v.URI)
@@ -99,7 +99,7 @@ func FuzzParseLink(f *testing.F) {
 		f.Add(linkJSON(host))
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		link, err := protocol.ParseLink(s)
+		link, err := protocol.ParsePairingLink(s)
 		if err != nil {
 			return
 		}
@@ -107,7 +107,7 @@ func FuzzParseLink(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", s, err)
 		}
-		if again, err := protocol.ParseLink(uri); err != nil || again != link {
+		if again, err := protocol.ParsePairingLink(uri); err != nil || again != link {
 			t.Fatalf("%q: written as %q, which gave %v", s, uri, err)
 		}
 	})

@@ -375,9 +375,9 @@ func TestLinkVectors(t *testing.T) {
 	vectors, _ := loadVectors[linkVector](t, "vectors/auth_payload.json")
 	for _, v := range vectors {
 		t.Run(v.Name, func(t *testing.T) {
-			link, err := protocol.ParseLink(v.URI)
+			link, err := protocol.ParsePairingLink(v.URI)
 			if v.Strict == "reject" {
-				var refused *protocol.LinkError
+				var refused *protocol.PairingLinkError
 				if !errors.As(err, &refused) {
 					t.Errorf("got %v, %v; want a refusal", link, err)
 				}
@@ -393,7 +393,7 @@ func TestLinkVectors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if again, err := protocol.ParseLink(uri); err != nil || again != link {
+			if again, err := protocol.ParsePairingLink(uri); err != nil || again != link {
 				t.Errorf("written and read again: %v, %v", again, err)
 			}
 		})
@@ -407,7 +407,7 @@ func TestDocumentedLink(t *testing.T) {
 	if v.Name != "documented-example" {
 		t.Fatalf("first vector is %q", v.Name)
 	}
-	link := protocol.Link{
+	link := protocol.PairingLink{
 		Account: "arcange", UUID: "9b0e2dc3-f574-4766-abdd-c429dce11284",
 		Key: "03f63469-5a35-47cb-a6b4-e8c4d3144cf9", Host: "wss://has.hiveauth.com",
 	}

@@ -71,7 +71,7 @@ func (c *Client) Pair(ctx context.Context, a Auth) (*Pairing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client: auth for %s: %w", a.Account, err)
 	}
-	uri, err := protocol.Link{Account: a.Account, UUID: waiting.id, Key: s.authKey, Host: c.options.Relay}.URI()
+	uri, err := protocol.PairingLink{Account: a.Account, UUID: waiting.id, Key: s.authKey, Host: c.options.Relay}.URI()
 	if err != nil {
 		c.finish(waiting, err)
 		return nil, fmt.Errorf("client: %w", err)

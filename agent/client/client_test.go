@@ -180,7 +180,7 @@ func TestWrongSecretIsNobody(t *testing.T) {
 func TestPairing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, nil, nil)
-		scanned := make(chan protocol.Link, 1)
+		scanned := make(chan protocol.PairingLink, 1)
 		w.setAnswer(func(req protocol.Request) (protocol.Message, bool) {
 			link := <-scanned
 			if link.UUID != req.UUID {
@@ -198,7 +198,7 @@ func TestPairing(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(20 * time.Second)
-		link, err := protocol.ParseLink(pairing.Link())
+		link, err := protocol.ParsePairingLink(pairing.Link())
 		if err != nil {
 			t.Fatal(err)
 		}

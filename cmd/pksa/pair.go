@@ -42,7 +42,7 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	if err != nil {
 		return err
 	}
-	link, err := protocol.ParseLink(string(p.Link))
+	link, err := protocol.ParsePairingLink(string(p.Link))
 	if err != nil {
 		return hint(err, "paste the whole link, beginning with has://auth_req/")
 	}

@@ -68,11 +68,11 @@ func TestLinkHosts(t *testing.T) {
 		"javascript://relay.example":        "",
 		"wss://" + strings.Repeat("a", 600): "",
 	} {
-		link, err := protocol.ParseLink(linkJSON(host))
+		link, err := protocol.ParsePairingLink(linkJSON(host))
 		if link.Host != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v; want %q", host, link.Host, err, want)
 		}
-		var refused *protocol.LinkError
+		var refused *protocol.PairingLinkError
 		if err != nil && (!errors.As(err, &refused) || refused.Field != "host") {
 			t.Errorf("%q: %v", host, err)
 		}
@@ -92,7 +92,7 @@ func TestLinkErrorsNameTheField(t *testing.T) {
 		{"key empty", strings.Replace(good, `"k"`, `""`, 1), "key"},
 		{"key too long", strings.Replace(good, `"k"`, `"`+strings.Repeat("k", 1025)+`"`, 1), "key"},
 		{"host number", strings.Replace(good, `"wss://relay.example"`, "1", 1), "host"},
-		{"too long", good + strings.Repeat(" ", protocol.MaxLink), "link"},
+		{"too long", good + strings.Repeat(" ", protocol.MaxPairingLink), "link"},
 		{"line break inside base64", encoded[:20] + "\n" + strings.TrimRight(encoded[20:], "="), "link"},
 		{"space inside base64", encoded[:20] + " " + encoded[20:], "link"},
 		{"too much padding", encoded + "====", "link"},
@@ -106,20 +106,20 @@ func TestLinkErrorsNameTheField(t *testing.T) {
 		{"nothing", "", "link"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			link, err := protocol.ParseLink(c.link)
-			var refused *protocol.LinkError
+			link, err := protocol.ParsePairingLink(c.link)
+			var refused *protocol.PairingLinkError
 			if !errors.As(err, &refused) || refused.Field != c.field {
 				t.Errorf("got %v, %v; want a refusal of %q", link, err, c.field)
 			}
 		})
 	}
-	if _, err := protocol.ParseLink("Has://auth_req/" + encoded); err != nil {
+	if _, err := protocol.ParsePairingLink("Has://auth_req/" + encoded); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestLinkKeepsItsKey(t *testing.T) {
-	link := protocol.Link{Account: "alice", UUID: testUUID, Key: "s3cret", Host: "wss://relay.example"}
+	link := protocol.PairingLink{Account: "alice", UUID: testUUID, Key: "s3cret", Host: "wss://relay.example"}
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "link", link, "pointer", &link)
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "link", link, "pointer", &link)
@@ -128,14 +128,14 @@ func TestLinkKeepsItsKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	printed := fmt.Sprintf("%v %+v %#v %s %q %x %d %v %+v", link, link, link, link, link, link, link, &link,
-		[]protocol.Link{link})
+		[]protocol.PairingLink{link})
 	for _, text := range []string{log.String(), string(marshalled), printed, fmt.Sprint(fmt.Errorf("x: %v", link))} {
 		if strings.Contains(text, "s3cret") || strings.Contains(text, "733363726574") ||
 			!strings.Contains(text, "[redacted]") {
 			t.Errorf("printed as %s", text)
 		}
 	}
-	_, err = protocol.ParseLink(`{"account":"alice","uuid":"` + testUUID + `","key":"s3cret","host":"s3cret"}`)
+	_, err = protocol.ParsePairingLink(`{"account":"alice","uuid":"` + testUUID + `","key":"s3cret","host":"s3cret"}`)
 	if err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("got %v", err)
 	}
@@ -143,18 +143,18 @@ func TestLinkKeepsItsKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := protocol.ParseLink(uri); err != nil || again != link {
+	if again, err := protocol.ParsePairingLink(uri); err != nil || again != link {
 		t.Errorf("the address lost something: %v", err)
 	}
 }
 
 func TestLinkURIRefuses(t *testing.T) {
-	good := protocol.Link{Account: "alice", UUID: testUUID, Key: "k", Host: "wss://relay.example"}
-	for name, spoil := range map[string]func(*protocol.Link){
-		"account": func(l *protocol.Link) { l.Account = "" },
-		"uuid":    func(l *protocol.Link) { l.UUID = "x" },
-		"key":     func(l *protocol.Link) { l.Key = "" },
-		"host":    func(l *protocol.Link) { l.Host = "ws://relay.example" },
+	good := protocol.PairingLink{Account: "alice", UUID: testUUID, Key: "k", Host: "wss://relay.example"}
+	for name, spoil := range map[string]func(*protocol.PairingLink){
+		"account": func(l *protocol.PairingLink) { l.Account = "" },
+		"uuid":    func(l *protocol.PairingLink) { l.UUID = "x" },
+		"key":     func(l *protocol.PairingLink) { l.Key = "" },
+		"host":    func(l *protocol.PairingLink) { l.Host = "ws://relay.example" },
 	} {
 		link := good
 		spoil(&link)

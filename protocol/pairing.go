@@ -12,23 +12,23 @@ import (
 	"pksa/protocol/host"
 )
 
-// Link is what the QR code of a web page says: which request to answer, where, and with which
-// session key (HAS §6). Key is a secret: every way of printing a Link but URI leaves it out.
-type Link struct {
+// PairingLink is what the QR code of a web page says: which request to answer, where, and with which
+// session key (HAS §6). Key is a secret: every way of printing a PairingLink but URI leaves it out.
+type PairingLink struct {
 	Account hive.AccountName
 	UUID    UUID
 	Key     string // the session key; not empty
 	Host    string // relay: "wss://…" without trailing slash, or "ws://…" of this machine
 }
 
-// LinkError says which part of a link is wrong. It quotes nothing of the link.
-type LinkError struct {
+// PairingLinkError says which part of a link is wrong. It quotes nothing of the link.
+type PairingLinkError struct {
 	Field   string // "link", "account", "uuid", "key" or "host"
 	Problem string
 }
 
 // Error names field and problem.
-func (e *LinkError) Error() string { return "pairing link: " + e.Field + ": " + e.Problem }
+func (e *PairingLinkError) Error() string { return "pairing link: " + e.Field + ": " + e.Problem }
 
 const (
 	linkScheme  = "has"
@@ -37,42 +37,42 @@ const (
 	maxLinkHost = 512  // bytes
 )
 
-// ParseLink reads what a person scans or pastes: a link has://auth_req/…, the base64 after it, or
+// ParsePairingLink reads what a person scans or pastes: a link has://auth_req/…, the base64 after it, or
 // the JSON inside. It is lenient about the wrapping (white space around, the scheme's case, either
 // base64 alphabet, padding, %2B %2F %3D, further members of the object) and strict about the
-// content (HAS §6). Errors are *LinkError.
+// content (HAS §6). Errors are *PairingLinkError.
 //
 // The reference wallets check none of the fields. A host beginning with https:// is read as wss://,
 // since Keychain's extension writes it so.
-func ParseLink(s string) (Link, error) {
-	if len(s) > MaxLink {
-		return Link{}, &LinkError{"link", "too long"}
+func ParsePairingLink(s string) (PairingLink, error) {
+	if len(s) > MaxPairingLink {
+		return PairingLink{}, &PairingLinkError{"link", "too long"}
 	}
 	text, err := linkPayload(strings.TrimSpace(s))
 	if err != nil {
-		return Link{}, err
+		return PairingLink{}, err
 	}
 	o := &object{names: []string{"account", "uuid", "key", "host"}, open: true}
 	readText(o, text)
 	if o.err != nil {
-		return Link{}, linkError(o.err)
+		return PairingLink{}, linkError(o.err)
 	}
-	link := Link{Account: o.account(), UUID: o.uuid(), Key: o.sealed("key", maxLinkKey), Host: o.text("host")}
+	link := PairingLink{Account: o.account(), UUID: o.uuid(), Key: o.sealed("key", maxLinkKey), Host: o.text("host")}
 	if o.err != nil {
-		return Link{}, linkError(o.err)
+		return PairingLink{}, linkError(o.err)
 	}
 	link.Host, err = relayURL(link.Host)
 	if err != nil {
-		return Link{}, err
+		return PairingLink{}, err
 	}
 	return link, nil
 }
 
 func linkError(e *DecodeError) error {
 	if e.Member == "" {
-		return &LinkError{"link", e.Reason.sentence()}
+		return &PairingLinkError{"link", e.Reason.sentence()}
 	}
-	return &LinkError{e.Member, e.Reason.sentence()}
+	return &PairingLinkError{e.Member, e.Reason.sentence()}
 }
 
 // linkPayload unwraps the JSON of a link.
@@ -82,20 +82,20 @@ func linkPayload(s string) ([]byte, error) {
 	}
 	if scheme, rest, ok := strings.Cut(s, "://"); ok {
 		if !strings.EqualFold(scheme, linkScheme) {
-			return nil, &LinkError{"link", "its scheme is not has"}
+			return nil, &PairingLinkError{"link", "its scheme is not has"}
 		}
 		payload, ok := strings.CutPrefix(rest, linkCommand)
 		if !ok {
-			return nil, &LinkError{"link", "not an auth_req link: it makes no session"}
+			return nil, &PairingLinkError{"link", "not an auth_req link: it makes no session"}
 		}
 		s = payload
 	}
 	if s == "" {
-		return nil, &LinkError{"link", "empty"}
+		return nil, &PairingLinkError{"link", "empty"}
 	}
 	text, ok := anyBase64(percentDecoder.Replace(s))
 	if !ok {
-		return nil, &LinkError{"link", "not base64"}
+		return nil, &PairingLinkError{"link", "not base64"}
 	}
 	return text, nil
 }
@@ -121,7 +121,7 @@ func anyBase64(s string) ([]byte, bool) {
 
 // relayURL checks and normalises the address of a relay.
 func relayURL(address string) (string, error) {
-	fail := func(problem string) (string, error) { return "", &LinkError{"host", problem} }
+	fail := func(problem string) (string, error) { return "", &PairingLinkError{"host", problem} }
 	for _, c := range []byte(address) {
 		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"<>\^{|}%@`+"`", c) >= 0 {
 			return fail("has a character that no relay address needs")
@@ -162,7 +162,7 @@ func validPort(port string) bool {
 
 // URI writes the link as has://auth_req/…, members in the order of HAS §6. The result contains the session key: whoever
 // reads it can open the session.
-func (l Link) URI() (string, error) {
+func (l PairingLink) URI() (string, error) {
 	w := &writer{what: "pairing link"}
 	w.open()
 	w.account("account", l.Account)
@@ -184,15 +184,15 @@ func (l Link) URI() (string, error) {
 	return linkScheme + "://" + linkCommand + base64.StdEncoding.EncodeToString(text), nil
 }
 
-func (l Link) redacted() string {
+func (l PairingLink) redacted() string {
 	return fmt.Sprintf("link of %s at %s, uuid %s, key [redacted]", l.Account, l.Host, l.UUID)
 }
 
 // Format prints the link without its key, whatever the verb.
-func (l Link) Format(f fmt.State, _ rune) { fmt.Fprint(f, l.redacted()) }
+func (l PairingLink) Format(f fmt.State, _ rune) { fmt.Fprint(f, l.redacted()) }
 
 // LogValue gives a logger the link without its key.
-func (l Link) LogValue() slog.Value { return slog.StringValue(l.redacted()) }
+func (l PairingLink) LogValue() slog.Value { return slog.StringValue(l.redacted()) }
 
 // MarshalText gives an encoder the link without its key.
-func (l Link) MarshalText() ([]byte, error) { return []byte(l.redacted()), nil }
+func (l PairingLink) MarshalText() ([]byte, error) { return []byte(l.redacted()), nil }

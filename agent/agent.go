@@ -97,7 +97,7 @@ func New(o Options) (*Agent, error) {
 		replays: quarantine{reason: "too many replays", limit: replayLimit},
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
-	a.metrics = status.New(status.State{Ready: a.Ready, Gauges: a.gauges})
+	a.metrics = status.New(status.Options{Ready: a.Ready, Gauges: a.gauges})
 	for _, relay := range o.Config.Relays {
 		if err := a.addLink(relay, o); err != nil {
 			return nil, err

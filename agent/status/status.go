@@ -1,11 +1,16 @@
 // Package status shows a running agent to machines: /livez, /readyz and /metrics over HTTP.
 //
-// Start at [New]; the agent counts what happens with the methods of [Metrics] and gives it the
-// functions that tell the present state; [Metrics.Handler] serves both. Metric labels hold relay
-// addresses, request kinds and fixed reason codes; never text from requests, never secrets.
+// Start with [New]. The agent counts what happens by the methods of [Metrics]; what is true at the
+// moment is asked of the functions in [Options]. [Metrics.Handler] serves both, and [Serve] runs
+// the server.
+//
+// # What it promises
+//
+// The labels of metrics hold relay addresses, names of limits, accounts and roles, request kinds
+// and fixed reason codes. They never hold text from requests, and never a secret.
 //
 // /livez answers 200 as long as the process can answer at all. /readyz answers 200 when requests
-// can be served and 503 with one reason a line when not. Both answer in plain text.
+// can be served, else 503 with one reason on each line. Both answer in plain text.
 package status
 
 import (
@@ -21,48 +26,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// State is what only the agent can tell when it is asked.
-type State struct {
-	// Ready gives the reasons why requests cannot be served now; none means ready.
+// Options are the functions by which [Metrics] asks the agent for its present state. Both are
+// required, and both may be called concurrently.
+type Options struct {
+	// Ready returns the reasons why requests cannot be served now. None means ready.
 	Ready func() []string
-	// Gauges gives the present values of the gauges. It may be called concurrently.
+	// Gauges returns the present values of the gauges.
 	Gauges func() Gauges
 }
 
-// Gauges are the values of one moment.
-type Gauges struct {
-	PolicyHash string
-	Sessions   int
-	Pending    int // requests that wait for a person
-	Links      []LinkGauges
-	Backlog    bool // full segments of the audit trail could not be moved out of the ledger
-	Limits     []LimitGauge
-	WrongKeys  []KeyLabel // held keys that the chain does not know in their roles
-}
-
-// LimitGauge is how much of a limit is used: of the fullest of its counters, if it is split,
-// because applications choose what it is split by.
-type LimitGauge struct {
-	Limit, Unit, Window string
-	Used, Most          float64
-}
-
-// KeyLabel names a held key.
-type KeyLabel struct{ Account, Role string }
-
-// LinkGauges are those of one relay link.
-type LinkGauges struct {
-	Relay      string
-	Connected  bool
-	Registered int // accounts acknowledged by the relay
-	Refused    int // accounts that the relay does not take
-	Reconnects uint64
-	KeyChanges uint64
-	Frames     uint64
-	Drops      map[string]uint64 // frames not served, by reason
-}
-
-// Metrics counts. All methods may be called concurrently.
+// Metrics are the counters of one agent. All methods may be called concurrently.
 type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -70,12 +43,12 @@ type Metrics struct {
 	drops    *prometheus.CounterVec
 	reloads  *prometheus.CounterVec
 	alarms   *prometheus.CounterVec
-	state    State
+	options  Options
 }
 
-// New makes the counters. Its registry is its own, so that several agents in one process, as in
-// tests, do not meet.
-func New(state State) *Metrics {
+// New makes the counters. They have a registry of their own, so that several agents in one process,
+// as in tests, do not meet.
+func New(o Options) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -99,19 +72,19 @@ func New(state State) *Metrics {
 			Name: "pksa_alarms_total",
 			Help: "Events that should never happen and that a person should look at, by name.",
 		}, []string{"alarm"}),
-		state: state,
+		options: o,
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.drops, m.reloads, m.alarms, gauges{state})
+	m.registry.MustRegister(m.requests, m.duration, m.drops, m.reloads, m.alarms, gauges{o})
 	return m
 }
 
-// Request counts one request that was answered or deliberately left in silence.
+// Request counts one request that was answered, or left in silence on purpose.
 func (m *Metrics) Request(kind, result, code string, took time.Duration) {
 	m.requests.WithLabelValues(kind, result, code).Inc()
 	m.duration.WithLabelValues(kind).Observe(took.Seconds())
 }
 
-// Dropped counts a request that was nobody's or that no rule of the protocol lets us answer.
+// Dropped counts a request that belongs to nobody, or that no rule of the protocol lets us answer.
 func (m *Metrics) Dropped(reason string) { m.drops.WithLabelValues(reason).Inc() }
 
 // Reload counts one attempt to load a policy.
@@ -123,15 +96,15 @@ func (m *Metrics) Reload(ok bool) {
 	m.reloads.WithLabelValues(result).Inc()
 }
 
-// Alarm counts an event of the kind that should never happen.
+// Alarm counts an event that should never happen.
 func (m *Metrics) Alarm(name string) { m.alarms.WithLabelValues(name).Inc() }
 
-// Handler serves /livez, /readyz and /metrics.
+// Handler returns the handler of /livez, /readyz and /metrics.
 func (m *Metrics) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if reasons := m.state.Ready(); len(reasons) > 0 {
+		if reasons := m.options.Ready(); len(reasons) > 0 {
 			http.Error(w, "not ready\n"+strings.Join(reasons, "\n"), http.StatusServiceUnavailable)
 			return
 		}
@@ -143,6 +116,7 @@ func (m *Metrics) Handler() http.Handler {
 
 // Serve answers on the listener until ctx ends, and closes it.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	// Whoever reaches the port may connect: none of them holds a connection for long.
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -153,6 +127,7 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
+		// A scrape under way has two seconds to end. ctx itself has ended already.
 		deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		if server.Shutdown(deadline) != nil {
@@ -160,7 +135,7 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		}
 	})
 	err := server.Serve(listener)
-	if stop() {
+	if stop() { // ctx has not ended: the server stopped by itself
 		return fmt.Errorf("status server: %w", err)
 	}
 	<-stopped
@@ -168,86 +143,4 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		return fmt.Errorf("status server: %w", err)
 	}
 	return nil
-}
-
-// gauges turns the agent's present state into metrics at each scrape.
-type gauges struct{ state State }
-
-var (
-	descPolicy = prometheus.NewDesc("pksa_policy_info", "The policy in force, by the SHA-256 of its file.",
-		[]string{"sha256"}, nil)
-	descSessions = prometheus.NewDesc("pksa_sessions", "Live sessions.", nil, nil)
-	descPending  = prometheus.NewDesc("pksa_pending", "Requests that wait for a person.", nil, nil)
-	descWrongKey = prometheus.NewDesc("pksa_key_wrong",
-		"1 for a held key that does not fit its account on the chain.", []string{"account", "role"}, nil)
-	descBacklog = prometheus.NewDesc("pksa_audit_backlog",
-		"1 while full segments of the audit trail cannot be moved out of the ledger.", nil, nil)
-	descLimitUsed = prometheus.NewDesc("pksa_limit_used",
-		"What the fullest counter of a limit has taken in its window.", []string{"limit", "unit", "window"}, nil)
-	descLimitMost = prometheus.NewDesc("pksa_limit_most", "What a counter of the limit may take in its window.",
-		[]string{"limit", "unit", "window"}, nil)
-	descReady     = prometheus.NewDesc("pksa_ready", "1 when requests can be served.", nil, nil)
-	descConnected = prometheus.NewDesc("pksa_link_connected", "1 when the relay has told us its key.",
-		[]string{"relay"}, nil)
-	descRegistered = prometheus.NewDesc("pksa_link_accounts_registered", "Accounts that the relay acknowledged.",
-		[]string{"relay"}, nil)
-	descRefused = prometheus.NewDesc("pksa_link_accounts_refused", "Accounts that the relay does not take.",
-		[]string{"relay"}, nil)
-	descReconnects = prometheus.NewDesc("pksa_link_reconnects_total", "Connections after the first.",
-		[]string{"relay"}, nil)
-	descKeyChanges = prometheus.NewDesc("pksa_link_key_changes_total",
-		"How often the relay came back with another key.", []string{"relay"}, nil)
-	descFrames = prometheus.NewDesc("pksa_link_frames_total", "Frames received.", []string{"relay"}, nil)
-	descDrops  = prometheus.NewDesc("pksa_link_frames_dropped_total", "Frames not served, by reason.",
-		[]string{"relay", "reason"}, nil)
-)
-
-// Describe implements [prometheus.Collector].
-func (gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descPending, descWrongKey, descBacklog,
-		descLimitUsed, descLimitMost, descReady, descConnected, descRegistered, descRefused, descReconnects,
-		descKeyChanges, descFrames, descDrops} {
-		ch <- d
-	}
-}
-
-// Collect implements [prometheus.Collector].
-func (g gauges) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
-	}
-	now := g.state.Gauges()
-	gauge(descPolicy, 1, now.PolicyHash)
-	gauge(descSessions, float64(now.Sessions))
-	gauge(descPending, float64(now.Pending))
-	for _, key := range now.WrongKeys {
-		gauge(descWrongKey, 1, key.Account, key.Role)
-	}
-	gauge(descBacklog, one(now.Backlog))
-	for _, l := range now.Limits {
-		gauge(descLimitUsed, l.Used, l.Limit, l.Unit, l.Window)
-		gauge(descLimitMost, l.Most, l.Limit, l.Unit, l.Window)
-	}
-	gauge(descReady, one(len(g.state.Ready()) == 0))
-	for _, link := range now.Links {
-		gauge(descConnected, one(link.Connected), link.Relay)
-		gauge(descRegistered, float64(link.Registered), link.Relay)
-		gauge(descRefused, float64(link.Refused), link.Relay)
-		counter(descReconnects, link.Reconnects, link.Relay)
-		counter(descKeyChanges, link.KeyChanges, link.Relay)
-		counter(descFrames, link.Frames, link.Relay)
-		for reason, n := range link.Drops {
-			counter(descDrops, n, link.Relay, reason)
-		}
-	}
-}
-
-func one(yes bool) float64 {
-	if yes {
-		return 1
-	}
-	return 0
 }

@@ -34,19 +34,19 @@ func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*po
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the policy: %w", err)
 	}
-	env := policy.Env{Now: time.Now(), NobodyToAsk: cfg.Ask == "none"}
+	env := policy.Options{Now: time.Now(), NobodyToAsk: cfg.Ask == "none"}
 	if keys != nil {
 		env.Accounts = keys.Accounts()
 	}
 	if l != nil {
 		for _, slot := range l.Slots() {
-			env.Slots = append(env.Slots, slot.Name)
+			env.Apps = append(env.Apps, slot.Name)
 		}
 	}
 	// The agent makes its own slot with the first checkpoint, and the rule for it must be written
 	// before that.
-	if cfg.CheckpointAccount != "" && !slices.Contains(env.Slots, ownSlot) {
-		env.Slots = append(env.Slots, ownSlot)
+	if cfg.CheckpointAccount != "" && !slices.Contains(env.Apps, ownSlot) {
+		env.Apps = append(env.Apps, ownSlot)
 	}
 	compiled, problems := policy.Compile(cfg.Policy, src, env)
 	if errs := problems.Errors(); len(errs) > 0 {

@@ -51,7 +51,7 @@ func (w *world) requests() []audit.Request {
 
 func compiled(t *testing.T, src string) *policy.Policy {
 	t.Helper()
-	p, problems := policy.Compile("other.yaml", []byte(src), policy.Env{})
+	p, problems := policy.Compile("other.yaml", []byte(src), policy.Options{})
 	if p == nil {
 		t.Fatal(problems)
 	}

@@ -220,7 +220,7 @@ func TestPoliciesCompile(t *testing.T) {
 		t.Fatalf("policies %v: %v", files, err)
 	}
 	for _, file := range files {
-		if compiled, problems := policy.Compile(file, read(t, file), policy.Env{}); compiled == nil {
+		if compiled, problems := policy.Compile(file, read(t, file), policy.Options{}); compiled == nil {
 			t.Errorf("%v", problems)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 
 func compiled(t *testing.T, src string) *policy.Policy {
 	t.Helper()
-	p, problems := policy.Compile("other.yaml", []byte(src), policy.Env{})
+	p, problems := policy.Compile("other.yaml", []byte(src), policy.Options{})
 	if p == nil {
 		t.Fatal(problems)
 	}

@@ -1,6 +1,6 @@
 // Package config reads config.yaml and the PKSA_… variables into settings.
 //
-// Start at [Load]. One table ([Settings]) declares each setting once: its path in the file, its
+// Start at [Load]. One table (settings.go) declares each setting once: its path in the file, its
 // meaning and how it is read; the file reader, the environment reader and the commented file that
 // `pksa init` writes are all made from that table, so none of them can know a setting that another
 // does not.

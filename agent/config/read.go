@@ -132,22 +132,22 @@ func (r *reader) absolute(p string) string {
 	return filepath.Join(r.home, p)
 }
 
-func find(path string) (Setting, bool) {
+func find(path string) (setting, bool) {
 	for _, s := range settings {
 		if s.Path == path {
 			return s, true
 		}
 	}
-	return Setting{}, false
+	return setting{}, false
 }
 
-func byVariable(name string) (Setting, bool) {
+func byVariable(name string) (setting, bool) {
 	for _, s := range settings {
 		if s.Variable() == name {
 			return s, true
 		}
 	}
-	return Setting{}, false
+	return setting{}, false
 }
 
 func isSection(path string) bool {

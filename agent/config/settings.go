@@ -14,24 +14,22 @@ import (
 	"pksa/protocol/host"
 )
 
-// Setting declares one setting.
-type Setting struct {
+// setting declares one setting.
+type setting struct {
 	Path    string // in the file; dots separate levels
 	Doc     string // one or two sentences for people
 	Example string // what a commented-out line shows; for most the default
 	read    func(r *reader, n *yamlnode.Node) error
 }
 
-// Variable is the name of the environment variable that overrides the setting.
-func (s Setting) Variable() string {
+// Variable returns the name of the environment variable that overrides the setting.
+func (s setting) Variable() string {
 	return "PKSA_" + strings.ToUpper(strings.ReplaceAll(s.Path, ".", "_"))
 }
 
-// Settings lists every setting in the order in which `pksa init` writes them.
-func Settings() []Setting { return settings }
-
-// The one table. Each line: where it stands, what it means, an example, how it is read.
-var settings = []Setting{
+// settings is the one table, in the order in which `pksa init` writes it. Each line says where the
+// setting stands, what it means, an example, and how it is read.
+var settings = []setting{
 	{"name", "How this wallet names itself to relays.", "pksa",
 		text(func(c *Config) *string { return &c.Name })},
 	{"unlock", "Where the keystore's secret is: identity:PATH, file:PATH, env:NAME, fd:N, credential:NAME, " +

@@ -47,7 +47,7 @@ func TestBadFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, problems := policy.Compile("policy.yaml", src, policy.Env{})
+			p, problems := policy.Compile("policy.yaml", src, policy.Options{})
 			if p != nil || len(problems.Errors()) == 0 {
 				t.Error("the file is taken")
 			}
@@ -57,7 +57,7 @@ func TestBadFiles(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	env := policy.Env{Slots: []string{"tipbot", "trader"}, Accounts: []hive.AccountName{"alice"}, Now: noon,
+	env := policy.Options{Apps: []string{"tipbot", "trader"}, Accounts: []hive.AccountName{"alice"}, Now: noon,
 		NobodyToAsk: true}
 	for _, file := range inputs(t, "warn", 5) {
 		t.Run(filepath.Base(file), func(t *testing.T) {

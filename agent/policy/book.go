@@ -28,16 +28,16 @@ func (noCounters) Used(Counter, time.Duration, time.Time) *big.Rat { return new(
 func (noCounters) Latest() time.Time                               { return time.Time{} }
 func (noCounters) Splits(string) []string                          { return nil }
 
-// A Book holds charges in memory, in exact rolling windows. Its owner fills it from the charges
-// that were stored, adds those of each admission, and takes back what could not be stored after
-// all. The zero value is empty and ready. It must not be used concurrently.
+// Book is the memory of limits: charges in exact rolling windows. Its owner fills it from the
+// charges that were stored, and adds those of each admission. A charge that could not be stored
+// after all is not taken back: the owner fills a new book. The zero value is empty and ready. It
+// must not be used concurrently.
 //
 // What was charged to one counter of a limit counts in every other that does not contradict it:
 // charges from before a limit was split count in every split, and those of all splits count once it
 // is split no more.
 type Book struct {
 	latest time.Time
-	serial uint64
 	limits map[string]*ledgerOf
 }
 
@@ -62,32 +62,8 @@ type series struct {
 }
 
 type charged struct {
-	at     time.Time
-	serial uint64
-	sum    *big.Rat
-}
-
-// A Mark is a place in a book's history to go back to.
-type Mark struct {
-	serial uint64
-	latest time.Time
-}
-
-// Mark returns the present place.
-func (b *Book) Mark() Mark { return Mark{b.serial, b.latest} }
-
-// Rollback forgets every charge that was added after the mark.
-func (b *Book) Rollback(m Mark) {
-	for _, l := range b.limits {
-		for _, sc := range l.splits {
-			for _, s := range sc.units {
-				keep := sort.Search(len(s.entries), func(i int) bool { return s.entries[i].serial > m.serial })
-				clear(s.entries[keep:])
-				s.entries = s.entries[:keep]
-			}
-		}
-	}
-	b.serial, b.latest = m.serial, m.latest
+	at  time.Time
+	sum *big.Rat // of all charges up to this one
 }
 
 // Add counts charges of one admission. Instants never go back: one before the latest counts as
@@ -97,7 +73,6 @@ func (b *Book) Add(at time.Time, charges []Charge) {
 		at = b.latest
 	}
 	b.latest = at
-	b.serial++
 	for _, c := range charges {
 		d, ok := parseDecimal(c.Amount)
 		if !ok {
@@ -108,7 +83,7 @@ func (b *Book) Add(at time.Time, charges []Charge) {
 			continue
 		}
 		s := b.series(Counter{c.Limit, c.Split, c.Unit})
-		s.entries = append(s.entries, charged{at, b.serial, n.Add(n, s.total())})
+		s.entries = append(s.entries, charged{at, n.Add(n, s.total())})
 	}
 }
 

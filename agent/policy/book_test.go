@@ -71,22 +71,6 @@ func TestWhatWasChargedBeforeASplitCountsInEverySplit(t *testing.T) {
 	}
 }
 
-func TestRollbackForgetsOnlyWhatCameAfter(t *testing.T) {
-	var b policy.Book
-	b.Add(noon, charge("", "1"))
-	mark := b.Mark()
-	b.Add(noon.Add(time.Hour), charge("", "2"))
-	b.Add(noon.Add(time.Hour), charge(".to=bob", "4"))
-	b.Rollback(mark)
-	if got := used(&b, "", time.Hour, noon); got != "1" || b.Latest() != noon || len(b.Splits("l")) != 1 {
-		t.Errorf("used %s, latest %v, splits %q", got, b.Latest(), b.Splits("l"))
-	}
-	b.Add(noon, charge("", "8"))
-	if got := used(&b, "", time.Hour, noon); got != "9" {
-		t.Errorf("after the next charge: %s", got)
-	}
-}
-
 func TestKeepDropsWhatIsTooOld(t *testing.T) {
 	const day = 24 * time.Hour
 	var b policy.Book
@@ -118,20 +102,10 @@ func TestBookAgainstAddingUp(t *testing.T) {
 	}
 	for range 200 {
 		var b policy.Book
-		var all, saved []entry
-		mark, at := b.Mark(), noon
+		var all []entry
+		at := noon
 		for range 40 {
-			switch m.IntN(8) {
-			case 0:
-				mark, saved = b.Mark(), slices.Clone(all)
-			case 1:
-				b.Rollback(mark)
-				all = slices.Clone(saved)
-				at = noon
-				if len(all) > 0 {
-					at = all[len(all)-1].at
-				}
-			default:
+			if !m.chance(8) {
 				at = at.Add(time.Duration(m.IntN(3)) * time.Second)
 				e := entry{at, pick(m, "a=1", "a=2", "a=3"), int64(m.IntN(9))}
 				all = append(all, e)

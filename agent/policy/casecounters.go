@@ -10,7 +10,7 @@ import (
 	"pksa/agent/yamlnode"
 )
 
-// A caseCounter is what a limit has counted before.
+// caseCounter is what a limit has counted before.
 type caseCounter struct {
 	node  *yamlnode.Node
 	limit string

@@ -13,7 +13,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// A Case is a request with what it is judged against, read from a file: one that `pksa policy
+// Case is a request with what it is judged against, read from a file: one that `pksa policy
 // explain` is given, or one of the cases of `policy test`.
 type Case struct {
 	Name     string
@@ -33,8 +33,8 @@ type Expectation struct {
 	Session time.Duration // zero: any
 }
 
-// A TestFile is a file of cases.
-type TestFile struct {
+// CaseFile is a file of cases.
+type CaseFile struct {
 	File   string
 	Policy string // the policy file that it names, "" if it names none
 	Cases  []*Case
@@ -66,16 +66,16 @@ func ReadRequest(file string, src []byte, n *hive.Network) (*Case, Problems) {
 	return one, nil
 }
 
-// ReadTests reads a file of cases.
-func ReadTests(file string, src []byte, n *hive.Network) (*TestFile, Problems) {
+// ReadCases reads a file of cases.
+func ReadCases(file string, src []byte, n *hive.Network) (*CaseFile, Problems) {
 	c := newCaseReader(file, n)
 	root := c.root(src, "a test file")
 	if root == nil {
 		return nil, c.Problems()
 	}
-	t := &TestFile{File: file}
-	m, _ := c.Mapping(root, "a test file", keysIn(testFileKeys))
-	d := defaults{time: testTime}
+	t := &CaseFile{File: file}
+	m, _ := c.Mapping(root, "a test file", keysIn(caseFileKeys))
+	d := defaults{time: defaultCaseTime}
 	d.account = c.optional(m, "account")
 	d.app = c.optional(m, "app")
 	t.Policy = c.optional(m, "policy")
@@ -86,7 +86,7 @@ func ReadTests(file string, src []byte, n *hive.Network) (*TestFile, Problems) {
 		c.Complain(root, "cases are missing: a list of maps of name, request … and expect")
 	} else {
 		for _, item := range c.Sequence(m.Value("cases"), "cases") {
-			t.Cases = append(t.Cases, c.testCase(item, d))
+			t.Cases = append(t.Cases, c.expectedCase(item, d))
 		}
 	}
 	if problems := c.Problems(); len(problems.Errors()) > 0 {
@@ -95,8 +95,9 @@ func ReadTests(file string, src []byte, n *hive.Network) (*TestFile, Problems) {
 	return t, nil
 }
 
-// testTime is when cases play that do not say: tests must not change with the calendar.
-var testTime = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+// defaultCaseTime is the instant of cases that do not name one: what they expect must not change
+// with the calendar.
+var defaultCaseTime = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 type defaults struct {
 	account, app string
@@ -158,7 +159,7 @@ func yamlOfJSON(src []byte) []byte {
 	return out
 }
 
-func (c *caseReader) testCase(n *yamlnode.Node, d defaults) *Case {
+func (c *caseReader) expectedCase(n *yamlnode.Node, d defaults) *Case {
 	m, _ := c.Mapping(n, "a case", keysIn(caseKeys, requestKeys))
 	one := c.readCase(m, d)
 	one.Name = c.optional(m, "name")

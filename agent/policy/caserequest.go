@@ -29,7 +29,7 @@ func (c *caseReader) readCase(m yamlnode.Mapping, d defaults) *Case {
 		q.App = c.optional(m, "app")
 	}
 	if q.App == "" && !m.Meant("app") {
-		c.Complain(m.Node, "app is missing: the app slot that asks")
+		c.Complain(m.Node, "app is missing: the app that asks")
 	}
 	if m.Has("time") {
 		one.Time = c.caseTime(m)

@@ -10,7 +10,7 @@ import (
 func (q *Request) refuse() (Code, string) {
 	if q.Account == "" || q.App == "" {
 		// "any" in a rule means any that there is.
-		return CodeUnsupported, "a request of no account or of no app slot"
+		return CodeUnsupported, "a request of no account or of no app"
 	}
 	switch q.Kind {
 	case Sign:

@@ -18,17 +18,17 @@ type Problem = yamlnode.Problem
 // Problems are complaints in the order of the file, errors before warnings.
 type Problems = yamlnode.Problems
 
-// Env is what a policy may be checked against. All of it is optional and leads to warnings only: an
-// operator may write the policy before the slot.
-type Env struct {
-	Slots    []string           // app slots that exist
+// Options is what a policy may be checked against. All of it is optional and leads to warnings
+// only: an operator may write the policy before he adds the app.
+type Options struct {
+	Apps     []string           // that were added
 	Accounts []hive.AccountName // accounts of the keystore
 	Now      time.Time          // to tell rules that have expired
 	// NobodyToAsk says that there is no way yet to ask a person.
 	NobodyToAsk bool
 }
 
-// A Policy is a file that was understood. It does not change and may be used by any number of
+// Policy is a file that was understood. It does not change and may be used by any number of
 // goroutines.
 type Policy struct {
 	file       string
@@ -43,10 +43,10 @@ type Policy struct {
 
 // Compile reads a policy. It returns all complaints about the file in one run; the policy is nil if
 // any of them is an error. file is only a name for them.
-func Compile(file string, src []byte, env Env) (*Policy, Problems) {
+func Compile(file string, src []byte, env Options) (*Policy, Problems) {
 	c := &compiler{Reader: yamlnode.NewReader(yamlnode.Options{
 		File: file, Noun: "a policy", NoAlias: ", or use lists", Nearest: nearestWord, KeyHint: keyHint,
-	}), env: env, names: map[string]int{}, lists: map[string][]*yamlnode.Node{}, nodes: map[*rule]*yamlnode.Node{}}
+	}), options: env, names: map[string]int{}, lists: map[string][]*yamlnode.Node{}, nodes: map[*rule]*yamlnode.Node{}}
 	p := &Policy{file: file, hash: sha256.Sum256(src)}
 	if root := c.document(src); root != nil {
 		c.policy(root, p)
@@ -68,7 +68,7 @@ func (p *Policy) File() string { return p.file }
 
 type compiler struct {
 	*yamlnode.Reader
-	env       Env
+	options   Options
 	names     map[string]int // of rules and limits, to their lines
 	lists     map[string][]*yamlnode.Node
 	listNames []string

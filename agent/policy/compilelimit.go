@@ -138,7 +138,7 @@ func (c *compiler) readSum(m yamlnode.Mapping, l *limit) {
 		l.of.text = text
 	}
 	if of.Has("where") {
-		l.of.where = c.test(of.Value("where"), jsonShape, "where")
+		l.of.where = c.matcher(of.Value("where"), jsonShape, "where")
 	}
 }
 

@@ -76,7 +76,7 @@ func (c *compiler) opEntry(n *yamlnode.Node, r *rule) (opEntry, bool) {
 	// What else is wrong with the entry is said in the same run, if it is known what its fields
 	// are.
 	if n.Kind == yamlnode.Map && (ok || e.group || isUsable(e.name)) {
-		e.fields = c.fieldTests(n.Entries[0].Value, e)
+		e.fields = c.fieldMatchers(n.Entries[0].Value, e)
 	}
 	if ok {
 		c.reviewEntry(name, e, r)
@@ -153,7 +153,7 @@ func canTakeOver(name string) bool {
 }
 
 // fieldTests compiles the fields of an entry, sorted by name.
-func (c *compiler) fieldTests(n *yamlnode.Node, e opEntry) []fieldTest {
+func (c *compiler) fieldMatchers(n *yamlnode.Node, e opEntry) []fieldMatcher {
 	if c.Bad(n) {
 		return nil
 	}
@@ -165,7 +165,7 @@ func (c *compiler) fieldTests(n *yamlnode.Node, e opEntry) []fieldTest {
 	if e.group {
 		known = map[string]*shape{payeeField: accountsShape}
 	}
-	var tests []fieldTest
+	var tests []fieldMatcher
 	for _, f := range n.Sorted() {
 		name := f.Key.Text
 		switch sh, ok := known[name]; {
@@ -178,7 +178,7 @@ func (c *compiler) fieldTests(n *yamlnode.Node, e opEntry) []fieldTest {
 			c.Complain(f.Key, "%s has no field %s%s", e.name, quote(name),
 				didYouMean(name, slices.Sorted(maps.Keys(known))))
 		default:
-			tests = append(tests, fieldTest{name, c.test(f.Value, sh, strings.TrimPrefix(name, "."))})
+			tests = append(tests, fieldMatcher{name, c.matcher(f.Value, sh, strings.TrimPrefix(name, "."))})
 		}
 	}
 	return tests

@@ -86,7 +86,7 @@ func (c *compiler) common(m yamlnode.Mapping, r *rule) {
 	}
 	c.readOperations(m, r)
 	if m.Has("text") {
-		r.text = c.test(m.Value("text"), documentShape, "text")
+		r.text = c.matcher(m.Value("text"), documentShape, "text")
 	}
 }
 
@@ -178,7 +178,7 @@ func (c *compiler) readMust(m yamlnode.Mapping, r *rule) {
 	for _, key := range []string{"request", "apps"} {
 		if m.Missing(key) {
 			c.Complain(m.Node, "%s must be said in %s%s", key, r.section, map[string]string{
-				"request": ": auth, sign, challenge or decrypt", "apps": ": a list of app slots, or any"}[key])
+				"request": ": auth, sign, challenge or decrypt", "apps": ": a list of apps, or any"}[key])
 		}
 	}
 	if !m.Has("request") || c.Bad(m.Value("request")) {
@@ -253,7 +253,7 @@ func (c *compiler) checkAccount(n *yamlnode.Node, name string) {
 // checkOwnAccount is for accounts whose key answers.
 func (c *compiler) checkOwnAccount(n *yamlnode.Node, name string) {
 	c.checkAccount(n, name)
-	if !c.Bad(n) && len(c.env.Accounts) > 0 && !slices.Contains(c.env.Accounts, hive.AccountName(name)) {
+	if !c.Bad(n) && len(c.options.Accounts) > 0 && !slices.Contains(c.options.Accounts, hive.AccountName(name)) {
 		c.Warn(n, "%s is no account of the keystore", quote(name))
 	}
 }
@@ -261,14 +261,14 @@ func (c *compiler) checkOwnAccount(n *yamlnode.Node, name string) {
 func (c *compiler) checkApp(n *yamlnode.Node, name string) {
 	switch {
 	case name == "any":
-		c.Complain(n, `for all app slots write apps: any, without brackets`)
+		c.Complain(n, `for all apps write apps: any, without brackets`)
 	case name == "" || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool {
 		return unicode.IsControl(r) ||
 			unicode.IsSpace(r)
 	}):
-		c.Complain(n, "%s is no name of an app slot", quote(name))
-	case len(c.env.Slots) > 0 && !slices.Contains(c.env.Slots, name):
-		c.Warn(n, "there is no app slot %s%s", quote(name), didYouMean(name, c.env.Slots))
+		c.Complain(n, "%s is no name of an app", quote(name))
+	case len(c.options.Apps) > 0 && !slices.Contains(c.options.Apps, name):
+		c.Warn(n, "there is no app %s%s", quote(name), didYouMean(name, c.options.Apps))
 	}
 }
 

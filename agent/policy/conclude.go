@@ -79,8 +79,8 @@ func (c *conclusion) limits(parts []*part, counters Counters) {
 	// By name, so that the first reason is the same in every run and for every order of the file.
 	slices.SortFunc(order, func(a, b *limit) int { return strings.Compare(a.name, b.name) })
 	for _, l := range order {
-		// Costs are added up over all parts first. Otherwise each of ten transfers in one transaction
-		// would be compared with the limit alone.
+		// Costs are added up over all parts first. Otherwise each of ten transfers in one
+		// transaction would be compared with the limit alone.
 		for _, cost := range l.costs(c.scope, touched[l]) {
 			c.limit(l, cost, counters)
 		}

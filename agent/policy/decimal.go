@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// A decimal is an exact number as people write it. Comparing two is linear in their digits: numbers
+// decimal is an exact number as people write it. Comparing two is linear in their digits: numbers
 // come from applications, and arithmetic on long ones would let a stranger buy our time.
 type decimal struct {
 	negative bool

@@ -96,7 +96,7 @@ type LimitState struct {
 	Observed bool          `json:"observed,omitempty"` // not in force
 }
 
-// A Decision is what a policy says of a request. The zero value denies. As JSON it is fit for an
+// Decision is what a policy says of a request. The zero value denies. As JSON it is fit for an
 // audit trail; spans are nanoseconds there.
 type Decision struct {
 	Verdict Verdict `json:"verdict"`

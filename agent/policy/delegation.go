@@ -7,8 +7,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// A Delegation says that a rule counts on an account having given its authority to accounts of
-// ours.
+// Delegation says that a rule counts on an account having given its authority to accounts of ours.
 type Delegation struct {
 	Rule RuleRef
 	// By is the account whose authority is used.

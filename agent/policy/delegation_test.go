@@ -16,7 +16,7 @@ allow:
   - {name: own, request: sign, apps: any, operations: [vote]}
 deny:
   - {name: not for eve, on_behalf_of: [eve]}
-`), policy.Env{})
+`), policy.Options{})
 	if p == nil {
 		t.Fatal(problems)
 	}

@@ -23,7 +23,7 @@ func TestAgainstNaiveEvaluator(t *testing.T) {
 		m := maker{rand.New(rand.NewPCG(seed, 1))}
 		mod := m.model()
 		src := pen(m).model(mod)
-		p, problems := policy.Compile("random.yaml", []byte(src), policy.Env{})
+		p, problems := policy.Compile("random.yaml", []byte(src), policy.Options{})
 		if p == nil {
 			t.Fatalf("seed %d:\n%s\n%v", seed, src, problems)
 		}
@@ -59,7 +59,7 @@ func compareStories(t *testing.T, m maker, mod *model, p *policy.Policy, seen ma
 			return false
 		}
 		count(seen, got)
-		if got.Verdict == policy.Allow && len(r.ops) > 1 && slices.ContainsFunc(mod.rules, func(rule *mRule) bool {
+		if got.Verdict == policy.Allow && len(r.ops) > 1 && slices.ContainsFunc(mod.rules, func(rule *modelRule) bool {
 			return rule.tx && slices.Contains(want.rules, rule.name)
 		}) {
 			seen["transaction"]++

@@ -17,7 +17,7 @@ func example(t testing.TB, name string) *policy.Policy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, problems := policy.Compile(name+".yaml", src, policy.Env{})
+	p, problems := policy.Compile(name+".yaml", src, policy.Options{})
 	if p == nil {
 		t.Fatalf("the example has errors:\n%v", problems)
 	}
@@ -34,7 +34,7 @@ func TestGoodFilesCompile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p, problems := policy.Compile(filepath.Base(file), src, policy.Env{}); p == nil {
+		if p, problems := policy.Compile(filepath.Base(file), src, policy.Options{}); p == nil {
 			t.Errorf("%s:\n%v", file, problems)
 		}
 	}
@@ -50,7 +50,7 @@ func customJSON(t testing.TB, role hive.Role, id, json string) hive.Operation {
 		id, json)
 }
 
-// A step is a request in a story: what is allowed is charged before the next.
+// step is a request in a story: what is allowed is charged before the next.
 type step struct {
 	name    string
 	request *policy.Request

@@ -37,7 +37,7 @@ func FuzzCompile(f *testing.F) {
 	f.Add([]byte("version: 1\nallow: [{name: x, <<: *a}]"))
 	f.Add([]byte("version: !!int 1\n? [a]\n: b"))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		p, problems := policy.Compile("x.yaml", src, policy.Env{Slots: []string{"a"},
+		p, problems := policy.Compile("x.yaml", src, policy.Options{Apps: []string{"a"},
 			Accounts: []hive.AccountName{"bob"}, Now: noon})
 		if (p == nil) != (len(problems.Errors()) > 0) {
 			t.Fatalf("policy %v, problems:\n%v", p != nil, problems)
@@ -85,7 +85,7 @@ func FuzzJSON(f *testing.F) {
 	compileJSON := func(section string) *policy.Policy {
 		p, problems := policy.Compile("x",
 			[]byte("version: 1\n"+section+`: [{name: x, request: challenge, apps: any, text: [
-  {.a: {present: false}}, {.a: {max: 5}}, {.a: '5'}, {.a: {not: {glob: 'x*'}}}, {each: {.a.b: 5}}, {members: [a, b]}, {size: 2}, {.0.a: true}]}]`), policy.Env{})
+  {.a: {present: false}}, {.a: {max: 5}}, {.a: '5'}, {.a: {not: {glob: 'x*'}}}, {each: {.a.b: 5}}, {members: [a, b]}, {size: 2}, {.0.a: true}]}]`), policy.Options{})
 		if p == nil {
 			f.Fatal(problems)
 		}
@@ -122,7 +122,7 @@ func FuzzPattern(f *testing.F) {
 		for _, kind := range []string{"glob", "regexp"} {
 			src := "version: 1\nallow: [{name: x, request: challenge, apps: any, text: {" + kind + ": '" +
 				strings.ReplaceAll(source, "'", "''") + "'}}]"
-			p, problems := policy.Compile("x", []byte(src), policy.Env{})
+			p, problems := policy.Compile("x", []byte(src), policy.Options{})
 			if p == nil {
 				if kind == "glob" {
 					t.Fatalf("%q: %v", source, problems)

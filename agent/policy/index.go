@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// An index finds the rules that can concern a part without looking at the others: by kind, account,
+// index finds the rules that can concern a part without looking at the others: by kind, account,
 // app and operation, each either said or any.
 type index[T any] map[indexKey][]T
 

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A measure is what a limit counts.
+// measure is what a limit counts.
 type measure uint8
 
 const (
@@ -21,7 +21,7 @@ var measureNames = [...]string{measureRequests: "requests", measureCount: "count
 
 func (m measure) String() string { return measureNames[m] }
 
-// A limit bounds what its matching parts may cost within a window.
+// limit bounds what its matching parts may cost within a window.
 type limit struct {
 	rule
 	measure measure
@@ -31,7 +31,7 @@ type limit struct {
 	of      *tokenSum
 }
 
-// A quota is one "N per WINDOW". Window 0 is the request alone.
+// quota is one "N per WINDOW". Window 0 is the request alone.
 type quota struct {
 	most   *big.Rat
 	unit   string
@@ -39,7 +39,7 @@ type quota struct {
 	text   string
 }
 
-// A dimension splits a limit's counter.
+// dimension splits a limit's counter.
 type dimension struct {
 	name  string // account, app, actor, or .field
 	field string // of the operation, if it is that
@@ -48,7 +48,7 @@ type dimension struct {
 // tokenSum says which numbers inside JSON are added up.
 type tokenSum struct {
 	list  string
-	where test
+	where matcher
 	field []string
 	text  string
 }
@@ -65,7 +65,7 @@ func (l *limit) kept() time.Duration {
 	return longest
 }
 
-// A cost is what one request takes from one counter. Unclear is more than any limit.
+// cost is what one request takes from one counter. Unclear is more than any limit.
 type cost struct {
 	split   string
 	units   map[string]*big.Rat

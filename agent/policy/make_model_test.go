@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A maker makes random models and requests out of small worlds, so that rules and requests meet.
+// maker makes random models and requests out of small worlds, so that rules and requests meet.
 type maker struct{ *rand.Rand }
 
 func pick[T any](m maker, from ...T) T { return from[m.IntN(len(from))] }
@@ -225,7 +225,7 @@ func (m maker) jsonTest(depth int) any {
 	return t
 }
 
-func (m maker) entry(r *mRule) mEntry {
+func (m maker) entry(r *modelRule) modelEntry {
 	ops := slices.Concat([]string{"custom_json", "custom_json", "account_update2"})
 	if r.allows("posting") {
 		ops = append(ops, postingOnly...)
@@ -238,7 +238,7 @@ func (m maker) entry(r *mRule) mEntry {
 			ops = append(ops, "active")
 		}
 	}
-	e := mEntry{op: pick(m, ops...)}
+	e := modelEntry{op: pick(m, ops...)}
 	if r.tx && (e.op == "posting" || e.op == "active") {
 		e.op = "custom_json"
 	}
@@ -253,25 +253,25 @@ func (m maker) entry(r *mRule) mEntry {
 	return e
 }
 
-func (e *mEntry) set(field string, t any) {
+func (e *modelEntry) set(field string, t any) {
 	if e.fields == nil {
 		e.fields = map[string]any{}
 	}
 	e.fields[field] = t
 }
 
-func (r *mRule) wide() bool { return r.section == "deny" || r.section == "limits" }
+func (r *modelRule) wide() bool { return r.section == "deny" || r.section == "limits" }
 
 // allows tells whether the rule may be about a key.
-func (r *mRule) allows(key string) bool {
+func (r *modelRule) allows(key string) bool {
 	if r.keys == nil {
 		return r.wide() || key == "posting"
 	}
 	return slices.Contains(r.keys, key)
 }
 
-func (m maker) rule(section string, i int) *mRule {
-	r := &mRule{section: section, name: fmt.Sprintf("r%02d", i)}
+func (m maker) rule(section string, i int) *modelRule {
+	r := &modelRule{section: section, name: fmt.Sprintf("r%02d", i)}
 	r.request = pick(m, "sign", "sign", "sign", "sign", "auth", "challenge", "decrypt")
 	if r.wide() && m.chance(3) {
 		r.request = ""
@@ -310,7 +310,7 @@ func (m maker) rule(section string, i int) *mRule {
 	return r
 }
 
-func (m maker) schedule(r *mRule) {
+func (m maker) schedule(r *modelRule) {
 	if m.chance(6) {
 		r.hours = pick(m, "08:00-20:00", "20:00-08:00", "00:00-24:00", "11:59-12:00")
 	}
@@ -337,7 +337,7 @@ func (m maker) challengeTest() any {
 	return m.valueTest("text")
 }
 
-func (m maker) signRule(r *mRule) {
+func (m maker) signRule(r *modelRule) {
 	if m.chance(2) {
 		r.keys = some(m, "posting", "active")
 	}
@@ -368,21 +368,21 @@ func (m maker) signRule(r *mRule) {
 }
 
 // refer lets a field of one operation be that of another.
-func (m maker) refer(r *mRule) {
+func (m maker) refer(r *modelRule) {
 	i, j := m.IntN(len(r.ops)), m.IntN(len(r.ops))
 	if fieldKinds[r.ops[i].op]["permlink"] != "" && fieldKinds[r.ops[j].op]["permlink"] != "" {
 		r.ops[i].set("permlink", lit{fmt.Sprintf("$%d.permlink", j+1), false})
 	}
 }
 
-func (m maker) limit(r *mRule) {
+func (m maker) limit(r *modelRule) {
 	window := func() string { return pick(m, "request", "10s", "1m", "30d") }
 	r.measure = pick(m, "requests", "count", "spend", "sum")
 	if r.request != "" && r.request != "sign" || r.text != nil {
 		r.measure = "requests"
 	}
 	if r.measure == "sum" {
-		r.ops = []mEntry{{op: "custom_json"}}
+		r.ops = []modelEntry{{op: "custom_json"}}
 		r.tx, r.text = false, nil
 		switch m.IntN(3) {
 		case 0:
@@ -394,15 +394,16 @@ func (m maker) limit(r *mRule) {
 	for range 1 + m.IntN(2) {
 		switch r.measure {
 		case "spend":
-			r.quotas = append(r.quotas, mQuota{pick(m, "1.000 HBD", "3.000 HBD", "5.000 HIVE", "0.000 HIVE"), window()})
+			r.quotas = append(r.quotas, modelQuota{pick(m, "1.000 HBD", "3.000 HBD", "5.000 HIVE", "0.000 HIVE"),
+				window()})
 		case "sum":
-			r.quotas = append(r.quotas, mQuota{pick(m, "5", "10.5", "0"), window()})
+			r.quotas = append(r.quotas, modelQuota{pick(m, "5", "10.5", "0"), window()})
 		default:
-			r.quotas = append(r.quotas, mQuota{pick(m, "0", "1", "3", "5"), window()})
+			r.quotas = append(r.quotas, modelQuota{pick(m, "0", "1", "3", "5"), window()})
 		}
 	}
 	if r.measure == "count" && m.chance(2) {
-		r.ops, r.text, r.tx = []mEntry{{op: "vote"}, {op: "comment_options"}}, nil, false
+		r.ops, r.text, r.tx = []modelEntry{{op: "vote"}, {op: "comment_options"}}, nil, false
 		if r.request != "sign" {
 			r.request = ""
 		}
@@ -413,7 +414,7 @@ func (m maker) limit(r *mRule) {
 	if m.chance(2) {
 		r.per = some(m, "account", "app", "actor")
 		if len(r.ops) > 0 && !slices.ContainsFunc(r.ops,
-			func(e mEntry) bool { return fieldKinds[e.op]["permlink"] == "" }) {
+			func(e modelEntry) bool { return fieldKinds[e.op]["permlink"] == "" }) {
 			r.per = append(r.per, ".permlink")
 		}
 	}
@@ -438,15 +439,15 @@ func (m maker) model() *model {
 }
 
 // openRules allow so much that limits and denials show.
-func (m maker) openRules() []*mRule {
-	var ops []mEntry
+func (m maker) openRules() []*modelRule {
+	var ops []modelEntry
 	for _, name := range slices.Concat(postingOnly, activeOnly, []string{"custom_json", "account_update2", "posting"}) {
 		if !m.chance(5) {
-			ops = append(ops, mEntry{op: name})
+			ops = append(ops, modelEntry{op: name})
 		}
 	}
 	anybody := []string{"any"}
-	return []*mRule{
+	return []*modelRule{
 		{section: "allow", name: "s", request: "sign", apps: anybody, keys: []string{"posting", "active"},
 			behalf: anybody, ops: ops},
 		{section: "allow", name: "a", request: "auth", apps: anybody},

@@ -23,14 +23,14 @@ func sortedMap[V any](m map[string]V) iter.Seq2[string, V] {
 	}
 }
 
-// An mOp is an operation as the naive evaluator sees it: a name, and fields as they are in legacy
+// modelOp is an operation as the naive evaluator sees it: a name, and fields as they are in legacy
 // JSON.
-type mOp struct {
+type modelOp struct {
 	name   string
 	fields map[string]any
 }
 
-func (o mOp) parse(t testing.TB) hive.Operation {
+func (o modelOp) parse(t testing.TB) hive.Operation {
 	raw, err := json.Marshal([]any{o.name, o.fields})
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func (m maker) amount() string {
 
 func (m maker) text() string { return pick(m, "p", "q", "$x", "5", "alice", "bob") }
 
-func (m maker) operation(role hive.Role, me string) mOp {
+func (m maker) operation(role hive.Role, me string) modelOp {
 	if m.chance(8) {
 		me = m.account()
 	}
@@ -97,29 +97,29 @@ func (m maker) operation(role hive.Role, me string) mOp {
 	return m.activeOperation(me)
 }
 
-func (m maker) postingOperation(me string) mOp {
+func (m maker) postingOperation(me string) modelOp {
 	switch m.IntN(7) {
 	case 0, 1:
-		return mOp{"vote", map[string]any{"voter": me, "author": m.account(), "permlink": m.text(),
+		return modelOp{"vote", map[string]any{"voter": me, "author": m.account(), "permlink": m.text(),
 			"weight": pick(m, -100, 0, 1, 100, 10000)}}
 	case 2:
 		metadata := ""
 		if m.chance(2) {
 			metadata = m.json(2)
 		}
-		return mOp{"comment", map[string]any{"parent_author": pick(m, "", m.account()), "parent_permlink": "x",
+		return modelOp{"comment", map[string]any{"parent_author": pick(m, "", m.account()), "parent_permlink": "x",
 			"author":   me,
 			"permlink": m.text(), "title": m.text(), "body": "b", "json_metadata": metadata}}
 	case 3:
 		return m.options(me)
 	case 4:
-		return mOp{"claim_reward_balance", map[string]any{"account": me, "reward_hive": "0.001 HIVE",
+		return modelOp{"claim_reward_balance", map[string]any{"account": me, "reward_hive": "0.001 HIVE",
 			"reward_hbd": "0.000 HBD", "reward_vests": "0.000000 VESTS"}}
 	case 5:
-		return mOp{"account_update2", map[string]any{"account": me, "json_metadata": "",
+		return modelOp{"account_update2", map[string]any{"account": me, "json_metadata": "",
 			"posting_json_metadata": m.json(2), "extensions": []any{}}}
 	}
-	return mOp{"custom_json", map[string]any{"required_auths": []string{}, "required_posting_auths": m.actors(me),
+	return modelOp{"custom_json", map[string]any{"required_auths": []string{}, "required_posting_auths": m.actors(me),
 		"id": m.text(), "json": m.tokens()}}
 }
 
@@ -133,7 +133,7 @@ func (m maker) actors(me string) []string {
 	return actors
 }
 
-func (m maker) options(me string) mOp {
+func (m maker) options(me string) modelOp {
 	extensions := []any{}
 	if m.chance(2) {
 		var list []any
@@ -144,15 +144,16 @@ func (m maker) options(me string) mOp {
 		}
 		extensions = []any{[]any{0, map[string]any{"beneficiaries": list}}}
 	}
-	return mOp{"comment_options", map[string]any{"author": me, "permlink": m.text(), "max_accepted_payout": "1.000 HBD",
-		"percent_hbd": pick(m, 0, 100, 10000), "allow_votes": m.chance(2), "allow_curation_rewards": true,
+	return modelOp{"comment_options", map[string]any{"author": me, "permlink": m.text(),
+		"max_accepted_payout": "1.000 HBD",
+		"percent_hbd":         pick(m, 0, 100, 10000), "allow_votes": m.chance(2), "allow_curation_rewards": true,
 		"extensions": extensions}}
 }
 
-func (m maker) activeOperation(me string) mOp {
+func (m maker) activeOperation(me string) modelOp {
 	switch m.IntN(11) {
 	case 0, 1, 2:
-		return mOp{"transfer", map[string]any{"from": me, "to": m.account(), "amount": m.amount(),
+		return modelOp{"transfer", map[string]any{"from": me, "to": m.account(), "amount": m.amount(),
 			"memo": pick(m, "", m.text())}}
 	case 3:
 		to := pick(m, "bob", "carol")
@@ -163,25 +164,25 @@ func (m maker) activeOperation(me string) mOp {
 		if m.chance(2) {
 			extensions = []any{map[string]any{"type": 1, "value": map[string]any{"pair_id": pick(m, 0, 3, 5)}}}
 		}
-		return mOp{"recurrent_transfer", map[string]any{"from": me, "to": to, "amount": m.amount(), "memo": "",
+		return modelOp{"recurrent_transfer", map[string]any{"from": me, "to": to, "amount": m.amount(), "memo": "",
 			"recurrence": 24,
 			"executions": pick(m, 2, 3, 5), "extensions": extensions}}
 	case 4:
-		return mOp{"transfer_to_vesting", map[string]any{"from": me, "to": pick(m, "", m.account()),
+		return modelOp{"transfer_to_vesting", map[string]any{"from": me, "to": pick(m, "", m.account()),
 			"amount": "1.000 HIVE"}}
 	case 5:
 		to := pick(m, "bob", "carol")
 		if to == me {
 			to = "dave"
 		}
-		return mOp{"delegate_vesting_shares", map[string]any{"delegator": me, "delegatee": to,
+		return modelOp{"delegate_vesting_shares", map[string]any{"delegator": me, "delegatee": to,
 			"vesting_shares": "1.000000 VESTS"}}
 	case 6:
 		sell, get := "1.000 HIVE", pick(m, "0.500 HBD", "1.000 HBD", "5.001 HBD")
 		if m.chance(2) {
 			sell, get = get, sell
 		}
-		return mOp{"limit_order_create", map[string]any{"owner": me, "orderid": 1, "amount_to_sell": sell,
+		return modelOp{"limit_order_create", map[string]any{"owner": me, "orderid": 1, "amount_to_sell": sell,
 			"min_to_receive": get,
 			"fill_or_kill":   m.chance(2), "expiration": "2026-11-21T00:00:00"}}
 	case 7:
@@ -190,9 +191,10 @@ func (m maker) activeOperation(me string) mOp {
 		if m.chance(2) {
 			fields["memo_key"] = nullKey
 		}
-		return mOp{"account_update2", fields}
+		return modelOp{"account_update2", fields}
 	case 8:
-		return mOp{"update_proposal_votes", map[string]any{"voter": me, "proposal_ids": pick(m, []int{0}, []int{0, 3},
+		return modelOp{"update_proposal_votes", map[string]any{"voter": me, "proposal_ids": pick(m, []int{0},
+			[]int{0, 3},
 			[]int{3, 5, 6}),
 			"approve": m.chance(2), "extensions": []any{}}}
 	case 9:
@@ -201,22 +203,22 @@ func (m maker) activeOperation(me string) mOp {
 			extensions = []any{[]any{1, map[string]any{"end_date": pick(m, "2027-01-01T00:00:00", "2027-01-01T06:00:00",
 				"2027-01-01T12:00:00")}}}
 		}
-		return mOp{"update_proposal", map[string]any{"proposal_id": pick(m, 0, 3, 5), "creator": me,
+		return modelOp{"update_proposal", map[string]any{"proposal_id": pick(m, 0, 3, 5), "creator": me,
 			"daily_pay": "1.000 HBD",
 			"subject":   "s", "permlink": "p", "extensions": extensions}}
 	}
-	return mOp{"custom_json", map[string]any{"required_auths": m.actors(me), "required_posting_auths": []string{},
+	return modelOp{"custom_json", map[string]any{"required_auths": m.actors(me), "required_posting_auths": []string{},
 		"id": m.text(), "json": m.tokens()}}
 }
 
-// An mRequest is a request in both forms.
-type mRequest struct {
+// modelRequest is a request in both forms.
+type modelRequest struct {
 	*policy.Request
-	ops []mOp
+	ops []modelOp
 }
 
 // transactionOf returns a rule of the model about a transaction, if it has one.
-func (m maker) transactionOf(mod *model) *mRule {
+func (m maker) transactionOf(mod *model) *modelRule {
 	for _, r := range mod.rules {
 		if r.tx {
 			return r
@@ -227,11 +229,11 @@ func (m maker) transactionOf(mod *model) *mRule {
 
 // like makes operations in the order of a transaction rule, often with the same permlink, and sets
 // the role that they need.
-func (m maker) like(tx *mRule, q *policy.Request) (ops []mOp) {
+func (m maker) like(tx *modelRule, q *policy.Request) (ops []modelOp) {
 	q.Role = hive.Posting
 	permlink := m.text()
 	for _, e := range tx.ops {
-		o := mOp{}
+		o := modelOp{}
 		for o.name != e.op {
 			o = m.operation(pick(m, hive.Posting, hive.Active), string(q.Account))
 		}
@@ -246,8 +248,8 @@ func (m maker) like(tx *mRule, q *policy.Request) (ops []mOp) {
 	return ops
 }
 
-func (m maker) request(t testing.TB, mod *model) mRequest {
-	r := mRequest{Request: &policy.Request{Account: hive.AccountName(pick(m, "alice", "alice", "bob")),
+func (m maker) request(t testing.TB, mod *model) modelRequest {
+	r := modelRequest{Request: &policy.Request{Account: hive.AccountName(pick(m, "alice", "alice", "bob")),
 		App:      pick(m, "one", "two"),
 		Approved: m.chance(5)}}
 	switch m.IntN(8) {

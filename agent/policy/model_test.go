@@ -18,12 +18,12 @@ type lit struct {
 	quoted bool
 }
 
-type mRule struct {
+type modelRule struct {
 	section, name                   string
 	request                         string
 	accounts, apps, behalf          []string // nil: not said; "any" alone: any
 	keys                            []string
-	ops                             []mEntry
+	ops                             []modelEntry
 	tx                              bool
 	text                            any
 	broadcast                       string
@@ -33,28 +33,28 @@ type mRule struct {
 	session, timeout                int // hours, seconds
 
 	measure string
-	quotas  []mQuota
+	quotas  []modelQuota
 	per     []string
 	over    string
 	where   any
 }
 
-type mEntry struct {
+type modelEntry struct {
 	op     string
 	fields map[string]any
 }
 
-type mQuota struct {
+type modelQuota struct {
 	most, window string
 }
 
 type model struct {
 	lists     map[string][]string
-	rules     []*mRule
+	rules     []*modelRule
 	otherwise bool
 }
 
-// A pen renders a model, with keys, rules and quotes as chance wants.
+// pen renders a model, with keys, rules and quotes as chance wants.
 type pen struct{ *rand.Rand }
 
 func (p pen) test(t any) string {
@@ -93,7 +93,7 @@ func (p pen) names(names []string) string {
 	return p.test(names)
 }
 
-func (p pen) rule(r *mRule) string {
+func (p pen) rule(r *modelRule) string {
 	keys := []string{"name: " + r.name}
 	add := func(said bool, key, value string) {
 		if said {
@@ -143,7 +143,7 @@ func (p pen) rule(r *mRule) string {
 	return "{" + strings.Join(keys, ", ") + "}"
 }
 
-func (p pen) entries(entries []mEntry, shuffle bool) string {
+func (p pen) entries(entries []modelEntry, shuffle bool) string {
 	var out []string
 	for _, e := range entries {
 		if e.fields == nil {

@@ -15,7 +15,7 @@ import (
 var mutants = flag.Bool("mutants", false,
 	"break the engine in each of the ways of mutant_test.go, and see the other tests fail")
 
-// A mutant is a way to break the engine: in a file, one text for another.
+// mutant is a way to break the engine: in a file, one text for another.
 type mutant struct{ says, file, old, new string }
 
 // brokenWays are mistakes that somebody may make when changing this code. Each lets something
@@ -59,13 +59,13 @@ var brokenWays = []mutant{
 		"all = named || actor == q.Account"},
 	{"operations may follow a transaction", "rule.go", "len(r.entries) != len(s.operations)",
 		"len(r.entries) > len(s.operations)"},
-	{"what is absent is not what not says", "match.go", "return unclear\n\t}\n\treturn t.test.check(s, v).not()",
-		"return yes\n\t}\n\treturn t.test.check(s, v).not()"},
-	{"each takes an empty list", "match.go", "if len(items) == 0 {", "if false {"},
-	{"max is excluded", "match.go", "outcomeOf(order <= 0)", "outcomeOf(order < 0)"},
-	{"an amount of any asset fits", "match.go", "outcomeOf(v.asset.Symbol == limit.asset.Symbol)", "yes"},
-	{"a dot takes no line break", "match.go", "`\\A(?s:`", "`\\A(?:`"},
-	{"a pattern takes a part of the text", "match.go", "`)\\z`", "`)`"},
+	{"what is absent is not what not says", "matcher.go", "return unclear\n\t}\n\treturn m.matcher.check(s, v).not()",
+		"return yes\n\t}\n\treturn m.matcher.check(s, v).not()"},
+	{"each takes an empty list", "matcher.go", "if len(items) == 0 {", "if false {"},
+	{"max is excluded", "matcher.go", "outcomeOf(order <= 0)", "outcomeOf(order < 0)"},
+	{"an amount of any asset fits", "matcher.go", "outcomeOf(v.asset.Symbol == limit.asset.Symbol)", "yes"},
+	{"a dot takes no line break", "matcher.go", "`\\A(?s:`", "`\\A(?:`"},
+	{"a pattern takes a part of the text", "matcher.go", "`)\\z`", "`)`"},
 	{"the last of two equal names counts", "json.go", "twice {", "twice && false {"},
 	{"the instant a window ago counts", "book.go", "s.entries[i].at.After(t) })\n\tif i == 0",
 		"!s.entries[i].at.Before(t) })\n\tif i == 0"},

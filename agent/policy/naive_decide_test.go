@@ -3,10 +3,11 @@ package policy_test
 import (
 	"encoding/json"
 	"math/big"
-	"pksa/agent/policy"
 	"slices"
 	"strings"
 	"time"
+
+	"pksa/agent/policy"
 )
 
 // Deciding.
@@ -21,11 +22,11 @@ type naiveAnswer struct {
 	charges []naiveCharge
 }
 
-func (n *naive) decide(r mRequest, now time.Time, force bool) naiveAnswer {
+func (n *naive) decide(r modelRequest, now time.Time, observed bool) naiveAnswer {
 	if now.Before(n.latest) {
 		now = n.latest
 	}
-	c := ctx{n, r, now, force}
+	c := naiveJudgement{n, r, now, observed}
 	if code := c.refused(); code != "" {
 		return naiveAnswer{code: code}
 	}
@@ -33,13 +34,13 @@ func (n *naive) decide(r mRequest, now time.Time, force bool) naiveAnswer {
 	var denials, refusals []policy.Code
 	speak, ask := false, false
 	for _, p := range c.parts() {
-		by := map[string][]*mRule{}
+		by := map[string][]*modelRule{}
 		for _, rule := range n.m.rules {
 			if rule.section != "limits" && c.matches(rule, p) {
 				by[rule.section] = append(by[rule.section], rule)
 			}
 		}
-		asks := slices.DeleteFunc(slices.Clone(by["ask"]), func(rule *mRule) bool {
+		asks := slices.DeleteFunc(slices.Clone(by["ask"]), func(rule *modelRule) bool {
 			return rule.only &&
 				len(by["allow"]) > 0
 		})
@@ -89,7 +90,7 @@ func (n *naive) decide(r mRequest, now time.Time, force bool) naiveAnswer {
 	return a
 }
 
-func (c ctx) refused() policy.Code {
+func (c naiveJudgement) refused() policy.Code {
 	if c.r.Kind != policy.Sign {
 		return ""
 	}
@@ -108,14 +109,14 @@ func (c ctx) refused() policy.Code {
 
 // uncovered only says whose authority it is: the difference to foreign-authority depends on which
 // rule came nearest, and is tested elsewhere.
-func (c ctx) uncovered(nPart) policy.Code { return policy.CodeUncovered }
+func (c naiveJudgement) uncovered(naivePart) policy.Code { return policy.CodeUncovered }
 
-func (c ctx) limits(a *naiveAnswer) (over, overAsk bool) {
+func (c naiveJudgement) limits(a *naiveAnswer) (over, overAsk bool) {
 	for _, l := range c.m.rules {
 		if l.section != "limits" {
 			continue
 		}
-		enforced := !l.observe || c.force
+		enforced := !l.observe || c.observed
 		observing := *l
 		observing.observe = false
 		costs := map[string]*naiveCost{}
@@ -156,7 +157,7 @@ func (n *naiveCost) add(unit string, amount *big.Rat) {
 	n.units[unit].Add(n.units[unit], amount)
 }
 
-func (c ctx) cost(l *mRule, p nPart, costs map[string]*naiveCost) {
+func (c naiveJudgement) cost(l *modelRule, p naivePart, costs map[string]*naiveCost) {
 	actors := []string{""}
 	if slices.Contains(l.per, "actor") {
 		actors = p.actor
@@ -196,7 +197,7 @@ func (c ctx) cost(l *mRule, p nPart, costs map[string]*naiveCost) {
 	}
 }
 
-func (c ctx) tokens(l *mRule, p nPart, cost *naiveCost) {
+func (c naiveJudgement) tokens(l *modelRule, p naivePart, cost *naiveCost) {
 	root, ok := parseJSON(p.op.fields["json"].(string))
 	if !ok {
 		cost.unclear = true
@@ -226,7 +227,7 @@ func (c ctx) tokens(l *mRule, p nPart, cost *naiveCost) {
 	}
 }
 
-func (c ctx) room(l *mRule, cost *naiveCost) bool {
+func (c naiveJudgement) room(l *modelRule, cost *naiveCost) bool {
 	if cost.unclear {
 		return false
 	}
@@ -260,7 +261,7 @@ func (c ctx) room(l *mRule, cost *naiveCost) bool {
 	return true
 }
 
-func (c ctx) used(limit, unit string, dims map[string]string, window string) *big.Rat {
+func (c naiveJudgement) used(limit, unit string, dims map[string]string, window string) *big.Rat {
 	sum := new(big.Rat)
 	span := map[string]time.Duration{"10s": 10 * time.Second, "1m": time.Minute, "30d": 30 * 24 * time.Hour}[window]
 	for _, h := range c.history {

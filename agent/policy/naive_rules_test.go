@@ -2,14 +2,15 @@ package policy_test
 
 import (
 	"math/big"
-	"pksa/agent/policy"
 	"slices"
 	"strings"
+
+	"pksa/agent/policy"
 )
 
 // Facts about the operations that the maker makes.
 
-func (o mOp) actors() []string {
+func (o modelOp) actors() []string {
 	if o.name == "custom_json" {
 		return slices.Concat(o.fields["required_auths"].([]string), o.fields["required_posting_auths"].([]string))
 	}
@@ -21,7 +22,7 @@ func (o mOp) actors() []string {
 	panic("nobody for " + o.name)
 }
 
-func (o mOp) needs() string {
+func (o modelOp) needs() string {
 	switch {
 	case slices.Contains(postingOnly, o.name), o.name == "claim_reward_balance":
 		return "posting"
@@ -33,7 +34,7 @@ func (o mOp) needs() string {
 	return "active"
 }
 
-func (o mOp) field(name string) any {
+func (o modelOp) field(name string) any {
 	kind := fieldKinds[o.name][name]
 	raw, there := o.fields[name]
 	switch {
@@ -85,7 +86,7 @@ func anyList(names []string) []any {
 	return list
 }
 
-func (o mOp) payees() []string {
+func (o modelOp) payees() []string {
 	switch o.name {
 	case "transfer", "recurrent_transfer":
 		return []string{o.fields["to"].(string)}
@@ -106,7 +107,7 @@ func (o mOp) payees() []string {
 	return nil
 }
 
-func (o mOp) price() any {
+func (o modelOp) price() any {
 	one, other := o.fields["amount_to_sell"].(string), o.fields["min_to_receive"].(string)
 	if strings.HasSuffix(one, "HIVE") {
 		one, other = other, one
@@ -116,7 +117,7 @@ func (o mOp) price() any {
 	return new(big.Rat).Quo(hbd, hive)
 }
 
-func (o mOp) spends() map[string]*big.Rat {
+func (o modelOp) spends() map[string]*big.Rat {
 	spent := map[string]*big.Rat{}
 	add := func(amount string, times int) {
 		n, _ := numberOf(strings.Fields(amount)[0])
@@ -135,40 +136,41 @@ func (o mOp) spends() map[string]*big.Rat {
 	return spent
 }
 
-func (o mOp) takeover() bool { return o.fields["memo_key"] != nil }
+func (o modelOp) takeover() bool { return o.fields["memo_key"] != nil }
 
 // Matching.
 
-func (c ctx) parts() []nPart {
+func (c naiveJudgement) parts() []naivePart {
 	self := []string{string(c.r.Account)}
 	switch c.r.Kind {
 	case policy.Sign:
-		var parts []nPart
+		var parts []naivePart
 		for _, o := range c.r.ops {
-			parts = append(parts, nPart{kind: "sign", role: c.r.Role.String(), op: o, isOp: true, actor: o.actors()})
+			parts = append(parts, naivePart{kind: "sign", role: c.r.Role.String(), op: o, isOp: true,
+				actor: o.actors()})
 		}
 		return parts
 	case policy.Auth:
-		parts := []nPart{{kind: "auth", actor: self}}
+		parts := []naivePart{{kind: "auth", actor: self}}
 		if a := c.r.AuthChallenge; a != nil {
 			kind := "challenge"
 			if a.Decrypt {
 				kind = "decrypt"
 			}
-			parts = append(parts, nPart{kind: kind, role: a.Role.String(), text: a.Text, actor: self})
+			parts = append(parts, naivePart{kind: kind, role: a.Role.String(), text: a.Text, actor: self})
 		}
 		return parts
 	}
-	return []nPart{{kind: c.r.Kind.String(), role: c.r.Role.String(), text: c.r.Text, actor: self}}
+	return []naivePart{{kind: c.r.Kind.String(), role: c.r.Role.String(), text: c.r.Text, actor: self}}
 }
 
 func says(names []string, name string) bool {
 	return names == nil || len(names) == 1 && names[0] == "any" || slices.Contains(names, name)
 }
 
-func (c ctx) matches(r *mRule, p nPart) bool {
+func (c naiveJudgement) matches(r *modelRule, p naivePart) bool {
 	wide := r.wide()
-	if r.observe && !c.force {
+	if r.observe && !c.observed {
 		return false
 	}
 	if r.request != "" && r.request != p.kind || !says(r.apps, c.r.App) || !says(r.accounts, string(c.r.Account)) ||
@@ -203,7 +205,7 @@ func (c ctx) matches(r *mRule, p nPart) bool {
 	return c.content(r, p) >= map[bool]tri{true: tUnclear, false: tYes}[r.section != "allow"]
 }
 
-func (c ctx) behalf(r *mRule, p nPart, wide bool) bool {
+func (c naiveJudgement) behalf(r *modelRule, p naivePart, wide bool) bool {
 	if r.behalf == nil && wide || len(r.behalf) == 1 && r.behalf[0] == "any" {
 		return true
 	}
@@ -217,7 +219,7 @@ func (c ctx) behalf(r *mRule, p nPart, wide bool) bool {
 	return all
 }
 
-func (c ctx) content(r *mRule, p nPart) tri {
+func (c naiveJudgement) content(r *modelRule, p naivePart) tri {
 	switch {
 	case r.text != nil:
 		return c.test(r.text, "document", p.text)
@@ -239,7 +241,7 @@ func (c ctx) content(r *mRule, p nPart) tri {
 	return worst
 }
 
-func (c ctx) entry(r *mRule, e mEntry, p nPart) tri {
+func (c naiveJudgement) entry(r *modelRule, e modelEntry, p naivePart) tri {
 	group := e.op == "posting" || e.op == "active"
 	switch {
 	case !group && e.op != p.op.name:
@@ -262,7 +264,7 @@ func (c ctx) entry(r *mRule, e mEntry, p nPart) tri {
 	return worst
 }
 
-func (c ctx) scheduled(r *mRule) bool {
+func (c naiveJudgement) scheduled(r *modelRule) bool {
 	now := c.now
 	clock := now.Format("15:04")
 	if r.hours != "" {

@@ -49,19 +49,19 @@ type naiveCharge struct {
 	amount      *big.Rat
 }
 
-// ctx is one judgement.
-type ctx struct {
+// naiveJudgement is one judgement.
+type naiveJudgement struct {
 	*naive
-	r     mRequest
-	now   time.Time
-	force bool // observed rules are in force
+	r        modelRequest
+	now      time.Time
+	observed bool // observed rules are in force
 }
 
-type nPart struct {
+type naivePart struct {
 	kind  string
 	role  string
 	text  string
-	op    mOp
+	op    modelOp
 	isOp  bool
 	actor []string
 }
@@ -134,7 +134,7 @@ func insideJSON(text string) any {
 	return v
 }
 
-func (c ctx) test(t any, kind string, v any) tri {
+func (c naiveJudgement) test(t any, kind string, v any) tri {
 	switch t := t.(type) {
 	case lit:
 		return c.literal(t, kind, v)
@@ -154,7 +154,7 @@ func (c ctx) test(t any, kind string, v any) tri {
 	panic("no test")
 }
 
-func (c ctx) named(key string, t any, kind string, v any) tri {
+func (c naiveJudgement) named(key string, t any, kind string, v any) tri {
 	_, isAbsent := v.(absent)
 	_, isBroken := v.(broken)
 	switch key {
@@ -220,7 +220,7 @@ func elementKind(kind string) string {
 	return kind
 }
 
-func (c ctx) list(key string, t any, kind string, list []any) tri {
+func (c naiveJudgement) list(key string, t any, kind string, list []any) tri {
 	switch key {
 	case "each":
 		worst := triOf(len(list) > 0)
@@ -250,7 +250,7 @@ func (c ctx) list(key string, t any, kind string, list []any) tri {
 	panic("no list test " + key)
 }
 
-func (c ctx) member(path []string, t any, kind string, v any) tri {
+func (c naiveJudgement) member(path []string, t any, kind string, v any) tri {
 	if kind == "json" || kind == "document" {
 		v, kind = insideJSON(v.(string)), "inside"
 	}
@@ -354,7 +354,7 @@ func bound(key string, t lit, kind string, v any) tri {
 	return triOf(order <= 0)
 }
 
-func (c ctx) literal(t lit, kind string, v any) tri {
+func (c naiveJudgement) literal(t lit, kind string, v any) tri {
 	if name, ok := strings.CutPrefix(t.text, "$"); ok {
 		switch {
 		case name == "account":
@@ -416,7 +416,7 @@ func equalText(want string, v any) tri {
 }
 
 // inside compares within JSON: "5" and 5 are the same text of two types.
-func (c ctx) inside(want string, quoted bool, v any) tri {
+func (c naiveJudgement) inside(want string, quoted bool, v any) tri {
 	n, isNumber := numberOf(want)
 	word := !quoted && (want == "true" || want == "false" || want == "null")
 	switch v := v.(type) {

@@ -14,7 +14,7 @@ var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 // compile reads a policy that must be without errors; "version: 1" is put before it.
 func compile(t testing.TB, src string) *policy.Policy {
 	t.Helper()
-	p, problems := policy.Compile("policy.yaml", []byte("version: 1\n"+src), policy.Env{})
+	p, problems := policy.Compile("policy.yaml", []byte("version: 1\n"+src), policy.Options{})
 	if p == nil {
 		t.Fatalf("the policy has errors:\n%v", problems)
 	}

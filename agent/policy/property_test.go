@@ -16,7 +16,7 @@ func rank(d policy.Decision) int { return int(d.Verdict) }
 func compileModel(t testing.TB, m maker, mod *model) *policy.Policy {
 	t.Helper()
 	src := pen(m).model(mod)
-	p, problems := policy.Compile("random.yaml", []byte(src), policy.Env{})
+	p, problems := policy.Compile("random.yaml", []byte(src), policy.Options{})
 	if p == nil {
 		t.Fatalf("%s\n%v", src, problems)
 	}
@@ -42,7 +42,7 @@ func property(t *testing.T, seed uint64, check func(m maker, mod *model, p *poli
 	}
 }
 
-func (mod *model) with(rules ...*mRule) *model {
+func (mod *model) with(rules ...*modelRule) *model {
 	return &model{lists: mod.lists, rules: slices.Concat(mod.rules, rules), otherwise: mod.otherwise}
 }
 
@@ -52,7 +52,7 @@ func (mod *model) without(i int) *model {
 
 func TestRemovingAllowNeverAllowsMore(t *testing.T) {
 	property(t, 2, func(m maker, mod *model, p *policy.Policy, book *policy.Book) {
-		i := slices.IndexFunc(mod.rules, func(r *mRule) bool { return r.section == "allow" })
+		i := slices.IndexFunc(mod.rules, func(r *modelRule) bool { return r.section == "allow" })
 		if i < 0 {
 			return
 		}
@@ -116,7 +116,7 @@ func TestOrderInTheFileMattersNowhere(t *testing.T) {
 // TestTighterTestsMatchLess: one more condition on a field never lets an allow rule match more.
 func TestTighterTestsMatchLess(t *testing.T) {
 	property(t, 5, func(m maker, mod *model, p *policy.Policy, book *policy.Book) {
-		i := slices.IndexFunc(mod.rules, func(r *mRule) bool { return r.section == "allow" && len(r.ops) > 0 })
+		i := slices.IndexFunc(mod.rules, func(r *modelRule) bool { return r.section == "allow" && len(r.ops) > 0 })
 		if i < 0 {
 			return
 		}

@@ -138,7 +138,8 @@ func (q *Request) snapshot() Request {
 
 // same reports whether the rules say the same of both requests, because they are the same but for
 // the yes of a person: rules do not look at that. Operations in another list are others, even if
-// they are equal: what is signed is decoded again from the bytes, and that is what has to be judged.
+// they are equal: what is signed is decoded again from the bytes, and that is what has to be
+// judged.
 func (q *Request) same(other *Request) bool {
 	return q.Kind == other.Kind && q.Account == other.Account && q.App == other.App && q.Role == other.Role &&
 		q.Broadcast == other.Broadcast && q.Text == other.Text && q.ManualSession == other.ManualSession &&

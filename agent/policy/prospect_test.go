@@ -95,8 +95,8 @@ func outlookProblem(outlook policy.Outlook, want naiveAnswer, got policy.Decisio
 	return ""
 }
 
-// TestConcludeIsDecide: whatever happened between the halves, the decision is that of the policy
-// in force, the request as it is and the instant of the second half.
+// TestConcludeIsDecide: whatever happened between the halves, the decision is that of the policy in
+// force, the request as it is and the instant of the second half.
 func TestConcludeIsDecide(t *testing.T) {
 	verdicts := map[policy.Verdict]int{}
 	for seed := range uint64(400) {
@@ -132,7 +132,7 @@ func TestConcludeIsDecide(t *testing.T) {
 }
 
 // meanwhile changes a request as it may change between the halves, or leaves it.
-func (m maker) meanwhile(t *testing.T, mod *model, r *mRequest) {
+func (m maker) meanwhile(t *testing.T, mod *model, r *modelRequest) {
 	t.Helper()
 	switch m.IntN(4) {
 	case 0:

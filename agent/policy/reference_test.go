@@ -27,14 +27,14 @@ func TestEveryKeyIsExplained(t *testing.T) {
 		}
 	}
 	for kind := aText; kind <= aMap; kind++ {
-		for _, key := range (&shape{kind: kind, absent: true}).tests() {
+		for _, key := range (&shape{kind: kind, absent: true}).matchers() {
 			taken[key] = true
-			if says(key, testKeys) == "" {
+			if says(key, matcherKeys) == "" {
 				t.Errorf("test %s is not explained", key)
 			}
 		}
 	}
-	for _, key := range keysIn(ruleKeys, limitKeys, testKeys) {
+	for _, key := range keysIn(ruleKeys, limitKeys, matcherKeys) {
 		if !taken[key] {
 			t.Errorf("%s is explained, and is no key", key)
 		}
@@ -44,7 +44,7 @@ func TestEveryKeyIsExplained(t *testing.T) {
 		"[version]": fileKeys,
 		"version: 1\nlimits: [{name: b, of: [x], sum: 1 per 1h}]": sumKeys,
 	} {
-		_, problems := Compile("x", []byte(src), Env{})
+		_, problems := Compile("x", []byte(src), Options{})
 		if keys := strings.Join(keysIn(want), ", "); !strings.Contains(problems.String(), keys+"\n") {
 			t.Errorf("explained are %s; got\n%v", keys, problems)
 		}
@@ -87,7 +87,7 @@ func TestPageTeachesWhatIsTrue(t *testing.T) {
 	var tips *Policy
 	for _, b := range blocks {
 		if b[1] == "policy" {
-			p, problems := Compile("policy.yaml", []byte(b[2]), Env{})
+			p, problems := Compile("policy.yaml", []byte(b[2]), Options{})
 			if len(problems) > 0 {
 				t.Errorf("%s\n%v", b[2], problems)
 			}
@@ -96,11 +96,11 @@ func TestPageTeachesWhatIsTrue(t *testing.T) {
 			}
 			continue
 		}
-		tests, problems := ReadTests("policy_test.yaml", []byte(b[2]), hive.Mainnet)
+		tests, problems := ReadCases("policy_test.yaml", []byte(b[2]), hive.Mainnet)
 		if tests == nil || tips == nil {
 			t.Fatal(problems)
 		}
-		results, _ := tips.Test(tests)
+		results, _ := tips.RunCases(tests)
 		for _, r := range results {
 			if !r.Passed {
 				t.Errorf("%s: %v", r.Name, r.Wrong)
@@ -129,10 +129,10 @@ func referenceText() string {
 		fmt.Fprintf(&b, "| %s | %s |\n", row[0], row[1])
 	}
 	table("What each test says", "Besides, `.name`, `.a.b` and `.0` lead to a member, one deeper, and an element of "+
-		"a list.", testKeys)
+		"a list.", matcherKeys)
 	table("Requests", "What `pksa policy explain` reads, and each case of a test.", requestKeys)
 	table("Cases", "Beside the keys of a request.", caseKeys)
-	table("Files of cases", "`NAME_test.yaml` beside `NAME.yaml`.", testFileKeys)
+	table("Files of cases", "`NAME_test.yaml` beside `NAME.yaml`.", caseFileKeys)
 	fmt.Fprint(&b, "\n### Operations and their fields\n\nWhat a rule may name. Every operation has the field "+
 		"`payee` too. Where a field can be absent, it says so.\n\n| operation | key | fields |\n|---|---|---|\n")
 	for _, d := range hive.Definitions() {
@@ -159,8 +159,8 @@ func testedHow() (rows [][2]string) {
 	for _, sh := range []*shape{textShape, accountShape, keyShape, boolShape, numberShape, percentShape, ratioShape,
 		assetShape, timeShape,
 		jsonTextShape, documentShape, jsonShape, accountsShape, priceShape} {
-		tests := "`" + strings.Join(sh.tests(), "`, `") + "`"
-		if len(sh.tests()) == 0 {
+		tests := "`" + strings.Join(sh.matchers(), "`, `") + "`"
+		if len(sh.matchers()) == 0 {
 			tests = "`.name`"
 		} else if sh.kind == aList {
 			tests += ", `.0`"

@@ -10,7 +10,7 @@ import (
 	"pksa/protocol/plain"
 )
 
-// A Report is an explanation for people and machines: the answer in one line, why, and what would
+// Report is an explanation for people and machines: the answer in one line, why, and what would
 // have been needed for another one.
 type Report struct {
 	Answer string `json:"answer"` // one sentence
@@ -387,8 +387,8 @@ func (r *rule) misses(s *scope, p *part) (all []string) {
 func (r *rule) missedFields(s *scope, p *part) (all []string) {
 	if e, _ := r.nearestEntry(s, p); e != nil && r.text == nil {
 		for _, f := range e.fields {
-			if v := p.field(f.field); f.test.check(s, v) != yes {
-				all = append(all, whyNot(s, f.test, v, f.field))
+			if v := p.field(f.field); f.matcher.check(s, v) != yes {
+				all = append(all, whyNot(s, f.matcher, v, f.field))
 			}
 		}
 	}

@@ -19,7 +19,7 @@ func TestReports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, problems := policy.Compile("/home/op/policy.yaml", src, policy.Env{})
+	p, problems := policy.Compile("/home/op/policy.yaml", src, policy.Options{})
 	if p == nil {
 		t.Fatal(problems)
 	}
@@ -77,8 +77,8 @@ func FuzzReadRequest(f *testing.F) {
 		if (c == nil) != (len(problems.Errors()) > 0) {
 			t.Fatalf("%v, %v", c, problems)
 		}
-		if tests, problems := policy.ReadTests("tests", src, hive.Mainnet); tests != nil {
-			p.Test(tests)
+		if tests, problems := policy.ReadCases("tests", src, hive.Mainnet); tests != nil {
+			p.RunCases(tests)
 		} else if len(problems) == 0 {
 			t.Fatal("refused without a word")
 		}

@@ -23,12 +23,12 @@ func (k Kind) String() string {
 	return kindNames[k]
 }
 
-// A Request is what is judged: who asks for what, with which key. Its operations are those decoded
+// Request is what is judged: who asks for what, with which key. Its operations are those decoded
 // from the very bytes that would be signed.
 type Request struct {
 	Kind    Kind
 	Account hive.AccountName // whose key would answer
-	App     string           // the app slot that the session belongs to, never a name that an app gave itself
+	App     string           // the app as the operator named it when he added it, never a name that it gave itself
 	Role    hive.Role        // key_type; not for Auth
 
 	Broadcast bool             // Sign: we broadcast; else the app gets the signed transaction
@@ -53,7 +53,7 @@ type AuthChallenge struct {
 	Decrypt bool
 }
 
-// A part is what rules match: an operation, the session, a challenge.
+// part is what rules match: an operation, the session, a challenge.
 type part struct {
 	kind   Kind
 	role   hive.Role // needed; zero for a session
@@ -104,24 +104,24 @@ func (p *part) chainField(name string) value {
 }
 
 // parts splits a request that has passed the checks of check.go.
-func (r *Request) parts() []*part {
-	self := []hive.AccountName{r.Account}
-	switch r.Kind {
+func (q *Request) parts() []*part {
+	self := []hive.AccountName{q.Account}
+	switch q.Kind {
 	case Sign:
 		var parts []*part
-		for i, op := range r.Ops {
-			parts = append(parts, &part{kind: Sign, role: r.Role, op: op, name: op.Name(),
+		for i, op := range q.Ops {
+			parts = append(parts, &part{kind: Sign, role: q.Role, op: op, name: op.Name(),
 				actors: actorsOf(op), index: i})
 		}
 		return parts
 	case Auth:
 		parts := []*part{{kind: Auth, actors: self}}
-		if c := r.AuthChallenge; c != nil {
+		if c := q.AuthChallenge; c != nil {
 			parts = append(parts, challengePart(c.kind(), c.Role, c.Text, self))
 		}
 		return parts
 	}
-	return []*part{challengePart(r.Kind, r.Role, r.Text, self)}
+	return []*part{challengePart(q.Kind, q.Role, q.Text, self)}
 }
 
 func challengePart(k Kind, role hive.Role, text string, self []hive.AccountName) *part {

@@ -13,14 +13,14 @@ func (c *compiler) review(p *Policy) {
 	for _, r := range p.rules {
 		c.reviewTime(r)
 		c.reviewValue(r, p.limits)
-		if r.section == askSection && c.env.NobodyToAsk {
+		if r.section == askSection && c.options.NobodyToAsk {
 			c.Warn(c.nodes[r], "rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: "+
 				"pending\" in config.yaml", r.name)
 		}
 	}
 	for _, l := range p.limits {
 		c.reviewTime(&l.rule)
-		if l.over && c.env.NobodyToAsk {
+		if l.over && c.options.NobodyToAsk {
 			c.Warn(c.nodes[&l.rule], "limit %q asks, and no way to ask a person is configured, so it denies: say "+
 				"\"ask: pending\" in config.yaml", l.name)
 		}
@@ -28,7 +28,7 @@ func (c *compiler) review(p *Policy) {
 }
 
 func (c *compiler) reviewTime(r *rule) {
-	if u := r.when.until; !u.IsZero() && !c.env.Now.IsZero() && !c.env.Now.Before(u) {
+	if u := r.when.until; !u.IsZero() && !c.options.Now.IsZero() && !c.options.Now.Before(u) {
 		c.Warn(c.nodes[r], "%q has expired: it held until %s", r.name, u.Format("2006-01-02T15:04:05Z"))
 	}
 	if r.ordered && neverTogether(r.entries) {
@@ -103,7 +103,7 @@ func (l *limit) overTime() bool {
 // splitAtWill tells whether the application can choose a fresh counter for each operation: by a
 // field that the entry does not test.
 func (l *limit) splitAtWill(e *opEntry) bool {
-	return slices.ContainsFunc(l.per, func(d dimension) bool { return d.field != "" && !e.tests(d.field) })
+	return slices.ContainsFunc(l.per, func(d dimension) bool { return d.field != "" && !e.hasMatcher(d.field) })
 }
 
 func covers(outer, inner nameSet) bool {
@@ -125,28 +125,28 @@ func (c *compiler) reviewEntry(n *yamlnode.Node, e opEntry, r *rule) {
 		return
 	}
 	recipients := append(slices.Clone(d.Payees), payeeField)
-	if len(d.Payees) > 0 && e.name != "comment_options" && !d.OnlyPosting() && !e.tests(recipients...) &&
+	if len(d.Payees) > 0 && e.name != "comment_options" && !d.OnlyPosting() && !e.hasMatcher(recipients...) &&
 		!canTakeOver(e.name) {
 		c.Warn(n, "%s to anybody: say %s, or payee", e.name, d.Payees[0])
 	}
 	for _, f := range e.fields {
-		if slices.Contains(recipients, f.field) && hasNot(f.test) {
+		if slices.Contains(recipients, f.field) && hasNot(f.matcher) {
 			c.Warn(n, "%s: not lets %s be everybody else; name those who may be", e.name, f.field)
 		}
 	}
-	if strings.HasPrefix(e.name, "custom") && !e.tests("id") {
+	if strings.HasPrefix(e.name, "custom") && !e.hasMatcher("id") {
 		c.Warn(n, "%s without id: that is every game and side chain", e.name)
 	}
-	if len(d.Price) > 0 && len(d.Spends) > 0 && !e.tests(priceField, d.Price[len(d.Price)-1]) {
+	if len(d.Price) > 0 && len(d.Spends) > 0 && !e.hasMatcher(priceField, d.Price[len(d.Price)-1]) {
 		c.Warn(n, "%s without price: an order at any price is a gift to whoever takes it", e.name)
 	}
 }
 
-func (e *opEntry) tests(fields ...string) bool {
-	return slices.ContainsFunc(e.fields, func(f fieldTest) bool { return slices.Contains(fields, f.field) })
+func (e *opEntry) hasMatcher(fields ...string) bool {
+	return slices.ContainsFunc(e.fields, func(f fieldMatcher) bool { return slices.Contains(fields, f.field) })
 }
 
-func hasNot(t test) bool {
+func hasNot(t matcher) bool {
 	switch t := t.(type) {
 	case noneOf:
 		return true
@@ -155,13 +155,13 @@ func hasNot(t test) bool {
 	case oneOf:
 		return slices.ContainsFunc(t, hasNot)
 	case each:
-		return hasNot(t.test)
+		return hasNot(t.matcher)
 	case some:
-		return hasNot(t.test)
+		return hasNot(t.matcher)
 	case exactly:
 		return slices.ContainsFunc(t, hasNot)
 	case inside:
-		return hasNot(t.test)
+		return hasNot(t.matcher)
 	}
 	return false
 }

@@ -23,7 +23,7 @@ func (s section) String() string { return sectionNames[s] }
 // permits is true for the sections where what is left unsaid is narrow.
 func (s section) permits() bool { return s == allowSection || s == askSection }
 
-// A rule is what a rule and the matching half of a limit have in common.
+// rule is what a rule and the matching half of a limit have in common.
 type rule struct {
 	name    string
 	line    int
@@ -37,7 +37,7 @@ type rule struct {
 	keys      map[hive.Role]bool
 	broadcast *bool // nil: any
 	when      schedule
-	text      test // nil: any
+	text      matcher // nil: any
 	entries   []opEntry
 	ordered   bool // the entries are a transaction
 	takeover  bool
@@ -48,24 +48,24 @@ type rule struct {
 	silent        bool
 }
 
-// An opEntry is one line of operations or transaction.
+// opEntry is one line of operations or transaction.
 type opEntry struct {
 	name   string
 	group  bool
-	fields []fieldTest
+	fields []fieldMatcher
 }
 
-type fieldTest struct {
-	field string
-	test  test
+type fieldMatcher struct {
+	field   string
+	matcher matcher
 }
 
-// nameSet is a set of accounts or slots; nil is any.
+// nameSet is a set of accounts or apps; nil is any.
 type nameSet map[string]bool
 
 func (n nameSet) has(name string) bool { return n == nil || n[name] }
 
-// A condition is one of the things that a rule says, in the order in which they are looked at: the
+// condition is one of the things that a rule says, in the order in which they are looked at: the
 // further a rule got, the nearer it is.
 type condition uint8
 
@@ -171,7 +171,7 @@ func (e *opEntry) matches(r *rule, s *scope, p *part) (outcome, condition) {
 	}
 	worst := yes
 	for _, f := range e.fields {
-		worst = min(worst, f.test.check(s, p.field(f.field)))
+		worst = min(worst, f.matcher.check(s, p.field(f.field)))
 	}
 	return worst, onContent
 }
@@ -248,7 +248,7 @@ func (e *opEntry) mayName(in section) []string {
 	return names
 }
 
-// A schedule is when a rule holds, in UTC. The zero value is always.
+// schedule is when a rule holds, in UTC. The zero value is always.
 type schedule struct {
 	from, until time.Time // until is excluded
 	days        map[time.Weekday]bool

@@ -224,8 +224,8 @@ func (w *schemaWriter) test(sh *shape) node {
 // tests is a map of tests.
 func (w *schemaWriter) tests(sh *shape, self node) node {
 	properties := node{}
-	for _, key := range sh.tests() {
-		properties[key] = described(w.namedTest(key, sh), says(key, testKeys))
+	for _, key := range sh.matchers() {
+		properties[key] = described(w.namedTest(key, sh), says(key, matcherKeys))
 	}
 	patterns := node{}
 	switch {
@@ -266,7 +266,7 @@ func (w *schemaWriter) namedTest(key string, sh *shape) node {
 		return w.ref("not_"+sh.name(), func() node {
 			self := node{"$ref": "#/$defs/not_" + sh.name()}
 			properties := node{}
-			for _, key := range sh.tests() {
+			for _, key := range sh.matchers() {
 				if slices.Contains([]string{"min", "max", "glob", "regexp"}, key) {
 					properties[key] = w.namedTest(key, sh)
 				}

@@ -22,7 +22,7 @@ import (
 
 const published = "../../examples/policies"
 
-// A schema is read as any JSON; validate knows the words that ours uses, and fails on any other.
+// schema is read as any JSON; validate knows the words that ours uses, and fails on any other.
 type schema struct {
 	t    *testing.T
 	root map[string]any

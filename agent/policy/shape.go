@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A shape is what is known about a value before there is one: which tests make sense on it, and how
+// shape is what is known about a value before there is one: which tests make sense on it, and how
 // the file writes its values.
 type shape struct {
 	kind    shapeKind
@@ -76,43 +76,43 @@ func optional(s *shape) *shape {
 }
 
 // member returns the shape of what a name leads to.
-func (s *shape) member(name string) (*shape, bool) {
-	switch s.kind {
+func (sh *shape) member(name string) (*shape, bool) {
+	switch sh.kind {
 	case aJSON, aJSONText, aDocument:
 		return jsonShape, true
 	case aMap:
-		m, ok := s.members[name]
+		m, ok := sh.members[name]
 		return m, ok
 	case aList:
 		i, ok := listIndex(name)
 		switch {
 		case !ok:
 			return nil, false
-		case s.tuple == nil:
-			return optional(s.element), true
-		case i < len(s.tuple):
-			return s.tuple[i], true
+		case sh.tuple == nil:
+			return optional(sh.element), true
+		case i < len(sh.tuple):
+			return sh.tuple[i], true
 		}
 	}
 	return nil, false
 }
 
 // memberNames says what can stand behind the point.
-func (s *shape) memberNames() []string {
-	if s.kind == aList {
+func (sh *shape) memberNames() []string {
+	if sh.kind == aList {
 		return []string{".0"}
 	}
 	var names []string
-	for _, name := range slices.Sorted(maps.Keys(s.members)) {
+	for _, name := range slices.Sorted(maps.Keys(sh.members)) {
 		names = append(names, "."+name)
 	}
 	return names
 }
 
 // tests returns the keys that a map of tests may have on this shape.
-func (s *shape) tests() []string {
+func (sh *shape) matchers() []string {
 	var keys []string
-	switch s.kind {
+	switch sh.kind {
 	case aText, anAccount, aKey:
 		keys = []string{"not", "glob", "regexp"}
 	case aBool:
@@ -128,15 +128,15 @@ func (s *shape) tests() []string {
 	case aList:
 		return []string{"each", "any", "exactly", "size"}
 	}
-	if s.absent {
+	if sh.absent {
 		keys = append(keys, "present")
 	}
 	return keys
 }
 
 // hasMembers reports whether tests may look inside.
-func (s *shape) hasMembers() bool {
-	switch s.kind {
+func (sh *shape) hasMembers() bool {
+	switch sh.kind {
 	case aJSONText, aDocument, aJSON, aList, aMap:
 		return true
 	}

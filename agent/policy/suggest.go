@@ -32,7 +32,7 @@ func Suggest(seen []Seen) string {
 	return w.text()
 }
 
-// A seenGroup is what comes to one rule.
+// seenGroup is what comes to one rule.
 type seenGroup struct {
 	kind      Kind
 	account   string
@@ -167,7 +167,7 @@ func counted(sorted []string) func(yield func(string, int) bool) {
 // check judges what was seen by what is suggested: a promise that is kept is better than one that
 // is made.
 func (w *suggester) check(text string) {
-	p, problems := Compile("suggested.yaml", []byte(text), Env{})
+	p, problems := Compile("suggested.yaml", []byte(text), Options{})
 	if p == nil {
 		w.leave("this draft has errors: %s", problems.Errors())
 		return

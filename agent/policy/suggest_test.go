@@ -25,7 +25,7 @@ func TestSuggestionsAllowWhatWasSeen(t *testing.T) {
 			seen = append(seen, policy.Seen{Request: q, Time: noon.Add(time.Duration(k) * time.Hour)})
 		}
 		text := policy.Suggest(seen)
-		p, problems := policy.Compile("suggested.yaml", []byte(text), policy.Env{})
+		p, problems := policy.Compile("suggested.yaml", []byte(text), policy.Options{})
 		if p == nil {
 			t.Fatalf("seed %d: the suggestion has errors:\n%s\n%v", i, text, problems)
 		}
@@ -61,7 +61,7 @@ func TestSuggestionsForEveryOperation(t *testing.T) {
 			continue
 		}
 		text := policy.Suggest([]policy.Seen{{Request: q, Time: noon}})
-		p, problems := policy.Compile("suggested.yaml", []byte(text), policy.Env{})
+		p, problems := policy.Compile("suggested.yaml", []byte(text), policy.Options{})
 		if p == nil {
 			t.Errorf("%s: %v\n%s", name, problems, text)
 			continue

@@ -148,7 +148,7 @@ func byName(t *testing.T, d *hive.Definition, o hive.Operation, refused bool) {
 	t.Helper()
 	src := fmt.Sprintf("version: 1\nallow: [{name: x, request: sign, apps: any, key: [posting, active], takeover: "+
 		"allowed, operations: [%s]}]", d.Name)
-	p, problems := policy.Compile("x", []byte(src), policy.Env{})
+	p, problems := policy.Compile("x", []byte(src), policy.Options{})
 	if (p == nil) != refused {
 		t.Fatalf("naming it: %v", problems)
 	}
@@ -166,7 +166,7 @@ func byName(t *testing.T, d *hive.Definition, o hive.Operation, refused bool) {
 	if !o.Takeover() {
 		return
 	}
-	p, _ = policy.Compile("x", []byte(strings.Replace(src, "takeover: allowed, ", "", 1)), policy.Env{})
+	p, _ = policy.Compile("x", []byte(strings.Replace(src, "takeover: allowed, ", "", 1)), policy.Options{})
 	if p != nil && p.Decide(sign("x", roleOf(o), o), nil, noon).Verdict != policy.Deny {
 		t.Error("taken over without takeover: allowed")
 	}
@@ -226,7 +226,7 @@ func fieldHasTest(t *testing.T, operation, field string) bool {
 		"{.weight_threshold: 1}", "{.base: 1.000 HBD}", "{.maximum_block_size: 5}"} {
 		src := fmt.Sprintf("version: 1\nallow: [{name: x, request: sign, apps: any, key: [posting, active], "+
 			"takeover: allowed, operations: [%s: {%s: %s}]}]", operation, field, test)
-		if p, _ := policy.Compile("x", []byte(src), policy.Env{}); p != nil {
+		if p, _ := policy.Compile("x", []byte(src), policy.Options{}); p != nil {
 			return true
 		}
 	}

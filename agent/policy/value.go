@@ -7,7 +7,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// An outcome is what a test says of a value. The order is that of a map of tests: no before unclear
+// outcome is what a test says of a value. The order is that of a map of tests: no before unclear
 // before yes.
 type outcome int8
 
@@ -42,7 +42,7 @@ const (
 	isRatio
 )
 
-// A value is a field of an operation, or what lies inside one, in the one form that tests look at.
+// value is a field of an operation, or what lies inside one, in the one form that tests look at.
 // The zero value is absent.
 type value struct {
 	kind    valueKind
@@ -58,7 +58,7 @@ type value struct {
 	opens   *document // of a text that holds JSON
 }
 
-// A document is a JSON text that is read when a test first looks inside.
+// document is a JSON text that is read when a test first looks inside.
 type document struct {
 	text string
 	read bool

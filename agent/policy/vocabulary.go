@@ -22,7 +22,7 @@ var (
 		{"request", "What is asked for: `auth` (a session), `sign` (a transaction), `challenge` (a signed text), " +
 			"`decrypt` (a memo). Must be said in allow and ask."},
 		{"accounts", "Whose key answers: a list; left out or `any`: every account of the keystore."},
-		{"apps", "The app slots that ask: a list, or `any`. Must be said in allow and ask."},
+		{"apps", "The apps that ask: a list, or `any`. Must be said in allow and ask."},
 		{"key", "`posting`, `active`, `memo`, or a list. Left out: `posting` (`memo` for decrypt) in allow and ask, " +
 			"all in deny and limits."},
 		{"operations", "`sign`: names of operations, names with tests of their fields, or the groups `posting` and " +
@@ -63,7 +63,7 @@ var (
 		{"where", "A test of each element; what is clearly not meant is left out."},
 		{"field", "The path to the number in each element, such as `.contractPayload.quantity`."},
 	}
-	testKeys = []keyDoc{
+	matcherKeys = []keyDoc{
 		{"min", "At least: a number, an instant, or an amount with all its decimals."},
 		{"max", "At most."},
 		{"not", "None of: values, lists of them, `min`, `max`, `glob`, `regexp`."},
@@ -95,7 +95,7 @@ var (
 	requestKeys = []keyDoc{
 		{"request", "`auth`, `sign`, `challenge` or `decrypt`"},
 		{"account", "whose key would answer"},
-		{"app", "the app slot that asks"},
+		{"app", "the app that asks"},
 		{"key_type", "`posting`, `active` or `memo`; left out: `posting`, `memo` for decrypt"},
 		{"broadcast", "`sign`: `true` (default) or `false`"},
 		{"operations", "`sign`: each as `vote: {voter: …}`, or as applications send it; all fields"},
@@ -116,7 +116,7 @@ var (
 		{"silent", "`true` if the refusal must be silent, `false` if it must not"},
 		{"session", "how long the session must live"},
 	}
-	testFileKeys = []keyDoc{
+	caseFileKeys = []keyDoc{
 		{"policy", "the policy file, beside this one; left out: NAME.yaml for NAME_test.yaml"},
 		{"account", "for cases that say none"},
 		{"app", "for cases that say none"},
@@ -125,7 +125,7 @@ var (
 	}
 )
 
-// A keyDoc is a key with what it says.
+// keyDoc is a key with what it says.
 type keyDoc struct{ key, says string }
 
 func keysIn(docs ...[]keyDoc) (keys []string) {

@@ -69,7 +69,7 @@ func (r *rule) nearestEntry(s *scope, p *part) (*opEntry, int) {
 		}
 		passed := 0
 		for _, f := range e.fields {
-			if f.test.check(s, p.field(f.field)) == yes {
+			if f.matcher.check(s, p.field(f.field)) == yes {
 				passed++
 			}
 		}
@@ -153,8 +153,8 @@ func (r *rule) whyNotContent(s *scope, p *part) string {
 
 func (e *opEntry) whyNot(s *scope, p *part) string {
 	for _, f := range e.fields {
-		if v := p.field(f.field); f.test.check(s, v) != yes {
-			return whyNot(s, f.test, v, f.field)
+		if v := p.field(f.field); f.matcher.check(s, v) != yes {
+			return whyNot(s, f.matcher, v, f.field)
 		}
 	}
 	return ""
@@ -191,7 +191,7 @@ func (r *rule) whyUnclear(s *scope, p *part) string {
 }
 
 // whyNot describes the first test within t that is not a clear yes.
-func whyNot(s *scope, t test, v value, where string) string {
+func whyNot(s *scope, t matcher, v value, where string) string {
 	switch t := t.(type) {
 	case allOf:
 		for _, one := range t {
@@ -203,11 +203,11 @@ func whyNot(s *scope, t test, v value, where string) string {
 		if len(t) == 1 {
 			return whyNot(s, t[0], v, where)
 		}
-		return fmt.Sprintf("%s %s is none of %s", where, v.show(), showTests(s, t))
+		return fmt.Sprintf("%s %s is none of %s", where, v.show(), showMatchers(s, t))
 	case bound:
 		return whyNotBound(t, v, where)
 	case inside:
-		return whyNot(s, t.test, t.reach(v), where+"."+strings.Join(t.path, "."))
+		return whyNot(s, t.matcher, t.reach(v), where+"."+strings.Join(t.path, "."))
 	case each:
 		return whyNotEach(s, t, v, where)
 	case exactly:
@@ -215,13 +215,13 @@ func whyNot(s *scope, t test, v value, where string) string {
 	case size:
 		items, known := v.list()
 		if known == yes {
-			return whyNot(s, t.test, countValue(len(items)), where+" size")
+			return whyNot(s, t.matcher, countValue(len(items)), where+" size")
 		}
 	}
 	return plainWhyNot(s, t, v, where)
 }
 
-func plainWhyNot(s *scope, t test, v value, where string) string {
+func plainWhyNot(s *scope, t matcher, v value, where string) string {
 	switch {
 	case v.kind == isUnreadable:
 		return where + " cannot be read"
@@ -230,17 +230,17 @@ func plainWhyNot(s *scope, t test, v value, where string) string {
 	}
 	switch t := t.(type) {
 	case noneOf:
-		return fmt.Sprintf("%s %s is excluded by not %s", where, v.show(), showTest(s, t.test))
+		return fmt.Sprintf("%s %s is excluded by not %s", where, v.show(), showMatcher(s, t.matcher))
 	case isPresent:
 		return fmt.Sprintf("%s: present is %t", where, !bool(t))
 	case onlyMembers:
 		return fmt.Sprintf("%s has members beside %s", where, strings.Join(slices.Sorted(maps.Keys(t)), ", "))
 	case some:
-		return fmt.Sprintf("no element of %s is %s", where, showTest(s, t.test))
+		return fmt.Sprintf("no element of %s is %s", where, showMatcher(s, t.matcher))
 	case pattern:
-		return fmt.Sprintf("%s %s does not fit %s", where, v.show(), showTest(s, t))
+		return fmt.Sprintf("%s %s does not fit %s", where, v.show(), showMatcher(s, t))
 	}
-	return fmt.Sprintf("%s %s is not %s", where, v.show(), showTest(s, t))
+	return fmt.Sprintf("%s %s is not %s", where, v.show(), showMatcher(s, t))
 }
 
 func whyNotBound(t bound, v value, where string) string {
@@ -263,8 +263,8 @@ func whyNotEach(s *scope, t each, v value, where string) string {
 		return plainWhyNot(s, t, v, where)
 	}
 	for i, item := range items {
-		if t.test.check(s, item) != yes {
-			return whyNot(s, t.test, item, fmt.Sprintf("%s.%d", where, i))
+		if t.matcher.check(s, item) != yes {
+			return whyNot(s, t.matcher, item, fmt.Sprintf("%s.%d", where, i))
 		}
 	}
 	return where + " is empty"
@@ -307,19 +307,19 @@ func (v value) show() string {
 	return v.text
 }
 
-func showTests(s *scope, tests []test) string {
+func showMatchers(s *scope, tests []matcher) string {
 	var words []string
 	for i, t := range tests {
 		if i == 8 {
 			words = append(words, fmt.Sprintf("… (%d in all)", len(tests)))
 			break
 		}
-		words = append(words, showTest(s, t))
+		words = append(words, showMatcher(s, t))
 	}
 	return strings.Join(words, ", ")
 }
 
-func showTest(s *scope, t test) string {
+func showMatcher(s *scope, t matcher) string {
 	switch t := t.(type) {
 	case equals:
 		return t.value.show()
@@ -338,13 +338,13 @@ func showTest(s *scope, t test) string {
 		}
 		return "regexp " + quote(t.source)
 	case oneOf:
-		return "[" + showTests(s, t) + "]"
+		return "[" + showMatchers(s, t) + "]"
 	case allOf:
-		return "{" + showTests(s, t) + "}"
+		return "{" + showMatchers(s, t) + "}"
 	case noneOf:
-		return "not " + showTest(s, t.test)
+		return "not " + showMatcher(s, t.matcher)
 	case inside:
-		return "." + strings.Join(t.path, ".") + ": " + showTest(s, t.test)
+		return "." + strings.Join(t.path, ".") + ": " + showMatcher(s, t.matcher)
 	case isPresent:
 		return fmt.Sprintf("present: %t", bool(t))
 	}

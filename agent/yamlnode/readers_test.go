@@ -96,7 +96,7 @@ func configComplaint(src []byte) string {
 // policyComplaint returns the first complaint about YAML in a policy. What the rest of the compiler
 // has against a policy made of settings does not count.
 func policyComplaint(src []byte) string {
-	_, problems := policy.Compile("file", src, policy.Env{})
+	_, problems := policy.Compile("file", src, policy.Options{})
 	for _, p := range problems {
 		if !strings.Contains(p.Text, "is no key here") && !strings.Contains(p.Text, "is missing") ||
 			strings.Contains(p.Text, "a key is missing") {

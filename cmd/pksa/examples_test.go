@@ -38,7 +38,7 @@ func TestExamplePolicies(t *testing.T) {
 			if !strings.Contains(head, "The risk that remains:") {
 				t.Error("nothing is said about the risk that remains")
 			}
-			_, problems := policy.Compile(file, src, policy.Env{})
+			_, problems := policy.Compile(file, src, policy.Options{})
 			for _, p := range problems {
 				if !p.Warning || !slices.Contains(exampleWarnings, p.Text) {
 					t.Error(p)

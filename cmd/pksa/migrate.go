@@ -267,7 +267,7 @@ func (m *migration) fill(ctx context.Context) error {
 		return err
 	}
 	text := m.old.Policy(heldRoles(store), m.servedAccounts(store))
-	if compiled, problems := policy.Compile("policy.yaml", []byte(text), policy.Env{Now: time.Now(),
+	if compiled, problems := policy.Compile("policy.yaml", []byte(text), policy.Options{Now: time.Now(),
 		NobodyToAsk: true}); compiled == nil {
 		// unreachable: a test compiles every form
 		return fmt.Errorf("the policy made of the switches has errors: %s", problems.Errors()[0])

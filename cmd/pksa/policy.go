@@ -102,8 +102,8 @@ func (c *command) checkPolicy(ctx context.Context, path string) error {
 
 // checkEnv is what a policy can be compared with, without unlocking anything: whether a person can
 // be asked, and, from a running agent, which slots and accounts there are.
-func (c *command) checkEnv(ctx context.Context) policy.Env {
-	env := policy.Env{Now: time.Now()}
+func (c *command) checkEnv(ctx context.Context) policy.Options {
+	env := policy.Options{Now: time.Now()}
 	cfg := c.settingsIfAny()
 	if cfg == nil {
 		return env
@@ -118,7 +118,7 @@ func (c *command) checkEnv(ctx context.Context) policy.Env {
 		return env
 	}
 	for _, app := range apps {
-		env.Slots = append(env.Slots, app.Name)
+		env.Apps = append(env.Apps, app.Name)
 	}
 	for _, account := range status.Accounts {
 		env.Accounts = append(env.Accounts, hive.AccountName(account.Name))

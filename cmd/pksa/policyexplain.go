@@ -81,7 +81,7 @@ func compilePolicy(file string) (*policy.Policy, error) {
 	if err != nil {
 		return nil, hint(err, "name a file, or make one with `pksa init`")
 	}
-	p, problems := policy.Compile(file, src, policy.Env{})
+	p, problems := policy.Compile(file, src, policy.Options{})
 	if p == nil {
 		return nil, hint(fmt.Errorf("the policy cannot be used:\n%s", problems.Errors()),
 			"mend it; `pksa policy check` says when it is good")

@@ -128,7 +128,7 @@ func testPolicy(file string, n *hive.Network) tested {
 		out.Error = err.Error()
 		return out
 	}
-	tests, problems := policy.ReadTests(file, src, n)
+	tests, problems := policy.ReadCases(file, src, n)
 	if tests == nil {
 		out.Error = strings.TrimRight(problems.String(), "\n")
 		return out
@@ -142,7 +142,7 @@ func testPolicy(file string, n *hive.Network) tested {
 		out.Error = strings.TrimRight(err.Error(), "\n")
 		return out
 	}
-	out.Cases, out.Unmet = p.Test(tests)
+	out.Cases, out.Unmet = p.RunCases(tests)
 	out.OK = len(out.Cases) > 0
 	if !out.OK {
 		out.Error = file + ": there are no cases"

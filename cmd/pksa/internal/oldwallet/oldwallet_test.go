@@ -15,7 +15,7 @@ import (
 
 func compiled(t *testing.T, text string) *policy.Policy {
 	t.Helper()
-	p, problems := policy.Compile("policy.yaml", []byte(text), policy.Env{Now: time.Now()})
+	p, problems := policy.Compile("policy.yaml", []byte(text), policy.Options{Now: time.Now()})
 	if p == nil {
 		t.Fatalf("%v\n%s", problems, text)
 	}

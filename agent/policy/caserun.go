@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A CaseResult is what became of one case of a test.
+// CaseResult is what became of one case of a test.
 type CaseResult struct {
 	Name   string   `json:"name"`
 	Line   int      `json:"line"`
@@ -16,9 +16,9 @@ type CaseResult struct {
 	Report Report   `json:"report"`
 }
 
-// Test judges the cases of a file. The second result are the rules and limits, sorted, that had no
-// part in any of them.
-func (p *Policy) Test(t *TestFile) ([]CaseResult, []RuleRef) {
+// RunCases judges the cases of a file. The second result are the rules and limits, sorted, that had
+// no part in any of them.
+func (p *Policy) RunCases(t *CaseFile) ([]CaseResult, []RuleRef) {
 	var results []CaseResult
 	met := map[string]bool{}
 	for _, c := range t.Cases {

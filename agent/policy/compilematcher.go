@@ -8,27 +8,27 @@ import (
 	"pksa/agent/yamlnode"
 )
 
-// test compiles a test: a value, a list of tests, or a map of tests. What cannot be compiled was
-// complained about and becomes a test that asks nothing: the policy will not be used. where is the
-// name that complaints call it by.
-func (c *compiler) test(n *yamlnode.Node, sh *shape, where string) test {
+// matcher compiles a condition: a value, a list of conditions, or a map of them. What cannot be
+// compiled was complained about and becomes a matcher of anything: the policy will not be used.
+// where is the name that complaints call it by.
+func (c *compiler) matcher(n *yamlnode.Node, sh *shape, where string) matcher {
 	if c.Bad(n) {
 		return anything{}
 	}
 	switch n.Kind {
 	case yamlnode.Scalar:
-		return c.valueTest(n, sh, where)
+		return c.valueMatcher(n, sh, where)
 	case yamlnode.List:
-		return c.listTest(n, sh, where)
+		return c.listMatcher(n, sh, where)
 	case yamlnode.Map:
-		return c.mapTest(n, sh, where)
+		return c.mapMatcher(n, sh, where)
 	}
 	return anything{}
 }
 
-// listTest compiles one of several. For a field that is a list itself, what looks like its value is
-// no test at all.
-func (c *compiler) listTest(n *yamlnode.Node, sh *shape, where string) test {
+// listMatcher compiles one of several. For a field that is a list itself, what looks like its value
+// is no test at all.
+func (c *compiler) listMatcher(n *yamlnode.Node, sh *shape, where string) matcher {
 	if sh.kind == aList && slices.ContainsFunc(n.Items,
 		func(item *yamlnode.Node) bool { return item.Kind == yamlnode.Scalar }) {
 		c.Complain(n, "%s is a list: say each, any, exactly or size", where)
@@ -36,13 +36,13 @@ func (c *compiler) listTest(n *yamlnode.Node, sh *shape, where string) test {
 	}
 	var t oneOf
 	for _, item := range n.Items {
-		t = append(t, c.test(item, sh, where))
+		t = append(t, c.matcher(item, sh, where))
 	}
 	return t
 }
 
-// valueTest compiles a single value: equal, or one of a list that it names.
-func (c *compiler) valueTest(n *yamlnode.Node, sh *shape, where string) test {
+// valueMatcher compiles a single value: equal, or one of a list that it names.
+func (c *compiler) valueMatcher(n *yamlnode.Node, sh *shape, where string) matcher {
 	switch sh.kind {
 	case aList:
 		c.Complain(n, "%s is a list: say each, any, exactly or size", where)
@@ -54,10 +54,10 @@ func (c *compiler) valueTest(n *yamlnode.Node, sh *shape, where string) test {
 	if name, ok := strings.CutPrefix(n.Text, "$"); ok {
 		return c.reference(n, name, sh, where)
 	}
-	return c.literalTest(n, sh, where)
+	return c.literalMatcher(n, sh, where)
 }
 
-func (c *compiler) literalTest(n *yamlnode.Node, sh *shape, where string) test {
+func (c *compiler) literalMatcher(n *yamlnode.Node, sh *shape, where string) matcher {
 	v, err := sh.literal(n)
 	if err != nil {
 		c.Complain(n, "%s", inField(where, err))
@@ -76,11 +76,11 @@ func inField(where string, err error) string {
 }
 
 // reference compiles $account, $list, $1.permlink and $$text.
-func (c *compiler) reference(n *yamlnode.Node, name string, sh *shape, where string) test {
+func (c *compiler) reference(n *yamlnode.Node, name string, sh *shape, where string) matcher {
 	if strings.HasPrefix(name, "$") {
 		text := *n
 		text.Text, text.Quoted = name, true
-		return c.literalTest(&text, sh, where)
+		return c.literalMatcher(&text, sh, where)
 	}
 	if name == "account" {
 		switch sh.kind {
@@ -105,14 +105,14 @@ func (c *compiler) reference(n *yamlnode.Node, name string, sh *shape, where str
 	var t oneOf
 	for _, item := range list {
 		if !c.Bad(item) {
-			t = append(t, c.valueTest(item, sh, where))
+			t = append(t, c.valueMatcher(item, sh, where))
 		}
 	}
 	return t
 }
 
 // otherField compiles a field of another operation of the same transaction.
-func (c *compiler) otherField(n *yamlnode.Node, number, field string, sh *shape, where string) test {
+func (c *compiler) otherField(n *yamlnode.Node, number, field string, sh *shape, where string) matcher {
 	i, ok := listIndex(number)
 	switch {
 	case c.transaction == nil:
@@ -140,21 +140,21 @@ func isTextual(sh *shape) bool {
 	return sh.kind == aText || sh.kind == anAccount || sh.kind == aKey
 }
 
-// mapTest compiles a map of tests. Its order in the file does not matter: conditions are kept by
-// name.
-func (c *compiler) mapTest(n *yamlnode.Node, sh *shape, where string) test {
-	known := sh.tests()
+// mapMatcher compiles a map of conditions. Its order in the file does not matter: conditions are
+// kept by name.
+func (c *compiler) mapMatcher(n *yamlnode.Node, sh *shape, where string) matcher {
+	known := sh.matchers()
 	var t allOf
 	bounds := map[string]value{}
 	for _, e := range n.Sorted() {
 		switch {
 		case c.Bad(e.Key):
 		case strings.HasPrefix(e.Key.Text, "."):
-			t = append(t, c.memberTest(e, sh))
+			t = append(t, c.memberMatcher(e, sh))
 		case !slices.Contains(known, e.Key.Text):
-			c.unknownTest(e.Key, sh, where, known)
+			c.complainUnknown(e.Key, sh, where, known)
 		default:
-			one := c.namedTest(e, sh, where)
+			one := c.namedMatcher(e, sh, where)
 			if b, ok := one.(bound); ok {
 				bounds[e.Key.Text] = b.limit
 			}
@@ -165,8 +165,8 @@ func (c *compiler) mapTest(n *yamlnode.Node, sh *shape, where string) test {
 	return t
 }
 
-func (c *compiler) unknownTest(key *yamlnode.Node, sh *shape, where string, known []string) {
-	all := (&shape{kind: aJSON}).tests()
+func (c *compiler) complainUnknown(key *yamlnode.Node, sh *shape, where string, known []string) {
+	all := (&shape{kind: aJSON}).matchers()
 	switch {
 	case sh.kind == aJSONText && slices.Contains(all, key.Text):
 		c.Complain(key, "%s on %s would miss another spelling of the same JSON; test what is inside: .name, "+
@@ -187,8 +187,8 @@ func (c *compiler) unknownTest(key *yamlnode.Node, sh *shape, where string, know
 	}
 }
 
-// memberTest compiles .name, .a.b and .0.
-func (c *compiler) memberTest(e yamlnode.Entry, sh *shape) test {
+// memberMatcher compiles .name, .a.b and .0.
+func (c *compiler) memberMatcher(e yamlnode.Entry, sh *shape) matcher {
 	names, ok := path(e.Key.Text)
 	if !ok {
 		c.Complain(e.Key, "%q: a path is written .name or .name.other", e.Key.Text)
@@ -203,47 +203,47 @@ func (c *compiler) memberTest(e yamlnode.Entry, sh *shape) test {
 		}
 		sh = next
 	}
-	return inside{names, c.test(e.Value, sh, e.Key.Text)}
+	return inside{names, c.matcher(e.Value, sh, e.Key.Text)}
 }
 
 // namedTest compiles one of the tests that have a word for a name.
-func (c *compiler) namedTest(e yamlnode.Entry, sh *shape, where string) test {
+func (c *compiler) namedMatcher(e yamlnode.Entry, sh *shape, where string) matcher {
 	switch key := e.Key.Text; key {
 	case "min", "max":
-		return c.boundTest(e, sh, where)
+		return c.boundMatcher(e, sh, where)
 	case "not":
-		return noneOf{c.negated(e.Value, sh, where)}
+		return noneOf{c.negatedMatcher(e.Value, sh, where)}
 	case "glob", "regexp":
-		return c.patternTest(e)
+		return c.patternMatcher(e)
 	case "present":
 		word, _ := c.Word(e.Value, "present", "true", "false")
 		return isPresent(word == "true")
 	case "members":
-		return c.membersTest(e)
+		return c.membersMatcher(e)
 	case "exactly":
-		return c.exactlyTest(e, sh)
+		return c.exactlyMatcher(e, sh)
 	case "size":
-		return size{c.test(e.Value, numberShape, "size")}
+		return size{c.matcher(e.Value, numberShape, "size")}
 	case "each":
-		return each{c.test(e.Value, sh.elementShape(), where+" each")}
+		return each{c.matcher(e.Value, sh.elementShape(), where+" each")}
 	case "any":
-		return some{c.test(e.Value, sh.elementShape(), where+" any")}
+		return some{c.matcher(e.Value, sh.elementShape(), where+" any")}
 	}
 	return anything{}
 }
 
 // elementShape is what all elements of a list have in common.
-func (s *shape) elementShape() *shape {
+func (sh *shape) elementShape() *shape {
 	switch {
-	case s.kind != aList:
+	case sh.kind != aList:
 		return jsonShape
-	case s.tuple != nil:
+	case sh.tuple != nil:
 		return textShape
 	}
-	return s.element
+	return sh.element
 }
 
-func (c *compiler) boundTest(e yamlnode.Entry, sh *shape, where string) test {
+func (c *compiler) boundMatcher(e yamlnode.Entry, sh *shape, where string) matcher {
 	text, ok := c.Scalar(e.Value, e.Key.Text)
 	if !ok {
 		return anything{}
@@ -282,8 +282,8 @@ func (c *compiler) checkBounds(n *yamlnode.Node, bounds map[string]value) {
 	}
 }
 
-// negated compiles what not takes: values, lists of them, min, max, glob, regexp.
-func (c *compiler) negated(n *yamlnode.Node, sh *shape, where string) test {
+// negatedMatcher compiles what not takes: values, lists of them, min, max, glob, regexp.
+func (c *compiler) negatedMatcher(n *yamlnode.Node, sh *shape, where string) matcher {
 	if c.Bad(n) {
 		return anything{}
 	}
@@ -291,7 +291,7 @@ func (c *compiler) negated(n *yamlnode.Node, sh *shape, where string) test {
 	case yamlnode.List:
 		var t oneOf
 		for _, item := range n.Items {
-			t = append(t, c.negated(item, sh, where))
+			t = append(t, c.negatedMatcher(item, sh, where))
 		}
 		return t
 	case yamlnode.Map:
@@ -303,12 +303,12 @@ func (c *compiler) negated(n *yamlnode.Node, sh *shape, where string) test {
 				return anything{}
 			}
 		}
-		return c.mapTest(n, sh, where)
+		return c.mapMatcher(n, sh, where)
 	}
-	return c.valueTest(n, sh, where)
+	return c.valueMatcher(n, sh, where)
 }
 
-func (c *compiler) patternTest(e yamlnode.Entry) test {
+func (c *compiler) patternMatcher(e yamlnode.Entry) matcher {
 	source, ok := c.Scalar(e.Value, e.Key.Text)
 	if !ok {
 		return anything{}
@@ -328,7 +328,7 @@ func (c *compiler) patternTest(e yamlnode.Entry) test {
 	return p
 }
 
-func (c *compiler) membersTest(e yamlnode.Entry) test {
+func (c *compiler) membersMatcher(e yamlnode.Entry) matcher {
 	t := onlyMembers{}
 	for _, item := range c.Sequence(e.Value, "members") {
 		name, ok := c.Scalar(item, "a member")
@@ -340,14 +340,14 @@ func (c *compiler) membersTest(e yamlnode.Entry) test {
 	return t
 }
 
-func (c *compiler) exactlyTest(e yamlnode.Entry, sh *shape) test {
+func (c *compiler) exactlyMatcher(e yamlnode.Entry, sh *shape) matcher {
 	var t exactly
 	for i, item := range c.Sequence(e.Value, "exactly") {
 		element := sh.elementShape()
 		if sh.tuple != nil && i < len(sh.tuple) {
 			element = sh.tuple[i]
 		}
-		t = append(t, c.test(item, element, fmt.Sprintf("element %d", i+1)))
+		t = append(t, c.matcher(item, element, fmt.Sprintf("element %d", i+1)))
 	}
 	return t
 }

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// A test is a compiled condition on one value. It keeps nothing between calls.
-type test interface {
+// matcher is a compiled condition on one value. It keeps nothing between calls.
+type matcher interface {
 	check(s *scope, v value) outcome
 }
 
-// A scope is one judgement: what rules and tests may look at besides their part or value.
+// scope is one judgement: what rules and matchers may look at besides their part or value.
 type scope struct {
 	request      *Request
 	now          time.Time
@@ -20,17 +20,17 @@ type scope struct {
 	transactions map[*rule]transactionMatch
 }
 
-// anything is the test that asks nothing.
+// anything matches every value.
 type anything struct{}
 
 func (anything) check(*scope, value) outcome { return yes }
 
-// allOf is a map of tests: no before unclear before yes.
-type allOf []test
+// allOf is a map of conditions: no before unclear before yes.
+type allOf []matcher
 
-func (t allOf) check(s *scope, v value) outcome {
+func (m allOf) check(s *scope, v value) outcome {
 	worst := yes
-	for _, one := range t {
+	for _, one := range m {
 		worst = min(worst, one.check(s, v))
 		if worst == no {
 			break
@@ -39,12 +39,12 @@ func (t allOf) check(s *scope, v value) outcome {
 	return worst
 }
 
-// oneOf is a list of tests: yes before unclear before no.
-type oneOf []test
+// oneOf is a list of conditions: yes before unclear before no.
+type oneOf []matcher
 
-func (t oneOf) check(s *scope, v value) outcome {
+func (m oneOf) check(s *scope, v value) outcome {
 	best := no
-	for _, one := range t {
+	for _, one := range m {
 		best = max(best, one.check(s, v))
 		if best == yes {
 			break
@@ -53,30 +53,30 @@ func (t oneOf) check(s *scope, v value) outcome {
 	return best
 }
 
-// noneOf turns its test around. What is absent is neither equal nor different.
-type noneOf struct{ test }
+// noneOf turns its matcher around. What is absent is neither equal nor different.
+type noneOf struct{ matcher }
 
-func (t noneOf) check(s *scope, v value) outcome {
+func (m noneOf) check(s *scope, v value) outcome {
 	if v.kind == isAbsent {
 		return unclear
 	}
-	return t.test.check(s, v).not()
+	return m.matcher.check(s, v).not()
 }
 
 // isPresent is yes if the value's presence is what it says.
 type isPresent bool
 
-func (t isPresent) check(_ *scope, v value) outcome {
+func (m isPresent) check(_ *scope, v value) outcome {
 	if v.kind == isUnreadable {
 		return unclear
 	}
-	return outcomeOf((v.kind != isAbsent) == bool(t))
+	return outcomeOf((v.kind != isAbsent) == bool(m))
 }
 
 // equals compares with a value of the file. Its kind is fixed when compiled.
 type equals struct{ value }
 
-func (t equals) check(_ *scope, v value) outcome { return compareEqual(t.value, v) }
+func (m equals) check(_ *scope, v value) outcome { return compareEqual(m.value, v) }
 
 // isAccount compares with the account of the request.
 type isAccount struct{}
@@ -91,11 +91,11 @@ type sameAs struct {
 	field     string
 }
 
-func (t sameAs) check(s *scope, v value) outcome {
-	if t.operation >= len(s.operations) {
+func (m sameAs) check(s *scope, v value) outcome {
+	if m.operation >= len(s.operations) {
 		return no
 	}
-	other := s.operations[t.operation].field(t.field)
+	other := s.operations[m.operation].field(m.field)
 	if other.kind == isAbsent || other.kind == isUnreadable {
 		return unclear
 	}
@@ -149,18 +149,18 @@ func compareSameKind(want, v value) outcome {
 	return outcomeOf(want.text == v.text)
 }
 
-// A bound is min or max.
+// bound is min or max.
 type bound struct {
 	limit value
 	upper bool
 }
 
-func (t bound) check(_ *scope, v value) outcome {
-	order, known := compareBound(t.limit, v)
+func (m bound) check(_ *scope, v value) outcome {
+	order, known := compareBound(m.limit, v)
 	if known != yes {
 		return known
 	}
-	if t.upper {
+	if m.upper {
 		return outcomeOf(order <= 0)
 	}
 	return outcomeOf(order >= 0)
@@ -202,7 +202,7 @@ func compareInt(a, b int64) int {
 	return 0
 }
 
-// A pattern is glob or regexp, of a whole text.
+// pattern is glob or regexp, of a whole text.
 type pattern struct {
 	*regexp.Regexp
 	source string
@@ -238,12 +238,12 @@ func newGlob(source string) (pattern, error) {
 	return p, err
 }
 
-func (t pattern) check(_ *scope, v value) outcome {
+func (m pattern) check(_ *scope, v value) outcome {
 	switch v.kind {
 	case isAbsent:
 		return no
 	case isText:
-		return outcomeOf(t.MatchString(v.text))
+		return outcomeOf(m.MatchString(v.text))
 	}
 	return unclear
 }
@@ -252,20 +252,20 @@ func (t pattern) check(_ *scope, v value) outcome {
 var oddTexts = []string{"\x00", "7", "zQ \U0001F980\n\t\"{'[", strings.Repeat("-\n", 300), " \u202e\u00e9\r"}
 
 // takesAll reports whether the pattern says nothing.
-func (t pattern) takesAll() bool {
-	return !slices.ContainsFunc(oddTexts, func(text string) bool { return !t.MatchString(text) })
+func (m pattern) takesAll() bool {
+	return !slices.ContainsFunc(oddTexts, func(text string) bool { return !m.MatchString(text) })
 }
 
 // inside looks at what a path of names leads to.
 type inside struct {
-	path []string
-	test test
+	path    []string
+	matcher matcher
 }
 
-func (t inside) check(s *scope, v value) outcome { return t.test.check(s, t.reach(v)) }
+func (m inside) check(s *scope, v value) outcome { return m.matcher.check(s, m.reach(v)) }
 
-func (t inside) reach(v value) value {
-	for _, name := range t.path {
+func (m inside) reach(v value) value {
+	for _, name := range m.path {
 		v = v.member(name)
 	}
 	return v
@@ -274,14 +274,14 @@ func (t inside) reach(v value) value {
 // onlyMembers is yes for an object none of whose members has another name.
 type onlyMembers map[string]bool
 
-func (t onlyMembers) check(_ *scope, v value) outcome {
+func (m onlyMembers) check(_ *scope, v value) outcome {
 	v = v.open()
 	switch v.kind {
 	case isAbsent:
 		return no
 	case isMap:
 		for name := range v.members {
-			if !t[name] {
+			if !m[name] {
 				return no
 			}
 		}
@@ -290,10 +290,10 @@ func (t onlyMembers) check(_ *scope, v value) outcome {
 	return unclear
 }
 
-// each tests every element of a list; no for an empty one.
-type each struct{ test }
+// each wants every element of a list to match; no for an empty list.
+type each struct{ matcher }
 
-func (t each) check(s *scope, v value) outcome {
+func (m each) check(s *scope, v value) outcome {
 	items, known := v.list()
 	if known != yes {
 		return known
@@ -303,51 +303,51 @@ func (t each) check(s *scope, v value) outcome {
 	}
 	worst := yes
 	for _, item := range items {
-		worst = min(worst, t.test.check(s, item))
+		worst = min(worst, m.matcher.check(s, item))
 	}
 	return worst
 }
 
-// some is `any`: one element at least; no for an empty list.
-type some struct{ test }
+// some is `any`: one element at least has to match; no for an empty list.
+type some struct{ matcher }
 
-func (t some) check(s *scope, v value) outcome {
+func (m some) check(s *scope, v value) outcome {
 	items, known := v.list()
 	if known != yes {
 		return known
 	}
 	best := no
 	for _, item := range items {
-		best = max(best, t.test.check(s, item))
+		best = max(best, m.matcher.check(s, item))
 	}
 	return best
 }
 
-// exactly tests the elements one by one, and how many there are.
-type exactly []test
+// exactly matches the elements one by one, and how many there are.
+type exactly []matcher
 
-func (t exactly) check(s *scope, v value) outcome {
+func (m exactly) check(s *scope, v value) outcome {
 	items, known := v.list()
 	if known != yes {
 		return known
 	}
-	if len(items) != len(t) {
+	if len(items) != len(m) {
 		return no
 	}
 	worst := yes
 	for i, item := range items {
-		worst = min(worst, t[i].check(s, item))
+		worst = min(worst, m[i].check(s, item))
 	}
 	return worst
 }
 
-// size tests how many elements a list has.
-type size struct{ test }
+// size matches how many elements a list has.
+type size struct{ matcher }
 
-func (t size) check(s *scope, v value) outcome {
+func (m size) check(s *scope, v value) outcome {
 	items, known := v.list()
 	if known != yes {
 		return known
 	}
-	return t.test.check(s, countValue(len(items)))
+	return m.matcher.check(s, countValue(len(items)))
 }

@@ -13,11 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"pksa/agent"
 	"pksa/agent/client"
 	"pksa/agent/config"
-	"pksa/agent/node"
-	"pksa/agent/node/nodetest"
 	"pksa/agent/relay"
 	"pksa/agent/relay/relaytest"
 	"pksa/protocol"
@@ -66,38 +63,14 @@ func twoRelays(t *testing.T, adv *adversary) *world {
 		t.Fatal(err)
 	}
 	adv.honest = honest
-	w.startWith(func(ctx context.Context, network, address string) (net.Conn, error) {
+	w.dialRelay = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if strings.HasPrefix(address, "honest") {
 			return honest.DialContext(ctx, network, address)
 		}
 		return w.relay.DialContext(ctx, network, address)
-	})
-	return w
-}
-
-// startWith starts the agent with a dialer of the test's.
-func (w *world) startWith(dial func(context.Context, string, string) (net.Conn, error)) {
-	w.t.Helper()
-	compiled, _, err := agent.LoadPolicy(w.config, w.keys, w.ledger)
-	if err != nil {
-		w.t.Fatal(err)
 	}
-	nodes, err := node.New(node.Options{URLs: []string{w.node.URL()}, Network: hive.Mainnet,
-		Transport: nodetest.Transport(w.node), Logger: w.log})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.agent, err = agent.New(agent.Options{
-		Config: w.config, Network: hive.Mainnet, Keys: w.keys, Ledger: w.ledger, Node: nodes, Policy: compiled,
-		Dial: dial, Logger: w.log,
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(w.t.Context())
-	w.stop, w.stopped = cancel, make(chan error, 1)
-	go func() { w.stopped <- w.agent.Run(ctx) }()
-	w.eventually("registration", func() bool {
+	w.start()
+	w.eventually("registration at both relays", func() bool {
 		for _, l := range w.agent.Status().Links {
 			if l.Registered != 2 {
 				return false
@@ -105,6 +78,7 @@ func (w *world) startWith(dial func(context.Context, string, string) (net.Conn, 
 		}
 		return true
 	})
+	return w
 }
 
 // dialAt connects an application to one of the relays.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,10 +16,10 @@ import (
 	"pksa/agent/client"
 	"pksa/agent/config"
 	"pksa/agent/ledger"
-	"pksa/agent/node"
 	"pksa/agent/node/nodetest"
 	"pksa/agent/relay"
 	"pksa/agent/relay/relaytest"
+	"pksa/agent/service"
 	"pksa/keystore"
 	"pksa/protocol"
 	"pksa/protocol/hive"
@@ -46,9 +47,12 @@ type world struct {
 	chain  *nodetest.Chain
 	node   *nodetest.Node
 	relay  *relaytest.Server
-	agent  *agent.Agent
 	config *config.Config
 	log    *slog.Logger
+
+	dialRelay func(ctx context.Context, network, address string) (net.Conn, error) // nil: to relay
+	service   *service.Service                                                     // of the agent, made by make
+	agent     *agent.Agent
 
 	stop    context.CancelFunc
 	stopped chan error
@@ -127,6 +131,7 @@ func newWorld(t *testing.T, o worldOptions) *world {
 	}
 	w.config = config.Default(w.home)
 	w.config.Relays = []config.Relay{{URL: w.relay.URL, Plaintext: true}}
+	w.config.Nodes = []string{w.node.URL()}
 	if o.configure != nil {
 		o.configure(w.config)
 	}
@@ -162,7 +167,7 @@ func (w *world) makeKeys(accounts []hive.AccountName) {
 }
 
 func (w *world) ledgerOptions() ledger.Options {
-	return ledger.Options{ID: w.keys.LedgerID(), AEAD: w.keys.LedgerSealer(), MAC: w.keys.LedgerMAC, Logger: w.log}
+	return service.LedgerOptions(w.config, w.keys, w.log)
 }
 
 func (w *world) openLedger() {
@@ -181,22 +186,19 @@ func (w *world) write(name, text string) {
 // make makes the agent without running it.
 func (w *world) make() {
 	w.t.Helper()
-	compiled, _, err := agent.LoadPolicy(w.config, w.keys, w.ledger)
-	if err != nil {
-		w.t.Fatal(err)
+	dial := w.dialRelay
+	if dial == nil {
+		dial = w.relay.DialContext
 	}
-	nodes, err := node.New(node.Options{URLs: []string{w.node.URL()}, Network: hive.Mainnet,
-		Transport: nodetest.Transport(w.node), Logger: w.log})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.agent, err = agent.New(agent.Options{
-		Config: w.config, Network: hive.Mainnet, Keys: w.keys, Ledger: w.ledger, Node: nodes, Policy: compiled,
-		Dial: w.relay.DialContext, Logger: w.log,
+	var err error
+	w.service, err = service.Open(w.t.Context(), service.Options{
+		Config: w.config, Logger: w.log, Keys: w.keys, Ledger: w.ledger, Embedded: true,
+		Dial: dial, Transport: nodetest.Transport(w.node),
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.agent = w.service.Agent
 }
 
 // start runs the agent and returns once its accounts are registered.
@@ -205,7 +207,7 @@ func (w *world) start() {
 	w.make()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	w.stop, w.stopped = cancel, make(chan error, 1)
-	go func() { w.stopped <- w.agent.Run(ctx) }()
+	go func() { w.stopped <- w.service.Run(ctx) }()
 	w.eventually("registration", func() bool { return len(w.agent.Ready()) == 0 })
 }
 

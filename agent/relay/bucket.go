@@ -2,8 +2,8 @@ package relay
 
 import "time"
 
-// bucket lets so many frames a second through, and as many at once after a pause. The zero value is
-// empty of history.
+// bucket lets a number of frames a second through, and as many at once after a pause. The zero
+// value has seen no frames.
 type bucket struct {
 	used float64 // frames, leaking at the rate
 	at   time.Time

@@ -9,7 +9,9 @@ import (
 	"pksa/protocol"
 )
 
-// The texts of error messages. None is built from what came in, save account names of checked form.
+// The texts of error messages. None holds anything that came in, except account names whose form
+// was checked and the name of the member that is wrong: an error must not carry a sender's bytes to
+// somebody else's screen.
 const (
 	textTooMany     = "too many requests"
 	textUnknownCmd  = "unknown cmd"
@@ -30,42 +32,43 @@ type arrival struct {
 	text    bool // not binary
 	frame   []byte
 	at      time.Time
-	release func() // called once when the frame is done with
+	release func() // to be called once, when the frame is no longer needed
 }
 
-// handle does what one frame asks for.
-func (r *Relay) handle(ctx context.Context, s *socket, in arrival) {
-	message, ok := r.decode(s, in)
+// handle does what one frame asks for. It runs on the goroutine that reads the connection: what
+// waits here holds up this connection only.
+func (s *socket) handle(ctx context.Context, in arrival) {
+	message, ok := s.decode(in)
 	if m, isRegister := message.(protocol.RegisterReq); ok && isRegister {
-		r.startRegister(ctx, s, m, in)
+		s.startRegister(ctx, m, in) // it may outlast this call, and releases the frame itself
 		return
 	}
 	if ok {
-		r.dispatch(ctx, s, message, in.at)
+		s.dispatch(ctx, message, in.at)
 	}
 	in.release()
 }
 
-// decode returns the message in a frame, or answers why there is none.
-func (r *Relay) decode(s *socket, in arrival) (message protocol.Message, ok bool) {
+// decode returns the message in a frame. If there is none, it answers why and reports false.
+func (s *socket) decode(in arrival) (message protocol.Message, ok bool) {
 	message, err := protocol.DecodeForRelay(bytes.TrimSpace(in.frame))
 	if err != nil || !in.text {
-		r.refuseFrame(s, err)
+		s.refuseFrame(err)
 		return nil, false
 	}
 	return message, true
 }
 
-func (r *Relay) dispatch(ctx context.Context, s *socket, message protocol.Message, at time.Time) {
+func (s *socket) dispatch(ctx context.Context, message protocol.Message, at time.Time) {
 	switch m := message.(type) {
 	case protocol.KeyReq:
-		s.reply(protocol.KeyAck{Key: r.PublicKey()})
+		s.reply(protocol.KeyAck{Key: s.relay.PublicKey()})
 	case protocol.Request:
-		r.acceptRequest(s, m, at)
+		s.acceptRequest(m, at)
 	case protocol.Answer:
-		r.acceptAnswer(ctx, s, m, at)
+		s.acceptAnswer(ctx, m, at)
 	case protocol.AttachReq:
-		r.attach(s, m, at)
+		s.attach(m, at)
 	default:
 		// The text "ping" of Keychain's extension, the bare waits of its mobile wallet, and the
 		// error messages of the reference wallet and of MOB (HAS §2, §4.1): an answer to an error
@@ -73,8 +76,8 @@ func (r *Relay) dispatch(ctx context.Context, s *socket, message protocol.Messag
 	}
 }
 
-// refuseFrame answers what is no message of HAS.
-func (r *Relay) refuseFrame(s *socket, err error) {
+// refuseFrame answers a frame that is no message of HAS.
+func (s *socket) refuseFrame(err error) {
 	text := textInvalid
 	var decoding *protocol.DecodeError
 	switch {
@@ -83,7 +86,7 @@ func (r *Relay) refuseFrame(s *socket, err error) {
 	case errors.As(err, &decoding) && decoding.Member != "":
 		text += " (" + decoding.Member + ")"
 	}
-	r.count(func(c *Counters) { c.UnknownFrame++ })
-	r.log.Debug("frame refused", "socket", s.id, "err", err)
+	s.relay.count(func(c *Counters) { c.UnknownFrame++ })
+	s.relay.log.Debug("frame refused", "socket", s.id, "err", err)
 	s.reply(protocol.ErrorMessage{Text: text})
 }

@@ -6,12 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// spareConnections may be open beside those of Limits.Connections: they have not sent their HTTP
-// request yet, or are being told that there is no place.
+// spareConnections is how many connections may be open beside those of Limits.Connections: they
+// have not sent their HTTP request yet, or are being told that there is no place.
 const spareConnections = 128
 
-// limited is a listener that closes at once what is too many, so that idle connections cannot use
-// up memory and files.
+// limited is a listener that closes at once the connections beyond the limit, so that idle ones
+// cannot use up memory and files.
 type limited struct {
 	net.Listener
 	relay *Relay

@@ -10,15 +10,17 @@ import (
 	"pksa/protocol/hive"
 )
 
-// ErrNoAccount is what a [KeysFunc] returns for an account that does not exist.
+// ErrNoAccount means that an account does not exist. A [KeysFunc] returns it.
 var ErrNoAccount = errors.New("no such account")
 
-// KeysFunc names the public keys that may prove an account: its posting, active and memo keys.
-// Leave the owner keys out; HAS does not take them as proof (HAS §14, 11). It is called
-// concurrently and may take its time: only the connection that asks waits.
+// KeysFunc returns the public keys that may prove an account: its posting, active and memo keys,
+// without the owner keys, which HAS does not take as proof (HAS §14, 11). It returns [ErrNoAccount]
+// for an account that does not exist. It is called concurrently, and only the connection that asks
+// waits for it; it must return when ctx ends, after Limits.Lookup.
 type KeysFunc func(ctx context.Context, account hive.AccountName) ([]hive.PublicKey, error)
 
-// FixedKeys is a [KeysFunc] over a list that does not change. Accounts outside it do not exist.
+// FixedKeys returns a [KeysFunc] over a list, which the caller must not change any more. Other
+// accounts do not exist.
 func FixedKeys(keys map[hive.AccountName][]hive.PublicKey) KeysFunc {
 	return func(_ context.Context, account hive.AccountName) ([]hive.PublicKey, error) {
 		if found, ok := keys[account]; ok {
@@ -28,44 +30,48 @@ func FixedKeys(keys map[hive.AccountName][]hive.PublicKey) KeysFunc {
 	}
 }
 
-// Options says how a relay behaves. Only Keys (or NoProof) must be set.
+// Options are what [New] needs. Only Keys or NoProof must be set.
 type Options struct {
-	// Server is the name that connected carries as its server, usually the host.
+	// Server is the name of the server in the greeting, usually its host.
 	Server string
 	// Version08 makes the relay say protocol 0.8 instead of 1, and take answers without a proof of
 	// key.
 	Version08 bool
-	// Timeout is the life of a request, 60 s if zero. Rounded to whole seconds.
+	// Timeout is the time from a request to its expiry, 60 s if zero. It is rounded to whole
+	// seconds, one at least.
 	Timeout time.Duration
-	// PingRate is the time between WebSocket pings, 30 s if zero. Rounded to whole seconds.
+	// PingRate is the time between WebSocket pings, 30 s if zero. It is rounded to whole seconds,
+	// one at least.
 	PingRate time.Duration
 
-	// Keys finds the keys of an account.
+	// Keys returns the keys of an account, and so decides which accounts exist. With NoProof it may
+	// be nil: then all accounts do.
 	Keys KeysFunc
-	// KeysTTL is how long an answer of Keys is believed, 1 minute if zero.
+	// KeysTTL is how long an answer of Keys is used, 1 minute if zero. When Keys fails, an earlier
+	// answer is used for ten times as long.
 	KeysTTL time.Duration
 	// NoProof takes registrations and answers without proof of key: anybody can pose as any wallet.
-	// For development.
+	// It is for development.
 	NoProof bool
 	// WholeRegistration refuses a whole register_req if one of its accounts is bad, as the public
-	// relays are documented to do. Otherwise the good accounts of such a message are registered.
+	// relays do according to their documentation. Otherwise the good accounts are registered.
 	WholeRegistration bool
 
 	// Origins lists the origins of web pages that may connect, as host patterns of path.Match; "*"
-	// means any. Clients that send no Origin header (everything but browsers) need no entry.
+	// means any. Clients that send no Origin header (all but browsers) need no entry.
 	Origins []string
 
 	Limits Limits
-	// Logger gets events, the default logger if nil. Payloads and proofs are never logged.
+	// Logger gets the events; nil means the default logger. Payloads and proofs are never logged.
 	Logger *slog.Logger
 }
 
-// Limits bound what strangers can make the relay hold or do. A zero member means the default beside
-// it (HAS §11.2).
+// Limits is a set of bounds on what strangers can make the relay hold or do. A member that is zero
+// means the default beside it (HAS §11.2).
 type Limits struct {
 	Connections int // open connections; 1,000
-	Frame       int // bytes of a frame that is read; 1 MiB
-	Data        int // bytes of the data of a request; 500,000, which keeps the forwarded frame below protocol.MaxSend
+	Frame       int // bytes of a frame; a connection that sends a larger one ends; 1 MiB
+	Data        int // bytes of the data of a request; 500,000: the forwarded frame is below protocol.MaxSend
 
 	AppFrames  int // frames a second of a connection without registrations; 50
 	AppPending int // unanswered requests of one connection; 100
@@ -75,39 +81,40 @@ type Limits struct {
 	Registrations       int // accounts of all connections together; 100,000
 
 	AccountPending int // unanswered requests for one account; 1,000
-	Requests       int // requests kept, answered ones too, until they expire; 50,000
-	Bytes          int // bytes of messages and answers kept until they expire; 128 MiB
+	Requests       int // requests that are kept until they expire, answered ones too; 50,000
+	Bytes          int // bytes of messages and answers that are kept until they expire; 128 MiB
 
-	Replies int           // frames that one connection may leave unread before it is no longer read from; 256
-	Write   time.Duration // time for one frame to be taken by its receiver, else the connection is dropped; 10 s
-	Read    time.Duration // time for one frame to arrive once it has begun; 30 s
-	Lookup  time.Duration // time for one call of Keys; 5 s
+	Replies int           // replies that a connection may leave unread before it is no longer read; 256
+	Write   time.Duration // for one frame to be taken by its receiver, or the connection ends; 10 s
+	Read    time.Duration // for one frame to arrive once it has begun, or the connection ends; 30 s
+	Lookup  time.Duration // for one call of Keys; 5 s
 }
 
-// Proofs of key are in ms and good for 10 s before and after, both ends included (HAS §14, 10).
+// proofWindow is how far the time in a proof of key may be from ours, before and after, both ends
+// included (HAS §14, 10).
 const proofWindow = 10 * time.Second
 
-// Sizes of what a request carries beside its data. A sealed uuid has 88 characters; nothing known
-// sends more than a few hundred.
+// Largest sizes in bytes of what a request or answer has beside its data. A sealed uuid has 88
+// characters; nothing known sends more than a few hundred.
 const (
 	maxAuthKey = 4096
 	maxToken   = 256
 	maxPoK     = 1024
 )
 
-// A frame that outgrows smallFrame needs one of bigFrames places before the rest of it is read, so
-// that many connections with an unfinished big frame each cannot fill the memory.
+// A frame larger than smallFrame needs one of bigFrames places before the rest of it is read. So
+// many connections with an unfinished big frame each cannot fill the memory.
 const (
 	smallFrame = 64 << 10
 	bigFrames  = 64
 )
 
-// registering is how many register_req are worked on beside the reading of frames; lookups of keys
-// take a round trip.
+// registering is how many register_req are worked on beside the reading of frames, in all: looking
+// keys up takes a round trip, and each holds its frame meanwhile.
 const registering = 256
 
-// badProofCost is what a bad proof of key, or an account that does not exist, costs in frames:
-// finding out takes as long as reading many, and may take a call of Keys.
+// badProofCost is the number of frames that a bad proof of key, or an account that does not exist,
+// counts as: finding out takes as long as reading many, and may take a call of Keys.
 const badProofCost = 50
 
 func (c Options) withDefaults() Options {

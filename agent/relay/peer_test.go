@@ -34,13 +34,13 @@ var (
 var silent = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 // start runs a relay for the length of the test.
-func start(t testing.TB, config relay.Options) *relaytest.Server {
+func start(t testing.TB, options relay.Options) *relaytest.Server {
 	t.Helper()
-	if config.Keys == nil && !config.NoProof {
-		config.Keys = keys
+	if options.Keys == nil && !options.NoProof {
+		options.Keys = keys
 	}
-	config.Logger = silent
-	s, err := relaytest.Start(relaytest.Options{Relay: config})
+	options.Logger = silent
+	s, err := relaytest.Start(relaytest.Options{Relay: options})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Why a proof of key is refused. The sender hears one bland text; these are for the log.
+// Why a proof of key is refused. These are for the log; the sender gets one text for all of them.
 var (
 	errProofMissing = errors.New("no proof of key")
 	errProofForm    = errors.New("proof of key is not an encrypted memo")
@@ -25,16 +25,16 @@ var (
 	errProofUUID    = errors.New("proof of key is for another request")
 )
 
-// Bounds of what prover remembers; reaching one empties that memory, which costs time and nothing
-// else.
+// Bounds of what a prover remembers, in entries. Reaching one empties that memory, which only costs
+// time.
 const (
 	maxSecrets = 50_000
 	maxKnown   = 100_000
 )
 
-// prover holds the relay's key and checks proofs of key (HAS §8.4). It remembers the secret shared
-// with each account key it has met, because making one costs a hundred times as much as using it,
-// and the keys of accounts for a while.
+// prover checks proofs of key (HAS §8.4). It holds the relay's key, and remembers the secret shared
+// with each key of an account, because making one costs a hundred times as much as using it, and
+// for a while the keys of accounts. Its methods may be called concurrently.
 type prover struct {
 	key     *hive.PrivateKey
 	keys    KeysFunc
@@ -58,8 +58,8 @@ func newProver(key *hive.PrivateKey, c Options) *prover {
 	}
 }
 
-// keysOf returns the keys that may prove the account. If the lookup fails and the keys were known
-// before, those are good for ten more lives: a chain that is out of reach must not silence the
+// keysOf returns the keys that may prove the account. If they cannot be looked up, those known
+// before are used for ten times their usual life: nodes that are out of reach must not silence the
 // wallets that are registered.
 func (p *prover) keysOf(ctx context.Context, account hive.AccountName, now time.Time) ([]hive.PublicKey, error) {
 	p.mu.Lock()
@@ -74,6 +74,7 @@ func (p *prover) keysOf(ctx context.Context, account hive.AccountName, now time.
 	keys, err := p.keys(ctx, account)
 	switch {
 	case err == nil:
+		// A copy: the slice belongs to whoever wrote Keys.
 		p.remember(account, knownKeys{keys: slices.Clone(keys), at: now})
 		return keys, nil
 	case errors.Is(err, ErrNoAccount):
@@ -93,7 +94,9 @@ func (p *prover) remember(account hive.AccountName, keys knownKeys) {
 	p.known[account] = keys
 }
 
-// open returns what the memo says, without its "#", if one of keys wrote it to the relay.
+// open returns the text of the memo, without its "#", if one of keys wrote it to the relay. The
+// checks that cost nothing come first: making a shared secret is what a flood of bad proofs would
+// use up.
 func (p *prover) open(memo string, keys []hive.PublicKey) (string, error) {
 	if memo == "" {
 		return "", errProofMissing
@@ -142,7 +145,8 @@ func (p *prover) secret(of hive.PublicKey) (*hive.SharedSecret, error) {
 	return secret, nil
 }
 
-// checkTime judges the proof of a registration against the instant at which the message arrived.
+// checkTime checks the proof of a registration: its text is the time in ms when it was made, which
+// is compared with the time at which the message arrived.
 func (p *prover) checkTime(memo string, keys []hive.PublicKey, arrived time.Time) error {
 	text, err := p.open(memo, keys)
 	if err != nil {
@@ -159,7 +163,8 @@ func (p *prover) checkTime(memo string, keys []hive.PublicKey, arrived time.Time
 	return nil
 }
 
-// checkAnswer judges the proof of an answer to one request.
+// checkAnswer checks the proof of an answer: its text is the uuid of the request, so that it proves
+// no other answer.
 func (p *prover) checkAnswer(memo string, keys []hive.PublicKey, id protocol.UUID) error {
 	text, err := p.open(memo, keys)
 	if err != nil {

@@ -10,65 +10,75 @@ import (
 	"pksa/protocol/hive"
 )
 
-// startRegister works on a register_req beside the frames that follow it, since keys may have to be
-// looked up. The first one of a connection is worked on before anything else is read: once it is
+// startRegister works on a register_req beside the frames that follow it, because keys may have to
+// be looked up. The first one of a connection is worked on before anything else is read: once it is
 // through, the connection may send at the rate of a wallet, and a wallet of many accounts sends
 // many of these at once.
-func (r *Relay) startRegister(ctx context.Context, s *socket, m protocol.RegisterReq, in arrival) {
-	if !r.isWallet(s) {
+func (s *socket) startRegister(ctx context.Context, m protocol.RegisterReq, in arrival) {
+	if !s.isWallet() {
 		defer in.release()
-		r.register(ctx, s, m, in.at)
+		s.register(ctx, m, in.at)
 		return
 	}
+	// The places are shared by all connections. While none is free this connection is not read, so
+	// that registrations that wait cost nobody's memory.
 	select {
-	case r.registers <- struct{}{}:
+	case s.relay.registers <- struct{}{}:
 	case <-ctx.Done():
 		in.release()
 		return
 	}
 	s.tasks.Go(func() {
-		defer func() { <-r.registers }()
+		defer func() { <-s.relay.registers }()
 		defer in.release()
-		r.register(ctx, s, m, in.at)
+		s.register(ctx, m, in.at)
 	})
 }
 
-// register judges each account by itself, unless the configuration says that one bad account spoils
-// the message.
-func (r *Relay) register(ctx context.Context, s *socket, m protocol.RegisterReq, arrived time.Time) {
-	if r.options.WholeRegistration {
+// register judges each account by itself, unless [Options.WholeRegistration] makes one bad account
+// spoil the message. arrived is when the frame had been read: the time that a proof names is
+// compared with that, however long the accounts before it took.
+func (s *socket) register(ctx context.Context, m protocol.RegisterReq, arrived time.Time) {
+	whole := s.relay.options.WholeRegistration
+	if whole {
 		for _, account := range m.Accounts {
-			if refusal := r.mayRegister(ctx, s, account, arrived); refusal != "" {
-				s.reply(protocol.ErrorMessage{Text: refusal})
-				s.punish(ctx)
+			if refusal := s.mayRegister(ctx, account, arrived); refusal != "" {
+				s.refuseAccount(ctx, refusal)
 				return
 			}
 		}
 	}
 	for _, account := range m.Accounts {
+		// One frame can hold thousands of accounts, and each has a reply: without room for it,
+		// wait.
 		if s.awaitRoom(ctx) != nil {
 			return
 		}
 		refusal := ""
-		if !r.options.WholeRegistration {
-			refusal = r.mayRegister(ctx, s, account, arrived)
+		if !whole {
+			refusal = s.mayRegister(ctx, account, arrived)
 		}
 		if refusal == "" {
-			refusal = r.enroll(s, hive.AccountName(account.Name))
+			refusal = s.enroll(hive.AccountName(account.Name))
 		}
 		if refusal != "" {
-			s.reply(protocol.ErrorMessage{Text: refusal})
-			s.punish(ctx)
+			s.refuseAccount(ctx, refusal)
 		}
 	}
 }
 
-// mayRegister returns why the account is not registered, naming it, or nothing if it may be.
-func (r *Relay) mayRegister(ctx context.Context, s *socket, a protocol.RegisterAccount,
-	arrived time.Time) (refusal string) {
+// refuseAccount tells the wallet why an account is not registered, and makes it wait.
+func (s *socket) refuseAccount(ctx context.Context, refusal string) {
+	s.reply(protocol.ErrorMessage{Text: refusal})
+	s.punish(ctx)
+}
+
+// mayRegister returns why the account is not registered, with its name, or nothing if it may be.
+func (s *socket) mayRegister(ctx context.Context, a protocol.RegisterAccount, arrived time.Time) (refusal string) {
+	r := s.relay
 	name, err := hive.ParseAccountName(a.Name)
 	if err != nil {
-		return r.refuse(s, fmt.Sprintf("%.32q", a.Name), textNoName, err)
+		return s.refusal(fmt.Sprintf("%.32q", a.Name), textNoName, err)
 	}
 	if r.options.Keys == nil {
 		return ""
@@ -76,9 +86,9 @@ func (r *Relay) mayRegister(ctx context.Context, s *socket, a protocol.RegisterA
 	keys, err := r.prover.keysOf(ctx, name, time.Now())
 	switch {
 	case errors.Is(err, ErrNoAccount):
-		return r.refuse(s, a.Name, textNoAccount, err)
+		return s.refusal(a.Name, textNoAccount, err)
 	case err != nil:
-		return r.refuse(s, a.Name, textNoLookup, err)
+		return s.refusal(a.Name, textNoLookup, err)
 	case r.options.NoProof:
 		return ""
 	}
@@ -87,23 +97,26 @@ func (r *Relay) mayRegister(ctx context.Context, s *socket, a protocol.RegisterA
 		proof = a.Challenge // protocol 0.8
 	}
 	if err := r.prover.checkTime(proof, keys, arrived); err != nil {
-		return r.refuse(s, a.Name, textProof, err)
+		return s.refusal(a.Name, textProof, err)
 	}
 	return ""
 }
 
-func (r *Relay) refuse(s *socket, account, text string, err error) (refusal string) {
-	r.count(func(c *Counters) { c.Refused++ })
-	r.log.Debug("registration refused", "socket", s.id, "account", account, "err", err)
+// refusal counts and logs a registration that is refused, and returns what the wallet is told. What
+// is wrong with a proof is for the log only: a stranger could learn from it.
+func (s *socket) refusal(account, text string, err error) string {
+	s.relay.count(func(c *Counters) { c.Refused++ })
+	s.relay.log.Debug("registration refused", "socket", s.id, "account", account, "err", err)
 	return text + ": " + account
 }
 
-// enroll registers an account on the connection and queues its acknowledgement and what waits for
-// it, oldest first.
-func (r *Relay) enroll(s *socket, name hive.AccountName) (refusal string) {
+// enroll registers an account on the connection and queues its acknowledgement and the requests
+// that wait for it, the oldest first.
+func (s *socket) enroll(name hive.AccountName) (refusal string) {
+	r := s.relay
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.gone {
+	if s.gone { // it ended while keys were looked up, and must not be found by requests any more
 		return ""
 	}
 	if _, again := s.accounts[name]; again {
@@ -119,6 +132,8 @@ func (r *Relay) enroll(s *socket, name hive.AccountName) (refusal string) {
 	s.accounts[name] = struct{}{}
 	r.registered++
 	r.counters.Registered++
+	// Under the lock, so that no request that comes now can overtake the acknowledgement, or be
+	// queued twice or not at all.
 	s.reply(protocol.RegisterAck{Account: string(name)})
 	for e := a.pending.Front(); e != nil; e = e.Next() {
 		s.push(item{request: e.Value.(*request)})

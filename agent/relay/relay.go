@@ -17,8 +17,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// ErrClosed is what [Relay.Serve] returns when [Relay.Close] was called, or when another call of
-// Serve has stopped the relay.
+// ErrClosed means that the relay was closed: by [Relay.Close], or because another call of
+// [Relay.Serve] has ended. Serve returns it.
 var ErrClosed = errors.New("relay is closed")
 
 // Relay is a HAS relay. Make one with [New]. All methods may be called concurrently.
@@ -30,7 +30,7 @@ type Relay struct {
 	registers chan struct{} // one token for each register_req that is worked on beside the reading
 
 	sockets sync.WaitGroup // running ServeHTTP calls; added to only while not closed
-	closing chan struct{}  // closed together with setting closed: it ends all calls of Serve
+	closing chan struct{}  // closed when closed becomes true: it ends all calls of Serve
 
 	mu         sync.Mutex // guards what follows, and what socket and request say it guards
 	closed     bool
@@ -41,7 +41,8 @@ type Relay struct {
 	counters   Counters
 }
 
-// New makes a relay and its key. Nothing runs until connections come.
+// New returns a relay with a new key, or what is wrong with the options. Nothing runs until
+// connections come.
 func New(config Options) (*Relay, error) {
 	if config.Keys == nil && !config.NoProof {
 		return nil, errors.New("relay: neither a way to find account keys nor NoProof is set")
@@ -63,11 +64,11 @@ func New(config Options) (*Relay, error) {
 	}, nil
 }
 
-// PublicKey returns the key that key_ack carries, to which proofs of key are encrypted.
+// PublicKey returns the relay's key: key_ack carries it, and proofs of key are encrypted to it.
 func (r *Relay) PublicKey() hive.PublicKey { return r.prover.key.Public() }
 
-// ServeHTTP upgrades a request to a WebSocket and serves it until the connection ends. The path
-// does not matter.
+// ServeHTTP upgrades a request to a WebSocket and serves it until the connection ends. The path of
+// the request does not matter. A relay that is full or closed answers with status 503.
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if !r.enter() {
 		http.Error(w, "the relay is full or stopping", http.StatusServiceUnavailable)
@@ -80,11 +81,11 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	defer conn.CloseNow()
-	// The context of a request means nothing once its connection has been taken over.
+	// The context of a request says nothing once its connection was taken over.
 	ctx, drop := context.WithCancelCause(context.WithoutCancel(req.Context()))
 	defer drop(nil)
 	s := newSocket(r, conn, newUUID(), drop)
-	if !r.greet(s) {
+	if !r.greet(s) { // the upgrade took time: the last place may be taken
 		return
 	}
 	r.log.Debug("connection opened", "socket", s.id, "remote", req.RemoteAddr)
@@ -119,8 +120,8 @@ func (r *Relay) Serve(ctx context.Context, listener net.Listener) error {
 	}()
 	r.log.Info("relay listens", "address", listener.Addr().String(), "key", r.PublicKey().String())
 	err := r.awaitEnd(ctx, served)
-	// The listener first: nobody new may come while the connections end. Those that WebSockets have
-	// taken over are not the server's any more, and end in r.Close.
+	// The listener first: no connection may come while the others end. Those that WebSockets have
+	// taken over no longer belong to the server: r.Close ends them.
 	server.Close()
 	<-served
 	r.Close()
@@ -153,7 +154,8 @@ func (r *Relay) isClosed() bool {
 	return r.closed
 }
 
-// grace is how long Close waits for connections to take what is queued for them.
+// grace is how long Close waits for connections to take what is queued for them. A peer that does
+// not read must not hold up the stop of all.
 const grace = 3 * time.Second
 
 // Close ends all connections, refuses new ones and ends every call of Serve. It returns when every
@@ -170,6 +172,7 @@ func (r *Relay) Close() {
 	hurry := time.AfterFunc(grace, r.dropAll)
 	r.mu.Unlock()
 
+	// Not under the lock: each connection needs it to end.
 	r.sockets.Wait()
 	hurry.Stop()
 	r.mu.Lock()
@@ -188,7 +191,7 @@ func (r *Relay) dropAll() {
 	}
 }
 
-// enter counts a connection that begins. False means there is no place.
+// enter counts a connection that begins. It reports false if there is no place.
 func (r *Relay) enter() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -196,11 +199,12 @@ func (r *Relay) enter() bool {
 		r.counters.TurnedAway++
 		return false
 	}
-	r.sockets.Add(1)
+	r.sockets.Add(1) // under the lock: Close, once it has the lock, waits for all that were added
 	return true
 }
 
-// greet makes the connection known and greets it: connected is its first frame.
+// greet makes the connection known and queues connected as its first frame. It reports false if
+// there is no place.
 func (r *Relay) greet(s *socket) bool {
 	version := 1.0
 	if r.options.Version08 {
@@ -225,12 +229,12 @@ func (r *Relay) greet(s *socket) bool {
 	return true
 }
 
-// forget forgets a connection and its registrations. Its requests stay, for attach (HAS §11.2, 7).
+// forget removes a connection and its registrations. Its requests stay, for attach (HAS §11.2, 7).
 func (r *Relay) forget(s *socket) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.open, s)
-	s.gone = true
+	s.gone = true // a registration that still looks up keys must not enroll it again
 	for name := range s.accounts {
 		a := r.store.accounts[name]
 		delete(a.wallets, s)
@@ -243,22 +247,7 @@ func (r *Relay) forget(s *socket) {
 	}
 }
 
-// frameRate is how many frames a second the connection may send: many once it has proved an
-// account.
-func (r *Relay) frameRate(s *socket) int {
-	if r.isWallet(s) {
-		return r.options.Limits.WalletFrames
-	}
-	return r.options.Limits.AppFrames
-}
-
-func (r *Relay) isWallet(s *socket) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(s.accounts) > 0
-}
-
-// content returns the bytes of a queued item, nil if they are no longer to be sent.
+// content returns the bytes of a queued item, nil if they need no longer be sent.
 func (r *Relay) content(it item) []byte {
 	if it.request == nil {
 		return it.frame
@@ -266,7 +255,7 @@ func (r *Relay) content(it item) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case !time.Now().Before(it.request.expire):
+	case !time.Now().Before(it.request.expire): // the timer that drops it may be late
 		return nil
 	case it.answer:
 		return it.request.answer
@@ -277,8 +266,10 @@ func (r *Relay) content(it item) []byte {
 	return it.request.message
 }
 
-// scheduleLocked makes sure that expired requests go even if nothing else happens.
+// scheduleLocked makes sure that requests are dropped when they expire, even if nothing else
+// happens.
 func (r *Relay) scheduleLocked(at time.Time) {
+	// One timer is enough: requests expire in the order in which they came.
 	if r.expiry == nil && !at.IsZero() && !r.closed {
 		r.expiry = time.AfterFunc(time.Until(at), r.expire)
 	}
@@ -291,7 +282,7 @@ func (r *Relay) expire() {
 	r.scheduleLocked(r.sweepLocked(time.Now()))
 }
 
-// sweepLocked drops what has expired and returns when the next request does.
+// sweepLocked drops what has expired and returns when the next request does; zero if none is left.
 func (r *Relay) sweepLocked(now time.Time) (next time.Time) {
 	unanswered, next := r.store.expire(now)
 	r.counters.Expired += uint64(unanswered)
@@ -304,7 +295,7 @@ func (r *Relay) count(add func(*Counters)) {
 	add(&r.counters)
 }
 
-// newUUID makes a uuid of version 4.
+// newUUID returns a new uuid of version 4.
 func newUUID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails: crypto/rand ends the process instead

@@ -7,14 +7,17 @@ import (
 	"pksa/protocol"
 )
 
-// acceptRequest takes a request of an application: names it, tells the application so before
-// anything else can reach it, keeps it until it expires and queues it for every wallet of the
-// account (HAS §11.2, 4).
-func (r *Relay) acceptRequest(s *socket, m protocol.Request, now time.Time) {
+// acceptRequest takes a request of an application: it names the request, tells the application the
+// name before anything else about it, keeps it until it expires, and queues it for every wallet of
+// the account (HAS §11.2, 4).
+func (s *socket) acceptRequest(m protocol.Request, now time.Time) {
+	r := s.relay
 	if m.Data == "" || len(m.Data) > r.options.Limits.Data || len(m.AuthKey) > maxAuthKey || len(m.Token) > maxToken {
 		s.reply(protocol.ErrorMessage{Text: textNoData})
 		return
 	}
+	// The relay makes the uuid: an application that chose it could take that of another request.
+	// Members that the protocol does not know are not forwarded.
 	id := protocol.UUID(newUUID())
 	expire := now.Add(r.options.Timeout)
 	frame, err := protocol.Encode(protocol.Request{
@@ -27,12 +30,14 @@ func (r *Relay) acceptRequest(s *socket, m protocol.Request, now time.Time) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sweepLocked(now)
-	if !r.roomLocked(s, m, len(frame)) {
+	r.sweepLocked(now) // what has expired must not take up room
+	if !s.roomLocked(m, len(frame)) {
 		r.counters.OverLimit++
 		s.reply(protocol.ErrorMessage{Text: textTooMany})
 		return
 	}
+	// The wait is queued under the lock and before any wallet can see the request: an answer that
+	// overtook it would be for a uuid that the application does not know.
 	s.reply(protocol.Wait{Kind: m.Kind, UUID: id, Expire: expire.UnixMilli(), Account: string(m.Account)})
 	q := &request{id: id, kind: m.Kind, account: m.Account, expire: expire, message: frame}
 	r.store.add(q)
@@ -44,25 +49,26 @@ func (r *Relay) acceptRequest(s *socket, m protocol.Request, now time.Time) {
 	}
 }
 
-// roomLocked reports whether one more request is within all limits.
-func (r *Relay) roomLocked(s *socket, m protocol.Request, size int) bool {
-	l := r.options.Limits
+// roomLocked reports whether one more request is within all limits. They count by connection and by
+// account, so that one application cannot use up what others need, and in all.
+func (s *socket) roomLocked(m protocol.Request, size int) bool {
+	l, store := s.relay.options.Limits, s.relay.store
 	waiting := 0
-	if a := r.store.accounts[m.Account]; a != nil {
+	if a := store.accounts[m.Account]; a != nil {
 		waiting = a.pending.Len()
 	}
 	return s.pending < l.AppPending && waiting < l.AccountPending &&
-		len(r.store.requests) < l.Requests && r.store.bytes+size <= l.Bytes
+		len(store.requests) < l.Requests && store.bytes+size <= l.Bytes
 }
 
-// acceptAnswer takes the answer of a wallet, the first good one for good (HAS §11.2, 5).
-func (r *Relay) acceptAnswer(ctx context.Context, s *socket, a protocol.Answer, now time.Time) {
-	q, refusal := r.requestOf(s, a, now)
+// acceptAnswer takes the answer of a wallet. The first good one counts, for good (HAS §11.2, 5).
+func (s *socket) acceptAnswer(ctx context.Context, a protocol.Answer, now time.Time) {
+	q, refusal := s.requestOf(a, now)
 	if refusal == "" && q != nil {
-		refusal = r.checkProof(ctx, s, q, a)
+		refusal = s.checkProof(ctx, q, a)
 	}
 	if refusal != "" {
-		r.count(func(c *Counters) { c.Refused++ })
+		s.relay.count(func(c *Counters) { c.Refused++ })
 		s.reply(protocol.ErrorMessage{Text: refusal})
 		if refusal == textProof {
 			s.punish(ctx)
@@ -72,17 +78,19 @@ func (r *Relay) acceptAnswer(ctx context.Context, s *socket, a protocol.Answer, 
 	if q == nil {
 		return
 	}
-	frame, err := protocol.Encode(a.WithProof("")) // the proof was for us
+	frame, err := protocol.Encode(a.WithProof("")) // the proof was for the relay
 	if err != nil {
 		s.reply(protocol.ErrorMessage{Text: textInvalid})
 		return
 	}
-	r.settle(q, frame)
+	s.relay.settle(q, frame)
 }
 
-// requestOf finds the request of an answer and checks all but the proof. No request and no refusal:
-// settled before, drop.
-func (r *Relay) requestOf(s *socket, a protocol.Answer, now time.Time) (q *request, refusal string) {
+// requestOf returns the request of an answer after checking everything but the proof, or why the
+// answer is refused. It returns neither if the request was answered before: two wallets of one
+// account both answer, and the later one has done nothing wrong.
+func (s *socket) requestOf(a protocol.Answer, now time.Time) (q *request, refusal string) {
+	r := s.relay
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	q = r.store.find(a.RequestUUID(), now)
@@ -102,7 +110,10 @@ func (r *Relay) requestOf(s *socket, a protocol.Answer, now time.Time) (q *reque
 	return q, ""
 }
 
-func (r *Relay) checkProof(ctx context.Context, s *socket, q *request, a protocol.Answer) (refusal string) {
+// checkProof returns why the proof of key of an answer is refused, or nothing. It runs without the
+// lock: keys may have to be looked up.
+func (s *socket) checkProof(ctx context.Context, q *request, a protocol.Answer) (refusal string) {
+	r := s.relay
 	if r.options.NoProof || r.options.Version08 && a.Proof() == "" {
 		return ""
 	}
@@ -117,6 +128,8 @@ func (r *Relay) checkProof(ctx context.Context, s *socket, q *request, a protoco
 	return textProof
 }
 
+// settle keeps the answer of a request and queues it for the application. The request is looked at
+// again: another answer may have come, or its time may have ended, while the proof was checked.
 func (r *Relay) settle(q *request, frame []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -131,10 +144,11 @@ func (r *Relay) settle(q *request, frame []byte) {
 	}
 }
 
-// attach gives the answer of a request to another connection than the one that asked (HAS §11.2,
-// 6). Whoever knows the uuid may attach; uuids are unguessable, and answers are sealed for the
+// attach gives the answer of a request to this connection instead of the one that asked (HAS §11.2,
+// 6). Whoever knows the uuid may attach: uuids cannot be guessed, and answers are sealed for the
 // application.
-func (r *Relay) attach(s *socket, m protocol.AttachReq, now time.Time) {
+func (s *socket) attach(m protocol.AttachReq, now time.Time) {
+	r := s.relay
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	q := r.store.find(m.UUID, now)

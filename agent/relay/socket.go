@@ -24,8 +24,8 @@ var (
 // socket is one connection, of an application, a wallet or both.
 //
 // Three goroutines belong to it: the one that serves its HTTP request reads and handles frames, one
-// writes, one pings. Registrations, which may wait for the chain, run beside them. All end when
-// drop is called.
+// writes, one pings. Registrations, which may wait for keys to be looked up, run beside them. All
+// end when drop is called.
 type socket struct {
 	relay *Relay
 	conn  *websocket.Conn
@@ -34,31 +34,32 @@ type socket struct {
 	tasks sync.WaitGroup
 
 	// Guarded by Relay.mu.
-	accounts map[hive.AccountName]struct{} // registered here
-	asked    map[*request]struct{}         // requests whose answer goes here
-	pending  int                           // those of them that have no answer
-	gone     bool
+	accounts map[hive.AccountName]struct{} // registered on this connection
+	asked    map[*request]struct{}         // requests whose answer goes to this connection
+	pending  int                           // those of them without an answer
+	gone     bool                          // the connection has ended
 
 	// Guarded by mu, which is taken after Relay.mu where both are.
 	mu     sync.Mutex
 	queue  []item
-	owed   int           // items in queue that the peer's own frames caused
+	owed   int           // items in queue that are replies to the peer's own frames
 	ending bool          // write what is queued, then close
-	wake   chan struct{} // holds one token when queue or ending changed
-	room   chan struct{} // holds one token when owed fell
+	wake   chan struct{} // holds one token when queue or ending has changed
+	room   chan struct{} // holds one token when owed has fallen
 
 	// Guarded by rate.
 	rate  sync.Mutex
 	spent bucket
 }
 
-// item is one frame to write: either bytes of its own, or what a request holds when its turn comes,
-// which may be nothing any more. So a queue of any length keeps no message alive beyond its expiry.
+// item is one frame to write: bytes of its own, or what a request holds when its turn comes, which
+// may be nothing any more. So no queue keeps a message in memory beyond its expiry, however long
+// the queue is.
 type item struct {
 	frame   []byte
 	request *request
 	answer  bool // the answer of request, not its message
-	owed    bool
+	owed    bool // a reply to a frame of the peer
 }
 
 func newSocket(r *Relay, conn *websocket.Conn, id string, drop context.CancelCauseFunc) *socket {
@@ -71,15 +72,15 @@ func newSocket(r *Relay, conn *websocket.Conn, id string, drop context.CancelCau
 	}
 }
 
-// serve serves the connection until it ends, and returns why.
+// serve serves the connection until it ends, and returns the reason.
 func (s *socket) serve(ctx context.Context) error {
 	s.conn.SetReadLimit(int64(s.relay.options.Limits.Frame))
 	s.tasks.Go(func() { s.writeLoop(ctx) })
 	s.tasks.Go(func() { s.pingLoop(ctx) })
 	err := s.readLoop(ctx)
 	s.drop(err)
-	err = context.Cause(ctx)
-	s.conn.CloseNow()
+	err = context.Cause(ctx) // what ended it first: reading fails whatever the reason is
+	s.conn.CloseNow()        // ends a write and a ping that wait for the peer
 	s.tasks.Wait()
 	return err
 }
@@ -104,26 +105,42 @@ func (s *socket) readLoop(ctx context.Context) error {
 			}
 			continue
 		}
-		s.relay.handle(ctx, s, arrival{text: kind == websocket.MessageText, frame: frame, at: now, release: release})
+		s.handle(ctx, arrival{text: kind == websocket.MessageText, frame: frame, at: now, release: release})
 	}
 }
 
-// chargeFrame counts one frame. If it is over the rate, pause is the time that one frame may take.
+// chargeFrame charges one frame to the rate of the connection. If it is over the rate, ok is false
+// and pause is the time that one frame may take.
 func (s *socket) chargeFrame(now time.Time) (pause time.Duration, ok bool) {
-	rate := s.relay.frameRate(s)
+	rate := s.frameRate()
 	s.rate.Lock()
 	defer s.rate.Unlock()
 	return time.Second / time.Duration(rate), s.spent.spend(now, rate)
 }
 
-// punish makes whoever sent a bad proof wait, on the goroutine that found it bad: for a connection
-// without registrations reading stops meanwhile. Nothing is refused for it, so that one bad account
-// does not spoil those behind it.
+// punish waits on the goroutine that found a proof bad, since checking it has cost more than
+// reading many frames. A connection without registrations is not read meanwhile. Nothing else is
+// refused, so that one bad account does not spoil those behind it.
 func (s *socket) punish(ctx context.Context) {
-	sleep(ctx, badProofCost*time.Second/time.Duration(s.relay.frameRate(s)))
+	sleep(ctx, badProofCost*time.Second/time.Duration(s.frameRate()))
 }
 
-// read returns one frame. The caller calls release when it is done with the frame.
+// frameRate returns how many frames a second the connection may send: many once it has proved an
+// account.
+func (s *socket) frameRate() int {
+	if s.isWallet() {
+		return s.relay.options.Limits.WalletFrames
+	}
+	return s.relay.options.Limits.AppFrames
+}
+
+func (s *socket) isWallet() bool {
+	s.relay.mu.Lock()
+	defer s.relay.mu.Unlock()
+	return len(s.accounts) > 0
+}
+
+// read returns one frame. The caller calls release when the frame is no longer needed.
 func (s *socket) read(ctx context.Context) (kind websocket.MessageType, frame []byte, release func(), err error) {
 	kind, r, err := s.conn.Reader(ctx)
 	if err != nil {
@@ -137,6 +154,7 @@ func (s *socket) read(ctx context.Context) (kind websocket.MessageType, frame []
 	} else if err != nil {
 		return 0, nil, nil, err
 	}
+	// The rest of a big frame stays in the connection until there is a place for it.
 	select {
 	case s.relay.bigFrames <- struct{}{}:
 		release = func() { <-s.relay.bigFrames }
@@ -150,15 +168,15 @@ func (s *socket) read(ctx context.Context) (kind websocket.MessageType, frame []
 	return kind, buf.Bytes(), release, nil
 }
 
-// awaitRoom waits while the peer leaves too many of its replies unread: who does not read is not
-// read from.
+// awaitRoom waits while the peer leaves too many of its replies unread: a peer that does not read
+// is not read from, or its replies would fill the memory.
 func (s *socket) awaitRoom(ctx context.Context) error {
 	for {
 		s.mu.Lock()
 		full := s.owed >= s.relay.options.Limits.Replies
 		s.mu.Unlock()
 		if !full {
-			signal(s.room) // the token is for whoever else waits
+			signal(s.room) // pass the token on: registrations wait here beside the reader
 			return nil
 		}
 		select {
@@ -169,7 +187,7 @@ func (s *socket) awaitRoom(ctx context.Context) error {
 	}
 }
 
-// reply queues a message that a frame of this connection caused.
+// reply queues a message that answers a frame of this connection.
 func (s *socket) reply(m protocol.Message) {
 	frame, err := protocol.Encode(m)
 	if err != nil {
@@ -179,7 +197,8 @@ func (s *socket) reply(m protocol.Message) {
 	s.push(item{frame: frame, owed: true})
 }
 
-// push queues an item and never waits.
+// push queues an item and never waits: it is called with Relay.mu held. Replies are bounded by
+// awaitRoom; the other items hold no bytes of their own.
 func (s *socket) push(it item) {
 	s.mu.Lock()
 	s.queue = append(s.queue, it)
@@ -190,7 +209,7 @@ func (s *socket) push(it item) {
 	signal(s.wake)
 }
 
-// closeSoon makes the writer close the connection politely once the queue is written.
+// closeSoon makes the writer close the connection with a close frame once the queue is written.
 func (s *socket) closeSoon() {
 	s.mu.Lock()
 	s.ending = true
@@ -198,7 +217,7 @@ func (s *socket) closeSoon() {
 	signal(s.wake)
 }
 
-// next takes the head of the queue. ending is true if there is none and there will be none.
+// next removes the head of the queue. ending is true if there is none and none will come.
 func (s *socket) next() (it item, ok, ending bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -248,7 +267,8 @@ func (s *socket) write(ctx context.Context, frame []byte) error {
 	return s.conn.Write(ctx, websocket.MessageText, frame)
 }
 
-// pingLoop drops the connection after two pings in a row without a pong.
+// pingLoop drops the connection after two pings in a row without a pong. One may be late behind a
+// big frame.
 func (s *socket) pingLoop(ctx context.Context) {
 	rate := s.relay.options.PingRate
 	for missed := 0; ; {

@@ -2,26 +2,26 @@ package relay
 
 import "pksa/protocol/hive"
 
-// Version is what connected says as the version of the relay's code.
+// Version is the version of the relay's code in its greeting.
 const Version = "1.0.0"
 
-// Counters count since the relay was made.
+// Counters count since the relay was made. They only grow.
 type Counters struct {
 	Connections  uint64 // opened
 	TurnedAway   uint64 // connections refused for want of a place
 	Registered   uint64 // registrations accepted
 	Refused      uint64 // registrations and answers refused
-	Requests     uint64 // taken
+	Requests     uint64 // accepted
 	Delivered    uint64 // frames with a request written to wallets
 	Answered     uint64 // requests settled by an answer
-	LateAnswers  uint64 // good in form, for a request settled before; dropped
+	LateAnswers  uint64 // to requests that were answered before; dropped
 	Expired      uint64 // requests that ended without an answer
 	Attached     uint64 // attach requests granted
 	OverLimit    uint64 // frames and requests refused by a limit
 	UnknownFrame uint64 // frames that are no message of HAS
 }
 
-// Status is a picture of one instant.
+// Status is the state of a relay at one instant.
 type Status struct {
 	Key           hive.PublicKey
 	Connections   int // open now
@@ -33,7 +33,7 @@ type Status struct {
 	Counters      Counters
 }
 
-// Status returns a picture of now.
+// Status returns the state of the relay now.
 func (r *Relay) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()

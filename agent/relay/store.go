@@ -16,11 +16,11 @@ type request struct {
 	account hive.AccountName
 	expire  time.Time
 
-	app     *socket       // who waits for the answer; nil once that connection is gone
+	app     *socket       // the connection that gets the answer; nil once it has ended
 	message []byte        // the frame for wallets; nil once answered or expired
-	answer  []byte        // the frame for the application; nil before and after
+	answer  []byte        // the frame for the application; nil unless answered, and once expired
 	settled bool          // answered
-	waiting *list.Element // its place among the unanswered requests of the account
+	waiting *list.Element // its place among the unanswered requests of the account; nil if it has none
 }
 
 // account is what the relay knows of one account. It exists while it has a wallet or an unanswered
@@ -44,8 +44,8 @@ func newStore() *store {
 	return &store{requests: make(map[protocol.UUID]*request), accounts: make(map[hive.AccountName]*account)}
 }
 
-// find returns the request of that name unless it has expired. Names are compared as they were
-// given out: an answer that changes the case of a uuid is for another request.
+// find returns the request with that uuid unless it has expired. Uuids are compared byte by byte:
+// an answer that changes the case of one is for another request.
 func (st *store) find(id protocol.UUID, now time.Time) *request {
 	r := st.requests[id]
 	if r == nil || !now.Before(r.expire) {
@@ -63,7 +63,8 @@ func (st *store) account(name hive.AccountName) *account {
 	return a
 }
 
-// forgetIfIdle forgets an account that nobody speaks for or asks for.
+// forgetIfIdle removes an account without wallet and without unanswered request: names of accounts
+// must not fill the memory.
 func (st *store) forgetIfIdle(a *account) {
 	if len(a.wallets) == 0 && a.pending.Len() == 0 {
 		delete(st.accounts, a.name)
@@ -78,7 +79,7 @@ func (st *store) add(r *request) {
 	st.bytes += len(r.message)
 }
 
-// bind makes a connection the one that gets the answer, or nobody.
+// bind makes app the connection that gets the answer, nil for none.
 func (st *store) bind(r *request, app *socket) {
 	if r.app != nil {
 		delete(r.app.asked, r)
@@ -95,8 +96,7 @@ func (st *store) bind(r *request, app *socket) {
 	}
 }
 
-// settle keeps the answer and drops the message: whatever still waits to be delivered finds nothing
-// to deliver.
+// settle keeps the answer and drops the message: a wallet whose turn comes later is sent nothing.
 func (st *store) settle(r *request, answer []byte) {
 	st.stopWaiting(r)
 	r.settled = true
@@ -120,8 +120,8 @@ func (st *store) stopWaiting(r *request) {
 	r.message = nil
 }
 
-// expire drops what is over at that instant. It returns how many requests ended without an answer
-// and the instant of the next one to go, zero if none is left.
+// expire drops the requests that have expired at now. It returns how many of them had no answer,
+// and when the next one expires, zero if none is left.
 func (st *store) expire(now time.Time) (unanswered int, next time.Time) {
 	for e := st.order.Front(); e != nil; e = st.order.Front() {
 		r := e.Value.(*request)
@@ -131,6 +131,7 @@ func (st *store) expire(now time.Time) (unanswered int, next time.Time) {
 		if !r.settled {
 			unanswered++
 		}
+		// Items in queues still point to r, so its bytes are let go here and not with it.
 		st.stopWaiting(r)
 		st.bytes -= len(r.answer)
 		r.answer = nil

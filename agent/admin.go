@@ -20,14 +20,14 @@ import (
 // maxSession is the longest session that can be made by hand.
 const maxSession = 366 * 24 * time.Hour
 
-// minSecret is the shortest secret of a slot that is taken over from elsewhere, in bytes. The key
+// minSecret is the shortest secret of a slot that the operator may bring, in bytes. The key
 // derivation of sealed payloads is cheap, so that a shorter one can be guessed from one recorded
 // request (HAS §10).
 const minSecret = 16
 
-// Admin manages slots and sessions. The control socket of a running agent offers it, and commands
-// use it directly when no agent runs and they hold the ledger themselves. All methods may be called
-// concurrently. Every act is an audit record.
+// Admin manages slots and sessions. The control socket of a running agent offers it; commands use
+// it directly when no agent runs and they hold the ledger themselves. All methods may be called
+// concurrently. Each change writes an audit record.
 type Admin struct {
 	Ledger *ledger.Ledger
 	Keys   *keystore.Store
@@ -45,8 +45,8 @@ type AppInfo struct {
 	Created  time.Time `json:"created"`
 	Rotated  time.Time `json:"rotated"`
 	Sessions int       `json:"sessions"`
-	// NoncesOnly: the ledger was restored, so requests without nonce are refused until `app
-	// rotate`.
+	// NoncesOnly is set after the ledger was restored: requests without nonce are refused until
+	// `app rotate`.
 	NoncesOnly bool   `json:"nonces_only,omitempty"`
 	Secret     string `json:"secret,omitempty"`
 }
@@ -93,8 +93,7 @@ func (m Admin) AddApp(ctx context.Context, name, secret string) (AppInfo, error)
 	return AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Secret: secret}, nil
 }
 
-// RotateApp gives a slot a new secret. Its sessions go on; nobody makes a new one with the old
-// secret.
+// RotateApp sets a new secret of a slot. Its sessions go on; the old secret makes no new one.
 func (m Admin) RotateApp(ctx context.Context, name, secret string) (AppInfo, error) {
 	if name == ownSlot {
 		return AppInfo{}, errOwnSlot
@@ -110,7 +109,7 @@ func (m Admin) RotateApp(ctx context.Context, name, secret string) (AppInfo, err
 	return AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Secret: secret}, nil
 }
 
-// RemoveApp ends a slot and its sessions, and says how many those were.
+// RemoveApp ends a slot and its sessions, and returns how many sessions it had.
 func (m Admin) RemoveApp(ctx context.Context, name string) (int, error) {
 	ended, err := m.Ledger.RemoveSlot(ctx, name, act("app remove"))
 	if err != nil {
@@ -134,7 +133,7 @@ func (m Admin) Apps() []AppInfo {
 	return apps
 }
 
-// SessionRequest is what a session is made of by hand.
+// SessionRequest is a session that the operator makes by hand.
 type SessionRequest struct {
 	App     string         `json:"app"`
 	Account string         `json:"account"`
@@ -182,7 +181,8 @@ func (m Admin) AddSession(ctx context.Context, q SessionRequest) (SessionInfo, e
 	return info, nil
 }
 
-// checkSession looks at what every session made by a person must have.
+// checkSession reports what a session made by a person lacks: the slot, a key, a length that is
+// allowed.
 func checkSession(l *ledger.Ledger, keys *keystore.Store, app string, account hive.AccountName,
 	length time.Duration) error {
 	if app == ownSlot {
@@ -223,7 +223,7 @@ func (m Admin) RevokeSession(ctx context.Context, id ledger.SessionID) (SessionI
 	return sessionInfo(s), nil
 }
 
-// explain turns the ledger's errors into sentences that say what to do.
+// explain returns the ledger's errors as sentences that say what to do.
 func (m Admin) explain(app string, err error) error {
 	switch {
 	case errors.Is(err, ledger.ErrNoSlot):

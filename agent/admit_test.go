@@ -1,12 +1,10 @@
 package agent_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
 
-	"pksa/agent/node/nodetest"
 	"pksa/protocol"
 )
 
@@ -143,21 +141,11 @@ func TestReplayAfterRestart(t *testing.T) {
 // back.
 func TestExpiredWhileWaiting(t *testing.T) {
 	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
-		for _, method := range []string{"condenser_api.get_dynamic_global_properties", "condenser_api.get_block_header",
-			"database_api.get_version"} {
-			w.node.FailAlways(method, nodetest.Fault{Hang: true})
-		}
-		time.Sleep(time.Minute) // what is known of the chain is too old by now
+		w.hangNodes()
 		first := request("sign_req", uuid(2), authKey, votePayload("p", nowNonce()))
 		second := with(request("challenge_req", uuid(1), authKey, `{"key_type":"posting","challenge":"hi"}`), "expire",
 			time.Now().Add(2*time.Second).UnixMilli())
-		for _, q := range []map[string]any{first, second} {
-			frame, err := json.Marshal(q)
-			if err != nil {
-				t.Fatal(err)
-			}
-			script.say(frame) // the first waits for a node; the second, which comes after it, for its turn
-		}
+		script.sayAll(first, second) // the first waits for a node; the second, which comes after it, for its turn
 		time.Sleep(20 * time.Second)
 		answers := script.heard()
 		if len(answers) != 1 || errorText(answers[0], authKey) != protocol.TextBroadcastFailed {
@@ -166,6 +154,40 @@ func TestExpiredWhileWaiting(t *testing.T) {
 		requests := w.requests()
 		if n := len(requests); n != 2 || requests[1].Code != "expired" || requests[1].Admitted {
 			t.Errorf("recorded: %+v", requests)
+		}
+	})
+}
+
+// The rules are judged before a request waits for its turn. If another policy is in force when the
+// turn comes, they are judged anew.
+func TestPolicyReplacedWhileWaiting(t *testing.T) {
+	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+		w.hangNodes()
+		first := request("sign_req", uuid(1), authKey, votePayload("p", nowNonce()))
+		second := request("challenge_req", uuid(2), authKey, `{"key_type":"posting","challenge":"hi"}`)
+		script.sayAll(first, second) // the first waits for a node; the second, which comes after it, for its turn
+		time.Sleep(time.Second)
+		w.write("policy.yaml", "version: 1\n")
+		if err := w.agent.ReloadPolicy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(script.heard()); n != 0 {
+			t.Fatalf("%d answers before the policy was replaced", n)
+		}
+		time.Sleep(20 * time.Second)
+		for _, m := range script.heard() {
+			if answerKind(m) != "nack" {
+				t.Errorf("answered with %s %q, which the policy in force denies", answerKind(m), errorText(m, authKey))
+			}
+		}
+		requests := w.requests()
+		if len(requests) != 2 {
+			t.Fatalf("recorded: %+v", requests)
+		}
+		for _, r := range requests {
+			if r.Code != "uncovered" || r.Policy != w.agent.Status().Policy.SHA256 {
+				t.Errorf("recorded: %+v", r)
+			}
 		}
 	})
 }

@@ -42,16 +42,16 @@ func (a *Agent) acknowledge(ctx context.Context, g granted, outcome string, answ
 	a.finish(ctx, g, ending{outcome: outcome, message: ack})
 }
 
-// nack is the answer to a request that was understood and is not granted. Policy, a key that is not
-// held and a person's no all look the same, so that nobody can find out which keys are held (HAS
-// §13.5).
+// nack makes the answer to a request that was understood and is not granted. Policy, a key that is
+// not held and a person's no all look the same, so that nobody can find out which keys are held
+// (HAS §13.5).
 func (r *run) nack() protocol.Message {
 	return protocol.Nack{Kind: r.msg.Kind, UUID: r.msg.UUID, Data: r.sealFor(string(r.msg.UUID)),
 		Error: protocol.TextRefused}
 }
 
-// failure is the answer to a request that could not be served; text is one of the fixed texts. The
-// error of an auth_err is plain by custom of the clients (HAS §4.3), and always the same.
+// failure makes the answer to a request that could not be served; text is one of the fixed texts.
+// The error of an auth_err is plain by custom of the clients (HAS §4.3), and always the same.
 func (r *run) failure(text string) protocol.Message {
 	if r.msg.Kind == protocol.Auth {
 		return protocol.Err{Kind: protocol.Auth, UUID: r.msg.UUID, Error: protocol.TextAuthFailed}
@@ -59,8 +59,8 @@ func (r *run) failure(text string) protocol.Message {
 	return protocol.Err{Kind: r.msg.Kind, UUID: r.msg.UUID, Error: r.sealFor(text)}
 }
 
-// uncertain tells the application, in time before it stops listening, that nobody knows yet whether
-// its transaction is on the chain. The id is ours, computed from bytes that we serialised.
+// uncertain makes the answer that nobody knows yet whether the transaction is on the chain. The id
+// is ours, computed from bytes that we serialised.
 func (r *run) uncertain(id hive.TxID) protocol.Message {
 	return r.failure(protocol.TextBroadcastUncertain + " " + hex.EncodeToString(id[:]))
 }

@@ -12,7 +12,7 @@ import (
 	"pksa/agent/policy"
 )
 
-// asks are the requests that wait for a person. The agent has one table: the goroutine of each
+// asks is the requests that wait for a person. The agent has one table: the goroutine of each
 // request adds it, waits and removes it; the control socket lists and answers. What waits is on
 // disk as pending, with its nonce used up and nothing charged: a restart answers it with a no. The
 // zero value is ready.

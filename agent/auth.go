@@ -9,13 +9,12 @@ import (
 	"pksa/protocol"
 )
 
-// defaultSession is the length of a session where nobody says another.
+// defaultSession is the length of a session for which neither rule nor person sets another.
 const defaultSession = 24 * time.Hour
 
-// serveAuth is the journey of an auth_req from its decoded payload on: a new session, or the
-// confirmation of one, with or without a challenge inside. A live session keeps its end: it is
-// never extended (HAS §9.1). An application that asks for a signed challenge gets no session
-// without one (HAS §5.2).
+// serveAuth takes an auth_req from its decoded payload on: a new session, or the confirmation of
+// one, with or without a challenge inside. A live session keeps its end: it is never extended (HAS
+// §9.1). An application that asks for a signed challenge gets no session without one (HAS §5.2).
 func (a *Agent) serveAuth(ctx context.Context, r *run, data protocol.AuthReqData) {
 	p := proposal{run: r, request: &policy.Request{
 		Kind: policy.Auth, Account: r.msg.Account, App: r.app,

@@ -27,7 +27,7 @@ type budget struct {
 // sweepEvery is how often charges that no limit counts any more are dropped from memory.
 const sweepEvery = time.Hour
 
-// storedCharges are those of one request as the ledger keeps them.
+// storedCharges is the charges of one request as the ledger keeps them.
 type storedCharges struct {
 	At      time.Time       `json:"at"`
 	Charges []policy.Charge `json:"charges"`
@@ -59,8 +59,8 @@ func (b *budget) peek(f func(policy.Counters)) {
 	f(b.book)
 }
 
-// fill reads the charges back that the ledger holds, and counts them in the order of time: the book
-// takes an instant that goes back for the latest.
+// fill reads the charges that the ledger holds, and counts them in the order of time: the book
+// counts an instant before the latest as the latest.
 func fill(v ledger.View) *policy.Book {
 	var all []storedCharges
 	for c := range v.Charges() {

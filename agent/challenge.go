@@ -9,8 +9,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// serveChallenge is the journey of a challenge_req from its decoded payload on: a text to sign, or
-// a memo to decrypt, which is a right of its own.
+// serveChallenge takes a challenge_req from its decoded payload on: a text to sign, or a memo to
+// decrypt, which is a right of its own.
 func (a *Agent) serveChallenge(ctx context.Context, r *run, data protocol.ChallengeReqData) {
 	p := proposal{
 		run: r,
@@ -58,7 +58,8 @@ func (a *Agent) answerChallenge(ctx context.Context, g granted, data protocol.Ch
 	a.acknowledge(ctx, g, outcome, answer)
 }
 
-// prove signs a text, or decrypts a memo, with the account's key of a role.
+// prove signs a text, or decrypts a memo, with the account's key of a role, and returns the
+// outcome's name.
 func (a *Agent) prove(account hive.AccountName, role hive.Role, text string, decrypt bool) (protocol.ChallengeAckData,
 	string, error) {
 	key, ok := a.keys().Key(account, role)

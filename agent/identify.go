@@ -23,15 +23,16 @@ const (
 // seen in the wild 64 hexadecimal digits.
 const maxAuthKey = 256
 
-// identify finds who asks, by what opens the payload and never by what the message says: the slot
-// whose secret opens auth_key, else a live session of the account, most recently used first, else a
-// pairing link that waits for this request (HAS §9.2, §10). Failing all, a session whose first
-// block comes out as the beginning of an object is the one that somebody damaged the request of.
+// identify finds who asks, by the key that opens the payload and never by what the message says:
+// the slot whose secret opens auth_key, else a live session of the account, most recently used
+// first, else a pairing link that waits for this request (HAS §9.2, §10). If none opens it, but the
+// first block decrypts to the beginning of an object under a session's key, somebody altered a
+// request of that session.
 func (a *Agent) identify(d delivered) (*run, whose) {
 	if d.msg.Kind == protocol.Auth && d.msg.AuthKey != "" {
 		if r, ok := a.bySlot(d); ok {
-			// The slot's secret in auth_key does not vouch for the payload: both can be put
-			// together anew.
+			// The slot's secret in auth_key proves nothing about the payload: a relay can combine
+			// the auth_key of one request with the altered payload of another.
 			if r.session != nil && a.quiet(r.session.ID, d) {
 				return nil, quarantined
 			}
@@ -78,8 +79,8 @@ func (a *Agent) alteredFrom(d delivered, sessions []*ledger.Session) (*run, whos
 }
 
 // bySlot opens auth_key with the secrets of the slots. The slot whose secret opens it is the
-// application, whatever name the payload gives. The payload must open with the key that was in it:
-// a relay that pairs one application's auth_key with another payload gets nothing.
+// application, whatever name stands in the payload. The payload must open with the key that was in
+// auth_key: a relay that combines one application's auth_key with another payload gets nothing.
 func (a *Agent) bySlot(d delivered) (*run, bool) {
 	key, err := seal.Parse(d.msg.AuthKey)
 	if err != nil {

@@ -27,7 +27,7 @@ type KeyCheck struct {
 	Problem    string `json:"problem,omitempty"`
 }
 
-// mismatches are the held keys that the chain does not know in their roles. The agent has one: a
+// mismatches is the held keys that the chain does not know in their roles. The agent has one: a
 // check of the keys replaces it, on watchKeys' goroutine or on one of the control socket;
 // registration and status read it. The zero value is ready.
 type mismatches struct {

@@ -14,8 +14,8 @@ import (
 	"pksa/protocol/secret"
 )
 
-// A pairing link and the auth_req that it belongs to may come in either order (HAS §1), so
-// whichever is first waits here for the other: a link for pairingWait, a request until it expires.
+// A pairing link and the auth_req that it belongs to may come in either order (HAS §1). The first
+// of them waits here for the other: a link for pairingWait, a request until it expires.
 const (
 	pairingWait    = 10 * time.Minute
 	heldPerAccount = 100

@@ -45,6 +45,17 @@ func (script *scriptedClient) say(frame []byte) {
 	w.Pass(relaytest.Frame{To: relaytest.ToClient, Body: frame})
 }
 
+// sayAll delivers requests one after the other, and waits for no answer.
+func (script *scriptedClient) sayAll(requests ...map[string]any) {
+	for _, q := range requests {
+		frame, err := json.Marshal(q)
+		if err != nil {
+			panic(err)
+		}
+		script.say(frame)
+	}
+}
+
 // ask delivers a request and returns what the agent answers to it within some seconds, or nil.
 func (script *scriptedClient) ask(request map[string]any) protocol.Message {
 	return script.askFor(request, 20*time.Second)

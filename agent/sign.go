@@ -40,7 +40,7 @@ type transaction struct {
 	digest hive.Digest
 }
 
-// serveSign is the journey of a sign_req from its decoded payload on.
+// serveSign takes a sign_req from its decoded payload on.
 func (a *Agent) serveSign(ctx context.Context, r *run, data protocol.SignReqData) {
 	p := proposal{
 		run: r,
@@ -239,7 +239,7 @@ func (a *Agent) build(tx hive.Transaction, maxSize int) (*transaction, error) {
 	return &transaction{back, bytes, id, a.network.SigningDigest(bytes)}, nil
 }
 
-// recentIDs are those of transactions that could still be on their way. The agent has one table:
+// recentIDs is the ids of transactions that could still be on their way. The agent has one table:
 // the goroutines of requests take ids from it, and Run fills it with those of earlier processes.
 // The zero value is ready.
 type recentIDs struct {

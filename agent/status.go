@@ -158,8 +158,8 @@ func (a *Agent) gauges() status.Gauges {
 	return g
 }
 
-// limitGauges are the limits in force, each with the fullest of its counters. Machines get floating
-// point numbers; what counts is exact.
+// limitGauges returns the limits in force, each with the fullest of its counters. Metrics are
+// floating point numbers; the policy counts exactly.
 func (a *Agent) limitGauges() []status.LimitGauge {
 	fullest := map[status.LimitGauge]int{} // by name, unit and window, to the place in gauges
 	var gauges []status.LimitGauge

@@ -284,6 +284,15 @@ func (w *world) session(authKey string) *ledger.Session {
 	return s
 }
 
+// hangNodes lets no node answer, and what is known of the chain grow too old.
+func (w *world) hangNodes() {
+	for _, method := range []string{"condenser_api.get_dynamic_global_properties", "condenser_api.get_block_header",
+		"database_api.get_version"} {
+		w.node.FailAlways(method, nodetest.Fault{Hang: true})
+	}
+	time.Sleep(time.Minute)
+}
+
 // release lets every session listen to every relay again.
 func (w *world) release() {
 	for _, s := range w.ledger.Sessions() {

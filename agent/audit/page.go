@@ -20,10 +20,12 @@ const (
 
 // Filter picks records. Empty members pick all.
 type Filter struct {
-	Account string    `json:"account,omitempty"`
-	App     string    `json:"app,omitempty"`
-	Kind    string    `json:"kind,omitempty"`   // auth, sign, challenge, decrypt; or a type of record: admin, event, …
-	Result  string    `json:"result,omitempty"` // answered, refused, ignored, failed, admitted, pending; or an outcome
+	Account string `json:"account,omitempty"`
+	App     string `json:"app,omitempty"`
+	// auth, sign, challenge, decrypt; or a type of record: admin, event, …
+	Kind string `json:"kind,omitempty"`
+	// answered, refused, ignored, failed, admitted, pending; or an outcome
+	Result  string    `json:"result,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
 	Until   time.Time `json:"until,omitzero"`
 	Request uint64    `json:"request,omitempty"` // this record, and those that tell what became of it
@@ -49,7 +51,9 @@ type Page struct {
 
 // Page reads a part of the audit trail. A page may hold no record and still not be the end.
 func (t Trail) Page(ctx context.Context, q Query) (Page, error) {
-	_ = t.Ledger.Flush(ctx) // what was answered just now; if that cannot be committed, the rest is read all the same
+	// What was answered a moment ago belongs to the page. If it cannot be committed, for a full
+	// disk, the rest is read all the same: that is when people look at the trail.
+	_ = t.Ledger.Flush(ctx)
 	head, _ := t.Ledger.Head()
 	p := pager{ctx: ctx, ledger: t.Ledger, q: q, page: Page{Records: []Record{}, Head: head}}
 	if p.q.Limit <= 0 || p.q.Limit > maxPageRecords {
@@ -80,13 +84,15 @@ type pager struct {
 
 func (p *pager) full() bool { return len(p.page.Records) >= p.q.Limit || p.size > maxPageContent }
 
-// skip goes to the first record of the time that is asked for. Ledger time never goes back.
+// skip moves the query to the first record of the time that it asks for.
 func (p *pager) skip() error {
 	if p.q.Since.IsZero() || p.q.To == 0 {
 		return nil
 	}
 	var failed error
 	from := max(p.q.From, 1)
+	// Numbers may be missing, so the record found for a number is the next that exists. Ledger time
+	// never goes back, so the times are in order.
 	n := sort.Search(int(p.q.To-min(from, p.q.To)), func(i int) bool {
 		for r, err := range p.ledger.Audit(from + uint64(i)) {
 			failed = errors.Join(failed, err)
@@ -98,7 +104,7 @@ func (p *pager) skip() error {
 	return failed
 }
 
-// forth reads from the oldest on.
+// forth reads from the oldest record on.
 func (p *pager) forth() error {
 	p.page.Next = max(p.q.From, 1)
 	if p.page.Next > p.q.To {
@@ -128,7 +134,8 @@ func (p *pager) forth() error {
 
 func (p *pager) late(r ledger.Record) bool { return !p.q.Until.IsZero() && r.Time.After(p.q.Until) }
 
-// back reads from the newest on, a window at a time: the trail itself can only be read forth.
+// back reads from the newest record on, a window at a time: the trail itself can only be read
+// forward.
 func (p *pager) back() error {
 	low := max(p.q.From, 1)
 	for p.page.Next = p.q.To; !p.full() && p.seen < maxPageScan && !p.page.End; p.seen += pageWindow {
@@ -151,7 +158,7 @@ func (p *pager) back() error {
 	return nil
 }
 
-// take picks from a window, the newest first, as much as fits.
+// take picks records from a window, the newest first, as many as fit.
 func (p *pager) take(window []ledger.Record) {
 	for _, r := range slices.Backward(window) {
 		if p.full() {
@@ -179,7 +186,7 @@ func (p *pager) window(from, to uint64) (list []ledger.Record, err error) {
 	return list, nil
 }
 
-// nothingBefore says that the oldest record that is kept has no lower number.
+// nothingBefore reports whether no record with a lower number is kept.
 func (p *pager) nothingBefore(number uint64) bool {
 	for r, err := range p.ledger.Audit(1) {
 		return err != nil || r.Number >= number
@@ -187,7 +194,7 @@ func (p *pager) nothingBefore(number uint64) bool {
 	return true
 }
 
-// pick gives the record as people see it, if it is asked for.
+// pick returns the record as people see it, if it is asked for.
 func (f *Filter) pick(r ledger.Record) (Record, bool) {
 	switch {
 	case f.Account != "" && f.Account != r.Account,
@@ -197,7 +204,7 @@ func (f *Filter) pick(r ledger.Record) (Record, bool) {
 		!f.Until.IsZero() && r.Time.After(f.Until):
 		return Record{}, false
 	}
-	out := recordOf(r)
+	out := recordOf(r) // not before the cheap tests: it reads the content
 	if f.Kind != "" && f.Kind != out.Kind && f.Kind != out.Type && f.Kind != out.contentMember("request") {
 		return Record{}, false
 	}
@@ -207,7 +214,7 @@ func (f *Filter) pick(r ledger.Record) (Record, bool) {
 	return out, true
 }
 
-// contentMember is a text of the record's content; empty if there is none.
+// contentMember returns a text of the record's content; empty if there is none.
 func (r *Record) contentMember(name string) string {
 	var members map[string]json.RawMessage
 	var text string

@@ -47,7 +47,7 @@ func recordOf(r ledger.Record) Record {
 	if r.TxID != [20]byte{} {
 		out.TxID = hex.EncodeToString(r.TxID[:])
 	}
-	if json.Valid(r.Content) {
+	if json.Valid(r.Content) { // or the whole answer would be no JSON
 		out.Content = r.Content
 	}
 	if r.Ref != 0 || r.Type == ledger.RecordJudged || r.Type == ledger.RecordRejected {

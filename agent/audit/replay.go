@@ -32,10 +32,10 @@ type Replayed struct {
 	Changes   []Change `json:"changes"`
 }
 
-// Replay judges the requests of the trail by another policy, each at its time, its own limits
-// counting what it admits. Where it asks and a person was asked then, that answer holds again;
-// where nobody was asked, it counts as a yes, so that budgets come out as full as they may get.
-// What could not be done then, for want of a key or a node, is not charged.
+// Replay judges the requests of the trail by another policy, each at its time. The limits count
+// what this policy admits. Where it asks and a person was asked then, that answer holds again;
+// where nobody was asked, the answer is yes, so that limits are as full as they can get. What could
+// not be carried out then, because a key or a node was missing, is not charged.
 func Replay(p *policy.Policy, trail []Request) Replayed {
 	var out Replayed
 	out.Changes = []Change{} // a list in JSON, too
@@ -63,7 +63,7 @@ func Replay(p *policy.Policy, trail []Request) Replayed {
 	return out
 }
 
-// doable is false for what the policy allowed and could not be done.
+// doable reports false for what the policy allowed and could not be carried out.
 func (t *Request) doable() bool { return t.Was != policy.Allow || t.Admitted }
 
 func (t *Request) charges(p *policy.Policy, book *policy.Book, d policy.Decision) []policy.Charge {
@@ -87,7 +87,7 @@ func (t *Request) change(d policy.Decision) Change {
 	return c
 }
 
-// what names a request in a word or two.
+// what returns the names of the operations, or the kind of another request.
 func what(q *policy.Request) string {
 	if len(q.Ops) == 0 {
 		return q.Kind.String()
@@ -102,7 +102,7 @@ func what(q *policy.Request) string {
 	return text
 }
 
-// byCharge are the admitted requests in the order in which they were charged.
+// byCharge returns the admitted requests in the order in which they were charged.
 func byCharge(trail []Request) []Request {
 	var admitted []Request
 	for _, t := range trail {

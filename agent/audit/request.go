@@ -18,9 +18,9 @@ type Request struct {
 	Request *policy.Request // nil if the trail does not hold all of it; Lacking says why
 	Lacking string
 
-	// Was is what the policy of that time said first: "ask" also where nobody could be asked, and
-	// "allow" also where it could not be done. Undecided: it was refused before the policy was
-	// asked.
+	// Was is the first verdict of the policy of that time: "ask" also where nobody could be asked,
+	// and "allow" also where the request could not be carried out. Undecided is a request that was
+	// refused before the policy was asked.
 	Was       policy.Verdict
 	Undecided bool
 	Code      policy.Code
@@ -51,7 +51,7 @@ func (r *Record) OfRequest() bool {
 		r.Type == recordTypes[ledger.RecordDecided])
 }
 
-// ReadTrail picks the requests out of records of the audit trail, in their order.
+// ReadTrail returns the requests among records of the audit trail, in their order.
 func ReadTrail(records []Record, n *hive.Network) ([]Request, error) {
 	var all []Request
 	byNumber := map[uint64]int{}
@@ -101,7 +101,7 @@ func requestOf(r Record, content *Content, n *hive.Network) Request {
 	return t
 }
 
-// refused sorts refusals: by the policy, before it, after it.
+// refused finds out whether a refusal was made by the policy, before it or after it.
 func (t *Request) refused(content *Content) {
 	switch content.Code {
 	case policy.CodeNonce, policy.CodeFirewall, policy.CodeClock:
@@ -128,7 +128,8 @@ func (t *Request) decided(r Record, content *Content) {
 	}
 }
 
-// BookBefore holds what was charged before a request of the trail, as far back as the trail goes.
+// BookBefore returns the counters as they were before a request of the trail, as far back as the
+// trail goes.
 func BookBefore(trail []Request, number uint64) *policy.Book {
 	book := new(policy.Book)
 	at := time.Time{}

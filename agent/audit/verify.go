@@ -15,7 +15,8 @@ import (
 const CheckpointID = "pksa-audit"
 
 // Checkpoint is what is published of an audit trail: its last record, and the MAC that stands for
-// all records up to it. Without the keystore's secret it tells nothing, and can be made by nobody.
+// all records up to it. Without the keystore's secret nobody can make one or learn anything from
+// it.
 type Checkpoint struct {
 	Version int    `json:"version"`
 	Trail   string `json:"trail"` // which trail: 16 hexadecimal digits of a hash of the ledger's id
@@ -23,7 +24,8 @@ type Checkpoint struct {
 	MAC     string `json:"mac"` // 64 hexadecimal digits
 }
 
-// ParseCheckpoint reads the text of a custom_json. False for what is no checkpoint that we know.
+// ParseCheckpoint reads the text of a custom_json. It reports false for what is no checkpoint of a
+// known version.
 func ParseCheckpoint(text string) (Checkpoint, bool) {
 	var c Checkpoint
 	if json.Unmarshal([]byte(text), &c) != nil || c.Version != 1 || c.Record == 0 {
@@ -33,18 +35,19 @@ func ParseCheckpoint(text string) (Checkpoint, bool) {
 	return c, err == nil && len(mac) == sha256.Size
 }
 
-// Published is one that was found on the chain.
+// Published is a checkpoint that was found on the chain.
 type Published struct {
 	Checkpoint
 	TxID string `json:"transaction"`
 }
 
-// VerifyParams are the checkpoints to compare the trail with; none compares it with itself alone.
+// VerifyParams is the checkpoints to compare the trail with. Without any the trail is still
+// compared with its own MACs.
 type VerifyParams struct {
 	Checkpoints []Published `json:"checkpoints,omitempty"`
 }
 
-// Verified is what a reading of the whole trail found.
+// Verified is the result of reading the whole trail.
 type Verified struct {
 	From     uint64   `json:"from"` // the oldest record that is kept
 	To       uint64   `json:"to"`   // the last that is in order
@@ -55,14 +58,14 @@ type Verified struct {
 	Skipped  int    `json:"skipped,omitempty"`  // checkpoints of other trails, and of records that are not kept
 }
 
-// Verify reads the whole trail and says which record, if any, is not what was recorded, or not what
-// was published.
+// Verify reads the whole trail and returns which record, if any, is not what was recorded, or not
+// what was published. What it finds is no error.
 func (t Trail) Verify(ctx context.Context, p VerifyParams) (Verified, error) {
 	macs := map[uint64]string{}
 	for _, c := range p.Checkpoints {
 		macs[c.Record] = ""
 	}
-	_ = t.Ledger.Flush(ctx)
+	_ = t.Ledger.Flush(ctx) // if the last records cannot be committed, the rest is verified all the same
 	v, err := t.Ledger.VerifyEach(ctx, func(number uint64, mac [32]byte) {
 		if _, wanted := macs[number]; wanted {
 			macs[number] = hex.EncodeToString(mac[:])
@@ -70,6 +73,7 @@ func (t Trail) Verify(ctx context.Context, p VerifyParams) (Verified, error) {
 	})
 	found := Verified{From: v.From, To: v.To}
 	if errors.Is(err, ledger.ErrDamaged) {
+		// The MACs after a damaged record say nothing, so they are compared with no checkpoint.
 		found.Problems = append(found.Problems, err.Error())
 		return found, nil
 	}
@@ -79,13 +83,14 @@ func (t Trail) Verify(ctx context.Context, p VerifyParams) (Verified, error) {
 	return found, err
 }
 
-// compare judges one checkpoint by the MAC that the trail has of its record; empty if it has none.
+// compare judges one checkpoint by the MAC that this trail has of its record; empty if it has none.
 func (v *Verified) compare(c Published, trail, mac string) {
 	complain := func(format string, args ...any) {
 		v.Problems = append(v.Problems, fmt.Sprintf("transaction %s published record %d: ", c.TxID, c.Record)+
 			fmt.Sprintf(format, args...))
 	}
 	switch {
+	// Anybody can publish with the posting key, and an account may publish for several wallets.
 	case c.Trail != trail, c.Record < v.From:
 		v.Skipped++
 	case c.Record > v.To:

@@ -42,10 +42,10 @@ func Signing(account hive.AccountName, role hive.Role, text string) string {
 	return fmt.Sprintf("signs the text %s with the %s key of %s", quoted(text), role, account)
 }
 
-// words are the fields of an operation as words.
+// words is an operation whose fields are written as words.
 type words struct{ op hive.Operation }
 
-// fill puts fields where they stand in braces.
+// fill returns the template with each {field} replaced by the field as words.
 func (w words) fill(template string) string {
 	var out strings.Builder
 	for {
@@ -72,19 +72,19 @@ func (w words) number(field string) int64 {
 	return n
 }
 
-// none says that an amount is zero.
+// none reports whether an amount is zero.
 func (w words) none(field string) bool {
 	a, _ := w.value(field).(hive.Asset)
 	return a.Amount == 0
 }
 
-// empty says that a text or an account is left empty.
+// empty reports whether a text or an account name is empty.
 func (w words) empty(field string) bool {
 	v := w.value(field)
 	return v == hive.AccountName("") || v == ""
 }
 
-// either chooses by a field that says yes or no.
+// either fills the one template or the other, by a field that is true or false.
 func (w words) either(field, yes, no string) string {
 	if w.is(field) {
 		return w.fill(yes)
@@ -92,7 +92,7 @@ func (w words) either(field, yes, no string) string {
 	return w.fill(no)
 }
 
-// memo is the memo, if there is one, behind the rest.
+// memo returns the end of a sentence that names the memo; empty if there is none.
 func (w words) memo() string {
 	text, _ := w.value("memo").(string)
 	switch {
@@ -104,7 +104,7 @@ func (w words) memo() string {
 	return ", with the memo " + quoted(text)
 }
 
-// amounts are those of the fields that are not zero.
+// amounts returns the amounts of the fields that are not zero.
 func (w words) amounts(fields ...string) string {
 	var some []string
 	for _, field := range fields {
@@ -115,12 +115,12 @@ func (w words) amounts(fields ...string) string {
 	return strings.Join(some, " and ")
 }
 
-// percent writes hundredths of a percent.
+// percent returns hundredths of a percent as text.
 func percent(n int64) string {
 	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%d.%02d", n/100, n%100), "0"), ".") + "%"
 }
 
-// of writes a value.
+// of returns the value of a field as words.
 func (w words) of(field string) string {
 	switch v := w.value(field).(type) {
 	case nil:
@@ -157,7 +157,7 @@ func (w words) of(field string) string {
 	return "…" // of operations that are never signed
 }
 
-// holders says who satisfies an authority.
+// holders returns who satisfies an authority.
 func holders(a hive.Authority) string {
 	var all []string
 	for _, k := range a.KeyAuths {
@@ -195,7 +195,7 @@ func join[T any](list []T, word func(T) string) string {
 	return strings.Join(all, ", ")
 }
 
-// text writes a text from outside: as it is if it looks like a name, quoted if not.
+// text returns a text from outside: as it is if it looks like a name, else quoted.
 func text(s string) string {
 	for i := range len(s) {
 		c := s[i]

@@ -7,7 +7,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// phrases say what each operation that can be signed does. {field} is the field in words.
+// phrases has a sentence for each operation that can be signed. {field} stands for the field as
+// words.
 var phrases = map[string]func(words) string{
 	"vote":            voteWords,
 	"comment":         commentWords,
@@ -70,22 +71,22 @@ var phrases = map[string]func(words) string{
 	"update_proposal": always("changes proposal {proposal_id} of {creator} to {daily_pay} a day: {subject}"),
 }
 
-// always is a sentence that needs no choice.
+// always makes a sentence that has one form.
 func always(template string) func(words) string {
 	return func(w words) string { return w.fill(template) }
 }
 
-// withMemo is one with a memo behind it.
+// withMemo makes a sentence with the memo at its end.
 func withMemo(template string) func(words) string {
 	return func(w words) string { return w.fill(template) + w.memo() }
 }
 
-// choose is by a field that says yes or no.
+// choose makes a sentence that has two forms, by a field that is true or false.
 func choose(field, yes, no string) func(words) string {
 	return func(w words) string { return w.either(field, yes, no) }
 }
 
-// unless has another sentence for an amount of zero.
+// unless makes a sentence that has another form for an amount of zero.
 func unless(field, some, none string) func(words) string {
 	return func(w words) string {
 		if w.none(field) {

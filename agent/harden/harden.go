@@ -31,31 +31,31 @@ const (
 	landlocked  = "landlock"    // files: what the configuration names, nothing else
 )
 
-// Measure is one thing done so that what this process knows stays in it, or the reason why it could
-// not be done.
+// Measure is one protection of what this process knows, or the reason why it could not be had.
 type Measure struct {
 	Name   string `json:"name"`
 	Done   bool   `json:"done"`
 	Detail string `json:"detail"`
 }
 
-// Paths are what [Confine] leaves open besides what the configuration names. A folder stands for
-// all below it; what does not exist is passed over.
+// Paths is what [Confine] leaves open besides what the configuration names. A folder stands for all
+// below it; what does not exist is skipped.
 type Paths struct {
 	Read    []string
 	Write   []string // folders: read, written, made, renamed and removed in
 	Execute []string // programs, found as a shell finds them; what they need to start is added
 }
 
-// Shield is to be called before the first secret is read: no core dumps, no tracing by other
-// processes, no swapping. It concerns the whole process and what it was given stays so. It may be
-// called again, to the same effect. The error is a *[Error].
+// Shield forbids core dumps, tracing by other processes, and swapping. It must be called before the
+// first secret is read. It concerns the whole process and cannot be undone; a second call has the
+// same effect. The error is a *[Error].
 //
 // Memory is locked page by page as it is used (MCL_ONFAULT): Go reserves much more address space
 // than it uses, and locking that would make it real. An idle agent holds 17 MiB without locking, 18
-// MiB with it, and 143 MiB if all were locked at once. Locked are also the pages of the ledger's
-// file that were read. It is tried only where locking has no limit (RLIMIT_MEMLOCK, CAP_IPC_LOCK):
-// beyond a limit every further request for memory would fail, and with it the process.
+// MiB with it, and 143 MiB if all were locked at once. The pages of the ledger's file that were
+// read are locked, too. Locking is tried only where locking has no limit (RLIMIT_MEMLOCK,
+// CAP_IPC_LOCK): beyond a limit every further request for memory would fail, and with it the
+// process.
 func Shield(h config.Hardening) ([]Measure, error) {
 	if h.Off {
 		return nil, nil
@@ -63,8 +63,9 @@ func Shield(h config.Hardening) ([]Measure, error) {
 	return demand(h, shield())
 }
 
-// Confine is to be called when the keystore and the ledger are open: programs gain no rights by
-// being run from here, and with Landlock (Linux 5.13) all threads lose every file but these:
+// Confine takes rights away. It must be called when the keystore and the ledger are open. Programs
+// gain no rights by being run from here, and with Landlock (Linux 5.13) all threads lose every file
+// but these:
 //
 //   - read and write: the home folder, the folders of keystore and ledger, and of the control socket
 //     as far as that needs it;
@@ -74,10 +75,10 @@ func Shield(h config.Hardening) ([]Measure, error) {
 //   - execute: the command of the setting unlock, with what it needs to start;
 //   - what extra names.
 //
-// Files that are open already stay so. The network is left alone. Name resolution is by Go's own
-// resolver from then on, because that of libc loads modules and talks to other daemons. An ordinary
-// user keeps reading in /etc, so that a resolv.conf that is replaced there is followed; root, whom
-// no file mode stops, does not.
+// Files that are open already stay open. The network is not restricted. From then on names are
+// resolved by Go's own resolver, because that of libc loads modules and talks to other daemons. An
+// ordinary user keeps reading in /etc, so that a resolv.conf that is replaced there is followed;
+// root, whom no file mode stops, does not.
 //
 // It cannot be undone in this process, and commands inherit it. The error is a *[Error].
 func Confine(cfg *config.Config, extra Paths) ([]Measure, error) {

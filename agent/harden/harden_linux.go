@@ -14,7 +14,7 @@ import (
 	"pksa/agent/config"
 )
 
-// measured makes a measure of what doing it gave.
+// measured makes a measure of the result of trying it.
 func measured(name, done string, err error) Measure {
 	if err != nil {
 		return Measure{Name: name, Detail: err.Error()}
@@ -66,7 +66,7 @@ func lockMemory() error {
 		unix.Munlockall())
 }
 
-// mayLock says whether the process has CAP_IPC_LOCK.
+// mayLock reports whether the process has CAP_IPC_LOCK.
 func mayLock() bool {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
@@ -74,7 +74,7 @@ func mayLock() bool {
 	return err == nil && data[0].Effective&(1<<unix.CAP_IPC_LOCK) != 0
 }
 
-// reserves says whether address space above the limit can still be had.
+// reserves reports whether the process still gets address space above the limit.
 func reserves(limit uint64) bool {
 	if limit > 1<<40 {
 		return true // more than there is memory
@@ -115,9 +115,11 @@ func landlockDetail(abi int) string {
 	return detail
 }
 
-// restrictFiles takes the best that the kernel knows of the rights that the library knows, and
-// looks whether it is so.
+// restrictFiles restricts as many of the rights that the library knows as this kernel can, and
+// tries whether the kernel keeps to it.
 func restrictFiles(allowed []landlock.Rule) error {
+	// A variable of the whole process, and meant for all of it: the resolver of libc would need
+	// files that are closed from here on.
 	net.DefaultResolver.PreferGo = true
 	if err := landlock.V11.BestEffort().RestrictPaths(allowed...); err != nil {
 		return fmt.Errorf("landlock: %w", err)

@@ -42,7 +42,7 @@ var (
 		"/etc/ld.so.preload"}
 )
 
-// rules are what the process can still do with files. Order has no meaning to the kernel.
+// rules returns what the process can still do with files. The kernel does not look at their order.
 func rules(cfg *config.Config, extra Paths) []landlock.Rule {
 	var r ruleset
 	r.below(mayWrite, cfg.Home, filepath.Dir(cfg.Keystore), filepath.Dir(cfg.Ledger))
@@ -76,7 +76,7 @@ func systemPaths() []string {
 	return paths
 }
 
-// unlockFile is the file of an unlock source; empty if it is none.
+// unlockFile returns the file of an unlock source; empty if the source is no file.
 func unlockFile(unlock string) string {
 	kind, rest, _ := strings.Cut(unlock, ":")
 	switch kind {
@@ -88,7 +88,8 @@ func unlockFile(unlock string) string {
 	return ""
 }
 
-// unlockCommand is the program of an unlock source, in a list of one; none if it is another source.
+// unlockCommand returns the program of an unlock source, in a list of one; nil if the source is no
+// command.
 func unlockCommand(unlock string) []string {
 	words := strings.Fields(strings.TrimPrefix(unlock, "command:"))
 	if !strings.HasPrefix(unlock, "command:") || len(words) == 0 {
@@ -99,7 +100,7 @@ func unlockCommand(unlock string) []string {
 
 type ruleset []landlock.Rule
 
-// below gives rights over folders and all in them.
+// below adds rights over folders and all in them.
 func (r *ruleset) below(rights landlock.AccessFSSet, folders ...string) {
 	for _, folder := range folders {
 		if info, err := os.Stat(folder); err == nil && info.IsDir() {
@@ -114,7 +115,7 @@ func (r *ruleset) file(rights landlock.AccessFSSet, path string) {
 	}
 }
 
-// read gives the reading of files, and of folders with all in them.
+// read adds the reading of files, and of folders with all in them.
 func (r *ruleset) read(paths ...string) {
 	for _, path := range paths {
 		if path != "" {
@@ -124,8 +125,8 @@ func (r *ruleset) read(paths ...string) {
 	}
 }
 
-// replaceable gives the reading of a file and of those that take its place: of its folder, and of
-// that of the file behind the link if it is one.
+// replaceable adds the reading of a file and of the files that take its place: so of its folder
+// and, if it is a link, of the folder of the file behind it.
 func (r *ruleset) replaceable(path string) {
 	r.file(mayRead, path)
 	folders := []string{filepath.Dir(path)}
@@ -139,8 +140,8 @@ func (r *ruleset) replaceable(path string) {
 	}
 }
 
-// shared says whether a folder holds too much else to be opened for one file: those at the top of
-// the tree, and the user's own.
+// shared reports whether a folder holds too much else to be opened for one file: a folder at the
+// top of the tree, or the user's own.
 func shared(folder string) bool {
 	real, err := filepath.EvalSymlinks(folder)
 	if err != nil {
@@ -150,8 +151,8 @@ func shared(folder string) bool {
 	return real == "/" || filepath.Dir(real) == "/" || real == filepath.Clean(user)
 }
 
-// program gives the execution of a program and of what the kernel runs to start it: the interpreter
-// of a script, the loader of a dynamically linked one, whose libraries can then be read.
+// program adds the execution of a program and of what the kernel runs to start it: the interpreter
+// of a script, or the loader of a dynamically linked program, whose libraries can then be read.
 func (r *ruleset) program(name string, depth int) {
 	path, err := exec.LookPath(name)
 	if err != nil || depth > 4 { // the kernel follows as many interpreters
@@ -164,7 +165,7 @@ func (r *ruleset) program(name string, depth int) {
 	}
 }
 
-// interpreters gives what a script's first line names, or the loader that a program asks for.
+// interpreters returns what a script's first line names, or the loader that a program asks for.
 func interpreters(path string) []string {
 	f, err := os.Open(path)
 	if err != nil {

@@ -202,8 +202,7 @@ func (adv *adversary) lookSealed(cmd, data string) {
 }
 
 func (adv *adversary) lookClear(cmd, clear string) {
-	fixed := []string{protocol.TextInvalid, protocol.TextNonce, protocol.TextNotSupported, protocol.TextNotPermitted,
-		protocol.TextLimit,
+	fixed := []string{protocol.TextInvalid, protocol.TextNonce, protocol.TextNotSupported,
 		protocol.TextBroadcastFailed, protocol.TextBroadcastUncertain, protocol.TextBusy, protocol.TextInternal}
 	switch {
 	case strings.HasSuffix(cmd, "_nack") && uuidForm.MatchString(clear):

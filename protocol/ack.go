@@ -14,14 +14,6 @@ func BroadcastAck(uuid UUID, id string) Ack {
 	return Ack{Kind: Sign, UUID: uuid, Data: []byte(`"` + id + `"`), Broadcast: &broadcast}
 }
 
-// SignedAck is the sign_ack of a transaction that the wallet has signed and not sent. transaction
-// is its JSON object (HAS §5.6) and goes out byte for byte. The proof of key is for the caller to
-// add.
-func SignedAck(uuid UUID, transaction []byte) Ack {
-	broadcast := false
-	return Ack{Kind: Sign, UUID: uuid, Data: transaction, Broadcast: &broadcast}
-}
-
 // TransactionID returns the id that a sign_ack names, in lower case; ok is false if it names none.
 // The relay can read and forge a sign_ack: look the transaction up on the chain before believing it
 // (HAS §7).

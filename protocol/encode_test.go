@@ -45,7 +45,7 @@ func TestEncode(t *testing.T) {
 		{protocol.Ack{Kind: protocol.Challenge, UUID: testUUID, Data: []byte("d"), PoK: "#p"},
 			`{"cmd":"challenge_ack",` + u + `,"data":"d","pok":"#p"}`},
 		{protocol.BroadcastAck(testUUID, id), `{"cmd":"sign_ack",` + u + `,"data":"` + id + `","broadcast":true}`},
-		{protocol.SignedAck(testUUID, []byte(`{"b": 1, "a":"\u0061"}`)), `{"cmd":"sign_ack",` + u +
+		{signedAck([]byte(`{"b": 1, "a":"\u0061"}`)), `{"cmd":"sign_ack",` + u +
 			`,"data":{"b": 1, "a":"\u0061"},"broadcast":false}`},
 		{protocol.Ack{Kind: protocol.Sign, UUID: testUUID, Data: []byte(`"x"`)}, `{"cmd":"sign_ack",` + u +
 			`,"data":"x"}`},
@@ -79,9 +79,9 @@ func TestEncode(t *testing.T) {
 		{protocol.Ack{Kind: protocol.Auth, UUID: testUUID, Data: []byte("d"), Broadcast: &yes}, ""},
 		{protocol.Ack{Kind: protocol.Sign, UUID: testUUID, Data: []byte(id)}, ""},
 		{protocol.Ack{Kind: protocol.Sign, UUID: testUUID}, ""},
-		{protocol.SignedAck(testUUID, []byte(`{},"data":{}`)), ""},
-		{protocol.SignedAck(testUUID, []byte(`{"a":1,"a":2}`)), ""},
-		{protocol.SignedAck(testUUID, []byte(`{"a":`+strings.Repeat("[", 31)+strings.Repeat("]", 31)+`}`)), ""},
+		{signedAck([]byte(`{},"data":{}`)), ""},
+		{signedAck([]byte(`{"a":1,"a":2}`)), ""},
+		{signedAck([]byte(`{"a":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `}`)), ""},
 		{protocol.Nack{Kind: protocol.Auth, UUID: `{"key_type":"active"}`, Data: "d"}, ""},
 		{protocol.Err{Kind: protocol.Auth}, ""},
 		{protocol.AttachReq{}, ""},
@@ -134,4 +134,10 @@ func TestTransactionID(t *testing.T) {
 	if _, ok := sealed.SignedTransaction(); ok {
 		t.Error("an auth_ack carries a transaction")
 	}
+}
+
+// signedAck is the answer of a wallet that has signed a transaction and not sent it.
+func signedAck(transaction []byte) protocol.Ack {
+	broadcast := false
+	return protocol.Ack{Kind: protocol.Sign, UUID: testUUID, Data: transaction, Broadcast: &broadcast}
 }

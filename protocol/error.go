@@ -2,7 +2,8 @@ package protocol
 
 import (
 	"errors"
-	"fmt"
+
+	"pksa/protocol/plain"
 )
 
 // Reason is why a decoder refused, as a constant short enough for a metric label.
@@ -88,10 +89,5 @@ func (r Reason) sentence() string {
 	return string(r)
 }
 
-// foreign quotes a name that came from outside, at most 40 bytes of it.
-func foreign(s []byte) string {
-	if len(s) > 40 {
-		return fmt.Sprintf("%q…", s[:40])
-	}
-	return fmt.Sprintf("%q", s)
-}
+// foreign returns a name that came from outside, quoted and cut.
+func foreign(s []byte) string { return plain.Quote(string(s), 40) }

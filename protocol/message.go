@@ -80,7 +80,7 @@ type BareWait struct{ Kind Kind }
 // Ack is a wallet's yes: auth_ack, sign_ack or challenge_ack.
 //
 // For Auth and Challenge, Data is the sealed payload in base64. For Sign it is raw JSON: a string
-// that holds the transaction id, or the signed transaction object; [BroadcastAck], [SignedAck],
+// that holds the transaction id, or the signed transaction object; [BroadcastAck],
 // TransactionID and SignedTransaction spare callers from knowing that.
 type Ack struct {
 	Kind      Kind

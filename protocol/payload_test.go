@@ -238,7 +238,7 @@ func TestNoAnswerIsARequest(t *testing.T) {
 		string(first), string(second), testUUID,
 		protocol.TextAuthFailed, protocol.TextRefused, protocol.TextInvalid, protocol.TextNonce,
 		protocol.TextNotSupported,
-		protocol.TextNotPermitted, protocol.TextLimit, protocol.TextBroadcastFailed, protocol.TextBroadcastUncertain,
+		protocol.TextBroadcastFailed, protocol.TextBroadcastUncertain,
 		protocol.TextBusy, protocol.TextInternal,
 	}
 	for _, answer := range answers {

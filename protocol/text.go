@@ -19,10 +19,6 @@ const (
 	TextNonce = "nonce refused"
 	// TextNotSupported: an operation or a form that this wallet does not sign.
 	TextNotSupported = "not supported"
-	// TextNotPermitted: the account could never do this with such a key.
-	TextNotPermitted = "not permitted"
-	// TextLimit: a limit of the policy or a rate limit is used up.
-	TextLimit = "limit reached"
 	// TextBroadcastFailed: the chain refused the transaction; it will not appear in a block.
 	TextBroadcastFailed = "broadcast failed"
 	// TextBroadcastUncertain: it is not known whether the transaction reached the chain. Our own

@@ -44,8 +44,8 @@ func (e *RefusedError) Is(target error) bool { return target == ErrRefused }
 // FailedError is a wallet's failure. It matches [ErrFailed].
 type FailedError struct {
 	Kind protocol.Kind
-	// Text is what the wallet says: for ours one of the texts of HAS §12, such as
-	// protocol.TextLimit.
+	// Text is what the wallet says. Ours says one of the texts of HAS §12, such as
+	// protocol.TextNonce.
 	Text string
 	// Verified is true if the text came sealed with the session's auth_key. For auth requests it
 	// never is.

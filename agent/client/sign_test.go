@@ -77,7 +77,7 @@ func TestSignOnly(t *testing.T) {
 				w := newWorld(t, nil, func(o *client.Options) { o.Keys = keys })
 				s := w.login()
 				w.setAnswer(func(req protocol.Request) (protocol.Message, bool) {
-					return protocol.SignedAck(req.UUID, []byte(c.raw)), true
+					return protocol.Ack{Kind: protocol.Sign, UUID: req.UUID, Data: []byte(c.raw), Broadcast: new(bool)}, true
 				})
 				r := vote(100)
 				r.SignOnly = true

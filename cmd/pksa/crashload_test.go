@@ -197,7 +197,7 @@ func outcomeOf(err error) string {
 // nothing says whether an outcome promises that nothing was broadcast.
 func (t told) nothing() bool {
 	switch t.outcome {
-	case outcomeRefused, protocol.TextBroadcastFailed, protocol.TextInternal, protocol.TextLimit, protocol.TextNonce,
+	case outcomeRefused, protocol.TextBroadcastFailed, protocol.TextInternal, protocol.TextNonce,
 		protocol.TextBusy, protocol.TextInvalid:
 		return true
 	}

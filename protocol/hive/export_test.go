@@ -40,3 +40,14 @@ func (s *SharedSecret) SecretBytes() [128]byte {
 func (k *PrivateKey) Checked(sig Signature, digest Digest) (Signature, error) {
 	return k.checked(sig, digest)
 }
+
+// DecodeSigned reads what SerializeSigned writes, to see that nothing is lost. Nobody else needs it.
+func (n *Network) DecodeSigned(packed []byte) (SignedTransaction, error) {
+	u := &unpacker{rest: packed, net: n}
+	t := SignedTransaction{Transaction: u.transaction()}
+	t.Signatures = make([]Signature, u.count(len(Signature{})))
+	for i := range t.Signatures {
+		t.Signatures[i] = Signature(u.bytes(len(Signature{})))
+	}
+	return t, u.end()
+}

@@ -2,9 +2,8 @@ package hive
 
 import (
 	"errors"
-	"fmt"
-	"strconv"
-	"unicode/utf8"
+
+	"pksa/protocol/plain"
 )
 
 // ErrUnknownOperation is inside the *FieldError for a name that no operation has, virtual
@@ -30,16 +29,6 @@ func (e *FieldError) Error() string {
 // Unwrap returns the complaint itself.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// quote makes foreign text fit for an error: quoted, and cut so short that a private key that
-// somebody put in a wrong place does not get out with it.
-func quote(s string) string {
-	const longest = 32
-	if len(s) <= longest {
-		return strconv.Quote(s)
-	}
-	cut := longest
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return fmt.Sprintf("%q…", s[:cut])
-}
+// quote returns foreign text quoted and cut. It is cut so short that a private key that somebody
+// put in a wrong place does not get out.
+func quote(s string) string { return plain.Quote(s, 32) }

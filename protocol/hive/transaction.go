@@ -123,17 +123,6 @@ func (n *Network) SerializeSigned(t SignedTransaction) ([]byte, error) {
 	return dst, nil
 }
 
-// DecodeSigned reads what SerializeSigned writes. It does not check the signatures.
-func (n *Network) DecodeSigned(packed []byte) (SignedTransaction, error) {
-	u := &unpacker{rest: packed, net: n}
-	t := SignedTransaction{Transaction: u.transaction()}
-	t.Signatures = make([]Signature, u.count(len(Signature{})))
-	for i := range t.Signatures {
-		t.Signatures[i] = Signature(u.bytes(len(Signature{})))
-	}
-	return t, u.end()
-}
-
 func (u *unpacker) transaction() (t Transaction) {
 	t.RefBlockNum = uint16(u.uint(2))
 	t.RefBlockPrefix = uint32(u.uint(4))

@@ -10,7 +10,6 @@ import (
 
 	"pksa/agent"
 	"pksa/agent/control"
-	"pksa/keystore"
 )
 
 func (c *command) appCommand() *cobra.Command {
@@ -68,23 +67,6 @@ func (c *command) appAdd(verb, short, method string, act func(agent.Admin, conte
 	cmd.Flags().StringVar(&from, "secret", "",
 		"take the secret from file:PATH, env:NAME, fd:N, command:… or prompt instead of making one")
 	return cmd
-}
-
-// secretFrom reads a secret from a source; no source gives no secret.
-func (c *command) secretFrom(ctx context.Context, from, label string) (string, error) {
-	if from == "" {
-		return "", nil
-	}
-	source, err := keystore.ParseSource(from)
-	if err != nil {
-		return "", errUsage{err}
-	}
-	secret, err := c.readSecret(ctx, source, label)
-	if err != nil {
-		return "", err
-	}
-	defer secret.Wipe()
-	return string(secret.Bytes()), nil
 }
 
 func (c *command) appList() *cobra.Command {

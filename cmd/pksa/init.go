@@ -184,23 +184,6 @@ func identityPath(unlock string) (string, bool) {
 	return "", false
 }
 
-func (c *command) promptTwice(label string) ([]byte, error) {
-	first, err := c.prompt("new " + label)
-	if err != nil {
-		return nil, err
-	}
-	second, err := c.prompt("once more")
-	if err != nil {
-		return nil, err
-	}
-	defer clear(second)
-	if string(first) != string(second) {
-		clear(first)
-		return nil, errors.New("the two are not the same; nothing was made")
-	}
-	return first, nil
-}
-
 func (c *command) sayNext(w io.Writer, cfg *config.Config, made []string) {
 	if len(made) == 0 {
 		fmt.Fprintf(w, "Everything is there already in %s; nothing was changed.\n", cfg.Home)

@@ -10,29 +10,10 @@ import (
 
 	"pksa/agent"
 	"pksa/agent/config"
-	"pksa/agent/control"
 	"pksa/agent/ledger"
 	"pksa/agent/service"
 	"pksa/keystore"
 )
-
-// unlockSecret reads what opens the keystore, from where the settings say.
-func (c *command) unlockSecret(ctx context.Context, cfg *config.Config) (keystore.Secret, error) {
-	source, err := keystore.ParseSource(cfg.Unlock)
-	if err != nil {
-		return keystore.Secret{}, fmt.Errorf("setting unlock: %w", err)
-	}
-	secret, err := c.readSecret(ctx, source, "passphrase of the keystore")
-	if errors.Is(err, fs.ErrNotExist) {
-		return secret, hint(err, "`pksa init` makes the keystore and what unlocks it")
-	}
-	return secret, err
-}
-
-// readSecret reads a source; if that is a person at the terminal, by the label.
-func (c *command) readSecret(ctx context.Context, source keystore.Source, label string) (keystore.Secret, error) {
-	return source.Read(ctx, func(string) ([]byte, error) { return c.prompt(label) })
-}
 
 // openKeys opens the keystore of the home folder.
 func (c *command) openKeys(ctx context.Context, cfg *config.Config) (*keystore.Store, error) {
@@ -110,27 +91,6 @@ func namedLedger(path string, err error) error {
 		return err
 	}
 	return fmt.Errorf("ledger %q: %w", path, err)
-}
-
-// administer calls a method of the running agent or, if none runs, the same act on the ledger
-// itself, which takes its lock and unlocks the keystore.
-func administer[P, R any](ctx context.Context, c *command, method string, params P, alone func(context.Context,
-	agent.Admin, P) (R, error)) (R, error) {
-	var result R
-	cfg, err := c.settings()
-	if err != nil {
-		return result, err
-	}
-	err = control.Call(ctx, cfg.Control, method, params, &result)
-	if !errors.Is(err, control.ErrNoAgent) {
-		return result, err
-	}
-	store, err := c.offline(ctx, cfg)
-	if err != nil {
-		return result, err
-	}
-	result, err = alone(ctx, store.admin(), params)
-	return result, errors.Join(err, store.close())
 }
 
 // offline is keystore and ledger of the home folder, where no agent has them.

@@ -5,31 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"pksa/agent"
 	"pksa/agent/control"
 	"pksa/protocol"
 )
-
-// call asks the running agent, and says what to do when none runs.
-func (c *command) call(ctx context.Context, method string, params, result any) error {
-	cfg, err := c.settings()
-	if err != nil {
-		return err
-	}
-	err = control.Call(ctx, cfg.Control, method, params, result)
-	if errors.Is(err, control.ErrNoAgent) {
-		err = fmt.Errorf("%w with home folder %s", err, cfg.Home)
-		if _, missing := os.Stat(cfg.Keystore); errors.Is(missing, fs.ErrNotExist) {
-			return hint(err, "there is no wallet yet: `pksa init` makes one; another home folder is named with --home")
-		}
-		return hint(err, "start it with `pksa run`; another home folder is named with --home")
-	}
-	return err
-}
 
 // answerMargin is how much longer than the wait a command listens for what the agent makes of it.
 const answerMargin = 5 * time.Second
@@ -74,4 +57,36 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 				"its answer.")
 		}
 	})
+}
+
+func (c *command) pairCommand() *cobra.Command {
+	var app, length, from string
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "pair --app NAME",
+		Short: "Take the pairing link of a web page (what its QR code says)",
+		Long: `Asks for the has://auth_req/… link that an application shows as a QR code, and makes the
+session that it asks for. The link holds the key of the session: it is a secret, and is
+read from the terminal or another source, never from the command line.`,
+		Args: noSecrets("link"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if app == "" {
+				return errUsage{fmt.Errorf("say whose session it will be: --app NAME")}
+			}
+			lasts, err := days(length)
+			if err != nil {
+				return err
+			}
+			link, err := c.secretFrom(cmd.Context(), from, "pairing link")
+			if err != nil {
+				return err
+			}
+			return c.pair(cmd.Context(), agent.PairParams{App: app, Link: control.Secret(link), Length: lasts}, wait)
+		},
+	}
+	cmd.Flags().StringVar(&app, "app", "", "the slot that the session belongs to")
+	cmd.Flags().StringVar(&length, "for", "24h", "how long the session lives: 12h, 30d; at most a year")
+	cmd.Flags().StringVar(&from, "link", "prompt", "where the link is: prompt, file:PATH, env:NAME, fd:N or command:…")
+	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait for the application's request")
+	return cmd
 }

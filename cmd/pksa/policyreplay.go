@@ -3,13 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"pksa/agent/audit"
 	"pksa/agent/policy"
-	"pksa/agent/service"
 )
 
 func (c *command) policyReplay() *cobra.Command {
@@ -75,88 +73,4 @@ func printReplay(w io.Writer, p *policy.Policy, r audit.Replayed) {
 		fmt.Fprintf(w, "%s not judged: the trail does not hold all of what was asked.\n",
 			wasOrWere(r.Lacking, "request"))
 	}
-}
-
-func wasOrWere(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing + " was"
-	}
-	return fmt.Sprintf("%d %ss were", n, thing)
-}
-
-func (c *command) policySuggest() *cobra.Command {
-	var app, since string
-	cmd := &cobra.Command{
-		Use:   "suggest",
-		Short: "The narrowest rules for what was denied, or what observed rules would have changed",
-		Long: `Writes a policy that allows what no rule allowed so far, and what rules with "mode: observe" would
-have answered otherwise: each operation with the values that were seen, and limits of what it spent.
-It is a draft to pick rules from, not a policy to use as it is.
-Reads the trail from the running agent, or else from the ledger, which needs the unlock source.`,
-		Args: exactly(0, ""),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := c.settings()
-			if err != nil {
-				return err
-			}
-			n, err := service.Network(cfg)
-			if err != nil {
-				return err
-			}
-			from := time.Time{}
-			if since != "" {
-				length, err := days(since)
-				if err != nil {
-					return err
-				}
-				from = time.Now().Add(-length)
-			}
-			trail, err := c.trailRequests(cmd.Context(), n)
-			if err != nil {
-				return err
-			}
-			return c.suggest(trail, app, from)
-		},
-	}
-	cmd.Flags().StringVar(&app, "app", "", "only what this app slot asked for")
-	cmd.Flags().StringVar(&since, "since", "", "only the last 12h, 30d, …")
-	return cmd
-}
-
-// suggested is what `policy suggest --json` prints.
-type suggested struct {
-	Requests int    `json:"requests"` // that it is made of
-	Ruled    int    `json:"ruled"`    // denied by a deny rule or a limit: no rule helps
-	YAML     string `json:"yaml"`
-}
-
-func (c *command) suggest(trail []audit.Request, app string, from time.Time) error {
-	var out suggested
-	var seen []policy.Seen
-	for _, t := range trail {
-		if t.Request == nil || t.Undecided || t.Time.Before(from) || app != "" && t.Request.App != app {
-			continue
-		}
-		switch {
-		case t.Observed != nil,
-			t.Was == policy.Deny && (t.Code == policy.CodeUncovered || t.Code == policy.CodeForeignAuthority):
-			seen = append(seen, policy.Seen{Request: t.Request, Time: t.Time})
-		case t.Was == policy.Deny:
-			out.Ruled++
-		}
-	}
-	out.Requests = len(seen)
-	if out.Requests > 0 {
-		out.YAML = policy.Suggest(seen)
-	}
-	return c.print(out, func(w io.Writer) {
-		if out.Requests == 0 {
-			fmt.Fprintln(w, "# Nothing to suggest: no request was denied for want of a rule.")
-		}
-		fmt.Fprint(w, out.YAML)
-		if out.Ruled > 0 {
-			fmt.Fprintf(w, "# %s denied by deny rules, by limits or whatever the policy says: no rule helps.\n# "+
-				"`pksa policy explain NUMBER` says why.\n", wasOrWere(out.Ruled, "request"))
-		}
-	})
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strconv"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -167,36 +166,4 @@ func (c *command) sessionRelease() *cobra.Command {
 				func(w io.Writer) { fmt.Fprintf(w, "Session %s listens to all relays again.\n", id) })
 		},
 	}
-}
-
-func (c *command) pairCommand() *cobra.Command {
-	var app, length, from string
-	var wait time.Duration
-	cmd := &cobra.Command{
-		Use:   "pair --app NAME",
-		Short: "Take the pairing link of a web page (what its QR code says)",
-		Long: `Asks for the has://auth_req/… link that an application shows as a QR code, and makes the
-session that it asks for. The link holds the key of the session: it is a secret, and is
-read from the terminal or another source, never from the command line.`,
-		Args: noSecrets("link"),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if app == "" {
-				return errUsage{fmt.Errorf("say whose session it will be: --app NAME")}
-			}
-			lasts, err := days(length)
-			if err != nil {
-				return err
-			}
-			link, err := c.secretFrom(cmd.Context(), from, "pairing link")
-			if err != nil {
-				return err
-			}
-			return c.pair(cmd.Context(), agent.PairParams{App: app, Link: control.Secret(link), Length: lasts}, wait)
-		},
-	}
-	cmd.Flags().StringVar(&app, "app", "", "the slot that the session belongs to")
-	cmd.Flags().StringVar(&length, "for", "24h", "how long the session lives: 12h, 30d; at most a year")
-	cmd.Flags().StringVar(&from, "link", "prompt", "where the link is: prompt, file:PATH, env:NAME, fd:N or command:…")
-	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait for the application's request")
-	return cmd
 }

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -149,9 +148,6 @@ func printLink(w io.Writer, l agent.LinkStatus) {
 	}
 }
 
-// short is enough of a hash to compare by eye.
-func short(hash string) string { return hash[:min(len(hash), 16)] }
-
 // roomLine says how much of a limit is used.
 func roomLine(r policy.Room) string {
 	name := r.Limit.Name
@@ -161,16 +157,4 @@ func roomLine(r policy.Room) string {
 		}
 	}
 	return fmt.Sprintf("limit %q: %s of %s %s used in %s", name, r.Used, r.Most, r.Unit, span(r.Window))
-}
-
-// span is a length of time without its zeros: 24h, not 24h0m0s.
-func span(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"pksa/agent/config"
+	"pksa/agent/harden"
+)
+
+// homeFolder finds the home folder: --home, PKSA_HOME, else pksa in the XDG data folder.
+func (c *command) homeFolder() (string, error) {
+	for _, candidate := range []string{c.home, os.Getenv("PKSA_HOME")} {
+		if candidate != "" {
+			return filepath.Abs(candidate)
+		}
+	}
+	if data := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(data) {
+		return filepath.Join(data, "pksa"), nil
+	}
+	user, err := os.UserHomeDir()
+	if err != nil {
+		return "", hint(errors.New("no home folder is known"), "say --home FOLDER or set PKSA_HOME")
+	}
+	return filepath.Join(user, ".local", "share", "pksa"), nil
+}
+
+// settings reads config.yaml of the home folder, and the PKSA_… variables over it.
+func (c *command) settings() (*config.Config, error) {
+	home, err := c.homeFolder()
+	if err != nil {
+		return nil, err
+	}
+	return c.settingsWith(home, "", "")
+}
+
+// longestSocket is how long the path of a unix socket may be on all systems that this runs on.
+const longestSocket = 103
+
+// settingsWith is settings with one variable more, for a flag that stands for a setting. An empty
+// value changes nothing.
+func (c *command) settingsWith(home, variable, value string) (*config.Config, error) {
+	environ := os.Environ()
+	if value != "" {
+		environ = append(environ, variable+"="+value)
+	}
+	cfg, err := config.Load(home, filepath.Join(home, "config.yaml"), environ)
+	if err == nil && len(cfg.Control) > longestSocket {
+		return nil, hint(fmt.Errorf("the path of the control socket has %d bytes, and the system takes %d at most: %s",
+			len(cfg.Control), longestSocket, cfg.Control),
+			"set PKSA_CONTROL, or control in config.yaml, to a shorter path, such as one below /run")
+	}
+	if err == nil {
+		// Most of what reads settings goes on to secrets. Only `pksa run` insists on its success:
+		// what the service is granted, a person's shell may not be.
+		_, _ = harden.Shield(cfg.Hardening)
+	}
+	return cfg, err
+}
+
+// logger writes to standard error as the settings say.
+func (c *command) logger(cfg *config.Config) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(c.err, options))
+	}
+	return slog.New(slog.NewTextHandler(c.err, options))
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"pksa/agent/config"
+	"pksa/agent/node"
+	"pksa/agent/service"
+	"pksa/keystore"
+	"pksa/protocol/hive"
+)
+
+// importFlags say what `keys import` takes and how.
+type importFlags struct {
+	roles    []string
+	from     string
+	password bool
+	file     string
+	offline  bool
+	replace  bool
+}
+
+func (c *command) keysImport() *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import [ACCOUNT]",
+		Short: "Import private keys",
+		Long: `Imports one key:       pksa keys import alice --role posting --from prompt
+from a master password: pksa keys import alice --password --role posting,memo --from prompt
+or many at once:        pksa keys import --file keys.txt
+
+A list has a line for each key, ACCOUNT ROLE KEY; a file that ends with .json is read in the
+form of hive-auth-pksa's keys.json. A list is imported whole or not at all.
+
+Keys come from file:PATH, env:NAME, fd:N, credential:NAME, command:… or prompt, never from the
+command line. Of a master password only the named keys are kept. Before anything is
+stored the keys are compared with the accounts on the chain; --offline leaves that out.
+Owner keys are refused: keep them offline.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return errUsage{errors.New("`pksa keys import` wants one ACCOUNT; the key never stands on the " +
+					"command line, where others can read it")}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return c.importKeys(cmd.Context(), args, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&f.roles, "role", nil, "posting, active or memo; several with --password")
+	flags.StringVar(&f.from, "from", "",
+		"where the key or password is: file:PATH, env:NAME, fd:N, credential:NAME, command:… or prompt")
+	flags.BoolVar(&f.password, "password", false, "the source holds the master password")
+	flags.StringVar(&f.file, "file", "", "a list of keys, or a keys.json")
+	flags.BoolVar(&f.offline, "offline", false, "do not compare with the chain")
+	flags.BoolVar(&f.replace, "replace", false, "put the new key in the place of another one")
+	return cmd
+}
+
+func (c *command) importKeys(ctx context.Context, args []string, f importFlags) error {
+	cfg, err := c.settings()
+	if err != nil {
+		return err
+	}
+	batch, err := c.readKeys(ctx, args, f)
+	if err != nil {
+		return importHint(err)
+	}
+	defer batch.Wipe()
+	if advice := batch.Hint(); advice != "" && !c.asJSON {
+		fmt.Fprintf(c.err, "pksa: hint: %s\n", advice)
+	}
+	if !f.offline {
+		if err := c.checkBatch(ctx, cfg, batch); err != nil {
+			return err
+		}
+	}
+	var added keystore.Added
+	if err := c.changeKeys(ctx, cfg, func(store *keystore.Store) error {
+		added, err = store.Add(batch, keystore.AddOptions{Replace: f.replace})
+		return err
+	}); err != nil {
+		return importHint(err)
+	}
+	return c.print(map[string]int{"new": added.New, "replaced": added.Replaced, "unchanged": added.Unchanged},
+		func(w io.Writer) {
+			fmt.Fprintf(w, "Keys imported: %d new, %d replaced, %d there already.\n", added.New, added.Replaced,
+				added.Unchanged)
+		})
+}
+
+func importHint(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, keystore.ErrSameKey):
+		return hint(err, "nothing was changed; `pksa keys list` shows what is held")
+	case errors.Is(err, keystore.ErrOtherKey):
+		return hint(err, "--replace puts the new key in the place of the old one")
+	case errors.Is(err, keystore.ErrWrongRole):
+		return hint(err, "is it the key of another role, or was it changed on the chain? --offline imports without "+
+			"looking there")
+	}
+	var complaints keystore.Complaints
+	if errors.As(err, &complaints) {
+		return hint(err, "nothing was imported; mend what is named and import again")
+	}
+	return err
+}
+
+// readKeys makes the batch that the command line asks for.
+func (c *command) readKeys(ctx context.Context, args []string, f importFlags) (*keystore.Batch, error) {
+	if f.file != "" {
+		if len(args) > 0 || len(f.roles) > 0 || f.from != "" || f.password {
+			return nil, errUsage{errors.New("--file brings accounts and roles with it: leave ACCOUNT, --role, " +
+				"--from and --password out")}
+		}
+		return readKeyFile(f.file)
+	}
+	if len(args) != 1 {
+		return nil, errUsage{errors.New("say whose key it is: pksa keys import ACCOUNT --role posting --from prompt")}
+	}
+	account, err := hive.ParseAccountName(args[0])
+	if err != nil {
+		return nil, errUsage{fmt.Errorf("%q: %w", args[0], err)}
+	}
+	roles, err := parseRoles(f.roles)
+	if err != nil {
+		return nil, err
+	}
+	if len(roles) > 1 && !f.password {
+		return nil, errUsage{errors.New("one key has one role; several are for --password or --file")}
+	}
+	if f.from == "" {
+		return nil, errUsage{errors.New("say where the key is: --from prompt, file:PATH, env:NAME, fd:N, " +
+			"credential:NAME or command:…")}
+	}
+	source, err := keystore.ParseSource(f.from)
+	if err != nil {
+		return nil, errUsage{err}
+	}
+	label := fmt.Sprintf("%s key of %s", roles[0], account)
+	if f.password {
+		label = fmt.Sprintf("master password of %s", account)
+	}
+	secret, err := c.readSecret(ctx, source, label)
+	if err != nil {
+		return nil, err
+	}
+	defer secret.Wipe()
+	if f.password {
+		return keystore.KeysFromPassword(account, roles, secret.Bytes())
+	}
+	return keystore.KeyOf(account, roles[0], secret.Bytes())
+}
+
+func parseRoles(words []string) ([]hive.Role, error) {
+	if len(words) == 0 {
+		return nil, errUsage{errors.New("say which key it is: --role posting, active or memo")}
+	}
+	var roles []hive.Role
+	for _, word := range words {
+		role, err := hive.ParseRole(word)
+		if err != nil {
+			return nil, errUsage{fmt.Errorf("--role %.20q: posting, active or memo is wanted", word)}
+		}
+		roles = append(roles, role)
+	}
+	return roles, nil
+}
+
+func readKeyFile(path string) (*keystore.Batch, error) {
+	f, err := keystore.OpenSecretFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if strings.HasSuffix(path, ".json") {
+		return keystore.ReadKeysJSON(path, f)
+	}
+	return keystore.ReadKeyLines(path, f)
+}
+
+// checkBatch compares the keys with the chain.
+func (c *command) checkBatch(ctx context.Context, cfg *config.Config, batch *keystore.Batch) error {
+	nodes, err := service.Nodes(cfg, c.logger(cfg))
+	if err != nil {
+		return err
+	}
+	known := map[hive.AccountName]node.Account{}
+	err = batch.Check(ctx, func(ctx context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role,
+		error) {
+		on, ok := known[account]
+		if !ok {
+			found, err := nodes.Authorities(ctx, account)
+			if err != nil {
+				return nil, hint(fmt.Errorf("asking the chain about %s: %w", account, err),
+					"the setting nodes says which nodes are asked; --offline leaves the comparison out")
+			}
+			if on, ok = found[account]; !ok {
+				return nil, hint(fmt.Errorf("the chain has no account %s", account),
+					"check the name; --offline imports without looking at the chain")
+			}
+			known[account] = on
+		}
+		return on.Roles(public), nil
+	})
+	return importHint(err)
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"io/fs"
+
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/term"
+
+	"pksa/agent/config"
+	"pksa/keystore"
+)
+
+// prompt asks a person for a secret. On a terminal what is typed is not shown.
+func (c *command) prompt(label string) ([]byte, error) {
+	file, ok := c.in.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return nil, hint(errors.New("there is no terminal to ask at"),
+			"use another source, such as file:PATH or env:NAME")
+	}
+	fmt.Fprintf(c.err, "%s: ", label)
+	secret, err := term.ReadPassword(int(file.Fd()))
+	fmt.Fprintln(c.err)
+	return secret, err
+}
+
+func (c *command) promptTwice(label string) ([]byte, error) {
+	first, err := c.prompt("new " + label)
+	if err != nil {
+		return nil, err
+	}
+	second, err := c.prompt("once more")
+	if err != nil {
+		return nil, err
+	}
+	defer clear(second)
+	if string(first) != string(second) {
+		clear(first)
+		return nil, errors.New("the two are not the same; nothing was made")
+	}
+	return first, nil
+}
+
+// secretFrom reads a secret from a source; no source gives no secret.
+func (c *command) secretFrom(ctx context.Context, from, label string) (string, error) {
+	if from == "" {
+		return "", nil
+	}
+	source, err := keystore.ParseSource(from)
+	if err != nil {
+		return "", errUsage{err}
+	}
+	secret, err := c.readSecret(ctx, source, label)
+	if err != nil {
+		return "", err
+	}
+	defer secret.Wipe()
+	return string(secret.Bytes()), nil
+}
+
+// unlockSecret reads what opens the keystore, from where the settings say.
+func (c *command) unlockSecret(ctx context.Context, cfg *config.Config) (keystore.Secret, error) {
+	source, err := keystore.ParseSource(cfg.Unlock)
+	if err != nil {
+		return keystore.Secret{}, fmt.Errorf("setting unlock: %w", err)
+	}
+	secret, err := c.readSecret(ctx, source, "passphrase of the keystore")
+	if errors.Is(err, fs.ErrNotExist) {
+		return secret, hint(err, "`pksa init` makes the keystore and what unlocks it")
+	}
+	return secret, err
+}
+
+// readSecret reads a source; if that is a person at the terminal, by the label.
+func (c *command) readSecret(ctx context.Context, source keystore.Source, label string) (keystore.Secret, error) {
+	return source.Read(ctx, func(string) ([]byte, error) { return c.prompt(label) })
+}

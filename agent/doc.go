@@ -65,13 +65,5 @@
 // transactions up by id until they are found or provably expired, and answers what had none with an
 // error.
 //
-// # Where it differs from the reference wallet on purpose
-//
-// The reference is the service-mode wallet that HAS §13.1 describes. It answers foreign requests
-// with an error; we are silent. It signs any challenge with any key; here the challenge firewall
-// and the policy come first, and the active key signs where a rule names it. It refuses the active
-// key for transactions always; here a rule may allow it. It confirms a known session's auth_req
-// without looking; here the same rules hold for it. It takes a nonce before it looks at the
-// request; here the nonce is taken in the same commit as the decision. It answers broadcast:false
-// with an error; here the signed transaction is returned where a rule allows that.
+// Where the wallet differs from the reference wallet on purpose: examples/docs/differences.md.
 package agent

@@ -8,23 +8,27 @@ import (
 	"testing"
 )
 
-// TestThreats checks that every test that threats.md names exists, and that every row names one.
-func TestThreats(t *testing.T) {
-	text := string(read(t, "threats.md"))
-	named := regexp.MustCompile("`([a-z/]+) (Test[A-Za-z0-9]+)`")
-	found := named.FindAllStringSubmatch(text, -1)
-	if len(found) < 50 {
-		t.Fatalf("only %d tests are named", len(found))
-	}
-	for _, m := range found {
-		if !hasTest(t, filepath.Join("..", m[1]), m[2]) {
-			t.Errorf("%s has no %s", m[1], m[2])
+// namedTest is a test as a page names it: its folder, then its name.
+var namedTest = regexp.MustCompile("`([a-z/]+) (Test[A-Za-z0-9]+)`")
+
+// Every test that these pages name exists, and every row of their tables names one.
+func TestPagesNameTests(t *testing.T) {
+	for page, least := range map[string]int{"docs/threats.md": 50, "docs/differences.md": 25} {
+		text := string(read(t, page))
+		found := namedTest.FindAllStringSubmatch(text, -1)
+		if len(found) < least {
+			t.Errorf("%s names %d tests only", page, len(found))
 		}
-	}
-	for line := range strings.Lines(text) {
-		if row := strings.HasPrefix(line, "| "); row && !strings.Contains(line, "shown by") &&
-			!named.MatchString(line) {
-			t.Errorf("no test shows this: %s", line)
+		for _, m := range found {
+			if !hasTest(t, filepath.Join("..", m[1]), m[2]) {
+				t.Errorf("%s: %s has no %s", page, m[1], m[2])
+			}
+		}
+		for line := range strings.Lines(text) {
+			row := strings.HasPrefix(line, "| ") && !strings.Contains(line, "| shown by |")
+			if row && !namedTest.MatchString(line) {
+				t.Errorf("%s: no test shows this: %s", page, line)
+			}
 		}
 	}
 }
@@ -45,4 +49,18 @@ func hasTest(t *testing.T, folder, name string) bool {
 		}
 	}
 	return false
+}
+
+// The package comments tell of differences on one page, and point to it.
+func TestDifferencesAreOnOnePage(t *testing.T) {
+	const pointer = "examples/docs/differences.md"
+	page := string(read(t, "docs/differences.md"))
+	for _, folder := range []string{"agent", "agent/link", "agent/node", "agent/relay", "protocol", "protocol/hive", "protocol/seal"} {
+		if !strings.Contains(page, "`"+folder+"`") {
+			t.Errorf("the page does not name %s", folder)
+		}
+		if !strings.Contains(string(read(t, filepath.Join("..", folder, "doc.go"))), pointer) {
+			t.Errorf("the comment of %s does not point to the page", folder)
+		}
+	}
 }

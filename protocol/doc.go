@@ -30,13 +30,7 @@
 // all is not decided here: a wallet stays silent on a message that it cannot read (HAS §12), and
 // answers with a fixed text from this package to a payload that opens and cannot be read.
 //
-// # Where we differ from the reference wallet on purpose
-//
-// The reference reads with JavaScript's JSON.parse, which takes the last of two equal names, and
-// looks at few types. It seals the uuid of a request whatever it contains; here a uuid has one form
-// ([ParseUUID]) on every way in and out, because sealing text that a relay chose makes a wallet an
-// encryption oracle (HAS §13.2). It signs any text as a challenge; here [CheckChallenge] comes
-// first.
+// Where this package differs from the reference wallet on purpose: examples/docs/differences.md.
 package protocol
 
 // Bounds that the decoders and the encoder keep.

@@ -22,8 +22,5 @@
 //     account has been registered.
 //   - Run returns when everything that it started has returned.
 //
-// Where it differs from the reference wallet on purpose: it never sends `error` (HAS §13.1, 1 and
-// 20); every wait is bounded (8); a clean close is followed by a new connection too (5); a silent
-// relay is disconnected before a new connection is made (4); and an account without a key, or one
-// that the relay refuses, does not stop the others (9).
+// Where this package differs from the reference wallet on purpose: examples/docs/differences.md.
 package link

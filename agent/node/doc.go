@@ -48,18 +48,7 @@
 // other nodes and sent to them too; one that never arrives is logged as an error. That watch does
 // not outlive the process.
 //
-// # Differences from other libraries
-//
-//   - dhive builds and signs a new transaction when its caller sends again, and takes a timeout
-//     for an error; hive-js never tries twice. Both leave it to the caller not to pay twice. Here
-//     the bytes are fixed before the first attempt.
-//   - dhive and hive-tx refer to the head block, we to the block before the last irreversible one,
-//     as hive-js does. So a transaction rarely dies with a fork, and a node that lags can rarely
-//     not place it (tx §2.2).
-//   - hive-tx and beem find "Duplicate transaction check failed" anywhere in an error. Error
-//     messages quote texts of the transaction, so an application could put those words there. Here
-//     they count only where the node's own code put them, and anything unclear is looked up.
-//   - None of them checks the chain id of nodes or compares their heads.
-//   - Requests are written by hand: the node's JSON reader knows five escapes (tx §5.3), and
-//     encoding/json writes others.
+// Requests are written by hand: the JSON reader of a node knows five escapes (tx §5.3), and
+// encoding/json writes others. Where this package differs from other libraries on purpose:
+// examples/docs/differences.md.
 package node

@@ -13,7 +13,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-const readme = "../../examples/policies/README.md"
+const page = "../../examples/docs/policy.md"
 
 // Every key that the compiler takes has its sentence, and no sentence is about a key that is none.
 func TestEveryKeyIsExplained(t *testing.T) {
@@ -53,7 +53,7 @@ func TestEveryKeyIsExplained(t *testing.T) {
 
 func TestReference(t *testing.T) {
 	const begin, end = "-update` -->\n", "<!-- end of reference -->"
-	text, err := os.ReadFile(readme)
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestReference(t *testing.T) {
 	}
 	want := referenceText()
 	if flag.Lookup("update").Value.String() == "true" {
-		if err := os.WriteFile(readme, []byte(head+begin+want+end+tail), 0o644); err != nil {
+		if err := os.WriteFile(page, []byte(head+begin+want+end+tail), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -76,7 +76,7 @@ func TestReference(t *testing.T) {
 
 // What the page teaches compiles without a warning, and its test passes.
 func TestPageTeachesWhatIsTrue(t *testing.T) {
-	text, err := os.ReadFile(readme)
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,8 +21,5 @@
 // It keeps nothing across a restart. An application that lost its connection can attach to its
 // requests again; after a restart the relay answers that it does not know them.
 //
-// Where it differs from the public relays, as far as those are known (HAS §11.1): each account of a
-// registration is judged by itself (see [Options.WholeRegistration]), what is over a limit gets an
-// error and not a closed connection, and a web page of another origin may connect only if
-// [Options.Origins] names it.
+// Where this relay differs from the public relays on purpose: examples/docs/differences.md.
 package relay

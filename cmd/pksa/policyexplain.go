@@ -38,7 +38,7 @@ The request is a FILE, or standard input, in YAML or JSON:
 
 That needs no keys and no running agent. Or it is the NUMBER of an audit record (see
 "pksa audit tail"): then it is judged by the policy of today, as of the time of the record and
-with what was counted before it. All keys of a request: examples/policies/README.md.`,
+with what was counted before it. All keys of a request: examples/docs/policy.md.`,
 		Args: exactly(1, "a FILE, the NUMBER of an audit record, or -"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, n, err := c.policyToJudgeBy(file)

@@ -36,7 +36,7 @@ folder. Needs no keys and no running agent. Exit status 1 if a case fails; the e
         expect: allow
         rule: tips
 
-All keys of a case: examples/policies/README.md.`,
+All keys of a case: examples/docs/policy.md.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			files, err := c.testFiles(args)

@@ -65,5 +65,5 @@
 // "HAS" in comments is the HiveAuth protocol as spoken by hive-auth-wrapper and the reference
 // wallet; "chain" is hived. hive-js, dhive, hive-tx, wax and beekeeper are the libraries whose
 // results the tests compare with. Where this package differs from them on purpose, the function
-// says so.
+// says so; the larger differences stand in examples/docs/differences.md.
 package hive

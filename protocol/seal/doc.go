@@ -8,9 +8,8 @@
 // # What it promises
 //
 // Same input, same output: the salt is an argument. Values may be used concurrently. What Parse
-// accepts has one spelling, [Sealed.String]. Reading is stricter than CryptoJS, which ignores bad
-// padding, odd lengths and bad base64 (HAS §8.1 has the table): here all of these are refused, and
-// text that is not UTF-8 as well.
+// accepts has one spelling, [Sealed.String]. Reading is stricter than CryptoJS:
+// examples/docs/differences.md.
 //
 // # What it cannot promise
 //

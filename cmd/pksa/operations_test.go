@@ -12,9 +12,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite generated parts and golden files")
 
-// The table of operations in the README is made from the table of facts that the program uses.
+// The page of operations is made from the table of facts that the program uses.
 func TestOperationsTable(t *testing.T) {
-	const path, begin, end = "../../README.md", "-update` -->\n", "<!-- end of operations -->"
+	const path, begin, end = "../../examples/docs/operations.md", "-update` -->\n", "<!-- end of operations -->"
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -22,7 +22,7 @@ func TestOperationsTable(t *testing.T) {
 	head, rest, ok := strings.Cut(string(text), begin)
 	table, tail, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
-		t.Fatal("the README has no place for the table of operations")
+		t.Fatal("the page has no place for the table of operations")
 	}
 	want := operationsTable()
 	if *update {
@@ -32,7 +32,7 @@ func TestOperationsTable(t *testing.T) {
 		return
 	}
 	if table != want {
-		t.Error("the README's table of operations is not what the program does; run this test with -update")
+		t.Error("the page of operations is not what the program does; run this test with -update")
 	}
 }
 

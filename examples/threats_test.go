@@ -55,7 +55,8 @@ func hasTest(t *testing.T, folder, name string) bool {
 func TestDifferencesAreOnOnePage(t *testing.T) {
 	const pointer = "examples/docs/differences.md"
 	page := string(read(t, "docs/differences.md"))
-	for _, folder := range []string{"agent", "agent/link", "agent/node", "agent/relay", "protocol", "protocol/hive", "protocol/seal"} {
+	for _, folder := range []string{"agent", "agent/link", "agent/node", "agent/relay", "protocol", "protocol/hive",
+		"protocol/seal"} {
 		if !strings.Contains(page, "`"+folder+"`") {
 			t.Errorf("the page does not name %s", folder)
 		}

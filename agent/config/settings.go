@@ -61,7 +61,8 @@ var settings = []setting{
 		path(func(c *Config) *string { return &c.Ledger })},
 	{"control", "The socket by which commands reach the running agent.", "control.sock",
 		path(func(c *Config) *string { return &c.Control })},
-	{"nonce.required", "Refuse requests without a nonce. Older applications send none; examples/docs/operating.md tells more.",
+	{"nonce.required", "Refuse requests without a nonce. Older applications send none; examples/docs/operating.md " +
+		"tells more.",
 		"false",
 		boolean(func(c *Config) *bool { return &c.NonceRequired })},
 	{"nonce.behind", "How far a nonce may lie behind our clock.", "10m",

@@ -83,7 +83,8 @@ limits: [{name: each, apps: [app], count: 2 per 1h, per: [actor]}]
 // What costs nothing has room, also where a counter holds more than the limit now says.
 func TestCostOfNothingHasRoom(t *testing.T) {
 	const text = `
-allow: [{name: all, request: sign, apps: [app], key: [posting, active], operations: [vote, transfer, recurrent_transfer, custom_json]}]
+allow: [{name: all, request: sign, apps: [app], key: [posting, active],
+  operations: [vote, transfer, recurrent_transfer, custom_json]}]
 limits:
   - {name: value, apps: [app], spend: %s HBD per 24h}
   - {name: tokens, apps: [app], operations: [custom_json], sum: %s per 24h, of: {list: json, field: .q}}

@@ -38,11 +38,11 @@ func (noCounters) Splits(string) []string                          { return nil 
 // is split no more.
 type Book struct {
 	latest time.Time
-	limits map[string]*ledgerOf
+	limits map[string]*limitCharges
 }
 
-// ledgerOf is all charges of one limit.
-type ledgerOf struct {
+// limitCharges are all charges of one limit.
+type limitCharges struct {
 	splits map[string]*splitCharges
 	// shapes groups the splits by the dimensions that they have, so that a counter finds its own at
 	// once and looks through foreign ones only.
@@ -69,6 +69,7 @@ type charged struct {
 // Add counts charges of one admission. Instants never go back: one before the latest counts as
 // that. A charge whose amount is no number is dropped; this package never makes one.
 func (b *Book) Add(at time.Time, charges []Charge) {
+	// Windows are found by binary search, so the entries of a series are in the order of time.
 	if at.Before(b.latest) {
 		at = b.latest
 	}
@@ -82,6 +83,7 @@ func (b *Book) Add(at time.Time, charges []Charge) {
 		if !ok {
 			continue
 		}
+		// A window is the difference of two sums: no walk over its charges, however many there are.
 		s := b.series(Counter{c.Limit, c.Split, c.Unit})
 		s.entries = append(s.entries, charged{at, n.Add(n, s.total())})
 	}
@@ -104,19 +106,19 @@ func (b *Book) series(c Counter) *series {
 	return s
 }
 
-func (b *Book) limit(name string) *ledgerOf {
+func (b *Book) limit(name string) *limitCharges {
 	if b.limits == nil {
-		b.limits = map[string]*ledgerOf{}
+		b.limits = map[string]*limitCharges{}
 	}
 	l := b.limits[name]
 	if l == nil {
-		l = &ledgerOf{splits: map[string]*splitCharges{}, shapes: map[string][]*splitCharges{}}
+		l = &limitCharges{splits: map[string]*splitCharges{}, shapes: map[string][]*splitCharges{}}
 		b.limits[name] = l
 	}
 	return l
 }
 
-func (l *ledgerOf) split(split string) *splitCharges {
+func (l *limitCharges) split(split string) *splitCharges {
 	sc := l.splits[split]
 	if sc == nil {
 		sc = &splitCharges{splitOf(split), map[string]*series{}}
@@ -127,12 +129,12 @@ func (l *ledgerOf) split(split string) *splitCharges {
 	return sc
 }
 
-// splitOf takes a split apart. A text that is none has no dimensions and so counts everywhere.
+// splitOf takes a split apart.
 func splitOf(split string) map[string]string {
 	dims := map[string]string{}
 	values, err := url.ParseQuery(split)
 	if err != nil {
-		return dims
+		return dims // without dimensions it contradicts no counter, and so counts in all
 	}
 	for name := range values {
 		dims[name] = values.Get(name)
@@ -140,7 +142,7 @@ func splitOf(split string) map[string]string {
 	return dims
 }
 
-// canonicalSplit has one spelling for each split.
+// canonicalSplit returns the one spelling of a split.
 func canonicalSplit(split string) string {
 	values := url.Values{}
 	for name, text := range splitOf(split) {
@@ -166,16 +168,23 @@ func (b *Book) Splits(limit string) []string {
 	var splits []string
 	if l := b.limits[limit]; l != nil {
 		for split, sc := range l.splits {
-			for _, s := range sc.units {
-				if len(s.entries) > 0 {
-					splits = append(splits, split)
-					break
-				}
+			if !sc.empty() {
+				splits = append(splits, split)
 			}
 		}
 	}
 	slices.Sort(splits)
 	return splits
+}
+
+// empty reports whether nothing is left of what was charged.
+func (sc *splitCharges) empty() bool {
+	for _, s := range sc.units {
+		if len(s.entries) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Used implements [Counters].
@@ -189,12 +198,14 @@ func (b *Book) Used(c Counter, window time.Duration, now time.Time) *big.Rat {
 	own, exact := shapeName(dims), canonicalSplit(c.Split)
 	from := now.Add(-window)
 	for shape, list := range l.shapes {
+		// Of splits with the same dimensions only one does not contradict, and its name is known.
+		// They can be many, one for each recipient, so they are not searched.
 		if shape == own {
-			if sc := l.splits[exact]; sc != nil {
-				sc.addTo(sum, c.Unit, from, now)
-			}
+			l.splits[exact].addTo(sum, c.Unit, from, now)
 			continue
 		}
+		// The limit was split otherwise when these were charged. What may have been charged to this
+		// counter counts: a new "per" must not give the budget out once more.
 		for _, sc := range list {
 			if !contradict(sc.dims, dims) {
 				sc.addTo(sum, c.Unit, from, now)
@@ -215,10 +226,11 @@ func contradict(a, b map[string]string) bool {
 
 // addTo adds what was charged after from and not after until.
 func (sc *splitCharges) addTo(sum *big.Rat, unit string, from, until time.Time) {
-	s := sc.units[unit]
-	if s == nil {
+	if sc == nil || sc.units[unit] == nil {
 		return
 	}
+	// A charge exactly one window ago has left it: the sum up to then is taken off with it.
+	s := sc.units[unit]
 	sum.Add(sum, s.before(until))
 	sum.Sub(sum, s.before(from))
 }
@@ -253,13 +265,15 @@ func (b *Book) Keep(limits map[string]time.Duration, now time.Time) {
 func (s *series) drop(from time.Time) {
 	i := sort.Search(len(s.entries), func(i int) bool { return s.entries[i].at.After(from) })
 	if i > 0 {
+		// The sums that stay include what is dropped, so it remains as the start. The copy lets the
+		// memory of the old entries go.
 		s.start.Set(s.entries[i-1].sum)
 		s.entries = slices.Clone(s.entries[i:])
 	}
 }
 
 // prune forgets the counters that are empty.
-func (l *ledgerOf) prune() {
+func (l *limitCharges) prune() {
 	for split, sc := range l.splits {
 		for unit, s := range sc.units {
 			if len(s.entries) == 0 {

@@ -39,10 +39,12 @@ func (c *caseReader) counter(n *yamlnode.Node) caseCounter {
 	return one
 }
 
-// Counters are those of the case for a policy. Problems say which the policy does not have.
+// Counters returns the counters of a case for this policy. The problems name those that the policy
+// does not have.
 func (p *Policy) Counters(file string, c *Case, now time.Time) (*Book, Problems) {
 	r := yamlnode.NewReader(yamlnode.Options{File: file})
 	book := &Book{}
+	// A book takes charges in the order of time, and cases name them in any.
 	given := slices.Clone(c.counters)
 	slices.SortStableFunc(given, func(a, b caseCounter) int { return int(b.ago - a.ago) })
 	for _, one := range given {

@@ -24,7 +24,7 @@ type Case struct {
 	counters []caseCounter
 }
 
-// Expectation is the answer that a case of a test wants.
+// Expectation is the answer that a case wants.
 type Expectation struct {
 	Verdict Verdict
 	Rules   []string // each is among those that give the decision

@@ -114,6 +114,8 @@ func (c *caseReader) operation(n *yamlnode.Node, q *Request) {
 		return
 	}
 	var raw json.RawMessage
+	// A map with one key is an operation by name; with two, type and value, it is what applications
+	// send.
 	if len(n.Entries) == 1 && n.Entries[0].Value.Kind == yamlnode.Map {
 		name := n.Entries[0].Key.Text
 		text, _ := json.Marshal(name)
@@ -139,6 +141,7 @@ func (c *caseReader) fieldsJSON(n *yamlnode.Node, operation string) []byte {
 		if d == nil || e.Value.Kind == yamlnode.Scalar {
 			continue
 		}
+		// The chain has it as text; in a file of cases it is easier to read as what it holds.
 		if f, ok := d.Field(name); ok && f.JSON {
 			members[name], _ = json.Marshal(string(nodeJSON(e.Value)))
 		}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// CaseResult is what became of one case of a test.
+// CaseResult is how one case of a file came out.
 type CaseResult struct {
 	Name   string   `json:"name"`
 	Line   int      `json:"line"`
@@ -34,6 +34,7 @@ func (p *Policy) RunCases(t *CaseFile) ([]CaseResult, []RuleRef) {
 		}
 		results = append(results, r)
 	}
+	// A rule that no case meets may never match, or match too much, and nobody would notice.
 	var unmet []RuleRef
 	for _, r := range p.rules {
 		if !met[r.name] {
@@ -49,7 +50,7 @@ func (p *Policy) RunCases(t *CaseFile) ([]CaseResult, []RuleRef) {
 	return results, unmet
 }
 
-// concerned are the rules and limits that had a part in the answer.
+// concerned returns the rules and limits that had a part in the answer.
 func (r *Report) concerned() []RuleRef {
 	refs := slices.Clone(r.Rules)
 	for _, p := range r.Parts {
@@ -64,7 +65,7 @@ func (r *Report) concerned() []RuleRef {
 	return refs
 }
 
-// wrong says what is not as expected.
+// wrong returns what is not as expected, one sentence each.
 func (p *Policy) wrong(e *Expectation, r *Report) (wrong []string) {
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	if r.Verdict != e.Verdict {

@@ -6,10 +6,11 @@ import (
 	"pksa/protocol/hive"
 )
 
-// refuse says what is refused whatever the file says; the code is empty if nothing is.
+// refuse returns the code of what is refused whatever the file says, and why. The code is empty if
+// nothing is. It comes before every rule, so that no rule can allow it.
 func (q *Request) refuse() (Code, string) {
 	if q.Account == "" || q.App == "" {
-		// "any" in a rule means any that there is.
+		// "any" in a rule means any that there is. A session without an app would else match it.
 		return CodeUnsupported, "a request of no account or of no app"
 	}
 	switch q.Kind {
@@ -56,6 +57,8 @@ func (q *Request) refuseSign() (Code, string) {
 	case active:
 		needed = hive.Active
 	}
+	// Exactly, not at least. The chain takes a higher key for some operations; here "key: posting"
+	// in a rule must mean that no other key signs.
 	if q.Role != needed {
 		return CodeWrongKey, fmt.Sprintf("key_type is %s, the operations need exactly %s", q.Role, needed)
 	}
@@ -76,6 +79,7 @@ func refuseOperation(op hive.Operation) (Code, string) {
 	case need.Other || len(need.Posting)+len(need.Active) == 0:
 		return CodeUnsupported, d.Name + " needs another authority than an account's"
 	}
+	// The sender thinks that it is encrypted, and it would stand on the chain for ever.
 	if op.PlainMemo() {
 		return CodePlainMemo, d.Name + ": the memo begins with # and is not encrypted; all could read it"
 	}

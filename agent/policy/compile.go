@@ -52,6 +52,7 @@ func Compile(file string, src []byte, env Options) (*Policy, Problems) {
 		c.policy(root, p)
 	}
 	problems := c.Problems()
+	// All or nothing: half a policy could be one that lost its deny rules.
 	if len(problems.Errors()) > 0 {
 		return nil, problems
 	}
@@ -128,7 +129,7 @@ func (c *compiler) policy(root *yamlnode.Node, p *Policy) {
 	slices.SortStableFunc(p.limits, func(a, b *limit) int { return strings.Compare(a.name, b.name) })
 }
 
-// readLists keeps the items as nodes: what they mean depends on where they are used.
+// readLists keeps the items of lists as nodes: what they mean depends on where they are used.
 func (c *compiler) readLists(n *yamlnode.Node) {
 	if c.Bad(n) {
 		return
@@ -149,6 +150,8 @@ func (c *compiler) readLists(n *yamlnode.Node) {
 		}
 		c.lists[name] = nil
 		for _, item := range c.Sequence(e.Value, "list "+name) {
+			// $account is not the name of a list, so it may stand here. It is resolved for each
+			// request.
 			text, ok := c.Scalar(item, "an item of a list")
 			if ok && strings.HasPrefix(text, "$") && !strings.HasPrefix(text, "$$") && text != "$account" {
 				c.Complain(item, "%s: lists hold no other lists; a text that begins with $ is written $%s",

@@ -38,6 +38,7 @@ func (c *compiler) readMeasure(m yamlnode.Mapping, l *limit) {
 		switch {
 		case !m.Has(key):
 			continue
+		// Two measures in one limit would have two counters under one name.
 		case l.measure != 0:
 			c.Complain(m.Key(key), "a limit has one of requests, count, spend, sum; make another limit for %s", key)
 			continue
@@ -129,8 +130,10 @@ func (c *compiler) readSum(m yamlnode.Mapping, l *limit) {
 		}
 	}
 	l.of.list, _ = c.Scalar(of.Value("list"), "list")
-	c.checkScalarField(of.Value("list"), l.of.list, l, "list", func(sh *shape) bool { return sh.kind == aJSONText },
-		"a field that holds JSON")
+	c.checkField(of.Value("list"), l, fieldUse{
+		field: l.of.list, key: "list", wanted: "a field that holds JSON",
+		fits: func(sh *shape) bool { return sh.kind == aJSONText },
+	})
 	if text, ok := c.Scalar(of.Value("field"), "field"); ok {
 		if l.of.field, ok = path(text); !ok {
 			c.Complain(of.Value("field"), "%s: a path is written .name or .name.other", quote(text))
@@ -142,25 +145,35 @@ func (c *compiler) readSum(m yamlnode.Mapping, l *limit) {
 	}
 }
 
-// checkScalarField complains unless every operation of the limit has the field.
-func (c *compiler) checkScalarField(n *yamlnode.Node, field string, l *limit, key string, fits func(*shape) bool,
-	wanted string) {
+// fieldUse is what a limit does with a field of its operations.
+type fieldUse struct {
+	field  string
+	key    string // of the limit, which names the field
+	wanted string // what fits, in words
+	fits   func(*shape) bool
+}
+
+// checkField complains unless every operation of the limit has the field, and in a form that can be
+// used. A limit that finds nothing in one of its operations would let that operation pass
+// uncounted.
+func (c *compiler) checkField(n *yamlnode.Node, l *limit, use fieldUse) {
 	if c.Bad(n) {
 		return
 	}
 	if l.entries == nil {
-		c.Complain(n, "%s names a field, so the limit must say which operations have it", key)
+		c.Complain(n, "%s names a field, so the limit must say which operations have it", use.key)
 		return
 	}
 	for _, e := range l.entries {
-		sh, ok := fieldsOf(e.name)[field]
+		sh, ok := fieldsOf(e.name)[use.field]
 		switch {
 		case e.group:
-			c.Complain(n, "%s names a field, and %s is a group; name the operations", key, e.name)
+			c.Complain(n, "%s names a field, and %s is a group; name the operations", use.key, e.name)
 		case !ok:
-			c.Complain(n, "%s has no field %s%s", e.name, quote(field), didYouMean(field, fieldNames(e.name)))
-		case !fits(sh):
-			c.Complain(n, "%s of %s is %s; %s takes %s", field, e.name, sh.noun, key, wanted)
+			c.Complain(n, "%s has no field %s%s", e.name, quote(use.field),
+				didYouMean(use.field, fieldNames(e.name)))
+		case !use.fits(sh):
+			c.Complain(n, "%s of %s is %s; %s takes %s", use.field, e.name, sh.noun, use.key, use.wanted)
 		default:
 			continue
 		}
@@ -178,10 +191,11 @@ func (c *compiler) readDimension(n *yamlnode.Node, l *limit) {
 	switch {
 	case isField:
 		d.field = field
-		c.checkScalarField(n, field, l, "per", func(sh *shape) bool {
-			return !sh.hasMembers() && !sh.absent &&
-				sh.kind != aRatio
-		}, "a field with a single value")
+		// The value names the counter, so there has to be one value, written in one way.
+		c.checkField(n, l, fieldUse{
+			field: field, key: "per", wanted: "a field with a single value",
+			fits: func(sh *shape) bool { return !sh.hasMembers() && !sh.absent && sh.kind != aRatio },
+		})
 	case !slices.Contains([]string{"account", "app", "actor"}, text):
 		hint := didYouMean(text, []string{"account", "app", "actor"})
 		if hint == "" {

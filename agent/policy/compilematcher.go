@@ -26,9 +26,10 @@ func (c *compiler) matcher(n *yamlnode.Node, sh *shape, where string) matcher {
 	return anything{}
 }
 
-// listMatcher compiles one of several. For a field that is a list itself, what looks like its value
-// is no test at all.
+// listMatcher compiles a list of conditions, one of which has to match.
 func (c *compiler) listMatcher(n *yamlnode.Node, sh *shape, where string) matcher {
+	// [bob, carol] on a field that is a list may mean these two, both of them, or either. The words
+	// each, any and exactly say which.
 	if sh.kind == aList && slices.ContainsFunc(n.Items,
 		func(item *yamlnode.Node) bool { return item.Kind == yamlnode.Scalar }) {
 		c.Complain(n, "%s is a list: say each, any, exactly or size", where)
@@ -77,12 +78,14 @@ func inField(where string, err error) string {
 
 // reference compiles $account, $list, $1.permlink and $$text.
 func (c *compiler) reference(n *yamlnode.Node, name string, sh *shape, where string) matcher {
+	// $$ begins a text with one dollar sign. As text, even where the rest looks like a number.
 	if strings.HasPrefix(name, "$") {
 		text := *n
 		text.Text, text.Quoted = name, true
 		return c.literalMatcher(&text, sh, where)
 	}
 	if name == "account" {
+		// Its value is known only with the request, so it is no literal.
 		switch sh.kind {
 		case anAccount, aText, aDocument, aJSON:
 			return isAccount{}
@@ -168,6 +171,8 @@ func (c *compiler) mapMatcher(n *yamlnode.Node, sh *shape, where string) matcher
 func (c *compiler) complainUnknown(key *yamlnode.Node, sh *shape, where string, known []string) {
 	all := (&shape{kind: aJSON}).matchers()
 	switch {
+	// The same JSON has many texts: with blanks, escapes, another order. A pattern on one of them
+	// would be evaded by another.
 	case sh.kind == aJSONText && slices.Contains(all, key.Text):
 		c.Complain(key, "%s on %s would miss another spelling of the same JSON; test what is inside: .name, "+
 			"members, each, any, exactly, size", key.Text, where)
@@ -206,7 +211,7 @@ func (c *compiler) memberMatcher(e yamlnode.Entry, sh *shape) matcher {
 	return inside{names, c.matcher(e.Value, sh, e.Key.Text)}
 }
 
-// namedTest compiles one of the tests that have a word for a name.
+// namedMatcher compiles one of the conditions that have a word for a name.
 func (c *compiler) namedMatcher(e yamlnode.Entry, sh *shape, where string) matcher {
 	switch key := e.Key.Text; key {
 	case "min", "max":
@@ -232,7 +237,7 @@ func (c *compiler) namedMatcher(e yamlnode.Entry, sh *shape, where string) match
 	return anything{}
 }
 
-// elementShape is what all elements of a list have in common.
+// elementShape returns what all elements of a list have in common.
 func (sh *shape) elementShape() *shape {
 	switch {
 	case sh.kind != aList:
@@ -252,6 +257,7 @@ func (c *compiler) boundMatcher(e yamlnode.Entry, sh *shape, where string) match
 		c.Complain(e.Value, "%s takes a number, an amount or an instant, no reference", e.Key.Text)
 		return anything{}
 	}
+	// JSON has no type that the file could know: the number is told by the missing quotes.
 	if sh.kind == aJSON {
 		if e.Value.Quoted {
 			c.Complain(e.Value, "%s in quotes is a text; %s takes a number without", quote(text), e.Key.Text)
@@ -322,6 +328,7 @@ func (c *compiler) patternMatcher(e yamlnode.Entry) matcher {
 		c.Complain(e.Value, "%s: %v", quote(source), strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		return anything{}
 	}
+	// An allow rule with glob: '*' looks like a condition and is none.
 	if p.takesAll() {
 		c.Warn(e.Value, "%s %s takes every text", e.Key.Text, quote(source))
 	}

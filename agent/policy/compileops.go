@@ -28,6 +28,7 @@ func (c *compiler) readOperations(m yamlnode.Mapping, r *rule) {
 		r.ordered = true
 	}
 	items := c.Sequence(m.Value(key), key)
+	// All names before the fields of any: $2.permlink may stand in the first operation.
 	c.transaction = nil
 	if r.ordered {
 		c.transaction = []string{}
@@ -41,7 +42,7 @@ func (c *compiler) readOperations(m yamlnode.Mapping, r *rule) {
 		}
 	}
 	c.transaction = nil
-	// An entry that was complained about must not leave the rule matching all.
+	// An entry that was complained about must not leave the rule matching all, as nil does.
 	if r.entries == nil {
 		r.entries = []opEntry{}
 	}
@@ -109,6 +110,7 @@ func (c *compiler) checkName(n *yamlnode.Node, e opEntry, r *rule) bool {
 		c.Complain(n, `%s needs the %s key; add "key: %s"`, e.name, needs[0], needs[0])
 		return false
 	}
+	// It always can, so a rule without takeover would never match. account_update2 need not.
 	if r.section.permits() && !r.takeover && e.name == "account_update" {
 		c.Complain(n, `account_update can take the account over; add "takeover: allowed" if that is meant`)
 		return false
@@ -119,6 +121,7 @@ func (c *compiler) checkName(n *yamlnode.Node, e opEntry, r *rule) bool {
 func (c *compiler) checkGroup(n *yamlnode.Node, e opEntry, r *rule) bool {
 	role, _ := hive.ParseRole(e.name)
 	switch {
+	// Whoever allows "all that the active key can do" gives the account away.
 	case e.name == groupActive && r.section == allowSection:
 		c.Complain(n, `in allow there is no group "active": name the operations`)
 		return false
@@ -129,7 +132,7 @@ func (c *compiler) checkGroup(n *yamlnode.Node, e opEntry, r *rule) bool {
 	return true
 }
 
-// refusedAlways says why an operation is never signed, if so.
+// refusedAlways returns why an operation is never signed, "" if it can be.
 func refusedAlways(d *hive.Definition) string {
 	switch {
 	case d.State != hive.Live:
@@ -142,7 +145,7 @@ func refusedAlways(d *hive.Definition) string {
 	return "needs another authority than an account's"
 }
 
-// usableRoles are those of an operation's that keys here can have.
+// usableRoles returns the roles that an operation can need and for which there can be a key here.
 func usableRoles(d *hive.Definition) []hive.Role {
 	return slices.DeleteFunc(d.Roles(), func(r hive.Role) bool { return r != hive.Posting && r != hive.Active })
 }
@@ -152,7 +155,7 @@ func canTakeOver(name string) bool {
 	return ok && len(d.Takeover) > 0
 }
 
-// fieldTests compiles the fields of an entry, sorted by name.
+// fieldMatchers compiles the fields of an entry, sorted by name.
 func (c *compiler) fieldMatchers(n *yamlnode.Node, e opEntry) []fieldMatcher {
 	if c.Bad(n) {
 		return nil
@@ -161,6 +164,7 @@ func (c *compiler) fieldMatchers(n *yamlnode.Node, e opEntry) []fieldMatcher {
 		c.Complain(n, "%s takes a map of its fields: {field: test}", e.name)
 		return nil
 	}
+	// The operations of a group have no field in common but what each has: who is paid.
 	known := fieldsOf(e.name)
 	if e.group {
 		known = map[string]*shape{payeeField: accountsShape}

@@ -74,6 +74,7 @@ func (c *compiler) common(m yamlnode.Mapping, r *rule) {
 	r.accounts = c.readNames(m, "accounts", c.checkOwnAccount)
 	r.apps = c.readNames(m, "apps", c.checkApp)
 	r.behalf = c.readNames(m, "on_behalf_of", c.checkAccount)
+	// A nil set is anybody. What a rule that permits leaves out must be narrow: nobody else.
 	if r.behalf == nil && r.section.permits() && !m.Has("on_behalf_of") {
 		r.behalf = nameSet{}
 	}
@@ -103,8 +104,7 @@ func (c *compiler) readName(m yamlnode.Mapping, r *rule) {
 	switch {
 	case !ok:
 		return
-	case name == "" || len(name) > 100 || strings.TrimSpace(name) != name || strings.ContainsFunc(name,
-		unicode.IsControl):
+	case name == "", len(name) > 100, strings.TrimSpace(name) != name, strings.ContainsFunc(name, unicode.IsControl):
 		c.Complain(n, "%s: a name is 1 to 100 characters on one line, without blanks around", quote(name))
 	case c.names[name] > 0:
 		c.Complain(n, "%s is the name of another rule or limit, on line %d; names are unique in the file", quote(name),
@@ -130,6 +130,8 @@ func (c *compiler) readKinds(m yamlnode.Mapping, r *rule) {
 			r.kinds[k] = k.String() == word
 		}
 	}
+	// Each key that is about some kinds only leaves those. A rule for none of them would be dead,
+	// and whoever wrote it believes that it works.
 	for _, key := range sectionKeys[r.section] {
 		about := keysOf[key]
 		if about == nil || !m.Has(key) {
@@ -175,6 +177,7 @@ func (c *compiler) readMust(m yamlnode.Mapping, r *rule) {
 	if !r.section.permits() {
 		return
 	}
+	// In deny and limits all that is left out is any, and that is safe. Here it would permit.
 	for _, key := range []string{"request", "apps"} {
 		if m.Missing(key) {
 			c.Complain(m.Node, "%s must be said in %s%s", key, r.section, map[string]string{
@@ -202,6 +205,8 @@ func (c *compiler) readNames(m yamlnode.Mapping, key string, check func(n *yamln
 		return nil
 	}
 	set := nameSet{}
+	// A word without brackets is any or the name of a list. A name here may be a misspelt any,
+	// which in a deny rule would then forbid nothing.
 	if n.Kind == yamlnode.Scalar && !strings.HasPrefix(n.Text, "$") {
 		c.Complain(n, "%s is a list, or the word any; write [%s]", key, n.Text)
 		return set
@@ -250,7 +255,7 @@ func (c *compiler) checkAccount(n *yamlnode.Node, name string) {
 	}
 }
 
-// checkOwnAccount is for accounts whose key answers.
+// checkOwnAccount checks the name of an account whose key answers.
 func (c *compiler) checkOwnAccount(n *yamlnode.Node, name string) {
 	c.checkAccount(n, name)
 	if !c.Bad(n) && len(c.options.Accounts) > 0 && !slices.Contains(c.options.Accounts, hive.AccountName(name)) {
@@ -262,17 +267,18 @@ func (c *compiler) checkApp(n *yamlnode.Node, name string) {
 	switch {
 	case name == "any":
 		c.Complain(n, `for all apps write apps: any, without brackets`)
-	case name == "" || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool {
-		return unicode.IsControl(r) ||
-			unicode.IsSpace(r)
-	}):
+	case name == "" || len(name) > 100 || strings.ContainsFunc(name, notInNames):
 		c.Complain(n, "%s is no name of an app", quote(name))
 	case len(c.options.Apps) > 0 && !slices.Contains(c.options.Apps, name):
 		c.Warn(n, "there is no app %s%s", quote(name), didYouMean(name, c.options.Apps))
 	}
 }
 
-// readKeys: posting unless said, memo for decrypt; all where it forbids or counts.
+// notInNames reports whether a rune stands in no name of an app.
+func notInNames(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }
+
+// readKeys settles which keys the rule is about. Left out, it is posting, or memo for decrypt, in a
+// rule that permits, and every key in one that forbids or counts.
 func (c *compiler) readKeys(m yamlnode.Mapping, r *rule) {
 	if !m.Has("key") {
 		if r.section.permits() {
@@ -281,7 +287,7 @@ func (c *compiler) readKeys(m yamlnode.Mapping, r *rule) {
 				r.keys = map[hive.Role]bool{hive.Memo: true}
 			}
 			if r.kinds[Auth] {
-				r.keys = nil
+				r.keys = nil // a session needs no key
 			}
 		}
 		return
@@ -323,6 +329,8 @@ func (c *compiler) checkKeyKind(n *yamlnode.Node, role hive.Role, r *rule) {
 
 func (c *compiler) readBroadcast(m yamlnode.Mapping, r *rule) {
 	if !m.Has("broadcast") {
+		// An application that gets the signed transaction can keep it back and send it later, so
+		// that has to be said.
 		if r.section.permits() && r.kinds[Sign] {
 			yes := true
 			r.broadcast = &yes

@@ -114,7 +114,7 @@ func (c *conclusion) limit(l *limit, cost *cost, counters Counters) {
 	}
 }
 
-// settle gives the verdict on a request whose parts all passed.
+// settle makes the verdict on a request whose parts all passed the rules.
 func (c *conclusion) settle(asked []string) {
 	if c.scope.request.Approved {
 		asked = nil // the yes stands for every rule that asks

@@ -57,6 +57,7 @@ func (a decimal) compare(b decimal) int {
 }
 
 func compareMagnitude(a, b decimal) int {
+	// Neither has leading zeros, so the longer one is larger.
 	if len(a.whole) != len(b.whole) {
 		if len(a.whole) < len(b.whole) {
 			return -1
@@ -66,6 +67,7 @@ func compareMagnitude(a, b decimal) int {
 	if order := strings.Compare(a.whole, b.whole); order != 0 {
 		return order
 	}
+	// Digits behind the point compare as text: 0.19 is below 0.2, and no zero is at the end.
 	return strings.Compare(a.fraction, b.fraction)
 }
 
@@ -90,7 +92,7 @@ func (a decimal) integral() bool { return a.fraction == "" }
 // anything, and adding is not linear in them.
 const longestSum = 60
 
-// rat returns the number for arithmetic; not ok if it is too long for that.
+// rat returns the number for arithmetic, false if it is too long for that.
 func (a decimal) rat() (*big.Rat, bool) {
 	if len(a.whole)+len(a.fraction) > longestSum {
 		return nil, false

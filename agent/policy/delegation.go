@@ -7,7 +7,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Delegation says that a rule counts on an account having given its authority to accounts of ours.
+// Delegation is the authority of another account that a rule counts on: that account must have
+// given it to accounts of ours.
 type Delegation struct {
 	Rule RuleRef
 	// By is the account whose authority is used.
@@ -37,7 +38,7 @@ func (p *Policy) Delegations() []Delegation {
 	return all
 }
 
-// sorted are the names as accounts, nil for any.
+// sorted returns the names as accounts, nil for any.
 func (n nameSet) sorted() []hive.AccountName {
 	var names []hive.AccountName
 	for name := range n {

@@ -17,7 +17,7 @@ const (
 	priceField = "price" // HBD for one HIVE
 )
 
-// fieldTables holds, for each operation, the fields that tests may name.
+// fieldTables holds, for each operation, the fields that rules may name.
 var fieldTables = func() map[string]map[string]*shape {
 	tables := map[string]map[string]*shape{}
 	for _, d := range hive.Definitions() {
@@ -27,6 +27,7 @@ var fieldTables = func() map[string]map[string]*shape {
 				fields[f.Name] = sh
 			}
 		}
+		// The field that stands for the operation's extensions, such as beneficiaries.
 		if f, ok := d.Opened(); ok {
 			fields[f.Name] = shapeOf(f)
 		}
@@ -57,8 +58,8 @@ var shapesByType = map[string]*shape{
 // percentages are the numbers of which 10000 is all.
 var percentages = map[string]bool{"weight": true, "percent": true, "percent_hbd": true}
 
-// shapeOf is nil for what no test can look at: unopened extensions, and the innards of dead
-// operations.
+// shapeOf returns nil for what no matcher can look at: extensions that are not opened, and what is
+// inside of dead operations.
 func shapeOf(f hive.FieldDef) *shape {
 	sh := shapesByType[strings.TrimPrefix(f.Type, "optional ")]
 	switch {
@@ -75,7 +76,7 @@ func shapeOf(f hive.FieldDef) *shape {
 	return sh
 }
 
-// valueOf turns a value of the chain into one that tests look at.
+// valueOf turns a value of the chain into one that matchers look at.
 func valueOf(x hive.Value) value {
 	switch x := x.(type) {
 	case nil:
@@ -134,7 +135,7 @@ func compositeValue(x hive.Value) value {
 		}
 		return v
 	}
-	// Only the dead operations hold anything else, and no test looks at it.
+	// Only the dead operations hold anything else, and no matcher looks at it.
 	return value{kind: isUnreadable}
 }
 
@@ -164,7 +165,7 @@ func pairValue(name string, weight uint16) value {
 	return value{kind: isList, items: []value{textValue(name), countValue(int(weight))}}
 }
 
-// priceOf is HBD for one HIVE, or unreadable where the operation names no price.
+// priceOf returns HBD for one HIVE, or what is unreadable if the operation names no price.
 func priceOf(op hive.Operation) value {
 	r, ok := op.Price()
 	if !ok {

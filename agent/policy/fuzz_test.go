@@ -85,7 +85,8 @@ func FuzzJSON(f *testing.F) {
 	compileJSON := func(section string) *policy.Policy {
 		p, problems := policy.Compile("x",
 			[]byte("version: 1\n"+section+`: [{name: x, request: challenge, apps: any, text: [
-  {.a: {present: false}}, {.a: {max: 5}}, {.a: '5'}, {.a: {not: {glob: 'x*'}}}, {each: {.a.b: 5}}, {members: [a, b]}, {size: 2}, {.0.a: true}]}]`), policy.Options{})
+  {.a: {present: false}}, {.a: {max: 5}}, {.a: '5'}, {.a: {not: {glob: 'x*'}}}, {each: {.a.b: 5}},
+  {members: [a, b]}, {size: 2}, {.0.a: true}]}]`), policy.Options{})
 		if p == nil {
 			f.Fatal(problems)
 		}

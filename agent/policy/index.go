@@ -23,6 +23,7 @@ const mostKeys = 4096
 func (x index[T]) add(r *rule, item T) {
 	operations := r.operationNames()
 	accounts, apps := namesOrAny(r.accounts), namesOrAny(r.apps)
+	// The rule compares the account once more anyway, so this costs time and changes no decision.
 	if len(accounts)*len(apps)*len(operations) > mostKeys {
 		accounts = []string{""}
 	}
@@ -48,7 +49,7 @@ func namesOrAny(set nameSet) []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
-// operationNames are those that the rule can be about, once each.
+// operationNames returns the operations that the rule can be about, once each; "" is any.
 func (r *rule) operationNames() []string {
 	if r.entries == nil {
 		return []string{""}
@@ -61,27 +62,13 @@ func (r *rule) operationNames() []string {
 	return slices.Compact(names)
 }
 
-// find calls with every rule that can concern the part, once each.
+// find calls each with every rule that can concern the part, once.
 func (x index[T]) find(q *Request, p *part, each func(T)) {
-	for i := range 8 {
-		k := indexKey{kind: p.kind}
-		skip := false
-		for bit, name := range [...]string{string(q.Account), q.App, p.name} {
-			if i&(1<<bit) == 0 {
-				continue
-			}
-			// An empty name would find the rules for any again.
-			skip = skip || name == ""
-			switch bit {
-			case 0:
-				k.account = name
-			case 1:
-				k.app = name
-			case 2:
-				k.operation = name
-			}
-		}
-		if skip {
+	// Account, app and operation, each of them named by the rule or left to any: eight keys. A rule
+	// stands under the names that it gives or under any, never under both, so none is found twice.
+	for named := range 8 {
+		k, ok := keyOf(q, p, named)
+		if !ok {
 			continue
 		}
 		for _, item := range x[k] {
@@ -90,7 +77,30 @@ func (x index[T]) find(q *Request, p *part, each func(T)) {
 	}
 }
 
-// build fills the indexes.
+// keyOf returns the key for rules that name what the bits of named say: account, app, operation.
+func keyOf(q *Request, p *part, named int) (indexKey, bool) {
+	k := indexKey{kind: p.kind}
+	for bit, name := range [...]string{string(q.Account), q.App, p.name} {
+		if named&(1<<bit) == 0 {
+			continue
+		}
+		// An empty name, such as the operation of a session, would find the rules for any again.
+		if name == "" {
+			return k, false
+		}
+		switch bit {
+		case 0:
+			k.account = name
+		case 1:
+			k.app = name
+		case 2:
+			k.operation = name
+		}
+	}
+	return k, true
+}
+
+// build fills the indexes of the policy.
 func (p *Policy) build() {
 	p.ruleIndex, p.limitIndex = index[*rule]{}, index[*limit]{}
 	for _, r := range p.rules {

@@ -16,6 +16,7 @@ const deepestJSON = 64
 // have decoders of their own, so what two readers may read differently is unreadable here.
 func readJSON(text string) (value, bool) {
 	r := jsonReader{rest: text}
+	// A decoder that repairs such bytes makes two different texts equal.
 	if !utf8.ValidString(text) {
 		return value{}, false
 	}
@@ -36,6 +37,7 @@ func (r *jsonReader) take(prefix string) bool {
 
 func (r *jsonReader) value(depth int) (value, bool) {
 	r.space()
+	// The text comes from an application: without a bound, brackets alone would use up the stack.
 	if r.rest == "" || depth > deepestJSON {
 		return value{}, false
 	}
@@ -90,6 +92,7 @@ func (r *jsonReader) object(depth int) (value, bool) {
 		if !ok {
 			return value{}, false
 		}
+		// One reader takes the first, another the last: the rule would judge what nobody executes.
 		if _, twice := v.members[name]; twice {
 			return value{}, false
 		}
@@ -171,6 +174,7 @@ func (r *jsonReader) escape(b *strings.Builder) bool {
 		return false
 	}
 	unit, ok := r.hex4()
+	// Two halves make a character. One half alone is none, and readers replace it differently.
 	if ok && utf16.IsSurrogate(unit) {
 		var low rune
 		if ok = r.take(`\u`); ok {

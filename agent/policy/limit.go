@@ -45,7 +45,7 @@ type dimension struct {
 	field string // of the operation, if it is that
 }
 
-// tokenSum says which numbers inside JSON are added up.
+// tokenSum is which numbers inside JSON are added up.
 type tokenSum struct {
 	list  string
 	where matcher
@@ -73,6 +73,7 @@ type cost struct {
 }
 
 func (c *cost) add(unit string, n *big.Rat) {
+	// What costs nothing needs no room and leaves no trace in the counters.
 	if n.Sign() == 0 {
 		return
 	}
@@ -89,6 +90,7 @@ func (l *limit) costs(s *scope, parts []*part) []*cost {
 	var all []*cost
 	bySplit := map[string]*cost{}
 	for _, p := range parts {
+		// Each counter that the part touches is charged the whole: if two accounts act, both did.
 		for _, split := range l.splits(s, p) {
 			c := bySplit[split]
 			if c == nil {
@@ -105,6 +107,7 @@ func (l *limit) costs(s *scope, parts []*part) []*cost {
 func (l *limit) charge(s *scope, p *part, c *cost) {
 	switch l.measure {
 	case measureRequests:
+		// However many parts of it match, it is one request.
 		if len(c.units) == 0 {
 			c.add(measureRequests.String(), one)
 		}
@@ -129,8 +132,8 @@ func assetRat(satoshis int64, decimals int) *big.Rat {
 	return big.NewRat(satoshis, unit)
 }
 
-// addTo adds the numbers of a part's JSON. What cannot be read as an amount of tokens makes the
-// whole cost unclear.
+// addTo adds the numbers of a part's JSON to a cost. What cannot be read as an amount of tokens
+// makes the whole cost unclear, which is more than any limit.
 func (t *tokenSum) addTo(c *cost, s *scope, p *part) {
 	if p.kind != Sign {
 		return
@@ -141,6 +144,7 @@ func (t *tokenSum) addTo(c *cost, s *scope, p *part) {
 		return
 	}
 	for _, item := range items {
+		// Only what is clearly not meant is left out: doubt counts against the request.
 		if t.where != nil && t.where.check(s, item) == no {
 			continue
 		}
@@ -153,7 +157,7 @@ func (t *tokenSum) addTo(c *cost, s *scope, p *part) {
 	}
 }
 
-// tokens reads an amount: a number or a text of that form, not negative.
+// tokens returns an amount of tokens: a number, or a text of that form.
 func tokens(v value) (*big.Rat, bool) {
 	d := v.number
 	switch {
@@ -165,13 +169,14 @@ func tokens(v value) (*big.Rat, bool) {
 	case v.kind != isNumber || v.odd:
 		return nil, false
 	}
+	// A negative number beside a large one would make room for it.
 	if d.negative {
 		return nil, false
 	}
 	return d.rat()
 }
 
-// splits names the counters that a part touches: one, or one for each actor.
+// splits returns the names of the counters that a part touches: one, or one for each actor.
 func (l *limit) splits(s *scope, p *part) []string {
 	actors := []string{""}
 	keys := url.Values{}
@@ -195,6 +200,7 @@ func (l *limit) splits(s *scope, p *part) []string {
 		if a != "" {
 			keys.Set("actor", a)
 		}
+		// Sorted and escaped: no text of a field can pass for another dimension.
 		splits = append(splits, keys.Encode())
 	}
 	return splits

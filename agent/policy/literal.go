@@ -118,6 +118,7 @@ func percentLiteral(text, digits string, percent bool) (value, error) {
 	if !ok {
 		return value{}, numberForm(digits)
 	}
+	// A hundredth of a percent is the smallest part that the chain knows.
 	if len(d.fraction) > 2 {
 		return value{}, fmt.Errorf("%s: a percentage has two decimals at most", quote(text))
 	}
@@ -144,6 +145,8 @@ func jsonLiteral(n *yamlnode.Node) (value, error) {
 	if _, ok := parseDecimal(text); ok {
 		return numberLiteral(text)
 	}
+	// The writer of "yes" may mean true, and the writer of 1e3 or 010 a number. As texts they would
+	// match nothing, and a deny rule with them would deny nothing.
 	if meant, ok := yamlnode.YesOrNo(text); ok {
 		return value{}, fmt.Errorf("%s: write %s, or put it in quotes if text is meant", quote(text), meant)
 	}
@@ -190,6 +193,7 @@ var decimalWords = map[int]string{3: "three", 6: "six"}
 // parseInstant reads a date, which is its first second, or an instant. All are UTC.
 func parseInstant(text string) (time.Time, error) {
 	for _, layout := range []string{"2006-01-02", "2006-01-02T15:04:05Z"} {
+		// Written again, since the parser also takes fractions of a second.
 		if t, err := time.Parse(layout, text); err == nil && t.Format(layout) == text {
 			return t, nil
 		}
@@ -207,6 +211,7 @@ func parseSpan(text string) (time.Duration, error) {
 	if len(text) >= 2 {
 		unit, digits := spanUnits[text[len(text)-1]], text[:len(text)-1]
 		if unit > 0 && allDigits(digits) && digits[0] != '0' {
+			// Compared before it is multiplied, which could overflow.
 			n, err := strconv.ParseInt(digits, 10, 64)
 			if err != nil || n > int64(longestSpan/unit) {
 				return 0, fmt.Errorf("%s is longer than 366d", quote(text))

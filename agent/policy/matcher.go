@@ -25,7 +25,7 @@ type anything struct{}
 
 func (anything) check(*scope, value) outcome { return yes }
 
-// allOf is a map of conditions: no before unclear before yes.
+// allOf is a map of conditions, all of which have to match: no before unclear before yes.
 type allOf []matcher
 
 func (m allOf) check(s *scope, v value) outcome {
@@ -39,7 +39,7 @@ func (m allOf) check(s *scope, v value) outcome {
 	return worst
 }
 
-// oneOf is a list of conditions: yes before unclear before no.
+// oneOf is a list of conditions, one of which has to match: yes before unclear before no.
 type oneOf []matcher
 
 func (m oneOf) check(s *scope, v value) outcome {
@@ -53,17 +53,19 @@ func (m oneOf) check(s *scope, v value) outcome {
 	return best
 }
 
-// noneOf turns its matcher around. What is absent is neither equal nor different.
+// noneOf turns its matcher around.
 type noneOf struct{ matcher }
 
 func (m noneOf) check(s *scope, v value) outcome {
+	// What is absent is neither equal nor different. A yes would let "not: bob" allow an operation
+	// that names nobody; a no would let it pass a deny rule.
 	if v.kind == isAbsent {
 		return unclear
 	}
 	return m.matcher.check(s, v).not()
 }
 
-// isPresent is yes if the value's presence is what it says.
+// isPresent wants a value to be there, or not to be there.
 type isPresent bool
 
 func (m isPresent) check(_ *scope, v value) outcome {
@@ -73,7 +75,7 @@ func (m isPresent) check(_ *scope, v value) outcome {
 	return outcomeOf((v.kind != isAbsent) == bool(m))
 }
 
-// equals compares with a value of the file. Its kind is fixed when compiled.
+// equals compares with a value of the file. Its kind is fixed when the file is compiled.
 type equals struct{ value }
 
 func (m equals) check(_ *scope, v value) outcome { return compareEqual(m.value, v) }
@@ -99,17 +101,15 @@ func (m sameAs) check(s *scope, v value) outcome {
 	if other.kind == isAbsent || other.kind == isUnreadable {
 		return unclear
 	}
-	other.opens = nil
 	return compareEqual(other, v)
 }
 
-// compareEqual tells whether v is the wanted value. A text of JSON that spells the wanted number,
-// or a number that spells the wanted text, is unclear where the file does not say that either will
-// do.
+// compareEqual reports whether v is the wanted value.
 func compareEqual(want, v value) outcome {
 	switch v.kind {
 	case isAbsent:
 		return no
+	// Not no, since a game may unpack a list of one element, or read what we do not.
 	case isUnreadable, isList, isMap:
 		return unclear
 	}
@@ -117,12 +117,15 @@ func compareEqual(want, v value) outcome {
 		return compareSameKind(want, v)
 	}
 	switch {
+	// A number without quotes in the file means the number, however the application writes it.
 	case want.kind == isNumber && v.kind == isText:
 		d, ok := parseDecimal(v.text)
 		return outcomeOf(ok && d.compare(want.number) == 0)
 	case want.kind == isNumber && v.kind == isRatio:
 		order, known := compareBound(want, v)
 		return min(known, outcomeOf(order == 0))
+	// A number in quotes means that text. To some readers the JSON number is the same, to others
+	// not.
 	case want.kind == isText && v.kind == isNumber:
 		d, ok := parseDecimal(want.text)
 		if ok && (v.odd || d.compare(v.number) == 0) || want.text == v.text {
@@ -137,6 +140,8 @@ func compareEqual(want, v value) outcome {
 func compareSameKind(want, v value) outcome {
 	switch v.kind {
 	case isNumber:
+		// 1e3 is a number to JSON and none in this language; whoever executes it may think
+		// otherwise.
 		if v.odd {
 			return unclear
 		}
@@ -166,12 +171,14 @@ func (m bound) check(_ *scope, v value) outcome {
 	return outcomeOf(order >= 0)
 }
 
-// compareBound returns how v stands to the bound, if that can be said: no for what is absent and
+// compareBound returns how v stands to the bound, if that can be known: no for what is absent and
 // for another asset, unclear for what has no size.
 func compareBound(limit, v value) (order int, known outcome) {
 	switch {
 	case v.kind == isAbsent:
 		return 0, no
+	// Amounts of two assets have no order. Without the comparison of symbols, max: 1.000 HBD would
+	// take 1.000 HIVE.
 	case limit.kind == isAsset && v.kind == isAsset:
 		return compareInt(v.asset.Amount, limit.asset.Amount), outcomeOf(v.asset.Symbol == limit.asset.Symbol)
 	case limit.kind == isTime && v.kind == isTime:
@@ -209,12 +216,14 @@ type pattern struct {
 	glob   bool
 }
 
-// newRegexp compiles a pattern for a whole text. The pattern must stand alone first: "a)|(b" would
-// escape from the brackets that anchor it.
+// newRegexp compiles a pattern for a whole text.
 func newRegexp(source string) (pattern, error) {
+	// By itself first: "a)|(b" is no pattern, and would escape from the brackets that anchor it.
 	if _, err := regexp.Compile(source); err != nil {
 		return pattern{}, err
 	}
+	// \A and \z are the ends of the text, where ^ and $ may be those of a line. With (?s) a dot
+	// takes a line break, too: otherwise one in the text would evade a rule that denies.
 	re, err := regexp.Compile(`\A(?s:` + source + `)\z`)
 	return pattern{re, source, false}, err
 }
@@ -251,12 +260,12 @@ func (m pattern) check(_ *scope, v value) outcome {
 // oddTexts are texts that no pattern takes by chance, short, long, of several lines and of none.
 var oddTexts = []string{"\x00", "7", "zQ \U0001F980\n\t\"{'[", strings.Repeat("-\n", 300), " \u202e\u00e9\r"}
 
-// takesAll reports whether the pattern says nothing.
+// takesAll reports whether the pattern takes every text.
 func (m pattern) takesAll() bool {
 	return !slices.ContainsFunc(oddTexts, func(text string) bool { return !m.MatchString(text) })
 }
 
-// inside looks at what a path of names leads to.
+// inside matches what a path of names leads to.
 type inside struct {
 	path    []string
 	matcher matcher
@@ -271,7 +280,7 @@ func (m inside) reach(v value) value {
 	return v
 }
 
-// onlyMembers is yes for an object none of whose members has another name.
+// onlyMembers wants an object to have no members with other names.
 type onlyMembers map[string]bool
 
 func (m onlyMembers) check(_ *scope, v value) outcome {
@@ -298,6 +307,7 @@ func (m each) check(s *scope, v value) outcome {
 	if known != yes {
 		return known
 	}
+	// Logic would say yes. But who writes "each recipient is bob" wants bob to be there.
 	if len(items) == 0 {
 		return no
 	}

@@ -51,7 +51,7 @@ type ReportLimit struct {
 	Free time.Time `json:"room_at,omitzero"` // when there is room if nothing else is admitted
 }
 
-// Report judges a request as [Policy.Decide] does, and says why, for people.
+// Report judges a request as [Policy.Decide] does, and explains the decision for people.
 func (p *Policy) Report(q *Request, counters Counters, now time.Time) Report {
 	counters, now = asOf(counters, now)
 	r := Report{Decision: p.Decide(q, counters, now), File: p.file, SHA256: p.Hash(), Time: now.UTC()}
@@ -122,6 +122,7 @@ func (w *reporter) reportPart(p *part) ReportPart {
 	slices.SortFunc(out.By, compareRefs)
 	out.Doubts = w.doubts(by, p)
 	for _, r := range w.policy.rules {
+		// Rules about other kinds of requests would only make the list long.
 		if !r.kinds[p.kind] || slices.Contains(by, r) {
 			continue
 		}
@@ -146,7 +147,7 @@ func (w *reporter) doubts(rules []*rule, p *part) (all []string) {
 	return all
 }
 
-// otherRule says why a rule has no part in the answer.
+// otherRule returns a rule that has no part in the answer, with the reason.
 func (w *reporter) otherRule(r *rule, p *part) ReportRule {
 	o, failed := r.matches(w.scope, p)
 	other := ReportRule{RuleRef: r.ref(), Section: r.section.String(), near: failed, foreign: failed == onApp}
@@ -202,6 +203,8 @@ func (w *reporter) free(st LimitState) time.Time {
 		used := w.counters.Used(Counter{st.Limit.Name, st.Split, st.Unit}, st.Window, w.scope.now.Add(after))
 		return used.Add(used, costRat).Cmp(mostRat) <= 0
 	}
+	// Room does not end again once it is there, so the second is found by halving. After the window
+	// and one second nothing of today's charges counts.
 	low, high := 0, int(st.Window/time.Second)+1
 	for low < high {
 		if middle := (low + high) / 2; room(time.Duration(middle) * time.Second) {
@@ -226,7 +229,7 @@ func (w *reporter) all(refs []RuleRef) string {
 	return strings.Join(words, ", ")
 }
 
-// answer is the first line: what happens, and by which rule or for want of which.
+// answer returns the first line: what happens, and by which rule or because no rule allows what.
 func (w *reporter) answer() string {
 	d := &w.report.Decision
 	switch d.Verdict {
@@ -255,7 +258,7 @@ func (w *reporter) answer() string {
 	return fmt.Sprintf("%s: no rule allows %s.", word, w.uncoveredParts())
 }
 
-// asking are the rules that ask, and the limits that do.
+// asking returns the rules and limits that ask.
 func (w *reporter) asking() (refs []RuleRef) {
 	for _, p := range w.report.Parts {
 		if p.Verdict == Ask {
@@ -288,7 +291,7 @@ func (w *reporter) partsWith(wanted func(ReportPart) bool) string {
 // mostNear is how many rules a person is shown as a way to another answer.
 const mostNear = 2
 
-// needs says what would have to be otherwise for the request to be allowed.
+// needs adds what would have to be otherwise for the request to be allowed.
 func (w *reporter) needs(parts []*part) {
 	if w.report.Verdict == Allow {
 		return
@@ -323,7 +326,7 @@ func (w *reporter) need(format string, args ...any) {
 	w.report.Needed = append(w.report.Needed, fmt.Sprintf(format, args...))
 }
 
-// needRule says what keeps the nearest rules away, all of it.
+// needRule adds all that keeps the nearest rules from matching.
 func (w *reporter) needRule(p *part, out ReportPart) {
 	shown := 0
 	for _, other := range out.Others {
@@ -346,7 +349,7 @@ func (w *reporter) ruleNamed(name string) *rule {
 	return w.policy.rules[i]
 }
 
-// ruleFor says what a rule would have to say at least.
+// ruleFor returns what a rule for the part has to say at least.
 func (w *reporter) ruleFor(p *part) string {
 	text := fmt.Sprintf("request: %v, apps: [%s]", p.kind, w.scope.request.App)
 	if p.kind == Sign {
@@ -355,7 +358,7 @@ func (w *reporter) ruleFor(p *part) string {
 	return text
 }
 
-// misses are all conditions of a rule that do not hold for a part.
+// misses returns all conditions of a rule that do not hold for a part.
 func (r *rule) misses(s *scope, p *part) (all []string) {
 	if r.observe {
 		all = append(all, "mode is observe")
@@ -383,7 +386,7 @@ func (r *rule) misses(s *scope, p *part) (all []string) {
 	return all
 }
 
-// missedFields are the fields of the nearest entry that do not fit.
+// missedFields returns the fields of the nearest entry that do not fit.
 func (r *rule) missedFields(s *scope, p *part) (all []string) {
 	if e, _ := r.nearestEntry(s, p); e != nil && r.text == nil {
 		for _, f := range e.fields {

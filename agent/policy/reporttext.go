@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Text is the report for people. The answer comes first, then why, then what would have been
+// Text returns the report for people. The answer comes first, then why, then what would have been
 // needed.
 func (r *Report) Text() string {
 	var b strings.Builder

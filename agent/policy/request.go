@@ -65,12 +65,13 @@ type part struct {
 	index  int              // of the operation, from 0
 }
 
-// textValue is the text of a challenge as tests see it.
+// textValue returns the text of a challenge as matchers see it.
 func (p *part) textValue() value {
 	return value{kind: isText, text: p.text.text, opens: p.text}
 }
 
-// field returns a field of the part's operation. Each is converted once.
+// field returns a field of the part's operation. Each is converted once, however many rules name
+// it.
 func (p *part) field(name string) value {
 	if v, ok := p.fields[name]; ok {
 		return v
@@ -116,6 +117,8 @@ func (q *Request) parts() []*part {
 		return parts
 	case Auth:
 		parts := []*part{{kind: Auth, actors: self}}
+		// The session and the challenge are two parts: who may log in may not for that reason have
+		// a text signed.
 		if c := q.AuthChallenge; c != nil {
 			parts = append(parts, challengePart(c.kind(), c.Role, c.Text, self))
 		}
@@ -129,6 +132,7 @@ func challengePart(k Kind, role hive.Role, text string, self []hive.AccountName)
 }
 
 func (c *AuthChallenge) kind() Kind {
+	// To decrypt is another right than to sign, wherever it is asked for.
 	if c.Decrypt {
 		return Decrypt
 	}

@@ -37,7 +37,7 @@ func (c *compiler) reviewTime(r *rule) {
 	}
 }
 
-// neverTogether is true for operations of which one needs the posting key and another the active
+// neverTogether reports whether one of the operations needs the posting key and another the active
 // key, whatever their content.
 func neverTogether(entries []opEntry) bool {
 	seen := map[hive.Role]bool{}
@@ -53,6 +53,8 @@ func neverTogether(entries []opEntry) bool {
 
 // reviewValue warns where a rule lets value go and no limit counts it.
 func (c *compiler) reviewValue(r *rule, limits []*limit) {
+	// A rule that asks has a person between itself and the money, and one that is only observed
+	// lets nothing go.
 	if r.section != allowSection || r.observe {
 		return
 	}
@@ -75,8 +77,10 @@ func (c *compiler) reviewValue(r *rule, limits []*limit) {
 	}
 }
 
-// counts tells whether the limit bounds what the rule allows of an operation.
+// counts reports whether the limit bounds what the rule allows of an operation.
 func (l *limit) counts(r *rule, operation string) bool {
+	// It has to count all that the rule allows: an app, an account or a way of sending that the
+	// limit leaves out spends without it.
 	if l.observe || !l.kinds[Sign] || !covers(l.apps, r.apps) || !covers(l.accounts, r.accounts) {
 		return false
 	}
@@ -89,8 +93,8 @@ func (l *limit) counts(r *rule, operation string) bool {
 	})
 }
 
-// overTime tells whether all that the limit names is bounded in some window of time, too: what is
-// bounded in each request only is not.
+// overTime reports whether all that the limit names is bounded in some window of time, and not only
+// in each request.
 func (l *limit) overTime() bool {
 	return !slices.ContainsFunc(l.quotas, func(q quota) bool {
 		return !slices.ContainsFunc(l.quotas, func(other quota) bool {
@@ -100,8 +104,8 @@ func (l *limit) overTime() bool {
 	})
 }
 
-// splitAtWill tells whether the application can choose a fresh counter for each operation: by a
-// field that the entry does not test.
+// splitAtWill reports whether the application can choose a new counter for each operation: by a
+// field that the entry leaves free.
 func (l *limit) splitAtWill(e *opEntry) bool {
 	return slices.ContainsFunc(l.per, func(d dimension) bool { return d.field != "" && !e.hasMatcher(d.field) })
 }
@@ -115,7 +119,7 @@ func covers(outer, inner nameSet) bool {
 			return false
 		}
 	}
-	return inner != nil
+	return inner != nil // any is more than any list
 }
 
 // reviewEntry warns about an entry of an allow rule that is wider than it looks.
@@ -171,6 +175,8 @@ func (c *compiler) reviewPercent(n *yamlnode.Node, sh *shape, v value, where str
 	if !sh.percent || strings.HasSuffix(n.Text, "%") || v.kind != isNumber || v.number.whole == "" {
 		return
 	}
+	// Who writes 50 or 100 thinks in percent. From 101 on, the number is more likely meant as it
+	// is.
 	if w := v.number.whole; len(w) < 3 || w == "100" {
 		share, _ := parseDecimal("0." + strings.Repeat("0", max(0, 2-len(w))) + w)
 		if w == "100" {

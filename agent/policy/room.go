@@ -11,13 +11,14 @@ import (
 
 func sortedUnits(c *cost) []string { return slices.Sorted(maps.Keys(c.units)) }
 
-// states compares a cost with all that the limit says of its counter. An asset that the limit does
-// not name has no room.
+// states compares a cost with all that the limit says of its counter.
 func (l *limit) states(c *cost, counters Counters, now time.Time) []LimitState {
 	var states []LimitState
 	for _, q := range l.quotas {
 		states = append(states, l.state(q, c, counters, now))
 	}
+	// An asset that the limit does not name has no room. Otherwise a limit of 10 HBD would let any
+	// amount of HIVE pass.
 	for _, unit := range sortedUnits(c) {
 		if !slices.ContainsFunc(l.quotas, func(q quota) bool { return q.unit == unit }) {
 			none := quota{most: new(big.Rat), unit: unit, text: "0"}
@@ -41,14 +42,17 @@ func (l *limit) state(q quota, c *cost, counters Counters, now time.Time) LimitS
 	}
 	total.Add(total, own)
 	st.Cost = ratText(own)
+	// What costs nothing has room even where more was used than there may be, as after a limit was
+	// lowered.
 	st.Room = own.Sign() == 0 || total.Cmp(q.most) <= 0
+	// It may be any amount, so it is too much.
 	if c.unclear {
 		st.Cost, st.Room = "unclear", false
 	}
 	return st
 }
 
-// limitText says why there is no room.
+// limitText returns why there is no room.
 func (p *Policy) limitText(l *limit, st LimitState) string {
 	name := fmt.Sprintf("limit %q (%s:%d)", l.name, p.base(), l.line)
 	if st.Split != "" {
@@ -71,7 +75,7 @@ func (p *Policy) limitText(l *limit, st LimitState) string {
 	return fmt.Sprintf("%s: %s is above %s%s per request", name, st.Cost, st.Most, unit)
 }
 
-// splitWords turns ".to=bob&app=tipbot" into words.
+// splitWords returns ".to=bob&app=tipbot" in words.
 func splitWords(split string) string {
 	var words []string
 	for name, text := range splitOf(split) {
@@ -92,7 +96,7 @@ type Room struct {
 	Observed bool
 }
 
-// Room lists every counter of every limit that has a window: one for a limit that is not split,
+// Room returns every counter of every limit that has a window: one for a limit that is not split,
 // else those that have counted something.
 func (p *Policy) Room(counters Counters, now time.Time) []Room {
 	counters, now = asOf(counters, now)
@@ -118,7 +122,7 @@ func (p *Policy) Room(counters Counters, now time.Time) []Room {
 	return rooms
 }
 
-// ownSplit tells whether a counter is split as the limit is now.
+// ownSplit reports whether a counter is split as the limit is now.
 func (l *limit) ownSplit(split string) bool {
 	dims := splitOf(split)
 	if len(dims) != len(l.per) {
@@ -142,9 +146,9 @@ func (p *Policy) Limits() map[string]time.Duration {
 	return kept
 }
 
-// Fresh names the limits that begin at zero when this policy follows the old one, sorted: those
-// with a new name, or that measure something else under the old one, and of which the counters hold
-// nothing, as they do of a limit that was taken out and is put back.
+// Fresh returns the names, sorted, of the limits that begin at zero when this policy follows the
+// old one: those with a new name, or that measure something else under the old one, and of which
+// the counters hold nothing, as they do of a limit that was taken out and is put back.
 func (p *Policy) Fresh(old *Policy, counters Counters, now time.Time) []string {
 	if counters == nil {
 		counters = noCounters{}

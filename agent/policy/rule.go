@@ -20,7 +20,8 @@ var sectionNames = [...]string{allowSection: "allow", askSection: "ask", denySec
 
 func (s section) String() string { return sectionNames[s] }
 
-// permits is true for the sections where what is left unsaid is narrow.
+// permits reports whether rules of the section let requests pass. In such rules what is left unsaid
+// is narrow: posting key, own account, broadcast by us.
 func (s section) permits() bool { return s == allowSection || s == askSection }
 
 // rule is what a rule and the matching half of a limit have in common.
@@ -83,14 +84,18 @@ const (
 	satisfied
 )
 
-// matches tells whether all that the rule says holds for a part, and else which condition was the
-// first that did not. For a rule that permits, only yes is a match; for others unclear is one, too.
+// matches reports whether all that the rule says holds for a part, and if not, which condition was
+// the first that does not. [rule.hit] says which outcomes are a match.
 func (r *rule) matches(s *scope, p *part) (outcome, condition) {
+	// In the order in which conditions are declared, since a person who asks why is shown the rule
+	// that came furthest. What is cheap to compare stands first.
 	for _, c := range [...]condition{onKind, onApp, onAccount, onKey, onBroadcast} {
 		if !r.plainCondition(s.request, p, c) {
 			return no, c
 		}
 	}
+	// The content is compared before actors and time: only then is it known whether the rule names
+	// the operation at all. Doubt about a field is reported last, since it is no clear miss.
 	content, failed := r.matchesContent(s, p)
 	switch {
 	case failed < onBehalf:
@@ -105,8 +110,10 @@ func (r *rule) matches(s *scope, p *part) (outcome, condition) {
 	return content, onContent
 }
 
-// hit turns an outcome into a match: doubt counts against the request.
+// hit reports whether an outcome is a match for this rule: doubt counts against the request.
 func (r *rule) hit(o outcome) bool {
+	// To allow what is unclear would be a guess in favour of the application. To ask about it, to
+	// deny it and to count it are the safe readings.
 	return o == yes || o == unclear && r.section != allowSection
 }
 
@@ -125,9 +132,8 @@ func (r *rule) plainCondition(q *Request, p *part, c condition) bool {
 	return r.broadcast == nil || p.kind == Sign && *r.broadcast == q.Broadcast
 }
 
-// matchesActors tells whether nobody's authority is needed but that of the account and of those the
-// rule names. A rule that forbids or counts is not evaded by adding one more: there, one that it
-// names is enough.
+// matchesActors reports whether nobody's authority is needed but that of the account and of those
+// whom the rule names. In a rule that forbids or counts, one account that it names is enough.
 func (r *rule) matchesActors(q *Request, p *part) bool {
 	if r.behalf == nil {
 		return true
@@ -135,6 +141,8 @@ func (r *rule) matchesActors(q *Request, p *part) bool {
 	all := true
 	for _, actor := range p.actors {
 		named := r.behalf[string(actor)]
+		// Otherwise an application would evade the rule by adding one more account to the
+		// operation.
 		if named && actor != q.Account && !r.section.permits() {
 			return true
 		}
@@ -143,8 +151,8 @@ func (r *rule) matchesActors(q *Request, p *part) bool {
 	return all
 }
 
-// matchesContent looks at the operation or the text. The condition is the one that failed if it is
-// before onBehalf; the outcome is that of the tests.
+// matchesContent compares the operation or the text. The condition is the one that failed if it is
+// before onBehalf; the outcome is that of the matchers.
 func (r *rule) matchesContent(s *scope, p *part) (outcome, condition) {
 	switch {
 	case r.text != nil:
@@ -154,6 +162,7 @@ func (r *rule) matchesContent(s *scope, p *part) (outcome, condition) {
 	case r.entries == nil:
 		return yes, onContent
 	}
+	// An operation has to fit one of the entries, so the best of them counts.
 	best, furthest := no, onOperation
 	for i := range r.entries {
 		o, c := r.entries[i].matches(r, s, p)
@@ -166,9 +175,12 @@ func (e *opEntry) matches(r *rule, s *scope, p *part) (outcome, condition) {
 	if !e.names(r.section, p) {
 		return no, onOperation
 	}
+	// Whoever can change the keys of an account has the account. So that needs the operation's own
+	// name in a rule that says so; a group, which is easily written, never includes it.
 	if r.section.permits() && p.op.Takeover() && (e.group || !r.takeover) {
 		return no, onTakeover
 	}
+	// Every field has to fit: one no is a no, and else one doubt is a doubt.
 	worst := yes
 	for _, f := range e.fields {
 		worst = min(worst, f.matcher.check(s, p.field(f.field)))
@@ -176,12 +188,14 @@ func (e *opEntry) matches(r *rule, s *scope, p *part) (outcome, condition) {
 	return worst, onContent
 }
 
-// matchesTransaction compares the whole transaction, once for all its parts.
+// matchesTransaction compares the whole transaction. Each part asks, and all get the same answer:
+// it is found once, so that the cost does not grow with the square of the operations.
 func (r *rule) matchesTransaction(s *scope) (outcome, condition) {
 	if known, ok := s.transactions[r]; ok {
 		return known.outcome, known.condition
 	}
 	worst, first := yes, onContent
+	// One operation more would be signed with the others, and one less may change what they mean.
 	if len(r.entries) != len(s.operations) {
 		worst, first = no, onOperation
 	}
@@ -201,7 +215,7 @@ type transactionMatch struct {
 	condition condition
 }
 
-// names tells whether the entry is about the part's operation.
+// names reports whether the entry is about the part's operation.
 func (e *opEntry) names(in section, p *part) bool {
 	switch {
 	case !e.group:
@@ -209,6 +223,8 @@ func (e *opEntry) names(in section, p *part) bool {
 	case in == allowSection:
 		return inNarrowGroup(p)
 	}
+	// In rules that ask, deny or count, a group is all that this key can sign: too much is safe
+	// there.
 	return e.name == p.role.String()
 }
 
@@ -221,6 +237,8 @@ func inNarrowGroup(p *part) bool {
 	switch {
 	case p.role != hive.Posting || !slices.Contains(narrowGroup, p.name):
 		return false
+	// Beneficiaries get a share of the author's reward: that is value, and a posting key gives it
+	// away.
 	case p.name == "comment_options":
 		items, known := p.field("beneficiaries").list()
 		return known == yes && len(items) == 0
@@ -273,9 +291,12 @@ func (w schedule) includes(now time.Time) bool {
 	case w.hours == nil:
 		return true
 	}
+	// The seconds do not matter: the end of hours is excluded, so 20:00:00 is out and 19:59:59 in.
 	minute := now.Hour()*60 + now.Minute()
 	if w.hours.start < w.hours.end {
 		return w.hours.start <= minute && minute < w.hours.end
 	}
+	// Past midnight: the end of the day and its beginning. Each belongs to the day on which it
+	// lies, so days were compared with this very day above.
 	return w.hours.start <= minute || minute < w.hours.end
 }

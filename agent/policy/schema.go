@@ -11,9 +11,9 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Schema is the language as JSON Schema, draft 2020-12: for editors, which complete keys and
-// underline mistakes. It takes every file that compiles, and refuses what such a schema can tell;
-// [Compile] tells the rest.
+// Schema returns the language as JSON Schema, draft 2020-12: for editors, which complete keys and
+// underline mistakes. It takes every file that compiles. It refuses what such a schema can express;
+// [Compile] finds the rest.
 func Schema() []byte {
 	w := schemaWriter{defs: map[string]any{}}
 	root := w.file()
@@ -33,7 +33,7 @@ type node = map[string]any
 
 type schemaWriter struct{ defs node }
 
-// ref makes a definition once, and refers to it. It is entered before it is built, for tests hold
+// ref makes a definition once, and refers to it. It is entered before it is built, since tests hold
 // tests.
 func (w *schemaWriter) ref(name string, build func() node) node {
 	if _, known := w.defs[name]; !known {
@@ -59,7 +59,7 @@ func textLike(pattern string) node { return node{"type": "string", "pattern": pa
 
 func words(words ...string) node { return node{"enum": words} }
 
-// described gives a schema the sentence that the editor shows.
+// described returns a schema with the sentence that the editor shows.
 func described(n node, says string) node {
 	out := maps.Clone(n)
 	if says != "" {
@@ -68,7 +68,7 @@ func described(n node, says string) node {
 	return out
 }
 
-// scalar is any single value: in this language it is its text.
+// scalar returns the schema of any single value: in this language a value is its text.
 func scalar() node { return node{"type": []string{"string", "number", "boolean"}} }
 
 const (
@@ -98,7 +98,7 @@ func (w *schemaWriter) file() node {
 	return root
 }
 
-// rule is a rule or limit of a section.
+// rule returns the schema of a rule or limit of a section.
 func (w *schemaWriter) rule(s section) node {
 	known := w.ruleProperties(s)
 	properties := node{}
@@ -125,7 +125,8 @@ func (w *schemaWriter) rule(s section) node {
 	return n
 }
 
-// kindRules says which keys a kind has no use for, and which it needs.
+// kindRules returns what holds for one kind of request: the keys that it has no use for, and those
+// that it needs.
 func kindRules(s section, k Kind) node {
 	useless := node{}
 	for _, key := range sectionKeys[s] {
@@ -176,7 +177,7 @@ func (w *schemaWriter) ruleProperties(s section) node {
 	}
 }
 
-// entry is a line of operations: a name, or a name with tests of its fields.
+// entry returns the schema of a line of operations: a name, or a name with tests of its fields.
 func (w *schemaWriter) entry(s section) node {
 	names := []string{groupPosting}
 	if s != allowSection {
@@ -208,7 +209,7 @@ func (w *schemaWriter) fields(d *hive.Definition) node {
 	return object(properties)
 }
 
-// test is a test of values of a shape: a value, a list of tests, a map of tests.
+// test returns the schema of a test of a shape: a value, a list of tests, or a map of tests.
 func (w *schemaWriter) test(sh *shape) node {
 	name := "test_of_" + sh.name()
 	return w.ref(name, func() node {
@@ -221,7 +222,7 @@ func (w *schemaWriter) test(sh *shape) node {
 	})
 }
 
-// tests is a map of tests.
+// tests returns the schema of a map of tests.
 func (w *schemaWriter) tests(sh *shape, self node) node {
 	properties := node{}
 	for _, key := range sh.matchers() {
@@ -294,7 +295,7 @@ func (w *schemaWriter) element(sh *shape) node {
 	return w.test(sh.elementShape())
 }
 
-// values are the single values that a file may write for a shape.
+// values returns the schema of the single values that a file may write for a shape.
 func (sh *shape) values() node {
 	switch sh.kind {
 	case anAccount:
@@ -319,7 +320,7 @@ func (sh *shape) values() node {
 	return scalar()
 }
 
-// name tells shapes apart, for definitions.
+// name returns the name of the shape's definition, one for each shape.
 func (sh *shape) name() string {
 	name := strings.ReplaceAll(sh.noun, " ", "_")
 	switch {

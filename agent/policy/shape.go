@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// shape is what is known about a value before there is one: which tests make sense on it, and how
-// the file writes its values.
+// shape is what is known about a value before there is one: which conditions make sense on it, and
+// how the file writes its values.
 type shape struct {
 	kind    shapeKind
 	noun    string // for complaints: "an account"
@@ -97,7 +97,7 @@ func (sh *shape) member(name string) (*shape, bool) {
 	return nil, false
 }
 
-// memberNames says what can stand behind the point.
+// memberNames returns what can stand behind the point.
 func (sh *shape) memberNames() []string {
 	if sh.kind == aList {
 		return []string{".0"}
@@ -109,7 +109,7 @@ func (sh *shape) memberNames() []string {
 	return names
 }
 
-// tests returns the keys that a map of tests may have on this shape.
+// matchers returns the keys that a map of conditions may have on this shape.
 func (sh *shape) matchers() []string {
 	var keys []string
 	switch sh.kind {
@@ -134,7 +134,7 @@ func (sh *shape) matchers() []string {
 	return keys
 }
 
-// hasMembers reports whether tests may look inside.
+// hasMembers reports whether conditions may look inside.
 func (sh *shape) hasMembers() bool {
 	switch sh.kind {
 	case aJSONText, aDocument, aJSON, aList, aMap:

@@ -66,6 +66,7 @@ func (w *suggester) sort(s Seen) {
 		return
 	}
 	for _, op := range q.Ops {
+		// No draft gives an account away, whatever was seen.
 		if op.Takeover() {
 			w.leave("%s of %s: %s can take the account over; write that rule yourself, if at all", q.Kind, q.App,
 				op.Name())
@@ -96,6 +97,8 @@ func (w *suggester) sortSign(s Seen, parts []*part) {
 	for _, p := range parts {
 		names = append(names, p.name)
 	}
+	// Different operations in one transaction belong together, so the rule wants all of them. Equal
+	// ones, such as many votes, may come in any number.
 	ordered := len(slices.Compact(slices.Clone(names))) > 1
 	if !ordered {
 		names = names[:1]
@@ -138,6 +141,7 @@ func (w *suggester) text() string {
 		w.rule(&b, w.groups[key])
 	}
 	w.limits(&b)
+	// Before the comments about what is left, since the check adds to them.
 	w.check(b.String())
 	if len(w.left) > 0 {
 		b.WriteString("# Not suggested:\n")
@@ -164,14 +168,14 @@ func counted(sorted []string) func(yield func(string, int) bool) {
 	}
 }
 
-// check judges what was seen by what is suggested: a promise that is kept is better than one that
-// is made.
+// check judges what was seen by what is suggested, so that the draft promises only what it keeps.
 func (w *suggester) check(text string) {
 	p, problems := Compile("suggested.yaml", []byte(text), Options{})
 	if p == nil {
 		w.leave("this draft has errors: %s", problems.Errors())
 		return
 	}
+	// In the order of time, with the charges of each: the limits of the draft are judged, too.
 	book := &Book{}
 	slices.SortStableFunc(w.all, func(a, b Seen) int { return a.Time.Compare(b.Time) })
 	for _, s := range w.all {
@@ -183,7 +187,7 @@ func (w *suggester) check(text string) {
 	}
 }
 
-// name is unique in the file.
+// name returns a name that is unique in the file.
 func (w *suggester) name(text string) string {
 	text = plain.CutRunes(text, 80)
 	w.names[text]++
@@ -240,7 +244,7 @@ func (g *seenGroup) operations(b *strings.Builder) {
 	}
 }
 
-// times says how often, and from when to when.
+// times returns how often, and from when to when.
 func times(at []time.Time) string {
 	first, last := slices.MinFunc(at, time.Time.Compare), slices.MaxFunc(at, time.Time.Compare)
 	const form = "2006-01-02T15:04:05Z"
@@ -290,7 +294,7 @@ func spentBy(q *Request) map[hive.Symbol]*big.Rat {
 	return sums
 }
 
-// most is, by asset, what the fullest 24 hours took.
+// most returns, for each asset, what the fullest 24 hours took.
 func most(seen []Seen) (quotas []string) {
 	slices.SortStableFunc(seen, func(a, b Seen) int { return a.Time.Compare(b.Time) })
 	const window = 24 * time.Hour

@@ -20,8 +20,8 @@ const (
 	deepestDraft = 4   // how far JSON is followed
 )
 
-// fields are lines of tests for what was seen of one operation, and of comments for what is left
-// free.
+// fields returns lines with a test for each field of one operation that was seen, or with a comment
+// where the field is left free.
 func (g *seenGroup) fields(seen []*part) (lines []string) {
 	d := seen[0].op.Definition()
 	known := fieldsOf(d.Name)
@@ -43,14 +43,14 @@ func (g *seenGroup) fields(seen []*part) (lines []string) {
 	return lines
 }
 
-// signs tells that a field names nobody but those whose authority is needed: account and
-// on_behalf_of say it.
+// signs reports whether a field names only those whose authority is needed: account and
+// on_behalf_of of the rule name them already.
 func (g *seenGroup) signs(d *hive.Definition, field string, seen []*part) bool {
 	return slices.ContainsFunc(d.Signers, func(s hive.Signer) bool { return s.Field == field && s.When == "" }) ||
 		strings.HasPrefix(field, "required_")
 }
 
-// test writes a test that fits all values, or says why the field is left free.
+// test returns a test that fits all values, or the reason why the field is left free.
 func (g *seenGroup) test(sh *shape, values []value, depth int) (string, bool) {
 	absent := 0
 	for _, v := range values {
@@ -61,6 +61,7 @@ func (g *seenGroup) test(sh *shape, values []value, depth int) (string, bool) {
 	switch {
 	case absent == len(values):
 		return "{present: false}", true
+	// A test of a field that is not always there would refuse some of what was seen.
 	case absent > 0:
 		return "sometimes absent, left free", false
 	}
@@ -115,11 +116,10 @@ func (g *seenGroup) accounts(values []value) (string, bool) {
 		return fmt.Sprintf("%d different accounts, left free", len(names)), false
 	}
 	for i, name := range names {
-		switch name {
-		case g.account:
+		names[i] = yamlText(name)
+		// The rule goes on to mean this account if somebody adds others to it.
+		if name == g.account {
 			names[i] = "$account"
-		default:
-			names[i] = yamlText(name)
 		}
 	}
 	return oneOrList(names), true
@@ -142,6 +142,7 @@ func texts(values []value, inJSON bool) (string, bool) {
 			return fmt.Sprintf("a text of %d bytes, left free", len(word)), false
 		}
 		words[i] = yamlText(reference(word))
+		// In JSON the text "5" and the number 5 differ, and quotes say which of them is meant.
 		if inJSON {
 			words[i] = quotedText(reference(word))
 		}
@@ -206,7 +207,7 @@ func assets(values []value) string {
 	return oneOrList(words)
 }
 
-// lists are held to what any element was seen to be.
+// lists writes a test that holds every element to what some element was seen to be.
 func (g *seenGroup) lists(sh *shape, values []value, depth int) (string, bool) {
 	var items []value
 	empty := 0
@@ -235,7 +236,7 @@ func (g *seenGroup) lists(sh *shape, values []value, depth int) (string, bool) {
 	return fmt.Sprintf("{each: %s}", test), true
 }
 
-// maps are those of beneficiaries: each member held to what it was.
+// maps writes a test of beneficiaries: each member is held to what it was.
 func (g *seenGroup) maps(sh *shape, items []value, depth int) (string, bool) {
 	if sh == nil {
 		return "left free", false
@@ -273,6 +274,7 @@ func (g *seenGroup) insides(values []value, depth int) (string, bool) {
 	switch {
 	case len(kinds) == 1 && kinds[isMap]:
 		return g.members(opened, depth)
+	// Also beside single values, which count as lists of one.
 	case kinds[isList]:
 		return g.elements(opened, depth)
 	case len(kinds) > 1:
@@ -317,6 +319,8 @@ func (g *seenGroup) members(values []value, depth int) (string, bool) {
 			return "a member of an odd name, left free", false
 		}
 		all = append(all, yamlText(name))
+		// A member that is not always there has no test that fits all, and no path names one with a
+		// point in its name.
 		if names[name] < len(values) || strings.Contains(name, ".") {
 			continue
 		}
@@ -371,7 +375,7 @@ func yamlText(text string) string {
 	return quotedText(text)
 }
 
-// quotedText is in single quotes where nothing needs an escape.
+// quotedText returns a text in quotes: in single ones where nothing needs an escape.
 func quotedText(text string) string {
 	if !strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return "'" + strings.ReplaceAll(text, "'", "''") + "'"

@@ -7,7 +7,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// outcome is what a test says of a value. The order is that of a map of tests: no before unclear
+// outcome is whether a value matches. The order is that of a map of conditions: no before unclear
 // before yes.
 type outcome int8
 
@@ -42,7 +42,7 @@ const (
 	isRatio
 )
 
-// value is a field of an operation, or what lies inside one, in the one form that tests look at.
+// value is a field of an operation, or what lies inside one, in the one form that matchers look at.
 // The zero value is absent.
 type value struct {
 	kind    valueKind
@@ -58,7 +58,7 @@ type value struct {
 	opens   *document // of a text that holds JSON
 }
 
-// document is a JSON text that is read when a test first looks inside.
+// document is a JSON text that is read when a matcher first looks inside.
 type document struct {
 	text string
 	read bool
@@ -70,6 +70,7 @@ func (v value) open() value {
 	if v.opens == nil {
 		return v
 	}
+	// Read once, however many rules look inside, and not at all if none does: the text may be long.
 	if d := v.opens; !d.read {
 		d.read = true
 		root, ok := readJSON(d.text)
@@ -91,6 +92,7 @@ func (v value) member(name string) value {
 	case isMap:
 		return v.members[name]
 	case isList:
+		// ".01" and ".+1" name no element. There must be one way to write each.
 		i, err := strconv.Atoi(name)
 		if err == nil && strconv.Itoa(i) == name && i >= 0 {
 			if i < len(v.items) {

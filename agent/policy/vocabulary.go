@@ -90,7 +90,7 @@ func says(key string, docs ...[]keyDoc) string {
 	return ""
 }
 
-// Keys of request files and test files, with what they say. The reference is made of it.
+// Keys of files of requests and of cases, with what they say. The reference is made of it.
 var (
 	requestKeys = []keyDoc{
 		{"request", "`auth`, `sign`, `challenge` or `decrypt`"},

@@ -11,7 +11,7 @@ func (p *Policy) ruleText(r *rule) string {
 	return fmt.Sprintf("rule %q (%s:%d)", r.name, p.base(), r.line)
 }
 
-// base is the file's name for sentences, without its folders.
+// base returns the file's name for sentences, without its folders.
 func (p *Policy) base() string { return p.file[strings.LastIndexByte(p.file, '/')+1:] }
 
 func firstByName(rules []*rule) *rule {
@@ -32,6 +32,8 @@ type near struct {
 func (j *judgement) nearest(p *part) near {
 	var best near
 	j.policy.ruleIndex.find(j.scope.request, p, func(r *rule) {
+		// What a rule that denies or counts would have needed is no help: the request lacks a
+		// permission.
 		if r.observe && !j.observed || !r.section.permits() {
 			return
 		}
@@ -64,6 +66,7 @@ func (r *rule) nearestEntry(s *scope, p *part) (*opEntry, int) {
 	most := -1
 	for i := range r.entries {
 		e := &r.entries[i]
+		// In a transaction only the entry in the same place is about this operation.
 		if !e.names(r.section, p) || r.ordered && i != p.index {
 			continue
 		}
@@ -80,7 +83,7 @@ func (r *rule) nearestEntry(s *scope, p *part) (*opEntry, int) {
 	return best, most
 }
 
-// whyNot says in words why the rule does not match the part.
+// whyNot returns in words why the rule does not match the part.
 func (r *rule) whyNot(s *scope, p *part, failed condition) string {
 	q := s.request
 	switch failed {
@@ -160,8 +163,8 @@ func (e *opEntry) whyNot(s *scope, p *part) string {
 	return ""
 }
 
-// inDoubt says what a rule that matches could not tell for sure; empty if it matches clearly.
-// Without it, a reader finds that the values do not fit.
+// inDoubt returns what is unclear about a match, "" if the rule matches clearly. Without it, a
+// reader would compare the values and find that they do not fit.
 func (r *rule) inDoubt(s *scope, p *part) string {
 	if o, _ := r.matches(s, p); o != unclear {
 		return ""
@@ -190,7 +193,7 @@ func (r *rule) whyUnclear(s *scope, p *part) string {
 	return "its fields" // unreachable: one entry at least is unclear
 }
 
-// whyNot describes the first test within t that is not a clear yes.
+// whyNot returns in words the first condition within t that is not a clear yes.
 func whyNot(s *scope, t matcher, v value, where string) string {
 	switch t := t.(type) {
 	case allOf:
@@ -300,6 +303,7 @@ func (v value) show() string {
 	case isMap:
 		return "(a map)"
 	case isNumber:
+		// Numbers in JSON are as long as the application likes. All digits are ASCII.
 		if len(v.text) > 40 {
 			return v.text[:40] + "…"
 		}
@@ -310,6 +314,7 @@ func (v value) show() string {
 func showMatchers(s *scope, tests []matcher) string {
 	var words []string
 	for i, t := range tests {
+		// A sentence is for reading, and lists may hold thousands of names.
 		if i == 8 {
 			words = append(words, fmt.Sprintf("… (%d in all)", len(tests)))
 			break

@@ -57,7 +57,7 @@ func Write(q *Request, n *hive.Network) Written {
 
 var errNoKind = errors.New("request is none of auth, sign, challenge, decrypt")
 
-// Read is the request that was written down. Operations are read as strictly as those of
+// Read returns the request that was written down. Operations are read as strictly as those of
 // applications.
 func (w Written) Read(n *hive.Network) (*Request, error) {
 	q := &Request{Account: hive.AccountName(w.Account), App: w.App, ManualSession: w.ByHand, Approved: w.Approved,

@@ -149,7 +149,7 @@ func (m Admin) AddSession(ctx context.Context, q SessionRequest) (SessionInfo, e
 	if err != nil {
 		return SessionInfo{}, err
 	}
-	if err := checkSession(m.Ledger, m.Keys, q.App, account, q.Length); err != nil {
+	if err := m.checkSession(q.App, account, q.Length); err != nil {
 		return SessionInfo{}, err
 	}
 	made := len(q.AuthKey) == 0
@@ -183,15 +183,14 @@ func (m Admin) AddSession(ctx context.Context, q SessionRequest) (SessionInfo, e
 
 // checkSession reports what a session made by a person lacks: the slot, a key, a length that is
 // allowed.
-func checkSession(l *ledger.Ledger, keys *keystore.Store, app string, account hive.AccountName,
-	length time.Duration) error {
+func (m Admin) checkSession(app string, account hive.AccountName, length time.Duration) error {
 	if app == ownSlot {
 		return errOwnSlot
 	}
-	if _, ok := l.Slot(app); !ok {
+	if _, ok := m.Ledger.Slot(app); !ok {
 		return fmt.Errorf("there is no app %q; make it with `pksa app add %s`", app, app)
 	}
-	if _, ok := keys.LowestKey(account); !ok {
+	if _, ok := m.Keys.LowestKey(account); !ok {
 		return fmt.Errorf("no key of %s is held; import one with `pksa keys import %s --role posting --from prompt`",
 			account, account)
 	}

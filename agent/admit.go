@@ -82,7 +82,7 @@ func (a *Agent) admit(ctx context.Context, p *proposal) (granted, bool) {
 	if r.session != nil {
 		admission.Session = r.session.ID
 	} else if r.pairing == nil {
-		admission.App = r.app // the digest of an auth_req counts for its slot, until it has a session
+		admission.App = r.app // the digest of an auth_req is kept as long as the secret of its slot
 	}
 	var j judged
 	result, err := a.ledger.Admit(ctx, admission, func(v ledger.View) ledger.Ruling {
@@ -108,7 +108,8 @@ func (a *Agent) ruled(ctx context.Context, p *proposal, result ledger.Admitting,
 	}
 	if result.Verdict == ledger.Admitted {
 		// On disk: the ruling with nonce, charges, session and transaction. Nothing is signed. The
-		// next start looks the transaction up until it has expired.
+		// next start looks the transaction up until it has expired; a request without one is
+		// answered with an error.
 		crashpoint("admitted")
 		a.log.Info("request admitted", append(p.run.attrs(), "number", g.number, "does",
 			effects(p.request, p.newSession != nil), "rules", ruleNames(j.decision.Rules))...)
@@ -195,7 +196,7 @@ func (a *Agent) decide(p *proposal, v ledger.View, j *judged) {
 		return
 	}
 	for _, role := range p.roles() {
-		if _, held := a.keys().Key(p.run.msg.Account, role); !held {
+		if _, held := a.keys.Key(p.run.msg.Account, role); !held {
 			j.refusal = &refusal{policy.CodeWrongKey, "no " + role.String() + " key of this account is held"}
 			return
 		}
@@ -238,7 +239,7 @@ func (p *proposal) roles() []hive.Role {
 // refuse answers a denied request as HAS §12 wants it.
 func (a *Agent) refuse(ctx context.Context, g granted, j judged) {
 	r := g.run
-	var m protocol.Message
+	var m protocol.Answer
 	code, reason, result := audit.CodeUnavailable, "", "refused"
 	switch {
 	case j.refusal == nil:
@@ -292,7 +293,7 @@ func withCode(code policy.Code, reason string) string {
 
 // replayed answers a request that the nonce rules refuse. An auth_req that comes again under
 // another uuid is met with silence: its application has the answer to the first (HAS §9.4).
-func (a *Agent) replayed(r *run, replay ledger.Replay) protocol.Message {
+func (a *Agent) replayed(r *run, replay ledger.Replay) protocol.Answer {
 	if r.silent(judged{refusal: &refusal{code: policy.CodeNonce}, replay: replay}) {
 		a.metrics.Dropped(dropReplay)
 		return nil
@@ -352,7 +353,7 @@ type ending struct {
 	reason  string
 	node    string
 	id      hive.TxID
-	message protocol.Message
+	answer  protocol.Answer
 	failed  bool
 }
 
@@ -364,7 +365,7 @@ func (a *Agent) finish(ctx context.Context, g granted, e ending) {
 		result = "failed"
 	}
 	if g.told {
-		e.message = nil
+		e.answer = nil
 	} else {
 		a.metrics.Request(r.msg.Kind.String(), result, e.outcome, time.Since(r.arrived))
 	}
@@ -373,5 +374,5 @@ func (a *Agent) finish(ctx context.Context, g granted, e ending) {
 		attrs = append(attrs, "reason", e.reason)
 	}
 	a.log.Info("request "+result, attrs...)
-	a.settle(ctx, g, ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(result, e)}, e.message)
+	a.settle(ctx, g, ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(result, e)}, e.answer)
 }

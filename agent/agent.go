@@ -58,7 +58,7 @@ type Agent struct {
 
 	hardening []harden.Measure
 
-	store  *keystore.Store
+	keys   *keystore.Store
 	policy atomic.Pointer[policyInForce]
 	links  []*link.Link // as configured; fixed after New
 
@@ -91,7 +91,7 @@ type Agent struct {
 // [Agent.Run].
 func New(o Options) (*Agent, error) {
 	a := &Agent{
-		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, store: o.Keys,
+		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, keys: o.Keys,
 		log: o.Logger.With("component", "agent"), hardening: o.Hardening, recheck: make(chan struct{}, 1),
 		damage:  quarantine{reason: "too many damaged requests", limit: damageLimit},
 		replays: quarantine{reason: "too many replays", limit: replayLimit},
@@ -179,7 +179,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	for _, l := range a.links {
 		links.Go(func() { l.Run(linkCtx) })
 	}
-	a.log.Info("serving", "relays", len(a.links), "accounts", len(a.store.Accounts()),
+	a.log.Info("serving", "relays", len(a.links), "accounts", len(a.keys.Accounts()),
 		"policy", a.policy.Load().policy.Hash())
 
 	<-ctx.Done()
@@ -274,7 +274,8 @@ func (a *Agent) start(f func(ctx context.Context)) {
 	a.running.start(func() { f(a.work) })
 }
 
-func (a *Agent) keys() *keystore.Store { return a.store }
+// admin returns what manages slots and sessions of this agent.
+func (a *Agent) admin() Admin { return Admin{Ledger: a.ledger, Keys: a.keys} }
 
 // linkAt returns the link to a relay's address, with or without a slash at its end.
 func (a *Agent) linkAt(address string) (*link.Link, bool) {

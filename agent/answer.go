@@ -34,25 +34,25 @@ func (a *Agent) acknowledge(ctx context.Context, g granted, outcome string, answ
 	r := g.run
 	clear, err := answer.Encode()
 	if err != nil {
-		a.finish(ctx, g, ending{outcome: "failed", reason: err.Error(), message: r.failure(protocol.TextInternal),
+		a.finish(ctx, g, ending{outcome: "failed", reason: err.Error(), answer: r.failure(protocol.TextInternal),
 			failed: true})
 		return
 	}
 	ack := protocol.Ack{Kind: r.msg.Kind, UUID: r.msg.UUID, Data: []byte(r.sealFor(string(clear)))}
-	a.finish(ctx, g, ending{outcome: outcome, message: ack})
+	a.finish(ctx, g, ending{outcome: outcome, answer: ack})
 }
 
 // nack makes the answer to a request that was understood and is not granted. Policy, a key that is
 // not held and a person's no all look the same, so that nobody can find out which keys are held
 // (HAS §13.5).
-func (r *run) nack() protocol.Message {
+func (r *run) nack() protocol.Answer {
 	return protocol.Nack{Kind: r.msg.Kind, UUID: r.msg.UUID, Data: r.sealFor(string(r.msg.UUID)),
 		Error: protocol.TextRefused}
 }
 
 // failure makes the answer to a request that could not be served; text is one of the fixed texts.
 // The error of an auth_err is plain by custom of the clients (HAS §4.3), and always the same.
-func (r *run) failure(text string) protocol.Message {
+func (r *run) failure(text string) protocol.Answer {
 	if r.msg.Kind == protocol.Auth {
 		return protocol.Err{Kind: protocol.Auth, UUID: r.msg.UUID, Error: protocol.TextAuthFailed}
 	}
@@ -61,13 +61,13 @@ func (r *run) failure(text string) protocol.Message {
 
 // uncertain makes the answer that nobody knows yet whether the transaction is on the chain. The id
 // is ours, computed from bytes that we serialised.
-func (r *run) uncertain(id hive.TxID) protocol.Message {
+func (r *run) uncertain(id hive.TxID) protocol.Answer {
 	return r.failure(protocol.TextBroadcastUncertain + " " + hex.EncodeToString(id[:]))
 }
 
 // encode turns an answer into what the ledger keeps: the frame without proof of key. Nil stays nil:
 // the recorded decision to say nothing.
-func encode(m protocol.Message) ([]byte, error) {
+func encode(m protocol.Answer) ([]byte, error) {
 	if m == nil {
 		return nil, nil
 	}
@@ -77,7 +77,7 @@ func encode(m protocol.Message) ([]byte, error) {
 // send writes an answer to the newest connection of the relay that delivered the request, with a
 // fresh proof of key. If there is no connection now, nothing is lost: the relay delivers the
 // request again once the account is registered, and the ledger has the answer.
-func (a *Agent) send(ctx context.Context, d delivered, m protocol.Message) {
+func (a *Agent) send(ctx context.Context, d delivered, m protocol.Answer) {
 	if m == nil || d.link == nil { // nothing to say, or our own request
 		return
 	}
@@ -112,7 +112,7 @@ func (a *Agent) resend(ctx context.Context, d delivered, recorded []byte) {
 
 // settle records the outcome of a judged request together with its answer, and then answers. In
 // this order: a connection that comes up in between finds the answer in the ledger.
-func (a *Agent) settle(ctx context.Context, g granted, s ledger.Settlement, m protocol.Message) {
+func (a *Agent) settle(ctx context.Context, g granted, s ledger.Settlement, m protocol.Answer) {
 	r := g.run
 	frame, err := encode(m)
 	if err != nil {

@@ -20,7 +20,7 @@ func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, broadc
 	signed, err := a.sign(r.msg.Account, g.role, tx)
 	if err != nil {
 		a.finish(ctx, g, ending{outcome: "not signed", reason: err.Error(),
-			message: r.failure(protocol.TextInternal), failed: true})
+			answer: r.failure(protocol.TextInternal), failed: true})
 		return
 	}
 	// On disk: the ruling with the transaction, no outcome. Nothing was sent. The next start looks
@@ -31,12 +31,12 @@ func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, broadc
 	switch {
 	case err != nil:
 		a.finish(ctx, g, ending{outcome: "not signed", reason: err.Error(),
-			message: r.failure(protocol.TextInternal), failed: true})
+			answer: r.failure(protocol.TextInternal), failed: true})
 	case !broadcast:
 		// The application may send it whenever it likes: what becomes of it is not looked up, and
 		// its charges stay.
 		no := false
-		a.finish(ctx, g, ending{outcome: "signed", message: protocol.Ack{Kind: protocol.Sign, UUID: r.msg.UUID,
+		a.finish(ctx, g, ending{outcome: "signed", answer: protocol.Ack{Kind: protocol.Sign, UUID: r.msg.UUID,
 			Data: text, Broadcast: &no}})
 	default:
 		a.broadcast(ctx, g, node.Transaction{ID: tx.id, Expiration: tx.tx.Expiration, JSON: text})
@@ -45,7 +45,7 @@ func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, broadc
 
 func (a *Agent) sign(account hive.AccountName, role hive.Role, tx *transaction) (hive.SignedTransaction, error) {
 	signed := hive.SignedTransaction{Transaction: tx.tx}
-	key, ok := a.keys().Key(account, role)
+	key, ok := a.keys.Key(account, role)
 	if !ok {
 		return signed, fmt.Errorf("no %s key of %s is held any more", role, account)
 	}
@@ -96,9 +96,9 @@ func (a *Agent) broadcastDone(ctx context.Context, g granted, id hive.TxID, o no
 	e := ending{outcome: o.State.String(), reason: o.Reason, node: o.Node, id: id}
 	switch o.State {
 	case node.Accepted:
-		e.message = protocol.BroadcastAck(r.msg.UUID, id.String())
+		e.answer = protocol.BroadcastAck(r.msg.UUID, id.String())
 	case node.Refused, node.Expired:
-		e.message, e.failed = r.failure(protocol.TextBroadcastFailed), true
+		e.answer, e.failed = r.failure(protocol.TextBroadcastFailed), true
 	default:
 		// The deadline of a stop. Left unfinished: the next start looks the transaction up.
 		a.log.Warn("outcome of a broadcast is not known", append(r.attrs(), "tx", id.String(), "reason", o.Reason)...)

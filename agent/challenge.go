@@ -52,7 +52,7 @@ func (a *Agent) answerChallenge(ctx context.Context, g granted, data protocol.Ch
 			// The memo is not for this key, or was altered: the request's fault, not ours.
 			text = protocol.TextInvalid
 		}
-		a.finish(ctx, g, ending{outcome: "failed", reason: err.Error(), message: r.failure(text), failed: true})
+		a.finish(ctx, g, ending{outcome: "failed", reason: err.Error(), answer: r.failure(text), failed: true})
 		return
 	}
 	a.acknowledge(ctx, g, outcome, answer)
@@ -62,7 +62,7 @@ func (a *Agent) answerChallenge(ctx context.Context, g granted, data protocol.Ch
 // outcome's name.
 func (a *Agent) prove(account hive.AccountName, role hive.Role, text string, decrypt bool) (protocol.ChallengeAckData,
 	string, error) {
-	key, ok := a.keys().Key(account, role)
+	key, ok := a.keys.Key(account, role)
 	if !ok {
 		return protocol.ChallengeAckData{}, "", fmt.Errorf("no %s key of %s is held any more", role, account)
 	}

@@ -49,7 +49,7 @@ func (a *Agent) watchCheckpoints(ctx context.Context) {
 
 // lastCheckpoint returns when the head was published last; zero if that is long ago.
 func (a *Agent) lastCheckpoint() time.Time {
-	trail := Admin{a.ledger, a.keys()}.Trail()
+	trail := a.admin().Trail()
 	q := audit.Query{Last: true, Limit: 1, Filter: audit.Filter{App: ownSlot, Result: "accepted",
 		Since: a.ledger.Now().Add(-a.config.CheckpointEvery)}}
 	for {
@@ -74,7 +74,7 @@ func (a *Agent) publishHead(ctx context.Context) error {
 		return err
 	}
 	number, mac := a.ledger.Head()
-	text, err := json.Marshal(audit.Checkpoint{Version: 1, Trail: Admin{a.ledger, a.keys()}.Trail().Name(),
+	text, err := json.Marshal(audit.Checkpoint{Version: 1, Trail: a.admin().Trail().Name(),
 		Record: number, MAC: hex.EncodeToString(mac[:])})
 	if err != nil {
 		return err

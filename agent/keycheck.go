@@ -146,7 +146,7 @@ func (a *Agent) CheckKeys(ctx context.Context) ([]KeyCheck, error) {
 
 // checkHeld compares the held keys with the accounts that they belong to.
 func (a *Agent) checkHeld(ctx context.Context) ([]KeyCheck, error) {
-	store := a.keys()
+	store := a.keys
 	var checks []KeyCheck
 	for batch := range slices.Chunk(store.Accounts(), 100) {
 		accounts, err := a.node.Authorities(ctx, batch...)
@@ -214,7 +214,7 @@ func (a *Agent) checkGiven(ctx context.Context) ([]KeyCheck, error) {
 // givenTo returns the held accounts that a rule lets use the authority of another.
 func (a *Agent) givenTo(d policy.Delegation) []hive.AccountName {
 	if d.To == nil {
-		return a.keys().Accounts()
+		return a.keys.Accounts()
 	}
 	return slices.DeleteFunc(slices.Clone(d.To), func(name hive.AccountName) bool { return !a.holds(name) })
 }

@@ -82,7 +82,7 @@ func get[R any](f func() R) control.Handler {
 
 // Methods returns what the control socket of this agent offers.
 func (a *Agent) Methods() map[string]control.Handler {
-	m := Admin{a.ledger, a.keys()}
+	m := a.admin()
 	return map[string]control.Handler{
 		MethodStatus: get(a.Status),
 		MethodAppAdd: method(func(ctx context.Context, p AppParams) (AppInfo, error) {
@@ -116,7 +116,7 @@ func (a *Agent) Methods() map[string]control.Handler {
 
 // sessions lists the live sessions with the relays on which they are silent.
 func (a *Agent) sessions() []SessionInfo {
-	infos := Admin{a.ledger, a.keys()}.Sessions()
+	infos := a.admin().Sessions()
 	quiet := map[ledger.SessionID][]Quarantine{}
 	for _, q := range a.quarantines() {
 		quiet[q.Session] = append(quiet[q.Session], q)

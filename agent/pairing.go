@@ -186,7 +186,8 @@ func (h heldRequest) size() int { return 1024 + 2*len(h.msg.Data) + len(h.msg.Au
 
 // Pair takes a pairing link for an app slot and waits until the session is made, the request is
 // refused, or ctx ends. Session is the session's length, zero for the default.
-func (a *Agent) Pair(ctx context.Context, app string, link protocol.PairingLink, session time.Duration) (*ledger.Session,
+func (a *Agent) Pair(ctx context.Context, app string, link protocol.PairingLink,
+	session time.Duration) (*ledger.Session,
 	error) {
 	if err := a.checkPair(app, link, session); err != nil {
 		return nil, err
@@ -211,7 +212,7 @@ func (a *Agent) Pair(ctx context.Context, app string, link protocol.PairingLink,
 }
 
 func (a *Agent) checkPair(app string, link protocol.PairingLink, session time.Duration) error {
-	if err := checkSession(a.ledger, a.keys(), app, link.Account, session); err != nil {
+	if err := a.admin().checkSession(app, link.Account, session); err != nil {
 		return err
 	}
 	if _, ok := a.linkAt(link.Host); !ok {

@@ -233,6 +233,6 @@ func (a *Agent) serve(ctx context.Context, r *run) {
 
 // holds reports whether any key of the account is held.
 func (a *Agent) holds(account hive.AccountName) bool {
-	_, ok := a.keys().LowestKey(account)
+	_, ok := a.keys.LowestKey(account)
 	return ok
 }

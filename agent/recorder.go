@@ -122,7 +122,7 @@ func (a *Agent) startRecord() []byte {
 		Policy   string   `json:"policy"`
 		Relays   []string `json:"relays"`
 		Accounts int      `json:"accounts"`
-	}{Policy: a.policy.Load().policy.Hash(), Accounts: len(a.keys().Accounts())}
+	}{Policy: a.policy.Load().policy.Hash(), Accounts: len(a.keys.Accounts())}
 	for _, l := range a.links {
 		content.Relays = append(content.Relays, l.URL())
 	}

@@ -19,7 +19,8 @@ const mark = "SECRETSECRETSECRET"
 
 // secretHolders are the types of this package that hold secrets, with one in each place for one.
 func secretHolders() map[string]any {
-	link := protocol.PairingLink{Account: "alice", UUID: "00000000-0000-4000-8000-000000000001", Key: mark, Host: "wss://x"}
+	link := protocol.PairingLink{Account: "alice", UUID: "00000000-0000-4000-8000-000000000001", Key: mark,
+		Host: "wss://x"}
 	pr := &pairing{link: secret.Hide(link), app: "app"}
 	r := &run{app: "app", authKey: secret.Hide(mark), session: &ledger.Session{AuthKey: mark, Token: mark}, pairing: pr}
 	return map[string]any{

@@ -14,7 +14,7 @@ import (
 func (a *Agent) registerAll() error {
 	a.reloads.Lock()
 	defer a.reloads.Unlock()
-	store := a.keys()
+	store := a.keys
 	var accounts []link.Account
 	for _, name := range store.Accounts() {
 		key, ok := a.provingKey(name)
@@ -38,9 +38,9 @@ func (a *Agent) registerAll() error {
 // provingKey returns the lowest key of the account that the chain still knows in its role, as far
 // as that was compared.
 func (a *Agent) provingKey(account hive.AccountName) (*keystore.Key, bool) {
-	for _, role := range a.keys().Roles(account) {
+	for _, role := range a.keys.Roles(account) {
 		if !a.mismatch.has(account, role) {
-			return a.keys().Key(account, role)
+			return a.keys.Key(account, role)
 		}
 	}
 	return nil, false

@@ -60,7 +60,7 @@ func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*po
 func (a *Agent) ReloadPolicy(ctx context.Context) error {
 	a.reloads.Lock()
 	defer a.reloads.Unlock()
-	next, warnings, err := LoadPolicy(a.config, a.keys(), a.ledger)
+	next, warnings, err := LoadPolicy(a.config, a.keys, a.ledger)
 	if err != nil {
 		a.keepPolicy(err)
 		return err
@@ -133,13 +133,13 @@ func (a *Agent) reloadKeys(ctx context.Context, p ReloadParams) (none, error) {
 		return none{}, err
 	}
 	defer unlock.Wipe()
-	if err := a.keys().Reload(unlock); err != nil {
+	if err := a.keys.Reload(unlock); err != nil {
 		return none{}, err
 	}
 	if _, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "keys reload"}); err != nil {
 		return none{}, fmt.Errorf("recording the reload: %w", err)
 	}
-	a.log.Info("keystore reread", "accounts", len(a.keys().Accounts()))
+	a.log.Info("keystore reread", "accounts", len(a.keys.Accounts()))
 	// What was found of the keys before says nothing of those that took their places.
 	a.mismatch.replace(nil)
 	a.checkKeysSoon()

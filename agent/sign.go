@@ -102,11 +102,11 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) 
 	}
 	tx := hive.Transaction{RefBlockNum: head.RefBlockNum, RefBlockPrefix: head.RefBlockPrefix, Operations: ops,
 		Expiration: hive.TimeOf(head.ChainTime(time.Now()).Add(lifetime))}
-	if tx.Operations, err = a.readBack(tx); err == nil {
+	if tx.Operations, err = a.readBack(tx, head.MaxTransactionSize); err == nil {
 		p.request.Ops = tx.Operations
 		a.foresee(p)
 		tx.Expiration = hive.TimeOf(head.ChainTime(time.Now()).Add(a.lifetimeOf(p)))
-		p.tx, err = a.build(tx, head.MaxTransactionSize)
+		p.tx, err = a.build(tx)
 	}
 	var differs *differsError
 	switch {
@@ -181,14 +181,17 @@ func (e *differsError) Error() string {
 }
 
 // readBack returns the operations of a transaction as the chain will read them: decoded from its
-// bytes, not as the application wrote them. The policy sees no others.
-func (a *Agent) readBack(tx hive.Transaction) ([]hive.Operation, error) {
+// bytes, not as the application wrote them. The policy sees no others. Size zero is no bound.
+func (a *Agent) readBack(tx hive.Transaction, maxSize int) ([]hive.Operation, error) {
 	if err := hive.CheckSendable(tx); err != nil {
 		return nil, err
 	}
 	bytes, err := a.network.Serialize(tx)
 	if err != nil {
 		return nil, err
+	}
+	if size := len(bytes) + signatureSize; maxSize > 0 && size > maxSize {
+		return nil, fmt.Errorf("the transaction has %d bytes, the chain takes %d", size, maxSize)
 	}
 	back, err := a.decodeSame(bytes, tx.Operations)
 	return back.Operations, err
@@ -209,8 +212,8 @@ func (a *Agent) decodeSame(bytes []byte, ops []hive.Operation) (hive.Transaction
 }
 
 // build serialises a transaction with an id that no other of ours has, and decodes the final bytes
-// once more: their operations are those that are judged, shown and recorded. Size zero is no bound.
-func (a *Agent) build(tx hive.Transaction, maxSize int) (*transaction, error) {
+// once more: their operations are those that are judged, shown and recorded.
+func (a *Agent) build(tx hive.Transaction) (*transaction, error) {
 	var id hive.TxID
 	var bytes []byte
 	latest := tx.Expiration + maxShift
@@ -228,9 +231,6 @@ func (a *Agent) build(tx hive.Transaction, maxSize int) (*transaction, error) {
 		if tx.Expiration++; tx.Expiration > latest {
 			return nil, errSameAgain
 		}
-	}
-	if size := len(bytes) + signatureSize; maxSize > 0 && size > maxSize {
-		return nil, fmt.Errorf("the transaction has %d bytes, the chain takes %d", size, maxSize)
 	}
 	back, err := a.decodeSame(bytes, tx.Operations)
 	if err != nil {

@@ -50,6 +50,9 @@ func TestRefusedOperations(t *testing.T) {
 			}
 			w.release()
 		}
+		if alarms := w.events("alarm"); len(alarms) != 0 {
+			t.Errorf("alarms: %+v", alarms)
+		}
 		if n := len(w.chain.Transactions()); n != 0 {
 			t.Errorf("%d transactions", n)
 		}

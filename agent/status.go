@@ -86,9 +86,9 @@ func (a *Agent) Status() Status {
 			Reconnects:  l.Counters.Reconnects, KeyChanges: l.Counters.KeyChanges,
 		})
 	}
-	for _, name := range a.keys().Accounts() {
+	for _, name := range a.keys.Accounts() {
 		account := AccountStatus{Name: string(name), Wrong: a.mismatch.of(name)}
-		for _, role := range a.keys().Roles(name) {
+		for _, role := range a.keys.Roles(name) {
 			account.Roles = append(account.Roles, role.String())
 		}
 		s.Accounts = append(s.Accounts, account)
@@ -126,7 +126,7 @@ func (a *Agent) Ready() []string {
 	if a.stopping.Load() {
 		reasons = append(reasons, "stopping")
 	}
-	if len(a.keys().Accounts()) == 0 {
+	if len(a.keys.Accounts()) == 0 {
 		reasons = append(reasons, "no keys are held; import one with `pksa keys import`")
 	}
 	registered := 0

@@ -155,7 +155,7 @@ func (a *Agent) settleLate(u ledger.Unfinished, result string, e ending, text st
 
 // lateAnswer makes the answer for an application that asks again after a restart. The session's key
 // seals it; if the session has ended meanwhile, there is no answer.
-func (a *Agent) lateAnswer(u ledger.Unfinished, text string) (protocol.Message, bool) {
+func (a *Agent) lateAnswer(u ledger.Unfinished, text string) (protocol.Answer, bool) {
 	uuid, err := protocol.ParseUUID(u.Key.UUID)
 	if err != nil || text == silence {
 		return nil, false

@@ -10,11 +10,34 @@ import (
 	"pksa/protocol/seal"
 )
 
-// begin sends a request and waits until the relay has named it.
-func (c *Client) begin(ctx context.Context, s *Session, kind protocol.Kind, build func() (protocol.Request,
-	error)) (*call, error) {
-	waiting := newCall(kind, s.account)
-	if err := c.send(ctx, waiting, build); err != nil {
+// exchange is a request and what is accepted as its answer.
+type exchange struct {
+	session *Session
+	kind    protocol.Kind
+	// build returns the request. It runs when it is the request's turn to be sent, so that its
+	// nonce is above those of the requests sent before it.
+	build func() (protocol.Request, error)
+	// accept checks an ack and keeps what is in it.
+	accept func(protocol.Ack) error
+}
+
+// ask sends a request, waits for its answer and judges it.
+func (c *Client) ask(ctx context.Context, x exchange) error {
+	waiting, err := c.begin(ctx, x)
+	if err == nil {
+		err = c.await(ctx, waiting, x)
+	}
+	if err != nil {
+		return fmt.Errorf("client: %s for %s: %w", x.kind, x.session.account, err)
+	}
+	return nil
+}
+
+// begin sends a request and waits until the relay has named it: before that nobody can ask for its
+// answer on another connection.
+func (c *Client) begin(ctx context.Context, x exchange) (*call, error) {
+	waiting := newCall(x.kind, x.session.account)
+	if err := c.send(ctx, waiting, x.build); err != nil {
 		c.finish(waiting, err)
 		return nil, err
 	}
@@ -24,43 +47,63 @@ func (c *Client) begin(ctx context.Context, s *Session, kind protocol.Kind, buil
 	case <-waiting.ended:
 		return nil, waiting.err
 	case <-ctx.Done():
+		// The request stays in its place among those without a name: the next wait is still its
+		// own.
 		c.finish(waiting, ctx.Err())
 		return nil, ctx.Err()
 	}
 }
 
-// ask sends a request and judges what comes back. accept judges an ack.
-func (c *Client) ask(ctx context.Context, s *Session, kind protocol.Kind, build func() (protocol.Request, error),
-	accept func(protocol.Ack) error) error {
-	waiting, err := c.begin(ctx, s, kind, build)
-	if err == nil {
-		err = c.await(ctx, waiting, func(m protocol.Answer) error { return s.checkAnswer(waiting, m, accept) })
+// await judges the answers of a call one after the other, until one decides the matter or the call
+// ends. It may be called once for a call.
+func (c *Client) await(ctx context.Context, waiting *call, x exchange) error {
+	// Whoever waits again for the same request must not take its end for an approval.
+	if waiting.awaited.Swap(true) {
+		return errWaited
 	}
-	if err != nil {
-		return fmt.Errorf("client: %s for %s: %w", kind, s.account, err)
+	defer c.finish(waiting, nil)
+	for {
+		answer, err := waiting.next(ctx)
+		if err != nil {
+			return err
+		}
+		err = x.checkAnswer(waiting, answer)
+		if !errors.Is(err, errIgnore) {
+			return err
+		}
+		// The relay, or anybody who knows the uuid, may have made this answer: the true one can
+		// still come.
+		c.log.Warn("answer ignored", "kind", waiting.kind.String(), "account", waiting.account,
+			"uuid", string(waiting.id), "err", err)
 	}
-	return nil
 }
 
-// checkAnswer decides about one answer. What the auth_key should open and does not is ignored:
-// anybody could have sent it.
-func (s *Session) checkAnswer(waiting *call, m protocol.Answer, accept func(protocol.Ack) error) error {
+// checkAnswer returns nil if the answer is an approval that is accepted, errIgnore (or an error
+// that matches it) if it decides nothing, and any other error if it decides otherwise. An answer
+// that the auth_key should open and does not decides nothing: anybody could have sent it.
+func (x exchange) checkAnswer(waiting *call, m protocol.Answer) error {
 	if m.RequestKind() != waiting.kind {
 		return fmt.Errorf("%w: the answer is of another kind", errIgnore)
 	}
 	switch m := m.(type) {
 	case protocol.Ack:
-		return accept(m)
+		return x.accept(m)
 	case protocol.Nack:
-		return s.checkRefusal(waiting, m)
+		return x.session.checkRefusal(waiting, m)
 	case protocol.Err:
-		return s.checkFailure(m)
+		return x.session.checkFailure(m)
 	}
 	return fmt.Errorf("%w: no answer", errIgnore) // unreachable: there are three kinds of answers
 }
 
-// checkRefusal verifies a refusal: its data is the sealed uuid (HAS §7). Keychain's refusals have
-// no data.
+// errIgnore marks an answer that anybody could have made: it decides nothing.
+var errIgnore = errors.New("not from the wallet")
+
+// errWaited is the error of waiting a second time for one request.
+var errWaited = errors.New("this request was waited for already")
+
+// checkRefusal returns a refusal as an error. It is verified if its data is the sealed uuid (HAS
+// §7); Keychain's refusals have no data. Sealed data that is not this uuid is from another request.
 func (s *Session) checkRefusal(waiting *call, m protocol.Nack) error {
 	if m.Data == "" {
 		return &RefusedError{Kind: m.Kind, Text: m.Error}
@@ -75,8 +118,9 @@ func (s *Session) checkRefusal(waiting *call, m protocol.Nack) error {
 	return &RefusedError{Kind: m.Kind, Text: m.Error, Verified: true}
 }
 
-// checkFailure reads a failure. The text is sealed for sign and challenge and plain for auth, but
-// wallets differ (HAS §4.3, §4.4): what is sealed must open, what is not is taken as it is.
+// checkFailure returns a failure as an error. The text is sealed for sign and challenge and plain
+// for auth, but wallets differ (HAS §4.3, §4.4): a sealed text must open, any other is taken as it
+// is, and is not verified.
 func (s *Session) checkFailure(m protocol.Err) error {
 	if _, err := seal.Parse(m.Error); err != nil {
 		return &FailedError{Kind: m.Kind, Text: m.Error}
@@ -88,7 +132,7 @@ func (s *Session) checkFailure(m protocol.Err) error {
 	return &FailedError{Kind: m.Kind, Text: string(text), Verified: true}
 }
 
-// open opens what the wallet sealed, or returns an error that matches errIgnore.
+// open returns what the wallet sealed, or an error that matches errIgnore.
 func (s *Session) open(data string) ([]byte, error) {
 	sealed, err := seal.Parse(data)
 	if err != nil {
@@ -101,11 +145,12 @@ func (s *Session) open(data string) ([]byte, error) {
 	return text, nil
 }
 
-// sealRequest seals a payload.
+// sealRequest returns a request with a payload that only the wallet can read.
 func (s *Session) sealRequest(kind protocol.Kind, payload []byte) protocol.Request {
 	return protocol.Request{Kind: kind, Account: s.account, Data: sealText(s.authKey, payload), Token: s.oldToken()}
 }
 
+// sealText seals a text under a passphrase with a new salt.
 func sealText(passphrase string, text []byte) string {
 	var salt [8]byte
 	rand.Read(salt[:])
@@ -114,7 +159,8 @@ func sealText(passphrase string, text []byte) string {
 
 var errNoSession = errors.New("client: no session given")
 
-// checkUsable refuses what cannot work before anything is sent.
+// checkUsable returns an error if a request in this session cannot succeed, before anything is
+// sent.
 func (c *Client) checkUsable(s *Session) error {
 	if s == nil {
 		return errNoSession

@@ -10,29 +10,32 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Challenge is a text for the wallet to sign or, with Decrypt, an encrypted memo to open. Wallets
-// refuse to sign texts that could be something else (HAS §13.4).
+// Challenge is a text for the wallet to sign or, with Decrypt, an encrypted memo to decrypt.
+// Wallets refuse to sign texts that could be something else, such as a transaction (HAS §13.4).
 type Challenge struct {
-	Role    hive.Role // Posting, Active or Memo: whose key
-	Text    string
-	Decrypt bool
+	Role    hive.Role // of the key to use: Posting, Active or Memo
+	Text    string    // the text, or the memo with its leading "#"
+	Decrypt bool      // decrypt Text instead of signing it
 }
 
-// Proof is the answer to a challenge.
+// Proof is the answer to a challenge, checked.
 type Proof struct {
-	// Key is the key that signed, recovered from the signature; or the one that the wallet says it
-	// decrypted with, which is one of the two keys of the memo.
+	// Key is the key that signed, recovered from the signature. With Decrypt it is the key that the
+	// wallet claims to have used, which is one of the two keys of the memo.
 	Key hive.PublicKey
-	// OfAccount is true if Options.Keys names the key among those of the account. It is false only
-	// without Options.Keys.
+	// OfAccount is true if [Options].Keys has the key among those of the account. It is false only
+	// without Options.Keys; then the caller must look the key up.
 	OfAccount bool
-	// Signature is over hive.HashText of the challenge. Zero with Decrypt.
+	// Signature is the signature over hive.HashText of the challenge. It is zero with Decrypt.
 	Signature hive.Signature
-	// Text is what the memo says, without its leading "#". Empty without Decrypt.
+	// Text is the decrypted memo without its leading "#". It is empty without Decrypt.
 	Text string
 }
 
-// Challenge has a text signed or a memo decrypted.
+// Challenge has a text signed or a memo decrypted (HAS §4.5) and returns the proof. It waits until
+// ctx ends or the request expires at the relay, and may be called concurrently. An answer that is
+// sealed for this session and does not prove anything is [ErrBadAnswer]; a session that has ended
+// is [ErrSessionOver], and nothing is sent. The other errors are listed in the package comment.
 func (c *Client) Challenge(ctx context.Context, s *Session, ch Challenge) (*Proof, error) {
 	if err := c.checkUsable(s); err != nil {
 		return nil, err
@@ -47,7 +50,7 @@ func (c *Client) Challenge(ctx context.Context, s *Session, ch Challenge) (*Proo
 		}
 		return s.sealRequest(protocol.Challenge, payload), nil
 	}
-	err := c.ask(ctx, s, protocol.Challenge, build, func(m protocol.Ack) error {
+	accept := func(m protocol.Ack) error {
 		text, err := s.open(string(m.Data))
 		if err != nil {
 			return err
@@ -58,14 +61,14 @@ func (c *Client) Challenge(ctx context.Context, s *Session, ch Challenge) (*Proo
 		}
 		proof, err = c.checkProof(ctx, s.account, ch, answer)
 		return err
-	})
-	if err != nil {
+	}
+	if err := c.ask(ctx, exchange{s, protocol.Challenge, build, accept}); err != nil {
 		return nil, err
 	}
 	return proof, nil
 }
 
-// checkProof verifies the answer to a challenge.
+// checkProof returns the proof in the answer to a challenge after verifying it.
 func (c *Client) checkProof(ctx context.Context, account hive.AccountName, ch Challenge,
 	answer protocol.ChallengeAckData) (*Proof, error) {
 	proof := &Proof{Key: answer.PubKey}
@@ -92,6 +95,7 @@ func (c *Client) checkProof(ctx context.Context, account hive.AccountName, ch Ch
 	return proof, nil
 }
 
+// checkSigned checks that the key that the wallet names has signed the challenge.
 func (p *Proof) checkSigned(ch Challenge, answer protocol.ChallengeAckData) error {
 	signature, err := hive.ParseSignature(answer.Challenge)
 	if err != nil {
@@ -108,6 +112,9 @@ func (p *Proof) checkSigned(ch Challenge, answer protocol.ChallengeAckData) erro
 	return nil
 }
 
+// checkDecrypted checks what can be checked of a decrypted memo: the key that the wallet names can
+// open it, and the text is not the memo itself. Whether it is the right text only the caller can
+// tell.
 func (p *Proof) checkDecrypted(ch Challenge, answer protocol.ChallengeAckData) error {
 	header, err := hive.ParseMemo(ch.Text)
 	if err != nil {

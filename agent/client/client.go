@@ -2,19 +2,19 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pksa/protocol"
 	"pksa/protocol/hive"
 )
 
-// Client talks to one relay. Make one with [Dial], end it with [Client.Close]. All methods may be
-// called concurrently.
+// Client is an application's connection to one relay, made again when it is lost and somebody needs
+// it. Make one with [Dial], end it with [Client.Close]. All methods may be called concurrently.
 type Client struct {
 	options Options
 	log     *slog.Logger
@@ -24,15 +24,17 @@ type Client struct {
 
 	mu        sync.Mutex
 	closed    bool
-	conn      *connection      // nil while there is none
-	changed   chan struct{}    // closed, and made anew, when link or failure changes
-	failure   error            // of the last attempt to connect
-	acquiring int              // callers that wait for a connection
-	calls     map[string]*call // named by the relay and not ended; by UUID.Key()
-	sessions  map[hive.AccountName]*Session
+	conn      *connection                   // nil while there is none
+	changed   chan struct{}                 // closed, and made anew, when conn or failure changes
+	failure   error                         // of the last attempt to connect
+	acquiring int                           // callers that wait for a connection
+	calls     map[string]*call              // named by the relay and not ended; by UUID.Key()
+	sessions  map[hive.AccountName]*Session // the newest of each account
 }
 
-// Dial connects to a relay. The context bounds the connecting only; the client lives until Close.
+// Dial connects to a relay and returns when it has greeted, after ten seconds at most. ctx bounds
+// only that: the client lives until Close. The error says what is wrong with the options, or why
+// the relay cannot be used.
 func Dial(ctx context.Context, options Options) (*Client, error) {
 	options, err := options.check()
 	if err != nil {
@@ -56,8 +58,8 @@ func Dial(ctx context.Context, options Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the connection and everything that waits, with [ErrClosed]. It returns when all has
-// ended.
+// Close ends the connection, and every call that waits returns [ErrClosed]. It returns when all
+// that the client started has ended. The error is always nil. It may be called more than once.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	c.closed = true
@@ -66,6 +68,7 @@ func (c *Client) Close() error {
 		calls = append(calls, waiting)
 	}
 	c.mu.Unlock()
+	// The calls first: ending the connection would have them return ErrLost.
 	for _, waiting := range calls {
 		c.finish(waiting, ErrClosed)
 	}
@@ -74,8 +77,9 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// keepConnected keeps a connection whenever somebody needs one: who wants to send, or a request
-// that waits for its answer.
+// keepConnected keeps a connection while somebody needs one: a caller that sends, or a request that
+// waits for its answer. Without need it does not connect again, so that an idle bot costs the relay
+// nothing.
 func (c *Client) keepConnected(ctx context.Context, conn *connection) {
 	defer c.setConnection(nil, ErrClosed)
 	for {
@@ -91,6 +95,7 @@ func (c *Client) keepConnected(ctx context.Context, conn *connection) {
 			if conn, err = c.connect(ctx); err == nil {
 				break
 			}
+			// Who waits is told each failed attempt; the pause is for the relay.
 			c.setConnection(nil, err)
 			if !sleep(ctx, pause/2+rand.N(pause)) {
 				return
@@ -118,7 +123,8 @@ func (c *Client) awaitNeed(ctx context.Context) bool {
 	}
 }
 
-// setConnection tells everybody who waits that there is a connection, or why there is none.
+// setConnection sets the connection, or the reason for which there is none, and wakes everybody who
+// waits for one.
 func (c *Client) setConnection(conn *connection, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,8 +133,8 @@ func (c *Client) setConnection(conn *connection, err error) {
 	c.changed = make(chan struct{})
 }
 
-// acquire returns the connection, waiting for one if need be. An attempt that fails while it waits
-// is its answer.
+// acquire returns the connection and waits for one if there is none. If an attempt to connect fails
+// meanwhile, it returns that error: the caller decides whether to try again.
 func (c *Client) acquire(ctx context.Context) (*connection, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,6 +145,7 @@ func (c *Client) acquire(ctx context.Context) (*connection, error) {
 		if c.conn != nil {
 			return c.conn, nil
 		}
+		// Counted before the lock is let go, so that keepConnected cannot miss it.
 		c.acquiring++
 		changed := c.changed
 		c.mu.Unlock()
@@ -151,6 +158,7 @@ func (c *Client) acquire(ctx context.Context) (*connection, error) {
 		}
 		c.mu.Lock()
 		c.acquiring--
+		// A connection that came and was lost again meanwhile leaves no failure: wait on.
 		if err == nil && !c.closed && c.conn == nil && c.failure != nil {
 			err = fmt.Errorf("%w: %w", ErrLost, c.failure)
 		}
@@ -160,7 +168,7 @@ func (c *Client) acquire(ctx context.Context) (*connection, error) {
 	}
 }
 
-// session returns the session that the client keeps for an account, or makes it.
+// session returns the session that the client keeps for an account, and makes it if there is none.
 func (c *Client) session(account hive.AccountName) *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -184,8 +192,9 @@ type call struct {
 	kind    protocol.Kind
 	account hive.AccountName
 	named   chan struct{}        // closed when the relay has named it
-	answers chan protocol.Answer // those under its uuid; judged by who asked
+	answers chan protocol.Answer // those under its uuid; judged by the goroutine that asked
 	ended   chan struct{}        // closed when no answer can come any more
+	awaited atomic.Bool          // somebody has waited for it, or waits
 
 	// Written before named is closed.
 	id      protocol.UUID
@@ -206,8 +215,8 @@ func newCall(kind protocol.Kind, account hive.AccountName) *call {
 	}
 }
 
-// maxAnswers bounds what is kept under one uuid until it is judged. There is one true answer; the
-// rest is noise.
+// maxAnswers bounds the answers that are kept under one uuid until they are judged. There is one
+// true answer; others are made by somebody else, or repeated.
 const maxAnswers = 16
 
 // finish ends a call, once.
@@ -235,6 +244,7 @@ func (c *Client) finishLocked(waiting *call, err error) {
 func (c *Client) expire(waiting *call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// While the connection was lost an answer may have come and gone.
 	err := ErrNobody
 	if waiting.detached {
 		err = fmt.Errorf("%w while the connection was lost", ErrExpired)
@@ -242,38 +252,23 @@ func (c *Client) expire(waiting *call) {
 	c.finishLocked(waiting, err)
 }
 
-// await gives the answers of a call to judge, one after the other, until judge accepts one (nil),
-// or says that one decides the matter otherwise (any error but errIgnore), or the call ends.
-func (c *Client) await(ctx context.Context, waiting *call, judge func(protocol.Answer) error) error {
-	// Whoever waits again for the same request must not take its end for an approval.
-	defer c.finish(waiting, errWaited)
-	for {
-		var answer protocol.Answer
-		select {
-		case answer = <-waiting.answers:
-		default:
-			select {
-			case answer = <-waiting.answers:
-			case <-waiting.ended:
-				return waiting.err
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		err := judge(answer)
-		if !errors.Is(err, errIgnore) {
-			return err
-		}
-		c.log.Warn("answer ignored", "kind", waiting.kind.String(), "account", waiting.account, "uuid",
-			string(waiting.id), "err", err)
+// next returns the next answer of the call. Answers that came before the call ended are returned
+// before its end.
+func (waiting *call) next(ctx context.Context) (protocol.Answer, error) {
+	select {
+	case answer := <-waiting.answers:
+		return answer, nil
+	default:
+	}
+	select {
+	case answer := <-waiting.answers:
+		return answer, nil
+	case <-waiting.ended:
+		return nil, waiting.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
-
-// errWaited is what a request has to say that was waited for before.
-var errWaited = errors.New("this request was waited for already")
-
-// errIgnore marks an answer that anybody could have made: it decides nothing.
-var errIgnore = errors.New("not from the wallet")
 
 func signal(c chan struct{}) {
 	select {

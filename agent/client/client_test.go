@@ -204,6 +204,9 @@ func TestPairing(t *testing.T) {
 		}
 		scanned <- link
 		grant, err := pairing.Wait(t.Context())
+		if again, err := pairing.Wait(t.Context()); err == nil {
+			t.Errorf("grant %+v at the second try", again)
+		}
 		if err != nil || grant.Session.AuthKey() != link.Key || link.Account != "alice" || link.Host != w.server.URL {
 			t.Errorf("link %v, grant %+v, %v", link, grant, err)
 		}

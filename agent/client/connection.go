@@ -13,14 +13,15 @@ import (
 )
 
 const (
-	greetTime = 10 * time.Second // for connected to come (HAS §4.1)
-	writeTime = 10 * time.Second // for one frame to be taken
+	greetTime = 10 * time.Second // for dialling and the relay's greeting (HAS §4.1)
+	writeTime = 10 * time.Second // for one frame to be written
 	nameTime  = 10 * time.Second // for the wait of a request to come
 	pingEvery = 15 * time.Second
 	pongTime  = 10 * time.Second
-	maxEarly  = 64 // answers kept that came before their wait
+	maxEarly  = 64 // uuids whose answers are kept although no request has that name yet
 
-	// An answer may arrive a little after the request has expired at the relay (HAS §12).
+	// An answer may arrive a little after the request has expired at the relay (HAS §12). A wallet
+	// that broadcasts answers later than others.
 	grace     = 2 * time.Second
 	graceSign = 10 * time.Second
 )
@@ -28,16 +29,16 @@ const (
 // connection is one connection to the relay.
 type connection struct {
 	ws      *websocket.Conn
-	timeout time.Duration // of requests, as connected says; 0 if it does not
-	turn    chan struct{} // holds one token while somebody sends: order of sending is order of waits
+	timeout time.Duration // of requests, by the relay's greeting; 0 if it names none
+	turn    chan struct{} // holds one token while somebody sends
 
 	// Guarded by Client.mu.
-	unnamed []*call                      // sent, in order, and without a wait so far
-	early   map[string][]protocol.Answer // answers without a call so far
-	lost    bool
+	unnamed []*call                      // sent, in this order, and not yet named by a wait
+	early   map[string][]protocol.Answer // answers that came before a call had their uuid
+	lost    bool                         // nothing is sent on it any more
 }
 
-// connect dials and waits for connected.
+// connect dials the relay and waits for its greeting.
 func (c *Client) connect(ctx context.Context) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, greetTime)
 	defer cancel()
@@ -46,7 +47,7 @@ func (c *Client) connect(ctx context.Context) (*connection, error) {
 			DialContext: c.options.DialContext, TLSClientConfig: c.options.TLS,
 			DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10,
 		},
-		// A relay cannot send us elsewhere, least of all out of TLS.
+		// A relay could lead out of TLS with a redirect.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	ws, _, err := websocket.Dial(ctx, c.options.Relay, &websocket.DialOptions{HTTPClient: browser})
@@ -63,6 +64,7 @@ func (c *Client) connect(ctx context.Context) (*connection, error) {
 		early: make(map[string][]protocol.Answer)}, nil
 }
 
+// greeting reads the relay's first message and returns the lifetime of requests that it names.
 func greeting(ctx context.Context, ws *websocket.Conn) (timeout time.Duration, err error) {
 	_, frame, err := ws.Read(ctx)
 	if err != nil {
@@ -82,8 +84,8 @@ func greeting(ctx context.Context, ws *websocket.Conn) (timeout time.Duration, e
 	return time.Duration(hello.TimeoutSeconds) * time.Second, nil
 }
 
-// serve reads until the connection is lost, after asking for the answers that an earlier one still
-// owes.
+// serve reads until the connection is lost, and beside that asks for the answers that an earlier
+// connection did not bring.
 func (c *Client) serve(ctx context.Context, conn *connection) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -99,14 +101,15 @@ func (c *Client) serve(ctx context.Context, conn *connection) error {
 		}
 	}
 	if cause := context.Cause(ctx); cause != nil {
-		err = cause
+		err = cause // a missing pong, or the end of the client, is what made reading fail
 	}
 	conn.ws.CloseNow()
 	c.lose(conn)
 	return err
 }
 
-// keepAlive finds out when the other end is gone without a word, early enough to attach elsewhere.
+// keepAlive pings until ctx ends or a pong does not come. A relay that is gone without closing the
+// connection must be noticed while its requests can still be attached to another connection.
 func keepAlive(ctx context.Context, ws *websocket.Conn) error {
 	for sleep(ctx, pingEvery) {
 		pong, cancel := context.WithTimeout(ctx, pongTime)
@@ -119,7 +122,8 @@ func keepAlive(ctx context.Context, ws *websocket.Conn) error {
 	return ctx.Err()
 }
 
-// attach asks for the answers of all requests that the relay has named (HAS §4.6).
+// attach asks for the answers of the requests that the relay has named on an earlier connection
+// (HAS §4.6).
 func (c *Client) attach(ctx context.Context, conn *connection) {
 	c.mu.Lock()
 	var open []protocol.UUID
@@ -143,8 +147,8 @@ func (conn *connection) write(ctx context.Context, frame []byte) error {
 	return conn.ws.Write(ctx, websocket.MessageText, frame)
 }
 
-// lose ends the requests that the relay never named: nobody knows whether they arrived. The others
-// wait for attach.
+// lose ends the requests that the relay has not named: nobody knows whether they arrived, and
+// without a uuid nobody can ask. The others wait to be attached to the next connection.
 func (c *Client) lose(conn *connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -166,8 +170,8 @@ func (c *Client) lose(conn *connection) {
 	}
 }
 
-// send builds a request and puts it on the wire while nobody else does, so that the order of nonces
-// and of waits is the order of frames.
+// send builds a request and writes it while nobody else does: the order of nonces must be the order
+// of frames, and so must be that of unnamed, by which waits find their requests.
 func (c *Client) send(ctx context.Context, waiting *call, build func() (protocol.Request, error)) error {
 	conn, err := c.acquire(ctx)
 	if err != nil {
@@ -190,6 +194,7 @@ func (c *Client) send(ctx context.Context, waiting *call, build func() (protocol
 	if err != nil {
 		return err
 	}
+	// Before the frame is written: its wait may come before the write returns.
 	c.mu.Lock()
 	if conn.lost {
 		c.mu.Unlock()
@@ -197,12 +202,12 @@ func (c *Client) send(ctx context.Context, waiting *call, build func() (protocol
 	}
 	conn.unnamed = append(conn.unnamed, waiting)
 	waiting.nameTimer = time.AfterFunc(nameTime, func() {
-		// Without this wait all later ones would be taken for those of other requests.
+		// Without this wait all later ones would name the wrong requests.
 		c.log.Warn("the relay did not name a request", "kind", waiting.kind.String(), "account", waiting.account)
 		conn.ws.CloseNow()
 	})
 	c.mu.Unlock()
-	// Not under the caller's context: a write that is cut short ends the connection for everybody.
+	// Not under the caller's context: a write that is cut short ends the connection for all.
 	if err := conn.write(context.WithoutCancel(ctx), frame); err != nil {
 		conn.ws.CloseNow()
 		return fmt.Errorf("%w: %w", ErrLost, err)
@@ -210,7 +215,9 @@ func (c *Client) send(ctx context.Context, waiting *call, build func() (protocol
 	return nil
 }
 
-// handleFrame handles one frame of the relay. An error ends the connection.
+// handleFrame handles one frame of the relay. Its error ends the connection. A frame that is not
+// understood is ignored: a relay may be newer. It runs on the goroutine that reads, and never
+// waits: answers are judged by those who asked.
 func (c *Client) handleFrame(conn *connection, frame []byte) error {
 	m, err := protocol.DecodeForApp(frame)
 	if err != nil {
@@ -227,10 +234,12 @@ func (c *Client) handleFrame(conn *connection, frame []byte) error {
 	case protocol.Answer:
 		c.answerLocked(conn, m)
 	case protocol.AttachAck:
+		// From now on silence means that nobody answered, and no longer that an answer was missed.
 		if waiting := c.calls[m.UUID.Key()]; waiting != nil {
 			waiting.detached = false
 		}
 	case protocol.AttachNack:
+		// Only for a request that was asked for: a relay must not end any request by naming it.
 		if waiting := c.calls[m.UUID.Key()]; waiting != nil && waiting.detached {
 			c.finishLocked(waiting, fmt.Errorf("%w, or the relay has forgotten it, while the connection was lost",
 				ErrExpired))
@@ -239,8 +248,9 @@ func (c *Client) handleFrame(conn *connection, frame []byte) error {
 	return nil
 }
 
-// nameLocked gives the first request without a name its name. Order is all there is to go by (HAS
-// §4.3).
+// nameLocked gives the uuid in a wait to the first request without one. A wait does not say which
+// request it is for: order is all there is (HAS §4.3). Its error means that the order is lost, and
+// with it every later wait.
 func (c *Client) nameLocked(conn *connection, m protocol.Wait) error {
 	if len(conn.unnamed) == 0 {
 		return nil
@@ -252,7 +262,7 @@ func (c *Client) nameLocked(conn *connection, m protocol.Wait) error {
 	}
 	conn.headLocked()
 	if waiting.finished {
-		return nil // who asked has left
+		return nil // the caller has left; the wait was its own all the same
 	}
 	now := time.Now()
 	waiting.id, waiting.expires = m.UUID, now.Add(lifetime(conn, m, now))
@@ -262,6 +272,7 @@ func (c *Client) nameLocked(conn *connection, m protocol.Wait) error {
 		after = graceSign
 	}
 	waiting.deadline = time.AfterFunc(waiting.expires.Sub(now)+after, func() { c.expire(waiting) })
+	// Everything is set before the caller can see it. Answers that came first are handed over now.
 	close(waiting.named)
 	for _, answer := range conn.early[m.UUID.Key()] {
 		c.answerLocked(conn, answer)
@@ -270,7 +281,7 @@ func (c *Client) nameLocked(conn *connection, m protocol.Wait) error {
 	return nil
 }
 
-// headLocked takes the first request without a name.
+// headLocked removes the first request without a name.
 func (conn *connection) headLocked() *call {
 	waiting := conn.unnamed[0]
 	conn.unnamed = conn.unnamed[1:]
@@ -280,8 +291,9 @@ func (conn *connection) headLocked() *call {
 	return waiting
 }
 
-// lifetime is how long the relay keeps the request. What connected says needs no agreement of
-// clocks; the expire of the wait does, and is taken only without it.
+// lifetime returns how long the relay keeps the request, at most a day. The time in the greeting is
+// a duration. That in the wait is an instant by the relay's clock, and is used only without the
+// other.
 func lifetime(conn *connection, m protocol.Wait, now time.Time) time.Duration {
 	if conn.timeout > 0 {
 		return min(conn.timeout, 24*time.Hour)
@@ -289,8 +301,8 @@ func lifetime(conn *connection, m protocol.Wait, now time.Time) time.Duration {
 	return min(max(time.UnixMilli(m.Expire).Sub(now), time.Second), 24*time.Hour)
 }
 
-// complainLocked takes an error as the answer to the first request that has no wait; there is
-// nothing else it could be about, and after the wait it means nothing (HAS §4.1).
+// complainLocked takes an error of the relay for an answer to the first request without a wait: it
+// can be about nothing else, and after the wait it means nothing (HAS §4.1).
 func (c *Client) complainLocked(conn *connection, m protocol.ErrorMessage) {
 	if len(conn.unnamed) == 0 {
 		c.log.Debug("complaint of the relay", "text", quote(m.Text))
@@ -300,11 +312,13 @@ func (c *Client) complainLocked(conn *connection, m protocol.ErrorMessage) {
 	c.finishLocked(waiting, &RelayError{Text: m.Text})
 }
 
+// answerLocked hands an answer over to the call with its uuid. It never waits: beyond maxAnswers it
+// drops the answer.
 func (c *Client) answerLocked(conn *connection, answer protocol.Answer) {
 	id := answer.RequestUUID()
 	waiting := c.calls[id.Key()]
 	if waiting == nil {
-		// It may have come before its wait. Only a request that has no wait yet can still want it.
+		// It may have come before its wait, but only if there is a request without one.
 		if len(conn.unnamed) > 0 && len(conn.early) < maxEarly && len(conn.early[id.Key()]) < maxAnswers {
 			conn.early[id.Key()] = append(conn.early[id.Key()], answer)
 		}

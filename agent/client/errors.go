@@ -10,41 +10,56 @@ import (
 	"pksa/protocol/plain"
 )
 
-// What can become of a request; match with errors.Is. The package comment says what each means.
+// What can become of a request. Match them with errors.Is; the errors that calls return hold more.
 var (
-	ErrRefused     = errors.New("the wallet refused")
-	ErrFailed      = errors.New("the wallet failed")
-	ErrExpired     = errors.New("the request expired")
-	ErrNobody      = fmt.Errorf("%w: nobody answered", ErrExpired)
-	ErrLost        = errors.New("the connection to the relay was lost")
-	ErrBadAnswer   = errors.New("the answer cannot be right")
+	// ErrRefused means that a wallet is there and does not allow the request. See [RefusedError].
+	ErrRefused = errors.New("the wallet refused")
+	// ErrFailed means that a wallet is there and could not do what was asked. See [FailedError].
+	ErrFailed = errors.New("the wallet failed")
+	// ErrExpired means that the request expired without an answer: nobody answered ([ErrNobody]),
+	// or the answer may have come while the connection was lost.
+	ErrExpired = errors.New("the request expired")
+	// ErrNobody means that nobody answered: no wallet is there, or one that stays silent, because
+	// it does not know the session or the secret. It matches ErrExpired too.
+	ErrNobody = fmt.Errorf("%w: nobody answered", ErrExpired)
+	// ErrLost means that the connection was lost before the relay took the request, or that there
+	// is none and it could not be made. A wallet may have received the request all the same.
+	ErrLost = errors.New("the connection to the relay was lost")
+	// ErrBadAnswer means that the answer cannot be right: it is sealed for this session and proves
+	// nothing, or it is a sign_ack, which is not sealed, and is not about what was asked.
+	ErrBadAnswer = errors.New("the answer cannot be right")
+	// ErrUnconfirmed means that the wallet reports a broadcast and the chain does not show it
+	// within [Options].ConfirmWithin. See [UnconfirmedError].
 	ErrUnconfirmed = errors.New("the wallet reports a broadcast that the chain does not show")
-	ErrClosed      = errors.New("the client is closed")
+	// ErrClosed means that [Client.Close] was called.
+	ErrClosed = errors.New("the client is closed")
+	// ErrSessionOver means that the session has ended, by what the wallet said when it granted it.
+	// Nothing was sent.
 	ErrSessionOver = errors.New("the session is over")
 )
 
-// RefusedError is a wallet's no. It matches [ErrRefused].
+// RefusedError is a wallet's refusal (HAS §7). It matches [ErrRefused].
 type RefusedError struct {
-	Kind protocol.Kind
-	// Text is what the wallet adds in plain; often empty. The relay can read and change it.
+	Kind protocol.Kind // of the request
+	// Text is what the wallet adds, unsealed; often empty. The relay can read and change it.
 	Text string
-	// Verified is true if the refusal is sealed with the session's auth_key. Keychain's are not:
-	// then it could be the relay that says no.
+	// Verified is true if the refusal is sealed with the session's auth_key. Those of Keychain are
+	// not: then the relay may have refused.
 	Verified bool
 }
 
-// Error says who refused what.
+// Error returns what was refused, with the wallet's words.
 func (e *RefusedError) Error() string {
 	return describe("the wallet refused", e.Kind, e.Text, e.Verified)
 }
 
-// Is makes errors.Is(err, ErrRefused) work.
+// Is reports whether target is [ErrRefused].
 func (e *RefusedError) Is(target error) bool { return target == ErrRefused }
 
-// FailedError is a wallet's failure. It matches [ErrFailed].
+// FailedError is a wallet's failure (HAS §7). It matches [ErrFailed].
 type FailedError struct {
-	Kind protocol.Kind
-	// Text is what the wallet says. Ours says one of the texts of HAS §12, such as
+	Kind protocol.Kind // of the request
+	// Text is the wallet's reason: for ours one of the texts of HAS §12, such as
 	// protocol.TextNonce.
 	Text string
 	// Verified is true if the text came sealed with the session's auth_key. For auth requests it
@@ -52,16 +67,16 @@ type FailedError struct {
 	Verified bool
 }
 
-// Error says what failed and why.
+// Error returns what failed, with the wallet's words.
 func (e *FailedError) Error() string {
 	return describe("the wallet failed", e.Kind, e.Text, e.Verified)
 }
 
-// Is makes errors.Is(err, ErrFailed) work.
+// Is reports whether target is [ErrFailed].
 func (e *FailedError) Is(target error) bool { return target == ErrFailed }
 
-// TransactionID returns the id that the text names, as ours does after "broadcast uncertain": that
-// transaction may be on the chain, now or soon.
+// TransactionID returns the transaction that the text names, if there is one. Our wallet names one
+// after "broadcast uncertain" (HAS §12): that transaction may be on the chain, now or later.
 func (e *FailedError) TransactionID() (hive.TxID, bool) {
 	for word := range strings.FieldsSeq(e.Text) {
 		if id, err := hive.ParseTxID(strings.Trim(word, ".,:;()")); err == nil {
@@ -71,32 +86,35 @@ func (e *FailedError) TransactionID() (hive.TxID, bool) {
 	return hive.TxID{}, false
 }
 
-// RelayError is a relay's complaint about a request that it did not take.
-type RelayError struct{ Text string }
+// RelayError is the error of a relay about a request that it did not take (HAS §4.1).
+type RelayError struct {
+	Text string // the relay's words, of any content
+}
 
-// Error quotes the relay.
+// Error returns the relay's words, quoted.
 func (e *RelayError) Error() string {
 	return fmt.Sprintf("the relay did not take the request: %s", quote(e.Text))
 }
 
-// UnconfirmedError names a transaction that a wallet reports and the chain does not show. It
-// matches [ErrUnconfirmed].
+// UnconfirmedError is a transaction that a wallet reports and the chain does not show. It matches
+// [ErrUnconfirmed] and what its Err matches.
 type UnconfirmedError struct {
 	ID  hive.TxID
-	Err error // of the last look
+	Err error // of the last look: [ErrNoTransaction], an error of [Options].Transaction, or the context's
 }
 
-// Error names the transaction.
+// Error returns the id of the transaction and the reason.
 func (e *UnconfirmedError) Error() string {
 	return fmt.Sprintf("%v: %s: %v", ErrUnconfirmed, e.ID, e.Err)
 }
 
-// Is makes errors.Is(err, ErrUnconfirmed) work.
+// Is reports whether target is [ErrUnconfirmed].
 func (e *UnconfirmedError) Is(target error) bool { return target == ErrUnconfirmed }
 
 // Unwrap returns the error of the last look.
 func (e *UnconfirmedError) Unwrap() error { return e.Err }
 
+// badAnswer returns an error that matches ErrBadAnswer.
 func badAnswer(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrBadAnswer, fmt.Errorf(format, args...))
 }

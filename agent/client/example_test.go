@@ -16,7 +16,7 @@ import (
 // A bot logs in with the secret of its app slot, has a vote broadcast, and tells a refusal from an
 // absent wallet.
 func Example() {
-	relay, stop := exampleRelay()
+	relay, stop := exampleRelay(nil)
 	defer stop()
 
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
@@ -56,14 +56,79 @@ func Example() {
 	// Output: sent as abababababababababababababababababababab
 }
 
-// exampleRelay runs a relay and a wallet that allows everything.
-func exampleRelay() (*relaytest.Server, func()) {
+// A refusal is an answer: the wallet is there, and its policy does not allow the request. Asking
+// again changes nothing.
+func ExampleRefusedError() {
+	relay, stop := exampleRelay(func(w *world, req protocol.Request) protocol.Message {
+		return relaytest.Refuse(req, w.authKey)
+	})
+	defer stop()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	bot, err := client.Dial(ctx, client.Options{
+		Relay: relay.URL, DialContext: relay.DialContext, App: protocol.AppInfo{Name: "votebot"},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer bot.Close()
+	grant, err := bot.Authenticate(ctx, client.Auth{Account: "alice", Secret: slotSecret})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	transfer := client.Operation{Name: "transfer", Fields: map[string]any{
+		"from": "alice", "to": "bob", "amount": "1000.000 HIVE", "memo": "",
+	}}
+	_, err = bot.Sign(ctx, grant.Session, client.SignRequest{
+		Role: hive.Active, Operations: []client.Operation{transfer},
+	})
+	var refused *client.RefusedError
+	if errors.As(err, &refused) {
+		fmt.Println("refused by the wallet itself:", refused.Verified)
+	}
+	// Output: refused by the wallet itself: true
+}
+
+// A session is saved, and loaded by the next run of the program, which need not log in again.
+func ExampleSession_Save() {
+	session := client.NewSession("alice", "") // in production: that of a Grant
+	saved, err := session.Save()              // to be written where only the program can read it
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	loaded, err := client.LoadSession(saved)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(loaded.Account(), loaded.AuthKey() == session.AuthKey())
+	fmt.Println("printed it shows nothing:", loaded)
+	// Output:
+	// alice true
+	// printed it shows nothing: [redacted]
+}
+
+// exampleRelay runs a relay and a wallet that allows logins, and answers other requests by answer,
+// or allows them too if answer is nil.
+func exampleRelay(answer func(*world, protocol.Request) protocol.Message) (*relaytest.Server, func()) {
 	server, err := relaytest.Start(relaytest.Options{Relay: relay.Options{Keys: keys, Logger: silent}})
 	if err != nil {
 		panic(err)
 	}
 	ctx, end := context.WithCancel(context.Background())
 	w := &world{server: server}
+	if answer != nil {
+		w.setAnswer(func(req protocol.Request) (protocol.Message, bool) {
+			if req.Kind == protocol.Auth {
+				return nil, false
+			}
+			return answer(w, req), true
+		})
+	}
 	ready, done := make(chan struct{}), make(chan struct{})
 	wallet := &relaytest.Wallet{
 		URL: server.URL, DialContext: server.DialContext, Answer: w.respond,

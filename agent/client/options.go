@@ -16,39 +16,39 @@ import (
 	"pksa/protocol/host"
 )
 
-// ErrNoTransaction says that the chain does not show a transaction. [Options.Transaction] may
-// return it, or no JSON.
+// ErrNoTransaction means that the chain does not have a transaction. [Options].Transaction may
+// return it, or nil for the JSON; then it is in the [UnconfirmedError].
 var ErrNoTransaction = errors.New("no such transaction")
 
-// Options say how a client works. Relay and App.Name must be set.
+// Options are what [Dial] needs. Relay and App.Name must be set.
 type Options struct {
-	// Relay is the address of the relay: wss://… (https://… is read as that), or ws://… to this
+	// Relay is the address of the relay: wss://… (https://… means the same), or ws://… to this
 	// machine.
 	Relay string
-	// Plaintext allows ws:// to other machines. Whoever listens there sees account names, sizes and
-	// times, and can refuse in the name of the wallet, but reads no payload.
+	// Plaintext allows ws:// to other machines. Whoever listens on the way sees account names,
+	// sizes and times, and can refuse in the name of the wallet, but cannot read payloads.
 	Plaintext bool
-	// DialContext makes the connection to the relay; a net.Dialer's if nil.
+	// DialContext makes the connection to the relay; nil means that of a net.Dialer.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
-	// TLS is for relays with a certificate of their own; nil for the usual.
+	// TLS is for relays whose certificate is not one of a public authority; nil for the usual.
 	TLS *tls.Config
 
-	// App is what the application says of itself. Wallets show it and do not believe it.
+	// App is the application's description of itself. Wallets show it and do not believe it.
 	App protocol.AppInfo
 
-	// Network is the chain whose transactions are signed; hive.Mainnet if nil.
+	// Network is the chain whose transactions are signed; nil means hive.Mainnet.
 	Network *hive.Network
-	// Keys, if set, names the public keys of an account. Signed challenges must then come from one
-	// of them.
+	// Keys, if set, returns the public keys of an account. Challenges and transactions must then be
+	// signed by them. It is called concurrently.
 	Keys func(ctx context.Context, account hive.AccountName) ([]hive.PublicKey, error)
-	// Transaction, if set, fetches a transaction from the chain, as the JSON that get_transaction
-	// of a Hive API node returns, or nil if it is not there. It is asked again every ConfirmEvery
-	// until ConfirmWithin is over.
+	// Transaction, if set, returns a transaction from the chain, as the JSON of get_transaction of
+	// a Hive API node, or nil if it is not there. It is called every ConfirmEvery until
+	// ConfirmWithin is over, and concurrently. An error is logged, and the call is made again.
 	Transaction   func(ctx context.Context, id hive.TxID) ([]byte, error)
 	ConfirmEvery  time.Duration // 3 s (one block) if zero
 	ConfirmWithin time.Duration // 1 minute if zero
 
-	// Logger gets events, the default logger if nil.
+	// Logger gets the events, never a secret; nil means the default logger.
 	Logger *slog.Logger
 }
 
@@ -77,7 +77,7 @@ func (o Options) check() (Options, error) {
 	return o, nil
 }
 
-// relayURL returns the address without a slash at its end, as links carry it (HAS §6).
+// relayURL returns the address as pairing links have it, without a slash at its end (HAS §6).
 func relayURL(text string, plaintext bool) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil {

@@ -15,9 +15,10 @@ import (
 	"pksa/protocol/secret"
 )
 
-// Session is what an application shares with a wallet for one account: the auth_key. It may be used
-// concurrently, by one client at a time: two clients that share one disturb the order of its
-// nonces. However it is printed, it shows nothing; [Session.Save] is the way to keep it.
+// Session is the secret that an application shares with a wallet for one account: the auth_key (HAS
+// §9). It may be used concurrently, by one client at a time: two clients that share one disturb the
+// order of its nonces, and the wallet refuses what comes out of order. However it is printed, it
+// shows nothing; keep it with [Session.Save].
 type Session struct {
 	secret.Redacted
 	account hive.AccountName
@@ -25,12 +26,12 @@ type Session struct {
 
 	mu      sync.Mutex
 	token   string         // of protocol 0.8; empty if the wallet gave none
-	expires time.Time      // zero if no wallet has said
+	expires time.Time      // zero until a wallet has granted it
 	nonce   protocol.Nonce // the last one used
 }
 
-// NewSession makes a session that no wallet knows yet. With an empty authKey it gets one of its
-// own, from 122 random bits; give one if it was arranged with the wallet by hand.
+// NewSession returns a session that no wallet has granted yet. If authKey is empty it makes one
+// from 122 random bits. Give an authKey that was arranged with the wallet by hand.
 func NewSession(account hive.AccountName, authKey string) *Session {
 	if authKey == "" {
 		authKey = newUUID()
@@ -41,11 +42,11 @@ func NewSession(account hive.AccountName, authKey string) *Session {
 // Account returns the account whose wallet the session is with.
 func (s *Session) Account() hive.AccountName { return s.account }
 
-// AuthKey returns the secret of the session: whoever has it can ask in the application's name. It
-// is what the wallet's operator needs to make the session by hand.
+// AuthKey returns the secret of the session: whoever has it can ask in the application's name. The
+// wallet's operator needs it to make the session by hand.
 func (s *Session) AuthKey() string { return s.authKey }
 
-// Expires returns when the session ends, as the wallet said; zero if it has not said.
+// Expires returns when the session ends by the wallet's last approval; zero if there was none.
 func (s *Session) Expires() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,8 +62,9 @@ type savedSession struct {
 	Nonce   protocol.Nonce   `json:"nonce,omitzero"`
 }
 
-// Save returns the session as JSON, for [LoadSession]. It holds the secret: keep it where only you
-// can read it. A copy that is somewhat old is as good, as long as the clock is not set back.
+// Save returns the session as JSON, for [LoadSession]. It holds the secret: keep it where only the
+// application can read it. An older copy is as good, as long as the clock is not set back: nonces
+// follow the clock. The error is for an auth_key that is not UTF-8.
 func (s *Session) Save() ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,9 +79,9 @@ func (s *Session) Save() ([]byte, error) {
 	return text, nil
 }
 
-// LoadSession returns the session that [Session.Save] has saved. It takes nothing that Save does not
-// write, except blanks between the parts of the JSON. Its error does not quote the text, which holds
-// the secret.
+// LoadSession returns the session that [Session.Save] has saved. It takes nothing that Save does
+// not write, except blanks between the parts of the JSON. Its error does not quote the text, which
+// holds the secret.
 func LoadSession(text []byte) (*Session, error) {
 	var saved savedSession
 	// Strictly: a text with two auth_keys, or with more behind it, could be read as another session
@@ -103,14 +105,15 @@ func (s savedSession) possible() bool {
 	return err == nil && s.AuthKey != "" && s.Expires >= 0 && s.Nonce >= 0 && s.Nonce < last
 }
 
-// hasEnded reports whether the session has ended by what the wallet said.
+// hasEnded reports whether the end that the wallet named is over.
 func (s *Session) hasEnded(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.expires.IsZero() && !now.Before(s.expires)
 }
 
-// next returns a nonce above all before: the time in ms, or one more than the last (HAS §9.3).
+// next returns a nonce above all earlier ones: the time in ms, or one more than the last (HAS
+// §9.3).
 func (s *Session) next(now time.Time) protocol.Nonce {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,7 +133,7 @@ func (s *Session) oldToken() string {
 	return s.token
 }
 
-// newUUID makes a uuid of version 4, which is what wallets expect an auth_key to look like.
+// newUUID returns a new uuid of version 4, the form that wallets expect of an auth_key.
 func newUUID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails: crypto/rand ends the process instead

@@ -11,20 +11,20 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Operation is one operation of the chain. Fields is anything that encoding/json writes as an
-// object: a struct, a map, or a json.RawMessage.
+// Operation is one operation of the chain, in the legacy form that Hive API nodes use: amounts are
+// texts such as "1.000 HIVE".
 type Operation struct {
-	Name   string // "vote"
-	Fields any
+	Name   string // such as "vote"
+	Fields any    // what encoding/json writes as an object: a struct, a map, or a json.RawMessage
 }
 
-// MarshalJSON writes ["vote", {…}].
+// MarshalJSON returns ["vote", {…}].
 func (o Operation) MarshalJSON() ([]byte, error) { return json.Marshal([]any{o.Name, o.Fields}) }
 
-// SignRequest is what a wallet is to sign.
+// SignRequest is what a wallet is asked to sign.
 type SignRequest struct {
-	Role       hive.Role // Posting or Active: exactly the one that the operations need
-	Operations []Operation
+	Role       hive.Role   // Posting or Active: exactly the one that the operations need
+	Operations []Operation // at least one; they become one transaction
 	// SignOnly has the transaction signed and returned instead of broadcast. Not every wallet does
 	// that.
 	SignOnly bool
@@ -34,18 +34,24 @@ type SignRequest struct {
 type Signed struct {
 	ID hive.TxID
 	// Confirmed is true if the transaction was fetched from the chain and is the one that was asked
-	// for. Without Options.Transaction it is false, and the id is the wallet's word, or the
-	// relay's.
+	// for. Without [Options].Transaction it is false, and the id is only what the wallet reports,
+	// or what the relay made of it.
 	Confirmed bool
 	// Transaction is the signed transaction as JSON, ready for a node; nil if the wallet broadcast
 	// it.
 	Transaction json.RawMessage
-	// Keys are the keys that signed, recovered from the signatures. Nil if the wallet broadcast.
+	// Keys are the keys that signed, recovered from the signatures; nil if the wallet broadcast.
 	Keys []hive.PublicKey
 }
 
-// Sign has operations signed and, unless SignOnly is set, broadcast by the wallet. The operations
-// are checked here as strictly as wallets check them, so that a mistake is found before it is sent.
+// Sign has operations signed and, unless SignOnly is set, broadcast by the wallet (HAS §4.4). It
+// checks the operations as strictly as wallets do before it sends anything. It waits for the wallet
+// until ctx ends or the request expires at the relay; with [Options].Transaction it then waits
+// until the chain has the transaction, for Options.ConfirmWithin at most. It may be called
+// concurrently: requests reach the wallet in the order in which they are sent.
+//
+// A session that has ended is [ErrSessionOver], and nothing is sent. The other errors are listed in
+// the package comment, which says after which of them the transaction may be on the chain.
 func (c *Client) Sign(ctx context.Context, s *Session, r SignRequest) (*Signed, error) {
 	if err := c.checkUsable(s); err != nil {
 		return nil, err
@@ -63,13 +69,15 @@ func (c *Client) Sign(ctx context.Context, s *Session, r SignRequest) (*Signed, 
 		return s.sealRequest(protocol.Sign, payload), nil
 	}
 	var signed *Signed
-	err = c.ask(ctx, s, protocol.Sign, build, func(m protocol.Ack) error {
-		signed, err = c.acceptSign(ctx, s, m, asked, r.SignOnly)
+	order := signing{c, s.account, asked, r.SignOnly}
+	accept := func(m protocol.Ack) (err error) {
+		signed, err = order.accept(ctx, m)
 		return err
-	})
-	if err != nil {
+	}
+	if err := c.ask(ctx, exchange{s, protocol.Sign, build, accept}); err != nil {
 		return nil, err
 	}
+	// The ack was in clear and may be anybody's: only the chain can confirm it.
 	if !r.SignOnly && c.options.Transaction != nil {
 		if err := c.confirm(ctx, signed.ID, asked); err != nil {
 			return nil, fmt.Errorf("client: sign for %s: %w", s.account, err)
@@ -79,6 +87,7 @@ func (c *Client) Sign(ctx context.Context, s *Session, r SignRequest) (*Signed, 
 	return signed, nil
 }
 
+// operations returns the operations as JSON and as values, or what is wrong with them.
 func (c *Client) operations(ops []Operation) (raw [][]byte, asked []hive.Operation, err error) {
 	for i, op := range ops {
 		text, err := json.Marshal(op)
@@ -97,19 +106,26 @@ func (c *Client) operations(ops []Operation) (raw [][]byte, asked []hive.Operati
 	return raw, asked, nil
 }
 
-// acceptSign takes a sign_ack. It is in clear (HAS §4.4), so all it says is checked against what
+// signing is what a sign_ack is compared with.
+type signing struct {
+	client   *Client
+	account  hive.AccountName
+	asked    []hive.Operation
+	signOnly bool
+}
+
+// accept checks a sign_ack. It is in clear (HAS §4.4), so everything in it is compared with what
 // was asked.
-func (c *Client) acceptSign(ctx context.Context, s *Session, m protocol.Ack, asked []hive.Operation,
-	signOnly bool) (*Signed, error) {
-	if m.Broadcast != nil && *m.Broadcast == signOnly {
+func (s signing) accept(ctx context.Context, m protocol.Ack) (*Signed, error) {
+	if m.Broadcast != nil && *m.Broadcast == s.signOnly {
 		return nil, badAnswer("broadcast is %t", *m.Broadcast)
 	}
-	if signOnly {
+	if s.signOnly {
 		raw, ok := m.SignedTransaction()
 		if !ok {
 			return nil, badAnswer("no transaction")
 		}
-		return c.acceptTransaction(ctx, s, raw, asked)
+		return s.acceptTransaction(ctx, raw)
 	}
 	text, ok := m.TransactionID()
 	if !ok {
@@ -122,12 +138,11 @@ func (c *Client) acceptSign(ctx context.Context, s *Session, m protocol.Ack, ask
 	return &Signed{ID: id}, nil
 }
 
-// acceptTransaction checks a transaction that was signed and not broadcast: it is the one asked
-// for, and each signature is by a key that can be named.
-func (c *Client) acceptTransaction(ctx context.Context, s *Session, raw []byte, asked []hive.Operation) (*Signed,
-	error) {
-	signed := &Signed{Transaction: raw}
-	t, packed, err := c.readTransaction(raw, asked)
+// acceptTransaction checks a transaction that was signed and not broadcast: it must be the one
+// asked for, and each signature must be one of a key of the account, as far as Options.Keys knows.
+func (s signing) acceptTransaction(ctx context.Context, raw []byte) (*Signed, error) {
+	c, signed := s.client, &Signed{Transaction: raw}
+	t, packed, err := c.readTransaction(raw, s.asked)
 	if err != nil {
 		return nil, badAnswer("%w", err)
 	}
@@ -158,7 +173,8 @@ func (c *Client) acceptTransaction(ctx context.Context, s *Session, raw []byte, 
 	return signed, nil
 }
 
-// readTransaction parses a transaction and makes sure that it does what was asked and nothing else.
+// readTransaction returns a transaction and its serialised bytes, after checking that it holds the
+// operations that were asked for and no others.
 func (c *Client) readTransaction(raw []byte, asked []hive.Operation) (t hive.SignedTransaction, packed []byte,
 	err error) {
 	t, err = c.options.Network.ParseTransaction(raw)
@@ -172,7 +188,8 @@ func (c *Client) readTransaction(raw []byte, asked []hive.Operation) (t hive.Sig
 	return t, packed, err
 }
 
-// confirm looks for the transaction on the chain until it is there or the time for it is over.
+// confirm looks for the transaction on the chain until it is there or Options.ConfirmWithin is
+// over.
 func (c *Client) confirm(ctx context.Context, id hive.TxID, asked []hive.Operation) error {
 	until := timeNow().Add(c.options.ConfirmWithin)
 	for {
@@ -195,6 +212,8 @@ func (c *Client) confirm(ctx context.Context, id hive.TxID, asked []hive.Operati
 	}
 }
 
+// confirmed checks a transaction that the chain has. The id is computed again from its bytes: a
+// node could return another transaction under it.
 func (c *Client) confirmed(raw []byte, id hive.TxID, asked []hive.Operation) error {
 	raw, err := transactionMembers(raw)
 	if err != nil {
@@ -210,8 +229,8 @@ func (c *Client) confirmed(raw []byte, id hive.TxID, asked []hive.Operation) err
 	return nil
 }
 
-// transactionMembers leaves out what nodes add to a transaction that they are asked for: where it
-// stands, and its id, which is computed here instead.
+// transactionMembers returns a transaction without what nodes add to it: its place in the chain,
+// and its id, which is computed here instead.
 func transactionMembers(raw []byte) ([]byte, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {

@@ -1,9 +1,8 @@
 // Command bot-go is a HiveAuth application that holds no keys: it asks a wallet to vote for a post,
-// and says what came of it. Copy it as the beginning of a bot of your own; all it needs of this
-// module is agent/client.
+// and prints the outcome. Copy it to begin a bot of your own: examples/docs/client.md shows how to
+// use the package agent/client from another module.
 //
-// To try it, give the wallet a slot and a relay of its own, allow what the bot asks for, and start
-// it:
+// To try it, make an app, start the wallet with a relay of its own, and allow what the bot asks for:
 //
 //	pksa app add mybot                                 # save the secret that it prints as mybot.secret
 //	chmod 600 mybot.secret
@@ -58,7 +57,7 @@ func main() {
 	flag.StringVar(&s.node, "node", "https://api.hive.blog",
 		"Hive API node to look votes up at; empty to believe the wallet")
 	flag.StringVar(&s.account, "account", "", "account that votes")
-	flag.StringVar(&s.secretFile, "secret", "mybot.secret", "file with the secret of the app slot")
+	flag.StringVar(&s.secretFile, "secret", "mybot.secret", "file with the secret of the app")
 	flag.StringVar(&s.keptFile, "session", "mybot.session", "file to keep the session in")
 	flag.IntVar(&s.weight, "weight", 10000, "weight of the vote, 10000 is all")
 	flag.Parse()
@@ -79,8 +78,8 @@ func main() {
 func run(ctx context.Context, s settings) error {
 	options := client.Options{Relay: s.relay, App: protocol.AppInfo{Name: "mybot", Description: "votes"}}
 	if s.node != "" {
-		// Neither the relay nor a sign_ack can be trusted: with this the client looks at the chain
-		// before it says that something was sent.
+		// The client trusts neither the relay nor a sign_ack: it looks for the transaction on the
+		// chain before it reports success.
 		options.Transaction = func(ctx context.Context, id hive.TxID) ([]byte, error) { return fetch(ctx, s.node, id) }
 	}
 	bot, err := client.Dial(ctx, options)
@@ -106,7 +105,7 @@ func run(ctx context.Context, s settings) error {
 	return nil
 }
 
-// login goes on with the session of the last run, or begins one with the secret of the slot.
+// login returns the session of the last run, or opens a new one with the secret of the app.
 func login(ctx context.Context, bot *client.Client, s settings) (*client.Session, error) {
 	kept, err := os.ReadFile(s.keptFile)
 	if err == nil {
@@ -134,12 +133,12 @@ func login(ctx context.Context, bot *client.Client, s settings) (*client.Session
 	if err != nil {
 		return nil, err
 	}
-	// Whoever reads this file can ask in the bot's name.
+	// Whoever reads this file can ask the wallet as this bot.
 	return grant.Session, os.WriteFile(s.keptFile, text, 0o600)
 }
 
-// explain adds what to do. A bot decides here whether to try again: never after ErrRefused, and
-// after all that may have been sent all the same only once the chain has been looked at.
+// explain adds what to do. A bot decides here whether to try again: never after ErrRefused. After
+// errors that leave open whether the transaction was sent, the bot must first look at the chain.
 func explain(err error) error {
 	switch {
 	case errors.Is(err, client.ErrRefused):

@@ -1,11 +1,11 @@
-// A HiveAuth application that holds no keys: it asks a wallet to vote for a post, and says what came of it.
+// A HiveAuth application that holds no keys: it asks a wallet to vote for a post, and prints the outcome.
 //
 //   npm install
 //   pksa app add mybot                       # save the secret that it prints as mybot.secret, chmod 600
 //   ACCOUNT=alice SECRET_FILE=mybot.secret node bot.mjs author/permlink
 //
-// The wallet runs with a relay of its own (relay.listen: 127.0.0.1:9480) and rules that allow the slot mybot to log in
-// and to vote; the package comment of ../bot-go shows them.
+// The wallet needs a relay of its own (relay.listen: 127.0.0.1:9480), and rules that allow the app mybot to log in and to
+// vote. The package comment of ../bot-go shows these rules.
 import { readFileSync, writeFileSync } from 'node:fs'
 import WebSocket from 'ws'
 
@@ -21,10 +21,10 @@ if (!ACCOUNT || !permlink) {
   process.exit(2)
 }
 
-// The wallet knows the application by the secret of its slot, not by the name below.
+// The wallet knows the application by its secret, not by the name below.
 HAS.setOptions({ host: RELAY, auth_key_secret: readFileSync(SECRET_FILE, 'utf8').trim() })
 
-// login goes on with the session of the last run, or begins one.
+// login returns the session of the last run, or opens a new one.
 async function login() {
   try {
     const kept = JSON.parse(readFileSync(SESSION_FILE, 'utf8'))
@@ -34,13 +34,13 @@ async function login() {
   }
   const auth = { username: ACCOUNT }
   await HAS.authenticate(auth, { name: 'mybot', description: 'votes' })
-  // Whoever reads this file can ask in the bot's name.
+  // Whoever reads this file can ask the wallet as this bot.
   writeFileSync(SESSION_FILE, JSON.stringify(auth), { mode: 0o600 })
   console.log(`logged in as ${ACCOUNT} until ${new Date(auth.expire).toISOString()}`)
   return auth
 }
 
-// Three kinds of bad news: a no, a failure that the wallet tells, and nobody there.
+// explain tells three cases apart: the wallet refuses, nobody answers, something fails.
 function explain(error) {
   if (error.cmd?.endsWith('_nack')) return 'refused by the policy; `pksa audit tail` says why'
   if (error.message === 'expired') return 'nobody answered; does the wallet run, at this relay, with this secret?'
@@ -51,7 +51,7 @@ try {
   const auth = await login()
   const vote = ['vote', { voter: ACCOUNT, author, permlink, weight: 10000 }]
   const { data } = await HAS.broadcast(auth, 'posting', [vote])
-  console.log(`voted: transaction ${data}`) // the relay could have made this up: a careful bot looks at the chain
+  console.log(`voted: transaction ${data}`) // a relay can forge this answer: look at the chain
   process.exit(0)
 } catch (error) {
   console.error(explain(error))

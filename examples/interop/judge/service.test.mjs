@@ -1,4 +1,4 @@
-// hive-auth-wrapper in service mode: the application has the secret of its slot and no person is there.
+// hive-auth-wrapper in service mode: the application has the secret of its app, and no person is asked.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { APP, HAS, RELAY, SECRET, STRANGER_SECRET, alice, bob, hive, mark, onChain, signedBy, signersOf, transaction, transactionID, transfer, vote } from './world.mjs'
@@ -10,7 +10,7 @@ test('connects to the relay', async () => {
   assert.equal(await HAS.connect(), true)
 })
 
-test('logs in with the secret of its slot, no person asked', async () => {
+test('logs in with the secret of its app, no person asked', async () => {
   let waited
   const ack = await HAS.authenticate(auth, APP, undefined, event => { waited = event })
   assert.equal(waited.account, 'alice')
@@ -104,7 +104,7 @@ test('key that the wallet does not hold is seen as refused', async () => {
   await assert.rejects(HAS.challenge(bobs, { key_type: 'memo', challenge: mark() }), { cmd: 'challenge_nack' })
 })
 
-test('login by a slot that no rule allows is seen as refused', async () => {
+test('login by an app that no rule allows is seen as refused', async () => {
   HAS.setOptions({ auth_key_secret: STRANGER_SECRET })
   await assert.rejects(HAS.authenticate({ username: 'alice' }, APP), { cmd: 'auth_nack' })
 })

@@ -1,4 +1,4 @@
-// hive-auth-wrapper with a secret that no slot has. The wallet cannot tell who asks and is silent.
+// hive-auth-wrapper with a secret that no app has. The wallet cannot tell who asks, and is silent.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { APP, HAS, RELAY } from './world.mjs'

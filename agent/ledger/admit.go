@@ -203,12 +203,12 @@ func (l *Ledger) Admit(ctx context.Context, a Admission, judge func(View) Ruling
 		return err
 	}}
 	if err := l.queue.put(o); err != nil {
-		l.unclaimRun(r)
+		l.unclaimRun(r, err)
 		return Admitting{}, err
 	}
 	a.Ticket.Release() // it stands in the queue, before those that come now
 	if err := <-o.done; err != nil {
-		l.unclaimRun(r)
+		l.unclaimRun(r, err)
 		return Admitting{}, err
 	}
 	return out, nil

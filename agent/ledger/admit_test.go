@@ -1,10 +1,8 @@
 package ledger_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -13,55 +11,6 @@ import (
 
 	"pksa/agent/ledger"
 )
-
-func TestNonceRules(t *testing.T) {
-	const minute = int64(60_000)
-	for name, c := range map[string]struct {
-		nonce int64 // against the clock
-		want  ledger.Replay
-	}{
-		"now":                  {0, ledger.Fresh},
-		"ten minutes behind":   {-10 * minute, ledger.Fresh},
-		"held back":            {-10*minute - 1, ledger.NonceBehind},
-		"a day ahead":          {24 * 60 * minute, ledger.Fresh},
-		"would lock":           {24*60*minute + 1, ledger.NonceAhead},
-		"equal to the last":    {-11 * minute, ledger.NonceLow},
-		"below the last":       {-12 * minute, ledger.NonceLow},
-		"largest integer":      {1<<53 - 1 - 1_700_000_000_000, ledger.NonceAhead},
-		"beyond all integers":  {1<<53 - 1_700_000_000_000, ledger.NonceRange},
-		"negative":             {-1_700_000_000_001, ledger.NonceRange},
-		"far below everything": {-1_699_999_999_999, ledger.NonceLow},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t)
-			r.slot("mybot")
-			s := r.session("alice", "mybot", "k1")
-			r.clock.add(-11 * time.Minute) // ledger time stays; the wall clock returns below
-			if got := r.try(s, "first", r.nowMS()); got != ledger.NonceBehind {
-				t.Fatalf("nonce behind ledger time: %v", got)
-			}
-			r.clock.add(11 * time.Minute)
-			o := r.o
-			o.NonceBehind = time.Hour
-			must(t, r.l.Close())
-			r.o, o = o, r.o
-			r.open()
-			if got := r.try(s, "first", r.nowMS()-11*minute); got != ledger.Fresh {
-				t.Fatalf("nonce behind our clock with a wider window: %v", got)
-			}
-			must(t, r.l.Close())
-			r.o = o
-			r.open()
-			if got := r.try(s, "second", r.nowMS()+c.nonce); got != c.want {
-				t.Errorf("nonce rules say %v, want %v", got, c.want)
-			}
-			if again := r.try(s, "third", r.nowMS()+c.nonce); c.want == ledger.Fresh && again != ledger.NonceLow {
-				t.Errorf("the same nonce again: %v", again)
-			}
-			r.reopen()
-		})
-	}
-}
 
 func TestDeniedUsesUpTheNonce(t *testing.T) {
 	r := newRig(t)
@@ -245,129 +194,6 @@ func TestPanicFailsOneRequest(t *testing.T) {
 	}
 }
 
-func TestBegin(t *testing.T) {
-	r := newRig(t)
-	r.slot("mybot")
-	s := r.session("alice", "mybot", "k1")
-	a := r.admission(s, "x", r.nowMS())
-	begin := func(text string) ledger.Begun {
-		b, err := r.l.Begin(r.arrival(a.Key, text))
-		must(t, err)
-		return b
-	}
-	if b := begin("other"); b.State != ledger.Conflict {
-		t.Errorf("other ciphertext: %v", b.State)
-	}
-	if b := begin("x"); b.State != ledger.InWork {
-		t.Errorf("second delivery: %v", b.State)
-	}
-	out, err := r.l.Admit(ctx, a, allowFresh)
-	must(t, err)
-	_, err = r.l.Admit(ctx, a, allowFresh)
-	wantError(t, err, ledger.ErrNoRun)
-	r.l.Drop(a.Key) // judged: of no effect
-	b := begin("x")
-	if b.State != ledger.InWork {
-		t.Errorf("delivery after admission: %v", b.State)
-	}
-	must(t, r.l.Settle(out.Number, ledger.Settlement{Outcome: "accepted", Answer: []byte("yes")}))
-	answer, err := b.Wait(ctx)
-	must(t, err)
-	if string(answer) != "yes" {
-		t.Errorf("answer %q", answer)
-	}
-	wantError(t, r.l.Settle(out.Number, ledger.Settlement{}), ledger.ErrNoRun)
-	for range 2 {
-		if b := begin("x"); b.State != ledger.Answered || string(b.Answer) != "yes" {
-			t.Errorf("after the answer: %v %q", b.State, b.Answer)
-		}
-		if b := begin("other"); b.State != ledger.Conflict {
-			t.Errorf("other ciphertext after the answer: %v", b.State)
-		}
-		r.reopen()
-	}
-}
-
-func TestSilenceIsAnAnswer(t *testing.T) {
-	r := newRig(t)
-	key := r.arrive("x")
-	must(t, r.l.Reject(key, ledger.Rejection{Outcome: "ignored"}))
-	for range 2 {
-		b, err := r.l.Begin(r.arrival(key, "x"))
-		must(t, err)
-		if b.State != ledger.Answered || b.Answer != nil {
-			t.Errorf("after silence: %v %q", b.State, b.Answer)
-		}
-		r.reopen()
-	}
-	wantError(t, r.l.Reject(key, ledger.Rejection{}), ledger.ErrNoRun)
-}
-
-func TestDroppedRunIsNewAgain(t *testing.T) {
-	r := newRig(t)
-	key := r.arrive("x")
-	b, err := r.l.Begin(r.arrival(key, "x"))
-	must(t, err)
-	r.l.Drop(key)
-	_, err = b.Wait(ctx)
-	wantError(t, err, ledger.ErrNoRun)
-	b, err = r.l.Begin(r.arrival(key, "x"))
-	must(t, err)
-	if b.State != ledger.New {
-		t.Errorf("after a drop: %v", b.State)
-	}
-}
-
-func TestUnfinishedAfterRestart(t *testing.T) {
-	r := newRig(t)
-	r.slot("mybot")
-	s := r.session("alice", "mybot", "k1")
-	a := r.admission(s, "x", r.nowMS())
-	expires := r.clock.now().Add(40 * time.Second)
-	out, err := r.l.Admit(ctx, a, func(ledger.View) ledger.Ruling {
-		return ledger.Ruling{Verdict: ledger.Admitted, TxID: [20]byte{7}, TxBytes: []byte("tx"), TxExpires: expires}
-	})
-	must(t, err)
-	r.reopen()
-	list, err := r.l.Unfinished()
-	must(t, err)
-	if len(list) != 1 {
-		t.Fatalf("unfinished: %v", list)
-	}
-	u := list[0]
-	if u.Number != out.Number || u.TxID[0] != 7 || string(u.TxBytes) != "tx" || !u.TxExpires.Equal(expires) ||
-		u.Key != a.Key || u.App != "mybot" || u.Session != s.ID || u.Verdict != ledger.Admitted || u.Answered {
-		t.Errorf("unfinished: %+v", u)
-	}
-	b, err := r.l.Begin(r.arrival(a.Key, "x"))
-	must(t, err)
-	if b.State != ledger.InWork {
-		t.Errorf("re-delivered after the restart: %v", b.State)
-	}
-	must(t, r.l.Settle(u.Number, ledger.Settlement{Outcome: "uncertain", Answer: []byte("maybe"), Open: true}))
-	if answer, err := b.Wait(ctx); err != nil || string(answer) != "maybe" {
-		t.Errorf("answer %q, %v", answer, err)
-	}
-	r.reopen()
-	list, err = r.l.Unfinished()
-	must(t, err)
-	if len(list) != 1 || !list[0].Answered {
-		t.Fatalf("unfinished though answered: %v", list)
-	}
-	must(t, r.l.Settle(u.Number, ledger.Settlement{Outcome: "accepted", Answer: []byte("yes")}))
-	r.reopen()
-	list, err = r.l.Unfinished()
-	must(t, err)
-	if len(list) != 0 {
-		t.Errorf("unfinished at the end: %v", list)
-	}
-	b, err = r.l.Begin(r.arrival(a.Key, "x"))
-	must(t, err)
-	if string(b.Answer) != "maybe" {
-		t.Errorf("there was a second answer: %q", b.Answer)
-	}
-}
-
 func TestPendingAndDecide(t *testing.T) {
 	r := newRig(t)
 	r.slot("mybot")
@@ -482,85 +308,6 @@ func TestExpiryBoundsGrowth(t *testing.T) {
 	})
 }
 
-func TestManyRequestsMakeRoom(t *testing.T) {
-	r := newRig(t)
-	r.o.Requests = 40
-	r.reopen()
-	for range 200 {
-		must(t, r.l.Reject(r.arrive(fmt.Sprint(r.uuids)), ledger.Rejection{Outcome: "refused", Answer: []byte("no")}))
-		must(t, r.l.Flush(ctx))
-	}
-	r.o.Requests = 4
-	r.reopen()
-	_, err := r.l.Begin(ledger.Arrival{Key: ledger.RequestKey{UUID: "one more"}})
-	wantError(t, err, ledger.ErrBusy)
-}
-
-func TestTicketsKeepOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
-		r.slot("mybot")
-		s := r.session("alice", "mybot", "k1")
-		const n = 8
-		admissions := make([]ledger.Admission, n)
-		for i := range admissions {
-			admissions[i] = r.admission(s, fmt.Sprint(i), r.nowMS()+int64(i))
-			admissions[i].Ticket = r.l.Ticket("link", "alice")
-		}
-		given := r.l.Ticket("link", "alice")
-		other := r.admission(s, "elsewhere", 0)
-		other.Ticket = r.l.Ticket("link 2", "alice")
-		var mu sync.Mutex
-		var order []int
-		var wg sync.WaitGroup
-		admit := func(i int) {
-			wg.Go(func() {
-				_, err := r.l.Admit(ctx, admissions[i], func(v ledger.View) ledger.Ruling {
-					mu.Lock()
-					defer mu.Unlock()
-					order = append(order, i)
-					return allowFresh(v)
-				})
-				if err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		for i := n - 1; i > 0; i-- {
-			if i != 3 {
-				admit(i)
-			}
-		}
-		admissions[3].Ticket.Release() // given up before its turn
-		admissions[3].Ticket.Release()
-		synctest.Wait()
-		if len(order) != 0 {
-			t.Errorf("admitted before the first: %v", order)
-		}
-		_, err := r.l.Admit(ctx, other, allowFresh) // another lane does not wait
-		must(t, err)
-
-		late := r.admission(s, "late", r.nowMS()+100)
-		late.Ticket = r.l.Ticket("link", "alice")
-		short, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		_, err = r.l.Admit(short, late, allowFresh)
-		wantError(t, err, context.DeadlineExceeded)
-
-		admit(0)
-		wg.Wait()
-		if want := []int{0, 1, 2, 4, 5, 6, 7}; !slices.Equal(order, want) {
-			t.Errorf("order %v, want %v", order, want)
-		}
-		given.Release()
-		after := r.admission(s, "after", r.nowMS()+101)
-		after.Ticket = r.l.Ticket("link", "alice")
-		_, err = r.l.Admit(ctx, after, allowFresh)
-		must(t, err)
-		must(t, r.l.Close())
-	})
-}
-
 func TestCommitsAreShared(t *testing.T) {
 	r := newRig(t)
 	r.slot("mybot")
@@ -598,53 +345,5 @@ func TestCommitsAreShared(t *testing.T) {
 	wg.Wait()
 	if commits > 3 {
 		t.Errorf("%d commits for %d requests", commits, n)
-	}
-}
-
-// TestReplayAgainstModel holds the rules against a model that keeps every request ever taken.
-func TestReplayAgainstModel(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	r := newRig(t)
-	r.o = r.o.WithSegment(16)
-	r.reopen()
-	r.slot("mybot")
-	var sessions []*ledger.Session
-	last := map[ledger.SessionID]int64{}
-	taken := map[string]bool{}
-	for i := range 3 {
-		sessions = append(sessions, r.session("alice", "mybot", fmt.Sprint("key ", i)))
-	}
-	for step := range 800 {
-		switch rng.IntN(40) {
-		case 0:
-			r.reopen()
-		case 1:
-			r.clock.add(time.Duration(rng.IntN(120)) * time.Second)
-		}
-		s := sessions[rng.IntN(len(sessions))]
-		text := fmt.Sprint("text ", rng.IntN(200))
-		var nonce int64
-		want := ledger.Fresh
-		if rng.IntN(2) == 0 {
-			nonce = r.nowMS() + rng.Int64N(1_400_000) - 700_000
-			switch {
-			case nonce <= last[s.ID]:
-				want = ledger.NonceLow
-			case nonce < r.nowMS()-600_000:
-				want = ledger.NonceBehind
-			default:
-				last[s.ID] = nonce
-			}
-		} else if name := s.ID.String() + text; taken[name] {
-			want = ledger.DigestSeen
-		} else {
-			taken[name] = true
-		}
-		if got := r.try(s, text, nonce); got != want {
-			t.Fatalf("step %d: %v, want %v", step, got, want)
-		}
-	}
-	if _, err := r.l.Verify(ctx); err != nil {
-		t.Error(err)
 	}
 }

@@ -40,17 +40,9 @@ func (b *batch) record(r Record, extra *change) uint64 {
 		r.Key, r.Digest, r.Account, r.Kind = q.Key, q.Digest, q.Account, q.Kind
 		r.App, r.Session, r.Verdict, r.TxID = q.App, q.Session, q.Verdict, q.TxID
 	}
-	body := r.encode()
-	var more []byte
-	if extra != nil {
-		more = extra.encode()
-	}
-	w := writer{b: make([]byte, 0, 48+len(body)+len(more))}
-	w.fixed(b.last.mac[:])
-	w.bytes(body)
-	w.fixed(more)
-	b.put(bucketAudit, numberKey(r.Number), w.b)
-	b.last = b.vault.chain(b.last.mac, r.Number, body, millis(b.now))
+	s := stored{Record: r, prev: b.last.mac, body: r.encode(), extra: extra}
+	b.put(bucketAudit, numberKey(r.Number), s.encodeStored())
+	b.last = b.vault.chain(s.prev, r.Number, s.body, millis(b.now))
 	if extra != nil {
 		b.note(r.requestNumber(), position{record: r.Number, end: extra.end})
 		b.charge(r.Number, extra.charges)
@@ -91,6 +83,18 @@ func (v *vault) openStored(key, sealed []byte) (stored, error) {
 		return stored{}, damaged(bucketAudit, key)
 	}
 	return s, nil
+}
+
+func (s *stored) encodeStored() []byte {
+	var more []byte
+	if s.extra != nil {
+		more = s.extra.encode()
+	}
+	w := writer{b: make([]byte, 0, 48+len(s.body)+len(more))}
+	w.fixed(s.prev[:])
+	w.bytes(s.body)
+	w.fixed(more)
+	return w.b
 }
 
 func parseStored(number uint64, plain []byte) (s stored, err error) {

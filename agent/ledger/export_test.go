@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"errors"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -61,6 +62,45 @@ func TestingRewrite(path, bucket string, fn func(*bolt.Bucket) error) error {
 		return err
 	}
 	return db.Close()
+}
+
+// TestingDropBucket removes a bucket from the file of a closed ledger.
+func TestingDropBucket(path, bucket string) error {
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.Update(func(tx *bolt.Tx) error { return tx.DeleteBucket([]byte(bucket)) }), db.Close())
+}
+
+// SealedSegment is a segment file with this content.
+func (o Options) SealedSegment(index uint64, plain []byte) []byte {
+	return o.vault().seal(bucketSegment, numberKey(index), plain)
+}
+
+// RecodeMark reads a mark of the ledger with these options and writes it again.
+func RecodeMark(o Options, text []byte) ([]byte, error) {
+	at, err := o.vault().parseMark(text)
+	return o.vault().markText(at), err
+}
+
+// SampleMark is a mark of the ledger with these options.
+func SampleMark(o Options) []byte { return o.vault().markText(chainEnd{number: 7, mac: [32]byte{1}}) }
+
+// RecodeStored reads a record of the trail with what it changes, and writes it again.
+func RecodeStored(b []byte) ([]byte, error) {
+	s, err := parseStored(7, b)
+	if err != nil {
+		return nil, err
+	}
+	return s.encodeStored(), nil
+}
+
+// SampleStored is a record of the trail with what it changes.
+func SampleStored() []byte {
+	s := stored{Record: Record{Number: 7, Account: "a"}, extra: &change{end: 5, charges: []Charge{{}}}}
+	s.body = s.encode()
+	return s.encodeStored()
 }
 
 // TestingAlloc is how many bytes of pages all commits have written so far.

@@ -59,9 +59,10 @@ type rig struct {
 	uuids int
 }
 
-func newRig(t testing.TB) *rig {
+func newRig(t testing.TB) *rig { return newRigWith(t, options("test")) }
+
+func newRigWith(t testing.TB, o ledger.Options) *rig {
 	c := newClock()
-	o := options("test")
 	o.Now = c.now
 	o.Logger = slog.New(slog.NewTextHandler(logWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r := &rig{t: t, o: o, path: filepath.Join(t.TempDir(), "ledger.db"), clock: c}

@@ -88,13 +88,14 @@ func (l *Ledger) mergeLocked(found map[uint64]*run) {
 				f.final = f.final || r.final
 			}
 		case f == nil:
+			r.doubtful = false // now it is known that the store does not hold it
 			l.runs[key] = r
 		case f.stored && r.answered:
 			// Its answer got there: those who wait have the old run.
 		default:
 			// A run in work stays the one that others wait for. If it was not known to be judged,
 			// it was told that the commit failed.
-			r.failed = r.failed || r.number == 0
+			r.failed, r.doubtful = r.failed || r.number == 0, false
 			r.number = f.number
 			l.runs[key] = r
 		}

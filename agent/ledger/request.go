@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -56,6 +57,7 @@ type run struct {
 	err    error
 
 	claimed  bool   // Admit has it
+	doubtful bool   // its commit failed, and the store could not be asked since then whether it holds it
 	number   uint64 // of the judging record; zero until one is committed
 	failed   bool   // number was found after a commit that was reported as failed: nobody signs it
 	answered bool   // done is closed with an answer
@@ -111,15 +113,15 @@ func (l *Ledger) begin(a Arrival) (b Begun, stored *run, err error) {
 func (l *Ledger) Drop(key RequestKey) {
 	l.mu.Lock()
 	r := l.runs[key]
-	failed := r != nil && r.failed
-	if r != nil && r.number == 0 && !r.answered && !r.claimed {
+	failed := r != nil && (r.failed || r.doubtful)
+	if r != nil && r.number == 0 && !r.answered && !r.claimed && !r.doubtful {
 		delete(l.runs, key)
 		r.err = ErrNoRun
 		close(r.done)
 	}
 	l.mu.Unlock()
 	if failed {
-		_ = l.Reject(key, Rejection{Outcome: "dropped"}) // it is in the file after all, and needs an end
+		_ = l.Reject(key, Rejection{Outcome: "dropped"}) // it is in the file, or may be, and needs an end
 	}
 }
 
@@ -135,10 +137,14 @@ func (l *Ledger) claimRun(key RequestKey) (*run, error) {
 	return r, nil
 }
 
-func (l *Ledger) unclaimRun(r *run) {
+// unclaimRun gives a run back whose admission ended with err.
+func (l *Ledger) unclaimRun(r *run, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r.claimed = false
+	if errors.Is(err, ErrCommit) && l.broken != nil {
+		r.doubtful = true // until the store is open again: see mergeLocked
+	}
 }
 
 // judgedLocked notes that a run's judging is committed.

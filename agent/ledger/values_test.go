@@ -45,6 +45,16 @@ func FuzzValues(f *testing.F) {
 	})
 }
 
+func FuzzStored(f *testing.F) {
+	f.Add(ledger.SampleStored())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		again, err := ledger.RecodeStored(b)
+		if err == nil && !bytes.Equal(again, b) {
+			t.Errorf("%x is written as %x", b, again)
+		}
+	})
+}
+
 func TestRecordsReadStrictly(t *testing.T) {
 	good := ledger.RecordBytes(sampleRecord())
 	if _, err := ledger.ParseRecord(7, good); err != nil {

@@ -1,0 +1,122 @@
+package ledger_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+
+	"pksa/agent/ledger"
+)
+
+// TestNewerLedger writes what a newer program may have written, and reads it with this one.
+func TestNewerLedger(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(r *rig) error
+		read   func(r *rig) error
+		want   string
+	}{
+		"ledger": {
+			change: func(r *rig) error { return r.setFormat("2") },
+			read:   func(r *rig) error { _, err := ledger.Open(r.path, r.o); return err },
+			want:   "this ledger was written by a newer pksa (format 2; this program reads up to 1): use the newer program",
+		},
+		"ledger without the buckets of today": {
+			change: func(r *rig) error {
+				return errors.Join(r.setFormat("17"), ledger.TestingDropBucket(r.path, "charges"))
+			},
+			read: func(r *rig) error { _, err := ledger.Open(r.path, r.o); return err },
+			want: "this ledger was written by a newer pksa (format 17; this program reads up to 1): use the newer program",
+		},
+		"ledger that is to be accepted": {
+			change: func(r *rig) error { return errors.Join(r.setFormat("2"), os.Remove(r.mark())) },
+			read:   func(r *rig) error { _, err := ledger.Accept(r.path, r.o, nil); return err },
+			want:   "this ledger was written by a newer pksa (format 2; this program reads up to 1): use the newer program",
+		},
+		"mark": {
+			change: func(r *rig) error {
+				return os.WriteFile(r.mark(), []byte("pksa ledger mark 2\nand whatever it will say\n"), 0o600)
+			},
+			read: func(r *rig) error { _, err := ledger.Open(r.path, r.o); return err },
+			want: "the ledger's mark was written by a newer pksa (format 2; this program reads up to 1): use the newer program",
+		},
+		"mark of a ledger that is to be accepted": {
+			change: func(r *rig) error { return os.WriteFile(r.mark(), []byte("pksa ledger mark 10\n"), 0o600) },
+			read:   func(r *rig) error { _, err := ledger.Accept(r.path, r.o, nil); return err },
+			want:   "the ledger's mark was written by a newer pksa (format 10; this program reads up to 1): use the newer program",
+		},
+		"segment": {
+			change: func(r *rig) error {
+				sealed := r.o.SealedSegment(1, []byte{2, 'n', 'e', 'w'})
+				return os.WriteFile(filepath.Join(filepath.Dir(r.path), "audit", "000001"), sealed, 0o600)
+			},
+			read: func(r *rig) error {
+				r.open()
+				_, err := r.l.Verify(ctx)
+				return errors.Join(err, r.l.Close())
+			},
+			want: "audit segment 000001 was written by a newer pksa (format 2; this program reads up to 1): use the newer program",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, _ := long(t)
+			must(t, r.l.Close())
+			must(t, c.change(r))
+			before := r.files()
+			err := c.read(r)
+			var newer *ledger.NewerError
+			if !errors.As(err, &newer) || !strings.Contains(err.Error(), c.want) || errors.Is(err, ledger.ErrDamaged) {
+				t.Errorf("error is %v, want %q", err, c.want)
+			}
+			if name != "segment" && !slices.Equal(r.files(), before) {
+				t.Error("something was changed")
+			}
+		})
+	}
+}
+
+// TestFormatThatReadsWrong: what is no number is damage, and today's programs write nothing there.
+func TestFormatThatReadsWrong(t *testing.T) {
+	r := newRig(t)
+	must(t, r.l.Close())
+	must(t, ledger.TestingRewrite(r.path, "meta", func(b *bolt.Bucket) error {
+		if b.Get([]byte("format")) != nil {
+			t.Error("a format is written, on which older programs would choke when it changes its meaning")
+		}
+		return nil
+	}))
+	for _, text := range []string{"", "0", "x", "1.5", "-1"} {
+		must(t, r.setFormat(text))
+		_, err := ledger.Open(r.path, r.o)
+		wantError(t, err, ledger.ErrDamaged)
+	}
+	must(t, r.setFormat("1"))
+	r.open()
+}
+
+func (r *rig) setFormat(text string) error {
+	return ledger.TestingRewrite(r.path, "meta", func(b *bolt.Bucket) error {
+		return b.Put([]byte("format"), []byte(text))
+	})
+}
+
+func (r *rig) mark() string { return strings.TrimSuffix(r.path, ".db") + ".mark" }
+
+// files are the names and contents of what lies in the ledger's folder.
+func (r *rig) files() (all []string) {
+	r.t.Helper()
+	must(r.t, filepath.WalkDir(filepath.Dir(r.path), func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		all = append(all, fmt.Sprint(path, " ", string(content)))
+		return err
+	}))
+	return all
+}

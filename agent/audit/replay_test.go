@@ -62,7 +62,8 @@ func TestReplayChargesWhatWasDone(t *testing.T) {
 	if r := audit.Replay(compiled(t, oneVote), made(false, true)); r.Same != 2 {
 		t.Errorf("the first was not done, and there is no room for the second: %+v", r)
 	}
-	if r := audit.Replay(compiled(t, oneVote), made(true, true)); r.Same != 1 || changes(r) != "vote allow→deny limit" {
+	r := audit.Replay(compiled(t, oneVote), made(true, true))
+	if r.Same != 1 || changes(r) != "vote allow→deny limit" {
 		t.Errorf("two were done: %+v", r)
 	}
 }

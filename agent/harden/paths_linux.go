@@ -20,8 +20,9 @@ import (
 const (
 	mayRead       landlock.AccessFSSet = ll.AccessFSReadFile
 	mayReadFolder landlock.AccessFSSet = ll.AccessFSReadFile | ll.AccessFSReadDir
-	mayWrite      landlock.AccessFSSet = mayReadFolder | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg |
-		ll.AccessFSMakeDir | ll.AccessFSMakeSock | ll.AccessFSRemoveFile | ll.AccessFSRemoveDir | ll.AccessFSResolveUnix
+	mayWrite      landlock.AccessFSSet = mayReadFolder | ll.AccessFSWriteFile | ll.AccessFSTruncate |
+		ll.AccessFSMakeReg | ll.AccessFSMakeDir | ll.AccessFSMakeSock | ll.AccessFSRemoveFile | ll.AccessFSRemoveDir |
+		ll.AccessFSResolveUnix
 	// mayListen is what a listener on a socket file needs: looking whether another listens, making
 	// the file, removing it.
 	mayListen landlock.AccessFSSet = ll.AccessFSMakeSock | ll.AccessFSRemoveFile | ll.AccessFSResolveUnix

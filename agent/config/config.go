@@ -118,9 +118,10 @@ func Load(home, path string, environ []string) (*Config, error) {
 	return Parse(home, path, src, environ)
 }
 
-// Parse is [Load] for text already read; file only names it in errors.
+// Parse does what [Load] does for a text that was read already; file only names it in errors.
 func Parse(home, file string, src []byte, environ []string) (*Config, error) {
 	r := &reader{config: Default(home), file: file, home: home}
+	// The environment comes second: it replaces what the file has.
 	r.readFile(src)
 	r.readEnviron(environ)
 	r.checkWhole()
@@ -130,13 +131,13 @@ func Parse(home, file string, src []byte, environ []string) (*Config, error) {
 	return r.config, nil
 }
 
-// Problem is one complaint: Where is "config.yaml:3:5" or the name of a variable.
+// Problem is one complaint. Where is "config.yaml:3:5" or the name of a variable.
 type Problem struct{ Where, Text string }
 
-// Problems is all that is wrong, in the order of the file, then of the environment.
+// Problems is all that is wrong: first in the order of the file, then by the names of variables.
 type Problems []Problem
 
-// Error gives one complaint a line.
+// Error returns one complaint a line.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i, one := range p {
@@ -161,7 +162,7 @@ func (r *reader) complain(where, format string, args ...any) {
 func (r *reader) checkWhole() {
 	c := r.config
 	for _, name := range r.unknown {
-		// The one such variable with a meaning is that which holds the unlock secret.
+		// A variable that is no setting is a misspelt one, unless it holds the unlock secret.
 		if c.Unlock != "env:"+name {
 			r.complain(name, "no setting has this variable; names that begin with PKSA_ are kept for settings")
 		}

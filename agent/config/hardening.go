@@ -19,10 +19,10 @@ type Hardening struct {
 	Required []string // without these of [Measures] it does not start
 }
 
-// Requires says whether there is no start without a measure.
+// Requires reports whether the process must not start without a measure.
 func (h Hardening) Requires(measure string) bool { return slices.Contains(h.Required, measure) }
 
-// readHardening takes off, best, required, or the names of the measures that are required.
+// readHardening reads off, best, required, or the names of the measures that are required.
 func readHardening(r *reader, n *yamlnode.Node) error {
 	items, err := sequence(n)
 	if err != nil {

@@ -27,7 +27,7 @@ func (r *reader) readFile(src []byte) {
 }
 
 func newYAML(file string) *yamlnode.Reader {
-	// Lenient, since it always was: a section may be empty, and a file may begin with %YAML 1.2.
+	// Lenient, since it always was: a section may be empty, and a file may begin with %YAML 1.1.
 	return yamlnode.NewReader(yamlnode.Options{File: file, Noun: "a configuration", Lenient: true})
 }
 
@@ -87,6 +87,7 @@ func (r *reader) readEnviron(environ []string) {
 // environNode makes of a variable's text what the file would have held: YAML if it stands in
 // brackets, a list if it has commas, else a plain text.
 func environNode(v string) (*yamlnode.Node, error) {
+	// Only brackets: a text such as "a: b" is a text, whatever YAML makes of it.
 	if strings.HasPrefix(v, "[") || strings.HasPrefix(v, "{") {
 		y := newYAML("")
 		root, _ := y.Read([]byte(v))

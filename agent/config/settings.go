@@ -146,8 +146,8 @@ func path(field func(*Config) *string) func(*reader, *yamlnode.Node) error {
 	}
 }
 
-// source takes the paths inside an unlock source from the home folder too. Whether the source makes
-// sense is for the keystore to say.
+// source reads an unlock source. A path in it is taken from the home folder, as every path is. The
+// keystore checks the rest.
 func source(field func(*Config) *string) func(*reader, *yamlnode.Node) error {
 	return func(r *reader, n *yamlnode.Node) error {
 		v, err := scalar(n)
@@ -190,6 +190,7 @@ func integer(field func(*Config) *int, least, most int) func(*reader, *yamlnode.
 		if err != nil {
 			return err
 		}
+		// Written back, so that 010 and +5 are no numbers: to some readers 010 is 8.
 		i, err := strconv.Atoi(v)
 		if err != nil || strconv.Itoa(i) != v || i < least || i > most {
 			return fmt.Errorf("wants a whole number from %d to %d, not %q", least, most, v)
@@ -373,6 +374,8 @@ func readRelay(n *yamlnode.Node) (Relay, error) {
 	if err != nil {
 		return relay, err
 	}
+	// Requests are sealed, but names and times are not; beyond this machine somebody has to say
+	// that the network is private.
 	if u.Scheme == "ws" && !relay.Plaintext && !host.Loopback(u.Hostname()) {
 		return relay, fmt.Errorf("%q is not encrypted: use wss://, or say {url: %s, plaintext: true} if the network "+
 			"in between is private", relay.URL, relay.URL)
@@ -384,9 +387,10 @@ func readRelay(n *yamlnode.Node) (Relay, error) {
 	return relay, nil
 }
 
-// webURL parses what both kinds of address have in common.
+// webURL parses what the addresses of relays and nodes have in common.
 func webURL(v string) (*url.URL, error) {
 	u, err := url.Parse(v)
+	// Before anything that quotes the address: a password in it must not reach a log.
 	if strings.Contains(v, "@") {
 		return nil, errors.New("an address carries no user name or password")
 	}

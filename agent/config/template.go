@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Template is the commented config.yaml that `pksa init` writes: every setting with its meaning,
-// those in values set, the others shown as comments with an example. Keys of values are paths.
+// Template returns the commented config.yaml that `pksa init` writes: every setting with its
+// meaning, those in values set, the others shown as comments with an example. Keys of values are
+// paths.
 func Template(values map[string]string) string {
 	var b strings.Builder
 	b.WriteString("# Settings of pksa. Each can also be given as an environment variable, named on its line.\n")
@@ -38,7 +39,8 @@ func comment(on bool) string {
 	return ""
 }
 
-// anyIn says whether a setting below head is given, so that the section's own line must stand.
+// anyIn reports whether a setting below head is given: then the line of the section must stand,
+// too.
 func anyIn(values map[string]string, head string) bool {
 	for path := range values {
 		if strings.HasPrefix(path, head+".") {

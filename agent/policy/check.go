@@ -11,7 +11,7 @@ import (
 func (q *Request) refuse() (Code, string) {
 	if q.Account == "" || q.App == "" {
 		// "any" in a rule means any that there is. A session without an app would else match it.
-		return CodeUnsupported, "a request of no account or of no app"
+		return CodeUnsupported, "the request names no account or no app"
 	}
 	switch q.Kind {
 	case Sign:
@@ -24,7 +24,7 @@ func (q *Request) refuse() (Code, string) {
 	case Challenge, Decrypt:
 		return refuseChallenge(q.Kind, q.Role)
 	}
-	return CodeUnsupported, "no kind of request that is known"
+	return CodeUnsupported, "the kind of the request is not known"
 }
 
 func refuseChallenge(k Kind, role hive.Role) (Code, string) {
@@ -39,7 +39,7 @@ func refuseChallenge(k Kind, role hive.Role) (Code, string) {
 
 func (q *Request) refuseSign() (Code, string) {
 	if len(q.Ops) == 0 {
-		return CodeUnsupported, "a transaction without operations"
+		return CodeUnsupported, "the transaction has no operations"
 	}
 	posting, active := false, false
 	for i, op := range q.Ops {
@@ -68,7 +68,7 @@ func (q *Request) refuseSign() (Code, string) {
 func refuseOperation(op hive.Operation) (Code, string) {
 	d := op.Definition()
 	if d == nil {
-		return CodeUnsupported, "is none"
+		return CodeUnsupported, "is not an operation"
 	}
 	need := op.Required()
 	switch {

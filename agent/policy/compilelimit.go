@@ -58,7 +58,7 @@ var quotaForms = [...]string{
 	measureSpend: "an amount per window: 10.000 HBD per 24h", measureSum: "a number per window: 500 per 24h",
 }
 
-var errNegative = errors.New("a limit is not negative")
+var errNegative = errors.New("a limit must not be negative")
 
 // readQuota reads "N per WINDOW".
 func (c *compiler) readQuota(n *yamlnode.Node, key string, l *limit) {

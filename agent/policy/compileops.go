@@ -47,7 +47,7 @@ func (c *compiler) readOperations(m yamlnode.Mapping, r *rule) {
 		r.entries = []opEntry{}
 	}
 	if r.takeover && !slices.ContainsFunc(r.entries, func(e opEntry) bool { return !e.group && canTakeOver(e.name) }) {
-		c.Warn(m.Key("takeover"), "takeover is said, but neither account_update nor account_update2 is named")
+		c.Warn(m.Key("takeover"), "takeover is given, but the rule names neither account_update nor account_update2")
 	}
 }
 

@@ -153,8 +153,8 @@ func (c *compiler) readKinds(m yamlnode.Mapping, r *rule) {
 
 func (c *compiler) complainKind(key *yamlnode.Node, said string, about []Kind) {
 	if said == "" {
-		c.Complain(key, "%s is for request: %s, and another key of this rule is not; nothing is both", key.Text,
-			about[0])
+		c.Complain(key, "%s is for request: %s, and another key of this rule is for other requests; none is both",
+			key.Text, about[0])
 		return
 	}
 	c.Complain(key, "%s is not for request: %s, but for %s", key.Text, said, joinKinds(about))
@@ -180,7 +180,7 @@ func (c *compiler) readMust(m yamlnode.Mapping, r *rule) {
 	// In deny and limits all that is left out is any, and that is safe. Here it would permit.
 	for _, key := range []string{"request", "apps"} {
 		if m.Missing(key) {
-			c.Complain(m.Node, "%s must be said in %s%s", key, r.section, map[string]string{
+			c.Complain(m.Node, "%s is required in %s%s", key, r.section, map[string]string{
 				"request": ": auth, sign, challenge or decrypt", "apps": ": a list of apps, or any"}[key])
 		}
 	}
@@ -189,9 +189,9 @@ func (c *compiler) readMust(m yamlnode.Mapping, r *rule) {
 	}
 	switch {
 	case r.kinds[Sign] && !m.HasAny("operations", "transaction"):
-		c.Complain(m.Node, "operations or transaction must be said with request: sign")
+		c.Complain(m.Node, "operations or transaction is required with request: sign")
 	case r.kinds[Challenge] && m.Missing("text"):
-		c.Complain(m.Node, `text must be said with request: challenge; a signed text can be a credential elsewhere`)
+		c.Complain(m.Node, `text is required with request: challenge; a signed text can be a credential elsewhere`)
 	}
 }
 
@@ -404,7 +404,7 @@ func (c *compiler) readHours(n *yamlnode.Node, r *rule) {
 	case !dash || !okStart || !okEnd || start == 24*60:
 		c.Complain(n, "%s: hours are written 08:00-20:00, in UTC", quote(text))
 	case start == end:
-		c.Complain(n, "%s is no time at all; leave hours out for the whole day", quote(text))
+		c.Complain(n, "%s begins and ends at the same minute; leave hours out for the whole day", quote(text))
 	default:
 		r.when.hours = &hours{start, end}
 	}

@@ -68,7 +68,7 @@ func (c *compiler) reviewValue(r *rule, limits []*limit) {
 		case len(counting) == 0:
 			c.Warn(c.nodes[r], "%q lets %s spend without any limit", r.name, e.name)
 		case !slices.ContainsFunc(counting, (*limit).overTime):
-			c.Warn(c.nodes[r], "%q lets %s spend without any limit but per request, and requests are free; say how "+
+			c.Warn(c.nodes[r], "%q lets %s spend without any limit but per request, and an app may ask often; say how "+
 				"much per 24h, too", r.name, e.name)
 		case !slices.ContainsFunc(counting, func(l *limit) bool { return l.overTime() && !l.splitAtWill(&e) }):
 			c.Warn(c.nodes[r], "%q lets %s spend without any limit but one for each value of a field that the rule "+
@@ -135,11 +135,11 @@ func (c *compiler) reviewEntry(n *yamlnode.Node, e opEntry, r *rule) {
 	}
 	for _, f := range e.fields {
 		if slices.Contains(recipients, f.field) && hasNot(f.matcher) {
-			c.Warn(n, "%s: not lets %s be everybody else; name those who may be", e.name, f.field)
+			c.Warn(n, "%s: with not, %s may be anybody else; name those who are allowed", e.name, f.field)
 		}
 	}
 	if strings.HasPrefix(e.name, "custom") && !e.hasMatcher("id") {
-		c.Warn(n, "%s without id: that is every game and side chain", e.name)
+		c.Warn(n, "%s without id allows every game and side chain", e.name)
 	}
 	if len(d.Price) > 0 && len(d.Spends) > 0 && !e.hasMatcher(priceField, d.Price[len(d.Price)-1]) {
 		c.Warn(n, "%s without price: an order at any price is a gift to whoever takes it", e.name)
@@ -182,6 +182,6 @@ func (c *compiler) reviewPercent(n *yamlnode.Node, sh *shape, v value, where str
 		if w == "100" {
 			share, _ = parseDecimal("1")
 		}
-		c.Warn(n, "%s: %s is %s%%, for 10000 is all; write %s%% if that is meant", where, n.Text, share, n.Text)
+		c.Warn(n, "%s: %s is %s%%, since 10000 is all; write %s%% if percent is meant", where, n.Text, share, n.Text)
 	}
 }

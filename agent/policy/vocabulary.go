@@ -20,16 +20,16 @@ var (
 		{"mode", "`observe`: answers are as if the rule or limit were not there, and the audit trail records where " +
 			"it would have changed one."},
 		{"request", "What is asked for: `auth` (a session), `sign` (a transaction), `challenge` (a signed text), " +
-			"`decrypt` (a memo). Must be said in allow and ask."},
+			"`decrypt` (a memo). Required in allow and ask."},
 		{"accounts", "Whose key answers: a list; left out or `any`: every account of the keystore."},
-		{"apps", "The apps that ask: a list, or `any`. Must be said in allow and ask."},
+		{"apps", "The apps that ask: a list, or `any`. Required in allow and ask."},
 		{"key", "`posting`, `active`, `memo`, or a list. Left out: `posting` (`memo` for decrypt) in allow and ask, " +
 			"all in deny and limits."},
 		{"operations", "`sign`: names of operations, names with tests of their fields, or the groups `posting` and " +
 			"(not in allow) `active`; an operation has to fit one of them."},
 		{"transaction", "`sign`: these operations, all, in this order, nothing else. A value `$1.permlink` is that " +
 			"field of the first."},
-		{"text", "`challenge`: a test of the text to sign. Must be said in allow and ask."},
+		{"text", "`challenge`: a test of the text to sign. Required in allow and ask."},
 		{"broadcast", "`sign`: `true` we send it (default in allow and ask), `false` the app gets it signed, `any` " +
 			"(default in deny and limits)."},
 		{"on_behalf_of", "`sign`: accounts whose authority an operation may need besides that of the request's " +

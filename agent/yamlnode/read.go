@@ -126,6 +126,7 @@ func (r *Reader) tagged(n *Node) bool {
 	if n.source.Style&yaml.TaggedStyle != 0 {
 		return true
 	}
+	// Without lines, in a file that is not UTF-8, the tag "!" stays unseen. It changes no value.
 	if n.Line < 1 || n.Line > len(r.lines) {
 		return false
 	}
@@ -184,7 +185,7 @@ func (r *Reader) vetMap(n *Node, depth int) {
 		switch {
 		case key.source.Tag == "!!merge" && !key.Quoted:
 			r.Complain(key, `"<<" merges maps in YAML; write the keys out`)
-			r.bad[e.Value] = true
+			r.bad[e.Value] = true // or each of its keys would be one more complaint
 			continue
 		case key.Kind == Scalar && key.missing():
 			r.Complain(key, "a key is missing here")

@@ -8,13 +8,13 @@ import (
 	"pksa/protocol/plain"
 )
 
-// Options say what a file is. The zero value reads anything strictly.
+// Options is what a file is and what it may hold. The zero value reads anything strictly.
 type Options struct {
 	File string // its name, for complaints
 	Noun string // what one file is, for complaints: "a policy"; "a file" if empty
 	// NotYAML begins the complaint about a file that cannot be read; "not YAML" if empty.
 	NotYAML string
-	// NoAlias says what may be written in the place of anchors and aliases, besides the value itself.
+	// NoAlias ends the complaint about an anchor or alias: what may be written besides the value.
 	NoAlias string
 	// Lenient takes what changes no value: empty maps, lists and values, lines that instruct YAML,
 	// and the encodings besides UTF-8 that YAML knows.

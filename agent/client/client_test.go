@@ -24,7 +24,7 @@ const (
 	txID       = "abababababababababababababababababababab"
 )
 
-// The account of these tests. Nobody's money hangs on its key.
+// The account of these tests. Its key comes from this label and holds no money.
 var (
 	alice   = hive.PrivateKeyFromSeed("client test/alice")
 	mallory = hive.PrivateKeyFromSeed("client test/mallory")
@@ -393,7 +393,7 @@ func TestAttach(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				// The ack is what trips the first connection when it follows at once; else the next
+				// If the answer follows at once, the ack breaks the first connection; else the next
 				// ping of the client does.
 				when := relaytest.On(relaytest.ToClient, "sign_ack")
 				if c.after > 0 {
@@ -521,7 +521,7 @@ func TestForeignWait(t *testing.T) {
 	}
 }
 
-// TestHostileWire: whatever the relay does to an answer, the client says nothing false.
+// TestHostileWire: whatever the relay does to an answer, the client returns nothing false.
 func TestHostileWire(t *testing.T) {
 	other := map[string]any{"uuid": "9b0e2dc3-f574-4766-abdd-c429dce11284"}
 	cases := map[string]struct {

@@ -38,7 +38,7 @@ type reaction struct {
 	Outcome struct{ State string }
 }
 
-// want is how our client ends.
+// want is what our client returns.
 type want struct {
 	err      error // nil: good
 	text     string
@@ -203,7 +203,7 @@ func checkOutcome(t *testing.T, err error, want want) {
 	}
 }
 
-// player is a relay that says what a vector says.
+// player is a relay that sends what a vector holds.
 type player struct {
 	t        *testing.T
 	authKey  string
@@ -268,7 +268,7 @@ func (p *player) play(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	<-reading.Done()
 }
 
-// hear checks what the client sends against what hive-auth-wrapper sent.
+// hear compares what the client sends with what hive-auth-wrapper sent.
 func (p *player) hear(frame []byte) {
 	var got struct{ Cmd, Account, Token, Data, UUID string }
 	if err := json.Unmarshal(frame, &got); err != nil {

@@ -28,7 +28,7 @@ func relayOpen(t *testing.T, authKey, data string) (string, bool) {
 	return text, true
 }
 
-// signedVote is what a wallet makes of a vote of that weight.
+// signedVote returns a vote of that weight as a wallet signs it.
 func signedVote(t *testing.T, key *hive.PrivateKey, weight string) (raw []byte, id hive.TxID) {
 	t.Helper()
 	op, err := hive.Mainnet.ParseOperation([]byte(`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":` +
@@ -77,7 +77,9 @@ func TestSignOnly(t *testing.T) {
 				w := newWorld(t, nil, func(o *client.Options) { o.Keys = keys })
 				s := w.login()
 				w.setAnswer(func(req protocol.Request) (protocol.Message, bool) {
-					return protocol.Ack{Kind: protocol.Sign, UUID: req.UUID, Data: []byte(c.raw), Broadcast: new(bool)}, true
+					return protocol.Ack{
+						Kind: protocol.Sign, UUID: req.UUID, Data: []byte(c.raw), Broadcast: new(bool),
+					}, true
 				})
 				r := vote(100)
 				r.SignOnly = true
@@ -200,8 +202,8 @@ func TestMistakesAreFoundBeforeSending(t *testing.T) {
 	})
 }
 
-// TestAdversary lets chance be the relay. Whatever it does, an accepted proof is good, every call
-// ends in time, and nothing is left running.
+// TestAdversary runs against a relay that does harm by chance. Every proof that is accepted is
+// good, every call ends in time, and nothing is left running.
 func TestAdversary(t *testing.T) {
 	for seed := range uint64(8) {
 		bubble(t, func(t *testing.T) {

@@ -11,8 +11,9 @@ import (
 	"pksa/protocol/hive"
 )
 
-// BenchmarkRegister is 10,000 accounts from dial to the last acknowledgement, with proofs that cost
-// nothing, without pacing. Reported too: memory that a link holds for one account, once registered.
+// BenchmarkRegister registers 10,000 accounts, from dialling to the last acknowledgement, with
+// proofs that cost nothing and without pacing. It also reports the memory of a link for one
+// account.
 func BenchmarkRegister(b *testing.B) {
 	const n = 10_000
 	who := many(n)
@@ -22,8 +23,8 @@ func BenchmarkRegister(b *testing.B) {
 	}
 }
 
-// BenchmarkRegisterMemo is the same with real proofs whose shared secrets are made anew, as after
-// the start of a process or a change of the relay's key.
+// BenchmarkRegisterMemo does the same with real proofs, whose shared secrets are made anew, as
+// after the start of a process or a change of the relay's key.
 func BenchmarkRegisterMemo(b *testing.B) {
 	const n = 1000
 	var who []link.Account

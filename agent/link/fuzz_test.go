@@ -13,8 +13,8 @@ import (
 	"pksa/protocol"
 )
 
-// Whatever a relay says on its first connection, at whatever stage: a relay that then behaves is
-// served again within minutes, and its request answered.
+// FuzzRelay lets a relay send anything on its first connection, at any stage. If it behaves on the
+// next one, its request must be answered within minutes.
 func FuzzRelay(f *testing.F) {
 	key, _ := protocol.Encode(protocol.KeyAck{Key: relayKey})
 	for stage := range byte(4) {
@@ -75,7 +75,7 @@ func survive(t *testing.T, how byte, noise []byte) {
 	t.Errorf("the next good request is not answered: %+v", w.link.Status())
 }
 
-// babble sends noise as bytes on the wire, or as messages, which 0xff parts.
+// babble sends noise as bytes on the wire, or as messages, which are separated by 0xff.
 func babble(p *peer, raw bool, noise []byte) {
 	if raw {
 		p.conn.Write(noise)

@@ -28,8 +28,8 @@ func memoAccount(name string) (link.Account, *hive.PrivateKey) {
 		}}, key
 }
 
-// Against our own relay on a wire that spoils one frame in five: the link never stops, and once the
-// wire behaves everybody is registered and a request goes there and back.
+// A wire to our own relay spoils one frame in five. The link never stops, and once the wire behaves
+// all accounts are registered and a request is answered.
 func TestOwnRelayOnHostileWire(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

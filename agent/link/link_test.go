@@ -99,7 +99,7 @@ func TestProofsAreMemosForTheRelay(t *testing.T) {
 	})
 }
 
-// Whatever breaks the first connection, the next is made, keyed and registered anew.
+// Whatever breaks the first connection, another one is made, and the accounts register on it.
 func TestReconnects(t *testing.T) {
 	first := func(f func(p *peer)) func(p *peer) {
 		return func(p *peer) {
@@ -200,7 +200,7 @@ func TestReconnects(t *testing.T) {
 	}
 }
 
-// An upgrade that a relay refuses, redirects, or never finishes harms nothing.
+// An upgrade that a relay refuses, redirects, or never finishes does no harm.
 func TestBadUpgrades(t *testing.T) {
 	replies := map[string]func(conn net.Conn){
 		"refused": func(c net.Conn) { fmt.Fprint(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") },
@@ -279,7 +279,7 @@ func TestPausesGrowWithJitterAndNeverEnd(t *testing.T) {
 	})
 }
 
-// checkPauses holds each pause against 1 s · 2^n, at most a minute, half either way.
+// checkPauses checks that each pause is 1 s · 2^n, a minute at most, and half of it more or less.
 func checkPauses(t *testing.T, dials []time.Time) {
 	t.Helper()
 	low, high := 0, 0
@@ -321,7 +321,7 @@ func TestPauseFallsBackAfterRegistration(t *testing.T) {
 	})
 }
 
-// A dial, a greeting and a key are no reason to hurry: only registration is.
+// A connection, a greeting and a key do not make the pause short again: only a registration does.
 func TestPauseGrowsWithoutRegistration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{register: func(p *peer, a protocol.RegisterAccount) { p.ws.CloseNow() }}
@@ -332,7 +332,7 @@ func TestPauseGrowsWithoutRegistration(t *testing.T) {
 	})
 }
 
-// A relay that registers and hangs up at once would have us make all proofs each second.
+// A relay that registers and hangs up at once must not have all proofs made each second.
 func TestPauseGrowsForRelayThatHangsUpAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{register: func(p *peer, a protocol.RegisterAccount) { p.judge(a); p.ws.CloseNow() }}
@@ -412,7 +412,7 @@ func TestQuietLinkStays(t *testing.T) {
 	})
 }
 
-// Each link lives by itself: one with a dead relay takes nothing from another.
+// Links share nothing: one whose relay is dead does not slow another down.
 func TestLinksAreApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stuck := start(t, &relay{}, link.Options{}, accounts("alice")...)
@@ -473,8 +473,8 @@ func TestDrainThenStop(t *testing.T) {
 	})
 }
 
-// Without a drain, work is cut off: its context ends, it may still answer, and Run waits for it,
-// longer than for the relay.
+// Without Drain, calls of Handler are cut off: their context ends, they may still answer, and Run
+// waits for them, longer than for the relay.
 func TestStopEndsWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
@@ -503,7 +503,7 @@ func TestStopEndsWork(t *testing.T) {
 	})
 }
 
-// A relay that answers pings and sends a message byte by byte, for ever, is given up.
+// A connection to a relay that answers pings and sends a message byte by byte, for ever, is ended.
 func TestTrickle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
@@ -521,7 +521,7 @@ func TestTrickle(t *testing.T) {
 	})
 }
 
-// No relay can hold up the end.
+// No relay can make Run return late.
 func TestStopIsBounded(t *testing.T) {
 	cases := map[string]func(w *world){
 		"deaf":  func(w *world) { w.net.last().deaf.Store(true) },

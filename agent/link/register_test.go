@@ -61,8 +61,8 @@ func TestTenThousandAccounts(t *testing.T) {
 	})
 }
 
-// Bad accounts, whatever a relay does about them, are found and named, and nobody else waits for
-// them long.
+// Bad accounts are found and named, whatever a relay does about them, and the others do not wait
+// for them for long.
 func TestBadAccounts(t *testing.T) {
 	const n = 500
 	bad := func(name string) bool { return strings.HasSuffix(name, "7") && name[len(name)-2] == '0' } // 5 of 500
@@ -133,7 +133,7 @@ func TestBadAccounts(t *testing.T) {
 	}
 }
 
-// A bad account is tried again, ever more seldom, and is served once the relay takes it.
+// A bad account is tried again, less and less often, and is served once the relay takes it.
 func TestRefusedAccountIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -175,8 +175,7 @@ func TestRefusedAccountIsTriedAgain(t *testing.T) {
 	})
 }
 
-// An acknowledgement that comes after its time, even while another account is being asked alone, is
-// taken.
+// An acknowledgement that comes after its time counts, even while another account is asked alone.
 func TestLateAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{register: func(p *peer, a protocol.RegisterAccount) {
@@ -202,7 +201,7 @@ func TestLateAcknowledgement(t *testing.T) {
 	})
 }
 
-// While one is asked alone, no other registration is outstanding.
+// While one account is asked alone, no other registration is outstanding.
 func TestAloneMeansAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
@@ -232,7 +231,7 @@ func TestAloneMeansAlone(t *testing.T) {
 	})
 }
 
-// An error that has nothing to do with registrations costs a second try, nothing more.
+// An error that is about something else costs a second try of each registration, and no more.
 func TestErrorOfSomethingElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
@@ -283,7 +282,7 @@ func TestHintAboutTheClock(t *testing.T) {
 	})
 }
 
-// An account whose key does not work stops nobody (HAS §13.1, 9).
+// An account whose key does not work does not stop the others (HAS §13.1, 9).
 func TestAccountWithoutProof(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := many(200)
@@ -356,7 +355,7 @@ func TestSetAccounts(t *testing.T) {
 			t.Errorf("asked: %v", asked)
 		}
 
-		// One is taken away: its requests are nobody's, its answers are not sent.
+		// One is taken away: its requests are dropped, and its answers are not sent.
 		if err := w.link.SetAccounts(accounts("bob", "carol")); err != nil {
 			t.Fatal(err)
 		}
@@ -389,8 +388,8 @@ func TestSetAccounts(t *testing.T) {
 	})
 }
 
-// What is given anew is tried anew: a refused account at once, and one with another kind of key
-// although it is registered.
+// SetAccounts has a refused account asked again at once; a registered one is not asked again, even
+// with a key of another role.
 func TestSetAccountsTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var healed atomic.Bool
@@ -447,7 +446,7 @@ func TestNewAccountWhileOneIsAlone(t *testing.T) {
 	})
 }
 
-// An acknowledgement for what was not asked on this connection counts for nothing.
+// An acknowledgement for an account that was not asked for on this connection does not count.
 func TestAcknowledgementBeforeTheQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{keyed: func(p *peer) {

@@ -293,7 +293,7 @@ func (r *relay) closedWith() []websocket.StatusCode {
 	return append([]websocket.StatusCode(nil), r.closes...)
 }
 
-// hijacker is as much of an http.Server as Accept needs.
+// hijacker is the part of an http.Server that Accept needs.
 type hijacker struct {
 	conn   net.Conn
 	br     *bufio.Reader
@@ -367,8 +367,8 @@ type world struct {
 
 var errStop = errors.New("stop")
 
-// start runs a link against a relay. The function that it returns stops both; what is still running
-// after it fails the bubble.
+// start runs a link against a relay. The function that it returns stops both; a goroutine that
+// still runs after it fails the bubble.
 func start(t *testing.T, r *relay, set link.Options, who ...link.Account) *world {
 	t.Helper()
 	w := &world{t: t, relay: r, net: &network{relay: r}, done: make(chan struct{})}

@@ -21,8 +21,8 @@ import (
 
 func (w *world) drop(context.Context, link.Delivery) {}
 
-// Frames that are nothing are dropped, counted by a constant reason, never answered, and the next
-// good one is served on the same connection.
+// Frames that are no messages are dropped, counted under a constant reason, and never answered, and
+// the next good one is served on the same connection.
 func TestBadFrames(t *testing.T) {
 	frames := map[string]struct {
 		text   string
@@ -149,7 +149,7 @@ func TestRateOfBytes(t *testing.T) {
 	})
 }
 
-// A low rate for what the relay sends on its own does not cost the acknowledgements that we asked
+// A low rate for frames of the relay does not drop the acknowledgements that the link has asked
 // for.
 func TestRegistrationPaysForItsAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -161,8 +161,8 @@ func TestRegistrationPaysForItsAnswers(t *testing.T) {
 	})
 }
 
-// Handlers that do not return fill a bounded space; the link goes on reading, and tickets are taken
-// in the order of frames.
+// Calls of Handler that do not return fill a bounded space. The link goes on reading, and tickets
+// are taken in the order of frames.
 func TestQueuesAndTickets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
@@ -210,7 +210,7 @@ func TestQueuesAndTickets(t *testing.T) {
 	})
 }
 
-// What waits in memory is bounded in bytes too.
+// Requests that wait in memory are bounded in bytes too.
 func TestBytesHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
@@ -290,7 +290,7 @@ func TestAnswerBeforeAcknowledgement(t *testing.T) {
 	})
 }
 
-// Nothing but answers with a uuid of the right form is proved (HAS §13.2).
+// Only answers with a uuid of the right form are proved (HAS §13.2).
 func TestAnswerProvesOnlyUUIDs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := account("alice")
@@ -352,8 +352,8 @@ func TestAnswerWithoutProof(t *testing.T) {
 	})
 }
 
-// A peer that takes no bytes ends the connection after the write's time, and then all who wait
-// learn it; a caller that cannot wait leaves earlier.
+// A connection whose peer takes no bytes ends after the time for a write, and all who wait get an
+// error. A caller whose context ends leaves earlier.
 func TestSlowPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
@@ -401,7 +401,7 @@ func TestSlowPeer(t *testing.T) {
 	})
 }
 
-// A relay cannot fill the log, nor steer a terminal with it.
+// A relay cannot fill the log, and cannot steer a terminal through it.
 func TestLogIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder

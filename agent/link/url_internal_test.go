@@ -57,7 +57,7 @@ func TestURLs(t *testing.T) {
 	}
 }
 
-// A name that says loopback and leads elsewhere is found out after dialling.
+// A name of loopback that leads to another machine is refused after dialling.
 func TestOffLoopback(t *testing.T) {
 	pipe, _ := net.Pipe()
 	for addr, want := range map[net.Addr]bool{

@@ -57,7 +57,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// TestOtherChain: a node of another chain gets nothing but the question for its chain.
+// TestOtherChain: a node of another chain is asked for its chain and for nothing else.
 func TestOtherChain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2)
@@ -82,7 +82,7 @@ func TestOtherChain(t *testing.T) {
 		if strings.Count(w.log.String(), "another chain") != 1 {
 			t.Errorf("log:\n%s", w.log)
 		}
-		// When it is put right it is used again.
+		// Once it serves our chain it is used again.
 		w.nodes[0].SetChainID(hive.Mainnet.ChainID)
 		time.Sleep(15 * time.Minute)
 		if s := w.c.Status(); !s[0].Usable || s[0].LastError != "" {
@@ -100,7 +100,7 @@ func TestOtherChain(t *testing.T) {
 	})
 }
 
-// TestRest: a node that fails is left alone, longer each time, and its own wish is respected.
+// TestRest: a node that fails is left alone, longer each time, and at least as long as it asks for.
 func TestRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2)
@@ -139,7 +139,7 @@ func TestRest(t *testing.T) {
 	})
 }
 
-// TestBusyNode: a node that is too busy rests like one that is down; one that refuses on the merits
+// TestBusyNode: a node that is too busy rests like one that is down; one that refuses a transaction
 // does not.
 func TestBusyNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -175,7 +175,7 @@ func TestStatusIsJSON(t *testing.T) {
 	})
 }
 
-// TestFollow: what a node took and lost gets onto the chain by another one.
+// TestFollow: a transaction that one node took and lost gets onto the chain by another.
 func TestFollow(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -346,8 +346,8 @@ func TestAuthorities(t *testing.T) {
 	})
 }
 
-// TestAuthoritiesAskAgain: who hides an account, or invents one, is not believed when another node
-// answers.
+// TestAuthoritiesAskAgain: a node that hides an account, or invents one, is not believed when
+// another one answers.
 func TestAuthoritiesAskAgain(t *testing.T) {
 	const method = "condenser_api.get_accounts"
 	var bob string
@@ -410,8 +410,8 @@ func TestAuthoritiesAskAgain(t *testing.T) {
 	}
 }
 
-// TestSockets goes through the transport of our own: connections are kept, certificates checked,
-// and names of loopback that lead elsewhere are of no use without TLS.
+// TestSockets uses the transport of the package: connections are kept, certificates are checked,
+// and names of loopback that lead to another machine do not work without TLS.
 func TestSockets(t *testing.T) {
 	chain := nodetest.NewChain(nodetest.Options{})
 	chain.AddUser("alice")
@@ -451,7 +451,7 @@ func TestSockets(t *testing.T) {
 	}
 }
 
-// TestRedirectsAreNotFollowed, and nodes are told who we are.
+// TestRedirectsAreNotFollowed checks that too, and that requests name the program.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	asked := 0
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))

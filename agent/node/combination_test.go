@@ -47,8 +47,8 @@ var handicaps = []handicap{
 
 func (w *world) last() *nodetest.Node { return w.nodes[len(w.nodes)-1] }
 
-// TestFaultCombinations sends a transaction through all combinations of faults at the first
-// broadcast of each node, with all handicaps, and holds what is told against the chain.
+// TestFaultCombinations sends a transaction with all combinations of faults at the first broadcast
+// of each node, with all handicaps, and compares the outcome with the chain.
 func TestFaultCombinations(t *testing.T) {
 	told := map[node.State]int{}
 	faults := nodetest.BroadcastFaults()
@@ -95,7 +95,7 @@ func sendThrough(t *testing.T, h handicap, faults ...nodetest.Fault) node.Outcom
 
 const broadcastMethod = "condenser_api.broadcast_transaction"
 
-// mainFaults are those that differ in what they mean.
+// mainFaults returns the faults that differ in what they mean.
 func mainFaults() (list []nodetest.Fault) {
 	for _, f := range nodetest.BroadcastFaults() {
 		switch f.Name {
@@ -126,8 +126,8 @@ func TestFaultTriples(t *testing.T) {
 	}
 }
 
-// TestLastingFaults lets every broadcast of each node fail in the same way. Then not every
-// transaction gets onto the chain; what is told is true all the same.
+// TestLastingFaults lets every broadcast of each node fail in the same way. Not every transaction
+// gets onto the chain then, but every outcome must be true.
 func TestLastingFaults(t *testing.T) {
 	told := map[node.State]int{}
 	for _, a := range nodetest.BroadcastFaults() {
@@ -224,8 +224,8 @@ func TestHistoryThatLags(t *testing.T) {
 	})
 }
 
-// TestManyInDoubt: however many transactions wait, nodes that are down or wanted rest are not
-// overrun.
+// TestManyInDoubt: however many transactions wait, nodes that are down or asked for a rest are not
+// flooded.
 func TestManyInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 7)

@@ -22,8 +22,8 @@
 // A transaction is dead when all of this is true:
 //
 //   - Two nodes on different hosts say so, or the only node if there is one. A node says so with
-//     the status expired_irreversible, or if it does not know the id and its last irreversible block
-//     is past the expiration.
+//     the status expired_irreversible, or if it does not know the id and its last irreversible
+//     block is past the expiration.
 //   - Our own clock is past the expiration too: a node whose clock is ahead proves nothing.
 //   - No other node that can be reached has it.
 //

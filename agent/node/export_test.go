@@ -2,8 +2,8 @@ package node
 
 import "pksa/protocol/hive"
 
-// ForTestJudge is what is made of the body of an answer to a broadcast with that request id:
-// "sent", or another verdict.
+// ForTestJudge returns the verdict on the body of an answer to a broadcast with that request id,
+// such as "sent".
 func ForTestJudge(body []byte, id uint64) (is, code, reason string) {
 	names := map[verdictKind]string{unknown: "unknown", unreached: "unreached", sent: "sent", refused: "refused",
 		lagging: "lagging", later: "later"}

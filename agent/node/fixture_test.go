@@ -24,7 +24,8 @@ type world struct {
 	log   *logged
 }
 
-// newWorld has as many nodes as wanted: a.example, b.example, …, and the users alice and bob.
+// newWorld returns a world with so many nodes, a.example, b.example, …, and the users alice and
+// bob.
 func newWorld(t testing.TB, nodes int) *world {
 	t.Helper()
 	w := &world{t: t, chain: nodetest.NewChain(nodetest.Options{}), log: &logged{}}
@@ -45,7 +46,7 @@ func newWorld(t testing.TB, nodes int) *world {
 	return w
 }
 
-// users are made once: their keys cost more than most tests.
+// users returns accounts that are made once: their keys cost more than most tests.
 var users = sync.OnceValue(func() (list []nodetest.Account) {
 	chain := nodetest.NewChain(nodetest.Options{})
 	for _, name := range []hive.AccountName{"alice", "bob"} {
@@ -56,7 +57,7 @@ var users = sync.OnceValue(func() (list []nodetest.Account) {
 	return list
 })
 
-// aliceKey is a key of alice, made once.
+// aliceKey returns a key of alice, made once.
 func aliceKey(role hive.Role) *hive.PrivateKey { return aliceKeys()[role] }
 
 var aliceKeys = sync.OnceValue(func() map[hive.Role]*hive.PrivateKey {
@@ -182,8 +183,8 @@ func (w *world) onChain(tx node.Transaction) int {
 	return n
 }
 
-// check compares what was told with what is on the chain in the end, and what was sent with what
-// was given.
+// check compares the outcome with what is on the chain in the end, and the bytes that were sent
+// with those that were given.
 func (w *world) check(tx node.Transaction, o node.Outcome) {
 	w.t.Helper()
 	n := w.onChain(tx)

@@ -15,8 +15,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// FuzzAnswer: no answer crashes, and only two kinds of them mean that the node has the transaction:
-// a result for our request, and the node's own word that it is a duplicate.
+// FuzzAnswer: no answer panics, and only two kinds of them mean that the node has the transaction:
+// a result for our request, and the node's own error that it is a duplicate.
 func FuzzAnswer(f *testing.F) {
 	for _, fault := range nodetest.BroadcastFaults() {
 		f.Add(strings.ReplaceAll(string(fault.Body), "$id", "7"))
@@ -103,7 +103,7 @@ func FuzzAccounts(f *testing.F) {
 }
 
 // FuzzFaults lets everything go wrong in any order: each pair of bytes is a call of a node and its
-// fault. What is told is held against the chain.
+// fault. The outcome is compared with the chain.
 func FuzzFaults(f *testing.F) {
 	f.Add([]byte{0}, uint8(0))
 	f.Add([]byte{0, 3, 3, 1, 6, 19, 1, 4}, uint8(1))

@@ -39,7 +39,7 @@ func TestHead(t *testing.T) {
 	})
 }
 
-// TestHeadIsFetchedOnce also when many ask at once, and is kept fresh by Run.
+// TestHeadIsFetchedOnce: also when many ask at once; and Run keeps it fresh.
 func TestHeadIsFetchedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2)
@@ -106,7 +106,7 @@ func TestOneRoundTrip(t *testing.T) {
 	})
 }
 
-// TestHeadsThatLie are not taken when others, or our own clock, know better.
+// TestHeadsThatLie: they are not used when other nodes, or our own clock, disagree.
 func TestHeadsThatLie(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -188,7 +188,7 @@ func TestHeadStops(t *testing.T) {
 	})
 }
 
-// TestHeadIsBounded by the context of the caller.
+// TestHeadIsBounded: the context of the caller ends the wait.
 func TestHeadIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 7)

@@ -42,6 +42,7 @@ const (
 
 // round is what one round of questions has brought.
 type round struct {
+	gone     bool // our own clock is past the expiration
 	asked    map[*endpoint]bool
 	answers  int
 	last     *endpoint // the last one that answered
@@ -51,19 +52,18 @@ type round struct {
 // lookUp asks the nodes what became of the transaction. It is final if the transaction was found or
 // is dead; only then the outcome counts.
 func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
-	late := time.Since(e.tx.Expiration.Time())
-	gone := late > clockMargin // by our clock: nodes alone cannot make it so
-	r := &round{asked: map[*endpoint]bool{}}
+	late := time.Since(e.tx.Expiration.Time()) // by our own clock: nodes alone cannot make it late
+	r := &round{gone: late > clockMargin, asked: map[*endpoint]bool{}}
 	for _, n := range e.nodes(false) {
 		// Before the expiration nothing is proved, and two answers are enough to send again.
-		if ctx.Err() != nil || !gone && r.answers >= 2 {
+		if ctx.Err() != nil || !r.gone && r.answers >= 2 {
 			break
 		}
-		if o, ok := e.lookAtNode(ctx, n, gone, r); ok {
+		if o, ok := e.lookAtNode(ctx, n, r); ok {
 			return o, true
 		}
 	}
-	if !gone || len(e.witness.hosts) < min(2, e.c.hosts()) && !e.soleWitness(r, late) {
+	if !r.gone || len(e.witness.hosts) < min(2, e.c.hosts()) && !e.soleWitness(r, late) {
 		return Outcome{}, false
 	}
 	// Expired is a promise that the transaction is never included. Before it is made every node is
@@ -72,7 +72,7 @@ func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
 		if r.asked[n] {
 			continue
 		}
-		if o, ok := e.lookAtNode(ctx, n, gone, r); ok {
+		if o, ok := e.lookAtNode(ctx, n, r); ok {
 			return o, true
 		}
 	}
@@ -93,9 +93,9 @@ func (e *effort) soleWitness(r *round, late time.Duration) bool {
 }
 
 // lookAtNode asks one node and records its answer. It reports whether the transaction was found.
-func (e *effort) lookAtNode(ctx context.Context, n *endpoint, gone bool, r *round) (Outcome, bool) {
+func (e *effort) lookAtNode(ctx context.Context, n *endpoint, r *round) (Outcome, bool) {
 	r.asked[n] = true
-	s, block, err := e.c.look(ctx, n, e.tx, gone)
+	s, block, err := e.look(ctx, n, r.gone)
 	if err != nil {
 		e.recordFailure(n, err)
 		return Outcome{}, false
@@ -158,21 +158,21 @@ func (e *effort) recordFailure(n *endpoint, err error) {
 }
 
 // look asks one node for the transaction. gone is whether our own clock is past the expiration.
-func (c *Client) look(ctx context.Context, n *endpoint, tx Transaction, gone bool) (sight, uint32, error) {
+func (e *effort) look(ctx context.Context, n *endpoint, gone bool) (sight, uint32, error) {
 	// First the irreversible block, then the transaction. In the other order it could be included
 	// between the two questions, and would be taken for dead.
 	var irreversible hive.Time
 	if gone {
 		var err error
-		if irreversible, err = c.irreversible(ctx, n); err != nil {
+		if irreversible, err = e.c.irreversible(ctx, n); err != nil {
 			return silent, 0, err
 		}
 	}
-	status, block, err := c.find(ctx, n, tx)
+	status, block, err := e.find(ctx, n)
 	if err != nil {
 		return silent, 0, err
 	}
-	past := gone && irreversible > tx.Expiration
+	past := gone && irreversible > e.tx.Expiration
 	switch status {
 	case "within_mempool":
 		return found, 0, nil
@@ -189,7 +189,7 @@ func (c *Client) look(ctx context.Context, n *endpoint, tx Transaction, gone boo
 		}
 		return missing, 0, nil
 	}
-	return c.lookInHistory(ctx, n, tx, irreversible)
+	return e.lookInHistory(ctx, n, irreversible)
 }
 
 // irreversible returns the time of the node's last irreversible block.
@@ -209,10 +209,11 @@ func (c *Client) irreversible(ctx context.Context, n *endpoint) (hive.Time, erro
 
 // find returns the status of the transaction at a node (tx §5.7): "too_old" also for a node without
 // that plugin. block is 0 unless the status names one.
-func (c *Client) find(ctx context.Context, n *endpoint, tx Transaction) (status string, block uint32, err error) {
-	params := append([]byte(`{"transaction_id":"`), tx.ID.String()...)
-	params = append(append(params, `","expiration":"`...), tx.Expiration.String()...)
-	raw, err := c.ask(ctx, n, query{method: "transaction_status_api.find_transaction", params: append(params, `"}`...)})
+func (e *effort) find(ctx context.Context, n *endpoint) (status string, block uint32, err error) {
+	params := append([]byte(`{"transaction_id":"`), e.tx.ID.String()...)
+	params = append(append(params, `","expiration":"`...), e.tx.Expiration.String()...)
+	raw, err := e.c.ask(ctx, n, query{method: "transaction_status_api.find_transaction",
+		params: append(params, `"}`...)})
 	var failure *callError
 	if errors.As(err, &failure) && failure.reply != nil && failure.reply.missingAPI() {
 		return "too_old", 0, nil
@@ -234,19 +235,18 @@ func (c *Client) find(ctx context.Context, n *endpoint, tx Transaction) (status 
 			}
 		}
 	}
-	return "", 0, c.malformed(n, "status of a transaction does not have the expected form")
+	return "", 0, e.c.malformed(n, "status of a transaction does not have the expected form")
 }
 
 // lookInHistory asks the account history of a node, which knows transactions of any age.
-func (c *Client) lookInHistory(ctx context.Context, n *endpoint, tx Transaction, irreversible hive.Time) (sight, uint32,
-	error) {
-	_, block, ok, err := c.history(ctx, n, tx.ID)
+func (e *effort) lookInHistory(ctx context.Context, n *endpoint, irreversible hive.Time) (sight, uint32, error) {
+	_, block, ok, err := e.c.history(ctx, n, e.tx.ID)
 	switch {
 	case err != nil:
 		return silent, 0, err
 	case ok:
 		return found, block, nil
-	case irreversible > tx.Expiration && irreversible.Time().Sub(tx.Expiration.Time()) > historyMargin:
+	case irreversible > e.tx.Expiration && irreversible.Time().Sub(e.tx.Expiration.Time()) > historyMargin:
 		return dead, 0, nil
 	}
 	return missing, 0, nil

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,9 +12,9 @@ import (
 )
 
 const (
-	historyPage  = 500      // entries of a page
-	historyPages = 200      // of one account; older ones are not read
-	historySize  = 16 << 20 // bytes of a page: a custom_json may have 8 KB
+	pageEntries = 500
+	maxPages    = 200      // of one account; older entries are not read
+	pageSize    = 16 << 20 // bytes of a page: a custom_json may have 8 KB
 )
 
 // Published is a custom_json of an account that is in a block.
@@ -60,45 +61,61 @@ func (c *Client) CustomJSON(ctx context.Context, account hive.AccountName, id st
 func (c *Client) customJSON(ctx context.Context, n *endpoint, account hive.AccountName, id string) ([]Published,
 	error) {
 	var all []Published
-	start := int64(-1)
-	for range historyPages {
-		limit := int64(historyPage)
-		if start >= 0 {
-			limit = min(limit, start+1) // nodes refuse to be asked for what lies before the first
-		}
-		// The filter is a set of operation numbers; 18 is custom_json.
-		params := fmt.Appendf(nil, `[%q,%d,%d,%d,0]`, string(account), start, limit, 1<<18)
-		raw, err := c.ask(ctx, n, query{method: "condenser_api.get_account_history", params: params,
-			limit: historySize})
+	start := int64(-1) // the newest
+	for range maxPages {
+		page, err := c.historyPage(ctx, n, account, start)
 		if err != nil {
 			return nil, err
-		}
-		var page [][2]jsontext.Value
-		if unmarshal(raw, &page) != nil {
-			return nil, c.malformed(n, "account history does not have the expected form")
 		}
 		if len(page) == 0 {
 			break
 		}
-		// Entries above start were asked for before: a node could repeat pages for ever with them.
-		lowest := int64(-1)
-		for _, item := range page {
-			var number int64
-			if unmarshal(item[0], &number) != nil || number < 0 || start >= 0 && number > start {
-				return nil, c.malformed(n, "account history does not have the expected form")
-			}
-			if lowest < 0 || number < lowest {
-				lowest = number
-			}
-			if p, ok := readPublished(item[1], account, id); ok {
+		for _, entry := range page {
+			if p, ok := readPublished(entry.text, account, id); ok {
 				all = append(all, p)
 			}
 		}
-		if start = lowest - 1; start < 0 {
+		lowest := slices.MinFunc(page, func(a, b historyEntry) int { return cmp.Compare(a.number, b.number) })
+		if start = lowest.number - 1; start < 0 {
 			break
 		}
 	}
 	return all, nil
+}
+
+// historyEntry is one entry of an account history.
+type historyEntry struct {
+	number int64
+	text   jsontext.Value
+}
+
+// historyPage returns the custom_json of the account from entry start down; -1 means the newest.
+func (c *Client) historyPage(ctx context.Context, n *endpoint, account hive.AccountName, start int64) ([]historyEntry,
+	error) {
+	limit := int64(pageEntries)
+	if start >= 0 {
+		limit = min(limit, start+1) // nodes refuse to be asked for what lies before the first
+	}
+	// The filter is a set of operation numbers; 18 is custom_json.
+	params := fmt.Appendf(nil, `[%q,%d,%d,%d,0]`, string(account), start, limit, 1<<18)
+	raw, err := c.ask(ctx, n, query{method: "condenser_api.get_account_history", params: params, limit: pageSize})
+	if err != nil {
+		return nil, err
+	}
+	var page [][2]jsontext.Value
+	if unmarshal(raw, &page) != nil {
+		return nil, c.malformed(n, "account history does not have the expected form")
+	}
+	entries := make([]historyEntry, len(page))
+	for i, item := range page {
+		var number int64
+		// A number above start was asked for before: a node could repeat pages for ever with it.
+		if unmarshal(item[0], &number) != nil || number < 0 || start >= 0 && number > start {
+			return nil, c.malformed(n, "account history does not have the expected form")
+		}
+		entries[i] = historyEntry{number, item[1]}
+	}
+	return entries, nil
 }
 
 // readPublished reads an entry of the history. It reports false for any other entry than a

@@ -13,7 +13,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// TestRefusalsOfTheChain lets the chain really refuse, and reads the sentences.
+// TestRefusalsOfTheChain has the chain refuse transactions, and reads the reasons.
 func TestRefusalsOfTheChain(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -69,7 +69,7 @@ func TestRefusalsOfTheChain(t *testing.T) {
 	}
 }
 
-// TestOtherTransactions are refused for what they are as a whole.
+// TestOtherTransactions: they are refused as a whole, and not for one operation.
 func TestOtherTransactions(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -256,7 +256,7 @@ func mustJSON(v any) string {
 	return string(text)
 }
 
-// TestHugeSentence is cut short.
+// TestHugeSentence: it is cut short.
 func TestHugeSentence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)

@@ -12,7 +12,7 @@ import (
 )
 
 // The tenth trap (tx §0): the outer code of an error was -32000 and is -32003 today. What counts is
-// the error's own name or number, whatever stands around it. The other eleven are tests of
+// the error's own name or number, whatever is around it. The other eleven are tests of
 // protocol/hive.
 func TestTrap10ErrorCodesMoved(t *testing.T) {
 	for _, outer := range []int{-32003, -32000, -32603} {

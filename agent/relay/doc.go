@@ -9,7 +9,7 @@
 // What it promises:
 //
 //   - A request is answered at most once: the first good answer counts (HAS §11.2).
-//   - An answer reaches an application only if it comes from a connection that is registered for the
+//   - An answer reaches an application only if it comes from a connection registered for the
 //     account of the request, and has a proof of key for that very request (HAS §8.4);
 //     [Options.NoProof] and [Options.Version08] take answers without proof.
 //   - Memory is bounded by [Limits], whatever is sent. A connection that stops reading is dropped,

@@ -13,8 +13,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// A relay of one's own listens on this machine, for the wallets of one account, until it is told to
-// stop.
+// A relay listens on this machine, for the wallets of one account, until it is told to stop.
 func ExampleRelay_Serve() {
 	key := hive.PrivateKeyFromSeed("example/alice") // in production: the keys of the account on the chain
 	r, err := relay.New(relay.Options{

@@ -13,7 +13,7 @@ import (
 )
 
 // FuzzFrames sends a registered wallet's connection a few frames of any content, one a line, and
-// sees that the relay stands, serves others, and says nothing that is no message.
+// checks that the relay runs, serves others, and sends only messages.
 func FuzzFrames(f *testing.F) {
 	for _, frame := range relaytest.MalformedFrames() {
 		f.Add(frame)

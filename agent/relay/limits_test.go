@@ -33,8 +33,8 @@ func TestFramesPerSecond(t *testing.T) {
 	})
 }
 
-// TestFlood: who sends without pause is read at about the rate that it may send at, and refused at
-// most as often.
+// TestFlood: a connection that sends without pause is read at about its rate, and refused at most
+// as often.
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, relay.Options{})
@@ -176,8 +176,7 @@ func TestBadProofsCostMore(t *testing.T) {
 		if took := time.Since(began); took < 59*time.Second {
 			t.Errorf("60 bad proofs in %s", took)
 		}
-		// One message with many bad accounts is no shorter way, and the good one behind them is
-		// served.
+		// One message with many bad accounts is not faster, and the good one behind them is served.
 		accounts := make([]message, 0, 6)
 		for range 5 {
 			accounts = append(accounts, message{"name": "nobody", "pok": p.timeProof(bob)})
@@ -321,7 +320,8 @@ func stuckWallet(t *testing.T, s *relaytest.Server) *websocket.Conn {
 	return conn
 }
 
-// TestRepliesUnread: who does not read replies is not read from, so that they do not pile up.
+// TestRepliesUnread: a connection that does not read its replies is not read, so that they do not
+// pile up.
 func TestRepliesUnread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, relay.Options{Limits: relay.Limits{AppFrames: 1 << 20, Replies: 10}})
@@ -352,7 +352,7 @@ func TestRepliesUnread(t *testing.T) {
 	})
 }
 
-// TestSlowFrame: a frame that does not come to its end ends the connection.
+// TestSlowFrame: a frame that begins and does not end ends the connection.
 func TestSlowFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, relay.Options{})

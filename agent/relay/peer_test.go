@@ -21,7 +21,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// The accounts of these tests. Their keys come from these labels; nobody's money hangs on them.
+// The accounts of these tests. Their keys come from these labels and hold no money.
 var (
 	alice   = hive.PrivateKeyFromSeed("relay test/alice")
 	bob     = hive.PrivateKeyFromSeed("relay test/bob")

@@ -34,7 +34,7 @@ func TestConnected(t *testing.T) {
 	}
 }
 
-// TestContract is what any wallet and any application may count on, over both kinds of listener.
+// TestContract checks what any wallet and any application may rely on, over each kind of listener.
 func TestContract(t *testing.T) {
 	wires := map[string]relaytest.Options{
 		"memory":        {},
@@ -124,7 +124,7 @@ func TestPendingOldestFirst(t *testing.T) {
 			}
 		}
 		wallet.quiet(time.Second)
-		// Registering again acknowledges and delivers nothing twice.
+		// Registering again is acknowledged, and delivers nothing twice.
 		wallet.register("alice", alice)
 		wallet.quiet(time.Second)
 	})
@@ -150,7 +150,7 @@ func TestFirstAnswerWins(t *testing.T) {
 		one.quiet(time.Second)
 		two.quiet(time.Second)
 		app.quiet(time.Second)
-		// A wallet that comes later does not see what is settled.
+		// A wallet that comes later does not get a request that is answered.
 		three := dial(t, s)
 		three.register("alice", alice)
 		three.quiet(time.Second)
@@ -200,7 +200,7 @@ func TestAnswersThatAreRefused(t *testing.T) {
 				wallet.send(c.send(wallet, id))
 				wallet.expectError(c.text)
 				app.quiet(time.Second)
-				// The request is not lost by it.
+				// The request is still there.
 				wallet.acknowledge("sign", id, alice)
 				app.expect("sign_ack")
 			})
@@ -424,7 +424,7 @@ func TestOldClients(t *testing.T) {
 		if m := app.expect("sign_nack"); m.text("error") != "Request was canceled by the user." {
 			t.Errorf("got %v", m)
 		}
-		// A proof that is there must be good all the same.
+		// If there is a proof, it must be good.
 		id = app.ask("sign", "alice", "d")
 		wallet.expect("sign_req")
 		wallet.send(message{"cmd": "sign_ack", "uuid": id, "data": "d", "pok": wallet.proof(bob, id)})

@@ -11,7 +11,7 @@ import (
 	"pksa/agent/relay/relaytest"
 )
 
-// newRelay makes a relay that nothing serves yet.
+// newRelay returns a relay that does not serve yet.
 func newRelay(t *testing.T) *relay.Relay {
 	t.Helper()
 	r, err := relay.New(relay.Options{Keys: keys, Logger: silent})
@@ -21,14 +21,14 @@ func newRelay(t *testing.T) *relay.Relay {
 	return r
 }
 
-// serve runs Serve and returns what it will return.
+// serve runs Serve. Its error comes from the channel.
 func serve(ctx context.Context, r *relay.Relay, listener *relaytest.Listener) <-chan error {
 	stopped := make(chan error, 1)
 	go func() { stopped <- r.Serve(ctx, listener) }()
 	return stopped
 }
 
-// wantClosed fails unless Serve has returned ErrClosed and the listener takes nobody any more.
+// wantClosed fails unless Serve returns ErrClosed and the listener is closed.
 func wantClosed(t *testing.T, stopped <-chan error, listener *relaytest.Listener) {
 	t.Helper()
 	select {
@@ -82,8 +82,8 @@ func TestCloseEndsServe(t *testing.T) {
 	})
 }
 
-// TestContextEndsTwoListeners: the context that both calls were given ended them, so that neither
-// blames the other.
+// TestContextEndsTwoListeners: both calls end with their context, and neither returns an error
+// because the other has closed the relay.
 func TestContextEndsTwoListeners(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, first, second := newRelay(t), relaytest.Listen(), relaytest.Listen()

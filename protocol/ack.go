@@ -7,16 +7,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// BroadcastAck is the sign_ack of a transaction that the wallet has sent to the chain. id is 40
-// hexadecimal digits (HAS §4.4). The proof of key is for the caller to add.
+// BroadcastAck returns the sign_ack for a transaction that the wallet has sent to the chain. id is
+// 40 hexadecimal digits (HAS §4.4). The caller adds the proof of key.
 func BroadcastAck(uuid UUID, id string) Ack {
 	broadcast := true
 	return Ack{Kind: Sign, UUID: uuid, Data: []byte(`"` + id + `"`), Broadcast: &broadcast}
 }
 
-// TransactionID returns the id that a sign_ack names, in lower case; ok is false if it names none.
-// The relay can read and forge a sign_ack: look the transaction up on the chain before believing it
-// (HAS §7).
+// TransactionID returns the transaction id of a sign_ack in lower case; ok is false if it has none.
+// The relay can read and forge a sign_ack, so look for the transaction on the chain before you
+// trust it (HAS §7).
 func (m Ack) TransactionID() (id string, ok bool) {
 	if m.Kind != Sign || len(m.Data) == 0 || m.Data[0] != '"' {
 		return "", false
@@ -33,8 +33,8 @@ func (m Ack) TransactionID() (id string, ok bool) {
 	return strings.ToLower(string(plain)), true
 }
 
-// SignedTransaction returns the transaction object that a sign_ack carries, as the JSON that came;
-// ok is false if it carries none.
+// SignedTransaction returns the signed transaction of a sign_ack, as the JSON that came; ok is
+// false if it has none.
 func (m Ack) SignedTransaction() (transaction []byte, ok bool) {
 	if m.Kind != Sign || len(m.Data) == 0 || m.Data[0] != '{' {
 		return nil, false

@@ -1,6 +1,6 @@
 package protocol
 
-// Answer is what a wallet says to a [Request]: an [Ack], a [Nack] or an [Err], by value.
+// Answer is a wallet's answer to a [Request]: an [Ack], a [Nack] or an [Err], by value.
 type Answer interface {
 	Message
 	RequestKind() Kind
@@ -9,8 +9,8 @@ type Answer interface {
 	Proof() string
 	// WithUUID returns the answer with the uuid as the request spells it (HAS §12).
 	WithUUID(UUID) Answer
-	// WithProof returns the answer with a proof of key, which goes from wallet to relay only. A
-	// relay sets "" before it passes the answer on.
+	// WithProof returns the answer with a proof of key. The proof is for the relay only, which sets
+	// "" before it sends the answer to the application.
 	WithProof(proof string) Answer
 }
 

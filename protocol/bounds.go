@@ -2,10 +2,10 @@ package protocol
 
 import "unicode/utf8"
 
-// checkBounds refuses what would be expensive to read, without allocating: text that is not UTF-8,
-// that nests too deep, or that has an object with too many names. It knows just enough JSON to do
-// so (strings, escapes, brackets and colons); what it lets through may still be no JSON. Without
-// it, a frame of a mebibyte of short names costs ten times its size.
+// checkBounds refuses text that would be expensive to read, and allocates nothing: text that is not
+// UTF-8, that nests too deep, or that has an object with too many names. Without it, a frame of one
+// mebibyte of short names costs ten times its size in memory. It knows only strings, escapes,
+// brackets and colons, so text that passes may still be no JSON.
 func checkBounds(text []byte) (Reason, bool) {
 	if !utf8.Valid(text) {
 		return ReasonUTF8, false

@@ -8,8 +8,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// maxSealedKey bounds auth_key, which holds a sealed session key: 64 hexadecimal digits at most in
-// the wild, 128 base64 characters when sealed.
+// maxSealedKey bounds auth_key, a sealed session key. Known applications send 128 base64 characters
+// at most: 64 hexadecimal digits, sealed.
 const maxSealedKey = 4096
 
 // envelopeNames are the members that any message has (HAS §4). Others are skipped.
@@ -18,11 +18,11 @@ var envelopeNames = []string{
 	"app", "accounts", "timeout", "version", "protocol", "server", "socketid", "ping_rate",
 }
 
-// A commandSet maps the commands that one end of a socket takes to what reads the rest of the
-// message.
+// commandSet has the commands that one end of a socket takes, and for each the function that reads
+// the other members.
 type commandSet map[string]func(*object) Message
 
-// walletCommands are what a relay sends a wallet.
+// walletCommands are the commands that a relay sends to a wallet.
 var walletCommands = commandSet{
 	"connected":     decodeConnected,
 	"error":         decodeError,
@@ -33,7 +33,7 @@ var walletCommands = commandSet{
 	"challenge_req": func(o *object) Message { return decodeRequest(o, Challenge, true) },
 }
 
-// appCommands are what a relay sends an application.
+// appCommands are the commands that a relay sends to an application.
 var appCommands = commandSet{
 	"connected":      decodeConnected,
 	"error":          decodeError,
@@ -53,8 +53,8 @@ var appCommands = commandSet{
 	"attach_nack":    func(o *object) Message { return AttachNack{o.uuid()} },
 }
 
-// relayCommands are what wallets and applications send a relay. A *_wait is read whatever else it
-// says: wallets have no business with one, and Keychain sends it bare.
+// relayCommands are the commands that wallets and applications send to a relay. Of a *_wait only
+// the command is read: no wallet needs to send one, and Keychain sends it without a uuid.
 var relayCommands = commandSet{
 	"error":          decodeError,
 	"key_req":        func(*object) Message { return KeyReq{} },
@@ -77,20 +77,20 @@ var relayCommands = commandSet{
 	"attach_req":     func(o *object) Message { return AttachReq{o.uuid()} },
 }
 
-// DecodeForWallet reads a frame that a relay sent a wallet: [Connected], [ErrorMessage], [KeyAck],
-// [RegisterAck] or [Request]. A Request has a valid account, a checked uuid and an expire above 0.
-// Errors are *DecodeError; a wallet drops what it cannot read and counts it by Reason, without an
-// answer (HAS §12).
+// DecodeForWallet reads a frame that a relay sent to a wallet: [Connected], [ErrorMessage],
+// [KeyAck], [RegisterAck] or [Request]. A Request has a valid account, a checked uuid and an expire
+// above 0. Errors are *DecodeError. A wallet does not answer a frame that it cannot read; it counts
+// it by Reason (HAS §12).
 func DecodeForWallet(frame []byte) (Message, error) { return decode(frame, walletCommands) }
 
-// DecodeForApp reads a frame that a relay sent an application: [Connected], [ErrorMessage], [Wait],
-// [Ack], [Nack], [Err], [AttachAck] or [AttachNack]. It reads what other wallets send too: a nack
-// without data, a sign_ack without broadcast. Errors are *DecodeError.
+// DecodeForApp reads a frame that a relay sent to an application: [Connected], [ErrorMessage],
+// [Wait], [Ack], [Nack], [Err], [AttachAck] or [AttachNack]. It also reads the forms of other
+// wallets: a nack without data, a sign_ack without broadcast. Errors are *DecodeError.
 func DecodeForApp(frame []byte) (Message, error) { return decode(frame, appCommands) }
 
-// DecodeForRelay reads a frame that a wallet or an application sent a relay: [Ping], [KeyReq],
-// [RegisterReq], [Request] (uuid and expire, which are the relay's to give, are skipped),
-// [BareWait], [Ack], [Nack], [Err], [AttachReq] or [ErrorMessage]. Errors are *DecodeError.
+// DecodeForRelay reads a frame that a wallet or an application sent to a relay: [Ping], [KeyReq],
+// [RegisterReq], [Request] (without uuid and expire, because the relay sets them), [BareWait],
+// [Ack], [Nack], [Err], [AttachReq] or [ErrorMessage]. Errors are *DecodeError.
 func DecodeForRelay(frame []byte) (Message, error) {
 	if string(frame) == "ping" {
 		return Ping{}, nil
@@ -177,10 +177,10 @@ func decodeRegisterAccount(text []byte) (RegisterAccount, bool) {
 
 func decodeRegisterAck(o *object) Message { return RegisterAck{Account: o.text("account")} }
 
-// decodeRequest reads a request. One that comes from a relay must carry what the relay adds.
+// decodeRequest reads a request. From a relay it must have a uuid and an expire.
 func decodeRequest(o *object, kind Kind, fromRelay bool) Message {
 	m := Request{Kind: kind}
-	if fromRelay { // first, so that a bad uuid is reported as one whatever else is wrong
+	if fromRelay { // first, so that a bad uuid is reported before any other fault
 		m.UUID = o.uuid()
 		m.Expire = o.integer("expire", 1)
 	}
@@ -245,8 +245,8 @@ func (o *object) account() hive.AccountName {
 	return account
 }
 
-// sealed reads a required string that is neither empty nor larger than most. Its base64 is judged
-// where it is opened.
+// sealed reads a required string that is not empty and has at most most bytes. Package seal checks
+// its base64.
 func (o *object) sealed(name string, most int) string {
 	value, ok := o.required(name)
 	if !ok {
@@ -279,7 +279,7 @@ func (o *object) stringOrObject(name string) []byte {
 	return bytes.Clone(value)
 }
 
-// seconds reads an integer of seconds that may be absent, at most a year.
+// seconds reads a number of seconds, at most a year. It may be absent, which gives 0.
 func (o *object) seconds(name string) int {
 	n := o.optionalInteger(name, 0)
 	if n > 366*24*3600 {

@@ -14,7 +14,7 @@ const (
 	testKey  = "STM86eLQPsLySq5NASzEmkgCJ3LYAc3mqsswneuFCfT6xECn9aPv5"
 )
 
-// request is a good sign_req as a wallet gets it, with %s replaced by further members.
+// request returns a good sign_req as a wallet gets it, with %s replaced by further members.
 func request(more string) string {
 	return `{"cmd":"sign_req","account":"alice","data":"U2FsdGVkX18=","uuid":"` + testUUID +
 		`","expire":1700000060000` + more + `}`

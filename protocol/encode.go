@@ -9,13 +9,13 @@ import (
 	"pksa/protocol/hive"
 )
 
-// ErrFrameTooLarge matches the error of [Encode] for a message above MaxSend.
+// ErrFrameTooLarge is wrapped by the error of [Encode] for a message above MaxSend.
 var ErrFrameTooLarge = errors.New("frame too large")
 
-// Encode writes a message as one frame: members in the order of the tables of HAS §4, absent ones
-// left out. It refuses what no decoder would take (a uuid of another form, an account that is none,
-// text that is not UTF-8) and a frame above MaxSend ([ErrFrameTooLarge]). Errors name command and
-// member and quote no value.
+// Encode returns a message as one frame, with its members in the order of the tables of HAS §4.
+// Empty members are left out. It refuses every value that a decoder refuses, such as a uuid of
+// another form, an invalid account name and text that is not UTF-8. It refuses frames above MaxSend
+// with [ErrFrameTooLarge]. Errors name command and member and quote no value.
 func Encode(m Message) ([]byte, error) {
 	if _, ok := m.(Ping); ok {
 		return []byte("ping"), nil
@@ -76,7 +76,7 @@ func (w *writer) message(m Message) {
 	case AttachNack:
 		w.uuid(m.UUID)
 	default:
-		w.fail("cmd", "unknown type") // a pointer to a message, say
+		w.fail("cmd", "unknown type") // such as a pointer to a message
 	}
 }
 
@@ -148,15 +148,14 @@ func (w *writer) ack(m Ack) {
 	w.optionalText("pok", m.PoK)
 }
 
-// A writer builds JSON text. It remembers the first failure in err; what stands in buf is then of
-// no use.
+// writer builds JSON text. It keeps the first failure in err, and buf is of no use after that.
 type writer struct {
 	what string
 	buf  []byte
 	err  error
 }
 
-// done returns the text, after making sure that it keeps the bounds that readers keep.
+// done returns the text if it keeps the bounds that readers check.
 func (w *writer) done() ([]byte, error) {
 	if w.err != nil {
 		return nil, w.err
@@ -176,7 +175,8 @@ func (w *writer) fail(member, problem string) {
 func (w *writer) open()  { w.buf = append(w.buf, '{') }
 func (w *writer) close() { w.buf = append(w.buf, '}') }
 
-// element starts an element of an array or a member of an object.
+// element starts an element of an array or a member of an object: it writes the comma, if one is
+// needed.
 func (w *writer) element() {
 	if last := w.buf[len(w.buf)-1]; last != '{' && last != '[' {
 		w.buf = append(w.buf, ',')
@@ -261,8 +261,8 @@ func (w *writer) sealed(name, value string) {
 	w.text(name, value)
 }
 
-// stringOrObject copies raw JSON without touching it, after reading it as strictly as the other
-// side will. Its bounds are seen to by done.
+// stringOrObject copies raw JSON unchanged if it is valid for the strict reader on the other side.
+// done checks the bounds.
 func (w *writer) stringOrObject(name string, value []byte) {
 	if len(value) == 0 || len(value) > MaxData || value[0] != '"' && value[0] != '{' ||
 		!jsontext.Value(value).IsValid() {
@@ -272,7 +272,7 @@ func (w *writer) stringOrObject(name string, value []byte) {
 	w.raw(name, value)
 }
 
-// payload is done with the bound of a payload.
+// payload returns the text like done, if it is not larger than a payload may be.
 func (w *writer) payload() ([]byte, error) {
 	if len(w.buf) > MaxData {
 		w.fail("payload", ReasonSize.sentence())

@@ -136,7 +136,7 @@ func TestTransactionID(t *testing.T) {
 	}
 }
 
-// signedAck is the answer of a wallet that has signed a transaction and not sent it.
+// signedAck returns the answer of a wallet that has signed a transaction and not sent it.
 func signedAck(transaction []byte) protocol.Ack {
 	broadcast := false
 	return protocol.Ack{Kind: protocol.Sign, UUID: testUUID, Data: transaction, Broadcast: &broadcast}

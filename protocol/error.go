@@ -6,10 +6,10 @@ import (
 	"pksa/protocol/plain"
 )
 
-// Reason is why a decoder refused, as a constant short enough for a metric label.
+// Reason is the reason of a refusal, short enough for a metric label.
 type Reason string
 
-// Every reason there is.
+// The reasons of decoders.
 const (
 	ReasonSize      Reason = "size"            // larger than MaxFrame, MaxData or another bound on bytes
 	ReasonUTF8      Reason = "utf8"            // not valid UTF-8
@@ -25,8 +25,8 @@ const (
 	ReasonMember    Reason = "unknown-member"  // a payload has a member that its kind does not have
 )
 
-// DecodeError says why bytes from outside were refused. Text from outside is not part of it, save
-// the name of an unknown command or member, quoted and cut short.
+// DecodeError is the refusal of bytes from outside. It contains no text from outside, except the
+// name of an unknown command or member, quoted and cut.
 type DecodeError struct {
 	Cmd    string // the command or payload as the protocol spells it ("sign_req", "sign_req_data"); empty if not known
 	Member string // the member concerned, always one of the protocol's own names; empty if none is
@@ -34,11 +34,11 @@ type DecodeError struct {
 	detail string
 }
 
-// ErrUnknownCommand matches, with errors.Is, a DecodeError for a message whose command the receiver
-// does not take. From a relay such a message is logged and counted and never answered (HAS §2).
+// ErrUnknownCommand is matched, with errors.Is, by a DecodeError for a command that the receiver
+// does not take. A wallet logs and counts such a message and never answers it (HAS §2).
 var ErrUnknownCommand = errors.New("unknown command")
 
-// Error names command, member and reason.
+// Error returns command, member and reason.
 func (e *DecodeError) Error() string {
 	s := e.Cmd
 	if s == "" {
@@ -54,7 +54,7 @@ func (e *DecodeError) Error() string {
 	return s
 }
 
-// Is makes errors.Is(err, ErrUnknownCommand) work.
+// Is reports whether target is ErrUnknownCommand and the command is the reason.
 func (e *DecodeError) Is(target error) bool {
 	return target == ErrUnknownCommand && e.Reason == ReasonCommand
 }

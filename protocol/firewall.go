@@ -8,57 +8,59 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// FirewallReason is why [CheckChallenge] refused, as a constant short enough for a metric label.
+// FirewallReason is the reason of a refusal by [CheckChallenge], short enough for a metric label.
 type FirewallReason string
 
-// Every reason of the challenge firewall, in the order in which they are looked for (HAS §13.4).
+// The reasons of the challenge firewall, in the order of the checks (HAS §13.4).
 const (
 	FirewallEmpty       FirewallReason = "empty"
 	FirewallSize        FirewallReason = "size"        // more than MaxChallenge bytes
 	FirewallUTF8        FirewallReason = "utf8"        // not valid UTF-8
-	FirewallChain       FirewallReason = "chain-id"    // begins as a transaction does when it is signed
+	FirewallChain       FirewallReason = "chain-id"    // begins with a chain id, as signed transactions do
 	FirewallControl     FirewallReason = "control"     // a control character other than tab, LF, CR
 	FirewallReplacement FirewallReason = "replacement" // U+FFFD: text was lost on the way
-	FirewallBidi        FirewallReason = "bidi"        // a control that changes the order in which text shows
+	FirewallBidi        FirewallReason = "bidi"        // a mark that changes the order in which text is shown
 	FirewallBuffer      FirewallReason = "buffer"      // describes bytes: {"type":"Buffer","data":[…]}
 )
 
-// FirewallError says why a text must not be signed as a challenge. It does not contain the text.
+// FirewallError is the refusal of a text that must not be signed as a challenge. It does not
+// contain the text.
 type FirewallError struct {
 	Reason FirewallReason
 	Offset int // of the first byte that is refused; 0 for reasons that concern the whole
 }
 
-// Error names reason and offset.
+// Error returns reason and offset.
 func (e *FirewallError) Error() string {
 	return fmt.Sprintf("challenge refused: %s at byte %d", e.Reason, e.Offset)
 }
 
-// knownChains are the ids of public chains that can be checked against documents at hand
-// (transaction reference §1.5).
+// knownChains are the ids of the public chains (tx §1.5, see package hive).
 var knownChains = [][]byte{
 	append([]byte{0xbe, 0xea, 0xb0, 0xde}, make([]byte, 28)...), // Hive
 	make([]byte, 32), // Steem, and Hive before hard fork 24
 	append([]byte{0x42}, make([]byte, 31)...), // Hive mirrornet
 	// Hive testnet
-	[]byte("\x9a\xfb\xce\x9f\x24\x16\x52\x07\x33\xba\xcb\x37\x03\x15\xd3\x2b\x6b\x2c\x43\xd6\x09\x75\x76\xdf\x1c\x12\x22\x85\x9d\x91\xee\xcc"),
+	[]byte("\x9a\xfb\xce\x9f\x24\x16\x52\x07\x33\xba\xcb\x37\x03\x15\xd3\x2b" +
+		"\x6b\x2c\x43\xd6\x09\x75\x76\xdf\x1c\x12\x22\x85\x9d\x91\xee\xcc"),
 	// dhive's testnet
-	[]byte("\x18\xdc\xf0\xa2\x85\x36\x5f\xc5\x8b\x71\xf1\x8b\x3d\x3f\xec\x95\x4a\xa0\xc1\x41\xc4\x4e\x4e\x5c\xb4\xcf\x77\x7b\x9e\xab\x27\x4e"),
+	[]byte("\x18\xdc\xf0\xa2\x85\x36\x5f\xc5\x8b\x71\xf1\x8b\x3d\x3f\xec\x95" +
+		"\x4a\xa0\xc1\x41\xc4\x4e\x4e\x5c\xb4\xcf\x77\x7b\x9e\xab\x27\x4e"),
 }
 
-// CheckChallenge is the challenge firewall (HAS §13.4): it runs before any policy and no policy can
-// lift it. It returns nil for a text that may be signed if the policy agrees, else a
-// [*FirewallError]. chainIDs are the ids of further chains, 32 bytes each.
+// CheckChallenge decides whether a text may be signed as a challenge, if the policy agrees too. It
+// is the challenge firewall of HAS §13.4: it runs before the policy, and no policy can switch it
+// off. It returns nil or a [*FirewallError]. chainIDs are the ids of further chains, 32 bytes each.
 //
-// A challenge is signed over SHA-256 of its bytes, and so is a transaction, over chain id and
-// packed form. A text that is such bytes would be a signed transaction. Each packed transaction
-// ends with the zero byte of its empty extensions, so the refusal of control characters alone stops
-// every transaction of every Graphene chain; the other rules are there for wallets and people who
-// read the text in their own way. The text is to be signed as it is, never the bytes that it may
-// describe, as Keychain's mobile wallet does.
+// The attack: the signature of a challenge signs the SHA-256 of its bytes. The signature of a
+// transaction signs the SHA-256 of the chain id and the packed transaction. So a text of just these
+// bytes would become a signed transaction. Every packed transaction ends with the zero byte of its
+// empty extensions. The refusal of control characters therefore stops the transactions of every
+// Graphene chain. The other rules protect people and programs that read the text differently. Sign
+// the text itself, never the bytes that it may describe; Keychain's mobile wallet does the latter.
 //
-// A text that passes may still be worth a login somewhere: which texts an application may have
-// signed is the policy's business.
+// A text that passes can still be the login of some web page. Which texts an application may have
+// signed is decided by the policy.
 func CheckChallenge(text string, chainIDs ...[]byte) error {
 	switch {
 	case text == "":
@@ -66,8 +68,8 @@ func CheckChallenge(text string, chainIDs ...[]byte) error {
 	case len(text) > MaxChallenge:
 		return &FirewallError{Reason: FirewallSize, Offset: MaxChallenge}
 	}
-	// Before the look at single characters, so that the log tells a forged transaction from a stray
-	// control character.
+	// The chain comes before single characters, so that the log shows a forged transaction as one
+	// and not as a control character.
 	for _, ids := range [][][]byte{knownChains, chainIDs} {
 		for _, id := range ids {
 			if strings.HasPrefix(text, string(id)) {
@@ -103,10 +105,10 @@ func checkCharacters(text string) error {
 	return nil
 }
 
-// describesBytes reports whether a JavaScript reader may take the text for a Buffer written as
-// JSON: an object that has, among whatever else, a member type that says Buffer and a member data.
-// It is laxer than any JSON reader on purpose (equal names, half an object, odd escapes elsewhere):
-// no honest application sends such a text, and readers differ.
+// describesBytes reports whether a JavaScript reader may take the text for a Buffer in JSON: an
+// object with a member type that is "Buffer" and a member data. It accepts more than any JSON
+// reader on purpose (equal names, half an object, wrong escapes), because readers differ and no
+// honest application sends such a text.
 func describesBytes(text string) bool {
 	text = strings.TrimLeft(text, " \t\r\n")
 	if text == "" || text[0] != '{' {
@@ -143,8 +145,8 @@ func describesBytes(text string) bool {
 	return isBuffer && hasData
 }
 
-// looseUnquote reads the text of a JSON string as far as it can be read. Only short strings matter
-// to its caller.
+// looseUnquote returns the text of a JSON string as far as it can be read. Long strings give "":
+// the caller looks for short ones.
 func looseUnquote(quoted string) string {
 	if len(quoted) > 64 {
 		return ""

@@ -56,7 +56,7 @@ func FuzzDecodeForWallet(f *testing.F) { fuzzMessages(f, protocol.DecodeForWalle
 func FuzzDecodeForApp(f *testing.F)    { fuzzMessages(f, protocol.DecodeForApp) }
 func FuzzDecodeForRelay(f *testing.F)  { fuzzMessages(f, protocol.DecodeForRelay) }
 
-// fuzzPayload is fuzzMessages for one kind of clear payload.
+// fuzzPayload does the same as fuzzMessages for one kind of clear payload.
 func fuzzPayload[T interface{ Encode() ([]byte, error) }](f *testing.F, decode func([]byte) (T, error)) {
 	messages, _ := loadVectors[messageVector](f, "vectors/messages.json")
 	for _, v := range messages {

@@ -119,7 +119,7 @@ type edge struct {
 	test     bool
 }
 
-// complaint says what is wrong with an import, "" if nothing.
+// complaint returns what is wrong with an import, "" if nothing is.
 func (e edge) complaint() string {
 	to, inside := strings.CutPrefix(e.to, module+"/")
 	switch {

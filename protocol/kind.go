@@ -1,6 +1,6 @@
 package protocol
 
-// Kind is what a request asks for. The zero value is no kind and does not encode.
+// Kind is the kind of a request. The zero value is none and does not encode.
 type Kind uint8
 
 // The three kinds of request (HAS §4.3, §4.4, §4.5).

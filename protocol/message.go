@@ -2,8 +2,7 @@ package protocol
 
 import "pksa/protocol/hive"
 
-// Message is one message of HAS: one of the structs of this file, by value. Cmd returns its
-// command.
+// Message is one message of HAS: a struct of this file, by value. Cmd returns its command.
 type Message interface {
 	Cmd() string
 	isMessage()
@@ -19,18 +18,18 @@ type Connected struct {
 	PingRateSeconds int     // 0 = the relay did not say
 }
 
-// ErrorMessage is a relay's complaint in plain text, without uuid (HAS §4.1). Some wallets send it
-// too; ours never does.
+// ErrorMessage is a complaint of a relay in plain text, without uuid (HAS §4.1). Some wallets send
+// it too; ours never does.
 type ErrorMessage struct{ Text string }
 
-// Ping is the text "ping", no JSON, that Keychain's extension sends a relay every 10 s (HAS §2). A
-// relay ignores it.
+// Ping is the text "ping", which is no JSON. Keychain's extension sends it to a relay every 10 s
+// (HAS §2). A relay ignores it.
 type Ping struct{}
 
 // KeyReq asks a relay for its public key (HAS §4.1).
 type KeyReq struct{}
 
-// KeyAck carries a relay's public key. It is valid for the connection on which it came.
+// KeyAck has the public key of a relay. It is valid for the connection on which it came.
 type KeyAck struct{ Key hive.PublicKey }
 
 // RegisterReq tells a relay which accounts a wallet serves (HAS §4.2).
@@ -39,21 +38,21 @@ type RegisterReq struct {
 	Accounts []RegisterAccount
 }
 
-// RegisterAccount is one account of a RegisterReq. Nothing in it has been checked: a relay judges
-// each account by itself and names it in its complaint. Protocol 1 reads PoK, protocol 0.8 reads
-// KeyType and Challenge; we send all, with Challenge equal to PoK.
+// RegisterAccount is one account of a RegisterReq. Its values are not checked here: a relay decides
+// about each account alone and names it in a complaint. Protocol 1 reads PoK, protocol 0.8 reads
+// KeyType and Challenge. We send all three, with Challenge equal to PoK.
 type RegisterAccount struct {
 	Name      string
 	PoK       string // encrypted memo of "#" and the time in ms (HAS §8.4)
-	KeyType   string // memo, posting or active: which key made Challenge
+	KeyType   string // the key that made Challenge: memo, posting or active
 	Challenge string
 }
 
 // RegisterAck says that a relay has registered one account.
 type RegisterAck struct{ Account string }
 
-// Request is auth_req, sign_req or challenge_req (HAS §4.3, §4.4, §4.5). UUID and Expire are empty
-// on the way from an application to a relay and both set on the way from the relay to a wallet.
+// Request is auth_req, sign_req or challenge_req (HAS §4.3, §4.4, §4.5). The relay sets UUID and
+// Expire; from an application to the relay both are empty.
 type Request struct {
 	Kind    Kind
 	Account hive.AccountName
@@ -61,11 +60,11 @@ type Request struct {
 	AuthKey string // auth only: the session key sealed with the application's secret; empty if absent
 	Token   string // of protocol 0.8; to be ignored
 	UUID    UUID
-	Expire  int64 // ms since 1970; the relay's word. Whether it has passed is for the caller to see
+	Expire  int64 // ms since 1970, as the relay says; the caller checks whether it has passed
 }
 
-// Wait tells an application that its request is on its way (HAS §4.3). Waits answer requests in
-// order.
+// Wait tells an application that the relay has its request (HAS §4.3). Waits come in the order of
+// the requests.
 type Wait struct {
 	Kind    Kind
 	UUID    UUID
@@ -79,9 +78,9 @@ type BareWait struct{ Kind Kind }
 
 // Ack is a wallet's yes: auth_ack, sign_ack or challenge_ack.
 //
-// For Auth and Challenge, Data is the sealed payload in base64. For Sign it is raw JSON: a string
-// that holds the transaction id, or the signed transaction object; [BroadcastAck],
-// TransactionID and SignedTransaction spare callers from knowing that.
+// For Auth and Challenge, Data is the sealed payload in base64. For Sign it is raw JSON: the
+// transaction id as a string, or the signed transaction as an object. Use [BroadcastAck] to write
+// it, and TransactionID and SignedTransaction to read it.
 type Ack struct {
 	Kind      Kind
 	UUID      UUID
@@ -90,8 +89,8 @@ type Ack struct {
 	PoK       string // between wallet and relay only
 }
 
-// Nack is a wallet's no. Data is the sealed uuid; Keychain leaves it out and sends only Error (HAS
-// §4.3, §4.4).
+// Nack is a wallet's no. Data is the sealed uuid. Keychain leaves Data out and sends only Error
+// (HAS §4.3, §4.4).
 type Nack struct {
 	Kind  Kind
 	UUID  UUID
@@ -112,7 +111,7 @@ type Err struct {
 // AttachReq asks a relay for the answer to a request that was made on a lost connection (HAS §4.6).
 type AttachReq struct{ UUID UUID }
 
-// AttachAck says that the answer, now or later, comes on this connection.
+// AttachAck promises the answer on this connection, now or later.
 type AttachAck struct{ UUID UUID }
 
 // AttachNack says that the request is unknown or has expired.

@@ -1,16 +1,16 @@
 package protocol
 
-// maxInteger is 2^53-1, above which JavaScript's numbers skip integers.
+// maxInteger is 2^53-1. Above it, JavaScript's numbers skip integers.
 const maxInteger = 1<<53 - 1
 
-// secondsBelow separates nonces in seconds from nonces in milliseconds: as milliseconds it is March
-// 1973, as seconds the year 5138 (HAS §9.3 rule 1).
+// secondsBelow separates nonces in seconds, which are smaller, from nonces in milliseconds. In
+// milliseconds it is March 1973, in seconds the year 5138 (HAS §9.3 rule 1).
 const secondsBelow = 100_000_000_000
 
 // Nonce orders the requests of one session: milliseconds since 1970, at least 1. The zero value
-// means that the payload has none, which clients of protocol 0.8 and hive-auth-wrapper's challenges
-// do (HAS §9.3 rule 4). What a sender wrote in seconds has been turned to milliseconds. Whether a
-// nonce is in time and above the last one is not decided here.
+// means that the payload has none, as in protocol 0.8 and in challenges of hive-auth-wrapper (HAS
+// §9.3 rule 4). A nonce that was sent in seconds has been turned into milliseconds. The caller
+// checks whether a nonce is in time and above the last one.
 type Nonce int64
 
 // parseNonce reads the JSON text of a nonce: an integer from 1 to 2^53-1, written without exponent
@@ -28,8 +28,8 @@ func parseNonce(value []byte) (Nonce, Reason) {
 	return Nonce(n), ""
 }
 
-// wire returns the number that parseNonce reads back as n. One below secondsBelow can only be said
-// in seconds.
+// wire returns the number that parseNonce reads back as n, false if there is none. A nonce below
+// secondsBelow can only be written in seconds.
 func (n Nonce) wire() (int64, bool) {
 	switch {
 	case n < 1 || n > maxInteger:

@@ -8,9 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// An object is a JSON object taken apart: for each name that its reader knows, the raw text of the
-// value. Its methods read one member each and remember the first failure in err, so that a decoder
-// reads as a list of members.
+// object is a JSON object taken apart: the raw text of the value for each known name. Each method
+// reads one member and keeps the first failure in err, so a decoder is a plain list of members.
 type object struct {
 	what   string   // command or payload, for errors
 	names  []string // what may stand here
@@ -28,8 +27,8 @@ func readText(o *object, text []byte) {
 	o.read(text)
 }
 
-// read takes text apart into o.values. Grammar, escapes and equal names, nested and skipped ones
-// included, are judged by jsontext, whose defaults are the strict ones.
+// read takes text apart into o.values. jsontext checks grammar, escapes and equal names, also in
+// nested and skipped members. Its defaults are the strict ones.
 func (o *object) read(text []byte) {
 	o.values = make([][]byte, len(o.names))
 	dec := jsontext.NewDecoder(bytes.NewBuffer(text))
@@ -76,15 +75,14 @@ func (o *object) readMember(dec *jsontext.Decoder, text []byte) bool {
 		return false
 	}
 	if index >= 0 {
-		// The decoder's slice lives until its next read; the same bytes of the text live as long as
-		// the caller keeps it.
+		// The decoder reuses its slice at the next read. The same bytes in text stay valid.
 		end := int(dec.InputOffset())
 		o.values[index] = text[end-len(value) : end]
 	}
 	return true
 }
 
-// indexOf finds a name as it stands in the text, quotes and escapes included.
+// indexOf returns the index of a name that is quoted and escaped as in the text, or -1.
 func (o *object) indexOf(quoted []byte) int {
 	plain := quoted[1 : len(quoted)-1]
 	if bytes.IndexByte(plain, '\\') >= 0 {
@@ -102,7 +100,8 @@ func (o *object) indexOf(quoted []byte) int {
 	return -1
 }
 
-// notObject tells text that is JSON and no object from text that is no JSON.
+// notObject fails with the reason why text is no object: it is another JSON value, or no JSON at
+// all.
 func (o *object) notObject(text []byte) {
 	if jsontext.Value(text).IsValid() {
 		o.fail("", ReasonShape)
@@ -148,7 +147,7 @@ func (o *object) raw(name string) (value []byte, ok bool) {
 	panic("protocol: member " + name + " is not in the list of its object") // a mistake in this package
 }
 
-// required is raw for a member that must be there.
+// required returns the text of a member that must be there.
 func (o *object) required(name string) ([]byte, bool) {
 	value, ok := o.raw(name)
 	if !ok {
@@ -157,7 +156,7 @@ func (o *object) required(name string) ([]byte, bool) {
 	return value, ok
 }
 
-// optional is raw for a member that may be absent or, which means the same, null.
+// optional returns the text of a member that may be absent. Null counts as absent.
 func (o *object) optional(name string) ([]byte, bool) {
 	value, ok := o.raw(name)
 	if !ok || value[0] == 'n' {
@@ -206,7 +205,7 @@ func (o *object) boolean(name string) bool {
 	return ok && o.truth(name, value)
 }
 
-// optionalBoolean reads true, false, null or nothing; the last two give nil.
+// optionalBoolean reads a boolean that may be absent or null; both give nil.
 func (o *object) optionalBoolean(name string) *bool {
 	value, ok := o.optional(name)
 	if !ok {
@@ -233,7 +232,7 @@ func (o *object) integer(name string, low int64) int64 {
 	return o.parseInteger(name, value, low)
 }
 
-// optionalInteger is integer for a member that may be absent or null; both give 0.
+// optionalInteger reads an integer that may be absent or null; both give 0.
 func (o *object) optionalInteger(name string, low int64) int64 {
 	value, ok := o.optional(name)
 	if !ok {
@@ -271,7 +270,7 @@ func (o *object) elements(name string, most int) [][]byte {
 	for dec.PeekKind() != jsontext.KindEndArray {
 		element, err := dec.ReadValue()
 		if err != nil {
-			o.fail(name, ReasonSyntax) // cannot be, as above; but never loop
+			o.fail(name, ReasonSyntax) // unreachable, as above
 			return nil
 		}
 		if len(list) == most {

@@ -10,10 +10,12 @@ import (
 
 	"pksa/protocol/hive"
 	"pksa/protocol/host"
+	"pksa/protocol/secret"
 )
 
-// PairingLink is what the QR code of a web page says: which request to answer, where, and with which
-// session key (HAS §6). Key is a secret: every way of printing a PairingLink but URI leaves it out.
+// PairingLink is the content of the QR code that a web page shows: which request to answer, at
+// which relay, and with which session key (HAS §6). Key is a secret. A PairingLink prints without
+// it; only [PairingLink.URI] writes it.
 type PairingLink struct {
 	Account hive.AccountName
 	UUID    UUID
@@ -21,29 +23,29 @@ type PairingLink struct {
 	Host    string // relay: "wss://…" without trailing slash, or "ws://…" of this machine
 }
 
-// PairingLinkError says which part of a link is wrong. It quotes nothing of the link.
+// PairingLinkError is the refusal of a pairing link. It quotes nothing of the link.
 type PairingLinkError struct {
 	Field   string // "link", "account", "uuid", "key" or "host"
 	Problem string
 }
 
-// Error names field and problem.
+// Error returns field and problem.
 func (e *PairingLinkError) Error() string { return "pairing link: " + e.Field + ": " + e.Problem }
 
 const (
 	linkScheme  = "has"
 	linkCommand = "auth_req/"
-	maxLinkKey  = 1024 // bytes; session keys in the wild have 36 or 64
+	maxLinkKey  = 1024 // bytes; known applications use 36 or 64
 	maxLinkHost = 512  // bytes
 )
 
-// ParsePairingLink reads what a person scans or pastes: a link has://auth_req/…, the base64 after it, or
-// the JSON inside. It is lenient about the wrapping (white space around, the scheme's case, either
-// base64 alphabet, padding, %2B %2F %3D, further members of the object) and strict about the
+// ParsePairingLink reads what a person scans or pastes: a link has://auth_req/…, the base64 after
+// it, or the JSON inside. It is lenient about the form (white space around, the case of the scheme,
+// either base64 alphabet, padding, %2B %2F %3D, further members of the object) and strict about the
 // content (HAS §6). Errors are *PairingLinkError.
 //
-// The reference wallets check none of the fields. A host beginning with https:// is read as wss://,
-// since Keychain's extension writes it so.
+// The reference wallets check none of the fields. A host that begins with https:// is read as
+// wss://, because Keychain's extension writes it so.
 func ParsePairingLink(s string) (PairingLink, error) {
 	if len(s) > MaxPairingLink {
 		return PairingLink{}, &PairingLinkError{"link", "too long"}
@@ -75,7 +77,7 @@ func linkError(e *DecodeError) error {
 	return &PairingLinkError{e.Member, e.Reason.sentence()}
 }
 
-// linkPayload unwraps the JSON of a link.
+// linkPayload returns the JSON inside a link.
 func linkPayload(s string) ([]byte, error) {
 	if strings.HasPrefix(s, "{") {
 		return []byte(s), nil
@@ -102,9 +104,10 @@ func linkPayload(s string) ([]byte, error) {
 
 var percentDecoder = strings.NewReplacer("%2B", "+", "%2b", "+", "%2F", "/", "%2f", "/", "%3D", "=", "%3d", "=")
 
-// anyBase64 reads one of the two alphabets, not both at once, padded rightly or not at all.
+// anyBase64 reads base64 in one of the two alphabets, but not both mixed, with correct padding or
+// none.
 func anyBase64(s string) ([]byte, bool) {
-	if strings.ContainsAny(s, "\r\n") { // which the decoder would skip
+	if strings.ContainsAny(s, "\r\n") { // the decoder would skip them
 		return nil, false
 	}
 	body := strings.TrimRight(s, "=")
@@ -131,7 +134,8 @@ func relayURL(address string) (string, error) {
 		return fail("has a query or fragment")
 	}
 	u, err := url.Parse(address)
-	if err != nil || len(address) > maxLinkHost || u.Opaque != "" || u.Hostname() == "" || strings.Contains(u.Path, "//") {
+	if err != nil || len(address) > maxLinkHost || u.Opaque != "" || u.Hostname() == "" ||
+		strings.Contains(u.Path, "//") {
 		return fail("not an address such as wss://relay.example")
 	}
 	if _, port, ok := strings.Cut(afterName(u.Host), ":"); ok && !validPort(port) {
@@ -150,7 +154,7 @@ func relayURL(address string) (string, error) {
 	return u.Scheme + "://" + strings.ToLower(u.Host) + strings.TrimSuffix(u.Path, "/"), nil
 }
 
-// afterName returns what follows the name in host:port, brackets of an IPv6 address passed over.
+// afterName returns the part of host:port after the brackets of an IPv6 address, or all of it.
 func afterName(hostport string) string {
 	return hostport[strings.LastIndexByte(hostport, ']')+1:]
 }
@@ -160,8 +164,8 @@ func validPort(port string) bool {
 	return err == nil && n > 0
 }
 
-// URI writes the link as has://auth_req/…, members in the order of HAS §6. The result contains the session key: whoever
-// reads it can open the session.
+// URI returns the link as has://auth_req/…, with its members in the order of HAS §6. The result
+// contains the session key: anybody who reads it can open the session.
 func (l PairingLink) URI() (string, error) {
 	w := &writer{what: "pairing link"}
 	w.open()
@@ -185,14 +189,14 @@ func (l PairingLink) URI() (string, error) {
 }
 
 func (l PairingLink) redacted() string {
-	return fmt.Sprintf("link of %s at %s, uuid %s, key [redacted]", l.Account, l.Host, l.UUID)
+	return fmt.Sprintf("link of %s at %s, uuid %s, key %s", l.Account, l.Host, l.UUID, secret.Mark)
 }
 
-// Format prints the link without its key, whatever the verb.
+// Format writes the link without its key, whatever the verb.
 func (l PairingLink) Format(f fmt.State, _ rune) { fmt.Fprint(f, l.redacted()) }
 
-// LogValue gives a logger the link without its key.
+// LogValue returns the link without its key.
 func (l PairingLink) LogValue() slog.Value { return slog.StringValue(l.redacted()) }
 
-// MarshalText gives an encoder the link without its key.
+// MarshalText returns the link without its key.
 func (l PairingLink) MarshalText() ([]byte, error) { return []byte(l.redacted()), nil }

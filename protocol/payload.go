@@ -2,8 +2,8 @@ package protocol
 
 import "pksa/protocol/hive"
 
-// readPayload takes a clear payload apart: one object with members from names and no others (HAS
-// §12). A payload cannot be larger than the message that carried it.
+// readPayload takes a clear payload apart: one object with no members but names (HAS §12). A
+// payload is never larger than the message that carried it.
 func readPayload(what string, text []byte, names ...string) *object {
 	o := &object{what: what, names: names}
 	if len(text) > MaxData {
@@ -14,8 +14,7 @@ func readPayload(what string, text []byte, names ...string) *object {
 	return o
 }
 
-// inner takes apart the object that is the value of a member. Its failures are reported as the
-// member's.
+// inner takes apart an object that is the value of a member.
 func (o *object) inner(name string, value []byte, names ...string) *object {
 	child := &object{what: o.what + " " + name, names: names}
 	if o.err != nil {
@@ -31,14 +30,14 @@ func (o *object) inner(name string, value []byte, names ...string) *object {
 	return child
 }
 
-// adopt makes the failure of an inner object that of o.
+// adopt takes over the failure of an inner object.
 func (o *object) adopt(child *object) {
 	if o.err == nil {
 		o.err = child.err
 	}
 }
 
-// role reads key_type: exactly one of the given roles, as the chain spells them (HAS §12).
+// role reads key_type, which must be one of the given roles, spelt as on the chain (HAS §12).
 func (o *object) role(roles ...hive.Role) hive.Role {
 	text := o.text("key_type")
 	for _, role := range roles {
@@ -60,8 +59,8 @@ func (w *writer) role(role hive.Role, allowed ...hive.Role) {
 	w.fail("key_type", "value not allowed")
 }
 
-// nonce reads a nonce, absent or good. Null is neither: where protocol 1 demands the member, null
-// is a wrong type (HAS §9.3, vector sign-nonce-null).
+// nonce reads a nonce, which may be absent. Null is a wrong type here, unlike elsewhere: protocol 1
+// demands the member (HAS §9.3, vector sign-nonce-null).
 func (o *object) nonce() Nonce {
 	value, ok := o.raw("nonce")
 	if !ok {
@@ -86,8 +85,7 @@ func (w *writer) nonce(n Nonce) {
 	w.integer("nonce", number, 1)
 }
 
-// signingRoles are the roles that sign transactions, challengeRoles those that sign or decrypt
-// challenges (HAS §12).
+// signingRoles sign transactions. challengeRoles sign challenges or decrypt them (HAS §12).
 var (
 	signingRoles   = []hive.Role{hive.Posting, hive.Active}
 	challengeRoles = []hive.Role{hive.Posting, hive.Active, hive.Memo}

@@ -2,31 +2,31 @@ package protocol
 
 import "pksa/protocol/hive"
 
-// AuthReqData is the clear payload of auth_req (HAS §5.1). It carries no nonce; replays are the
-// agent's to see (HAS §9.4).
+// AuthReqData is the clear payload of auth_req (HAS §5.1). It has no nonce; the agent recognises
+// repeated requests (HAS §9.4).
 type AuthReqData struct {
 	App       AppInfo
 	Challenge *AuthChallenge // nil = none asked
-	Token     string         // of protocol 0.8; to be ignored
+	Token     string         // of protocol 0.8; ignore it
 }
 
-// AppInfo is what an application says of itself. It proves nothing.
+// AppInfo describes an application in its own words. It proves nothing.
 type AppInfo struct {
 	Name        string // not empty
 	Description string
 	Icon        string // URL; never to be fetched
-	PubKey      string // known to Keychain only; to be ignored
+	PubKey      string // only Keychain knows it; ignore it
 }
 
-// AuthChallenge is a challenge inside an auth_req. Its text has not been through [CheckChallenge].
+// AuthChallenge is a challenge inside an auth_req. Its text is not checked by [CheckChallenge] yet.
 type AuthChallenge struct {
 	KeyType   hive.Role // posting, active or memo
 	Challenge string
 	Decrypt   bool
 }
 
-// DecodeAuthReqData reads the clear payload of auth_req. Null counts as absent for what is
-// optional; a nonce and a null pubkey inside the challenge, which two clients send, are checked and
+// DecodeAuthReqData reads the clear payload of auth_req. For an optional member, null counts as
+// absent. Two clients send a nonce and a null pubkey inside the challenge; these are checked and
 // dropped. Errors are *DecodeError.
 func DecodeAuthReqData(text []byte) (AuthReqData, error) {
 	o := readPayload("auth_req_data", text, "app", "challenge", "token")
@@ -76,7 +76,7 @@ func (o *object) authChallenge(value []byte) *AuthChallenge {
 	return c
 }
 
-// Encode writes the clear payload, members in the order of HAS §5.1.
+// Encode returns the clear payload, with its members in the order of HAS §5.1.
 func (d AuthReqData) Encode() ([]byte, error) {
 	w := &writer{what: "auth_req_data"}
 	w.open()
@@ -110,9 +110,8 @@ type AuthAckData struct {
 }
 
 // DecodeAuthAckData reads the clear payload of auth_ack on the application's side. The challenge
-// may stand under either of its two names, or under both with one content. Whether Expire has
-// passed is for the caller to see. Errors are
-// *DecodeError.
+// may have either of its two names, or both with equal content. The caller checks whether Expire
+// has passed. Errors are *DecodeError.
 func DecodeAuthAckData(text []byte) (AuthAckData, error) {
 	o := readPayload("auth_ack_data", text, "expire", "token", "challenge", "challenge_data")
 	data := AuthAckData{Expire: o.integer("expire", 1), Token: o.optionalText("token")}
@@ -135,8 +134,8 @@ func DecodeAuthAckData(text []byte) (AuthAckData, error) {
 	return data, nil
 }
 
-// Encode writes the clear payload. A signed challenge is written twice, as challenge and as
-// challenge_data, because clients differ in where they look (HAS §14 row 2).
+// Encode returns the clear payload. It writes a signed challenge twice, as challenge and as
+// challenge_data, because some clients read one and some the other (HAS §14 row 2).
 func (d AuthAckData) Encode() ([]byte, error) {
 	w := &writer{what: "auth_ack_data"}
 	w.open()

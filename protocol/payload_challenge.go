@@ -5,10 +5,11 @@ import (
 	"log/slog"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
-// ChallengeReqData is the clear payload of challenge_req (HAS §5.4). The text has not been through
-// [CheckChallenge].
+// ChallengeReqData is the clear payload of challenge_req (HAS §5.4). Its text is not checked by
+// [CheckChallenge] yet.
 type ChallengeReqData struct {
 	KeyType   hive.Role // posting, active or memo
 	Challenge string    // text to sign or, with Decrypt, an encrypted memo
@@ -17,8 +18,8 @@ type ChallengeReqData struct {
 }
 
 // DecodeChallengeReqData reads the clear payload of challenge_req. With decrypt, the challenge
-// begins with "#" and is at most MaxChallenge bytes; that it is a memo is seen when it is opened.
-// Errors are *DecodeError.
+// begins with "#" and has at most MaxChallenge bytes. Whether it is a memo shows when it is
+// decrypted. Errors are *DecodeError.
 func DecodeChallengeReqData(text []byte) (ChallengeReqData, error) {
 	o := readPayload("challenge_req_data", text, "key_type", "challenge", "decrypt", "nonce")
 	data := ChallengeReqData{KeyType: o.role(challengeRoles...), Challenge: o.text("challenge"), Nonce: o.nonce()}
@@ -32,20 +33,20 @@ func DecodeChallengeReqData(text []byte) (ChallengeReqData, error) {
 	return data, nil
 }
 
-// checkDecrypt refuses to decrypt what is not encrypted: the reference wallet echoes such a text as
-// "decrypted" (HAS §13.1 row 19).
+// checkDecrypt refuses to decrypt a text that is not encrypted. The reference wallet returns such a
+// text as "decrypted" (HAS §13.1 row 19).
 func (o *object) checkDecrypt(decrypt bool, challenge string) {
 	switch {
 	case !decrypt:
-	case len(challenge) > MaxChallenge: // reading base58 costs the square of the length
+	case len(challenge) > MaxChallenge: // the cost of reading base58 grows with the square of the length
 		o.fail("challenge", ReasonSize)
 	case len(challenge) < 2 || challenge[0] != '#':
 		o.fail("challenge", ReasonValue)
 	}
 }
 
-// Encode writes the clear payload, members in the order of HAS §5.4. decrypt is left out when
-// false.
+// Encode returns the clear payload, with its members in the order of HAS §5.4. decrypt is left out
+// when false.
 func (d ChallengeReqData) Encode() ([]byte, error) {
 	w := &writer{what: "challenge_req_data"}
 	w.open()
@@ -67,8 +68,9 @@ func (w *writer) challenge(text string, decrypt bool) {
 }
 
 // ChallengeAckData is the clear payload of challenge_ack (HAS §5.5) and the answer to a challenge
-// inside an auth_req. No request has its members, so that an answer sent back to a wallet is no
-// request (HAS §13.3). Challenge may be a decrypted memo, so that printing leaves it out.
+// inside an auth_req. No request has these members, so an answer that somebody sends back to a
+// wallet is no request (HAS §13.3). Challenge may be a decrypted memo, so the value prints without
+// it.
 type ChallengeAckData struct {
 	PubKey hive.PublicKey // of the key that signed or decrypted
 	// signature of 130 hexadecimal digits, or clear text with its leading "#"; at most MaxChallenge
@@ -77,7 +79,7 @@ type ChallengeAckData struct {
 }
 
 // DecodeChallengeAckData reads the clear payload of challenge_ack on the application's side. The
-// signature is not checked here, nor whether the key is the account's. Errors are *DecodeError.
+// caller checks the signature, and whether the key belongs to the account. Errors are *DecodeError.
 func DecodeChallengeAckData(text []byte) (ChallengeAckData, error) {
 	o := readPayload("challenge_ack_data", text, "pubkey", "challenge")
 	data := o.challengeAck()
@@ -104,7 +106,7 @@ func (o *object) challengeAck() ChallengeAckData {
 	return data
 }
 
-// Encode writes the clear payload, members in the order of HAS §5.5.
+// Encode returns the clear payload, with its members in the order of HAS §5.5.
 func (d ChallengeAckData) Encode() ([]byte, error) {
 	w := &writer{what: "challenge_ack_data"}
 	w.challengeAck(d)
@@ -122,14 +124,14 @@ func (w *writer) challengeAck(d ChallengeAckData) {
 }
 
 func (d ChallengeAckData) redacted() string {
-	return fmt.Sprintf("answer by %s, challenge [redacted]", d.PubKey)
+	return fmt.Sprintf("answer by %s, challenge %s", d.PubKey, secret.Mark)
 }
 
-// Format prints the answer without its challenge, whatever the verb.
+// Format writes the answer without its challenge, whatever the verb.
 func (d ChallengeAckData) Format(f fmt.State, _ rune) { fmt.Fprint(f, d.redacted()) }
 
-// LogValue gives a logger the answer without its challenge.
+// LogValue returns the answer without its challenge.
 func (d ChallengeAckData) LogValue() slog.Value { return slog.StringValue(d.redacted()) }
 
-// MarshalText gives an encoder the answer without its challenge; Encode is for the wire.
+// MarshalText returns the answer without its challenge. [ChallengeAckData.Encode] is for the wire.
 func (d ChallengeAckData) MarshalText() ([]byte, error) { return []byte(d.redacted()), nil }

@@ -13,8 +13,8 @@ type SignReqData struct {
 	Nonce     Nonce // 0 = absent
 }
 
-// DecodeSignReqData reads the clear payload of sign_req. An operation is only known to be an array
-// or an object without equal names at any depth; package hive reads it. Errors are *DecodeError.
+// DecodeSignReqData reads the clear payload of sign_req. Each operation is an array or an object
+// without equal names at any depth; package hive reads the rest. Errors are *DecodeError.
 func DecodeSignReqData(text []byte) (SignReqData, error) {
 	o := readPayload("sign_req_data", text, "key_type", "ops", "broadcast", "nonce")
 	data := SignReqData{KeyType: o.role(signingRoles...), Broadcast: o.boolean("broadcast"), Nonce: o.nonce()}
@@ -38,7 +38,7 @@ func (o *object) operations() [][]byte {
 		}
 		size += len(op)
 	}
-	copied := make([]byte, 0, size) // one copy for all, so that the payload can be let go
+	copied := make([]byte, 0, size) // one copy for all, so that the payload can be freed
 	for i, op := range ops {
 		start := len(copied)
 		copied = append(copied, op...)
@@ -47,8 +47,8 @@ func (o *object) operations() [][]byte {
 	return ops
 }
 
-// Encode writes the clear payload, members in the order of HAS §5.3 and each operation byte for
-// byte.
+// Encode returns the clear payload, with its members in the order of HAS §5.3 and each operation
+// unchanged.
 func (d SignReqData) Encode() ([]byte, error) {
 	w := &writer{what: "sign_req_data"}
 	w.open()

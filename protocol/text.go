@@ -1,12 +1,12 @@
 package protocol
 
-// The fixed texts with which a wallet refuses (HAS §12). They are never built from what came in:
-// some of them are sealed with the session key, and a sealed text that an outsider could influence
-// is a forged payload (HAS §13.2).
+// The fixed texts of a wallet's refusals (HAS §12). No text from outside is ever part of them. Some
+// are sealed with the session key, and a sealed text that an outsider could choose would be a
+// forged payload (HAS §13.2).
 const (
-	// TextAuthFailed is the error of an auth_err, in clear.
+	// TextAuthFailed is the error of an auth_err, not sealed.
 	TextAuthFailed = "authentication failed"
-	// TextRefused is the error of every nack, in clear, beside the sealed uuid.
+	// TextRefused is the error of every nack, not sealed, beside the sealed uuid.
 	TextRefused = "request refused"
 )
 
@@ -17,15 +17,15 @@ const (
 	// TextNonce: the nonce is out of its window or not above the last one, or the payload was seen
 	// before (HAS §9.3).
 	TextNonce = "nonce refused"
-	// TextNotSupported: an operation or a form that this wallet does not sign.
+	// TextNotSupported: the wallet does not sign this operation or form.
 	TextNotSupported = "not supported"
-	// TextBroadcastFailed: the chain refused the transaction; it will not appear in a block.
+	// TextBroadcastFailed: the chain refused the transaction, and no block will contain it.
 	TextBroadcastFailed = "broadcast failed"
-	// TextBroadcastUncertain: it is not known whether the transaction reached the chain. Our own
-	// transaction id may follow.
+	// TextBroadcastUncertain: the wallet does not know whether the transaction reached the chain. A
+	// space and the transaction id may follow.
 	TextBroadcastUncertain = "broadcast uncertain"
-	// TextBusy: too much in flight; the same request may be made again later.
+	// TextBusy: the wallet has too much to do; the same request may be made again later.
 	TextBusy = "busy"
-	// TextInternal: a fault on the wallet's side.
+	// TextInternal: a fault of the wallet.
 	TextInternal = "internal error"
 )

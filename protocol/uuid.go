@@ -6,18 +6,18 @@ import (
 )
 
 // UUID is a relay's name for one request: 36 characters, hexadecimal digits and dashes as
-// 8-4-4-4-12, in any case. It is echoed exactly as it came; compare two with Key. A value of this
-// type that did not come from [ParseUUID] is checked again before it is encoded.
+// 8-4-4-4-12, in upper or lower case. An answer repeats it exactly as it came. Compare two by their
+// Key. [Encode] checks the form again.
 type UUID string
 
 var errUUID = errors.New("not a uuid of the form 8-4-4-4-12")
 
-// ParseUUID checks the form of a uuid, nothing else: neither version nor variant, since relays are
-// free in both.
+// ParseUUID returns s if it has the form of a uuid. It checks neither version nor variant, because
+// relays may choose both.
 //
-// The check is a wall: a wallet seals the uuid with the session key in each nack and encrypts it in
-// each proof of key, so that any other text let in here could be turned into a forged payload (HAS
-// §12, §13.2).
+// The check is a matter of safety: a wallet seals the uuid with the session key in each nack, and
+// encrypts it in each proof of key. Any other text that passed here could be turned into a forged
+// payload (HAS §12, §13.2).
 func ParseUUID(s string) (UUID, error) {
 	if len(s) != 36 {
 		return "", errUUID
@@ -37,7 +37,7 @@ func ParseUUID(s string) (UUID, error) {
 	return UUID(s), nil
 }
 
-// Key returns the uuid in lower case: the form under which requests are remembered.
+// Key returns the uuid in lower case, the form in which requests are stored and compared.
 func (u UUID) Key() string { return strings.ToLower(string(u)) }
 
 func isHex(c byte) bool {

@@ -7,15 +7,15 @@ import (
 
 // AccountName is the name of a Hive account: 3 to 16 characters, parts separated by dots, each part
 // of 3 or more characters from a-z, 0-9 and "-", beginning with a letter and ending with a letter
-// or digit (HAS §12, chain is_valid_account_name). Only [ParseAccountName] checks that. Two names
-// are the same account exactly if they are equal.
+// or digit (HAS §12, chain is_valid_account_name). Only [ParseAccountName] checks that. Two equal
+// names are the same account, two different names never.
 type AccountName string
 
 var errAccountName = errors.New("not a Hive account name: wanted 3 to 16 characters, parts of a-z, 0-9 and - joined " +
 	"by dots")
 
-// ParseAccountName checks s and returns it as a name. It corrects nothing: no leading "@", no upper
-// case, no white space.
+// ParseAccountName returns s as a name if it is one. It corrects nothing: a leading "@", upper case
+// and white space are refused.
 func ParseAccountName(s string) (AccountName, error) {
 	if len(s) < 3 || len(s) > 16 {
 		return "", errAccountName

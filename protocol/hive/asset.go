@@ -7,17 +7,17 @@ import (
 	"strconv"
 )
 
-// Symbol is one of the chain's three assets. The zero value is none of them.
+// Symbol is one of the three assets of the chain. The zero value is none of them.
 type Symbol uint8
 
-// The assets, named as on the main network whatever a network calls them.
+// The assets, with their names on the main network. Other networks may call them differently.
 const (
 	HIVE Symbol = iota + 1
 	HBD
 	VESTS
 )
 
-// Decimals returns how many digits stand behind the point: three, for VESTS six.
+// Decimals returns the number of digits behind the point: six for VESTS, three for the others.
 func (s Symbol) Decimals() int {
 	if s == VESTS {
 		return 6
@@ -28,7 +28,7 @@ func (s Symbol) Decimals() int {
 // String returns the symbol of the main network: HIVE, HBD or VESTS.
 func (s Symbol) String() string { return Mainnet.symbolText(s) }
 
-// satoshis returns how many of the smallest unit make one.
+// satoshis returns how many of the smallest unit are one whole.
 func (s Symbol) satoshis() uint64 {
 	if s == VESTS {
 		return 1_000_000
@@ -36,7 +36,7 @@ func (s Symbol) satoshis() uint64 {
 	return 1_000
 }
 
-// nai is the number that HF26 JSON uses in place of a symbol.
+// nai returns the number that HF26 JSON has in place of a symbol.
 func (s Symbol) nai() string {
 	switch s {
 	case HIVE:
@@ -49,19 +49,19 @@ func (s Symbol) nai() string {
 	return ""
 }
 
-// Asset is an amount in satoshis (thousandths of HIVE and HBD, millionths of VESTS) of one symbol.
+// Asset is an amount of one symbol in satoshis: thousandths of HIVE and HBD, millionths of VESTS.
 // Amounts in operations are never negative.
 type Asset struct {
 	Amount int64
 	Symbol Symbol
 }
 
-// String writes the asset as the chain does: "1.000 HIVE".
+// String returns the asset as the chain writes it: "1.000 HIVE".
 func (a Asset) String() string { return string(Mainnet.appendAsset(nil, a)) }
 
-// ParseAsset reads an amount in the main network's symbols. Only the text that the chain itself
-// prints is taken: "1.000 HIVE", never "1 HIVE", "01.000 HIVE", "+1.000 HIVE" or "1.000 STEEM", and
-// nothing beyond an int64.
+// ParseAsset reads an amount in the symbols of the main network. It takes only the text that the
+// chain itself writes: "1.000 HIVE", but not "1 HIVE", "01.000 HIVE", "+1.000 HIVE" or "1.000
+// STEEM". The amount must fit into an int64.
 func ParseAsset(text string) (Asset, error) { return Mainnet.ParseAsset(text) }
 
 var errAssetForm = errors.New(`an amount looks like "1.000 HIVE", "1.000 HBD" or "1.000000 VESTS"`)
@@ -93,7 +93,7 @@ func cutLast(s string, sep byte) (before, after string, ok bool) {
 }
 
 // parseDecimal reads (0|[1-9][0-9]*)\.[0-9]{decimals} as a whole number of the smallest unit. It
-// never passes through a float: above 2^53 that loses digits.
+// uses no float, which would lose digits above 2^53.
 func parseDecimal(text string, decimals int) (int64, error) {
 	point := len(text) - decimals - 1
 	if point < 1 || text[point] != '.' {
@@ -121,7 +121,7 @@ func parseDecimal(text string, decimals int) (int64, error) {
 	return int64(amount), nil
 }
 
-// appendAsset writes the text form in the symbols of this network.
+// appendAsset appends the text form in the symbols of this network.
 func (n *Network) appendAsset(dst []byte, a Asset) []byte {
 	amount := uint64(a.Amount)
 	if a.Amount < 0 {

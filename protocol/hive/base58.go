@@ -7,7 +7,7 @@ import (
 
 const base58Alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
-// base58Values maps a character to its digit, 0xff for those outside of the alphabet.
+// base58Values has the digit of each character, and 0xff for characters outside of the alphabet.
 var base58Values = func() (values [256]byte) {
 	for i := range values {
 		values[i] = 0xff
@@ -19,7 +19,7 @@ var base58Values = func() (values [256]byte) {
 }()
 
 // Numbers are converted five digits (58^5 < 2^32) and four bytes at a time. The cost grows with the
-// square of the length, so callers cap it.
+// square of the length, so callers bound the length.
 const (
 	base58Group = 5
 	base58Base  = 58 * 58 * 58 * 58 * 58
@@ -27,8 +27,8 @@ const (
 
 var errBase58 = errors.New("a character outside of the base58 alphabet")
 
-// encodeBase58 writes src as base58 with the bitcoin alphabet: one "1" for each leading zero byte.
-// Intermediate values are overwritten.
+// encodeBase58 returns src in base58 with the bitcoin alphabet: one "1" for each leading zero byte.
+// It overwrites its intermediate values, because src may be a private key.
 func encodeBase58(src []byte) string {
 	zeros := 0
 	for zeros < len(src) && src[zeros] == 0 {
@@ -84,8 +84,8 @@ func appendDigits(dst []byte, zeros int, groups []uint32) []byte {
 	return dst
 }
 
-// decodeBase58 is the inverse of encodeBase58. Every byte string has exactly one spelling.
-// Intermediate values are overwritten; the result is the caller's to wipe.
+// decodeBase58 returns the bytes that encodeBase58 writes as src. Every byte string has exactly one
+// spelling. It overwrites its intermediate values; the caller wipes the result.
 func decodeBase58(src string) ([]byte, error) {
 	zeros := 0
 	for zeros < len(src) && src[zeros] == base58Alphabet[0] {

@@ -44,7 +44,7 @@ func TestBase58KnownTexts(t *testing.T) {
 	}
 }
 
-// bigBase58 is the definition, by math/big.
+// bigBase58 returns base58 by its definition, with math/big.
 func bigBase58(src []byte) string {
 	const alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 	const digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"

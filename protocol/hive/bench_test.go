@@ -53,7 +53,7 @@ func BenchmarkSharedSecret(b *testing.B) {
 	}
 }
 
-// BenchmarkProof is a proof of key with a secret that was kept.
+// BenchmarkProof measures a proof of key with a secret that was made before.
 func BenchmarkProof(b *testing.B) {
 	key, relay := hive.PrivateKeyFromSeed("some key"), hive.PrivateKeyFromSeed("relay").Public()
 	secret, err := key.SharedSecret(relay)

@@ -85,7 +85,7 @@ func BenchmarkRequired(b *testing.B) {
 	}
 }
 
-// BenchmarkVoteFromJSONToSignature is all that this package does for a vote.
+// BenchmarkVoteFromJSONToSignature measures everything that this package does for a vote.
 func BenchmarkVoteFromJSONToSignature(b *testing.B) {
 	key := hive.PrivateKeyFromSeed("bench")
 	raw := []byte(benchOperations[0].text)

@@ -243,7 +243,7 @@ func TestDecodeDamagedTransactions(t *testing.T) {
 	}
 }
 
-// A count that promises a million entries must not make us allocate them.
+// A count of a million entries must not make us allocate them.
 func TestDecodeDoesNotTrustCounts(t *testing.T) {
 	packed, err := hex.DecodeString("010002000000" + "00b95569" + "01" + "0f" + "c0843d" + "0000")
 	if err != nil {

@@ -39,7 +39,7 @@ func transactionOf(ops ...hive.Operation) hive.Transaction {
 	return hive.Transaction{RefBlockNum: 1, RefBlockPrefix: 2, Expiration: 1767225600, Operations: ops}
 }
 
-// memoTransaction is a transfer with a memo of any text at all.
+// memoTransaction returns a transfer whose memo is any text.
 func memoTransaction(t testing.TB, memo string) hive.Transaction {
 	t.Helper()
 	raw, err := json.Marshal([]any{"transfer", map[string]string{

@@ -69,7 +69,8 @@ func operationVectors(t testing.TB) []chainVector {
 	return all
 }
 
-// networkWithID is the main network under another chain id: what the vectors of test networks use.
+// networkWithID returns the main network with another chain id: what the vectors of test networks
+// use.
 func networkWithID(t testing.TB, id string) *hive.Network {
 	t.Helper()
 	raw, err := hex.DecodeString(id)

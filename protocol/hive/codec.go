@@ -11,8 +11,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// codec is a type of the chain: how its values are read and written, as JSON and as bytes. What one
-// side reads the other writes.
+// codec is a type of the chain. It reads and writes values of the type as JSON and as bytes. Each
+// form reads what it writes.
 type codec interface {
 	typeName() string // as in tx §3.1
 	parse(r *jsonReader) Value
@@ -21,7 +21,7 @@ type codec interface {
 	unpack(u *unpacker) Value
 }
 
-// accountCodec is the name of an account; some fields may leave it empty.
+// accountCodec is the name of an account. In some fields it may be empty.
 type accountCodec struct{ mayBeEmpty bool }
 
 func (accountCodec) typeName() string { return "account" }
@@ -87,7 +87,7 @@ func (boolCodec) unpack(u *unpacker) Value {
 	return b == 1
 }
 
-// keyCodec is a public key; some fields may hold the null key.
+// keyCodec is a public key. In some fields it may be the null key.
 type keyCodec struct{ mayBeNull bool }
 
 func (keyCodec) typeName() string            { return "public_key" }
@@ -118,7 +118,7 @@ func (keyCodec) pack(dst []byte, v Value, _ *Network) []byte {
 	return append(dst, key[:]...)
 }
 
-// emptyCodec is a list of extensions for which no extension exists.
+// emptyCodec is a list of extensions that is always empty.
 type emptyCodec struct{}
 
 var errNoExtensions = errors.New("there are no extensions of this operation")
@@ -144,7 +144,7 @@ func (emptyCodec) unpack(u *unpacker) Value {
 	return Empty{}
 }
 
-// hexCodec is raw bytes: size of them, or any number if size is 0.
+// hexCodec is raw bytes: size bytes, or any number if size is 0.
 type hexCodec struct {
 	name string
 	size int

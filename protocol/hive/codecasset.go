@@ -25,8 +25,9 @@ func (n *Network) appendAssetJSON(dst []byte, a Asset) []byte {
 	return append(n.appendAsset(dst, a), '"')
 }
 
-// asset reads an amount: text in legacy JSON, an object in HF26 JSON. Objects in legacy JSON are
-// taken too, since apps send them and they mean one thing only; text in HF26 JSON is not (tx §4.1).
+// asset reads an amount: text in legacy JSON, an object in HF26 JSON. It also takes objects in
+// legacy JSON, because applications send them and their meaning is clear. It takes no text in HF26
+// JSON (tx §4.1).
 func (r *jsonReader) asset() Asset {
 	if r.hf26 || r.peek() == '{' {
 		return r.assetObject()

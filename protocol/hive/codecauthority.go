@@ -39,7 +39,7 @@ func (authorityCodec) parse(r *jsonReader) Value {
 	return a
 }
 
-// weights reads a list of pairs of something and its weight.
+// weights reads a list of pairs: an account or key, and its weight.
 func (r *jsonReader) weights(who func(), weight func(uint16)) {
 	r.list(func() {
 		r.token('[', "a pair")
@@ -100,7 +100,7 @@ func (authorityCodec) unpack(u *unpacker) Value {
 	return a
 }
 
-// authorityListCodec keeps the order of its items: custom_binary only.
+// authorityListCodec is a list of authorities that keeps its order. Only custom_binary has one.
 type authorityListCodec struct{}
 
 func (authorityListCodec) typeName() string { return "list of authority" }

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// optionalCodec is a value that may be absent: nil.
+// optionalCodec is a value that may be absent, which is nil.
 type optionalCodec struct{ codec }
 
 func (c optionalCodec) typeName() string { return "optional " + c.codec.typeName() }
@@ -34,18 +34,18 @@ func (c optionalCodec) unpack(u *unpacker) Value {
 	return c.codec.unpack(u)
 }
 
-// extensionCodec is a list of extensions that is empty (nil) or holds one, of the only kind there
-// is. Its body is an object with one member.
+// extensionCodec is a list of extensions that is empty (nil) or has one extension, of the only
+// known kind. The body of the extension is an object with one member.
 type extensionCodec struct {
 	name   string   // of the type
 	kind   string   // the name of the alternative
 	index  int      // its number
-	member []string // what its object holds: one
+	member []string // the one name in its object
 	body   codec
-	opened FieldDef            // the field that policies see
+	opened FieldDef            // the field that policies name
 	open   func(v Value) Value // its value, also for nil
-	// object: the node reads only {"type":…,"value":…}, also in legacy JSON, although it prints a
-	// pair (tx §3.6).
+	// object is set if the node reads only {"type":…,"value":…}, also in legacy JSON, although it
+	// prints a pair (tx §3.6).
 	object bool
 }
 
@@ -63,8 +63,8 @@ func (c extensionCodec) parse(r *jsonReader) (v Value) {
 	return v
 }
 
-// parseOne reads every spelling that means one thing only: pairs in HF26 JSON are as mixed as text
-// amounts there, so they are refused, save for the extension that the node itself prints that way.
+// parseOne reads every spelling with one clear meaning. It refuses a pair in HF26 JSON, which mixes
+// two spellings, unless the node itself writes this extension as a pair.
 func (c extensionCodec) parseOne(r *jsonReader) (v Value) {
 	r.tagged(func(r *jsonReader, t tag, object bool) {
 		if t.index != c.index && t.name != c.kind {
@@ -118,7 +118,7 @@ func (c extensionCodec) unpack(u *unpacker) Value {
 	return c.body.unpack(u)
 }
 
-// pairIDCodec and endDateCodec give the values of extensions their own types.
+// pairIDCodec and endDateCodec have values of types of their own.
 type pairIDCodec struct{ intCodec }
 
 func (c pairIDCodec) parse(r *jsonReader) Value { return PairID(c.intCodec.parse(r).(int64)) }
@@ -145,8 +145,8 @@ func (c endDateCodec) pack(dst []byte, v Value, n *Network) []byte {
 	return c.timeCodec.pack(dst, Time(v.(EndDate)), n)
 }
 
-// beneficiariesCodec is a list that the node refuses unsorted, so nobody is shown another order
-// than the one signed.
+// beneficiariesCodec is a list that the node refuses unless it is sorted. It is not sorted here, so
+// that a person sees the order that is signed.
 type beneficiariesCodec struct{}
 
 var beneficiaryNames = []string{"account", "weight"}

@@ -7,15 +7,15 @@ import (
 	"slices"
 )
 
-// Sets and maps: the node sorts them before it packs, so the sorted form is what is signed (tx
-// §3.1). Repetition is refused where the node would keep the first.
+// Sets and maps: the node sorts them before it packs them, so the sorted form is signed (tx §3.1).
+// The same entry twice is refused; the node would keep the first.
 
 var (
 	errRepeated = errors.New("an entry comes twice")
 	errUnsorted = errors.New("the entries are not in ascending order")
 )
 
-// ascending reports what keeps items from being a set in order.
+// ascending returns an error unless each item is above the one before it.
 func ascending[T any](items []T, compare func(a, b T) int) error {
 	for i := 1; i < len(items); i++ {
 		switch c := compare(items[i-1], items[i]); {
@@ -82,8 +82,8 @@ func (accountSetCodec) unpack(u *unpacker) Value {
 	return checkAscending(u, names, cmp.Compare[AccountName])
 }
 
-// intsCodec is a list of integers. With ascending it is a set that the node refuses unsorted
-// instead of sorting it.
+// intsCodec is a list of integers. With ascending it is a set, which the node refuses unless it is
+// sorted.
 type intsCodec struct {
 	name      string
 	item      intCodec

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// recordCodec is a group of fields that only the dead operations have.
+// recordCodec is a group of fields. Only dead operations have such groups.
 type recordCodec struct {
 	name   string
 	fields []FieldDef
@@ -44,7 +44,7 @@ func (c recordCodec) unpack(u *unpacker) Value {
 	return rec
 }
 
-// variantCodec is one of several records.
+// variantCodec is one of several records, chosen by a number.
 type variantCodec struct {
 	name  string
 	kinds []recordCodec

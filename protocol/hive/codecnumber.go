@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// intCodec is every integer type that an int64 holds, size bytes wide.
+// intCodec is an integer type of size bytes whose values fit into an int64.
 type intCodec struct {
 	name      string
 	size      int
@@ -22,7 +22,7 @@ func (c intCodec) write(dst []byte, v Value, _ *Network) []byte {
 	return appendJSONInt(dst, v.(int64))
 }
 
-// appendJSONInt writes numbers that a float64 would not hold as text, as the node does itself.
+// appendJSONInt appends a number, and as text if a float64 cannot hold it, as the node does.
 func appendJSONInt(dst []byte, v int64) []byte {
 	const exact = 1<<53 - 1
 	if -exact <= v && v <= exact {
@@ -40,7 +40,7 @@ func (c intCodec) pack(dst []byte, v Value, _ *Network) []byte {
 
 func (c intCodec) unpack(u *unpacker) Value {
 	v := int64(u.uint(c.size))
-	if c.low < 0 { // carry the sign up
+	if c.low < 0 { // extend the sign
 		shift := 64 - 8*c.size
 		v = v << shift >> shift
 	}
@@ -50,7 +50,7 @@ func (c intCodec) unpack(u *unpacker) Value {
 	return v
 }
 
-// uint64Codec is the one integer that an int64 does not hold.
+// uint64Codec is the one integer type whose values do not all fit into an int64.
 type uint64Codec struct{}
 
 func (uint64Codec) typeName() string          { return "uint64" }
@@ -74,8 +74,8 @@ type timeCodec struct{}
 func (timeCodec) typeName() string         { return "time" }
 func (timeCodec) unpack(u *unpacker) Value { return u.time() }
 
-// parse takes the Z of ISO 8601 and the .000Z of JavaScript, which mean the same; the node does not
-// read them and never sees them.
+// parse also takes the endings Z (ISO 8601) and .000Z (JavaScript), which mean the same. The node
+// does not read them; it gets the date without them.
 func (timeCodec) parse(r *jsonReader) Value {
 	text := r.text()
 	if r.err != nil {

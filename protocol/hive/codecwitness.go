@@ -8,10 +8,10 @@ import (
 	"strconv"
 )
 
-// chainPropertiesCodec is what a witness proposes in witness_update.
+// chainPropertiesCodec is the proposal of a witness in witness_update.
 type chainPropertiesCodec struct{}
 
-// errFeeSymbol: the chain packs this fee as HIVE whatever symbol it is given.
+// errFeeSymbol: the chain packs this fee as HIVE, whatever its symbol.
 var errFeeSymbol = errors.New("account_creation_fee is not in HIVE")
 
 var chainPropertiesNames = []string{"account_creation_fee", "maximum_block_size", "hbd_interest_rate"}

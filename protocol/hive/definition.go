@@ -1,30 +1,30 @@
 package hive
 
-// Definition is all that this package knows about an operation. There is one for each of the fifty,
-// in one table (definitions*.go); adding an operation is adding an entry there. Definitions are
-// shared and must not be changed.
+// Definition is everything that this package knows about an operation. The fifty operations have
+// one entry each, in one table (definitions_*.go). A new operation is a new entry there.
+// Definitions are shared and must not be changed.
 type Definition struct {
 	ID    int    // number in the bytes
 	Name  string // as in legacy JSON, without "_operation"
 	State State
-	Does  string // what it can do to the account that signs it, one sentence
+	Does  string // its effect on the account that signs it, in one sentence
 
 	Fields  []FieldDef // in the order of the bytes (tx §3.2)
 	Signers []Signer   // who must authorise it
 
-	Spends   []Cost   // what it costs at worst
-	Payees   []string // fields that name who gets value or rights by it
-	Takeover []string // fields whose presence lets it take the account over
+	Spends   []Cost   // its highest cost
+	Payees   []string // fields that name the accounts that get value or rights
+	Takeover []string // fields that can give the account to somebody else
 	Price    []string // an exchange_rate, or the amounts given and wanted
 
 	limits []limit
 	names  []string
 }
 
-// State tells whether an operation can still be used.
+// State is the answer whether an operation can still be used.
 type State uint8
 
-// The states. Only live operations are ever signed.
+// The states. Only live operations are signed.
 const (
 	Live        State = iota
 	Dead              // disabled or refused by the chain: mining, resets, custom_binary
@@ -48,29 +48,29 @@ type FieldDef struct {
 	Type     string // as in tx §3.1: "account", "asset", "optional authority", …
 	Optional bool   // its value may be nil
 	JSON     bool   // text that holds JSON, signed byte for byte as it came
-	Memo     bool   // text that the receiver reads, and encrypted if it begins with "#"
+	Memo     bool   // text for the receiver, encrypted if it begins with "#"
 
 	codec       codec
 	absent      Value // the value if the JSON leaves it out
-	mayBeAbsent bool  // what tx §3.4 lists
+	mayBeAbsent bool  // listed in tx §3.4
 }
 
-// Signer is an account, or several, whose authority an operation needs. Role is zero for
-// authorities that are not an account's: of explicit keys.
+// Signer is one or more accounts whose authority an operation needs. Role is zero if the operation
+// needs keys that it names itself, and no account.
 type Signer struct {
 	Role  Role
-	Field string // an account, a set of accounts, or (Role zero) what holds the keys
-	When  string // the condition, in words; empty: always
+	Field string // an account, a set of accounts, or (Role zero) the keys
+	When  string // the condition in words; empty means always
 	cond  func(Operation) bool
 }
 
-// Cost is a field, and another that it is multiplied by, if any.
+// Cost is the amount in a field, multiplied by the number in another field, if Times names one.
 type Cost struct{ Field, Times string }
 
-// by is the common signer: the account in that field, or each of a set.
+// by returns the usual signer: the account in that field, or each account of a set.
 func by(role Role, field string) Signer { return Signer{Role: role, Field: field} }
 
-// keysIn is for operations that need explicit keys: those in the field.
+// keysIn returns the signer of an operation that needs the keys in that field.
 func keysIn(field string) Signer { return Signer{Field: field} }
 
 func (s Signer) when(words string, condition func(Operation) bool) Signer {
@@ -78,10 +78,11 @@ func (s Signer) when(words string, condition func(Operation) bool) Signer {
 	return s
 }
 
-// Definitions returns the fifty, in order of their numbers.
+// Definitions returns all operations in the order of their numbers.
 func Definitions() []*Definition { return definitions }
 
-// DefinitionOf returns the operation of that name, as in legacy JSON. Virtual operations have none.
+// DefinitionOf returns the operation with this name, as in legacy JSON. Virtual operations have no
+// definition.
 func DefinitionOf(name string) (*Definition, bool) {
 	d, ok := definitionsByName[name]
 	return d, ok
@@ -93,8 +94,8 @@ var (
 	definitionsByName = map[string]*Definition{}
 )
 
-// concat puts the parts of the table in order and completes them. A fault in the table shows at the
-// first start of any program or test.
+// concat returns the parts of the table in order, with the derived fields filled in. It panics on a
+// fault in the table, so every program and test finds it at start.
 func concat(parts ...[]Definition) []*Definition {
 	all := make([]*Definition, operationCount)
 	for _, part := range parts {
@@ -121,8 +122,8 @@ func init() {
 	}
 }
 
-// Field returns the field of that name. The fields that open an extension ("beneficiaries",
-// "pair_id", "end_date") are found here, too.
+// Field returns the field with this name. It also finds the fields that stand for an extension
+// ("beneficiaries", "pair_id", "end_date").
 func (d *Definition) Field(name string) (FieldDef, bool) {
 	for _, field := range d.Fields {
 		if field.Name == name {
@@ -135,8 +136,8 @@ func (d *Definition) Field(name string) (FieldDef, bool) {
 	return FieldDef{}, false
 }
 
-// Opened returns the field that opens the operation's extensions, if it has such: "beneficiaries",
-// "pair_id" or "end_date".
+// Opened returns the field that stands for the extension of the operation, if there is one:
+// "beneficiaries", "pair_id" or "end_date".
 func (d *Definition) Opened() (FieldDef, bool) {
 	if ext, ok := d.extension(); ok {
 		return ext.opened, true
@@ -144,14 +145,14 @@ func (d *Definition) Opened() (FieldDef, bool) {
 	return FieldDef{}, false
 }
 
-// extension returns how the last field is read if that is a list of extensions.
+// extension returns the codec of the last field if that is a list of extensions.
 func (d *Definition) extension() (extensionCodec, bool) {
 	ext, ok := d.Fields[len(d.Fields)-1].codec.(extensionCodec)
 	return ext, ok
 }
 
-// Roles returns the roles that the operation may need, lowest first; which of them it does need can
-// depend on its content. Operations that need keys of no account have none for those.
+// Roles returns the roles that the operation may need, lowest first. The content may decide which
+// of them it needs. Keys that belong to no account are not among them.
 func (d *Definition) Roles() []Role {
 	var roles []Role
 	for role := Posting; role <= Owner; role++ {
@@ -165,7 +166,7 @@ func (d *Definition) Roles() []Role {
 	return roles
 }
 
-// OnlyPosting reports whether the posting key is all it can ever need.
+// OnlyPosting reports whether the operation never needs more than the posting key.
 func (d *Definition) OnlyPosting() bool {
 	roles := d.Roles()
 	return len(roles) == 1 && roles[0] == Posting

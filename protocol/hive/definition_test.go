@@ -60,7 +60,7 @@ func TestDefinitionsAreThoseOfTheChain(t *testing.T) {
 	}
 }
 
-// Facts lean on names of fields; a name misspelt there must not pass.
+// Facts use names of fields. A misspelt name must not pass.
 func TestDefinitionsNameTheirOwnFields(t *testing.T) {
 	for _, d := range hive.Definitions() {
 		named := slices.Concat(d.Payees, d.Takeover, d.Price)
@@ -84,7 +84,7 @@ func TestDefinitionsNameTheirOwnFields(t *testing.T) {
 	}
 }
 
-// The policy language says by names of fields what an operation spends.
+// The policy language names the fields that an operation spends.
 func TestDefinitionsSpendWhatThePolicySays(t *testing.T) {
 	spent := []string{"amount", "amount_to_sell", "hbd_amount", "hive_amount", "fee", "vesting_shares"}
 	for _, d := range hive.Definitions() {
@@ -98,8 +98,9 @@ func TestDefinitionsSpendWhatThePolicySays(t *testing.T) {
 			if d.Name != "create_proposal" {
 				got = append(got, c.Field)
 			}
-			if hasExecutions := slices.ContainsFunc(d.Fields,
-				func(f hive.FieldDef) bool { return f.Name == "executions" }); (c.Times == "executions") != hasExecutions {
+			hasExecutions := slices.ContainsFunc(d.Fields,
+				func(f hive.FieldDef) bool { return f.Name == "executions" })
+			if (c.Times == "executions") != hasExecutions {
 				t.Errorf("%s: times %q", d.Name, c.Times)
 			}
 		}
@@ -196,8 +197,12 @@ func TestTakeover(t *testing.T) {
 	}
 }
 
+const delegation = `["delegate_vesting_shares",{"delegator":"alice","delegatee":"bob",` +
+	`"vesting_shares":"7.000000 VESTS"}]`
+
 func TestSpend(t *testing.T) {
-	escrow := `["escrow_transfer",{"from":"alice","to":"bob","agent":"carol","escrow_id":7,"hbd_amount":"1.000 HBD","hive_amount":"2.000 HIVE","fee":"%s",
+	escrow := `["escrow_transfer",{"from":"alice","to":"bob","agent":"carol","escrow_id":7,
+		"hbd_amount":"1.000 HBD","hive_amount":"2.000 HIVE","fee":"%s",
 		"ratification_deadline":"2026-01-01T00:00:00","escrow_expiration":"2026-01-02T00:00:00","json_meta":""}]`
 	proposal := `["create_proposal",{"creator":"alice","receiver":"bob","start_date":"2026-01-01T00:00:00",` +
 		`"end_date":"%s","daily_pay":"9.000 HBD","subject":"s","permlink":"p"}]`
@@ -216,8 +221,8 @@ func TestSpend(t *testing.T) {
 		fmt.Sprintf(recurrent, "0.000 HIVE", 2):                    "[]",
 		fmt.Sprintf(recurrent, "1.000 HIVE", 5):                    "[5.000 HIVE]",
 		fmt.Sprintf(recurrent, "9223372036854775.000 HIVE", 65535): "[9223372036854775.807 HIVE]",
-		`["delegate_vesting_shares",{"delegator":"alice","delegatee":"bob","vesting_shares":"7.000000 VESTS"}]`: "[7.000000 VESTS]",
-		`["claim_account",{"creator":"alice","fee":"3.000 HIVE"}]`:                                              "[3.000 HIVE]",
+		delegation: "[7.000000 VESTS]",
+		`["claim_account",{"creator":"alice","fee":"3.000 HIVE"}]`: "[3.000 HIVE]",
 	} {
 		if got := fmt.Sprint(parseOp(t, text).Spend()); got != want {
 			t.Errorf("%s spends %s, want %s", text, got, want)
@@ -226,17 +231,20 @@ func TestSpend(t *testing.T) {
 }
 
 func TestPayees(t *testing.T) {
+	const route = `["set_withdraw_vesting_route",{"from_account":"alice",` +
+		`"to_account":"bob","percent":1,"auto_vest":true}]`
+	shared := optionsWith(`[[0,{"beneficiaries":[{"account":"bob","weight":1},{"account":"carol","weight":1}]}]]`)
 	for text, want := range map[string]string{
 		benchOperations[0].text: "[]",
 		benchOperations[1].text: "[bob]",
-		`["transfer_to_vesting",{"from":"alice","to":"","amount":"1.000 HIVE"}]`:                                  "[alice]",
-		`["transfer_to_vesting",{"from":"alice","to":"bob","amount":"1.000 HIVE"}]`:                               "[bob]",
-		`["account_witness_proxy",{"account":"alice","proxy":""}]`:                                                "[]",
-		`["account_witness_proxy",{"account":"alice","proxy":"bob"}]`:                                             "[bob]",
-		`["delegate_vesting_shares",{"delegator":"alice","delegatee":"bob","vesting_shares":"7.000000 VESTS"}]`:   "[bob]",
-		`["set_withdraw_vesting_route",{"from_account":"alice","to_account":"bob","percent":1,"auto_vest":true}]`: "[bob]",
+		`["transfer_to_vesting",{"from":"alice","to":"","amount":"1.000 HIVE"}]`:    "[alice]",
+		`["transfer_to_vesting",{"from":"alice","to":"bob","amount":"1.000 HIVE"}]`: "[bob]",
+		`["account_witness_proxy",{"account":"alice","proxy":""}]`:                  "[]",
+		`["account_witness_proxy",{"account":"alice","proxy":"bob"}]`:               "[bob]",
+		delegation:        "[bob]",
+		route:             "[bob]",
 		optionsWith(`[]`): "[]",
-		optionsWith(`[[0,{"beneficiaries":[{"account":"bob","weight":1},{"account":"carol","weight":1}]}]]`): "[bob carol]",
+		shared:            "[bob carol]",
 		updateWith(`[["bob",1],["carol",1]]`,
 			`[]`): "[bob carol]",
 	} {

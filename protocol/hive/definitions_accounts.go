@@ -1,6 +1,6 @@
 package hive
 
-// Operations that make accounts and change who holds them.
+// Operations that make accounts, and that change who controls them.
 var definitionsAccounts = []Definition{
 	{
 		ID: 9, Name: "account_create",
@@ -30,7 +30,7 @@ var definitionsAccounts = []Definition{
 			by(Active, "account").when("owner is absent", lacks("owner")),
 		},
 		Payees:   []string{"owner", "active", "posting"},
-		Takeover: []string{"account"}, // always: it cannot leave the memo key alone
+		Takeover: []string{"account"}, // always: it sets the memo key every time
 		limits:   []limit{jsonOrEmpty("json_metadata")},
 	},
 	{
@@ -115,8 +115,8 @@ var definitionsAccounts = []Definition{
 	},
 }
 
-// update2NeedsActive follows the node: what an optional holds does not matter, also when it is what
-// the account has already (tx §3.3).
+// update2NeedsActive follows the node: the presence of an optional field decides, also if its value
+// is what the account has already (tx §3.3).
 func update2NeedsActive(o Operation) bool {
 	return o.get("owner") == nil && !onlyPostingMetadata(o)
 }

@@ -1,6 +1,6 @@
 package hive
 
-// Operations that are read, shown and refused: the chain takes them no more, or never took them
+// Operations that are read, shown and refused: the chain no longer takes them, or never took them
 // from a wallet.
 var definitionsDead = []Definition{
 	{

@@ -2,7 +2,7 @@ package hive
 
 import "math"
 
-// Operations of witnesses, and of those who vote for them and for proposals.
+// Operations of witnesses, and votes for witnesses and proposals.
 var definitionsGovernance = []Definition{
 	{
 		ID: 7, Name: "feed_publish",
@@ -90,6 +90,6 @@ var definitionsGovernance = []Definition{
 	},
 }
 
-// proposalFee stands in Spends for what create_proposal costs, which no field holds: it follows
-// from the two dates.
+// proposalFee stands in Spends for the cost of create_proposal. No field has it; it depends on the
+// two dates.
 const proposalFee = "(fee by days)"

@@ -1,6 +1,6 @@
 package hive
 
-// Operations of the blog, and those of side chains and games.
+// Operations of blogs, side chains and games.
 var definitionsSocial = []Definition{
 	{
 		ID: 0, Name: "vote",

@@ -2,7 +2,7 @@ package hive
 
 import "crypto/cipher"
 
-// What the tests of this package reach behind its parsers.
+// Functions behind the parsers, for tests.
 var (
 	EncodeBase58 = encodeBase58
 	DecodeBase58 = decodeBase58
@@ -27,21 +27,21 @@ func (s *SharedSecret) EncodeMemoBody(body []byte) string {
 	return m.String()
 }
 
-// SecretBytes reports the private scalar, to see that it is gone.
+// SecretBytes returns the private scalar. Tests look whether it is wiped.
 func (k *PrivateKey) SecretBytes() [32]byte { return k.key.Reveal().Key.Bytes() }
 
-// SecretBytes reports the hashes of the shared point, to see that they are gone.
+// SecretBytes returns the hashes of the shared point. Tests look whether they are wiped.
 func (s *SharedSecret) SecretBytes() [128]byte {
 	hashes := *s.hashes.Reveal()
 	return [128]byte(append(hashes.stripped[:len(hashes.stripped):len(hashes.stripped)], hashes.padded[:]...))
 }
 
-// Checked is the last step of signing.
+// Checked does the last step of signing.
 func (k *PrivateKey) Checked(sig Signature, digest Digest) (Signature, error) {
 	return k.checked(sig, digest)
 }
 
-// DecodeSigned reads what SerializeSigned writes, to see that nothing is lost. Nobody else needs it.
+// DecodeSigned reads the bytes of SerializeSigned. Only tests need it.
 func (n *Network) DecodeSigned(packed []byte) (SignedTransaction, error) {
 	u := &unpacker{rest: packed, net: n}
 	t := SignedTransaction{Transaction: u.transaction()}

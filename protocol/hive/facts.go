@@ -6,17 +6,17 @@ import (
 	"slices"
 )
 
-// Authorities are the accounts that must authorise something, by role, ascending and without
-// repetition.
+// Authorities is a list of the accounts that must authorise an operation or a transaction, by role,
+// ascending and without repetition.
 type Authorities struct {
 	Owner, Active, Posting []AccountName
-	// Other says that keys are needed that belong to no account's authority; Keys are the
-	// authorities that these must satisfy, if the operation says.
+	// Other is set if keys are needed that belong to no account. Keys are the authorities that
+	// these must satisfy, if the operation names them.
 	Other bool
 	Keys  []Authority
 }
 
-// Required returns who must authorise the operation (tx §3.3).
+// Required returns the accounts that must authorise the operation (tx §3.3).
 func (o Operation) Required() Authorities {
 	var a Authorities
 	o.require(&a)
@@ -24,7 +24,7 @@ func (o Operation) Required() Authorities {
 	return a
 }
 
-// Required returns who must authorise the transaction: all of its operations.
+// Required returns the accounts that must authorise all operations of the transaction.
 func (t Transaction) Required() Authorities {
 	var a Authorities
 	for _, op := range t.Operations {
@@ -103,30 +103,30 @@ func appendAccounts(dst []AccountName, v Value) []AccountName {
 		}
 	case Variant:
 		return appendAccounts(dst, v.Value)
-	case Record: // of mining: who mined comes first
+	case Record: // of mining: the miner comes first
 		return appendAccounts(dst, v[0])
 	}
 	return dst
 }
 
-// Payees returns who gets value, vesting, a delegation, a route, a proxy, a benefit or a right over
-// the account by the operation, ascending and without repetition. Whom a vote rewards out of the
-// common pool is not among them.
+// Payees returns the accounts to which the operation gives value, vesting, a delegation, a route, a
+// proxy, a benefit or a right over the account, ascending and without repetition. An author whom a
+// vote rewards from the common pool is not among them.
 func (o Operation) Payees() []AccountName {
 	var names []AccountName
 	for _, field := range o.def.Payees {
 		v, _ := o.Field(field)
 		names = appendAccounts(names, v)
 	}
-	if len(names) == 0 && o.def.Name == "transfer_to_vesting" { // to is empty: the sender itself
+	if len(names) == 0 && o.def.Name == "transfer_to_vesting" { // an empty to means the sender
 		names = appendAccounts(names, o.get("from"))
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-// Takeover reports whether the operation can take the account over: any account_update, and an
-// account_update2 with an authority or a memo key.
+// Takeover reports whether the operation can give the account to somebody else: any account_update,
+// and an account_update2 with an authority or a memo key.
 func (o Operation) Takeover() bool {
 	for _, field := range o.def.Takeover {
 		if o.get(field) != nil {
@@ -136,8 +136,8 @@ func (o Operation) Takeover() bool {
 	return false
 }
 
-// PlainMemo reports whether the operation carries a memo that begins with "#" and is no encrypted
-// memo: its writer thinks it secret, and everybody would read it (tx §4.2).
+// PlainMemo reports whether the operation has a memo that begins with "#" and is not encrypted. Its
+// writer believes that it is secret, but everybody could read it (tx §4.2).
 func (o Operation) PlainMemo() bool {
 	for i, field := range o.def.Fields {
 		if field.Memo {
@@ -148,8 +148,9 @@ func (o Operation) PlainMemo() bool {
 	return false
 }
 
-// Spend returns what the operation costs at worst, one amount for each asset, in the order HIVE,
-// HBD, VESTS; nothing if it costs nothing. A cost beyond an int64 is the largest int64.
+// Spend returns the highest cost of the operation: one amount for each asset, in the order HIVE,
+// HBD, VESTS, and none if it costs nothing. A cost above the largest int64 becomes the largest
+// int64.
 func (o Operation) Spend() []Asset {
 	var sums [VESTS + 1]uint64
 	for _, cost := range o.def.Spends {
@@ -182,7 +183,7 @@ func (o Operation) cost(c Cost) Asset {
 
 func saturate(n uint64) uint64 { return min(n, math.MaxInt64) }
 
-// proposalFee is 10 HBD, and one more for each whole day over sixty.
+// proposalFee returns the fee of a proposal: 10 HBD, and 1 HBD for each whole day above sixty.
 func (o Operation) proposalFee() Asset {
 	const day, free = 24 * 60 * 60, 60
 	start, end := int64(o.get("start_date").(Time)), int64(o.get("end_date").(Time))
@@ -190,8 +191,8 @@ func (o Operation) proposalFee() Asset {
 	return Asset{Amount: 10_000 + 1_000*extra, Symbol: HBD}
 }
 
-// Price returns how many HBD the operation offers or wants for one HIVE, exactly; false for
-// operations that name no such price.
+// Price returns how many HBD the operation offers or wants for one HIVE, exactly. It is false if
+// the operation has no such price.
 func (o Operation) Price() (*big.Rat, bool) {
 	switch fields := o.def.Price; len(fields) {
 	case 1:

@@ -6,19 +6,19 @@ import (
 	"pksa/protocol/plain"
 )
 
-// ErrUnknownOperation is inside the *FieldError for a name that no operation has, virtual
-// operations included.
+// ErrUnknownOperation is wrapped by the *FieldError for a name that no operation has. The names of
+// virtual operations count as unknown.
 var ErrUnknownOperation = errors.New("no operation has that name")
 
-// FieldError says what is wrong with an operation and where. Field is empty when the complaint is
-// about the operation as a whole.
+// FieldError is a fault of an operation and its place. Field is empty if the fault concerns the
+// whole operation.
 type FieldError struct {
-	Operation string // its name; quoted and cut short if it is none of ours
+	Operation string // its name; quoted and cut if it is unknown
 	Field     string
 	Err       error
 }
 
-// Error reads `vote: weight: 65537 is out of range`.
+// Error returns a text such as `vote: weight: 65537 is out of range`.
 func (e *FieldError) Error() string {
 	if e.Field == "" {
 		return e.Operation + ": " + e.Err.Error()
@@ -26,7 +26,7 @@ func (e *FieldError) Error() string {
 	return e.Operation + ": " + e.Field + ": " + e.Err.Error()
 }
 
-// Unwrap returns the complaint itself.
+// Unwrap returns the fault itself.
 func (e *FieldError) Unwrap() error { return e.Err }
 
 // quote returns foreign text quoted and cut. It is cut so short that a private key that somebody

@@ -34,7 +34,7 @@ func f(name string, c codec) FieldDef {
 	return FieldDef{Name: name, Type: c.typeName(), codec: c}
 }
 
-// or makes the field one that JSON may leave out, for that value.
+// or returns the field as one that JSON may leave out; it then has that value.
 func (f FieldDef) or(v Value) FieldDef {
 	f.absent, f.mayBeAbsent = v, true
 	return f

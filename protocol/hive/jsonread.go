@@ -11,7 +11,7 @@ import (
 )
 
 // jsonReader reads operations from JSON token by token. It keeps the first error and returns zero
-// values after it. jsontext refuses names that come twice in an object and text that is not UTF-8.
+// values after it. jsontext refuses an object with the same name twice, and text that is not UTF-8.
 type jsonReader struct {
 	dec  *jsontext.Decoder
 	net  *Network
@@ -29,7 +29,7 @@ func (r *jsonReader) fail(err error) {
 	}
 }
 
-// token reads the next token, which must be of the kind. Its text is valid until the next call.
+// token reads the next token, which must be of this kind. Its text is valid until the next call.
 func (r *jsonReader) token(kind jsontext.Kind, wanted string) jsontext.Token {
 	if r.err != nil {
 		return jsontext.Token{}
@@ -45,8 +45,8 @@ func (r *jsonReader) token(kind jsontext.Kind, wanted string) jsontext.Token {
 	return t
 }
 
-// cleanJSONError says what is wrong in our own words: the library's quote as much foreign text as
-// they like.
+// cleanJSONError returns an error of ours for one of the library, whose texts quote foreign text
+// without a bound.
 func cleanJSONError(err error) error {
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
@@ -61,7 +61,7 @@ var errNotJSON = errors.New("not JSON")
 
 func errTwice(name string) error { return fmt.Errorf("%s comes twice in an object", quote(name)) }
 
-// lastName returns the name of the member at which reading failed.
+// lastName returns the name of the member in which reading failed.
 func lastName(err error) string {
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return e.JSONPointer.LastToken()
@@ -114,7 +114,7 @@ func (r *jsonReader) list(item func()) {
 	r.token('[', "a list")
 	for r.err == nil && r.peek() != ']' {
 		if r.peek() == jsontext.KindInvalid {
-			r.token(']', "a list") // takes the error
+			r.token(']', "a list") // for the error
 			return
 		}
 		item()
@@ -122,9 +122,9 @@ func (r *jsonReader) list(item func()) {
 	r.token(']', "the end of the list")
 }
 
-// object reads an object whose members are among names; a set bit in what it returns says that the
-// member with that index was there. Any other name is an error: the user would be shown something
-// that is not signed.
+// object reads an object whose members are all among names. The result has one bit for each name,
+// which is set if the member was there. Any other name is an error, because a person would be shown
+// something that is not signed.
 func (r *jsonReader) object(names []string, member func(i int)) (seen uint64) {
 	r.token('{', "an object")
 	for r.err == nil && r.peek() != '}' {
@@ -139,7 +139,7 @@ func (r *jsonReader) object(names []string, member func(i int)) (seen uint64) {
 	return seen
 }
 
-// memberName reads a name and returns which of names it is. It compares the raw text first, since
+// memberName reads a name and returns its index in names. It compares the raw text first, because
 // names are hardly ever escaped.
 func (r *jsonReader) memberName(names []string) int {
 	if r.err != nil {
@@ -165,7 +165,7 @@ func (r *jsonReader) memberName(names []string) int {
 	return 0
 }
 
-// whole reads an object that has all of the names and no others.
+// whole reads an object that has exactly these names.
 func (r *jsonReader) whole(names []string, member func(i int)) {
 	seen := r.object(names, member)
 	for i, name := range names {
@@ -175,8 +175,8 @@ func (r *jsonReader) whole(names []string, member func(i int)) {
 	}
 }
 
-// integer reads a whole number, plain or as text, as apps send both. 10000.0 is one, 1e4 is none:
-// the node does not read it either (tx §4.3).
+// integer reads a whole number, as a number or as text, because applications send both. 10000.0 is
+// a whole number. 1e4 is refused, because the node does not read it either (tx §4.3).
 func (r *jsonReader) integer() string {
 	if r.peek() == '"' {
 		text := r.text()
@@ -196,7 +196,7 @@ func (r *jsonReader) integer() string {
 	return text
 }
 
-// isInteger reports whether s is 0|-?[1-9][0-9]*.
+// isInteger reports whether s matches 0|-?[1-9][0-9]*.
 func isInteger(s string) bool {
 	digits := strings.TrimPrefix(s, "-")
 	if digits == "" || digits[0] == '0' && s != "0" {
@@ -229,7 +229,7 @@ func (r *jsonReader) uint64() uint64 {
 	return v
 }
 
-// bool reads true and false, also as text; 1 and 0 are refused.
+// bool reads true or false, also as text. It refuses 1 and 0.
 func (r *jsonReader) bool() bool {
 	if r.peek() == '"' {
 		text := r.text()

@@ -2,14 +2,14 @@ package hive
 
 import "fmt"
 
-// tag says which operation or variant follows: by name, or by number.
+// tag names the operation or variant that follows, by name or by number.
 type tag struct {
 	name  string
 	index int // -1 if a name was given
 }
 
-// tagged reads [tag, body] and {"type": tag, "value": body}, the latter with its members in either
-// order. object tells which of the two it was.
+// tagged reads [tag, body] or {"type": tag, "value": body}, the latter with its members in either
+// order. Its argument object is true for the second form.
 func (r *jsonReader) tagged(body func(r *jsonReader, t tag, object bool)) {
 	switch r.peek() {
 	case '[':
@@ -49,7 +49,7 @@ func (r *jsonReader) typed(body func(r *jsonReader, t tag)) {
 	r.token('}', "the end of the object")
 }
 
-// typedLast reads the value first and what it is afterwards.
+// typedLast reads an object whose value comes before its type.
 func (r *jsonReader) typedLast(body func(r *jsonReader, t tag)) {
 	if r.err != nil {
 		return

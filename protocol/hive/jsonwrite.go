@@ -1,12 +1,11 @@
 package hive
 
-// AppendString appends text as a JSON string that the node's reader turns back into exactly that
-// text. The node knows five escapes and drops the backslash of all others, so \u003c would be read
-// as "u003c" and the signature would fail; everything else goes out raw (tx §5.3).
+// AppendString appends text as a JSON string that the node reads back as exactly that text. The
+// node knows five escapes and drops the backslash of all others, so it would read \u003c as "u003c"
+// and the signature would fail. Everything else is written raw (tx §5.3).
 //
-// Other control characters cannot be sent at all, which [CheckSendable] says before anything is
-// signed. They are written as \u00xx, so that what is shown and recorded is JSON for everybody but
-// the node.
+// Other control characters cannot be sent at all; [CheckSendable] refuses them before anything is
+// signed. Here they are written as \u00xx, so that what is shown and recorded is JSON.
 func AppendString(dst []byte, text string) []byte {
 	dst = append(dst, '"')
 	start := 0

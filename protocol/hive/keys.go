@@ -12,8 +12,8 @@ import (
 	"pksa/protocol/secret"
 )
 
-// PrivateKey is a private key with its public key, computed once. It may be used concurrently, but
-// for [PrivateKey.Wipe]. It cannot be printed. The zero value holds no key.
+// PrivateKey is a private key with its public key, computed once. It may be used concurrently,
+// except for [PrivateKey.Wipe]. It cannot be printed. The zero value has no key.
 type PrivateKey struct {
 	secret.Redacted
 	key    secret.Hidden[*btcec.PrivateKey]
@@ -30,9 +30,9 @@ var (
 )
 
 // ParseWIF reads a private key in wallet import format: base58 of 0x80, the 32 bytes of the scalar
-// and 4 bytes of double SHA-256 (HAS §8.2). The form with a mark for compressed keys is another one
-// and refused, as is the checksum of a single SHA-256 that the node would take too. White space is
-// not trimmed. Errors do not quote s.
+// and 4 bytes of double SHA-256 (HAS §8.2). It refuses the form with a mark for compressed keys,
+// and the checksum of a single SHA-256, which the node would take. It does not trim white space.
+// Errors do not quote s.
 func ParseWIF(s string) (*PrivateKey, error) {
 	if len(s) > 60 { // 37 bytes are at most 51 digits
 		return nil, errWIFText
@@ -55,15 +55,15 @@ func ParseWIF(s string) (*PrivateKey, error) {
 	return privateKeyFromBytes((*[32]byte)(raw[1:33]))
 }
 
-// PrivateKeyFromPassword derives a key from a master password: the SHA-256 of account, role and
-// password joined (chain §1.3). The password is taken as it is; hive-js trims it and squeezes white
-// space first, which gives other keys for passwords with runs of white space.
+// PrivateKeyFromPassword returns the key that a master password gives: the SHA-256 of account, role
+// and password joined (chain §1.3). It uses the password as it is. hive-js first trims it and
+// reduces each run of white space to one space, which gives other keys for such passwords.
 func PrivateKeyFromPassword(account AccountName, role Role, password string) *PrivateKey {
 	return privateKeyFromText(string(account) + role.String() + password)
 }
 
 // PrivateKeyFromSeed returns the key whose scalar is the SHA-256 of label. It is as secret as the
-// label: for tests and for the keys of test relays.
+// label, so use it for tests and for the keys of test relays.
 func PrivateKeyFromSeed(label string) *PrivateKey { return privateKeyFromText(label) }
 
 func privateKeyFromText(text string) *PrivateKey {
@@ -73,20 +73,21 @@ func privateKeyFromText(text string) *PrivateKey {
 	defer clear(sum[:])
 	key, err := privateKeyFromBytes(&sum)
 	if err != nil {
-		// Nobody knows a text whose SHA-256 is not a scalar: 1 in 2^127.
+		// The chance that a SHA-256 sum is no scalar is 1 in 2^127.
 		panic(err)
 	}
 	return key
 }
 
-// GeneratePrivateKey makes a key from 32 bytes of rand, which must be cryptographically strong.
+// GeneratePrivateKey returns a new key from 32 bytes of rand, which must be cryptographically
+// strong.
 func GeneratePrivateKey(rand io.Reader) (*PrivateKey, error) {
 	var raw [32]byte
 	defer clear(raw[:])
 	if _, err := io.ReadFull(rand, raw[:]); err != nil {
 		return nil, fmt.Errorf("generating a private key: %w", err)
 	}
-	return privateKeyFromBytes(&raw) // out of range for 1 in 2^127
+	return privateKeyFromBytes(&raw) // out of range with a chance of 1 in 2^127
 }
 
 func privateKeyFromBytes(raw *[32]byte) (*PrivateKey, error) {
@@ -98,8 +99,8 @@ func privateKeyFromBytes(raw *[32]byte) (*PrivateKey, error) {
 	return &PrivateKey{key: secret.Hide(key), public: PublicKey(key.PubKey().SerializeCompressed())}, nil
 }
 
-// WIF returns the private key as [ParseWIF] reads it, 51 characters. It is the one way in which a
-// private key leaves this package. A key that was wiped gives "".
+// WIF returns the private key as [ParseWIF] reads it, 51 characters. A private key leaves this
+// package in no other way. A wiped key gives "".
 func (k *PrivateKey) WIF() string {
 	key, err := k.secret()
 	if err != nil {
@@ -121,18 +122,18 @@ func wifChecksum(versioned []byte) (sum [4]byte) {
 	return sum
 }
 
-// Public returns the public key. It stays after [PrivateKey.Wipe].
+// Public returns the public key, also after [PrivateKey.Wipe].
 func (k *PrivateKey) Public() PublicKey { return k.public }
 
-// Wipe overwrites the private key, also for copies of the struct. What needs it fails afterwards.
-// Not to be called while another call is at work.
+// Wipe overwrites the private key, also that of copies of the struct. Signing and decrypting fail
+// after it. Wipe must not run at the same time as another call.
 func (k *PrivateKey) Wipe() {
 	if key, err := k.secret(); err == nil {
 		key.Key.Zero()
 	}
 }
 
-// secret returns what k holds, errWiped if that is nothing.
+// secret returns the key that k holds, or errWiped.
 func (k *PrivateKey) secret() (*btcec.PrivateKey, error) {
 	if k == nil {
 		return nil, errWiped

@@ -11,23 +11,22 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// limit is one of the rules for values that are worth checking before signing (tx §3.2, last
-// column). Rules that need the clock or the state of the chain are the node's.
+// limit is a rule for values that is checked before signing (tx §3.2, last column). The node checks
+// the rules that need the clock or the state of the chain.
 type limit struct {
 	field string
-	late  bool // only Validate applies it
+	late  bool // only Validate checks it
 	check func(o Operation, v Value) error
 }
 
-// late marks a rule that does not keep an operation from being read: each of its values is in
-// order, and they do not go together, or the chain refuses them only when it evaluates the
-// operation.
+// late returns a rule that is not checked when an operation is read. Either the values are valid
+// one by one but not together, or the chain refuses them only when it carries out the operation.
 func late(l limit) limit {
 	l.late = true
 	return l
 }
 
-// valid checks the limits, the late ones only if asked.
+// valid checks the limits, and the late ones only if alsoLate is set.
 func (o Operation) valid(alsoLate bool) error {
 	for _, l := range o.def.limits {
 		if l.late && !alsoLate {
@@ -50,7 +49,7 @@ func positive(field string) limit {
 	}}
 }
 
-// mostCreationFee is the most that the chain takes for a new account.
+// mostCreationFee is the highest fee for a new account that the chain takes.
 const mostCreationFee = 1_000_000_000
 
 func atMost(field string, satoshis int64) limit {
@@ -140,8 +139,8 @@ func mustBeJSON(field string) limit {
 	return limit{field: field, check: func(_ Operation, v Value) error { return checkJSON(v.(string)) }}
 }
 
-// checkJSON asks for the grammar of JSON and no more: what a name that comes twice or half a
-// surrogate pair means is a question for whoever reads it.
+// checkJSON checks the grammar of JSON only. The reader of the text decides about equal names and
+// half surrogate pairs.
 func checkJSON(text string) error {
 	if !jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) {
 		return errors.New("is not JSON text")
@@ -149,7 +148,7 @@ func checkJSON(text string) error {
 	return nil
 }
 
-// someone wants at least one account in the sets together.
+// someone returns a limit: at least one account in all sets together.
 func someone(fields ...string) limit {
 	return limit{field: fields[0], check: func(o Operation, _ Value) error {
 		if o.total(fields) == 0 {
@@ -159,7 +158,7 @@ func someone(fields ...string) limit {
 	}}
 }
 
-// count wants at most so many items in the lists together.
+// count returns a limit: at most so many items in all lists together.
 func count(most int, fields ...string) limit {
 	return limit{field: fields[0], check: func(o Operation, _ Value) error {
 		if n := o.total(fields); n > most {
@@ -246,8 +245,8 @@ func before(field, other string) limit {
 	}}
 }
 
-// tradeable wants what is sold to be worth, at the least rate that is taken, one unit or more, and
-// no more than an amount can be.
+// tradeable returns a limit: at the lowest rate, the amount that is sold is worth at least one
+// unit, and not more than an amount can be.
 func tradeable(field, priceField string) limit {
 	return limit{field: field, check: func(o Operation, v Value) error {
 		p := o.get(priceField).(Price)
@@ -266,7 +265,7 @@ func tradeable(field, priceField string) limit {
 	}}
 }
 
-// market wants the price that the operation names to be one of HIVE in HBD.
+// market returns a limit: the price of the operation is one of HIVE in HBD.
 func market(field string) limit {
 	return limit{field: field, check: func(o Operation, _ Value) error {
 		if _, ok := o.Price(); !ok {
@@ -322,7 +321,7 @@ func holdsSigningKey(field string) limit {
 	}}
 }
 
-// signingKey returns the key that signs a witness_set_properties.
+// signingKey returns the key that must sign a witness_set_properties.
 func signingKey(props []Prop) (PublicKey, bool) {
 	for _, p := range props {
 		if p.Name == "key" {

@@ -161,16 +161,18 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// What breaks these limits can be read, and is not valid.
+// Operations that break these limits can be read and are not valid.
 func TestLateLimits(t *testing.T) {
 	var nine []string
 	for i := range 9 {
 		nine = append(nine, fmt.Sprintf(`{"account":"bob%d","weight":1}`, i))
 	}
+	const twoYears = `["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE",` +
+		`"recurrence":24,"executions":731}]`
 	for text, field := range map[string]string{
 		optionsWith(`[[0,{"beneficiaries":[` + strings.Join(nine, ",") +
 			`]}]]`): "beneficiaries",
-		`["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","recurrence":24,"executions":731}]`: "recurrence",
+		twoYears:                                          "recurrence",
 		recovery(authorityJSON(0, 1)):                     "new_owner_authority",
 		recovery(authorityJSON(2, 1)):                     "new_owner_authority",
 		orderAt("0.001", "0.002", "0.001"):                "amount_to_sell", // half a unit
@@ -195,7 +197,7 @@ func TestLateLimits(t *testing.T) {
 	}
 }
 
-// What arrives as bytes has passed no limits; Validate is for that.
+// Operations from bytes have not passed the limits; Validate checks them.
 func TestValidateAfterDecoding(t *testing.T) {
 	packed := serialize(t, transactionOf(parseOp(t,
 		`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":10000}]`)))
@@ -303,8 +305,10 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 			`not null`,
 		`["author_reward",{}]`: `"author_reward": no operation has that name`,
 		`[2,{}]`:               `operation: no operation has that name`,
-		`["custom_json",{"required_auths":["alice"],"id":"x","json":"{}","extensions":[[]]}]`: `custom_json: has no member "extensions"`,
-		`["claim_account",{"creator":"alice","fee":"0.000 HIVE","extensions":[[0,{}]]}]`:      `claim_account: extensions: there are no extensions of this operation`,
+		`["custom_json",{"required_auths":["alice"],"id":"x","json":"{}","extensions":[[]]}]`: `custom_json: has no ` +
+			`member "extensions"`,
+		`["claim_account",{"creator":"alice","fee":"0.000 HIVE","extensions":[[0,{}]]}]`: `claim_account: ` +
+			`extensions: there are no extensions of this operation`,
 		`not JSON`: `operation: not JSON`,
 	} {
 		if err := refused(t, text); err.Error() != want {

@@ -12,16 +12,16 @@ import (
 	"unicode/utf8"
 )
 
-// maxMemoBytes caps an encrypted memo, serialised, because the cost of base58 grows with the square
-// of the length: reading the largest takes some ten milliseconds, writing it forty. The chain takes
-// 2,048 bytes of memo text in a transfer.
+// maxMemoBytes bounds an encrypted memo in its serialised form, because the cost of base58 grows
+// with the square of the length. The largest takes about 10 ms to read and 40 ms to write. The
+// chain takes 2,048 bytes of memo text in a transfer.
 const (
 	maxMemoBytes = 24 << 10
 	maxMemoText  = 1 + maxMemoBytes*137/100 + 1
 )
 
-// ErrMemoKey says that a memo is between two other keys: neither its sender nor its receiver is the
-// key that was tried.
+// ErrMemoKey means that a memo is for other keys: the key that was tried is neither its sender nor
+// its receiver.
 var ErrMemoKey = errors.New("memo: neither from nor to this key")
 
 // Errors of memos. They quote nothing: a memo may be anybody's.
@@ -34,7 +34,7 @@ var (
 	errMemoUTF8   = errors.New("memo: text is not UTF-8")
 )
 
-// MemoHeader is what everybody can read of an encrypted memo.
+// MemoHeader is the part of an encrypted memo that everybody can read.
 type MemoHeader struct {
 	From, To PublicKey
 	Nonce    uint64
@@ -48,14 +48,15 @@ type memo struct {
 }
 
 // ParseMemo reads the header of an encrypted memo: "#" and base58 of from, to, nonce, check and
-// ciphertext (HAS §8.4). Both keys must be on the curve and nothing may follow. The order of fields
-// that the wallet of hived 1.27.5 to 1.28.6 wrote is not read.
+// ciphertext (HAS §8.4). Both keys must be on the curve, and nothing may follow. It does not read
+// the order of fields in memos by the wallet of hived 1.27.5 to 1.28.6.
 func ParseMemo(text string) (MemoHeader, error) {
 	m, err := parseMemo(text)
 	return m.MemoHeader, err
 }
 
-// IsEncryptedMemo reports whether [ParseMemo] takes s. A text may begin with "#" and be none.
+// IsEncryptedMemo reports whether [ParseMemo] takes s. Not every text that begins with "#" is an
+// encrypted memo.
 func IsEncryptedMemo(s string) bool {
 	_, err := parseMemo(s)
 	return err == nil
@@ -109,8 +110,8 @@ func (m memo) String() string {
 	return "#" + encodeBase58(append(raw, m.ciphertext...))
 }
 
-// EncodeMemo encrypts text, which begins with "#", to the key to. It is [SharedSecret.EncodeMemo]
-// with a secret made for this one memo.
+// EncodeMemo encrypts text, which begins with "#", for the key to. It is [SharedSecret.EncodeMemo]
+// with a secret for this one memo.
 func (k *PrivateKey) EncodeMemo(to PublicKey, text string, nonce uint64) (string, error) {
 	secret, err := k.SharedSecret(to)
 	if err != nil {
@@ -122,10 +123,10 @@ func (k *PrivateKey) EncodeMemo(to PublicKey, text string, nonce uint64) (string
 
 // EncodeMemo encrypts text, which begins with "#" and is valid UTF-8, and returns the memo as the
 // chain and HAS carry it (HAS §8.4). from and to must be the two keys of the secret, in either
-// order. The nonce makes equal texts differ; it must not repeat, and is no secret: hive-js takes
-// milliseconds times 65,536 plus a counter.
+// order. The nonce makes the memos of equal texts differ. It must not repeat, and it is no secret:
+// hive-js takes milliseconds times 65,536 plus a counter.
 //
-// A text without "#" is an error; hive-js and dhive return it unencrypted.
+// A text without "#" is an error. hive-js and dhive return it unencrypted.
 func (s *SharedSecret) EncodeMemo(from, to PublicKey, text string, nonce uint64) (string, error) {
 	clearText, ok := strings.CutPrefix(text, "#")
 	if !ok {
@@ -153,15 +154,15 @@ func (s *SharedSecret) EncodeMemo(from, to PublicKey, text string, nonce uint64)
 	return m.String(), nil
 }
 
-// DecodeMemo decrypts a memo from or to k. It is [SharedSecret.DecodeMemo] with a secret made for
-// this one memo.
+// DecodeMemo decrypts a memo from or to k. It is [SharedSecret.DecodeMemo] with a secret for this
+// one memo.
 func (k *PrivateKey) DecodeMemo(text string) (string, error) {
 	m, err := parseMemo(text)
 	if err != nil {
 		return "", err
 	}
 	var other PublicKey
-	switch k.public { // the zero key matches neither, since both are on the curve
+	switch k.public { // the zero key matches neither, because both are on the curve
 	case m.From:
 		other = m.To
 	case m.To:
@@ -177,14 +178,14 @@ func (k *PrivateKey) DecodeMemo(text string) (string, error) {
 	return secret.decode(m)
 }
 
-// DecodeMemo decrypts a memo between the two keys of the secret, whichever wrote it, and returns
-// the text with a leading "#" (HAS §8.4). [ErrMemoKey] says that it is between other keys.
+// DecodeMemo decrypts a memo between the two keys of the secret, in either direction, and returns
+// the text with a leading "#" (HAS §8.4). A memo for other keys gives [ErrMemoKey].
 //
 // It differs from hive-js on purpose: a memo without "#", bytes after the end and text that is not
-// UTF-8 are errors; a check number of zero is compared like any other; secrets of both forms are
-// tried. As there, a clear text whose length prefix makes no sense is taken as a whole, and what
-// follows the prefixed text is ignored. The check number covers the key and not the ciphertext, so
-// a memo has no seal against changes.
+// UTF-8 are errors; it compares a check number of zero like any other; it tries both forms of the
+// secret. As in hive-js, a clear text whose length prefix makes no sense is taken as a whole, and
+// bytes after the text are ignored. The check number covers the key and not the ciphertext, so
+// nothing protects a memo against changes.
 func (s *SharedSecret) DecodeMemo(text string) (string, error) {
 	m, err := parseMemo(text)
 	if err != nil {
@@ -196,7 +197,7 @@ func (s *SharedSecret) DecodeMemo(text string) (string, error) {
 	return s.decode(m)
 }
 
-// between reports whether a and b are the keys of a secret that is not wiped.
+// between reports whether a and b are the two keys of the secret, and it is not wiped.
 func (s *SharedSecret) between(a, b PublicKey) bool {
 	return s.usable() && (a == s.own && b == s.other || a == s.other && b == s.own)
 }
@@ -241,8 +242,8 @@ func unpad(body []byte) ([]byte, bool) {
 	return body[:end], true
 }
 
-// memoKey is the key of one memo: AES-256 key and initial vector from SHA-512 of nonce and secret,
-// and the check number that tells whether both ends have the same.
+// memoKey is the key of one memo: AES-256 key and initial vector from the SHA-512 of nonce and
+// secret. The check number shows whether both ends have the same.
 type memoKey struct {
 	sum   [64]byte
 	check uint32

@@ -97,7 +97,7 @@ func TestMemoDecodeVectors(t *testing.T) {
 	}
 }
 
-// The documented checks of a relay, with the functions of this package.
+// The checks of a relay, as documented, with the functions of this package.
 func TestProofOfKeyVectors(t *testing.T) {
 	type vector struct {
 		Name, Kind, Account, PoK string

@@ -5,22 +5,22 @@ import (
 	"encoding/binary"
 )
 
-// Network is one chain: what is hashed before a transaction, and how keys and symbols are spelt
-// there. These belong together (tx §1.5); a network of your own is a literal. It must not change
-// while in use.
+// Network is one chain: its id, which is hashed before each transaction, and its spelling of keys
+// and symbols. These belong together (tx §1.5). For another network, write a literal. It must not
+// change while in use.
 type Network struct {
 	Name      string
 	ChainID   [32]byte
-	KeyPrefix string      // before every public key: "STM"
+	KeyPrefix string      // begins every public key: "STM"
 	Hive      SymbolNames // HIVE, its text and its bytes
 	HBD       SymbolNames
 }
 
-// SymbolNames are the two names of an asset: the one in JSON, and the one in packed bytes, where
-// the main network still says STEEM and SBD. Packed has at most seven bytes.
+// SymbolNames is the two names of an asset: in JSON, and in packed bytes, where the main network
+// still has STEEM and SBD. Packed has at most seven bytes.
 type SymbolNames struct{ Text, Packed string }
 
-// The networks that come with a name.
+// The networks that have a name.
 var (
 	Mainnet = &Network{
 		Name: "mainnet", ChainID: chainID(0xbe, 0xea, 0xb0, 0xde), KeyPrefix: "STM",
@@ -36,7 +36,7 @@ var (
 	}
 )
 
-// NetworkNamed returns the network of that name: mainnet, mirrornet or testnet.
+// NetworkNamed returns the network with this name: mainnet, mirrornet or testnet.
 func NetworkNamed(name string) (*Network, bool) {
 	for _, n := range []*Network{Mainnet, Mirrornet, Testnet} {
 		if n.Name == name {
@@ -79,7 +79,7 @@ func (n *Network) symbolNamed(text string) (Symbol, bool) {
 	return 0, false
 }
 
-// packedSymbol is eight bytes: decimals, then the name padded with zeros.
+// packedSymbol returns eight bytes: the decimals, then the name padded with zeros.
 func (n *Network) packedSymbol(s Symbol) uint64 {
 	var packed [8]byte
 	packed[0] = byte(s.Decimals())

@@ -5,18 +5,18 @@ import (
 	"errors"
 )
 
-// Operation is one operation with typed values. It is immutable and may be shared between
-// goroutines. [Network.ParseOperation] and [Network.DecodeTransaction] make them; the zero value is
-// none and must not be used.
+// Operation is one operation with typed values. It never changes, so goroutines may share it.
+// [Network.ParseOperation] and [Network.DecodeTransaction] make operations. The zero value is none
+// and must not be used.
 type Operation struct {
 	def    *Definition
 	values []Value // as def.Fields
 }
 
-// Name returns the name as in legacy JSON: "vote".
+// Name returns the name as in legacy JSON, such as "vote".
 func (o Operation) Name() string { return o.def.Name }
 
-// Definition returns what is known about operations of this kind.
+// Definition returns the entry of the table for operations of this kind.
 func (o Operation) Definition() *Definition { return o.def }
 
 // Field returns the value of a field, of those that open the extensions, too:
@@ -25,8 +25,7 @@ func (o Operation) Definition() *Definition { return o.def }
 //	pair_id        of recurrent_transfer: int64, 0 without the extension
 //	end_date       of update_proposal: Time, nil without the extension
 //
-// It is false if operations of this kind have no such field. An optional that is absent is nil and
-// true.
+// It is false if operations of this kind have no such field. An absent optional is nil and true.
 func (o Operation) Field(name string) (Value, bool) {
 	if i := o.def.index(name); i >= 0 {
 		return o.values[i], true
@@ -37,7 +36,7 @@ func (o Operation) Field(name string) (Value, bool) {
 	return nil, false
 }
 
-// get returns the value of a field that there is.
+// get returns the value of a field that the operation has.
 func (o Operation) get(name string) Value { return o.values[o.def.index(name)] }
 
 // Equal reports whether both are the same operation with the same bytes.
@@ -48,11 +47,11 @@ func (o Operation) Equal(other Operation) bool {
 	return o.def == other.def && bytes.Equal(o.append(nil, Mainnet), other.append(nil, Mainnet))
 }
 
-// Validate checks every limit of tx §3.2 that can be checked without the clock and the state of the
-// chain. The error is a *FieldError. What [Network.ParseOperation] returns has passed all of them
-// but some that do not keep it from being read: eight beneficiaries, forty entries in the
-// authorities of a new account, two years of recurrent transfers, owner authorities that nobody or
-// anybody satisfies, a limit order that comes to nothing at its rate.
+// Validate checks every limit of tx §3.2 that needs neither the clock nor the state of the chain.
+// The error is a *FieldError. [Network.ParseOperation] checks most of them already. Only Validate
+// checks these: eight beneficiaries, forty entries in the authorities of a new account, two years
+// of recurrent transfers, owner authorities that nobody or anybody satisfies, a limit order that
+// gives nothing at its rate.
 func (o Operation) Validate() error { return o.valid(true) }
 
 // ParseOperation reads an operation in either spelling (tx §4.1):
@@ -60,11 +59,11 @@ func (o Operation) Validate() error { return o.valid(true) }
 //	["vote", {"voter": …}]                              legacy
 //	{"type": "vote_operation", "value": {"voter": …}}   HF26
 //
-// The node's own reader is forgiving; this one is not (tx §4.3). Unknown and missing fields,
-// numbers out of range, fractions, amounts that the chain would print differently, entries that
-// come twice and names that come twice are errors, as are values that the node would refuse
-// whatever the state of the chain; [Operation.Validate] has the rest of those. Sets and maps are
-// sorted. All errors are *FieldError.
+// The node's own reader repairs much; this one repairs nothing (tx §4.3). These are errors: unknown
+// and missing fields, numbers out of range, fractions, amounts that the chain would write
+// differently, equal entries, equal names. Values that the node would refuse in every state of the
+// chain are errors too; [Operation.Validate] checks the rest of those. Sets and maps are sorted.
+// All errors are *FieldError.
 func (n *Network) ParseOperation(raw []byte) (Operation, error) {
 	r := n.reader(raw)
 	op := r.operation()
@@ -110,8 +109,8 @@ func (r *jsonReader) operation() (op Operation) {
 	return op
 }
 
-// definitionTagged wants the name with "_operation" in HF26 JSON and without it in legacy JSON.
-// Numbers are not taken: nobody sends them.
+// definitionTagged returns the definition for a tag. The name must end with "_operation" in HF26
+// JSON and must not in legacy JSON. Numbers are refused, because nobody sends them.
 func definitionTagged(t tag, hf26 bool) (*Definition, bool) {
 	name := t.name
 	if hf26 {
@@ -143,7 +142,7 @@ func (r *jsonReader) operationValue(def *Definition) Operation {
 	return op
 }
 
-// inField says where the error was, if it was here.
+// inField adds operation and field to an error that has none.
 func (r *jsonReader) inField(def *Definition, field string) {
 	if r.err == nil {
 		return
@@ -153,7 +152,7 @@ func (r *jsonReader) inField(def *Definition, field string) {
 	}
 }
 
-// append packs the operation: its number and its fields (tx §2.4).
+// append appends the packed operation: its number and its fields (tx §2.4).
 func (o Operation) append(dst []byte, n *Network) []byte {
 	dst = append(dst, byte(o.def.ID))
 	for i, v := range o.values {
@@ -162,7 +161,7 @@ func (o Operation) append(dst []byte, n *Network) []byte {
 	return dst
 }
 
-// operation reads what append wrote, and nothing else.
+// operation reads an operation as append writes it.
 func (u *unpacker) operation() Operation {
 	id := u.uvarint()
 	if id >= uint64(len(definitions)) {
@@ -184,8 +183,8 @@ func (u *unpacker) operation() Operation {
 }
 
 // AppendOperation appends the operation as legacy JSON in the spelling that the node reads (tx
-// §5.3), with its fields in the order of the bytes. It writes any text, also such as
-// [CheckSendable] refuses.
+// §5.3), with its fields in the order of the bytes. It also writes texts that [CheckSendable]
+// refuses.
 func (n *Network) AppendOperation(dst []byte, o Operation) []byte {
 	dst = AppendString(append(dst, '['), o.def.Name)
 	dst = append(dst, ",{"...)

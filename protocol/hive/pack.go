@@ -21,9 +21,9 @@ func (n *Network) appendPackedAsset(dst []byte, a Asset) []byte {
 
 var errShort = errors.New("bytes end too early")
 
-// unpacker reads packed bytes. It keeps the first error; after that it reads zeros. It takes only
-// what the chain itself would have written: shortest varints, 0 and 1 for bools, UTF-8, names that
-// are names, sorted sets.
+// unpacker reads packed bytes. It keeps the first error and reads zeros after it. It takes only
+// what the chain itself would write: shortest varints, 0 and 1 for bools, UTF-8, valid names,
+// sorted sets.
 type unpacker struct {
 	rest []byte
 	net  *Network
@@ -68,8 +68,8 @@ func (u *unpacker) uvarint() uint64 {
 	return v
 }
 
-// count reads how many items of at least size bytes follow. More than the input can hold is an
-// error, so that nobody makes us allocate by a number.
+// count reads the number of items that follow, each of at least size bytes. A number that the input
+// cannot hold is an error: otherwise a small input could make us allocate much.
 func (u *unpacker) count(size int) int {
 	n := u.uvarint()
 	if n > uint64(len(u.rest)/size) {

@@ -12,27 +12,26 @@ import (
 	"golang.org/x/crypto/ripemd160"
 )
 
-// Digest is a SHA-256 sum, the thing that is signed.
+// Digest is a SHA-256 sum. Signatures sign it.
 type Digest [32]byte
 
-// HashText returns the SHA-256 sum of the UTF-8 bytes of text, which is what a challenge signature
-// signs (HAS §8.5).
+// HashText returns the SHA-256 sum of text. The signature of a challenge signs this sum (HAS §8.5).
 func HashText(text string) Digest { return sha256.Sum256([]byte(text)) }
 
 // String returns 64 lower-case hexadecimal digits.
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
-// DefaultPrefix is what public keys begin with on the main network and, with today's node software,
-// on most others.
+// DefaultPrefix begins every public key on the main network, and on most other networks with
+// today's node software.
 const DefaultPrefix = "STM"
 
 // PublicKey is a public key as a 33-byte compressed point of secp256k1. It is comparable. The zero
-// value is the null key, which nobody holds: operations use it to say "none". All other values made
-// by this package are on the curve.
+// value is the null key, which nobody holds and which means "none" in operations. This package
+// returns no other value that is not on the curve.
 type PublicKey [33]byte
 
-// Errors of the public key parsers. They quote nothing, since what was given in place of a public
-// key may be a private one.
+// Errors of the public key parsers. They quote nothing, because the text may be a private key by
+// mistake.
 var (
 	errKeyPrefix   = errors.New("public key: does not begin with the prefix of the network")
 	errKeyText     = errors.New("public key: not base58 of 33 bytes and a checksum")
@@ -42,11 +41,11 @@ var (
 )
 
 // ParsePublicKey reads "STM" followed by base58 of the 33-byte point and 4 bytes of checksum (HAS
-// §8.3, chain §1.2). The null key is refused. Unlike hive-js it refuses points off the curve and
-// uncompressed ones.
+// §8.3, chain §1.2). The null key is refused. Unlike hive-js, it refuses points that are not on the
+// curve and uncompressed points.
 func ParsePublicKey(s string) (PublicKey, error) { return ParsePublicKeyPrefix(s, DefaultPrefix) }
 
-// ParsePublicKeyPrefix is [ParsePublicKey] for a network with another prefix.
+// ParsePublicKeyPrefix reads a public key of a network with another prefix than [DefaultPrefix].
 func ParsePublicKeyPrefix(s, prefix string) (PublicKey, error) {
 	key, err := ParsePublicKeyOrNull(s, prefix)
 	if err == nil && key.IsNull() {
@@ -55,8 +54,8 @@ func ParsePublicKeyPrefix(s, prefix string) (PublicKey, error) {
 	return key, err
 }
 
-// ParsePublicKeyOrNull also takes the null key, which some fields of operations may hold (memo_key,
-// block_signing_key, new_signing_key).
+// ParsePublicKeyOrNull reads a public key that may be the null key, as in some fields of operations
+// (memo_key, block_signing_key, new_signing_key).
 func ParsePublicKeyOrNull(s, prefix string) (PublicKey, error) {
 	body, ok := strings.CutPrefix(s, prefix)
 	if !ok {
@@ -78,8 +77,8 @@ func ParsePublicKeyOrNull(s, prefix string) (PublicKey, error) {
 	return PublicKeyFromBytes(raw[:33])
 }
 
-// PublicKeyFromBytes returns the key with this 33-byte compressed point, after checking that it is
-// one. The null key is refused.
+// PublicKeyFromBytes returns the key with this 33-byte compressed point. It refuses the null key
+// and bytes that are no point of the curve.
 func PublicKeyFromBytes(point []byte) (PublicKey, error) {
 	if len(point) != 33 {
 		return PublicKey{}, errKeyCurve
@@ -112,7 +111,7 @@ func (k PublicKey) IsNull() bool { return k == PublicKey{} }
 // MarshalText returns [PublicKey.String] (encoding.TextMarshaler).
 func (k PublicKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText is [ParsePublicKey] (encoding.TextUnmarshaler).
+// UnmarshalText reads the key like [ParsePublicKey] (encoding.TextUnmarshaler).
 func (k *PublicKey) UnmarshalText(text []byte) error {
 	key, err := ParsePublicKey(string(text))
 	if err == nil {

@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// Role is what a key of an account is for. Roles are ordered by power. The zero value is no role.
+// Role is the purpose of a key of an account. Roles are ordered by power. The zero value is no
+// role.
 type Role uint8
 
 // The roles. Owner, active and posting are authorities of an account; memo is a single public key
@@ -19,11 +20,11 @@ const (
 
 var roleNames = [...]string{Memo: "memo", Posting: "posting", Active: "active", Owner: "owner"}
 
-// ErrRole says that a text names no role.
+// ErrRole means that a text is no name of a role.
 var ErrRole = errors.New("not a role: wanted memo, posting, active or owner")
 
-// ParseRole reads "memo", "posting", "active" or "owner", in lower case only. Other texts give
-// [ErrRole].
+// ParseRole reads "memo", "posting", "active" or "owner", in lower case only. Every other text
+// gives [ErrRole].
 func ParseRole(s string) (Role, error) {
 	for role := Memo; role <= Owner; role++ {
 		if s == roleNames[role] {
@@ -33,7 +34,7 @@ func ParseRole(s string) (Role, error) {
 	return 0, ErrRole
 }
 
-// String returns the lower-case name, or "role(N)" for a value that is none.
+// String returns the name in lower case, or "role(N)" for a value that is no role.
 func (r Role) String() string {
 	if r < Memo || r > Owner {
 		return fmt.Sprintf("role(%d)", uint8(r))

@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// mostOpen is how many braces and brackets the texts of a transaction may leave open. The node
-// counts them over the whole request, also inside of texts, and refuses at 100; what surrounds the
-// texts opens fewer than ten.
+// mostOpen bounds the braces and brackets that the texts of a transaction leave open. The node
+// counts them over the whole request, also inside texts, and refuses 100. The JSON around the texts
+// opens fewer than ten.
 const mostOpen = 89
 
-// CheckSendable reports what keeps the transaction from reaching a node unchanged (tx §5.3):
-// control characters other than tab, line feed and carriage return, text that is not UTF-8, texts
-// that open 90 braces and brackets more than they close. Check before signing. The error is a
+// CheckSendable returns an error if the transaction would not reach a node unchanged (tx §5.3):
+// control characters except tab, line feed and carriage return, text that is not UTF-8, texts that
+// open 90 braces and brackets more than they close. Call it before signing. The error is a
 // *FieldError.
 func CheckSendable(t Transaction) error {
 	var c textCheck
@@ -26,7 +26,7 @@ func CheckSendable(t Transaction) error {
 	return nil
 }
 
-// textCheck counts over all texts of a transaction in the order in which they are sent.
+// textCheck checks all texts of a transaction in the order in which they are sent.
 type textCheck struct{ open int }
 
 func (c *textCheck) operation(op Operation) error {
@@ -60,17 +60,16 @@ func (c *textCheck) text(s string) error {
 				return fmt.Errorf("opens more than %d braces or brackets, which a node refuses", mostOpen)
 			}
 		case b == '}' || b == ']':
-			// Closing more than is open buys nothing: we do not know that the node's counter goes
-			// below zero.
+			// Never below zero: we do not know whether the node's counter can be negative.
 			c.open = max(c.open-1, 0)
 		}
 	}
 	return nil
 }
 
-// AppendJSON appends the transaction as the node's reader wants it: legacy JSON, five escapes only.
-// It is written from the typed values, never from the text that came in. The error is that of
-// [CheckSendable], or an empty transaction.
+// AppendJSON appends the transaction as the node reads it: legacy JSON with five escapes only. It
+// writes the typed values, never text from outside. It returns the error of [CheckSendable], and an
+// error for a transaction without operations.
 func (n *Network) AppendJSON(dst []byte, t SignedTransaction) ([]byte, error) {
 	if len(t.Operations) == 0 {
 		return dst, errNoOperations

@@ -10,14 +10,14 @@ import (
 
 var errFault = errors.New("signature: the signer's key cannot be recovered from it; memory or processor at fault")
 
-// maxAttempts ends the search for a canonical signature. Every second attempt succeeds; the longest
-// known run took 45.
+// maxAttempts bounds the search for a canonical signature. Every second attempt succeeds; the
+// longest known search took 45.
 const maxAttempts = 512
 
-// Sign signs digest with a nonce after RFC 6979 and low s, which is what the chain asks for: the
-// same key and digest always give the same signature. The result may be not fc canonical (half are
-// not), which no verifier minds since 2018; see [PrivateKey.SignCanonical]. Before it is returned
-// the public key is recovered from it and compared. A wiped key is an error.
+// Sign returns the signature of digest with a nonce by RFC 6979 and low s, as the chain demands.
+// The same key and digest always give the same signature. Half of the results are not fc canonical,
+// which verifiers accept since 2018; see [PrivateKey.SignCanonical]. Sign recovers the public key
+// from the signature and compares it before it returns. A wiped key is an error.
 func (k *PrivateKey) Sign(digest Digest) (Signature, error) {
 	key, err := k.secret()
 	if err != nil {
@@ -26,10 +26,10 @@ func (k *PrivateKey) Sign(digest Digest) (Signature, error) {
 	return k.checked(Signature(ecdsa.SignCompact(key, digest[:], true)), digest)
 }
 
-// SignCanonical signs digest like [PrivateKey.Sign], but so that the result
-// [Signature.IsCanonical]. It is the generator of hive-js, byte for byte (HAS §8.5): attempt i
-// takes the RFC 6979 nonce for the private key and, as message, the digest itself for i = 0 and
-// SHA-256 of the digest followed by i zero bytes afterwards; the digest is signed with it.
+// SignCanonical returns a signature like [PrivateKey.Sign] for which [Signature.IsCanonical] is
+// true. It gives the same bytes as hive-js (HAS §8.5). Each attempt signs the digest with the RFC
+// 6979 nonce for the private key and a message. The message is the digest in attempt 0, and the
+// SHA-256 of the digest and i zero bytes in attempt i.
 func (k *PrivateKey) SignCanonical(digest Digest) (Signature, error) {
 	key, err := k.secret()
 	if err != nil {
@@ -51,9 +51,8 @@ func (k *PrivateKey) SignCanonical(digest Digest) (Signature, error) {
 	return Signature{}, errFault // unreachable: 1 in 2^500
 }
 
-// signWith makes the signature with the given nonce: r = x(kG) mod n and s = (digest + r·d)/k, s
-// replaced by n-s where that is lower. It reports false for the nonces that give r or s of zero,
-// which nobody has seen.
+// signWith returns the signature with the given nonce: r = x(kG) mod n and s = (digest + r·d)/k, or
+// n-s if that is lower. It is false if r or s is zero, which nobody has seen.
 func signWith(key *btcec.PrivateKey, nonce *btcec.ModNScalar, digest Digest) (Signature, bool) {
 	var point btcec.JacobianPoint
 	btcec.ScalarBaseMultNonConst(nonce, &point)
@@ -80,7 +79,7 @@ func signWith(key *btcec.PrivateKey, nonce *btcec.ModNScalar, digest Digest) (Si
 	return sig, true
 }
 
-// checked returns sig if it verifies for k's own public key.
+// checked returns sig if it verifies for the public key of k.
 func (k *PrivateKey) checked(sig Signature, digest Digest) (Signature, error) {
 	if !sig.Verify(digest, k.public) {
 		return Signature{}, errFault

@@ -10,7 +10,7 @@ import (
 
 // Signature is an ECDSA signature over secp256k1 from which the public key can be recovered: a
 // header byte (31 plus a recovery id from 0 to 3), r and s of 32 bytes each, big endian (HAS §8.5,
-// chain §2.7). A value may hold any bytes; [Signature.Recover] and [Signature.Verify] judge them.
+// chain §2.7). A value may have any bytes; [Signature.Recover] and [Signature.Verify] check them.
 type Signature [65]byte
 
 // Errors of signatures.
@@ -22,8 +22,8 @@ var (
 	errSignaturePoint  = errors.New("signature: no public key can be recovered from it")
 )
 
-// ParseSignature reads 130 hexadecimal digits of either case. It says nothing about what the bytes
-// mean.
+// ParseSignature reads 130 hexadecimal digits of either case. It does not check the meaning of the
+// bytes.
 func ParseSignature(text string) (Signature, error) {
 	var sig Signature
 	if len(text) != 2*len(sig) {
@@ -39,9 +39,9 @@ func ParseSignature(text string) (Signature, error) {
 func (s Signature) String() string { return hex.EncodeToString(s[:]) }
 
 // Recover returns the public key that signed digest. It refuses headers other than 31 to 34, r or s
-// outside of [1, n-1] and s above n/2. It is stricter than hive-js (any s, headers from 27) and
-// than the node (part of the high s, headers from 27), and takes signatures that are not fc
-// canonical, as the chain does since hardfork 20.
+// outside of [1, n-1], and s above n/2. hive-js takes any s and headers from 27, and the node takes
+// some high s and headers from 27. Like the chain since hardfork 20, it takes signatures that are
+// not fc canonical.
 func (s Signature) Recover(digest Digest) (PublicKey, error) {
 	if s[0] < 31 || s[0] > 34 {
 		return PublicKey{}, errSignatureHeader
@@ -61,16 +61,16 @@ func (s Signature) Recover(digest Digest) (PublicKey, error) {
 	return PublicKey(key.SerializeCompressed()), nil
 }
 
-// Verify reports whether key signed digest, by the rules of [Signature.Recover]. The null key
-// signed nothing.
+// Verify reports whether key signed digest, by the rules of [Signature.Recover]. It is false for
+// the null key.
 func (s Signature) Verify(digest Digest, key PublicKey) bool {
 	signer, err := s.Recover(digest)
 	return err == nil && signer == key
 }
 
-// IsCanonical reports whether s has the form that the chain asked for before hardfork 20 and that
-// hive-js and dhive still produce: neither r nor s has its top bit set or begins with a needless
-// zero byte.
+// IsCanonical reports whether neither r nor s has its top bit set or begins with an unnecessary
+// zero byte. The chain demanded this before hardfork 20, and hive-js and dhive still make such
+// signatures.
 func (s Signature) IsCanonical() bool {
 	return canonicalNumber(s[1:33]) && canonicalNumber(s[33:])
 }

@@ -37,7 +37,7 @@ func checkSignature(t *testing.T, sig hive.Signature, digest hive.Digest, key hi
 	}
 }
 
-// SignCanonical is the generator of hive-js, and Sign its first attempt.
+// SignCanonical returns the signatures of hive-js, and Sign those of its first attempt.
 func TestSignTextVectors(t *testing.T) {
 	type vector struct {
 		Name, WIF, Challenge, Strict string

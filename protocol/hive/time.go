@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Time is an instant of the chain in seconds since 1970, UTC. The node reads no date later than
-// 2038-01-19T03:14:07, so neither do we (tx §3.1).
+// Time is an instant of the chain in seconds since 1970, UTC. The last date is 2038-01-19T03:14:07,
+// because the node reads none after it (tx §3.1).
 type Time uint32
 
 const timeLayout = "2006-01-02T15:04:05"
 
 var errTimeForm = errors.New(`a date looks like "2026-01-31T23:59:59" and lies in 1970 to 2038`)
 
-// TimeOf returns the chain's second that holds the instant. Instants that the chain cannot write
-// become its first or last second.
+// TimeOf returns the second that contains the instant. An instant before or after all dates of the
+// chain becomes the first or the last.
 func TimeOf(t time.Time) Time {
 	return Time(min(max(t.Unix(), 0), math.MaxInt32))
 }
@@ -23,14 +23,14 @@ func TimeOf(t time.Time) Time {
 // Time returns the instant in UTC.
 func (t Time) Time() time.Time { return time.Unix(int64(t), 0).UTC() }
 
-// String writes the instant as the chain does, without a zone.
+// String returns the instant as the chain writes it, without a zone.
 func (t Time) String() string { return string(t.append(nil)) }
 
 func (t Time) append(dst []byte) []byte { return t.Time().AppendFormat(dst, timeLayout) }
 
-// ParseTime reads exactly the form that String writes.
+// ParseTime reads the form of [Time.String], and no other.
 func ParseTime(text string) (Time, error) {
-	// The layout alone would let fractions of a second pass.
+	// time.Parse would take fractions of a second.
 	if len(text) != len(timeLayout) {
 		return 0, errTimeForm
 	}

@@ -9,8 +9,8 @@ import (
 	"math"
 )
 
-// Transaction is what is signed: operations, bound to a block of one fork and to an end in time.
-// There are no extensions.
+// Transaction is a list of operations with a reference to a block and an expiration, before it is
+// signed. It has no extensions.
 type Transaction struct {
 	RefBlockNum    uint16
 	RefBlockPrefix uint32
@@ -18,14 +18,14 @@ type Transaction struct {
 	Operations     []Operation // at least one
 }
 
-// SignedTransaction is a transaction with the signatures collected so far.
+// SignedTransaction is a transaction with signatures; more may follow.
 type SignedTransaction struct {
 	Transaction
 	Signatures []Signature
 }
 
-// TxID is the id of a transaction: the first 20 bytes of the SHA-256 of its bytes. Signatures and
-// chain id are not in it.
+// TxID is the id of a transaction: the first 20 bytes of the SHA-256 of its bytes. It does not
+// depend on signatures and chain id.
 type TxID [20]byte
 
 // String returns 40 lower-case hexadecimal digits.
@@ -33,7 +33,7 @@ func (id TxID) String() string { return hex.EncodeToString(id[:]) }
 
 var errTxID = errors.New("a transaction id has 40 hexadecimal digits")
 
-// ParseTxID reads what String writes, in either case.
+// ParseTxID reads 40 hexadecimal digits of either case.
 func ParseTxID(text string) (id TxID, err error) {
 	if len(text) != hex.EncodedLen(len(id)) {
 		return TxID{}, errTxID
@@ -50,8 +50,8 @@ func TransactionID(packed []byte) TxID {
 	return TxID(sum[:len(TxID{})])
 }
 
-// SigningDigest returns what is signed: the SHA-256 of the chain id and the serialised, unsigned
-// transaction (tx §2.5).
+// SigningDigest returns the digest that signatures sign: the SHA-256 of the chain id and the
+// serialised, unsigned transaction (tx §2.5).
 func (n *Network) SigningDigest(packed []byte) (digest Digest) {
 	h := sha256.New()
 	h.Write(n.ChainID[:])
@@ -60,8 +60,8 @@ func (n *Network) SigningDigest(packed []byte) (digest Digest) {
 	return digest
 }
 
-// ReferenceBlock returns what a transaction says of the block that it refers to (tx §2.2). The id
-// is 40 hexadecimal digits and begins with the number; an id of another block is an error.
+// ReferenceBlock returns the two values with which a transaction refers to a block (tx §2.2). The
+// id is 40 hexadecimal digits and begins with the number; the id of another block is an error.
 func ReferenceBlock(number uint32, id string) (refNum uint16, refPrefix uint32, err error) {
 	var raw [20]byte
 	if len(id) != hex.EncodedLen(len(raw)) {
@@ -78,8 +78,8 @@ func ReferenceBlock(number uint32, id string) (refNum uint16, refPrefix uint32, 
 
 var errNoOperations = errors.New("a transaction has at least one operation")
 
-// Serialize returns the bytes that are hashed, in legacy packing, which is what the libraries of
-// applications use: with assets in it, the other packing has another id (tx §2.5).
+// Serialize returns the bytes that are hashed, in legacy packing, like the libraries of
+// applications. In the other packing, a transaction with assets has another id (tx §2.5).
 func (n *Network) Serialize(t Transaction) ([]byte, error) {
 	if len(t.Operations) == 0 {
 		return nil, errNoOperations
@@ -101,16 +101,16 @@ func (n *Network) Serialize(t Transaction) ([]byte, error) {
 	return append(dst, 0), nil
 }
 
-// DecodeTransaction reads serialised, unsigned transactions. What it accepts serialises to the same
-// bytes. It does not check limits: see [Operation.Validate].
+// DecodeTransaction reads a serialised, unsigned transaction. The result serialises to the same
+// bytes. It does not check limits; see [Operation.Validate].
 func (n *Network) DecodeTransaction(packed []byte) (Transaction, error) {
 	u := &unpacker{rest: packed, net: n}
 	t := u.transaction()
 	return t, u.end()
 }
 
-// SerializeSigned returns the bytes of a transaction with its signatures. They enter neither digest
-// nor id, and the node's JSON API has no use for them.
+// SerializeSigned returns the bytes of a transaction with its signatures. Neither digest nor id
+// depends on them, and the JSON API of the node does not use them.
 func (n *Network) SerializeSigned(t SignedTransaction) ([]byte, error) {
 	dst, err := n.Serialize(t.Transaction)
 	if err != nil {
@@ -154,8 +154,8 @@ var transactionNames = []string{
 	"ref_block_num", "ref_block_prefix", "expiration", "operations", "extensions", "signatures",
 }
 
-// ParseTransaction reads a transaction from JSON, as strictly as [Network.ParseOperation] reads
-// operations. extensions and signatures may be left out.
+// ParseTransaction reads a transaction from JSON, as strictly as [Network.ParseOperation].
+// extensions and signatures may be absent.
 func (n *Network) ParseTransaction(raw []byte) (SignedTransaction, error) {
 	r := n.reader(raw)
 	t := r.transaction()

@@ -336,7 +336,8 @@ func propsWith(pairs string) string {
 }
 
 func optionsWith(extensions string) string {
-	return `["comment_options",{"author":"alice","permlink":"p","max_accepted_payout":"1000000.000 HBD","percent_hbd":10000,
+	return `["comment_options",{"author":"alice","permlink":"p","max_accepted_payout":"1000000.000 HBD",
+		"percent_hbd":10000,
 		"allow_votes":true,"allow_curation_rewards":true,"extensions":` + extensions + `}]`
 }
 

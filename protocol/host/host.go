@@ -1,5 +1,6 @@
-// Package host decides whether a host is this machine. Connections to other machines must use TLS,
-// so every package that opens or describes a connection asks [Loopback], and nobody else decides.
+// Package host decides whether a host is this machine. Connections to other machines must use TLS.
+// So every package that opens or describes a connection asks [Loopback], and none has a rule of its
+// own.
 package host
 
 import (
@@ -11,17 +12,18 @@ import (
 // 127.0.0.0/8, ::1, or one of these IPv4 addresses mapped into IPv6. The host comes without a port;
 // brackets around an IPv6 address may be there or not.
 //
-// In doubt the answer is no, which costs a person a TLS certificate or an explicit setting, where a
-// wrong yes would send a request in plain text to somebody else. A name can still resolve to another
-// machine: who dials must check the address that was dialled.
+// In doubt the answer is no. A wrong no costs a person a TLS certificate or an explicit setting. A
+// wrong yes would send requests in plain text to another machine. Even the name localhost can
+// resolve to another machine, so the dialler must check the address that it dialled.
 func Loopback(host string) bool {
-	// Names are compared without case (RFC 4343), and no resolver tells these spellings apart. Not with
-	// strings.EqualFold: it also takes "localho\u017ft", a long s, which is another name to the DNS.
+	// Names are compared without case (RFC 4343), and no resolver tells these spellings apart. Not
+	// with strings.EqualFold: it also takes "localho\u017ft", a long s, which is another name to
+	// the DNS.
 	if strings.ToLower(host) == "localhost" {
 		return true
 	}
-	// "localhost." and "app.localhost" stay refused: hosts files do not have them, so some systems ask
-	// the DNS, and a foreign server would say where they lead.
+	// "localhost." and "app.localhost" stay refused: hosts files do not have them, so some systems
+	// ask the DNS, and a foreign server would say where they lead.
 	bare, bracketed := strings.CutPrefix(host, "[")
 	if bracketed {
 		var closed bool

@@ -6,9 +6,9 @@ import (
 	"pksa/protocol/host"
 )
 
-// cases are the spellings that decide whether TLS is demanded. Five packages had a rule of their own
-// before (agent/link, agent/node, agent/config, protocol, agent/client). Where they disagreed, the
-// comment has their answers in this order.
+// cases are the spellings that decide whether TLS is demanded. Five packages had a rule of their
+// own before (agent/link, agent/node, agent/config, protocol, agent/client). Where they disagreed,
+// the comment has their answers in this order.
 var cases = []struct {
 	host string
 	want bool

@@ -11,7 +11,7 @@ func Cut(text string, limit int) string {
 	return text
 }
 
-// CutRunes is Cut for at most limit runes. A byte that is no UTF-8 counts as a rune.
+// CutRunes cuts like [Cut], to at most limit runes. A byte that is not UTF-8 counts as a rune.
 func CutRunes(text string, limit int) string {
 	if head := headRunes(text, limit); len(head) < len(text) {
 		return head + Ellipsis

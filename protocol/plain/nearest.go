@@ -2,9 +2,10 @@ package plain
 
 import "strings"
 
-// Nearest returns the one of known that word was probably meant to be, or "" if none is near: not
-// more than one letter in three is wrong, and not more than three are. Among equals the first in
-// the alphabet wins. The case of word does not matter; known words are in lower case.
+// Nearest returns the known word that a person probably meant, or "" if no known word is near. A
+// word is near if at most one letter in three is wrong, and at most three letters are. Of two
+// equally near words, the first in the alphabet wins. The case of word does not matter; known words
+// are in lower case.
 func Nearest(word string, known []string) string {
 	best, least := "", min(1+max(len(word), 3)/3, 4)
 	for _, candidate := range known {
@@ -16,8 +17,8 @@ func Nearest(word string, known []string) string {
 	return best
 }
 
-// DidYouMean returns what to add to a complaint about a word: a question for the nearest known one,
-// or nothing if that is "".
+// DidYouMean returns the end of a complaint about an unknown word: a question that names the
+// nearest known word, or nothing if nearest is "".
 func DidYouMean(nearest string) string {
 	if nearest == "" {
 		return ""
@@ -25,8 +26,8 @@ func DidYouMean(nearest string) string {
 	return "; did you mean " + quote(nearest) + "?"
 }
 
-// distance returns how many bytes of a and b differ: inserted, dropped, replaced, or swapped with
-// their neighbour.
+// distance returns the number of changes of a byte between a and b: inserted, dropped, replaced, or
+// swapped with its neighbour.
 func distance(a, b string) int {
 	const most = 64 // no known word is longer, and a long one would cost time and memory
 	if len(a) > most || len(b) > most {

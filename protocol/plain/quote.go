@@ -8,13 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// Quote returns text in double quotes, with escapes as in Go for quotes, backslashes and for all
-// that is not visible. Of a text with more than limit bytes it quotes the beginning. The ellipsis
-// then stands outside of the quotes, where no text can put one. An uncut result is Go syntax and
-// unquotes to the same bytes.
+// Quote returns text in double quotes, with the escapes of Go for quotes, backslashes and
+// everything that is not visible. If text has more than limit bytes, it quotes the beginning, and
+// an ellipsis follows. The ellipsis stands outside the quotes, so that no text can pretend to be
+// cut. A result without an ellipsis is Go syntax for the same bytes.
 func Quote(text string, limit int) string { return quoteHead(head(text, limit), text) }
 
-// QuoteRunes is Quote for at most limit runes.
+// QuoteRunes quotes like [Quote], at most limit runes.
 func QuoteRunes(text string, limit int) string { return quoteHead(headRunes(text, limit), text) }
 
 func quoteHead(head, text string) string {
@@ -30,7 +30,7 @@ func quote(text string) string {
 	for len(text) > 0 {
 		r, size := utf8.DecodeRuneInString(text)
 		switch {
-		case r == utf8.RuneError && size == 1: // this byte is no UTF-8
+		case r == utf8.RuneError && size == 1: // a byte that is not UTF-8
 			fmt.Fprintf(&b, `\x%02x`, text[0])
 		case r == '"' || r == '\\':
 			b.WriteByte('\\')
@@ -46,9 +46,8 @@ func quote(text string) string {
 	return b.String()
 }
 
-// Escape returns text with all that is not visible, line breaks included, written as JSON writes it
-// inside of texts: \u202e. So JSON on one line stays the same JSON. What is not UTF-8 becomes
-// U+FFFD.
+// Escape returns text with JSON's escapes, such as \u202e, for everything that is not visible, line
+// breaks included. JSON on one line stays the same JSON. A byte that is not UTF-8 becomes U+FFFD.
 func Escape(text string) string {
 	var b strings.Builder
 	for _, r := range text {

@@ -30,7 +30,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// otherKeys are passphrases of sessions that a payload does not belong to.
+// otherKeys returns passphrases that do not open a payload.
 func otherKeys(n int) []string {
 	keys := make([]string, n)
 	for i := range keys {
@@ -39,7 +39,7 @@ func otherKeys(n int) []string {
 	return keys
 }
 
-// BenchmarkMiss is one session that a payload does not belong to.
+// BenchmarkMiss measures one passphrase that does not open a payload.
 func BenchmarkMiss(b *testing.B) {
 	for _, size := range []int{1, 8, 1000} {
 		b.Run(fmt.Sprintf("%d-votes", size), func(b *testing.B) {
@@ -56,7 +56,7 @@ func BenchmarkMiss(b *testing.B) {
 	}
 }
 
-// BenchmarkFind is a payload that the last of 1,000 sessions opens.
+// BenchmarkFind measures a payload that the last of 1,000 passphrases opens.
 func BenchmarkFind(b *testing.B) {
 	s, keys := sealed(b, voteRequest), append(otherKeys(999), authKey)
 	b.ReportAllocs()

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// ErrNotMine says that a passphrase does not open a payload: keep trying others. A payload that was
+// ErrNotMine means that a passphrase does not open a payload: try the next one. A payload that was
 // changed on the way gives it too.
 var ErrNotMine = errors.New("sealed payload: not for this passphrase, or damaged")
 
@@ -30,8 +30,8 @@ type Sealed struct {
 	raw []byte // never changed
 }
 
-// Parse reads standard base64 with padding, in its one canonical spelling (no line breaks, no loose
-// bits), and checks magic and lengths. The caller caps the length of data.
+// Parse reads standard base64 with padding, in its one canonical spelling (no line breaks, no
+// unused bits that are set), and checks magic and lengths. The caller bounds the length of data.
 func Parse(data string) (Sealed, error) {
 	// The decoder skips line breaks, even the strict one.
 	if strings.ContainsAny(data, "\r\n") {
@@ -53,16 +53,17 @@ func Parse(data string) (Sealed, error) {
 // String returns the payload as base64, the text that [Parse] accepts.
 func (s Sealed) String() string { return base64.StdEncoding.EncodeToString(s.raw) }
 
-// Digest returns the SHA-256 sum of the decoded bytes, magic and salt included: what replays are
-// known by (HAS §9.3).
+// Digest returns the SHA-256 sum of the decoded bytes, magic and salt included. A payload that
+// comes again has the same digest (HAS §9.3).
 func (s Sealed) Digest() [32]byte { return sha256.Sum256(s.raw) }
 
-// Open returns the clear text, or [ErrNotMine] if padding or UTF-8 are wrong. A wrong passphrase
-// opens a payload of one block with garbage in one case of a million; every further block makes
-// that some 9,000 times rarer.
+// Open returns the clear text, or [ErrNotMine] if padding or UTF-8 are wrong. In one case of a
+// million, a wrong passphrase opens a payload of one block as garbage; each further block makes
+// that about 9,000 times rarer.
 //
-// The last block is decrypted first: for 255 of 256 wrong passphrases its padding is wrong. The
-// first block comes next, and the whole only if both look right.
+// To be fast for wrong passphrases, Open decrypts the last block first: for 255 of 256 wrong
+// passphrases its padding is wrong. Then it decrypts the first block, and all of them only if both
+// are right.
 func (s Sealed) Open(passphrase string) ([]byte, error) {
 	if len(s.raw) == 0 {
 		return nil, ErrNotMine
@@ -72,7 +73,7 @@ func (s Sealed) Open(passphrase string) ([]byte, error) {
 
 func (s Sealed) open(o *opener) ([]byte, error) {
 	ciphertext := s.ciphertext()
-	var iv []byte // of the last block: the one before, or the initial vector
+	var iv []byte // of the last block: the block before it, or the initial vector
 	if len(ciphertext) == aes.BlockSize {
 		iv = o.iv()
 	} else {
@@ -96,9 +97,9 @@ func (s Sealed) open(o *opener) ([]byte, error) {
 }
 
 // Damaged reports whether the payload was made with this passphrase and then changed: it does not
-// open, yet its first block is 16 bytes of printable text beginning with "{", which nobody who
-// lacks the passphrase can bring about on purpose (HAS §9.2). A passphrase that does not fit looks
-// so once in 100 million. A payload whose first block itself was hit is not recognised.
+// open, but its first block is 16 bytes of printable text that begins with "{". Nobody without the
+// passphrase can make such a block on purpose (HAS §9.2), and a wrong passphrase gives one by
+// chance once in 100 million. A payload whose first block was changed is not recognised.
 func (s Sealed) Damaged(passphrase string) bool {
 	if len(s.raw) == 0 {
 		return false
@@ -116,16 +117,15 @@ func (s Sealed) salt() []byte { return s.raw[len(magic):headerSize] }
 
 func (s Sealed) ciphertext() []byte { return s.raw[headerSize:] }
 
-// decrypt returns the first block of ciphertext in the clear. The slice is good until the next
-// call.
+// decrypt returns the first block of ciphertext in clear. The slice is valid until the next call.
 func (o *opener) decrypt(ciphertext, iv []byte) []byte {
 	o.block.Decrypt(o.clear[:], ciphertext[:aes.BlockSize])
 	subtle.XORBytes(o.clear[:], o.clear[:], iv[:aes.BlockSize])
 	return o.clear[:]
 }
 
-// paddingOf returns how many bytes of padding block ends with, 0 if that is no PKCS#7 padding: 1 to
-// 16 bytes, each of them their number.
+// paddingOf returns the number of padding bytes at the end of block, 0 if that is no PKCS#7
+// padding: 1 to 16 bytes, each with their number as its value.
 func paddingOf(block []byte) int {
 	n := block[len(block)-1]
 	if n == 0 || int(n) > len(block) {
@@ -139,8 +139,8 @@ func paddingOf(block []byte) int {
 	return int(n)
 }
 
-// startsText reports whether block can be the beginning of a UTF-8 text; its last character may go
-// on in the next block.
+// startsText reports whether block can be the beginning of a UTF-8 text. Its last character may
+// continue in the next block.
 func startsText(block []byte) bool {
 	for len(block) > 0 && utf8.FullRune(block) {
 		r, size := utf8.DecodeRune(block)
@@ -152,7 +152,8 @@ func startsText(block []byte) bool {
 	return true
 }
 
-// unprintable finds what cannot stand in a JSON text: control characters but for its white space.
+// unprintable reports whether a JSON text cannot contain r: it is a control character and no white
+// space.
 func unprintable(r rune) bool {
 	return unicode.IsControl(r) && r != '\t' && r != '\n' && r != '\r'
 }

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/md5" // the key derivation of the format; nothing is authenticated by it
+	"crypto/md5" // only the key derivation of the format uses it
 	"encoding/base64"
 )
 
@@ -17,8 +17,8 @@ const (
 )
 
 // Seal encrypts clear under passphrase with AES-256-CBC and returns base64 of "Salted__", salt and
-// ciphertext. The salt must be random and new for every payload: key and initial vector follow from
-// passphrase and salt alone. clear should be UTF-8, or nobody will open it.
+// ciphertext. The salt must be random and new for every payload, because key and initial vector
+// depend on passphrase and salt only. clear should be UTF-8; otherwise nobody opens it.
 func Seal(passphrase string, clear []byte, salt [8]byte) string {
 	padding := aes.BlockSize - len(clear)%aes.BlockSize
 	raw := make([]byte, 0, headerSize+len(clear)+padding)
@@ -31,15 +31,15 @@ func Seal(passphrase string, clear []byte, salt [8]byte) string {
 	return base64.StdEncoding.EncodeToString(raw)
 }
 
-// opener is one passphrase tried on one salt. The key is made as by OpenSSL's EVP_BytesToKey with
-// MD5 and one iteration: three sums, each over the one before, passphrase and salt. The first two
-// are the key. The third is the initial vector, which is needed for the first block only and
-// therefore computed on demand: it is a third of the cost of a miss.
+// opener is the try of one passphrase on one salt. The key derivation is OpenSSL's EVP_BytesToKey
+// with MD5 and one iteration: three sums, each over the previous sum, passphrase and salt. The
+// first two are the key. The third is the initial vector. It is computed on demand, because only
+// the first block needs it and it would be a third of the cost of a miss.
 type opener struct {
 	block cipher.Block
 	text  []byte              // the latest sum, then passphrase and salt
-	room  [128]byte           // where text usually fits
-	clear [aes.BlockSize]byte // where single blocks are decrypted to
+	room  [128]byte           // text fits in here, if it is not long
+	clear [aes.BlockSize]byte // a single decrypted block
 }
 
 func newOpener(passphrase string, salt []byte) *opener {

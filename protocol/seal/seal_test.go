@@ -196,7 +196,8 @@ func TestParseIsStrict(t *testing.T) {
 	}
 	loose := []byte(good) // the same bytes with loose bits set in the last digit
 	at := strings.IndexByte(good, '=') - 1
-	loose[at] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", good[at])+1]
+	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	loose[at] = digits[strings.IndexByte(digits, good[at])+1]
 	for name, data := range map[string]string{
 		"line break inside":    good[:20] + "\n" + good[20:],
 		"carriage return":      good + "\r",

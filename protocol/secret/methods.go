@@ -6,8 +6,8 @@ import (
 	"log/slog"
 )
 
-// The methods of Redacted are the only ones that decide what is written. The other types repeat
-// them because a text, a list of bytes and a function cannot embed.
+// The methods of Redacted decide what is written. The other types repeat them, because a text, a
+// list of bytes and a function cannot embed a struct.
 
 // Format writes [Mark] whatever the verb.
 func (Redacted) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Mark) }

@@ -1,6 +1,6 @@
 // Package secret keeps secrets out of logs, error texts and JSON. Its types print "[redacted]" for
-// every verb of fmt, for every logger and for every encoder. To read a secret is an explicit step:
-// a conversion to string or []byte, or a call of [Hidden.Reveal].
+// every verb of fmt, every logger and every encoder. To read a secret takes an explicit step: a
+// conversion to string or []byte, or a call of [Hidden.Reveal].
 //
 //   - [Text] and [Bytes] are secrets in fields that are exported.
 //   - [Hidden] is a secret in a field that is not exported, where fmt calls no methods.
@@ -20,17 +20,17 @@ type Redacted struct{}
 // (see [Hidden]), the verbs %p and %w, which go vet refuses, and encoding/json for keys of maps.
 type Text string
 
-// Bytes is a secret whose owner wipes it after use. []byte(b) is its content. What is said of
-// [Text] is true for Bytes too.
+// Bytes is a secret whose owner wipes it after use. []byte(b) is its content. The limits of [Text]
+// are those of Bytes too.
 type Bytes []byte
 
-// Hidden is a secret that printers cannot reach in unexported fields either. fmt calls no methods
-// on those. It prints what is in them, and for a verb that does not fit it even follows pointers:
-// %s writes "%!s(*T=&{[1 2 …]})". A function is printed as an address by all. Copies share the
-// secret. The zero value holds the zero value of T.
+// Hidden is a secret that stays hidden in unexported fields too. fmt calls no methods on the values
+// of those. It prints them, and for a verb that does not fit it even follows pointers: %s writes
+// "%!s(*T=&{[1 2 …]})". But it prints a function as an address. Copies share the secret. The zero
+// value has the zero value of T as its secret.
 type Hidden[T any] func() T
 
-// Hide returns v hidden. What v points to is shared, not copied.
+// Hide returns v as a hidden secret. It does not copy what v points to.
 func Hide[T any](v T) Hidden[T] { return func() T { return v } }
 
 // Reveal returns the secret.

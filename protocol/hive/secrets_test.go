@@ -186,7 +186,7 @@ func TestWipe(t *testing.T) {
 	key.Wipe()
 }
 
-// A bad signature or one by another key never leaves.
+// A bad signature, and a signature by another key, never leave.
 func TestSignaturesAreCheckedBeforeTheyLeave(t *testing.T) {
 	key, _ := secretCases(t)
 	digest := hive.HashText("text")

@@ -8,23 +8,23 @@ import (
 	"pksa/protocol/secret"
 )
 
-// SharedSecret is what the holders of two keys can compute and nobody else: it encrypts and
-// decrypts memos between them. Making one costs a hundred times as much as using it, so who writes
-// to the same key often (proofs of key) keeps it. It may be used concurrently, but for
-// [SharedSecret.Wipe]. It cannot be printed. The zero value holds no secret.
+// SharedSecret encrypts and decrypts memos between two keys. Only the holders of these keys can
+// compute it. To make one costs a hundred times as much as to use it, so keep it if you often write
+// to the same key (proofs of key). It may be used concurrently, except for [SharedSecret.Wipe]. It
+// cannot be printed. The zero value has no secret.
 type SharedSecret struct {
 	secret.Redacted
 	own, other PublicKey
 	hashes     secret.Hidden[*secretHashes]
 }
 
-// secretHashes holds SHA-512 of the x coordinate of the shared point, in both forms in use: without
-// leading zero bytes (hive-js, dhive, and what we write) and with all 32 bytes (other libraries).
-// They are equal for 255 of 256 pairs of keys (HAS §8.4).
+// secretHashes is the SHA-512 of the x coordinate of the shared point, in the two forms in use:
+// without leading zero bytes (hive-js, dhive and here) and with all 32 bytes (other libraries). The
+// two are equal for 255 of 256 pairs of keys (HAS §8.4).
 type secretHashes struct{ stripped, padded [64]byte }
 
-// SharedSecret computes the secret of k and other, which is the same as that of other's private key
-// and k's public key. The null key and a wiped k are errors.
+// SharedSecret returns the secret of k and other. The holder of other computes the same with k's
+// public key. The null key and a wiped k are errors.
 func (k *PrivateKey) SharedSecret(other PublicKey) (*SharedSecret, error) {
 	key, err := k.secret()
 	if err != nil {
@@ -52,15 +52,15 @@ func (k *PrivateKey) SharedSecret(other PublicKey) (*SharedSecret, error) {
 	})}, nil
 }
 
-// Wipe overwrites the secret, also for copies of the struct that are used later. Not to be called
-// while another call is at work.
+// Wipe overwrites the secret, also that of copies of the struct. It must not run at the same time
+// as another call.
 func (s *SharedSecret) Wipe() {
 	if s != nil && s.hashes != nil {
 		*s.hashes.Reveal() = secretHashes{}
 	}
 }
 
-// usable reports whether s holds a secret that was not wiped.
+// usable reports whether s has a secret that is not wiped.
 func (s *SharedSecret) usable() bool {
 	return s != nil && s.hashes != nil && *s.hashes.Reveal() != secretHashes{}
 }

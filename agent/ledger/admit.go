@@ -19,11 +19,11 @@ const (
 	Admitted                // may be signed once Admit has returned
 )
 
-// Replay is what the nonce rules say of a request (HAS §9.3). The zero value is not valid; whatever
-// is not Fresh is refused.
+// Replay is the result of the nonce rules for a request (HAS §9.3). The zero value is not valid. A
+// request that is not Fresh is refused.
 type Replay uint8
 
-// What the nonce rules say.
+// The results of the nonce rules.
 const (
 	Fresh         Replay = iota + 1 // may be admitted
 	NonceLow                        // not above the session's last, or not above the floor: a replay
@@ -35,8 +35,8 @@ const (
 	SessionEnded                    // the session, or the app, is gone meanwhile: nobody's request
 )
 
-// KindAuth is the kind of requests that never carry a nonce: none is demanded of them, and their
-// digests do not spoil a session's auth_key.
+// KindAuth is the kind of requests that never carry a nonce. None is demanded of them, and their
+// digests do not spoil the auth_key of a session.
 const KindAuth = "auth"
 
 // Admission is a request that asks to be admitted. Its run was begun with the same key.
@@ -65,7 +65,7 @@ type Charge struct {
 	Expires time.Time // the record is dropped some time after
 }
 
-// Ruling is what a judge decides. The zero value denies.
+// Ruling is the decision of a judge. The zero value denies.
 type Ruling struct {
 	Verdict Verdict
 	Record  []byte   // content of the audit record, opaque; JSON by custom
@@ -87,24 +87,23 @@ type Admitting struct {
 	Session *Session  // the session as it is now, the new one if one was made; nil if none
 }
 
-// View is what a judge sees: the ledger as all earlier requests of the same commit leave it. It is
-// valid during the judge's call only.
+// View is the ledger as a judge sees it: as all earlier requests of the same commit leave it. It is
+// valid during the call of the judge only.
 type View struct {
 	Now     time.Time // ledger time
-	Session *Session  // the request's, nil if it has none or that ended
+	Session *Session  // of the request; nil if it has none, or if that has ended
 	Replay  Replay    // whether nonce or digest may be used up; a request that is not Fresh must be denied
 
-	// Generation changes when charges that a judge ruled did not come to be recorded: a failed
-	// commit, a judge that panicked. Counters that are kept in memory, in step with the rulings,
-	// are then built anew from Charges.
+	// Generation changes when charges of a ruling were not recorded, because the commit failed or
+	// the judge panicked. A judge that keeps counters in memory then builds them anew from Charges.
 	Generation uint64
 
 	b   *batch
 	app string // slot that the request opened with: a session that it makes is of that app
 }
 
-// Charges returns all charges that are recorded and have not expired, those of earlier requests in
-// the same commit included, in no order.
+// Charges returns all charges that are recorded and have not expired, in no order. Those of earlier
+// requests in the same commit are among them.
 func (v View) Charges() iter.Seq[Charge] {
 	return func(yield func(Charge) bool) {
 		for charges := range v.b.allCharges() {
@@ -117,8 +116,8 @@ func (v View) Charges() iter.Seq[Charge] {
 	}
 }
 
-// allCharges goes through the charges of each record: those that are gathered, then those that
-// stand in the trail, then those of this batch.
+// allCharges returns the charges of each record: first those that are gathered, then those in the
+// trail, then those of this batch.
 func (b *batch) allCharges() iter.Seq[[]Charge] {
 	return func(yield func([]Charge) bool) {
 		if !b.gatheredCharges(yield) {
@@ -132,7 +131,7 @@ func (b *batch) allCharges() iter.Seq[[]Charge] {
 	}
 }
 
-// gatheredCharges goes through those that stand in their bucket; false if yield said stop.
+// gatheredCharges calls yield with the charges in their bucket. It returns false if yield did.
 func (b *batch) gatheredCharges(yield func([]Charge) bool) bool {
 	for p, err := range scan(b.in, bucketCharges, nil) {
 		var charges []Charge
@@ -162,11 +161,11 @@ func (b *batch) openCharges(p pair) ([]Charge, error) {
 	return charges, nil
 }
 
-// MayOpen says whether a ruling may make this session: ErrSession, ErrNoSlot, ErrKeyLive,
-// ErrKeyElsewhere, ErrKeySpent, ErrSessions.
+// MayOpen returns nil if a ruling may make this session, otherwise the reason: ErrSession,
+// ErrNoSlot, ErrKeyLive, ErrKeyElsewhere, ErrKeySpent or ErrSessions.
 func (v View) MayOpen(n NewSession) error { return v.b.mayOpen(n) }
 
-// SessionWithKey is the live session that has this auth_key, of whatever account and app.
+// SessionWithKey returns the live session that has this auth_key, whatever its account and app.
 func (v View) SessionWithKey(key Secret) (*Session, bool) {
 	k, ok := v.b.authKey(key)
 	if !ok || k.Session == 0 {
@@ -176,19 +175,20 @@ func (v View) SessionWithKey(key Secret) (*Session, bool) {
 	return s, s != nil
 }
 
-// Admit lets judge decide on a request, with what the nonce rules say, and commits the ruling:
-// nonce or digest, charges, transaction, session and audit record in one. When it has returned
-// without an error, an admitted request may be signed.
+// Admit lets judge decide on a request and commits the ruling: nonce or digest, charges,
+// transaction, session and audit record in one commit. When Admit has returned without an error, an
+// admitted request may be signed.
 //
-// judge runs in the committing goroutine, inside the transaction, one judge at a time: it computes,
-// and neither waits nor calls the ledger. Admissions of one lane of tickets are judged in the order
-// of their tickets. The context ends the wait for earlier tickets; once the request is on its way
-// to the disk Admit waits for that.
+// judge runs in the committing goroutine, one judge at a time, before the commit is written. It
+// computes; it must not wait and must not call the ledger. Admissions with tickets of one lane are
+// judged in the order of the tickets. The context ends the wait for earlier tickets. Once the
+// request stands in the queue, Admit waits for the commit.
 //
-// On an error the run is still the caller's, to Reject or Drop. ErrCommit, ErrUnavailable: the
-// disk; ErrPanic, ErrRuling and what MayOpen says: the judge; ErrNoRun.
+// After an error the run still belongs to the caller, who calls Reject or Drop. ErrCommit and
+// ErrUnavailable come from the disk; ErrPanic, ErrRuling and the errors of MayOpen come from the
+// judge; ErrNoRun means that there is no run to admit.
 func (l *Ledger) Admit(ctx context.Context, a Admission, judge func(View) Ruling) (Admitting, error) {
-	defer a.Ticket.Release()
+	defer a.Ticket.Release() // on every way out: later tickets of the lane wait for this one
 	if err := a.Ticket.wait(ctx); err != nil {
 		return Admitting{}, err
 	}
@@ -206,7 +206,10 @@ func (l *Ledger) Admit(ctx context.Context, a Admission, judge func(View) Ruling
 		l.unclaimRun(r, err)
 		return Admitting{}, err
 	}
-	a.Ticket.Release() // it stands in the queue, before those that come now
+	// The queue keeps the order from here on. Released only after the commit, a lane would have one
+	// request in each commit.
+	a.Ticket.Release()
+	// Not left when the context ends: nobody could tell whether the request was admitted.
 	if err := <-o.done; err != nil {
 		l.unclaimRun(r, err)
 		return Admitting{}, err
@@ -220,10 +223,10 @@ func (b *batch) admit(a *Admission, r *run, judge func(View) Ruling) (Admitting,
 	c := b.claim(a, r.digest, s)
 	ruling, err := b.judge(View{Now: b.now, Session: s, Replay: c.replay, app: a.App}, judge)
 	if err != nil {
-		return Admitting{}, err
+		return Admitting{}, err // nothing was written so far: the other requests of the batch go on
 	}
 	if ruling.NewSession != nil {
-		b.clearKey(ruling.NewSession.AuthKey)
+		b.clearKey(ruling.NewSession.AuthKey) // before the number of the record is taken: it may write one
 	}
 	rec := Record{
 		Number: b.next(), Time: b.now, Type: RecordJudged, Kind: a.Kind, App: a.App, Session: a.Session,
@@ -234,7 +237,7 @@ func (b *batch) admit(a *Admission, r *run, judge func(View) Ruling) (Admitting,
 		rec.Nonce = a.Nonce
 	}
 	if c.replay == Fresh {
-		s = b.spend(c, &rec, s)
+		s = b.spend(c, &rec, s) // also if the ruling denies: a denied request never becomes an allowed one
 	}
 	if s != nil {
 		rec.App = s.App
@@ -248,7 +251,7 @@ func (b *batch) admit(a *Admission, r *run, judge func(View) Ruling) (Admitting,
 	return Admitting{Number: rec.Number, Verdict: ruling.Verdict, Time: b.now, Session: s}, nil
 }
 
-// makeSession makes the session of a ruling. A request that belongs to no slot leaves its digest
+// makeSession makes the session of a ruling. If the request belongs to no slot, its digest is kept
 // with the session.
 func (b *batch) makeSession(n NewSession, rec *Record, c claim) *Session {
 	s := b.openSession(n, rec.Number)
@@ -259,7 +262,7 @@ func (b *batch) makeSession(n NewSession, rec *Record, c claim) *Session {
 	return b.spend(claim{spends: SpentSessionDigest, owner: sessionOwner(s.ID)}, rec, s)
 }
 
-// change is what a ruling makes of a request.
+// change returns what a ruling changes in a request.
 func (ruling *Ruling) change(end int64, q request) *change {
 	q.Verdict = ruling.Verdict
 	if len(ruling.TxBytes) > 0 || ruling.TxID != [20]byte{} {
@@ -268,14 +271,14 @@ func (ruling *Ruling) change(end int64, q request) *change {
 	return &change{end, q, ruling.Charges}
 }
 
-// judge runs a judge and checks its ruling against the view. Whatever it may have counted of a
-// ruling that is not recorded is void: the generation tells.
+// judge runs a judge and checks its ruling against the view. If the ruling is not recorded, the
+// generation changes: what the judge counted is void.
 func (b *batch) judge(v View, judge func(View) Ruling) (ruling Ruling, err error) {
 	v.b, v.Generation = b, b.l.generation
 	defer func() {
 		if p := recover(); p != nil {
-			// The panic's value may hold what the request said: the log gets its type and the
-			// place.
+			// The value of the panic may hold what the request said, so the log gets its type and
+			// the place only.
 			b.o.Logger.Error("judging panicked", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 			err = ErrPanic
 		}
@@ -286,21 +289,21 @@ func (b *batch) judge(v View, judge func(View) Ruling) (ruling Ruling, err error
 	ruling = judge(v)
 	switch {
 	case b.err != nil:
-		return ruling, b.err
+		return ruling, b.err // the view could not be read whole: the judge saw too little
 	case ruling.Verdict > Admitted, ruling.Verdict != Denied && v.Replay != Fresh,
 		ruling.Verdict != Admitted && (len(ruling.Charges) > 0 || ruling.NewSession != nil):
 		return ruling, ErrRuling
 	case ruling.NewSession != nil && (v.Session != nil || v.app != "" && v.app != ruling.NewSession.App):
-		return ruling, ErrRuling
+		return ruling, ErrRuling // a session is of the app whose secret opened the request, for life
 	case ruling.NewSession != nil:
 		return ruling, b.mayOpen(*ruling.NewSession)
 	}
 	return ruling, nil
 }
 
-// Look shows f the ledger as a judge sees it, for what is to be computed from it before the first
-// request: f runs in the committing goroutine as a judge does, and nothing is written. The view has
-// no request.
+// Look calls f with the ledger as a judge sees it, for a caller that computes something before the
+// first request. f runs in the committing goroutine, as a judge does. Nothing is written. The view
+// has no request.
 func (l *Ledger) Look(ctx context.Context, f func(View)) error {
 	return l.submitContext(ctx, &op{apply: func(b *batch) error {
 		f(View{Now: b.now, b: b, Generation: b.l.generation})
@@ -308,9 +311,9 @@ func (l *Ledger) Look(ctx context.Context, f func(View)) error {
 	}})
 }
 
-// Decide judges a pending request again, once the person has said yes, by what is then in force.
-// The ruling admits or denies; what Admit says holds. The view is Fresh while the request's session
-// lives. ErrNotPending.
+// Decide judges a pending request again, after a person has agreed, by the rules that are then in
+// force. The ruling admits or denies. What Admit promises holds here too. The view is Fresh while
+// the session of the request lives. ErrNotPending: the request does not wait for a person.
 func (l *Ledger) Decide(ctx context.Context, number uint64, judge func(View) Ruling) (Admitting, error) {
 	if err := ctx.Err(); err != nil {
 		return Admitting{}, context.Cause(ctx)
@@ -332,17 +335,19 @@ func (b *batch) decide(number uint64, judge func(View) Ruling) (Admitting, error
 	if r == nil {
 		return Admitting{}, ErrNotPending
 	}
+	// Not the run but the store says whether it still waits: an outcome may be in this very batch.
 	q, ok := b.findRequest(r.end, number)
 	if !ok || q.Verdict != Pending || q.Final {
 		return Admitting{}, ErrNotPending
 	}
+	// Its nonce or digest was used up when it was set pending, and is not looked at again.
 	s, replay := b.liveSession(q.Session), Fresh
 	if q.Session != 0 && s == nil {
 		replay = SessionEnded
 	}
 	ruling, err := b.judge(View{Now: b.now, Session: s, Replay: replay, app: q.App}, judge)
 	if err == nil && ruling.Verdict == Pending {
-		b.l.generation++
+		b.l.generation++ // judge let it pass: to be pending is possible for other requests
 		err = ErrRuling
 	}
 	if err != nil {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// batch is one commit of the committing goroutine in the making: what its steps have changed so
-// far, over the committed state and over the store. Later steps of the batch see it, readers see it
-// after the commit. If the commit does not succeed, the batch is forgotten whole.
+// batch is one commit in the making. It holds what its steps have changed so far, over the
+// committed state and over the store. Later steps of the batch see the changes; readers see them
+// after the commit. If the commit does not succeed, the whole batch is forgotten.
 type batch struct {
 	l       *Ledger
 	o       *Options
@@ -15,7 +15,7 @@ type batch struct {
 	lookup            // over pending
 	now     time.Time // ledger time, whole ms
 
-	last      chainEnd
+	last      chainEnd               // that the last record of the batch makes
 	sessions  map[SessionID]*Session // nil: ended
 	digests   map[owner]map[[32]byte]struct{}
 	forgotten []owner // whose digests are dropped
@@ -24,8 +24,7 @@ type batch struct {
 	dropped   map[uint64]bool // requests that are swept
 	after     []func(*state)  // under Ledger.mu, once the commit has succeeded
 	gathered  uint64          // the last record that this batch gathered; zero: it gathered nothing
-	wrote     bool
-	err       error // the first thing that went wrong while writing; it fails the batch
+	err       error           // the first read or write that went wrong; it fails the batch
 }
 
 func newBatch(l *Ledger) *batch {
@@ -52,7 +51,7 @@ func (b *batch) put(in bucket, key, plain []byte) {
 
 func (b *batch) delete(in bucket, key []byte) { b.pending.add(edit{actDelete, in, key, nil}) }
 
-// get opens a value; nil if there is none, or if the batch has failed.
+// get opens a value. It returns nil if there is none, or if the batch has failed.
 func (b *batch) get(in bucket, key []byte) []byte {
 	plain, err := b.value(in, key)
 	if err != nil {
@@ -61,10 +60,10 @@ func (b *batch) get(in bucket, key []byte) []byte {
 	return plain
 }
 
-// next is the number of the record that comes next.
+// next returns the number of the record that is written next.
 func (b *batch) next() uint64 { return b.last.number + 1 }
 
-// session is a session as the batch sees it, expired or not; nil if there is none.
+// session returns a session as the batch sees it, expired or not. It returns nil if there is none.
 func (b *batch) session(id SessionID) *Session {
 	if s, ok := b.sessions[id]; ok {
 		return s
@@ -72,7 +71,7 @@ func (b *batch) session(id SessionID) *Session {
 	return b.l.state.sessions[id]
 }
 
-// liveSession is nil for an expired one too.
+// liveSession returns a session that has not expired, as the batch sees it, or nil.
 func (b *batch) liveSession(id SessionID) *Session {
 	if s := b.session(id); s != nil && s.Expires.After(b.now) {
 		return s
@@ -80,7 +79,7 @@ func (b *batch) liveSession(id SessionID) *Session {
 	return nil
 }
 
-// update changes a session from the record with this number on.
+// update changes a session. number is that of the record that reports the change.
 func (b *batch) update(s *Session, number uint64, change func(*Session)) *Session {
 	fresh := *s
 	change(&fresh)
@@ -89,18 +88,19 @@ func (b *batch) update(s *Session, number uint64, change func(*Session)) *Sessio
 	return &fresh
 }
 
-// seen says whether an owner has this digest.
+// seen reports whether an owner has this digest.
 func (b *batch) seen(o owner, digest [32]byte) bool {
+	// Three places, youngest first: this batch, the trail, the bucket.
 	if _, ok := b.digests[o][digest]; ok {
 		return true
 	}
 	if _, ok := b.l.state.recent[o][digest]; ok {
 		return true
 	}
-	// Whether the value opens does not matter: a forged one refuses, no more.
+	// The value is not opened: a forged one could only refuse a request.
 	_, found, err := b.in.get(digestBucket(o), digest[:])
 	if err != nil {
-		b.fail(err) // not found because it could not be read, a replay would pass
+		b.fail(err) // a digest that cannot be read must not pass for one that is not there
 	}
 	return found
 }
@@ -115,6 +115,7 @@ func (b *batch) forget(o owner) {
 // publish makes the batch the committed state. Ledger.mu is held.
 func (b *batch) publish(st *state) {
 	st.last = b.last
+	// First what is forgotten: an owner's digests may be dropped and others kept in one batch.
 	for _, o := range b.forgotten {
 		delete(st.recent, o)
 	}
@@ -125,6 +126,7 @@ func (b *batch) publish(st *state) {
 			maps.Copy(st.recent[o], digests)
 		}
 	}
+	// In the order of their use, as the accounts' lists are.
 	for _, id := range b.inOrder() {
 		s := b.sessions[id]
 		if s == nil {
@@ -142,6 +144,7 @@ func (b *batch) publish(st *state) {
 	for _, fn := range b.after {
 		fn(st)
 	}
+	// Last: what this batch changed is gathered too.
 	if b.gathered != 0 {
 		st.gathered, st.charges = b.gathered, nil
 		clear(st.dirty)
@@ -150,7 +153,7 @@ func (b *batch) publish(st *state) {
 	}
 }
 
-// note keeps where a request's latest state is.
+// note keeps where the latest state of a request stands.
 func (b *batch) note(number uint64, at position) { b.positions[number] = at }
 
 func (b *batch) charge(number uint64, charges []Charge) {
@@ -168,7 +171,7 @@ func (b *batch) positionOf(number uint64) (position, bool) {
 	return at, ok
 }
 
-// findRequest reads a request as the batch sees it; end is that of its run.
+// findRequest reads a request as the batch sees it. end is the end of its run.
 func (b *batch) findRequest(end int64, number uint64) (request, bool) {
 	at, _ := b.positionOf(number)
 	q, ok, err := b.lookup.findRequest(at.record, end, number)

@@ -44,8 +44,8 @@ func (s *boltStore) create(first []edit, ready func() error) error {
 	if err := s.moveAway(); err != nil {
 		return fmt.Errorf("creating ledger: %w", err)
 	}
-	// A crash before the last step leaves no ledger, or an empty one that Open fills: never one
-	// half made, since all of it is one commit on a temporary file.
+	// A crash before the link leaves no ledger, and afterwards a whole one: all of it is one commit
+	// on a temporary file.
 	temp := s.path + ".new"
 	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("creating ledger: %v", err)

@@ -6,8 +6,8 @@ import "fmt"
 // What a record changes stands beside it. Every few thousand records the changes are gathered into
 // the buckets that are read by key; the records are the trail's alone from then on.
 
-// stored is a record as it lies in the file: the MAC of the one before, its own bytes, and what it
-// changes.
+// stored is a record as it lies in the store: the MAC of the record before, its own bytes, and what
+// it changes.
 type stored struct {
 	Record
 	prev  [32]byte
@@ -23,16 +23,17 @@ type chainEnd struct {
 	time   int64
 }
 
-// chainStart is what the first record is chained to.
+// chainStart returns what the first record is chained to.
 func (v *vault) chainStart() chainEnd { return chainEnd{mac: v.hash("chain")} }
 
-// chain returns what the chain ends with after a record. What it changes is not part of it, and is
-// not kept with it for ever.
+// chain returns the chain end that a record makes. The MAC covers the record and not what the
+// record changes, which is dropped when it is gathered.
 func (v *vault) chain(prev [32]byte, number uint64, body []byte, ms int64) chainEnd {
 	return chainEnd{number: number, mac: v.hash("record", prev[:], numberKey(number), body), time: ms}
 }
 
-// record appends to the trail. With extra, which may be nil, it says of the request what that says.
+// record appends a record to the trail and returns its number. If extra is not nil, the record
+// takes its request fields from it.
 func (b *batch) record(r Record, extra *change) uint64 {
 	r.Number, r.Time = b.next(), b.now
 	if extra != nil {
@@ -50,7 +51,7 @@ func (b *batch) record(r Record, extra *change) uint64 {
 	return r.Number
 }
 
-// requestNumber is the number of the request that a record speaks of.
+// requestNumber returns the number of the request that a record is about.
 func (r *Record) requestNumber() uint64 {
 	if r.Ref != 0 {
 		return r.Ref
@@ -58,8 +59,8 @@ func (r *Record) requestNumber() uint64 {
 	return r.Number
 }
 
-// openRecord reads a record of the trail and what the chain ends with after it. It does not look at
-// the record before.
+// openRecord reads a record of the trail and computes the chain end that it makes. It does not look
+// at the record before.
 func (v *vault) openRecord(key, sealed []byte) (stored, error) {
 	s, err := v.openStored(key, sealed)
 	if err == nil {
@@ -68,7 +69,8 @@ func (v *vault) openRecord(key, sealed []byte) (stored, error) {
 	return s, err
 }
 
-// openStored reads a record of the trail for what it says, and does not compute the chain.
+// openStored reads a record of the trail and does not compute the chain end: a caller that wants
+// the request only has no use for it.
 func (v *vault) openStored(key, sealed []byte) (stored, error) {
 	number, err := numberOf(key)
 	if err != nil {
@@ -117,7 +119,7 @@ func parseStored(number uint64, plain []byte) (s stored, err error) {
 	return s, nil
 }
 
-// follows says whether a record comes right after this end of the chain. Numbers are skipped when a
+// follows returns nil if a record comes right after this chain end. Numbers are skipped when a
 // restored ledger is accepted, at no other time.
 func (s *stored) follows(last chainEnd) error {
 	inTurn := s.Number == last.number+1 ||

@@ -5,14 +5,13 @@ import (
 	"time"
 )
 
-// maxStep is how far the wall clock may step against the monotonic one before it is no longer
-// believed.
+// maxStep is how far the wall clock may step against the monotonic clock. Beyond that it is no
+// longer believed.
 const maxStep = 10 * time.Second
 
-// clock is the wall clock without its steps. A record written under a time that lies far ahead
-// would end sessions, let charges expire, and leave the ledger in a future in which every nonce is
-// too old; none of that can be undone. So after a step time goes on as the monotonic clock says,
-// until somebody knows that the wall clock is right.
+// clock is the wall clock without its steps. A record with a time far ahead would end sessions, let
+// charges expire, and leave the ledger in a future in which every nonce is too old. None of that
+// can be undone. So after a step, time goes on with the monotonic clock until AgreeClock is called.
 type clock struct {
 	mu              sync.Mutex
 	wall, monotonic time.Time // one instant, of which the wall clock's reading is believed
@@ -24,8 +23,8 @@ func (c *clock) agree(now time.Time) {
 	c.wall, c.monotonic = now.Round(0), now
 }
 
-// read gives the time by what the wall clock reads. A time without monotonic reading, as tests give
-// it, is believed.
+// read returns the time for a reading of the wall clock. It believes a time without a monotonic
+// reading, which only tests use.
 func (c *clock) read(now time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -36,9 +35,9 @@ func (c *clock) read(now time.Time) time.Time {
 	return now
 }
 
-// AgreeClock says that the wall clock is right at present. Without it, time goes on as from Open
-// after the wall clock has stepped.
+// AgreeClock tells the ledger that the wall clock is right at present. Without it, time goes on as
+// from Open after the wall clock has stepped.
 func (l *Ledger) AgreeClock() { l.clock.agree(l.o.Now()) }
 
-// now is the wall clock without its steps.
+// now returns the time of the wall clock without its steps.
 func (l *Ledger) now() time.Time { return l.clock.read(l.o.Now()) }

@@ -30,7 +30,7 @@ func (w *writer) bool(v bool) {
 	}
 }
 
-// optional writes one byte if v is all zero, else a one and v.
+// optional writes a zero byte if all of v is zero, otherwise a one and v.
 func (w *writer) optional(v []byte) {
 	for _, c := range v {
 		if c != 0 {
@@ -42,7 +42,7 @@ func (w *writer) optional(v []byte) {
 	w.byte(0)
 }
 
-// nilable tells nil from empty.
+// nilable writes v so that nil and empty differ.
 func (w *writer) nilable(v []byte) {
 	w.bool(v != nil)
 	if v != nil {
@@ -50,7 +50,8 @@ func (w *writer) nilable(v []byte) {
 	}
 }
 
-// reader reads what writer wrote. After the first mistake all it gives is zero; end tells.
+// reader reads what writer wrote. After the first mistake it returns zero values only, and end
+// returns an error.
 type reader struct {
 	b   []byte
 	bad bool
@@ -101,7 +102,7 @@ func (r *reader) bool() bool {
 	return v == 1
 }
 
-// bytes is a copy; nil if empty.
+// bytes returns a copy, nil if it is empty.
 func (r *reader) bytes() []byte {
 	return append([]byte(nil), r.take(r.uint())...)
 }
@@ -149,7 +150,8 @@ func (r *reader) end() error {
 	return nil
 }
 
-// millis is the instant in ms since 1970; what lies before, and the zero time, is 0.
+// millis returns an instant in ms since 1970. It returns 0 for the zero time and for any time
+// before 1970.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -157,7 +159,7 @@ func millis(t time.Time) int64 {
 	return max(t.UnixMilli(), 0)
 }
 
-// fromMillis is the opposite of millis.
+// fromMillis is the inverse of millis.
 func fromMillis(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// Caps of ours.
+// Bounds that this package chose.
 const (
-	batchOps  = 512                   // steps that share one commit at most; bounds the time under the commit
-	lazyDelay = 50 * time.Millisecond // how long an outcome waits for company before it is committed alone
-	retryWait = time.Second           // between attempts to open a file again
-	chores    = time.Minute           // between marks and sweeps
+	batchOps  = 512                   // most steps in one commit: bounds how long the first of them waits
+	lazyDelay = 50 * time.Millisecond // how long an outcome waits for other steps before it is committed alone
+	retryWait = time.Second           // between attempts to open a store again
+	chores    = time.Minute           // between marks, and between sweeps
 )
 
-// op is one step for the committing goroutine.
+// op is one step of a commit.
 type op struct {
 	// apply adds the step to the batch. It computes first and writes last: an error that it returns
 	// refuses this step alone, so nothing may have been written by then. What goes wrong while
 	// writing goes to the batch.
 	apply func(*batch) error
-	// keep: the step reports what has happened already. It survives a commit that did not succeed
-	// and is applied again; apply must tell whether it was applied before.
+	// keep is set if the step reports what has happened already. Such a step is applied again after
+	// a commit that did not succeed, so apply must find out whether the store has it.
 	keep bool
 	done chan error // has room for one; nil if nobody waits
 	err  error
@@ -52,7 +52,7 @@ func (q *queue) put(o *op) error {
 	return nil
 }
 
-// putBack puts steps to the head again, closed or not.
+// putBack puts steps at the head again, also when the queue is closed.
 func (q *queue) putBack(ops []*op) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -73,8 +73,8 @@ func (q *queue) close() {
 	q.signal()
 }
 
-// take removes the next steps. Nothing is taken, unless all is asked for, while nobody waits for
-// any; then wait says that some are there.
+// take removes the next steps from the queue. While nobody waits for any of them, it removes none
+// unless all is set; then wait reports whether there are some.
 func (q *queue) take(all bool) (ops []*op, wait, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -95,8 +95,8 @@ func (q *queue) take(all bool) (ops []*op, wait, closed bool) {
 	return ops, false, q.closed
 }
 
-// submit waits for a step's commit, however long that takes: a caller that left early could not
-// know what happened.
+// submit queues a step and waits for its commit, however long that takes: a caller that left early
+// would not know what happened.
 func (l *Ledger) submit(o *op) error {
 	o.done = make(chan error, 1)
 	if err := l.queue.put(o); err != nil {
@@ -105,7 +105,7 @@ func (l *Ledger) submit(o *op) error {
 	return <-o.done
 }
 
-// submitContext is submit for steps that may be left: the commit goes on.
+// submitContext is submit for a caller that may leave. The commit goes on without it.
 func (l *Ledger) submitContext(ctx context.Context, o *op) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
@@ -124,7 +124,7 @@ func (l *Ledger) submitContext(ctx context.Context, o *op) error {
 
 func (l *Ledger) start() { go l.commits() }
 
-// commits is the committing goroutine.
+// commits runs in the committing goroutine until the ledger is closed.
 func (l *Ledger) commits() {
 	defer close(l.stopped)
 	chore := time.NewTicker(chores)
@@ -142,9 +142,10 @@ func (l *Ledger) commits() {
 		ops, wait, closed := l.queue.take(all)
 		if len(ops) > 0 || all {
 			l.commit(ops)
-			l.rotate()
+			l.rotate() // between commits: whoever waits for the next one waits for a segment, too
 			wait = wait || l.Err() != nil
 		}
+		// The queue takes nothing any more, and less than a full batch was its last.
 		if closed && len(ops) < batchOps {
 			l.closeErr = l.shut()
 			return
@@ -195,7 +196,8 @@ func (l *Ledger) commit(ops []*op) {
 	}
 }
 
-// refuse tells those who wait, and keeps the steps that must not be lost.
+// refuse tells the waiting callers that their steps were not committed. It queues the steps again
+// that report what has already happened.
 func (l *Ledger) refuse(ops []*op, err error) {
 	var kept []*op
 	for _, o := range ops {
@@ -207,13 +209,15 @@ func (l *Ledger) refuse(ops []*op, err error) {
 			o.done <- err
 		}
 	}
+	// Before what has come since: an outcome follows the judging that it belongs to.
 	l.queue.putBack(kept)
 	if len(kept) > 0 {
 		l.queue.signal()
 	}
 }
 
-// transact makes one batch of the steps and commits it. On an error the store may hold it or not.
+// transact makes one batch of the steps and commits it. After an error the store may hold the batch
+// or not.
 func (l *Ledger) transact(ops []*op) (*batch, error) {
 	b := newBatch(l)
 	for _, o := range ops {
@@ -233,7 +237,7 @@ func (l *Ledger) transact(ops []*op) (*batch, error) {
 	return b, l.store.commit(b.pending.edits)
 }
 
-// retry tries to open a store again that could not be opened.
+// retry tries to open a store that could not be opened after a failed commit.
 func (l *Ledger) retry() bool {
 	now := time.Now()
 	if now.Before(l.retryAt) {
@@ -266,7 +270,7 @@ func (l *Ledger) chores() {
 	}
 }
 
-// shut is the committing goroutine's last act.
+// shut replaces the mark and closes the store, when the committing goroutine ends.
 func (l *Ledger) shut() error {
 	if err := l.Err(); err != nil {
 		return err

@@ -378,7 +378,8 @@ func contractSegments(s *shelf) {
 	s.must(at.writeSegment(10, large))
 	for range 2 {
 		s.indexes(at, 0, 1, 2, 10, 1_000_000)
-		for index, want := range map[uint64][]byte{2: []byte("segment 2"), 10: large, 1_000_000: []byte("segment 1000000")} {
+		for index, want := range map[uint64][]byte{2: []byte("segment 2"), 10: large,
+			1_000_000: []byte("segment 1000000")} {
 			content, err := at.readSegment(index)
 			s.must(err)
 			if !bytes.Equal(content, want) {

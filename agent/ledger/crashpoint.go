@@ -5,6 +5,6 @@ package ledger
 // segmentRecords is how many records a segment of the trail holds.
 const segmentRecords = 4096
 
-// crashpoint names an instant at which a power cut is tried. In every build but that of the crash
-// tests it does nothing.
+// crashpoint marks an instant at which the crash tests end the process. In all other builds it does
+// nothing.
 func crashpoint(string) {}

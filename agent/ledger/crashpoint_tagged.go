@@ -26,8 +26,8 @@ func crashSetting() (string, *atomic.Int64) {
 	return name, left
 }
 
-// Crashpoint ends the process as a power cut would, if its environment names this point. Nothing is
-// flushed, nothing deferred runs.
+// Crashpoint ends the process as a power cut would, if the environment names this point. Nothing is
+// flushed, and no deferred function runs.
 func Crashpoint(name string) {
 	if name != crashAt || crashPasses.Add(-1) != 0 {
 		return

@@ -160,8 +160,8 @@ func (st *story) next(disk *ledger.MemDisk) {
 }
 
 // TestEveryOperationFails fails each operation of a whole life in turn, done and not done, and then
-// each step of coming back from that, too. Nothing may be judged twice, no charge be lost, no answer
-// change, and the chain of the trail must hold.
+// each step of coming back from that, too. Nothing may be judged twice, no charge be lost, no
+// answer change, and the chain of the trail must hold.
 func TestEveryOperationFails(t *testing.T) {
 	var plan faults
 	synctest.Test(t, func(t *testing.T) {

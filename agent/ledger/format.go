@@ -19,21 +19,22 @@ const (
 	markFormat = 1
 )
 
-// NewerError says that a newer program wrote what this one was to read. Nothing was changed.
+// NewerError reports that something was written by a newer program and cannot be read by this one.
+// Nothing was changed.
 type NewerError struct {
 	What   string // "this ledger", "the ledger's mark", "audit segment 000003"
 	Format uint64 // of what was found
 	Reads  uint64 // the newest format that this program reads
 }
 
-// Error returns one sentence that tells the operator what to do.
+// Error returns one sentence with what was found and what the operator does about it.
 func (e *NewerError) Error() string {
 	return fmt.Sprintf("%s was written by a newer pksa (format %d; this program reads up to %d): use the newer program",
 		e.What, e.Format, e.Reads)
 }
 
-// checkFormat returns a NewerError for a ledger of a newer format. It comes first: of such a ledger
-// nothing else can be said.
+// checkFormat returns a NewerError for a ledger of a newer format. It is the first check: this
+// program knows nothing else about such a ledger.
 func (r lookup) checkFormat() error {
 	text, found, err := r.in.get(bucketMeta, metaFormat)
 	if err != nil || !found {

@@ -24,31 +24,36 @@ func TestNewerLedger(t *testing.T) {
 		"ledger": {
 			change: func(r *rig) error { return r.setFormat("2") },
 			read:   func(r *rig) error { _, err := ledger.Open(r.path, r.o); return err },
-			want:   "this ledger was written by a newer pksa (format 2; this program reads up to 1): use the newer program",
+			want: "this ledger was written by a newer pksa (format 2; this program reads up to 1): use the newer " +
+				"program",
 		},
 		"ledger without the buckets of today": {
 			change: func(r *rig) error {
 				return errors.Join(r.setFormat("17"), ledger.TestingDropBucket(r.path, "charges"))
 			},
 			read: func(r *rig) error { _, err := ledger.Open(r.path, r.o); return err },
-			want: "this ledger was written by a newer pksa (format 17; this program reads up to 1): use the newer program",
+			want: "this ledger was written by a newer pksa (format 17; this program reads up to 1): use the newer " +
+				"program",
 		},
 		"ledger that is to be accepted": {
 			change: func(r *rig) error { return errors.Join(r.setFormat("2"), os.Remove(r.mark())) },
 			read:   func(r *rig) error { _, err := ledger.Accept(r.path, r.o, nil); return err },
-			want:   "this ledger was written by a newer pksa (format 2; this program reads up to 1): use the newer program",
+			want: "this ledger was written by a newer pksa (format 2; this program reads up to 1): use the newer " +
+				"program",
 		},
 		"mark": {
 			change: func(r *rig) error {
 				return os.WriteFile(r.mark(), []byte("pksa ledger mark 2\nand whatever it will say\n"), 0o600)
 			},
 			read: func(r *rig) error { _, err := ledger.Open(r.path, r.o); return err },
-			want: "the ledger's mark was written by a newer pksa (format 2; this program reads up to 1): use the newer program",
+			want: "the ledger's mark was written by a newer pksa (format 2; this program reads up to 1): use the " +
+				"newer program",
 		},
 		"mark of a ledger that is to be accepted": {
 			change: func(r *rig) error { return os.WriteFile(r.mark(), []byte("pksa ledger mark 10\n"), 0o600) },
 			read:   func(r *rig) error { _, err := ledger.Accept(r.path, r.o, nil); return err },
-			want:   "the ledger's mark was written by a newer pksa (format 10; this program reads up to 1): use the newer program",
+			want: "the ledger's mark was written by a newer pksa (format 10; this program reads up to 1): use the " +
+				"newer program",
 		},
 		"segment": {
 			change: func(r *rig) error {
@@ -60,7 +65,8 @@ func TestNewerLedger(t *testing.T) {
 				_, err := r.l.Verify(ctx)
 				return errors.Join(err, r.l.Close())
 			},
-			want: "audit segment 000001 was written by a newer pksa (format 2; this program reads up to 1): use the newer program",
+			want: "audit segment 000001 was written by a newer pksa (format 2; this program reads up to 1): use the " +
+				"newer program",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,14 +2,16 @@ package ledger
 
 import "maps"
 
-// gather writes what changed since it last did so to where it is read by key, when the trail enters
-// a new segment: the records before that need not be read again at the next start, and may leave
-// the file.
+// gather copies the changes that stand in the trail into the buckets that are read by key, when the
+// trail enters a new segment. The records before that need not be read at the next start, and may
+// leave the store.
 func (b *batch) gather() {
 	if b.l.segmentOf(b.last.number) == b.l.segmentOf(b.l.state.gathered) {
 		return
 	}
 	b.gathered = b.last.number
+	// All in the commit that carries the new number: read again, a change that was gathered twice
+	// would count twice, and one that was left out would be lost with its record.
 	b.gatherSessions()
 	b.gatherDigests()
 	b.gatherRequests()
@@ -18,12 +20,12 @@ func (b *batch) gather() {
 }
 
 func (b *batch) gatherSessions() {
-	changed := maps.Clone(b.l.state.dirty)
+	changed := maps.Clone(b.l.state.dirty) // not changed itself: the commit may fail
 	for id := range b.sessions {
 		changed[id] = struct{}{}
 	}
 	for id := range changed {
-		if s := b.session(id); s != nil {
+		if s := b.session(id); s != nil { // ended ones have left the bucket already
 			b.put(bucketSessions, numberKey(uint64(id)), s.encode())
 		}
 	}
@@ -60,7 +62,7 @@ func (b *batch) gatherRequests() {
 		}
 		q, ok := b.findRequest(at.end, number)
 		if !ok || q.Final && at.end <= now {
-			continue
+			continue // what is not final stays past its end: its outcome is still looked for
 		}
 		b.put(bucketRequests, endKey(at.end, number), q.encode())
 	}

@@ -40,8 +40,8 @@ var (
 // restoreHint is what a person does about a ledger that reads wrong.
 const restoreHint = "put back a copy of the ledger and its mark, then run `pksa ledger accept`"
 
-// damaged names the value that reads wrong. Keys are numbers, times, names and digests; none is
-// secret.
+// damaged returns an error that names the value that reads wrong. Keys are numbers, times, names
+// and digests; none is secret.
 func damaged(b bucket, key []byte) error {
 	if number, err := numberOf(key); err == nil && b == bucketAudit {
 		return fmt.Errorf("%w: audit record %d was altered, or stands in the place of another; %s", ErrDamaged, number,
@@ -78,6 +78,6 @@ type owner string
 func sessionOwner(id SessionID) owner { return owner("s" + string(numberKey(uint64(id)))) }
 func slotOwner(s Slot) owner          { return owner("a" + string(numberKey(s.generation))) }
 
-// digestBucket returns the bucket of an owner's digests: so they are dropped all at once. Those not
-// gathered yet are in the audit records.
+// digestBucket returns the bucket of the digests of one owner, so that all of them can be dropped
+// at once. Digests that are not gathered yet stand in the audit records.
 func digestBucket(o owner) bucket { return bucketDigests + "/" + bucket(o) }

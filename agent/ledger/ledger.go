@@ -12,7 +12,7 @@ import (
 	"pksa/keystore/durable"
 )
 
-// Options are what a ledger is opened with.
+// Options is what a ledger is opened with.
 type Options struct {
 	ID     string                      // of the keystore that it belongs to
 	AEAD   cipher.AEAD                 // seals values; takes 12-byte nonces, which are random
@@ -89,21 +89,18 @@ type Ledger struct {
 
 	// mu guards what is known of the store, in memory. Only the committing goroutine changes state
 	// and broken, so it reads them without mu.
-	mu      sync.RWMutex
-	state   *state
-	runs    map[RequestKey]*run
-	numbers map[uint64]*run // judged, outcome not known
-	broken  error           // why the store may not be read, nil if it may
-	// sweeping: a sweep was asked for because many requests are known.
-	sweeping bool
+	mu       sync.RWMutex
+	state    *state
+	runs     map[RequestKey]*run
+	numbers  map[uint64]*run // judged, outcome not known
+	broken   error           // why the store may not be read, nil if it may
+	sweeping bool            // a sweep was asked for, because many requests are known
 
 	retryAt    time.Time // owned by the committing goroutine
 	generation uint64    // of charges; owned by the committing goroutine
 	oldest     uint64    // segment of the oldest record in the bucket; owned by the committing goroutine
 	stuck      bool      // a segment could not be written; owned by the committing goroutine
-	// unaccepted: the ledger is older than its mark, and Accept has not committed yet. Owned by the
-	// committing goroutine.
-	unaccepted bool
+	unaccepted bool      // older than its mark, and not accepted yet; owned by the committing goroutine
 
 	backlog  atomic.Pointer[error]
 	stopped  chan struct{} // closed when the committing goroutine has returned
@@ -111,8 +108,8 @@ type Ledger struct {
 	closeErr error
 }
 
-// Create makes an empty ledger, and its mark, where no file is: ErrExists otherwise. A mark that
-// lies there is replaced; segments of an earlier audit trail are moved to a folder audit.old-N.
+// Create makes an empty ledger and its mark. ErrExists: there is a ledger already. Create replaces
+// a mark that lies there, and moves segments of an earlier audit trail to a folder audit.old-N.
 func Create(path string, o Options) error {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -131,8 +128,8 @@ func Create(path string, o Options) error {
 	})
 }
 
-// Open opens the ledger at path. ErrMissing, ErrLocked, ErrOther, ErrRestored, ErrDamaged and a
-// *NewerError say why it is refused. The ledger runs one goroutine until Close.
+// Open opens the ledger at path. The error is ErrMissing, ErrLocked, ErrOther, ErrRestored,
+// ErrDamaged or a *NewerError if the ledger is refused. The ledger runs one goroutine until Close.
 func Open(path string, o Options) (*Ledger, error) {
 	l, err := open(path, o)
 	if err != nil {
@@ -154,7 +151,7 @@ func Open(path string, o Options) (*Ledger, error) {
 	return l, nil
 }
 
-// open reads the store but neither looks at the mark nor starts the committing goroutine.
+// open reads the store. It does not look at the mark and does not start the committing goroutine.
 func open(path string, o Options) (*Ledger, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -174,7 +171,7 @@ func open(path string, o Options) (*Ledger, error) {
 	return l, nil
 }
 
-// Close commits what waits, replaces the mark and closes the file. Calls that come later get
+// Close commits what waits, replaces the mark and closes the store. Calls that come later return
 // ErrClosed.
 func (l *Ledger) Close() error {
 	l.closing.Do(func() { l.queue.close() })
@@ -182,15 +179,15 @@ func (l *Ledger) Close() error {
 	return l.closeErr
 }
 
-// Err is nil while the ledger can commit; readiness shows it.
+// Err returns nil while the ledger can commit, otherwise why it cannot. Readiness shows it.
 func (l *Ledger) Err() error {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.broken
 }
 
-// Now is ledger time: the larger of the wall clock, without steps (see [Ledger.AgreeClock]), and
-// the last recorded time.
+// Now returns ledger time: the later of the wall clock, without its steps (see
+// [Ledger.AgreeClock]), and the time of the last record.
 func (l *Ledger) Now() time.Time {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -201,16 +198,16 @@ func (l *Ledger) nowLocked() time.Time {
 	return fromMillis(max(millis(l.now()), l.state.last.time))
 }
 
-// Head is the end of the audit trail as it is committed: the last record's number, and its MAC,
-// which stands for the whole trail before it. Zero and the MAC of the empty trail if there is no
-// record.
+// Head returns the end of the audit trail as it is committed: the number of the last record, and
+// its MAC, which covers the whole trail before it. If there is no record, it returns zero and the
+// MAC of the empty trail.
 func (l *Ledger) Head() (number uint64, mac [32]byte) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.state.last.number, l.state.last.mac
 }
 
-// Flush waits until everything that was settled, rejected or noted before is committed.
+// Flush waits until everything is committed that was settled, rejected or noted before.
 func (l *Ledger) Flush(ctx context.Context) error {
 	return l.submitContext(ctx, &op{apply: func(*batch) error { return nil }})
 }

@@ -7,8 +7,8 @@ import (
 	"pksa/protocol/plain"
 )
 
-// loaded is what the store says: the committed state, the known requests by number, and the oldest
-// record.
+// loaded is what was read from the store: the committed state, the known requests by number, and
+// the oldest record.
 type loaded struct {
 	lookup
 	state  *state
@@ -16,10 +16,10 @@ type loaded struct {
 	oldest uint64
 }
 
-// load opens the store and reads it whole. On an error the store is closed.
+// load opens the store and reads all of it. After an error the store is closed.
 func (l *Ledger) load() (*loaded, error) {
 	if err := l.store.open(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, l.store.close())
 	}
 	f := &loaded{lookup: l.lookup, state: newState(), runs: map[uint64]*run{}}
 	for _, part := range []func() error{f.meta, f.people, f.requests, f.charges, f.trail} {
@@ -31,10 +31,10 @@ func (l *Ledger) load() (*loaded, error) {
 	return f, nil
 }
 
-// renew opens the store again and reads it whole, after a commit that did not succeed. It has the
-// same way in as a start, which is so tried every day.
+// renew opens the store again and reads all of it, after a commit that did not succeed. It reads as
+// a start does, so that the way back is used every day.
 func (l *Ledger) renew() error {
-	// Nobody reads meanwhile: the store may show what the next power cut takes back.
+	// From here on nobody reads: the store may show what the next power cut takes back.
 	l.setBroken(ErrUnavailable)
 	f, err := l.load()
 	if err == nil {
@@ -71,19 +71,22 @@ func (l *Ledger) adopt(f *loaded) {
 	l.mergeLocked(f.runs)
 }
 
-// mergeLocked brings the known requests in line with those found in the file.
+// mergeLocked brings the known requests in line with those that were found in the store.
 func (l *Ledger) mergeLocked(found map[uint64]*run) {
 	old := l.runs
 	l.runs, l.numbers = make(map[RequestKey]*run, len(found)), map[uint64]*run{}
 	for number, f := range found {
-		if other := l.runs[f.key]; other == nil || other.number < number { // it came again after it was swept
+		// A request that came again after it was swept has two numbers; the later one counts.
+		if other := l.runs[f.key]; other == nil || other.number < number {
 			l.runs[f.key] = f
 		}
 	}
 	for key, r := range old {
 		f := l.runs[key]
 		switch {
-		case r.stored: // as the file says, or gone with it; an outcome may be on its way
+		case r.stored:
+			// Nobody works on it, so it is as the store says, or gone. But an outcome may be in the
+			// queue: it must not be settled once more.
 			if f != nil {
 				f.final = f.final || r.final
 			}
@@ -91,15 +94,17 @@ func (l *Ledger) mergeLocked(found map[uint64]*run) {
 			r.doubtful = false // now it is known that the store does not hold it
 			l.runs[key] = r
 		case f.stored && r.answered:
-			// Its answer got there: those who wait have the old run.
+			// Its answer was committed after all. Those who wait hold the old run, which has it
+			// too.
 		default:
-			// A run in work stays the one that others wait for. If it was not known to be judged,
-			// it was told that the commit failed.
+			// Others wait for the run that is in work, so it stays. If it has no number yet, its
+			// caller was told that the commit failed, though the store has it: nobody may sign it.
 			r.failed, r.doubtful = r.failed || r.number == 0, false
 			r.number = f.number
 			l.runs[key] = r
 		}
 	}
+	// Whatever has no stored, final outcome can still be settled.
 	for _, r := range l.runs {
 		if r.number != 0 && !(r.stored && r.final) {
 			l.numbers[r.number] = r
@@ -107,13 +112,13 @@ func (l *Ledger) mergeLocked(found map[uint64]*run) {
 	}
 }
 
-// meta finds out whether the ledger is ours, and reads its facts.
+// meta checks that the ledger is ours, and reads its facts.
 func (f *loaded) meta() error {
 	if err := f.checkFormat(); err != nil {
 		return err
 	}
 	for _, name := range allBuckets {
-		// A store that lacks one says so, whatever is asked of it.
+		// A store that lacks a bucket returns an error, whatever the key.
 		if _, _, err := f.in.get(name, metaID); err != nil {
 			return err
 		}
@@ -145,7 +150,8 @@ func (f *loaded) meta() error {
 	return err
 }
 
-// people reads slots and sessions as they were gathered, and looks at every auth_key.
+// people reads slots and sessions as they were gathered, and checks that every auth_key can be
+// read.
 func (f *loaded) people() error {
 	err := f.each(bucketSlots, func(key, plain []byte) error {
 		s, err := decodeSlot(string(key), plain)
@@ -173,6 +179,7 @@ func (f *loaded) people() error {
 	})
 }
 
+// requests reads the requests that are gathered.
 func (f *loaded) requests() error {
 	return f.each(bucketRequests, func(key, plain []byte) error {
 		end, number, err := endOf(key)
@@ -188,8 +195,8 @@ func (f *loaded) requests() error {
 	})
 }
 
-// charges looks at every charge that is gathered: one that reads wrong would fail each commit that
-// counts, later.
+// charges checks that every gathered charge can be read. One that reads wrong would otherwise fail
+// each later commit that counts.
 func (f *loaded) charges() error {
 	return f.each(bucketCharges, func(_, plain []byte) error {
 		_, err := decodeCharges(plain)
@@ -197,8 +204,8 @@ func (f *loaded) charges() error {
 	})
 }
 
-// trail follows the audit records to the last, checks their chain, and applies those that are not
-// gathered yet.
+// trail follows the audit records to the last one, checks their chain, and applies those that are
+// not gathered yet.
 func (f *loaded) trail() error {
 	var err error
 	if f.oldest, err = f.oldestRecord(); err != nil {
@@ -216,7 +223,7 @@ func (f *loaded) trail() error {
 			return err
 		}
 		if first && s.Number == st.gathered {
-			first, st.last = false, s.at
+			first, st.last = false, s.at // it begins the chain here; what it changed is gathered
 			continue
 		}
 		if err := s.follows(st.last); err != nil {
@@ -232,7 +239,7 @@ func (f *loaded) trail() error {
 	return nil
 }
 
-// applyChange does what a record that is not gathered did to its request.
+// applyChange applies what a record that is not gathered changed in its request.
 func (st *state) applyChange(s *stored, runs map[uint64]*run) {
 	if s.extra == nil {
 		return
@@ -245,7 +252,7 @@ func (st *state) applyChange(s *stored, runs map[uint64]*run) {
 	runs[number] = s.extra.request.run(s.extra.end, number)
 }
 
-// run is a request as it is known after it was read.
+// run returns the run of a request that was read from the store.
 func (q *request) run(end int64, number uint64) *run {
 	r := &run{key: q.Key, digest: q.Digest, end: end, number: number, done: make(chan struct{})}
 	if q.Answered {
@@ -255,12 +262,13 @@ func (q *request) run(end int64, number uint64) *run {
 	return r
 }
 
-// apply does what a record that is not gathered did to sessions and digests. Sessions that have
-// ended since are not there.
+// apply applies what a record that is not gathered changed in sessions and digests. Sessions that
+// have ended since then are not in the state.
 func (st *state) apply(r *Record) {
 	if r.Type != RecordJudged && r.Type != RecordDecided {
 		return
 	}
+	// A digest under an older secret of the slot was dropped when the secret was rotated.
 	if slot, ok := st.slots[r.App]; ok && r.Spent == SpentSlotDigest && r.Number > slot.generation {
 		remember(st.recent, slotOwner(slot), r.Digest)
 	}
@@ -271,6 +279,7 @@ func (st *state) apply(r *Record) {
 	if r.Spent == SpentSessionDigest {
 		remember(st.recent, sessionOwner(s.ID), r.Digest)
 	}
+	// A session may have been written after this record, with what it did.
 	if r.Number > s.asOf && r.Spent != SpentNothing {
 		s.apply(r)
 		s.asOf = r.Number

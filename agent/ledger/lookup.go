@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// scanChunk is how many pairs are read at a time where all are read: it bounds memory.
+// scanChunk is how many pairs scan reads at a time. It bounds memory.
 const scanChunk = 256
 
-// scan goes through the pairs of a bucket in the order of their keys, from one key on. What is
-// written meanwhile is met or not. An error ends it.
+// scan returns the pairs of a bucket in the order of their keys, from one key on. It may miss what
+// is written meanwhile. An error ends it.
 func scan(in source, b bucket, from []byte) iter.Seq2[pair, error] {
 	return func(yield func(pair, error) bool) {
 		for {
@@ -31,7 +31,7 @@ func scan(in source, b bucket, from []byte) iter.Seq2[pair, error] {
 	}
 }
 
-// lookup reads sealed values and opens them: those of a store, or of a batch over the store.
+// lookup reads sealed values and opens them, from a store or from a batch over the store.
 type lookup struct {
 	vault *vault
 	in    source
@@ -46,7 +46,8 @@ func (r lookup) value(b bucket, key []byte) ([]byte, error) {
 	return r.vault.open(b, key, sealed)
 }
 
-// each opens every value of a bucket in the order of keys. What fn cannot read is damaged.
+// each opens every value of a bucket in the order of the keys. A value that fn returns an error for
+// is damaged.
 func (r lookup) each(b bucket, fn func(key, plain []byte) error) error {
 	for p, err := range scan(r.in, b, nil) {
 		if err != nil {
@@ -63,7 +64,7 @@ func (r lookup) each(b bucket, fn func(key, plain []byte) error) error {
 	return nil
 }
 
-// metaNumber reads a fact that is a number, zero if it is not there.
+// metaNumber reads a fact that is a number. It returns zero if the fact is not there.
 func (r lookup) metaNumber(name []byte) (int64, error) {
 	plain, err := r.value(bucketMeta, name)
 	if err != nil || plain == nil {
@@ -83,7 +84,8 @@ func encodeNumber(n uint64) []byte {
 	return w.b
 }
 
-// records reads records of the trail that are in the store, from a number on and no more than most.
+// records reads records of the trail that are in the store, from a number on, and not more than
+// most.
 func (r lookup) records(from uint64, most int) (list []stored, err error) {
 	pairs, err := r.in.list(bucketAudit, numberKey(from), most)
 	if err != nil {
@@ -99,7 +101,7 @@ func (r lookup) records(from uint64, most int) (list []stored, err error) {
 	return list, nil
 }
 
-// recordAt reads one record; false if it is not in the store.
+// recordAt reads one record. It returns false if the record is not in the store.
 func (r lookup) recordAt(number uint64) (stored, bool, error) {
 	key := numberKey(number)
 	sealed, found, err := r.in.get(bucketAudit, key)

@@ -14,7 +14,7 @@ import (
 // at the start, at the end and every minute, after the commit that it speaks of: a ledger that does
 // not reach its mark was put back alone.
 
-// markPath is "ledger.mark" beside "ledger.db".
+// markPath returns the path of the mark: "ledger.mark" beside "ledger.db".
 func markPath(path string) string {
 	return strings.TrimSuffix(path, filepath.Ext(path)) + ".mark"
 }
@@ -24,7 +24,7 @@ func (v *vault) markText(at chainEnd) []byte {
 	return fmt.Appendf(nil, "%sseal %x\n", body, v.hash("mark", []byte(body)))
 }
 
-// writeMark replaces the mark with the end of the trail as it is committed.
+// writeMark replaces the mark with the chain end as it is committed.
 func (l *Ledger) writeMark() error {
 	if l.unaccepted {
 		return nil // the mark is all that tells that this ledger is older than it should be
@@ -32,7 +32,7 @@ func (l *Ledger) writeMark() error {
 	return l.o.disk.Replace(markPath(l.path), l.vault.markText(l.state.last))
 }
 
-// readMark reads the mark and returns the end of the trail that it speaks of.
+// readMark reads the mark and returns the chain end in it.
 func (l *Ledger) readMark() (chainEnd, error) {
 	text, err := os.ReadFile(markPath(l.path))
 	if err != nil {
@@ -41,7 +41,8 @@ func (l *Ledger) readMark() (chainEnd, error) {
 	return l.vault.parseMark(text)
 }
 
-// parseMark reads a mark. There is one way to write it, so it is read by writing it again.
+// parseMark reads the text of a mark. There is one way to write a mark, so parseMark writes it
+// again and compares.
 func (v *vault) parseMark(text []byte) (chainEnd, error) {
 	if err := checkMarkFormat(text); err != nil {
 		return chainEnd{}, err
@@ -60,7 +61,7 @@ func (v *vault) parseMark(text []byte) (chainEnd, error) {
 	return at, nil
 }
 
-// checkMark returns ErrRestored unless the ledger holds the record that the mark speaks of.
+// checkMark returns ErrRestored unless the ledger holds the record that the mark names.
 func (l *Ledger) checkMark() error {
 	at, err := l.readMark()
 	var newer *NewerError
@@ -94,18 +95,24 @@ func (l *Ledger) macOf(number uint64) (mac [32]byte, known bool, err error) {
 	return s.at.mac, known, err
 }
 
-// Accepted is what Accept did.
+// Accepted is the result of Accept.
 type Accepted struct {
 	Last  uint64     // the last record that the restored ledger had
 	Mark  uint64     // the record that the mark spoke of; zero if there was no valid one
-	Ended []*Session // sessions that took requests without nonce: which, is no longer known
+	Ended []*Session // sessions that took requests without nonce: which requests, nobody knows any more
 }
 
-// Accept goes on with a ledger that Open refuses with ErrRestored, at the operator's word. What
-// happened after the copy was made is lost, so: no nonce up to now counts any more; sessions that
-// took requests without nonce end, the others, and those made under a slot's present secret, must
-// send nonces; audit numbers go on above the mark's. Whoever had a held-back auth_req may still
-// bring it: rotate the slots. Nothing of a ledger that fits its mark is changed.
+// Accept makes a restored ledger usable, which Open refuses with ErrRestored, because the operator
+// says so. What happened after the copy was made is lost. Therefore:
+//
+//   - no nonce up to now counts any more;
+//   - sessions that took requests without a nonce end;
+//   - the other sessions, and those that are made under the present secret of a slot, must send
+//     nonces;
+//   - audit numbers go on above the number in the mark.
+//
+// Somebody who held an auth_req back may still deliver it: rotate the slots. Accept changes nothing
+// in a ledger that fits its mark.
 func Accept(path string, o Options, audit []byte) (Accepted, error) {
 	l, err := open(path, o)
 	if err != nil {
@@ -135,14 +142,16 @@ func Accept(path string, o Options, audit []byte) (Accepted, error) {
 	return done, errors.Join(err, l.Close()) // Close replaces the mark, if the ledger was accepted
 }
 
-// prepareAccept makes room for what an accepted ledger writes. It returns the highest number that
-// may have been given to a record, and the number of the first record that is left.
+// prepareAccept makes room for what an accepted ledger writes. It returns the highest number that a
+// lost record may have, and the number of the first record that is left.
 func (l *Ledger) prepareAccept(done *Accepted) (taken, first uint64, err error) {
-	mark, _ := l.readMark() // zero if it is missing or not ours
+	mark, _ := l.readMark() // zero if it is missing, or not ours
 	done.Mark = mark.number
 	if err := l.store.secure(); err != nil {
 		return 0, 0, err
 	}
+	// Before the acceptance is committed: afterwards nobody would know which of them are lost. A
+	// crash in between leaves a ledger that is still refused, and segments that are aside.
 	lost, err := l.setAside(done.Last)
 	if err != nil {
 		return 0, 0, err
@@ -155,12 +164,15 @@ func (l *Ledger) prepareAccept(done *Accepted) (taken, first uint64, err error) 
 	return max(mark.number, lost), first, err
 }
 
+// accept records the acceptance and takes back what the lost records may have used up. taken is the
+// highest number that a lost record may have.
 func (b *batch) accept(taken uint64, audit []byte) (ended []*Session) {
 	last := b.last.number
-	b.last.number = max(last, taken)
+	b.last.number = max(last, taken) // a number that an outcome may still name must not be given twice
 	b.record(Record{Type: RecordAccepted, Ref: last, Outcome: "restored ledger accepted", Content: audit}, nil)
 	for _, s := range b.allSessions() {
 		if s.Nonceless {
+			// Which ciphertexts it took since the copy is lost: any of them would be fresh again.
 			b.endSession(s, ending{Outcome: "nonces unknown since the ledger was restored"})
 			ended = append(ended, s)
 			continue
@@ -168,11 +180,14 @@ func (b *batch) accept(taken uint64, audit []byte) (ended []*Session) {
 		fresh := b.update(s, b.last.number, func(s *Session) { s.NoncesOnly = true })
 		b.put(bucketSessions, numberKey(uint64(s.ID)), fresh.encode())
 	}
+	// The digests of auth_reqs are lost too. They would make sessions, which must send nonces.
 	for _, slot := range b.l.Slots() {
 		slot.NoncesOnly = true
 		b.put(bucketSlots, []byte(slot.Name), slot.encode())
 		b.after = append(b.after, func(st *state) { st.slots[slot.Name] = slot })
 	}
+	// A request that was taken since the copy has a nonce about as high as the clock was then: not
+	// above now, unless the clock of its application runs ahead.
 	floor := millis(b.now)
 	b.put(bucketMeta, metaFloor, encodeNumber(uint64(floor)))
 	b.after = append(b.after, func(st *state) { st.floor = floor })

@@ -5,13 +5,13 @@ import "time"
 // maxNonce is the largest integer that every JSON reader agrees on (HAS §9.3).
 const maxNonce = 1<<53 - 1
 
-// nonceWindow is how far a nonce may lie from our clock.
+// nonceWindow is how far a nonce may lie from our clock, in either direction.
 type nonceWindow struct{ ahead, behind time.Duration }
 
 func (o *Options) nonceWindow() nonceWindow { return nonceWindow{o.NonceAhead, o.NonceBehind} }
 
-// check returns what HAS §9.3 says of a nonce, in ms: it must be strictly above the last one that
-// counts, and not too far from our clock.
+// check applies HAS §9.3 to a nonce in ms: it must be strictly above the last one that counts, and
+// not too far from our clock.
 func (w nonceWindow) check(nonce, last int64, now time.Time) Replay {
 	switch {
 	case nonce < 1 || nonce > maxNonce:
@@ -33,12 +33,11 @@ type claim struct {
 	owner  owner // of the digest; empty if it belongs to the session that the request makes
 }
 
-// claim finds out what a request would use up, and whether that is still to be had. It writes
-// nothing.
+// claim finds out what a request would use up, and whether that is still unused. It writes nothing.
 func (b *batch) claim(a *Admission, digest [32]byte, s *Session) claim {
 	switch {
 	case a.Session != 0 && s == nil:
-		return claim{replay: SessionEnded}
+		return claim{replay: SessionEnded} // between the reading of the request and this commit
 	case s != nil && a.Nonce != 0:
 		last := max(s.LastNonce, b.l.state.floor)
 		return claim{replay: b.o.nonceWindow().check(a.Nonce, last, b.now), spends: SpentNonce}
@@ -54,6 +53,7 @@ func (b *batch) claim(a *Admission, digest [32]byte, s *Session) claim {
 	return claim{replay: Fresh, spends: SpentNothing}
 }
 
+// claimDigest is claim for a request of a session without a nonce.
 func (b *batch) claimDigest(a *Admission, digest [32]byte, s *Session) claim {
 	demanded := (a.RequireNonce || s.NoncesOnly) && a.Kind != KindAuth
 	if demanded || s.Digests >= b.o.DigestsPerSession {
@@ -62,6 +62,7 @@ func (b *batch) claimDigest(a *Admission, digest [32]byte, s *Session) claim {
 	return b.newDigest(claim{spends: SpentSessionDigest, owner: sessionOwner(s.ID)}, digest)
 }
 
+// newDigest completes a claim of a digest: it is a replay if the owner has the digest already.
 func (b *batch) newDigest(c claim, digest [32]byte) claim {
 	c.replay = Fresh
 	if b.seen(c.owner, digest) {
@@ -70,7 +71,7 @@ func (b *batch) newDigest(c claim, digest [32]byte) claim {
 	return c
 }
 
-// spend uses up what was claimed, with the record of this number, and returns the session as it is
+// spend uses up what was claimed, with the record that reports it, and returns the session as it is
 // then.
 func (b *batch) spend(c claim, r *Record, s *Session) *Session {
 	r.Spent = c.spends
@@ -83,8 +84,8 @@ func (b *batch) spend(c claim, r *Record, s *Session) *Session {
 	return b.update(s, r.Number, func(s *Session) { s.apply(r) })
 }
 
-// apply is what a judged request does to its session; also when records are read again at the
-// start.
+// apply applies a judged request to its session, when the request is judged and when its record is
+// read again at a start.
 func (s *Session) apply(r *Record) {
 	s.LastUsed = r.Time
 	switch r.Spent {

@@ -38,7 +38,7 @@ type pageCheck struct {
 	seen map[uint64]bool
 }
 
-// checkFile looks at a ledger's file under its lock. ErrLocked, ErrDamaged.
+// checkFile checks the pages of a ledger file, under the lock of the file. ErrLocked, ErrDamaged.
 func checkFile(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -66,7 +66,7 @@ func checkPages(f io.ReaderAt) error {
 	return c.tree(root, nil, nil)
 }
 
-// newestMeta finds the meta page in force and gives its root page.
+// newestMeta finds the meta page that is in force and returns its root page.
 func newestMeta(f io.ReaderAt) (root uint64, c pageCheck, ok bool) {
 	var newest uint64
 	try := func(at int64) uint64 {
@@ -93,7 +93,8 @@ func newestMeta(f io.ReaderAt) (root uint64, c pageCheck, ok bool) {
 	return root, c, ok
 }
 
-// tree looks at a page and all below it. Its keys are from low on, and below high; nil is no bound.
+// tree checks a page and all pages below it. The keys of the page are at or above low and below
+// high; nil is no bound.
 func (c *pageCheck) tree(id uint64, low, high []byte) error {
 	page, err := c.read(id)
 	if err != nil {
@@ -121,8 +122,8 @@ func (c *pageCheck) tree(id uint64, low, high []byte) error {
 	return nil
 }
 
-// bucket looks at a bucket within a bucket: its root page and sequence, and if the root is zero, a
-// small page.
+// bucket checks a bucket within a bucket. Its value is the root page and a sequence; if the root
+// page is zero, a small page follows.
 func (c *pageCheck) bucket(value []byte) error {
 	if len(value) < 16 {
 		return errPage
@@ -139,7 +140,7 @@ func (c *pageCheck) bucket(value []byte) error {
 	return err
 }
 
-// read reads a page with its overflow, once.
+// read reads a page and its overflow. It refuses a page that was read before.
 func (c *pageCheck) read(id uint64) ([]byte, error) {
 	head := make([]byte, pageHeader)
 	if id < 2 || id >= c.end {
@@ -172,7 +173,7 @@ type element struct {
 	value  []byte // of a leaf
 }
 
-// parseElements reads the entries of a page, which are in order.
+// parseElements reads the entries of a page and checks their order.
 func parseElements(page, low, high []byte) ([]element, error) {
 	if len(page) < pageHeader {
 		return nil, errPage
@@ -195,7 +196,7 @@ func parseElements(page, low, high []byte) ([]element, error) {
 	return list, nil
 }
 
-// parseElement reads the entry that begins here; its position counts from here.
+// parseElement reads the entry at the beginning of b. Positions in the entry count from there.
 func parseElement(b []byte, branch bool) (e element, ok bool) {
 	e.branch = branch
 	var pos, keySize, valueSize uint64

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// pending is what a batch is going to write. As a source it shows the store as it will be after
-// that: steps of one batch see what the steps before them wrote, though nothing is in the store
+// pending is what a batch is going to write. As a source it shows the store as it will be after the
+// commit: a step sees what earlier steps of the batch wrote, though the store has nothing of it
 // yet.
 type pending struct {
 	under  source
@@ -14,7 +14,8 @@ type pending struct {
 	layers map[bucket]*layer // what edits do to a bucket
 }
 
-// layer hides what lies under it in a bucket, and shows the last edit of each key instead.
+// layer is what a batch does to one bucket. It hides pairs of the store, and shows the last edit of
+// each key instead.
 type layer struct {
 	last    map[string]int // by key: a put or delete in pending.edits
 	dropped bool           // the bucket was dropped: all that lies under is hidden
@@ -68,8 +69,8 @@ func (p *pending) list(b bucket, from []byte, most int) ([]pair, error) {
 	return merged[:min(most, len(merged))], nil
 }
 
-// shows returns pairs under the layer that it does not hide, at least most of them if there are as
-// many.
+// shows returns pairs of the store that the layer does not hide: at least most of them if there are
+// as many.
 func (at *layer) shows(under source, b bucket, from []byte, most int) (list []pair, err error) {
 	if at.dropped {
 		return nil, nil

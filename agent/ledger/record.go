@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// RecordType says what an audit record reports. The zero value is not valid.
+// RecordType is what an audit record reports. The zero value is not valid.
 type RecordType uint8
 
 // The types of records. Their numbers are on disk.
@@ -22,8 +22,8 @@ const (
 	RecordEnded    RecordType = 10 // a session ended by itself
 )
 
-// Spending says what a judged request used up, so that it is never accepted again. The numbers are
-// on disk.
+// Spending is what a judged request used up, so that it is never accepted again. The numbers are on
+// disk.
 type Spending uint8
 
 // What a request used up.
@@ -54,7 +54,7 @@ type Record struct {
 	Content []byte // opaque, JSON by custom
 }
 
-// Entry is what a caller adds to the audit trail by itself.
+// Entry is what a caller adds to the audit trail without a request.
 type Entry struct {
 	Type    RecordType // RecordStart, RecordStop, RecordAdmin, RecordEvent
 	Outcome string     // what happened, a short constant
@@ -64,7 +64,7 @@ type Entry struct {
 	Content []byte
 }
 
-// Append adds to the audit trail and returns the number when it is committed.
+// Append adds to the audit trail, waits for the commit and returns the number of the record.
 func (l *Ledger) Append(ctx context.Context, e Entry) (uint64, error) {
 	var number uint64
 	err := l.submitContext(ctx, &op{apply: func(b *batch) error { number = b.append(e); return nil }})
@@ -74,8 +74,8 @@ func (l *Ledger) Append(ctx context.Context, e Entry) (uint64, error) {
 	return number, nil
 }
 
-// Note adds to the audit trail with the next commit, and does not wait. After a commit that does
-// not succeed, it may be lost or stand twice.
+// Note adds to the audit trail with the next commit, and does not wait. If that commit does not
+// succeed, the record may be lost or stand twice.
 func (l *Ledger) Note(e Entry) error {
 	return l.queue.put(&op{keep: true, apply: func(b *batch) error { b.append(e); return nil }})
 }

@@ -16,26 +16,26 @@ type Arrival struct {
 	Expires time.Time // the relay's word; its answer is kept for a margin longer
 }
 
-// BeginState says what a delivered request is to us. The zero value is not valid.
+// BeginState is how a delivered request is known to the ledger. The zero value is not valid.
 type BeginState uint8
 
-// What Begin says.
+// The states of a delivered request.
 const (
-	New      BeginState = iota + 1 // never seen: the caller owns the run and ends it: Admit and Settle, Reject, or Drop
+	New      BeginState = iota + 1 // never seen; the caller ends the run: Admit and Settle, Reject, or Drop
 	InWork                         // the same request is worked on, or was when the process died: Wait
 	Answered                       // it was answered: send Answer again
 	Conflict                       // same uuid, other ciphertext: drop and count
 )
 
-// Begun is Begin's word on a request.
+// Begun is the result of Begin.
 type Begun struct {
 	State  BeginState
 	Answer []byte // of Answered: what was recorded, opaque; nil means that there is nothing to say
 	run    *run
 }
 
-// Wait waits, of InWork, for the run that works on the request, and returns its answer; nil means
-// that there is nothing to say. ErrNoRun: the run was dropped, begin again.
+// Wait waits for the run that works on the request, if the state is InWork, and returns its answer.
+// A nil answer means that there is nothing to say. ErrNoRun: the run was dropped; call Begin again.
 func (b Begun) Wait(ctx context.Context) ([]byte, error) {
 	select {
 	case <-b.run.done:
@@ -59,14 +59,14 @@ type run struct {
 	claimed  bool   // Admit has it
 	doubtful bool   // its commit failed, and the store could not be asked since then whether it holds it
 	number   uint64 // of the judging record; zero until one is committed
-	failed   bool   // number was found after a commit that was reported as failed: nobody signs it
+	failed   bool   // number was found after a commit that was reported as failed: nobody may sign it
 	answered bool   // done is closed with an answer
 	final    bool   // the outcome is known
 	stored   bool   // answer is in the file, no longer here
 }
 
-// Begin takes up a request that a relay delivered. Nothing is written; of several runs of one
-// request one is New. ErrBusy, ErrUnavailable.
+// Begin takes up a request that a relay delivered. It writes nothing. If a request is delivered
+// several times at once, one run is New. ErrBusy, ErrUnavailable.
 func (l *Ledger) Begin(a Arrival) (Begun, error) {
 	for range 2 { // a second time if the answer was swept between the look-up and the reading
 		b, stored, err := l.begin(a)
@@ -85,7 +85,8 @@ func (l *Ledger) Begin(a Arrival) (Begun, error) {
 	return Begun{}, ErrBusy
 }
 
-// begin gives the run whose answer is to be read from the file, if that is so.
+// begin looks a request up in memory. If its answer is in the store, begin returns the run to read
+// it for.
 func (l *Ledger) begin(a Arrival) (b Begun, stored *run, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,8 +109,8 @@ func (l *Ledger) begin(a Arrival) (b Begun, stored *run, err error) {
 	return Begun{State: InWork, run: r}, nil, nil
 }
 
-// Drop forgets a run that was never judged: nobody's request. If it comes again, it is New. Without
-// such a run it does nothing.
+// Drop forgets a run that was never judged, because the request belongs to nobody. If the request
+// comes again, it is New. If there is no such run, Drop does nothing.
 func (l *Ledger) Drop(key RequestKey) {
 	l.mu.Lock()
 	r := l.runs[key]
@@ -137,7 +138,7 @@ func (l *Ledger) claimRun(key RequestKey) (*run, error) {
 	return r, nil
 }
 
-// unclaimRun gives a run back whose admission ended with err.
+// unclaimRun gives a run back after its admission ended with err.
 func (l *Ledger) unclaimRun(r *run, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -147,7 +148,7 @@ func (l *Ledger) unclaimRun(r *run, err error) {
 	}
 }
 
-// judgedLocked notes that a run's judging is committed.
+// judgedLocked notes that the judging of a run is committed.
 func (l *Ledger) judgedLocked(r *run, number uint64) {
 	r.number, r.claimed = number, false
 	l.numbers[number] = r
@@ -159,7 +160,7 @@ func (l *Ledger) judgedRun(number uint64) *run {
 	return l.numbers[number]
 }
 
-// answerLocked releases those who wait.
+// answerLocked hands the answer to those who wait.
 func (r *run) answerLocked(answer []byte) {
 	if r.answered {
 		return
@@ -168,13 +169,14 @@ func (r *run) answerLocked(answer []byte) {
 	close(r.done)
 }
 
-// storedLocked notes that a run's answer is in the file. Those who wait may still read the old run.
+// storedLocked notes that the answer of a run is in the store. It replaces the run, because those
+// who wait may still read the old one.
 func (l *Ledger) storedLocked(key RequestKey, number uint64) {
 	old := l.runs[key]
 	if old == nil {
 		return
 	}
-	fresh := *old
+	fresh := *old // a copy: those who wait read answer of the old one without the lock
 	fresh.answer, fresh.number, fresh.stored = nil, number, true
 	l.runs[key] = &fresh
 	if fresh.final {

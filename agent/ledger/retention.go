@@ -1,6 +1,6 @@
 package ledger
 
-// retain removes the oldest segments, if the settings say so.
+// retain removes the oldest segments if the settings ask for it.
 func (l *Ledger) retain() {
 	if l.o.KeepSegments <= 0 && l.o.KeepFor <= 0 {
 		return
@@ -34,9 +34,9 @@ func (l *Ledger) outlived(all []segmentInfo) bool {
 	return l.o.KeepFor > 0 && l.now().Sub(all[0].written) > l.o.KeepFor
 }
 
-// noteKept commits with which record the trail begins when only these segments are left, before the
-// others go: what is missing besides was removed by somebody else. False if the commit did not
-// succeed.
+// noteKept commits the number of the record with which the trail begins once only these segments
+// are left. It does so before the others are removed: whatever else is missing later was removed by
+// somebody else. It returns false if the commit did not succeed.
 func (l *Ledger) noteKept(left []segmentInfo) bool {
 	first, err := l.firstRecord(left)
 	if err != nil {

@@ -11,6 +11,6 @@ import (
 // marshals as "[redacted]"; string(s) is the text.
 type Secret = secret.Text
 
-// Format writes no more than what it is, for every verb: fmt would look into the fields, and show
-// the secrets of slots and sessions there.
+// Format writes "ledger" for every verb. Without it fmt would look into the fields, and print the
+// secrets of slots and sessions.
 func (l *Ledger) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "ledger") }

@@ -8,7 +8,7 @@ import (
 // whole, made durable, and only then dropped from the bucket. A crash in between leaves both, and
 // the segment is written once more.
 
-// segmentInfo is a segment of the trail that left the bucket.
+// segmentInfo is a segment of the trail that has left the bucket.
 type segmentInfo struct {
 	index   uint64
 	written time.Time // when it was put aside; a copy that was put back is younger
@@ -18,9 +18,9 @@ type segmentInfo struct {
 // with one.
 func (l *Ledger) segmentOf(number uint64) uint64 { return (max(number, 1) - 1) / l.o.segment }
 
-// rotate moves the full segments whose records are gathered out of the bucket. What does not
-// succeed is tried again with the next chores, not with every commit until then: each attempt reads
-// a whole segment while requests wait.
+// rotate moves full segments out of the bucket, once their records are gathered. After a failure it
+// tries again with the next chores and not with every commit: each attempt reads a whole segment
+// while requests wait.
 func (l *Ledger) rotate() {
 	for l.Err() == nil && !l.stuck && l.oldest < l.segmentOf(l.state.gathered) {
 		index := l.oldest
@@ -42,9 +42,9 @@ func (l *Ledger) rotate() {
 	}
 }
 
-// Backlog is why full segments of the audit trail could not be moved out of the ledger's file the
-// last time, nil if they were. The ledger goes on without, but its file grows. It may be called
-// concurrently.
+// Backlog returns why full segments of the audit trail could not be moved out of the ledger file
+// the last time, nil if they were. The ledger goes on without that, but its file grows. Backlog may
+// be called concurrently.
 func (l *Ledger) Backlog() error {
 	if err := l.backlog.Load(); err != nil {
 		return *err
@@ -77,7 +77,8 @@ func (b *batch) dropSegment(index uint64) {
 	b.after = append(b.after, func(*state) { b.l.oldest = b.l.segmentOf(oldest) })
 }
 
-// writeSegment seals the records of a segment, without what they changed, and makes it durable.
+// writeSegment seals the records of a segment, without what they changed, and makes the segment
+// durable.
 func (l *Ledger) writeSegment(index uint64) error {
 	var list []stored
 	for p, err := range scan(l.store, bucketAudit, nil) {
@@ -96,8 +97,8 @@ func (l *Ledger) writeSegment(index uint64) error {
 	return l.store.writeSegment(index, l.vault.seal(bucketSegment, numberKey(index), encodeSegment(list)))
 }
 
-// readSegment opens a segment. The records are chained to one another by their own bytes; whether
-// the first follows the segment before is the caller's to check.
+// readSegment opens a segment. Its records are chained to one another by their own bytes. The
+// caller checks whether the first record follows the segment before.
 func (l *Ledger) readSegment(index uint64) ([]stored, error) {
 	sealed, err := l.store.readSegment(index)
 	if err != nil {
@@ -157,9 +158,9 @@ func (v *vault) parseSegment(plain []byte) (list []stored, err error) {
 	return list, r.end()
 }
 
-// setAside retires segments that a restored ledger has not reached: they tell of what is lost, and
-// their indexes are needed. It returns the number of the last record that they may hold, zero if
-// there are none.
+// setAside retires segments that a restored ledger has not reached. They tell what is lost, and
+// their indexes are needed again. It returns the number of the last record that they may hold, zero
+// if there are no such segments.
 func (l *Ledger) setAside(last uint64) (uint64, error) {
 	all, err := l.store.segments()
 	if err != nil {

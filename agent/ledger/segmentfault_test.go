@@ -15,8 +15,8 @@ import (
 	"pksa/keystore/durable/durabletest"
 )
 
-// TestSegmentFilesThatFail makes each system call fail with which segments and the mark are written,
-// done and not done, for a while. Nothing of the trail is lost, and no half file stays.
+// TestSegmentFilesThatFail makes each system call fail with which segments and the mark are
+// written, done and not done, for a while. Nothing of the trail is lost, and no half file stays.
 func TestSegmentFilesThatFail(t *testing.T) {
 	for _, step := range durabletest.ReplaceSteps {
 		for _, applied := range []bool{false, true} {

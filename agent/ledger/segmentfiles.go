@@ -70,7 +70,7 @@ func (f *segmentFiles) removeSegment(index uint64) error {
 	return unlessMissing(f.disk.Remove(f.pathOf(index)))
 }
 
-// retireSegment renames the file: its name is needed for another segment.
+// retireSegment renames the file, because its name is needed for another segment.
 func (f *segmentFiles) retireSegment(index uint64) error {
 	if err := f.disk.Rename(f.pathOf(index), f.pathOf(index)+".lost"); err != nil {
 		return unlessMissing(err)
@@ -85,8 +85,8 @@ func unlessMissing(err error) error {
 	return err
 }
 
-// moveAway moves the segments of an earlier ledger out of the way of a new one, whose numbers begin
-// anew.
+// moveAway moves the segments of an earlier ledger aside. A new ledger counts its segments from
+// zero.
 func (f *segmentFiles) moveAway() error {
 	if _, err := os.Lstat(f.folder); errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -103,7 +103,7 @@ func (f *segmentFiles) moveAway() error {
 	}
 }
 
-// crashing has the crash points around what puts a file in its place.
+// crashing adds the crash points to the call that puts a file in its place.
 func crashing(d durable.Disk) durable.Disk {
 	rename := d.Rename
 	d.Rename = func(from, to string) error {

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// SessionID names a session for good: the number of the audit record that made it.
+// SessionID names a session for good. It is the number of the audit record that made the session.
 type SessionID uint64
 
-// String is the id in decimal.
+// String returns the id in decimal.
 func (id SessionID) String() string { return strconv.FormatUint(uint64(id), 10) }
 
-// Origin says how a session came to be. The zero value is not valid.
+// Origin is how a session came to be. The zero value is not valid.
 type Origin uint8
 
 // The three ways to a session.
@@ -27,7 +27,7 @@ const (
 	Paired                    // taken from a link or QR code
 )
 
-// String is "service", "hand" or "paired".
+// String returns "service", "hand" or "paired".
 func (o Origin) String() string {
 	switch o {
 	case Service:
@@ -58,7 +58,8 @@ type NewSession struct {
 	LastNonce int64
 }
 
-// Session is a live session as it was when it was asked for. It is shared: do not change it.
+// Session is a live session at the instant at which it was asked for. It is shared: do not change
+// it.
 type Session struct {
 	ID       SessionID
 	Account  string
@@ -102,7 +103,7 @@ func (l *Ledger) AddSession(ctx context.Context, n NewSession, audit []byte) (*S
 	return made, nil
 }
 
-// EndSession revokes a session and returns it as it was: its auth_key makes no session again.
+// EndSession revokes a session and returns it as it was. Its auth_key makes no session again.
 // ErrNoSession.
 func (l *Ledger) EndSession(ctx context.Context, id SessionID, audit []byte) (*Session, error) {
 	var ended *Session
@@ -120,7 +121,7 @@ func (l *Ledger) EndSession(ctx context.Context, id SessionID, audit []byte) (*S
 	return ended, nil
 }
 
-// mayOpen says whether a session can be made. It writes nothing.
+// mayOpen returns nil if a session can be made, otherwise the reason. It writes nothing.
 func (b *batch) mayOpen(n NewSession) error {
 	if n.Account == "" || n.AuthKey == "" || !n.Expires.After(b.now) || n.LastNonce < 0 || n.LastNonce > maxNonce {
 		return ErrSession
@@ -139,7 +140,7 @@ func (b *batch) mayOpen(n NewSession) error {
 	return b.err
 }
 
-// mayReuse says whether a known auth_key may make a session again.
+// mayReuse returns nil if a known auth_key may make a session again, otherwise the reason.
 func (b *batch) mayReuse(k authKey, n NewSession) error {
 	if k.Account != n.Account || k.App != n.App && k.App != "" {
 		return ErrKeyElsewhere
@@ -149,7 +150,7 @@ func (b *batch) mayReuse(k authKey, n NewSession) error {
 		if b.liveSession(k.Session) != nil {
 			return ErrKeyLive
 		}
-		s := b.session(k.Session) // expired, not swept yet
+		s := b.session(k.Session) // expired, not swept yet: it has no tombstone
 		nonceless = s == nil || s.Nonceless
 	}
 	if k.Revoked || nonceless {
@@ -158,7 +159,7 @@ func (b *batch) mayReuse(k authKey, n NewSession) error {
 	return nil
 }
 
-// authKey is what is known of an auth_key.
+// authKey returns what is known of an auth_key.
 func (b *batch) authKey(key Secret) (authKey, bool) {
 	hash := b.vault.keyHash(key)
 	plain := b.get(bucketKeys, hash)
@@ -182,7 +183,7 @@ func (b *batch) clearKey(key Secret) {
 	}
 }
 
-// openSession writes a session that mayOpen allowed. number is that of the record which is written
+// openSession writes a session that mayOpen allowed. number is that of the record that is written
 // next.
 func (b *batch) openSession(n NewSession, number uint64) *Session {
 	s := &Session{
@@ -199,6 +200,7 @@ func (b *batch) openSession(n NewSession, number uint64) *Session {
 	if slot, ok := b.slot(n.App); ok {
 		s.NoncesOnly = slot.NoncesOnly
 	}
+	// Both are written at once, not gathered: the trail does not hold secrets.
 	b.put(bucketSessions, numberKey(number), s.encode())
 	b.putKey(s, authKey{Account: s.Account, App: s.App, Session: s.ID, LastNonce: s.LastNonce})
 	b.sessions[s.ID] = s
@@ -209,7 +211,7 @@ func (b *batch) putKey(s *Session, k authKey) {
 	b.put(bucketKeys, b.vault.keyHash(s.AuthKey), k.encode())
 }
 
-// newToken is a uuid v4.
+// newToken returns a uuid v4.
 func newToken() Secret {
 	var u [16]byte
 	_, _ = rand.Read(u[:])
@@ -217,14 +219,14 @@ func newToken() Secret {
 	return Secret(fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:]))
 }
 
-// ending says why a session ends.
+// ending is why a session ends.
 type ending struct {
 	Outcome string
 	Revoked bool
 	Content []byte
 }
 
-// endSession leaves a tombstone in the session's place and records why.
+// endSession ends a session, leaves a tombstone for its auth_key, and records the reason.
 func (b *batch) endSession(s *Session, why ending) {
 	b.delete(bucketSessions, numberKey(uint64(s.ID)))
 	b.putKey(s, authKey{
@@ -232,7 +234,7 @@ func (b *batch) endSession(s *Session, why ending) {
 		Nonceless: s.Nonceless,
 	})
 	b.sessions[s.ID] = nil
-	b.forget(sessionOwner(s.ID))
+	b.forget(sessionOwner(s.ID)) // the tombstone refuses what the digests refused
 	kind := RecordEnded
 	if why.Revoked {
 		kind = RecordAdmin
@@ -242,8 +244,8 @@ func (b *batch) endSession(s *Session, why ending) {
 	}, nil)
 }
 
-// inOrder are the sessions that the batch changed, in the order of their last change, ended ones
-// first.
+// inOrder returns the sessions that the batch changed: first those that ended, then the others in
+// the order of their last change.
 func (b *batch) inOrder() []SessionID {
 	ids := slices.Collect(maps.Keys(b.sessions))
 	at := func(id SessionID) uint64 {
@@ -256,7 +258,7 @@ func (b *batch) inOrder() []SessionID {
 	return ids
 }
 
-// allSessions are all sessions as the batch sees them, by id.
+// allSessions returns all sessions as the batch sees them, by id.
 func (b *batch) allSessions() []*Session {
 	all := maps.Clone(b.l.state.sessions)
 	maps.Copy(all, b.sessions)

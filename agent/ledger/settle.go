@@ -32,8 +32,8 @@ type Rejection struct {
 }
 
 // Unfinished is a judged request whose outcome is not known. After a restart none of them may be
-// signed or sent again: the transaction is looked up until it is found or provably expired, what
-// has none is answered with an error.
+// signed or sent again. If it has a transaction, the caller looks that up until it is found or
+// provably expired; otherwise the caller answers with an error.
 type Unfinished struct {
 	Number    uint64
 	Key       RequestKey
@@ -48,9 +48,9 @@ type Unfinished struct {
 	TxExpires time.Time
 }
 
-// Settle records the outcome of a judged request. It releases those who wait for the answer and
-// rides in the next commit, also past commits that do not succeed; it does not wait. ErrNoRun: no
-// such number, or settled already.
+// Settle records the outcome of a judged request and hands the answer to those who wait for it. It
+// does not wait: the outcome is written with the next commit, and with a later one if that does not
+// succeed. ErrNoRun: there is no such request, or it is settled already.
 func (l *Ledger) Settle(number uint64, s Settlement) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -58,7 +58,7 @@ func (l *Ledger) Settle(number uint64, s Settlement) error {
 	if r == nil || r.final {
 		return ErrNoRun
 	}
-	// Put before anything is noted: a closed ledger leaves the request unfinished.
+	// Queued before anything is noted: a closed ledger leaves the request unfinished.
 	if err := l.queue.put(&op{keep: true, apply: func(b *batch) error {
 		b.settle(r.key, number, r.end,
 			s)
@@ -71,19 +71,20 @@ func (l *Ledger) Settle(number uint64, s Settlement) error {
 	return nil
 }
 
-// settle writes an outcome, unless the file has it.
+// settle writes an outcome, unless the store has it.
 func (b *batch) settle(key RequestKey, number uint64, end int64, s Settlement) {
 	q, ok := b.findRequest(end, number)
+	// The step may be applied a second time, after a commit that was reported as failed.
 	if ok && (q.Final || q.Answered && s.Open) {
 		b.after = append(b.after, func(*state) { b.l.storedLocked(key, number) })
 		return
 	}
 	rec := Record{Type: RecordSettled, Ref: number, Outcome: s.Outcome, Key: key, Content: s.Record}
 	if !ok {
-		b.record(rec, nil) // gone though not settled, which cannot be; the trail has the outcome all the same
+		b.record(rec, nil) // unreachable: only what is settled is swept; the trail gets the outcome all the same
 		return
 	}
-	if !q.Answered {
+	if !q.Answered { // an application never gets a second answer
 		q.Answered, q.Answer = true, s.Answer
 	}
 	if !s.Open {
@@ -93,8 +94,8 @@ func (b *batch) settle(key RequestKey, number uint64, end int64, s Settlement) {
 	b.after = append(b.after, func(*state) { b.l.storedLocked(key, number) })
 }
 
-// Reject ends a run that was not judged, or whose Admit did not succeed, with an answer or none,
-// and records it. Like Settle it does not wait. ErrNoRun.
+// Reject ends a run that was not judged, or whose Admit did not succeed, and records that. The
+// answer may be nil. Like Settle it does not wait. ErrNoRun.
 func (l *Ledger) Reject(key RequestKey, rej Rejection) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -112,7 +113,7 @@ func (l *Ledger) Reject(key RequestKey, rej Rejection) error {
 
 func (b *batch) reject(r *run, rej Rejection) {
 	if number := b.l.numberOfRun(r.key); number != 0 {
-		// A commit that was reported as failed is in the file after all.
+		// A commit that was reported as failed is in the store after all.
 		b.settle(r.key, number, r.end, Settlement{Outcome: rej.Outcome, Answer: rej.Answer, Record: rej.Record})
 		return
 	}
@@ -134,7 +135,7 @@ func (l *Ledger) numberOfRun(key RequestKey) uint64 {
 	return 0
 }
 
-// reading returns the look-up for reads outside of commits.
+// reading returns the lookup for reads outside of commits.
 func (l *Ledger) reading() (lookup, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -145,8 +146,8 @@ func (l *Ledger) reading() (lookup, error) {
 	return l.lookup, nil
 }
 
-// readRequest reads a request outside of commits. It may miss one that is being gathered: ask
-// again.
+// readRequest reads a request outside of commits. It may miss a request that is being gathered; the
+// caller then asks again.
 func (l *Ledger) readRequest(end int64, number uint64) (q request, found bool, err error) {
 	l.mu.RLock()
 	at := l.state.positions[number]
@@ -158,8 +159,8 @@ func (l *Ledger) readRequest(end int64, number uint64) (q request, found bool, e
 	return r.findRequest(at.record, end, number)
 }
 
-// Unfinished are the judged requests whose outcome is not known, by number: after Open those that
-// the last life of the process left, later also those in work.
+// Unfinished returns the judged requests whose outcome is not known, by number. After Open these
+// are the requests that the last process left; later those in work are among them.
 func (l *Ledger) Unfinished() ([]Unfinished, error) {
 	type waiting struct {
 		number uint64

@@ -22,12 +22,12 @@ type Slot struct {
 	generation uint64
 }
 
-// SlotAny is what policies say for every slot; no slot may have the name.
+// SlotAny is the name by which policies mean every slot. No slot may have it.
 const SlotAny = "any"
 
 var slotName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
 
-// CheckSlotName says whether a slot may have this name: ErrSlotName if not.
+// CheckSlotName returns ErrSlotName if a slot may not have this name.
 func CheckSlotName(name string) error {
 	if name == SlotAny || !slotName.MatchString(name) {
 		return ErrSlotName
@@ -35,8 +35,8 @@ func CheckSlotName(name string) error {
 	return nil
 }
 
-// AddSlot makes a slot. audit is the content of the audit record, opaque; so it is below.
-// ErrSlotName, ErrSlotExists.
+// AddSlot makes a slot. audit is the content of the audit record, opaque, here and in the methods
+// below. ErrSlotName, ErrSlotExists.
 func (l *Ledger) AddSlot(ctx context.Context, name string, secret Secret, audit []byte) (Slot, error) {
 	if err := CheckSlotName(name); err != nil {
 		return Slot{}, err
@@ -50,15 +50,16 @@ func (l *Ledger) AddSlot(ctx context.Context, name string, secret Secret, audit 
 	})
 }
 
-// RotateSlot gives a slot a new secret. Its sessions live on; digests of auth_reqs under the old
-// secret, which opens no more, are dropped, and tombstones that guard nothing else. ErrNoSlot.
+// RotateSlot gives a slot a new secret. The sessions of the slot live on. What opened with the old
+// secret opens no more, so its digests are dropped, and so are tombstones that guard nothing else.
+// ErrNoSlot.
 func (l *Ledger) RotateSlot(ctx context.Context, name string, secret Secret, audit []byte) (Slot, error) {
 	return l.writeSlot(ctx, func(b *batch) (Slot, error) {
 		s, ok := b.slot(name)
 		if !ok {
 			return Slot{}, ErrNoSlot
 		}
-		b.forget(slotOwner(s))
+		b.forget(slotOwner(s)) // before the generation changes, which names the owner
 		b.thin(name, name)
 		s.generation = b.record(Record{Type: RecordAdmin, Outcome: "slot rotated", App: name, Content: audit}, nil)
 		s.Secret, s.Rotated, s.NoncesOnly = secret, b.now, false
@@ -66,6 +67,7 @@ func (l *Ledger) RotateSlot(ctx context.Context, name string, secret Secret, aud
 	})
 }
 
+// writeSlot commits the slot that make returns.
 func (l *Ledger) writeSlot(ctx context.Context, make func(*batch) (Slot, error)) (Slot, error) {
 	var made Slot
 	err := l.submitContext(ctx, &op{apply: func(b *batch) error {
@@ -84,7 +86,7 @@ func (l *Ledger) writeSlot(ctx context.Context, make func(*batch) (Slot, error))
 	return made, nil
 }
 
-// RemoveSlot removes a slot and ends its sessions, which it returns. ErrNoSlot.
+// RemoveSlot removes a slot, ends its sessions and returns them. ErrNoSlot.
 func (l *Ledger) RemoveSlot(ctx context.Context, name string, audit []byte) ([]*Session, error) {
 	var ended []*Session
 	err := l.submitContext(ctx, &op{apply: func(b *batch) error {
@@ -100,7 +102,7 @@ func (l *Ledger) RemoveSlot(ctx context.Context, name string, audit []byte) ([]*
 			}
 		}
 		b.forget(slotOwner(s))
-		b.thin(name, "")
+		b.thin(name, "") // after its sessions have ended: their tombstones are among them
 		b.delete(bucketSlots, []byte(name))
 		b.after = append(b.after, func(st *state) { delete(st.slots, name) })
 		return nil
@@ -111,7 +113,7 @@ func (l *Ledger) RemoveSlot(ctx context.Context, name string, audit []byte) ([]*
 	return ended, nil
 }
 
-// slot is a slot as the batch sees it.
+// slot returns a slot as the batch sees it.
 func (b *batch) slot(name string) (Slot, bool) {
 	plain := b.get(bucketSlots, []byte(name))
 	if plain == nil {
@@ -125,10 +127,10 @@ func (b *batch) slot(name string) (Slot, bool) {
 	return s, true
 }
 
-// thin drops the tombstones of a slot whose secret is gone: no auth_req of old opens any more.
-// Those stay whose auth_key could bring back a request that was taken: one that took requests
-// without nonce, for good, and one whose last nonce still lies in the window. They stay for the app
-// now named, any if empty.
+// thin drops the tombstones of a slot whose secret is gone, because no old auth_req opens any more.
+// A tombstone stays if its auth_key could bring back a request that was taken: for good if it took
+// requests without a nonce, or while its last nonce still lies in the window. Such a tombstone
+// belongs to the app now from then on; an empty name means any app.
 func (b *batch) thin(app, now string) {
 	window := millis(b.now.Add(-b.o.NonceBehind))
 	type entry struct {

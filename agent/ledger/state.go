@@ -24,19 +24,19 @@ type state struct {
 	charges   []counted
 }
 
-// position is where in the trail a request's latest state stands.
+// position is where in the trail the latest state of a request stands.
 type position struct {
 	record uint64
 	end    int64
 }
 
-// counted are the charges of one record.
+// counted is the charges of one record.
 type counted struct {
 	number  uint64
 	charges []Charge
 }
 
-// end is when the last of them expires, ms.
+// end returns when the last of the charges expires, in ms.
 func (c *counted) end() (end int64) {
 	for _, charge := range c.charges {
 		end = max(end, millis(charge.Expires))
@@ -62,7 +62,7 @@ func remember(m map[owner]map[[32]byte]struct{}, o owner, digest [32]byte) {
 	m[o][digest] = struct{}{}
 }
 
-// putFirst puts a session at the head of its account's list, in place of its older self.
+// putFirst puts a session at the head of the list of its account, in place of its older self.
 func (st *state) putFirst(s *Session) {
 	st.sessions[s.ID] = s
 	list := st.accounts[s.Account]
@@ -108,7 +108,7 @@ func (st *state) arrange() {
 	}
 }
 
-// live are the sessions of a list that have not expired; the list itself if none has.
+// live returns the unexpired sessions of a list. It returns the list itself if none has expired.
 func live(list []*Session, now time.Time) []*Session {
 	for i, s := range list {
 		if s.Expires.After(now) {
@@ -125,15 +125,15 @@ func live(list []*Session, now time.Time) []*Session {
 	return list
 }
 
-// SessionsOf are the live sessions of an account, most recently used first. The slice is shared: do
-// not change it.
+// SessionsOf returns the live sessions of an account, most recently used first. The slice is
+// shared: do not change it.
 func (l *Ledger) SessionsOf(account string) []*Session {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return live(l.state.accounts[account], l.nowLocked())
 }
 
-// Sessions are all live sessions, in the order in which they were made.
+// Sessions returns all live sessions in the order in which they were made.
 func (l *Ledger) Sessions() []*Session {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -146,7 +146,7 @@ func (l *Ledger) Sessions() []*Session {
 	return all
 }
 
-// Session is a live session by its id.
+// Session returns a live session by its id.
 func (l *Ledger) Session(id SessionID) (*Session, bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -157,7 +157,7 @@ func (l *Ledger) Session(id SessionID) (*Session, bool) {
 	return s, true
 }
 
-// Slots are all slots by name.
+// Slots returns all slots by name.
 func (l *Ledger) Slots() []Slot {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -169,7 +169,7 @@ func (l *Ledger) Slots() []Slot {
 	return all
 }
 
-// Slot is a slot by name.
+// Slot returns a slot by its name.
 func (l *Ledger) Slot(name string) (Slot, bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

@@ -1,61 +1,66 @@
 package ledger
 
-// store is where a ledger's values and segments lie. The ledger seals and judges; a store keeps
-// bytes under names, and understands none of them. One ledger has the store for itself.
+// store is where the values and segments of a ledger lie. The ledger judges and seals; a store
+// keeps bytes under names and understands none of them. An open store belongs to one ledger.
 //
 // # Writing
 //
-// The ledger calls open, and then secure, before the first commit. A commit that returns nil is
-// durable. A commit that returns an error is in the store whole or not at all, and nobody knows
-// which: from then on nothing that was read before it counts, and no commit succeeds until open and
-// secure have succeeded once more. The ledger then reads everything again. What holds for a commit
-// holds for writeSegment, removeSegment and retireSegment too, each by itself: after an error the
-// segment is as before or as wanted, and the ledger looks.
+// The ledger calls open and then secure before its first commit. When commit returns nil, all its
+// edits are durable. When commit returns an error, the store holds all of them or none, and the
+// ledger does not know which. So after an error the ledger believes nothing that it read before. It
+// calls open and secure again and reads everything, and a store refuses each commit until then. A
+// store that another process may take over refuses a commit by itself once that has happened: the
+// commit is what decides, not a look before it.
+//
+// Each call of writeSegment, removeSegment and retireSegment stands alone. After an error the
+// segment is as it was before, or as it was to be, never in between; the ledger calls again.
 //
 // # Reading
 //
-// A read shows what one commit left, with all that came before it, and nothing of a commit that is
-// not finished, or is not in the store. Two reads may show what two commits left. A failed read
-// says nothing of the store: it may be tried again.
+// Every call of get, list, segments and readSegment sees one state: what one commit left, with all
+// commits before it. Two calls may see the states of two commits. The last state of a store that
+// was just opened may be a commit that a crash or an error cut off on its way to the disk, and may
+// be gone after the next power cut; secure ends that. After an error the ledger knows nothing about
+// what it wanted to read, and may call again.
 //
 // # Who calls what
 //
 // get, list, segments and readSegment are called from any goroutine at any time, also while another
-// method runs. All other methods are called by one goroutine at a time: the one that opens the
-// ledger, then the committing one.
+// method runs. All other methods are called by one goroutine at a time: by the one that opens the
+// ledger, later by the committing goroutine.
 //
-// A store keeps no slice that it was given once the call has returned, and what it returns belongs
-// to the caller.
+// A store keeps no slice that it was given once the call has returned. What it returns belongs to
+// the caller.
 type store interface {
 	source
 
-	// create makes a store that holds first and nothing else. Segments that lie in its place from
-	// an earlier store are moved out of the way. When all else is durable it calls ready, and the
-	// store is there only if ready returned nil. ErrExists: one is there already.
+	// create makes a store that holds first and nothing else. It moves segments aside that an
+	// earlier store left in its place. As the last step but one, when all else is durable, it calls
+	// ready; if that returns an error, there is no store. ErrExists: there is one already.
 	create(first []edit, ready func() error) error
-	// open takes the store for this process and forgets what was open before. What reads show from
-	// then on may be the end of a commit that a crash or an error cut off on its way to the disk.
-	// ErrMissing: there is none. ErrLocked: somebody else has it. ErrDamaged: it cannot be read.
+	// open takes the store for this ledger and forgets what was open before. After an error the
+	// ledger calls close. ErrMissing: there is none. ErrLocked: somebody else has it. ErrDamaged:
+	// it cannot be read.
 	open() error
-	// secure makes durable what reads show. Until it has returned nil, nothing that was read may be
-	// acted upon.
+	// secure makes durable what reads see. Until it has returned nil, the ledger acts upon nothing
+	// that it has read.
 	secure() error
-	// commit makes all edits, in their order, or none.
+	// commit makes all edits in their order, or none of them.
 	commit(edits []edit) error
-	// close gives the store up: the next open, by anybody, succeeds.
+	// close gives the store up, so that somebody else can open it. It may be called again.
 	close() error
 
-	// writeSegment keeps the content of a segment, in place of what it had. It returns when the
-	// segment is durable.
+	// writeSegment keeps the content of a segment, in place of an older one. When it returns nil,
+	// the segment is durable.
 	writeSegment(index uint64, content []byte) error
-	// readSegment returns the content of a segment; fs.ErrNotExist if there is none.
+	// readSegment returns the content of a segment. fs.ErrNotExist: there is none.
 	readSegment(index uint64) ([]byte, error)
 	// segments returns all segments, lowest index first.
 	segments() ([]segmentInfo, error)
-	// removeSegment removes a segment; that there is none is no error.
+	// removeSegment removes a segment, if there is one. After a crash it may be there again.
 	removeSegment(index uint64) error
-	// retireSegment takes a segment out of the list, durably, and leaves its content for a person
-	// to look at. That there is none is no error.
+	// retireSegment takes a segment, if there is one, out of the list for good, and leaves its
+	// content for a person to look at.
 	retireSegment(index uint64) error
 }
 
@@ -63,13 +68,13 @@ type store interface {
 type source interface {
 	// get returns the value of a key, and whether there is one. A value may be empty.
 	get(b bucket, key []byte) (value []byte, found bool, err error)
-	// list returns the pairs of a bucket in the order of their keys, as bytes: those from a key on,
-	// and no more than most. If they are fewer, there are no others.
+	// list returns the pairs of a bucket whose keys are at or above from, in the order of the keys
+	// as bytes, and not more than most. If it returns fewer, there are no others.
 	list(b bucket, from []byte, most int) ([]pair, error)
 }
 
-// bucket names a set of keys. A store keeps any name of the forms "NAME" and "NAME/MORE", where
-// NAME is one of allBuckets and MORE are any bytes. A bucket without keys is as good as none.
+// bucket is the name of a set of keys. Its form is "NAME" or "NAME/MORE", where NAME is one of
+// allBuckets and MORE is any bytes. A bucket exists while it has keys; nobody makes one.
 type bucket string
 
 // pair is a key and its value.
@@ -79,8 +84,8 @@ type pair struct{ key, value []byte }
 type edit struct {
 	act    act
 	bucket bucket
-	key    []byte // not empty; of no meaning with drop
-	value  []byte // of put
+	key    []byte // not empty; without meaning for actDrop
+	value  []byte // for actPut; may be empty
 }
 
 // act is what an edit does.
@@ -88,6 +93,6 @@ type act uint8
 
 const (
 	actPut    act = iota + 1 // gives a key a value
-	actDelete                // removes a key; that there is none is no error
-	actDrop                  // removes a bucket with all its keys; that there is none is no error
+	actDelete                // removes a key, if there is one
+	actDrop                  // removes all keys of a bucket
 )

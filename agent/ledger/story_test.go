@@ -188,7 +188,8 @@ func (st *story) checkUnfinished() {
 	}
 }
 
-// checkOutcomes expects that each judged request has its outcome in the trail once, or is unfinished.
+// checkOutcomes expects that each judged request has its outcome in the trail once, or is
+// unfinished.
 func (st *story) checkOutcomes() {
 	st.t.Helper()
 	open, seen := map[uint64]bool{}, map[string]bool{}

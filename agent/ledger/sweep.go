@@ -1,11 +1,12 @@
 package ledger
 
-// sweepMost bounds how many records of a kind one sweep drops, and so the time that requests wait
-// for it.
+// sweepMost is how many records of a kind one sweep drops at most. It bounds how long requests wait
+// for a sweep.
 const sweepMost = 5000
 
-// sweep ends the sessions that have expired and drops answers and charges that are of no more use.
+// sweep ends sessions that have expired, and drops answers and charges that are of no more use.
 func (b *batch) sweep() error {
+	// Expired sessions grant nothing even before this; now they leave a tombstone and a record.
 	for _, s := range b.allSessions() {
 		if !s.Expires.After(b.now) {
 			b.endSession(s, ending{Outcome: "session expired"})
@@ -17,13 +18,15 @@ func (b *batch) sweep() error {
 	return nil
 }
 
-// sweepRequests drops settled requests past their end, and while too many are known also others,
-// those first that are gathered and end soonest: if one of them comes again, its nonce or digest
-// refuses it.
+// sweepRequests drops settled requests past their end. While too many requests are known it also
+// drops others, first those that are gathered and end soonest. If one of them comes again, its
+// nonce or digest refuses it.
 func (b *batch) sweepRequests() {
+	// Down to half of the bound, so that the next sweep is far away; up to three quarters of it,
+	// only what has expired goes.
 	now, spare := millis(b.now), b.l.knownRequests()-b.o.Requests/2
 	if spare < b.o.Requests/4 {
-		spare = 0 // not that many
+		spare = 0
 	}
 	var gone [][]byte
 	for p, err := range scan(b.in, bucketRequests, nil) {
@@ -35,12 +38,13 @@ func (b *batch) sweepRequests() {
 		if len(gone) >= sweepMost || end > now && len(gone) >= spare {
 			break
 		}
+		// The latest state may stand in the trail: what is not final there must stay.
 		if q, ok := b.findRequest(end, number); ok && q.Final {
 			gone = append(gone, p.key)
 			b.drop(q.Key, number)
 		}
 	}
-	// Those not gathered yet are forgotten in memory; gathering passes them over.
+	// What is not gathered yet is forgotten in memory, and passed over when it would be gathered.
 	for number, at := range b.l.state.positions {
 		if at.end > now && len(b.dropped) >= spare {
 			continue
@@ -55,7 +59,7 @@ func (b *batch) sweepRequests() {
 	}
 }
 
-// endOfPair reads the key of what has an end in time. err is what reading the pair returned.
+// endOfPair reads the end in time from the key of a pair. err is the error of reading the pair.
 func endOfPair(in bucket, p pair, err error) (end int64, number uint64, _ error) {
 	if err != nil {
 		return 0, 0, err
@@ -83,8 +87,8 @@ func (l *Ledger) sweptLocked(key RequestKey, number uint64) {
 	}
 }
 
-// sweepCharges drops gathered charges; the others are few, and are passed over when they are
-// gathered.
+// sweepCharges drops gathered charges that have expired. The others are few; gathering passes over
+// those of them that have expired.
 func (b *batch) sweepCharges() {
 	now := millis(b.now)
 	var gone [][]byte

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Ticket holds a request's place in the order of its link and account, from the arrival of its
-// frame to its admission. Whoever takes one gives it to Admit or calls Release; both may happen, in
-// any order, from any goroutine.
+// Ticket holds the place of a request in the order of its link and account, from the arrival of its
+// frame to its admission. The holder gives it to Admit or calls Release. It may do both, in any
+// order, from any goroutine.
 type Ticket struct {
 	lanes *lanes
 	lane  laneName
@@ -17,7 +17,7 @@ type Ticket struct {
 
 type laneName struct{ link, account string }
 
-// lanes are the tickets not yet passed, by link and account, oldest first.
+// lanes is the tickets that have not passed yet, by link and account, oldest first.
 type lanes struct {
 	mu sync.Mutex
 	by map[laneName][]*Ticket
@@ -55,7 +55,7 @@ func (t *Ticket) wait(ctx context.Context) error {
 }
 
 // Release gives the place up. Later tickets of the lane go on when the earlier ones have passed
-// too. A second call does nothing; nil is allowed.
+// too. A second call does nothing, and so does a call on a nil ticket.
 func (t *Ticket) Release() {
 	if t == nil {
 		return

@@ -101,8 +101,8 @@ func decodeSession(id SessionID, b []byte) (*Session, error) {
 	return s, r.end()
 }
 
-// authKey is what is known of an auth_key, keyed by its MAC: the live session that has it, or, when
-// Session is zero, the tombstone of the last one.
+// authKey is what is known of an auth_key. Its key is the MAC of the auth_key. It is the live
+// session that has the auth_key or, if Session is zero, the tombstone of the last one.
 type authKey struct {
 	Account   string
 	App       string
@@ -194,9 +194,9 @@ func decodeRequest(b []byte) (request, error) {
 	return q, r.end()
 }
 
-// change is what a record of the trail changes besides: the request as it is then, and what was
-// charged. It stands beside the record's own bytes until it is gathered, and holds what those do
-// not say.
+// change is what a record of the trail changes: the request as it is from then on, and what was
+// charged. It stands beside the bytes of the record until it is gathered, and does not repeat what
+// those say.
 type change struct {
 	end     int64 // of the request's answer, ms
 	request request

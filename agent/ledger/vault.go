@@ -17,7 +17,8 @@ func (o *Options) vault() *vault { return &vault{id: o.ID, aead: o.AEAD, mac: o.
 
 const nonceSize = 12
 
-// additional binds a value to its ledger, bucket and key, each with its length.
+// additional returns the data that binds a value to its ledger, bucket and key, each with its
+// length.
 func (v *vault) additional(b bucket, key []byte) []byte {
 	w := writer{b: make([]byte, 0, 16+len(v.id)+len(b)+len(key))}
 	w.text(v.id)
@@ -64,8 +65,8 @@ func (v *vault) hash(purpose string, parts ...[]byte) [32]byte {
 	return h
 }
 
-// keyHash returns the key under which an auth_key is kept: the file does not hold auth_keys as
-// keys, which are in clear.
+// keyHash returns the key of an auth_key in its bucket. Keys are in clear in the store, auth_keys
+// must not be.
 func (v *vault) keyHash(k Secret) []byte {
 	h := v.hash("auth_key", []byte(k))
 	return h[:]

@@ -8,11 +8,11 @@ import (
 	"iter"
 )
 
-// auditChunk is how many records are read from the store at a time: it bounds memory.
+// auditChunk is how many records a walk reads from the store at a time. It bounds memory.
 const auditChunk = 256
 
-// Audit are the records from a number on, in order, as they are committed; it ends after the last.
-// It begins with the oldest that is kept. An error, also of the chain, ends it.
+// Audit returns the committed records from a number on, in order, beginning with the oldest that is
+// kept. It ends after the last record, or with an error, which may be of the chain.
 func (l *Ledger) Audit(from uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		w := walk{l: l, next: max(from, 1)}
@@ -34,7 +34,7 @@ func (l *Ledger) Audit(from uint64) iter.Seq2[Record, error] {
 	}
 }
 
-// walk goes along the trail, through segments and store, and checks the chain.
+// walk reads the trail in order, from segments and from the store, and checks the chain.
 type walk struct {
 	l    *Ledger
 	next uint64   // number to look for
@@ -45,7 +45,8 @@ type walk struct {
 	segments []segmentInfo // as they were last listed
 }
 
-// chunk is the next part of the trail, empty at its end. With an error come the records before it.
+// chunk returns the next part of the trail, empty at the end. With an error it returns the records
+// before the fault.
 func (w *walk) chunk() ([]stored, error) {
 	// A record that is in the file may move to a segment at any time, never back.
 	list, err := w.inStore(true)
@@ -83,8 +84,8 @@ func (w *walk) check(s *stored) error {
 	return nil
 }
 
-// inStore reads from the store, beginning with exactly the next number or with any that is not
-// below.
+// inStore reads from the store. The first record has exactly the next number, or if exactly is not
+// set, that number or a higher one.
 func (w *walk) inStore(exactly bool) ([]stored, error) {
 	r, err := w.l.reading()
 	if err != nil {
@@ -133,10 +134,10 @@ func (w *walk) inListed() ([]stored, error) {
 	return nil, nil
 }
 
-// Verified is what Verify found in order.
+// Verified is the range of records that Verify found in order.
 type Verified struct{ From, To uint64 }
 
-// beginning says whether the first record met is the first that there must be.
+// beginning returns nil if the first record met is the first that there must be.
 func (w *walk) beginning() error {
 	kept := w.l.keptFrom()
 	switch {
@@ -148,15 +149,15 @@ func (w *walk) beginning() error {
 	return fmt.Errorf("%w: audit records %d to %d are missing", ErrDamaged, kept, w.from-1)
 }
 
-// Verify reads the whole trail and says ErrDamaged, with the record's number, if one was altered,
-// removed, inserted or moved. What the settings do not keep may be gone from the beginning. Removal
-// at the end shows as far as the mark reaches.
+// Verify reads the whole trail. It returns ErrDamaged, with the number of the record, if a record
+// was altered, removed, inserted or moved. Records that the settings do not keep may be gone from
+// the beginning. Removal at the end shows as far as the mark reaches.
 func (l *Ledger) Verify(ctx context.Context) (Verified, error) {
 	return l.VerifyEach(ctx, func(uint64, [32]byte) {})
 }
 
-// VerifyEach is Verify, and tells the number of each record that is in order, with its MAC (see
-// Head).
+// VerifyEach is Verify, and calls each with the number and the MAC of every record that is in order
+// (see Head).
 func (l *Ledger) VerifyEach(ctx context.Context, each func(number uint64, mac [32]byte)) (Verified, error) {
 	at, markErr := l.readMark() // before the walk, which may then go beyond
 	w := walk{l: l, next: 1}

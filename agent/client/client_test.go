@@ -320,6 +320,28 @@ func TestRefusedFailedNobody(t *testing.T) {
 	}
 }
 
+func TestErrorTexts(t *testing.T) {
+	id, err := hive.ParseTxID(txID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, err := range map[string]error{
+		"the wallet refused the sign request": &client.RefusedError{Kind: protocol.Sign, Verified: true},
+		`the wallet refused the auth request: "no" (not sealed: the relay may have said so)`: &client.RefusedError{
+			Kind: protocol.Auth, Text: "no"},
+		`the wallet failed the challenge request: "request expired"`: &client.FailedError{Kind: protocol.Challenge,
+			Text: "request expired", Verified: true},
+		`the relay did not take the request: "too many requests"`: &client.RelayError{Text: "too many requests"},
+		"the wallet reports a broadcast that the chain does not show: " + txID +
+			": no such transaction": &client.UnconfirmedError{
+			ID: id, Err: client.ErrNoTransaction},
+	} {
+		if err.Error() != want {
+			t.Errorf("%q, wanted %q", err, want)
+		}
+	}
+}
+
 func TestChallengeAnswersThatCannotBeRight(t *testing.T) {
 	answer := func(change func(*protocol.ChallengeAckData)) func(*world, protocol.Request) protocol.Message {
 		return func(w *world, req protocol.Request) protocol.Message {

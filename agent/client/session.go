@@ -148,7 +148,7 @@ func (a Auth) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(a.shown()))
 }
 
-// LogValue is everything but the secret.
+// LogValue returns everything but the secret.
 func (a Auth) LogValue() slog.Value {
 	type plain Auth
 	return slog.AnyValue(plain(a.shown()))

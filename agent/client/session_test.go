@@ -124,6 +124,38 @@ func TestSessionIsNotPrinted(t *testing.T) {
 	}
 }
 
+// TestLoginIsNotPrinted: neither the secret of a slot nor the link of a pairing, which holds the key
+// of the session, is written by anything that prints.
+func TestLoginIsNotPrinted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, nil, nil)
+		session := client.NewSession("alice", "topsecret")
+		pairing, err := w.client.Pair(t.Context(), client.Auth{Account: "alice", Session: session})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := time.Until(pairing.Expires()); left <= 0 || left > time.Minute {
+			t.Errorf("the link expires in %s", left)
+		}
+		auth := client.Auth{Account: "alice", Session: session, Secret: "topsecret"}
+		var log strings.Builder
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "auth", auth, "pairing", pairing)
+		for _, text := range []string{
+			fmt.Sprintf("%v %+v %#v %s %q %x", auth, auth, auth, auth, auth, auth),
+			fmt.Sprintf("%v %+v %#v %s %q %x", pairing, pairing, pairing, pairing, pairing, pairing), log.String(),
+		} {
+			for _, secret := range []string{"topsecret", fmt.Sprintf("%x", "topsecret"), pairing.Link()} {
+				if strings.Contains(text, secret) {
+					t.Errorf("printed as %s", text)
+				}
+			}
+		}
+		if !strings.Contains(fmt.Sprint(auth), "alice") {
+			t.Errorf("printed as %v: the account is no secret", auth)
+		}
+	})
+}
+
 func TestOneAuthKeyForEachAccount(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, nil, nil)

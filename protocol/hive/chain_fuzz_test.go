@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"math/bits"
 	"reflect"
 	"runtime"
 	"strings"
@@ -139,6 +141,43 @@ func FuzzParseTime(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		if at, err := hive.ParseTime(text); err == nil && at.String() != text {
 			t.Fatalf("%q read as %v", text, at)
+		}
+	})
+}
+
+func FuzzParseTxID(f *testing.F) {
+	f.Add("2f888cdef3defdd2a4b8fa5a5d3f7b5011a39c6d")
+	f.Add("2F888CDEF3DEFDD2A4B8FA5A5D3F7B5011A39C6D")
+	f.Add("2f888cdef3defdd2a4b8fa5a5d3f7b5011a39c")
+	f.Fuzz(func(t *testing.T, text string) {
+		if id, err := hive.ParseTxID(text); err == nil && id.String() != strings.ToLower(text) {
+			t.Fatalf("%q read as %v", text, id)
+		}
+	})
+}
+
+// A transaction refers to a block by the beginning of its id, so both must be of one block.
+func FuzzReferenceBlock(f *testing.F) {
+	f.Add(uint32(96_000_000), "05b8d800a1b2c3d4e5f60718293a4b5c6d7e8f90")
+	f.Add(uint32(1), "05b8d800a1b2c3d4e5f60718293a4b5c6d7e8f90")
+	f.Fuzz(func(t *testing.T, number uint32, id string) {
+		ref, prefix, err := hive.ReferenceBlock(number, id)
+		if err != nil {
+			return
+		}
+		want := fmt.Sprintf("%08x%08x", number, bits.ReverseBytes32(prefix))
+		if ref != uint16(number) || !strings.EqualFold(id[:16], want) || len(id) != 40 {
+			t.Fatalf("block %d, id %q: %d, %d", number, id, ref, prefix)
+		}
+	})
+}
+
+func FuzzParseRole(f *testing.F) {
+	f.Add("posting")
+	f.Add("role(1)")
+	f.Fuzz(func(t *testing.T, text string) {
+		if role, err := hive.ParseRole(text); err == nil && role.String() != text {
+			t.Fatalf("%q read as %v", text, role)
 		}
 	})
 }

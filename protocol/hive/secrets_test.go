@@ -185,30 +185,3 @@ func TestWipe(t *testing.T) {
 	(*hive.SharedSecret)(nil).Wipe()
 	key.Wipe()
 }
-
-// A bad signature, and a signature by another key, never leave.
-func TestSignaturesAreCheckedBeforeTheyLeave(t *testing.T) {
-	key, _ := secretCases(t)
-	digest := hive.HashText("text")
-	good, err := key.Sign(digest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := key.Checked(good, digest); err != nil || got != good {
-		t.Errorf("%v, %v", got, err)
-	}
-	for at := range good {
-		bad := good
-		bad[at] ^= 4
-		if got, err := key.Checked(bad, digest); err == nil || got != (hive.Signature{}) {
-			t.Errorf("byte %d changed: %v", at, got)
-		}
-	}
-	other, err := hive.PrivateKeyFromSeed("other").Sign(digest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := key.Checked(other, digest); err == nil {
-		t.Error("the signature of another key left")
-	}
-}

@@ -1,6 +1,8 @@
 package host_test
 
 import (
+	"net"
+	"strings"
 	"testing"
 
 	"pksa/protocol/host"
@@ -83,4 +85,26 @@ func TestLoopback(t *testing.T) {
 			t.Errorf("%q: %v, want %v", c.host, got, c.want)
 		}
 	}
+}
+
+// Every host that passes is loopback to the standard library too, or spells localhost.
+func FuzzLoopback(f *testing.F) {
+	for _, c := range cases {
+		f.Add(c.host)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if !host.Loopback(text) {
+			return
+		}
+		bare := strings.Trim(text, "[]")
+		if address := net.ParseIP(bare); !address.IsLoopback() &&
+			(len(text) != 9 || !strings.EqualFold(text, "localhost")) {
+			t.Errorf("%q passes for this machine", text)
+		}
+		// The same host in a URL and with a port stays what it is.
+		name, port, err := net.SplitHostPort(net.JoinHostPort(bare, "1"))
+		if err != nil || port != "1" || !host.Loopback(name) {
+			t.Errorf("%q with a port: %q, %v", text, name, err)
+		}
+	})
 }

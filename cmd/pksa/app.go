@@ -13,38 +13,39 @@ import (
 )
 
 func (c *command) appCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "app",
-		Short: "The applications that may ask: a slot with a secret each",
-		Long: `An application is known by the secret of its slot, never by the name that it gives itself.
-Policies speak of slots. Give the secret to the application as its auth_req_secret (in
-hive-auth-wrapper: auth_key_secret); with it the application opens sessions by itself, as
-far as the policy allows auth requests.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(c.appAdd("add", "Make a slot and show its secret, once", agent.MethodAppAdd, agent.Admin.AddApp),
-		c.appAdd("rotate", "Give a slot a new secret; its sessions go on", agent.MethodAppRotate,
-			agent.Admin.RotateApp),
-		c.appList(), c.appRemove())
-	return cmd
+	return groupCommand("app", "Add, list, rotate and remove applications",
+		`An app is an application that may ask. It is known by its secret, never by the
+name that it gives itself, and policies name it. Give the secret to the
+application as its auth_req_secret (in hive-auth-wrapper: auth_key_secret). With
+it the application opens sessions by itself, as far as the policy allows it.`,
+		c.appAdd(), c.appRotate(), c.appList(), c.appRemove())
 }
 
-// appAdd is `app add` and `app rotate`, which differ in what they do to the slot only.
-func (c *command) appAdd(verb, short, method string, act func(agent.Admin, context.Context, string,
-	string) (agent.AppInfo, error)) *cobra.Command {
+func (c *command) appAdd() *cobra.Command {
+	return c.appSecret("add NAME", "Add an application and show its secret, once", agent.MethodAppAdd,
+		agent.Admin.AddApp)
+}
+
+func (c *command) appRotate() *cobra.Command {
+	return c.appSecret("rotate NAME", "Give an application a new secret; its sessions go on", agent.MethodAppRotate,
+		agent.Admin.RotateApp)
+}
+
+// appSecret returns a command that gives an app a secret: `app add` or `app rotate`.
+func (c *command) appSecret(use, short, method string,
+	act func(agent.Admin, context.Context, string, string) (agent.AppInfo, error)) *cobra.Command {
 	var from string
 	cmd := &cobra.Command{
-		Use:   verb + " NAME",
+		Use:   use,
 		Short: short,
-		Args:  exactly(1, "the NAME of the slot"),
+		Args:  one("the NAME of the app"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			secret, err := c.secretFrom(cmd.Context(), from, "secret of the application")
 			if err != nil {
 				return err
 			}
-			info, err := administer(cmd.Context(), c, method, agent.AppParams{Name: args[0],
-				Secret: control.Secret(secret)},
+			params := agent.AppParams{Name: args[0], Secret: control.Secret(secret)}
+			info, err := administer(cmd.Context(), c, method, params,
 				func(ctx context.Context, m agent.Admin, p agent.AppParams) (agent.AppInfo, error) {
 					return act(m, ctx, p.Name, string(p.Secret))
 				})
@@ -52,34 +53,33 @@ func (c *command) appAdd(verb, short, method string, act func(agent.Admin, conte
 				return err
 			}
 			if from != "" {
-				info.Secret = ""
+				info.Secret = "" // who gave it knows it
 			}
-			return c.print(info, func(w io.Writer) {
-				fmt.Fprintf(w, "App %s is ready.\n", info.Name)
-				if info.Secret != "" {
-					fmt.Fprintf(w, "\n  %s\n\nThis secret is shown once. Put it into the application's "+
-						"configuration as its auth_req_secret.\n", info.Secret)
-				}
-				fmt.Fprintf(w, "What it may do is for the policy to say: rules with `apps: [%s]`.\n", info.Name)
-			})
+			return c.print(info, func(w io.Writer) { printApp(w, info) })
 		},
 	}
 	cmd.Flags().StringVar(&from, "secret", "",
-		"take the secret from file:PATH, env:NAME, fd:N, command:… or prompt instead of making one")
+		"`source` of the secret, instead of making one: file:PATH, env:NAME, fd:N, command:… or prompt")
 	return cmd
+}
+
+func printApp(w io.Writer, info agent.AppInfo) {
+	fmt.Fprintf(w, "App %s is ready.\n", info.Name)
+	if info.Secret != "" {
+		fmt.Fprintf(w, "\n  %s\n\nThis secret is shown once. Put it into the application's configuration as its "+
+			"auth_req_secret.\n", info.Secret)
+	}
+	fmt.Fprintf(w, "The policy decides what it may do: write rules with `apps: [%s]`.\n", info.Name)
 }
 
 func (c *command) appList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List the slots",
-		Args:  exactly(0, ""),
+		Short: "List the applications",
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			apps, err := administer(cmd.Context(), c, agent.MethodAppList, struct{}{},
-				func(_ context.Context, m agent.Admin, _ struct{}) ([]agent.AppInfo,
-					error) {
-					return m.Apps(), nil
-				})
+				func(_ context.Context, m agent.Admin, _ struct{}) ([]agent.AppInfo, error) { return m.Apps(), nil })
 			if err != nil {
 				return err
 			}
@@ -102,8 +102,8 @@ func (c *command) appList() *cobra.Command {
 func (c *command) appRemove() *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove NAME",
-		Short: "Remove a slot and end its sessions",
-		Args:  exactly(1, "the NAME of the slot"),
+		Short: "Remove an application and end its sessions",
+		Args:  one("the NAME of the app"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ended, err := administer(cmd.Context(), c, agent.MethodAppRemove, agent.AppParams{Name: args[0]},
 				func(ctx context.Context, m agent.Admin, p agent.AppParams) (int, error) {

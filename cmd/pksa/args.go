@@ -8,42 +8,46 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// noSecrets refuses all arguments of a command that somebody may give a secret to.
+// noArguments refuses all arguments.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return errUsage{fmt.Errorf("`%s` takes no arguments", cmd.CommandPath())}
+}
+
+// noSecrets refuses all arguments of a command to which somebody may give a secret.
 func noSecrets(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil
 		}
-		return errUsage{fmt.Errorf("`%s` takes no %s on the command line, where others can read it: it asks for it",
+		return errUsage{fmt.Errorf("`%s` takes no %s on the command line, where others can read it; it asks for it",
 			cmd.CommandPath(), what)}
 	}
 }
 
-// exactly refuses another number of arguments, in our words.
-func exactly(n int, names string) cobra.PositionalArgs {
+// one refuses no argument, and more than one.
+func one(name string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == n {
+		if len(args) == 1 {
 			return nil
 		}
-		want := "no arguments"
-		if n > 0 {
-			want = names
-		}
-		return errUsage{fmt.Errorf("`%s` wants %s", cmd.CommandPath(), want)}
+		return errUsage{fmt.Errorf("`%s` needs %s", cmd.CommandPath(), name)}
 	}
 }
 
-// atMostOne refuses more than one argument, in our words.
+// atMostOne refuses more than one argument.
 func atMostOne(name string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) <= 1 {
 			return nil
 		}
-		return errUsage{fmt.Errorf("`%s` wants one %s at most", cmd.CommandPath(), name)}
+		return errUsage{fmt.Errorf("`%s` takes one %s at most", cmd.CommandPath(), name)}
 	}
 }
 
-// days reads a length of time that may be given in days, which time.ParseDuration does not know.
+// days reads a length of time. Other than time.ParseDuration it knows days.
 func days(text string) (time.Duration, error) {
 	if n, ok := strings.CutSuffix(text, "d"); ok {
 		var count int

@@ -23,14 +23,11 @@ import (
 var followEvery = time.Second
 
 func (c *command) auditCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "audit",
-		Short: "What was asked, decided and done",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(c.auditTail(), c.auditShow(), c.auditExport(), c.auditVerify())
-	return cmd
+	return groupCommand("audit", "Show, export and verify the audit trail",
+		`The audit trail records what was asked, decided and done. The trail comes from
+the running agent. If none is running it comes from the ledger, and the keystore
+has to be unlocked.`,
+		c.auditTail(), c.auditShow(), c.auditExport(), c.auditVerify())
 }
 
 // auditFlags are the filters of tail and export.
@@ -41,18 +38,19 @@ type auditFlags struct {
 
 func (f *auditFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.filter.Account, "account", "", "only records of this account")
-	flags.StringVar(&f.filter.App, "app", "", "only records of this app")
+	flags.StringVar(&f.filter.Account, "account", "", "only records of the account of this `name`")
+	flags.StringVar(&f.filter.App, "app", "", "only records of the app of this `name`")
 	flags.StringVar(&f.filter.Kind, "kind", "",
-		"only this kind: auth, sign, challenge, decrypt, admin, event, start, stop")
+		"only records of this `kind`: auth, sign, challenge, decrypt, admin, event, start, stop")
 	flags.StringVar(&f.filter.Result, "result", "",
-		"only this result: admitted, pending, answered, refused, ignored, failed; or an outcome, such as accepted")
+		"only records with this `result`: admitted, pending, answered, refused, ignored, failed; or an outcome, "+
+			"such as accepted")
 	flags.StringVar(&f.since, "since", "",
-		"only from then on: 2026-01-31, 2026-01-31T12:00:00Z, or so long ago: 2h, 30d")
-	flags.StringVar(&f.until, "until", "", "only until then, written likewise")
+		"only from this `time` on: 2026-01-31, 2026-01-31T12:00:00Z, or so long ago: 2h, 30d")
+	flags.StringVar(&f.until, "until", "", "only until this `time`, in the same form")
 }
 
-// query makes a query of the flags.
+// query returns the flags as a query.
 func (f *auditFlags) query(now time.Time) (q audit.Query, err error) {
 	q.Filter = f.filter
 	if q.Since, err = instant(f.since, now); err != nil {
@@ -87,11 +85,11 @@ func (c *command) auditTail() *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
 		Use:   "tail",
-		Short: "The latest records, one a line",
-		Args:  exactly(0, ""),
+		Short: "Show the latest records, one on each line",
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if last < 0 {
-				return errUsage{fmt.Errorf("-n %d: wants how many records, 0 or more", last)}
+				return errUsage{fmt.Errorf("-n %d: a number of records is wanted, 0 or more", last)}
 			}
 			q, err := flags.query(time.Now())
 			if err != nil {
@@ -103,8 +101,8 @@ func (c *command) auditTail() *cobra.Command {
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().IntVarP(&last, "lines", "n", 20, "how many")
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is recorded from now on, until stopped")
+	cmd.Flags().IntVarP(&last, "lines", "n", 20, "`number` of records")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with new records until stopped")
 	return cmd
 }
 
@@ -132,7 +130,7 @@ func (c *command) tail(ctx context.Context, t *trail, q audit.Query, last int) e
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, control.ErrNoAgent):
-			t.note("the agent stopped; waiting for it to come back")
+			t.note("the agent stopped; waiting until it runs again")
 		case err != nil:
 			return err
 		default:
@@ -146,7 +144,7 @@ func (c *command) tail(ctx context.Context, t *trail, q audit.Query, last int) e
 	}
 }
 
-// auditLines prints records as they come: for machines one JSON value a line.
+// auditLines prints records as they come, for machines one JSON value on each line.
 func (c *command) auditLines(records []audit.Record) error {
 	w := bufio.NewWriter(c.out)
 	enc := json.NewEncoder(w)
@@ -166,10 +164,10 @@ func (c *command) auditExport() *cobra.Command {
 	var from, to uint64
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "The records as JSON, one a line",
-		Long: `Writes the records to standard output as JSON lines, the oldest first, as they are read. What is
-recorded while it runs is not included.`,
-		Args: exactly(0, ""),
+		Short: "Write the records as JSON, one on each line",
+		Long: `Writes the records to standard output as JSON lines, the oldest first. What is
+recorded meanwhile is left out.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q, err := flags.query(time.Now())
 			if err != nil {
@@ -182,8 +180,8 @@ recorded while it runs is not included.`,
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().Uint64Var(&from, "from", 0, "the number of the first record (default the oldest that is kept)")
-	cmd.Flags().Uint64Var(&to, "to", 0, "the number of the last record (default the newest)")
+	cmd.Flags().Uint64Var(&from, "from", 0, "`number` of the first record (default: the oldest that is kept)")
+	cmd.Flags().Uint64Var(&to, "to", 0, "`number` of the last record (default: the newest)")
 	return cmd
 }
 
@@ -191,12 +189,15 @@ func (c *command) auditVerify() *cobra.Command {
 	var chain bool
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Whether any record was altered, removed, inserted or moved; exit status 1 if so",
-		Long: `Reads every record that is kept and checks that each follows the one before. Records that were
-removed at the end show as far as the mark beside the ledger reaches, which is written every
-minute. An old copy of the whole home folder is in order by itself: --chain compares it with what
-was published of it (setting audit.checkpoint_account), which it asks the nodes for.`,
-		Args: exactly(0, ""),
+		Short: "Check that no record was changed, removed, added or moved",
+		Long: `Reads every record that is kept and checks that each follows the one before it.
+The exit status is 1 if one does not.
+
+Removed records at the end of the trail are noticed if they are older than the
+mark beside the ledger, which is written every minute. An old copy of the whole
+home folder has no fault in itself: --chain compares it with the checkpoints
+that were published on the chain (setting audit.checkpoint_account).`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var params audit.VerifyParams
 			if chain {
@@ -223,15 +224,15 @@ was published of it (setting audit.checkpoint_account), which it asks the nodes 
 	return cmd
 }
 
-// checkpoints asks the nodes for what was published of audit trails.
+// checkpoints asks the nodes for the checkpoints that were published.
 func (c *command) checkpoints(ctx context.Context) ([]audit.Published, error) {
 	cfg, err := c.settings()
 	if err != nil {
 		return nil, err
 	}
 	if cfg.CheckpointAccount == "" {
-		return nil, hint(errors.New("nothing is published of this trail"),
-			"the setting audit.checkpoint_account says whose account publishes it")
+		return nil, hint(errors.New("no checkpoint of this trail is published"),
+			"the setting audit.checkpoint_account names the account that publishes them")
 	}
 	nodes, err := service.Nodes(cfg, c.logger(cfg))
 	if err != nil {
@@ -276,8 +277,10 @@ func printVerified(w io.Writer, v audit.Verified, chain bool) {
 func (c *command) auditShow() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show NUMBER",
-		Short: "A request and what became of it, in words and in full; or any other record",
-		Args:  exactly(1, "the NUMBER of the record"),
+		Short: "Show a record, or a request with all that became of it",
+		Long: `Shows the record, in words and in full. Of a request it shows the decision and
+the outcome, too.`,
+		Args: one("the NUMBER of the record"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			number, err := strconv.ParseUint(args[0], 10, 64)
 			if err != nil || number == 0 {
@@ -289,7 +292,7 @@ func (c *command) auditShow() *cobra.Command {
 				return err
 			}
 			return c.print(map[string]any{"records": records}, func(w io.Writer) {
-				tell(w, records)
+				printStory(w, records)
 				for _, r := range records {
 					text, _ := json.MarshalIndent(r, "", "  ") // it came as JSON
 					fmt.Fprintf(w, "\n%s\n", escapeLines(string(text)))

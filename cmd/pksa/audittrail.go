@@ -10,12 +10,12 @@ import (
 	"pksa/agent/control"
 )
 
-// trail reads the audit trail: of the running agent or, if none runs, from the ledger itself.
+// trail reads the audit trail: from the running agent or, if none is running, from the ledger.
 type trail struct {
 	*command
-	follow bool // never from the ledger itself: the agent is to have it
+	follow bool // only from the agent: opening the ledger would keep one from starting
 	store  *offline
-	noted  string
+	noted  string // what was noted last
 }
 
 func (c *command) openTrail(follow bool) *trail { return &trail{command: c, follow: follow} }
@@ -45,7 +45,7 @@ func (t *trail) page(ctx context.Context, q audit.Query) (page audit.Page, err e
 		case !errors.Is(err, control.ErrNoAgent):
 			return page, err
 		case t.follow:
-			return page, hint(err, "without -f the command reads what is there")
+			return page, hint(err, "without -f the command reads the records that exist")
 		}
 		if t.store, err = t.offline(ctx, cfg); err != nil {
 			return page, err
@@ -54,7 +54,7 @@ func (t *trail) page(ctx context.Context, q audit.Query) (page audit.Page, err e
 	return t.store.admin().Trail().Page(ctx, q)
 }
 
-// newest gives the last records that fit, and the number of the newest of all.
+// newest returns the last records that fit, and the number of the newest of all.
 func (t *trail) newest(ctx context.Context, q audit.Query, last int) ([]audit.Record, uint64, error) {
 	q.Last = true
 	records, head := []audit.Record{}, uint64(0) // a list in JSON, too
@@ -75,7 +75,8 @@ func (t *trail) newest(ctx context.Context, q audit.Query, last int) ([]audit.Re
 	return records[max(0, len(records)-last):], head, nil
 }
 
-// each hands over all that fits from q on, page by page, and leaves q behind the last.
+// each calls use with all records that fit, page by page. It moves the beginning of q behind the
+// last.
 func (t *trail) each(ctx context.Context, q *audit.Query, use func([]audit.Record) error) error {
 	for {
 		page, err := t.page(ctx, *q)
@@ -89,7 +90,7 @@ func (t *trail) each(ctx context.Context, q *audit.Query, use func([]audit.Recor
 	}
 }
 
-// export hands over all that fits and is there now.
+// export calls use with all records that fit and exist now.
 func (t *trail) export(ctx context.Context, q audit.Query, use func([]audit.Record) error) error {
 	if q.To == 0 {
 		page, err := t.page(ctx, audit.Query{Last: true, Limit: 1})
@@ -101,9 +102,10 @@ func (t *trail) export(ctx context.Context, q audit.Query, use func([]audit.Reco
 	return t.each(ctx, &q, use)
 }
 
-var errToldAll = errors.New("the story has its end")
+// errStop ends the reading of records.
+var errStop = errors.New("stop")
 
-// story gives a record with all that belongs to it: of a request the decision and the outcome.
+// story returns a record with all that belongs to it: of a request the decision and the outcome.
 func (t *trail) story(ctx context.Context, number uint64) ([]audit.Record, error) {
 	page, err := t.page(ctx, audit.Query{From: number, To: number, Limit: 1})
 	if err != nil {
@@ -130,12 +132,12 @@ func (t *trail) story(ctx context.Context, number uint64) ([]audit.Record, error
 		for _, r := range more {
 			records = append(records, r)
 			if r.Type == "outcome" && r.Outcome != "uncertain" {
-				return errToldAll
+				return errStop
 			}
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errToldAll) {
+	if err != nil && !errors.Is(err, errStop) {
 		return nil, err
 	}
 	return records, nil

@@ -14,7 +14,7 @@ import (
 	"pksa/protocol/plain"
 )
 
-// auditContent is what the words of a record are made of.
+// auditContent is what a record says in its content, as far as it is shown in words.
 type auditContent struct {
 	Code, Reason, Act, Node string
 	Relay, Policy           string
@@ -37,7 +37,7 @@ func contentOf(r audit.Record) (c auditContent) {
 	return c
 }
 
-// why is the reason with its code, once.
+// why returns the reason with its code, once.
 func (c auditContent) why() string {
 	if c.Code == "" || strings.HasPrefix(c.Reason, c.Code+":") { // the policy's reasons begin with their code
 		return c.Reason
@@ -45,7 +45,7 @@ func (c auditContent) why() string {
 	return c.Code + ": " + c.Reason
 }
 
-// auditLine is a record on one line: number, time, what happened, to whom, why.
+// auditLine returns a record on one line: number, time, what happened, to whom, why.
 func auditLine(r audit.Record) string {
 	parts := []string{fmt.Sprintf("%6d  %s  %s", r.Number, when(r.Time), r.Type)}
 	add := func(format, text string) {
@@ -81,7 +81,7 @@ func auditLine(r audit.Record) string {
 	return plain.Escape(strings.Join(parts, " "))
 }
 
-// operationName is the name in ["vote",{…}].
+// operationName returns the name in ["vote",{…}].
 func operationName(raw json.RawMessage) string {
 	var pair []json.RawMessage
 	var name string
@@ -91,15 +91,15 @@ func operationName(raw json.RawMessage) string {
 	return name
 }
 
-// tell says in words what records of one story hold: who asked, what, what was decided by which
-// rule and why, what it cost, and what came of it.
-func tell(w io.Writer, records []audit.Record) {
+// printStory prints a request in words: who asked, for what, what was decided by which rule and
+// why, what it cost, and what the outcome was.
+func printStory(w io.Writer, records []audit.Record) {
 	first := records[0]
 	if first.Type != "request" {
 		fmt.Fprintln(w, strings.TrimSpace(auditLine(first)))
 		return
 	}
-	t := storyTeller{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	t := story{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
 	content := contentOf(first)
 	t.line("Record", "%d of %s, a request: %s", first.Number, when(first.Time), first.Kind)
 	t.line("Who", "%s", whoAsked(first, content))
@@ -143,11 +143,11 @@ func whoAsked(r audit.Record, c auditContent) string {
 	return who
 }
 
-type storyTeller struct{ out *tabwriter.Writer }
+type story struct{ out *tabwriter.Writer }
 
-// transaction names the transaction of a request. One that a person is asked about has an id before
-// it is signed, and keeps it if the answer is no.
-func (t storyTeller) transaction(records []audit.Record) {
+// transaction prints the transaction of a request. One that a person is asked about has an id
+// before it is signed, and keeps it if the answer is no.
+func (t story) transaction(records []audit.Record) {
 	id, verdict := "", ""
 	for _, r := range records {
 		id, verdict = cmp.Or(id, r.TxID), cmp.Or(r.Verdict, verdict)
@@ -161,11 +161,11 @@ func (t storyTeller) transaction(records []audit.Record) {
 	}
 }
 
-func (t storyTeller) line(label, format string, args ...any) {
+func (t story) line(label, format string, args ...any) {
 	fmt.Fprintf(t.out, "%s\t%s\n", label, plain.Escape(strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ")))
 }
 
-func (t storyTeller) decision(label string, r audit.Record, c auditContent) {
+func (t story) decision(label string, r audit.Record, c auditContent) {
 	decided := r.Verdict
 	if r.Verdict == "pending" {
 		decided = "pending: a person is asked"
@@ -198,7 +198,7 @@ func (t storyTeller) decision(label string, r audit.Record, c auditContent) {
 	}
 }
 
-func (t storyTeller) outcome(r audit.Record, after time.Duration) {
+func (t story) outcome(r audit.Record, after time.Duration) {
 	c := contentOf(r)
 	text := fmt.Sprintf("%s after %s (record %d)", r.Outcome, after, r.Number)
 	if r.Result != "" && r.Result != r.Outcome {
@@ -220,8 +220,8 @@ func zero(text string) string {
 	return text
 }
 
-// escapeLines makes each line of a text fit to show, and keeps the lines. Texts in records come from
-// outside.
+// escapeLines makes each line of a text fit to show, and keeps the lines. Texts in records come
+// from outside.
 func escapeLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {

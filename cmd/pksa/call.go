@@ -11,10 +11,12 @@ import (
 	"pksa/agent/control"
 )
 
-// administer calls a method of the running agent or, if none runs, the same act on the ledger
-// itself, which takes its lock and unlocks the keystore.
-func administer[P, R any](ctx context.Context, c *command, method string, params P, alone func(context.Context,
-	agent.Admin, P) (R, error)) (R, error) {
+// act does to keystore and ledger what a method of the agent does.
+type act[P, R any] func(context.Context, agent.Admin, P) (R, error)
+
+// administer calls a method of the running agent. If none runs it does the same itself: it unlocks
+// the keystore and opens the ledger, whose lock keeps an agent from starting meanwhile.
+func administer[P, R any](ctx context.Context, c *command, method string, params P, alone act[P, R]) (R, error) {
 	var result R
 	cfg, err := c.settings()
 	if err != nil {
@@ -32,7 +34,7 @@ func administer[P, R any](ctx context.Context, c *command, method string, params
 	return result, errors.Join(err, store.close())
 }
 
-// call asks the running agent, and says what to do when none runs.
+// call calls a method of the running agent. The error has a hint if none runs.
 func (c *command) call(ctx context.Context, method string, params, result any) error {
 	cfg, err := c.settings()
 	if err != nil {
@@ -42,9 +44,10 @@ func (c *command) call(ctx context.Context, method string, params, result any) e
 	if errors.Is(err, control.ErrNoAgent) {
 		err = fmt.Errorf("%w with home folder %s", err, cfg.Home)
 		if _, missing := os.Stat(cfg.Keystore); errors.Is(missing, fs.ErrNotExist) {
-			return hint(err, "there is no wallet yet: `pksa init` makes one; another home folder is named with --home")
+			return hint(err, "there is no wallet yet: make one with `pksa init`, or name another home folder with "+
+				"--home")
 		}
-		return hint(err, "start it with `pksa run`; another home folder is named with --home")
+		return hint(err, "start it with `pksa run`, or name another home folder with --home")
 	}
 	return err
 }

@@ -4,10 +4,8 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"slices"
-	"strings"
 )
 
 type streams struct {
@@ -15,38 +13,28 @@ type streams struct {
 	out, err io.Writer
 }
 
-// command is what every verb has in common: streams, home, settings.
+// command is what all commands share: the streams, and the flags of every command.
 type command struct {
 	streams
 	home   string
 	asJSON bool
 }
 
-// run is the whole program: it gives the exit status.
+// run is the whole program. It returns the exit status.
 func run(ctx context.Context, args []string, s streams) int {
 	c := &command{streams: s}
 	root := c.root()
-	c.asJSON = slices.Contains(args, "--json") // known before a flag that is wrong is met
+	// Known before the flags are parsed: a wrong flag is reported as JSON, too.
+	c.asJSON = slices.Contains(args, "--json")
 	root.SetArgs(args)
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	cmd, err := root.ExecuteContextC(ctx)
-	var usage errUsage
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, errSilent):
-		return 1
-	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
-		c.report(err, usageHint(cmd, err))
-		return 2
-	}
-	c.report(err, "")
-	return 1
+	return c.finish(cmd, err)
 }
 
-// print gives a result: as JSON, or by the function for people.
+// print prints a result: as JSON, or by the function for people.
 func (c *command) print(result any, people func(w io.Writer)) error {
 	if c.asJSON {
 		enc := json.NewEncoder(c.out)

@@ -15,12 +15,13 @@ func (c *command) demoCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
 		Short: "Watch a wallet at work, on this machine alone, in a few seconds",
-		Long: `Starts a relay, a chain that is none and a wallet in a temporary folder, and plays an application
-that logs in, has a challenge signed and a vote broadcast, and meets what the wallet refuses. It
-needs no configuration and no network, touches no account of yours, and leaves nothing behind.
+		Long: `Starts a relay, a wallet in a temporary folder and a chain in memory, and plays
+an application: it logs in, gets a challenge signed and a vote broadcast, and is
+refused what the policy does not allow. It needs no configuration and no
+network, touches no account of yours, and leaves nothing behind.
 
-Exit status 0 says that everything went as it should.`,
-		Args: exactly(0, ""),
+The exit status is 0 if everything went as it should.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.demo(cmd.Context()) },
 	}
 }

@@ -9,6 +9,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// The exit statuses of the program.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2 // the command line makes no sense
+)
+
 // errUsage marks a command line that makes no sense.
 type errUsage struct{ error }
 
@@ -22,6 +29,7 @@ type hinted struct {
 
 func (e hinted) Unwrap() error { return e.error }
 
+// hint adds to an error what a person can do about it.
 func hint(err error, format string, args ...any) error {
 	return hinted{err, fmt.Sprintf(format, args...)}
 }
@@ -29,9 +37,28 @@ func hint(err error, format string, args ...any) error {
 // errSilent is a failure that was reported already.
 var errSilent = errors.New("reported")
 
-// report prints an error for people, or as JSON.
-func (c *command) report(err error, fallback string) {
-	hint := fallback
+// finish reports an error and returns the exit status.
+func (c *command) finish(cmd *cobra.Command, err error) int {
+	var usage errUsage
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errSilent):
+		return exitFailure
+	case errors.As(err, &usage), isUnknownCommand(err):
+		c.report(err, usageHint(cmd, err))
+		return exitUsage
+	}
+	c.report(err, "")
+	return exitFailure
+}
+
+// isUnknownCommand reports whether a word is no command. Cobra has no type for that error.
+func isUnknownCommand(err error) bool { return strings.HasPrefix(err.Error(), "unknown command") }
+
+// report prints an error for people, or as JSON. A hint of the error itself goes before the given
+// one.
+func (c *command) report(err error, hint string) {
 	var h hinted
 	if errors.As(err, &h) {
 		hint = h.hint
@@ -50,7 +77,7 @@ func (c *command) report(err error, fallback string) {
 	}
 }
 
-// usageHint names the command that was meant, or where it is explained.
+// usageHint names the command that was meant, or the one that explains the usage.
 func usageHint(cmd *cobra.Command, err error) string {
 	var word string
 	if _, scan := fmt.Sscanf(err.Error(), "unknown command %q", &word); scan == nil {
@@ -59,5 +86,5 @@ func usageHint(cmd *cobra.Command, err error) string {
 			return fmt.Sprintf("did you mean `%s %s`?", cmd.CommandPath(), meant[0])
 		}
 	}
-	return fmt.Sprintf("`%s --help` says how it is used", cmd.CommandPath())
+	return fmt.Sprintf("`%s --help` shows how to use it", cmd.CommandPath())
 }

@@ -11,7 +11,7 @@ import (
 	"pksa/agent/harden"
 )
 
-// homeFolder finds the home folder: --home, PKSA_HOME, else pksa in the XDG data folder.
+// homeFolder returns the home folder: --home, PKSA_HOME, else pksa in the XDG data folder.
 func (c *command) homeFolder() (string, error) {
 	for _, candidate := range []string{c.home, os.Getenv("PKSA_HOME")} {
 		if candidate != "" {
@@ -23,12 +23,12 @@ func (c *command) homeFolder() (string, error) {
 	}
 	user, err := os.UserHomeDir()
 	if err != nil {
-		return "", hint(errors.New("no home folder is known"), "say --home FOLDER or set PKSA_HOME")
+		return "", hint(errors.New("no home folder is known"), "name one with --home FOLDER, or set PKSA_HOME")
 	}
 	return filepath.Join(user, ".local", "share", "pksa"), nil
 }
 
-// settings reads config.yaml of the home folder, and the PKSA_… variables over it.
+// settings reads config.yaml of the home folder. PKSA_… variables go before what stands there.
 func (c *command) settings() (*config.Config, error) {
 	home, err := c.homeFolder()
 	if err != nil {
@@ -40,8 +40,8 @@ func (c *command) settings() (*config.Config, error) {
 // longestSocket is how long the path of a unix socket may be on all systems that this runs on.
 const longestSocket = 103
 
-// settingsWith is settings with one variable more, for a flag that stands for a setting. An empty
-// value changes nothing.
+// settingsWith reads the settings with one more variable, for a flag that stands for a setting. An
+// empty value changes nothing.
 func (c *command) settingsWith(home, variable, value string) (*config.Config, error) {
 	environ := os.Environ()
 	if value != "" {
@@ -54,14 +54,15 @@ func (c *command) settingsWith(home, variable, value string) (*config.Config, er
 			"set PKSA_CONTROL, or control in config.yaml, to a shorter path, such as one below /run")
 	}
 	if err == nil {
-		// Most of what reads settings goes on to secrets. Only `pksa run` insists on its success:
-		// what the service is granted, a person's shell may not be.
+		// Most commands that read settings read a secret next, so every one of them shields itself
+		// first. Only `pksa run` insists on its success: a person's shell may not have the rights
+		// that the service has.
 		_, _ = harden.Shield(cfg.Hardening)
 	}
 	return cfg, err
 }
 
-// logger writes to standard error as the settings say.
+// logger returns a logger that writes to standard error as the settings say.
 func (c *command) logger(cfg *config.Config) *slog.Logger {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel}
 	if cfg.LogFormat == "json" {

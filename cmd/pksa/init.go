@@ -43,17 +43,19 @@ func (c *command) initCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make the home folder: settings, policy, keystore and ledger",
-		Long: `Makes the home folder with a commented config.yaml, a policy.yaml that allows nothing yet, an
-empty keystore.age and a ledger.db. What is there already is left as it is.
+		Long: `Makes the home folder with a commented config.yaml, a policy.yaml that allows
+nothing yet, an empty keystore.age and a ledger.db. Files that exist already are
+left as they are.
 
-The keystore is locked to an age identity in identity.txt unless --unlock names another
-source: with --unlock prompt you type a passphrase now and at every start.`,
-		Args: exactly(0, ""),
+The keystore is locked to an age identity in identity.txt, unless --unlock names
+another source. With --unlock prompt you type a passphrase now and at every
+start.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.init(cmd.Context(), unlock) },
 	}
 	cmd.Flags().StringVar(&unlock, "unlock", "",
-		"what opens the keystore: identity:PATH (default, made if missing), file:PATH, env:NAME, credential:NAME, "+
-			"command:… or prompt")
+		"`source` that opens the keystore: identity:PATH (default, made if missing), file:PATH, env:NAME, "+
+			"credential:NAME, command:… or prompt")
 	return cmd
 }
 
@@ -66,45 +68,48 @@ func (c *command) init(ctx context.Context, unlock string) error {
 	if unlock != "" {
 		values["unlock"] = quoted(unlock)
 	}
-	_, fresh := os.Stat(home)
+	_, missing := os.Stat(home)
 	var made []string
 	cfg, err := c.makeHome(ctx, home, values, &made)
 	if err != nil {
+		// Whole or not at all: a half-made home would make the next init leave out the rest.
 		for _, path := range made {
 			os.Remove(path)
 		}
-		if fresh != nil {
-			os.Remove(home) // empty again
+		if missing != nil {
+			os.Remove(home) // fails unless it is empty
 		}
 		return err
 	}
 	if made == nil {
 		made = []string{} // a list in JSON, too
 	}
-	return c.print(map[string]any{"home": home, "made": made}, func(w io.Writer) { c.sayNext(w, cfg, made) })
+	return c.print(map[string]any{"home": home, "made": made}, func(w io.Writer) { c.printNext(w, cfg, made) })
 }
 
-// makeHome makes what is missing, and says what that was, also with an error.
+// makeHome makes what is missing, and adds it to made, also when it fails later. The order is that
+// in which each file says how the next is made: the settings name all others, and the ledger is
+// sealed by a key in the keystore.
 func (c *command) makeHome(ctx context.Context, home string, values map[string]string, made *[]string) (*config.Config,
 	error) {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}
-	if err := c.writeNew(filepath.Join(home, "config.yaml"), config.Template(values), made); err != nil {
+	if err := writeNew(filepath.Join(home, "config.yaml"), config.Template(values), made); err != nil {
 		return nil, err
 	}
 	cfg, err := c.settings()
 	if err != nil {
 		return nil, err
 	}
-	if err := c.writeNew(cfg.Policy, starterPolicy, made); err != nil {
+	if err := writeNew(cfg.Policy, starterPolicy, made); err != nil {
 		return nil, err
 	}
 	return cfg, c.initKeys(ctx, cfg, made)
 }
 
-// writeNew writes a file that is not there yet.
-func (c *command) writeNew(path, text string, made *[]string) error {
+// writeNew writes a file unless there is one, and adds it to made.
+func writeNew(path, text string, made *[]string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		return nil
@@ -112,16 +117,13 @@ func (c *command) writeNew(path, text string, made *[]string) error {
 	if err != nil {
 		return err
 	}
+	*made = append(*made, path) // from now on it is there, whole or not
 	_, err = f.WriteString(text)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	*made = append(*made, path)
-	return nil
+	return errors.Join(err, f.Close())
 }
 
-// initKeys makes keystore and ledger, which belong together: a ledger that is missing beside an
-// older keystore is not made here, because that would forget what was answered.
+// initKeys makes keystore and ledger, which belong together. It makes no ledger beside a keystore
+// that exists: if that one had a ledger, a new one would forget what was answered.
 func (c *command) initKeys(ctx context.Context, cfg *config.Config, made *[]string) error {
 	if _, err := os.Stat(cfg.Keystore); err == nil {
 		return nil
@@ -133,7 +135,7 @@ func (c *command) initKeys(ctx context.Context, cfg *config.Config, made *[]stri
 	return err
 }
 
-// newStore makes a keystore and its ledger.
+// newStore makes a keystore and its ledger, and adds both to made.
 func (c *command) newStore(ctx context.Context, cfg *config.Config, made *[]string) (*keystore.Store, error) {
 	unlock, err := c.newUnlock(ctx, cfg, made)
 	if err != nil {
@@ -145,6 +147,8 @@ func (c *command) newStore(ctx context.Context, cfg *config.Config, made *[]stri
 		return nil, err
 	}
 	*made = append(*made, cfg.Keystore)
+	// Killed here, a keystore without keys and ledger is left. The next start says that the ledger
+	// is missing, and `pksa ledger new` makes it: nothing was answered yet that it could forget.
 	if err := ledger.Create(cfg.Ledger, c.ledgerOptions(cfg, store)); err != nil {
 		store.Close()
 		return nil, fmt.Errorf("ledger %q: %w", cfg.Ledger, err)
@@ -153,8 +157,8 @@ func (c *command) newStore(ctx context.Context, cfg *config.Config, made *[]stri
 	return store, nil
 }
 
-// newUnlock is what will open the new keystore: an identity that is made if it is missing, or what
-// the source gives. A passphrase that a person types is asked for twice.
+// newUnlock returns what will open the new keystore: an identity, which is made if it is missing,
+// or the secret of the source.
 func (c *command) newUnlock(ctx context.Context, cfg *config.Config, made *[]string) (keystore.Unlock, error) {
 	source, err := keystore.ParseSource(cfg.Unlock)
 	if err != nil {
@@ -176,6 +180,7 @@ func (c *command) newUnlock(ctx context.Context, cfg *config.Config, made *[]str
 	return source.Unlock(ctx, ask)
 }
 
+// identityPath returns the path of an unlock source of the form identity:PATH.
 func identityPath(unlock string) (string, bool) {
 	const prefix = "identity:"
 	if len(unlock) > len(prefix) && unlock[:len(prefix)] == prefix {
@@ -184,9 +189,10 @@ func identityPath(unlock string) (string, bool) {
 	return "", false
 }
 
-func (c *command) sayNext(w io.Writer, cfg *config.Config, made []string) {
+// printNext prints what was made and the next steps.
+func (c *command) printNext(w io.Writer, cfg *config.Config, made []string) {
 	if len(made) == 0 {
-		fmt.Fprintf(w, "Everything is there already in %s; nothing was changed.\n", cfg.Home)
+		fmt.Fprintf(w, "Everything exists already in %s; nothing was changed.\n", cfg.Home)
 	} else {
 		fmt.Fprintln(w, "Made:")
 		for _, path := range made {
@@ -199,9 +205,9 @@ func (c *command) sayNext(w io.Writer, cfg *config.Config, made []string) {
 	}
 	fmt.Fprintf(w, `
 Next:
-  1. bring in a key:          %[1]s keys import ACCOUNT --role posting --from prompt
+  1. import a key:            %[1]s keys import ACCOUNT --role posting --from prompt
   2. name your application:   %[1]s app add mybot
-  3. say what it may do:      edit %[2]s
+  3. allow what it may do:    edit %[2]s
                               %[1]s policy check
   4. start the wallet:        %[1]s run
 
@@ -215,7 +221,8 @@ Next:
 	}
 }
 
-// unlockName is the source as people know it. A command's arguments are nobody's business.
+// unlockName returns the source in the words of a message. The arguments of a command are left out:
+// they may be secret.
 func unlockName(unlock string) string {
 	kind, rest, _ := strings.Cut(unlock, ":")
 	switch {

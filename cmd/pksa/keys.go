@@ -18,30 +18,20 @@ import (
 )
 
 func (c *command) keysCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "keys",
-		Short: "The private keys in the keystore",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(c.keysImport(), c.keysList(), c.keysRemove(), c.keysCheck())
-	return cmd
+	return groupCommand("keys", "Import, list, check and remove private keys",
+		`Private keys stand encrypted in the keystore. A command that changes it lets a
+running agent read it again.`,
+		c.keysImport(), c.keysList(), c.keysRemove(), c.keysCheck())
 }
 
-// changeKeys changes the keystore and then lets a running agent reread it with the secret that was
-// used just now.
+// changeKeys changes the keystore and then lets a running agent read it again.
 func (c *command) changeKeys(ctx context.Context, cfg *config.Config, change func(*keystore.Store) error) error {
 	secret, err := c.unlockSecret(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer secret.Wipe()
-	unlock, err := keystore.NewUnlock(secret)
-	if err != nil {
-		return err
-	}
-	defer unlock.Wipe()
-	store, err := openStore(cfg, unlock)
+	store, err := openStore(cfg, secret)
 	if err != nil {
 		return err
 	}
@@ -49,9 +39,11 @@ func (c *command) changeKeys(ctx context.Context, cfg *config.Config, change fun
 	if err := change(store); err != nil {
 		return err
 	}
+	// On disk first, then the agent: it reads the file itself. It holds no secret that opens the
+	// file, so it gets the one that was used here.
 	err = control.Call(ctx, cfg.Control, agent.MethodKeysReload, agent.ReloadParams{Secret: secret.Bytes()}, nil)
 	if err != nil && !errors.Is(err, control.ErrNoAgent) {
-		return hint(fmt.Errorf("the keystore is changed, but the running agent did not take it over: %w", err),
+		return hint(fmt.Errorf("the keystore is changed, but the running agent did not read it again: %w", err),
 			"restart the agent")
 	}
 	return nil
@@ -64,7 +56,7 @@ type keyInfo struct {
 	Public  string `json:"public"`
 }
 
-// keysOf lists what a keystore holds.
+// keysOf returns what a keystore holds.
 func keysOf(store *keystore.Store) []keyInfo {
 	keys := []keyInfo{}
 	for _, account := range store.Accounts() {
@@ -79,8 +71,8 @@ func keysOf(store *keystore.Store) []keyInfo {
 func (c *command) keysList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List the keys that are held, by their public halves",
-		Args:  exactly(0, ""),
+		Short: "List accounts, roles and public keys of what is held",
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := c.settings()
 			if err != nil {
@@ -94,8 +86,8 @@ func (c *command) keysList() *cobra.Command {
 			keys := keysOf(store)
 			return c.print(keys, func(w io.Writer) {
 				if len(keys) == 0 {
-					fmt.Fprintln(w, "No keys yet. `pksa keys import ACCOUNT --role posting --from prompt` brings "+
-						"one in.")
+					fmt.Fprintln(w, "No keys yet. `pksa keys import ACCOUNT --role posting --from prompt` imports "+
+						"one.")
 					return
 				}
 				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -114,7 +106,7 @@ func (c *command) keysRemove() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove ACCOUNT [--role ROLE]",
 		Short: "Remove a key, or all keys of an account",
-		Args:  exactly(1, "the ACCOUNT"),
+		Args:  one("the ACCOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			account, err := hive.ParseAccountName(args[0])
 			if err != nil {
@@ -152,15 +144,18 @@ func (c *command) keysRemove() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringSliceVar(&words, "role", nil, "posting, active or memo; left out: all keys of the account")
+	cmd.Flags().StringSliceVar(&words, "role", nil,
+		"`role` of the key: posting, active or memo (default: all keys of the account)")
 	return cmd
 }
 
 func (c *command) keysCheck() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
-		Short: "Compare the held keys with the accounts on the chain (asks the running agent)",
-		Args:  exactly(0, ""),
+		Short: "Compare the held keys with the accounts on the chain",
+		Long: `Compares the held keys with the accounts on the chain. It asks the running
+agent. The exit status is 1 if a key does not fit.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var checks []agent.KeyCheck
 			if err := c.call(cmd.Context(), agent.MethodKeysCheck, struct{}{}, &checks); err != nil {

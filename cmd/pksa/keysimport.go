@@ -16,7 +16,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// importFlags say what `keys import` takes and how.
+// importFlags are the flags of `keys import`.
 type importFlags struct {
 	roles    []string
 	from     string
@@ -31,20 +31,23 @@ func (c *command) keysImport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import [ACCOUNT]",
 		Short: "Import private keys",
-		Long: `Imports one key:       pksa keys import alice --role posting --from prompt
-from a master password: pksa keys import alice --password --role posting,memo --from prompt
-or many at once:        pksa keys import --file keys.txt
+		Long: `Imports one key, keys that derive from a master password, or a file of keys:
 
-A list has a line for each key, ACCOUNT ROLE KEY; a file that ends with .json is read in the
-form of hive-auth-pksa's keys.json. A list is imported whole or not at all.
+    pksa keys import alice --role posting --from prompt
+    pksa keys import alice --password --role posting,memo --from prompt
+    pksa keys import --file keys.txt
 
-Keys come from file:PATH, env:NAME, fd:N, credential:NAME, command:… or prompt, never from the
-command line. Of a master password only the named keys are kept. Before anything is
-stored the keys are compared with the accounts on the chain; --offline leaves that out.
+A file has a line for each key, ACCOUNT ROLE KEY. A file whose name ends with
+.json is read in the form of hive-auth-pksa's keys.json. A file is imported
+whole or not at all.
+
+Keys are never read from the command line, where others can read them. Of a
+master password only the named keys are kept. Before anything is stored, the
+keys are compared with the accounts on the chain; --offline leaves that out.
 Owner keys are refused: keep them offline.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return errUsage{errors.New("`pksa keys import` wants one ACCOUNT; the key never stands on the " +
+				return errUsage{errors.New("`pksa keys import` takes one ACCOUNT; the key never stands on the " +
 					"command line, where others can read it")}
 			}
 			return nil
@@ -52,13 +55,13 @@ Owner keys are refused: keep them offline.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.importKeys(cmd.Context(), args, f) },
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&f.roles, "role", nil, "posting, active or memo; several with --password")
+	flags.StringSliceVar(&f.roles, "role", nil, "`role` of the key: posting, active or memo; with --password several")
 	flags.StringVar(&f.from, "from", "",
-		"where the key or password is: file:PATH, env:NAME, fd:N, credential:NAME, command:… or prompt")
+		"`source` of the key or password: file:PATH, env:NAME, fd:N, credential:NAME, command:… or prompt")
 	flags.BoolVar(&f.password, "password", false, "the source holds the master password")
-	flags.StringVar(&f.file, "file", "", "a list of keys, or a keys.json")
-	flags.BoolVar(&f.offline, "offline", false, "do not compare with the chain")
-	flags.BoolVar(&f.replace, "replace", false, "put the new key in the place of another one")
+	flags.StringVar(&f.file, "file", "", "`file` of keys, or a keys.json")
+	flags.BoolVar(&f.offline, "offline", false, "do not compare the keys with the chain")
+	flags.BoolVar(&f.replace, "replace", false, "replace another key of the same account and role")
 	return cmd
 }
 
@@ -75,6 +78,8 @@ func (c *command) importKeys(ctx context.Context, args []string, f importFlags) 
 	if advice := batch.Hint(); advice != "" && !c.asJSON {
 		fmt.Fprintf(c.err, "pksa: hint: %s\n", advice)
 	}
+	// Compared before anything is stored: a key that signs nothing would be found at the first
+	// request.
 	if !f.offline {
 		if err := c.checkBatch(ctx, cfg, batch); err != nil {
 			return err
@@ -94,6 +99,7 @@ func (c *command) importKeys(ctx context.Context, args []string, f importFlags) 
 		})
 }
 
+// importHint adds to an error of an import what can be done about it.
 func importHint(err error) error {
 	switch {
 	case err == nil:
@@ -104,7 +110,7 @@ func importHint(err error) error {
 		return hint(err, "--replace puts the new key in the place of the old one")
 	case errors.Is(err, keystore.ErrWrongRole):
 		return hint(err, "is it the key of another role, or was it changed on the chain? --offline imports without "+
-			"looking there")
+			"comparing")
 	}
 	var complaints keystore.Complaints
 	if errors.As(err, &complaints) {
@@ -113,17 +119,17 @@ func importHint(err error) error {
 	return err
 }
 
-// readKeys makes the batch that the command line asks for.
+// readKeys reads the keys that the command line names.
 func (c *command) readKeys(ctx context.Context, args []string, f importFlags) (*keystore.Batch, error) {
 	if f.file != "" {
 		if len(args) > 0 || len(f.roles) > 0 || f.from != "" || f.password {
-			return nil, errUsage{errors.New("--file brings accounts and roles with it: leave ACCOUNT, --role, " +
+			return nil, errUsage{errors.New("--file names accounts and roles itself: leave ACCOUNT, --role, " +
 				"--from and --password out")}
 		}
 		return readKeyFile(f.file)
 	}
 	if len(args) != 1 {
-		return nil, errUsage{errors.New("say whose key it is: pksa keys import ACCOUNT --role posting --from prompt")}
+		return nil, errUsage{errors.New("name the account: pksa keys import ACCOUNT --role posting --from prompt")}
 	}
 	account, err := hive.ParseAccountName(args[0])
 	if err != nil {
@@ -134,10 +140,10 @@ func (c *command) readKeys(ctx context.Context, args []string, f importFlags) (*
 		return nil, err
 	}
 	if len(roles) > 1 && !f.password {
-		return nil, errUsage{errors.New("one key has one role; several are for --password or --file")}
+		return nil, errUsage{errors.New("one key has one role; several roles need --password or --file")}
 	}
 	if f.from == "" {
-		return nil, errUsage{errors.New("say where the key is: --from prompt, file:PATH, env:NAME, fd:N, " +
+		return nil, errUsage{errors.New("name the source of the key: --from prompt, file:PATH, env:NAME, fd:N, " +
 			"credential:NAME or command:…")}
 	}
 	source, err := keystore.ParseSource(f.from)
@@ -161,7 +167,7 @@ func (c *command) readKeys(ctx context.Context, args []string, f importFlags) (*
 
 func parseRoles(words []string) ([]hive.Role, error) {
 	if len(words) == 0 {
-		return nil, errUsage{errors.New("say which key it is: --role posting, active or memo")}
+		return nil, errUsage{errors.New("name the role of the key: --role posting, active or memo")}
 	}
 	var roles []hive.Role
 	for _, word := range words {

@@ -1,14 +1,15 @@
 // Command pksa is a HiveAuth wallet without a screen: it answers requests of applications by
 // policy.
 //
-// This package is how a person drives it: flags, prompts, what is printed and exit codes, one file
-// a verb. What the program does is in package agent and below.
+// This package is how a person drives it: flags, prompts, output and exit statuses, one file for
+// each command. What the program does is in package agent and below; package agent/service opens
+// and runs it.
 //
-// Rules of the terminal: results go to standard output, everything else to standard error. Errors
-// read `pksa: error: …`, with a hint line where there is something to do. With --json the result is
-// one JSON value on standard output and errors are JSON on standard error. Secrets are never taken
-// from the command line, because others can read it. Exit status 0 is success, 1 a failure, 2 a
-// command line that makes no sense.
+// Results go to standard output, everything else to standard error. Errors read `pksa: error: …`,
+// with a line `pksa: hint: …` where a person can do something. With --json the result is one JSON
+// value on standard output, and errors are JSON on standard error. Secrets are never taken from the
+// command line, because others can read it. Exit status 0 means success, 1 a failure, 2 a command
+// line that makes no sense.
 package main
 
 import (

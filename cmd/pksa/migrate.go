@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,7 +15,7 @@ import (
 	"pksa/cmd/pksa/internal/oldwallet"
 )
 
-// migrateFlags say what `migrate` takes and how.
+// migrateFlags are the flags of `migrate`.
 type migrateFlags struct {
 	from, unlock, relay string
 	offline             bool
@@ -27,33 +26,35 @@ func (c *command) migrateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "migrate --from FOLDER",
 		Short: "Take over a wallet of hive-auth-pksa",
-		Long: `Makes a home folder from the keys.json and storage.json of hive-auth-pksa: keys, accounts, live
-sessions, the auth_req_secret as the app slot "default", relay and nodes, and a policy that is as
-strict as its switches. It says what it took and what it left. The old files are only read.
+		Long: `Makes a home folder from the keys.json and storage.json of hive-auth-pksa. It
+takes over keys, accounts, live sessions, the auth_req_secret as the app
+"default", relay and nodes, and makes a policy that is as strict as the old
+switches. It prints what it took and what it left. The old files are only read.
 
-All or nothing: with bad input, or a home folder that is in use, nothing is made. Keys are compared
-with the accounts on the chain; --offline leaves that out. Stop hive-auth-pksa before: what it
-signs after this is not known here, and two wallets would answer the same requests.`,
-		Args: exactly(0, ""),
+It takes all or nothing: if the input has faults, or the home folder is in use,
+it makes nothing. Keys are compared with the accounts on the chain; --offline
+leaves that out. Stop hive-auth-pksa first: this wallet does not know what the
+old one signs later, and both would answer the same requests.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.from == "" {
-				return errUsage{errors.New("say where the old wallet is: --from FOLDER")}
+				return errUsage{errors.New("name the folder of the old wallet: --from FOLDER")}
 			}
 			return c.migrate(cmd.Context(), f)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.from, "from", "", "the folder with keys.json and storage.json")
+	flags.StringVar(&f.from, "from", "", "`folder` with keys.json and storage.json")
 	flags.StringVar(&f.unlock, "unlock", "",
-		"what opens the new keystore: identity:PATH (default, made if missing), file:PATH, env:NAME, "+
+		"`source` that opens the new keystore: identity:PATH (default, made if missing), file:PATH, env:NAME, "+
 			"credential:NAME, command:… or prompt")
-	flags.StringVar(&f.relay, "relay", "", "the relay to use instead of has_server, such as wss://hive-auth.arcange.eu")
+	flags.StringVar(&f.relay, "relay", "", "`relay` to use instead of has_server, such as wss://hive-auth.arcange.eu")
 	flags.BoolVar(&f.offline, "offline", false, "do not compare the keys with the chain")
 	return cmd
 }
 
-// migration is one run of `migrate`. Everything is made in a folder inside home, and moved from
-// there at the end.
+// migration is one run of `migrate`. It makes everything in a folder inside home and moves it from
+// there at the end, so that a home is never half made.
 type migration struct {
 	*command
 	flags  migrateFlags
@@ -84,16 +85,16 @@ func (c *command) migrate(ctx context.Context, f migrateFlags) error {
 	if err := m.run(ctx); err != nil {
 		return err
 	}
-	return c.print(m.report, func(w io.Writer) { m.say(w) })
+	return c.print(m.report, m.printReport)
 }
 
-// refuseUsed keeps a wallet that is there from being mixed with the old one.
+// refuseUsed refuses a home folder with a wallet, which must not be mixed with the old one.
 func refuseUsed(home string) error {
 	for _, name := range []string{"keystore.age", "ledger.db", "config.yaml", "policy.yaml"} {
 		path := filepath.Join(home, name)
 		if _, err := os.Lstat(path); err == nil {
 			return hint(fmt.Errorf("%s exists already; nothing was changed", path),
-				"name another folder with --home, or move what is there away")
+				"name another folder with --home, or move the files away")
 		}
 	}
 	return nil
@@ -105,13 +106,13 @@ func (m *migration) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	fresh := false
-	if _, err := os.Stat(m.home); errors.Is(err, os.ErrNotExist) {
-		fresh = true
-	}
+	_, statErr := os.Stat(m.home)
+	missing := errors.Is(statErr, os.ErrNotExist)
 	if err := os.MkdirAll(m.home, 0o700); err != nil {
 		return err
 	}
+	// In the home folder, so that the files can be renamed to their places: that copies no secret
+	// and fails for no lack of room.
 	if m.stage, err = os.MkdirTemp(m.home, ".migrate-"); err != nil {
 		return err
 	}
@@ -120,14 +121,14 @@ func (m *migration) run(ctx context.Context) (err error) {
 		if err == nil {
 			return
 		}
-		for _, path := range m.made { // those that settings place elsewhere
+		for _, path := range m.made { // outside of the stage: what was moved, and what settings place elsewhere
 			os.Remove(path)
 		}
-		if fresh {
-			os.Remove(m.home) // empty again
+		if missing {
+			os.Remove(m.home) // fails unless it is empty
 		}
 	}()
-	if err := m.writeNew(filepath.Join(m.stage, "config.yaml"), text, &m.made); err != nil {
+	if err := writeNew(filepath.Join(m.stage, "config.yaml"), text, &m.made); err != nil {
 		return err
 	}
 	if m.cfg, err = m.settingsWith(m.stage, "", ""); err != nil {
@@ -139,8 +140,8 @@ func (m *migration) run(ctx context.Context) (err error) {
 	return m.moveHome()
 }
 
-// configText is the new config.yaml. It is read once, so that what is wrong with the old settings
-// shows before anything is made.
+// configText returns the new config.yaml. It is read here once, so that a fault in the old settings
+// is found before anything is made.
 func (m *migration) configText() (string, error) {
 	values := map[string]string{"name": quoted(m.old.Name), "nonce.required": "true"}
 	m.note("nonces are demanded, as hive-auth-pksa did (nonce.required in config.yaml)")
@@ -166,7 +167,7 @@ func (m *migration) configText() (string, error) {
 	if !errors.As(err, &problems) {
 		return text, err
 	}
-	// A position in a file that nobody has seen says nothing; the text of the complaint names the
+	// The positions are left out: nobody has seen that file. The text of a complaint names the
 	// setting.
 	reasons := make([]string, len(problems))
 	for i, p := range problems {
@@ -180,13 +181,13 @@ func (m *migration) configText() (string, error) {
 		"for a private network --relay '{url: ws://HOST, plaintext: true}'")
 }
 
-// quoted writes a text for YAML.
+// quoted returns a text in the form of YAML.
 func quoted(text string) string {
 	b, _ := json.Marshal(text)
 	return string(b)
 }
 
-// nodeAddresses leaves out nodes that the settings would not take.
+// nodeAddresses returns the old nodes, without those that the settings would not take.
 func (m *migration) nodeAddresses() []string {
 	var good []string
 	for _, node := range m.old.Nodes {
@@ -203,13 +204,14 @@ func (m *migration) nodeAddresses() []string {
 		good = append(good, node)
 	}
 	if len(good) == 0 {
-		m.note("no node of hive_api can be used; the usual ones are")
+		m.note("no node of hive_api can be used; the usual ones are used")
 	}
 	return good
 }
 
-// moveHome puts everything in its place. Nothing is overwritten; what was moved is removed again if
-// a later file cannot be.
+// moveHome moves everything to its place. It overwrites nothing. Killed between two files it leaves
+// the rest in the stage; as the old files are only read, both can be removed and the old wallet
+// migrated again.
 func (m *migration) moveHome() error {
 	entries, err := os.ReadDir(m.stage)
 	if err != nil {
@@ -218,7 +220,7 @@ func (m *migration) moveHome() error {
 	for _, entry := range entries {
 		from, to := filepath.Join(m.stage, entry.Name()), filepath.Join(m.home, entry.Name())
 		if _, err := os.Lstat(to); err == nil {
-			return fmt.Errorf("%s came to be in the meantime; nothing was changed", to)
+			return fmt.Errorf("%s was made by somebody else meanwhile; nothing was changed", to)
 		}
 		if err := os.Rename(from, to); err != nil {
 			return err

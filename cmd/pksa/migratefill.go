@@ -15,7 +15,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// fill makes keystore, ledger and policy.
+// fill makes keystore, ledger and policy in the stage, in the order in which they need each other.
 func (m *migration) fill(ctx context.Context) error {
 	if !m.flags.offline {
 		if err := m.checkBatch(ctx, m.cfg, m.old.Keys); err != nil {
@@ -40,10 +40,10 @@ func (m *migration) fill(ctx context.Context) error {
 		// unreachable: a test compiles every form
 		return fmt.Errorf("the policy made of the switches has errors: %s", problems.Errors()[0])
 	}
-	return m.writeNew(m.cfg.Policy, text, &m.made)
+	return writeNew(m.cfg.Policy, text, &m.made)
 }
 
-// heldRoles are the roles of which any account has a key.
+// heldRoles returns the roles of which any account has a key.
 func heldRoles(store *keystore.Store) []hive.Role {
 	var roles []hive.Role
 	for _, account := range store.Accounts() {
@@ -57,7 +57,7 @@ func heldRoles(store *keystore.Store) []hive.Role {
 	return roles
 }
 
-// servedAccounts are those that storage.json names and that have keys. The old wallet served no
+// servedAccounts returns those that storage.json names and that have keys. The old wallet served no
 // others.
 func (m *migration) servedAccounts(store *keystore.Store) []string {
 	var served []string
@@ -79,7 +79,7 @@ func (m *migration) fillLedger(ctx context.Context, store *keystore.Store) error
 	if err != nil {
 		return err
 	}
-	err = m.addSlot(ctx, agent.Admin{Ledger: l, Keys: store})
+	err = m.addApp(ctx, agent.Admin{Ledger: l, Keys: store})
 	for _, a := range m.old.Accounts {
 		if err == nil {
 			err = m.addSessions(ctx, l, store, a)
@@ -88,8 +88,9 @@ func (m *migration) fillLedger(ctx context.Context, store *keystore.Store) error
 	return errors.Join(err, l.Close())
 }
 
-// addSlot takes the old secret over. One that can be guessed is replaced, and none was set is made.
-func (m *migration) addSlot(ctx context.Context, admin agent.Admin) error {
+// addApp makes the app with the old secret. It makes a new secret if there was none, or if the old
+// one can be guessed.
+func (m *migration) addApp(ctx context.Context, admin agent.Admin) error {
 	info, err := admin.AddApp(ctx, oldwallet.App, m.old.Secret)
 	if err != nil {
 		m.left("auth_req_secret: %v", err)
@@ -110,7 +111,7 @@ func (m *migration) addSlot(ctx context.Context, admin agent.Admin) error {
 	return nil
 }
 
-// addSessions takes the live sessions of an account over. They count as made by the operator: the
+// addSessions takes over the live sessions of an account. They count as made by the operator: the
 // old wallet let a known session log in again whatever its switches said.
 func (m *migration) addSessions(ctx context.Context, l *ledger.Ledger, store *keystore.Store,
 	a oldwallet.Account) error {
@@ -161,7 +162,7 @@ func (m *migration) addSession(ctx context.Context, l *ledger.Ledger, n ledger.N
 	return nil
 }
 
-// warnOfNonce tells of sessions whose next request will be refused.
+// warnOfNonce notes a session whose next request will be refused.
 func (m *migration) warnOfNonce(now time.Time, n ledger.NewSession, auth oldwallet.Session) {
 	switch last := time.UnixMilli(n.LastNonce); {
 	case n.LastNonce == 0:

@@ -29,7 +29,7 @@ type migrated struct {
 type migratedSession struct {
 	ID        ledger.SessionID `json:"id"`
 	Account   string           `json:"account"`
-	CalledApp string           `json:"called_app"` // what the application said of itself
+	CalledApp string           `json:"called_app"` // what the application calls itself
 	Expires   time.Time        `json:"expires"`
 	LastNonce int64            `json:"last_nonce"`
 }
@@ -42,8 +42,8 @@ func (m *migration) note(format string, args ...any) {
 	m.report.Notes = append(m.report.Notes, fmt.Sprintf(format, args...))
 }
 
-// say is the report for people.
-func (m *migration) say(w io.Writer) {
+// printReport prints the report for people.
+func (m *migration) printReport(w io.Writer) {
 	r := m.report
 	fmt.Fprintf(w, "Taken over into %s:\n\nKeys\n", r.Home)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -57,23 +57,25 @@ func (m *migration) say(w io.Writer) {
 	}
 	t.Flush()
 	fmt.Fprintf(w, "\nRelay  %s\nNodes  %s\n", strings.Join(r.Relays, ", "), strings.Join(r.Nodes, ", "))
-	sayList(w, "Left behind", r.Left)
-	sayList(w, "To know", r.Notes)
+	printList(w, "Left behind", r.Left)
+	printList(w, "To know", r.Notes)
 	if r.Secret != "" {
-		fmt.Fprintf(w, "\nThe app has a new secret, shown once. Give it to the applications as auth_req_secret:\n\n "+
-			" %s\n", r.Secret)
+		fmt.Fprintf(w, "\nThe app has a new secret, shown once. Give it to the applications as auth_req_secret:\n\n"+
+			"  %s\n", r.Secret)
 	}
 	fmt.Fprintf(w, `
 Next:
   1. hive-auth-pksa must not run any more, or two wallets answer the same requests. If it ran until
-     now, stop it and migrate once more into another folder: what it answered since is not known here
+     now, stop it and migrate again into another folder: this wallet does not know what it answered
+     meanwhile
   2. read %s: it allows what the old switches allowed, or less
   3. pksa run
   4. delete the old files, they hold the keys in plain text: %s
 `, filepath.Join(r.Home, "policy.yaml"), strings.Join(r.Delete, " "))
 }
 
-func sayList(w io.Writer, title string, items []string) {
+// printList prints a title with its items, unless there are none.
+func printList(w io.Writer, title string, items []string) {
 	if len(items) == 0 {
 		return
 	}

@@ -15,29 +15,30 @@ import (
 	"pksa/keystore"
 )
 
-// openKeys opens the keystore of the home folder.
+// openKeys unlocks and opens the keystore of the home folder.
 func (c *command) openKeys(ctx context.Context, cfg *config.Config) (*keystore.Store, error) {
 	secret, err := c.unlockSecret(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer secret.Wipe()
+	return openStore(cfg, secret)
+}
+
+// openStore opens the keystore with the secret that unlocks it, which stays the caller's.
+func openStore(cfg *config.Config, secret keystore.Secret) (*keystore.Store, error) {
 	unlock, err := keystore.NewUnlock(secret)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock.Wipe()
-	return openStore(cfg, unlock)
-}
-
-func openStore(cfg *config.Config, unlock keystore.Unlock) (*keystore.Store, error) {
 	store, err := keystore.Open(cfg.Keystore, unlock)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, hint(err, "`pksa init` makes one")
 	case errors.Is(err, keystore.ErrWrongPassphrase), errors.Is(err, keystore.ErrWrongIdentity),
 		errors.Is(err, keystore.ErrWrongLock):
-		return nil, hint(err, "what opens it is taken from %s, as the setting unlock or PKSA_UNLOCK says",
+		return nil, hint(err, "what unlocks it comes from %s, as the setting unlock or PKSA_UNLOCK says",
 			unlockName(cfg.Unlock))
 	case errors.Is(err, keystore.ErrDamaged):
 		return nil, hint(err, "put a copy of %s back; the file was not touched", cfg.Keystore)
@@ -59,7 +60,7 @@ func (c *command) openLedger(cfg *config.Config, store *keystore.Store) (*ledger
 	return l, nil
 }
 
-// ledgerHint says what to do about a ledger that is refused.
+// ledgerHint adds to an error of the ledger what can be done about it.
 func ledgerHint(path string, err error) error {
 	reason := err
 	err = namedLedger(path, err)
@@ -68,10 +69,10 @@ func ledgerHint(path string, err error) error {
 		return hint(err, "restore it from a backup; or start a new one with `pksa ledger new`, which forgets all "+
 			"sessions and what was answered before")
 	case errors.Is(reason, ledger.ErrRestored):
-		return hint(err, "if you restored it on purpose, `pksa ledger accept` goes on with it; what it says there "+
-			"happens to sessions")
+		return hint(err, "if you restored it on purpose, `pksa ledger accept` goes on with it; `pksa ledger "+
+			"accept --help` says what happens to sessions")
 	case errors.Is(reason, ledger.ErrLocked):
-		return hint(err, "another pksa runs with this home folder; stop it first")
+		return hint(err, "another pksa is running with this home folder; stop it first")
 	case errors.Is(reason, ledger.ErrExists):
 		return hint(err, "nothing was changed; `pksa ledger new` is for a ledger that is gone")
 	case errors.Is(reason, ledger.ErrOther):
@@ -82,7 +83,7 @@ func ledgerHint(path string, err error) error {
 	return err
 }
 
-// namedLedger says which ledger an error is about, unless it says so itself.
+// namedLedger adds the path of the ledger to an error, unless the error names it.
 func namedLedger(path string, err error) error {
 	switch text, quoted := err.Error(), strconv.Quote(path); {
 	case strings.HasPrefix(text, quoted):
@@ -93,7 +94,7 @@ func namedLedger(path string, err error) error {
 	return fmt.Errorf("ledger %q: %w", path, err)
 }
 
-// offline is keystore and ledger of the home folder, where no agent has them.
+// offline is keystore and ledger of the home folder while no agent is running.
 type offline struct {
 	keys   *keystore.Store
 	ledger *ledger.Ledger
@@ -114,6 +115,7 @@ func (c *command) offline(ctx context.Context, cfg *config.Config) (*offline, er
 
 func (o *offline) admin() agent.Admin { return agent.Admin{Ledger: o.ledger, Keys: o.keys} }
 
+// close closes the ledger first: it is sealed by a key of the keystore.
 func (o *offline) close() error {
 	err := o.ledger.Close()
 	o.keys.Close()

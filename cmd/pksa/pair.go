@@ -14,12 +14,12 @@ import (
 	"pksa/protocol"
 )
 
-// answerMargin is how much longer than the wait a command listens for what the agent makes of it.
+// answerMargin is how much longer than the wait a command listens for the answer of the agent.
 const answerMargin = 5 * time.Second
 
-// pair hands a link to the running agent and waits for the application's request. With no agent
-// running there is nobody to wait for it, so the session is made at once: an agent started before
-// the request expires at the relay answers it then.
+// pair gives a link to the running agent and waits for the application's request. If no agent runs,
+// nobody can wait for it, so the session is made at once: an agent that starts before the request
+// expires at the relay answers it then.
 func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Duration) error {
 	cfg, err := c.settings()
 	if err != nil {
@@ -29,7 +29,7 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	if err != nil {
 		return hint(err, "paste the whole link, beginning with has://auth_req/")
 	}
-	// The agent ends the wait and says why; only an agent that says nothing is given up.
+	// The agent ends the wait and says why. The margin is for an agent that does not answer at all.
 	waiting, cancel := context.WithTimeout(ctx, wait+answerMargin)
 	defer cancel()
 	var info agent.SessionInfo
@@ -53,8 +53,8 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	return c.print(info, func(w io.Writer) {
 		fmt.Fprintf(w, "Session %s: %s may ask for %s until %s.\n", info.ID, info.App, info.Account, when(info.Expires))
 		if offline {
-			fmt.Fprintln(w, "No agent runs. Start it with `pksa run` within a minute, so that the application gets "+
-				"its answer.")
+			fmt.Fprintln(w, "No agent is running. Start it with `pksa run` within a minute, so that the application "+
+				"gets its answer.")
 		}
 	})
 }
@@ -64,14 +64,15 @@ func (c *command) pairCommand() *cobra.Command {
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "pair --app NAME",
-		Short: "Take the pairing link of a web page (what its QR code says)",
-		Long: `Asks for the has://auth_req/… link that an application shows as a QR code, and makes the
-session that it asks for. The link holds the key of the session: it is a secret, and is
-read from the terminal or another source, never from the command line.`,
+		Short: "Make a session from the pairing link of a web page",
+		Long: `Asks for the has://auth_req/… link that an application shows as a QR code, and
+makes the session that the link asks for. The link holds the key of the session,
+so it is a secret: it is read from the terminal or another source, never from
+the command line.`,
 		Args: noSecrets("link"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if app == "" {
-				return errUsage{fmt.Errorf("say whose session it will be: --app NAME")}
+				return errUsage{fmt.Errorf("name the app of the session: --app NAME")}
 			}
 			lasts, err := days(length)
 			if err != nil {
@@ -84,9 +85,10 @@ read from the terminal or another source, never from the command line.`,
 			return c.pair(cmd.Context(), agent.PairParams{App: app, Link: control.Secret(link), Length: lasts}, wait)
 		},
 	}
-	cmd.Flags().StringVar(&app, "app", "", "the slot that the session belongs to")
-	cmd.Flags().StringVar(&length, "for", "24h", "how long the session lives: 12h, 30d; at most a year")
-	cmd.Flags().StringVar(&from, "link", "prompt", "where the link is: prompt, file:PATH, env:NAME, fd:N or command:…")
+	cmd.Flags().StringVar(&app, "app", "", "`name` of the app that the session belongs to")
+	cmd.Flags().StringVar(&length, "for", "24h", "`duration` of the session: 12h, 30d; at most a year")
+	cmd.Flags().StringVar(&from, "link", "prompt",
+		"`source` of the link: prompt, file:PATH, env:NAME, fd:N or command:…")
 	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait for the application's request")
 	return cmd
 }

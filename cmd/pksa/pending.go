@@ -15,8 +15,10 @@ import (
 func (c *command) pendingCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "pending",
-		Short: "What the policy says to ask you about, and how long it waits",
-		Args:  exactly(0, ""),
+		Short: "List the requests that wait for you",
+		Long: `Lists the requests that the policy asks you about, with the time that is left to
+answer each.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var asked []agent.PendingRequest
 			if err := c.call(cmd.Context(), agent.MethodPending, struct{}{}, &asked); err != nil {
@@ -49,12 +51,20 @@ func printAsked(w io.Writer, asked []agent.PendingRequest) {
 	}
 }
 
-// decideCommand is `approve` or `deny`.
-func (c *command) decideCommand(verb, short string, yes bool) *cobra.Command {
+func (c *command) approveCommand() *cobra.Command {
+	return c.decide("approve", "Allow a request that waits for you", true)
+}
+
+func (c *command) denyCommand() *cobra.Command {
+	return c.decide("deny", "Refuse a request that waits for you", false)
+}
+
+// decide returns the command that answers a request with yes or no.
+func (c *command) decide(verb, short string, yes bool) *cobra.Command {
 	return &cobra.Command{
 		Use:   verb + " NUMBER",
 		Short: short,
-		Args:  exactly(1, "the NUMBER of the request"),
+		Args:  one("the NUMBER of the request"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			number, err := strconv.ParseUint(args[0], 10, 64)
 			if err != nil || number == 0 {
@@ -67,7 +77,7 @@ func (c *command) decideCommand(verb, short string, yes bool) *cobra.Command {
 			return c.print(map[string]any{"number": number, "approved": yes}, func(w io.Writer) {
 				if yes {
 					fmt.Fprintf(w, "Request %d: yes. It is judged once more by the policy in force; `pksa audit "+
-						"tail` shows what became of it.\n", number)
+						"tail` shows the outcome.\n", number)
 				} else {
 					fmt.Fprintf(w, "Request %d: no.\n", number)
 				}

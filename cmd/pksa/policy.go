@@ -16,24 +16,22 @@ import (
 )
 
 func (c *command) policyCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "policy",
-		Short: "What is answered by itself",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(c.policyCheck(), c.policyExplain(), c.policyTest(), c.policyReplay(), c.policySuggest(),
-		c.policySchema(), c.policyReload())
-	return cmd
+	return groupCommand("policy", "Check, explain, test and reload the policy",
+		`The policy says what the wallet answers by itself. What no rule allows is
+denied. Only "reload" changes what is in force; the others read files and the
+audit trail.`,
+		c.policyCheck(), c.policyExplain(), c.policyTest(), c.policyReplay(), c.policySuggest(), c.policySchema(),
+		c.policyReload())
 }
 
 func (c *command) policyCheck() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check [FILE]",
-		Short: "Read a policy and say all that is wrong or doubtful in it",
-		Long: "Reads FILE, or the policy of the home folder. Needs no keys and no running agent; if one runs, app " +
-			"slots and accounts that it does not know are warned of. Exit status 1 if the file has errors; warnings " +
-			"alone are no failure.",
+		Short: "Find errors and doubtful rules in a policy",
+		Long: `Checks FILE, or the policy of the home folder. It needs no keys and no running
+agent. If an agent is running, it also warns of apps and accounts that the agent
+does not know. The exit status is 1 if the file has errors; warnings alone are
+no failure.`,
 		Args: atMostOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := ""
@@ -100,8 +98,8 @@ func (c *command) checkPolicy(ctx context.Context, path string) error {
 	return nil
 }
 
-// checkEnv is what a policy can be compared with, without unlocking anything: whether a person can
-// be asked, and, from a running agent, which slots and accounts there are.
+// checkEnv returns what a policy can be compared with, without unlocking anything: whether a person
+// can be asked, and which apps and accounts a running agent knows.
 func (c *command) checkEnv(ctx context.Context) policy.Options {
 	env := policy.Options{Now: time.Now()}
 	cfg := c.settingsIfAny()
@@ -129,8 +127,8 @@ func (c *command) checkEnv(ctx context.Context) policy.Options {
 func (c *command) policyReload() *cobra.Command {
 	return &cobra.Command{
 		Use:   "reload",
-		Short: "Let the running agent read its policy file again",
-		Args:  exactly(0, ""),
+		Short: "Tell the running agent to read its policy file again",
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var status agent.PolicyStatus
 			if err := c.call(cmd.Context(), agent.MethodPolicyReload, struct{}{}, &status); err != nil {
@@ -139,7 +137,7 @@ func (c *command) policyReload() *cobra.Command {
 			return c.print(status, func(w io.Writer) {
 				fmt.Fprintf(w, "In force since now: %s, sha256 %s.\n", status.File, short(status.SHA256))
 				for _, name := range status.Fresh {
-					fmt.Fprintf(w, "Limit %q begins at zero: nothing done before counts in it.\n", name)
+					fmt.Fprintf(w, "Limit %q begins at zero: it does not count what was done before.\n", name)
 				}
 				if n := len(status.Warnings); n > 0 {
 					fmt.Fprintf(w, "%s; `pksa policy check` shows what.\n", count(n, "warning"))

@@ -24,10 +24,11 @@ func (c *command) policyExplain() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "explain FILE | NUMBER | -",
-		Short: "Why a request is allowed, asked about or denied",
-		Long: `Judges a request and says the answer, why, and what would have been needed for another one.
+		Short: "Explain why a request is allowed, asked about or denied",
+		Long: `Judges a request and prints the answer, the reason, and what another answer
+would need.
 
-The request is a FILE, or standard input, in YAML or JSON:
+The request is a FILE, or - for standard input, in YAML or JSON:
 
     request: sign
     account: alice
@@ -36,10 +37,11 @@ The request is a FILE, or standard input, in YAML or JSON:
     operations:
       - transfer: {from: alice, to: bob, amount: 1.000 HBD, memo: tip 7}
 
-That needs no keys and no running agent. Or it is the NUMBER of an audit record (see
-"pksa audit tail"): then it is judged by the policy of today, as of the time of the record and
-with what was counted before it. All keys of a request: examples/docs/policy.md.`,
-		Args: exactly(1, "a FILE, the NUMBER of an audit record, or -"),
+That needs no keys and no running agent. Or it is the NUMBER of an audit record
+(see "pksa audit tail"). Then it is judged by the policy of today, at the time
+of the record, with what was counted before it. All keys of a request stand in
+examples/docs/policy.md.`,
+		Args: one("a FILE, the NUMBER of an audit record, or -"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, n, err := c.policyToJudgeBy(file)
 			if err != nil {
@@ -51,7 +53,7 @@ with what was counted before it. All keys of a request: examples/docs/policy.md.
 			return c.explainFile(p, n, args[0])
 		},
 	}
-	cmd.Flags().StringVar(&file, "policy", "", "judge by this file (default: policy.yaml of the home folder)")
+	cmd.Flags().StringVar(&file, "policy", "", "`file` of the policy (default: that of the home folder)")
 	return cmd
 }
 
@@ -165,7 +167,7 @@ func (c *command) explainRecord(ctx context.Context, p *policy.Policy, n *hive.N
 	i := slices.IndexFunc(trail, func(t audit.Request) bool { return t.Number == number })
 	if i < 0 {
 		return hint(fmt.Errorf("record %d is not a request that was judged", number),
-			"`pksa audit show %d` tells what it belongs to; explained are the lines of `pksa audit tail` that say "+
+			"`pksa audit show %d` shows what it belongs to; requests are the lines of `pksa audit tail` that say "+
 				"\"request\"", number)
 	}
 	t := trail[i]
@@ -184,7 +186,7 @@ func (c *command) explainRecord(ctx context.Context, p *policy.Policy, n *hive.N
 	})
 }
 
-// text says what was decided then.
+// text returns what was decided then, in words.
 func (r *recorded) text() string {
 	text := map[policy.Verdict]string{policy.Allow: "allowed", policy.Ask: "a person was asked",
 		policy.Deny: "denied"}[r.Verdict]
@@ -218,7 +220,7 @@ func (c *command) trailRequests(ctx context.Context, n *hive.Network) ([]audit.R
 	return audit.ReadTrail(records, n)
 }
 
-// settingsIfAny are the settings of the home folder, nil if there is none.
+// settingsIfAny returns the settings of the home folder, nil if they cannot be read.
 func (c *command) settingsIfAny() *config.Config {
 	cfg, err := c.settings()
 	if err != nil {

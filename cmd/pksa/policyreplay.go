@@ -13,12 +13,15 @@ import (
 func (c *command) policyReplay() *cobra.Command {
 	return &cobra.Command{
 		Use:   "replay FILE",
-		Short: "What another policy would have answered to all that was asked so far",
-		Long: `Judges the requests of the audit trail by the policy FILE, each at its time, and says where the
-answer changes. Limits count from the beginning of the trail what FILE admits. Where FILE asks a
-person, what a person said then holds again; where nobody was asked it counts as a yes.
-Reads the trail from the running agent, or else from the ledger, which needs the unlock source.`,
-		Args: exactly(1, "the FILE of the other policy"),
+		Short: "Judge all requests so far by another policy",
+		Long: `Judges the requests of the audit trail by the policy FILE, each at its time, and
+shows where the answer changes. Limits count what FILE admits, from the
+beginning of the trail. Where FILE asks a person, the answer that a person gave
+then counts again; where nobody was asked, it counts as a yes.
+
+The trail comes from the running agent. If none is running it comes from the
+ledger, and the keystore has to be unlocked.`,
+		Args: one("the FILE of the other policy"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, n, err := c.policyToJudgeBy(args[0])
 			if err != nil {

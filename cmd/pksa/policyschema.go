@@ -9,13 +9,15 @@ import (
 func (c *command) policySchema() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
-		Short: "The language as JSON Schema, for editors",
-		Long: `Writes the JSON Schema of policy files. Editors with a YAML language server take it from a first line
+		Short: "Print the JSON Schema of policy files, for editors",
+		Long: `Prints the JSON Schema of policy files. An editor with a YAML language server
+reads it when the first line of the policy is
 
     # yaml-language-server: $schema=policy.schema.json
 
-and complete keys, show what they mean, and underline what is wrong. "pksa policy check" says more.`,
-		Args: exactly(0, ""),
+It then completes keys, shows what they mean and underlines what is wrong.
+"pksa policy check" finds more.`,
+		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := c.out.Write(policy.Schema())
 			return err

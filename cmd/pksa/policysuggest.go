@@ -16,12 +16,15 @@ func (c *command) policySuggest() *cobra.Command {
 	var app, since string
 	cmd := &cobra.Command{
 		Use:   "suggest",
-		Short: "The narrowest rules for what was denied, or what observed rules would have changed",
-		Long: `Writes a policy that allows what no rule allowed so far, and what rules with "mode: observe" would
-have answered otherwise: each operation with the values that were seen, and limits of what it spent.
-It is a draft to pick rules from, not a policy to use as it is.
-Reads the trail from the running agent, or else from the ledger, which needs the unlock source.`,
-		Args: exactly(0, ""),
+		Short: "Suggest the narrowest rules for what was denied so far",
+		Long: `Prints a policy that allows what no rule allowed so far, and what rules with
+"mode: observe" would have decided differently: each operation with the values
+that were seen, and limits of what it spent. It is a draft to pick rules from,
+not a policy to use as it is.
+
+The trail comes from the running agent. If none is running it comes from the
+ledger, and the keystore has to be unlocked.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := c.settings()
 			if err != nil {
@@ -46,8 +49,8 @@ Reads the trail from the running agent, or else from the ledger, which needs the
 			return c.suggest(trail, app, from)
 		},
 	}
-	cmd.Flags().StringVar(&app, "app", "", "only what this app slot asked for")
-	cmd.Flags().StringVar(&since, "since", "", "only the last 12h, 30d, …")
+	cmd.Flags().StringVar(&app, "app", "", "only requests of the app of this `name`")
+	cmd.Flags().StringVar(&since, "since", "", "only the requests of the last `duration`: 12h, 30d")
 	return cmd
 }
 

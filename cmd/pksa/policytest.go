@@ -20,10 +20,11 @@ func (c *command) policyTest() *cobra.Command {
 	var verbose bool
 	cmd := &cobra.Command{
 		Use:   "test [FILE]...",
-		Short: "Check that a policy answers as its tests say",
-		Long: `Judges the cases of NAME_test.yaml by the policy NAME.yaml beside it, and prints as "go test" does.
-FILE is a policy, a file of cases, or a folder of them; without one it is the policy of the home
-folder. Needs no keys and no running agent. Exit status 1 if a case fails; the explanation is shown.
+		Short: "Run the test cases of a policy",
+		Long: `Judges the cases of NAME_test.yaml by the policy NAME.yaml beside it, and prints
+as "go test" does. FILE is a policy, a file of cases, or a folder of such files;
+without FILE it is the policy of the home folder. It needs no keys and no
+running agent. The exit status is 1 if a case fails; then it explains why.
 
     cases:
       - name: a tip
@@ -31,12 +32,13 @@ folder. Needs no keys and no running agent. Exit status 1 if a case fails; the e
         account: alice
         app: tipbot
         key_type: active
-        operations: [transfer: {from: alice, to: bob, amount: 1.000 HBD, memo: tip 7}]
+        operations:
+          - transfer: {from: alice, to: bob, amount: 1.000 HBD, memo: tip 7}
         counters: [{limit: tips per day, used: 9.000 HBD}]
         expect: allow
         rule: tips
 
-All keys of a case: examples/docs/policy.md.`,
+All keys of a case stand in examples/docs/policy.md.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			files, err := c.testFiles(args)

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"io/fs"
-
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"golang.org/x/term"
@@ -14,7 +13,7 @@ import (
 	"pksa/keystore"
 )
 
-// prompt asks a person for a secret. On a terminal what is typed is not shown.
+// prompt asks a person for a secret. The terminal does not show what is typed.
 func (c *command) prompt(label string) ([]byte, error) {
 	file, ok := c.in.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
@@ -27,6 +26,7 @@ func (c *command) prompt(label string) ([]byte, error) {
 	return secret, err
 }
 
+// promptTwice asks for a new secret twice, because a mistake would lock the keystore for good.
 func (c *command) promptTwice(label string) ([]byte, error) {
 	first, err := c.prompt("new " + label)
 	if err != nil {
@@ -44,7 +44,7 @@ func (c *command) promptTwice(label string) ([]byte, error) {
 	return first, nil
 }
 
-// secretFrom reads a secret from a source; no source gives no secret.
+// secretFrom reads a secret from a source. Without a source there is no secret.
 func (c *command) secretFrom(ctx context.Context, from, label string) (string, error) {
 	if from == "" {
 		return "", nil
@@ -61,7 +61,7 @@ func (c *command) secretFrom(ctx context.Context, from, label string) (string, e
 	return string(secret.Bytes()), nil
 }
 
-// unlockSecret reads what opens the keystore, from where the settings say.
+// unlockSecret reads what opens the keystore from the source that the settings name.
 func (c *command) unlockSecret(ctx context.Context, cfg *config.Config) (keystore.Secret, error) {
 	source, err := keystore.ParseSource(cfg.Unlock)
 	if err != nil {
@@ -74,7 +74,8 @@ func (c *command) unlockSecret(ctx context.Context, cfg *config.Config) (keystor
 	return secret, err
 }
 
-// readSecret reads a source; if that is a person at the terminal, by the label.
+// readSecret reads a secret from a source. A person at the terminal is asked for what the label
+// names.
 func (c *command) readSecret(ctx context.Context, source keystore.Source, label string) (keystore.Secret, error) {
 	return source.Read(ctx, func(string) ([]byte, error) { return c.prompt(label) })
 }

@@ -17,18 +17,19 @@ func (c *command) relayCommand() *cobra.Command {
 	var listen string
 	cmd := &cobra.Command{
 		Use:   "relay",
-		Short: "Run a HAS relay alone, for applications and wallets of your own",
-		Long: `Runs the relay that the setting relay.listen runs inside the agent, without an agent: it needs
-no keys and no ledger. Any HAS application and wallet can use it. Wallets prove that they hold
-keys of their accounts; those are looked up at the configured Hive API nodes.
+		Short: "Run a HiveAuth relay for your own applications and wallets",
+		Long: `Runs a HiveAuth (HAS) relay without a wallet: it needs no keys and no ledger. It
+is the relay that the setting relay.listen runs inside the agent. Any HiveAuth
+application and wallet can use it. Wallets prove that they hold a key of their
+account; the keys of accounts are looked up at the configured Hive API nodes.
 
-It listens on this machine only unless it has a certificate or relay.plaintext says that the
-network in between is private.`,
-		Args: exactly(0, ""),
+It listens on this machine only, unless it has a certificate or the setting
+relay.plaintext says that the network in between is private.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.serveRelay(cmd.Context(), listen) },
 	}
 	cmd.Flags().StringVar(&listen, "listen", "",
-		"address to listen at (default the setting relay.listen, else 127.0.0.1:9480)")
+		"`address` to listen at (default: the setting relay.listen, else 127.0.0.1:9480)")
 	return cmd
 }
 
@@ -56,10 +57,10 @@ func (c *command) serveRelay(ctx context.Context, listen string) error {
 	return r.Serve(ctx, listener)
 }
 
-// relayHint says what to do about a relay that does not listen.
+// relayHint adds to an error of the relay what can be done about it.
 func relayHint(err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return hint(err, "does another pksa run? Otherwise name another port, also in relays if this wallet uses it")
+		return hint(err, "is another pksa running? Otherwise name another port, also in relays if this wallet uses it")
 	}
 	return err
 }

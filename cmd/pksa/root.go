@@ -1,33 +1,41 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 )
+
+// helpWidth is how wide help is printed: it fits every terminal.
+const helpWidth = "80"
 
 func (c *command) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "pksa",
-		Short: "A HiveAuth wallet without a screen: it answers requests of applications by policy.",
-		Long: `pksa keeps a connection to HiveAuth relays and answers what applications ask of your
-Hive accounts, logins, signatures and transactions, by itself and by your policy.
+		Short: "Answer HiveAuth requests for your Hive accounts, by policy",
+		Long: `pksa is a HiveAuth wallet without a screen. It stays connected to HiveAuth
+relays and answers what applications ask of your Hive accounts (logins,
+signatures, transactions) by itself, as your policy says.
 
 See it work:   pksa demo
-Set it up:     pksa init, then do what it says`,
+Set it up:     pksa init, then follow what it prints`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped "+helpWidth))
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.home, "home", "",
-		"folder of settings, policy, keys and ledger (default $PKSA_HOME, else pksa in the XDG data folder)")
+		"`folder` of settings, policy, keys and ledger (default: $PKSA_HOME, else pksa in the XDG data folder)")
 	flags.BoolVar(&c.asJSON, "json", false, "print JSON for machines")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
 	root.AddGroup(
 		&cobra.Group{ID: "setup", Title: "Set up:"},
 		&cobra.Group{ID: "run", Title: "Run:"},
 		&cobra.Group{ID: "apps", Title: "Applications:"},
+		&cobra.Group{ID: "other", Title: "Other:"},
 	)
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, cmd := range cmds {
@@ -38,9 +46,26 @@ Set it up:     pksa init, then do what it says`,
 	add("setup", c.initCommand(), c.keysCommand(), c.policyCommand(), c.migrateCommand())
 	add("run", c.demoCommand(), c.runCommand(), c.statusCommand(), c.relayCommand(), c.auditCommand(),
 		c.ledgerCommand())
-	add("apps", c.appCommand(), c.sessionCommand(), c.pairCommand(), c.pendingCommand(),
-		c.decideCommand("approve", "Say yes to a request that waits for you", true),
-		c.decideCommand("deny", "Say no to a request that waits for you", false))
-	root.AddCommand(c.versionCommand())
+	add("apps", c.appCommand(), c.sessionCommand(), c.pairCommand(), c.pendingCommand(), c.approveCommand(),
+		c.denyCommand())
+	add("other", c.versionCommand())
+	root.SetHelpCommandGroupID("other")
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Short = "Show the help of a command"
+	}
 	return root
+}
+
+// groupCommand returns a command that only holds others, and shows its help when it is called.
+func groupCommand(use, short, long string, subs ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Long:  long,
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(subs...)
+	return cmd
 }

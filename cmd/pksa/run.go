@@ -21,15 +21,15 @@ func (c *command) runCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
 		Short: "Serve until stopped",
-		Long: `Connects to the relays, registers the accounts of the keystore and answers by policy. Logs go
-to standard error. SIGTERM or Ctrl-C stops it after finishing what was admitted; SIGHUP
-reloads the policy.`,
-		Args: exactly(0, ""),
+		Long: `Connects to the relays, registers the accounts of the keystore and answers by
+policy. Logs go to standard error. SIGTERM or Ctrl-C stops it once it has
+finished what it admitted. SIGHUP reloads the policy.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd.Context()) },
 	}
 }
 
-// serve is `pksa run`.
+// serve runs the wallet until ctx ends.
 func (c *command) serve(ctx context.Context) error {
 	cfg, err := c.settings()
 	if err != nil {
@@ -42,7 +42,8 @@ func (c *command) serve(ctx context.Context) error {
 	if err != nil {
 		return startHint(cfg, err)
 	}
-	// A policy may also be reloaded while the agent stops: what was admitted is judged again then.
+	// Until the service has ended, not only until ctx has: where nobody takes SIGHUP any more it
+	// kills the process, in the middle of what it finishes.
 	reloading, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { reloadOnHangup(reloading, s.Agent) })
@@ -52,7 +53,7 @@ func (c *command) serve(ctx context.Context) error {
 	return errors.Join(err, s.Close())
 }
 
-// startHint says what to do about a service that did not start.
+// startHint adds to an error of the start what can be done about it.
 func startHint(cfg *config.Config, err error) error {
 	var failed *service.StepError
 	if !errors.As(err, &failed) {

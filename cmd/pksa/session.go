@@ -15,14 +15,11 @@ import (
 )
 
 func (c *command) sessionCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "session",
-		Short: "Sessions: which application may ask for which account until when",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(c.sessionAdd(), c.sessionList(), c.sessionRevoke(), c.sessionRelease())
-	return cmd
+	return groupCommand("session", "Add, list, revoke and release sessions",
+		`A session lets an application ask for an account until a time. Applications make
+sessions by auth requests, as far as the policy allows it; "session add" and
+"pair" make one by hand.`,
+		c.sessionAdd(), c.sessionList(), c.sessionRevoke(), c.sessionRelease())
 }
 
 func (c *command) sessionAdd() *cobra.Command {
@@ -30,13 +27,13 @@ func (c *command) sessionAdd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add ACCOUNT --app NAME",
 		Short: "Make a session by hand and show its auth_key, once",
-		Long: `Makes a session without an auth request: you carry the auth_key to the application yourself.
-Your making it is the approval; no rule for auth is needed. What the session may then ask is
-for the policy to say.`,
-		Args: exactly(1, "the ACCOUNT"),
+		Long: `Makes a session without an auth request. You give the auth_key to the
+application yourself, and that is the approval: it needs no rule for auth
+requests. The policy decides what the session may ask for.`,
+		Args: one("the ACCOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if app == "" {
-				return errUsage{fmt.Errorf("say whose session it is: --app NAME")}
+				return errUsage{fmt.Errorf("name the app of the session: --app NAME")}
 			}
 			lasts, err := days(length)
 			if err != nil {
@@ -64,10 +61,10 @@ for the policy to say.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&app, "app", "", "the slot that the session belongs to")
-	cmd.Flags().StringVar(&length, "for", "24h", "how long it lives: 12h, 30d; at most a year")
+	cmd.Flags().StringVar(&app, "app", "", "`name` of the app that the session belongs to")
+	cmd.Flags().StringVar(&length, "for", "24h", "`duration` of the session: 12h, 30d; at most a year")
 	cmd.Flags().StringVar(&from, "key", "",
-		"take the auth_key from file:PATH, env:NAME, fd:N, command:… or prompt instead of making one")
+		"`source` of the auth_key, instead of making one: file:PATH, env:NAME, fd:N, command:… or prompt")
 	return cmd
 }
 
@@ -75,7 +72,7 @@ func (c *command) sessionList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the live sessions",
-		Args:  exactly(0, ""),
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			sessions, err := administer(cmd.Context(), c, agent.MethodSessionList, struct{}{},
 				func(_ context.Context, m agent.Admin, _ struct{}) ([]agent.SessionInfo, error) {
@@ -92,7 +89,7 @@ func (c *command) sessionList() *cobra.Command {
 func printSessions(w io.Writer, sessions []agent.SessionInfo) {
 	if len(sessions) == 0 {
 		fmt.Fprintln(w, "No sessions. Applications make them by auth requests; `pksa session add` and `pksa pair` "+
-			"do by hand.")
+			"make one by hand.")
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -108,7 +105,8 @@ func printSessions(w io.Writer, sessions []agent.SessionInfo) {
 	}
 }
 
-// lastUsed is when the session took a request last; it stands at its making until it has.
+// lastUsed returns when the session took its last request. Until the first one, the ledger has the
+// time at which the session was made.
 func lastUsed(s agent.SessionInfo) string {
 	if !s.LastUsed.After(s.Created) {
 		return "-"
@@ -129,7 +127,7 @@ func (c *command) sessionRevoke() *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke SESSION",
 		Short: "End a session; its auth_key never makes one again",
-		Args:  exactly(1, "the number of the SESSION"),
+		Args:  one("the number of the SESSION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := sessionID(args[0])
 			if err != nil {
@@ -152,8 +150,10 @@ func (c *command) sessionRevoke() *cobra.Command {
 func (c *command) sessionRelease() *cobra.Command {
 	return &cobra.Command{
 		Use:   "release SESSION",
-		Short: "Let a session listen again to relays that sent it damaged requests or replays",
-		Args:  exactly(1, "the number of the SESSION"),
+		Short: "Let a session listen again to the relays that it ignores",
+		Long: `A relay that sends a session too many damaged requests or replays is ignored for
+that session for a while (quarantine). This ends the quarantine now.`,
+		Args: one("the number of the SESSION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := sessionID(args[0])
 			if err != nil {

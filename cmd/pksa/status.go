@@ -19,8 +19,8 @@ import (
 func (c *command) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "How the running agent stands; exit status 1 if it cannot serve",
-		Args:  exactly(0, ""),
+		Short: "Show the state of the agent; exit status 1 if it is not ready",
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s agent.Status
 			if err := c.call(cmd.Context(), agent.MethodStatus, struct{}{}, &s); err != nil {
@@ -86,7 +86,7 @@ func printStatus(w io.Writer, s agent.Status) {
 	}
 }
 
-// quarantineText says in a sentence which session is silent on which relay, and why.
+// quarantineText returns a sentence: which session is silent on which relay, and why.
 func quarantineText(q agent.Quarantine) string {
 	// An agent that was started before its program was replaced gives no reason.
 	return fmt.Sprintf("Session %s does not listen to %s until %s: %s came from there.", q.Session, q.Relay,
@@ -109,7 +109,7 @@ func printHardening(w io.Writer, measures []harden.Measure) {
 	t.Flush()
 }
 
-// nodeState is how a node stands, in a few words.
+// nodeState returns the state of a node in a few words.
 func nodeState(n node.NodeStatus) string {
 	switch {
 	case n.Chain == "other":
@@ -148,7 +148,7 @@ func printLink(w io.Writer, l agent.LinkStatus) {
 	}
 }
 
-// roomLine says how much of a limit is used.
+// roomLine returns how much of a limit is used, in words.
 func roomLine(r policy.Room) string {
 	name := r.Limit.Name
 	if r.Split != "" {

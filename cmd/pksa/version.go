@@ -22,7 +22,7 @@ func (c *command) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  exactly(0, ""),
+		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			v := versionInfo{Version: "devel", Go: runtime.Version(), Protocol: 1}
 			if info, ok := debug.ReadBuildInfo(); ok {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// when shows an instant to a person.
+// when returns an instant in words for people.
 func when(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -14,7 +14,7 @@ func when(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
-// count writes a number of things.
+// count returns a number of things in words: "1 session", "2 sessions".
 func count(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
@@ -22,10 +22,10 @@ func count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// short is enough of a hash to compare by eye.
+// short returns enough of a hash to compare by eye.
 func short(hash string) string { return hash[:min(len(hash), 16)] }
 
-// span is a length of time without its zeros: 24h, not 24h0m0s.
+// span returns a length of time without its zeros: 24h, not 24h0m0s.
 func span(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
@@ -37,6 +37,7 @@ func span(d time.Duration) string {
 	return text
 }
 
+// wasOrWere returns a number of things with its verb: "1 request was", "2 requests were".
 func wasOrWere(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing + " was"

@@ -16,12 +16,12 @@ type Account struct {
 	Credits                int64 // resource credits; 0 means plenty, negative none
 }
 
-// account is one with its present balances.
+// account is an account of the chain, with its present balances.
 type account struct{ Account }
 
 const plenty = 1_000_000_000_000
 
-// Single is an authority of one key that suffices.
+// Single returns an authority of one key that suffices.
 func Single(key hive.PublicKey) hive.Authority {
 	return hive.Authority{WeightThreshold: 1, KeyAuths: []hive.KeyWeight{{Key: key, Weight: 1}}}
 }

@@ -29,15 +29,16 @@ func (f Fault) delivers() bool { return !f.Refuse && !f.Lose && f.Late == 0 }
 // replaced reports whether the true answer is not sent.
 func (f Fault) replaced() bool { return f.Status != 0 || f.Body != nil }
 
-// LateArrival is a request that the network holds for d while the connection breaks.
+// LateArrival makes the connection break while the network holds the request for d.
 func LateArrival(d time.Duration) Fault {
 	return Fault{Name: "late arrival", Late: d, Reset: true}
 }
 
-// Slow is an answer that takes d.
+// Slow makes the answer take d.
 func Slow(d time.Duration) Fault { return Fault{Name: "slow", Slow: d} }
 
-// Status is an HTTP status from a front end. processed says that the node got the request before.
+// Status makes a front end answer with an HTTP status. With processed the node gets the request
+// before.
 func Status(code int, processed bool) Fault {
 	name := fmt.Sprintf("status %d before", code)
 	if processed {
@@ -46,7 +47,8 @@ func Status(code int, processed bool) Fault {
 	return Fault{Name: name, Lose: !processed, Status: code, Body: []byte("<html>" + http.StatusText(code) + "</html>")}
 }
 
-// Garbage is an answer that is no JSON-RPC.
+// Garbage makes the answer one that is no JSON-RPC. With processed the node gets the request
+// before.
 func Garbage(body string, processed bool) Fault {
 	name := "garbage before"
 	if processed {
@@ -55,7 +57,8 @@ func Garbage(body string, processed bool) Fault {
 	return Fault{Name: name, Lose: !processed, Body: []byte(body)}
 }
 
-// FrontEnd is an error that a front end gives in its own name (tx §5.4).
+// FrontEnd makes a front end answer with an error of its own (tx §5.4). With processed the node
+// gets the request before.
 func FrontEnd(processed bool) Fault {
 	f := Garbage(`{"jsonrpc":"2.0","error":{"code":-32700,"message":"Unable to communicate with `+
 		`node","data":null},"id":null}`, processed)
@@ -64,8 +67,8 @@ func FrontEnd(processed bool) Fault {
 	return f
 }
 
-// Refusal is an assertion of the node, made up: the transaction is not processed. The sentence is
-// quoted as it is.
+// Refusal makes the node refuse with a made-up assertion: the transaction is not processed. The
+// sentence is quoted as it is.
 func Refusal(name string, code int, sentence string) Fault {
 	e := &memchain.Failure{Code: code, Name: name, Title: "made up", Format: sentence}
 	body := append(e.AppendJSON([]byte(`{"jsonrpc":"2.0","error":`)), `,"id":$id}`...)
@@ -88,8 +91,8 @@ var (
 			`lock","stack":[{"context":{},"format":"Unable to acquire ${t} lock","data":{"t":"READ"}}]}},"id":$id}`)}
 )
 
-// BroadcastFaults are faults for every point of a broadcast, none included. To the client some of
-// them look the same, although the transaction arrived in one and not in the other.
+// BroadcastFaults returns faults for every point of a broadcast, none included. To the client some
+// of them look the same, although the transaction arrived in one and not in the other.
 func BroadcastFaults() []Fault {
 	return []Fault{
 		{Name: "none"}, Refused, ResetBefore, ResetAfter, HangBefore, HangAfter,

@@ -50,7 +50,8 @@ func (n *Node) answerLocked(truth memchain.State, method string, params jsontext
 	case method == "transaction_status_api.find_transaction" && n.ownsLocked(s, params):
 		return memchain.InMempool(), nil
 	case n.ahead == 0:
-	case method == "condenser_api.get_dynamic_global_properties", method == "database_api.get_dynamic_global_properties":
+	case method == "condenser_api.get_dynamic_global_properties",
+		method == "database_api.get_dynamic_global_properties":
 		return n.lieOfHead(s.Properties()), nil
 	case method == "condenser_api.get_block_header":
 		return n.lieOfBlock(s, params)

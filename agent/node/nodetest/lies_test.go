@@ -15,7 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "write what nodes answer into testdata instead of comparing")
 
-// TestLies holds what a node answers in each of its moods to a file: nothing of it changes by accident.
+// TestLies holds what a node answers in each of its moods to a file: nothing of it changes by
+// accident.
 func TestLies(t *testing.T) {
 	moods := []struct {
 		name string

@@ -145,7 +145,7 @@ func (n *Node) reply(r *memchain.Request) []byte {
 	})
 }
 
-// wait is the part of a fault that takes time. Its error is what the client meets.
+// wait does the part of a fault that takes time. Its error is what the client meets.
 func (f Fault) wait(ctx context.Context) error {
 	switch {
 	case f.Hang || f.Lose && !f.Reset && !f.replaced():

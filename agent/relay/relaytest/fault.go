@@ -58,7 +58,7 @@ func On(to Direction, cmds ...string) func(Frame) bool {
 	}
 }
 
-// Pass is no fault.
+// Pass passes the frame: no fault.
 func Pass(w *Wire, f Frame) { w.Pass(f) }
 
 // Drop loses the frame.

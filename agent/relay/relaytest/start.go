@@ -25,7 +25,7 @@ const (
 	ToClient = wire.ToClient // from the relay
 )
 
-// Options say what Start runs.
+// Options are the inputs of Start.
 type Options struct {
 	Relay    relay.Options // as for relay.New
 	Fault    Fault         // nil: a faithful wire

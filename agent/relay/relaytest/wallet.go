@@ -161,7 +161,7 @@ func Open(passphrase, data string) (string, error) {
 	return string(text), err
 }
 
-// Refuse is the nack of a wallet that holds the session.
+// Refuse returns the nack of a wallet that holds the session.
 func Refuse(req protocol.Request, authKey string) protocol.Message {
 	return protocol.Nack{Kind: req.Kind, UUID: req.UUID, Data: Seal(authKey, string(req.UUID)),
 		Error: protocol.TextRefused}

@@ -9,7 +9,7 @@ import (
 	"pksa/agent/relay"
 )
 
-// Options say what Start runs.
+// Options are the inputs of Start.
 type Options struct {
 	Relay relay.Options // as for relay.New
 	// Carry decides about each frame. It passes the frame on, or something else, or nothing, by the

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Options say where the demo is told and how.
+// Options are where and how the demo is printed.
 type Options struct {
 	Out  io.Writer
 	JSON bool   // one JSON object for each step, on a line of its own

@@ -210,7 +210,7 @@ func readSession(v linejson.Value) (Session, error) {
 	return a, nil
 }
 
-// appName is what an application calls itself: a text, or an object with a name.
+// appName returns what an application calls itself: a text, or an object with a name.
 func appName(v linejson.Value) string {
 	if s, err := v.Text(); err == nil {
 		return s

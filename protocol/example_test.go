@@ -9,7 +9,7 @@ import (
 
 // A wallet decodes a frame of its relay and answers it.
 func Example() {
-	frame := []byte(`{"cmd":"challenge_req","account":"alice","data":"U2FsdGVkX18…",` +
+	frame := []byte(`{"cmd":"sign_req","account":"alice","data":"U2FsdGVkX18…",` +
 		`"uuid":"1b4e28ba-2fa1-4d2e-883f-0016d3cca427","expire":1700000060000}`)
 	message, err := protocol.DecodeForWallet(frame)
 	if err != nil {
@@ -20,12 +20,16 @@ func Example() {
 	fmt.Println(request.Kind, request.Account, request.UUID)
 
 	refusal := protocol.Nack{Kind: request.Kind, UUID: request.UUID, Error: protocol.TextRefused}
-	answer, err := protocol.Encode(refusal.WithProof("#…"))
-	fmt.Println(string(answer), err)
+	answer, err := protocol.Encode(refusal)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(string(answer))
 
 	// Output:
-	// challenge alice 1b4e28ba-2fa1-4d2e-883f-0016d3cca427
-	// {"cmd":"challenge_nack","uuid":"1b4e28ba-2fa1-4d2e-883f-0016d3cca427","error":"request refused","pok":"#…"} <nil>
+	// sign alice 1b4e28ba-2fa1-4d2e-883f-0016d3cca427
+	// {"cmd":"sign_nack","uuid":"1b4e28ba-2fa1-4d2e-883f-0016d3cca427","error":"request refused"}
 }
 
 // The reason of a refusal is one of a small set and can be counted. The text quotes no value.
@@ -46,10 +50,16 @@ func ExampleDecodeError() {
 func ExampleParsePairingLink() {
 	link, err := protocol.ParsePairingLink(`{"account":"alice","uuid":"1b4e28ba-2fa1-4d2e-883f-0016d3cca427",` +
 		`"key":"8c1f2a34-6a4e-4c0e-9a52-0f5d9b3f7e11","host":"wss://relay.example/"}`)
-	fmt.Println(link, err)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(len(link.Key), "characters of key")
+	fmt.Println(link)
 
 	// Output:
-	// link of alice at wss://relay.example, uuid 1b4e28ba-2fa1-4d2e-883f-0016d3cca427, key [redacted] <nil>
+	// 36 characters of key
+	// link of alice at wss://relay.example, uuid 1b4e28ba-2fa1-4d2e-883f-0016d3cca427, key [redacted]
 }
 
 // No policy can allow a text whose signature would be that of a transaction.

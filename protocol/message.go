@@ -32,7 +32,7 @@ type KeyReq struct{}
 // KeyAck has the public key of a relay. It is valid for the connection on which it came.
 type KeyAck struct{ Key hive.PublicKey }
 
-// RegisterReq tells a relay which accounts a wallet serves (HAS §4.2).
+// RegisterReq is a wallet's list of the accounts that it serves, for a relay (HAS §4.2).
 type RegisterReq struct {
 	App      string // any text naming the wallet
 	Accounts []RegisterAccount
@@ -48,7 +48,7 @@ type RegisterAccount struct {
 	Challenge string
 }
 
-// RegisterAck says that a relay has registered one account.
+// RegisterAck is a relay's word that it has registered one account.
 type RegisterAck struct{ Account string }
 
 // Request is auth_req, sign_req or challenge_req (HAS §4.3, §4.4, §4.5). The relay sets UUID and
@@ -63,8 +63,8 @@ type Request struct {
 	Expire  int64 // ms since 1970, as the relay says; the caller checks whether it has passed
 }
 
-// Wait tells an application that the relay has its request (HAS §4.3). Waits come in the order of
-// the requests.
+// Wait is a relay's word to an application that it has the request (HAS §4.3). Waits come in the
+// order of the requests.
 type Wait struct {
 	Kind    Kind
 	UUID    UUID
@@ -114,7 +114,7 @@ type AttachReq struct{ UUID UUID }
 // AttachAck promises the answer on this connection, now or later.
 type AttachAck struct{ UUID UUID }
 
-// AttachNack says that the request is unknown or has expired.
+// AttachNack means that the request is unknown or has expired.
 type AttachNack struct{ UUID UUID }
 
 // Cmd returns "connected".

@@ -6,7 +6,7 @@ import (
 	"pksa/protocol/plain"
 )
 
-// A text from outside wants to look like a line of ours, and hides a mark that reverses what follows.
+// A text from outside looks like a line of ours and hides a mark that reverses the rest.
 func Example() {
 	foreign := "paid\napproved by alice \u202egnihton"
 	fmt.Println(plain.Line(foreign, 200))

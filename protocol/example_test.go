@@ -49,7 +49,7 @@ func ExampleDecodeError() {
 // A page shows a pairing link as a QR code. A printed link has no key.
 func ExampleParsePairingLink() {
 	link, err := protocol.ParsePairingLink(`{"account":"alice","uuid":"1b4e28ba-2fa1-4d2e-883f-0016d3cca427",` +
-		`"key":"8c1f2a34-6a4e-4c0e-9a52-0f5d9b3f7e11","host":"wss://relay.example/"}`)
+		`"key":"8c1f2a34-6a4e-4c0e-9a52-0f5d9b3f7e11","host":"wss://r.example/"}`)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -59,7 +59,7 @@ func ExampleParsePairingLink() {
 
 	// Output:
 	// 36 characters of key
-	// link of alice at wss://relay.example, uuid 1b4e28ba-2fa1-4d2e-883f-0016d3cca427, key [redacted]
+	// link of alice at wss://r.example, uuid 1b4e28ba-2fa1-4d2e-883f-0016d3cca427, key [redacted]
 }
 
 // No policy can allow a text whose signature would be that of a transaction.

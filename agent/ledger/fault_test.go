@@ -63,17 +63,18 @@ func tellWithFailure(t *testing.T, fail int, applied bool) {
 func TestKilledAfterEachCommit(t *testing.T) {
 	st := newStory(t)
 	type snapshot struct {
-		path             string
-		signed, answered int
+		path   string
+		signed int64
 	}
 	var shots []snapshot
+	o := st.o
 	st.aroundCommits(func(commit func() error) error {
 		// What callers know now was committed before this commit; outcomes may still be on their
 		// way.
 		must(t, commit())
 		dir := t.TempDir()
 		must(t, os.CopyFS(dir, os.DirFS(filepath.Dir(st.path)))) // ledger, mark, segments
-		shots = append(shots, snapshot{filepath.Join(dir, "ledger.db"), len(st.signed), len(st.answered)})
+		shots = append(shots, snapshot{filepath.Join(dir, "ledger.db"), st.signedSoFar.Load()})
 		return nil
 	})
 	st.tell()
@@ -84,7 +85,7 @@ func TestKilledAfterEachCommit(t *testing.T) {
 	}
 	for i, shot := range shots {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			again := &story{rig: &rig{t: t, o: st.o, path: shot.path, clock: st.clock, uuids: 1000}, s: st.s}
+			again := &story{rig: &rig{t: t, o: o, path: shot.path, clock: st.clock, uuids: 1000}, s: st.s}
 			again.open()
 			defer again.l.Close()
 			again.check(st.signed[:shot.signed], nil)

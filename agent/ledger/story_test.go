@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,14 +14,15 @@ import (
 // story is a run of requests of every sort, and what its caller may conclude from the answers.
 type story struct {
 	*rig
-	s        *ledger.Session
-	signed   []delivered // admitted, as Admit told the caller
-	answered []delivered // with what the caller sent
-	charged  map[string]bool
-	book     map[string]bool // kept by the judges, as an agent keeps its counters
-	version  uint64
-	miscount string // what the last judge found wrong; nothing, if what it saw could not be read whole
-	failures int
+	s           *ledger.Session
+	signed      []delivered  // admitted, as Admit told the caller
+	signedSoFar atomic.Int64 // their number, for other goroutines
+	answered    []delivered  // with what the caller sent
+	charged     map[string]bool
+	book        map[string]bool // kept by the judges, as an agent keeps its counters
+	version     uint64
+	miscount    string // what the last judge found wrong; nothing, if what it saw could not be read whole
+	failures    int
 }
 
 // delivered is a request and the number under which it was admitted.
@@ -78,6 +80,7 @@ func (st *story) request(text string, nonce int64, ask bool) {
 		st.t.Error(st.miscount)
 	}
 	st.signed = append(st.signed, what)
+	st.signedSoFar.Add(1)
 	st.charged[text] = true
 	switch text {
 	case "request 4":

@@ -112,7 +112,7 @@ func TestAuditFollow(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out := &until{text: `"number":45`, stop: cancel}
 	again := make(chan func(), 1)
-	errs := &until{text: "waiting for it to come back", stop: func() {
+	errs := &until{text: "waiting until it runs again", stop: func() {
 		select {
 		case again <- serve():
 		default:

@@ -62,7 +62,7 @@ func (s *Service) listenStatus(cfg *config.Config) error {
 func (s *Service) listenRelay(cfg *config.Config) error {
 	keys := ChainKeys(s.Nodes)
 	if cfg.RelayAccounts == "keystore" {
-		keys = HeldKeys(s.Keys)
+		keys = heldKeys(s.Keys)
 	}
 	r, listener, err := OpenRelay(cfg, keys, s.log)
 	if err != nil {

@@ -54,9 +54,9 @@ func ChainKeys(nodes *node.Client) relay.KeysFunc {
 	}
 }
 
-// HeldKeys lets a relay take the keys of the keystore: it is for this wallet and nobody else's. The
+// heldKeys lets a relay take the keys of the keystore: it is for this wallet and nobody else's. The
 // keystore is asked at each call, so that an import while the agent runs counts.
-func HeldKeys(store *keystore.Store) relay.KeysFunc {
+func heldKeys(store *keystore.Store) relay.KeysFunc {
 	return func(_ context.Context, account hive.AccountName) ([]hive.PublicKey, error) {
 		var keys []hive.PublicKey
 		for _, role := range store.Roles(account) {

@@ -20,7 +20,7 @@ type command struct {
 	asJSON bool
 }
 
-// run is the whole program. It returns the exit status.
+// run runs the whole program and returns the exit status.
 func run(ctx context.Context, args []string, s streams) int {
 	c := &command{streams: s}
 	root := c.root()

@@ -42,7 +42,7 @@ type killWorld struct {
 	relay   *relaytest.Server
 	seen    *answers
 	cfg     *config.Config
-	secrets map[string]string // of the slots
+	secrets map[string]string // of the apps
 
 	wallet *exec.Cmd
 	exited chan error

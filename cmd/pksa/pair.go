@@ -17,7 +17,7 @@ import (
 // answerMargin is how much longer than the wait a command listens for the answer of the agent.
 const answerMargin = 5 * time.Second
 
-// pair gives a link to the running agent and waits for the application's request. If no agent runs,
+// pair hands a link to the running agent and waits for the application's request. If no agent runs,
 // nobody can wait for it, so the session is made at once: an agent that starts before the request
 // expires at the relay answers it then.
 func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Duration) error {

@@ -26,7 +26,8 @@ func Single(key hive.PublicKey) hive.Authority {
 	return hive.Authority{WeightThreshold: 1, KeyAuths: []hive.KeyWeight{{Key: key, Weight: 1}}}
 }
 
-// Key is the private key that [Chain.AddUser] gives an account: in plain sight.
+// Key returns the private key that [Chain.AddUser] gives an account. It derives from a text that
+// stands here in plain sight.
 func Key(name hive.AccountName, role hive.Role) *hive.PrivateKey {
 	return hive.PrivateKeyFromSeed(fmt.Sprintf("nodetest %s %s", name, role))
 }

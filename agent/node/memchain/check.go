@@ -221,24 +221,26 @@ func (s State) checkOperations(e *Entry) *Failure {
 
 func (s State) checkCustom(op hive.Operation) *Failure {
 	required := op.Required()
-	for _, name := range append(required.Active, required.Posting...) {
-		n := 0
-		for _, p := range s.chain.pending {
-			for _, other := range p.Transaction.Operations {
-				r := other.Required()
-				for _, by := range append(r.Active, r.Posting...) {
-					if other.Name() == "custom_json" && by == name {
-						n++
-					}
-				}
-			}
-		}
-		if n >= customJSONPerBlock {
+	for _, name := range slices.Concat(required.Active, required.Posting) {
+		if n := s.queuedCustom(name); n >= customJSONPerBlock {
 			return asserted("", "Account ${a} already submitted ${n} custom json operation(s) this block.",
 				[2]string{"a", string(name)}, [2]string{"n", strconv.Itoa(n)})
 		}
 	}
 	return nil
+}
+
+// queuedCustom returns how many custom_json operations of an account wait for the next block.
+func (s State) queuedCustom(name hive.AccountName) (n int) {
+	for _, p := range s.chain.pending {
+		for _, op := range p.Transaction.Operations {
+			if r := op.Required(); op.Name() == "custom_json" &&
+				slices.Contains(slices.Concat(r.Active, r.Posting), name) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // moves reports what an operation takes from the balance of one account for another.

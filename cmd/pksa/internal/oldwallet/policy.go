@@ -78,13 +78,14 @@ func (w *Wallet) otherwiseText() string {
 
 func (w *Wallet) sessionsText(who string) string {
 	if w.ApproveAuth {
-		return fmt.Sprintf(`  # auth_req_approve was true: whoever has the secret opens sessions. hive-auth-pksa advised that only
+		return fmt.Sprintf(`
+  # auth_req_approve was true: whoever has the secret opens sessions. hive-auth-pksa advised that only
   # while setting up; take this rule away when your applications have their sessions.
   - name: sessions
     request: auth
 %s    session: %s    # auth_timeout_days was %v
 
-`, who, spanOfDays(w.Days), w.Days)
+`[1:], who, spanOfDays(w.Days), w.Days)
 	}
 	return `  # auth_req_approve was false: no new sessions, so there is no rule for "request: auth". Sessions that
   # came along go on, and may log in again.
@@ -104,7 +105,8 @@ func challengesText(who string, held []hive.Role) string {
 ` + who + "\n"
 		}
 	}
-	return fmt.Sprintf(`  # It signed any text of a session with any key. Texts that could be a transaction are refused now,
+	return fmt.Sprintf(`
+  # It signed any text of a session with any key. Texts that could be a transaction are refused now,
   # whatever a rule says. Say which texts your applications sign, and take away keys that they do
   # not ask for: a signed text can be a login elsewhere.
   - name: challenges
@@ -112,7 +114,7 @@ func challengesText(who string, held []hive.Role) string {
 %s    key: [%s]
     text: {regexp: '.+'}
 
-%s`, who, strings.Join(keys, ", "), memo)
+%s`[1:], who, strings.Join(keys, ", "), memo)
 }
 
 // spanOfDays writes a length of time in the form of policies.

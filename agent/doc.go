@@ -1,6 +1,7 @@
 // Package agent is the wallet at work: it takes requests from relays, decides by policy, signs, and
-// answers. Start with [New] and [Agent.Run]; commands reach a running agent through
-// [Agent.Methods], and manage slots and sessions with [Admin] when none runs.
+// answers. Start with [New] and [Agent.Run], or with package service, which makes a process of it;
+// commands reach a running agent through [Agent.Methods], and manage slots and sessions with
+// [Admin] when none runs.
 //
 // # The journey of one request
 //

@@ -28,7 +28,7 @@ func (c *command) homeFolder() (string, error) {
 	return filepath.Join(user, ".local", "share", "pksa"), nil
 }
 
-// settings reads config.yaml of the home folder. PKSA_… variables go before what stands there.
+// settings reads config.yaml of the home folder. PKSA_… variables override what it says.
 func (c *command) settings() (*config.Config, error) {
 	home, err := c.homeFolder()
 	if err != nil {

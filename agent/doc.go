@@ -14,8 +14,8 @@
 //     whether the same request was here before: then the recorded answer is sent again, with a
 //     fresh proof of key.
 //  3. identify.go finds who asks, by the key that opens the payload: the slot whose secret opens
-//     auth_key, a live session, a pairing link (pairing.go). A payload that no key opens is met with
-//     silence. One that was sealed with a session's key and altered counts against the session
+//     auth_key, a live session, a pairing link (pairing.go). A payload that no key opens is met
+//     with silence. One that was sealed with a session's key and altered counts against the session
 //     (quarantine.go).
 //  4. auth.go, sign.go and challenge.go decode the clear payload and propose what would be done. A
 //     transaction is serialised and decoded again: the policy sees what the bytes say. The first
@@ -28,8 +28,8 @@
 //     and is judged once more, whole, when the answer comes.
 //  7. Only then the key is touched (package keystore): auth.go, sign.go and challenge.go prove,
 //     decrypt, or pass the transaction on.
-//  8. broadcast.go signs the transaction and sends it (package node). An outcome that is not known in
-//     time is reported to the application as uncertain, and found out later.
+//  8. broadcast.go signs the transaction and sends it (package node). An outcome that is not known
+//     in time is reported to the application as uncertain, and found out later.
 //  9. answer.go records the outcome with the sealed answer and then sends it, on the newest
 //     connection to the relay that brought the request.
 //

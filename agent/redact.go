@@ -27,7 +27,7 @@ func (i AppInfo) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(i.shown()))
 }
 
-// LogValue is everything but the secret.
+// LogValue returns everything but the secret.
 func (i AppInfo) LogValue() slog.Value {
 	type plain AppInfo
 	return slog.AnyValue(plain(i.shown()))
@@ -46,7 +46,7 @@ func (i SessionInfo) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(i.shown()))
 }
 
-// LogValue is everything but the key.
+// LogValue returns everything but the key.
 func (i SessionInfo) LogValue() slog.Value {
 	type plain SessionInfo
 	return slog.AnyValue(plain(i.shown()))

@@ -114,7 +114,7 @@ func (a *Agent) watchPolicy(ctx context.Context) {
 	})
 }
 
-// stamp tells one state of a file from another.
+// stamp returns a text that differs for two states of a file.
 func stamp(path string) string {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -25,7 +25,8 @@ func TestParseCheckpoint(t *testing.T) {
 		{"another version", `{"version":2,"trail":"dd76f6304ea313f2","record":7,"mac":"` + mac + `"}`, false},
 		{"no record", `{"version":1,"trail":"dd76f6304ea313f2","mac":"` + mac + `"}`, false},
 		{"short MAC", `{"version":1,"trail":"dd76f6304ea313f2","record":7,"mac":"0f"}`, false},
-		{"no hexadecimal MAC", `{"version":1,"trail":"dd76f6304ea313f2","record":7,"mac":"` + strings.Repeat("xy", 32) + `"}`, false},
+		{"no hexadecimal MAC", `{"version":1,"trail":"dd76f6304ea313f2","record":7,"mac":"` + strings.Repeat("xy", 32) +
+			`"}`, false},
 		{"no JSON", "hello", false},
 	} {
 		got, ok := audit.ParseCheckpoint(c.text)

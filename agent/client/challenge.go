@@ -130,5 +130,6 @@ func (p *Proof) checkDecrypted(ch Challenge, answer protocol.ChallengeAckData) e
 	return nil
 }
 
-// timeNow is the one place where the client reads the wall clock for what it sends and accepts.
+// timeNow reads the wall clock. It is the one place where the client does so for what it sends and
+// accepts.
 func timeNow() time.Time { return time.Now() }

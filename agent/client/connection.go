@@ -248,7 +248,7 @@ func (c *Client) handleFrame(conn *connection, frame []byte) error {
 	return nil
 }
 
-// nameLocked gives the uuid in a wait to the first request without one. A wait does not say which
+// nameLocked assigns the uuid in a wait to the first request without one. A wait does not say which
 // request it is for: order is all there is (HAS §4.3). Its error means that the order is lost, and
 // with it every later wait.
 func (c *Client) nameLocked(conn *connection, m protocol.Wait) error {

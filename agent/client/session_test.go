@@ -124,8 +124,8 @@ func TestSessionIsNotPrinted(t *testing.T) {
 	}
 }
 
-// TestLoginIsNotPrinted: neither the secret of a slot nor the link of a pairing, which holds the key
-// of the session, is written by anything that prints.
+// TestLoginIsNotPrinted: neither the secret of a slot nor the link of a pairing, which holds the
+// key of the session, is written by anything that prints.
 func TestLoginIsNotPrinted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, nil, nil)

@@ -8,7 +8,7 @@ import (
 	"pksa/agent/config"
 )
 
-// Elsewhere none of it is done, and status says so.
+// undone returns the measures as not done: elsewhere none is, and status shows it.
 func undone(names ...string) []Measure {
 	var measures []Measure
 	for _, name := range names {

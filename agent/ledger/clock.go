@@ -35,7 +35,7 @@ func (c *clock) read(now time.Time) time.Time {
 	return now
 }
 
-// AgreeClock tells the ledger that the wall clock is right at present. Without it, time goes on as
+// AgreeClock takes the present reading of the wall clock for right. Without it, time goes on as
 // from Open after the wall clock has stepped.
 func (l *Ledger) AgreeClock() { l.clock.agree(l.o.Now()) }
 

@@ -159,7 +159,7 @@ func millis(t time.Time) int64 {
 	return max(t.UnixMilli(), 0)
 }
 
-// fromMillis is the inverse of millis.
+// fromMillis returns the instant of which millis returns ms.
 func fromMillis(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}

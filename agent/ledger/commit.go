@@ -105,7 +105,7 @@ func (l *Ledger) submit(o *op) error {
 	return <-o.done
 }
 
-// submitContext is submit for a caller that may leave. The commit goes on without it.
+// submitContext waits as submit does, or until ctx ends. The commit goes on without the caller.
 func (l *Ledger) submitContext(ctx context.Context, o *op) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
@@ -196,8 +196,8 @@ func (l *Ledger) commit(ops []*op) {
 	}
 }
 
-// refuse tells the waiting callers that their steps were not committed. It queues the steps again
-// that report what has already happened.
+// refuse returns err to the waiting callers, whose steps were not committed. It queues the steps
+// again that report what has already happened.
 func (l *Ledger) refuse(ops []*op, err error) {
 	var kept []*op
 	for _, o := range ops {

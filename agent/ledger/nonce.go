@@ -53,7 +53,7 @@ func (b *batch) claim(a *Admission, digest [32]byte, s *Session) claim {
 	return claim{replay: Fresh, spends: SpentNothing}
 }
 
-// claimDigest is claim for a request of a session without a nonce.
+// claimDigest claims a request without a nonce, by its digest.
 func (b *batch) claimDigest(a *Admission, digest [32]byte, s *Session) claim {
 	demanded := (a.RequireNonce || s.NoncesOnly) && a.Kind != KindAuth
 	if demanded || s.Digests >= b.o.DigestsPerSession {

@@ -138,7 +138,7 @@ func (l *Ledger) claimRun(key RequestKey) (*run, error) {
 	return r, nil
 }
 
-// unclaimRun gives a run back after its admission ended with err.
+// unclaimRun undoes the claim of a run whose admission ended with err.
 func (l *Ledger) unclaimRun(r *run, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

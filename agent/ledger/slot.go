@@ -50,9 +50,9 @@ func (l *Ledger) AddSlot(ctx context.Context, name string, secret Secret, audit 
 	})
 }
 
-// RotateSlot gives a slot a new secret. The sessions of the slot live on. What opened with the old
-// secret opens no more, so its digests are dropped, and so are tombstones that guard nothing else.
-// ErrNoSlot.
+// RotateSlot replaces the secret of a slot. The sessions of the slot live on. What opened with the
+// old secret opens no more, so its digests are dropped, and so are tombstones that guard nothing
+// else. ErrNoSlot.
 func (l *Ledger) RotateSlot(ctx context.Context, name string, secret Secret, audit []byte) (Slot, error) {
 	return l.writeSlot(ctx, func(b *batch) (Slot, error) {
 		s, ok := b.slot(name)

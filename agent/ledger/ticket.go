@@ -54,8 +54,8 @@ func (t *Ticket) wait(ctx context.Context) error {
 	}
 }
 
-// Release gives the place up. Later tickets of the lane go on when the earlier ones have passed
-// too. A second call does nothing, and so does a call on a nil ticket.
+// Release frees the ticket's place. Later tickets of the lane go on when the earlier ones have
+// passed too. A second call does nothing, and so does a call on a nil ticket.
 func (t *Ticket) Release() {
 	if t == nil {
 		return

@@ -156,8 +156,8 @@ func (l *Ledger) Verify(ctx context.Context) (Verified, error) {
 	return l.VerifyEach(ctx, func(uint64, [32]byte) {})
 }
 
-// VerifyEach is Verify, and calls each with the number and the MAC of every record that is in order
-// (see Head).
+// VerifyEach verifies as Verify does, and calls each with the number and the MAC of every record
+// that is in order (see Head).
 func (l *Ledger) VerifyEach(ctx context.Context, each func(number uint64, mac [32]byte)) (Verified, error) {
 	at, markErr := l.readMark() // before the walk, which may then go beyond
 	w := walk{l: l, next: 1}

@@ -117,7 +117,7 @@ func (l *Link) chargeFrame(size int) bool {
 	return l.limit.spend(time.Now(), l.options.LinkRate, 1+float64(size)/weightUnit)
 }
 
-// deliver gives a request to Handler or drops it, without waiting.
+// deliver passes a request to Handler or drops it, without waiting.
 func (l *Link) deliver(ctx context.Context, r protocol.Request, size int) {
 	now := time.Now()
 	e, why := l.reserve(r.Account, size, now)
@@ -184,7 +184,7 @@ func (l *Link) Drain(ctx context.Context) error {
 	}
 }
 
-// closeIdleLocked tells those that wait in Drain when nothing is in flight any more.
+// closeIdleLocked ends the wait of Drain once nothing is in flight any more.
 func (l *Link) closeIdleLocked() {
 	if !l.draining || l.inFlight > 0 {
 		return

@@ -28,7 +28,7 @@ type query struct {
 	timeout time.Duration
 }
 
-// callKind tells whether the node received the request of a failed call.
+// callKind is whether the node received the request of a failed call.
 type callKind uint8
 
 const (

@@ -14,7 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// chainState tells whether a node serves our chain.
+// chainState is whether a node serves our chain.
 type chainState uint8
 
 const (

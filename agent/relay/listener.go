@@ -33,7 +33,7 @@ func (l *limited) Accept() (net.Conn, error) {
 	}
 }
 
-// counted gives its place back when it is closed.
+// counted is a connection that frees its place when it is closed.
 type counted struct {
 	net.Conn
 	listener *limited

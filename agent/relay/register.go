@@ -67,7 +67,7 @@ func (s *socket) register(ctx context.Context, m protocol.RegisterReq, arrived t
 	}
 }
 
-// refuseAccount tells the wallet why an account is not registered, and makes it wait.
+// refuseAccount sends the wallet the reason why an account is not registered, and makes it wait.
 func (s *socket) refuseAccount(ctx context.Context, refusal string) {
 	s.reply(protocol.ErrorMessage{Text: refusal})
 	s.punish(ctx)

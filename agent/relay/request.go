@@ -144,7 +144,7 @@ func (r *Relay) settle(q *request, frame []byte) {
 	}
 }
 
-// attach gives the answer of a request to this connection instead of the one that asked (HAS §11.2,
+// attach sends the answer of a request to this connection instead of the one that asked (HAS §11.2,
 // 6). Whoever knows the uuid may attach: uuids cannot be guessed, and answers are sealed for the
 // application.
 func (s *socket) attach(m protocol.AttachReq, now time.Time) {

@@ -20,7 +20,8 @@ func TestNewerHomeIsRefused(t *testing.T) {
 	}{
 		"keystore": {(*keptHome).newerKeystore, []string{"keys", "list"}, "written by a newer version of this program"},
 		"ledger":   {(*keptHome).newerLedger, []string{"app", "list"}, "this ledger was written by a newer pksa"},
-		"mark":     {(*keptHome).newerMark, []string{"session", "list"}, "the ledger's mark was written by a newer pksa"},
+		"mark": {(*keptHome).newerMark, []string{"session", "list"},
+			"the ledger's mark was written by a newer pksa"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			withKept(t, func(k *keptHome) {

@@ -35,12 +35,12 @@ func pages(t *testing.T) map[string]string {
 	return found
 }
 
-// commandLine finds what a page tells to type: after a backtick, at the beginning of a line (in code
-// or in a comment), or behind a prompt.
+// commandLine finds what a page tells to type: after a backtick, at the beginning of a line (in
+// code or in a comment), or behind a prompt.
 var commandLine = regexp.MustCompile("(?m)(?:`|^ *(?:#|//)? *(?:\\$ )?)((?:\\./)?pksa(?:-admin)? [a-z-][^`\n]*)")
 
-// Every command line on a page is one that the program takes: its words name a command, and its flags
-// are flags of it.
+// Every command line on a page is one that the program takes: its words name a command, and its
+// flags are flags of it.
 func TestPagesNameCommands(t *testing.T) {
 	lines := 0
 	for page, text := range pages(t) {

@@ -2,9 +2,10 @@
 // and prints the outcome. Copy it to begin a bot of your own: examples/docs/client.md shows how to
 // use the package agent/client from another module.
 //
-// To try it, make an app, start the wallet with a relay of its own, and allow what the bot asks for:
+// To try it, make an app, start the wallet with a relay of its own, and allow what the bot asks
+// for:
 //
-//	pksa app add mybot                                 # save the secret that it prints as mybot.secret
+//	pksa app add mybot          # save the secret that it prints as mybot.secret
 //	chmod 600 mybot.secret
 //	PKSA_RELAY_LISTEN=127.0.0.1:9480 PKSA_RELAYS='[ws://127.0.0.1:9480]' pksa run
 //

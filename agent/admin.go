@@ -47,8 +47,12 @@ type AppInfo struct {
 	Sessions int       `json:"sessions"`
 	// NoncesOnly is set after the ledger was restored: requests without nonce are refused until
 	// `app rotate`.
-	NoncesOnly bool   `json:"nonces_only,omitempty"`
-	Secret     string `json:"secret,omitempty"`
+	NoncesOnly bool `json:"nonces_only,omitempty"`
+	// SameSecretAs is the app that has the same secret and keeps it. The secret of this one is
+	// disabled until `app rotate`: a secret names one app.
+	SameSecretAs string `json:"same_secret_as,omitempty"`
+	Secret       string `json:"secret,omitempty"`
+	Ended        int    `json:"sessions_ended,omitempty"` // by `app rotate --end-sessions`, just now
 }
 
 // SessionInfo is a session as people see it. AuthKey is filled when it was made by hand just now.
@@ -77,6 +81,17 @@ func act(what string) []byte {
 	return content
 }
 
+// CheckAppName returns an error that says what is wrong, if no app may have the name.
+func CheckAppName(name string) error {
+	if name == ownSlot {
+		return errOwnSlot
+	}
+	if err := ledger.CheckSlotName(name); err != nil {
+		return Admin{}.explain(name, err)
+	}
+	return nil
+}
+
 // AddApp makes a slot. An empty secret asks for a random one.
 func (m Admin) AddApp(ctx context.Context, name, secret string) (AppInfo, error) {
 	if name == ownSlot {
@@ -93,8 +108,9 @@ func (m Admin) AddApp(ctx context.Context, name, secret string) (AppInfo, error)
 	return AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Secret: secret}, nil
 }
 
-// RotateApp sets a new secret of a slot. Its sessions go on; the old secret makes no new one.
-func (m Admin) RotateApp(ctx context.Context, name, secret string) (AppInfo, error) {
+// RotateApp sets a new secret of a slot; the old one makes no new session. The slot's sessions go
+// on unless they are to end with it. The result holds how many go on, and how many ended.
+func (m Admin) RotateApp(ctx context.Context, name, secret string, endSessions bool) (AppInfo, error) {
 	if name == ownSlot {
 		return AppInfo{}, errOwnSlot
 	}
@@ -102,11 +118,23 @@ func (m Admin) RotateApp(ctx context.Context, name, secret string) (AppInfo, err
 	if err != nil {
 		return AppInfo{}, err
 	}
-	slot, err := m.Ledger.RotateSlot(ctx, name, ledger.Secret(secret), act("app rotate"))
+	var slot ledger.Slot
+	var ended []*ledger.Session
+	if endSessions {
+		slot, ended, err = m.Ledger.RotateSlotAndEnd(ctx, name, ledger.Secret(secret), act("app rotate"))
+	} else {
+		slot, err = m.Ledger.RotateSlot(ctx, name, ledger.Secret(secret), act("app rotate"))
+	}
 	if err != nil {
 		return AppInfo{}, m.explain(name, err)
 	}
-	return AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Secret: secret}, nil
+	info := AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Secret: secret, Ended: len(ended)}
+	for _, s := range m.Ledger.Sessions() {
+		if s.App == name {
+			info.Sessions++
+		}
+	}
+	return info, nil
 }
 
 // RemoveApp ends a slot and its sessions, and returns how many sessions it had.
@@ -127,7 +155,7 @@ func (m Admin) Apps() []AppInfo {
 	apps := []AppInfo{} // a list in JSON, too
 	for _, slot := range m.Ledger.Slots() {
 		apps = append(apps, AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated,
-			Sessions: sessions[slot.Name], NoncesOnly: slot.NoncesOnly})
+			Sessions: sessions[slot.Name], NoncesOnly: slot.NoncesOnly, SameSecretAs: slot.SameSecretAs})
 	}
 	slices.SortFunc(apps, func(a, b AppInfo) int { return strings.Compare(a.Name, b.Name) })
 	return apps
@@ -222,9 +250,105 @@ func (m Admin) RevokeSession(ctx context.Context, id ledger.SessionID) (SessionI
 	return sessionInfo(s), nil
 }
 
+// RevokeParams says which sessions end: those with the numbers, or those that fit all that is set
+// of app, account and age. All alone is every session.
+type RevokeParams struct {
+	IDs     []ledger.SessionID `json:"ids,omitempty"`
+	App     string             `json:"app,omitempty"`
+	Account string             `json:"account,omitempty"`
+	Older   time.Duration      `json:"older,omitempty"` // made longer ago than this
+	All     bool               `json:"all,omitempty"`
+}
+
+// Revoked is what ended.
+type Revoked struct {
+	Ended   []SessionInfo      `json:"ended"`
+	Missing []ledger.SessionID `json:"missing"` // numbers that no live session has
+}
+
+// Check returns an error unless exactly one way to name sessions is used.
+func (p RevokeParams) Check() error {
+	filter := p.App != "" || p.Account != "" || p.Older != 0
+	ways := 0
+	for _, used := range [...]bool{len(p.IDs) > 0, filter, p.All} {
+		if used {
+			ways++
+		}
+	}
+	switch {
+	case ways == 0:
+		return errors.New("say which sessions end: numbers, or --app, --account, --older, or --all")
+	case ways > 1:
+		return errors.New("say which sessions end in one way: numbers, or --app, --account and --older, or --all")
+	case p.Older < 0:
+		return errors.New("an age is not negative")
+	}
+	return nil
+}
+
+// fits reports whether a session is one of those that app, account and age, or All, name.
+func (p RevokeParams) fits(app, account string, created, now time.Time) bool {
+	if len(p.IDs) > 0 {
+		return false
+	}
+	return (p.App == "" || app == p.App) && (p.Account == "" || account == p.Account) &&
+		(p.Older == 0 || created.Before(now.Add(-p.Older)))
+}
+
+// Choose returns those of the sessions that would end now.
+func (p RevokeParams) Choose(sessions []SessionInfo) (chosen []SessionInfo) {
+	numbers := map[ledger.SessionID]bool{}
+	for _, id := range p.IDs {
+		numbers[id] = true
+	}
+	now := time.Now()
+	for _, s := range sessions {
+		if numbers[s.ID] || p.fits(s.App, s.Account, s.Created, now) {
+			chosen = append(chosen, s)
+		}
+	}
+	return chosen
+}
+
+// EndSessions ends many sessions in one commit. Their auth_keys never make sessions again. A number
+// that no live session has keeps the others from nothing: the operator may be in a hurry.
+func (m Admin) EndSessions(ctx context.Context, p RevokeParams) (Revoked, error) {
+	if err := p.Check(); err != nil {
+		return Revoked{}, err
+	}
+	if p.App != "" {
+		if _, ok := m.Ledger.Slot(p.App); !ok {
+			return Revoked{}, m.explain(p.App, ledger.ErrNoSlot)
+		}
+	}
+	if p.Account != "" {
+		if _, err := hive.ParseAccountName(p.Account); err != nil {
+			return Revoked{}, fmt.Errorf("%q: %w", p.Account, err)
+		}
+	}
+	now := m.Ledger.Now()
+	ended, missing, err := m.Ledger.EndSessions(ctx, p.IDs, func(s *ledger.Session) bool {
+		return p.fits(s.App, s.Account, s.Created, now)
+	}, act("session revoke"))
+	if err != nil {
+		return Revoked{}, err
+	}
+	out := Revoked{Ended: []SessionInfo{}, Missing: append([]ledger.SessionID{}, missing...)} // lists in JSON, too
+	for _, s := range ended {
+		out.Ended = append(out.Ended, sessionInfo(s))
+	}
+	return out, nil
+}
+
 // explain returns the ledger's errors as sentences that say what to do.
 func (m Admin) explain(app string, err error) error {
+	var taken *ledger.SecretTakenError
 	switch {
+	case errors.As(err, &taken) && taken.App == app:
+		return fmt.Errorf("this is the secret that app %q has now; give it another one, or none to have one made", app)
+	case errors.As(err, &taken):
+		return fmt.Errorf("app %q has this secret already, and a secret names one app; give %q a secret of its own, or "+
+			"none to have one made", taken.App, app)
 	case errors.Is(err, ledger.ErrNoSlot):
 		return fmt.Errorf("there is no app %q; see `pksa app list`", app)
 	case errors.Is(err, ledger.ErrSlotExists):

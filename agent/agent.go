@@ -168,6 +168,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.registerAll(); err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
+	for _, app := range a.disabledApps() {
+		a.log.Warn("an app is disabled: another one has the same secret, and a secret names one app; `pksa app rotate` "+
+			"gives it a new one", "app", app.Name, "same_secret_as", app.SameSecretAs)
+	}
 	// The nodes live as long as the links: a broadcast of the last moment still needs them.
 	background.Go(func() { a.node.Run(linkCtx) })
 	a.watch(ctx, &background)

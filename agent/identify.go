@@ -87,6 +87,9 @@ func (a *Agent) bySlot(d delivered) (*run, bool) {
 		return nil, false
 	}
 	for _, slot := range a.ledger.Slots() {
+		if slot.SameSecretAs != "" {
+			continue // a secret names one app
+		}
 		clear, err := key.Open(string(slot.Secret))
 		if err != nil || len(clear) < minSecret || len(clear) > maxAuthKey || !utf8.Valid(clear) {
 			continue

@@ -20,6 +20,7 @@ const (
 	MethodSessionAdd   = "session.add"
 	MethodSessionList  = "session.list"
 	MethodRevoke       = "session.revoke"
+	MethodEndSessions  = "session.end"
 	MethodRelease      = "session.release"
 	MethodPair         = "pair"
 	MethodPolicyReload = "policy.reload"
@@ -35,6 +36,9 @@ const (
 type AppParams struct {
 	Name   string         `json:"name"`
 	Secret control.Secret `json:"secret,omitempty"`
+	// EndSessions ends the slot's sessions when it gets a new secret. An agent of before this member
+	// refuses the call.
+	EndSessions bool `json:"end_sessions,omitempty"`
 }
 
 // SessionParams names a session.
@@ -89,7 +93,7 @@ func (a *Agent) Methods() map[string]control.Handler {
 			return m.AddApp(ctx, p.Name, string(p.Secret))
 		}),
 		MethodAppRotate: method(func(ctx context.Context, p AppParams) (AppInfo, error) {
-			return m.RotateApp(ctx, p.Name, string(p.Secret))
+			return m.RotateApp(ctx, p.Name, string(p.Secret), p.EndSessions)
 		}),
 		MethodAppRemove: method(func(ctx context.Context, p AppParams) (int, error) {
 			return m.RemoveApp(ctx, p.Name)
@@ -100,6 +104,7 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodRevoke: method(func(ctx context.Context, p SessionParams) (SessionInfo, error) {
 			return m.RevokeSession(ctx, p.ID)
 		}),
+		MethodEndSessions:  method(m.EndSessions),
 		MethodRelease:      method(a.release),
 		MethodPair:         method(a.pair),
 		MethodPolicyReload: method(a.reloadPolicy),

@@ -19,12 +19,20 @@ type Status struct {
 	Nodes    []node.NodeStatus `json:"nodes"`
 	Accounts []AccountStatus   `json:"accounts"`
 	Apps     int               `json:"apps"`
-	Sessions int               `json:"sessions"`
-	Pending  int               `json:"pending"` // requests that wait for a person
+	// Disabled are apps whose secret is another one's, too: it opens the other one only.
+	Disabled []DisabledApp `json:"apps_disabled,omitempty"`
+	Sessions int           `json:"sessions"`
+	Pending  int           `json:"pending"` // requests that wait for a person
 	// why the audit trail cannot be moved out of the ledger
 	Backlog    string           `json:"audit_backlog,omitempty"`
 	Quarantine []Quarantine     `json:"quarantine,omitempty"`
 	Hardening  []harden.Measure `json:"hardening"` // empty: off
+}
+
+// DisabledApp is an app whose secret opens nothing, because the app before it has the same one.
+type DisabledApp struct {
+	Name         string `json:"name"`
+	SameSecretAs string `json:"same_secret_as"`
 }
 
 // PolicyStatus is the policy in force, and what a failed reload complained of.
@@ -70,7 +78,7 @@ type AccountStatus struct {
 func (a *Agent) Status() Status {
 	s := Status{
 		NotReady: a.Ready(), Policy: a.policyStatus(), Nodes: a.node.Status(),
-		Apps: len(a.ledger.Slots()), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()),
+		Apps: len(a.ledger.Slots()), Disabled: a.disabledApps(), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()),
 		Quarantine: a.quarantines(),
 		Hardening:  append([]harden.Measure{}, a.hardening...), // a list in JSON, too
 	}
@@ -94,6 +102,16 @@ func (a *Agent) Status() Status {
 		s.Accounts = append(s.Accounts, account)
 	}
 	return s
+}
+
+// disabledApps returns the apps that share a secret with an app before them.
+func (a *Agent) disabledApps() (disabled []DisabledApp) {
+	for _, slot := range a.ledger.Slots() {
+		if slot.SameSecretAs != "" {
+			disabled = append(disabled, DisabledApp{slot.Name, slot.SameSecretAs})
+		}
+	}
+	return disabled
 }
 
 func (a *Agent) policyStatus() PolicyStatus {

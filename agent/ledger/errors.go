@@ -1,6 +1,9 @@
 package ledger
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // The errors that a caller acts upon. Every other error is an internal one.
 var (
@@ -61,3 +64,11 @@ var (
 	// lies in the past.
 	ErrSession = errors.New("session is impossible")
 )
+
+// SecretTakenError reports that a secret is an app's already. A secret names one app.
+type SecretTakenError struct{ App string }
+
+// Error returns a sentence that names the app.
+func (e *SecretTakenError) Error() string {
+	return fmt.Sprintf("app %q has this secret already", e.App)
+}

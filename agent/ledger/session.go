@@ -121,6 +121,44 @@ func (l *Ledger) EndSession(ctx context.Context, id SessionID, audit []byte) (*S
 	return ended, nil
 }
 
+// EndSessions revokes the sessions with these ids and all that which wants, in one commit, and
+// returns those that lived, as they were, by id. Their auth_keys make no sessions again. missing are
+// the ids that no live session has. which may be nil; it runs in the committing goroutine and must
+// not wait.
+func (l *Ledger) EndSessions(ctx context.Context, ids []SessionID, which func(*Session) bool, audit []byte) (
+	ended []*Session, missing []SessionID, err error) {
+	err = l.submitContext(ctx, &op{apply: func(b *batch) error {
+		missing = nil
+		for _, id := range ids {
+			if b.liveSession(id) == nil {
+				missing = append(missing, id)
+			}
+		}
+		ended = b.revoke(audit, b.sessionsWith(func(s *Session) bool {
+			return slices.Contains(ids, s.ID) || which != nil && which(s)
+		}))
+		return nil
+	}})
+	if err != nil {
+		return nil, nil, err
+	}
+	return ended, missing, nil
+}
+
+// sessionsWith returns the sessions that which wants, by id.
+func (b *batch) sessionsWith(which func(*Session) bool) []*Session {
+	return slices.DeleteFunc(b.allSessions(), func(s *Session) bool { return !which(s) })
+}
+
+// revoke ends sessions as the operator wants, each with a record of its own, and returns those that
+// lived. An expired one that is not swept yet is ended, too: its auth_key must not come back.
+func (b *batch) revoke(audit []byte, sessions []*Session) []*Session {
+	for _, s := range sessions {
+		b.endSession(s, ending{Outcome: "session revoked", Revoked: true, Content: audit})
+	}
+	return live(sessions, b.now)
+}
+
 // mayOpen returns nil if a session can be made, otherwise the reason. It writes nothing.
 func (b *batch) mayOpen(n NewSession) error {
 	if n.Account == "" || n.AuthKey == "" || !n.Expires.After(b.now) || n.LastNonce < 0 || n.LastNonce > maxNonce {

@@ -16,6 +16,10 @@ type Slot struct {
 	// NoncesOnly demands nonces of sessions made until the secret is rotated: the ledger was
 	// restored, so digests of auth_reqs may have been lost.
 	NoncesOnly bool
+	// SameSecretAs is the slot before this one that has the same secret, or empty. A secret names
+	// one app, so this slot's secret is disabled: what it opens is the other one's. Programs that
+	// did not compare secrets left such slots. Only [Ledger.Slots] and [Ledger.Slot] fill it.
+	SameSecretAs string
 
 	// generation is the number of the record that made the secret; digests of auth_reqs belong to
 	// it.
@@ -36,7 +40,7 @@ func CheckSlotName(name string) error {
 }
 
 // AddSlot makes a slot. audit is the content of the audit record, opaque, here and in the methods
-// below. ErrSlotName, ErrSlotExists.
+// below. ErrSlotName, ErrSlotExists, *SecretTakenError.
 func (l *Ledger) AddSlot(ctx context.Context, name string, secret Secret, audit []byte) (Slot, error) {
 	if err := CheckSlotName(name); err != nil {
 		return Slot{}, err
@@ -45,6 +49,9 @@ func (l *Ledger) AddSlot(ctx context.Context, name string, secret Secret, audit 
 		if b.get(bucketSlots, []byte(name)) != nil {
 			return Slot{}, ErrSlotExists
 		}
+		if err := b.freeSecret(secret); err != nil {
+			return Slot{}, err
+		}
 		number := b.record(Record{Type: RecordAdmin, Outcome: "slot added", App: name, Content: audit}, nil)
 		return Slot{Name: name, Secret: secret, Created: b.now, Rotated: b.now, generation: number}, nil
 	})
@@ -52,19 +59,67 @@ func (l *Ledger) AddSlot(ctx context.Context, name string, secret Secret, audit 
 
 // RotateSlot replaces the secret of a slot. The sessions of the slot live on. What opened with the
 // old secret opens no more, so its digests are dropped, and so are tombstones that guard nothing
-// else. ErrNoSlot.
+// else. ErrNoSlot, *SecretTakenError; also the slot's own secret is taken, because what it opened
+// before would be fresh again.
 func (l *Ledger) RotateSlot(ctx context.Context, name string, secret Secret, audit []byte) (Slot, error) {
-	return l.writeSlot(ctx, func(b *batch) (Slot, error) {
-		s, ok := b.slot(name)
-		if !ok {
-			return Slot{}, ErrNoSlot
+	return l.writeSlot(ctx, func(b *batch) (Slot, error) { return b.rotateSlot(name, secret, audit) })
+}
+
+// RotateSlotAndEnd is RotateSlot that also revokes all sessions of the slot, in the same commit,
+// and returns them: whoever had the old secret has nothing left.
+func (l *Ledger) RotateSlotAndEnd(ctx context.Context, name string, secret Secret, audit []byte) (Slot, []*Session,
+	error) {
+	var ended []*Session
+	slot, err := l.writeSlot(ctx, func(b *batch) (Slot, error) {
+		s, err := b.rotateSlot(name, secret, audit)
+		if err != nil {
+			return Slot{}, err
 		}
-		b.forget(slotOwner(s)) // before the generation changes, which names the owner
-		b.thin(name, name)
-		s.generation = b.record(Record{Type: RecordAdmin, Outcome: "slot rotated", App: name, Content: audit}, nil)
-		s.Secret, s.Rotated, s.NoncesOnly = secret, b.now, false
+		// After the tombstones were thinned: a key that a thief may know makes no session again,
+		// whatever secret it comes with.
+		ended = b.revoke(audit, b.sessionsWith(func(s *Session) bool { return s.App == name }))
 		return s, nil
 	})
+	if err != nil {
+		return Slot{}, nil, err
+	}
+	return slot, ended, nil
+}
+
+// rotateSlot records the new secret of a slot and drops what guarded the old one.
+func (b *batch) rotateSlot(name string, secret Secret, audit []byte) (Slot, error) {
+	s, ok := b.slot(name)
+	if !ok {
+		return Slot{}, ErrNoSlot
+	}
+	if err := b.freeSecret(secret); err != nil {
+		return Slot{}, err
+	}
+	b.forget(slotOwner(s)) // before the generation changes, which names the owner
+	b.thin(name, name)
+	s.generation = b.record(Record{Type: RecordAdmin, Outcome: "slot rotated", App: name, Content: audit}, nil)
+	s.Secret, s.Rotated, s.NoncesOnly = secret, b.now, false
+	return s, nil
+}
+
+// freeSecret returns a *SecretTakenError if a slot has the secret already.
+func (b *batch) freeSecret(secret Secret) error {
+	taken := ""
+	err := b.each(bucketSlots, func(key, plain []byte) error {
+		s, err := decodeSlot(string(key), plain)
+		if err == nil && taken == "" && s.Secret == secret {
+			taken = s.Name
+		}
+		return err
+	})
+	if err != nil {
+		b.fail(err)
+		return err
+	}
+	if taken != "" {
+		return &SecretTakenError{App: taken}
+	}
+	return nil
 }
 
 // writeSlot commits the slot that make returns.

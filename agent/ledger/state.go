@@ -161,12 +161,7 @@ func (l *Ledger) Session(id SessionID) (*Session, bool) {
 func (l *Ledger) Slots() []Slot {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	all := make([]Slot, 0, len(l.state.slots))
-	for _, s := range l.state.slots {
-		all = append(all, s)
-	}
-	slices.SortFunc(all, func(a, b Slot) int { return cmp.Compare(a.Name, b.Name) })
-	return all
+	return l.state.allSlots()
 }
 
 // Slot returns a slot by its name.
@@ -174,5 +169,28 @@ func (l *Ledger) Slot(name string) (Slot, bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	s, ok := l.state.slots[name]
-	return s, ok
+	if !ok {
+		return s, false
+	}
+	all := l.state.allSlots()
+	return all[slices.IndexFunc(all, func(s Slot) bool { return s.Name == name })], true
+}
+
+// allSlots returns all slots by name. Of slots with one secret only the first keeps it; the others
+// name it.
+func (st *state) allSlots() []Slot {
+	all := make([]Slot, 0, len(st.slots))
+	for _, s := range st.slots {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b Slot) int { return cmp.Compare(a.Name, b.Name) })
+	first := make(map[Secret]string, len(all))
+	for i, s := range all {
+		if name, taken := first[s.Secret]; taken {
+			all[i].SameSecretAs = name
+			continue
+		}
+		first[s.Secret] = s.Name
+	}
+	return all
 }

@@ -22,33 +22,46 @@ it the application opens sessions by itself, as far as the policy allows it.`,
 }
 
 func (c *command) appAdd() *cobra.Command {
-	return c.appSecret("add NAME", "Add an application and show its secret, once", agent.MethodAppAdd,
-		agent.Admin.AddApp)
+	var params agent.AppParams
+	return c.appSecret("add NAME", "Add an application and show its secret, once", agent.MethodAppAdd, &params,
+		func(ctx context.Context, m agent.Admin, p agent.AppParams) (agent.AppInfo, error) {
+			return m.AddApp(ctx, p.Name, string(p.Secret))
+		})
 }
 
 func (c *command) appRotate() *cobra.Command {
-	return c.appSecret("rotate NAME", "Give an application a new secret; its sessions go on", agent.MethodAppRotate,
-		agent.Admin.RotateApp)
+	var params agent.AppParams
+	cmd := c.appSecret("rotate NAME", "Give an application a new secret", agent.MethodAppRotate, &params,
+		func(ctx context.Context, m agent.Admin, p agent.AppParams) (agent.AppInfo, error) {
+			return m.RotateApp(ctx, p.Name, string(p.Secret), p.EndSessions)
+		})
+	cmd.Long = `The old secret makes no new session from now on. Sessions that were made with it go on:
+each has a key of its own. If the secret was stolen, --end-sessions ends all sessions of
+the application, however they were made, in the same commit, and their keys never make
+sessions again.`
+	cmd.Flags().BoolVar(&params.EndSessions, "end-sessions", false, "end all sessions of the application, too")
+	return cmd
 }
 
-// appSecret returns a command that gives an app a secret: `app add` or `app rotate`.
-func (c *command) appSecret(use, short, method string,
-	act func(agent.Admin, context.Context, string, string) (agent.AppInfo, error)) *cobra.Command {
+// appSecret returns a command that gives an app a secret: `app add` or `app rotate`. params holds
+// what flags of the command set.
+func (c *command) appSecret(use, short, method string, params *agent.AppParams,
+	alone act[agent.AppParams, agent.AppInfo]) *cobra.Command {
 	var from string
 	cmd := &cobra.Command{
 		Use:   use,
 		Short: short,
 		Args:  one("the NAME of the app"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := agent.CheckAppName(args[0]); err != nil {
+				return err // before a person types a secret for it
+			}
 			secret, err := c.secretFrom(cmd.Context(), from, "secret of the application")
 			if err != nil {
 				return err
 			}
-			params := agent.AppParams{Name: args[0], Secret: control.Secret(secret)}
-			info, err := administer(cmd.Context(), c, method, params,
-				func(ctx context.Context, m agent.Admin, p agent.AppParams) (agent.AppInfo, error) {
-					return act(m, ctx, p.Name, string(p.Secret))
-				})
+			params.Name, params.Secret = args[0], control.Secret(secret)
+			info, err := administer(cmd.Context(), c, method, *params, alone)
 			if err != nil {
 				return err
 			}
@@ -68,6 +81,13 @@ func printApp(w io.Writer, info agent.AppInfo) {
 	if info.Secret != "" {
 		fmt.Fprintf(w, "\n  %s\n\nThis secret is shown once. Put it into the application's configuration as its "+
 			"auth_req_secret.\n", info.Secret)
+	}
+	switch {
+	case info.Ended > 0:
+		fmt.Fprintf(w, "Its sessions are ended: %d.\n", info.Ended)
+	case info.Sessions > 0:
+		fmt.Fprintf(w, "Sessions that were made before go on, each with its own key: %d. If the old secret was "+
+			"stolen,\nend them with `pksa session revoke --app %s`.\n", info.Sessions, info.Name)
 	}
 	fmt.Fprintf(w, "The policy decides what it may do: write rules with `apps: [%s]`.\n", info.Name)
 }
@@ -94,9 +114,21 @@ func (c *command) appList() *cobra.Command {
 					fmt.Fprintf(t, "%s\t%d\t%s\t%s\n", a.Name, a.Sessions, when(a.Created), when(a.Rotated))
 				}
 				t.Flush()
+				for _, a := range apps {
+					if a.SameSecretAs != "" {
+						fmt.Fprintln(w, sameSecretText(a.Name, a.SameSecretAs))
+					}
+				}
 			})
 		},
 	}
+}
+
+// sameSecretText says why an app is disabled, and what ends that.
+func sameSecretText(app, other string) string {
+	return fmt.Sprintf("App %s is disabled: app %s has the same secret, and a secret names one app. "+
+		"`pksa app rotate %s` gives it\na secret of its own; or rotate %s, if %s shall keep this one.",
+		app, other, app, other, app)
 }
 
 func (c *command) appRemove() *cobra.Command {

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"golang.org/x/term"
 
@@ -78,4 +80,34 @@ func (c *command) unlockSecret(ctx context.Context, cfg *config.Config) (keystor
 // names.
 func (c *command) readSecret(ctx context.Context, source keystore.Source, label string) (keystore.Secret, error) {
 	return source.Read(ctx, func(string) ([]byte, error) { return c.prompt(label) })
+}
+
+// terminal reports whether a person can be asked: standard input is a terminal.
+func (c *command) terminal() bool {
+	file, ok := c.in.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// sure asks a person at the terminal whether to go on, and returns errDeclined for every answer but
+// yes. Where there is no terminal nobody is asked: a script knows what it does.
+func (c *command) sure(ctx context.Context, question string) error {
+	if !c.terminal() {
+		return nil
+	}
+	fmt.Fprintf(c.err, "%s [y/N] ", question)
+	answer := make(chan string, 1)
+	go func() { // it may outlive the call when the person interrupts; the process ends then
+		line, _ := bufio.NewReader(c.in).ReadString('\n')
+		answer <- line
+	}()
+	select {
+	case line := <-answer:
+		if word := strings.ToLower(strings.TrimSpace(line)); word == "y" || word == "yes" {
+			return nil
+		}
+		return errDeclined
+	case <-ctx.Done():
+		fmt.Fprintln(c.err)
+		return context.Cause(ctx)
+	}
 }

@@ -123,30 +123,6 @@ func sessionID(text string) (ledger.SessionID, error) {
 	return ledger.SessionID(n), nil
 }
 
-func (c *command) sessionRevoke() *cobra.Command {
-	return &cobra.Command{
-		Use:   "revoke SESSION",
-		Short: "End a session; its auth_key never makes one again",
-		Args:  one("the number of the SESSION"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := sessionID(args[0])
-			if err != nil {
-				return err
-			}
-			info, err := administer(cmd.Context(), c, agent.MethodRevoke, agent.SessionParams{ID: id},
-				func(ctx context.Context, m agent.Admin, p agent.SessionParams) (agent.SessionInfo, error) {
-					return m.RevokeSession(ctx, p.ID)
-				})
-			if err != nil {
-				return err
-			}
-			return c.print(info, func(w io.Writer) {
-				fmt.Fprintf(w, "Session %s of %s for %s is ended.\n", info.ID, info.App, info.Account)
-			})
-		},
-	}
-}
-
 func (c *command) sessionRelease() *cobra.Command {
 	return &cobra.Command{
 		Use:   "release SESSION",

@@ -61,7 +61,11 @@ func printStatus(w io.Writer, s agent.Status) {
 		fmt.Fprintf(w, "         the last reload changed nothing, the file has errors:\n         %s\n",
 			strings.ReplaceAll(strings.TrimSpace(s.Policy.Failed), "\n", "\n         "))
 	}
-	fmt.Fprintf(w, "Apps     %d, with %s\n\nRelays\n", s.Apps, count(s.Sessions, "session"))
+	fmt.Fprintf(w, "Apps     %d, with %s\n", s.Apps, count(s.Sessions, "session"))
+	for _, app := range s.Disabled {
+		fmt.Fprintf(w, "         %s\n", strings.ReplaceAll(sameSecretText(app.Name, app.SameSecretAs), "\n", "\n         "))
+	}
+	fmt.Fprintln(w, "\nRelays")
 	for _, l := range s.Links {
 		printLink(w, l)
 	}

@@ -1,0 +1,135 @@
+package ledger_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"pksa/agent/ledger"
+)
+
+// wantTaken checks that a secret is refused, by the name of the app that has it.
+func wantTaken(t *testing.T, err error, app string) {
+	t.Helper()
+	var taken *ledger.SecretTakenError
+	if !errors.As(err, &taken) || taken.App != app {
+		t.Fatalf("error is %v, want that %s has the secret", err, app)
+	}
+}
+
+func TestSecretNamesOneApp(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	r.slot("other")
+	_, err := r.l.AddSlot(ctx, "b4", "secret of mybot", nil)
+	wantTaken(t, err, "mybot")
+	_, err = r.l.RotateSlot(ctx, "other", "secret of mybot", nil)
+	wantTaken(t, err, "mybot")
+	_, _, err = r.l.RotateSlotAndEnd(ctx, "other", "secret of mybot", nil)
+	wantTaken(t, err, "mybot")
+	// Its digests would be dropped while all that it sealed still opens.
+	_, err = r.l.RotateSlot(ctx, "mybot", "secret of mybot", nil)
+	wantTaken(t, err, "mybot")
+	if number, _ := r.l.Head(); number != 2 {
+		t.Errorf("a refused secret left a record: %d", number)
+	}
+	// A secret that is free again may be given.
+	_, err = r.l.RotateSlot(ctx, "mybot", "new", nil)
+	must(t, err)
+	_, err = r.l.AddSlot(ctx, "b4", "secret of mybot", nil)
+	must(t, err)
+}
+
+func TestFirstOfTwoSlotsKeepsTheirSecret(t *testing.T) {
+	r := newRig(t)
+	for _, name := range []string{"mybot", "b4", "other"} {
+		r.slot(name)
+	}
+	must(t, r.l.GiveSecret("b4", "secret of mybot"))
+	for range 2 {
+		b4, _ := r.l.Slot("b4")
+		mybot, _ := r.l.Slot("mybot")
+		other, _ := r.l.Slot("other")
+		if b4.SameSecretAs != "" || mybot.SameSecretAs != "b4" || other.SameSecretAs != "" {
+			t.Errorf("b4 %q, mybot %q, other %q", b4.SameSecretAs, mybot.SameSecretAs, other.SameSecretAs)
+		}
+		r.reopen()
+	}
+	_, err := r.l.RotateSlot(ctx, "mybot", "new", nil)
+	must(t, err)
+	if mybot, _ := r.l.Slot("mybot"); mybot.SameSecretAs != "" {
+		t.Error("a slot with a new secret is still disabled")
+	}
+}
+
+func TestRotateEndsAllSessionsInOneCommit(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	r.slot("other")
+	var want []ledger.SessionID
+	for _, key := range []string{"k1", "k2", "k3"} {
+		want = append(want, r.session("alice", "mybot", key).ID)
+	}
+	kept := r.session("alice", "other", "k4")
+	// In the trail and in the store, so that thinning would find its key.
+	r.clock.add(time.Hour)
+	commits := 0
+	r.aroundCommits(func(commit func() error) error { commits++; return commit() })
+	s, ended, err := r.l.RotateSlotAndEnd(ctx, "mybot", "new", []byte(`"rotate"`))
+	must(t, err)
+	if commits != 1 {
+		t.Errorf("%d commits", commits)
+	}
+	if got := ids(ended); string(s.Secret) != "new" || !slices.Equal(got, want) {
+		t.Errorf("ended %v, want %v", got, want)
+	}
+	r.reopen()
+	if got := ids(r.l.Sessions()); !slices.Equal(got, []ledger.SessionID{kept.ID}) {
+		t.Errorf("left are %v", got)
+	}
+	// The thief knows the keys: an honest application that still has one must make another.
+	_, err = r.l.AddSession(ctx, r.newSession("alice", "mybot", "k1"), nil)
+	wantError(t, err, ledger.ErrKeySpent)
+}
+
+func ids(sessions []*ledger.Session) (all []ledger.SessionID) {
+	for _, s := range sessions {
+		all = append(all, s.ID)
+	}
+	return all
+}
+
+func TestEndSessions(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	r.slot("other")
+	one, two := r.session("alice", "mybot", "k1"), r.session("bob", "mybot", "k2")
+	three, four := r.session("alice", "other", "k3"), r.session("bob", "other", "k4")
+	commits := 0
+	r.aroundCommits(func(commit func() error) error { commits++; return commit() })
+	ended, missing, err := r.l.EndSessions(ctx, []ledger.SessionID{four.ID, 999}, func(s *ledger.Session) bool {
+		return s.App == "mybot"
+	}, nil)
+	must(t, err)
+	if got := ids(ended); commits != 1 || !slices.Equal(got, []ledger.SessionID{one.ID, two.ID, four.ID}) ||
+		!slices.Equal(missing, []ledger.SessionID{999}) {
+		t.Errorf("%d commits, ended %v, missing %v", commits, got, missing)
+	}
+	r.reopen()
+	if got := ids(r.l.Sessions()); !slices.Equal(got, []ledger.SessionID{three.ID}) {
+		t.Errorf("left are %v", got)
+	}
+	_, err = r.l.AddSession(ctx, r.newSession("bob", "mybot", "k2"), nil)
+	wantError(t, err, ledger.ErrKeySpent)
+
+	// What has expired did not live, and its key is spent all the same.
+	r.clock.add(48 * time.Hour)
+	ended, missing, err = r.l.EndSessions(ctx, []ledger.SessionID{three.ID}, nil, nil)
+	must(t, err)
+	if len(ended) != 0 || !slices.Equal(missing, []ledger.SessionID{three.ID}) {
+		t.Errorf("ended %v, missing %v", ids(ended), missing)
+	}
+	_, err = r.l.AddSession(ctx, r.newSession("alice", "other", "k3"), nil)
+	wantError(t, err, ledger.ErrKeySpent)
+}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"math/big"
 	"net/url"
 	"slices"
@@ -165,12 +166,14 @@ func (b *Book) Latest() time.Time { return b.latest }
 
 // Splits implements [Counters].
 func (b *Book) Splits(limit string) []string {
+	l := b.limits[limit]
+	if l == nil {
+		return nil
+	}
 	var splits []string
-	if l := b.limits[limit]; l != nil {
-		for split, sc := range l.splits {
-			if !sc.empty() {
-				splits = append(splits, split)
-			}
+	for split, sc := range l.splits {
+		if !sc.empty() {
+			splits = append(splits, split)
 		}
 	}
 	slices.Sort(splits)
@@ -250,44 +253,40 @@ func (s *series) before(t time.Time) *big.Rat {
 func (b *Book) Keep(limits map[string]time.Duration, now time.Time) {
 	for name, l := range b.limits {
 		from := now.Add(-max(limits[name], atLeastKept))
-		for _, sc := range l.splits {
-			for _, s := range sc.units {
-				s.drop(from)
-			}
-		}
-		l.prune()
+		l.drop(from)
 		if len(l.splits) == 0 {
 			delete(b.limits, name)
 		}
 	}
 }
 
-func (s *series) drop(from time.Time) {
-	i := sort.Search(len(s.entries), func(i int) bool { return s.entries[i].at.After(from) })
-	if i > 0 {
-		// The sums that stay include what is dropped, so it remains as the start. The copy lets the
-		// memory of the old entries go.
-		s.start.Set(s.entries[i-1].sum)
-		s.entries = slices.Clone(s.entries[i:])
-	}
-}
-
-// prune forgets the counters that are empty.
-func (l *limitCharges) prune() {
-	for split, sc := range l.splits {
-		for unit, s := range sc.units {
-			if len(s.entries) == 0 {
-				delete(sc.units, unit)
-			}
-		}
-		if len(sc.units) == 0 {
-			delete(l.splits, split)
-		}
-	}
+// drop drops the charges up to an instant, and the counters that then are empty.
+func (l *limitCharges) drop(until time.Time) {
+	maps.DeleteFunc(l.splits, func(_ string, sc *splitCharges) bool {
+		sc.drop(until)
+		return len(sc.units) == 0
+	})
 	for shape, list := range l.shapes {
 		list = slices.DeleteFunc(list, func(sc *splitCharges) bool { return len(sc.units) == 0 })
 		if l.shapes[shape] = list; len(list) == 0 {
 			delete(l.shapes, shape)
 		}
+	}
+}
+
+func (sc *splitCharges) drop(until time.Time) {
+	maps.DeleteFunc(sc.units, func(_ string, s *series) bool {
+		s.drop(until)
+		return len(s.entries) == 0
+	})
+}
+
+func (s *series) drop(until time.Time) {
+	i := sort.Search(len(s.entries), func(i int) bool { return s.entries[i].at.After(until) })
+	if i > 0 {
+		// The sums that stay include what is dropped, so it remains as the start. The copy lets the
+		// memory of the old entries go.
+		s.start.Set(s.entries[i-1].sum)
+		s.entries = slices.Clone(s.entries[i:])
 	}
 }

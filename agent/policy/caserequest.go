@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -173,14 +174,11 @@ func nodeJSON(n *yamlnode.Node) json.RawMessage {
 		}
 		return membersJSON(members)
 	case yamlnode.List:
-		out := []byte{'['}
-		for i, item := range n.Items {
-			if i > 0 {
-				out = append(out, ',')
-			}
-			out = append(out, nodeJSON(item)...)
+		var items [][]byte
+		for _, item := range n.Items {
+			items = append(items, nodeJSON(item))
 		}
-		return append(out, ']')
+		return slices.Concat([]byte{'['}, bytes.Join(items, []byte{','}), []byte{']'})
 	}
 	if !n.Quoted {
 		if _, number := parseDecimal(n.Text); number || n.Text == "true" || n.Text == "false" || n.Text == "null" {

@@ -151,12 +151,10 @@ func (j *judgement) uncovered(p *part) {
 	}
 	// Another account's authority is the reason only if no rule came past that condition: a rule
 	// that lets the authority pass, and refuses the amount, refuses the amount.
-	if near.failed <= onBehalf {
-		if other, ok := j.foreign(p); ok {
-			code = CodeForeignAuthority
-			if near.rule == nil {
-				rest = fmt.Sprintf("; it needs the authority of %s", other)
-			}
+	if other, ok := j.foreign(p); ok && near.failed <= onBehalf {
+		code = CodeForeignAuthority
+		if near.rule == nil {
+			rest = fmt.Sprintf("; it needs the authority of %s", other)
 		}
 	}
 	j.refuse(code, p, rest)

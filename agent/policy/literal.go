@@ -208,16 +208,18 @@ var spanUnits = map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': 
 
 // parseSpan reads 50s, 10m, 24h or 30d.
 func parseSpan(text string) (time.Duration, error) {
-	if len(text) >= 2 {
-		unit, digits := spanUnits[text[len(text)-1]], text[:len(text)-1]
-		if unit > 0 && allDigits(digits) && digits[0] != '0' {
-			// Compared before it is multiplied, which could overflow.
-			n, err := strconv.ParseInt(digits, 10, 64)
-			if err != nil || n > int64(longestSpan/unit) {
-				return 0, fmt.Errorf("%s is longer than 366d", quote(text))
-			}
-			return time.Duration(n) * unit, nil
-		}
+	var unit time.Duration
+	digits := ""
+	if text != "" {
+		unit, digits = spanUnits[text[len(text)-1]], text[:len(text)-1]
 	}
-	return 0, fmt.Errorf("%s is no span of time; write 50s, 10m, 24h or 30d", quote(text))
+	if unit == 0 || !allDigits(digits) || digits[0] == '0' {
+		return 0, fmt.Errorf("%s is no span of time; write 50s, 10m, 24h or 30d", quote(text))
+	}
+	// Compared before it is multiplied, which could overflow.
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n > int64(longestSpan/unit) {
+		return 0, fmt.Errorf("%s is longer than 366d", quote(text))
+	}
+	return time.Duration(n) * unit, nil
 }

@@ -42,10 +42,12 @@ func (c *compiler) reviewTime(r *rule) {
 func neverTogether(entries []opEntry) bool {
 	seen := map[hive.Role]bool{}
 	for _, e := range entries {
-		if d, ok := hive.DefinitionOf(e.name); ok {
-			if roles := usableRoles(d); len(roles) == 1 {
-				seen[roles[0]] = true
-			}
+		d, ok := hive.DefinitionOf(e.name)
+		if !ok {
+			continue
+		}
+		if roles := usableRoles(d); len(roles) == 1 {
+			seen[roles[0]] = true
 		}
 	}
 	return len(seen) > 1

@@ -107,17 +107,23 @@ func (p *Policy) Room(counters Counters, now time.Time) []Room {
 			splits = counters.Splits(l.name)
 		}
 		for _, split := range splits {
-			if !l.ownSplit(split) {
-				continue
-			}
-			for _, q := range l.quotas {
-				if q.window == 0 {
-					continue
-				}
-				used := counters.Used(Counter{l.name, split, q.unit}, q.window, now)
-				rooms = append(rooms, Room{l.ref(), split, q.unit, q.window, ratText(used), ratText(q.most), l.observe})
-			}
+			rooms = append(rooms, l.rooms(split, counters, now)...)
 		}
+	}
+	return rooms
+}
+
+// rooms returns what is left of one counter in each window.
+func (l *limit) rooms(split string, counters Counters, now time.Time) (rooms []Room) {
+	if !l.ownSplit(split) {
+		return nil
+	}
+	for _, q := range l.quotas {
+		if q.window == 0 {
+			continue
+		}
+		used := counters.Used(Counter{l.name, split, q.unit}, q.window, now)
+		rooms = append(rooms, Room{l.ref(), split, q.unit, q.window, ratText(used), ratText(q.most), l.observe})
 	}
 	return rooms
 }
@@ -166,13 +172,11 @@ func (p *Policy) Fresh(old *Policy, counters Counters, now time.Time) []string {
 	return names
 }
 
+// remembered reports whether the counters hold anything of the limit.
 func (l *limit) remembered(counters Counters, now time.Time) bool {
-	for _, split := range counters.Splits(l.name) {
-		for _, q := range l.quotas {
-			if counters.Used(Counter{l.name, split, q.unit}, l.kept(), now).Sign() > 0 {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(counters.Splits(l.name), func(split string) bool {
+		return slices.ContainsFunc(l.quotas, func(q quota) bool {
+			return counters.Used(Counter{l.name, split, q.unit}, l.kept(), now).Sign() > 0
+		})
+	})
 }

@@ -257,10 +257,8 @@ func (e *opEntry) mayName(in section) []string {
 	}
 	var names []string
 	for _, d := range hive.Definitions() {
-		for _, role := range d.Roles() {
-			if role.String() == e.name {
-				names = append(names, d.Name)
-			}
+		if slices.ContainsFunc(d.Roles(), func(role hive.Role) bool { return role.String() == e.name }) {
+			names = append(names, d.Name)
 		}
 	}
 	return names

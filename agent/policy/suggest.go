@@ -65,30 +65,29 @@ func (w *suggester) sort(s Seen) {
 		w.leave("%s of %s: %s: %s", q.Kind, q.App, code, reason)
 		return
 	}
-	for _, op := range q.Ops {
-		// No draft gives an account away, whatever was seen.
-		if op.Takeover() {
-			w.leave("%s of %s: %s can take the account over; write that rule yourself, if at all", q.Kind, q.App,
-				op.Name())
-			return
-		}
+	// No draft gives an account away, whatever was seen.
+	if i := slices.IndexFunc(q.Ops, hive.Operation.Takeover); i >= 0 {
+		w.leave("%s of %s: %s can take the account over; write that rule yourself, if at all", q.Kind, q.App,
+			q.Ops[i].Name())
+		return
 	}
 	w.all = append(w.all, s)
 	parts := q.parts()
-	if q.Kind != Sign {
-		for _, p := range parts {
-			if p.kind == Auth && q.ManualSession {
-				continue
-			}
-			g := w.group(seenGroup{kind: p.kind, account: string(q.Account), app: q.App, role: p.role})
-			g.times = append(g.times, s.Time)
-			if p.kind == Challenge {
-				g.texts = append(g.texts, p.text.text)
-			}
-		}
+	if q.Kind == Sign {
+		w.sortSign(s, parts)
 		return
 	}
-	w.sortSign(s, parts)
+	for _, p := range parts {
+		// A session that the operator made needs no rule.
+		if p.kind == Auth && q.ManualSession {
+			continue
+		}
+		g := w.group(seenGroup{kind: p.kind, account: string(q.Account), app: q.App, role: p.role})
+		g.times = append(g.times, s.Time)
+		if p.kind == Challenge {
+			g.texts = append(g.texts, p.text.text)
+		}
+	}
 }
 
 func (w *suggester) sortSign(s Seen, parts []*part) {
@@ -267,18 +266,23 @@ func (w *suggester) limits(b *strings.Builder) {
 	}
 	b.WriteString("limits:\n")
 	for _, app := range slices.Sorted(maps.Keys(spent)) {
-		operations := map[string]bool{}
-		for _, s := range spent[app] {
-			for _, op := range s.Request.Ops {
-				if len(op.Spend()) > 0 {
-					operations[op.Name()] = true
-				}
-			}
-		}
 		fmt.Fprintf(b, "  - name: %s\n    apps: [%s]\n    operations: [%s]\n    spend: [%s]\n",
 			yamlText(w.name(app+" in 24h")), yamlText(app),
-			strings.Join(slices.Sorted(maps.Keys(operations)), ", "), strings.Join(most(spent[app]), ", "))
+			strings.Join(spending(spent[app]), ", "), strings.Join(most(spent[app]), ", "))
 	}
+}
+
+// spending returns the names of the operations that spent, sorted.
+func spending(seen []Seen) []string {
+	var names []string
+	for _, s := range seen {
+		for _, op := range s.Request.Ops {
+			if len(op.Spend()) > 0 {
+				names = append(names, op.Name())
+			}
+		}
+	}
+	return distinct(names)
 }
 
 func spentBy(q *Request) map[hive.Symbol]*big.Rat {

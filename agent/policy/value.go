@@ -92,16 +92,22 @@ func (v value) member(name string) value {
 	case isMap:
 		return v.members[name]
 	case isList:
-		// ".01" and ".+1" name no element. There must be one way to write each.
-		i, err := strconv.Atoi(name)
-		if err == nil && strconv.Itoa(i) == name && i >= 0 {
-			if i < len(v.items) {
-				return v.items[i]
-			}
-			return value{}
-		}
+		return v.element(name)
 	}
 	return value{kind: isUnreadable}
+}
+
+// element returns the element of a list by its number, from 0. Behind the end there is nothing.
+func (v value) element(name string) value {
+	// ".01" and ".+1" name no element. There must be one way to write each.
+	i, err := strconv.Atoi(name)
+	switch {
+	case err != nil || strconv.Itoa(i) != name || i < 0:
+		return value{kind: isUnreadable}
+	case i < len(v.items):
+		return v.items[i]
+	}
+	return value{}
 }
 
 // list returns the elements; a JSON value that is no list counts as a list of one.

@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // What every key of the language says, in one sentence or two: for the schema that editors show,
 // and for the reference under examples/policies, which is made of these tables. A test compares
 // them with what the compiler takes.
@@ -80,11 +82,9 @@ var (
 
 // says returns what a key says, "" if nobody wrote it down.
 func says(key string, docs ...[]keyDoc) string {
-	for _, doc := range docs {
-		for _, d := range doc {
-			if d.key == key {
-				return d.says
-			}
+	for _, d := range slices.Concat(docs...) {
+		if d.key == key {
+			return d.says
 		}
 	}
 	return ""

@@ -95,3 +95,43 @@ func TestBroadcastRefused(t *testing.T) {
 		}
 	})
 }
+
+// One node of several says that the chain refuses a transaction, keeps it, and has it included
+// three seconds later. The application never hears that it failed: it would pay again.
+func TestRefusalOfOneNode(t *testing.T) {
+	lie := nodetest.Refusal("assert_exception", 10, "Account does not have sufficient funds for balance adjustment.")
+	lie.Lose, lie.Late = false, 3*time.Second
+	t.Run("the others answer", func(t *testing.T) {
+		withScriptAndNodes(t, "", 3, func(t *testing.T, w *world, script *scriptedClient) {
+			w.node.FailAlways(broadcastMethod, lie)
+			m := script.ask(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce())))
+			if answerKind(m) != "ack" {
+				t.Errorf("%s %q", answerKind(m), errorText(m, authKey))
+			}
+			w.eventually("one transaction", func() bool { return len(w.chain.Transactions()) == 1 })
+			if s := w.agent.Status().Nodes[0]; s.Untrue != 1 {
+				t.Errorf("status %+v", s)
+			}
+		})
+	})
+	t.Run("the others are away", func(t *testing.T) {
+		withScriptAndNodes(t, "", 2, func(t *testing.T, w *world, script *scriptedClient) {
+			for _, method := range []string{broadcastMethod, "transaction_status_api.find_transaction"} {
+				w.others[0].FailAlways(method, nodetest.Refused)
+			}
+			w.node.FailAlways(broadcastMethod, lie)
+			w.node.FailAlways("transaction_status_api.find_transaction", nodetest.Fault{Reset: true})
+			m := script.askFor(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce())), 2*time.Minute)
+			id, found := strings.CutPrefix(errorText(m, authKey), protocol.TextBroadcastUncertain+" ")
+			onChain := w.chain.Transactions()
+			if !found || len(onChain) != 1 || onChain[0].ID.String() != id {
+				t.Fatalf("%s %q, on chain %d", answerKind(m), errorText(m, authKey), len(onChain))
+			}
+			w.others[0].FailAlways("transaction_status_api.find_transaction", nodetest.Fault{})
+			w.eventuallyWithin(10*time.Minute, "outcome", func() bool {
+				all := w.outcomes()
+				return len(all) > 1 && all[len(all)-1] == "accepted"
+			})
+		})
+	})
+}

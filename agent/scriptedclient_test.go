@@ -165,9 +165,15 @@ func votePayload(permlink string, nonce int64) string {
 // withScript runs a test with an agent that has a hand-made session, and a relay that lies.
 func withScript(t *testing.T, policy string, f func(*testing.T, *world, *scriptedClient)) {
 	t.Helper()
+	withScriptAndNodes(t, policy, 1, f)
+}
+
+// withScriptAndNodes does the same in a world of several Hive nodes.
+func withScriptAndNodes(t *testing.T, policy string, nodes int, f func(*testing.T, *world, *scriptedClient)) {
+	t.Helper()
 	script := &scriptedClient{}
-	within(t, worldOptions{policy: policy, fault: script.fault, prepare: func(w *world) { w.session(authKey) }},
-		func(t *testing.T, w *world) { f(t, w, script) })
+	within(t, worldOptions{policy: policy, nodes: nodes, fault: script.fault,
+		prepare: func(w *world) { w.session(authKey) }}, func(t *testing.T, w *world) { f(t, w, script) })
 }
 
 func nowNonce() int64 { return time.Now().UnixMilli() }

@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -45,7 +46,8 @@ type world struct {
 	keys   *keystore.Store
 	ledger *ledger.Ledger
 	chain  *nodetest.Chain
-	node   *nodetest.Node
+	node   *nodetest.Node   // the first
+	others []*nodetest.Node // the nodes after it
 	relay  *relaytest.Server
 	config *config.Config
 	log    *slog.Logger
@@ -62,6 +64,7 @@ type world struct {
 type worldOptions struct {
 	policy    string
 	accounts  []hive.AccountName // of the keystore; alice if none
+	nodes     int                // of Hive; 1 if it is 0
 	fault     relaytest.Fault
 	configure func(*config.Config)
 	startAt   time.Time    // of the bubble's clock; zero leaves it
@@ -132,6 +135,10 @@ func newWorld(t *testing.T, o worldOptions) *world {
 	w.config = config.Default(w.home)
 	w.config.Relays = []config.Relay{{URL: w.relay.URL, Plaintext: true}}
 	w.config.Nodes = []string{w.node.URL()}
+	for i := 2; i <= o.nodes; i++ {
+		other := w.chain.NewNode(fmt.Sprintf("node%d.test", i))
+		w.others, w.config.Nodes = append(w.others, other), append(w.config.Nodes, other.URL())
+	}
 	if o.configure != nil {
 		o.configure(w.config)
 	}
@@ -193,7 +200,7 @@ func (w *world) make() {
 	var err error
 	w.service, err = service.Open(w.t.Context(), service.Options{
 		Config: w.config, Logger: w.log, Keys: w.keys, Ledger: w.ledger, Embedded: true,
-		Dial: dial, Transport: nodetest.Transport(w.node),
+		Dial: dial, Transport: nodetest.Transport(append(w.others, w.node)...),
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -38,7 +38,8 @@ var settings = []setting{
 	{"relays", "HAS relays to serve. An application must use one of them. `plaintext: true` allows ws:// beyond " +
 		"this machine.", "[wss://hive-auth.arcange.eu]",
 		readRelays},
-	{"nodes", "Hive API nodes, tried in this order. https:// is required, save on this machine.",
+	{"nodes", "Hive API nodes, tried in this order. https:// is required, save on this machine. " +
+		"With one host only, its word is final; with three, no single one can tell a failure that is none.",
 		"[https://api.hive.blog, https://api.deathwing.me, https://api.openhive.network, " +
 			"https://rpc.mahdiyari.info, https://techcoderx.com, https://hiveapi.actifit.io, https://api.c0ff33a.uk]",
 		readNodes},

@@ -35,9 +35,10 @@ type effort struct {
 	// doubt is true once a node may have the transaction without having said so. It never becomes
 	// false again: from then on only the chain itself can tell that the transaction is not there.
 	doubt   bool
-	lagging map[*endpoint]bool // the nodes that refused for tapos or expiration
+	noes    map[string]verdict // the last refusal of each host that refused
 	last    verdict            // of the last node that was reached
 	lastAt  string             // the host of that node
+	takenBy string             // the host that has it by its own word; empty: none
 	witness witnesses
 }
 
@@ -46,7 +47,7 @@ type effort struct {
 // §5.6). It returns when the outcome is final, in the normal case after one round trip, or when ctx
 // ends: the outcome is then in doubt, unless nothing was ever sent. It may be called concurrently.
 func (c *Client) Broadcast(ctx context.Context, tx Transaction) Outcome {
-	e := &effort{c: c, tx: tx, id: c.nextID.Add(1), lagging: map[*endpoint]bool{}}
+	e := &effort{c: c, tx: tx, id: c.nextID.Add(1), noes: map[string]verdict{}}
 	params := make([]byte, 0, len(tx.JSON)+2)
 	params = append(append(append(params, '['), tx.JSON...), ']')
 	e.body = appendRequest(make([]byte, 0, len(params)+128), "condenser_api.broadcast_transaction", params, e.id)
@@ -84,12 +85,12 @@ func (e *effort) pursue(ctx context.Context) Outcome {
 	} else if o, final := e.send(ctx, 0); final { // margin 0: even a late transaction gets one try
 		return o
 	}
-	// Without doubt no node has it: when the time for sending is over, giving up is a refusal, and
-	// a true one. With doubt only ctx ends the loop, because a refusal would be a guess then.
-	for (e.doubt || !e.expiresWithin(sendMargin)) && sleep(ctx, pause.NextBackOff()) {
+	// Settled, no node has it: when the time for sending is over, giving up is a refusal, and a
+	// true one. Unsettled, only ctx ends the loop, because a refusal would be a guess then.
+	for (e.unsettled() || !e.expiresWithin(sendMargin)) && sleep(ctx, pause.NextBackOff()) {
 		// First look: what is found needs not be sent, and a node that has it would only answer
 		// that it is a duplicate.
-		if e.doubt {
+		if e.unsettled() {
 			if o, final := e.lookUp(ctx); final {
 				return o
 			}
@@ -98,10 +99,31 @@ func (e *effort) pursue(ctx context.Context) Outcome {
 			return o
 		}
 	}
-	if e.doubt {
+	if e.unsettled() {
 		return e.inDoubt()
 	}
 	return e.refusal()
+}
+
+// unsettled reports whether a node may have the transaction: one that did not say so, or the only
+// host that refused it. One host that refuses may lie, keep the transaction and pass it on later.
+func (e *effort) unsettled() bool {
+	return e.doubt || len(e.noes) > 0 && len(e.noes) < e.quorum()
+}
+
+// quorum returns how many hosts must say the same before it is believed: two, or one if the list
+// has no other of our chain.
+func (e *effort) quorum() int { return max(1, min(2, e.c.hosts())) }
+
+// agreed reports whether enough hosts refused the transaction in the same way.
+func (e *effort) agreed(kind verdictKind) bool {
+	n := 0
+	for _, v := range e.noes {
+		if v.kind == kind {
+			n++
+		}
+	}
+	return n >= e.quorum()
 }
 
 // expiresWithin reports whether less than margin is left of the transaction's life.
@@ -139,31 +161,71 @@ func (e *effort) send(ctx context.Context, margin time.Duration) (o Outcome, fin
 		}
 		v := e.c.sendTo(ctx, n, e)
 		// A node that was not reached knows nothing of the transaction: the last word of another
-		// one stands.
-		if v.kind != unreached {
+		// one stands. So does that of the first host of those that refuse alike.
+		if before, no := e.noes[e.lastAt]; v.kind != unreached && !(no && before.kind == v.kind) {
 			e.last, e.lastAt = v, n.host
 		}
 		switch v.kind {
 		case sent:
+			e.takenBy = n.host
+			e.blameRefusers()
 			return Outcome{State: Accepted, Code: v.code, Reason: v.reason, Node: n.host}, true
 		case unknown:
 			e.doubt = true // it may have passed the transaction on before its answer was lost
-		case lagging:
-			// It may be this node that is behind. When two say so it is the transaction, and the
-			// next one should be built on another block.
-			e.lagging[n] = true
-			e.c.head.dropReference()
-			if len(e.lagging) >= min(2, len(nodes)) {
-				return e.refusal(), !e.doubt
+		case lagging, refused, later:
+			if o, over, final := e.refusedBy(n, v); over {
+				return o, final
 			}
-		case refused:
-			// Another node would refuse it for the same reason. Final only if none can have it.
-			return e.refusal(), !e.doubt
-		case later:
-			return Outcome{}, false // all nodes say the same until the next block
 		}
 	}
+	// Hosts that refuse for different reasons refuse all the same; but the next block may change
+	// the mind of one that waits for it.
+	if len(e.noes) >= e.quorum() && !e.waits() {
+		return e.refusal(), !e.doubt
+	}
 	return Outcome{}, false
+}
+
+// refusedBy records the refusal of one node. over means that no other node needs to be asked in
+// this round, final that none ever needs to.
+func (e *effort) refusedBy(n *endpoint, v verdict) (o Outcome, over, final bool) {
+	e.noes[n.host] = v
+	if v.kind == lagging {
+		// It may be this node that is behind. When two say so it is the transaction, and the next
+		// one should be built on another block.
+		e.c.head.dropReference()
+	}
+	if v.kind == later {
+		// Honest nodes all say the same until the next block, so none of them is asked for its word
+		// now. If the host goes on saying so, the transaction is looked up.
+		return Outcome{}, true, false
+	}
+	if !e.agreed(v.kind) {
+		return Outcome{}, false, false
+	}
+	// Final only if no node can have received it without saying so.
+	return e.refusal(), true, !e.doubt
+}
+
+// waits reports whether a host would take the transaction in a later block.
+func (e *effort) waits() bool {
+	for _, v := range e.noes {
+		if v.kind == later {
+			return true
+		}
+	}
+	return false
+}
+
+// blameRefusers remembers against the hosts that refused the transaction for good that another one
+// has it. What changes from one block to the next is held against nobody.
+func (e *effort) blameRefusers() {
+	for host, v := range e.noes {
+		if v.kind == refused && host != e.takenBy && v.code != codeTooSoon && v.code != codeNotEnoughRC {
+			e.c.blame(host, "refused the transaction "+e.tx.ID.String()+", which the chain took: "+v.reason)
+		}
+	}
+	clear(e.noes)
 }
 
 // spread sends the transaction to several nodes, whether they have it already or not.

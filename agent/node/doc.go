@@ -8,16 +8,17 @@
 // # What it promises
 //
 // An [Outcome] has one of four states, and the zero value claims nothing. Accepted: a node took the
-// transaction, or it was found at one. Refused: every node that can have received it said no, so it
-// will never be on the chain. Expired: it may have been received, and it is proven that it can no
-// longer be included. InDoubt: none of these is known, and nobody should sign another transaction
-// for the same purpose.
+// transaction, or it was found at one. Refused: every node that can have received it said no, two
+// hosts at least if there are two, so it will never be on the chain. Expired: it may have been
+// received, and it is proven that it can no longer be included. InDoubt: none of these is known,
+// and nobody should sign another transaction for the same purpose.
 //
 // The bytes that were given are sent and nothing else, to as many nodes as it takes. A transaction
 // can be included only once (its id covers its content), so it is always safe to send it again. It
 // is never safe to take a lost answer for a refusal. So as soon as one node may have received the
 // transaction, a refusal by another proves nothing: the transaction is looked up by its id, and
-// sent again, until it is found or dead (tx §5.6, §5.7).
+// sent again, until it is found or dead (tx §5.6, §5.7). The refusal of one host alone is such a
+// doubt too, unless the list has no other host.
 //
 // A transaction is dead when all of this is true:
 //
@@ -40,8 +41,10 @@
 //
 // A node can lie. It cannot change the bytes that are sent, and cannot make the outcome Refused if
 // another node may have the transaction as well. One node of several cannot make the outcome
-// Expired as long as another one answers. A node that passes a transaction on and claims to have
-// refused it is not noticed.
+// Expired as long as another one answers. It cannot make the outcome Refused by passing a
+// transaction on and claiming to have refused it, if the list has another host; the only node can.
+// What a node said and the chain, or others, showed to be untrue is remembered while the process
+// runs: the node is asked last for a while.
 //
 // One node can make the outcome Accepted, which is the price of an answer after one round trip.
 // While [Client.Run] runs, each accepted transaction that is not yet in a block is looked up at

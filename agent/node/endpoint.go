@@ -46,6 +46,7 @@ type endpoint struct {
 	errors    uint64
 	seen      *sighting // newest head, nil if none
 	astray    bool      // its head is away from everybody else's
+	blame     blame     // what it said that turned out to be untrue
 }
 
 func newEndpoint(text string, t transports) (*endpoint, error) {
@@ -164,11 +165,11 @@ func (n *endpoint) askChain(ctx context.Context, c *Client) error {
 }
 
 // candidates returns the nodes worth asking, the best first: those that work, in the order of
-// Options.URLs; then those that rest, the one that is ready soonest first; then those whose head is
-// astray. Nodes that serve another chain are not among them while they rest, and are checked again
-// after it.
+// Options.URLs; then those that rest, the one that is ready soonest first; then those that said
+// what turned out to be untrue; then those whose head is astray. Nodes that serve another chain are
+// not among them while they rest, and are checked again after it.
 func (c *Client) candidates() []*endpoint {
-	const works, resting, astray = 0, 1, 2
+	const works, resting, blamed, astray = 0, 1, 2, 3
 	type ranked struct {
 		n     *endpoint
 		class int
@@ -184,6 +185,8 @@ func (c *Client) candidates() []*endpoint {
 		switch {
 		case n.astray:
 			r.class = astray
+		case now.Before(n.blame.until):
+			r.class = blamed
 		case rests:
 			r.class = resting
 		}
@@ -221,6 +224,11 @@ type NodeStatus struct {
 	Latency   time.Duration `json:"latency_ns,omitzero"`
 	Calls     uint64        `json:"calls"`
 	Errors    uint64        `json:"errors"`
+	// Untrue counts what the node said and others, or the chain, showed to be untrue. Until
+	// BlamedUntil it is asked after all others; Blame is the last of it.
+	Untrue      uint64    `json:"untrue,omitzero"`
+	BlamedUntil time.Time `json:"blamed_until,omitzero"`
+	Blame       string    `json:"blame,omitzero"`
 }
 
 // Status returns the state of each node, in the order of Options.URLs.
@@ -238,6 +246,10 @@ func (n *endpoint) status(now time.Time) NodeStatus {
 	s := NodeStatus{
 		URL: n.url, Chain: "unchecked", Version: n.version, Astray: n.astray, Failures: n.failures,
 		LastError: n.lastError, Latency: n.latency, Calls: n.calls, Errors: n.errors,
+		Untrue: n.blame.count, Blame: n.blame.last,
+	}
+	if now.Before(n.blame.until) {
+		s.BlamedUntil = n.blame.until
 	}
 	switch n.chain {
 	case chainOurs:

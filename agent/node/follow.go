@@ -73,6 +73,7 @@ func (c *Client) followOnce(ctx context.Context, e *effort) {
 	case o.State == Expired:
 		c.log.Error("a transaction that a node had accepted never reached the chain", "tx", e.tx.ID.String(),
 			"expiration", e.tx.Expiration.String())
+		e.c.blame(e.takenBy, "took the transaction "+e.tx.ID.String()+", which never reached the chain")
 		return
 	case final && o.Block > 0:
 		return

@@ -24,8 +24,10 @@ const (
 	referenceFor = 30 * time.Second
 	// reservedSize is how many bytes of a block the chain keeps for itself (tx §2.6).
 	reservedSize = 256
-	// longestBlock is the largest block size in bytes that a node is believed.
-	longestBlock = 8 << 20
+	// shortestBlock and longestBlock are the bounds of the block size in bytes that a node is
+	// believed. The chain takes no vote of witnesses for less than the first.
+	shortestBlock = 64 << 10
+	longestBlock  = 8 << 20
 )
 
 // ErrStale means that there is no head to build on: none could be fetched for a while, it does not
@@ -212,6 +214,10 @@ func (c *Client) observe(ctx context.Context, n *endpoint) error {
 	}
 	s, err := readSighting(raw)
 	if err != nil {
+		var untrue *untrueError
+		if errors.As(err, &untrue) {
+			c.blame(n.host, untrue.what)
+		}
 		return c.malformed(n, err.Error())
 	}
 	s.at = time.Now()
@@ -233,7 +239,7 @@ func readSighting(raw []byte) (*sighting, error) {
 		ID           string `json:"head_block_id"`
 		Time         string `json:"time"`
 		Irreversible uint32 `json:"last_irreversible_block_num"`
-		MaxSize      int64  `json:"maximum_block_size"`
+		MaxSize      *int64 `json:"maximum_block_size"`
 	}
 	if err := unmarshal(raw, &p); err != nil {
 		return nil, errors.New("global properties do not have the expected form")
@@ -250,9 +256,13 @@ func readSighting(raw []byte) (*sighting, error) {
 		return nil, fmt.Errorf("global properties: block %d irreversible at head %d", p.Irreversible, p.Number)
 	}
 	s := &sighting{number: p.Number, irreversible: p.Irreversible, time: at}
-	// An impossible size is left out: all it is good for is to refuse a transaction early.
-	if p.MaxSize > reservedSize && p.MaxSize <= longestBlock {
-		s.maxSize = int(p.MaxSize) - reservedSize
+	// Without a size the transaction is not measured before it is sent. An impossible one would
+	// have every transaction refused here: the node lies, and nothing else that it says is used.
+	if p.MaxSize != nil {
+		if *p.MaxSize < shortestBlock || *p.MaxSize > longestBlock {
+			return nil, &untrueError{fmt.Sprintf("gave blocks of %d bytes, which the chain cannot have", *p.MaxSize)}
+		}
+		s.maxSize = int(*p.MaxSize) - reservedSize
 	}
 	return s, nil
 }

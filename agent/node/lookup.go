@@ -63,7 +63,7 @@ func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
 			return o, true
 		}
 	}
-	if !r.gone || len(e.witness.hosts) < min(2, e.c.hosts()) && !e.soleWitness(r, late) {
+	if !r.gone || len(e.witness.hosts) < e.quorum() && !e.soleWitness(r, late) {
 		return Outcome{}, false
 	}
 	// Expired is a promise that the transaction is never included. Before it is made every node is
@@ -79,10 +79,17 @@ func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
 	if ctx.Err() != nil {
 		return Outcome{}, false
 	}
-	return Outcome{
-		State: Expired, Code: codeExpired, Node: e.witness.last,
-		Reason: "the transaction was not included before it expired, and can no longer be",
-	}, true
+	return Outcome{State: Expired, Code: codeExpired, Node: e.witness.last, Reason: e.expiredReason()}, true
+}
+
+// expiredReason returns why the transaction is not on the chain. A host that alone refused it is
+// quoted: nobody confirmed what it said, and it is the likely reason all the same.
+func (e *effort) expiredReason() string {
+	const reason = "the transaction was not included before it expired, and can no longer be"
+	for host, v := range e.noes {
+		return fmt.Sprintf("%s; %s refused it: %s", reason, host, v.reason)
+	}
+	return reason
 }
 
 // soleWitness reports whether the round's only answer, long after the expiration, is for the second
@@ -107,6 +114,7 @@ func (e *effort) lookAtNode(ctx context.Context, n *endpoint, r *round) (Outcome
 	r.last, r.byStatus = n, s == deadByStatus
 	switch s {
 	case found:
+		e.blameRefusers()
 		return Outcome{State: Accepted, Node: n.host, Block: block, Reason: foundReason(block)}, true
 	case dead, deadByStatus:
 		e.witness.add(n.host)

@@ -9,7 +9,7 @@ type State uint8
 const (
 	InDoubt  State = iota // it may be on the chain or get there
 	Accepted              // a node has it, in its queue or in a block
-	Refused               // no node has it: each that was reached said no
+	Refused               // no node has it: each that was reached said no, and if there are two hosts, two did
 	Expired               // a node may have received it, and it can provably not be included any more
 )
 

@@ -120,6 +120,8 @@ func nodeState(n node.NodeStatus) string {
 		return "not used: it serves another chain"
 	case !n.RestUntil.IsZero():
 		return fmt.Sprintf("rests until %s after %s: %s", when(n.RestUntil), count(n.Failures, "failure"), n.LastError)
+	case !n.BlamedUntil.IsZero():
+		return fmt.Sprintf("asked last until %s: it %s", when(n.BlamedUntil), n.Blame)
 	case n.LastError != "":
 		return "last error: " + n.LastError
 	case n.Astray:

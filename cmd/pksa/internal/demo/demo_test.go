@@ -26,11 +26,19 @@ func (w *stopAt) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// tempFolder makes a folder in which the demo makes its own.
+func tempFolder(t *testing.T) string {
+	dir := t.TempDir()
+	for _, name := range []string{"TMPDIR", "TMP"} { // unix, Windows
+		t.Setenv(name, dir)
+	}
+	return dir
+}
+
 // An interrupt ends the demo in whatever step it is, and nothing is left behind.
 func TestInterrupted(t *testing.T) {
 	for _, at := range []string{"1. ", "registered", "2. ", "6. ", "7. "} {
-		dir := t.TempDir()
-		t.Setenv("TMPDIR", dir)
+		dir := tempFolder(t)
 		ctx, stop := context.WithCancel(t.Context())
 		out := &stopAt{text: at, stop: stop}
 		err := demo.Run(ctx, demo.Options{Out: out, Mark: "ok"})
@@ -45,8 +53,7 @@ func TestInterrupted(t *testing.T) {
 
 // Every step goes as it should, and leaves nothing behind.
 func TestJSON(t *testing.T) {
-	dir := t.TempDir()
-	t.Setenv("TMPDIR", dir)
+	dir := tempFolder(t)
 	var out bytes.Buffer
 	if err := demo.Run(t.Context(), demo.Options{Out: &out, JSON: true}); err != nil {
 		t.Fatal(err)

@@ -75,6 +75,8 @@ type Agent struct {
 	mismatch   mismatches // held keys that do not fit the chain
 	dropped    drops      // requests without an answer
 
+	toldFull map[hive.AccountName]time.Time // when the log spoke of its sessions. Owned by tidy
+
 	noHead  atomic.Pointer[time.Time] // when a request waited for a head in vain; nil once one came
 	earlier sync.Map                  // ledger.RequestKey of requests that an earlier process left unfinished
 
@@ -93,8 +95,9 @@ func New(o Options) (*Agent, error) {
 	a := &Agent{
 		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, keys: o.Keys,
 		log: o.Logger.With("component", "agent"), hardening: o.Hardening, recheck: make(chan struct{}, 1),
-		damage:  quarantine{reason: "too many damaged requests", limit: damageLimit},
-		replays: quarantine{reason: "too many replays", limit: replayLimit},
+		toldFull: map[hive.AccountName]time.Time{},
+		damage:   quarantine{reason: "too many damaged requests", limit: damageLimit},
+		replays:  quarantine{reason: "too many replays", limit: replayLimit},
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
 	a.metrics = status.New(status.Options{Ready: a.Ready, Gauges: a.gauges})

@@ -90,4 +90,5 @@ func (a *Agent) tidy() {
 	a.evict(a.pairings.expire(now))
 	a.damage.forget(now)
 	a.replays.forget(now)
+	a.warnOfFull(now)
 }

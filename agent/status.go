@@ -9,6 +9,7 @@ import (
 	"pksa/agent/node"
 	"pksa/agent/policy"
 	"pksa/agent/status"
+	"pksa/protocol/hive"
 )
 
 // Status is how a running agent stands.
@@ -72,6 +73,10 @@ type AccountStatus struct {
 	Name  string   `json:"name"`
 	Roles []string `json:"roles"`
 	Wrong []string `json:"wrong,omitempty"`
+	// Sessions are its live sessions, of at most SessionsMost. NearlyFull is set from 80 % on.
+	Sessions     int  `json:"sessions"`
+	SessionsMost int  `json:"sessions_most"`
+	NearlyFull   bool `json:"sessions_nearly_full,omitempty"`
 }
 
 // Status returns how the agent stands.
@@ -96,6 +101,8 @@ func (a *Agent) Status() Status {
 	}
 	for _, name := range a.keys.Accounts() {
 		account := AccountStatus{Name: string(name), Wrong: a.mismatch.of(name)}
+		account.Sessions, account.SessionsMost = len(a.ledger.SessionsOf(string(name))), a.config.SessionsPerAccount
+		account.NearlyFull = a.fullness(name) >= nearlyFull
 		for _, role := range a.keys.Roles(name) {
 			account.Roles = append(account.Roles, role.String())
 		}
@@ -112,6 +119,34 @@ func (a *Agent) disabledApps() (disabled []DisabledApp) {
 		}
 	}
 	return disabled
+}
+
+// nearlyFull is the part of an account's sessions from which on status and log warn.
+const nearlyFull = 0.8
+
+// fullness returns how many sessions an account has, as a part of what it may have.
+func (a *Agent) fullness(name hive.AccountName) float64 {
+	return float64(len(a.ledger.SessionsOf(string(name)))) / float64(a.config.SessionsPerAccount)
+}
+
+// fullAgain is how long the log says nothing more of an account that is still nearly full.
+const fullAgain = time.Hour
+
+// warnOfFull logs the accounts whose sessions are nearly at their bound. tidy calls it.
+func (a *Agent) warnOfFull(now time.Time) {
+	for _, name := range a.keys.Accounts() {
+		if a.fullness(name) < nearlyFull {
+			delete(a.toldFull, name)
+			continue
+		}
+		if told, ok := a.toldFull[name]; ok && now.Sub(told) < fullAgain {
+			continue
+		}
+		a.toldFull[name] = now
+		a.log.Warn("an account has nearly as many sessions as it may have; an application that logs in again and again "+
+			"should keep its session", "account", name, "sessions", len(a.ledger.SessionsOf(string(name))),
+			"most", a.config.SessionsPerAccount)
+	}
 }
 
 func (a *Agent) policyStatus() PolicyStatus {
@@ -161,6 +196,9 @@ func (a *Agent) gauges() status.Gauges {
 	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions()),
 		Pending: len(a.asks.list()), WrongKeys: a.mismatch.labels(), Limits: a.limitGauges(),
 		Backlog: a.ledger.Backlog() != nil}
+	for _, name := range a.keys.Accounts() {
+		g.Fullest = max(g.Fullest, a.fullness(name))
+	}
 	for _, l := range a.links {
 		s := l.Status()
 		drops := map[string]uint64{}

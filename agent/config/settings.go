@@ -70,7 +70,8 @@ var settings = []setting{
 		duration(func(c *Config) *time.Duration { return &c.NonceBehind }, time.Second, 366*24*time.Hour)},
 	{"nonce.ahead", "How far a nonce may lie ahead of our clock.", "24h",
 		duration(func(c *Config) *time.Duration { return &c.NonceAhead }, time.Second, 366*24*time.Hour)},
-	{"limits.sessions_per_account", "Live sessions of one account, at most.", "1000",
+	{"limits.sessions_per_account", "Live sessions of one account, at most. At the bound a new session of an " +
+		"application takes the place of one that the application's secret made and that was idle for an hour.", "1000",
 		integer(func(c *Config) *int { return &c.SessionsPerAccount }, 1, 100_000)},
 	{"limits.requests_per_second", "Requests taken from one relay in a second; what is over is dropped.", "200",
 		integer(func(c *Config) *int { return &c.RequestsPerSecond }, 1, 100_000)},

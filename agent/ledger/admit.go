@@ -226,7 +226,7 @@ func (b *batch) admit(a *Admission, r *run, judge func(View) Ruling) (Admitting,
 		return Admitting{}, err // nothing was written so far: the other requests of the batch go on
 	}
 	if ruling.NewSession != nil {
-		b.clearKey(ruling.NewSession.AuthKey) // before the number of the record is taken: it may write one
+		b.makeRoom(*ruling.NewSession) // before the number of the record is taken: it may write one
 	}
 	rec := Record{
 		Number: b.next(), Time: b.now, Type: RecordJudged, Kind: a.Kind, App: a.App, Session: a.Session,
@@ -354,7 +354,7 @@ func (b *batch) decide(number uint64, judge func(View) Ruling) (Admitting, error
 		return Admitting{}, err
 	}
 	if ruling.NewSession != nil {
-		b.clearKey(ruling.NewSession.AuthKey)
+		b.makeRoom(*ruling.NewSession)
 	}
 	rec := Record{
 		Number: b.next(), Time: b.now, Type: RecordDecided, Ref: number, Kind: q.Kind, Digest: q.Digest,

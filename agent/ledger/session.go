@@ -89,7 +89,7 @@ func (l *Ledger) AddSession(ctx context.Context, n NewSession, audit []byte) (*S
 		if err := b.mayOpen(n); err != nil {
 			return err
 		}
-		b.clearKey(n.AuthKey)
+		b.makeRoom(n)
 		made = b.openSession(n, b.next())
 		b.record(Record{
 			Type: RecordAdmin, Outcome: "session added", Account: n.Account, App: n.App, Session: made.ID,
@@ -172,10 +172,47 @@ func (b *batch) mayOpen(n NewSession) error {
 			return err
 		}
 	}
-	if b.countSessions(n.Account) >= b.o.SessionsPerAccount {
+	if b.countSessions(n.Account) >= b.o.SessionsPerAccount && b.idlest(n) == nil {
 		return ErrSessions
 	}
 	return b.err
+}
+
+// replaceIdle is how long a session must not have been used before a new one may replace it.
+const replaceIdle = time.Hour
+
+// idlest returns the session that a new one may replace when the account is full: of those that the
+// same slot's secret made for the account and that are idle, the one whose last use is longest ago.
+// It returns nil if there is none. What a person made, by hand or by pairing, is never replaced, and
+// replaces nothing.
+func (b *batch) idlest(n NewSession) (idlest *Session) {
+	if n.Origin != Service {
+		return nil
+	}
+	for _, s := range b.allSessions() {
+		if s.Account != n.Account || s.App != n.App || s.Origin != Service || !s.Expires.After(b.now) ||
+			s.LastUsed.After(b.now.Add(-replaceIdle)) {
+			continue
+		}
+		if idlest == nil || s.LastUsed.Before(idlest.LastUsed) {
+			idlest = s
+		}
+	}
+	return idlest
+}
+
+// makeRoom ends what stands in the way of a session that mayOpen allowed: an expired session with
+// its auth_key, and the session that it replaces. Both write records, so makeRoom comes before the
+// number of the session's own record is taken.
+func (b *batch) makeRoom(n NewSession) {
+	b.clearKey(n.AuthKey)
+	if b.countSessions(n.Account) < b.o.SessionsPerAccount {
+		return
+	}
+	if s := b.idlest(n); s != nil {
+		// Not revoked: the application may log in again, with the same auth_key if it sent nonces.
+		b.endSession(s, ending{Outcome: "session replaced by a newer one of its app"})
+	}
 }
 
 // mayReuse returns nil if a known auth_key may make a session again, otherwise the reason.

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -132,4 +133,79 @@ func TestEndSessions(t *testing.T) {
 	}
 	_, err = r.l.AddSession(ctx, r.newSession("alice", "other", "k3"), nil)
 	wantError(t, err, ledger.ErrKeySpent)
+}
+
+// admitSession asks for a session as an auth_req with the secret of its slot does.
+func (r *rig) admitSession(account, app, key string) (*ledger.Session, error) {
+	r.t.Helper()
+	var refused error
+	a := ledger.Admission{Key: r.arrive(fmt.Sprint("login ", r.uuids)), Account: account, Kind: ledger.KindAuth, App: app}
+	made, err := r.l.Admit(ctx, a, func(v ledger.View) ledger.Ruling {
+		n := r.newSession(account, app, key)
+		n.Origin = ledger.Service
+		if refused = v.MayOpen(n); refused != nil {
+			return ledger.Ruling{}
+		}
+		return ledger.Ruling{Verdict: ledger.Admitted, NewSession: &n}
+	})
+	must(r.t, err)
+	return made.Session, refused
+}
+
+// A full account takes a new session of an app in the place of its idle one, and of no other.
+func TestNewSessionReplacesAnIdleOneOfItsApp(t *testing.T) {
+	o := options("test")
+	o.SessionsPerAccount = 4
+	r := newRigWith(t, o)
+	r.slot("mybot")
+	r.slot("other")
+	login := func(app, key string) *ledger.Session {
+		t.Helper()
+		s, err := r.admitSession("alice", app, key)
+		must(t, err)
+		return s
+	}
+	hand := r.session("alice", "mybot", "k1")
+	paired := r.newSession("alice", "mybot", "k2")
+	paired.Origin = ledger.Paired
+	byLink, err := r.l.AddSession(ctx, paired, nil)
+	must(t, err)
+	idle, used := login("mybot", "k3"), login("mybot", "k4")
+
+	// Nothing is idle for an hour yet.
+	r.clock.add(time.Hour - time.Second)
+	_, err = r.admitSession("alice", "mybot", "k5")
+	wantError(t, err, ledger.ErrSessions)
+	if r.try(used, "vote", r.nowMS()) != ledger.Fresh {
+		t.Fatal("not fresh")
+	}
+	r.clock.add(time.Second)
+	// Another app, another account's fullness and a person's session replace nothing.
+	_, err = r.admitSession("alice", "other", "k5")
+	wantError(t, err, ledger.ErrSessions)
+	_, err = r.l.AddSession(ctx, r.newSession("alice", "mybot", "k5"), nil)
+	wantError(t, err, ledger.ErrSessions)
+	fresh := login("mybot", "k5")
+	if string(fresh.AuthKey) != "k5" {
+		t.Fatal("another session was made")
+	}
+	want := []ledger.SessionID{hand.ID, byLink.ID, used.ID, fresh.ID}
+	for range 2 {
+		if got := ids(r.l.Sessions()); !slices.Equal(got, want) {
+			t.Errorf("live are %v, want %v", got, want)
+		}
+		r.reopen()
+	}
+	if _, live := r.l.Session(idle.ID); live {
+		t.Error("the idle session lives")
+	}
+	// What is left was used, or is a person's.
+	_, err = r.admitSession("alice", "mybot", "k6")
+	wantError(t, err, ledger.ErrSessions)
+	r.clock.add(time.Hour)
+	login("mybot", "k6")
+	login("mybot", "k7")
+	if got := ids(r.l.Sessions()); !slices.Equal(got[:2], want[:2]) || len(got) != 4 {
+		t.Errorf("live are %v", got)
+	}
 }

@@ -6,7 +6,8 @@ import "github.com/prometheus/client_golang/prometheus"
 type Gauges struct {
 	PolicyHash string
 	Sessions   int
-	Pending    int // requests that wait for a person
+	Fullest    float64 // sessions of the account with most of them, as a part of what an account may have
+	Pending    int     // requests that wait for a person
 	Links      []LinkGauges
 	Backlog    bool // full segments of the audit trail could not be moved out of the ledger
 	Limits     []LimitGauge
@@ -42,6 +43,8 @@ var (
 	descPolicy = prometheus.NewDesc("pksa_policy_info", "The policy in force, by the SHA-256 of its file.",
 		[]string{"sha256"}, nil)
 	descSessions = prometheus.NewDesc("pksa_sessions", "Live sessions.", nil, nil)
+	descFullest  = prometheus.NewDesc("pksa_sessions_fullest_account",
+		"Live sessions of the account with most of them, as a part (0 to 1) of limits.sessions_per_account.", nil, nil)
 	descPending  = prometheus.NewDesc("pksa_pending", "Requests that wait for a person.", nil, nil)
 	descWrongKey = prometheus.NewDesc("pksa_key_wrong",
 		"1 for a held key that does not fit its account on the chain.", []string{"account", "role"}, nil)
@@ -69,7 +72,7 @@ var (
 
 // Describe sends the description of every gauge, as [prometheus.Collector] demands.
 func (gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descPending, descWrongKey, descBacklog,
+	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descFullest, descPending, descWrongKey, descBacklog,
 		descLimitUsed, descLimitMost, descReady, descConnected, descRegistered, descRefused, descReconnects,
 		descKeyChanges, descFrames, descDrops} {
 		ch <- d
@@ -87,6 +90,7 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	now := g.options.Gauges()
 	gauge(descPolicy, 1, now.PolicyHash)
 	gauge(descSessions, float64(now.Sessions))
+	gauge(descFullest, now.Fullest)
 	gauge(descPending, float64(now.Pending))
 	for _, key := range now.WrongKeys {
 		gauge(descWrongKey, 1, key.Account, key.Role)

@@ -84,7 +84,7 @@ func TestAllMetrics(t *testing.T) {
 	m := status.New(status.Options{
 		Ready: func() []string { return []string{"no relay is connected"} },
 		Gauges: func() status.Gauges {
-			return status.Gauges{PolicyHash: "abc", Sessions: 3, Pending: 7, Backlog: true,
+			return status.Gauges{PolicyHash: "abc", Sessions: 3, Fullest: 0.25, Pending: 7, Backlog: true,
 				Limits:    []status.LimitGauge{{Limit: "tips", Unit: "HBD", Window: "24h0m0s", Used: 1.5, Most: 10}},
 				WrongKeys: []status.KeyLabel{{Account: "alice", Role: "posting"}, {Account: "bob", Role: "memo"}},
 				Links: []status.LinkGauges{

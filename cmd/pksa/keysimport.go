@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -138,6 +139,10 @@ func (c *command) readKeys(ctx context.Context, args []string, f importFlags) (*
 	roles, err := parseRoles(f.roles)
 	if err != nil {
 		return nil, err
+	}
+	if slices.Contains(roles, hive.Owner) {
+		// Before the source is read: a key that was typed, or passed on by a command, is out.
+		return nil, hint(keystore.ErrOwnerKey, "nothing was read")
 	}
 	if len(roles) > 1 && !f.password {
 		return nil, errUsage{errors.New("one key has one role; several roles need --password or --file")}

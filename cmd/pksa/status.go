@@ -78,6 +78,13 @@ func printStatus(w io.Writer, s agent.Status) {
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", a.Name, strings.Join(a.Roles, ", "), strings.Join(a.Wrong, "; "))
 	}
 	t.Flush()
+	for _, a := range s.Accounts {
+		if a.NearlyFull {
+			fmt.Fprintf(w, "  %s has %d of %s (limits.sessions_per_account). Does an application log in each time it\n"+
+				"  runs? It should keep its session. `pksa session revoke --account %s --older 7d` makes room.\n",
+				a.Name, a.Sessions, count(a.SessionsMost, "session"), a.Name)
+		}
+	}
 	fmt.Fprintln(w, "\nNodes")
 	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, n := range s.Nodes {

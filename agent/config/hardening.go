@@ -15,6 +15,7 @@ var Measures = []string{"core-dumps", "tracing", "memory-lock", "privileges", "l
 // Hardening is how far the process must shut itself in. The zero value does what can be done and
 // starts without the rest.
 type Hardening struct {
+	Set      bool     // it stands in the file or in the environment
 	Off      bool     // nothing is done, so that a debugger can attach
 	Required []string // without these of [Measures] it does not start
 }
@@ -28,7 +29,7 @@ func readHardening(r *reader, n *yamlnode.Node) error {
 	if err != nil {
 		return err
 	}
-	var h Hardening
+	h := Hardening{Set: true}
 	for _, item := range items {
 		v, err := scalar(item)
 		if err != nil {

@@ -112,7 +112,9 @@ var settings = []setting{
 		readOrigins},
 	{"hardening", "How the process shuts itself in: best does what this machine permits, required does not start " +
 		"without all of it, off is for debuggers. Or the measures that are required: core-dumps, tracing, " +
-		"memory-lock, privileges, landlock.", "best",
+		"memory-lock, privileges, landlock. Systems other than Linux have none of them: there `pksa run` wants " +
+		"this set.",
+		"best",
 		readHardening},
 	{"log.level", "debug, info, warn or error.", "info",
 		readLevel},

@@ -6,17 +6,21 @@
 //
 // Each measure is tried and reported by name: what could not be done is an error only if the
 // setting hardening requires it. What was done cannot be undone in this process, and every program
-// that it starts inherits it. Nothing here concerns the network. On systems other than Linux no
-// measure exists, and each one is reported as not done.
+// that it starts inherits it. Nothing here concerns the network.
+//
+// On systems other than Linux no measure exists, and each one is reported as not done. There an
+// agent starts only if the setting hardening is set, so that its operator knows: see [Lacking].
 //
 // # Where to look
 //
-// harden.go has the two steps and the measures; paths_linux.go decides which files stay open.
+// harden.go has the two steps and the measures; system.go has what other systems lack;
+// paths_linux.go decides which files stay open.
 package harden
 
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"pksa/agent/config"
@@ -48,7 +52,7 @@ type Paths struct {
 
 // Shield forbids core dumps, tracing by other processes, and swapping. It must be called before the
 // first secret is read. It concerns the whole process and cannot be undone; a second call has the
-// same effect. The error is a *[Error].
+// same effect. The error is a *[Error], or an *[UnsetError] on a system that is not Linux.
 //
 // Memory is locked page by page as it is used (MCL_ONFAULT): Go reserves much more address space
 // than it uses, and locking that would make it real. An idle agent holds 17 MiB without locking, 18
@@ -57,6 +61,9 @@ type Paths struct {
 // CAP_IPC_LOCK): beyond a limit every further request for memory would fail, and with it the
 // process.
 func Shield(h config.Hardening) ([]Measure, error) {
+	if err := mustBeSet(h, Lacking()); err != nil {
+		return nil, err
+	}
 	if h.Off {
 		return nil, nil
 	}
@@ -96,9 +103,7 @@ type Error struct{ Missing []Measure }
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("the setting hardening requires what could not be done:")
-	for _, m := range e.Missing {
-		b.WriteString("\n  " + m.Name + ": " + m.Detail)
-	}
+	writeMeasures(&b, e.Missing)
 	return b.String()
 }
 
@@ -115,10 +120,20 @@ func demand(h config.Hardening, measures []Measure) ([]Measure, error) {
 	return measures, nil
 }
 
-// Log writes one line for each measure, a warning where it is not done, or that all are off.
+// Log writes one line for each measure, a warning where it is not done, or that all are off. It
+// warns of what this system lacks, too.
 func Log(ctx context.Context, log *slog.Logger, measures []Measure) {
+	logMeasures(ctx, log, measures, Lacking())
+}
+
+func logMeasures(ctx context.Context, log *slog.Logger, measures, lacking []Measure) {
 	if len(measures) == 0 {
 		log.Warn("hardening is off: other processes of this user can read the keys")
+	}
+	for _, m := range lacking {
+		if !slices.ContainsFunc(measures, func(other Measure) bool { return other.Name == m.Name }) {
+			measures = append(slices.Clip(measures), m)
+		}
 	}
 	for _, m := range measures {
 		level, text := slog.LevelInfo, "hardened"

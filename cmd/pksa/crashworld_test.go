@@ -147,6 +147,7 @@ func (w *killWorld) makeHome(nodes []string, policy string, apps []string) {
 	must(os.WriteFile(path, []byte(config.Template(map[string]string{
 		"relays": "[" + w.relay.URL + "]", "nodes": "[" + strings.Join(nodes, ", ") + "]",
 		"limits.requests_per_second": "5000", "limits.account_requests_per_second": "5000", "log.level": "info",
+		"hardening": "best", // other systems than Linux want it set
 	})), 0o600))
 	must(os.WriteFile(filepath.Join(w.home, "policy.yaml"), []byte(policy), 0o600))
 	var err error

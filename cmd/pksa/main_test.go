@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -40,6 +41,9 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PKSA_HOME", filepath.Join(e.WorkDir, "home"))
+			if runtime.GOOS != "linux" {
+				e.Setenv("PKSA_HARDENING", "best") // other systems want it set
+			}
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each command of a race test sleeps a second
 			e.Values["pairing"] = make(chan error, 1)
 			return nil

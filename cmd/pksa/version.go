@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"pksa/agent/harden"
 )
 
 // versionInfo is what `pksa version --json` prints.
@@ -16,6 +18,9 @@ type versionInfo struct {
 	Revision string `json:"revision,omitempty"`
 	Go       string `json:"go"`
 	Protocol int    `json:"has_protocol"`
+
+	// Lacking are the protections that this system does not have.
+	Lacking []harden.Measure `json:"lacking,omitempty"`
 }
 
 func (c *command) versionCommand() *cobra.Command {
@@ -24,7 +29,7 @@ func (c *command) versionCommand() *cobra.Command {
 		Short: "Print the version",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			v := versionInfo{Version: "devel", Go: runtime.Version(), Protocol: 1}
+			v := versionInfo{Version: "devel", Go: runtime.Version(), Protocol: 1, Lacking: harden.Lacking()}
 			if info, ok := debug.ReadBuildInfo(); ok {
 				if info.Main.Version != "" && info.Main.Version != "(devel)" {
 					v.Version = info.Main.Version
@@ -35,10 +40,18 @@ func (c *command) versionCommand() *cobra.Command {
 					}
 				}
 			}
-			return c.print(v, func(w io.Writer) {
-				fmt.Fprintf(w, "pksa %s (%s, HAS protocol %d)\n", strings.TrimSpace(v.Version+" "+v.Revision), v.Go,
-					v.Protocol)
-			})
+			return c.print(v, v.write)
 		},
+	}
+}
+
+func (v versionInfo) write(w io.Writer) {
+	fmt.Fprintf(w, "pksa %s (%s, HAS protocol %d)\n", strings.TrimSpace(v.Version+" "+v.Revision), v.Go, v.Protocol)
+	if len(v.Lacking) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nThis system lacks protections of the keys; `pksa run` wants the setting hardening:\n")
+	for _, m := range v.Lacking {
+		fmt.Fprintf(w, "  %-12s %s\n", m.Name, m.Detail)
 	}
 }

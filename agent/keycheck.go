@@ -25,6 +25,9 @@ type KeyCheck struct {
 	OnBehalfOf string `json:"on_behalf_of,omitempty"`
 	OK         bool   `json:"ok"`
 	Problem    string `json:"problem,omitempty"`
+	// Unconfirmed is true if one Hive API node of several says so and no other confirms it. Such a
+	// key goes on proving its account.
+	Unconfirmed bool `json:"unconfirmed,omitempty"`
 }
 
 // mismatches is the held keys that the chain does not know in their roles. The agent has one: a
@@ -69,6 +72,8 @@ func (m *mismatches) labels() []status.KeyLabel {
 // replace sets what a check found. It reports whether other keys fit than before, and whether
 // anything is to be told that was not told before.
 func (m *mismatches) replace(checks []KeyCheck) (others, news bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	roles, words := map[hive.AccountName][]hive.Role{}, map[hive.AccountName][]string{}
 	for _, c := range checks {
 		if c.OK {
@@ -76,12 +81,15 @@ func (m *mismatches) replace(checks []KeyCheck) (others, news bool) {
 		}
 		name := hive.AccountName(c.Account)
 		words[name] = append(words[name], c.Role+": "+c.Problem)
-		if role, err := hive.ParseRole(c.Role); err == nil && c.OnBehalfOf == "" {
+		role, err := hive.ParseRole(c.Role)
+		if err != nil || c.OnBehalfOf != "" {
+			continue
+		}
+		// One word neither takes an account out of service nor puts one back.
+		if !c.Unconfirmed || slices.Contains(m.roles[name], role) {
 			roles[name] = append(roles[name], role)
 		}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	others = !maps.EqualFunc(m.roles, roles, slices.Equal)
 	news = !maps.EqualFunc(m.words, words, slices.Equal)
 	m.roles, m.words = roles, words
@@ -144,71 +152,138 @@ func (a *Agent) CheckKeys(ctx context.Context) ([]KeyCheck, error) {
 	return checks, nil
 }
 
-// checkHeld compares the held keys with the accounts that they belong to.
-func (a *Agent) checkHeld(ctx context.Context) ([]KeyCheck, error) {
-	store := a.keys
-	var checks []KeyCheck
-	for batch := range slices.Chunk(store.Accounts(), 100) {
-		accounts, err := a.node.Authorities(ctx, batch...)
+// question is one comparison with an account on the chain.
+type question struct {
+	check   KeyCheck
+	account hive.AccountName // that is looked at
+	// judge returns what does not fit, in words; empty if all does.
+	judge func(account node.Account, exists bool) string
+}
+
+// compare answers the questions by the word of one host, and those that it answers with "does not fit"
+// by the word of two: one that lies must not put an account out of service.
+func (a *Agent) compare(ctx context.Context, questions []question) ([]KeyCheck, error) {
+	var names []hive.AccountName
+	for _, q := range questions {
+		names = append(names, q.account)
+	}
+	slices.Sort(names)
+	accounts := map[hive.AccountName]node.Account{}
+	for batch := range slices.Chunk(slices.Compact(names), 100) {
+		found, err := a.node.Authorities(ctx, batch...)
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range batch {
-			account, exists := accounts[name]
-			for _, role := range store.Roles(name) {
-				public, _ := store.Public(name, role)
-				c := KeyCheck{Account: string(name), Role: role.String(), Public: public.String(), OK: true}
-				switch {
-				case !exists:
-					c.OK, c.Problem = false, "the chain has no such account"
-				case !slices.Contains(account.Roles(public), role):
-					c.OK, c.Problem = false,
-						fmt.Sprintf("the chain does not know this key as %s, or it cannot sign alone", role)
-				}
-				checks = append(checks, c)
-			}
+		maps.Copy(accounts, found)
+	}
+	var doubtful []hive.AccountName
+	checks := make([]KeyCheck, len(questions))
+	for i, q := range questions {
+		account, exists := accounts[q.account]
+		checks[i] = q.check
+		checks[i].Problem = q.judge(account, exists)
+		checks[i].OK = checks[i].Problem == ""
+		if !checks[i].OK && !slices.Contains(doubtful, q.account) {
+			doubtful = append(doubtful, q.account)
+		}
+	}
+	if len(doubtful) == 0 || a.node.Hosts() < 2 {
+		return checks, nil
+	}
+	views := a.node.Views(ctx, maxViews, doubtful...)
+	for i, q := range questions {
+		if !checks[i].OK {
+			a.weigh(q, views, &checks[i])
 		}
 	}
 	return checks, nil
 }
 
+// maxViews is how many hosts are asked about a key that does not fit by the word of the first: two
+// that agree outvote one that lies.
+const maxViews = 3
+
+// weigh decides by the words of several hosts about a key that does not fit by that of one. Two are
+// believed, and what a third says against them is remembered against it.
+func (a *Agent) weigh(q question, views []node.View, check *KeyCheck) {
+	var wrong, right []string // hosts
+	problem := ""
+	for _, v := range views {
+		account, exists := v.Accounts[q.account]
+		if said := q.judge(account, exists); said != "" {
+			problem, wrong = said, append(wrong, v.Host)
+		} else {
+			right = append(right, v.Host)
+		}
+	}
+	switch {
+	case len(wrong) >= 2:
+		check.Problem = problem
+	case len(right) >= 2:
+		check.OK, check.Problem = true, ""
+		for _, host := range wrong {
+			a.node.Blame(host, fmt.Sprintf("gave other %s keys of %s than two other hosts", q.check.Role, q.account))
+		}
+	case len(right) == 1 && len(wrong) == 0:
+		// The first host said otherwise a moment ago, and does not answer or say so any more.
+		check.OK, check.Problem = true, ""
+	default:
+		check.Unconfirmed = true
+		check.Problem += "; one Hive API node says so, and no other confirms it"
+	}
+}
+
+// checkHeld compares the held keys with the accounts that they belong to.
+func (a *Agent) checkHeld(ctx context.Context) ([]KeyCheck, error) {
+	var questions []question
+	for _, name := range a.keys.Accounts() {
+		for _, role := range a.keys.Roles(name) {
+			public, _ := a.keys.Public(name, role)
+			questions = append(questions, question{
+				check:   KeyCheck{Account: string(name), Role: role.String(), Public: public.String()},
+				account: name,
+				judge: func(account node.Account, exists bool) string {
+					switch {
+					case !exists:
+						return "the chain has no such account"
+					case !slices.Contains(account.Roles(public), role):
+						return fmt.Sprintf("the chain does not know this key as %s, or it cannot sign alone", role)
+					}
+					return ""
+				},
+			})
+		}
+	}
+	return a.compare(ctx, questions)
+}
+
 // checkGiven compares the rules that use the authority of other accounts (on_behalf_of) with those
 // accounts.
 func (a *Agent) checkGiven(ctx context.Context) ([]KeyCheck, error) {
-	delegations := a.policy.Load().policy.Delegations()
-	var names []hive.AccountName
-	for _, d := range delegations {
-		names = append(names, d.By)
-	}
-	slices.Sort(names)
-	found := map[hive.AccountName]node.Account{}
-	for batch := range slices.Chunk(slices.Compact(names), 100) {
-		accounts, err := a.node.Authorities(ctx, batch...)
-		if err != nil {
-			return nil, err
-		}
-		maps.Copy(found, accounts)
-	}
-	var checks []KeyCheck
-	for _, d := range delegations {
-		by, exists := found[d.By]
+	var questions []question
+	for _, d := range a.policy.Load().policy.Delegations() {
 		for _, to := range a.givenTo(d) {
 			for _, role := range d.Roles {
-				c := KeyCheck{Account: string(to), Role: role.String(), OnBehalfOf: string(d.By), OK: true}
-				switch {
-				case !exists:
-					c.OK, c.Problem = false, fmt.Sprintf("rule %q counts on %s, and the chain has no such account",
-						d.Rule.Name, d.By)
-				case !gives(by, to, role):
-					c.OK, c.Problem = false,
-						fmt.Sprintf("rule %q counts on the %s authority of %s, which does not let %s act alone",
-							d.Rule.Name, role, d.By, to)
-				}
-				checks = append(checks, c)
+				questions = append(questions, question{
+					check:   KeyCheck{Account: string(to), Role: role.String(), OnBehalfOf: string(d.By)},
+					account: d.By,
+					judge: func(by node.Account, exists bool) string {
+						switch {
+						case !exists:
+							return fmt.Sprintf("rule %q counts on %s, and the chain has no such account",
+								d.Rule.Name, d.By)
+						case !gives(by, to, role):
+							return fmt.Sprintf("rule %q counts on the %s authority of %s, which does not let %s act "+
+								"alone",
+								d.Rule.Name, role, d.By, to)
+						}
+						return ""
+					},
+				})
 			}
 		}
 	}
-	return checks, nil
+	return a.compare(ctx, questions)
 }
 
 // givenTo returns the held accounts that a rule lets use the authority of another.

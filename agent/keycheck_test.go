@@ -131,3 +131,79 @@ func TestKeyMismatchIsRecorded(t *testing.T) {
 		}
 	})
 }
+
+// accountOf is what a node answers that gives an account the keys of another.
+func accountOf(name, keysOf hive.AccountName) nodetest.Fault {
+	authority := func(role hive.Role) string {
+		return `{"weight_threshold":1,"account_auths":[],"key_auths":[["` + keyOf(keysOf, role).Public().String() + `",1]]}`
+	}
+	return nodetest.Fault{Lose: true, Body: []byte(`{"jsonrpc":"2.0","result":[{"name":"` + string(name) +
+		`","owner":` + authority(hive.Owner) + `,"active":` + authority(hive.Active) + `,"posting":` +
+		authority(hive.Posting) + `,"memo_key":"` + keyOf(keysOf, hive.Memo).Public().String() + `"}],"id":$id}`)}
+}
+
+// One node of several gives other keys: nobody is unregistered by it, the others are believed, and
+// the lie is remembered.
+func TestKeysByOneNode(t *testing.T) {
+	const method = "condenser_api.get_accounts"
+	for _, c := range []struct {
+		name  string
+		nodes int
+		away  bool // the others
+		wrong int  // keys that status names
+		blame uint64
+	}{
+		{"the others know better", 3, false, 0, 1},
+		{"the others are away", 3, true, 3, 0},
+		{"one against one", 2, false, 3, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			within(t, worldOptions{nodes: c.nodes}, func(t *testing.T, w *world) {
+				w.node.FailAlways(method, accountOf("alice", "bob"))
+				for _, other := range w.others {
+					if c.away {
+						other.FailAlways(method, nodetest.Refused)
+					}
+				}
+				checks, err := w.agent.CheckKeys(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, check := range checks {
+					if check.OK != (c.wrong == 0) || check.Unconfirmed != (c.wrong > 0) {
+						t.Errorf("%+v", check)
+					}
+				}
+				time.Sleep(time.Second)
+				s := w.agent.Status()
+				if s.Links[0].Registered != 1 || s.Nodes[0].Untrue < c.blame || len(s.Accounts[0].Wrong) != c.wrong {
+					t.Errorf("%d registered, node %+v, wrong %q", s.Links[0].Registered, s.Nodes[0], s.Accounts[0].Wrong)
+				}
+			})
+		})
+	}
+}
+
+// Two hosts that say the same are believed, and one that says otherwise later puts nothing back.
+func TestKeysByTwoNodes(t *testing.T) {
+	const method = "condenser_api.get_accounts"
+	within(t, worldOptions{nodes: 3}, func(t *testing.T, w *world) {
+		check := func(unconfirmed bool, registered int) {
+			t.Helper()
+			checks, err := w.agent.CheckKeys(t.Context())
+			if err != nil || checks[0].OK || checks[0].Unconfirmed != unconfirmed {
+				t.Fatalf("%+v, %v", checks, err)
+			}
+			time.Sleep(time.Second)
+			if n := w.agent.Status().Links[0].Registered; n != registered {
+				t.Errorf("%d registered, want %d", n, registered)
+			}
+		}
+		w.node.FailAlways(method, accountOf("alice", "bob"))
+		w.others[0].FailAlways(method, accountOf("alice", "bob"))
+		check(false, 0)
+		w.others[0].FailAlways(method, nodetest.Refused)
+		w.others[1].FailAlways(method, nodetest.Refused)
+		check(true, 0)
+	})
+}

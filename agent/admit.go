@@ -42,11 +42,11 @@ type obstacle struct{ text, outcome, reason string }
 
 // granted is what was judged and recorded.
 type granted struct {
-	run     *run
-	number  uint64 // of the audit record
-	role    hive.Role
-	session *ledger.Session
-	told    bool // the application was told something already: it gets no other answer
+	run      *run
+	number   uint64 // of the audit record
+	role     hive.Role
+	session  *ledger.Session
+	answered bool // the application got an answer already, and gets no other one
 }
 
 // judged is what the judge found, for the answer and the record.
@@ -176,7 +176,7 @@ func setTransaction(ruling *ledger.Ruling, p *proposal) {
 // decide makes the second half of the decision, and then looks whether what is allowed can be done.
 // The limits are judged by the counters that the commit finds, after the requests before this one.
 // What the rules said is taken from the first half; if another policy is in force by now, or a rule
-// depends on the time, they are judged anew.
+// depends on the time, they are judged again.
 func (a *Agent) decide(p *proposal, v ledger.View, j *judged) {
 	a.budget.use(v, func(book *policy.Book) { j.decision = p.prospect.Conclude(j.inForce, book, v.Now) })
 	switch {
@@ -245,7 +245,7 @@ func (a *Agent) refuse(ctx context.Context, g granted, j judged) {
 	case j.refusal == nil:
 		m, reason, result = r.failure(j.obstacle.text), j.obstacle.reason, "failed"
 	case j.refusal.code == policy.CodeNonce:
-		a.countFault(&a.replays, r)
+		a.countFault(&a.byReplay, r)
 		m = a.replayed(r, j.replay)
 	case j.refusal.code == policy.CodeUnsupported && r.msg.Kind != protocol.Auth:
 		m = r.failure(protocol.TextNotSupported)
@@ -340,7 +340,7 @@ func (a *Agent) notAdmitted(ctx context.Context, r *run, err error) {
 	r.refused = withCode(audit.CodeUnavailable, err.Error())
 	a.ledger.Drop(r.key)
 	a.dropped.add(r.relay, "not admitted", 1) // not one by one: what waits for a full disk waits in memory
-	// The application may ask anew once it hears of the failure, and the nonce of this request is
+	// The application may ask again once it hears of the failure, and the nonce of this request is
 	// still free. So the request is remembered before the answer leaves, and never served.
 	if a.unrecorded.add(r.sealed.Digest(), time.Now(), a.config.NonceBehind+a.config.NonceAhead) {
 		a.send(ctx, r.delivered, r.failure(protocol.TextInternal))
@@ -364,7 +364,7 @@ func (a *Agent) finish(ctx context.Context, g granted, e ending) {
 	if e.failed {
 		result = "failed"
 	}
-	if g.told {
+	if g.answered {
 		e.answer = nil
 	} else {
 		a.metrics.Request(r.msg.Kind.String(), result, e.outcome, time.Since(r.arrived))

@@ -69,7 +69,7 @@ func TestReplayWithoutNonce(t *testing.T) {
 		}
 		again := request("sign_req", uuid(3), authKey, votePayload("once", 0))
 		if got := answerKind(script.ask(again)); got != "ack" {
-			t.Errorf("the same payload sealed anew is a new request: %s", got)
+			t.Errorf("the same payload sealed again is a new request: %s", got)
 		}
 	})
 }
@@ -159,7 +159,7 @@ func TestExpiredWhileWaiting(t *testing.T) {
 }
 
 // The rules are judged before a request waits for its turn. If another policy is in force when the
-// turn comes, they are judged anew.
+// turn comes, they are judged again.
 func TestPolicyReplacedWhileWaiting(t *testing.T) {
 	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
 		w.hangNodes()

@@ -66,9 +66,9 @@ type Agent struct {
 	// locks are never held together.
 	asks       asks       // requests that wait for a person
 	pairings   pairings   // links and requests that wait for each other
-	damage     quarantine // sessions whose requests came damaged
-	replays    quarantine // sessions whose requests came again
-	unrecorded unrecorded // failures that were told and could not be recorded
+	byDamage   quarantine // sessions whose requests came damaged
+	byReplay   quarantine // sessions whose requests came again
+	unrecorded unrecorded // failures that applications heard of and that could not be recorded
 	budget     budget     // the policy's counters
 	recent     recentIDs  // ids of transactions that may be on their way
 	clock      wallClock
@@ -96,8 +96,8 @@ func New(o Options) (*Agent, error) {
 		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, keys: o.Keys,
 		log: o.Logger.With("component", "agent"), hardening: o.Hardening, recheck: make(chan struct{}, 1),
 		toldFull: map[hive.AccountName]time.Time{},
-		damage:   quarantine{reason: "too many damaged requests", limit: damageLimit},
-		replays:  quarantine{reason: "too many replays", limit: replayLimit},
+		byDamage: quarantine{reason: "too many damaged requests", limit: damageLimit},
+		byReplay: quarantine{reason: "too many replays", limit: replayLimit},
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
 	a.metrics = status.New(status.Options{Ready: a.Ready, Gauges: a.gauges})
@@ -172,7 +172,8 @@ func (a *Agent) Run(ctx context.Context) error {
 		return fmt.Errorf("accounts: %w", err)
 	}
 	for _, app := range a.disabledApps() {
-		a.log.Warn("an app is disabled: another one has the same secret, and a secret names one app; `pksa app rotate` "+
+		a.log.Warn("an app is disabled: another one has the same secret, and a secret names one app; `pksa app "+
+			"rotate` "+
 			"gives it a new one", "app", app.Name, "same_secret_as", app.SameSecretAs)
 	}
 	// The nodes live as long as the links: a broadcast of the last moment still needs them.

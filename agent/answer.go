@@ -122,7 +122,7 @@ func (a *Agent) settle(ctx context.Context, g granted, s ledger.Settlement, m pr
 	}
 	s.Answer = frame
 	// On disk: the ruling, no outcome. What happened is known in memory only, and the next start
-	// finds it out anew.
+	// finds it out again.
 	crashpoint("settling")
 	// Settle does not wait for the disk. What permitted the effect is there already; a crash here
 	// loses only the outcome, and the next start looks it up or reports the request as cut off.

@@ -85,7 +85,7 @@ func (a *Agent) broadcast(ctx context.Context, g granted, tx node.Transaction) {
 		record := outcomeRecord("failed", ending{outcome: "uncertain", id: tx.ID})
 		a.settle(ctx, g, ledger.Settlement{Outcome: "uncertain", Open: true, Record: record}, r.uncertain(tx.ID))
 		a.metrics.Request("sign", "failed", "uncertain", time.Since(r.arrived))
-		g.told = true
+		g.answered = true
 		a.start(func(ctx context.Context) { a.broadcastDone(ctx, g, tx.ID, <-done) })
 	}
 }

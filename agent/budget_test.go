@@ -49,7 +49,7 @@ func TestManyAtOnceShareOneBudget(t *testing.T) {
 }
 
 // A limit counts what was admitted before its number, its window or its split changed; under
-// another name it begins anew, and the reload says so.
+// another name it begins again, and the reload says so.
 func TestLimitThroughEdits(t *testing.T) {
 	withScript(t, fmt.Sprintf(twoVotes, "2 per 1h"), func(t *testing.T, w *world, script *scriptedClient) {
 		n := 0

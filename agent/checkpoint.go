@@ -28,7 +28,7 @@ const (
 )
 
 // watchCheckpoints publishes the head of the audit trail at intervals. A restart does not begin the
-// time anew: the trail says when it was published last.
+// time again: the trail says when it was published last.
 func (a *Agent) watchCheckpoints(ctx context.Context) {
 	next := max(firstCheckpoint, time.Until(a.lastCheckpoint().Add(a.config.CheckpointEvery)))
 	var published uint64 // the head right after the last that was published

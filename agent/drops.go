@@ -68,7 +68,7 @@ func (d *drops) addTotals(relay string, totals map[string]uint64) {
 	d.links[relay] = maps.Clone(totals)
 }
 
-// reset returns the counts and begins anew; nil if nothing was dropped.
+// reset returns the counts and begins again; nil if nothing was dropped.
 func (d *drops) reset() map[string]map[string]uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()

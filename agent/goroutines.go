@@ -88,7 +88,7 @@ const tidyEvery = 30 * time.Second
 func (a *Agent) tidy() {
 	now := time.Now()
 	a.evict(a.pairings.expire(now))
-	a.damage.forget(now)
-	a.replays.forget(now)
+	a.byDamage.forget(now)
+	a.byReplay.forget(now)
 	a.warnOfFull(now)
 }

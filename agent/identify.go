@@ -61,7 +61,7 @@ func (a *Agent) identify(d delivered) (*run, whose) {
 
 // quiet reports whether a session is silent on the relay that brought the request.
 func (a *Agent) quiet(id ledger.SessionID, d delivered) bool {
-	return a.damage.quiet(id, d.relay, d.arrived) || a.replays.quiet(id, d.relay, d.arrived)
+	return a.byDamage.quiet(id, d.relay, d.arrived) || a.byReplay.quiet(id, d.relay, d.arrived)
 }
 
 // alteredFrom finds the session whose request was altered on the way, if one of them is.

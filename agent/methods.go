@@ -134,7 +134,7 @@ func (a *Agent) sessions() []SessionInfo {
 
 // release ends the quarantine of a session on all relays, whatever the reason was.
 func (a *Agent) release(ctx context.Context, p SessionParams) (none, error) {
-	damaged, replayed := a.damage.release(p.ID), a.replays.release(p.ID)
+	damaged, replayed := a.byDamage.release(p.ID), a.byReplay.release(p.ID)
 	if !damaged && !replayed {
 		return none{}, fmt.Errorf("session %d has no damaged requests and no replays to forget", p.ID)
 	}

@@ -82,7 +82,7 @@ func (q *quarantine) count(id ledger.SessionID, relay string, now time.Time) (ti
 	if len(f.recent) < q.limit {
 		return time.Time{}, false
 	}
-	// The count begins anew, so that after the silence the relay has as many tries as before; only
+	// The count begins again, so that after the silence the relay has as many tries as before; only
 	// the next silence is longer.
 	f.recent = nil
 	f.until = now.Add(min(quietFirst<<min(f.times, 10), quietMost)) // the shift is bounded: it must not overflow
@@ -134,7 +134,7 @@ func (q *quarantine) list(now time.Time) []Quarantine {
 // rejectDamaged answers a payload that a session's key opens but that is no request of its kind,
 // and counts it against the session: it is either a client's bug or a relay that flips bits.
 func (a *Agent) rejectDamaged(ctx context.Context, r *run, reason string) {
-	a.countFault(&a.damage, r)
+	a.countFault(&a.byDamage, r)
 	a.reject(ctx, r, "invalid", reason)
 }
 
@@ -156,5 +156,5 @@ func (a *Agent) countFault(q *quarantine, r *run) {
 // quarantines returns the sessions that are silent on a relay now, for whatever reason.
 func (a *Agent) quarantines() []Quarantine {
 	now := time.Now()
-	return append(a.damage.list(now), a.replays.list(now)...)
+	return append(a.byDamage.list(now), a.byReplay.list(now)...)
 }

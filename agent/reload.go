@@ -77,7 +77,7 @@ func (a *Agent) ReloadPolicy(ctx context.Context) error {
 	var fresh []string
 	a.budget.peek(func(c policy.Counters) { fresh = next.Fresh(old, c, time.Now()) })
 	// Requests that wait were judged by the rules of the old policy. The commit sees that another
-	// one is in force and judges them anew.
+	// one is in force and judges them again.
 	a.policy.Store(&policyInForce{policy: next, since: time.Now(), warnings: warnings, fresh: fresh})
 	a.metrics.Reload(true)
 	a.log.Info("policy reloaded", "policy", next.Hash(), "warnings", len(warnings), "limits starting at zero", fresh)

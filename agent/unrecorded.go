@@ -10,7 +10,7 @@ const maxUnrecorded = 10_000
 
 // unrecorded remembers requests whose applications were told "internal error" because nothing could
 // be recorded. Their nonces are free, so the same request, brought again once the disk works, would
-// be signed, and the application may have asked anew meanwhile. They are remembered in memory,
+// be signed, and the application may have asked again meanwhile. They are remembered in memory,
 // because there was nowhere else, for as long as their nonce could count. The agent has one; the
 // goroutines of the links' handlers use it. The zero value is ready.
 type unrecorded struct {

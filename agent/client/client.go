@@ -25,7 +25,7 @@ type Client struct {
 	mu        sync.Mutex
 	closed    bool
 	conn      *connection                   // nil while there is none
-	changed   chan struct{}                 // closed, and made anew, when conn or failure changes
+	changed   chan struct{}                 // closed, and made again, when conn or failure changes
 	failure   error                         // of the last attempt to connect
 	acquiring int                           // callers that wait for a connection
 	calls     map[string]*call              // named by the relay and not ended; by UUID.Key()

@@ -6,7 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -360,8 +362,7 @@ func TestChallengeAnswersThatCannotBeRight(t *testing.T) {
 		"no signature":      answer(func(d *protocol.ChallengeAckData) { d.Challenge = "00" }),
 		"text instead":      answer(func(d *protocol.ChallengeAckData) { d.Challenge = "#hello" }),
 		"signed another text": answer(func(d *protocol.ChallengeAckData) {
-			s,
-				_ := alice.Sign(hive.HashText("bye"))
+			s, _ := alice.Sign(hive.HashText("bye"))
 			d.Challenge = s.String()
 		}),
 		"key of nobody": answer(func(d *protocol.ChallengeAckData) {
@@ -673,4 +674,29 @@ func TestRelayGone(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// remoteConn is a connection that claims to lead to an address.
+type remoteConn struct {
+	net.Conn
+	remote net.Addr
+}
+
+func (c remoteConn) RemoteAddr() net.Addr { return c.remote }
+
+// A resolver may lead the name localhost to another machine: without TLS nothing is said to it.
+func TestPlaintextStaysOnThisMachine(t *testing.T) {
+	for address, refused := range map[string]bool{"192.0.2.1": true, "::1%eth0": true, "127.0.0.1": false,
+		"::1": false} {
+		ip := net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(address), 80))
+		ours, theirs := net.Pipe()
+		theirs.Close()
+		_, err := client.Dial(t.Context(), options("localhost", func(context.Context, string, string) (net.Conn,
+			error) {
+			return remoteConn{ours, ip}, nil
+		}))
+		if err == nil || strings.Contains(err.Error(), "leads to another one") != refused {
+			t.Errorf("%s: %v, refused wanted: %v", address, err, refused)
+		}
+	}
 }

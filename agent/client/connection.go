@@ -44,7 +44,7 @@ func (c *Client) connect(ctx context.Context) (*connection, error) {
 	defer cancel()
 	browser := &http.Client{
 		Transport: &http.Transport{
-			DialContext: c.options.DialContext, TLSClientConfig: c.options.TLS,
+			DialContext: c.options.dial, TLSClientConfig: c.options.TLS,
 			DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10,
 		},
 		// A relay could lead out of TLS with a redirect.

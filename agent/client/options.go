@@ -77,6 +77,25 @@ func (o Options) check() (Options, error) {
 	return o, nil
 }
 
+// dial connects to the relay. Whoever controls the resolver decides where a name like localhost
+// leads: without TLS, the address that was dialled must be this machine, too.
+func (o Options) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	connect := o.DialContext
+	if connect == nil {
+		connect = (&net.Dialer{}).DialContext
+	}
+	conn, err := connect(ctx, network, address)
+	if err != nil || o.Plaintext || !strings.HasPrefix(o.Relay, "ws:") {
+		return conn, err
+	}
+	// Connections in memory have no TCP address.
+	if to, ok := conn.RemoteAddr().(*net.TCPAddr); ok && !host.LoopbackAddr(to.AddrPort().Addr()) {
+		conn.Close()
+		return nil, errors.New("ws:// is for this machine only, and the name of the host leads to another one")
+	}
+	return conn, nil
+}
+
 // relayURL returns the address as pairing links have it, without a slash at its end (HAS §6).
 func relayURL(text string, plaintext bool) (string, error) {
 	u, err := url.Parse(text)

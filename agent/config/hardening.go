@@ -9,7 +9,7 @@ import (
 )
 
 // Measures are the names of what hardens the process, in the order in which it is done. Package
-// agent says what each does.
+// agent/harden describes each of them.
 var Measures = []string{"core-dumps", "tracing", "memory-lock", "privileges", "landlock"}
 
 // Hardening is how far the process must shut itself in. The zero value does what can be done and

@@ -23,7 +23,7 @@ func BenchmarkRegister(b *testing.B) {
 	}
 }
 
-// BenchmarkRegisterMemo does the same with real proofs, whose shared secrets are made anew, as
+// BenchmarkRegisterMemo does the same with real proofs, whose shared secrets are made again, as
 // after the start of a process or a change of the relay's key.
 func BenchmarkRegisterMemo(b *testing.B) {
 	const n = 1000

@@ -67,7 +67,7 @@ func (l *Link) connect(ctx context.Context) (life, error) {
 	}
 	// If a missing pong, a stalled frame or a slow write has ended the connection, that stays the
 	// cause, and err is only its consequence. After the wait nothing of this connection can touch
-	// the registry, which the next connection begins anew.
+	// the registry, which the next connection begins again.
 	fail(err)
 	wg.Wait()
 	return l.recordEnd(), context.Cause(live)

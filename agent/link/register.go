@@ -8,6 +8,7 @@ import (
 
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/plain"
 )
 
 // register sends the registrations that the registry decides on, until the connection ends.
@@ -98,7 +99,7 @@ func (l *Link) handleError(text string) {
 		l.reg.refused(text, now)
 	})
 	if l.mayLogFault() {
-		l.log.Warn("relay sent an error", "text", strconv.Quote(text), "registrations", outstanding)
+		l.log.Warn("relay sent an error", "text", plain.Quote(text, 200), "registrations", outstanding)
 	}
 	l.wakeRegistrar()
 }
@@ -130,7 +131,7 @@ func (l *Link) logFailure(f failure) {
 	if f.tries > 1 {
 		log = l.log.Debug
 	}
-	log("account not registered", "account", f.account, "reason", strconv.Quote(f.reason),
+	log("account not registered", "account", f.account, "reason", plain.Quote(f.reason, 200),
 		"tries", f.tries, "retry", f.retry.Round(time.Second))
 }
 

@@ -56,5 +56,5 @@ func address(u *url.URL) string {
 // leads. Connections in memory have no TCP address.
 func offLoopback(remote net.Addr) bool {
 	tcp, ok := remote.(*net.TCPAddr)
-	return ok && !tcp.IP.IsLoopback()
+	return ok && !host.LoopbackAddr(tcp.AddrPort().Addr())
 }

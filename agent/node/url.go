@@ -59,7 +59,7 @@ func newTransports(given http.RoundTripper) transports {
 	near := *dialer
 	near.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)
-		if err != nil || !to.Addr().Unmap().IsLoopback() {
+		if err != nil || !host.LoopbackAddr(to.Addr()) {
 			return errors.New("without TLS only on loopback")
 		}
 		return nil

@@ -181,7 +181,7 @@ func TestRun(t *testing.T) {
 	h.cfg.Relays = []config.Relay{{URL: "ws://" + h.cfg.RelayListen, Plaintext: true}}
 	o := h.options()
 	registered := make(chan struct{}, 1)
-	o.Logger = slog.New(slog.NewTextHandler(told{"msg=registered", registered}, nil))
+	o.Logger = slog.New(slog.NewTextHandler(logWatch{"msg=registered", registered}, nil))
 	s, err := service.Open(t.Context(), o)
 	h.must(err)
 	ctx, stop := context.WithCancel(t.Context())
@@ -207,13 +207,13 @@ func TestRun(t *testing.T) {
 	h.must(s.Close())
 }
 
-// told is a log that reports when a text is written.
-type told struct {
+// logWatch is a log that reports when a text is written.
+type logWatch struct {
 	text string
 	seen chan<- struct{}
 }
 
-func (l told) Write(p []byte) (int, error) {
+func (l logWatch) Write(p []byte) (int, error) {
 	if strings.Contains(string(p), l.text) {
 		select {
 		case l.seen <- struct{}{}:

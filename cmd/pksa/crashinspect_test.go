@@ -212,18 +212,18 @@ func inspectTold(t *testing.T, w *killWorld, onChain map[hive.TxID]int, l *load)
 		}
 	}
 	ids := map[hive.TxID]string{}
-	for mark, told := range l.told {
+	for mark, heard := range l.heard {
 		switch {
-		case told.outcome == outcomeOK:
-			if other, twice := ids[told.id]; twice {
-				t.Errorf("%s and %s were both told the transaction %s", mark, other, told.id)
+		case heard.outcome == outcomeOK:
+			if other, twice := ids[heard.id]; twice {
+				t.Errorf("%s and %s were both told the transaction %s", mark, other, heard.id)
 			}
-			ids[told.id] = mark
-			if n := onChain[told.id]; n != 1 {
+			ids[heard.id] = mark
+			if n := onChain[heard.id]; n != 1 {
 				t.Errorf("%s was told accepted, and is on the chain %d times", mark, n)
 			}
-		case told.nothing() && marks[mark] != 0:
-			t.Errorf("%s was told %q, and is on the chain", mark, told.outcome)
+		case heard.nothing() && marks[mark] != 0:
+			t.Errorf("%s was told %q, and is on the chain", mark, heard.outcome)
 		}
 		if marks[mark] > 1 {
 			t.Errorf("%s is on the chain %d times", mark, marks[mark])

@@ -18,19 +18,19 @@ type load struct {
 
 	mu       sync.Mutex
 	outcomes map[string]int
-	told     map[string]told          // by the mark of the request, which its operation carries
+	heard    map[string]heard         // by the mark of the request, which its operation carries
 	grants   map[string]*client.Grant // by auth_key
 	proofs   map[string]*client.Proof // by text
 }
 
-// told is what an application heard about a request for a transaction.
-type told struct {
+// heard is what an application heard about a request for a transaction.
+type heard struct {
 	outcome string
 	id      hive.TxID // of an accepted or an uncertain one
 }
 
 func newLoad(w *killWorld) *load {
-	return &load{world: w, outcomes: map[string]int{}, told: map[string]told{}, grants: map[string]*client.Grant{},
+	return &load{world: w, outcomes: map[string]int{}, heard: map[string]heard{}, grants: map[string]*client.Grant{},
 		proofs: map[string]*client.Proof{}}
 }
 
@@ -121,7 +121,7 @@ func (l *load) pay(c *client.Client, s *client.Session, mark string) {
 
 func (l *load) sign(c *client.Client, s *client.Session, mark string, role hive.Role, op client.Operation) {
 	signed, err := c.Sign(context.Background(), s, client.SignRequest{Role: role, Operations: []client.Operation{op}})
-	t := told{outcome: outcomeOf(err)}
+	t := heard{outcome: outcomeOf(err)}
 	var failed *client.FailedError
 	if err == nil {
 		t.id = signed.ID
@@ -130,7 +130,7 @@ func (l *load) sign(c *client.Client, s *client.Session, mark string, role hive.
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.told[mark] = t
+	l.heard[mark] = t
 	l.outcomes["sign: "+t.outcome]++
 }
 
@@ -195,7 +195,7 @@ func outcomeOf(err error) string {
 }
 
 // nothing says whether an outcome promises that nothing was broadcast.
-func (t told) nothing() bool {
+func (t heard) nothing() bool {
 	switch t.outcome {
 	case outcomeRefused, protocol.TextBroadcastFailed, protocol.TextInternal, protocol.TextNonce,
 		protocol.TextBusy, protocol.TextInvalid:

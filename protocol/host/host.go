@@ -37,6 +37,12 @@ func Loopback(host string) bool {
 	if err != nil || bracketed && addr.Is4() {
 		return false
 	}
+	return LoopbackAddr(addr)
+}
+
+// LoopbackAddr reports whether an address is this machine, by the rule of [Loopback]. It is for the
+// address that was dialled: whoever controls the resolver decides where a name leads.
+func LoopbackAddr(addr netip.Addr) bool {
 	// A zone names a network interface. ::1 needs none, so with a zone the operator meant something
 	// that this function does not know.
 	return addr.Zone() == "" && addr.Unmap().IsLoopback()

@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -83,6 +84,10 @@ func TestLoopback(t *testing.T) {
 	for _, c := range cases {
 		if got := host.Loopback(c.host); got != c.want {
 			t.Errorf("%q: %v, want %v", c.host, got, c.want)
+		}
+		// What is an address gets the same answer once it was dialled.
+		if addr, err := netip.ParseAddr(c.host); err == nil && host.LoopbackAddr(addr) != c.want {
+			t.Errorf("%q as an address: %v, want %v", c.host, !c.want, c.want)
 		}
 	}
 }

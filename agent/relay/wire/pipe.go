@@ -24,7 +24,7 @@ type stream struct {
 	mu      sync.Mutex
 	held    []byte
 	ended   bool          // by either side
-	changed chan struct{} // closed, and made anew, at every change
+	changed chan struct{} // closed, and made again, at every change
 }
 
 func newStream() *stream { return &stream{changed: make(chan struct{})} }

@@ -13,11 +13,17 @@ import (
 type ledgerKeys struct {
 	id     string
 	sealer cipher.AEAD
+	probe  cipher.AEAD
 	mac    []byte
 }
 
 func newLedgerKeys(id string, key [32]byte) *ledgerKeys {
-	block, err := aes.NewCipher(subkey(key, id, "seal"))
+	return &ledgerKeys{id: id, sealer: newSealer(subkey(key, id, "seal")), probe: newSealer(subkey(key, id, "probe")),
+		mac: subkey(key, id, "mac")}
+}
+
+func newSealer(key []byte) cipher.AEAD {
+	block, err := aes.NewCipher(key)
 	if err != nil {
 		panic(err) // unreachable: a subkey has 32 bytes
 	}
@@ -25,7 +31,7 @@ func newLedgerKeys(id string, key [32]byte) *ledgerKeys {
 	if err != nil {
 		panic(err) // unreachable: AES has blocks of 16 bytes
 	}
-	return &ledgerKeys{id: id, sealer: sealer, mac: subkey(key, id, "mac")}
+	return sealer
 }
 
 // subkey derives a 32-byte key for one purpose, bound to the ledger's id.
@@ -47,6 +53,11 @@ func (s *Store) LedgerID() string { return s.ledger.id }
 // good for 2^32 values. It goes on working after Close, since what the cipher holds cannot be
 // wiped. It may be used concurrently.
 func (s *Store) LedgerSealer() cipher.AEAD { return s.ledger.sealer }
+
+// ProbeSealer is the AEAD by which copies of one wallet speak with each other, see agent/probe:
+// AES-256-GCM under a key derived apart from the sealer's, because what it seals goes to relays. All
+// copies of a keystore have the same.
+func (s *Store) ProbeSealer() cipher.AEAD { return s.ledger.probe }
 
 // LedgerMAC is HMAC-SHA-256, 32 bytes, over the parts of data, each preceded by its length as 8
 // bytes, so that no two lists of parts give the same input. Its key is derived apart from the

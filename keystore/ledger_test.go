@@ -50,6 +50,18 @@ func TestLedgerKeys(t *testing.T) {
 	if got := s.LedgerSealer().Seal(nil, nonce, []byte("value"), []byte("name")); !bytes.Equal(got, want) {
 		t.Errorf("sealed %x, want %x", got, want)
 	}
+
+	// Copies of different versions of the program must open each other's probes.
+	if block, err = aes.NewCipher(hkdfOneBlock(secret, id, []byte("pksa ledger v1: probe"))); err != nil {
+		t.Fatal(err)
+	}
+	if gcm, err = cipher.NewGCM(block); err != nil {
+		t.Fatal(err)
+	}
+	want = gcm.Seal(nil, nonce, []byte("value"), []byte("name"))
+	if got := s.ProbeSealer().Seal(nil, nonce, []byte("value"), []byte("name")); !bytes.Equal(got, want) {
+		t.Errorf("probe %x, want %x", got, want)
+	}
 }
 
 func TestLedgerMACParts(t *testing.T) {

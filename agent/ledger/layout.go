@@ -34,6 +34,7 @@ var (
 	metaProof    = []byte("proof")      // sealed id: the key fits
 	metaGathered = []byte("checkpoint") // number of the last record that is gathered
 	metaKept     = []byte("kept")       // number of the first record that retention has left; none: all are kept
+	metaYield    = []byte("yield")      // another copy of the wallet was met, and this one has yielded to it
 	metaFloor    = []byte("floor")      // no nonce at or below this counts; set when a restored ledger is accepted
 )
 

@@ -145,6 +145,9 @@ func (f *loaded) meta() error {
 	if err != nil {
 		return err
 	}
+	if f.state.yield, err = f.yield(); err != nil {
+		return err
+	}
 	floor, err := f.metaNumber(metaFloor)
 	f.state.gathered, f.state.kept, f.state.floor = uint64(number), uint64(kept), floor
 	return err

@@ -1,7 +1,0 @@
-//go:build crashpoints
-
-package agent
-
-import "pksa/agent/ledger"
-
-func crashpoint(name string) { ledger.Crashpoint(name) }

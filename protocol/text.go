@@ -10,6 +10,11 @@ const (
 	TextRefused = "request refused"
 )
 
+// TextAnsweredElsewhere is the `error` by which our relay tells a wallet that its answer came after
+// that of another wallet and says something else. The protocol does not know it; other wallets
+// ignore an error that belongs to no registration.
+const TextAnsweredElsewhere = "request was answered by another wallet"
+
 // The sealed errors of sign_err and challenge_err (HAS §12).
 const (
 	// TextInvalid: the payload opens, but it is damaged or has the wrong shape.

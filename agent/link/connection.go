@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -30,13 +31,14 @@ var (
 	errSlow    = errors.New("the relay does not take what is written to it")
 )
 
-// connection is one connection of a link. Its fields do not change after dial, except key, which is
-// set before any other goroutine can see the connection.
+// connection is one connection of a link. Its fields do not change after dial, except asked, and
+// key, which is set before any other goroutine can see the connection.
 type connection struct {
 	ws      *websocket.Conn
 	raw     net.Conn // under TLS and WebSocket: closing it ends every wait for the relay
 	key     hive.PublicKey
 	writing chan struct{} // holds one token while somebody writes
+	asked   atomic.Bool   // we have sent a request of our own
 
 	done <-chan struct{}         // closed when the connection has failed or ended
 	fail context.CancelCauseFunc // ends the connection; the first cause counts

@@ -65,7 +65,7 @@ func (l *Link) await(live context.Context, c *connection, what string, wanted fu
 		if err != nil {
 			return err
 		}
-		m := l.decode(typ, frame)
+		m := l.decode(c, typ, frame)
 		switch m := m.(type) {
 		case nil:
 		case protocol.ErrorMessage:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"pksa/protocol"
 	"pksa/protocol/hive"
 )
 
@@ -32,6 +33,16 @@ type Options struct {
 	// takes the request's place in the order of its account, which calls of Handler do not keep. It
 	// must not block: no frame is read meanwhile. What it returns becomes Delivery.Ticket.
 	Ticket func(account hive.AccountName) any
+
+	// Registered, if set, is called when the first account of a connection is acknowledged. It must
+	// not block.
+	Registered func()
+	// Heard, if set, is called with what the relay says about a request that [Link.Ask] sent on the
+	// connection: a protocol.Wait, Ack, Nack or Err of a challenge. It must not block.
+	Heard func(m protocol.Message)
+	// AnsweredElsewhere, if set, is called when the relay says that a request which we answered had
+	// been answered by another wallet. It must not block.
+	AnsweredElsewhere func()
 
 	// KeyChanged, if set, is called when the relay has another key than on the connection before.
 	// Relays may make a key for each start. It must not block.
@@ -85,6 +96,12 @@ func (s Options) withDefaults() Options {
 	}
 	if s.Ticket == nil {
 		s.Ticket = func(hive.AccountName) any { return nil }
+	}
+	if s.Registered == nil {
+		s.Registered = func() {}
+	}
+	if s.AnsweredElsewhere == nil {
+		s.AnsweredElsewhere = func() {}
 	}
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)

@@ -83,6 +83,7 @@ func (l *Link) handleAck(account string) {
 	})
 	if first {
 		l.log.Info("registered", "account", account)
+		l.options.Registered()
 	}
 	l.wakeRegistrar()
 }
@@ -90,6 +91,10 @@ func (l *Link) handleAck(account string) {
 // handleError records an `error` of the relay, which is never answered (HAS §4.1). It may be about
 // a registration: the registry decides about which.
 func (l *Link) handleError(text string) {
+	if text == protocol.TextAnsweredElsewhere {
+		l.options.AnsweredElsewhere() // not about a registration, whatever is outstanding
+		return
+	}
 	text = clip(text)
 	var outstanding int
 	l.changeRegistry(func(now time.Time) {

@@ -60,8 +60,10 @@ func (l *Link) serve(ctx, live context.Context, c *connection) error {
 		if err != nil {
 			return err
 		}
-		switch m := l.decode(typ, frame).(type) {
+		switch m := l.decode(c, typ, frame).(type) {
 		case nil:
+		case protocol.Wait, protocol.Answer:
+			l.options.Heard(m)
 		case protocol.Request:
 			l.deliver(ctx, m, len(frame))
 		case protocol.RegisterAck:
@@ -81,7 +83,7 @@ func (l *Link) serve(ctx, live context.Context, c *connection) error {
 }
 
 // decode returns the message of a frame, or nil if it is dropped.
-func (l *Link) decode(typ websocket.MessageType, frame []byte) protocol.Message {
+func (l *Link) decode(c *connection, typ websocket.MessageType, frame []byte) protocol.Message {
 	// Charged before it is decoded: decoding is what a flood would make us pay for.
 	if !l.chargeFrame(len(frame)) {
 		l.countDrop(DropLinkRate)
@@ -93,6 +95,9 @@ func (l *Link) decode(typ websocket.MessageType, frame []byte) protocol.Message 
 	}
 	m, err := protocol.DecodeForWallet(frame)
 	if err == nil {
+		return m
+	}
+	if m := l.aboutOurs(c, frame, err); m != nil {
 		return m
 	}
 	why := Drop(malformedDrop + string(protocol.ReasonSyntax))

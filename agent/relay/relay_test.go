@@ -10,6 +10,7 @@ import (
 
 	"pksa/agent/relay"
 	"pksa/agent/relay/relaytest"
+	"pksa/protocol"
 )
 
 func TestConnected(t *testing.T) {
@@ -145,8 +146,15 @@ func TestFirstAnswerWins(t *testing.T) {
 		if got.text("data") != "no" || got.text("error") != "request refused" {
 			t.Errorf("got %v", got)
 		}
+		// The wallet that was late and says something else is told, so that a copy is noticed. One that
+		// says the same, or answers its own request twice, is not.
 		one.acknowledge("sign", id, alice)
+		if got := one.expect("error"); got.text("error") != protocol.TextAnsweredElsewhere {
+			t.Errorf("got %v", got)
+		}
 		two.acknowledge("sign", id, alice)
+		one.send(message{"cmd": "sign_nack", "uuid": id, "data": "no", "error": "request refused",
+			"pok": one.proof(alice, id)})
 		one.quiet(time.Second)
 		two.quiet(time.Second)
 		app.quiet(time.Second)
@@ -154,7 +162,7 @@ func TestFirstAnswerWins(t *testing.T) {
 		three := dial(t, s)
 		three.register("alice", alice)
 		three.quiet(time.Second)
-		if got := s.Relay().Status(); got.Counters.LateAnswers != 2 || got.Pending != 0 || got.Requests != 1 {
+		if got := s.Relay().Status(); got.Counters.LateAnswers != 3 || got.Pending != 0 || got.Requests != 1 {
 			t.Errorf("status %+v", got)
 		}
 	})

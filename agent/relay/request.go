@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -68,7 +69,9 @@ func (s *socket) acceptAnswer(ctx context.Context, a protocol.Answer, now time.T
 		refusal = s.checkProof(ctx, q, a)
 	}
 	if refusal != "" {
-		s.relay.count(func(c *Counters) { c.Refused++ })
+		if refusal != protocol.TextAnsweredElsewhere {
+			s.relay.count(func(c *Counters) { c.Refused++ })
+		}
 		s.reply(protocol.ErrorMessage{Text: refusal})
 		if refusal == textProof {
 			s.punish(ctx)
@@ -83,7 +86,7 @@ func (s *socket) acceptAnswer(ctx context.Context, a protocol.Answer, now time.T
 		s.reply(protocol.ErrorMessage{Text: textInvalid})
 		return
 	}
-	s.relay.settle(q, frame)
+	s.settle(q, frame)
 }
 
 // requestOf returns the request of an answer after checking everything but the proof, or why the
@@ -105,9 +108,23 @@ func (s *socket) requestOf(a protocol.Answer, now time.Time) (q *request, refusa
 	}
 	if q.settled {
 		r.counters.LateAnswers++
-		return nil, ""
+		return nil, s.lateLocked(q, a)
 	}
 	return q, ""
+}
+
+// lateLocked returns what a wallet is told whose answer came too late: nothing, unless another
+// wallet that is still connected gave another answer. A wallet that repeats its own answer on a new
+// connection is told nothing. A wallet whose request another one answers, and who did not know of
+// it, may be one of two copies.
+func (s *socket) lateLocked(q *request, a protocol.Answer) (refusal string) {
+	if q.by == nil || q.by == s || q.by.gone {
+		return ""
+	}
+	if frame, err := protocol.Encode(a.WithProof("")); err != nil || bytes.Equal(frame, q.answer) {
+		return ""
+	}
+	return protocol.TextAnsweredElsewhere
 }
 
 // checkProof returns why the proof of key of an answer is refused, or nothing. It runs without the
@@ -130,14 +147,15 @@ func (s *socket) checkProof(ctx context.Context, q *request, a protocol.Answer) 
 
 // settle keeps the answer of a request and queues it for the application. The request is looked at
 // again: another answer may have come, or its time may have ended, while the proof was checked.
-func (r *Relay) settle(q *request, frame []byte) {
+func (s *socket) settle(q *request, frame []byte) {
+	r := s.relay
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if q.settled || !time.Now().Before(q.expire) {
 		r.counters.LateAnswers++
 		return
 	}
-	r.store.settle(q, frame)
+	r.store.settle(q, frame, s)
 	r.counters.Answered++
 	if q.app != nil {
 		q.app.push(item{request: q, answer: true})

@@ -20,6 +20,7 @@ type request struct {
 	message []byte        // the frame for wallets; nil once answered or expired
 	answer  []byte        // the frame for the application; nil unless answered, and once expired
 	settled bool          // answered
+	by      *socket       // the connection that answered
 	waiting *list.Element // its place among the unanswered requests of the account; nil if it has none
 }
 
@@ -97,10 +98,10 @@ func (st *store) bind(r *request, app *socket) {
 }
 
 // settle keeps the answer and drops the message: a wallet whose turn comes later is sent nothing.
-func (st *store) settle(r *request, answer []byte) {
+func (st *store) settle(r *request, answer []byte, by *socket) {
 	st.stopWaiting(r)
 	r.settled = true
-	r.answer = answer
+	r.answer, r.by = answer, by
 	st.bytes += len(answer)
 }
 
@@ -134,7 +135,7 @@ func (st *store) expire(now time.Time) (unanswered int, next time.Time) {
 		// Items in queues still point to r, so its bytes are let go here and not with it.
 		st.stopWaiting(r)
 		st.bytes -= len(r.answer)
-		r.answer = nil
+		r.answer, r.by = nil, nil
 		st.bind(r, nil)
 		st.order.Remove(e)
 		delete(st.requests, r.id)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pksa/agent/client"
+	"pksa/agent/probe"
 	"pksa/agent/relay/relaytest"
 	"pksa/protocol"
 	"pksa/protocol/hive"
@@ -189,6 +190,16 @@ func (adv *adversary) lookProof(pok any, form *regexp.Regexp) {
 func (adv *adversary) lookSealed(cmd, data string) {
 	if cmd == "sign_ack" || cmd == "auth_err" {
 		return // not sealed
+	}
+	if probe.Marked(data) {
+		m, err := probe.Open(adv.world.keys.ProbeSealer(), "alice", data)
+		if err != nil {
+			m, err = probe.Open(adv.world.keys.ProbeSealer(), "carol", data)
+		}
+		if err != nil || cmd != "challenge_ack" || !m.Answer {
+			adv.t.Errorf("%s: answers a probe with %+v, %v", cmd, m, err)
+		}
+		return
 	}
 	for key := range adv.keys {
 		clear, err := relaytest.Open(key, data)

@@ -20,6 +20,7 @@ import (
 	"pksa/agent/policy"
 	"pksa/agent/status"
 	"pksa/keystore"
+	"pksa/protocol"
 	"pksa/protocol/hive"
 )
 
@@ -78,6 +79,7 @@ type Agent struct {
 	toldFull map[hive.AccountName]time.Time // when the log spoke of its sessions. Owned by tidy
 
 	noHead  atomic.Pointer[time.Time] // when a request waited for a head in vain; nil once one came
+	twins   twins                     // whether another copy of this wallet serves
 	earlier sync.Map                  // ledger.RequestKey of requests that an earlier process left unfinished
 
 	quit     <-chan struct{} // closed when the stop begins. Set by Run
@@ -100,6 +102,7 @@ func New(o Options) (*Agent, error) {
 		byReplay: quarantine{reason: "too many replays", limit: replayLimit},
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
+	a.twins.begin(o.Config, o.Keys, o.Ledger)
 	a.metrics = status.New(status.Options{Ready: a.Ready, Gauges: a.gauges})
 	for _, relay := range o.Config.Relays {
 		if err := a.addLink(relay, o); err != nil {
@@ -121,7 +124,10 @@ func (a *Agent) addLink(relay config.Relay, o Options) error {
 			a.event(eventRelayKey, ledger.Entry{}, map[string]any{"relay": l.URL(), "was": was.String(),
 				"now": now.String()})
 		},
-		LinkRate: rate(o.Config.RequestsPerSecond), AccountRate: rate(o.Config.AccountRequestsPerSecond),
+		Registered:        func() { a.twins.registered(l.URL()) },
+		Heard:             func(m protocol.Message) { a.twins.heard(l.URL(), m) },
+		AnsweredElsewhere: func() { a.answeredElsewhere(l.URL()) },
+		LinkRate:          rate(o.Config.RequestsPerSecond), AccountRate: rate(o.Config.AccountRequestsPerSecond),
 		// The link reads frames in order and takes a ticket for each, so that requests are admitted
 		// in the order in which they came although they are opened in parallel.
 		Ticket: func(account hive.AccountName) any { return a.ledger.Ticket(l.URL(), string(account)) },
@@ -139,6 +145,7 @@ func (a *Agent) addLink(relay config.Relay, o Options) error {
 		return fmt.Errorf("relay %q is configured twice", relay.URL)
 	}
 	a.links = append(a.links, l)
+	a.twins.add(l.URL(), o.Config.OwnRelay(l.URL()))
 	return nil
 }
 
@@ -184,6 +191,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.takeUpUnfinished(ctx, &background); err != nil {
 		return err
 	}
+	// As long as the links: a copy that stops still answers the probes of others.
+	background.Go(func() { a.watchTwins(linkCtx, quit) })
 	for _, l := range a.links {
 		links.Go(func() { l.Run(linkCtx) })
 	}
@@ -200,7 +209,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	links.Wait()
 	a.running.wait(calm)
 	background.Wait()
-	return a.stopped(finished)
+	return errors.Join(a.stopped(finished), a.twins.yieldError())
 }
 
 // prepare does what must be done before the first request, in this order.

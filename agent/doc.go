@@ -50,7 +50,8 @@
 //   - admin.go: slots and sessions, made and ended by the operator
 //   - status.go: how the agent stands, for people and for metrics
 //   - redact.go: secrets that no format shows
-//   - crashpoint.go and crashpoint_tagged.go: where tests cut the power
+//   - twin.go: probes for another copy of this wallet, and yielding to it (package probe decides)
+//   - crashpoint.go: where tests cut the power
 //
 // # What it promises
 //

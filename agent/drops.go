@@ -21,6 +21,7 @@ const (
 	dropBusy       = "busy"
 	dropStopping   = "stopping"
 	dropUnrecorded = "told before that it failed"
+	dropProbe      = "probe of another wallet"
 )
 
 // dropsEvery is how often the counts of dropped requests go into the audit trail.
@@ -96,5 +97,8 @@ func (a *Agent) recordDrops() {
 	}
 	if counts := a.dropped.reset(); counts != nil {
 		a.event(eventDropped, ledger.Entry{}, map[string]any{"dropped": counts})
+	}
+	if counts := a.twins.sums(); counts != nil {
+		a.event(eventProbes, ledger.Entry{}, map[string]any{"probes": counts})
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"pksa/agent/ledger"
 	"pksa/agent/link"
+	"pksa/agent/probe"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 	"pksa/protocol/seal"
@@ -63,6 +64,14 @@ func (r *run) attrs() []any {
 func (a *Agent) receive(ctx context.Context, l *link.Link, msg protocol.Request, ticket *ledger.Ticket) {
 	// Whatever becomes of the request, those behind it must not wait for its turn for ever.
 	defer ticket.Release()
+	if msg.Kind == protocol.Challenge && probe.Marked(msg.Data) {
+		a.probed(l, msg)
+		return
+	}
+	if !a.twins.mayServe(l.URL(), a.quit) {
+		a.drop(delivered{link: l, relay: l.URL(), msg: msg}, dropStopping)
+		return
+	}
 	d := delivered{
 		link: l, relay: l.URL(), msg: msg, arrived: time.Now(),
 		key: ledger.RequestKey{Relay: l.URL(), UUID: msg.UUID.Key()},

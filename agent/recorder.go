@@ -18,6 +18,8 @@ const (
 	eventKeys       = "keys compared with the chain"
 	eventDropped    = "requests dropped"
 	eventAlarm      = "alarm"
+	eventProbes     = "probes for another copy"
+	eventYield      = "yielded to another copy"
 )
 
 // event records something that belongs to no request. It is written with the next commit.

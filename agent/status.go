@@ -28,6 +28,8 @@ type Status struct {
 	Backlog    string           `json:"audit_backlog,omitempty"`
 	Quarantine []Quarantine     `json:"quarantine,omitempty"`
 	Hardening  []harden.Measure `json:"hardening"` // empty: off
+	// Twin is another copy of this wallet that was met, nil if none was.
+	Twin *TwinStatus `json:"twin,omitempty"`
 }
 
 // DisabledApp is an app whose secret opens nothing, because the app before it has the same one.
@@ -65,6 +67,12 @@ type LinkStatus struct {
 	NextAttempt time.Time      `json:"next_attempt,omitzero"`
 	Reconnects  uint64         `json:"reconnects"`
 	KeyChanges  uint64         `json:"key_changes"`
+	// Probe is what the last probe for another copy found out; empty before the first one, and at
+	// the own relay.
+	Probe   string    `json:"probe,omitempty"`
+	ProbeAt time.Time `json:"probe_at,omitzero"`
+	// ProbeHint says what that means, if it did not find what it should.
+	ProbeHint string `json:"probe_hint,omitempty"`
 }
 
 // AccountStatus is one account with the roles of the keys that are held and, once they were
@@ -90,13 +98,16 @@ func (a *Agent) Status() Status {
 	if err := a.ledger.Backlog(); err != nil {
 		s.Backlog = err.Error()
 	}
+	s.Twin = a.twins.status()
 	for _, link := range a.links {
 		l := link.Status()
+		finding, hint := a.twins.finding(l.URL)
 		s.Links = append(s.Links, LinkStatus{
 			Relay: l.URL, Connected: l.Connected, Since: l.Since, Registered: l.Registered, Pending: l.Pending,
 			Refused: l.Refused, Hint: l.Hint, LastError: l.LastError, RelayError: l.RelayError,
 			NextAttempt: l.NextAttempt,
 			Reconnects:  l.Counters.Reconnects, KeyChanges: l.Counters.KeyChanges,
+			Probe: string(finding.Outcome), ProbeAt: finding.At, ProbeHint: hint,
 		})
 	}
 	for _, name := range a.keys.Accounts() {
@@ -185,6 +196,9 @@ func (a *Agent) Ready() []string {
 	registered := 0
 	for _, l := range a.links {
 		registered += l.Status().Registered
+	}
+	if reason := a.twins.notServing(); registered > 0 && reason != "" {
+		reasons = append(reasons, reason)
 	}
 	if registered == 0 {
 		reasons = append(reasons, "no account is registered at any relay")

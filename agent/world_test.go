@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,7 +70,10 @@ type worldOptions struct {
 	configure func(*config.Config)
 	startAt   time.Time    // of the bubble's clock; zero leaves it
 	prepare   func(*world) // before the agent starts
-	log       *slog.Logger // of everything in the world; nil: none, or the test's own with -v
+	// probes is for tests of other copies, and of hostile relays. In all others the relay counts as
+	// the agent's own, at which there are no probes: they hold what the wallet says to silence.
+	probes bool
+	log    *slog.Logger // of everything in the world; nil: none, or the test's own with -v
 }
 
 // allowAll lets the slot "app" do what the tests do unless they say otherwise.
@@ -138,6 +142,9 @@ func newWorld(t *testing.T, o worldOptions) *world {
 	for i := 2; i <= o.nodes; i++ {
 		other := w.chain.NewNode(fmt.Sprintf("node%d.test", i))
 		w.others, w.config.Nodes = append(w.others, other), append(w.config.Nodes, other.URL())
+	}
+	if !o.probes {
+		w.config.RelayListen = strings.TrimPrefix(w.relay.URL, "ws://") + ":80"
 	}
 	if o.configure != nil {
 		o.configure(w.config)

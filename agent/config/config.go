@@ -43,6 +43,7 @@ type Config struct {
 	AccountRequestsPerSecond int
 
 	KeyCheckEvery time.Duration
+	Canary        time.Duration // between probes for another copy of this wallet, at each relay
 
 	StopTimeout time.Duration
 
@@ -97,6 +98,7 @@ func Default(home string) *Config {
 		RequestsPerSecond:        200,
 		AccountRequestsPerSecond: 50,
 		KeyCheckEvery:            time.Hour,
+		Canary:                   5 * time.Minute,
 		StopTimeout:              20 * time.Second,
 		AuditKeep:                400 * 24 * time.Hour,
 		CheckpointEvery:          24 * time.Hour,

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -88,6 +89,9 @@ var settings = []setting{
 		duration(func(c *Config) *time.Duration { return &c.CheckpointEvery }, time.Minute, 366*24*time.Hour)},
 	{"key_check_every", "How often the held keys are compared with the chain.", "1h",
 		duration(func(c *Config) *time.Duration { return &c.KeyCheckEvery }, time.Minute, 30*24*time.Hour)},
+	{"canary", "How often the wallet looks, through each relay, whether another copy of it serves the same accounts; " +
+		"examples/docs/moving.md tells more.", "5m",
+		duration(func(c *Config) *time.Duration { return &c.Canary }, 10*time.Second, 24*time.Hour)},
 	{"stop_timeout", "How long a stop waits for requests that were already admitted.", "20s",
 		duration(func(c *Config) *time.Duration { return &c.StopTimeout }, 0, time.Hour)},
 	{"status.listen", "Serve /livez, /readyz and /metrics here. No secrets, but account names: keep it private.",
@@ -405,6 +409,21 @@ func webURL(v string) (*url.URL, error) {
 		return nil, errors.New("an address carries no fragment (what follows #)")
 	}
 	return u, nil
+}
+
+// OwnRelay reports whether a relay's address is that of the relay which this process runs itself, by
+// relay.listen. It has no other wallets than those on this machine or network.
+func (c *Config) OwnRelay(address string) bool {
+	name, port, err := net.SplitHostPort(c.RelayListen)
+	u, wrong := url.Parse(address)
+	if err != nil || wrong != nil {
+		return false
+	}
+	usual := map[string]string{"ws": "80", "http": "80", "wss": "443", "https": "443"}
+	if cmp.Or(u.Port(), usual[u.Scheme]) != port {
+		return false
+	}
+	return host.Loopback(u.Hostname()) || name != "" && u.Hostname() == name
 }
 
 // listensHere reports whether only this machine reaches an address to listen on.

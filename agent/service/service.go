@@ -83,6 +83,11 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	if err := s.openLedger(o); err != nil {
 		return s, err
 	}
+	// A copy that has yielded to another one serves nothing, whoever starts it, until a person has
+	// looked.
+	if err := agent.CheckYield(s.Ledger); err != nil {
+		return s, err
+	}
 	// The policy comes after both: it warns of accounts and apps that they do not know.
 	compiled, warnings, err := agent.LoadPolicy(o.Config, s.Keys, s.Ledger)
 	if err != nil {

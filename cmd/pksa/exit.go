@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"pksa/agent"
 )
 
 // The exit statuses of the program.
@@ -14,6 +16,11 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2 // the command line makes no sense
+
+	// exitYielded is for a copy of a wallet that has yielded to another copy. It is that of an
+	// orderly end: systemd (Restart=on-failure) and containers (restart: on-failure) start a process
+	// again after every other one, and this one must stay down until a person has looked.
+	exitYielded = exitOK
 )
 
 // errUsage marks a command line that makes no sense.
@@ -40,6 +47,7 @@ var errSilent = errors.New("reported")
 // finish reports an error and returns the exit status.
 func (c *command) finish(cmd *cobra.Command, err error) int {
 	var usage errUsage
+	var yielded *agent.YieldError
 	switch {
 	case err == nil:
 		return exitOK
@@ -50,6 +58,9 @@ func (c *command) finish(cmd *cobra.Command, err error) int {
 		return exitUsage
 	}
 	c.report(err, "")
+	if errors.As(err, &yielded) {
+		return exitYielded
+	}
 	return exitFailure
 }
 

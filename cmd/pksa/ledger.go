@@ -12,11 +12,12 @@ import (
 )
 
 func (c *command) ledgerCommand() *cobra.Command {
-	return groupCommand("ledger", "Start a new ledger, or go on with a restored one",
+	return groupCommand("ledger", "Start a new ledger, or go on with a restored or moved one",
 		`The ledger records what was asked, decided and done: apps, sessions, nonces,
-limits and the audit trail. The agent refuses to start when it is missing or
-older than it should be; these commands are for that case only.`,
-		c.ledgerNew(), c.ledgerAccept())
+limits and the audit trail. The agent refuses to start when it is missing, older
+than it should be, or that of a copy which has yielded to another one; these
+commands are for that case only.`,
+		c.ledgerNew(), c.ledgerAccept(), c.ledgerMoved())
 }
 
 func (c *command) ledgerNew() *cobra.Command {
@@ -86,6 +87,45 @@ func printAccepted(w io.Writer, a ledger.Accepted) {
 		"Apps and sessions are as they were then: what was revoked or removed since must be revoked or removed\n"+
 		"again (pksa app list, pksa session list).\nRotate your apps: pksa app rotate NAME\n",
 		a.Last, a.Mark, count(len(a.Ended), "session"))
+}
+
+func (c *command) ledgerMoved() *cobra.Command {
+	return &cobra.Command{
+		Use:   "moved",
+		Short: "Let this copy of the wallet go on after it has yielded to another one",
+		Long: `Lets a copy start again that has yielded to another copy of the same wallet. Stop
+the other copy first, for good: two copies would carry out every request twice.
+If the other one still serves, this one yields again when it starts.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.withLedger(cmd.Context(), func(path string, o ledger.Options) error {
+				return c.moveLedger(cmd.Context(), path, o)
+			})
+		},
+	}
+}
+
+func (c *command) moveLedger(ctx context.Context, path string, o ledger.Options) error {
+	l, err := ledger.Open(path, o)
+	if err != nil {
+		return ledgerHint(path, err)
+	}
+	y, yielded := l.Yielded()
+	if yielded {
+		err = l.Moved(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "moved: goes on in place of another copy",
+			Content: []byte(`{"act":"ledger moved"}`)})
+	}
+	if err := errors.Join(err, l.Close()); err != nil {
+		return ledgerHint(path, err)
+	}
+	return c.print(map[string]any{"ledger": path, "had_yielded": yielded}, func(w io.Writer) {
+		if !yielded {
+			fmt.Fprintln(w, "This copy has not yielded to another one; there is nothing to do, and nothing was changed.")
+			return
+		}
+		fmt.Fprintf(w, "This copy goes on. It had yielded at %s to a copy that was met through %s.\n"+
+			"Be sure that the other copy is stopped, then start this one: pksa run\n", when(y.At), y.Relay)
+	})
 }
 
 // startLedger makes an empty ledger. Its first record says that it is younger than the wallet.

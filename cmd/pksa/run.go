@@ -23,7 +23,12 @@ func (c *command) runCommand() *cobra.Command {
 		Short: "Serve until stopped",
 		Long: `Connects to the relays, registers the accounts of the keystore and answers by
 policy. Logs go to standard error. SIGTERM or Ctrl-C stops it once it has
-finished what it admitted. SIGHUP reloads the policy.`,
+finished what it admitted. SIGHUP reloads the policy.
+
+One wallet runs once. At each relay it looks whether another copy of it serves
+the same accounts: a home folder that was copied, or a snapshot that was
+restored. The copy that came later, or has fewer records, ends with exit status
+0 and does not start again until ` + "`pksa ledger moved`" + `.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd.Context()) },
 	}
@@ -40,7 +45,7 @@ func (c *command) serve(ctx context.Context) error {
 		OpenKeys: func(ctx context.Context) (*keystore.Store, error) { return c.openKeys(ctx, cfg) },
 	})
 	if err != nil {
-		return startHint(cfg, err)
+		return startHint(cfg, yieldHint(err))
 	}
 	// Until the service has ended, not only until ctx has: where nobody takes SIGHUP any more it
 	// kills the process, in the middle of what it finishes.
@@ -50,7 +55,17 @@ func (c *command) serve(ctx context.Context) error {
 	err = s.Run(ctx)
 	stop()
 	running.Wait()
-	return errors.Join(err, s.Close())
+	return errors.Join(yieldHint(err), s.Close())
+}
+
+// yieldHint adds what can be done about a copy that has yielded to another one.
+func yieldHint(err error) error {
+	var yielded *agent.YieldError
+	if !errors.As(err, &yielded) {
+		return err
+	}
+	return hint(err, "if this copy should go on, stop the other one first, then run `pksa ledger moved` here and start "+
+		"again; else remove this copy. examples/docs/moving.md tells more")
 }
 
 // startHint adds to an error of the start what can be done about it.

@@ -46,6 +46,10 @@ func printStatus(w io.Writer, s agent.Status) {
 			fmt.Fprintf(w, "  %s\n", reason)
 		}
 	}
+	if s.Twin != nil {
+		fmt.Fprintf(w, "\nAnother copy of this wallet was met through %s, last at %s, with %d records:\n  %s\n",
+			s.Twin.Relay, when(s.Twin.At), s.Twin.Records, s.Twin.Advice)
+	}
 	if s.Backlog != "" {
 		fmt.Fprintf(w, "\nThe audit trail stays in the ledger, which grows: %s\n", s.Backlog)
 	}
@@ -158,6 +162,9 @@ func printLink(w io.Writer, l agent.LinkStatus) {
 	}
 	if l.Hint != "" {
 		fmt.Fprintf(w, "    hint: %s\n", l.Hint)
+	}
+	if l.ProbeHint != "" {
+		fmt.Fprintf(w, "    at %s %s\n", when(l.ProbeAt), l.ProbeHint)
 	}
 }
 

@@ -57,21 +57,23 @@ type AppInfo struct {
 
 // SessionInfo is a session as people see it. AuthKey is filled when it was made by hand just now.
 type SessionInfo struct {
-	ID       ledger.SessionID `json:"id"`
-	Account  string           `json:"account"`
-	App      string           `json:"app"`
-	Origin   string           `json:"origin"`
-	Relay    string           `json:"relay,omitempty"`
-	Created  time.Time        `json:"created"`
-	Expires  time.Time        `json:"expires"`
-	LastUsed time.Time        `json:"last_used"`
-	AuthKey  string           `json:"auth_key,omitempty"`
-	Quiet    []Quarantine     `json:"quarantine,omitempty"`
+	ID      ledger.SessionID `json:"id"`
+	Account string           `json:"account"`
+	App     string           `json:"app"`
+	Origin  string           `json:"origin"`
+	Relay   string           `json:"relay,omitempty"`
+	// Claim is the name that the application gave itself. It proves nothing.
+	Claim    string       `json:"calls_itself,omitempty"`
+	Created  time.Time    `json:"created"`
+	Expires  time.Time    `json:"expires"`
+	LastUsed time.Time    `json:"last_used"`
+	AuthKey  string       `json:"auth_key,omitempty"`
+	Quiet    []Quarantine `json:"quarantine,omitempty"`
 }
 
 func sessionInfo(s *ledger.Session) SessionInfo {
 	return SessionInfo{
-		ID: s.ID, Account: s.Account, App: s.App, Origin: s.Origin.String(), Relay: s.Relay,
+		ID: s.ID, Account: s.Account, App: s.App, Origin: s.Origin.String(), Relay: s.Relay, Claim: s.Claim,
 		Created: s.Created, Expires: s.Expires, LastUsed: s.LastUsed,
 	}
 }

@@ -34,7 +34,7 @@ func (a *Agent) serveAuth(ctx context.Context, r *run, data protocol.AuthReqData
 	if r.session == nil {
 		p.newSession = &ledger.NewSession{
 			Account: string(r.msg.Account), App: r.app, AuthKey: ledger.Secret(r.authKey.Reveal()),
-			Origin: ledger.Service, Relay: r.relay,
+			Origin: ledger.Service, Relay: r.relay, Claim: data.App.Name,
 		}
 		if r.pairing != nil {
 			p.newSession.Origin, p.length = ledger.Paired, r.pairing.session

@@ -61,3 +61,26 @@ allow:
 		}
 	})
 }
+
+// A login does not name its account inside what is sealed: the relay names it. Where the rules name
+// accounts, a login for alice that is delivered as bob's gets nothing.
+func TestLoginDeliveredAsAnothers(t *testing.T) {
+	const rules = `version: 1
+allow:
+  - {name: login, request: auth, apps: [app], accounts: %s, session: 24h}
+`
+	for accounts, want := range map[string]string{"[alice]": "nack", "any": "ack"} {
+		script := &scriptedClient{}
+		o := worldOptions{policy: fmt.Sprintf(rules, accounts), accounts: []hive.AccountName{"alice", "bob"},
+			fault: script.fault}
+		within(t, o, func(t *testing.T, w *world) {
+			swapped := with(inService(uuid(1), `{"app":{"name":"x"}}`), "account", "bob")
+			if got := answerKind(script.ask(swapped)); got != want {
+				t.Errorf("accounts %s: %s, want %s", accounts, got, want)
+			}
+			if made := len(w.ledger.SessionsOf("bob")); (made == 0) != (want == "nack") {
+				t.Errorf("accounts %s: bob has %d sessions", accounts, made)
+			}
+		})
+	}
+}

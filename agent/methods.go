@@ -23,6 +23,7 @@ const (
 	MethodEndSessions  = "session.end"
 	MethodRelease      = "session.release"
 	MethodPair         = "pair"
+	MethodPairLook     = "pair.look"
 	MethodPolicyReload = "policy.reload"
 	MethodKeysReload   = "keys.reload"
 	MethodKeysCheck    = "keys.check"
@@ -107,6 +108,7 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodEndSessions:  method(m.EndSessions),
 		MethodRelease:      method(a.release),
 		MethodPair:         method(a.pair),
+		MethodPairLook:     method(a.look),
 		MethodPolicyReload: method(a.reloadPolicy),
 		MethodKeysReload:   method(a.reloadKeys),
 		MethodKeysCheck:    method(func(ctx context.Context, _ none) ([]KeyCheck, error) { return a.CheckKeys(ctx) }),

@@ -72,6 +72,18 @@ func (p *pairings) offer(pr *pairing, now time.Time) (delivered, bool) {
 	return p.findLocked(key)
 }
 
+// peek returns the held requests with this account and uuid, and leaves them.
+func (p *pairings) peek(key pairKey) (found []delivered) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.held[key.account] {
+		if h.msg.UUID.Key() == key.uuid {
+			found = append(found, h.delivered)
+		}
+	}
+	return found
+}
+
 // take removes and returns the held request with this account and uuid.
 func (p *pairings) take(key pairKey) (delivered, bool) {
 	p.mu.Lock()
@@ -206,10 +218,72 @@ func (a *Agent) Pair(ctx context.Context, app string, link protocol.PairingLink,
 		return result.session, result.err
 	case <-ctx.Done():
 		a.pairings.finish(pr, pairResult{})
-		return nil, errors.New("the request of this link did not arrive; make a new link in the application and " +
-			"pair again")
+		return nil, errNoPairing
 	}
 }
+
+// PairAsk is who asks for a session by a pairing link, before it is made.
+type PairAsk struct {
+	App       string   `json:"app"`
+	Account   string   `json:"account"`
+	Relay     string   `json:"relay"`
+	Claim     string   `json:"calls_itself"` // the application's own claim
+	Challenge string   `json:"challenge,omitempty"`
+	Permits   []string `json:"permits"` // what the policy lets the app do, a line for each rule
+}
+
+// lookEvery is how often the arrival of a request is looked for while a person waits.
+const lookEvery = 50 * time.Millisecond
+
+// look waits for the request of a pairing link and returns who asks. It makes nothing: the request
+// stays where it waits until [Agent.Pair] takes it.
+func (a *Agent) look(ctx context.Context, p PairParams) (PairAsk, error) {
+	link, err := protocol.ParsePairingLink(string(p.Link))
+	if err != nil {
+		return PairAsk{}, err
+	}
+	if err := a.checkPair(p.App, link, p.Length); err != nil {
+		return PairAsk{}, err
+	}
+	if p.Wait <= 0 || p.Wait > pairingWait {
+		p.Wait = time.Minute
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.Wait)
+	defer cancel()
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		for _, d := range a.pairings.peek(pairKey{link.Account, link.UUID.Key()}) {
+			// One that does not open was altered on the way; another may come by another relay.
+			clear, err := d.sealed.Open(link.Key)
+			if err != nil {
+				continue
+			}
+			data, err := protocol.DecodeAuthReqData(clear)
+			if err != nil {
+				return PairAsk{}, fmt.Errorf("the request of this link cannot be read: %w", err)
+			}
+			return a.pairAsk(p.App, d, data), nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return PairAsk{}, errNoPairing
+		}
+	}
+}
+
+func (a *Agent) pairAsk(app string, d delivered, data protocol.AuthReqData) PairAsk {
+	ask := PairAsk{App: app, Account: string(d.msg.Account), Relay: d.relay, Claim: data.App.Name,
+		Permits: append([]string{}, a.policy.Load().policy.Permits(app, d.msg.Account)...)} // a list in JSON, too
+	if data.Challenge != nil {
+		ask.Challenge = data.Challenge.Challenge
+	}
+	return ask
+}
+
+var errNoPairing = errors.New("the request of this link did not arrive; make a new link in the application and " +
+	"pair again")
 
 func (a *Agent) checkPair(app string, link protocol.PairingLink, session time.Duration) error {
 	if err := a.admin().checkSession(app, link.Account, session); err != nil {

@@ -176,6 +176,13 @@ func (f *loaded) people() error {
 	if err != nil {
 		return err
 	}
+	for id, s := range f.state.sessions {
+		claim, err := f.value(bucketMeta, claimKey(id))
+		if err != nil {
+			return err
+		}
+		s.Claim = string(claim)
+	}
 	return f.each(bucketKeys, func(_, plain []byte) error {
 		_, err := decodeAuthKey(plain)
 		return err

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"pksa/protocol/plain"
 )
 
 // SessionID names a session for good. It is the number of the audit record that made the session.
@@ -52,6 +54,7 @@ type NewSession struct {
 	Token   Secret // empty: a fresh uuid v4
 	Origin  Origin
 	Relay   string // where it was made, or empty
+	Claim   string // the name that the application gives itself; it proves nothing; or empty
 	Expires time.Time
 	// LastNonce, in ms, is what the session took before it came here, from another wallet; usually
 	// zero. Only a higher nonce is fresh.
@@ -68,6 +71,7 @@ type Session struct {
 	Token    Secret // uuid v4, the same for life; sent, never trusted
 	Origin   Origin
 	Relay    string
+	Claim    string // the name that the application gave itself; empty if none, and in old ledgers
 	Created  time.Time
 	Expires  time.Time
 	LastUsed time.Time // Created if never
@@ -263,7 +267,7 @@ func (b *batch) clearKey(key Secret) {
 func (b *batch) openSession(n NewSession, number uint64) *Session {
 	s := &Session{
 		ID: SessionID(number), Account: n.Account, App: n.App, AuthKey: n.AuthKey, Token: n.Token, Origin: n.Origin,
-		Relay: n.Relay, Created: b.now, LastUsed: b.now, Expires: fromMillis(millis(n.Expires)), LastNonce: n.LastNonce,
+		Relay: n.Relay, Claim: plain.CutRunes(n.Claim, maxClaim), Created: b.now, LastUsed: b.now, Expires: fromMillis(millis(n.Expires)), LastNonce: n.LastNonce,
 		asOf: number - 1,
 	}
 	if s.Token == "" {
@@ -277,6 +281,9 @@ func (b *batch) openSession(n NewSession, number uint64) *Session {
 	}
 	// Both are written at once, not gathered: the trail does not hold secrets.
 	b.put(bucketSessions, numberKey(number), s.encode())
+	if s.Claim != "" {
+		b.put(bucketMeta, claimKey(s.ID), []byte(s.Claim))
+	}
 	b.putKey(s, authKey{Account: s.Account, App: s.App, Session: s.ID, LastNonce: s.LastNonce})
 	b.sessions[s.ID] = s
 	return s
@@ -285,6 +292,14 @@ func (b *batch) openSession(n NewSession, number uint64) *Session {
 func (b *batch) putKey(s *Session, k authKey) {
 	b.put(bucketKeys, b.vault.keyHash(s.AuthKey), k.encode())
 }
+
+// maxClaim is how much of the name that an application gives itself is kept, in runes.
+const maxClaim = 64
+
+// claimKey returns the key of a session's claim among the facts. It does not stand in the session's
+// own value, which programs of before it would call damaged; they pass over facts that they do not
+// know. A claim whose session they ended stays, and nobody reads it: numbers are not given twice.
+func claimKey(id SessionID) []byte { return append([]byte("claim "), numberKey(uint64(id))...) }
 
 // newToken returns a uuid v4.
 func newToken() Secret {
@@ -304,6 +319,9 @@ type ending struct {
 // endSession ends a session, leaves a tombstone for its auth_key, and records the reason.
 func (b *batch) endSession(s *Session, why ending) {
 	b.delete(bucketSessions, numberKey(uint64(s.ID)))
+	if s.Claim != "" {
+		b.delete(bucketMeta, claimKey(s.ID))
+	}
 	b.putKey(s, authKey{
 		Account: s.Account, App: s.App, Ended: b.now, LastNonce: s.LastNonce, Revoked: why.Revoked,
 		Nonceless: s.Nonceless,

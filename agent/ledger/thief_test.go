@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 
 	"pksa/agent/ledger"
 )
@@ -208,4 +211,41 @@ func TestNewSessionReplacesAnIdleOneOfItsApp(t *testing.T) {
 	if got := ids(r.l.Sessions()); !slices.Equal(got[:2], want[:2]) || len(got) != 4 {
 		t.Errorf("live are %v", got)
 	}
+}
+
+func TestSessionKeepsTheNameThatItsAppClaims(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	n := r.newSession("alice", "mybot", "k1")
+	n.Claim = strings.Repeat("My Web Page ", 10)
+	want := n.Claim[:64] + "…"
+	s, err := r.l.AddSession(ctx, n, nil)
+	must(t, err)
+	without := r.session("alice", "mybot", "k2")
+	for range 2 {
+		got, _ := r.l.Session(s.ID)
+		other, _ := r.l.Session(without.ID)
+		if !strings.HasPrefix(got.Claim, n.Claim[:60]) || len(got.Claim) > len(want) || other.Claim != "" {
+			t.Errorf("claims are %q and %q", got.Claim, other.Claim)
+		}
+		// Its use writes the session anew, and the claim stays.
+		if r.try(got, "vote", r.nowMS()) != ledger.Fresh {
+			t.Fatal("not fresh")
+		}
+		r.clock.add(time.Second)
+		r.reopen()
+	}
+	_, err = r.l.EndSession(ctx, s.ID, nil)
+	must(t, err)
+	r.reopen()
+	must(t, r.l.Close())
+	must(t, ledger.TestingRewrite(r.path, "meta", func(b *bolt.Bucket) error {
+		return b.ForEach(func(key, _ []byte) error {
+			if strings.HasPrefix(string(key), "claim") {
+				t.Error("the claim of an ended session is left")
+			}
+			return nil
+		})
+	}))
+	r.open()
 }

@@ -3,7 +3,9 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
+	"pksa/protocol/hive"
 	"pksa/protocol/plain"
 )
 
@@ -47,4 +49,29 @@ var otherNames = map[string]string{
 	"by":     "per",
 	"amount": "spend", "ops_count": "count", "action": "answer", "expires": "session", "duration": "session",
 	"wait": "timeout",
+}
+
+// Permits returns what the rules let an app do for an account, one line for each rule that allows or
+// asks. Deny rules and limits may take from it.
+func (p *Policy) Permits(app string, account hive.AccountName) (lines []string) {
+	for _, r := range p.rules {
+		if !r.section.permits() || r.observe || !r.apps.has(app) || !r.accounts.has(string(account)) {
+			continue
+		}
+		var kinds, names []string
+		for kind := Auth; kind <= Decrypt; kind++ {
+			if r.kinds[kind] {
+				kinds = append(kinds, kind.String())
+			}
+		}
+		for _, e := range r.entries {
+			names = append(names, e.name)
+		}
+		line := fmt.Sprintf("%s %q: %s", r.section, r.name, strings.Join(kinds, ", "))
+		if len(names) > 0 {
+			line += " " + strings.Join(names, ", ")
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }

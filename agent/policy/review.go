@@ -13,6 +13,7 @@ func (c *compiler) review(p *Policy) {
 	for _, r := range p.rules {
 		c.reviewTime(r)
 		c.reviewValue(r, p.limits)
+		c.reviewAccounts(r)
 		if r.section == askSection && c.options.NobodyToAsk {
 			c.Warn(c.nodes[r], "rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: "+
 				"pending\" in config.yaml", r.name)
@@ -25,6 +26,18 @@ func (c *compiler) review(p *Policy) {
 				"\"ask: pending\" in config.yaml", l.name)
 		}
 	}
+}
+
+// reviewAccounts warns where a login or a challenge of one account may be delivered as another's. A
+// login does not name its account inside what is sealed: the relay names it.
+func (c *compiler) reviewAccounts(r *rule) {
+	if !r.section.permits() || r.observe || r.accounts != nil || len(c.options.Accounts) < 2 ||
+		!r.kinds[Auth] && !r.kinds[Challenge] {
+		return
+	}
+	c.Warn(c.nodes[r], "rule %q names no accounts, and this wallet has %d: a relay can deliver one account's login as "+
+		"another's; say for whom the application asks, such as \"accounts: [%s]\"", r.name, len(c.options.Accounts),
+		c.options.Accounts[0])
 }
 
 func (c *compiler) reviewTime(r *rule) {

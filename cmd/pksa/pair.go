@@ -12,6 +12,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/control"
 	"pksa/protocol"
+	"pksa/protocol/plain"
 )
 
 // answerMargin is how much longer than the wait a command listens for the answer of the agent.
@@ -20,7 +21,7 @@ const answerMargin = 5 * time.Second
 // pair hands a link to the running agent and waits for the application's request. If no agent runs,
 // nobody can wait for it, so the session is made at once: an agent that starts before the request
 // expires at the relay answers it then.
-func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Duration) error {
+func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Duration, yes bool) error {
 	cfg, err := c.settings()
 	if err != nil {
 		return err
@@ -37,6 +38,25 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 		fmt.Fprintf(c.err, "Waiting for the request of %s, at most %s …\n", link.Account, wait)
 	}
 	p.Wait = wait
+	var ask agent.PairAsk
+	err = control.Call(waiting, cfg.Control, agent.MethodPairLook, p, &ask)
+	switch {
+	case errors.Is(err, control.ErrNoAgent):
+		ask = agent.PairAsk{App: p.App, Account: string(link.Account), Relay: link.Host}
+	case err != nil:
+		return err
+	}
+	if !c.asJSON {
+		printPairAsk(c.err, ask)
+	}
+	if !yes {
+		if err := c.sure(ctx, "Make this session?"); err != nil {
+			return err
+		}
+	}
+	// A person may take their time to read.
+	waiting, cancel = context.WithTimeout(ctx, wait+answerMargin)
+	defer cancel()
 	err = control.Call(waiting, cfg.Control, agent.MethodPair, p, &info)
 	offline := errors.Is(err, control.ErrNoAgent)
 	if offline {
@@ -59,16 +79,42 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	})
 }
 
+// printPairAsk shows who asks for a session. What comes from the application is quoted.
+func printPairAsk(w io.Writer, ask agent.PairAsk) {
+	if ask.Claim == "" {
+		fmt.Fprintln(w, "Who asks is not known: no agent is running, so the request was not read.")
+	} else {
+		fmt.Fprintf(w, "An application that calls itself %s asks (its own claim; anybody can say so).\n",
+			plain.QuoteRunes(ask.Claim, 64))
+	}
+	fmt.Fprintf(w, "  account  %s\n  relay    %s\n  app      %s\n", ask.Account, ask.Relay, ask.App)
+	if ask.Challenge != "" {
+		fmt.Fprintf(w, "  signs    %s\n", plain.QuoteRunes(ask.Challenge, 200))
+	}
+	for i, line := range ask.Permits {
+		label := "may ask"
+		if i > 0 {
+			label = ""
+		}
+		fmt.Fprintf(w, "  %-8s %s\n", label, line)
+	}
+	if ask.Claim != "" && len(ask.Permits) == 0 {
+		fmt.Fprintln(w, "  may ask  nothing: no rule of the policy names this app and account")
+	}
+}
+
 func (c *command) pairCommand() *cobra.Command {
 	var app, length, from string
 	var wait time.Duration
+	var yes bool
 	cmd := &cobra.Command{
 		Use:   "pair --app NAME",
 		Short: "Make a session from the pairing link of a web page",
 		Long: `Asks for the has://auth_req/… link that an application shows as a QR code, and
 makes the session that the link asks for. The link holds the key of the session,
 so it is a secret: it is read from the terminal or another source, never from
-the command line.`,
+the command line. Before the session is made you see who asks, and on a terminal
+you are asked.`,
 		Args: noSecrets("link"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if app == "" {
@@ -82,13 +128,14 @@ the command line.`,
 			if err != nil {
 				return err
 			}
-			return c.pair(cmd.Context(), agent.PairParams{App: app, Link: control.Secret(link), Length: lasts}, wait)
+			return c.pair(cmd.Context(), agent.PairParams{App: app, Link: control.Secret(link), Length: lasts}, wait, yes)
 		},
 	}
 	cmd.Flags().StringVar(&app, "app", "", "`name` of the app that the session belongs to")
 	cmd.Flags().StringVar(&length, "for", "24h", "`duration` of the session: 12h, 30d; at most a year")
 	cmd.Flags().StringVar(&from, "link", "prompt",
 		"`source` of the link: prompt, file:PATH, env:NAME, fd:N or command:…")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait for the application's request")
 	return cmd
 }

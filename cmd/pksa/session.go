@@ -12,6 +12,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/control"
 	"pksa/agent/ledger"
+	"pksa/protocol/plain"
 )
 
 func (c *command) sessionCommand() *cobra.Command {
@@ -99,6 +100,9 @@ func printSessions(w io.Writer, sessions []agent.SessionInfo) {
 	}
 	t.Flush()
 	for _, s := range sessions {
+		if s.Claim != "" && s.Claim != s.App {
+			fmt.Fprintf(w, "Session %s calls itself %s.\n", s.ID, plain.QuoteRunes(s.Claim, 64))
+		}
 		for _, q := range s.Quiet {
 			fmt.Fprintf(w, "%s `pksa session release %s` ends that.\n", quarantineText(q), s.ID)
 		}

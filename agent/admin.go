@@ -252,8 +252,8 @@ func (m Admin) RevokeSession(ctx context.Context, id ledger.SessionID) (SessionI
 	return sessionInfo(s), nil
 }
 
-// RevokeParams says which sessions end: those with the numbers, or those that fit all that is set
-// of app, account and age. All alone is every session.
+// RevokeParams names the sessions that end: those with the numbers, or those that fit all that is
+// set of app, account and age. All alone is every session.
 type RevokeParams struct {
 	IDs     []ledger.SessionID `json:"ids,omitempty"`
 	App     string             `json:"app,omitempty"`
@@ -349,7 +349,8 @@ func (m Admin) explain(app string, err error) error {
 	case errors.As(err, &taken) && taken.App == app:
 		return fmt.Errorf("this is the secret that app %q has now; give it another one, or none to have one made", app)
 	case errors.As(err, &taken):
-		return fmt.Errorf("app %q has this secret already, and a secret names one app; give %q a secret of its own, or "+
+		return fmt.Errorf("app %q has this secret already, and a secret names one app; give %q a secret of its "+
+			"own, or "+
 			"none to have one made", taken.App, app)
 	case errors.Is(err, ledger.ErrNoSlot):
 		return fmt.Errorf("there is no app %q; see `pksa app list`", app)

@@ -160,8 +160,8 @@ type question struct {
 	judge func(account node.Account, exists bool) string
 }
 
-// compare answers the questions by the word of one host, and those that it answers with "does not fit"
-// by the word of two: one that lies must not put an account out of service.
+// compare answers the questions by the word of one host, and those that it answers with "does not
+// fit" by the word of two: one that lies must not put an account out of service.
 func (a *Agent) compare(ctx context.Context, questions []question) ([]KeyCheck, error) {
 	var names []hive.AccountName
 	for _, q := range questions {

@@ -135,7 +135,8 @@ func TestKeyMismatchIsRecorded(t *testing.T) {
 // accountOf is what a node answers that gives an account the keys of another.
 func accountOf(name, keysOf hive.AccountName) nodetest.Fault {
 	authority := func(role hive.Role) string {
-		return `{"weight_threshold":1,"account_auths":[],"key_auths":[["` + keyOf(keysOf, role).Public().String() + `",1]]}`
+		return `{"weight_threshold":1,"account_auths":[],"key_auths":[["` + keyOf(keysOf, role).Public().String() +
+			`",1]]}`
 	}
 	return nodetest.Fault{Lose: true, Body: []byte(`{"jsonrpc":"2.0","result":[{"name":"` + string(name) +
 		`","owner":` + authority(hive.Owner) + `,"active":` + authority(hive.Active) + `,"posting":` +
@@ -177,7 +178,8 @@ func TestKeysByOneNode(t *testing.T) {
 				time.Sleep(time.Second)
 				s := w.agent.Status()
 				if s.Links[0].Registered != 1 || s.Nodes[0].Untrue < c.blame || len(s.Accounts[0].Wrong) != c.wrong {
-					t.Errorf("%d registered, node %+v, wrong %q", s.Links[0].Registered, s.Nodes[0], s.Accounts[0].Wrong)
+					t.Errorf("%d registered, node %+v, wrong %q", s.Links[0].Registered, s.Nodes[0],
+						s.Accounts[0].Wrong)
 				}
 			})
 		})

@@ -37,8 +37,8 @@ const (
 type AppParams struct {
 	Name   string         `json:"name"`
 	Secret control.Secret `json:"secret,omitempty"`
-	// EndSessions ends the slot's sessions when it gets a new secret. An agent of before this member
-	// refuses the call.
+	// EndSessions ends the slot's sessions when it gets a new secret. An agent of before this
+	// member refuses the call.
 	EndSessions bool `json:"end_sessions,omitempty"`
 }
 

@@ -91,7 +91,8 @@ type AccountStatus struct {
 func (a *Agent) Status() Status {
 	s := Status{
 		NotReady: a.Ready(), Policy: a.policyStatus(), Nodes: a.node.Status(),
-		Apps: len(a.ledger.Slots()), Disabled: a.disabledApps(), Sessions: len(a.ledger.Sessions()), Pending: len(a.asks.list()),
+		Apps: len(a.ledger.Slots()), Disabled: a.disabledApps(), Sessions: len(a.ledger.Sessions()),
+		Pending:    len(a.asks.list()),
 		Quarantine: a.quarantines(),
 		Hardening:  append([]harden.Measure{}, a.hardening...), // a list in JSON, too
 	}
@@ -154,7 +155,8 @@ func (a *Agent) warnOfFull(now time.Time) {
 			continue
 		}
 		a.toldFull[name] = now
-		a.log.Warn("an account has nearly as many sessions as it may have; an application that logs in again and again "+
+		a.log.Warn("an account has nearly as many sessions as it may have; an application that logs in again and "+
+			"again "+
 			"should keep its session", "account", name, "sessions", len(a.ledger.SessionsOf(string(name))),
 			"most", a.config.SessionsPerAccount)
 	}

@@ -24,13 +24,14 @@ const (
 
 // ceilings are how many places break a rule today. They may fall, never rise.
 var ceilings = map[string]int{
-	"a line is too wide":                     30,
-	"a comment is too wide":                  49,
-	"a comment does not begin with the name": 8,
-	"a comment goes on with a weak verb":     272,
+	"a line is too wide":                     2,
+	"a comment is too wide":                  19,
+	"a comment does not begin with the name": 0,
+	"a comment goes on with a weak verb":     43,
 }
 
-// What a function does is said in Go's own verbs: it returns, reports, makes. A type may be something.
+// What a function does is said in Go's own verbs: it returns, reports, makes. A type may be
+// something.
 var (
 	weakVerbs   = []string{"is", "are", "gives", "says", "tells"}
 	weakOfTypes = []string{"gives", "says", "say", "tells", "tell"}

@@ -22,7 +22,8 @@ func TestHardening(t *testing.T) {
 			t.Errorf("%q: %v", src, err)
 			continue
 		}
-		if c.Hardening.Set != (src != "") || c.Hardening.Off != want.Off || !slices.Equal(c.Hardening.Required, want.Required) {
+		if c.Hardening.Set != (src != "") || c.Hardening.Off != want.Off || !slices.Equal(c.Hardening.Required,
+			want.Required) {
 			t.Errorf("%q: %+v", src, c.Hardening)
 		}
 		for _, m := range config.Measures {

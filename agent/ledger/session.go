@@ -126,9 +126,9 @@ func (l *Ledger) EndSession(ctx context.Context, id SessionID, audit []byte) (*S
 }
 
 // EndSessions revokes the sessions with these ids and all that which wants, in one commit, and
-// returns those that lived, as they were, by id. Their auth_keys make no sessions again. missing are
-// the ids that no live session has. which may be nil; it runs in the committing goroutine and must
-// not wait.
+// returns those that lived, as they were, by id. Their auth_keys make no sessions again. missing
+// are the ids that no live session has. which may be nil; it runs in the committing goroutine and
+// must not wait.
 func (l *Ledger) EndSessions(ctx context.Context, ids []SessionID, which func(*Session) bool, audit []byte) (
 	ended []*Session, missing []SessionID, err error) {
 	err = l.submitContext(ctx, &op{apply: func(b *batch) error {
@@ -187,8 +187,8 @@ const replaceIdle = time.Hour
 
 // idlest returns the session that a new one may replace when the account is full: of those that the
 // same slot's secret made for the account and that are idle, the one whose last use is longest ago.
-// It returns nil if there is none. What a person made, by hand or by pairing, is never replaced, and
-// replaces nothing.
+// It returns nil if there is none. What a person made, by hand or by pairing, is never replaced,
+// and replaces nothing.
 func (b *batch) idlest(n NewSession) (idlest *Session) {
 	if n.Origin != Service {
 		return nil

@@ -65,7 +65,7 @@ func (l *Ledger) RotateSlot(ctx context.Context, name string, secret Secret, aud
 	return l.writeSlot(ctx, func(b *batch) (Slot, error) { return b.rotateSlot(name, secret, audit) })
 }
 
-// RotateSlotAndEnd is RotateSlot that also revokes all sessions of the slot, in the same commit,
+// RotateSlotAndEnd does what RotateSlot does, revokes all sessions of the slot in the same commit,
 // and returns them: whoever had the old secret has nothing left.
 func (l *Ledger) RotateSlotAndEnd(ctx context.Context, name string, secret Secret, audit []byte) (Slot, []*Session,
 	error) {

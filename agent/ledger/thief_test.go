@@ -142,7 +142,8 @@ func TestEndSessions(t *testing.T) {
 func (r *rig) admitSession(account, app, key string) (*ledger.Session, error) {
 	r.t.Helper()
 	var refused error
-	a := ledger.Admission{Key: r.arrive(fmt.Sprint("login ", r.uuids)), Account: account, Kind: ledger.KindAuth, App: app}
+	a := ledger.Admission{Key: r.arrive(fmt.Sprint("login ", r.uuids)), Account: account, Kind: ledger.KindAuth,
+		App: app}
 	made, err := r.l.Admit(ctx, a, func(v ledger.View) ledger.Ruling {
 		n := r.newSession(account, app, key)
 		n.Origin = ledger.Service

@@ -27,7 +27,8 @@ func noFunds() nodetest.Fault {
 
 // laterBlock is the refusal of a custom_json that has to wait for the next block.
 func laterBlock() nodetest.Fault {
-	return nodetest.Refusal("assert_exception", 10, "Account a already submitted 5 custom json operation(s) this block.")
+	return nodetest.Refusal("assert_exception", 10,
+		"Account a already submitted 5 custom json operation(s) this block.")
 }
 
 // TestRefusalOfOneHost: a refusal counts once a second host has refused the same bytes. Until then
@@ -40,7 +41,8 @@ func TestRefusalOfOneHost(t *testing.T) {
 		state node.State
 		code  string
 	}{
-		{"the first lies", 3, func(w *world) { w.nodes[0].FailAlways(broadcastMethod, refuseAndKeep()) }, node.Accepted, ""},
+		{"the first lies", 3, func(w *world) { w.nodes[0].FailAlways(broadcastMethod, refuseAndKeep()) },
+			node.Accepted, ""},
 		{"the first lies, the others are away for a while", 3, func(w *world) {
 			w.nodes[0].FailAlways(broadcastMethod, refuseAndKeep())
 			for _, n := range w.nodes[1:] {

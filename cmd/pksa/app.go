@@ -124,7 +124,7 @@ func (c *command) appList() *cobra.Command {
 	}
 }
 
-// sameSecretText says why an app is disabled, and what ends that.
+// sameSecretText explains why an app is disabled, and what ends that.
 func sameSecretText(app, other string) string {
 	return fmt.Sprintf("App %s is disabled: app %s has the same secret, and a secret names one app. "+
 		"`pksa app rotate %s` gives it\na secret of its own; or rotate %s, if %s shall keep this one.",

@@ -23,7 +23,8 @@ func TestDemoInterrupted(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	out, errs := &stopper{stop: stop}, new(bytes.Buffer)
 	status := run(ctx, []string{"demo"}, streams{nil, out, errs})
-	if status != exitFailure || !strings.Contains(errs.String(), "interrupted") || strings.Contains(errs.String(), "hint") {
+	if status != exitFailure || !strings.Contains(errs.String(), "interrupted") || strings.Contains(errs.String(),
+		"hint") {
 		t.Errorf("status %d, %s%s", status, out, errs)
 	}
 }

@@ -48,7 +48,8 @@ secret, "pksa app rotate NAME --end-sessions" ends its sessions and its secret t
 	flags := cmd.Flags()
 	flags.StringVar(&p.App, "app", "", "end the sessions of this application")
 	flags.StringVar(&p.Account, "account", "", "end the sessions of this account")
-	flags.StringVar(&older, "older", "", "end the sessions that were made longer ago than this `length` of time: 12h, 30d")
+	flags.StringVar(&older, "older", "",
+		"end the sessions that were made longer ago than this `length` of time: 12h, 30d")
 	flags.BoolVar(&p.All, "all", false, "end all sessions")
 	flags.BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
@@ -116,7 +117,7 @@ func (c *command) revokeOne(ctx context.Context, id ledger.SessionID, sure func(
 	})
 }
 
-// printRevoked says what ended, one line each.
+// printRevoked prints what ended, one line each.
 func printRevoked(w io.Writer, done agent.Revoked) {
 	if len(done.Ended) == 0 {
 		fmt.Fprintln(w, "No live session fits; nothing was ended.")
@@ -128,7 +129,7 @@ func printRevoked(w io.Writer, done agent.Revoked) {
 	fmt.Fprintf(w, "Ended: %s.\n", sessionsText(done.Ended))
 }
 
-// sessionsText says how many sessions there are, and of which apps.
+// sessionsText returns how many sessions there are, and of which apps.
 func sessionsText(sessions []agent.SessionInfo) string {
 	apps := map[string]int{}
 	for _, s := range sessions {

@@ -67,7 +67,8 @@ func printStatus(w io.Writer, s agent.Status) {
 	}
 	fmt.Fprintf(w, "Apps     %d, with %s\n", s.Apps, count(s.Sessions, "session"))
 	for _, app := range s.Disabled {
-		fmt.Fprintf(w, "         %s\n", strings.ReplaceAll(sameSecretText(app.Name, app.SameSecretAs), "\n", "\n         "))
+		fmt.Fprintf(w, "         %s\n", strings.ReplaceAll(sameSecretText(app.Name, app.SameSecretAs), "\n",
+			"\n         "))
 	}
 	fmt.Fprintln(w, "\nRelays")
 	for _, l := range s.Links {

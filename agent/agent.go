@@ -73,8 +73,9 @@ type Agent struct {
 	budget     budget     // the policy's counters
 	recent     recentIDs  // ids of transactions that may be on their way
 	clock      wallClock
-	mismatch   mismatches // held keys that do not fit the chain
-	dropped    drops      // requests without an answer
+	refusedAt  atomic.Int64 // when a relay's refusal last had the keys compared, in ns since 1970
+	mismatch   mismatches   // held keys that do not fit the chain
+	dropped    drops        // requests without an answer
 
 	toldFull map[hive.AccountName]time.Time // when the log spoke of its sessions. Owned by tidy
 
@@ -127,6 +128,7 @@ func (a *Agent) addLink(relay config.Relay, o Options) error {
 		Registered:        func() { a.twins.registered(l.URL()) },
 		Heard:             func(m protocol.Message) { a.twins.heard(l.URL(), m) },
 		AnsweredElsewhere: func() { a.answeredElsewhere(l.URL()) },
+		AnswerRefused:     func(text string, sent []link.SentAnswer) { a.answerRefused(l.URL(), text, sent) },
 		LinkRate:          rate(o.Config.RequestsPerSecond), AccountRate: rate(o.Config.AccountRequestsPerSecond),
 		// The link reads frames in order and takes a ticket for each, so that requests are admitted
 		// in the order in which they came although they are opened in parallel.

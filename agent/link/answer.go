@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"pksa/protocol"
 	"pksa/protocol/hive"
@@ -43,6 +44,8 @@ func (l *Link) Answer(ctx context.Context, account hive.AccountName, m protocol.
 	if err != nil {
 		return fmt.Errorf("answering %s: %w", uuid, err)
 	}
+	// Before it is written: the relay's error may come before send returns.
+	l.recordAnswer(SentAnswer{UUID: uuid, Account: account, at: time.Now()})
 	if err := c.send(ctx, func() ([]byte, error) { return frame, nil }); err != nil {
 		return err
 	}

@@ -48,6 +48,11 @@ type Options struct {
 	// Relays may make a key for each start. It must not block.
 	KeyChanged func(was, now hive.PublicKey)
 
+	// AnswerRefused, if set, is called when the relay sends an `error` while no registration is
+	// outstanding and answers were written in the seconds before. It is about one of them, as far
+	// as the relay can be believed; which one is known if it is alone. It must not block.
+	AnswerRefused func(text string, sent []SentAnswer)
+
 	// TLS is the configuration for wss; nil for the usual. The name to verify is filled in if it is
 	// empty, and versions below 1.2 are never used.
 	TLS *tls.Config
@@ -93,6 +98,9 @@ func (s Options) withDefaults() Options {
 	fill(&s.BackoffMax, time.Minute)
 	if s.DialContext == nil {
 		s.DialContext = (&net.Dialer{}).DialContext
+	}
+	if s.AnswerRefused == nil {
+		s.AnswerRefused = func(string, []SentAnswer) {}
 	}
 	if s.Ticket == nil {
 		s.Ticket = func(hive.AccountName) any { return nil }
@@ -140,7 +148,8 @@ type Link struct {
 	conn       *connection // the newest, once its key is known; else nil
 	lastKey    hive.PublicKey
 	limit      bucket
-	faultLines bucket // lines about the relay's faults
+	faultLines bucket       // lines about the relay's faults
+	sent       []SentAnswer // the newest answers of this connection, the oldest first
 	inFlight   int
 	bytes      int // of the requests in flight
 	draining   bool

@@ -89,7 +89,8 @@ func (l *Link) handleAck(account string) {
 }
 
 // handleError records an `error` of the relay, which is never answered (HAS §4.1). It may be about
-// a registration: the registry decides about which.
+// a registration: the registry decides about which. If none is outstanding, it may be about an
+// answer.
 func (l *Link) handleError(text string) {
 	if text == protocol.TextAnsweredElsewhere {
 		l.options.AnsweredElsewhere() // not about a registration, whatever is outstanding
@@ -97,14 +98,21 @@ func (l *Link) handleError(text string) {
 	}
 	text = clip(text)
 	var outstanding int
+	var sent []SentAnswer
 	l.changeRegistry(func(now time.Time) {
 		l.facts.RelayErrors++
 		l.facts.relayError = text
-		outstanding = len(l.reg.out)
+		if outstanding = len(l.reg.out); outstanding == 0 {
+			sent = l.claimSentLocked(now)
+		}
 		l.reg.refused(text, now)
 	})
 	if l.mayLogFault() {
-		l.log.Warn("relay sent an error", "text", plain.Quote(text, 200), "registrations", outstanding)
+		l.log.Warn("relay sent an error", "text", plain.Quote(text, 200), "registrations", outstanding, "answers",
+			len(sent))
+		if len(sent) > 0 {
+			l.options.AnswerRefused(text, sent)
+		}
 	}
 	l.wakeRegistrar()
 }

@@ -140,6 +140,7 @@ func (l *Link) beginServing(c *connection) {
 func (l *Link) recordEnd() life {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.sent = nil
 	l.conn = nil // from now on no answer is sent, and no proof made, for its key
 	l.reg.end()
 	since := l.facts.servedAt

@@ -14,10 +14,10 @@ import (
 	"pksa/protocol/secret"
 )
 
-// Batch is a number of keys on their way into a keystore, checked as far as that goes without one.
-// It is made by [KeyOf], [ReadKeyLines], [ReadKeysJSON] or [KeysFromPassword], may be compared with
-// the chain by [Batch.Check], and is used up by [Store.Add]; drop one that is not added with
-// [Batch.Wipe]. It must not be used concurrently. It cannot be printed.
+// Batch is a list of keys to be imported, checked as far as that is possible without a keystore. It
+// is made by [KeyOf], [ReadKeyLines], [ReadKeysJSON] or [KeysFromPassword]. [Batch.Check] compares
+// it with the chain, and [Store.Add] imports it and wipes it. A batch that is not added is wiped by
+// [Batch.Wipe]. It must not be used concurrently, and cannot be printed.
 type Batch struct {
 	secret.Redacted
 	file    string // where the keys came from, for complaints
@@ -32,11 +32,11 @@ type entry struct {
 	private *hive.PrivateKey // nil once the keystore took it over
 }
 
-// Checker tells which roles a public key has on chain in an account: those authorities that list
-// it, and memo if it is the memo key. None is no error.
+// Checker returns the roles that a public key has on the chain in an account: the authorities that
+// list it, and memo if it is the memo key. A key without a role is no error.
 type Checker func(ctx context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role, error)
 
-// KeyOf is a batch of one key, given in WIF; white space around it does not count. Errors are
+// KeyOf returns a batch of one key, given in WIF; white space around it does not count. Errors are
 // [ErrOwnerKey], [ErrBadRole], [ErrBadAccount] and [ErrMalformedKey]; none repeats the text. wif
 // stays the caller's.
 func KeyOf(account hive.AccountName, role hive.Role, wif []byte) (*Batch, error) {
@@ -47,11 +47,9 @@ func KeyOf(account hive.AccountName, role hive.Role, wif []byte) (*Batch, error)
 	return b, nil
 }
 
-// Len is the number of keys.
-func (b *Batch) Len() int { return len(b.entries) }
-
-// Hint is advice to show to a person, or empty: that a master password has white space which
-// hive-js, and the wallets built on it, treat differently, so that they derive other keys from it.
+// Hint returns advice to show to a person, or an empty text. The advice is that a master password
+// has white space which hive-js, and the wallets built on it, treat differently, so that they
+// derive other keys from it.
 func (b *Batch) Hint() string { return b.hint }
 
 // Wipe overwrites the keys and empties the batch.
@@ -62,9 +60,9 @@ func (b *Batch) Wipe() {
 	b.entries = nil
 }
 
-// Check asks the chain about every key. An error is [Complaints] about all keys that are owner keys
-// there ([ErrOwnerKey]) or do not have the role under which they are to be kept ([ErrWrongRole]),
-// or the first error of the checker itself.
+// Check asks the checker about every key. The error is [Complaints] about all keys that are owner
+// keys on the chain ([ErrOwnerKey]) or do not have the role under which they are to be kept
+// ([ErrWrongRole]); or it is the first error of the checker itself.
 func (b *Batch) Check(ctx context.Context, checker Checker) error {
 	var complaints Complaints
 	for i := range b.entries {
@@ -109,12 +107,12 @@ func (b *Batch) complain(e *entry, err error) Complaint {
 
 func keyName(account hive.AccountName, role hive.Role) string {
 	if _, err := hive.ParseAccountName(string(account)); err != nil {
-		return "" // may be a key in the wrong place
+		return "" // the text may be a key in the wrong place, and is not shown
 	}
 	return string(account) + "/" + role.String()
 }
 
-// add checks one key and puts it into the batch.
+// add checks one key and adds it to the batch.
 func (b *Batch) add(line int, account hive.AccountName, role hive.Role, wif []byte) error {
 	if err := checkPlace(account, role); err != nil {
 		return err
@@ -140,10 +138,10 @@ func checkPlace(account hive.AccountName, role hive.Role) error {
 	return nil
 }
 
-// errRepeated: two lines for one place, whether the keys are equal or not.
+// errRepeated means that two lines name one account and role, with the same key or another.
 var errRepeated = errors.New("this account and role came before")
 
-// repeated complains about entries whose place another one takes before them.
+// repeated returns a complaint about each entry whose account and role an earlier entry has.
 func (b *Batch) repeated() Complaints {
 	type spot struct {
 		account hive.AccountName
@@ -163,8 +161,8 @@ func (b *Batch) repeated() Complaints {
 	return complaints
 }
 
-// parseKey reads a WIF and says what the text is instead, as far as that can be seen, without
-// repeating it.
+// parseKey reads a WIF. Its error says what the text is instead, as far as that can be seen, and
+// does not repeat it.
 func parseKey(wif []byte) (*hive.PrivateKey, error) {
 	text := string(bytes.TrimSpace(wif))
 	key, err := hive.ParseWIF(text)
@@ -185,16 +183,16 @@ func isPublicKey(text string) bool {
 	return err == nil
 }
 
-// likeWIF matches what is a WIF but for typing errors.
+// likeWIF matches a WIF, also one with typing errors.
 var likeWIF = regexp.MustCompile(`^5[1-9A-HJ-NP-Za-km-z]{49,51}$`)
 
-// KeysFromPassword is a batch of the keys of these roles, derived from a master password: the
+// KeysFromPassword returns a batch of the keys of these roles, derived from a master password: the
 // SHA-256 of account, role and password joined (chain §1.3). Neither the password nor anything else
 // derived from it is kept; password stays the caller's.
 //
-// [ErrBadPassword] comes with the reason: nothing, a public key, or a private key in WIF, which is
-// recognised even with a typing error in it. White space in the password counts as it stands; see
-// [Batch.Hint].
+// [ErrBadPassword] names the reason: the password is empty, or a public key, or a private key in
+// WIF, which is recognised even with a typing error in it. White space in the password counts as it
+// stands; see [Batch.Hint].
 func KeysFromPassword(account hive.AccountName, roles []hive.Role, password []byte) (*Batch, error) {
 	if len(roles) == 0 {
 		return nil, ErrNoKeys
@@ -232,8 +230,8 @@ func checkPassword(password string) error {
 	return nil
 }
 
-// squeezed matches what hive-js changes in the joined text: runs of white space become one blank,
-// and the end is trimmed. The beginning is the account's name.
+// squeezed matches what hive-js changes in the joined text: it makes one blank of several white
+// spaces and trims the end. The beginning is the name of the account.
 var squeezed = regexp.MustCompile(`[\t\n\v\f\r]|  |[\s\x{00a0}\x{feff}\x{2028}\x{2029}\p{Zs}]$`)
 
 func passwordHint(password string) string {

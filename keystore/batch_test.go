@@ -395,7 +395,11 @@ func TestCheck(t *testing.T) {
 
 func TestKeysFromPassword(t *testing.T) {
 	s, path, unlock := newStore(t)
-	if err := s.ImportPassword("alice", []hive.Role{hive.Posting, hive.Memo}, []byte("password")); err != nil {
+	batch, err := keystore.KeysFromPassword("alice", []hive.Role{hive.Posting, hive.Memo}, []byte("password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Add(batch, keystore.AddOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := describe(mustOpen(t, path, unlock)); got != "alice[memo posting]" {

@@ -8,25 +8,25 @@ import (
 	"pksa/protocol/hive"
 )
 
-// AddOptions say how [Store.Add] meets keys that are kept already.
+// AddOptions is what [Store.Add] does about keys that are kept already.
 type AddOptions struct {
-	// Replace lets a key take the place of another one, and passes over keys that are kept already.
+	// Replace lets a key take the place of another one. A key that is kept already is no error.
 	Replace bool
 }
 
-// Added says what [Store.Add] did.
+// Added is what [Store.Add] did.
 type Added struct {
 	New       int // keys in places that were empty
 	Replaced  int // keys in the place of other ones
 	Unchanged int // keys that were kept already
 }
 
-// Add imports all keys of the batch in one replacement of the file, or none: with any complaint the
-// error is [Complaints] with all of them ([ErrSameKey] and [ErrOtherKey], unless opts.Replace), and
-// the file stands. The batch is used up and wiped.
+// Add imports all keys of the batch in one replacement of the file, or none of them. If there is a
+// complaint about any key, the error is [Complaints] with all complaints ([ErrSameKey] and
+// [ErrOtherKey], unless opts.Replace), and the file stays as it is. The batch is wiped in any case.
 //
-// What any change can give: [ErrReadOnly], [ErrBusy], [ErrLockMismatch], [ErrInDoubt], errors of
-// the file system, and those of [Open], because each change starts from what the file holds at that
+// Every change can return [ErrReadOnly], [ErrBusy], [ErrLockMismatch], [ErrInDoubt], errors of the
+// file system, and those of [Open], because each change starts from what the file holds at that
 // moment. After an error the store holds what it held.
 func (s *Store) Add(batch *Batch, opts AddOptions) (Added, error) {
 	defer batch.Wipe()
@@ -51,10 +51,10 @@ func (s *Store) Add(batch *Batch, opts AddOptions) (Added, error) {
 	return added, nil
 }
 
-// errNothing ends a change that would change nothing: the file is not rewritten.
+// errNothing ends a change that would change nothing, so that the file is not rewritten.
 var errNothing = errors.New("nothing to change")
 
-// applyTo puts the batch's keys into c, which takes them over.
+// applyTo moves the keys of the batch into c, which owns them from then on.
 func (b *Batch) applyTo(c *content, opts AddOptions) (Added, error) {
 	var added Added
 	var complaints Complaints
@@ -88,7 +88,7 @@ func (b *Batch) applyTo(c *content, opts AddOptions) (Added, error) {
 	return added, complaints.asError()
 }
 
-// Import adds one key given in WIF: [KeyOf] and [Store.Add] without options. wif stays the
+// Import adds one key, given in WIF, by [KeyOf] and [Store.Add] without options. wif stays the
 // caller's.
 func (s *Store) Import(account hive.AccountName, role hive.Role, wif []byte) error {
 	batch, err := KeyOf(account, role, wif)
@@ -99,19 +99,8 @@ func (s *Store) Import(account hive.AccountName, role hive.Role, wif []byte) err
 	return err
 }
 
-// ImportPassword adds the keys of these roles derived from a master password: [KeysFromPassword]
-// and [Store.Add] without options. The password stays the caller's and is not kept.
-func (s *Store) ImportPassword(account hive.AccountName, roles []hive.Role, password []byte) error {
-	batch, err := KeysFromPassword(account, roles, password)
-	if err != nil {
-		return err
-	}
-	_, err = s.Add(batch, AddOptions{})
-	return err
-}
-
-// Remove removes an account's key of one role; with its last key the account is gone. Errors are
-// [ErrUnknownAccount], [ErrUnknownKey], and what any change can give, see [Store.Add].
+// Remove removes an account's key of one role. An account without keys is not kept. Errors are
+// [ErrUnknownAccount], [ErrUnknownKey], and those of every change, see [Store.Add].
 func (s *Store) Remove(account hive.AccountName, role hive.Role) error {
 	return s.modify(func(c *content) error {
 		keys := c.accounts[account]
@@ -131,8 +120,8 @@ func (s *Store) Remove(account hive.AccountName, role hive.Role) error {
 	})
 }
 
-// RemoveAccount removes all keys of an account. Errors are [ErrUnknownAccount] and what any change
-// can give, see [Store.Add].
+// RemoveAccount removes all keys of an account. Errors are [ErrUnknownAccount] and those of every
+// change, see [Store.Add].
 func (s *Store) RemoveAccount(account hive.AccountName) error {
 	return s.modify(func(c *content) error {
 		keys := c.accounts[account]
@@ -146,8 +135,8 @@ func (s *Store) RemoveAccount(account hive.AccountName) error {
 }
 
 // ChangeLock locks the file by what unlock holds from now on, and to these recovery recipients, as
-// [Create] does; the recovery recipients until now are dropped unless named again. Copies and
-// backups of the file open as before.
+// [Create] does. A recovery recipient that the file has now and that is not named again is dropped.
+// Older copies and backups of the file open as before.
 func (s *Store) ChangeLock(unlock Unlock, recovery ...string) error {
 	recipients, err := unlock.open().lockWith(recovery)
 	if err != nil {
@@ -161,9 +150,8 @@ func (s *Store) ChangeLock(unlock Unlock, recovery ...string) error {
 
 func (s *Store) modify(edit func(*content) error) error { return s.modifyLock(nil, edit) }
 
-// modifyLock is every change: under the lock of the file it reads what is there now, edits it and
-// replaces the file; only then the store takes it over. newUnlock, which it takes over, is nil to
-// keep the lock.
+// modifyLock makes every change. It takes the lock of the file, reads what the file holds now,
+// edits that and replaces the file. newUnlock is nil to keep the lock; modifyLock owns it.
 func (s *Store) modifyLock(newUnlock *opener, edit func(*content) error) error {
 	s.change.Lock()
 	defer s.change.Unlock()
@@ -174,7 +162,8 @@ func (s *Store) modifyLock(newUnlock *opener, edit func(*content) error) error {
 	if held == nil {
 		return fmt.Errorf("keystore %q: %w", s.path, ErrReadOnly)
 	}
-	real, err := filepath.EvalSymlinks(s.path) // the file behind a link is replaced, not the link
+	// The file behind a link is replaced, not the link: a home folder may be put together of links.
+	real, err := filepath.EvalSymlinks(s.path)
 	if err != nil {
 		return fmt.Errorf("opening keystore: %w", err)
 	}
@@ -183,6 +172,7 @@ func (s *Store) modifyLock(newUnlock *opener, edit func(*content) error) error {
 		return err
 	}
 	defer release()
+	// Read under the lock: what another process has changed since this store was opened stays.
 	c, err := s.reread(held)
 	if err != nil {
 		return err
@@ -200,6 +190,8 @@ func (s *Store) modifyLock(newUnlock *opener, edit func(*content) error) error {
 		c.wipe()
 		return fmt.Errorf("changing keystore %q: %w", s.path, err)
 	}
+	// Only now, when the file is on the disk. Until here an error leaves the store and its handles
+	// as they were, and after ErrInDoubt the next change reads which of the two files there is.
 	if newUnlock != nil {
 		s.setUnlock(next)
 	}

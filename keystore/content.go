@@ -16,7 +16,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// contentVersion is the one version of the content that we write and read.
+// contentVersion is the one version of the content that is written and read.
 const contentVersion = 1
 
 // content is what the file holds under its lock, in the form that the package comment gives.
@@ -27,18 +27,18 @@ type content struct {
 	accounts   map[hive.AccountName]*ring
 }
 
-// ring holds the keys of one account, at the place of their role; nil where none is kept.
+// ring is the keys of one account, indexed as ringRoles; nil where none is kept.
 type ring [3]*hive.PrivateKey
 
 // ringRoles are the roles that a key can be kept under, lowest first.
 var ringRoles = [...]hive.Role{hive.Memo, hive.Posting, hive.Active}
 
-// place is the index of a role in a ring; false for owner and for what is no role.
+// place returns the index of a role in a ring; false for owner and for what is no role.
 func place(role hive.Role) (int, bool) {
 	return int(role) - int(hive.Memo), hive.Memo <= role && role <= hive.Active
 }
 
-// newContent is an empty keystore with a ledger of its own.
+// newContent makes an empty keystore with a ledger of its own.
 func newContent() *content {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails: the process ends instead
@@ -63,8 +63,8 @@ func (r *ring) wipe() {
 
 func (c *content) names() []hive.AccountName { return slices.Sorted(maps.Keys(c.accounts)) }
 
-// encode writes c in one buffer of sufficient size, so that no outgrown copy is left behind. The
-// caller wipes it.
+// encode writes c in one buffer that is large enough from the start: an outgrown buffer would stay
+// in memory unwiped. The caller wipes it.
 func (c *content) encode() []byte {
 	size := 512
 	for _, recipient := range c.recipients {
@@ -128,7 +128,8 @@ func decodeContent(raw []byte) (*content, error) {
 	return c, nil
 }
 
-// checkVersion comes before the strict reading: a newer version may have any shape.
+// checkVersion comes before the strict reading, because a newer version may have any members. All
+// that it must have is "version", a number. encoding/json is lenient enough for that.
 func checkVersion(raw []byte) error {
 	var head struct {
 		Version *int `json:"version"`
@@ -137,7 +138,7 @@ func checkVersion(raw []byte) error {
 		return errors.New("not JSON with a version")
 	}
 	if *head.Version > contentVersion {
-		return fmt.Errorf("%w (version %d; this one knows %d)", ErrNewerVersion, *head.Version, contentVersion)
+		return newer(strconv.Itoa(*head.Version), strconv.Itoa(contentVersion))
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"pksa/keystore/durable"
@@ -12,12 +11,13 @@ import (
 )
 
 const (
-	// lockWait is how long a change waits for another process's; each takes a fraction of a second.
+	// lockWait is how long a change waits for a change of another process, which takes less than a
+	// second.
 	lockWait = 5 * time.Second
 	lockPoll = 50 * time.Millisecond
 )
 
-// replace puts data in the place of path, whole. The caller holds the lock of path.
+// replace puts data in the place of path. The caller holds the lock of path.
 func replace(disk durable.Disk, path string, data []byte) error {
 	err := disk.Replace(path, data)
 	if errors.Is(err, durable.ErrInDoubt) {
@@ -25,9 +25,6 @@ func replace(disk durable.Disk, path string, data []byte) error {
 	}
 	return err
 }
-
-// folderOf is the folder of path as the disk sees it, never empty.
-func folderOf(path string) string { return filepath.Dir(path) }
 
 // lockFile takes the lock that every change of path holds: that of the file "PATH.lock", which the
 // system releases when the process ends, however that comes. The lock file stays: removing it would
@@ -37,7 +34,7 @@ func lockFile(path string) (release func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("locking %q: %w", path, err)
 	}
-	deadline := time.Now().Add(lockWait)
+	deadline := time.Now().Add(lockWait) // real time: the lock is another process's
 	for {
 		err := filelock.Lock(f)
 		switch {

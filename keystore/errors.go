@@ -8,77 +8,86 @@ import (
 	"strings"
 )
 
-// What can go wrong with the file as a whole. After each of these the file on disk is as it was,
-// save for [ErrInDoubt].
+// What can go wrong with the file as a whole. After each of these errors but [ErrInDoubt] the file
+// on disk is as it was.
 var (
-	// ErrExists: Create found a file where the keystore should go.
+	// ErrExists means that Create found a file where the keystore should go.
 	ErrExists = errors.New("a file of this name exists already: open it, or move it away first")
-	// ErrWrongPassphrase: the passphrase does not open the file. A file altered in its first lines
-	// looks the same.
+	// ErrWrongPassphrase means that the passphrase does not open the file. A file whose first lines
+	// were altered gives the same error.
 	ErrWrongPassphrase = errors.New("wrong passphrase")
-	// ErrWrongIdentity: no age identity that was given opens the file.
+	// ErrWrongIdentity means that no age identity that was given opens the file.
 	ErrWrongIdentity = errors.New("no given age identity opens it: check that the identity file belongs to this " +
 		"keystore")
-	// ErrWrongLock: a passphrase was given for a file locked to age recipients, or the other way
-	// round.
+	// ErrWrongLock means that a passphrase was given for a file that is locked to age recipients,
+	// or an identity for a file that is locked by a passphrase.
 	ErrWrongLock = errors.New("the secret given is not of the kind that locks it")
-	// ErrDamaged: the file is no keystore, or was truncated or altered.
+	// ErrDamaged means that the file is no keystore, or was truncated or altered.
 	ErrDamaged = errors.New("not a whole keystore file: restore it from a backup")
-	// ErrNewerVersion: the file was written by a later version of this program.
-	ErrNewerVersion = errors.New("written by a newer version of this program: use that version")
-	// ErrBusy: another process is changing the keystore.
+	// ErrNewerVersion means that the file was written by a newer version of this program. The error
+	// names the format of the file and the newest one that is read.
+	ErrNewerVersion = errors.New("this keystore was written by a newer pksa")
+	// ErrBusy means that another process is changing the keystore.
 	ErrBusy = errors.New("another process is changing it: try again when that has ended")
-	// ErrInDoubt: the new file was written whole, but the system reported an error while it took
-	// the old one's place or while that was made durable. The file is either the old one or the new
-	// one, whole; only a power failure now could choose. Open it again to see which.
+	// ErrInDoubt means that the new file was written whole, but that the system reported an error
+	// while it took the place of the old one or while that was made durable. The file is the old
+	// one or the new one, and it is whole. Open it again to see which.
 	ErrInDoubt = errors.New("the change may or may not have been kept: open the keystore again to see")
-	// ErrLockMismatch: the content names another lock than the one that opens the file, so that a
-	// rewrite could lock its owner out.
+	// ErrLockMismatch means that the content names another lock than the one that opens the file. A
+	// change would lock the owner out.
 	ErrLockMismatch = errors.New("the file is locked in another way than its content says: set its lock again first")
-	// ErrReadOnly: the store has forgotten how to open its file ([Store.ForgetUnlock]).
+	// ErrReadOnly means that the store has forgotten its unlock secret ([Store.ForgetUnlock]).
 	ErrReadOnly = errors.New("opened for reading only: its unlock secret was forgotten")
-	// ErrOtherLedger: the reread file is a keystore with another ledger, not a later state of this
-	// one.
+	// ErrOtherLedger means that the file, read again, is a keystore with another ledger, and no
+	// later state of this one.
 	ErrOtherLedger = errors.New("the file now holds another keystore, with another ledger: start anew to use it")
-	// ErrClosed: the store was closed.
+	// ErrClosed means that the store was closed.
 	ErrClosed = errors.New("the keystore is closed")
-	// ErrPlugin: an age plugin's identity or recipient.
+	// ErrPlugin means that an identity or recipient is one of an age plugin or an SSH key.
 	ErrPlugin = errors.New("age plugins and SSH keys are not supported here: use a native age identity or recipient " +
 		"(age1…)")
-	// ErrBadLock: the new lock cannot be made.
+	// ErrBadLock means that the new lock cannot be made.
 	ErrBadLock = errors.New("no such lock")
 )
 
 // What can go wrong with one key.
 var (
-	// ErrSameKey: this very key is kept already, nothing was to be done.
+	// ErrSameKey means that this very key is kept already.
 	ErrSameKey = errors.New("this key is kept already: nothing to do")
-	// ErrOtherKey: another key stands in this place.
+	// ErrOtherKey means that another key is kept for the account and role.
 	ErrOtherKey = errors.New("another key is kept there: remove it first, or ask for it to be replaced")
-	// ErrOwnerKey: owner keys are not kept.
+	// ErrOwnerKey means that the key is an owner key, which is not kept here.
 	ErrOwnerKey = errors.New("an owner key is never kept here: keep it offline, and import posting, active or memo")
-	// ErrMalformedKey: the text is no private key in WIF.
+	// ErrMalformedKey means that the text is no private key in WIF.
 	ErrMalformedKey = errors.New("not a private key in WIF (51 characters, the first one 5): copy it again, whole")
-	// ErrWrongRole: on chain the key does not have the role under which it was to be kept.
+	// ErrWrongRole means that the key does not have, on the chain, the role under which it was to
+	// be kept.
 	ErrWrongRole = errors.New("the chain does not know this key in this role of the account")
-	// ErrBadRole: no role that a key can be kept under.
+	// ErrBadRole means that no key can be kept under the role.
 	ErrBadRole = errors.New("not a role: memo, posting or active is wanted")
-	// ErrBadAccount: the text is no account name.
+	// ErrBadAccount means that the text is no account name.
 	ErrBadAccount = errors.New("not an account name")
-	// ErrUnknownAccount: no key of this account is kept.
+	// ErrUnknownAccount means that no key of the account is kept.
 	ErrUnknownAccount = errors.New("no key of this account is kept: check the name")
-	// ErrUnknownKey: the account has no key of this role here.
+	// ErrUnknownKey means that no key of the role is kept for the account.
 	ErrUnknownKey = errors.New("no key of this role is kept for the account: check the role")
-	// ErrKeyGone: the handle's key was removed, replaced, or the store closed.
+	// ErrKeyGone means that the key of the handle was removed or replaced, or that the store was
+	// closed.
 	ErrKeyGone = errors.New("this key is no longer kept")
-	// ErrBadPassword: the text cannot be a master password.
+	// ErrBadPassword means that the text cannot be a master password.
 	ErrBadPassword = errors.New("not a master password")
-	// ErrNoKeys: there was nothing to import.
+	// ErrNoKeys means that there was nothing to import.
 	ErrNoKeys = errors.New("no keys to import")
 )
 
-// PermissionError reports a file or folder that others could read or change. It says which mode was
-// found and which is wanted.
+// newer returns an error for a file of a newer format than the one that is read.
+func newer(format, read string) error {
+	return fmt.Errorf("%w (format %s; this program reads up to %s): use the newer program", ErrNewerVersion, format,
+		read)
+}
+
+// PermissionError reports a file or folder that others could read or change. It names the mode that
+// was found and the mode that is wanted.
 type PermissionError struct {
 	Path   string
 	Folder bool        // Path is a folder
@@ -88,7 +97,7 @@ type PermissionError struct {
 	Self   uint32      // the user that this process runs as
 }
 
-// Error says what was found and what to do.
+// Error returns what was found and what to do.
 func (e *PermissionError) Error() string {
 	kind, danger := "file", "open to others"
 	if e.Folder {
@@ -110,7 +119,7 @@ type Complaint struct {
 	Err  error
 }
 
-// Error is "file:line: account/role: cause".
+// Error returns "file:line: account/role: cause".
 func (c Complaint) Error() string {
 	var b strings.Builder
 	if c.Line > 0 {
@@ -123,18 +132,18 @@ func (c Complaint) Error() string {
 	return b.String()
 }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (c Complaint) Unwrap() error { return c.Err }
 
 // Complaints is everything that is wrong with a batch of keys, in the order of the lines. errors.Is
-// and errors.As look into each.
+// and errors.As look at each of them.
 type Complaints []Complaint
 
-// maxComplaints bounds the text, not the list: somebody who imports the wrong file of 10,000 lines
+// maxComplaints bounds the text, not the list: a person who imports the wrong file of 10,000 lines
 // wants to see a page.
 const maxComplaints = 100
 
-// Error has one line for each complaint, at most 100.
+// Error returns one line for each complaint, at most 100.
 func (c Complaints) Error() string {
 	lines := make([]string, 0, min(len(c), maxComplaints)+1)
 	for _, one := range c[:min(len(c), maxComplaints)] {
@@ -146,7 +155,7 @@ func (c Complaints) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap lists the complaints.
+// Unwrap returns the complaints.
 func (c Complaints) Unwrap() []error {
 	errs := make([]error, len(c))
 	for i := range c {
@@ -155,12 +164,12 @@ func (c Complaints) Unwrap() []error {
 	return errs
 }
 
-// sort orders by line, keeping the order within one.
+// sort sorts by line and keeps the order within a line.
 func (c Complaints) sort() {
 	slices.SortStableFunc(c, func(a, b Complaint) int { return a.Line - b.Line })
 }
 
-// asError is nil when there are no complaints.
+// asError returns nil if there are no complaints.
 func (c Complaints) asError() error {
 	if len(c) == 0 {
 		return nil

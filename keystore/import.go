@@ -10,14 +10,15 @@ import (
 	"pksa/protocol/hive"
 )
 
-// maxImport bounds a bulk import: 10,000 accounts with three keys are 2.5 MB.
+// maxImport bounds a list of keys. 10,000 accounts with three keys are 2.5 MB.
 const maxImport = 16 << 20
 
 // ReadKeyLines reads a list of keys, "account role wif" on each line, split at blanks and tabs.
-// Empty lines and lines that begin with "#" are passed over. file names the list in complaints.
+// Empty lines and lines that begin with "#" are skipped. file names the list in complaints.
 //
-// It takes all or nothing: an error is [Complaints] with every bad line, in which lines are never
-// repeated, since any word may be a key in the wrong place; or the reader's own; or [ErrNoKeys].
+// It takes all keys or none. The error is [Complaints] with every bad line, or [ErrNoKeys], or the
+// reader's own. A complaint never repeats the line, because each word of it may be a key in the
+// wrong place.
 func ReadKeyLines(file string, r io.Reader) (*Batch, error) {
 	text, err := readImport(file, r)
 	if err != nil {
@@ -57,7 +58,7 @@ func (b *Batch) readLine(n int, line []byte) (Complaint, bool) {
 	return complaint, true
 }
 
-// readRole is zero, which is no role, for what is none.
+// readRole returns zero, which is no role, for a text that is no role.
 func readRole(text string) hive.Role {
 	role, err := hive.ParseRole(text)
 	if err != nil {
@@ -68,7 +69,7 @@ func readRole(text string) hive.Role {
 
 // ReadKeysJSON reads keys in the form of hive-auth-pksa's keys.json: an array of
 // {"name","posting","active","memo"}, of which any role may be missing or empty. Other members are
-// refused; an "owner" with [ErrOwnerKey]. It takes all or nothing, as [ReadKeyLines] does.
+// refused, and an "owner" with [ErrOwnerKey]. It takes all keys or none, as [ReadKeyLines] does.
 func ReadKeysJSON(file string, r io.Reader) (*Batch, error) {
 	raw, err := readImport(file, r)
 	if err != nil {
@@ -91,7 +92,7 @@ func ReadKeysJSON(file string, r io.Reader) (*Batch, error) {
 	return b.finish(complaints)
 }
 
-// misread is the complaint about a file that does not have the form.
+// misread returns the complaint about a file that does not have the form.
 func (b *Batch) misread(err error) Complaint {
 	c := Complaint{File: b.file, Line: 1, Err: err}
 	if at, ok := errors.AsType[*linejson.Error](err); ok { // always
@@ -149,7 +150,7 @@ func (b *Batch) addKeys(account hive.AccountName, keys []jsonKey) (complaints Co
 	return complaints
 }
 
-// finish is the end of a bulk reading: all keys, or all complaints.
+// finish ends the reading of a list: it returns all keys, or all complaints.
 func (b *Batch) finish(complaints Complaints) (*Batch, error) {
 	complaints = append(complaints, b.repeated()...)
 	complaints.sort()
@@ -164,7 +165,7 @@ func (b *Batch) finish(complaints Complaints) (*Batch, error) {
 	return b, nil
 }
 
-// readImport reads all into one buffer at a time and wipes the ones outgrown.
+// readImport reads all that r delivers. A buffer that is too small is wiped once it was copied.
 func readImport(file string, r io.Reader) ([]byte, error) {
 	buf := make([]byte, 0, 64<<10)
 	for {

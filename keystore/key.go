@@ -9,26 +9,25 @@ import (
 	"pksa/protocol/secret"
 )
 
-// maxShared bounds the shared secrets that one key keeps. An account speaks to a few relays, each
-// with one key at a time.
+// maxShared bounds the shared secrets that one key keeps. An account uses a few relays, and each
+// relay has one key at a time.
 const maxShared = 8
 
-// Key is a handle to one private key: it signs, decrypts memos and makes proofs, and never gives
-// the key away. It stays valid across [Store.Reload] as long as the account keeps this very key in
-// this role; after that, and after [Store.Close], its methods give [ErrKeyGone]. All methods may be
-// called concurrently.
+// Key is a handle to one private key. It signs, decrypts memos and makes proofs of key, and no
+// method returns the private key. A handle stays valid across [Store.Reload] as long as the account
+// keeps this very key in this role. After that, and after [Store.Close], its methods return
+// [ErrKeyGone]. All methods may be called concurrently.
 type Key struct {
 	secret.Redacted
-	account hive.AccountName
-	role    hive.Role
-	public  hive.PublicKey
+	role   hive.Role
+	public hive.PublicKey
 
-	mu      sync.RWMutex     // held for reading while the key is at work, for writing to end it
+	mu      sync.RWMutex     // held for reading while the key is used, for writing to wipe it
 	private *hive.PrivateKey // nil once gone
 
 	cache  sync.Mutex // guards shared and next; taken with mu held
 	shared []relaySecret
-	next   int // the place that the next secret takes when all are taken
+	next   int // index of the secret that the next one replaces, once there are maxShared
 }
 
 type relaySecret struct {
@@ -36,17 +35,14 @@ type relaySecret struct {
 	secret *hive.SharedSecret
 }
 
-func newKey(account hive.AccountName, role hive.Role, private *hive.PrivateKey) *Key {
-	return &Key{account: account, role: role, public: private.Public(), private: private}
+func newKey(role hive.Role, private *hive.PrivateKey) *Key {
+	return &Key{role: role, public: private.Public(), private: private}
 }
 
-// Account is whose key it is.
-func (k *Key) Account() hive.AccountName { return k.account }
-
-// Role is memo, posting or active.
+// Role returns memo, posting or active.
 func (k *Key) Role() hive.Role { return k.role }
 
-// Public is the public key. It needs no computation, and outlives the private key.
+// Public returns the public key. It needs no computation, and works after the private key is gone.
 func (k *Key) Public() hive.PublicKey { return k.public }
 
 // Sign signs the digest of a transaction, see [hive.PrivateKey.Sign].
@@ -83,8 +79,8 @@ func (k *Key) DecodeMemo(memo string) (string, error) {
 
 // Prove returns the proof of key for a relay: "#" and text as a memo encrypted to the relay's key
 // (HAS §8.4). text is without "#": the milliseconds of now when registering, the uuid in answers.
-// The first proof for a relay key costs a point multiplication, later ones use the shared secret
-// that is kept; the secrets for the last eight relay keys are.
+// The first proof for a relay key costs a point multiplication. Later proofs use the shared secret,
+// which is kept for eight relay keys.
 func (k *Key) Prove(relay hive.PublicKey, text string) (string, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -95,11 +91,12 @@ func (k *Key) Prove(relay hive.PublicKey, text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return secret.EncodeMemo(k.public, relay, "#"+text, nextNonce())
+	// The clock makes nonces differ between runs of the program. Within one run they are counted.
+	return secret.EncodeMemo(k.public, relay, "#"+text, nextNonce(time.Now()))
 }
 
-// sharedLocked needs mu held for reading. Two callers that miss at once both compute: that is
-// cheaper than waiting for each other.
+// sharedLocked returns the shared secret for a relay key. mu is held for reading. Two callers that
+// find none at the same time both compute it: that is cheaper than a lock while computing.
 func (k *Key) sharedLocked(relay hive.PublicKey) (*hive.SharedSecret, error) {
 	if secret := k.cached(relay); secret != nil {
 		return secret, nil
@@ -122,8 +119,8 @@ func (k *Key) cached(relay hive.PublicKey) *hive.SharedSecret {
 	return nil
 }
 
-// keep puts a secret into the cache and returns the one to use. What falls out is not wiped:
-// another caller may be using it.
+// keep adds a secret to the cache and returns the one to use. The secret that is replaced is not
+// wiped: another caller may be using it.
 func (k *Key) keep(relay hive.PublicKey, secret *hive.SharedSecret) *hive.SharedSecret {
 	k.cache.Lock()
 	defer k.cache.Unlock()
@@ -142,7 +139,7 @@ func (k *Key) keep(relay hive.PublicKey, secret *hive.SharedSecret) *hive.Shared
 	return secret
 }
 
-// end wipes the private key and the shared secrets. It waits for calls at work.
+// end wipes the private key and the shared secrets. It waits for calls that are using them.
 func (k *Key) end() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -157,18 +154,18 @@ func (k *Key) end() {
 	k.shared = nil
 }
 
-// lastNonce is the nonce of the last memo. It is one for the process, and not for a store: two
-// stores that hold the same key must not use a nonce twice either.
+// lastNonce is the nonce of the last memo. There is one for the process, because two stores that
+// hold the same key must not use a nonce twice either.
 var lastNonce atomic.Uint64
 
-// nextNonce is strictly increasing: the milliseconds of now in the upper 48 bits, counting on from
-// the last one if the clock has not moved on or went back (HAS §8.4; hive-js keeps a counter in the
-// lower 16 bits).
-func nextNonce() uint64 {
-	now := uint64(time.Now().UnixMilli()) << 16 //nolint:gosec // not before 1970
+// nextNonce returns a nonce above all earlier ones: the milliseconds of now in the upper 48 bits,
+// or the last nonce plus one if that is more, as after the clock was set back (HAS §8.4; hive-js
+// keeps a counter in the lower 16 bits).
+func nextNonce(now time.Time) uint64 {
+	lowest := uint64(now.UnixMilli()) << 16 //nolint:gosec // not before 1970
 	for {
 		last := lastNonce.Load()
-		next := max(now, last+1)
+		next := max(lowest, last+1)
 		if lastNonce.CompareAndSwap(last, next) {
 			return next
 		}

@@ -9,7 +9,8 @@ import (
 	"encoding/binary"
 )
 
-// ledgerKeys are what is derived from the ledger's sealing key, which itself is never handed out.
+// ledgerKeys is what is derived from the ledger's sealing key. The sealing key itself never leaves
+// the package.
 type ledgerKeys struct {
 	id     string
 	sealer cipher.AEAD
@@ -39,29 +40,29 @@ func subkey(key [32]byte, id, purpose string) []byte {
 	defer clear(key[:])
 	sub, err := hkdf.Key(sha256.New, key[:], []byte(id), "pksa ledger v1: "+purpose, 32)
 	if err != nil {
-		panic(err) // unreachable: 32 bytes are within what HKDF gives
+		panic(err) // unreachable: HKDF makes 32 bytes
 	}
 	return sub
 }
 
-// LedgerID is the random name of the ledger that belongs to this keystore: 32 hexadecimal digits,
-// for the keystore's life.
+// LedgerID returns the random name of the ledger that belongs to this keystore, 32 hexadecimal
+// digits. It never changes.
 func (s *Store) LedgerID() string { return s.ledger.id }
 
-// LedgerSealer is the AEAD that seals the ledger's values: AES-256-GCM, 12-byte nonces, under a key
-// derived from the one in the keystore. Nonces are the caller's care; drawn at random, they are
-// good for 2^32 values. It goes on working after Close, since what the cipher holds cannot be
+// LedgerSealer returns the AEAD that seals the ledger's values: AES-256-GCM with nonces of 12
+// bytes, under a key derived from the one in the keystore. The caller makes the nonces; random ones
+// are good for 2^32 values. It works after Close, too, because what the cipher holds cannot be
 // wiped. It may be used concurrently.
 func (s *Store) LedgerSealer() cipher.AEAD { return s.ledger.sealer }
 
-// ProbeSealer is the AEAD by which copies of one wallet speak with each other, see agent/probe:
-// AES-256-GCM under a key derived apart from the sealer's, because what it seals goes to relays. All
-// copies of a keystore have the same.
+// ProbeSealer returns the AEAD by which copies of one wallet speak with each other, see
+// agent/probe: AES-256-GCM under another key than the sealer's, because what it seals goes to
+// relays. All copies of a keystore have the same.
 func (s *Store) ProbeSealer() cipher.AEAD { return s.ledger.probe }
 
-// LedgerMAC is HMAC-SHA-256, 32 bytes, over the parts of data, each preceded by its length as 8
-// bytes, so that no two lists of parts give the same input. Its key is derived apart from the
-// sealer's. As the sealer, it goes on working after Close. It may be called concurrently.
+// LedgerMAC returns the HMAC-SHA-256, 32 bytes, of the parts of data, each with its length in front
+// as 8 bytes, so that no two lists of parts are the same input. Its key is another one than the
+// sealer's. It works after Close, too. It may be called concurrently.
 func (s *Store) LedgerMAC(data ...[]byte) []byte {
 	h := hmac.New(sha256.New, s.ledger.mac)
 	for _, part := range data {

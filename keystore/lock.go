@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"regexp"
 	"runtime/debug"
 	"strings"
@@ -17,10 +18,10 @@ import (
 )
 
 const (
-	// workFactor is log2 of the scrypt cost of the files we write: 32 MiB and some 100 ms.
+	// workFactor is log2 of the scrypt cost of the files that are written: 32 MiB and about 100 ms.
 	workFactor = 15
-	// maxWorkFactor is what we read: the age tool writes 18 (256 MiB), so that a file which its
-	// owner rewrote opens here. Our next change writes 15 again.
+	// maxWorkFactor is the highest cost that is read. The age tool writes 18 (256 MiB), and a file
+	// that its owner rewrote with it must open. The next change writes 15 again.
 	maxWorkFactor = 18
 
 	ageMagic      = "age-encryption.org/v1\n"
@@ -30,14 +31,14 @@ const (
 	pluginStart   = "AGE-PLUGIN-"
 )
 
-// Unlock opens a keystore and locks it again: a passphrase, or age identities. The zero value opens
-// nothing. It cannot be printed.
+// Unlock is what opens a keystore and locks it again: a passphrase, or age identities. The zero
+// value opens nothing. It cannot be printed.
 type Unlock struct {
 	secret.Redacted
 	opener func() *opener // a function for the reason given at Secret
 }
 
-// opener is what an Unlock hides. Never nil where it is used; the empty one opens nothing.
+// opener is what an Unlock hides. It is never nil where it is used; the zero value opens nothing.
 type opener struct {
 	passphrase Secret
 	identities []age.Identity
@@ -53,10 +54,10 @@ func (u Unlock) open() *opener {
 	return u.opener()
 }
 
-// NewUnlock tells from the text what it is: if a line begins with "AGE-SECRET-KEY-" it is an age
-// identity file (as age-keygen writes it: one identity a line, "#" begins a comment), else it is a
-// passphrase of one line. Identities of age plugins are refused with [ErrPlugin]. The secret stays
-// the caller's, who may wipe it afterwards.
+// NewUnlock makes an Unlock of a text. If a line begins with "AGE-SECRET-KEY-", the text is an age
+// identity file as age-keygen writes it: one identity on each line, and "#" begins a comment. Else
+// it is a passphrase of one line. Identities of age plugins are refused with [ErrPlugin]. The
+// secret stays the caller's, who may wipe it afterwards.
 func NewUnlock(secret Secret) (Unlock, error) {
 	text := secret.Bytes()
 	switch {
@@ -65,7 +66,7 @@ func NewUnlock(secret Secret) (Unlock, error) {
 	case holdsIdentity(text):
 		return parseIdentities(text)
 	case bytes.ContainsAny(text, "\r\n\x00"):
-		// The age tool asks for a passphrase in one line; more is a file named by mistake.
+		// The age tool asks for a passphrase in one line; more lines are a file named by mistake.
 		return Unlock{}, errors.New("a passphrase is one line: is this the right file?")
 	}
 	return (&opener{passphrase: secret.clone()}).hide(), nil
@@ -117,10 +118,10 @@ func recipientOf(id age.Identity) (string, error) {
 	}
 }
 
-// pluginRecipient matches age1NAME1…: the bech32 alphabet itself has no 1.
+// pluginRecipient matches age1NAME1…, because the bech32 alphabet itself has no 1.
 var pluginRecipient = regexp.MustCompile(`^age1[^1]+1`)
 
-// parseRecipient takes the recipients of age itself, in their one spelling.
+// parseRecipient reads a recipient of age itself, in its one spelling.
 func parseRecipient(text string) (age.Recipient, error) {
 	recipients, err := age.ParseRecipients(strings.NewReader(text))
 	if err == nil && len(recipients) == 1 {
@@ -137,15 +138,15 @@ func parseRecipient(text string) (age.Recipient, error) {
 // Wipe overwrites the passphrase. The age library offers no way to wipe identities.
 func (u Unlock) Wipe() { u.open().passphrase.Wipe() }
 
-// clone shares nothing with o that Wipe would reach.
+// clone returns a copy that shares nothing with o that Wipe would reach.
 func (o *opener) clone() *opener {
 	return &opener{passphrase: o.passphrase.clone(), identities: o.identities, recipients: o.recipients}
 }
 
 func (o *opener) isZero() bool { return len(o.identities) == 0 && len(o.passphrase.Bytes()) == 0 }
 
-// lockWith is the recipients to remember for a file that o opens and the recovery recipients as
-// well. None for a passphrase.
+// lockWith returns the recipients to remember for a file that o and the recovery recipients open;
+// none for a passphrase.
 func (o *opener) lockWith(recovery []string) ([]string, error) {
 	if o.isZero() {
 		return nil, fmt.Errorf("%w: neither passphrase nor identity", ErrBadLock)
@@ -171,7 +172,7 @@ func (o *opener) lockWith(recovery []string) ([]string, error) {
 	return recipients, nil
 }
 
-// encrypt locks plain: to the recipients, or by the passphrase of o if there are none.
+// encrypt encrypts plain to the recipients, or by the passphrase of o if there are none.
 func (o *opener) encrypt(plain []byte, recipients []string) ([]byte, error) {
 	to, err := o.ageRecipients(recipients)
 	if err != nil {
@@ -214,7 +215,7 @@ func (o *opener) ageRecipients(texts []string) ([]age.Recipient, error) {
 	return to, nil
 }
 
-// decrypt opens an age file. The result is one buffer, for the caller to wipe.
+// decrypt opens an age file. The result is one buffer, which the caller wipes.
 func (o *opener) decrypt(raw []byte) ([]byte, error) {
 	if err := checkMagic(raw); err != nil {
 		return nil, err
@@ -224,7 +225,7 @@ func (o *opener) decrypt(raw []byte) ([]byte, error) {
 		return nil, err
 	}
 	if len(o.identities) == 0 {
-		// scrypt has just left 32 MiB of garbage; a process that lives on needs them no more.
+		// scrypt leaves 32 MiB of garbage, which a process that goes on running does not need.
 		defer debug.FreeOSMemory()
 	}
 	r, err := age.Decrypt(bytes.NewReader(raw), ids...)
@@ -232,7 +233,8 @@ func (o *opener) decrypt(raw []byte) ([]byte, error) {
 		return nil, o.explain(err)
 	}
 	var plain bytes.Buffer
-	plain.Grow(len(raw) + bytes.MinRead) // never outgrown: the clear text is shorter
+	// Never outgrown, because the clear text is shorter: an outgrown buffer would not be wiped.
+	plain.Grow(len(raw) + bytes.MinRead)
 	if _, err := plain.ReadFrom(io.LimitReader(r, int64(len(raw)))); err != nil {
 		clear(plain.Bytes())
 		return nil, fmt.Errorf("%w (%v)", ErrDamaged, err)
@@ -247,14 +249,21 @@ func checkMagic(raw []byte) error {
 	case strings.HasPrefix(text, armorMagic):
 		return fmt.Errorf("%w: it is armored; write it again with the age tool, without --armor", ErrDamaged)
 	case strings.HasPrefix(text, ageAnyMagic):
-		return fmt.Errorf("%w: a version of the age format that is not known here", ErrNewerVersion)
+		return newer(ageVersion(raw), `"v1"`)
 	default:
 		return fmt.Errorf("%w (it is no age file)", ErrDamaged)
 	}
 }
 
-// ageIdentities tells the wrong kind of secret before any work is done. age itself refuses too high
-// a work factor.
+// ageVersion returns the version that an age file names in its first line, in quotes. It is cut
+// short, because the file may hold anything.
+func ageVersion(raw []byte) string {
+	line, _, _ := bytes.Cut(raw[len(ageAnyMagic):], []byte("\n"))
+	return fmt.Sprintf("of age %.12q", line)
+}
+
+// ageIdentities returns the identities to try. It refuses a secret of the wrong kind before the
+// expensive work is done. age itself refuses a work factor that is too high.
 func (o *opener) ageIdentities(raw []byte) ([]age.Identity, error) {
 	locked := bytes.HasPrefix(raw[len(ageMagic):], []byte("-> scrypt "))
 	switch {
@@ -288,15 +297,16 @@ func (o *opener) explain(err error) error {
 	}
 }
 
-// CreateIdentity makes a new age identity and writes it to a file that must not exist yet, mode
-// 0600, in the form of age-keygen and synced to disk. The recipient is its public half, which may
-// be shown.
+// CreateIdentity makes a new age identity and writes it to a file that must not exist yet. The file
+// has mode 0600 and the form of age-keygen, and is synced to disk. The recipient is the public half
+// of the identity, which may be shown.
 func CreateIdentity(path string) (unlock Unlock, recipient string, err error) {
 	id, err := age.GenerateX25519Identity()
 	if err != nil {
 		return Unlock{}, "", err
 	}
 	recipient = id.Recipient().String()
+	// The time is for people, as age-keygen writes it: nothing reads it.
 	text := fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339),
 		recipient, id)
 	defer clear(text)
@@ -307,7 +317,7 @@ func CreateIdentity(path string) (unlock Unlock, recipient string, err error) {
 }
 
 func createSecretFile(path string, text []byte) error {
-	if err := checkFolder(folderOf(path)); err != nil {
+	if err := checkFolder(filepath.Dir(path)); err != nil {
 		return err
 	}
 	return durable.Create(path, text)

@@ -170,7 +170,10 @@ func TestOpenRefused(t *testing.T) {
 		"armored": {[]byte("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n"), identity, keystore.ErrDamaged,
 			"--armor"},
 		"newer age": {[]byte("age-encryption.org/v2\n-> x"), identity, keystore.ErrNewerVersion,
-			"age format"},
+			`this keystore was written by a newer pksa (format of age "v2"; this program reads up to "v1"): use the ` +
+				`newer program`},
+		"newer age, no line": {[]byte("age-encryption.org/v2345678901234567890"), identity, keystore.ErrNewerVersion,
+			`(format of age "v23456789012"; `},
 		"greedy work factor": {bytes.Replace(byPassphrase, []byte(" 16\n"), []byte(" 22\n"), 1),
 			unlockWith(t, passphrase), keystore.ErrDamaged, "work factor"},
 		"magic only":             {[]byte("age-encryption.org/v1\n"), identity, keystore.ErrDamaged, ""},
@@ -181,7 +184,11 @@ func TestOpenRefused(t *testing.T) {
 		"content of nothing":     {seal(t, ""), identity, keystore.ErrDamaged, "edited"},
 		"content of other shape": {seal(t, `{"version":1}`), identity, keystore.ErrDamaged,
 			`member "ledger" is missing`},
-		"newer content": {seal(t, `{"version":2}`), identity, keystore.ErrNewerVersion, "version 2"},
+		"newer content": {seal(t, `{"version":2}`), identity, keystore.ErrNewerVersion,
+			"this keystore was written by a newer pksa (format 2; this program reads up to 1): use the newer program"},
+		"newer content of another shape": {seal(t,
+			`{"keys":{"a":[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]},"version":17}`), identity,
+			keystore.ErrNewerVersion, "(format 17; this program reads up to 1)"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -308,5 +315,23 @@ func TestLockMismatch(t *testing.T) {
 			}
 			mustImport(t, s, "alice", hive.Memo, "alice")
 		})
+	}
+}
+
+// A store that is open does not write over what a newer program has put in the place of its file.
+func TestChangeOfNewer(t *testing.T) {
+	s, path, unlock := newStore(t)
+	newer := []byte("age-encryption.org/v2\n")
+	if err := os.WriteFile(path, newer, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{"import": s.Import("alice", hive.Memo, wif("alice")),
+		"remove": s.Remove("alice", hive.Memo), "reload": s.Reload(unlock), "change lock": s.ChangeLock(unlock)} {
+		if !errors.Is(err, keystore.ErrNewerVersion) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if after, err := os.ReadFile(path); !bytes.Equal(after, newer) {
+		t.Errorf("the file was changed: %v", err)
 	}
 }

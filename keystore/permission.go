@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// owned is what the permission rules look at, apart from the system so that each rule can be
+// owned is what the permission rules look at. It is apart from the system, so that each rule can be
 // tested.
 type owned struct {
 	path string
@@ -30,7 +30,7 @@ func (o owned) checkOwner() error {
 	return nil
 }
 
-// checkFile wants a file of ours or root's, without any right for group or others.
+// checkFile refuses a file that is not ours or root's, or to which group or others have any right.
 func (o owned) checkFile() error {
 	if err := o.checkOwner(); err != nil {
 		return err
@@ -41,9 +41,9 @@ func (o owned) checkFile() error {
 	return nil
 }
 
-// checkCredential is checkFile, but lets the group read a file of root's: systemd hands a
-// credential of root's to the unit's user by an access control list, whose mask shows as the
-// group's bits. The folder around it is open to that user alone.
+// checkCredential refuses what checkFile refuses, but lets the group read a file of root's: systemd
+// hands a credential of root's to the unit's user by an access control list, whose mask shows as
+// the group's bits. The folder around it is open to that user alone.
 func (o owned) checkCredential() error {
 	if o.uid == 0 {
 		o.mode &^= 0o040
@@ -51,8 +51,9 @@ func (o owned) checkCredential() error {
 	return o.checkFile()
 }
 
-// checkFolder wants a folder of ours or root's in which nobody else can put or rename files: who
-// can, can replace the keystore. Reading it tells names only, so that is left to its owner.
+// checkFolder refuses a folder that is not ours or root's, or in which others can make or rename
+// files: whoever can do that can replace the keystore. Others may read the folder, if its owner
+// lets them: that shows them names only.
 func (o owned) checkFolder() error {
 	if err := o.checkOwner(); err != nil {
 		return err
@@ -75,8 +76,8 @@ func checkFolder(dir string) error {
 }
 
 // OpenSecretFile opens a regular file that holds secrets in the clear, such as a list of keys to be
-// imported. A file that group or others have any right to, or that belongs to another user than us
-// and root, is refused with a *[PermissionError].
+// imported. It refuses, with a *[PermissionError], a file to which group or others have any right,
+// and one that belongs neither to this user nor to root.
 func OpenSecretFile(path string) (io.ReadCloser, error) {
 	f, _, err := openChecked(path, owned.checkFile)
 	if err != nil {
@@ -85,9 +86,9 @@ func OpenSecretFile(path string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// openChecked opens first and looks at what it opened, so that no other file can slip in between.
-// Symbolic links are followed: Kubernetes mounts secrets as links, and it is the file behind them
-// that counts.
+// openChecked opens a file and then checks what it has opened, so that nobody can put another file
+// in its place between the two. It follows symbolic links, because Kubernetes mounts secrets as
+// links: the file behind the link is what is checked.
 func openChecked(path string, check func(owned) error) (*os.File, fs.FileInfo, error) {
 	// Without O_NONBLOCK a named pipe would hang here until somebody writes.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)

@@ -7,21 +7,21 @@ import "pksa/protocol/secret"
 // others read is not.
 type Secret struct {
 	secret.Redacted
-	// Hidden, because fmt would print a slice where a struct of others has a Secret in an unexported
-	// field.
+	// Hidden, because fmt would print a slice where a struct of others has a Secret in an
+	// unexported field.
 	buffer secret.Hidden[[]byte]
 }
 
-// NewSecret returns a Secret that takes over b: the caller must not use b any more.
+// NewSecret returns a Secret that owns b: the caller must not use b any more.
 func NewSecret(b []byte) Secret { return Secret{buffer: secret.Hide(b)} }
 
-// Bytes is the buffer itself, not a copy: it reads as zeros after [Secret.Wipe]. It is nil for the
-// zero Secret.
+// Bytes returns the buffer itself, not a copy: it holds zeros after [Secret.Wipe]. It is nil for
+// the zero Secret.
 func (s Secret) Bytes() []byte { return s.buffer.Reveal() }
 
-// Wipe overwrites the buffer with zeros, in every copy of the Secret. Copies that the Go runtime or
-// a library made on the way (see the package comment) are out of its reach.
+// Wipe overwrites the buffer with zeros, for every copy of the Secret. It cannot reach copies of
+// the bytes that the Go runtime or a library has made (see the package comment).
 func (s Secret) Wipe() { clear(s.Bytes()) }
 
-// clone is a Secret with a buffer of its own.
+// clone returns a Secret with a buffer of its own.
 func (s Secret) clone() Secret { return NewSecret(append([]byte(nil), s.Bytes()...)) }

@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// maxSecret bounds every secret read: far above any passphrase or identity file, far below a
-	// file named by mistake.
+	// maxSecret bounds every secret that is read. It is far above any passphrase or identity file,
+	// and far below most files that are named by mistake.
 	maxSecret = 16 << 10
-	// commandTimeout leaves a person time to touch a hardware key or answer the helper's own
-	// question.
+	// commandTimeout gives a person time to touch a hardware key or to answer a question of the
+	// command.
 	commandTimeout = time.Minute
-	// commandGrace is how long a helper's children may hold its output open after it has ended.
+	// commandGrace is how long children of the command may hold its output open after it has ended.
 	commandGrace = time.Second
 )
 
@@ -37,27 +37,31 @@ const (
 	sourcePrompt     = "prompt"
 )
 
-// Source says where a secret comes from; it is not the secret and may be printed. The zero value is
+// Source is where a secret comes from. It is not the secret and may be printed. The zero value is
 // no source: reading it fails.
 //
 // The forms mean the same wherever a setting or flag takes one:
 //
-//	file:PATH        a file that only we or root can read (0600 or 0400); Docker and Kubernetes secrets are files
-//	env:NAME         an environment variable, removed from the environment once read, so that no child inherits it. It can
-//	                 be read once. (The kernel still shows the first environment of a process to its own user.)
-//	fd:N             an open file descriptor, 0 or from 3 up, read to its end and (but for 0) closed. It can be read once
-//	credential:NAME  a systemd credential: file NAME in $CREDENTIALS_DIRECTORY
-//	command:ARGV     what a program prints within a minute. ARGV is split at blanks; there is no shell, no quoting
+//	file:PATH        a file that only this user or root can read (0600 or 0400), as Docker and
+//	                 Kubernetes mount secrets
+//	env:NAME         an environment variable. It is removed once it was read, so that no child
+//	                 inherits it, and can be read once. (The kernel still shows the first
+//	                 environment of a process to its own user.)
+//	fd:N             an open file descriptor, 0 or from 3 up. It is read to its end and closed, 0
+//	                 is not closed. It can be read once
+//	credential:NAME  a systemd credential: the file NAME in $CREDENTIALS_DIRECTORY
+//	command:ARGV     what a program prints within a minute. ARGV is split at blanks; there is no
+//	                 shell and no quoting
 //	identity:PATH    an age identity file, under the rules of file:
-//	prompt           asked of the person at the terminal
+//	prompt           the person at the terminal is asked
 //
-// From what is read, one newline at the end is taken off. Nothing and more than 16 KiB are refused.
+// One newline at the end is cut off. An empty secret is refused, and so is one of more than 16 KiB.
+// On Windows fd: takes 0 only, and the owners and modes of files are not checked.
 type Source struct{ kind, arg string }
 
-// errSource never quotes what it refuses: it may be the secret itself, given by mistake.
+// errSource never quotes what was refused, which may be the secret itself, given by mistake.
 var errSource = errors.New("not a source of secrets: wanted file:PATH, env:NAME, fd:N, credential:NAME, command:…, " +
-	"identity:PATH or prompt; " +
-	"a secret itself is never taken from a command line or a setting")
+	"identity:PATH or prompt; a secret itself is never taken from a command line or a setting")
 
 var (
 	envName        = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -101,7 +105,7 @@ func ParseSource(s string) (Source, error) {
 	return src, nil
 }
 
-// String is the text that [ParseSource] read; empty for the zero value.
+// String returns the text that [ParseSource] read; it is empty for the zero value.
 func (s Source) String() string {
 	if s.arg == "" {
 		return s.kind
@@ -109,13 +113,12 @@ func (s Source) String() string {
 	return s.kind + ":" + s.arg
 }
 
-// IsZero reports whether s is the zero value, no source.
-func (s Source) IsZero() bool { return s == Source{} }
-
-// Read fetches the secret. prompt asks a person, with a label to show; only the source prompt calls it, and nil means that there
-// is nobody to ask. The context bounds commands; a read of fd:N goes on until the writer closes its end.
+// Read fetches the secret. prompt asks a person, to whom it shows the label. Only the source prompt
+// calls it, and nil means that there is nobody to ask. The context bounds commands; a read of fd:N
+// goes on until the writer closes its end.
 //
-// Errors name the source, never what it delivered. A file that others can read is a *[PermissionError].
+// Errors name the source, never what it delivered. A file that others can read is a
+// *[PermissionError].
 func (s Source) Read(ctx context.Context, prompt func(label string) ([]byte, error)) (Secret, error) {
 	return s.readAs(ctx, "secret", prompt)
 }
@@ -134,7 +137,8 @@ func (s Source) readAs(ctx context.Context, label string, prompt func(label stri
 	return NewSecret(raw), nil
 }
 
-// Unlock reads the source and makes of it what opens a keystore, see [NewUnlock]. From identity:PATH only an age identity is taken.
+// Unlock reads the source and makes an [Unlock] of the secret, as [NewUnlock] does. From
+// identity:PATH it takes an age identity only.
 func (s Source) Unlock(ctx context.Context, prompt func(label string) ([]byte, error)) (Unlock, error) {
 	secret, err := s.readAs(ctx, "passphrase of the keystore", prompt)
 	if err != nil {
@@ -147,7 +151,7 @@ func (s Source) Unlock(ctx context.Context, prompt func(label string) ([]byte, e
 	return NewUnlock(secret)
 }
 
-// brief is the source as errors name it: a command without its arguments, which may be long.
+// brief returns the source as errors name it: a command without its arguments, which may be long.
 func (s Source) brief() string {
 	if s.kind == sourceCommand {
 		return sourceCommand + ":" + strings.Fields(s.arg)[0]
@@ -214,7 +218,8 @@ func readDescriptor(arg string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n != 0 { // the next file opened would become standard input
+	// Standard input stays open: the next file that is opened would become standard input.
+	if n != 0 {
 		defer f.Close()
 	}
 	return readBounded(f)
@@ -229,7 +234,8 @@ func readCredential(name string) ([]byte, error) {
 	return readSecretFile(filepath.Join(dir, name), owned.checkCredential)
 }
 
-// readCommand does not look at what the helper writes to standard error: that goes to ours, where a person sees it.
+// readCommand returns what a command prints. What it writes to standard error goes to ours, where a
+// person sees it.
 func readCommand(ctx context.Context, argv []string) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, commandTimeout, fmt.Errorf("no answer within %s", commandTimeout))
 	defer cancel()
@@ -254,7 +260,7 @@ func readCommand(ctx context.Context, argv []string) ([]byte, error) {
 
 var errTooLong = fmt.Errorf("longer than %d bytes: is this the right place?", maxSecret)
 
-// boundedBuffer never grows, so that no outgrown copy of a secret is left behind.
+// boundedBuffer is a buffer that never grows: an outgrown one would leave a copy of the secret.
 type boundedBuffer struct {
 	bytes []byte
 	full  bool
@@ -284,7 +290,8 @@ func readBounded(r io.Reader) ([]byte, error) {
 	}
 }
 
-// trimSecret moves the secret into a buffer of its size, without one newline at its end, and wipes the one that it came in.
+// trimSecret returns the secret in a buffer of its size, without one newline at its end. It wipes the
+// buffer that the secret came in.
 func trimSecret(raw []byte) ([]byte, error) {
 	defer clear(raw)
 	text, cut := bytes.CutSuffix(raw, []byte("\n"))

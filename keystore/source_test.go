@@ -21,7 +21,7 @@ func TestParseSource(t *testing.T) {
 	}
 	for _, text := range good {
 		s, err := keystore.ParseSource(text)
-		if err != nil || s.String() != text || s.IsZero() {
+		if err != nil || s.String() != text || s == (keystore.Source{}) {
 			t.Errorf("%q: got %q, %v", text, s, err)
 		}
 	}
@@ -37,12 +37,12 @@ func TestParseSource(t *testing.T) {
 	}
 	for _, text := range bad {
 		s, err := keystore.ParseSource(text)
-		if err == nil || !s.IsZero() {
+		if err == nil || s != (keystore.Source{}) {
 			t.Errorf("%q was accepted", text)
 		}
 	}
 	var zero keystore.Source
-	if _, err := zero.Read(t.Context(), nil); err == nil || !zero.IsZero() {
+	if _, err := zero.Read(t.Context(), nil); err == nil || zero != (keystore.Source{}) {
 		t.Error("the zero source was read")
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"pksa/protocol/secret"
 )
 
-// maxFile bounds the file that is read: 10,000 accounts with three keys each are 2 MiB.
+// maxFile bounds the file that is read. 10,000 accounts with three keys each are 2 MiB.
 const maxFile = 64 << 20
 
 // Store is an opened keystore. All methods may be called concurrently. It cannot be printed.
@@ -26,31 +26,31 @@ type Store struct {
 	disk   durable.Disk
 	ledger *ledgerKeys // never changes
 
-	change sync.Mutex // held through a change or reload, so that those of one Store queue
+	change sync.Mutex // held during a change or reload, so that only one runs at a time
 
-	mu         sync.RWMutex // guards what follows
-	unlock     *opener      // nil when forgotten
+	mu         sync.RWMutex // guards the fields below
+	unlock     *opener      // nil once it was forgotten
 	recipients []string
 	keys       map[hive.AccountName]*handles
 	closed     bool
 }
 
-// handles are the keys of one account, at the place of their role.
+// handles is the keys of one account, indexed as ringRoles.
 type handles [len(ringRoles)]*Key
 
-// Create makes a keystore without keys and with a new ledger id and sealing key. It is locked by
-// what unlock holds: by the passphrase (scrypt, work factor 15), or to its identities' recipients.
-// Recovery recipients (age1…) can open it as well, and are kept across changes; beside a passphrase
-// the age format allows none ([ErrBadLock]).
+// Create makes a keystore without keys and with a new ledger id and sealing key. It locks it by
+// what unlock holds: by the passphrase (scrypt, work factor 15), or to the recipients of the
+// identities. Recovery recipients (age1…) can open it as well, and are kept across changes. Beside
+// a passphrase the age format allows no recipients ([ErrBadLock]).
 //
 // The folder must exist and be writable by its owner alone. A file of that name is never
-// overwritten: [ErrExists].
+// overwritten ([ErrExists]).
 func Create(path string, unlock Unlock, recovery ...string) (*Store, error) {
 	recipients, err := unlock.open().lockWith(recovery)
 	if err != nil {
 		return nil, fmt.Errorf("creating keystore %q: %w", path, err)
 	}
-	if err := checkFolder(folderOf(path)); err != nil {
+	if err := checkFolder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("creating keystore %q: %w", path, err)
 	}
 	release, err := lockFile(path)
@@ -58,6 +58,7 @@ func Create(path string, unlock Unlock, recovery ...string) (*Store, error) {
 		return nil, err
 	}
 	defer release()
+	// Looked at under the lock, which every program that makes or changes a keystore takes.
 	if _, err := os.Lstat(path); err == nil {
 		return nil, fmt.Errorf("creating keystore %q: %w", path, ErrExists)
 	}
@@ -73,9 +74,9 @@ func Create(path string, unlock Unlock, recovery ...string) (*Store, error) {
 	return s, nil
 }
 
-// Open reads the keystore at path. The unlock secret is kept, for changes, until
-// [Store.ForgetUnlock] or [Store.Close]; the caller may wipe its own. Reading takes no lock: the
-// file is only ever replaced whole.
+// Open reads the keystore at path. The store keeps a copy of the unlock secret for changes, until
+// [Store.ForgetUnlock] or [Store.Close]; the caller may wipe its own. Reading takes no lock,
+// because the file is only ever replaced whole.
 //
 // Errors: *[PermissionError], [ErrWrongPassphrase], [ErrWrongIdentity], [ErrWrongLock],
 // [ErrDamaged], [ErrNewerVersion], and fs.ErrNotExist.
@@ -122,7 +123,7 @@ func readKeystoreFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkFolder(folderOf(real)); err != nil {
+	if err := checkFolder(filepath.Dir(real)); err != nil {
 		return nil, err
 	}
 	f, info, err := openChecked(real, owned.checkFile)
@@ -136,10 +137,10 @@ func readKeystoreFile(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxFile))
 }
 
-// Reload reads the file again, as after another process changed it: keys that are new get handles,
-// handles of keys that are gone end, all others go on. If anything is wrong, the store stays as it
-// was. The unlock secret may differ from the last one; a store that has forgotten its own keeps
-// this one no longer than the call.
+// Reload reads the file again, as after another process changed it. New keys get handles, handles
+// of keys that are gone end, and all other handles stay as they are. After an error the store holds
+// what it held. The unlock secret may differ from the last one. A store that has forgotten its own
+// does not keep this one.
 //
 // Errors are those of [Open], and [ErrOtherLedger].
 func (s *Store) Reload(unlock Unlock) error {
@@ -161,8 +162,8 @@ func (s *Store) Reload(unlock Unlock) error {
 	return nil
 }
 
-// reread reads the file and makes sure that it is still the same keystore. The caller clears the
-// sealing key of the result.
+// reread reads the file and makes sure that it is still the same keystore: a file put there from
+// another home would make the ledger unreadable. The caller clears the sealing key of the result.
 func (s *Store) reread(unlock *opener) (*content, error) {
 	c, err := readContent(s.path, unlock)
 	if err != nil {
@@ -176,7 +177,8 @@ func (s *Store) reread(unlock *opener) (*content, error) {
 	return c, nil
 }
 
-// adopt makes the keys of c those of the store. c is used up.
+// adopt makes the keys of c the keys of the store, and owns c from then on. One lock covers all of
+// it, so that nobody sees a part of a change.
 func (s *Store) adopt(c *content) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,7 +189,7 @@ func (s *Store) adopt(c *content) {
 	old := s.keys
 	s.keys = make(map[hive.AccountName]*handles, len(c.accounts))
 	for account, keys := range c.accounts {
-		s.keys[account] = mergeHandles(account, keys, old[account])
+		s.keys[account] = mergeHandles(keys, old[account])
 	}
 	for account, keys := range old {
 		now := s.keys[account]
@@ -200,8 +202,7 @@ func (s *Store) adopt(c *content) {
 	s.recipients = c.recipients
 }
 
-// write locks c and puts it in the place of path. Before anything is touched it makes sure that
-// what it is about to write can be opened with the very secret that the owner uses.
+// write encrypts c and puts it in the place of path. The caller holds the lock of the file.
 func (s *Store) write(path string, c *content, unlock *opener) error {
 	plain := c.encode()
 	defer clear(plain)
@@ -209,6 +210,8 @@ func (s *Store) write(path string, c *content, unlock *opener) error {
 	if err != nil {
 		return err
 	}
+	// Opened again before anything on the disk is touched: a change must not lock the owner out,
+	// not even when the recipients in the content were edited.
 	again, err := unlock.decrypt(data)
 	defer clear(again)
 	if err != nil || !bytes.Equal(again, plain) {
@@ -217,9 +220,9 @@ func (s *Store) write(path string, c *content, unlock *opener) error {
 	return replace(s.disk, path, data)
 }
 
-// mergeHandles keeps the handles whose key has not changed, with the secrets that they have
-// computed.
-func mergeHandles(account hive.AccountName, keys *ring, old *handles) *handles {
+// mergeHandles returns the handles of an account. It keeps those whose key has not changed, with
+// the shared secrets that they have computed.
+func mergeHandles(keys *ring, old *handles) *handles {
 	merged := new(handles)
 	for i, private := range keys {
 		switch {
@@ -228,13 +231,13 @@ func mergeHandles(account hive.AccountName, keys *ring, old *handles) *handles {
 			merged[i] = old[i]
 			private.Wipe()
 		default:
-			merged[i] = newKey(account, ringRoles[i], private)
+			merged[i] = newKey(ringRoles[i], private)
 		}
 	}
 	return merged
 }
 
-// heldUnlock is the unlock secret, nil if it was forgotten.
+// heldUnlock returns the unlock secret, nil if it was forgotten.
 func (s *Store) heldUnlock() (*opener, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -253,23 +256,23 @@ func (s *Store) setUnlock(unlock *opener) {
 	s.unlock = unlock
 }
 
-// ForgetUnlock wipes the unlock secret. From then on the store is for reading only: changes give
+// ForgetUnlock wipes the unlock secret. From then on the store is for reading only: changes return
 // [ErrReadOnly]. A running agent calls it once it has opened the keystore.
 func (s *Store) ForgetUnlock() {
-	s.change.Lock() // a change at work still uses it
+	s.change.Lock() // a change that runs now still uses it
 	defer s.change.Unlock()
 	s.setUnlock(nil)
 }
 
-// Accounts are the accounts of which at least one key is kept, sorted by name.
+// Accounts returns the accounts of which at least one key is kept, sorted by name.
 func (s *Store) Accounts() []hive.AccountName {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return slices.Sorted(maps.Keys(s.keys))
 }
 
-// Roles are the roles of which a key of the account is kept, lowest first; empty for an unknown
-// account.
+// Roles returns the roles of which a key of the account is kept, lowest first. It returns none for
+// an unknown account.
 func (s *Store) Roles(account hive.AccountName) []hive.Role {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -282,7 +285,7 @@ func (s *Store) Roles(account hive.AccountName) []hive.Role {
 	return roles
 }
 
-// Public is the public key of an account's key; false if it is not kept.
+// Public returns the public key of an account's key; false if the key is not kept.
 func (s *Store) Public(account hive.AccountName, role hive.Role) (hive.PublicKey, bool) {
 	key, ok := s.Key(account, role)
 	if !ok {
@@ -291,7 +294,7 @@ func (s *Store) Public(account hive.AccountName, role hive.Role) (hive.PublicKey
 	return key.public, true
 }
 
-// Key is the handle of an account's key; false if it is not kept.
+// Key returns the handle of an account's key; false if the key is not kept.
 func (s *Store) Key(account hive.AccountName, role hive.Role) (*Key, bool) {
 	i, ok := place(role)
 	if !ok {
@@ -306,7 +309,7 @@ func (s *Store) Key(account hive.AccountName, role hive.Role) (*Key, bool) {
 	return keys[i], true
 }
 
-// LowestKey is the handle that proofs of key are made with: memo, else posting, else active (HAS
+// LowestKey returns the handle that makes proofs of key: memo, else posting, else active (HAS
 // §8.4); false for an unknown account.
 func (s *Store) LowestKey(account hive.AccountName) (*Key, bool) {
 	for _, role := range ringRoles {
@@ -317,16 +320,8 @@ func (s *Store) LowestKey(account hive.AccountName) (*Key, bool) {
 	return nil, false
 }
 
-// Recipients are the age recipients to which the file is locked, those of the identities first;
-// none for a passphrase.
-func (s *Store) Recipients() []string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return slices.Clone(s.recipients)
-}
-
-// Close wipes all private keys and the unlock secret, after calls at work have ended. Handles give
-// [ErrKeyGone], changes [ErrClosed]. It may be called more than once.
+// Close wipes all private keys and the unlock secret. It waits for calls that use them. Afterwards
+// handles return [ErrKeyGone], and changes [ErrClosed]. It may be called more than once.
 func (s *Store) Close() {
 	s.change.Lock()
 	defer s.change.Unlock()

@@ -112,7 +112,8 @@ func TestCreateOpen(t *testing.T) {
 		if public, ok := s.Public("alice", hive.Posting); !ok || public != key("alice p").Public() {
 			t.Errorf("%s: public key %s", name, public)
 		}
-		if k, ok := s.LowestKey("alice"); !ok || k.Role() != hive.Posting || k.Account() != "alice" {
+		if k, ok := s.LowestKey("alice"); !ok || k.Role() != hive.Posting ||
+			k.Public() != key("alice p").Public() {
 			t.Errorf("%s: lowest key %v", name, k)
 		}
 		for _, role := range []hive.Role{0, hive.Memo, hive.Owner, 200} {

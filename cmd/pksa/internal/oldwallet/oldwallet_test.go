@@ -1,6 +1,7 @@
 package oldwallet
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -150,8 +151,16 @@ func TestKeysInStorage(t *testing.T) {
 	}
 	put("storage.json", "{\n\n\"keys\": [{\"name\": \"alice\",\n\"posting\": \""+key+"\"}]}")
 	w, err := Read(dir)
-	if err != nil || w.Keys.Len() != 1 {
-		t.Fatalf("%v", err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read []hive.AccountName
+	if err := w.Keys.Check(t.Context(), func(_ context.Context, a hive.AccountName, _ hive.PublicKey) ([]hive.Role,
+		error) {
+		read = append(read, a)
+		return []hive.Role{hive.Posting}, nil
+	}); err != nil || !slices.Equal(read, []hive.AccountName{"alice"}) {
+		t.Fatalf("read keys of %q, %v", read, err)
 	}
 	put("storage.json", "{\n\n\"keys\": [{\"name\": \"alice\",\n\"posting\": \"5J\"}]}")
 	if _, err = Read(dir); err == nil || !strings.Contains(err.Error(), "storage.json:4: alice/posting") {

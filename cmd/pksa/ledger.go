@@ -92,10 +92,10 @@ func printAccepted(w io.Writer, a ledger.Accepted) {
 func (c *command) ledgerMoved() *cobra.Command {
 	return &cobra.Command{
 		Use:   "moved",
-		Short: "Let this copy of the wallet go on after it has yielded to another one",
-		Long: `Lets a copy start again that has yielded to another copy of the same wallet. Stop
-the other copy first, for good: two copies would carry out every request twice.
-If the other one still serves, this one yields again when it starts.`,
+		Short: "Let a copy that has yielded to another one go on",
+		Long: `Lets a copy start again that has yielded to another copy of the same wallet.
+Stop the other copy first, for good: two copies would carry out every request
+twice. If the other one still serves, this one yields again when it starts.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.withLedger(cmd.Context(), func(path string, o ledger.Options) error {

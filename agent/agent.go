@@ -122,7 +122,7 @@ func (a *Agent) addLink(relay config.Relay, o Options) error {
 		URL: relay.URL, Plaintext: relay.Plaintext, App: o.Config.Name, DialContext: o.Dial, TLS: o.TLS,
 		Logger: o.Logger,
 		KeyChanged: func(was, now hive.PublicKey) {
-			a.event(eventRelayKey, ledger.Entry{}, map[string]any{"relay": l.URL(), "was": was.String(),
+			a.noteEvent(eventRelayKey, ledger.Entry{}, map[string]any{"relay": l.URL(), "was": was.String(),
 				"now": now.String()})
 		},
 		Registered:        func() { a.twins.registered(l.URL()) },
@@ -309,6 +309,6 @@ func (a *Agent) linkAt(address string) (*link.Link, bool) {
 // alarm counts, records and logs what should never happen.
 func (a *Agent) alarm(what string, attrs ...any) {
 	a.metrics.Alarm(what)
-	a.event(eventAlarm, ledger.Entry{}, map[string]any{"reason": what})
+	a.noteEvent(eventAlarm, ledger.Entry{}, map[string]any{"reason": what})
 	a.log.Error("alarm: "+what, attrs...)
 }

@@ -46,7 +46,7 @@
 //   - keycheck.go: whether the held keys fit the chain
 //   - checkpoint.go: publishing the head of the audit trail on the chain
 //   - reload.go: another policy, other keys, while the agent runs
-//   - methods.go: what the control socket offers
+//   - controlmethods.go: what the control socket offers
 //   - admin.go: slots and sessions, made and ended by the operator
 //   - status.go: how the agent stands, for people and for metrics
 //   - redact.go: secrets that no format shows

@@ -96,9 +96,9 @@ func (a *Agent) recordDrops() {
 		a.dropped.addTotals(l.URL(), totals)
 	}
 	if counts := a.dropped.reset(); counts != nil {
-		a.event(eventDropped, ledger.Entry{}, map[string]any{"dropped": counts})
+		a.noteEvent(eventDropped, ledger.Entry{}, map[string]any{"dropped": counts})
 	}
 	if counts := a.twins.sums(); counts != nil {
-		a.event(eventProbes, ledger.Entry{}, map[string]any{"probes": counts})
+		a.noteEvent(eventProbes, ledger.Entry{}, map[string]any{"probes": counts})
 	}
 }

@@ -143,7 +143,7 @@ func (a *Agent) CheckKeys(ctx context.Context) ([]KeyCheck, error) {
 	}
 	others, news := a.mismatch.replace(checks)
 	if news {
-		a.event(eventKeys, ledger.Entry{}, map[string]any{"wrong": slices.DeleteFunc(slices.Clone(checks),
+		a.noteEvent(eventKeys, ledger.Entry{}, map[string]any{"wrong": slices.DeleteFunc(slices.Clone(checks),
 			func(c KeyCheck) bool { return c.OK })})
 	}
 	if others {

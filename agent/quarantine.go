@@ -149,7 +149,7 @@ func (a *Agent) countFault(q *quarantine, r *run) {
 	}
 	a.log.Warn("session does not listen to this relay for now; `pksa session release` ends that",
 		append(r.attrs(), "until", until, "reason", q.reason)...)
-	a.event(eventQuarantine, ledger.Entry{Account: string(r.msg.Account), App: r.app, Session: r.session.ID},
+	a.noteEvent(eventQuarantine, ledger.Entry{Account: string(r.msg.Account), App: r.app, Session: r.session.ID},
 		map[string]any{"relay": r.relay, "until": until, "reason": q.reason})
 }
 

@@ -23,8 +23,8 @@ const (
 	eventYield      = "yielded to another copy"
 )
 
-// event records something that belongs to no request. It is written with the next commit.
-func (a *Agent) event(what string, e ledger.Entry, content map[string]any) {
+// noteEvent records something that belongs to no request. It is written with the next commit.
+func (a *Agent) noteEvent(what string, e ledger.Entry, content map[string]any) {
 	e.Type, e.Outcome, e.Content = ledger.RecordEvent, what, encodeRecord(content)
 	if err := a.ledger.Note(e); err != nil {
 		a.log.Error("event not recorded", "event", what, "err", err)

@@ -28,7 +28,7 @@ func (a *Agent) answerRefused(relay, text string, sent []link.SentAnswer) {
 		e.Account = string(sent[0].Account)
 	}
 	// By the relay's word only. It names no request: of several answers it may be any.
-	a.event(eventAnswer, e, map[string]any{"relay": relay, "text": text, "uuids": uuids, "certain": len(sent) == 1})
+	a.noteEvent(eventAnswer, e, map[string]any{"relay": relay, "text": text, "uuids": uuids, "certain": len(sent) == 1})
 	now := time.Now().UnixNano()
 	if last := a.refusedAt.Load(); now-last >= int64(recheckAfterRefusal) && a.refusedAt.CompareAndSwap(last, now) {
 		a.checkKeysSoon()

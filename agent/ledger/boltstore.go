@@ -137,7 +137,7 @@ func (s *boltStore) secure() error {
 // file that it returns is open; on an error that is the old one, unless the new one has its place.
 func rewrite(old *bolt.DB, path string, disk durable.Disk) (*bolt.DB, error) {
 	temp := path + ".new"
-	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := disk.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return old, err
 	}
 	fresh, err := openFile(temp)
@@ -146,10 +146,10 @@ func rewrite(old *bolt.DB, path string, disk durable.Disk) (*bolt.DB, error) {
 	}
 	err = compact(fresh, old)
 	if err == nil {
-		err = os.Rename(temp, path) // both locks are held: no other copy gets in between
+		err = disk.Rename(temp, path) // both locks are held: no other copy gets in between
 	}
 	if err != nil {
-		return old, errors.Join(err, fresh.Close(), os.Remove(temp))
+		return old, errors.Join(err, fresh.Close(), disk.Remove(temp))
 	}
 	return fresh, errors.Join(disk.SyncFolder(filepath.Dir(path)), old.Close())
 }

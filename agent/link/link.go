@@ -87,45 +87,45 @@ func fill[T comparable](setting *T, value T) {
 	}
 }
 
-func (s Options) withDefaults() Options {
-	fill(&s.App, "pksa")
-	fill(&s.LinkRate, Rate{PerSecond: 2000, Burst: 4000})
-	fill(&s.AccountRate, Rate{PerSecond: 200, Burst: 1000})
-	fill(&s.RegisterRate, 2000)
-	fill(&s.InFlight, 2048)
-	fill(&s.AccountInFlight, 1024)
-	fill(&s.BackoffMin, time.Second)
-	fill(&s.BackoffMax, time.Minute)
-	if s.DialContext == nil {
-		s.DialContext = (&net.Dialer{}).DialContext
+func (o Options) withDefaults() Options {
+	fill(&o.App, "pksa")
+	fill(&o.LinkRate, Rate{PerSecond: 2000, Burst: 4000})
+	fill(&o.AccountRate, Rate{PerSecond: 200, Burst: 1000})
+	fill(&o.RegisterRate, 2000)
+	fill(&o.InFlight, 2048)
+	fill(&o.AccountInFlight, 1024)
+	fill(&o.BackoffMin, time.Second)
+	fill(&o.BackoffMax, time.Minute)
+	if o.DialContext == nil {
+		o.DialContext = (&net.Dialer{}).DialContext
 	}
-	if s.AnswerRefused == nil {
-		s.AnswerRefused = func(string, []SentAnswer) {}
+	if o.AnswerRefused == nil {
+		o.AnswerRefused = func(string, []SentAnswer) {}
 	}
-	if s.Ticket == nil {
-		s.Ticket = func(hive.AccountName) any { return nil }
+	if o.Ticket == nil {
+		o.Ticket = func(hive.AccountName) any { return nil }
 	}
-	if s.Registered == nil {
-		s.Registered = func() {}
+	if o.Registered == nil {
+		o.Registered = func() {}
 	}
-	if s.AnsweredElsewhere == nil {
-		s.AnsweredElsewhere = func() {}
+	if o.AnsweredElsewhere == nil {
+		o.AnsweredElsewhere = func() {}
 	}
-	if s.Logger == nil {
-		s.Logger = slog.New(slog.DiscardHandler)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return s
+	return o
 }
 
-func (s Options) check() error {
+func (o Options) check() error {
 	switch {
-	case s.Handler == nil:
+	case o.Handler == nil:
 		return errors.New("link: no handler")
-	case !s.LinkRate.usable(), !s.AccountRate.usable(), s.RegisterRate < 0:
+	case !o.LinkRate.usable(), !o.AccountRate.usable(), o.RegisterRate < 0:
 		return errors.New("link: a rate must be above zero")
-	case s.InFlight < 0, s.AccountInFlight < 0:
+	case o.InFlight < 0, o.AccountInFlight < 0:
 		return errors.New("link: a number of requests must be above zero")
-	case s.BackoffMin < 0, s.BackoffMax < s.BackoffMin:
+	case o.BackoffMin < 0, o.BackoffMax < o.BackoffMin:
 		return errors.New("link: the largest pause between attempts is below the first")
 	}
 	return nil
@@ -159,22 +159,22 @@ type Link struct {
 
 // New returns a link without accounts, or what is wrong with the options. It connects when
 // [Link.Run] is called.
-func New(s Options) (*Link, error) {
-	s = s.withDefaults()
-	if err := s.check(); err != nil {
+func New(o Options) (*Link, error) {
+	o = o.withDefaults()
+	if err := o.check(); err != nil {
 		return nil, err
 	}
-	u, err := parseURL(s.URL, s.Plaintext)
+	u, err := parseURL(o.URL, o.Plaintext)
 	if err != nil {
 		return nil, err
 	}
 	return &Link{
-		options:  s,
+		options:  o,
 		url:      u,
-		log:      s.Logger.With("component", "link", "relay", u.String()),
+		log:      o.Logger.With("component", "link", "relay", u.String()),
 		wake:     make(chan struct{}, 1),
 		accounts: map[hive.AccountName]*entry{},
-		reg:      registry{rate: Rate{PerSecond: s.RegisterRate, Burst: window}},
+		reg:      registry{rate: Rate{PerSecond: o.RegisterRate, Burst: window}},
 		idle:     make(chan struct{}),
 		facts:    facts{drops: map[Drop]uint64{}},
 	}, nil

@@ -91,21 +91,21 @@ type Client struct {
 }
 
 // New returns a client of the nodes, or what is wrong with the options. It connects to nothing.
-func New(s Options) (*Client, error) {
-	s.setDefaults()
-	if s.Network == nil {
+func New(o Options) (*Client, error) {
+	o.setDefaults()
+	if o.Network == nil {
 		return nil, errors.New("nodes: no network is set")
 	}
-	if len(s.URLs) == 0 || len(s.URLs) > maxNodes {
-		return nil, fmt.Errorf("nodes: wanted 1 to %d addresses, got %d", maxNodes, len(s.URLs))
+	if len(o.URLs) == 0 || len(o.URLs) > maxNodes {
+		return nil, fmt.Errorf("nodes: wanted 1 to %d addresses, got %d", maxNodes, len(o.URLs))
 	}
 	c := &Client{
-		options: s, log: s.Logger.With("component", "node"),
+		options: o, log: o.Logger.With("component", "node"),
 		head:   headCache{gate: newGate()},
 		follow: make(chan followed, maxFollowed),
 	}
-	transports := newTransports(s.Transport)
-	for _, text := range s.URLs {
+	transports := newTransports(o.Transport)
+	for _, text := range o.URLs {
 		n, err := newEndpoint(text, transports)
 		if err != nil {
 			return nil, err

@@ -174,14 +174,14 @@ func (c *caseReader) expectedCase(n *yamlnode.Node, d defaults) *Case {
 	one.Expect = e
 	if !m.Has("expect") {
 		c.Complain(n, "a case says what to expect: allow, ask or deny")
-	} else if word, ok := c.Word(m.Value("expect"), "expect", "allow", "ask", "deny"); ok {
+	} else if word, ok := c.OneOf(m.Value("expect"), "expect", "allow", "ask", "deny"); ok {
 		_ = e.Verdict.UnmarshalText([]byte(word))
 	}
 	if m.Has("rule") {
 		e.Rules = c.oneOrMore(m.Value("rule"), "rule")
 	}
 	if m.Has("silent") {
-		word, _ := c.Word(m.Value("silent"), "silent", "true", "false")
+		word, _ := c.OneOf(m.Value("silent"), "silent", "true", "false")
 		silent := word == "true"
 		e.Silent = &silent
 	}

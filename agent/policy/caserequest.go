@@ -15,7 +15,7 @@ func (c *caseReader) readCase(m yamlnode.Mapping, d defaults) *Case {
 	q := &Request{Account: hive.AccountName(d.account), App: d.app, Broadcast: true}
 	one := &Case{Request: q, Time: d.time, Line: m.Node.Line}
 	if m.Has("request") {
-		word, _ := c.Word(m.Value("request"), "request", kindNames[Auth:]...)
+		word, _ := c.OneOf(m.Value("request"), "request", kindNames[Auth:]...)
 		q.Kind, _ = kindNamed(word)
 	} else if !m.Meant("request") {
 		c.Complain(m.Node, "request is missing: auth, sign, challenge or decrypt")
@@ -95,7 +95,7 @@ func (c *caseReader) yesOrNo(m yamlnode.Mapping, key string, otherwise bool) boo
 	if !m.Has(key) {
 		return otherwise
 	}
-	word, _ := c.Word(m.Value(key), key, "true", "false")
+	word, _ := c.OneOf(m.Value(key), key, "true", "false")
 	return word == "true"
 }
 

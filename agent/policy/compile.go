@@ -106,7 +106,7 @@ func (c *compiler) policy(root *yamlnode.Node, p *Policy) {
 		c.Complain(root, `"version: 1" is missing`)
 	}
 	if m.Has("otherwise") {
-		word, _ := c.Word(m.Value("otherwise"), "otherwise", "reject", "ignore")
+		word, _ := c.OneOf(m.Value("otherwise"), "otherwise", "reject", "ignore")
 		p.otherwise = word == "ignore"
 	}
 	if m.Has("lists") {

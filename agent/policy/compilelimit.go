@@ -26,7 +26,7 @@ func (c *compiler) limit(n *yamlnode.Node) *limit {
 		}
 	}
 	if m.Has("over") {
-		word, _ := c.Word(m.Value("over"), "over", "deny", "ask")
+		word, _ := c.OneOf(m.Value("over"), "over", "deny", "ask")
 		l.over = word == "ask"
 	}
 	return l

@@ -221,7 +221,7 @@ func (c *compiler) namedMatcher(e yamlnode.Entry, sh *shape, where string) match
 	case "glob", "regexp":
 		return c.patternMatcher(e)
 	case "present":
-		word, _ := c.Word(e.Value, "present", "true", "false")
+		word, _ := c.OneOf(e.Value, "present", "true", "false")
 		return isPresent(word == "true")
 	case "members":
 		return c.membersMatcher(e)

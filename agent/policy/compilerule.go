@@ -49,11 +49,11 @@ func (c *compiler) rule(n *yamlnode.Node, s section) *rule {
 		r.timeout = c.span(m.Value("timeout"), "timeout")
 	}
 	if m.Has("only") {
-		word, _ := c.Word(m.Value("only"), "only", "uncovered")
+		word, _ := c.OneOf(m.Value("only"), "only", "uncovered")
 		r.onlyUncovered = word == "uncovered"
 	}
 	if m.Has("answer") {
-		word, _ := c.Word(m.Value("answer"), "answer", "reject", "ignore")
+		word, _ := c.OneOf(m.Value("answer"), "answer", "reject", "ignore")
 		r.silent = word == "ignore"
 	}
 	return r
@@ -66,7 +66,7 @@ func (c *compiler) common(m yamlnode.Mapping, r *rule) {
 		c.Scalar(m.Value("comment"), "comment")
 	}
 	if m.Has("mode") {
-		word, _ := c.Word(m.Value("mode"), "mode", "observe")
+		word, _ := c.OneOf(m.Value("mode"), "mode", "observe")
 		r.observe = word == "observe"
 	}
 	c.readKinds(m, r)
@@ -82,7 +82,7 @@ func (c *compiler) common(m yamlnode.Mapping, r *rule) {
 	c.readBroadcast(m, r)
 	c.readSchedule(m, r)
 	if m.Has("takeover") {
-		word, _ := c.Word(m.Value("takeover"), "takeover", "allowed")
+		word, _ := c.OneOf(m.Value("takeover"), "takeover", "allowed")
 		r.takeover = word == "allowed"
 	}
 	c.readOperations(m, r)
@@ -121,7 +121,7 @@ func (c *compiler) readKinds(m yamlnode.Mapping, r *rule) {
 	r.kinds = map[Kind]bool{Auth: true, Sign: true, Challenge: true, Decrypt: true}
 	said := ""
 	if m.Has("request") {
-		word, ok := c.Word(m.Value("request"), "request", kindNames[Auth:]...)
+		word, ok := c.OneOf(m.Value("request"), "request", kindNames[Auth:]...)
 		if !ok {
 			return
 		}
@@ -337,7 +337,7 @@ func (c *compiler) readBroadcast(m yamlnode.Mapping, r *rule) {
 		}
 		return
 	}
-	word, ok := c.Word(m.Value("broadcast"), "broadcast", "true", "false", "any")
+	word, ok := c.OneOf(m.Value("broadcast"), "broadcast", "true", "false", "any")
 	if ok && word != "any" {
 		said := word == "true"
 		r.broadcast = &said
@@ -367,7 +367,7 @@ func (c *compiler) readSchedule(m yamlnode.Mapping, r *rule) {
 	if m.Has("days") {
 		r.when.days = map[time.Weekday]bool{}
 		for _, item := range c.Sequence(m.Value("days"), "days") {
-			if word, ok := c.Word(item, "days", weekdays...); ok {
+			if word, ok := c.OneOf(item, "days", weekdays...); ok {
 				r.when.days[time.Weekday(slices.Index(weekdays, word))] = true
 			}
 		}

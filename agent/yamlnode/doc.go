@@ -2,7 +2,7 @@
 // value. The configuration, policies and files of requests are read by it.
 //
 // Start at [NewReader]. [Reader.Read] turns a file into [Node] values; [Reader.Mapping],
-// [Reader.Sequence], [Reader.Scalar] and [Reader.Word] take them apart. What is wrong is collected
+// [Reader.Sequence], [Reader.Scalar] and [Reader.OneOf] take them apart. What is wrong is collected
 // as [Problems], all of it in one run, each with line and column. A node with a complaint is
 // skipped afterwards, so that one fault is reported once.
 //

@@ -82,7 +82,7 @@ func TestOneFaultOnce(t *testing.T) {
 	if items := r.Sequence(m.Value("list"), "list"); items != nil {
 		t.Error("a list with a tag was read")
 	}
-	if _, ok := r.Word(m.Value("word"), "word", "c"); ok {
+	if _, ok := r.OneOf(m.Value("word"), "word", "c"); ok {
 		t.Error("a word with a tag was read")
 	}
 	if !r.BadWithin(root) || r.BadWithin(m.Value("fine")) {
@@ -99,7 +99,7 @@ func TestWrongShapes(t *testing.T) {
 	r.Mapping(m.Value("map"), "map", []string{"a", "b"})
 	r.Sequence(m.Value("list"), "list")
 	r.Scalar(m.Value("text"), "text")
-	r.Word(m.Value("word"), "word", "true", "false")
+	r.OneOf(m.Value("word"), "word", "true", "false")
 	r.Warn(root, "an opinion")
 	if !m.Meant("word") || m.Missing("word") || !m.HasAny("word", "true") || m.HasAny("true") {
 		t.Error("a misspelt key is not taken for the one that was meant")

@@ -163,8 +163,8 @@ func (r *Reader) Scalar(n *Node, what string) (string, bool) {
 	return n.Text, true
 }
 
-// Word reads a value that is one of a few words.
-func (r *Reader) Word(n *Node, what string, known ...string) (string, bool) {
+// OneOf reads a value that is one of a few words.
+func (r *Reader) OneOf(n *Node, what string, known ...string) (string, bool) {
 	s, ok := r.Scalar(n, what)
 	if ok && !slices.Contains(known, s) {
 		r.Complain(n, "%s: %s is none of %s%s", what, quote(s), strings.Join(known, ", "), r.wordHint(s, known))

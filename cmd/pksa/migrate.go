@@ -13,6 +13,7 @@ import (
 
 	"pksa/agent/config"
 	"pksa/cmd/pksa/internal/oldwallet"
+	"pksa/keystore/durable"
 )
 
 // migrateFlags are the flags of `migrate`.
@@ -226,6 +227,10 @@ func (m *migration) moveHome() error {
 			return err
 		}
 		m.made = append(m.made, to)
+	}
+	// The report says that the old wallet can be deleted. A power cut must not lose the new one then.
+	if err := durable.SyncFolder(m.home); err != nil {
+		return err
 	}
 	for _, path := range m.made {
 		if filepath.Dir(path) != m.stage {

@@ -69,7 +69,7 @@ func (c *command) checkPolicy(ctx context.Context, path string) error {
 	if err != nil {
 		return hint(err, "name a file, or make one with `pksa init`")
 	}
-	compiled, problems := policy.Compile(path, src, c.checkEnv(ctx))
+	compiled, problems := policy.Compile(path, src, c.checkOptions(ctx))
 	result := checkResult{File: path, OK: compiled != nil, Problems: []problemInfo{}}
 	for _, p := range problems {
 		result.Problems = append(result.Problems, problemInfo{p.Line, p.Column, p.Text, p.Warning})
@@ -98,9 +98,9 @@ func (c *command) checkPolicy(ctx context.Context, path string) error {
 	return nil
 }
 
-// checkEnv returns what a policy can be compared with, without unlocking anything: whether a person
+// checkOptions returns what a policy can be compared with, without unlocking anything: whether a person
 // can be asked, and which apps and accounts a running agent knows.
-func (c *command) checkEnv(ctx context.Context) policy.Options {
+func (c *command) checkOptions(ctx context.Context) policy.Options {
 	env := policy.Options{Now: time.Now()}
 	cfg := c.settingsIfAny()
 	if cfg == nil {

@@ -17,7 +17,7 @@ import (
 	"pksa/protocol/hive"
 )
 
-// YieldError says that this copy of the wallet does not serve, because another copy of it does.
+// YieldError is the reason why this copy of the wallet does not serve: another copy of it does.
 type YieldError struct{ Yield ledger.Yield }
 
 // Error returns what happened, when and where.
@@ -55,8 +55,8 @@ const (
 		"`pksa ledger moved` here"
 )
 
-// twins looks for other copies of this wallet: package probe decides, and this carries out. Handlers
-// of links, watchTwins, status and the hourly sums use it.
+// twins looks for other copies of this wallet: package probe decides, and this carries out.
+// Handlers of links, watchTwins, status and the hourly sums use it.
 type twins struct {
 	sealer  cipher.AEAD
 	wake    chan struct{}            // holds one: the watch has something to do
@@ -169,8 +169,8 @@ func (t *twins) heard(relay string, m protocol.Message) {
 	})
 }
 
-// probed takes a probe that a relay delivered, ours or that of another copy. It uses nothing of what
-// requests use: no session, no limit, no record of its own.
+// probed takes a probe that a relay delivered, ours or that of another copy. It uses nothing of
+// what requests use: no session, no limit, no record of its own.
 func (a *Agent) probed(l *link.Link, msg protocol.Request) {
 	message, err := probe.Open(a.twins.sealer, string(msg.Account), msg.Data)
 	if err != nil {
@@ -290,7 +290,7 @@ func (a *Agent) answerProbe(ctx context.Context, l *link.Link, action probe.Acti
 	}
 }
 
-// meet tells everybody who looks that another copy was met, and what to do. yielded says that this
+// meet shows everybody who looks that another copy was met, and what to do. yielded says that this
 // copy yields.
 func (a *Agent) meet(action probe.Action, yielded *ledger.Yield) {
 	what, advice := "another copy of this wallet serves the same accounts", adviceServes
@@ -354,8 +354,8 @@ func (t *twins) status() *TwinStatus {
 	return &twin
 }
 
-// finding returns what the last probe through a relay found out, and what a person should know about
-// that.
+// finding returns what the last probe through a relay found out, and what a person should know
+// about that.
 func (t *twins) finding(relay string) (f probe.Finding, hint string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -365,7 +365,8 @@ func (t *twins) finding(relay string) (f probe.Finding, hint string) {
 		hint = "a request that this wallet sent itself did not come back: the relay does not deliver, or not to its " +
 			"sender. A second copy of this wallet would not be noticed there"
 	case f.Outcome == probe.Unaccepted:
-		hint = "the relay did not pass on our own answer to a request that this wallet sent itself: it may refuse our " +
+		hint = "the relay did not pass on our own answer to a request that this wallet sent itself: it may " +
+			"refuse our " +
 			"proof of key. `pksa keys check` compares the keys with the chain"
 	case f.Outcome == probe.Unopened && f.Times > 2:
 		hint = "another wallet of the account answers requests that it cannot open: a second copy of this wallet " +
@@ -374,8 +375,8 @@ func (t *twins) finding(relay string) (f probe.Finding, hint string) {
 	return f, hint
 }
 
-// answeredElsewhere is called when a relay says that another wallet answered a request before us,
-// and said something else. Another copy of this wallet would do that.
+// answeredElsewhere raises an alarm when a relay says that another wallet answered a request before
+// us, and said something else. Another copy of this wallet would do that.
 func (a *Agent) answeredElsewhere(relay string) {
 	a.alarm("another wallet answered a request that this one answered, too", "relay", relay, "todo",
 		"find out whether another copy of this wallet runs, or another wallet has a session of the same application")

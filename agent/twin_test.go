@@ -25,8 +25,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// copyHome copies the home folder of a world whose agent runs, and returns a world of its own on the
-// copy: at the same relay, on the same chain. Its agent does not run yet.
+// copyHome copies the home folder of a world whose agent runs, and returns a world of its own on
+// the copy: at the same relay, on the same chain. Its agent does not run yet.
 func copyHome(w *world) *world {
 	w.t.Helper()
 	twin := *w
@@ -86,7 +86,8 @@ func (w *world) pay(c *client.Client, s *client.Session) int {
 	w.t.Helper()
 	before := len(w.chain.Transactions())
 	_, err := c.Sign(w.t.Context(), s, client.SignRequest{Role: hive.Active, Operations: []client.Operation{{
-		Name: "transfer", Fields: map[string]any{"from": "alice", "to": "bob", "amount": "0.001 HBD", "memo": "once"}}}})
+		Name: "transfer", Fields: map[string]any{"from": "alice", "to": "bob", "amount": "0.001 HBD",
+			"memo": "once"}}}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -177,9 +178,9 @@ func TestCopyBesideTheOriginal(t *testing.T) {
 	})
 }
 
-// TestProbesOfOthers: the probe of another wallet on the same account is known by its mark. It is no
-// wrong secret, gets no answer, and does not count against any session. What a relay says of other
-// wallets' answers is an alarm.
+// TestProbesOfOthers: the probe of another wallet on the same account is known by its mark. It is
+// no wrong secret, gets no answer, and does not count against any session. What a relay says of
+// other wallets' answers is an alarm.
 func TestProbesOfOthers(t *testing.T) {
 	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
 		block, err := aes.NewCipher(make([]byte, 32))

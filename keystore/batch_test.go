@@ -280,7 +280,8 @@ func TestReadKeysJSONComplaints(t *testing.T) {
  {"name":"carol"},
  {"name":"dave","memo":"` + w + `"},
  {"name":"dave","memo":"` + w + `"}
-]`, []string{"keys.json:3: alice/posting: ", "keys.json:4: alice/memo: ", "keys.json:5: alice/owner: an owner key", "keys.json:6: not an account name",
+]`, []string{"keys.json:3: alice/posting: ", "keys.json:4: alice/memo: ",
+			"keys.json:5: alice/owner: an owner key", "keys.json:6: not an account name",
 			"keys.json:7: account carol: no keys", "keys.json:9: dave/memo: this account and role came before"}},
 		"not JSON":       {`[{"name":"alice",}]`, []string{"keys.json:1: not valid JSON"}},
 		"object":         {`{"name":"alice","memo":"` + w + `"}`, []string{"wanted an array"}},

@@ -7,13 +7,13 @@
 //
 // # What it promises
 //
-//   - Private keys do not leave the package. No exported function returns one, and no type that holds
-//     one can be printed, logged or marshalled.
-//   - An owner key is refused: by its name always, and by what the chain says where the caller passes
-//     a [Checker].
-//   - The file is a standard age file (age-encryption.org/v1). Its owner opens it with the age tool:
-//     "age -d keystore.age", with "-i identity.txt" if it is locked to recipients. The content is the
-//     JSON below.
+//   - Private keys do not leave the package. No exported function returns one, and no type that
+//     holds one can be printed, logged or marshalled.
+//   - An owner key is refused: by its name always, and by what the chain says where the caller
+//     passes a [Checker].
+//   - The file is a standard age file (age-encryption.org/v1). Its owner opens it with the age
+//     tool: "age -d keystore.age", with "-i identity.txt" if it is locked to recipients. The
+//     content is the JSON below.
 //   - The file is replaced whole or not at all. A change that fails leaves the old file in force. A
 //     change that another process made in the meantime is never lost, because each change takes a
 //     lock and starts from what the file holds then.

@@ -296,7 +296,8 @@ func TestLockMismatch(t *testing.T) {
 	unlock := unlockWith(t, goldenText(t, "golden-identity.txt"))
 	path := filepath.Join(privateDir(t), "keystore.age")
 	_, stranger := newIdentity(t)
-	content := `{"version":1,"ledger":{"id":"00112233445566778899aabbccddeeff","key":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="},
+	content := `{"version":1,"ledger":{"id":"00112233445566778899aabbccddeeff",
+		"key":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="},
 		"recipients":[%s],"accounts":[]}`
 	for name, recipients := range map[string]string{"others": `"` + stranger + `"`, "none": ""} {
 		t.Run(name, func(t *testing.T) {

@@ -290,8 +290,8 @@ func readBounded(r io.Reader) ([]byte, error) {
 	}
 }
 
-// trimSecret returns the secret in a buffer of its size, without one newline at its end. It wipes the
-// buffer that the secret came in.
+// trimSecret returns the secret in a buffer of its size, without one newline at its end. It wipes
+// the buffer that the secret came in.
 func trimSecret(raw []byte) ([]byte, error) {
 	defer clear(raw)
 	text, cut := bytes.CutSuffix(raw, []byte("\n"))

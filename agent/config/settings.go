@@ -411,8 +411,8 @@ func webURL(v string) (*url.URL, error) {
 	return u, nil
 }
 
-// OwnRelay reports whether a relay's address is that of the relay which this process runs itself, by
-// relay.listen. It has no other wallets than those on this machine or network.
+// OwnRelay reports whether a relay's address is that of the relay which this process runs itself,
+// by relay.listen. It has no other wallets than those on this machine or network.
 func (c *Config) OwnRelay(address string) bool {
 	name, port, err := net.SplitHostPort(c.RelayListen)
 	u, wrong := url.Parse(address)

@@ -267,7 +267,8 @@ func (b *batch) clearKey(key Secret) {
 func (b *batch) openSession(n NewSession, number uint64) *Session {
 	s := &Session{
 		ID: SessionID(number), Account: n.Account, App: n.App, AuthKey: n.AuthKey, Token: n.Token, Origin: n.Origin,
-		Relay: n.Relay, Claim: plain.CutRunes(n.Claim, maxClaim), Created: b.now, LastUsed: b.now, Expires: fromMillis(millis(n.Expires)), LastNonce: n.LastNonce,
+		Relay: n.Relay, Claim: plain.CutRunes(n.Claim, maxClaim), Created: b.now, LastUsed: b.now,
+		Expires: fromMillis(millis(n.Expires)), LastNonce: n.LastNonce,
 		asOf: number - 1,
 	}
 	if s.Token == "" {

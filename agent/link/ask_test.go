@@ -11,8 +11,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// TestAsk: a request of our own goes out as an application's, and what the relay says about it comes
-// back to Heard. What the relay says without being asked is dropped, as every command that no
+// TestAsk: a request of our own goes out as an application's, and what the relay says about it
+// comes back to Heard. What the relay says without being asked is dropped, as every command that no
 // wallet knows.
 func TestAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -167,8 +167,8 @@ func (r *registry) claim(e *entry, now time.Time) {
 	r.out = append(r.out, e)
 }
 
-// sent begins the wait for the answer again, now that the frame has been written: it may have waited
-// for its turn.
+// sent begins the wait for the answer again, now that the frame has been written: it may have
+// waited for its turn.
 func (r *registry) sent(e *entry, now time.Time) {
 	if e.state == outstanding {
 		e.sentAt = now

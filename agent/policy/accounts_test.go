@@ -8,8 +8,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// In a wallet of several accounts a login or challenge rule without accounts is warned of, and still
-// loads.
+// In a wallet of several accounts a login or challenge rule without accounts is warned of, and
+// still loads.
 func TestLoginRulesNameAccounts(t *testing.T) {
 	const rules = `version: 1
 lists: {mine: [alice, bob]}

@@ -51,8 +51,8 @@ var otherNames = map[string]string{
 	"wait": "timeout",
 }
 
-// Permits returns what the rules let an app do for an account, one line for each rule that allows or
-// asks. Deny rules and limits may take from it.
+// Permits returns what the rules let an app do for an account, one line for each rule that allows
+// or asks. Deny rules and limits may take from it.
 func (p *Policy) Permits(app string, account hive.AccountName) (lines []string) {
 	for _, r := range p.rules {
 		if !r.section.permits() || r.observe || !r.apps.has(app) || !r.accounts.has(string(account)) {

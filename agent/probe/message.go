@@ -41,9 +41,9 @@ type Message struct {
 	Nonce  ID // of the probe
 }
 
-// Yields reports whether a copy stops that says own of itself and meets another one that says other.
-// If both compute this from the same two facts, exactly one of them stops. Two processes that were
-// made of one by restoring its memory have the same instance; then both may stop.
+// Yields reports whether a copy stops that says own of itself and meets another one that says
+// other. If both compute this from the same two facts, exactly one of them stops. Two processes
+// that were made of one by restoring its memory have the same instance; then both may stop.
 func Yields(own, other Facts) bool {
 	switch {
 	case other.Yielded:
@@ -141,8 +141,8 @@ func Marked(data string) bool {
 		len(data) > len(markText) && data[:len(markText)] == markText
 }
 
-// Open reads the data of a request or answer. ErrForeign means that no copy of this wallet sealed it
-// for this account.
+// Open reads the data of a request or answer. ErrForeign means that no copy of this wallet sealed
+// it for this account.
 func Open(aead cipher.AEAD, account, data string) (Message, error) {
 	if !Marked(data) {
 		return Message{}, ErrForeign

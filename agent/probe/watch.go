@@ -153,8 +153,9 @@ func (w *Watch) Finding(name string) Finding {
 // Yielded reports whether this copy has yielded.
 func (w *Watch) Yielded() bool { return w.yielded }
 
-// facts returns what this copy says of itself. The number of records stays the same while two copies
-// speak with each other: if it grew meanwhile, each could take the other one for the smaller.
+// facts returns what this copy says of itself. The number of records stays the same while two
+// copies speak with each other: if it grew meanwhile, each could take the other one for the
+// smaller.
 func (w *Watch) facts(now time.Time) Facts {
 	if now.After(w.steady) {
 		w.records = w.o.Records()
@@ -163,7 +164,7 @@ func (w *Watch) facts(now time.Time) Facts {
 	return Facts{Epoch: w.o.Epoch, Records: w.records, Instance: w.o.Instance, Serving: w.serving, Yielded: w.yielded}
 }
 
-// Registered says that an account is registered on a new connection to the relay.
+// Registered notes that an account is registered on a new connection to the relay.
 func (w *Watch) Registered(name string, now time.Time) {
 	r := w.relays[name]
 	if r == nil {
@@ -177,7 +178,7 @@ func (w *Watch) Registered(name string, now time.Time) {
 	}
 }
 
-// NotSent says that a probe could not be sent.
+// NotSent notes that a probe could not be sent.
 func (w *Watch) NotSent(name string, nonce ID, now time.Time) {
 	r := w.relays[name]
 	if r == nil || r.out == nil || r.out.nonce != nonce {
@@ -197,14 +198,14 @@ func (r *relay) land() {
 	}
 }
 
-// Named says under which uuid the relay passes the probe on that is out.
+// Named notes under which uuid the relay passes the probe on that is out.
 func (w *Watch) Named(name, uuid string) {
 	if r := w.relays[name]; r != nil && r.out != nil && r.out.uuid == "" {
 		r.out.uuid = uuid
 	}
 }
 
-// Delivered says that a relay delivered a request with a message in it.
+// Delivered notes that a relay delivered a request with a message in it.
 func (w *Watch) Delivered(name, account, uuid string, m Message, now time.Time) {
 	r := w.relays[name]
 	if r == nil || m.Answer || m.Nonce == r.old {
@@ -258,8 +259,8 @@ func (w *Watch) foreign(r *relay, answer Action, now time.Time) {
 	}
 }
 
-// Answered says that an answer to a request of ours came. m is nil if no copy of this wallet sealed
-// it.
+// Answered notes that an answer to a request of ours came. m is nil if no copy of this wallet
+// sealed it.
 func (w *Watch) Answered(name, uuid string, m *Message, now time.Time) {
 	r := w.relays[name]
 	switch {
@@ -276,8 +277,8 @@ func (w *Watch) Answered(name, uuid string, m *Message, now time.Time) {
 	}
 }
 
-// unopened is met when somebody answers who cannot open a probe, such as a person's wallet that says
-// no to everything. Another copy may have been too late for the same probe.
+// unopened counts an answer by somebody who cannot open a probe, such as a person's wallet that
+// says no to everything. Another copy may have been too late for the same probe.
 func (w *Watch) unopened(r *relay, now time.Time) {
 	retries := r.retries
 	w.conclude(r, Unopened, now)
@@ -363,7 +364,8 @@ func (w *Watch) tickRelay(name string, due func(time.Time) bool, now time.Time) 
 	}
 }
 
-// patience returns how long our own probe waits for the answer of another copy, before we answer it.
+// patience returns how long our own probe waits for the answer of another copy, before we answer
+// it.
 func (r *relay) patience() time.Duration {
 	if r.out.sent.Sub(r.foreign) < spacing+fresh {
 		return ownPatient

@@ -26,7 +26,8 @@ func sealer(t testing.TB, label byte) cipher.AEAD {
 	return aead
 }
 
-// TestYields: of two copies exactly one yields, whatever they say of themselves, and the rules hold.
+// TestYields: of two copies exactly one yields, whatever they say of themselves, and the rules
+// hold.
 func TestYields(t *testing.T) {
 	chance := rand.New(rand.NewPCG(1, 1))
 	some := func(instance byte) probe.Facts {
@@ -275,7 +276,8 @@ func TestFarewell(t *testing.T) {
 	s.Answered("r", "u", &probe.Message{Facts: probe.Facts{Instance: id(9), Records: 99, Serving: true}, Answer: true,
 		Nonce: sent.Nonce}, s.now)
 	s.one(s.pass(time.Second), probe.Yield)
-	s.Delivered("r", "alice", "v", probe.Message{Facts: probe.Facts{Instance: id(9), Serving: true}, Nonce: id(5)}, s.now)
+	s.Delivered("r", "alice", "v", probe.Message{Facts: probe.Facts{Instance: id(9), Serving: true},
+		Nonce: id(5)}, s.now)
 	answer := s.one(s.pass(time.Millisecond), probe.SendAnswer)
 	if !answer.Message.Yielded || answer.Message.Serving {
 		t.Errorf("%+v", answer.Message)

@@ -250,8 +250,8 @@ func TestLossyRelay(t *testing.T) {
 	}
 }
 
-// TestRelayThatReplays: one wallet at a relay that brings everything again, also what an earlier run
-// of the wallet has sent, never stops and never alarms.
+// TestRelayThatReplays: one wallet at a relay that brings everything again, also what an earlier
+// run of the wallet has sent, never stops and never alarms.
 func TestRelayThatReplays(t *testing.T) {
 	for seed := range uint64(300) {
 		s := newSea(t, seed)

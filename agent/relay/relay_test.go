@@ -146,8 +146,8 @@ func TestFirstAnswerWins(t *testing.T) {
 		if got.text("data") != "no" || got.text("error") != "request refused" {
 			t.Errorf("got %v", got)
 		}
-		// The wallet that was late and says something else is told, so that a copy is noticed. One that
-		// says the same, or answers its own request twice, is not.
+		// The wallet that was late and says something else is told, so that a copy is noticed. One
+		// that says the same, or answers its own request twice, is not.
 		one.acknowledge("sign", id, alice)
 		if got := one.expect("error"); got.text("error") != protocol.TextAnsweredElsewhere {
 			t.Errorf("got %v", got)

@@ -18,8 +18,8 @@ const (
 	exitUsage   = 2 // the command line makes no sense
 
 	// exitYielded is for a copy of a wallet that has yielded to another copy. It is that of an
-	// orderly end: systemd (Restart=on-failure) and containers (restart: on-failure) start a process
-	// again after every other one, and this one must stay down until a person has looked.
+	// orderly end: systemd (Restart=on-failure) and containers (restart: on-failure) start a
+	// process again after every other one, and this one must stay down until a person has looked.
 	exitYielded = exitOK
 )
 

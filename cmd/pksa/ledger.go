@@ -120,7 +120,8 @@ func (c *command) moveLedger(ctx context.Context, path string, o ledger.Options)
 	}
 	return c.print(map[string]any{"ledger": path, "had_yielded": yielded}, func(w io.Writer) {
 		if !yielded {
-			fmt.Fprintln(w, "This copy has not yielded to another one; there is nothing to do, and nothing was changed.")
+			fmt.Fprintln(w, "This copy has not yielded to another one; there is nothing to do, and nothing was "+
+				"changed.")
 			return
 		}
 		fmt.Fprintf(w, "This copy goes on. It had yielded at %s to a copy that was met through %s.\n"+

@@ -228,7 +228,8 @@ func (m *migration) moveHome() error {
 		}
 		m.made = append(m.made, to)
 	}
-	// The report says that the old wallet can be deleted. A power cut must not lose the new one then.
+	// The report says that the old wallet can be deleted. A power cut must not lose the new one
+	// then.
 	if err := durable.SyncFolder(m.home); err != nil {
 		return err
 	}

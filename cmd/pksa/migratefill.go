@@ -126,7 +126,8 @@ func (m *migration) addSessions(ctx context.Context, l *ledger.Ledger, store *ke
 			continue
 		}
 		n := ledger.NewSession{
-			Account: string(a.Name), App: oldwallet.App, AuthKey: ledger.Secret(auth.Key), Origin: ledger.Hand, Claim: auth.App,
+			Account: string(a.Name), App: oldwallet.App, AuthKey: ledger.Secret(auth.Key), Origin: ledger.Hand,
+			Claim:   auth.App,
 			Expires: auth.Expires, LastNonce: a.LastNonce(auth.Key),
 		}
 		if latest := now.Add(366 * 24 * time.Hour); n.Expires.After(latest) {

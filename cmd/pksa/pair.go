@@ -128,7 +128,8 @@ you are asked.`,
 			if err != nil {
 				return err
 			}
-			return c.pair(cmd.Context(), agent.PairParams{App: app, Link: control.Secret(link), Length: lasts}, wait, yes)
+			return c.pair(cmd.Context(), agent.PairParams{App: app, Link: control.Secret(link), Length: lasts},
+				wait, yes)
 		},
 	}
 	cmd.Flags().StringVar(&app, "app", "", "`name` of the app that the session belongs to")

@@ -98,8 +98,8 @@ func (c *command) checkPolicy(ctx context.Context, path string) error {
 	return nil
 }
 
-// checkOptions returns what a policy can be compared with, without unlocking anything: whether a person
-// can be asked, and which apps and accounts a running agent knows.
+// checkOptions returns what a policy can be compared with, without unlocking anything: whether a
+// person can be asked, and which apps and accounts a running agent knows.
 func (c *command) checkOptions(ctx context.Context) policy.Options {
 	env := policy.Options{Now: time.Now()}
 	cfg := c.settingsIfAny()

@@ -64,7 +64,8 @@ func yieldHint(err error) error {
 	if !errors.As(err, &yielded) {
 		return err
 	}
-	return hint(err, "if this copy should go on, stop the other one first, then run `pksa ledger moved` here and start "+
+	return hint(err, "if this copy should go on, stop the other one first, then run `pksa ledger moved` here and "+
+		"start "+
 		"again; else remove this copy. examples/docs/moving.md tells more")
 }
 

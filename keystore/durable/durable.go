@@ -70,7 +70,7 @@ func Create(path string, data []byte) error { return System().Create(path, data)
 // there before. On Windows it does nothing.
 func SyncFolder(dir string) error { return System().SyncFolder(dir) }
 
-// Replace is [Replace] on this disk.
+// Replace does what [Replace] does, on this disk.
 func (d Disk) Replace(path string, data []byte) error {
 	dir, base := filepath.Dir(path), filepath.Base(path)
 	d.removeLeftovers(dir, base)
@@ -102,7 +102,7 @@ func (d Disk) Replace(path string, data []byte) error {
 	return nil
 }
 
-// Create is [Create] on this disk.
+// Create does what [Create] does, on this disk.
 func (d Disk) Create(path string, data []byte) error {
 	f, err := d.CreateNew(path)
 	if err != nil {

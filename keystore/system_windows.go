@@ -12,7 +12,7 @@ func ownedBy(path string, info fs.FileInfo) owned {
 	return owned{path: path, mode: info.Mode() &^ 0o077}
 }
 
-// openDescriptor returns standard input, which is all that a process on Windows inherits by a number.
+// openDescriptor returns standard input. A process on Windows inherits nothing else by a number.
 func openDescriptor(n int) (*os.File, error) {
 	if n != 0 {
 		return nil, errors.New("Windows has no descriptors besides fd:0: name another source, such as file:PATH")

@@ -23,7 +23,9 @@ var (
 			"it would have changed one."},
 		{"request", "What is asked for: `auth` (a session), `sign` (a transaction), `challenge` (a signed text), " +
 			"`decrypt` (a memo). Required in allow and ask."},
-		{"accounts", "Whose key answers: a list; left out or `any`: every account of the keystore."},
+		{"accounts", "Whose key answers: a list; left out or `any`: every account of the keystore. Name them in " +
+			"`auth` and `challenge` rules: a login does not say inside what is sealed for which account it is, so " +
+			"a relay can deliver it as another one's."},
 		{"apps", "The apps that ask: a list, or `any`. Required in allow and ask."},
 		{"key", "`posting`, `active`, `memo`, or a list. Left out: `posting` (`memo` for decrypt) in allow and ask, " +
 			"all in deny and limits."},

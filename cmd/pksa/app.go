@@ -35,10 +35,10 @@ func (c *command) appRotate() *cobra.Command {
 		func(ctx context.Context, m agent.Admin, p agent.AppParams) (agent.AppInfo, error) {
 			return m.RotateApp(ctx, p.Name, string(p.Secret), p.EndSessions)
 		})
-	cmd.Long = `The old secret makes no new session from now on. Sessions that were made with it go on:
-each has a key of its own. If the secret was stolen, --end-sessions ends all sessions of
-the application, however they were made, in the same commit, and their keys never make
-sessions again.`
+	cmd.Long = `The old secret makes no new session from now on. Sessions that were made with it
+go on: each has a key of its own. If the secret was stolen, --end-sessions ends
+all sessions of the application, however they were made, in the same commit, and
+their keys never make sessions again.`
 	cmd.Flags().BoolVar(&params.EndSessions, "end-sessions", false, "end all sessions of the application, too")
 	return cmd
 }

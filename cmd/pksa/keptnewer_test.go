@@ -18,7 +18,7 @@ func TestNewerHomeIsRefused(t *testing.T) {
 		args  []string
 		want  string
 	}{
-		"keystore": {(*keptHome).newerKeystore, []string{"keys", "list"}, "written by a newer version of this program"},
+		"keystore": {(*keptHome).newerKeystore, []string{"keys", "list"}, "this keystore was written by a newer pksa"},
 		"ledger":   {(*keptHome).newerLedger, []string{"app", "list"}, "this ledger was written by a newer pksa"},
 		"mark": {(*keptHome).newerMark, []string{"session", "list"},
 			"the ledger's mark was written by a newer pksa"},

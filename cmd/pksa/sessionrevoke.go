@@ -24,9 +24,9 @@ func (c *command) sessionRevoke() *cobra.Command {
 		Use:   "revoke [SESSION…]",
 		Short: "End sessions; their auth_keys never make sessions again",
 		Long: `Ends the sessions with the numbers, or those that fit all of --app, --account
-and --older, or --all. On a terminal it asks before it ends them. After the theft
-of an application's secret, "pksa app rotate NAME --end-sessions" ends its
-sessions and its secret together.`,
+and --older, or --all. On a terminal it asks before it ends them. After the
+theft of an application's secret, "pksa app rotate NAME --end-sessions" ends
+its sessions and its secret together.`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			for _, arg := range args {
 				id, err := sessionID(arg)

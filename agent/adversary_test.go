@@ -201,8 +201,8 @@ func (adv *adversary) lookSealed(cmd, data string) {
 		}
 		return
 	}
-	// A wrong key opens one text in some thousands, too, by chance: the text counts of which nothing is
-	// wrong.
+	// A wrong key opens one text in some thousands, too, by chance: the text counts of which
+	// nothing is wrong.
 	wrong := "none of the victims can open it"
 	for key := range adv.keys {
 		clear, err := relaytest.Open(key, data)

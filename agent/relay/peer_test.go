@@ -90,7 +90,8 @@ func dialWith(t testing.TB, url string, dialer func(context.Context, string, str
 
 func (p *peer) listen(ctx context.Context) {
 	defer close(p.hears)
-	// A read that begins when its context has ended returns at once, and leaves the connection open.
+	// A read that begins when its context has ended returns at once, and leaves the connection
+	// open.
 	defer p.conn.CloseNow()
 	for {
 		_, frame, err := p.conn.Read(ctx)

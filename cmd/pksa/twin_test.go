@@ -71,8 +71,8 @@ func (w *killWorld) runCopy(home, point string) copied {
 
 // TestTwin copies the home folder at moments of chance while an application pays, and starts the
 // copy beside the original: it pays nothing, ends with the status after which nothing starts it
-// again, and stays down. It is so, too, if the copy is killed while it yields. Both are told, unless
-// the copy is killed between writing the yield down and its last answer.
+// again, and stays down. It is so, too, if the copy is killed while it yields. Both are told,
+// unless the copy is killed between writing the yield down and its last answer.
 func TestTwin(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")

@@ -2,11 +2,35 @@ package agent_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"pksa/agent/client"
 	"pksa/protocol/hive"
 )
+
+// A text with a character that nobody sees is refused before the policy, which would take it, and
+// the trail names the character.
+func TestInvisibleTextIsNotSigned(t *testing.T) {
+	within(t, worldOptions{}, func(t *testing.T, w *world) {
+		c := w.dial()
+		s := w.login(c)
+		for text, named := range map[string]string{"log\u200bin": "U+200B at byte 3", "login\U000E0068": "U+E0068"} {
+			_, err := c.Challenge(t.Context(), s, client.Challenge{Role: hive.Posting, Text: text})
+			if err == nil {
+				t.Errorf("%+q was signed", text)
+			}
+			trail := w.requests()
+			last := trail[len(trail)-1]
+			if last.Admitted || !strings.Contains(last.Reason, named) {
+				t.Errorf("%+q: the trail says %q", text, last.Reason)
+			}
+		}
+		if _, err := c.Challenge(t.Context(), s, client.Challenge{Role: hive.Posting, Text: "login"}); err != nil {
+			t.Errorf("the same without: %v", err)
+		}
+	})
+}
 
 func TestDecrypt(t *testing.T) {
 	within(t, worldOptions{}, func(t *testing.T, w *world) {

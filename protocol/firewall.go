@@ -3,6 +3,7 @@ package protocol
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -20,6 +21,7 @@ const (
 	FirewallControl     FirewallReason = "control"     // a control character other than tab, LF, CR
 	FirewallReplacement FirewallReason = "replacement" // U+FFFD: text was lost on the way
 	FirewallBidi        FirewallReason = "bidi"        // a mark that changes the order in which text is shown
+	FirewallInvisible   FirewallReason = "invisible"   // a character that nobody sees, such as U+200B
 	FirewallBuffer      FirewallReason = "buffer"      // describes bytes: {"type":"Buffer","data":[…]}
 )
 
@@ -28,10 +30,17 @@ const (
 type FirewallError struct {
 	Reason FirewallReason
 	Offset int // of the first byte that is refused; 0 for reasons that concern the whole
+	// Rune is the character, for FirewallInvisible only: a log cannot show it otherwise.
+	Rune rune
 }
 
 // Error returns reason and offset.
 func (e *FirewallError) Error() string {
+	if e.Reason == FirewallInvisible {
+		return fmt.Sprintf("challenge refused: %s character %U at byte %d: what people read is not what would be "+
+			"signed",
+			e.Reason, e.Rune, e.Offset)
+	}
 	return fmt.Sprintf("challenge refused: %s at byte %d", e.Reason, e.Offset)
 }
 
@@ -99,6 +108,8 @@ func checkCharacters(text string) error {
 			return &FirewallError{Reason: FirewallControl, Offset: i}
 		case r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069:
 			return &FirewallError{Reason: FirewallBidi, Offset: i}
+		case r >= utf8.RuneSelf && unicode.Is(invisible, r) && !joins(text, i, size):
+			return &FirewallError{Reason: FirewallInvisible, Offset: i, Rune: r}
 		}
 		i += size
 	}

@@ -14,6 +14,8 @@ func (c *compiler) review(p *Policy) {
 		c.reviewTime(r)
 		c.reviewValue(r, p.limits)
 		c.reviewAccounts(r)
+		c.reviewSignedOnly(r)
+		c.reviewCredentials(r)
 		if r.section == askSection && c.options.NobodyToAsk {
 			c.Warn(c.nodes[r], "rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: "+
 				"pending\" in config.yaml", r.name)

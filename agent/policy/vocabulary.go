@@ -33,9 +33,11 @@ var (
 			"(not in allow) `active`; an operation has to fit one of them."},
 		{"transaction", "`sign`: these operations, all, in this order, nothing else. A value `$1.permlink` is that " +
 			"field of the first."},
-		{"text", "`challenge`: a test of the text to sign. Required in allow and ask."},
+		{"text", "`challenge`: a test of the text to sign. Required in allow and ask. A signed text can be a login " +
+			"elsewhere. Texts with invisible characters are refused, whatever it says."},
 		{"broadcast", "`sign`: `true` we send it (default in allow and ask), `false` the app gets it signed, `any` " +
-			"(default in deny and limits)."},
+			"(default in deny and limits). What is handed out signed goes through the relay in clear: the relay can " +
+			"read it, send it, and keep it from the app."},
 		{"on_behalf_of", "`sign`: accounts whose authority an operation may need besides that of the request's " +
 			"account: a list, or `any`. Left out in allow and ask: nobody's."},
 		{"hours", "When the rule holds, in UTC, the end excluded: `08:00-20:00`; it may pass midnight. With `days`, " +

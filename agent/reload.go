@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"pksa/agent/audit"
@@ -24,6 +25,7 @@ type policyInForce struct {
 	warnings policy.Problems
 	fresh    []string // limits that began at zero with it
 	failed   string   // why the last reload changed nothing; empty if it did
+	waits    string   // why a watched file that changed is not taken; empty if it is
 }
 
 // LoadPolicy reads and compiles the policy file of the settings. Keys and ledger may be nil;
@@ -65,6 +67,11 @@ func (a *Agent) ReloadPolicy(ctx context.Context) error {
 		a.keepPolicy(err)
 		return err
 	}
+	return a.takePolicy(ctx, next, warnings)
+}
+
+// takePolicy brings a policy into force. The caller holds reloads.
+func (a *Agent) takePolicy(ctx context.Context, next *policy.Policy, warnings policy.Problems) error {
 	old := a.policy.Load().policy
 	content, _ := json.Marshal(map[string]string{"from": old.Hash(), "to": next.Hash()})
 	// Recorded before it is in force: no request is judged by a policy that the trail does not
@@ -87,7 +94,7 @@ func (a *Agent) ReloadPolicy(ctx context.Context) error {
 // keepPolicy reports that a reload failed and the policy in force stays.
 func (a *Agent) keepPolicy(err error) {
 	kept := *a.policy.Load()
-	kept.failed = err.Error()
+	kept.failed, kept.waits = err.Error(), ""
 	a.policy.Store(&kept)
 	a.metrics.Reload(false)
 	a.log.Error("policy not reloaded, the old one stays in force", "err", err)
@@ -99,28 +106,80 @@ func (a *Agent) keepPolicy(err error) {
 	}
 }
 
-// policyWatchEvery is how often the policy file is looked at: editors replace files in ways that
-// notifications miss.
-const policyWatchEvery = 2 * time.Second
+const (
+	// policyWatchEvery is how often the policy file is looked at: editors replace files in ways
+	// that notifications miss.
+	policyWatchEvery = 2 * time.Second
+	// policySettled is at how many looks in a row time and size of a changed file must be as
+	// before: what is written in parts, or copied slowly, is a policy without its last rules
+	// meanwhile.
+	policySettled = 2
+)
 
-// watchPolicy reloads the policy whenever the time or the size of its file has changed.
+// watchPolicy takes the policy whenever its file has changed and has come to rest.
 func (a *Agent) watchPolicy(ctx context.Context) {
-	last := stamp(a.config.Policy)
+	// Nothing was seen yet, so that the first file that comes to rest is compared with the policy
+	// in force: it may have changed since the start read it.
+	var seen string
+	looks := 0
 	every(ctx, policyWatchEvery, func() {
-		if now := stamp(a.config.Policy); now != last {
-			last = now
-			_ = a.ReloadPolicy(ctx) // log, status and metric have the error
+		now := stamp(a.config.Policy)
+		if now != seen {
+			seen, looks = now, 0
+			return
+		}
+		if looks++; looks == policySettled && !a.takeWatched(ctx, seen) {
+			looks = 0
 		}
 	})
+}
+
+// takeWatched takes the policy file in the state in which it has come to rest. Log, status and
+// metric show why it does not. It returns false if it should be called again for the same file.
+func (a *Agent) takeWatched(ctx context.Context, seen string) bool {
+	a.reloads.Lock()
+	defer a.reloads.Unlock()
+	next, warnings, err := LoadPolicy(a.config, a.keys, a.ledger)
+	if stamp(a.config.Policy) != seen {
+		return false // changed while it was read
+	}
+	inForce := a.policy.Load()
+	if err != nil {
+		a.keepPolicy(err)
+		return true
+	}
+	if next.Hash() == inForce.policy.Hash() && inForce.failed == "" && inForce.waits == "" {
+		return true
+	}
+	if lost := next.Lost(inForce.policy); len(lost) > 0 {
+		a.waitWithPolicy(lost)
+		return true
+	}
+	if err := a.takePolicy(ctx, next, warnings); err != nil {
+		a.log.Error("policy not reloaded, the old one stays in force", "err", err)
+		return false
+	}
+	return true
+}
+
+// waitWithPolicy keeps the policy in force although its file has changed: the file lost sections
+// that hold requests back, and may be half of what is being written. Only a person can tell.
+func (a *Agent) waitWithPolicy(lost []string) {
+	kept := *a.policy.Load()
+	kept.failed, kept.waits = "", fmt.Sprintf("it has nothing under %s any more, where the policy in force has: it "+
+		"may not be written to its end. If it is whole, `pksa policy reload` takes it", strings.Join(lost, " and "))
+	a.policy.Store(&kept)
+	a.metrics.Reload(false)
+	a.log.Warn("the changed policy file is not taken, the old policy stays in force: " + kept.waits)
 }
 
 // stamp returns a text that differs for two states of a file.
 func stamp(path string) string {
 	info, err := os.Stat(path)
 	if err != nil {
-		return ""
+		return "missing"
 	}
-	return fmt.Sprint(info.ModTime().UnixNano(), info.Size())
+	return fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size())
 }
 
 // reloadKeys reads the keystore again after a command changed it, with the secret that the command

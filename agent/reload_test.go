@@ -29,19 +29,77 @@ func TestWatchedPolicy(t *testing.T) {
 			t.Fatalf("nothing is allowed, but %s", got)
 		}
 		w.write("policy.yaml", allowAll)
-		time.Sleep(5 * time.Second)
+		time.Sleep(10 * time.Second)
 		if got := vote(2); got != "ack" {
 			t.Errorf("after the file changed: %s", got)
 		}
 		before := w.agent.Status().Policy.SHA256
 		w.write("policy.yaml", allowAll+"nonsense: true\n")
-		time.Sleep(5 * time.Second)
+		time.Sleep(10 * time.Second)
 		s := w.agent.Status().Policy
 		if s.SHA256 != before || !strings.Contains(s.Failed, "policy.yaml:8:1") {
 			t.Errorf("after a bad change: %s in force, %q", s.SHA256, s.Failed)
 		}
 		if got := vote(3); got != "ack" {
 			t.Errorf("under the policy that stays in force: %s", got)
+		}
+	})
+}
+
+// A watched file that is written in parts, or copied slowly, is a policy without its last rules
+// meanwhile. It is not taken before it has come to rest, and not at all without its deny rules and
+// limits: only a person can tell that it lost them on purpose.
+func TestWatchedPolicyThatIsBeingWritten(t *testing.T) {
+	const first = "version: 1\n"
+	allow := strings.TrimPrefix(allowAll, first)
+	const deny = "deny:\n  - {name: not bob, operations: [transfer: {to: bob}]}\n"
+	const limits = "limits:\n  - {name: few, apps: any, requests: 100 per 1h}\n"
+	script := &scriptedClient{}
+	within(t, worldOptions{
+		policy: first + deny + limits + allow, fault: script.fault, prepare: func(w *world) { w.session(authKey) },
+		configure: func(c *config.Config) { c.PolicyWatch = true },
+	}, func(t *testing.T, w *world) {
+		requests := 0
+		pays := func() string {
+			requests++
+			return answerKind(script.ask(request("sign_req", uuid(requests), authKey,
+				opPayload("active", `["transfer",{"from":"alice","to":"bob","amount":"1.000 HBD","memo":""}]`,
+					nowNonce()+int64(requests)))))
+		}
+		was := w.agent.Status().Policy.SHA256
+		w.write("policy.yaml", first+allow)
+		for range 5 { // as long as no two looks in a row find it the same
+			if time.Sleep(2500 * time.Millisecond); pays() != "nack" {
+				t.Fatal("half of a policy was taken")
+			}
+			allow += "# and so on\n"
+			w.write("policy.yaml", first+allow)
+		}
+		time.Sleep(time.Minute)
+		s := w.agent.Status().Policy
+		if s.SHA256 != was || !strings.Contains(s.Waits, "deny and limits") || !strings.Contains(s.Waits,
+			"pksa policy reload") {
+			t.Errorf("%s in force, it waits because %q", s.SHA256, s.Waits)
+		}
+		if got := pays(); got != "nack" {
+			t.Errorf("to a receiver that only the lost section denied: %s", got)
+		}
+		w.write("policy.yaml", first+allow+limits+deny)
+		time.Sleep(10 * time.Second)
+		if s := w.agent.Status().Policy; s.Waits != "" || s.SHA256 == was {
+			t.Errorf("the whole file is not taken: %q", s.Waits)
+		}
+		w.write("policy.yaml", first+allow+deny)
+		time.Sleep(10 * time.Second)
+		if s := w.agent.Status().Policy; !strings.Contains(s.Waits, "under limits any more") {
+			t.Errorf("without its limits: %q", s.Waits)
+		}
+		if err := w.agent.ReloadPolicy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if s := w.agent.Status().Policy; s.Waits != "" || len(s.Room) != 0 {
+			t.Errorf("a person's word was not enough: %q", s.Waits)
 		}
 	})
 }

@@ -44,6 +44,8 @@ type PolicyStatus struct {
 	SHA256 string    `json:"sha256"`
 	Since  time.Time `json:"since"`
 	Failed string    `json:"reload_failed,omitempty"`
+	// Waits says why a watched file that changed is not taken.
+	Waits string `json:"reload_waits,omitempty"`
 	// Warnings are doubtful places of the file in force.
 	Warnings []string `json:"warnings,omitempty"`
 	// Fresh are limits that began at zero when this file came into force: what was done before does
@@ -164,7 +166,8 @@ func (a *Agent) warnOfFull(now time.Time) {
 
 func (a *Agent) policyStatus() PolicyStatus {
 	p := a.policy.Load()
-	s := PolicyStatus{File: a.config.Policy, SHA256: p.policy.Hash(), Since: p.since, Failed: p.failed, Fresh: p.fresh}
+	s := PolicyStatus{File: a.config.Policy, SHA256: p.policy.Hash(), Since: p.since, Failed: p.failed, Waits: p.waits,
+		Fresh: p.fresh}
 	for _, w := range p.warnings {
 		s.Warnings = append(s.Warnings, w.String())
 	}

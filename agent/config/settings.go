@@ -54,7 +54,8 @@ var settings = []setting{
 		path(func(c *Config) *string { return &c.Keystore })},
 	{"policy", "What is answered by itself.", "policy.yaml",
 		path(func(c *Config) *string { return &c.Policy })},
-	{"policy_watch", "Reload the policy whenever its file changes. Otherwise: `pksa policy reload` or SIGHUP.", "false",
+	{"policy_watch", "Reload the policy when its file has changed and come to rest; replace it by rename. Without " +
+		"this: `pksa policy reload` or SIGHUP.", "false",
 		boolean(func(c *Config) *bool { return &c.PolicyWatch })},
 	{"ask", "How a person is asked where the policy says so: pending keeps the request for `pksa pending` and `pksa " +
 		"approve`; none denies it.", "none",

@@ -65,6 +65,9 @@ func printStatus(w io.Writer, s agent.Status) {
 		fmt.Fprintf(w, "         the last reload changed nothing, the file has errors:\n         %s\n",
 			strings.ReplaceAll(strings.TrimSpace(s.Policy.Failed), "\n", "\n         "))
 	}
+	if s.Policy.Waits != "" {
+		fmt.Fprintf(w, "         the file has changed and is not taken:\n         %s\n", s.Policy.Waits)
+	}
 	fmt.Fprintf(w, "Apps     %d, with %s\n", s.Apps, count(s.Sessions, "session"))
 	for _, app := range s.Disabled {
 		fmt.Fprintf(w, "         %s\n", strings.ReplaceAll(sameSecretText(app.Name, app.SameSecretAs), "\n",

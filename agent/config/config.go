@@ -65,6 +65,8 @@ type Config struct {
 
 	LogLevel  slog.Level
 	LogFormat string // text or json
+
+	Warnings Problems `json:"-"` // what was taken, and should be mended
 }
 
 // Relay is one HAS relay to keep a link to.

@@ -12,7 +12,7 @@ import (
 
 // readFile reads the settings that the file has.
 func (r *reader) readFile(src []byte) {
-	y := newYAML(r.file)
+	y := yamlnode.NewReader(yamlOptions(r.file, "relays"))
 	root, _ := y.Read(src)
 	switch {
 	case root == nil: // an empty file, or a complaint
@@ -21,14 +21,19 @@ func (r *reader) readFile(src []byte) {
 	default:
 		r.readMap(y, "", root)
 	}
-	for _, p := range y.Problems() {
+	for _, p := range y.Problems().Errors() {
 		r.problems = append(r.problems, Problem{p.Place(), p.Text})
+	}
+	for _, p := range y.Problems().Warnings() {
+		r.config.Warnings = append(r.config.Warnings, Problem{p.Place(), p.Text})
 	}
 }
 
-func newYAML(file string) *yamlnode.Reader {
-	// Lenient, since it always was: a section may be empty, and a file may begin with %YAML 1.1.
-	return yamlnode.NewReader(yamlnode.Options{File: file, Noun: "a configuration", Lenient: true})
+// yamlOptions returns what all settings may hold; relays is the key that leads to entries of relays.
+func yamlOptions(file, relays string) yamlnode.Options {
+	// Lenient, since it always was: a section may be empty, a file may begin with %YAML 1.1, and in
+	// an entry of relays the last of two keys counts.
+	return yamlnode.Options{File: file, Noun: "a configuration", Lenient: true, LastCounts: []string{relays}}
 }
 
 // readMap reads the entries below prefix, which is empty or ends with a dot.
@@ -74,7 +79,7 @@ func (r *reader) readEnviron(environ []string) {
 			r.unknown = append(r.unknown, name)
 			continue
 		}
-		n, err := environNode(vars[name])
+		n, err := r.environNode(name, vars[name])
 		if err == nil {
 			err = setting.read(r, n)
 		}
@@ -86,14 +91,19 @@ func (r *reader) readEnviron(environ []string) {
 
 // environNode makes of a variable's text what the file would have held: YAML if it stands in
 // brackets, a list if it has commas, else a plain text.
-func environNode(v string) (*yamlnode.Node, error) {
+func (r *reader) environNode(name, v string) (*yamlnode.Node, error) {
 	// Only brackets: a text such as "a: b" is a text, whatever YAML makes of it.
 	if strings.HasPrefix(v, "[") || strings.HasPrefix(v, "{") {
-		y := newYAML("")
+		o := yamlOptions("", "")
+		o.FirstOnly = true
+		y := yamlnode.NewReader(o)
 		root, _ := y.Read([]byte(v))
 		// One line of YAML: the text of the complaint finds its place without a column.
-		if problems := y.Problems(); len(problems) > 0 {
+		if problems := y.Problems().Errors(); len(problems) > 0 {
 			return nil, errors.New(problems[0].Text)
+		}
+		for _, p := range y.Problems().Warnings() {
+			r.config.Warnings = append(r.config.Warnings, Problem{name, p.Text})
 		}
 		return root, nil
 	}

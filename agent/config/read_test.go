@@ -137,7 +137,7 @@ func TestTakenAsBefore(t *testing.T) {
 // TestOneFaultIsToldOnce: a value that YAML alone shows to be wrong is not read as a setting, too.
 func TestOneFaultIsToldOnce(t *testing.T) {
 	for _, src := range []string{"relays: [!x not-an-address]", "relays: !x [not-an-address]", "nonce: {behind: !x 1s}",
-		"nonce: &n {behind: ten}", "relays: [{url: not-an-address, url: neither}]"} {
+		"nonce: &n {behind: ten}", "relays: [{url: not-an-address, url: neither}]", "log: &l {level: &l debug}"} {
 		if got := complaints(t, src); len(got) != 1 {
 			t.Errorf("%s: %q", src, got)
 		}
@@ -152,8 +152,11 @@ func TestVariablesAsYAML(t *testing.T) {
 		{"PKSA_NAME=a: b", ""},
 		{"PKSA_RELAYS=[!x wss://a.example]", "!x is a tag"},
 		{"PKSA_RELAYS=[&a wss://a.example]", "&a is an anchor"},
+		{"PKSA_RELAYS=[&a {url: wss://a.example}]", ""},
+		{"PKSA_RELAYS=[&a {url: wss://a.example}, *a]", "*a is an alias; write the value out"},
 		{"PKSA_RELAYS=[*a]", "*a is an alias of nothing"},
-		{"PKSA_RELAYS={url: wss://a.example, url: wss://b.example}", "stands here twice"},
+		{"PKSA_RELAYS={url: wss://a.example, url: wss://b.example}", ""},
+		{"PKSA_RELAYS=[wss://a.example], [wss://b.example]", ""},
 		{"PKSA_RELAYS=[wss://a.example", "not YAML"},
 		{"PKSA_RELAYS=[]", "is an empty list"},
 		{"PKSA_LOG_LEVEL=[debug]", "wants a single value"},

@@ -8,7 +8,8 @@
 //
 // Promises: a value is the text that stands in the file. No tag changes it, no anchor or alias puts
 // it elsewhere, no key of a map stands twice, and nothing is merged: all of these are complaints.
-// YAML's own ideas of types are reported ([Node.Null], [Node.Number]) and never applied: 010 is the
-// text "010", and yes is the text "yes". There is one document in a file. Reading has no effects
-// and is bounded in size and depth.
+// [Options.Lenient] turns some of them into warnings for files that were always taken. YAML's own
+// ideas of types are reported ([Node.Null], [Node.Number]) and never applied: 010 is the text
+// "010", and yes is the text "yes". There is one document in a file. Reading has no effects and is
+// bounded in depth, and in size unless it is lenient.
 package yamlnode

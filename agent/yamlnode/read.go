@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -20,30 +21,44 @@ const (
 	deepest = 40
 )
 
+// lineEnd ends a line as the YAML library counts lines. Strict reading never knew more than the
+// usual two ends, and a file that it takes must stay taken.
+var lineEnd = regexp.MustCompile("\r\n|[\r\n\u0085\u2028\u2029]")
+
 // Read returns the root of the only document, after a look at every node in it. The root is nil if
 // the file is empty. The second result is false if there is no root because of a complaint.
 func (r *Reader) Read(src []byte) (*Node, bool) {
 	start := &Node{Line: 1, Column: 1}
 	switch {
-	case len(src) > largest:
+	case len(src) > largest && !r.options.Lenient:
 		r.Complain(start, "the file is larger than %d bytes", largest)
 		return nil, false
+	case utf8.Valid(src) && r.options.Lenient:
+		r.lines = lineEnd.Split(string(src), -1)
 	case utf8.Valid(src):
 		r.lines = strings.Split(strings.ReplaceAll(string(src), "\r\n", "\n"), "\n")
 	case !r.options.Lenient:
 		r.Complain(start, "the file is not UTF-8")
 		return nil, false
 	}
+	if len(src) > largest {
+		r.Warn(start, "the file is larger than %d bytes, and %s is small; is it the right file?", largest,
+			r.options.Noun)
+	}
 	root, second, err := parse(src)
 	switch {
+	case r.options.FirstOnly && root != nil && (second != nil || err != nil):
+		r.Warn(start, "what follows the closing bracket is not read; put all of it into one pair of brackets")
+		second = nil
 	case err != nil:
 		at, text := r.syntaxError(err)
 		r.Complain(at, "%s: %s%s", r.options.NotYAML, text, syntaxHint(text))
 		return nil, false
-	case root == nil || root.Kind == Scalar && root.Null:
-		return nil, true
 	case second != nil:
 		r.Complain(second, "a second document begins here; %s is one document", r.options.Noun)
+	}
+	if root == nil || root.Kind == Scalar && root.Null {
+		return nil, second == nil
 	}
 	if !r.options.Lenient {
 		r.directives()
@@ -66,7 +81,8 @@ func (r *Reader) directives() {
 	}
 }
 
-// parse returns the root of the first document and the place of a second.
+// parse returns the root of the first document and the place of a second. An error with a root is
+// about what follows the first document.
 func parse(src []byte) (root, second *Node, err error) {
 	// The library reports its own errors as errors; this is for its mistakes.
 	defer func() {
@@ -87,7 +103,7 @@ func parse(src []byte) (root, second *Node, err error) {
 	if err := decoder.Decode(&next); err == nil {
 		return root, nodeOf(&next, 0), nil
 	} else if !errors.Is(err, io.EOF) {
-		return nil, nil, err
+		return root, nil, err
 	}
 	return root, nil, nil
 }
@@ -95,12 +111,15 @@ func parse(src []byte) (root, second *Node, err error) {
 // vet complains about what no file may hold, at any depth. name is the key that leads to the node.
 func (r *Reader) vet(n *Node, name string, depth int) {
 	strict := !r.options.Lenient
+	if !strict && n.source.Anchor != "" && n.Kind != Scalar {
+		r.Warn(n, "&%s is an anchor; nothing can refer to it here, leave it out", n.source.Anchor)
+	}
 	switch {
 	case depth > deepest:
 		r.Complain(n, "nested deeper than %d levels", deepest)
 	case n.source.Kind == yaml.AliasNode:
 		r.Complain(n, "*%s is an alias; write the value out%s", n.Text, r.options.NoAlias)
-	case n.source.Anchor != "":
+	case n.source.Anchor != "" && (strict || n.Kind == Scalar):
 		r.Complain(n, "&%s is an anchor; there are none here, write the value out%s", n.source.Anchor,
 			r.options.NoAlias)
 	case r.tagged(n):
@@ -110,7 +129,7 @@ func (r *Reader) vet(n *Node, name string, depth int) {
 	case strict && n.Kind == List && len(n.Items) == 0:
 		r.Complain(n, "%san empty list says nothing; name something or leave it out", label(name))
 	case n.Kind == Map:
-		r.vetMap(n, depth)
+		r.vetMap(n, name, depth)
 	case n.Kind == List:
 		for _, item := range n.Items {
 			r.vet(item, name, depth+1)
@@ -178,7 +197,8 @@ func (r *Reader) commentAt(n *Node) int {
 	return len(line) - utf8.RuneCountInString(rest) + 1
 }
 
-func (r *Reader) vetMap(n *Node, depth int) {
+// vetMap vets a map; name is the key that leads to it.
+func (r *Reader) vetMap(n *Node, name string, depth int) {
 	seen := map[string]*Node{}
 	for _, e := range n.Entries {
 		key := e.Key
@@ -189,15 +209,34 @@ func (r *Reader) vetMap(n *Node, depth int) {
 			continue
 		case key.Kind == Scalar && key.missing():
 			r.Complain(key, "a key is missing here")
-		case key.Kind != Scalar || key.source.Anchor != "" || r.tagged(key):
-			r.Complain(key, "a key is a plain word, without anchor, alias or tag")
-		case seen[key.Text] != nil:
-			r.Complain(key, "%q stands here twice; the other is on line %d", key.Text, seen[key.Text].Line)
-		default:
+		case !r.vetKey(key):
+		case seen[key.Text] == nil:
 			seen[key.Text] = key
+		case slices.Contains(r.options.LastCounts, name):
+			r.Warn(key, "%q stands here twice, and this one counts; remove the other on line %d", key.Text,
+				seen[key.Text].Line)
+			seen[key.Text] = key
+		default:
+			r.Complain(key, "%q stands here twice; the other is on line %d", key.Text, seen[key.Text].Line)
 		}
 		r.vet(e.Value, key.Text, depth+1)
 	}
+}
+
+// vetKey reports whether a key can be used. Lenient reading takes its text for it, whatever else
+// stands there.
+func (r *Reader) vetKey(key *Node) bool {
+	alias := key.source.Kind == yaml.AliasNode
+	switch {
+	case r.tagged(key) || key.Kind != Scalar && !alias || !r.options.Lenient && (alias || key.source.Anchor != ""):
+		r.Complain(key, "a key is a plain word, without anchor, alias or tag")
+		return false
+	case alias:
+		r.Warn(key, "*%[1]s is an alias in the place of a key, and counts as the word %[1]s; leave the * out", key.Text)
+	case key.source.Anchor != "":
+		r.Warn(key, "&%s is an anchor; nothing can refer to it here, leave it out", key.source.Anchor)
+	}
+	return true
 }
 
 var syntaxLine = regexp.MustCompile(`^line ([0-9]+): `)

@@ -17,8 +17,16 @@ type Options struct {
 	// NoAlias ends the complaint about an anchor or alias: what may be written besides the value.
 	NoAlias string
 	// Lenient takes what changes no value: empty maps, lists and values, lines that instruct YAML,
-	// and the encodings besides UTF-8 that YAML knows.
+	// and the encodings besides UTF-8 that YAML knows. With a warning it takes anchors of maps, of
+	// lists and of keys, an alias in the place of a key, which counts as its own name, and a file
+	// of any size. An alias in the place of a value is a complaint, so nothing is ever put in
+	// twice.
 	Lenient bool
+	// FirstOnly takes a text in brackets with something behind it, which is ignored with a warning.
+	FirstOnly bool
+	// LastCounts names the keys below which a map may hold a key twice: the last one counts, with a
+	// warning. "" is the root.
+	LastCounts []string
 	// Nearest returns the known word that a wrong one was probably meant to be, or "". Nil is
 	// [plain.Nearest].
 	Nearest func(word string, known []string) string

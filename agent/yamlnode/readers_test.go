@@ -9,11 +9,10 @@ import (
 )
 
 // TestReadersAgree writes the same YAML into a configuration and into a policy, and wants both to
-// be taken, or the same complaint at the same place. A configuration takes more only where nothing
-// changes a value.
+// be taken, or the same complaint at the same place. TestReadersDiffer has what a configuration
+// takes besides.
 func TestReadersAgree(t *testing.T) {
 	const lists = ", or use lists" // which a configuration does not have
-	long := "# " + strings.Repeat("x", 4<<20)
 	deep := strings.Repeat("[", 41) + "x" + strings.Repeat("]", 41)
 	for _, tt := range []struct{ name, yaml, both string }{
 		{"plain text", "text", ""},
@@ -27,18 +26,13 @@ func TestReadersAgree(t *testing.T) {
 			"2:14: &k is an anchor; there are none here, write the value out"},
 		{"an alias of nothing", "*a",
 			"1:7: not YAML: *a is an alias of nothing; a value that begins with * or & needs quotes"},
-		{"an anchor that nobody refers to", "text\nrelay: &r {timeout: 60s}",
-			"2:8: &r is an anchor; there are none here, write the value out"},
 		{"no end of quotes", `"text`, "2:1: not YAML: found unexpected end of stream"},
 		{"a key that stands twice", "text\nname: b", `2:1: "name" stands here twice; the other is on line 1`},
-		{"a key that stands twice in a list", "text\nrelays: [{url: 'wss://a.example', url: 'wss://b.example'}]",
-			`2:35: "url" stands here twice; the other is on line 2`},
 		{"a map that is merged", "text\n<<: {name: b}", `2:1: "<<" merges maps in YAML; write the keys out`},
 		{"nothing for a key", "text\n~: b", "2:1: a key is missing here"},
 		{"a list for a key", "text\n[a]: b", "2:1: a key is a plain word, without anchor, alias or tag"},
 		{"a key with a tag", "text\n!!str relay: {}", "2:1: a key is a plain word, without anchor, alias or tag"},
 		{"too deep", deep, "1:47: nested deeper than 40 levels"},
-		{"too large", "text\n" + long, "1:1: the file is larger than 4194304 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			src := []byte("name: " + tt.yaml + "\n")
@@ -53,8 +47,10 @@ func TestReadersAgree(t *testing.T) {
 }
 
 // TestReadersDiffer: what is empty or in another encoding changes no value. A configuration takes
-// it, or says in its own words what the setting wants; in a policy it is a mistake.
+// it, or says in its own words what the setting wants; in a policy it is a mistake. What else a
+// configuration always took it takes with a warning, as TestWarnings of package config shows.
 func TestReadersDiffer(t *testing.T) {
+	long := "# " + strings.Repeat("x", 4<<20)
 	wide := "\xff\xfen\x00a\x00m\x00e\x00:\x00 \x00b\x00" // UTF-16, as some editors save
 	for _, tt := range []struct{ name, src, config, policy string }{
 		{"no value", "name:", "1:6: name: has no value; remove the line or write one",
@@ -69,6 +65,17 @@ func TestReadersDiffer(t *testing.T) {
 		{"a second document", "name: a\n---\nname: b",
 			"2:1: a second document begins here; a configuration is one document",
 			"2:1: a second document begins here; a policy is one document"},
+		{"two documents, the first empty", "---\n---\nname: b",
+			"2:1: a second document begins here; a configuration is one document",
+			"2:1: a second document begins here; a policy is one document"},
+		{"an anchor that nobody refers to", "relay: &r {timeout: 60s}", "",
+			"1:8: &r is an anchor; there are none here, write the value out, or use lists"},
+		{"an alias of a list", "nodes: &n [https://a.example]\nrelays: *n", "2:9: *n is an alias; write the value out",
+			"1:8: &n is an anchor; there are none here, write the value out, or use lists"},
+		{"an anchor of a key", "&k name: b", "", "1:1: a key is a plain word, without anchor, alias or tag"},
+		{"a key that stands twice in a relay", "relays: [{url: 'wss://a.example', url: 'wss://b.example'}]", "",
+			`1:35: "url" stands here twice; the other is on line 1`},
+		{"too large", "name: b\n" + long, "", "1:1: the file is larger than 4194304 bytes"},
 		{"UTF-16", wide, "", "1:1: the file is not UTF-8"},
 		{"not UTF-8", "name: '\xff'", "1:1: not YAML: invalid leading UTF-8 octet", "1:1: the file is not UTF-8"},
 	} {

@@ -18,6 +18,7 @@ type command struct {
 	streams
 	home   string
 	asJSON bool
+	warned bool // of the settings
 }
 
 // run runs the whole program and returns the exit status.

@@ -28,13 +28,42 @@ func (c *command) homeFolder() (string, error) {
 	return filepath.Join(user, ".local", "share", "pksa"), nil
 }
 
-// settings reads config.yaml of the home folder. PKSA_… variables override what it says.
+// settings reads config.yaml of the home folder. PKSA_… variables override what it says. Warnings
+// are printed once; a program that reads JSON looks for nothing but an error on standard error.
 func (c *command) settings() (*config.Config, error) {
 	home, err := c.homeFolder()
 	if err != nil {
 		return nil, err
 	}
-	return c.settingsWith(home, "", "")
+	cfg, err := c.settingsWith(home, "", "")
+	if err != nil {
+		return nil, err
+	}
+	if !c.asJSON && !c.warned {
+		for _, w := range cfg.Warnings {
+			fmt.Fprintf(c.err, "pksa: warning: %s: %s\n", w.Where, w.Text)
+		}
+	}
+	c.warned = true
+	return cfg, nil
+}
+
+// loggedSettings does what settings and settingsWith do for a command that logs: warnings go to the
+// log.
+func (c *command) loggedSettings(variable, value string) (*config.Config, *slog.Logger, error) {
+	home, err := c.homeFolder()
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg, err := c.settingsWith(home, variable, value)
+	if err != nil {
+		return nil, nil, err
+	}
+	log := c.logger(cfg)
+	for _, w := range cfg.Warnings {
+		log.Warn("a setting should be mended", "where", w.Where, "what", w.Text)
+	}
+	return cfg, log, nil
 }
 
 // longestSocket is how long the path of a unix socket may be on all systems that this runs on.

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"math/big"
@@ -266,6 +268,13 @@ func (k *keptHome) checkSettings(path string) {
 	k.t.Helper()
 	text, err := os.ReadFile(path)
 	k.must(err)
+	if short, packed := strings.CutSuffix(path, ".gz"); packed {
+		unpacked, err := gzip.NewReader(bytes.NewReader(text))
+		k.must(err)
+		text, err = io.ReadAll(unpacked)
+		k.must(err)
+		path = short
+	}
 	src, environ := text, []string(nil)
 	if strings.HasSuffix(path, ".env") {
 		src, environ = nil, strings.Split(strings.TrimSpace(string(text)), "\n")

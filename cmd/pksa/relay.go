@@ -34,22 +34,18 @@ relay.plaintext says that the network in between is private.`,
 }
 
 func (c *command) serveRelay(ctx context.Context, listen string) error {
-	home, err := c.homeFolder()
-	if err != nil {
-		return err
-	}
-	cfg, err := c.settingsWith(home, "PKSA_RELAY_LISTEN", listen)
+	cfg, log, err := c.loggedSettings("PKSA_RELAY_LISTEN", listen)
 	if err != nil {
 		return err
 	}
 	if cfg.RelayListen == "" {
 		cfg.RelayListen = "127.0.0.1:9480"
 	}
-	nodes, err := service.Nodes(cfg, c.logger(cfg))
+	nodes, err := service.Nodes(cfg, log)
 	if err != nil {
 		return err
 	}
-	r, listener, err := service.OpenRelay(cfg, service.ChainKeys(nodes), c.logger(cfg))
+	r, listener, err := service.OpenRelay(cfg, service.ChainKeys(nodes), log)
 	if err != nil {
 		return relayHint(err)
 	}

@@ -36,12 +36,12 @@ restored. The copy that came later, or has fewer records, ends with exit status
 
 // serve runs the wallet until ctx ends.
 func (c *command) serve(ctx context.Context) error {
-	cfg, err := c.settings()
+	cfg, log, err := c.loggedSettings("", "")
 	if err != nil {
 		return err
 	}
 	s, err := service.Open(ctx, service.Options{
-		Config: cfg, Logger: c.logger(cfg),
+		Config: cfg, Logger: log,
 		OpenKeys: func(ctx context.Context) (*keystore.Store, error) { return c.openKeys(ctx, cfg) },
 	})
 	if err != nil {

@@ -23,6 +23,7 @@ type Batch struct {
 	file    string // where the keys came from, for complaints
 	entries []entry
 	hint    string
+	skipped []string
 }
 
 type entry struct {
@@ -51,6 +52,34 @@ func KeyOf(account hive.AccountName, role hive.Role, wif []byte) (*Batch, error)
 // has white space which hive-js, and the wallets built on it, treat differently, so that they
 // derive other keys from it.
 func (b *Batch) Hint() string { return b.hint }
+
+// Skipped returns what [ReadKeysJSON] passed over because it is no key but the placeholder of an
+// example, one line of text for each.
+func (b *Batch) Skipped() []string { return b.skipped }
+
+// Accounts returns the accounts of the batch, each once, in the order of the list.
+func (b *Batch) Accounts() []hive.AccountName {
+	var accounts []hive.AccountName
+	for _, e := range b.entries {
+		if !slices.Contains(accounts, e.account) {
+			accounts = append(accounts, e.account)
+		}
+	}
+	return accounts
+}
+
+// Leave wipes the keys of an account and takes them out of the batch. It returns how many there
+// were.
+func (b *Batch) Leave(account hive.AccountName) int {
+	was := len(b.entries)
+	b.entries = slices.DeleteFunc(b.entries, func(e entry) bool {
+		if e.account == account {
+			e.private.Wipe()
+		}
+		return e.account == account
+	})
+	return was - len(b.entries)
+}
 
 // Wipe overwrites the keys and empties the batch.
 func (b *Batch) Wipe() {

@@ -68,8 +68,10 @@ func readRole(text string) hive.Role {
 }
 
 // ReadKeysJSON reads keys in the form of hive-auth-pksa's keys.json: an array of
-// {"name","posting","active","memo"}, of which any role may be missing or empty. Other members are
-// refused, and an "owner" with [ErrOwnerKey]. It takes all keys or none, as [ReadKeyLines] does.
+// {"name","posting","active","memo"}, of which any role may be missing, empty or null. Other
+// members are refused, and an "owner" with [ErrOwnerKey]. It takes all keys or none, as
+// [ReadKeyLines] does, but passes over the placeholder "5..." of the example that hive-auth-pksa
+// ships; see [Batch.Skipped].
 func ReadKeysJSON(file string, r io.Reader) (*Batch, error) {
 	raw, err := readImport(file, r)
 	if err != nil {
@@ -109,16 +111,22 @@ func (b *Batch) readJSONAccount(v linejson.Value) Complaints {
 	var name string
 	nameLine := v.Line
 	var keys []jsonKey
+	examples := 0
 	for _, m := range members {
 		text, err := m.Value.Text()
 		role := readRole(m.Name)
 		switch {
 		case m.Name != "name" && role == 0:
 			return Complaints{b.misread(m.Unknown())}
+		case role != 0 && m.Value.Kind == linejson.Null: // not set, for hive-auth-pksa
 		case err != nil:
 			return Complaints{b.misread(err)}
 		case m.Name == "name":
 			name, nameLine = text, m.Value.Line
+		case text == exampleKey:
+			examples++
+			b.skipped = append(b.skipped, fmt.Sprintf("%s:%d: the %s key is only the placeholder of the example",
+				b.file, m.Value.Line, role))
 		case text != "":
 			keys = append(keys, jsonKey{m.Value.Line, role, text})
 		}
@@ -127,11 +135,17 @@ func (b *Batch) readJSONAccount(v linejson.Value) Complaints {
 	if err != nil {
 		return Complaints{{File: b.file, Line: nameLine, Err: ErrBadAccount}}
 	}
+	if len(keys) == 0 && examples > 0 {
+		return nil
+	}
 	if len(keys) == 0 {
 		return Complaints{{File: b.file, Line: v.Line, Err: fmt.Errorf("account %s: %w", account, ErrNoKeys)}}
 	}
 	return b.addKeys(account, keys)
 }
+
+// exampleKey stands in the place of keys in the keys.example.json that hive-auth-pksa ships.
+const exampleKey = "5..."
 
 // jsonKey is a key of an account as it stands in the file.
 type jsonKey struct {

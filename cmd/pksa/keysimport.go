@@ -79,6 +79,11 @@ func (c *command) importKeys(ctx context.Context, args []string, f importFlags) 
 	if advice := batch.Hint(); advice != "" && !c.asJSON {
 		fmt.Fprintf(c.err, "pksa: hint: %s\n", advice)
 	}
+	if !c.asJSON {
+		for _, skipped := range batch.Skipped() {
+			fmt.Fprintf(c.err, "pksa: %s; it was passed over\n", skipped)
+		}
+	}
 	// Compared before anything is stored: a key that signs nothing would be found at the first
 	// request.
 	if !f.offline {
@@ -197,6 +202,11 @@ func readKeyFile(path string) (*keystore.Batch, error) {
 	return keystore.ReadKeyLines(path, f)
 }
 
+// goneError means that the chain has no account of this name.
+type goneError struct{ account hive.AccountName }
+
+func (e *goneError) Error() string { return fmt.Sprintf("the chain has no account %s", e.account) }
+
 // checkBatch compares the keys with the chain.
 func (c *command) checkBatch(ctx context.Context, cfg *config.Config, batch *keystore.Batch) error {
 	nodes, err := service.Nodes(cfg, c.logger(cfg))
@@ -214,7 +224,7 @@ func (c *command) checkBatch(ctx context.Context, cfg *config.Config, batch *key
 					"the setting nodes says which nodes are asked; --offline leaves the comparison out")
 			}
 			if on, ok = found[account]; !ok {
-				return nil, hint(fmt.Errorf("the chain has no account %s", account),
+				return nil, hint(&goneError{account},
 					"check the name; --offline imports without looking at the chain")
 			}
 			known[account] = on

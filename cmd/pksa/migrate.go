@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,12 +15,14 @@ import (
 	"pksa/agent/config"
 	"pksa/cmd/pksa/internal/oldwallet"
 	"pksa/keystore/durable"
+	"pksa/protocol/hive"
 )
 
 // migrateFlags are the flags of `migrate`.
 type migrateFlags struct {
-	from, unlock, relay string
-	offline             bool
+	from, keys, unlock, relay string
+	without                   []string
+	offline                   bool
 }
 
 func (c *command) migrateCommand() *cobra.Command {
@@ -33,9 +36,12 @@ takes over keys, accounts, live sessions, the auth_req_secret as the app
 switches. It prints what it took and what it left. The old files are only read.
 
 It takes all or nothing: if the input has faults, or the home folder is in use,
-it makes nothing. Keys are compared with the accounts on the chain; --offline
-leaves that out. Stop hive-auth-pksa first: this wallet does not know what the
-old one signs later, and both would answer the same requests.`,
+it makes nothing. What no version of hive-auth-pksa reads is named and left out;
+a setting that is not known is refused, because it may forbid something. Keys
+are compared with the accounts on the chain. If one account is gone from the
+chain or has other keys there, --without leaves it behind; --offline compares
+nothing. Stop hive-auth-pksa first: this wallet does not know what the old one
+signs later, and both would answer the same requests.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.from == "" {
@@ -46,6 +52,9 @@ old one signs later, and both would answer the same requests.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.from, "from", "", "`folder` with keys.json and storage.json")
+	flags.StringVar(&f.keys, "keys", "",
+		"`file` of the keys, if it is not the one that storage.json names, nor keys.json")
+	flags.StringSliceVar(&f.without, "without", nil, "leave this `account` behind; may be repeated")
 	flags.StringVar(&f.unlock, "unlock", "",
 		"`source` that opens the new keystore: identity:PATH (default, made if missing), file:PATH, env:NAME, "+
 			"credential:NAME, command:… or prompt")
@@ -75,18 +84,60 @@ func (c *command) migrate(ctx context.Context, f migrateFlags) error {
 	if err := refuseUsed(home); err != nil {
 		return err
 	}
-	old, err := oldwallet.Read(f.from)
+	old, err := oldwallet.Read(f.from, f.keys)
 	if err != nil {
-		return hint(err, "nothing was made; --from names the folder that holds keys.json and storage.json of "+
-			"hive-auth-pksa, whole and as it wrote them")
+		return oldWalletHint(err)
 	}
 	defer old.Keys.Wipe()
 	m := &migration{command: c, flags: f, home: home, old: old}
 	m.report.Left, m.report.Notes, m.report.Sessions = []string{}, []string{}, []migratedSession{}
+	if err := m.leaveAccounts(); err != nil {
+		return err
+	}
+	for _, unread := range old.Unread {
+		m.left("%s", unread)
+	}
+	for _, note := range old.Notes {
+		m.note("%s", note)
+	}
 	if err := m.run(ctx); err != nil {
 		return err
 	}
 	return c.print(m.report, m.printReport)
+}
+
+// oldWalletHint adds to an error about the old files what can be done about it.
+func oldWalletHint(err error) error {
+	switch {
+	case errors.Is(err, oldwallet.ErrUnknown):
+		return hint(err, "nothing was made; copy the folder, take out of the copy's storage.json what forbids "+
+			"nothing, "+
+			"mend what else is named, and name the copy with --from")
+	case errors.Is(err, os.ErrNotExist):
+		return hint(err, "nothing was made; --from names the folder that holds storage.json and keys.json of "+
+			"hive-auth-pksa; if the keys lie elsewhere, --keys names their file")
+	}
+	return hint(err, "nothing was made; copy the folder, mend in the copy what is named, and name the copy with --from")
+}
+
+// leaveAccounts takes the accounts out that are to stay behind.
+func (m *migration) leaveAccounts() error {
+	for _, name := range m.flags.without {
+		account, err := hive.ParseAccountName(name)
+		if err != nil {
+			return errUsage{fmt.Errorf("--without %q: %w", name, err)}
+		}
+		if !m.old.Leave(account) {
+			return errUsage{fmt.Errorf("--without %s: the old wallet has no such account", account)}
+		}
+		m.left("account %s, with its keys and sessions: --without names it", account)
+	}
+	if len(m.old.Keys.Accounts()) == 0 {
+		return hint(errors.New("no account is left to take over"),
+			"nothing was made; --without leaves accounts behind, "+
+				"and the others have no keys")
+	}
+	return nil
 }
 
 // refuseUsed refuses a home folder with a wallet, which must not be mixed with the old one.
@@ -158,7 +209,7 @@ func (m *migration) configText() (string, error) {
 	case m.flags.relay != "":
 		values["relays"] = "[" + m.flags.relay + "]"
 	case m.old.Relay != "":
-		values["relays"] = "[" + quoted(m.old.Relay) + "]"
+		values["relays"] = "[" + quoted(m.oldRelay()) + "]"
 	default:
 		m.note("storage.json names no relay; the usual one is used")
 	}
@@ -180,6 +231,27 @@ func (m *migration) configText() (string, error) {
 	}
 	return "", hint(err, "nothing was made; name the relay that your applications use with --relay wss://HOST, or "+
 		"for a private network --relay '{url: ws://HOST, plaintext: true}'")
+}
+
+// oldRelay returns the relay of storage.json. The examples of hive-auth-pksa name public relays
+// without encryption, which is refused here: then it is the same host with it.
+func (m *migration) oldRelay() string {
+	relay := m.old.Relay
+	u, err := url.Parse(relay)
+	if err != nil || u.Scheme != "ws" || u.Port() != "" && u.Port() != "80" {
+		return relay
+	}
+	takes := func(address string) bool {
+		_, err := config.Parse(m.home, "config.yaml", []byte("relays: ["+quoted(address)+"]\n"), nil)
+		return err == nil
+	}
+	encrypted := *u
+	encrypted.Scheme, encrypted.Host = "wss", u.Hostname()
+	if takes(relay) || !takes(encrypted.String()) {
+		return relay
+	}
+	m.note("has_server was %s, without encryption: %s is used; --relay names another", relay, encrypted.String())
+	return encrypted.String()
 }
 
 // quoted returns a text in the form of YAML.

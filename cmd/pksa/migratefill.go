@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"pksa/agent"
@@ -19,7 +20,7 @@ import (
 func (m *migration) fill(ctx context.Context) error {
 	if !m.flags.offline {
 		if err := m.checkBatch(ctx, m.cfg, m.old.Keys); err != nil {
-			return err
+			return withoutHint(err)
 		}
 	}
 	store, err := m.newStore(ctx, m.cfg, &m.made)
@@ -41,6 +42,37 @@ func (m *migration) fill(ctx context.Context) error {
 		return fmt.Errorf("the policy made of the switches has errors: %s", problems.Errors()[0])
 	}
 	return writeNew(m.cfg.Policy, text, &m.made)
+}
+
+// withoutHint adds to an error about keys that the chain does not know how to take the others over.
+func withoutHint(err error) error {
+	var gone *goneError
+	var complaints keystore.Complaints
+	var names []string
+	switch {
+	case errors.As(err, &gone):
+		names = []string{string(gone.account)}
+	case errors.As(err, &complaints):
+		for _, c := range complaints {
+			account, _, _ := strings.Cut(c.Key, "/")
+			if !slices.Contains(names, account) {
+				names = append(names, account)
+			}
+		}
+	default:
+		return err
+	}
+	// A list of hundreds would hide what to do.
+	const most = 5
+	flags := " --without " + strings.Join(names[:min(len(names), most)], " --without ")
+	if len(names) > most {
+		flags += " …"
+	}
+	advice := "nothing was made;" + flags + " leaves behind what does not fit, and takes the rest"
+	if !errors.Is(err, keystore.ErrOwnerKey) {
+		advice += "; --offline takes all, without looking at the chain"
+	}
+	return hint(err, "%s", advice)
 }
 
 // heldRoles returns the roles of which any account has a key.
@@ -125,6 +157,11 @@ func (m *migration) addSessions(ctx context.Context, l *ledger.Ledger, store *ke
 			m.left("session of %s (%.40q): expired %s", a.Name, auth.App, when(auth.Expires))
 			continue
 		}
+		if a.BadNonce(auth.Key) {
+			m.left("session of %s (%.40q): its last nonce is no time, so that a request that was answered could be "+
+				"answered again; let the application log in anew", a.Name, auth.App)
+			continue
+		}
 		n := ledger.NewSession{
 			Account: string(a.Name), App: oldwallet.App, AuthKey: ledger.Secret(auth.Key), Origin: ledger.Hand,
 			Claim:   auth.App,
@@ -159,6 +196,11 @@ func (m *migration) addSession(ctx context.Context, l *ledger.Ledger, n ledger.N
 		return err
 	}
 	m.warnOfNonce(l.Now(), n, auth)
+	if auth.Token && auth.Nonce == 0 {
+		m.note("the session of %s (%.40q) is of a version that knew no nonces: if its application sends none, it is "+
+			"refused; nonce.required: false in config.yaml allows that (examples/docs/operating.md)", n.Account,
+			auth.App)
+	}
 	m.report.Sessions = append(m.report.Sessions, migratedSession{s.ID, s.Account, auth.App, s.Expires, s.LastNonce})
 	return nil
 }

@@ -150,7 +150,7 @@ func TestKeysInStorage(t *testing.T) {
 		}
 	}
 	put("storage.json", "{\n\n\"keys\": [{\"name\": \"alice\",\n\"posting\": \""+key+"\"}]}")
-	w, err := Read(dir)
+	w, err := Read(dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,11 +163,11 @@ func TestKeysInStorage(t *testing.T) {
 		t.Fatalf("read keys of %q, %v", read, err)
 	}
 	put("storage.json", "{\n\n\"keys\": [{\"name\": \"alice\",\n\"posting\": \"5J\"}]}")
-	if _, err = Read(dir); err == nil || !strings.Contains(err.Error(), "storage.json:4: alice/posting") {
+	if _, err = Read(dir, ""); err == nil || !strings.Contains(err.Error(), "storage.json:4: alice/posting") {
 		t.Errorf("%v", err)
 	}
 	put("keys.json", "[]")
-	if _, err = Read(dir); err == nil || !strings.Contains(err.Error(),
+	if _, err = Read(dir, ""); err == nil || !strings.Contains(err.Error(),
 		"storage.json:3: there are keys here and in") {
 		t.Errorf("%v", err)
 	}

@@ -122,5 +122,8 @@ func spanOfDays(days float64) string {
 	if days == math.Trunc(days) {
 		return fmt.Sprintf("%.0fd", days)
 	}
+	if days*24 < 1 {
+		return fmt.Sprintf("%dm", int(days*24*60))
+	}
 	return fmt.Sprintf("%dh", int(days*24))
 }

@@ -1,8 +1,10 @@
 package oldwallet
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,26 +44,38 @@ func (w *Wallet) readMember(m linejson.Member) error {
 		return flag(m, &w.RejectSign)
 	case "challenge_req_reject":
 		return flag(m, &w.RejectChallenge)
-	case "auth_timeout_days":
+	case "auth_timeout_days", "token_timeout_days": // the latter up to protocol 0.8
 		return w.readDays(m)
+	case "auto_approve_auth_req":
+		// Every example has it. What approves is auth_req_approve, in every published version.
+		w.Unread = append(w.Unread, fmt.Sprintf("%d: %s: no version of hive-auth-pksa reads it", m.Line, m.Name))
+		return nil
 	case "has_server":
 		w.RelayLine = m.Value.Line
 		return text(m, &w.Relay)
 	case "hive_api":
 		return w.readNodes(m)
 	case "keys":
-		if items, err := m.Value.Array(); err == nil && len(items) > 0 {
-			w.keysInline = &m.Value
-		}
-		return nil
+		return w.readKeysSetting(m)
 	case "hideEncryptedData": // no payload is ever logged here
 		var hide bool
 		return flag(m, &hide)
 	case "accounts":
 		return w.readAccounts(m)
 	}
-	return linejson.Errorf(m.Line, "%s is not known here, and may forbid something; if it does not, take it "+
-		"out of a copy of the file", linejson.ShortName(m.Name))
+	return linejson.Errorf(m.Line, "%s: %w", linejson.ShortName(m.Name), ErrUnknown)
+}
+
+// readKeysSetting reads where the keys are: a path, or the keys themselves.
+func (w *Wallet) readKeysSetting(m linejson.Member) error {
+	if items, err := m.Value.Array(); err == nil {
+		if len(items) > 0 {
+			w.keysInline = &m.Value
+		}
+		return nil
+	}
+	w.keysLine = m.Value.Line
+	return text(m, &w.keysPath)
 }
 
 // text reads a text; null is not set.
@@ -77,7 +91,11 @@ func text(m linejson.Member, into *string) error {
 	return nil
 }
 
+// flag reads true or false; null is not set.
 func flag(m linejson.Member, into *bool) error {
+	if m.Value.Kind == linejson.Null {
+		return nil
+	}
 	v, err := m.Value.Bool()
 	if err != nil {
 		return linejson.Errorf(m.Value.Line, "%s wants true or false", m.Name)
@@ -94,15 +112,36 @@ func number(m linejson.Member) (float64, error) {
 	return n, nil
 }
 
+const (
+	defaultDays = 1 // also what 0 means to hive-auth-pksa
+	mostDays    = 366
+	fewestDays  = 1.0 / (24 * 60) // policies count in whole minutes here
+)
+
+// readDays reads the length of a session. If a file has the old setting and the new one, the
+// shorter counts: which of them was read depends on the version.
 func (w *Wallet) readDays(m linejson.Member) error {
+	if m.Value.Kind == linejson.Null {
+		return nil
+	}
 	days, err := number(m)
 	if err != nil {
 		return err
 	}
-	if days*24 < 1 || days > 366 {
-		return linejson.Errorf(m.Value.Line, "auth_timeout_days wants a number of days, at most 366")
+	switch {
+	case days == 0:
+		days = defaultDays
+	case days < fewestDays:
+		return linejson.Errorf(m.Value.Line, "%s wants a number of days, at least a minute", m.Name)
+	case days > mostDays:
+		w.Notes = append(w.Notes, fmt.Sprintf("%s was %v; a session lives for %d days at most here", m.Name, days,
+			mostDays))
+		days = mostDays
 	}
-	w.Days = days
+	if w.daysRead {
+		days = min(days, w.Days)
+	}
+	w.Days, w.daysRead = days, true
 	return nil
 }
 
@@ -191,11 +230,13 @@ func readSession(v linejson.Value) (Session, error) {
 		case "app":
 			a.App = appName(m.Value)
 		case "nonce":
-			a.Nonce, err = millis(m)
+			a.Nonce, a.BadNonce = lastNonce(m)
 		case "expire":
 			var ms int64
 			ms, err = millis(m)
 			a.Expires = time.UnixMilli(ms)
+		case "token":
+			a.Token = true // what finds a session in protocol 0.8; here its key does
 		case "ts_create", "ts_expire", "ts_lastused": // for people; expire is what counts
 		default:
 			err = linejson.Errorf(m.Line, "%.40q is no entry of a session that is known here", m.Name)
@@ -224,7 +265,24 @@ func appName(v linejson.Value) string {
 	return ""
 }
 
-// millis reads an instant or nonce in ms, or in seconds as some applications send it (HAS §9.3).
+// lastNonce reads the nonce of a session's last request. hive-auth-pksa keeps whatever the
+// application sent, if it only compares as larger: a text of digits too, and numbers without bound.
+func lastNonce(m linejson.Member) (nonce int64, bad bool) {
+	f, err := m.Value.Number()
+	if text, noText := m.Value.Text(); noText == nil {
+		f, err = strconv.ParseFloat(text, 64)
+	}
+	switch {
+	case m.Value.Kind == linejson.Null:
+		return 0, false
+	case err != nil || !(f >= 0 && f <= 1<<53-1):
+		return 0, true
+	}
+	return inMillis(int64(math.Ceil(f))), false
+}
+
+// millis reads an instant in ms. With some values of auth_timeout_days hive-auth-pksa writes a
+// fraction, which is left out.
 func millis(m linejson.Member) (int64, error) {
 	if m.Value.Kind == linejson.Null {
 		return 0, nil
@@ -233,12 +291,17 @@ func millis(m linejson.Member) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if f < 0 || f > 1<<53-1 || f != math.Trunc(f) {
+	if f < 0 || f > 1<<53-1 {
 		return 0, linejson.Errorf(m.Value.Line, "%s wants a whole number of milliseconds", m.Name)
 	}
-	n := int64(f)
+	return inMillis(int64(f)), nil
+}
+
+// inMillis returns an instant in ms that may be in seconds, as some applications send it (HAS
+// §9.3).
+func inMillis(n int64) int64 {
 	if n < 100_000_000_000 {
 		n *= 1000
 	}
-	return n, nil
+	return n
 }

@@ -47,6 +47,8 @@ type granted struct {
 	role     hive.Role
 	session  *ledger.Session
 	answered bool // the application got an answer already, and gets no other one
+	// charged is until when the charges for its transaction count; zero if there are none.
+	charged time.Time
 }
 
 // judged is what the judge found, for the answer and the record.
@@ -57,6 +59,7 @@ type judged struct {
 	obstacle *obstacle
 	replay   ledger.Replay
 	session  *ledger.Session // of an auth_req whose key got its session while this one waited
+	charged  time.Time       // until when the charges for its transaction count
 }
 
 // foresee makes the first half of the decision, what the rules say. It knows no counters, so it is
@@ -102,7 +105,7 @@ func (a *Agent) admit(ctx context.Context, p *proposal) (granted, bool) {
 
 // ruled goes on with what the ledger has recorded: the request may be carried out, or is answered.
 func (a *Agent) ruled(ctx context.Context, p *proposal, result ledger.Admitting, j judged) (granted, bool) {
-	g := granted{run: p.run, number: result.Number, role: p.request.Role, session: result.Session}
+	g := granted{run: p.run, number: result.Number, role: p.request.Role, session: result.Session, charged: j.charged}
 	if j.session != nil {
 		g.session = j.session
 	}
@@ -157,9 +160,12 @@ func (a *Agent) judge(p *proposal, v ledger.View) (judged, ledger.Ruling) {
 		setTransaction(&ruling, p)
 	default:
 		ruling.Verdict = ledger.Admitted
-		ruling.Charges = a.budget.charge(v, j.inForce, j.decision.Charges)
+		ruling.Charges = a.budget.charge(v, j.inForce, j.decision.Charges, p.sent())
 		ruling.NewSession = p.newSession
 		setTransaction(&ruling, p)
+		if len(ruling.Charges) > 0 && p.sent() != nil {
+			j.charged = ruling.Charges[0].Expires
+		}
 	}
 	ruling.Record = a.judgedRecord(p, j)
 	return j, ruling
@@ -168,9 +174,17 @@ func (a *Agent) judge(p *proposal, v ledger.View) (judged, ledger.Ruling) {
 // setTransaction puts what may be broadcast into the ruling. What is only signed has no fate on the
 // chain to be looked up after a crash: the application gets an error then, and no signature.
 func setTransaction(ruling *ledger.Ruling, p *proposal) {
-	if p.tx != nil && p.request.Broadcast {
-		ruling.TxID, ruling.TxBytes, ruling.TxExpires = p.tx.id, p.tx.bytes, p.tx.tx.Expiration.Time()
+	if tx := p.sent(); tx != nil {
+		ruling.TxID, ruling.TxBytes, ruling.TxExpires = tx.id, tx.bytes, tx.tx.Expiration.Time()
 	}
+}
+
+// sent returns the transaction that will be broadcast, nil if none will.
+func (p *proposal) sent() *transaction {
+	if p.tx == nil || !p.request.Broadcast {
+		return nil
+	}
+	return p.tx
 }
 
 // decide makes the second half of the decision, and then looks whether what is allowed can be done.
@@ -355,6 +369,7 @@ type ending struct {
 	id      hive.TxID
 	answer  protocol.Answer
 	failed  bool
+	charged time.Time // of what an earlier process admitted: until when the charges for its transaction count
 }
 
 // finish records the outcome of an admitted request and answers it.
@@ -374,5 +389,9 @@ func (a *Agent) finish(ctx context.Context, g granted, e ending) {
 		attrs = append(attrs, "reason", e.reason)
 	}
 	a.log.Info("request "+result, attrs...)
-	a.settle(ctx, g, ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(result, e)}, e.answer)
+	s := ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(result, e)}
+	if e.failed {
+		s.ChargedUntil = g.charged
+	}
+	a.settle(ctx, g, s, e.answer)
 }

@@ -18,6 +18,7 @@ import (
 	"pksa/agent/link"
 	"pksa/agent/node"
 	"pksa/agent/policy"
+	"pksa/agent/refund"
 	"pksa/agent/status"
 	"pksa/keystore"
 	"pksa/protocol"
@@ -71,7 +72,8 @@ type Agent struct {
 	byReplay   quarantine // sessions whose requests came again
 	unrecorded unrecorded // failures that applications heard of and that could not be recorded
 	budget     budget     // the policy's counters
-	recent     recentIDs  // ids of transactions that may be on their way
+	refunds    *refund.Watch
+	recent     recentIDs // ids of transactions that may be on their way
 	clock      wallClock
 	refusedAt  atomic.Int64 // when a relay's refusal last had the keys compared, in ns since 1970
 	mismatch   mismatches   // held keys that do not fit the chain
@@ -103,6 +105,7 @@ func New(o Options) (*Agent, error) {
 		byReplay: quarantine{reason: "too many replays", limit: replayLimit},
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
+	a.refunds = a.newRefunds()
 	a.twins.begin(o.Config, o.Keys, o.Ledger)
 	a.metrics = status.New(status.Options{Ready: a.Ready, Gauges: a.gauges})
 	for _, relay := range o.Config.Relays {
@@ -241,6 +244,7 @@ func (a *Agent) prepare(ctx context.Context) error {
 func (a *Agent) watch(ctx context.Context, background *sync.WaitGroup) {
 	background.Go(func() { a.watchKeys(ctx) })
 	background.Go(func() { a.watchClock(ctx) })
+	background.Go(func() { a.refunds.Run(ctx) })
 	background.Go(func() { every(ctx, dropsEvery, a.recordDrops) })
 	if a.config.CheckpointAccount != "" {
 		background.Go(func() { a.watchCheckpoints(ctx) })

@@ -7,6 +7,7 @@ import (
 
 	"pksa/agent/control"
 	"pksa/agent/ledger"
+	"pksa/agent/refund"
 	"pksa/protocol"
 )
 
@@ -31,6 +32,8 @@ const (
 	MethodAuditVerify  = "audit.verify"
 	MethodPending      = "pending"
 	MethodDecide       = "decide"
+	MethodLimitList    = "limit.list"
+	MethodLimitRelease = "limit.release"
 )
 
 // AppParams names a slot, with a secret where one is set. An empty secret asks for a random one.
@@ -64,6 +67,11 @@ type ReloadParams struct {
 type DecideParams struct {
 	Number uint64 `json:"number"`
 	Yes    bool   `json:"yes"`
+}
+
+// ReleaseParams names the request whose charge is given back.
+type ReleaseParams struct {
+	Number uint64 `json:"number"`
 }
 
 // none is the parameters of a method that needs none, and the result of one that has none: {}.
@@ -117,6 +125,13 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodPending:      get(a.asks.list),
 		MethodDecide: method(func(_ context.Context, p DecideParams) (none, error) {
 			return none{}, a.asks.answer(p.Number, p.Yes)
+		}),
+		MethodLimitList: method(func(ctx context.Context, _ none) ([]refund.Charge,
+			error) {
+			return a.refunds.List(ctx)
+		}),
+		MethodLimitRelease: method(func(ctx context.Context, p ReleaseParams) (refund.Charge, error) {
+			return a.refunds.Release(ctx, p.Number)
 		}),
 	}
 }

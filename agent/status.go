@@ -171,11 +171,7 @@ func (a *Agent) policyStatus() PolicyStatus {
 	for _, w := range p.warnings {
 		s.Warnings = append(s.Warnings, w.String())
 	}
-	a.budget.peek(func(c policy.Counters) {
-		if c != nil { // not read back from the ledger before the first decision: nothing is known then
-			s.Room = p.policy.Room(c, time.Now())
-		}
-	})
+	s.Room = a.budget.room(p.policy, time.Now())
 	return s
 }
 

@@ -131,6 +131,11 @@ func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished) {
 	case node.Accepted:
 		a.settleLate(u, "answered", e, "")
 	case node.Refused, node.Expired:
+		charged, err := a.charged(ctx, []hive.TxID{id})
+		if err != nil {
+			a.log.Warn("charges of a failed transaction are not shown apart", "number", u.Number, "err", err)
+		}
+		e.charged = charged[id].Until
 		a.settleLate(u, "failed", e, protocol.TextBroadcastFailed)
 	default: // stopping again: the next start goes on
 	}
@@ -140,7 +145,7 @@ func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished) {
 // ledger until the relay delivers the request again. Text is the error that the application gets
 // then; empty means that the transaction is on the chain, silence that there is no answer.
 func (a *Agent) settleLate(u ledger.Unfinished, result string, e ending, text string) {
-	s := ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(result, e)}
+	s := ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(result, e), ChargedUntil: e.charged}
 	if m, ok := a.lateAnswer(u, text); ok {
 		frame, err := encode(m)
 		if err != nil {

@@ -55,8 +55,10 @@ var rows = []row{
 	{"agent/relay/relaytest", []string{"agent/relay", "agent/relay/wire"}}, // faults on those wires
 	{"agent/node/nodetest", []string{"agent/node/memchain"}},               // nodes that misbehave show an honest chain
 	{"agent/audit", []string{"agent/ledger", "agent/policy"}},              // it reads the trail and judges it again
-	{"agent/harden", []string{"agent/config"}},                             // the configuration names what stays open
-	{"agent/config", []string{"agent/yamlnode"}},                           // YAML is read strictly, in one place
+	// It looks up what was charged for, and gives it back.
+	{"agent/refund", []string{"agent/ledger", "agent/node", "agent/policy"}},
+	{"agent/harden", []string{"agent/config"}},   // the configuration names what stays open
+	{"agent/config", []string{"agent/yamlnode"}}, // YAML is read strictly, in one place
 	{"agent/policy", []string{"agent/yamlnode"}},
 }
 

@@ -21,17 +21,18 @@ type batch struct {
 	forgotten []owner // whose digests are dropped
 	positions map[uint64]position
 	charges   []counted
-	dropped   map[uint64]bool // requests that are swept
-	after     []func(*state)  // under Ledger.mu, once the commit has succeeded
-	gathered  uint64          // the last record that this batch gathered; zero: it gathered nothing
-	err       error           // the first read or write that went wrong; it fails the batch
+	fates     map[[20]byte]Fate // those that it changed; the zero state: dropped
+	dropped   map[uint64]bool   // requests that are swept
+	after     []func(*state)    // under Ledger.mu, once the commit has succeeded
+	gathered  uint64            // the last record that this batch gathered; zero: it gathered nothing
+	err       error             // the first read or write that went wrong; it fails the batch
 }
 
 func newBatch(l *Ledger) *batch {
 	b := &batch{
 		l: l, o: &l.o, last: l.state.last, now: fromMillis(max(millis(l.now()), l.state.last.time)),
 		sessions: map[SessionID]*Session{}, digests: map[owner]map[[32]byte]struct{}{},
-		positions: map[uint64]position{}, dropped: map[uint64]bool{},
+		positions: map[uint64]position{}, dropped: map[uint64]bool{}, fates: map[[20]byte]Fate{},
 	}
 	b.pending.under = l.store
 	b.lookup = lookup{l.vault, &b.pending}
@@ -141,6 +142,7 @@ func (b *batch) publish(st *state) {
 		delete(st.positions, number)
 	}
 	st.charges = append(st.charges, b.charges...)
+	b.publishFates(st)
 	for _, fn := range b.after {
 		fn(st)
 	}

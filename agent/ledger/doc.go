@@ -22,6 +22,10 @@
 // belongs to one account and one app for as long as anything is known of it, and a session that
 // ends leaves a tombstone.
 //
+// A charge counts until it expires. The one exception is a transaction whose [Fate] says that its
+// charges were given back: whoever counts asks for it. A fate goes one way only, and each step is
+// one commit with the record that reports it.
+//
 // # What is on disk
 //
 // The audit trail is the log of everything. A request writes its records at the end of the trail,

@@ -134,6 +134,11 @@ var NumberKey = numberKey
 // Turn waits until every earlier ticket of the lane has passed.
 func (t *Ticket) Turn() { <-t.turn }
 
+// TestingSweep sweeps now.
+func (l *Ledger) TestingSweep(ctx context.Context) error {
+	return l.submitContext(ctx, &op{apply: (*batch).sweep})
+}
+
 // SampleValues is one value of each other kind in the file.
 func SampleValues() [][]byte {
 	return [][]byte{
@@ -143,6 +148,7 @@ func SampleValues() [][]byte {
 		(&request{Account: "a", Answer: []byte{}, TxID: [20]byte{1}}).encode(),
 		encodeCharges([]Charge{{Data: []byte("x")}, {}}),
 		(&change{end: 5, charges: []Charge{{}}}).encode(),
+		Fate{Number: 3, App: "a", State: Absent, Record: 4}.encode(),
 	}
 }
 
@@ -166,6 +172,9 @@ func RecodeValue(which int, b []byte) ([]byte, error) {
 		return encodeCharges(v), err
 	case 5:
 		v, err := decodeChange(&Record{}, b)
+		return v.encode(), err
+	case 6:
+		v, err := decodeFate(fateKey([20]byte{1}), b)
 		return v.encode(), err
 	}
 	return nil, errCodec

@@ -61,6 +61,7 @@ type Entry struct {
 	Account string
 	App     string
 	Session SessionID
+	Ref     uint64 // the request that it is about; zero if none
 	Content []byte
 }
 
@@ -82,6 +83,7 @@ func (l *Ledger) Note(e Entry) error {
 
 func (b *batch) append(e Entry) uint64 {
 	return b.record(Record{
-		Type: e.Type, Outcome: e.Outcome, Account: e.Account, App: e.App, Session: e.Session, Content: e.Content,
+		Type: e.Type, Outcome: e.Outcome, Account: e.Account, App: e.App, Session: e.Session, Ref: e.Ref,
+		Content: e.Content,
 	}, nil)
 }

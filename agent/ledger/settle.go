@@ -18,6 +18,9 @@ type Settlement struct {
 	// Open says that the answer is given but the outcome is not known yet: the request stays
 	// unfinished, and is settled once more.
 	Open bool
+	// ChargedUntil is set if the request failed although it was charged for a transaction: until
+	// when the charges count. The transaction gets the fate Failed with the outcome.
+	ChargedUntil time.Time
 }
 
 // Rejection ends a run that was never judged.
@@ -84,13 +87,16 @@ func (b *batch) settle(key RequestKey, number uint64, end int64, s Settlement) {
 		b.record(rec, nil) // unreachable: only what is settled is swept; the trail gets the outcome all the same
 		return
 	}
+	failed := Fate{TxID: q.TxID, Number: number, Account: q.Account, App: q.App, State: Failed, TxExpires: q.TxExpires,
+		Until: s.ChargedUntil, At: b.now}
 	if !q.Answered { // an application never gets a second answer
 		q.Answered, q.Answer = true, s.Answer
 	}
 	if !s.Open {
 		q.Final, q.TxBytes, q.TxExpires = true, nil, time.Time{}
 	}
-	b.record(rec, &change{end: end, request: q})
+	failed.Record = b.record(rec, &change{end: end, request: q})
+	b.addFailed(failed)
 	b.after = append(b.after, func(*state) { b.l.storedLocked(key, number) })
 }
 

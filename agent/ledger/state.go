@@ -13,6 +13,7 @@ type state struct {
 	floor    int64  // ms; no nonce at or below counts
 	yield    *Yield // nil: has not yielded
 	kept     uint64 // records before it were removed as the settings say
+	fates    map[[20]byte]Fate
 
 	slots    map[string]Slot
 	sessions map[SessionID]*Session
@@ -53,6 +54,7 @@ func newState() *state {
 		recent:    map[owner]map[[32]byte]struct{}{},
 		dirty:     map[SessionID]struct{}{},
 		positions: map[uint64]position{},
+		fates:     map[[20]byte]Fate{},
 	}
 }
 

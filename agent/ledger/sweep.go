@@ -4,7 +4,8 @@ package ledger
 // for a sweep.
 const sweepMost = 5000
 
-// sweep ends sessions that have expired, and drops answers and charges that are of no more use.
+// sweep ends sessions that have expired, and drops answers, charges and fates that are of no more
+// use.
 func (b *batch) sweep() error {
 	// Expired sessions grant nothing even before this; now they leave a tombstone and a record.
 	for _, s := range b.allSessions() {
@@ -15,6 +16,7 @@ func (b *batch) sweep() error {
 	b.after = append(b.after, func(*state) { b.l.sweeping = false })
 	b.sweepRequests()
 	b.sweepCharges()
+	b.sweepFates()
 	return nil
 }
 

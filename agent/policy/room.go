@@ -94,7 +94,13 @@ type Room struct {
 	Used     string
 	Most     string
 	Observed bool
+	// NotOnChain is how much of Used paid for transactions that provably never reached the chain;
+	// empty if nothing did. The policy does not know: who keeps the counters sets it.
+	NotOnChain string `json:",omitempty"`
 }
+
+// Amount returns a sum of charges as it is written: exactly, without needless zeros.
+func Amount(sum *big.Rat) string { return ratText(sum) }
 
 // Room returns every counter of every limit that has a window: one for a limit that is not split,
 // else those that have counted something.
@@ -123,7 +129,8 @@ func (l *limit) rooms(split string, counters Counters, now time.Time) (rooms []R
 			continue
 		}
 		used := counters.Used(Counter{l.name, split, q.unit}, q.window, now)
-		rooms = append(rooms, Room{l.ref(), split, q.unit, q.window, ratText(used), ratText(q.most), l.observe})
+		rooms = append(rooms, Room{Limit: l.ref(), Split: split, Unit: q.unit, Window: q.window, Used: ratText(used),
+			Most: ratText(q.most), Observed: l.observe})
 	}
 	return rooms
 }

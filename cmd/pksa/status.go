@@ -55,8 +55,13 @@ func printStatus(w io.Writer, s agent.Status) {
 	}
 	fmt.Fprintf(w, "\nPolicy   %s, sha256 %s, in force since %s\n", s.Policy.File, short(s.Policy.SHA256),
 		when(s.Policy.Since))
+	never := false
 	for _, r := range s.Policy.Room {
 		fmt.Fprintf(w, "         %s\n", roomLine(r))
+		never = never || r.NotOnChain != ""
+	}
+	if never {
+		fmt.Fprintln(w, "         `pksa limit list` shows what never reached the chain, and how to give it back")
 	}
 	if n := len(s.Policy.Warnings); n > 0 {
 		fmt.Fprintf(w, "         %d warnings; `pksa policy check` shows them\n", n)
@@ -180,5 +185,9 @@ func roomLine(r policy.Room) string {
 			name += " (" + words + ")"
 		}
 	}
-	return fmt.Sprintf("limit %q: %s of %s %s used in %s", name, r.Used, r.Most, r.Unit, span(r.Window))
+	text := fmt.Sprintf("limit %q: %s of %s %s used in %s", name, r.Used, r.Most, r.Unit, span(r.Window))
+	if r.NotOnChain != "" {
+		text += fmt.Sprintf(", of that %s not on the chain", r.NotOnChain)
+	}
+	return text
 }

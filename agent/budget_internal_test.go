@@ -1,0 +1,242 @@
+package agent
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"pksa/agent/ledger"
+	"pksa/agent/policy"
+	"pksa/protocol/hive"
+)
+
+// payments is a ledger with a budget over it, and beside them what really happened: the naive model
+// is a list that is added up.
+type payments struct {
+	*testing.T
+	o     ledger.Options
+	path  string
+	now   time.Time
+	l     *ledger.Ledger
+	b     *budget
+	rules *policy.Policy
+	s     *ledger.Session
+	made  []*payment
+}
+
+// payment is one admitted request.
+type payment struct {
+	at      time.Time
+	amount  int64
+	tx      hive.TxID
+	onChain bool
+	state   ledger.FateState // what the wallet believes
+	lied    bool             // it was given back although the chain has it
+}
+
+const (
+	mostPaid   = 100
+	paidWindow = 24 * time.Hour
+)
+
+func newPayments(t *testing.T) *payments {
+	p := &payments{T: t, path: filepath.Join(t.TempDir(), "ledger.db"), now: time.UnixMilli(1_700_000_000_000).UTC()}
+	key := sha256.Sum256([]byte("ledger sealing of payments"))
+	block, err := aes.NewCipher(key[:])
+	p.must(err)
+	aead, err := cipher.NewGCM(block)
+	p.must(err)
+	p.o = ledger.Options{ID: "payments", AEAD: aead, Logger: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return p.now },
+		MAC: func(data ...[]byte) []byte {
+			h := hmac.New(sha256.New, key[:])
+			for _, d := range data {
+				h.Write(d)
+			}
+			return h.Sum(nil)
+		}}
+	p.must(ledger.Create(p.path, p.o))
+	rules, problems := policy.Compile("policy.yaml", []byte(fmt.Sprintf(`version: 1
+allow: [{name: pay, request: sign, apps: any, key: active, operations: [transfer]}]
+limits: [{name: tips, apps: any, spend: %d.000 HBD per 24h}]
+`, mostPaid)), policy.Options{})
+	if rules == nil {
+		t.Fatal(problems)
+	}
+	p.rules = rules
+	p.open()
+	_, err = p.l.AddSlot(context.Background(), "app", "the secret of the slot, in plain sight", nil)
+	p.must(err)
+	p.s, err = p.l.AddSession(context.Background(), ledger.NewSession{Account: "alice", App: "app", AuthKey: "k",
+		Origin: ledger.Hand, Expires: p.now.Add(365 * 24 * time.Hour)}, nil)
+	p.must(err)
+	return p
+}
+
+func (p *payments) must(err error) {
+	p.Helper()
+	if err != nil {
+		p.Fatal(err)
+	}
+}
+
+// open opens the ledger as a new process does.
+func (p *payments) open() {
+	var err error
+	p.l, err = ledger.Open(p.path, p.o)
+	p.must(err)
+	p.b = new(budget)
+}
+
+// pay asks for a payment; it is admitted if the budget has room.
+func (p *payments) pay(n int, amount int64) {
+	p.Helper()
+	ctx := context.Background()
+	key := ledger.RequestKey{Relay: "relay", UUID: fmt.Sprint(n)}
+	_, err := p.l.Begin(ledger.Arrival{Key: key, Digest: sha256.Sum256([]byte{byte(n), byte(n >> 8)}),
+		Expires: p.now.Add(time.Minute)})
+	p.must(err)
+	id := sha256.Sum256([]byte(key.UUID))
+	made := &payment{amount: amount, tx: hive.TxID(id[:20])}
+	out, err := p.l.Admit(ctx, ledger.Admission{Key: key, Account: "alice", Kind: "sign", Session: p.s.ID,
+		Nonce: p.now.UnixMilli() + int64(n)%1000}, func(v ledger.View) ledger.Ruling {
+		total := new(big.Rat)
+		p.b.use(v, func(b *policy.Book) {
+			total = b.Used(policy.Counter{Limit: "tips", Unit: "HBD"}, paidWindow,
+				v.Now)
+		})
+		if total.Add(total, big.NewRat(amount, 1)).Cmp(big.NewRat(mostPaid, 1)) > 0 {
+			return ledger.Ruling{}
+		}
+		made.at = v.Now
+		tx := &transaction{id: made.tx, tx: hive.Transaction{Expiration: hive.TimeOf(v.Now.Add(time.Minute))}}
+		charges := []policy.Charge{{Limit: "tips", Unit: "HBD", Amount: fmt.Sprint(amount)}}
+		return ledger.Ruling{Verdict: ledger.Admitted, TxID: tx.id, TxExpires: v.Now.Add(time.Minute),
+			TxBytes: []byte("x"), Charges: p.b.charge(v, p.rules, charges, tx)}
+	})
+	if errors.Is(err, ledger.ErrNoRun) {
+		return
+	}
+	p.must(err)
+	if out.Verdict != ledger.Admitted {
+		p.must(p.l.Settle(out.Number, ledger.Settlement{Outcome: "refused"}))
+		return
+	}
+	s := ledger.Settlement{Outcome: "accepted"}
+	if made.onChain = n%2 == 0; !made.onChain || n%5 == 0 { // every tenth is on the chain, and was reported as failed
+		s.Outcome, s.ChargedUntil, made.state = "expired", made.at.Add(31*24*time.Hour), ledger.Failed
+	}
+	p.must(p.l.Settle(out.Number, s))
+	p.must(p.l.Flush(ctx))
+	p.made = append(p.made, made)
+}
+
+// set records a fate, and reports whether the ledger took it.
+func (p *payments) set(m *payment, state ledger.FateState) bool {
+	p.Helper()
+	_, err := p.l.SetFate(context.Background(), ledger.Fate{TxID: m.tx, App: "app", State: state,
+		TxExpires: m.at.Add(time.Minute), Until: m.at.Add(31 * 24 * time.Hour)}, ledger.Entry{Type: ledger.RecordEvent})
+	var fate *ledger.FateError
+	if errors.As(err, &fate) {
+		return false
+	}
+	p.must(err)
+	m.state = state
+	return true
+}
+
+// check compares the counters with the list.
+func (p *payments) check(step string) {
+	p.Helper()
+	var used, absent, onChain, lied int64
+	for _, m := range p.made {
+		if p.now.Sub(m.at) >= paidWindow {
+			continue
+		}
+		if m.state != ledger.Released {
+			used += m.amount
+		}
+		if m.state == ledger.Absent {
+			absent += m.amount
+		}
+		if m.onChain {
+			onChain += m.amount
+		}
+		if m.lied {
+			lied += m.amount
+		}
+	}
+	p.must(p.l.Look(context.Background(), p.b.load))
+	room := p.b.room(p.rules, p.now)
+	never := ""
+	if absent > 0 {
+		never = fmt.Sprint(absent)
+	}
+	if len(room) != 1 || room[0].Used != fmt.Sprint(used) || room[0].NotOnChain != never {
+		p.Fatalf("%s: room %+v, want %d used and %d not on the chain", step, room, used, absent)
+	}
+	// The chain never has more than the limit and what two hosts lied about.
+	if onChain > mostPaid+lied {
+		p.Fatalf("%s: %d on the chain in one window, of %d, and %d were lied about", step, onChain, mostPaid, lied)
+	}
+}
+
+// TestReleasesAgainstAddingUp: whatever is given back, found again, swept and restarted, the
+// counters are the sum of what was not given back, and the chain never has more than the limit
+// allows and two hosts lied about.
+func TestReleasesAgainstAddingUp(t *testing.T) {
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			p := newPayments(t)
+			defer func() { _ = p.l.Close() }()
+			random := rand.New(rand.NewPCG(seed, 1))
+			released := 0
+			for n := range 150 {
+				p.now = p.now.Add(time.Duration(random.IntN(40)) * time.Minute)
+				what := random.IntN(12)
+				var m *payment
+				if len(p.made) > 0 {
+					m = p.made[max(0, len(p.made)-1-random.IntN(min(20, len(p.made))))]
+				}
+				switch {
+				case m == nil || what < 6:
+					p.pay(n, int64(1+random.IntN(60)))
+				case what == 6 && m.state == ledger.Failed && !m.onChain:
+					p.set(m, ledger.Absent)
+				case what < 9:
+					// Two hosts that tell the truth never say so of what is on the chain; now and
+					// then two lie.
+					if m.onChain && random.IntN(3) > 0 {
+						continue
+					}
+					was := m.state
+					if took := p.set(m, ledger.Released); took != (was < ledger.Released) {
+						t.Fatalf("released a payment in state %d: %t", was, took)
+					} else if took {
+						m.lied = m.onChain
+						released++
+					}
+				case what == 9 && m.onChain:
+					p.set(m, ledger.OnChain)
+				case what == 10:
+					p.must(p.l.Close())
+					p.open()
+				}
+				p.check(fmt.Sprintf("step %d", n))
+			}
+			if released < 5 {
+				t.Errorf("%d releases show nothing", released)
+			}
+		})
+	}
+}

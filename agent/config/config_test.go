@@ -5,9 +5,11 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pksa/agent/config"
 )
@@ -134,6 +136,31 @@ func TestTemplateLoads(t *testing.T) {
 		if !strings.Contains(config.Template(nil), s.Variable()) {
 			t.Errorf("%s is not in the template", s.Path)
 		}
+	}
+}
+
+// A terminal has 80 columns, and who has only the program has none of the pages.
+func TestTemplateIsForTerminals(t *testing.T) {
+	for i, line := range strings.Split(config.Template(nil), "\n") {
+		if utf8.RuneCountInString(line) > 80 {
+			t.Errorf("line %d is too wide: %s", i+1, line)
+		}
+		if strings.Contains(line, ".md") || strings.Contains(line, "README") {
+			t.Errorf("line %d names a page: %s", i+1, line)
+		}
+	}
+}
+
+// Whoever takes the marks of a comment away has the setting, on however many lines it stands.
+func TestTemplateWithoutMarks(t *testing.T) {
+	_, text, _ := strings.Cut(config.Template(nil), "\n# nodes:")
+	list, _, _ := strings.Cut("# nodes:"+text, "\n\n")
+	if strings.Count(list, "\n") < 1 {
+		t.Fatalf("the example is one line: %s", list)
+	}
+	c, err := parse(t, strings.ReplaceAll("\n"+list, "\n# ", "\n"))
+	if err != nil || !slices.Equal(c.Nodes, config.Default("/home/bot").Nodes) {
+		t.Errorf("%s: %v", list, err)
 	}
 }
 

@@ -64,9 +64,7 @@ var settings = []setting{
 		path(func(c *Config) *string { return &c.Ledger })},
 	{"control", "The socket by which commands reach the running agent.", "control.sock",
 		path(func(c *Config) *string { return &c.Control })},
-	{"nonce.required", "Refuse requests without a nonce. Older applications send none; examples/docs/operating.md " +
-		"tells more.",
-		"false",
+	{"nonce.required", "Refuse requests without a nonce. Older applications send none.", "false",
 		boolean(func(c *Config) *bool { return &c.NonceRequired })},
 	{"nonce.behind", "How far a nonce may lie behind our clock.", "10m",
 		duration(func(c *Config) *time.Duration { return &c.NonceBehind }, time.Second, 366*24*time.Hour)},
@@ -90,8 +88,8 @@ var settings = []setting{
 		duration(func(c *Config) *time.Duration { return &c.CheckpointEvery }, time.Minute, 366*24*time.Hour)},
 	{"key_check_every", "How often the held keys are compared with the chain.", "1h",
 		duration(func(c *Config) *time.Duration { return &c.KeyCheckEvery }, time.Minute, 30*24*time.Hour)},
-	{"canary", "How often the wallet looks, through each relay, whether another copy of it serves the same accounts; " +
-		"examples/docs/moving.md tells more.", "5m",
+	{"canary", "How often the wallet looks, through each relay, whether another copy of it serves the same accounts. " +
+		"If one does, see `pksa help ledger moved`.", "5m",
 		duration(func(c *Config) *time.Duration { return &c.Canary }, 10*time.Second, 24*time.Hour)},
 	{"stop_timeout", "How long a stop waits for requests that were already admitted.", "20s",
 		duration(func(c *Config) *time.Duration { return &c.StopTimeout }, 0, time.Hour)},

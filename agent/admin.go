@@ -50,9 +50,9 @@ type AppInfo struct {
 	NoncesOnly bool `json:"nonces_only,omitempty"`
 	// SameSecretAs is the app that has the same secret and keeps it. The secret of this one is
 	// disabled until `app rotate`: a secret names one app.
-	SameSecretAs string `json:"same_secret_as,omitempty"`
-	Secret       string `json:"secret,omitempty"`
-	Ended        int    `json:"sessions_ended,omitempty"` // by `app rotate --end-sessions`, just now
+	SameSecretAs string        `json:"same_secret_as,omitempty"`
+	Secret       ledger.Secret `json:"secret,omitempty"`
+	Ended        int           `json:"sessions_ended,omitempty"` // by `app rotate --end-sessions`, just now
 }
 
 // SessionInfo is a session as people see it. AuthKey is filled when it was made by hand just now.
@@ -63,12 +63,12 @@ type SessionInfo struct {
 	Origin  string           `json:"origin"`
 	Relay   string           `json:"relay,omitempty"`
 	// Claim is the name that the application gave itself. It proves nothing.
-	Claim    string       `json:"calls_itself,omitempty"`
-	Created  time.Time    `json:"created"`
-	Expires  time.Time    `json:"expires"`
-	LastUsed time.Time    `json:"last_used"`
-	AuthKey  string       `json:"auth_key,omitempty"`
-	Quiet    []Quarantine `json:"quarantine,omitempty"`
+	Claim    string        `json:"calls_itself,omitempty"`
+	Created  time.Time     `json:"created"`
+	Expires  time.Time     `json:"expires"`
+	LastUsed time.Time     `json:"last_used"`
+	AuthKey  ledger.Secret `json:"auth_key,omitempty"`
+	Quiet    []Quarantine  `json:"quarantine,omitempty"`
 }
 
 func sessionInfo(s *ledger.Session) SessionInfo {
@@ -107,7 +107,7 @@ func (m Admin) AddApp(ctx context.Context, name, secret string) (AppInfo, error)
 	if err != nil {
 		return AppInfo{}, m.explain(name, err)
 	}
-	return AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Secret: secret}, nil
+	return AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Secret: ledger.Secret(secret)}, nil
 }
 
 // RotateApp sets a new secret of a slot; the old one makes no new session. The slot's sessions go
@@ -130,7 +130,8 @@ func (m Admin) RotateApp(ctx context.Context, name, secret string, endSessions b
 	if err != nil {
 		return AppInfo{}, m.explain(name, err)
 	}
-	info := AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Secret: secret, Ended: len(ended)}
+	info := AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Secret: ledger.Secret(secret),
+		Ended: len(ended)}
 	for _, s := range m.Ledger.Sessions() {
 		if s.App == name {
 			info.Sessions++
@@ -206,7 +207,7 @@ func (m Admin) AddSession(ctx context.Context, q SessionRequest) (SessionInfo, e
 	}
 	info := sessionInfo(s)
 	if made {
-		info.AuthKey = string(q.AuthKey)
+		info.AuthKey = ledger.Secret(q.AuthKey)
 	}
 	return info, nil
 }

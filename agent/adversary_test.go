@@ -232,7 +232,7 @@ func wrongWith(cmd, clear string) string {
 		answer, err := protocol.DecodeChallengeAckData([]byte(clear))
 		var signature hive.Signature
 		if err == nil {
-			signature, err = hive.ParseSignature(answer.Challenge)
+			signature, err = hive.ParseSignature(string(answer.Challenge))
 		}
 		if err != nil || !signature.Verify(hive.HashText("honest text"), answer.PubKey) {
 			return fmt.Sprintf("a signature of something else: %s, %v", clear, err)

@@ -52,7 +52,7 @@ func (a *Agent) serveAuth(ctx context.Context, r *run, data protocol.AuthReqData
 
 func (a *Agent) answerAuth(ctx context.Context, g granted, data protocol.AuthReqData) {
 	r := g.run
-	answer := protocol.AuthAckData{Expire: g.session.Expires.UnixMilli(), Token: string(g.session.Token)}
+	answer := protocol.AuthAckData{Expire: g.session.Expires.UnixMilli(), Token: g.session.Token}
 	outcome := "session"
 	if c := data.Challenge; c != nil {
 		signed, _, err := a.prove(r.msg.Account, c.KeyType, c.Challenge, false)

@@ -7,6 +7,7 @@ import (
 	"pksa/agent/policy"
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
 // serveChallenge takes a challenge_req from its decoded payload on: a text to sign, or a memo to
@@ -69,12 +70,12 @@ func (a *Agent) prove(account hive.AccountName, role hive.Role, text string, dec
 	answer := protocol.ChallengeAckData{PubKey: key.Public()}
 	if decrypt {
 		clear, err := key.DecodeMemo(text)
-		answer.Challenge = clear
+		answer.Challenge = secret.Text(clear)
 		return answer, "decrypted", err
 	}
 	signature, err := key.SignCanonical(hive.HashText(text))
 	// On disk: the ruling, no outcome. The signature is lost; the next start answers with an error.
 	crashpoint("proved")
-	answer.Challenge = signature.String()
+	answer.Challenge = secret.Text(signature.String())
 	return answer, "signed", err
 }

@@ -51,8 +51,8 @@ func (a *Agent) identify(d delivered) (*run, whose) {
 		return &run{delivered: d, app: s.App, authKey: secret.Hide(string(s.AuthKey)), session: s, clear: clear}, opened
 	}
 	if pr, ok := a.pairings.waiting(d.msg.Account, d.msg.UUID, d.arrived); ok && d.msg.Kind == protocol.Auth {
-		if clear, err := d.sealed.Open(pr.link.Reveal().Key); err == nil {
-			return &run{delivered: d, app: pr.app, authKey: secret.Hide(pr.link.Reveal().Key), pairing: pr,
+		if clear, err := d.sealed.Open(string(pr.link.Reveal().Key)); err == nil {
+			return &run{delivered: d, app: pr.app, authKey: secret.Hide(string(pr.link.Reveal().Key)), pairing: pr,
 				clear: clear}, opened
 		}
 	}

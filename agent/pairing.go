@@ -255,7 +255,7 @@ func (a *Agent) look(ctx context.Context, p PairParams) (PairAsk, error) {
 	for {
 		for _, d := range a.pairings.peek(pairKey{link.Account, link.UUID.Key()}) {
 			// One that does not open was altered on the way; another may come by another relay.
-			clear, err := d.sealed.Open(link.Key)
+			clear, err := d.sealed.Open(string(link.Key))
 			if err != nil {
 				continue
 			}

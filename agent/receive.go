@@ -188,7 +188,7 @@ func (a *Agent) hold(ctx context.Context, d delivered) {
 	if !ok {
 		return
 	}
-	if _, err := d.sealed.Open(pr.link.Reveal().Key); err != nil {
+	if _, err := d.sealed.Open(string(pr.link.Reveal().Key)); err != nil {
 		return
 	}
 	if d, here := a.pairings.take(pairKey{d.msg.Account, d.msg.UUID.Key()}); here {

@@ -3,13 +3,13 @@ package agent
 import (
 	"fmt"
 	"io"
-	"log/slog"
 
 	"pksa/protocol/secret"
 )
 
-// Types of this package that hold secrets show none of it when they are formatted or logged. What a
-// command shows once on purpose ([AppInfo], [SessionInfo]) stands in their JSON alone.
+// These types hold secrets in fields that fmt would look into, so they show nothing of themselves.
+// Where only some fields are secret ([AppInfo], [SessionInfo]), [secret.Format] writes the others.
+// What a command shows once on purpose is written by package control alone.
 
 // Format writes no more than what it is, for every verb: fmt would look into the fields, and
 // theirs.
@@ -22,39 +22,19 @@ func (r *run) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "request %s of %s", r
 func (p *proposal) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "proposal") }
 
 // Format writes everything but the secret.
-func (i AppInfo) Format(f fmt.State, verb rune) {
-	type plain AppInfo
-	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(i.shown()))
-}
-
-// LogValue returns everything but the secret.
-func (i AppInfo) LogValue() slog.Value {
-	type plain AppInfo
-	return slog.AnyValue(plain(i.shown()))
-}
-
-func (i AppInfo) shown() AppInfo {
-	if i.Secret != "" {
-		i.Secret = secret.Mark
-	}
-	return i
-}
+func (i AppInfo) Format(f fmt.State, verb rune) { secret.Format(f, verb, i) }
 
 // Format writes everything but the key.
-func (i SessionInfo) Format(f fmt.State, verb rune) {
-	type plain SessionInfo
-	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(i.shown()))
-}
+func (i SessionInfo) Format(f fmt.State, verb rune) { secret.Format(f, verb, i) }
 
-// LogValue returns everything but the key.
-func (i SessionInfo) LogValue() slog.Value {
-	type plain SessionInfo
-	return slog.AnyValue(plain(i.shown()))
-}
+// Format writes everything but the secret.
+func (p AppParams) Format(f fmt.State, verb rune) { secret.Format(f, verb, p) }
 
-func (i SessionInfo) shown() SessionInfo {
-	if i.AuthKey != "" {
-		i.AuthKey = secret.Mark
-	}
-	return i
-}
+// Format writes everything but the link.
+func (p PairParams) Format(f fmt.State, verb rune) { secret.Format(f, verb, p) }
+
+// Format writes everything but the secret.
+func (p ReloadParams) Format(f fmt.State, verb rune) { secret.Format(f, verb, p) }
+
+// Format writes everything but the key.
+func (q SessionRequest) Format(f fmt.State, verb rune) { secret.Format(f, verb, q) }

@@ -2,13 +2,14 @@ package agent
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
 
+	"pksa/agent/client"
 	"pksa/agent/control"
 	"pksa/agent/ledger"
 	"pksa/protocol"
@@ -25,15 +26,33 @@ func secretHolders() map[string]any {
 	r := &run{app: "app", authKey: secret.Hide(mark), session: &ledger.Session{AuthKey: mark, Token: mark}, pairing: pr}
 	return map[string]any{
 		"run": r, "pairing": pr, "pairings": &pairings{links: map[pairKey]*pairing{{"alice", "x"}: pr}},
-		"proposal":       &proposal{newSession: &ledger.NewSession{AuthKey: mark, Token: mark}},
-		"hidden":         secret.Hide(mark),
-		"AppParams":      AppParams{Name: "app", Secret: control.Secret(mark)},
-		"PairParams":     PairParams{App: "app", Link: control.Secret(mark)},
-		"ReloadParams":   ReloadParams{Secret: control.Secret(mark)},
-		"SessionRequest": SessionRequest{App: "app", AuthKey: control.Secret(mark)},
-		"AppInfo":        AppInfo{Name: "app", Secret: mark},
-		"SessionInfo":    SessionInfo{App: "app", AuthKey: mark},
-		"Slot":           ledger.Slot{Name: "app", Secret: mark},
+		"proposal":     &proposal{newSession: &ledger.NewSession{AuthKey: mark, Token: mark}},
+		"hidden":       secret.Hide(mark),
+		"hidden link":  secret.Hide(link),
+		"ReloadParams": ReloadParams{Secret: control.Secret(mark)},
+	}
+}
+
+// partlySecret are the types that are secret in part, with a secret in each place for one. The word
+// "readable" stands in a member that is not.
+func partlySecret() map[string]any {
+	return map[string]any{
+		"AppInfo":          AppInfo{Name: "readable", Secret: mark},
+		"SessionInfo":      SessionInfo{App: "readable", AuthKey: mark},
+		"Slot":             ledger.Slot{Name: "readable", Secret: mark},
+		"Session":          ledger.Session{App: "readable", AuthKey: mark, Token: mark},
+		"NewSession":       ledger.NewSession{App: "readable", AuthKey: mark, Token: mark},
+		"PairingLink":      protocol.PairingLink{Account: "alice", UUID: "readable", Key: mark, Host: "wss://x"},
+		"ChallengeAckData": protocol.ChallengeAckData{Challenge: mark},
+		"AuthAckData":      protocol.AuthAckData{Token: mark, Challenge: &protocol.ChallengeAckData{Challenge: mark}},
+		"Auth":             client.Auth{Account: "readable", Session: client.NewSession("alice", mark), Secret: mark},
+		"Proof":            client.Proof{Text: mark},
+		"AuthReqData":      protocol.AuthReqData{Token: mark},
+		"Grant": client.Grant{Session: client.NewSession("alice", mark),
+			Proof: &client.Proof{Text: mark}},
+		"AppParams":      AppParams{Name: "readable", Secret: control.Secret(mark)},
+		"PairParams":     PairParams{App: "readable", Link: control.Secret(mark)},
+		"SessionRequest": SessionRequest{App: "readable", AuthKey: control.Secret(mark)},
 	}
 }
 
@@ -45,13 +64,14 @@ func shownBy(v any) string {
 	loggers := []*slog.Logger{slog.New(slog.NewTextHandler(&b, o)), slog.New(slog.NewJSONHandler(&b, o))}
 	pointer := reflect.New(reflect.TypeOf(v))
 	pointer.Elem().Set(reflect.ValueOf(v))
-	for _, shape := range []any{v, pointer.Interface(), struct{ V any }{v}, []any{v}, map[string]any{"v": v}} {
+	for _, shape := range []any{v, pointer.Interface(), struct{ V any }{v}, struct{ V any }{pointer.Interface()},
+		[]any{v}, map[string]any{"v": v}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 			fmt.Fprintf(&b, verb+"\n", shape)
 		}
-	}
-	for _, log := range loggers {
-		log.Info("value", "v", v)
+		for _, log := range loggers {
+			log.With("v", shape).Info("value", "v", shape, slog.Group("g", "v", shape))
+		}
 	}
 	return b.String()
 }
@@ -63,9 +83,32 @@ func leaked(text string) bool {
 }
 
 func TestHoldersAreNotShown(t *testing.T) {
-	for name, v := range secretHolders() {
+	all := secretHolders()
+	maps.Copy(all, partlySecret())
+	for name, v := range all {
 		if text := shownBy(v); leaked(text) {
 			t.Errorf("%s shows its secret: %.2000s", name, text)
+		}
+	}
+}
+
+// Who prints a value that is secret in part wants to see the rest.
+func TestTheRestIsReadable(t *testing.T) {
+	for name, v := range partlySecret() {
+		plain, full := fmt.Sprintf("%v", v), fmt.Sprintf("%+v", v)
+		var log bytes.Buffer
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "v", v)
+		for _, text := range []string{plain, full, log.String()} {
+			if !strings.Contains(text, secret.Mark) {
+				t.Errorf("%s does not say that it hides something: %s", name, text)
+			}
+			hasMore := strings.Contains(fmt.Sprintf("%#v", v), "readable")
+			if hasMore && !strings.Contains(text, "readable") {
+				t.Errorf("%s hides more than its secret: %s", name, text)
+			}
+		}
+		if !strings.Contains(full, ":"+secret.Mark) {
+			t.Errorf("%s does not name the member that it hides: %s", name, full)
 		}
 	}
 }
@@ -115,9 +158,12 @@ func TestSecretsAreCarried(t *testing.T) {
 	if len(request.AuthKey) != 0 {
 		t.Errorf("no key became %x", []byte(request.AuthKey))
 	}
-	text, err := json.Marshal(AppInfo{Secret: mark})
-	if err != nil || !strings.Contains(string(text), mark) {
-		t.Errorf("what is shown once is not: %s, %v", text, err)
+	var shown AppInfo
+	carry(t, AppInfo{Name: "app", Secret: mark}, &shown)
+	var forPeople strings.Builder
+	err := control.Show(&forPeople, []SessionInfo{{AuthKey: mark}})
+	if shown.Secret != mark || err != nil || !strings.Contains(forPeople.String(), `"auth_key": "`+mark+`"`) {
+		t.Errorf("what is shown once is not: %s, %v", forPeople.String(), err)
 	}
 }
 

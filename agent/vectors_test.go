@@ -176,7 +176,7 @@ func checkSigned(t *testing.T, name string, m protocol.Message, authKey, digestH
 	if err != nil {
 		t.Fatal(err)
 	}
-	signature, err := hive.ParseSignature(data.Challenge)
+	signature, err := hive.ParseSignature(string(data.Challenge))
 	if err != nil {
 		t.Fatal(err)
 	}

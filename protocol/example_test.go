@@ -55,11 +55,11 @@ func ExampleParsePairingLink() {
 		return
 	}
 	fmt.Println(len(link.Key), "characters of key")
-	fmt.Println(link)
+	fmt.Printf("%+v\n", link)
 
 	// Output:
 	// 36 characters of key
-	// link of alice at wss://r.example, uuid 1b4e28ba-2fa1-4d2e-883f-0016d3cca427, key [redacted]
+	// {Account:alice UUID:1b4e28ba-2fa1-4d2e-883f-0016d3cca427 Key:[redacted] Host:wss://r.example}
 }
 
 // No policy can allow a text whose signature would be that of a transaction.

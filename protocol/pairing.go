@@ -3,7 +3,6 @@ package protocol
 import (
 	"encoding/base64"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"strconv"
 	"strings"
@@ -19,8 +18,8 @@ import (
 type PairingLink struct {
 	Account hive.AccountName
 	UUID    UUID
-	Key     string // the session key; not empty
-	Host    string // relay: "wss://…" without trailing slash, or "ws://…" of this machine
+	Key     secret.Text // the session key; not empty
+	Host    string      // relay: "wss://…" without trailing slash, or "ws://…" of this machine
 }
 
 // PairingLinkError is the refusal of a pairing link. It quotes nothing of the link.
@@ -59,7 +58,8 @@ func ParsePairingLink(s string) (PairingLink, error) {
 	if o.err != nil {
 		return PairingLink{}, linkError(o.err)
 	}
-	link := PairingLink{Account: o.account(), UUID: o.uuid(), Key: o.sealed("key", maxLinkKey), Host: o.text("host")}
+	link := PairingLink{Account: o.account(), UUID: o.uuid(), Key: secret.Text(o.sealed("key", maxLinkKey)),
+		Host: o.text("host")}
 	if o.err != nil {
 		return PairingLink{}, linkError(o.err)
 	}
@@ -174,7 +174,7 @@ func (l PairingLink) URI() (string, error) {
 	if l.Key == "" || len(l.Key) > maxLinkKey {
 		w.fail("key", "value not allowed")
 	}
-	w.text("key", l.Key)
+	w.text("key", string(l.Key))
 	address, err := relayURL(l.Host)
 	if err != nil {
 		return "", err
@@ -188,15 +188,5 @@ func (l PairingLink) URI() (string, error) {
 	return linkScheme + "://" + linkCommand + base64.StdEncoding.EncodeToString(text), nil
 }
 
-func (l PairingLink) redacted() string {
-	return fmt.Sprintf("link of %s at %s, uuid %s, key %s", l.Account, l.Host, l.UUID, secret.Mark)
-}
-
-// Format writes the link without its key, whatever the verb.
-func (l PairingLink) Format(f fmt.State, _ rune) { fmt.Fprint(f, l.redacted()) }
-
-// LogValue returns the link without its key.
-func (l PairingLink) LogValue() slog.Value { return slog.StringValue(l.redacted()) }
-
-// MarshalText returns the link without its key.
-func (l PairingLink) MarshalText() ([]byte, error) { return []byte(l.redacted()), nil }
+// Format writes the link without its key.
+func (l PairingLink) Format(f fmt.State, verb rune) { secret.Format(f, verb, l) }

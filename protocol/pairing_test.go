@@ -127,9 +127,12 @@ func TestLinkKeepsItsKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	printed := fmt.Sprintf("%v %+v %#v %s %q %x %d %v %+v", link, link, link, link, link, link, link, &link,
-		[]protocol.PairingLink{link})
-	for _, text := range []string{log.String(), string(marshalled), printed, fmt.Sprint(fmt.Errorf("x: %v", link))} {
+	texts := []string{log.String(), string(marshalled), fmt.Sprint(fmt.Errorf("x: %v", link))}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		texts = append(texts, fmt.Sprintf(verb, link), fmt.Sprintf(verb, &link),
+			fmt.Sprintf(verb, []protocol.PairingLink{link}))
+	}
+	for _, text := range texts {
 		if strings.Contains(text, "s3cret") || strings.Contains(text, "733363726574") ||
 			!strings.Contains(text, "[redacted]") {
 			t.Errorf("printed as %s", text)

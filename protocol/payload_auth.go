@@ -1,13 +1,18 @@
 package protocol
 
-import "pksa/protocol/hive"
+import (
+	"fmt"
+
+	"pksa/protocol/hive"
+	"pksa/protocol/secret"
+)
 
 // AuthReqData is the clear payload of auth_req (HAS §5.1). It has no nonce; the agent recognises
 // repeated requests (HAS §9.4).
 type AuthReqData struct {
 	App       AppInfo
 	Challenge *AuthChallenge // nil = none asked
-	Token     string         // of protocol 0.8; ignore it
+	Token     secret.Text    // of protocol 0.8; ignore it
 }
 
 // AppInfo describes an application in its own words. It proves nothing.
@@ -30,7 +35,7 @@ type AuthChallenge struct {
 // dropped. Errors are *DecodeError.
 func DecodeAuthReqData(text []byte) (AuthReqData, error) {
 	o := readPayload("auth_req_data", text, "app", "challenge", "token")
-	data := AuthReqData{App: o.app(), Token: o.optionalText("token")}
+	data := AuthReqData{App: o.app(), Token: secret.Text(o.optionalText("token"))}
 	if value, ok := o.optional("challenge"); ok {
 		data.Challenge = o.authChallenge(value)
 	}
@@ -97,7 +102,7 @@ func (d AuthReqData) Encode() ([]byte, error) {
 		w.challenge(c.Challenge, c.Decrypt)
 		w.close()
 	}
-	w.optionalText("token", d.Token)
+	w.optionalText("token", string(d.Token))
 	w.close()
 	return w.payload()
 }
@@ -105,7 +110,7 @@ func (d AuthReqData) Encode() ([]byte, error) {
 // AuthAckData is the clear payload of auth_ack (HAS §5.2).
 type AuthAckData struct {
 	Expire    int64             // end of the session, ms since 1970
-	Token     string            // one uuid per session; clients of protocol 0.8 need it
+	Token     secret.Text       // one uuid per session; clients of protocol 0.8 need it
 	Challenge *ChallengeAckData // the signed challenge; nil if none was asked
 }
 
@@ -114,7 +119,7 @@ type AuthAckData struct {
 // has passed. Errors are *DecodeError.
 func DecodeAuthAckData(text []byte) (AuthAckData, error) {
 	o := readPayload("auth_ack_data", text, "expire", "token", "challenge", "challenge_data")
-	data := AuthAckData{Expire: o.integer("expire", 1), Token: o.optionalText("token")}
+	data := AuthAckData{Expire: o.integer("expire", 1), Token: secret.Text(o.optionalText("token"))}
 	for _, name := range []string{"challenge", "challenge_data"} {
 		value, ok := o.optional(name)
 		if !ok {
@@ -140,7 +145,7 @@ func (d AuthAckData) Encode() ([]byte, error) {
 	w := &writer{what: "auth_ack_data"}
 	w.open()
 	w.integer("expire", d.Expire, 1)
-	w.optionalText("token", d.Token)
+	w.optionalText("token", string(d.Token))
 	if d.Challenge != nil {
 		for _, name := range []string{"challenge", "challenge_data"} {
 			w.name(name)
@@ -150,3 +155,9 @@ func (d AuthAckData) Encode() ([]byte, error) {
 	w.close()
 	return w.payload()
 }
+
+// Format writes everything but the token.
+func (d AuthReqData) Format(f fmt.State, verb rune) { secret.Format(f, verb, d) }
+
+// Format writes everything but token and challenge.
+func (d AuthAckData) Format(f fmt.State, verb rune) { secret.Format(f, verb, d) }

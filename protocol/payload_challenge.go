@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"fmt"
-	"log/slog"
 
 	"pksa/protocol/hive"
 	"pksa/protocol/secret"
@@ -69,13 +68,12 @@ func (w *writer) challenge(text string, decrypt bool) {
 
 // ChallengeAckData is the clear payload of challenge_ack (HAS §5.5) and the answer to a challenge
 // inside an auth_req. No request has these members, so an answer that somebody sends back to a
-// wallet is no request (HAS §13.3). Challenge may be a decrypted memo, so the value prints without
-// it.
+// wallet is no request (HAS §13.3). Challenge is secret, because it may be a decrypted memo.
 type ChallengeAckData struct {
 	PubKey hive.PublicKey // of the key that signed or decrypted
 	// signature of 130 hexadecimal digits, or clear text with its leading "#"; at most MaxChallenge
 	// bytes
-	Challenge string
+	Challenge secret.Text
 }
 
 // DecodeChallengeAckData reads the clear payload of challenge_ack on the application's side. The
@@ -91,7 +89,7 @@ func DecodeChallengeAckData(text []byte) (ChallengeAckData, error) {
 
 func (o *object) challengeAck() ChallengeAckData {
 	text := o.text("pubkey")
-	data := ChallengeAckData{Challenge: o.text("challenge")}
+	data := ChallengeAckData{Challenge: secret.Text(o.text("challenge"))}
 	if o.err != nil {
 		return data
 	}
@@ -119,19 +117,9 @@ func (w *writer) challengeAck(d ChallengeAckData) {
 	if len(d.Challenge) > MaxChallenge {
 		w.fail("challenge", "too large")
 	}
-	w.text("challenge", d.Challenge)
+	w.text("challenge", string(d.Challenge))
 	w.close()
 }
 
-func (d ChallengeAckData) redacted() string {
-	return fmt.Sprintf("answer by %s, challenge %s", d.PubKey, secret.Mark)
-}
-
-// Format writes the answer without its challenge, whatever the verb.
-func (d ChallengeAckData) Format(f fmt.State, _ rune) { fmt.Fprint(f, d.redacted()) }
-
-// LogValue returns the answer without its challenge.
-func (d ChallengeAckData) LogValue() slog.Value { return slog.StringValue(d.redacted()) }
-
-// MarshalText returns the answer without its challenge. [ChallengeAckData.Encode] is for the wire.
-func (d ChallengeAckData) MarshalText() ([]byte, error) { return []byte(d.redacted()), nil }
+// Format writes the answer without its challenge.
+func (d ChallengeAckData) Format(f fmt.State, verb rune) { secret.Format(f, verb, d) }

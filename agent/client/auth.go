@@ -11,6 +11,10 @@ import (
 	"pksa/protocol/secret"
 )
 
+// Secret is a text that must not be shown: however it is printed, logged or marshalled, it is
+// "[redacted]". string(s) is its content.
+type Secret = secret.Text
+
 // Auth is a request to begin or continue a session.
 type Auth struct {
 	// Account is the account of the session.
@@ -20,7 +24,7 @@ type Auth struct {
 	Session *Session
 	// Secret is the secret of the application's slot, for wallets in service mode. Without it the
 	// wallet must know the session's auth_key already, or learn it by a link; see [Client.Pair].
-	Secret string
+	Secret Secret
 	// Challenge, if set, is signed or decrypted by the wallet along with the approval. It proves
 	// the account to the application.
 	Challenge *Challenge
@@ -76,7 +80,8 @@ func (c *Client) Pair(ctx context.Context, a Auth) (*Pairing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client: auth for %s: %w", a.Account, err)
 	}
-	uri, err := protocol.PairingLink{Account: a.Account, UUID: waiting.id, Key: s.authKey, Host: c.options.Relay}.URI()
+	uri, err := protocol.PairingLink{Account: a.Account, UUID: waiting.id, Key: Secret(s.authKey),
+		Host: c.options.Relay}.URI()
 	if err != nil {
 		c.finish(waiting, err)
 		return nil, fmt.Errorf("client: %w", err)
@@ -128,7 +133,7 @@ func (c *Client) sessionFor(a Auth) (*Session, error) {
 // authRequest returns what builds an auth_req.
 func (c *Client) authRequest(s *Session, a Auth) func() (protocol.Request, error) {
 	return func() (protocol.Request, error) {
-		data := protocol.AuthReqData{App: c.options.App, Token: s.oldToken()}
+		data := protocol.AuthReqData{App: c.options.App, Token: Secret(s.oldToken())}
 		if a.Challenge != nil {
 			data.Challenge = &protocol.AuthChallenge{KeyType: a.Challenge.Role, Challenge: a.Challenge.Text,
 				Decrypt: a.Challenge.Decrypt}
@@ -139,7 +144,7 @@ func (c *Client) authRequest(s *Session, a Auth) func() (protocol.Request, error
 		}
 		request := s.sealRequest(protocol.Auth, payload)
 		if a.Secret != "" {
-			request.AuthKey = sealText(a.Secret, []byte(s.authKey))
+			request.AuthKey = sealText(string(a.Secret), []byte(s.authKey))
 		}
 		return request, nil
 	}
@@ -172,7 +177,7 @@ func (c *Client) acceptAuth(ctx context.Context, grant *Grant, a Auth, m protoco
 	}
 	// Only now that everything is checked: a session that was granted before keeps its end if this
 	// answer is wrong.
-	s.renew(expires, data.Token)
+	s.renew(expires, string(data.Token))
 	c.keepSession(s)
 	grant.Expires = expires
 	return nil

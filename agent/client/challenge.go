@@ -8,6 +8,7 @@ import (
 
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
 // Challenge is a text for the wallet to sign or, with Decrypt, an encrypted memo to decrypt.
@@ -28,9 +29,13 @@ type Proof struct {
 	OfAccount bool
 	// Signature is the signature over hive.HashText of the challenge. It is zero with Decrypt.
 	Signature hive.Signature
-	// Text is the decrypted memo without its leading "#". It is empty without Decrypt.
-	Text string
+	// Text is the decrypted memo without its leading "#"; string(Text) is its content. It is empty
+	// without Decrypt.
+	Text Secret
 }
+
+// Format writes everything but the text.
+func (p Proof) Format(f fmt.State, verb rune) { secret.Format(f, verb, p) }
 
 // Challenge has a text signed or a memo decrypted (HAS §4.5) and returns the proof. It waits until
 // ctx ends or the request expires at the relay, and may be called concurrently. An answer that is
@@ -97,7 +102,7 @@ func (c *Client) checkProof(ctx context.Context, account hive.AccountName, ch Ch
 
 // checkSigned checks that the key that the wallet names has signed the challenge.
 func (p *Proof) checkSigned(ch Challenge, answer protocol.ChallengeAckData) error {
-	signature, err := hive.ParseSignature(answer.Challenge)
+	signature, err := hive.ParseSignature(string(answer.Challenge))
 	if err != nil {
 		return badAnswer("%w", err)
 	}
@@ -123,7 +128,7 @@ func (p *Proof) checkDecrypted(ch Challenge, answer protocol.ChallengeAckData) e
 	if answer.PubKey != header.From && answer.PubKey != header.To {
 		return badAnswer("%s cannot have decrypted this memo", answer.PubKey)
 	}
-	if len(answer.Challenge) == 0 || answer.Challenge[0] != '#' || answer.Challenge == ch.Text {
+	if len(answer.Challenge) == 0 || answer.Challenge[0] != '#' || string(answer.Challenge) == ch.Text {
 		return badAnswer("the memo is not decrypted")
 	}
 	p.Text = answer.Challenge[1:]

@@ -188,7 +188,7 @@ func TestPairing(t *testing.T) {
 			if link.UUID != req.UUID {
 				t.Errorf("link for %s, request %s", link.UUID, req.UUID)
 			}
-			m, err := relaytest.Approve(req, link.Key, alice, txID)
+			m, err := relaytest.Approve(req, string(link.Key), alice, txID)
 			if err != nil {
 				t.Error(err)
 			}
@@ -209,7 +209,8 @@ func TestPairing(t *testing.T) {
 		if again, err := pairing.Wait(t.Context()); err == nil {
 			t.Errorf("grant %+v at the second try", again)
 		}
-		if err != nil || grant.Session.AuthKey() != link.Key || link.Account != "alice" || link.Host != w.server.URL {
+		if err != nil || grant.Session.AuthKey() != string(link.Key) || link.Account != "alice" ||
+			link.Host != w.server.URL {
 			t.Errorf("link %v, grant %+v, %v", link, grant, err)
 		}
 	})
@@ -348,7 +349,7 @@ func TestChallengeAnswersThatCannotBeRight(t *testing.T) {
 	answer := func(change func(*protocol.ChallengeAckData)) func(*world, protocol.Request) protocol.Message {
 		return func(w *world, req protocol.Request) protocol.Message {
 			signature, _ := alice.SignCanonical(hive.HashText("hello"))
-			data := protocol.ChallengeAckData{PubKey: alice.Public(), Challenge: signature.String()}
+			data := protocol.ChallengeAckData{PubKey: alice.Public(), Challenge: client.Secret(signature.String())}
 			change(&data)
 			text, err := data.Encode()
 			if err != nil {
@@ -363,11 +364,11 @@ func TestChallengeAnswersThatCannotBeRight(t *testing.T) {
 		"text instead":      answer(func(d *protocol.ChallengeAckData) { d.Challenge = "#hello" }),
 		"signed another text": answer(func(d *protocol.ChallengeAckData) {
 			s, _ := alice.Sign(hive.HashText("bye"))
-			d.Challenge = s.String()
+			d.Challenge = client.Secret(s.String())
 		}),
 		"key of nobody": answer(func(d *protocol.ChallengeAckData) {
 			s, _ := mallory.Sign(hive.HashText("hello"))
-			d.PubKey, d.Challenge = mallory.Public(), s.String()
+			d.PubKey, d.Challenge = mallory.Public(), client.Secret(s.String())
 		}),
 	}
 	for name, answer := range cases {

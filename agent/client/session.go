@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -143,20 +142,4 @@ func newUUID() string {
 }
 
 // Format writes everything but the secret.
-func (a Auth) Format(f fmt.State, verb rune) {
-	type plain Auth
-	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(a.shown()))
-}
-
-// LogValue returns everything but the secret.
-func (a Auth) LogValue() slog.Value {
-	type plain Auth
-	return slog.AnyValue(plain(a.shown()))
-}
-
-func (a Auth) shown() Auth {
-	if a.Secret != "" {
-		a.Secret = secret.Mark
-	}
-	return a
-}
+func (a Auth) Format(f fmt.State, verb rune) { secret.Format(f, verb, a) }

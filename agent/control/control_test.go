@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -10,8 +11,10 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"pksa/agent/control"
+	"pksa/protocol/secret"
 )
 
 // socketPath returns a path that is short: macOS takes no more than 103 bytes, and the folder of a
@@ -137,5 +140,43 @@ func TestBadCallers(t *testing.T) {
 	var got string
 	if err := control.Call(t.Context(), path, "ping", nil, &got); err != nil || got != "pong" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// People and their programs read what Show writes, so it is what encoding/json wrote before, byte
+// for byte; only secrets are shown.
+func TestShowWritesWhatEncodingJSONDoes(t *testing.T) {
+	type result struct {
+		Name  string        `json:"name"`
+		Took  time.Duration `json:"took"`
+		At    time.Time     `json:"at"`
+		List  []string      `json:"list"`
+		Empty []int         `json:"empty"`
+		Map   map[string]any
+		Raw   json.RawMessage `json:"raw,omitempty"`
+		None  *int            `json:"none"`
+		Zero  int             `json:"zero,omitempty"`
+		Key   secret.Text     `json:"key,omitempty"`
+	}
+	r := result{
+		Name: "a<b>&\u2028\"ü", Took: time.Second, At: time.Date(2026, 1, 1, 0, 0, 0, 5, time.UTC), Empty: []int{},
+		Map: map[string]any{"b": 1.0, "a": []any{}, "c": map[string]int{}}, Raw: json.RawMessage(`{"z":1,"y":[1, 2]}`),
+	}
+	for _, value := range []any{r, &r, []result{r}, []int{}, map[string]any{"x": []string(nil)}, "text", nil} {
+		var got, want strings.Builder
+		enc := json.NewEncoder(&want)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		if err := errors.Join(enc.Encode(value), control.Show(&got, value)); err != nil {
+			t.Fatal(err)
+		}
+		if got.String() != want.String() {
+			t.Errorf("%T: %s\nwant %s", value, &got, &want)
+		}
+	}
+	r.Key = "shown once"
+	var got strings.Builder
+	if err := control.Show(&got, r); err != nil || !strings.Contains(got.String(), `"key": "shown once"`) {
+		t.Errorf("%s, %v", &got, err)
 	}
 }

@@ -80,7 +80,7 @@ func printApp(w io.Writer, info agent.AppInfo) {
 	fmt.Fprintf(w, "App %s is ready.\n", info.Name)
 	if info.Secret != "" {
 		fmt.Fprintf(w, "\n  %s\n\nThis secret is shown once. Put it into the application's configuration as its "+
-			"auth_req_secret.\n", info.Secret)
+			"auth_req_secret.\n", string(info.Secret))
 	}
 	switch {
 	case info.Ended > 0:

@@ -3,9 +3,10 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"io"
 	"slices"
+
+	"pksa/agent/control"
 )
 
 type streams struct {
@@ -38,10 +39,7 @@ func run(ctx context.Context, args []string, s streams) int {
 // print prints a result: as JSON, or by the function for people.
 func (c *command) print(result any, people func(w io.Writer)) error {
 	if c.asJSON {
-		enc := json.NewEncoder(c.out)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(result)
+		return control.Show(c.out, result)
 	}
 	w := bufio.NewWriter(c.out)
 	people(w)

@@ -42,7 +42,7 @@ type killWorld struct {
 	relay   *relaytest.Server
 	seen    *answers
 	cfg     *config.Config
-	secrets map[string]string // of the apps
+	secrets map[string]client.Secret // of the apps
 
 	wallet *exec.Cmd
 	exited chan error
@@ -62,7 +62,7 @@ func buildWallet(t *testing.T, tags string) string {
 // newKillWorld makes the home folder and starts everything but the wallet.
 func newKillWorld(t *testing.T, policy string, apps ...string) *killWorld {
 	t.Helper()
-	w := &killWorld{t: t, seen: newAnswers(), secrets: map[string]string{}, stderr: new(logtail.Buffer)}
+	w := &killWorld{t: t, seen: newAnswers(), secrets: map[string]client.Secret{}, stderr: new(logtail.Buffer)}
 	var err error
 	if w.home, err = os.MkdirTemp("", "pksa-kill-"); err != nil { // the path of a socket must be short
 		t.Fatal(err)

@@ -251,7 +251,7 @@ func scriptApp(ts *testscript.TestScript, neg bool, args []string) {
 
 func playApp(ctx context.Context, ts *testscript.TestScript, app *client.Client, args []string) error {
 	if args[0] == "login" {
-		grant, err := app.Authenticate(ctx, client.Auth{Account: "alice", Secret: args[1]})
+		grant, err := app.Authenticate(ctx, client.Auth{Account: "alice", Secret: client.Secret(args[1])})
 		if err != nil {
 			return err
 		}

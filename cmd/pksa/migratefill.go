@@ -123,7 +123,7 @@ func (m *migration) fillLedger(ctx context.Context, store *keystore.Store) error
 // addApp makes the app with the old secret. It makes a new secret if there was none, or if the old
 // one can be guessed.
 func (m *migration) addApp(ctx context.Context, admin agent.Admin) error {
-	info, err := admin.AddApp(ctx, oldwallet.App, m.old.Secret)
+	info, err := admin.AddApp(ctx, oldwallet.App, string(m.old.Secret))
 	if err != nil {
 		m.left("auth_req_secret: %v", err)
 		info, err = admin.AddApp(ctx, oldwallet.App, "")
@@ -163,7 +163,7 @@ func (m *migration) addSessions(ctx context.Context, l *ledger.Ledger, store *ke
 			continue
 		}
 		n := ledger.NewSession{
-			Account: string(a.Name), App: oldwallet.App, AuthKey: ledger.Secret(auth.Key), Origin: ledger.Hand,
+			Account: string(a.Name), App: oldwallet.App, AuthKey: auth.Key, Origin: ledger.Hand,
 			Claim:   auth.App,
 			Expires: auth.Expires, LastNonce: a.LastNonce(auth.Key),
 		}

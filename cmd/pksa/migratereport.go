@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pksa/agent/ledger"
+	"pksa/protocol/secret"
 )
 
 // migrated is what `migrate --json` prints.
@@ -17,7 +18,7 @@ type migrated struct {
 	Made     []string          `json:"made"`
 	Keys     []keyInfo         `json:"keys"`
 	App      string            `json:"app"`
-	Secret   string            `json:"secret,omitempty"` // only if the old one could not be taken
+	Secret   ledger.Secret     `json:"secret,omitempty"` // only if the old one could not be taken
 	Sessions []migratedSession `json:"sessions"`
 	Relays   []string          `json:"relays"`
 	Nodes    []string          `json:"nodes"`
@@ -61,7 +62,7 @@ func (m *migration) printReport(w io.Writer) {
 	printList(w, "To know", r.Notes)
 	if r.Secret != "" {
 		fmt.Fprintf(w, "\nThe app has a new secret, shown once. Give it to the applications as auth_req_secret:\n\n"+
-			"  %s\n", r.Secret)
+			"  %s\n", string(r.Secret))
 	}
 	fmt.Fprintf(w, `
 Next:
@@ -84,3 +85,6 @@ func printList(w io.Writer, title string, items []string) {
 		fmt.Fprintf(w, "  %s\n", item)
 	}
 }
+
+// Format writes everything but the secret.
+func (m migrated) Format(f fmt.State, verb rune) { secret.Format(f, verb, m) }

@@ -57,7 +57,7 @@ requests. The policy decides what the session may ask for.`,
 					when(info.Expires))
 				if info.AuthKey != "" {
 					fmt.Fprintf(w, "\n  %s\n\nThis auth_key is shown once. Give it to the application as the key of "+
-						"its session.\n", info.AuthKey)
+						"its session.\n", string(info.AuthKey))
 				}
 			})
 		},

@@ -125,7 +125,10 @@ func login(ctx context.Context, bot *client.Client, s settings) (*client.Session
 	if err != nil {
 		return nil, err
 	}
-	grant, err := bot.Authenticate(ctx, client.Auth{Account: account, Secret: strings.TrimSpace(string(secret))})
+	grant, err := bot.Authenticate(ctx, client.Auth{
+		Account: account,
+		Secret:  client.Secret(strings.TrimSpace(string(secret))),
+	})
 	if err != nil {
 		return nil, explain(err)
 	}

@@ -5,6 +5,9 @@
 //   - [Text] and [Bytes] are secrets in fields that are exported.
 //   - [Hidden] is a secret in a field that is not exported, where fmt calls no methods.
 //   - [Redacted] is embedded by structs that show nothing of themselves.
+//
+// A struct that is secret in part has [Text] or [Bytes] for its secret members, and a method Format
+// that calls [Format]. So the other members stay readable.
 package secret
 
 // Mark stands where a secret would.

@@ -9,6 +9,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +37,16 @@ type owner struct {
 	behind *holder
 	any    any
 }
+
+// part is a struct that is secret in part, as they are in other packages.
+type part struct {
+	Name   string
+	Text   secret.Text
+	Number int
+	next   string // is left out
+}
+
+func (p part) Format(f fmt.State, verb rune) { secret.Format(f, verb, p) }
 
 // leaks reports whether text holds the canary in any base that fmt and the encoders write.
 func leaks(text string) bool {
@@ -128,6 +140,55 @@ func TestHiddenInUnexportedFields(t *testing.T) {
 	var zero secret.Hidden[*string]
 	if zero.Reveal() != nil {
 		t.Error("the zero value holds something")
+	}
+}
+
+func TestAStructIsSecretInPart(t *testing.T) {
+	p := part{"name", canary, 7, canary}
+	for verb, want := range map[string]string{
+		"%v":  "{name [redacted] 7}",
+		"%+v": "{Name:name Text:[redacted] Number:7}",
+		"%#v": `secret_test.part{Name:"name", Text:[redacted], Number:7}`,
+		"%s":  "{Name:name Text:[redacted] Number:7}",
+		"%q":  "{Name:name Text:[redacted] Number:7}",
+		"%x":  "{Name:name Text:[redacted] Number:7}",
+		"%d":  "{Name:name Text:[redacted] Number:7}",
+	} {
+		if got := fmt.Sprintf(verb, p); got != want {
+			t.Errorf("%s: %s, want %s", verb, got, want)
+		}
+		// Behind a pointer in a field, fmt would ask the members for no methods.
+		for _, around := range []any{&p, []part{p}, []*part{&p}, struct{ P *part }{&p}, map[string]*part{"p": &p}} {
+			if text := fmt.Sprintf(verb, around); leaks(text) || !strings.Contains(text, "name") {
+				t.Errorf("%s of %T: %s", verb, around, text)
+			}
+		}
+	}
+	var none *part
+	if text := fmt.Sprint(none); text != "<nil>" {
+		t.Errorf("no part is written as %s", text)
+	}
+}
+
+// A program that panics prints the value on its way out, so the test does it in a process of its
+// own.
+func TestPanicsDoNotShowSecrets(t *testing.T) {
+	values := secrets()
+	values["secret in part"] = part{Text: canary}
+	if name, ok := os.LookupEnv("SECRET_TEST_PANIC"); ok {
+		panic(values[name])
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range values {
+		cmd := exec.Command(self, "-test.run=^TestPanicsDoNotShowSecrets$")
+		cmd.Env = append(os.Environ(), "SECRET_TEST_PANIC="+name)
+		out, err := cmd.CombinedOutput()
+		if err == nil || !bytes.Contains(out, []byte("panic: ")) || leaks(string(out)) {
+			t.Errorf("%s: %v, %s", name, err, out)
+		}
 	}
 }
 

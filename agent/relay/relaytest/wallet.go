@@ -15,6 +15,7 @@ import (
 	"pksa/protocol"
 	"pksa/protocol/hive"
 	"pksa/protocol/seal"
+	"pksa/protocol/secret"
 )
 
 // Wallet is a small wallet for tests: it registers accounts and answers as it is told. It trusts
@@ -226,13 +227,13 @@ func meet(key *hive.PrivateKey, challenge string, decrypt bool) (protocol.Challe
 	done := protocol.ChallengeAckData{PubKey: key.Public()}
 	if decrypt {
 		text, err := key.DecodeMemo(challenge)
-		done.Challenge = text
+		done.Challenge = secret.Text(text)
 		return done, err
 	}
 	signature, err := key.SignCanonical(hive.HashText(challenge))
 	if err != nil {
 		return done, fmt.Errorf("signing a challenge: %w", err)
 	}
-	done.Challenge = signature.String()
+	done.Challenge = secret.Text(signature.String())
 	return done, nil
 }

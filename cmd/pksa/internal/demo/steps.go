@@ -55,7 +55,7 @@ func playLogin(ctx context.Context, d *demo) (err error) {
 	if d.play.app, err = w.dialApp(ctx); err != nil {
 		return err
 	}
-	grant, err := d.play.app.Authenticate(ctx, client.Auth{Account: account, Secret: w.secret})
+	grant, err := d.play.app.Authenticate(ctx, client.Auth{Account: account, Secret: w.secret.Reveal()})
 	d.say("app", "wallet", "I am demobot, sealed with the secret that I got from you. May I have a session for alice?")
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ import (
 	"pksa/keystore"
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
 const (
@@ -55,7 +56,7 @@ type world struct {
 	store  *keystore.Store
 	ledger *ledger.Ledger
 	wallet *service.Service
-	secret string // of the app
+	secret secret.Hidden[client.Secret] // of the app
 	logs   *logtail.Buffer
 	app    *client.Client
 
@@ -141,7 +142,7 @@ func (w *world) openWallet(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	w.secret = info.Secret
+	w.secret = secret.Hide(info.Secret)
 	// Embedded: the demo goes on in this process afterwards, and nobody else shall reach its
 	// wallet.
 	w.wallet, err = service.Open(ctx, service.Options{

@@ -79,7 +79,7 @@ func (w *Wallet) readKeysSetting(m linejson.Member) error {
 }
 
 // text reads a text; null is not set.
-func text(m linejson.Member, into *string) error {
+func text[T ~string](m linejson.Member, into *T) error {
 	if m.Value.Kind == linejson.Null {
 		return nil
 	}
@@ -87,7 +87,7 @@ func text(m linejson.Member, into *string) error {
 	if err != nil {
 		return linejson.Errorf(m.Value.Line, "%s wants a text", m.Name)
 	}
-	*into = v
+	*into = T(v)
 	return nil
 }
 

@@ -13,12 +13,13 @@ import (
 	"pksa/keystore"
 	"pksa/keystore/linejson"
 	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
 // Wallet is what keys.json and storage.json of hive-auth-pksa hold (HAS §10).
 type Wallet struct {
-	Name   string // pksa_name
-	Secret string // auth_req_secret
+	Name   string      // pksa_name
+	Secret secret.Text // auth_req_secret
 
 	ApproveAuth     bool
 	RejectAuth      bool
@@ -55,7 +56,7 @@ type Account struct {
 
 // LastNonce returns the highest nonce under an auth_key. An expired session with the same key
 // counts too.
-func (a Account) LastNonce(key string) int64 {
+func (a Account) LastNonce(key secret.Text) int64 {
 	var last int64
 	for _, s := range a.Sessions {
 		if s.Key == key {
@@ -67,16 +68,16 @@ func (a Account) LastNonce(key string) int64 {
 
 // Session is an entry of auths.
 type Session struct {
-	Key      string // auth_key
-	App      string // what the application called itself; it proves nothing and is only shown
-	Nonce    int64  // of the last request, in ms
-	BadNonce bool   // the last nonce is no time, so that nobody can say which request comes after it
-	Token    bool   // made by a version before protocol 1, which knew no nonces
+	Key      secret.Text // auth_key
+	App      string      // what the application called itself; it proves nothing and is only shown
+	Nonce    int64       // of the last request, in ms
+	BadNonce bool        // the last nonce is no time, so that nobody can say which request comes after it
+	Token    bool        // made by a version before protocol 1, which knew no nonces
 	Expires  time.Time
 }
 
 // BadNonce reports whether the last nonce under an auth_key cannot be told.
-func (a Account) BadNonce(key string) bool {
+func (a Account) BadNonce(key secret.Text) bool {
 	return slices.ContainsFunc(a.Sessions, func(s Session) bool { return s.Key == key && s.BadNonce })
 }
 
@@ -176,3 +177,9 @@ func (w *Wallet) readKeys(dir, storage, given string) (err error) {
 	}
 	return err
 }
+
+// Format writes everything but the secret.
+func (w Wallet) Format(f fmt.State, verb rune) { secret.Format(f, verb, w) }
+
+// Format writes everything but the key.
+func (s Session) Format(f fmt.State, verb rune) { secret.Format(f, verb, s) }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"pksa/agent/audit"
 	"pksa/protocol"
 )
 
@@ -58,6 +59,11 @@ func fullDisk(t *testing.T) {
 		reasons := strings.Join(w.agent.Ready(), "\n")
 		if !strings.Contains(reasons, "the ledger takes nothing") || !strings.Contains(reasons, "file too large") {
 			t.Errorf("ready says %q", reasons)
+		}
+		// That is when people look at the trail.
+		if page, err := w.trail().Page(t.Context(), audit.Query{Last: true, Limit: 1}); err != nil ||
+			len(page.Records) != 1 || page.Records[0].Number != page.Head {
+			t.Errorf("the trail while the disk is full: %+v, %v", page, err)
 		}
 		if s := w.agent.Status(); len(s.NotReady) == 0 || !strings.Contains(s.NotReady[0], "the ledger takes nothing") {
 			t.Errorf("status says %q", s.NotReady)

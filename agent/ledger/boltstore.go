@@ -31,6 +31,7 @@ type boltStore struct {
 	// Owned by whoever may call commit.
 	secured bool // secure has succeeded since open, and no commit has failed since then
 	failed  bool // a commit failed, and the file has not been rewritten since
+	full    bool // a commit found no room, before it synced anything; the file is as it was
 }
 
 func newBoltStore(path string, disk durable.Disk) *boltStore {
@@ -117,18 +118,41 @@ func (s *boltStore) secure() error {
 	// enough, unless a sync has failed: then the kernel may show pages that it will never write.
 	// Windows renames no file over one that is open, so that a file there is never rewritten.
 	if !s.failed && !wasteful(s.db) || runtime.GOOS == "windows" {
-		if err := s.db.Sync(); err != nil {
-			return fmt.Errorf("ledger %q: %w", s.path, err)
-		}
-		s.secured, s.failed = true, false
-		return nil
+		return s.secureInPlace()
+	}
+	err := s.rewrite()
+	if noRoom(err) && !s.failed {
+		return s.secureInPlace() // the copy would only have made the file smaller
+	}
+	if err == nil {
+		s.secured, s.failed, s.full = true, false, false
+	}
+	return err
+}
+
+// rewrite puts a copy of the file in its place.
+func (s *boltStore) rewrite() error {
+	used, _ := usage(s.db)
+	if err := roomForCopy(used, s.path); err != nil {
+		return err
 	}
 	db, err := rewrite(s.db, s.path, s.disk)
 	s.swap(db)
-	if err != nil {
-		return err
+	return copyFailed(used, s.path, err)
+}
+
+// secureInPlace makes durable what the file holds, without a copy of it.
+func (s *boltStore) secureInPlace() error {
+	if s.full {
+		if err := findRoom(s.path, s.disk); err != nil {
+			return err
+		}
 	}
-	s.secured, s.failed = true, false
+	if err := s.db.Sync(); err != nil {
+		s.failed = true // the next attempt copies the file
+		return fmt.Errorf("ledger %q: %w", s.path, err)
+	}
+	s.secured, s.failed, s.full = true, false, false
 	return nil
 }
 
@@ -163,10 +187,15 @@ func compact(to, from *bolt.DB) (err error) {
 
 // wasteful reports whether most of a large file is free pages: it never shrinks by itself.
 func wasteful(db *bolt.DB) bool {
-	stats, size := db.Stats(), int64(0)
+	used, size := usage(db)
+	return size > 64<<20 && used < size/4
+}
+
+// usage returns how many bytes of a file are in use, and how many it has.
+func usage(db *bolt.DB) (used, size int64) {
+	stats := db.Stats()
 	_ = db.View(func(tx *bolt.Tx) error { size = tx.Size(); return nil })
-	free := int64(stats.FreePageN) * int64(db.Info().PageSize)
-	return size > 64<<20 && free > size*3/4
+	return size - int64(stats.FreePageN)*int64(db.Info().PageSize), size
 }
 
 func (s *boltStore) commit(edits []edit) (err error) {
@@ -177,7 +206,8 @@ func (s *boltStore) commit(edits []edit) (err error) {
 	// any more.
 	defer func() {
 		if err != nil {
-			s.secured, s.failed = false, true
+			s.secured = false
+			s.full, s.failed = s.full || neverSynced(err), s.failed || !neverSynced(err)
 		}
 	}()
 	tx, err := s.db.Begin(true)

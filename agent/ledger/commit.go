@@ -273,9 +273,10 @@ func (l *Ledger) chores() {
 // shut replaces the mark and closes the store, when the committing goroutine ends.
 func (l *Ledger) shut() error {
 	if err := l.Err(); err != nil {
-		return err
+		l.setBroken(err, false) // nobody begins to read any more
+		return errors.Join(err, l.store.close())
 	}
-	err := l.writeMark()
-	l.setBroken(ErrClosed) // nobody begins to read any more
+	err := l.replaceMark()
+	l.setBroken(ErrClosed, false)
 	return errors.Join(err, l.store.close())
 }

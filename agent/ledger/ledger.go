@@ -94,8 +94,10 @@ type Ledger struct {
 	runs     map[RequestKey]*run
 	numbers  map[uint64]*run // judged, outcome not known
 	broken   error           // why the store may not be read, nil if it may
+	legible  bool            // although it is broken, the trail can be read up to the last record of state
 	sweeping bool            // a sweep was asked for, because many requests are known
 
+	unsecured  *loaded   // read, and not secured for want of room; owned by the committing goroutine
 	retryAt    time.Time // owned by the committing goroutine
 	generation uint64    // of charges; owned by the committing goroutine
 	oldest     uint64    // segment of the oldest record in the bucket; owned by the committing goroutine
@@ -142,7 +144,7 @@ func Open(path string, o Options) (*Ledger, error) {
 		err = l.store.secure()
 	}
 	if err == nil {
-		err = l.writeMark()
+		err = l.replaceMark()
 	}
 	if err != nil {
 		return nil, errors.Join(err, l.store.close())

@@ -34,31 +34,41 @@ func (l *Ledger) load() (*loaded, error) {
 // renew opens the store again and reads all of it, after a commit that did not succeed. It reads as
 // a start does, so that the way back is used every day.
 func (l *Ledger) renew() error {
-	// From here on nobody reads: the store may show what the next power cut takes back.
-	l.setBroken(ErrUnavailable)
-	f, err := l.load()
+	f, err := l.unsecured, error(nil)
+	if f == nil {
+		// From here on nobody reads: the store may show what the next power cut takes back.
+		l.setBroken(ErrUnavailable, false)
+		f, err = l.load()
+	}
+	var full *noRoomError
 	if err == nil {
 		// Before anybody acts on what was read: a commit on top of what is not on the disk could
 		// outlive it.
 		err = l.store.secure()
-		if err != nil {
-			err = errors.Join(err, l.store.close())
-		}
 	}
-	if err != nil {
-		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
-		l.setBroken(err)
-		return err
+	switch {
+	case err == nil:
+		l.unsecured = nil
+		l.adopt(f)
+		l.setBroken(nil, false)
+		return nil
+	case errors.As(err, &full):
+		// It stays open, and nobody writes: what was read still holds at the next attempt. Until
+		// then the trail can be read, as far as it was committed before.
+		l.unsecured = f
+	default:
+		l.unsecured = nil
+		err = errors.Join(err, l.store.close())
 	}
-	l.adopt(f)
-	l.setBroken(nil)
-	return nil
+	err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	l.setBroken(err, l.unsecured != nil)
+	return err
 }
 
-func (l *Ledger) setBroken(err error) {
+func (l *Ledger) setBroken(err error, legible bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.broken = err
+	l.broken, l.legible = err, legible
 }
 
 // adopt makes what was loaded the committed state.

@@ -32,6 +32,17 @@ func (l *Ledger) writeMark() error {
 	return l.o.disk.Replace(markPath(l.path), l.vault.markText(l.state.last))
 }
 
+// replaceMark replaces the mark when the ledger is opened and closed. On a full disk the old one
+// stays: it is true, if of earlier, and whoever only reads the trail must not be kept from it.
+func (l *Ledger) replaceMark() error {
+	err := l.writeMark()
+	if noRoom(err) {
+		l.o.Logger.Warn("mark was not replaced", "err", err)
+		return nil
+	}
+	return err
+}
+
 // readMark reads the mark and returns the chain end in it.
 func (l *Ledger) readMark() (chainEnd, error) {
 	text, err := os.ReadFile(markPath(l.path))

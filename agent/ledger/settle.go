@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 )
@@ -150,6 +151,21 @@ func (l *Ledger) reading() (lookup, error) {
 		return lookup{}, ErrUnavailable
 	}
 	return l.lookup, nil
+}
+
+// readingTrail returns the lookup for reading the trail, and the number of the last record that may
+// be read.
+func (l *Ledger) readingTrail() (r lookup, last uint64, err error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	switch {
+	case l.broken == nil:
+		return l.lookup, math.MaxUint64, nil
+	case l.legible:
+		// What follows may be the end of a commit that failed.
+		return l.lookup, l.state.last.number, nil
+	}
+	return lookup{}, 0, ErrUnavailable
 }
 
 // readRequest reads a request outside of commits. It may miss a request that is being gathered; the

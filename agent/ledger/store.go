@@ -43,7 +43,8 @@ type store interface {
 	// it cannot be read.
 	open() error
 	// secure makes durable what reads see. Until it has returned nil, the ledger acts upon nothing
-	// that it has read.
+	// that it has read. After a *noRoomError the store shows what it showed before, and secure may
+	// be called again.
 	secure() error
 	// commit makes all edits in their order, or none of them.
 	commit(edits []edit) error

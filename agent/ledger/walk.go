@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"slices"
 )
 
 // auditChunk is how many records a walk reads from the store at a time. It bounds memory.
@@ -87,11 +88,12 @@ func (w *walk) check(s *stored) error {
 // inStore reads from the store. The first record has exactly the next number, or if exactly is not
 // set, that number or a higher one.
 func (w *walk) inStore(exactly bool) ([]stored, error) {
-	r, err := w.l.reading()
+	r, last, err := w.l.readingTrail()
 	if err != nil {
 		return nil, err
 	}
 	list, err := r.records(w.next, auditChunk)
+	list = slices.DeleteFunc(list, func(s stored) bool { return s.Number > last })
 	if exactly && len(list) > 0 && list[0].Number != w.next {
 		return nil, nil
 	}

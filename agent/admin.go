@@ -53,6 +53,7 @@ type AppInfo struct {
 	SameSecretAs string        `json:"same_secret_as,omitempty"`
 	Secret       ledger.Secret `json:"secret,omitempty"`
 	Ended        int           `json:"sessions_ended,omitempty"` // by `app rotate --end-sessions`, just now
+	Already      bool          `json:"already,omitempty"`        // by `app add`: it was there, with this secret
 }
 
 // SessionInfo is a session as people see it. AuthKey is filled when it was made by hand just now.
@@ -69,6 +70,7 @@ type SessionInfo struct {
 	LastUsed time.Time     `json:"last_used"`
 	AuthKey  ledger.Secret `json:"auth_key,omitempty"`
 	Quiet    []Quarantine  `json:"quarantine,omitempty"`
+	Already  bool          `json:"already,omitempty"` // by `session add` and `pair`: it was there
 }
 
 func sessionInfo(s *ledger.Session) SessionInfo {
@@ -94,20 +96,37 @@ func CheckAppName(name string) error {
 	return nil
 }
 
-// AddApp makes a slot. An empty secret asks for a random one.
+// AddApp makes a slot. An empty secret asks for a random one. A slot of that name with this very
+// secret is what was asked for, so that a wallet can be provisioned twice.
 func (m Admin) AddApp(ctx context.Context, name, secret string) (AppInfo, error) {
 	if name == ownSlot {
 		return AppInfo{}, errOwnSlot
 	}
+	given := secret
 	secret, err := slotSecret(secret)
 	if err != nil {
 		return AppInfo{}, err
 	}
 	slot, err := m.Ledger.AddSlot(ctx, name, ledger.Secret(secret), act("app add"))
+	if errors.Is(err, ledger.ErrSlotExists) && given != "" {
+		return m.sameApp(name, given)
+	}
 	if err != nil {
 		return AppInfo{}, m.explain(name, err)
 	}
 	return AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Secret: ledger.Secret(secret)}, nil
+}
+
+// sameApp returns the slot if it has the secret.
+func (m Admin) sameApp(name, secret string) (AppInfo, error) {
+	slot, ok := m.Ledger.Slot(name)
+	if !ok || slot.Secret != ledger.Secret(secret) {
+		// A rotation would shut out an application that has the right secret.
+		return AppInfo{}, fmt.Errorf("there is an app %q already, and it keeps its secret, which is not the given "+
+			"one; check which of the two the application has (`pksa app list` says since when this one is in force)", name)
+	}
+	return AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, SameSecretAs: slot.SameSecretAs,
+		Already: true}, nil
 }
 
 // RotateApp sets a new secret of a slot; the old one makes no new session. The slot's sessions go
@@ -202,6 +221,11 @@ func (m Admin) AddSession(ctx context.Context, q SessionRequest) (SessionInfo, e
 		Account: q.Account, App: q.App, AuthKey: ledger.Secret(q.AuthKey), Origin: origin,
 		Expires: m.Ledger.Now().Add(q.Length),
 	}, act("session add"))
+	if errors.Is(err, ledger.ErrKeyLive) {
+		if info, ok := m.liveSession(q.App, account, ledger.Secret(q.AuthKey)); ok {
+			return info, nil
+		}
+	}
 	if err != nil {
 		return SessionInfo{}, m.explain(q.App, err)
 	}
@@ -210,6 +234,19 @@ func (m Admin) AddSession(ctx context.Context, q SessionRequest) (SessionInfo, e
 		info.AuthKey = ledger.Secret(q.AuthKey)
 	}
 	return info, nil
+}
+
+// liveSession returns the live session of an app and account that has this auth_key. What was to be
+// made is there then; its end stays, because a session is never extended.
+func (m Admin) liveSession(app string, account hive.AccountName, key ledger.Secret) (SessionInfo, bool) {
+	for _, s := range m.Ledger.Sessions() {
+		if s.AuthKey == key && s.App == app && s.Account == string(account) {
+			info := sessionInfo(s)
+			info.Already = true
+			return info, true
+		}
+	}
+	return SessionInfo{}, false
 }
 
 // checkSession reports what a session made by a person lacks: the slot, a key, a length that is
@@ -356,7 +393,9 @@ func (m Admin) explain(app string, err error) error {
 	case errors.Is(err, ledger.ErrNoSlot):
 		return fmt.Errorf("there is no app %q; see `pksa app list`", app)
 	case errors.Is(err, ledger.ErrSlotExists):
-		return fmt.Errorf("there is an app %q already; `pksa app rotate %s` gives it a new secret", app, app)
+		return fmt.Errorf("there is an app %q already, and its secret was shown when it was made; if the secret is "+
+			"lost, "+
+			"`pksa app rotate %s` makes a new one, and the old one opens no more sessions", app, app)
 	case errors.Is(err, ledger.ErrSlotName):
 		return fmt.Errorf("%q cannot be the name of an app: lower-case letters, digits, - and _, at most 32, the "+
 			"first a letter or digit, and not `any`", app)

@@ -230,6 +230,8 @@ type PairAsk struct {
 	Claim     string   `json:"calls_itself"` // the application's own claim
 	Challenge string   `json:"challenge,omitempty"`
 	Permits   []string `json:"permits"` // what the policy lets the app do, a line for each rule
+	// Already is the live session that the link made before. Then there is nothing to wait for.
+	Already *SessionInfo `json:"already,omitempty"`
 }
 
 // lookEvery is how often the arrival of a request is looked for while a person waits.
@@ -244,6 +246,9 @@ func (a *Agent) look(ctx context.Context, p PairParams) (PairAsk, error) {
 	}
 	if err := a.checkPair(p.App, link, p.Length); err != nil {
 		return PairAsk{}, err
+	}
+	if info, ok := a.admin().liveSession(p.App, link.Account, ledger.Secret(link.Key)); ok {
+		return PairAsk{App: p.App, Account: info.Account, Relay: link.Host, Already: &info}, nil
 	}
 	if p.Wait <= 0 || p.Wait > pairingWait {
 		p.Wait = time.Minute

@@ -97,21 +97,25 @@ func TestImportRefused(t *testing.T) {
 	}
 }
 
+// counts returns how many keys were new, replaced and unchanged.
+func counts(a keystore.Added) [3]int { return [3]int{a.New, a.Replaced, a.Unchanged} }
+
 func TestImportThereAlready(t *testing.T) {
 	s, path, unlock := newStore(t)
 	mustImport(t, s, "alice", hive.Posting, "one")
 	before, _ := os.ReadFile(path)
-	if err := s.Import("alice", hive.Posting, wif("one")); !errors.Is(err, keystore.ErrSameKey) ||
-		errors.Is(err, keystore.ErrOtherKey) {
+	if err := s.Import("alice", hive.Posting, wif("one")); err != nil {
 		t.Errorf("the same key: %v", err)
 	}
-	if err := s.Import("alice", hive.Posting, wif("two")); !errors.Is(err, keystore.ErrOtherKey) ||
-		errors.Is(err, keystore.ErrSameKey) {
+	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+		t.Error("the same key: the file was written")
+	}
+	if err := s.Import("alice", hive.Posting, wif("two")); !errors.Is(err, keystore.ErrOtherKey) {
 		t.Errorf("another key: %v", err)
 	}
 	same, _ := keystore.KeyOf("alice", hive.Posting, wif("one"))
 	if added, err := s.Add(same, keystore.AddOptions{Replace: true}); err != nil ||
-		added != (keystore.Added{Unchanged: 1}) {
+		counts(added) != [3]int{0, 0, 1} {
 		t.Errorf("the same key with Replace: %+v, %v", added, err)
 	}
 	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
@@ -119,7 +123,7 @@ func TestImportThereAlready(t *testing.T) {
 	}
 	other, _ := keystore.KeyOf("alice", hive.Posting, wif("two"))
 	if added, err := s.Add(other, keystore.AddOptions{Replace: true}); err != nil ||
-		added != (keystore.Added{Replaced: 1}) {
+		counts(added) != [3]int{0, 1, 0} {
 		t.Errorf("another key with Replace: %+v, %v", added, err)
 	}
 	for _, s := range []*keystore.Store{s, mustOpen(t, path, unlock)} {
@@ -206,6 +210,26 @@ func TestReadKeyLinesComplaints(t *testing.T) {
 	}
 }
 
+// A list that is added again adds what is new, and says of each key which it is.
+func TestAddTwice(t *testing.T) {
+	s, path, unlock := newStore(t)
+	mustImport(t, s, "alice", hive.Posting, "one")
+	text := fmt.Sprintf("alice posting %s\ncarol memo %s\n", wif("one"), wif("c"))
+	for i, want := range []string{"[{alice posting 2} {carol memo 0}]", "[{alice posting 2} {carol memo 2}]"} {
+		batch, err := keystore.ReadKeyLines("keys.txt", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		added, err := s.Add(batch, keystore.AddOptions{})
+		if got := fmt.Sprint(added.Keys); err != nil || got != want {
+			t.Errorf("time %d: %s, %v; want %s", i+1, got, err, want)
+		}
+	}
+	if got := describe(mustOpen(t, path, unlock)); got != "alice[posting] carol[memo]" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // Complaints of the store name the lines too, and nothing of the batch is kept.
 func TestAddAllOrNothing(t *testing.T) {
 	s, path, unlock := newStore(t)
@@ -217,9 +241,8 @@ func TestAddAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = s.Add(batch, keystore.AddOptions{})
-	if !errors.Is(err, keystore.ErrSameKey) || !errors.Is(err, keystore.ErrOtherKey) ||
-		!strings.Contains(err.Error(), "keys.txt:2: alice/posting: ") || !strings.Contains(err.Error(),
-		"keys.txt:3: bob/posting: ") {
+	if !errors.Is(err, keystore.ErrOtherKey) || strings.Contains(err.Error(), "alice") ||
+		!strings.Contains(err.Error(), "keys.txt:3: bob/posting: ") {
 		t.Errorf("got %v", err)
 	}
 	for _, s := range []*keystore.Store{s, mustOpen(t, path, unlock)} {
@@ -236,7 +259,7 @@ func TestAddAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	added, err := s.Add(batch, keystore.AddOptions{Replace: true})
-	if err != nil || added != (keystore.Added{New: 1, Replaced: 1, Unchanged: 1}) {
+	if err != nil || counts(added) != [3]int{1, 1, 1} {
 		t.Errorf("%+v, %v", added, err)
 	}
 	if got := describe(mustOpen(t, path, unlock)); got != "alice[posting] bob[posting] carol[memo]" {

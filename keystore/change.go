@@ -19,11 +19,31 @@ type Added struct {
 	New       int // keys in places that were empty
 	Replaced  int // keys in the place of other ones
 	Unchanged int // keys that were kept already
+	// Keys says of each key what became of it, in the order of the batch.
+	Keys []AddedKey
 }
 
+// AddedKey is one key of a batch and what became of it.
+type AddedKey struct {
+	Account hive.AccountName
+	Role    hive.Role
+	Change  Change
+}
+
+// Change is what became of a key.
+type Change uint8
+
+// What becomes of a key that is added.
+const (
+	New Change = iota
+	Replaced
+	Unchanged // this very key was kept already
+)
+
 // Add imports all keys of the batch in one replacement of the file, or none of them. If there is a
-// complaint about any key, the error is [Complaints] with all complaints ([ErrSameKey] and
-// [ErrOtherKey], unless opts.Replace), and the file stays as it is. The batch is wiped in any case.
+// complaint about any key, the error is [Complaints] with all complaints ([ErrOtherKey], unless
+// opts.Replace), and the file stays as it is. A key that is kept already is no complaint: a list
+// may be added twice. The batch is wiped in any case.
 //
 // Every change can return [ErrReadOnly], [ErrBusy], [ErrLockMismatch], [ErrInDoubt], errors of the
 // file system, and those of [Open], because each change starts from what the file holds at that
@@ -67,23 +87,25 @@ func (b *Batch) applyTo(c *content, opts AddOptions) (Added, error) {
 		}
 		at, _ := place(e.role)
 		old := keys[at]
+		change := New
 		switch {
 		case old == nil:
 			added.New++
-		case old.Public() == e.private.Public() && opts.Replace:
-			added.Unchanged++
-			continue
 		case old.Public() == e.private.Public():
-			complaints = append(complaints, b.complain(e, ErrSameKey))
-			continue
+			added.Unchanged++
+			change = Unchanged
 		case opts.Replace:
 			added.Replaced++
+			change = Replaced
 			old.Wipe()
 		default:
 			complaints = append(complaints, b.complain(e, ErrOtherKey))
 			continue
 		}
-		keys[at], e.private = e.private, nil
+		added.Keys = append(added.Keys, AddedKey{e.account, e.role, change})
+		if change != Unchanged {
+			keys[at], e.private = e.private, nil
+		}
 	}
 	return added, complaints.asError()
 }

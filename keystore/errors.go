@@ -52,8 +52,6 @@ var (
 
 // What can go wrong with one key.
 var (
-	// ErrSameKey means that this very key is kept already.
-	ErrSameKey = errors.New("this key is kept already: nothing to do")
 	// ErrOtherKey means that another key is kept for the account and role.
 	ErrOtherKey = errors.New("another key is kept there: remove it first, or ask for it to be replaced")
 	// ErrOwnerKey means that the key is an owner key, which is not kept here.

@@ -77,6 +77,13 @@ func (c *command) appSecret(use, short, method string, params *agent.AppParams,
 }
 
 func printApp(w io.Writer, info agent.AppInfo) {
+	if info.Already {
+		fmt.Fprintf(w, "App %s is there already, with this secret; nothing was changed.\n", info.Name)
+		if info.SameSecretAs != "" {
+			fmt.Fprintln(w, sameSecretText(info.Name, info.SameSecretAs))
+		}
+		return
+	}
 	fmt.Fprintf(w, "App %s is ready.\n", info.Name)
 	if info.Secret != "" {
 		fmt.Fprintf(w, "\n  %s\n\nThis secret is shown once. Put it into the application's configuration as its "+
@@ -135,7 +142,10 @@ func (c *command) appRemove() *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove NAME",
 		Short: "Remove an application and end its sessions",
-		Args:  one("the NAME of the app"),
+		Long: `Ends the secret and all sessions of an application. A name that no app has is an
+error, also when the app was removed before: behind a misspelt name the
+application would go on.`,
+		Args: one("the NAME of the app"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ended, err := administer(cmd.Context(), c, agent.MethodAppRemove, agent.AppParams{Name: args[0]},
 				func(ctx context.Context, m agent.Admin, p agent.AppParams) (int, error) {

@@ -84,7 +84,8 @@ func (c *command) init(ctx context.Context, unlock string) error {
 	if made == nil {
 		made = []string{} // a list in JSON, too
 	}
-	return c.print(map[string]any{"home": home, "made": made}, func(w io.Writer) { c.printNext(w, cfg, made) })
+	result := map[string]any{"home": home, "made": made, "already": len(made) == 0}
+	return c.print(result, func(w io.Writer) { c.printNext(w, cfg, made) })
 }
 
 // makeHome makes what is missing, and adds it to made, also when it fails later. The order is that

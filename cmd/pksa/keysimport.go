@@ -40,7 +40,8 @@ func (c *command) keysImport() *cobra.Command {
 
 A file has a line for each key, ACCOUNT ROLE KEY. A file whose name ends with
 .json is read in the form of hive-auth-pksa's keys.json. A file is imported
-whole or not at all.
+whole or not at all; keys that are held already are left as they are, so that a
+file may be imported twice.
 
 Keys are never read from the command line, where others can read them. Of a
 master password only the named keys are kept. Before anything is stored, the
@@ -98,11 +99,40 @@ func (c *command) importKeys(ctx context.Context, args []string, f importFlags) 
 	}); err != nil {
 		return importHint(err)
 	}
-	return c.print(map[string]int{"new": added.New, "replaced": added.Replaced, "unchanged": added.Unchanged},
-		func(w io.Writer) {
-			fmt.Fprintf(w, "Keys imported: %d new, %d replaced, %d there already.\n", added.New, added.Replaced,
-				added.Unchanged)
-		})
+	names := importedKeys(added)
+	result := map[string]any{"new": added.New, "replaced": added.Replaced, "unchanged": added.Unchanged,
+		"imported": names[0], "already": names[1]}
+	return c.print(result, func(w io.Writer) {
+		fmt.Fprintf(w, "Keys imported: %d new, %d replaced, %d there already.\n", added.New, added.Replaced,
+			added.Unchanged)
+		printSome(w, "imported", names[0])
+		printSome(w, "there already", names[1])
+	})
+}
+
+// importedKeys returns the names of the keys that were imported, and of those that were there
+// already.
+func importedKeys(added keystore.Added) (names [2][]string) {
+	names = [2][]string{{}, {}} // lists in JSON, too
+	for _, k := range added.Keys {
+		at := 0
+		if k.Change == keystore.Unchanged {
+			at = 1
+		}
+		names[at] = append(names[at], fmt.Sprintf("%s/%s", k.Account, k.Role))
+	}
+	return names
+}
+
+// printSome prints the first names of a list after what they have in common.
+func printSome(w io.Writer, label string, names []string) {
+	const most = 20
+	for _, name := range names[:min(len(names), most)] {
+		fmt.Fprintf(w, "  %-13s  %s\n", label, name)
+	}
+	if more := len(names) - most; more > 0 {
+		fmt.Fprintf(w, "  %-13s  and %d more\n", label, more)
+	}
 }
 
 // importHint adds to an error of an import what can be done about it.
@@ -110,8 +140,6 @@ func importHint(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, keystore.ErrSameKey):
-		return hint(err, "nothing was changed; `pksa keys list` shows what is held")
 	case errors.Is(err, keystore.ErrOtherKey):
 		return hint(err, "--replace puts the new key in the place of the old one")
 	case errors.Is(err, keystore.ErrWrongRole):

@@ -145,8 +145,10 @@ func refuseUsed(home string) error {
 	for _, name := range []string{"keystore.age", "ledger.db", "config.yaml", "policy.yaml"} {
 		path := filepath.Join(home, name)
 		if _, err := os.Lstat(path); err == nil {
+			// Not "done already": the old wallet may have answered since, or may hold other keys.
 			return hint(fmt.Errorf("%s exists already; nothing was changed", path),
-				"name another folder with --home, or move the files away")
+				"name another folder with --home; if `pksa migrate` made this wallet, it is complete: start it with "+
+					"`pksa run`")
 		}
 	}
 	return nil

@@ -45,6 +45,8 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 		ask = agent.PairAsk{App: p.App, Account: string(link.Account), Relay: link.Host}
 	case err != nil:
 		return err
+	case ask.Already != nil:
+		return c.print(*ask.Already, func(w io.Writer) { printSession(w, *ask.Already) })
 	}
 	if !c.asJSON {
 		printPairAsk(c.err, ask)
@@ -71,7 +73,7 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 		return err
 	}
 	return c.print(info, func(w io.Writer) {
-		fmt.Fprintf(w, "Session %s: %s may ask for %s until %s.\n", info.ID, info.App, info.Account, when(info.Expires))
+		printSession(w, info)
 		if offline {
 			fmt.Fprintln(w, "No agent is running. Start it with `pksa run` within a minute, so that the application "+
 				"gets its answer.")

@@ -53,8 +53,7 @@ requests. The policy decides what the session may ask for.`,
 				return err
 			}
 			return c.print(info, func(w io.Writer) {
-				fmt.Fprintf(w, "Session %s: %s may ask for %s until %s.\n", info.ID, info.App, info.Account,
-					when(info.Expires))
+				printSession(w, info)
 				if info.AuthKey != "" {
 					fmt.Fprintf(w, "\n  %s\n\nThis auth_key is shown once. Give it to the application as the key of "+
 						"its session.\n", string(info.AuthKey))
@@ -67,6 +66,14 @@ requests. The policy decides what the session may ask for.`,
 	cmd.Flags().StringVar(&from, "key", "",
 		"`source` of the auth_key, instead of making one: file:PATH, env:NAME, fd:N, command:… or prompt")
 	return cmd
+}
+
+// printSession prints what a session allows, and whether it was there before.
+func printSession(w io.Writer, info agent.SessionInfo) {
+	fmt.Fprintf(w, "Session %s: %s may ask for %s until %s.\n", info.ID, info.App, info.Account, when(info.Expires))
+	if info.Already {
+		fmt.Fprintln(w, "It was made before with this key; nothing was changed.")
+	}
 }
 
 func (c *command) sessionList() *cobra.Command {

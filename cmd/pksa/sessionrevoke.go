@@ -26,7 +26,9 @@ func (c *command) sessionRevoke() *cobra.Command {
 		Long: `Ends the sessions with the numbers, or those that fit all of --app, --account
 and --older, or --all. On a terminal it asks before it ends them. After the
 theft of an application's secret, "pksa app rotate NAME --end-sessions" ends
-its sessions and its secret together.`,
+its sessions and its secret together. A number that no live session has is an
+error, also when that session ended before: behind a wrong number the session
+that was meant would go on.`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			for _, arg := range args {
 				id, err := sessionID(arg)

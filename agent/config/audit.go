@@ -2,9 +2,7 @@ package config
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
-	"time"
 
 	"pksa/agent/yamlnode"
 	"pksa/protocol/hive"
@@ -20,12 +18,11 @@ func readAuditKeep(r *reader, n *yamlnode.Node) error {
 		r.config.AuditKeep = 0
 		return nil
 	}
-	digits, ok := strings.CutSuffix(v, "d")
-	days, err := strconv.Atoi(digits)
-	if !ok || err != nil || strconv.Itoa(days) != digits || days < 1 || days > 36_600 {
+	d, err := parseSpan(v)
+	if err != nil || !strings.HasSuffix(v, "d") {
 		return fmt.Errorf("wants days such as 400d, or all, not %q", v)
 	}
-	r.config.AuditKeep = time.Duration(days) * 24 * time.Hour
+	r.config.AuditKeep = d
 	return nil
 }
 

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -154,12 +156,22 @@ type reader struct {
 	config   *Config
 	file     string
 	home     string
-	unknown  []string // PKSA_… variables that no setting has
+	above    []sectionComment // of each line of the file
+	unknown  []string         // PKSA_… variables that no setting has
 	problems Problems
 }
 
 func (r *reader) complain(where, format string, args ...any) {
 	r.problems = append(r.problems, Problem{where, fmt.Sprintf(format, args...)})
+}
+
+// addresses returns those of all relays and nodes.
+func (c *Config) addresses() []string {
+	all := slices.Clone(c.Nodes)
+	for _, relay := range c.Relays {
+		all = append(all, relay.URL)
+	}
+	return all
 }
 
 // checkWhole looks at what concerns more than one setting.
@@ -168,7 +180,16 @@ func (r *reader) checkWhole() {
 	for _, name := range r.unknown {
 		// A variable that is no setting is a misspelt one, unless it holds the unlock secret.
 		if c.Unlock != "env:"+name {
-			r.complain(name, "no setting has this variable; names that begin with PKSA_ are kept for settings")
+			r.complain(name, "no setting has this variable; names that begin with PKSA_ are kept for settings; "+
+				"unset it, or give it another name")
+		}
+	}
+	for _, address := range c.addresses() {
+		// Always taken, and never reached.
+		if u, err := url.Parse(address); err == nil && strings.Contains(u.Host, ",") {
+			c.Warnings = append(c.Warnings,
+				Problem{r.file, fmt.Sprintf("%q: the name of a host has no comma; write each "+
+					"address as an item of its own", address)})
 		}
 	}
 	if (c.RelayCertificate == "") != (c.RelayKey == "") {

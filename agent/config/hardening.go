@@ -25,7 +25,7 @@ func (h Hardening) Requires(measure string) bool { return slices.Contains(h.Requ
 
 // readHardening reads off, best, required, or the names of the measures that are required.
 func readHardening(r *reader, n *yamlnode.Node) error {
-	items, err := sequence(n)
+	items, err := listed(n, anyText)
 	if err != nil {
 		return err
 	}

@@ -2,19 +2,23 @@ package config
 
 import (
 	"errors"
+	"maps"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 
 	"pksa/agent/yamlnode"
-	"pksa/protocol/plain"
 )
 
 // readFile reads the settings that the file has.
 func (r *reader) readFile(src []byte) {
 	y := yamlnode.NewReader(yamlOptions(r.file, "relays"))
-	root, _ := y.Read(src)
+	root, ok := y.Read(src)
+	lines := strings.Split(strings.ReplaceAll(string(src), "\r\n", "\n"), "\n")
+	r.above = commentsAbove(lines)
 	switch {
+	case !ok && r.complainUnderComments(lines): // the cause, in place of what YAML stumbled over
+		return
 	case root == nil: // an empty file, or a complaint
 	case root.Kind != yamlnode.Map:
 		y.Complain(root, "wants settings, one `name: value` a line")
@@ -29,7 +33,8 @@ func (r *reader) readFile(src []byte) {
 	}
 }
 
-// yamlOptions returns what all settings may hold; relays is the key that leads to entries of relays.
+// yamlOptions returns what all settings may hold; relays is the key that leads to entries of
+// relays.
 func yamlOptions(file, relays string) yamlnode.Options {
 	// Lenient, since it always was: a section may be empty, a file may begin with %YAML 1.1, and in
 	// an entry of relays the last of two keys counts.
@@ -55,7 +60,7 @@ func (r *reader) readMap(y *yamlnode.Reader, prefix string, m *yamlnode.Node) {
 		case isSection(full):
 			y.Complain(e.Value, "%s wants settings of its own, indented below it", full)
 		default:
-			y.Complain(e.Key, "there is no setting %q%s", full, plain.DidYouMean(plain.Nearest(full, paths())))
+			y.Complain(e.Key, "there is no setting %q%s", full, r.settingHint(e.Key, full))
 		}
 	}
 }
@@ -64,16 +69,16 @@ func (r *reader) readMap(y *yamlnode.Reader, prefix string, m *yamlnode.Node) {
 // same in every run.
 func (r *reader) readEnviron(environ []string) {
 	vars := map[string]string{}
-	var names []string
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		if strings.HasPrefix(name, "PKSA_") && name != "PKSA_HOME" {
 			vars[name] = value
-			names = append(names, name)
 		}
 	}
-	sort.Strings(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		if vars[name] == "" { // not set: so write tools that pass on what they may not have
+			continue
+		}
 		setting, ok := byVariable(name)
 		if !ok {
 			r.unknown = append(r.unknown, name)
@@ -107,6 +112,7 @@ func (r *reader) environNode(name, v string) (*yamlnode.Node, error) {
 		}
 		return root, nil
 	}
+	// Here no setting has a comma in an item, and a text with commas is no single value.
 	if !strings.Contains(v, ",") {
 		return yamlnode.Text(v), nil
 	}
@@ -128,13 +134,48 @@ func scalar(n *yamlnode.Node) (string, error) {
 	return n.Text, nil
 }
 
-// sequence returns the items of a list; a single value is a list of one.
-func sequence(n *yamlnode.Node) ([]*yamlnode.Node, error) {
+// listed returns the items of a list. A single value is a list of one, and a text is a list if it
+// has commas: a comma ends an item where what follows can be an item of its own.
+func listed(n *yamlnode.Node, item func(text string) bool) ([]*yamlnode.Node, error) {
 	if n.Kind == yamlnode.List && len(n.Items) == 0 {
 		return nil, errors.New("is an empty list")
 	}
-	return n.Each(), nil
+	var items []*yamlnode.Node
+	for _, one := range n.Each() {
+		if one.Kind != yamlnode.Scalar || one.Null {
+			items = append(items, one)
+			continue
+		}
+		for _, text := range parts(one.Text, item) {
+			items = append(items, yamlnode.Text(text))
+		}
+	}
+	return items, nil
 }
+
+// parts splits a text at its commas. A comma too much is none; without any part the text stays as
+// it is.
+func parts(text string, item func(text string) bool) (all []string) {
+	for i, part := range strings.Split(text, ",") {
+		switch blank := strings.TrimSpace(part) == ""; {
+		case blank:
+		case i > 0 && len(all) > 0 && !item(part):
+			all[len(all)-1] += "," + part
+		default:
+			all = append(all, part)
+		}
+	}
+	for i := range all {
+		all[i] = strings.TrimSpace(all[i])
+	}
+	if len(all) == 0 {
+		return []string{text}
+	}
+	return all
+}
+
+// anyText takes every text for an item: no item has a comma in it.
+func anyText(string) bool { return true }
 
 func (r *reader) absolute(p string) string {
 	if filepath.IsAbs(p) {
@@ -150,6 +191,12 @@ func find(path string) (setting, bool) {
 		}
 	}
 	return setting{}, false
+}
+
+// IsVariable reports whether an environment variable of that name is a setting.
+func IsVariable(name string) bool {
+	_, ok := byVariable(name)
+	return ok
 }
 
 func byVariable(name string) (setting, bool) {

@@ -213,13 +213,35 @@ func duration(field func(*Config) *time.Duration, least, most time.Duration) fun
 		if err != nil {
 			return err
 		}
-		d, err := time.ParseDuration(v)
+		d, err := parseSpan(v)
 		if err != nil || d < least || d > most {
-			return fmt.Errorf("wants a time from %s to %s such as 90s, 10m or 24h, not %q", least, most, v)
+			return fmt.Errorf("wants a time from %s to %s such as 90s, 10m, 24h or 30d, not %q", spanText(least),
+				spanText(most), v)
 		}
 		*field(r.config) = d
 		return nil
 	}
+}
+
+// parseSpan reads what Go calls a duration, and whole days, as policies have them.
+func parseSpan(text string) (time.Duration, error) {
+	digits, inDays := strings.CutSuffix(text, "d")
+	if !inDays {
+		return time.ParseDuration(text)
+	}
+	days, err := strconv.Atoi(digits)
+	if err != nil || strconv.Itoa(days) != digits || days < 1 || days > 36_600 {
+		return 0, errors.New("no number of days")
+	}
+	return time.Duration(days) * 24 * time.Hour, nil
+}
+
+// spanText returns a bound as people write it: days, if it is whole days.
+func spanText(d time.Duration) string {
+	if days := d / (24 * time.Hour); days > 0 && d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", days)
+	}
+	return d.String()
 }
 
 func oneOf(field func(*Config) *string, words ...string) func(*reader, *yamlnode.Node) error {
@@ -289,7 +311,7 @@ func readKeyPrefix(r *reader, n *yamlnode.Node) error {
 }
 
 func readOrigins(r *reader, n *yamlnode.Node) error {
-	items, err := sequence(n)
+	items, err := listed(n, anyText)
 	if err != nil {
 		return err
 	}
@@ -309,7 +331,7 @@ func readOrigins(r *reader, n *yamlnode.Node) error {
 }
 
 func readNodes(r *reader, n *yamlnode.Node) error {
-	items, err := sequence(n)
+	items, err := listed(n, isAddress)
 	if err != nil {
 		return err
 	}
@@ -333,7 +355,7 @@ func readNodes(r *reader, n *yamlnode.Node) error {
 }
 
 func readRelays(r *reader, n *yamlnode.Node) error {
-	items, err := sequence(n)
+	items, err := listed(n, isAddress)
 	if err != nil {
 		return err
 	}
@@ -393,6 +415,10 @@ func readRelay(n *yamlnode.Node) (Relay, error) {
 	relay.URL = strings.TrimSuffix(relay.URL, "/")
 	return relay, nil
 }
+
+// isAddress reports whether a text that follows a comma is an address of its own. In a path a comma
+// is a letter.
+func isAddress(text string) bool { return strings.Contains(text, "://") }
 
 // webURL parses what the addresses of relays and nodes have in common.
 func webURL(v string) (*url.URL, error) {

@@ -52,6 +52,10 @@ func (r *Reader) Read(src []byte) (*Node, bool) {
 		second = nil
 	case err != nil:
 		at, text := r.syntaxError(err)
+		if tab := r.tabAt(at, text); tab != nil {
+			r.Complain(tab, "%s: this line is indented by a tab; write spaces instead", r.options.NotYAML)
+			return nil, false
+		}
 		r.Complain(at, "%s: %s%s", r.options.NotYAML, text, syntaxHint(text))
 		return nil, false
 	case second != nil:
@@ -237,6 +241,26 @@ func (r *Reader) vetKey(key *Node) bool {
 		r.Warn(key, "&%s is an anchor; nothing can refer to it here, leave it out", key.source.Anchor)
 	}
 	return true
+}
+
+var tabIndent = regexp.MustCompile("^[ \t]*\t")
+
+// tabAt returns the tab by which a line is indented, if an error of the YAML library is about it.
+// The library names that line or the one before.
+func (r *Reader) tabAt(at *Node, text string) *Node {
+	last := at.Line
+	switch {
+	case strings.Contains(text, "tab character"):
+		last++
+	case !strings.Contains(text, "cannot start any token"):
+		return nil
+	}
+	for i := at.Line; i <= min(last, len(r.lines)); i++ {
+		if indent := tabIndent.FindString(r.lines[i-1]); indent != "" {
+			return &Node{Line: i, Column: strings.Index(indent, "\t") + 1}
+		}
+	}
+	return nil
 }
 
 var syntaxLine = regexp.MustCompile(`^line ([0-9]+): `)

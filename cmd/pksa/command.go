@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"strings"
 
 	"pksa/agent/control"
 )
@@ -20,6 +21,8 @@ type command struct {
 	home   string
 	asJSON bool
 	warned bool // of the settings
+
+	sources []string // variables that hold secrets, as the command line says
 }
 
 // run runs the whole program and returns the exit status.
@@ -28,12 +31,27 @@ func run(ctx context.Context, args []string, s streams) int {
 	root := c.root()
 	// Known before the flags are parsed: a wrong flag is reported as JSON, too.
 	c.asJSON = slices.Contains(args, "--json")
+	c.sources = namedSources(args)
 	root.SetArgs(args)
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	cmd, err := root.ExecuteContextC(ctx)
 	return c.finish(cmd, err)
+}
+
+// namedSources returns the variables that a command line names as sources of secrets, as in --from
+// env:NAME. Whatever their names are, they are no misspelt settings.
+func namedSources(args []string) (names []string) {
+	for _, arg := range args {
+		if _, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(arg, "--") {
+			arg = value
+		}
+		if name, ok := strings.CutPrefix(arg, "env:"); ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // print prints a result: as JSON, or by the function for people.

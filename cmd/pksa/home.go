@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"pksa/agent/config"
 	"pksa/agent/harden"
@@ -72,7 +74,10 @@ const longestSocket = 103
 // settingsWith reads the settings with one more variable, for a flag that stands for a setting. An
 // empty value changes nothing.
 func (c *command) settingsWith(home, variable, value string) (*config.Config, error) {
-	environ := os.Environ()
+	environ := slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains(c.sources, name) && !config.IsVariable(name)
+	})
 	if value != "" {
 		environ = append(environ, variable+"="+value)
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -274,7 +275,7 @@ func (m Admin) Sessions() []SessionInfo {
 	for _, s := range m.Ledger.Sessions() {
 		infos = append(infos, sessionInfo(s))
 	}
-	slices.SortFunc(infos, func(a, b SessionInfo) int { return int(a.ID) - int(b.ID) })
+	slices.SortFunc(infos, func(a, b SessionInfo) int { return cmp.Compare(a.ID, b.ID) })
 	return infos
 }
 

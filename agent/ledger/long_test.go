@@ -12,7 +12,7 @@ import (
 )
 
 var longTrail = flag.Int("records", 50_000,
-	"how many records the audit trail has in the test of its growth; a long run takes 10000000")
+	"how many records the audit trail has in the test of its growth; .ci/long takes 5000000")
 
 // work is what a request or a start costs: what does not depend on how busy the machine is.
 type work struct {

@@ -53,7 +53,7 @@ func (c *Client) CustomJSON(ctx context.Context, account hive.AccountName, id st
 	if answers == 0 {
 		return nil, reason
 	}
-	slices.SortStableFunc(all, func(a, b Published) int { return int(int64(a.Block) - int64(b.Block)) })
+	slices.SortStableFunc(all, func(a, b Published) int { return cmp.Compare(a.Block, b.Block) })
 	return all, nil
 }
 

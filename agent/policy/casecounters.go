@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/url"
@@ -46,7 +47,7 @@ func (p *Policy) Counters(file string, c *Case, now time.Time) (*Book, Problems)
 	book := &Book{}
 	// A book takes charges in the order of time, and cases name them in any.
 	given := slices.Clone(c.counters)
-	slices.SortStableFunc(given, func(a, b caseCounter) int { return int(b.ago - a.ago) })
+	slices.SortStableFunc(given, func(a, b caseCounter) int { return cmp.Compare(b.ago, a.ago) })
 	for _, one := range given {
 		if charge, why := p.counterCharge(one); why != "" {
 			r.Complain(one.node, "%s", why)

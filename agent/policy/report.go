@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
 	"slices"
@@ -130,7 +131,7 @@ func (w *reporter) reportPart(p *part) ReportPart {
 	}
 	slices.SortStableFunc(out.Others, func(a, b ReportRule) int {
 		if a.near != b.near {
-			return int(b.near) - int(a.near)
+			return cmp.Compare(b.near, a.near)
 		}
 		return b.passed - a.passed
 	})

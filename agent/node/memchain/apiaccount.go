@@ -141,7 +141,7 @@ func (s State) credits(raw jsontext.Value) ([]byte, *Failure) {
 		dst = hive.AppendString(append(dst, `{"account":`...), name)
 		dst = append(append(dst, `,"rc_manabar":{"current_mana":"`...), strconv.FormatInt(max(a.Credits, 0), 10)...)
 		dst = strconv.AppendInt(append(dst, `","last_update_time":`...), time.Now().Unix(), 10)
-		dst = append(append(dst, `},"max_rc":"`...), strconv.Itoa(plenty)...)
+		dst = append(append(dst, `},"max_rc":"`...), strconv.FormatInt(plenty, 10)...)
 		dst = append(dst, `","delegated_rc":0,"received_delegated_rc":0}`...)
 	}
 	return append(dst, "]}"...), nil

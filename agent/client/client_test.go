@@ -133,8 +133,19 @@ func (w *world) login() *client.Session {
 }
 
 func vote(weight int) client.SignRequest {
-	return client.SignRequest{Role: hive.Posting, Operations: []client.Operation{{Name: "vote", Fields: map[string]any{
-		"voter": "alice", "author": "bob", "permlink": "p", "weight": weight}}}}
+	fields := map[string]any{"voter": "alice", "author": "bob", "permlink": "p", "weight": weight}
+	return client.SignRequest{Role: hive.Posting, Operations: []client.Operation{{Name: "vote", Fields: fields}}}
+}
+
+// toClient applies a fault to frames of one kind on their way to the client: to the first so many,
+// or to all if times is 0.
+func toClient(cmd string, times int, do relaytest.Fault) relaytest.Rule {
+	return relaytest.Rule{When: relaytest.On(relaytest.ToClient, cmd), Times: times, Do: do}
+}
+
+// toRelay applies a fault to all frames of one kind on their way to the relay.
+func toRelay(cmd string, do relaytest.Fault) relaytest.Rule {
+	return relaytest.Rule{When: relaytest.On(relaytest.ToRelay, cmd), Do: do}
 }
 
 func bubble(t *testing.T, f func(t *testing.T)) { synctest.Test(t, f) }
@@ -156,8 +167,8 @@ func TestServiceMode(t *testing.T) {
 		if err != nil || signed.ID.String() != txID || signed.Confirmed {
 			t.Errorf("signed %+v, %v", signed, err)
 		}
-		proof, err := w.client.Challenge(t.Context(), grant.Session, client.Challenge{Role: hive.Posting,
-			Text: "hello"})
+		hello := client.Challenge{Role: hive.Posting, Text: "hello"}
+		proof, err := w.client.Challenge(t.Context(), grant.Session, hello)
 		if err != nil || !proof.Signature.Verify(hive.HashText("hello"), alice.Public()) {
 			t.Errorf("proof %+v, %v", proof, err)
 		}
@@ -194,8 +205,9 @@ func TestPairing(t *testing.T) {
 			}
 			return m, true
 		})
-		pairing, err := w.client.Pair(t.Context(), client.Auth{Account: "alice",
-			Challenge: &client.Challenge{Role: hive.Memo, Text: "hi"}})
+		pairing, err := w.client.Pair(t.Context(), client.Auth{
+			Account: "alice", Challenge: &client.Challenge{Role: hive.Memo, Text: "hi"},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,55 +274,55 @@ func TestDecrypt(t *testing.T) {
 }
 
 func TestRefusedFailedNobody(t *testing.T) {
-	cases := []struct {
-		name   string
-		answer func(w *world, req protocol.Request) protocol.Message
+	refused := func(t *testing.T, err error) {
+		var e *client.RefusedError
+		if !errors.As(err, &e) || !e.Verified || e.Text != protocol.TextRefused {
+			t.Errorf("error %v", err)
+		}
+	}
+	failed := func(t *testing.T, err error) {
+		var e *client.FailedError
+		if !errors.As(err, &e) || !e.Verified {
+			t.Fatalf("error %v", err)
+		}
+		if id, ok := e.TransactionID(); !ok || id.String() != txID {
+			t.Errorf("transaction %s, %v", id, ok)
+		}
+	}
+	no := false
+	cases := map[string]struct {
+		answer func(req protocol.Request, authKey string) protocol.Message
 		want   error
 		check  func(t *testing.T, err error)
 	}{
-		{"refused", func(w *world, req protocol.Request) protocol.Message { return relaytest.Refuse(req, w.authKey) },
-			client.ErrRefused, func(t *testing.T, err error) {
-				if e := (*client.RefusedError)(nil); !errors.As(err, &e) || !e.Verified ||
-					e.Text != protocol.TextRefused {
-					t.Errorf("error %v", err)
-				}
-			}},
-		{"failed", func(w *world, req protocol.Request) protocol.Message {
-			return protocol.Err{Kind: req.Kind, UUID: req.UUID, Error: relaytest.Seal(w.authKey,
-				protocol.TextBroadcastUncertain+" "+txID)}
-		}, client.ErrFailed, func(t *testing.T, err error) {
-			e := (*client.FailedError)(nil)
-			if !errors.As(err, &e) || !e.Verified {
-				t.Fatalf("error %v", err)
-			}
-			if id, ok := e.TransactionID(); !ok || id.String() != txID {
-				t.Errorf("transaction %s, %v", id, ok)
-			}
-		}},
-		{"silent", func(*world, protocol.Request) protocol.Message { return nil }, client.ErrNobody, nil},
-		{"refusal under another key", func(_ *world,
-			req protocol.Request) protocol.Message {
+		"refused": {relaytest.Refuse, client.ErrRefused, refused},
+		"failed": {func(req protocol.Request, authKey string) protocol.Message {
+			text := relaytest.Seal(authKey, protocol.TextBroadcastUncertain+" "+txID)
+			return protocol.Err{Kind: req.Kind, UUID: req.UUID, Error: text}
+		}, client.ErrFailed, failed},
+		"silent": {func(protocol.Request, string) protocol.Message { return nil }, client.ErrNobody, nil},
+		"refusal under another key": {func(req protocol.Request, _ string) protocol.Message {
 			return relaytest.Refuse(req, "another")
-		},
-			client.ErrNobody, nil},
-		{"refusal of another request", func(w *world, req protocol.Request) protocol.Message {
-			return protocol.Nack{Kind: req.Kind, UUID: req.UUID, Data: relaytest.Seal(w.authKey,
-				"9b0e2dc3-f574-4766-abdd-c429dce11284")}
 		}, client.ErrNobody, nil},
-		{"ack says that nothing was broadcast", func(_ *world, req protocol.Request) protocol.Message {
-			no := false
+		"refusal of another request": {func(req protocol.Request, authKey string) protocol.Message {
+			text := relaytest.Seal(authKey, "9b0e2dc3-f574-4766-abdd-c429dce11284")
+			return protocol.Nack{Kind: req.Kind, UUID: req.UUID, Data: text}
+		}, client.ErrNobody, nil},
+		"ack says that nothing was broadcast": {func(req protocol.Request, _ string) protocol.Message {
 			return protocol.Ack{Kind: req.Kind, UUID: req.UUID, Data: []byte(`"` + txID + `"`), Broadcast: &no}
 		}, client.ErrBadAnswer, nil},
-		{"ack without an id", func(_ *world, req protocol.Request) protocol.Message {
+		"ack without an id": {func(req protocol.Request, _ string) protocol.Message {
 			return protocol.BroadcastAck(req.UUID, "soon")
 		}, client.ErrBadAnswer, nil},
 	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t, nil, nil)
 				s := w.login()
-				w.setAnswer(func(req protocol.Request) (protocol.Message, bool) { return c.answer(w, req), true })
+				w.setAnswer(func(req protocol.Request) (protocol.Message, bool) {
+					return c.answer(req, w.authKey), true
+				})
 				_, err := w.client.Sign(t.Context(), s, vote(1))
 				if !errors.Is(err, c.want) {
 					t.Fatalf("error %v, wanted %v", err, c.want)
@@ -328,19 +340,23 @@ func TestErrorTexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for want, err := range map[string]error{
-		"the wallet refused the sign request": &client.RefusedError{Kind: protocol.Sign, Verified: true},
-		`the wallet refused the auth request: "no" (not sealed: the relay may have said so)`: &client.RefusedError{
-			Kind: protocol.Auth, Text: "no"},
-		`the wallet failed the challenge request: "request expired"`: &client.FailedError{Kind: protocol.Challenge,
-			Text: "request expired", Verified: true},
-		`the relay did not take the request: "too many requests"`: &client.RelayError{Text: "too many requests"},
-		"the wallet reports a broadcast that the chain does not show: " + txID +
-			": no such transaction": &client.UnconfirmedError{
-			ID: id, Err: client.ErrNoTransaction},
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{&client.RefusedError{Kind: protocol.Sign, Verified: true},
+			"the wallet refused the sign request"},
+		{&client.RefusedError{Kind: protocol.Auth, Text: "no"},
+			`the wallet refused the auth request: "no" (not sealed: the relay may have said so)`},
+		{&client.FailedError{Kind: protocol.Challenge, Text: "request expired", Verified: true},
+			`the wallet failed the challenge request: "request expired"`},
+		{&client.RelayError{Text: "too many requests"},
+			`the relay did not take the request: "too many requests"`},
+		{&client.UnconfirmedError{ID: id, Err: client.ErrNoTransaction},
+			"the wallet reports a broadcast that the chain does not show: " + txID + ": no such transaction"},
 	} {
-		if err.Error() != want {
-			t.Errorf("%q, wanted %q", err, want)
+		if c.err.Error() != c.want {
+			t.Errorf("%q, wanted %q", c.err, c.want)
 		}
 	}
 }
@@ -392,11 +408,12 @@ func TestSessionOfAuthMustCarryTheProof(t *testing.T) {
 		w.login()
 		w.setAnswer(func(req protocol.Request) (protocol.Message, bool) {
 			text, _ := protocol.AuthAckData{Expire: time.Now().Add(time.Hour).UnixMilli()}.Encode()
-			return protocol.Ack{Kind: req.Kind, UUID: req.UUID, Data: []byte(relaytest.Seal(w.authKey, string(text)))},
-				true
+			sealed := relaytest.Seal(w.authKey, string(text))
+			return protocol.Ack{Kind: req.Kind, UUID: req.UUID, Data: []byte(sealed)}, true
 		})
-		_, err := w.client.Authenticate(t.Context(), client.Auth{Account: "alice",
-			Challenge: &client.Challenge{Role: hive.Posting, Text: "login"}})
+		_, err := w.client.Authenticate(t.Context(), client.Auth{
+			Account: "alice", Challenge: &client.Challenge{Role: hive.Posting, Text: "login"},
+		})
 		if !errors.Is(err, client.ErrBadAnswer) {
 			t.Errorf("error %v", err)
 		}
@@ -419,18 +436,17 @@ func TestAttach(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				// If the answer follows at once, the ack breaks the first connection; else the next
 				// ping of the client does.
-				when := relaytest.On(relaytest.ToClient, "sign_ack")
+				at := "sign_ack"
 				if c.after > 0 {
-					when = relaytest.On(relaytest.ToClient, "sign_wait")
+					at = "sign_wait"
 				}
-				fault := relaytest.Script(relaytest.Rule{When: when, Times: 1, Do: func(w *relaytest.Wire,
-					f relaytest.Frame) {
+				fault := toClient(at, 1, func(w *relaytest.Wire, f relaytest.Frame) {
 					if f.Cmd == "sign_wait" {
 						w.Pass(f)
 					}
 					c.fault(w, f)
-				}})
-				w := newWorld(t, fault, nil)
+				})
+				w := newWorld(t, relaytest.Script(fault), nil)
 				s := w.login()
 				w.setAnswer(func(protocol.Request) (protocol.Message, bool) { time.Sleep(c.after); return nil, false })
 				signed, err := w.client.Sign(t.Context(), s, vote(1))
@@ -447,11 +463,11 @@ func TestAttach(t *testing.T) {
 
 func TestExpiredWhileAway(t *testing.T) {
 	bubble(t, func(t *testing.T) {
+		another := map[string]any{"uuid": "00000000-0000-4000-8000-000000000000"}
 		fault := relaytest.Script(
-			relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_ack"), Times: 1, Do: relaytest.Cut},
-			relaytest.Rule{When: relaytest.On(relaytest.ToRelay, "attach_req"),
-				Do: relaytest.Set(map[string]any{"uuid": "00000000-0000-4000-8000-000000000000"})},
-			relaytest.Rule{When: relaytest.On(relaytest.ToClient, "attach_nack"), Do: relaytest.Drop},
+			toClient("sign_ack", 1, relaytest.Cut),
+			toRelay("attach_req", relaytest.Set(another)),
+			toClient("attach_nack", 0, relaytest.Drop),
 		)
 		w := newWorld(t, fault, nil)
 		s := w.login()
@@ -466,32 +482,28 @@ func TestRelayForgets(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var asked string
 		fault := relaytest.Script(
-			relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_ack"), Times: 1, Do: func(w *relaytest.Wire,
-				f relaytest.Frame) {
+			toClient("sign_ack", 1, func(w *relaytest.Wire, f relaytest.Frame) {
 				asked = f.UUID
 				w.Cut()
-			}},
-			relaytest.Rule{When: relaytest.On(relaytest.ToRelay, "attach_req"), Do: func(w *relaytest.Wire,
-				f relaytest.Frame) {
+			}),
+			toRelay("attach_req", func(w *relaytest.Wire, _ relaytest.Frame) {
 				w.Send(relaytest.ToClient, []byte(`{"cmd":"attach_nack","uuid":"`+asked+`"}`))
-			}},
+			}),
 		)
 		w := newWorld(t, fault, nil)
 		s := w.login()
 		began := time.Now()
 		_, err := w.client.Sign(t.Context(), s, vote(1))
-		if !errors.Is(err, client.ErrExpired) || errors.Is(err, client.ErrNobody) ||
-			time.Since(began) > 10*time.Second {
-			t.Errorf("error %v after %s", err, time.Since(began))
+		took := time.Since(began)
+		if !errors.Is(err, client.ErrExpired) || errors.Is(err, client.ErrNobody) || took > 10*time.Second {
+			t.Errorf("error %v after %s", err, took)
 		}
 	})
 }
 
 func TestLostBeforeTheWait(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		fault := relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_wait"), Times: 1,
-			Do: relaytest.Cut})
-		w := newWorld(t, fault, nil)
+		w := newWorld(t, relaytest.Script(toClient("sign_wait", 1, relaytest.Cut)), nil)
 		s := w.login()
 		if _, err := w.client.Sign(t.Context(), s, vote(1)); !errors.Is(err, client.ErrLost) {
 			t.Errorf("error %v", err)
@@ -507,14 +519,12 @@ func TestLostBeforeTheWait(t *testing.T) {
 // be taken for its own.
 func TestNoWait(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		fault := relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_wait"), Times: 2,
-			Do: relaytest.Drop})
-		w := newWorld(t, fault, nil)
+		w := newWorld(t, relaytest.Script(toClient("sign_wait", 2, relaytest.Drop)), nil)
 		s := w.login()
 		began := time.Now()
-		if _, err := w.client.Sign(t.Context(), s, vote(1)); !errors.Is(err, client.ErrLost) ||
-			time.Since(began) != 10*time.Second {
-			t.Errorf("error %v after %s", err, time.Since(began))
+		_, err := w.client.Sign(t.Context(), s, vote(1))
+		if took := time.Since(began); !errors.Is(err, client.ErrLost) || took != 10*time.Second {
+			t.Errorf("error %v after %s", err, took)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -533,9 +543,7 @@ func TestForeignWait(t *testing.T) {
 	for name, wrong := range map[string]map[string]any{"kind": {"cmd": "auth_wait"}, "account": {"account": "bob"}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				fault := relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, "sign_wait"),
-					Do: relaytest.Set(wrong)})
-				w := newWorld(t, fault, nil)
+				w := newWorld(t, relaytest.Script(toClient("sign_wait", 0, relaytest.Set(wrong))), nil)
 				s := w.login()
 				if _, err := w.client.Sign(t.Context(), s, vote(1)); !errors.Is(err, client.ErrLost) {
 					t.Errorf("error %v", err)
@@ -566,8 +574,7 @@ func TestHostileWire(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient,
-					"challenge_ack"), Do: c.fault}), nil)
+				w := newWorld(t, relaytest.Script(toClient("challenge_ack", 0, c.fault)), nil)
 				s := w.login()
 				_, err := w.client.Challenge(t.Context(), s, client.Challenge{Role: hive.Posting, Text: "hello"})
 				if !errors.Is(err, c.want) {

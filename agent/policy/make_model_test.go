@@ -37,65 +37,76 @@ func (m maker) names(from ...string) []string {
 // fieldKinds is what the maker knows of fields: how to write tests for them.
 var fieldKinds = map[string]map[string]string{
 	"vote": {"voter": "account", "author": "account", "permlink": "text", "weight": "percent"},
-	"comment": {"parent_author": "account", "author": "account", "permlink": "text", "title": "text",
-		"json_metadata": "json"},
-	"comment_options": {"author": "account", "permlink": "text", "percent_hbd": "percent",
-		"allow_votes": "bool", "beneficiaries": "beneficiaries"},
+	"comment": {
+		"parent_author": "account", "author": "account", "permlink": "text", "title": "text", "json_metadata": "json",
+	},
+	"comment_options": {
+		"author": "account", "permlink": "text", "percent_hbd": "percent", "allow_votes": "bool",
+		"beneficiaries": "beneficiaries",
+	},
 	"transfer":                {"from": "account", "to": "account", "amount": "asset", "memo": "text"},
 	"recurrent_transfer":      {"to": "account", "amount": "asset", "executions": "number", "pair_id": "number"},
 	"transfer_to_vesting":     {"to": "account", "amount": "asset"},
 	"delegate_vesting_shares": {"delegatee": "account"},
 	"limit_order_create":      {"amount_to_sell": "asset", "price": "ratio", "fill_or_kill": "bool"},
-	"custom_json": {"id": "text", "json": "json", "required_auths": "accounts",
-		"required_posting_auths": "accounts"},
+	"custom_json": {
+		"id": "text", "json": "json", "required_auths": "accounts", "required_posting_auths": "accounts",
+	},
 	"account_update2":       {"memo_key": "optional", "posting_json_metadata": "json"},
 	"update_proposal_votes": {"proposal_ids": "numbers", "approve": "bool"},
 	"update_proposal":       {"end_date": "optional time", "proposal_id": "number"},
 }
 
-var activeOnly = []string{"transfer", "recurrent_transfer", "transfer_to_vesting", "delegate_vesting_shares",
-	"limit_order_create", "update_proposal_votes", "update_proposal"}
-var postingOnly = []string{"vote", "comment", "comment_options"}
+// Operations that take one key alone.
+var (
+	postingOnly = []string{"vote", "comment", "comment_options"}
+	activeOnly  = []string{
+		"transfer", "recurrent_transfer", "transfer_to_vesting", "delegate_vesting_shares", "limit_order_create",
+		"update_proposal_votes", "update_proposal",
+	}
+)
+
+// plain and quoted are scalars as they stand in YAML.
+func plain(text string) lit { return lit{text, false} }
+
+func quoted(text string) lit { return lit{text, true} }
 
 func (m maker) valueTest(kind string) any {
 	switch kind {
 	case "account":
-		return pick(m, lit{m.account(), false}, lit{"$account", false}, lit{"$some", m.chance(2)},
-			lit{m.account(), true})
+		return pick(m, plain(m.account()), plain("$account"), lit{"$some", m.chance(2)}, quoted(m.account()))
 	case "text":
-		return pick(m, lit{"p", false}, lit{"q", true}, lit{"", true}, lit{"5", false}, lit{"$$x", false},
-			lit{"$account", false})
+		return pick(m, plain("p"), quoted("q"), quoted(""), plain("5"), plain("$$x"), plain("$account"))
 	case "percent":
-		return pick(m, lit{"1%", false}, lit{"100", false}, lit{"-1%", false}, lit{"0", true}, lit{"100%", false})
+		return pick(m, plain("1%"), plain("100"), plain("-1%"), quoted("0"), plain("100%"))
 	case "number":
-		return pick(m, lit{"0", false}, lit{"3", false}, lit{"5", true})
+		return pick(m, plain("0"), plain("3"), quoted("5"))
 	case "ratio":
-		return pick(m, lit{"1", false}, lit{"0.5", false}, lit{"2.000", true})
+		return pick(m, plain("1"), plain("0.5"), quoted("2.000"))
 	case "bool":
-		return pick(m, lit{"true", false}, lit{"false", true})
+		return pick(m, plain("true"), quoted("false"))
 	case "asset":
-		return pick(m, lit{"1.000 HBD", false}, lit{"0.001 HBD", true}, lit{"1.000 HIVE", false},
-			lit{"2.000 HIVE", false})
+		return pick(m, plain("1.000 HBD"), quoted("0.001 HBD"), plain("1.000 HIVE"), plain("2.000 HIVE"))
 	case "optional time":
-		return pick(m, lit{"2027-01-01", false}, lit{"2027-01-01T12:00:00Z", false})
+		return pick(m, plain("2027-01-01"), plain("2027-01-01T12:00:00Z"))
 	case "optional":
-		return lit{nullKey, false}
+		return plain(nullKey)
 	}
-	return pick(m, lit{"5", false}, lit{"5", true}, lit{"5.0", true}, lit{"1.5", false}, lit{"true", false},
-		lit{"true", true},
-		lit{"null", false}, lit{"null", true}, lit{"x", false}, lit{"$account", false}, lit{"$$x", false},
-		lit{"$some", false}, lit{"-0", false})
+	return pick(m,
+		plain("5"), quoted("5"), quoted("5.0"), plain("1.5"), // numbers, and texts that look like some
+		plain("true"), quoted("true"), plain("null"), quoted("null"),
+		plain("x"), plain("$account"), plain("$$x"), plain("$some"), plain("-0"))
 }
 
 const nullKey = "STM1111111111111111111111111111111114T1Anm"
 
 func (m maker) pattern() map[string]any {
 	if m.chance(2) {
-		return map[string]any{"glob": pick(m, lit{"?", true}, lit{"*", true}, lit{"a*", true}, lit{"*o*", true},
-			lit{"5*", true}, lit{"", true})}
+		glob := pick(m, quoted("?"), quoted("*"), quoted("a*"), quoted("*o*"), quoted("5*"), quoted(""))
+		return map[string]any{"glob": glob}
 	}
-	return map[string]any{"regexp": pick(m, lit{"[pq]", true}, lit{"a|bob", true}, lit{".+", true},
-		lit{"[0-9.]+", true}, lit{"", true})}
+	regexp := pick(m, quoted("[pq]"), quoted("a|bob"), quoted(".+"), quoted("[0-9.]+"), quoted(""))
+	return map[string]any{"regexp": regexp}
 }
 
 func (m maker) bound(kind string) map[string]any {
@@ -103,7 +114,7 @@ func (m maker) bound(kind string) map[string]any {
 	if kind == "asset" {
 		symbol := pick(m, "HBD", "HIVE")
 		if m.chance(2) {
-			t["max"] = lit{pick(m, "1.000 ", "2.000 ") + symbol, false}
+			t["max"] = plain(pick(m, "1.000 ", "2.000 ") + symbol)
 		}
 		if len(t) == 0 || m.chance(2) {
 			t["min"] = lit{pick(m, "0.000 ", "0.002 ", "1.000 ") + symbol, m.chance(2)}
@@ -111,13 +122,13 @@ func (m maker) bound(kind string) map[string]any {
 		return t
 	}
 	if kind == "optional time" {
-		return map[string]any{pick(m, "min", "max"): lit{"2027-01-01T06:00:00Z", false}}
+		return map[string]any{pick(m, "min", "max"): plain("2027-01-01T06:00:00Z")}
 	}
 	if m.chance(2) {
-		t["max"] = lit{pick(m, "5", "100"), false}
+		t["max"] = plain(pick(m, "5", "100"))
 	}
 	if len(t) == 0 || m.chance(2) {
-		t["min"] = lit{pick(m, "-100", "0", "1", "5"), false}
+		t["min"] = plain(pick(m, "-100", "0", "1", "5"))
 	}
 	return t
 }
@@ -200,7 +211,7 @@ func (m maker) listTest(kind string, depth int) any {
 	case 3:
 		return map[string]any{"size": m.test("number", 0)}
 	case 4:
-		return map[string]any{".0": element(), "size": map[string]any{"max": lit{"2", false}}}
+		return map[string]any{".0": element(), "size": map[string]any{"max": plain("2")}}
 	}
 	return map[string]any{"any": element(), "each": element()}
 }
@@ -286,8 +297,8 @@ func (m maker) rule(section string, i int) *modelRule {
 	if r.request == "sign" || r.request == "" && m.chance(2) {
 		m.signRule(r)
 	}
-	if r.request == "challenge" || r.request == "" && r.ops == nil && r.broadcast == "" && r.behalf == nil &&
-		m.chance(4) {
+	unsigned := r.ops == nil && r.broadcast == "" && r.behalf == nil
+	if r.request == "challenge" || r.request == "" && unsigned && m.chance(4) {
 		r.text = m.challengeTest()
 		if m.chance(3) {
 			r.keys = some(m, "posting", "active", "memo")
@@ -371,7 +382,7 @@ func (m maker) signRule(r *modelRule) {
 func (m maker) refer(r *modelRule) {
 	i, j := m.IntN(len(r.ops)), m.IntN(len(r.ops))
 	if fieldKinds[r.ops[i].op]["permlink"] != "" && fieldKinds[r.ops[j].op]["permlink"] != "" {
-		r.ops[i].set("permlink", lit{fmt.Sprintf("$%d.permlink", j+1), false})
+		r.ops[i].set("permlink", plain(fmt.Sprintf("$%d.permlink", j+1)))
 	}
 }
 
@@ -388,14 +399,14 @@ func (m maker) limit(r *modelRule) {
 		case 0:
 			r.where = m.jsonTest(1)
 		case 1:
-			r.where = map[string]any{".n": map[string]any{"present": lit{"true", false}}}
+			r.where = map[string]any{".n": map[string]any{"present": plain("true")}}
 		}
 	}
 	for range 1 + m.IntN(2) {
 		switch r.measure {
 		case "spend":
-			r.quotas = append(r.quotas, modelQuota{pick(m, "1.000 HBD", "3.000 HBD", "5.000 HIVE", "0.000 HIVE"),
-				window()})
+			most := pick(m, "1.000 HBD", "3.000 HBD", "5.000 HIVE", "0.000 HIVE")
+			r.quotas = append(r.quotas, modelQuota{most, window()})
 		case "sum":
 			r.quotas = append(r.quotas, modelQuota{pick(m, "5", "10.5", "0"), window()})
 		default:
@@ -413,8 +424,8 @@ func (m maker) limit(r *modelRule) {
 	}
 	if m.chance(2) {
 		r.per = some(m, "account", "app", "actor")
-		if len(r.ops) > 0 && !slices.ContainsFunc(r.ops,
-			func(e modelEntry) bool { return fieldKinds[e.op]["permlink"] == "" }) {
+		without := func(e modelEntry) bool { return fieldKinds[e.op]["permlink"] == "" }
+		if len(r.ops) > 0 && !slices.ContainsFunc(r.ops, without) {
 			r.per = append(r.per, ".permlink")
 		}
 	}
@@ -448,11 +459,12 @@ func (m maker) openRules() []*modelRule {
 	}
 	anybody := []string{"any"}
 	return []*modelRule{
-		{section: "allow", name: "s", request: "sign", apps: anybody, keys: []string{"posting", "active"},
-			behalf: anybody, ops: ops},
+		{
+			section: "allow", name: "s", request: "sign", apps: anybody, keys: []string{"posting", "active"},
+			behalf: anybody, ops: ops,
+		},
 		{section: "allow", name: "a", request: "auth", apps: anybody},
-		{section: "allow", name: "c", request: "challenge", apps: anybody,
-			text: map[string]any{"glob": lit{"*", true}}},
+		{section: "allow", name: "c", request: "challenge", apps: anybody, text: map[string]any{"glob": quoted("*")}},
 		{section: "allow", name: "d", request: "decrypt", apps: anybody},
 	}
 }

@@ -66,23 +66,12 @@ func ExampleRefusedError() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	bot, err := client.Dial(ctx, client.Options{
-		Relay: relay.URL, DialContext: relay.DialContext, App: protocol.AppInfo{Name: "votebot"},
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	bot, session := exampleLogin(ctx, relay) // as in the example of the package
 	defer bot.Close()
-	grant, err := bot.Authenticate(ctx, client.Auth{Account: "alice", Secret: slotSecret})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
 	transfer := client.Operation{Name: "transfer", Fields: map[string]any{
 		"from": "alice", "to": "bob", "amount": "1000.000 HIVE", "memo": "",
 	}}
-	_, err = bot.Sign(ctx, grant.Session, client.SignRequest{
+	_, err := bot.Sign(ctx, session, client.SignRequest{
 		Role: hive.Active, Operations: []client.Operation{transfer},
 	})
 	var refused *client.RefusedError
@@ -110,6 +99,21 @@ func ExampleSession_Save() {
 	// Output:
 	// alice true
 	// printed it shows nothing: [redacted]
+}
+
+// exampleLogin connects a bot and logs it in.
+func exampleLogin(ctx context.Context, relay *relaytest.Server) (*client.Client, *client.Session) {
+	bot, err := client.Dial(ctx, client.Options{
+		Relay: relay.URL, DialContext: relay.DialContext, App: protocol.AppInfo{Name: "votebot"},
+	})
+	if err != nil {
+		panic(err)
+	}
+	grant, err := bot.Authenticate(ctx, client.Auth{Account: "alice", Secret: slotSecret})
+	if err != nil {
+		panic(err)
+	}
+	return bot, grant.Session
 }
 
 // exampleRelay runs a relay and a wallet that allows logins, and answers other requests by answer,

@@ -68,10 +68,7 @@ func transcript(t *testing.T, all *strings.Builder, set func(*nodetest.Node)) {
 	set(n)
 	transport := nodetest.Transport(other, n)
 	call := func(at *nodetest.Node, method, params string) {
-		result, failure := ask(t, transport, at.URL(), method, params)
-		if failure.Code != 0 {
-			result = failure.Data.Name + ": " + failure.Message
-		}
+		result := ask(t, transport, at.URL(), method, params)
 		fmt.Fprintf(all, "%s %s: %s\n", at.Name, method[strings.Index(method, ".")+1:], result)
 	}
 	look := func(tx string) {

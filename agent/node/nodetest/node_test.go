@@ -3,7 +3,6 @@ package nodetest_test
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,41 +10,30 @@ import (
 	"pksa/agent/node/nodetest"
 )
 
-// ask makes one call and returns result and error as text.
-func ask(t *testing.T, transport http.RoundTripper, url, method, params string) (result string, failure rpcError) {
+// ask makes one call and returns the result, or name and text of the error.
+func ask(t *testing.T, transport http.RoundTripper, url, method, params string) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url,
-		strings.NewReader(`{"jsonrpc":"2.0","method":"`+method+`","params":`+params+`,"id":1}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := transport.RoundTrip(request)
+	call := `{"jsonrpc":"2.0","method":"` + method + `","params":` + params + `,"id":1}`
+	client := http.Client{Transport: transport}
+	response, err := client.Post(url, "application/json", strings.NewReader(call))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var answer struct {
 		Result json.RawMessage
-		Error  rpcError
-		ID     int
+		Error  struct {
+			Message string
+			Data    struct{ Name string }
+		}
 	}
-	if err := json.Unmarshal(body, &answer); err != nil || answer.ID != 1 && answer.Error.Code == 0 {
-		t.Fatalf("answer %s: %v", body, err)
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		t.Fatal(err)
 	}
-	return string(answer.Result), answer.Error
-}
-
-type rpcError struct {
-	Code    int
-	Message string
-	Data    struct {
-		Code int
-		Name string
+	if answer.Result == nil {
+		return answer.Error.Data.Name + ": " + answer.Error.Message
 	}
+	return string(answer.Result)
 }
 
 func TestServer(t *testing.T) {
@@ -56,9 +44,9 @@ func TestServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result, _ := ask(t, http.DefaultTransport, url, "database_api.get_version", "{}"); !strings.Contains(result,
-		`"chain_id":"beeab0de`) {
-		t.Errorf("version %s", result)
+	version := ask(t, http.DefaultTransport, url, "database_api.get_version", "{}")
+	if !strings.Contains(version, `"chain_id":"beeab0de`) {
+		t.Errorf("version %s", version)
 	}
 	n.Fail("", nodetest.ResetAfter, nodetest.Status(http.StatusBadGateway, false))
 	if _, err := http.Post(url, "application/json", strings.NewReader(`{"method":"x"}`)); err == nil {

@@ -111,6 +111,7 @@ func (m *migration) fillLedger(ctx context.Context, store *keystore.Store) error
 	if err != nil {
 		return err
 	}
+	// The app comes first: sessions belong to it.
 	err = m.addApp(ctx, agent.Admin{Ledger: l, Keys: store})
 	for _, a := range m.old.Accounts {
 		if err == nil {
@@ -125,6 +126,7 @@ func (m *migration) fillLedger(ctx context.Context, store *keystore.Store) error
 func (m *migration) addApp(ctx context.Context, admin agent.Admin) error {
 	info, err := admin.AddApp(ctx, oldwallet.App, string(m.old.Secret))
 	if err != nil {
+		// A secret that is refused stops no migration: the sessions go on without it.
 		m.left("auth_req_secret: %v", err)
 		info, err = admin.AddApp(ctx, oldwallet.App, "")
 	}

@@ -73,6 +73,8 @@ func (c *command) revoke(ctx context.Context, p agent.RevokeParams, yes bool) er
 			if err := sure(sessions); err != nil {
 				return err
 			}
+			// The agent cannot ask, so the answer stands before the call. sure must not ask again
+			// if the agent has ended in between.
 			yes = true
 		}
 	}

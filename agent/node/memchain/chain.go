@@ -63,7 +63,7 @@ func NewChain(o Options) *Chain {
 	}
 	c := &Chain{options: o, base: firstBlock, known: map[hive.TxID]*Entry{}, accounts: map[hive.AccountName]*account{}}
 	head := hive.TimeOf(time.Now())
-	head -= head % 3
+	head -= head % 3 // blocks stand at whole multiples of three seconds
 	for i := range prehistory {
 		c.appendBlockLocked(head - hive.Time(3*(prehistory-1-i)))
 	}
@@ -75,6 +75,8 @@ func (c *Chain) Network() *hive.Network { return c.options.Network }
 
 func (c *Chain) appendBlockLocked(at hive.Time) *block {
 	number := c.base + uint32(len(c.blocks))
+	// Each id comes from the one before, so it is the same in every run, and names all that came
+	// before it.
 	var seed [32]byte
 	if len(c.blocks) > 0 {
 		seed = sha256.Sum256(c.blocks[len(c.blocks)-1].id[:])

@@ -132,7 +132,8 @@ func (s State) checkAuthority(e *Entry) *Failure {
 }
 
 func (s State) checkReference(e *Entry) *Failure {
-	// The newest block with that number modulo 65536 that this node knows.
+	// The newest block with that number modulo 65536 that this node knows: a transaction holds only
+	// the lower 16 bits of the number.
 	number := s.Head&^0xffff | uint32(e.Transaction.RefBlockNum)
 	if number > s.Head {
 		number -= 1 << 16

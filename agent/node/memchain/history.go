@@ -40,6 +40,7 @@ func (s State) accountHistory(raw jsontext.Value) ([]byte, *Failure) {
 		dst = append(s.chain.options.Network.AppendOperation(dst, all[i].op), "}]"...)
 		found = append(found, dst)
 	}
+	// Looked up from the newest down, because the limit counts from there; told the oldest first.
 	dst := []byte{'['}
 	for i := len(found) - 1; i >= 0; i-- {
 		if dst = append(dst, found[i]...); i > 0 {

@@ -121,6 +121,7 @@ func Reorder(w *Wire, f Frame) {
 	}
 	w.Hold(f)
 	w.After(time.Second, func() {
+		// Without this end a connection that has gone quiet would wait for the frame forever.
 		if late, ok := w.Release(f.To); ok {
 			w.Pass(late)
 		}

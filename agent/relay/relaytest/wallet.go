@@ -82,7 +82,7 @@ func (w *walletTalk) send(ctx context.Context, m protocol.Message) error {
 func (w *walletTalk) hear(ctx context.Context, frame []byte) error {
 	m, err := protocol.DecodeForWallet(frame)
 	if err != nil {
-		return nil
+		return nil // a relay under test may send garbage on purpose, and is served all the same
 	}
 	if w.Heard != nil {
 		w.Heard(m)
@@ -173,6 +173,8 @@ func Refuse(req protocol.Request, authKey string) protocol.Message {
 // auth request in service mode it may be the secret that opens the auth_key.
 func Approve(req protocol.Request, authKey string, key *hive.PrivateKey, id string) (protocol.Message, error) {
 	if req.Kind == protocol.Auth && req.AuthKey != "" {
+		// The secret opens the auth_key alone. The payload, and the answer, are sealed by the
+		// auth_key.
 		opened, err := Open(authKey, req.AuthKey)
 		if err != nil {
 			return nil, err

@@ -3,12 +3,14 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"pksa/agent/audit"
 	"pksa/agent/ledger"
 	"pksa/agent/policy"
+	"pksa/agent/trace"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 )
@@ -35,6 +37,7 @@ type proposal struct {
 type refusal struct {
 	code   policy.Code
 	reason string
+	full   bool // the account has all the sessions that it may have
 }
 
 // obstacle keeps an allowed request from being served.
@@ -141,12 +144,13 @@ func (a *Agent) judge(p *proposal, v ledger.View) (judged, ledger.Ruling) {
 	// says today.
 	switch {
 	case v.Replay != ledger.Fresh:
-		j.refusal = &refusal{policy.CodeNonce, replayReason(v.Replay)}
+		j.refusal = &refusal{code: policy.CodeNonce, reason: replayReason(v.Replay)}
 	case j.refusal != nil:
 	case !p.run.expires().After(time.Now()):
 		// The application listens no longer. What is done now is done behind its back, and it may
 		// have asked again.
-		j.refusal = &refusal{codeExpired, "the request expired while it waited for its turn or for a node"}
+		j.refusal = &refusal{code: codeExpired,
+			reason: "the request expired while it waited for its turn or for a node"}
 	default:
 		a.decide(p, v, &j)
 	}
@@ -195,23 +199,25 @@ func (a *Agent) decide(p *proposal, v ledger.View, j *judged) {
 	a.budget.use(v, func(book *policy.Book) { j.decision = p.prospect.Conclude(j.inForce, book, v.Now) })
 	switch {
 	case j.decision.Verdict == policy.Deny:
-		j.refusal = &refusal{j.decision.Code, j.decision.Reason}
+		j.refusal = &refusal{code: j.decision.Code, reason: j.decision.Reason}
 		return
 	case j.decision.Verdict == policy.Ask && !a.canAsk():
-		j.refusal = &refusal{policy.CodeNobodyToAsk,
-			"the policy says to ask a person, and no way to ask is configured (setting ask): " + j.decision.Reason}
+		j.refusal = &refusal{code: policy.CodeNobodyToAsk,
+			reason: "the policy says to ask a person, and no way to ask is configured (setting ask): " +
+				j.decision.Reason}
 		return
 	}
 	// What follows may have changed since the request came: the clock stepped, a command removed a
 	// key, another request opened the session. After the policy, so that a request that is denied
 	// anyway learns nothing of clock and keys.
 	if problem := a.clockProblem(time.Now()); problem != "" {
-		j.refusal = &refusal{policy.CodeClock, problem}
+		j.refusal = &refusal{code: policy.CodeClock, reason: problem}
 		return
 	}
 	for _, role := range p.roles() {
 		if _, held := a.keys.Key(p.run.msg.Account, role); !held {
-			j.refusal = &refusal{policy.CodeWrongKey, "no " + role.String() + " key of this account is held"}
+			j.refusal = &refusal{code: policy.CodeWrongKey, reason: "no " + role.String() +
+				" key of this account is held"}
 			return
 		}
 	}
@@ -235,7 +241,7 @@ func (a *Agent) openSession(p *proposal, v ledger.View, j *judged) {
 	}
 	n.Expires = v.Now.Add(length)
 	if err := v.MayOpen(*n); err != nil {
-		j.refusal = &refusal{audit.CodeSession, err.Error()}
+		j.refusal = &refusal{code: audit.CodeSession, reason: err.Error(), full: errors.Is(err, ledger.ErrSessions)}
 	}
 }
 
@@ -263,7 +269,7 @@ func (a *Agent) refuse(ctx context.Context, g granted, j judged) {
 		m = a.replayed(r, j.replay)
 	case j.refusal.code == policy.CodeUnsupported && r.msg.Kind != protocol.Auth:
 		m = r.failure(protocol.TextNotSupported)
-	case j.refusal.code == policy.CodeClock:
+	case j.refusal.code == policy.CodeClock, j.refusal.code == audit.CodeBusy:
 		m = r.failure(protocol.TextBusy)
 	case r.silent(j):
 	default:
@@ -274,11 +280,33 @@ func (a *Agent) refuse(ctx context.Context, g granted, j judged) {
 		if r.silent(j) {
 			result = "ignored"
 		}
+		a.noticeRefusal(r, j)
 	}
 	r.refused = withCode(code, reason)
 	a.metrics.Request(r.msg.Kind.String(), result, string(code), time.Since(r.arrived))
 	a.log.Info("request "+result, append(r.attrs(), "number", g.number, "code", code, "reason", reason)...)
 	a.settle(ctx, g, ledger.Settlement{Outcome: result}, m)
+}
+
+// tooFast returns the refusal of a request above the rate of its account; nil if it is within. The
+// request takes the way of all others to the ledger, where its nonce is used up: what was called
+// busy is never carried out, whoever brings it again.
+func (a *Agent) tooFast(r *run) *refusal {
+	if r.pace == inTime {
+		return nil
+	}
+	return &refusal{code: audit.CodeBusy, reason: fmt.Sprintf("more than %d requests a second for %s "+
+		"(limits.account_requests_per_second)", a.config.AccountRequestsPerSecond, r.msg.Account)}
+}
+
+// noticeRefusal shows refusals that are a mistake of the application in status and log.
+func (a *Agent) noticeRefusal(r *run, j judged) {
+	switch {
+	case j.refusal.full:
+		a.noticed(trace.SessionsFull, r.delivered)
+	case j.refusal.code == audit.CodeBusy:
+		a.noticed(trace.Busy, r.delivered)
+	}
 }
 
 // silent reports whether a refusal is met with silence: where a rule says so, and where an answer
@@ -346,7 +374,7 @@ func (a *Agent) notAdmitted(ctx context.Context, r *run, err error) {
 		return
 	}
 	if errors.Is(err, ledger.ErrPanic) {
-		a.alarm("judging panicked", append(r.attrs(), "err", err)...)
+		a.alarm(alarmJudging, append(r.attrs(), "err", err)...)
 	} else {
 		a.log.Error("request not admitted", append(r.attrs(), "err", err)...)
 	}

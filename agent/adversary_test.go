@@ -138,6 +138,7 @@ func (adv *adversary) keep(list *[]relaytest.Frame, f relaytest.Frame) {
 }
 
 var (
+	busyForm = regexp.MustCompile(`^busy [1-9][0-9]{0,15}$`)
 	uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
 	timeForm = regexp.MustCompile(`^[0-9]{12,13}$`) // ms; the clock of a bubble begins in the year 2000
 	idForm   = regexp.MustCompile(`^[0-9a-f]{40}$`)
@@ -219,13 +220,14 @@ func (adv *adversary) lookSealed(cmd, data string) {
 // wrongWith returns what is wrong with the clear text of an answer, or "".
 func wrongWith(cmd, clear string) string {
 	fixed := []string{protocol.TextInvalid, protocol.TextNonce, protocol.TextNotSupported,
-		protocol.TextBroadcastFailed, protocol.TextBroadcastUncertain, protocol.TextBusy, protocol.TextInternal}
+		protocol.TextBroadcastFailed, protocol.TextBroadcastUncertain, protocol.TextInternal}
 	if _, err := protocol.DecodeSignReqData([]byte(clear)); err == nil {
 		return "the agent sealed what is a request: " + clear
 	}
 	switch {
 	case strings.HasSuffix(cmd, "_nack") && uuidForm.MatchString(clear):
 	case strings.HasSuffix(cmd, "_err") && slices.Contains(fixed, clear):
+	case strings.HasSuffix(cmd, "_err") && busyForm.MatchString(clear):
 	case strings.HasPrefix(clear, protocol.TextBroadcastUncertain+" ") &&
 		idForm.MatchString(clear[len(protocol.TextBroadcastUncertain)+1:]):
 	case cmd == "challenge_ack":

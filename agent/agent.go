@@ -20,6 +20,7 @@ import (
 	"pksa/agent/policy"
 	"pksa/agent/refund"
 	"pksa/agent/status"
+	"pksa/agent/trace"
 	"pksa/keystore"
 	"pksa/protocol"
 	"pksa/protocol/hive"
@@ -78,6 +79,7 @@ type Agent struct {
 	refusedAt  atomic.Int64 // when a relay's refusal last had the keys compared, in ns since 1970
 	mismatch   mismatches   // held keys that do not fit the chain
 	dropped    drops        // requests without an answer
+	trace      trace.Log    // what went wrong with requests in the last hour
 
 	toldFull map[hive.AccountName]time.Time // when the log spoke of its sessions. Owned by tidy
 
@@ -107,7 +109,8 @@ func New(o Options) (*Agent, error) {
 	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
 	a.refunds = a.newRefunds()
 	a.twins.begin(o.Config, o.Keys, o.Ledger)
-	a.metrics = status.New(status.Options{Ready: a.Ready, Gauges: a.gauges})
+	a.metrics = status.New(status.Options{Ready: a.Ready, Gauges: a.gauges, Requests: expected, Drops: reasons,
+		Alarms: alarms})
 	for _, relay := range o.Config.Relays {
 		if err := a.addLink(relay, o); err != nil {
 			return nil, err
@@ -132,16 +135,15 @@ func (a *Agent) addLink(relay config.Relay, o Options) error {
 		Heard:             func(m protocol.Message) { a.twins.heard(l.URL(), m) },
 		AnsweredElsewhere: func() { a.answeredElsewhere(l.URL()) },
 		AnswerRefused:     func(text string, sent []link.SentAnswer) { a.answerRefused(l.URL(), text, sent) },
+		Dropped:           func(account hive.AccountName, why link.Drop) { a.linkDropped(l.URL(), account, why) },
 		LinkRate:          rate(o.Config.RequestsPerSecond), AccountRate: rate(o.Config.AccountRequestsPerSecond),
 		// The link reads frames in order and takes a ticket for each, so that requests are admitted
 		// in the order in which they came although they are opened in parallel.
 		Ticket: func(account hive.AccountName) any { return a.ledger.Ticket(l.URL(), string(account)) },
 		// The link's own context ends when it is stopped; what was admitted may go on until the
 		// deadline of the stop.
-		Handler: func(_ context.Context, d link.Delivery) {
-			ticket, _ := d.Ticket.(*ledger.Ticket)
-			a.receive(a.work, d.Link, d.Request, ticket)
-		},
+		Handler: func(_ context.Context, d link.Delivery) { a.receive(a.work, d, inTime) },
+		Busy:    func(_ context.Context, d link.Delivery) { a.receive(a.work, d, tooFast) },
 	})
 	if err != nil {
 		return fmt.Errorf("relay %q: %w", relay.URL, err)
@@ -309,6 +311,25 @@ func (a *Agent) linkAt(address string) (*link.Link, bool) {
 	}
 	return nil, false
 }
+
+// What is raised as an alarm. The texts are labels of a metric: each of them exists from the start,
+// so that an alert sees the first one.
+const (
+	alarmJudging     = "judging panicked"
+	alarmPanic       = "a request panicked"
+	alarmRecorded    = "recorded answer does not decode"
+	alarmNoAnswer    = "recorded answer is none"
+	alarmEncoding    = "answer does not encode"
+	alarmLate        = "late answer does not encode"
+	alarmClock       = "clock stepped"
+	alarmDiffers     = "operations decode to something else"
+	alarmTwin        = "another copy of this wallet serves the same accounts"
+	alarmTwinYielded = alarmTwin + ", and this copy has yielded to it"
+	alarmElsewhere   = "another wallet answered a request that this one answered, too"
+)
+
+var alarms = []string{alarmJudging, alarmPanic, alarmRecorded, alarmNoAnswer, alarmEncoding, alarmLate, alarmClock,
+	alarmDiffers, alarmTwin, alarmTwinYielded, alarmElsewhere}
 
 // alarm counts, records and logs what should never happen.
 func (a *Agent) alarm(what string, attrs ...any) {

@@ -16,8 +16,9 @@ import (
 
 // Only three things are ever sealed for an application: the request's uuid, whose form the decoder
 // checked, one of the fixed texts of package protocol (with our own transaction id behind one of
-// them), and the two answer payloads, whose member sets no request shares (HAS §13.2). Whatever is
-// added here must keep to that: a sealed text that an outsider can steer is a forged request.
+// them, and the request's nonce behind another), and the two answer payloads, whose member sets no
+// request shares (HAS §13.2). Whatever is added here must keep to that: a sealed text that an
+// outsider can steer is a forged request.
 
 // sealFor seals clear under the session key of the run.
 func (r *run) sealFor(clear string) string {
@@ -55,6 +56,9 @@ func (r *run) nack() protocol.Answer {
 func (r *run) failure(text string) protocol.Answer {
 	if r.msg.Kind == protocol.Auth {
 		return protocol.Err{Kind: protocol.Auth, UUID: r.msg.UUID, Error: protocol.TextAuthFailed}
+	}
+	if text == protocol.TextBusy {
+		text = protocol.BusyText(r.nonce)
 	}
 	return protocol.Err{Kind: r.msg.Kind, UUID: r.msg.UUID, Error: r.sealFor(text)}
 }
@@ -97,12 +101,12 @@ func (a *Agent) resend(ctx context.Context, d delivered, recorded []byte) {
 	}
 	m, err := protocol.DecodeForApp(recorded)
 	if err != nil {
-		a.alarm("recorded answer does not decode", append(d.attrs(), "err", err)...)
+		a.alarm(alarmRecorded, append(d.attrs(), "err", err)...)
 		return
 	}
 	answer, ok := protocol.AnswerOf(m)
 	if !ok {
-		a.alarm("recorded answer is none", append(d.attrs(), "cmd", m.Cmd())...)
+		a.alarm(alarmNoAnswer, append(d.attrs(), "cmd", m.Cmd())...)
 		return
 	}
 	// The ledger knows the uuid in lower case only. It is echoed as this delivery spells it (HAS
@@ -116,7 +120,7 @@ func (a *Agent) settle(ctx context.Context, g granted, s ledger.Settlement, m pr
 	r := g.run
 	frame, err := encode(m)
 	if err != nil {
-		a.alarm("answer does not encode", append(r.attrs(), "err", err)...)
+		a.alarm(alarmEncoding, append(r.attrs(), "err", err)...)
 		m = r.failure(protocol.TextInternal)
 		frame, _ = encode(m)
 	}
@@ -143,7 +147,7 @@ func (a *Agent) reject(ctx context.Context, r *run, outcome, reason string) {
 	m := r.failure(protocol.TextInvalid)
 	frame, err := encode(m)
 	if err != nil {
-		a.alarm("answer does not encode", append(r.attrs(), "err", err)...)
+		a.alarm(alarmEncoding, append(r.attrs(), "err", err)...)
 		a.ledger.Drop(r.key)
 		return
 	}

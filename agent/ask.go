@@ -112,10 +112,10 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 	a.log.Info("a person is asked; `pksa pending` shows it", append(p.run.attrs(), "number", number, "until", until)...)
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
-	p.refusal = &refusal{policy.CodeTimeout, "nobody answered in time: " + j.decision.Reason}
+	p.refusal = &refusal{code: policy.CodeTimeout, reason: "nobody answered in time: " + j.decision.Reason}
 	select {
 	case yes := <-w.yes:
-		p.refusal = &refusal{policy.CodeRefused, "a person said no: " + j.decision.Reason}
+		p.refusal = &refusal{code: policy.CodeRefused, reason: "a person said no: " + j.decision.Reason}
 		if yes {
 			p.refusal, p.request.Approved = nil, true
 		}

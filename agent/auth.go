@@ -28,7 +28,8 @@ func (a *Agent) serveAuth(ctx context.Context, r *run, data protocol.AuthReqData
 		if c.Decrypt {
 			// A right of its own, which no rule of auth gives. A signature is not what was asked
 			// for.
-			p.refusal = &refusal{policy.CodeUnsupported, "a memo is decrypted by challenge_req, not inside auth_req"}
+			p.refusal = &refusal{code: policy.CodeUnsupported,
+				reason: "a memo is decrypted by challenge_req, not inside auth_req"}
 		}
 	}
 	if r.session == nil {
@@ -39,6 +40,9 @@ func (a *Agent) serveAuth(ctx context.Context, r *run, data protocol.AuthReqData
 		if r.pairing != nil {
 			p.newSession.Origin, p.length = ledger.Paired, r.pairing.session
 		}
+	}
+	if busy := a.tooFast(r); busy != nil {
+		p.refusal = busy
 	}
 	granted, ok := a.admit(ctx, &p)
 	if r.pairing != nil {

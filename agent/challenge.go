@@ -19,6 +19,10 @@ func (a *Agent) serveChallenge(ctx context.Context, r *run, data protocol.Challe
 			Text: data.Challenge},
 		nonce: data.Nonce,
 	}
+	if p.refusal = a.tooFast(r); p.refusal != nil {
+		a.admit(ctx, &p)
+		return
+	}
 	if data.Decrypt {
 		p.request.Kind, p.request.Text = policy.Decrypt, ""
 		if !hive.IsEncryptedMemo(data.Challenge) {

@@ -95,7 +95,7 @@ func (a *Agent) watchClock(ctx context.Context) {
 	every(ctx, clockEvery, func() {
 		since, stepped := a.clock.jumped(time.Now())
 		if stepped && !reported {
-			a.alarm("clock stepped")
+			a.alarm(alarmClock)
 		}
 		reported = stepped
 		if !stepped {

@@ -41,7 +41,7 @@
 //   - recorder.go: what the audit trail says of requests and events (package audit reads it)
 //   - unfinished.go: what an earlier process left, after a crash
 //   - unrecorded.go: failures that were reported to applications and could not be recorded
-//   - drops.go: counts of requests that got no answer
+//   - drops.go: counts of requests that got no answer, and what is shown of them (package trace)
 //   - clock.go: whether the clock of this machine is believed
 //   - keycheck.go: whether the held keys fit the chain
 //   - checkpoint.go: publishing the head of the audit trail on the chain
@@ -57,9 +57,9 @@
 //
 // Nothing is signed that the policy did not allow; nothing happens twice; the record of what
 // permits an effect is on disk before the effect. Only fixed texts, the request's checked uuid and
-// the two answer payloads are ever sealed, so that a relay cannot have texts of its own sealed (HAS
-// §13.2). Secrets are in no log and no error. What is refused, dropped or odd is counted under
-// constant names.
+// nonce, and the two answer payloads are ever sealed, so that a relay cannot have texts of its own
+// sealed (HAS §13.2). Secrets are in no log and no error. What is refused, dropped or odd is
+// counted under constant names.
 //
 // # After a crash
 //

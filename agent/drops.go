@@ -5,7 +5,13 @@ import (
 	"sync"
 	"time"
 
+	"pksa/agent/audit"
 	"pksa/agent/ledger"
+	"pksa/agent/link"
+	"pksa/agent/status"
+	"pksa/agent/trace"
+	"pksa/protocol"
+	"pksa/protocol/hive"
 )
 
 // Why requests are dropped without an answer, as metrics and the audit trail count them.
@@ -78,12 +84,57 @@ func (d *drops) reset() map[string]map[string]uint64 {
 	return counts
 }
 
+// reasons are those of which a metric exists before the first one happens.
+var reasons = []string{dropExpired, dropFarExpire, dropForeign, dropData, dropConflict, dropNobody, dropQuarantine,
+	dropReplay, dropBusy, dropStopping, dropUnrecorded, dropProbe}
+
+// expected are the labels of requests whose metric exists before the first one happens.
+var expected = []status.RequestLabels{
+	{Kind: "auth", Result: "refused", Code: string(audit.CodeBusy)},
+	{Kind: "sign", Result: "refused", Code: string(audit.CodeBusy)},
+	{Kind: "challenge", Result: "refused", Code: string(audit.CodeBusy)},
+	{Kind: "auth", Result: "refused", Code: string(audit.CodeSession)},
+}
+
 // drop counts a request that gets no answer. It is not recorded one by one: a flood of requests
 // that are nobody's must not fill the disk.
 func (a *Agent) drop(d delivered, reason string) {
 	a.metrics.Dropped(reason)
 	a.dropped.add(d.relay, reason, 1)
+	switch {
+	case reason == dropBusy:
+		a.noticed(trace.TooMany, d)
+	// Those with an auth_key were shown when they came.
+	case reason == dropNobody && (d.msg.Kind != protocol.Auth || d.msg.AuthKey == "" || d.pace == tooFast):
+		a.noticed(trace.Unopened, d)
+	}
 	a.log.Debug("request dropped", append(d.attrs(), "reason", reason)...)
+}
+
+// noticed shows in status and log what went wrong with a request.
+func (a *Agent) noticed(kind trace.Kind, d delivered) { a.notice(kind, d.msg.Account, d.relay) }
+
+func (a *Agent) notice(kind trace.Kind, account hive.AccountName, relay string) {
+	if line, ok := a.trace.Count(kind, account, relay, time.Now()); ok {
+		a.logTrace(line)
+	}
+}
+
+// logTrace logs what went wrong since the last line about it: at most one a minute for each kind.
+func (a *Agent) logTrace(line trace.Line) {
+	a.log.Warn(line.String(), "hint", line.Kind.Advice(), "account", line.Account, "relay", line.Relay)
+}
+
+// linkDropped shows what a link has dropped because there was too much.
+func (a *Agent) linkDropped(relay string, account hive.AccountName, why link.Drop) {
+	switch why {
+	case link.DropAccountRate:
+		a.notice(trace.TooFast, account, relay)
+	case link.DropLinkRate:
+		a.notice(trace.RelayTooFast, account, relay)
+	case link.DropQueueFull, link.DropAccountQueue:
+		a.notice(trace.TooMany, account, relay)
+	}
 }
 
 // recordDrops records what was dropped since the last time.

@@ -11,6 +11,7 @@ import (
 	"pksa/agent/ledger"
 	"pksa/agent/link"
 	"pksa/agent/probe"
+	"pksa/agent/trace"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 	"pksa/protocol/seal"
@@ -28,7 +29,16 @@ type delivered struct {
 	sealed  seal.Sealed
 	arrived time.Time
 	key     ledger.RequestKey
+	pace    pace
 }
+
+// pace is whether a request is within the rate of its account.
+type pace bool
+
+const (
+	inTime  pace = false
+	tooFast pace = true // it is opened and recorded, so that its application can be told so, and no more
+)
 
 func (d delivered) expires() time.Time { return time.UnixMilli(d.msg.Expire) }
 
@@ -48,7 +58,8 @@ type run struct {
 	session *ledger.Session       // nil if the key has none yet
 	pairing *pairing              // the link that the key came from, if one
 	clear   []byte
-	refused string // code and reason, once it was refused
+	nonce   protocol.Nonce // zero if it has none
+	refused string         // code and reason, once it was refused
 }
 
 func (r *run) attrs() []any {
@@ -61,7 +72,9 @@ func (r *run) attrs() []any {
 
 // receive takes one request from a link through the whole journey. It returns when the request is
 // answered, dropped, or held for a pairing.
-func (a *Agent) receive(ctx context.Context, l *link.Link, msg protocol.Request, ticket *ledger.Ticket) {
+func (a *Agent) receive(ctx context.Context, delivery link.Delivery, p pace) {
+	l, msg := delivery.Link, delivery.Request
+	ticket, _ := delivery.Ticket.(*ledger.Ticket)
 	// Whatever becomes of the request, those behind it must not wait for its turn for ever.
 	defer ticket.Release()
 	if msg.Kind == protocol.Challenge && probe.Marked(msg.Data) {
@@ -73,7 +86,7 @@ func (a *Agent) receive(ctx context.Context, l *link.Link, msg protocol.Request,
 		return
 	}
 	d := delivered{
-		link: l, relay: l.URL(), msg: msg, arrived: time.Now(),
+		link: l, relay: l.URL(), msg: msg, arrived: time.Now(), pace: p,
 		key: ledger.RequestKey{Relay: l.URL(), UUID: msg.UUID.Key()},
 	}
 	if reason := a.check(&d); reason != "" {
@@ -116,7 +129,7 @@ func (a *Agent) survive(d delivered) {
 		return
 	}
 	// The panic's value may hold what the request said: the log gets its type and the place.
-	a.alarm("a request panicked", append(d.attrs(), "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))...)
+	a.alarm(alarmPanic, append(d.attrs(), "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))...)
 	a.ledger.Drop(d.key)
 }
 
@@ -167,7 +180,7 @@ func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 		a.ledger.Drop(d.key)
 		a.drop(d, dropQuarantine)
 	case nobodys:
-		if d.msg.Kind == protocol.Auth {
+		if d.msg.Kind == protocol.Auth && d.pace == inTime {
 			ticket.Release() // it waits for a person, and no request behind it must wait for that
 			a.hold(ctx, d)
 			return
@@ -180,6 +193,11 @@ func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 // hold keeps an auth_req for a pairing link that may still be pasted.
 func (a *Agent) hold(ctx context.Context, d delivered) {
 	now := time.Now()
+	if d.msg.AuthKey != "" {
+		// Only an application that has a secret sends an auth_key, and it is no secret of ours. It
+		// is shown at once, not when the request expires.
+		a.noticed(trace.Unopened, d)
+	}
 	a.evict(a.pairings.hold(d, d.expires(), now))
 	a.log.Debug("auth request kept for a pairing link", d.attrs()...)
 	// A link that was pasted while the request was on its way here did not find it, so the request
@@ -227,11 +245,13 @@ func (a *Agent) serve(ctx context.Context, r *run) {
 	case protocol.Sign:
 		var data protocol.SignReqData
 		if data, err = protocol.DecodeSignReqData(r.clear); err == nil {
+			r.nonce = data.Nonce
 			a.serveSign(ctx, r, data)
 		}
 	case protocol.Challenge:
 		var data protocol.ChallengeReqData
 		if data, err = protocol.DecodeChallengeReqData(r.clear); err == nil {
+			r.nonce = data.Nonce
 			a.serveChallenge(ctx, r, data)
 		}
 	}

@@ -52,6 +52,11 @@ func (a *Agent) judgedRecord(p *proposal, j judged) []byte {
 			Request: content.Request, Account: content.Account, App: content.App,
 		}
 	}
+	if j.refusal != nil && j.refusal.code == audit.CodeBusy {
+		// It was not looked at, and a flood of large ones must not fill the disk.
+		content.Written, content.Effects = policy.Written{Request: content.Request, Account: content.Account,
+			App: content.App}, nil
+	}
 	content.CutText()
 	if p.newSession != nil && !p.newSession.Expires.IsZero() {
 		content.NewSession = &p.newSession.Expires

@@ -47,7 +47,11 @@ func (a *Agent) serveSign(ctx context.Context, r *run, data protocol.SignReqData
 		request: &policy.Request{
 			Kind: policy.Sign, Account: r.msg.Account, App: r.app, Role: data.KeyType, Broadcast: data.Broadcast,
 		},
-		nonce: data.Nonce,
+		nonce: data.Nonce, refusal: a.tooFast(r),
+	}
+	if p.refusal != nil {
+		a.admit(ctx, &p) // its operations are not even read
+		return
 	}
 	ops, err := a.operations(data.Ops)
 	switch {
@@ -114,7 +118,7 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) 
 		p.obstacle = &obstacle{text: protocol.TextBusy, outcome: "busy", reason: err.Error()}
 	case err != nil:
 		if errors.As(err, &differs) {
-			a.alarm("operations decode to something else", "err", err)
+			a.alarm(alarmDiffers, "err", err)
 		}
 		p.refusal = &refusal{code: policy.CodeUnsupported, reason: err.Error()}
 	}

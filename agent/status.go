@@ -2,6 +2,7 @@ package agent
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"pksa/agent/harden"
@@ -9,6 +10,7 @@ import (
 	"pksa/agent/node"
 	"pksa/agent/policy"
 	"pksa/agent/status"
+	"pksa/agent/trace"
 	"pksa/protocol/hive"
 )
 
@@ -28,6 +30,8 @@ type Status struct {
 	Backlog    string           `json:"audit_backlog,omitempty"`
 	Quarantine []Quarantine     `json:"quarantine,omitempty"`
 	Hardening  []harden.Measure `json:"hardening"` // empty: off
+	// LastHour is what went wrong with requests in the last hour.
+	LastHour []trace.Entry `json:"last_hour,omitempty"`
 	// Twin is another copy of this wallet that was met, nil if none was.
 	Twin *TwinStatus `json:"twin,omitempty"`
 }
@@ -102,6 +106,7 @@ func (a *Agent) Status() Status {
 		s.Backlog = err.Error()
 	}
 	s.Twin = a.twins.status()
+	s.LastHour = a.trace.List(time.Now())
 	for _, link := range a.links {
 		l := link.Status()
 		finding, hint := a.twins.finding(l.URL)
@@ -211,12 +216,21 @@ func (a *Agent) gauges() status.Gauges {
 	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions()),
 		Pending: len(a.asks.list()), WrongKeys: a.mismatch.labels(), Limits: a.limitGauges(),
 		Backlog: a.ledger.Backlog() != nil}
+	g.Twin = a.twins.status() != nil
 	for _, name := range a.keys.Accounts() {
+		for _, role := range a.keys.Roles(name) {
+			if !a.mismatch.has(name, role) {
+				g.FitKeys = append(g.FitKeys, status.KeyLabel{Account: string(name), Role: role.String()})
+			}
+		}
 		g.Fullest = max(g.Fullest, a.fullness(name))
 	}
 	for _, l := range a.links {
 		s := l.Status()
 		drops := map[string]uint64{}
+		for _, reason := range link.Drops() {
+			drops[string(reason)] = 0
+		}
 		for reason, n := range s.Counters.Drops {
 			drops[string(reason)] = n
 		}
@@ -237,7 +251,7 @@ func (a *Agent) limitGauges() []status.LimitGauge {
 	for _, room := range a.policyStatus().Room {
 		used, _ := strconv.ParseFloat(room.Used, 64)
 		most, _ := strconv.ParseFloat(room.Most, 64)
-		key := status.LimitGauge{Limit: room.Limit.Name, Unit: room.Unit, Window: room.Window.String()}
+		key := status.LimitGauge{Limit: room.Limit.Name, Unit: room.Unit, Window: shortSpan(room.Window)}
 		i, seen := fullest[key]
 		if !seen {
 			i = len(gauges)
@@ -247,4 +261,16 @@ func (a *Agent) limitGauges() []status.LimitGauge {
 		gauges[i].Used, gauges[i].Most = max(gauges[i].Used, used), most
 	}
 	return gauges
+}
+
+// shortSpan returns a span without the parts that are zero: "24h" and not "24h0m0s".
+func shortSpan(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

@@ -293,9 +293,9 @@ func (a *Agent) answerProbe(ctx context.Context, l *link.Link, action probe.Acti
 // meet shows everybody who looks that another copy was met, and what to do. yielded says that this
 // copy yields.
 func (a *Agent) meet(action probe.Action, yielded *ledger.Yield) {
-	what, advice := "another copy of this wallet serves the same accounts", adviceServes
+	what, advice := alarmTwin, adviceServes
 	if yielded != nil {
-		what, advice = what+", and this copy has yielded to it", adviceYielded
+		what, advice = alarmTwinYielded, adviceYielded
 	}
 	a.twins.mu.Lock()
 	a.twins.twin = &TwinStatus{Relay: action.Relay, At: time.Now(), Records: action.Other.Records,
@@ -378,6 +378,6 @@ func (t *twins) finding(relay string) (f probe.Finding, hint string) {
 // answeredElsewhere raises an alarm when a relay says that another wallet answered a request before
 // us, and said something else. Another copy of this wallet would do that.
 func (a *Agent) answeredElsewhere(relay string) {
-	a.alarm("another wallet answered a request that this one answered, too", "relay", relay, "todo",
+	a.alarm(alarmElsewhere, "relay", relay, "todo",
 		"find out whether another copy of this wallet runs, or another wallet has a session of the same application")
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"pksa/agent/audit"
 	"pksa/agent/ledger"
 	"pksa/agent/node"
 	"pksa/agent/policy"
@@ -57,9 +58,11 @@ func (a *Agent) settleDenied(u ledger.Unfinished) {
 		Result string      `json:"result"`
 		Code   policy.Code `json:"code"`
 	}
+	var nonce protocol.Nonce
 	for r, err := range a.ledger.Audit(u.Number) {
 		if err == nil && r.Number == u.Number {
 			err = json.Unmarshal(r.Content, &ruled)
+			nonce = protocol.Nonce(r.Nonce)
 		}
 		if err != nil {
 			a.log.Error("record of a refusal not read; the request is met with silence", "number", u.Number, "err", err)
@@ -77,8 +80,8 @@ func (a *Agent) settleDenied(u ledger.Unfinished) {
 		text = protocol.TextNonce
 	case ruled.Code == policy.CodeUnsupported:
 		text = protocol.TextNotSupported
-	case ruled.Code == policy.CodeClock:
-		text = protocol.TextBusy
+	case ruled.Code == policy.CodeClock, ruled.Code == audit.CodeBusy:
+		text = protocol.BusyText(nonce)
 	}
 	result := cmp.Or(ruled.Result, "refused")
 	a.settleLate(u, result, ending{outcome: result}, text)
@@ -149,7 +152,7 @@ func (a *Agent) settleLate(u ledger.Unfinished, result string, e ending, text st
 	if m, ok := a.lateAnswer(u, text); ok {
 		frame, err := encode(m)
 		if err != nil {
-			a.alarm("late answer does not encode", "number", u.Number, "err", err)
+			a.alarm(alarmLate, "number", u.Number, "err", err)
 		}
 		s.Answer = frame
 	}

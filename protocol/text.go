@@ -1,5 +1,7 @@
 package protocol
 
+import "strconv"
+
 // The fixed texts of a wallet's refusals (HAS §12). No text from outside is ever part of them. Some
 // are sealed with the session key, and a sealed text that an outsider could choose would be a
 // forged payload (HAS §13.2).
@@ -29,8 +31,20 @@ const (
 	// TextBroadcastUncertain: the wallet does not know whether the transaction reached the chain. A
 	// space and the transaction id may follow.
 	TextBroadcastUncertain = "broadcast uncertain"
-	// TextBusy: the wallet has too much to do; the same request may be made again later.
+	// TextBusy: the wallet has too much to do; nothing was done, and the same request may be made
+	// again later. A space and the nonce of the request follow, if it has one; see [BusyText].
 	TextBusy = "busy"
 	// TextInternal: a fault of the wallet.
 	TextInternal = "internal error"
 )
+
+// BusyText returns the error of a request that the wallet has no time for: [TextBusy], and the
+// nonce of the request, if it has one. An application asks again when it hears this. Without the
+// nonce, which an application uses once, a relay could keep the sealed text, give it in place of
+// the answer to a payment later, and have that made twice.
+func BusyText(nonce Nonce) string {
+	if nonce == 0 {
+		return TextBusy
+	}
+	return TextBusy + " " + strconv.FormatInt(int64(nonce), 10)
+}

@@ -5,6 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
 
 	"pksa/protocol"
 	"pksa/protocol/seal"
@@ -19,18 +23,49 @@ type exchange struct {
 	build func() (protocol.Request, error)
 	// accept checks an ack and keeps what is in it.
 	accept func(protocol.Ack) error
+	// nonce is where build leaves the nonce of the request; nil if it has none.
+	nonce *protocol.Nonce
 }
 
-// ask sends a request, waits for its answer and judges it.
+// ask sends a request, waits for its answer and judges it. If the wallet has no time for it, the
+// request is made again, with a new nonce.
 func (c *Client) ask(ctx context.Context, x exchange) error {
-	waiting, err := c.begin(ctx, x)
-	if err == nil {
-		err = c.await(ctx, waiting, x)
-	}
-	if err != nil {
+	until := timeNow().Add(c.options.BusyWithin)
+	pause := busyFirst
+	for {
+		err := c.askOnce(ctx, x)
+		if err == nil {
+			c.pace.faster()
+			return nil
+		}
+		if errors.Is(err, ErrBusy) {
+			c.pace.slower()
+		}
+		// By chance shorter or longer, so that applications that were told so together do not all
+		// come back together.
+		length := pause/2 + mathrand.N(pause)
+		if errors.Is(err, ErrBusy) && timeNow().Add(length).Before(until) && sleep(ctx, length) {
+			c.log.Debug("the wallet is busy; asking again", "kind", x.kind.String(), "account", x.session.account)
+			pause = min(2*pause, busyMost)
+			continue
+		}
 		return fmt.Errorf("client: %s for %s: %w", x.kind, x.session.account, err)
 	}
-	return nil
+}
+
+// busyFirst and busyMost are the first and the longest pause before a request is made again that
+// the wallet had no time for.
+const (
+	busyFirst = 200 * time.Millisecond
+	busyMost  = 5 * time.Second
+)
+
+func (c *Client) askOnce(ctx context.Context, x exchange) error {
+	waiting, err := c.begin(ctx, x)
+	if err != nil {
+		return err
+	}
+	return c.await(ctx, waiting, x)
 }
 
 // begin sends a request and waits until the relay has named it: before that nobody can ask for its
@@ -91,7 +126,7 @@ func (x exchange) checkAnswer(waiting *call, m protocol.Answer) error {
 	case protocol.Nack:
 		return x.session.checkRefusal(waiting, m)
 	case protocol.Err:
-		return x.session.checkFailure(m)
+		return x.checkFailure(m)
 	}
 	return fmt.Errorf("%w: no answer", errIgnore) // unreachable: there are three kinds of answers
 }
@@ -121,15 +156,23 @@ func (s *Session) checkRefusal(waiting *call, m protocol.Nack) error {
 // checkFailure returns a failure as an error. The text is sealed for sign and challenge and plain
 // for auth, but wallets differ (HAS §4.3, §4.4): a sealed text must open, any other is taken as it
 // is, and is not verified.
-func (s *Session) checkFailure(m protocol.Err) error {
+func (x exchange) checkFailure(m protocol.Err) error {
 	if _, err := seal.Parse(m.Error); err != nil {
 		return &FailedError{Kind: m.Kind, Text: m.Error}
 	}
-	text, err := s.open(m.Error)
+	clear, err := x.session.open(m.Error)
 	if err != nil {
 		return err
 	}
-	return &FailedError{Kind: m.Kind, Text: string(text), Verified: true}
+	text := string(clear)
+	nonce, named := strings.CutPrefix(text, protocol.TextBusy+" ")
+	switch {
+	case !named:
+		return &FailedError{Kind: m.Kind, Text: text, Verified: true}
+	case x.nonce == nil || nonce != strconv.FormatInt(int64(*x.nonce), 10):
+		return fmt.Errorf("%w: the failure is of another request", errIgnore)
+	}
+	return &FailedError{Kind: m.Kind, Text: protocol.TextBusy, Verified: true, busy: true}
 }
 
 // open returns what the wallet sealed, or an error that matches errIgnore.

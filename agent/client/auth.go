@@ -113,7 +113,7 @@ func (p *Pairing) Wait(ctx context.Context) (*Grant, error) {
 func (c *Client) login(ctx context.Context, s *Session, a Auth) (*Grant, exchange) {
 	grant := &Grant{Session: s}
 	accept := func(m protocol.Ack) error { return c.acceptAuth(ctx, grant, a, m) }
-	return grant, exchange{s, protocol.Auth, c.authRequest(s, a), accept}
+	return grant, exchange{s, protocol.Auth, c.authRequest(s, a), accept, nil}
 }
 
 // sessionFor returns the session that a is about.

@@ -46,9 +46,11 @@ func (c *Client) Challenge(ctx context.Context, s *Session, ch Challenge) (*Proo
 		return nil, err
 	}
 	var proof *Proof
+	var nonce protocol.Nonce
 	build := func() (protocol.Request, error) {
+		nonce = s.next(timeNow())
 		data := protocol.ChallengeReqData{KeyType: ch.Role, Challenge: ch.Text, Decrypt: ch.Decrypt,
-			Nonce: s.next(timeNow())}
+			Nonce: nonce}
 		payload, err := data.Encode()
 		if err != nil {
 			return protocol.Request{}, err
@@ -67,7 +69,7 @@ func (c *Client) Challenge(ctx context.Context, s *Session, ch Challenge) (*Proo
 		proof, err = c.checkProof(ctx, s.account, ch, answer)
 		return err
 	}
-	if err := c.ask(ctx, exchange{s, protocol.Challenge, build, accept}); err != nil {
+	if err := c.ask(ctx, exchange{s, protocol.Challenge, build, accept, &nonce}); err != nil {
 		return nil, err
 	}
 	return proof, nil

@@ -21,6 +21,7 @@ type Client struct {
 	stop    context.CancelFunc
 	done    sync.WaitGroup
 	wanted  chan struct{} // holds one token when somebody wants a connection
+	pace    pace
 
 	mu        sync.Mutex
 	closed    bool
@@ -268,6 +269,43 @@ func (waiting *call) next(ctx context.Context) (protocol.Answer, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// pace spreads requests over time, and learns how many the wallet takes. The zero value has let
+// none pass.
+type pace struct {
+	mu   sync.Mutex
+	next time.Time // when the last request would have been due, had there been no bursts
+	rate float64   // requests a second; zero: not slowed down
+}
+
+// take takes the place of one request, and returns how long it must wait: a second's worth of them
+// may pass at once.
+func (p *pace) take(now time.Time, most float64) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.rate == 0 || p.rate > most {
+		p.rate = most
+	}
+	if p.next.Before(now) {
+		p.next = now
+	}
+	p.next = p.next.Add(time.Duration(float64(time.Second) / p.rate))
+	return p.next.Sub(now) - time.Second
+}
+
+// slower halves the rate, because the wallet was busy. Other applications may ask it, too.
+func (p *pace) slower() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rate = max(1, p.rate/2)
+}
+
+// faster raises the rate a little, because the wallet had time.
+func (p *pace) faster() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rate++
 }
 
 func signal(c chan struct{}) {

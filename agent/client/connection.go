@@ -173,6 +173,9 @@ func (c *Client) lose(conn *connection) {
 // send builds a request and writes it while nobody else does: the order of nonces must be the order
 // of frames, and so must be that of unnamed, by which waits find their requests.
 func (c *Client) send(ctx context.Context, waiting *call, build func() (protocol.Request, error)) error {
+	if wait := c.pace.take(timeNow(), c.options.PerSecond); wait > 0 && !sleep(ctx, wait) {
+		return ctx.Err()
+	}
 	conn, err := c.acquire(ctx)
 	if err != nil {
 		return err

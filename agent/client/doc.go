@@ -16,6 +16,8 @@
 //
 //   - [ErrRefused]: a wallet is there and does not allow the request.
 //   - [ErrFailed]: a wallet is there and could not do it; [FailedError] has its words.
+//   - [ErrBusy]: a wallet is there and has too much to do. Nothing was done. The client has asked
+//     again for a while by itself; it matches ErrFailed too.
 //   - [ErrNobody]: nobody answered until the request expired. No wallet is there, or one that stays
 //     silent.
 //   - [ErrExpired]: ErrNobody matches it too. Alone it means that the answer may have been missed

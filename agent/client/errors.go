@@ -16,6 +16,10 @@ var (
 	ErrRefused = errors.New("the wallet refused")
 	// ErrFailed means that a wallet is there and could not do what was asked. See [FailedError].
 	ErrFailed = errors.New("the wallet failed")
+	// ErrBusy means that a wallet is there and had no time: too many requests came for the account.
+	// Nothing was done. The client has asked again for as long as [Options].BusyWithin allows. It
+	// matches ErrFailed too.
+	ErrBusy = fmt.Errorf("%w: it is busy", ErrFailed)
 	// ErrExpired means that the request expired without an answer: nobody answered ([ErrNobody]),
 	// or the answer may have come while the connection was lost.
 	ErrExpired = errors.New("the request expired")
@@ -65,6 +69,7 @@ type FailedError struct {
 	// Verified is true if the text came sealed with the session's auth_key. For auth requests it
 	// never is.
 	Verified bool
+	busy     bool // the wallet has no time for this very request, as its nonce shows
 }
 
 // Error returns what failed, with the wallet's words.
@@ -72,8 +77,10 @@ func (e *FailedError) Error() string {
 	return describe("the wallet failed", e.Kind, e.Text, e.Verified)
 }
 
-// Is reports whether target is [ErrFailed].
-func (e *FailedError) Is(target error) bool { return target == ErrFailed }
+// Is reports whether target is [ErrFailed], or [ErrBusy] and the wallet said that of this request.
+func (e *FailedError) Is(target error) bool {
+	return target == ErrFailed || target == ErrBusy && e.busy
+}
 
 // TransactionID returns the transaction that the text names, if there is one. Our wallet names one
 // after "broadcast uncertain" (HAS §12): that transaction may be on the chain, now or later.

@@ -48,6 +48,15 @@ type Options struct {
 	ConfirmEvery  time.Duration // 3 s (one block) if zero
 	ConfirmWithin time.Duration // 1 minute if zero
 
+	// PerSecond is how many requests are sent each second at the most, and as many at once after a
+	// pause; 40 if zero. Relays and wallets drop what is too fast for them: a relay of ours takes
+	// 50 from a connection, and a wallet of ours 50 for an account.
+	PerSecond float64
+	// BusyWithin is how long a request that the wallet has no time for is made again, at growing
+	// intervals; 1 minute if zero, never if it is negative. It is made again only if the wallet's
+	// word is sealed for this very request.
+	BusyWithin time.Duration
+
 	// Logger gets the events, never a secret; nil means the default logger.
 	Logger *slog.Logger
 }
@@ -69,6 +78,12 @@ func (o Options) check() (Options, error) {
 	}
 	if o.ConfirmWithin <= 0 {
 		o.ConfirmWithin = time.Minute
+	}
+	if o.PerSecond <= 0 {
+		o.PerSecond = 40
+	}
+	if o.BusyWithin == 0 {
+		o.BusyWithin = time.Minute
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -60,8 +60,10 @@ func (c *Client) Sign(ctx context.Context, s *Session, r SignRequest) (*Signed, 
 	if err != nil {
 		return nil, err
 	}
+	var nonce protocol.Nonce
 	build := func() (protocol.Request, error) {
-		data := protocol.SignReqData{KeyType: r.Role, Ops: raw, Broadcast: !r.SignOnly, Nonce: s.next(timeNow())}
+		nonce = s.next(timeNow())
+		data := protocol.SignReqData{KeyType: r.Role, Ops: raw, Broadcast: !r.SignOnly, Nonce: nonce}
 		payload, err := data.Encode()
 		if err != nil {
 			return protocol.Request{}, err
@@ -74,7 +76,7 @@ func (c *Client) Sign(ctx context.Context, s *Session, r SignRequest) (*Signed, 
 		signed, err = order.accept(ctx, m)
 		return err
 	}
-	if err := c.ask(ctx, exchange{s, protocol.Sign, build, accept}); err != nil {
+	if err := c.ask(ctx, exchange{s, protocol.Sign, build, accept, &nonce}); err != nil {
 		return nil, err
 	}
 	// The ack was in clear and may be anybody's: only the chain can confirm it.

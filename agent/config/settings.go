@@ -75,7 +75,7 @@ var settings = []setting{
 		integer(func(c *Config) *int { return &c.SessionsPerAccount }, 1, 100_000)},
 	{"limits.requests_per_second", "Requests taken from one relay in a second; what is over is dropped.", "200",
 		integer(func(c *Config) *int { return &c.RequestsPerSecond }, 1, 100_000)},
-	{"limits.account_requests_per_second", "The same for one account.", "50",
+	{"limits.account_requests_per_second", "The same for one account. Half as many again are told \"busy\".", "50",
 		integer(func(c *Config) *int { return &c.AccountRequestsPerSecond }, 1, 100_000)},
 	{"audit.keep", "How long the audit trail is kept: days, or all. It goes in segments of 4096 records; the newest " +
 		"always stay. A bot that is asked once a second writes 100 MB a day.", "400d",

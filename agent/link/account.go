@@ -57,6 +57,7 @@ type entry struct {
 	// Its requests.
 	inFlight int
 	limit    bucket
+	busy     bucket // of those above limit, for which Busy is called
 }
 
 // SetAccounts replaces the accounts of the link: all of them or, with an error, none. It may be

@@ -29,6 +29,14 @@ type Options struct {
 	// of its own. It must return soon after ctx ends, which is when Run is told to stop. ctx
 	// outlives the connection that brought the request.
 	Handler func(ctx context.Context, d Delivery)
+	// Busy, if set, is called in place of Handler with a request above AccountRate, as far as
+	// BusyRate and BusyInFlight allow. It is for telling the application to ask again later, and
+	// must do no more. Requests beyond that, and without Busy all of them, are dropped.
+	Busy func(ctx context.Context, d Delivery)
+	// Dropped, if set, is called with each request that is dropped because there are too many, and
+	// with an empty account for a frame above LinkRate. It must not block: no frame is read
+	// meanwhile.
+	Dropped func(account hive.AccountName, why Drop)
 	// Ticket, if set, is called once for each request before Handler is, in the order of frames: it
 	// takes the request's place in the order of its account, which calls of Handler do not keep. It
 	// must not block: no frame is read meanwhile. What it returns becomes Delivery.Ticket.
@@ -65,6 +73,10 @@ type Options struct {
 	LinkRate Rate
 	// AccountRate bounds the requests for one account. Default 200 a second and a burst of 1,000.
 	AccountRate Rate
+	// BusyRate bounds the calls of Busy for one account, and BusyInFlight how many of them may run
+	// at once for all accounts. Default half of AccountRate, and 32.
+	BusyRate     Rate
+	BusyInFlight int
 	// RegisterRate is how many registrations begin each second. Default 2,000.
 	RegisterRate float64
 	// InFlight is how many calls of Handler may run at once, AccountInFlight how many of them for
@@ -91,6 +103,8 @@ func (o Options) withDefaults() Options {
 	fill(&o.App, "pksa")
 	fill(&o.LinkRate, Rate{PerSecond: 2000, Burst: 4000})
 	fill(&o.AccountRate, Rate{PerSecond: 200, Burst: 1000})
+	fill(&o.BusyRate, Rate{PerSecond: o.AccountRate.PerSecond / 2, Burst: max(1, o.AccountRate.Burst/2)})
+	fill(&o.BusyInFlight, 32)
 	fill(&o.RegisterRate, 2000)
 	fill(&o.InFlight, 2048)
 	fill(&o.AccountInFlight, 1024)
@@ -101,6 +115,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.AnswerRefused == nil {
 		o.AnswerRefused = func(string, []SentAnswer) {}
+	}
+	if o.Dropped == nil {
+		o.Dropped = func(hive.AccountName, Drop) {}
 	}
 	if o.Ticket == nil {
 		o.Ticket = func(hive.AccountName) any { return nil }
@@ -121,9 +138,9 @@ func (o Options) check() error {
 	switch {
 	case o.Handler == nil:
 		return errors.New("link: no handler")
-	case !o.LinkRate.usable(), !o.AccountRate.usable(), o.RegisterRate < 0:
+	case !o.LinkRate.usable(), !o.AccountRate.usable(), !o.BusyRate.usable(), o.RegisterRate < 0:
 		return errors.New("link: a rate must be above zero")
-	case o.InFlight < 0, o.AccountInFlight < 0:
+	case o.InFlight < 0, o.AccountInFlight < 0, o.BusyInFlight < 0:
 		return errors.New("link: a number of requests must be above zero")
 	case o.BackoffMin < 0, o.BackoffMax < o.BackoffMin:
 		return errors.New("link: the largest pause between attempts is below the first")
@@ -151,6 +168,7 @@ type Link struct {
 	faultLines bucket       // lines about the relay's faults
 	sent       []SentAnswer // the newest answers of this connection, the oldest first
 	inFlight   int
+	busy       int // of those in flight, the calls of Busy
 	bytes      int // of the requests in flight
 	draining   bool
 	idle       chan struct{} // closed once draining and nothing is in flight

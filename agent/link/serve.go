@@ -48,7 +48,14 @@ const (
 	DropUnknown      Drop = "unknown_command" // a cmd that no relay sends to a wallet
 	DropUnexpected   Drop = "unexpected"      // a message that was not asked for
 	dropNothing      Drop = ""
+	tooFast          Drop = "too fast" // above AccountRate and not dropped: Busy is called
 )
+
+// Drops returns the reasons of which a metric should exist before the first one happens.
+func Drops() []Drop {
+	return []Drop{DropLinkRate, DropAccountRate, DropQueueFull, DropAccountQueue, DropForeign, DropDraining,
+		DropBinary, DropUnknown, DropUnexpected}
+}
 
 // serve reads and handles frames until the connection ends. ctx is for the calls of Handler.
 //
@@ -87,6 +94,7 @@ func (l *Link) decode(c *connection, typ websocket.MessageType, frame []byte) pr
 	// Charged before it is decoded: decoding is what a flood would make us pay for.
 	if !l.chargeFrame(len(frame)) {
 		l.countDrop(DropLinkRate)
+		l.options.Dropped("", DropLinkRate)
 		return nil
 	}
 	if typ != websocket.MessageText {
@@ -122,35 +130,54 @@ func (l *Link) chargeFrame(size int) bool {
 	return l.limit.spend(time.Now(), l.options.LinkRate, 1+float64(size)/weightUnit)
 }
 
-// deliver passes a request to Handler or drops it, without waiting.
+// deliver passes a request to Handler or Busy, or drops it, without waiting.
 func (l *Link) deliver(ctx context.Context, r protocol.Request, size int) {
 	now := time.Now()
 	e, why := l.reserve(r.Account, size, now)
-	if why != dropNothing {
+	handle := l.options.Handler
+	switch why {
+	case dropNothing:
+	case tooFast:
+		handle = l.options.Busy
+	default:
 		l.countDrop(why)
+		if why == DropAccountRate || why == DropQueueFull || why == DropAccountQueue {
+			l.options.Dropped(r.Account, why)
+		}
 		return
 	}
 	// The ticket is taken here, where frames still have their order: calls of Handler have none.
+	// Busy needs one, too: a request that uses up its nonce before an earlier one has its turn
+	// would make that one a replay.
 	d := Delivery{Link: l, Request: r, Received: now, Ticket: l.options.Ticket(r.Account)}
 	l.handlers.Go(func() {
-		defer l.release(e, size)
-		l.options.Handler(ctx, d)
+		defer l.release(e, size, why)
+		handle(ctx, d)
 	})
 }
 
-// reserve reserves a place for a request among those in flight, or returns why there is none. A
-// request that finds no place has been charged to the rate of its account all the same.
+// reserve reserves a place for a request among those in flight, or returns why there is none. With
+// tooFast the place is for a call of Busy. A request that finds no place has been charged to the
+// rate of its account all the same.
 func (l *Link) reserve(account hive.AccountName, size int, now time.Time) (*entry, Drop) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.accounts[account]
+	e, why := l.accounts[account], dropNothing
 	switch {
 	case e == nil:
 		return nil, DropForeign
 	case l.draining:
 		return nil, DropDraining
-	case !e.limit.spend(now, l.options.AccountRate, 1):
-		return nil, DropAccountRate
+	}
+	if !e.limit.spend(now, l.options.AccountRate, 1) {
+		why = tooFast
+		// Whoever sends too fast, a stranger for example, pays for his own requests only as long as
+		// these are few: what is opened for him to be told so is bounded by a rate of its own.
+		if l.options.Busy == nil || l.busy >= l.options.BusyInFlight || !e.busy.spend(now, l.options.BusyRate, 1) {
+			return nil, DropAccountRate
+		}
+	}
+	switch {
 	case l.inFlight >= l.options.InFlight || l.bytes+size > maxBytesHeld:
 		return nil, DropQueueFull
 	case e.inFlight >= l.options.AccountInFlight:
@@ -160,16 +187,22 @@ func (l *Link) reserve(account hive.AccountName, size int, now time.Time) (*entr
 	e.inFlight++
 	l.inFlight++
 	l.bytes += size
+	if why == tooFast {
+		l.busy++
+	}
 	l.facts.Requests++
-	return e, dropNothing
+	return e, why
 }
 
-func (l *Link) release(e *entry, size int) {
+func (l *Link) release(e *entry, size int, why Drop) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.inFlight--
 	l.inFlight--
 	l.bytes -= size
+	if why == tooFast {
+		l.busy--
+	}
 	l.closeIdleLocked()
 }
 

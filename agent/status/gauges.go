@@ -12,6 +12,8 @@ type Gauges struct {
 	Backlog    bool // full segments of the audit trail could not be moved out of the ledger
 	Limits     []LimitGauge
 	WrongKeys  []KeyLabel // held keys that the chain does not know in their roles
+	FitKeys    []KeyLabel // the other held keys
+	Twin       bool       // another copy of this wallet was met in the last day
 }
 
 // LimitGauge is how much of a limit is used. If the limit is split into counters, it is the fullest
@@ -47,7 +49,10 @@ var (
 		"Live sessions of the account with most of them, as a part (0 to 1) of limits.sessions_per_account.", nil, nil)
 	descPending  = prometheus.NewDesc("pksa_pending", "Requests that wait for a person.", nil, nil)
 	descWrongKey = prometheus.NewDesc("pksa_key_wrong",
-		"1 for a held key that does not fit its account on the chain.", []string{"account", "role"}, nil)
+		"1 for a held key that does not fit its account on the chain, 0 for the other held keys.",
+		[]string{"account", "role"}, nil)
+	descTwin = prometheus.NewDesc("pksa_twin",
+		"1 when another copy of this wallet was met in the last 24 hours.", nil, nil)
 	descBacklog = prometheus.NewDesc("pksa_audit_backlog",
 		"1 while full segments of the audit trail cannot be moved out of the ledger.", nil, nil)
 	descLimitUsed = prometheus.NewDesc("pksa_limit_used",
@@ -72,8 +77,9 @@ var (
 
 // Describe sends the description of every gauge, as [prometheus.Collector] demands.
 func (gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descFullest, descPending, descWrongKey, descBacklog,
-		descLimitUsed, descLimitMost, descReady, descConnected, descRegistered, descRefused, descReconnects,
+	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descFullest, descPending, descWrongKey, descTwin,
+		descBacklog, descLimitUsed, descLimitMost, descReady, descConnected, descRegistered, descRefused,
+		descReconnects,
 		descKeyChanges, descFrames, descDrops} {
 		ch <- d
 	}
@@ -95,6 +101,10 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	for _, key := range now.WrongKeys {
 		gauge(descWrongKey, 1, key.Account, key.Role)
 	}
+	for _, key := range now.FitKeys {
+		gauge(descWrongKey, 0, key.Account, key.Role)
+	}
+	gauge(descTwin, one(now.Twin))
 	gauge(descBacklog, one(now.Backlog))
 	for _, l := range now.Limits {
 		gauge(descLimitUsed, l.Used, l.Limit, l.Unit, l.Window)

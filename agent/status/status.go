@@ -33,7 +33,16 @@ type Options struct {
 	Ready func() []string
 	// Gauges returns the present values of the gauges.
 	Gauges func() Gauges
+
+	// Requests, Drops and Alarms are the labels of what is counted from zero on, before the first
+	// one happens: an alert on a series that does not exist yet misses its first step.
+	Requests []RequestLabels
+	Drops    []string
+	Alarms   []string
 }
+
+// RequestLabels are the labels of pksa_requests_total.
+type RequestLabels struct{ Kind, Result, Code string }
 
 // Metrics are the counters of one agent. All methods may be called concurrently.
 type Metrics struct {
@@ -73,6 +82,17 @@ func New(o Options) *Metrics {
 			Help: "Events that should never happen and that a person should look at, by name.",
 		}, []string{"alarm"}),
 		options: o,
+	}
+	m.reloads.WithLabelValues("ok")
+	m.reloads.WithLabelValues("failed")
+	for _, r := range o.Requests {
+		m.requests.WithLabelValues(r.Kind, r.Result, r.Code)
+	}
+	for _, reason := range o.Drops {
+		m.drops.WithLabelValues(reason)
+	}
+	for _, name := range o.Alarms {
+		m.alarms.WithLabelValues(name)
 	}
 	m.registry.MustRegister(m.requests, m.duration, m.drops, m.reloads, m.alarms, gauges{o})
 	return m

@@ -31,7 +31,7 @@ func TestEndpoints(t *testing.T) {
 		Ready: func() []string { return reasons },
 		Gauges: func() status.Gauges {
 			return status.Gauges{PolicyHash: "abc", Sessions: 3, Pending: 7,
-				Limits:    []status.LimitGauge{{Limit: "tips", Unit: "HBD", Window: "24h0m0s", Used: 1.5, Most: 10}},
+				Limits:    []status.LimitGauge{{Limit: "tips", Unit: "HBD", Window: "24h", Used: 1.5, Most: 10}},
 				WrongKeys: []status.KeyLabel{{Account: "alice", Role: "posting"}}, Links: []status.LinkGauges{{
 					Relay: "wss://relay.example", Connected: true, Registered: 2, Reconnects: 4,
 					Drops: map[string]uint64{"not JSON": 5},
@@ -55,8 +55,8 @@ func TestEndpoints(t *testing.T) {
 		`pksa_policy_reloads_total{result="failed"} 1`,
 		`pksa_policy_info{sha256="abc"} 1`,
 		`pksa_sessions 3`,
-		`pksa_limit_used{limit="tips",unit="HBD",window="24h0m0s"} 1.5`,
-		`pksa_limit_most{limit="tips",unit="HBD",window="24h0m0s"} 10`,
+		`pksa_limit_used{limit="tips",unit="HBD",window="24h"} 1.5`,
+		`pksa_limit_most{limit="tips",unit="HBD",window="24h"} 10`,
 		`pksa_pending 7`,
 		`pksa_key_wrong{account="alice",role="posting"} 1`,
 		`pksa_ready 1`,
@@ -85,8 +85,9 @@ func TestAllMetrics(t *testing.T) {
 		Ready: func() []string { return []string{"no relay is connected"} },
 		Gauges: func() status.Gauges {
 			return status.Gauges{PolicyHash: "abc", Sessions: 3, Fullest: 0.25, Pending: 7, Backlog: true,
-				Limits:    []status.LimitGauge{{Limit: "tips", Unit: "HBD", Window: "24h0m0s", Used: 1.5, Most: 10}},
+				Limits:    []status.LimitGauge{{Limit: "tips", Unit: "HBD", Window: "24h", Used: 1.5, Most: 10}},
 				WrongKeys: []status.KeyLabel{{Account: "alice", Role: "posting"}, {Account: "bob", Role: "memo"}},
+				FitKeys:   []status.KeyLabel{{Account: "bob", Role: "active"}}, Twin: true,
 				Links: []status.LinkGauges{
 					{Relay: "wss://one.example", Connected: true, Registered: 2, Refused: 1, Reconnects: 4,
 						KeyChanges: 5,
@@ -123,7 +124,8 @@ func TestOwnRegistry(t *testing.T) {
 		Gauges: func() status.Gauges { return status.Gauges{} }}
 	one, other := status.New(options), status.New(options)
 	one.Reload(true)
-	if _, metrics := get(t, other.Handler(), "/metrics"); strings.Contains(metrics, "pksa_policy_reloads_total") {
+	if _, metrics := get(t, other.Handler(), "/metrics"); !strings.Contains(metrics,
+		`pksa_policy_reloads_total{result="ok"} 0`+"\n") {
 		t.Error("counted by both")
 	}
 }
@@ -140,6 +142,30 @@ func TestOtherRequests(t *testing.T) {
 		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
 		if w.Code != want {
 			t.Errorf("%s: %d, want %d", request, w.Code, want)
+		}
+	}
+}
+
+// What an alert may look at exists before it happens for the first time.
+func TestZeroFromTheStart(t *testing.T) {
+	m := status.New(status.Options{Ready: func() []string { return nil },
+		Gauges: func() status.Gauges {
+			return status.Gauges{FitKeys: []status.KeyLabel{{Account: "alice", Role: "posting"}}}
+		},
+		Requests: []status.RequestLabels{{Kind: "sign", Result: "refused", Code: "busy"}},
+		Drops:    []string{"nobody's"}, Alarms: []string{"clock stepped"}})
+	_, metrics := get(t, m.Handler(), "/metrics")
+	for _, want := range []string{
+		`pksa_requests_total{code="busy",kind="sign",result="refused"} 0`,
+		`pksa_requests_dropped_total{reason="nobody's"} 0`,
+		`pksa_alarms_total{alarm="clock stepped"} 0`,
+		`pksa_policy_reloads_total{result="ok"} 0`,
+		`pksa_policy_reloads_total{result="failed"} 0`,
+		`pksa_key_wrong{account="alice",role="posting"} 0`,
+		`pksa_twin 0`,
+	} {
+		if !strings.Contains(metrics, want+"\n") {
+			t.Errorf("metrics lack %s", want)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"pksa/agent/harden"
 	"pksa/agent/node"
 	"pksa/agent/policy"
+	"pksa/agent/trace"
 )
 
 func (c *command) statusCommand() *cobra.Command {
@@ -50,6 +51,7 @@ func printStatus(w io.Writer, s agent.Status) {
 		fmt.Fprintf(w, "\nAnother copy of this wallet was met through %s, last at %s, with %d records:\n  %s\n",
 			s.Twin.Relay, when(s.Twin.At), s.Twin.Records, s.Twin.Advice)
 	}
+	printLastHour(w, s.LastHour)
 	if s.Backlog != "" {
 		fmt.Fprintf(w, "\nThe audit trail stays in the ledger, which grows: %s\n", s.Backlog)
 	}
@@ -107,6 +109,17 @@ func printStatus(w io.Writer, s agent.Status) {
 	printHardening(w, s.Hardening)
 	for _, q := range s.Quarantine {
 		fmt.Fprintf(w, "\n%s\n", quarantineText(q))
+	}
+}
+
+// printLastHour prints what went wrong with requests, with the time of the last one.
+func printLastHour(w io.Writer, entries []trace.Entry) {
+	if len(entries) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nIn the last hour")
+	for _, e := range entries {
+		fmt.Fprintf(w, "  %s, the last at %s:\n    %s\n", e, when(e.Last), e.Kind.Advice())
 	}
 }
 

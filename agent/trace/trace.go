@@ -1,0 +1,246 @@
+package trace
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"pksa/protocol/hive"
+)
+
+// Kind is what went wrong with a request. The texts are part of the JSON of status.
+type Kind string
+
+// The kinds.
+const (
+	// Unopened is a request that no secret, session or pairing link opens.
+	Unopened Kind = "unopened"
+	// Busy is a request above the rate of its account, whose application was told "busy".
+	Busy Kind = "busy"
+	// TooFast is a request above the rate of its account that got no answer.
+	TooFast Kind = "too_fast"
+	// RelayTooFast is a frame above the rate of its relay.
+	RelayTooFast Kind = "relay_too_fast"
+	// TooMany is a request that found too many others in work.
+	TooMany Kind = "too_many"
+	// SessionsFull is a login that was refused because the account has as many sessions as it may.
+	SessionsFull Kind = "sessions_full"
+)
+
+// kinds are all kinds, in the order in which they are listed.
+var kinds = []Kind{Unopened, Busy, TooFast, RelayTooFast, TooMany, SessionsFull}
+
+// Advice returns what a person should think of first.
+func (k Kind) Advice() string {
+	switch k {
+	case Unopened:
+		return "a wrong secret, or a session that has ended? the application hears nothing"
+	case Busy:
+		return "the application was told to ask again later (limits.account_requests_per_second)"
+	case TooFast:
+		return "the application hears nothing (limits.account_requests_per_second)"
+	case RelayTooFast:
+		return "the applications hear nothing (limits.requests_per_second)"
+	case TooMany:
+		return "the applications hear nothing; is the disk slow, or a person asked about many requests?"
+	case SessionsFull:
+		return "does the application log in each time it runs? it should keep its session " +
+			"(limits.sessions_per_account)"
+	}
+	return ""
+}
+
+// what returns what was counted, after a number.
+func (k Kind) what(n uint64, account hive.AccountName) string {
+	noun, verb := "request", ""
+	switch k {
+	case Unopened:
+		verb = " that nothing opens"
+	case Busy:
+		verb = " above the rate, answered with \"busy\""
+	case TooFast:
+		verb = " above the rate, dropped"
+	case RelayTooFast:
+		noun, verb = "message", " above the rate of its relay, dropped"
+	case TooMany:
+		verb = " dropped because too many were in work"
+	case SessionsFull:
+		noun, verb = "login", " refused because the account has all the sessions that it may have"
+	}
+	if n != 1 {
+		noun += "s"
+	}
+	if account != "" {
+		noun += " for " + string(account)
+	}
+	return fmt.Sprintf("%d %s%s", n, noun, verb)
+}
+
+const (
+	// span is how long a request is counted, in slots of a length each.
+	span   = time.Hour
+	slots  = 12
+	length = span / slots
+	// maxPlaces bounds the pairs of kind and account. Others are counted under no account.
+	maxPlaces = 1000
+	// again is the least time between two lines of the program's log about one kind.
+	again = time.Minute
+)
+
+// Log keeps what went wrong. The zero value is ready. All methods may be called concurrently, and
+// none waits.
+type Log struct {
+	mu     sync.Mutex
+	places map[place]*counts
+	lines  map[Kind]*line
+}
+
+type place struct {
+	kind    Kind
+	account hive.AccountName
+}
+
+// counts are the numbers of one place: slot i holds those of the last time whose number of lengths
+// since 1970 is i modulo slots.
+type counts struct {
+	slots  [slots]uint64
+	newest int64 // number of lengths since 1970
+	last   time.Time
+}
+
+// line is what the program's log has not been told of one kind.
+type line struct {
+	Line
+	told time.Time // when it was told last; zero: never
+}
+
+// Line is one line for the program's log: what went wrong since the line before.
+type Line struct {
+	Kind    Kind
+	Count   uint64
+	Account hive.AccountName // of the last one; empty if there is none
+	Relay   string           // of the last one
+}
+
+// Entry is what went wrong in the last hour with requests for one account, or for no known one.
+type Entry struct {
+	Kind    Kind             `json:"kind"`
+	Account hive.AccountName `json:"account,omitempty"`
+	Count   uint64           `json:"count"`
+	Last    time.Time        `json:"last"`
+}
+
+// String returns the number and what happened, for example "3 requests for alice that nothing
+// opens".
+func (e Entry) String() string { return e.Kind.what(e.Count, e.Account) }
+
+// String returns the number and what happened.
+func (l Line) String() string { return l.Kind.what(l.Count, "") }
+
+// Count counts one request. If the program's log should be told now, it returns the line.
+func (l *Log) Count(kind Kind, account hive.AccountName, relay string, now time.Time) (Line, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.places == nil {
+		l.places, l.lines = map[place]*counts{}, map[Kind]*line{}
+	}
+	l.placeLocked(place{kind, account}, now).add(now)
+	at := l.lines[kind]
+	if at == nil {
+		at = &line{Line: Line{Kind: kind}}
+		l.lines[kind] = at
+	}
+	at.Count++
+	at.Account, at.Relay = account, relay
+	return at.take(now)
+}
+
+// placeLocked returns the counts of a place. If there is no room for another one, those of no
+// account.
+func (l *Log) placeLocked(p place, now time.Time) *counts {
+	if c := l.places[p]; c != nil {
+		return c
+	}
+	if len(l.places) >= maxPlaces {
+		for old, c := range l.places {
+			if now.Sub(c.last) >= span {
+				delete(l.places, old)
+			}
+		}
+	}
+	if len(l.places) >= maxPlaces {
+		p.account = "" // a place for each kind, above the bound
+	}
+	c := l.places[p]
+	if c == nil {
+		c = &counts{}
+		l.places[p] = c
+	}
+	return c
+}
+
+func (c *counts) add(now time.Time) {
+	c.advance(now)
+	c.slots[c.newest%slots]++
+	c.last = now
+}
+
+// advance empties the slots whose time is over.
+func (c *counts) advance(now time.Time) {
+	n := now.UnixNano() / int64(length)
+	for i := max(c.newest+1, n-slots+1); i <= n; i++ {
+		c.slots[i%slots] = 0
+	}
+	c.newest = max(c.newest, n)
+}
+
+func (c *counts) sum() (n uint64) {
+	for _, slot := range c.slots {
+		n += slot
+	}
+	return n
+}
+
+// take returns what is to be told now, and begins to count again.
+func (l *line) take(now time.Time) (Line, bool) {
+	if l.Count == 0 || !l.told.IsZero() && now.Sub(l.told) < again {
+		return Line{}, false
+	}
+	told := l.Line
+	l.told, l.Count = now, 0
+	return told, true
+}
+
+// Due returns the lines that the program's log should be told now: what was counted since the last
+// one, where no request came since.
+func (l *Log) Due(now time.Time) (due []Line) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, kind := range kinds {
+		if at := l.lines[kind]; at != nil {
+			if told, ok := at.take(now); ok {
+				due = append(due, told)
+			}
+		}
+	}
+	return due
+}
+
+// List returns what went wrong in the last hour, by kind and account.
+func (l *Log) List(now time.Time) []Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []Entry
+	for p, c := range l.places {
+		c.advance(now)
+		if n := c.sum(); n > 0 {
+			all = append(all, Entry{Kind: p.kind, Account: p.account, Count: n, Last: c.last})
+		}
+	}
+	slices.SortFunc(all, func(a, b Entry) int {
+		return cmp.Or(slices.Index(kinds, a.Kind)-slices.Index(kinds, b.Kind), cmp.Compare(a.Account, b.Account))
+	})
+	return all
+}

@@ -95,8 +95,8 @@ func TestInnerLineOfAComment(t *testing.T) {
 		}
 		// Of several sections with such a setting, that one.
 		before, after, _ := strings.Cut(template, "\n# "+section+":\n")
-		line := "  # " + name + ": "
-		src := before + "\n# " + section + ":\n" + strings.Replace(after, line, "  "+name+": ", 1)
+		line := "  # " + name + ":"
+		src := before + "\n# " + section + ":\n" + strings.Replace(after, line, "  "+name+":", 1)
 		at := strings.Count(before, "\n") + 2
 		want := fmt.Sprintf("belongs to %[1]s, which is a comment: remove the # before `%[1]s:` on line %[2]d",
 			section, at)

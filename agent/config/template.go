@@ -45,6 +45,10 @@ func writeComment(b *strings.Builder, indent, text string) {
 // indented, so that it still loads when somebody takes the marks of the comment away.
 func writeExample(b *strings.Builder, indent, line string) {
 	mark := indent + "# "
+	if len(mark)+len(line) <= templateWidth {
+		b.WriteString(mark + line + "\n") // with the blank after a colon, where a value is to be typed
+		return
+	}
 	writeWrapped(b, mark, mark+"  ", strings.Fields(line))
 }
 

@@ -124,7 +124,8 @@ func (m Admin) sameApp(name, secret string) (AppInfo, error) {
 	if !ok || slot.Secret != ledger.Secret(secret) {
 		// A rotation would shut out an application that has the right secret.
 		return AppInfo{}, fmt.Errorf("there is an app %q already, and it keeps its secret, which is not the given "+
-			"one; check which of the two the application has (`pksa app list` says since when this one is in force)", name)
+			"one; check which of the two the application has (`pksa app list` says since when this one is in force)",
+			name)
 	}
 	return AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, SameSecretAs: slot.SameSecretAs,
 		Already: true}, nil

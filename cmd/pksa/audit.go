@@ -121,7 +121,8 @@ func (c *command) tail(ctx context.Context, t *trail, q audit.Query, last int) e
 	if err := c.auditLines(records); err != nil {
 		return err
 	}
-	// The head was read together with the records, so nothing is shown twice and nothing is left out.
+	// The head was read together with the records, so nothing is shown twice and nothing is left
+	// out.
 	q.From = head + 1
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()

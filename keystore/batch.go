@@ -201,7 +201,7 @@ func parseKey(wif []byte) (*hive.PrivateKey, error) {
 	case isPublicKey(text):
 		return nil, fmt.Errorf("%w: this is a public key", ErrMalformedKey)
 	case strings.HasPrefix(text, "P5"):
-		return nil, fmt.Errorf("%w: this looks like a master password; import it as one", ErrMalformedKey)
+		return nil, fmt.Errorf("%w: %w; import it as one", ErrMalformedKey, ErrIsPassword)
 	default:
 		return nil, ErrMalformedKey
 	}
@@ -250,7 +250,7 @@ func checkPassword(password string) error {
 	case text == "":
 		return fmt.Errorf("%w: it is empty", ErrBadPassword)
 	case likeWIF.MatchString(text):
-		return fmt.Errorf("%w: this is a private key in WIF, for one role; import it as such", ErrBadPassword)
+		return fmt.Errorf("%w: %w; import it as such", ErrBadPassword, ErrIsKey)
 	case isPublicKey(text):
 		return fmt.Errorf("%w: this is a public key", ErrBadPassword)
 	case !utf8.ValidString(password):

@@ -46,6 +46,9 @@ var (
 	// ErrPlugin means that an identity or recipient is one of an age plugin or an SSH key.
 	ErrPlugin = errors.New("age plugins and SSH keys are not supported here: use a native age identity or recipient " +
 		"(age1…)")
+	// ErrWeakPassphrase means that a new passphrase is too short. Files that have a short one open.
+	ErrWeakPassphrase = fmt.Errorf("a new passphrase needs at least %d characters beside blanks: several words are "+
+		"easier to keep than one", minPassphrase)
 	// ErrBadLock means that the new lock cannot be made.
 	ErrBadLock = errors.New("no such lock")
 )
@@ -58,6 +61,10 @@ var (
 	ErrOwnerKey = errors.New("an owner key is never kept here: keep it offline, and import posting, active or memo")
 	// ErrMalformedKey means that the text is no private key in WIF.
 	ErrMalformedKey = errors.New("not a private key in WIF (51 characters, the first one 5): copy it again, whole")
+	// ErrIsPassword means that the text looks like a master password, not like a private key.
+	ErrIsPassword = errors.New("this looks like a master password")
+	// ErrIsKey means that the text is a private key in WIF, not a master password.
+	ErrIsKey = errors.New("this is a private key in WIF, for one role")
 	// ErrWrongRole means that the key does not have, on the chain, the role under which it was to
 	// be kept.
 	ErrWrongRole = errors.New("the chain does not know this key in this role of the account")

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+	"unicode"
 
 	"filippo.io/age"
 
@@ -23,6 +24,10 @@ const (
 	// maxWorkFactor is the highest cost that is read. The age tool writes 18 (256 MiB), and a file
 	// that its owner rewrote with it must open. The next change writes 15 again.
 	maxWorkFactor = 18
+
+	// minPassphrase is how many characters, blanks left out, a new passphrase has at least. With
+	// the scrypt cost above, all shorter ones can be tried out by whoever has a copy of the file.
+	minPassphrase = 8
 
 	ageMagic      = "age-encryption.org/v1\n"
 	ageAnyMagic   = "age-encryption.org/"
@@ -71,6 +76,9 @@ func NewUnlock(secret Secret) (Unlock, error) {
 	}
 	return (&opener{passphrase: secret.clone()}).hide(), nil
 }
+
+// HoldsIdentity reports whether the text is an age identity file, as [NewUnlock] reads it.
+func HoldsIdentity(secret Secret) bool { return holdsIdentity(secret.Bytes()) }
 
 func holdsIdentity(text []byte) bool {
 	for line := range bytes.Lines(text) {
@@ -151,6 +159,9 @@ func (o *opener) lockWith(recovery []string) ([]string, error) {
 	if o.isZero() {
 		return nil, fmt.Errorf("%w: neither passphrase nor identity", ErrBadLock)
 	}
+	if err := o.checkPassphrase(); err != nil {
+		return nil, err
+	}
 	if len(o.identities) == 0 {
 		if len(recovery) > 0 {
 			return nil, fmt.Errorf("%w: a passphrase cannot stand beside recipients: lock with an identity file to "+
@@ -170,6 +181,23 @@ func (o *opener) lockWith(recovery []string) ([]string, error) {
 		}
 	}
 	return recipients, nil
+}
+
+// checkPassphrase refuses a passphrase that is too short for a new lock.
+func (o *opener) checkPassphrase() error {
+	if len(o.identities) > 0 {
+		return nil
+	}
+	letters := 0
+	for _, r := range string(o.passphrase.Bytes()) {
+		if !unicode.IsSpace(r) {
+			letters++
+		}
+	}
+	if letters < minPassphrase {
+		return ErrWeakPassphrase
+	}
+	return nil
 }
 
 // encrypt encrypts plain to the recipients, or by the passphrase of o if there are none.

@@ -41,7 +41,8 @@ type handles [len(ringRoles)]*Key
 // Create makes a keystore without keys and with a new ledger id and sealing key. It locks it by
 // what unlock holds: by the passphrase (scrypt, work factor 15), or to the recipients of the
 // identities. Recovery recipients (age1…) can open it as well, and are kept across changes. Beside
-// a passphrase the age format allows no recipients ([ErrBadLock]).
+// a passphrase the age format allows no recipients ([ErrBadLock]). A passphrase that is too short
+// is refused ([ErrWeakPassphrase]); files that have one open.
 //
 // The folder must exist and be writable by its owner alone. A file of that name is never
 // overwritten ([ErrExists]).

@@ -56,6 +56,9 @@ func (c *command) appSecret(use, short, method string, params *agent.AppParams,
 			if err := agent.CheckAppName(args[0]); err != nil {
 				return err // before a person types a secret for it
 			}
+			if _, err := c.wallet(); err != nil {
+				return err
+			}
 			secret, err := c.secretFrom(cmd.Context(), from, "secret of the application")
 			if err != nil {
 				return err

@@ -234,7 +234,7 @@ func (c *command) checkpoints(ctx context.Context) ([]audit.Published, error) {
 	}
 	if cfg.CheckpointAccount == "" {
 		return nil, hint(errors.New("no checkpoint of this trail is published"),
-			"the setting audit.checkpoint_account names the account that publishes them")
+			adviceCheckpoint)
 	}
 	nodes, err := service.Nodes(cfg, c.logger(cfg))
 	if err != nil {

@@ -45,7 +45,7 @@ func (t *trail) page(ctx context.Context, q audit.Query) (page audit.Page, err e
 		case !errors.Is(err, control.ErrNoAgent):
 			return page, err
 		case t.follow:
-			return page, hint(err, "without -f the command reads the records that exist")
+			return page, hint(err, adviceFollow)
 		}
 		if t.store, err = t.offline(ctx, cfg); err != nil {
 			return page, err
@@ -113,10 +113,10 @@ func (t *trail) story(ctx context.Context, number uint64) ([]audit.Record, error
 	}
 	if len(page.Records) == 0 {
 		if page.Head < number {
-			return nil, hint(fmt.Errorf("there is no record %d", number), "`pksa audit tail` shows the latest")
+			return nil, hint(fmt.Errorf("there is no record %d", number), adviceNoRecord)
 		}
 		return nil, hint(fmt.Errorf("record %d is not kept any more", number),
-			"the setting audit.keep says for how long records are kept")
+			adviceOldRecord)
 	}
 	r := page.Records[0]
 	request := r.Request

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"pksa/agent"
@@ -42,12 +41,10 @@ func (c *command) call(ctx context.Context, method string, params, result any) e
 	}
 	err = control.Call(ctx, cfg.Control, method, params, result)
 	if errors.Is(err, control.ErrNoAgent) {
-		err = fmt.Errorf("%w with home folder %s", err, cfg.Home)
-		if _, missing := os.Stat(cfg.Keystore); errors.Is(missing, fs.ErrNotExist) {
-			return hint(err, "there is no wallet yet: make one with `pksa init`, or name another home folder with "+
-				"--home")
+		if _, missing := os.Stat(cfg.Keystore); missing != nil {
+			return c.checkWallet(cfg)
 		}
-		return hint(err, "start it with `pksa run`, or name another home folder with --home")
+		return hint(fmt.Errorf("%w with home folder %s", err, cfg.Home), adviceNotRunning)
 	}
 	return err
 }

@@ -21,6 +21,7 @@ type command struct {
 	home   string
 	asJSON bool
 	warned bool // of the settings
+	serves bool // until a signal comes, which is no interruption then
 
 	sources []string // variables that hold secrets, as the command line says
 }
@@ -37,7 +38,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	cmd, err := root.ExecuteContextC(ctx)
-	return c.finish(cmd, err)
+	return c.finish(ctx, cmd, err)
 }
 
 // namedSources returns the variables that a command line names as sources of secrets, as in --from

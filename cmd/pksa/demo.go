@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,7 @@ func (c *command) demo(ctx context.Context) error {
 	case !errors.As(err, &failed):
 		return err
 	case failed.Log != "":
-		return hint(err, "this is a fault of the program or of this machine; the wallet's log says:\n%s", failed.Log)
+		err = fmt.Errorf("%w\nthe wallet's log says:\n%s", err, failed.Log)
 	}
-	return hint(err, "this is a fault of the program or of this machine")
+	return hint(err, adviceDemo)
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,6 +18,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2 // the command line makes no sense
+	// Interrupted by a signal: see interruption.
 
 	// exitYielded is for a copy of a wallet that has yielded to another copy. It is that of an
 	// orderly end: systemd (Restart=on-failure) and containers (restart: on-failure) start a
@@ -28,29 +31,20 @@ type errUsage struct{ error }
 
 func (e errUsage) Unwrap() error { return e.error }
 
-// hinted is an error with something to do about it.
-type hinted struct {
-	error
-	hint string
-}
-
-func (e hinted) Unwrap() error { return e.error }
-
-// hint adds to an error what a person can do about it.
-func hint(err error, format string, args ...any) error {
-	return hinted{err, fmt.Sprintf(format, args...)}
-}
-
 // errSilent is a failure that was reported already.
 var errSilent = errors.New("reported")
 
 // finish reports an error and returns the exit status.
-func (c *command) finish(cmd *cobra.Command, err error) int {
+func (c *command) finish(ctx context.Context, cmd *cobra.Command, err error) int {
 	var usage errUsage
 	var yielded *agent.YieldError
+	var signal interruption
 	switch {
 	case err == nil:
 		return exitOK
+	case !c.serves && errors.As(context.Cause(ctx), &signal):
+		c.report(signal, "") // the error is what came of it
+		return signal.status()
 	case errors.Is(err, errSilent):
 		return exitFailure
 	case errors.As(err, &usage), isUnknownCommand(err):
@@ -79,14 +73,42 @@ func (c *command) report(err error, hint string) {
 		json.NewEncoder(c.err).Encode(struct {
 			Error string `json:"error"`
 			Hint  string `json:"hint,omitempty"`
-		}{text, hint})
+		}{text, c.inPlace(hint)})
 		return
 	}
 	fmt.Fprintf(c.err, "pksa: error: %s\n", text)
 	if hint != "" {
-		fmt.Fprintf(c.err, "pksa: hint: %s\n", hint)
+		c.advise(hint)
 	}
 }
+
+// advise prints what a person can do.
+func (c *command) advise(hint string) { fmt.Fprintf(c.err, "pksa: hint: %s\n", c.inPlace(hint)) }
+
+// inPlace adds the home folder of this command to the commands in a hint: without --home they would
+// be about another wallet.
+func (c *command) inPlace(hint string) string {
+	return strings.ReplaceAll(hint, "`pksa ", "`"+c.program()+" ")
+}
+
+// program returns how this program was called, for commands that a person copies to the shell.
+func (c *command) program() string {
+	if c.home == "" {
+		return "pksa"
+	}
+	return "pksa --home " + shellWord(c.home)
+}
+
+// shellWord returns a text as one word of a shell's command line, also of one in a hint.
+func shellWord(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+// plainWord matches what no shell reads as more than itself.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
 // usageHint names the command that was meant, or the one that explains the usage.
 func usageHint(cmd *cobra.Command, err error) string {
@@ -94,8 +116,8 @@ func usageHint(cmd *cobra.Command, err error) string {
 	if _, scan := fmt.Sscanf(err.Error(), "unknown command %q", &word); scan == nil {
 		cmd.SuggestionsMinimumDistance = 2
 		if meant := cmd.SuggestionsFor(word); len(meant) > 0 {
-			return fmt.Sprintf("did you mean `%s %s`?", cmd.CommandPath(), meant[0])
+			return adviceDidYouMean.with(cmd.CommandPath(), meant[0])
 		}
 	}
-	return fmt.Sprintf("`%s --help` shows how to use it", cmd.CommandPath())
+	return adviceUsage.with(cmd.CommandPath())
 }

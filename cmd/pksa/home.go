@@ -25,7 +25,7 @@ func (c *command) homeFolder() (string, error) {
 	}
 	user, err := os.UserHomeDir()
 	if err != nil {
-		return "", hint(errors.New("no home folder is known"), "name one with --home FOLDER, or set PKSA_HOME")
+		return "", hint(errors.New("no home folder is known"), adviceNoHome)
 	}
 	return filepath.Join(user, ".local", "share", "pksa"), nil
 }
@@ -82,18 +82,19 @@ func (c *command) settingsWith(home, variable, value string) (*config.Config, er
 		environ = append(environ, variable+"="+value)
 	}
 	cfg, err := config.Load(home, filepath.Join(home, "config.yaml"), environ)
-	if err == nil && len(cfg.Control) > longestSocket {
+	if err != nil {
+		return nil, c.wrongUser(home, err)
+	}
+	if len(cfg.Control) > longestSocket {
 		return nil, hint(fmt.Errorf("the path of the control socket has %d bytes, and the system takes %d at most: %s",
 			len(cfg.Control), longestSocket, cfg.Control),
-			"set PKSA_CONTROL, or control in config.yaml, to a shorter path, such as one below /run")
+			adviceLongSocket)
 	}
-	if err == nil {
-		// Most commands that read settings read a secret next, so every one of them shields itself
-		// first. Only `pksa run` insists on its success: a person's shell may not have the rights
-		// that the service has.
-		_, _ = harden.Shield(cfg.Hardening)
-	}
-	return cfg, err
+	// Most commands that read settings read a secret next, so every one of them shields itself
+	// first. Only `pksa run` insists on its success: a person's shell may not have the rights that
+	// the service has.
+	_, _ = harden.Shield(cfg.Hardening)
+	return cfg, nil
 }
 
 // logger returns a logger that writes to standard error as the settings say.

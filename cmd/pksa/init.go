@@ -40,6 +40,7 @@ version: 1
 
 func (c *command) initCommand() *cobra.Command {
 	var unlock string
+	var anew bool
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make the home folder: settings, policy, keystore and ledger",
@@ -49,17 +50,23 @@ left as they are.
 
 The keystore is locked to an age identity in identity.txt, unless --unlock names
 another source. With --unlock prompt you type a passphrase now and at every
-start.`,
+start.
+
+With --set-aside a wallet that cannot be opened any more, because the keystore
+or what opens it is lost, begins anew: its keystore and ledger get other names,
+and new ones take their place. Settings and policy stay. Nothing is deleted.`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.init(cmd.Context(), unlock) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.init(cmd.Context(), unlock, anew) },
 	}
 	cmd.Flags().StringVar(&unlock, "unlock", "",
 		"`source` that opens the keystore: identity:PATH (default, made if missing), file:PATH, env:NAME, "+
 			"credential:NAME, command:… or prompt")
+	cmd.Flags().BoolVar(&anew, "set-aside", false,
+		"set a keystore that cannot be opened any more aside, with its ledger, and begin anew")
 	return cmd
 }
 
-func (c *command) init(ctx context.Context, unlock string) error {
+func (c *command) init(ctx context.Context, unlock string, anew bool) error {
 	home, err := c.homeFolder()
 	if err != nil {
 		return err
@@ -67,6 +74,10 @@ func (c *command) init(ctx context.Context, unlock string) error {
 	values := map[string]string{}
 	if unlock != "" {
 		values["unlock"] = quoted(unlock)
+	}
+	lost, err := c.beforeInit(ctx, home, unlock, anew)
+	if err != nil {
+		return err
 	}
 	_, missing := os.Stat(home)
 	var made []string
@@ -79,13 +90,57 @@ func (c *command) init(ctx context.Context, unlock string) error {
 		if missing != nil {
 			os.Remove(home) // fails unless it is empty
 		}
+		if lost != nil {
+			err = errors.Join(err, lost.undo())
+		}
 		return err
 	}
 	if made == nil {
 		made = []string{} // a list in JSON, too
 	}
 	result := map[string]any{"home": home, "made": made, "already": len(made) == 0}
-	return c.print(result, func(w io.Writer) { c.printNext(w, cfg, made) })
+	if anew {
+		result["set_aside"] = lost.names()
+	}
+	return c.print(result, func(w io.Writer) {
+		if names := lost.names(); len(names) > 0 {
+			fmt.Fprintln(w, "Set aside:")
+			for _, path := range names {
+				fmt.Fprintf(w, "  %s\n", path)
+			}
+		}
+		c.printNext(w, cfg, made)
+	})
+}
+
+// beforeInit refuses to make files in the place of lost ones, as a person may still have copies.
+// With anew it sets aside what cannot be opened without the lost ones.
+func (c *command) beforeInit(ctx context.Context, home, unlock string, anew bool) (*aside, error) {
+	if is(filepath.Join(home, "config.yaml")) {
+		unlock = "" // the file says it, and stays as it is
+	}
+	cfg, err := c.settingsWith(home, "PKSA_UNLOCK", unlock)
+	if err != nil {
+		return nil, err
+	}
+	if anew {
+		return c.setAsideWallet(ctx, cfg)
+	}
+	if is(cfg.Keystore) {
+		if err := c.checkWallet(cfg); err != nil {
+			return nil, err
+		}
+		if !is(cfg.Ledger) {
+			return nil, ledgerHint(cfg.Ledger, ledger.ErrMissing)
+		}
+		return nil, nil
+	}
+	for _, path := range ledgerFiles(cfg) {
+		if is(path) {
+			return nil, c.checkEmpty(cfg)
+		}
+	}
+	return nil, nil
 }
 
 // makeHome makes what is missing, and adds it to made, also when it fails later. The order is that
@@ -178,7 +233,7 @@ func (c *command) newUnlock(ctx context.Context, cfg *config.Config, made *[]str
 	if cfg.Unlock == "prompt" {
 		ask = c.promptTwice
 	}
-	return source.Unlock(ctx, ask)
+	return source.Unlock(ctx, func(label string) ([]byte, error) { return ask(ctx, label) })
 }
 
 // identityPath returns the path of an unlock source of the form identity:PATH.
@@ -200,10 +255,6 @@ func (c *command) printNext(w io.Writer, cfg *config.Config, made []string) {
 			fmt.Fprintf(w, "  %s\n", path)
 		}
 	}
-	pksa := "pksa"
-	if c.home != "" {
-		pksa += " --home " + c.home
-	}
 	fmt.Fprintf(w, `
 Next:
   1. import a key:            %[1]s keys import ACCOUNT --role posting --from prompt
@@ -212,7 +263,7 @@ Next:
                               %[1]s policy check
   4. start the wallet:        %[1]s run
 
-`, pksa, cfg.Policy)
+`, c.program(), shellWord(cfg.Policy))
 	if path, ok := identityPath(cfg.Unlock); ok {
 		fmt.Fprintf(w, "Keep a copy of %s and %s in a safe place: without both the keys are gone.\n", path,
 			cfg.Keystore)

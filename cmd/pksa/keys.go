@@ -21,20 +21,16 @@ func (c *command) keysCommand() *cobra.Command {
 	return groupCommand("keys", "Import, list, check and remove private keys",
 		`Private keys stand encrypted in the keystore. A command that changes it lets a
 running agent read it again.`,
-		c.keysImport(), c.keysList(), c.keysRemove(), c.keysCheck())
+		c.keysImport(), c.keysList(), c.keysRemove(), c.keysCheck(), c.keysPasswd())
 }
 
 // changeKeys changes the keystore and then lets a running agent read it again.
 func (c *command) changeKeys(ctx context.Context, cfg *config.Config, change func(*keystore.Store) error) error {
-	secret, err := c.unlockSecret(ctx, cfg)
+	store, secret, err := c.unlock(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer secret.Wipe()
-	store, err := openStore(cfg, secret)
-	if err != nil {
-		return err
-	}
 	defer store.Close()
 	if err := change(store); err != nil {
 		return err
@@ -44,7 +40,7 @@ func (c *command) changeKeys(ctx context.Context, cfg *config.Config, change fun
 	err = control.Call(ctx, cfg.Control, agent.MethodKeysReload, agent.ReloadParams{Secret: secret.Bytes()}, nil)
 	if err != nil && !errors.Is(err, control.ErrNoAgent) {
 		return hint(fmt.Errorf("the keystore is changed, but the running agent did not read it again: %w", err),
-			"restart the agent")
+			adviceRestart)
 	}
 	return nil
 }

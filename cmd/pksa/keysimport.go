@@ -68,17 +68,21 @@ Owner keys are refused: keep them offline.`,
 }
 
 func (c *command) importKeys(ctx context.Context, args []string, f importFlags) error {
-	cfg, err := c.settings()
+	q, err := f.request(args)
 	if err != nil {
 		return err
 	}
-	batch, err := c.readKeys(ctx, args, f)
+	cfg, err := c.wallet()
 	if err != nil {
-		return importHint(err)
+		return err
+	}
+	batch, err := c.readKeys(ctx, q)
+	if err != nil {
+		return importHint(err, q)
 	}
 	defer batch.Wipe()
-	if advice := batch.Hint(); advice != "" && !c.asJSON {
-		fmt.Fprintf(c.err, "pksa: hint: %s\n", advice)
+	if batch.Hint() != "" && !c.asJSON {
+		c.advise(adviceWhiteSpace.text)
 	}
 	if !c.asJSON {
 		for _, skipped := range batch.Skipped() {
@@ -89,7 +93,7 @@ func (c *command) importKeys(ctx context.Context, args []string, f importFlags) 
 	// request.
 	if !f.offline {
 		if err := c.checkBatch(ctx, cfg, batch); err != nil {
-			return err
+			return importHint(err, q)
 		}
 	}
 	var added keystore.Added
@@ -97,7 +101,7 @@ func (c *command) importKeys(ctx context.Context, args []string, f importFlags) 
 		added, err = store.Add(batch, keystore.AddOptions{Replace: f.replace})
 		return err
 	}); err != nil {
-		return importHint(err)
+		return importHint(err, q)
 	}
 	names := importedKeys(added)
 	result := map[string]any{"new": added.New, "replaced": added.Replaced, "unchanged": added.Unchanged,
@@ -136,71 +140,92 @@ func printSome(w io.Writer, label string, names []string) {
 }
 
 // importHint adds to an error of an import what can be done about it.
-func importHint(err error) error {
+func importHint(err error, q keyRequest) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, keystore.ErrOtherKey):
-		return hint(err, "--replace puts the new key in the place of the old one")
+		return hint(err, adviceOtherKey)
+	case errors.Is(err, keystore.ErrIsPassword):
+		return hint(err, adviceIsPassword, q.account, q.roles[0])
+	case errors.Is(err, keystore.ErrIsKey):
+		return hint(err, adviceIsKey, q.account)
+	case errors.Is(err, keystore.ErrWrongRole) && q.password:
+		return hint(err, adviceWrongPassword)
 	case errors.Is(err, keystore.ErrWrongRole):
-		return hint(err, "is it the key of another role, or was it changed on the chain? --offline imports without "+
-			"comparing")
+		return hint(err, adviceWrongKey)
 	}
 	var complaints keystore.Complaints
 	if errors.As(err, &complaints) {
-		return hint(err, "nothing was imported; mend what is named and import again")
+		return hint(err, adviceKeyList)
 	}
 	return err
 }
 
-// readKeys reads the keys that the command line names.
-func (c *command) readKeys(ctx context.Context, args []string, f importFlags) (*keystore.Batch, error) {
+// keyRequest is what to import, as the command line says it.
+type keyRequest struct {
+	file     string // a list of keys; then the rest is empty
+	account  hive.AccountName
+	roles    []hive.Role
+	source   keystore.Source
+	password bool
+}
+
+// request reads the command line. It reads no secret: what makes no sense, or is refused in any
+// case, is said before a person types one.
+func (f importFlags) request(args []string) (q keyRequest, err error) {
 	if f.file != "" {
 		if len(args) > 0 || len(f.roles) > 0 || f.from != "" || f.password {
-			return nil, errUsage{errors.New("--file names accounts and roles itself: leave ACCOUNT, --role, " +
+			return q, errUsage{errors.New("--file names accounts and roles itself: leave ACCOUNT, --role, " +
 				"--from and --password out")}
 		}
-		return readKeyFile(f.file)
+		return keyRequest{file: f.file}, nil
 	}
 	if len(args) != 1 {
-		return nil, errUsage{errors.New("name the account: pksa keys import ACCOUNT --role posting --from prompt")}
+		return q, errUsage{errors.New("name the account: pksa keys import ACCOUNT --role posting --from prompt")}
 	}
-	account, err := hive.ParseAccountName(args[0])
-	if err != nil {
-		return nil, errUsage{fmt.Errorf("%q: %w", args[0], err)}
+	q.password = f.password
+	if q.account, err = hive.ParseAccountName(args[0]); err != nil {
+		return q, errUsage{fmt.Errorf("%q: %w", args[0], err)}
 	}
-	roles, err := parseRoles(f.roles)
-	if err != nil {
-		return nil, err
+	if q.roles, err = parseRoles(f.roles); err != nil {
+		return q, err
 	}
-	if slices.Contains(roles, hive.Owner) {
-		// Before the source is read: a key that was typed, or passed on by a command, is out.
-		return nil, hint(keystore.ErrOwnerKey, "nothing was read")
+	if slices.Contains(q.roles, hive.Owner) {
+		// A key that was typed, or passed on by a command, is out.
+		return q, hint(keystore.ErrOwnerKey, adviceOwnerKey)
 	}
-	if len(roles) > 1 && !f.password {
-		return nil, errUsage{errors.New("one key has one role; several roles need --password or --file")}
+	if len(q.roles) > 1 && !f.password {
+		return q, errUsage{errors.New("one key has one role; several roles need --password or --file")}
 	}
 	if f.from == "" {
-		return nil, errUsage{errors.New("name the source of the key: --from prompt, file:PATH, env:NAME, fd:N, " +
+		return q, errUsage{errors.New("name the source of the key: --from prompt, file:PATH, env:NAME, fd:N, " +
 			"credential:NAME or command:…")}
 	}
-	source, err := keystore.ParseSource(f.from)
-	if err != nil {
-		return nil, errUsage{err}
+	if q.source, err = keystore.ParseSource(f.from); err != nil {
+		return q, errUsage{err}
 	}
-	label := fmt.Sprintf("%s key of %s", roles[0], account)
-	if f.password {
-		label = fmt.Sprintf("master password of %s", account)
+	return q, nil
+}
+
+// readKeys reads the keys that the command line names.
+func (c *command) readKeys(ctx context.Context, q keyRequest) (*keystore.Batch, error) {
+	if q.file != "" {
+		return readKeyFile(q.file)
 	}
-	secret, err := c.readSecret(ctx, source, label)
+	label := fmt.Sprintf("%s key of %s", q.roles[0], q.account)
+	if q.password {
+		label = fmt.Sprintf("master password of %s", q.account)
+	}
+	secret, err := c.readSecret(ctx, q.source, label)
 	if err != nil {
 		return nil, err
 	}
 	defer secret.Wipe()
-	if f.password {
-		return keystore.KeysFromPassword(account, roles, secret.Bytes())
+	if q.password {
+		return keystore.KeysFromPassword(q.account, q.roles, secret.Bytes())
 	}
-	return keystore.KeyOf(account, roles[0], secret.Bytes())
+	return keystore.KeyOf(q.account, q.roles[0], secret.Bytes())
 }
 
 func parseRoles(words []string) ([]hive.Role, error) {
@@ -242,22 +267,20 @@ func (c *command) checkBatch(ctx context.Context, cfg *config.Config, batch *key
 		return err
 	}
 	known := map[hive.AccountName]node.Account{}
-	err = batch.Check(ctx, func(ctx context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role,
+	return batch.Check(ctx, func(ctx context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role,
 		error) {
 		on, ok := known[account]
 		if !ok {
 			found, err := nodes.Authorities(ctx, account)
 			if err != nil {
 				return nil, hint(fmt.Errorf("asking the chain about %s: %w", account, err),
-					"the setting nodes says which nodes are asked; --offline leaves the comparison out")
+					adviceNodes)
 			}
 			if on, ok = found[account]; !ok {
-				return nil, hint(&goneError{account},
-					"check the name; --offline imports without looking at the chain")
+				return nil, hint(&goneError{account}, adviceNoAccount)
 			}
 			known[account] = on
 		}
 		return on.Roles(public), nil
 	})
-	return importHint(err)
 }

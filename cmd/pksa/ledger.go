@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pksa/agent/config"
 	"pksa/agent/ledger"
 )
 
@@ -21,27 +22,55 @@ commands are for that case only.`,
 }
 
 func (c *command) ledgerNew() *cobra.Command {
-	return &cobra.Command{
+	var anew bool
+	cmd := &cobra.Command{
 		Use:   "new",
 		Short: "Start an empty ledger where the old one is missing",
 		Long: `Starts an empty ledger beside a keystore whose ledger is lost. All apps,
 sessions and limits are forgotten, and so is which requests were answered. Make
-new apps with new secrets, so that nothing recorded before can be replayed. A
-ledger that exists is never touched.`,
+new apps with new secrets, so that nothing recorded before can be replayed.
+
+A ledger that exists is not touched, unless --set-aside is given and it cannot
+be read: it is damaged, or belongs to another keystore. Then it gets another
+name, with its mark and its older records. Nothing is deleted.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withLedger(cmd.Context(), func(path string, o ledger.Options) error {
-				return c.newLedger(cmd.Context(), path, o)
+			cfg, err := c.wallet()
+			if err != nil {
+				return err
+			}
+			return c.withLedger(cmd.Context(), func(_ string, o ledger.Options) error {
+				return c.newLedger(cmd.Context(), cfg, o, anew)
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&anew, "set-aside", false, "set a ledger aside that cannot be read any more")
+	return cmd
 }
 
-func (c *command) newLedger(ctx context.Context, path string, o ledger.Options) error {
+func (c *command) newLedger(ctx context.Context, cfg *config.Config, o ledger.Options, anew bool) error {
+	path := cfg.Ledger
+	var lost *aside
+	if anew {
+		var err error
+		if lost, err = c.setAsideLedger(ctx, cfg, o); err != nil {
+			return err
+		}
+	}
 	if err := startLedger(ctx, path, o); err != nil {
+		if lost != nil {
+			err = errors.Join(err, lost.undo())
+		}
 		return ledgerHint(path, err)
 	}
-	return c.print(map[string]string{"ledger": path}, func(w io.Writer) {
+	result := map[string]any{"ledger": path}
+	if anew {
+		result["set_aside"] = lost.names()
+	}
+	return c.print(result, func(w io.Writer) {
+		for _, name := range lost.names() {
+			fmt.Fprintf(w, "Set aside: %s\n", name)
+		}
 		fmt.Fprintf(w, "Started an empty ledger: %s\nMake the apps anew with `pksa app add NAME`.\n", path)
 	})
 }
@@ -66,7 +95,7 @@ func (c *command) acceptLedger(path string, o ledger.Options) error {
 	// more.
 	accepted, err := ledger.Accept(path, o, []byte(`{"act":"ledger accept"}`))
 	if errors.Is(err, ledger.ErrMissing) {
-		return hint(err, "restore ledger.db first, or start a new one with `pksa ledger new`")
+		return hint(err, adviceAcceptLost)
 	}
 	if err != nil {
 		return ledgerHint(path, err)

@@ -9,7 +9,7 @@
 // with a line `pksa: hint: …` where a person can do something. With --json the result is one JSON
 // value on standard output, and errors are JSON on standard error. Secrets are never taken from the
 // command line, because others can read it. Exit status 0 means success, 1 a failure, 2 a command
-// line that makes no sense.
+// line that makes no sense, and 130 that Ctrl-C ended it.
 package main
 
 import (
@@ -20,7 +20,28 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { cancel(interruption{<-signals}) }()
 	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// interruption is why a context ended: a signal came.
+type interruption struct{ signal os.Signal }
+
+// Error returns what a person calls it.
+func (i interruption) Error() string {
+	if i.signal == os.Interrupt {
+		return "interrupted"
+	}
+	return "ended by a signal: " + i.signal.String()
+}
+
+// status returns the exit status, as shells have it: 128 and the number of the signal.
+func (i interruption) status() int {
+	if number, ok := i.signal.(syscall.Signal); ok {
+		return 128 + int(number)
+	}
+	return exitFailure
 }

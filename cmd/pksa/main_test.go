@@ -30,12 +30,24 @@ import (
 
 // Scripts run the program as `exec pksa …`, as a process of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"pksa": main})
+	testscript.Main(m, map[string]func(){"pksa": scriptMain})
 }
 
-func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+// scriptMain runs the program on a machine that a script describes: TEST_WALLET_PLACE is where
+// services keep a wallet, and TEST_USER the number of the user who runs it.
+func scriptMain() {
+	place := os.Getenv("TEST_WALLET_PLACE")
+	walletPlaces = func() []string { return []string{place} }
+	becomeUser(os.Getenv("TEST_USER"))
+	main()
+}
+
+func TestScripts(t *testing.T) { testscript.Run(t, scriptParams("testdata/script")) }
+
+// scriptParams returns how the scripts of a folder are run.
+func scriptParams(folder string) testscript.Params {
+	return testscript.Params{
+		Dir:                 folder,
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -68,7 +80,7 @@ func TestScripts(t *testing.T) {
 			"listens":    scriptListens,
 			"samesecret": scriptSameSecret,
 		},
-	})
+	}
 }
 
 // testKey is the key of an account that exists on the script's chain only.

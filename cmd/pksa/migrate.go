@@ -110,14 +110,11 @@ func (c *command) migrate(ctx context.Context, f migrateFlags) error {
 func oldWalletHint(err error) error {
 	switch {
 	case errors.Is(err, oldwallet.ErrUnknown):
-		return hint(err, "nothing was made; copy the folder, take out of the copy's storage.json what forbids "+
-			"nothing, "+
-			"mend what else is named, and name the copy with --from")
+		return hint(err, adviceOldUnknown)
 	case errors.Is(err, os.ErrNotExist):
-		return hint(err, "nothing was made; --from names the folder that holds storage.json and keys.json of "+
-			"hive-auth-pksa; if the keys lie elsewhere, --keys names their file")
+		return hint(err, adviceOldMissing)
 	}
-	return hint(err, "nothing was made; copy the folder, mend in the copy what is named, and name the copy with --from")
+	return hint(err, adviceOldWallet)
 }
 
 // leaveAccounts takes the accounts out that are to stay behind.
@@ -133,9 +130,7 @@ func (m *migration) leaveAccounts() error {
 		m.left("account %s, with its keys and sessions: --without names it", account)
 	}
 	if len(m.old.Keys.Accounts()) == 0 {
-		return hint(errors.New("no account is left to take over"),
-			"nothing was made; --without leaves accounts behind, "+
-				"and the others have no keys")
+		return hint(errors.New("no account is left to take over"), adviceOldNobody)
 	}
 	return nil
 }
@@ -146,9 +141,7 @@ func refuseUsed(home string) error {
 		path := filepath.Join(home, name)
 		if _, err := os.Lstat(path); err == nil {
 			// Not "done already": the old wallet may have answered since, or may hold other keys.
-			return hint(fmt.Errorf("%s exists already; nothing was changed", path),
-				"name another folder with --home; if `pksa migrate` made this wallet, it is complete: start it with "+
-					"`pksa run`")
+			return hint(fmt.Errorf("%s exists already; nothing was changed", path), adviceUsedHome)
 		}
 	}
 	return nil
@@ -231,8 +224,7 @@ func (m *migration) configText() (string, error) {
 	if m.old.Relay != "" && m.flags.relay == "" {
 		err = fmt.Errorf("%s:%d: has_server: %w", m.old.Files[0], m.old.RelayLine, err)
 	}
-	return "", hint(err, "nothing was made; name the relay that your applications use with --relay wss://HOST, or "+
-		"for a private network --relay '{url: ws://HOST, plaintext: true}'")
+	return "", hint(err, adviceOldRelay)
 }
 
 // oldRelay returns the relay of storage.json. The examples of hive-auth-pksa name public relays

@@ -64,15 +64,14 @@ func withoutHint(err error) error {
 	}
 	// A list of hundreds would hide what to do.
 	const most = 5
-	flags := " --without " + strings.Join(names[:min(len(names), most)], " --without ")
+	flags := "--without " + strings.Join(names[:min(len(names), most)], " --without ")
 	if len(names) > most {
 		flags += " …"
 	}
-	advice := "nothing was made;" + flags + " leaves behind what does not fit, and takes the rest"
-	if !errors.Is(err, keystore.ErrOwnerKey) {
-		advice += "; --offline takes all, without looking at the chain"
+	if errors.Is(err, keystore.ErrOwnerKey) {
+		return hint(err, adviceWithoutOwner, flags)
 	}
-	return hint(err, "%s", advice)
+	return hint(err, adviceWithout, flags)
 }
 
 // heldRoles returns the roles of which any account has a key.

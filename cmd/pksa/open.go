@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strconv"
 	"strings"
 
@@ -17,33 +16,55 @@ import (
 
 // openKeys unlocks and opens the keystore of the home folder.
 func (c *command) openKeys(ctx context.Context, cfg *config.Config) (*keystore.Store, error) {
-	secret, err := c.unlockSecret(ctx, cfg)
-	if err != nil {
-		return nil, err
+	store, secret, err := c.unlock(ctx, cfg)
+	secret.Wipe()
+	return store, err
+}
+
+// passphraseTries is how often a person is asked for the passphrase.
+const passphraseTries = 3
+
+// unlock opens the keystore of the home folder. The secret is what opened it, and is the caller's.
+func (c *command) unlock(ctx context.Context, cfg *config.Config) (*keystore.Store, keystore.Secret, error) {
+	if err := c.checkWallet(cfg); err != nil {
+		return nil, keystore.Secret{}, err
 	}
-	defer secret.Wipe()
-	return openStore(cfg, secret)
+	for try := 1; ; try++ {
+		secret, err := c.unlockSecret(ctx, cfg)
+		if err != nil {
+			return nil, keystore.Secret{}, err
+		}
+		store, err := c.openStore(cfg, secret)
+		if err == nil {
+			return store, secret, nil
+		}
+		secret.Wipe()
+		if cfg.Unlock != "prompt" || !errors.Is(err, keystore.ErrWrongPassphrase) || try == passphraseTries {
+			return nil, keystore.Secret{}, err
+		}
+		fmt.Fprintln(c.err, "pksa: wrong passphrase, try again")
+	}
 }
 
 // openStore opens the keystore with the secret that unlocks it, which stays the caller's.
-func openStore(cfg *config.Config, secret keystore.Secret) (*keystore.Store, error) {
+func (c *command) openStore(cfg *config.Config, secret keystore.Secret) (*keystore.Store, error) {
 	unlock, err := keystore.NewUnlock(secret)
 	if err != nil {
-		return nil, err
+		return nil, hint(fmt.Errorf("what %s delivers opens no keystore: %w", unlockName(cfg.Unlock), err),
+			adviceOpenerBad)
 	}
 	defer unlock.Wipe()
 	store, err := keystore.Open(cfg.Keystore, unlock)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, hint(err, "`pksa init` makes one")
 	case errors.Is(err, keystore.ErrWrongPassphrase), errors.Is(err, keystore.ErrWrongIdentity),
 		errors.Is(err, keystore.ErrWrongLock):
-		return nil, hint(err, "what unlocks it comes from %s, as the setting unlock or PKSA_UNLOCK says",
-			unlockName(cfg.Unlock))
+		return nil, hint(err, adviceUnlock, unlockName(cfg.Unlock))
 	case errors.Is(err, keystore.ErrDamaged):
-		return nil, hint(err, "put a copy of %s back; the file was not touched", cfg.Keystore)
+		return nil, hint(err, adviceKeystore)
+	case err != nil:
+		return nil, c.wrongUser(cfg.Home, err)
 	}
-	return store, err
+	return store, nil
 }
 
 // ledgerOptions returns those of this home folder's ledger.
@@ -66,19 +87,17 @@ func ledgerHint(path string, err error) error {
 	err = namedLedger(path, err)
 	switch {
 	case errors.Is(reason, ledger.ErrMissing):
-		return hint(err, "restore it from a backup; or start a new one with `pksa ledger new`, which forgets all "+
-			"sessions and what was answered before")
+		return hint(err, adviceLedgerLost)
 	case errors.Is(reason, ledger.ErrRestored):
-		return hint(err, "if you restored it on purpose, `pksa ledger accept` goes on with it; `pksa ledger "+
-			"accept --help` says what happens to sessions")
+		return hint(err, adviceLedgerRestored)
 	case errors.Is(reason, ledger.ErrLocked):
-		return hint(err, "another pksa is running with this home folder; stop it first")
+		return hint(err, adviceLedgerLocked)
 	case errors.Is(reason, ledger.ErrExists):
-		return hint(err, "nothing was changed; `pksa ledger new` is for a ledger that is gone")
+		return hint(err, adviceLedgerExists)
 	case errors.Is(reason, ledger.ErrOther):
-		return hint(err, "ledger and keystore belong together: put both back from the same copy")
+		return hint(err, adviceLedgerOther)
 	case errors.Is(reason, ledger.ErrDamaged):
-		return hint(err, "restore it and its .mark file from a backup, then `pksa ledger accept`")
+		return hint(err, adviceLedgerDamaged)
 	}
 	return err
 }

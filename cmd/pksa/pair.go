@@ -28,7 +28,7 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	}
 	link, err := protocol.ParsePairingLink(string(p.Link))
 	if err != nil {
-		return hint(err, "paste the whole link, beginning with has://auth_req/")
+		return hint(err, adviceLink)
 	}
 	// The agent ends the wait and says why. The margin is for an agent that does not answer at all.
 	waiting, cancel := context.WithTimeout(ctx, wait+answerMargin)
@@ -124,6 +124,9 @@ you are asked.`,
 			}
 			lasts, err := days(length)
 			if err != nil {
+				return err
+			}
+			if _, err := c.wallet(); err != nil {
 				return err
 			}
 			link, err := c.secretFrom(cmd.Context(), from, "pairing link")

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -34,17 +36,18 @@ does not know. The exit status is 1 if the file has errors; warnings alone are
 no failure.`,
 		Args: atMostOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := ""
 			if len(args) == 1 {
-				path = args[0]
-			} else {
-				cfg, err := c.settings()
-				if err != nil {
-					return err
-				}
-				path = cfg.Policy
+				return c.checkPolicy(cmd.Context(), args[0])
 			}
-			return c.checkPolicy(cmd.Context(), path)
+			cfg, err := c.settings()
+			if err != nil {
+				return err
+			}
+			err = c.checkPolicy(cmd.Context(), cfg.Policy)
+			if errors.Is(err, fs.ErrNotExist) {
+				return c.policyLost(cfg, err)
+			}
+			return err
 		},
 	}
 }
@@ -67,7 +70,7 @@ type problemInfo struct {
 func (c *command) checkPolicy(ctx context.Context, path string) error {
 	src, err := os.ReadFile(path)
 	if err != nil {
-		return hint(err, "name a file, or make one with `pksa init`")
+		return fmt.Errorf("the policy: %w", err)
 	}
 	compiled, problems := policy.Compile(path, src, c.checkOptions(ctx))
 	result := checkResult{File: path, OK: compiled != nil, Problems: []problemInfo{}}

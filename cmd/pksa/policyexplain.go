@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -74,19 +75,29 @@ func (c *command) policyToJudgeBy(file string) (*policy.Policy, *hive.Network, e
 		file = cfg.Policy
 	}
 	p, err := compilePolicy(file)
+	if own := cfg != nil && file == cfg.Policy; own && errors.Is(err, fs.ErrNotExist) {
+		err = c.policyLost(cfg, err)
+	}
 	return p, n, err
+}
+
+// policyLost explains why there is no policy in the home folder: it is lost, or there is no wallet.
+func (c *command) policyLost(cfg *config.Config, err error) error {
+	if !is(cfg.Keystore) {
+		return c.checkEmpty(cfg)
+	}
+	return hint(err, advicePolicyLost)
 }
 
 // compilePolicy reads a policy that must have no errors.
 func compilePolicy(file string) (*policy.Policy, error) {
 	src, err := os.ReadFile(file)
 	if err != nil {
-		return nil, hint(err, "name a file, or make one with `pksa init`")
+		return nil, fmt.Errorf("the policy: %w", err)
 	}
 	p, problems := policy.Compile(file, src, policy.Options{})
 	if p == nil {
-		return nil, hint(fmt.Errorf("the policy cannot be used:\n%s", problems.Errors()),
-			"mend it; `pksa policy check` says when it is good")
+		return nil, hint(fmt.Errorf("the policy cannot be used:\n%s", problems.Errors()), advicePolicyErrors)
 	}
 	return p, nil
 }
@@ -117,7 +128,7 @@ func (c *command) explainFile(p *policy.Policy, n *hive.Network, name string) er
 	}
 	one, problems := policy.ReadRequest(name, recordContent(src), n)
 	if one == nil {
-		return hint(fmt.Errorf("the request cannot be read:\n%s", problems), "`pksa policy explain --help` shows one")
+		return hint(fmt.Errorf("the request cannot be read:\n%s", problems), adviceRequest)
 	}
 	now := one.Time
 	if now.IsZero() {
@@ -167,8 +178,7 @@ func (c *command) explainRecord(ctx context.Context, p *policy.Policy, n *hive.N
 	i := slices.IndexFunc(trail, func(t audit.Request) bool { return t.Number == number })
 	if i < 0 {
 		return hint(fmt.Errorf("record %d is not a request that was judged", number),
-			"`pksa audit show %d` shows what it belongs to; requests are the lines of `pksa audit tail` that say "+
-				"\"request\"", number)
+			adviceNotRequest, number)
 	}
 	t := trail[i]
 	r := &recorded{t.Number, t.Time, t.Was, t.Admitted, t.Code, t.Reason, t.Policy, t.Policy == p.Hash()}

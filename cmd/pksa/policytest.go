@@ -59,19 +59,21 @@ func (c *command) testFiles(args []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
+		if _, err := os.Stat(cfg.Policy); errors.Is(err, fs.ErrNotExist) {
+			return nil, c.policyLost(cfg, err)
+		}
 		args = []string{cfg.Policy}
 	}
 	var files []string
 	for _, arg := range args {
 		info, err := os.Stat(arg)
 		switch {
-		case err != nil && !strings.HasSuffix(arg, ".yaml"):
-			return nil, err
+		case err != nil && !is(strings.TrimSuffix(arg, ".yaml")+"_test.yaml"):
+			return nil, fmt.Errorf("the policy or its cases: %w", err)
 		case err == nil && info.IsDir():
 			found, _ := filepath.Glob(filepath.Join(arg, "*_test.yaml"))
 			if len(found) == 0 {
-				return nil, hint(fmt.Errorf("%s has no tests", arg),
-					"cases for policy.yaml stand in policy_test.yaml beside it")
+				return nil, hint(fmt.Errorf("%s has no tests", arg), adviceNoCases)
 			}
 			files = append(files, found...)
 		case strings.HasSuffix(arg, "_test.yaml"):

@@ -2,12 +2,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
-	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -15,26 +16,82 @@ import (
 	"pksa/keystore"
 )
 
-// prompt asks a person for a secret. The terminal does not show what is typed.
-func (c *command) prompt(label string) ([]byte, error) {
+// prompt asks a person for a secret. The terminal does not show what is typed. When ctx ends, as
+// Ctrl-C ends it, so does the prompt, and the terminal shows again what is typed.
+func (c *command) prompt(ctx context.Context, label string) ([]byte, error) {
 	file, ok := c.in.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return nil, hint(errors.New("there is no terminal to ask at"),
-			"use another source, such as file:PATH or env:NAME")
+		return nil, hint(errors.New("there is no terminal to ask at"), adviceNoTerminal)
 	}
 	fmt.Fprintf(c.err, "%s: ", label)
-	secret, err := term.ReadPassword(int(file.Fd()))
+	secret, err := readHidden(ctx, int(file.Fd()))
 	fmt.Fprintln(c.err)
+	if errors.Is(err, io.EOF) {
+		return nil, errors.New("nothing was typed")
+	}
 	return secret, err
 }
 
-// promptTwice asks for a new secret twice, because a mistake would lock the keystore for good.
-func (c *command) promptTwice(label string) ([]byte, error) {
-	first, err := c.prompt("new " + label)
+// typed is what came of a read.
+type typed struct {
+	text []byte
+	err  error
+}
+
+// readHidden reads a line of the terminal without echo.
+func readHidden(ctx context.Context, terminal int) ([]byte, error) {
+	before, err := term.GetState(terminal)
 	if err != nil {
 		return nil, err
 	}
-	second, err := c.prompt("once more")
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	line := make(chan typed, 1)
+	go func() { // it stays in its read when a person interrupts; the process ends then
+		text, err := term.ReadPassword(terminal)
+		line <- typed{text, err}
+	}()
+	select {
+	case t := <-line:
+		return t.text, t.err
+	case <-ctx.Done():
+	}
+	restoreEcho(terminal, before, line)
+	return nil, context.Cause(ctx)
+}
+
+// echoWait bounds how long restoreEcho waits for a reader that is about to turn the echo off.
+const echoWait = 200 * time.Millisecond
+
+// restoreEcho sets the terminal as it was. A reader that was started just now has yet to turn the
+// echo off: restored before that, the terminal would stay without.
+func restoreEcho(terminal int, before *term.State, line <-chan typed) {
+	late := time.After(echoWait)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for waiting := true; waiting; {
+		if now, err := term.GetState(terminal); err != nil || *now != *before {
+			break
+		}
+		select {
+		case <-line: // whoever typed Enter has the echo again
+			waiting = false
+		case <-late:
+			waiting = false
+		case <-tick.C:
+		}
+	}
+	_ = term.Restore(terminal, before)
+}
+
+// promptTwice asks for a new secret twice, because a mistake would lock the keystore for good.
+func (c *command) promptTwice(ctx context.Context, label string) ([]byte, error) {
+	first, err := c.prompt(ctx, "new "+label)
+	if err != nil {
+		return nil, err
+	}
+	second, err := c.prompt(ctx, "once more")
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +127,8 @@ func (c *command) unlockSecret(ctx context.Context, cfg *config.Config) (keystor
 		return keystore.Secret{}, fmt.Errorf("setting unlock: %w", err)
 	}
 	secret, err := c.readSecret(ctx, source, "passphrase of the keystore")
-	if errors.Is(err, fs.ErrNotExist) {
-		return secret, hint(err, "`pksa init` makes the keystore and what unlocks it")
+	if err != nil {
+		err = c.wrongUser(cfg.Home, err)
 	}
 	return secret, err
 }
@@ -79,7 +136,7 @@ func (c *command) unlockSecret(ctx context.Context, cfg *config.Config) (keystor
 // readSecret reads a secret from a source. A person at the terminal is asked for what the label
 // names.
 func (c *command) readSecret(ctx context.Context, source keystore.Source, label string) (keystore.Secret, error) {
-	return source.Read(ctx, func(string) ([]byte, error) { return c.prompt(label) })
+	return source.Read(ctx, func(string) ([]byte, error) { return c.prompt(ctx, label) })
 }
 
 // terminal reports whether a person can be asked: standard input is a terminal.
@@ -95,19 +152,29 @@ func (c *command) sure(ctx context.Context, question string) error {
 		return nil
 	}
 	fmt.Fprintf(c.err, "%s [y/N] ", question)
-	answer := make(chan string, 1)
-	go func() { // it may outlive the call when the person interrupts; the process ends then
-		line, _ := bufio.NewReader(c.in).ReadString('\n')
-		answer <- line
+	line, err := readUntil(ctx, func() ([]byte, error) { return bufio.NewReader(c.in).ReadBytes('\n') })
+	if ctx.Err() != nil {
+		fmt.Fprintln(c.err)
+		return err
+	}
+	if word := string(bytes.ToLower(bytes.TrimSpace(line))); word == "y" || word == "yes" {
+		return nil
+	}
+	return errDeclined
+}
+
+// readUntil returns what read returns, or the cause of the end of ctx. The read may outlive the
+// call when a person interrupts; the process ends then.
+func readUntil(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+	done := make(chan typed, 1)
+	go func() {
+		text, err := read()
+		done <- typed{text, err}
 	}()
 	select {
-	case line := <-answer:
-		if word := strings.ToLower(strings.TrimSpace(line)); word == "y" || word == "yes" {
-			return nil
-		}
-		return errDeclined
+	case t := <-done:
+		return t.text, t.err
 	case <-ctx.Done():
-		fmt.Fprintln(c.err)
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 }

@@ -50,13 +50,14 @@ func (c *command) serveRelay(ctx context.Context, listen string) error {
 		return relayHint(err)
 	}
 	fmt.Fprintf(c.err, "Relay at %s, key %s. Ctrl-C stops it.\n", relayURL(cfg, listener), r.PublicKey())
+	c.serves = true
 	return r.Serve(ctx, listener)
 }
 
 // relayHint adds to an error of the relay what can be done about it.
 func relayHint(err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return hint(err, "is another pksa running? Otherwise name another port, also in relays if this wallet uses it")
+		return hint(err, adviceRelayAddress)
 	}
 	return err
 }

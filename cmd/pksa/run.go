@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"sync"
@@ -40,6 +41,9 @@ func (c *command) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkWallet(cfg); err != nil {
+		return err
+	}
 	s, err := service.Open(ctx, service.Options{
 		Config: cfg, Logger: log,
 		OpenKeys: func(ctx context.Context) (*keystore.Store, error) { return c.openKeys(ctx, cfg) },
@@ -52,6 +56,7 @@ func (c *command) serve(ctx context.Context) error {
 	reloading, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { reloadOnHangup(reloading, s.Agent) })
+	c.serves = true
 	err = s.Run(ctx)
 	stop()
 	running.Wait()
@@ -64,9 +69,7 @@ func yieldHint(err error) error {
 	if !errors.As(err, &yielded) {
 		return err
 	}
-	return hint(err, "if this copy should go on, stop the other one first, then run `pksa ledger moved` here and "+
-		"start "+
-		"again; else remove this copy. examples/docs/moving.md tells more")
+	return hint(err, adviceYielded)
 }
 
 // startHint adds to an error of the start what can be done about it.
@@ -77,13 +80,14 @@ func startHint(cfg *config.Config, err error) error {
 	}
 	switch failed.Step {
 	case service.StepHardening:
-		return hint(err, "grant what is missing, or require less: `hardening: best` in config.yaml starts with what "+
-			"this machine permits")
+		return hint(err, adviceHardening)
 	case service.StepLedger:
 		return ledgerHint(cfg.Ledger, failed.Err)
 	case service.StepPolicy:
-		return hint(fmt.Errorf("the policy cannot be used:\n%w", err),
-			"mend it; `pksa policy check` says when it is good")
+		if errors.Is(err, fs.ErrNotExist) {
+			return hint(err, advicePolicyLost)
+		}
+		return hint(fmt.Errorf("the policy cannot be used:\n%w", err), advicePolicyErrors)
 	case service.StepRelay:
 		return relayHint(err)
 	}

@@ -40,6 +40,9 @@ requests. The policy decides what the session may ask for.`,
 			if err != nil {
 				return err
 			}
+			if _, err := c.wallet(); err != nil {
+				return err
+			}
 			key, err := c.secretFrom(cmd.Context(), from, "auth_key")
 			if err != nil {
 				return err

@@ -102,7 +102,7 @@ func (c *command) revoke(ctx context.Context, p agent.RevokeParams, yes bool) er
 		missing = append(missing, id.String())
 	}
 	return hint(fmt.Errorf("there is no live session %s", strings.Join(missing, ", ")),
-		"the others are ended; `pksa session list` shows what lives")
+		adviceNoSession)
 }
 
 // revokeOne ends one session. It calls the method that agents had from the beginning.

@@ -1,0 +1,192 @@
+package main
+
+import "fmt"
+
+// advice is a hint that the program can print: what a person can do about an error. All of them are
+// made in this file. A test executes each one in the state in which it is printed, see
+// testdata/hints/README.md: a new one needs a script there.
+type advice struct {
+	name string // how scripts name it
+	text string // a format; commands stand in backticks, and report adds --home to them
+}
+
+// advices is all hints, by name.
+var advices = map[string]*advice{}
+
+func advise(name, text string) *advice {
+	a := &advice{name, text}
+	advices[name] = a
+	return a
+}
+
+// Hints about the home folder and its files.
+var (
+	adviceNoHome     = advise("no-home", "name one with --home FOLDER, or set PKSA_HOME")
+	adviceLongSocket = advise("long-socket", "set PKSA_CONTROL, or control in config.yaml, to a shorter path, such as "+
+		"one below /run")
+	adviceNoWallet = advise("no-wallet", "if you have a wallet, name its folder with --home FOLDER or PKSA_HOME; if "+
+		"not, `pksa init` makes one here")
+	adviceOtherWallet = advise("other-wallet", "`pksa --home %s status` asks that one; what opens its keystore is run "+
+		"as user %s")
+	adviceOtherUser = advise("other-user", "run it as that user: `sudo -u %s pksa --home %s status`")
+	adviceWrongUser = advise("wrong-user", "run it as that user: `sudo -u %s pksa --home %s …`, or beside the systemd "+
+		"unit by pksa-admin; an agent that runs there also answers root")
+	adviceForeignFolder = advise("foreign-folder",
+		"run it as the user whom the folder belongs to, or name another one "+
+			"with --home or PKSA_HOME")
+	adviceKeystoreLost = advise("keystore-lost", "put a copy of the keystore back, with what opens it. Without a copy "+
+		"its keys are lost, and nobody can read the ledger: `pksa init --set-aside` keeps what is there under other "+
+		"names and makes a new wallet with the same settings and policy; then import the keys again, and give the "+
+		"apps new secrets")
+	adviceOpenerLost = advise("opener-lost",
+		"put a copy of it back, or let the setting unlock or PKSA_UNLOCK name where "+
+			"it is. Without it nobody can read the keystore, nor the ledger: `pksa init --set-aside` keeps both under "+
+			"other names and makes a new wallet with the same settings and policy; then import the keys again, and "+
+			"give "+
+			"the apps new secrets")
+	adviceOpenerBad = advise("opener-bad",
+		"put a whole copy of it back; without one, `pksa init --set-aside` keeps the "+
+			"keystore and the ledger under other names and makes a new wallet")
+	adviceUnlock = advise("unlock", "what unlocks it comes from %s, as the setting unlock or PKSA_UNLOCK says. If the "+
+		"right one is lost, nobody can read the keystore, nor the ledger: `pksa init --set-aside` keeps both under "+
+		"other names and makes a new wallet with the same settings and policy; then import the keys again")
+	adviceKeystore = advise("keystore-damaged",
+		"put a copy of it back; the file was not touched. Without a copy its keys "+
+			"are lost: `pksa init --set-aside` keeps it and the ledger under other names and makes a new wallet; then "+
+			"import the keys again")
+	adviceNotLost    = advise("not-lost", "what can be read is not set aside; `pksa status` says how the wallet stands")
+	adviceNoTerminal = advise("no-terminal", "use another source, such as file:PATH or env:NAME")
+)
+
+// Hints about the ledger.
+var (
+	adviceLedgerLost = advise("ledger-lost", "put ledger.db and ledger.mark back from one copy. Without a copy, `pksa "+
+		"ledger new` starts an empty ledger: apps, sessions, limits and what was answered are forgotten; keys, "+
+		"settings and policy stay")
+	adviceLedgerRestored = advise("ledger-restored",
+		"if you put it back on purpose, or the mark is lost for good, `pksa "+
+			"ledger accept` goes on with it; `pksa ledger accept --help` says what happens to sessions")
+	adviceLedgerLocked = advise("ledger-locked",
+		"stop it first: Ctrl-C where pksa run goes on, or the service that runs it")
+	adviceLedgerExists = advise("ledger-exists",
+		"`pksa status` or `pksa run` says whether it can be used; `pksa ledger "+
+			"new --set-aside` is for one that cannot be read")
+	adviceLedgerOther = advise("ledger-other",
+		"ledger and keystore belong together: put both back from the same copy. "+
+			"Without one, `pksa ledger new --set-aside` keeps this ledger under another name and starts an empty one")
+	adviceLedgerDamaged = advise("ledger-damaged", "put ledger.db and ledger.mark back from a copy, then `pksa ledger "+
+		"accept`. Without a copy, `pksa ledger new --set-aside` keeps the damaged one under another name and starts "+
+		"an empty one")
+	adviceAcceptLost = advise("accept-lost",
+		"put ledger.db back from a copy first; without a copy, `pksa ledger new` starts an empty one")
+)
+
+// Hints about the running agent and its start.
+var (
+	adviceNotRunning = advise("not-running", "start it with `pksa run`, or name another home folder with --home")
+	adviceRestart    = advise("restart",
+		"the agent goes on with the keys that it had: stop it, put the keystore that it had back, if another "+
+			"one is there, and start it again")
+	adviceYielded = advise("yielded", "if this copy should go on, stop the other one first, then run `pksa ledger "+
+		"moved` here and start again; else remove this copy. examples/docs/moving.md tells more")
+	adviceHardening = advise("hardening", "grant what is missing, or require less: `hardening: best` in config.yaml "+
+		"starts with what this machine permits")
+	adviceRelayAddress = advise("relay-address",
+		"is another pksa running? Otherwise name another port, also in relays "+
+			"if this wallet uses it")
+	adviceDemo = advise("demo", "this is a fault of the program or of this machine; the demo needs loopback, and "+
+		"room in "+
+		"the folder for temporary files (TMPDIR)")
+)
+
+// Hints about keys.
+var (
+	adviceOtherKey = advise("other-key", "--replace puts the new key in the place of the old one")
+	adviceWrongKey = advise("wrong-key", "is it the key of another role, or was it changed on the chain? --offline "+
+		"imports without comparing")
+	adviceKeyList    = advise("key-list", "nothing was imported; mend what is named and import again")
+	adviceOwnerKey   = advise("owner-key", "nothing was read; name another role, as in --role posting")
+	adviceIsPassword = advise("is-a-password",
+		"`pksa keys import %s --password --role %s --from prompt` imports the key "+
+			"that a master password gives")
+	adviceIsKey = advise("is-a-key",
+		"`pksa keys import %s --role posting --from prompt` imports a private key; name the "+
+			"role that it has")
+	adviceWrongPassword = advise("wrong-password",
+		"is it the right master password, and of this account? If a key was "+
+			"changed on the chain since, the password does not give it: import that key by itself, without --password")
+	adviceNodes = advise("nodes",
+		"the setting nodes says which nodes are asked; --offline leaves the comparison out")
+	adviceNoAccount  = advise("no-account", "check the name; --offline imports without looking at the chain")
+	adviceWhiteSpace = advise("white-space", "the password has white space that wallets built on hive-js squeeze to "+
+		"single blanks, so that they derive other keys: if the account was made with one of those, give the password "+
+		"squeezed, or import its keys one by one")
+)
+
+// Hints about policies, requests and records.
+var (
+	advicePolicyLost = advise("policy-lost",
+		"put a copy of it back; without one, `pksa init` writes one that allows nothing yet")
+	advicePolicyErrors = advise("policy-errors", "mend it; `pksa policy check` says when it is good")
+	adviceNoCases      = advise("no-cases", "cases for policy.yaml stand in policy_test.yaml beside it")
+	adviceRequest      = advise("request", "`pksa policy explain --help` shows one")
+	adviceNotRequest   = advise("not-a-request",
+		"`pksa audit show %d` shows what it belongs to; requests are the lines "+
+			"of `pksa audit tail` that say \"request\"")
+	adviceFollow    = advise("follow", "without -f the command reads the records that exist")
+	adviceNoRecord  = advise("no-record", "`pksa audit tail` shows the latest")
+	adviceOldRecord = advise("old-record",
+		"the setting audit.keep says for how long records are kept, and a ledger that was put back from "+
+			"a copy has a gap; `pksa audit tail` shows the latest")
+	adviceCheckpoint = advise("checkpoint",
+		"the setting audit.checkpoint_account names the account that publishes them")
+)
+
+// Hints about sessions, and about the wallet before.
+var (
+	adviceNoSession  = advise("no-session", "the others are ended; `pksa session list` shows what lives")
+	adviceLink       = advise("link", "paste the whole link, beginning with has://auth_req/")
+	adviceOldMissing = advise("old-missing", "nothing was made; --from names the folder that holds storage.json and "+
+		"keys.json of hive-auth-pksa; if the keys lie elsewhere, --keys names their file")
+	adviceOldUnknown = advise("old-unknown", "nothing was made; copy the folder, take out of the copy's storage.json "+
+		"what forbids nothing, mend what else is named, and name the copy with --from")
+	adviceOldWallet = advise("old-wallet",
+		"nothing was made; copy the folder, mend in the copy what is named, and name "+
+			"the copy with --from")
+	adviceOldNobody = advise("old-nobody",
+		"nothing was made; --without leaves accounts behind, and the others have no "+
+			"keys")
+	adviceWithout = advise("without", "nothing was made; %s leaves behind what does not fit, and takes the rest; "+
+		"--offline takes all, without looking at the chain")
+	adviceWithoutOwner = advise("without-owner",
+		"nothing was made; %s leaves behind what does not fit, and takes the rest")
+	adviceUsedHome = advise("used-home", "name another folder with --home; if pksa migrate made this wallet, it is "+
+		"complete: start it with `pksa run`")
+	adviceOldRelay = advise("old-relay", "nothing was made; name the relay that your applications use with --relay "+
+		"wss://HOST, or for a private network --relay '{url: ws://HOST, plaintext: true}'")
+)
+
+// Hints about command lines.
+var (
+	adviceDidYouMean = advise("did-you-mean", "did you mean `%s %s`?")
+	adviceUsage      = advise("usage", "`%s --help` shows how to use it")
+)
+
+// hinted is an error with something to do about it.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Unwrap() error { return e.error }
+
+// hint adds to an error what a person can do about it.
+func hint(err error, a *advice, args ...any) error { return hinted{err, a.with(args...)} }
+
+// with returns the text of the hint.
+func (a *advice) with(args ...any) string {
+	if len(args) == 0 {
+		return a.text
+	}
+	return fmt.Sprintf(a.text, args...)
+}

@@ -214,6 +214,36 @@ func TestUnit(t *testing.T) {
 	checkSettings(t, settings)
 }
 
+// The unit says what an operator relies on: a start and a reload that fail with a broken policy, a
+// clock, and a copy that has yielded and stays down. If systemd is here, it reads the unit, too.
+func TestUnitHolds(t *testing.T) {
+	unit := string(read(t, "systemd/pksa.service"))
+	for _, line := range []string{"Type=notify", "ExecReload=/usr/local/bin/pksa policy reload", "Restart=on-failure",
+		"RestartPreventExitStatus=0", "Wants=network-online.target time-sync.target", "PrivateMounts=yes",
+		"DevicePolicy=closed", "LimitMEMLOCK=infinity"} {
+		if !strings.Contains(unit, "\n"+line+"\n") {
+			t.Errorf("lacks %s", line)
+		}
+	}
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not here")
+	}
+	// It complains about programs that are not there.
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "pksa.service")
+	text := strings.ReplaceAll(unit, "/usr/local/bin/pksa", program)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(analyze, "verify", file).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
 func TestPoliciesCompile(t *testing.T) {
 	files, err := filepath.Glob("*/policy.yaml")
 	if err != nil || len(files) < 2 {

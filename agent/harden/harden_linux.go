@@ -51,8 +51,9 @@ func lockMemory() error {
 	}
 	endless := limit.Cur == unix.RLIM_INFINITY
 	if !endless && !mayLock() {
-		return fmt.Errorf("RLIMIT_MEMLOCK is %d KiB; locking wants LimitMEMLOCK=infinity in the unit, --ulimit "+
-			"memlock=-1 for a container, or CAP_IPC_LOCK", limit.Cur>>10)
+		return fmt.Errorf("memory with keys may go to swap: RLIMIT_MEMLOCK is %d KiB; locking wants "+
+			"LimitMEMLOCK=infinity in the unit, --ulimit memlock=-1 for a container, memlock in "+
+			"/etc/security/limits.conf for a login, or CAP_IPC_LOCK", limit.Cur>>10)
 	}
 	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT); err != nil {
 		return fmt.Errorf("mlockall: %w; where a container's system calls are filtered, allow this one", err)
@@ -89,13 +90,29 @@ func reserves(limit uint64) bool {
 func confine(cfg *config.Config, extra Paths) []Measure {
 	privileges := measured(noNewRights, "no_new_privs is set on all threads", forbidNewRights())
 	abi, err := ll.LandlockGetABIVersion()
-	switch {
-	case err != nil || abi < 1:
-		err = fmt.Errorf("this kernel has no Landlock, or does not start it (lsm=): %w", err)
-	default:
+	if err != nil {
+		err = withoutLandlock(err)
+	} else {
 		err = restrictFiles(rules(cfg, extra))
 	}
 	return []Measure{privileges, measured(landlocked, landlockDetail(abi), err)}
+}
+
+// withoutLandlock returns why Landlock is not there, as far as the kernel's answer shows it.
+func withoutLandlock(err error) error {
+	const calls = "landlock_create_ruleset, landlock_add_rule and landlock_restrict_self"
+	switch {
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return fmt.Errorf("this kernel has Landlock and does not start it: add landlock to lsm= of its command "+
+			"line: %w",
+			err)
+	case errors.Is(err, unix.ENOSYS):
+		// Some filters answer as a kernel without the call would.
+		return fmt.Errorf("this kernel has no Landlock (Linux 5.13 brought it), or a filter of a container or unit "+
+			"hides "+
+			"it: there, allow %s: %w", calls, err)
+	}
+	return fmt.Errorf("a filter of a container or unit blocks Landlock: allow %s: %w", calls, err)
 }
 
 // forbidNewRights uses the system call wrapper of the Landlock library, which reaches the threads

@@ -3,11 +3,14 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
 	"pksa/agent/control"
+	"pksa/cmd/pksa/internal/systemd"
 )
 
 type streams struct {
@@ -24,11 +27,15 @@ type command struct {
 	serves bool // until a signal comes, which is no interruption then
 
 	sources []string // variables that hold secrets, as the command line says
+
+	// journal says that standard error is the journal of systemd, where each line tells how
+	// important it is.
+	journal bool
 }
 
 // run runs the whole program and returns the exit status.
 func run(ctx context.Context, args []string, s streams) int {
-	c := &command{streams: s}
+	c := &command{streams: s, journal: systemd.IsJournal(s.err, os.Getenv("JOURNAL_STREAM"))}
 	root := c.root()
 	// Known before the flags are parsed: a wrong flag is reported as JSON, too.
 	c.asJSON = slices.Contains(args, "--json")
@@ -53,6 +60,15 @@ func namedSources(args []string) (names []string) {
 		}
 	}
 	return names
+}
+
+// tell prints a line or more to standard error, for the journal with a priority.
+func (c *command) tell(p systemd.Priority, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if c.journal {
+		text = systemd.Prefix(p, text)
+	}
+	io.WriteString(c.err, text)
 }
 
 // print prints a result: as JSON, or by the function for people.

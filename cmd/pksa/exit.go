@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/cmd/pksa/internal/systemd"
 )
 
 // The exit statuses of the program.
@@ -70,20 +71,22 @@ func (c *command) report(err error, hint string) {
 	}
 	text := strings.TrimRight(err.Error(), "\n")
 	if c.asJSON {
-		json.NewEncoder(c.err).Encode(struct {
+		line, _ := json.Marshal(struct {
 			Error string `json:"error"`
 			Hint  string `json:"hint,omitempty"`
 		}{text, c.inPlace(hint)})
+		c.tell(systemd.Error, "%s\n", line)
 		return
 	}
-	fmt.Fprintf(c.err, "pksa: error: %s\n", text)
+	// Both with the same priority: who looks for errors in the journal wants to know what to do.
+	c.tell(systemd.Error, "pksa: error: %s\n", text)
 	if hint != "" {
 		c.advise(hint)
 	}
 }
 
 // advise prints what a person can do.
-func (c *command) advise(hint string) { fmt.Fprintf(c.err, "pksa: hint: %s\n", c.inPlace(hint)) }
+func (c *command) advise(hint string) { c.tell(systemd.Error, "pksa: hint: %s\n", c.inPlace(hint)) }
 
 // inPlace adds the home folder of this command to the commands in a hint: without --home they would
 // be about another wallet.

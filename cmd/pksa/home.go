@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"pksa/agent/config"
 	"pksa/agent/harden"
+	"pksa/cmd/pksa/internal/systemd"
 )
 
 // homeFolder returns the home folder: --home, PKSA_HOME, else pksa in the XDG data folder.
@@ -43,7 +45,7 @@ func (c *command) settings() (*config.Config, error) {
 	}
 	if !c.asJSON && !c.warned {
 		for _, w := range cfg.Warnings {
-			fmt.Fprintf(c.err, "pksa: warning: %s: %s\n", w.Where, w.Text)
+			c.tell(systemd.Warning, "pksa: warning: %s: %s\n", w.Where, w.Text)
 		}
 	}
 	c.warned = true
@@ -99,9 +101,15 @@ func (c *command) settingsWith(home, variable, value string) (*config.Config, er
 
 // logger returns a logger that writes to standard error as the settings say.
 func (c *command) logger(cfg *config.Config) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if cfg.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(c.err, options))
+	handler := func(w io.Writer) slog.Handler {
+		options := &slog.HandlerOptions{Level: cfg.LogLevel}
+		if cfg.LogFormat == "json" {
+			return slog.NewJSONHandler(w, options)
+		}
+		return slog.NewTextHandler(w, options)
 	}
-	return slog.New(slog.NewTextHandler(c.err, options))
+	if c.journal {
+		return slog.New(systemd.Handler(c.err, handler))
+	}
+	return slog.New(handler(c.err))
 }

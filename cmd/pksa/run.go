@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/signal"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/config"
 	"pksa/agent/service"
+	"pksa/cmd/pksa/internal/systemd"
 	"pksa/keystore"
 )
 
@@ -24,7 +26,16 @@ func (c *command) runCommand() *cobra.Command {
 		Short: "Serve until stopped",
 		Long: `Connects to the relays, registers the accounts of the keystore and answers by
 policy. Logs go to standard error. SIGTERM or Ctrl-C stops it once it has
-finished what it admitted. SIGHUP reloads the policy.
+finished what it admitted. SIGHUP reloads the policy; ` + "`pksa policy reload`" + ` does
+the same and fails if the policy is wrong. As a service of systemd (Type=notify)
+it says when it is ready, and its log has the priorities of the journal.
+
+Memory is locked, so that keys are never swapped to disk, only where the limit
+"max locked memory" (ulimit -l) is unlimited. An ordinary user's limit is 8 MiB,
+and then the log warns: set LimitMEMLOCK=infinity in a unit, memlock in
+/etc/security/limits.conf for a login, --ulimit memlock=-1 for a container, or
+encrypt the swap. pksa has no filter of system calls (seccomp) of its own: the
+unit in examples/systemd and container engines have one.
 
 One wallet runs once. At each relay it looks whether another copy of it serves
 the same accounts: a home folder that was copied, or a snapshot that was
@@ -44,6 +55,8 @@ func (c *command) serve(ctx context.Context) error {
 	if err := c.checkWallet(cfg); err != nil {
 		return err
 	}
+	manager := dialManager(log)
+	defer manager.Close()
 	s, err := service.Open(ctx, service.Options{
 		Config: cfg, Logger: log,
 		OpenKeys: func(ctx context.Context) (*keystore.Store, error) { return c.openKeys(ctx, cfg) },
@@ -51,6 +64,14 @@ func (c *command) serve(ctx context.Context) error {
 	if err != nil {
 		return startHint(cfg, yieldHint(err))
 	}
+	// Not when relays are connected: without a network a start would fail that only has to wait.
+	tell := func(state string) {
+		if err := manager.Send(state); err != nil {
+			log.Warn("the service manager was not told", "state", state, "err", err)
+		}
+	}
+	tell(systemd.Ready)
+	untell := context.AfterFunc(ctx, func() { tell(systemd.Stopping) })
 	// Until the service has ended, not only until ctx has: where nobody takes SIGHUP any more it
 	// kills the process, in the middle of what it finishes.
 	reloading, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -58,9 +79,25 @@ func (c *command) serve(ctx context.Context) error {
 	running.Go(func() { reloadOnHangup(reloading, s.Agent) })
 	c.serves = true
 	err = s.Run(ctx)
+	if untell() { // it ended by itself
+		tell(systemd.Stopping)
+	}
 	stop()
 	running.Wait()
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		err = nil // stopped while it started: nothing was admitted, and an end in order is no failure
+	}
 	return errors.Join(yieldHint(err), s.Close())
+}
+
+// dialManager connects to the service manager, if one waits to be told that the wallet is ready. It
+// is done before the process shuts itself in.
+func dialManager(log *slog.Logger) *systemd.Notifier {
+	manager, err := systemd.Dial(os.Getenv("NOTIFY_SOCKET"))
+	if err != nil {
+		log.Warn("the service manager cannot be told when the wallet is ready", "err", err)
+	}
+	return manager
 }
 
 // yieldHint adds what can be done about a copy that has yielded to another one.

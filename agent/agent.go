@@ -79,9 +79,12 @@ type Agent struct {
 	refusedAt  atomic.Int64 // when a relay's refusal last had the keys compared, in ns since 1970
 	mismatch   mismatches   // held keys that do not fit the chain
 	dropped    drops        // requests without an answer
+	onDisk     onDisk       // whether the next start can use the policy file
 	trace      trace.Log    // what went wrong with requests in the last hour
 
 	toldFull map[hive.AccountName]time.Time // when the log spoke of its sessions. Owned by tidy
+
+	ownRelay func() OwnRelay // how the relay of this process stands; nil without one. Set before Run
 
 	noHead  atomic.Pointer[time.Time] // when a request waited for a head in vain; nil once one came
 	twins   twins                     // whether another copy of this wallet serves
@@ -126,7 +129,8 @@ func (a *Agent) addLink(relay config.Relay, o Options) error {
 	}
 	l, err := link.New(link.Options{
 		URL: relay.URL, Plaintext: relay.Plaintext, App: o.Config.Name, DialContext: o.Dial, TLS: o.TLS,
-		Logger: o.Logger,
+		Logger:  o.Logger,
+		Private: privateRelay(o.Config, relay.URL),
 		KeyChanged: func(was, now hive.PublicKey) {
 			a.noteEvent(eventRelayKey, ledger.Entry{}, map[string]any{"relay": l.URL(), "was": was.String(),
 				"now": now.String()})

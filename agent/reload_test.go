@@ -151,3 +151,22 @@ func TestFailedReloadIsRecorded(t *testing.T) {
 		}
 	})
 }
+
+// A policy file that the next start could not use is shown before somebody restarts, whether or not
+// anybody has asked for a reload, and no longer than it is true.
+func TestStatusSaysThatARestartWouldFail(t *testing.T) {
+	within(t, worldOptions{}, func(t *testing.T, w *world) {
+		if found := w.agent.Status().WillNotStart; len(found) != 0 {
+			t.Errorf("with a good policy: %q", found)
+		}
+		w.write("policy.yaml", "version: 1\nalow: []\n")
+		if s := w.agent.Status(); len(s.WillNotStart) != 1 || !strings.Contains(s.WillNotStart[0], "policy.yaml:2:1") ||
+			len(s.NotReady) != 0 {
+			t.Errorf("with a broken one: %q, not ready %q", s.WillNotStart, s.NotReady)
+		}
+		w.write("policy.yaml", allowAll)
+		if found := w.agent.Status().WillNotStart; len(found) != 0 {
+			t.Errorf("when it is mended: %q", found)
+		}
+	})
+}

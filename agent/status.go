@@ -1,10 +1,13 @@
 package agent
 
 import (
+	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"pksa/agent/config"
 	"pksa/agent/harden"
 	"pksa/agent/link"
 	"pksa/agent/node"
@@ -12,6 +15,7 @@ import (
 	"pksa/agent/status"
 	"pksa/agent/trace"
 	"pksa/protocol/hive"
+	"pksa/protocol/host"
 )
 
 // Status is how a running agent stands.
@@ -30,6 +34,11 @@ type Status struct {
 	Backlog    string           `json:"audit_backlog,omitempty"`
 	Quarantine []Quarantine     `json:"quarantine,omitempty"`
 	Hardening  []harden.Measure `json:"hardening"` // empty: off
+	// WillNotStart are the reasons for which a restart would fail; none: as far as is known it
+	// would not.
+	WillNotStart []string `json:"will_not_start,omitempty"`
+	// OwnRelay is the relay that this process runs, nil if it runs none.
+	OwnRelay *OwnRelay `json:"own_relay,omitempty"`
 	// LastHour is what went wrong with requests in the last hour.
 	LastHour []trace.Entry `json:"last_hour,omitempty"`
 	// Twin is another copy of this wallet that was met, nil if none was.
@@ -59,20 +68,39 @@ type PolicyStatus struct {
 	Room []policy.Room `json:"room,omitempty"`
 }
 
+// OwnRelay is how the relay stands that this process runs (setting relay.listen).
+type OwnRelay struct {
+	Listen  string `json:"listen"`
+	Used    bool   `json:"used"`    // this wallet is connected to it, by its settings
+	Wallets int    `json:"wallets"` // connections with accounts
+	Apps    int    `json:"apps"`    // other connections
+	// Waiting are the requests that wait for an answer, Requests all since the start.
+	Waiting  int    `json:"waiting"`
+	Requests uint64 `json:"requests"`
+	// Unanswered are the requests that ended without an answer.
+	Unanswered uint64 `json:"unanswered"`
+	Hint       string `json:"hint,omitempty"`
+}
+
 // LinkStatus is one relay link in the words of status.
 type LinkStatus struct {
 	Relay       string         `json:"relay"`
 	Connected   bool           `json:"connected"`
 	Since       time.Time      `json:"since,omitzero"`
+	DownSince   time.Time      `json:"down_since,omitzero"` // since when it is not connected
 	Registered  int            `json:"registered"`
 	Pending     int            `json:"pending"`
 	Refused     []link.Refusal `json:"refused,omitempty"`
 	Hint        string         `json:"hint,omitempty"`
 	LastError   string         `json:"last_error,omitempty"`
-	RelayError  string         `json:"relay_error,omitempty"`
-	NextAttempt time.Time      `json:"next_attempt,omitzero"`
-	Reconnects  uint64         `json:"reconnects"`
-	KeyChanges  uint64         `json:"key_changes"`
+	LastErrorAt time.Time      `json:"last_error_at,omitzero"`
+	// RelayError is what the relay complained of, until all accounts are registered or an hour has
+	// passed.
+	RelayError   string    `json:"relay_error,omitempty"`
+	RelayErrorAt time.Time `json:"relay_error_at,omitzero"`
+	NextAttempt  time.Time `json:"next_attempt,omitzero"`
+	Reconnects   uint64    `json:"reconnects"`
+	KeyChanges   uint64    `json:"key_changes"`
 	// Probe is what the last probe for another copy found out; empty before the first one, and at
 	// the own relay.
 	Probe   string    `json:"probe,omitempty"`
@@ -107,14 +135,22 @@ func (a *Agent) Status() Status {
 	}
 	s.Twin = a.twins.status()
 	s.LastHour = a.trace.List(time.Now())
+	if problem := a.onDisk.problem(a); problem != "" {
+		s.WillNotStart = append(s.WillNotStart, problem)
+	}
+	if a.ownRelay != nil {
+		own := a.ownRelay()
+		s.OwnRelay = &own
+	}
 	for _, link := range a.links {
 		l := link.Status()
 		finding, hint := a.twins.finding(l.URL)
 		s.Links = append(s.Links, LinkStatus{
 			Relay: l.URL, Connected: l.Connected, Since: l.Since, Registered: l.Registered, Pending: l.Pending,
-			Refused: l.Refused, Hint: l.Hint, LastError: l.LastError, RelayError: l.RelayError,
-			NextAttempt: l.NextAttempt,
-			Reconnects:  l.Counters.Reconnects, KeyChanges: l.Counters.KeyChanges,
+			Refused: l.Refused, Hint: l.Hint, LastError: l.LastError, LastErrorAt: l.LastErrorAt,
+			RelayError: l.RelayError, RelayErrorAt: l.RelayErrorAt,
+			DownSince: l.DownSince, NextAttempt: l.NextAttempt,
+			Reconnects: l.Counters.Reconnects, KeyChanges: l.Counters.KeyChanges,
 			Probe: string(finding.Outcome), ProbeAt: finding.At, ProbeHint: hint,
 		})
 	}
@@ -273,4 +309,34 @@ func shortSpan(d time.Duration) string {
 		text = strings.TrimSuffix(text, "0m")
 	}
 	return text
+}
+
+// ShowRelay makes status show the relay that runs in the same process. It is called before Run.
+func (a *Agent) ShowRelay(show func() OwnRelay) { a.ownRelay = show }
+
+// privateRelay reports whether a relay is one of the user's own on this machine: in this process or
+// in another one.
+func privateRelay(cfg *config.Config, address string) bool {
+	u, err := url.Parse(address)
+	return cfg.OwnRelay(address) || err == nil && host.Loopback(u.Hostname())
+}
+
+// onDisk remembers what is wrong with the policy file as it is now, which the next start has to
+// take. The file is compiled again only when it has changed. The agent has one; status uses it.
+type onDisk struct {
+	mu    sync.Mutex
+	stamp string
+	found string
+}
+
+func (d *onDisk) problem(a *Agent) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if now := stamp(a.config.Policy); now != d.stamp {
+		d.stamp, d.found = now, ""
+		if _, _, err := LoadPolicy(a.config, a.keys, a.ledger); err != nil {
+			d.found = "the policy cannot be used: " + strings.TrimSpace(err.Error())
+		}
+	}
+	return d.found
 }

@@ -68,6 +68,7 @@ var testRows = []row{
 	{"keystore/...", []string{"keystore/durable/durabletest"}},
 	{"agent/...", []string{"agent/relay", "agent/relay/relaytest", "agent/node/nodetest"}},
 	{"agent", []string{"agent/service"}},                                 // its tests run the agent as the program does
+	{"agent/service", []string{"agent/client"}},                          // an application asks the wallet that runs
 	{"agent/harden", []string{"agent", "agent/control", "agent/ledger"}}, // what an agent does with files
 	{"agent/yamlnode", []string{"agent/config", "agent/policy"}},         // they read the same YAML alike
 }

@@ -17,6 +17,17 @@ const (
 // ignore an error that belongs to no registration.
 const TextAnsweredElsewhere = "request was answered by another wallet"
 
+// The errors of our relay about a registration, each followed by a colon and the account. A wallet
+// tells by them what a person should look at.
+const (
+	// TextBadProof: the proof of key is not by a key of the account, or not of this moment.
+	TextBadProof = "invalid proof of key"
+	// TextNoAccount: the chain does not know the account.
+	TextNoAccount = "account does not exist"
+	// TextNoLookup: no Hive API node of the relay answers.
+	TextNoLookup = "account cannot be looked up now, try again"
+)
+
 // The sealed errors of sign_err and challenge_err (HAS §12).
 const (
 	// TextInvalid: the payload opens, but it is damaged or has the wrong shape.

@@ -91,7 +91,10 @@ func (l *Link) recordGreeting(greeting protocol.Connected, key hive.PublicKey) {
 	l.lastKey = key
 	l.facts.greeting = greeting
 	l.mu.Unlock()
-	if changed {
+	switch {
+	case changed && l.options.Private:
+		l.log.Info("relay key changed", "was", was, "key", key)
+	case changed:
 		l.log.Warn("relay key changed", "was", was, "key", key)
 		if l.options.KeyChanged != nil {
 			l.options.KeyChanged(was, key)

@@ -55,6 +55,9 @@ type Options struct {
 	// KeyChanged, if set, is called when the relay has another key than on the connection before.
 	// Relays may make a key for each start. It must not block.
 	KeyChanged func(was, now hive.PublicKey)
+	// Private means that the relay is one of the user's own on this machine. It has another key
+	// after each start, and nobody need know.
+	Private bool
 
 	// AnswerRefused, if set, is called when the relay sends an `error` while no registration is
 	// outstanding and answers were written in the seconds before. It is about one of them, as far
@@ -232,6 +235,7 @@ func (l *Link) start() bool {
 		return false
 	}
 	l.started = true
+	l.facts.downSince = time.Now()
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"pksa/protocol"
@@ -80,6 +81,9 @@ func (l *Link) handleAck(account string) {
 		if l.facts.servedAt.IsZero() {
 			l.facts.servedAt, first = now, true
 		}
+		if l.reg.count == len(l.accounts) {
+			l.facts.relayError = "" // what it was about is over
+		}
 	})
 	if first {
 		l.log.Info("registered", "account", account)
@@ -101,7 +105,7 @@ func (l *Link) handleError(text string) {
 	var sent []SentAnswer
 	l.changeRegistry(func(now time.Time) {
 		l.facts.RelayErrors++
-		l.facts.relayError = text
+		l.facts.relayError, l.facts.relayErrorAt = text, now
 		if outstanding = len(l.reg.out); outstanding == 0 {
 			sent = l.claimSentLocked(now)
 		}
@@ -125,15 +129,19 @@ func (l *Link) changeRegistry(change func(now time.Time)) {
 	failed := l.reg.failed
 	l.reg.failed = nil
 	l.facts.Refusals += uint64(len(failed))
-	hint := l.reg.streak >= streakHint && !l.facts.hinted
-	l.facts.hinted = l.reg.streak >= streakHint
+	hint := l.reg.hint()
+	if hint == l.facts.hinted {
+		hint = ""
+	} else {
+		l.facts.hinted = hint
+	}
 	l.mu.Unlock()
 
 	for _, f := range failed {
 		l.logFailure(f)
 	}
-	if hint {
-		l.log.Warn(hintClock)
+	if hint != "" {
+		l.log.Warn(hint)
 	}
 }
 
@@ -157,6 +165,43 @@ func (l *Link) wakeRegistrar() {
 	}
 }
 
-// hintClock is for a relay that refuses one proof after the other: it compares the time in a proof
-// with its own clock, and allows 10 seconds.
-const hintClock = "the relay keeps refusing proofs of key: check the clock of this machine"
+// What a person might do about a relay that refuses one registration after the other, by the reason
+// that it gives.
+const (
+	// A relay compares the time in a proof with its own clock, and allows 10 seconds.
+	hintClock = "the relay keeps refusing proofs of key: check the clock of this machine, and the keys with " +
+		"`pksa keys check`"
+	hintLookup = "the relay cannot look up the keys of the accounts, because no Hive API node answers it; the clock " +
+		"and the keys of this wallet are not the reason. It is asked again by itself"
+	hintNoAccount = "the relay does not find the account on its chain: is the name right, and does the relay " +
+		"serve the " +
+		"same network (setting network)?"
+	hintSilence = "the relay takes connections and does not answer registrations: is its address that of a HiveAuth " +
+		"relay? It is asked again by itself"
+	hintOwnKey = "no proof of key can be made with the keys that are held: `pksa keys check` compares them with the " +
+		"chain"
+	hintOther = "the relay keeps refusing registrations, for the reason that it gives; if that is the proof of key, " +
+		"check the clock of this machine"
+)
+
+// hint returns what a person might do; empty while there were few refusals in a row.
+func (r *registry) hint() string {
+	if r.streak < streakHint {
+		return ""
+	}
+	cause := strings.ToLower(r.cause)
+	switch {
+	case r.cause == reasonSilence:
+		return hintSilence
+	case strings.HasPrefix(r.cause, reasonProof):
+		return hintOwnKey
+	case strings.HasPrefix(cause, protocol.TextNoLookup):
+		return hintLookup
+	case strings.HasPrefix(cause, protocol.TextNoAccount):
+		return hintNoAccount
+	// Other relays have other words for it.
+	case strings.Contains(cause, "proof"), strings.Contains(cause, "pok"), strings.Contains(cause, "challenge"):
+		return hintClock
+	}
+	return hintOther
+}

@@ -47,6 +47,7 @@ type registry struct {
 
 	errors int       // of the relay while several were outstanding
 	streak int       // refusals since the last acknowledgement, over all connections
+	cause  string    // of the last failure
 	count  int       // of registered accounts
 	failed []failure // not yet logged
 }
@@ -86,7 +87,7 @@ func (r *registry) begin(entries []*entry, now time.Time) {
 // end forgets the connection. The pace is kept: a relay that hangs up must not get more proofs by
 // it. So is the streak: a wrong clock is wrong on every connection.
 func (r *registry) end() {
-	*r = registry{pace: r.pace, rate: r.rate, streak: r.streak}
+	*r = registry{pace: r.pace, rate: r.rate, streak: r.streak, cause: r.cause}
 }
 
 func (r *registry) add(e *entry) {
@@ -214,7 +215,7 @@ func (r *registry) fail(e *entry, reason string, now time.Time) {
 			backoff.WithMaxInterval(parkMax), backoff.WithMultiplier(2), backoff.WithMaxElapsedTime(0))
 		e.since = now
 	}
-	e.reason = reason
+	e.reason, r.cause = reason, reason
 	e.tries++
 	pause := e.pause.NextBackOff()
 	r.failed = append(r.failed, failure{e.account.Name, reason, e.tries, pause})

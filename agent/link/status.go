@@ -17,6 +17,7 @@ type Status struct {
 	URL       string
 	Connected bool           // the relay has given its key and the connection lives
 	Since     time.Time      // when it was connected; zero if it is not
+	DownSince time.Time      // since when it is not connected; zero if it is
 	RelayKey  hive.PublicKey // of this connection; null if not connected
 	Protocol  float64        // by the relay's last greeting; 0 = it did not say
 	Server    string         // the same
@@ -28,13 +29,14 @@ type Status struct {
 	Refused    []Refusal // by name
 	Hint       string    // what a person might do about it; may be empty
 
-	InFlight    int       // requests that Handler has not returned from
-	Draining    bool      // no requests are taken any more
-	RelayError  string    // the relay's last `error`; empty = none
-	LastError   string    // why the last connection ended, or was not made
-	LastErrorAt time.Time // when that was
-	NextAttempt time.Time // zero unless the link waits for it
-	Counters    Counters
+	InFlight     int       // requests that Handler has not returned from
+	Draining     bool      // no requests are taken any more
+	RelayError   string    // the relay's last `error`; empty if all accounts were registered since, or an hour passed
+	RelayErrorAt time.Time // when that was
+	LastError    string    // why the last connection ended, or was not made
+	LastErrorAt  time.Time // when that was
+	NextAttempt  time.Time // zero unless the link waits for it
+	Counters     Counters
 }
 
 // Refusal is an account that could not be registered and will be tried again.
@@ -63,16 +65,21 @@ type Counters struct {
 // facts is what only Status needs. Link.mu guards it.
 type facts struct {
 	Counters
-	drops       map[Drop]uint64
-	greeting    protocol.Connected
-	since       time.Time
-	servedAt    time.Time // when the first account of this connection was acknowledged
-	hinted      bool
-	relayError  string
-	lastError   string
-	lastErrorAt time.Time
-	next        time.Time
+	drops        map[Drop]uint64
+	greeting     protocol.Connected
+	since        time.Time
+	servedAt     time.Time // when the first account of this connection was acknowledged
+	hinted       string    // what the log was told last
+	relayError   string
+	relayErrorAt time.Time
+	downSince    time.Time
+	lastError    string
+	lastErrorAt  time.Time
+	next         time.Time
 }
+
+// relayErrorShown is how long an `error` of a relay is of interest that is about no registration.
+const relayErrorShown = time.Hour
 
 // Status returns the state of the link now. It walks over all accounts.
 func (l *Link) Status() Status {
@@ -82,17 +89,20 @@ func (l *Link) Status() Status {
 	s := Status{
 		URL: l.URL(), Accounts: len(l.accounts), Registered: l.reg.count,
 		Protocol: f.greeting.Protocol, Server: clip(f.greeting.Server), Version: clip(f.greeting.Version),
-		InFlight: l.inFlight, Draining: l.draining, RelayError: f.relayError,
+		InFlight: l.inFlight, Draining: l.draining, RelayError: f.relayError, RelayErrorAt: f.relayErrorAt,
 		LastError: f.lastError, LastErrorAt: f.lastErrorAt, NextAttempt: f.next,
 		Counters: f.Counters,
 	}
 	s.Counters.Drops = maps.Clone(f.drops)
-	if l.conn != nil {
+	if l.conn == nil {
+		s.DownSince = f.downSince
+	} else {
 		s.Connected, s.Since, s.RelayKey = true, f.since, l.conn.key
 	}
-	if l.reg.streak >= streakHint {
-		s.Hint = hintClock
+	if s.RelayError == "" || time.Since(f.relayErrorAt) > relayErrorShown {
+		s.RelayError, s.RelayErrorAt = "", time.Time{}
 	}
+	s.Hint = l.reg.hint()
 	s.Refused = l.refusedLocked()
 	s.Pending = s.Accounts - s.Registered - len(s.Refused)
 	return s
@@ -141,6 +151,9 @@ func (l *Link) recordEnd() life {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sent = nil
+	if l.conn != nil {
+		l.facts.downSince = time.Now()
+	}
 	l.conn = nil // from now on no answer is sent, and no proof made, for its key
 	l.reg.end()
 	since := l.facts.servedAt

@@ -19,10 +19,10 @@ const (
 	textUnknownID   = "unknown or expired uuid"
 	textKind        = "answer does not fit the request"
 	textNotHere     = "account is not registered on this connection"
-	textProof       = "invalid proof of key"
-	textNoAccount   = "account does not exist"
+	textProof       = protocol.TextBadProof
+	textNoAccount   = protocol.TextNoAccount
 	textNoName      = "account name is not valid"
-	textNoLookup    = "account cannot be looked up now, try again"
+	textNoLookup    = protocol.TextNoLookup
 	textNoData      = "data is empty or too long"
 	textRegisterMax = "too many registrations"
 )

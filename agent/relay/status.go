@@ -25,6 +25,7 @@ type Counters struct {
 type Status struct {
 	Key           hive.PublicKey
 	Connections   int // open now
+	Wallets       int // of those, with a registration
 	Registrations int // pairs of connection and account
 	Accounts      int // with a wallet, or with a request that waits
 	Requests      int // kept, answered or not
@@ -37,7 +38,14 @@ type Status struct {
 func (r *Relay) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	wallets := 0
+	for s := range r.open {
+		if len(s.accounts) > 0 {
+			wallets++
+		}
+	}
 	return Status{
+		Wallets:       wallets,
 		Key:           r.PublicKey(),
 		Connections:   len(r.open),
 		Registrations: r.registered,

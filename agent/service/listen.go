@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 
+	"pksa/agent"
 	"pksa/agent/config"
 	"pksa/agent/control"
 	"pksa/agent/status"
@@ -60,7 +62,7 @@ func (s *Service) listenStatus(cfg *config.Config) error {
 }
 
 func (s *Service) listenRelay(cfg *config.Config) error {
-	keys := ChainKeys(s.Nodes)
+	keys := believeOwn(ChainKeys(s.Nodes), heldKeys(s.Keys))
 	if cfg.RelayAccounts == "keystore" {
 		keys = heldKeys(s.Keys)
 	}
@@ -68,9 +70,35 @@ func (s *Service) listenRelay(cfg *config.Config) error {
 	if err != nil {
 		return &StepError{StepRelay, err}
 	}
+	used := slices.ContainsFunc(cfg.Relays, func(o config.Relay) bool { return cfg.OwnRelay(o.URL) })
+	hint := ""
+	if !used {
+		hint = "this wallet does not use its own relay, and applications that ask there hear nothing: add " +
+			ownAddress(cfg) + " to the setting relays"
+		s.log.Warn(hint, "relay.listen", listener.Addr().String())
+	}
+	s.Agent.ShowRelay(func() agent.OwnRelay {
+		now := r.Status()
+		return agent.OwnRelay{Listen: listener.Addr().String(), Used: used, Hint: hint,
+			Wallets: now.Wallets, Apps: now.Connections - now.Wallets, Waiting: now.Pending,
+			Requests: now.Counters.Requests, Unanswered: now.Counters.Expired}
+	})
 	s.servers = append(s.servers, server{
 		serve: func(ctx context.Context) error { return r.Serve(ctx, listener) },
 		close: listener.Close,
 	})
 	return nil
+}
+
+// ownAddress returns the address by which this machine reaches the relay of the settings.
+func ownAddress(cfg *config.Config) string {
+	scheme := "ws://"
+	if cfg.RelayCertificate != "" {
+		scheme = "wss://"
+	}
+	name, port, err := net.SplitHostPort(cfg.RelayListen)
+	if ip := net.ParseIP(name); err == nil && (name == "" || ip != nil && ip.IsUnspecified()) {
+		return scheme + net.JoinHostPort("127.0.0.1", port)
+	}
+	return scheme + cfg.RelayListen
 }

@@ -3,9 +3,12 @@ package service
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"sync/atomic"
+	"time"
 
 	"pksa/agent/config"
 	"pksa/agent/node"
@@ -68,5 +71,35 @@ func heldKeys(store *keystore.Store) relay.KeysFunc {
 			return nil, relay.ErrNoAccount
 		}
 		return keys, nil
+	}
+}
+
+const (
+	// lookupWait is how long the own relay waits for the chain before it believes the wallet that
+	// it lives in, and lookupRest for how long it does not ask the chain again for that wallet.
+	lookupWait = 2 * time.Second
+	lookupRest = 10 * time.Second
+)
+
+// believeOwn lets the relay of this process take the keys of the keystore while the chain cannot be
+// asked: what needs no chain, such as logins, is served although no node answers.
+func believeOwn(chain, held relay.KeysFunc) relay.KeysFunc {
+	var failed atomic.Int64 // when the chain could not be asked last, in ns since 1970
+	return func(ctx context.Context, account hive.AccountName) ([]hive.PublicKey, error) {
+		own, err := held(ctx, account)
+		if err != nil {
+			return chain(ctx, account) // not an account of ours: nothing else is known of it
+		}
+		if time.Now().UnixNano()-failed.Load() < int64(lookupRest) {
+			return own, nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, lookupWait)
+		defer cancel()
+		keys, err := chain(ctx, account)
+		if err == nil || errors.Is(err, relay.ErrNoAccount) {
+			return keys, err
+		}
+		failed.Store(time.Now().UnixNano())
+		return own, nil
 	}
 }

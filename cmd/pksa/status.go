@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,10 +19,14 @@ import (
 )
 
 func (c *command) statusCommand() *cobra.Command {
-	return &cobra.Command{
+	ready := false
+	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the state of the agent; exit status 1 if it is not ready",
-		Args:  noArguments,
+		Long: `Shows how the agent stands. The exit status is 1 if it is not ready, and also if
+it serves and a restart would fail, as with a policy file that has errors. With
+--ready only the first counts: for health checks, which would restart it.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s agent.Status
 			if err := c.call(cmd.Context(), agent.MethodStatus, struct{}{}, &s); err != nil {
@@ -30,12 +35,14 @@ func (c *command) statusCommand() *cobra.Command {
 			if err := c.print(s, func(w io.Writer) { printStatus(w, s) }); err != nil {
 				return err
 			}
-			if len(s.NotReady) > 0 {
+			if len(s.NotReady) > 0 || len(s.WillNotStart) > 0 && !ready {
 				return errSilent
 			}
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&ready, "ready", false, "exit status 0 whenever it is ready")
+	return cmd
 }
 
 func printStatus(w io.Writer, s agent.Status) {
@@ -46,6 +53,9 @@ func printStatus(w io.Writer, s agent.Status) {
 		for _, reason := range s.NotReady {
 			fmt.Fprintf(w, "  %s\n", reason)
 		}
+	}
+	for _, reason := range s.WillNotStart {
+		fmt.Fprintf(w, "\nA restart will fail:\n  %s\n", strings.ReplaceAll(reason, "\n", "\n  "))
 	}
 	if s.Twin != nil {
 		fmt.Fprintf(w, "\nAnother copy of this wallet was met through %s, last at %s, with %d records:\n  %s\n",
@@ -84,6 +94,7 @@ func printStatus(w io.Writer, s agent.Status) {
 	for _, l := range s.Links {
 		printLink(w, l)
 	}
+	printOwnRelay(w, s.OwnRelay)
 	fmt.Fprintln(w, "\nAccounts")
 	if len(s.Accounts) == 0 {
 		fmt.Fprintln(w, "  none")
@@ -173,20 +184,61 @@ func printLink(w io.Writer, l agent.LinkStatus) {
 		fmt.Fprintf(w, "  %s  connected since %s, %s registered, %d pending\n", l.Relay, when(l.Since),
 			count(l.Registered, "account"), l.Pending)
 	} else {
-		fmt.Fprintf(w, "  %s  not connected, next attempt %s\n    last error: %s\n", l.Relay, when(l.NextAttempt),
-			l.LastError)
+		fmt.Fprintf(w, "  %s  not connected%s, %s\n", l.Relay, since(l.DownSince), nextAttempt(l.NextAttempt))
+		if l.LastError != "" {
+			fmt.Fprintf(w, "    last error%s: %s\n", at(l.LastErrorAt), l.LastError)
+		}
 	}
 	for _, r := range l.Refused {
 		fmt.Fprintf(w, "    %s is not registered: %s\n", r.Account, r.Reason)
 	}
 	if l.RelayError != "" {
-		fmt.Fprintf(w, "    the relay said: %s\n", l.RelayError)
+		fmt.Fprintf(w, "    the relay said%s: %s\n", at(l.RelayErrorAt), l.RelayError)
 	}
 	if l.Hint != "" {
 		fmt.Fprintf(w, "    hint: %s\n", l.Hint)
 	}
 	if l.ProbeHint != "" {
 		fmt.Fprintf(w, "    at %s %s\n", when(l.ProbeAt), l.ProbeHint)
+	}
+}
+
+// since, at and nextAttempt return parts of a sentence. An agent that was started before its
+// program was replaced gives no times.
+func since(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return " since " + when(t)
+}
+
+func at(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return " at " + when(t)
+}
+
+func nextAttempt(t time.Time) string {
+	if t.IsZero() {
+		return "connecting now"
+	}
+	return "next attempt " + when(t)
+}
+
+// printOwnRelay prints how the relay stands that the agent runs.
+func printOwnRelay(w io.Writer, r *agent.OwnRelay) {
+	if r == nil {
+		return
+	}
+	fmt.Fprintf(w, "\nOwn relay\n  listens at %s: %s, %s connected, %d requests since the start, %d waiting\n",
+		r.Listen,
+		count(r.Wallets, "wallet"), count(r.Apps, "application"), r.Requests, r.Waiting)
+	if r.Unanswered > 0 {
+		fmt.Fprintf(w, "    %d requests ended without an answer\n", r.Unanswered)
+	}
+	if r.Hint != "" {
+		fmt.Fprintf(w, "    hint: %s\n", r.Hint)
 	}
 }
 

@@ -29,3 +29,48 @@ func TestQuarantineIsExplained(t *testing.T) {
 		}
 	}
 }
+
+// Each fact about a relay has its time, and nothing is printed that is not known.
+func TestRelaysInStatus(t *testing.T) {
+	at := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		link        agent.LinkStatus
+		want, never []string
+	}{
+		{agent.LinkStatus{Relay: "wss://relay.example"}, // dialling for the first time
+			[]string{"not connected, connecting now"}, []string{"last error", "next attempt"}},
+		{agent.LinkStatus{Relay: "wss://relay.example", DownSince: at, LastError: "refused",
+			LastErrorAt: at.Add(time.Minute),
+			NextAttempt: at.Add(time.Hour)},
+			[]string{"not connected since 2026-01-01 12:00:00Z, next attempt 2026-01-01 13:00:00Z",
+				"last error at 2026-01-01 12:01:00Z: refused"}, nil},
+		{agent.LinkStatus{Relay: "wss://relay.example", Connected: true, Since: at, RelayError: "no", RelayErrorAt: at},
+			[]string{"the relay said at 2026-01-01 12:00:00Z: no"}, nil},
+	} {
+		var text bytes.Buffer
+		printStatus(&text, agent.Status{Links: []agent.LinkStatus{c.link}})
+		for _, want := range c.want {
+			if !strings.Contains(text.String(), want) {
+				t.Errorf("%q is not in %s", want, &text)
+			}
+		}
+		for _, never := range c.never {
+			if strings.Contains(text.String(), never) {
+				t.Errorf("%q is in %s", never, &text)
+			}
+		}
+	}
+}
+
+// The own relay stands in status, with what is wrong about it.
+func TestOwnRelayInStatus(t *testing.T) {
+	var text bytes.Buffer
+	printStatus(&text, agent.Status{OwnRelay: &agent.OwnRelay{Listen: "127.0.0.1:9480", Wallets: 1, Apps: 2,
+		Waiting: 3, Requests: 40, Unanswered: 5, Hint: "add it"}, WillNotStart: []string{"the policy\nis bad"}})
+	for _, want := range []string{"listens at 127.0.0.1:9480: 1 wallet, 2 applications connected, 40 requests",
+		"5 requests ended without an answer", "hint: add it", "A restart will fail:\n  the policy\n  is bad\n"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%q is not in %s", want, &text)
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"pksa/agent/ledger"
 	"pksa/agent/policy"
 	"pksa/keystore"
+	"pksa/keystore/access"
 	"pksa/protocol/plain"
 )
 
@@ -28,13 +29,23 @@ type policyInForce struct {
 	waits    string   // why a watched file that changed is not taken; empty if it is
 }
 
+// ReadPolicy reads the policy file of the settings. It refuses, with an [*access.Error], a file
+// that others could change: whoever changes the policy decides what is signed.
+func ReadPolicy(cfg *config.Config) ([]byte, error) {
+	src, err := access.Read(cfg.Policy, access.Decision, access.Administered(cfg.Home)...)
+	if err != nil {
+		return nil, fmt.Errorf("reading the policy: %w", err)
+	}
+	return src, nil
+}
+
 // LoadPolicy reads and compiles the policy file of the settings. Keys and ledger may be nil;
 // otherwise names in the file are compared with the accounts and slots that they hold. The error
 // has one line for each complaint; the problems that are returned besides are warnings.
 func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*policy.Policy, policy.Problems, error) {
-	src, err := os.ReadFile(cfg.Policy)
+	src, err := ReadPolicy(cfg)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the policy: %w", err)
+		return nil, nil, err
 	}
 	env := policy.Options{Now: time.Now(), NobodyToAsk: cfg.Ask == "none"}
 	if keys != nil {

@@ -19,9 +19,9 @@
 //     lock and starts from what the file holds then.
 //   - Before a file is replaced, the new one was opened with the owner's own secret: no change can
 //     lock the owner out.
-//   - A keystore, secret file or folder that others could read or change is refused, and the error
-//     names the mode found and the mode wanted. Of folders, the one that holds the keystore is
-//     checked, not those above it.
+//   - A keystore, secret file or folder that others could read or change is refused by the rule of
+//     [pksa/keystore/access], and the error names the mode found and the mode wanted. Folders are
+//     checked all the way up.
 //   - A keystore that a newer program wrote is refused and left as it is ([ErrNewerVersion]).
 //
 // # The content
@@ -59,7 +59,7 @@
 //
 // # Packages below
 //
-// [pksa/keystore/durable] replaces files so that a power cut leaves the old or the new one,
-// [pksa/keystore/filelock] locks files, and [pksa/keystore/linejson] reads JSON strictly and with
-// line numbers.
+// [pksa/keystore/access] decides which files others could read or change, [pksa/keystore/durable]
+// replaces files so that a power cut leaves the old or the new one, [pksa/keystore/filelock] locks
+// files, and [pksa/keystore/linejson] reads JSON strictly and with line numbers.
 package keystore

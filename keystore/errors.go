@@ -3,7 +3,6 @@ package keystore
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 )
@@ -89,31 +88,6 @@ var (
 func newer(format, read string) error {
 	return fmt.Errorf("%w (format %s; this program reads up to %s): use the newer program", ErrNewerVersion, format,
 		read)
-}
-
-// PermissionError reports a file or folder that others could read or change. It names the mode that
-// was found and the mode that is wanted.
-type PermissionError struct {
-	Path   string
-	Folder bool        // Path is a folder
-	Mode   fs.FileMode // permission bits as found
-	Want   fs.FileMode // permission bits that would do; zero when it is the owner that is wrong
-	UID    uint32      // the owner as found
-	Self   uint32      // the user that this process runs as
-}
-
-// Error returns what was found and what to do.
-func (e *PermissionError) Error() string {
-	kind, danger := "file", "open to others"
-	if e.Folder {
-		kind, danger = "folder", "others can write in it"
-	}
-	if e.Want == 0 {
-		return fmt.Sprintf("%s %q belongs to user %d: it must belong to user %d or to root", kind, e.Path, e.UID,
-			e.Self)
-	}
-	return fmt.Sprintf("%s %q has mode %04o (%s), wanted is %04o: chmod %o %s", kind, e.Path, e.Mode, danger, e.Want,
-		e.Want, e.Path)
 }
 
 // Complaint is one thing wrong with one key to be imported.

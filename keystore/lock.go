@@ -14,6 +14,7 @@ import (
 
 	"filippo.io/age"
 
+	"pksa/keystore/access"
 	"pksa/keystore/durable"
 	"pksa/protocol/secret"
 )
@@ -345,7 +346,7 @@ func CreateIdentity(path string) (unlock Unlock, recipient string, err error) {
 }
 
 func createSecretFile(path string, text []byte) error {
-	if err := checkFolder(filepath.Dir(path)); err != nil {
+	if err := access.Folder(filepath.Dir(path)); err != nil {
 		return err
 	}
 	return durable.Create(path, text)

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"pksa/keystore/access"
 )
 
 const (
@@ -42,21 +44,22 @@ const (
 //
 // The forms mean the same wherever a setting or flag takes one:
 //
-//	file:PATH        a file that only this user or root can read (0600 or 0400), as Docker and
-//	                 Kubernetes mount secrets
+//	file:PATH        a file that only this user or root can read (0600 or 0400), or a mounted
+//	                 one of root's that a group of our own can read (0440), as in Kubernetes
 //	env:NAME         an environment variable. It is removed once it was read, so that no child
 //	                 inherits it, and can be read once. (The kernel still shows the first
 //	                 environment of a process to its own user.)
 //	fd:N             an open file descriptor, 0 or from 3 up. It is read to its end and closed, 0
-//	                 is not closed. It can be read once
+//	                 is not closed. It can be read once. A file is under the rules of file:
 //	credential:NAME  a systemd credential: the file NAME in $CREDENTIALS_DIRECTORY
 //	command:ARGV     what a program prints within a minute. ARGV is split at blanks; there is no
-//	                 shell and no quoting
+//	                 shell and no quoting. A program that others can replace is not run
 //	identity:PATH    an age identity file, under the rules of file:
 //	prompt           the person at the terminal is asked
 //
 // One newline at the end is cut off. An empty secret is refused, and so is one of more than 16 KiB.
-// On Windows fd: takes 0 only, and the owners and modes of files are not checked.
+// The rules are those of [pksa/keystore/access]. On Windows fd: takes 0 only, and the owners and
+// modes of files are not checked.
 type Source struct{ kind, arg string }
 
 // errSource never quotes what was refused, which may be the secret itself, given by mistake.
@@ -162,7 +165,7 @@ func (s Source) brief() string {
 func (s Source) read(ctx context.Context, label string, prompt func(string) ([]byte, error)) ([]byte, error) {
 	switch s.kind {
 	case sourceFile, sourceIdentity:
-		return readSecretFile(s.arg, owned.checkFile)
+		return readSecretFile(s.arg, access.Secret)
 	case sourceEnv:
 		return readEnv(s.arg)
 	case sourceFD:
@@ -181,8 +184,8 @@ func (s Source) read(ctx context.Context, label string, prompt func(string) ([]b
 	}
 }
 
-func readSecretFile(path string, check func(owned) error) ([]byte, error) {
-	f, _, err := openChecked(path, check)
+func readSecretFile(path string, kind access.Kind) ([]byte, error) {
+	f, _, err := access.Open(path, kind)
 	if err != nil {
 		return nil, err
 	}
@@ -222,6 +225,9 @@ func readDescriptor(arg string) ([]byte, error) {
 	if n != 0 {
 		defer f.Close()
 	}
+	if err := access.Descriptor(f, access.Secret); err != nil {
+		return nil, err
+	}
 	return readBounded(f)
 }
 
@@ -231,7 +237,7 @@ func readCredential(name string) ([]byte, error) {
 		return nil, errors.New("$CREDENTIALS_DIRECTORY is not set: give the unit LoadCredential= or " +
 			"LoadCredentialEncrypted=")
 	}
-	return readSecretFile(filepath.Join(dir, name), owned.checkCredential)
+	return readSecretFile(filepath.Join(dir, name), access.Credential)
 }
 
 // readCommand returns what a command prints. What it writes to standard error goes to ours, where a
@@ -239,12 +245,16 @@ func readCredential(name string) ([]byte, error) {
 func readCommand(ctx context.Context, argv []string) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, commandTimeout, fmt.Errorf("no answer within %s", commandTimeout))
 	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // the operator's own setting
+	program, err := access.Program(argv[0])
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, program, argv[1:]...) //nolint:gosec // the operator's own setting
 	cmd.Stderr = os.Stderr
 	cmd.WaitDelay = commandGrace
 	out := &boundedBuffer{bytes: make([]byte, 0, maxSecret+1)}
 	cmd.Stdout = out
-	err := cmd.Run()
+	err = cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)

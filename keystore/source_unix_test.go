@@ -66,17 +66,17 @@ func TestSourceLooseFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("CREDENTIALS_DIRECTORY", filepath.Dir(path))
-	for _, mode := range []fs.FileMode{0o644, 0o604, 0o640, 0o660, 0o601} {
+	for _, mode := range []fs.FileMode{0o644, 0o604, 0o640, 0o660, 0o601, 0o444} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
 		for _, text := range []string{"file:" + path, "identity:" + path, "credential:secret"} {
 			if mode == 0o640 && strings.HasPrefix(text, "credential") && os.Geteuid() == 0 {
-				continue // allowed, see TestPermissionRules
+				continue // allowed, see TestContentRule
 			}
 			var complaint *keystore.PermissionError
 			if _, err := source(t, text).Read(t.Context(), nil); !errors.As(err, &complaint) ||
-				complaint.Mode != mode && complaint.Mode != mode&^0o040 {
+				complaint.Mode != mode {
 				t.Errorf("%s with mode %o: %v", text, mode, err)
 			}
 		}
@@ -86,6 +86,49 @@ func TestSourceLooseFile(t *testing.T) {
 	}
 	if _, err := source(t, "file:"+path).Read(t.Context(), nil); err != nil {
 		t.Errorf("mode 0400: %v", err)
+	}
+}
+
+// A file behind a descriptor is under the same rules: it makes no difference who opened it.
+func TestSourceLooseDescriptor(t *testing.T) {
+	path := written(t, "secret")
+	for mode, ok := range map[fs.FileMode]bool{0o644: false, 0o600: true} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := source(t, fmt.Sprint("fd:", descriptorOf(t, path))).Read(t.Context(), nil)
+		var complaint *keystore.PermissionError
+		if ok != (err == nil) || err != nil && !errors.As(err, &complaint) {
+			t.Errorf("mode %o: %v", mode, err)
+		}
+	}
+}
+
+// A program that others can replace is not run, and neither is one in a folder of theirs.
+func TestSourceLooseProgram(t *testing.T) {
+	dir := privateDir(t)
+	program, ran := filepath.Join(dir, "unlock"), filepath.Join(dir, "ran")
+	text := fmt.Sprintf("#!/bin/sh\ntouch %s\necho secret\n", ran)
+	if err := os.WriteFile(program, []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, modes := range map[string][2]fs.FileMode{"program": {0o700, 0o777}, "folder": {0o777, 0o755}} {
+		if err := errors.Join(os.Chmod(dir, modes[0]), os.Chmod(program, modes[1])); err != nil {
+			t.Fatal(err)
+		}
+		var complaint *keystore.PermissionError
+		if _, err := source(t, "command:"+program).Read(t.Context(), nil); !errors.As(err, &complaint) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Stat(ran); err == nil {
+			t.Errorf("%s: it was run", name)
+		}
+	}
+	if err := errors.Join(os.Chmod(dir, 0o700), os.Chmod(program, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := source(t, "command:"+program).Read(t.Context(), nil); err != nil || string(got.Bytes()) != "secret" {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"pksa/keystore/access"
 	"pksa/keystore/durable"
 	"pksa/protocol/hive"
 	"pksa/protocol/secret"
@@ -51,7 +52,7 @@ func Create(path string, unlock Unlock, recovery ...string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating keystore %q: %w", path, err)
 	}
-	if err := checkFolder(filepath.Dir(path)); err != nil {
+	if err := access.Folder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("creating keystore %q: %w", path, err)
 	}
 	release, err := lockFile(path)
@@ -124,10 +125,10 @@ func readKeystoreFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkFolder(filepath.Dir(real)); err != nil {
+	if err := access.Folder(filepath.Dir(real)); err != nil {
 		return nil, err
 	}
-	f, info, err := openChecked(real, owned.checkFile)
+	f, info, err := access.Open(path, access.Secret)
 	if err != nil {
 		return nil, err
 	}

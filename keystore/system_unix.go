@@ -5,19 +5,9 @@ package keystore
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"syscall"
 )
-
-// ownedBy returns the owner and the mode of a file.
-func ownedBy(path string, info fs.FileInfo) owned {
-	o := owned{path: path, mode: info.Mode(), self: uint32(os.Geteuid())}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		o.uid = stat.Uid
-	}
-	return o
-}
 
 // openDescriptor makes a file of a descriptor that this process inherited. It takes only what can
 // carry a secret: a wrong number may be a descriptor of the Go runtime, by which it waits for the

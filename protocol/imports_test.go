@@ -81,6 +81,7 @@ var narrow = map[string][]string{
 	"protocol/host":     nil,
 	"protocol/plain":    nil,
 	"protocol/secret":   nil,
+	"keystore/access":   nil,
 	"keystore/durable":  nil,
 	"keystore/linejson": nil,
 	"keystore/filelock": nil,

@@ -6,11 +6,12 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"pksa/keystore/access"
 )
 
 // Config holds every setting after defaults, file and environment. Paths are absolute.
@@ -115,9 +116,14 @@ func Default(home string) *Config {
 
 // Load reads the file at path over the defaults, then the PKSA_… variables among environ, which has
 // the form of [os.Environ]. A file that is not there counts as empty. The error is of type
-// [Problems] when it is the content that is wrong.
+// [Problems] when it is the content that is wrong, and an [*access.Error] when others could change
+// the file or make one in the home folder.
 func Load(home, path string, environ []string) (*Config, error) {
-	src, err := os.ReadFile(path)
+	keepers := access.Administered(home)
+	if err := access.Folder(home, keepers...); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("home folder: %w", err)
+	}
+	src, err := access.Read(path, access.Decision, keepers...)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 	bolterr "go.etcd.io/bbolt/errors"
 
+	"pksa/keystore/access"
 	"pksa/keystore/durable"
 )
 
@@ -41,6 +42,9 @@ func newBoltStore(path string, disk durable.Disk) *boltStore {
 func (s *boltStore) create(first []edit, ready func() error) error {
 	if _, err := os.Lstat(s.path); err == nil {
 		return fmt.Errorf("%q: %w", s.path, ErrExists)
+	}
+	if err := access.Folder(filepath.Dir(s.path)); err != nil {
+		return fmt.Errorf("creating ledger: %w", err)
 	}
 	if err := s.moveAway(); err != nil {
 		return fmt.Errorf("creating ledger: %w", err)
@@ -84,12 +88,33 @@ func (s *boltStore) open() error {
 	if _, err := os.Stat(s.path); errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%q: %w", s.path, ErrMissing)
 	}
+	if err := checkPlace(s.path); err != nil {
+		return err
+	}
 	db, err := openFile(s.path)
 	if err != nil {
 		return err
 	}
 	s.swap(db)
 	s.secured = false
+	return nil
+}
+
+// checkPlace refuses a ledger that others could replace by an older one, and a folder in which they
+// could do so to the mark and the segments. Its content is sealed, so others may read it.
+func checkPlace(path string) error {
+	err := access.Folder(filepath.Dir(path))
+	if err == nil {
+		err = access.Check(path, access.Decision)
+	}
+	if segments := filepath.Join(filepath.Dir(path), segmentFolder); err == nil {
+		if err = access.Folder(segments); errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("opening ledger %q: %w", path, err)
+	}
 	return nil
 }
 

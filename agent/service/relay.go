@@ -14,11 +14,15 @@ import (
 	"pksa/agent/node"
 	"pksa/agent/relay"
 	"pksa/keystore"
+	"pksa/keystore/access"
 	"pksa/protocol/hive"
 )
 
 // OpenRelay makes the relay of the settings and opens its listener.
 func OpenRelay(cfg *config.Config, keys relay.KeysFunc, log *slog.Logger) (*relay.Relay, net.Listener, error) {
+	if err := checkCertificate(cfg); err != nil {
+		return nil, nil, err
+	}
 	host, _, _ := net.SplitHostPort(cfg.RelayListen)
 	r, err := relay.New(relay.Options{
 		Server: host, Keys: keys, Origins: cfg.RelayOrigins, Timeout: cfg.RelayTimeout, Logger: log,
@@ -40,6 +44,22 @@ func OpenRelay(cfg *config.Config, keys relay.KeysFunc, log *slog.Logger) (*rela
 			MinVersion: tls.VersionTLS12})
 	}
 	return r, listener, nil
+}
+
+// checkCertificate refuses a key that others can read, and files that they can change.
+func checkCertificate(cfg *config.Config) error {
+	if cfg.RelayCertificate == "" {
+		return nil
+	}
+	keepers := access.Administered(cfg.Home)
+	err := access.Check(cfg.RelayCertificate, access.Decision, keepers...)
+	if err == nil {
+		err = access.Check(cfg.RelayKey, access.Shared, keepers...)
+	}
+	if err != nil {
+		return fmt.Errorf("relay.certificate and relay.key: %w", err)
+	}
+	return nil
 }
 
 // ChainKeys lets a relay look the keys of accounts up at the nodes.

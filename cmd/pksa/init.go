@@ -216,6 +216,9 @@ func (c *command) newStore(ctx context.Context, cfg *config.Config, made *[]stri
 // newUnlock returns what will open the new keystore: an identity, which is made if it is missing,
 // or the secret of the source.
 func (c *command) newUnlock(ctx context.Context, cfg *config.Config, made *[]string) (keystore.Unlock, error) {
+	if err := belongsToUs(cfg); err != nil {
+		return keystore.Unlock{}, err
+	}
 	source, err := keystore.ParseSource(cfg.Unlock)
 	if err != nil {
 		return keystore.Unlock{}, fmt.Errorf("setting unlock: %w", err)

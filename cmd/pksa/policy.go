@@ -68,7 +68,7 @@ type problemInfo struct {
 }
 
 func (c *command) checkPolicy(ctx context.Context, path string) error {
-	src, err := os.ReadFile(path)
+	src, err := c.policyFile(path)
 	if err != nil {
 		return fmt.Errorf("the policy: %w", err)
 	}
@@ -99,6 +99,26 @@ func (c *command) checkPolicy(ctx context.Context, path string) error {
 		return errSilent
 	}
 	return nil
+}
+
+// policyFile reads a policy. The one of the settings decides what is signed, so it is refused where
+// the agent refuses it; any other file is only looked at.
+func (c *command) policyFile(path string) ([]byte, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if cfg := c.settingsIfAny(); cfg != nil && samePath(cfg.Policy, path) {
+		return agent.ReadPolicy(cfg)
+	}
+	return src, nil
+}
+
+// samePath reports whether two paths lead to one file.
+func samePath(one, other string) bool {
+	a, err1 := os.Stat(one)
+	b, err2 := os.Stat(other)
+	return err1 == nil && err2 == nil && os.SameFile(a, b)
 }
 
 // checkOptions returns what a policy can be compared with, without unlocking anything: whether a

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pksa/agent"
 	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/policy"
@@ -73,6 +74,10 @@ func (c *command) policyToJudgeBy(file string) (*policy.Policy, *hive.Network, e
 	}
 	if file == "" {
 		file = cfg.Policy
+		// The tools judge as the agent does, which refuses a file that others could change.
+		if _, err := agent.ReadPolicy(cfg); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, err
+		}
 	}
 	p, err := compilePolicy(file)
 	if own := cfg != nil && file == cfg.Policy; own && errors.Is(err, fs.ErrNotExist) {

@@ -14,6 +14,7 @@ import (
 
 	"pksa/agent/config"
 	"pksa/keystore"
+	"pksa/keystore/access"
 )
 
 // prompt asks a person for a secret. The terminal does not show what is typed. When ctx ends, as
@@ -122,6 +123,9 @@ func (c *command) secretFrom(ctx context.Context, from, label string) (string, e
 
 // unlockSecret reads what opens the keystore from the source that the settings name.
 func (c *command) unlockSecret(ctx context.Context, cfg *config.Config) (keystore.Secret, error) {
+	if err := belongsToUs(cfg); err != nil {
+		return keystore.Secret{}, err
+	}
 	source, err := keystore.ParseSource(cfg.Unlock)
 	if err != nil {
 		return keystore.Secret{}, fmt.Errorf("setting unlock: %w", err)
@@ -131,6 +135,18 @@ func (c *command) unlockSecret(ctx context.Context, cfg *config.Config) (keystor
 		err = c.wrongUser(cfg.Home, err)
 	}
 	return secret, err
+}
+
+// belongsToUs refuses to open the keystore of another user's wallet as root. What that user wrote
+// into the settings may ask a running agent; it must not name what root reads or runs.
+func belongsToUs(cfg *config.Config) error {
+	info, err := os.Stat(cfg.Home)
+	if err != nil || len(access.Administered(cfg.Home)) == 0 {
+		return nil
+	}
+	owner := ownerOf(info)
+	return hint(fmt.Errorf("the wallet in %s belongs to user %s, and root does not open another's keystore", cfg.Home,
+		owner), adviceWrongUser, shellWord(owner), shellWord(cfg.Home))
 }
 
 // readSecret reads a secret from a source. A person at the terminal is asked for what the label

@@ -14,6 +14,7 @@ import (
 
 	"pksa/agent/config"
 	"pksa/agent/harden"
+	"pksa/agent/kernelclock"
 	"pksa/agent/ledger"
 	"pksa/agent/link"
 	"pksa/agent/node"
@@ -40,6 +41,11 @@ type Options struct {
 	// Hardening is what [harden.Shield] and [harden.Confine] returned, for log and status; none if
 	// they were not called.
 	Hardening []harden.Measure
+
+	// TrustClock takes the clock of this machine for right if nothing contradicts it.
+	TrustClock bool
+	// KernelClock returns nil if the kernel says that its clock is kept right; nil asks the kernel.
+	KernelClock func() error
 
 	// Dial connects to relays; nil is the network. Tests give in-memory pipes.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -86,6 +92,11 @@ type Agent struct {
 
 	ownRelay func() OwnRelay // how the relay of this process stands; nil without one. Set before Run
 
+	trustClock  bool // see Options
+	kernelClock func() error
+	begun       chan struct{} // closed when requests may be recorded
+	beginFailed error         // why they may not, and the run ended. Owned by awaitClock until Run waits for it
+
 	noHead  atomic.Pointer[time.Time] // when a request waited for a head in vain; nil once one came
 	twins   twins                     // whether another copy of this wallet serves
 	earlier sync.Map                  // ledger.RequestKey of requests that an earlier process left unfinished
@@ -105,9 +116,13 @@ func New(o Options) (*Agent, error) {
 	a := &Agent{
 		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, keys: o.Keys,
 		log: o.Logger.With("component", "agent"), hardening: o.Hardening, recheck: make(chan struct{}, 1),
+		trustClock: o.TrustClock, kernelClock: o.KernelClock, begun: make(chan struct{}),
 		toldFull: map[hive.AccountName]time.Time{},
 		byDamage: quarantine{reason: "too many damaged requests", limit: damageLimit},
 		byReplay: quarantine{reason: "too many replays", limit: replayLimit},
+	}
+	if a.kernelClock == nil {
+		a.kernelClock = kernelclock.Synchronised
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
 	a.refunds = a.newRefunds()
@@ -181,8 +196,14 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer stopLinks()
 
 	harden.Log(ctx, a.log, a.hardening)
-	if err := a.prepare(ctx); err != nil {
+	if err := a.checkClock(ctx); err != nil {
 		return err
+	}
+	held := a.clock.doubted() != ""
+	if !held {
+		if err := a.prepare(ctx); err != nil {
+			return err
+		}
 	}
 	background.Go(func() { every(ctx, tidyEvery, a.tidy) })
 	// The accounts are set before any link runs, so that a first connection proves all of them.
@@ -197,9 +218,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	// The nodes live as long as the links: a broadcast of the last moment still needs them.
 	background.Go(func() { a.node.Run(linkCtx) })
 	a.watch(ctx, &background)
-	// Before the links: a request that comes again must find that its run is of an earlier process,
-	// and no new transaction may get the id of one that is looked up.
-	if err := a.takeUpUnfinished(ctx, &background); err != nil {
+	if held {
+		background.Go(func() { a.awaitClock(ctx, &background, quit) })
+	} else if err := a.takeUp(ctx, &background); err != nil {
 		return err
 	}
 	// As long as the links: a copy that stops still answers the probes of others.
@@ -220,16 +241,34 @@ func (a *Agent) Run(ctx context.Context) error {
 	links.Wait()
 	a.running.wait(calm)
 	background.Wait()
+	if !a.hasBegun() { // nothing was recorded, and the clock may be wrong
+		return errors.Join(a.beginFailed, a.twins.yieldError())
+	}
 	return errors.Join(a.stopped(finished), a.twins.yieldError())
 }
 
-// prepare does what must be done before the first request, in this order.
-func (a *Agent) prepare(ctx context.Context) error {
-	// Before the first record: a record from a wrong future ends sessions and makes every nonce
-	// old.
-	if err := a.checkClock(ctx); err != nil {
+// begin does all that must be done before the first request is recorded.
+func (a *Agent) begin(ctx context.Context, background *sync.WaitGroup) error {
+	if err := a.prepare(ctx); err != nil {
 		return err
 	}
+	return a.takeUp(ctx, background)
+}
+
+// takeUp goes on with what an earlier process left, and lets requests be recorded: one that comes
+// again must find that its run is of an earlier process, and no new transaction may get the id of
+// one that is looked up.
+func (a *Agent) takeUp(ctx context.Context, background *sync.WaitGroup) error {
+	if err := a.takeUpUnfinished(ctx, background); err != nil {
+		return err
+	}
+	close(a.begun)
+	return nil
+}
+
+// prepare does what must be done before the first request, in this order, once the clock is
+// believed.
+func (a *Agent) prepare(ctx context.Context) error {
 	start := ledger.Entry{Type: ledger.RecordStart, Outcome: "start", Content: a.startRecord()}
 	number, err := a.ledger.Append(ctx, start)
 	if err != nil {

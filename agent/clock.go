@@ -2,9 +2,12 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
+
+	"pksa/agent/ledger"
 )
 
 const (
@@ -25,13 +28,28 @@ type wallClock struct {
 	mu   sync.Mutex
 	base time.Time // an instant of which both readings were believed
 	bad  time.Time // when the step was noticed; zero if there was none
+	why  string    // nothing has confirmed the clock since the start, and nothing is served; empty if it is
 }
 
 // agree takes the present reading as right.
 func (c *wallClock) agree(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.base, c.bad = now, time.Time{}
+	c.base, c.bad, c.why = now, time.Time{}, ""
+}
+
+// doubt notes why nothing is served.
+func (c *wallClock) doubt(why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.why = why
+}
+
+// doubted returns why nothing is served; empty if the clock is no reason.
+func (c *wallClock) doubted() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.why
 }
 
 // jumped reports whether the wall clock has stepped since it was last believed, and when that was
@@ -50,27 +68,132 @@ func (c *wallClock) jumpedLocked(now time.Time, wall, monotonic time.Duration) (
 	return c.bad, !c.bad.IsZero()
 }
 
-// checkClock compares our clock with the chain's head before anything is recorded: what is recorded
-// under a clock that is far ahead ends sessions, and leaves the ledger in a future in which every
-// nonce is too old. Without a node that answers there is nothing to compare with.
-func (a *Agent) checkClock(ctx context.Context) error {
-	a.agreeClock()
+// maxUnconfirmed is how far ahead of the ledger's last record the clock may be at a start if
+// nothing confirms it. A clock that is wrong on every start can run away by so much each time, no
+// more.
+const maxUnconfirmed = time.Hour
+
+// skewError means that a node contradicts our clock.
+type skewError struct{ skew time.Duration }
+
+func (e *skewError) Error() string {
+	return fmt.Sprintf("our clock is %s away from the chain's", e.skew.Abs().Round(time.Second))
+}
+
+// confirmClock returns what confirms the wall clock: a head of the chain that was read after an
+// instant, else the kernel, else the operator. A *skewError: the chain contradicts it. Every other
+// error says what was asked and does not confirm it.
+func (a *Agent) confirmClock(ctx context.Context, since time.Time) (by string, err error) {
 	waiting, cancel := context.WithTimeout(ctx, headWait)
 	defer cancel()
 	head, err := a.node.Head(waiting)
-	if err != nil {
-		a.log.Warn("our clock was not compared with the chain's: no node answers", "err", err)
+	switch {
+	// Only a head that was read after a step says anything: an older one was dated by the clock of
+	// that time.
+	case err == nil && head.At.Sub(since) > 0:
+		if skew := time.Until(head.ChainTime(time.Now())); skew.Abs() > maxSkew {
+			return "", &skewError{skew}
+		}
+		return "the chain", nil
+	case err == nil:
+		err = errors.New("no Hive API node has told the time of the chain since then")
+	default:
+		err = fmt.Errorf("no Hive API node tells the time of the chain: %w", err)
+	}
+	unknown := a.kernelClock()
+	switch {
+	case unknown == nil:
+		return "the kernel", nil
+	case a.trustClock:
+		return "--trust-clock", nil
+	}
+	return "", fmt.Errorf("%w; %w", err, unknown)
+}
+
+// checkClock looks at our clock before anything is recorded: what is recorded under a clock that is
+// far ahead ends sessions, and leaves the ledger in a future in which every nonce is too old. If
+// nothing confirms the clock, and it is far ahead of the last record, the ledger is held.
+func (a *Agent) checkClock(ctx context.Context) error {
+	// Held before anything is asked: that takes a while, and the ledger sweeps by itself.
+	doubt, held := a.ledger.HoldClock(maxUnconfirmed)
+	a.clock.agree(time.Now())
+	by, err := a.confirmClock(ctx, time.Time{})
+	var skewed *skewError
+	switch {
+	case errors.As(err, &skewed):
+		return fmt.Errorf("%w; set the clock of this machine and start again", err)
+	case err != nil && held:
+		a.clock.doubt(doubtText(doubt, err))
+		a.log.Error("nothing is served yet: " + doubtText(doubt, err))
 		return nil
+	case err != nil:
+		a.log.Warn("the clock of this machine is not confirmed; it is believed because the ledger's last record is "+
+			"less than an hour ago", "err", err)
+	default:
+		a.log.Info("the clock of this machine is confirmed", "by", by)
 	}
-	if skew := time.Until(head.ChainTime(time.Now())); skew.Abs() > maxSkew {
-		return fmt.Errorf("our clock is %s away from the chain's; set the clock of this machine and start again",
-			skew.Abs().Round(time.Second))
+	a.agreeClock()
+	a.warnOfFuture()
+	return nil
+}
+
+// doubtText returns what is wrong with a clock that nothing confirms, and what a person does.
+func doubtText(d ledger.Doubt, err error) string {
+	return fmt.Sprintf("the clock of this machine is not confirmed, and it says %s, %s after the ledger's last "+
+		"record: "+
+		"%v. Let it reach a node, or start a time service; if the clock is right, start with `pksa run --trust-clock`",
+		d.Now.UTC().Format(time.RFC3339), d.Now.Sub(d.Last).Round(time.Minute), err)
+}
+
+// awaitClock waits until something confirms the clock, and begins to serve then. It calls quit if
+// that fails.
+func (a *Agent) awaitClock(ctx context.Context, background *sync.WaitGroup, quit func()) {
+	for pause(ctx, clockEvery, nil) {
+		doubt, _ := a.ledger.HoldClock(maxUnconfirmed)
+		by, err := a.confirmClock(ctx, time.Time{})
+		if err != nil {
+			if ctx.Err() == nil {
+				a.clock.doubt(doubtText(doubt, err))
+			}
+			continue
+		}
+		a.log.Info("the clock of this machine is confirmed", "by", by)
+		a.agreeClock()
+		a.warnOfFuture()
+		if err := a.begin(ctx, background); err != nil && ctx.Err() == nil {
+			a.beginFailed = err
+			quit()
+		}
+		return
 	}
+}
+
+// warnOfFuture logs that the ledger was written under a clock that was ahead of this one.
+func (a *Agent) warnOfFuture() {
 	if ahead := time.Until(a.ledger.Now()); ahead > maxSkew {
 		a.log.Error("the ledger's last record is in the future: the clock of this machine was wrong when it was "+
 			"written, and until then no nonce is new", "ahead", ahead.Round(time.Second))
 	}
-	return nil
+}
+
+// hasBegun reports whether requests may be recorded.
+func (a *Agent) hasBegun() bool {
+	select {
+	case <-a.begun:
+		return true
+	default:
+		return false
+	}
+}
+
+// mayRecord waits until requests may be recorded, and reports false if the agent stops before.
+func (a *Agent) mayRecord() bool {
+	select {
+	case <-a.begun:
+		return true
+	case <-a.quit:
+		return false
+	}
 }
 
 // agreeClock takes the present reading of the wall clock as right, here and in the ledger, whose
@@ -82,18 +205,24 @@ func (a *Agent) agreeClock() {
 
 // clockProblem returns why the clock is not believed; empty if it is.
 func (a *Agent) clockProblem(now time.Time) string {
+	if why := a.clock.doubted(); why != "" {
+		return why
+	}
 	if since, bad := a.clock.jumped(now); bad {
 		return fmt.Sprintf("the clock of this machine stepped at %s; nothing is granted until the chain's head "+
-			"agrees with it", since.UTC().Format(time.RFC3339))
+			"or the kernel confirms it", since.UTC().Format(time.RFC3339))
 	}
 	return ""
 }
 
-// watchClock looks for steps, and after a step for a head that agrees with the clock again.
+// watchClock looks for steps, and after a step for something that confirms the clock again.
 func (a *Agent) watchClock(ctx context.Context) {
 	reported := false
 	every(ctx, clockEvery, func() {
 		since, stepped := a.clock.jumped(time.Now())
+		if !a.hasBegun() {
+			return // awaitClock is at it
+		}
 		if stepped && !reported {
 			a.alarm(alarmClock)
 		}
@@ -101,12 +230,9 @@ func (a *Agent) watchClock(ctx context.Context) {
 		if !stepped {
 			return
 		}
-		head, err := a.node.Head(ctx)
-		// Only a head that was read after the step says anything: an older one was dated by the
-		// clock of that time.
-		if err == nil && head.At.Sub(since) > 0 && time.Until(head.ChainTime(time.Now())).Abs() <= maxSkew {
+		if by, err := a.confirmClock(ctx, since); err == nil {
 			a.agreeClock()
-			a.log.Info("the clock agrees with the chain again")
+			a.log.Info("the clock is believed again", "by", by)
 		}
 	})
 }

@@ -81,7 +81,7 @@ func (a *Agent) receive(ctx context.Context, delivery link.Delivery, p pace) {
 		a.probed(l, msg)
 		return
 	}
-	if !a.twins.mayServe(l.URL(), a.quit) {
+	if !a.twins.mayServe(l.URL(), a.quit) || !a.mayRecord() {
 		a.drop(delivered{link: l, relay: l.URL(), msg: msg}, dropStopping)
 		return
 	}

@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -52,6 +53,9 @@ type world struct {
 	relay  *relaytest.Server
 	config *config.Config
 	log    *slog.Logger
+
+	trustClock  bool
+	kernelClock error // what the kernel says of its clock
 
 	dialRelay func(ctx context.Context, network, address string) (net.Conn, error) // nil: to relay
 	service   *service.Service                                                     // of the agent, made by make
@@ -104,7 +108,8 @@ func within(t *testing.T, o worldOptions, f func(*testing.T, *world)) {
 }
 
 func newWorld(t *testing.T, o worldOptions) *world {
-	w := &world{t: t, home: t.TempDir(), log: slog.New(slog.DiscardHandler)}
+	w := &world{t: t, home: t.TempDir(), log: slog.New(slog.DiscardHandler),
+		kernelClock: errors.New("the kernel does not know")}
 	if err := os.Chmod(w.home, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -208,6 +213,7 @@ func (w *world) make() {
 	w.service, err = service.Open(w.t.Context(), service.Options{
 		Config: w.config, Logger: w.log, Keys: w.keys, Ledger: w.ledger, Embedded: true,
 		Dial: dial, Transport: nodetest.Transport(append(w.others, w.node)...),
+		TrustClock: w.trustClock, KernelClock: func() error { return w.kernelClock },
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -89,8 +89,9 @@ var narrow = map[string][]string{
 	"agent/node/memchain": {"protocol/..."},
 	"agent/node/nodetest": {"agent/node/memchain", "protocol/..."},
 	// They read what happened and say it in words. Neither comes near a key.
-	"agent/audit":  {"agent/ledger", "agent/policy", "protocol/..."},
-	"agent/effect": {"protocol/..."},
+	"agent/audit":       {"agent/ledger", "agent/policy", "protocol/..."},
+	"agent/effect":      {"protocol/..."},
+	"agent/kernelclock": nil,
 	// It knows neither settings nor rules.
 	"agent/yamlnode": {"protocol/plain"},
 }

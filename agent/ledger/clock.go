@@ -36,8 +36,36 @@ func (c *clock) read(now time.Time) time.Time {
 }
 
 // AgreeClock takes the present reading of the wall clock for right. Without it, time goes on as
-// from Open after the wall clock has stepped.
-func (l *Ledger) AgreeClock() { l.clock.agree(l.o.Now()) }
+// from Open after the wall clock has stepped. It ends HoldClock.
+func (l *Ledger) AgreeClock() {
+	l.clock.agree(l.o.Now())
+	l.held.Store(false)
+	l.queue.signal()
+}
+
+// Doubt is why the clock is held: it is far ahead of what the ledger knows of time.
+type Doubt struct {
+	Now  time.Time // by the clock
+	Last time.Time // of the last record, or of the making of the ledger
+}
+
+// HoldClock lets nothing be recorded, swept or removed until AgreeClock, if the clock is further
+// ahead of the last record than most; otherwise it does nothing and returns false. A ledger that
+// was never written to and does not say when it was made has nothing to hold.
+//
+// What is written under a clock that is far ahead ends sessions, drops charges, and makes every
+// nonce too old. What is queued meanwhile waits, and what somebody waits for fails with ErrClock.
+func (l *Ledger) HoldClock(most time.Duration) (Doubt, bool) {
+	l.mu.RLock()
+	last := max(l.state.last.time, l.state.created)
+	l.mu.RUnlock()
+	d := Doubt{Now: l.now(), Last: fromMillis(last)}
+	if last == 0 || d.Now.Sub(d.Last) <= most {
+		return Doubt{}, false
+	}
+	l.held.Store(true)
+	return d, true
+}
 
 // now returns the time of the wall clock without its steps.
 func (l *Ledger) now() time.Time { return l.clock.read(l.o.Now()) }

@@ -145,8 +145,9 @@ func (l *Ledger) commits() {
 			l.rotate() // between commits: whoever waits for the next one waits for a segment, too
 			wait = wait || l.Err() != nil
 		}
-		// The queue takes nothing any more, and less than a full batch was its last.
-		if closed && len(ops) < batchOps {
+		// The queue takes nothing any more, and less than a full batch was its last, or what is
+		// left cannot be committed.
+		if closed && (len(ops) < batchOps || l.Err() != nil || l.held.Load()) {
 			l.closeErr = l.shut()
 			return
 		}
@@ -157,7 +158,7 @@ func (l *Ledger) commits() {
 }
 
 func (l *Ledger) delay() time.Duration {
-	if l.Err() != nil {
+	if l.Err() != nil || l.held.Load() {
 		return retryWait
 	}
 	return lazyDelay
@@ -165,6 +166,10 @@ func (l *Ledger) delay() time.Duration {
 
 // commit applies the steps in one commit and tells those who wait.
 func (l *Ledger) commit(ops []*op) {
+	if l.held.Load() {
+		l.refuse(ops, ErrClock)
+		return
+	}
 	if l.Err() != nil && !l.retry() {
 		l.refuse(ops, ErrUnavailable)
 		return
@@ -253,7 +258,7 @@ func (l *Ledger) retry() bool {
 
 // chores replaces the mark and sweeps what has expired.
 func (l *Ledger) chores() {
-	if l.Err() != nil {
+	if l.Err() != nil || l.held.Load() {
 		return
 	}
 	l.commit([]*op{{apply: (*batch).sweep}})

@@ -29,6 +29,10 @@ var (
 	// ErrUnavailable means that the store could not be opened again after a commit that did not
 	// succeed. The ledger tries again by itself.
 	ErrUnavailable = errors.New("ledger is not available")
+	// ErrClock means that nothing is recorded until the clock of the machine is confirmed: see
+	// [Ledger.HoldClock].
+	ErrClock = errors.New("nothing is recorded: the clock of this machine is not confirmed, and far ahead of the " +
+		"ledger's last record; `pksa status` says what to do")
 	// ErrClosed is the error of every call after Close.
 	ErrClosed = errors.New("ledger is closed")
 	// ErrPanic means that the judge panicked: its request is refused, and nothing of it is

@@ -83,6 +83,7 @@ type Ledger struct {
 	lanes lanes
 	queue queue
 	clock clock
+	held  atomic.Bool // nothing is recorded until the clock is confirmed
 
 	store  store
 	lookup lookup // in store
@@ -121,6 +122,7 @@ func Create(path string, o Options) error {
 	first := []edit{
 		{actPut, bucketMeta, metaID, []byte(v.id)},
 		{actPut, bucketMeta, metaProof, v.seal(bucketMeta, metaProof, []byte(v.id))},
+		{actPut, bucketMeta, metaCreated, v.seal(bucketMeta, metaCreated, encodeNumber(uint64(millis(o.Now()))))},
 	}
 	// The mark is replaced when the ledger is about to be there. Earlier, a failure could leave the
 	// mark of an empty ledger beside a copy that is put back; later, a crash would leave a ledger

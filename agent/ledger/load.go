@@ -158,6 +158,9 @@ func (f *loaded) meta() error {
 	if f.state.yield, err = f.yield(); err != nil {
 		return err
 	}
+	if f.state.created, err = f.metaNumber(metaCreated); err != nil {
+		return err
+	}
 	floor, err := f.metaNumber(metaFloor)
 	f.state.gathered, f.state.kept, f.state.floor = uint64(number), uint64(kept), floor
 	return err

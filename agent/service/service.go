@@ -33,6 +33,10 @@ type Options struct {
 	// status server and relay are opened.
 	Embedded bool
 
+	// TrustClock and KernelClock are those of [agent.Options].
+	TrustClock  bool
+	KernelClock func() error
+
 	// Dial connects to relays, and Transport carries requests to nodes; nil is the network.
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	Transport http.RoundTripper
@@ -106,6 +110,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	s.Agent, err = agent.New(agent.Options{
 		Config: o.Config, Network: network, Keys: s.Keys, Ledger: s.Ledger, Node: s.Nodes,
 		Policy: compiled, Warnings: warnings, Hardening: measures, Dial: o.Dial, Logger: o.Logger,
+		TrustClock: o.TrustClock, KernelClock: o.KernelClock,
 	})
 	if err != nil || o.Embedded {
 		return s, err

@@ -21,7 +21,8 @@ import (
 )
 
 func (c *command) runCommand() *cobra.Command {
-	return &cobra.Command{
+	trust := false
+	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Serve until stopped",
 		Long: `Connects to the relays, registers the accounts of the keystore and answers by
@@ -40,14 +41,20 @@ unit in examples/systemd and container engines have one.
 One wallet runs once. At each relay it looks whether another copy of it serves
 the same accounts: a home folder that was copied, or a snapshot that was
 restored. The copy that came later, or has fewer records, ends with exit status
-0 and does not start again until ` + "`pksa ledger moved`" + `.`,
+0 and does not start again until ` + "`pksa ledger moved`" + `.
+
+The clock of this machine must be confirmed: by a Hive API node, by the kernel
+(a time service), or by --trust-clock. Until then nothing is served if the clock
+is more than an hour after the ledger's last record.`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd.Context(), trust) },
 	}
+	cmd.Flags().BoolVar(&trust, "trust-clock", false, "take the clock for right where no node contradicts it")
+	return cmd
 }
 
 // serve runs the wallet until ctx ends.
-func (c *command) serve(ctx context.Context) error {
+func (c *command) serve(ctx context.Context, trustClock bool) error {
 	cfg, log, err := c.loggedSettings("", "")
 	if err != nil {
 		return err
@@ -58,7 +65,7 @@ func (c *command) serve(ctx context.Context) error {
 	manager := dialManager(log)
 	defer manager.Close()
 	s, err := service.Open(ctx, service.Options{
-		Config: cfg, Logger: log,
+		Config: cfg, Logger: log, TrustClock: trustClock,
 		OpenKeys: func(ctx context.Context) (*keystore.Store, error) { return c.openKeys(ctx, cfg) },
 	})
 	if err != nil {

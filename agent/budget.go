@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -24,11 +25,12 @@ import (
 // The agent has one. The ledger's committing goroutine owns it: only there decisions count. mu is
 // for others who look at it, status and [Agent.lifetimeOf].
 type budget struct {
-	mu         sync.Mutex
-	book       *policy.Book
-	absent     *policy.Book // of book, what paid for transactions that provably never reached the chain
-	generation uint64       // of the ledger; another one means that a commit failed
-	swept      time.Time    // when old charges were dropped last
+	mu   sync.Mutex
+	book *policy.Book
+	// absent is what of book paid for transactions that provably never reached the chain.
+	absent     map[hive.TxID]storedCharges
+	generation uint64    // of the ledger; another one means that a commit failed
+	swept      time.Time // when old charges were dropped last
 }
 
 // sweepEvery is how often charges that no limit counts any more are dropped from memory.
@@ -54,26 +56,53 @@ func decodeCharges(c ledger.Charge) (s storedCharges) {
 	return s
 }
 
-// state returns what is known of the transaction that the charges paid for; zero if nothing is.
-func (s storedCharges) state(v ledger.View) ledger.FateState {
-	id, err := hive.ParseTxID(s.Tx)
-	if s.Tx == "" || err != nil {
-		return 0
+// transaction returns the transaction that the charges paid for, and reports whether it is known.
+func (s storedCharges) transaction() (hive.TxID, bool) {
+	if s.Tx == "" {
+		return hive.TxID{}, false
 	}
-	f, _ := v.Fate(id)
-	return f.State
+	id, err := hive.ParseTxID(s.Tx)
+	return id, err == nil
 }
 
 // use calls f with the counters as of the view.
 func (b *budget) use(v ledger.View, f func(*policy.Book)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.renew(v)
+	f(b.book)
+}
+
+// renew fills the counters if they are not those of the view. The caller holds mu.
+func (b *budget) renew(v ledger.View) {
 	// A judge of a commit that failed has charged this copy, and the disk has nothing of it.
 	if b.book == nil || b.generation != v.Generation {
 		b.book, b.absent = fill(v)
 		b.generation = v.Generation
 	}
-	f(b.book)
+}
+
+// refresh takes over what is known of failed transactions since. It reads the charges of those
+// alone, unless charges were given back.
+func (b *budget) refresh(v ledger.View) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.renew(v)
+	known := b.absent
+	b.absent = map[hive.TxID]storedCharges{}
+	for _, f := range v.Fates() {
+		if f.State != ledger.Absent {
+			continue
+		}
+		id := hive.TxID(f.TxID)
+		if s, ok := known[id]; ok {
+			b.absent[id] = s
+			continue
+		}
+		for _, c := range v.ChargesOf(f.Number, f.Until) {
+			b.absent[id] = decodeCharges(c)
+		}
+	}
 }
 
 // load fills the counters before the first decision.
@@ -99,13 +128,13 @@ func (b *budget) room(p *policy.Policy, now time.Time) []policy.Room {
 	if b.book == nil {
 		return nil
 	}
-	rooms := p.Room(b.book, now)
+	rooms, absent := p.Room(b.book, now), inOrder(slices.Collect(maps.Values(b.absent)))
 	at := now // as Room asks: a clock that was set back must not make windows hold less
 	if latest := b.book.Latest(); at.Before(latest) {
 		at = latest
 	}
 	for i, r := range rooms {
-		never := b.absent.Used(policy.Counter{Limit: r.Limit.Name, Split: r.Split, Unit: r.Unit}, r.Window, at)
+		never := absent.Used(policy.Counter{Limit: r.Limit.Name, Split: r.Split, Unit: r.Unit}, r.Window, at)
 		if never.Sign() > 0 {
 			rooms[i].NotOnChain = policy.Amount(never)
 		}
@@ -113,29 +142,37 @@ func (b *budget) room(p *policy.Policy, now time.Time) []policy.Room {
 	return rooms
 }
 
-// fill reads the charges that the ledger holds, and counts them in the order of time: the book
-// counts an instant before the latest as the latest. What was given back does not count.
-func fill(v ledger.View) (book, absent *policy.Book) {
-	type charged struct {
-		storedCharges
-		state ledger.FateState
-	}
-	var all []charged
+// fill reads the charges that the ledger holds. What was given back does not count.
+func fill(v ledger.View) (*policy.Book, map[hive.TxID]storedCharges) {
+	var all []storedCharges
+	absent := map[hive.TxID]storedCharges{}
 	for c := range v.Charges() {
 		s := decodeCharges(c)
-		if state := s.state(v); state != ledger.Released {
-			all = append(all, charged{s, state})
+		var fate ledger.Fate
+		id, ok := s.transaction()
+		if ok {
+			fate, _ = v.Fate(id)
 		}
+		switch fate.State {
+		case ledger.Released:
+			continue
+		case ledger.Absent:
+			absent[id] = s
+		}
+		all = append(all, s)
 	}
-	slices.SortFunc(all, func(a, b charged) int { return a.At.Compare(b.At) })
-	book, absent = new(policy.Book), new(policy.Book)
+	return inOrder(all), absent
+}
+
+// inOrder counts charges in the order of time: a book counts an instant before the latest as the
+// latest.
+func inOrder(all []storedCharges) *policy.Book {
+	slices.SortFunc(all, func(a, b storedCharges) int { return a.At.Compare(b.At) })
+	book := new(policy.Book)
 	for _, s := range all {
 		book.Add(s.At, s.Charges)
-		if s.state == ledger.Absent {
-			absent.Add(s.At, s.Charges)
-		}
 	}
-	return book, absent
+	return book
 }
 
 // charge counts what a request costs, and returns the record of it for the ledger, which commits it
@@ -178,26 +215,40 @@ func (a *Agent) newRefunds() *refund.Watch {
 	return refund.New(refund.Options{
 		Ledger: a.ledger, Look: a.node.Presence, Charged: a.charged, Alarm: a.alarm, Logger: a.log,
 		Changed: func(ctx context.Context) {
-			// The next decision would count anew, too. Status shows it at once.
-			if err := a.ledger.Look(ctx, a.budget.load); err != nil {
+			if err := a.ledger.Look(ctx, a.budget.refresh); err != nil {
 				a.log.Warn("counters not read again", "err", err)
 			}
 		},
 	})
 }
 
-// charged returns what counts for these transactions.
-func (a *Agent) charged(ctx context.Context, ids []hive.TxID) (map[hive.TxID]refund.Charged, error) {
-	wanted := make(map[string]hive.TxID, len(ids))
-	for _, id := range ids {
-		wanted[id.String()] = id
+// charged returns what counts for the transactions of these fates.
+func (a *Agent) charged(ctx context.Context, fates []ledger.Fate) (map[hive.TxID]refund.Charged, error) {
+	found := make(map[hive.TxID]refund.Charged, len(fates))
+	unknown := make(map[hive.TxID]bool)
+	add := func(id hive.TxID, c ledger.Charge) {
+		s := decodeCharges(c)
+		if of, ok := s.transaction(); ok && of == id {
+			found[id] = refund.Charged{Until: c.Expires, TxExpires: s.TxExpires, Charges: s.Charges}
+		}
 	}
-	found := make(map[hive.TxID]refund.Charged, len(ids))
 	err := a.ledger.Look(ctx, func(v ledger.View) {
+		for _, f := range fates {
+			if f.Until.IsZero() {
+				unknown[hive.TxID(f.TxID)] = true
+				continue
+			}
+			for _, c := range v.ChargesOf(f.Number, f.Until) {
+				add(hive.TxID(f.TxID), c)
+			}
+		}
+		if len(unknown) == 0 {
+			return
+		}
+		// Without their end they are found in one pass over all charges, however many are asked for.
 		for c := range v.Charges() {
-			s := decodeCharges(c)
-			if id, ok := wanted[s.Tx]; ok {
-				found[id] = refund.Charged{Until: c.Expires, TxExpires: s.TxExpires, Charges: s.Charges}
+			if id, ok := decodeCharges(c).transaction(); ok && unknown[id] {
+				add(id, c)
 			}
 		}
 	})

@@ -39,6 +39,7 @@ type payment struct {
 	at      time.Time
 	amount  int64
 	tx      hive.TxID
+	number  uint64 // of the request
 	onChain bool
 	state   ledger.FateState // what the wallet believes
 	lied    bool             // it was given back although the chain has it
@@ -136,6 +137,7 @@ func (p *payments) pay(n int, amount int64) {
 	if made.onChain = n%2 == 0; !made.onChain || n%5 == 0 { // every tenth is on the chain, and was reported as failed
 		s.Outcome, s.ChargedUntil, made.state = "expired", made.at.Add(31*24*time.Hour), ledger.Failed
 	}
+	made.number = out.Number
 	p.must(p.l.Settle(out.Number, s))
 	p.must(p.l.Flush(ctx))
 	p.made = append(p.made, made)
@@ -144,7 +146,7 @@ func (p *payments) pay(n int, amount int64) {
 // set records a fate, and reports whether the ledger took it.
 func (p *payments) set(m *payment, state ledger.FateState) bool {
 	p.Helper()
-	_, err := p.l.SetFate(context.Background(), ledger.Fate{TxID: m.tx, App: "app", State: state,
+	_, err := p.l.SetFate(context.Background(), ledger.Fate{TxID: m.tx, Number: m.number, App: "app", State: state,
 		TxExpires: m.at.Add(time.Minute), Until: m.at.Add(31 * 24 * time.Hour)}, ledger.Entry{Type: ledger.RecordEvent})
 	var fate *ledger.FateError
 	if errors.As(err, &fate) {
@@ -176,7 +178,7 @@ func (p *payments) check(step string) {
 			lied += m.amount
 		}
 	}
-	p.must(p.l.Look(context.Background(), p.b.load))
+	p.must(p.l.Look(context.Background(), p.b.refresh))
 	room := p.b.room(p.rules, p.now)
 	never := ""
 	if absent > 0 {

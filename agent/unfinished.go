@@ -12,6 +12,7 @@ import (
 	"pksa/agent/ledger"
 	"pksa/agent/node"
 	"pksa/agent/policy"
+	"pksa/agent/refund"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 	"pksa/protocol/secret"
@@ -25,6 +26,7 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 	if err != nil {
 		return fmt.Errorf("reading unfinished requests: %w", err)
 	}
+	charged := a.chargedUntil(ctx, left)
 	for _, u := range left {
 		// A delivery of the same request must know that nobody here will answer it, see join.
 		a.earlier.Store(u.Key, true)
@@ -38,7 +40,7 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 			// It may be on the chain, on its way, or never sent: only the chain knows. Its id stays
 			// taken, so that no new request gets the answer to it.
 			a.recent.take(hive.TxID(u.TxID), u.TxExpires, time.Now())
-			background.Go(func() { a.lookUp(ctx, u) })
+			background.Go(func() { a.lookUp(ctx, u, charged[hive.TxID(u.TxID)].Until) })
 		default:
 			// A signature was lost, or was answered and not recorded. Making it once more could be
 			// a second answer to one request.
@@ -122,8 +124,28 @@ func (a *Agent) inherited(key ledger.RequestKey) bool {
 	return ok
 }
 
-// lookUp finds out what became of a transaction that may have been sent.
-func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished) {
+// chargedUntil returns until when the charges of unfinished transactions count, for all at once: it
+// reads every charge.
+func (a *Agent) chargedUntil(ctx context.Context, left []ledger.Unfinished) map[hive.TxID]refund.Charged {
+	var fates []ledger.Fate
+	for _, u := range left {
+		if u.TxID != [20]byte{} {
+			fates = append(fates, ledger.Fate{TxID: u.TxID, Number: u.Number})
+		}
+	}
+	if len(fates) == 0 {
+		return nil
+	}
+	charged, err := a.charged(ctx, fates)
+	if err != nil {
+		a.log.Warn("charges of unfinished transactions are not shown apart if these failed", "err", err)
+	}
+	return charged
+}
+
+// lookUp finds out what became of a transaction that may have been sent. Its charges count until
+// charged; zero if it has none.
+func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished, charged time.Time) {
 	id := hive.TxID(u.TxID)
 	o := a.node.Resolve(ctx, id, hive.TimeOf(u.TxExpires))
 	// On disk: what the earlier process left. The next start looks the transaction up once more.
@@ -134,11 +156,7 @@ func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished) {
 	case node.Accepted:
 		a.settleLate(u, "answered", e, "")
 	case node.Refused, node.Expired:
-		charged, err := a.charged(ctx, []hive.TxID{id})
-		if err != nil {
-			a.log.Warn("charges of a failed transaction are not shown apart", "number", u.Number, "err", err)
-		}
-		e.charged = charged[id].Until
+		e.charged = charged
 		a.settleLate(u, "failed", e, protocol.TextBroadcastFailed)
 	default: // stopping again: the next start goes on
 	}

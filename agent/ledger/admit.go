@@ -95,7 +95,7 @@ type View struct {
 	Replay  Replay    // whether nonce or digest may be used up; a request that is not Fresh must be denied
 
 	// Generation changes when charges of a ruling were not recorded, because the commit failed or
-	// the judge panicked. A judge that keeps counters in memory then builds them again from
+	// the judge panicked, and when charges are given back or count again. A judge that keeps counters in memory then builds them again from
 	// Charges.
 	Generation uint64
 
@@ -115,6 +115,32 @@ func (v View) Charges() iter.Seq[Charge] {
 			}
 		}
 	}
+}
+
+// ChargesOf returns the charges of the request with this number that expire at until and have not
+// expired. It reads no other charges, so it takes the same time in a ledger that holds many.
+func (v View) ChargesOf(number uint64, until time.Time) []Charge {
+	if !until.After(v.Now) {
+		return nil
+	}
+	for _, list := range [][]counted{v.b.l.state.charges, v.b.charges} {
+		for _, c := range list {
+			if c.number == number {
+				return c.charges
+			}
+		}
+	}
+	key := endKey(millis(until), number)
+	sealed, found, err := v.b.in.get(bucketCharges, key)
+	var charges []Charge
+	if err == nil && found {
+		charges, err = v.b.openCharges(pair{key, sealed})
+	}
+	if err != nil {
+		v.b.fail(err)
+		return nil
+	}
+	return charges
 }
 
 // allCharges returns the charges of each record: first those that are gathered, then those in the

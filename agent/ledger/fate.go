@@ -113,6 +113,9 @@ func (f *loaded) fates() error {
 // reports false if nothing is: its charges count.
 func (v View) Fate(tx [20]byte) (Fate, bool) { return v.b.fate(tx) }
 
+// Fates returns all fates in no order, as earlier requests of the same commit leave them.
+func (v View) Fates() []Fate { return v.b.allFates() }
+
 // Fates returns all fates, those of the earliest requests first.
 func (l *Ledger) Fates() []Fate {
 	l.mu.RLock()
@@ -151,8 +154,12 @@ func (l *Ledger) SetFate(ctx context.Context, f Fate, e Entry) (Fate, error) {
 		f.At, f.Record = b.now, b.append(e)
 		b.setFate(f)
 		// Judges of the same commit that come after this step count anew, with it. If the commit
-		// fails, the ledger is read again, and the generation changes once more.
-		b.l.generation++
+		// fails, the ledger is read again, and the generation changes once more. To count anew
+		// takes a while where many charges are held, so a step that changes no count does not ask
+		// for it.
+		if is.State == Released || f.State == Released {
+			b.l.generation++
+		}
 		return nil
 	}})
 	return f, err

@@ -145,6 +145,43 @@ func TestJudgesSeeFates(t *testing.T) {
 	}
 }
 
+// TestProofCountsNothingAnew: that a transaction is proven to be on no chain changes no count, so a
+// judge does not read all charges again, and the charges of one request are found without the
+// others, gathered or not.
+func TestProofCountsNothingAnew(t *testing.T) {
+	r := newRig(t)
+	r.slot("app")
+	s := r.session("alice", "app", "k")
+	r.broadcast(s, 1, "expired")
+	r.broadcast(s, 2, "expired")
+	look := func() (generation uint64, charges []ledger.Charge) {
+		must(t, r.l.Look(ctx, func(v ledger.View) {
+			f := r.l.Fates()[0]
+			generation, charges = v.Generation, v.ChargesOf(f.Number, f.Until)
+			if other := v.ChargesOf(f.Number, r.clock.now()); other != nil {
+				t.Errorf("charges that have expired: %v", other)
+			}
+		}))
+		return generation, charges
+	}
+	before, charges := look()
+	if len(charges) != 1 {
+		t.Fatalf("%d charges of the request", len(charges))
+	}
+	f := r.l.Fates()[0]
+	f.State = ledger.Absent
+	_, err := r.l.SetFate(ctx, f, ledger.Entry{Type: ledger.RecordEvent, Outcome: "never"})
+	must(t, err)
+	if after, _ := look(); after != before {
+		t.Errorf("generation %d, then %d", before, after)
+	}
+	r.fill(5000) // so that the charges are gathered
+	r.reopen()
+	if _, again := look(); len(again) != 1 || string(again[0].Data) != string(charges[0].Data) {
+		t.Errorf("after a restart: %v, want %v", again, charges)
+	}
+}
+
 // TestFateThatIsNotCommitted: a release that did not get to the disk gives nothing back; one that
 // did although the disk reported an error gives back once.
 func TestFateThatIsNotCommitted(t *testing.T) {

@@ -37,9 +37,9 @@ type Options struct {
 	Ledger *ledger.Ledger
 	// Look asks the hosts for a transaction.
 	Look func(ctx context.Context, id hive.TxID, expiration hive.Time) node.Presence
-	// Charged returns the charges that count for these transactions. Those for which none do are
-	// absent.
-	Charged func(ctx context.Context, ids []hive.TxID) (map[hive.TxID]Charged, error)
+	// Charged returns the charges that count for the transactions of these fates. Those for which
+	// none do are absent. It takes long for a fate without Until in a ledger with many charges.
+	Charged func(ctx context.Context, fates []ledger.Fate) (map[hive.TxID]Charged, error)
 	// Changed is called when other charges count than before, or others are proven to be for
 	// nothing.
 	Changed func(ctx context.Context)
@@ -94,18 +94,14 @@ func chargeOf(f ledger.Fate) Charge {
 // their requests.
 func (w *Watch) List(ctx context.Context) ([]Charge, error) {
 	fates := w.o.Ledger.Fates()
-	ids := make([]hive.TxID, len(fates))
-	for i, f := range fates {
-		ids[i] = hive.TxID(f.TxID)
-	}
-	charged, err := w.o.Charged(ctx, ids)
+	charged, err := w.o.Charged(ctx, fates)
 	if err != nil {
 		return nil, err
 	}
 	list := []Charge{} // a list in JSON, too
-	for i, f := range fates {
+	for _, f := range fates {
 		c := chargeOf(f)
-		c.Charges = charged[ids[i]].Charges
+		c.Charges = charged[hive.TxID(f.TxID)].Charges
 		list = append(list, c)
 	}
 	return list, nil
@@ -190,7 +186,7 @@ func (w *Watch) find(ctx context.Context, number uint64) (ledger.Fate, Charged, 
 		}
 	}
 	id := hive.TxID(r.TxID)
-	found, err := w.o.Charged(ctx, []hive.TxID{id})
+	found, err := w.o.Charged(ctx, []ledger.Fate{f})
 	charged, ok := found[id]
 	if err == nil && !ok {
 		err = fmt.Errorf("nothing that counts was charged for request %d: no limit counted it, it counts no more, "+

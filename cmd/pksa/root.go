@@ -24,7 +24,6 @@ Set it up:     pksa init, then follow what it prints`,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped "+helpWidth))
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.home, "home", "",
@@ -54,8 +53,26 @@ Set it up:     pksa init, then follow what it prints`,
 	if help, _, err := root.Find([]string{"help"}); err == nil {
 		help.Short = "Show the help of a command"
 	}
+	c.completeAll(root)
+	root.SetCompletionCommandGroupID("other")
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.Short = "Let the shell complete commands, apps, accounts and sessions"
+		completion.Long = completionHelp
+		for _, shell := range completion.Commands() {
+			shell.Long = completionHelp // cobra's own is wider than help is here
+		}
+	}
 	return root
 }
+
+const completionHelp = `Prints a script for a shell, which then completes commands, flags and their
+values with the Tab key: roles, kinds, files; and, while the agent runs, apps,
+accounts, sessions and what waits for you. Nothing is unlocked for that.
+
+    bash   source <(pksa completion bash)         in ~/.bashrc
+    zsh    source <(pksa completion zsh)          in ~/.zshrc, after compinit
+    fish   pksa completion fish | source          in ~/.config/fish/config.fish`
 
 // groupCommand returns a command that only holds others, and shows its help when it is called.
 func groupCommand(use, short, long string, subs ...*cobra.Command) *cobra.Command {

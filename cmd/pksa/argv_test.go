@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -28,6 +29,7 @@ var (
 		"app rotate --secret": {"app", "rotate", "bot"},
 		"init --unlock":       {"init"},
 		"keys import --from":  {"keys", "import", "alice", "--role", "posting"},
+		"keys passwd --new":   {"keys", "passwd"},
 		"migrate --unlock":    {"migrate", "--offline", "--from"}, // and the old wallet's folder
 		"pair --link":         {"pair", "--app", "bot"},
 		"session add --key":   {"session", "add", "alice", "--app", "bot"},
@@ -78,8 +80,16 @@ func TestSourceFlagsRefuseSecrets(t *testing.T) {
 				"has://auth_req/abcdefgh"} {
 				var out bytes.Buffer
 				args := append([]string{"--home", home}, sourceFlags[flag]...)
-				if args[2] == "migrate" {
+				switch args[2] {
+				case "init":
+				case "migrate":
 					args = append(args, smallWallet(t))
+				default:
+					// The others look for a wallet first.
+					if status := run(t.Context(), []string{"--home", home, "init"},
+						streams{strings.NewReader(""), io.Discard, io.Discard}); status != 0 {
+						t.Fatal("no wallet was made")
+					}
 				}
 				status := run(t.Context(), append(args, "--"+name, secret), streams{strings.NewReader(""), &out, &out})
 				if status == 0 || !strings.Contains(out.String(), "source") {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"pksa/agent/audit"
 	"pksa/agent/ledger"
 	"pksa/agent/link"
 	"pksa/protocol"
@@ -179,15 +180,21 @@ const (
 // there. The relay keeps the request, so that the answer can be given again with another key.
 func (a *Agent) answerRefused(relay, text string, sent []link.SentAnswer) {
 	var uuids []string
+	var requests []uint64 // so that who reads about one of them finds this record
 	for _, s := range sent[max(0, len(sent)-maxRefusedNamed):] {
 		uuids = append(uuids, string(s.UUID))
+		if n := a.ledger.NumberOf(ledger.RequestKey{Relay: relay, UUID: s.UUID.Key()}); n != 0 {
+			requests = append(requests, n)
+		}
 	}
 	e := ledger.Entry{}
 	if len(sent) == 1 {
 		e.Account = string(sent[0].Account)
 	}
 	// By the relay's word only. It names no request: of several answers it may be any.
-	a.noteEvent(eventAnswer, e, map[string]any{"relay": relay, "text": text, "uuids": uuids, "certain": len(sent) == 1})
+	a.noteEvent(audit.AnswerRefused, e, map[string]any{"relay": relay, "text": text, "uuids": uuids,
+		"requests": requests,
+		"certain":  len(sent) == 1})
 	now := time.Now().UnixNano()
 	if last := a.refusedAt.Load(); now-last >= int64(recheckAfterRefusal) && a.refusedAt.CompareAndSwap(last, now) {
 		a.checkKeysSoon()

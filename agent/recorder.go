@@ -15,7 +15,6 @@ import (
 const (
 	eventQuarantine = "session quarantined"
 	eventRelayKey   = "relay key changed"
-	eventAnswer     = "answer refused by a relay"
 	eventKeys       = "keys compared with the chain"
 	eventDropped    = "requests dropped"
 	eventAlarm      = "alarm"

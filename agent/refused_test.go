@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"pksa/agent/audit"
 	"pksa/agent/node/nodetest"
 	"pksa/protocol/hive"
 )
@@ -35,6 +36,16 @@ func TestRefusedAnswer(t *testing.T) {
 		if len(got) != 1 || got[0].Account != "alice" || !strings.Contains(string(got[0].Content), uuid(1)) ||
 			!strings.Contains(string(got[0].Content), `"certain":true`) {
 			t.Errorf("records: %+v", got)
+		}
+		// The outcome says "accepted", and was committed before the relay refused the answer:
+		// whoever reads about the request finds the refusal with it.
+		page, err := w.trail().Page(t.Context(), audit.Query{Filter: audit.Filter{Kind: "request"}})
+		if err != nil || len(page.Records) != 1 {
+			t.Fatalf("%+v, %v", page.Records, err)
+		}
+		story, err := w.trail().Page(t.Context(), audit.Query{Filter: audit.Filter{Request: page.Records[0].Number}})
+		if err != nil || len(story.Records) != 3 || story.Records[2].Outcome != audit.AnswerRefused {
+			t.Errorf("%+v, %v", story.Records, err)
 		}
 	})
 }

@@ -29,6 +29,12 @@ type Filter struct {
 	Since   time.Time `json:"since,omitzero"`
 	Until   time.Time `json:"until,omitzero"`
 	Request uint64    `json:"request,omitempty"` // this record, and those that tell what became of it
+
+	TxID    string           `json:"transaction,omitempty"` // its id, or the beginning of it
+	Session ledger.SessionID `json:"session,omitempty"`
+	Rule    string           `json:"rule,omitempty"` // the name of a rule or of a limit that the decision names
+	Code    string           `json:"code,omitempty"` // of a refusal
+	Text    string           `json:"text,omitempty"` // part of any text of the record, in any case
 }
 
 // Query asks for a part of the trail.
@@ -199,7 +205,8 @@ func (f *Filter) pick(r ledger.Record) (Record, bool) {
 	switch {
 	case f.Account != "" && f.Account != r.Account,
 		f.App != "" && f.App != r.App,
-		f.Request != 0 && f.Request != r.Number && f.Request != r.Ref,
+		f.Session != 0 && f.Session != r.Session,
+		f.Request != 0 && f.Request != r.Number && f.Request != r.Ref && !mentions(r, f.Request),
 		!f.Since.IsZero() && r.Time.Before(f.Since),
 		!f.Until.IsZero() && r.Time.After(f.Until):
 		return Record{}, false
@@ -211,7 +218,7 @@ func (f *Filter) pick(r ledger.Record) (Record, bool) {
 	if f.Result != "" && f.Result != out.Result && f.Result != out.Outcome && f.Result != out.Verdict {
 		return Record{}, false
 	}
-	return out, true
+	return out, f.searches(&out)
 }
 
 // contentMember returns a text of the record's content; empty if there is none.

@@ -133,6 +133,9 @@ func (b *batch) reject(r *run, rej Rejection) {
 	b.after = append(b.after, func(*state) { b.l.storedLocked(r.key, number) })
 }
 
+// NumberOf returns the number of a request that was judged and is still known; zero if it is not.
+func (l *Ledger) NumberOf(key RequestKey) uint64 { return l.numberOfRun(key) }
+
 func (l *Ledger) numberOfRun(key RequestKey) uint64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

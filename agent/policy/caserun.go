@@ -78,7 +78,7 @@ func (p *Policy) wrong(e *Expectation, r *Report) (wrong []string) {
 		switch {
 		case slices.ContainsFunc(r.Rules, func(ref RuleRef) bool { return ref.Name == name }):
 		case !p.has(name):
-			say("want rule %q, which the policy does not have%s", name, didYouMean(name, p.ruleNames()))
+			say("want rule %q, which the policy does not have%s", name, didYouMean(name, p.Names()))
 		default:
 			say("want rule %q, got %s", name, refNames(r.Rules))
 		}
@@ -117,7 +117,8 @@ func refNames(refs []RuleRef) string {
 	return strings.Join(names, ", ")
 }
 
-func (p *Policy) ruleNames() (names []string) {
+// Names returns the names of all rules and limits.
+func (p *Policy) Names() (names []string) {
 	for _, r := range p.rules {
 		names = append(names, r.name)
 	}
@@ -127,4 +128,4 @@ func (p *Policy) ruleNames() (names []string) {
 	return names
 }
 
-func (p *Policy) has(name string) bool { return slices.Contains(p.ruleNames(), name) }
+func (p *Policy) has(name string) bool { return slices.Contains(p.Names(), name) }

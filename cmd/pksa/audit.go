@@ -7,14 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
 	"pksa/agent/audit"
-	"pksa/agent/control"
 	"pksa/agent/service"
 	"pksa/protocol/hive"
 )
@@ -28,36 +26,6 @@ func (c *command) auditCommand() *cobra.Command {
 the running agent. If none is running it comes from the ledger, and the keystore
 has to be unlocked.`,
 		c.auditTail(), c.auditShow(), c.auditExport(), c.auditVerify())
-}
-
-// auditFlags are the filters of tail and export.
-type auditFlags struct {
-	filter       audit.Filter
-	since, until string
-}
-
-func (f *auditFlags) add(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.StringVar(&f.filter.Account, "account", "", "only records of the account of this `name`")
-	flags.StringVar(&f.filter.App, "app", "", "only records of the app of this `name`")
-	flags.StringVar(&f.filter.Kind, "kind", "",
-		"only records of this `kind`: auth, sign, challenge, decrypt, admin, event, start, stop")
-	flags.StringVar(&f.filter.Result, "result", "",
-		"only records with this `result`: admitted, pending, answered, refused, ignored, failed; or an outcome, "+
-			"such as accepted")
-	flags.StringVar(&f.since, "since", "",
-		"only from this `time` on: 2026-01-31, 2026-01-31T12:00:00Z, or so long ago: 2h, 30d")
-	flags.StringVar(&f.until, "until", "", "only until this `time`, in the same form")
-}
-
-// query returns the flags as a query.
-func (f *auditFlags) query(now time.Time) (q audit.Query, err error) {
-	q.Filter = f.filter
-	if q.Since, err = instant(f.since, now); err != nil {
-		return q, err
-	}
-	q.Until, err = instant(f.until, now)
-	return q, err
 }
 
 // instant reads a point in time, or how long ago it was.
@@ -79,82 +47,13 @@ func instant(text string, now time.Time) (time.Time, error) {
 	return now.Add(-ago), nil
 }
 
-func (c *command) auditTail() *cobra.Command {
-	var flags auditFlags
-	var last int
-	var follow bool
-	cmd := &cobra.Command{
-		Use:   "tail",
-		Short: "Show the latest records, one on each line",
-		Args:  noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if last < 0 {
-				return errUsage{fmt.Errorf("-n %d: a number of records is wanted, 0 or more", last)}
-			}
-			q, err := flags.query(time.Now())
-			if err != nil {
-				return err
-			}
-			trail := c.openTrail(follow)
-			err = c.tail(cmd.Context(), trail, q, last)
-			return errors.Join(err, trail.close())
-		},
-	}
-	flags.add(cmd)
-	cmd.Flags().IntVarP(&last, "lines", "n", 20, "`number` of records")
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with new records until stopped")
-	return cmd
-}
-
-func (c *command) tail(ctx context.Context, t *trail, q audit.Query, last int) error {
-	records, head, err := t.newest(ctx, q, last)
-	if err != nil {
-		return err
-	}
-	if !t.follow {
-		return c.print(records, func(w io.Writer) {
-			for _, r := range records {
-				fmt.Fprintln(w, auditLine(r))
-			}
-		})
-	}
-	if err := c.auditLines(records); err != nil {
-		return err
-	}
-	// The head was read together with the records, so nothing is shown twice and nothing is left
-	// out.
-	q.From = head + 1
-	tick := time.NewTicker(followEvery)
-	defer tick.Stop()
-	for {
-		err := t.each(ctx, &q, c.auditLines)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, control.ErrNoAgent):
-			t.note("the agent stopped; waiting until it runs again")
-		case err != nil:
-			return err
-		default:
-			t.noted = ""
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
-// auditLines prints records as they come, for machines one JSON value on each line.
+// auditLines prints records as they come, one JSON value on each line.
 func (c *command) auditLines(records []audit.Record) error {
 	w := bufio.NewWriter(c.out)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	for _, r := range records {
-		if !c.asJSON {
-			fmt.Fprintln(w, auditLine(r))
-		} else if err := enc.Encode(r); err != nil {
+		if err := enc.Encode(r); err != nil {
 			return err
 		}
 	}
@@ -178,7 +77,15 @@ recorded meanwhile is left out.`,
 			q.From, q.To = from, to
 			c.asJSON = true
 			trail := c.openTrail(false)
-			return errors.Join(trail.export(cmd.Context(), q, c.auditLines), trail.close())
+			some := false
+			err = trail.export(cmd.Context(), q, func(records []audit.Record) error {
+				some = some || len(records) > 0
+				return c.auditLines(records)
+			})
+			if err == nil && !some {
+				err = trail.nothing(cmd.Context(), q)
+			}
+			return errors.Join(err, trail.close())
 		},
 	}
 	flags.add(cmd)
@@ -278,18 +185,15 @@ func printVerified(w io.Writer, v audit.Verified, chain bool) {
 
 func (c *command) auditShow() *cobra.Command {
 	return &cobra.Command{
-		Use:   "show NUMBER",
+		Use:   "show NUMBER|TRANSACTION",
 		Short: "Show a record, or a request with all that became of it",
 		Long: `Shows the record, in words and in full. Of a request it shows the decision and
-the outcome, too.`,
-		Args: one("the NUMBER of the record"),
+the outcome, too, and what was recorded about it later. A transaction's id, or
+the first eight digits of it, shows the request that it was signed for.`,
+		Args: one("the NUMBER of the record, or the id of a transaction"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			number, err := strconv.ParseUint(args[0], 10, 64)
-			if err != nil || number == 0 {
-				return errUsage{fmt.Errorf("%q is no number of a record; `pksa audit tail` shows them", args[0])}
-			}
 			trail := c.openTrail(false)
-			records, err := trail.story(cmd.Context(), number)
+			records, err := trail.storyOf(cmd.Context(), args[0])
 			if err = errors.Join(err, trail.close()); err != nil {
 				return err
 			}

@@ -28,6 +28,10 @@ type auditContent struct {
 	Limits                  []policy.LimitState `json:"limits_before"`
 	Operations              []json.RawMessage
 	Observed                *policy.Decision
+	// Of events.
+	Text     string
+	Requests []uint64
+	Certain  bool
 }
 
 func contentOf(r audit.Record) (c auditContent) {
@@ -45,58 +49,12 @@ func (c auditContent) why() string {
 	return c.Code + ": " + c.Reason
 }
 
-// auditLine returns a record on one line: number, time, what happened, to whom, why.
-func auditLine(r audit.Record) string {
-	parts := []string{fmt.Sprintf("%6d  %s  %s", r.Number, when(r.Time), r.Type)}
-	add := func(format, text string) {
-		if text != "" {
-			parts = append(parts, fmt.Sprintf(format, text))
-		}
-	}
-	add("%s", r.Kind)
-	add("%s", r.Verdict)
-	if r.Request != 0 {
-		parts = append(parts, fmt.Sprintf("of %d", r.Request))
-	}
-	if r.Outcome != r.Type {
-		add("%s", r.Outcome)
-	}
-	add("account=%s", r.Account)
-	add("app=%s", r.App)
-	if r.Session != 0 {
-		add("session=%s", r.Session.String())
-	}
-	add("tx=%s", r.TxID)
-	content := contentOf(r)
-	if r.Outcome == "" {
-		add("%s", content.Act)
-	}
-	for _, op := range content.Operations {
-		add("%s", operationName(op))
-	}
-	for _, rule := range content.Rules {
-		add("rule=%q", rule.Name)
-	}
-	add("%s", content.why())
-	return plain.Escape(strings.Join(parts, " "))
-}
-
-// operationName returns the name in ["vote",{…}].
-func operationName(raw json.RawMessage) string {
-	var pair []json.RawMessage
-	var name string
-	if json.Unmarshal(raw, &pair) != nil || len(pair) == 0 || json.Unmarshal(pair[0], &name) != nil {
-		return ""
-	}
-	return name
-}
-
 // printStory prints a request in words: who asked, for what, what was decided by which rule and
 // why, what it cost, and what the outcome was.
 func printStory(w io.Writer, records []audit.Record) {
 	first := records[0]
 	if first.Type != "request" {
-		fmt.Fprintln(w, strings.TrimSpace(auditLine(first)))
+		fmt.Fprintln(w, strings.TrimSpace(entry{first.Number, records}.line(0)))
 		return
 	}
 	t := story{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
@@ -113,15 +71,19 @@ func printStory(w io.Writer, records []audit.Record) {
 		t.line("How", "to be signed with the %s key, and handed over without a broadcast", content.KeyType)
 	}
 	t.decision("Decision", first, content)
+	ended := false
 	for _, r := range records[1:] {
 		switch after := r.Time.Sub(first.Time).Round(time.Millisecond); r.Type {
 		case "decision":
 			t.decision(fmt.Sprintf("After %s", after), r, contentOf(r))
 		case "outcome":
 			t.outcome(r, after)
+			ended = true
+		case "event", "admin":
+			t.afterwards(r, after)
 		}
 	}
-	if records[len(records)-1].Type != "outcome" {
+	if !ended {
 		t.line("Outcome", "not known yet")
 	}
 	t.transaction(records)
@@ -211,6 +173,25 @@ func (t story) outcome(r audit.Record, after time.Duration) {
 		text += ", says " + c.Node
 	}
 	t.line("Outcome", "%s", text)
+}
+
+// afterwards prints what was recorded of a request beside its decision and its outcome.
+func (t story) afterwards(r audit.Record, after time.Duration) {
+	c := contentOf(r)
+	switch {
+	case r.Outcome == audit.AnswerRefused && c.Certain:
+		t.line("But", "the relay refused the answer after %s (record %d): %s. The application did not get it then.",
+			after,
+			r.Number, c.Text)
+	case r.Outcome == audit.AnswerRefused:
+		t.line("But", "the relay refused this answer or another one after %s (record %d): %s", after, r.Number, c.Text)
+	default:
+		text := fmt.Sprintf("%s, after %s (record %d)", r.Outcome, after, r.Number)
+		if c.Node != "" {
+			text += ", says " + c.Node
+		}
+		t.line("Later", "%s", text)
+	}
 }
 
 func zero(text string) string {

@@ -131,13 +131,15 @@ var (
 	adviceNoCases      = advise("no-cases", "cases for policy.yaml stand in policy_test.yaml beside it")
 	adviceRequest      = advise("request", "`pksa policy explain --help` shows one")
 	adviceNotRequest   = advise("not-a-request",
-		"`pksa audit show %d` shows what it belongs to; requests are the lines "+
-			"of `pksa audit tail` that say \"request\"")
+		"`pksa audit show %d` shows what it belongs to; `pksa audit tail --kind request` shows requests")
 	adviceFollow    = advise("follow", "without -f the command reads the records that exist")
 	adviceNoRecord  = advise("no-record", "`pksa audit tail` shows the latest")
 	adviceOldRecord = advise("old-record",
 		"the setting audit.keep says for how long records are kept, and a ledger that was put back from "+
 			"a copy has a gap; `pksa audit tail` shows the latest")
+	adviceNoTransaction = advise("no-transaction", "the trail has the transactions that this wallet signed, and keeps "+
+		"them as long as the setting audit.keep says; `pksa audit tail` shows the latest")
+	adviceSessions   = advise("sessions", "`pksa session list` shows the sessions that live")
 	adviceCheckpoint = advise("checkpoint",
 		"the setting audit.checkpoint_account names the account that publishes them")
 )

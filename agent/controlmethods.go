@@ -74,6 +74,32 @@ type ReleaseParams struct {
 	Number uint64 `json:"number"`
 }
 
+// What an answer must have. A command that reads one without would report what did not happen.
+
+// Promises returns the members that no answer lacks, as [control.Promise] demands.
+func (Status) Promises() []string { return []string{"policy", "links", "accounts"} }
+
+// Promises returns the members that no answer lacks.
+func (AppInfo) Promises() []string { return []string{"name", "created"} }
+
+// Promises returns the members that no answer lacks.
+func (SessionInfo) Promises() []string { return []string{"id", "account", "app", "expires"} }
+
+// Promises returns the members that no answer lacks.
+func (Revoked) Promises() []string { return []string{"ended"} }
+
+// Promises returns the members that no answer lacks.
+func (PairAsk) Promises() []string { return []string{"app", "account", "relay"} }
+
+// Promises returns the members that no answer lacks.
+func (PolicyStatus) Promises() []string { return []string{"file", "sha256"} }
+
+// Promises returns the members that no answer lacks.
+func (KeyCheck) Promises() []string { return []string{"account", "role"} }
+
+// Promises returns the members that no answer lacks.
+func (PendingRequest) Promises() []string { return []string{"number", "kind", "account"} }
+
 // none is the parameters of a method that needs none, and the result of one that has none: {}.
 type none = struct{}
 

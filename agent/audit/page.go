@@ -55,6 +55,9 @@ type Page struct {
 	Head uint64 `json:"head"` // the newest record of all
 }
 
+// Promises returns the members that no answer of the agent lacks.
+func (Page) Promises() []string { return []string{"records", "next", "end", "head"} }
+
 // Page reads a part of the audit trail. A page may hold no record and still not be the end.
 func (t Trail) Page(ctx context.Context, q Query) (Page, error) {
 	// What was answered a moment ago belongs to the page. If it cannot be committed, for a full

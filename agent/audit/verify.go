@@ -58,6 +58,10 @@ type Verified struct {
 	Skipped  int    `json:"skipped,omitempty"`  // checkpoints of other trails, and of records that are not kept
 }
 
+// Promises returns the members that no answer of the agent lacks: without them nothing was
+// verified.
+func (Verified) Promises() []string { return []string{"from", "to"} }
+
 // Verify reads the whole trail and returns which record, if any, is not what was recorded, or not
 // what was published. What it finds is no error.
 func (t Trail) Verify(ctx context.Context, p VerifyParams) (Verified, error) {

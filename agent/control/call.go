@@ -7,24 +7,53 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"pksa/keystore/access"
+	"pksa/protocol/plain"
 )
 
-// Call asks the agent that listens at path and reads the result into result, which may be nil. It
-// returns [ErrNoAgent] if nobody listens, and an [*Error] if the agent refused.
+// Socket is where an agent listens, and who may be that agent.
+type Socket struct {
+	Path string
+	// Home is the home folder of the wallet. Root looks after wallets of other users: for root, the
+	// owner of this folder may listen, too. Empty, nobody may but this user and root.
+	Home string
+}
+
+// Call asks the agent that listens at path, as [Socket.Call] does for a wallet of this user.
 func Call(ctx context.Context, path, method string, params, result any) error {
+	return Socket{Path: path}.Call(ctx, method, params, result)
+}
+
+// Call asks the agent and reads the result into result, which may be nil. It returns [ErrNoAgent]
+// if nobody listens, and an [*Error] if the agent refused.
+//
+// Nothing is sent before it is known who listens: parameters may hold what opens the keystore. Only
+// this user, root, and for root the owner of the home folder may. A socket in a folder that others
+// can write is refused, whoever listens: they can put their own in its place.
+func (s Socket) Call(ctx context.Context, method string, params, result any) error {
+	keepers := s.keepers()
+	if err := checkFolder(s.Path, keepers); err != nil {
+		return err
+	}
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", path)
+	conn, err := d.DialContext(ctx, "unix", s.Path)
 	if err != nil {
 		// Not every system says of a socket that is missing that it does not exist: look.
-		if _, missing := os.Lstat(path); errors.Is(missing, fs.ErrNotExist) || nobodyListens(err) {
+		if _, missing := os.Lstat(s.Path); errors.Is(missing, fs.ErrNotExist) || nobodyListens(err) {
 			return ErrNoAgent
 		}
 		return fmt.Errorf("control socket: %w", err)
 	}
 	defer conn.Close()
+	if err := checkListener(conn.(*net.UnixConn), s.Path, keepers); err != nil {
+		return err
+	}
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
 	defer stop()
 	text, err := Encode(params)
@@ -39,13 +68,48 @@ func Call(ctx context.Context, path, method string, params, result any) error {
 		return fmt.Errorf("control call %s: the agent did not answer: %w", method, err)
 	}
 	if a.Error != "" {
-		return &Error{a.Error}
+		return &Error{shown(a.Error)}
 	}
-	if result == nil {
-		return nil
-	}
-	if err := json.Unmarshal(a.Result, result, spans); err != nil {
+	if err := a.readInto(result); err != nil {
 		return fmt.Errorf("control call %s: unexpected answer: %v", method, err)
 	}
 	return nil
+}
+
+// keepers returns who may listen besides this user and root.
+func (s Socket) keepers() []uint32 {
+	if s.Home == "" {
+		return nil
+	}
+	return access.Administered(s.Home)
+}
+
+// checkFolder refuses a socket in a folder that others can write. If one of them listens there, the
+// error names that one.
+func checkFolder(path string, keepers []uint32) error {
+	err := access.Folder(filepath.Dir(path), keepers...)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil // without the folder nobody listens
+	}
+	err = fmt.Errorf("control socket %q: %w; the setting control says where the socket is", path, err)
+	if conn, dial := net.Dial("unix", path); dial == nil {
+		defer conn.Close()
+		if stranger := checkListener(conn.(*net.UnixConn), path, keepers); stranger != nil {
+			err = fmt.Errorf("%w\n%w", stranger, err)
+		}
+	}
+	return err
+}
+
+// maxText bounds the text of a refusal, in bytes.
+const maxText = 64 << 10
+
+// shown returns the text of a refusal as it may be printed: line by line, and each rune visible.
+func shown(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && !plain.Visible(r) {
+			return '\ufffd'
+		}
+		return r
+	}, plain.Cut(text, maxText))
 }

@@ -4,12 +4,15 @@
 // uses [Call]. One connection carries one call: a JSON object with the method and its parameters,
 // then one with the result or an error. Each of the two is at most [MaxFrame] bytes.
 //
-// # Who may call
+// # Who may call, and who may answer
 //
 // The socket has mode 0600, and the server asks the kernel for the caller's user. It serves its own
 // user and root, and nobody else, whatever the mode of the socket became later. Linux, macOS and
 // FreeBSD answer that question. Windows does not: there the access rights of the socket's folder
 // are the only protection, and every account that has rights in the home folder may call.
+//
+// A caller asks the same question before it sends anything: see [Socket.Call]. Both ends refuse a
+// folder that others can write, by the rule of [pksa/keystore/access].
 //
 // Parameters may hold secrets: nothing of them is logged.
 package control

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -178,5 +179,73 @@ func TestShowWritesWhatEncodingJSONDoes(t *testing.T) {
 	var got strings.Builder
 	if err := control.Show(&got, r); err != nil || !strings.Contains(got.String(), `"key": "shown once"`) {
 		t.Errorf("%s, %v", &got, err)
+	}
+}
+
+// promised is a result that must have a name.
+type promised struct {
+	Name string `json:"name"`
+	Age  int    `json:"age"`
+}
+
+func (promised) Promises() []string { return []string{"name"} }
+
+// answering serves one call after the other with the same bytes, whatever was asked.
+func answering(t *testing.T, text string) string {
+	t.Helper()
+	path := socketPath(t)
+	l, err := control.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Read(make([]byte, 4096)) // the call, which is not looked at
+			io.WriteString(conn, text)
+			conn.Close()
+		}
+	}()
+	return path
+}
+
+// An answer that lacks what the method promises is an error, not a success without content.
+func TestPromises(t *testing.T) {
+	for answer, lacks := range map[string]string{
+		`{}`:                               "no result",
+		`{"result":null}`:                  "null",
+		`{"result":{}}`:                    `lacks "name"`,
+		`{"result":{"name":""}}`:           `lacks "name"`,
+		`{"result":{"name":null,"age":3}}`: `lacks "name"`,
+		`{"result":{"name":"alice"},"more":[1,2]}`: "",
+	} {
+		var got promised
+		err := control.Call(t.Context(), answering(t, answer), "x", nil, &got)
+		if (err == nil) != (lacks == "") || err != nil && !strings.Contains(err.Error(), lacks) {
+			t.Errorf("%s: %v", answer, err)
+		}
+	}
+	for answer, ok := range map[string]bool{`{"result":[]}`: true, `{"result":[{"name":"a"},{"name":"b"}]}`: true,
+		`{"result":[{"name":"a"},{"age":1}]}`: false, `{"result":null}`: false, `{"result":{}}`: false} {
+		var got []promised
+		if err := control.Call(t.Context(), answering(t, answer), "x", nil, &got); (err == nil) != ok {
+			t.Errorf("%s: %v", answer, err)
+		}
+	}
+	if err := control.Call(t.Context(), answering(t, `{}`), "x", nil, nil); err == nil {
+		t.Error("an answer without a result is no answer, also where the result says nothing")
+	}
+}
+
+// What is printed of a refusal controls no terminal, whoever wrote it.
+func TestRefusalIsPlain(t *testing.T) {
+	path := answering(t, `{"error":"\u001b[2Jgone\u202e\u200b\r\n second  line"}`)
+	err := control.Call(t.Context(), path, "x", nil, nil)
+	if err == nil || err.Error() != "\ufffd[2Jgone\ufffd\ufffd\ufffd\n second  line" {
+		t.Errorf("got %q", err)
 	}
 }

@@ -5,24 +5,47 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 )
 
 // errNoPeer means that this system does not say who is at the other end of a socket.
 var errNoPeer = errors.New("this system does not say who calls")
 
-// checkPeer asks the kernel who is at the other end, and returns an error unless that one may call.
-// A caller cannot forge what the kernel says.
-func checkPeer(conn *net.UnixConn) error {
+// peerOf asks the kernel who is at the other end: the user who connected, or for the end that has
+// connected the user who listens. Nobody can forge what the kernel says.
+func peerOf(conn *net.UnixConn) (user uint32, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	var user uint32
-	var userErr error
-	if err := raw.Control(func(fd uintptr) { user, userErr = peerUser(fd) }); err != nil {
-		return err
+	if outer := raw.Control(func(fd uintptr) { user, err = peerUser(fd) }); outer != nil {
+		return 0, outer
 	}
-	return mayCall(user, userErr, os.Geteuid())
+	return user, err
+}
+
+// checkPeer returns an error unless the one at the other end may call.
+func checkPeer(conn *net.UnixConn) error {
+	user, err := peerOf(conn)
+	return mayCall(user, err, os.Geteuid())
+}
+
+// checkListener returns an error unless the one who listens may be an agent of this wallet. The
+// keepers may besides this user and root.
+func checkListener(conn *net.UnixConn, path string, keepers []uint32) error {
+	user, err := peerOf(conn)
+	if slices.Contains(keepers, user) && err == nil {
+		return nil
+	}
+	self := os.Geteuid()
+	if err := mayCall(user, err, self); err != nil {
+		return fmt.Errorf("control socket %q: a process of user %d listens there, and only one of user %d or of "+
+			"root may "+
+			"be an agent of this wallet; nothing was sent to it. Find out what it is, end it, and remove the file",
+			path,
+			user, self)
+	}
+	return nil
 }
 
 // mayCall decides on a caller, by the user id that the kernel gave or its error, and our own id.

@@ -24,10 +24,17 @@ type Server struct {
 }
 
 // Listen opens the socket at path. It replaces a socket file at which nobody listens, as a killed
-// agent leaves it. A socket file with a listener is an error, and so is a file that is no socket.
+// agent leaves it. A socket file with a listener is an error that names the listener's user, and so
+// is a file that is no socket, and a folder that others can write: they could take our place.
 func Listen(path string) (*net.UnixListener, error) {
+	if err := checkFolder(path, nil); err != nil {
+		return nil, err
+	}
 	if conn, err := net.Dial("unix", path); err == nil {
-		conn.Close()
+		defer conn.Close()
+		if err := checkListener(conn.(*net.UnixConn), path, nil); err != nil {
+			return nil, err
+		}
 		return nil, fmt.Errorf("control socket %q: another agent listens there already", path)
 	} else if info, statErr := os.Lstat(path); statErr == nil {
 		if info.Mode()&fs.ModeSocket == 0 {

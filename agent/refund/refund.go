@@ -80,6 +80,9 @@ type Charge struct {
 	Hosts   []string        `json:"hosts,omitempty"` // that do not know it, by their word of just now
 }
 
+// Promises returns the members that no answer of the agent lacks.
+func (Charge) Promises() []string { return []string{"number", "transaction", "state"} }
+
 var stateNames = map[ledger.FateState]string{
 	ledger.Failed: "failed", ledger.Absent: "not on the chain", ledger.Released: "given back",
 	ledger.OnChain: "on the chain",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -70,6 +71,9 @@ func (c *command) appSecret(use, short, method string, params *agent.AppParams,
 			}
 			if from != "" {
 				info.Secret = "" // who gave it knows it
+			} else if info.Secret == "" {
+				return errors.New("the answer of the agent has no secret for the application: nothing is known to " +
+					"be done")
 			}
 			return c.print(info, func(w io.Writer) { printApp(w, info) })
 		},

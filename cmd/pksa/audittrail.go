@@ -45,7 +45,7 @@ func (t *trail) page(ctx context.Context, q audit.Query) (page audit.Page, err e
 		if err != nil {
 			return page, err
 		}
-		err = control.Call(ctx, cfg.Control, agent.MethodAuditPage, q, &page)
+		err = socket(cfg).Call(ctx, agent.MethodAuditPage, q, &page)
 		switch {
 		case !errors.Is(err, control.ErrNoAgent):
 			return page, err

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"pksa/agent"
+	"pksa/agent/config"
 	"pksa/agent/control"
 )
 
@@ -21,7 +22,7 @@ func administer[P, R any](ctx context.Context, c *command, method string, params
 	if err != nil {
 		return result, err
 	}
-	err = control.Call(ctx, cfg.Control, method, params, &result)
+	err = socket(cfg).Call(ctx, method, params, &result)
 	if !errors.Is(err, control.ErrNoAgent) {
 		return result, err
 	}
@@ -39,7 +40,7 @@ func (c *command) call(ctx context.Context, method string, params, result any) e
 	if err != nil {
 		return err
 	}
-	err = control.Call(ctx, cfg.Control, method, params, result)
+	err = socket(cfg).Call(ctx, method, params, result)
 	if errors.Is(err, control.ErrNoAgent) {
 		if _, missing := os.Stat(cfg.Keystore); missing != nil {
 			return c.checkWallet(cfg)
@@ -47,4 +48,9 @@ func (c *command) call(ctx context.Context, method string, params, result any) e
 		return hint(fmt.Errorf("%w with home folder %s", err, cfg.Home), adviceNotRunning)
 	}
 	return err
+}
+
+// socket returns where the agent of these settings listens.
+func socket(cfg *config.Config) control.Socket {
+	return control.Socket{Path: cfg.Control, Home: cfg.Home}
 }

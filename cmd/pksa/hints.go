@@ -22,8 +22,10 @@ func advise(name, text string) *advice {
 // Hints about the home folder and its files.
 var (
 	adviceNoHome     = advise("no-home", "name one with --home FOLDER, or set PKSA_HOME")
-	adviceLongSocket = advise("long-socket", "set PKSA_CONTROL, or control in config.yaml, to a shorter path, such as "+
-		"one below /run")
+	adviceLongSocket = advise("long-socket", "set PKSA_CONTROL, or control in config.yaml, to a shorter path in a "+
+		"folder that belongs to the wallet's user alone, such as /run/user/ID or one that root makes for it below "+
+		"/run; "+
+		"a folder that others can write, as /tmp, is refused")
 	adviceNoWallet = advise("no-wallet", "if you have a wallet, name its folder with --home FOLDER or PKSA_HOME; if "+
 		"not, `pksa init` makes one here")
 	adviceOtherWallet = advise("other-wallet", "`pksa --home %s status` asks that one; what opens its keystore is run "+

@@ -37,7 +37,7 @@ func (c *command) changeKeys(ctx context.Context, cfg *config.Config, change fun
 	}
 	// On disk first, then the agent: it reads the file itself. It holds no secret that opens the
 	// file, so it gets the one that was used here.
-	err = control.Call(ctx, cfg.Control, agent.MethodKeysReload, agent.ReloadParams{Secret: secret.Bytes()}, nil)
+	err = socket(cfg).Call(ctx, agent.MethodKeysReload, agent.ReloadParams{Secret: secret.Bytes()}, nil)
 	if err != nil && !errors.Is(err, control.ErrNoAgent) {
 		return hint(fmt.Errorf("the keystore is changed, but the running agent did not read it again: %w", err),
 			adviceRestart)

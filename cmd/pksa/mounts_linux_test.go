@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // container is the real program as the user of a container, beside files that root has mounted for
@@ -66,18 +67,22 @@ func (c *container) must(err error) {
 // that, root runs a script in a mount namespace of its own.
 func (c *container) run(script string, environ []string, args ...string) (string, bool) {
 	c.t.Helper()
+	out, err := c.command(script, environ, args...).CombinedOutput()
+	if err != nil && strings.Contains(err.Error(), "operation not permitted") || strings.Contains(string(out),
+		"mount:") {
+		c.t.Skipf("this machine lets nobody mount: %v %s", err, out)
+	}
+	return string(out), err == nil
+}
+
+func (c *container) command(script string, environ []string, args ...string) *exec.Cmd {
 	words := append([]string{"--reuid=10001", "--regid=10001", "--clear-groups", c.binary}, args...)
 	cmd := exec.Command("sh", append([]string{"-c", "set -e\n" + script + "\nexec setpriv \"$@\"", "sh"}, words...)...)
 	cmd.Env = append(environ, "PATH="+os.Getenv("PATH"), "PKSA_HOME="+c.home, "PKSA_HARDENING=off")
 	if script != "" {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	}
-	out, err := cmd.CombinedOutput()
-	if err != nil && strings.Contains(err.Error(), "operation not permitted") || strings.Contains(string(out),
-		"mount:") {
-		c.t.Skipf("this machine lets nobody mount: %v %s", err, out)
-	}
-	return string(out), err == nil
+	return cmd
 }
 
 // wants checks what the program said.
@@ -157,4 +162,72 @@ func TestMountedPolicy(t *testing.T) {
 	if out, ok := c.run(mount, env, "policy", "check"); !ok {
 		t.Errorf("a file that compose mounts read-only: %s", out)
 	}
+}
+
+// Root asks the running agent of a service as before, but does not open its keystore, and runs no
+// program that its settings name.
+func TestRootAndServiceWallet(t *testing.T) {
+	c := newContainer(t)
+	if out, ok := c.run("", nil, "init"); !ok {
+		t.Fatal(out)
+	}
+	c.home = shortHome(t, c.home)
+	offline := []string{"PKSA_RELAYS=ws://127.0.0.1:1", "PKSA_NODES=http://127.0.0.1:1"}
+	wallet := c.command("", offline, "run")
+	c.must(wallet.Start())
+	defer func() {
+		c.must(wallet.Process.Signal(os.Interrupt))
+		c.must(wallet.Wait())
+	}()
+	asRoot := func(args ...string) (string, error) {
+		cmd := exec.Command(c.binary, append(args, "--home", c.home)...)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		out, err := asRoot("app", "list")
+		if err == nil {
+			c.wants("the service's agent", out, "No apps yet")
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the agent does not answer root: %s", out)
+		}
+	}
+	ran := filepath.Join(c.dir, "ran")
+	settings := filepath.Join(c.home, "config.yaml")
+	c.must(os.WriteFile(settings, []byte("unlock: command:touch "+ran+"\n"), 0o600))
+	out, err := asRoot("keys", "list")
+	if err == nil {
+		t.Errorf("root opened the keystore of a service: %s", out)
+	}
+	c.wants("root", out, "root does not open another's keystore", "sudo -u ")
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("root ran a program that the service's settings name")
+	}
+	// Settings of somebody else in that folder are not the service's word.
+	c.must(os.Chown(settings, 4711, 4711))
+	out, err = asRoot("app", "list")
+	if err == nil {
+		t.Errorf("settings of a third user were taken: %s", out)
+	}
+	c.wants("settings of a third user", out, "belongs to user 4711")
+}
+
+// shortHome moves a home folder to where the path of its socket is short enough.
+func shortHome(t *testing.T, home string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	short := filepath.Join(dir, "h")
+	if err := os.Rename(home, short); err != nil {
+		t.Fatal(err)
+	}
+	return short
 }

@@ -39,7 +39,7 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	}
 	p.Wait = wait
 	var ask agent.PairAsk
-	err = control.Call(waiting, cfg.Control, agent.MethodPairLook, p, &ask)
+	err = socket(cfg).Call(waiting, agent.MethodPairLook, p, &ask)
 	switch {
 	case errors.Is(err, control.ErrNoAgent):
 		ask = agent.PairAsk{App: p.App, Account: string(link.Account), Relay: link.Host}
@@ -59,7 +59,7 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	// A person may take their time to read.
 	waiting, cancel = context.WithTimeout(ctx, wait+answerMargin)
 	defer cancel()
-	err = control.Call(waiting, cfg.Control, agent.MethodPair, p, &info)
+	err = socket(cfg).Call(waiting, agent.MethodPair, p, &info)
 	offline := errors.Is(err, control.ErrNoAgent)
 	if offline {
 		request := agent.SessionRequest{App: p.App, Account: string(link.Account), AuthKey: control.Secret(link.Key),

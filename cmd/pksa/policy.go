@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
-	"pksa/agent/control"
 	"pksa/agent/policy"
 	"pksa/protocol/hive"
 )
@@ -134,8 +133,8 @@ func (c *command) checkOptions(ctx context.Context) policy.Options {
 	defer cancel()
 	var apps []agent.AppInfo
 	var status agent.Status
-	if control.Call(ctx, cfg.Control, agent.MethodAppList, struct{}{}, &apps) != nil ||
-		control.Call(ctx, cfg.Control, agent.MethodStatus, struct{}{}, &status) != nil {
+	if socket(cfg).Call(ctx, agent.MethodAppList, struct{}{}, &apps) != nil ||
+		socket(cfg).Call(ctx, agent.MethodStatus, struct{}{}, &status) != nil {
 		return env
 	}
 	for _, app := range apps {

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
-	"pksa/agent/control"
 	"pksa/agent/ledger"
 )
 
@@ -69,7 +68,7 @@ func (c *command) revoke(ctx context.Context, p agent.RevokeParams, yes bool) er
 	if cfg, err := c.settings(); err == nil && !yes && c.terminal() {
 		// Without an agent it is asked below, when the ledger is open.
 		var sessions []agent.SessionInfo
-		if control.Call(ctx, cfg.Control, agent.MethodSessionList, struct{}{}, &sessions) == nil {
+		if socket(cfg).Call(ctx, agent.MethodSessionList, struct{}{}, &sessions) == nil {
 			if err := sure(sessions); err != nil {
 				return err
 			}

@@ -110,7 +110,7 @@ func (c *command) checkLost(ctx context.Context, cfg *config.Config) error {
 
 // checkStopped refuses to go on while an agent is running.
 func (c *command) checkStopped(ctx context.Context, cfg *config.Config) error {
-	err := control.Call(ctx, cfg.Control, agent.MethodStatus, struct{}{}, nil)
+	err := socket(cfg).Call(ctx, agent.MethodStatus, struct{}{}, nil)
 	if errors.Is(err, control.ErrNoAgent) {
 		return nil
 	}

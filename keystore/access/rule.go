@@ -103,20 +103,22 @@ func (v viewer) folder(f facts) error {
 	return nil
 }
 
-// passage checks a folder on the way to one of its entries, which belongs to entryOwner.
-func (v viewer) passage(f facts, entryOwner uint32) error {
+// passage checks a folder on the way to one of its entries.
+func (v viewer) passage(f, entry facts) error {
 	trusted, bits := v.trusts(f.uid), v.strangersWrite(f)
-	sticky := f.mode&fs.ModeSticky != 0 && v.trusts(entryOwner)
+	sticky := f.mode&fs.ModeSticky != 0
 	switch {
-	case trusted && (bits == 0 || sticky):
+	case trusted && (bits == 0 || sticky && v.trusts(entry.uid)):
 		return nil
 	case f.readOnly():
 		return nil
+	case trusted && sticky: // the folder is as it should be: it is the entry that is another's
+		f, bits = entry, 0
 	case !trusted:
 		bits = 0
 	}
 	e := v.complain(f, bits, Decision)
-	e.onTheWay = true
+	e.onTheWay = e.Folder
 	return e
 }
 

@@ -124,8 +124,8 @@ func TestFolderRule(t *testing.T) {
 				want bool
 			}{
 				"place":               {v.folder(tt.f), tt.place},
-				"way to our file":     {v.passage(tt.f, us), tt.way},
-				"way to another file": {v.passage(tt.f, other), tt.wayOthers},
+				"way to our file":     {v.passage(tt.f, found(0o600, us, ours)), tt.way},
+				"way to another file": {v.passage(tt.f, found(0o600, other, ours)), tt.wayOthers},
 			} {
 				if (got.err == nil) != got.want {
 					t.Errorf("%s: %v", rule, got.err)
@@ -226,9 +226,10 @@ func TestAdvice(t *testing.T) {
 			"chmod 700 x"}},
 		{"sticky folder", looking(0).folder(found(fs.ModeDir|fs.ModeSticky|0o777, 0, 0)),
 			[]string{"mode 1777", "use a folder that belongs to you alone"}},
-		{"open folder on the way", looking(us).passage(found(fs.ModeDir|0o775, us, theirs), us),
+		{"open folder on the way", looking(us).passage(found(fs.ModeDir|0o775, us, theirs), found(0o600, us, ours)),
 			[]string{"group 2001", "chmod g-w x"}},
-		{"folder of another on the way", looking(us).passage(found(fs.ModeDir|0o755, other, theirs), us),
+		{"folder of another on the way", looking(us).passage(found(fs.ModeDir|0o755, other, theirs),
+			found(0o600, us, ours)),
 			[]string{"belongs to user 1001", "every folder"}},
 	} {
 		for _, part := range tt.parts {

@@ -85,6 +85,5 @@ func (v viewer) step(dir, name string) (string, fs.FileInfo, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	owner, _ := ownerOf(info)
-	return entry, info, v.passage(factsOf(dir, around), owner)
+	return entry, info, v.passage(factsOf(dir, around), factsOf(entry, info))
 }

@@ -210,6 +210,29 @@ func TestReadKeyLinesComplaints(t *testing.T) {
 	}
 }
 
+// An account can be left out of a batch, and placeholders of an example are named.
+func TestLeaveAndSkip(t *testing.T) {
+	text := fmt.Sprintf(`[{"name":"alice","posting":%q,"memo":"5..."},{"name":"user1","posting":"5..."},`+
+		`{"name":"bob","memo":%q}]`, wif("one"), wif("two"))
+	b, err := keystore.ReadKeysJSON("keys.json", strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Wipe()
+	if len(b.Skipped()) != 2 || !strings.Contains(b.Skipped()[0], "keys.json:1: the memo key") {
+		t.Errorf("skipped %q", b.Skipped())
+	}
+	if got := fmt.Sprint(b.Accounts()); got != "[alice bob]" {
+		t.Errorf("accounts %s", got)
+	}
+	if n := b.Leave("bob"); n != 1 || fmt.Sprint(b.Accounts()) != "[alice]" {
+		t.Errorf("%d keys of bob left, accounts %v", n, b.Accounts())
+	}
+	if b.Leave("carol") != 0 {
+		t.Error("keys of carol")
+	}
+}
+
 // A list that is added again adds what is new, and says of each key which it is.
 func TestAddTwice(t *testing.T) {
 	s, path, unlock := newStore(t)

@@ -115,6 +115,9 @@ func FuzzOldWallet(f *testing.F) {
 		`"keys":[]}`)
 	f.Add(`{"accounts":[{"name":"alice","auths":[{"expire":1e300,"key":"k","nonce":-1}]}],"accounts":[]}`)
 	f.Add("{\n\"keys\":[{\"name\":\"alice\",\n\"posting\":\"5J\"}]}")
+	f.Add(`{"token_timeout_days":0,"auto_approve_auth_req":true,"keys":"a/b.json","accounts":[{"name":"alice",` +
+		`"auths":[` +
+		`{"token":"t","expire":1.5,"key":"k","nonce":"12"},{"expire":2,"key":"k","nonce":true,"ts_lastused":""}]}]}`)
 	f.Add(`[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		root, err := linejson.Parse([]byte(text))
@@ -138,6 +141,56 @@ func FuzzOldWallet(f *testing.F) {
 		slices.Sort(accounts)
 		compiled(t, w.Policy([]hive.Role{hive.Posting}, slices.Compact(accounts)))
 	})
+}
+
+// A nonce that is no time spoils its auth_key, also where a session that ended had it. A token
+// marks a session of the time before nonces.
+func TestLastNonces(t *testing.T) {
+	read := func(nonce string) Session {
+		root, err := linejson.Parse([]byte(`{"key":"k","expire":1800000000000.5,"token":"t","nonce":` + nonce + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := readSession(root)
+		if err != nil || !s.Token || s.Expires.UnixMilli() != 1800000000000 {
+			t.Fatalf("%s: %+v, %v", nonce, s, err)
+		}
+		return s
+	}
+	for nonce, want := range map[string]int64{"null": 0, "1700000000": 1700000000000, "1700000000001": 1700000000001,
+		`"1700000000001"`: 1700000000001, "1700000000000.5": 1700000000001} {
+		if s := read(nonce); s.Nonce != want || s.BadNonce {
+			t.Errorf("%s: %+v", nonce, s)
+		}
+	}
+	for _, nonce := range []string{"1e300", "-1", "true", `"soon"`, `"NaN"`, `"1e999"`, "[]", "{}"} {
+		s := read(nonce)
+		if !s.BadNonce {
+			t.Errorf("%s: %+v", nonce, s)
+		}
+		a := Account{Sessions: []Session{{Key: "k"}, s}}
+		if !a.BadNonce("k") || a.BadNonce("other") {
+			t.Errorf("%s: the auth_key is not spoiled", nonce)
+		}
+	}
+}
+
+// Of two settings for the length of a session the shorter counts, whichever version read which.
+func TestDays(t *testing.T) {
+	for text, want := range map[string]float64{
+		`{}`: 1, `{"auth_timeout_days":0}`: 1, `{"token_timeout_days":null}`: 1, `{"token_timeout_days":3}`: 3,
+		`{"token_timeout_days":3,"auth_timeout_days":2}`: 2, `{"token_timeout_days":3,"auth_timeout_days":20}`: 3,
+		`{"auth_timeout_days":3650}`: 366,
+	} {
+		root, err := linejson.Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &Wallet{Days: defaultDays}
+		if w.read(root); len(w.problems) > 0 || w.Days != want {
+			t.Errorf("%s: %v days, %v", text, w.Days, w.problems)
+		}
+	}
 }
 
 // Keys that stand in storage.json itself are read with its lines, and not beside a keys.json.

@@ -117,8 +117,8 @@ func (s Source) String() string {
 }
 
 // Read fetches the secret. prompt asks a person, to whom it shows the label. Only the source prompt
-// calls it, and nil means that there is nobody to ask. The context bounds commands; a read of fd:N
-// goes on until the writer closes its end.
+// calls it, and nil means that there is nobody to ask. The context bounds commands and reads
+// of fd:N, which end when the writer closes its end.
 //
 // Errors name the source, never what it delivered. A file that others can read is a
 // *[PermissionError].
@@ -169,7 +169,7 @@ func (s Source) read(ctx context.Context, label string, prompt func(string) ([]b
 	case sourceEnv:
 		return readEnv(s.arg)
 	case sourceFD:
-		return readDescriptor(s.arg)
+		return readDescriptor(ctx, s.arg)
 	case sourceCredential:
 		return readCredential(s.arg)
 	case sourceCommand:
@@ -212,7 +212,8 @@ func descriptor(arg string) (int, error) {
 	return n, nil
 }
 
-func readDescriptor(arg string) ([]byte, error) {
+// readDescriptor reads a descriptor to its end, or until ctx ends: then the read is left behind.
+func readDescriptor(ctx context.Context, arg string) ([]byte, error) {
 	n, err := descriptor(arg)
 	if err != nil {
 		return nil, err
@@ -221,14 +222,28 @@ func readDescriptor(arg string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Standard input stays open: the next file that is opened would become standard input.
-	if n != 0 {
-		defer f.Close()
+	type result struct {
+		text []byte
+		err  error
 	}
-	if err := access.Descriptor(f, access.Secret); err != nil {
-		return nil, err
+	done := make(chan result, 1)
+	go func() {
+		// Standard input stays open: the next file that is opened would become standard input.
+		if n != 0 {
+			defer f.Close()
+		}
+		r := result{err: access.Descriptor(f, access.Secret)}
+		if r.err == nil {
+			r.text, r.err = readBounded(f)
+		}
+		done <- r
+	}()
+	select {
+	case r := <-done:
+		return r.text, r.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
-	return readBounded(f)
 }
 
 func readCredential(name string) ([]byte, error) {

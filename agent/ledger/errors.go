@@ -5,6 +5,14 @@ import (
 	"fmt"
 )
 
+// errMarkLost is an ErrRestored: whether the ledger is older than its mark, nobody knows.
+var errMarkLost error = lostMark{}
+
+type lostMark struct{}
+
+func (lostMark) Error() string        { return "the mark of the ledger is lost" }
+func (lostMark) Is(target error) bool { return target == ErrRestored }
+
 // The errors that a caller acts upon. Every other error is an internal one.
 var (
 	// ErrMissing means that there is no ledger file. Beside a keystore that had one, the caller

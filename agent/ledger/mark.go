@@ -80,7 +80,7 @@ func (l *Ledger) checkMark() error {
 	case errors.As(err, &newer):
 		return err // what it means, only the newer program knows: nobody may accept it here
 	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("%w: the mark is missing", ErrRestored)
+		return fmt.Errorf("%w: %q is missing", errMarkLost, markPath(l.path))
 	case err != nil:
 		return fmt.Errorf("%w: %v", ErrRestored, err)
 	}

@@ -56,6 +56,8 @@ var (
 		"put a copy of it back; the file was not touched. Without a copy its keys "+
 			"are lost: `pksa init --set-aside` keeps it and the ledger under other names and makes a new wallet; then "+
 			"import the keys again")
+	adviceOpenerFirst = advise("opener-first", "write the secret there first, in a file that only this user can read; "+
+		"or name another source. Without any, an identity is made")
 	adviceNotLost    = advise("not-lost", "what can be read is not set aside; `pksa status` says how the wallet stands")
 	adviceNoTerminal = advise("no-terminal", "use another source, such as file:PATH or env:NAME")
 )

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"pksa/agent/ledger"
 	"pksa/cmd/pksa/internal/logtail"
 )
 
@@ -59,6 +65,15 @@ func TestHints(t *testing.T) {
 		params.Cmds["again"] = scriptAgain
 		params.Cmds["leads"] = scriptLeads
 		params.Cmds["halt"] = scriptHalt
+		params.Cmds["serving"] = scriptServing
+		params.Cmds["yield"] = scriptYield
+		params.Cmds["chown"] = scriptChown
+		params.Condition = func(name string) (bool, error) {
+			if name != "root" {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			return os.Geteuid() == 0, nil
+		}
 		testscript.Run(t, params)
 	})
 	if t.Failed() || t.Skipped() {
@@ -73,9 +88,6 @@ func TestHints(t *testing.T) {
 		t.Skipf("%d of %d scripts did run", len(seen.chains), len(all))
 	}
 	for name, a := range advices {
-		if slices.Contains(notYet, name) {
-			continue
-		}
 		if os.Geteuid() != 0 && slices.Contains(rootHints, name) {
 			continue
 		}
@@ -90,16 +102,8 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// notYet are hints whose scripts are still to be written.
-var notYet = strings.Fields(`accept-lost checkpoint demo did-you-mean follow foreign-folder hardening is-a-key
-	is-a-password key-list keystore-damaged keystore-lost ledger-damaged ledger-exists ledger-locked ledger-lost
-	ledger-other ledger-restored link no-account no-cases no-record no-session no-terminal nodes not-a-request not-lost
-	old-missing old-nobody old-record old-relay old-unknown old-wallet opener-bad opener-lost other-key other-user
-	owner-key policy-errors policy-lost relay-address request restart unlock usage used-home white-space
-	without without-owner wrong-key wrong-password wrong-user yielded`)
-
 // rootHints are hints whose state only root can make: files of other users.
-var rootHints = []string{}
+var rootHints = []string{"wrong-user", "other-user", "foreign-folder"}
 
 // commandsIn returns the command lines of this program in a hint.
 func commandsIn(hint string) [][]string {
@@ -134,17 +138,18 @@ func execute(ts *testscript.TestScript, neg bool, line []string) {
 	}
 }
 
-// scriptTry runs a command that fails, and begins with it: try pksa ARG...
-func scriptTry(ts *testscript.TestScript, _ bool, args []string) {
+// scriptTry runs a command that fails, and begins with it: try pksa ARG... With ! it has the status
+// of success, and a hint nevertheless.
+func scriptTry(ts *testscript.TestScript, neg bool, args []string) {
 	at := chainOf(ts)
 	if at.open() {
 		ts.Fatalf("%s came to no end, after the hints %v", strings.Join(at.origin, " "), at.visited)
 	}
-	at.origin = args
-	execute(ts, true, args)
+	execute(ts, !neg, args)
+	at.origin, at.failed = args, true
 }
 
-// scriptHinted checks which hint the last output ends with: hinted NAME. None may be met twice: that
+// scriptHinted checks which hint the last output ends with: hinted NAME. None may be met twice: it
 // would be a circle.
 func (r *hintRun) scriptHinted(ts *testscript.TestScript, _ bool, args []string) {
 	at := chainOf(ts)
@@ -152,7 +157,10 @@ func (r *hintRun) scriptHinted(ts *testscript.TestScript, _ bool, args []string)
 	if a == nil {
 		ts.Fatalf("there is no hint %q", args[0])
 	}
-	said := strings.Split(ts.ReadFile("stderr"), "pksa: hint: ")[1:]
+	said := regexp.MustCompile(`(?m)^pksa: hint: `).Split(ts.ReadFile("stderr"), -1)[1:]
+	for i := range said {
+		said[i], _, _ = strings.Cut(said[i], "\npksa: ")
+	}
 	i := slices.IndexFunc(said, a.matches)
 	if i < 0 {
 		ts.Fatalf("hint %q is not what was printed: %q", args[0], said)
@@ -222,14 +230,53 @@ func startAgent(ts *testscript.TestScript, line []string) *exec.Cmd {
 	cmd.Stderr = said
 	ts.Check(cmd.Start())
 	ts.Defer(func() { _ = cmd.Process.Kill() }) // an error: it has ended
+	if !agentAnswers(ts, line[:len(line)-1]) {
+		ts.Fatalf("%v does not serve: %s", line, said.Last(100))
+	}
+	return cmd
+}
+
+// agentAnswers waits until an agent answers commands that begin with these words.
+func agentAnswers(ts *testscript.TestScript, line []string) bool {
 	for range awaitTimeout / (10 * time.Millisecond) {
-		if ts.Exec(line[0], slices.Concat(line[1:len(line)-1], []string{"pending"})...) == nil {
-			return cmd
+		if ts.Exec(line[0], slices.Concat(line[1:], []string{"pending"})...) == nil {
+			return true
 		}
 		<-time.After(10 * time.Millisecond)
 	}
-	ts.Fatalf("%v does not serve: %s", line, said.Last(100))
-	return nil
+	return false
+}
+
+// scriptServing waits until the agent of the home folder answers.
+func scriptServing(ts *testscript.TestScript, _ bool, _ []string) {
+	if !agentAnswers(ts, []string{"pksa"}) {
+		ts.Fatalf("the agent does not serve")
+	}
+}
+
+// scriptYield lets the wallet of the home folder have yielded to another copy.
+func scriptYield(ts *testscript.TestScript, _ bool, _ []string) {
+	c := &command{streams: streams{strings.NewReader(""), io.Discard, io.Discard}, home: ts.Getenv("PKSA_HOME")}
+	cfg, err := c.settings()
+	ts.Check(err)
+	store, err := c.offline(context.Background(), cfg)
+	ts.Check(err)
+	err = store.ledger.Yield(context.Background(), ledger.Yield{At: time.Now(), Relay: "wss://relay.example/"},
+		ledger.Entry{Type: ledger.RecordEvent, Outcome: "yielded", Content: []byte("{}")})
+	ts.Check(errors.Join(err, store.close()))
+}
+
+// scriptChown gives a folder and all in it to another user, who can get there: chown NUMBER FOLDER.
+func scriptChown(ts *testscript.TestScript, _ bool, args []string) {
+	user, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	folder := ts.MkAbs(args[1])
+	ts.Check(filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(path, user, user))
+	}))
+	for up := filepath.Dir(folder); up != filepath.Clean(os.TempDir()) && up != "/"; up = filepath.Dir(up) {
+		ts.Check(os.Chmod(up, 0o711))
+	}
 }
 
 // scriptHalt stops the agent that a hint has started, and waits until it has ended.

@@ -236,7 +236,11 @@ func (c *command) newUnlock(ctx context.Context, cfg *config.Config, made *[]str
 	if cfg.Unlock == "prompt" {
 		ask = c.promptTwice
 	}
-	return source.Unlock(ctx, func(label string) ([]byte, error) { return ask(ctx, label) })
+	unlock, err := source.Unlock(ctx, func(label string) ([]byte, error) { return ask(ctx, label) })
+	if errors.Is(err, os.ErrNotExist) {
+		err = hint(err, adviceOpenerFirst)
+	}
+	return unlock, err
 }
 
 // identityPath returns the path of an unlock source of the form identity:PATH.

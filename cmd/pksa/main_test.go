@@ -34,10 +34,12 @@ func TestMain(m *testing.M) {
 }
 
 // scriptMain runs the program on a machine that a script describes: TEST_WALLET_PLACE is where
-// services keep a wallet, and TEST_USER the number of the user who runs it.
+// services keep a wallet, TEST_USER the number of the user who runs it, and TEST_MEMLOCK says that
+// no memory may be locked.
 func scriptMain() {
 	place := os.Getenv("TEST_WALLET_PLACE")
 	walletPlaces = func() []string { return []string{place} }
+	limitLocks(os.Getenv("TEST_MEMLOCK"))
 	becomeUser(os.Getenv("TEST_USER"))
 	main()
 }

@@ -52,7 +52,7 @@ examples/docs/policy.md.`,
 			if number, err := strconv.ParseUint(args[0], 10, 64); err == nil {
 				return c.explainRecord(cmd.Context(), p, n, number)
 			}
-			return c.explainFile(p, n, args[0])
+			return c.explainFile(cmd.Context(), p, n, args[0])
 		},
 	}
 	cmd.Flags().StringVar(&file, "policy", "", "`file` of the policy (default: that of the home folder)")
@@ -126,8 +126,8 @@ type recorded struct {
 	SamePolicy bool           `json:"same_policy"`
 }
 
-func (c *command) explainFile(p *policy.Policy, n *hive.Network, name string) error {
-	src, err := c.readInput(name)
+func (c *command) explainFile(ctx context.Context, p *policy.Policy, n *hive.Network, name string) error {
+	src, err := c.readInput(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -168,9 +168,9 @@ func recordContent(src []byte) []byte {
 // maxInput bounds what is read from standard input.
 const maxInput = 8 << 20
 
-func (c *command) readInput(name string) ([]byte, error) {
+func (c *command) readInput(ctx context.Context, name string) ([]byte, error) {
 	if name == "-" {
-		return io.ReadAll(io.LimitReader(c.in, maxInput))
+		return readUntil(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(c.in, maxInput)) })
 	}
 	return os.ReadFile(name)
 }

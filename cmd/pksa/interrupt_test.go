@@ -1,0 +1,37 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// What is read from standard input ends, too, and the status says by which signal.
+func TestInterruptEndsReads(t *testing.T) {
+	home := t.TempDir() + "/home"
+	if got := run(t.Context(), []string{"--home", home, "init"}, streams{strings.NewReader(""), io.Discard,
+		io.Discard}); got != exitOK {
+		t.Fatalf("init: status %d", got)
+	}
+	for signal, want := range map[os.Signal]int{os.Interrupt: 130, syscall.SIGTERM: 143} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		open, person := io.Pipe()
+		said := new(bytes.Buffer)
+		reading := make(chan int)
+		go func() {
+			reading <- run(ctx, []string{"--home", home, "policy", "explain", "-"}, streams{open, io.Discard, said})
+		}()
+		if _, err := person.Write([]byte("request: ")); err != nil { // it returns when the command reads
+			t.Fatal(err)
+		}
+		cancel(interruption{signal})
+		if got := <-reading; got != want || !strings.HasPrefix(said.String(), "pksa: error: ") {
+			t.Errorf("%v: status %d, want %d: %s", signal, got, want, said)
+		}
+		person.Close()
+	}
+}

@@ -62,7 +62,7 @@ func (s *Service) listenStatus(cfg *config.Config) error {
 }
 
 func (s *Service) listenRelay(cfg *config.Config) error {
-	keys := believeOwn(ChainKeys(s.Nodes), heldKeys(s.Keys))
+	keys := believeOwn(ChainKeys(s.Nodes), heldKeys(s.Keys), secondWord(s.Nodes))
 	if cfg.RelayAccounts == "keystore" {
 		keys = heldKeys(s.Keys)
 	}

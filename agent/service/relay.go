@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -102,8 +104,9 @@ const (
 )
 
 // believeOwn lets the relay of this process take the keys of the keystore while the chain cannot be
-// asked: what needs no chain, such as logins, is served although no node answers.
-func believeOwn(chain, held relay.KeysFunc) relay.KeysFunc {
+// asked: what needs no chain, such as logins, is served although no node answers. What one host says
+// against the wallet's keys is judged by second.
+func believeOwn(chain, held relay.KeysFunc, second secondFunc) relay.KeysFunc {
 	var failed atomic.Int64 // when the chain could not be asked last, in ns since 1970
 	return func(ctx context.Context, account hive.AccountName) ([]hive.PublicKey, error) {
 		own, err := held(ctx, account)
@@ -116,10 +119,52 @@ func believeOwn(chain, held relay.KeysFunc) relay.KeysFunc {
 		ctx, cancel := context.WithTimeout(ctx, lookupWait)
 		defer cancel()
 		keys, err := chain(ctx, account)
-		if err == nil || errors.Is(err, relay.ErrNoAccount) {
-			return keys, err
+		switch {
+		case err == nil && holdsAny(keys, own):
+			return keys, nil
+		case err == nil || errors.Is(err, relay.ErrNoAccount):
+			return second(ctx, account, keys, own)
 		}
 		failed.Store(time.Now().UnixNano())
 		return own, nil
 	}
+}
+
+// secondFunc returns the keys of an account of this wallet of which one host says that none is the
+// wallet's.
+type secondFunc func(ctx context.Context, account hive.AccountName, first, own []hive.PublicKey) ([]hive.PublicKey,
+	error)
+
+// secondWord lets other hosts judge what the first one said against this wallet's own keys: one
+// that lies must not shut the wallet out of its own relay. Where two agree, their word counts. Where
+// no second one answers, the wallet's keys count beside those that the first one named.
+func secondWord(nodes *node.Client) secondFunc {
+	return func(ctx context.Context, account hive.AccountName, first, own []hive.PublicKey) ([]hive.PublicKey, error) {
+		if nodes.Hosts() < 2 {
+			if len(first) == 0 {
+				return nil, relay.ErrNoAccount
+			}
+			return first, nil
+		}
+		views := nodes.Views(ctx, 3, account)
+		if len(views) < 2 {
+			return append(slices.Clone(first), own...), nil
+		}
+		said := map[hive.PublicKey]int{}
+		for _, v := range views {
+			for _, key := range v.Accounts[account].Keys() {
+				said[key]++
+			}
+		}
+		maps.DeleteFunc(said, func(_ hive.PublicKey, hosts int) bool { return hosts < 2 })
+		if len(said) == 0 {
+			return nil, relay.ErrNoAccount
+		}
+		return slices.Collect(maps.Keys(said)), nil
+	}
+}
+
+// holdsAny reports whether one of the wanted keys is among the keys.
+func holdsAny(keys, wanted []hive.PublicKey) bool {
+	return slices.ContainsFunc(wanted, func(key hive.PublicKey) bool { return slices.Contains(keys, key) })
 }

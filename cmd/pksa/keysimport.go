@@ -10,9 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pksa/agent/config"
-	"pksa/agent/node"
-	"pksa/agent/service"
 	"pksa/keystore"
 	"pksa/protocol/hive"
 )
@@ -253,34 +250,4 @@ func readKeyFile(path string) (*keystore.Batch, error) {
 		return keystore.ReadKeysJSON(path, f)
 	}
 	return keystore.ReadKeyLines(path, f)
-}
-
-// goneError means that the chain has no account of this name.
-type goneError struct{ account hive.AccountName }
-
-func (e *goneError) Error() string { return fmt.Sprintf("the chain has no account %s", e.account) }
-
-// checkBatch compares the keys with the chain.
-func (c *command) checkBatch(ctx context.Context, cfg *config.Config, batch *keystore.Batch) error {
-	nodes, err := service.Nodes(cfg, c.logger(cfg))
-	if err != nil {
-		return err
-	}
-	known := map[hive.AccountName]node.Account{}
-	return batch.Check(ctx, func(ctx context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role,
-		error) {
-		on, ok := known[account]
-		if !ok {
-			found, err := nodes.Authorities(ctx, account)
-			if err != nil {
-				return nil, hint(fmt.Errorf("asking the chain about %s: %w", account, err),
-					adviceNodes)
-			}
-			if on, ok = found[account]; !ok {
-				return nil, hint(&goneError{account}, adviceNoAccount)
-			}
-			known[account] = on
-		}
-		return on.Roles(public), nil
-	})
 }

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+
+	"pksa/agent/config"
+	"pksa/agent/node"
+	"pksa/agent/service"
+	"pksa/keystore"
+	"pksa/protocol/hive"
+)
+
+// goneError means that the chain has no account of this name.
+type goneError struct{ account hive.AccountName }
+
+func (e *goneError) Error() string { return fmt.Sprintf("the chain has no account %s", e.account) }
+
+// checkBatch compares the keys with the chain. That a key does not fit is believed when two hosts
+// say so, if there are several: one that lies must not keep a right key out.
+func (c *command) checkBatch(ctx context.Context, cfg *config.Config, batch *keystore.Batch) error {
+	// What went wrong is in the error that the person reads; the log would say it seven times before.
+	nodes, err := service.Nodes(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return compareBatch(ctx, nodes, batch)
+}
+
+func compareBatch(ctx context.Context, nodes *node.Client, batch *keystore.Batch) error {
+	known := map[hive.AccountName]node.Account{}
+	err := batch.Check(ctx, func(ctx context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role,
+		error) {
+		on, ok := known[account]
+		if !ok {
+			found, err := nodes.Authorities(ctx, account)
+			if err != nil {
+				return nil, hint(fmt.Errorf("asking the chain about %s: %w", account, err),
+					adviceNodes)
+			}
+			if on, ok = found[account]; !ok {
+				return nil, hint(&goneError{account}, adviceNoAccount)
+			}
+			known[account] = on
+		}
+		return on.Roles(public), nil
+	})
+	if nodes.Hosts() < 2 || !errors.Is(err, keystore.ErrWrongRole) && !errors.Is(err, keystore.ErrOwnerKey) {
+		return err
+	}
+	return checkByTwo(ctx, nodes, slices.Sorted(maps.Keys(known)), batch, err)
+}
+
+// secondHosts is how many hosts are asked about keys that do not fit by the word of the first: two
+// that agree outvote one that lies.
+const secondHosts = 3
+
+// checkByTwo compares the keys by the words of several hosts: a key has a role if two say so. first
+// is what one host said; it stands, with a remark, where no other answers.
+func checkByTwo(ctx context.Context, nodes *node.Client, names []hive.AccountName, batch *keystore.Batch,
+	first error) error {
+	const alone = "%w; one Hive API node says so, and no other confirms it"
+	views := nodes.Views(ctx, secondHosts, names...)
+	if len(views) < 2 {
+		return fmt.Errorf(alone, first)
+	}
+	doubtful := false // a host says that a key fits, and no other one confirms that either
+	err := batch.Check(ctx, func(_ context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role,
+		error) {
+		said := map[hive.Role]int{}
+		for _, v := range views {
+			on := v.Accounts[account] // an account that the host does not know has no keys
+			for _, role := range on.Roles(public) {
+				said[role]++
+			}
+		}
+		var roles []hive.Role
+		for _, role := range []hive.Role{hive.Memo, hive.Posting, hive.Active, hive.Owner} {
+			if said[role] >= 2 {
+				roles = append(roles, role)
+			}
+			doubtful = doubtful || said[role] == 1 && len(views) == 2
+		}
+		return roles, nil
+	})
+	if err != nil && doubtful {
+		return fmt.Errorf(alone, err)
+	}
+	return err
+}

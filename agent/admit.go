@@ -145,6 +145,10 @@ func (a *Agent) judge(p *proposal, v ledger.View) (judged, ledger.Ruling) {
 	switch {
 	case v.Replay != ledger.Fresh:
 		j.refusal = &refusal{code: policy.CodeNonce, reason: replayReason(v.Replay)}
+		if ahead := time.Until(v.Now); v.Replay == ledger.NonceBehind && ahead > maxSkew {
+			j.refusal.reason = fmt.Sprintf("the nonce is too far behind the ledger's last record, which is %s in the "+
+				"future; `pksa ledger clock` leads the ledger back", ahead.Round(time.Minute))
+		}
 	case j.refusal != nil:
 	case !p.run.expires().After(time.Now()):
 		// The application listens no longer. What is done now is done behind its back, and it may

@@ -92,8 +92,7 @@ type Agent struct {
 
 	ownRelay func() OwnRelay // how the relay of this process stands; nil without one. Set before Run
 
-	trustClock  bool // see Options
-	kernelClock func() error
+	witness     ClockWitness  // of the clock
 	begun       chan struct{} // closed when requests may be recorded
 	beginFailed error         // why they may not, and the run ended. Owned by awaitClock until Run waits for it
 
@@ -116,13 +115,13 @@ func New(o Options) (*Agent, error) {
 	a := &Agent{
 		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, keys: o.Keys,
 		log: o.Logger.With("component", "agent"), hardening: o.Hardening, recheck: make(chan struct{}, 1),
-		trustClock: o.TrustClock, kernelClock: o.KernelClock, begun: make(chan struct{}),
+		witness: ClockWitness{o.Node, o.KernelClock, o.TrustClock}, begun: make(chan struct{}),
 		toldFull: map[hive.AccountName]time.Time{},
 		byDamage: quarantine{reason: "too many damaged requests", limit: damageLimit},
 		byReplay: quarantine{reason: "too many replays", limit: replayLimit},
 	}
-	if a.kernelClock == nil {
-		a.kernelClock = kernelclock.Synchronised
+	if a.witness.Kernel == nil {
+		a.witness.Kernel = kernelclock.Synchronised
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
 	a.refunds = a.newRefunds()

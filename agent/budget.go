@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -208,6 +209,111 @@ func keep(inForce *policy.Policy, charges []policy.Charge) time.Duration {
 		longest = max(longest, limits[c.Limit])
 	}
 	return longest
+}
+
+// TurnBack leads the ledger back to the right time, after it was written under a clock far ahead.
+// It frees no budget: charges of the future count from now on, and those that were dropped because
+// the clock was ahead of their end are read from the trail. kept is how long charges count at most;
+// by is what confirmed the time.
+func (m Admin) TurnBack(ctx context.Context, now time.Time, kept time.Duration, by string) (ledger.TurnedBack,
+	error) {
+	recorded, err := m.recordedCharges(now, kept)
+	if err != nil {
+		return ledger.TurnedBack{}, fmt.Errorf("reading the audit trail: %w", err)
+	}
+	return m.Ledger.TurnBack(ctx, ledger.TurnBack{
+		Now:     now,
+		Charges: func(held []ledger.Charge) ([]ledger.Charge, error) { return mergeCharges(held, recorded, now) },
+		Audit: func(done ledger.TurnedBack) []byte {
+			return encodeRecord(map[string]any{"act": "ledger clock", "was": done.Was, "confirmed_by": by,
+				"sessions_ended": len(done.Ended)})
+		},
+	})
+}
+
+// mergeCharges returns the charges that the ledger holds, with those of the trail that it lacks. No
+// charge is of the future any more.
+func mergeCharges(held, recorded []ledger.Charge, now time.Time) ([]ledger.Charge, error) {
+	counts := map[string]int{} // of held ones that the trail has not named yet
+	var all []ledger.Charge
+	for _, c := range held {
+		s := decodeCharges(c)
+		if late := s.At.Sub(now); late > 0 {
+			s.At, c.Expires = now, c.Expires.Add(-late)
+		}
+		var err error
+		if c.Data, err = json.Marshal(s); err != nil {
+			return nil, err
+		}
+		counts[s.sum()]++
+		all = append(all, c)
+	}
+	for _, c := range recorded {
+		if sum := decodeCharges(c).sum(); counts[sum] > 0 {
+			counts[sum]--
+		} else {
+			all = append(all, c)
+		}
+	}
+	return all, nil
+}
+
+// sum returns a text that is the same for what was charged equally at the same time.
+func (s storedCharges) sum() string {
+	text, _ := json.Marshal(s.Charges) // texts and numbers
+	return fmt.Sprint(s.At.UnixMilli(), " ", string(text))
+}
+
+// recordedCharges reads from the trail what was charged and may still count. Times that the ledger
+// was led back from are taken back as they were then.
+func (m Admin) recordedCharges(now time.Time, kept time.Duration) ([]ledger.Charge, error) {
+	var found []storedCharges
+	back := func(to time.Time) {
+		for i := range found {
+			if found[i].At.After(to) {
+				found[i].At = to
+			}
+		}
+	}
+	turns := m.Ledger.Turns()
+	for r, err := range m.Ledger.Audit(1) {
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(turns, r.Number) {
+			back(r.Time)
+		}
+		// Of the future or not, it may be later than what follows.
+		if r.Verdict != ledger.Admitted || r.Type != ledger.RecordJudged && r.Type != ledger.RecordDecided ||
+			r.Time.Add(kept).Before(now) {
+			continue
+		}
+		var content struct {
+			Cost []policy.Charge `json:"cost"`
+		}
+		if err := json.Unmarshal(r.Content, &content); err != nil {
+			return nil, fmt.Errorf("record %d: %w", r.Number, err)
+		}
+		if len(content.Cost) == 0 {
+			continue
+		}
+		s := storedCharges{At: r.Time, Charges: content.Cost}
+		if r.TxID != [20]byte{} {
+			// Its expiration is not in the trail; none is later than a day after the request.
+			s.Tx, s.TxExpires = hive.TxID(r.TxID).String(), r.Time.Add(maxExpire+time.Hour)
+		}
+		found = append(found, s)
+	}
+	back(now)
+	var all []ledger.Charge
+	for _, s := range found {
+		if data, err := json.Marshal(s); err != nil {
+			return nil, err
+		} else if until := s.At.Add(kept); until.After(now) {
+			all = append(all, ledger.Charge{Data: data, Expires: until})
+		}
+	}
+	return all, nil
 }
 
 // newRefunds makes what looks after the charges of transactions that failed.

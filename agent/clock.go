@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pksa/agent/ledger"
+	"pksa/agent/node"
 )
 
 const (
@@ -80,13 +81,20 @@ func (e *skewError) Error() string {
 	return fmt.Sprintf("our clock is %s away from the chain's", e.skew.Abs().Round(time.Second))
 }
 
-// confirmClock returns what confirms the wall clock: a head of the chain that was read after an
-// instant, else the kernel, else the operator. A *skewError: the chain contradicts it. Every other
-// error says what was asked and does not confirm it.
-func (a *Agent) confirmClock(ctx context.Context, since time.Time) (by string, err error) {
+// ClockWitness is what can confirm the clock of this machine.
+type ClockWitness struct {
+	Node   *node.Client
+	Kernel func() error // nil if the kernel says that its clock is kept right
+	Trust  bool         // the operator says that it is right
+}
+
+// Confirm returns what confirms the wall clock: a head of the chain that was read after an instant,
+// else the kernel, else the operator. An error that contradicts the clock says how far the chain's
+// is away. Every other error says what was asked and does not confirm it.
+func (w ClockWitness) Confirm(ctx context.Context, since time.Time) (by string, err error) {
 	waiting, cancel := context.WithTimeout(ctx, headWait)
 	defer cancel()
-	head, err := a.node.Head(waiting)
+	head, err := w.Node.Head(waiting)
 	switch {
 	// Only a head that was read after a step says anything: an older one was dated by the clock of
 	// that time.
@@ -100,11 +108,11 @@ func (a *Agent) confirmClock(ctx context.Context, since time.Time) (by string, e
 	default:
 		err = fmt.Errorf("no Hive API node tells the time of the chain: %w", err)
 	}
-	unknown := a.kernelClock()
+	unknown := w.Kernel()
 	switch {
 	case unknown == nil:
 		return "the kernel", nil
-	case a.trustClock:
+	case w.Trust:
 		return "--trust-clock", nil
 	}
 	return "", fmt.Errorf("%w; %w", err, unknown)
@@ -117,7 +125,7 @@ func (a *Agent) checkClock(ctx context.Context) error {
 	// Held before anything is asked: that takes a while, and the ledger sweeps by itself.
 	doubt, held := a.ledger.HoldClock(maxUnconfirmed)
 	a.clock.agree(time.Now())
-	by, err := a.confirmClock(ctx, time.Time{})
+	by, err := a.witness.Confirm(ctx, time.Time{})
 	var skewed *skewError
 	switch {
 	case errors.As(err, &skewed):
@@ -150,7 +158,7 @@ func doubtText(d ledger.Doubt, err error) string {
 func (a *Agent) awaitClock(ctx context.Context, background *sync.WaitGroup, quit func()) {
 	for pause(ctx, clockEvery, nil) {
 		doubt, _ := a.ledger.HoldClock(maxUnconfirmed)
-		by, err := a.confirmClock(ctx, time.Time{})
+		by, err := a.witness.Confirm(ctx, time.Time{})
 		if err != nil {
 			if ctx.Err() == nil {
 				a.clock.doubt(doubtText(doubt, err))
@@ -172,7 +180,8 @@ func (a *Agent) awaitClock(ctx context.Context, background *sync.WaitGroup, quit
 func (a *Agent) warnOfFuture() {
 	if ahead := time.Until(a.ledger.Now()); ahead > maxSkew {
 		a.log.Error("the ledger's last record is in the future: the clock of this machine was wrong when it was "+
-			"written, and until then no nonce is new", "ahead", ahead.Round(time.Second))
+			"written, and until then no nonce is new; `pksa ledger clock` leads it back", "ahead",
+			ahead.Round(time.Second))
 	}
 }
 
@@ -230,7 +239,7 @@ func (a *Agent) watchClock(ctx context.Context) {
 		if !stepped {
 			return
 		}
-		if by, err := a.confirmClock(ctx, since); err == nil {
+		if by, err := a.witness.Confirm(ctx, since); err == nil {
 			a.agreeClock()
 			a.log.Info("the clock is believed again", "by", by)
 		}

@@ -227,7 +227,8 @@ func (a *Agent) Ready() []string {
 	}
 	if ahead := time.Until(a.ledger.Now()); ahead > maxSkew {
 		reasons = append(reasons, "the ledger's last record is "+ahead.Round(time.Minute).String()+
-			" in the future: the clock was wrong when it was written, and no nonce is new until then")
+			" in the future: the clock was wrong when it was written, and no nonce is new until then. Stop the "+
+			"wallet; `pksa ledger clock` leads the ledger back")
 	}
 	if a.stopping.Load() {
 		reasons = append(reasons, "stopping")

@@ -98,19 +98,37 @@ func (p *pager) skip() error {
 	if p.q.Since.IsZero() || p.q.To == 0 {
 		return nil
 	}
-	var failed error
+	// Between two records at which the ledger was led back, times do not go back.
 	from := max(p.q.From, 1)
-	// Numbers may be missing, so the record found for a number is the next that exists. Ledger time
-	// never goes back, so the times are in order.
-	n := sort.Search(int(p.q.To-min(from, p.q.To)), func(i int) bool {
+	for _, turn := range append(slices.Clone(p.ledger.Turns()), p.q.To+1) {
+		if turn <= from {
+			continue
+		}
+		found, err := p.search(from, min(turn, p.q.To+1))
+		if err != nil {
+			return err
+		}
+		if from = found; found < turn {
+			break
+		}
+	}
+	p.q.From = from
+	return nil
+}
+
+// search returns the number of the first record from one number on and before another one that is
+// of the time that is asked for, the other number if there is none.
+func (p *pager) search(from, before uint64) (uint64, error) {
+	var failed error
+	// Numbers may be missing, so the record found for a number is the next that exists.
+	n := sort.Search(int(before-min(from, before)), func(i int) bool {
 		for r, err := range p.ledger.Audit(from + uint64(i)) {
 			failed = errors.Join(failed, err)
-			return err != nil || !r.Time.Before(p.q.Since)
+			return err != nil || r.Number >= before || !r.Time.Before(p.q.Since)
 		}
 		return true
 	})
-	p.q.From = from + uint64(n)
-	return failed
+	return from + uint64(n), failed
 }
 
 // forth reads from the oldest record on.
@@ -141,7 +159,14 @@ func (p *pager) forth() error {
 	return nil
 }
 
-func (p *pager) late(r ledger.Record) bool { return !p.q.Until.IsZero() && r.Time.After(p.q.Until) }
+// late reports whether neither a record nor any after it is of the time that is asked for.
+func (p *pager) late(r ledger.Record) bool {
+	if p.q.Until.IsZero() || !r.Time.After(p.q.Until) {
+		return false
+	}
+	turns := p.ledger.Turns()
+	return len(turns) == 0 || r.Number >= turns[len(turns)-1]
+}
 
 // back reads from the newest record on, a window at a time: the trail itself can only be read
 // forward.

@@ -63,6 +63,8 @@ type Admission struct {
 type Charge struct {
 	Data    []byte
 	Expires time.Time // the record is dropped some time after
+
+	number uint64 // of the record that it belongs to; only TurnBack sets and reads it
 }
 
 // Ruling is the decision of a judge. The zero value denies.

@@ -24,6 +24,8 @@ type batch struct {
 	fates     map[[20]byte]Fate // those that it changed; the zero state: dropped
 	dropped   map[uint64]bool   // requests that are swept
 	after     []func(*state)    // under Ledger.mu, once the commit has succeeded
+	gatherNow bool              // all changes are gathered with it, whatever segment it is in
+	recharged bool              // its edits hold all charges, so none is gathered
 	gathered  uint64            // the last record that this batch gathered; zero: it gathered nothing
 	err       error             // the first read or write that went wrong; it fails the batch
 }

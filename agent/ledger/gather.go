@@ -6,7 +6,7 @@ import "maps"
 // trail enters a new segment. The records before that need not be read at the next start, and may
 // leave the store.
 func (b *batch) gather() {
-	if b.l.segmentOf(b.last.number) == b.l.segmentOf(b.l.state.gathered) {
+	if !b.gatherNow && b.l.segmentOf(b.last.number) == b.l.segmentOf(b.l.state.gathered) {
 		return
 	}
 	b.gathered = b.last.number
@@ -69,6 +69,9 @@ func (b *batch) gatherRequests() {
 }
 
 func (b *batch) gatherCharges() {
+	if b.recharged {
+		return
+	}
 	now := millis(b.now)
 	for _, list := range [][]counted{b.l.state.charges, b.charges} {
 		for _, c := range list {

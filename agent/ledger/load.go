@@ -158,6 +158,9 @@ func (f *loaded) meta() error {
 	if f.state.yield, err = f.yield(); err != nil {
 		return err
 	}
+	if f.state.turns, err = f.turns(); err != nil {
+		return err
+	}
 	if f.state.created, err = f.metaNumber(metaCreated); err != nil {
 		return err
 	}

@@ -16,9 +16,10 @@ func (c *command) ledgerCommand() *cobra.Command {
 	return groupCommand("ledger", "Start a new ledger, or go on with a restored or moved one",
 		`The ledger records what was asked, decided and done: apps, sessions, nonces,
 limits and the audit trail. The agent refuses to start when it is missing, older
-than it should be, or that of a copy which has yielded to another one; these
-commands are for that case only.`,
-		c.ledgerNew(), c.ledgerAccept(), c.ledgerMoved())
+than it should be, or that of a copy which has yielded to another one, and it
+serves nothing when the last record is in the future. These commands are for
+such cases only.`,
+		c.ledgerNew(), c.ledgerAccept(), c.ledgerMoved(), c.ledgerClock())
 }
 
 func (c *command) ledgerNew() *cobra.Command {
@@ -108,8 +109,8 @@ func (c *command) acceptLedger(path string, o ledger.Options) error {
 
 func printAccepted(w io.Writer, a ledger.Accepted) {
 	if a.Last == a.Mark {
-		fmt.Fprintf(w, "The ledger fits its mark, at record %d; there is nothing to accept, and nothing was changed.\n",
-			a.Last)
+		fmt.Fprintf(w, "The ledger fits its mark, at record %d; there is nothing to accept, and nothing was changed.\n"+
+			"If its last record is in the future, `pksa ledger clock` leads it back.\n", a.Last)
 		return
 	}
 	fmt.Fprintf(w, "Going on with the ledger as of record %d; the mark says record %d. %s ended.\n"+

@@ -79,7 +79,9 @@ type OwnRelay struct {
 	Requests uint64 `json:"requests"`
 	// Unanswered are the requests that ended without an answer.
 	Unanswered uint64 `json:"unanswered"`
-	Hint       string `json:"hint,omitempty"`
+	// PagesRefused are the connections of web pages that relay.origins does not name.
+	PagesRefused uint64 `json:"pages_refused,omitempty"`
+	Hint         string `json:"hint,omitempty"`
 }
 
 // LinkStatus is one relay link in the words of status.

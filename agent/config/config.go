@@ -51,6 +51,7 @@ type Config struct {
 	StopTimeout time.Duration
 
 	StatusListen string
+	StatusHosts  []string // names by which status.listen is asked, besides those of this machine
 
 	RelayListen      string
 	RelayCertificate string

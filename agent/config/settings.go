@@ -96,6 +96,10 @@ var settings = []setting{
 	{"status.listen", "Serve /livez, /readyz and /metrics here. No secrets, but account names: keep it private.",
 		"127.0.0.1:9481",
 		address(func(c *Config) *string { return &c.StatusListen })},
+	{"status.hosts", "Names by which status.listen is asked on this machine besides localhost and addresses, as a " +
+		"proxy " +
+		"passes them on. A request that names another host may be of a web page, and is refused.", "[metrics.example]",
+		hosts(func(c *Config) *[]string { return &c.StatusHosts })},
 	{"relay.listen", "Run a HAS relay of our own here, for applications on this machine or network.", "127.0.0.1:9480",
 		address(func(c *Config) *string { return &c.RelayListen })},
 	{"relay.certificate", "TLS certificate chain of that relay, PEM.", "",
@@ -110,9 +114,10 @@ var settings = []setting{
 		oneOf(func(c *Config) *string { return &c.RelayAccounts }, "chain", "keystore")},
 	{"relay.timeout", "How long that relay keeps a request that no wallet answers.", "60s",
 		duration(func(c *Config) *time.Duration { return &c.RelayTimeout }, 5*time.Second, time.Hour)},
-	{"relay.origins", "Web pages that may use that relay from a browser, by host: wallet.example, *.example, or * " +
-		"for any. Programs need no entry.", "[wallet.example]",
-		readOrigins},
+	{"relay.origins", "Web pages that may use that relay from a browser, by host: wallet.example, *.example, " +
+		"localhost " +
+		"with every port of it, or * for any. Programs need no entry.", "[wallet.example]",
+		hosts(func(c *Config) *[]string { return &c.RelayOrigins })},
 	{"hardening", "How the process shuts itself in: best does what this machine permits, required does not start " +
 		"without all of it, off is for debuggers. Or the measures that are required: core-dumps, tracing, " +
 		"memory-lock, privileges, landlock. Systems other than Linux have none of them: there `pksa run` wants " +
@@ -310,24 +315,27 @@ func readKeyPrefix(r *reader, n *yamlnode.Node) error {
 	return nil
 }
 
-func readOrigins(r *reader, n *yamlnode.Node) error {
-	items, err := listed(n, anyText)
-	if err != nil {
-		return err
-	}
-	origins := make([]string, 0, len(items))
-	for _, item := range items {
-		v, err := scalar(item)
+// hosts reads a list of hosts or patterns of them.
+func hosts(field func(*Config) *[]string) func(*reader, *yamlnode.Node) error {
+	return func(r *reader, n *yamlnode.Node) error {
+		items, err := listed(n, anyText)
 		if err != nil {
 			return err
 		}
-		if v == "" || strings.Contains(v, "/") {
-			return fmt.Errorf("wants hosts such as wallet.example or *, without https://, not %q", v)
+		list := make([]string, 0, len(items))
+		for _, item := range items {
+			v, err := scalar(item)
+			if err != nil {
+				return err
+			}
+			if v == "" || strings.Contains(v, "/") {
+				return fmt.Errorf("wants hosts such as wallet.example or *, without https://, not %q", v)
+			}
+			list = append(list, v)
 		}
-		origins = append(origins, v)
+		*field(r.config) = list
+		return nil
 	}
-	r.config.RelayOrigins = origins
-	return nil
 }
 
 func readNodes(r *reader, n *yamlnode.Node) error {

@@ -58,8 +58,15 @@ type Options struct {
 	WholeRegistration bool
 
 	// Origins lists the origins of web pages that may connect, as host patterns of path.Match; "*"
-	// means any. Clients that send no Origin header (all but browsers) need no entry.
+	// means any, and localhost covers every port of it. Clients that send no Origin header (all but
+	// browsers) need no entry.
 	Origins []string
+	// Hosts lists the names by which the relay is reached besides Server, addresses and the names
+	// of this machine, as patterns too. A page that came from one of these, with the same port, may
+	// connect without an entry among Origins.
+	Hosts []string
+	// PageRefused is called for each web page that was refused, unless it is nil.
+	PageRefused func()
 
 	Limits Limits
 	// Logger gets the events; nil means the default logger. Payloads and proofs are never logged.

@@ -19,6 +19,7 @@ type Counters struct {
 	Attached     uint64 // attach requests granted
 	OverLimit    uint64 // frames and requests refused by a limit
 	UnknownFrame uint64 // frames that are no message of HAS
+	PagesRefused uint64 // connections of web pages that Origins does not name
 }
 
 // Status is the state of a relay at one instant.

@@ -9,6 +9,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/config"
 	"pksa/agent/control"
+	"pksa/agent/relay"
 	"pksa/agent/status"
 )
 
@@ -53,7 +54,9 @@ func (s *Service) listenStatus(cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("status.listen: %w", err)
 	}
-	handler := s.Agent.Metrics().Handler()
+	metrics := s.Agent.Metrics()
+	handler := metrics.Guard(metrics.Handler(), status.Guard{Listener: listener.Addr(), Hosts: cfg.StatusHosts,
+		Logger: s.log.With("component", "status")})
 	s.servers = append(s.servers, server{
 		serve: func(ctx context.Context) error { return status.Serve(ctx, listener, handler) },
 		close: listener.Close,
@@ -66,7 +69,8 @@ func (s *Service) listenRelay(cfg *config.Config) error {
 	if cfg.RelayAccounts == "keystore" {
 		keys = heldKeys(s.Keys)
 	}
-	r, listener, err := OpenRelay(cfg, keys, s.log)
+	r, listener, err := OpenRelay(cfg, relay.Options{Keys: keys, Logger: s.log,
+		PageRefused: func() { s.Agent.Metrics().PageRefused("relay") }})
 	if err != nil {
 		return &StepError{StepRelay, err}
 	}
@@ -81,7 +85,8 @@ func (s *Service) listenRelay(cfg *config.Config) error {
 		now := r.Status()
 		return agent.OwnRelay{Listen: listener.Addr().String(), Used: used, Hint: hint,
 			Wallets: now.Wallets, Apps: now.Connections - now.Wallets, Waiting: now.Pending,
-			Requests: now.Counters.Requests, Unanswered: now.Counters.Expired}
+			Requests: now.Counters.Requests, Unanswered: now.Counters.Expired,
+			PagesRefused: now.Counters.PagesRefused}
 	})
 	s.servers = append(s.servers, server{
 		serve: func(ctx context.Context) error { return r.Serve(ctx, listener) },

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net"
 	"slices"
@@ -20,15 +19,23 @@ import (
 	"pksa/protocol/hive"
 )
 
-// OpenRelay makes the relay of the settings and opens its listener.
-func OpenRelay(cfg *config.Config, keys relay.KeysFunc, log *slog.Logger) (*relay.Relay, net.Listener, error) {
-	if err := checkCertificate(cfg); err != nil {
-		return nil, nil, err
+// OpenRelay makes the relay of the settings and opens its listener. o has Keys and Logger, and what
+// the settings do not say.
+func OpenRelay(cfg *config.Config, o relay.Options) (*relay.Relay, net.Listener, error) {
+	o.Server, _, _ = net.SplitHostPort(cfg.RelayListen)
+	o.Origins, o.Timeout = cfg.RelayOrigins, cfg.RelayTimeout
+	var pair tls.Certificate
+	if cfg.RelayCertificate != "" {
+		err := checkCertificate(cfg)
+		if err == nil {
+			pair, err = tls.LoadX509KeyPair(cfg.RelayCertificate, cfg.RelayKey)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("relay.certificate and relay.key: %w", err)
+		}
+		o.Hosts = pair.Leaf.DNSNames // no other server can pass for one of these
 	}
-	host, _, _ := net.SplitHostPort(cfg.RelayListen)
-	r, err := relay.New(relay.Options{
-		Server: host, Keys: keys, Origins: cfg.RelayOrigins, Timeout: cfg.RelayTimeout, Logger: log,
-	})
+	r, err := relay.New(o)
 	if err != nil {
 		return nil, nil, fmt.Errorf("relay: %w", err)
 	}
@@ -37,11 +44,6 @@ func OpenRelay(cfg *config.Config, keys relay.KeysFunc, log *slog.Logger) (*rela
 		return nil, nil, fmt.Errorf("relay.listen: %w", err)
 	}
 	if cfg.RelayCertificate != "" {
-		pair, err := tls.LoadX509KeyPair(cfg.RelayCertificate, cfg.RelayKey)
-		if err != nil {
-			listener.Close()
-			return nil, nil, fmt.Errorf("relay.certificate and relay.key: %w", err)
-		}
 		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair},
 			MinVersion: tls.VersionTLS12})
 	}
@@ -50,18 +52,11 @@ func OpenRelay(cfg *config.Config, keys relay.KeysFunc, log *slog.Logger) (*rela
 
 // checkCertificate refuses a key that others can read, and files that they can change.
 func checkCertificate(cfg *config.Config) error {
-	if cfg.RelayCertificate == "" {
-		return nil
-	}
 	keepers := access.Administered(cfg.Home)
-	err := access.Check(cfg.RelayCertificate, access.Decision, keepers...)
-	if err == nil {
-		err = access.Check(cfg.RelayKey, access.Shared, keepers...)
+	if err := access.Check(cfg.RelayCertificate, access.Decision, keepers...); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("relay.certificate and relay.key: %w", err)
-	}
-	return nil
+	return access.Check(cfg.RelayKey, access.Shared, keepers...)
 }
 
 // ChainKeys lets a relay look the keys of accounts up at the nodes.

@@ -52,6 +52,7 @@ type Metrics struct {
 	drops    *prometheus.CounterVec
 	reloads  *prometheus.CounterVec
 	alarms   *prometheus.CounterVec
+	pages    *prometheus.CounterVec
 	options  Options
 }
 
@@ -81,8 +82,14 @@ func New(o Options) *Metrics {
 			Name: "pksa_alarms_total",
 			Help: "Events that should never happen and that a person should look at, by name.",
 		}, []string{"alarm"}),
+		pages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pksa_pages_refused_total",
+			Help: "Requests of web pages that were refused by their host or origin, by listener (relay, status).",
+		}, []string{"listener"}),
 		options: o,
 	}
+	m.pages.WithLabelValues("relay")
+	m.pages.WithLabelValues("status")
 	m.reloads.WithLabelValues("ok")
 	m.reloads.WithLabelValues("failed")
 	for _, r := range o.Requests {
@@ -94,7 +101,7 @@ func New(o Options) *Metrics {
 	for _, name := range o.Alarms {
 		m.alarms.WithLabelValues(name)
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.drops, m.reloads, m.alarms, gauges{o})
+	m.registry.MustRegister(m.requests, m.duration, m.drops, m.reloads, m.alarms, m.pages, gauges{o})
 	return m
 }
 
@@ -118,6 +125,9 @@ func (m *Metrics) Reload(ok bool) {
 
 // Alarm counts an event that should never happen.
 func (m *Metrics) Alarm(name string) { m.alarms.WithLabelValues(name).Inc() }
+
+// PageRefused counts a request of a web page that was refused at a listener.
+func (m *Metrics) PageRefused(listener string) { m.pages.WithLabelValues(listener).Inc() }
 
 // Handler returns the handler of /livez, /readyz and /metrics.
 func (m *Metrics) Handler() http.Handler {

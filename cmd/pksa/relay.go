@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent/config"
+	"pksa/agent/relay"
 	"pksa/agent/service"
 )
 
@@ -22,6 +23,9 @@ func (c *command) relayCommand() *cobra.Command {
 is the relay that the setting relay.listen runs inside the agent. Any HiveAuth
 application and wallet can use it. Wallets prove that they hold a key of their
 account; the keys of accounts are looked up at the configured Hive API nodes.
+
+Web pages may use it only if the setting relay.origins names them; localhost
+there stands for every port of it. Programs need no entry.
 
 It listens on this machine only, unless it has a certificate or the setting
 relay.plaintext says that the network in between is private.`,
@@ -45,7 +49,7 @@ func (c *command) serveRelay(ctx context.Context, listen string) error {
 	if err != nil {
 		return err
 	}
-	r, listener, err := service.OpenRelay(cfg, service.ChainKeys(nodes), log)
+	r, listener, err := service.OpenRelay(cfg, relay.Options{Keys: service.ChainKeys(nodes), Logger: log})
 	if err != nil {
 		return relayHint(err)
 	}

@@ -237,6 +237,10 @@ func printOwnRelay(w io.Writer, r *agent.OwnRelay) {
 	if r.Unanswered > 0 {
 		fmt.Fprintf(w, "    %d requests ended without an answer\n", r.Unanswered)
 	}
+	if r.PagesRefused > 0 {
+		fmt.Fprintf(w, "    %d connections of web pages refused, which the setting relay.origins does not name\n",
+			r.PagesRefused)
+	}
 	if r.Hint != "" {
 		fmt.Fprintf(w, "    hint: %s\n", r.Hint)
 	}

@@ -1,0 +1,53 @@
+package relay
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"pksa/protocol/host"
+	"pksa/protocol/plain"
+)
+
+// refusalEvery is how often a refused page is logged: a page in a browser tries again and again.
+const refusalEvery = time.Minute
+
+// admitsPage answers a request of a web page that may not connect, and reports false. Only browsers
+// send an Origin header, and each browser does for a WebSocket, so a program needs no entry, and
+// may reach the relay by any name: through a proxy, for example.
+func (r *Relay) admitsPage(w http.ResponseWriter, req *http.Request) bool {
+	origin := req.Header.Get("Origin")
+	server := host.Server{Names: append([]string{r.options.Server}, r.options.Hosts...), Pages: r.options.Origins}
+	if origin == "" || server.Allows(req.Host, origin) {
+		return true
+	}
+	refused := r.countPage(time.Now())
+	// What a page sends is foreign text.
+	shown := plain.Quote(origin, 200)
+	if refused > 0 {
+		r.log.Warn("a web page may not use this relay", "origin", shown, "host", plain.Quote(req.Host, 200),
+			"refused", refused, "hint",
+			fmt.Sprintf("if the page is yours, name it: relay.origins: [%s] in config.yaml, or "+
+				"PKSA_RELAY_ORIGINS", plain.Line(host.Page(origin), 200)))
+	}
+	if r.options.PageRefused != nil {
+		r.options.PageRefused()
+	}
+	http.Error(w, "pages of "+shown+" may not use this relay; its setting relay.origins names those that may",
+		http.StatusForbidden)
+	return false
+}
+
+// countPage counts a refused page. It returns how many there were since it was last logged, and
+// zero if that was a short while ago.
+func (r *Relay) countPage(now time.Time) (unlogged uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counters.PagesRefused++
+	if now.Before(r.pagesLog.next) {
+		return 0
+	}
+	unlogged = r.counters.PagesRefused - r.pagesLog.told
+	r.pagesLog.next, r.pagesLog.told = now.Add(refusalEvery), r.counters.PagesRefused
+	return unlogged
+}

@@ -4,9 +4,9 @@
 //
 // Start with [Dial]. [Client.Authenticate] gets a [Session] for an account, in service mode with
 // the secret of an app slot or by an auth_key that the wallet knows already; [Client.Pair] gets one
-// by a link that a person hands to the wallet. In a session [Client.Sign] has operations signed and
-// broadcast, and [Client.Challenge] has texts signed or memos decrypted. [Session.Save] keeps a
-// session for the next run.
+// by a link that a person hands to the wallet; [Client.Keep] keeps one from run to run. In a
+// session [Client.Sign] has operations signed and broadcast, and [Client.Challenge] has texts
+// signed or memos decrypted. [Session.Save] keeps a session for the next run.
 //
 // The module path has no dot, so go get cannot fetch it. How a program of another module imports
 // this package, and a whole program that logs in, votes and keeps its session, is on the page

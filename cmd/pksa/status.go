@@ -203,8 +203,8 @@ func printLink(w io.Writer, l agent.LinkStatus) {
 	}
 }
 
-// since, at and nextAttempt return parts of a sentence. An agent that was started before its
-// program was replaced gives no times.
+// since returns since when something is so, as a part of a sentence. An agent that was started
+// before its program was replaced gives no times, here and in at.
 func since(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -212,6 +212,7 @@ func since(t time.Time) string {
 	return " since " + when(t)
 }
 
+// at returns when something was.
 func at(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -219,6 +220,7 @@ func at(t time.Time) string {
 	return " at " + when(t)
 }
 
+// nextAttempt returns when a relay is dialled again.
 func nextAttempt(t time.Time) string {
 	if t.IsZero() {
 		return "connecting now"

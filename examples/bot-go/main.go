@@ -24,19 +24,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"io/fs"
-	"net/http"
 	"os"
 	"os/signal"
 	"strings"
-	"time"
 
 	"pksa/agent/client"
 	"pksa/protocol"
@@ -81,7 +75,7 @@ func run(ctx context.Context, s settings) error {
 	if s.node != "" {
 		// The client trusts neither the relay nor a sign_ack: it looks for the transaction on the
 		// chain before it reports success.
-		options.Transaction = func(ctx context.Context, id hive.TxID) ([]byte, error) { return fetch(ctx, s.node, id) }
+		options.Transaction = client.NodeTransaction(s.node)
 	}
 	bot, err := client.Dial(ctx, options)
 	if err != nil {
@@ -89,56 +83,33 @@ func run(ctx context.Context, s settings) error {
 	}
 	defer bot.Close()
 
-	session, err := login(ctx, bot, s)
+	account, err := hive.ParseAccountName(s.account)
 	if err != nil {
-		return err
+		return fmt.Errorf("account %q: %w", s.account, err)
+	}
+	secret, err := os.ReadFile(s.secretFile)
+	if err != nil {
+		return fmt.Errorf("the secret of the app (`pksa app add mybot` makes it): %w", err)
+	}
+	// The session of the last run, or a new one if there is none, or if the wallet has ended it.
+	// Whoever reads its file can ask the wallet as this bot.
+	session, err := bot.Keep(ctx, client.Login{
+		Account: account, Secret: client.Secret(strings.TrimSpace(string(secret))), File: s.keptFile,
+	})
+	if err != nil {
+		return explain(err)
 	}
 	vote := client.Operation{Name: "vote", Fields: map[string]any{
 		"voter": s.account, "author": s.author, "permlink": s.permlink, "weight": s.weight,
 	}}
 	// The role must be exactly the one that the operations need: posting for votes, active for
 	// transfers.
-	signed, err := bot.Sign(ctx, session, client.SignRequest{Role: hive.Posting, Operations: []client.Operation{vote}})
+	signed, err := session.Sign(ctx, client.SignRequest{Role: hive.Posting, Operations: []client.Operation{vote}})
 	if err != nil {
 		return explain(err)
 	}
 	fmt.Printf("voted: transaction %s, seen on the chain: %t\n", signed.ID, signed.Confirmed)
 	return nil
-}
-
-// login returns the session of the last run, or opens a new one with the secret of the app.
-func login(ctx context.Context, bot *client.Client, s settings) (*client.Session, error) {
-	kept, err := os.ReadFile(s.keptFile)
-	if err == nil {
-		session, err := client.LoadSession(kept)
-		if err == nil && string(session.Account()) == s.account && time.Until(session.Expires()) > time.Minute {
-			return session, nil
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	account, err := hive.ParseAccountName(s.account)
-	if err != nil {
-		return nil, fmt.Errorf("account %q: %w", s.account, err)
-	}
-	secret, err := os.ReadFile(s.secretFile)
-	if err != nil {
-		return nil, err
-	}
-	grant, err := bot.Authenticate(ctx, client.Auth{
-		Account: account,
-		Secret:  client.Secret(strings.TrimSpace(string(secret))),
-	})
-	if err != nil {
-		return nil, explain(err)
-	}
-	fmt.Printf("logged in as %s until %s\n", account, grant.Expires.Format(time.DateTime))
-	text, err := grant.Session.Save()
-	if err != nil {
-		return nil, err
-	}
-	// Whoever reads this file can ask the wallet as this bot.
-	return grant.Session, os.WriteFile(s.keptFile, text, 0o600)
 }
 
 // explain adds what to do. A bot decides here whether to try again: never after ErrRefused. After
@@ -147,48 +118,16 @@ func explain(err error) error {
 	switch {
 	case errors.Is(err, client.ErrRefused):
 		return fmt.Errorf("%w\nthe policy does not allow it: `pksa audit tail` says why", err)
+	case errors.Is(err, client.ErrNewSession):
+		return fmt.Errorf("%w\nlook at the chain, then ask again", err)
+	case errors.Is(err, client.ErrBusy):
+		return fmt.Errorf("%w\nnothing was done: ask again later, and less often", err)
 	case errors.Is(err, client.ErrNobody):
-		return fmt.Errorf("%w\nis the wallet running, at the same relay, with this secret? if it was a session that "+
-			"has ended, remove its file", err)
+		return fmt.Errorf("%w\nis the wallet running, at the same relay, with this secret? there, "+
+			"`pksa status` shows what nothing opened", err)
 	case errors.Is(err, client.ErrFailed), errors.Is(err, client.ErrUnconfirmed), errors.Is(err, client.ErrExpired),
 		errors.Is(err, client.ErrLost):
 		return fmt.Errorf("%w\nlook at the chain before you ask again", err)
 	}
 	return err
-}
-
-// fetch gets a transaction from a Hive API node.
-func fetch(ctx context.Context, node string, id hive.TxID) ([]byte, error) {
-	body, err := json.Marshal(map[string]any{
-		"jsonrpc": "2.0", "id": 1, "method": "condenser_api.get_transaction", "params": []string{id.String()},
-	})
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, node, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	var answer struct {
-		Result json.RawMessage
-		Error  *struct{ Message string }
-	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&answer); err != nil {
-		return nil, fmt.Errorf("node %s: %w", node, err)
-	}
-	switch {
-	case answer.Error != nil && strings.Contains(answer.Error.Message, "Unknown Transaction"):
-		return nil, client.ErrNoTransaction
-	case answer.Error != nil:
-		return nil, fmt.Errorf("node %s: %q", node, answer.Error.Message)
-	}
-	return answer.Result, nil
 }

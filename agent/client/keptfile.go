@@ -1,0 +1,99 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// keptSession is what the file of a [Kept] session holds.
+type keptSession struct {
+	session   *Session    // nil: none
+	confirmed time.Time   // when the wallet answered in it last, as far as it was written down
+	opened    []time.Time // when new sessions were asked for
+}
+
+// keptForm is the form of the file.
+type keptForm struct {
+	Session   jsontext.Value `json:"session,omitzero"` // as Session.Save writes it
+	Confirmed int64          `json:"confirmed,omitzero"`
+	Opened    []int64        `json:"opened,omitempty"` // ms since 1970
+}
+
+var errNotKept = errors.New("not a kept session")
+
+// parseKept returns what a file holds: what write wrote, or what [Session.Save] has saved. Its
+// error does not quote the text, which holds a secret.
+func parseKept(text []byte) (keptSession, error) {
+	if session, err := LoadSession(text); err == nil {
+		return keptSession{session: session}, nil
+	}
+	var form keptForm
+	if json.Unmarshal(text, &form, json.RejectUnknownMembers(true)) != nil {
+		return keptSession{}, errNotKept
+	}
+	var s keptSession
+	for _, at := range form.Opened {
+		s.opened = append(s.opened, time.UnixMilli(at))
+	}
+	if form.Session == nil {
+		return s, nil
+	}
+	session, err := LoadSession(form.Session)
+	if err != nil {
+		return keptSession{}, errNotKept
+	}
+	s.session = session
+	if form.Confirmed != 0 {
+		s.confirmed = time.UnixMilli(form.Confirmed)
+	}
+	return s, nil
+}
+
+// write replaces the file. A crash leaves the old one or the new one.
+func (s *keptSession) write(name string) error {
+	var form keptForm
+	if s.session != nil {
+		saved, err := s.session.Save()
+		if err != nil {
+			return err
+		}
+		form.Session = saved
+	}
+	if !s.confirmed.IsZero() {
+		form.Confirmed = s.confirmed.UnixMilli()
+	}
+	for _, at := range s.opened {
+		form.Opened = append(form.Opened, at.UnixMilli())
+	}
+	text, err := json.Marshal(form)
+	if err == nil {
+		err = replaceFile(name, text)
+	}
+	if err != nil {
+		return fmt.Errorf("client: the session cannot be kept, and each run would make another one: %w", err)
+	}
+	return nil
+}
+
+// replaceFile writes a file that its owner alone can read, whole or not at all.
+func replaceFile(name string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // of no effect once it was renamed
+	_, err = f.Write(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}

@@ -46,6 +46,7 @@ func partlySecret() map[string]any {
 		"ChallengeAckData": protocol.ChallengeAckData{Challenge: mark},
 		"AuthAckData":      protocol.AuthAckData{Token: mark, Challenge: &protocol.ChallengeAckData{Challenge: mark}},
 		"Auth":             client.Auth{Account: "readable", Session: client.NewSession("alice", mark), Secret: mark},
+		"Login":            client.Login{Account: "readable", Secret: mark},
 		"Proof":            client.Proof{Text: mark},
 		"AuthReqData":      protocol.AuthReqData{Token: mark},
 		"Grant": client.Grant{Session: client.NewSession("alice", mark),

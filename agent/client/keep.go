@@ -24,6 +24,9 @@ type Login struct {
 	File string
 }
 
+// Format writes everything but the secret.
+func (l Login) Format(f fmt.State, verb rune) { secret.Format(f, verb, l) }
+
 // Kept is a session that goes on from run to run. Make one with [Client.Keep]. All methods may be
 // called concurrently. However it is printed, it shows nothing.
 type Kept struct {

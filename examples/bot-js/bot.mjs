@@ -4,15 +4,12 @@
 //   pksa app add mybot                       # save the secret that it prints as mybot.secret, chmod 600
 //   ACCOUNT=alice SECRET_FILE=mybot.secret node bot.mjs author/permlink
 //
-// The wallet needs a relay of its own (relay.listen: 127.0.0.1:9480), and rules that allow the app mybot to log in and to
-// vote. The package comment of ../bot-go shows these rules.
-import { readFileSync, writeFileSync } from 'node:fs'
+// The wallet needs a relay of its own (relay.listen: 127.0.0.1:9480, and the same address in relays), and rules that
+// allow the app mybot to log in and to vote. The package comment of ../bot-go shows these rules.
+import { randomUUID } from 'node:crypto'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import WebSocket from 'ws'
-
-// hive-auth-wrapper is made for browsers.
-globalThis.window = globalThis
-globalThis.WebSocket ??= WebSocket
-const { default: HAS } = await import('hive-auth-wrapper')
 
 const { RELAY = 'ws://127.0.0.1:9480', ACCOUNT, SECRET_FILE = 'mybot.secret', SESSION_FILE = 'mybot.session' } = process.env
 const [author, permlink] = (process.argv[2] ?? '').replace(/^@/, '').split('/')
@@ -21,39 +18,156 @@ if (!ACCOUNT || !permlink) {
   process.exit(2)
 }
 
-// The wallet knows the application by its secret, not by the name below.
-HAS.setOptions({ host: RELAY, auth_key_secret: readFileSync(SECRET_FILE, 'utf8').trim() })
+// Problem is an error whose text says all that a person needs.
+class Problem extends Error {}
 
-// login returns the session of the last run, or opens a new one.
-async function login() {
-  try {
-    const kept = JSON.parse(readFileSync(SESSION_FILE, 'utf8'))
-    if (kept.username === ACCOUNT && kept.expire > Date.now() + 60_000) return kept
-  } catch (error) {
-    if (error.code !== 'ENOENT') throw error
+// hive-auth-wrapper is made for browsers. It does not listen for errors of its connection, which would end the program.
+let lost = ''
+const Connection = globalThis.WebSocket ?? WebSocket
+globalThis.window = globalThis
+globalThis.WebSocket = class extends Connection {
+  constructor(url) {
+    super(url)
+    this.addEventListener('error', event => { lost = event.message || event.error?.message || 'connection failed' })
   }
-  const auth = { username: ACCOUNT }
-  await HAS.authenticate(auth, { name: 'mybot', description: 'votes' })
-  // Whoever reads this file can ask the wallet as this bot.
-  writeFileSync(SESSION_FILE, JSON.stringify(auth), { mode: 0o600 })
-  console.log(`logged in as ${ACCOUNT} until ${new Date(auth.expire).toISOString()}`)
-  return auth
+}
+const { default: HAS } = await import('hive-auth-wrapper')
+
+// connect is called before each request: the wrapper's own complaint about a lost connection cannot be caught.
+async function connect() {
+  if (!await HAS.connect()) throw new Problem(`no connection to the relay ${RELAY}: ${lost}; does it run there?`)
 }
 
-// explain tells three cases apart: the wallet refuses, nobody answers, something fails.
-function explain(error) {
+// The wallet knows the application by its secret, not by the name that it gives itself.
+function readSecret() {
+  try {
+    return readFileSync(SECRET_FILE, 'utf8').trim()
+  } catch (error) {
+    throw new Problem(`the secret of the app cannot be read (${error.message}); \`pksa app add mybot\` makes one, ` +
+      'and SECRET_FILE names its file')
+  }
+}
+
+// What is kept from run to run, as agent/client's Keep does it: the session, when the wallet confirmed it last, and when
+// sessions were made. Whoever reads the file can ask the wallet as this bot.
+const hour = 3_600_000
+let kept = { auth: null, confirmed: 0, opened: [] }
+
+function load() {
+  let text
+  try {
+    text = readFileSync(SESSION_FILE, 'utf8')
+  } catch (error) {
+    if (error.code === 'ENOENT') return
+    throw new Problem(`the kept session cannot be read: ${error.message}`)
+  }
+  try {
+    const found = JSON.parse(text)
+    kept = { ...kept, ...(found.username ? { auth: found } : found) }
+  } catch {
+    throw new Problem(`${SESSION_FILE} is not a kept session; if it is one, remove it to log in again`)
+  }
+  if (kept.auth && kept.auth.username !== ACCOUNT) {
+    throw new Problem(`${SESSION_FILE} keeps a session of ${kept.auth.username}: each account needs a file of its own`)
+  }
+}
+
+function save() {
+  try {
+    writeFileSync(SESSION_FILE + '.new', JSON.stringify(kept), { mode: 0o600 })
+    renameSync(SESSION_FILE + '.new', SESSION_FILE)
+  } catch (error) {
+    throw new Problem(`the session cannot be kept, and each run would make another one: ${error.message}`)
+  }
+}
+
+// confirm asks the wallet for the kept session: a new one is made, one that lives is confirmed, and one that the wallet
+// has ended is refused at once. Then it reports false.
+async function confirm() {
+  await connect()
+  try {
+    await HAS.authenticate(kept.auth, { name: 'mybot', description: 'votes' })
+  } catch (error) {
+    if (error.cmd !== 'auth_nack') throw error // the wrapper has checked that a nack is the wallet's
+    return false
+  }
+  kept.confirmed = Date.now()
+  save()
+  return true
+}
+
+// open makes a new session, at most five in an hour: an application that logs in again and again uses up the sessions of
+// the account. The key is kept before the wallet is asked: a run that is cut off goes on with it in the next one.
+async function open() {
+  const now = Date.now()
+  kept.opened = kept.opened.filter(at => now >= at && now - at < hour)
+  if (kept.opened.length >= 5) throw new Problem('five new sessions in an hour: what ends them? not making another one')
+  kept = { auth: { username: ACCOUNT, key: randomUUID() }, confirmed: 0, opened: [...kept.opened, now] }
+  save()
+  if (!await confirm()) {
+    kept = { auth: null, confirmed: 0, opened: kept.opened.slice(0, -1) }
+    save()
+    throw new Problem('the wallet does not let this app log in; `pksa audit tail` there says why')
+  }
+  console.log(`logged in as ${ACCOUNT} until ${new Date(kept.auth.expire).toISOString()}`)
+}
+
+// login logs in, or goes on with the session of the last run.
+async function login() {
+  load()
+  const { auth, confirmed } = kept
+  if (!auth || (auth.expire && auth.expire < Date.now() + 60_000)) return open()
+  if (Date.now() - confirmed < hour) return
+  if (!await confirm()) return open() // the wallet has ended it
+}
+
+// vote asks for the vote. A wallet that has too much to do says "busy" and the nonce of the request, and has done
+// nothing; the wrapper takes the time as nonce. An older nonce is of another request, and proves nothing.
+async function vote(operation) {
+  for (let pause = 250; ; pause = Math.min(2 * pause, 5000)) {
+    await connect()
+    const begun = Date.now()
+    try {
+      return await HAS.broadcast(kept.auth, 'posting', [operation])
+    } catch (error) {
+      const nonce = Number(/^busy (\d+)$/.exec(error.message)?.[1])
+      if (!(nonce >= begun && nonce <= Date.now()) || pause >= 5000) throw error
+      await sleep(pause)
+    }
+  }
+}
+
+// silence finds out whether nobody answered because the wallet has ended the session. A wallet that is there says so at
+// once.
+async function silence() {
+  const lives = await Promise.race([confirm(), sleep(15_000, true)]).catch(() => true)
+  if (lives) return 'nobody answered; does the wallet run, at this relay, with this secret? `pksa status` there shows what nothing opened'
+  await open()
+  return 'the wallet had ended the session, and there is a new one; look at the chain, then run this again'
+}
+
+// explain tells the cases apart: the wallet refuses, nobody answers, something fails.
+async function explain(error) {
+  if (error instanceof Problem) return error.message
   if (error.cmd?.endsWith('_nack')) return 'refused by the policy; `pksa audit tail` says why'
-  if (error.message === 'expired') return 'nobody answered; does the wallet run, at this relay, with this secret?'
+  if (error.message === 'expired') return await silence()
   return `failed: ${error.message || error.error}; look at the chain before you ask again`
 }
 
 try {
-  const auth = await login()
-  const vote = ['vote', { voter: ACCOUNT, author, permlink, weight: 10000 }]
-  const { data } = await HAS.broadcast(auth, 'posting', [vote])
+  // The wrapper warns here, because an application that talks to the wallets of others must not do this. This one talks
+  // to yours: the secret stays on this machine, and encrypts the key of the session for your wallet.
+  const warn = console.warn
+  console.warn = () => {}
+  HAS.setOptions({ host: RELAY, auth_key_secret: readSecret() })
+  console.warn = warn
+  await login()
+  const { data } = await vote(['vote', { voter: ACCOUNT, author, permlink, weight: 10000 }])
+  kept.confirmed = Date.now()
+  save()
   console.log(`voted: transaction ${data}`) // a relay can forge this answer: look at the chain
   process.exit(0)
 } catch (error) {
-  console.error(explain(error))
+  console.error(await explain(error).catch(again => again.message || again.error))
   process.exit(1)
 }

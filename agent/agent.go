@@ -227,6 +227,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	for _, l := range a.links {
 		links.Go(func() { l.Run(linkCtx) })
 	}
+	if len(a.keys.Accounts()) == 0 {
+		a.log.Warn("no keys are held, so nothing can be answered; import one with `pksa keys import`")
+	}
 	a.log.Info("serving", "relays", len(a.links), "accounts", len(a.keys.Accounts()),
 		"policy", a.policy.Load().policy.Hash())
 

@@ -120,8 +120,8 @@ func demand(h config.Hardening, measures []Measure) ([]Measure, error) {
 	return measures, nil
 }
 
-// Log writes one line for each measure, a warning where it is not done, or that all are off. It
-// warns of what this system lacks, too.
+// Log writes one line with the measures that are done, and a warning for each one that is not, or
+// that all are off. It warns of what this system lacks, too.
 func Log(ctx context.Context, log *slog.Logger, measures []Measure) {
 	logMeasures(ctx, log, measures, Lacking())
 }
@@ -135,11 +135,18 @@ func logMeasures(ctx context.Context, log *slog.Logger, measures, lacking []Meas
 			measures = append(slices.Clip(measures), m)
 		}
 	}
+	var done []string
 	for _, m := range measures {
-		level, text := slog.LevelInfo, "hardened"
-		if !m.Done {
-			level, text = slog.LevelWarn, "not hardened"
+		if m.Done {
+			done = append(done, m.Name)
 		}
-		log.Log(ctx, level, text, "measure", m.Name, "detail", m.Detail)
+	}
+	if len(done) > 0 { // what is as it should be takes one line; status has the details
+		log.InfoContext(ctx, "hardened", "measures", strings.Join(done, ","))
+	}
+	for _, m := range measures {
+		if !m.Done {
+			log.WarnContext(ctx, "not hardened", "measure", m.Name, "detail", m.Detail)
+		}
 	}
 }

@@ -71,7 +71,7 @@ func (l *Link) recordSent(e *entry, err error) {
 // handleAck records a register_ack. One for an account that was not asked for on this connection is
 // dropped: a relay cannot register accounts by itself.
 func (l *Link) handleAck(account string) {
-	first := false
+	first, done := false, 0
 	l.changeRegistry(func(now time.Time) {
 		e := l.accounts[hive.AccountName(account)]
 		if e == nil || !l.reg.acknowledged(e) {
@@ -84,12 +84,28 @@ func (l *Link) handleAck(account string) {
 		if l.reg.count == len(l.accounts) {
 			l.facts.relayError = "" // what it was about is over
 		}
+		if l.reg.count == len(l.accounts) || l.reg.count%logRegistered == 0 {
+			done = l.reg.count
+		}
 	})
 	if first {
 		l.log.Info("registered", "account", account)
 		l.options.Registered()
 	}
+	if done > 1 {
+		l.log.Info("accounts registered", "registered", done, "of", l.accountCount())
+	}
 	l.wakeRegistrar()
+}
+
+// logRegistered is after how many registered accounts the log says how far it is.
+const logRegistered = 1000
+
+// accountCount returns how many accounts are to be registered.
+func (l *Link) accountCount() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.accounts)
 }
 
 // handleError records an `error` of the relay, which is never answered (HAS §4.1). It may be about

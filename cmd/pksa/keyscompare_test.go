@@ -11,8 +11,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// aliceNodes returns a client of nodes on hosts of their own: liars, for which alice has the keys of
-// another account, then honest ones, then some that do not answer.
+// aliceNodes returns a client of nodes on hosts of their own: liars, for which alice has the keys
+// of another account, then honest ones, then some that do not answer.
 func aliceNodes(t *testing.T, liars, honest, away int) *node.Client {
 	t.Helper()
 	truth, lie := nodetest.NewChain(nodetest.Options{}), nodetest.NewChain(nodetest.Options{})

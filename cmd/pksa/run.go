@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -84,6 +86,9 @@ func (c *command) serve(ctx context.Context, trustClock bool) error {
 	reloading, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { reloadOnHangup(reloading, s.Agent) })
+	if columns(c.err) > 0 && !c.journal {
+		running.Go(func() { c.sayReady(reloading, cfg, s.Agent) })
+	}
 	c.serves = true
 	err = s.Run(ctx)
 	if untell() { // it ended by itself
@@ -95,6 +100,35 @@ func (c *command) serve(ctx context.Context, trustClock bool) error {
 		err = nil // stopped while it started: nothing was admitted, and an end in order is no failure
 	}
 	return errors.Join(yieldHint(err), s.Close())
+}
+
+// sayReady tells a person at the terminal when the wallet serves, and where applications can ask.
+func (c *command) sayReady(ctx context.Context, cfg *config.Config, a *agent.Agent) {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if len(a.Ready()) == 0 {
+			c.tell(systemd.Info, "%s", readyText(cfg, a.Status()))
+			return
+		}
+	}
+}
+
+// readyText returns where applications can ask, and for how many accounts.
+func readyText(cfg *config.Config, s agent.Status) string {
+	var relays []string
+	for _, l := range s.Links {
+		if l.Registered > 0 {
+			relays = append(relays, l.Relay)
+		}
+	}
+	return fmt.Sprintf("pksa: Ready: apps can ask at %s for %s. `pksa status --home %s` shows more; Ctrl-C ends it.\n",
+		strings.Join(relays, ", "), count(len(s.Accounts), "account"), cfg.Home)
 }
 
 // dialManager connects to the service manager, if one waits to be told that the wallet is ready. It

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -80,11 +84,15 @@ func printSession(w io.Writer, info agent.SessionInfo) {
 }
 
 func (c *command) sessionList() *cobra.Command {
-	return &cobra.Command{
+	var chosen sessionFilter
+	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the live sessions",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := chosen.check(); err != nil {
+				return err
+			}
 			sessions, err := administer(cmd.Context(), c, agent.MethodSessionList, struct{}{},
 				func(_ context.Context, m agent.Admin, _ struct{}) ([]agent.SessionInfo, error) {
 					return m.Sessions(), nil
@@ -92,9 +100,56 @@ func (c *command) sessionList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.print(sessions, func(w io.Writer) { printSessions(w, sessions) })
+			some := chosen.of(sessions)
+			return c.print(some, func(w io.Writer) {
+				if len(some) == 0 && len(sessions) > 0 {
+					fmt.Fprintf(w, "No session fits, of %s.\n", sessionsText(sessions))
+					return
+				}
+				printSessions(w, some)
+			})
 		},
 	}
+	chosen.add(cmd)
+	return cmd
+}
+
+// sessionOrders are the orders in which sessions can be listed.
+var sessionOrders = map[string]func(a, b agent.SessionInfo) int{
+	"number":  func(a, b agent.SessionInfo) int { return cmp.Compare(a.ID, b.ID) },
+	"account": func(a, b agent.SessionInfo) int { return strings.Compare(a.Account, b.Account) },
+	"app":     func(a, b agent.SessionInfo) int { return strings.Compare(a.App, b.App) },
+	"until":   func(a, b agent.SessionInfo) int { return a.Expires.Compare(b.Expires) },
+	"used":    func(a, b agent.SessionInfo) int { return b.LastUsed.Compare(a.LastUsed) }, // the latest first
+}
+
+// sessionFilter is which sessions are listed, and in which order.
+type sessionFilter struct{ app, account, order string }
+
+func (f *sessionFilter) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.app, "app", "", "only sessions of the app of this `name`")
+	flags.StringVar(&f.account, "account", "", "only sessions of the account of this `name`")
+	flags.StringVar(&f.order, "order", "number", "`order`: number, account, app, until, or used (the latest first)")
+}
+
+func (f *sessionFilter) check() error {
+	if orders := slices.Sorted(maps.Keys(sessionOrders)); !slices.Contains(orders, f.order) {
+		return errUsage{unknownValue("--order", f.order, orders)}
+	}
+	return nil
+}
+
+// of returns the sessions that fit, in the order.
+func (f *sessionFilter) of(sessions []agent.SessionInfo) []agent.SessionInfo {
+	some := []agent.SessionInfo{} // a list in JSON, too
+	for _, s := range sessions {
+		if (f.app == "" || f.app == s.App) && (f.account == "" || f.account == s.Account) {
+			some = append(some, s)
+		}
+	}
+	slices.SortStableFunc(some, sessionOrders[f.order])
+	return some
 }
 
 func printSessions(w io.Writer, sessions []agent.SessionInfo) {
@@ -109,6 +164,7 @@ func printSessions(w io.Writer, sessions []agent.SessionInfo) {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Account, s.App, s.Origin, when(s.Expires), lastUsed(s))
 	}
 	t.Flush()
+	fmt.Fprintf(w, "%s\n", sessionsText(sessions))
 	for _, s := range sessions {
 		if s.Claim != "" && s.Claim != s.App {
 			fmt.Fprintf(w, "Session %s calls itself %s.\n", s.ID, plain.QuoteRunes(s.Claim, 64))

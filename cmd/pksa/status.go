@@ -19,7 +19,7 @@ import (
 )
 
 func (c *command) statusCommand() *cobra.Command {
-	ready := false
+	ready, all := false, false
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the state of the agent; exit status 1 if it is not ready",
@@ -32,7 +32,7 @@ it serves and a restart would fail, as with a policy file that has errors. With
 			if err := c.call(cmd.Context(), agent.MethodStatus, struct{}{}, &s); err != nil {
 				return err
 			}
-			if err := c.print(s, func(w io.Writer) { printStatus(w, s) }); err != nil {
+			if err := c.print(s, func(w io.Writer) { printWhole(w, s, all) }); err != nil {
 				return err
 			}
 			if len(s.NotReady) > 0 || len(s.WillNotStart) > 0 && !ready {
@@ -41,11 +41,15 @@ it serves and a restart would fail, as with a policy file that has errors. With
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "list every account and what each relay refused, however many there are")
 	cmd.Flags().BoolVar(&ready, "ready", false, "exit status 0 whenever it is ready")
 	return cmd
 }
 
-func printStatus(w io.Writer, s agent.Status) {
+// printStatus prints the state, with what is not well of many accounts.
+func printStatus(w io.Writer, s agent.Status) { printWhole(w, s, false) }
+
+func printWhole(w io.Writer, s agent.Status, all bool) {
 	if len(s.NotReady) == 0 {
 		fmt.Fprintln(w, "Ready.")
 	} else {
@@ -92,27 +96,12 @@ func printStatus(w io.Writer, s agent.Status) {
 	}
 	fmt.Fprintln(w, "\nRelays")
 	for _, l := range s.Links {
-		printLink(w, l)
+		printLink(w, l, all)
 	}
 	printOwnRelay(w, s.OwnRelay)
-	fmt.Fprintln(w, "\nAccounts")
-	if len(s.Accounts) == 0 {
-		fmt.Fprintln(w, "  none")
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, a := range s.Accounts {
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", a.Name, strings.Join(a.Roles, ", "), strings.Join(a.Wrong, "; "))
-	}
-	t.Flush()
-	for _, a := range s.Accounts {
-		if a.NearlyFull {
-			fmt.Fprintf(w, "  %s has %d of %s (limits.sessions_per_account). Does an application log in each time it\n"+
-				"  runs? It should keep its session. `pksa session revoke --account %s --older 7d` makes room.\n",
-				a.Name, a.Sessions, count(a.SessionsMost, "session"), a.Name)
-		}
-	}
+	printAccounts(w, s.Accounts, all)
 	fmt.Fprintln(w, "\nNodes")
-	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, n := range s.Nodes {
 		fmt.Fprintf(t, "  %s\t%s\n", n.URL, nodeState(n))
 	}
@@ -179,7 +168,7 @@ func nodeState(n node.NodeStatus) string {
 	return "not asked yet"
 }
 
-func printLink(w io.Writer, l agent.LinkStatus) {
+func printLink(w io.Writer, l agent.LinkStatus, all bool) {
 	if l.Connected {
 		fmt.Fprintf(w, "  %s  connected since %s, %s registered, %d pending\n", l.Relay, when(l.Since),
 			count(l.Registered, "account"), l.Pending)
@@ -189,7 +178,11 @@ func printLink(w io.Writer, l agent.LinkStatus) {
 			fmt.Fprintf(w, "    last error%s: %s\n", at(l.LastErrorAt), l.LastError)
 		}
 	}
-	for _, r := range l.Refused {
+	for i, r := range l.Refused {
+		if i == someAccounts && !all {
+			fmt.Fprintf(w, "    and %s more are not registered\n", grouped(len(l.Refused)-i))
+			break
+		}
 		fmt.Fprintf(w, "    %s is not registered: %s\n", r.Account, r.Reason)
 	}
 	if l.RelayError != "" {

@@ -190,7 +190,9 @@ func stamp(path string) string {
 	if err != nil {
 		return "missing"
 	}
-	return fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size())
+	// The mode, too: a file that others could change is refused, and taken once it is closed to
+	// them.
+	return fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size(), " ", info.Mode())
 }
 
 // reloadKeys reads the keystore again after a command changed it, with the secret that the command

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"encoding/json"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +43,21 @@ func TestWatchedPolicy(t *testing.T) {
 		}
 		if got := vote(3); got != "ack" {
 			t.Errorf("under the policy that stays in force: %s", got)
+		}
+		w.write("policy.yaml", "version: 1\n# nothing\n")
+		path := filepath.Join(w.home, "policy.yaml")
+		for _, want := range []struct {
+			mode fs.FileMode
+			says string
+		}{{0o666, "chmod"}, {0o600, ""}} {
+			if err := os.Chmod(path, want.mode); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Second)
+			s := w.agent.Status().Policy
+			if (s.SHA256 == before) != (want.says != "") || !strings.Contains(s.Failed, want.says) {
+				t.Errorf("mode %o: %s in force, %q", want.mode, s.SHA256, s.Failed)
+			}
 		}
 	})
 }

@@ -23,9 +23,9 @@ func (r *Relay) admitsPage(w http.ResponseWriter, req *http.Request) bool {
 	}
 	refused := r.countPage(time.Now())
 	// What a page sends is foreign text.
-	shown := plain.Quote(origin, 200)
+	shown := plain.Line(origin, 200)
 	if refused > 0 {
-		r.log.Warn("a web page may not use this relay", "origin", shown, "host", plain.Quote(req.Host, 200),
+		r.log.Warn("a web page may not use this relay", "origin", shown, "host", plain.Line(req.Host, 200),
 			"refused", refused, "hint",
 			fmt.Sprintf("if the page is yours, name it: relay.origins: [%s] in config.yaml, or "+
 				"PKSA_RELAY_ORIGINS", plain.Line(host.Page(origin), 200)))

@@ -48,8 +48,8 @@ func (m *Metrics) Guard(next http.Handler, g Guard) http.Handler {
 		mu.Unlock()
 		if !quiet {
 			g.Logger.Warn("a request for status was refused: it may be of a web page", "host",
-				plain.Quote(req.Host, 200),
-				"origin", plain.Quote(origin, 200), "hint",
+				plain.Line(req.Host, 200),
+				"origin", plain.Line(origin, 200), "hint",
 				"a name that a proxy passes on stands in the setting status.hosts")
 		}
 		http.Error(w, "this host is not known here; the setting status.hosts names those that are",

@@ -69,7 +69,7 @@ type problemInfo struct {
 func (c *command) checkPolicy(ctx context.Context, path string) error {
 	src, err := c.policyFile(path)
 	if err != nil {
-		return fmt.Errorf("the policy: %w", err)
+		return err
 	}
 	compiled, problems := policy.Compile(path, src, c.checkOptions(ctx))
 	result := checkResult{File: path, OK: compiled != nil, Problems: []problemInfo{}}
@@ -105,7 +105,7 @@ func (c *command) checkPolicy(ctx context.Context, path string) error {
 func (c *command) policyFile(path string) ([]byte, error) {
 	src, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the policy: %w", err)
 	}
 	if cfg := c.settingsIfAny(); cfg != nil && samePath(cfg.Policy, path) {
 		return agent.ReadPolicy(cfg)

@@ -43,14 +43,17 @@ var (
 // restoreHint is what a person does about a ledger that reads wrong.
 const restoreHint = "put back a copy of the ledger and its mark, then run `pksa ledger accept`"
 
+// mendHint is what comes before that where a value reads wrong and not the file.
+const mendHint = "`pksa ledger mend` restores what was altered in one byte; otherwise "
+
 // damaged returns an error that names the value that reads wrong. Keys are numbers, times, names
 // and digests; none is secret.
 func damaged(b bucket, key []byte) error {
 	if number, err := numberOf(key); err == nil && b == bucketAudit {
-		return fmt.Errorf("%w: audit record %d was altered, or stands in the place of another; %s", ErrDamaged, number,
-			restoreHint)
+		return fmt.Errorf("%w: audit record %d was altered, or stands in the place of another; %s%s", ErrDamaged, number,
+			mendHint, restoreHint)
 	}
-	return fmt.Errorf("%w: %s %x; %s", ErrDamaged, b, key, restoreHint)
+	return fmt.Errorf("%w: %s %x; %s%s", ErrDamaged, b, key, mendHint, restoreHint)
 }
 
 // numberKey returns the key of what is ordered by number.

@@ -19,7 +19,7 @@ limits and the audit trail. The agent refuses to start when it is missing, older
 than it should be, or that of a copy which has yielded to another one, and it
 serves nothing when the last record is in the future. These commands are for
 such cases only.`,
-		c.ledgerNew(), c.ledgerAccept(), c.ledgerMoved(), c.ledgerClock())
+		c.ledgerNew(), c.ledgerAccept(), c.ledgerMoved(), c.ledgerClock(), c.ledgerMend())
 }
 
 func (c *command) ledgerNew() *cobra.Command {

@@ -195,6 +195,11 @@ func (a *Agent) answerRefused(relay, text string, sent []link.SentAnswer) {
 	a.noteEvent(audit.AnswerRefused, e, map[string]any{"relay": relay, "text": text, "uuids": uuids,
 		"requests": requests,
 		"certain":  len(sent) == 1})
+	a.recheckKeys()
+}
+
+// recheckKeys has the keys compared with the chain because a relay did not take a proof of one.
+func (a *Agent) recheckKeys() {
 	now := time.Now().UnixNano()
 	if last := a.refusedAt.Load(); now-last >= int64(recheckAfterRefusal) && a.refusedAt.CompareAndSwap(last, now) {
 		a.checkKeysSoon()

@@ -186,7 +186,12 @@ func (a *Agent) probed(l *link.Link, msg protocol.Request) {
 // place of this one.
 func (a *Agent) watchTwins(ctx context.Context, quit func()) {
 	for {
-		actions, next := a.twins.due()
+		actions, next, unaccepted := a.twins.due()
+		if unaccepted {
+			// The relay did not pass on our own answer. The usual reason is the one for which it
+			// refuses others: a key that was changed on the chain.
+			a.recheckKeys()
+		}
 		for _, action := range actions {
 			a.act(ctx, action, quit)
 		}
@@ -200,17 +205,19 @@ func (a *Agent) watchTwins(ctx context.Context, quit func()) {
 	}
 }
 
-// due returns what is to be done now, and when something is due next.
-func (t *twins) due() ([]probe.Action, time.Time) {
+// due returns what is to be done now, when something is due next, and whether a relay has just not
+// taken our answer to a probe.
+func (t *twins) due() (actions []probe.Action, next time.Time, unaccepted bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	next := t.watch.Tick(time.Now())
+	next = t.watch.Tick(time.Now())
 	for relay := range t.gates {
 		f := t.watch.Finding(relay)
 		if f == t.last[relay] {
 			continue
 		}
 		t.last[relay] = f
+		unaccepted = unaccepted || f.Outcome == probe.Unaccepted
 		if t.counts[relay] == nil {
 			t.counts[relay] = map[string]uint64{}
 		}
@@ -219,7 +226,7 @@ func (t *twins) due() ([]probe.Action, time.Time) {
 			t.twin.At = f.At
 		}
 	}
-	return t.watch.Actions(), next
+	return t.watch.Actions(), next, unaccepted
 }
 
 // sums returns what the probes found out since it was called last; nil if there were none.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -235,6 +236,29 @@ func TestRelayThatDropsProbes(t *testing.T) {
 		}
 		if l := w.agent.Status().Links[0]; l.Probe != "lost" || l.ProbeHint == "" {
 			t.Errorf("%+v", l)
+		}
+	})
+}
+
+// A relay that does not pass on our own answer to a probe, without a word, may refuse our proof of
+// key: the keys are compared with the chain at once.
+func TestUnacceptedProbeComparesTheKeys(t *testing.T) {
+	var quiet atomic.Bool
+	within(t, worldOptions{probes: true, fault: func(w *relaytest.Wire, f relaytest.Frame) {
+		if f.To == relaytest.ToRelay && f.Cmd == "challenge_ack" && quiet.Load() {
+			return
+		}
+		w.Pass(f)
+	}}, func(t *testing.T, w *world) {
+		w.eventually("first comparison of the keys",
+			func() bool { return w.node.Calls("condenser_api.get_accounts") > 0 })
+		w.chain.Change("alice", func(a *nodetest.Account) { a.Memo = keyOf("bob", hive.Memo).Public() })
+		quiet.Store(true)
+		w.eventuallyWithin(20*time.Minute, "a wrong key in status", func() bool {
+			return len(w.agent.Status().Accounts[0].Wrong) == 1
+		})
+		if got := w.agent.Status().Links[0].Probe; got != string(probe.Unaccepted) {
+			t.Errorf("the probe found %q", got)
 		}
 	})
 }

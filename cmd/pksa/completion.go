@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/control"
 )
@@ -138,8 +140,9 @@ func (c *command) completions() completions {
 	return completions{
 		flags: map[string]completer{
 			"home": folders, "app": c.appNames(), "account": c.accountNames(), "role": roles,
-			"kind":   words("auth", "sign", "challenge", "decrypt", "admin", "event", "start", "stop"),
-			"result": words("admitted", "pending", "answered", "refused", "ignored", "failed", "accepted"),
+			"kind": words(audit.Kinds()...), "result": words(audit.Results()...), "code": words(audit.Codes()...),
+			"session": c.sessionNumbers(), "order": words(slices.Sorted(maps.Keys(sessionOrders))...),
+			"tx": nothing, "rule": nothing, "text": nothing,
 			"secret": sources, "key": sources, "link": sources, "unlock": sources, "new": sources,
 			"for": words("12h", "24h", "7d", "30d"), "older": words("12h", "24h", "7d", "30d"),
 			"wait": words("1m", "5m"), "since": nothing, "until": nothing, "to": nothing, "lines": nothing,

@@ -43,10 +43,9 @@ func TestHelp(t *testing.T) {
 }
 
 // verbs are those with which the summaries of commands begin.
-var verbs = []string{"Add", "Allow", "Answer", "Check", "Compare", "End", "Explain", "Find", "Give", "Go", "Import",
-	"Judge", "Let", "List", "Make", "Print", "Refuse", "Remove", "Run", "Serve", "Show", "Start", "Suggest", "Take",
-	"Tell",
-	"Watch", "Write"}
+var verbs = []string{"Add", "Allow", "Answer", "Change", "Check", "Compare", "End", "Explain", "Find", "Give",
+	"Go", "Import", "Judge", "Lead", "Let", "List", "Make", "Print", "Refuse", "Remove", "Restore", "Run", "Serve",
+	"Show", "Start", "Suggest", "Take", "Tell", "Watch", "Write"}
 
 func TestSummariesBeginWithVerbs(t *testing.T) {
 	for _, cmd := range commands((&command{}).root()) {

@@ -60,6 +60,7 @@ Set it up:     pksa init, then follow what it prints`,
 		completion.Short = "Let the shell complete commands, apps, accounts and sessions"
 		completion.Long = completionHelp
 		for _, shell := range completion.Commands() {
+			shell.Short = "Print the script for " + shell.Name()
 			shell.Long = completionHelp // cobra's own is wider than help is here
 		}
 	}

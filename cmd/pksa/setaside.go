@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"pksa/agent"
@@ -27,21 +28,32 @@ type aside struct {
 // setAside renames each file that exists, to a name that says when it was set aside. It sets all
 // aside or none.
 func setAside(paths []string, now time.Time) (*aside, error) {
-	a := new(aside)
+	a, ending := new(aside), freeEnding(paths, now)
 	for _, path := range paths {
 		if !is(path) {
 			continue
 		}
-		to := path + ".aside-" + now.UTC().Format(asideLayout)
-		if is(to) {
-			return nil, errors.Join(fmt.Errorf("%s exists already; nothing was changed", to), a.undo())
-		}
+		to := path + ending
 		if err := os.Rename(path, to); err != nil {
 			return nil, errors.Join(err, a.undo())
 		}
 		a.from, a.to = append(a.from, path), append(a.to, to)
 	}
 	return a, nil
+}
+
+// freeEnding returns what is put behind the names, the same for all. Two that are set aside in one
+// second differ by a number.
+func freeEnding(paths []string, now time.Time) string {
+	first := ".aside-" + now.UTC().Format(asideLayout)
+	taken := func(ending string) bool {
+		return slices.ContainsFunc(paths, func(path string) bool { return is(path + ending) })
+	}
+	ending := first
+	for n := 2; taken(ending); n++ {
+		ending = fmt.Sprintf("%s-%d", first, n)
+	}
+	return ending
 }
 
 // undo renames the files back.

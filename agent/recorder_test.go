@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"pksa/agent/audit"
+	"pksa/agent/config"
 	"pksa/agent/relay/relaytest"
 	"pksa/protocol/hive"
 )
 
-// A relay that comes back with another key is recorded with both keys.
+// A relay on another machine that comes back with another key is recorded with both keys.
 func TestRelayKeyChangeIsRecorded(t *testing.T) {
 	other := keyOf("relay", hive.Memo).Public().String()
 	keys := 0
@@ -23,7 +24,8 @@ func TestRelayKeyChangeIsRecorded(t *testing.T) {
 		}
 		w.Pass(f)
 	}
-	within(t, worldOptions{fault: fault}, func(t *testing.T, w *world) {
+	elsewhere := func(c *config.Config) { c.Relays = []config.Relay{{URL: "ws://elsewhere", Plaintext: true}} }
+	within(t, worldOptions{fault: fault, configure: elsewhere}, func(t *testing.T, w *world) {
 		w.relay.Cut()
 		w.eventually("the record", func() bool { return len(w.events("relay key changed")) > 0 })
 		if got := w.events("relay key changed"); !strings.Contains(string(got[0].Content), `"now":"`+other+`"`) {

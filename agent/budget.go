@@ -351,7 +351,8 @@ func (a *Agent) charged(ctx context.Context, fates []ledger.Fate) (map[hive.TxID
 		if len(unknown) == 0 {
 			return
 		}
-		// Without their end they are found in one pass over all charges, however many are asked for.
+		// Without their end they are found in one pass over all charges, however many are asked
+		// for.
 		for c := range v.Charges() {
 			if id, ok := decodeCharges(c).transaction(); ok && unknown[id] {
 				add(id, c)

@@ -97,8 +97,8 @@ type View struct {
 	Replay  Replay    // whether nonce or digest may be used up; a request that is not Fresh must be denied
 
 	// Generation changes when charges of a ruling were not recorded, because the commit failed or
-	// the judge panicked, and when charges are given back or count again. A judge that keeps counters in memory then builds them again from
-	// Charges.
+	// the judge panicked, and when charges are given back or count again. A judge that keeps
+	// counters in memory then builds them again from Charges.
 	Generation uint64
 
 	b   *batch

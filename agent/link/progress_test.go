@@ -11,8 +11,8 @@ import (
 	"pksa/agent/link"
 )
 
-// TestProgressInLog: the log says how far many registrations are, and when all are done. One account
-// has one line.
+// TestProgressInLog: the log says how far many registrations are, and when all are done. One
+// account has one line.
 func TestProgressInLog(t *testing.T) {
 	for n, want := range map[int][]string{
 		2500: {"registered=1000 of=2500", "registered=2000 of=2500", "registered=2500 of=2500"},

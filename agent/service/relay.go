@@ -99,8 +99,8 @@ const (
 )
 
 // believeOwn lets the relay of this process take the keys of the keystore while the chain cannot be
-// asked: what needs no chain, such as logins, is served although no node answers. What one host says
-// against the wallet's keys is judged by second.
+// asked: what needs no chain, such as logins, is served although no node answers. What one host
+// says against the wallet's keys is judged by second.
 func believeOwn(chain, held relay.KeysFunc, second secondFunc) relay.KeysFunc {
 	var failed atomic.Int64 // when the chain could not be asked last, in ns since 1970
 	return func(ctx context.Context, account hive.AccountName) ([]hive.PublicKey, error) {
@@ -131,8 +131,8 @@ type secondFunc func(ctx context.Context, account hive.AccountName, first, own [
 	error)
 
 // secondWord lets other hosts judge what the first one said against this wallet's own keys: one
-// that lies must not shut the wallet out of its own relay. Where two agree, their word counts. Where
-// no second one answers, the wallet's keys count beside those that the first one named.
+// that lies must not shut the wallet out of its own relay. Where two agree, their word counts.
+// Where no second one answers, the wallet's keys count beside those that the first one named.
 func secondWord(nodes *node.Client) secondFunc {
 	return func(ctx context.Context, account hive.AccountName, first, own []hive.PublicKey) ([]hive.PublicKey, error) {
 		if nodes.Hosts() < 2 {

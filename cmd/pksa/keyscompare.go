@@ -23,7 +23,8 @@ func (e *goneError) Error() string { return fmt.Sprintf("the chain has no accoun
 // checkBatch compares the keys with the chain. That a key does not fit is believed when two hosts
 // say so, if there are several: one that lies must not keep a right key out.
 func (c *command) checkBatch(ctx context.Context, cfg *config.Config, batch *keystore.Batch) error {
-	// What went wrong is in the error that the person reads; the log would say it seven times before.
+	// What went wrong is in the error that the person reads; the log would say it seven times
+	// before.
 	nodes, err := service.Nodes(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err

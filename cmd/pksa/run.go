@@ -102,7 +102,7 @@ func (c *command) serve(ctx context.Context, trustClock bool) error {
 	return errors.Join(yieldHint(err), s.Close())
 }
 
-// sayReady tells a person at the terminal when the wallet serves, and where applications can ask.
+// sayReady prints at the terminal when the wallet serves, and where applications can ask.
 func (c *command) sayReady(ctx context.Context, cfg *config.Config, a *agent.Agent) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()

@@ -64,7 +64,7 @@ func namedSources(args []string) (names []string) {
 
 // tell prints a line or more to standard error, for the journal with a priority.
 func (c *command) tell(p systemd.Priority, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+	text := wrapped(fmt.Sprintf(format, args...), columns(c.err))
 	if c.journal {
 		text = systemd.Prefix(p, text)
 	}
@@ -76,7 +76,14 @@ func (c *command) print(result any, people func(w io.Writer)) error {
 	if c.asJSON {
 		return control.Show(c.out, result)
 	}
-	w := bufio.NewWriter(c.out)
-	people(w)
-	return w.Flush()
+	wide := columns(c.out)
+	if wide == 0 {
+		w := bufio.NewWriter(c.out)
+		people(w)
+		return w.Flush()
+	}
+	var text strings.Builder
+	people(&text)
+	_, err := io.WriteString(c.out, wrapped(text.String(), wide))
+	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ Set it up:     pksa init, then follow what it prints`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped "+helpWidth))
+	c.fitHelp(root)
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.home, "home", "",
 		"`folder` of settings, policy, keys and ledger (default: $PKSA_HOME, else pksa in the XDG data folder)")
@@ -74,6 +76,23 @@ accounts, sessions and what waits for you. Nothing is unlocked for that.
     bash   source <(pksa completion bash)         in ~/.bashrc
     zsh    source <(pksa completion zsh)          in ~/.zshrc, after compinit
     fish   pksa completion fish | source          in ~/.config/fish/config.fish`
+
+// fitHelp lets help, which is written for 80 columns, fit a narrower terminal.
+func (c *command) fitHelp(root *cobra.Command) {
+	full := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		wide := columns(c.out)
+		if wide == 0 || wide >= textWidth {
+			full(cmd, args)
+			return
+		}
+		var text strings.Builder
+		cmd.SetOut(&text)
+		full(cmd, args)
+		cmd.SetOut(c.out)
+		io.WriteString(c.out, wrapped(text.String(), wide))
+	})
+}
 
 // groupCommand returns a command that only holds others, and shows its help when it is called.
 func groupCommand(use, short, long string, subs ...*cobra.Command) *cobra.Command {

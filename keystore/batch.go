@@ -193,7 +193,7 @@ func (b *Batch) repeated() Complaints {
 // parseKey reads a WIF. Its error says what the text is instead, as far as that can be seen, and
 // does not repeat it.
 func parseKey(wif []byte) (*hive.PrivateKey, error) {
-	text := string(bytes.TrimSpace(wif))
+	text := string(bytes.TrimSpace(bytes.TrimPrefix(wif, []byte(utf8Mark))))
 	key, err := hive.ParseWIF(text)
 	switch {
 	case err == nil:

@@ -2,9 +2,11 @@ package keystore
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 
 	"pksa/keystore/linejson"
 	"pksa/protocol/hive"
@@ -25,10 +27,12 @@ func ReadKeyLines(file string, r io.Reader) (*Batch, error) {
 		return nil, err
 	}
 	defer clear(text)
+	lines := textOf(text)
+	defer clear(lines)
 	b := &Batch{file: file}
 	var complaints Complaints
 	n := 0
-	for line := range bytes.Lines(text) {
+	for line := range bytes.Lines(lines) {
 		n++
 		if complaint, bad := b.readLine(n, line); bad {
 			complaints = append(complaints, complaint)
@@ -78,8 +82,10 @@ func ReadKeysJSON(file string, r io.Reader) (*Batch, error) {
 		return nil, err
 	}
 	defer clear(raw)
+	text := textOf(raw)
+	defer clear(text)
 	b := &Batch{file: file}
-	root, err := linejson.Parse(raw)
+	root, err := linejson.Parse(text)
 	if err != nil {
 		return b.finish(Complaints{b.misread(err)})
 	}
@@ -177,6 +183,32 @@ func (b *Batch) finish(complaints Complaints) (*Batch, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// utf8Mark is the byte order mark that some editors put before a text.
+const utf8Mark = "\xef\xbb\xbf"
+
+// textOf returns the text of a file of keys in UTF-8, without a byte order mark. UTF-16, as
+// PowerShell writes it, is known by its mark. The result may share its bytes with raw.
+func textOf(raw []byte) []byte {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(raw, []byte(utf8Mark)):
+		return raw[3:]
+	case bytes.HasPrefix(raw, []byte("\xff\xfe")):
+		order = binary.LittleEndian
+	case bytes.HasPrefix(raw, []byte("\xfe\xff")):
+		order = binary.BigEndian
+	default:
+		return raw
+	}
+	// Names, roles and keys are ASCII. Never outgrown, because an outgrown buffer would not be
+	// wiped: a unit of 16 bits has three bytes at most in UTF-8.
+	text := make([]byte, 0, len(raw)/2*3)
+	for raw = raw[2:]; len(raw) > 1; raw = raw[2:] {
+		text = utf8.AppendRune(text, rune(order.Uint16(raw)))
+	}
+	return text
 }
 
 // readImport reads all that r delivers. A buffer that is too small is wiped once it was copied.

@@ -326,6 +326,11 @@ func trimSecret(raw []byte) ([]byte, error) {
 	if len(text) == 0 {
 		return nil, errors.New("it is empty")
 	}
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return nil, errors.New("it is UTF-16, as PowerShell and some editors write it: write it again as UTF-8 " +
+			"without a " +
+			"byte order mark")
+	}
 	if len(text) > maxSecret {
 		return nil, errTooLong
 	}

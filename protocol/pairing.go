@@ -40,8 +40,8 @@ const (
 
 // ParsePairingLink reads what a person scans or pastes: a link has://auth_req/…, the base64 after
 // it, or the JSON inside. It is lenient about the form (white space around, the case of the scheme,
-// either base64 alphabet, padding, %2B %2F %3D, further members of the object) and strict about the
-// content (HAS §6). Errors are *PairingLinkError.
+// line ends and blanks inside the base64, either base64 alphabet, padding, %2B %2F %3D, further
+// members of the object) and strict about the content (HAS §6). Errors are *PairingLinkError.
 //
 // The reference wallets check none of the fields. A host that begins with https:// is read as
 // wss://, because Keychain's extension writes it so.
@@ -92,6 +92,8 @@ func linkPayload(s string) ([]byte, error) {
 		}
 		s = payload
 	}
+	// A terminal that wraps a long link, and a mail program, put line ends and blanks into it.
+	s = strings.Join(strings.Fields(s), "")
 	if s == "" {
 		return nil, &PairingLinkError{"link", "empty"}
 	}

@@ -56,6 +56,11 @@ func (r *Reader) Read(src []byte) (*Node, bool) {
 			r.Complain(tab, "%s: this line is indented by a tab; write spaces instead", r.options.NotYAML)
 			return nil, false
 		}
+		if blank := r.noBreakAt(at); blank != nil {
+			r.Complain(blank, "%s: here is a no-break space (U+00A0), which looks like a blank and is none; write a "+
+				"blank instead", r.options.NotYAML)
+			return nil, false
+		}
 		r.Complain(at, "%s: %s%s", r.options.NotYAML, text, syntaxHint(text))
 		return nil, false
 	case second != nil:
@@ -258,6 +263,22 @@ func (r *Reader) tabAt(at *Node, text string) *Node {
 	for i := at.Line; i <= min(last, len(r.lines)); i++ {
 		if indent := tabIndent.FindString(r.lines[i-1]); indent != "" {
 			return &Node{Line: i, Column: strings.Index(indent, "\t") + 1}
+		}
+	}
+	return nil
+}
+
+// noBreakSpace matches a no-break space where YAML wants blanks: before the first word of a line,
+// or behind what a word of YAML ends with.
+var noBreakSpace = regexp.MustCompile("(?:^[ -]*|[:,\\[{-] *)\u00a0")
+
+// noBreakAt returns the first no-break space that can be the reason of an error of the YAML
+// library. The library names that line, or one near it.
+func (r *Reader) noBreakAt(at *Node) *Node {
+	for i := max(at.Line-1, 1); i <= min(at.Line+1, len(r.lines)); i++ {
+		if found := noBreakSpace.FindString(r.lines[i-1]); found != "" {
+			before := r.lines[i-1][:strings.Index(r.lines[i-1], found)+len(found)]
+			return &Node{Line: i, Column: utf8.RuneCountInString(before)}
 		}
 	}
 	return nil

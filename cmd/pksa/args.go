@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,8 +57,28 @@ func days(text string) (time.Duration, error) {
 		}
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 {
+	_, notNumber := strconv.ParseFloat(text, 64)
+	switch {
+	case err != nil && notNumber == nil:
+		return 0, errUsage{fmt.Errorf("%q has no unit; write %ss, %sm, %sh or %sd", text, text, text, text, text)}
+	case err != nil || d <= 0:
 		return 0, errUsage{fmt.Errorf("%q is no length of time; write 12h or 30d", text)}
 	}
 	return d, nil
 }
+
+// lengthFlag is a flag that takes a length of time, in the form that days reads.
+type lengthFlag time.Duration
+
+func (l *lengthFlag) Set(text string) error {
+	d, err := days(text)
+	if err == nil {
+		*l = lengthFlag(d)
+	}
+	return err
+}
+
+func (l *lengthFlag) String() string { return span(time.Duration(*l)) }
+
+// Type returns how help calls the value.
+func (l *lengthFlag) Type() string { return "duration" }

@@ -115,8 +115,12 @@ var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
 // usageHint names the command that was meant, or the one that explains the usage.
 func usageHint(cmd *cobra.Command, err error) string {
-	var word string
-	if _, scan := fmt.Sscanf(err.Error(), "unknown command %q", &word); scan == nil {
+	var word, path string
+	if _, scan := fmt.Sscanf(err.Error(), "unknown command %q for %q", &word, &path); scan == nil {
+		// `pksa help keys imprt` is about another command than the one that runs.
+		if about, _, unknown := cmd.Root().Find(strings.Fields(path)[1:]); unknown == nil {
+			cmd = about
+		}
 		cmd.SuggestionsMinimumDistance = 2
 		if meant := cmd.SuggestionsFor(word); len(meant) > 0 {
 			return adviceDidYouMean.with(cmd.CommandPath(), meant[0])

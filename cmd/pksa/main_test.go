@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,10 +12,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -81,6 +84,8 @@ func scriptParams(folder string) testscript.Params {
 			"port":       scriptPort,
 			"listens":    scriptListens,
 			"samesecret": scriptSameSecret,
+			"marked":     scriptMarked,
+			"wrapped":    scriptWrapped,
 		},
 	}
 }
@@ -382,4 +387,29 @@ func scriptListens(ts *testscript.TestScript, _ bool, args []string) {
 		<-ticker.C
 	}
 	ts.Fatalf("nobody listens at %s", args[0])
+}
+
+// scriptMarked writes a text with a byte order mark: marked utf-8|utf-16le|utf-16be FILE OUT.
+func scriptMarked(ts *testscript.TestScript, _ bool, args []string) {
+	text := "\ufeff" + strings.ReplaceAll(ts.ReadFile(args[1]), "\n", "\r\n")
+	orders := map[string]binary.AppendByteOrder{"utf-16le": binary.LittleEndian, "utf-16be": binary.BigEndian}
+	order, wide := orders[args[0]]
+	if !wide {
+		write(ts, args[2], text)
+		return
+	}
+	var out []byte
+	for _, unit := range utf16.Encode([]rune(text)) {
+		out = order.AppendUint16(out, unit)
+	}
+	write(ts, args[2], string(out))
+}
+
+// scriptWrapped writes a text with a line end after each 60 bytes: wrapped FILE OUT.
+func scriptWrapped(ts *testscript.TestScript, _ bool, args []string) {
+	var lines []string
+	for line := range slices.Chunk([]byte(strings.TrimSpace(ts.ReadFile(args[0]))), 60) {
+		lines = append(lines, string(line))
+	}
+	write(ts, args[1], strings.Join(lines, "\n")+"\n")
 }

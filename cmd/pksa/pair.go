@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"pksa/agent"
 	"pksa/agent/control"
+	"pksa/keystore"
 	"pksa/protocol"
 	"pksa/protocol/plain"
 )
@@ -81,6 +83,39 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	})
 }
 
+// readLink reads a pairing link from a source. At a prompt it takes further lines while the link is
+// not whole: what a person copies from a terminal that wraps it comes in several.
+func (c *command) readLink(ctx context.Context, from string) (string, error) {
+	source, err := keystore.ParseSource(from)
+	if err != nil {
+		return "", errUsage{err}
+	}
+	secret, err := source.Read(ctx, func(string) ([]byte, error) {
+		link, err := c.prompt(ctx, "pairing link")
+		for err == nil && cutLink(link) {
+			var rest []byte
+			if rest, err = c.prompt(ctx, "the link is not whole: its rest, or Enter"); len(rest) == 0 {
+				break
+			}
+			link = append(link, rest...)
+		}
+		return link, err
+	})
+	if err != nil {
+		return "", err
+	}
+	defer secret.Wipe()
+	return string(secret.Bytes()), nil
+}
+
+// cutLink reports whether a text may be the beginning of a pairing link.
+func cutLink(text []byte) bool {
+	_, err := protocol.ParsePairingLink(string(text))
+	var refused *protocol.PairingLinkError
+	return errors.As(err, &refused) && refused.Field == "link" && len(bytes.TrimSpace(text)) > 0 &&
+		len(text) < protocol.MaxPairingLink
+}
+
 // printPairAsk shows who asks for a session. What comes from the application is quoted.
 func printPairAsk(w io.Writer, ask agent.PairAsk) {
 	if ask.Claim == "" {
@@ -107,7 +142,7 @@ func printPairAsk(w io.Writer, ask agent.PairAsk) {
 
 func (c *command) pairCommand() *cobra.Command {
 	var app, length, from string
-	var wait time.Duration
+	wait := lengthFlag(time.Minute)
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "pair --app NAME",
@@ -129,12 +164,12 @@ you are asked.`,
 			if _, err := c.wallet(); err != nil {
 				return err
 			}
-			link, err := c.secretFrom(cmd.Context(), from, "pairing link")
+			link, err := c.readLink(cmd.Context(), from)
 			if err != nil {
 				return err
 			}
 			return c.pair(cmd.Context(), agent.PairParams{App: app, Link: control.Secret(link), Length: lasts},
-				wait, yes)
+				time.Duration(wait), yes)
 		},
 	}
 	cmd.Flags().StringVar(&app, "app", "", "`name` of the app that the session belongs to")
@@ -142,6 +177,6 @@ you are asked.`,
 	cmd.Flags().StringVar(&from, "link", "prompt",
 		"`source` of the link: prompt, file:PATH, env:NAME, fd:N or command:…")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait for the application's request")
+	cmd.Flags().Var(&wait, "wait", "`duration` of the wait for the application's request: 90s, 5m")
 	return cmd
 }

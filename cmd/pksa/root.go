@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"strings"
 
@@ -54,6 +55,7 @@ Set it up:     pksa init, then follow what it prints`,
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
 		help.Short = "Show the help of a command"
+		help.Run, help.RunE = nil, helpOf
 	}
 	c.completeAll(root)
 	root.SetCompletionCommandGroupID("other")
@@ -67,6 +69,20 @@ Set it up:     pksa init, then follow what it prints`,
 		}
 	}
 	return root
+}
+
+// helpOf shows the help of the command that the words name. Other words are a mistake: cobra shows
+// the help of the program then, as if that had been wanted.
+func helpOf(cmd *cobra.Command, words []string) error {
+	about, rest, err := cmd.Root().Find(words)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("unknown command %q for %q", rest[0], about.CommandPath())
+	}
+	about.InitDefaultHelpFlag()
+	return about.Help()
 }
 
 const completionHelp = `Prints a script for a shell, which then completes commands, flags and their

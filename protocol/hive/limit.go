@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -68,14 +69,18 @@ func onePositive(fields ...string) limit {
 				return nil
 			}
 		}
-		return fmt.Errorf("nothing is more than zero in %q", fields)
+		return fmt.Errorf("nothing is more than zero in %s", strings.Join(fields, ", "))
 	}}
 }
 
 func only(field string, symbols ...Symbol) limit {
 	return limit{field: field, check: func(_ Operation, v Value) error {
 		if !slices.Contains(symbols, v.(Asset).Symbol) {
-			return fmt.Errorf("takes %v, not %s", symbols, v.(Asset).Symbol)
+			names := make([]string, len(symbols))
+			for i, s := range symbols {
+				names[i] = s.String()
+			}
+			return fmt.Errorf("takes %s, not %s", strings.Join(names, " or "), v.(Asset).Symbol)
 		}
 		return nil
 	}}
@@ -232,7 +237,7 @@ func oneOf(field string, others ...string) limit {
 				return nil
 			}
 		}
-		return fmt.Errorf("is none of %q", others)
+		return fmt.Errorf("is none of %s", strings.Join(others, ", "))
 	}}
 }
 

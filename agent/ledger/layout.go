@@ -50,8 +50,8 @@ const mendHint = "`pksa ledger mend` restores what was altered in one byte; othe
 // and digests; none is secret.
 func damaged(b bucket, key []byte) error {
 	if number, err := numberOf(key); err == nil && b == bucketAudit {
-		return fmt.Errorf("%w: audit record %d was altered, or stands in the place of another; %s%s", ErrDamaged, number,
-			mendHint, restoreHint)
+		return fmt.Errorf("%w: audit record %d was altered, or stands in the place of another; %s%s", ErrDamaged,
+			number, mendHint, restoreHint)
 	}
 	return fmt.Errorf("%w: %s %x; %s%s", ErrDamaged, b, key, mendHint, restoreHint)
 }

@@ -46,7 +46,7 @@ func (c *command) mendLedger(ctx context.Context, path string, o ledger.Options)
 			fmt.Fprintln(w, "All values of the ledger are good; there is nothing to mend, and nothing was changed.")
 			return
 		}
-		fmt.Fprintf(w, "Restored as it was written: %s.\nThis machine's disk or memory changed it: find out which, and "+
-			"keep copies.\n", strings.Join(mended, ", "))
+		fmt.Fprintf(w, "Restored as it was written: %s.\nThis machine's disk or memory changed it: find out which, "+
+			"and keep copies.\n", strings.Join(mended, ", "))
 	})
 }

@@ -122,7 +122,7 @@ func (w *killWorld) tryCopy(point string) {
 		}
 		c = w.runCopy(home, "")
 	}
-	if c.status != exitYielded || !strings.Contains(c.said, "pksa ledger moved") {
+	if c.status != exitYielded || !strings.Contains(c.said, " ledger moved`") {
 		w.t.Errorf("the copy ended with status %d:\n%s", c.status, c.said)
 	}
 	again := w.runCopy(home, "")

@@ -38,7 +38,7 @@ func TestTurnBackFreesNoBudget(t *testing.T) {
 
 		begin := time.Now()
 		w.writeFuture(far)
-		if w.openLedger(); w.ledger.Now().Sub(time.Now()) < far/2 {
+		if w.openLedger(); time.Until(w.ledger.Now()) < far/2 {
 			t.Fatal("the ledger is not in the future")
 		}
 		w.run()

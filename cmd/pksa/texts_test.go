@@ -1,0 +1,79 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Every command that a text of the program names is one that the program takes. Hints are executed,
+// too, see TestHints; the others stand in errors, logs, and what commands print.
+func TestTextsNameCommands(t *testing.T) {
+	command := regexp.MustCompile("`pksa ([a-z-][^`]*)`")
+	found := 0
+	for file, texts := range textsOf(t, "../../cmd", "../../agent", "../../keystore") {
+		for _, text := range texts {
+			for _, m := range command.FindAllStringSubmatch(text, -1) {
+				found++
+				if words := strings.Fields(strings.TrimSuffix(m[1], " --help")); !strings.HasPrefix(words[0], "--home") {
+					checkCommandLine(t, file, words)
+				}
+			}
+		}
+	}
+	if found < 60 {
+		t.Errorf("only %d commands were found", found)
+	}
+}
+
+// textsOf returns the texts in the code of these folders, without tests. Texts that are added to
+// each other are one.
+func textsOf(t *testing.T, folders ...string) map[string][]string {
+	t.Helper()
+	texts := map[string][]string{}
+	for _, folder := range folders {
+		if err := filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			tree, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			if err == nil {
+				ast.Inspect(tree, func(n ast.Node) bool {
+					expr, ok := n.(ast.Expr)
+					if !ok {
+						return true
+					}
+					text, ok := textIn(expr)
+					if ok {
+						texts[path] = append(texts[path], text)
+					}
+					return !ok
+				})
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return texts
+}
+
+// textIn returns the text of a literal, or of literals that are added.
+func textIn(e ast.Expr) (string, bool) {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(e.Value)
+		return text, err == nil && e.Kind == token.STRING
+	case *ast.BinaryExpr:
+		left, ok := textIn(e.X)
+		right, ok2 := textIn(e.Y)
+		return left + right, ok && ok2 && e.Op == token.ADD
+	}
+	return "", false
+}

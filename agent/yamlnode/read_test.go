@@ -1,6 +1,7 @@
 package yamlnode_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -116,6 +117,9 @@ file:1:1: warning: an opinion
 	}
 }
 
+// otherLineEnd matches what ends a line for the YAML library, and not for strict reading.
+var otherLineEnd = regexp.MustCompile("\r[^\n]|\r$|[\u0085\u2028\u2029]")
+
 // FuzzRead: whatever the file holds, there is an answer, every node has a place in the file, and
 // what strict reading takes, lenient reading takes as the same values.
 func FuzzRead(f *testing.F) {
@@ -139,7 +143,8 @@ func FuzzRead(f *testing.F) {
 				t.Fatalf("a complaint without a place: %+v", p)
 			}
 		}
-		if root == nil || strict.BadWithin(root) {
+		// Strict reading sees no tag behind such an end of a line, see lineEnd.
+		if root == nil || strict.BadWithin(root) || otherLineEnd.Match(src) {
 			return
 		}
 		lenient := yamlnode.NewReader(yamlnode.Options{File: "file", Lenient: true})

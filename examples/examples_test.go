@@ -244,6 +244,34 @@ func TestUnitHolds(t *testing.T) {
 	}
 }
 
+// The wallet asks the kernel whether its clock is right (adjtimex), and confines itself with
+// Landlock. A line that forbids takes back what a line before it has allowed, so the line that
+// allows adjtimex comes after the one that forbids @privileged.
+func TestUnitAllowsSystemCalls(t *testing.T) {
+	forbids := 0
+	allowed := map[string]int{}
+	for i, line := range strings.Split(string(read(t, "systemd/pksa.service")), "\n") {
+		filter, ok := strings.CutPrefix(line, "SystemCallFilter=")
+		switch {
+		case strings.HasPrefix(filter, "~"):
+			forbids = i
+		case ok:
+			for _, name := range strings.Fields(filter) {
+				allowed[name] = i
+			}
+		}
+	}
+	if allowed["@system-service"] == 0 || forbids == 0 {
+		t.Error("the unit does not filter system calls")
+	}
+	if allowed["adjtimex"] <= forbids { // @privileged has it, by @clock
+		t.Error("adjtimex is forbidden: the kernel cannot be asked about its clock")
+	}
+	if allowed["landlock_restrict_self"] == 0 {
+		t.Error("Landlock is forbidden")
+	}
+}
+
 func TestPoliciesCompile(t *testing.T) {
 	files, err := filepath.Glob("*/policy.yaml")
 	if err != nil || len(files) < 2 {

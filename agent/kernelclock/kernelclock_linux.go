@@ -19,7 +19,8 @@ func Synchronised() error {
 	t := syscall.Timex{Modes: readNothing}
 	state, err := syscall.Adjtimex(&t)
 	if err != nil {
-		// Seen where ProtectClock=yes of systemd, or a filter of a container, forbids it.
+		// Seen where ProtectClock=yes or SystemCallFilter= of systemd, or a filter of a container,
+		// forbids it.
 		return fmt.Errorf("the kernel may not be asked about its clock (adjtimex: %w)", err)
 	}
 	return judge(state, t.Status)

@@ -95,7 +95,8 @@ func (e *Error) chmod() string {
 			who += "o"
 		}
 		command = fmt.Sprintf("chmod %s-w %s", who, word(e.Path))
-	case e.kind != Decision && e.UID != e.Self && e.Self != 0:
+	case e.UID != e.Self && e.Self != 0 && (e.kind != Decision || e.Folder && !e.onTheWay):
+		// The mode alone would close it to this user, too.
 		return fmt.Sprintf("as root, chown %d %s && %s", e.Self, word(e.Path), command)
 	}
 	if e.UID != e.Self && e.Self != 0 {

@@ -224,6 +224,9 @@ func TestAdvice(t *testing.T) {
 			[]string{"belongs to user 1001", "as root, chown 1000 x, or mount it read-only"}},
 		{"open folder", looking(us).folder(found(fs.ModeDir|0o777, us, ours)), []string{`folder "x" has mode 0777`,
 			"chmod 700 x"}},
+		// Closed to all but root it would be closed to the wallet, too.
+		{"open folder of root's", looking(us).folder(found(fs.ModeDir|0o777, 0, 0)), []string{"mode 0777",
+			"as root, chown 1000 x && chmod 700 x"}},
 		{"sticky folder", looking(0).folder(found(fs.ModeDir|fs.ModeSticky|0o777, 0, 0)),
 			[]string{"mode 1777", "use a folder that belongs to you alone"}},
 		{"open folder on the way", looking(us).passage(found(fs.ModeDir|0o775, us, theirs), found(0o600, us, ours)),

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -124,9 +125,9 @@ func TestKeptSessionsAreBounded(t *testing.T) {
 
 // A bot that is cut off before it hears of its session goes on with the same one.
 func TestKeptSessionSurvivesACut(t *testing.T) {
-	lose := true
+	var heard atomic.Bool
 	within(t, worldOptions{fault: func(w *relaytest.Wire, f relaytest.Frame) {
-		if f.To == relaytest.ToClient && f.Cmd == "auth_ack" && lose {
+		if f.To == relaytest.ToClient && f.Cmd == "auth_ack" && !heard.Load() {
 			return
 		}
 		w.Pass(f)
@@ -139,7 +140,7 @@ func TestKeptSessionSurvivesACut(t *testing.T) {
 			t.Fatalf("cut off: %v", err)
 		}
 		made := w.sessionOf(t)
-		lose = false
+		heard.Store(true)
 		if _, err := w.bot(t, file); err != nil {
 			t.Fatal(err)
 		}

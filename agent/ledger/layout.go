@@ -37,7 +37,7 @@ var (
 	metaYield    = []byte("yield")      // another copy of the wallet was met, and this one has yielded to it
 	metaTurns    = []byte("turns")      // numbers of the records at which the ledger was led back
 	metaCreated  = []byte("created")    // when the ledger was made; none in ledgers of before
-	metaFloor    = []byte("floor")      // no nonce at or below this counts; set when a restored ledger is accepted
+	metaFloor    = []byte("floor")      // no nonce at or below this counts: which ones were used up was lost
 )
 
 // restoreHint is what a person does about a ledger that reads wrong.

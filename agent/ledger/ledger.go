@@ -113,16 +113,27 @@ type Ledger struct {
 
 // Create makes an empty ledger and its mark. ErrExists: there is a ledger already. Create replaces
 // a mark that lies there, and moves segments of an earlier audit trail to a folder audit.old-N.
-func Create(path string, o Options) error {
+func Create(path string, o Options) error { return create(path, o, false) }
+
+// CreateAnew makes an empty ledger where there may have been another, as [Create] does. No nonce up
+// to now counts in it: which ones were used up is lost, and an application that keeps its secret
+// would have its old requests carried out again.
+func CreateAnew(path string, o Options) error { return create(path, o, true) }
+
+func create(path string, o Options, anew bool) error {
 	o, err := o.withDefaults()
 	if err != nil {
 		return err
 	}
 	v := o.vault()
+	now := encodeNumber(uint64(millis(o.Now())))
 	first := []edit{
 		{actPut, bucketMeta, metaID, []byte(v.id)},
 		{actPut, bucketMeta, metaProof, v.seal(bucketMeta, metaProof, []byte(v.id))},
-		{actPut, bucketMeta, metaCreated, v.seal(bucketMeta, metaCreated, encodeNumber(uint64(millis(o.Now()))))},
+		{actPut, bucketMeta, metaCreated, v.seal(bucketMeta, metaCreated, now)},
+	}
+	if anew {
+		first = append(first, edit{actPut, bucketMeta, metaFloor, v.seal(bucketMeta, metaFloor, now)})
 	}
 	// The mark is replaced when the ledger is about to be there. Earlier, a failure could leave the
 	// mark of an empty ledger beside a copy that is put back; later, a crash would leave a ledger

@@ -205,7 +205,10 @@ func (c *command) newStore(ctx context.Context, cfg *config.Config, made *[]stri
 	*made = append(*made, cfg.Keystore)
 	// Killed here, a keystore without keys and ledger is left. The next start says that the ledger
 	// is missing, and `pksa ledger new` makes it: nothing was answered yet that it could forget.
-	if err := ledger.Create(cfg.Ledger, c.ledgerOptions(cfg, store)); err != nil {
+	//
+	// There may have been a wallet before this one, here or on a machine that is lost, whose
+	// applications keep their secrets.
+	if err := ledger.CreateAnew(cfg.Ledger, c.ledgerOptions(cfg, store)); err != nil {
 		store.Close()
 		return nil, fmt.Errorf("ledger %q: %w", cfg.Ledger, err)
 	}

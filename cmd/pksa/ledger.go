@@ -28,8 +28,9 @@ func (c *command) ledgerNew() *cobra.Command {
 		Use:   "new",
 		Short: "Start an empty ledger where the old one is missing",
 		Long: `Starts an empty ledger beside a keystore whose ledger is lost. All apps,
-sessions and limits are forgotten, and so is which requests were answered. Make
-new apps with new secrets, so that nothing recorded before can be replayed.
+sessions and limits are forgotten, and so is which requests were answered. No
+nonce up to now counts any more; but make new apps with new secrets, so that no
+request without a nonce can be replayed either.
 
 A ledger that exists is not touched, unless --set-aside is given and it cannot
 be read: it is damaged, or belongs to another keystore. Then it gets another
@@ -72,7 +73,8 @@ func (c *command) newLedger(ctx context.Context, cfg *config.Config, o ledger.Op
 		for _, name := range lost.names() {
 			fmt.Fprintf(w, "Set aside: %s\n", name)
 		}
-		fmt.Fprintf(w, "Started an empty ledger: %s\nMake the apps anew with `pksa app add NAME`.\n", path)
+		fmt.Fprintf(w, "Started an empty ledger: %s\nMake the apps anew, with new secrets: `pksa app add NAME`. "+
+			"With an old\nsecret, a relay could have requests of before carried out once more.\n", path)
 	})
 }
 
@@ -161,7 +163,7 @@ func (c *command) moveLedger(ctx context.Context, path string, o ledger.Options)
 
 // startLedger makes an empty ledger. Its first record says that it is younger than the wallet.
 func startLedger(ctx context.Context, path string, o ledger.Options) error {
-	if err := ledger.Create(path, o); err != nil {
+	if err := ledger.CreateAnew(path, o); err != nil {
 		return err
 	}
 	l, err := ledger.Open(path, o)

@@ -21,7 +21,8 @@ func TestTextsNameCommands(t *testing.T) {
 		for _, text := range texts {
 			for _, m := range command.FindAllStringSubmatch(text, -1) {
 				found++
-				if words := strings.Fields(strings.TrimSuffix(m[1], " --help")); !strings.HasPrefix(words[0], "--home") {
+				words := strings.Fields(strings.TrimSuffix(m[1], " --help"))
+				if !strings.HasPrefix(words[0], "--home") {
 					checkCommandLine(t, file, words)
 				}
 			}

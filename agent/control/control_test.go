@@ -205,8 +205,8 @@ func answering(t *testing.T, text string) string {
 			if err != nil {
 				return
 			}
-			// The whole call, which is not looked at: it may come in pieces, and who hangs up before
-			// the last one fails the call.
+			// The whole call, which is not looked at: it may come in pieces, and who hangs up
+			// before the last one fails the call.
 			var call any
 			json.NewDecoder(conn).Decode(&call)
 			io.WriteString(conn, text)

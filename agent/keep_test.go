@@ -89,6 +89,36 @@ func TestKeptSession(t *testing.T) {
 	})
 }
 
+// A session that lives is kept although the policy lets nobody log in any more: the wallet refuses
+// to confirm it with the words for one that has ended.
+func TestKeptSessionOutlivesItsRule(t *testing.T) {
+	within(t, worldOptions{}, func(t *testing.T, w *world) {
+		file := filepath.Join(t.TempDir(), "mybot.session")
+		if _, err := w.bot(t, file); err != nil {
+			t.Fatal(err)
+		}
+		first := w.sessionOf(t)
+		w.write("policy.yaml", "version: 1\nallow:\n"+
+			"  - {name: votes, request: sign, apps: any, operations: [vote]}\n")
+		if err := w.agent.ReloadPolicy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			time.Sleep(2 * time.Hour)
+			kept, err := w.bot(t, file)
+			if err != nil {
+				t.Fatalf("run %d: %v", i, err)
+			}
+			if _, err := kept.Sign(t.Context(), vote("post")); err != nil {
+				t.Fatalf("run %d: %v", i, err)
+			}
+		}
+		if now := w.sessionOf(t); now != first {
+			t.Errorf("session %s became %s", first, now)
+		}
+	})
+}
+
 // A wallet that ends each session again makes the bot stop, not fill the session table.
 func TestKeptSessionsAreBounded(t *testing.T) {
 	within(t, worldOptions{}, func(t *testing.T, w *world) {

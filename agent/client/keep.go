@@ -65,7 +65,8 @@ const (
 
 // Keep logs in, or goes on with the session that the file has from an earlier run. A session that
 // the wallet has ended is replaced by a new one; one that lives is never replaced, so that an
-// application that starts often makes one session and not many.
+// application that starts often makes one session and not many. Where the wallet refuses the session
+// and a new login, the session is kept: nobody but the wallet knows whether it lives.
 //
 // The auth_key of a new session is in the file before the wallet is asked for it: a program that is
 // cut off in between goes on with the same session in its next run.
@@ -171,8 +172,7 @@ func (k *Kept) confirm(ctx context.Context) (*Session, error) {
 		return nil, err
 	}
 	if granted {
-		k.client.log.Info("the wallet has ended the session; logging in again", "account", k.login.Account)
-		return k.open(ctx)
+		return k.replace(ctx)
 	}
 	// Never granted: the wallet does not let this application log in. The key is not tried again,
 	// because it may have been granted and ended without our knowing.
@@ -181,6 +181,23 @@ func (k *Kept) confirm(ctx context.Context) (*Session, error) {
 		k.kept.opened = k.kept.opened[:n-1] // no session was made
 	}
 	return nil, errors.Join(err, k.kept.write(k.login.File))
+}
+
+// replace logs in anew after the wallet has refused to confirm the session. If the new login is
+// refused, too, the session stays: a wallet that lets nobody log in any more refuses both with the
+// same words, and serves the sessions that there are.
+func (k *Kept) replace(ctx context.Context) (*Session, error) {
+	was := k.kept.session
+	k.client.log.Info("the wallet does not confirm the session; logging in again", "account", k.login.Account)
+	s, err := k.open(ctx)
+	var refused *RefusedError
+	if k.kept.session != nil || !errors.As(err, &refused) {
+		return s, err
+	}
+	k.client.log.Warn("the wallet lets this application log in no more; going on with the session that is there, "+
+		"which may have ended", "account", k.login.Account, "err", err)
+	k.kept.session, k.kept.confirmed = was, timeNow()
+	return was, k.kept.write(k.login.File)
 }
 
 // open makes a new session.

@@ -206,6 +206,28 @@ func TestWhatIsNotGivenBack(t *testing.T) {
 	})
 }
 
+// TestAcceptedLongAgo: nodes that keep a part of the history only do not know a payment of some days
+// ago. Their word frees no limit of a request that was accepted.
+func TestAcceptedLongAgo(t *testing.T) {
+	const find, history = "transaction_status_api.find_transaction", "condenser_api.get_transaction"
+	tooOld := nodetest.Fault{Lose: true, Body: []byte(`{"jsonrpc":"2.0","result":{"status":"too_old"},"id":$id}`)}
+	pruned := nodetest.Fault{Lose: true, Body: []byte(`{"jsonrpc":"2.0","error":{"code":-32003,"message":` +
+		`"Assert Exception:false: Unknown Transaction 0000"},"id":$id}`)}
+	policy := strings.Replace(tipsPolicy, "24h", "7d", 1)
+	withScriptAndNodes(t, policy, 2, func(t *testing.T, w *world, script *scriptedClient) {
+		s := &tips{T: t, world: w, scriptedClient: script}
+		got, paid := s.pay("1.500 HBD", true)
+		if got != "ack" {
+			t.Fatal(got)
+		}
+		time.Sleep(3 * 24 * time.Hour)
+		s.fail(find, tooOld)
+		s.fail(history, pruned)
+		s.refused(paid, "too long ago")
+		s.wantRoom("it is on the chain", "1.5")
+	})
+}
+
 // TestReleasedThenOnChain: two nodes lied when a charge was given back. When a third one shows the
 // transaction, the charge counts again, for good, and an alarm is raised.
 func TestReleasedThenOnChain(t *testing.T) {

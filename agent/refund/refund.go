@@ -25,6 +25,11 @@ const (
 	alarmFailed   = "failed transaction is on chain"
 )
 
+// knownFor is how long after the expiration of a transaction nodes are believed that they never had
+// it, where nobody called it failed before. They keep the status of each one for about two days.
+// After that the account history answers, and that of many nodes reaches back a part of the chain.
+const knownFor = 24 * time.Hour
+
 // Charged is what the ledger holds of the charges for one transaction.
 type Charged struct {
 	Until     time.Time // when they count no more
@@ -131,6 +136,10 @@ func (w *Watch) Release(ctx context.Context, number uint64) (Charge, error) {
 			presence.Found, presence.Block)
 	case !presence.Never():
 		return Charge{}, unproven(id, presence)
+	case f.State == 0 && time.Since(f.TxExpires) > knownFor:
+		return Charge{}, fmt.Errorf("request %d was not reported as failed, and its transaction %s expired too long "+
+			"ago, at %s: after a day, nodes that keep a part of the history only do not know what was on the chain; "+
+			"its charge counts", number, id, f.TxExpires.UTC().Format(time.RFC3339))
 	}
 	f.State = ledger.Released
 	f, err = w.o.Ledger.SetFate(ctx, f, ledger.Entry{

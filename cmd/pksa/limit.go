@@ -97,7 +97,8 @@ func (c *command) limitRelease() *cobra.Command {
 The running agent proves it anew: at least two Hive API nodes on different hosts
 must say that the transaction has expired and is not on the chain, and no node
 that answers may have it. A charge is given back once. It counts again, with an
-alarm, should the transaction be found on the chain later. What was handed to an
+alarm, should the transaction be found on the chain later. For a request that
+was not reported as failed, this is possible for a day. What was handed to an
 application instead of being broadcast is never given back: the application can
 still send it.`,
 		Args: one("the NUMBER of the request"),

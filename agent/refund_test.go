@@ -206,8 +206,8 @@ func TestWhatIsNotGivenBack(t *testing.T) {
 	})
 }
 
-// TestAcceptedLongAgo: nodes that keep a part of the history only do not know a payment of some days
-// ago. Their word frees no limit of a request that was accepted.
+// TestAcceptedLongAgo: nodes that keep a part of the history only do not know a payment of some
+// days ago. Their word frees no limit of a request that was accepted.
 func TestAcceptedLongAgo(t *testing.T) {
 	const find, history = "transaction_status_api.find_transaction", "condenser_api.get_transaction"
 	tooOld := nodetest.Fault{Lose: true, Body: []byte(`{"jsonrpc":"2.0","result":{"status":"too_old"},"id":$id}`)}

@@ -65,8 +65,8 @@ const (
 
 // Keep logs in, or goes on with the session that the file has from an earlier run. A session that
 // the wallet has ended is replaced by a new one; one that lives is never replaced, so that an
-// application that starts often makes one session and not many. Where the wallet refuses the session
-// and a new login, the session is kept: nobody but the wallet knows whether it lives.
+// application that starts often makes one session and not many. Where the wallet refuses the
+// session and a new login, the session is kept: nobody but the wallet knows whether it lives.
 //
 // The auth_key of a new session is in the file before the wallet is asked for it: a program that is
 // cut off in between goes on with the same session in its next run.

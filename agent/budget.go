@@ -297,12 +297,9 @@ func (m Admin) recordedCharges(now time.Time, kept time.Duration) ([]ledger.Char
 		if len(content.Cost) == 0 {
 			continue
 		}
-		s := storedCharges{At: r.Time, Charges: content.Cost}
-		if r.TxID != [20]byte{} {
-			// Its expiration is not in the trail; none is later than a day after the request.
-			s.Tx, s.TxExpires = hive.TxID(r.TxID).String(), r.Time.Add(maxExpire+time.Hour)
-		}
-		found = append(found, s)
+		// Without the transaction: its expiration is not in the trail, and without that nobody can
+		// prove that it never reached the chain. Such a charge is never given back.
+		found = append(found, storedCharges{At: r.Time, Charges: content.Cost})
 	}
 	back(now)
 	var all []ledger.Charge

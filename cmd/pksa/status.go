@@ -19,13 +19,13 @@ import (
 )
 
 func (c *command) statusCommand() *cobra.Command {
-	ready, all := false, false
+	all := false
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the state of the agent; exit status 1 if it is not ready",
-		Long: `Shows how the agent stands. The exit status is 1 if it is not ready, and also if
-it serves and a restart would fail, as with a policy file that has errors. With
---ready only the first counts: for health checks, which would restart it.`,
+		Long: `Shows how the agent stands. The exit status is 1 if it is not ready. What would
+make a restart fail, such as a policy file that has errors, is shown, and does
+not change the exit status: a health check must not restart what cannot start.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s agent.Status
@@ -35,14 +35,13 @@ it serves and a restart would fail, as with a policy file that has errors. With
 			if err := c.print(s, func(w io.Writer) { printWhole(w, s, all) }); err != nil {
 				return err
 			}
-			if len(s.NotReady) > 0 || len(s.WillNotStart) > 0 && !ready {
+			if len(s.NotReady) > 0 {
 				return errSilent
 			}
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "list every account and what each relay refused, however many there are")
-	cmd.Flags().BoolVar(&ready, "ready", false, "exit status 0 whenever it is ready")
 	return cmd
 }
 

@@ -97,19 +97,23 @@ async function confirm() {
 }
 
 // open makes a new session, at most five in an hour: an application that logs in again and again uses up the sessions of
-// the account. The key is kept before the wallet is asked: a run that is cut off goes on with it in the next one.
-async function open() {
+// the account. The key is kept before the wallet is asked: a run that is cut off goes on with it in the next one. A wallet
+// that lets nobody log in any more still serves the sessions that there are, so one that may live is kept then. open
+// returns whether there is a new session.
+async function open(mayLive = null) {
   const now = Date.now()
   kept.opened = kept.opened.filter(at => now >= at && now - at < hour)
   if (kept.opened.length >= 5) throw new Problem('five new sessions in an hour: what ends them? not making another one')
   kept = { auth: { username: ACCOUNT, key: randomUUID() }, confirmed: 0, opened: [...kept.opened, now] }
   save()
   if (!await confirm()) {
-    kept = { auth: null, confirmed: 0, opened: kept.opened.slice(0, -1) }
+    kept = { auth: mayLive, confirmed: mayLive ? now : 0, opened: kept.opened.slice(0, -1) }
     save()
+    if (mayLive) return false
     throw new Problem('the wallet does not let this app log in; `pksa audit tail` there says why')
   }
   console.log(`logged in as ${ACCOUNT} until ${new Date(kept.auth.expire).toISOString()}`)
+  return true
 }
 
 // login logs in, or goes on with the session of the last run.
@@ -118,7 +122,7 @@ async function login() {
   const { auth, confirmed } = kept
   if (!auth || (auth.expire && auth.expire < Date.now() + 60_000)) return open()
   if (Date.now() - confirmed < hour) return
-  if (!await confirm()) return open() // the wallet has ended it
+  if (!await confirm()) await open(auth) // the wallet has ended it, or lets nobody log in
 }
 
 // vote asks for the vote. A wallet that has too much to do says "busy" and the nonce of the request, and has done
@@ -142,7 +146,7 @@ async function vote(operation) {
 async function silence() {
   const lives = await Promise.race([confirm(), sleep(15_000, true)]).catch(() => true)
   if (lives) return 'nobody answered; does the wallet run, at this relay, with this secret? `pksa status` there shows what nothing opened'
-  await open()
+  if (!await open(kept.auth)) return 'nobody answered, and the wallet does not let this app log in; `pksa audit tail` there says why'
   return 'the wallet had ended the session, and there is a new one; look at the chain, then run this again'
 }
 

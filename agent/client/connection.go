@@ -148,10 +148,14 @@ func (conn *connection) write(ctx context.Context, frame []byte) error {
 }
 
 // lose ends the requests that the relay has not named: nobody knows whether they arrived, and
-// without a uuid nobody can ask. The others wait to be attached to the next connection.
+// without a uuid nobody can ask. The others wait to be attached to the next connection. Who reads
+// and who writes call it, whoever notices first.
 func (c *Client) lose(conn *connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if conn.lost {
+		return // the requests may be attached to the next connection already
+	}
 	conn.lost = true
 	if c.conn == conn {
 		c.conn, c.failure = nil, nil
@@ -213,6 +217,8 @@ func (c *Client) send(ctx context.Context, waiting *call, build func() (protocol
 	// Not under the caller's context: a write that is cut short ends the connection for all.
 	if err := conn.write(context.WithoutCancel(ctx), frame); err != nil {
 		conn.ws.CloseNow()
+		// Now, and not when the reader notices: the next request must wait for the next connection.
+		c.lose(conn)
 		return fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	return nil

@@ -389,15 +389,13 @@ func (m Admin) explain(app string, err error) error {
 	case errors.As(err, &taken) && taken.App == app:
 		return fmt.Errorf("this is the secret that app %q has now; give it another one, or none to have one made", app)
 	case errors.As(err, &taken):
-		return fmt.Errorf("app %q has this secret already, and a secret names one app; give %q a secret of its "+
-			"own, or "+
-			"none to have one made", taken.App, app)
+		return fmt.Errorf("app %q has this secret already, and a secret names one app; give %q a secret of its own, "+
+			"or none to have one made", taken.App, app)
 	case errors.Is(err, ledger.ErrNoSlot):
 		return fmt.Errorf("there is no app %q; see `pksa app list`", app)
 	case errors.Is(err, ledger.ErrSlotExists):
 		return fmt.Errorf("there is an app %q already, and its secret was shown when it was made; if the secret is "+
-			"lost, "+
-			"`pksa app rotate %s` makes a new one, and the old one opens no more sessions", app, app)
+			"lost, `pksa app rotate %s` makes a new one, and the old one opens no more sessions", app, app)
 	case errors.Is(err, ledger.ErrSlotName):
 		return fmt.Errorf("%q cannot be the name of an app: lower-case letters, digits, - and _, at most 32, the "+
 			"first a letter or digit, and not `any`", app)

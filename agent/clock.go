@@ -148,8 +148,8 @@ func (a *Agent) checkClock(ctx context.Context) error {
 // doubtText returns what is wrong with a clock that nothing confirms, and what a person does.
 func doubtText(d ledger.Doubt, err error) string {
 	return fmt.Sprintf("the clock of this machine is not confirmed, and it says %s, %s after the ledger's last "+
-		"record: "+
-		"%v. Let it reach a node, or start a time service; if the clock is right, start with `pksa run --trust-clock`",
+		"record: %v. Let it reach a node, or start a time service; if the clock is right, start with "+
+		"`pksa run --trust-clock`",
 		d.Now.UTC().Format(time.RFC3339), d.Now.Sub(d.Last).Round(time.Minute), err)
 }
 

@@ -201,8 +201,7 @@ func (a *Agent) warnOfFull(now time.Time) {
 		}
 		a.toldFull[name] = now
 		a.log.Warn("an account has nearly as many sessions as it may have; an application that logs in again and "+
-			"again "+
-			"should keep its session", "account", name, "sessions", len(a.ledger.SessionsOf(string(name))),
+			"again should keep its session", "account", name, "sessions", len(a.ledger.SessionsOf(string(name))),
 			"most", a.config.SessionsPerAccount)
 	}
 }

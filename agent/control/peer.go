@@ -39,10 +39,9 @@ func checkListener(conn *net.UnixConn, path string, keepers []uint32) error {
 	}
 	self := os.Geteuid()
 	if err := mayCall(user, err, self); err != nil {
-		return fmt.Errorf("control socket %q: a process of user %d listens there. It is no agent of this wallet: "+
-			"one runs as "+
-			"user %d or as root. Nothing was sent to it. Find out what it is, end it, and remove the file", path,
-			user, self)
+		return fmt.Errorf("control socket %q: a process of user %d listens there. It is no agent of this wallet: one "+
+			"runs as user %d or as root. Nothing was sent to it. Find out what it is, end it, and remove the "+
+			"file", path, user, self)
 	}
 	return nil
 }

@@ -109,8 +109,7 @@ func withoutLandlock(err error) error {
 	case errors.Is(err, unix.ENOSYS):
 		// Some filters answer as a kernel without the call would.
 		return fmt.Errorf("this kernel has no Landlock (Linux 5.13 brought it), or a filter of a container or unit "+
-			"hides "+
-			"it: there, allow %s: %w", calls, err)
+			"hides it: there, allow %s: %w", calls, err)
 	}
 	return fmt.Errorf("a filter of a container or unit blocks Landlock: allow %s: %w", calls, err)
 }

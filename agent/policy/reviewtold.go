@@ -28,8 +28,7 @@ func (c *compiler) reviewSignedOnly(r *rule) {
 		said = "false"
 	}
 	c.Warn(c.nodes[r], "rule %q has broadcast: %s for %s: the relay gets the signed transaction in clear, and can "+
-		"send it "+
-		"or keep it from the app; use it with a relay of your own", r.name, said, strings.Join(names, ", "))
+		"send it or keep it from the app; use it with a relay of your own", r.name, said, strings.Join(names, ", "))
 }
 
 // movesValue reports whether the operation can move value or rights to somebody: on the chain by
@@ -82,8 +81,7 @@ func (c *compiler) reviewCredentials(r *rule) {
 	}
 	if len(taken) > 0 {
 		c.Warn(c.nodes[r], "rule %q lets texts be signed that are credentials elsewhere: %s; test what your app's "+
-			"texts "+
-			"begin with, or their members", r.name, strings.Join(taken, ", "))
+			"texts begin with, or their members", r.name, strings.Join(taken, ", "))
 	}
 }
 

@@ -201,9 +201,8 @@ func (w *Watch) find(ctx context.Context, number uint64) (ledger.Fate, Charged, 
 	found, err := w.o.Charged(ctx, []ledger.Fate{f})
 	charged, ok := found[id]
 	if err == nil && !ok {
-		err = fmt.Errorf("nothing that counts was charged for request %d: no limit counted it, it counts no more, "+
-			"or an "+
-			"older pksa charged it, which did not keep for what", number)
+		err = fmt.Errorf("nothing that counts was charged for request %d: no limit counted it, it counts no more, or "+
+			"an older pksa charged it, which did not keep for what", number)
 	}
 	f.TxExpires, f.Until = charged.TxExpires, charged.Until
 	return f, charged, err
@@ -248,8 +247,7 @@ func (w *Watch) record(number uint64) (ledger.Record, error) {
 			return r, fmt.Errorf("record %d is no request that was judged; `pksa limit list` shows the numbers", number)
 		case r.TxID == [20]byte{}:
 			return r, fmt.Errorf("request %d was not to be broadcast by this wallet: what was handed to an "+
-				"application "+
-				"can still be sent, so its charge is never given back", number)
+				"application can still be sent, so its charge is never given back", number)
 		}
 		return r, nil
 	}

@@ -24,8 +24,7 @@ var (
 	adviceNoHome     = advise("no-home", "name one with --home FOLDER, or set PKSA_HOME")
 	adviceLongSocket = advise("long-socket", "set PKSA_CONTROL, or control in config.yaml, to a shorter path in a "+
 		"folder that belongs to the wallet's user alone, such as /run/user/ID or one that root makes for it below "+
-		"/run; "+
-		"a folder that others can write, as /tmp, is refused")
+		"/run; a folder that others can write, as /tmp, is refused")
 	adviceNoWallet = advise("no-wallet", "if you have a wallet, name its folder with --home FOLDER or PKSA_HOME; if "+
 		"not, `pksa init` makes one here")
 	adviceOtherWallet = advise("other-wallet", "`pksa --home %s status` asks that one; what opens its keystore is run "+
@@ -41,11 +40,9 @@ var (
 		"names and makes a new wallet with the same settings and policy; then import the keys again, and give the "+
 		"apps new secrets")
 	adviceOpenerLost = advise("opener-lost",
-		"put a copy of it back, or let the setting unlock or PKSA_UNLOCK name where "+
-			"it is. Without it nobody can read the keystore, nor the ledger: `pksa init --set-aside` keeps both under "+
-			"other names and makes a new wallet with the same settings and policy; then import the keys again, and "+
-			"give "+
-			"the apps new secrets")
+		"put a copy of it back, or let the setting unlock or PKSA_UNLOCK name where it is. Without it nobody can read "+
+			"the keystore, nor the ledger: `pksa init --set-aside` keeps both under other names and makes a new "+
+			"wallet with the same settings and policy; then import the keys again, and give the apps new secrets")
 	adviceOpenerBad = advise("opener-bad",
 		"put a whole copy of it back; without one, `pksa init --set-aside` keeps the "+
 			"keystore and the ledger under other names and makes a new wallet")
@@ -98,9 +95,8 @@ var (
 	adviceRelayAddress = advise("relay-address",
 		"is another pksa running? Otherwise name another port, also in relays "+
 			"if this wallet uses it")
-	adviceDemo = advise("demo", "this is a fault of the program or of this machine; the demo needs loopback, and "+
-		"room in "+
-		"the folder for temporary files (TMPDIR)")
+	adviceDemo = advise("demo", "this is a fault of the program or of this machine; the demo needs loopback, and room "+
+		"in the folder for temporary files (TMPDIR)")
 )
 
 // Hints about keys.

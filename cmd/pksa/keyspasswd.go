@@ -53,8 +53,7 @@ func (c *command) passwd(ctx context.Context, next string) error {
 	}
 	if next == cfg.Unlock && next != "prompt" {
 		return errUsage{fmt.Errorf("%s opens the keystore now: name another source, so that both exist until the "+
-			"change "+
-			"is made", unlockName(next))}
+			"change is made", unlockName(next))}
 	}
 	store, secret, err := c.unlock(ctx, cfg)
 	if err != nil {

@@ -60,8 +60,7 @@ func (c *command) turnBack(ctx context.Context, trust bool) (err error) {
 	by, err := agent.ClockWitness{Node: nodes, Kernel: kernelclock.Synchronised, Trust: trust}.Confirm(ctx, time.Time{})
 	if err != nil {
 		return fmt.Errorf("nothing was changed, because the clock of this machine is not confirmed: %w. If it is "+
-			"right, "+
-			"add --trust-clock", err)
+			"right, add --trust-clock", err)
 	}
 	kept, err := keptCharges(cfg, o)
 	if err != nil {

@@ -109,10 +109,8 @@ func (e *Error) chmod() string {
 // container.
 func (e *Error) mounted() string {
 	return fmt.Sprintf("it is mounted, so say so where that is done. Podman: --secret NAME,uid=%[1]d,mode=0400. "+
-		"Swarm: "+
-		"secrets: [{source: NAME, uid: \"%[1]d\", mode: 0400}]. Compose: chown %[1]d and chmod 400 the file on the "+
-		"host. "+
-		"Kubernetes: defaultMode: 0400 in the volume, and fsGroup in the securityContext of the pod", e.Self)
+		"Swarm: secrets: [{source: NAME, uid: \"%[1]d\", mode: 0400}]. Compose: chown %[1]d and chmod 400 the file on "+
+		"the host. Kubernetes: defaultMode: 0400 in the volume, and fsGroup in the securityContext of the pod", e.Self)
 }
 
 // word returns a path as a shell takes it.

@@ -77,9 +77,8 @@ func (f *Failure) Unwrap() error { return f.Err }
 func Run(ctx context.Context, o Options) error {
 	d := &demo{Options: o}
 	if !o.JSON {
-		fmt.Fprintf(o.Out, "A wallet, an application and a relay between them, on this machine alone. Nothing here "+
-			"is real:\n"+
-			"the chain is made up and the keys are made of texts that stand in the source code.\n\n")
+		fmt.Fprintf(o.Out, "A wallet, an application and a relay between them, on this machine alone. Nothing here is "+
+			"real:\nthe chain is made up and the keys are made of texts that stand in the source code.\n\n")
 	}
 	defer func() {
 		if d.world != nil {

@@ -67,8 +67,8 @@ func answerWord(reject bool) string {
 // for every wallet of the account.
 func (w *Wallet) otherwiseText() string {
 	text := fmt.Sprintf("# auth_req_reject was %t, sign_req_reject %t, challenge_req_reject %t: true says no to the "+
-		"application,\n"+
-		"# false stays silent, so that another wallet of the account may answer.\n", w.RejectAuth, w.RejectSign,
+		"application,\n# false stays silent, so that another wallet of the account may "+
+		"answer.\n", w.RejectAuth, w.RejectSign,
 		w.RejectChallenge)
 	if w.RejectAuth && w.RejectSign && w.RejectChallenge {
 		return text + "otherwise: reject\n"

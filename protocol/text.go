@@ -12,6 +12,26 @@ const (
 	TextRefused = "request refused"
 )
 
+// The rest of the closed list of reasons that a nack gives, not sealed (HAS §12). Each follows a
+// commit which makes sure that the request is never carried out.
+const (
+	// TextSessionExpired: the session has ended; its application logs in again.
+	TextSessionExpired = "session expired"
+	// TextBroadcastCredits: the account has not enough resource credits.
+	TextBroadcastCredits = "broadcast failed: resource credits"
+	// TextBroadcastBalance: the account has not enough of what the operations move.
+	TextBroadcastBalance = "broadcast failed: balance"
+	// TextBroadcastAuthority: the chain wants other signatures.
+	TextBroadcastAuthority = "broadcast failed: authority"
+	// TextBroadcastExpired: the chain's time has passed the expiration, and no block has the
+	// transaction, by the word of two hosts.
+	TextBroadcastExpired = "broadcast failed: expired"
+	// TextBroadcastRejected: the chain refuses the operations for another reason.
+	TextBroadcastRejected = "broadcast failed: rejected by the chain"
+	// TextBroadcastNoNode: the transaction was given to no node.
+	TextBroadcastNoNode = "broadcast failed: no node"
+)
+
 // TextAnsweredElsewhere is the `error` by which our relay tells a wallet that its answer came after
 // that of another wallet and says something else. The protocol does not know it; other wallets
 // ignore an error that belongs to no registration.

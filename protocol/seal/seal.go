@@ -17,8 +17,9 @@ const (
 )
 
 // Seal encrypts clear under passphrase with AES-256-CBC and returns base64 of "Salted__", salt and
-// ciphertext. The salt must be random and new for every payload, because key and initial vector
-// depend on passphrase and salt only. clear should be UTF-8; otherwise nobody opens it.
+// ciphertext. The salt must be new for every payload, random or a [Binding], because key and
+// initial vector depend on passphrase and salt only. clear should be UTF-8; otherwise nobody opens
+// it.
 func Seal(passphrase string, clear []byte, salt [8]byte) string {
 	padding := aes.BlockSize - len(clear)%aes.BlockSize
 	raw := make([]byte, 0, headerSize+len(clear)+padding)

@@ -39,7 +39,7 @@ func (c *compiler) listMatcher(n *yamlnode.Node, sh *shape, where string) matche
 	for _, item := range n.Items {
 		t = append(t, c.matcher(item, sh, where))
 	}
-	return t
+	return anyOf(t)
 }
 
 // valueMatcher compiles a single value: equal, or one of a list that it names.
@@ -111,7 +111,7 @@ func (c *compiler) reference(n *yamlnode.Node, name string, sh *shape, where str
 			t = append(t, c.valueMatcher(item, sh, where))
 		}
 	}
-	return t
+	return anyOf(t)
 }
 
 // otherField compiles a field of another operation of the same transaction.
@@ -299,7 +299,7 @@ func (c *compiler) negatedMatcher(n *yamlnode.Node, sh *shape, where string) mat
 		for _, item := range n.Items {
 			t = append(t, c.negatedMatcher(item, sh, where))
 		}
-		return t
+		return anyOf(t)
 	case yamlnode.Map:
 		for _, e := range n.Entries {
 			if key := e.Key; !c.Bad(key) && !slices.Contains([]string{"min", "max", "glob", "regexp"},

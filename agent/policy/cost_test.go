@@ -60,3 +60,41 @@ func BenchmarkDecide(b *testing.B) {
 		})
 	}
 }
+
+// customers is a policy that allows transfers to n names. They stand on one line, as scripts write
+// them.
+func customers(t testing.TB, n int) *policy.Policy {
+	t.Helper()
+	var names strings.Builder
+	for i := range n {
+		fmt.Fprintf(&names, "customer%d, ", i)
+	}
+	return compile(t, "lists: {customers: ["+names.String()+"bob]}\n"+
+		"allow: [{name: pay, request: sign, apps: [one], key: active, operations: [transfer: {to: $customers}]}]\n")
+}
+
+func BenchmarkStrangersAgainstNames(b *testing.B) {
+	for _, n := range []int{1_000, 100_000} {
+		p := customers(b, n)
+		var ops []hive.Operation
+		for range 1_000 {
+			ops = append(ops, op(b, "transfer", `{"from":"alice","to":"stranger","amount":"0.001 HIVE","memo":""}`))
+		}
+		q := sign("one", hive.Active, ops...)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				p.Decide(q, nil, noon)
+			}
+		})
+	}
+}
+
+func BenchmarkCompileNamesOnOneLine(b *testing.B) {
+	for _, n := range []int{10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				customers(b, n)
+			}
+		})
+	}
+}

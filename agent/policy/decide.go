@@ -144,6 +144,11 @@ func (j *judgement) spans(p *part, rules []*rule) {
 
 // uncovered refuses a part that nobody named, and names the rule that came nearest.
 func (j *judgement) uncovered(p *part) {
+	// One reason is reported, that of the first part. To look for the nearest rule takes longer
+	// than to judge, and a request may have thousands of parts.
+	if j.denied() {
+		return
+	}
 	near := j.nearest(p)
 	code, rest := CodeUncovered, fmt.Sprintf("; no rule of %s names it", quote(j.scope.request.App))
 	if near.rule != nil {

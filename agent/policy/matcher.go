@@ -53,6 +53,73 @@ func (m oneOf) check(s *scope, v value) outcome {
 	return best
 }
 
+// fewLiterals is how many plain values are compared one by one: for so few, that is as fast as
+// looking them up.
+const fewLiterals = 8
+
+// literals is oneOf for many texts and numbers. It finds what oneOf finds, and takes the same time
+// for a hundred thousand names as for ten.
+type literals struct {
+	list        oneOf // as they stand in the file
+	texts       map[string]bool
+	textNumbers map[decimal]bool // texts that are numbers, too
+	numbers     map[decimal]bool
+}
+
+// anyOf returns a matcher for a list of conditions, one of which has to match.
+func anyOf(list oneOf) matcher {
+	if len(list) <= fewLiterals {
+		return list
+	}
+	m := &literals{list, map[string]bool{}, map[decimal]bool{}, map[decimal]bool{}}
+	for _, one := range list {
+		e, plain := one.(equals)
+		switch {
+		case plain && e.kind == isText:
+			m.texts[e.text] = true
+			if d, ok := parseDecimal(e.text); ok {
+				m.textNumbers[d] = true
+			}
+		case plain && e.kind == isNumber:
+			m.numbers[e.number] = true
+		default:
+			return list
+		}
+	}
+	return m
+}
+
+// check compares with all values at once, as compareEqual does with one.
+func (m *literals) check(s *scope, v value) outcome {
+	switch v.kind {
+	case isAbsent:
+		return no
+	case isUnreadable, isList, isMap:
+		return unclear
+	case isText:
+		if m.texts[v.text] {
+			return yes
+		}
+		if len(m.numbers) == 0 {
+			return no
+		}
+		d, ok := parseDecimal(v.text)
+		return outcomeOf(ok && m.numbers[d])
+	case isNumber:
+		switch {
+		case !v.odd && m.numbers[v.number]:
+			return yes
+		case v.odd && len(m.numbers)+len(m.textNumbers) > 0, m.textNumbers[v.number], m.texts[v.text]:
+			return unclear
+		}
+		return no
+	case isBool, isNull:
+		return min(unclear, outcomeOf(m.texts[v.text]))
+	}
+	// What is left stands in fields of which an operation has few.
+	return m.list.check(s, v)
+}
+
 // noneOf turns its matcher around.
 type noneOf struct{ matcher }
 

@@ -207,6 +207,8 @@ func whyNot(s *scope, t matcher, v value, where string) string {
 			return whyNot(s, t[0], v, where)
 		}
 		return fmt.Sprintf("%s %s is none of %s", where, v.show(), showMatchers(s, t))
+	case *literals:
+		return whyNot(s, t.list, v, where)
 	case bound:
 		return whyNotBound(t, v, where)
 	case inside:
@@ -344,6 +346,8 @@ func showMatcher(s *scope, t matcher) string {
 		return "regexp " + quote(t.source)
 	case oneOf:
 		return "[" + showMatchers(s, t) + "]"
+	case *literals:
+		return showMatcher(s, t.list)
 	case allOf:
 		return "{" + showMatchers(s, t) + "}"
 	case noneOf:

@@ -155,11 +155,21 @@ func (r *Reader) tagged(n *Node) bool {
 		return true
 	}
 	// Without lines, in a file that is not UTF-8, the tag "!" stays unseen. It changes no value.
-	if n.Line < 1 || n.Line > len(r.lines) {
-		return false
-	}
-	line := []rune(r.lines[n.Line-1])
+	line := r.line(n.Line)
 	return n.Column >= 1 && n.Column <= len(line) && line[n.Column-1] == '!'
+}
+
+// line returns the characters of a line, counted from 1; none if there is no such line.
+func (r *Reader) line(number int) []rune {
+	if number < 1 || number > len(r.lines) {
+		return nil
+	}
+	// Scripts write a whole list on one line. Split anew for each value, such a line would take
+	// time that grows with the square of its length.
+	if r.split != number {
+		r.split, r.runes = number, []rune(r.lines[number-1])
+	}
+	return r.runes
 }
 
 func label(name string) string {
@@ -191,10 +201,7 @@ func (r *Reader) complainEmpty(n *Node, name string) {
 // commentAt returns the column of a comment that stands in the place of a value, 0 if there is
 // none: who writes "memo: #1" means a text.
 func (r *Reader) commentAt(n *Node) int {
-	if n.Line < 1 || n.Line > len(r.lines) {
-		return 0
-	}
-	line := []rune(r.lines[n.Line-1])
+	line := r.line(n.Line)
 	from := n.Column - 1
 	if from < 0 || from > len(line) {
 		return 0

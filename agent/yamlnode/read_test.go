@@ -2,6 +2,7 @@ package yamlnode_test
 
 import (
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -173,5 +174,22 @@ func sameNodes(t *testing.T, a, b *yamlnode.Node) {
 	for i := range a.Entries {
 		sameNodes(t, a.Entries[i].Key, b.Entries[i].Key)
 		sameNodes(t, a.Entries[i].Value, b.Entries[i].Value)
+	}
+}
+
+// A script writes a list on one line. What reading it takes must grow with its length and not with
+// the square: of ten times as many names, about ten times as much memory passes through the reader.
+func TestOneLongLineIsReadInItsLength(t *testing.T) {
+	allocated := func(names int) uint64 {
+		src := []byte("list: [" + strings.Repeat("name, ", names) + "last]\n")
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		read(t, string(src))
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	few, many := allocated(500), allocated(5_000)
+	if many > 20*few {
+		t.Errorf("500 names on a line take %d bytes to read, 5,000 take %d", few, many)
 	}
 }

@@ -39,6 +39,8 @@ type Options struct {
 type Reader struct {
 	options  Options
 	lines    []string
+	split    int            // the line whose characters were asked for last, from 1
+	runes    []rune         // its characters
 	bad      map[*Node]bool // those complained about
 	problems Problems
 }

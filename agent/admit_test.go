@@ -148,7 +148,7 @@ func TestExpiredWhileWaiting(t *testing.T) {
 		script.sayAll(first, second) // the first waits for a node; the second, which comes after it, for its turn
 		time.Sleep(20 * time.Second)
 		answers := script.heard()
-		if len(answers) != 1 || errorText(answers[0], authKey) != protocol.TextBroadcastFailed {
+		if len(answers) != 1 || errorText(answers[0], authKey) != protocol.TextBroadcastNoNode {
 			t.Errorf("answers %v, want one to the first request: no node", answers)
 		}
 		requests := w.requests()

@@ -220,7 +220,9 @@ func (adv *adversary) lookSealed(cmd, data string) {
 // wrongWith returns what is wrong with the clear text of an answer, or "".
 func wrongWith(cmd, clear string) string {
 	fixed := []string{protocol.TextInvalid, protocol.TextNonce, protocol.TextNotSupported,
-		protocol.TextBroadcastFailed, protocol.TextBroadcastUncertain, protocol.TextInternal}
+		protocol.TextBroadcastCredits, protocol.TextBroadcastBalance, protocol.TextBroadcastAuthority,
+		protocol.TextBroadcastExpired, protocol.TextBroadcastRejected, protocol.TextBroadcastNoNode,
+		protocol.TextBroadcastUncertain, protocol.TextInternal}
 	if _, err := protocol.DecodeSignReqData([]byte(clear)); err == nil {
 		return "the agent sealed what is a request: " + clear
 	}

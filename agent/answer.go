@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"time"
 
@@ -67,8 +66,10 @@ func (r *run) failure(text string) protocol.Answer {
 // uncertain makes the answer that nobody knows yet whether the transaction is on the chain. The id
 // is ours, computed from bytes that we serialised.
 func (r *run) uncertain(id hive.TxID) protocol.Answer {
-	return r.failure(protocol.TextBroadcastUncertain + " " + hex.EncodeToString(id[:]))
+	return r.failure(uncertainText(id))
 }
+
+func uncertainText(id hive.TxID) string { return protocol.TextBroadcastUncertain + " " + id.String() }
 
 // encode turns an answer into what the ledger keeps: the frame without proof of key. Nil stays nil:
 // the recorded decision to say nothing.

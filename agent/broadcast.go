@@ -98,7 +98,7 @@ func (a *Agent) broadcastDone(ctx context.Context, g granted, id hive.TxID, o no
 	case node.Accepted:
 		e.answer = protocol.BroadcastAck(r.msg.UUID, id.String())
 	case node.Refused, node.Expired:
-		e.answer, e.failed = r.failure(protocol.TextBroadcastFailed), true
+		e.answer, e.failed = r.failure(failureText(o, id)), true
 	default:
 		// The deadline of a stop. Left unfinished: the next start looks the transaction up.
 		a.log.Warn("outcome of a broadcast is not known", append(r.attrs(), "tx", id.String(), "reason", o.Reason)...)
@@ -108,4 +108,22 @@ func (a *Agent) broadcastDone(ctx context.Context, g granted, id hive.TxID, o no
 		a.checkKeysSoon() // the account's keys may have been changed
 	}
 	a.finish(ctx, g, e)
+}
+
+// failureTexts are the reasons of a failed broadcast that an application may hear. A node chooses
+// one of them at most, and none of its words goes on.
+var failureTexts = map[node.Class]string{
+	node.ClassCredits: protocol.TextBroadcastCredits, node.ClassBalance: protocol.TextBroadcastBalance,
+	node.ClassAuthority: protocol.TextBroadcastAuthority, node.ClassExpired: protocol.TextBroadcastExpired,
+	node.ClassRejected: protocol.TextBroadcastRejected, node.ClassNoNode: protocol.TextBroadcastNoNode,
+}
+
+// failureText returns the answer to a request whose transaction failed. What one host of several
+// alone calls dead is not certain enough to be told as failed: the application hears the id, and
+// can look for itself.
+func failureText(o node.Outcome, id hive.TxID) string {
+	if text, ok := failureTexts[o.Class]; ok {
+		return text
+	}
+	return uncertainText(id)
 }

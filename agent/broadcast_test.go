@@ -23,7 +23,7 @@ func TestBroadcastOutcomes(t *testing.T) {
 	}{
 		{"accepted", nil, false, "ack", "", 1, "accepted"},
 		{"answer lost, found again", []nodetest.Fault{{Reset: true}}, false, "ack", "", 1, "accepted"},
-		{"never arrives", []nodetest.Fault{{Lose: true, Reset: true}}, true, "err", protocol.TextBroadcastFailed, 0,
+		{"never arrives", []nodetest.Fault{{Lose: true, Reset: true}}, true, "err", protocol.TextBroadcastExpired, 0,
 			"expired"},
 	}
 	for _, c := range cases {
@@ -85,14 +85,49 @@ func testUncertain(t *testing.T, silence time.Duration) {
 	})
 }
 
-// The chain refuses the transaction: the application hears that it failed.
-func TestBroadcastRefused(t *testing.T) {
-	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
-		w.chain.Change("alice", func(a *nodetest.Account) { a.Credits = -1 })
-		m := script.ask(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce())))
-		if errorText(m, authKey) != protocol.TextBroadcastFailed {
-			t.Errorf("%s %q", answerKind(m), errorText(m, authKey))
-		}
+// The chain refuses the transaction: the application hears why, in a word of a closed list, and
+// none of the node's.
+func TestBroadcastReasons(t *testing.T) {
+	refusal := func(name string, code int) nodetest.Fault {
+		return nodetest.Refusal(name, code, "broadcast failed: balance alice@example")
+	}
+	category := nodetest.Fault{Lose: true, Body: []byte(`{"jsonrpc":"2.0","error":{"code":-32003,"message":"no",` +
+		`"data":{"code":10,"name":"assert_exception","message":"no","stack":[{"format":"no","data":` +
+		`{"category":"balance","subject_type":"account","subject":"alice"}}]}},"id":$id}`)}
+	for _, c := range []struct {
+		name  string
+		fault nodetest.Fault
+		text  string
+	}{
+		{"balance", category, protocol.TextBroadcastBalance},
+		{"authority", refusal("tx_missing_posting_auth", 3030000), protocol.TextBroadcastAuthority},
+		{"credits", refusal("not_enough_rc_exception", 4100100), protocol.TextBroadcastCredits},
+		{"anything else", refusal("assert_exception", 10), protocol.TextBroadcastRejected},
+		{"a vote that repeats another", nodetest.Refusal("assert_exception", 10,
+			"Your current vote on this comment is identical to this vote."), protocol.TextBroadcastRejected},
+		{"nobody there", nodetest.Refused, protocol.TextBroadcastNoNode},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+				w.node.FailAlways(broadcastMethod, c.fault)
+				m := script.askFor(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce())), time.Minute)
+				if errorText(m, authKey) != c.text {
+					t.Errorf("%s %q", answerKind(m), errorText(m, authKey))
+				}
+				if n := len(w.chain.Transactions()); n != 0 {
+					t.Errorf("%d transactions", n)
+				}
+			})
+		})
+	}
+	t.Run("no credits on the chain", func(t *testing.T) {
+		withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+			w.chain.Change("alice", func(a *nodetest.Account) { a.Credits = -1 })
+			m := script.ask(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce())))
+			if errorText(m, authKey) != protocol.TextBroadcastCredits {
+				t.Errorf("%s %q", answerKind(m), errorText(m, authKey))
+			}
+		})
 	})
 }
 

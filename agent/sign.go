@@ -98,7 +98,7 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) 
 	head, err := a.head(ctx)
 	if err != nil {
 		head = node.Head{Time: hive.TimeOf(time.Now()), At: time.Now()} // for the form only: it is never signed
-		p.obstacle = &obstacle{text: protocol.TextBroadcastFailed, outcome: "no node", reason: err.Error()}
+		p.obstacle = &obstacle{text: protocol.TextBroadcastNoNode, outcome: "no node", reason: err.Error()}
 	} else if skew := time.Until(head.ChainTime(time.Now())); skew.Abs() > maxSkew {
 		p.refusal = &refusal{code: policy.CodeClock, reason: fmt.Sprintf("our clock is %s away from the chain's",
 			skew.Abs().Round(time.Second))}

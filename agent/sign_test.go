@@ -124,7 +124,7 @@ func TestNoNode(t *testing.T) {
 		}
 		time.Sleep(5 * time.Minute) // the head in the cache is too old by now
 		m := script.ask(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce())))
-		if errorText(m, authKey) != protocol.TextBroadcastFailed {
+		if errorText(m, authKey) != protocol.TextBroadcastNoNode {
 			t.Errorf("allowed: %s %q", answerKind(m), errorText(m, authKey))
 		}
 		transfer := strings.Replace(votePayload("p", nowNonce()+1), `"posting"`, `"active"`, 1)

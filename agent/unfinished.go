@@ -157,7 +157,7 @@ func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished, charged time.Ti
 		a.settleLate(u, "answered", e, "")
 	case node.Refused, node.Expired:
 		e.charged = charged
-		a.settleLate(u, "failed", e, protocol.TextBroadcastFailed)
+		a.settleLate(u, "failed", e, failureText(o, id))
 	default: // stopping again: the next start goes on
 	}
 }

@@ -238,7 +238,9 @@ func TestNoAnswerIsARequest(t *testing.T) {
 		string(first), string(second), testUUID,
 		protocol.TextAuthFailed, protocol.TextRefused, protocol.TextInvalid, protocol.TextNonce,
 		protocol.TextNotSupported,
-		protocol.TextBroadcastFailed, protocol.TextBroadcastUncertain,
+		protocol.TextBroadcastFailed, protocol.TextBroadcastUncertain, protocol.TextBroadcastCredits,
+		protocol.TextBroadcastBalance, protocol.TextBroadcastAuthority, protocol.TextBroadcastExpired,
+		protocol.TextBroadcastRejected, protocol.TextBroadcastNoNode, protocol.TextSessionExpired,
 		protocol.TextBusy, protocol.TextInternal,
 	}
 	for _, answer := range answers {

@@ -88,6 +88,9 @@ func (e *effort) pursue(ctx context.Context) Outcome {
 	// Settled, no node has it: when the time for sending is over, giving up is a refusal, and a
 	// true one. Unsettled, only ctx ends the loop, because a refusal would be a guess then.
 	for (e.unsettled() || !e.expiresWithin(sendMargin)) && sleep(ctx, pause.NextBackOff()) {
+		if e.waits() {
+			pause.Reset() // each block is a new chance
+		}
 		// First look: what is found needs not be sent, and a node that has it would only answer
 		// that it is a duplicate.
 		if e.unsettled() {
@@ -195,13 +198,13 @@ func (e *effort) refusedBy(n *endpoint, v verdict) (o Outcome, over, final bool)
 		// one should be built on another block.
 		e.c.head.dropReference()
 	}
-	if v.kind == later {
-		// Honest nodes all say the same until the next block, so none of them is asked for its word
-		// now. If the host goes on saying so, the transaction is looked up.
-		return Outcome{}, true, false
-	}
 	if !e.agreed(v.kind) {
 		return Outcome{}, false, false
+	}
+	if v.kind == later {
+		// The limit is that of the node's own view of one block. A second one that says the same
+		// has the same view, and so will the others; all of them take it in the next block.
+		return Outcome{}, true, false
 	}
 	// Final only if no node can have received it without saying so.
 	return e.refusal(), true, !e.doubt
@@ -259,7 +262,7 @@ func (c *Client) sendTo(ctx context.Context, n *endpoint, e *effort) verdict {
 
 // refusal returns the outcome of a transaction that no node can have.
 func (e *effort) refusal() Outcome {
-	o := Outcome{State: Refused, Code: e.last.code, Reason: e.last.reason, Node: e.lastAt}
+	o := Outcome{State: Refused, Code: e.last.code, Reason: e.last.reason, Node: e.lastAt, Class: e.class()}
 	if o.Code == "" {
 		o.Code, o.Reason, o.Node = codeNoNode, "no Hive API node could be reached, and the transaction was not sent", ""
 		if e.expiresWithin(0) {
@@ -268,6 +271,33 @@ func (e *effort) refusal() Outcome {
 		}
 	}
 	return o
+}
+
+// class returns for which reason enough hosts refused the transaction. One host alone must not
+// choose it: an application acts on it.
+func (e *effort) class() Class {
+	if len(e.noes) == 0 {
+		return ClassNoNode
+	}
+	votes := map[Class]int{}
+	for _, v := range e.noes {
+		votes[classOf(v.code)]++
+	}
+	best := classOf(e.last.code)
+	for c, n := range votes {
+		if n > votes[best] {
+			best = c
+		}
+	}
+	switch {
+	case votes[best] < e.quorum():
+		return ClassRejected
+	// The same error says that the expiration is too far ahead, and a node whose time is wrong has
+	// it for one that is right.
+	case best == ClassExpired && time.Since(e.tx.Expiration.Time()) <= clockMargin:
+		return ClassRejected
+	}
+	return best
 }
 
 // inDoubt returns the outcome of a transaction that a node may have, with the last thing a node

@@ -79,7 +79,13 @@ func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
 	if ctx.Err() != nil {
 		return Outcome{}, false
 	}
-	return Outcome{State: Expired, Code: codeExpired, Node: e.witness.last, Reason: e.expiredReason()}, true
+	o = Outcome{State: Expired, Code: codeExpired, Node: e.witness.last, Reason: e.expiredReason()}
+	// An application takes the reason for a promise. One host of several is no ground for that,
+	// even if it is the only one that answers.
+	if len(e.witness.hosts) >= e.quorum() {
+		o.Class = ClassExpired
+	}
+	return o, true
 }
 
 // expiredReason returns why the transaction is not on the chain. A host that alone refused it is

@@ -43,9 +43,41 @@ const (
 	codeInDoubt     = "in-doubt"      // the state is InDoubt
 )
 
+// Class is why a transaction failed, as far as an application may learn it. Nodes choose it only by
+// what their errors are, and never by a text of theirs. The zero value promises nothing.
+type Class uint8
+
+// The classes. A transaction that is Refused has one of them except ClassNone; one that is Expired
+// has ClassExpired, or ClassNone if one of several hosts alone says so.
+const (
+	ClassNone      Class = iota
+	ClassCredits         // the account has not enough resource credits
+	ClassBalance         // the account has not enough of what the operations move
+	ClassAuthority       // the chain wants other signatures
+	ClassExpired         // the chain's time has passed the expiration, by the word of two hosts if there are two
+	ClassRejected        // the chain refuses the transaction for another reason
+	ClassNoNode          // the transaction was given to nobody
+)
+
+var classByCode = map[string]Class{
+	CodeMissingAuthority: ClassAuthority, codeSignature: ClassAuthority, codeNotEnoughRC: ClassCredits,
+	codeBalance: ClassBalance, codeExpired: ClassExpired, codeNoNode: ClassNoNode,
+}
+
+// classOf returns the class of a refusal by its code.
+func classOf(code string) Class {
+	if c, ok := classByCode[code]; ok {
+		return c
+	}
+	return ClassRejected
+}
+
 // Outcome is what became of a transaction. The zero value is in doubt.
 type Outcome struct {
 	State State
+	// Class is ClassNone if the transaction did not fail. If hosts refuse it for different reasons,
+	// it is ClassRejected.
+	Class Class
 	// Code is one word for the reason: "duplicate" or empty if Accepted, "expired" if Expired,
 	// "in-doubt" if InDoubt. If Refused it is one of "missing-authority" ([CodeMissingAuthority]),
 	// "signature", "not-enough-rc", "expired", "tapos", "balance", "too-large", "too-soon",

@@ -112,6 +112,22 @@ var lockWord = regexp.MustCompile(`(?i)\block\b`)
 
 const duplicateText = "Duplicate transaction check failed"
 
+// categoryBalance is the category of assertions about money.
+const categoryBalance = "balance"
+
+// category returns what kind of assertion it is, empty if the node names none, as older nodes do.
+// It is a constant of the node's code, and so goes before all words.
+func (e *rpcError) category() string {
+	var data struct {
+		Category string `json:"category"`
+	}
+	if len(e.data.Stack) == 0 || len(e.data.Stack[0].Data) > maxValues || unmarshal(e.data.Stack[0].Data,
+		&data) != nil {
+		return ""
+	}
+	return data.Category
+}
+
 // verdictByText holds the verdicts on assertions by a part of their text. Only the first changes
 // what is done; the others choose the words for people.
 var verdictByText = []struct {
@@ -176,8 +192,12 @@ func verdictOfAssertion(e *rpcError, v verdict) verdict {
 	if certain && lockWord.MatchString(text) || !certain && strings.HasPrefix(text, "Unable to acquire") {
 		return verdict{kind: unknown}
 	}
+	category := e.category()
+	if category == categoryBalance {
+		return verdict{kind: refused, code: codeBalance}
+	}
 	for _, a := range verdictByText {
-		if strings.Contains(text, a.text) {
+		if strings.Contains(text, a.text) && (category == "" || a.code != codeBalance) {
 			return a.verdict
 		}
 	}
@@ -250,10 +270,13 @@ func (e *rpcError) sentence() string {
 
 var placeholder = regexp.MustCompile(`\$\{[A-Za-z0-9_.]{1,40}\}`)
 
+// maxValues is the largest size in bytes of the values of a sentence that are read.
+const maxValues = 64 << 10
+
 // expand puts the values into the format (tx §5.4). Both are foreign, and of any size.
 func (f stackFrame) expand() string {
 	const most = 1 << 10
-	if len(f.Format) > most || len(f.Data) > 64<<10 {
+	if len(f.Format) > most || len(f.Data) > maxValues {
 		return f.Format[:min(len(f.Format), most)]
 	}
 	var values map[string]jsontext.Value

@@ -148,8 +148,9 @@ func TestCustomJSONPerBlock(t *testing.T) {
 				t.Errorf("%d: took %v", i, waited)
 			}
 		}
-		if n := len(w.nodes[1].Broadcasts()); n != 0 {
-			t.Errorf("the second node was asked %d times: a limit of the account is no fault of the node", n)
+		// The second node might have had another view of the block. It is honest, and has the same.
+		if n := len(w.nodes[1].Broadcasts()); n != 1 {
+			t.Errorf("the second node was asked %d times", n)
 		}
 	})
 }

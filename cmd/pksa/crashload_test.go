@@ -197,7 +197,9 @@ func outcomeOf(err error) string {
 // nothing says whether an outcome promises that nothing was broadcast.
 func (t heard) nothing() bool {
 	switch t.outcome {
-	case outcomeRefused, protocol.TextBroadcastFailed, protocol.TextInternal, protocol.TextNonce,
+	case outcomeRefused, protocol.TextBroadcastCredits, protocol.TextBroadcastBalance, protocol.TextBroadcastAuthority,
+		protocol.TextBroadcastExpired, protocol.TextBroadcastRejected, protocol.TextBroadcastNoNode,
+		protocol.TextInternal, protocol.TextNonce,
 		protocol.TextBusy, protocol.TextInvalid:
 		return true
 	}

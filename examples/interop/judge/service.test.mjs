@@ -86,7 +86,7 @@ test('one forbidden operation refuses the allowed one beside it', async () => {
 
 test('broadcast that the chain refuses is seen as failed', async () => {
   const memo = mark()
-  await assert.rejects(HAS.broadcast(auth, 'active', [transfer('999999.000 HIVE', memo)]), { name: 'Error', message: 'broadcast failed' })
+  await assert.rejects(HAS.broadcast(auth, 'active', [transfer('999999.000 HIVE', memo)]), { name: 'Error', message: 'broadcast failed: balance' })
   assert.equal(await onChain(memo), 0)
 })
 

@@ -206,25 +206,68 @@ func TestWhatIsNotGivenBack(t *testing.T) {
 	})
 }
 
-// TestAcceptedLongAgo: nodes that keep a part of the history only do not know a payment of some
-// days ago. Their word frees no limit of a request that was accepted.
-func TestAcceptedLongAgo(t *testing.T) {
-	const find, history = "transaction_status_api.find_transaction", "condenser_api.get_transaction"
-	tooOld := nodetest.Fault{Lose: true, Body: []byte(`{"jsonrpc":"2.0","result":{"status":"too_old"},"id":$id}`)}
-	pruned := nodetest.Fault{Lose: true, Body: []byte(`{"jsonrpc":"2.0","error":{"code":-32003,"message":` +
+// Nodes that keep a part of the history only do not know a payment of some days ago.
+var (
+	tooOld = nodetest.Fault{Lose: true, Body: []byte(`{"jsonrpc":"2.0","result":{"status":"too_old"},"id":$id}`)}
+	pruned = nodetest.Fault{Lose: true, Body: []byte(`{"jsonrpc":"2.0","error":{"code":-32003,"message":` +
 		`"Assert Exception:false: Unknown Transaction 0000"},"id":$id}`)}
+)
+
+// withPruned runs f in a world whose limit counts for a week, and gives it what makes the nodes
+// forget what is older than they keep.
+func withPruned(t *testing.T, f func(s *tips, forget func())) {
 	policy := strings.Replace(tipsPolicy, "24h", "7d", 1)
 	withScriptAndNodes(t, policy, 2, func(t *testing.T, w *world, script *scriptedClient) {
 		s := &tips{T: t, world: w, scriptedClient: script}
+		f(s, func() {
+			s.fail("transaction_status_api.find_transaction", tooOld)
+			s.fail("condenser_api.get_transaction", pruned)
+		})
+	})
+}
+
+// TestAcceptedLongAgo: the word of pruned nodes frees no limit of a request that was accepted.
+func TestAcceptedLongAgo(t *testing.T) {
+	withPruned(t, func(s *tips, forget func()) {
 		got, paid := s.pay("1.500 HBD", true)
 		if got != "ack" {
 			t.Fatal(got)
 		}
 		time.Sleep(3 * 24 * time.Hour)
-		s.fail(find, tooOld)
-		s.fail(history, pruned)
+		forget()
 		s.refused(paid, "too long ago")
 		s.wantRoom("it is on the chain", "1.5")
+	})
+}
+
+// TestFailedLongAgo: the same for one that was refused and is on the chain all the same, if nobody
+// looked in time because the wallet was down.
+func TestFailedLongAgo(t *testing.T) {
+	withPruned(t, func(s *tips, forget func()) {
+		lie := nodetest.Refusal("assert_exception", 10, "Account does not have sufficient funds.")
+		lie.Lose, lie.Late = false, 3*time.Second
+		s.fail(broadcastMethod, lie)
+		got, paid := s.pay("1.500 HBD", true)
+		if got == "ack" {
+			t.Fatal(got)
+		}
+		s.end()
+		if err := s.ledger.Close(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * 24 * time.Hour)
+		if n := len(s.chain.Transactions()); n != 1 {
+			t.Fatalf("%d payments", n)
+		}
+		forget()
+		s.openLedger()
+		s.world.start()
+		time.Sleep(3 * time.Hour)
+		s.refused(paid, "too long ago")
+		s.wantRoom("it is on the chain", "1.5")
+		if n := len(s.events(refund.RecordAbsent)); n != 0 {
+			t.Errorf("%d proofs", n)
+		}
 	})
 }
 

@@ -12,6 +12,8 @@
 //   - The proof is made anew at each release: at least two hosts say that their last irreversible
 //     block is past the expiration and that they do not know the transaction, and no host that
 //     answers has it. A proof that was recorded earlier only shows what could be given back.
+//   - What was not proven within a day of the expiration stays charged: later, hosts that keep a
+//     part of the history do not know what is on the chain.
 //   - What was never meant to be broadcast is never given back: its application holds it, and can
 //     send it whenever it likes.
 //   - A charge is given back at most once. The release and its record are one commit.

@@ -26,8 +26,9 @@ const (
 )
 
 // knownFor is how long after the expiration of a transaction nodes are believed that they never had
-// it, where nobody called it failed before. They keep the status of each one for about two days.
-// After that the account history answers, and that of many nodes reaches back a part of the chain.
+// it. They keep the status of each one for about two days. After that the account history answers,
+// and that of many nodes reaches back a part of the chain. So what was not proven by then, because
+// this wallet was down for days, say, is never proven.
 const knownFor = 24 * time.Hour
 
 // Charged is what the ledger holds of the charges for one transaction.
@@ -136,10 +137,10 @@ func (w *Watch) Release(ctx context.Context, number uint64) (Charge, error) {
 			presence.Found, presence.Block)
 	case !presence.Never():
 		return Charge{}, unproven(id, presence)
-	case f.State == 0 && time.Since(f.TxExpires) > knownFor:
-		return Charge{}, fmt.Errorf("request %d was not reported as failed, and its transaction %s expired too long "+
-			"ago, at %s: after a day, nodes that keep a part of the history only do not know what was on the chain; "+
-			"its charge counts", number, id, f.TxExpires.UTC().Format(time.RFC3339))
+	case f.State != ledger.Absent && tooLate(f):
+		return Charge{}, fmt.Errorf("transaction %s of request %d expired too long ago, at %s, and it was not proven "+
+			"within a day that it never reached the chain: later, nodes that keep a part of the history only do not "+
+			"know what was on the chain; its charge counts", id, number, f.TxExpires.UTC().Format(time.RFC3339))
 	}
 	f.State = ledger.Released
 	f, err = w.o.Ledger.SetFate(ctx, f, ledger.Entry{
@@ -156,6 +157,9 @@ func (w *Watch) Release(ctx context.Context, number uint64) (Charge, error) {
 	c.Charges, c.Hosts = charged.Charges, presence.Absent
 	return c, nil
 }
+
+// tooLate reports whether hosts that do not know a transaction prove nothing any more.
+func tooLate(f ledger.Fate) bool { return time.Since(f.TxExpires) > knownFor }
 
 // unproven returns why there is no proof that the chain does not have the transaction.
 func unproven(id hive.TxID, p node.Presence) error {

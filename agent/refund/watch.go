@@ -89,7 +89,7 @@ func (w *Watch) look(ctx context.Context, f ledger.Fate) {
 	switch {
 	case p.Found != "":
 		w.found(ctx, f, p)
-	case f.State == ledger.Failed && p.Never():
+	case f.State == ledger.Failed && p.Never() && !tooLate(f):
 		f.State = ledger.Absent
 		w.set(ctx, f, RecordAbsent, p)
 	}

@@ -54,6 +54,10 @@ func TestOf(t *testing.T) {
 		{`["custom_json",{"required_auths":["alice"],"required_posting_auths":[],"id":"ssc-mainnet-hive",` +
 			`"json":"{\"a\":1}"}]`,
 			`sends the custom_json ssc-mainnet-hive as alice (active): "{\"a\":1}"`},
+		{`["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 HBD","memo":"","recurrence":24,` +
+			`"executions":1,"extensions":[]}]`, "pays 1.000 HBD from alice to bob every 24 hours, once"},
+		{`["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 HBD","memo":"","recurrence":24,` +
+			`"executions":2,"extensions":[]}]`, "pays 1.000 HBD from alice to bob every 24 hours, 2 times"},
 		{`["account_witness_proxy",{"account":"alice","proxy":""}]`, "takes back the voting proxy of alice"},
 		{`["account_update2",{"account":"alice","json_metadata":"","posting_json_metadata":"{}","extensions":[]}]`,
 			"changes the profile of alice"},

@@ -167,7 +167,11 @@ func recurrentWords(w words) string {
 	if w.none("amount") {
 		return w.fill("ends the recurrent payments from {from} to {to}")
 	}
-	return w.fill("pays {amount} from {from} to {to} every {recurrence} hours, {executions} times") + w.memo()
+	pays := w.fill("pays {amount} from {from} to {to} every {recurrence} hours, ")
+	if w.number("executions") == 1 {
+		return pays + "once" + w.memo()
+	}
+	return pays + w.fill("{executions} times") + w.memo()
 }
 
 // updateWords names every key that an account gets: whoever holds them holds it.

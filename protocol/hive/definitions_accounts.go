@@ -15,7 +15,7 @@ var definitionsAccounts = []Definition{
 		Payees:  []string{"new_account_name"},
 		limits: []limit{
 			only("fee", HIVE), atMost("fee", mostCreationFee), jsonOrEmpty("json_metadata"),
-			late(entriesAtMost("owner", 40)), late(entriesAtMost("active", 40)), late(entriesAtMost("posting", 40)),
+			bounded("owner"), bounded("active"), bounded("posting"),
 		},
 	},
 	{
@@ -71,7 +71,7 @@ var definitionsAccounts = []Definition{
 		Payees:  []string{"new_account_name"},
 		limits: []limit{
 			jsonOrEmpty("json_metadata"),
-			late(entriesAtMost("owner", 40)), late(entriesAtMost("active", 40)), late(entriesAtMost("posting", 40)),
+			bounded("owner"), bounded("active"), bounded("posting"),
 		},
 	},
 	{
@@ -83,6 +83,7 @@ var definitionsAccounts = []Definition{
 		},
 		Signers: []Signer{by(Active, "recovery_account")},
 		Payees:  []string{"new_owner_authority"},
+		limits:  []limit{bounded("new_owner_authority")},
 	},
 	{
 		ID: 25, Name: "recover_account",
@@ -94,6 +95,7 @@ var definitionsAccounts = []Definition{
 		Signers: []Signer{keysIn("new_owner_authority"), keysIn("recent_owner_authority")},
 		Payees:  []string{"new_owner_authority"},
 		limits: []limit{
+			bounded("new_owner_authority"), bounded("recent_owner_authority"),
 			late(satisfiable("new_owner_authority")), late(satisfiable("recent_owner_authority")),
 			differs("new_owner_authority", "recent_owner_authority"),
 		},

@@ -184,7 +184,9 @@ var definitionsMoney = []Definition{
 		Spends:  []Cost{{Field: "amount", Times: "executions"}},
 		Payees:  []string{"to"},
 		limits: []limit{
-			only("amount", HIVE, HBD), between("recurrence", 24, 1<<16-1), between("executions", 2, 1<<16-1),
+			// One execution is for a transfer that exists and is changed (hardfork 29): the chain
+			// decides.
+			only("amount", HIVE, HBD), between("recurrence", 24, 1<<16-1), between("executions", 1, 1<<16-1),
 			late(productAtMost(730*24, "recurrence", "executions")), differs("to", "from"), atMostBytes("memo", 2047),
 		},
 	},

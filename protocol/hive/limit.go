@@ -198,14 +198,19 @@ func sharesAtMost(field string, most int) limit {
 	}}
 }
 
-func entriesAtMost(field string, most int) limit {
-	return limit{field: field, check: func(_ Operation, v Value) error {
+// mostEntries is how many keys and accounts an authority may have that makes or recovers an
+// account.
+const mostEntries = 40
+
+// bounded limits the entries of such an authority, by one rule in every operation.
+func bounded(field string) limit {
+	return late(limit{field: field, check: func(_ Operation, v Value) error {
 		a := v.(Authority)
-		if n := len(a.AccountAuths) + len(a.KeyAuths); n > most {
-			return fmt.Errorf("has %d entries, more than %d", n, most)
+		if n := len(a.AccountAuths) + len(a.KeyAuths); n > mostEntries {
+			return fmt.Errorf("has %d entries, more than %d", n, mostEntries)
 		}
 		return nil
-	}}
+	}})
 }
 
 func satisfiable(field string) limit {

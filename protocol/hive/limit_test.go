@@ -137,7 +137,7 @@ func TestLimits(t *testing.T) {
 		{"recurrence", `["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 ` +
 			`HIVE","recurrence":%s,"executions":2}]`, []string{"24"}, []string{"23"}},
 		{"executions", `["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 ` +
-			`HIVE","recurrence":24,"executions":%s}]`, []string{"2"}, []string{"1"}},
+			`HIVE","recurrence":24,"executions":%s}]`, []string{"2", "1"}, []string{"0"}},
 		{"to", `["recurrent_transfer",{"from":"alice","to":"%s","amount":"1.000 HIVE","recurrence":24,"executions":2}]`,
 			[]string{"bob"}, []string{"alice"}},
 		{"new_owner_authority", recovery("%s"),
@@ -173,6 +173,10 @@ func TestLateLimits(t *testing.T) {
 		optionsWith(`[[0,{"beneficiaries":[` + strings.Join(nine, ",") +
 			`]}]]`): "beneficiaries",
 		twoYears:                                          "recurrence",
+		requestRecovery(authorityOf(41)):                  "new_owner_authority",
+		recovery(authorityOf(41)):                         "new_owner_authority",
+		recoveryFrom(authorityOf(41)):                     "recent_owner_authority",
+		createAccount(authorityOf(41)):                    "active",
 		recovery(authorityJSON(0, 1)):                     "new_owner_authority",
 		recovery(authorityJSON(2, 1)):                     "new_owner_authority",
 		orderAt("0.001", "0.002", "0.001"):                "amount_to_sell", // half a unit
@@ -187,6 +191,8 @@ func TestLateLimits(t *testing.T) {
 		optionsWith(`[[0,{"beneficiaries":[` + strings.Join(nine[:8], ",") + `]}]]`),
 		`["recurrent_transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","recurrence":24,"executions":730}]`,
 		recovery(authorityJSON(2, 2)),
+		requestRecovery(authorityOf(40)), recovery(authorityOf(40)), recoveryFrom(authorityOf(40)),
+		createAccount(authorityOf(40)),
 		orderAt("0.001", "0.001", "0.001"), orderAt("0.002", "0.002", "0.001"),
 		orderAt("9223372036854775.807", "0.001", "0.001"), orderAt("9223372036854775.807", "9223372036854775.807",
 			"9223372036854775.807"),
@@ -226,6 +232,32 @@ func comment(field, value string) string {
 func recovery(newOwner string) string {
 	return `["recover_account",{"account_to_recover":"alice","new_owner_authority":` + newOwner +
 		`,"recent_owner_authority":` + authorityJSON(1, 1) + `}]`
+}
+
+// recoveryFrom recovers an account with this old authority.
+func recoveryFrom(recentOwner string) string {
+	return `["recover_account",{"account_to_recover":"alice","new_owner_authority":` + authorityJSON(1, 1) +
+		`,"recent_owner_authority":` + recentOwner + `}]`
+}
+
+func requestRecovery(newOwner string) string {
+	return `["request_account_recovery",{"recovery_account":"bob","account_to_recover":"alice",` +
+		`"new_owner_authority":` + newOwner + `}]`
+}
+
+func createAccount(active string) string {
+	return `["account_create",{"fee":"3.000 HIVE","creator":"alice","new_account_name":"bob","owner":` +
+		authorityJSON(1, 1) + `,"active":` + active + `,"posting":` + authorityJSON(1, 1) + `,"memo_key":"` + keyA +
+		`","json_metadata":""}]`
+}
+
+// authorityOf returns an authority with so many accounts.
+func authorityOf(accounts int) string {
+	var list []string
+	for i := range accounts {
+		list = append(list, fmt.Sprintf(`["bob%02d",1]`, i))
+	}
+	return `{"weight_threshold":1,"account_auths":[` + strings.Join(list, ",") + `],"key_auths":[]}`
 }
 
 // orderAt sells HIVE at a rate of base HIVE for quote HBD.

@@ -49,9 +49,9 @@ func (o Operation) Equal(other Operation) bool {
 
 // Validate checks every limit of tx §3.2 that needs neither the clock nor the state of the chain.
 // The error is a *FieldError. [Network.ParseOperation] checks most of them already. Only Validate
-// checks these: eight beneficiaries, forty entries in the authorities of a new account, two years
-// of recurrent transfers, owner authorities that nobody or anybody satisfies, a limit order that
-// gives nothing at its rate.
+// checks these: eight beneficiaries, forty entries in the authorities of a new account and in those
+// of a recovery, two years of recurrent transfers, owner authorities that nobody or anybody
+// satisfies, a limit order that gives nothing at its rate.
 func (o Operation) Validate() error { return o.valid(true) }
 
 // ParseOperation reads an operation in either spelling (tx §4.1):

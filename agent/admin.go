@@ -300,6 +300,8 @@ type RevokeParams struct {
 	Account string             `json:"account,omitempty"`
 	Older   time.Duration      `json:"older,omitempty"` // made longer ago than this
 	All     bool               `json:"all,omitempty"`
+	// Quiet lets nobody be told that the sessions have ended: they may live in another wallet.
+	Quiet bool `json:"quiet,omitempty"`
 }
 
 // Revoked is what ended.
@@ -369,9 +371,10 @@ func (m Admin) EndSessions(ctx context.Context, p RevokeParams) (Revoked, error)
 		}
 	}
 	now := m.Ledger.Now()
-	ended, missing, err := m.Ledger.EndSessions(ctx, p.IDs, func(s *ledger.Session) bool {
-		return p.fits(s.App, s.Account, s.Created, now)
-	}, act("session revoke"))
+	ended, missing, err := m.Ledger.EndSessions(ctx, ledger.Revocation{IDs: p.IDs, Quiet: p.Quiet,
+		Which: func(s *ledger.Session) bool { return p.fits(s.App, s.Account, s.Created, now) },
+		Audit: act("session revoke"),
+	})
 	if err != nil {
 		return Revoked{}, err
 	}

@@ -33,6 +33,9 @@ const (
 	NonceRequired                   // none, and the operator or the session's state demands one
 	DigestSeen                      // none, and the same ciphertext was here before: a replay
 	SessionEnded                    // the session, or the app, is gone meanwhile: nobody's request
+	// SessionOver is of a request in an ended session that was never judged. With this commit it is
+	// used up, so that it may be told that the session has ended.
+	SessionOver
 )
 
 // KindAuth is the kind of requests that never carry a nonce. None is demanded of them, and their
@@ -47,6 +50,9 @@ type Admission struct {
 
 	// Session is the session whose key opened the request; zero if none did.
 	Session SessionID
+	// Remnant is the ended session whose key opened the request; zero if none did. Such a request
+	// is denied.
+	Remnant SessionID
 	// App is the slot whose secret opened an auth_req: its digest is kept as long as that secret.
 	// Empty if none, and of no effect beside a Session.
 	App string
@@ -267,6 +273,9 @@ func (b *batch) admit(a *Admission, r *run, judge func(View) Ruling) (Admitting,
 	}
 	if c.replay == Fresh {
 		s = b.spend(c, &rec, s) // also if the ruling denies: a denied request never becomes an allowed one
+	}
+	if c.replay == SessionOver {
+		b.spendRemnant(c, &rec)
 	}
 	if s != nil {
 		rec.App = s.App

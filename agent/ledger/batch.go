@@ -21,13 +21,14 @@ type batch struct {
 	forgotten []owner // whose digests are dropped
 	positions map[uint64]position
 	charges   []counted
-	fates     map[[20]byte]Fate // those that it changed; the zero state: dropped
-	dropped   map[uint64]bool   // requests that are swept
-	after     []func(*state)    // under Ledger.mu, once the commit has succeeded
-	gatherNow bool              // all changes are gathered with it, whatever segment it is in
-	recharged bool              // its edits hold all charges, so none is gathered
-	gathered  uint64            // the last record that this batch gathered; zero: it gathered nothing
-	err       error             // the first read or write that went wrong; it fails the batch
+	fates     map[[20]byte]Fate      // those that it changed; the zero state: dropped
+	remnants  map[SessionID]*Remnant // those that it changed; nil: dropped
+	dropped   map[uint64]bool        // requests that are swept
+	after     []func(*state)         // under Ledger.mu, once the commit has succeeded
+	gatherNow bool                   // all changes are gathered with it, whatever segment it is in
+	recharged bool                   // its edits hold all charges, so none is gathered
+	gathered  uint64                 // the last record that this batch gathered; zero: it gathered nothing
+	err       error                  // the first read or write that went wrong; it fails the batch
 }
 
 func newBatch(l *Ledger) *batch {
@@ -35,6 +36,7 @@ func newBatch(l *Ledger) *batch {
 		l: l, o: &l.o, last: l.state.last, now: fromMillis(max(millis(l.now()), l.state.last.time)),
 		sessions: map[SessionID]*Session{}, digests: map[owner]map[[32]byte]struct{}{},
 		positions: map[uint64]position{}, dropped: map[uint64]bool{}, fates: map[[20]byte]Fate{},
+		remnants: map[SessionID]*Remnant{},
 	}
 	b.pending.under = l.store
 	b.lookup = lookup{l.vault, &b.pending}
@@ -145,6 +147,7 @@ func (b *batch) publish(st *state) {
 	}
 	st.charges = append(st.charges, b.charges...)
 	b.publishFates(st)
+	b.publishRemnants(st)
 	for _, fn := range b.after {
 		fn(st)
 	}

@@ -63,6 +63,8 @@ var (
 
 	// ErrNoSession means that a session does not exist or has ended.
 	ErrNoSession = errors.New("no such session")
+	// ErrNoRemnant means that nothing is left of an ended session.
+	ErrNoRemnant = errors.New("no such ended session")
 	// ErrKeyLive means that a live session of the same account and app has this auth_key already.
 	ErrKeyLive = errors.New("auth_key has a live session already")
 	// ErrKeyElsewhere means that the auth_key is known for another account or another app.

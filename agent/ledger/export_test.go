@@ -149,6 +149,8 @@ func SampleValues() [][]byte {
 		encodeCharges([]Charge{{Data: []byte("x")}, {}}),
 		(&change{end: 5, charges: []Charge{{}}}).encode(),
 		Fate{Number: 3, App: "a", State: Absent, Record: 4}.encode(),
+		(&remnant{Remnant: Remnant{Account: "a", AuthKey: "k", LastNonce: 5, Known: true},
+			digests: [][32]byte{{1}, {2}}}).encode(),
 	}
 }
 
@@ -175,6 +177,9 @@ func RecodeValue(which int, b []byte) ([]byte, error) {
 		return v.encode(), err
 	case 6:
 		v, err := decodeFate(fateKey([20]byte{1}), b)
+		return v.encode(), err
+	case 7:
+		v, err := decodeRemnant(1, b)
 		return v.encode(), err
 	}
 	return nil, errCodec

@@ -22,7 +22,7 @@ func (l *Ledger) load() (*loaded, error) {
 		return nil, errors.Join(err, l.store.close())
 	}
 	f := &loaded{lookup: l.lookup, state: newState(), runs: map[uint64]*run{}}
-	for _, part := range []func() error{f.meta, f.people, f.requests, f.charges, f.fates, f.trail} {
+	for _, part := range []func() error{f.meta, f.people, f.requests, f.charges, f.fates, f.remnants, f.trail} {
 		if err := part(); err != nil {
 			return nil, errors.Join(err, l.store.close())
 		}

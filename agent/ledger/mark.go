@@ -191,6 +191,7 @@ func (b *batch) accept(taken uint64, audit []byte) (ended []*Session) {
 		fresh := b.update(s, b.last.number, func(s *Session) { s.NoncesOnly = true })
 		b.put(bucketSessions, numberKey(uint64(s.ID)), fresh.encode())
 	}
+	b.doubtRemnants()
 	// The digests of auth_reqs are lost too. They would make sessions, which must send nonces.
 	for _, slot := range b.l.Slots() {
 		slot.NoncesOnly = true

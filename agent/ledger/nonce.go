@@ -31,11 +31,15 @@ type claim struct {
 	replay Replay
 	spends Spending
 	owner  owner // of the digest; empty if it belongs to the session that the request makes
+
+	remnant *remnant // of SessionOver
 }
 
 // claim finds out what a request would use up, and whether that is still unused. It writes nothing.
 func (b *batch) claim(a *Admission, digest [32]byte, s *Session) claim {
 	switch {
+	case a.Remnant != 0:
+		return b.claimRemnant(a, digest)
 	case a.Session != 0 && s == nil:
 		return claim{replay: SessionEnded} // between the reading of the request and this commit
 	case s != nil && a.Nonce != 0:

@@ -125,21 +125,30 @@ func (l *Ledger) EndSession(ctx context.Context, id SessionID, audit []byte) (*S
 	return ended, nil
 }
 
-// EndSessions revokes the sessions with these ids and all that which wants, in one commit, and
-// returns those that lived, as they were, by id. Their auth_keys make no sessions again. missing
-// are the ids that no live session has. which may be nil; it runs in the committing goroutine and
-// must not wait.
-func (l *Ledger) EndSessions(ctx context.Context, ids []SessionID, which func(*Session) bool, audit []byte) (
-	ended []*Session, missing []SessionID, err error) {
+// Revocation names the sessions that are revoked: those with the ids, and all that Which wants.
+type Revocation struct {
+	IDs []SessionID
+	// Which may be nil. It runs in the committing goroutine and must not wait.
+	Which func(*Session) bool
+	// Quiet leaves nothing by which their applications could be told: the sessions may live in
+	// another wallet.
+	Quiet bool
+	Audit []byte
+}
+
+// EndSessions revokes sessions in one commit, and returns those that lived, as they were, by id.
+// Their auth_keys make no sessions again. missing are the ids that no live session has.
+func (l *Ledger) EndSessions(ctx context.Context, r Revocation) (ended []*Session, missing []SessionID, err error) {
+	why := ending{Outcome: "session revoked", Revoked: true, Quiet: r.Quiet, Content: r.Audit}
 	err = l.submitContext(ctx, &op{apply: func(b *batch) error {
 		missing = nil
-		for _, id := range ids {
+		for _, id := range r.IDs {
 			if b.liveSession(id) == nil {
 				missing = append(missing, id)
 			}
 		}
-		ended = b.revoke(audit, b.sessionsWith(func(s *Session) bool {
-			return slices.Contains(ids, s.ID) || which != nil && which(s)
+		ended = b.revoke(why, b.sessionsWith(func(s *Session) bool {
+			return slices.Contains(r.IDs, s.ID) || r.Which != nil && r.Which(s)
 		}))
 		return nil
 	}})
@@ -156,9 +165,9 @@ func (b *batch) sessionsWith(which func(*Session) bool) []*Session {
 
 // revoke ends sessions as the operator wants, each with a record of its own, and returns those that
 // lived. An expired one that is not swept yet is ended, too: its auth_key must not come back.
-func (b *batch) revoke(audit []byte, sessions []*Session) []*Session {
+func (b *batch) revoke(why ending, sessions []*Session) []*Session {
 	for _, s := range sessions {
-		b.endSession(s, ending{Outcome: "session revoked", Revoked: true, Content: audit})
+		b.endSession(s, why)
 	}
 	return live(sessions, b.now)
 }
@@ -257,7 +266,7 @@ func (b *batch) authKey(key Secret) (authKey, bool) {
 func (b *batch) clearKey(key Secret) {
 	if k, ok := b.authKey(key); ok && k.Session != 0 {
 		if s := b.session(k.Session); s != nil {
-			b.endSession(s, ending{Outcome: "session expired"})
+			b.endSession(s, ending{Outcome: "session expired", Expired: true})
 		}
 	}
 }
@@ -277,6 +286,7 @@ func (b *batch) openSession(n NewSession, number uint64) *Session {
 	if k, ok := b.authKey(n.AuthKey); ok {
 		s.LastNonce = max(s.LastNonce, k.LastNonce) // it resumes above what it took before
 	}
+	b.resume(s)
 	if slot, ok := b.slot(n.App); ok {
 		s.NoncesOnly = slot.NoncesOnly
 	}
@@ -314,11 +324,17 @@ func newToken() Secret {
 type ending struct {
 	Outcome string
 	Revoked bool
+	Expired bool // by itself
+	Quiet   bool // it leaves no remnant
 	Content []byte
 }
 
-// endSession ends a session, leaves a tombstone for its auth_key, and records the reason.
+// endSession ends a session, leaves a tombstone for its auth_key and a remnant, and records the
+// reason.
 func (b *batch) endSession(s *Session, why ending) {
+	if !why.Quiet {
+		b.leaveRemnant(s, why) // before its digests are dropped
+	}
 	b.delete(bucketSessions, numberKey(uint64(s.ID)))
 	if s.Claim != "" {
 		b.delete(bucketMeta, claimKey(s.ID))

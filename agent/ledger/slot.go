@@ -77,7 +77,8 @@ func (l *Ledger) RotateSlotAndEnd(ctx context.Context, name string, secret Secre
 		}
 		// After the tombstones were thinned: a key that a thief may know makes no session again,
 		// whatever secret it comes with.
-		ended = b.revoke(audit, b.sessionsWith(func(s *Session) bool { return s.App == name }))
+		why := ending{Outcome: "session revoked", Revoked: true, Content: audit}
+		ended = b.revoke(why, b.sessionsWith(func(s *Session) bool { return s.App == name }))
 		return s, nil
 	})
 	if err != nil {
@@ -152,10 +153,11 @@ func (l *Ledger) RemoveSlot(ctx context.Context, name string, audit []byte) ([]*
 		b.record(Record{Type: RecordAdmin, Outcome: "slot removed", App: name, Content: audit}, nil)
 		for _, session := range b.allSessions() {
 			if session.App == name {
-				b.endSession(session, ending{Outcome: "app removed"})
+				b.endSession(session, ending{Outcome: "app removed", Quiet: true})
 				ended = append(ended, session)
 			}
 		}
+		b.dropRemnantsOf(name)
 		b.forget(slotOwner(s))
 		b.thin(name, "") // after its sessions have ended: their tombstones are among them
 		b.delete(bucketSlots, []byte(name))

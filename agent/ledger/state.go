@@ -17,6 +17,9 @@ type state struct {
 	kept     uint64   // records before it were removed as the settings say
 	fates    map[[20]byte]Fate
 
+	remnants map[SessionID]*Remnant
+	ended    map[string][]*Remnant // by account, newest first; the slices are never changed
+
 	slots    map[string]Slot
 	sessions map[SessionID]*Session
 	accounts map[string][]*Session // live ones, most recently used first; the slices are never changed
@@ -57,6 +60,8 @@ func newState() *state {
 		dirty:     map[SessionID]struct{}{},
 		positions: map[uint64]position{},
 		fates:     map[[20]byte]Fate{},
+		remnants:  map[SessionID]*Remnant{},
+		ended:     map[string][]*Remnant{},
 	}
 }
 

@@ -4,19 +4,20 @@ package ledger
 // for a sweep.
 const sweepMost = 5000
 
-// sweep ends sessions that have expired, and drops answers, charges and fates that are of no more
-// use.
+// sweep ends sessions that have expired, and drops answers, charges, fates and remnants that are of
+// no more use.
 func (b *batch) sweep() error {
 	// Expired sessions grant nothing even before this; now they leave a tombstone and a record.
 	for _, s := range b.allSessions() {
 		if !s.Expires.After(b.now) {
-			b.endSession(s, ending{Outcome: "session expired"})
+			b.endSession(s, ending{Outcome: "session expired", Expired: true})
 		}
 	}
 	b.after = append(b.after, func(*state) { b.l.sweeping = false })
 	b.sweepRequests()
 	b.sweepCharges()
 	b.sweepFates()
+	b.sweepRemnants()
 	return nil
 }
 

@@ -112,9 +112,8 @@ func TestEndSessions(t *testing.T) {
 	three, four := r.session("alice", "other", "k3"), r.session("bob", "other", "k4")
 	commits := 0
 	r.aroundCommits(func(commit func() error) error { commits++; return commit() })
-	ended, missing, err := r.l.EndSessions(ctx, []ledger.SessionID{four.ID, 999}, func(s *ledger.Session) bool {
-		return s.App == "mybot"
-	}, nil)
+	ended, missing, err := r.l.EndSessions(ctx, ledger.Revocation{IDs: []ledger.SessionID{four.ID, 999},
+		Which: func(s *ledger.Session) bool { return s.App == "mybot" }})
 	must(t, err)
 	if got := ids(ended); commits != 1 || !slices.Equal(got, []ledger.SessionID{one.ID, two.ID, four.ID}) ||
 		!slices.Equal(missing, []ledger.SessionID{999}) {
@@ -129,7 +128,7 @@ func TestEndSessions(t *testing.T) {
 
 	// What has expired did not live, and its key is spent all the same.
 	r.clock.add(48 * time.Hour)
-	ended, missing, err = r.l.EndSessions(ctx, []ledger.SessionID{three.ID}, nil, nil)
+	ended, missing, err = r.l.EndSessions(ctx, ledger.Revocation{IDs: []ledger.SessionID{three.ID}})
 	must(t, err)
 	if len(ended) != 0 || !slices.Equal(missing, []ledger.SessionID{three.ID}) {
 		t.Errorf("ended %v, missing %v", ids(ended), missing)

@@ -82,6 +82,7 @@ func (b *batch) turnBack(t TurnBack) (TurnedBack, error) {
 	b.now = fromMillis(now)
 	done.Ended = b.turnSessions(now)
 	b.spendKeys(now + nonceSlack.Milliseconds())
+	b.turnRemnants()
 	b.recharge(charges)
 	b.put(bucketMeta, metaFloor, encodeNumber(uint64(now)))
 	number := b.record(Record{Type: RecordAdmin, Outcome: "ledger led back", Content: t.Audit(done)}, nil)

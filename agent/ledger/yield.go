@@ -67,6 +67,7 @@ func (l *Ledger) changeYield(ctx context.Context, y *Yield, e Entry) error {
 	return l.submitContext(ctx, &op{apply: func(b *batch) error {
 		if y == nil {
 			b.delete(bucketMeta, metaYield)
+			b.afterAnother()
 		} else {
 			b.put(bucketMeta, metaYield, y.encode())
 		}
@@ -74,4 +75,15 @@ func (l *Ledger) changeYield(ctx context.Context, y *Yield, e Entry) error {
 		b.after = append(b.after, func(st *state) { st.yield = y })
 		return nil
 	}})
+}
+
+// afterAnother lets nothing count that another copy of the wallet may have used up: what that one
+// judged, this ledger does not know.
+func (b *batch) afterAnother() {
+	for _, id := range b.allRemnants(func(*Remnant) bool { return true }) {
+		b.dropRemnant(id) // the session may have lived on there
+	}
+	floor := max(millis(b.now), b.l.state.floor)
+	b.put(bucketMeta, metaFloor, encodeNumber(uint64(floor)))
+	b.after = append(b.after, func(st *state) { st.floor = floor })
 }

@@ -98,3 +98,43 @@ func BenchmarkCompileNamesOnOneLine(b *testing.B) {
 		})
 	}
 }
+
+// receivers is a policy of one app with rules about n receivers, ten rules about each.
+func receivers(t testing.TB, n int) *policy.Policy {
+	t.Helper()
+	var rules strings.Builder
+	for i := range 10 * n {
+		fmt.Fprintf(&rules, "  - {name: r%d, request: sign, apps: [one], key: active, operations: [transfer: {to: "+
+			"customer%d, amount: {max: 1.000 HBD}}]}\n", i, i/10)
+	}
+	return compile(t, "allow:\n"+rules.String())
+}
+
+func pay(t testing.TB, to string) *policy.Request {
+	t.Helper()
+	return sign("one", hive.Active, op(t, "transfer", `{"from":"alice","to":%q,"amount":"0.001 HBD","memo":""}`, to))
+}
+
+func TestCostDoesNotGrowWithRulesAboutOthers(t *testing.T) {
+	few, many := receivers(t, 10), receivers(t, 200)
+	for _, to := range []string{"customer7", "stranger"} {
+		q := pay(t, to)
+		a := testing.AllocsPerRun(50, func() { few.Decide(q, nil, noon) })
+		b := testing.AllocsPerRun(50, func() { many.Decide(q, nil, noon) })
+		if b > a*1.2 {
+			t.Errorf("to %s: %v allocations with few rules, %v with many", to, a, b)
+		}
+	}
+}
+
+func BenchmarkManyRulesOfOneApp(b *testing.B) {
+	p := receivers(b, 500)
+	for _, to := range []string{"customer7", "stranger"} {
+		q := pay(b, to)
+		b.Run(to, func(b *testing.B) {
+			for b.Loop() {
+				p.Decide(q, nil, noon)
+			}
+		})
+	}
+}

@@ -27,11 +27,15 @@ type near struct {
 	passed int // fields that fitted
 }
 
+// mostCompared is how many rules are looked at for the nearest one. An application that is refused
+// all the time must not cost time with each of thousands of rules; `policy explain` looks at all.
+const mostCompared = 40
+
 // nearest looks at the rules that can concern the part and that permit. The further a rule got, the
 // nearer it is; of equals, the first by name.
 func (j *judgement) nearest(p *part) near {
 	var best near
-	j.policy.ruleIndex.find(j.scope.request, p, func(r *rule) {
+	j.policy.ruleIndex.findNear(j.scope.request, p, mostCompared, func(r *rule) {
 		// What a rule that denies or counts would have needed is no help: the request lacks a
 		// permission.
 		if r.observe && !j.observed || !r.section.permits() {

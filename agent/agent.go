@@ -71,6 +71,8 @@ type Agent struct {
 	policy atomic.Pointer[policyInForce]
 	links  []*link.Link // as configured; fixed after New
 
+	relayKeys link.Keys // which relay has which key
+
 	// Small tables, each with a lock of its own. No method of one calls another, so that their
 	// locks are never held together.
 	asks       asks       // requests that wait for a person
@@ -149,6 +151,8 @@ func (a *Agent) addLink(relay config.Relay, o Options) error {
 			a.noteEvent(eventRelayKey, ledger.Entry{}, map[string]any{"relay": l.URL(), "was": was.String(),
 				"now": now.String()})
 		},
+		Key: relay.Key, Keys: &a.relayKeys,
+		KeyRefused:        a.relayKeyRefused,
 		Registered:        func() { a.twins.registered(l.URL()) },
 		Heard:             func(m protocol.Message) { a.twins.heard(l.URL(), m) },
 		AnsweredElsewhere: func() { a.answeredElsewhere(l.URL()) },
@@ -371,10 +375,12 @@ const (
 	alarmTwin        = "another copy of this wallet serves the same accounts"
 	alarmTwinYielded = alarmTwin + ", and this copy has yielded to it"
 	alarmElsewhere   = "another wallet answered a request that this one answered, too"
+	alarmRelayKey    = "a relay names the key of another one"
+	alarmPinnedKey   = "a relay names another key than the pinned one"
 )
 
 var alarms = []string{alarmJudging, alarmPanic, alarmRecorded, alarmNoAnswer, alarmEncoding, alarmLate, alarmClock,
-	alarmDiffers, alarmTwin, alarmTwinYielded, alarmElsewhere}
+	alarmDiffers, alarmTwin, alarmTwinYielded, alarmElsewhere, alarmRelayKey, alarmPinnedKey}
 
 // alarm counts, records and logs what should never happen.
 func (a *Agent) alarm(what string, attrs ...any) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"pksa/agent/ledger"
 	"pksa/agent/link"
 	"pksa/keystore"
 	"pksa/protocol/hive"
@@ -33,6 +34,34 @@ func (a *Agent) registerAll() error {
 		errs = append(errs, l.SetAccounts(accounts))
 	}
 	return errors.Join(errs...)
+}
+
+// relayKeyRefused raises the alarm about a relay that was refused because of its key.
+func (a *Agent) relayKeyRefused(refusal *link.KeyError) {
+	what, content := alarmPinnedKey, map[string]any{"relay": refusal.Relay, "key": refusal.Key.String()}
+	if refusal.Of != "" {
+		what, content["same_key_as"] = alarmRelayKey, refusal.Of
+	} else {
+		content["pinned"] = refusal.Pinned.String()
+	}
+	content["reason"] = what
+	a.metrics.Alarm(what)
+	a.noteEvent(eventAlarm, ledger.Entry{}, content)
+	a.log.Error("alarm: "+what, "relay", refusal.Relay, "err", refusal, "hint", refusal.Advice())
+}
+
+// reserveOwnKey keeps the key of the relay that runs in this process for the links that lead to it.
+// It does nothing if none does: then the wallet may reach it by another name, through a proxy.
+func (a *Agent) reserveOwnKey(text string) {
+	key, err := hive.ParsePublicKey(text)
+	if err != nil {
+		return
+	}
+	for _, l := range a.links {
+		if a.config.OwnRelay(l.URL()) {
+			a.relayKeys.Reserve(key, l.URL())
+		}
+	}
 }
 
 // provingKey returns the lowest key of the account that the chain still knows in its role, as far

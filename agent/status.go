@@ -71,6 +71,7 @@ type PolicyStatus struct {
 // OwnRelay is how the relay stands that this process runs (setting relay.listen).
 type OwnRelay struct {
 	Listen  string `json:"listen"`
+	Public  string `json:"public_key"`
 	Used    bool   `json:"used"`    // this wallet is connected to it, by its settings
 	Wallets int    `json:"wallets"` // connections with accounts
 	Apps    int    `json:"apps"`    // other connections
@@ -101,8 +102,13 @@ type LinkStatus struct {
 	RelayError   string    `json:"relay_error,omitempty"`
 	RelayErrorAt time.Time `json:"relay_error_at,omitzero"`
 	NextAttempt  time.Time `json:"next_attempt,omitzero"`
-	Reconnects   uint64    `json:"reconnects"`
-	KeyChanges   uint64    `json:"key_changes"`
+	// Public is the relay's public key on this connection, Pinned whether the settings name it.
+	Public string `json:"public_key,omitempty"`
+	Pinned bool   `json:"pinned,omitempty"`
+	// KeyRefused says why the relay is refused because of its key.
+	KeyRefused string `json:"key_refused,omitempty"`
+	Reconnects uint64 `json:"reconnects"`
+	KeyChanges uint64 `json:"key_changes"`
 	// Probe is what the last probe for another copy found out; empty before the first one, and at
 	// the own relay.
 	Probe   string    `json:"probe,omitempty"`
@@ -147,14 +153,22 @@ func (a *Agent) Status() Status {
 	for _, link := range a.links {
 		l := link.Status()
 		finding, hint := a.twins.finding(l.URL)
-		s.Links = append(s.Links, LinkStatus{
+		one := LinkStatus{
 			Relay: l.URL, Connected: l.Connected, Since: l.Since, Registered: l.Registered, Pending: l.Pending,
 			Refused: l.Refused, Hint: l.Hint, LastError: l.LastError, LastErrorAt: l.LastErrorAt,
 			RelayError: l.RelayError, RelayErrorAt: l.RelayErrorAt,
 			DownSince: l.DownSince, NextAttempt: l.NextAttempt,
 			Reconnects: l.Counters.Reconnects, KeyChanges: l.Counters.KeyChanges,
 			Probe: string(finding.Outcome), ProbeAt: finding.At, ProbeHint: hint,
-		})
+			Pinned: l.Pinned,
+		}
+		if l.Connected {
+			one.Public = l.RelayKey.String()
+		}
+		if l.KeyRefused != nil {
+			one.KeyRefused = l.KeyRefused.Error()
+		}
+		s.Links = append(s.Links, one)
 	}
 	for _, name := range a.keys.Accounts() {
 		account := AccountStatus{Name: string(name), Wrong: a.mismatch.of(name)}
@@ -313,8 +327,12 @@ func shortSpan(d time.Duration) string {
 	return text
 }
 
-// ShowRelay makes status show the relay that runs in the same process. It is called before Run.
-func (a *Agent) ShowRelay(show func() OwnRelay) { a.ownRelay = show }
+// ShowRelay makes status show the relay that runs in the same process. It is called before Run. The
+// relay's key is that of no other relay from then on.
+func (a *Agent) ShowRelay(show func() OwnRelay) {
+	a.ownRelay = show
+	a.reserveOwnKey(show().Public)
+}
 
 // privateRelay reports whether a relay is one of the user's own on this machine: in this process or
 // in another one.

@@ -60,6 +60,7 @@ type world struct {
 	dialRelay func(ctx context.Context, network, address string) (net.Conn, error) // nil: to relay
 	service   *service.Service                                                     // of the agent, made by make
 	agent     *agent.Agent
+	made      func() // called when the agent was made, if set
 
 	stop    context.CancelFunc
 	stopped chan error
@@ -219,15 +220,15 @@ func (w *world) make() {
 		w.t.Fatal(err)
 	}
 	w.agent = w.service.Agent
+	if w.made != nil {
+		w.made()
+	}
 }
 
 // start runs the agent and returns once its accounts are registered.
 func (w *world) start() {
 	w.t.Helper()
-	w.make()
-	ctx, cancel := context.WithCancel(w.t.Context())
-	w.stop, w.stopped = cancel, make(chan error, 1)
-	go func() { w.stopped <- w.service.Run(ctx) }()
+	w.run()
 	w.eventually("registration", func() bool { return len(w.agent.Ready()) == 0 })
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"pksa/keystore/access"
+	"pksa/protocol/hive"
 )
 
 // Config holds every setting after defaults, file and environment. Paths are absolute.
@@ -78,6 +79,8 @@ type Relay struct {
 	URL string
 	// Plaintext allows ws:// to a host that is not loopback: a private network between containers.
 	Plaintext bool
+	// Key is the relay's public key, if it is pinned: a relay that names another one is refused.
+	Key hive.PublicKey
 }
 
 // Default returns the settings of an empty file in the given home folder.

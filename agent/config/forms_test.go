@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pksa/agent/config"
+	"pksa/protocol/hive"
 )
 
 // TestListsWithCommas: a list is written with commas in the file as in a variable. A comma in the
@@ -142,5 +143,14 @@ func TestTabs(t *testing.T) {
 	}
 	if _, err := parse(t, "name: @x\n"); err == nil || !strings.Contains(err.Error(), "needs quotes") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestRelayKey(t *testing.T) {
+	c, err := parse(t, "relays: [{url: wss://a.example, key: "+
+		"STM4uESxDinNJd6QfC887cpr6YC2BQgeN3pJYLAAkjxvG6hK2yt8q}, wss://b.example, wss://c.example]")
+	if err != nil || len(c.Relays) != 3 || c.Relays[0].Key != hive.PrivateKeyFromSeed("relay").Public() ||
+		!c.Relays[1].Key.IsNull() {
+		t.Errorf("%+v, %v", c, err)
 	}
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -37,7 +36,7 @@ var settings = []setting{
 		"command:PROGRAM ARGS, or prompt.", "identity:identity.txt",
 		source(func(c *Config) *string { return &c.Unlock })},
 	{"relays", "HAS relays to serve. An application must use one of them. `plaintext: true` allows ws:// beyond " +
-		"this machine.", "[wss://hive-auth.arcange.eu]",
+		"this machine; `key: STM…` pins the public key that `pksa status --all` shows.", "[wss://hive-auth.arcange.eu]",
 		readRelays},
 	{"nodes", "Hive API nodes, tried in this order. https:// is required, save on this machine. " +
 		"With one host only, its word is final; with three, no single one can tell a failure that is none.",
@@ -362,68 +361,6 @@ func readNodes(r *reader, n *yamlnode.Node) error {
 	return nil
 }
 
-func readRelays(r *reader, n *yamlnode.Node) error {
-	items, err := listed(n, isAddress)
-	if err != nil {
-		return err
-	}
-	relays := make([]Relay, 0, len(items))
-	seen := map[string]bool{}
-	for _, item := range items {
-		relay, err := readRelay(item)
-		if err != nil {
-			return err
-		}
-		if seen[relay.URL] {
-			return fmt.Errorf("relay %q is listed twice", relay.URL)
-		}
-		seen[relay.URL] = true
-		relays = append(relays, relay)
-	}
-	r.config.Relays = relays
-	return nil
-}
-
-func readRelay(n *yamlnode.Node) (Relay, error) {
-	var relay Relay
-	if n.Kind != yamlnode.Map {
-		v, err := scalar(n)
-		if err != nil {
-			return relay, err
-		}
-		relay.URL = v
-	}
-	for _, e := range n.Entries {
-		v, err := scalar(e.Value)
-		if err != nil {
-			return relay, err
-		}
-		switch key := e.Key.Text; {
-		case key == "url":
-			relay.URL = v
-		case key == "plaintext" && (v == "true" || v == "false"):
-			relay.Plaintext = v == "true"
-		default:
-			return relay, fmt.Errorf("%s: %s is no entry of a relay; write {url: wss://…, plaintext: true}", key, v)
-		}
-	}
-	u, err := webURL(relay.URL)
-	if err != nil {
-		return relay, err
-	}
-	// Requests are sealed, but names and times are not; beyond this machine somebody has to say
-	// that the network is private.
-	if u.Scheme == "ws" && !relay.Plaintext && !host.Loopback(u.Hostname()) {
-		return relay, fmt.Errorf("%q is not encrypted: use wss://, or say {url: %s, plaintext: true} if the network "+
-			"in between is private", relay.URL, relay.URL)
-	}
-	if u.Scheme != "ws" && u.Scheme != "wss" {
-		return relay, fmt.Errorf("%q: a relay is reached by wss://", relay.URL)
-	}
-	relay.URL = strings.TrimSuffix(relay.URL, "/")
-	return relay, nil
-}
-
 // isAddress reports whether a text that follows a comma is an address of its own. In a path a comma
 // is a letter.
 func isAddress(text string) bool { return strings.Contains(text, "://") }
@@ -442,25 +379,4 @@ func webURL(v string) (*url.URL, error) {
 		return nil, errors.New("an address carries no fragment (what follows #)")
 	}
 	return u, nil
-}
-
-// OwnRelay reports whether a relay's address is that of the relay which this process runs itself,
-// by relay.listen. It has no other wallets than those on this machine or network.
-func (c *Config) OwnRelay(address string) bool {
-	name, port, err := net.SplitHostPort(c.RelayListen)
-	u, wrong := url.Parse(address)
-	if err != nil || wrong != nil {
-		return false
-	}
-	usual := map[string]string{"ws": "80", "http": "80", "wss": "443", "https": "443"}
-	if cmp.Or(u.Port(), usual[u.Scheme]) != port {
-		return false
-	}
-	return host.Loopback(u.Hostname()) || name != "" && u.Hostname() == name
-}
-
-// listensHere reports whether only this machine reaches an address to listen on.
-func listensHere(address string) bool {
-	name, _, err := net.SplitHostPort(address)
-	return err == nil && host.Loopback(name)
 }

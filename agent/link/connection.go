@@ -72,6 +72,7 @@ func (l *Link) connect(ctx context.Context) (life, error) {
 	// the registry, which the next connection begins again.
 	fail(err)
 	wg.Wait()
+	l.options.Keys.release(c.key, l.URL(), time.Now())
 	return l.recordEnd(), context.Cause(live)
 }
 

@@ -48,6 +48,9 @@ func (l *Link) hello(live context.Context, c *connection) error {
 	if c.key.IsNull() {
 		return errors.New("the relay has no key")
 	}
+	if err := l.checkKey(c.key); err != nil {
+		return err
+	}
 	l.recordGreeting(greeting, c.key)
 	return nil
 }
@@ -89,6 +92,7 @@ func (l *Link) recordGreeting(greeting protocol.Connected, key hive.PublicKey) {
 	}
 	was := l.lastKey
 	l.lastKey = key
+	l.facts.keyRefused = nil
 	l.facts.greeting = greeting
 	l.mu.Unlock()
 	switch {

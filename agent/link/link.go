@@ -55,6 +55,14 @@ type Options struct {
 	// KeyChanged, if set, is called when the relay has another key than on the connection before.
 	// Relays may make a key for each start. It must not block.
 	KeyChanged func(was, now hive.PublicKey)
+	// Key is the only public key that the relay may have; null for any that no other relay has.
+	Key hive.PublicKey
+	// Keys knows the keys of the wallet's other relays. Links of one wallet share one; nil is for a
+	// link that is alone.
+	Keys *Keys
+	// KeyRefused, if set, is called when the relay was refused because of its key, at most once an
+	// hour. It must not block.
+	KeyRefused func(*KeyError)
 	// Private means that the relay is one of the user's own on this machine. It has another key
 	// after each start, and nobody need know.
 	Private bool
@@ -131,6 +139,9 @@ func (o Options) withDefaults() Options {
 	if o.AnsweredElsewhere == nil {
 		o.AnsweredElsewhere = func() {}
 	}
+	if o.Keys == nil {
+		o.Keys = new(Keys)
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -188,6 +199,9 @@ func New(o Options) (*Link, error) {
 	u, err := parseURL(o.URL, o.Plaintext)
 	if err != nil {
 		return nil, err
+	}
+	if !o.Key.IsNull() {
+		o.Keys.Reserve(o.Key, u.String())
 	}
 	return &Link{
 		options:  o,

@@ -28,6 +28,9 @@ type Status struct {
 	Pending    int       // neither registered nor in Refused
 	Refused    []Refusal // by name
 	Hint       string    // what a person might do about it; may be empty
+	// KeyRefused is set while the relay is refused because of its key.
+	KeyRefused *KeyError
+	Pinned     bool // Options.Key names its key
 
 	InFlight     int       // requests that Handler has not returned from
 	Draining     bool      // no requests are taken any more
@@ -53,6 +56,7 @@ type Counters struct {
 	Connections uint64          // that got as far as the relay's key
 	Reconnects  uint64          // connections without the first
 	KeyChanges  uint64          // connections on which the relay had another key than before
+	KeyRefusals uint64          // connections that ended because of the relay's key
 	Attempts    uint64          // to connect
 	Frames      uint64          // read, of any kind
 	Requests    uint64          // given to Handler
@@ -76,6 +80,8 @@ type facts struct {
 	lastError    string
 	lastErrorAt  time.Time
 	next         time.Time
+	keyRefused   *KeyError // of the last connection; nil once one was not refused
+	keyTold      time.Time // when Options.KeyRefused was called last
 }
 
 // relayErrorShown is how long an `error` of a relay is of interest that is about no registration.
@@ -91,7 +97,7 @@ func (l *Link) Status() Status {
 		Protocol: f.greeting.Protocol, Server: clip(f.greeting.Server), Version: clip(f.greeting.Version),
 		InFlight: l.inFlight, Draining: l.draining, RelayError: f.relayError, RelayErrorAt: f.relayErrorAt,
 		LastError: f.lastError, LastErrorAt: f.lastErrorAt, NextAttempt: f.next,
-		Counters: f.Counters,
+		KeyRefused: f.keyRefused, Pinned: !l.options.Key.IsNull(), Counters: f.Counters,
 	}
 	s.Counters.Drops = maps.Clone(f.drops)
 	if l.conn == nil {
@@ -103,6 +109,9 @@ func (l *Link) Status() Status {
 		s.RelayError, s.RelayErrorAt = "", time.Time{}
 	}
 	s.Hint = l.reg.hint()
+	if f.keyRefused != nil {
+		s.Hint = f.keyRefused.Advice()
+	}
 	s.Refused = l.refusedLocked()
 	s.Pending = s.Accounts - s.Registered - len(s.Refused)
 	return s

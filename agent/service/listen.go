@@ -83,7 +83,7 @@ func (s *Service) listenRelay(cfg *config.Config) error {
 	}
 	s.Agent.ShowRelay(func() agent.OwnRelay {
 		now := r.Status()
-		return agent.OwnRelay{Listen: listener.Addr().String(), Used: used, Hint: hint,
+		return agent.OwnRelay{Listen: listener.Addr().String(), Public: now.Key.String(), Used: used, Hint: hint,
 			Wallets: now.Wallets, Apps: now.Connections - now.Wallets, Waiting: now.Pending,
 			Requests: now.Counters.Requests, Unanswered: now.Counters.Expired,
 			PagesRefused: now.Counters.PagesRefused}

@@ -41,7 +41,8 @@ not change the exit status: a health check must not restart what cannot start.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "list every account and what each relay refused, however many there are")
+	cmd.Flags().BoolVar(&all, "all", false,
+		"list every account and what each relay refused, however many there are, and the relays' keys")
 	return cmd
 }
 
@@ -176,6 +177,12 @@ func printLink(w io.Writer, l agent.LinkStatus, all bool) {
 		if l.LastError != "" {
 			fmt.Fprintf(w, "    last error%s: %s\n", at(l.LastErrorAt), l.LastError)
 		}
+	}
+	if all && l.Public != "" {
+		fmt.Fprintf(w, "    key %s%s\n", l.Public, map[bool]string{true: ", pinned"}[l.Pinned])
+	}
+	if l.KeyRefused != "" && l.KeyRefused != l.LastError {
+		fmt.Fprintf(w, "    %s\n", l.KeyRefused)
 	}
 	for i, r := range l.Refused {
 		if i == someAccounts && !all {

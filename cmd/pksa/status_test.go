@@ -74,3 +74,29 @@ func TestOwnRelayInStatus(t *testing.T) {
 		}
 	}
 }
+
+// With all details status shows the keys of relays, and always why one is refused because of its
+// key.
+func TestRelayKeysInStatus(t *testing.T) {
+	links := []agent.LinkStatus{
+		{Relay: "wss://a.example", Connected: true, Public: "STM1a", Pinned: true},
+		{Relay: "wss://b.example", Connected: true, Public: "STM1b"},
+		{Relay: "wss://c.example", LastError: "refused: key", KeyRefused: "refused: key"},
+		{Relay: "wss://d.example", LastError: "dialling", KeyRefused: "refused: other"},
+	}
+	var text bytes.Buffer
+	for _, l := range links {
+		printLink(&text, l, true)
+	}
+	for want, n := range map[string]int{"key STM1a, pinned\n": 1, "key STM1b\n": 1, "refused: key\n": 1,
+		"refused: other\n": 1} {
+		if strings.Count(text.String(), want) != n {
+			t.Errorf("%q is not %d times in %s", want, n, &text)
+		}
+	}
+	text.Reset()
+	printLink(&text, links[0], false)
+	if strings.Contains(text.String(), "STM1a") {
+		t.Errorf("without --all: %s", &text)
+	}
+}

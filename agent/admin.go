@@ -292,6 +292,44 @@ func (m Admin) RevokeSession(ctx context.Context, id ledger.SessionID) (SessionI
 	return sessionInfo(s), nil
 }
 
+// EndedInfo is an ended session as people see it, while something of it is left: a request in it is
+// answered with "session expired" (30 days, at most 32 an app and account).
+type EndedInfo struct {
+	ID      ledger.SessionID `json:"id"`
+	Account string           `json:"account"`
+	App     string           `json:"app"`
+	Origin  string           `json:"origin"`
+	Created time.Time        `json:"created"`
+	Ended   time.Time        `json:"ended"`
+	How     string           `json:"how"`
+}
+
+func endedInfo(r *ledger.Remnant) EndedInfo {
+	return EndedInfo{ID: r.ID, Account: r.Account, App: r.App, Origin: r.Origin.String(), Created: r.Created,
+		Ended: r.Ended, How: r.Outcome}
+}
+
+// EndedSessions lists what is left of ended sessions, by number.
+func (m Admin) EndedSessions() []EndedInfo {
+	infos := []EndedInfo{} // a list in JSON, too
+	for _, r := range m.Ledger.Remnants() {
+		infos = append(infos, endedInfo(r))
+	}
+	return infos
+}
+
+// ForgetSession drops what is left of an ended session: its application hears nothing any more.
+func (m Admin) ForgetSession(ctx context.Context, id ledger.SessionID) (EndedInfo, error) {
+	r, err := m.Ledger.ForgetRemnant(ctx, id, act("session forget"))
+	if errors.Is(err, ledger.ErrNoRemnant) {
+		return EndedInfo{}, fmt.Errorf("nothing is left of a session %d; see `pksa session list --ended`", id)
+	}
+	if err != nil {
+		return EndedInfo{}, err
+	}
+	return endedInfo(r), nil
+}
+
 // RevokeParams names the sessions that end: those with the numbers, or those that fit all that is
 // set of app, account and age. All alone is every session.
 type RevokeParams struct {

@@ -79,6 +79,7 @@ type Agent struct {
 	pairings   pairings   // links and requests that wait for each other
 	byDamage   quarantine // sessions whose requests came damaged
 	byReplay   quarantine // sessions whose requests came again
+	remnants   remnants   // how many keys of ended sessions strangers' requests may still try
 	unrecorded unrecorded // failures that applications heard of and that could not be recorded
 	budget     budget     // the policy's counters
 	refunds    *refund.Watch

@@ -23,6 +23,8 @@ const (
 	MethodRevoke       = "session.revoke"
 	MethodEndSessions  = "session.end"
 	MethodRelease      = "session.release"
+	MethodEndedList    = "session.ended"
+	MethodForget       = "session.forget"
 	MethodPair         = "pair"
 	MethodPairLook     = "pair.look"
 	MethodPolicyReload = "policy.reload"
@@ -86,6 +88,9 @@ func (AppInfo) Promises() []string { return []string{"name", "created"} }
 func (SessionInfo) Promises() []string { return []string{"id", "account", "app", "expires"} }
 
 // Promises returns the members that no answer lacks.
+func (EndedInfo) Promises() []string { return []string{"id", "account", "app", "ended"} }
+
+// Promises returns the members that no answer lacks.
 func (Revoked) Promises() []string { return []string{"ended"} }
 
 // Promises returns the members that no answer lacks.
@@ -139,8 +144,12 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodRevoke: method(func(ctx context.Context, p SessionParams) (SessionInfo, error) {
 			return m.RevokeSession(ctx, p.ID)
 		}),
-		MethodEndSessions:  method(m.EndSessions),
-		MethodRelease:      method(a.release),
+		MethodEndSessions: method(m.EndSessions),
+		MethodRelease:     method(a.release),
+		MethodEndedList:   get(m.EndedSessions),
+		MethodForget: method(func(ctx context.Context, p SessionParams) (EndedInfo, error) {
+			return m.ForgetSession(ctx, p.ID)
+		}),
 		MethodPair:         method(a.pair),
 		MethodPairLook:     method(a.look),
 		MethodPolicyReload: method(a.reloadPolicy),

@@ -28,6 +28,7 @@ const (
 	dropStopping   = "stopping"
 	dropUnrecorded = "told before that it failed"
 	dropProbe      = "probe of another wallet"
+	dropEnded      = "session ended"
 )
 
 // dropsEvery is how often the counts of dropped requests go into the audit trail.
@@ -86,7 +87,7 @@ func (d *drops) reset() map[string]map[string]uint64 {
 
 // reasons are those of which a metric exists before the first one happens.
 var reasons = []string{dropExpired, dropFarExpire, dropForeign, dropData, dropConflict, dropNobody, dropQuarantine,
-	dropReplay, dropBusy, dropStopping, dropUnrecorded, dropProbe}
+	dropReplay, dropBusy, dropStopping, dropUnrecorded, dropProbe, dropEnded}
 
 // expected are the labels of requests whose metric exists before the first one happens.
 var expected = []status.RequestLabels{
@@ -94,6 +95,8 @@ var expected = []status.RequestLabels{
 	{Kind: "sign", Result: "refused", Code: string(audit.CodeBusy)},
 	{Kind: "challenge", Result: "refused", Code: string(audit.CodeBusy)},
 	{Kind: "auth", Result: "refused", Code: string(audit.CodeSession)},
+	{Kind: "sign", Result: "refused", Code: string(audit.CodeEnded)},
+	{Kind: "challenge", Result: "refused", Code: string(audit.CodeEnded)},
 }
 
 // drop counts a request that gets no answer. It is not recorded one by one: a flood of requests
@@ -116,6 +119,14 @@ func (a *Agent) noticed(kind trace.Kind, d delivered) { a.notice(kind, d.msg.Acc
 
 func (a *Agent) notice(kind trace.Kind, account hive.AccountName, relay string) {
 	if line, ok := a.trace.Count(kind, account, relay, time.Now()); ok {
+		a.logTrace(line)
+	}
+}
+
+// noticeAt shows in status and log what went wrong with a request whose app is known.
+func (a *Agent) noticeAt(kind trace.Kind, r *run) {
+	where := trace.Where{Account: r.msg.Account, App: r.app, Relay: r.relay}
+	if line, ok := a.trace.CountAt(kind, where, time.Now()); ok {
 		a.logTrace(line)
 	}
 }

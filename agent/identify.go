@@ -1,10 +1,17 @@
 package agent
 
 import (
+	"context"
+	"sync"
+	"time"
 	"unicode/utf8"
 
+	"pksa/agent/audit"
 	"pksa/agent/ledger"
+	"pksa/agent/policy"
+	"pksa/agent/trace"
 	"pksa/protocol"
+	"pksa/protocol/hive"
 	"pksa/protocol/seal"
 	"pksa/protocol/secret"
 )
@@ -17,6 +24,7 @@ const (
 	opened                   // a key opens it
 	altered                  // it was sealed with a session's key and altered on the way
 	quarantined              // its session does not listen to this relay for now
+	ended                    // the key of a session that has ended opens it
 )
 
 // maxAuthKey bounds the session key that an application chooses. A uuid has 36 bytes, the longest
@@ -27,8 +35,8 @@ const maxAuthKey = 256
 // the slot whose secret opens auth_key, else a live session of the account, most recently used
 // first, else a pairing link that waits for this request (HAS §9.2, §10). If none opens it, but the
 // first block decrypts to the beginning of an object under a session's key, somebody altered a
-// request of that session.
-func (a *Agent) identify(d delivered) (*run, whose) {
+// request of that session. The keys of ended sessions are tried last.
+func (a *Agent) identify(ctx context.Context, d delivered) (*run, whose) {
 	if d.msg.Kind == protocol.Auth && d.msg.AuthKey != "" {
 		if r, ok := a.bySlot(d); ok {
 			// The slot's secret in auth_key proves nothing about the payload: a relay can combine
@@ -56,7 +64,10 @@ func (a *Agent) identify(d delivered) (*run, whose) {
 				clear: clear}, opened
 		}
 	}
-	return a.alteredFrom(d, sessions)
+	if r, whose := a.alteredFrom(d, sessions); whose != nobodys {
+		return r, whose
+	}
+	return a.byRemnant(ctx, d)
 }
 
 // quiet reports whether a session is silent on the relay that brought the request.
@@ -109,4 +120,141 @@ func (a *Agent) bySlot(d delivered) (*run, bool) {
 		return r, true
 	}
 	return nil, false
+}
+
+// Anybody can send requests that no live session opens, so what they may cost is bounded: each key
+// of an ended session that is tried is paid from a bucket of the account. An empty one means
+// silence, as before there were remnants.
+const (
+	remnantTries       = 1024 // keys at once
+	remnantTriesSecond = 256  // keys a second
+)
+
+// remnants bounds how many keys of ended sessions are tried for requests that nothing else opens.
+// The agent has one; the goroutines of the links' handlers take from it. The zero value is ready.
+type remnants struct {
+	mu    sync.Mutex
+	tries map[hive.AccountName]*tries // only of accounts that are held
+}
+
+type tries struct {
+	left float64
+	at   time.Time
+}
+
+// take reports whether one more key may be tried for a request to the account.
+func (m *remnants) take(account hive.AccountName, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.tries == nil {
+		m.tries = map[hive.AccountName]*tries{}
+	}
+	t := m.tries[account]
+	if t == nil {
+		t = &tries{left: remnantTries, at: now}
+		m.tries[account] = t
+	}
+	if elapsed := now.Sub(t.at).Seconds(); elapsed > 0 {
+		t.left, t.at = min(remnantTries, t.left+elapsed*remnantTriesSecond), now
+	}
+	if t.left < 1 {
+		return false
+	}
+	t.left--
+	return true
+}
+
+// byRemnant finds the ended session whose key opens a request, newest first. An auth_req is none of
+// them: its link may still be pasted.
+func (a *Agent) byRemnant(ctx context.Context, d delivered) (*run, whose) {
+	if d.msg.Kind == protocol.Auth {
+		return nil, nobodys
+	}
+	// A session that has just expired leaves its remnant when it is ended, not at a later sweep.
+	if err := a.ledger.EndExpired(ctx, string(d.msg.Account)); err != nil {
+		return nil, nobodys
+	}
+	for _, rem := range a.ledger.RemnantsOf(string(d.msg.Account)) {
+		if !a.remnants.take(d.msg.Account, d.arrived) {
+			return nil, nobodys
+		}
+		clear, err := d.sealed.Open(string(rem.AuthKey))
+		if err != nil {
+			continue
+		}
+		return &run{delivered: d, app: rem.App, authKey: secret.Hide(string(rem.AuthKey)), remnant: rem, clear: clear},
+			ended
+	}
+	return nil, nobodys
+}
+
+// serveEnded answers an application that its session has ended, if it was never told anything else
+// about this request and never will be. A payload of another shape has no nonce by which that could
+// be made sure, so it is met with silence, like whatever the policy meets so.
+func (a *Agent) serveEnded(ctx context.Context, r *run) {
+	a.noticeAt(trace.Ended, r)
+	kind, ok := r.endedKind()
+	may := ok && !a.policy.Load().policy.Ignores(kind, r.app, r.msg.Account)
+	if may {
+		var err error
+		if may, err = a.ledger.MayTell(r.remnant.ID, int64(r.nonce), r.sealed.Digest()); err != nil {
+			a.log.Error("ledger does not know what a session left", append(r.attrs(), "err", err)...)
+		}
+	}
+	if !may {
+		a.ledger.Drop(r.key)
+		a.drop(r.delivered, dropEnded)
+		return
+	}
+	told := false
+	result, err := a.ledger.Admit(ctx, ledger.Admission{
+		Key: r.key, Account: string(r.msg.Account), Kind: r.msg.Kind.String(), Remnant: r.remnant.ID,
+		Nonce: int64(r.nonce), Ticket: r.ticket,
+	}, func(v ledger.View) ledger.Ruling {
+		told = v.Replay == ledger.SessionOver
+		return ledger.Ruling{Verdict: ledger.Denied, Record: a.endedRecord(r, kind, told)}
+	})
+	if err != nil {
+		// The promise was not recorded, so nothing is said.
+		a.log.Error("request in an ended session not recorded", append(r.attrs(), "err", err)...)
+		a.ledger.Drop(r.key)
+		a.drop(r.delivered, dropEnded)
+		return
+	}
+	outcome := "refused"
+	var answer protocol.Answer
+	if told {
+		answer = r.expired()
+	} else {
+		outcome = "ignored"
+	}
+	// On disk: the refusal, and that this request is used up. The next start answers by the record.
+	crashpoint("denied")
+	a.metrics.Request(r.msg.Kind.String(), outcome, string(audit.CodeEnded), time.Since(r.arrived))
+	a.log.Info("request "+outcome, append(r.attrs(), "number", result.Number, "code", audit.CodeEnded)...)
+	a.settle(ctx, granted{run: r, number: result.Number}, ledger.Settlement{Outcome: outcome}, answer)
+}
+
+// expired makes the answer that the session of a request has ended.
+func (r *run) expired() protocol.Answer {
+	m := protocol.Nack{Kind: r.msg.Kind, UUID: r.msg.UUID, Error: protocol.TextSessionExpired}
+	salt := seal.Binding(r.authKey.Reveal(), r.sealed.Digest(), m.Cmd(), m.Error)
+	m.Data = seal.Seal(r.authKey.Reveal(), []byte(r.msg.UUID), salt)
+	return m
+}
+
+// endedKind reads the nonce of a request in an ended session, and what it asks for. It reports
+// false if the payload is no request of its kind.
+func (r *run) endedKind() (policy.Kind, bool) {
+	if r.msg.Kind == protocol.Sign {
+		data, err := protocol.DecodeSignReqData(r.clear)
+		r.nonce = data.Nonce
+		return policy.Sign, err == nil
+	}
+	data, err := protocol.DecodeChallengeReqData(r.clear)
+	r.nonce = data.Nonce
+	if data.Decrypt {
+		return policy.Decrypt, err == nil
+	}
+	return policy.Challenge, err == nil
 }

@@ -56,6 +56,7 @@ type run struct {
 	app     string                // the slot that asks
 	authKey secret.Hidden[string] // opens and seals
 	session *ledger.Session       // nil if the key has none yet
+	remnant *ledger.Remnant       // of the ended session whose key opened it; nil if none did
 	pairing *pairing              // the link that the key came from, if one
 	clear   []byte
 	nonce   protocol.Nonce // zero if it has none
@@ -66,6 +67,8 @@ func (r *run) attrs() []any {
 	attrs := append(r.delivered.attrs(), slog.String("app", r.app))
 	if r.session != nil {
 		attrs = append(attrs, slog.String("session", r.session.ID.String()))
+	} else if r.remnant != nil {
+		attrs = append(attrs, slog.String("session", r.remnant.ID.String()))
 	}
 	return attrs
 }
@@ -169,8 +172,11 @@ func (a *Agent) join(ctx context.Context, d delivered, begun ledger.Begun) {
 
 // open finds out who made the request and hands it on.
 func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
-	r, whose := a.identify(d)
+	r, whose := a.identify(ctx, d)
 	switch whose {
+	case ended:
+		r.ticket = ticket
+		a.serveEnded(ctx, r)
 	case opened:
 		r.ticket = ticket
 		a.serve(ctx, r)

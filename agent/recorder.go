@@ -3,6 +3,7 @@ package agent
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"pksa/agent/audit"
 	"pksa/agent/effect"
@@ -35,6 +36,23 @@ func failedRecord(r *run, reason string) []byte {
 	return encodeRecord(audit.Content{
 		Relay: r.relay, UUID: string(r.msg.UUID), Result: "failed", Code: "invalid", Reason: reason,
 	})
+}
+
+// endedRecord returns the content of the record of a request in an ended session. What it asked for
+// was not looked at.
+func (a *Agent) endedRecord(r *run, kind policy.Kind, told bool) []byte {
+	content := audit.Content{
+		Relay: r.relay, UUID: string(r.msg.UUID),
+		Written: policy.Write(&policy.Request{Kind: kind, Account: r.msg.Account, App: r.app}, a.network),
+		Result:  "refused", Code: audit.CodeEnded,
+		Reason: fmt.Sprintf("session %s ended %s: %s", r.remnant.ID, r.remnant.Ended.Format(time.RFC3339),
+			r.remnant.Outcome),
+	}
+	content.Written = policy.Written{Request: content.Request, Account: content.Account, App: content.App}
+	if !told {
+		content.Result = "ignored"
+	}
+	return encodeRecord(content)
 }
 
 // judgedRecord returns the content of the record of a decision.

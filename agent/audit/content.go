@@ -17,6 +17,7 @@ const (
 	CodeSession     policy.Code = "session"     // the auth_key cannot have the session
 	CodeUnavailable policy.Code = "unavailable" // allowed, but it could not be done
 	CodeBusy        policy.Code = "busy"        // above the rate of the account, judged by nothing else
+	CodeEnded       policy.Code = "ended"       // its session has ended
 )
 
 // Content is the content of the audit record of one request: what was asked, by whom, what was

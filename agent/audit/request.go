@@ -104,7 +104,7 @@ func requestOf(r Record, content *Content, n *hive.Network) Request {
 // refused finds out whether a refusal was made by the policy, before it or after it.
 func (t *Request) refused(content *Content) {
 	switch content.Code {
-	case policy.CodeNonce, policy.CodeFirewall, policy.CodeClock, CodeBusy:
+	case policy.CodeNonce, policy.CodeFirewall, policy.CodeClock, CodeBusy, CodeEnded:
 		t.Undecided = true
 	case policy.CodeNobodyToAsk:
 		t.Was = policy.Ask

@@ -101,7 +101,8 @@ func Results() []string {
 
 // Codes returns the codes of refusals, sorted.
 func Codes() []string {
-	codes := []policy.Code{CodeSession, CodeUnavailable, policy.CodeDenied, policy.CodeUncovered, policy.CodeLimit,
+	codes := []policy.Code{CodeSession, CodeUnavailable, CodeEnded, policy.CodeDenied, policy.CodeUncovered,
+		policy.CodeLimit,
 		policy.CodeWrongKey, policy.CodeMixedAuthority, policy.CodeForeignAuthority, policy.CodeUnsupported,
 		policy.CodePlainMemo, policy.CodeFirewall, policy.CodeNonce, policy.CodeClock, policy.CodeNobodyToAsk,
 		policy.CodeTimeout, policy.CodeRefused, "expired", "invalid"}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"pksa/protocol"
 	"pksa/protocol/hive"
 	"pksa/protocol/secret"
 )
@@ -39,9 +40,9 @@ type Kept struct {
 }
 
 var (
-	// ErrNewSession means that nobody answered because the wallet had ended the session, as [Kept]
-	// found out by asking. A new session is there: look at the chain, then ask again. The error
-	// matches [ErrNobody], too.
+	// ErrNewSession means that the wallet had ended the session, as [Kept] found out by asking: it
+	// said so, or nobody answered. A new session is there. After silence, when the error matches
+	// [ErrNobody], too, look at the chain before you ask again.
 	ErrNewSession = errors.New("the wallet had ended the session; there is a new one")
 	// ErrTooManyLogins means that so many sessions were made in the last hour that something is
 	// wrong: another one is not asked for, because the wallet would run out of sessions for the
@@ -107,8 +108,9 @@ func (k *Kept) Session(ctx context.Context) (*Session, error) {
 	return k.open(ctx)
 }
 
-// Sign does what [Client.Sign] does, in the session. If nobody answers, it finds out whether the
-// wallet has ended the session: then a new one is made, and the error matches ErrNewSession.
+// Sign does what [Client.Sign] does, in the session. If nobody answers, or the answer is that the
+// session has ended, it finds out whether that is so: then a new one is made, and the error matches
+// ErrNewSession.
 func (k *Kept) Sign(ctx context.Context, r SignRequest) (*Signed, error) {
 	s, err := k.Session(ctx)
 	if err != nil {
@@ -141,7 +143,7 @@ func (k *Kept) learn(ctx context.Context, s *Session, err error) error {
 		k.kept.confirmed = timeNow()
 		return nil
 	}
-	if !errors.Is(err, ErrNobody) || ctx.Err() != nil {
+	if !errors.Is(err, ErrNobody) && !saysEnded(err) || ctx.Err() != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, confirmWithin)
@@ -157,6 +159,15 @@ func (k *Kept) learn(ctx context.Context, s *Session, err error) error {
 		return fmt.Errorf("%w: %w", err, ErrNewSession)
 	}
 	return err
+}
+
+// saysEnded reports whether the answer to a request is that its session has ended. The relay may
+// have said so: only the wallet's refusal to confirm the session counts.
+func saysEnded(err error) bool {
+	var refused *RefusedError
+	var failed *FailedError
+	return errors.As(err, &refused) && refused.Text == protocol.TextSessionExpired ||
+		errors.As(err, &failed) && failed.Text == protocol.TextSessionExpired
 }
 
 // confirm asks the wallet for the session that is kept. A wallet that has ended it refuses, sealed:

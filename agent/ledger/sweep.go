@@ -1,5 +1,7 @@
 package ledger
 
+import "context"
+
 // sweepMost is how many records of a kind one sweep drops at most. It bounds how long requests wait
 // for a sweep.
 const sweepMost = 5000
@@ -7,18 +9,36 @@ const sweepMost = 5000
 // sweep ends sessions that have expired, and drops answers, charges, fates and remnants that are of
 // no more use.
 func (b *batch) sweep() error {
-	// Expired sessions grant nothing even before this; now they leave a tombstone and a record.
-	for _, s := range b.allSessions() {
-		if !s.Expires.After(b.now) {
-			b.endSession(s, ending{Outcome: "session expired", Expired: true})
-		}
-	}
+	b.endExpired()
 	b.after = append(b.after, func(*state) { b.l.sweeping = false })
 	b.sweepRequests()
 	b.sweepCharges()
 	b.sweepFates()
 	b.sweepRemnants()
 	return nil
+}
+
+// endExpired ends the sessions that have expired. They grant nothing even before this; now they
+// leave a tombstone, a remnant and a record.
+func (b *batch) endExpired() {
+	for _, s := range b.allSessions() {
+		if !s.Expires.After(b.now) {
+			b.endSession(s, ending{Outcome: "session expired", Expired: true})
+		}
+	}
+}
+
+// EndExpired ends the sessions of an account that have expired, without waiting for a sweep. If
+// there are none, it writes nothing.
+func (l *Ledger) EndExpired(ctx context.Context, account string) error {
+	l.mu.RLock()
+	all := l.state.accounts[account]
+	none := len(live(all, l.nowLocked())) == len(all)
+	l.mu.RUnlock()
+	if none {
+		return nil
+	}
+	return l.submitContext(ctx, &op{apply: func(b *batch) error { b.endExpired(); return nil }})
 }
 
 // sweepRequests drops settled requests past their end. While too many requests are known it also

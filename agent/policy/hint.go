@@ -75,3 +75,20 @@ func (p *Policy) Permits(app string, account hive.AccountName) (lines []string) 
 	}
 	return lines
 }
+
+// Ignores reports whether requests of a kind by an app for an account may be met with silence, so
+// that another wallet can answer them: a deny rule in force says so for some of them, or the whole
+// policy does, and no rule lets any of them pass.
+func (p *Policy) Ignores(kind Kind, app string, account hive.AccountName) bool {
+	otherwise := p.otherwise
+	for _, r := range p.rules {
+		if r.observe || !r.kinds[kind] || !r.apps.has(app) || !r.accounts.has(string(account)) {
+			continue
+		}
+		if r.section == denySection && r.silent {
+			return true
+		}
+		otherwise = otherwise && !r.section.permits()
+	}
+	return otherwise
+}

@@ -27,10 +27,12 @@ const (
 	TooMany Kind = "too_many"
 	// SessionsFull is a login that was refused because the account has as many sessions as it may.
 	SessionsFull Kind = "sessions_full"
+	// Ended is a request in a session that has ended.
+	Ended Kind = "session_ended"
 )
 
 // kinds are all kinds, in the order in which they are listed.
-var kinds = []Kind{Unopened, Busy, TooFast, RelayTooFast, TooMany, SessionsFull}
+var kinds = []Kind{Unopened, Busy, TooFast, RelayTooFast, TooMany, SessionsFull, Ended}
 
 // Advice returns what a person should think of first.
 func (k Kind) Advice() string {
@@ -48,12 +50,14 @@ func (k Kind) Advice() string {
 	case SessionsFull:
 		return "does the application log in each time it runs? it should keep its session " +
 			"(limits.sessions_per_account)"
+	case Ended:
+		return "the application should log in again; `pksa session list --ended` shows its sessions"
 	}
 	return ""
 }
 
 // what returns what was counted, after a number.
-func (k Kind) what(n uint64, account hive.AccountName) string {
+func (k Kind) what(n uint64, account hive.AccountName, app string) string {
 	noun, verb := "request", ""
 	switch k {
 	case Unopened:
@@ -68,6 +72,11 @@ func (k Kind) what(n uint64, account hive.AccountName) string {
 		verb = " dropped because too many were in work"
 	case SessionsFull:
 		noun, verb = "login", " refused because the account has all the sessions that it may have"
+	case Ended:
+		verb = " in ended sessions"
+		if app != "" {
+			verb += " of " + app
+		}
 	}
 	if n != 1 {
 		noun += "s"
@@ -83,7 +92,7 @@ const (
 	span   = time.Hour
 	slots  = 12
 	length = span / slots
-	// maxPlaces bounds the pairs of kind and account. Others are counted under no account.
+	// maxPlaces bounds the places: kind, account and app. Others are counted under no account.
 	maxPlaces = 1000
 	// again is the least time between two lines of the program's log about one kind.
 	again = time.Minute
@@ -100,6 +109,7 @@ type Log struct {
 type place struct {
 	kind    Kind
 	account hive.AccountName
+	app     string
 }
 
 // counts are the numbers of one place: slot i holds those of the last time whose number of lengths
@@ -128,32 +138,45 @@ type Line struct {
 type Entry struct {
 	Kind    Kind             `json:"kind"`
 	Account hive.AccountName `json:"account,omitempty"`
+	App     string           `json:"app,omitempty"` // of Ended
 	Count   uint64           `json:"count"`
 	Last    time.Time        `json:"last"`
 }
 
 // String returns the number and what happened, for example "3 requests for alice that nothing
 // opens".
-func (e Entry) String() string { return e.Kind.what(e.Count, e.Account) }
+func (e Entry) String() string { return e.Kind.what(e.Count, e.Account, e.App) }
 
 // String returns the number and what happened.
-func (l Line) String() string { return l.Kind.what(l.Count, "") }
+func (l Line) String() string { return l.Kind.what(l.Count, "", "") }
+
+// Where is whose request it was, as far as that is known, and by which relay it came.
+type Where struct {
+	Account hive.AccountName
+	App     string
+	Relay   string
+}
 
 // Count counts one request. If the program's log should be told now, it returns the line.
 func (l *Log) Count(kind Kind, account hive.AccountName, relay string, now time.Time) (Line, bool) {
+	return l.CountAt(kind, Where{Account: account, Relay: relay}, now)
+}
+
+// CountAt counts one request whose app is known, as Count does.
+func (l *Log) CountAt(kind Kind, w Where, now time.Time) (Line, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.places == nil {
 		l.places, l.lines = map[place]*counts{}, map[Kind]*line{}
 	}
-	l.placeLocked(place{kind, account}, now).add(now)
+	l.placeLocked(place{kind, w.Account, w.App}, now).add(now)
 	at := l.lines[kind]
 	if at == nil {
 		at = &line{Line: Line{Kind: kind}}
 		l.lines[kind] = at
 	}
 	at.Count++
-	at.Account, at.Relay = account, relay
+	at.Account, at.Relay = w.Account, w.Relay
 	return at.take(now)
 }
 
@@ -171,7 +194,7 @@ func (l *Log) placeLocked(p place, now time.Time) *counts {
 		}
 	}
 	if len(l.places) >= maxPlaces {
-		p.account = "" // a place for each kind, above the bound
+		p.account, p.app = "", "" // a place for each kind, above the bound
 	}
 	c := l.places[p]
 	if c == nil {
@@ -236,11 +259,12 @@ func (l *Log) List(now time.Time) []Entry {
 	for p, c := range l.places {
 		c.advance(now)
 		if n := c.sum(); n > 0 {
-			all = append(all, Entry{Kind: p.kind, Account: p.account, Count: n, Last: c.last})
+			all = append(all, Entry{Kind: p.kind, Account: p.account, App: p.app, Count: n, Last: c.last})
 		}
 	}
 	slices.SortFunc(all, func(a, b Entry) int {
-		return cmp.Or(slices.Index(kinds, a.Kind)-slices.Index(kinds, b.Kind), cmp.Compare(a.Account, b.Account))
+		return cmp.Or(slices.Index(kinds, a.Kind)-slices.Index(kinds, b.Kind), cmp.Compare(a.Account, b.Account),
+			cmp.Compare(a.App, b.App))
 	})
 	return all
 }

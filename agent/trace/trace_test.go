@@ -86,7 +86,7 @@ func TestPlacesAreBounded(t *testing.T) {
 // Each kind says what happened and what to think of.
 func TestWords(t *testing.T) {
 	for _, kind := range kinds {
-		if kind.Advice() == "" || kind.what(1, "alice") == kind.what(2, "alice") {
+		if kind.Advice() == "" || kind.what(1, "alice", "mybot") == kind.what(2, "alice", "mybot") {
 			t.Errorf("%s has no words", kind)
 		}
 	}

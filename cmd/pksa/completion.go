@@ -120,6 +120,16 @@ func (c *command) sessionNumbers() completer {
 	})
 }
 
+// endedNumbers completes the numbers of ended sessions.
+func (c *command) endedNumbers() completer {
+	return asked(c, agent.MethodEndedList, func(ended []agent.EndedInfo) (names []string) {
+		for _, s := range ended {
+			names = append(names, fmt.Sprintf("%s\t%s for %s", s.ID, s.App, s.Account))
+		}
+		return names
+	})
+}
+
 func (c *command) pendingNumbers() completer {
 	return asked(c, agent.MethodPending, func(pending []agent.PendingRequest) (names []string) {
 		for _, p := range pending {
@@ -153,7 +163,8 @@ func (c *command) completions() completions {
 		arguments: map[string]completer{
 			"app add": nothing, "app rotate": first(c.appNames()), "app remove": first(c.appNames()),
 			"session add": first(c.accountNames()), "session revoke": c.sessionNumbers(),
-			"session release": first(c.sessionNumbers()), "keys import": first(c.accountNames()),
+			"session forget": first(c.endedNumbers()), "session release": first(c.sessionNumbers()),
+			"keys import": first(c.accountNames()),
 			"keys remove": first(c.accountNames()), "approve": first(c.pendingNumbers()),
 			"deny": first(c.pendingNumbers()), "audit show": nothing, "limit release": nothing,
 			"policy check": first(policies), "policy test": cases, "policy replay": first(policies),

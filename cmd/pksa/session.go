@@ -20,11 +20,11 @@ import (
 )
 
 func (c *command) sessionCommand() *cobra.Command {
-	return groupCommand("session", "Add, list, revoke and release sessions",
+	return groupCommand("session", "Add, list, revoke, release and forget sessions",
 		`A session lets an application ask for an account until a time. Applications make
 sessions by auth requests, as far as the policy allows it; "session add" and
 "pair" make one by hand.`,
-		c.sessionAdd(), c.sessionList(), c.sessionRevoke(), c.sessionRelease())
+		c.sessionAdd(), c.sessionList(), c.sessionRevoke(), c.sessionRelease(), c.sessionForget())
 }
 
 func (c *command) sessionAdd() *cobra.Command {
@@ -85,13 +85,20 @@ func printSession(w io.Writer, info agent.SessionInfo) {
 
 func (c *command) sessionList() *cobra.Command {
 	var chosen sessionFilter
+	var ended bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the live sessions",
-		Args:  noArguments,
+		Short: "List the live sessions, or those that have ended",
+		Long: `Lists the live sessions. With --ended it lists those of which something is left:
+for 30 days, and at most 32 an app and account, a request in an ended session is
+answered with "session expired", so that its application logs in again.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := chosen.check(); err != nil {
 				return err
+			}
+			if ended {
+				return c.listEnded(cmd, chosen)
 			}
 			sessions, err := administer(cmd.Context(), c, agent.MethodSessionList, struct{}{},
 				func(_ context.Context, m agent.Admin, _ struct{}) ([]agent.SessionInfo, error) {
@@ -111,6 +118,7 @@ func (c *command) sessionList() *cobra.Command {
 		},
 	}
 	chosen.add(cmd)
+	cmd.Flags().BoolVar(&ended, "ended", false, "list the sessions that have ended, by number")
 	return cmd
 }
 

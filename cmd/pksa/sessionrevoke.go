@@ -27,7 +27,10 @@ and --older, or --all. On a terminal it asks before it ends them. After the
 theft of an application's secret, "pksa app rotate NAME --end-sessions" ends
 its sessions and its secret together. A number that no live session has is an
 error, also when that session ended before: behind a wrong number the session
-that was meant would go on.`,
+that was meant would go on.
+
+A later request in such a session is answered with "session expired". --quiet
+leaves nothing that answers: for a session that lives in another wallet now.`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			for _, arg := range args {
 				id, err := sessionID(arg)
@@ -53,6 +56,7 @@ that was meant would go on.`,
 	flags.StringVar(&older, "older", "",
 		"end the sessions that were made longer ago than this `length` of time: 12h, 30d")
 	flags.BoolVar(&p.All, "all", false, "end all sessions")
+	flags.BoolVar(&p.Quiet, "quiet", false, "do not tell the applications later that the sessions have ended")
 	flags.BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }
@@ -77,7 +81,7 @@ func (c *command) revoke(ctx context.Context, p agent.RevokeParams, yes bool) er
 			yes = true
 		}
 	}
-	if len(p.IDs) == 1 {
+	if len(p.IDs) == 1 && !p.Quiet {
 		return c.revokeOne(ctx, p.IDs[0], sure)
 	}
 	done, err := administer(ctx, c, agent.MethodEndSessions, p,

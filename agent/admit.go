@@ -251,10 +251,12 @@ func (a *Agent) openSession(p *proposal, v ledger.View, j *judged) {
 
 // roles returns the roles of the keys that will be used.
 func (p *proposal) roles() []hive.Role {
-	if p.request.Kind != policy.Auth {
+	switch {
+	case p.request.Kind == policy.Sign:
+		return policy.SigningRoles(p.request.Ops)
+	case p.request.Kind != policy.Auth:
 		return []hive.Role{p.request.Role}
-	}
-	if p.request.AuthChallenge != nil {
+	case p.request.AuthChallenge != nil:
 		return []hive.Role{p.request.AuthChallenge.Role}
 	}
 	return nil

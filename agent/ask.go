@@ -35,6 +35,7 @@ type PendingRequest struct {
 	Account    string    `json:"account"`
 	App        string    `json:"app"`
 	KeyType    string    `json:"key_type,omitempty"`
+	Keys       []string  `json:"keys,omitempty"`       // roles of the keys that sign, if there are several
 	Effects    []string  `json:"effects"`              // what it would do, in words
 	Operations []string  `json:"operations,omitempty"` // each as JSON, decoded from what would be signed
 	Text       string    `json:"text,omitempty"`
@@ -150,6 +151,7 @@ func (a *Agent) describe(p *proposal, info *PendingRequest) {
 	if c := q.AuthChallenge; c != nil {
 		info.Text, info.KeyType = c.Text, roleName(c.Role)
 	}
+	info.Keys = severalKeys(q)
 	for _, op := range q.Ops {
 		info.Operations = append(info.Operations, string(a.network.AppendOperation(nil, op)))
 	}

@@ -3,10 +3,13 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"pksa/agent/ledger"
 	"pksa/agent/node"
+	"pksa/agent/policy"
+	"pksa/keystore"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 )
@@ -15,9 +18,7 @@ import (
 // disk.
 func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, broadcast bool) {
 	r := g.run
-	// The key is looked up now and not earlier: if a command removed it since the decision, nothing
-	// is signed.
-	signed, err := a.sign(r.msg.Account, g.role, tx)
+	signed, err := a.sign(r.msg.Account, tx)
 	if err != nil {
 		a.finish(ctx, g, ending{outcome: "not signed", reason: err.Error(),
 			answer: r.failure(protocol.TextInternal), failed: true})
@@ -43,17 +44,29 @@ func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, broadc
 	}
 }
 
-func (a *Agent) sign(account hive.AccountName, role hive.Role, tx *transaction) (hive.SignedTransaction, error) {
+// sign signs with each key that the operations need, the posting key first, and with no other. The
+// keys are looked up now and not earlier: if a command removed one since the decision, nothing is
+// signed.
+func (a *Agent) sign(account hive.AccountName, tx *transaction) (hive.SignedTransaction, error) {
 	signed := hive.SignedTransaction{Transaction: tx.tx}
-	key, ok := a.keys.Key(account, role)
-	if !ok {
-		return signed, fmt.Errorf("no %s key of %s is held any more", role, account)
+	var keys []*keystore.Key
+	for _, role := range policy.SigningRoles(tx.tx.Operations) {
+		key, ok := a.keys.Key(account, role)
+		if !ok {
+			return signed, fmt.Errorf("no %s key of %s is held any more", role, account)
+		}
+		// An account may have one key in two roles. The chain refuses two signatures of one key.
+		if !slices.ContainsFunc(keys, func(k *keystore.Key) bool { return k.Public() == key.Public() }) {
+			keys = append(keys, key)
+		}
 	}
-	signature, err := key.Sign(tx.digest)
-	if err != nil {
-		return signed, err
+	for _, key := range keys {
+		signature, err := key.Sign(tx.digest)
+		if err != nil {
+			return signed, err
+		}
+		signed.Signatures = append(signed.Signatures, signature)
 	}
-	signed.Signatures = []hive.Signature{signature}
 	return signed, nil
 }
 

@@ -74,6 +74,9 @@ func (a *Agent) judgedRecord(p *proposal, j judged) []byte {
 		content.Written, content.Effects = policy.Written{Request: content.Request, Account: content.Account,
 			App: content.App}, nil
 	}
+	if len(content.Operations) > 0 {
+		content.Keys = severalKeys(p.request)
+	}
 	content.CutText()
 	if p.newSession != nil && !p.newSession.Expires.IsZero() {
 		content.NewSession = &p.newSession.Expires
@@ -116,6 +119,19 @@ func effects(q *policy.Request, newSession bool) []string {
 		}
 	}
 	return all
+}
+
+// severalKeys returns the roles of the keys that sign a request, nil if it is the key_type alone.
+func severalKeys(q *policy.Request) []string {
+	roles := policy.SigningRoles(q.Ops)
+	if len(roles) < 2 {
+		return nil
+	}
+	var names []string
+	for _, role := range roles {
+		names = append(names, role.String())
+	}
+	return names
 }
 
 func roleName(role hive.Role) string {

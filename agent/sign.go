@@ -20,9 +20,9 @@ const (
 	// answerMargin is how long before the end of a request the application is told that the outcome
 	// is not known.
 	answerMargin = 5 * time.Second
-	// signatureSize is what the one signature adds to the bytes of a transaction where the chain
-	// measures it: a count, and the signature.
-	signatureSize = 1 + len(hive.Signature{})
+	// countSize is what the signatures of a transaction add to its bytes besides themselves, where
+	// the chain measures them: their count.
+	countSize = 1
 	// headWait is how long a request waits for a first reference block.
 	headWait = 5 * time.Second
 	// headAgain is for how long after that nobody waits again; the head is fetched in the
@@ -194,7 +194,8 @@ func (a *Agent) readBack(tx hive.Transaction, maxSize int) ([]hive.Operation, er
 	if err != nil {
 		return nil, err
 	}
-	if size := len(bytes) + signatureSize; maxSize > 0 && size > maxSize {
+	signatures := len(policy.SigningRoles(tx.Operations)) * len(hive.Signature{})
+	if size := len(bytes) + countSize + signatures; maxSize > 0 && size > maxSize {
 		return nil, fmt.Errorf("the transaction has %d bytes, the chain takes %d", size, maxSize)
 	}
 	back, err := a.decodeSame(bytes, tx.Operations)

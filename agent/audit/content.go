@@ -29,6 +29,8 @@ type Content struct {
 	UUID  string `json:"uuid"`
 
 	policy.Written
+	// Keys are the roles of the keys that sign, if there are several: key_type is one of them.
+	Keys       []string   `json:"keys,omitempty"`
 	Effects    []string   `json:"effects,omitempty"`     // what it would do, in words
 	TextSHA256 string     `json:"text_sha256,omitempty"` // of the whole text of a challenge
 	NewSession *time.Time `json:"session_until,omitempty"`

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 
 	"pksa/protocol/hive"
 )
@@ -41,28 +42,47 @@ func (q *Request) refuseSign() (Code, string) {
 	if len(q.Ops) == 0 {
 		return CodeUnsupported, "the transaction has no operations"
 	}
-	posting, active := false, false
 	for i, op := range q.Ops {
 		if code, reason := refuseOperation(op); code != "" {
 			return code, fmt.Sprintf("operation %d %s", i+1, reason)
 		}
-		need := op.Required()
-		posting = posting || len(need.Posting) > 0
-		active = active || len(need.Active) > 0
 	}
-	needed := hive.Posting
-	switch {
-	case posting && active:
-		return CodeMixedAuthority, "posting and active authority in one transaction, which the chain refuses"
-	case active:
-		needed = hive.Active
-	}
-	// Exactly, not at least. The chain takes a higher key for some operations; here "key: posting"
-	// in a rule must mean that no other key signs.
-	if q.Role != needed {
-		return CodeWrongKey, fmt.Sprintf("key_type is %s, the operations need exactly %s", q.Role, needed)
+	// Exactly, not at least: an application that asks with more than it needs does not know what it
+	// asks for. What needs both keys says active, and each operation is judged at its own level.
+	roles := SigningRoles(q.Ops)
+	if needed := slices.Max(roles); q.Role != needed {
+		reason := fmt.Sprintf("key_type is %s, the operations need exactly %s", q.Role, needed)
+		if len(roles) > 1 {
+			reason += " (and " + roles[0].String() + " beside it)"
+		}
+		return CodeWrongKey, reason
 	}
 	return "", ""
+}
+
+// SigningRoles returns the roles of the keys that sign a transaction of these operations, ascending
+// and each once: those that an operation needs, and no other. Since hardfork 28 one transaction may
+// need posting and active, and has a signature for each.
+func SigningRoles(ops []hive.Operation) []hive.Role {
+	var roles []hive.Role
+	for _, op := range ops {
+		roles = append(roles, levels(op)...)
+	}
+	slices.Sort(roles)
+	return slices.Compact(roles)
+}
+
+// levels returns the roles that an operation needs by its content, ascending.
+func levels(op hive.Operation) []hive.Role {
+	need := op.Required()
+	var roles []hive.Role
+	if len(need.Posting) > 0 {
+		roles = append(roles, hive.Posting)
+	}
+	if len(need.Active) > 0 {
+		roles = append(roles, hive.Active)
+	}
+	return roles
 }
 
 func refuseOperation(op hive.Operation) (Code, string) {

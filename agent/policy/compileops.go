@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -107,7 +108,7 @@ func (c *compiler) checkName(n *yamlnode.Node, e opEntry, r *rule) bool {
 	}
 	if needs := usableRoles(d); r.keys != nil && !slices.ContainsFunc(needs,
 		func(role hive.Role) bool { return r.keys[role] }) {
-		c.Complain(n, `%s needs the %s key; add "key: %s"`, e.name, needs[0], needs[0])
+		c.Complain(n, "%s needs the %s key; %s", e.name, needs[0], r.keyAdvice(needs[0]))
 		return false
 	}
 	// It always can, so a rule without takeover would never match. account_update2 need not.
@@ -126,10 +127,26 @@ func (c *compiler) checkGroup(n *yamlnode.Node, e opEntry, r *rule) bool {
 		c.Complain(n, `in allow there is no group "active": name the operations`)
 		return false
 	case r.keys != nil && !r.keys[role]:
-		c.Complain(n, `the group %s needs the %s key; add "key: %s"`, e.name, e.name, e.name)
+		c.Complain(n, "the group %s needs the %s key; %s", e.name, e.name, r.keyAdvice(role))
 		return false
 	}
 	return true
+}
+
+// keyAdvice returns what to write so that the rule is about a key, too. What it lists already
+// stays: another operation of the rule may need that.
+func (r *rule) keyAdvice(role hive.Role) string {
+	if !r.keysSaid {
+		return fmt.Sprintf(`add "key: %v"`, role)
+	}
+	roles := []hive.Role{role}
+	for _, listed := range []hive.Role{hive.Posting, hive.Active} {
+		if r.keys[listed] {
+			roles = append(roles, listed)
+		}
+	}
+	slices.Sort(roles)
+	return fmt.Sprintf(`write "key: %s"`, keyText(slices.Compact(roles)))
 }
 
 // refusedAlways returns why an operation is never signed, "" if it can be.

@@ -292,7 +292,7 @@ func (c *compiler) readKeys(m yamlnode.Mapping, r *rule) {
 		}
 		return
 	}
-	r.keys = map[hive.Role]bool{}
+	r.keys, r.keysSaid = map[hive.Role]bool{}, true
 	for _, item := range m.Value("key").Each() {
 		word, ok := c.Scalar(item, "key")
 		role, err := hive.ParseRole(word)

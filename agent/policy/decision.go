@@ -52,7 +52,7 @@ const (
 	CodeUncovered        Code = "uncovered"         // no rule named it
 	CodeLimit            Code = "limit"             // a limit has no room
 	CodeWrongKey         Code = "wrong-key"         // key_type is not exactly the role needed
-	CodeMixedAuthority   Code = "mixed-authority"   // posting and active in one request
+	CodeMixedAuthority   Code = "mixed-authority"   // in older records only: posting and active in one request
 	CodeForeignAuthority Code = "foreign-authority" // another account's, and no rule lets it
 	CodeUnsupported      Code = "unsupported"       // never signed, whatever the file says
 	CodePlainMemo        Code = "plain-memo"        // a memo that looks encrypted and is not

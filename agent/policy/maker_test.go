@@ -207,7 +207,11 @@ func (m maker) activeOperation(me string) modelOp {
 			"daily_pay": "1.000 HBD",
 			"subject":   "s", "permlink": "p", "extensions": extensions}}
 	}
-	return modelOp{"custom_json", map[string]any{"required_auths": m.actors(me), "required_posting_auths": []string{},
+	posting := []string{}
+	if m.chance(4) {
+		posting = m.actors(me)
+	}
+	return modelOp{"custom_json", map[string]any{"required_auths": m.actors(me), "required_posting_auths": posting,
 		"id": m.text(), "json": m.tokens()}}
 }
 
@@ -240,7 +244,7 @@ func (m maker) like(tx *modelRule, q *policy.Request) (ops []modelOp) {
 		if _, ok := o.fields["permlink"]; ok && !m.chance(4) {
 			o.fields["permlink"] = permlink
 		}
-		if o.needs() == "active" {
+		if slices.Contains(o.needs(), "active") {
 			q.Role = hive.Active
 		}
 		ops = append(ops, o)
@@ -275,6 +279,10 @@ func (m maker) request(t testing.TB, mod *model) modelRequest {
 			needs = pick(m, hive.Posting, hive.Active)
 		}
 		for range pick(m, 1, 1, 1, 2, 3) {
+			// What needs active may have operations that need posting beside it.
+			if r.Role == hive.Active && needs == hive.Active && m.chance(6) {
+				r.ops = append(r.ops, m.operation(hive.Posting, string(r.Account)))
+			}
 			r.ops = append(r.ops, m.operation(needs, string(r.Account)))
 		}
 		if tx := m.transactionOf(mod); tx != nil && m.chance(3) {

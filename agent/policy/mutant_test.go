@@ -81,7 +81,14 @@ var brokenWays = []mutant{
 		"actors = []string{string(a)}"},
 	{"decryption passes for a challenge", "request.go", "if c.Decrypt {", "if false {"},
 	{"a higher key does as well", "check.go", "q.Role != needed {", "q.Role < needed {"},
-	{"posting and active mix", "check.go", "posting && active:", "false:"},
+	{"a posting key signs what needs active too", "check.go", "slices.Max(roles)", "slices.Min(roles)"},
+	{"what needs two keys has the rights of one", "check.go", "if len(need.Active) > 0 {",
+		"if len(need.Active) > 0 && len(roles) == 0 {"},
+	{"a rule for one key allows what needs two", "rule.go", "len(roles) > 0 && missing == 0", "missing < len(roles)"},
+	{"a rule against one key misses what needs two", "rule.go", "\treturn missing < len(roles)",
+		"\treturn missing == 0"},
+	{"only the accounts of one level are looked at", "request.go", "slices.Concat(need.Active, need.Posting)",
+		"slices.Concat(need.Active)"},
 	{"rules of an account are not found", "index.go", "k.account = name", "_ = name"},
 }
 

@@ -94,14 +94,13 @@ func (c naiveJudgement) refused() policy.Code {
 	if c.r.Kind != policy.Sign {
 		return ""
 	}
-	needs := map[string]bool{}
+	want := "posting"
 	for _, o := range c.r.ops {
-		needs[o.needs()] = true
+		if slices.Contains(o.needs(), "active") {
+			want = "active"
+		}
 	}
-	switch {
-	case len(needs) == 2:
-		return policy.CodeMixedAuthority
-	case !needs[c.r.Role.String()]:
+	if c.r.Role.String() != want {
 		return policy.CodeWrongKey
 	}
 	return ""

@@ -12,7 +12,9 @@ import (
 
 func (o modelOp) actors() []string {
 	if o.name == "custom_json" {
-		return slices.Concat(o.fields["required_auths"].([]string), o.fields["required_posting_auths"].([]string))
+		all := slices.Concat(o.fields["required_auths"].([]string), o.fields["required_posting_auths"].([]string))
+		slices.Sort(all)
+		return slices.Compact(all)
 	}
 	for _, field := range []string{"voter", "account", "from", "delegator", "owner", "creator", "author"} {
 		if name, ok := o.fields[field].(string); ok {
@@ -22,16 +24,19 @@ func (o modelOp) actors() []string {
 	panic("nobody for " + o.name)
 }
 
-func (o modelOp) needs() string {
+func (o modelOp) needs() []string {
 	switch {
+	case o.name == "custom_json" && len(o.fields["required_auths"].([]string)) > 0 &&
+		len(o.fields["required_posting_auths"].([]string)) > 0:
+		return []string{"posting", "active"}
 	case slices.Contains(postingOnly, o.name), o.name == "claim_reward_balance":
-		return "posting"
+		return []string{"posting"}
 	case o.name == "custom_json" && len(o.fields["required_auths"].([]string)) == 0:
-		return "posting"
+		return []string{"posting"}
 	case o.name == "account_update2" && o.fields["json_metadata"] == "" && o.fields["memo_key"] == nil:
-		return "posting"
+		return []string{"posting"}
 	}
-	return "active"
+	return []string{"active"}
 }
 
 func (o modelOp) field(name string) any {
@@ -146,7 +151,7 @@ func (c naiveJudgement) parts() []naivePart {
 	case policy.Sign:
 		var parts []naivePart
 		for _, o := range c.r.ops {
-			parts = append(parts, naivePart{kind: "sign", role: c.r.Role.String(), op: o, isOp: true,
+			parts = append(parts, naivePart{kind: "sign", roles: o.needs(), op: o, isOp: true,
 				actor: o.actors()})
 		}
 		return parts
@@ -157,11 +162,11 @@ func (c naiveJudgement) parts() []naivePart {
 			if a.Decrypt {
 				kind = "decrypt"
 			}
-			parts = append(parts, naivePart{kind: kind, role: a.Role.String(), text: a.Text, actor: self})
+			parts = append(parts, naivePart{kind: kind, roles: []string{a.Role.String()}, text: a.Text, actor: self})
 		}
 		return parts
 	}
-	return []naivePart{{kind: c.r.Kind.String(), role: c.r.Role.String(), text: c.r.Text, actor: self}}
+	return []naivePart{{kind: c.r.Kind.String(), roles: []string{c.r.Role.String()}, text: c.r.Text, actor: self}}
 }
 
 func says(names []string, name string) bool {
@@ -189,8 +194,16 @@ func (c naiveJudgement) matches(r *modelRule, p naivePart) bool {
 			keys = []string{"memo"}
 		}
 	}
-	if p.kind != "auth" && keys != nil && !slices.Contains(keys, p.role) {
-		return false
+	if p.kind != "auth" && keys != nil {
+		said := 0
+		for _, role := range p.roles {
+			if slices.Contains(keys, role) {
+				said++
+			}
+		}
+		if said == 0 || said < len(p.roles) && !wide {
+			return false
+		}
 	}
 	broadcast := r.broadcast
 	if broadcast == "" && !wide {
@@ -248,7 +261,7 @@ func (c naiveJudgement) entry(r *modelRule, e modelEntry, p naivePart) tri {
 		return tNo
 	case !r.wide() && p.op.takeover() && (group || !r.takeover):
 		return tNo
-	case group && e.op != p.op.needs():
+	case group && !slices.Contains(p.op.needs(), e.op):
 		return tNo
 	case group && r.section == "allow" && (p.op.name == "custom_json" || len(p.op.payees()) > 0):
 		return tNo

@@ -59,7 +59,7 @@ type naiveJudgement struct {
 
 type naivePart struct {
 	kind  string
-	role  string
+	roles []string
 	text  string
 	op    modelOp
 	isOp  bool

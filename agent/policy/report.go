@@ -79,9 +79,6 @@ func needForRefused(code Code) []string {
 	switch code {
 	case CodeWrongKey:
 		return []string{"the application has to ask with exactly the key that the request needs; no rule changes that"}
-	case CodeMixedAuthority:
-		return []string{"the application has to ask in two requests: one with the operations that need the posting " +
-			"key, one with the others"}
 	case CodePlainMemo:
 		return []string{"the application has to encrypt the memo, or write one that does not begin with #"}
 	}
@@ -354,7 +351,7 @@ func (w *reporter) ruleNamed(name string) *rule {
 func (w *reporter) ruleFor(p *part) string {
 	text := fmt.Sprintf("request: %v, apps: [%s]", p.kind, w.scope.request.App)
 	if p.kind == Sign {
-		text += fmt.Sprintf(", key: %v, operations: [%s]", p.role, p.name)
+		text += fmt.Sprintf(", key: %s, operations: [%s]", keyText(p.roles), p.name)
 	}
 	return text
 }

@@ -1,6 +1,10 @@
 package policy
 
-import "pksa/protocol/hive"
+import (
+	"slices"
+
+	"pksa/protocol/hive"
+)
 
 // Kind is what a request asks for.
 type Kind uint8
@@ -29,7 +33,7 @@ type Request struct {
 	Kind    Kind
 	Account hive.AccountName // whose key would answer
 	App     string           // the app as the operator named it when he added it, never a name that it gave itself
-	Role    hive.Role        // key_type; not for Auth
+	Role    hive.Role        // key_type; not for Auth. Active if the operations need posting and active
 
 	Broadcast bool             // Sign: we broadcast; else the app gets the signed transaction
 	Ops       []hive.Operation // Sign
@@ -56,8 +60,8 @@ type AuthChallenge struct {
 // part is what rules match: an operation, the session, a challenge.
 type part struct {
 	kind   Kind
-	role   hive.Role // needed; zero for a session
-	text   *document // of a challenge
+	roles  []hive.Role // of the keys that it needs, ascending; none for a session
+	text   *document   // of a challenge
 	op     hive.Operation
 	name   string // of the operation
 	actors []hive.AccountName
@@ -111,7 +115,7 @@ func (q *Request) parts() []*part {
 	case Sign:
 		var parts []*part
 		for i, op := range q.Ops {
-			parts = append(parts, &part{kind: Sign, role: q.Role, op: op, name: op.Name(),
+			parts = append(parts, &part{kind: Sign, roles: levels(op), op: op, name: op.Name(),
 				actors: actorsOf(op), index: i})
 		}
 		return parts
@@ -128,7 +132,7 @@ func (q *Request) parts() []*part {
 }
 
 func challengePart(k Kind, role hive.Role, text string, self []hive.AccountName) *part {
-	return &part{kind: k, role: role, text: &document{text: text}, actors: self}
+	return &part{kind: k, roles: []hive.Role{role}, text: &document{text: text}, actors: self}
 }
 
 func (c *AuthChallenge) kind() Kind {
@@ -142,10 +146,9 @@ func (c *AuthChallenge) kind() Kind {
 // actorsOf returns the accounts whose authority an operation needs.
 func actorsOf(op hive.Operation) []hive.AccountName {
 	need := op.Required()
-	if len(need.Active) > 0 {
-		return need.Active
-	}
-	return need.Posting
+	actors := slices.Concat(need.Active, need.Posting)
+	slices.Sort(actors)
+	return slices.Compact(actors)
 }
 
 // String names the part in a sentence.

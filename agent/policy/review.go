@@ -46,26 +46,6 @@ func (c *compiler) reviewTime(r *rule) {
 	if u := r.when.until; !u.IsZero() && !c.options.Now.IsZero() && !c.options.Now.Before(u) {
 		c.Warn(c.nodes[r], "%q has expired: it held until %s", r.name, u.Format("2006-01-02T15:04:05Z"))
 	}
-	if r.ordered && neverTogether(r.entries) {
-		c.Warn(c.nodes[r], "%q never matches: the chain refuses posting and active operations in one transaction",
-			r.name)
-	}
-}
-
-// neverTogether reports whether one of the operations needs the posting key and another the active
-// key, whatever their content.
-func neverTogether(entries []opEntry) bool {
-	seen := map[hive.Role]bool{}
-	for _, e := range entries {
-		d, ok := hive.DefinitionOf(e.name)
-		if !ok {
-			continue
-		}
-		if roles := usableRoles(d); len(roles) == 1 {
-			seen[roles[0]] = true
-		}
-	}
-	return len(seen) > 1
 }
 
 // reviewValue warns where a rule lets value go and no limit counts it.

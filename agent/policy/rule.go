@@ -36,6 +36,7 @@ type rule struct {
 	apps      nameSet
 	behalf    nameSet
 	keys      map[hive.Role]bool
+	keysSaid  bool  // the rule says them
 	broadcast *bool // nil: any
 	when      schedule
 	text      matcher // nil: any
@@ -127,9 +128,24 @@ func (r *rule) plainCondition(q *Request, p *part, c condition) bool {
 		return r.accounts.has(string(q.Account))
 	case onKey:
 		// A session needs no key; what names keys is not about it.
-		return r.keys == nil || r.keys[p.role]
+		return r.keys == nil || r.listsKeys(p.roles)
 	}
 	return r.broadcast == nil || p.kind == Sign && *r.broadcast == q.Broadcast
+}
+
+// listsKeys reports whether the rule is about what needs keys of these roles. A rule that permits
+// has to list each of them; in one that forbids or counts, one is enough.
+func (r *rule) listsKeys(roles []hive.Role) bool {
+	missing := len(r.unlisted(roles))
+	if r.section.permits() {
+		return len(roles) > 0 && missing == 0
+	}
+	return missing < len(roles)
+}
+
+// unlisted returns those of the roles that the rule does not list.
+func (r *rule) unlisted(roles []hive.Role) []hive.Role {
+	return slices.DeleteFunc(slices.Clone(roles), func(role hive.Role) bool { return r.keys[role] })
 }
 
 // matchesActors reports whether nobody's authority is needed but that of the account and of those
@@ -225,7 +241,7 @@ func (e *opEntry) names(in section, p *part) bool {
 	}
 	// In rules that ask, deny or count, a group is all that this key can sign: too much is safe
 	// there.
-	return e.name == p.role.String()
+	return slices.ContainsFunc(p.roles, func(role hive.Role) bool { return role.String() == e.name })
 }
 
 // narrowGroup is what "posting" means where it permits. custom and custom_json are not in it: games
@@ -235,7 +251,7 @@ var narrowGroup = []string{"vote", "comment", "delete_comment", "comment_options
 
 func inNarrowGroup(p *part) bool {
 	switch {
-	case p.role != hive.Posting || !slices.Contains(narrowGroup, p.name):
+	case !slices.Equal(p.roles, []hive.Role{hive.Posting}) || !slices.Contains(narrowGroup, p.name):
 		return false
 	// Beneficiaries get a share of the author's reward: that is value, and a posting key gives it
 	// away.

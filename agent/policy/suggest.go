@@ -37,7 +37,7 @@ type seenGroup struct {
 	kind      Kind
 	account   string
 	app       string
-	role      hive.Role
+	roles     []hive.Role // of the keys that it needs
 	broadcast bool
 	ordered   bool     // a transaction of different operations
 	names     []string // of the operations, once if they are all the same
@@ -82,7 +82,7 @@ func (w *suggester) sort(s Seen) {
 		if p.kind == Auth && q.ManualSession {
 			continue
 		}
-		g := w.group(seenGroup{kind: p.kind, account: string(q.Account), app: q.App, role: p.role})
+		g := w.group(seenGroup{kind: p.kind, account: string(q.Account), app: q.App, roles: p.roles})
 		g.times = append(g.times, s.Time)
 		if p.kind == Challenge {
 			g.texts = append(g.texts, p.text.text)
@@ -102,8 +102,9 @@ func (w *suggester) sortSign(s Seen, parts []*part) {
 	if !ordered {
 		names = names[:1]
 	}
-	g := w.group(seenGroup{kind: Sign, account: string(q.Account), app: q.App, role: q.Role, broadcast: q.Broadcast,
-		ordered: ordered, names: names})
+	g := w.group(seenGroup{kind: Sign, account: string(q.Account), app: q.App, roles: SigningRoles(q.Ops),
+		broadcast: q.Broadcast,
+		ordered:   ordered, names: names})
 	if g.parts == nil {
 		g.parts, g.behalf = make([][]*part, len(names)), map[string]bool{}
 	}
@@ -122,7 +123,7 @@ func (w *suggester) sortSign(s Seen, parts []*part) {
 }
 
 func (w *suggester) group(g seenGroup) *seenGroup {
-	key := fmt.Sprintf("%q %q %v %v %t %q", g.app, g.account, g.kind, g.role, g.broadcast, g.names)
+	key := fmt.Sprintf("%q %q %v %v %t %q", g.app, g.account, g.kind, g.roles, g.broadcast, g.names)
 	if w.groups[key] == nil {
 		w.groups[key] = &g
 	}
@@ -207,9 +208,7 @@ func (w *suggester) rule(b *strings.Builder, g *seenGroup) {
 		yamlText(g.app))
 	switch g.kind {
 	case Challenge:
-		if g.role != hive.Posting {
-			fmt.Fprintf(b, "    key: %v\n", g.role)
-		}
+		g.keys(b)
 		b.WriteString("    text:\n")
 		for _, text := range distinct(g.texts) {
 			fmt.Fprintf(b, "      - %s\n", yamlText(reference(text)))
@@ -219,10 +218,31 @@ func (w *suggester) rule(b *strings.Builder, g *seenGroup) {
 	}
 }
 
-func (g *seenGroup) operations(b *strings.Builder) {
-	if g.role != hive.Posting {
-		fmt.Fprintf(b, "    key: %v\n", g.role)
+// keys writes the keys of the rule, if they have to be said.
+func (g *seenGroup) keys(b *strings.Builder) {
+	if text := keyText(g.roles); text != hive.Posting.String() {
+		fmt.Fprintf(b, "    key: %s\n", text)
 	}
+}
+
+// keyText writes roles as a rule does.
+func keyText(roles []hive.Role) string {
+	if len(roles) == 1 {
+		return roles[0].String()
+	}
+	return fmt.Sprintf("[%s]", joinRoles(roles, ", "))
+}
+
+func joinRoles(roles []hive.Role, by string) string {
+	var words []string
+	for _, role := range roles {
+		words = append(words, role.String())
+	}
+	return strings.Join(words, by)
+}
+
+func (g *seenGroup) operations(b *strings.Builder) {
+	g.keys(b)
 	if !g.broadcast {
 		b.WriteString("    broadcast: false\n")
 	}

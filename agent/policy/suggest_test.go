@@ -36,8 +36,8 @@ func TestSuggestionsAllowWhatWasSeen(t *testing.T) {
 		for _, s := range seen {
 			d := p.Decide(s.Request, &book, s.Time)
 			book.Add(s.Time, d.Charges)
-			always := slices.Contains([]policy.Code{policy.CodeWrongKey, policy.CodeMixedAuthority,
-				policy.CodeUnsupported, policy.CodePlainMemo}, d.Code)
+			always := slices.Contains([]policy.Code{policy.CodeWrongKey, policy.CodeUnsupported,
+				policy.CodePlainMemo}, d.Code)
 			takeover := slices.ContainsFunc(s.Request.Ops, hive.Operation.Takeover)
 			switch {
 			case d.Verdict == policy.Allow:

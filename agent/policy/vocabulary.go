@@ -28,7 +28,9 @@ var (
 			"a relay can deliver it as another one's."},
 		{"apps", "The apps that ask: a list, or `any`. Required in allow and ask."},
 		{"key", "`posting`, `active`, `memo`, or a list. Left out: `posting` (`memo` for decrypt) in allow and ask, " +
-			"all in deny and limits."},
+			"all in deny and limits. It is compared with what each operation needs, not with `key_type`: one that " +
+			"needs two " +
+			"keys needs a rule with both in allow and ask, and one of them is enough in deny and limits."},
 		{"operations", "`sign`: names of operations, names with tests of their fields, or the groups `posting` and " +
 			"(not in allow) `active`; an operation has to fit one of them."},
 		{"transaction", "`sign`: these operations, all, in this order, nothing else. A value `$1.permlink` is that " +
@@ -100,7 +102,8 @@ var (
 		{"request", "`auth`, `sign`, `challenge` or `decrypt`"},
 		{"account", "whose key would answer"},
 		{"app", "the app that asks"},
-		{"key_type", "`posting`, `active` or `memo`; left out: `posting`, `memo` for decrypt"},
+		{"key_type", "`posting`, `active` or `memo`; left out: `posting`, `memo` for decrypt. What needs posting and " +
+			"active says `active`"},
 		{"broadcast", "`sign`: `true` (default) or `false`"},
 		{"operations", "`sign`: each as `vote: {voter: …}`, or as applications send it; all fields"},
 		{"text", "`challenge`: the text to sign"},

@@ -98,7 +98,7 @@ func (r *rule) whyNot(s *scope, p *part, failed condition) string {
 	case onAccount:
 		return fmt.Sprintf("accounts: %s is not among them", quote(string(q.Account)))
 	case onKey:
-		return fmt.Sprintf("key: %v is not among them", p.role)
+		return fmt.Sprintf("key: %s is not among them", joinRoles(r.unlisted(p.roles), " and "))
 	case onBroadcast:
 		return fmt.Sprintf("broadcast is %t", q.Broadcast)
 	case onOperation:

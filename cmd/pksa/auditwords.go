@@ -20,6 +20,7 @@ type auditContent struct {
 	Relay, Policy           string
 	Request                 string `json:"request"`
 	KeyType                 string `json:"key_type"`
+	Keys                    []string
 	Broadcast               *bool
 	Until                   time.Time `json:"session_until"`
 	Effects                 []string
@@ -39,6 +40,22 @@ func contentOf(r audit.Record) (c auditContent) {
 		return auditContent{}
 	}
 	return c
+}
+
+// keys names the keys that sign.
+func (c auditContent) keys() string {
+	if len(c.Keys) > 1 {
+		return keyWords(c.KeyType, c.Keys) + " keys"
+	}
+	return keyWords(c.KeyType, c.Keys) + " key"
+}
+
+// keyWords names the roles of the keys that sign: several, or the one that the application named.
+func keyWords(keyType string, several []string) string {
+	if len(several) == 0 {
+		return keyType
+	}
+	return strings.Join(several, " and ")
 }
 
 // why returns the reason with its code, once.
@@ -66,9 +83,9 @@ func printStory(w io.Writer, records []audit.Record) {
 	}
 	switch {
 	case content.Broadcast != nil && *content.Broadcast:
-		t.line("How", "to be signed with the %s key, and broadcast", content.KeyType)
+		t.line("How", "to be signed with the %s, and broadcast", content.keys())
 	case content.Broadcast != nil:
-		t.line("How", "to be signed with the %s key, and handed over without a broadcast", content.KeyType)
+		t.line("How", "to be signed with the %s, and handed over without a broadcast", content.keys())
 	}
 	t.decision("Decision", first, content)
 	ended := false

@@ -35,7 +35,7 @@ func printAsked(w io.Writer, asked []agent.PendingRequest) {
 		return
 	}
 	for _, a := range asked {
-		fmt.Fprintf(w, "%d  %s wants of %s (%s): %s\n", a.Number, a.App, a.Account, a.KeyType, a.Kind)
+		fmt.Fprintf(w, "%d  %s wants of %s (%s): %s\n", a.Number, a.App, a.Account, keyWords(a.KeyType, a.Keys), a.Kind)
 		for _, effect := range a.Effects {
 			fmt.Fprintf(w, "      %s\n", effect)
 		}

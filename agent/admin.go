@@ -16,6 +16,7 @@ import (
 	"pksa/agent/ledger"
 	"pksa/keystore"
 	"pksa/protocol/hive"
+	"pksa/protocol/plain"
 )
 
 // maxSession is the longest session that can be made by hand.
@@ -52,6 +53,7 @@ type AppInfo struct {
 	// SameSecretAs is the app that has the same secret and keeps it. The secret of this one is
 	// disabled until `app rotate`: a secret names one app.
 	SameSecretAs string        `json:"same_secret_as,omitempty"`
+	Answers      string        `json:"answers,omitempty"` // form of refusals: AnswersNack or AnswersDocumented
 	Secret       ledger.Secret `json:"secret,omitempty"`
 	Ended        int           `json:"sessions_ended,omitempty"` // by `app rotate --end-sessions`, just now
 	Already      bool          `json:"already,omitempty"`        // by `app add`: it was there, with this secret
@@ -97,9 +99,50 @@ func CheckAppName(name string) error {
 	return nil
 }
 
-// AddApp makes a slot. An empty secret asks for a random one. A slot of that name with this very
-// secret is what was asked for, so that a wallet can be provisioned twice.
-func (m Admin) AddApp(ctx context.Context, name, secret string) (AppInfo, error) {
+// The forms in which an app gets what is definite and negative.
+const (
+	AnswersNack       = "nack"       // a *_nack with its reason, on which the clients in the wild act
+	AnswersDocumented = "documented" // an *_err as the protocol's pages say; the relay cannot read the reason
+)
+
+// checkAnswers reports whether a form of answers is the documented one. Empty is the usual one.
+func checkAnswers(form string) (documented bool, err error) {
+	switch form {
+	case AnswersNack, "":
+		return false, nil
+	case AnswersDocumented:
+		return true, nil
+	}
+	return false, fmt.Errorf("%s is no form of answers; say %s or %s", plain.Quote(form, 32), AnswersNack,
+		AnswersDocumented)
+}
+
+func appInfo(s ledger.Slot) AppInfo {
+	info := AppInfo{Name: s.Name, Created: s.Created, Rotated: s.Rotated, NoncesOnly: s.NoncesOnly,
+		SameSecretAs: s.SameSecretAs, Answers: AnswersNack}
+	if s.Documented {
+		info.Answers = AnswersDocumented
+	}
+	return info
+}
+
+// SetAnswers sets the form of the answers that an app gets from now on.
+func (m Admin) SetAnswers(ctx context.Context, name, form string) (AppInfo, error) {
+	documented, err := checkAnswers(form)
+	if err != nil {
+		return AppInfo{}, err
+	}
+	slot, err := m.Ledger.SetAnswers(ctx, name, documented, act("app answers "+form))
+	if err != nil {
+		return AppInfo{}, m.explain(name, err)
+	}
+	return appInfo(slot), nil
+}
+
+// AddApp makes a slot. An empty secret asks for a random one, empty answers for the usual form. A
+// slot of that name with this very secret is what was asked for, so that a wallet can be provisioned
+// twice.
+func (m Admin) AddApp(ctx context.Context, name, secret, answers string) (AppInfo, error) {
 	if name == ownSlot {
 		return AppInfo{}, errOwnSlot
 	}
@@ -108,18 +151,25 @@ func (m Admin) AddApp(ctx context.Context, name, secret string) (AppInfo, error)
 	if err != nil {
 		return AppInfo{}, err
 	}
-	slot, err := m.Ledger.AddSlot(ctx, name, ledger.Secret(secret), act("app add"))
+	documented, err := checkAnswers(answers)
+	if err != nil {
+		return AppInfo{}, err
+	}
+	slot, err := m.Ledger.AddSlotAs(ctx, ledger.Slot{Name: name, Secret: ledger.Secret(secret), Documented: documented},
+		act("app add"))
 	if errors.Is(err, ledger.ErrSlotExists) && given != "" {
-		return m.sameApp(name, given)
+		return m.sameApp(name, given, answers)
 	}
 	if err != nil {
 		return AppInfo{}, m.explain(name, err)
 	}
-	return AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Secret: ledger.Secret(secret)}, nil
+	info := appInfo(slot)
+	info.Secret = ledger.Secret(secret)
+	return info, nil
 }
 
-// sameApp returns the slot if it has the secret.
-func (m Admin) sameApp(name, secret string) (AppInfo, error) {
+// sameApp returns the slot if it has the secret, and answers in the form that is asked for.
+func (m Admin) sameApp(name, secret, answers string) (AppInfo, error) {
 	slot, ok := m.Ledger.Slot(name)
 	if !ok || slot.Secret != ledger.Secret(secret) {
 		// A rotation would shut out an application that has the right secret.
@@ -127,8 +177,13 @@ func (m Admin) sameApp(name, secret string) (AppInfo, error) {
 			"one; check which of the two the application has (`pksa app list` says since when this one is in force)",
 			name)
 	}
-	return AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, SameSecretAs: slot.SameSecretAs,
-		Already: true}, nil
+	info := appInfo(slot)
+	if answers != "" && answers != info.Answers {
+		return AppInfo{}, fmt.Errorf("there is an app %q already, with this secret, and its answers are %s; "+
+			"`pksa app answers %s %s` changes that", name, info.Answers, name, answers)
+	}
+	info.Already = true
+	return info, nil
 }
 
 // RotateApp sets a new secret of a slot; the old one makes no new session. The slot's sessions go
@@ -151,8 +206,8 @@ func (m Admin) RotateApp(ctx context.Context, name, secret string, endSessions b
 	if err != nil {
 		return AppInfo{}, m.explain(name, err)
 	}
-	info := AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated, Secret: ledger.Secret(secret),
-		Ended: len(ended)}
+	info := appInfo(slot)
+	info.Secret, info.Ended = ledger.Secret(secret), len(ended)
 	for _, s := range m.Ledger.Sessions() {
 		if s.App == name {
 			info.Sessions++
@@ -178,8 +233,9 @@ func (m Admin) Apps() []AppInfo {
 	}
 	apps := []AppInfo{} // a list in JSON, too
 	for _, slot := range m.Ledger.Slots() {
-		apps = append(apps, AppInfo{Name: slot.Name, Created: slot.Created, Rotated: slot.Rotated,
-			Sessions: sessions[slot.Name], NoncesOnly: slot.NoncesOnly, SameSecretAs: slot.SameSecretAs})
+		info := appInfo(slot)
+		info.Sessions = sessions[slot.Name]
+		apps = append(apps, info)
 	}
 	slices.SortFunc(apps, func(a, b AppInfo) int { return strings.Compare(a.Name, b.Name) })
 	return apps

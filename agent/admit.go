@@ -269,17 +269,17 @@ func (a *Agent) refuse(ctx context.Context, g granted, j judged) {
 	code, reason, result := audit.CodeUnavailable, "", "refused"
 	switch {
 	case j.refusal == nil:
-		m, reason, result = r.failure(j.obstacle.text), j.obstacle.reason, "failed"
+		m, reason, result = r.nack(j.obstacle.text), j.obstacle.reason, "failed"
 	case j.refusal.code == policy.CodeNonce:
 		a.countFault(&a.byReplay, r)
 		m = a.replayed(r, j.replay)
-	case j.refusal.code == policy.CodeUnsupported && r.msg.Kind != protocol.Auth:
-		m = r.failure(protocol.TextNotSupported)
+	case j.refusal.code == policy.CodeUnsupported:
+		m = r.nack(protocol.TextNotSupported)
 	case j.refusal.code == policy.CodeClock, j.refusal.code == audit.CodeBusy:
-		m = r.failure(protocol.TextBusy)
+		m = r.nack(protocol.TextBusy)
 	case r.silent(j):
 	default:
-		m = r.nack()
+		m = r.nack(protocol.TextRefused)
 	}
 	if j.refusal != nil {
 		code, reason = j.refusal.code, j.refusal.reason
@@ -346,7 +346,7 @@ func (a *Agent) replayed(r *run, replay ledger.Replay) protocol.Answer {
 		a.metrics.Dropped(dropReplay)
 		return nil
 	}
-	return r.failure(protocol.TextNonce)
+	return r.nack(protocol.TextNonce)
 }
 
 func replayReason(replay ledger.Replay) string {
@@ -390,8 +390,8 @@ func (a *Agent) notAdmitted(ctx context.Context, r *run, err error) {
 	a.dropped.add(r.relay, "not admitted", 1) // not one by one: what waits for a full disk waits in memory
 	// The application may ask again once it hears of the failure, and the nonce of this request is
 	// still free. So the request is remembered before the answer leaves, and never served.
-	if a.unrecorded.add(r.sealed.Digest(), time.Now(), a.config.NonceBehind+a.config.NonceAhead) {
-		a.send(ctx, r.delivered, r.failure(protocol.TextInternal))
+	if a.unrecorded.add(r.digest, time.Now(), a.config.NonceBehind+a.config.NonceAhead) {
+		a.send(ctx, r.delivered, r.nack(protocol.TextInternal))
 	}
 }
 

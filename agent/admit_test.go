@@ -20,19 +20,19 @@ func TestReplays(t *testing.T) {
 	}{
 		{"same ciphertext, other uuid", func(q map[string]any, _ int64) map[string]any {
 			return with(q, "uuid", uuid(2))
-		}, "err", nonceRefused},
+		}, "nack", nonceRefused},
 		{"same nonce, new ciphertext", func(_ map[string]any, nonce int64) map[string]any {
 			return request("sign_req", uuid(2), authKey, votePayload("other", nonce))
-		}, "err", nonceRefused},
+		}, "nack", nonceRefused},
 		{"lower nonce", func(_ map[string]any, nonce int64) map[string]any {
 			return request("sign_req", uuid(2), authKey, votePayload("other", nonce-1))
-		}, "err", nonceRefused},
+		}, "nack", nonceRefused},
 		{"same uuid, other ciphertext", func(q map[string]any, nonce int64) map[string]any {
 			return request("sign_req", uuid(1), authKey, votePayload("other", nonce+1))
 		}, "nothing", ""},
 		{"same ciphertext as a challenge", func(q map[string]any, _ int64) map[string]any {
 			return with(with(q, "uuid", uuid(2)), "cmd", "challenge_req")
-		}, "err", protocol.TextInvalid},
+		}, "nack", protocol.TextInvalid},
 		{"same ciphertext for another account", func(q map[string]any, _ int64) map[string]any {
 			return with(with(q, "uuid", uuid(2)), "account", "bob")
 		}, "nothing", ""},

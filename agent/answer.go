@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"time"
 
@@ -16,14 +15,13 @@ import (
 
 // Only three things are ever sealed for an application: the request's uuid, whose form the decoder
 // checked, one of the fixed texts of package protocol (with our own transaction id behind one of
-// them, and the request's nonce behind another), and the two answer payloads, whose member sets no
-// request shares (HAS §13.2). Whatever is added here must keep to that: a sealed text that an
-// outsider can steer is a forged request.
+// them), and the two answer payloads, whose member sets no request shares (HAS §13.2). Whatever is
+// added here must keep to that: a sealed text that an outsider can steer is a forged request.
 
-// sealFor seals clear under the session key of the run.
-func (r *run) sealFor(clear string) string {
-	var salt [8]byte
-	rand.Read(salt[:])
+// sealFor seals clear under the session key of the run, as a part of the answer m that names the
+// request, its own kind, and text: the reason of a nack, otherwise what is sealed.
+func (r *run) sealFor(m protocol.Answer, text, clear string) string {
+	salt := seal.Binding(r.authKey.Reveal(), r.digest, m.Cmd(), text)
 	return seal.Seal(r.authKey.Reveal(), []byte(clear), salt)
 }
 
@@ -35,38 +33,45 @@ func (a *Agent) acknowledge(ctx context.Context, g granted, outcome string, answ
 	r := g.run
 	clear, err := answer.Encode()
 	if err != nil {
-		a.finish(ctx, g, ending{outcome: "failed", reason: err.Error(), answer: r.failure(protocol.TextInternal),
+		// Not a nack: what was asked is done already, a session was made or a text signed.
+		a.finish(ctx, g, ending{outcome: "failed", reason: err.Error(), answer: r.doubt(protocol.TextInternal),
 			failed: true})
 		return
 	}
-	ack := protocol.Ack{Kind: r.msg.Kind, UUID: r.msg.UUID, Data: []byte(r.sealFor(string(clear)))}
+	ack := protocol.Ack{Kind: r.msg.Kind, UUID: r.msg.UUID}
+	ack.Data = []byte(r.sealFor(ack, string(clear), string(clear)))
 	a.finish(ctx, g, ending{outcome: outcome, answer: ack})
 }
 
-// nack makes the answer to a request that was understood and is not granted. Policy, a key that is
-// not held and a person's no all look the same, so that nobody can find out which keys are held
-// (HAS §13.5).
-func (r *run) nack() protocol.Answer {
-	return protocol.Nack{Kind: r.msg.Kind, UUID: r.msg.UUID, Data: r.sealFor(string(r.msg.UUID)),
-		Error: protocol.TextRefused}
+// nack makes the answer to a request that was not carried out and never will be: the caller has
+// committed what makes sure of that. The reason is one of the closed list of package protocol. The
+// applications in the wild act on a nack and not on an err (HAS §4.4), so only an app for which the
+// operator has said so gets the documented form. Policy, a key that is not held and a person's no
+// all have the same reason, so that nobody can find out which keys are held (HAS §13.5).
+func (r *run) nack(reason string) protocol.Answer {
+	if r.documented {
+		return r.doubt(reason)
+	}
+	m := protocol.Nack{Kind: r.msg.Kind, UUID: r.msg.UUID, Error: reason}
+	m.Data = r.sealFor(m, reason, string(r.msg.UUID))
+	return m
 }
 
-// failure makes the answer to a request that could not be served; text is one of the fixed texts.
-// The error of an auth_err is plain by custom of the clients (HAS §4.3), and always the same.
-func (r *run) failure(text string) protocol.Answer {
-	if r.msg.Kind == protocol.Auth {
-		return protocol.Err{Kind: protocol.Auth, UUID: r.msg.UUID, Error: protocol.TextAuthFailed}
+// doubt makes the answer to a request of which nothing is promised: a nack would invite its
+// application to ask once more for what was perhaps done. The text of an auth_err is plain by
+// custom of the clients (HAS §4.3), and always the same.
+func (r *run) doubt(text string) protocol.Answer {
+	m := protocol.Err{Kind: r.msg.Kind, UUID: r.msg.UUID, Error: protocol.TextAuthFailed}
+	if m.Kind != protocol.Auth {
+		m.Error = r.sealFor(m, text, text)
 	}
-	if text == protocol.TextBusy {
-		text = protocol.BusyText(r.nonce)
-	}
-	return protocol.Err{Kind: r.msg.Kind, UUID: r.msg.UUID, Error: r.sealFor(text)}
+	return m
 }
 
 // uncertain makes the answer that nobody knows yet whether the transaction is on the chain. The id
 // is ours, computed from bytes that we serialised.
 func (r *run) uncertain(id hive.TxID) protocol.Answer {
-	return r.failure(uncertainText(id))
+	return r.doubt(uncertainText(id))
 }
 
 func uncertainText(id hive.TxID) string { return protocol.TextBroadcastUncertain + " " + id.String() }
@@ -123,7 +128,7 @@ func (a *Agent) settle(ctx context.Context, g granted, s ledger.Settlement, m pr
 	frame, err := encode(m)
 	if err != nil {
 		a.alarm(alarmEncoding, append(r.attrs(), "err", err)...)
-		m = r.failure(protocol.TextInternal)
+		m = r.doubt(protocol.TextInternal) // what was asked may be done already
 		frame, _ = encode(m)
 	}
 	s.Answer = frame
@@ -146,7 +151,7 @@ func (a *Agent) settle(ctx context.Context, g granted, s ledger.Settlement, m pr
 // reject answers a request that opened but never came to a decision: damaged, or no payload of its
 // kind.
 func (a *Agent) reject(ctx context.Context, r *run, outcome, reason string) {
-	m := r.failure(protocol.TextInvalid)
+	m := r.nack(protocol.TextInvalid)
 	frame, err := encode(m)
 	if err != nil {
 		a.alarm(alarmEncoding, append(r.attrs(), "err", err)...)

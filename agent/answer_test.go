@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"pksa/agent"
 	"pksa/agent/relay/relaytest"
 	"pksa/protocol"
+	"pksa/protocol/seal"
 )
 
 // What we answer must be what hive-auth-wrapper reacts to as it should. For each of our answers the
@@ -45,16 +48,16 @@ func TestAnswersHaveTheFormThatClientsReactTo(t *testing.T) {
 		{"auth_ack-good", "resolved", "", "auth_req",
 			func() string { return `{"app":{"name":"x"},"challenge":{"key_type":"posting","challenge":"c"}}` }, "data"},
 		{"auth_nack-good", "rejected", refuseAll, "auth_req", func() string { return `{"app":{"name":"x"}}` }, "data"},
-		{"auth_err-plain", "rejected", "", "auth_req", func() string { return `{}` }, ""},
+		{"auth_err-plain", "rejected", "documented", "auth_req", func() string { return `{}` }, ""},
 		{"sign_ack-good", "resolved", "", "sign_req", func() string { return votePayload("p", nonce()) }, ""},
 		{"sign_nack-data-is-not-checked", "rejected", refuseAll, "sign_req",
 			func() string { return votePayload("p", nonce()) }, "data"},
-		{"sign_err-encrypted", "rejected", "", "sign_req", func() string { return `{}` }, "error"},
+		{"sign_err-encrypted", "rejected", "documented", "sign_req", func() string { return `{}` }, "error"},
 		{"challenge_ack-good", "resolved", "", "challenge_req",
 			func() string { return fmt.Sprintf(`{"key_type":"posting","challenge":"c","nonce":%d}`, nonce()) }, "data"},
 		{"challenge_nack-data-is-not-checked", "rejected", refuseAll, "challenge_req",
 			func() string { return fmt.Sprintf(`{"key_type":"posting","challenge":"c","nonce":%d}`, nonce()) }, "data"},
-		{"challenge_err-encrypted", "rejected", "", "challenge_req", func() string { return `{}` }, "error"},
+		{"challenge_err-encrypted", "rejected", "documented", "challenge_req", func() string { return `{}` }, "error"},
 	}
 	for _, c := range cases {
 		t.Run(c.vector, func(t *testing.T) {
@@ -62,7 +65,14 @@ func TestAnswersHaveTheFormThatClientsReactTo(t *testing.T) {
 			if state != c.state {
 				t.Fatalf("the vector ends %s", state)
 			}
-			withScript(t, c.policy, func(t *testing.T, w *world, script *scriptedClient) {
+			policy := c.policy
+			if policy == agent.AnswersDocumented {
+				policy = ""
+			}
+			withScript(t, policy, func(t *testing.T, w *world, script *scriptedClient) {
+				if c.policy == agent.AnswersDocumented {
+					w.documented()
+				}
 				m := script.ask(request(c.cmd, v.UUID, authKey, c.payload()))
 				frame, err := protocol.Encode(m)
 				if err != nil {
@@ -140,6 +150,87 @@ func TestMessageVectors(t *testing.T) {
 	if seen < 9 {
 		t.Errorf("%d messages tried", seen)
 	}
+}
+
+// documented has the slot "app" get the documented form of answers from now on.
+func (w *world) documented() {
+	w.t.Helper()
+	admin := agent.Admin{Ledger: w.ledger, Keys: w.keys}
+	if _, err := admin.SetAnswers(w.t.Context(), "app", agent.AnswersDocumented); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// The form of answers is the operator's choice for an app, and holds at once and after a restart. In
+// the documented form the relay reads no reason.
+func TestFormOfAnswers(t *testing.T) {
+	withScript(t, "version: 1\ndeny: [{name: all}]\n", func(t *testing.T, w *world, script *scriptedClient) {
+		ask := func(i int) protocol.Message {
+			return script.ask(request("sign_req", uuid(i), authKey, votePayload("p", nowNonce())))
+		}
+		if m := ask(1); answerKind(m) != "nack" || errorText(m, authKey) != protocol.TextRefused {
+			t.Errorf("at first: %+v", m)
+		}
+		w.documented()
+		if m := ask(2); answerKind(m) != "err" || errorText(m, authKey) != protocol.TextRefused ||
+			strings.Contains(fmt.Sprint(m), protocol.TextRefused) {
+			t.Errorf("documented: %+v", m)
+		}
+		if m := script.ask(request("auth_req", uuid(3), authKey, `{"app":{"name":"x"}}`)); answerKind(m) != "err" ||
+			errorText(m, authKey) != protocol.TextAuthFailed {
+			t.Errorf("auth: %+v", m)
+		}
+		w.end()
+		if err := w.ledger.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w.openLedger()
+		w.start()
+		if m := ask(4); answerKind(m) != "err" {
+			t.Errorf("after a restart: %+v", m)
+		}
+		admin := agent.Admin{Ledger: w.ledger, Keys: w.keys}
+		if _, err := admin.SetAnswers(t.Context(), "app", agent.AnswersNack); err != nil {
+			t.Fatal(err)
+		}
+		if m := ask(5); answerKind(m) != "nack" {
+			t.Errorf("changed back: %+v", m)
+		}
+	})
+}
+
+// What is sealed in an answer names the request, its own kind and the reason: an application that
+// knows of this takes it for no other request, whatever uuid the relay gives to either.
+func TestAnswersAreBound(t *testing.T) {
+	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+		challenge := func(nonce int64) string {
+			return fmt.Sprintf(`{"key_type":"posting","challenge":"hi","nonce":%d}`, nonce)
+		}
+		bound := func(name string, q map[string]any, data, cmd, text string) {
+			t.Helper()
+			asked, err := seal.Parse(q["data"].(string))
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := seal.Parse(data)
+			if err != nil || !answer.HasSalt(seal.Binding(authKey, asked.Digest(), cmd, text)) {
+				t.Errorf("%s: not bound to its request (%v)", name, err)
+			}
+		}
+		q := request("challenge_req", uuid(1), authKey, challenge(nowNonce()))
+		ack := script.ask(q).(protocol.Ack)
+		bound("ack", q, string(ack.Data), "challenge_ack", opened(t, string(ack.Data)))
+		q = request("challenge_req", uuid(2), authKey, challenge(nowNonce()-60_000))
+		nack := script.ask(q).(protocol.Nack)
+		bound("nack", q, nack.Data, "challenge_nack", protocol.TextNonce)
+		q = request("auth_req", uuid(3), authKey, `{"app":{"name":"x"}}`)
+		ack = script.ask(q).(protocol.Ack)
+		bound("auth", q, string(ack.Data), "auth_ack", opened(t, string(ack.Data)))
+		w.documented()
+		q = request("challenge_req", uuid(4), authKey, challenge(nowNonce()-60_000))
+		e := script.ask(q).(protocol.Err)
+		bound("documented", q, e.Error, "challenge_err", protocol.TextNonce)
+	})
 }
 
 // A nack carries the sealed uuid and the fixed text, and nothing else of ours.

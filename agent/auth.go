@@ -62,7 +62,7 @@ func (a *Agent) answerAuth(ctx context.Context, g granted, data protocol.AuthReq
 		signed, _, err := a.prove(r.msg.Account, c.KeyType, c.Challenge, false)
 		if err != nil {
 			a.finish(ctx, g, ending{outcome: "failed", reason: err.Error(),
-				answer: r.failure(protocol.TextAuthFailed), failed: true})
+				answer: r.doubt(protocol.TextInternal), failed: true}) // the session is made
 			return
 		}
 		answer.Challenge = &signed

@@ -21,7 +21,7 @@ func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, broadc
 	signed, err := a.sign(r.msg.Account, tx)
 	if err != nil {
 		a.finish(ctx, g, ending{outcome: "not signed", reason: err.Error(),
-			answer: r.failure(protocol.TextInternal), failed: true})
+			answer: r.nack(protocol.TextInternal), failed: true})
 		return
 	}
 	// On disk: the ruling with the transaction, no outcome. Nothing was sent. The next start looks
@@ -32,7 +32,7 @@ func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, broadc
 	switch {
 	case err != nil:
 		a.finish(ctx, g, ending{outcome: "not signed", reason: err.Error(),
-			answer: r.failure(protocol.TextInternal), failed: true})
+			answer: r.nack(protocol.TextInternal), failed: true})
 	case !broadcast:
 		// The application may send it whenever it likes: what becomes of it is not looked up, and
 		// its charges stay.
@@ -111,7 +111,7 @@ func (a *Agent) broadcastDone(ctx context.Context, g granted, id hive.TxID, o no
 	case node.Accepted:
 		e.answer = protocol.BroadcastAck(r.msg.UUID, id.String())
 	case node.Refused, node.Expired:
-		e.answer, e.failed = r.failure(failureText(o, id)), true
+		e.answer, e.failed = r.notBroadcast(o, id), true
 	default:
 		// The deadline of a stop. Left unfinished: the next start looks the transaction up.
 		a.log.Warn("outcome of a broadcast is not known", append(r.attrs(), "tx", id.String(), "reason", o.Reason)...)
@@ -131,7 +131,7 @@ var failureTexts = map[node.Class]string{
 	node.ClassRejected: protocol.TextBroadcastRejected, node.ClassNoNode: protocol.TextBroadcastNoNode,
 }
 
-// failureText returns the answer to a request whose transaction failed. What one host of several
+// failureText returns what an application hears of a transaction that failed. What one host of several
 // alone calls dead is not certain enough to be told as failed: the application hears the id, and
 // can look for itself.
 func failureText(o node.Outcome, id hive.TxID) string {
@@ -139,4 +139,13 @@ func failureText(o node.Outcome, id hive.TxID) string {
 		return text
 	}
 	return uncertainText(id)
+}
+
+// notBroadcast makes the answer to a request whose transaction failed: a nack, unless it is not
+// certain enough.
+func (r *run) notBroadcast(o node.Outcome, id hive.TxID) protocol.Answer {
+	if text, ok := failureTexts[o.Class]; ok {
+		return r.nack(text)
+	}
+	return r.uncertain(id)
 }

@@ -23,7 +23,7 @@ func TestBroadcastOutcomes(t *testing.T) {
 	}{
 		{"accepted", nil, false, "ack", "", 1, "accepted"},
 		{"answer lost, found again", []nodetest.Fault{{Reset: true}}, false, "ack", "", 1, "accepted"},
-		{"never arrives", []nodetest.Fault{{Lose: true, Reset: true}}, true, "err", protocol.TextBroadcastExpired, 0,
+		{"never arrives", []nodetest.Fault{{Lose: true, Reset: true}}, true, "nack", protocol.TextBroadcastExpired, 0,
 			"expired"},
 	}
 	for _, c := range cases {

@@ -91,15 +91,13 @@ func TestBusyIsNeverDoneLater(t *testing.T) {
 		func(t *testing.T, w *world) {
 			time.Sleep(10 * time.Second)
 			var late map[string]any
-			var nonce int64
 			for i := range 3 {
-				nonce = nowNonce() + int64(i)
-				late = request("sign_req", uuid(i), authKey, votePayload(fmt.Sprint("post-", i), nonce))
+				late = request("sign_req", uuid(i), authKey, votePayload(fmt.Sprint("post-", i), nowNonce()+int64(i)))
 				script.sayAll(late)
 			}
 			synctest.Wait()
 			time.Sleep(time.Second)
-			if got := script.answerTo(uuid(2)); errorText(got, authKey) != fmt.Sprint("busy ", nonce) {
+			if got := script.answerTo(uuid(2)); errorText(got, authKey) != protocol.TextBusy {
 				t.Fatalf("the third was answered with %v %q", got, errorText(got, authKey))
 			}
 			for i, restart := range []bool{false, true} {
@@ -138,7 +136,7 @@ func TestTooFastLeavesATrace(t *testing.T) {
 		time.Sleep(time.Second)
 		busy := 0
 		for _, m := range script.heard() {
-			if strings.HasPrefix(errorText(m, authKey), "busy ") {
+			if errorText(m, authKey) == protocol.TextBusy {
 				busy++
 			}
 		}

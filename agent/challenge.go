@@ -57,7 +57,7 @@ func (a *Agent) answerChallenge(ctx context.Context, g granted, data protocol.Ch
 			// The memo is not for this key, or was altered: the request's fault, not ours.
 			text = protocol.TextInvalid
 		}
-		a.finish(ctx, g, ending{outcome: "failed", reason: err.Error(), answer: r.failure(text), failed: true})
+		a.finish(ctx, g, ending{outcome: "failed", reason: err.Error(), answer: r.nack(text), failed: true})
 		return
 	}
 	a.acknowledge(ctx, g, outcome, answer)

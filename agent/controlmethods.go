@@ -18,6 +18,7 @@ const (
 	MethodAppRotate    = "app.rotate"
 	MethodAppRemove    = "app.remove"
 	MethodAppList      = "app.list"
+	MethodAppAnswers   = "app.answers"
 	MethodSessionAdd   = "session.add"
 	MethodSessionList  = "session.list"
 	MethodRevoke       = "session.revoke"
@@ -45,6 +46,9 @@ type AppParams struct {
 	// EndSessions ends the slot's sessions when it gets a new secret. An agent of before this
 	// member refuses the call.
 	EndSessions bool `json:"end_sessions,omitempty"`
+	// Answers is the form of the answers that the app gets; empty: not said. An agent of before this
+	// member refuses the call.
+	Answers string `json:"answers,omitempty"`
 }
 
 // SessionParams names a session.
@@ -130,13 +134,16 @@ func (a *Agent) Methods() map[string]control.Handler {
 	return map[string]control.Handler{
 		MethodStatus: get(a.Status),
 		MethodAppAdd: method(func(ctx context.Context, p AppParams) (AppInfo, error) {
-			return m.AddApp(ctx, p.Name, string(p.Secret))
+			return m.AddApp(ctx, p.Name, string(p.Secret), p.Answers)
 		}),
 		MethodAppRotate: method(func(ctx context.Context, p AppParams) (AppInfo, error) {
 			return m.RotateApp(ctx, p.Name, string(p.Secret), p.EndSessions)
 		}),
 		MethodAppRemove: method(func(ctx context.Context, p AppParams) (int, error) {
 			return m.RemoveApp(ctx, p.Name)
+		}),
+		MethodAppAnswers: method(func(ctx context.Context, p AppParams) (AppInfo, error) {
+			return m.SetAnswers(ctx, p.Name, p.Answers)
 		}),
 		MethodAppList:     get(m.Apps),
 		MethodSessionAdd:  method(m.AddSession),

@@ -27,6 +27,7 @@ type delivered struct {
 	relay   string
 	msg     protocol.Request
 	sealed  seal.Sealed
+	digest  [32]byte // of sealed
 	arrived time.Time
 	key     ledger.RequestKey
 	pace    pace
@@ -60,7 +61,9 @@ type run struct {
 	pairing *pairing              // the link that the key came from, if one
 	clear   []byte
 	nonce   protocol.Nonce // zero if it has none
-	refused string         // code and reason, once it was refused
+	// documented is set if its app gets errs in place of nacks.
+	documented bool
+	refused    string // code and reason, once it was refused
 }
 
 func (r *run) attrs() []any {
@@ -97,14 +100,14 @@ func (a *Agent) receive(ctx context.Context, delivery link.Delivery, p pace) {
 		return
 	}
 	defer a.survive(d)
-	if a.unrecorded.has(d.sealed.Digest(), d.arrived) {
+	if a.unrecorded.has(d.digest, d.arrived) {
 		a.drop(d, dropUnrecorded)
 		return
 	}
 	// From here on the ledger knows the request, in memory: every way out must answer it or drop it
 	// there, or its uuid stays in work until it expires.
 	begun, err := a.ledger.Begin(ledger.Arrival{
-		Key: d.key, Digest: d.sealed.Digest(), Expires: d.expires(),
+		Key: d.key, Digest: d.digest, Expires: d.expires(),
 	})
 	switch {
 	case errors.Is(err, ledger.ErrBusy):
@@ -152,7 +155,7 @@ func (a *Agent) check(d *delivered) string {
 	if err != nil {
 		return dropData
 	}
-	d.sealed = sealed
+	d.sealed, d.digest = sealed, sealed.Digest()
 	return ""
 }
 
@@ -173,6 +176,9 @@ func (a *Agent) join(ctx context.Context, d delivered, begun ledger.Begun) {
 // open finds out who made the request and hands it on.
 func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 	r, whose := a.identify(ctx, d)
+	if r != nil {
+		r.documented = a.ledger.Documented(r.app)
+	}
 	switch whose {
 	case ended:
 		r.ticket = ticket

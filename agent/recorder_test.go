@@ -68,9 +68,9 @@ func TestEveryRequestIsRecorded(t *testing.T) {
 				"removes @alice/p"},
 			{"asked", "active", pay, "nack", []string{"request pending", "decision refused", "outcome refused"},
 				"pays 1.000 HBD from alice to bob"},
-			{"replayed", "posting", post, "err", []string{"request refused", "outcome refused"},
+			{"replayed", "posting", post, "nack", []string{"request refused", "outcome refused"},
 				"votes 1% for @bob/p as alice"},
-			{"failed", "posting", "7", "err", []string{"failed failed"}, ""},
+			{"failed", "posting", "7", "nack", []string{"failed failed"}, ""},
 		} {
 			before, _ := w.ledger.Head()
 			nonce := nowNonce()

@@ -137,7 +137,7 @@ func TestChargeOfFailedBroadcast(t *testing.T) {
 		}
 		s.fail(broadcastMethod, lost)
 		got, failed := s.pay("1.100 HBD", true)
-		if got != "err" {
+		if got != "nack" {
 			t.Fatal(got)
 		}
 		s.fail(broadcastMethod, nodetest.Fault{})

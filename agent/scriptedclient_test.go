@@ -125,8 +125,15 @@ func answerKind(m protocol.Message) string {
 	return "nothing"
 }
 
-// errorText opens the sealed error of an answer.
+// errorText returns the reason of a nack, or opens the sealed error of an err. It returns "" if the
+// sealed uuid of a nack is not that of the answer.
 func errorText(m protocol.Message, authKey string) string {
+	if n, ok := m.(protocol.Nack); ok {
+		if uuid, err := relaytest.Open(authKey, n.Data); err != nil || uuid != string(n.UUID) {
+			return ""
+		}
+		return n.Error
+	}
 	e, ok := m.(protocol.Err)
 	if !ok {
 		return ""

@@ -43,7 +43,7 @@ func TestTurnBackFreesNoBudget(t *testing.T) {
 		}
 		w.run()
 		w.eventually("registration", func() bool { return w.agent.Status().Links[0].Registered == 1 })
-		if got := vote(2); got != "err" {
+		if got := vote(2); got != "nack" {
 			t.Errorf("before it was led back: %s", got)
 		}
 		if said := strings.Join(w.agent.Ready(), "\n"); !strings.Contains(said, "`pksa ledger clock`") {

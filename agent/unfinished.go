@@ -33,7 +33,7 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 		switch {
 		case u.Verdict == ledger.Pending:
 			// Whoever was asked then cannot know that the question is still open.
-			a.settleLate(u, "refused", ending{outcome: "nobody was asked any more"}, protocol.TextRefused)
+			a.settleLate(u, "refused", ending{outcome: "nobody was asked any more"}, lateNack(protocol.TextRefused))
 		case u.Verdict == ledger.Denied:
 			a.settleDenied(u)
 		case u.TxID != [20]byte{}:
@@ -44,7 +44,7 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 		default:
 			// A signature was lost, or was answered and not recorded. Making it once more could be
 			// a second answer to one request.
-			a.settleLate(u, "failed", ending{outcome: "cut off"}, protocol.TextInternal)
+			a.settleLate(u, "failed", ending{outcome: "cut off"}, lateDoubt(protocol.TextInternal))
 		}
 	}
 	if len(left) > 0 {
@@ -60,11 +60,9 @@ func (a *Agent) settleDenied(u ledger.Unfinished) {
 		Result string      `json:"result"`
 		Code   policy.Code `json:"code"`
 	}
-	var nonce protocol.Nonce
 	for r, err := range a.ledger.Audit(u.Number) {
 		if err == nil && r.Number == u.Number {
 			err = json.Unmarshal(r.Content, &ruled)
-			nonce = protocol.Nonce(r.Nonce)
 		}
 		if err != nil {
 			a.log.Error("record of a refusal not read; the request is met with silence", "number", u.Number, "err", err)
@@ -72,25 +70,22 @@ func (a *Agent) settleDenied(u ledger.Unfinished) {
 		}
 		break
 	}
-	text := protocol.TextRefused
+	answer := lateNack(protocol.TextRefused)
 	switch {
 	case ruled.Result == "ignored":
-		text = silence
+		answer = nil
 	case ruled.Result == "failed":
-		text = protocol.TextInternal
+		answer = lateNack(protocol.TextInternal)
 	case ruled.Code == policy.CodeNonce:
-		text = protocol.TextNonce
+		answer = lateNack(protocol.TextNonce)
 	case ruled.Code == policy.CodeUnsupported:
-		text = protocol.TextNotSupported
+		answer = lateNack(protocol.TextNotSupported)
 	case ruled.Code == policy.CodeClock, ruled.Code == audit.CodeBusy:
-		text = protocol.BusyText(nonce)
+		answer = lateNack(protocol.TextBusy)
 	}
 	result := cmp.Or(ruled.Result, "refused")
-	a.settleLate(u, result, ending{outcome: result}, text)
+	a.settleLate(u, result, ending{outcome: result}, answer)
 }
-
-// silence is the text of a late answer that is not given.
-const silence = "-"
 
 // rememberIDs claims the ids of the transactions that earlier processes admitted not long before
 // the record with this number. Equal operations in the same second would get the same id again: the
@@ -154,21 +149,35 @@ func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished, charged time.Ti
 	a.log.Info("unfinished transaction looked up", "number", u.Number, "tx", id.String(), "outcome", o.State.String())
 	switch o.State {
 	case node.Accepted:
-		a.settleLate(u, "answered", e, "")
+		a.settleLate(u, "answered", e, func(r *run) protocol.Answer {
+			return protocol.BroadcastAck(r.msg.UUID, id.String())
+		})
 	case node.Refused, node.Expired:
 		e.charged = charged
-		a.settleLate(u, "failed", e, failureText(o, id))
+		// Not a nack: the earlier process may have given its signature away.
+		a.settleLate(u, "failed", e, lateDoubt(failureText(o, id)))
 	default: // stopping again: the next start goes on
 	}
 }
 
+// lateAnswer makes the answer to a request that an earlier process left. The run has what the
+// ledger kept of it. A nil one means that nothing is said.
+type lateAnswer func(*run) protocol.Answer
+
+func lateNack(reason string) lateAnswer {
+	return func(r *run) protocol.Answer { return r.nack(reason) }
+}
+
+func lateDoubt(text string) lateAnswer {
+	return func(r *run) protocol.Answer { return r.doubt(text) }
+}
+
 // settleLate records the outcome of an inherited request. Nothing is sent: the answer waits in the
-// ledger until the relay delivers the request again. Text is the error that the application gets
-// then; empty means that the transaction is on the chain, silence that there is no answer.
-func (a *Agent) settleLate(u ledger.Unfinished, result string, e ending, text string) {
+// ledger until the relay delivers the request again.
+func (a *Agent) settleLate(u ledger.Unfinished, result string, e ending, answer lateAnswer) {
 	s := ledger.Settlement{Outcome: e.outcome, Record: outcomeRecord(result, e), ChargedUntil: e.charged}
-	if m, ok := a.lateAnswer(u, text); ok {
-		frame, err := encode(m)
+	if r, ok := a.lateRun(u); ok && answer != nil {
+		frame, err := encode(answer(r))
 		if err != nil {
 			a.alarm(alarmLate, "number", u.Number, "err", err)
 		}
@@ -179,33 +188,28 @@ func (a *Agent) settleLate(u ledger.Unfinished, result string, e ending, text st
 	}
 }
 
-// lateAnswer makes the answer for an application that asks again after a restart. The session's key
-// seals it; if the session has ended meanwhile, there is no answer.
-func (a *Agent) lateAnswer(u ledger.Unfinished, text string) (protocol.Answer, bool) {
+// lateRun returns what the ledger kept of an inherited request, for its answer. The session's key
+// seals that; if the session has ended meanwhile, there is none. The key of an auth_req that made
+// no session is lost, and its answer is an auth_err, in which nothing is sealed.
+func (a *Agent) lateRun(u ledger.Unfinished) (*run, bool) {
 	uuid, err := protocol.ParseUUID(u.Key.UUID)
-	if err != nil || text == silence {
+	if err != nil {
 		return nil, false
 	}
-	r := &run{delivered: delivered{msg: protocol.Request{UUID: uuid}}}
+	r := &run{delivered: delivered{msg: protocol.Request{UUID: uuid}, digest: u.Digest}, documented: a.ledger.Documented(u.App)}
 	switch u.Kind {
 	case protocol.Auth.String():
 		r.msg.Kind = protocol.Auth
-		return r.failure(protocol.TextAuthFailed), true
 	case protocol.Sign.String():
 		r.msg.Kind = protocol.Sign
 	default:
 		r.msg.Kind = protocol.Challenge
 	}
-	if text == "" {
-		return protocol.BroadcastAck(uuid, hive.TxID(u.TxID).String()), true
-	}
 	session, ok := a.ledger.Session(u.Session)
 	if !ok {
-		return nil, false
+		r.documented = true
+		return r, r.msg.Kind == protocol.Auth
 	}
 	r.authKey = secret.Hide(string(session.AuthKey))
-	if text == protocol.TextRefused {
-		return r.nack(), true
-	}
-	return r.failure(text), true
+	return r, true
 }

@@ -93,10 +93,10 @@ func TestUnfinishedAfterRestart(t *testing.T) {
 func TestRefusedAndCutOff(t *testing.T) {
 	cases := []struct{ record, want, text string }{
 		{`{"result":"ignored","code":"denied"}`, "nothing", ""},
-		{`{"result":"refused","code":"denied"}`, "nack", ""},
-		{`{"result":"refused","code":"nonce"}`, "err", protocol.TextNonce},
-		{`{"result":"refused","code":"unsupported"}`, "err", protocol.TextNotSupported},
-		{`{"result":"failed","code":"unavailable"}`, "err", protocol.TextInternal},
+		{`{"result":"refused","code":"denied"}`, "nack", protocol.TextRefused},
+		{`{"result":"refused","code":"nonce"}`, "nack", protocol.TextNonce},
+		{`{"result":"refused","code":"unsupported"}`, "nack", protocol.TextNotSupported},
+		{`{"result":"failed","code":"unavailable"}`, "nack", protocol.TextInternal},
 		{`nonsense`, "nothing", ""},
 	}
 	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {

@@ -1,20 +1,22 @@
 package protocol
 
-import "strconv"
-
-// The fixed texts of a wallet's refusals (HAS §12). No text from outside is ever part of them. Some
-// are sealed with the session key, and a sealed text that an outsider could choose would be a
-// forged payload (HAS §13.2).
+// The closed list of reasons that a nack gives (HAS §12). They are not sealed: the relay reads them.
+// Each follows a commit which makes sure that the request was not carried out and never will be. No
+// text from outside is ever part of them. In the documented form of answers they are sealed errors,
+// and a sealed text that an outsider could choose would be a forged payload (HAS §13.2).
 const (
-	// TextAuthFailed is the error of an auth_err, not sealed.
-	TextAuthFailed = "authentication failed"
-	// TextRefused is the error of every nack, not sealed, beside the sealed uuid.
+	// TextRefused: the policy says no, or a person, or the key is not held: all look the same.
 	TextRefused = "request refused"
-)
-
-// The rest of the closed list of reasons that a nack gives, not sealed (HAS §12). Each follows a
-// commit which makes sure that the request is never carried out.
-const (
+	// TextInvalid: the payload opens, but it is damaged or has the wrong shape.
+	TextInvalid = "invalid request"
+	// TextNonce: the nonce is out of its window or not above the last one, or lacks (HAS §9.3).
+	TextNonce = "nonce refused"
+	// TextNotSupported: the wallet does not sign this operation or form.
+	TextNotSupported = "not supported"
+	// TextBusy: the wallet has too much to do; the application may ask again with a new request.
+	TextBusy = "busy, try again"
+	// TextInternal: a fault of the wallet.
+	TextInternal = "internal error"
 	// TextSessionExpired: the session has ended; its application logs in again.
 	TextSessionExpired = "session expired"
 	// TextBroadcastCredits: the account has not enough resource credits.
@@ -48,34 +50,21 @@ const (
 	TextNoLookup = "account cannot be looked up now, try again"
 )
 
-// The sealed errors of sign_err and challenge_err (HAS §12).
+// The texts of errors that are no nacks.
 const (
-	// TextInvalid: the payload opens, but it is damaged or has the wrong shape.
-	TextInvalid = "invalid request"
-	// TextNonce: the nonce is out of its window or not above the last one, or the payload was seen
-	// before (HAS §9.3).
-	TextNonce = "nonce refused"
-	// TextNotSupported: the wallet does not sign this operation or form.
-	TextNotSupported = "not supported"
-	// TextBroadcastFailed: the chain refused the transaction, and no block will contain it.
-	TextBroadcastFailed = "broadcast failed"
-	// TextBroadcastUncertain: the wallet does not know whether the transaction reached the chain. A
-	// space and the transaction id may follow.
+	// TextAuthFailed is the error of an auth_err, not sealed.
+	TextAuthFailed = "authentication failed"
+	// TextBroadcastUncertain is a sealed error: the wallet does not know whether the transaction
+	// reached the chain. A space and the transaction id follow.
 	TextBroadcastUncertain = "broadcast uncertain"
-	// TextBusy: the wallet has too much to do; nothing was done, and the same request may be made
-	// again later. A space and the nonce of the request follow, if it has one; see [BusyText].
-	TextBusy = "busy"
-	// TextInternal: a fault of the wallet.
-	TextInternal = "internal error"
 )
 
-// BusyText returns the error of a request that the wallet has no time for: [TextBusy], and the
-// nonce of the request, if it has one. An application asks again when it hears this. Without the
-// nonce, which an application uses once, a relay could keep the sealed text, give it in place of
-// the answer to a payment later, and have that made twice.
-func BusyText(nonce Nonce) string {
-	if nonce == 0 {
-		return TextBusy
-	}
-	return TextBusy + " " + strconv.FormatInt(int64(nonce), 10)
-}
+// The texts of sealed errors that our wallet gave before it gave reasons in nacks, for applications
+// that meet such a wallet.
+const (
+	// TextBroadcastFailed: the chain refused the transaction, and no block will contain it.
+	TextBroadcastFailed = "broadcast failed"
+	// TextBusyNonce: the wallet has too much to do. A space and the nonce of the request follow,
+	// because such an error names its request in no other way.
+	TextBusyNonce = "busy"
+)

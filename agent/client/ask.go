@@ -150,6 +150,9 @@ func (s *Session) checkRefusal(waiting *call, m protocol.Nack) error {
 	if string(text) != string(waiting.id) {
 		return fmt.Errorf("%w: the refusal is of another request", errIgnore)
 	}
+	if m.Error != "" && m.Error != protocol.TextRefused {
+		return &FailedError{Kind: m.Kind, Text: m.Error, Verified: true, busy: m.Error == protocol.TextBusy}
+	}
 	return &RefusedError{Kind: m.Kind, Text: m.Error, Verified: true}
 }
 
@@ -165,14 +168,14 @@ func (x exchange) checkFailure(m protocol.Err) error {
 		return err
 	}
 	text := string(clear)
-	nonce, named := strings.CutPrefix(text, protocol.TextBusy+" ")
+	nonce, named := strings.CutPrefix(text, protocol.TextBusyNonce+" ")
 	switch {
 	case !named:
 		return &FailedError{Kind: m.Kind, Text: text, Verified: true}
 	case x.nonce == nil || nonce != strconv.FormatInt(int64(*x.nonce), 10):
 		return fmt.Errorf("%w: the failure is of another request", errIgnore)
 	}
-	return &FailedError{Kind: m.Kind, Text: protocol.TextBusy, Verified: true, busy: true}
+	return &FailedError{Kind: m.Kind, Text: protocol.TextBusyNonce, Verified: true, busy: true}
 }
 
 // open returns what the wallet sealed, or an error that matches errIgnore.

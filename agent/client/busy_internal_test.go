@@ -2,6 +2,7 @@ package client
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -15,21 +16,22 @@ func TestBusyCountsForItsRequest(t *testing.T) {
 	s := NewSession("alice", "the auth key of a test")
 	nonce := protocol.Nonce(1_764_142_000_000)
 	x := exchange{session: s, kind: protocol.Sign, nonce: &nonce}
+	busy := func(n protocol.Nonce) string { return fmt.Sprint(protocol.TextBusyNonce, " ", n) }
 	answer := func(text string) error {
 		return x.checkFailure(protocol.Err{Kind: protocol.Sign, Error: sealText(s.authKey, []byte(text))})
 	}
-	if err := answer(protocol.BusyText(nonce)); !errors.Is(err, ErrBusy) || !errors.Is(err, ErrFailed) {
+	if err := answer(busy(nonce)); !errors.Is(err, ErrBusy) || !errors.Is(err, ErrFailed) {
 		t.Errorf("of this request: %v", err)
 	}
-	for _, text := range []string{protocol.BusyText(nonce - 1), "busy ", "busy x", "busy 01764142000000"} {
+	for _, text := range []string{busy(nonce - 1), "busy ", "busy x", "busy 01764142000000"} {
 		if err := answer(text); !errors.Is(err, errIgnore) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	if err := answer(protocol.TextBusy); !errors.Is(err, ErrFailed) || errors.Is(err, ErrBusy) {
+	if err := answer(protocol.TextBusyNonce); !errors.Is(err, ErrFailed) || errors.Is(err, ErrBusy) {
 		t.Errorf("without a nonce: %v", err)
 	}
-	plain := x.checkFailure(protocol.Err{Kind: protocol.Sign, Error: protocol.BusyText(nonce)})
+	plain := x.checkFailure(protocol.Err{Kind: protocol.Sign, Error: busy(nonce)})
 	if errors.Is(plain, ErrBusy) {
 		t.Errorf("unsealed: %v", plain)
 	}

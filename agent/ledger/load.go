@@ -180,6 +180,14 @@ func (f *loaded) people() error {
 	if err != nil {
 		return err
 	}
+	for name, s := range f.state.slots {
+		fact, err := f.value(bucketMeta, documentedKey(name))
+		if err != nil {
+			return err
+		}
+		s.Documented = fact != nil
+		f.state.slots[name] = s
+	}
 	err = f.each(bucketSessions, func(key, plain []byte) error {
 		id, err := numberOf(key)
 		if err != nil {

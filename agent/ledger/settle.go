@@ -45,6 +45,7 @@ type Unfinished struct {
 	Kind      string
 	App       string
 	Session   SessionID
+	Digest    [32]byte // of the ciphertext
 	Verdict   Verdict
 	Answered  bool // settled as Open: only the outcome is missing
 	TxID      [20]byte
@@ -211,8 +212,7 @@ func (l *Ledger) Unfinished() ([]Unfinished, error) {
 		}
 		list = append(list, Unfinished{
 			Number: p.number, Key: q.Key, Account: q.Account, Kind: q.Kind, App: q.App, Session: q.Session,
-			Verdict:  q.Verdict,
-			Answered: q.Answered, TxID: q.TxID, TxBytes: q.TxBytes, TxExpires: q.TxExpires,
+			Digest: q.Digest, Verdict: q.Verdict, Answered: q.Answered, TxID: q.TxID, TxBytes: q.TxBytes, TxExpires: q.TxExpires,
 		})
 	}
 	return list, nil

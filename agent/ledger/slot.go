@@ -16,6 +16,8 @@ type Slot struct {
 	// NoncesOnly demands nonces of sessions made until the secret is rotated: the ledger was
 	// restored, so digests of auth_reqs may have been lost.
 	NoncesOnly bool
+	// Documented says that this app gets the documented errs in place of nacks (HAS §4.4).
+	Documented bool
 	// SameSecretAs is the slot before this one that has the same secret, or empty. A secret names
 	// one app, so this slot's secret is disabled: what it opens is the other one's. Programs that
 	// did not compare secrets left such slots. Only [Ledger.Slots] and [Ledger.Slot] fill it.
@@ -42,20 +44,45 @@ func CheckSlotName(name string) error {
 // AddSlot makes a slot. audit is the content of the audit record, opaque, here and in the methods
 // below. ErrSlotName, ErrSlotExists, *SecretTakenError.
 func (l *Ledger) AddSlot(ctx context.Context, name string, secret Secret, audit []byte) (Slot, error) {
-	if err := CheckSlotName(name); err != nil {
+	return l.AddSlotAs(ctx, Slot{Name: name, Secret: secret}, audit)
+}
+
+// AddSlotAs makes a slot as AddSlot does, and takes the form of its answers from the given one.
+func (l *Ledger) AddSlotAs(ctx context.Context, slot Slot, audit []byte) (Slot, error) {
+	if err := CheckSlotName(slot.Name); err != nil {
 		return Slot{}, err
 	}
 	return l.writeSlot(ctx, func(b *batch) (Slot, error) {
-		if b.get(bucketSlots, []byte(name)) != nil {
+		if b.get(bucketSlots, []byte(slot.Name)) != nil {
 			return Slot{}, ErrSlotExists
 		}
-		if err := b.freeSecret(secret); err != nil {
+		if err := b.freeSecret(slot.Secret); err != nil {
 			return Slot{}, err
 		}
-		number := b.record(Record{Type: RecordAdmin, Outcome: "slot added", App: name, Content: audit}, nil)
-		return Slot{Name: name, Secret: secret, Created: b.now, Rotated: b.now, generation: number}, nil
+		number := b.record(Record{Type: RecordAdmin, Outcome: "slot added", App: slot.Name, Content: audit}, nil)
+		return Slot{Name: slot.Name, Secret: slot.Secret, Created: b.now, Rotated: b.now, Documented: slot.Documented,
+			generation: number}, nil
 	})
 }
+
+// SetAnswers sets the form of the answers that a slot's app gets, and returns the slot. Answers that
+// are recorded already stay as they are. ErrNoSlot.
+func (l *Ledger) SetAnswers(ctx context.Context, name string, documented bool, audit []byte) (Slot, error) {
+	return l.writeSlot(ctx, func(b *batch) (Slot, error) {
+		s, ok := b.slot(name)
+		if !ok {
+			return Slot{}, ErrNoSlot
+		}
+		b.record(Record{Type: RecordAdmin, Outcome: "answers of slot set", App: name, Content: audit}, nil)
+		s.Documented = documented
+		return s, nil
+	})
+}
+
+// documentedKey returns the key of the fact that a slot's app gets the documented answers. It does
+// not stand in the slot's own value, which programs of before it would call damaged; they pass over
+// facts that they do not know.
+func documentedKey(name string) []byte { return []byte("documented answers " + name) }
 
 // RotateSlot replaces the secret of a slot. The sessions of the slot live on. What opened with the
 // old secret opens no more, so its digests are dropped, and so are tombstones that guard nothing
@@ -133,6 +160,11 @@ func (l *Ledger) writeSlot(ctx context.Context, make func(*batch) (Slot, error))
 		}
 		made = s
 		b.put(bucketSlots, []byte(s.Name), s.encode())
+		if s.Documented {
+			b.put(bucketMeta, documentedKey(s.Name), []byte{1})
+		} else {
+			b.delete(bucketMeta, documentedKey(s.Name))
+		}
 		b.after = append(b.after, func(st *state) { st.slots[s.Name] = s })
 		return nil
 	}})
@@ -161,6 +193,7 @@ func (l *Ledger) RemoveSlot(ctx context.Context, name string, audit []byte) ([]*
 		b.forget(slotOwner(s))
 		b.thin(name, "") // after its sessions have ended: their tombstones are among them
 		b.delete(bucketSlots, []byte(name))
+		b.delete(bucketMeta, documentedKey(name))
 		b.after = append(b.after, func(st *state) { delete(st.slots, name) })
 		return nil
 	}})
@@ -181,6 +214,7 @@ func (b *batch) slot(name string) (Slot, bool) {
 		b.fail(damaged(bucketSlots, []byte(name)))
 		return Slot{}, false
 	}
+	s.Documented = b.get(bucketMeta, documentedKey(name)) != nil
 	return s, true
 }
 

@@ -186,6 +186,13 @@ func (l *Ledger) Slot(name string) (Slot, bool) {
 	return all[slices.IndexFunc(all, func(s Slot) bool { return s.Name == name })], true
 }
 
+// Documented reports whether a slot's app gets the documented form of answers.
+func (l *Ledger) Documented(name string) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.state.slots[name].Documented
+}
+
 // allSlots returns all slots by name. Of slots with one secret only the first keeps it; the others
 // name it.
 func (st *state) allSlots() []Slot {

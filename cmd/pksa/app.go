@@ -14,20 +14,50 @@ import (
 )
 
 func (c *command) appCommand() *cobra.Command {
-	return groupCommand("app", "Add, list, rotate and remove applications",
+	return groupCommand("app", "Add, change, list and remove applications",
 		`An app is an application that may ask. It is known by its secret, never by the
 name that it gives itself, and policies name it. Give the secret to the
 application as its auth_req_secret (in hive-auth-wrapper: auth_key_secret). With
 it the application opens sessions by itself, as far as the policy allows it.`,
-		c.appAdd(), c.appRotate(), c.appList(), c.appRemove())
+		c.appAdd(), c.appRotate(), c.appAnswers(), c.appList(), c.appRemove())
 }
 
 func (c *command) appAdd() *cobra.Command {
 	var params agent.AppParams
-	return c.appSecret("add NAME", "Add an application and show its secret, once", agent.MethodAppAdd, &params,
+	cmd := c.appSecret("add NAME", "Add an application and show its secret, once", agent.MethodAppAdd, &params,
 		func(ctx context.Context, m agent.Admin, p agent.AppParams) (agent.AppInfo, error) {
-			return m.AddApp(ctx, p.Name, string(p.Secret))
+			return m.AddApp(ctx, p.Name, string(p.Secret), p.Answers)
 		})
+	cmd.Flags().StringVar(&params.Answers, "answers", "",
+		"`form` of refusals and failures: nack, the usual one, or documented; see `pksa app answers --help`")
+	return cmd
+}
+
+func (c *command) appAnswers() *cobra.Command {
+	return &cobra.Command{
+		Use:   "answers NAME nack|documented",
+		Short: "Choose the form in which an application hears refusals",
+		Long: `The form in which an application hears what is refused, or has failed for
+certain. nack is the usual one: a *_nack with a plain reason, on which the
+libraries in use act. documented is for an application that reads the *_err of
+the protocol's pages: an auth_err says "authentication failed", sign_err and
+challenge_err have the reason sealed, so that the relay does not read it.
+It holds at once, for sessions that were made before, too. The secret stays.`,
+		Args: two("the NAME of the app and the form of its answers, nack or documented"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			info, err := administer(cmd.Context(), c, agent.MethodAppAnswers,
+				agent.AppParams{Name: args[0], Answers: args[1]},
+				func(ctx context.Context, m agent.Admin, p agent.AppParams) (agent.AppInfo, error) {
+					return m.SetAnswers(ctx, p.Name, p.Answers)
+				})
+			if err != nil {
+				return err
+			}
+			return c.print(info, func(w io.Writer) {
+				fmt.Fprintf(w, "App %s gets %s answers from now on.\n", info.Name, info.Answers)
+			})
+		},
+	}
 }
 
 func (c *command) appRotate() *cobra.Command {
@@ -123,9 +153,9 @@ func (c *command) appList() *cobra.Command {
 					return
 				}
 				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-				fmt.Fprintln(t, "APP\tSESSIONS\tCREATED\tSECRET SINCE")
+				fmt.Fprintln(t, "APP\tSESSIONS\tCREATED\tSECRET SINCE\tANSWERS")
 				for _, a := range apps {
-					fmt.Fprintf(t, "%s\t%d\t%s\t%s\n", a.Name, a.Sessions, when(a.Created), when(a.Rotated))
+					fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\n", a.Name, a.Sessions, when(a.Created), when(a.Rotated), a.Answers)
 				}
 				t.Flush()
 				for _, a := range apps {

@@ -38,6 +38,16 @@ func one(name string) cobra.PositionalArgs {
 	}
 }
 
+// two refuses any other number of arguments than two.
+func two(names string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 2 {
+			return nil
+		}
+		return errUsage{fmt.Errorf("`%s` needs %s", cmd.CommandPath(), names)}
+	}
+}
+
 // atMostOne refuses more than one argument.
 func atMostOne(name string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

@@ -92,6 +92,16 @@ func first(complete completer) completer {
 	}
 }
 
+// thenWords completes the first argument as first does, and the second from a list.
+func thenWords(complete completer, list ...string) completer {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 1 {
+			return words(list...)(cmd, nil, typed)
+		}
+		return first(complete)(cmd, args, typed)
+	}
+}
+
 func (c *command) appNames() completer {
 	return asked(c, agent.MethodAppList, func(apps []agent.AppInfo) (names []string) {
 		for _, a := range apps {
@@ -152,7 +162,7 @@ func (c *command) completions() completions {
 			"home": folders, "app": c.appNames(), "account": c.accountNames(), "role": roles,
 			"kind": words(audit.Kinds()...), "result": words(audit.Results()...), "code": words(audit.Codes()...),
 			"session": c.sessionNumbers(), "order": words(slices.Sorted(maps.Keys(sessionOrders))...),
-			"tx": nothing, "rule": nothing, "text": nothing,
+			"answers": words(agent.AnswersNack, agent.AnswersDocumented), "tx": nothing, "rule": nothing, "text": nothing,
 			"secret": sources, "key": sources, "link": sources, "unlock": sources, "new": sources,
 			"for": words("12h", "24h", "7d", "30d"), "older": words("12h", "24h", "7d", "30d"),
 			"wait": words("1m", "5m"), "since": nothing, "until": nothing, "to": nothing, "lines": nothing,
@@ -162,6 +172,7 @@ func (c *command) completions() completions {
 		},
 		arguments: map[string]completer{
 			"app add": nothing, "app rotate": first(c.appNames()), "app remove": first(c.appNames()),
+			"app answers": thenWords(c.appNames(), agent.AnswersNack, agent.AnswersDocumented),
 			"session add": first(c.accountNames()), "session revoke": c.sessionNumbers(),
 			"session forget": first(c.endedNumbers()), "session release": first(c.sessionNumbers()),
 			"keys import": first(c.accountNames()),

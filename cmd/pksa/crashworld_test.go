@@ -164,7 +164,7 @@ func (w *killWorld) makeHome(nodes []string, policy string, apps []string) {
 	store.Close()
 	w.withLedger(func(l *ledger.Ledger, store *keystore.Store) {
 		for _, app := range apps {
-			info, err := agent.Admin{Ledger: l, Keys: store}.AddApp(context.Background(), app, "")
+			info, err := agent.Admin{Ledger: l, Keys: store}.AddApp(context.Background(), app, "", "")
 			must(err)
 			w.secrets[app] = info.Secret
 		}

@@ -238,13 +238,13 @@ func TestKeptHomeGoesOn(t *testing.T) {
 
 func (r *keptRun) wantText(m protocol.Message, authKey, want string) {
 	r.t.Helper()
-	e, ok := m.(protocol.Err)
+	n, ok := m.(protocol.Nack)
 	if !ok {
-		r.t.Errorf("got %T, want an error", m)
+		r.t.Errorf("got %T, want a nack", m)
 		return
 	}
-	if text, err := relaytest.Open(authKey, e.Error); err != nil || text != want {
-		r.t.Errorf("got %q (%v), want %q", text, err, want)
+	if uuid, err := relaytest.Open(authKey, n.Data); err != nil || uuid != string(n.UUID) || n.Error != want {
+		r.t.Errorf("got %q, sealed %q (%v), want %q", n.Error, uuid, err, want)
 	}
 }
 

@@ -123,11 +123,11 @@ func (m *migration) fillLedger(ctx context.Context, store *keystore.Store) error
 // addApp makes the app with the old secret. It makes a new secret if there was none, or if the old
 // one can be guessed.
 func (m *migration) addApp(ctx context.Context, admin agent.Admin) error {
-	info, err := admin.AddApp(ctx, oldwallet.App, string(m.old.Secret))
+	info, err := admin.AddApp(ctx, oldwallet.App, string(m.old.Secret), "")
 	if err != nil {
 		// A secret that is refused stops no migration: the sessions go on without it.
 		m.left("auth_req_secret: %v", err)
-		info, err = admin.AddApp(ctx, oldwallet.App, "")
+		info, err = admin.AddApp(ctx, oldwallet.App, "", "")
 	}
 	if err != nil {
 		return err

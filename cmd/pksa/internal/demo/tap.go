@@ -66,11 +66,14 @@ func (t *tap) replay(ctx context.Context, authKey string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		refusal, ok := m.(protocol.Err)
+		refusal, ok := m.(protocol.Nack)
 		if !ok {
 			return "", fmt.Errorf("the wallet answered the replayed request with %s", m.Cmd())
 		}
-		return open(authKey, refusal.Error)
+		if uuid, err := open(authKey, refusal.Data); err != nil || uuid != replayUUID {
+			return "", errors.New("the nack of the replayed request is not sealed for it")
+		}
+		return refusal.Error, nil
 	}
 }
 

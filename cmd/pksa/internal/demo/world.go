@@ -138,7 +138,7 @@ func (w *world) openWallet(ctx context.Context, log *slog.Logger) error {
 	if w.ledger, err = ledger.Open(cfg.Ledger, options); err != nil {
 		return err
 	}
-	info, err := agent.Admin{Ledger: w.ledger, Keys: w.store}.AddApp(ctx, appName, "")
+	info, err := agent.Admin{Ledger: w.ledger, Keys: w.store}.AddApp(ctx, appName, "", "")
 	if err != nil {
 		return err
 	}

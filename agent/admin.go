@@ -140,8 +140,8 @@ func (m Admin) SetAnswers(ctx context.Context, name, form string) (AppInfo, erro
 }
 
 // AddApp makes a slot. An empty secret asks for a random one, empty answers for the usual form. A
-// slot of that name with this very secret is what was asked for, so that a wallet can be provisioned
-// twice.
+// slot of that name with this very secret is what was asked for, so that a wallet can be
+// provisioned twice.
 func (m Admin) AddApp(ctx context.Context, name, secret, answers string) (AppInfo, error) {
 	if name == ownSlot {
 		return AppInfo{}, errOwnSlot

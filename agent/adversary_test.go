@@ -231,7 +231,8 @@ func (adv *adversary) lookSealed(cmd, data string) {
 // wrongWith returns what is wrong with the clear text of an answer, or "".
 func wrongWith(cmd, clear string) string {
 	fixed := []string{protocol.TextBroadcastCredits, protocol.TextBroadcastBalance, protocol.TextBroadcastAuthority,
-		protocol.TextBroadcastExpired, protocol.TextBroadcastRejected, protocol.TextBroadcastNoNode, protocol.TextInternal}
+		protocol.TextBroadcastExpired, protocol.TextBroadcastRejected, protocol.TextBroadcastNoNode,
+		protocol.TextInternal}
 	if _, err := protocol.DecodeSignReqData([]byte(clear)); err == nil {
 		return "the agent sealed what is a request: " + clear
 	}

@@ -161,8 +161,8 @@ func (w *world) documented() {
 	}
 }
 
-// The form of answers is the operator's choice for an app, and holds at once and after a restart. In
-// the documented form the relay reads no reason.
+// The form of answers is the operator's choice for an app, and holds at once and after a restart.
+// In the documented form the relay reads no reason.
 func TestFormOfAnswers(t *testing.T) {
 	withScript(t, "version: 1\ndeny: [{name: all}]\n", func(t *testing.T, w *world, script *scriptedClient) {
 		ask := func(i int) protocol.Message {

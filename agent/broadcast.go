@@ -131,9 +131,9 @@ var failureTexts = map[node.Class]string{
 	node.ClassRejected: protocol.TextBroadcastRejected, node.ClassNoNode: protocol.TextBroadcastNoNode,
 }
 
-// failureText returns what an application hears of a transaction that failed. What one host of several
-// alone calls dead is not certain enough to be told as failed: the application hears the id, and
-// can look for itself.
+// failureText returns what an application hears of a transaction that failed. What one host of
+// several alone calls dead is not certain enough to be told as failed: the application hears the
+// id, and can look for itself.
 func failureText(o node.Outcome, id hive.TxID) string {
 	if text, ok := failureTexts[o.Class]; ok {
 		return text

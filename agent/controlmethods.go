@@ -46,8 +46,8 @@ type AppParams struct {
 	// EndSessions ends the slot's sessions when it gets a new secret. An agent of before this
 	// member refuses the call.
 	EndSessions bool `json:"end_sessions,omitempty"`
-	// Answers is the form of the answers that the app gets; empty: not said. An agent of before this
-	// member refuses the call.
+	// Answers is the form of the answers that the app gets; empty: not said. An agent of before
+	// this member refuses the call.
 	Answers string `json:"answers,omitempty"`
 }
 

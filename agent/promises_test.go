@@ -21,8 +21,9 @@ func TestEveryMethodPromises(t *testing.T) {
 	var number int
 	results := map[string]any{
 		agent.MethodStatus: new(agent.Status), agent.MethodAppAdd: new(agent.AppInfo),
-		agent.MethodAppRotate: new(agent.AppInfo), agent.MethodAppRemove: &number, agent.MethodAppAnswers: new(agent.AppInfo),
-		agent.MethodAppList: new([]agent.AppInfo), agent.MethodSessionAdd: new(agent.SessionInfo),
+		agent.MethodAppRotate: new(agent.AppInfo), agent.MethodAppRemove: &number,
+		agent.MethodAppAnswers: new(agent.AppInfo),
+		agent.MethodAppList:    new([]agent.AppInfo), agent.MethodSessionAdd: new(agent.SessionInfo),
 		agent.MethodSessionList: new([]agent.SessionInfo), agent.MethodRevoke: new(agent.SessionInfo),
 		agent.MethodEndSessions: new(agent.Revoked),
 		agent.MethodEndedList:   new([]agent.EndedInfo), agent.MethodForget: new(agent.EndedInfo),

@@ -196,7 +196,8 @@ func (a *Agent) lateRun(u ledger.Unfinished) (*run, bool) {
 	if err != nil {
 		return nil, false
 	}
-	r := &run{delivered: delivered{msg: protocol.Request{UUID: uuid}, digest: u.Digest}, documented: a.ledger.Documented(u.App)}
+	r := &run{delivered: delivered{msg: protocol.Request{UUID: uuid}, digest: u.Digest},
+		documented: a.ledger.Documented(u.App)}
 	switch u.Kind {
 	case protocol.Auth.String():
 		r.msg.Kind = protocol.Auth

@@ -1,9 +1,9 @@
 package protocol
 
-// The closed list of reasons that a nack gives (HAS §12). They are not sealed: the relay reads them.
-// Each follows a commit which makes sure that the request was not carried out and never will be. No
-// text from outside is ever part of them. In the documented form of answers they are sealed errors,
-// and a sealed text that an outsider could choose would be a forged payload (HAS §13.2).
+// The closed list of reasons that a nack gives (HAS §12). They are not sealed: the relay reads
+// them. Each follows a commit which makes sure that the request was not carried out and never will
+// be. No text from outside is ever part of them. In the documented form of answers they are sealed
+// errors, and a sealed text that an outsider could choose would be a forged payload (HAS §13.2).
 const (
 	// TextRefused: the policy says no, or a person, or the key is not held: all look the same.
 	TextRefused = "request refused"

@@ -212,7 +212,8 @@ func (l *Ledger) Unfinished() ([]Unfinished, error) {
 		}
 		list = append(list, Unfinished{
 			Number: p.number, Key: q.Key, Account: q.Account, Kind: q.Kind, App: q.App, Session: q.Session,
-			Digest: q.Digest, Verdict: q.Verdict, Answered: q.Answered, TxID: q.TxID, TxBytes: q.TxBytes, TxExpires: q.TxExpires,
+			Digest: q.Digest, Verdict: q.Verdict, Answered: q.Answered, TxID: q.TxID, TxBytes: q.TxBytes,
+			TxExpires: q.TxExpires,
 		})
 	}
 	return list, nil

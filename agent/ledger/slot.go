@@ -65,8 +65,8 @@ func (l *Ledger) AddSlotAs(ctx context.Context, slot Slot, audit []byte) (Slot, 
 	})
 }
 
-// SetAnswers sets the form of the answers that a slot's app gets, and returns the slot. Answers that
-// are recorded already stay as they are. ErrNoSlot.
+// SetAnswers sets the form of the answers that a slot's app gets, and returns the slot. Answers
+// that are recorded already stay as they are. ErrNoSlot.
 func (l *Ledger) SetAnswers(ctx context.Context, name string, documented bool, audit []byte) (Slot, error) {
 	return l.writeSlot(ctx, func(b *batch) (Slot, error) {
 		s, ok := b.slot(name)

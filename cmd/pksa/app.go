@@ -155,7 +155,8 @@ func (c *command) appList() *cobra.Command {
 				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 				fmt.Fprintln(t, "APP\tSESSIONS\tCREATED\tSECRET SINCE\tANSWERS")
 				for _, a := range apps {
-					fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\n", a.Name, a.Sessions, when(a.Created), when(a.Rotated), a.Answers)
+					fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\n", a.Name, a.Sessions, when(a.Created), when(a.Rotated),
+						a.Answers)
 				}
 				t.Flush()
 				for _, a := range apps {

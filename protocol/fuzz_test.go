@@ -98,7 +98,11 @@ func FuzzParsePairingLink(f *testing.F) {
 	for _, host := range []string{"ws://[::1]:3/x/", "WSS://A.b:1", "https://a/./../b"} {
 		f.Add(linkJSON(host))
 	}
+	for _, page := range []string{"", "https://waivio.example/has#", "http://localhost/has/#\n"} {
+		f.Add(page + published)
+	}
 	f.Fuzz(func(t *testing.T, s string) {
+		protocol.LinkMayGoOn(s)
 		link, err := protocol.ParsePairingLink(s)
 		if err != nil {
 			return

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -34,14 +35,17 @@ func (e *PairingLinkError) Error() string { return "pairing link: " + e.Field + 
 const (
 	linkScheme  = "has"
 	linkCommand = "auth_req/"
-	maxLinkKey  = 1024 // bytes; known applications use 36 or 64
-	maxLinkHost = 512  // bytes
+	webLinkPage = "has" // of https://…/has#…
+	maxLinkKey  = 1024  // bytes; known applications use 36 or 64
+	maxLinkHost = 512   // bytes
 )
 
 // ParsePairingLink reads what a person scans or pastes: a link has://auth_req/…, the base64 after
-// it, or the JSON inside. It is lenient about the form (white space around, the case of the scheme,
-// line ends and blanks inside the base64, either base64 alphabet, padding, %2B %2F %3D, further
-// members of the object) and strict about the content (HAS §6). Errors are *PairingLinkError.
+// it, the JSON inside, or the link https://…/has#… that chat bots send, in its compact form
+// (compact.go) or with that base64 behind the #. It is lenient about the form (white space around,
+// the case of the scheme, line ends and blanks inside, either base64 alphabet, padding, %2B %2F
+// %3D, further members of the object) and strict about the content (HAS §6). Errors are
+// *PairingLinkError.
 //
 // The reference wallets check none of the fields. A host that begins with https:// is read as
 // wss://, because Keychain's extension writes it so.
@@ -49,10 +53,42 @@ func ParsePairingLink(s string) (PairingLink, error) {
 	if len(s) > MaxPairingLink {
 		return PairingLink{}, &PairingLinkError{"link", "too long"}
 	}
-	text, err := linkPayload(strings.TrimSpace(s))
+	s = strings.TrimSpace(s)
+	if strings.HasPrefix(s, "{") {
+		return linkOfJSON([]byte(s))
+	}
+	payload, err := linkPayload(s)
 	if err != nil {
 		return PairingLink{}, err
 	}
+	if compact, ok := strings.CutPrefix(payload, compactVersion); ok {
+		return linkOfCompact(compact)
+	}
+	text, ok := anyBase64(percentDecoder.Replace(payload))
+	if !ok {
+		return PairingLink{}, &PairingLinkError{"link", "not base64"}
+	}
+	return linkOfJSON(text)
+}
+
+// LinkMayGoOn reports whether a text may be the first lines of a pairing link that a terminal
+// wrapped: it is none yet, or it is in the compact form, whose account ends where the text ends.
+func LinkMayGoOn(s string) bool {
+	s = strings.TrimSpace(s)
+	if s == "" || len(s) >= MaxPairingLink {
+		return false
+	}
+	_, err := ParsePairingLink(s)
+	var refused *PairingLinkError
+	if errors.As(err, &refused) {
+		return refused.Field == "link"
+	}
+	payload, err := linkPayload(s)
+	return err == nil && strings.HasPrefix(payload, compactVersion)
+}
+
+// linkOfJSON reads the object inside a link.
+func linkOfJSON(text []byte) (PairingLink, error) {
 	o := &object{names: []string{"account", "uuid", "key", "host"}, open: true}
 	readText(o, text)
 	if o.err != nil {
@@ -63,8 +99,8 @@ func ParsePairingLink(s string) (PairingLink, error) {
 	if o.err != nil {
 		return PairingLink{}, linkError(o.err)
 	}
-	link.Host, err = relayURL(link.Host)
-	if err != nil {
+	var err error
+	if link.Host, err = relayURL(link.Host); err != nil {
 		return PairingLink{}, err
 	}
 	return link, nil
@@ -77,31 +113,31 @@ func linkError(e *DecodeError) error {
 	return &PairingLinkError{e.Member, e.Reason.sentence()}
 }
 
-// linkPayload returns the JSON inside a link.
-func linkPayload(s string) ([]byte, error) {
-	if strings.HasPrefix(s, "{") {
-		return []byte(s), nil
-	}
-	if scheme, rest, ok := strings.Cut(s, "://"); ok {
-		if !strings.EqualFold(scheme, linkScheme) {
-			return nil, &PairingLinkError{"link", "its scheme is not has"}
-		}
-		payload, ok := strings.CutPrefix(rest, linkCommand)
-		if !ok {
-			return nil, &PairingLinkError{"link", "not an auth_req link: it makes no session"}
-		}
-		s = payload
-	}
-	// A terminal that wraps a long link, and a mail program, put line ends and blanks into it.
+// linkPayload returns what stands behind the scheme of a link, without the line ends and blanks
+// that a terminal or a mail program put into it.
+func linkPayload(s string) (string, error) {
 	s = strings.Join(strings.Fields(s), "")
+	scheme, rest, ok := strings.Cut(s, "://")
+	switch {
+	case !ok:
+	case strings.EqualFold(scheme, linkScheme):
+		if s, ok = strings.CutPrefix(rest, linkCommand); !ok {
+			return "", &PairingLinkError{"link", "not an auth_req link: it makes no session"}
+		}
+	case strings.EqualFold(scheme, "https"), strings.EqualFold(scheme, "http"):
+		// The page behind it only hands the link on to a phone, and is never asked here.
+		address, fragment, _ := strings.Cut(rest, "#")
+		if _, path, _ := strings.Cut(address, "/"); strings.TrimSuffix(path, "/") != webLinkPage {
+			return "", &PairingLinkError{"link", "the address of a web page, and not of one that is named has"}
+		}
+		s = fragment
+	default:
+		return "", &PairingLinkError{"link", "its scheme is neither has nor https"}
+	}
 	if s == "" {
-		return nil, &PairingLinkError{"link", "empty"}
+		return "", &PairingLinkError{"link", "empty"}
 	}
-	text, ok := anyBase64(percentDecoder.Replace(s))
-	if !ok {
-		return nil, &PairingLinkError{"link", "not base64"}
-	}
-	return text, nil
+	return s, nil
 }
 
 var percentDecoder = strings.NewReplacer("%2B", "+", "%2b", "+", "%2F", "/", "%2f", "/", "%3D", "=", "%3d", "=")

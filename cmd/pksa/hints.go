@@ -146,8 +146,9 @@ var (
 
 // Hints about sessions, and about the wallet before.
 var (
-	adviceNoSession  = advise("no-session", "the others are ended; `pksa session list` shows what lives")
-	adviceLink       = advise("link", "paste the whole link, beginning with has://auth_req/")
+	adviceNoSession = advise("no-session", "the others are ended; `pksa session list` shows what lives")
+	adviceLink      = advise("link", "paste the whole link, beginning with has://auth_req/, or the base64 behind "+
+		"that, or the link https://…/has#1… that a chat bot sends")
 	adviceOldMissing = advise("old-missing", "nothing was made; --from names the folder that holds storage.json and "+
 		"keys.json of hive-auth-pksa; if the keys lie elsewhere, --keys names their file")
 	adviceOldUnknown = advise("old-unknown", "nothing was made; copy the folder, take out of the copy's storage.json "+

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,6 +88,7 @@ func scriptParams(folder string) testscript.Params {
 			"samesecret": scriptSameSecret,
 			"marked":     scriptMarked,
 			"wrapped":    scriptWrapped,
+			"chatlink":   scriptChatLink,
 		},
 	}
 }
@@ -405,11 +408,31 @@ func scriptMarked(ts *testscript.TestScript, _ bool, args []string) {
 	write(ts, args[2], string(out))
 }
 
-// scriptWrapped writes a text with a line end after each 60 bytes: wrapped FILE OUT.
+// scriptWrapped writes a text with a line end after each 60 bytes, and an empty line behind it if
+// that is asked for: wrapped FILE OUT [Enter].
 func scriptWrapped(ts *testscript.TestScript, _ bool, args []string) {
 	var lines []string
 	for line := range slices.Chunk([]byte(strings.TrimSpace(ts.ReadFile(args[0]))), 60) {
 		lines = append(lines, string(line))
 	}
-	write(ts, args[1], strings.Join(lines, "\n")+"\n")
+	write(ts, args[1], strings.Join(lines, "\n")+strings.Repeat("\n", len(args)-1))
+}
+
+// scriptChatLink writes a pairing link as chat bots send it: chatlink [-compact] FILE OUT.
+func scriptChatLink(ts *testscript.TestScript, _ bool, args []string) {
+	link, err := protocol.ParsePairingLink(ts.ReadFile(args[len(args)-2]))
+	ts.Check(err)
+	uri, err := link.URI()
+	ts.Check(err)
+	payload := strings.TrimPrefix(uri, "has://auth_req/")
+	if args[0] == "-compact" {
+		body := append([]byte{255, byte(len(link.Host))}, link.Host...)
+		for _, uuid := range []string{string(link.UUID), string(link.Key)} {
+			digits, err := hex.DecodeString(strings.ReplaceAll(uuid, "-", ""))
+			ts.Check(err)
+			body = append(body, digits...)
+		}
+		payload = "1" + base64.RawURLEncoding.EncodeToString(append(body, link.Account...))
+	}
+	write(ts, args[len(args)-1], "https://waivio.example/has#"+payload+"\n")
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -92,9 +91,9 @@ func (c *command) readLink(ctx context.Context, from string) (string, error) {
 	}
 	secret, err := source.Read(ctx, func(string) ([]byte, error) {
 		link, err := c.prompt(ctx, "pairing link")
-		for err == nil && cutLink(link) {
+		for err == nil && protocol.LinkMayGoOn(string(link)) {
 			var rest []byte
-			if rest, err = c.prompt(ctx, "the link is not whole: its rest, or Enter"); len(rest) == 0 {
+			if rest, err = c.prompt(ctx, restOf(link)); len(rest) == 0 {
 				break
 			}
 			link = append(link, rest...)
@@ -108,12 +107,12 @@ func (c *command) readLink(ctx context.Context, from string) (string, error) {
 	return string(secret.Bytes()), nil
 }
 
-// cutLink reports whether a text may be the beginning of a pairing link.
-func cutLink(text []byte) bool {
-	_, err := protocol.ParsePairingLink(string(text))
-	var refused *protocol.PairingLinkError
-	return errors.As(err, &refused) && refused.Field == "link" && len(bytes.TrimSpace(text)) > 0 &&
-		len(text) < protocol.MaxPairingLink
+// restOf returns what a person is asked for who has pasted the first lines of a link.
+func restOf(link []byte) string {
+	if _, err := protocol.ParsePairingLink(string(link)); err != nil {
+		return "the link is not whole: its rest, or Enter"
+	}
+	return "the next line of the link, or Enter if that was all"
 }
 
 // printPairAsk shows who asks for a session. What comes from the application is quoted.
@@ -148,10 +147,11 @@ func (c *command) pairCommand() *cobra.Command {
 		Use:   "pair --app NAME",
 		Short: "Make a session from the pairing link of a web page",
 		Long: `Asks for the has://auth_req/… link that an application shows as a QR code, and
-makes the session that the link asks for. The link holds the key of the session,
-so it is a secret: it is read from the terminal or another source, never from
-the command line. Before the session is made you see who asks, and on a terminal
-you are asked.`,
+makes the session that the link asks for. The base64 of the link alone will do,
+and the link https://…/has#1… that chat bots send; line ends that a terminal put
+into it do no harm. The link holds the key of the session, so it is a secret: it
+is read from the terminal or another source, never from the command line. Before
+the session is made you see who asks, and on a terminal you are asked.`,
 		Args: noSecrets("link"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if app == "" {

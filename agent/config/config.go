@@ -33,6 +33,8 @@ type Config struct {
 
 	Relays []Relay
 	Nodes  []string
+	// NodeList is the address of a public list of nodes, or empty. Its nodes come after Nodes.
+	NodeList string
 
 	PolicyWatch bool
 	Ask         string // none or pending
@@ -97,8 +99,8 @@ func Default(home string) *Config {
 		Relays:   []Relay{{URL: "wss://hive-auth.arcange.eu"}},
 		Nodes: []string{
 			"https://api.hive.blog", "https://api.deathwing.me", "https://api.openhive.network",
-			"https://rpc.mahdiyari.info", "https://techcoderx.com", "https://hiveapi.actifit.io",
-			"https://api.c0ff33a.uk",
+			"https://rpc.mahdiyari.info", "https://techcoderx.com", "https://api.syncad.com",
+			"https://hiveapi.actifit.io", "https://api.c0ff33a.uk",
 		},
 		Ask:                      "none",
 		NonceBehind:              10 * time.Minute,
@@ -178,6 +180,9 @@ func (r *reader) complain(where, format string, args ...any) {
 // addresses returns those of all relays and nodes.
 func (c *Config) addresses() []string {
 	all := slices.Clone(c.Nodes)
+	if c.NodeList != "" {
+		all = append(all, c.NodeList)
+	}
 	for _, relay := range c.Relays {
 		all = append(all, relay.URL)
 	}

@@ -27,7 +27,7 @@ func TestEmptyFileIsTheDefault(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%q: %v", src, err)
 		}
-		if c.Policy != "/home/bot/policy.yaml" || len(c.Nodes) != 7 || c.NonceBehind != 10*time.Minute {
+		if c.Policy != "/home/bot/policy.yaml" || len(c.Nodes) != 8 || c.NonceBehind != 10*time.Minute {
 			t.Errorf("%q: not the defaults: %+v", src, c)
 		}
 	}

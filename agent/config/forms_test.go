@@ -55,6 +55,30 @@ func TestListsWithCommas(t *testing.T) {
 	}
 }
 
+// TestNodeList: a list stands beside the nodes that are named, or beside the usual ones.
+func TestNodeList(t *testing.T) {
+	usual := config.Default("/home/op").Nodes
+	const list = "https://b.example/api/nodes"
+	for _, tt := range []struct {
+		src   string
+		nodes []string
+		list  string
+	}{
+		{"name: x", usual, ""},
+		{"nodes: list:" + list, usual, list},
+		{"nodes: [list:" + list + ", https://a.example]", []string{"https://a.example"}, list},
+		{"nodes: https://a.example, list:" + list, []string{"https://a.example"}, list},
+	} {
+		c, err := parse(t, tt.src)
+		if err != nil || !slices.Equal(c.Nodes, tt.nodes) || c.NodeList != tt.list {
+			t.Errorf("%s: %q and %q, %v", tt.src, c.Nodes, c.NodeList, err)
+		}
+	}
+	if !slices.Contains(usual, "https://api.syncad.com") || len(usual) != 8 {
+		t.Errorf("the usual nodes are %q", usual)
+	}
+}
+
 func TestDays(t *testing.T) {
 	for src, want := range map[string]time.Duration{"1d": 24 * time.Hour, "366d": 366 * 24 * time.Hour,
 		"24h": 24 * time.Hour} {

@@ -103,6 +103,12 @@ func TestAddresses(t *testing.T) {
 		{"nodes: wss://a.example", "a Hive API node is reached by https://"},
 		{"nodes: [https://a.example, ]", ""},
 		{"nodes: []", "is an empty list"},
+		{"nodes: [https://a.example, list:https://b.example/api/nodes]", ""},
+		{"nodes: list:https://b.example/api/nodes", ""},
+		{"nodes: list:http://localhost/nodes", "a node list is reached by https://"},
+		{"nodes: list:https://b.example/?all", "a node list is reached by https://, without a query"},
+		{"nodes: [list:https://b.example/, list:https://c.example/]", "is a second node list"},
+		{"nodes: list:https://a:b@c.example/", "an address carries no user name or password"},
 	} {
 		switch got := complaints(t, tt.src); {
 		case tt.complaint == "" && len(got) > 0:

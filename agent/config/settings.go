@@ -39,9 +39,13 @@ var settings = []setting{
 		"this machine; `key: STM…` pins the public key that `pksa status --all` shows.", "[wss://hive-auth.arcange.eu]",
 		readRelays},
 	{"nodes", "Hive API nodes, tried in this order. https:// is required, save on this machine. " +
-		"With one host only, its word is final; with three, no single one can tell a failure that is none.",
+		"With one host only, its word is final; with three, no single one can tell a failure that is none. " +
+		"`list:https://HOST/PATH` names a public node list, such as list:https://beacon.peakd.com/api/nodes: its " +
+		"best " +
+		"nodes come after the others (or after the usual ones, if it stands alone), and count as one host.",
 		"[https://api.hive.blog, https://api.deathwing.me, https://api.openhive.network, " +
-			"https://rpc.mahdiyari.info, https://techcoderx.com, https://hiveapi.actifit.io, https://api.c0ff33a.uk]",
+			"https://rpc.mahdiyari.info, https://techcoderx.com, https://api.syncad.com, https://hiveapi.actifit.io, " +
+			"https://api.c0ff33a.uk]",
 		readNodes},
 	{"network", "Which chain: mainnet, mirrornet or testnet.", "mainnet",
 		oneOf(func(c *Config) *string { return &c.Network }, "mainnet", "mirrornet", "testnet")},
@@ -342,22 +346,38 @@ func readNodes(r *reader, n *yamlnode.Node) error {
 	if err != nil {
 		return err
 	}
-	nodes := make([]string, 0, len(items))
+	nodes, list := make([]string, 0, len(items)), ""
 	for _, item := range items {
 		v, err := scalar(item)
 		if err != nil {
 			return err
 		}
-		u, err := webURL(v)
+		address, isList := strings.CutPrefix(v, "list:")
+		u, err := webURL(address)
 		if err != nil {
 			return err
+		}
+		if isList {
+			switch {
+			case u.Scheme != "https" || u.RawQuery != "":
+				return fmt.Errorf("%q: a node list is reached by https://, without a query", address)
+			case list != "":
+				return fmt.Errorf("%q is a second node list: one is enough", address)
+			}
+			list = address
+			continue
 		}
 		if u.Scheme != "https" && !(u.Scheme == "http" && host.Loopback(u.Hostname())) {
 			return fmt.Errorf("%q: a Hive API node is reached by https://; http:// is for this machine only", v)
 		}
 		nodes = append(nodes, v)
 	}
-	r.config.Nodes = nodes
+	// A list alone leaves the usual nodes before its own: it may be out of reach, and it is not
+	// asked for more than addresses.
+	if len(nodes) > 0 {
+		r.config.Nodes = nodes
+	}
+	r.config.NodeList = list
 	return nil
 }
 

@@ -22,7 +22,7 @@ type blame struct {
 // to be untrue. They are asked last for a while: no more, because an honest node may err.
 func (c *Client) blame(host, what string) {
 	now := time.Now()
-	for _, n := range c.nodes {
+	for _, n := range c.all() {
 		if n.host != host {
 			continue
 		}

@@ -111,7 +111,7 @@ func (e *effort) pursue(ctx context.Context) Outcome {
 // unsettled reports whether a node may have the transaction: one that did not say so, or the only
 // host that refused it. One host that refuses may lie, keep the transaction and pass it on later.
 func (e *effort) unsettled() bool {
-	return e.doubt || len(e.noes) > 0 && len(e.noes) < e.quorum()
+	return e.doubt || len(e.noes) > 0 && e.voices(anyNo) < e.quorum()
 }
 
 // quorum returns how many hosts must say the same before it is believed: two, or one if the list
@@ -120,14 +120,21 @@ func (e *effort) quorum() int { return max(1, min(2, e.c.hosts())) }
 
 // agreed reports whether enough hosts refused the transaction in the same way.
 func (e *effort) agreed(kind verdictKind) bool {
-	n := 0
+	return e.voices(func(v verdict) bool { return v.kind == kind }) >= e.quorum()
+}
+
+// voices returns how many independent refusals are of that kind.
+func (e *effort) voices(counts func(verdict) bool) int {
+	set := map[string]bool{}
 	for _, v := range e.noes {
-		if v.kind == kind {
-			n++
+		if counts(v) {
+			set[v.voice] = true
 		}
 	}
-	return n >= e.quorum()
+	return len(set)
 }
+
+func anyNo(verdict) bool { return true }
 
 // expiresWithin reports whether less than margin is left of the transaction's life.
 func (e *effort) expiresWithin(margin time.Duration) bool {
@@ -183,7 +190,7 @@ func (e *effort) send(ctx context.Context, margin time.Duration) (o Outcome, fin
 	}
 	// Hosts that refuse for different reasons refuse all the same; but the next block may change
 	// the mind of one that waits for it.
-	if len(e.noes) >= e.quorum() && !e.waits() {
+	if e.voices(anyNo) >= e.quorum() && !e.waits() {
 		return e.refusal(), !e.doubt
 	}
 	return Outcome{}, false
@@ -192,6 +199,7 @@ func (e *effort) send(ctx context.Context, margin time.Duration) (o Outcome, fin
 // refusedBy records the refusal of one node. over means that no other node needs to be asked in
 // this round, final that none ever needs to.
 func (e *effort) refusedBy(n *endpoint, v verdict) (o Outcome, over, final bool) {
+	v.voice = n.voice
 	e.noes[n.host] = v
 	if v.kind == lagging {
 		// It may be this node that is behind. When two say so it is the transaction, and the next
@@ -279,18 +287,17 @@ func (e *effort) class() Class {
 	if len(e.noes) == 0 {
 		return ClassNoNode
 	}
-	votes := map[Class]int{}
-	for _, v := range e.noes {
-		votes[classOf(v.code)]++
+	votes := func(c Class) int {
+		return e.voices(func(v verdict) bool { return classOf(v.code) == c })
 	}
 	best := classOf(e.last.code)
-	for c, n := range votes {
-		if n > votes[best] {
+	for c := ClassCredits; c <= ClassNoNode; c++ {
+		if votes(c) > votes(best) {
 			best = c
 		}
 	}
 	switch {
-	case votes[best] < e.quorum():
+	case votes(best) < e.quorum():
 		return ClassRejected
 	// The same error says that the expiration is too far ahead, and a node whose time is wrong has
 	// it for one that is right.

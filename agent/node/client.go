@@ -35,6 +35,10 @@ type Options struct {
 	// URLs are the nodes in order of preference, at least one: https, or http on loopback. No user,
 	// query or fragment.
 	URLs []string
+	// List is the https address of a public node list, as JSON:
+	// [{"endpoint":"https://…","score":100}, …]. Empty: none. While Run runs, up to eight nodes of
+	// it stand behind those of URLs. Together they are one opinion.
+	List string
 	// Network is the chain. Nodes of another one are never used.
 	Network *hive.Network
 	// Transport makes the HTTP exchanges, concurrently. nil: a transport of the client's own, which
@@ -79,10 +83,12 @@ func (s *Options) setDefaults() {
 // concurrently. They work without [Client.Run], but then a call may have to wait for the check of a
 // node's chain, and nobody looks after transactions that were accepted.
 type Client struct {
-	options Options
-	log     *slog.Logger
-	nodes   []*endpoint
-	nextID  atomic.Uint64
+	options    Options
+	log        *slog.Logger
+	transports transports
+	nodes      []*endpoint                 // of Options.URLs
+	listed     atomic.Pointer[[]*endpoint] // of Options.List, never nil; replaced as a whole
+	nextID     atomic.Uint64
 
 	head headCache
 
@@ -104,9 +110,15 @@ func New(o Options) (*Client, error) {
 		head:   headCache{gate: newGate()},
 		follow: make(chan followed, maxFollowed),
 	}
-	transports := newTransports(o.Transport)
+	c.transports = newTransports(o.Transport)
+	c.listed.Store(new([]*endpoint))
+	if o.List != "" {
+		if u, err := parseURL(o.List); err != nil || u.Scheme != "https" {
+			return nil, fmt.Errorf("node list %q: wanted https://…", clip(o.List))
+		}
+	}
 	for _, text := range o.URLs {
-		n, err := newEndpoint(text, transports)
+		n, err := newEndpoint(text, c.transports)
 		if err != nil {
 			return nil, err
 		}
@@ -130,9 +142,12 @@ func (c *Client) Run(ctx context.Context) error {
 	all.Go(func() { c.keepHead(ctx) })
 	all.Go(func() { c.keepSurvey(ctx) })
 	all.Go(func() { c.keepFollowing(ctx) })
+	if c.options.List != "" {
+		all.Go(func() { c.keepList(ctx) })
+	}
 	all.Wait()
 	// Only connections of our own: a transport that was given belongs to the caller.
-	for _, n := range c.nodes {
+	for _, n := range c.all() {
 		if t, ok := n.transport.(*http.Transport); ok && c.options.Transport == nil {
 			t.CloseIdleConnections()
 		}
@@ -153,7 +168,7 @@ func (c *Client) keepSurvey(ctx context.Context) {
 
 func (c *Client) survey(ctx context.Context) {
 	var all sync.WaitGroup
-	for _, n := range c.nodes {
+	for _, n := range c.all() {
 		if n.resting(time.Now()) || n.seenWithin(surveyEvery/2) && n.checkedWithin(checkChainEvery) {
 			continue
 		}

@@ -29,7 +29,9 @@ const otherChainRest = 10 * time.Minute
 // endpoint is one node and what is known of it.
 type endpoint struct {
 	url       string
-	host      string // without port: what makes two nodes independent
+	host      string // without port
+	voice     string // what makes two nodes independent: the host, or the list that names it
+	listed    bool   // named by the list, and not by the options
 	transport http.RoundTripper
 	checking  gate // held while the chain id is asked for
 
@@ -58,7 +60,8 @@ func newEndpoint(text string, t transports) (*endpoint, error) {
 		backoff.WithInitialInterval(3*time.Second), backoff.WithMaxInterval(2*time.Minute),
 		backoff.WithMultiplier(2), backoff.WithMaxElapsedTime(0), backoff.WithRandomizationFactor(0.2),
 	)
-	return &endpoint{url: u.String(), host: u.Hostname(), transport: t.to(u), checking: newGate(), rest: rest}, nil
+	return &endpoint{url: u.String(), host: u.Hostname(), voice: u.Hostname(), transport: t.to(u), checking: newGate(),
+		rest: rest}, nil
 }
 
 // answered records that the node works, and reports whether it had failed before.
@@ -165,9 +168,9 @@ func (n *endpoint) askChain(ctx context.Context, c *Client) error {
 }
 
 // candidates returns the nodes worth asking, the best first: those that work, in the order of
-// Options.URLs; then those that rest, the one that is ready soonest first; then those that said
-// what turned out to be untrue; then those whose head is astray. Nodes that serve another chain are
-// not among them while they rest, and are checked again after it.
+// Options.URLs and of the list; then those that rest, the one that is ready soonest first; then
+// those that said what turned out to be untrue; then those whose head is astray. Nodes that serve
+// another chain are not among them while they rest, and are checked again after it.
 func (c *Client) candidates() []*endpoint {
 	const works, resting, blamed, astray = 0, 1, 2, 3
 	type ranked struct {
@@ -176,8 +179,9 @@ func (c *Client) candidates() []*endpoint {
 		until time.Time
 	}
 	now := time.Now()
-	list := make([]ranked, 0, len(c.nodes))
-	for _, n := range c.nodes {
+	all := c.all()
+	list := make([]ranked, 0, len(all))
+	for _, n := range all {
 		n.mu.Lock()
 		r := ranked{n, works, n.until}
 		rests := now.Before(n.until)
@@ -211,6 +215,7 @@ func (c *Client) candidates() []*endpoint {
 // NodeStatus is the state of a node at one instant.
 type NodeStatus struct {
 	URL       string        `json:"url"`
+	Listed    bool          `json:"listed,omitzero"`  // named by the node list only
 	Usable    bool          `json:"usable"`           // serves our chain, does not rest, head not astray
 	Chain     string        `json:"chain"`            // "ours", "other" or "unchecked"
 	Version   string        `json:"version,omitzero"` // of its software, by its own word
@@ -231,10 +236,11 @@ type NodeStatus struct {
 	Blame       string    `json:"blame,omitzero"`
 }
 
-// Status returns the state of each node, in the order of Options.URLs.
+// Status returns the state of each node, in the order of Options.URLs, and then those of the list.
 func (c *Client) Status() []NodeStatus {
-	list := make([]NodeStatus, len(c.nodes))
-	for i, n := range c.nodes {
+	all := c.all()
+	list := make([]NodeStatus, len(all))
+	for i, n := range all {
 		list[i] = n.status(time.Now())
 	}
 	return list
@@ -244,7 +250,7 @@ func (n *endpoint) status(now time.Time) NodeStatus {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := NodeStatus{
-		URL: n.url, Chain: "unchecked", Version: n.version, Astray: n.astray, Failures: n.failures,
+		URL: n.url, Listed: n.listed, Chain: "unchecked", Version: n.version, Astray: n.astray, Failures: n.failures,
 		LastError: n.lastError, Latency: n.latency, Calls: n.calls, Errors: n.errors,
 		Untrue: n.blame.count, Blame: n.blame.last,
 	}

@@ -1,6 +1,10 @@
 package node
 
-import "pksa/protocol/hive"
+import (
+	"net/url"
+
+	"pksa/protocol/hive"
+)
 
 // ForTestJudge returns the verdict on the body of an answer to a broadcast with that request id,
 // such as "sent".
@@ -33,3 +37,6 @@ func ForTestReadHead(raw []byte) (number, irreversible uint32, size int, err err
 
 // ForTestReadAccounts reads the result of get_accounts.
 func ForTestReadAccounts(raw []byte) ([]Account, error) { return readAccounts(raw, hive.DefaultPrefix) }
+
+// ForTestParseList reads a node list.
+func ForTestParseList(text []byte) ([]*url.URL, error) { return parseList(text) }

@@ -287,7 +287,7 @@ func (c *Client) trusted(n *endpoint, last bool) bool {
 	if clock {
 		agree++
 	}
-	for _, other := range c.nodes {
+	for _, other := range c.nodes { // those of the list have no vote
 		if opinion, ok := other.opinion(now); ok && other != n {
 			voters++
 			if at.Sub(opinion).Abs() <= maxAstray {
@@ -392,7 +392,7 @@ func (c *Client) markAstray() {
 	}
 	now := time.Now()
 	chain := head.ChainTime(now)
-	for _, n := range c.nodes {
+	for _, n := range c.all() {
 		n.mu.Lock()
 		was := n.astray
 		var off time.Duration

@@ -24,9 +24,9 @@ const (
 // witnesses are the hosts that said that a transaction is dead. What they said stays true, so they
 // are collected over all rounds.
 type witnesses struct {
-	hosts map[string]bool
-	last  string         // the newest of them
-	sole  map[string]int // how often a host said expired_irreversible while no other answered
+	voices map[string]bool // of the hosts: those of the list have one together
+	last   string          // the newest of them
+	sole   map[string]int  // how often a host said expired_irreversible while no other answered
 }
 
 // sight is what one node knows about a transaction.
@@ -63,7 +63,7 @@ func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
 			return o, true
 		}
 	}
-	if !r.gone || len(e.witness.hosts) < e.quorum() && !e.soleWitness(r, late) {
+	if !r.gone || len(e.witness.voices) < e.quorum() && !e.soleWitness(r, late) {
 		return Outcome{}, false
 	}
 	// Expired is a promise that the transaction is never included. Before it is made every node is
@@ -82,7 +82,7 @@ func (e *effort) lookUp(ctx context.Context) (o Outcome, final bool) {
 	o = Outcome{State: Expired, Code: codeExpired, Node: e.witness.last, Reason: e.expiredReason()}
 	// An application takes the reason for a promise. One host of several is no ground for that,
 	// even if it is the only one that answers.
-	if len(e.witness.hosts) >= e.quorum() {
+	if len(e.witness.voices) >= e.quorum() {
 		o.Class = ClassExpired
 	}
 	return o, true
@@ -123,17 +123,17 @@ func (e *effort) lookAtNode(ctx context.Context, n *endpoint, r *round) (Outcome
 		e.blameRefusers()
 		return Outcome{State: Accepted, Node: n.host, Block: block, Reason: foundReason(block)}, true
 	case dead, deadByStatus:
-		e.witness.add(n.host)
+		e.witness.add(n)
 	}
 	return Outcome{}, false
 }
 
-func (w *witnesses) add(host string) {
-	if w.hosts == nil {
-		w.hosts = map[string]bool{}
+func (w *witnesses) add(n *endpoint) {
+	if w.voices == nil {
+		w.voices = map[string]bool{}
 	}
-	w.hosts[host] = true
-	w.last = host
+	w.voices[n.voice] = true
+	w.last = n.host
 }
 
 // countSole counts that the host was the only one to answer, and returns how often that was.
@@ -145,13 +145,14 @@ func (w *witnesses) countSole(host string) int {
 	return w.sole[host]
 }
 
-// hosts returns how many hosts can be witnesses: two nodes behind one host are one opinion.
+// hosts returns how many hosts can be witnesses: two nodes behind one host are one opinion, and so
+// are all that the list names.
 func (c *Client) hosts() int {
 	set := map[string]bool{}
-	for _, n := range c.nodes {
+	for _, n := range c.all() {
 		n.mu.Lock()
 		if n.chain != chainOther {
-			set[n.host] = true
+			set[n.voice] = true
 		}
 		n.mu.Unlock()
 	}

@@ -34,8 +34,9 @@ func (c *Client) Presence(ctx context.Context, id hive.TxID, expiration hive.Tim
 	}
 	e := &effort{c: c, tx: Transaction{ID: id, Expiration: expiration}}
 	var p Presence
+	var voices []string // of those in p.Absent
 	for _, n := range c.candidates() {
-		if ctx.Err() != nil || slices.Contains(p.Absent, n.host) {
+		if ctx.Err() != nil || slices.Contains(voices, n.voice) {
 			continue
 		}
 		s, block, err := e.look(ctx, n, true)
@@ -45,7 +46,7 @@ func (c *Client) Presence(ctx context.Context, id hive.TxID, expiration hive.Tim
 			p.Found, p.Block = n.host, block
 			return p
 		case s == dead || s == deadByStatus:
-			p.Absent = append(p.Absent, n.host)
+			p.Absent, voices = append(p.Absent, n.host), append(voices, n.voice)
 		}
 	}
 	return p

@@ -26,6 +26,7 @@ type verdict struct {
 	kind   verdictKind
 	code   string
 	reason string
+	voice  string // of the node, in a refusal
 }
 
 // verdictByName holds the verdicts on errors of a node by the name of the error (tx §5.4).

@@ -18,15 +18,16 @@ type View struct {
 // nobody does. It is for answers of [Client.Authorities] that matter too much to believe one host.
 func (c *Client) Views(ctx context.Context, most int, names ...hive.AccountName) []View {
 	var views []View
+	var voices []string // of those in views
 	for _, n := range c.candidates() {
 		if len(views) == most || ctx.Err() != nil {
 			break
 		}
-		if slices.ContainsFunc(views, func(v View) bool { return v.Host == n.host }) {
+		if slices.Contains(voices, n.voice) {
 			continue
 		}
 		if v, err := c.view(ctx, n, names); err == nil {
-			views = append(views, v)
+			views, voices = append(views, v), append(voices, n.voice)
 		}
 	}
 	return views

@@ -44,7 +44,7 @@ func Nodes(cfg *config.Config, log *slog.Logger) (*node.Client, error) {
 }
 
 func newNodes(cfg *config.Config, n *hive.Network, t http.RoundTripper, log *slog.Logger) (*node.Client, error) {
-	return node.New(node.Options{URLs: cfg.Nodes, Network: n, Transport: t, Logger: log})
+	return node.New(node.Options{URLs: cfg.Nodes, List: cfg.NodeList, Network: n, Transport: t, Logger: log})
 }
 
 // LedgerOptions returns what the ledger beside the keystore is opened with.

@@ -103,7 +103,11 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 	fmt.Fprintln(w, "\nNodes")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, n := range s.Nodes {
-		fmt.Fprintf(t, "  %s\t%s\n", n.URL, nodeState(n))
+		from := ""
+		if n.Listed {
+			from = ", from the node list"
+		}
+		fmt.Fprintf(t, "  %s\t%s%s\n", n.URL, nodeState(n), from)
 	}
 	t.Flush()
 	printHardening(w, s.Hardening)

@@ -45,6 +45,27 @@ type storedCharges struct {
 	// is handed out have none: it can still be sent. Neither have those of before this member.
 	Tx        string    `json:"tx,omitempty"`
 	TxExpires time.Time `json:"tx_expires,omitzero"`
+	// LostUntil is set if what was charged was lost: until then nothing is left of any limit whose
+	// window holds At.
+	LostUntil time.Time `json:"lost_until,omitzero"`
+}
+
+// LostCharge returns what counts in the place of a charge that the ledger has lost: what the record
+// of the request says, or else all that any limit has.
+func LostCharge(lost ledger.LostCharge) (ledger.Charge, error) {
+	var content struct {
+		Cost []policy.Charge `json:"cost"`
+	}
+	s, until := storedCharges{At: lost.At}, lost.Until
+	if until.IsZero() {
+		until = lost.At.Add(policy.LongestWindow)
+	}
+	if r := lost.Record; r == nil || json.Unmarshal(r.Content, &content) != nil || len(content.Cost) == 0 {
+		s.LostUntil = until
+	}
+	s.Charges = content.Cost // without the transaction, as in recordedCharges
+	data, err := json.Marshal(s)
+	return ledger.Charge{Data: data, Expires: until}, err
 }
 
 // decodeCharges reads stored charges.
@@ -171,6 +192,9 @@ func inOrder(all []storedCharges) *policy.Book {
 	slices.SortFunc(all, func(a, b storedCharges) int { return a.At.Compare(b.At) })
 	book := new(policy.Book)
 	for _, s := range all {
+		if !s.LostUntil.IsZero() {
+			book.Lose(s.At, s.LostUntil)
+		}
 		book.Add(s.At, s.Charges)
 	}
 	return book

@@ -114,7 +114,7 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) 
 	}
 	var differs *differsError
 	switch {
-	case errors.Is(err, errSameAgain):
+	case errors.Is(err, errSameAgain), errors.Is(err, errIDsUnknown):
 		p.obstacle = &obstacle{text: protocol.TextBusy, outcome: "busy", reason: err.Error()}
 	case err != nil:
 		if errors.As(err, &differs) {
@@ -158,6 +158,10 @@ func (a *Agent) lifetimeOf(p *proposal) time.Duration {
 // errSameAgain stops an application that sends the same operations faster than one a second for
 // long.
 var errSameAgain = errors.New("too many transactions with the same operations are on their way")
+
+// errIDsUnknown says that transactions may be on their way whose ids are lost.
+var errIDsUnknown = errors.New("audit records of the last minutes are lost: until the transactions of that time have " +
+	"expired, none is made")
 
 // head returns the head to build on. A request waits for one only while it is not known that none
 // comes: others wait behind it for their turn.
@@ -221,6 +225,9 @@ func (a *Agent) decodeSame(bytes []byte, ops []hive.Operation) (hive.Transaction
 func (a *Agent) build(tx hive.Transaction) (*transaction, error) {
 	var id hive.TxID
 	var bytes []byte
+	if a.recent.waits(time.Now()) {
+		return nil, errIDsUnknown
+	}
 	latest := tx.Expiration + maxShift
 	for {
 		var err error
@@ -251,6 +258,20 @@ type recentIDs struct {
 	mu    sync.Mutex
 	ids   map[hive.TxID]time.Time // by expiration
 	sweep int                     // at how many ids the old ones are dropped next
+	until time.Time               // until then there may be ids that are not known
+}
+
+// wait lets no transaction be made before an instant.
+func (r *recentIDs) wait(until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.until = until
+}
+
+func (r *recentIDs) waits(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return now.Before(r.until)
 }
 
 // take claims an id, and reports false if another request has it: equal operations in the same

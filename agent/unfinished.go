@@ -90,27 +90,58 @@ func (a *Agent) settleDenied(u ledger.Unfinished) {
 // rememberIDs claims the ids of the transactions that earlier processes admitted not long before
 // the record with this number. Equal operations in the same second would get the same id again: the
 // chain would take the second for the first, and one transaction would answer two requests.
-func (a *Agent) rememberIDs(number uint64) error {
-	const step = 1000
+//
+// Where a record of that time is lost or cannot be read, its id is not known. Then no transaction
+// is made until every one of that time has expired.
+func (a *Agent) rememberIDs(number uint64) {
 	now := time.Now()
 	since := a.ledger.Now().Add(-maxSkew)
-	// The trail can only be read forward, so it is read in steps, the newest first.
-	for to, older := number, false; to > 1 && !older; {
+	next := since.Add(maxSkew) // the time of the record at to
+	// The trail can only be read forward, so it is read in steps, the newest first. Steps are made
+	// smaller where a record cannot be read.
+	for to, step := number, uint64(1000); to > 1 && !next.Before(since); {
 		from := max(to, step+1) - step
-		for r, err := range a.ledger.Audit(from) {
-			if err != nil {
-				return err
-			}
-			if r.Number >= to {
-				break
-			}
-			if older = older || r.Time.Before(since); r.TxID != [20]byte{} {
+		records, ok := a.recordsBetween(from, to)
+		if !ok && step > 1 {
+			step = 1
+			continue
+		}
+		if !ok {
+			a.recent.wait(now.Add(maxSkew))
+			a.log.Warn("a record of the last minutes is lost or cannot be read: no transaction is made before others "+
+				"of that time have expired", "record", from, "until", now.Add(maxSkew))
+			return
+		}
+		for _, r := range records {
+			if r.TxID != [20]byte{} {
 				a.recent.take(hive.TxID(r.TxID), r.Time.Add(maxSkew), now)
 			}
 		}
+		if len(records) > 0 {
+			next = records[0].Time
+		}
 		to = from
 	}
-	return nil
+}
+
+// recordsBetween reads the records from one number on and before another. It returns false if one
+// of them is lost or cannot be read.
+func (a *Agent) recordsBetween(from, to uint64) (list []ledger.Record, ok bool) {
+	for _, h := range a.ledger.Holes() {
+		if h.From < to && h.To >= from {
+			return nil, false
+		}
+	}
+	for r, err := range a.ledger.Audit(from) {
+		switch {
+		case err != nil:
+			return nil, len(list) > 0 && list[len(list)-1].Number == to-1 // the fault comes after them
+		case r.Number >= to:
+			return list, true
+		}
+		list = append(list, r)
+	}
+	return list, true
 }
 
 // inherited reports whether a request in work was left by an earlier process.

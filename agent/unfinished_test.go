@@ -1,10 +1,16 @@
 package agent_test
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
+	"pksa/agent"
 	"pksa/agent/client"
 	"pksa/agent/ledger"
 	"pksa/agent/node/nodetest"
@@ -132,6 +138,99 @@ func TestRefusedAndCutOff(t *testing.T) {
 			if m := script.ask(requests[i]); answerKind(m) != c.want || errorText(m, authKey) != c.text {
 				t.Errorf("%s: %s %q, want %s %q", c.record, answerKind(m), errorText(m, authKey), c.want, c.text)
 			}
+		}
+	})
+}
+
+// mendLosing stops the agent, destroys the record of the last admitted transaction, goes on without
+// it, and starts again.
+func (w *world) mendLosing() {
+	w.t.Helper()
+	w.end()
+	var number uint64
+	for r, err := range w.ledger.Audit(1) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if r.Type == ledger.RecordJudged && r.TxID != [20]byte{} {
+			number = r.Number
+		}
+	}
+	if err := w.ledger.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	db, err := bolt.Open(w.config.Ledger, 0o600, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		b, key := tx.Bucket([]byte("audit")), binary.BigEndian.AppendUint64(nil, number)
+		return b.Put(key, bytes.Repeat([]byte{7}, len(b.Get(key))))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		w.t.Fatal(err)
+	}
+	done, err := ledger.Mend(w.t.Context(), w.config.Ledger, w.ledgerOptions(), ledger.Mending{
+		Lose:   func([]ledger.Loss) (bool, error) { return true, nil },
+		Charge: agent.LostCharge,
+	})
+	if err != nil || len(done.Lost) != 1 {
+		w.t.Fatalf("mended %+v, %v", done, err)
+	}
+	w.openLedger()
+	w.start()
+}
+
+// A record of the last minutes is lost, and with it the id of a transaction that may be on its way:
+// none is made before that has expired. Then the wallet works on.
+func TestLostIDsAreWaitedOut(t *testing.T) {
+	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+		n := 0
+		vote := func() string {
+			n++
+			return answerKind(script.ask(request("sign_req", uuid(n), authKey, votePayload("same", nowNonce()))))
+		}
+		if got := vote(); got != "ack" {
+			t.Fatalf("a vote: %s", got)
+		}
+		w.mendLosing()
+		time.Sleep(time.Second)
+		if got := vote(); got != "nack" {
+			t.Errorf("just after: %s", got)
+		}
+		if sent := len(w.chain.Transactions()); sent != 1 {
+			t.Errorf("%d transactions", sent)
+		}
+		time.Sleep(5 * time.Minute)
+		if got := vote(); got != "ack" {
+			t.Errorf("later: %s", got)
+		}
+	})
+}
+
+// What a lost record was charged to a limit nobody knows: nothing is left of it, until its window
+// has passed.
+func TestLostChargesUseUpLimits(t *testing.T) {
+	withScript(t, fmt.Sprintf(twoVotes, "5 per 1h"), func(t *testing.T, w *world, script *scriptedClient) {
+		n := 0
+		vote := func() string {
+			n++
+			return answerKind(script.ask(request("sign_req", uuid(n), authKey, votePayload("p", nowNonce()))))
+		}
+		if got := vote(); got != "ack" {
+			t.Fatalf("a vote: %s", got)
+		}
+		w.mendLosing()
+		time.Sleep(30 * time.Minute)
+		if got := vote(); got != "nack" {
+			t.Errorf("within the window: %s", got)
+		}
+		if room := w.agent.Status().Policy.Room; len(room) != 1 || !room[0].Lost || room[0].Used != room[0].Most {
+			t.Errorf("room: %+v", room)
+		}
+		time.Sleep(31 * time.Minute)
+		if got := vote(); got != "ack" {
+			t.Errorf("after the window: %s", got)
 		}
 	})
 }

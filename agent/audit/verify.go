@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"pksa/agent/ledger"
 )
@@ -56,6 +58,16 @@ type Verified struct {
 	Compared int    `json:"compared,omitempty"` // checkpoints that agree with the trail
 	Newest   uint64 `json:"newest,omitempty"`   // the record of the newest of these
 	Skipped  int    `json:"skipped,omitempty"`  // checkpoints of other trails, and of records that are not kept
+
+	Lost []Lost `json:"lost,omitempty"` // records that the operator gave up
+}
+
+// Lost is records that were damaged, and without which the operator chose to go on (`pksa ledger
+// mend --lose`). The records around them are in order.
+type Lost struct {
+	From uint64    `json:"from"`
+	To   uint64    `json:"to"` // one less than From if none is lost, and only the chain was broken
+	At   time.Time `json:"at"` // when the operator gave them up
 }
 
 // Promises returns the members that no answer of the agent lacks: without them nothing was
@@ -81,10 +93,20 @@ func (t Trail) Verify(ctx context.Context, p VerifyParams) (Verified, error) {
 		found.Problems = append(found.Problems, err.Error())
 		return found, nil
 	}
+	for _, h := range t.Ledger.Holes() {
+		if h.To >= found.From {
+			found.Lost = append(found.Lost, Lost{h.From, h.To, h.At})
+		}
+	}
 	for _, c := range p.Checkpoints {
 		found.compare(c, t.Name(), macs[c.Record])
 	}
 	return found, err
+}
+
+// lost reports whether a record is among those that were given up.
+func (v *Verified) lost(number uint64) bool {
+	return slices.ContainsFunc(v.Lost, func(l Lost) bool { return l.From <= number && number <= l.To })
 }
 
 // compare judges one checkpoint by the MAC that this trail has of its record; empty if it has none.
@@ -95,7 +117,7 @@ func (v *Verified) compare(c Published, trail, mac string) {
 	}
 	switch {
 	// Anybody can publish with the posting key, and an account may publish for several wallets.
-	case c.Trail != trail, c.Record < v.From:
+	case c.Trail != trail, c.Record < v.From, mac == "" && v.lost(c.Record):
 		v.Skipped++
 	case c.Record > v.To:
 		complain("the trail ends at record %d; what came after was removed, or the ledger is an old copy", v.To)

@@ -119,19 +119,21 @@ func parseStored(number uint64, plain []byte) (s stored, err error) {
 	return s, nil
 }
 
-// follows returns nil if a record comes right after this chain end. Numbers are skipped when a
-// restored ledger is accepted, at no other time.
-func (s *stored) follows(last chainEnd) error {
+// follows returns nil if a record comes right after this chain end, or after a hole that does.
+// Numbers are skipped when a restored ledger is accepted, at no other time.
+func (s *stored) follows(last chainEnd, holes []Hole) error {
+	if s.crosses(last, holes) {
+		return nil
+	}
 	inTurn := s.Number == last.number+1 ||
 		s.Type == RecordAccepted && s.Ref == last.number && s.Number > last.number
 	switch {
 	case !inTurn && s.Number == last.number+2:
-		return fmt.Errorf("%w: audit record %d is missing", ErrDamaged, last.number+1)
+		return &ValueError{fmt.Sprintf("audit record %d is missing", last.number+1)}
 	case !inTurn && s.Number > last.number:
-		return fmt.Errorf("%w: audit records %d to %d are missing", ErrDamaged, last.number+1, s.Number-1)
+		return &ValueError{fmt.Sprintf("audit records %d to %d are missing", last.number+1, s.Number-1)}
 	case !inTurn || s.prev != last.mac:
-		return fmt.Errorf("%w: audit record %d is not the one that followed record %d", ErrDamaged, s.Number,
-			last.number)
+		return &ValueError{fmt.Sprintf("audit record %d is not the one that followed record %d", s.Number, last.number)}
 	}
 	return nil
 }

@@ -28,7 +28,8 @@ var (
 	// ErrRestored means that the ledger is older than its mark, or that the mark is gone: somebody
 	// put back a copy of one without the other. Accept goes on with it.
 	ErrRestored = errors.New("ledger is older than its mark")
-	// ErrDamaged means that a page or a value of the ledger reads wrong. Only a copy helps.
+	// ErrDamaged means that a page or a value of the ledger reads wrong. Against a *ValueError Mend
+	// helps, otherwise only a copy.
 	ErrDamaged = errors.New("ledger is damaged")
 
 	// ErrCommit means that a commit did not succeed. The caller relies on nothing of the call, and
@@ -78,6 +79,19 @@ var (
 	// lies in the past.
 	ErrSession = errors.New("session is impossible")
 )
+
+// ValueError reports a value or a record that reads wrong or is missing, in a file that can be
+// read. It is an ErrDamaged that Mend helps against.
+type ValueError struct{ What string }
+
+// Error returns what reads wrong, and what helps.
+func (e *ValueError) Error() string {
+	return fmt.Sprintf("%v: %s; `pksa ledger mend` restores what can be restored, or goes on without it", ErrDamaged,
+		e.What)
+}
+
+// Is makes it an ErrDamaged.
+func (e *ValueError) Is(target error) bool { return target == ErrDamaged }
 
 // SecretTakenError reports that a secret is an app's already. A secret names one app.
 type SecretTakenError struct{ App string }

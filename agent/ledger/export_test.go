@@ -151,6 +151,7 @@ func SampleValues() [][]byte {
 		Fate{Number: 3, App: "a", State: Absent, Record: 4}.encode(),
 		(&remnant{Remnant: Remnant{Account: "a", AuthKey: "k", LastNonce: 5, Known: true},
 			digests: [][32]byte{{1}, {2}}}).encode(),
+		encodeHoles([]Hole{{From: 3, To: 7, after: [32]byte{1}}, {From: 9, To: 8}}),
 	}
 }
 
@@ -181,6 +182,9 @@ func RecodeValue(which int, b []byte) ([]byte, error) {
 	case 7:
 		v, err := decodeRemnant(1, b)
 		return v.encode(), err
+	case 8:
+		v, err := decodeHoles(b)
+		return encodeHoles(v), err
 	}
 	return nil, errCodec
 }
@@ -195,7 +199,7 @@ func SampleSegment() []byte {
 // RecodeSegment reads a segment and writes it again.
 func RecodeSegment(b []byte) ([]byte, error) {
 	v := vault{mac: func(...[]byte) []byte { return make([]byte, 32) }}
-	list, err := v.parseSegment(b)
+	list, err := v.parseSegment(b, nil)
 	return encodeSegment(list), err
 }
 

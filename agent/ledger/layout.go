@@ -38,22 +38,19 @@ var (
 	metaTurns    = []byte("turns")      // numbers of the records at which the ledger was led back
 	metaCreated  = []byte("created")    // when the ledger was made; none in ledgers of before
 	metaFloor    = []byte("floor")      // no nonce at or below this counts: which ones were used up was lost
+	metaHoles    = []byte("holes")      // parts of the trail that the operator gave up, see Hole
 )
 
 // restoreHint is what a person does about a ledger that reads wrong.
 const restoreHint = "put back a copy of the ledger and its mark, then run `pksa ledger accept`"
 
-// mendHint is what comes before that where a value reads wrong and not the file.
-const mendHint = "`pksa ledger mend` restores what was altered in one byte; otherwise "
-
 // damaged returns an error that names the value that reads wrong. Keys are numbers, times, names
 // and digests; none is secret.
 func damaged(b bucket, key []byte) error {
 	if number, err := numberOf(key); err == nil && b == bucketAudit {
-		return fmt.Errorf("%w: audit record %d was altered, or stands in the place of another; %s%s", ErrDamaged,
-			number, mendHint, restoreHint)
+		return &ValueError{fmt.Sprintf("audit record %d was altered, or stands in the place of another", number)}
 	}
-	return fmt.Errorf("%w: %s %x; %s%s", ErrDamaged, b, key, mendHint, restoreHint)
+	return &ValueError{fmt.Sprintf("%s %x", b, key)}
 }
 
 // numberKey returns the key of what is ordered by number.

@@ -133,18 +133,7 @@ func (f *loaded) meta() error {
 			return err
 		}
 	}
-	id, _, err := f.in.get(bucketMeta, metaID)
-	if err != nil {
-		return err
-	}
-	if string(id) != f.vault.id {
-		return fmt.Errorf("%w: its id is %s", ErrOther, plain.Quote(string(id), 64))
-	}
-	proof, err := f.value(bucketMeta, metaProof)
-	switch {
-	case err == nil && string(proof) != f.vault.id, errors.Is(err, ErrDamaged):
-		return fmt.Errorf("%w: the id fits, the key does not", ErrOther)
-	case err != nil:
+	if err := f.checkID(); err != nil {
 		return err
 	}
 	number, err := f.metaNumber(metaGathered)
@@ -161,12 +150,39 @@ func (f *loaded) meta() error {
 	if f.state.turns, err = f.turns(); err != nil {
 		return err
 	}
+	if f.state.holes, err = f.holes(); err != nil {
+		return err
+	}
 	if f.state.created, err = f.metaNumber(metaCreated); err != nil {
 		return err
 	}
 	floor, err := f.metaNumber(metaFloor)
 	f.state.gathered, f.state.kept, f.state.floor = uint64(number), uint64(kept), floor
 	return err
+}
+
+// checkID checks that the ledger is that of our keystore. Where id or proof says otherwise although
+// values open with our key, the one is damaged.
+func (f *loaded) checkID() error {
+	id, _, err := f.in.get(bucketMeta, metaID)
+	if err != nil {
+		return err
+	}
+	proof, err := f.value(bucketMeta, metaProof)
+	wrong := fmt.Errorf("%w: the id fits, the key does not", ErrOther)
+	switch {
+	case err != nil && !errors.Is(err, ErrDamaged):
+		return err
+	case string(id) != f.vault.id:
+		wrong = fmt.Errorf("%w: its id is %s", ErrOther, plain.Quote(string(id), 64))
+	case err == nil && string(proof) == f.vault.id:
+		return nil
+	}
+	ours, err := f.fits()
+	if err == nil && ours {
+		return damaged(bucketMeta, metaID)
+	}
+	return errors.Join(err, wrong)
 }
 
 // people reads slots and sessions as they were gathered, and checks that every auth_key can be
@@ -248,6 +264,9 @@ func (f *loaded) trail() error {
 	st := f.state
 	st.last = f.vault.chainStart()
 	first := st.gathered > 0
+	if h, lost := holeOf(st.holes, st.gathered); lost {
+		first, st.last = false, h.before // what the lost record changed is gathered, as the others before it
+	}
 	for p, err := range scan(f.in, bucketAudit, numberKey(st.gathered)) {
 		if err != nil {
 			return err
@@ -260,7 +279,7 @@ func (f *loaded) trail() error {
 			first, st.last = false, s.at // it begins the chain here; what it changed is gathered
 			continue
 		}
-		if err := s.follows(st.last); err != nil {
+		if err := s.follows(st.last, st.holes); err != nil {
 			return err
 		}
 		st.last = s.at
@@ -268,7 +287,7 @@ func (f *loaded) trail() error {
 		st.applyChange(&s, f.runs)
 	}
 	if first {
-		return fmt.Errorf("%w: audit record %d is missing", ErrDamaged, st.gathered)
+		return &ValueError{fmt.Sprintf("audit record %d is missing", st.gathered)}
 	}
 	return nil
 }

@@ -181,10 +181,17 @@ func (b *batch) accept(taken uint64, audit []byte) (ended []*Session) {
 	last := b.last.number
 	b.last.number = max(last, taken) // a number that an outcome may still name must not be given twice
 	b.record(Record{Type: RecordAccepted, Ref: last, Outcome: "restored ledger accepted", Content: audit}, nil)
+	return b.takeBack("nonces unknown since the ledger was restored")
+}
+
+// takeBack lets nothing count as new that lost records may have used up, and returns the sessions
+// that ended by it.
+func (b *batch) takeBack(outcome string) (ended []*Session) {
 	for _, s := range b.allSessions() {
-		if s.Nonceless {
-			// Which ciphertexts it took since the copy is lost: any of them would be fresh again.
-			b.endSession(s, ending{Outcome: "nonces unknown since the ledger was restored"})
+		if s.Nonceless || s.LastNonce > millis(b.now) {
+			// Which ciphertexts it took is lost: any of them would be fresh again. Or the clock of
+			// its application runs ahead: a nonce that is lost may be above the floor.
+			b.endSession(s, ending{Outcome: outcome})
 			ended = append(ended, s)
 			continue
 		}
@@ -200,7 +207,7 @@ func (b *batch) accept(taken uint64, audit []byte) (ended []*Session) {
 	}
 	// A request that was taken since the copy has a nonce about as high as the clock was then: not
 	// above now, unless the clock of its application runs ahead.
-	floor := millis(b.now)
+	floor := max(millis(b.now), b.l.state.floor)
 	b.put(bucketMeta, metaFloor, encodeNumber(uint64(floor)))
 	b.after = append(b.after, func(st *state) { st.floor = floor })
 	return ended

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"time"
 )
 
@@ -100,18 +101,22 @@ func (l *Ledger) writeSegment(index uint64) error {
 // readSegment opens a segment. Its records are chained to one another by their own bytes. The
 // caller checks whether the first record follows the segment before.
 func (l *Ledger) readSegment(index uint64) ([]stored, error) {
-	sealed, err := l.store.readSegment(index)
+	return l.vault.readSegment(l.store, index, l.Holes())
+}
+
+func (v *vault) readSegment(from store, index uint64, holes []Hole) ([]stored, error) {
+	sealed, err := from.readSegment(index)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := l.vault.open(bucketSegment, numberKey(index), sealed)
+	plain, err := v.open(bucketSegment, numberKey(index), sealed)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkSegmentFormat(index, plain); err != nil {
 		return nil, err
 	}
-	list, err := l.vault.parseSegment(plain)
+	list, err := v.parseSegment(plain, holes)
 	if err != nil {
 		return nil, damaged(bucketSegment, numberKey(index))
 	}
@@ -135,14 +140,19 @@ func encodeSegment(list []stored) []byte {
 	return w.b
 }
 
-func (v *vault) parseSegment(plain []byte) (list []stored, err error) {
+// parseSegment reads the records of a segment. Each is chained to the one before, unless a hole
+// lies between them.
+func (v *vault) parseSegment(plain []byte, holes []Hole) (list []stored, err error) {
 	r := reader{b: plain}
 	r.version(segmentFormat)
 	var prev [32]byte
 	copy(prev[:], r.take(32))
 	for !r.bad && len(r.b) > 0 {
-		s := stored{prev: prev}
 		number := r.uint()
+		s := stored{prev: prev}
+		if i := slices.IndexFunc(holes, func(h Hole) bool { return h.To+1 == number }); i >= 0 && len(list) > 0 {
+			s.prev = holes[i].after
+		}
 		s.body = r.take(r.uint())
 		if r.bad {
 			break
@@ -150,7 +160,7 @@ func (v *vault) parseSegment(plain []byte) (list []stored, err error) {
 		if s.Record, err = decodeRecord(number, s.body); err != nil {
 			return nil, err
 		}
-		s.at = v.chain(prev, number, s.body, millis(s.Time))
+		s.at = v.chain(s.prev, number, s.body, millis(s.Time))
 		prev = s.at.mac
 		list = append(list, s)
 	}

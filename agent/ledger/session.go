@@ -310,7 +310,9 @@ const maxClaim = 64
 // claimKey returns the key of a session's claim among the facts. It does not stand in the session's
 // own value, which programs of before it would call damaged; they pass over facts that they do not
 // know. A claim whose session they ended stays, and nobody reads it: numbers are not given twice.
-func claimKey(id SessionID) []byte { return append([]byte("claim "), numberKey(uint64(id))...) }
+func claimKey(id SessionID) []byte { return slices.Concat(claimPrefix, numberKey(uint64(id))) }
+
+var claimPrefix = []byte("claim ")
 
 // newToken returns a uuid v4.
 func newToken() Secret {

@@ -12,6 +12,7 @@ type state struct {
 	gathered uint64   // number of the last record that is gathered: the buckets reflect the records up to it
 	floor    int64    // ms; no nonce at or below counts
 	turns    []uint64 // records at which it was led back; the slice is never changed
+	holes    []Hole   // parts of the trail that were given up; the slice is never changed
 	created  int64    // ms; when the ledger was made, zero if it does not say
 	yield    *Yield   // nil: has not yielded
 	kept     uint64   // records before it were removed as the settings say

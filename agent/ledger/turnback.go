@@ -14,6 +14,9 @@ var ErrNotAhead = errors.New("the ledger is not in the future")
 // nonceSlack is how far ahead of the right time a last nonce may be: clocks of applications differ.
 const nonceSlack = 5 * time.Minute
 
+// outcomeLedBack is how the record says it.
+const outcomeLedBack = "ledger led back"
+
 // TurnBack is what a ledger is led back with that was written under a clock far ahead.
 type TurnBack struct {
 	Now time.Time // the right time
@@ -85,7 +88,7 @@ func (b *batch) turnBack(t TurnBack) (TurnedBack, error) {
 	b.turnRemnants()
 	b.recharge(charges)
 	b.put(bucketMeta, metaFloor, encodeNumber(uint64(now)))
-	number := b.record(Record{Type: RecordAdmin, Outcome: "ledger led back", Content: t.Audit(done)}, nil)
+	number := b.record(Record{Type: RecordAdmin, Outcome: outcomeLedBack, Content: t.Audit(done)}, nil)
 	turns := append(append([]uint64{}, b.l.state.turns...), number)
 	b.put(bucketMeta, metaTurns, encodeNumbers(turns))
 	b.after = append(b.after, func(st *state) { st.floor, st.turns = now, turns })

@@ -68,12 +68,12 @@ func (w *walk) chunk() ([]stored, error) {
 func (w *walk) check(s *stored) error {
 	start := w.l.vault.chainStart()
 	switch {
-	case w.from == 0 && s.Number == 1 && s.prev != start.mac:
-		return fmt.Errorf("%w: audit record 1 does not begin the trail", ErrDamaged)
+	case w.from == 0 && s.Number == 1 && s.prev != start.mac && !s.crosses(start, w.l.Holes()):
+		return &ValueError{"audit record 1 does not begin the trail"}
 	case w.from == 0:
 		w.from, w.head = s.Number, *s
 	default:
-		err := s.follows(w.last)
+		err := s.follows(w.last, w.l.Holes())
 		switch {
 		case err != nil && s.Number > w.last.number+1 && s.Number <= w.l.keptFrom():
 			w.from, w.head = s.Number, *s // what is between was removed meanwhile, as the settings say
@@ -141,14 +141,17 @@ type Verified struct{ From, To uint64 }
 
 // beginning returns nil if the first record met is the first that there must be.
 func (w *walk) beginning() error {
-	kept := w.l.keptFrom()
+	kept, holes := w.l.keptFrom(), w.l.Holes()
 	switch {
 	case w.from == 0 || w.from <= kept:
 		return nil
 	case kept == 0:
-		return w.head.follows(w.l.vault.chainStart())
+		return w.head.follows(w.l.vault.chainStart(), holes)
 	}
-	return fmt.Errorf("%w: audit records %d to %d are missing", ErrDamaged, kept, w.from-1)
+	if h, lost := holeOf(holes, kept); lost && h.To+1 == w.from && h.after == w.head.prev {
+		return nil
+	}
+	return &ValueError{fmt.Sprintf("audit records %d to %d are missing", kept, w.from-1)}
 }
 
 // Verify reads the whole trail. It returns ErrDamaged, with the number of the record, if a record

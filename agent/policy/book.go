@@ -40,6 +40,32 @@ func (noCounters) Splits(string) []string                          { return nil 
 type Book struct {
 	latest time.Time
 	limits map[string]*limitCharges
+	lost   []lostCharge
+}
+
+// lostCharge is an admission of which is not known any more what it was charged.
+type lostCharge struct{ at, until time.Time }
+
+// allUsed is what a window holds with a lost charge in it: more than any limit.
+var allUsed = new(big.Rat).SetInt64(1e18)
+
+// Lose counts an admission of which is not known any more what it was charged, nor to which limit:
+// until an instant nothing is left of any window that holds it.
+func (b *Book) Lose(at, until time.Time) {
+	if at.After(b.latest) {
+		b.latest = at
+	}
+	b.lost = append(b.lost, lostCharge{at, until})
+}
+
+// losses returns what a window holds of lost charges.
+func (b *Book) losses(from, now time.Time) *big.Rat {
+	for _, l := range b.lost {
+		if l.at.After(from) && !l.at.After(now) && now.Before(l.until) {
+			return new(big.Rat).Set(allUsed)
+		}
+	}
+	return new(big.Rat)
 }
 
 // limitCharges are all charges of one limit.
@@ -192,14 +218,14 @@ func (sc *splitCharges) empty() bool {
 
 // Used implements [Counters].
 func (b *Book) Used(c Counter, window time.Duration, now time.Time) *big.Rat {
-	sum := new(big.Rat)
+	from := now.Add(-window)
+	sum := b.losses(from, now)
 	l := b.limits[c.Limit]
 	if l == nil {
 		return sum
 	}
 	dims := splitOf(c.Split)
 	own, exact := shapeName(dims), canonicalSplit(c.Split)
-	from := now.Add(-window)
 	for shape, list := range l.shapes {
 		// Of splits with the same dimensions only one does not contradict, and its name is known.
 		// They can be many, one for each recipient, so they are not searched.

@@ -198,3 +198,29 @@ limits: [{name: l, operations: [custom_json], sum: 5 per 1h, of: {list: json, fi
 		}
 	}
 }
+
+// An admission whose charges were lost uses up every window that holds it, of every limit, until
+// the instant up to which it counts.
+func TestLostChargeUsesUpEveryWindow(t *testing.T) {
+	var b policy.Book
+	b.Add(noon, charge("", "1"))
+	b.Lose(noon, noon.Add(2*time.Hour))
+	for _, tt := range []struct {
+		after, window time.Duration
+		full          bool
+	}{
+		{0, time.Hour, true}, {time.Hour - 1, time.Hour, true}, {time.Hour, time.Hour, false},
+		{time.Hour, 3 * time.Hour, true}, {2*time.Hour - 1, 3 * time.Hour, true}, {2 * time.Hour, 3 * time.Hour, false},
+	} {
+		for _, c := range []policy.Counter{{Limit: "l", Unit: "HBD"}, {Limit: "other", Split: "app=a",
+			Unit: "requests"}} {
+			got := b.Used(c, tt.window, noon.Add(tt.after)).Cmp(big.NewRat(1e18, 1)) >= 0
+			if got != tt.full {
+				t.Errorf("%s, %v after, window %v: used up is %v", c.Limit, tt.after, tt.window, got)
+			}
+		}
+	}
+	if b.Latest() != noon {
+		t.Errorf("latest is %v", b.Latest())
+	}
+}

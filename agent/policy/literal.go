@@ -204,6 +204,9 @@ func parseInstant(text string) (time.Time, error) {
 // longestSpan bounds every duration of the file.
 const longestSpan = 366 * 24 * time.Hour
 
+// LongestWindow is the longest that a window of a limit can be.
+const LongestWindow = longestSpan
+
 var spanUnits = map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour}
 
 // parseSpan reads 50s, 10m, 24h or 30d.

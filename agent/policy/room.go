@@ -68,6 +68,10 @@ func (p *Policy) limitText(l *limit, st LimitState) string {
 			return fmt.Sprintf("%s: it names no %s, and the request costs %s", name, st.Unit, st.Cost)
 		}
 	}
+	if used, ok := new(big.Rat).SetString(st.Used); ok && used.Cmp(allUsed) >= 0 {
+		return fmt.Sprintf("%s: audit records were lost that may have been charged to it, so nothing is left until %s "+
+			"after them", name, windowText(st.Window))
+	}
 	if st.Window > 0 {
 		return fmt.Sprintf("%s: %s used and %s more is above %s%s per %s", name, st.Used, st.Cost, st.Most, unit,
 			windowText(st.Window))
@@ -97,6 +101,9 @@ type Room struct {
 	// NotOnChain is how much of Used paid for transactions that provably never reached the chain;
 	// empty if nothing did. The policy does not know: who keeps the counters sets it.
 	NotOnChain string `json:",omitempty"`
+	// Lost says that records were lost which may have charged it: nothing is left, and Used is
+	// Most.
+	Lost bool `json:",omitempty"`
 }
 
 // Amount returns a sum of charges as it is written: exactly, without needless zeros.
@@ -129,8 +136,12 @@ func (l *limit) rooms(split string, counters Counters, now time.Time) (rooms []R
 			continue
 		}
 		used := counters.Used(Counter{l.name, split, q.unit}, q.window, now)
-		rooms = append(rooms, Room{Limit: l.ref(), Split: split, Unit: q.unit, Window: q.window, Used: ratText(used),
-			Most: ratText(q.most), Observed: l.observe})
+		r := Room{Limit: l.ref(), Split: split, Unit: q.unit, Window: q.window, Used: ratText(used),
+			Most: ratText(q.most), Observed: l.observe}
+		if used.Cmp(allUsed) >= 0 {
+			r.Used, r.Lost = r.Most, true
+		}
+		rooms = append(rooms, r)
 	}
 	return rooms
 }

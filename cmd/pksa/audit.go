@@ -175,11 +175,28 @@ func printVerified(w io.Writer, v audit.Verified, chain bool) {
 	default:
 		fmt.Fprintf(w, "Records %d to %d follow one another.\n", v.From, v.To)
 	}
+	for _, l := range v.Lost {
+		fmt.Fprintln(w, lostLine(l))
+	}
 	switch {
 	case v.Compared > 0:
 		fmt.Fprintf(w, "%s on the chain agree, the newest of record %d.\n", count(v.Compared, "checkpoint"), v.Newest)
 	case chain:
 		fmt.Fprintln(w, "No checkpoint of these records is on the chain.")
+	}
+}
+
+// lostLine returns which records were given up, and when.
+func lostLine(l audit.Lost) string {
+	day := l.At.UTC().Format("2006-01-02 15:04 UTC")
+	switch n := int(l.To + 1 - l.From); n {
+	case 0:
+		return fmt.Sprintf("The chain was broken before record %d; the operator went on with it on %s.", l.From, day)
+	case 1:
+		return fmt.Sprintf("1 record lost on %s by the operator: record %d was damaged.", day, l.From)
+	default:
+		return fmt.Sprintf("%d records lost on %s by the operator: records %d to %d were damaged.", n, day,
+			l.From, l.To)
 	}
 }
 

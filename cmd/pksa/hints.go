@@ -78,6 +78,11 @@ var (
 	adviceLedgerDamaged = advise("ledger-damaged", "put ledger.db and ledger.mark back from a copy, then `pksa ledger "+
 		"accept`. Without a copy, `pksa ledger new --set-aside` keeps the damaged one under another name and starts "+
 		"an empty one")
+	adviceLedgerValue = advise("ledger-value",
+		"`pksa ledger mend` restores what was altered in one byte, and says what else is damaged")
+	adviceLedgerLoss = advise("ledger-loss", "put ledger.db and ledger.mark back from a copy, then `pksa ledger "+
+		"accept`. Without a copy, `pksa ledger mend --lose` goes on without what is named; `pksa ledger mend --help` "+
+		"says what ends with it")
 	adviceAcceptLost = advise("accept-lost",
 		"put ledger.db back from a copy first; without a copy, `pksa ledger new` starts an empty one")
 )

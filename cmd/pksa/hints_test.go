@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	bolt "go.etcd.io/bbolt"
 
 	"pksa/agent/ledger"
 	"pksa/cmd/pksa/internal/logtail"
@@ -67,6 +69,7 @@ func TestHints(t *testing.T) {
 		params.Cmds["halt"] = scriptHalt
 		params.Cmds["serving"] = scriptServing
 		params.Cmds["yield"] = scriptYield
+		params.Cmds["damage"] = scriptDamage
 		params.Cmds["chown"] = scriptChown
 		params.Condition = func(name string) (bool, error) {
 			if name != "root" {
@@ -264,6 +267,28 @@ func scriptYield(ts *testscript.TestScript, _ bool, _ []string) {
 	err = store.ledger.Yield(context.Background(), ledger.Yield{At: time.Now(), Relay: "wss://relay.example/"},
 		ledger.Entry{Type: ledger.RecordEvent, Outcome: "yielded", Content: []byte("{}")})
 	ts.Check(errors.Join(err, store.close()))
+}
+
+// scriptDamage alters bytes of a value in the ledger of the home folder: damage BUCKET KEY BYTES,
+// where the key is a number or a name.
+func scriptDamage(ts *testscript.TestScript, _ bool, args []string) {
+	key := []byte(args[1])
+	if n, err := strconv.ParseUint(args[1], 10, 64); err == nil {
+		key = binary.BigEndian.AppendUint64(nil, n)
+	}
+	count, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	db, err := bolt.Open(filepath.Join(ts.Getenv("PKSA_HOME"), "ledger.db"), 0o600, nil)
+	ts.Check(err)
+	err = db.Update(func(tx *bolt.Tx) error {
+		b := tx.Bucket([]byte(args[0]))
+		value := slices.Clone(b.Get(key))
+		for i := range count {
+			value[20+i] ^= 0x41
+		}
+		return b.Put(key, value)
+	})
+	ts.Check(errors.Join(err, db.Close()))
 }
 
 // scriptChown gives a folder and all in it to another user, who can get there: chown NUMBER FOLDER.

@@ -96,6 +96,10 @@ func ledgerHint(path string, err error) error {
 		return hint(err, adviceLedgerExists)
 	case errors.Is(reason, ledger.ErrOther):
 		return hint(err, adviceLedgerOther)
+	case errors.As(reason, new(*ledger.LossError)):
+		return hint(err, adviceLedgerLoss)
+	case errors.As(reason, new(*ledger.ValueError)):
+		return hint(err, adviceLedgerValue)
 	case errors.Is(reason, ledger.ErrDamaged):
 		return hint(err, adviceLedgerDamaged)
 	}

@@ -260,6 +260,9 @@ func roomLine(r policy.Room) string {
 		}
 	}
 	text := fmt.Sprintf("limit %q: %s of %s %s used in %s", name, r.Used, r.Most, r.Unit, span(r.Window))
+	if r.Lost {
+		return text + ", as audit records were lost that may have charged it"
+	}
 	if r.NotOnChain != "" {
 		text += fmt.Sprintf(", of that %s not on the chain", r.NotOnChain)
 	}

@@ -1,0 +1,172 @@
+package ledger
+
+import (
+	"bytes"
+	"slices"
+)
+
+// give notes that a value is lost, and what takes its place.
+func (x *examination) give(b bucket, key []byte) {
+	gone := edit{actDelete, b, key, nil}
+	switch {
+	case b == bucketAudit:
+		x.edits = append(x.edits, gone) // what is lost with it shows when the trail is followed
+		if number, err := numberOf(key); err == nil {
+			x.bad[number] = true
+		}
+	case b == bucketSlots:
+		x.lost(nameOf(b, key), "its secret is lost and its sessions end; make it anew, with a new secret", gone)
+	case b == bucketSessions:
+		x.lost(nameOf(b, key), "it ends; its application logs in with a new key", gone)
+		if number, err := numberOf(key); err == nil {
+			x.edits = append(x.edits, edit{actDelete, bucketMeta, claimKey(SessionID(number)), nil},
+				edit{act: actDrop, bucket: digestBucket(sessionOwner(SessionID(number)))})
+		}
+	case b == bucketKeys:
+		x.giveKey(key)
+	case b == bucketRequests:
+		x.lost(nameOf(b, key), "it is not answered again, and never carried out again", gone)
+	case b == bucketCharges:
+		x.giveCharge(key, gone)
+	case b == bucketMeta:
+		x.giveFact(key)
+	default: // a digest
+		x.done.Floor = true
+		x.lost(nameOf(b, key), "which requests without nonce were taken is not known; nonces are demanded", gone)
+	}
+}
+
+// giveKey lets an auth_key of which nothing is known any more make no session again. That of a live
+// session is known by the session.
+func (x *examination) giveKey(key []byte) {
+	put := func(k authKey) edit { return edit{actPut, bucketKeys, key, x.vault.seal(bucketKeys, key, k.encode())} }
+	if k, lives := x.sessions[string(key)]; lives {
+		x.restored(nameOf(bucketKeys, key), put(k))
+		return
+	}
+	x.done.Floor = true
+	x.lost(nameOf(bucketKeys, key), "it makes no session again, and nonces are demanded",
+		put(authKey{Ended: x.o.Now(), Revoked: true, Nonceless: true}))
+}
+
+// giveCharge notes what was charged by the record of the request, if that can be read.
+func (x *examination) giveCharge(key []byte, gone edit) {
+	c := LostCharge{At: x.o.Now()}
+	if end, number, err := endOf(key); err == nil {
+		c.Until, c.number = fromMillis(end), number
+	}
+	x.charges = append(x.charges, c)
+	x.lost(nameOf(bucketCharges, key), "the audit record says what it was; else limits count as used up", gone)
+}
+
+// giveFact notes what goes on without a fact.
+func (x *examination) giveFact(key []byte) {
+	put := func(plain []byte) edit { return edit{actPut, bucketMeta, key, x.vault.seal(bucketMeta, key, plain)} }
+	means, e := "nothing depends on it", edit{actDelete, bucketMeta, key, nil}
+	switch {
+	case bytes.Equal(key, metaGathered):
+		x.lostGathered = true
+		means = "what was charged since the last segment counts twice"
+	case bytes.Equal(key, metaKept):
+		x.lostKept = true
+		means = "the trail begins with the oldest record that there is"
+	case bytes.Equal(key, metaTurns):
+		x.lostTurns = true
+		means = "the records say the same"
+	case bytes.Equal(key, metaHoles):
+		means = "the trail is followed again"
+	case bytes.Equal(key, metaYield):
+		e = put(Yield{At: x.o.Now(), Relay: "a relay that is not known any more"}.encode())
+		means = "this copy counts as one that has yielded to another, until `pksa ledger moved`"
+	case bytes.Equal(key, metaFloor):
+		x.done.Floor = true
+		means = "no nonce up to now counts any more"
+	case bytes.HasPrefix(key, fatePrefix):
+		means = "its charge counts"
+	case bytes.HasPrefix(key, remnantPrefix):
+		means = "its application is not told that it has ended"
+	case bytes.HasPrefix(key, claimPrefix):
+		means = "its session has no name that the application gave itself"
+	case bytes.Equal(key, metaCreated):
+	default:
+		x.done.Floor = true // of a newer program: nobody here knows what it guards
+		means = "no nonce up to now counts any more, and nonces are demanded"
+	}
+	x.lost(nameOf(bucketMeta, key), means, e)
+}
+
+// apply writes what was decided with the commit that mends the ledger: the record of it, and what
+// lets nothing be free by a loss.
+func (x *examination) apply(b *batch) error {
+	charges, err := x.charged(b)
+	if err != nil {
+		return err // nothing was written so far
+	}
+	if x.end > b.last.number {
+		b.last.number = x.end // of the hole at the end of the trail; its MAC is that of the record before
+	}
+	if x.accepted {
+		b.after = append(b.after, func(*state) { b.l.unaccepted = false })
+	}
+	x.done.Limits = len(charges) > 0
+	outcome := "damaged values restored"
+	if len(x.done.Lost) > 0 {
+		outcome = "damaged values given up"
+	}
+	var content []byte
+	if x.m.Audit != nil {
+		content = x.m.Audit(x.done)
+	}
+	b.record(Record{Type: RecordAdmin, Outcome: outcome, Content: content}, nil)
+	for key, c := range charges {
+		b.put(bucketCharges, []byte(key), encodeCharges(c))
+	}
+	for _, s := range b.allSessions() {
+		if _, known := x.slots[s.App]; !known {
+			b.endSession(s, ending{Outcome: "session ended: its app was lost"})
+			x.done.Ended = append(x.done.Ended, s)
+		}
+	}
+	if x.done.Floor {
+		x.done.Ended = append(x.done.Ended, b.takeBack("nonces unknown since records were lost")...)
+	}
+	// From here on the trail is read without the hole, also by programs that know of none.
+	b.gatherNow = len(x.done.Lost) > 0
+	b.l.generation++
+	return nil
+}
+
+// charged returns what counts in the place of lost charges, by the keys of the store.
+func (x *examination) charged(b *batch) (map[string][]Charge, error) {
+	all := map[string][]Charge{}
+	if x.m.Charge == nil {
+		return nil, nil
+	}
+	for _, lost := range x.charges {
+		if s, found := b.l.recordOf(lost.number); found && !lost.Until.IsZero() {
+			lost.Record, lost.At = &s.Record, s.Time
+		}
+		c, err := x.m.Charge(lost)
+		if err != nil {
+			return nil, err
+		}
+		if c.Expires.After(b.now) {
+			key := string(endKey(millis(c.Expires), lost.number))
+			all[key] = append(all[key], c)
+		}
+	}
+	return all, nil
+}
+
+// recordOf reads one record, wherever it lies. It returns false if it cannot be read.
+func (l *Ledger) recordOf(number uint64) (stored, bool) {
+	if s, found, err := l.lookup.recordAt(number); found && err == nil {
+		return s, true
+	}
+	list, err := l.readSegment(l.segmentOf(number))
+	i := slices.IndexFunc(list, func(s stored) bool { return s.Number == number })
+	if err != nil || i < 0 {
+		return stored{}, false
+	}
+	return list[i], true
+}

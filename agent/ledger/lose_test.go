@@ -1,0 +1,400 @@
+package ledger_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"pksa/agent/ledger"
+)
+
+// lossy is a ledger with segments, and with something of every kind in it.
+type lossy struct {
+	*rig
+	alice, bob *ledger.Session
+	nonce      int64  // the last one that alice's session took
+	last       uint64 // record, when it was closed
+}
+
+const lossySegment = 8
+
+func newLossy(t *testing.T) *lossy {
+	x := &lossy{rig: newRigWith(t, options("test").WithSegment(lossySegment))}
+	x.slot("mybot")
+	x.slot("other")
+	x.alice, x.bob = x.session("alice", "mybot", "k1"), x.session("bob", "other", "k2")
+	gone := x.session("carol", "mybot", "k3")
+	_, err := x.l.EndSession(ctx, gone.ID, nil)
+	must(t, err)
+	n := x.newSession("dave", "mybot", "k4")
+	n.Claim = "Dave's"
+	_, err = x.l.AddSession(ctx, n, nil)
+	must(t, err)
+	for range 3 * lossySegment {
+		x.pay(x.alice)
+	}
+	must(t, x.l.Flush(ctx))
+	must(t, x.l.TestingSweep(ctx))
+	for range 3 {
+		x.pay(x.alice)
+	}
+	must(t, x.l.Yield(ctx, ledger.Yield{At: x.clock.now(), Relay: "relay"}, ledger.Entry{Type: ledger.RecordEvent}))
+	must(t, x.l.Close())
+	x.last, _ = x.l.Head()
+	return x
+}
+
+// copied is a copy of it in a test of its own.
+func (x *lossy) copied(t *testing.T) *lossy {
+	to := *x
+	to.rig = &rig{t: t, o: x.o, path: filepath.Join(t.TempDir(), "ledger.db"), clock: newClock(), uuids: x.uuids,
+		l: x.l}
+	to.o.Now, to.o.Logger = to.clock.now, nil
+	to.clock.ms.Store(x.nowMS())
+	must(t, os.CopyFS(filepath.Dir(to.path), os.DirFS(filepath.Dir(x.path))))
+	t.Cleanup(func() { _ = to.l.Close() })
+	return &to
+}
+
+// pay admits a request that is charged for, and settles it.
+func (x *lossy) pay(s *ledger.Session) {
+	x.t.Helper()
+	x.clock.add(time.Second)
+	nonce := x.nowMS()
+	if s.ID == x.alice.ID {
+		x.nonce = nonce
+	}
+	done, err := x.l.Admit(ctx, x.admission(s, fmt.Sprint("payment ", nonce), nonce), x.charging)
+	must(x.t, err)
+	must(x.t, x.l.Settle(done.Number, ledger.Settlement{Outcome: "accepted", Answer: []byte("yes")}))
+}
+
+func (x *lossy) charging(v ledger.View) ledger.Ruling {
+	ruling := allowFresh(v)
+	if ruling.Verdict == ledger.Admitted {
+		ruling.Charges = []ledger.Charge{{Data: []byte("1 HBD"), Expires: x.clock.now().Add(24 * time.Hour)}}
+	}
+	return ruling
+}
+
+// lose mends, and goes on without what cannot be restored.
+func (x *lossy) lose() (ledger.Mended, error) {
+	return ledger.Mend(ctx, x.path, x.o, ledger.Mending{
+		Lose: func([]ledger.Loss) (bool, error) { return true, nil },
+		Charge: func(c ledger.LostCharge) (ledger.Charge, error) {
+			data := "unknown"
+			if c.Record != nil {
+				data = "by the record"
+			}
+			return ledger.Charge{Data: []byte(data), Expires: c.At.Add(24 * time.Hour)}, nil
+		},
+		Audit: func(ledger.Mended) []byte { return []byte(`{"act":"ledger mend"}`) },
+	})
+}
+
+func (x *lossy) charges() (list []string) {
+	must(x.t, x.l.Look(ctx, func(v ledger.View) {
+		for c := range v.Charges() {
+			list = append(list, string(c.Data))
+		}
+	}))
+	return list
+}
+
+// damages are ways in which a value is damaged.
+var damages = map[string]func([]byte) []byte{
+	"one byte": func(v []byte) []byte { v[len(v)/2] ^= 0x55; return v },
+	"64 bytes": func(v []byte) []byte {
+		at := v[max(0, len(v)/2-32):min(len(v), len(v)/2+32)]
+		for i := range at {
+			at[i] ^= 0x55
+		}
+		return v
+	},
+	"cut off": func(v []byte) []byte { return v[:len(v)/2] },
+}
+
+// pick returns the key in a bucket that a kind of thing is damaged at.
+func keyWith(prefix string) func(keys [][]byte) []byte {
+	return func(keys [][]byte) []byte {
+		i := slices.IndexFunc(keys, func(k []byte) bool { return bytes.HasPrefix(k, []byte(prefix)) })
+		if i < 0 {
+			return nil
+		}
+		return keys[i]
+	}
+}
+
+func first(keys [][]byte) []byte { return keys[0] }
+func last(keys [][]byte) []byte  { return keys[len(keys)-1] }
+func nth(n int) func([][]byte) []byte {
+	return func(keys [][]byte) []byte { return keys[n] }
+}
+
+// Whatever value of a ledger is damaged, it either opens, or says what helps; that helps, and
+// afterwards the trail is in order but for what is named as lost, nothing that was taken is new,
+// and nothing that was charged is free.
+func TestLoseEachKind(t *testing.T) {
+	whole := newLossy(t)
+	for name, kind := range map[string]struct {
+		bucket string
+		pick   func([][]byte) []byte
+	}{
+		"last record":            {"audit", last},
+		"record in the trail":    {"audit", func(keys [][]byte) []byte { return keys[len(keys)-3] }},
+		"gathered record":        {"audit", first},
+		"record that was last":   {"audit", nth(1)},
+		"slot":                   {"slots", first},
+		"session":                {"sessions", first},
+		"auth_key 1":             {"authkeys", nth(0)},
+		"auth_key 2":             {"authkeys", nth(1)},
+		"auth_key 3":             {"authkeys", nth(2)},
+		"request":                {"requests", first},
+		"charge":                 {"charges", first},
+		"fact: what is gathered": {"meta", keyWith("checkpoint")},
+		"fact: yield":            {"meta", keyWith("yield")},
+		"fact: created":          {"meta", keyWith("created")},
+		"fact: ended session":    {"meta", keyWith("remnant")},
+		"fact: claim":            {"meta", keyWith("claim")},
+		"fact: proof":            {"meta", keyWith("proof")},
+		"fact: id":               {"meta", keyWith("id")},
+	} {
+		for how, damage := range damages {
+			t.Run(name+", "+how, func(t *testing.T) {
+				t.Parallel()
+				x := whole.copied(t)
+				must(t, ledger.TestingRewrite(x.path, kind.bucket, func(b *bolt.Bucket) error {
+					var keys [][]byte
+					must(t, b.ForEach(func(k, v []byte) error {
+						if v != nil {
+							keys = append(keys, slices.Clone(k))
+						}
+						return nil
+					}))
+					key := kind.pick(keys)
+					if key == nil {
+						t.Fatal("there is no such value")
+					}
+					return b.Put(key, damage(slices.Clone(b.Get(key))))
+				}))
+				x.survive(how == "one byte")
+			})
+		}
+	}
+}
+
+// Files beside the ledger's own are damaged as well.
+func TestLoseFiles(t *testing.T) {
+	whole := newLossy(t)
+	for _, file := range []string{"audit/000000", "audit/000001", "ledger.mark"} {
+		for how, damage := range damages {
+			t.Run(file+", "+how, func(t *testing.T) {
+				t.Parallel()
+				x := whole.copied(t)
+				path := filepath.Join(filepath.Dir(x.path), file)
+				content, err := os.ReadFile(path)
+				must(t, err)
+				must(t, os.WriteFile(path, damage(content), 0o600))
+				x.survive(false)
+			})
+		}
+		t.Run(file+", missing", func(t *testing.T) {
+			t.Parallel()
+			x := whole.copied(t)
+			must(t, os.Remove(filepath.Join(filepath.Dir(x.path), file)))
+			x.survive(false)
+		})
+	}
+}
+
+// survive opens the damaged ledger by what its errors say, and looks whether anything came free.
+func (x *lossy) survive(whole bool) {
+	t := x.t
+	t.Helper()
+	var mended ledger.Mended
+	l, err := ledger.Open(x.path, x.o)
+	if err == nil {
+		_, err = l.Verify(ctx)
+		must(t, l.Close())
+	}
+	for step := 0; err != nil; step++ {
+		if step > 1 {
+			t.Fatalf("it does not open: %v", err)
+		}
+		switch {
+		case errors.Is(err, ledger.ErrRestored):
+			_, err = ledger.Accept(x.path, x.o, nil)
+		case errors.Is(err, ledger.ErrDamaged):
+			if !strings.Contains(err.Error(), "`pksa ledger mend` ") && !strings.Contains(err.Error(), "missing") {
+				t.Errorf("it does not say what helps: %v", err)
+			}
+			mended, err = x.lose()
+		}
+		must(t, err)
+		l, err = ledger.Open(x.path, x.o)
+		if err == nil {
+			_, err = l.Verify(ctx)
+			must(t, l.Close())
+		}
+	}
+	if whole && len(mended.Lost) > 0 {
+		t.Errorf("one byte was altered, and it is lost: %v", mended.Lost)
+	}
+	x.open()
+	x.nothingFree()
+	// Everything works on, and so does the next start.
+	x.clock.add(time.Second)
+	x.l.AddSlot(ctx, "mybot", "a new secret", nil)
+	s, err := x.l.AddSession(ctx, x.newSession("alice", "mybot", "k9"), nil)
+	must(t, err)
+	for range 2 * lossySegment {
+		x.pay(s)
+	}
+	must(t, x.l.Flush(ctx))
+	x.reopen()
+	if _, err := x.l.Verify(ctx); err != nil {
+		t.Errorf("later: %v", err)
+	}
+	x.nothingFree()
+}
+
+// nothingFree fails if something that was taken is new, or something that was charged is not.
+func (x *lossy) nothingFree() {
+	t := x.t
+	t.Helper()
+	if s, lives := x.l.Session(x.alice.ID); lives {
+		if got := x.try(s, "again", x.nonce); got == ledger.Fresh {
+			t.Error("the last nonce is new again")
+		}
+	}
+	for account, key := range map[string]string{"alice": "k1", "carol": "k3"} {
+		n := x.newSession(account, "mybot", key)
+		n.Expires = x.clock.now().Add(time.Hour)
+		// An app that was lost and made anew may log in again, above what it took before.
+		if s, err := x.l.AddSession(ctx, n, nil); err == nil && (s.LastNonce < x.nonce || account != "alice") {
+			t.Errorf("auth_key %s made session %v again, from nonce %d on", key, s.ID, s.LastNonce)
+		}
+	}
+	want := 3*lossySegment + 3
+	if got := len(x.charges()); got < want {
+		t.Errorf("%d charges count, want %d at least", got, want)
+	}
+	if _, yielded := x.l.Yielded(); !yielded {
+		t.Error("the yield is forgotten")
+	}
+	for _, h := range x.l.Holes() {
+		if h.At.IsZero() {
+			t.Errorf("hole %+v", h)
+		}
+	}
+}
+
+// Without the operator's word nothing is given up, and nothing is changed.
+func TestLoseOnlyByWord(t *testing.T) {
+	x := newLossy(t)
+	x.alter("audit", 2, 20, 21, 22)
+	x.alter("sessions", 0, 20, 21)
+	before, err := os.ReadFile(x.path)
+	must(t, err)
+	_, err = ledger.Mend(ctx, x.path, x.o, ledger.Mending{
+		Lose: func(lost []ledger.Loss) (bool, error) {
+			if len(lost) != 2 {
+				t.Errorf("lost %v", lost)
+			}
+			return false, nil
+		},
+	})
+	wantError(t, err, ledger.ErrDamaged)
+	var loss *ledger.LossError
+	if !errors.As(err, &loss) || !strings.Contains(err.Error(), "audit record") {
+		t.Errorf("error is %v", err)
+	}
+	after, err := os.ReadFile(x.path)
+	must(t, err)
+	if !bytes.Equal(before, after) {
+		t.Error("the file was changed")
+	}
+}
+
+// What a record in the trail took and charged cannot be read: nonces up to now do not count, a
+// session that took requests without nonces ends, and something counts in the place of the charge.
+func TestLoseTrailRecord(t *testing.T) {
+	x := newLossy(t)
+	x.open()
+	x.try(x.bob, "no nonce", 0)
+	for last := uint64(0); last%lossySegment < 3; last, _ = x.l.Head() {
+		x.pay(x.alice)
+		must(t, x.l.Flush(ctx))
+	}
+	must(t, x.l.Close())
+	last, _ := x.l.Head() // the last but one is the payment
+	must(t, ledger.TestingRewrite(x.path, "audit", func(b *bolt.Bucket) error {
+		key := ledger.NumberKey(last - 1)
+		v := slices.Clone(b.Get(key))
+		clear(v[20:])
+		return b.Put(key, v)
+	}))
+	x.clock.add(time.Minute)
+	mended, err := x.lose()
+	must(t, err)
+	if !mended.Floor || !mended.Limits || len(mended.Ended) != 1 || mended.Ended[0].ID != x.bob.ID {
+		t.Errorf("mended: %+v", mended)
+	}
+	x.open()
+	if !slices.Contains(x.charges(), "unknown") {
+		t.Errorf("nothing counts in its place: %q", x.charges())
+	}
+	if _, lives := x.l.Session(x.bob.ID); lives {
+		t.Error("a session without nonces lives on")
+	}
+	if got := x.try(x.alice, "again", x.nonce); got != ledger.NonceLow {
+		t.Errorf("the nonce of the lost record: %v", got)
+	}
+	holes := x.l.Holes()
+	if len(holes) != 1 || holes[0].From != last-1 || holes[0].To != last-1 {
+		t.Errorf("holes: %+v", holes)
+	}
+	// The session goes on with new nonces.
+	x.clock.add(time.Second)
+	if got := x.try(x.alice, "new", x.nowMS()); got != ledger.Fresh {
+		t.Errorf("a new request: %v", got)
+	}
+}
+
+// Cut off at any step, a ledger is as it was or mended, and mending it again leads on.
+func TestLoseCutOff(t *testing.T) {
+	uncut := newLossy(t)
+	for cut := range 60 {
+		x := uncut.copied(t)
+		x.alter("audit", 2, 20, 21, 22)
+		path := filepath.Join(filepath.Dir(x.path), "audit/000001")
+		must(t, os.WriteFile(path, []byte("nothing"), 0o600))
+		whole := x.o
+		n, did := 0, false
+		x.o = x.o.Around(func(_ string, do func() error) error {
+			if n++; n > 7*cut && !did {
+				did = true
+				return errors.Join(errors.New("cut off"), context.Canceled)
+			}
+			return do()
+		})
+		_, err := x.lose()
+		x.o = whole
+		if !did {
+			must(t, err)
+			x.survive(false)
+			return
+		}
+		x.survive(false)
+	}
+	t.Error("it never came to its end")
+}

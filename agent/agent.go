@@ -120,7 +120,7 @@ func New(o Options) (*Agent, error) {
 		log: o.Logger.With("component", "agent"), hardening: o.Hardening, recheck: make(chan struct{}, 1),
 		witness: ClockWitness{o.Node, o.KernelClock, o.TrustClock}, begun: make(chan struct{}),
 		toldFull: map[hive.AccountName]time.Time{},
-		byDamage: quarantine{reason: "too many damaged requests", limit: damageLimit},
+		byDamage: quarantine{reason: "too many damaged requests", limit: damageLimit, aDay: damageADay, logins: true},
 		byReplay: quarantine{reason: "too many replays", limit: replayLimit},
 	}
 	if a.witness.Kernel == nil {

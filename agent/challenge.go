@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"pksa/agent/policy"
@@ -9,6 +10,8 @@ import (
 	"pksa/protocol/hive"
 	"pksa/protocol/secret"
 )
+
+var errNoMemo = errors.New("challenge_req_data: challenge: decrypt asked for what is no encrypted memo")
 
 // serveChallenge takes a challenge_req from its decoded payload on: a text to sign, or a memo to
 // decrypt, which is a right of its own.
@@ -26,7 +29,7 @@ func (a *Agent) serveChallenge(ctx context.Context, r *run, data protocol.Challe
 	if data.Decrypt {
 		p.request.Kind, p.request.Text = policy.Decrypt, ""
 		if !hive.IsEncryptedMemo(data.Challenge) {
-			a.rejectDamaged(ctx, r, "decrypt asked for what is no encrypted memo")
+			a.rejectMistake(ctx, r, errNoMemo)
 			return
 		}
 	} else {

@@ -56,6 +56,12 @@ type SessionParams struct {
 	ID ledger.SessionID `json:"id"`
 }
 
+// ListenParams names who shall listen again: a session, or an app whose logins have no session yet.
+type ListenParams struct {
+	ID  ledger.SessionID `json:"id"`
+	App string           `json:"app,omitempty"`
+}
+
 // PairParams is a pairing link for a slot. Length zero is the default of 24 h.
 type PairParams struct {
 	App    string         `json:"app"`
@@ -183,7 +189,7 @@ func (a *Agent) sessions() []SessionInfo {
 	infos := a.admin().Sessions()
 	quiet := map[ledger.SessionID][]Quarantine{}
 	for _, q := range a.quarantines() {
-		quiet[q.Session] = append(quiet[q.Session], q)
+		quiet[q.Session] = append(quiet[q.Session], q) // those of apps stand under no session
 	}
 	for i := range infos {
 		infos[i].Quiet = quiet[infos[i].ID]
@@ -191,13 +197,19 @@ func (a *Agent) sessions() []SessionInfo {
 	return infos
 }
 
-// release ends the quarantine of a session on all relays, whatever the reason was.
-func (a *Agent) release(ctx context.Context, p SessionParams) (none, error) {
-	damaged, replayed := a.byDamage.release(p.ID), a.byReplay.release(p.ID)
-	if !damaged && !replayed {
+// release ends a quarantine on all relays, whatever the reason was.
+func (a *Agent) release(ctx context.Context, p ListenParams) (none, error) {
+	who := listener{session: p.ID, app: p.App}
+	damaged, replayed := a.byDamage.release(who), a.byReplay.release(who)
+	switch {
+	case damaged || replayed:
+	case p.App != "":
+		return none{}, fmt.Errorf("app %q has no damaged logins to forget", p.App)
+	default:
 		return none{}, fmt.Errorf("session %d has no damaged requests and no replays to forget", p.ID)
 	}
-	_, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "session release", Session: p.ID})
+	_, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "session release", App: p.App,
+		Session: p.ID})
 	return none{}, err
 }
 

@@ -38,13 +38,13 @@ const maxAuthKey = 256
 // request of that session. The keys of ended sessions are tried last.
 func (a *Agent) identify(ctx context.Context, d delivered) (*run, whose) {
 	if d.msg.Kind == protocol.Auth && d.msg.AuthKey != "" {
-		if r, ok := a.bySlot(d); ok {
+		if r, found := a.bySlot(d); found != nobodys {
 			// The slot's secret in auth_key proves nothing about the payload: a relay can combine
 			// the auth_key of one request with the altered payload of another.
-			if r.session != nil && a.quiet(r.session.ID, d) {
+			if who, _ := r.listener(); a.quiet(who, d.arrived) {
 				return nil, quarantined
 			}
-			return r, opened
+			return r, found
 		}
 	}
 	sessions := a.ledger.SessionsOf(string(d.msg.Account))
@@ -53,7 +53,7 @@ func (a *Agent) identify(ctx context.Context, d delivered) (*run, whose) {
 		if err != nil {
 			continue
 		}
-		if a.quiet(s.ID, d) {
+		if a.quiet(listener{session: s.ID, relay: d.relay}, d.arrived) {
 			return nil, quarantined
 		}
 		return &run{delivered: d, app: s.App, authKey: secret.Hide(string(s.AuthKey)), session: s, clear: clear}, opened
@@ -70,9 +70,9 @@ func (a *Agent) identify(ctx context.Context, d delivered) (*run, whose) {
 	return a.byRemnant(ctx, d)
 }
 
-// quiet reports whether a session is silent on the relay that brought the request.
-func (a *Agent) quiet(id ledger.SessionID, d delivered) bool {
-	return a.byDamage.quiet(id, d.relay, d.arrived) || a.byReplay.quiet(id, d.relay, d.arrived)
+// quiet reports whether somebody is silent on a relay.
+func (a *Agent) quiet(who listener, now time.Time) bool {
+	return a.byDamage.quiet(who, now) || a.byReplay.quiet(who, now)
 }
 
 // alteredFrom finds the session whose request was altered on the way, if one of them is.
@@ -81,7 +81,7 @@ func (a *Agent) alteredFrom(d delivered, sessions []*ledger.Session) (*run, whos
 		if !d.sealed.Damaged(string(s.AuthKey)) {
 			continue
 		}
-		if a.quiet(s.ID, d) {
+		if a.quiet(listener{session: s.ID, relay: d.relay}, d.arrived) {
 			return nil, quarantined
 		}
 		return &run{delivered: d, app: s.App, authKey: secret.Hide(string(s.AuthKey)), session: s}, altered
@@ -91,11 +91,12 @@ func (a *Agent) alteredFrom(d delivered, sessions []*ledger.Session) (*run, whos
 
 // bySlot opens auth_key with the secrets of the slots. The slot whose secret opens it is the
 // application, whatever name stands in the payload. The payload must open with the key that was in
-// auth_key: a relay that combines one application's auth_key with another payload gets nothing.
-func (a *Agent) bySlot(d delivered) (*run, bool) {
+// auth_key: a relay that combines one application's auth_key with another payload gets nothing. A
+// payload that was sealed with that key and altered is told apart, as one of a session is.
+func (a *Agent) bySlot(d delivered) (*run, whose) {
 	key, err := seal.Parse(d.msg.AuthKey)
 	if err != nil {
-		return nil, false
+		return nil, nobodys
 	}
 	for _, slot := range a.ledger.Slots() {
 		if slot.SameSecretAs != "" {
@@ -107,8 +108,13 @@ func (a *Agent) bySlot(d delivered) (*run, bool) {
 		}
 		authKey := string(clear)
 		payload, err := d.sealed.Open(authKey)
-		if err != nil {
-			return nil, false
+		found := opened
+		switch {
+		case err == nil:
+		case d.sealed.Damaged(authKey):
+			found = altered
+		default:
+			return nil, nobodys
 		}
 		r := &run{delivered: d, app: slot.Name, authKey: secret.Hide(authKey), clear: payload}
 		for _, s := range a.ledger.SessionsOf(string(d.msg.Account)) {
@@ -117,9 +123,9 @@ func (a *Agent) bySlot(d delivered) (*run, bool) {
 				r.session = s
 			}
 		}
-		return r, true
+		return r, found
 	}
-	return nil, false
+	return nil, nobodys
 }
 
 // Anybody can send requests that no live session opens, so what they may cost is bounded: each key

@@ -2,84 +2,114 @@ package agent
 
 import (
 	"context"
+	"net"
 	"sync"
 	"time"
 
 	"pksa/agent/ledger"
+	"pksa/agent/trace"
+	"pksa/protocol/host"
 )
 
 // A sealed payload carries no MAC, so a relay can flip bits in one and hope that the result does
-// something else (HAS §13.3). One try in hundreds of thousands is even valid UTF-8. The failures
-// give such a relay away: after damageLimit of them within faultWindow a session is silent on that
-// relay for a while, at first for quietFirst, then for twice as long each time. Other sessions of
-// the account go on, and so does the same session on other relays.
+// something else (HAS §13.3). What comes of it is bad padding, bad UTF-8 or no JSON, in all but a
+// few of a million tries: examples/docs/altered.md has the arithmetic. No sender makes these, so
+// they are counted and give such a relay away: after damageLimit of them within faultWindow, or
+// damageADay within a day, a session is silent on that relay for a while, at first for quietFirst,
+// then for twice as long each time. Other sessions of the account go on, and so does the same
+// session on other relays.
+//
+// JSON that is no acceptable request is a mistake of the application. It is answered each time and
+// never counted, or one wrong feature of a program would silence all the others. By altering a
+// payload it comes out so rarely that a relay is silenced long before.
 //
 // Replays are counted apart and with more patience: an application whose requests overtake each
 // other looks the same for a while.
 const (
 	damageLimit = 5
+	damageADay  = 20
 	replayLimit = 100
 	faultWindow = 10 * time.Minute
 	quietFirst  = 10 * time.Minute
 	quietMost   = 24 * time.Hour
 )
 
-// quarantine counts faulty requests of one sort, by session and relay, and remembers which sessions
-// are silent for them. The agent has two, for damaged payloads and for replays. The goroutines of
-// the links' handlers count and ask, tidy forgets, the control socket lists and releases.
+// quarantine counts faulty requests of one sort, by listener, and remembers which are silent for
+// them. The agent has two, for damaged payloads and for replays. The goroutines of the links'
+// handlers count and ask, tidy forgets, the control socket lists and releases.
 type quarantine struct {
 	reason string // why a session is silent, for people
 	limit  int    // of faults within the window
+	aDay   int    // of faults within a day; zero: any number
+	logins bool   // logins that have no session yet are counted too, by app
 
 	mu     sync.Mutex
-	faults map[sessionAtRelay]*faults
+	faults map[listener]*faults
 }
 
-type sessionAtRelay struct {
+// listener is who hears requests from one relay: a session, or an app whose logins have none yet.
+type listener struct {
 	session ledger.SessionID
+	app     string // empty if there is a session
 	relay   string
 }
 
 type faults struct {
-	recent []time.Time // within the window, oldest first
+	recent []time.Time // within the window or the day, oldest first
 	until  time.Time   // silent until then
 	times  int         // how often the session was silenced
 }
 
-// Quarantine is a session that is silent on a relay for a while, and why.
+// Quarantine is a session that is silent on a relay for a while, and why. Where App is set, it is
+// the logins of that app for which there is no session yet, and Session is zero.
 type Quarantine struct {
 	Session ledger.SessionID `json:"session"`
+	App     string           `json:"app,omitempty"`
 	Relay   string           `json:"relay"`
 	Until   time.Time        `json:"until"`
 	Times   int              `json:"times"`
 	Reason  string           `json:"reason"`
 }
 
-// quiet reports whether the session is silent on the relay.
-func (q *quarantine) quiet(id ledger.SessionID, relay string, now time.Time) bool {
+// window returns how long a fault counts.
+func (q *quarantine) window() time.Duration {
+	if q.aDay > 0 {
+		return 24 * time.Hour
+	}
+	return faultWindow
+}
+
+// quiet reports whether somebody is silent on a relay.
+func (q *quarantine) quiet(who listener, now time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	f := q.faults[sessionAtRelay{id, relay}]
+	f := q.faults[who]
 	return f != nil && now.Before(f.until)
 }
 
-// count adds one fault, and reports whether it silenced the session, and until when.
-func (q *quarantine) count(id ledger.SessionID, relay string, now time.Time) (time.Time, bool) {
+// count adds one fault, and reports whether it silenced somebody, and until when.
+func (q *quarantine) count(who listener, now time.Time) (time.Time, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.faults == nil {
-		q.faults = map[sessionAtRelay]*faults{}
+		q.faults = map[listener]*faults{}
 	}
-	f := q.faults[sessionAtRelay{id, relay}]
+	f := q.faults[who]
 	if f == nil {
 		f = &faults{}
-		q.faults[sessionAtRelay{id, relay}] = f
+		q.faults[who] = f
 	}
-	for len(f.recent) > 0 && now.Sub(f.recent[0]) > faultWindow {
+	for len(f.recent) > 0 && now.Sub(f.recent[0]) > q.window() {
 		f.recent = f.recent[1:]
 	}
 	f.recent = append(f.recent, now)
-	if len(f.recent) < q.limit {
+	lately := 0
+	for _, at := range f.recent {
+		if now.Sub(at) <= faultWindow {
+			lately++
+		}
+	}
+	if lately < q.limit && (q.aDay == 0 || len(f.recent) < q.aDay) {
 		return time.Time{}, false
 	}
 	// The count begins again, so that after the silence the relay has as many tries as before; only
@@ -96,21 +126,21 @@ func (q *quarantine) forget(now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for key, f := range q.faults {
-		old := len(f.recent) == 0 || now.Sub(f.recent[len(f.recent)-1]) > faultWindow
+		old := len(f.recent) == 0 || now.Sub(f.recent[len(f.recent)-1]) > q.window()
 		if old && now.Sub(f.until) > quietMost {
 			delete(q.faults, key)
 		}
 	}
 }
 
-// release lets the session listen again everywhere and forgets its faults. It reports whether there
-// were any.
-func (q *quarantine) release(id ledger.SessionID) bool {
+// release lets somebody listen again to all relays and forgets the faults. It reports whether there
+// were any. The relay of who is not looked at.
+func (q *quarantine) release(who listener) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	found := false
 	for key := range q.faults {
-		if key.session == id {
+		if key.session == who.session && key.app == who.app {
 			delete(q.faults, key)
 			found = true
 		}
@@ -118,39 +148,73 @@ func (q *quarantine) release(id ledger.SessionID) bool {
 	return found
 }
 
-// list returns the sessions that are silent now.
+// list returns who is silent now.
 func (q *quarantine) list(now time.Time) []Quarantine {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var all []Quarantine
 	for key, f := range q.faults {
 		if now.Before(f.until) {
-			all = append(all, Quarantine{key.session, key.relay, f.until, f.times, q.reason})
+			all = append(all, Quarantine{key.session, key.app, key.relay, f.until, f.times, q.reason})
 		}
 	}
 	return all
 }
 
-// rejectDamaged answers a payload that a session's key opens but that is no request of its kind,
-// and counts it against the session: it is either a client's bug or a relay that flips bits.
-func (a *Agent) rejectDamaged(ctx context.Context, r *run, reason string) {
-	a.countFault(&a.byDamage, r)
+// rejectAltered answers what somebody altered on its way, and counts it. The answer is that to any
+// invalid request, so that the relay does not learn how far its payload came.
+func (a *Agent) rejectAltered(ctx context.Context, r *run, reason string) {
+	if !a.nobodyBetween(r.relay) {
+		a.countFault(&a.byDamage, r)
+		a.noticeAt(trace.Altered, r)
+	}
 	a.reject(ctx, r, "invalid", reason)
 }
 
-// countFault counts a request against the session that it came in, on its relay.
+// rejectMistake answers a request that its application made so, as its own mistake: each time, and
+// at the cost of its rate alone.
+func (a *Agent) rejectMistake(ctx context.Context, r *run, err error) {
+	a.noticeAt(trace.Invalid, r)
+	a.reject(ctx, r, "invalid", err.Error())
+}
+
+// nobodyBetween reports whether nobody stands between the applications and this wallet: the relay
+// is the one in this process, and listens on this machine alone.
+func (a *Agent) nobodyBetween(relay string) bool {
+	if a.ownRelay == nil || !a.config.OwnRelay(relay) {
+		return false
+	}
+	name, _, err := net.SplitHostPort(a.config.RelayListen)
+	return err == nil && host.Loopback(name)
+}
+
+// listener returns whom the faults of a request are counted against: its session, or its app if a
+// login has none yet. It is false for a request by a pairing link, of which there is one only.
+func (r *run) listener() (listener, bool) {
+	if r.session != nil {
+		return listener{session: r.session.ID, relay: r.relay}, true
+	}
+	return listener{app: r.app, relay: r.relay}, r.pairing == nil
+}
+
+// countFault counts a request against its listener.
 func (a *Agent) countFault(q *quarantine, r *run) {
-	if r.session == nil {
+	who, ok := r.listener()
+	if !ok || who.session == 0 && !q.logins {
 		return
 	}
-	until, silenced := q.count(r.session.ID, r.relay, r.arrived)
+	until, silenced := q.count(who, r.arrived)
 	if !silenced {
 		return
 	}
-	a.log.Warn("session does not listen to this relay for now; `pksa session release` ends that",
-		append(r.attrs(), "until", until, "reason", q.reason)...)
-	a.noteEvent(eventQuarantine, ledger.Entry{Account: string(r.msg.Account), App: r.app, Session: r.session.ID},
-		map[string]any{"relay": r.relay, "until": until, "reason": q.reason})
+	e := ledger.Entry{Account: string(r.msg.Account), App: r.app, Session: who.session}
+	what, hint := "session does not listen to this relay for now", "`pksa session release` ends that"
+	if who.session == 0 {
+		what = "logins of this app are not heard from this relay for now"
+		hint = "`pksa session release --app` ends that"
+	}
+	a.log.Warn(what, append(r.attrs(), "until", until, "reason", q.reason, "hint", hint)...)
+	a.noteEvent(eventQuarantine, e, map[string]any{"relay": r.relay, "until": until, "reason": q.reason})
 }
 
 // quarantines returns the sessions that are silent on a relay now, for whatever reason.

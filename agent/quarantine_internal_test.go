@@ -10,9 +10,9 @@ func TestFailuresAreForgotten(t *testing.T) {
 	now := time.Now()
 	d := quarantine{limit: damageLimit}
 	for range damageLimit {
-		d.count(1, "relay", now)
+		d.count(listener{session: 1, relay: "relay"}, now)
 	}
-	d.count(2, "relay", now)
+	d.count(listener{session: 2, relay: "relay"}, now)
 	d.forget(now.Add(faultWindow + time.Second))
 	if len(d.faults) != 1 {
 		t.Errorf("%d counts after the window, want that of the silenced session", len(d.faults))

@@ -49,7 +49,7 @@ func TestQuarantine(t *testing.T) {
 		other := "11111111-5a35-47cb-a6b4-e8c4d3144cf9"
 		w.session(other)
 		for i := range 5 {
-			m := script.ask(request("sign_req", uuid(i), authKey, `{"key_type":"posting","ops":[],"broadcast":true}`))
+			m := script.ask(cutOff(request("sign_req", uuid(i), authKey, votePayload("p", nowNonce()))))
 			if errorText(m, authKey) != protocol.TextInvalid {
 				t.Fatalf("%d: %s %q", i, answerKind(m), errorText(m, authKey))
 			}
@@ -115,7 +115,7 @@ func TestQuarantineHoldsForAuth(t *testing.T) {
 			t.Fatalf("login: %s", got)
 		}
 		for i := range 5 {
-			script.ask(request("sign_req", uuid(10+i), authKey, `{"no":"request"}`))
+			script.ask(cutOff(request("sign_req", uuid(10+i), authKey, votePayload("p", nowNonce()))))
 		}
 		if got := answerKind(script.ask(request("sign_req", uuid(20), authKey,
 			votePayload("p", nowNonce())))); got != "nothing" {
@@ -153,7 +153,7 @@ func TestOthersGoOn(t *testing.T) {
 		const other = "another session's key"
 		w.session(other)
 		for n := range 8 {
-			script.ask(request("sign_req", uuid(n), authKey, `{"key_type":"posting"}`))
+			script.ask(cutOff(request("sign_req", uuid(n), authKey, votePayload("p", nowNonce()))))
 		}
 		list := w.agent.Status().Quarantine
 		if len(list) != 1 || list[0].Until.Before(time.Now()) {

@@ -187,7 +187,7 @@ func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 		r.ticket = ticket
 		a.serve(ctx, r)
 	case altered:
-		a.rejectDamaged(ctx, r, "damaged")
+		a.rejectAltered(ctx, r, "altered on its way: the padding or the UTF-8 behind the first block is wrong")
 	case quarantined:
 		a.ledger.Drop(d.key)
 		a.drop(d, dropQuarantine)
@@ -267,8 +267,12 @@ func (a *Agent) serve(ctx context.Context, r *run) {
 			a.serveChallenge(ctx, r, data)
 		}
 	}
-	if err != nil {
-		a.rejectDamaged(ctx, r, err.Error())
+	switch {
+	case err == nil:
+	case protocol.Garbled(r.clear):
+		a.rejectAltered(ctx, r, "altered on its way: no JSON behind the first block")
+	default:
+		a.rejectMistake(ctx, r, err)
 	}
 }
 

@@ -58,7 +58,7 @@ func (a *Agent) serveSign(ctx context.Context, r *run, data protocol.SignReqData
 	case errors.Is(err, hive.ErrUnknownOperation):
 		p.refusal = &refusal{code: policy.CodeUnsupported, reason: err.Error()}
 	case err != nil:
-		a.rejectDamaged(ctx, r, err.Error())
+		a.rejectMistake(ctx, r, err)
 		return
 	}
 	p.request.Ops = ops
@@ -78,10 +78,10 @@ func (a *Agent) operations(raws [][]byte) ([]hive.Operation, error) {
 	for i, raw := range raws {
 		op, err := a.network.ParseOperation(raw)
 		if err != nil {
-			return nil, fmt.Errorf("operation %d: %w", i+1, err)
+			return nil, fmt.Errorf("operation %d: %w", i+1, hive.WithoutValue(err))
 		}
 		if err := op.Validate(); err != nil {
-			return nil, fmt.Errorf("operation %d: %w", i+1, err)
+			return nil, fmt.Errorf("operation %d: %w", i+1, hive.WithoutValue(err))
 		}
 		ops[i] = op
 	}

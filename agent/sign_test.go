@@ -48,7 +48,6 @@ func TestRefusedOperations(t *testing.T) {
 			if got := answerKind(m); got != c.want || (c.text != "" && errorText(m, authKey) != c.text) {
 				t.Errorf("%s: %s %q, want %s %q", c.name, got, errorText(m, authKey), c.want, c.text)
 			}
-			w.release()
 		}
 		if alarms := w.events("alarm"); len(alarms) != 0 {
 			t.Errorf("alarms: %+v", alarms)

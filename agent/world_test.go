@@ -314,10 +314,14 @@ func (w *world) hangNodes() {
 	time.Sleep(time.Minute)
 }
 
-// release lets every session listen to every relay again.
+// release lets every session, and the logins of every app, listen to every relay again.
 func (w *world) release() {
+	all := []agent.ListenParams{{App: "app"}}
 	for _, s := range w.ledger.Sessions() {
-		params, _ := json.Marshal(agent.SessionParams{ID: s.ID})
+		all = append(all, agent.ListenParams{ID: s.ID})
+	}
+	for _, p := range all {
+		params, _ := json.Marshal(p)
 		w.agent.Methods()[agent.MethodRelease](w.t.Context(), params) // an error says that there was nothing to release
 	}
 }

@@ -68,6 +68,9 @@ func fuzzPayload[T interface{ Encode() ([]byte, error) }](f *testing.F, decode f
 	for _, v := range requests {
 		f.Add([]byte(v.PlainText))
 	}
+	for _, v := range clientVectors(f) {
+		f.Add([]byte(v.Text))
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		data, err := decode(text)
 		if err != nil {

@@ -16,7 +16,12 @@ func readPayload(what string, text []byte, names ...string) *object {
 
 // inner takes apart an object that is the value of a member.
 func (o *object) inner(name string, value []byte, names ...string) *object {
-	child := &object{what: o.what + " " + name, names: names}
+	return o.innerOf(name, value, &object{names: names})
+}
+
+// innerOf takes it apart into an object that is made already.
+func (o *object) innerOf(name string, value []byte, child *object) *object {
+	child.what = o.what + " " + name
 	if o.err != nil {
 		child.err = o.err
 		return child
@@ -59,10 +64,10 @@ func (w *writer) role(role hive.Role, allowed ...hive.Role) {
 	w.fail("key_type", "value not allowed")
 }
 
-// nonce reads a nonce, which may be absent. Null is a wrong type here, unlike elsewhere: protocol 1
-// demands the member (HAS §9.3, vector sign-nonce-null).
+// nonce reads a nonce, which may be absent or null. Whether a request needs one is for the caller
+// to decide (HAS §9.3 rule 4).
 func (o *object) nonce() Nonce {
-	value, ok := o.raw("nonce")
+	value, ok := o.optional("nonce")
 	if !ok {
 		return 0
 	}
@@ -71,6 +76,14 @@ func (o *object) nonce() Nonce {
 		o.fail("nonce", reason)
 	}
 	return n
+}
+
+// onlyNull refuses a member that this kind of payload does not have, and passes over it where it is
+// null: some clients write one type of object for several kinds.
+func (o *object) onlyNull(name string) {
+	if _, ok := o.optional(name); ok {
+		o.failDetail("", ReasonMember, foreign([]byte(name)))
+	}
 }
 
 func (w *writer) nonce(n Nonce) {

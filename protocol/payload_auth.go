@@ -32,7 +32,8 @@ type AuthChallenge struct {
 
 // DecodeAuthReqData reads the clear payload of auth_req. For an optional member, null counts as
 // absent. Two clients send a nonce and a null pubkey inside the challenge; these are checked and
-// dropped. Errors are *DecodeError.
+// dropped. Inside app, where an application describes itself, members of any name are passed over.
+// Errors are *DecodeError.
 func DecodeAuthReqData(text []byte) (AuthReqData, error) {
 	o := readPayload("auth_req_data", text, "app", "challenge", "token")
 	data := AuthReqData{App: o.app(), Token: secret.Text(o.optionalText("token"))}
@@ -50,7 +51,7 @@ func (o *object) app() AppInfo {
 	if !ok {
 		return AppInfo{}
 	}
-	inner := o.inner("app", value, "name", "description", "icon", "pubkey")
+	inner := o.innerOf("app", value, &object{names: []string{"name", "description", "icon", "pubkey"}, open: true})
 	app := AppInfo{
 		Name:        inner.text("name"),
 		Description: inner.optionalText("description"),
@@ -70,9 +71,7 @@ func (o *object) authChallenge(value []byte) *AuthChallenge {
 	if decrypt := inner.optionalBoolean("decrypt"); decrypt != nil {
 		c.Decrypt = *decrypt
 	}
-	if _, ok := inner.optional("nonce"); ok {
-		inner.nonce()
-	}
+	inner.nonce()
 	if _, ok := inner.optional("pubkey"); ok {
 		inner.fail("pubkey", ReasonType)
 	}

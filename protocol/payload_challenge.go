@@ -16,11 +16,13 @@ type ChallengeReqData struct {
 	Nonce     Nonce // 0 = absent
 }
 
-// DecodeChallengeReqData reads the clear payload of challenge_req. With decrypt, the challenge
-// begins with "#" and has at most MaxChallenge bytes. Whether it is a memo shows when it is
-// decrypted. Errors are *DecodeError.
+// DecodeChallengeReqData reads the clear payload of challenge_req. For an optional member, null
+// counts as absent. One client writes the pubkey of an answer here, always null. With decrypt, the
+// challenge begins with "#" and has at most MaxChallenge bytes. Whether it is a memo shows when it
+// is decrypted. Errors are *DecodeError.
 func DecodeChallengeReqData(text []byte) (ChallengeReqData, error) {
-	o := readPayload("challenge_req_data", text, "key_type", "challenge", "decrypt", "nonce")
+	o := readPayload("challenge_req_data", text, "key_type", "challenge", "decrypt", "nonce", "pubkey")
+	o.onlyNull("pubkey") // first: an answer that a relay sends back is refused for what makes it one
 	data := ChallengeReqData{KeyType: o.role(challengeRoles...), Challenge: o.text("challenge"), Nonce: o.nonce()}
 	if decrypt := o.optionalBoolean("decrypt"); decrypt != nil {
 		data.Decrypt = *decrypt

@@ -14,7 +14,8 @@ type SignReqData struct {
 }
 
 // DecodeSignReqData reads the clear payload of sign_req. Each operation is an array or an object
-// without equal names at any depth; package hive reads the rest. Errors are *DecodeError.
+// without equal names at any depth; package hive reads the rest. A nonce may be null. Errors are
+// *DecodeError.
 func DecodeSignReqData(text []byte) (SignReqData, error) {
 	o := readPayload("sign_req_data", text, "key_type", "ops", "broadcast", "nonce")
 	data := SignReqData{KeyType: o.role(signingRoles...), Broadcast: o.boolean("broadcast"), Nonce: o.nonce()}

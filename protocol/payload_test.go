@@ -47,6 +47,15 @@ func runPayloadCases[T any](t *testing.T, decode func([]byte) (T, error), cases 
 	}
 }
 
+// manyMembers are members of an object, to be written behind others.
+func manyMembers(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `,"m%d":0`, i)
+	}
+	return b.String()
+}
+
 func TestDecodeAuthReqData(t *testing.T) {
 	challenge := func(members string) string { return `{"app":{"name":"x"},"challenge":{` + members + `}}` }
 	good := `"key_type":"posting","challenge":"hi"`
@@ -62,8 +71,18 @@ func TestDecodeAuthReqData(t *testing.T) {
 		{"app.name null", `{"app":{"name":null}}`, protocol.ReasonType, "name"},
 		{"app.name missing", `{"app":{}}`, protocol.ReasonMissing, "name"},
 		{"app.icon number", `{"app":{"name":"x","icon":1}}`, protocol.ReasonType, "icon"},
-		{"app unknown member", `{"app":{"name":"x","url":"y"}}`, protocol.ReasonMember, ""},
-		{"app.Name", `{"app":{"Name":"x"}}`, protocol.ReasonMember, ""},
+		{"app unknown members", `{"app":{"url":"y","name":"x","n":[1,{"a":null}]}}`, "", ""},
+		{"app.Name", `{"app":{"Name":"x"}}`, protocol.ReasonMissing, "name"},
+		{"app unknown member twice", `{"app":{"name":"x","url":"y","url":"z"}}`, protocol.ReasonDuplicate, ""},
+		{"app twice in an unknown member", `{"app":{"name":"x","url":{"a":1,"a":2}}}`, protocol.ReasonDuplicate, ""},
+		{"app unknown members too deep", `{"app":{"name":"x","url":` + strings.Repeat("[", 31) +
+			strings.Repeat("]", 31) + `}}`, protocol.ReasonDepth, ""},
+		{"app with too many members", `{"app":{"name":"x"` + manyMembers(protocol.MaxNames) + `}}`,
+			protocol.ReasonNames, ""},
+		{"app unknown member with half a character", `{"app":{"name":"x","url":"\ud800"}}`, protocol.ReasonSyntax, ""},
+		{"all that may be null", `{"app":{"name":"x","description":null,"icon":null,"pubkey":null,"url":null},` +
+			`"challenge":null,"token":null}`, "", ""},
+		{"unknown null", `{"app":{"name":"x"},"more":null}`, protocol.ReasonMember, ""},
 		{"app.name twice", `{"app":{"name":"x","name":"y"}}`, protocol.ReasonDuplicate, ""},
 		{"unknown member", `{"app":{"name":"x"},"nonce":1}`, protocol.ReasonMember, ""},
 		{"sign data inside", `{"app":{"name":"x"},"ops":[]}`, protocol.ReasonMember, ""},
@@ -117,6 +136,8 @@ func TestDecodeSignReqData(t *testing.T) {
 		{"nonce 1.0", nonce("1.0"), protocol.ReasonType, "nonce"},
 		{"nonce 1e12", nonce("1e12"), protocol.ReasonType, "nonce"},
 		{"nonce 1E12", nonce("1E12"), protocol.ReasonType, "nonce"},
+		{"nonce null", nonce("null"), "", ""},
+		{"unknown null", nonce(`1,"more":null`), protocol.ReasonMember, ""},
 		{"nonce true", nonce("true"), protocol.ReasonType, "nonce"},
 		{"nonce list", nonce("[1]"), protocol.ReasonType, "nonce"},
 		{"nonce 2^64+1", nonce("18446744073709551617"), protocol.ReasonValue, "nonce"},
@@ -172,9 +193,12 @@ func TestDecodeChallengeReqData(t *testing.T) {
 		{"decrypt much", `{"key_type":"memo","challenge":"#` + strings.Repeat("x", protocol.MaxChallenge) +
 			`","decrypt":true}`, protocol.ReasonSize, "challenge"},
 		{"challenge null", `{"key_type":"memo","challenge":null}`, protocol.ReasonType, "challenge"},
-		{"pubkey", `{"key_type":"memo","challenge":"x","pubkey":null}`, protocol.ReasonMember, ""},
+		{"pubkey null", `{"key_type":"memo","challenge":"x","pubkey":null}`, "", ""},
+		{"pubkey", `{"key_type":"memo","challenge":"x","pubkey":"` + testKey + `"}`, protocol.ReasonMember, ""},
+		{"all that may be null", `{"key_type":"memo","challenge":"x","pubkey":null,"decrypt":null,"nonce":null}`,
+			"", ""},
+		{"unknown null", `{"key_type":"memo","challenge":"x","more":null}`, protocol.ReasonMember, ""},
 		{"an answer", `{"pubkey":"` + testKey + `","challenge":"x"}`, protocol.ReasonMember, ""},
-		{"nonce null", `{"key_type":"memo","challenge":"x","nonce":null}`, protocol.ReasonType, "nonce"},
 	})
 }
 

@@ -242,7 +242,6 @@ var shapeReasons = map[string]struct {
 	"sign-nonce-string":             {"nonce", protocol.ReasonType},
 	"sign-nonce-float":              {"nonce", protocol.ReasonType},
 	"sign-nonce-negative":           {"nonce", protocol.ReasonValue},
-	"sign-nonce-null":               {"nonce", protocol.ReasonType},
 	"sign-nonce-2-53":               {"nonce", protocol.ReasonValue},
 	"sign-nonce-1e400":              {"nonce", protocol.ReasonType},
 	"sign-key-owner":                {"key_type", protocol.ReasonValue},

@@ -29,10 +29,14 @@ const (
 	SessionsFull Kind = "sessions_full"
 	// Ended is a request in a session that has ended.
 	Ended Kind = "session_ended"
+	// Altered is a request that somebody altered between its application and this wallet.
+	Altered Kind = "altered"
+	// Invalid is a request that its application made wrong, and that was answered so.
+	Invalid Kind = "invalid"
 )
 
 // kinds are all kinds, in the order in which they are listed.
-var kinds = []Kind{Unopened, Busy, TooFast, RelayTooFast, TooMany, SessionsFull, Ended}
+var kinds = []Kind{Unopened, Busy, TooFast, RelayTooFast, TooMany, SessionsFull, Ended, Altered, Invalid}
 
 // Advice returns what a person should think of first.
 func (k Kind) Advice() string {
@@ -52,6 +56,10 @@ func (k Kind) Advice() string {
 			"(limits.sessions_per_account)"
 	case Ended:
 		return "the application should log in again; `pksa session list --ended` shows its sessions"
+	case Altered:
+		return "the relay, or somebody between it and the application, changes what it carries"
+	case Invalid:
+		return "a mistake of the application, which was told so; the log and `pksa audit tail` name the member"
 	}
 	return ""
 }
@@ -73,10 +81,11 @@ func (k Kind) what(n uint64, account hive.AccountName, app string) string {
 	case SessionsFull:
 		noun, verb = "login", " refused because the account has all the sessions that it may have"
 	case Ended:
-		verb = " in ended sessions"
-		if app != "" {
-			verb += " of " + app
-		}
+		verb = " in ended sessions" + of(app)
+	case Altered:
+		verb = of(app) + ", altered on the way"
+	case Invalid:
+		verb = of(app) + " with a mistake, answered with \"invalid request\""
 	}
 	if n != 1 {
 		noun += "s"
@@ -85,6 +94,13 @@ func (k Kind) what(n uint64, account hive.AccountName, app string) string {
 		noun += " for " + string(account)
 	}
 	return fmt.Sprintf("%d %s%s", n, noun, verb)
+}
+
+func of(app string) string {
+	if app == "" {
+		return ""
+	}
+	return " of " + app
 }
 
 const (

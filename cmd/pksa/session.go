@@ -202,22 +202,37 @@ func sessionID(text string) (ledger.SessionID, error) {
 }
 
 func (c *command) sessionRelease() *cobra.Command {
-	return &cobra.Command{
-		Use:   "release SESSION",
+	var app string
+	cmd := &cobra.Command{
+		Use:   "release SESSION | --app NAME",
 		Short: "Let a session listen again to the relays that it ignores",
 		Long: `A relay that sends a session too many damaged requests or replays is ignored for
-that session for a while (quarantine). This ends the quarantine now.`,
-		Args: one("the number of the SESSION"),
+that session for a while (quarantine). This ends the quarantine now.
+
+With --app, the logins of that app are meant for which there is no session yet.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if app != "" {
+				return noArguments(cmd, args)
+			}
+			return one("the number of the SESSION, or --app NAME")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := sessionID(args[0])
-			if err != nil {
+			params, shown := agent.ListenParams{App: app}, map[string]any{"app": app}
+			text := "Logins of app " + app + " are heard from all relays again."
+			if app == "" {
+				id, err := sessionID(args[0])
+				if err != nil {
+					return err
+				}
+				params.ID, shown = id, map[string]any{"session": id}
+				text = fmt.Sprintf("Session %s listens to all relays again.", id)
+			}
+			if err := c.call(cmd.Context(), agent.MethodRelease, params, nil); err != nil {
 				return err
 			}
-			if err := c.call(cmd.Context(), agent.MethodRelease, agent.SessionParams{ID: id}, nil); err != nil {
-				return err
-			}
-			return c.print(map[string]any{"session": id},
-				func(w io.Writer) { fmt.Fprintf(w, "Session %s listens to all relays again.\n", id) })
+			return c.print(shown, func(w io.Writer) { fmt.Fprintln(w, text) })
 		},
 	}
+	cmd.Flags().StringVar(&app, "app", "", "the logins of the app of this `name` that have no session yet")
+	return cmd
 }

@@ -130,8 +130,13 @@ func printLastHour(w io.Writer, entries []trace.Entry) {
 // quarantineText returns a sentence: which session is silent on which relay, and why.
 func quarantineText(q agent.Quarantine) string {
 	// An agent that was started before its program was replaced gives no reason.
+	reason := cmp.Or(q.Reason, "too many damaged requests or replays")
+	if q.App != "" {
+		return fmt.Sprintf("Logins of app %s are not heard from %s until %s: %s came from there. "+
+			"`pksa session release --app %s` ends that.", q.App, q.Relay, when(q.Until), reason, q.App)
+	}
 	return fmt.Sprintf("Session %s does not listen to %s until %s: %s came from there.", q.Session, q.Relay,
-		when(q.Until), cmp.Or(q.Reason, "too many damaged requests or replays"))
+		when(q.Until), reason)
 }
 
 func printHardening(w io.Writer, measures []harden.Measure) {

@@ -2,7 +2,6 @@ package hive
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"strconv"
 )
@@ -74,7 +73,7 @@ func (n *Network) ParseAsset(text string) (Asset, error) {
 	}
 	symbol, ok := n.symbolNamed(symbolText)
 	if !ok {
-		return Asset{}, fmt.Errorf("%s is no symbol of this network", quote(symbolText))
+		return Asset{}, wrong(quote(symbolText), "is no symbol of this network")
 	}
 	amount, err := parseDecimal(digits, symbol.Decimals())
 	if err != nil {
@@ -97,11 +96,11 @@ func cutLast(s string, sep byte) (before, after string, ok bool) {
 func parseDecimal(text string, decimals int) (int64, error) {
 	point := len(text) - decimals - 1
 	if point < 1 || text[point] != '.' {
-		return 0, fmt.Errorf("%s does not have %d decimals", quote(text), decimals)
+		return 0, wrong(quote(text), "does not have %d decimals", decimals)
 	}
 	whole := text[:point]
 	if len(whole) > 1 && whole[0] == '0' {
-		return 0, fmt.Errorf("%s begins with a needless zero", quote(text))
+		return 0, wrong(quote(text), "begins with a needless zero")
 	}
 	var amount uint64
 	for i := 0; i < len(text); i++ {
@@ -112,10 +111,10 @@ func parseDecimal(text string, decimals int) (int64, error) {
 			return 0, errAssetForm
 		}
 		if amount > math.MaxInt64/10 {
-			return 0, fmt.Errorf("%s is above the largest amount", quote(text))
+			return 0, wrong(quote(text), "is above the largest amount")
 		}
 		if amount = amount*10 + uint64(text[i]-'0'); amount > math.MaxInt64 {
-			return 0, fmt.Errorf("%s is above the largest amount", quote(text))
+			return 0, wrong(quote(text), "is above the largest amount")
 		}
 	}
 	return int64(amount), nil

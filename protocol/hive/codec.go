@@ -33,7 +33,7 @@ func (c accountCodec) parse(r *jsonReader) Value {
 	}
 	name, err := ParseAccountName(text)
 	if err != nil {
-		r.fail(fmt.Errorf("%s is %w", quote(text), err))
+		r.fail(wrong(quote(text), "is %w", err))
 	}
 	return name
 }
@@ -159,7 +159,7 @@ func (c hexCodec) parse(r *jsonReader) Value {
 	}
 	raw, err := hex.DecodeString(text)
 	if err != nil {
-		r.fail(fmt.Errorf("%s is not hexadecimal", quote(text)))
+		r.fail(wrong(quote(text), "is not hexadecimal"))
 	}
 	if c.size > 0 && len(raw) != c.size {
 		r.fail(fmt.Errorf("wants %d bytes, not %d", c.size, len(raw)))

@@ -70,7 +70,7 @@ func (r *jsonReader) satoshis() int64 {
 	}
 	amount, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || !isInteger(text) || amount < 0 {
-		r.fail(fmt.Errorf("%s is no amount of satoshis", quote(text)))
+		r.fail(wrong(quote(text), "is no amount of satoshis"))
 	}
 	return amount
 }
@@ -82,7 +82,7 @@ func (r *jsonReader) nai() Symbol {
 			return s
 		}
 	}
-	r.fail(fmt.Errorf("%s is the number of no asset", quote(text)))
+	r.fail(wrong(quote(text), "is the number of no asset"))
 	return HIVE
 }
 

@@ -2,6 +2,7 @@ package hive
 
 import (
 	"errors"
+	"fmt"
 
 	"pksa/protocol/plain"
 )
@@ -28,6 +29,37 @@ func (e *FieldError) Error() string {
 
 // Unwrap returns the fault itself.
 func (e *FieldError) Unwrap() error { return e.Err }
+
+// valueError is a fault of one value, which stands before it.
+type valueError struct {
+	value string
+	fault error
+}
+
+func wrong(value, format string, args ...any) error {
+	return &valueError{value, fmt.Errorf(format, args...)}
+}
+
+// Error returns value and fault.
+func (e *valueError) Error() string { return e.value + " " + e.fault.Error() }
+
+// Unwrap returns the fault.
+func (e *valueError) Unwrap() error { return e.fault }
+
+// WithoutValue returns the error of a [Network.ParseOperation] or [Operation.Validate] with the
+// place of the fault, and without the value that stood there: what an application sent by mistake
+// has no place in logs. Names that are not known stay, quoted and cut.
+func WithoutValue(err error) error {
+	field, ok := errors.AsType[*FieldError](err)
+	if !ok {
+		return err
+	}
+	value, ok := errors.AsType[*valueError](field.Err)
+	if !ok {
+		return err
+	}
+	return &FieldError{Operation: field.Operation, Field: field.Field, Err: value.fault}
+}
 
 // quote returns foreign text quoted and cut. It is cut so short that a private key that somebody
 // put in a wrong place does not get out.

@@ -181,7 +181,7 @@ func (r *jsonReader) integer() string {
 	if r.peek() == '"' {
 		text := r.text()
 		if r.err == nil && !isInteger(text) {
-			r.fail(fmt.Errorf("%s is no whole number", quote(text)))
+			r.fail(wrong(quote(text), "is no whole number"))
 		}
 		return text
 	}
@@ -191,7 +191,7 @@ func (r *jsonReader) integer() string {
 	}
 	text, fraction, _ := strings.Cut(t.String(), ".")
 	if strings.Trim(fraction, "0") != "" || !isInteger(text) {
-		r.fail(fmt.Errorf("%s is no whole number", quote(t.String())))
+		r.fail(wrong(quote(t.String()), "is no whole number"))
 	}
 	return text
 }
@@ -212,7 +212,7 @@ func (r *jsonReader) int(low, high int64) int64 {
 	}
 	v, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || v < low || v > high {
-		r.fail(fmt.Errorf("%s is out of range", quote(text)))
+		r.fail(wrong(quote(text), "is out of range"))
 	}
 	return v
 }
@@ -224,7 +224,7 @@ func (r *jsonReader) uint64() uint64 {
 	}
 	v, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		r.fail(fmt.Errorf("%s is out of range", quote(text)))
+		r.fail(wrong(quote(text), "is out of range"))
 	}
 	return v
 }
@@ -234,7 +234,7 @@ func (r *jsonReader) bool() bool {
 	if r.peek() == '"' {
 		text := r.text()
 		if r.err == nil && text != "true" && text != "false" {
-			r.fail(fmt.Errorf("%s is neither true nor false", quote(text)))
+			r.fail(wrong(quote(text), "is neither true nor false"))
 		}
 		return text == "true"
 	}

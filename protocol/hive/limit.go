@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -44,7 +45,7 @@ func (o Operation) valid(alsoLate bool) error {
 func positive(field string) limit {
 	return limit{field: field, check: func(_ Operation, v Value) error {
 		if v.(Asset).Amount <= 0 {
-			return fmt.Errorf("%s is not more than zero", v)
+			return wrong(v.(Asset).String(), "is not more than zero")
 		}
 		return nil
 	}}
@@ -56,7 +57,7 @@ const mostCreationFee = 1_000_000_000
 func atMost(field string, satoshis int64) limit {
 	return limit{field: field, check: func(_ Operation, v Value) error {
 		if a := v.(Asset); a.Amount > satoshis {
-			return fmt.Errorf("%s is more than %s", a, Asset{Amount: satoshis, Symbol: a.Symbol})
+			return wrong(a.String(), "is more than %s", Asset{Amount: satoshis, Symbol: a.Symbol})
 		}
 		return nil
 	}}
@@ -89,7 +90,7 @@ func only(field string, symbols ...Symbol) limit {
 func between(field string, low, high int64) limit {
 	return limit{field: field, check: func(_ Operation, v Value) error {
 		if n := v.(int64); n < low || n > high {
-			return fmt.Errorf("%d is not within %d to %d", n, low, high)
+			return wrong(strconv.FormatInt(n, 10), "is not within %d to %d", low, high)
 		}
 		return nil
 	}}

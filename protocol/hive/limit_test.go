@@ -358,3 +358,31 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 		t.Errorf("%v is not ErrUnknownOperation", err)
 	}
 }
+
+// An error without the value keeps the place, and names that are not known. What an application
+// sent stays out.
+func TestErrorsWithoutValue(t *testing.T) {
+	for text, want := range map[string]string{
+		`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":3333.33}]`: "vote: weight: is no whole number",
+		`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":10001}]`: "vote: weight: is not within " +
+			"-10000 to 10000",
+		`["transfer",{"from":"alice","to":"bob","amount":"7.0000 HIVE","memo":""}]`: "transfer: amount: does not " +
+			"have " +
+			"3 decimals",
+		`["transfer",{"from":"alice","to":"Bob7","amount":"1.000 HIVE","memo":""}]`: "transfer: to: is not a Hive " +
+			"account name: wanted 3 to 16 characters, parts of a-z, 0-9 and - joined by dots",
+		`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":1,"x7":77}]`: `vote: has no member "x7"`,
+		`["vote",{"voter":"alice","author":"bob","permlink":"p"}]`:                    "vote: weight: is missing",
+	} {
+		op, err := hive.Mainnet.ParseOperation([]byte(text))
+		if err == nil {
+			err = op.Validate()
+		}
+		if got := fmt.Sprint(hive.WithoutValue(err)); got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", text, got, want)
+		}
+	}
+	if err := errors.New("of something else"); hive.WithoutValue(err) != err {
+		t.Error("an error of something else became another one")
+	}
+}

@@ -2,6 +2,8 @@ package client_test
 
 import (
 	"errors"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,8 +38,7 @@ func TestRefusedFailedNobody(t *testing.T) {
 	}{
 		"refused": {relaytest.Refuse, client.ErrRefused, refused},
 		"failed": {func(req protocol.Request, authKey string) protocol.Message {
-			text := relaytest.Seal(authKey, protocol.TextBroadcastUncertain+" "+txID)
-			return protocol.Err{Kind: req.Kind, UUID: req.UUID, Error: text}
+			return relaytest.Fail(req, authKey, protocol.TextBroadcastUncertain+" "+txID)
 		}, client.ErrFailed, failed},
 		"silent": {func(protocol.Request, string) protocol.Message { return nil }, client.ErrNobody, nil},
 		"refusal under another key": {func(req protocol.Request, _ string) protocol.Message {
@@ -86,7 +87,10 @@ func TestErrorTexts(t *testing.T) {
 		{&client.RefusedError{Kind: protocol.Sign, Verified: true},
 			"the wallet refused the sign request"},
 		{&client.RefusedError{Kind: protocol.Auth, Text: "no"},
-			`the wallet refused the auth request: "no" (not sealed: the relay may have said so)`},
+			`the wallet refused the auth request: "no" (not sealed for this request: the relay may have said so, and ` +
+				`it may have been carried out)`},
+		{&client.FailedError{Kind: protocol.Sign, Text: protocol.TextBroadcastUncertain + " " + txID, Verified: true},
+			`the wallet does not know what became of the sign request: "broadcast uncertain ` + txID + `"`},
 		{&client.FailedError{Kind: protocol.Challenge, Text: "request expired", Verified: true},
 			`the wallet failed the challenge request: "request expired"`},
 		{&client.RelayError{Text: "too many requests"},
@@ -148,5 +152,187 @@ func TestSwappedAnswers(t *testing.T) {
 			})
 		}
 		asking.Wait()
+	})
+}
+
+// An answer is verified only if it is sealed for the request that it answers. The relay chooses the
+// uuids: it can have a wallet refuse another request under the uuid of this one.
+func TestVerifiedIsForThisRequest(t *testing.T) {
+	reason := func(text string) relaytest.Fault {
+		return relaytest.Script(toClient("sign_nack", 0, relaytest.Set(map[string]any{"error": text})))
+	}
+	cases := map[string]struct {
+		fault    relaytest.Fault
+		answer   func(req, earlier protocol.Request, authKey string) protocol.Message
+		want     error
+		verified bool
+	}{
+		"its refusal": {nil, func(req, _ protocol.Request, authKey string) protocol.Message {
+			return relaytest.Refuse(req, authKey)
+		}, client.ErrRefused, true},
+		"its failure": {nil, func(req, _ protocol.Request, authKey string) protocol.Message {
+			return relaytest.Fail(req, authKey, protocol.TextNonce)
+		}, client.ErrNonce, true},
+		"the refusal of another request under its uuid": {nil,
+			func(req, earlier protocol.Request, authKey string) protocol.Message {
+				earlier.UUID = req.UUID
+				return relaytest.Refuse(earlier, authKey)
+			}, client.ErrRefused, false},
+		"the failure of another request": {nil,
+			func(req, earlier protocol.Request, authKey string) protocol.Message {
+				earlier.UUID = req.UUID
+				return relaytest.Fail(earlier, authKey, protocol.TextNonce)
+			}, client.ErrNonce, false},
+		"a refusal with a changed reason": {reason(protocol.TextBroadcastCredits),
+			func(req, _ protocol.Request, authKey string) protocol.Message {
+				return relaytest.Refuse(req, authKey)
+			}, client.ErrCredits, false},
+		"a refusal without its reason": {reason(""), func(req, _ protocol.Request, authKey string) protocol.Message {
+			return relaytest.Refuse(req, authKey)
+		}, client.ErrRefused, false},
+		// It must not be asked again because of a relay.
+		"busy, by the relay": {reason(protocol.TextBusy), func(req, _ protocol.Request,
+			authKey string) protocol.Message {
+			return relaytest.Refuse(req, authKey)
+		}, client.ErrFailed, false},
+		"what is sealed for another kind of answer": {nil,
+			func(req, _ protocol.Request, authKey string) protocol.Message {
+				req.Kind = protocol.Challenge
+				m := relaytest.Refuse(req, authKey).(protocol.Nack)
+				m.Kind = protocol.Sign
+				return m
+			}, client.ErrRefused, false},
+		"the refusal of a wallet that binds nothing": {nil,
+			func(req, _ protocol.Request, authKey string) protocol.Message {
+				data := relaytest.Seal(authKey, string(req.UUID))
+				return protocol.Nack{Kind: req.Kind, UUID: req.UUID, Data: data, Error: protocol.TextRefused}
+			}, client.ErrRefused, false},
+		"a refusal without anything sealed": {nil, func(req, _ protocol.Request, _ string) protocol.Message {
+			return protocol.Nack{Kind: req.Kind, UUID: req.UUID, Error: "Request was canceled by the user."}
+		}, client.ErrRefused, false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t, c.fault, nil)
+				s := w.login()
+				if _, err := w.client.Sign(t.Context(), s, vote(1)); err != nil {
+					t.Fatal(err)
+				}
+				earlier := w.requests[1]
+				w.setAnswer(func(req protocol.Request) (protocol.Message, bool) {
+					return c.answer(req, earlier, w.authKey), true
+				})
+				_, err := w.client.Sign(t.Context(), s, vote(1))
+				if !errors.Is(err, c.want) || errors.Is(err, client.ErrNothingDone) != c.verified ||
+					verified(err) != c.verified {
+					t.Errorf("error %v, verified %v; wanted %v, %v", err, verified(err), c.want, c.verified)
+				}
+				if says := strings.Contains(err.Error(), "the relay may have said so"); says == c.verified {
+					t.Errorf("it reads %q", err)
+				}
+				if errors.Is(err, client.ErrBusy) || len(w.requests) != 3 {
+					t.Errorf("asked %d times: %v", len(w.requests)-2, err)
+				}
+			})
+		})
+	}
+}
+
+func verified(err error) bool {
+	var refused *client.RefusedError
+	var failed *client.FailedError
+	return errors.As(err, &refused) && refused.Verified || errors.As(err, &failed) && failed.Verified
+}
+
+// Each reason of the closed list has an error of its own, in whichever form it comes, and only what
+// is certain says that nothing was done.
+func TestReasons(t *testing.T) {
+	reasons := map[string]error{
+		protocol.TextRefused:                         client.ErrRefused,
+		protocol.TextInvalid:                         client.ErrInvalid,
+		protocol.TextNonce:                           client.ErrNonce,
+		protocol.TextNotSupported:                    client.ErrNotSupported,
+		protocol.TextSessionExpired:                  client.ErrSessionExpired,
+		protocol.TextBusy:                            client.ErrBusy,
+		protocol.TextInternal:                        client.ErrInternal,
+		protocol.TextBroadcastCredits:                client.ErrCredits,
+		protocol.TextBroadcastBalance:                client.ErrBalance,
+		protocol.TextBroadcastAuthority:              client.ErrAuthority,
+		protocol.TextBroadcastExpired:                client.ErrChainExpired,
+		protocol.TextBroadcastRejected:               client.ErrRejected,
+		protocol.TextBroadcastNoNode:                 client.ErrNoNode,
+		protocol.TextBroadcastUncertain + " " + txID: client.ErrUncertain,
+		"tea time": nil, // a wallet of another make, or a newer one
+	}
+	forms := map[string]func(protocol.Request, string, string) protocol.Message{
+		"nack": relaytest.Nack, "err": relaytest.Fail,
+	}
+	for text, want := range reasons {
+		for form, answer := range forms {
+			t.Run(form+" "+text, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					w := newWorld(t, nil, func(o *client.Options) { o.BusyWithin = -1 })
+					s := w.login()
+					w.setAnswer(func(req protocol.Request) (protocol.Message, bool) {
+						return answer(req, w.authKey, text), true
+					})
+					_, err := w.client.Sign(t.Context(), s, vote(1))
+					for other, sentinel := range reasons {
+						if sentinel != nil && errors.Is(err, sentinel) != (sentinel == want) &&
+							!(want == nil && form == "nack" && other == protocol.TextRefused) {
+							t.Errorf("as for %q: %v is %v", other, err, sentinel)
+						}
+					}
+					refused := want == client.ErrRefused || want == nil && form == "nack"
+					if errors.Is(err, client.ErrRefused) != refused || errors.Is(err, client.ErrFailed) == refused {
+						t.Errorf("error %v", err)
+					}
+					if chain := strings.HasPrefix(text, "broadcast failed"); errors.Is(err,
+						client.ErrBroadcast) != chain {
+						t.Errorf("about the chain: %v: %v", !chain, err)
+					}
+					// An err that tells a fault may come after a crash, and one that is not known
+					// may mean anything.
+					certain := want != client.ErrUncertain &&
+						(form == "nack" || want != nil && want != client.ErrInternal)
+					if errors.Is(err, client.ErrNothingDone) != certain || !verified(err) {
+						t.Errorf("nothing done: %v, verified %v", !certain, verified(err))
+					}
+					if !strings.Contains(err.Error(), strconv.Quote(text)) {
+						t.Errorf("it reads %q", err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The wallet's word that it is busy, sealed for the request, has the client ask again, with a nonce
+// of its own.
+func TestBusyNackIsAskedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, nil, nil)
+		s := w.login()
+		left := 3
+		w.setAnswer(func(req protocol.Request) (protocol.Message, bool) {
+			left--
+			return relaytest.Nack(req, w.authKey, protocol.TextBusy), left >= 0
+		})
+		if _, err := w.client.Sign(t.Context(), s, vote(1)); err != nil {
+			t.Fatal(err)
+		}
+		nonces := map[protocol.Nonce]bool{}
+		for _, req := range w.requests[1:] {
+			text, _ := relayOpen(t, s.AuthKey(), req.Data)
+			data, err := protocol.DecodeSignReqData([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			nonces[data.Nonce] = true
+		}
+		if len(nonces) != 4 {
+			t.Errorf("%d requests, %d nonces", len(w.requests)-1, len(nonces))
+		}
 	})
 }

@@ -21,8 +21,8 @@ type exchange struct {
 	// build returns the request. It runs when it is the request's turn to be sent, so that its
 	// nonce is above those of the requests sent before it.
 	build func() (protocol.Request, error)
-	// accept checks an ack and keeps what is in it.
-	accept func(protocol.Ack) error
+	// accept checks an ack of the call and keeps what is in it.
+	accept func(*call, protocol.Ack) error
 	// nonce is where build leaves the nonce of the request; nil if it has none.
 	nonce *protocol.Nonce
 }
@@ -122,11 +122,11 @@ func (x exchange) checkAnswer(waiting *call, m protocol.Answer) error {
 	}
 	switch m := m.(type) {
 	case protocol.Ack:
-		return x.accept(m)
+		return x.accept(waiting, m)
 	case protocol.Nack:
 		return x.session.checkRefusal(waiting, m)
 	case protocol.Err:
-		return x.checkFailure(m)
+		return x.checkFailure(waiting, m)
 	}
 	return fmt.Errorf("%w: no answer", errIgnore) // unreachable: there are three kinds of answers
 }
@@ -137,11 +137,13 @@ var errIgnore = errors.New("not from the wallet")
 // errWaited is the error of waiting a second time for one request.
 var errWaited = errors.New("this request was waited for already")
 
-// checkRefusal returns a refusal as an error. It is verified if its data is the sealed uuid (HAS
-// §7); Keychain's refusals have no data. Sealed data that is not this uuid is from another request.
+// checkRefusal returns a nack as an error. Its data is the sealed uuid (HAS §7); Keychain's nacks
+// have no data. Sealed data that is not this uuid is from another request. The uuid is not enough
+// to verify it: the relay chose it, here and at the wallet.
 func (s *Session) checkRefusal(waiting *call, m protocol.Nack) error {
+	e := FailedError{Kind: m.Kind, Text: m.Error, nack: true}
 	if m.Data == "" {
-		return &RefusedError{Kind: m.Kind, Text: m.Error}
+		return negative(e)
 	}
 	text, err := s.open(m.Data)
 	if err != nil {
@@ -150,32 +152,47 @@ func (s *Session) checkRefusal(waiting *call, m protocol.Nack) error {
 	if string(text) != string(waiting.id) {
 		return fmt.Errorf("%w: the refusal is of another request", errIgnore)
 	}
-	if m.Error != "" && m.Error != protocol.TextRefused {
-		return &FailedError{Kind: m.Kind, Text: m.Error, Verified: true, busy: m.Error == protocol.TextBusy}
-	}
-	return &RefusedError{Kind: m.Kind, Text: m.Error, Verified: true}
+	e.sealed, e.Verified = true, s.isFor(waiting, m.Cmd(), m.Data, m.Error)
+	return negative(e)
 }
 
-// checkFailure returns a failure as an error. The text is sealed for sign and challenge and plain
-// for auth, but wallets differ (HAS §4.3, §4.4): a sealed text must open, any other is taken as it
-// is, and is not verified.
-func (x exchange) checkFailure(m protocol.Err) error {
+// checkFailure returns an err as an error. The text is sealed for sign and challenge and plain for
+// auth, but wallets differ (HAS §4.3, §4.4): a sealed text must open, any other is taken as it is,
+// and is not verified.
+func (x exchange) checkFailure(waiting *call, m protocol.Err) error {
 	if _, err := seal.Parse(m.Error); err != nil {
-		return &FailedError{Kind: m.Kind, Text: m.Error}
+		return negative(FailedError{Kind: m.Kind, Text: m.Error})
 	}
 	clear, err := x.session.open(m.Error)
 	if err != nil {
 		return err
 	}
 	text := string(clear)
+	e := FailedError{Kind: m.Kind, Text: text, sealed: true,
+		Verified: x.session.isFor(waiting, m.Cmd(), m.Error, text)}
+	// Wallets that do not bind their answers name the nonce, which is used once.
 	nonce, named := strings.CutPrefix(text, protocol.TextBusyNonce+" ")
-	switch {
-	case !named:
-		return &FailedError{Kind: m.Kind, Text: text, Verified: true}
-	case x.nonce == nil || nonce != strconv.FormatInt(int64(*x.nonce), 10):
+	if !named {
+		return negative(e)
+	}
+	if x.nonce == nil || nonce != strconv.FormatInt(int64(*x.nonce), 10) {
 		return fmt.Errorf("%w: the failure is of another request", errIgnore)
 	}
-	return &FailedError{Kind: m.Kind, Text: protocol.TextBusyNonce, Verified: true, busy: true}
+	e.Text, e.Verified = protocol.TextBusyNonce, true
+	return negative(e)
+}
+
+// isFor reports whether an answer was sealed for this very request. cmd is its name; text is what
+// is sealed, or the reason of a nack.
+func (s *Session) isFor(waiting *call, cmd, data, text string) bool {
+	sealed, err := seal.Parse(data)
+	return err == nil && sealed.HasSalt(seal.Binding(s.authKey, waiting.payload, cmd, text))
+}
+
+// ackIsFor reports whether an ack was sealed for this very request.
+func (s *Session) ackIsFor(waiting *call, m protocol.Ack) bool {
+	text, err := s.open(string(m.Data))
+	return err == nil && s.isFor(waiting, m.Cmd(), string(m.Data), string(text))
 }
 
 // open returns what the wallet sealed, or an error that matches errIgnore.

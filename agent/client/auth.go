@@ -112,7 +112,13 @@ func (p *Pairing) Wait(ctx context.Context) (*Grant, error) {
 // wallet approves. ctx is for looking up keys.
 func (c *Client) login(ctx context.Context, s *Session, a Auth) (*Grant, exchange) {
 	grant := &Grant{Session: s}
-	accept := func(m protocol.Ack) error { return c.acceptAuth(ctx, grant, a, m) }
+	accept := func(waiting *call, m protocol.Ack) error {
+		err := c.acceptAuth(ctx, grant, a, m)
+		if grant.Proof != nil {
+			grant.Proof.Verified = s.ackIsFor(waiting, m)
+		}
+		return err
+	}
 	return grant, exchange{s, protocol.Auth, c.authRequest(s, a), accept, nil}
 }
 

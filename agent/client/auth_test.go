@@ -21,7 +21,7 @@ func TestServiceMode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if grant.Proof == nil || grant.Proof.Key != alice.Public() || !grant.Proof.OfAccount ||
+		if grant.Proof == nil || grant.Proof.Key != alice.Public() || !grant.Proof.OfAccount || !grant.Proof.Verified ||
 			time.Until(grant.Expires) < 23*time.Hour {
 			t.Errorf("grant %+v", grant)
 		}

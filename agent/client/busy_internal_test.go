@@ -17,8 +17,9 @@ func TestBusyCountsForItsRequest(t *testing.T) {
 	nonce := protocol.Nonce(1_764_142_000_000)
 	x := exchange{session: s, kind: protocol.Sign, nonce: &nonce}
 	busy := func(n protocol.Nonce) string { return fmt.Sprint(protocol.TextBusyNonce, " ", n) }
+	call := newCall(protocol.Sign, "alice")
 	answer := func(text string) error {
-		return x.checkFailure(protocol.Err{Kind: protocol.Sign, Error: sealText(s.authKey, []byte(text))})
+		return x.checkFailure(call, protocol.Err{Kind: protocol.Sign, Error: sealText(s.authKey, []byte(text))})
 	}
 	if err := answer(busy(nonce)); !errors.Is(err, ErrBusy) || !errors.Is(err, ErrFailed) {
 		t.Errorf("of this request: %v", err)
@@ -31,7 +32,7 @@ func TestBusyCountsForItsRequest(t *testing.T) {
 	if err := answer(protocol.TextBusyNonce); !errors.Is(err, ErrFailed) || errors.Is(err, ErrBusy) {
 		t.Errorf("without a nonce: %v", err)
 	}
-	plain := x.checkFailure(protocol.Err{Kind: protocol.Sign, Error: busy(nonce)})
+	plain := x.checkFailure(call, protocol.Err{Kind: protocol.Sign, Error: busy(nonce)})
 	if errors.Is(plain, ErrBusy) {
 		t.Errorf("unsealed: %v", plain)
 	}

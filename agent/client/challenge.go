@@ -32,6 +32,10 @@ type Proof struct {
 	// Text is the decrypted memo without its leading "#"; string(Text) is its content. It is empty
 	// without Decrypt.
 	Text Secret
+	// Verified is true if the answer is sealed for this very request. Only our wallet seals so. A
+	// signature proves itself; of a decrypted memo this is the only proof that the relay has not
+	// handed over the text of another one.
+	Verified bool
 }
 
 // Format writes everything but the text.
@@ -57,7 +61,7 @@ func (c *Client) Challenge(ctx context.Context, s *Session, ch Challenge) (*Proo
 		}
 		return s.sealRequest(protocol.Challenge, payload), nil
 	}
-	accept := func(m protocol.Ack) error {
+	accept := func(waiting *call, m protocol.Ack) error {
 		text, err := s.open(string(m.Data))
 		if err != nil {
 			return err
@@ -66,7 +70,9 @@ func (c *Client) Challenge(ctx context.Context, s *Session, ch Challenge) (*Proo
 		if err != nil {
 			return badAnswer("%w", err)
 		}
-		proof, err = c.checkProof(ctx, s.account, ch, answer)
+		if proof, err = c.checkProof(ctx, s.account, ch, answer); err == nil {
+			proof.Verified = s.ackIsFor(waiting, m)
+		}
 		return err
 	}
 	if err := c.ask(ctx, exchange{s, protocol.Challenge, build, accept, &nonce}); err != nil {

@@ -19,7 +19,38 @@ func TestDecrypt(t *testing.T) {
 			t.Fatal(err)
 		}
 		proof, err := w.client.Challenge(t.Context(), s, client.Challenge{Role: hive.Memo, Text: memo, Decrypt: true})
-		if err != nil || proof.Text != "for alice only" || proof.Key != alice.Public() {
+		if err != nil || proof.Text != "for alice only" || proof.Key != alice.Public() || !proof.Verified {
+			t.Errorf("proof %+v, %v", proof, err)
+		}
+	})
+}
+
+// The relay can hand over the text of one memo in place of another: both answers are sealed for the
+// session, and the uuid is not in them.
+func TestTextOfAnotherMemoIsNotVerified(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, nil, nil)
+		s := w.login()
+		ask := func(text string) (*client.Proof, error) {
+			memo, err := mallory.EncodeMemo(alice.Public(), text, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return w.client.Challenge(t.Context(), s, client.Challenge{Role: hive.Memo, Text: memo, Decrypt: true})
+		}
+		if _, err := ask("#one"); err != nil {
+			t.Fatal(err)
+		}
+		first := w.requests[1]
+		w.setAnswer(func(req protocol.Request) (protocol.Message, bool) {
+			first.UUID = req.UUID
+			m, err := relaytest.Approve(first, w.authKey, alice, txID)
+			if err != nil {
+				t.Error(err)
+			}
+			return m, true
+		})
+		if proof, err := ask("#two"); err != nil || proof.Text != "one" || proof.Verified {
 			t.Errorf("proof %+v, %v", proof, err)
 		}
 	})

@@ -198,6 +198,7 @@ type call struct {
 	awaited atomic.Bool          // somebody has waited for it, or waits
 
 	// Written before named is closed.
+	payload [32]byte // digest of what the request says, sealed
 	id      protocol.UUID
 	expires time.Time
 

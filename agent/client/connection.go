@@ -10,6 +10,7 @@ import (
 	"github.com/coder/websocket"
 
 	"pksa/protocol"
+	"pksa/protocol/seal"
 )
 
 const (
@@ -201,6 +202,11 @@ func (c *Client) send(ctx context.Context, waiting *call, build func() (protocol
 	if err != nil {
 		return err
 	}
+	payload, err := seal.Parse(request.Data)
+	if err != nil {
+		return err // unreachable: it was sealed by build
+	}
+	waiting.payload = payload.Digest()
 	// Before the frame is written: its wait may come before the write returns.
 	c.mu.Lock()
 	if conn.lost {

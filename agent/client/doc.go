@@ -14,10 +14,37 @@
 //
 // # What the answers mean
 //
-//   - [ErrRefused]: a wallet is there and does not allow the request.
-//   - [ErrFailed]: a wallet is there and could not do it; [FailedError] has its words.
-//   - [ErrBusy]: a wallet is there and has too much to do. Nothing was done. The client has asked
-//     again for a while by itself; it matches ErrFailed too.
+// Match errors with errors.Is. The first question is whether the request may have been carried out:
+//
+//   - [ErrNothingDone]: it was not and never will be, by the word of the wallet itself, sealed for
+//     this very request. Ask again if the reason can go away.
+//   - [ErrUncertain]: the wallet does not know. [FailedError.TransactionID] names the transaction.
+//   - Without either, a transaction may be on the chain, or get there within a minute, whatever
+//     else the error matches: the relay may have made up the answer, or taken it from another
+//     request. Look at the chain before you ask again.
+//
+// What a wallet answers, and when to ask again if ErrNothingDone matches, too:
+//
+//	ErrRefused         the wallet does not allow it            never
+//	ErrInvalid         the request has the wrong form          after a change of the program
+//	ErrNonce           it came out of order, or too late       once that is mended
+//	ErrNotSupported    the wallet does not sign such things    never
+//	ErrSessionExpired  the wallet has ended the session        after a login; Kept does both
+//	ErrBusy            the wallet has too much to do           later; the client has tried
+//	ErrInternal        the wallet has a fault                  once its operator has looked
+//	ErrCredits         too few resource credits                in some hours
+//	ErrBalance         too few funds                           once there are more
+//	ErrAuthority       the chain wants other signatures        once the keys are changed
+//	ErrChainExpired    no block took the transaction in time   at once
+//	ErrRejected        the chain refuses the operations        most likely never
+//	ErrNoNode          the wallet reached no node              later
+//	ErrUncertain       nobody knows yet                        not before looking for it
+//
+// All but ErrRefused match [ErrFailed], and those from ErrCredits to ErrNoNode [ErrBroadcast]. The
+// errors that calls return are [RefusedError] and [FailedError], which have the wallet's words.
+//
+// What else can become of a request:
+//
 //   - [ErrNobody]: nobody answered until the request expired. No wallet is there, or one that stays
 //     silent.
 //   - [ErrExpired]: ErrNobody matches it too. Alone it means that the answer may have been missed
@@ -40,8 +67,11 @@
 // computed again, and its operations are compared with those asked for.
 //
 // A signed challenge is verified, and its key is reported. Whether the key is one of the account is
-// checked if [Options].Keys is set; otherwise the caller must check it. A refusal or failure that
-// is not sealed (some wallets seal none) is reported with Verified false.
+// checked if [Options].Keys is set; otherwise the caller must check it.
+//
+// A negative answer is Verified only if its sealed part names this very request, and, of a nack,
+// its reason as well. Only our wallet seals so (see seal.Binding): to others a uuid is enough, and
+// the relay hands those out on both sides.
 //
 // Each account has its own auth_key. Nonces are milliseconds and strictly increase within a
 // session, across restarts too unless the clock is set back. No secret of a session is ever logged

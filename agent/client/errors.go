@@ -14,12 +14,9 @@ import (
 var (
 	// ErrRefused means that a wallet is there and does not allow the request. See [RefusedError].
 	ErrRefused = errors.New("the wallet refused")
-	// ErrFailed means that a wallet is there and could not do what was asked. See [FailedError].
+	// ErrFailed means that a wallet is there and could not do what was asked. See [FailedError],
+	// and [ErrInvalid] and the errors after it for the reasons.
 	ErrFailed = errors.New("the wallet failed")
-	// ErrBusy means that a wallet is there and had no time: too many requests came for the account.
-	// Nothing was done. The client has asked again for as long as [Options].BusyWithin allows. It
-	// matches ErrFailed too.
-	ErrBusy = fmt.Errorf("%w: it is busy", ErrFailed)
 	// ErrExpired means that the request expired without an answer: nobody answered ([ErrNobody]),
 	// or the answer may have come while the connection was lost.
 	ErrExpired = errors.New("the request expired")
@@ -42,14 +39,18 @@ var (
 	ErrSessionOver = errors.New("the session is over")
 )
 
-// RefusedError is a wallet's refusal (HAS §7). It matches [ErrRefused].
+// RefusedError is a wallet's refusal (HAS §7). It matches [ErrRefused], and [ErrNothingDone] if it
+// is verified. A nack whose text is no known reason is one, too.
 type RefusedError struct {
 	Kind protocol.Kind // of the request
-	// Text is what the wallet adds, unsealed; often empty. The relay can read and change it.
+	// Text is what the wallet adds, unsealed; often empty. The relay can read it, and change it in
+	// a refusal that is not verified.
 	Text string
-	// Verified is true if the refusal is sealed with the session's auth_key. Those of Keychain are
-	// not: then the relay may have refused.
+	// Verified is true if the refusal is sealed with the session's auth_key for this very request.
+	// Only our wallet seals so. Otherwise the relay may have refused, or may have handed over the
+	// refusal of another request: the uuid that others seal is chosen by the relay.
 	Verified bool
+	sealed   bool // with the auth_key, and names the uuid
 }
 
 // Error returns what was refused, with the wallet's words.
@@ -57,33 +58,55 @@ func (e *RefusedError) Error() string {
 	return describe("the wallet refused", e.Kind, e.Text, e.Verified)
 }
 
-// Is reports whether target is [ErrRefused].
-func (e *RefusedError) Is(target error) bool { return target == ErrRefused }
+// Is reports whether target is [ErrRefused], or [ErrNothingDone] and the refusal is verified.
+func (e *RefusedError) Is(target error) bool {
+	return target == ErrRefused || target == ErrNothingDone && e.Verified
+}
 
-// FailedError is a wallet's failure (HAS §7). It matches [ErrFailed].
+// FailedError is a wallet's failure (HAS §7). It matches [ErrFailed] and the error of its reason,
+// such as [ErrCredits].
 type FailedError struct {
 	Kind protocol.Kind // of the request
 	// Text is the wallet's reason: for ours one of the texts of HAS §12, such as
 	// protocol.TextNonce.
 	Text string
-	// Verified is true if the text came sealed with the session's auth_key. For auth requests it
-	// never is.
+	// Verified is true if the text came sealed with the session's auth_key for this very request,
+	// or beside a uuid that was. Only our wallet seals so. Otherwise the relay may have made the
+	// answer, or may have handed over that to another request.
 	Verified bool
-	busy     bool // the wallet has no time for this very request, as its nonce shows
+	nack     bool // the wallet promises that nothing was done
+	sealed   bool // with the auth_key
 }
 
 // Error returns what failed, with the wallet's words.
 func (e *FailedError) Error() string {
-	return describe("the wallet failed", e.Kind, e.Text, e.Verified)
+	what := "the wallet failed"
+	if reasonOf(e.Text) == ErrUncertain {
+		what = "the wallet does not know what became of"
+	}
+	return describe(what, e.Kind, e.Text, e.Verified)
 }
 
-// Is reports whether target is [ErrFailed], or [ErrBusy] and the wallet said that of this request.
+// Is reports whether target is [ErrFailed], the reason that the wallet gave or what that matches,
+// or [ErrNothingDone] and the wallet says that of this very request. It is [ErrBusy] only then,
+// too.
 func (e *FailedError) Is(target error) bool {
-	return target == ErrFailed || target == ErrBusy && e.busy
+	switch reason := reasonOf(e.Text); {
+	case target == ErrFailed:
+		return true
+	case target == ErrNothingDone:
+		// A fault that is told by an err may be the end of a request that was begun.
+		return e.Verified && reason != ErrUncertain && (e.nack || reason != nil && reason != ErrInternal)
+	case reason == ErrBusy && !e.Verified:
+		return false
+	default:
+		return errors.Is(reason, target)
+	}
 }
 
 // TransactionID returns the transaction that the text names, if there is one. Our wallet names one
-// after "broadcast uncertain" (HAS §12): that transaction may be on the chain, now or later.
+// after "broadcast uncertain" (HAS §12): that transaction may be on the chain, now or later. If the
+// answer is not verified, it may be the transaction of another request.
 func (e *FailedError) TransactionID() (hive.TxID, bool) {
 	for word := range strings.FieldsSeq(e.Text) {
 		if id, err := hive.ParseTxID(strings.Trim(word, ".,:;()")); err == nil {
@@ -126,13 +149,23 @@ func badAnswer(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrBadAnswer, fmt.Errorf(format, args...))
 }
 
+// negative returns the error of a negative answer by its reason.
+func negative(e FailedError) error {
+	reason := reasonOf(e.Text)
+	if reason == ErrRefused || reason == nil && e.nack {
+		return &RefusedError{Kind: e.Kind, Text: e.Text, Verified: e.Verified, sealed: e.sealed}
+	}
+	return &e
+}
+
+// describe puts an error into words.
 func describe(what string, kind protocol.Kind, text string, verified bool) string {
 	s := what + " the " + kind.String() + " request"
 	if text != "" {
 		s += ": " + quote(text)
 	}
 	if !verified {
-		s += " (not sealed: the relay may have said so)"
+		s += " (not sealed for this request: the relay may have said so, and it may have been carried out)"
 	}
 	return s
 }

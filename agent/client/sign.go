@@ -72,7 +72,7 @@ func (c *Client) Sign(ctx context.Context, s *Session, r SignRequest) (*Signed, 
 	}
 	var signed *Signed
 	order := signing{c, s.account, asked, r.SignOnly}
-	accept := func(m protocol.Ack) (err error) {
+	accept := func(_ *call, m protocol.Ack) (err error) {
 		signed, err = order.accept(ctx, m)
 		return err
 	}

@@ -162,10 +162,33 @@ func Open(passphrase, data string) (string, error) {
 	return string(text), err
 }
 
-// Refuse returns the nack of a wallet that holds the session.
+// Nack returns the nack of a wallet that holds the session and binds its answers to their requests,
+// as ours does.
+func Nack(req protocol.Request, authKey, reason string) protocol.Message {
+	m := protocol.Nack{Kind: req.Kind, UUID: req.UUID, Error: reason}
+	m.Data = bind(req, authKey, m.Cmd(), string(req.UUID), reason)
+	return m
+}
+
+// Fail returns the err of such a wallet.
+func Fail(req protocol.Request, authKey, text string) protocol.Message {
+	m := protocol.Err{Kind: req.Kind, UUID: req.UUID}
+	m.Error = bind(req, authKey, m.Cmd(), text, text)
+	return m
+}
+
+// Refuse returns the refusal of such a wallet.
 func Refuse(req protocol.Request, authKey string) protocol.Message {
-	return protocol.Nack{Kind: req.Kind, UUID: req.UUID, Data: Seal(authKey, string(req.UUID)),
-		Error: protocol.TextRefused}
+	return Nack(req, authKey, protocol.TextRefused)
+}
+
+// bind seals a text for one request. reason is the text itself, or the reason of a nack.
+func bind(req protocol.Request, authKey, cmd, text, reason string) string {
+	payload, err := seal.Parse(req.Data)
+	if err != nil {
+		return Seal(authKey, text) // for a request that no application of ours has sealed
+	}
+	return seal.Seal(authKey, []byte(text), seal.Binding(authKey, payload.Digest(), cmd, reason))
 }
 
 // Approve answers a request as a wallet does that allows everything: key signs challenges, and a
@@ -200,7 +223,7 @@ func Approve(req protocol.Request, authKey string, key *hive.PrivateKey, id stri
 			return nil, err
 		}
 		clear, err := done.Encode()
-		return protocol.Ack{Kind: req.Kind, UUID: req.UUID, Data: []byte(Seal(authKey, string(clear)))}, err
+		return ack(req, authKey, string(clear)), err
 	}
 	return nil, errors.New("no such kind of request")
 }
@@ -222,7 +245,13 @@ func approveAuth(req protocol.Request, authKey string, key *hive.PrivateKey, tex
 		granted.Challenge = &done
 	}
 	clear, err := granted.Encode()
-	return protocol.Ack{Kind: req.Kind, UUID: req.UUID, Data: []byte(Seal(authKey, string(clear)))}, err
+	return ack(req, authKey, string(clear)), err
+}
+
+func ack(req protocol.Request, authKey, clear string) protocol.Message {
+	m := protocol.Ack{Kind: req.Kind, UUID: req.UUID}
+	m.Data = []byte(bind(req, authKey, m.Cmd(), clear, clear))
+	return m
 }
 
 func meet(key *hive.PrivateKey, challenge string, decrypt bool) (protocol.ChallengeAckData, error) {

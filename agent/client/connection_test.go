@@ -1,13 +1,19 @@
 package client
 
 import (
+	"context"
+	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"pksa/agent/relay"
+	"pksa/agent/relay/relaytest"
 	"pksa/protocol"
+	"pksa/protocol/hive"
 )
 
 // FuzzFrames gives a client frames of any content, one a line, while three requests wait. It must
@@ -45,4 +51,61 @@ func FuzzFrames(f *testing.F) {
 			t.Errorf("%d calls are left", len(c.calls))
 		}
 	})
+}
+
+// brokenConn is a connection on which writing fails once it is broken.
+type brokenConn struct {
+	net.Conn
+	broken bool
+}
+
+func (c *brokenConn) Write(p []byte) (int, error) {
+	if c.broken {
+		return 0, errors.New("broken")
+	}
+	return c.Conn.Write(p)
+}
+
+// A connection on which a write has failed is handed out to no other request, although no reader
+// has noticed yet: here none runs.
+func TestNothingIsWrittenAfterAFailedWrite(t *testing.T) {
+	silent := slog.New(slog.DiscardHandler)
+	server, err := relaytest.Start(relaytest.Options{Relay: relay.Options{Logger: silent,
+		Keys: relay.FixedKeys(map[hive.AccountName][]hive.PublicKey{"alice": nil})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	wire := &brokenConn{}
+	options, err := Options{Relay: server.URL, App: protocol.AppInfo{Name: "bot"}, Logger: silent,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			wire.Conn, err = server.DialContext(ctx, network, address)
+			return wire, err
+		}}.check()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Client{options: options, log: silent, changed: make(chan struct{}), calls: map[string]*call{}}
+	conn, err := c.connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.ws.CloseNow()
+	c.setConnection(conn, nil)
+	wire.broken = true
+	s := NewSession("alice", "")
+	build := func() (protocol.Request, error) { return s.sealRequest(protocol.Sign, []byte("{}")), nil }
+	waiting := newCall(protocol.Sign, "alice")
+	if err := c.send(t.Context(), waiting, build); !errors.Is(err, ErrLost) {
+		t.Fatalf("error %v", err)
+	}
+	// The next request finds no connection, and would wait for one.
+	over, end := context.WithCancel(t.Context())
+	end()
+	if next, err := c.acquire(over); next != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("the broken connection is handed out again: %v", err)
+	}
+	if !waiting.finished {
+		t.Error("the request waits on")
+	}
 }

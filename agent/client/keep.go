@@ -40,9 +40,9 @@ type Kept struct {
 }
 
 var (
-	// ErrNewSession means that the wallet had ended the session, as [Kept] found out by asking: it
-	// said so, or nobody answered. A new session is there. After silence, when the error matches
-	// [ErrNobody], too, look at the chain before you ask again.
+	// ErrNewSession means that the wallet had ended the session, as [Kept] found out by asking
+	// after nobody had answered, or after somebody had said so. A new session is there: look at the
+	// chain, then ask again. The error matches [ErrNobody] or [ErrSessionExpired], too.
 	ErrNewSession = errors.New("the wallet had ended the session; there is a new one")
 	// ErrTooManyLogins means that so many sessions were made in the last hour that something is
 	// wrong: another one is not asked for, because the wallet would run out of sessions for the
@@ -70,7 +70,8 @@ const (
 // session and a new login, the session is kept: nobody but the wallet knows whether it lives.
 //
 // The auth_key of a new session is in the file before the wallet is asked for it: a program that is
-// cut off in between goes on with the same session in its next run.
+// cut off in between goes on with the same session in its next run. The session before it stays in
+// the file until the wallet has granted the new one or refused it.
 //
 // The errors are those of [Client.Authenticate], ErrTooManyLogins, and those of the file. After
 // ErrNobody nothing is changed: the wallet is not there, listens at another relay, or knows another
@@ -103,119 +104,142 @@ func (k *Kept) Session(ctx context.Context) (*Session, error) {
 		if now.Sub(k.kept.confirmed) < confirmedFor {
 			return s, nil
 		}
-		return k.confirm(ctx)
+		return k.confirm(ctx, true)
 	}
-	return k.open(ctx)
+	return k.open(ctx, nil)
 }
 
-// Sign does what [Client.Sign] does, in the session. If nobody answers, or the answer is that the
-// session has ended, it finds out whether that is so: then a new one is made, and the error matches
-// ErrNewSession.
-func (k *Kept) Sign(ctx context.Context, r SignRequest) (*Signed, error) {
-	s, err := k.Session(ctx)
-	if err != nil {
-		return nil, err
-	}
-	signed, err := k.client.Sign(ctx, s, r)
-	return signed, k.learn(ctx, s, err)
+// Sign does what [Client.Sign] does, in the session. If the wallet says that the session has ended,
+// a new one is made and the request is made once more in it, provided that the answer is verified:
+// then nothing was done before. If somebody else says so, or if nobody answers, Sign finds out
+// whether the session has ended, and the error matches ErrNewSession if there is a new one.
+func (k *Kept) Sign(ctx context.Context, r SignRequest) (signed *Signed, err error) {
+	err = k.within(ctx, func(s *Session) (err error) { signed, err = k.client.Sign(ctx, s, r); return err })
+	return signed, err
 }
 
 // Challenge does what [Client.Challenge] does, in the session, and finds out about it as
 // [Kept.Sign] does.
-func (k *Kept) Challenge(ctx context.Context, ch Challenge) (*Proof, error) {
-	s, err := k.Session(ctx)
-	if err != nil {
-		return nil, err
-	}
-	proof, err := k.client.Challenge(ctx, s, ch)
-	return proof, k.learn(ctx, s, err)
+func (k *Kept) Challenge(ctx context.Context, ch Challenge) (proof *Proof, err error) {
+	err = k.within(ctx, func(s *Session) (err error) { proof, err = k.client.Challenge(ctx, s, ch); return err })
+	return proof, err
 }
 
-// learn takes what became of a request: an answer of the wallet shows that the session lives, and
-// after silence the wallet is asked whether it does.
-func (k *Kept) learn(ctx context.Context, s *Session, err error) error {
+// within makes a request in the session, and once more if the session had ended and goes on, or
+// another one has begun.
+func (k *Kept) within(ctx context.Context, request func(*Session) error) error {
+	for again := false; ; again = true {
+		s, err := k.Session(ctx)
+		if err != nil {
+			return err
+		}
+		goesOn, err := k.learn(ctx, s, request(s))
+		if !goesOn || again {
+			return err
+		}
+	}
+}
+
+// learn takes what became of a request: an answer of the wallet shows that the session lives. After
+// silence, and after the word that the session has ended, whoever says so, the wallet is asked
+// whether it lives. A relay that says it for no reason causes one login for a request. learn
+// reports whether the request can be made again because nothing was done and there is a session.
+func (k *Kept) learn(ctx context.Context, s *Session, err error) (goesOn bool, _ error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	ended := isEnded(err)
 	if k.kept.session != s {
-		return err // replaced meanwhile, for another request
+		return ended, err // replaced meanwhile, for another request
 	}
 	if err == nil {
 		k.kept.confirmed = timeNow()
-		return nil
+		return false, nil
 	}
-	if !errors.Is(err, ErrNobody) && !saysEnded(err) || ctx.Err() != nil {
-		return err
+	if !errors.Is(err, ErrNobody) && !errors.Is(err, ErrSessionExpired) || ctx.Err() != nil {
+		return false, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, confirmWithin)
 	defer cancel()
-	now, failure := k.confirm(ctx)
+	now, failure := k.confirm(ctx, !ended)
 	switch {
 	case errors.Is(failure, ErrTooManyLogins):
-		return fmt.Errorf("%w; %w", err, failure)
+		return false, fmt.Errorf("%w; %w", err, failure)
 	case failure != nil:
 		// Silence again, or a refusal: that is why nobody answered, or it says no more.
 		k.client.log.Debug("asking whether the session lives", "account", s.account, "err", failure)
+		return false, err
 	case now != s:
-		return fmt.Errorf("%w: %w", err, ErrNewSession)
+		err = fmt.Errorf("%w: %w", err, ErrNewSession)
 	}
-	return err
+	return ended, err
 }
 
-// saysEnded reports whether the answer to a request is that its session has ended. The relay may
-// have said so: only the wallet's refusal to confirm the session counts.
-func saysEnded(err error) bool {
+// isEnded reports whether the wallet itself says of this request that its session has ended.
+func isEnded(err error) bool {
+	return errors.Is(err, ErrSessionExpired) && errors.Is(err, ErrNothingDone)
+}
+
+// confirm asks the wallet for the session that is kept. A wallet that has ended it refuses: then a
+// new one is opened. A nack that is not sealed may be the relay's, and changes nothing. If the
+// session may live all the same, it stays unless a new one is granted.
+func (k *Kept) confirm(ctx context.Context, mayLive bool) (*Session, error) {
+	was := k.kept.session
+	err := k.ask(ctx)
+	switch {
+	case err == nil:
+		return was, nil
+	case !isNo(err):
+		return nil, err
+	case was.Expires().IsZero():
+		return k.goBack(err)
+	}
+	k.client.log.Info("the wallet does not confirm the session; logging in again", "account", k.login.Account)
+	if !mayLive || isEnded(err) {
+		was = nil
+	}
+	return k.open(ctx, was)
+}
+
+// isNo reports whether a wallet that knows the auth_key refuses it, or says that its session has
+// ended. Not every wallet binds that to the request, and an auth_err cannot be sealed: what a relay
+// repeats or makes up costs a login, and no session is lost by it.
+func isNo(err error) bool {
 	var refused *RefusedError
 	var failed *FailedError
-	return errors.As(err, &refused) && refused.Text == protocol.TextSessionExpired ||
-		errors.As(err, &failed) && failed.Text == protocol.TextSessionExpired
+	switch {
+	case errors.As(err, &refused):
+		return refused.sealed
+	case errors.As(err, &failed):
+		return failed.sealed && errors.Is(failed, ErrSessionExpired) || failed.Text == protocol.TextAuthFailed
+	}
+	return false
 }
 
-// confirm asks the wallet for the session that is kept. A wallet that has ended it refuses, sealed:
-// then a new one is opened. A refusal that is not sealed may be the relay's, and changes nothing.
-func (k *Kept) confirm(ctx context.Context) (*Session, error) {
-	granted := !k.kept.session.Expires().IsZero()
-	err := k.ask(ctx)
-	var refused *RefusedError
-	if err == nil {
-		return k.kept.session, nil
-	}
-	if !errors.As(err, &refused) || !refused.Verified {
-		return nil, err
-	}
-	if granted {
-		return k.replace(ctx)
-	}
-	// Never granted: the wallet does not let this application log in. The key is not tried again,
-	// because it may have been granted and ended without our knowing.
-	k.kept.session = nil
+// goBack drops a session that was asked for and not granted. Its key is not tried again,
+// because it may have been granted and ended without our knowing. The session before it, if there
+// is one, stays: a wallet that lets nobody log in any more refuses with the words for a session
+// that has ended, and serves those that there are.
+func (k *Kept) goBack(refusal error) (*Session, error) {
+	now := timeNow()
+	k.kept.session, k.kept.before = k.kept.before, nil
 	if n := len(k.kept.opened); n > 0 {
 		k.kept.opened = k.kept.opened[:n-1] // no session was made
 	}
-	return nil, errors.Join(err, k.kept.write(k.login.File))
-}
-
-// replace logs in anew after the wallet has refused to confirm the session. If the new login is
-// refused, too, the session stays: a wallet that lets nobody log in any more refuses both with the
-// same words, and serves the sessions that there are.
-func (k *Kept) replace(ctx context.Context) (*Session, error) {
-	was := k.kept.session
-	k.client.log.Info("the wallet does not confirm the session; logging in again", "account", k.login.Account)
-	s, err := k.open(ctx)
-	var refused *RefusedError
-	if k.kept.session != nil || !errors.As(err, &refused) {
-		return s, err
+	if s := k.kept.session; s == nil || k.kept.over(now) {
+		k.kept.session = nil
+		return nil, errors.Join(refusal, k.kept.write(k.login.File))
 	}
 	k.client.log.Warn("the wallet lets this application log in no more; going on with the session that is there, "+
-		"which may have ended", "account", k.login.Account, "err", err)
-	k.kept.session, k.kept.confirmed = was, timeNow()
-	return was, k.kept.write(k.login.File)
+		"which may have ended", "account", k.login.Account, "err", refusal)
+	k.kept.confirmed = now
+	return k.kept.session, k.kept.write(k.login.File)
 }
 
-// open makes a new session.
-func (k *Kept) open(ctx context.Context) (*Session, error) {
+// open makes a new session. before, if it is not nil, goes on if the wallet refuses.
+func (k *Kept) open(ctx context.Context, before *Session) (*Session, error) {
 	now := timeNow()
 	if s := k.kept.session; s != nil && s.Expires().IsZero() {
-		return k.confirm(ctx) // asked for in a run that was cut off
+		return k.confirm(ctx, true) // asked for in a run that was cut off
 	}
 	if next, full := k.kept.mayOpen(now); full {
 		return nil, fmt.Errorf("client: login for %s: %w: %d in the last hour; the next one at %s. Does something end "+
@@ -223,14 +247,14 @@ func (k *Kept) open(ctx context.Context) (*Session, error) {
 			next.UTC().Format(time.RFC3339))
 	}
 	was := k.kept
-	k.kept.session, k.kept.confirmed = NewSession(k.login.Account, ""), time.Time{}
+	k.kept.session, k.kept.before, k.kept.confirmed = NewSession(k.login.Account, ""), before, time.Time{}
 	k.kept.opened = append(k.kept.opened, now)
 	// Before the wallet is asked: what cannot be kept would be asked for again in each run.
 	if err := k.kept.write(k.login.File); err != nil {
 		k.kept = was
 		return nil, err
 	}
-	return k.confirm(ctx)
+	return k.confirm(ctx, true)
 }
 
 // ask asks the wallet for the session that is kept, and keeps what it says.
@@ -240,7 +264,7 @@ func (k *Kept) ask(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.kept.confirmed = timeNow()
+	k.kept.confirmed, k.kept.before = timeNow(), nil
 	return k.kept.write(k.login.File)
 }
 

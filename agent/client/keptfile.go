@@ -14,6 +14,7 @@ import (
 // keptSession is what the file of a [Kept] session holds.
 type keptSession struct {
 	session   *Session    // nil: none
+	before    *Session    // goes on if the wallet refuses session, which is asked for; nil: none
 	confirmed time.Time   // when the wallet answered in it last, as far as it was written down
 	opened    []time.Time // when new sessions were asked for
 }
@@ -21,6 +22,7 @@ type keptSession struct {
 // keptForm is the form of the file.
 type keptForm struct {
 	Session   jsontext.Value `json:"session,omitzero"` // as Session.Save writes it
+	Before    jsontext.Value `json:"before,omitzero"`  // likewise
 	Confirmed int64          `json:"confirmed,omitzero"`
 	Opened    []int64        `json:"opened,omitempty"` // ms since 1970
 }
@@ -44,11 +46,15 @@ func parseKept(text []byte) (keptSession, error) {
 	if form.Session == nil {
 		return s, nil
 	}
-	session, err := LoadSession(form.Session)
-	if err != nil {
+	var err error
+	if s.session, err = LoadSession(form.Session); err != nil {
 		return keptSession{}, errNotKept
 	}
-	s.session = session
+	if form.Before != nil {
+		if s.before, err = LoadSession(form.Before); err != nil || s.before.account != s.session.account {
+			return keptSession{}, errNotKept
+		}
+	}
 	if form.Confirmed != 0 {
 		s.confirmed = time.UnixMilli(form.Confirmed)
 	}
@@ -58,12 +64,12 @@ func parseKept(text []byte) (keptSession, error) {
 // write replaces the file. A crash leaves the old one or the new one.
 func (s *keptSession) write(name string) error {
 	var form keptForm
-	if s.session != nil {
-		saved, err := s.session.Save()
-		if err != nil {
-			return err
-		}
-		form.Session = saved
+	var err error
+	if form.Session, err = s.session.saveIfAny(); err != nil {
+		return err
+	}
+	if form.Before, err = s.before.saveIfAny(); err != nil {
+		return err
 	}
 	if !s.confirmed.IsZero() {
 		form.Confirmed = s.confirmed.UnixMilli()
@@ -79,6 +85,13 @@ func (s *keptSession) write(name string) error {
 		return fmt.Errorf("client: the session cannot be kept, and each run would make another one: %w", err)
 	}
 	return nil
+}
+
+func (s *Session) saveIfAny() (jsontext.Value, error) {
+	if s == nil {
+		return nil, nil
+	}
+	return s.Save()
 }
 
 // replaceFile writes a file that its owner alone can read, whole or not at all.

@@ -97,9 +97,20 @@ func (c *Client) await(ctx context.Context, waiting *call, x exchange) error {
 		return errWaited
 	}
 	defer c.finish(waiting, nil)
+	var slow <-chan time.Time
+	if c.options.Waiting != nil {
+		timer := time.NewTimer(c.options.WaitingAfter)
+		defer timer.Stop()
+		slow = timer.C
+	}
 	for {
-		answer, err := waiting.next(ctx)
-		if err != nil {
+		answer, err := waiting.next(ctx, slow)
+		switch {
+		case errors.Is(err, errSlow):
+			slow = nil
+			c.options.Waiting(ctx, Waiting{waiting.kind, waiting.account, waiting.expires})
+			continue
+		case err != nil:
 			return err
 		}
 		err = x.checkAnswer(waiting, answer)
@@ -133,6 +144,9 @@ func (x exchange) checkAnswer(waiting *call, m protocol.Answer) error {
 
 // errIgnore marks an answer that anybody could have made: it decides nothing.
 var errIgnore = errors.New("not from the wallet")
+
+// errSlow says that no answer has come for a while.
+var errSlow = errors.New("no answer yet")
 
 // errWaited is the error of waiting a second time for one request.
 var errWaited = errors.New("this request was waited for already")

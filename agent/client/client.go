@@ -254,9 +254,9 @@ func (c *Client) expire(waiting *call) {
 	c.finishLocked(waiting, err)
 }
 
-// next returns the next answer of the call. Answers that came before the call ended are returned
-// before its end.
-func (waiting *call) next(ctx context.Context) (protocol.Answer, error) {
+// next returns the next answer of the call, or errSlow once when slow comes first. Answers that
+// came before the call ended are returned before its end.
+func (waiting *call) next(ctx context.Context, slow <-chan time.Time) (protocol.Answer, error) {
 	select {
 	case answer := <-waiting.answers:
 		return answer, nil
@@ -267,6 +267,8 @@ func (waiting *call) next(ctx context.Context) (protocol.Answer, error) {
 		return answer, nil
 	case <-waiting.ended:
 		return nil, waiting.err
+	case <-slow:
+		return nil, errSlow
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

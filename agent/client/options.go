@@ -57,8 +57,24 @@ type Options struct {
 	// word is sealed for this very request.
 	BusyWithin time.Duration
 
+	// Waiting, if set, is called when a request seems to wait for a person: the relay has taken it,
+	// and no answer has come within WaitingAfter. A wallet that decides by itself has answered by
+	// then; one that asks a person cannot say so, because no message of HAS carries that. Tell the
+	// user to look at the wallet, and until when. ctx is that of the call. Waiting runs on the
+	// goroutine of the call and should return soon: the answer is read after that.
+	Waiting      func(ctx context.Context, w Waiting)
+	WaitingAfter time.Duration // 2 s if zero; at once if it is negative
+
 	// Logger gets the events, never a secret; nil means the default logger.
 	Logger *slog.Logger
+}
+
+// Waiting is a request that waits for its answer.
+type Waiting struct {
+	Kind    protocol.Kind
+	Account hive.AccountName
+	// Until is when the relay gives the request up, usually a minute after it was made.
+	Until time.Time
 }
 
 func (o Options) check() (Options, error) {
@@ -84,6 +100,9 @@ func (o Options) check() (Options, error) {
 	}
 	if o.BusyWithin == 0 {
 		o.BusyWithin = time.Minute
+	}
+	if o.WaitingAfter == 0 {
+		o.WaitingAfter = 2 * time.Second
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -20,7 +20,9 @@ import (
 
 // Status is how a running agent stands.
 type Status struct {
-	NotReady []string          `json:"not_ready,omitempty"` // reasons; none means ready
+	NotReady []string `json:"not_ready,omitempty"` // reasons; none means ready
+	// NoNode says what is not served because no Hive API node answers; empty while one does.
+	NoNode   string            `json:"no_node,omitempty"`
 	Policy   PolicyStatus      `json:"policy"`
 	Links    []LinkStatus      `json:"links"`
 	Nodes    []node.NodeStatus `json:"nodes"`
@@ -74,7 +76,9 @@ type OwnRelay struct {
 	Public  string `json:"public_key"`
 	Used    bool   `json:"used"`    // this wallet is connected to it, by its settings
 	Wallets int    `json:"wallets"` // connections with accounts
-	Apps    int    `json:"apps"`    // other connections
+	// Unproved are those of the wallets that send no proof of key with their answers.
+	Unproved int `json:"unproved,omitempty"`
+	Apps     int `json:"apps"` // other connections
 	// Waiting are the requests that wait for an answer, Requests all since the start.
 	Waiting  int    `json:"waiting"`
 	Requests uint64 `json:"requests"`
@@ -102,6 +106,8 @@ type LinkStatus struct {
 	RelayError   string    `json:"relay_error,omitempty"`
 	RelayErrorAt time.Time `json:"relay_error_at,omitzero"`
 	NextAttempt  time.Time `json:"next_attempt,omitzero"`
+	// Protocol is what the relay announces: 1 or 0.8.
+	Protocol float64 `json:"protocol,omitempty"`
 	// Public is the relay's public key on this connection, Pinned whether the settings name it.
 	Public string `json:"public_key,omitempty"`
 	Pinned bool   `json:"pinned,omitempty"`
@@ -141,6 +147,7 @@ func (a *Agent) Status() Status {
 	if err := a.ledger.Backlog(); err != nil {
 		s.Backlog = err.Error()
 	}
+	s.NoNode = noNodeText(s.Nodes)
 	s.Twin = a.twins.status()
 	s.LastHour = a.trace.List(time.Now())
 	if problem := a.onDisk.problem(a); problem != "" {
@@ -160,7 +167,7 @@ func (a *Agent) Status() Status {
 			DownSince: l.DownSince, NextAttempt: l.NextAttempt,
 			Reconnects: l.Counters.Reconnects, KeyChanges: l.Counters.KeyChanges,
 			Probe: string(finding.Outcome), ProbeAt: finding.At, ProbeHint: hint,
-			Pinned: l.Pinned,
+			Protocol: l.Protocol, Pinned: l.Pinned,
 		}
 		if l.Connected {
 			one.Public = l.RelayKey.String()
@@ -180,6 +187,17 @@ func (a *Agent) Status() Status {
 		s.Accounts = append(s.Accounts, account)
 	}
 	return s
+}
+
+// noNodeText returns what is missing while each node failed when it was asked last. The wallet is
+// ready all the same: at its own relay it serves what needs no chain.
+func noNodeText(nodes []node.NodeStatus) string {
+	for _, n := range nodes {
+		if n.Failures == 0 && n.Chain != "other" {
+			return ""
+		}
+	}
+	return "no Hive API node answers: logins and challenges are served, and no transaction is"
 }
 
 // disabledApps returns the apps that share a secret with an app before them.

@@ -63,6 +63,8 @@ type Config struct {
 	RelayAccounts    string // chain or keystore
 	RelayOrigins     []string
 	RelayTimeout     time.Duration
+	RelayProtocol    string // that it announces: 0.8 or 1
+	RelayUnproven    Unproven
 
 	AuditKeep         time.Duration // how long full segments of the audit trail are kept; zero: for ever
 	CheckpointAccount string        // publishes the head of the audit trail on the chain; empty: nobody does
@@ -83,6 +85,20 @@ type Relay struct {
 	Plaintext bool
 	// Key is the relay's public key, if it is pinned: a relay that names another one is refused.
 	Key hive.PublicKey
+}
+
+// Unproven names the accounts of which the wallet's own relay serves wallets that send no proof of
+// key with their answers. The zero value is none.
+type Unproven struct {
+	Others bool // those of which this wallet holds no key
+	Any    bool
+	Names  []hive.AccountName
+}
+
+// Allows reports whether wallets of an account need no proof. held says whether this wallet holds a
+// key of it.
+func (u Unproven) Allows(account hive.AccountName, held bool) bool {
+	return u.Any || u.Others && !held || slices.Contains(u.Names, account)
 }
 
 // Default returns the settings of an empty file in the given home folder.
@@ -115,6 +131,8 @@ func Default(home string) *Config {
 		CheckpointEvery:          24 * time.Hour,
 		RelayAccounts:            "chain",
 		RelayTimeout:             time.Minute,
+		RelayProtocol:            "1",
+		RelayUnproven:            Unproven{Others: true},
 		LogLevel:                 slog.LevelInfo,
 		LogFormat:                "text",
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -104,4 +105,39 @@ func (c *Config) OwnRelay(address string) bool {
 func listensHere(address string) bool {
 	name, _, err := net.SplitHostPort(address)
 	return err == nil && host.Loopback(name)
+}
+
+// readUnproven reads the accounts whose wallets need no proof: names, and words for many.
+func readUnproven(r *reader, n *yamlnode.Node) error {
+	items, err := listed(n, anyText)
+	if err != nil {
+		return err
+	}
+	var u Unproven
+	none := false
+	for _, item := range items {
+		v, err := scalar(item)
+		if err != nil {
+			return err
+		}
+		switch v {
+		case "others":
+			u.Others = true
+		case "any":
+			u.Any = true
+		case "none":
+			none = true
+		default:
+			name, err := hive.ParseAccountName(v)
+			if err != nil {
+				return fmt.Errorf("wants others, none, any or names of accounts, not %q", v)
+			}
+			u.Names = append(u.Names, name)
+		}
+	}
+	if none && len(items) > 1 {
+		return errors.New("none stands alone, or is left out")
+	}
+	r.config.RelayUnproven = u
+	return nil
 }

@@ -117,6 +117,17 @@ var settings = []setting{
 		oneOf(func(c *Config) *string { return &c.RelayAccounts }, "chain", "keystore")},
 	{"relay.timeout", "How long that relay keeps a request that no wallet answers.", "60s",
 		duration(func(c *Config) *time.Duration { return &c.RelayTimeout }, 5*time.Second, time.Hour)},
+	{"relay.protocol", "The protocol of HiveAuth that that relay announces: 1, or 0.8 for applications and wallets " +
+		"that " +
+		"take no other. It serves both in either case.", "1",
+		oneOf(func(c *Config) *string { return &c.RelayProtocol }, "0.8", "1")},
+	{"relay.unproven", "Accounts whose wallets may answer at that relay without a proof of key, as phone wallets of " +
+		"protocol 0.8 do: others (all of which this wallet holds no key), none, any, or a list of names. For such an " +
+		"account, whoever sees the wallet's registration on its way, holds it up and sends it first can answer " +
+		"in its " +
+		"place for the time of a connection. To name an account that this wallet holds, too, accepts that for it.",
+		"others",
+		readUnproven},
 	{"relay.origins", "Web pages that may use that relay from a browser, by host: wallet.example, *.example, " +
 		"localhost " +
 		"with every port of it, or * for any. Programs need no entry.", "[wallet.example]",

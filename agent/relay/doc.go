@@ -11,7 +11,9 @@
 //   - A request is answered at most once: the first good answer counts (HAS §11.2).
 //   - An answer reaches an application only if it comes from a connection registered for the
 //     account of the request, and has a proof of key for that very request (HAS §8.4);
-//     [Options.NoProof] and [Options.Version08] take answers without proof.
+//     [Options.Unproven] names the accounts whose wallets of protocol 0.8 may answer without one,
+//     and [Options.NoProof] asks for none.
+//   - A proof of key registers once.
 //   - Memory is bounded by [Limits], whatever is sent. A connection that stops reading is dropped,
 //     and holds up no other.
 //   - The relay cannot read payloads: they are sealed between application and wallet. It learns

@@ -34,9 +34,13 @@ func FixedKeys(keys map[hive.AccountName][]hive.PublicKey) KeysFunc {
 type Options struct {
 	// Server is the name of the server in the greeting, usually its host.
 	Server string
-	// Version08 makes the relay say protocol 0.8 instead of 1, and take answers without a proof of
-	// key.
+	// Version08 makes the relay say protocol 0.8 instead of 1.
 	Version08 bool
+	// Unproven reports whether wallets of an account may answer without a proof of key, if they
+	// registered as protocol 0.8 has it, without the member pok. Whoever sees such a registration
+	// on its way, holds it up and sends it first, can answer in the wallet's place. nil means none,
+	// and all with Version08: that protocol has no proofs in answers. It must not wait.
+	Unproven func(account hive.AccountName) bool
 	// Timeout is the time from a request to its expiry, 60 s if zero. It is rounded to whole
 	// seconds, one at least.
 	Timeout time.Duration
@@ -129,6 +133,9 @@ func (c Options) withDefaults() Options {
 	c.PingRate = max(orDefault(c.PingRate, 30*time.Second).Round(time.Second), time.Second)
 	c.KeysTTL = orDefault(c.KeysTTL, time.Minute)
 	c.Limits = c.Limits.withDefaults()
+	if c.Unproven == nil {
+		c.Unproven = func(hive.AccountName) bool { return c.Version08 }
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

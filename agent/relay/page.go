@@ -9,9 +9,6 @@ import (
 	"pksa/protocol/plain"
 )
 
-// refusalEvery is how often a refused page is logged: a page in a browser tries again and again.
-const refusalEvery = time.Minute
-
 // admitsPage answers a request of a web page that may not connect, and reports false. Only browsers
 // send an Origin header, and each browser does for a WebSocket, so a program needs no entry, and
 // may reach the relay by any name: through a proxy, for example.
@@ -44,10 +41,5 @@ func (r *Relay) countPage(now time.Time) (unlogged uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counters.PagesRefused++
-	if now.Before(r.pagesLog.next) {
-		return 0
-	}
-	unlogged = r.counters.PagesRefused - r.pagesLog.told
-	r.pagesLog.next, r.pagesLog.told = now.Add(refusalEvery), r.counters.PagesRefused
-	return unlogged
+	return r.pagesLog.happened(now)
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,9 @@ var (
 		"alice": {alice.Public()}, "bob": {bob.Public()}, "mallory": {mallory.Public()},
 	})
 )
+
+// nonce makes each memo another one, at the same instant, too.
+var nonce atomic.Uint64
 
 var silent = slog.New(slog.NewTextHandler(io.Discard, nil))
 
@@ -202,7 +206,7 @@ func (p *peer) relayKey() hive.PublicKey {
 
 func (p *peer) proof(key *hive.PrivateKey, text string) string {
 	p.t.Helper()
-	memo, err := key.EncodeMemo(p.relayKey(), "#"+text, uint64(time.Now().UnixNano()))
+	memo, err := key.EncodeMemo(p.relayKey(), "#"+text, nonce.Add(1))
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ var (
 	errProofFrom    = errors.New("proof of key is not from a key of the account")
 	errProofOpen    = errors.New("proof of key does not open")
 	errProofTime    = errors.New("proof of key is not within 10 s of now")
+	errProofSpent   = errors.New("proof of key was used for a registration before")
 	errProofUUID    = errors.New("proof of key is for another request")
 )
 
@@ -94,35 +95,35 @@ func (p *prover) remember(account hive.AccountName, keys knownKeys) {
 	p.known[account] = keys
 }
 
-// open returns the text of the memo, without its "#", if one of keys wrote it to the relay. The
-// checks that cost nothing come first: making a shared secret is what a flood of bad proofs would
-// use up.
-func (p *prover) open(memo string, keys []hive.PublicKey) (string, error) {
+// open returns the text of the memo, without its "#", and its header, if one of keys wrote it to
+// the relay. The checks that cost nothing come first: making a shared secret is what a flood of bad
+// proofs would use up.
+func (p *prover) open(memo string, keys []hive.PublicKey) (text string, header hive.MemoHeader, err error) {
 	if memo == "" {
-		return "", errProofMissing
+		return "", header, errProofMissing
 	}
 	if len(memo) > maxPoK {
-		return "", errProofForm
+		return "", header, errProofForm
 	}
-	header, err := hive.ParseMemo(memo)
+	header, err = hive.ParseMemo(memo)
 	if err != nil {
-		return "", errProofForm
+		return "", header, errProofForm
 	}
 	if header.To != p.key.Public() {
-		return "", errProofTo
+		return "", header, errProofTo
 	}
 	if !slices.Contains(keys, header.From) {
-		return "", errProofFrom
+		return "", header, errProofFrom
 	}
 	secret, err := p.secret(header.From)
 	if err != nil {
-		return "", errProofOpen
+		return "", header, errProofOpen
 	}
-	text, err := secret.DecodeMemo(memo)
+	text, err = secret.DecodeMemo(memo)
 	if err != nil {
-		return "", errProofOpen
+		return "", header, errProofOpen
 	}
-	return strings.TrimPrefix(text, "#"), nil
+	return strings.TrimPrefix(text, "#"), header, nil
 }
 
 func (p *prover) secret(of hive.PublicKey) (*hive.SharedSecret, error) {
@@ -146,27 +147,28 @@ func (p *prover) secret(of hive.PublicKey) (*hive.SharedSecret, error) {
 }
 
 // checkTime checks the proof of a registration: its text is the time in ms when it was made, which
-// is compared with the time at which the message arrived.
-func (p *prover) checkTime(memo string, keys []hive.PublicKey, arrived time.Time) error {
-	text, err := p.open(memo, keys)
+// is compared with the time at which the message arrived. It returns what names the proof.
+func (p *prover) checkTime(memo string, keys []hive.PublicKey, arrived time.Time) (spentProof, error) {
+	text, header, err := p.open(memo, keys)
 	if err != nil {
-		return err
+		return spentProof{}, err
 	}
 	ms, err := strconv.ParseUint(text, 10, 53)
 	if err != nil {
-		return errProofTime
+		return spentProof{}, errProofTime
 	}
 	away := arrived.UnixMilli() - int64(ms)
 	if away > proofWindow.Milliseconds() || away < -proofWindow.Milliseconds() {
-		return errProofTime
+		return spentProof{}, errProofTime
 	}
-	return nil
+	until := time.UnixMilli(int64(ms)).Add(proofWindow + time.Millisecond)
+	return spentProof{from: header.From, nonce: header.Nonce, until: until}, nil
 }
 
 // checkAnswer checks the proof of an answer: its text is the uuid of the request, so that it proves
 // no other answer.
 func (p *prover) checkAnswer(memo string, keys []hive.PublicKey, id protocol.UUID) error {
-	text, err := p.open(memo, keys)
+	text, _, err := p.open(memo, keys)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func TestProofVectors(t *testing.T) {
 				}
 			}
 			if c.Kind == "register" {
-				err = p.checkTime(c.PoK, keys, time.UnixMilli(c.Now))
+				_, err = p.checkTime(c.PoK, keys, time.UnixMilli(c.Now))
 			} else {
 				err = p.checkAnswer(c.PoK, keys, protocol.UUID(c.UUID))
 			}

@@ -59,7 +59,7 @@ func (s *socket) register(ctx context.Context, m protocol.RegisterReq, arrived t
 			refusal = s.mayRegister(ctx, account, arrived)
 		}
 		if refusal == "" {
-			refusal = s.enroll(hive.AccountName(account.Name))
+			refusal = s.enroll(hive.AccountName(account.Name), account.PoK != "")
 		}
 		if refusal != "" {
 			s.refuseAccount(ctx, refusal)
@@ -96,10 +96,22 @@ func (s *socket) mayRegister(ctx context.Context, a protocol.RegisterAccount, ar
 	if proof == "" {
 		proof = a.Challenge // protocol 0.8
 	}
-	if err := r.prover.checkTime(proof, keys, arrived); err != nil {
+	spent, err := r.prover.checkTime(proof, keys, arrived)
+	if err == nil && !s.serves(name) && !r.spent.spend(name, spent, arrived) {
+		err = errProofSpent
+	}
+	if err != nil {
 		return s.refusal(a.Name, textProof, err)
 	}
 	return ""
+}
+
+// serves reports whether an account is registered on this connection.
+func (s *socket) serves(name hive.AccountName) bool {
+	s.relay.mu.Lock()
+	defer s.relay.mu.Unlock()
+	_, ok := s.accounts[name]
+	return ok
 }
 
 // refusal counts and logs a registration that is refused, and returns what the wallet is told. What
@@ -111,14 +123,16 @@ func (s *socket) refusal(account, text string, err error) string {
 }
 
 // enroll registers an account on the connection and queues its acknowledgement and the requests
-// that wait for it, the oldest first.
-func (s *socket) enroll(name hive.AccountName) (refusal string) {
+// that wait for it, the oldest first. A connection that registers one account with a proof of
+// protocol 1 proves each of its answers.
+func (s *socket) enroll(name hive.AccountName, proves bool) (refusal string) {
 	r := s.relay
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s.gone { // it ended while keys were looked up, and must not be found by requests any more
 		return ""
 	}
+	s.proves = s.proves || proves
 	if _, again := s.accounts[name]; again {
 		s.reply(protocol.RegisterAck{Account: string(name)})
 		return ""

@@ -26,6 +26,7 @@ type Relay struct {
 	options   Options
 	log       *slog.Logger
 	prover    *prover
+	spent     spentProofs
 	bigFrames chan struct{} // one token for each big frame in memory
 	registers chan struct{} // one token for each register_req that is worked on beside the reading
 
@@ -39,10 +40,8 @@ type Relay struct {
 	store      *store
 	expiry     *time.Timer // runs expire; nil while there is nothing to expire
 	counters   Counters
-	pagesLog   struct { // of refused web pages
-		next time.Time // when the next one is logged
-		told uint64    // how many were, with the last
-	}
+	pagesLog   seldom // of refused web pages
+	proofLog   seldom // of answers refused for want of a proof
 }
 
 // New returns a relay with a new key, or what is wrong with the options. Nothing runs until

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pksa/protocol"
+	"pksa/protocol/hive"
 )
 
 // acceptRequest takes a request of an application: it names the request, tells the application the
@@ -131,7 +132,7 @@ func (s *socket) lateLocked(q *request, a protocol.Answer) (refusal string) {
 // lock: keys may have to be looked up.
 func (s *socket) checkProof(ctx context.Context, q *request, a protocol.Answer) (refusal string) {
 	r := s.relay
-	if r.options.NoProof || r.options.Version08 && a.Proof() == "" {
+	if r.options.NoProof || a.Proof() == "" && s.mayAnswerUnproved(q.account) {
 		return ""
 	}
 	keys, err := r.prover.keysOf(ctx, q.account, time.Now())
@@ -143,6 +144,26 @@ func (s *socket) checkProof(ctx context.Context, q *request, a protocol.Answer) 
 	}
 	r.log.Debug("answer refused", "socket", s.id, "account", q.account, "uuid", q.id, "err", err)
 	return textProof
+}
+
+// mayAnswerUnproved reports whether this connection is one of a wallet that sends no proofs with
+// its answers, and the relay takes them for the account. What is refused for want of a proof is
+// logged now and then: it is a phone wallet that its owner sees do nothing.
+func (s *socket) mayAnswerUnproved(account hive.AccountName) bool {
+	r := s.relay
+	allowed := r.options.Unproven(account) // without the lock: it is foreign code
+	r.mu.Lock()
+	proves, refused := s.proves, uint64(0)
+	if !proves && !allowed {
+		refused = r.proofLog.happened(time.Now())
+	}
+	r.mu.Unlock()
+	if refused > 0 {
+		r.log.Warn("an answer without proof of key was refused, as wallets of protocol 0.8 send them",
+			"account", account, "refused", refused, "hint", "the setting relay.unproven names the accounts whose "+
+				"wallets need no proof")
+	}
+	return allowed && !proves
 }
 
 // settle keeps the answer of a request and queues it for the application. The request is looked at

@@ -38,6 +38,7 @@ type socket struct {
 	asked    map[*request]struct{}         // requests whose answer goes to this connection
 	pending  int                           // those of them without an answer
 	gone     bool                          // the connection has ended
+	proves   bool                          // an account was registered with the member pok
 
 	// Guarded by mu, which is taken after Relay.mu where both are.
 	mu     sync.Mutex

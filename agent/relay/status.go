@@ -27,6 +27,7 @@ type Status struct {
 	Key           hive.PublicKey
 	Connections   int // open now
 	Wallets       int // of those, with a registration
+	Unproved      int // of those, registered without the member pok
 	Registrations int // pairs of connection and account
 	Accounts      int // with a wallet, or with a request that waits
 	Requests      int // kept, answered or not
@@ -39,14 +40,18 @@ type Status struct {
 func (r *Relay) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	wallets := 0
+	wallets, unproved := 0, 0
 	for s := range r.open {
 		if len(s.accounts) > 0 {
 			wallets++
+			if !s.proves {
+				unproved++
+			}
 		}
 	}
 	return Status{
 		Wallets:       wallets,
+		Unproved:      unproved,
 		Key:           r.PublicKey(),
 		Connections:   len(r.open),
 		Registrations: r.registered,

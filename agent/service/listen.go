@@ -11,6 +11,7 @@ import (
 	"pksa/agent/control"
 	"pksa/agent/relay"
 	"pksa/agent/status"
+	"pksa/protocol/hive"
 )
 
 // server is a listener with what answers there. serve closes the listener, and so does close if
@@ -69,7 +70,10 @@ func (s *Service) listenRelay(cfg *config.Config) error {
 	if cfg.RelayAccounts == "keystore" {
 		keys = heldKeys(s.Keys)
 	}
-	r, listener, err := OpenRelay(cfg, relay.Options{Keys: keys, Logger: s.log,
+	unproven := func(account hive.AccountName) bool {
+		return cfg.RelayUnproven.Allows(account, len(s.Keys.Roles(account)) > 0)
+	}
+	r, listener, err := OpenRelay(cfg, relay.Options{Keys: keys, Unproven: unproven, Logger: s.log,
 		PageRefused: func() { s.Agent.Metrics().PageRefused("relay") }})
 	if err != nil {
 		return &StepError{StepRelay, err}
@@ -84,7 +88,7 @@ func (s *Service) listenRelay(cfg *config.Config) error {
 	s.Agent.ShowRelay(func() agent.OwnRelay {
 		now := r.Status()
 		return agent.OwnRelay{Listen: listener.Addr().String(), Public: now.Key.String(), Used: used, Hint: hint,
-			Wallets: now.Wallets, Apps: now.Connections - now.Wallets, Waiting: now.Pending,
+			Wallets: now.Wallets, Unproved: now.Unproved, Apps: now.Connections - now.Wallets, Waiting: now.Pending,
 			Requests: now.Counters.Requests, Unanswered: now.Counters.Expired,
 			PagesRefused: now.Counters.PagesRefused}
 	})

@@ -24,6 +24,10 @@ import (
 func OpenRelay(cfg *config.Config, o relay.Options) (*relay.Relay, net.Listener, error) {
 	o.Server, _, _ = net.SplitHostPort(cfg.RelayListen)
 	o.Origins, o.Timeout = cfg.RelayOrigins, cfg.RelayTimeout
+	o.Version08 = cfg.RelayProtocol == "0.8"
+	if o.Unproven == nil { // no wallet lives here
+		o.Unproven = func(account hive.AccountName) bool { return cfg.RelayUnproven.Allows(account, false) }
+	}
 	var pair tls.Certificate
 	if cfg.RelayCertificate != "" {
 		err := checkCertificate(cfg)

@@ -38,6 +38,7 @@ func newHome(t *testing.T) *home {
 	h.must(os.Chmod(dir, 0o700))
 	chain := nodetest.NewChain(nodetest.Options{})
 	chain.AddUser("alice")
+	chain.AddUser("bob")
 	h.node = chain.NewNode("node.test")
 	h.cfg.Nodes = []string{h.node.URL()}
 	h.cfg.Relays = []config.Relay{{URL: "ws://localhost:1", Plaintext: true}}

@@ -20,8 +20,8 @@ import (
 var (
 	// plainFlags have values that anybody may read.
 	plainFlags = []string{"account", "answers", "app", "code", "file", "for", "home", "keys", "kind", "lines", "listen",
-		"older",
-		"order", "relay", "result", "role", "rule", "session", "since", "text", "to", "tx", "until", "wait", "without",
+		"older", "order", "protocol", "relay", "result", "role", "rule", "session", "since", "text", "to", "tx",
+		"unproven", "until", "wait", "without",
 		"audit export --from", "migrate --from", "policy explain --policy"}
 	// sourceFlags have the name of a source as their value, and refuse everything else.
 	sourceFlags = map[string][]string{

@@ -60,7 +60,7 @@ func asked[R any](c *command, method string, names func(R) []string) completer {
 		home, err := c.homeFolder()
 		var cfg *config.Config
 		if err == nil {
-			cfg, err = c.settingsWith(home, "", "") // without its warnings
+			cfg, err = c.settingsWith(home, nil) // without its warnings
 		}
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -167,7 +167,8 @@ func (c *command) completions() completions {
 			"secret": sources, "key": sources, "link": sources, "unlock": sources, "new": sources,
 			"for": words("12h", "24h", "7d", "30d"), "older": words("12h", "24h", "7d", "30d"),
 			"wait": words("1m", "5m"), "since": nothing, "until": nothing, "to": nothing, "lines": nothing,
-			"listen": words("127.0.0.1:9480"), "relay": words("wss://hive-auth.arcange.eu"), "file": files(),
+			"listen": words("127.0.0.1:9480"), "protocol": words("1", "0.8"),
+			"unproven": words("others", "none", "any"), "relay": words("wss://hive-auth.arcange.eu"), "file": files(),
 			"keys": files("json"), "without": nothing, "policy": policies,
 			"migrate from": folders, "keys import from": sources, "audit export from": nothing,
 		},

@@ -39,7 +39,7 @@ func (c *command) settings() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := c.settingsWith(home, "", "")
+	cfg, err := c.settingsWith(home, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -54,12 +54,12 @@ func (c *command) settings() (*config.Config, error) {
 
 // loggedSettings does what settings and settingsWith do for a command that logs: warnings go to the
 // log.
-func (c *command) loggedSettings(variable, value string) (*config.Config, *slog.Logger, error) {
+func (c *command) loggedSettings(flags map[string]string) (*config.Config, *slog.Logger, error) {
 	home, err := c.homeFolder()
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg, err := c.settingsWith(home, variable, value)
+	cfg, err := c.settingsWith(home, flags)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -73,15 +73,17 @@ func (c *command) loggedSettings(variable, value string) (*config.Config, *slog.
 // longestSocket is how long the path of a unix socket may be on all systems that this runs on.
 const longestSocket = 103
 
-// settingsWith reads the settings with one more variable, for a flag that stands for a setting. An
+// settingsWith reads the settings with some more variables, for flags that stand for settings. An
 // empty value changes nothing.
-func (c *command) settingsWith(home, variable, value string) (*config.Config, error) {
+func (c *command) settingsWith(home string, flags map[string]string) (*config.Config, error) {
 	environ := slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return slices.Contains(c.sources, name) && !config.IsVariable(name)
 	})
-	if value != "" {
-		environ = append(environ, variable+"="+value)
+	for variable, value := range flags {
+		if value != "" {
+			environ = append(environ, variable+"="+value)
+		}
 	}
 	cfg, err := config.Load(home, filepath.Join(home, "config.yaml"), environ)
 	if err != nil {

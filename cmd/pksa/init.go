@@ -119,7 +119,7 @@ func (c *command) beforeInit(ctx context.Context, home, unlock string, anew bool
 	if is(filepath.Join(home, "config.yaml")) {
 		unlock = "" // the file says it, and stays as it is
 	}
-	cfg, err := c.settingsWith(home, "PKSA_UNLOCK", unlock)
+	cfg, err := c.settingsWith(home, map[string]string{"PKSA_UNLOCK": unlock})
 	if err != nil {
 		return nil, err
 	}

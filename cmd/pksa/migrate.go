@@ -178,7 +178,7 @@ func (m *migration) run(ctx context.Context) (err error) {
 	if err := writeNew(filepath.Join(m.stage, "config.yaml"), text, &m.made); err != nil {
 		return err
 	}
-	if m.cfg, err = m.settingsWith(m.stage, "", ""); err != nil {
+	if m.cfg, err = m.settingsWith(m.stage, nil); err != nil {
 		return err
 	}
 	if err := m.fill(ctx); err != nil {

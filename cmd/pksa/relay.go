@@ -15,7 +15,7 @@ import (
 )
 
 func (c *command) relayCommand() *cobra.Command {
-	var listen string
+	var listen, protocol, unproven string
 	cmd := &cobra.Command{
 		Use:   "relay",
 		Short: "Run a HiveAuth relay for your own applications and wallets",
@@ -24,21 +24,34 @@ is the relay that the setting relay.listen runs inside the agent. Any HiveAuth
 application and wallet can use it. Wallets prove that they hold a key of their
 account; the keys of accounts are looked up at the configured Hive API nodes.
 
+Wallets of protocol 0.8, as phone wallets are, send no proof with their
+answers. They are served too, unless --unproven (the setting relay.unproven)
+says none, or names the accounts that they are served for. Whoever sees such a
+wallet's registration on its way and sends it first can answer in its place.
+
 Web pages may use it only if the setting relay.origins names them; localhost
 there stands for every port of it. Programs need no entry.
 
 It listens on this machine only, unless it has a certificate or the setting
 relay.plaintext says that the network in between is private.`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.serveRelay(cmd.Context(), listen) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.serveRelay(cmd.Context(), map[string]string{
+				"PKSA_RELAY_LISTEN": listen, "PKSA_RELAY_PROTOCOL": protocol, "PKSA_RELAY_UNPROVEN": unproven})
+		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "",
 		"`address` to listen at (default: the setting relay.listen, else 127.0.0.1:9480)")
+	cmd.Flags().StringVar(&protocol, "protocol", "",
+		"`version` of HiveAuth that is announced, 0.8 or 1 (default: the setting relay.protocol, else 1)")
+	cmd.Flags().StringVar(&unproven, "unproven", "",
+		"`accounts` whose wallets need no proof: others, none, any, or names with commas (default: the setting "+
+			"relay.unproven, else others; without a wallet that is any)")
 	return cmd
 }
 
-func (c *command) serveRelay(ctx context.Context, listen string) error {
-	cfg, log, err := c.loggedSettings("PKSA_RELAY_LISTEN", listen)
+func (c *command) serveRelay(ctx context.Context, flags map[string]string) error {
+	cfg, log, err := c.loggedSettings(flags)
 	if err != nil {
 		return err
 	}

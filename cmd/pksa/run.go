@@ -57,7 +57,7 @@ is more than an hour after the ledger's last record.`,
 
 // serve runs the wallet until ctx ends.
 func (c *command) serve(ctx context.Context, trustClock bool) error {
-	cfg, log, err := c.loggedSettings("", "")
+	cfg, log, err := c.loggedSettings(nil)
 	if err != nil {
 		return err
 	}

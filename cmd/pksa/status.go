@@ -58,6 +58,9 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 			fmt.Fprintf(w, "  %s\n", reason)
 		}
 	}
+	if s.NoNode != "" {
+		fmt.Fprintf(w, "\nNot everything is served:\n  %s\n", s.NoNode)
+	}
 	for _, reason := range s.WillNotStart {
 		fmt.Fprintf(w, "\nA restart will fail:\n  %s\n", strings.ReplaceAll(reason, "\n", "\n  "))
 	}
@@ -244,6 +247,10 @@ func printOwnRelay(w io.Writer, r *agent.OwnRelay) {
 	fmt.Fprintf(w, "\nOwn relay\n  listens at %s: %s, %s connected, %d requests since the start, %d waiting\n",
 		r.Listen,
 		count(r.Wallets, "wallet"), count(r.Apps, "application"), r.Requests, r.Waiting)
+	if r.Unproved > 0 {
+		fmt.Fprintf(w, "    %s registered as protocol 0.8 has it, without proof of key in answers\n",
+			count(r.Unproved, "wallet"))
+	}
 	if r.Unanswered > 0 {
 		fmt.Fprintf(w, "    %d requests ended without an answer\n", r.Unanswered)
 	}

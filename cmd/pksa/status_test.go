@@ -66,9 +66,12 @@ func TestRelaysInStatus(t *testing.T) {
 func TestOwnRelayInStatus(t *testing.T) {
 	var text bytes.Buffer
 	printStatus(&text, agent.Status{OwnRelay: &agent.OwnRelay{Listen: "127.0.0.1:9480", Wallets: 1, Apps: 2,
-		Waiting: 3, Requests: 40, Unanswered: 5, Hint: "add it"}, WillNotStart: []string{"the policy\nis bad"}})
+		Waiting: 3, Requests: 40, Unanswered: 5, Unproved: 1, Hint: "add it"}, NoNode: "no node",
+		WillNotStart: []string{"the policy\nis bad"}})
 	for _, want := range []string{"listens at 127.0.0.1:9480: 1 wallet, 2 applications connected, 40 requests",
-		"5 requests ended without an answer", "hint: add it", "A restart will fail:\n  the policy\n  is bad\n"} {
+		"5 requests ended without an answer", "1 wallet registered as protocol 0.8 has it",
+		"Ready.\n\nNot everything is served:\n  no node\n", "hint: add it",
+		"A restart will fail:\n  the policy\n  is bad\n"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("%q is not in %s", want, &text)
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -120,8 +121,11 @@ func (w *walletTalk) register(ctx context.Context) error {
 }
 
 func (w *walletTalk) proof(key *hive.PrivateKey, text string) (string, error) {
-	return key.EncodeMemo(w.relay, "#"+text, uint64(time.Now().UnixNano()))
+	return key.EncodeMemo(w.relay, "#"+text, nonces.Add(1))
 }
+
+// nonces makes each proof another one, at the same instant, too: a proof registers once.
+var nonces atomic.Uint64
 
 func (w *walletTalk) answer(ctx context.Context, req protocol.Request) error {
 	key := w.Keys[req.Account]

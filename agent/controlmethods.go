@@ -34,6 +34,7 @@ const (
 	MethodAuditPage    = "audit.page"
 	MethodAuditVerify  = "audit.verify"
 	MethodPending      = "pending"
+	MethodLogins       = "pending.logins"
 	MethodDecide       = "decide"
 	MethodLimitList    = "limit.list"
 	MethodLimitRelease = "limit.release"
@@ -115,6 +116,9 @@ func (KeyCheck) Promises() []string { return []string{"account", "role"} }
 // Promises returns the members that no answer lacks.
 func (PendingRequest) Promises() []string { return []string{"number", "kind", "account"} }
 
+// Promises returns the members that no answer lacks.
+func (PendingLogin) Promises() []string { return []string{"account", "relay", "until"} }
+
 // none is the parameters of a method that needs none, and the result of one that has none: {}.
 type none = struct{}
 
@@ -171,6 +175,7 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodAuditPage:    method(m.Trail().Page),
 		MethodAuditVerify:  method(m.Trail().Verify),
 		MethodPending:      get(a.asks.list),
+		MethodLogins:       get(func() []PendingLogin { return a.pairings.logins(time.Now()) }),
 		MethodDecide: method(func(_ context.Context, p DecideParams) (none, error) {
 			return none{}, a.asks.answer(p.Number, p.Yes)
 		}),
@@ -217,6 +222,9 @@ func (a *Agent) pair(ctx context.Context, p PairParams) (SessionInfo, error) {
 	l, err := protocol.ParsePairingLink(string(p.Link))
 	if err != nil {
 		return SessionInfo{}, err
+	}
+	if info, ok := a.admin().liveSession(p.App, l.Account, ledger.Secret(l.Key)); ok {
+		return info, nil // made since the person was asked
 	}
 	if p.Wait <= 0 || p.Wait > pairingWait {
 		p.Wait = time.Minute

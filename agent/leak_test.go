@@ -177,7 +177,7 @@ func (h *hunted) reports() {
 	h.leaks.keep("metrics", recorder.Body.Bytes())
 	for output, method := range map[string]string{
 		"status": agent.MethodStatus, "apps": agent.MethodAppList, "sessions": agent.MethodSessionList,
-		"pending": agent.MethodPending,
+		"pending": agent.MethodPending, "logins": agent.MethodLogins,
 	} {
 		h.call(output, method, struct{}{})
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,10 @@ const (
 	heldPerAccount = 100
 	// heldBytes bounds what all of them together take: a relay can send many, and large ones.
 	heldBytes = 16 << 20
+	// Of so many requests that expired before their link came it is remembered that they did.
+	lapsedRequests = 1024
+	// listedLogins bounds how many requests without a link are listed.
+	listedLogins = 256
 )
 
 // pairings holds links without their request, and auth_reqs that nothing opened. The agent has one:
@@ -32,6 +37,9 @@ type pairings struct {
 	links map[pairKey]*pairing
 	held  map[hive.AccountName][]heldRequest // oldest first
 	bytes int                                // of all that is held
+	// lapsed is the requests that expired here unopened, oldest first. A link for one of them need
+	// not wait.
+	lapsed []pairKey
 }
 
 type pairKey struct {
@@ -56,6 +64,49 @@ type pairResult struct {
 type heldRequest struct {
 	delivered
 	until time.Time
+}
+
+// PendingLogin is a login that waits for its pairing link. Nothing has opened it, so what it wants
+// is not known.
+type PendingLogin struct {
+	Kind     string    `json:"kind"`      // auth
+	WaitsFor string    `json:"waits_for"` // link
+	Account  string    `json:"account"`
+	Relay    string    `json:"relay"`
+	UUID     string    `json:"uuid"` // of the request; its link names it too
+	Since    time.Time `json:"since"`
+	Until    time.Time `json:"until"` // then it expires
+}
+
+// logins lists the requests that wait for their link, the most urgent first; of very many those
+// that came last. A request with an auth_key is none of them: it wants the secret of an app, and
+// only its mistake made it wait.
+func (p *pairings) logins(now time.Time) []PendingLogin {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := []PendingLogin{} // a list in JSON, too
+	for _, held := range p.held {
+		for _, h := range held {
+			if h.msg.AuthKey == "" && now.Before(h.until) {
+				all = append(all, PendingLogin{Kind: h.msg.Kind.String(), WaitsFor: "link",
+					Account: string(h.msg.Account),
+					Relay:   h.relay, UUID: string(h.msg.UUID), Since: h.arrived, Until: h.until})
+			}
+		}
+	}
+	slices.SortFunc(all, func(x, y PendingLogin) int {
+		return cmp.Or(y.Since.Compare(x.Since), cmp.Compare(x.UUID, y.UUID))
+	})
+	all = all[:min(len(all), listedLogins)]
+	slices.SortStableFunc(all, func(x, y PendingLogin) int { return x.Until.Compare(y.Until) })
+	return all
+}
+
+// hasLapsed reports whether a request expired here before its link came.
+func (p *pairings) hasLapsed(key pairKey) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Contains(p.lapsed, key)
 }
 
 // offer makes a link wait, and returns the request that it opens if that is here already.
@@ -146,6 +197,7 @@ func (p *pairings) hold(d delivered, until, now time.Time) (out []heldRequest) {
 	}
 	p.held[account] = append(p.held[account], fresh)
 	p.bytes += fresh.size()
+	p.lapsed = slices.DeleteFunc(p.lapsed, func(k pairKey) bool { return k == pairKey{account, d.msg.UUID.Key()} })
 	return out
 }
 
@@ -176,8 +228,11 @@ func (p *pairings) expireLocked(account hive.AccountName, now time.Time) (out []
 			i++
 			continue
 		}
-		out = append(out, p.takeLocked(account, i))
+		late := p.takeLocked(account, i)
+		p.lapsed = append(p.lapsed, pairKey{account, late.msg.UUID.Key()})
+		out = append(out, late)
 	}
+	p.lapsed = slices.Delete(p.lapsed, 0, max(0, len(p.lapsed)-lapsedRequests))
 	return out
 }
 
@@ -199,9 +254,11 @@ func (h heldRequest) size() int { return 1024 + 2*len(h.msg.Data) + len(h.msg.Au
 // Pair takes a pairing link for an app slot and waits until the session is made, the request is
 // refused, or ctx ends. Session is the session's length, zero for the default.
 func (a *Agent) Pair(ctx context.Context, app string, link protocol.PairingLink,
-	session time.Duration) (*ledger.Session,
-	error) {
+	session time.Duration) (*ledger.Session, error) {
 	if err := a.checkPair(app, link, session); err != nil {
+		return nil, err
+	}
+	if err := a.spent(ctx, app, link); err != nil {
 		return nil, err
 	}
 	if session == 0 {
@@ -250,6 +307,9 @@ func (a *Agent) look(ctx context.Context, p PairParams) (PairAsk, error) {
 	if info, ok := a.admin().liveSession(p.App, link.Account, ledger.Secret(link.Key)); ok {
 		return PairAsk{App: p.App, Account: info.Account, Relay: link.Host, Already: &info}, nil
 	}
+	if err := a.spent(ctx, p.App, link); err != nil {
+		return PairAsk{}, err
+	}
 	if p.Wait <= 0 || p.Wait > pairingWait {
 		p.Wait = time.Minute
 	}
@@ -287,8 +347,46 @@ func (a *Agent) pairAsk(app string, d delivered, data protocol.AuthReqData) Pair
 	return ask
 }
 
-var errNoPairing = errors.New("the request of this link did not arrive; make a new link in the application and " +
-	"pair again")
+// Why a link makes no session. All of them end the same way: nothing revives a link.
+var (
+	errNoPairing = errors.New("the request of this link did not arrive: it has expired, or the relay does not " +
+		"deliver it; make a new link in the application and pair again")
+	errLinkAnswered = errors.New("this link is spent: its request was answered already; make a new link in the " +
+		"application and pair again")
+	errLinkRevoked = errors.New("this link is spent: the session that it made has ended for good; make a new link " +
+		"in the application and pair again")
+	errLinkLapsed = errors.New("the request of this link has expired; make a new link in the application and pair " +
+		"again")
+)
+
+// spent returns why a link cannot make a session any more, as far as that is known here; otherwise
+// nil, and the link may wait for its request.
+func (a *Agent) spent(ctx context.Context, app string, link protocol.PairingLink) error {
+	key := ledger.Secret(link.Key)
+	var owner *ledger.Session
+	var may error
+	if err := a.ledger.Look(ctx, func(v ledger.View) {
+		owner, _ = v.SessionWithKey(key)
+		may = v.MayOpen(ledger.NewSession{Account: string(link.Account), App: app, AuthKey: key,
+			Origin: ledger.Paired, Expires: v.Now.Add(time.Hour)})
+	}); err != nil {
+		return err
+	}
+	switch l, ok := a.linkAt(link.Host); {
+	case owner != nil:
+		return fmt.Errorf("this link is spent: it made session %s, in which app %s asks for %s; make a new link in "+
+			"the application and pair again", owner.ID, owner.App, owner.Account)
+	case errors.Is(may, ledger.ErrKeySpent):
+		return errLinkRevoked
+	case errors.Is(may, ledger.ErrKeyElsewhere):
+		return a.admin().explain(app, may)
+	case ok && a.ledger.WasAnswered(ledger.RequestKey{Relay: l.URL(), UUID: link.UUID.Key()}):
+		return errLinkAnswered
+	case a.pairings.hasLapsed(pairKey{link.Account, link.UUID.Key()}):
+		return errLinkLapsed
+	}
+	return nil
+}
 
 func (a *Agent) checkPair(app string, link protocol.PairingLink, session time.Duration) error {
 	if err := a.admin().checkSession(app, link.Account, session); err != nil {

@@ -109,6 +109,15 @@ func (l *Ledger) begin(a Arrival) (b Begun, stored *run, err error) {
 	return Begun{State: InWork, run: r}, nil, nil
 }
 
+// WasAnswered reports whether a request was answered, or is met with silence for good, and is still
+// remembered: until it has expired, and a margin longer.
+func (l *Ledger) WasAnswered(key RequestKey) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	r := l.runs[key]
+	return r != nil && (r.answered || r.stored)
+}
+
 // Drop forgets a run that was never judged, because the request belongs to nobody. If the request
 // comes again, it is New. If there is no such run, Drop does nothing.
 func (l *Ledger) Drop(key RequestKey) {

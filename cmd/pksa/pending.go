@@ -17,23 +17,58 @@ func (c *command) pendingCommand() *cobra.Command {
 		Use:   "pending",
 		Short: "List the requests that wait for you",
 		Long: `Lists the requests that the policy asks you about, with the time that is left to
-answer each.`,
+answer each, and the logins that wait for a pairing link: nobody can read one
+before "pksa pair" has its link.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var asked []agent.PendingRequest
 			if err := c.call(cmd.Context(), agent.MethodPending, struct{}{}, &asked); err != nil {
 				return err
 			}
-			return c.print(asked, func(w io.Writer) { printAsked(w, asked) })
+			var logins []agent.PendingLogin
+			if err := c.call(cmd.Context(), agent.MethodLogins, struct{}{}, &logins); err != nil {
+				return err
+			}
+			return c.print(waitsForYou(asked, logins), func(w io.Writer) {
+				printAsked(w, asked)
+				printLogins(w, logins)
+				if len(asked)+len(logins) == 0 {
+					fmt.Fprintln(w, "Nothing waits for you.")
+				}
+			})
 		},
 	}
 }
 
-func printAsked(w io.Writer, asked []agent.PendingRequest) {
-	if len(asked) == 0 {
-		fmt.Fprintln(w, "Nothing waits for you.")
-		return
+// waitsForYou joins both lists, for JSON. A login has no number, because nobody approves it.
+func waitsForYou(asked []agent.PendingRequest, logins []agent.PendingLogin) []any {
+	all := []any{}
+	for _, a := range asked {
+		all = append(all, a)
 	}
+	for _, l := range logins {
+		all = append(all, l)
+	}
+	return all
+}
+
+// loginLines is how many logins are shown each by itself: anybody can make many wait.
+const loginLines = 20
+
+// printLogins shows the logins that wait for their links.
+func printLogins(w io.Writer, logins []agent.PendingLogin) {
+	for i, l := range logins {
+		if i == loginLines {
+			fmt.Fprintf(w, "   … and %s more; --json lists them\n", count(len(logins)-i, "login"))
+			return
+		}
+		fmt.Fprintf(w, "-  a login for %s waits for its link, since %s, at relay %s\n", l.Account,
+			l.Since.UTC().Format(time.TimeOnly+"Z"), plain.Escape(l.Relay))
+		fmt.Fprintf(w, "      pksa pair --app NAME   within %s\n", time.Until(l.Until).Round(time.Second))
+	}
+}
+
+func printAsked(w io.Writer, asked []agent.PendingRequest) {
 	for _, a := range asked {
 		fmt.Fprintf(w, "%d  %s wants of %s (%s): %s\n", a.Number, a.App, a.Account, keyWords(a.KeyType, a.Keys), a.Kind)
 		for _, effect := range a.Effects {

@@ -25,6 +25,7 @@ func TestListsWithCommas(t *testing.T) {
 		{"nodes: https://a.example/x,y,https://b.example", []string{"https://a.example/x,y", "https://b.example"}},
 		{"relay: {origins: 'a.example, *.b.example'}", []string{"a.example", "*.b.example"}},
 		{"relay: {origins: 'a.example,'}", []string{"a.example"}},
+		{"relay: {origins: [localhost, '::1', '[::1]']}", []string{"localhost", "::1", "[::1]"}},
 		{"hardening: core-dumps, tracing", []string{"core-dumps", "tracing"}},
 	} {
 		c, err := parse(t, tt.src)

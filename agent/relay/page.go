@@ -3,6 +3,7 @@ package relay
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"pksa/protocol/host"
@@ -25,7 +26,7 @@ func (r *Relay) admitsPage(w http.ResponseWriter, req *http.Request) bool {
 		r.log.Warn("a web page may not use this relay", "origin", shown, "host", plain.Line(req.Host, 200),
 			"refused", refused, "hint",
 			fmt.Sprintf("if the page is yours, name it: relay.origins: [%s] in config.yaml, or "+
-				"PKSA_RELAY_ORIGINS", plain.Line(host.Page(origin), 200)))
+				"PKSA_RELAY_ORIGINS", quoted(plain.Line(host.Page(origin), 200))))
 	}
 	if r.options.PageRefused != nil {
 		r.options.PageRefused()
@@ -42,4 +43,15 @@ func (r *Relay) countPage(now time.Time) (unlogged uint64) {
 	defer r.mu.Unlock()
 	r.counters.PagesRefused++
 	return r.pagesLog.happened(now)
+}
+
+// quoted returns a host as it stands in a list of the settings: in marks, unless YAML reads it
+// without.
+func quoted(page string) string {
+	for _, c := range page {
+		if c != '.' && c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return "'" + strings.ReplaceAll(page, "'", "") + "'"
+		}
+	}
+	return page
 }

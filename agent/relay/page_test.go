@@ -93,9 +93,20 @@ func TestRefusedPageIsSeen(t *testing.T) {
 		if n := r.Status().Counters.PagesRefused; n != 4 || hooked != 4 {
 			t.Errorf("counted %d, told %d", n, hooked)
 		}
-		if code, text := knock(open(t, relay.Options{Origins: []string{"localhost"}}), "127.0.0.1:9480",
-			origin); code == http.StatusForbidden {
-			t.Errorf("with the setting: %d %s", code, text)
+		for page, want := range map[string]string{"http://[::1]:8080": "['::1']", "file://": "['*']",
+			"http://wallet.example:8443": "['wallet.example:8443']"} {
+			log.Reset()
+			time.Sleep(time.Minute)
+			if knock(r, "127.0.0.1:9480", page); !strings.Contains(log.String(), "relay.origins: "+want) {
+				t.Errorf("%s, logged: %s", page, &log)
+			}
+		}
+		for page, setting := range map[string]string{origin: "localhost", "http://localhost": "localhost",
+			"http://127.0.0.1:8080": "127.0.0.1", "http://[::1]:8080": "::1"} {
+			if code, text := knock(open(t, relay.Options{Origins: []string{setting}}), "127.0.0.1:9480",
+				page); code == http.StatusForbidden {
+				t.Errorf("%s with the setting: %d %s", page, code, text)
+			}
 		}
 	})
 }

@@ -42,6 +42,9 @@ type Options struct {
 	// they were not called.
 	Hardening []harden.Measure
 
+	// Foresee returns why the next start would fail, but for the policy; nil: nobody looks.
+	Foresee func() []string
+
 	// TrustClock takes the clock of this machine for right if nothing contradicts it.
 	TrustClock bool
 	// KernelClock returns nil if the kernel says that its clock is kept right; nil asks the kernel.
@@ -66,6 +69,7 @@ type Agent struct {
 	log     *slog.Logger
 
 	hardening []harden.Measure
+	restart   func() []string // why it would fail; nil: nobody looks
 
 	keys   *keystore.Store
 	policy atomic.Pointer[policyInForce]
@@ -117,7 +121,8 @@ type Agent struct {
 func New(o Options) (*Agent, error) {
 	a := &Agent{
 		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, keys: o.Keys,
-		log: o.Logger.With("component", "agent"), hardening: o.Hardening, recheck: make(chan struct{}, 1),
+		log: o.Logger.With("component", "agent"), hardening: o.Hardening, restart: o.Foresee,
+		recheck: make(chan struct{}, 1),
 		witness: ClockWitness{o.Node, o.KernelClock, o.TrustClock}, begun: make(chan struct{}),
 		toldFull: map[hive.AccountName]time.Time{},
 		byDamage: quarantine{reason: "too many damaged requests", limit: damageLimit, aDay: damageADay, logins: true},

@@ -150,6 +150,9 @@ func (a *Agent) Status() Status {
 	s.NoNode = noNodeText(s.Nodes)
 	s.Twin = a.twins.status()
 	s.LastHour = a.trace.List(time.Now())
+	if a.restart != nil {
+		s.WillNotStart = a.restart()
+	}
 	if problem := a.onDisk.problem(a); problem != "" {
 		s.WillNotStart = append(s.WillNotStart, problem)
 	}

@@ -154,6 +154,22 @@ func (s Source) Unlock(ctx context.Context, prompt func(label string) ([]byte, e
 	return NewUnlock(secret)
 }
 
+// Check returns nil if the secret can be read as far as that shows without reading it: the file, or
+// the program of a command, is there, and nobody else can read or change what must not be. Of other
+// sources nothing shows.
+func (s Source) Check() error {
+	var err error
+	switch s.kind {
+	case sourceFile, sourceIdentity:
+		err = access.Check(s.arg, access.Secret)
+	case sourceCredential:
+		err = access.Check(filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), s.arg), access.Credential)
+	case sourceCommand:
+		_, err = commandOf(strings.Fields(s.arg))
+	}
+	return err
+}
+
 // brief returns the source as errors name it: a command without its arguments, which may be long.
 func (s Source) brief() string {
 	if s.kind == sourceCommand {
@@ -260,7 +276,7 @@ func readCredential(name string) ([]byte, error) {
 func readCommand(ctx context.Context, argv []string) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, commandTimeout, fmt.Errorf("no answer within %s", commandTimeout))
 	defer cancel()
-	program, err := access.Program(argv[0])
+	program, err := commandOf(argv)
 	if err != nil {
 		return nil, err
 	}
@@ -281,6 +297,30 @@ func readCommand(ctx context.Context, argv []string) ([]byte, error) {
 		return nil, err
 	}
 	return out.bytes, nil
+}
+
+// commandOf returns the path of a command's program. It refuses a program, and files that the
+// arguments name, which somebody else could change: an interpreter does what its script says.
+func commandOf(argv []string) (program string, err error) {
+	if program, err = access.Program(argv[0]); err != nil {
+		return "", err
+	}
+	for _, arg := range argv[1:] {
+		if i := strings.IndexByte(arg, '='); i >= 0 && strings.HasPrefix(arg, "-") {
+			arg = arg[i+1:] // --file=PATH
+		}
+		if info, err := os.Stat(arg); err != nil || !info.Mode().IsRegular() {
+			continue // no file; what the program makes of it, it knows itself
+		}
+		path, err := filepath.Abs(arg)
+		if err == nil {
+			err = access.Check(path, access.Decision)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return program, nil
 }
 
 var errTooLong = fmt.Errorf("longer than %d bytes: is this the right place?", maxSecret)

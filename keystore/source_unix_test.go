@@ -177,3 +177,34 @@ func TestSourceUnixErrors(t *testing.T) {
 		}
 	}
 }
+
+// A script that an interpreter is called with is looked at as the interpreter is: whoever can
+// change it says what is read.
+func TestSourceCommandScript(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "secret.sh")
+	if err := os.WriteFile(script, []byte("echo correct horse\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []string{"command:sh " + script, "command:env --ignore-environment sh " + script} {
+		source, err := keystore.ParseSource(form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := func() error {
+			_, err := source.Read(t.Context(), nil)
+			return errors.Join(err, source.Check())
+		}
+		if err := os.Chmod(script, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := read(); err != nil {
+			t.Errorf("%s: %v", form, err)
+		}
+		if err := os.Chmod(script, 0o622); err != nil {
+			t.Fatal(err)
+		}
+		if err := read(); err == nil || !strings.Contains(err.Error(), script) {
+			t.Errorf("%s, which others can write: %v", form, err)
+		}
+	}
+}

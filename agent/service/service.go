@@ -107,8 +107,12 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 		}
 		measures = append(measures, confined...)
 	}
+	var foresee func() []string // what is embedded has got its keys otherwise
+	if !o.Embedded {
+		foresee = func() []string { return Foresee(o.Config) }
+	}
 	s.Agent, err = agent.New(agent.Options{
-		Config: o.Config, Network: network, Keys: s.Keys, Ledger: s.Ledger, Node: s.Nodes,
+		Foresee: foresee, Config: o.Config, Network: network, Keys: s.Keys, Ledger: s.Ledger, Node: s.Nodes,
 		Policy: compiled, Warnings: warnings, Hardening: measures, Dial: o.Dial, Logger: o.Logger,
 		TrustClock: o.TrustClock, KernelClock: o.KernelClock,
 	})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -76,14 +75,12 @@ func (c *command) print(result any, people func(w io.Writer)) error {
 	if c.asJSON {
 		return control.Show(c.out, result)
 	}
-	wide := columns(c.out)
-	if wide == 0 {
-		w := bufio.NewWriter(c.out)
-		people(w)
-		return w.Flush()
-	}
 	var text strings.Builder
 	people(&text)
-	_, err := io.WriteString(c.out, wrapped(text.String(), wide))
+	said := c.inPlace(text.String())
+	if wide := columns(c.out); wide > 0 {
+		said = wrapped(said, wide)
+	}
+	_, err := io.WriteString(c.out, said)
 	return err
 }

@@ -69,7 +69,7 @@ func (c *command) report(err error, hint string) {
 	if errors.As(err, &h) {
 		hint = h.hint
 	}
-	text := strings.TrimRight(err.Error(), "\n")
+	text := c.inPlace(strings.TrimRight(err.Error(), "\n"))
 	if c.asJSON {
 		line, _ := json.Marshal(struct {
 			Error string `json:"error"`
@@ -88,11 +88,17 @@ func (c *command) report(err error, hint string) {
 // advise prints what a person can do.
 func (c *command) advise(hint string) { c.tell(systemd.Error, "pksa: hint: %s\n", c.inPlace(hint)) }
 
-// inPlace adds the home folder of this command to the commands in a hint: without --home they would
+// inPlace adds the home folder of this command to the commands in a text: without --home they would
 // be about another wallet.
-func (c *command) inPlace(hint string) string {
-	return strings.ReplaceAll(hint, "`pksa ", "`"+c.program()+" ")
+func (c *command) inPlace(text string) string {
+	if c.home == "" {
+		return text
+	}
+	return commandInText.ReplaceAllString(text, "`"+strings.ReplaceAll(c.program(), "$", "$$")+" $1")
 }
+
+// commandInText matches the beginning of a command in a text, unless it names a home folder.
+var commandInText = regexp.MustCompile("`pksa ([^-`])")
 
 // program returns how this program was called, for commands that a person copies to the shell.
 func (c *command) program() string {

@@ -94,7 +94,7 @@ var (
 		"the agent goes on with the keys that it had: stop it, put the keystore that it had back, if another "+
 			"one is there, and start it again")
 	adviceYielded = advise("yielded", "if this copy should go on, stop the other one first, then run `pksa ledger "+
-		"moved` here and start again; else remove this copy. examples/docs/moving.md tells more")
+		"moved` here and start again; else remove this copy. `pksa help ledger moved` tells more")
 	adviceHardening = advise("hardening", "grant what is missing, or require less: `hardening: best` in config.yaml "+
 		"starts with what this machine permits")
 	adviceRelayAddress = advise("relay-address",

@@ -281,8 +281,8 @@ Next:
 		fmt.Fprintf(w, "Keep a copy of %s in a safe place, and what opens it (%s): without both the keys are gone.\n",
 			cfg.Keystore, unlockName(cfg.Unlock))
 	}
-	fmt.Fprintln(w, "Run one copy of this folder: two would carry out every request twice, see "+
-		"examples/docs/moving.md.")
+	fmt.Fprintln(w, "Run one copy of this folder: a second one yields to the first and stops. To move it, stop the\n"+
+		"wallet, copy the whole folder, and start the copy; `pksa help ledger moved` tells more.")
 }
 
 // unlockName returns the source in the words of a message. The arguments of a command are left out:

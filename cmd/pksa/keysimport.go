@@ -179,7 +179,7 @@ func (f importFlags) request(args []string) (q keyRequest, err error) {
 		return keyRequest{file: f.file}, nil
 	}
 	if len(args) != 1 {
-		return q, errUsage{errors.New("name the account: pksa keys import ACCOUNT --role posting --from prompt")}
+		return q, errUsage{errors.New("name the account: `pksa keys import ACCOUNT --role posting --from prompt`")}
 	}
 	q.password = f.password
 	if q.account, err = hive.ParseAccountName(args[0]); err != nil {

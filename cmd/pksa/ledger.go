@@ -117,7 +117,7 @@ func printAccepted(w io.Writer, a ledger.Accepted) {
 	}
 	fmt.Fprintf(w, "Going on with the ledger as of record %d; the mark says record %d. %s ended.\n"+
 		"Apps and sessions are as they were then: what was revoked or removed since must be revoked or removed\n"+
-		"again (pksa app list, pksa session list).\nRotate your apps: pksa app rotate NAME\n",
+		"again (`pksa app list`, `pksa session list`).\nRotate your apps: `pksa app rotate NAME`\n",
 		a.Last, a.Mark, count(len(a.Ended), "session"))
 }
 
@@ -126,8 +126,18 @@ func (c *command) ledgerMoved() *cobra.Command {
 		Use:   "moved",
 		Short: "Let a copy that has yielded to another one go on",
 		Long: `Lets a copy start again that has yielded to another copy of the same wallet.
-Stop the other copy first, for good: two copies would carry out every request
-twice. If the other one still serves, this one yields again when it starts.`,
+Stop the other copy first, for good. If it still serves, this one yields again
+when it starts.
+
+A wallet is one home folder, and runs once. Relays pass a request to every
+wallet of an account, so two copies would both carry it out. Therefore copies
+look for each other, at the start and every few minutes: a copy that has not
+served yet yields to one that serves, and of two that serve the one with fewer
+records yields. It stops, and is not started again before this command.
+
+To move a wallet: stop it, and see to it that nothing starts it again; copy the
+whole home folder and what unlocks it; start the copy, and remove the folder
+that was left. Copies that share no relay do not find each other.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.withLedger(cmd.Context(), func(path string, o ledger.Options) error {
@@ -157,7 +167,7 @@ func (c *command) moveLedger(ctx context.Context, path string, o ledger.Options)
 			return
 		}
 		fmt.Fprintf(w, "This copy goes on. It had yielded at %s to a copy that was met through %s.\n"+
-			"Be sure that the other copy is stopped, then start this one: pksa run\n", when(y.At), y.Relay)
+			"Be sure that the other copy is stopped, then start this one: `pksa run`\n", when(y.At), y.Relay)
 	})
 }
 

@@ -125,7 +125,7 @@ func printMended(w io.Writer, done ledger.Mended) {
 		fmt.Fprintf(w, "Lost: %s: %s.\n", l.What, l.Means)
 	}
 	if done.Floor {
-		fmt.Fprintf(w, "No nonce up to now counts any more. %s ended. Rotate your apps: pksa app rotate NAME\n",
+		fmt.Fprintf(w, "No nonce up to now counts any more. %s ended. Rotate your apps: `pksa app rotate NAME`\n",
 			count(len(done.Ended), "session"))
 	}
 	if done.Limits {

@@ -70,9 +70,9 @@ Next:
      now, stop it and migrate again into another folder: this wallet does not know what it answered
      meanwhile
   2. read %s: it allows what the old switches allowed, or less
-  3. pksa run
+  3. %s run
   4. delete the old files, they hold the keys in plain text: %s
-`, filepath.Join(r.Home, "policy.yaml"), strings.Join(r.Delete, " "))
+`, filepath.Join(r.Home, "policy.yaml"), m.program(), strings.Join(r.Delete, " "))
 }
 
 // printList prints a title with its items, unless there are none.

@@ -2,9 +2,12 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -12,10 +15,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/agent/config"
+	"pksa/agent/control"
 	"pksa/agent/harden"
 	"pksa/agent/node"
 	"pksa/agent/policy"
+	"pksa/agent/service"
 	"pksa/agent/trace"
+	"pksa/cmd/pksa/internal/systemd"
 )
 
 func (c *command) statusCommand() *cobra.Command {
@@ -29,7 +36,7 @@ not change the exit status: a health check must not restart what cannot start.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s agent.Status
-			if err := c.call(cmd.Context(), agent.MethodStatus, struct{}{}, &s); err != nil {
+			if err := c.askStatus(cmd.Context(), &s); err != nil {
 				return err
 			}
 			if err := c.print(s, func(w io.Writer) { printWhole(w, s, all) }); err != nil {
@@ -44,6 +51,39 @@ not change the exit status: a health check must not restart what cannot start.`,
 	cmd.Flags().BoolVar(&all, "all", false,
 		"list every account and what each relay refused, however many there are, and the relays' keys")
 	return cmd
+}
+
+// askStatus asks the agent how it stands. If none is running, it says why a start would fail. With
+// settings that have errors, an agent that was started before is asked where it is by default: it
+// says itself what is wrong with them.
+func (c *command) askStatus(ctx context.Context, s *agent.Status) error {
+	cfg, err := c.settings()
+	if errors.As(err, new(config.Problems)) {
+		home, _ := c.homeFolder()
+		if without, broken := config.Parse(home, "", nil, os.Environ()); broken == nil &&
+			socket(without).Call(ctx, agent.MethodStatus, struct{}{}, s) == nil {
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	err = c.call(ctx, agent.MethodStatus, struct{}{}, s)
+	if errors.Is(err, control.ErrNoAgent) && is(cfg.Keystore) {
+		for _, reason := range c.foresee(cfg) {
+			c.tell(systemd.Error, "pksa: a start would fail: %s\n", reason)
+		}
+	}
+	return err
+}
+
+// foresee returns why a start would fail, as far as that shows without what opens the keystore.
+func (c *command) foresee(cfg *config.Config) []string {
+	reasons := service.Foresee(cfg)
+	if _, _, err := agent.LoadPolicy(cfg, nil, nil); err != nil {
+		reasons = append(reasons, "the policy cannot be used: "+strings.TrimSpace(err.Error()))
+	}
+	return reasons
 }
 
 // printStatus prints the state, with what is not well of many accounts.

@@ -1,0 +1,43 @@
+package service
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"pksa/agent/config"
+	"pksa/keystore"
+	"pksa/keystore/access"
+)
+
+// Foresee returns why the next start with these settings would fail, as far as it can be seen
+// without a secret: the settings as they are now, what opens the keystore, the keystore, and the
+// certificate of the relay. The policy is not among it.
+func Foresee(cfg *config.Config) (reasons []string) {
+	add := func(what string, err error) {
+		if err != nil {
+			reasons = append(reasons, fmt.Sprintf("%s: %v", what, err))
+		}
+	}
+	_, err := config.Load(cfg.Home, filepath.Join(cfg.Home, "config.yaml"), os.Environ())
+	add("the settings cannot be used", err)
+	if source, err := keystore.ParseSource(cfg.Unlock); err == nil {
+		add("what opens the keystore cannot be read", source.Check())
+	}
+	add("the keystore cannot be read", access.Check(cfg.Keystore, access.Secret))
+	if cfg.RelayListen != "" && cfg.RelayCertificate != "" {
+		err := checkCertificate(cfg)
+		if err == nil {
+			// A process that has shut itself in may not be permitted to read what was not there at
+			// its start.
+			if _, err = tls.LoadX509KeyPair(cfg.RelayCertificate, cfg.RelayKey); errors.Is(err, fs.ErrPermission) {
+				err = nil
+			}
+		}
+		add("relay.certificate and relay.key cannot be used", err)
+	}
+	return reasons
+}

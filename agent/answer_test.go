@@ -37,7 +37,6 @@ func TestAnswersHaveTheFormThatClientsReactTo(t *testing.T) {
 		t.Fatalf("no vector %q", name)
 		return nil, ""
 	}
-	const refuseAll = "version: 1\ndeny: [{name: all}]\n"
 	nonce := func() int64 { return time.Now().UnixMilli() }
 	cases := []struct {
 		vector, state, policy string

@@ -292,12 +292,17 @@ func (w *world) login(c *client.Client) *client.Session {
 	return grant.Session
 }
 
-// session makes a session of alice by hand.
+// session makes a session of alice by hand, for a day.
 func (w *world) session(authKey string) *ledger.Session {
+	w.t.Helper()
+	return w.sessionFor(authKey, 24*time.Hour)
+}
+
+func (w *world) sessionFor(authKey string, lifetime time.Duration) *ledger.Session {
 	w.t.Helper()
 	s, err := w.ledger.AddSession(w.t.Context(), ledger.NewSession{
 		Account: "alice", App: "app", AuthKey: ledger.Secret(authKey), Origin: ledger.Hand,
-		Expires: w.ledger.Now().Add(24 * time.Hour),
+		Expires: w.ledger.Now().Add(lifetime),
 	}, nil)
 	if err != nil {
 		w.t.Fatal(err)

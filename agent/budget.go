@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -257,13 +258,16 @@ func (m Admin) TurnBack(ctx context.Context, now time.Time, kept time.Duration, 
 
 // mergeCharges returns the charges that the ledger holds, with those of the trail that it lacks. No
 // charge is of the future any more.
-func mergeCharges(held, recorded []ledger.Charge, now time.Time) ([]ledger.Charge, error) {
+func mergeCharges(held []ledger.Charge, recorded []recordedCharge, now time.Time) ([]ledger.Charge, error) {
 	counts := map[string]int{} // of held ones that the trail has not named yet
 	var all []ledger.Charge
 	for _, c := range held {
 		s := decodeCharges(c)
 		if late := s.At.Sub(now); late > 0 {
 			s.At, c.Expires = now, c.Expires.Add(-late)
+			if !s.LostUntil.IsZero() {
+				s.LostUntil = s.LostUntil.Add(-late)
+			}
 		}
 		var err error
 		if c.Data, err = json.Marshal(s); err != nil {
@@ -273,10 +277,10 @@ func mergeCharges(held, recorded []ledger.Charge, now time.Time) ([]ledger.Charg
 		all = append(all, c)
 	}
 	for _, c := range recorded {
-		if sum := decodeCharges(c).sum(); counts[sum] > 0 {
+		if sum := decodeCharges(c.Charge).sum(); counts[sum] > 0 {
 			counts[sum]--
-		} else {
-			all = append(all, c)
+		} else if !c.released {
+			all = append(all, c.Charge)
 		}
 	}
 	return all, nil
@@ -288,10 +292,18 @@ func (s storedCharges) sum() string {
 	return fmt.Sprint(s.At.UnixMilli(), " ", string(text))
 }
 
+// recordedCharge is a charge by the word of the trail.
+type recordedCharge struct {
+	ledger.Charge
+	released bool // it was given back, and does not count
+}
+
 // recordedCharges reads from the trail what was charged and may still count. Times that the ledger
 // was led back from are taken back as they were then.
-func (m Admin) recordedCharges(now time.Time, kept time.Duration) ([]ledger.Charge, error) {
+func (m Admin) recordedCharges(now time.Time, kept time.Duration) ([]recordedCharge, error) {
 	var found []storedCharges
+	var numbers []uint64 // of their requests
+	released := map[uint64]bool{}
 	back := func(to time.Time) {
 		for i := range found {
 			if found[i].At.After(to) {
@@ -306,6 +318,12 @@ func (m Admin) recordedCharges(now time.Time, kept time.Duration) ([]ledger.Char
 		}
 		if slices.Contains(turns, r.Number) {
 			back(r.Time)
+		}
+		switch r.Outcome {
+		case refund.RecordRelease:
+			released[r.Ref] = true
+		case refund.RecordOnChain:
+			released[r.Ref] = false // it counts again
 		}
 		// Of the future or not, it may be later than what follows.
 		if r.Verdict != ledger.Admitted || r.Type != ledger.RecordJudged && r.Type != ledger.RecordDecided ||
@@ -324,14 +342,15 @@ func (m Admin) recordedCharges(now time.Time, kept time.Duration) ([]ledger.Char
 		// Without the transaction: its expiration is not in the trail, and without that nobody can
 		// prove that it never reached the chain. Such a charge is never given back.
 		found = append(found, storedCharges{At: r.Time, Charges: content.Cost})
+		numbers = append(numbers, cmp.Or(r.Ref, r.Number))
 	}
 	back(now)
-	var all []ledger.Charge
-	for _, s := range found {
+	var all []recordedCharge
+	for i, s := range found {
 		if data, err := json.Marshal(s); err != nil {
 			return nil, err
 		} else if until := s.At.Add(kept); until.After(now) {
-			all = append(all, ledger.Charge{Data: data, Expires: until})
+			all = append(all, recordedCharge{ledger.Charge{Data: data, Expires: until}, released[numbers[i]]})
 		}
 	}
 	return all, nil

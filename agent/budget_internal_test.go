@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 
 	"pksa/agent/ledger"
 	"pksa/agent/policy"
+	"pksa/agent/refund"
 	"pksa/protocol/hive"
 )
 
@@ -122,7 +124,8 @@ func (p *payments) pay(n int, amount int64) {
 		made.at = v.Now
 		tx := &transaction{id: made.tx, tx: hive.Transaction{Expiration: hive.TimeOf(v.Now.Add(time.Minute))}}
 		charges := []policy.Charge{{Limit: "tips", Unit: "HBD", Amount: fmt.Sprint(amount)}}
-		return ledger.Ruling{Verdict: ledger.Admitted, TxID: tx.id, TxExpires: v.Now.Add(time.Minute),
+		record, _ := json.Marshal(map[string]any{"cost": charges}) // texts
+		return ledger.Ruling{Verdict: ledger.Admitted, Record: record, TxID: tx.id, TxExpires: v.Now.Add(time.Minute),
 			TxBytes: []byte("x"), Charges: p.b.charge(v, p.rules, charges, tx)}
 	})
 	if errors.Is(err, ledger.ErrNoRun) {
@@ -240,5 +243,35 @@ func TestReleasesAgainstAddingUp(t *testing.T) {
 				t.Errorf("%d releases show nothing", released)
 			}
 		})
+	}
+}
+
+// What was given back does not count again when a ledger is led back whose sweeps under the wrong
+// clock dropped charge and fate; what was found on the chain after all does.
+func TestReleasedChargesAreNotReadFromTheTrail(t *testing.T) {
+	p := newPayments(t)
+	defer func() { _ = p.l.Close() }()
+	for n := range 3 {
+		p.now = p.now.Add(time.Minute)
+		p.pay(n, int64(n+1))
+	}
+	note := func(m *payment, outcome string) {
+		_, err := p.l.Append(context.Background(), ledger.Entry{Type: ledger.RecordAdmin, Outcome: outcome,
+			Ref: m.number})
+		p.must(err)
+	}
+	note(p.made[0], refund.RecordRelease)
+	note(p.made[1], refund.RecordRelease)
+	note(p.made[1], refund.RecordOnChain)
+	recorded, err := Admin{Ledger: p.l}.recordedCharges(p.now, 31*24*time.Hour)
+	p.must(err)
+	all, err := mergeCharges(nil, recorded, p.now)
+	p.must(err)
+	var amounts []string
+	for _, c := range all {
+		amounts = append(amounts, decodeCharges(c).Charges[0].Amount)
+	}
+	if fmt.Sprint(amounts) != "[2 3]" {
+		t.Errorf("these count: %v", amounts)
 	}
 }

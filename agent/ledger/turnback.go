@@ -87,6 +87,7 @@ func (b *batch) turnBack(t TurnBack) (TurnedBack, error) {
 	b.spendKeys(now + nonceSlack.Milliseconds())
 	b.turnRemnants()
 	b.recharge(charges)
+	b.turnFates(charges)
 	b.put(bucketMeta, metaFloor, encodeNumber(uint64(now)))
 	number := b.record(Record{Type: RecordAdmin, Outcome: outcomeLedBack, Content: t.Audit(done)}, nil)
 	turns := append(append([]uint64{}, b.l.state.turns...), number)
@@ -163,6 +164,23 @@ func (b *batch) recharge(charges []Charge) {
 	}
 	for key, list := range byKey {
 		b.put(bucketCharges, []byte(key), encodeCharges(list))
+	}
+}
+
+// turnFates lets fates name their charges by the ends that these have now. One that was given back
+// would count again where its fate ended first.
+func (b *batch) turnFates(charges []Charge) {
+	ends := map[uint64]time.Time{}
+	for _, c := range charges {
+		if c.number != 0 && c.Expires.After(ends[c.number]) {
+			ends[c.number] = c.Expires
+		}
+	}
+	for _, f := range b.allFates() {
+		if end, held := ends[f.Number]; held && !end.Equal(f.Until) {
+			f.Until = end
+			b.setFate(f)
+		}
 	}
 }
 

@@ -178,3 +178,33 @@ func TestTurnBackCutOff(t *testing.T) {
 	}
 	f.want(f.honest, "refused meanwhile", f.refused, ledger.NonceLow)
 }
+
+// A charge of the future that was given back stays given back: its fate names it by the end that it
+// has then.
+func TestTurnBackTakesFatesAlong(t *testing.T) {
+	f := newFuture(t)
+	tx, number := [20]byte{7}, uint64(0)
+	for rec, err := range f.l.Audit(1) {
+		must(t, err)
+		if rec.Verdict == ledger.Admitted && rec.Session == f.late.ID {
+			number = rec.Number
+		}
+	}
+	_, err := f.l.SetFate(ctx, ledger.Fate{TxID: tx, Number: number, State: ledger.Released, Until: f.charge.Expires},
+		ledger.Entry{Type: ledger.RecordAdmin})
+	must(t, err)
+	_, err = f.turn()
+	must(t, err)
+	for range 2 { // and after another start
+		fates := f.l.Fates()
+		if len(fates) != 1 {
+			t.Fatalf("fates: %+v", fates)
+		}
+		must(t, f.l.Look(ctx, func(v ledger.View) {
+			if n := len(v.ChargesOf(number, fates[0].Until)); n != 1 {
+				t.Errorf("the fate names %d charges", n)
+			}
+		}))
+		f.reopen()
+	}
+}

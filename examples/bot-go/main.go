@@ -97,7 +97,7 @@ func run(ctx context.Context, s settings) error {
 		Account: account, Secret: client.Secret(strings.TrimSpace(string(secret))), File: s.keptFile,
 	})
 	if err != nil {
-		return explain(err)
+		return explain(err, "no vote was asked for yet; `pksa audit tail` there may say more")
 	}
 	vote := client.Operation{Name: "vote", Fields: map[string]any{
 		"voter": s.account, "author": s.author, "permlink": s.permlink, "weight": s.weight,
@@ -106,28 +106,47 @@ func run(ctx context.Context, s settings) error {
 	// transfers.
 	signed, err := session.Sign(ctx, client.SignRequest{Role: hive.Posting, Operations: []client.Operation{vote}})
 	if err != nil {
-		return explain(err)
+		return explain(err, "look at the chain before you ask again")
 	}
 	fmt.Printf("voted: transaction %s, seen on the chain: %t\n", signed.ID, signed.Confirmed)
 	return nil
 }
 
-// explain adds what to do. A bot decides here whether to try again: never after ErrRefused. After
-// errors that leave open whether the transaction was sent, the bot must first look at the chain.
-func explain(err error) error {
+// explain adds what to do, or otherwise if the error does not say. A bot decides here whether to
+// try again: only after ErrNothingDone, and only if the reason can go away. After all other errors
+// of a transaction it must first look at the chain, because a relay can say no in the place of the
+// wallet.
+func explain(err error, otherwise string) error {
+	advice := otherwise
+	switch {
+	case errors.Is(err, client.ErrUncertain):
+		advice = "look for this transaction before you ask again"
+	case errors.Is(err, client.ErrNothingDone):
+		advice = "nothing was done; " + whenAgain(err)
+	case errors.Is(err, client.ErrNewSession):
+		advice = "look at the chain, then ask again"
+	case errors.Is(err, client.ErrTooManyLogins):
+		advice = "find out what ends the sessions: `pksa audit tail` shows it"
+	case errors.Is(err, client.ErrNobody):
+		advice = "is the wallet running, at the same relay, with this secret? there, `pksa status` shows what " +
+			"nothing opened"
+	}
+	return fmt.Errorf("%w\n%s", err, advice)
+}
+
+// whenAgain returns when to ask again, by the reason that the wallet gave.
+func whenAgain(err error) string {
 	switch {
 	case errors.Is(err, client.ErrRefused):
-		return fmt.Errorf("%w\nthe policy does not allow it: `pksa audit tail` says why", err)
-	case errors.Is(err, client.ErrNewSession):
-		return fmt.Errorf("%w\nlook at the chain, then ask again", err)
+		return "the policy does not allow it: `pksa audit tail` says why"
 	case errors.Is(err, client.ErrBusy):
-		return fmt.Errorf("%w\nnothing was done: ask again later, and less often", err)
-	case errors.Is(err, client.ErrNobody):
-		return fmt.Errorf("%w\nis the wallet running, at the same relay, with this secret? there, "+
-			"`pksa status` shows what nothing opened", err)
-	case errors.Is(err, client.ErrFailed), errors.Is(err, client.ErrUnconfirmed), errors.Is(err, client.ErrExpired),
-		errors.Is(err, client.ErrLost):
-		return fmt.Errorf("%w\nlook at the chain before you ask again", err)
+		return "ask again later, and less often"
+	case errors.Is(err, client.ErrCredits):
+		return "ask again in some hours, when the account has resource credits"
+	case errors.Is(err, client.ErrChainExpired), errors.Is(err, client.ErrNoNode):
+		return "ask again"
+	case errors.Is(err, client.ErrNonce):
+		return "use the session in one program only, and look at the clock"
 	}
-	return err
+	return "`pksa audit tail` says more"
 }

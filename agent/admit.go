@@ -85,9 +85,12 @@ func (a *Agent) admit(ctx context.Context, p *proposal) (granted, bool) {
 		Key: r.key, Account: string(r.msg.Account), Kind: r.msg.Kind.String(),
 		Nonce: int64(p.nonce), RequireNonce: a.config.NonceRequired && r.msg.Kind != protocol.Auth, Ticket: r.ticket,
 	}
-	if r.session != nil {
+	switch {
+	case r.session != nil:
 		admission.Session = r.session.ID
-	} else if r.pairing == nil {
+	case r.remnant != nil:
+		admission.Remnant = r.remnant.ID
+	case r.pairing == nil:
 		admission.App = r.app // the digest of an auth_req is kept as long as the secret of its slot
 	}
 	var j judged
@@ -244,7 +247,11 @@ func (a *Agent) openSession(p *proposal, v ledger.View, j *judged) {
 		length = j.decision.Session
 	}
 	n.Expires = v.Now.Add(length)
-	if err := v.MayOpen(*n); err != nil {
+	err := v.MayOpen(*n)
+	if rem := p.run.remnant; rem != nil && err == nil {
+		err = v.MayRenew(rem.ID, j.decision.Renew)
+	}
+	if err != nil {
 		j.refusal = &refusal{code: audit.CodeSession, reason: err.Error(), full: errors.Is(err, ledger.ErrSessions)}
 	}
 }

@@ -16,14 +16,8 @@ const defaultSession = 24 * time.Hour
 // one, with or without a challenge inside. A live session keeps its end: it is never extended (HAS
 // §9.1). An application that asks for a signed challenge gets no session without one (HAS §5.2).
 func (a *Agent) serveAuth(ctx context.Context, r *run, data protocol.AuthReqData) {
-	p := proposal{run: r, request: &policy.Request{
-		Kind: policy.Auth, Account: r.msg.Account, App: r.app,
-		// A session that the operator made or pasted by hand needs no allow rule; deny rules hold
-		// all the same.
-		ManualSession: r.pairing != nil || (r.session != nil && r.session.Origin != ledger.Service),
-	}}
+	p := proposal{run: r, request: r.authRequest(data)}
 	if c := data.Challenge; c != nil {
-		p.request.AuthChallenge = &policy.AuthChallenge{Role: c.KeyType, Text: c.Challenge}
 		p.refusal = a.firewall(c.Challenge)
 		if c.Decrypt {
 			// A right of its own, which no rule of auth gives. A signature is not what was asked
@@ -40,6 +34,9 @@ func (a *Agent) serveAuth(ctx context.Context, r *run, data protocol.AuthReqData
 		if r.pairing != nil {
 			p.newSession.Origin, p.length = ledger.Paired, r.pairing.session
 		}
+		if r.remnant != nil {
+			p.newSession.Origin = r.remnant.Origin
+		}
 	}
 	if busy := a.tooFast(r); busy != nil {
 		p.refusal = busy
@@ -54,8 +51,25 @@ func (a *Agent) serveAuth(ctx context.Context, r *run, data protocol.AuthReqData
 	a.answerAuth(ctx, granted, data)
 }
 
+// authRequest returns an auth_req as the policy sees it.
+func (r *run) authRequest(data protocol.AuthReqData) *policy.Request {
+	q := &policy.Request{
+		Kind: policy.Auth, Account: r.msg.Account, App: r.app,
+		// A session that the operator made or pasted by hand needs no allow rule; deny rules hold
+		// all the same. One that has ended needs the rule that lets it be renewed.
+		ManualSession: r.pairing != nil || (r.session != nil && r.session.Origin != ledger.Service),
+	}
+	if c := data.Challenge; c != nil {
+		q.AuthChallenge = &policy.AuthChallenge{Role: c.KeyType, Text: c.Challenge}
+	}
+	return q
+}
+
 func (a *Agent) answerAuth(ctx context.Context, g granted, data protocol.AuthReqData) {
 	r := g.run
+	if r.session == nil {
+		a.noteHeld(ctx, g.session)
+	}
 	answer := protocol.AuthAckData{Expire: g.session.Expires.UnixMilli(), Token: g.session.Token}
 	outcome := "session"
 	if c := data.Challenge; c != nil {

@@ -156,7 +156,7 @@ func (a *Agent) Methods() map[string]control.Handler {
 			return m.SetAnswers(ctx, p.Name, p.Answers)
 		}),
 		MethodAppList:     get(m.Apps),
-		MethodSessionAdd:  method(m.AddSession),
+		MethodSessionAdd:  method(a.addSession),
 		MethodSessionList: get(a.sessions),
 		MethodRevoke: method(func(ctx context.Context, p SessionParams) (SessionInfo, error) {
 			return m.RevokeSession(ctx, p.ID)
@@ -187,6 +187,16 @@ func (a *Agent) Methods() map[string]control.Handler {
 			return a.refunds.Release(ctx, p.Number)
 		}),
 	}
+}
+
+// addSession makes a session by hand. An auth_req with its key that waits for a link has been
+// delivered: it renews nothing later.
+func (a *Agent) addSession(ctx context.Context, q SessionRequest) (SessionInfo, error) {
+	info, err := a.admin().AddSession(ctx, q)
+	if s, ok := a.ledger.Session(info.ID); err == nil && ok {
+		a.noteHeld(ctx, s)
+	}
+	return info, err
 }
 
 // sessions lists the live sessions with the relays on which they are silent.

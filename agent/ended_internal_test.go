@@ -3,6 +3,7 @@ package agent
 import (
 	"time"
 
+	"pksa/agent/ledger"
 	"pksa/protocol/hive"
 )
 
@@ -12,4 +13,11 @@ func (a *Agent) TestingDrainRemnants(account hive.AccountName) (n int) {
 	for now := time.Now(); a.remnants.take(account, now) && n < 1_000_000; n++ {
 	}
 	return n
+}
+
+// TestingSilence lets a session be silent on a relay for some time.
+func (a *Agent) TestingSilence(id ledger.SessionID, relay string) {
+	for range damageLimit {
+		a.byDamage.count(listener{session: id, relay: relay}, time.Now())
+	}
 }

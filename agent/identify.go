@@ -42,6 +42,9 @@ func (a *Agent) identify(ctx context.Context, d delivered) (*run, whose) {
 			// The slot's secret in auth_key proves nothing about the payload: a relay can combine
 			// the auth_key of one request with the altered payload of another.
 			if who, _ := r.listener(); a.quiet(who, d.arrived) {
+				if r.session != nil {
+					a.noteAuth(ctx, d, r.session.ID)
+				}
 				return nil, quarantined
 			}
 			return r, found
@@ -54,6 +57,7 @@ func (a *Agent) identify(ctx context.Context, d delivered) (*run, whose) {
 			continue
 		}
 		if a.quiet(listener{session: s.ID, relay: d.relay}, d.arrived) {
+			a.noteAuth(ctx, d, s.ID)
 			return nil, quarantined
 		}
 		return &run{delivered: d, app: s.App, authKey: secret.Hide(string(s.AuthKey)), session: s, clear: clear}, opened
@@ -170,12 +174,8 @@ func (m *remnants) take(account hive.AccountName, now time.Time) bool {
 	return true
 }
 
-// byRemnant finds the ended session whose key opens a request, newest first. An auth_req is none of
-// them: its link may still be pasted.
+// byRemnant finds the ended session whose key opens a request, newest first.
 func (a *Agent) byRemnant(ctx context.Context, d delivered) (*run, whose) {
-	if d.msg.Kind == protocol.Auth {
-		return nil, nobodys
-	}
 	// A session that has just expired leaves its remnant when it is ended, not at a later sweep.
 	if err := a.ledger.EndExpired(ctx, string(d.msg.Account)); err != nil {
 		return nil, nobodys
@@ -230,7 +230,7 @@ func (a *Agent) serveEnded(ctx context.Context, r *run) {
 	outcome := "refused"
 	var answer protocol.Answer
 	if told {
-		answer = r.expired()
+		answer = r.nack(protocol.TextSessionExpired)
 	} else {
 		outcome = "ignored"
 	}
@@ -239,14 +239,6 @@ func (a *Agent) serveEnded(ctx context.Context, r *run) {
 	a.metrics.Request(r.msg.Kind.String(), outcome, string(audit.CodeEnded), time.Since(r.arrived))
 	a.log.Info("request "+outcome, append(r.attrs(), "number", result.Number, "code", audit.CodeEnded)...)
 	a.settle(ctx, granted{run: r, number: result.Number}, ledger.Settlement{Outcome: outcome}, answer)
-}
-
-// expired makes the answer that the session of a request has ended.
-func (r *run) expired() protocol.Answer {
-	m := protocol.Nack{Kind: r.msg.Kind, UUID: r.msg.UUID, Error: protocol.TextSessionExpired}
-	salt := seal.Binding(r.authKey.Reveal(), r.sealed.Digest(), m.Cmd(), m.Error)
-	m.Data = seal.Seal(r.authKey.Reveal(), []byte(r.msg.UUID), salt)
-	return m
 }
 
 // endedKind reads the nonce of a request in an ended session, and what it asks for. It reports
@@ -263,4 +255,50 @@ func (r *run) endedKind() (policy.Kind, bool) {
 		return policy.Decrypt, err == nil
 	}
 	return policy.Challenge, err == nil
+}
+
+// renews reports whether an auth_req in an ended session may have it again without a link, as far
+// as the rules and the ledger say now: the commit decides. If not, it is remembered, so that it
+// never does under another policy, and waits for its link as any other.
+func (a *Agent) renews(ctx context.Context, r *run) bool {
+	data, err := protocol.DecodeAuthReqData(r.clear)
+	if err != nil {
+		return false
+	}
+	may, err := a.ledger.MayRenew(r.remnant.ID, r.sealed.Digest())
+	if err != nil {
+		a.log.Error("ledger does not know what a session left", append(r.attrs(), "err", err)...)
+		return false
+	}
+	if !may {
+		return false
+	}
+	p := proposal{run: r, request: r.authRequest(data)}
+	a.foresee(&p)
+	if a.ledger.Now().Sub(r.remnant.Ended) <= p.prospect.Renew() {
+		return true
+	}
+	a.noteAuth(ctx, r.delivered, r.remnant.ID)
+	return false
+}
+
+// noteAuth remembers an auth_req of a live or ended session that is not judged: what was delivered
+// once renews nothing later.
+func (a *Agent) noteAuth(ctx context.Context, d delivered, id ledger.SessionID) {
+	if d.msg.Kind != protocol.Auth {
+		return
+	}
+	if err := a.ledger.NoteAuth(ctx, id, d.sealed.Digest()); err != nil {
+		a.log.Error("auth request not remembered", append(d.attrs(), "err", err)...)
+	}
+}
+
+// noteHeld remembers the auth_reqs that wait for a link and are sealed with the auth_key of a
+// session that was just made: another one of them, or a person, has made it.
+func (a *Agent) noteHeld(ctx context.Context, s *ledger.Session) {
+	for _, d := range a.pairings.heldFor(hive.AccountName(s.Account)) {
+		if _, err := d.sealed.Open(string(s.AuthKey)); err == nil {
+			a.noteAuth(ctx, d, s.ID)
+		}
+	}
 }

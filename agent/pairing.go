@@ -135,6 +135,16 @@ func (p *pairings) peek(key pairKey) (found []delivered) {
 	return found
 }
 
+// heldFor returns the held requests of an account, and leaves them.
+func (p *pairings) heldFor(account hive.AccountName) (found []delivered) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.held[account] {
+		found = append(found, h.delivered)
+	}
+	return found
+}
+
 // take removes and returns the held request with this account and uuid.
 func (p *pairings) take(key pairKey) (delivered, bool) {
 	p.mu.Lock()

@@ -179,6 +179,12 @@ func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 	if r != nil {
 		r.documented = a.ledger.Documented(r.app)
 	}
+	if whose == ended && d.msg.Kind == protocol.Auth {
+		// A link for it may still be pasted.
+		if whose = nobodys; a.renews(ctx, r) {
+			whose = opened
+		}
+	}
 	switch whose {
 	case ended:
 		r.ticket = ticket

@@ -271,11 +271,11 @@ func (b *batch) admit(a *Admission, r *run, judge func(View) Ruling) (Admitting,
 	if a.Nonce >= 1 && a.Nonce <= maxNonce {
 		rec.Nonce = a.Nonce
 	}
-	if c.replay == Fresh {
-		s = b.spend(c, &rec, s) // also if the ruling denies: a denied request never becomes an allowed one
-	}
-	if c.replay == SessionOver {
+	switch { // also if the ruling denies: a denied request never becomes an allowed one
+	case c.remnant != nil:
 		b.spendRemnant(c, &rec)
+	case c.replay == Fresh:
+		s = b.spend(c, &rec, s)
 	}
 	if s != nil {
 		rec.App = s.App
@@ -294,7 +294,7 @@ func (b *batch) admit(a *Admission, r *run, judge func(View) Ruling) (Admitting,
 func (b *batch) makeSession(n NewSession, rec *Record, c claim) *Session {
 	s := b.openSession(n, rec.Number)
 	rec.App, rec.Session = n.App, s.ID
-	if c.spends != SpentNothing {
+	if c.spends != SpentNothing || b.seen(sessionOwner(s.ID), rec.Digest) {
 		return s
 	}
 	return b.spend(claim{spends: SpentSessionDigest, owner: sessionOwner(s.ID)}, rec, s)

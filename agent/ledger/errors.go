@@ -66,6 +66,8 @@ var (
 	ErrNoSession = errors.New("no such session")
 	// ErrNoRemnant means that nothing is left of an ended session.
 	ErrNoRemnant = errors.New("no such ended session")
+	// ErrRenew means that an ended session cannot be had again by its auth_key.
+	ErrRenew = errors.New("the session is not renewed")
 	// ErrKeyLive means that a live session of the same account and app has this auth_key already.
 	ErrKeyLive = errors.New("auth_key has a live session already")
 	// ErrKeyElsewhere means that the auth_key is known for another account or another app.

@@ -308,6 +308,9 @@ func (b *batch) claimRemnant(a *Admission, digest [32]byte) claim {
 	if k, ok := b.authKey(v.AuthKey); ok && (k.Session != 0 || !k.Ended.Equal(v.Ended)) {
 		return claim{replay: SessionEnded}
 	}
+	if a.Kind == KindAuth {
+		return b.claimRenewal(v, digest)
+	}
 	if !v.unjudged(a.Nonce, digest, b.o.nonceWindow().under(b.l.state.floor, b.now)) {
 		return claim{replay: SessionEnded}
 	}
@@ -324,7 +327,7 @@ func (v *remnant) unjudged(nonce int64, digest [32]byte, fresh func(nonce, last 
 	if nonce != 0 {
 		return fresh(nonce, v.LastNonce)
 	}
-	return v.Known && len(v.digests) < remnantDigests && !slices.Contains(v.digests, digest)
+	return v.Known && len(v.digests) < remnantDigests && !v.has(digest)
 }
 
 // under returns the nonce rules for one instant, above a floor.
@@ -336,7 +339,13 @@ func (w nonceWindow) under(floor int64, now time.Time) func(nonce, last int64) b
 // auth_key may have a session again: what was promised here holds there, too.
 func (b *batch) spendRemnant(c claim, rec *Record) {
 	v := c.remnant
-	rec.App, rec.Session = v.App, v.ID
+	rec.App = v.App
+	if rec.Kind == KindAuth {
+		v.remember(rec.Digest) // the session that it may make gets it from here
+		b.putRemnant(v)
+		return
+	}
+	rec.Session = v.ID
 	k, ok := b.authKey(v.AuthKey)
 	if !ok { // its app got another secret since then
 		k = authKey{Account: v.Account, App: v.App, Ended: v.Ended}
@@ -346,8 +355,7 @@ func (b *batch) spendRemnant(c claim, rec *Record) {
 		v.LastNonce, k.LastNonce = rec.Nonce, max(k.LastNonce, rec.Nonce)
 	} else {
 		// The auth_key makes no session again: a digest could not be kept for long enough there.
-		v.digests = slices.SortedFunc(slices.Values(append(v.digests, rec.Digest)),
-			func(a, b [32]byte) int { return bytes.Compare(a[:], b[:]) })
+		v.remember(rec.Digest)
 		k.Nonceless, v.Expired = true, false
 	}
 	b.putRemnant(v)

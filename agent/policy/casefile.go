@@ -31,6 +31,7 @@ type Expectation struct {
 	Code    Code     // empty: any
 	Silent  *bool
 	Session time.Duration // zero: any
+	Renew   time.Duration // zero: any
 }
 
 // CaseFile is a file of cases.
@@ -187,6 +188,9 @@ func (c *caseReader) expectedCase(n *yamlnode.Node, d defaults) *Case {
 	}
 	if m.Has("session") {
 		e.Session = c.caseSpan(m.Value("session"), "session")
+	}
+	if m.Has("renew") {
+		e.Renew = c.caseSpan(m.Value("renew"), "renew")
 	}
 	return one
 }

@@ -89,6 +89,9 @@ func (p *Policy) wrong(e *Expectation, r *Report) (wrong []string) {
 	if e.Session != 0 && r.Session != e.Session {
 		say("want a session of %s, got %s", windowText(e.Session), sessionWord(r.Session))
 	}
+	if e.Renew != 0 && r.Renew != e.Renew {
+		say("want a renewal within %s, got %s", windowText(e.Renew), sessionWord(r.Renew))
+	}
 	return wrong
 }
 

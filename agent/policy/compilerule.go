@@ -18,15 +18,16 @@ var (
 		"broadcast", "on_behalf_of", "hours", "days", "from", "until",
 	}
 	sectionKeys = map[section][]string{
-		allowSection: with("takeover", "session"),
-		askSection:   with("takeover", "session", "only", "timeout"),
+		allowSection: with("takeover", "session", "renew"),
+		askSection:   with("takeover", "session", "renew", "only", "timeout"),
 		denySection:  with("answer"),
 		limitSection: with("requests", "count", "spend", "sum", "of", "per", "over"),
 	}
 	// keysOf says which kinds of request a key is about. What is not here is about all.
 	keysOf = map[string][]Kind{
 		"operations": {Sign}, "transaction": {Sign}, "broadcast": {Sign}, "on_behalf_of": {Sign}, "takeover": {Sign},
-		"spend": {Sign}, "sum": {Sign}, "text": {Challenge}, "session": {Auth}, "key": {Sign, Challenge, Decrypt},
+		"spend": {Sign}, "sum": {Sign}, "text": {Challenge}, "session": {Auth}, "renew": {Auth},
+		"key": {Sign, Challenge, Decrypt},
 	}
 )
 
@@ -44,6 +45,13 @@ func (c *compiler) rule(n *yamlnode.Node, s section) *rule {
 	c.common(m, r)
 	if m.Has("session") {
 		r.session = c.span(m.Value("session"), "session")
+	}
+	if m.Has("renew") {
+		r.renew = c.span(m.Value("renew"), "renew")
+		if r.renew > MostRenew {
+			c.Complain(m.Value("renew"), "a session is renewed within 30d of its end at most: nothing is left of "+
+				"it then")
+		}
 	}
 	if m.Has("timeout") {
 		r.timeout = c.span(m.Value("timeout"), "timeout")

@@ -126,7 +126,7 @@ func (c *conclusion) settle(asked []string) {
 	case len(c.overDenied) > 0:
 		d.deny(CodeLimit, "limit: "+c.overDenied[0])
 		d.Rules = c.overRules
-		d.Session, d.Timeout, d.Charges = 0, 0, nil
+		d.Session, d.Renew, d.Timeout, d.Charges = 0, 0, 0, nil
 	case len(asked) > 0 || len(c.overAsk) > 0:
 		d.Verdict, d.Charges = Ask, nil
 		d.Reason = "ask: " + slices.Concat(asked, c.overAsk)[0]

@@ -132,11 +132,16 @@ func (j *judgement) refuse(code Code, p *part, rest string) {
 	j.refused = append(j.refused, refusal{code, fmt.Sprintf("%s: %v%s", code, p, rest)})
 }
 
-// spans keeps the shortest session and timeout of all rules that matched.
+// spans keeps the shortest session, renewal and timeout of all rules that matched.
 func (j *judgement) spans(p *part, rules []*rule) {
-	for _, r := range rules {
+	for i, r := range rules {
 		if p.kind == Auth {
 			j.decision.Session = shortest(j.decision.Session, cmp.Or(r.session, defaultSession))
+			// A rule that says nothing lets nothing be renewed: every rule that lets the login pass
+			// must say so.
+			if i == 0 || r.renew < j.decision.Renew {
+				j.decision.Renew = r.renew
+			}
 		}
 		j.decision.Timeout = shortest(j.decision.Timeout, r.timeout)
 	}
@@ -193,7 +198,7 @@ func (j *judgement) settleDenied() {
 	d.deny(first.code, first.reason)
 	d.Silent = !j.spoken
 	// Rules that let other parts pass gave nothing to this decision.
-	d.Session, d.Timeout = 0, 0
+	d.Session, d.Renew, d.Timeout = 0, 0, 0
 	d.Rules = slices.DeleteFunc(d.Rules, func(ref RuleRef) bool { return !j.policy.denies(ref) })
 	d.sortRules()
 }

@@ -71,6 +71,9 @@ type RuleRef struct {
 	Line int    `json:"line"`
 }
 
+// MostRenew is the longest that a rule may let sessions be renewed after their end.
+const MostRenew = 30 * 24 * time.Hour
+
 // Charge is what an admitted request takes from one counter. All are texts, to be stored as they
 // are: the limit's name, which of its counters ("" if it has one), the unit ("requests", "count",
 // "sum", or an asset) and an exact number.
@@ -108,6 +111,8 @@ type Decision struct {
 	// Session is how long the session of an allowed auth request lives; 0 for one that the operator
 	// made, who said so himself.
 	Session time.Duration `json:"session,omitempty"`
+	// Renew is how long after its end a session can be had again by its auth_key; 0 if it cannot.
+	Renew time.Duration `json:"renew,omitempty"`
 	// Timeout is how long a person is waited for; 0 if no rule says.
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// Charges are to be stored with the admission. There are none unless allowed.
@@ -121,7 +126,7 @@ type Decision struct {
 
 func (d *Decision) differs(other *Decision) bool {
 	return d.Verdict != other.Verdict || d.Silent != other.Silent || d.Code != other.Code ||
-		d.Session != other.Session || d.Timeout != other.Timeout
+		d.Session != other.Session || d.Renew != other.Renew || d.Timeout != other.Timeout
 }
 
 func (d *Decision) deny(code Code, reason string) {

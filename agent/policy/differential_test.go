@@ -113,6 +113,8 @@ func differs(got policy.Decision, want naiveAnswer) string {
 		return "silence"
 	case got.Session != time.Duration(want.session)*time.Hour:
 		return "session"
+	case got.Renew != time.Duration(want.renew)*time.Hour:
+		return "renewal"
 	case got.Timeout != time.Duration(want.timeout)*time.Second:
 		return "timeout"
 	}
@@ -133,7 +135,7 @@ func differs(got policy.Decision, want naiveAnswer) string {
 
 func sameObserved(got policy.Decision, want, inForce naiveAnswer) bool {
 	same := want.verdict == inForce.verdict && want.code == inForce.code && want.silent == inForce.silent &&
-		want.session == inForce.session && want.timeout == inForce.timeout
+		want.session == inForce.session && want.renew == inForce.renew && want.timeout == inForce.timeout
 	switch o := got.Observed; {
 	case o == nil:
 		return same

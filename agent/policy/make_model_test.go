@@ -307,6 +307,9 @@ func (m maker) rule(section string, i int) *modelRule {
 	if !r.wide() && r.request == "auth" && m.chance(2) {
 		r.session = 1 + m.IntN(100)
 	}
+	if r.session%3 != 0 {
+		r.renew = r.session * 7 % 101
+	}
 	switch section {
 	case "ask":
 		r.only = m.chance(2)

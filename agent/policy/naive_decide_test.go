@@ -17,6 +17,7 @@ type naiveAnswer struct {
 	code    policy.Code
 	silent  bool
 	session int // hours
+	renew   int // hours; as a rule says it, if all say something
 	timeout int // seconds
 	rules   []string
 	charges []naiveCharge
@@ -56,7 +57,9 @@ func (n *naive) decide(r modelRequest, now time.Time, observed bool) naiveAnswer
 			speak = speak || !n.m.otherwise
 		default:
 			ask = ask || len(asks) > 0 && !r.Approved
+			renewals := []int{}
 			for _, rule := range slices.Concat(asks, by["allow"]) {
+				renewals = append(renewals, rule.renew)
 				a.rules = append(a.rules, rule.name)
 				if p.kind == "auth" {
 					session := rule.session
@@ -70,6 +73,9 @@ func (n *naive) decide(r modelRequest, now time.Time, observed bool) naiveAnswer
 				if rule.timeout > 0 && (a.timeout == 0 || rule.timeout < a.timeout) {
 					a.timeout = rule.timeout
 				}
+			}
+			if p.kind == "auth" {
+				a.renew = slices.Min(renewals)
 			}
 		}
 	}

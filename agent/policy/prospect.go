@@ -96,6 +96,10 @@ func (s *Prospect) Outlook() Outlook {
 	return Open
 }
 
+// Renew returns how long after its end a session can be had again, as far as the rules say; 0 if it
+// cannot, or if the request is denied.
+func (s *Prospect) Renew() time.Duration { return s.rules.decision.Renew }
+
 // limitMayAsk reports whether a limit in force that can concern the request asks a person instead
 // of denying. Neither what it costs nor the clock is looked at: that belongs to the second half.
 func (s *Prospect) limitMayAsk() bool {

@@ -15,6 +15,10 @@ func (r *Report) Text() string {
 	if d := r.Session; d > 0 && r.Verdict == Allow {
 		fmt.Fprintf(&b, "The session lives %s.\n", windowText(d))
 	}
+	if d := r.Renew; d > 0 && r.Verdict == Allow {
+		fmt.Fprintf(&b, "Within %s of its end it can be had again by its auth_key, without a new link.\n",
+			windowText(d))
+	}
 	if r.Verdict == Ask && r.Timeout > 0 {
 		fmt.Fprintf(&b, "Without a word within %s it is denied.\n", windowText(r.Timeout))
 	}

@@ -46,6 +46,7 @@ type rule struct {
 
 	onlyUncovered bool
 	session       time.Duration
+	renew         time.Duration
 	timeout       time.Duration
 	silent        bool
 }

@@ -164,7 +164,7 @@ func (w *schemaWriter) ruleProperties(s section) node {
 		"text": w.test(documentShape), "broadcast": node{"enum": []any{true, false, "true", "false", "any"}},
 		"hours": textLike(`^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$`), "days": listOf(words(weekdays...)),
 		"from": textLike("^" + instantPattern + "$"), "until": textLike("^" + instantPattern + "$"),
-		"takeover": words("allowed"), "session": span, "only": words("uncovered"), "timeout": span,
+		"takeover": words("allowed"), "session": span, "renew": span, "only": words("uncovered"), "timeout": span,
 		"answer":   words("reject", "ignore"),
 		"requests": quota(`[0-9]+(\.0+)?`), "count": quota(`[0-9]+(\.0+)?`), "sum": quota(`[0-9]+(\.[0-9]+)?`),
 		"spend": quota(amountPattern),

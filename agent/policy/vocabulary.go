@@ -52,6 +52,9 @@ var (
 			"over. Allow and ask."},
 		{"session", "`auth`: how long the session lives, such as `30d`; left out `24h`. Of several rules the " +
 			"shortest holds. Allow and ask."},
+		{"renew", "`auth`: an application whose session has expired gets it again by its auth_key, without a new " +
+			"link, within this time of the end: `7d`, at most `30d`. Left out: it does not. Every rule that lets the " +
+			"login pass must say it; the shortest holds. Allow and ask."},
 		{"only", "`uncovered`: a person is asked only where no allow rule matches. Ask."},
 		{"timeout", "How long a person is waited for, such as `50s`; then it is denied. Ask."},
 		{"answer", "`reject` (default) says no, `ignore` stays silent so that another wallet may answer. Deny."},
@@ -122,6 +125,7 @@ var (
 		{"code", "the code of the refusal"},
 		{"silent", "`true` if the refusal must be silent, `false` if it must not"},
 		{"session", "how long the session must live"},
+		{"renew", "how long after its end the session must be renewable"},
 	}
 	caseFileKeys = []keyDoc{
 		{"policy", "the policy file, beside this one; left out: NAME.yaml for NAME_test.yaml"},

@@ -117,6 +117,25 @@ func TestBusyIsNeverDoneLater(t *testing.T) {
 		})
 }
 
+// A login above the rate hears that the wallet is busy, as every other request does whose key is
+// known, and not that it failed: its application asks again.
+func TestLoginAboveTheRateHearsBusy(t *testing.T) {
+	script := &scriptedClient{}
+	within(t, worldOptions{fault: script.fault, configure: slow, prepare: func(w *world) { w.session(authKey) }},
+		func(t *testing.T, w *world) {
+			time.Sleep(10 * time.Second)
+			for i := range 3 {
+				script.sayAll(request("auth_req", uuid(i), authKey, `{"app":{"name":"x"}}`))
+			}
+			synctest.Wait()
+			time.Sleep(time.Second)
+			third := script.answerTo(uuid(2))
+			if answerKind(third) != "nack" || errorText(third, authKey) != protocol.TextBusy {
+				t.Errorf("the third login was answered with %s %q", answerKind(third), errorText(third, authKey))
+			}
+		})
+}
+
 // Beyond what is told busy there is silence, and each request is counted in the log, which gets one
 // line a minute, in status, and in the metrics.
 func TestTooFastLeavesATrace(t *testing.T) {

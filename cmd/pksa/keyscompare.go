@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 
 	"pksa/agent/config"
 	"pksa/agent/node"
@@ -15,10 +16,15 @@ import (
 	"pksa/protocol/hive"
 )
 
-// goneError means that the chain has no account of this name.
-type goneError struct{ account hive.AccountName }
+// goneError means that the chain has no accounts of these names.
+type goneError struct{ accounts []string }
 
-func (e *goneError) Error() string { return fmt.Sprintf("the chain has no account %s", e.account) }
+func (e *goneError) Error() string {
+	if len(e.accounts) == 1 {
+		return "the chain has no account " + e.accounts[0]
+	}
+	return "the chain has none of the accounts " + strings.Join(e.accounts, ", ")
+}
 
 // checkBatch compares the keys with the chain. That a key does not fit is believed when two hosts
 // say so, if there are several: one that lies must not keep a right key out.
@@ -33,21 +39,28 @@ func (c *command) checkBatch(ctx context.Context, cfg *config.Config, batch *key
 }
 
 func compareBatch(ctx context.Context, nodes *node.Client, batch *keystore.Batch) error {
-	known := map[hive.AccountName]node.Account{}
-	err := batch.Check(ctx, func(ctx context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role,
-		error) {
-		on, ok := known[account]
-		if !ok {
-			found, err := nodes.Authorities(ctx, account)
-			if err != nil {
-				return nil, hint(fmt.Errorf("asking the chain about %s: %w", account, err),
-					adviceNodes)
-			}
-			if on, ok = found[account]; !ok {
-				return nil, hint(&goneError{account}, adviceNoAccount)
-			}
-			known[account] = on
+	names := batch.Accounts()
+	known, err := nodes.Authorities(ctx, names...)
+	if err != nil {
+		about := fmt.Sprint(names[0])
+		if len(names) > 1 {
+			about = fmt.Sprintf("%d accounts", len(names))
 		}
+		return hint(fmt.Errorf("asking the chain about %s: %w", about, err), adviceNodes)
+	}
+	// All of them in one run: a person who takes over many would learn of one after the other.
+	var gone []string
+	for _, name := range names {
+		if _, ok := known[name]; !ok {
+			gone = append(gone, string(name))
+		}
+	}
+	if len(gone) > 0 {
+		return hint(&goneError{gone}, adviceNoAccount)
+	}
+	err = batch.Check(ctx, func(_ context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role,
+		error) {
+		on := known[account]
 		return on.Roles(public), nil
 	})
 	if nodes.Hosts() < 2 || !errors.Is(err, keystore.ErrWrongRole) && !errors.Is(err, keystore.ErrOwnerKey) {

@@ -51,7 +51,7 @@ func withoutHint(err error) error {
 	var names []string
 	switch {
 	case errors.As(err, &gone):
-		names = []string{string(gone.account)}
+		names = gone.accounts
 	case errors.As(err, &complaints):
 		for _, c := range complaints {
 			account, _, _ := strings.Cut(c.Key, "/")

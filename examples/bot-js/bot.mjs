@@ -6,7 +6,7 @@
 //
 // The wallet needs a relay of its own (relay.listen: 127.0.0.1:9480, and the same address in relays), and rules that
 // allow the app mybot to log in and to vote. The package comment of ../bot-go shows these rules.
-import { randomUUID } from 'node:crypto'
+import { createHash, createHmac, randomUUID } from 'node:crypto'
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import WebSocket from 'ws'
@@ -23,12 +23,19 @@ class Problem extends Error {}
 
 // hive-auth-wrapper is made for browsers. It does not listen for errors of its connection, which would end the program.
 let lost = ''
+let asked = '' // the sealed payload of the last request
 const Connection = globalThis.WebSocket ?? WebSocket
 globalThis.window = globalThis
 globalThis.WebSocket = class extends Connection {
   constructor(url) {
     super(url)
     this.addEventListener('error', event => { lost = event.message || event.error?.message || 'connection failed' })
+  }
+
+  send(frame) {
+    const { data } = JSON.parse(frame)
+    if (data) asked = data
+    super.send(frame)
   }
 }
 const { default: HAS } = await import('hive-auth-wrapper')
@@ -48,10 +55,20 @@ function readSecret() {
   }
 }
 
-// What is kept from run to run, as agent/client's Keep does it: the session, when the wallet confirmed it last, and when
-// sessions were made. Whoever reads the file can ask the wallet as this bot.
+// isForUs says whether the wallet itself has said no to the last request: then nothing was done and nothing will be. The
+// uuid that is sealed in a nack proves nothing, because the relay chose it, for us and for the wallet. Our wallet seals it
+// with a salt that names the payload and the reason.
+function isForUs(nack) {
+  const sealed = Buffer.from(nack.data ?? '', 'base64')
+  const salt = createHmac('sha256', kept.auth.key).update(`pksa answer 1\0${nack.cmd}\0`)
+    .update(createHash('sha256').update(Buffer.from(asked, 'base64')).digest()).update(nack.error ?? '').digest()
+  return sealed.subarray(8, 16).equals(salt.subarray(0, 8))
+}
+
+// What is kept from run to run, as agent/client's Keep does it: the session, the one before it until it is granted, when the
+// wallet confirmed it last, and when sessions were made. Whoever reads the file can ask the wallet as this bot.
 const hour = 3_600_000
-let kept = { auth: null, confirmed: 0, opened: [] }
+let kept = { auth: null, before: null, confirmed: 0, opened: [] }
 
 function load() {
   let text
@@ -88,55 +105,71 @@ async function confirm() {
   try {
     await HAS.authenticate(kept.auth, { name: 'mybot', description: 'votes' })
   } catch (error) {
-    if (error.cmd !== 'auth_nack') throw error // the wrapper has checked that a nack is the wallet's
+    // The wrapper has checked that a nack is sealed by the wallet. The err of an app with --answers documented cannot be.
+    if (error.cmd !== 'auth_nack' && error.error !== 'authentication failed') throw error
     return false
   }
+  kept.before = null
   kept.confirmed = Date.now()
   save()
   return true
 }
 
 // open makes a new session, at most five in an hour: an application that logs in again and again uses up the sessions of
-// the account. The key is kept before the wallet is asked: a run that is cut off goes on with it in the next one. A wallet
-// that lets nobody log in any more still serves the sessions that there are, so one that may live is kept then. open
+// the account. The key is kept before the wallet is asked: a run that is cut off goes on with it in the next one. open
 // returns whether there is a new session.
 async function open(mayLive = null) {
   const now = Date.now()
   kept.opened = kept.opened.filter(at => now >= at && now - at < hour)
   if (kept.opened.length >= 5) throw new Problem('five new sessions in an hour: what ends them? not making another one')
-  kept = { auth: { username: ACCOUNT, key: randomUUID() }, confirmed: 0, opened: [...kept.opened, now] }
+  kept = { auth: { username: ACCOUNT, key: randomUUID() }, before: mayLive, confirmed: 0, opened: [...kept.opened, now] }
   save()
-  if (!await confirm()) {
-    kept = { auth: mayLive, confirmed: mayLive ? now : 0, opened: kept.opened.slice(0, -1) }
-    save()
-    if (mayLive) return false
-    throw new Problem('the wallet does not let this app log in; `pksa audit tail` there says why')
+  return await begin()
+}
+
+// begin asks for the session whose key is kept. A wallet that lets nobody log in any more still serves the sessions that
+// there are, so the one before it is kept then, if it may live.
+async function begin() {
+  if (await confirm()) {
+    console.log(`logged in as ${ACCOUNT} until ${new Date(kept.auth.expire).toISOString()}`)
+    return true
   }
-  console.log(`logged in as ${ACCOUNT} until ${new Date(kept.auth.expire).toISOString()}`)
-  return true
+  const { before, opened } = kept
+  kept = { auth: before, before: null, confirmed: before ? Date.now() : 0, opened: opened.slice(0, -1) }
+  save()
+  if (before) return false
+  throw new Problem('the wallet does not let this app log in; `pksa audit tail` there says why')
 }
 
 // login logs in, or goes on with the session of the last run.
 async function login() {
   load()
   const { auth, confirmed } = kept
-  if (!auth || (auth.expire && auth.expire < Date.now() + 60_000)) return open()
+  if (!auth) return open()
+  if (!auth.expire) return begin() // asked for in a run that was cut off
+  if (auth.expire < Date.now() + 60_000) return open()
   if (Date.now() - confirmed < hour) return
   if (!await confirm()) await open(auth) // the wallet has ended it, or lets nobody log in
 }
 
-// vote asks for the vote. A wallet that has too much to do says "busy" and the nonce of the request, and has done
-// nothing; the wrapper takes the time as nonce. An older nonce is of another request, and proves nothing.
+// vote asks for the vote. It asks again only after the wallet itself has said that nothing was done.
 async function vote(operation) {
-  for (let pause = 250; ; pause = Math.min(2 * pause, 5000)) {
+  let pause = 250
+  for (let again = true; ;) {
     await connect()
-    const begun = Date.now()
     try {
       return await HAS.broadcast(kept.auth, 'posting', [operation])
     } catch (error) {
-      const nonce = Number(/^busy (\d+)$/.exec(error.message)?.[1])
-      if (!(nonce >= begun && nonce <= Date.now()) || pause >= 5000) throw error
-      await sleep(pause)
+      if (error.cmd !== 'sign_nack' || !isForUs(error)) throw error
+      if (error.error === 'busy, try again' && pause < 5000) {
+        await sleep(pause)
+        pause *= 2
+      } else if (error.error === 'session expired' && again) {
+        again = false
+        if (!await confirm()) await open()
+      } else {
+        throw error
+      }
     }
   }
 }
@@ -150,10 +183,24 @@ async function silence() {
   return 'the wallet had ended the session, and there is a new one; look at the chain, then run this again'
 }
 
-// explain tells the cases apart: the wallet refuses, nobody answers, something fails.
+// What to do about each reason that a wallet gives.
+const advice = {
+  'request refused': 'refused by the policy; `pksa audit tail` says why',
+  'busy, try again': 'the wallet has too much to do: ask again later, and less often',
+  'nonce refused': 'out of order: use the session in one program only, and look at the clock',
+  'broadcast failed: resource credits': 'the account has not enough resource credits: ask again in some hours',
+  'broadcast failed: expired': 'no block took it in time: ask again',
+  'broadcast failed: no node': 'the wallet reached no Hive node: ask again later',
+}
+
+// explain tells the cases apart: the wallet says no, somebody says no, nobody answers, something fails.
 async function explain(error) {
   if (error instanceof Problem) return error.message
-  if (error.cmd?.endsWith('_nack')) return 'refused by the policy; `pksa audit tail` says why'
+  if (error.cmd?.endsWith('_nack')) {
+    const said = JSON.stringify(String(error.error ?? '').slice(0, 100))
+    if (!isForUs(error)) return `the answer ${said} may be the relay's; look at the chain before you ask again`
+    return advice[error.error] ?? `the wallet says ${said}, and nothing was done; \`pksa audit tail\` there says more`
+  }
   if (error.message === 'expired') return await silence()
   return `failed: ${error.message || error.error}; look at the chain before you ask again`
 }

@@ -55,6 +55,18 @@ test('refusal is seen as refusal, in words', async () => {
   assert.equal(await onChain(memo), 0)
 })
 
+test('failed broadcast is seen as failure at once, in words', async () => {
+  const memo = mark()
+  const { name, event } = await outcome(() => client.broadcast(auth, 'active', [transfer('999999.000 HIVE', memo)]), 'SignSuccess', 'SignFailure')
+  assert.deepEqual({ name, event }, { name: 'SignFailure', event: { message: 'broadcast failed: balance' } })
+  assert.equal(await onChain(memo), 0)
+})
+
+test('refused challenge is seen as refusal at once', async () => {
+  const { name } = await outcome(() => client.challenge(auth, { key_type: 'active', challenge: mark() }), 'ChallengeSuccess', 'ChallengeFailure')
+  assert.equal(name, 'ChallengeFailure')
+})
+
 test('answer after a lost connection', async () => {
   const permlink = mark()
   loseConnectionAfter('sign_wait')

@@ -86,12 +86,12 @@ test('one forbidden operation refuses the allowed one beside it', async () => {
 
 test('broadcast that the chain refuses is seen as failed', async () => {
   const memo = mark()
-  await assert.rejects(HAS.broadcast(auth, 'active', [transfer('999999.000 HIVE', memo)]), { name: 'Error', message: 'broadcast failed: balance' })
+  await assert.rejects(HAS.broadcast(auth, 'active', [transfer('999999.000 HIVE', memo)]), { cmd: 'sign_nack', error: 'broadcast failed: balance' })
   assert.equal(await onChain(memo), 0)
 })
 
 test('malformed operation is seen as failed', async () => {
-  await assert.rejects(HAS.broadcast(auth, 'posting', [['vote', { voter: 'alice' }]]), { name: 'Error', message: 'invalid request' })
+  await assert.rejects(HAS.broadcast(auth, 'posting', [['vote', { voter: 'alice' }]]), { cmd: 'sign_nack', error: 'invalid request' })
 })
 
 test('challenge by the active key is seen as refused', async () => {

@@ -72,6 +72,7 @@ type worldOptions struct {
 	accounts  []hive.AccountName // of the keystore; alice if none
 	nodes     int                // of Hive; 1 if it is 0
 	fault     relaytest.Fault
+	relay     func(*relay.Options) // changes the options of the relay
 	configure func(*config.Config)
 	startAt   time.Time    // of the bubble's clock; zero leaves it
 	prepare   func(*world) // before the agent starts
@@ -138,8 +139,11 @@ func newWorld(t *testing.T, o worldOptions) *world {
 		}
 	}
 	var err error
-	if w.relay, err = relaytest.Start(relaytest.Options{Relay: relay.Options{Keys: relay.FixedKeys(known),
-		Logger: w.log}, Fault: o.fault}); err != nil {
+	served := relay.Options{Keys: relay.FixedKeys(known), Logger: w.log}
+	if o.relay != nil {
+		o.relay(&served)
+	}
+	if w.relay, err = relaytest.Start(relaytest.Options{Relay: served, Fault: o.fault}); err != nil {
 		t.Fatal(err)
 	}
 	w.config = config.Default(w.home)

@@ -58,19 +58,25 @@ func (m *terminal) echoes(t *testing.T) bool {
 // start runs the program at the terminal.
 func (m *terminal) start(t *testing.T, said io.Writer, home string, args ...string) *exec.Cmd {
 	t.Helper()
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := &exec.Cmd{Path: program, Args: append([]string{"pksa", "--home", home}, args...), Stdin: m.tty,
-		Stdout: said, Stderr: said, Dir: filepath.Dir(home),
-		Env:         append(os.Environ(), "PKSA_NODES=http://127.0.0.1:1", "PKSA_RELAYS=ws://127.0.0.1:1"),
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}}
+	cmd := m.command(t, said, home, args...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() }) // an error: it has ended
 	return cmd
+}
+
+// command is the program at the terminal, not started yet.
+func (m *terminal) command(t *testing.T, said io.Writer, home string, args ...string) *exec.Cmd {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &exec.Cmd{Path: program, Args: append([]string{"pksa", "--home", home}, args...), Stdin: m.tty,
+		Stdout: said, Stderr: said, Dir: filepath.Dir(home),
+		Env:         append(os.Environ(), "PKSA_NODES=http://127.0.0.1:1", "PKSA_RELAYS=ws://127.0.0.1:1"),
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}}
 }
 
 // interrupt types Ctrl-C when the program has asked.

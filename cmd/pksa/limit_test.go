@@ -86,6 +86,7 @@ func TestLimitCommands(t *testing.T) {
 	} {
 		status, out, text := pksa(t, home, strings.Fields(c.args)...)
 		for _, want := range c.want {
+			want = strings.ReplaceAll(want, "`pksa ", "`pksa --home "+home+" ") // what is said is about this wallet
 			if status != c.status || !strings.Contains(out+text, want) {
 				t.Errorf("%s: status %d, want %q in\n%s%s", c.args, status, want, out, text)
 			}

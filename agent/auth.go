@@ -22,8 +22,7 @@ func (a *Agent) serveAuth(ctx context.Context, r *run, data protocol.AuthReqData
 		if c.Decrypt {
 			// A right of its own, which no rule of auth gives. A signature is not what was asked
 			// for.
-			p.refusal = &refusal{code: policy.CodeUnsupported,
-				reason: "a memo is decrypted by challenge_req, not inside auth_req"}
+			p.refusal = &refusal{code: policy.CodeUnsupported, reason: policy.MemoInAuth}
 		}
 	}
 	if r.session == nil {

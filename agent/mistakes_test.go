@@ -13,9 +13,11 @@ import (
 	"pksa/agent"
 	"pksa/agent/audit"
 	"pksa/agent/config"
+	"pksa/agent/policy"
 	"pksa/agent/relay/relaytest"
 	"pksa/agent/trace"
 	"pksa/protocol"
+	"pksa/protocol/hive"
 )
 
 // sealedBytes are the bytes of a sealed member.
@@ -362,4 +364,39 @@ func TestInertMembers(t *testing.T) {
 	if strings.Contains(said.String(), "inert") || !strings.Contains(said.String(), "request admitted") {
 		t.Errorf("the log says %s", said.String())
 	}
+}
+
+// TestToolsSayWhatTheAgentSays: what is never signed reads the same in `pksa policy explain` as the
+// application hears it, although the policy allows it.
+func TestToolsSayWhatTheAgentSays(t *testing.T) {
+	p, problems := policy.Compile("policy.yaml", []byte(allowAll), policy.Options{})
+	if p == nil {
+		t.Fatal(problems)
+	}
+	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+		for i, c := range []struct{ cmd, member, value, rest string }{
+			{"sign_req", "operations", `[["transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE",` +
+				`"memo":"a\u0000b"}]]`, `"key_type":"active","broadcast":true`},
+			{"sign_req", "operations", `[["transfer",{"from":"alice","to":"bob","amount":"1.000 HIVE","memo":"#x"}]]`,
+				`"key_type":"active","broadcast":true`},
+			{"challenge_req", "text", `"login\u200b"`, `"key_type":"posting"`},
+			{"challenge_req", "text", `"login"`, `"key_type":"posting"`},
+		} {
+			kind := strings.TrimSuffix(c.cmd, "_req")
+			sent := map[string]string{"operations": "ops", "text": "challenge"}[c.member]
+			m := script.ask(request(c.cmd, uuid(i), authKey, fmt.Sprintf(`{%q:%s,%s,"nonce":%d}`, sent, c.value, c.rest,
+				nowNonce())))
+			file := fmt.Sprintf(`{"request":%q,"account":"alice","app":"app",%q:%s,%s}`, kind, c.member, c.value,
+				c.rest)
+			one, problems := policy.ReadRequest("request.json", []byte(file), hive.Mainnet)
+			if one == nil {
+				t.Fatal(problems)
+			}
+			r := p.Report(one.Request, &policy.Book{}, time.Now())
+			if heard := errorText(m, authKey); heard == "" && r.Verdict != policy.Allow ||
+				heard != "" && !strings.Contains(r.Answer, fmt.Sprintf("hears %q", heard)) {
+				t.Errorf("%s: the application hears %q, the report says %q", c.value, heard, r.Answer)
+			}
+		}
+	})
 }

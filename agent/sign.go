@@ -92,7 +92,8 @@ func (a *Agent) operations(raws [][]byte) ([]hive.Operation, error) {
 // transaction depends. Without a reference block the operations are still judged, so that a refusal
 // stays a refusal while no node answers; what would be allowed fails then.
 func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) {
-	if p.refusal = plainMemo(ops); p.refusal != nil {
+	if code, reason := p.request.NeverSigned(); code != "" {
+		p.refusal = &refusal{code: code, reason: reason}
 		return
 	}
 	head, err := a.head(ctx)
@@ -122,19 +123,6 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) 
 		}
 		p.refusal = &refusal{code: policy.CodeUnsupported, reason: err.Error()}
 	}
-}
-
-// plainMemo refuses operations whose memo would be readable by everybody although the application
-// thinks that it is encrypted.
-func plainMemo(ops []hive.Operation) *refusal {
-	for i, op := range ops {
-		if op.PlainMemo() {
-			return &refusal{code: policy.CodePlainMemo,
-				reason: fmt.Sprintf("operation %d %s: the memo begins with # but is not encrypted; it would be "+
-					"readable by everybody", i+1, op.Name())}
-		}
-	}
-	return nil
 }
 
 // lifetimeOf returns how long after the chain's head time the transaction shall expire. If a person
@@ -191,9 +179,6 @@ func (e *differsError) Error() string {
 // readBack returns the operations of a transaction as the chain will read them: decoded from its
 // bytes, not as the application wrote them. The policy sees no others. Size zero is no bound.
 func (a *Agent) readBack(tx hive.Transaction, maxSize int) ([]hive.Operation, error) {
-	if err := hive.CheckSendable(tx); err != nil {
-		return nil, err
-	}
 	bytes, err := a.network.Serialize(tx)
 	if err != nil {
 		return nil, err

@@ -105,7 +105,7 @@ func Codes() []string {
 		policy.CodeLimit,
 		policy.CodeWrongKey, policy.CodeMixedAuthority, policy.CodeForeignAuthority, policy.CodeUnsupported,
 		policy.CodePlainMemo, policy.CodeFirewall, policy.CodeNonce, policy.CodeClock, policy.CodeNobodyToAsk,
-		policy.CodeTimeout, policy.CodeRefused, "expired", "invalid"}
+		policy.CodeTimeout, policy.CodeRefused, policy.CodeInvalid, "expired"}
 	names := make([]string, len(codes))
 	for i, code := range codes {
 		names[i] = string(code)

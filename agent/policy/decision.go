@@ -56,8 +56,9 @@ const (
 	CodeForeignAuthority Code = "foreign-authority" // another account's, and no rule lets it
 	CodeUnsupported      Code = "unsupported"       // never signed, whatever the file says
 	CodePlainMemo        Code = "plain-memo"        // a memo that looks encrypted and is not
+	CodeFirewall         Code = "firewall"          // a text that could be something else than a challenge
+	CodeInvalid          Code = "invalid"           // no valid request, whoever asks
 
-	CodeFirewall    Code = "firewall"
 	CodeNonce       Code = "nonce"
 	CodeClock       Code = "clock"
 	CodeNobodyToAsk Code = "nobody-to-ask"

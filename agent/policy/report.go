@@ -52,10 +52,18 @@ type ReportLimit struct {
 	Free time.Time `json:"room_at,omitzero"` // when there is room if nothing else is admitted
 }
 
-// Report judges a request as [Policy.Decide] does, and explains the decision for people.
+// Report judges a request as the agent does, which asks [Request.NeverSigned] before
+// [Policy.Decide], and explains the decision for people.
 func (p *Policy) Report(q *Request, counters Counters, now time.Time) Report {
 	counters, now = asOf(counters, now)
 	r := Report{Decision: p.Decide(q, counters, now), File: p.file, SHA256: p.Hash(), Time: now.UTC()}
+	if code, reason := q.NeverSigned(); code != "" {
+		r.Decision = Decision{Verdict: Deny, Code: code, Reason: string(code) + ": " + reason}
+		r.Answer = fmt.Sprintf("Never signed, whatever the policy says: %s. The application hears %q.", r.Reason,
+			heard(code))
+		r.Needed = needForRefused(code)
+		return r
+	}
 	if code, _ := q.refuse(); code != "" {
 		r.Answer = "Denied, whatever the policy says: " + r.Reason + "."
 		r.Needed = needForRefused(code)

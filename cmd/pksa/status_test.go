@@ -30,6 +30,19 @@ func TestQuarantineIsExplained(t *testing.T) {
 	}
 }
 
+// Logins of an app have no session to be listed with: status names the app, and how to go on.
+func TestQuarantineOfLogins(t *testing.T) {
+	q := agent.Quarantine{App: "mybot", Relay: "wss://relay.example", Times: 1, Reason: "too many damaged requests"}
+	var status bytes.Buffer
+	printStatus(&status, agent.Status{Quarantine: []agent.Quarantine{q}})
+	for _, want := range []string{"Logins of app mybot are not heard from wss://relay.example until ",
+		": too many damaged requests came from there.", "`pksa session release --app mybot`"} {
+		if !strings.Contains(status.String(), want) {
+			t.Errorf("status does not say %q: %s", want, status.String())
+		}
+	}
+}
+
 // Each fact about a relay has its time, and nothing is printed that is not known.
 func TestRelaysInStatus(t *testing.T) {
 	at := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)

@@ -19,8 +19,8 @@
 // repaired; an unpaired surrogate is refused. [MaxDepth] bounds nesting, [MaxNames] the names in
 // one object, [MaxFrame] and [MaxData] the sizes. These bounds are checked before memory is
 // allocated. The plain message around a payload may have unknown members, because real relays add
-// some; they are ignored. A payload may not. Every accepted value can be encoded again and then
-// decodes to an equal value.
+// some; they are ignored. A payload may not, except inside app, where an application describes
+// itself. Every accepted value can be encoded again and then decodes to an equal value.
 //
 // Writing is deterministic: members stand in the order of the tables of the HAS reference.
 //
@@ -29,7 +29,8 @@
 // Decoders return a [*DecodeError]. Its Reason is one of a small fixed set, so it may be a metric
 // label. Its text never quotes a value from outside. The package does not decide whether a refused
 // frame is answered: a wallet does not answer a message that it cannot read (HAS §12). To a payload
-// that it can open and not read, it answers with a fixed text of this package.
+// that it can open and not read, it answers with a fixed text of this package. [Garbled] tells what
+// was altered on its way from what an application wrote so.
 //
 // The page examples/docs/differences.md says where this package differs from the reference wallet
 // on purpose.

@@ -181,7 +181,7 @@ func (c *command) completions() completions {
 			"keys remove": first(c.accountNames()), "approve": first(c.pendingNumbers()),
 			"deny": first(c.pendingNumbers()), "audit show": nothing, "limit release": nothing,
 			"policy check": first(policies), "policy test": cases, "policy replay": first(policies),
-			"policy explain": first(cases),
+			"policy explain": first(cases), "pair": first(files("png", "jpg", "jpeg")),
 		},
 	}
 }

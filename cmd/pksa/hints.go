@@ -154,6 +154,10 @@ var (
 	adviceNoSession = advise("no-session", "the others are ended; `pksa session list` shows what lives")
 	adviceLink      = advise("link", "paste the whole link, beginning with has://auth_req/, or the base64 behind "+
 		"that, or the link https://…/has#1… that a chat bot sends")
+	advicePicture = advise("picture", "save a picture that shows one code, whole and sharp, as a PNG or JPEG; or name "+
+		"no file and paste the link that the page has beside its code")
+	advicePictureReader = advise("picture-reader", "name no file and paste the link that the page has beside its "+
+		"code; or put pksa-qr, which cmd/pksa-qr builds, into the folder of this program")
 	adviceOldMissing = advise("old-missing", "nothing was made; --from names the folder that holds storage.json and "+
 		"keys.json of hive-auth-pksa; if the keys lie elsewhere, --keys names their file")
 	adviceOldUnknown = advise("old-unknown", "nothing was made; copy the folder, take out of the copy's storage.json "+

@@ -89,6 +89,7 @@ func scriptParams(folder string) testscript.Params {
 			"marked":     scriptMarked,
 			"wrapped":    scriptWrapped,
 			"chatlink":   scriptChatLink,
+			"picture":    scriptPicture,
 		},
 	}
 }
@@ -435,4 +436,11 @@ func scriptChatLink(ts *testscript.TestScript, _ bool, args []string) {
 		payload = "1" + base64.RawURLEncoding.EncodeToString(append(body, link.Account...))
 	}
 	write(ts, args[len(args)-1], "https://waivio.example/has#"+payload+"\n")
+}
+
+// scriptPicture writes a picture that shows a pairing link: picture FILE.
+func scriptPicture(ts *testscript.TestScript, _ bool, args []string) {
+	picture, err := os.ReadFile(pictureFile)
+	ts.Check(err)
+	write(ts, args[0], string(picture))
 }

@@ -82,6 +82,22 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	})
 }
 
+// pictureOnly refuses all arguments but one that may be the name of a file.
+func pictureOnly(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 && !maybeLink(args[0]) {
+		return nil
+	}
+	return noSecrets("link")(cmd, args)
+}
+
+// linkFrom reads a pairing link from the picture that the arguments name, or else from a source.
+func (c *command) linkFrom(ctx context.Context, from string, args []string) (string, error) {
+	if len(args) > 0 {
+		return c.readPicture(ctx, args[0])
+	}
+	return c.readLink(ctx, from)
+}
+
 // readLink reads a pairing link from a source. At a prompt it takes further lines while the link is
 // not whole: what a person copies from a terminal that wraps it comes in several.
 func (c *command) readLink(ctx context.Context, from string) (string, error) {
@@ -144,16 +160,18 @@ func (c *command) pairCommand() *cobra.Command {
 	wait := lengthFlag(time.Minute)
 	var yes bool
 	cmd := &cobra.Command{
-		Use:   "pair --app NAME",
+		Use:   "pair --app NAME [FILE]",
 		Short: "Make a session from the pairing link of a web page",
 		Long: `Asks for the has://auth_req/… link that an application shows as a QR code, and
 makes the session that the link asks for. The base64 of the link alone will do,
 and the link https://…/has#1… that chat bots send; line ends that a terminal put
-into it do no harm. The link holds the key of the session, so it is a secret: it
-is read from the terminal or another source, never from the command line. Before
-the session is made you see who asks, and on a terminal you are asked.`,
-		Args: noSecrets("link"),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+into it do no harm. FILE is a picture that shows the code somewhere, PNG or JPEG,
+such as a screenshot; the program pksa-qr beside this one reads it. The link
+holds the key of the session, so it is a secret: it is read from the terminal or
+another source, never from the command line. Before the session is made you see
+who asks, and on a terminal you are asked.`,
+		Args: pictureOnly,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if app == "" {
 				return errUsage{fmt.Errorf("name the app of the session: --app NAME")}
 			}
@@ -164,7 +182,10 @@ the session is made you see who asks, and on a terminal you are asked.`,
 			if _, err := c.wallet(); err != nil {
 				return err
 			}
-			link, err := c.readLink(cmd.Context(), from)
+			if len(args) > 0 && cmd.Flags().Changed("link") {
+				return errUsage{fmt.Errorf("FILE and --link each name a place of the link; name one")}
+			}
+			link, err := c.linkFrom(cmd.Context(), from, args)
 			if err != nil {
 				return err
 			}

@@ -81,20 +81,8 @@ func (a *Agent) admit(ctx context.Context, p *proposal) (granted, bool) {
 	if p.prospect == nil && p.refusal == nil { // of sign, it was needed earlier
 		a.foresee(p)
 	}
-	admission := ledger.Admission{
-		Key: r.key, Account: string(r.msg.Account), Kind: r.msg.Kind.String(),
-		Nonce: int64(p.nonce), RequireNonce: a.config.NonceRequired && r.msg.Kind != protocol.Auth, Ticket: r.ticket,
-	}
-	switch {
-	case r.session != nil:
-		admission.Session = r.session.ID
-	case r.remnant != nil:
-		admission.Remnant = r.remnant.ID
-	case r.pairing == nil:
-		admission.App = r.app // the digest of an auth_req is kept as long as the secret of its slot
-	}
 	var j judged
-	result, err := a.ledger.Admit(ctx, admission, func(v ledger.View) ledger.Ruling {
+	result, err := a.ledger.Admit(ctx, a.admission(r, p.nonce), func(v ledger.View) ledger.Ruling {
 		var ruling ledger.Ruling
 		j, ruling = a.judge(p, v)
 		return ruling
@@ -107,6 +95,23 @@ func (a *Agent) admit(ctx context.Context, p *proposal) (granted, bool) {
 		return a.ask(ctx, p, result.Number, j)
 	}
 	return a.ruled(ctx, p, result, j)
+}
+
+// admission returns what the ledger must know of a request to use it up.
+func (a *Agent) admission(r *run, nonce protocol.Nonce) ledger.Admission {
+	admission := ledger.Admission{
+		Key: r.key, Account: string(r.msg.Account), Kind: r.msg.Kind.String(),
+		Nonce: int64(nonce), RequireNonce: a.config.NonceRequired && r.msg.Kind != protocol.Auth, Ticket: r.ticket,
+	}
+	switch {
+	case r.session != nil:
+		admission.Session = r.session.ID
+	case r.remnant != nil:
+		admission.Remnant = r.remnant.ID
+	default:
+		admission.App = r.app // the digest of an auth_req is kept as long as the secret of its slot
+	}
+	return admission
 }
 
 // ruled goes on with what the ledger has recorded: the request may be carried out, or is answered.
@@ -327,7 +332,7 @@ func (a *Agent) noticeRefusal(r *run, j judged) {
 func (r *run) silent(j judged) bool {
 	switch j.refusal.code {
 	case policy.CodeNonce:
-		return r.msg.Kind == protocol.Auth || j.replay == ledger.SessionEnded
+		return r.msg.Kind == protocol.Auth || !tells(j.replay)
 	case codeExpired:
 		return true
 	case policy.CodeClock:
@@ -338,6 +343,16 @@ func (r *run) silent(j judged) bool {
 	return j.decision.Silent
 }
 
+// tells reports whether a request may be told that it was not carried out and never will be: it was
+// never judged before, and the commit uses it up.
+func tells(replay ledger.Replay) bool {
+	switch replay {
+	case ledger.Fresh, ledger.NonceLow, ledger.NonceAhead, ledger.NonceBehind, ledger.NonceRange, ledger.NonceRequired:
+		return true
+	}
+	return false
+}
+
 // withCode returns the reason with the code before it. Reasons of the policy begin with it already.
 func withCode(code policy.Code, reason string) string {
 	if strings.HasPrefix(reason, string(code)+":") {
@@ -346,14 +361,16 @@ func withCode(code policy.Code, reason string) string {
 	return string(code) + ": " + reason
 }
 
-// replayed answers a request that the nonce rules refuse. An auth_req that comes again under
-// another uuid is met with silence: its application has the answer to the first (HAS §9.4).
+// replayed answers a request that the nonce rules refuse.
 func (a *Agent) replayed(r *run, replay ledger.Replay) protocol.Answer {
-	if r.silent(judged{refusal: &refusal{code: policy.CodeNonce}, replay: replay}) {
-		a.metrics.Dropped(dropReplay)
-		return nil
+	if !r.silent(judged{refusal: &refusal{code: policy.CodeNonce}, replay: replay}) {
+		return r.nack(protocol.TextNonce)
 	}
-	return r.nack(protocol.TextNonce)
+	if m := a.again(r); m != nil && replay == ledger.DigestSeen {
+		return m
+	}
+	a.metrics.Dropped(dropReplay)
+	return nil
 }
 
 func replayReason(replay ledger.Replay) string {
@@ -370,18 +387,20 @@ func replayReason(replay ledger.Replay) string {
 		return "the request has no nonce, and one is required"
 	case ledger.DigestSeen:
 		return "the same sealed request was here before"
+	case ledger.NonceForgotten:
+		return "the nonce is not above the last one, and whether this request was here before is not known any more"
 	case ledger.SessionEnded:
 		return "the session ended before the request was judged"
 	}
 	return "refused by the nonce rules"
 }
 
-// notAdmitted answers a request whose commit did not succeed. Nothing was signed, nothing is
-// charged, and no nonce is taken; the answer is not recorded either.
+// notAdmitted ends a request whose commit did not succeed. Nothing was signed and nothing is
+// charged, but no nonce is taken either: brought again, the request would be carried out. So its
+// application must not hear that nothing was done, and there is silence.
 func (a *Agent) notAdmitted(ctx context.Context, r *run, err error) {
 	if ctx.Err() != nil {
-		// The stop's deadline came before its turn. Silence: the relay delivers it to the next
-		// start.
+		// The stop's deadline came before its turn: the relay delivers it to the next start.
 		a.ledger.Drop(r.key)
 		a.drop(r.delivered, dropStopping)
 		return
@@ -395,11 +414,6 @@ func (a *Agent) notAdmitted(ctx context.Context, r *run, err error) {
 	r.refused = withCode(audit.CodeUnavailable, err.Error())
 	a.ledger.Drop(r.key)
 	a.dropped.add(r.relay, "not admitted", 1) // not one by one: what waits for a full disk waits in memory
-	// The application may ask again once it hears of the failure, and the nonce of this request is
-	// still free. So the request is remembered before the answer leaves, and never served.
-	if a.unrecorded.add(r.digest, time.Now(), a.config.NonceBehind+a.config.NonceAhead) {
-		a.send(ctx, r.delivered, r.nack(protocol.TextInternal))
-	}
 }
 
 // ending is how an admitted request ended.

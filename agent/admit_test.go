@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"pksa/agent/config"
 	"pksa/protocol"
 )
 
@@ -20,7 +21,7 @@ func TestReplays(t *testing.T) {
 	}{
 		{"same ciphertext, other uuid", func(q map[string]any, _ int64) map[string]any {
 			return with(q, "uuid", uuid(2))
-		}, "nack", nonceRefused},
+		}, "ack", ""}, // what was recorded for the first: the same transaction
 		{"same nonce, new ciphertext", func(_ map[string]any, nonce int64) map[string]any {
 			return request("sign_req", uuid(2), authKey, votePayload("other", nonce))
 		}, "nack", nonceRefused},
@@ -32,7 +33,7 @@ func TestReplays(t *testing.T) {
 		}, "nothing", ""},
 		{"same ciphertext as a challenge", func(q map[string]any, _ int64) map[string]any {
 			return with(with(q, "uuid", uuid(2)), "cmd", "challenge_req")
-		}, "nack", protocol.TextInvalid},
+		}, "nothing", ""},
 		{"same ciphertext for another account", func(q map[string]any, _ int64) map[string]any {
 			return with(with(q, "uuid", uuid(2)), "account", "bob")
 		}, "nothing", ""},
@@ -64,7 +65,7 @@ func TestReplayWithoutNonce(t *testing.T) {
 		if got := answerKind(script.ask(q)); got != "ack" {
 			t.Fatalf("first: %s", got)
 		}
-		if m := script.ask(with(q, "uuid", uuid(2))); errorText(m, authKey) != protocol.TextNonce {
+		if m := script.ask(with(q, "uuid", uuid(2))); answerKind(m) != "ack" || len(w.chain.Transactions()) != 1 {
 			t.Errorf("replay: %s %q", answerKind(m), errorText(m, authKey))
 		}
 		again := request("sign_req", uuid(3), authKey, votePayload("once", 0))
@@ -108,10 +109,73 @@ allow: [{name: votes, request: sign, apps: any, operations: [vote]}]
 		if err := w.agent.ReloadPolicy(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if m := script.ask(with(q, "uuid", uuid(2))); errorText(m, authKey) != protocol.TextNonce {
+		if m := script.ask(with(q, "uuid", uuid(2))); errorText(m, authKey) != protocol.TextRefused {
 			t.Errorf("the refused request came back: %s %q", answerKind(m), errorText(m, authKey))
 		}
 	})
+}
+
+// What was refused for a reason that can go away is never carried out: brought again under another
+// clock, setting or name, it gets the recorded answer, or silence once that is gone.
+func TestRefusedForGood(t *testing.T) {
+	vote := func(tail string) string {
+		return `{"key_type":"posting","ops":[["vote",{"voter":"alice","author":"bob","permlink":"p","weight":100}]],` +
+			`"broadcast":true` + tail + `}`
+	}
+	for _, c := range []struct {
+		name    string
+		payload func() string
+		before  func(*config.Config)
+		after   func(*config.Config)
+		text    string
+	}{
+		{"held back for too long", func() string { return votePayload("p", nowNonce()-20*60_000) }, nil,
+			func(c *config.Config) { c.NonceBehind = 24 * time.Hour }, protocol.TextNonce},
+		{"ahead by too much", func() string { return votePayload("p", nowNonce()+25*3_600_000) }, nil,
+			func(c *config.Config) { c.NonceAhead = 72 * time.Hour }, protocol.TextNonce},
+		{"nonces are demanded", func() string { return vote("") }, func(c *config.Config) { c.NonceRequired = true },
+			func(c *config.Config) { c.NonceRequired = false }, protocol.TextNonce},
+		{"invalid", func() string { return vote(fmt.Sprintf(`,"later":true,"nonce":%d`, nowNonce())) }, nil, nil,
+			protocol.TextInvalid},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			script := &scriptedClient{}
+			within(t, worldOptions{fault: script.fault, configure: c.before,
+				prepare: func(w *world) { w.session(authKey) }}, func(t *testing.T, w *world) {
+				time.Sleep(time.Hour)
+				q := request("sign_req", uuid(1), authKey, c.payload())
+				if m := script.ask(q); answerKind(m) != "nack" || errorText(m, authKey) != c.text {
+					t.Fatalf("at first: %s %q", answerKind(m), errorText(m, authKey))
+				}
+				w.end()
+				if err := w.ledger.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if c.after != nil {
+					c.after(w.config)
+				}
+				w.openLedger()
+				w.start()
+				again := func(id int) map[string]any {
+					return with(with(q, "uuid", uuid(id)), "expire", time.Now().Add(time.Minute).UnixMilli())
+				}
+				if m := script.ask(again(2)); answerKind(m) != "nack" || errorText(m, authKey) != c.text {
+					t.Errorf("a copy: %s %q", answerKind(m), errorText(m, authKey))
+				}
+				time.Sleep(12 * time.Hour) // the answer is of no more use, and the nonce is in time
+				if m := script.ask(again(3)); m != nil {
+					t.Errorf("a copy half a day later: %s %q", answerKind(m), errorText(m, authKey))
+				}
+				if n := len(w.chain.Transactions()); n != 0 {
+					t.Errorf("%d transactions", n)
+				}
+				used := request("sign_req", uuid(4), authKey, votePayload("p", nowNonce()))
+				if got := answerKind(script.ask(used)); got != "ack" {
+					t.Errorf("another request: %s", got)
+				}
+			})
+		})
+	}
 }
 
 // Replays are known after a restart too, and the recorded answer is still there.
@@ -128,8 +192,9 @@ func TestReplayAfterRestart(t *testing.T) {
 		if second, ok := script.ask(q).(protocol.Ack); !ok || string(second.Data) != string(first.Data) {
 			t.Errorf("recorded answer after a restart: %s, want %s", second.Data, first.Data)
 		}
-		if m := script.ask(with(q, "uuid", uuid(2))); errorText(m, authKey) != protocol.TextNonce {
-			t.Errorf("replay after a restart: %s", answerKind(m))
+		if third, ok := script.ask(with(q, "uuid", uuid(2))).(protocol.Ack); !ok ||
+			string(third.Data) != string(first.Data) || string(third.UUID) != uuid(2) {
+			t.Errorf("copy after a restart: %+v", third)
 		}
 		if n := len(w.chain.Transactions()); n != 1 {
 			t.Errorf("%d transactions", n)

@@ -79,21 +79,20 @@ type Agent struct {
 
 	// Small tables, each with a lock of its own. No method of one calls another, so that their
 	// locks are never held together.
-	asks       asks       // requests that wait for a person
-	pairings   pairings   // links and requests that wait for each other
-	byDamage   quarantine // sessions whose requests came damaged
-	byReplay   quarantine // sessions whose requests came again
-	remnants   remnants   // how many keys of ended sessions strangers' requests may still try
-	unrecorded unrecorded // failures that applications heard of and that could not be recorded
-	budget     budget     // the policy's counters
-	refunds    *refund.Watch
-	recent     recentIDs // ids of transactions that may be on their way
-	clock      wallClock
-	refusedAt  atomic.Int64 // when a relay's refusal last had the keys compared, in ns since 1970
-	mismatch   mismatches   // held keys that do not fit the chain
-	dropped    drops        // requests without an answer
-	onDisk     onDisk       // whether the next start can use the policy file
-	trace      trace.Log    // what went wrong with requests in the last hour
+	asks      asks       // requests that wait for a person
+	pairings  pairings   // links and requests that wait for each other
+	byDamage  quarantine // sessions whose requests came damaged
+	byReplay  quarantine // sessions whose requests came again
+	remnants  remnants   // how many keys of ended sessions strangers' requests may still try
+	budget    budget     // the policy's counters
+	refunds   *refund.Watch
+	recent    recentIDs // ids of transactions that may be on their way
+	clock     wallClock
+	refusedAt atomic.Int64 // when a relay's refusal last had the keys compared, in ns since 1970
+	mismatch  mismatches   // held keys that do not fit the chain
+	dropped   drops        // requests without an answer
+	onDisk    onDisk       // whether the next start can use the policy file
+	trace     trace.Log    // what went wrong with requests in the last hour
 
 	toldFull map[hive.AccountName]time.Time // when the log spoke of its sessions. Owned by tidy
 

@@ -149,28 +149,59 @@ func (a *Agent) settle(ctx context.Context, g granted, s ledger.Settlement, m pr
 }
 
 // reject answers a request that opened but never came to a decision: damaged, or no payload of its
-// kind.
+// kind. One commit uses up its nonce or digest and has the answer: what is invalid today must not
+// be carried out by a later version, after its application was told that nothing was done.
 func (a *Agent) reject(ctx context.Context, r *run, outcome, reason string) {
-	m := r.nack(protocol.TextInvalid)
-	frame, err := encode(m)
+	var m protocol.Answer
+	admission := a.admission(r, protocol.NonceOf(r.clear))
+	admission.Garbled = len(r.clear) == 0 || protocol.Garbled(r.clear)
+	_, err := a.ledger.Admit(ctx, admission, func(v ledger.View) ledger.Ruling {
+		ruling := ledger.Ruling{Rejected: outcome, Record: failedRecord(r, reason)}
+		switch {
+		case v.Replay == ledger.DigestSeen:
+			m = a.again(r)
+		case tells(v.Replay):
+			m = r.nack(protocol.TextInvalid)
+		}
+		var err error
+		if ruling.Answer, err = encode(m); err != nil {
+			a.alarm(alarmEncoding, append(r.attrs(), "err", err)...)
+			m = nil
+		}
+		return ruling
+	})
 	if err != nil {
-		a.alarm(alarmEncoding, append(r.attrs(), "err", err)...)
-		a.ledger.Drop(r.key)
+		a.notAdmitted(ctx, r, err)
 		return
 	}
-	rejection := ledger.Rejection{
-		Outcome: outcome, Account: string(r.msg.Account), Kind: r.msg.Kind.String(), App: r.app,
-		Answer: frame, Record: failedRecord(r, reason),
-	}
-	if r.session != nil {
-		rejection.Session = r.session.ID
-	}
-	if err := a.ledger.Reject(r.key, rejection); err != nil {
-		a.log.Error("refusal not recorded", append(r.attrs(), "err", err)...)
-	}
+	// On disk: the refusal with its answer. Whoever delivers the request again gets it.
+	crashpoint("denied")
 	a.metrics.Request(r.msg.Kind.String(), "failed", outcome, time.Since(r.arrived))
 	a.log.Warn("request failed", append(r.attrs(), "outcome", outcome, "reason", reason)...)
 	a.send(ctx, r.delivered, m)
+}
+
+// again returns the answer to a copy of a judged request: what is recorded for that, sealed for the
+// uuid of the copy. It returns nil while there is none, and for an auth_req (HAS §9.4). A copy
+// never gets an answer of its own: the relay names the uuids on both sides, and could give that in
+// place of the answer to the request.
+func (a *Agent) again(r *run) protocol.Answer {
+	recorded, err := a.ledger.AnswerTo(r.digest)
+	if err != nil {
+		a.log.Error("answer to a request not read", append(r.attrs(), "err", err)...)
+	}
+	if recorded == nil || r.msg.Kind == protocol.Auth {
+		return nil
+	}
+	m, err := protocol.DecodeForApp(recorded)
+	answer, ok := protocol.AnswerOf(m)
+	if err != nil || !ok || answer.RequestKind() != r.msg.Kind {
+		return nil
+	}
+	if nack, ok := answer.(protocol.Nack); ok {
+		return r.nack(nack.Error)
+	}
+	return answer.WithUUID(r.msg.UUID)
 }
 
 const (

@@ -107,7 +107,7 @@ func TestBusyIsNeverDoneLater(t *testing.T) {
 				}
 				time.Sleep(5 * time.Second)
 				again := with(with(late, "uuid", uuid(50+i)), "expire", time.Now().Add(time.Minute).UnixMilli())
-				if got := errorText(script.ask(again), authKey); got != protocol.TextNonce {
+				if got := errorText(script.ask(again), authKey); got != protocol.TextBusy {
 					t.Errorf("brought again: %q", got)
 				}
 			}

@@ -40,7 +40,6 @@
 //   - register.go: which accounts the links serve
 //   - recorder.go: what the audit trail says of requests and events (package audit reads it)
 //   - unfinished.go: what an earlier process left, after a crash
-//   - unrecorded.go: failures that were reported to applications and could not be recorded
 //   - drops.go: counts of requests that got no answer, and what is shown of them (package trace)
 //   - clock.go: whether the clock of this machine is believed
 //   - keycheck.go: whether the held keys fit the chain

@@ -26,7 +26,6 @@ const (
 	dropReplay     = "auth replay"
 	dropBusy       = "busy"
 	dropStopping   = "stopping"
-	dropUnrecorded = "told before that it failed"
 	dropProbe      = "probe of another wallet"
 	dropEnded      = "session ended"
 )
@@ -87,7 +86,7 @@ func (d *drops) reset() map[string]map[string]uint64 {
 
 // reasons are those of which a metric exists before the first one happens.
 var reasons = []string{dropExpired, dropFarExpire, dropForeign, dropData, dropConflict, dropNobody, dropQuarantine,
-	dropReplay, dropBusy, dropStopping, dropUnrecorded, dropProbe, dropEnded}
+	dropReplay, dropBusy, dropStopping, dropProbe, dropEnded}
 
 // expected are the labels of requests whose metric exists before the first one happens.
 var expected = []status.RequestLabels{

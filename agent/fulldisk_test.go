@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"pksa/agent/audit"
-	"pksa/protocol"
 )
 
 // A full disk: nothing is signed, readiness and status say why, and all goes on when there is room
@@ -49,9 +48,9 @@ func fullDisk(t *testing.T) {
 		}
 		defer limit(old.Cur)
 		limit(4096)
-		m := script.ask(request("sign_req", uuid(1), authKey, votePayload("full", nowNonce())))
-		if text := errorText(m, authKey); text != protocol.TextInternal {
-			t.Errorf("while the disk is full: %#v %q", m, text)
+		// What cannot be recorded gets silence: its nonce is still free.
+		if m := script.ask(request("sign_req", uuid(1), authKey, votePayload("full", nowNonce()))); m != nil {
+			t.Errorf("while the disk is full: %#v", m)
 		}
 		if n := len(w.chain.Transactions()); n != 0 {
 			t.Errorf("%d transactions were sent", n)

@@ -100,10 +100,6 @@ func (a *Agent) receive(ctx context.Context, delivery link.Delivery, p pace) {
 		return
 	}
 	defer a.survive(d)
-	if a.unrecorded.has(d.digest, d.arrived) {
-		a.drop(d, dropUnrecorded)
-		return
-	}
 	// From here on the ledger knows the request, in memory: every way out must answer it or drop it
 	// there, or its uuid stays in work until it expires.
 	begun, err := a.ledger.Begin(ledger.Arrival{
@@ -193,6 +189,7 @@ func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 		r.ticket = ticket
 		a.serve(ctx, r)
 	case altered:
+		r.ticket = ticket
 		a.rejectAltered(ctx, r, "altered on its way: the padding or the UTF-8 behind the first block is wrong")
 	case quarantined:
 		a.ledger.Drop(d.key)

@@ -20,22 +20,27 @@ const (
 )
 
 // Replay is the result of the nonce rules for a request (HAS §9.3). The zero value is not valid. A
-// request that is not Fresh is refused.
+// request that is not Fresh is refused. Once the commit has succeeded, a request that was refused
+// for its nonce is never Fresh.
 type Replay uint8
 
 // The results of the nonce rules.
 const (
 	Fresh         Replay = iota + 1 // may be admitted
-	NonceLow                        // not above the session's last, or not above the floor: a replay
+	NonceLow                        // not above the session's last, and this very request was never judged
 	NonceAhead                      // too far ahead of our clock: it would lock the session
 	NonceBehind                     // too far behind our clock: held back
 	NonceRange                      // not in 1 … 2^53−1
 	NonceRequired                   // none, and the operator or the session's state demands one
-	DigestSeen                      // none, and the same ciphertext was here before: a replay
+	DigestSeen                      // the same ciphertext was judged before: a copy
 	SessionEnded                    // the session, or the app, is gone meanwhile: nobody's request
 	// SessionOver is of a request in an ended session that was never judged. With this commit it is
 	// used up, so that it may be told that the session has ended.
 	SessionOver
+	// NonceForgotten is of a request that may have been judged before: its nonce is not above the
+	// last one, and lower than those that the ledger remembers, or not above the floor of a
+	// restored ledger. Nothing can be said of it.
+	NonceForgotten
 )
 
 // KindAuth is the kind of requests that never carry a nonce. None is demanded of them, and their
@@ -56,6 +61,9 @@ type Admission struct {
 	// App is the slot whose secret opened an auth_req: its digest is kept as long as that secret.
 	// Empty if none, and of no effect beside a Session.
 	App string
+	// Garbled says that the payload can be no request of any kind, today and later, as one that was
+	// altered on the way. Nothing has to be used up of it.
+	Garbled bool
 	// Nonce in ms as decoded; zero if the request has none, or no Session.
 	Nonce int64
 	// RequireNonce refuses a request that lacks a nonce.
@@ -78,6 +86,11 @@ type Ruling struct {
 	Verdict Verdict
 	Record  []byte   // content of the audit record, opaque; JSON by custom
 	Charges []Charge // with Admitted only
+
+	// Rejected, if it is not empty, says that there was nothing to decide and why, in a word. The
+	// verdict is Denied then, and Answer is recorded in the same commit: there is no Settle.
+	Rejected string
+	Answer   []byte // nil: nothing to say
 
 	TxID      [20]byte // zero if there is no transaction
 	TxBytes   []byte   // the unsigned transaction, kept until the outcome is known
@@ -271,11 +284,10 @@ func (b *batch) admit(a *Admission, r *run, judge func(View) Ruling) (Admitting,
 	if a.Nonce >= 1 && a.Nonce <= maxNonce {
 		rec.Nonce = a.Nonce
 	}
-	switch { // also if the ruling denies: a denied request never becomes an allowed one
-	case c.remnant != nil:
+	if c.remnant != nil {
 		b.spendRemnant(c, &rec)
-	case c.replay == Fresh:
-		s = b.spend(c, &rec, s)
+	} else {
+		s = b.spend(c, &rec, s) // also if the ruling denies: a denied request never becomes an allowed one
 	}
 	if s != nil {
 		rec.App = s.App
@@ -284,20 +296,38 @@ func (b *batch) admit(a *Admission, r *run, judge func(View) Ruling) (Admitting,
 		s = b.makeSession(*ruling.NewSession, &rec, c)
 	}
 	q := request{Key: a.Key, Digest: r.digest, Account: a.Account, Kind: a.Kind, App: rec.App, Session: rec.Session}
+	if ruling.Rejected != "" {
+		rec.Type, rec.Outcome = RecordRejected, ruling.Rejected
+		q.Answered, q.Final, q.Answer = true, true, ruling.Answer
+	}
 	b.record(rec, ruling.change(r.end, q))
-	b.after = append(b.after, func(*state) { b.l.judgedLocked(r, rec.Number) })
+	b.after = append(b.after, func(*state) {
+		b.l.judgedLocked(r, rec.Number)
+		if ruling.Rejected != "" {
+			r.final = true
+			r.answerLocked(ruling.Answer)
+			b.l.storedLocked(r.key, rec.Number)
+		}
+	})
 	return Admitting{Number: rec.Number, Verdict: ruling.Verdict, Time: b.now, Session: s}, nil
 }
 
-// makeSession makes the session of a ruling. If the request belongs to no slot, its digest is kept
-// with the session.
+// makeSession makes the session of a ruling. The digest of its request is kept with it.
 func (b *batch) makeSession(n NewSession, rec *Record, c claim) *Session {
 	s := b.openSession(n, rec.Number)
 	rec.App, rec.Session = n.App, s.ID
-	if c.spends != SpentNothing || b.seen(sessionOwner(s.ID), rec.Digest) {
+	if b.seen(sessionOwner(s.ID), rec.Digest) {
+		return s // from what an earlier session with the auth_key left
+	}
+	switch c.spends {
+	case SpentSlotDigest:
+		// The session has it, too: the slot's digests go with its secret, and a copy opens by the
+		// key of the session.
+		return b.spend(claim{spends: SpentSlotDigest, owners: []owner{sessionOwner(s.ID)}}, rec, s)
+	case SpentSessionDigest, SpentNonce:
 		return s
 	}
-	return b.spend(claim{spends: SpentSessionDigest, owner: sessionOwner(s.ID)}, rec, s)
+	return b.spend(claim{spends: SpentSessionDigest, owners: []owner{sessionOwner(s.ID)}}, rec, s)
 }
 
 // change returns what a ruling changes in a request.
@@ -329,6 +359,7 @@ func (b *batch) judge(v View, judge func(View) Ruling) (ruling Ruling, err error
 	case b.err != nil:
 		return ruling, b.err // the view could not be read whole: the judge saw too little
 	case ruling.Verdict > Admitted, ruling.Verdict != Denied && v.Replay != Fresh,
+		ruling.Verdict != Denied && ruling.Rejected != "",
 		ruling.Verdict != Admitted && (len(ruling.Charges) > 0 || ruling.NewSession != nil):
 		return ruling, ErrRuling
 	case ruling.NewSession != nil && (v.Session != nil || v.app != "" && v.app != ruling.NewSession.App):

@@ -21,7 +21,7 @@ func TestDeniedUsesUpTheNonce(t *testing.T) {
 	must(t, err)
 	_, err = r.l.Admit(ctx, r.admission(s, "y", 0), deny)
 	must(t, err)
-	if got := r.try(s, "x", r.nowMS()); got != ledger.NonceLow {
+	if got := r.try(s, "z", r.nowMS()); got != ledger.NonceLow {
 		t.Errorf("nonce of a denied request: %v", got)
 	}
 	if got := r.try(s, "y", 0); got != ledger.DigestSeen {
@@ -31,7 +31,7 @@ func TestDeniedUsesUpTheNonce(t *testing.T) {
 
 func TestDemandedNonces(t *testing.T) {
 	r := newRig(t)
-	r.o.DigestsPerSession = 2
+	r.o.DigestsPerSession = 3 // a refused request without nonce is used up, too
 	r.reopen()
 	r.slot("mybot")
 	s := r.session("alice", "mybot", "k1")
@@ -44,7 +44,7 @@ func TestDemandedNonces(t *testing.T) {
 	if said != ledger.NonceRequired {
 		t.Errorf("without a demanded nonce: %v", said)
 	}
-	a = r.admission(s, "x", 0)
+	a = r.admission(s, "auth", 0)
 	a.RequireNonce, a.Kind = true, ledger.KindAuth
 	_, err = r.l.Admit(ctx, a, look)
 	must(t, err)

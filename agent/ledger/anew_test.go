@@ -26,11 +26,11 @@ func TestAnewTakesNoOldNonce(t *testing.T) {
 	r.open()
 	r.slot("mybot")
 	s = r.session("alice", "mybot", "k1")
-	if got := r.try(s, "payment", nonce); got != ledger.NonceLow {
+	if got := r.try(s, "payment", nonce); got != ledger.NonceForgotten {
 		t.Errorf("a request of before: %v", got)
 	}
 	r.reopen()
-	if got := r.try(s, "payment", nonce); got != ledger.NonceLow {
+	if got := r.try(s, "payment", nonce); got != ledger.NonceForgotten {
 		t.Errorf("a request of before, after a restart: %v", got)
 	}
 	r.clock.add(time.Second)

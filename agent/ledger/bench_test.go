@@ -41,7 +41,7 @@ func (r *rig) whole(s *ledger.Session, id int64) error {
 	key := ledger.RequestKey{Relay: "wss://hive-auth.arcange.eu/",
 		UUID: fmt.Sprintf("9b0e2dc3-f574-4766-abdd-%012x", id)}
 	a := ledger.Arrival{Key: key, Expires: r.clock.now().Add(time.Minute)}
-	copy(a.Digest[:], fmt.Sprintf("%032d", id))
+	copy(a.Digest[:], fmt.Sprintf("%016d%016d", id, id))
 	if _, err := r.l.Begin(a); err != nil {
 		return err
 	}

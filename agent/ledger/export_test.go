@@ -152,6 +152,8 @@ func SampleValues() [][]byte {
 		(&remnant{Remnant: Remnant{Account: "a", AuthKey: "k", LastNonce: 5, Known: true},
 			digests: [][32]byte{{1}, {2}}}).encode(),
 		encodeHoles([]Hole{{From: 3, To: 7, after: [32]byte{1}}, {From: 9, To: 8}}),
+		(&Session{asOf: 7, judged: judged{3, []judgedRequest{{4, [judgedDigest]byte{1}}, {5, [judgedDigest]byte{2}}}}}).
+			encodeJudged(),
 	}
 }
 
@@ -179,6 +181,9 @@ func RecodeValue(which int, b []byte) ([]byte, error) {
 	case 6:
 		v, err := decodeFate(fateKey([20]byte{1}), b)
 		return v.encode(), err
+	case 9:
+		asOf, v, err := decodeJudged(b)
+		return (&Session{asOf: asOf, judged: v}).encodeJudged(), err
 	case 7:
 		v, err := decodeRemnant(1, b)
 		return v.encode(), err

@@ -26,7 +26,7 @@ func (b *batch) gatherSessions() {
 	}
 	for id := range changed {
 		if s := b.session(id); s != nil { // ended ones have left the bucket already
-			b.put(bucketSessions, numberKey(uint64(id)), s.encode())
+			b.putSession(s)
 		}
 	}
 }

@@ -188,7 +188,7 @@ func TestExpiredKeyResumesAboveItsNonce(t *testing.T) {
 			if again.LastNonce != nonce || again.ID == s.ID {
 				t.Fatalf("resumed as %+v", again)
 			}
-			if got := r.try(again, "x", nonce); got != ledger.NonceLow {
+			if got := r.try(again, "x", nonce); got != ledger.NonceForgotten {
 				t.Errorf("replay in the resumed session: %v", got)
 			}
 			if got := r.try(again, "y", nonce+1); got != ledger.Fresh {
@@ -206,7 +206,7 @@ func TestSessionFromAnotherWalletGoesOnAboveItsNonce(t *testing.T) {
 	s, err := r.l.AddSession(ctx, n, nil)
 	must(t, err)
 	r.reopen()
-	if got := r.try(s, "x", r.nowMS()); got != ledger.NonceLow {
+	if got := r.try(s, "x", r.nowMS()); got != ledger.NonceForgotten {
 		t.Errorf("nonce that the other wallet took: %v", got)
 	}
 	if got := r.try(s, "y", r.nowMS()+1); got != ledger.Fresh {
@@ -266,7 +266,7 @@ func TestRemovedSlotEndsSessions(t *testing.T) {
 	}
 	r.slot("again")
 	fresh := r.session("alice", "again", "k1")
-	if got := r.try(fresh, "x", r.nowMS()); got != ledger.NonceLow {
+	if got := r.try(fresh, "x", r.nowMS()); got != ledger.NonceForgotten {
 		t.Errorf("replay of what the removed app had sent: %v", got)
 	}
 }

@@ -114,6 +114,12 @@ func (l *Ledger) mergeLocked(found map[uint64]*run) {
 			l.runs[key] = r
 		}
 	}
+	l.firsts = make(map[[32]byte]RequestKey, len(l.runs))
+	for key, r := range l.runs {
+		if first := l.runs[l.firsts[r.digest]]; r.number != 0 && (first == nil || r.number < first.number) {
+			l.firsts[r.digest] = key
+		}
+	}
 	// Whatever has no stored, final outcome can still be settled.
 	for _, r := range l.runs {
 		if r.number != 0 && !(r.stored && r.final) {
@@ -222,6 +228,9 @@ func (f *loaded) people() error {
 			return err
 		}
 		s.Claim = string(claim)
+		if err := f.judged(s); err != nil {
+			return err
+		}
 	}
 	return f.each(bucketKeys, func(_, plain []byte) error {
 		_, err := decodeAuthKey(plain)
@@ -318,22 +327,23 @@ func (q *request) run(end int64, number uint64) *run {
 // apply applies what a record that is not gathered changed in sessions and digests. Sessions that
 // have ended since then are not in the state.
 func (st *state) apply(r *Record) {
-	if r.Type != RecordJudged && r.Type != RecordDecided {
+	if r.Type != RecordJudged && r.Type != RecordDecided && r.Type != RecordRejected {
 		return
 	}
 	// A digest under an older secret of the slot was dropped when the secret was rotated.
-	if slot, ok := st.slots[r.App]; ok && r.Spent == SpentSlotDigest && r.Number > slot.generation {
+	ofSlot := r.Spent == SpentSlotDigest || r.Spent == SpentSessionDigest && r.Kind == KindAuth
+	if slot, ok := st.slots[r.App]; ok && ofSlot && r.Number > slot.generation {
 		remember(st.recent, slotOwner(slot), r.Digest)
 	}
 	s := st.sessions[r.Session]
 	if s == nil {
 		return
 	}
-	if r.Spent == SpentSessionDigest {
+	if r.Spent == SpentSessionDigest || r.Spent == SpentSlotDigest {
 		remember(st.recent, sessionOwner(s.ID), r.Digest)
 	}
 	// A session may have been written after this record, with what it did.
-	if r.Number > s.asOf && r.Spent != SpentNothing {
+	if r.Number > s.asOf && (r.Spent != SpentNothing || r.Nonce != 0) {
 		s.apply(r)
 		s.asOf = r.Number
 		st.dirty[s.ID] = struct{}{}

@@ -356,7 +356,7 @@ func TestLoseTrailRecord(t *testing.T) {
 	if _, lives := x.l.Session(x.bob.ID); lives {
 		t.Error("a session without nonces lives on")
 	}
-	if got := x.try(x.alice, "again", x.nonce); got != ledger.NonceLow {
+	if got := x.try(x.alice, "again", x.nonce); got != ledger.NonceForgotten {
 		t.Errorf("the nonce of the lost record: %v", got)
 	}
 	holes := x.l.Holes()

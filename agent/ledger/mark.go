@@ -195,8 +195,11 @@ func (b *batch) takeBack(outcome string) (ended []*Session) {
 			ended = append(ended, s)
 			continue
 		}
-		fresh := b.update(s, b.last.number, func(s *Session) { s.NoncesOnly = true })
-		b.put(bucketSessions, numberKey(uint64(s.ID)), fresh.encode())
+		fresh := b.update(s, b.last.number, func(s *Session) {
+			s.NoncesOnly = true
+			s.judged = judged{covers: s.LastNonce} // of what came since the copy, nothing is remembered
+		})
+		b.putSession(fresh)
 	}
 	b.doubtRemnants()
 	// The digests of auth_reqs are lost too. They would make sessions, which must send nonces.

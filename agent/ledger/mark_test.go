@@ -42,10 +42,10 @@ func TestRestoredLedger(t *testing.T) {
 	}
 	r.open()
 	for range 2 {
-		if got := r.try(steady, "lost", lost); got != ledger.NonceLow {
+		if got := r.try(steady, "lost", lost); got != ledger.NonceForgotten {
 			t.Errorf("lost nonce: %v", got)
 		}
-		if got := r.try(steady, "lost too", 0); got != ledger.NonceRequired {
+		if got := r.try(steady, "lost too", 0); got != ledger.NonceForgotten {
 			t.Errorf("lost digest: %v", got)
 		}
 		if got := r.try(loose, "new", r.nowMS()+1); got != ledger.SessionEnded {
@@ -175,7 +175,7 @@ func TestAcceptanceThatFails(t *testing.T) {
 			must(t, err)
 		}
 		r.open()
-		if got := r.try(s, "lost", lost); got != ledger.NonceLow {
+		if got := r.try(s, "lost", lost); got != ledger.NonceForgotten {
 			t.Errorf("applied %v: lost nonce: %v", applied, got)
 		}
 		must(t, r.l.Close())

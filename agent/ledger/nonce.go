@@ -1,6 +1,9 @@
 package ledger
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // maxNonce is the largest integer that every JSON reader agrees on (HAS §9.3).
 const maxNonce = 1<<53 - 1
@@ -30,7 +33,7 @@ func (w nonceWindow) check(nonce, last int64, now time.Time) Replay {
 type claim struct {
 	replay Replay
 	spends Spending
-	owner  owner // of the digest; empty if it belongs to the session that the request makes
+	owners []owner // of the digest; none if it belongs to the session that the request makes
 
 	remnant *remnant // of SessionOver
 }
@@ -42,48 +45,92 @@ func (b *batch) claim(a *Admission, digest [32]byte, s *Session) claim {
 		return b.claimRemnant(a, digest)
 	case a.Session != 0 && s == nil:
 		return claim{replay: SessionEnded} // between the reading of the request and this commit
-	case s != nil && a.Nonce != 0:
-		last := max(s.LastNonce, b.l.state.floor)
-		return claim{replay: b.o.nonceWindow().check(a.Nonce, last, b.now), spends: SpentNonce}
 	case s != nil:
-		return b.claimDigest(a, digest, s)
+		return b.claimIn(s, a, digest)
 	case a.App != "":
 		slot, ok := b.slot(a.App)
 		if !ok {
 			return claim{replay: SessionEnded}
 		}
-		return b.newDigest(claim{spends: SpentSlotDigest, owner: slotOwner(slot)}, digest)
+		if b.seen(slotOwner(slot), digest) {
+			return claim{replay: DigestSeen}
+		}
+		if a.Garbled {
+			return claim{replay: Fresh}
+		}
+		return claim{replay: Fresh, spends: SpentSlotDigest, owners: []owner{slotOwner(slot)}}
 	}
 	return claim{replay: Fresh, spends: SpentNothing}
 }
 
-// claimDigest claims a request without a nonce, by its digest.
-func (b *batch) claimDigest(a *Admission, digest [32]byte, s *Session) claim {
-	demanded := (a.RequireNonce || s.NoncesOnly) && a.Kind != KindAuth
-	if demanded || s.Digests >= b.o.DigestsPerSession {
-		return claim{replay: NonceRequired}
+// claimIn claims a request in a session.
+func (b *batch) claimIn(s *Session, a *Admission, digest [32]byte) claim {
+	owners := b.ownersIn(s, a.Kind)
+	// Whatever it is, and whatever kind of request it comes as: once judged, it is judged.
+	if s.judged.has(digest) || slices.ContainsFunc(owners, func(o owner) bool { return b.seen(o, digest) }) {
+		return claim{replay: DigestSeen}
 	}
-	return b.newDigest(claim{spends: SpentSessionDigest, owner: sessionOwner(s.ID)}, digest)
+	switch {
+	case a.Garbled:
+		return claim{replay: Fresh}
+	case a.Nonce == 0:
+		return b.claimDigest(s, a, owners)
+	}
+	floor := b.l.state.floor
+	switch replay := b.o.nonceWindow().check(a.Nonce, max(s.LastNonce, floor), b.now); replay {
+	case NonceLow:
+		if a.Nonce <= floor || a.Nonce <= s.judged.covers {
+			return claim{replay: NonceForgotten}
+		}
+		return claim{replay: NonceLow}
+	case NonceAhead, NonceRange:
+		// It cannot be the last nonce, or it would lock the session. But it must not come again
+		// when the clock or the window is another one.
+		if s.Digests >= b.o.DigestsPerSession || floor != 0 && millis(s.Created) <= floor {
+			return claim{replay: NonceForgotten}
+		}
+		return claim{replay: replay, spends: SpentSessionDigest, owners: owners}
+	default: // fresh, or held back for so long that all nonces below are held back too
+		return claim{replay: replay, spends: SpentNonce}
+	}
 }
 
-// newDigest completes a claim of a digest: it is a replay if the owner has the digest already.
-func (b *batch) newDigest(c claim, digest [32]byte) claim {
-	c.replay = Fresh
-	if b.seen(c.owner, digest) {
-		c.replay = DigestSeen
+// ownersIn returns what the digests of requests in a session belong to. Those of auth_reqs belong
+// to the secret of its slot, too: one that was delivered while the session lived must not make
+// another one when it has ended.
+func (b *batch) ownersIn(s *Session, kind string) []owner {
+	if slot, ok := b.slot(s.App); ok && kind == KindAuth {
+		return []owner{sessionOwner(s.ID), slotOwner(slot)}
 	}
-	return c
+	return []owner{sessionOwner(s.ID)}
+}
+
+// claimDigest claims a request without a nonce, by its digest.
+func (b *batch) claimDigest(s *Session, a *Admission, owners []owner) claim {
+	switch {
+	case s.NoncesOnly && a.Kind != KindAuth:
+		return claim{replay: NonceForgotten} // the ledger was restored: digests may be lost
+	case s.Digests >= b.o.DigestsPerSession:
+		return claim{replay: NonceRequired} // for the rest of the session's life
+	case a.RequireNonce && a.Kind != KindAuth:
+		// Used up, or it would be carried out under another setting.
+		return claim{replay: NonceRequired, spends: SpentSessionDigest, owners: owners}
+	}
+	return claim{replay: Fresh, spends: SpentSessionDigest, owners: owners}
 }
 
 // spend uses up what was claimed, with the record that reports it, and returns the session as it is
 // then.
 func (b *batch) spend(c claim, r *Record, s *Session) *Session {
 	r.Spent = c.spends
-	if c.spends == SpentSessionDigest || c.spends == SpentSlotDigest {
-		remember(b.digests, c.owner, r.Digest)
+	for _, o := range c.owners {
+		remember(b.digests, o, r.Digest)
 	}
 	if s == nil {
 		return nil
+	}
+	if c.spends == SpentNothing && c.replay != NonceLow {
+		return s
 	}
 	return b.update(s, r.Number, func(s *Session) { s.apply(r) })
 }
@@ -91,12 +138,19 @@ func (b *batch) spend(c claim, r *Record, s *Session) *Session {
 // apply applies a judged request to its session, when the request is judged and when its record is
 // read again at a start.
 func (s *Session) apply(r *Record) {
-	s.LastUsed = r.Time
+	if r.Spent != SpentNothing {
+		s.LastUsed = r.Time
+	}
 	switch r.Spent {
 	case SpentNonce:
 		s.LastNonce = max(s.LastNonce, r.Nonce)
 	case SpentSessionDigest:
 		s.Digests++
 		s.Nonceless = s.Nonceless || r.Kind != KindAuth
+	case SpentSlotDigest: // of the request that made it
+		s.Digests++
+	}
+	if r.Nonce != 0 && r.Nonce <= s.LastNonce {
+		s.judged = s.judged.with(r.Nonce, r.Digest)
 	}
 }

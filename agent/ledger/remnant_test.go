@@ -107,7 +107,7 @@ func TestToldIsNeverJudged(t *testing.T) {
 			continue
 		}
 		must(t, err)
-		if got := r.try(again, c.text, nonce); got != ledger.NonceLow {
+		if got := r.try(again, c.text, nonce); got != ledger.NonceForgotten {
 			t.Errorf("%s: judged in the next session: %v", c.text, got)
 		}
 		if len(r.l.RemnantsOf("alice")) != 0 {
@@ -134,7 +134,7 @@ func TestToldAfterRotation(t *testing.T) {
 		t.Fatalf("%v", got)
 	}
 	again := r.session("alice", "mybot", "k1")
-	if got := r.try(again, "told", nonce); got != ledger.NonceLow {
+	if got := r.try(again, "told", nonce); got != ledger.NonceForgotten {
 		t.Errorf("judged: %v", got)
 	}
 }
@@ -234,7 +234,7 @@ func TestMovedLeavesNoRemnant(t *testing.T) {
 		if len(r.l.Remnants()) != 0 {
 			t.Error("a remnant is left")
 		}
-		if got := r.try(lives, "carried out by the other copy", before); got != ledger.NonceLow {
+		if got := r.try(lives, "carried out by the other copy", before); got != ledger.NonceForgotten {
 			t.Errorf("a nonce of before: %v", got)
 		}
 		r.reopen()

@@ -86,8 +86,11 @@ func (b *batch) noteAuth(s *Session, digest [32]byte) {
 		return
 	}
 	b.put(digestBucket(owner), digest[:], nil)
+	if slot, ok := b.slot(s.App); ok { // nor does it make another one with the secret of the app
+		b.put(digestBucket(slotOwner(slot)), digest[:], nil)
+	}
 	fresh := b.update(s, b.last.number, func(s *Session) { s.Digests++ })
-	b.put(bucketSessions, numberKey(uint64(s.ID)), fresh.encode())
+	b.putSession(fresh)
 }
 
 func (v *remnant) has(digest [32]byte) bool { return slices.Contains(v.digests, digest) }

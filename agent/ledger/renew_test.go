@@ -56,7 +56,7 @@ func TestRenewedAboveItsNonces(t *testing.T) {
 		t.Fatalf("renewed: %+v", again)
 	}
 	r.reopen()
-	if got := r.try(again, "payment", nonce); got != ledger.NonceLow {
+	if got := r.try(again, "payment", nonce); got != ledger.NonceForgotten {
 		t.Errorf("the payment again: %v", got)
 	}
 	r.expire()

@@ -161,6 +161,26 @@ func (l *Ledger) unclaimRun(r *run, err error) {
 func (l *Ledger) judgedLocked(r *run, number uint64) {
 	r.number, r.claimed = number, false
 	l.numbers[number] = r
+	if _, known := l.firsts[r.digest]; !known {
+		l.firsts[r.digest] = r.key
+	}
+}
+
+// AnswerTo returns the answer that is recorded for the first judged request with this ciphertext.
+// It returns nil if nothing is to be said, while there is none yet, and once it is of no more use.
+func (l *Ledger) AnswerTo(digest [32]byte) ([]byte, error) {
+	l.mu.RLock()
+	r := l.runs[l.firsts[digest]]
+	if r == nil || !r.answered || !r.stored {
+		defer l.mu.RUnlock()
+		if r == nil || !r.answered {
+			return nil, nil
+		}
+		return r.answer, nil
+	}
+	l.mu.RUnlock()
+	q, _, err := l.readRequest(r.end, r.number)
+	return q.Answer, err
 }
 
 func (l *Ledger) judgedRun(number uint64) *run {

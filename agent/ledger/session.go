@@ -82,7 +82,8 @@ type Session struct {
 	NoncesOnly bool
 	Digests    int // how many ciphertexts it remembers
 
-	asOf uint64 // number of the last record that is reflected here
+	judged judged
+	asOf   uint64 // number of the last record that is reflected here
 }
 
 // AddSession makes a session by hand, in a commit that it may share. ErrSession, ErrNoSlot,
@@ -290,6 +291,7 @@ func (b *batch) openSession(n NewSession, number uint64) *Session {
 	if slot, ok := b.slot(n.App); ok {
 		s.NoncesOnly = slot.NoncesOnly
 	}
+	s.judged = judged{covers: s.LastNonce}
 	// Both are written at once, not gathered: the trail does not hold secrets.
 	b.put(bucketSessions, numberKey(number), s.encode())
 	if s.Claim != "" {
@@ -338,6 +340,9 @@ func (b *batch) endSession(s *Session, why ending) {
 		b.leaveRemnant(s, why) // before its digests are dropped
 	}
 	b.delete(bucketSessions, numberKey(uint64(s.ID)))
+	if len(s.judged.list) > 0 {
+		b.delete(bucketMeta, judgedKey(s.ID))
+	}
 	if s.Claim != "" {
 		b.delete(bucketMeta, claimKey(s.ID))
 	}

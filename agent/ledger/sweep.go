@@ -107,6 +107,9 @@ func (l *Ledger) knownRequests() int {
 func (l *Ledger) sweptLocked(key RequestKey, number uint64) {
 	if r := l.runs[key]; r != nil && r.number == number && r.stored && r.final {
 		delete(l.runs, key)
+		if l.firsts[r.digest] == key {
+			delete(l.firsts, r.digest)
+		}
 	}
 }
 

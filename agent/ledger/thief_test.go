@@ -222,14 +222,14 @@ func TestSessionKeepsTheNameThatItsAppClaims(t *testing.T) {
 	s, err := r.l.AddSession(ctx, n, nil)
 	must(t, err)
 	without := r.session("alice", "mybot", "k2")
-	for range 2 {
+	for i := range 2 {
 		got, _ := r.l.Session(s.ID)
 		other, _ := r.l.Session(without.ID)
 		if !strings.HasPrefix(got.Claim, n.Claim[:60]) || len(got.Claim) > len(want) || other.Claim != "" {
 			t.Errorf("claims are %q and %q", got.Claim, other.Claim)
 		}
 		// Its use writes the session anew, and the claim stays.
-		if r.try(got, "vote", r.nowMS()) != ledger.Fresh {
+		if r.try(got, fmt.Sprint("vote ", i), r.nowMS()) != ledger.Fresh {
 			t.Fatal("not fresh")
 		}
 		r.clock.add(time.Second)

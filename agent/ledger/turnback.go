@@ -124,7 +124,7 @@ func (b *batch) turnSessions(now int64) (ended []*Session) {
 				s.LastUsed = b.now
 			}
 		})
-		b.put(bucketSessions, numberKey(uint64(s.ID)), fresh.encode())
+		b.putSession(fresh)
 	}
 	return ended
 }

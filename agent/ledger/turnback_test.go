@@ -97,8 +97,8 @@ func TestTurnBack(t *testing.T) {
 		if ahead := f.l.Now().Sub(f.clock.now()); ahead > 0 {
 			t.Errorf("still %s ahead", ahead)
 		}
-		f.want(f.honest, "first", f.before, ledger.NonceLow)
-		f.want(f.honest, "refused meanwhile", f.refused, ledger.NonceLow)
+		f.want(f.honest, "first", f.before, ledger.DigestSeen)
+		f.want(f.honest, "refused meanwhile", f.refused, ledger.DigestSeen)
 		f.want(f.digests, "without a nonce", 0, ledger.DigestSeen)
 		f.want(f.wrong, "from the future, again", f.wrong.LastNonce, ledger.SessionEnded)
 		if _, err := f.l.AddSession(ctx, f.newSession("alice", "mybot", "k2"), nil); !errors.Is(err,
@@ -176,7 +176,7 @@ func TestTurnBackCutOff(t *testing.T) {
 	if n := f.charges(); n != 1 {
 		t.Errorf("%d charges count", n)
 	}
-	f.want(f.honest, "refused meanwhile", f.refused, ledger.NonceLow)
+	f.want(f.honest, "refused meanwhile", f.refused, ledger.DigestSeen)
 }
 
 // A charge of the future that was given back stays given back: its fate names it by the end that it

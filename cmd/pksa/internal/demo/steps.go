@@ -8,7 +8,6 @@ import (
 
 	"pksa/agent/client"
 	"pksa/agent/node/memchain"
-	"pksa/protocol"
 	"pksa/protocol/hive"
 )
 
@@ -146,19 +145,20 @@ func playReplay(ctx context.Context, d *demo) error {
 	before := d.world.transactions()
 	d.explain("It recorded the sealed request of step 4, and sends it to the wallet under a new number.")
 	d.say("relay", "wallet", "a new request from the application! (it is the old one)")
-	text, err := d.world.tap.replay(ctx, d.play.session.AuthKey())
+	id, err := d.world.tap.replay(ctx)
 	switch {
 	case err != nil:
 		return err
-	case text != protocol.TextNonce:
-		return fmt.Errorf("the wallet answered %q where %q was expected", text, protocol.TextNonce)
+	case id != d.play.vote.String():
+		return fmt.Errorf("the wallet answered with the transaction %s", id)
 	case d.world.onChain(d.play.vote) != 1 || d.world.transactions() != before:
 		return errors.New("a second transaction came to the chain")
 	}
-	d.say("wallet", "app", "%s", text)
-	d.explain("Each request carries a number that must grow. The wallet had written this one down before it")
-	d.explain("signed, so it knows the request even after a crash. The chain still shows one vote.")
-	d.fact("answer", text)
+	d.say("wallet", "app", "that is done, by the transaction of step 4")
+	d.explain("The wallet had written the request down before it signed, so it knows it even after a crash, and")
+	d.explain("gives the same answer. A refusal could hide from the application that it has voted. The chain")
+	d.explain("still shows one vote.")
+	d.fact("answer", "the recorded one")
 	return nil
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"pksa/agent/relay/wire"
 	"pksa/protocol"
-	"pksa/protocol/seal"
 )
 
 // tap makes the relay a bad one: it records the first sign request and sends it once more under
@@ -48,9 +47,9 @@ func (t *tap) record(w *wire.Wire, f wire.Frame) {
 	}
 }
 
-// replay sends the recorded request again and returns what the wallet answers, opened with the
-// session's key.
-func (t *tap) replay(ctx context.Context, authKey string) (string, error) {
+// replay sends the recorded request again and returns the id of the transaction that the wallet
+// answers with.
+func (t *tap) replay(ctx context.Context) (string, error) {
 	t.mu.Lock()
 	wallet, again := t.wire, t.recorded
 	t.mu.Unlock()
@@ -66,23 +65,11 @@ func (t *tap) replay(ctx context.Context, authKey string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		refusal, ok := m.(protocol.Nack)
+		ack, _ := m.(protocol.Ack)
+		id, ok := ack.TransactionID()
 		if !ok {
 			return "", fmt.Errorf("the wallet answered the replayed request with %s", m.Cmd())
 		}
-		if uuid, err := open(authKey, refusal.Data); err != nil || uuid != replayUUID {
-			return "", errors.New("the nack of the replayed request is not sealed for it")
-		}
-		return refusal.Error, nil
+		return id, nil
 	}
-}
-
-// open opens a text that was sealed for a session.
-func open(authKey, data string) (string, error) {
-	sealed, err := seal.Parse(data)
-	if err != nil {
-		return "", err
-	}
-	text, err := sealed.Open(authKey)
-	return string(text), err
 }

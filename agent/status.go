@@ -270,7 +270,8 @@ func (a *Agent) Ready() []string {
 		reasons = append(reasons, "stopping")
 	}
 	if len(a.keys.Accounts()) == 0 {
-		reasons = append(reasons, "no keys are held; import one with `pksa keys import`")
+		reasons = append(reasons, "no keys are held; import one with `pksa keys import ACCOUNT --role posting "+
+			"--from prompt`")
 	}
 	registered := 0
 	for _, l := range a.links {

@@ -31,6 +31,7 @@ type hintRun struct {
 	chains  []*chain        // one for each script
 	printed map[string]bool // hints, by name
 	led     map[string]bool // hints and the number of a command in them: "name 1"
+	said    []string        // texts with commands that were executed
 }
 
 // chain is the way of one script from a failure to what ends it.
@@ -63,6 +64,8 @@ func TestHints(t *testing.T) {
 		}
 		params.Cmds["try"] = scriptTry
 		params.Cmds["hinted"] = seen.scriptHinted
+		params.Cmds["said"] = seen.scriptSaid
+		params.Cmds["future"] = scriptFuture
 		params.Cmds["follow"] = seen.scriptFollow
 		params.Cmds["again"] = scriptAgain
 		params.Cmds["leads"] = scriptLeads
@@ -90,6 +93,7 @@ func TestHints(t *testing.T) {
 	if all, _ := filepath.Glob("testdata/hints/*.txtar"); len(seen.chains) < len(all) {
 		t.Skipf("%d of %d scripts did run", len(seen.chains), len(all))
 	}
+	seen.checkSaid(t)
 	for name, a := range advices {
 		if os.Geteuid() != 0 && slices.Contains(rootHints, name) {
 			continue
@@ -177,6 +181,61 @@ func (r *hintRun) scriptHinted(ts *testscript.TestScript, _ bool, args []string)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.printed[a.name] = true
+}
+
+// scriptSaid takes the commands in what the last command said, as those of a hint: said TEXT. They
+// are in the sentence with the text, on standard output or in an error.
+func (r *hintRun) scriptSaid(ts *testscript.TestScript, _ bool, args []string) {
+	at := chainOf(ts)
+	all := strings.Join(strings.Fields(ts.ReadFile("stdout")+" "+ts.ReadFile("stderr")), " ")
+	i := strings.Index(all, args[0])
+	if i < 0 {
+		ts.Fatalf("it does not say %q: %s", args[0], all)
+	}
+	rest, _, _ := strings.Cut(all[i:], " pksa: ")
+	at.hint, at.lines, at.failed = &advice{name: "said " + args[0], text: rest}, commandsIn(rest), false
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.said = append(r.said, all)
+}
+
+// saidBy are the files whose texts with commands scripts have to show, and those texts that no
+// command of this program leads to.
+var saidBy, unsaid = []string{"../../agent/admin.go", "../../agent/ask.go", "../../agent/status.go"}, []string{
+	"there is no live session",         // `pksa session revoke` asks for several, and has a hint
+	"a person is asked",                // in the log, while somebody waits
+	"this auth_key has a live session", // `pksa session add` shows it, as if it was made now
+}
+
+// checkSaid fails for a text of these files that no script has shown.
+func (r *hintRun) checkSaid(t *testing.T) {
+	texts := textsOf(t, "../../agent")
+	for _, file := range saidBy {
+		for _, text := range texts[file] {
+			pattern := regexp.MustCompile(`%[a-z]`).ReplaceAllString(regexp.QuoteMeta(text), ".+")
+			pattern = regexp.MustCompile("`pksa ").ReplaceAllString(pattern, "`pksa (--home [^`]+ )?")
+			shown := func(said string) bool { return regexp.MustCompile(pattern).MatchString(said) }
+			excused := func(part string) bool { return strings.Contains(text, part) }
+			if len(commandsIn(text)) > 0 && !slices.ContainsFunc(r.said, shown) &&
+				!slices.ContainsFunc(unsaid, excused) {
+				t.Errorf("%s: no script shows this text and executes what it names: %q", file, text)
+			}
+		}
+	}
+}
+
+// scriptFuture writes a record of the day after tomorrow into the ledger of the home folder.
+func scriptFuture(ts *testscript.TestScript, _ bool, _ []string) {
+	c := &command{streams: streams{strings.NewReader(""), io.Discard, io.Discard}, home: ts.Getenv("PKSA_HOME")}
+	ts.Check(c.withLedger(context.Background(), func(path string, o ledger.Options) error {
+		o.Now = func() time.Time { return time.Now().Round(0).Add(48 * time.Hour) }
+		l, err := ledger.Open(path, o)
+		if err != nil {
+			return err
+		}
+		_, err = l.Append(context.Background(), ledger.Entry{Type: ledger.RecordEvent, Outcome: "of the future"})
+		return errors.Join(err, l.Close())
+	}))
 }
 
 // matches reports whether a text is this hint, with something in the place of its verbs.

@@ -213,3 +213,36 @@ func TestRenewalsAgainstModel(t *testing.T) {
 		}
 	}
 }
+
+// TestNotedWhileItLived: an auth_req that came in a live session and was not judged renews nothing,
+// also after a crash and when its record is gathered.
+func TestNotedWhileItLived(t *testing.T) {
+	r := newRig(t)
+	r.o = r.o.WithSegment(4)
+	r.reopen()
+	r.slot("mybot")
+	s := r.session("alice", "mybot", "k1")
+	digest := r.arrival(ledger.RequestKey{}, "noted").Digest
+	for i := range 6 {
+		r.clock.add(time.Second)
+		r.try(s, fmt.Sprint("request ", i), r.nowMS())
+		if i%2 == 0 {
+			r.auth(s, fmt.Sprint("login ", i))
+		}
+		must(t, r.l.NoteAuth(ctx, s.ID, digest))
+		r.reopen()
+	}
+	r.expire()
+	rem := r.l.RemnantsOf("alice")[0]
+	if !rem.Known || !rem.Expired {
+		t.Fatalf("remnant %+v", rem)
+	}
+	for _, text := range []string{"noted", "login 0", "login 4"} {
+		if r.renew(rem, text) != nil {
+			t.Errorf("%s renews", text)
+		}
+	}
+	if r.renew(rem, "new") == nil {
+		t.Error("a new one does not")
+	}
+}

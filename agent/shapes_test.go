@@ -140,15 +140,6 @@ func (shape appShape) asks(t *testing.T, w *world, request map[string]any) (stri
 	}
 }
 
-// speaksOld has the relay say that it speaks protocol 0.8, to wallets and applications.
-func speaksOld(w *relaytest.Wire, f relaytest.Frame) {
-	if f.Cmd == "connected" {
-		relaytest.Set(map[string]any{"protocol": 0.8})(w, f)
-		return
-	}
-	w.Pass(f)
-}
-
 // What is definite reaches every application within a second, however it was written. Some of these
 // shapes wait for the whole life of a request on an err.
 func TestEveryShapeOfApplicationLearns(t *testing.T) {
@@ -178,11 +169,12 @@ func TestEveryShapeOfApplicationLearns(t *testing.T) {
 		{"an expired session, signing", "sign_req", expireSession, sign, "", protocol.TextSessionExpired},
 		{"an expired session, proving", "challenge_req", expireSession, challenge, "", protocol.TextSessionExpired},
 	}
-	for version, fault := range map[string]relaytest.Fault{"1": nil, "0.8": speaksOld} {
+	for _, relay := range generations() {
 		for _, c := range cases {
-			t.Run(version+" "+c.name, func(t *testing.T) {
-				within(t, worldOptions{policy: c.policy, fault: fault,
-					prepare: func(w *world) { w.sessionFor(authKey, 10*time.Minute) }}, func(t *testing.T, w *world) {
+			t.Run(relay.name+" "+c.name, func(t *testing.T) {
+				o := relay.options()
+				o.policy, o.prepare = c.policy, func(w *world) { w.sessionFor(authKey, 10*time.Minute) }
+				within(t, o, func(t *testing.T, w *world) {
 					if c.before != nil {
 						c.before(w)
 					}
@@ -250,4 +242,27 @@ func TestClientVerifiesWhatTheWalletSays(t *testing.T) {
 			wants("ended", err, client.ErrSessionExpired)
 		})
 	}
+}
+
+// The relay has the wallet make a vote under one uuid, and passes what the wallet says of the copy
+// under the uuid that the application knows. The application never hears that nothing was done.
+func TestClientIsNotToldOfACopy(t *testing.T) {
+	var copies int
+	within(t, worldOptions{fault: func(w *relaytest.Wire, f relaytest.Frame) {
+		if f.To == relaytest.ToClient && f.Cmd == "sign_req" {
+			copies++
+			relaytest.Set(map[string]any{"uuid": uuid(copies)})(w, f)
+		}
+		w.Pass(f)
+	}}, func(t *testing.T, w *world) {
+		c := w.dial()
+		s := w.login(c)
+		for i := range 5 {
+			_, err := c.Sign(t.Context(), s, vote(fmt.Sprint("post", i)))
+			if errors.Is(err, client.ErrNothingDone) || errors.Is(err, client.ErrRefused) {
+				t.Errorf("vote %d: %v", i, err)
+			}
+		}
+		w.eventually("each vote", func() bool { return len(w.chain.Transactions()) == 5 })
+	})
 }

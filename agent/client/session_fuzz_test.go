@@ -2,6 +2,8 @@ package client
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -47,6 +49,45 @@ func FuzzLoadSession(f *testing.F) {
 		}
 		if before := s.nonce; s.next(time.Now()) <= before {
 			t.Errorf("the nonce after %d is %d", before, s.nonce)
+		}
+	})
+}
+
+// FuzzKeptSession reads kept sessions of any content. What is accepted must be written and read
+// back as the same.
+func FuzzKeptSession(f *testing.F) {
+	for _, text := range []string{
+		`{}`, `{"account":"alice","auth_key":"k"}`,
+		`{"session":{"account":"alice","auth_key":"k","expires":1700000060000},"confirmed":1700000000000,"opened":[1]}`,
+		`{"session":{"account":"alice","auth_key":"k"},"before":{"account":"alice","auth_key":"j"},"opened":[1,2]}`,
+		`{"session":{"account":"alice","auth_key":"k"},"before":{"account":"bob","auth_key":"j"}}`,
+		`{"before":{"account":"alice","auth_key":"j"}}`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s, err := parseKept(text)
+		if err != nil {
+			return
+		}
+		if s.before != nil && (s.session == nil || s.session.account != s.before.account) {
+			t.Errorf("taken: %s", text)
+		}
+		file := filepath.Join(t.TempDir(), "kept")
+		if err := s.write(file); err != nil {
+			t.Fatal(err)
+		}
+		written, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := parseKept(written)
+		if err == nil {
+			err = again.write(file)
+		}
+		twice, readErr := os.ReadFile(file)
+		if err != nil || readErr != nil || !bytes.Equal(written, twice) {
+			t.Errorf("written as %s, then as %s: %v, %v", written, twice, err, readErr)
 		}
 	})
 }

@@ -398,13 +398,19 @@ func (a *Agent) spent(ctx context.Context, app string, link protocol.PairingLink
 	return nil
 }
 
+// ForeignRelay returns the refusal of a link for a relay that is not among the relays of the
+// wallet.
+func ForeignRelay(address string) error {
+	return fmt.Errorf("the link is for relay %s, which is not among the relays of this wallet; add it to relays "+
+		"in config.yaml and start again", address)
+}
+
 func (a *Agent) checkPair(app string, link protocol.PairingLink, session time.Duration) error {
 	if err := a.admin().checkSession(app, link.Account, session); err != nil {
 		return err
 	}
 	if _, ok := a.linkAt(link.Host); !ok {
-		return fmt.Errorf("the link is for relay %s, which is not among the relays of this wallet; add it to relays "+
-			"in config.yaml and start again", link.Host)
+		return ForeignRelay(link.Host)
 	}
 	return nil
 }

@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/agent/config"
 	"pksa/agent/control"
 	"pksa/keystore"
 	"pksa/protocol"
@@ -43,6 +47,10 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	err = socket(cfg).Call(waiting, agent.MethodPairLook, p, &ask)
 	switch {
 	case errors.Is(err, control.ErrNoAgent):
+		// The session would be made, and its application would hear nothing of it.
+		if !servesRelay(cfg, link.Host) {
+			return agent.ForeignRelay(link.Host)
+		}
 		ask = agent.PairAsk{App: p.App, Account: string(link.Account), Relay: link.Host}
 	case err != nil:
 		return err
@@ -79,6 +87,14 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 			fmt.Fprintln(w, "No agent is running. Start it with `pksa run` within a minute, so that the application "+
 				"gets its answer.")
 		}
+	})
+}
+
+// servesRelay reports whether the relay of a pairing link is among those of the settings.
+func servesRelay(cfg *config.Config, address string) bool {
+	return slices.ContainsFunc(cfg.Relays, func(r config.Relay) bool {
+		u, err := url.Parse(r.URL)
+		return err == nil && u.Scheme+"://"+strings.ToLower(u.Host)+strings.TrimSuffix(u.Path, "/") == address
 	})
 }
 

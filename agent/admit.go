@@ -227,9 +227,15 @@ func (a *Agent) decide(p *proposal, v ledger.View, j *judged) {
 		return
 	}
 	for _, role := range p.roles() {
-		if _, held := a.keys.Key(p.run.msg.Account, role); !held {
+		key, held := a.keys.Key(p.run.msg.Account, role)
+		switch {
+		case !held:
 			j.refusal = &refusal{code: policy.CodeWrongKey, reason: "no " + role.String() +
 				" key of this account is held"}
+			return
+		case role == hive.Signing && !signsFor(p.request.Ops, key.Public()):
+			j.refusal = &refusal{code: policy.CodeWrongKey,
+				reason: "the operation names another signing key of the witness than the one that is held"}
 			return
 		}
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -55,6 +56,9 @@ func (a *Agent) sign(account hive.AccountName, tx *transaction) (hive.SignedTran
 		if !ok {
 			return signed, fmt.Errorf("no %s key of %s is held any more", role, account)
 		}
+		if role == hive.Signing && !signsFor(tx.tx.Operations, key.Public()) {
+			return signed, errors.New("another signing key is held by now than the one that the operation names")
+		}
 		// An account may have one key in two roles. The chain refuses two signatures of one key.
 		if !slices.ContainsFunc(keys, func(k *keystore.Key) bool { return k.Public() == key.Public() }) {
 			keys = append(keys, key)
@@ -68,6 +72,17 @@ func (a *Agent) sign(account hive.AccountName, tx *transaction) (hive.SignedTran
 		signed.Signatures = append(signed.Signatures, signature)
 	}
 	return signed, nil
+}
+
+// signsFor reports whether a signing key is the one that each operation for a witness names: the
+// chain takes no other.
+func signsFor(ops []hive.Operation, public hive.PublicKey) bool {
+	for _, op := range ops {
+		if named, ok := op.WitnessKey(); ok && named != public {
+			return false
+		}
+	}
+	return true
 }
 
 // broadcast sends the transaction until its fate is known. If that is not known shortly before the

@@ -160,9 +160,15 @@ type question struct {
 	judge func(account node.Account, exists bool) string
 }
 
+// source is where the answers to questions come from: one host, or several.
+type source struct {
+	one     func(context.Context, ...hive.AccountName) (map[hive.AccountName]node.Account, error)
+	several func(context.Context, int, ...hive.AccountName) []node.View
+}
+
 // compare answers the questions by the word of one host, and those that it answers with "does not
 // fit" by the word of two: one that lies must not put an account out of service.
-func (a *Agent) compare(ctx context.Context, questions []question) ([]KeyCheck, error) {
+func (a *Agent) compare(ctx context.Context, from source, questions []question) ([]KeyCheck, error) {
 	var names []hive.AccountName
 	for _, q := range questions {
 		names = append(names, q.account)
@@ -170,7 +176,7 @@ func (a *Agent) compare(ctx context.Context, questions []question) ([]KeyCheck, 
 	slices.Sort(names)
 	accounts := map[hive.AccountName]node.Account{}
 	for batch := range slices.Chunk(slices.Compact(names), 100) {
-		found, err := a.node.Authorities(ctx, batch...)
+		found, err := from.one(ctx, batch...)
 		if err != nil {
 			return nil, err
 		}
@@ -190,7 +196,7 @@ func (a *Agent) compare(ctx context.Context, questions []question) ([]KeyCheck, 
 	if len(doubtful) == 0 || a.node.Hosts() < 2 {
 		return checks, nil
 	}
-	views := a.node.Views(ctx, maxViews, doubtful...)
+	views := from.several(ctx, maxViews, doubtful...)
 	for i, q := range questions {
 		if !checks[i].OK {
 			a.weigh(q, views, &checks[i])
@@ -233,28 +239,58 @@ func (a *Agent) weigh(q question, views []node.View, check *KeyCheck) {
 	}
 }
 
+// authorities asks the chain about accounts.
+func (a *Agent) authorities() source { return source{a.node.Authorities, a.node.Views} }
+
 // checkHeld compares the held keys with the accounts that they belong to.
 func (a *Agent) checkHeld(ctx context.Context) ([]KeyCheck, error) {
-	var questions []question
+	var questions, ofWitnesses []question
 	for _, name := range a.keys.Accounts() {
 		for _, role := range a.keys.Roles(name) {
 			public, _ := a.keys.Public(name, role)
-			questions = append(questions, question{
+			q := question{
 				check:   KeyCheck{Account: string(name), Role: role.String(), Public: public.String()},
 				account: name,
-				judge: func(account node.Account, exists bool) string {
-					switch {
-					case !exists:
-						return "the chain has no such account"
-					case !slices.Contains(account.Roles(public), role):
-						return fmt.Sprintf("the chain does not know this key as %s, or it cannot sign alone", role)
-					}
-					return ""
-				},
-			})
+			}
+			if role == hive.Signing {
+				q.judge = func(witness node.Account, exists bool) string {
+					return judgeWitness(public, witness,
+						exists)
+				}
+				ofWitnesses = append(ofWitnesses, q)
+				continue
+			}
+			q.judge = func(account node.Account, exists bool) string {
+				switch {
+				case !exists:
+					return "the chain has no such account"
+				case !slices.Contains(account.Roles(public), role):
+					return fmt.Sprintf("the chain does not know this key as %s, or it cannot sign alone", role)
+				}
+				return ""
+			}
+			questions = append(questions, q)
 		}
 	}
-	return a.compare(ctx, questions)
+	checks, err := a.compare(ctx, a.authorities(), questions)
+	if err != nil || len(ofWitnesses) == 0 {
+		return checks, err
+	}
+	more, err := a.compare(ctx, source{a.node.Witnesses, a.node.WitnessViews}, ofWitnesses)
+	return append(checks, more...), err
+}
+
+// judgeWitness returns why a key is not that of a witness; empty if it is.
+func judgeWitness(public hive.PublicKey, witness node.Account, exists bool) string {
+	switch {
+	case !exists:
+		return "the account has no witness on the chain"
+	case witness.Signing.IsNull():
+		return "the witness is retired: its signing key on the chain is the null key"
+	case witness.Signing != public:
+		return "the witness has another signing key on the chain"
+	}
+	return ""
 }
 
 // checkGiven compares the rules that use the authority of other accounts (on_behalf_of) with those
@@ -283,7 +319,7 @@ func (a *Agent) checkGiven(ctx context.Context) ([]KeyCheck, error) {
 			}
 		}
 	}
-	return a.compare(ctx, questions)
+	return a.compare(ctx, a.authorities(), questions)
 }
 
 // givenTo returns the held accounts that a rule lets use the authority of another.

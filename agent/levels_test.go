@@ -161,3 +161,124 @@ func TestAskForBothKeys(t *testing.T) {
 		}
 	})
 }
+
+const witnessPolicy = allowAll + `
+  - name: feed
+    request: sign
+    apps: any
+    key: signing
+    operations: [witness_set_properties: {props: {members: [key, hbd_exchange_rate]}, price: {min: 0.1, max: 1}}]
+`
+
+// feed is a request to publish 0.250 HBD for 1.000 HIVE as the witness alice.
+func feed(key hive.PublicKey) string {
+	return fmt.Sprintf(`{"key_type":"active","ops":[["witness_set_properties",{"owner":"alice","props":[["key","%x"],`+
+		`["hbd_exchange_rate","fa000000000000000353424400000000e80300000000000003535445454d0000"]],"extensions":[]}]],`+
+		`"broadcast":true,"nonce":%d}`, key[:], nowNonce())
+}
+
+// witnessWorld runs f in a world where alice is a witness with one key on the chain, and another or
+// the same is held.
+func witnessWorld(t *testing.T, held, onChain *hive.PrivateKey, f func(t *testing.T, w *world, s *scriptedClient)) {
+	t.Helper()
+	script := &scriptedClient{}
+	within(t, worldOptions{policy: witnessPolicy, fault: script.fault, prepare: func(w *world) {
+		w.session(authKey)
+		if held != nil {
+			if err := w.keys.Import("alice", hive.Signing, []byte(held.WIF())); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		w.chain.Change("alice", func(a *nodetest.Account) {
+			key := hive.PublicKey{}
+			if onChain != nil {
+				key = onChain.Public()
+			}
+			a.Witness = &key
+		})
+	}}, func(t *testing.T, w *world) { f(t, w, script) })
+}
+
+// TestWitnessKey: the held signing key of a witness publishes its price without the active key.
+func TestWitnessKey(t *testing.T) {
+	key, other := hive.PrivateKeyFromSeed("witness"), hive.PrivateKeyFromSeed("another witness")
+	t.Run("held", func(t *testing.T) {
+		witnessWorld(t, key, key, func(t *testing.T, w *world, s *scriptedClient) {
+			if err := w.keys.Remove("alice", hive.Active); err != nil {
+				t.Fatal(err)
+			}
+			m := s.ask(request("sign_req", uuid(1), authKey, feed(key.Public())))
+			if answerKind(m) != "ack" {
+				t.Fatalf("%s %q", answerKind(m), errorText(m, authKey))
+			}
+			if got := w.signersOf(); !slices.Equal(got, []hive.PublicKey{key.Public()}) {
+				t.Errorf("signed by %v", got)
+			}
+			page, err := callMethod[audit.Page](t, w, agent.MethodAuditPage,
+				audit.Query{Filter: audit.Filter{Kind: "sign"}})
+			if err != nil || len(page.Records) == 0 || !strings.Contains(string(page.Records[0].Content),
+				`"keys":["signing"]`) {
+				t.Errorf("%+v, %v", page, err)
+			}
+		})
+	})
+	for name, held := range map[string]*hive.PrivateKey{"none is held": nil, "another is held": other} {
+		t.Run(name, func(t *testing.T) {
+			witnessWorld(t, held, key, func(t *testing.T, w *world, s *scriptedClient) {
+				m := s.ask(request("sign_req", uuid(1), authKey, feed(key.Public())))
+				if answerKind(m) != "nack" || len(w.chain.Transactions()) != 0 {
+					t.Errorf("%s %q", answerKind(m), errorText(m, authKey))
+				}
+			})
+		})
+	}
+	t.Run("the witness has another", func(t *testing.T) {
+		witnessWorld(t, key, other, func(t *testing.T, w *world, s *scriptedClient) {
+			m := s.ask(request("sign_req", uuid(1), authKey, feed(key.Public())))
+			if answerKind(m) == "ack" || len(w.chain.Transactions()) != 0 {
+				t.Errorf("%s", answerKind(m))
+			}
+		})
+	})
+}
+
+// TestWitnessKeyIsCompared: the held signing key is compared with that of the witness; it proves no
+// account, and one that does not fit takes none out of service.
+func TestWitnessKeyIsCompared(t *testing.T) {
+	key, other := hive.PrivateKeyFromSeed("witness"), hive.PrivateKeyFromSeed("another witness")
+	for _, tt := range []struct {
+		name    string
+		onChain *hive.PrivateKey
+		problem string
+	}{
+		{"the same", key, ""},
+		{"another", other, "has another signing key"},
+		{"retired", nil, "is retired"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			witnessWorld(t, key, tt.onChain, func(t *testing.T, w *world, s *scriptedClient) {
+				checks, err := w.agent.CheckKeys(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				i := slices.IndexFunc(checks, func(c agent.KeyCheck) bool { return c.Role == "signing" })
+				if i < 0 || checks[i].OK != (tt.problem == "") || !strings.Contains(checks[i].Problem, tt.problem) {
+					t.Errorf("checks %+v", checks)
+				}
+				if m := s.ask(request("sign_req", uuid(1), authKey,
+					votePayload("p", nowNonce()))); answerKind(m) != "ack" {
+					t.Errorf("a vote beside it: %s", answerKind(m))
+				}
+			})
+		})
+	}
+	t.Run("no witness", func(t *testing.T) {
+		witnessWorld(t, key, key, func(t *testing.T, w *world, _ *scriptedClient) {
+			w.chain.Change("alice", func(a *nodetest.Account) { a.Witness = nil })
+			checks, err := w.agent.CheckKeys(t.Context())
+			if err != nil || !strings.Contains(checks[len(checks)-1].Problem, "has no witness") {
+				t.Errorf("checks %+v, %v", checks, err)
+			}
+		})
+	})
+}

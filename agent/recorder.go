@@ -3,6 +3,7 @@ package agent
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"pksa/agent/audit"
@@ -122,9 +123,10 @@ func effects(q *policy.Request, newSession bool) []string {
 }
 
 // severalKeys returns the roles of the keys that sign a request, nil if it is the key_type alone.
+// The signing key of a witness has no key_type of its own.
 func severalKeys(q *policy.Request) []string {
 	roles := policy.SigningRoles(q.Ops)
-	if len(roles) < 2 {
+	if len(roles) < 2 && !slices.Contains(roles, hive.Signing) {
 		return nil
 	}
 	var names []string

@@ -68,7 +68,8 @@ func (a *Agent) reserveOwnKey(text string) {
 // as that was compared.
 func (a *Agent) provingKey(account hive.AccountName) (*keystore.Key, bool) {
 	for _, role := range a.keys.Roles(account) {
-		if !a.mismatch.has(account, role) {
+		// The signing key of a witness is no key of its account.
+		if role != hive.Signing && !a.mismatch.has(account, role) {
 			return a.keys.Key(account, role)
 		}
 	}

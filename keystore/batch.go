@@ -68,6 +68,11 @@ func (b *Batch) Accounts() []hive.AccountName {
 	return accounts
 }
 
+// Has reports whether the batch has a key for the role.
+func (b *Batch) Has(role hive.Role) bool {
+	return slices.ContainsFunc(b.entries, func(e entry) bool { return e.role == role })
+}
+
 // Leave wipes the keys of an account and takes them out of the batch. It returns how many there
 // were.
 func (b *Batch) Leave(account hive.AccountName) int {
@@ -232,6 +237,9 @@ func KeysFromPassword(account hive.AccountName, roles []hive.Role, password []by
 	b := &Batch{hint: passwordHint(string(password))}
 	for i, role := range roles {
 		err := checkPlace(account, role)
+		if err == nil && role == hive.Signing {
+			err = fmt.Errorf("%w: no signing key derives from the master password; import it by itself", ErrBadRole)
+		}
 		if err == nil && slices.Contains(roles[:i], role) {
 			err = fmt.Errorf("%w: named twice", ErrBadRole)
 		}

@@ -16,8 +16,13 @@ import (
 	"pksa/protocol/hive"
 )
 
-// contentVersion is the one version of the content that is written and read.
-const contentVersion = 1
+// The versions of the content that are read. The second is written where a signing key is kept, and
+// only there: a program that does not know such keys says that a newer one wrote the file, and one
+// that does not meet them can still open it.
+const (
+	firstVersion   = 1
+	contentVersion = 2
+)
 
 // content is what the file holds under its lock, in the form that the package comment gives.
 type content struct {
@@ -28,14 +33,27 @@ type content struct {
 }
 
 // ring is the keys of one account, indexed as ringRoles; nil where none is kept.
-type ring [3]*hive.PrivateKey
+type ring [len(ringRoles)]*hive.PrivateKey
 
-// ringRoles are the roles that a key can be kept under, lowest first.
-var ringRoles = [...]hive.Role{hive.Memo, hive.Posting, hive.Active}
+// ringRoles are the roles that a key can be kept under, lowest first; signing, which belongs to a
+// witness and not to its account, comes last.
+var ringRoles = [...]hive.Role{hive.Memo, hive.Posting, hive.Active, hive.Signing}
 
 // place returns the index of a role in a ring; false for owner and for what is no role.
 func place(role hive.Role) (int, bool) {
-	return int(role) - int(hive.Memo), hive.Memo <= role && role <= hive.Active
+	i := slices.Index(ringRoles[:], role)
+	return i, i >= 0
+}
+
+// version returns the version to write.
+func (c *content) version() int {
+	at, _ := place(hive.Signing)
+	for _, keys := range c.accounts {
+		if keys[at] != nil {
+			return contentVersion
+		}
+	}
+	return firstVersion
 }
 
 // newContent makes an empty keystore with a ledger of its own.
@@ -70,9 +88,9 @@ func (c *content) encode() []byte {
 	for _, recipient := range c.recipients {
 		size += len(recipient) + 8
 	}
-	size += len(c.accounts) * 256 // a name of 16, three roles, three keys of 51 characters
+	size += len(c.accounts) * 320 // a name of 16, four roles, four keys of 51 characters
 	b := make([]byte, 0, size)
-	b = fmt.Appendf(b, "{\"version\":%d,\n\"ledger\":{\"id\":%q,\"key\":\"", contentVersion, c.ledgerID)
+	b = fmt.Appendf(b, "{\"version\":%d,\n\"ledger\":{\"id\":%q,\"key\":\"", c.version(), c.ledgerID)
 	b = base64.StdEncoding.AppendEncode(b, c.ledgerKey[:])
 	b = append(b, "\"},\n\"recipients\":["...)
 	for i, recipient := range c.recipients {
@@ -159,8 +177,8 @@ func (c *content) read(root linejson.Value) error {
 
 func readVersion(v linejson.Value) error {
 	version, err := v.Int()
-	if err == nil && version != contentVersion {
-		err = v.Wrap(fmt.Errorf("wanted %d", contentVersion))
+	if err == nil && version != firstVersion && version != contentVersion {
+		err = v.Wrap(fmt.Errorf("wanted %d or %d", firstVersion, contentVersion))
 	}
 	return err
 }

@@ -26,18 +26,19 @@
 //
 // # The content
 //
-//	{"version":1,
+//	{"version":2,
 //	"ledger":{"id":"32 hexadecimal digits","key":"base64 of 32 bytes"},
 //	"recipients":["age1…"],
 //	"accounts":[
-//	{"name":"alice","memo":"5…","posting":"5…","active":"5…"}
+//	{"name":"alice","memo":"5…","posting":"5…","active":"5…","signing":"5…"}
 //	]}
 //
 // recipients lists the age recipients to which the next change locks the file again; it is empty if
 // the file is locked by a passphrase. An account has one key or more, in WIF, as in the keys.json
-// of hive-auth-pksa. White space and the order of members are free, and everything unknown is
-// refused. An owner who edits the content by hand leaves the ledger as it is, and locks the file
-// again as recipients says.
+// of hive-auth-pksa; signing is the key of its witness. The version is 1 if no signing key is kept.
+// White space and the order of members are free, and everything unknown is refused. An owner who
+// edits the content by hand leaves the ledger as it is, and locks the file again as recipients
+// says.
 //
 // # What it cannot promise
 //

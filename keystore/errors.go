@@ -68,7 +68,7 @@ var (
 	// be kept.
 	ErrWrongRole = errors.New("the chain does not know this key in this role of the account")
 	// ErrBadRole means that no key can be kept under the role.
-	ErrBadRole = errors.New("not a role: memo, posting or active is wanted")
+	ErrBadRole = errors.New("not a role: memo, posting, active or signing is wanted")
 	// ErrBadAccount means that the text is no account name.
 	ErrBadAccount = errors.New("not an account name")
 	// ErrUnknownAccount means that no key of the account is kept.

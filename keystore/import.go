@@ -122,7 +122,7 @@ func (b *Batch) readJSONAccount(v linejson.Value) Complaints {
 		text, err := m.Value.Text()
 		role := readRole(m.Name)
 		switch {
-		case m.Name != "name" && role == 0:
+		case m.Name != "name" && role == 0, role == hive.Signing: // hive-auth-pksa knows no such key
 			return Complaints{b.misread(m.Unknown())}
 		case role != 0 && m.Value.Kind == linejson.Null: // not set, for hive-auth-pksa
 		case err != nil:

@@ -39,7 +39,7 @@ func newKey(role hive.Role, private *hive.PrivateKey) *Key {
 	return &Key{role: role, public: private.Public(), private: private}
 }
 
-// Role returns memo, posting or active.
+// Role returns memo, posting, active or signing.
 func (k *Key) Role() hive.Role { return k.role }
 
 // Public returns the public key. It needs no computation, and works after the private key is gone.

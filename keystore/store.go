@@ -312,9 +312,13 @@ func (s *Store) Key(account hive.AccountName, role hive.Role) (*Key, bool) {
 }
 
 // LowestKey returns the handle that makes proofs of key: memo, else posting, else active (HAS
-// §8.4); false for an unknown account.
+// §8.4); false for an unknown account, and for one of which only a signing key is kept: that is no
+// key of the account.
 func (s *Store) LowestKey(account hive.AccountName) (*Key, bool) {
 	for _, role := range ringRoles {
+		if role == hive.Signing {
+			continue
+		}
 		if key, ok := s.Key(account, role); ok {
 			return key, true
 		}

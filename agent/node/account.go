@@ -25,6 +25,9 @@ type Account struct {
 	Name                   hive.AccountName
 	Owner, Active, Posting hive.Authority
 	Memo                   hive.PublicKey // may be the null key
+	// Signing is the key of the account's witness, null if it is retired. [Client.Witnesses] sets
+	// it, and nothing else.
+	Signing hive.PublicKey
 }
 
 // Keys returns the keys of the posting and active authorities and the memo key, each once, whatever
@@ -69,6 +72,9 @@ func (a Account) Roles(key hive.PublicKey) []hive.Role {
 			}
 		}
 	}
+	if key == a.Signing {
+		roles = append(roles, hive.Signing)
+	}
 	return roles
 }
 
@@ -78,18 +84,23 @@ func (a Account) Roles(key hive.PublicKey) []hive.Role {
 func (c *Client) Authorities(ctx context.Context, names ...hive.AccountName) (map[hive.AccountName]Account, error) {
 	found := make(map[hive.AccountName]Account, len(names))
 	for batch := range slices.Chunk(names, accountsAtOnce) {
-		if err := c.authorities(ctx, found, batch); err != nil {
+		if err := c.gather(ctx, found, batch, c.accounts); err != nil {
 			return nil, err
 		}
 	}
 	return found, nil
 }
 
-func (c *Client) authorities(ctx context.Context, found map[hive.AccountName]Account, names []hive.AccountName) error {
+// fetch asks one node about accounts. A name that it does not know is absent.
+type fetch func(ctx context.Context, n *endpoint, names []hive.AccountName) ([]Account, error)
+
+// gather asks nodes until one has told of each name, or two have left it out.
+func (c *Client) gather(ctx context.Context, found map[hive.AccountName]Account, names []hive.AccountName,
+	ask fetch) error {
 	var reason error
 	answers := 0
 	for _, n := range c.candidates() {
-		accounts, err := c.accounts(ctx, n, names)
+		accounts, err := ask(ctx, n, names)
 		if err != nil {
 			reason = fmt.Errorf("%s: %w", n.host, err)
 			if ctx.Err() != nil {

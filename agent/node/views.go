@@ -17,6 +17,10 @@ type View struct {
 // them says, from at most that many hosts. It returns fewer if others do not answer, and none if
 // nobody does. It is for answers of [Client.Authorities] that matter too much to believe one host.
 func (c *Client) Views(ctx context.Context, most int, names ...hive.AccountName) []View {
+	return c.views(ctx, most, names, c.accounts)
+}
+
+func (c *Client) views(ctx context.Context, most int, names []hive.AccountName, ask fetch) []View {
 	var views []View
 	var voices []string // of those in views
 	for _, n := range c.candidates() {
@@ -26,17 +30,17 @@ func (c *Client) Views(ctx context.Context, most int, names ...hive.AccountName)
 		if slices.Contains(voices, n.voice) {
 			continue
 		}
-		if v, err := c.view(ctx, n, names); err == nil {
+		if v, err := view(ctx, n, names, ask); err == nil {
 			views, voices = append(views, v), append(voices, n.voice)
 		}
 	}
 	return views
 }
 
-func (c *Client) view(ctx context.Context, n *endpoint, names []hive.AccountName) (View, error) {
+func view(ctx context.Context, n *endpoint, names []hive.AccountName, ask fetch) (View, error) {
 	v := View{Host: n.host, Accounts: make(map[hive.AccountName]Account, len(names))}
 	for batch := range slices.Chunk(names, accountsAtOnce) {
-		accounts, err := c.accounts(ctx, n, batch)
+		accounts, err := ask(ctx, n, batch)
 		if err != nil {
 			return View{}, err
 		}

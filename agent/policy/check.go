@@ -50,10 +50,14 @@ func (q *Request) refuseSign() (Code, string) {
 	// Exactly, not at least: an application that asks with more than it needs does not know what it
 	// asks for. What needs both keys says active, and each operation is judged at its own level.
 	roles := SigningRoles(q.Ops)
-	if needed := slices.Max(roles); q.Role != needed {
+	needed := hive.Active
+	if slices.Max(roles) == hive.Posting {
+		needed = hive.Posting
+	}
+	if q.Role != needed {
 		reason := fmt.Sprintf("key_type is %s, the operations need exactly %s", q.Role, needed)
 		if len(roles) > 1 {
-			reason += " (and " + roles[0].String() + " beside it)"
+			reason += " (they are signed with the keys " + joinRoles(roles, " and ") + ")"
 		}
 		return CodeWrongKey, reason
 	}
@@ -62,7 +66,8 @@ func (q *Request) refuseSign() (Code, string) {
 
 // SigningRoles returns the roles of the keys that sign a transaction of these operations, ascending
 // and each once: those that an operation needs, and no other. Since hardfork 28 one transaction may
-// need posting and active, and has a signature for each.
+// need posting and active, and has a signature for each. The role of a witness's key, which the
+// protocol has no key_type for, is asked for as active.
 func SigningRoles(ops []hive.Operation) []hive.Role {
 	var roles []hive.Role
 	for _, op := range ops {
@@ -82,6 +87,9 @@ func levels(op hive.Operation) []hive.Role {
 	if len(need.Active) > 0 {
 		roles = append(roles, hive.Active)
 	}
+	if _, ok := op.WitnessKey(); ok {
+		roles = append(roles, hive.Signing)
+	}
 	return roles
 }
 
@@ -96,7 +104,7 @@ func refuseOperation(op hive.Operation) (Code, string) {
 		return CodeUnsupported, d.Name + " is " + d.State.String()
 	case len(need.Owner) > 0:
 		return CodeUnsupported, d.Name + " needs the owner key"
-	case need.Other || len(need.Posting)+len(need.Active) == 0:
+	case need.Other && !slices.Contains(levels(op), hive.Signing) || len(levels(op)) == 0:
 		return CodeUnsupported, d.Name + " needs another authority than an account's"
 	}
 	// The sender thinks that it is encrypted, and it would stand on the chain for ever.

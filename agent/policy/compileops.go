@@ -140,7 +140,7 @@ func (r *rule) keyAdvice(role hive.Role) string {
 		return fmt.Sprintf(`add "key: %v"`, role)
 	}
 	roles := []hive.Role{role}
-	for _, listed := range []hive.Role{hive.Posting, hive.Active} {
+	for _, listed := range operationRoles {
 		if r.keys[listed] {
 			roles = append(roles, listed)
 		}
@@ -164,8 +164,11 @@ func refusedAlways(d *hive.Definition) string {
 
 // usableRoles returns the roles that an operation can need and for which there can be a key here.
 func usableRoles(d *hive.Definition) []hive.Role {
-	return slices.DeleteFunc(d.Roles(), func(r hive.Role) bool { return r != hive.Posting && r != hive.Active })
+	return slices.DeleteFunc(d.Roles(), func(r hive.Role) bool { return !slices.Contains(operationRoles, r) })
 }
+
+// operationRoles are the roles of keys that sign operations.
+var operationRoles = []hive.Role{hive.Posting, hive.Active, hive.Signing}
 
 func canTakeOver(name string) bool {
 	d, ok := hive.DefinitionOf(name)

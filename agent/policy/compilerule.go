@@ -309,8 +309,8 @@ func (c *compiler) readKeys(m yamlnode.Mapping, r *rule) {
 		case role == hive.Owner:
 			c.Complain(item, "the owner key signs nothing here; the keystore does not take it")
 		case err != nil:
-			c.Complain(item, "key: %s is none of posting, active, memo%s", quote(word),
-				didYouMean(word, []string{"posting", "active", "memo"}))
+			c.Complain(item, "key: %s is none of posting, active, memo, signing%s", quote(word),
+				didYouMean(word, []string{"posting", "active", "memo", "signing"}))
 		default:
 			r.keys[role] = true
 			c.checkKeyKind(item, role, r)
@@ -328,6 +328,8 @@ func (c *compiler) checkKeyKind(n *yamlnode.Node, role hive.Role, r *rule) {
 		}
 	}
 	switch {
+	case role == hive.Signing && !r.kinds[Sign]:
+		c.Complain(n, "the signing key of a witness signs operations only; leave it out")
 	case only == int(Sign) && role == hive.Memo:
 		c.Complain(n, "the memo key signs no operations; write posting or active")
 	case only == int(Decrypt) && role != hive.Memo:

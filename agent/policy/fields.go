@@ -52,7 +52,7 @@ var shapesByType = map[string]*shape{
 	"uint64": numberShape,
 	"time":   timeShape, "public_key": keyShape, "authority": authorityShape, "chain_properties": chainPropertiesShape,
 	"blob": textShape, "bytes20": textShape, "set of account": accountsShape, "set of int64": numbersShape,
-	"list of beneficiary": beneficiariesShape,
+	"list of beneficiary": beneficiariesShape, "map of string to blob": propsShape,
 }
 
 // percentages are the numbers of which 10000 is all.
@@ -119,6 +119,8 @@ func compositeValue(x hive.Value) value {
 		})
 	case hive.Authority:
 		return authorityValue(x)
+	case []hive.Prop:
+		return propsValue(x)
 	case []hive.AccountName:
 		return accountsValue(x)
 	case []int64:
@@ -137,6 +139,20 @@ func compositeValue(x hive.Value) value {
 	}
 	// Only the dead operations hold anything else, and no matcher looks at it.
 	return value{kind: isUnreadable}
+}
+
+// propsValue opens what a witness sets. What cannot be read is there, and is unclear.
+func propsValue(props []hive.Prop) value {
+	members := map[string]value{}
+	for _, p := range props {
+		x, ok := p.Open()
+		if !ok {
+			members[p.Name] = value{kind: isUnreadable}
+			continue
+		}
+		members[p.Name] = valueOf(x)
+	}
+	return mapValue(members)
 }
 
 func mapValue(members map[string]value) value { return value{kind: isMap, members: members} }

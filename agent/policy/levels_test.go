@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -135,5 +136,109 @@ func TestAdviceOnKeys(t *testing.T) {
 		}
 		_, said, _ := strings.Cut(advice, `"`)
 		keys = ", " + strings.TrimSuffix(said, `"`)
+	}
+}
+
+// witnessOp sets properties of the witness alice. The exchange rate is 0.250 HBD for 1.000 HIVE.
+func witnessOp(t *testing.T, props ...string) hive.Operation {
+	t.Helper()
+	key := hive.PrivateKeyFromSeed("witness").Public()
+	hexOf := map[string]string{
+		"key":                fmt.Sprintf("%x", key[:]),
+		"new_signing_key":    fmt.Sprintf("%x", key[:]),
+		"hbd_exchange_rate":  "fa000000000000000353424400000000" + "e803000000000000" + "03535445454d0000",
+		"hbd_interest_rate":  "e803",
+		"url":                "0161",
+		"maximum_block_size": "0100", // too short: it cannot be read
+	}
+	var pairs []string
+	for _, name := range props {
+		pairs = append(pairs, fmt.Sprintf(`[%q,%q]`, name, hexOf[name]))
+	}
+	return op(t, "witness_set_properties", `{"owner":"alice","props":[%s],"extensions":[]}`, strings.Join(pairs, ","))
+}
+
+// TestWitnessKey: the signing key of a witness is a role of its own in rules. It signs
+// witness_set_properties and nothing else, and rules see what is set.
+func TestWitnessKey(t *testing.T) {
+	const feed = "\nallow:\n  - {name: feed, request: sign, apps: [x], key: signing, operations: " +
+		"[witness_set_properties: " +
+		"{props: {members: [key, hbd_exchange_rate]}, price: {min: 0.1, max: 1}}]}\n"
+	const wide = "\nallow:\n  - {name: wide, request: sign, apps: [x], key: %s, operations: [witness_set_properties]}\n"
+	for _, tt := range []struct {
+		name, file string
+		role       hive.Role
+		op         hive.Operation
+		want       string
+	}{
+		{"a price", feed, hive.Active, witnessOp(t, "hbd_exchange_rate", "key"), "allow"},
+		{"a price and the interest", feed, hive.Active, witnessOp(t, "hbd_exchange_rate", "hbd_interest_rate", "key"),
+			"uncovered"},
+		{"another signing key", feed, hive.Active, witnessOp(t, "hbd_exchange_rate", "key", "new_signing_key"),
+			"uncovered"},
+		{"no price", feed, hive.Active, witnessOp(t, "key"), "uncovered"},
+		{"too high a price", strings.Replace(feed, "max: 1}", "max: 0.249}", 1), hive.Active,
+			witnessOp(t, "hbd_exchange_rate", "key"), "uncovered"},
+		{"what cannot be read", "\nallow:\n  - {name: size, request: sign, apps: [x], key: signing, operations: " +
+			"[witness_set_properties: {props: {.maximum_block_size: {max: 65536}}}]}\n", hive.Active,
+			witnessOp(t, "key", "maximum_block_size"), "uncovered"},
+		{"the interest alone", "\nallow:\n  - {name: interest, request: sign, apps: [x], key: signing, operations: " +
+			"[witness_set_properties: {props: {members: [key, hbd_interest_rate], .hbd_interest_rate: {max: " +
+			"1000}}}]}\n",
+			hive.Active, witnessOp(t, "hbd_interest_rate", "key"), "allow"},
+		{"key_type posting", feed, hive.Posting, witnessOp(t, "hbd_exchange_rate", "key"), "wrong-key"},
+		{"key_type signing, which the protocol does not have", feed, hive.Signing, witnessOp(t, "hbd_exchange_rate",
+			"key"),
+			"wrong-key"},
+		{"all of it", fmt.Sprintf(wide, "signing"), hive.Active, witnessOp(t, "key", "new_signing_key", "url"),
+			"allow"},
+		{"a rule for every key", fmt.Sprintf(wide, "[posting, active, signing]"), hive.Active,
+			witnessOp(t, "key", "url"),
+			"allow"},
+		{"denied by the key", fmt.Sprintf(wide, "signing") + "deny: [{name: stop, key: signing}]\n", hive.Active,
+			witnessOp(t, "key", "url"), "denied"},
+		{"a rule about active is not about it", fmt.Sprintf(wide, "signing") + "deny: [{name: stop, key: active}]\n",
+			hive.Active, witnessOp(t, "key", "url"), "allow"},
+		{"denied for what it sets", fmt.Sprintf(wide, "signing") +
+			"deny: [{name: keep, operations: [witness_set_properties: " +
+			"{props: {.new_signing_key: {present: true}}}]}]\n", hive.Active, witnessOp(t, "key", "new_signing_key"),
+			"denied"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := compile(t, tt.file).Decide(sign("x", tt.role, tt.op), nil, noon)
+			got := d.Verdict.String()
+			if d.Verdict == policy.Deny {
+				got = string(d.Code)
+			}
+			if got != tt.want {
+				t.Errorf("%s: %s", got, d.Reason)
+			}
+		})
+	}
+	other := sign("x", hive.Active, witnessOp(t, "hbd_exchange_rate", "key"))
+	other.Account = "bob"
+	if d := compile(t, feed).Decide(other, nil, noon); d.Code != policy.CodeForeignAuthority {
+		t.Errorf("for another witness: %s", d.Reason)
+	}
+	if got := policy.SigningRoles(other.Ops); !slices.Equal(got, []hive.Role{hive.Signing}) {
+		t.Errorf("signed by %v", got)
+	}
+	// Beside an operation of the account, each has its own rule, and three keys can sign.
+	mixed := feed + "  - {name: votes, request: sign, apps: [x], operations: [vote]}\n"
+	both := sign("x", hive.Active, vote(t, "alice", "bob", 1), witnessOp(t, "hbd_exchange_rate", "key"))
+	if d := compile(t, mixed).Decide(both, nil, noon); d.Verdict != policy.Allow {
+		t.Errorf("beside a vote: %s", d.Reason)
+	}
+}
+
+// TestWitnessWarning: a rule that lets the witness be handed over says so.
+func TestWitnessWarning(t *testing.T) {
+	for props, want := range map[string]int{"": 1, ": {props: {members: [key, url]}}": 0} {
+		_, problems := policy.Compile("p.yaml", []byte("version: 1\nallow:\n  - {name: w, request: sign, apps: [x], "+
+			"key: signing, operations: [witness_set_properties"+props+"]}\n"), policy.Options{})
+		if n := strings.Count(problems.String(), "hand the witness to another signing key"); n != want ||
+			len(problems.Errors()) > 0 {
+			t.Errorf("%q: %v", props, problems)
+		}
 	}
 }

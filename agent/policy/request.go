@@ -147,6 +147,10 @@ func (c *AuthChallenge) kind() Kind {
 func actorsOf(op hive.Operation) []hive.AccountName {
 	need := op.Required()
 	actors := slices.Concat(need.Active, need.Posting)
+	if _, ok := op.WitnessKey(); ok {
+		owner, _ := op.Field("owner")
+		actors = append(actors, owner.(hive.AccountName)) // it acts for its witness
+	}
 	slices.Sort(actors)
 	return slices.Compact(actors)
 }

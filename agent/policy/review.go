@@ -16,6 +16,7 @@ func (c *compiler) review(p *Policy) {
 		c.reviewAccounts(r)
 		c.reviewSignedOnly(r)
 		c.reviewCredentials(r)
+		c.reviewWitness(r)
 		if r.section == askSection && c.options.NobodyToAsk {
 			c.Warn(c.nodes[r], "rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: "+
 				"pending\" in config.yaml", r.name)
@@ -180,5 +181,19 @@ func (c *compiler) reviewPercent(n *yamlnode.Node, sh *shape, v value, where str
 			share, _ = parseDecimal("1")
 		}
 		c.Warn(n, "%s: %s is %s%%, since 10000 is all; write %s%% if percent is meant", where, n.Text, share, n.Text)
+	}
+}
+
+// reviewWitness warns where a rule lets a witness's signing key be replaced, and does not seem to
+// mean that.
+func (c *compiler) reviewWitness(r *rule) {
+	if r.section != allowSection || r.observe || !r.keys[hive.Signing] {
+		return
+	}
+	for _, e := range r.entries {
+		if !slices.ContainsFunc(e.fields, func(f fieldMatcher) bool { return f.field == "props" }) {
+			c.Warn(c.nodes[r], "%q lets %s hand the witness to another signing key; for a price feed say "+
+				"\"props: {members: [key, hbd_exchange_rate]}\"", r.name, e.name)
+		}
 	}
 }

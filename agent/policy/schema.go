@@ -150,7 +150,7 @@ func (w *schemaWriter) ruleProperties(s section) node {
 		return w.ref(name, func() node { return oneOfThese(node{"const": "any"}, textLike(`^\$`), listOf(item)) })
 	}
 	accounts := names("accounts", textLike(`^[a-z][a-z0-9.-]{2,15}$`+refPattern))
-	key := words("posting", "active", "memo")
+	key := words("posting", "active", "memo", "signing")
 	span := textLike("^" + spanPattern + "$")
 	quota := func(most string) node {
 		one := textLike("^" + most + " per (request|" + spanPattern + ")$")

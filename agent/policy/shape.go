@@ -16,6 +16,7 @@ type shape struct {
 	element *shape
 	tuple   []*shape // of a list whose elements differ
 	members map[string]*shape
+	varied  bool // a map whose members are there or not
 }
 
 type shapeKind uint8
@@ -60,6 +61,12 @@ var (
 		"account_auths":    listShape(&shape{kind: aList, noun: "a list", tuple: []*shape{accountShape, numberShape}}),
 		"key_auths":        listShape(&shape{kind: aList, noun: "a list", tuple: []*shape{keyShape, numberShape}}),
 	})
+	propsShape = variedShape(map[string]*shape{
+		"key": optional(keyShape), "new_signing_key": optional(keyShape),
+		"account_creation_fee": optional(assetShape), "account_subsidy_budget": optional(numberShape),
+		"account_subsidy_decay": optional(numberShape), "maximum_block_size": optional(numberShape),
+		"hbd_interest_rate": optional(numberShape), "hbd_exchange_rate": optional(priceShape),
+		"url": optional(textShape)})
 	beneficiariesShape = listShape(mapShape(map[string]*shape{"account": accountShape, "weight": percentShape}))
 )
 
@@ -67,6 +74,12 @@ func listShape(element *shape) *shape { return &shape{kind: aList, noun: "a list
 
 func mapShape(members map[string]*shape) *shape {
 	return &shape{kind: aMap, noun: "a map", members: members}
+}
+
+func variedShape(members map[string]*shape) *shape {
+	sh := mapShape(members)
+	sh.varied = true
+	return sh
 }
 
 func optional(s *shape) *shape {
@@ -127,6 +140,10 @@ func (sh *shape) matchers() []string {
 		return []string{"min", "max", "not", "glob", "regexp", "present", "members", "each", "any", "exactly", "size"}
 	case aList:
 		return []string{"each", "any", "exactly", "size"}
+	case aMap:
+		if sh.varied {
+			keys = []string{"members"}
+		}
 	}
 	if sh.absent {
 		keys = append(keys, "present")

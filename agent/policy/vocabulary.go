@@ -27,7 +27,8 @@ var (
 			"`auth` and `challenge` rules: a login does not say inside what is sealed for which account it is, so " +
 			"a relay can deliver it as another one's."},
 		{"apps", "The apps that ask: a list, or `any`. Required in allow and ask."},
-		{"key", "`posting`, `active`, `memo`, or a list. Left out: `posting` (`memo` for decrypt) in allow and ask, " +
+		{"key", "`posting`, `active`, `memo`, `signing` (of a witness: for `witness_set_properties`), or a list. " +
+			"Left out: `posting` (`memo` for decrypt) in allow and ask, " +
 			"all in deny and limits. It is compared with what each operation needs, not with `key_type`: one that " +
 			"needs two " +
 			"keys needs a rule with both in allow and ask, and one of them is enough in deny and limits."},
@@ -106,7 +107,7 @@ var (
 		{"account", "whose key would answer"},
 		{"app", "the app that asks"},
 		{"key_type", "`posting`, `active` or `memo`; left out: `posting`, `memo` for decrypt. What needs posting and " +
-			"active says `active`"},
+			"active, or the signing key of a witness, says `active`"},
 		{"broadcast", "`sign`: `true` (default) or `false`"},
 		{"operations", "`sign`: each as `vote: {voter: …}`, or as applications send it; all fields"},
 		{"text", "`challenge`: the text to sign"},

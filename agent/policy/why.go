@@ -41,6 +41,8 @@ func (j *judgement) nearest(p *part) near {
 		if r.observe && !j.observed || !r.section.permits() {
 			return
 		}
+		// The index knows rules that cannot match, but they can be the nearest, at some hours.
+		j.timed = j.timed || r.when.bounded()
 		_, failed := r.matches(j.scope, p)
 		n := near{r, failed, 0}
 		if failed == onContent {

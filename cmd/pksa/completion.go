@@ -154,7 +154,7 @@ func (c *command) pendingNumbers() completer {
 type completions struct{ flags, arguments map[string]completer }
 
 func (c *command) completions() completions {
-	roles := words("posting", "active", "memo")
+	roles := words("posting", "active", "memo", "signing")
 	policies := files("yaml", "yml")
 	cases := files("yaml", "yml", "json")
 	return completions{

@@ -141,7 +141,7 @@ func (c *command) keysRemove() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringSliceVar(&words, "role", nil,
-		"`role` of the key: posting, active or memo (default: all keys of the account)")
+		"`role` of the key: posting, active, memo or signing (default: all keys of the account)")
 	return cmd
 }
 

@@ -58,6 +58,11 @@ func compareBatch(ctx context.Context, nodes *node.Client, batch *keystore.Batch
 	if len(gone) > 0 {
 		return hint(&goneError{gone}, adviceNoAccount)
 	}
+	if batch.Has(hive.Signing) {
+		if err := addSigningKeys(ctx, nodes, known); err != nil {
+			return err
+		}
+	}
 	err = batch.Check(ctx, func(_ context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role,
 		error) {
 		on := known[account]
@@ -67,6 +72,20 @@ func compareBatch(ctx context.Context, nodes *node.Client, batch *keystore.Batch
 		return err
 	}
 	return checkByTwo(ctx, nodes, slices.Sorted(maps.Keys(known)), batch, err)
+}
+
+// addSigningKeys adds the signing keys of witnesses to what the chain says of the accounts. One
+// without a witness has none.
+func addSigningKeys(ctx context.Context, nodes *node.Client, known map[hive.AccountName]node.Account) error {
+	found, err := nodes.Witnesses(ctx, slices.Sorted(maps.Keys(known))...)
+	if err != nil {
+		return hint(fmt.Errorf("asking the chain about witnesses: %w", err), adviceNodes)
+	}
+	for name, on := range known {
+		on.Signing = found[name].Signing
+		known[name] = on
+	}
+	return nil
 }
 
 // secondHosts is how many hosts are asked about keys that do not fit by the word of the first: two
@@ -79,8 +98,12 @@ func checkByTwo(ctx context.Context, nodes *node.Client, names []hive.AccountNam
 	first error) error {
 	const alone = "%w; one Hive API node says so, and no other confirms it"
 	views := nodes.Views(ctx, secondHosts, names...)
-	if len(views) < 2 {
+	hosts := len(views)
+	if hosts < 2 {
 		return fmt.Errorf(alone, first)
+	}
+	if batch.Has(hive.Signing) {
+		views = append(views, nodes.WitnessViews(ctx, secondHosts, names...)...)
 	}
 	doubtful := false // a host says that a key fits, and no other one confirms that either
 	err := batch.Check(ctx, func(_ context.Context, account hive.AccountName, public hive.PublicKey) ([]hive.Role,
@@ -93,11 +116,11 @@ func checkByTwo(ctx context.Context, nodes *node.Client, names []hive.AccountNam
 			}
 		}
 		var roles []hive.Role
-		for _, role := range []hive.Role{hive.Memo, hive.Posting, hive.Active, hive.Owner} {
+		for _, role := range []hive.Role{hive.Memo, hive.Posting, hive.Active, hive.Owner, hive.Signing} {
 			if said[role] >= 2 {
 				roles = append(roles, role)
 			}
-			doubtful = doubtful || said[role] == 1 && len(views) == 2
+			doubtful = doubtful || said[role] == 1 && hosts == 2
 		}
 		return roles, nil
 	})

@@ -17,9 +17,11 @@ func aliceNodes(t *testing.T, liars, honest, away int) *node.Client {
 	t.Helper()
 	truth, lie := nodetest.NewChain(nodetest.Options{}), nodetest.NewChain(nodetest.Options{})
 	truth.AddUser("alice")
+	signing, lied := nodetest.Key("alice", hive.Signing).Public(), nodetest.Key("mallory", hive.Signing).Public()
+	truth.Change("alice", func(a *nodetest.Account) { a.Witness = &signing })
 	other := func(role hive.Role) hive.Authority { return nodetest.Single(nodetest.Key("mallory", role).Public()) }
 	lie.AddAccount(nodetest.Account{Name: "alice", Owner: other(hive.Owner), Active: other(hive.Active),
-		Posting: other(hive.Posting), Memo: nodetest.Key("mallory", hive.Memo).Public()})
+		Posting: other(hive.Posting), Memo: nodetest.Key("mallory", hive.Memo).Public(), Witness: &lied})
 	var all []*nodetest.Node
 	var urls []string
 	for i := range liars + honest + away {
@@ -57,20 +59,21 @@ func TestImportByTwoHosts(t *testing.T) {
 		{"two lie together", "alice", 2, 1, 0, "it is no key of the account"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			batch, err := keystore.KeyOf("alice", hive.Posting,
-				[]byte(nodetest.Key(hive.AccountName(c.owner), hive.Posting).WIF()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer batch.Wipe()
-			err = compareBatch(t.Context(), aliceNodes(t, c.liars, c.honest, c.away), batch)
-			switch {
-			case c.want == "" && err != nil:
-				t.Error(err)
-			case c.want != "" && (!errors.Is(err, keystore.ErrWrongRole) || !strings.Contains(err.Error(), c.want)):
-				t.Errorf("%v, want %q", err, c.want)
-			case c.want != "" && c.want != alone && strings.Contains(err.Error(), alone):
-				t.Errorf("nobody is alone: %v", err)
+			for _, role := range []hive.Role{hive.Posting, hive.Signing} {
+				batch, err := keystore.KeyOf("alice", role, []byte(nodetest.Key(hive.AccountName(c.owner), role).WIF()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer batch.Wipe()
+				err = compareBatch(t.Context(), aliceNodes(t, c.liars, c.honest, c.away), batch)
+				switch {
+				case c.want == "" && err != nil:
+					t.Error(role, err)
+				case c.want != "" && (!errors.Is(err, keystore.ErrWrongRole) || !strings.Contains(err.Error(), c.want)):
+					t.Errorf("%v: %v, want %q", role, err, c.want)
+				case c.want != "" && c.want != alone && strings.Contains(err.Error(), alone):
+					t.Errorf("%v: nobody is alone: %v", role, err)
+				}
 			}
 		})
 	}

@@ -43,7 +43,9 @@ file may be imported twice.
 Keys are never read from the command line, where others can read them. Of a
 master password only the named keys are kept. Before anything is stored, the
 keys are compared with the accounts on the chain; --offline leaves that out.
-Owner keys are refused: keep them offline.`,
+Owner keys are refused: keep them offline. The role signing is for the key by
+which a witness signs blocks: it signs witness_set_properties, such as a price
+feed, and nothing else.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return errUsage{errors.New("`pksa keys import` takes one ACCOUNT; the key never stands on the " +
@@ -54,7 +56,8 @@ Owner keys are refused: keep them offline.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.importKeys(cmd.Context(), args, f) },
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&f.roles, "role", nil, "`role` of the key: posting, active or memo; with --password several")
+	flags.StringSliceVar(&f.roles, "role", nil,
+		"`role` of the key: posting, active, memo or signing; with --password several")
 	flags.StringVar(&f.from, "from", "",
 		"`source` of the key or password: file:PATH, env:NAME, fd:N, credential:NAME, command:… or prompt")
 	flags.BoolVar(&f.password, "password", false, "the source holds the master password")
@@ -227,13 +230,13 @@ func (c *command) readKeys(ctx context.Context, q keyRequest) (*keystore.Batch, 
 
 func parseRoles(words []string) ([]hive.Role, error) {
 	if len(words) == 0 {
-		return nil, errUsage{errors.New("name the role of the key: --role posting, active or memo")}
+		return nil, errUsage{errors.New("name the role of the key: --role posting, active, memo or signing")}
 	}
 	var roles []hive.Role
 	for _, word := range words {
 		role, err := hive.ParseRole(word)
 		if err != nil {
-			return nil, errUsage{fmt.Errorf("--role %.20q: posting, active or memo is wanted", word)}
+			return nil, errUsage{fmt.Errorf("--role %.20q: posting, active, memo or signing is wanted", word)}
 		}
 		roles = append(roles, role)
 	}

@@ -59,7 +59,7 @@ type FieldDef struct {
 // needs keys that it names itself, and no account.
 type Signer struct {
 	Role  Role
-	Field string // an account, a set of accounts, or (Role zero) the keys
+	Field string // an account, a set of accounts, or (Role zero, or Signing) the keys
 	When  string // the condition in words; empty means always
 	cond  func(Operation) bool
 }
@@ -155,7 +155,7 @@ func (d *Definition) extension() (extensionCodec, bool) {
 // of them it needs. Keys that belong to no account are not among them.
 func (d *Definition) Roles() []Role {
 	var roles []Role
-	for role := Posting; role <= Owner; role++ {
+	for role := Posting; role <= Signing; role++ {
 		for _, s := range d.Signers {
 			if s.Role == role {
 				roles = append(roles, role)

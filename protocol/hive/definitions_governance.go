@@ -41,7 +41,8 @@ var definitionsGovernance = []Definition{
 		ID: 42, Name: "witness_set_properties",
 		Does:    "changes what a witness proposes and the key that signs blocks",
 		Fields:  []FieldDef{f("owner", account), f("props", propsCodec{}), noExtensions()},
-		Signers: []Signer{keysIn("props")},
+		Signers: []Signer{by(Signing, "props")},
+		Price:   []string{"props"},
 		limits:  []limit{holdsSigningKey("props")},
 	},
 	{

@@ -125,6 +125,17 @@ func (o Operation) Payees() []AccountName {
 	return slices.Compact(names)
 }
 
+// WitnessKey returns the key of the witness that must sign the operation; false for operations that
+// need no such key.
+func (o Operation) WitnessKey() (PublicKey, bool) {
+	for _, s := range o.def.Signers {
+		if props, ok := o.get(s.Field).([]Prop); ok && s.Role == Signing {
+			return signingKey(props)
+		}
+	}
+	return PublicKey{}, false
+}
+
 // Takeover reports whether the operation can give the account to somebody else: any account_update,
 // and an account_update2 with an authority or a memo key.
 func (o Operation) Takeover() bool {
@@ -196,7 +207,16 @@ func (o Operation) proposalFee() Asset {
 func (o Operation) Price() (*big.Rat, bool) {
 	switch fields := o.def.Price; len(fields) {
 	case 1:
-		return o.get(fields[0]).(Price).HBDPerHIVE()
+		switch v := o.get(fields[0]).(type) {
+		case Price:
+			return v.HBDPerHIVE()
+		case []Prop:
+			for _, p := range v {
+				if rate, ok := p.Open(); ok && p.Name == propRate {
+					return rate.(Price).HBDPerHIVE()
+				}
+			}
+		}
 	case 2:
 		return Price{Base: o.get(fields[0]).(Asset), Quote: o.get(fields[1]).(Asset)}.HBDPerHIVE()
 	}

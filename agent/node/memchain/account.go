@@ -12,8 +12,9 @@ type Account struct {
 	Name                   hive.AccountName
 	Owner, Active, Posting hive.Authority
 	Memo                   hive.PublicKey
-	HIVE, HBD              int64 // balances in thousandths
-	Credits                int64 // resource credits; 0 means plenty, negative none
+	Witness                *hive.PublicKey // its signing key, null if it is retired; nil: no witness
+	HIVE, HBD              int64           // balances in thousandths
+	Credits                int64           // resource credits; 0 means plenty, negative none
 }
 
 // account is an account of the chain, with its present balances.

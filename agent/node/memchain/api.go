@@ -19,6 +19,7 @@ var methods = map[string]func(State, jsontext.Value) ([]byte, *Failure){
 	"condenser_api.broadcast_transaction":         State.broadcast,
 	"network_broadcast_api.broadcast_transaction": State.broadcast,
 	"condenser_api.get_accounts":                  State.getAccounts,
+	"condenser_api.get_witness_by_account":        State.getWitness,
 	"database_api.find_accounts":                  State.findAccounts,
 	"condenser_api.get_transaction":               State.getTransaction,
 	"condenser_api.get_account_history":           State.accountHistory,

@@ -23,6 +23,24 @@ func (s State) getAccounts(raw jsontext.Value) ([]byte, *Failure) {
 	return s.accounts(lists[0]), nil
 }
 
+func (s State) getWitness(raw jsontext.Value) ([]byte, *Failure) {
+	var names []string
+	if err := parameters(raw, &names); err != nil {
+		return nil, err
+	}
+	if len(names) != 1 {
+		return nil, invalidParameters()
+	}
+	a, ok := s.chain.accounts[hive.AccountName(names[0])]
+	if !ok || a.Witness == nil {
+		return []byte("null"), nil
+	}
+	dst := hive.AppendString([]byte(`{"id":7,"owner":`), names[0])
+	dst = hive.AppendString(append(dst, `,"url":"","signing_key":`...),
+		a.Witness.Text(s.chain.options.Network.KeyPrefix))
+	return append(dst, '}'), nil
+}
+
 func (s State) findAccounts(raw jsontext.Value) ([]byte, *Failure) {
 	var p struct {
 		Accounts []string `json:"accounts"`

@@ -199,6 +199,9 @@ func (s State) checkOperations(e *Entry) *Failure {
 				return err
 			}
 		}
+		if err := s.checkWitness(op); err != nil {
+			return err
+		}
 		from, to, amount, ok := moves(op)
 		if !ok {
 			continue
@@ -216,6 +219,20 @@ func (s State) checkOperations(e *Entry) *Failure {
 				[2]string{"acc", string(from)}, [2]string{"r", amount.String()},
 				[2]string{"a", hive.Asset{Amount: *balance, Symbol: amount.Symbol}.String()})
 		}
+	}
+	return nil
+}
+
+// checkWitness checks that the key which signed for a witness is the witness's.
+func (s State) checkWitness(op hive.Operation) *Failure {
+	key, ok := op.WitnessKey()
+	if !ok {
+		return nil
+	}
+	v, _ := op.Field("owner")
+	owner, _ := v.(hive.AccountName)
+	if a := s.chain.accounts[owner]; a == nil || a.Witness == nil || *a.Witness != key {
+		return asserted("signing_key == witness.signing_key", "'key' does not match witness signing key.")
 	}
 	return nil
 }

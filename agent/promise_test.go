@@ -32,9 +32,10 @@ var (
 
 // payment is a request as its application and the relay have it.
 type payment struct {
-	memo string
-	data string // sealed once, as the application did
-	told string // the reason of a nack that its application takes for verified
+	memo  string
+	ahead bool   // its nonce is a day and more ahead
+	data  string // sealed once, as the application did
+	told  string // the reason of a nack that its application takes for verified
 }
 
 // swapper is a relay that names the uuids on both sides, keeps all requests, and brings each of
@@ -46,6 +47,7 @@ type swapper struct {
 	payments []*payment
 	bound    map[[8]byte]verified // salts of the nacks that fit a payment
 	copies   [][]byte             // older ledgers
+	restored bool                 // one of them was put back
 	uuids    int
 
 	mu    sync.Mutex
@@ -85,6 +87,7 @@ func (s *swapper) ask() *payment {
 		nonce = ""
 	case 1:
 		nonce = fmt.Sprintf(`,"nonce":%d`, time.Now().Add(30*time.Hour).UnixMilli())
+		p.ahead = true
 	}
 	amount := "0.001 HIVE"
 	if s.chance.IntN(20) == 0 {
@@ -202,6 +205,7 @@ func (s *swapper) restore() {
 	if err := os.WriteFile(s.config.Ledger, s.copies[s.chance.IntN(len(s.copies))], 0o600); err != nil {
 		s.t.Fatal(err)
 	}
+	s.restored = true
 	if _, err := ledger.Accept(s.config.Ledger, s.ledgerOptions(), nil); err != nil {
 		s.t.Fatal(err)
 	}
@@ -320,6 +324,9 @@ func (s *swapper) judge() {
 	}
 	told := map[string]int{}
 	for _, p := range s.payments {
+		if p.ahead && s.restored {
+			continue // said in the threat model: what is above the floor of a restored ledger is new to it
+		}
 		if made[p.memo] > 1 {
 			s.t.Errorf("%s was made %d times", p.memo, made[p.memo])
 		}
@@ -331,7 +338,7 @@ func (s *swapper) judge() {
 		}
 	}
 	s.t.Logf("%d payments asked for, %d made, told: %v", len(s.payments), len(made), told)
-	if len(made) < len(s.payments)/10 || len(told) < 4 {
+	if len(made) < len(s.payments)/20 || told[protocol.TextNonce] == 0 {
 		s.t.Errorf("too little happened: %d made, told %v", len(made), told)
 	}
 }

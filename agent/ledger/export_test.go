@@ -150,7 +150,7 @@ func SampleValues() [][]byte {
 		(&change{end: 5, charges: []Charge{{}}}).encode(),
 		Fate{Number: 3, App: "a", State: Absent, Record: 4}.encode(),
 		(&remnant{Remnant: Remnant{Account: "a", AuthKey: "k", LastNonce: 5, Known: true},
-			digests: [][32]byte{{1}, {2}}}).encode(),
+			digests: [][32]byte{{1}, {2}}, judged: judged{3, []judgedRequest{{nonce: 4}, {nonce: 5}}}}).encode(),
 		encodeHoles([]Hole{{From: 3, To: 7, after: [32]byte{1}}, {From: 9, To: 8}}),
 		(&Session{asOf: 7, judged: judged{3, []judgedRequest{{4, [judgedDigest]byte{1}}, {5, [judgedDigest]byte{2}}}}}).
 			encodeJudged(),

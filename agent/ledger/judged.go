@@ -70,19 +70,21 @@ func (s *Session) encodeJudged() []byte {
 	w := writer{b: make([]byte, 0, 32+len(s.judged.list)*(judgedDigest+8))}
 	w.byte(1)
 	w.uint(s.asOf)
-	w.uint(uint64(s.judged.covers))
-	w.uint(uint64(len(s.judged.list)))
-	for _, q := range s.judged.list {
-		w.uint(uint64(q.nonce))
-		w.fixed(q.digest[:])
-	}
+	w.judged(s.judged)
 	return w.b
 }
 
-func decodeJudged(b []byte) (asOf uint64, j judged, err error) {
-	r := reader{b: b}
-	r.version(1)
-	asOf, j.covers = r.uint(), r.int64()
+func (w *writer) judged(j judged) {
+	w.uint(uint64(j.covers))
+	w.uint(uint64(len(j.list)))
+	for _, q := range j.list {
+		w.uint(uint64(q.nonce))
+		w.fixed(q.digest[:])
+	}
+}
+
+func (r *reader) judged() (j judged) {
+	j.covers = r.int64()
 	n := r.uint()
 	r.bad = r.bad || n > maxJudged
 	for i := uint64(0); i < n && !r.bad; i++ {
@@ -91,6 +93,13 @@ func decodeJudged(b []byte) (asOf uint64, j judged, err error) {
 		r.bad = r.bad || q.nonce < j.covers || i > 0 && q.nonce < j.list[i-1].nonce
 		j.list = append(j.list, q)
 	}
+	return j
+}
+
+func decodeJudged(b []byte) (asOf uint64, j judged, err error) {
+	r := reader{b: b}
+	r.version(1)
+	asOf, j = r.uint(), r.judged()
 	return asOf, j, r.end()
 }
 

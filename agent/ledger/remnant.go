@@ -55,6 +55,7 @@ func (r Remnant) Format(f fmt.State, verb rune) { secret.Format(f, verb, r) }
 type remnant struct {
 	Remnant
 	digests [][32]byte // of requests without nonce, in order
+	judged  judged     // of those with one, as the session remembered them, and those that were told
 }
 
 var remnantPrefix = []byte("remnant ")
@@ -78,6 +79,7 @@ func (v *remnant) encode() []byte {
 	for _, d := range v.digests {
 		w.fixed(d[:])
 	}
+	w.judged(v.judged)
 	return w.b
 }
 
@@ -98,6 +100,7 @@ func decodeRemnant(id SessionID, b []byte) (*remnant, error) {
 		r.bad = r.bad || i > 0 && bytes.Compare(v.digests[i-1][:], d[:]) >= 0
 		v.digests = append(v.digests, d)
 	}
+	v.judged = r.judged()
 	return v, r.end()
 }
 
@@ -254,6 +257,7 @@ func (b *batch) leaveRemnant(s *Session, why ending) {
 		Ended: b.now, Outcome: why.Outcome, LastNonce: s.LastNonce, Expired: why.Expired && !s.NoncesOnly,
 	}}
 	v.digests, v.Known = b.digestsOf(s)
+	v.judged = s.judged
 	b.putRemnant(v)
 	var same []*Remnant
 	for _, r := range b.remnantsOf(s.Account) {
@@ -325,7 +329,8 @@ func (b *batch) claimRemnant(a *Admission, digest [32]byte) claim {
 // session; without one, the digests must be known, and this one not among them.
 func (v *remnant) unjudged(nonce int64, digest [32]byte, fresh func(nonce, last int64) bool) bool {
 	if nonce != 0 {
-		return fresh(nonce, v.LastNonce)
+		// Below the last one it may have been overtaken: what was judged is remembered.
+		return fresh(nonce, v.judged.covers) && !v.judged.has(digest)
 	}
 	return v.Known && len(v.digests) < remnantDigests && !v.has(digest)
 }
@@ -352,7 +357,8 @@ func (b *batch) spendRemnant(c claim, rec *Record) {
 	}
 	k.LastNonce = max(k.LastNonce, v.LastNonce)
 	if c.spends == SpentNonce {
-		v.LastNonce, k.LastNonce = rec.Nonce, max(k.LastNonce, rec.Nonce)
+		v.LastNonce, k.LastNonce = max(v.LastNonce, rec.Nonce), max(k.LastNonce, rec.Nonce)
+		v.judged = v.judged.with(rec.Nonce, rec.Digest)
 	} else {
 		// The auth_key makes no session again: a digest could not be kept for long enough there.
 		v.remember(rec.Digest)
@@ -409,7 +415,7 @@ func (b *batch) sweepRemnants() {
 func (b *batch) doubtRemnants() {
 	for _, id := range b.allRemnants(func(*Remnant) bool { return true }) {
 		if v := b.wholeRemnant(id); v != nil {
-			v.Known, v.Expired = false, false
+			v.Known, v.Expired, v.judged = false, false, judged{covers: v.LastNonce}
 			b.putRemnant(v)
 		}
 	}

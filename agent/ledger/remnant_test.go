@@ -59,18 +59,21 @@ func TestRemnantTellsOnce(t *testing.T) {
 		t.Fatalf("remnants %+v", got)
 	}
 	now := r.nowMS()
+	r.reopen()
 	for i, c := range []struct {
 		text  string
 		nonce int64
 		want  ledger.Replay
 	}{
 		{"payment", paid, ledger.SessionEnded},
-		{"another below it", paid - 1, ledger.SessionEnded},
+		{"overtaken by it", paid - 1, ledger.SessionOver},
+		{"overtaken by it", paid - 1, ledger.SessionEnded},
 		{"held back", now - time.Hour.Milliseconds(), ledger.SessionEnded},
 		{"would lock", now + 25*time.Hour.Milliseconds(), ledger.SessionEnded},
 		{"without", 0, ledger.SessionEnded},
 		{"later", now, ledger.SessionOver},
 		{"later", now, ledger.SessionEnded},
+		{"overtaken", now - 1, ledger.SessionOver},
 		{"overtaken", now - 1, ledger.SessionEnded},
 		{"later without", 0, ledger.SessionOver},
 		{"later without", 0, ledger.SessionEnded},
@@ -323,6 +326,35 @@ func TestRemnantsAgainstModel(t *testing.T) {
 		}
 		if counts["judged"] < 20 || counts["told"] < 5 || counts["again"] < 2 {
 			t.Errorf("seed %d: %v", seed, counts)
+		}
+	}
+}
+
+// TestRemnantOfManyRequests: of a session that judged more than it remembers, a nonce below those
+// is told nothing.
+func TestRemnantOfManyRequests(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	s := r.session("alice", "mybot", "k1")
+	first := r.nowMS()
+	for i := range int64(70) {
+		r.clock.add(10 * time.Millisecond)
+		r.try(s, fmt.Sprint("request ", i), first+10*i)
+	}
+	r.end(s)
+	r.reopen()
+	for text, c := range map[string]struct {
+		nonce int64
+		want  ledger.Replay
+	}{
+		"request 2":            {first + 20, ledger.SessionEnded},
+		"perhaps judged":       {first + 25, ledger.SessionEnded},
+		"request 30":           {first + 300, ledger.SessionEnded},
+		"surely never judged":  {first + 305, ledger.SessionOver},
+		"another of the nonce": {first + 310, ledger.SessionOver},
+	} {
+		if got := r.tell(s.ID, text, c.nonce); got != c.want {
+			t.Errorf("%s: %v, want %v", text, got, c.want)
 		}
 	}
 }

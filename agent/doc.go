@@ -60,6 +60,10 @@
 // sealed (HAS §13.2). Secrets are in no log and no error. What is refused, dropped or odd is
 // counted under constant names.
 //
+// A nack is a promise: its request was not carried out and never will be. It follows the commit
+// that uses the request up. A copy of a judged request gets what is recorded for it, or silence,
+// and so does what cannot be recorded. What is not certain is told by an err.
+//
 // # After a crash
 //
 // What was admitted and not finished is not signed or sent again. unfinished.go looks its

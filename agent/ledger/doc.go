@@ -18,9 +18,11 @@
 //
 // Nothing twice. A request that was judged is never judged again: Begin returns the recorded
 // answer, or the run that is in work, also after a restart ([Ledger.Unfinished]). The same
-// ciphertext under another uuid meets the nonce and digest rules (HAS §9.3, §9.4). An auth_key
-// belongs to one account and one app for as long as anything is known of it, and a session that
-// ends leaves a tombstone.
+// ciphertext under another uuid is a copy ([DigestSeen], [Ledger.AnswerTo]). A nonce that is too
+// low is called so ([NonceLow]) only while the ledger remembers all requests above it, and can show
+// that this one was never judged: an application may be told then that nothing was done. An
+// auth_key belongs to one account and one app for as long as anything is known of it, and a session
+// that ends leaves a tombstone.
 //
 // A charge counts until it expires. The one exception is a transaction whose [Fate] says that its
 // charges were given back: whoever counts asks for it. A fate goes one way only, and each step is

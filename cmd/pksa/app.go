@@ -36,7 +36,7 @@ func (c *command) appAdd() *cobra.Command {
 func (c *command) appAnswers() *cobra.Command {
 	return &cobra.Command{
 		Use:   "answers NAME nack|documented",
-		Short: "Choose the form in which an application hears refusals",
+		Short: "Change the form in which an application hears refusals",
 		Long: `The form in which an application hears what is refused, or has failed for
 certain. nack is the usual one: a *_nack with a plain reason, on which the
 libraries in use act. documented is for an application that reads the *_err of

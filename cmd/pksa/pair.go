@@ -181,11 +181,11 @@ func (c *command) pairCommand() *cobra.Command {
 		Long: `Asks for the has://auth_req/… link that an application shows as a QR code, and
 makes the session that the link asks for. The base64 of the link alone will do,
 and the link https://…/has#1… that chat bots send; line ends that a terminal put
-into it do no harm. FILE is a picture that shows the code somewhere, PNG or JPEG,
-such as a screenshot; the program pksa-qr beside this one reads it. The link
-holds the key of the session, so it is a secret: it is read from the terminal or
-another source, never from the command line. Before the session is made you see
-who asks, and on a terminal you are asked.`,
+into it do no harm. FILE is a picture that shows the code somewhere, PNG or
+JPEG, such as a screenshot; the program pksa-qr beside this one reads it. The
+link holds the key of the session, so it is a secret: it is read from the
+terminal or another source, never from the command line. Before the session is
+made you see who asks, and on a terminal you are asked.`,
 		Args: pictureOnly,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if app == "" {

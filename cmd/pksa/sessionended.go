@@ -45,7 +45,7 @@ func printEnded(w io.Writer, ended []agent.EndedInfo) {
 func (c *command) sessionForget() *cobra.Command {
 	return &cobra.Command{
 		Use:   "forget SESSION",
-		Short: "Forget an ended session, so that nobody is told of it",
+		Short: "Remove an ended session, so that nobody is told of it",
 		Long: `A request in a session that has ended is answered with "session expired", for 30
 days. After this it is met with silence: for a session that lives in another
 wallet now. The auth_key of a revoked session makes no session again all the

@@ -146,3 +146,30 @@ func TestReadmeListsCommands(t *testing.T) {
 		}
 	}
 }
+
+// What the README shows of the demo is what the demo prints, as its script has it. The README may
+// leave lines out.
+func TestReadmeShowsDemo(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("testdata/script/demo.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "$ go run ./cmd/pksa demo\n…\n")
+	shown, _, ok := strings.Cut(rest, "```")
+	_, printed, found := strings.Cut(string(script), "-- want-demo --\n")
+	if !ok || !found {
+		t.Fatal("the README shows no demo, or its script has no output")
+	}
+	shown = regexp.MustCompile(`\b[0-9a-f]{40}\b`).ReplaceAllString(shown, "TRANSACTION")
+	for line := range strings.Lines(shown) {
+		_, after, ok := strings.Cut("\n"+printed, "\n"+line)
+		if !ok {
+			t.Fatalf("the demo does not print, after what stands before it in the README: %s", line)
+		}
+		printed = after
+	}
+}

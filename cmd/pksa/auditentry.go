@@ -1,11 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"pksa/agent/audit"
+	"pksa/protocol/hive"
 	"pksa/protocol/plain"
 )
 
@@ -107,7 +109,7 @@ func (e entry) parts(short bool) lineParts {
 	case first.Type != "request":
 		p.what = "a request that is not kept any more"
 	case short:
-		p.what = shortEffects(content.Effects, first)
+		p.what = shortEffects(content, first)
 	default:
 		p.what = strings.Join(content.Effects, "; ")
 	}
@@ -121,13 +123,17 @@ func (e entry) parts(short bool) lineParts {
 	return p
 }
 
-// shortEffects returns the first effect without the names that the line has already, and how many
-// more there are.
-func shortEffects(effects []string, r audit.Record) string {
+// shortEffects returns the weightiest effect without the names that the line has already, and how
+// many more there are.
+func shortEffects(content auditContent, r audit.Record) string {
+	effects := content.Effects
 	if len(effects) == 0 {
 		return ""
 	}
 	text := effects[0]
+	if len(effects) == len(content.Operations) {
+		text = effects[weightiest(content.Operations)]
+	}
 	if r.Account != "" {
 		text = strings.Replace(text, " from "+r.Account+" to ", " to ", 1)
 		text = strings.TrimSuffix(text, " as "+r.Account)
@@ -137,6 +143,53 @@ func shortEffects(effects []string, r audit.Record) string {
 		text += fmt.Sprintf(", and %d more", n)
 	}
 	return text
+}
+
+// weightiest returns which of the operations has the most value, the first of equal ones. A line
+// that names another one would hide a payment behind a vote.
+func weightiest(operations []json.RawMessage) int {
+	best, most := 0, opWeight{}
+	for i, raw := range operations {
+		if w := weigh(raw); w.above(most) {
+			best, most = i, w
+		}
+	}
+	return best
+}
+
+// opWeight is what an operation weighs beside the others of its request.
+type opWeight struct {
+	active, pays bool
+	amount       hive.Asset // the first that is not zero
+}
+
+// weigh returns the weight of an operation. One that cannot be read, as its record was made for
+// another chain, may be a payment.
+func weigh(raw json.RawMessage) opWeight {
+	op, err := hive.Mainnet.ParseOperation(raw)
+	if err != nil {
+		return opWeight{active: true, pays: true}
+	}
+	need := op.Required()
+	_, witness := op.WitnessKey()
+	w := opWeight{active: witness || len(need.Active)+len(need.Owner) > 0}
+	for _, f := range op.Definition().Fields {
+		value, _ := op.Field(f.Name)
+		if amount, ok := value.(hive.Asset); ok && amount.Amount > 0 && !w.pays {
+			w.pays, w.amount = true, amount
+		}
+	}
+	return w
+}
+
+func (w opWeight) above(other opWeight) bool {
+	switch {
+	case w.active != other.active:
+		return w.active
+	case w.pays != other.pays:
+		return w.pays
+	}
+	return w.amount.Symbol == other.amount.Symbol && w.amount.Amount > other.amount.Amount
 }
 
 // outcome returns what became of a request, in a few words.

@@ -106,6 +106,46 @@ func TestAuditLines(t *testing.T) {
 	}
 }
 
+// TestAuditLineNamesMoneyFirst: what weighs most stands on a short line, wherever it is in the
+// request.
+func TestAuditLineNamesMoneyFirst(t *testing.T) {
+	const (
+		vote   = `["vote",{"voter":"alice","author":"bob","permlink":"a3","weight":10000}]`
+		reward = `["claim_reward_balance",{"account":"alice","reward_hive":"9.000 HIVE","reward_hbd":"0.000 HBD",` +
+			`"reward_vests":"0.000000 VESTS"}]`
+		active = `["account_witness_vote",{"account":"alice","witness":"bob","approve":true}]`
+		pays   = `["transfer",{"from":"alice","to":"bob","amount":"1.000 HBD","memo":""}]`
+		more   = `["transfer",{"from":"alice","to":"bob","amount":"5.000 HBD","memo":""}]`
+		other  = `["transfer",{"from":"alice","to":"bob","amount":"5.000 TESTS","memo":""}]`
+	)
+	for _, c := range []struct {
+		name string
+		ops  []string
+		want int
+	}{
+		{"a payment behind a vote", []string{vote, pays}, 1},
+		{"a payment before a vote", []string{pays, vote}, 0},
+		{"a payment behind a reward", []string{reward, vote, pays}, 2},
+		{"a payment behind what needs active", []string{active, pays}, 1},
+		{"what needs active behind a reward", []string{reward, active}, 1},
+		{"a reward behind a vote", []string{vote, reward}, 1},
+		{"the larger payment", []string{vote, pays, more, pays}, 2},
+		{"votes alone", []string{vote, vote}, 0},
+		{"of another chain", []string{vote, other}, 1},
+	} {
+		effects, ops := make([]string, len(c.ops)), make([]json.RawMessage, len(c.ops))
+		for i, op := range c.ops {
+			effects[i], ops[i] = fmt.Sprintf("effect %d", i), json.RawMessage(op)
+		}
+		e := askedEntry(5, "bot", "alice", "admitted", effects, ended(5, "accepted", "answered"))
+		e.records[0].Content, _ = json.Marshal(map[string]any{"effects": effects, "operations": ops})
+		want := fmt.Sprintf("bot/alice effect %d, and %d more: accepted", c.want, len(ops)-1)
+		if line := e.line(80); !strings.Contains(line, want) {
+			t.Errorf("%s: %q, want %q", c.name, line, want)
+		}
+	}
+}
+
 // Texts of every length fit every width, and no amount is cut.
 func TestFit(t *testing.T) {
 	texts := []string{"", "x", strings.Repeat("x", 300), "pays 1000000.000 HIVE to bob, with the memo \"" +

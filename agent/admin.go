@@ -74,12 +74,15 @@ type SessionInfo struct {
 	AuthKey  ledger.Secret `json:"auth_key,omitempty"`
 	Quiet    []Quarantine  `json:"quarantine,omitempty"`
 	Already  bool          `json:"already,omitempty"` // by `session add` and `pair`: it was there
+	// RelayAdded says that the relay is not in the settings: the wallet is connected to it while
+	// such a session lives.
+	RelayAdded bool `json:"relay_added,omitempty"`
 }
 
 func sessionInfo(s *ledger.Session) SessionInfo {
 	return SessionInfo{
 		ID: s.ID, Account: s.Account, App: s.App, Origin: s.Origin.String(), Relay: s.Relay, Claim: s.Claim,
-		Created: s.Created, Expires: s.Expires, LastUsed: s.LastUsed,
+		Created: s.Created, Expires: s.Expires, LastUsed: s.LastUsed, RelayAdded: s.AddedRelay,
 	}
 }
 

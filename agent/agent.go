@@ -73,9 +73,10 @@ type Agent struct {
 
 	keys   *keystore.Store
 	policy atomic.Pointer[policyInForce]
-	links  []*link.Link // as configured; fixed after New
+	links  links
 
 	relayKeys link.Keys // which relay has which key
+	newLink   func(config.Relay) (*link.Link, error)
 
 	// Small tables, each with a lock of its own. No method of one calls another, so that their
 	// locks are never held together.
@@ -132,18 +133,26 @@ func New(o Options) (*Agent, error) {
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
 	a.refunds = a.newRefunds()
+	a.newLink = func(relay config.Relay) (*link.Link, error) { return a.makeLink(relay, o) }
 	a.twins.begin(o.Config, o.Keys, o.Ledger)
 	a.metrics = status.New(status.Options{Ready: a.Ready, Gauges: a.gauges, Requests: expected, Drops: reasons,
 		Alarms: alarms})
 	for _, relay := range o.Config.Relays {
-		if err := a.addLink(relay, o); err != nil {
+		l, err := a.newLink(relay)
+		if err != nil {
 			return nil, err
 		}
+		if _, twice := a.linkAt(l.URL()); twice {
+			return nil, fmt.Errorf("relay %q is configured twice", relay.URL)
+		}
+		a.links.list = append(a.links.list, l)
+		a.twins.add(l.URL(), o.Config.OwnRelay(l.URL()))
 	}
 	return a, nil
 }
 
-func (a *Agent) addLink(relay config.Relay, o Options) error {
+// makeLink returns a link to a relay, without accounts.
+func (a *Agent) makeLink(relay config.Relay, o Options) (*link.Link, error) {
 	var l *link.Link
 	rate := func(perSecond int) link.Rate {
 		return link.Rate{PerSecond: float64(perSecond), Burst: 2 * float64(perSecond)}
@@ -173,14 +182,9 @@ func (a *Agent) addLink(relay config.Relay, o Options) error {
 		Busy:    func(_ context.Context, d link.Delivery) { a.receive(a.work, d, tooFast) },
 	})
 	if err != nil {
-		return fmt.Errorf("relay %q: %w", relay.URL, err)
+		return nil, fmt.Errorf("relay %q: %w", relay.URL, err)
 	}
-	if _, twice := a.linkAt(l.URL()); twice {
-		return fmt.Errorf("relay %q is configured twice", relay.URL)
-	}
-	a.links = append(a.links, l)
-	a.twins.add(l.URL(), o.Config.OwnRelay(l.URL()))
-	return nil
+	return l, nil
 }
 
 // Metrics returns the counters, for the status server and for tests.
@@ -233,17 +237,16 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	// As long as the links: a copy that stops still answers the probes of others.
 	background.Go(func() { a.watchTwins(linkCtx, quit) })
-	for _, l := range a.links {
-		links.Go(func() { l.Run(linkCtx) })
-	}
+	a.links.start(linkCtx, &links)
 	if len(a.keys.Accounts()) == 0 {
 		a.log.Warn("no keys are held, so nothing can be answered; import one with `pksa keys import`")
 	}
-	a.log.Info("serving", "relays", len(a.links), "accounts", len(a.keys.Accounts()),
+	a.log.Info("serving", "relays", len(a.links.all()), "accounts", len(a.keys.Accounts()),
 		"policy", a.policy.Load().policy.Hash())
 
 	<-ctx.Done()
 	a.stopping.Store(true)
+	a.links.close()
 	a.log.Info("stopping: finishing what was admitted", "deadline", a.config.StopTimeout)
 	finished := a.drain(calm)
 	// What is not finished by now is left to the next start, which finds it in the ledger.
@@ -290,6 +293,9 @@ func (a *Agent) prepare(ctx context.Context) error {
 	if err := a.ledger.Look(ctx, a.budget.load); err != nil {
 		return fmt.Errorf("reading what was charged: %w", err)
 	}
+	if err := a.ledger.SettleRelays(ctx, a.configured); err != nil {
+		return fmt.Errorf("settling the relays that were added: %w", err)
+	}
 	a.rememberIDs(number)
 	return nil
 }
@@ -317,7 +323,7 @@ func (a *Agent) drain(ctx context.Context) bool {
 	defer cancel()
 	var links sync.WaitGroup
 	var late atomic.Bool
-	for _, l := range a.links {
+	for _, l := range a.links.all() {
 		// All at once, so that no link takes requests while another one is being drained.
 		links.Go(func() {
 			if l.Drain(deadline) != nil {
@@ -356,7 +362,7 @@ func (a *Agent) admin() Admin { return Admin{Ledger: a.ledger, Keys: a.keys} }
 
 // linkAt returns the link to a relay's address, with or without a slash at its end.
 func (a *Agent) linkAt(address string) (*link.Link, bool) {
-	for _, l := range a.links {
+	for _, l := range a.links.all() {
 		if strings.TrimSuffix(l.URL(), "/") == strings.TrimSuffix(address, "/") {
 			return l, true
 		}

@@ -36,6 +36,8 @@ func (a *Agent) serveAuth(ctx context.Context, r *run, data protocol.AuthReqData
 		if r.remnant != nil {
 			p.newSession.Origin = r.remnant.Origin
 		}
+		// What an app's own secret makes keeps no relay that no person wanted for it.
+		p.newSession.AddedRelay = p.newSession.Origin == ledger.Paired && !a.configured(r.relay)
 	}
 	if busy := a.tooFast(r); busy != nil {
 		p.refusal = busy

@@ -69,6 +69,9 @@ type PairParams struct {
 	Link   control.Secret `json:"link"`
 	Length time.Duration  `json:"length,omitempty"`
 	Wait   time.Duration  `json:"wait,omitempty"` // for the application's request; zero: a minute
+	// NewRelay adds the relay of the link for its account, where it is not in the settings. An
+	// agent of before this member refuses the call.
+	NewRelay bool `json:"new_relay,omitempty"`
 }
 
 // ReloadParams carries the secret that opens the keystore, for one rereading.
@@ -141,7 +144,7 @@ func get[R any](f func() R) control.Handler {
 // Methods returns what the control socket of this agent offers.
 func (a *Agent) Methods() map[string]control.Handler {
 	m := a.admin()
-	return map[string]control.Handler{
+	methods := map[string]control.Handler{
 		MethodStatus: get(a.Status),
 		MethodAppAdd: method(func(ctx context.Context, p AppParams) (AppInfo, error) {
 			return m.AddApp(ctx, p.Name, string(p.Secret), p.Answers)
@@ -187,6 +190,15 @@ func (a *Agent) Methods() map[string]control.Handler {
 			return a.refunds.Release(ctx, p.Number)
 		}),
 	}
+	// What ends sessions may end the last one that an added relay is kept for.
+	for _, name := range []string{MethodAppRotate, MethodAppRemove, MethodRevoke, MethodEndSessions} {
+		end := methods[name]
+		methods[name] = func(ctx context.Context, params []byte) (any, error) {
+			defer a.settleLinks()
+			return end(ctx, params)
+		}
+	}
+	return methods
 }
 
 // addSession makes a session by hand. An auth_req with its key that waits for a link has been
@@ -241,10 +253,20 @@ func (a *Agent) pair(ctx context.Context, p PairParams) (SessionInfo, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.Wait)
 	defer cancel()
+	if p.NewRelay {
+		if err := a.admin().checkSession(p.App, l.Account, p.Length); err != nil {
+			return SessionInfo{}, err
+		}
+		if err := a.offerRelay(l.Host, l.Account); err != nil {
+			return SessionInfo{}, err
+		}
+	}
 	s, err := a.Pair(ctx, p.App, l, p.Length)
 	if err != nil {
+		// An added relay stays a while: its request may be refused this moment, and is told so.
 		return SessionInfo{}, err
 	}
+	a.endOffer(l.Host, l.Account)
 	return sessionInfo(s), nil
 }
 

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -73,6 +74,13 @@ func (d *drops) addTotals(relay string, totals map[string]uint64) {
 		d.links = map[string]map[string]uint64{}
 	}
 	d.links[relay] = maps.Clone(totals)
+}
+
+// endLink forgets the totals of a link that is gone. Another one to its relay begins at zero.
+func (d *drops) endLink(relay string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.links, relay)
 }
 
 // reset returns the counts and begins again; nil if nothing was dropped.
@@ -149,12 +157,16 @@ func (a *Agent) linkDropped(relay string, account hive.AccountName, why link.Dro
 
 // recordDrops records what was dropped since the last time.
 func (a *Agent) recordDrops() {
-	for _, l := range a.links {
+	links, gone := a.links.counted()
+	for _, l := range append(gone, links...) {
 		totals := map[string]uint64{}
 		for reason, n := range l.Status().Counters.Drops {
 			totals[string(reason)] = n
 		}
 		a.dropped.addTotals(l.URL(), totals)
+		if slices.Contains(gone, l) {
+			a.dropped.endLink(l.URL())
+		}
 	}
 	if counts := a.dropped.reset(); counts != nil {
 		a.noteEvent(eventDropped, ledger.Entry{}, map[string]any{"dropped": counts})

@@ -91,6 +91,7 @@ func (a *Agent) tidy() {
 	a.byDamage.forget(now)
 	a.byReplay.forget(now)
 	a.warnOfFull(now)
+	a.settleLinks()
 	for _, line := range a.trace.Due(now) {
 		a.logTrace(line)
 	}

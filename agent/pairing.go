@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"pksa/agent/config"
 	"pksa/agent/ledger"
 	"pksa/protocol"
 	"pksa/protocol/hive"
@@ -299,6 +300,9 @@ type PairAsk struct {
 	Permits   []string `json:"permits"` // what the policy lets the app do, a line for each rule
 	// Already is the live session that the link made before. Then there is nothing to wait for.
 	Already *SessionInfo `json:"already,omitempty"`
+	// NewRelay says that the relay is not in the settings and does not serve the account. Nothing
+	// was asked there: that needs PairParams.NewRelay. Nothing is known of who asks.
+	NewRelay bool `json:"new_relay,omitempty"`
 }
 
 // lookEvery is how often the arrival of a request is looked for while a person waits.
@@ -311,13 +315,21 @@ func (a *Agent) look(ctx context.Context, p PairParams) (PairAsk, error) {
 	if err != nil {
 		return PairAsk{}, err
 	}
-	if err := a.checkPair(p.App, link, p.Length); err != nil {
+	if err := a.admin().checkSession(p.App, link.Account, p.Length); err != nil {
 		return PairAsk{}, err
 	}
 	if info, ok := a.admin().liveSession(p.App, link.Account, ledger.Secret(link.Key)); ok {
 		return PairAsk{App: p.App, Account: info.Account, Relay: link.Host, Already: &info}, nil
 	}
 	if err := a.spent(ctx, p.App, link); err != nil {
+		return PairAsk{}, err
+	}
+	if !p.NewRelay && !a.servesAt(link.Host, link.Account) {
+		_, err := config.AddedRelay(link.Host)
+		return PairAsk{App: p.App, Account: string(link.Account), Relay: link.Host, NewRelay: true,
+			Permits: []string{}}, err
+	}
+	if err := a.offerRelay(link.Host, link.Account); err != nil {
 		return PairAsk{}, err
 	}
 	if p.Wait <= 0 || p.Wait > pairingWait {
@@ -401,15 +413,16 @@ func (a *Agent) spent(ctx context.Context, app string, link protocol.PairingLink
 // ForeignRelay returns the refusal of a link for a relay that is not among the relays of the
 // wallet.
 func ForeignRelay(address string) error {
-	return fmt.Errorf("the link is for relay %s, which is not among the relays of this wallet; add it to relays "+
-		"in config.yaml and start again", address)
+	return fmt.Errorf("the link is for relay %s, which is not among the relays of this wallet; with the wallet "+
+		"running, `pksa pair --new-relay` connects to it for the account of the link alone; or add it to relays in "+
+		"config.yaml and start again", address)
 }
 
 func (a *Agent) checkPair(app string, link protocol.PairingLink, session time.Duration) error {
 	if err := a.admin().checkSession(app, link.Account, session); err != nil {
 		return err
 	}
-	if _, ok := a.linkAt(link.Host); !ok {
+	if !a.servesAt(link.Host, link.Account) {
 		return ForeignRelay(link.Host)
 	}
 	return nil

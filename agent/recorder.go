@@ -18,6 +18,8 @@ const (
 	eventQuarantine = "session quarantined"
 	eventRelayKey   = "relay key changed"
 	eventKeys       = "keys compared with the chain"
+	eventAdded      = "relay added"
+	eventRemoved    = "relay removed"
 	eventDropped    = "requests dropped"
 	eventAlarm      = "alarm"
 	eventProbes     = "probes for another copy"
@@ -166,7 +168,7 @@ func (a *Agent) startRecord() []byte {
 		Relays   []string `json:"relays"`
 		Accounts int      `json:"accounts"`
 	}{Policy: a.policy.Load().policy.Hash(), Accounts: len(a.keys.Accounts())}
-	for _, l := range a.links {
+	for _, l := range a.links.all() {
 		content.Relays = append(content.Relays, l.URL())
 	}
 	return encodeRecord(content)

@@ -121,6 +121,8 @@ type LinkStatus struct {
 	ProbeAt time.Time `json:"probe_at,omitzero"`
 	// ProbeHint says what that means, if it did not find what it should.
 	ProbeHint string `json:"probe_hint,omitempty"`
+	// Added is set while the relay is not in the settings.
+	Added *AddedRelay `json:"added,omitempty"`
 }
 
 // AccountStatus is one account with the roles of the keys that are held and, once they were
@@ -160,7 +162,7 @@ func (a *Agent) Status() Status {
 		own := a.ownRelay()
 		s.OwnRelay = &own
 	}
-	for _, link := range a.links {
+	for _, link := range a.links.all() {
 		l := link.Status()
 		finding, hint := a.twins.finding(l.URL)
 		one := LinkStatus{
@@ -170,7 +172,7 @@ func (a *Agent) Status() Status {
 			DownSince: l.DownSince, NextAttempt: l.NextAttempt,
 			Reconnects: l.Counters.Reconnects, KeyChanges: l.Counters.KeyChanges,
 			Probe: string(finding.Outcome), ProbeAt: finding.At, ProbeHint: hint,
-			Protocol: l.Protocol, Pinned: l.Pinned,
+			Protocol: l.Protocol, Pinned: l.Pinned, Added: a.addedAt(l.URL),
 		}
 		if l.Connected {
 			one.Public = l.RelayKey.String()
@@ -274,7 +276,7 @@ func (a *Agent) Ready() []string {
 			"--from prompt`")
 	}
 	registered := 0
-	for _, l := range a.links {
+	for _, l := range a.links.all() {
 		registered += l.Status().Registered
 	}
 	if reason := a.twins.notServing(); registered > 0 && reason != "" {
@@ -299,7 +301,7 @@ func (a *Agent) gauges() status.Gauges {
 		}
 		g.Fullest = max(g.Fullest, a.fullness(name))
 	}
-	for _, l := range a.links {
+	for _, l := range a.links.all() {
 		s := l.Status()
 		drops := map[string]uint64{}
 		for _, reason := range link.Drops() {

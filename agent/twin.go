@@ -59,12 +59,12 @@ const (
 // Handlers of links, watchTwins, status and the hourly sums use it.
 type twins struct {
 	sealer  cipher.AEAD
-	wake    chan struct{}            // holds one: the watch has something to do
-	gates   map[string]chan struct{} // by relay; closed when it is served. Fixed after New
-	yielded chan struct{}            // closed when this copy has yielded
-	notes   sync.WaitGroup           // of the yield, on their way to the disk
+	wake    chan struct{}  // holds one: the watch has something to do
+	yielded chan struct{}  // closed when this copy has yielded
+	notes   sync.WaitGroup // of the yield, on their way to the disk
 
-	mu     sync.Mutex // guards all that follows
+	mu     sync.Mutex               // guards all that follows
+	gates  map[string]chan struct{} // by relay; closed when it is served
 	watch  *probe.Watch
 	open   int                          // gates that are closed channels
 	asked  map[string]hive.AccountName  // the account of the last probe, by relay
@@ -99,22 +99,54 @@ func (t *twins) add(relay string, own bool) {
 	t.watch.Add(relay)
 }
 
+// remove forgets a relay. What waits for it to be served is not served.
+func (t *twins) remove(relay string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	gate, ok := t.gates[relay]
+	if !ok {
+		return
+	}
+	t.watch.Remove(relay)
+	delete(t.gates, relay)
+	delete(t.asked, relay)
+	delete(t.last, relay)
+	if isClosed(gate) {
+		t.open--
+	} else {
+		close(gate)
+	}
+}
+
+// gate returns what is closed when a relay is served; nil if there is no such relay.
+func (t *twins) gate(relay string) chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.gates[relay]
+}
+
 // mayServe waits until requests of a relay may be served: until the first probe there had its time.
 // It reports false if the agent stops before, or has yielded.
 func (t *twins) mayServe(relay string, quit <-chan struct{}) bool {
+	gate := t.gate(relay)
+	if gate == nil {
+		return false
+	}
 	select {
-	case <-t.gates[relay]:
+	case <-gate:
 	case <-quit:
 		return false
 	case <-t.yielded:
 		return false
 	}
-	return !t.hasYielded()
+	return !t.hasYielded() && t.gate(relay) == gate
 }
 
-func (t *twins) hasYielded() bool {
+func (t *twins) hasYielded() bool { return isClosed(t.yielded) }
+
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-t.yielded:
+	case <-c:
 		return true
 	default:
 		return false
@@ -244,7 +276,10 @@ func (t *twins) sums() map[string]map[string]uint64 {
 // act carries out one deed. Sending may wait for a relay that does not read, and must not hold up
 // what concerns another relay.
 func (a *Agent) act(ctx context.Context, action probe.Action, quit func()) {
-	l, _ := a.linkAt(action.Relay)
+	l, ok := a.linkAt(action.Relay)
+	if !ok && (action.Do == probe.SendProbe || action.Do == probe.SendAnswer) {
+		return // the relay was removed since this was due
+	}
 	switch action.Do {
 	case probe.SendProbe:
 		a.running.start(func() { a.sendProbe(ctx, l, action) })
@@ -267,8 +302,10 @@ func (a *Agent) act(ctx context.Context, action probe.Action, quit func()) {
 func (t *twins) serve(relay string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	close(t.gates[relay])
-	t.open++
+	if gate := t.gates[relay]; gate != nil && !isClosed(gate) {
+		close(gate)
+		t.open++
+	}
 }
 
 func (a *Agent) sendProbe(ctx context.Context, l *link.Link, action probe.Action) {

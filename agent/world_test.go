@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,6 +59,7 @@ type world struct {
 	kernelClock error // what the kernel says of its clock
 
 	dialRelay func(ctx context.Context, network, address string) (net.Conn, error) // nil: to relay
+	tls       *tls.Config                                                          // towards relays; nil: the system's
 	service   *service.Service                                                     // of the agent, made by make
 	agent     *agent.Agent
 	made      func() // called when the agent was made, if set
@@ -218,7 +220,7 @@ func (w *world) make() {
 	w.service, err = service.Open(w.t.Context(), service.Options{
 		Config: w.config, Logger: w.log, Keys: w.keys, Ledger: w.ledger, Embedded: true,
 		Dial: dial, Transport: nodetest.Transport(append(w.others, w.node)...),
-		TrustClock: w.trustClock, KernelClock: func() error { return w.kernelClock },
+		TLS: w.tls, TrustClock: w.trustClock, KernelClock: func() error { return w.kernelClock },
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -86,6 +86,20 @@ func readRelay(n *yamlnode.Node) (Relay, error) {
 	return relay, nil
 }
 
+// AddedRelay reads the address of a relay that a person adds beside the settings. It has to be as
+// addresses in the settings are, and TLS is needed, on this machine too.
+func AddedRelay(address string) (Relay, error) {
+	u, err := webURL(address)
+	if err != nil {
+		return Relay{}, err
+	}
+	if u.Scheme != "wss" {
+		return Relay{}, fmt.Errorf("%q is not encrypted: a relay that is not in the settings is reached by wss:// "+
+			"only; add it to relays in config.yaml and start again", address)
+	}
+	return Relay{URL: strings.TrimSuffix(address, "/")}, nil
+}
+
 // OwnRelay reports whether a relay's address is that of the relay which this process runs itself,
 // by relay.listen. It has no other wallets than those on this machine or network.
 func (c *Config) OwnRelay(address string) bool {

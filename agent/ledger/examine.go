@@ -221,6 +221,8 @@ func nameOf(b bucket, key []byte) string {
 		return fmt.Sprintf("what is left of ended session %x", key[len(remnantPrefix):])
 	case b == bucketMeta && bytes.HasPrefix(key, claimPrefix):
 		return fmt.Sprintf("the name that session %x gave itself", key[len(claimPrefix):])
+	case b == bucketMeta && bytes.HasPrefix(key, addedRelayPrefix):
+		return fmt.Sprintf("that the relay of session %x is not in the settings", key[len(addedRelayPrefix):])
 	case b == bucketMeta:
 		return fmt.Sprintf("fact %q", key)
 	}

@@ -228,6 +228,11 @@ func (f *loaded) people() error {
 			return err
 		}
 		s.Claim = string(claim)
+		added, err := f.value(bucketMeta, addedRelayKey(id))
+		if err != nil {
+			return err
+		}
+		s.AddedRelay = added != nil && string(added) == s.Relay
 		if err := f.judged(s); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ func (x *examination) give(b bucket, key []byte) {
 		x.lost(nameOf(b, key), "it ends; its application logs in with a new key", gone)
 		if number, err := numberOf(key); err == nil {
 			x.edits = append(x.edits, edit{actDelete, bucketMeta, claimKey(SessionID(number)), nil},
+				edit{actDelete, bucketMeta, addedRelayKey(SessionID(number)), nil},
 				edit{act: actDrop, bucket: digestBucket(sessionOwner(SessionID(number)))})
 		}
 	case b == bucketKeys:
@@ -87,6 +88,8 @@ func (x *examination) giveFact(key []byte) {
 		means = "its application is not told that it has ended"
 	case bytes.HasPrefix(key, claimPrefix):
 		means = "its session has no name that the application gave itself"
+	case bytes.HasPrefix(key, addedRelayPrefix):
+		means = "the wallet is not connected to this relay any more, unless the settings name it"
 	case bytes.Equal(key, metaCreated):
 	default:
 		x.done.Floor = true // of a newer program: nobody here knows what it guards

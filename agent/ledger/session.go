@@ -56,6 +56,8 @@ type NewSession struct {
 	Relay   string // where it was made, or empty
 	Claim   string // the name that the application gives itself; it proves nothing; or empty
 	Expires time.Time
+	// AddedRelay says that Relay is not in the settings: a person added it by pairing.
+	AddedRelay bool
 	// LastNonce, in ms, is what the session took before it came here, from another wallet; usually
 	// zero. Only a higher nonce is fresh.
 	LastNonce int64
@@ -75,6 +77,10 @@ type Session struct {
 	Created  time.Time
 	Expires  time.Time
 	LastUsed time.Time // Created if never
+
+	// AddedRelay says that Relay was not in the settings when the session was made: the wallet is
+	// connected to it for as long as such a session lives.
+	AddedRelay bool
 
 	LastNonce int64 // ms; the highest that was admitted or denied
 	Nonceless bool  // took a request without nonce: its auth_key makes no session again
@@ -279,7 +285,7 @@ func (b *batch) openSession(n NewSession, number uint64) *Session {
 		ID: SessionID(number), Account: n.Account, App: n.App, AuthKey: n.AuthKey, Token: n.Token, Origin: n.Origin,
 		Relay: n.Relay, Claim: plain.CutRunes(n.Claim, maxClaim), Created: b.now, LastUsed: b.now,
 		Expires: fromMillis(millis(n.Expires)), LastNonce: n.LastNonce,
-		asOf: number - 1,
+		AddedRelay: n.AddedRelay && n.Relay != "", asOf: number - 1,
 	}
 	if s.Token == "" {
 		s.Token = newToken()
@@ -296,6 +302,9 @@ func (b *batch) openSession(n NewSession, number uint64) *Session {
 	b.put(bucketSessions, numberKey(number), s.encode())
 	if s.Claim != "" {
 		b.put(bucketMeta, claimKey(s.ID), []byte(s.Claim))
+	}
+	if s.AddedRelay {
+		b.put(bucketMeta, addedRelayKey(s.ID), []byte(s.Relay))
 	}
 	b.putKey(s, authKey{Account: s.Account, App: s.App, Session: s.ID, LastNonce: s.LastNonce})
 	b.sessions[s.ID] = s
@@ -345,6 +354,9 @@ func (b *batch) endSession(s *Session, why ending) {
 	}
 	if s.Claim != "" {
 		b.delete(bucketMeta, claimKey(s.ID))
+	}
+	if s.AddedRelay {
+		b.delete(bucketMeta, addedRelayKey(s.ID))
 	}
 	b.putKey(s, authKey{
 		Account: s.Account, App: s.App, Ended: b.now, LastNonce: s.LastNonce, Revoked: why.Revoked,

@@ -133,6 +133,9 @@ func New(o Options) *Watch {
 // Add adds a relay. Nothing happens there before [Watch.Registered].
 func (w *Watch) Add(name string) { w.relays[name] = &relay{answers: answers} }
 
+// Remove forgets a relay. What is to be done there already is returned all the same.
+func (w *Watch) Remove(name string) { delete(w.relays, name) }
+
 // Actions returns what is to be done, in this order, and forgets it.
 func (w *Watch) Actions() []Action {
 	actions := w.actions

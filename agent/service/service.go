@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -40,6 +41,8 @@ type Options struct {
 	// Dial connects to relays, and Transport carries requests to nodes; nil is the network.
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	Transport http.RoundTripper
+	// TLS is the configuration towards relays; nil is the system's.
+	TLS *tls.Config
 }
 
 // Service is a wallet that is ready to run. The fields may be used while it runs, and none may be
@@ -113,7 +116,8 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	}
 	s.Agent, err = agent.New(agent.Options{
 		Foresee: foresee, Config: o.Config, Network: network, Keys: s.Keys, Ledger: s.Ledger, Node: s.Nodes,
-		Policy: compiled, Warnings: warnings, Hardening: measures, Dial: o.Dial, Logger: o.Logger,
+		Policy: compiled, Warnings: warnings, Hardening: measures, Dial: o.Dial, TLS: o.TLS,
+		Logger:     o.Logger,
 		TrustClock: o.TrustClock, KernelClock: o.KernelClock,
 	})
 	if err != nil || o.Embedded {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,6 +55,12 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 		ask = agent.PairAsk{App: p.App, Account: string(link.Account), Relay: link.Host}
 	case err != nil:
 		return err
+	case ask.NewRelay:
+		if err := c.mayAdd(ctx, ask); err != nil {
+			return err
+		}
+		p.NewRelay = true
+		return c.pair(ctx, p, wait, yes)
 	case ask.Already != nil:
 		return c.print(*ask.Already, func(w io.Writer) { printSession(w, *ask.Already) })
 	}
@@ -83,11 +90,50 @@ func (c *command) pair(ctx context.Context, p agent.PairParams, wait time.Durati
 	}
 	return c.print(info, func(w io.Writer) {
 		printSession(w, info)
+		if info.RelayAdded {
+			printAdded(w, cfg, info)
+		}
 		if offline {
 			fmt.Fprintln(w, "No agent is running. Start it with `pksa run` within a minute, so that the application "+
 				"gets its answer.")
 		}
 	})
+}
+
+// mayAdd asks a person whether the wallet may connect to a relay that is not in its settings. Where
+// there is no terminal only the flag says so: --yes is about sessions.
+func (c *command) mayAdd(ctx context.Context, ask agent.PairAsk) error {
+	if !c.terminal() {
+		return agent.ForeignRelay(ask.Relay)
+	}
+	fmt.Fprintf(c.err, "The link is for a relay that is not in the settings: %s\n"+
+		"Only %s is registered there, for as long as a session lives that was paired there. The relay learns\n"+
+		"that this wallet serves the account, its lowest key, your network address, and when it acts; it reads\n"+
+		"no requests.\n", ask.Relay, ask.Account)
+	return c.sure(ctx, "Connect to it?")
+}
+
+// printAdded prints how long an added relay stays, and what keeps it for good.
+func printAdded(w io.Writer, cfg *config.Config, info agent.SessionInfo) {
+	relays := append(slices.Clone(cfg.Relays), config.Relay{URL: strings.TrimSuffix(info.Relay, "/")})
+	var entries []string
+	for _, r := range relays {
+		entry := strconv.Quote(r.URL)
+		if r.Plaintext || !r.Key.IsNull() {
+			entry = "{url: " + entry
+			if r.Plaintext {
+				entry += ", plaintext: true"
+			}
+			if !r.Key.IsNull() {
+				entry += ", key: " + r.Key.String()
+			}
+			entry += "}"
+		}
+		entries = append(entries, entry)
+	}
+	fmt.Fprintf(w, "Its relay is not in the settings: it serves %s alone, until this session ends. This line in "+
+		"config.yaml, and a new start,\nkeep it for good, for all accounts:\n  relays: [%s]\n", info.Account,
+		strings.Join(entries, ", "))
 }
 
 // servesRelay reports whether the relay of a pairing link is among those of the settings.
@@ -174,7 +220,7 @@ func printPairAsk(w io.Writer, ask agent.PairAsk) {
 func (c *command) pairCommand() *cobra.Command {
 	var app, length, from string
 	wait := lengthFlag(time.Minute)
-	var yes bool
+	var yes, newRelay bool
 	cmd := &cobra.Command{
 		Use:   "pair --app NAME [FILE]",
 		Short: "Make a session from the pairing link of a web page",
@@ -185,7 +231,11 @@ into it do no harm. FILE is a picture that shows the code somewhere, PNG or
 JPEG, such as a screenshot; the program pksa-qr beside this one reads it. The
 link holds the key of the session, so it is a secret: it is read from the
 terminal or another source, never from the command line. Before the session is
-made you see who asks, and on a terminal you are asked.`,
+made you see who asks, and on a terminal you are asked.
+
+A link for a relay that is not in the settings needs a running wallet, and your
+yes or --new-relay. The wallet connects to it by TLS, for the account of the
+link alone, while a session lives that was paired there.`,
 		Args: pictureOnly,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if app == "" {
@@ -205,14 +255,16 @@ made you see who asks, and on a terminal you are asked.`,
 			if err != nil {
 				return err
 			}
-			return c.pair(cmd.Context(), agent.PairParams{App: app, Link: control.Secret(link), Length: lasts},
-				time.Duration(wait), yes)
+			return c.pair(cmd.Context(), agent.PairParams{App: app, Link: control.Secret(link), Length: lasts,
+				NewRelay: newRelay}, time.Duration(wait), yes)
 		},
 	}
 	cmd.Flags().StringVar(&app, "app", "", "`name` of the app that the session belongs to")
 	cmd.Flags().StringVar(&length, "for", "24h", "`duration` of the session: 12h, 30d; at most a year")
 	cmd.Flags().StringVar(&from, "link", "prompt",
 		"`source` of the link: prompt, file:PATH, env:NAME, fd:N or command:…")
+	cmd.Flags().BoolVar(&newRelay, "new-relay", false,
+		"connect to the relay of the link for its account, if it is not in the settings")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().Var(&wait, "wait", "`duration` of the wait for the application's request: 90s, 5m")
 	return cmd

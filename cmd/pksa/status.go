@@ -230,6 +230,9 @@ func printLink(w io.Writer, l agent.LinkStatus, all bool) {
 			fmt.Fprintf(w, "    last error%s: %s\n", at(l.LastErrorAt), l.LastError)
 		}
 	}
+	if l.Added != nil {
+		fmt.Fprintf(w, "    %s\n", addedText(l.Added))
+	}
 	if all && l.Public != "" {
 		fmt.Fprintf(w, "    key %s%s\n", l.Public, map[bool]string{true: ", pinned"}[l.Pinned])
 	}
@@ -252,6 +255,22 @@ func printLink(w io.Writer, l agent.LinkStatus, all bool) {
 	if l.ProbeHint != "" {
 		fmt.Fprintf(w, "    at %s %s\n", when(l.ProbeAt), l.ProbeHint)
 	}
+}
+
+// addedText returns for whom and how long a relay is served that is not in the settings.
+func addedText(a *agent.AddedRelay) string {
+	text := "not in the settings; for " + strings.Join(a.Accounts, ", ") + ", by `pksa pair`, "
+	var ids []string
+	for _, id := range a.Sessions {
+		ids = append(ids, id.String())
+	}
+	switch len(ids) {
+	case 0:
+		return text + "while the login of the link is waited for"
+	case 1:
+		return text + "until session " + ids[0] + " ends"
+	}
+	return text + "until sessions " + strings.Join(ids, ", ") + " end"
 }
 
 // since returns since when something is so, as a part of a sentence. An agent that was started

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pksa/agent"
+	"pksa/agent/ledger"
 )
 
 // Both lists of what is in quarantine say why, each with the reason of its own.
@@ -111,7 +112,11 @@ func TestRelayKeysInStatus(t *testing.T) {
 		}
 	}
 	text.Reset()
+	links[0].Added = &agent.AddedRelay{Accounts: []string{"alice"}, Sessions: []ledger.SessionID{12}}
 	printLink(&text, links[0], false)
+	if !strings.Contains(text.String(), "not in the settings; for alice, by `pksa pair`, until session 12 ends\n") {
+		t.Errorf("an added relay: %s", &text)
+	}
 	if strings.Contains(text.String(), "STM1a") {
 		t.Errorf("without --all: %s", &text)
 	}

@@ -343,6 +343,11 @@ func (m Admin) Sessions() []SessionInfo {
 func (m Admin) RevokeSession(ctx context.Context, id ledger.SessionID) (SessionInfo, error) {
 	s, err := m.Ledger.EndSession(ctx, id, act("session revoke"))
 	if errors.Is(err, ledger.ErrNoSession) {
+		if len(m.hadEnded(id)) > 0 {
+			return SessionInfo{},
+				fmt.Errorf("there is no live session %d: it has ended; see `pksa session list --ended`",
+					id)
+		}
 		return SessionInfo{}, fmt.Errorf("there is no live session %d; see `pksa session list`", id)
 	}
 	if err != nil {
@@ -377,6 +382,16 @@ func (m Admin) EndedSessions() []EndedInfo {
 	return infos
 }
 
+// hadEnded returns those of the sessions that have ended and of which something is left.
+func (m Admin) hadEnded(ids ...ledger.SessionID) (ended []ledger.SessionID) {
+	for _, r := range m.Ledger.Remnants() {
+		if slices.Contains(ids, r.ID) {
+			ended = append(ended, r.ID)
+		}
+	}
+	return ended
+}
+
 // ForgetSession drops what is left of an ended session: its application hears nothing any more.
 func (m Admin) ForgetSession(ctx context.Context, id ledger.SessionID) (EndedInfo, error) {
 	r, err := m.Ledger.ForgetRemnant(ctx, id, act("session forget"))
@@ -405,6 +420,8 @@ type RevokeParams struct {
 type Revoked struct {
 	Ended   []SessionInfo      `json:"ended"`
 	Missing []ledger.SessionID `json:"missing"` // numbers that no live session has
+	// HadEnded are those of the missing that ended before, while something of them is left.
+	HadEnded []ledger.SessionID `json:"had_ended,omitempty"`
 }
 
 // Check returns an error unless exactly one way to name sessions is used.
@@ -475,7 +492,8 @@ func (m Admin) EndSessions(ctx context.Context, p RevokeParams) (Revoked, error)
 	if err != nil {
 		return Revoked{}, err
 	}
-	out := Revoked{Ended: []SessionInfo{}, Missing: append([]ledger.SessionID{}, missing...)} // lists in JSON, too
+	out := Revoked{Ended: []SessionInfo{}, Missing: append([]ledger.SessionID{}, missing...), // lists in JSON, too
+		HadEnded: m.hadEnded(missing...)}
 	for _, s := range ended {
 		out.Ended = append(out.Ended, sessionInfo(s))
 	}

@@ -123,42 +123,60 @@ func (t *trail) nothing(ctx context.Context, q audit.Query) error {
 	if err != nil {
 		return err
 	}
-	if q.App != "" && !slices.Contains(apps, q.App) {
-		return errUsage{unknownValue("--app", q.App, apps)}
-	}
-	if q.Account != "" && !slices.Contains(accounts, q.Account) {
-		return errUsage{unknownValue("--account", q.Account, accounts)}
-	}
-	return nil
+	return refuseUnknown(q.App, apps, q.Account, accounts)
 }
 
 // names returns the apps and accounts of the wallet.
 func (t *trail) names(ctx context.Context) (apps, accounts []string, err error) {
-	var infos []agent.AppInfo
 	if t.store != nil {
-		infos = t.store.admin().Apps()
-		for _, name := range t.store.admin().Keys.Accounts() {
-			accounts = append(accounts, string(name))
-		}
-	} else {
-		cfg, err := t.settings()
-		if err != nil {
-			return nil, nil, err
-		}
-		var s agent.Status
-		err = errors.Join(control.Call(ctx, cfg.Control, agent.MethodAppList, struct{}{}, &infos),
-			control.Call(ctx, cfg.Control, agent.MethodStatus, struct{}{}, &s))
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, a := range s.Accounts {
-			accounts = append(accounts, a.Name)
-		}
+		apps, accounts = namesIn(t.store.admin())
+		return apps, accounts, nil
+	}
+	return t.namesOfAgent(ctx)
+}
+
+// namesIn returns the apps and accounts of an open wallet.
+func namesIn(m agent.Admin) (apps, accounts []string) {
+	for _, app := range m.Apps() {
+		apps = append(apps, app.Name)
+	}
+	for _, name := range m.Keys.Accounts() {
+		accounts = append(accounts, string(name))
+	}
+	return apps, accounts
+}
+
+// namesOfAgent returns the apps and accounts of the running agent.
+func (c *command) namesOfAgent(ctx context.Context) (apps, accounts []string, err error) {
+	cfg, err := c.settings()
+	if err != nil {
+		return nil, nil, err
+	}
+	var infos []agent.AppInfo
+	var s agent.Status
+	err = errors.Join(control.Call(ctx, cfg.Control, agent.MethodAppList, struct{}{}, &infos),
+		control.Call(ctx, cfg.Control, agent.MethodStatus, struct{}{}, &s))
+	if err != nil {
+		return nil, nil, err
 	}
 	for _, app := range infos {
 		apps = append(apps, app.Name)
 	}
+	for _, a := range s.Accounts {
+		accounts = append(accounts, a.Name)
+	}
 	return apps, accounts, nil
+}
+
+// refuseUnknown returns an error for a name that the wallet does not know; "" is no name.
+func refuseUnknown(app string, apps []string, account string, accounts []string) error {
+	if app != "" && !slices.Contains(apps, app) {
+		return errUsage{unknownValue("--app", app, apps)}
+	}
+	if account != "" && !slices.Contains(accounts, account) {
+		return errUsage{unknownValue("--account", account, accounts)}
+	}
+	return nil
 }
 
 // policyNames returns the names of the rules and limits in the policy file; none if it cannot be

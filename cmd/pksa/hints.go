@@ -152,7 +152,10 @@ var (
 // Hints about sessions, and about the wallet before.
 var (
 	adviceNoSession = advise("no-session", "the others are ended; `pksa session list` shows what lives")
-	adviceLink      = advise("link", "paste the whole link, beginning with has://auth_req/, or the base64 behind "+
+	adviceForget    = advise("forget",
+		"session %s had ended before; `pksa session forget %s` lets nothing answer for it")
+	adviceEnded = advise("ended", "session %s had ended before; `pksa session list --ended` shows when and how")
+	adviceLink  = advise("link", "paste the whole link, beginning with has://auth_req/, or the base64 behind "+
 		"that, or the link https://…/has#1… that a chat bot sends")
 	advicePicture = advise("picture", "save a picture that shows one code, whole and sharp, as a PNG or JPEG; or name "+
 		"no file and paste the link that the page has beside its code")

@@ -100,14 +100,20 @@ answered with "session expired", so that its application logs in again.`,
 			if ended {
 				return c.listEnded(cmd, chosen)
 			}
+			known := c.namesOfAgent
 			sessions, err := administer(cmd.Context(), c, agent.MethodSessionList, struct{}{},
 				func(_ context.Context, m agent.Admin, _ struct{}) ([]agent.SessionInfo, error) {
+					apps, accounts := namesIn(m)
+					known = func(context.Context) (_, _ []string, err error) { return apps, accounts, nil }
 					return m.Sessions(), nil
 				})
 			if err != nil {
 				return err
 			}
 			some := chosen.of(sessions)
+			if err := chosen.unknown(cmd.Context(), len(some), known); err != nil {
+				return err
+			}
 			return c.print(some, func(w io.Writer) {
 				if len(some) == 0 && len(sessions) > 0 {
 					fmt.Fprintf(w, "No session fits, of %s.\n", sessionsText(sessions))
@@ -146,6 +152,20 @@ func (f *sessionFilter) check() error {
 		return errUsage{unknownValue("--order", f.order, orders)}
 	}
 	return nil
+}
+
+// unknown returns an error if no session fits because the wallet has no such app or account:
+// somebody who made a typing error must not read that there is no session. known returns the names.
+func (f *sessionFilter) unknown(ctx context.Context, fitting int,
+	known func(context.Context) (apps, accounts []string, err error)) error {
+	if fitting > 0 || f.app == "" && f.account == "" {
+		return nil
+	}
+	apps, accounts, err := known(ctx)
+	if err != nil {
+		return err
+	}
+	return refuseUnknown(f.app, apps, f.account, accounts)
 }
 
 // of returns the sessions that fit, in the order.

@@ -13,8 +13,11 @@ import (
 
 // listEnded prints the ended sessions of which something is left.
 func (c *command) listEnded(cmd *cobra.Command, chosen sessionFilter) error {
+	known := c.namesOfAgent
 	all, err := administer(cmd.Context(), c, agent.MethodEndedList, struct{}{},
 		func(_ context.Context, m agent.Admin, _ struct{}) ([]agent.EndedInfo, error) {
+			apps, accounts := namesIn(m)
+			known = func(context.Context) (_, _ []string, err error) { return apps, accounts, nil }
 			return m.EndedSessions(), nil
 		})
 	if err != nil {
@@ -26,7 +29,16 @@ func (c *command) listEnded(cmd *cobra.Command, chosen sessionFilter) error {
 			some = append(some, s)
 		}
 	}
-	return c.print(some, func(w io.Writer) { printEnded(w, some) })
+	if err := chosen.unknown(cmd.Context(), len(some), known); err != nil {
+		return err
+	}
+	return c.print(some, func(w io.Writer) {
+		if len(some) == 0 && len(all) > 0 {
+			fmt.Fprintf(w, "No ended session fits, of %d.\n", len(all))
+			return
+		}
+		printEnded(w, some)
+	})
 }
 
 func printEnded(w io.Writer, ended []agent.EndedInfo) {

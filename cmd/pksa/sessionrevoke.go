@@ -51,8 +51,8 @@ leaves nothing that answers: for a session that lives in another wallet now.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&p.App, "app", "", "end the sessions of this application")
-	flags.StringVar(&p.Account, "account", "", "end the sessions of this account")
+	flags.StringVar(&p.App, "app", "", "end the sessions of the app of this `name`")
+	flags.StringVar(&p.Account, "account", "", "end the sessions of the account of this `name`")
 	flags.StringVar(&older, "older", "",
 		"end the sessions that were made longer ago than this `length` of time: 12h, 30d")
 	flags.BoolVar(&p.All, "all", false, "end all sessions")
@@ -104,8 +104,16 @@ func (c *command) revoke(ctx context.Context, p agent.RevokeParams, yes bool) er
 	for _, id := range done.Missing {
 		missing = append(missing, id.String())
 	}
-	return hint(fmt.Errorf("there is no live session %s", strings.Join(missing, ", ")),
-		adviceNoSession)
+	err = fmt.Errorf("there is no live session %s", strings.Join(missing, ", "))
+	switch {
+	case len(done.HadEnded) > 0 && p.Quiet:
+		return hint(err, adviceForget, done.HadEnded[0], done.HadEnded[0])
+	case len(done.HadEnded) > 0:
+		return hint(err, adviceEnded, done.HadEnded[0])
+	case len(done.Ended) == 0:
+		return hint(err, adviceSessions)
+	}
+	return hint(err, adviceNoSession)
 }
 
 // revokeOne ends one session. It calls the method that agents had from the beginning.

@@ -42,9 +42,7 @@ func (a *Agent) identify(ctx context.Context, d delivered) (*run, whose) {
 			// The slot's secret in auth_key proves nothing about the payload: a relay can combine
 			// the auth_key of one request with the altered payload of another.
 			if who, _ := r.listener(); a.quiet(who, d.arrived) {
-				if r.session != nil {
-					a.noteAuth(ctx, d, r.session.ID)
-				}
+				a.noteLogin(ctx, r, found)
 				return nil, quarantined
 			}
 			return r, found
@@ -290,6 +288,18 @@ func (a *Agent) noteAuth(ctx context.Context, d delivered, id ledger.SessionID) 
 	}
 	if err := a.ledger.NoteAuth(ctx, id, d.sealed.Digest()); err != nil {
 		a.log.Error("auth request not remembered", append(d.attrs(), "err", err)...)
+	}
+}
+
+// noteLogin remembers an auth_req that opened with the secret of an app and is not judged.
+func (a *Agent) noteLogin(ctx context.Context, r *run, found whose) {
+	switch {
+	case r.session != nil:
+		a.noteAuth(ctx, r.delivered, r.session.ID)
+	case found == opened: // what was altered makes no session anyway
+		if err := a.ledger.NoteLogin(ctx, r.app, r.digest); err != nil {
+			a.log.Error("auth request not remembered", append(r.attrs(), "err", err)...)
+		}
 	}
 }
 

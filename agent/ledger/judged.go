@@ -53,7 +53,9 @@ func (j judged) with(nonce int64, digest [32]byte) judged {
 // judgedKey returns the key of the fact that holds what a session remembers. It does not stand in
 // the session's own value, which programs of before it would call damaged; they pass over facts
 // that they do not know.
-func judgedKey(id SessionID) []byte { return append([]byte("judged "), numberKey(uint64(id))...) }
+func judgedKey(id SessionID) []byte { return slices.Concat(judgedPrefix, numberKey(uint64(id))) }
+
+var judgedPrefix = []byte("judged ")
 
 // putSession writes a session, and what it remembers.
 func (b *batch) putSession(s *Session) {

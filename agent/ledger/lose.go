@@ -21,6 +21,7 @@ func (x *examination) give(b bucket, key []byte) {
 		if number, err := numberOf(key); err == nil {
 			x.edits = append(x.edits, edit{actDelete, bucketMeta, claimKey(SessionID(number)), nil},
 				edit{actDelete, bucketMeta, addedRelayKey(SessionID(number)), nil},
+				edit{actDelete, bucketMeta, judgedKey(SessionID(number)), nil},
 				edit{act: actDrop, bucket: digestBucket(sessionOwner(SessionID(number)))})
 		}
 	case b == bucketKeys:
@@ -90,6 +91,12 @@ func (x *examination) giveFact(key []byte) {
 		means = "its session has no name that the application gave itself"
 	case bytes.HasPrefix(key, addedRelayPrefix):
 		means = "the wallet is not connected to this relay any more, unless the settings name it"
+	case bytes.HasPrefix(key, retiredPrefix), bytes.HasPrefix(key, outlivedPrefix):
+		e = put([]byte{1}) // the key says all
+	case bytes.HasPrefix(key, judgedPrefix):
+		means = "copies of its requests, and overtaken ones, are met with silence"
+	case bytes.HasPrefix(key, documentedPrefix):
+		means = "its app gets nacks until `pksa app answers` says otherwise"
 	case bytes.Equal(key, metaCreated):
 	default:
 		x.done.Floor = true // of a newer program: nobody here knows what it guards

@@ -110,8 +110,10 @@ func (b *batch) claimDigest(s *Session, a *Admission, owners []owner) claim {
 	switch {
 	case s.NoncesOnly && a.Kind != KindAuth:
 		return claim{replay: NonceForgotten} // the ledger was restored: digests may be lost
+	case s.Digests >= b.o.DigestsPerSession && !s.Nonceless:
+		return claim{replay: NonceForgotten} // in another session of its auth_key, it would be fresh
 	case s.Digests >= b.o.DigestsPerSession:
-		return claim{replay: NonceRequired} // for the rest of the session's life
+		return claim{replay: NonceRequired} // for the rest of the session's life, and its auth_key has no other
 	case a.RequireNonce && a.Kind != KindAuth:
 		// Used up, or it would be carried out under another setting.
 		return claim{replay: NonceRequired, spends: SpentSessionDigest, owners: owners}

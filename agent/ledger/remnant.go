@@ -347,6 +347,7 @@ func (b *batch) spendRemnant(c claim, rec *Record) {
 	rec.App = v.App
 	if rec.Kind == KindAuth {
 		v.remember(rec.Digest) // the session that it may make gets it from here
+		b.noteLogin(v.App, rec.Digest)
 		b.putRemnant(v)
 		return
 	}

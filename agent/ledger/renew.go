@@ -15,10 +15,13 @@ import (
 // claimRenewal finds out whether an auth_req in an ended session may make the session again. It
 // writes nothing.
 func (b *batch) claimRenewal(v *remnant, digest [32]byte) claim {
+	slot, ok := b.slot(v.App)
 	switch {
-	case !b.renewable(&v.Remnant):
+	case !ok, !b.renewable(&v.Remnant):
 		return claim{replay: SessionEnded}
-	case v.has(digest):
+	// Also what was judged with the secret of the app before the session was made: the relay may
+	// leave the auth_key out.
+	case v.has(digest), b.seen(slotOwner(slot), digest):
 		return claim{replay: DigestSeen}
 	}
 	return claim{replay: Fresh, spends: SpentSessionDigest, remnant: v}
@@ -81,16 +84,29 @@ func (l *Ledger) NoteAuth(ctx context.Context, id SessionID, digest [32]byte) er
 // noteAuth remembers an auth_req in a session. No record tells of it, so it is written at once.
 func (b *batch) noteAuth(s *Session, digest [32]byte) {
 	owner := sessionOwner(s.ID)
+	b.noteLogin(s.App, digest) // nor does it make another one with the secret of the app
 	// With more, nothing is renewed, and nothing need be remembered for it.
 	if s.Digests > remnantDigests || b.seen(owner, digest) {
 		return
 	}
 	b.put(digestBucket(owner), digest[:], nil)
-	if slot, ok := b.slot(s.App); ok { // nor does it make another one with the secret of the app
-		b.put(digestBucket(slotOwner(slot)), digest[:], nil)
-	}
 	fresh := b.update(s, b.last.number, func(s *Session) { s.Digests++ })
 	b.putSession(fresh)
+}
+
+// NoteLogin remembers an auth_req that opened with the secret of an app and was not judged, so that
+// it makes no session when it comes again. It returns when that is on disk.
+func (l *Ledger) NoteLogin(ctx context.Context, app string, digest [32]byte) error {
+	return l.submitContext(ctx, &op{apply: func(b *batch) error {
+		b.noteLogin(app, digest)
+		return nil
+	}})
+}
+
+func (b *batch) noteLogin(app string, digest [32]byte) {
+	if slot, ok := b.slot(app); ok && !b.seen(slotOwner(slot), digest) {
+		b.put(digestBucket(slotOwner(slot)), digest[:], nil)
+	}
 }
 
 func (v *remnant) has(digest [32]byte) bool { return slices.Contains(v.digests, digest) }

@@ -184,8 +184,12 @@ func (b *batch) mayOpen(n NewSession) error {
 	if n.Account == "" || n.AuthKey == "" || !n.Expires.After(b.now) || n.LastNonce < 0 || n.LastNonce > maxNonce {
 		return ErrSession
 	}
-	if _, ok := b.slot(n.App); !ok {
+	slot, ok := b.slot(n.App)
+	if !ok {
 		return fmt.Errorf("%q: %w", n.App, ErrNoSlot)
+	}
+	if b.again(slot, n) {
+		return ErrKeySpent
 	}
 	if k, ok := b.authKey(n.AuthKey); ok {
 		if err := b.mayReuse(k, n); err != nil {

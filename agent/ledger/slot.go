@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -82,7 +84,9 @@ func (l *Ledger) SetAnswers(ctx context.Context, name string, documented bool, a
 // documentedKey returns the key of the fact that a slot's app gets the documented answers. It does
 // not stand in the slot's own value, which programs of before it would call damaged; they pass over
 // facts that they do not know.
-func documentedKey(name string) []byte { return []byte("documented answers " + name) }
+func documentedKey(name string) []byte { return slices.Concat(documentedPrefix, []byte(name)) }
+
+var documentedPrefix = []byte("documented answers ")
 
 // RotateSlot replaces the secret of a slot. The sessions of the slot live on. What opened with the
 // old secret opens no more, so its digests are dropped, and so are tombstones that guard nothing
@@ -124,10 +128,40 @@ func (b *batch) rotateSlot(name string, secret Secret, audit []byte) (Slot, erro
 		return Slot{}, err
 	}
 	b.forget(slotOwner(s)) // before the generation changes, which names the owner
+	b.retire(s.Secret)
 	b.thin(name, name)
 	s.generation = b.record(Record{Type: RecordAdmin, Outcome: "slot rotated", App: name, Content: audit}, nil)
 	s.Secret, s.Rotated, s.NoncesOnly = secret, b.now, false
 	return s, nil
+}
+
+// retiredKey returns the key of the fact that a secret was a slot's and was replaced.
+func (v *vault) retiredKey(secret Secret) []byte {
+	hash := v.hash("retired secret", []byte(secret))
+	return slices.Concat(retiredPrefix, hash[:])
+}
+
+var retiredPrefix = []byte("retired ")
+
+// retire remembers that a secret was replaced. A slot may get it again. The digests of what it
+// opened are dropped, so that would be fresh then; see [batch.outlived].
+func (b *batch) retire(secret Secret) { b.put(bucketMeta, b.vault.retiredKey(secret), []byte{1}) }
+
+// outlivedKey returns the key of the fact that an auth_key was revoked as long as a secret lived
+// that was replaced.
+func outlivedKey(keyHash []byte) []byte { return slices.Concat(outlivedPrefix, keyHash) }
+
+var outlivedPrefix = []byte("outlived ")
+
+// again reports whether an auth_req may be one that made a session with this secret before, when
+// some slot had it: a relay may have kept it.
+func (b *batch) again(s Slot, n NewSession) bool {
+	if n.Origin != Service || b.get(bucketMeta, b.vault.retiredKey(s.Secret)) == nil {
+		return false
+	}
+	k, ok := b.authKey(n.AuthKey)
+	return ok && k.Session == 0 && k.Ended.Before(s.Rotated) ||
+		b.get(bucketMeta, outlivedKey(b.vault.keyHash(n.AuthKey))) != nil
 }
 
 // freeSecret returns a *SecretTakenError if a slot has the secret already.
@@ -191,6 +225,7 @@ func (l *Ledger) RemoveSlot(ctx context.Context, name string, audit []byte) ([]*
 		}
 		b.dropRemnantsOf(name)
 		b.forget(slotOwner(s))
+		b.retire(s.Secret)
 		b.thin(name, "") // after its sessions have ended: their tombstones are among them
 		b.delete(bucketSlots, []byte(name))
 		b.delete(bucketMeta, documentedKey(name))
@@ -218,21 +253,30 @@ func (b *batch) slot(name string) (Slot, bool) {
 	return s, true
 }
 
+// widestWindow is the longest time that NonceBehind can ever be, by the settings.
+const widestWindow = 366 * 24 * time.Hour
+
 // thin drops the tombstones of a slot whose secret is gone, because no old auth_req opens any more.
-// A tombstone stays if its auth_key could bring back a request that was taken: for good if it took
-// requests without a nonce, or while its last nonce still lies in the window. Such a tombstone
-// belongs to the app now from then on; an empty name means any app.
+// A tombstone stays if its auth_key could bring back a request that was judged: for good if it took
+// requests without a nonce, or while its last nonce lies in the window, as wide as that may be set
+// later. That of a revoked auth_key stays in case the secret is given again; until then the
+// auth_key is as good as any. Such a tombstone belongs to the app now from then on; an empty name
+// means any app.
 func (b *batch) thin(app, now string) {
-	window := millis(b.now.Add(-b.o.NonceBehind))
+	window := millis(b.now.Add(-widestWindow))
 	type entry struct {
 		key   []byte
 		value *authKey
 	}
 	var entries []entry
+	var outlived [][]byte
 	err := b.each(bucketKeys, func(key, plain []byte) error {
 		k, err := decodeAuthKey(plain)
 		if err != nil || k.App != app || k.Session != 0 {
 			return err
+		}
+		if k.Revoked {
+			outlived = append(outlived, bytes.Clone(key))
 		}
 		if !k.Nonceless && k.LastNonce <= window {
 			entries = append(entries, entry{key: key})
@@ -244,6 +288,9 @@ func (b *batch) thin(app, now string) {
 	})
 	if err != nil {
 		b.fail(err)
+	}
+	for _, key := range outlived {
+		b.put(bucketMeta, outlivedKey(key), []byte{1})
 	}
 	for _, e := range entries {
 		if e.value == nil {

@@ -48,13 +48,9 @@ func (q *Request) refuseSign() (Code, string) {
 		}
 	}
 	// Exactly, not at least: an application that asks with more than it needs does not know what it
-	// asks for. What needs both keys says active, and each operation is judged at its own level.
+	// asks for.
 	roles := SigningRoles(q.Ops)
-	needed := hive.Active
-	if slices.Max(roles) == hive.Posting {
-		needed = hive.Posting
-	}
-	if q.Role != needed {
+	if needed := keyTypeFor(roles); q.Role != needed {
 		reason := fmt.Sprintf("key_type is %s, the operations need exactly %s", q.Role, needed)
 		if len(roles) > 1 {
 			reason += " (they are signed with the keys " + joinRoles(roles, " and ") + ")"
@@ -62,6 +58,15 @@ func (q *Request) refuseSign() (Code, string) {
 		return CodeWrongKey, reason
 	}
 	return "", ""
+}
+
+// keyTypeFor returns the key_type of a request that is signed with the keys of these roles. What
+// needs both keys says active, and each operation is judged at its own level.
+func keyTypeFor(roles []hive.Role) hive.Role {
+	if slices.Max(roles) == hive.Posting {
+		return hive.Posting
+	}
+	return hive.Active
 }
 
 // SigningRoles returns the roles of the keys that sign a transaction of these operations, ascending

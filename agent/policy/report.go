@@ -61,12 +61,12 @@ func (p *Policy) Report(q *Request, counters Counters, now time.Time) Report {
 		r.Decision = Decision{Verdict: Deny, Code: code, Reason: string(code) + ": " + reason}
 		r.Answer = fmt.Sprintf("Never signed, whatever the policy says: %s. The application hears %q.", r.Reason,
 			heard(code))
-		r.Needed = needForRefused(code)
+		r.Needed = q.needForRefused(code)
 		return r
 	}
 	if code, _ := q.refuse(); code != "" {
 		r.Answer = "Denied, whatever the policy says: " + r.Reason + "."
-		r.Needed = needForRefused(code)
+		r.Needed = q.needForRefused(code)
 		return r
 	}
 	w := reporter{judgement: judgement{policy: p, scope: newScope(q, nil, now)}, report: &r, counters: counters}
@@ -83,9 +83,14 @@ func (p *Policy) Report(q *Request, counters Counters, now time.Time) Report {
 	return r
 }
 
-func needForRefused(code Code) []string {
+func (q *Request) needForRefused(code Code) []string {
 	switch code {
 	case CodeWrongKey:
+		if roles := SigningRoles(q.Ops); q.Kind == Sign && len(roles) > 0 {
+			return []string{fmt.Sprintf("the application has to ask with key_type: %s, as the operations need it; "+
+				"no rule "+
+				"changes that", keyTypeFor(roles))}
+		}
 		return []string{"the application has to ask with exactly the key that the request needs; no rule changes that"}
 	case CodePlainMemo:
 		return []string{"the application has to encrypt the memo, or write one that does not begin with #"}

@@ -122,8 +122,11 @@ func (b *Batch) checkRoles(role hive.Role, found []hive.Role) error {
 		return fmt.Errorf("%w: there it is its %s key", ErrWrongRole, joinRoles(found))
 	case b.hint != "":
 		return fmt.Errorf("%w: %s", ErrWrongRole, b.hint)
+	case role == hive.Signing:
+		return fmt.Errorf("%w: it is no key of the account or its witness", ErrWrongRole)
 	default:
-		return fmt.Errorf("%w: it is no key of the account", ErrWrongRole)
+		return fmt.Errorf("%w: it is no key of the account (the signing key of a witness has the role signing)",
+			ErrWrongRole)
 	}
 }
 
@@ -238,7 +241,7 @@ func KeysFromPassword(account hive.AccountName, roles []hive.Role, password []by
 	for i, role := range roles {
 		err := checkPlace(account, role)
 		if err == nil && role == hive.Signing {
-			err = fmt.Errorf("%w: no signing key derives from the master password; import it by itself", ErrBadRole)
+			err = ErrNotDerived
 		}
 		if err == nil && slices.Contains(roles[:i], role) {
 			err = fmt.Errorf("%w: named twice", ErrBadRole)

@@ -67,6 +67,9 @@ var (
 	// ErrWrongRole means that the key does not have, on the chain, the role under which it was to
 	// be kept.
 	ErrWrongRole = errors.New("the chain does not know this key in this role of the account")
+	// ErrNotDerived means that the key of a role does not derive from the master password.
+	ErrNotDerived = errors.New("a signing key does not derive from the master password; import the key itself")
+
 	// ErrBadRole means that no key can be kept under the role.
 	ErrBadRole = errors.New("not a role: memo, posting, active or signing is wanted")
 	// ErrBadAccount means that the text is no account name.

@@ -26,7 +26,7 @@ const (
 	pictureProgram = "pksa-qr"
 	maxPicture     = 32 << 20 // bytes
 	maxCodes       = 256 << 10
-	pictureTime    = 30 * time.Second
+	pictureTime    = time.Minute
 )
 
 // pictureReader returns the path of the program that reads pictures: beside this one, so that no
@@ -110,11 +110,17 @@ func runPictureReader(ctx context.Context, program string, picture []byte) (stri
 	cmd.Stdin, cmd.Stdout = bytes.NewReader(picture), out
 	cmd.WaitDelay = time.Second
 	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		switch {
+		case errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return "", hint(fmt.Errorf("%s could not read the picture in %v", pictureProgram, pictureTime),
+				advicePicture)
+		case ctx.Err() != nil:
 			return "", context.Cause(ctx)
 		}
-		// What it said last may hold a part of the picture's text.
-		return "", hint(fmt.Errorf("%s could not read the picture", pictureProgram), advicePicture)
+		// Whatever is wrong with a picture, it says and ends with 0. What it said last stays
+		// here: it may hold a part of the picture's text.
+		return "", hint(fmt.Errorf("%s could not read the picture: the program itself failed (%w), which says "+
+			"nothing against the picture", pictureProgram, err), advicePictureReader)
 	}
 	return out.text.String(), nil
 }

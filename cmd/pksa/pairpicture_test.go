@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"errors"
+	"image"
+	"image/draw"
+	"image/png"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -61,6 +64,9 @@ func TestPicture(t *testing.T) {
 		"testdata/pictures/none.png":  "no QR code was found in it",
 		"testdata/pictures/other.png": "is no pairing link",
 		cut:                           "not a whole picture",
+		// What its runtime needs beside the picture shows only with large ones.
+		onScreen(t, 1600, 1000): "",
+		onScreen(t, 8192, 5120): "", // the most pixels that it takes
 	} {
 		text, err := (&command{}).readPicture(t.Context(), file)
 		switch {
@@ -73,6 +79,51 @@ func TestPicture(t *testing.T) {
 			}
 		case err == nil || !strings.Contains(err.Error(), want):
 			t.Errorf("%s: %v, want %q", file, err, want)
+		}
+	}
+}
+
+// onScreen writes a picture of a screen that shows the one with a link, and returns its path.
+func onScreen(t *testing.T, width, height int) string {
+	t.Helper()
+	file, err := os.Open(pictureFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	link, err := png.Decode(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	screen := image.NewRGBA(image.Rect(0, 0, width, height))
+	draw.Draw(screen, screen.Bounds(), image.White, image.Point{}, draw.Src)
+	draw.Draw(screen, link.Bounds().Add(image.Pt(800, 300)), link, link.Bounds().Min, draw.Src)
+	var b bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, screen); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "screen.png")
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestPictureReaderCrashes: when the program fails, the picture is not to blame, and another one
+// would not help.
+func TestPictureReaderCrashes(t *testing.T) {
+	for script, want := range map[string]string{
+		"echo sekret >&2; exit 2": "the program itself failed (exit status 2)",
+		"kill -9 $$":              "the program itself failed (signal: killed)",
+	} {
+		readBy(t, fakeReader(t, "cat >/dev/null; echo codes; "+script))
+		text, err := (&command{}).readPicture(t.Context(), pictureFile)
+		if text != "" || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "sekret") {
+			t.Errorf("%s: %q, %v", script, text, err)
+		}
+		var with hinted
+		if !errors.As(err, &with) || with.hint != advicePictureReader.text {
+			t.Errorf("%s: another hint: %v", script, err)
 		}
 	}
 }

@@ -30,7 +30,12 @@ type PairingLinkError struct {
 }
 
 // Error returns field and problem.
-func (e *PairingLinkError) Error() string { return "pairing link: " + e.Field + ": " + e.Problem }
+func (e *PairingLinkError) Error() string {
+	if e.Field == "link" {
+		return "pairing link: " + e.Problem
+	}
+	return "pairing link: " + e.Field + ": " + e.Problem
+}
 
 const (
 	linkScheme  = "has"

@@ -179,3 +179,11 @@ func TestLinkURIRefuses(t *testing.T) {
 		}
 	}
 }
+
+// What is no link at all is said once, without a field.
+func TestPairingLinkErrorNamesFieldOnce(t *testing.T) {
+	_, err := protocol.ParsePairingLink("has://auth_req/%%%")
+	if err == nil || err.Error() != "pairing link: not base64" {
+		t.Errorf("%v", err)
+	}
+}

@@ -13,7 +13,7 @@ import (
 )
 
 func (c *command) ledgerCommand() *cobra.Command {
-	return groupCommand("ledger", "Start a new ledger, or go on with a restored or moved one",
+	return groupCommand("ledger", "Start a ledger, or go on after a restore, a move or a fault",
 		`The ledger records what was asked, decided and done: apps, sessions, nonces,
 limits and the audit trail. The agent refuses to start when it is missing, older
 than it should be, or that of a copy which has yielded to another one, and it

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -36,8 +37,9 @@ It listens on this machine only, unless it has a certificate or the setting
 relay.plaintext says that the network in between is private.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.serveRelay(cmd.Context(), map[string]string{
-				"PKSA_RELAY_LISTEN": listen, "PKSA_RELAY_PROTOCOL": protocol, "PKSA_RELAY_UNPROVEN": unproven})
+			flags := map[string]string{
+				"PKSA_RELAY_LISTEN": listen, "PKSA_RELAY_PROTOCOL": protocol, "PKSA_RELAY_UNPROVEN": unproven}
+			return namingFlags(c.serveRelay(cmd.Context(), flags), flags)
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "",
@@ -48,6 +50,22 @@ relay.plaintext says that the network in between is private.`,
 		"`accounts` whose wallets need no proof: others, none, any, or names with commas (default: the setting "+
 			"relay.unproven, else others; without a wallet that is any)")
 	return cmd
+}
+
+// namingFlags names in an error of the settings the flags that were given in the place of their
+// variables, which nobody has typed.
+func namingFlags(err error, flags map[string]string) error {
+	var problems config.Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	for i, p := range problems {
+		if flags[p.Where] != "" {
+			name := strings.TrimPrefix(p.Where, "PKSA_RELAY_")
+			problems[i].Where = "--" + strings.ToLower(name)
+		}
+	}
+	return err
 }
 
 func (c *command) serveRelay(ctx context.Context, flags map[string]string) error {

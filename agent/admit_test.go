@@ -142,27 +142,33 @@ func TestRefusedForGood(t *testing.T) {
 			script := &scriptedClient{}
 			within(t, worldOptions{fault: script.fault, configure: c.before,
 				prepare: func(w *world) { w.session(authKey) }}, func(t *testing.T, w *world) {
-				time.Sleep(time.Hour)
+				// Not while it runs: hours of marks and pings take long, and prove nothing.
+				later := func(span time.Duration, change func(*config.Config)) {
+					w.end()
+					if err := w.ledger.Close(); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(span)
+					if change != nil {
+						change(w.config)
+					}
+					w.openLedger()
+					w.start()
+				}
+				later(time.Hour, nil)
 				q := request("sign_req", uuid(1), authKey, c.payload())
 				if m := script.ask(q); answerKind(m) != "nack" || errorText(m, authKey) != c.text {
 					t.Fatalf("at first: %s %q", answerKind(m), errorText(m, authKey))
 				}
-				w.end()
-				if err := w.ledger.Close(); err != nil {
-					t.Fatal(err)
-				}
-				if c.after != nil {
-					c.after(w.config)
-				}
-				w.openLedger()
-				w.start()
+				later(0, c.after)
 				again := func(id int) map[string]any {
 					return with(with(q, "uuid", uuid(id)), "expire", time.Now().Add(time.Minute).UnixMilli())
 				}
 				if m := script.ask(again(2)); answerKind(m) != "nack" || errorText(m, authKey) != c.text {
 					t.Errorf("a copy: %s %q", answerKind(m), errorText(m, authKey))
 				}
-				time.Sleep(12 * time.Hour) // the answer is of no more use, and the nonce is in time
+				later(12*time.Hour, nil)
+				time.Sleep(15 * time.Minute) // the answer is of no more use, and the nonce is in time
 				if m := script.ask(again(3)); m != nil {
 					t.Errorf("a copy half a day later: %s %q", answerKind(m), errorText(m, authKey))
 				}

@@ -13,7 +13,7 @@ var namedTest = regexp.MustCompile("`([a-z/-]+) (Test[A-Za-z0-9]+)`")
 
 // Every test that these pages name exists, and every row of their tables names one.
 func TestPagesNameTests(t *testing.T) {
-	for page, least := range map[string]int{"docs/threats.md": 50, "docs/differences.md": 25} {
+	for page, least := range map[string]int{"docs/threats.md": 50, "docs/differences.md": 25, "docs/bounds.md": 40} {
 		text := string(read(t, page))
 		found := namedTest.FindAllStringSubmatch(text, -1)
 		if len(found) < least {
@@ -24,11 +24,51 @@ func TestPagesNameTests(t *testing.T) {
 				t.Errorf("%s: %s has no %s", page, m[1], m[2])
 			}
 		}
-		for line := range strings.Lines(text) {
-			row := strings.HasPrefix(line, "| ") && !strings.Contains(line, "| shown by |")
-			if row && !namedTest.MatchString(line) {
-				t.Errorf("%s: no test shows this: %s", page, line)
+		for _, row := range tableRows(text) {
+			if !namedTest.MatchString(row) {
+				t.Errorf("%s: no test shows this: %s", page, row)
 			}
+		}
+	}
+}
+
+// tableRows returns the rows of a page's tables, without their heads.
+func tableRows(text string) (rows []string) {
+	previous := ""
+	for line := range strings.Lines(text + "\n") {
+		// A row is known by the line after it: one of dashes stands below a head.
+		if strings.HasPrefix(previous, "| ") && !strings.HasPrefix(line, "|---") {
+			rows = append(rows, previous)
+		}
+		previous = line
+	}
+	return rows
+}
+
+// Every row of the bounds says what grows, by whom, how far, per what, what happens beyond, and
+// names the test in its last column. A bound is a number or bytes, or both.
+func TestBoundsAreWhole(t *testing.T) {
+	rows := tableRows(string(read(t, "docs/bounds.md")))
+	if len(rows) < 35 {
+		t.Errorf("the page has %d bounds", len(rows))
+	}
+	for _, row := range rows {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(row), "|"), "|")
+		if len(cells) != 7 {
+			t.Errorf("%d columns: %s", len(cells), row)
+			continue
+		}
+		for i, cell := range cells {
+			cells[i] = strings.TrimSpace(cell)
+			if cells[i] == "" {
+				t.Errorf("column %d is empty: %s", i+1, row)
+			}
+		}
+		if cells[2] == "—" && cells[3] == "—" {
+			t.Errorf("neither a number nor bytes: %s", row)
+		}
+		if !namedTest.MatchString(cells[6]) {
+			t.Errorf("the last column names no test: %s", row)
 		}
 	}
 }

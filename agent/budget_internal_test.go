@@ -60,7 +60,8 @@ func newPayments(t *testing.T) *payments {
 	aead, err := cipher.NewGCM(block)
 	p.must(err)
 	p.o = ledger.Options{ID: "payments", AEAD: aead, Logger: slog.New(slog.DiscardHandler),
-		Now: func() time.Time { return p.now },
+		Now:    func() time.Time { return p.now },
+		Sealer: func(uint64, uint64) cipher.AEAD { return aead },
 		MAC: func(data ...[]byte) []byte {
 			h := hmac.New(sha256.New, key[:])
 			for _, d := range data {

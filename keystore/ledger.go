@@ -12,15 +12,16 @@ import (
 // ledgerKeys is what is derived from the ledger's sealing key. The sealing key itself never leaves
 // the package.
 type ledgerKeys struct {
-	id     string
-	sealer cipher.AEAD
-	probe  cipher.AEAD
-	mac    []byte
+	id      string
+	sealer  cipher.AEAD
+	probe   cipher.AEAD
+	periods []byte // of which the sealers by number are derived
+	mac     []byte
 }
 
 func newLedgerKeys(id string, key [32]byte) *ledgerKeys {
 	return &ledgerKeys{id: id, sealer: newSealer(subkey(key, id, "seal")), probe: newSealer(subkey(key, id, "probe")),
-		mac: subkey(key, id, "mac")}
+		periods: subkey(key, id, "periods"), mac: subkey(key, id, "mac")}
 }
 
 func newSealer(key []byte) cipher.AEAD {
@@ -49,11 +50,29 @@ func subkey(key [32]byte, id, purpose string) []byte {
 // digits. It never changes.
 func (s *Store) LedgerID() string { return s.ledger.id }
 
-// LedgerSealer returns the AEAD that seals the ledger's values: AES-256-GCM with nonces of 12
-// bytes, under a key derived from the one in the keystore. The caller makes the nonces; random ones
-// are good for 2^32 values. It works after Close, too, because what the cipher holds cannot be
+// LedgerSealer returns the AEAD under which programs of ledger format 1 sealed all values: it opens
+// these, and seals nothing any more. It is AES-256-GCM with nonces of 12 bytes, under a key derived
+// from the one in the keystore. It works after Close, too, because what the cipher holds cannot be
 // wiped. It may be used concurrently.
 func (s *Store) LedgerSealer() cipher.AEAD { return s.ledger.sealer }
+
+// periodsInfo begins the info of the keys by number. Epoch and period follow, 8 bytes each.
+const periodsInfo = "pksa ledger v2: seal"
+
+// LedgerSealerOf returns the AEAD that seals the ledger's values of one epoch and period:
+// AES-256-GCM with nonces of 12 bytes. Each pair of numbers has a key of its own, by HKDF-SHA-256
+// from one that is derived for this purpose from the key in the keystore; neither of these leaves
+// the package. The caller makes the nonces; random ones are good for 2^32 values of each pair. It
+// works after Close, too. It may be called and used concurrently.
+func (s *Store) LedgerSealerOf(epoch, period uint64) cipher.AEAD {
+	info := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64([]byte(periodsInfo), epoch), period)
+	key, err := hkdf.Expand(sha256.New, s.ledger.periods, string(info), 32)
+	if err != nil {
+		panic(err) // unreachable: HKDF makes 32 bytes
+	}
+	defer clear(key)
+	return newSealer(key)
+}
 
 // ProbeSealer returns the AEAD by which copies of one wallet speak with each other, see
 // agent/probe: AES-256-GCM under another key than the sealer's, because what it seals goes to

@@ -51,6 +51,20 @@ func TestLedgerKeys(t *testing.T) {
 		t.Errorf("sealed %x, want %x", got, want)
 	}
 
+	// RFC 5869 twice: a key for this purpose alone, and from it one for each pair of numbers.
+	expand := hmac.New(sha256.New, hkdfOneBlock(secret, id, []byte("pksa ledger v1: periods")))
+	expand.Write([]byte("pksa ledger v2: seal\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x00\x00\x01\x00\x02\x01"))
+	if block, err = aes.NewCipher(expand.Sum(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if gcm, err = cipher.NewGCM(block); err != nil {
+		t.Fatal(err)
+	}
+	want = gcm.Seal(nil, nonce, []byte("value"), []byte("name"))
+	if got := s.LedgerSealerOf(3, 1<<16+2).Seal(nil, nonce, []byte("value"), []byte("name")); !bytes.Equal(got, want) {
+		t.Errorf("sealed with numbers %x, want %x", got, want)
+	}
+
 	// Copies of different versions of the program must open each other's probes.
 	if block, err = aes.NewCipher(hkdfOneBlock(secret, id, []byte("pksa ledger v1: probe"))); err != nil {
 		t.Fatal(err)
@@ -69,6 +83,22 @@ func TestLedgerMACParts(t *testing.T) {
 	a, b := s.LedgerMAC([]byte("ab"), []byte("c")), s.LedgerMAC([]byte("a"), []byte("bc"))
 	if bytes.Equal(a, b) || bytes.Equal(a, s.LedgerMAC([]byte("abc"))) || bytes.Equal(s.LedgerMAC(), s.LedgerMAC(nil)) {
 		t.Error("other parts, same MAC")
+	}
+}
+
+// Each epoch and period has a key of its own, whatever the other number is.
+func TestLedgerSealersDiffer(t *testing.T) {
+	s, _, _ := newStore(t)
+	nonce, seen := make([]byte, 12), map[string]bool{
+		string(s.LedgerSealer().Seal(nil, make([]byte, 12), []byte("value"), nil)): true}
+	for _, epoch := range []uint64{0, 1, 1 << 8, 1 << 56} {
+		for _, period := range []uint64{0, 1, 1 << 8, 1<<64 - 1} {
+			sealed := s.LedgerSealerOf(epoch, period).Seal(nil, nonce, []byte("value"), nil)
+			if seen[string(sealed)] {
+				t.Errorf("epoch %d, period %d: the key of another pair", epoch, period)
+			}
+			seen[string(sealed)] = true
+		}
 	}
 }
 

@@ -42,7 +42,8 @@ func bubble(t *testing.T, test func(*testing.T, *filled)) {
 			}
 			return h.Sum(nil)
 		}
-		o := ledger.Options{ID: "id-of-the-ledger", AEAD: aead, MAC: mac, Logger: slog.New(slog.DiscardHandler)}
+		o := ledger.Options{ID: "id-of-the-ledger", AEAD: aead, MAC: mac, Logger: slog.New(slog.DiscardHandler),
+			Sealer: func(uint64, uint64) cipher.AEAD { return aead }}
 		path := filepath.Join(t.TempDir(), "ledger.db")
 		if err := ledger.Create(path, o); err != nil {
 			t.Fatal(err)

@@ -182,8 +182,8 @@ func (c *child) open() {
 }
 
 func (c *child) ledgerOptions() ledger.Options {
-	return ledger.Options{ID: c.keys.LedgerID(), AEAD: c.keys.LedgerSealer(), MAC: c.keys.LedgerMAC,
-		Logger: slog.New(slog.DiscardHandler)}
+	return ledger.Options{ID: c.keys.LedgerID(), AEAD: c.keys.LedgerSealer(), Sealer: c.keys.LedgerSealerOf,
+		MAC: c.keys.LedgerMAC, Logger: slog.New(slog.DiscardHandler)}
 }
 
 // stillWorks does what a running agent does with files.

@@ -51,7 +51,7 @@ func (b *batch) fail(err error) {
 
 // put seals a value and writes it with the batch.
 func (b *batch) put(in bucket, key, plain []byte) {
-	b.pending.add(edit{actPut, in, key, b.vault.seal(in, key, plain)})
+	b.pending.add(edit{actPut, in, key, b.vault.seal(b.last.number, in, key, plain)})
 }
 
 func (b *batch) delete(in bucket, key []byte) { b.pending.add(edit{actDelete, in, key, nil}) }

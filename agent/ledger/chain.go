@@ -42,8 +42,8 @@ func (b *batch) record(r Record, extra *change) uint64 {
 		r.App, r.Session, r.Verdict, r.TxID = q.App, q.Session, q.Verdict, q.TxID
 	}
 	s := stored{Record: r, prev: b.last.mac, body: r.encode(), extra: extra}
-	b.put(bucketAudit, numberKey(r.Number), s.encodeStored())
 	b.last = b.vault.chain(s.prev, r.Number, s.body, millis(b.now))
+	b.put(bucketAudit, numberKey(r.Number), s.encodeStored())
 	if extra != nil {
 		b.note(r.requestNumber(), position{record: r.Number, end: extra.end})
 		b.charge(r.Number, extra.charges)

@@ -238,6 +238,8 @@ func (l *Ledger) transact(ops []*op) (*batch, error) {
 	if len(b.pending.edits) == 0 {
 		return b, nil
 	}
+	// In this commit: a program that knows no numbers must not read what it seals.
+	b.raiseFormat()
 	crashpoint("committing") // on disk: what the last commit left, and nothing of this one
 	return b, l.store.commit(b.pending.edits)
 }

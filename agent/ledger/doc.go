@@ -37,10 +37,31 @@
 // does not grow with the number of sessions, and what must be read at a start does not grow with
 // the trail.
 //
-// All values are sealed with the AEAD of the options. Additional data are the id of the ledger, the
-// bucket and the key of the value, so that values cannot change places. Where they lie is behind
-// one small interface, store. Its only implementation is one bbolt file with the segments as files
-// audit/NNNNNN beside it.
+// All values are sealed. Additional data are the id of the ledger, the bucket and the key of the
+// value, so that values cannot change places. Where they lie is behind one small interface, store.
+// Its only implementation is one bbolt file with the segments as files audit/NNNNNN beside it.
+//
+// # Keys by number
+//
+// Nonces of seals are random and have 96 bits, so one key is good for 2^32 values: at full load
+// that is three and a half days. Therefore the records of the trail count off periods of 2^20, and
+// each period has a key of its own. What is written with a record is sealed under the key of its
+// period: the record, once it is gathered its request, charges and digest, the sessions that
+// changed since the last gathering with their last requests, facts, remnants, fates. A segment is
+// sealed under the key of the record after its last one. That makes less than ten values a record.
+// Even with a hundred, two of a period share a nonce with a chance below one in 2^43. The mark is
+// not sealed: it has a MAC.
+//
+// The number of the key stands in front of a value: the byte 2, an epoch, the period, then the
+// nonce. The number is part of the additional data. The epoch is zero; with several writers each
+// could have its own, and so its own keys.
+//
+// Values of ledger format 1 have no number, are under a key of their own, and stay as they are
+// until they are written again. Such a value begins with its nonce, which may look like a number.
+// No fact says which values are old, because a fact can be damaged apart from them. What looks like
+// a number is tried as one; what does not open so is tried as an old value. A value opens under one
+// of two independent keys or not at all, so neither form can pass for the other. The first commit
+// raises the format of the ledger to 2, which older programs refuse.
 //
 // Beside the ledger lies a mark with the number of the last audit record. It reveals a ledger that
 // was restored alone. Whoever can write both can roll both back; the ledger does not defend against

@@ -54,7 +54,7 @@ type LostCharge struct {
 // examine looks at every value and every record, and notes what is to be changed.
 func (x *examination) examine() error {
 	x.sessions, x.slots, x.bad = map[string]authKey{}, map[string]Slot{}, map[uint64]bool{}
-	if err := x.checkFormat(); err != nil {
+	if _, err := x.checkFormat(); err != nil {
 		return err
 	}
 	if err := x.identity(); err != nil {
@@ -96,7 +96,7 @@ func (x *examination) identity() error {
 	}
 	x.restored("the id of the ledger", edit{actPut, bucketMeta, metaID, []byte(x.vault.id)})
 	x.edits = append(x.edits, edit{actPut, bucketMeta, metaProof,
-		x.vault.seal(bucketMeta, metaProof, []byte(x.vault.id))})
+		x.seal(bucketMeta, metaProof, []byte(x.vault.id))})
 	return nil
 }
 
@@ -115,6 +115,12 @@ func (r lookup) fits() (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// seal seals a value for its place. How far the trail goes is not known while it is examined; the
+// few values that are written by then may have any number.
+func (x *examination) seal(b bucket, key, plain []byte) []byte {
+	return x.vault.seal(x.mark.number, b, key, plain)
 }
 
 func (x *examination) restored(what string, e ...edit) {
@@ -346,7 +352,7 @@ func (x *examination) segment(c *chaining, index uint64) error {
 		delete(x.bad, s.Number)
 		key := numberKey(s.Number)
 		x.restored(nameOf(bucketAudit, key), edit{actPut, bucketAudit, key,
-			x.vault.seal(bucketAudit, key, s.encodeStored())})
+			x.seal(bucketAudit, key, s.encodeStored())})
 	}
 	x.records = append(x.records, x.again...)
 	x.again = nil
@@ -361,7 +367,7 @@ func (x *examination) gatheredFrom() {
 	}
 	x.gathered = x.records[0].Number
 	x.edits = append(x.edits, edit{actPut, bucketMeta, metaGathered,
-		x.vault.seal(bucketMeta, metaGathered, encodeNumber(x.gathered))})
+		x.seal(bucketMeta, metaGathered, encodeNumber(x.gathered))})
 }
 
 // chaining follows the trail.
@@ -383,7 +389,7 @@ func (c *chaining) step(s *stored) {
 		if x.lostKept && s.Number > 1 {
 			x.kept = s.Number
 			x.edits = append(x.edits, edit{actPut, bucketMeta, metaKept,
-				x.vault.seal(bucketMeta, metaKept, encodeNumber(s.Number))})
+				x.seal(bucketMeta, metaKept, encodeNumber(s.Number))})
 		}
 		if x.kept > 1 {
 			c.last = chainEnd{number: x.kept - 1} // its MAC nobody knows any more
@@ -445,10 +451,10 @@ func (c *chaining) finish() {
 	x.end = end
 	if x.lostTurns {
 		x.edits = append(x.edits, edit{actPut, bucketMeta, metaTurns,
-			x.vault.seal(bucketMeta, metaTurns, encodeNumbers(x.turns))})
+			x.seal(bucketMeta, metaTurns, encodeNumbers(x.turns))})
 	}
 	if len(c.found) > 0 {
 		x.edits = append(x.edits, edit{actPut, bucketMeta, metaHoles,
-			x.vault.seal(bucketMeta, metaHoles, encodeHoles(x.holes))})
+			x.seal(bucketMeta, metaHoles, encodeHoles(x.holes))})
 	}
 }

@@ -3,7 +3,9 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"path/filepath"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -50,6 +52,119 @@ func (l *Ledger) bolt() *bolt.DB {
 	return under.(*boltStore).db
 }
 
+// SealNumber is the number of the key for what is written with a record.
+func (o Options) SealNumber(record uint64) (epoch, period uint64) {
+	o, _ = o.withDefaults()
+	n := o.vault().numberAt(record)
+	return n.epoch, n.period
+}
+
+// Seal and Opened are what a vault does with a value of the meta bucket.
+func (o Options) Seal(record uint64, key string, plain []byte) []byte {
+	o, _ = o.withDefaults()
+	return o.vault().seal(record, bucketMeta, []byte(key), plain)
+}
+
+// Opened opens values with one vault.
+func (o Options) Opened(key string, values ...[]byte) (plain [][]byte, err error) {
+	o, _ = o.withDefaults()
+	v := o.vault()
+	for _, sealed := range values {
+		p, err := v.open(bucketMeta, []byte(key), sealed)
+		if err != nil {
+			return nil, err
+		}
+		plain = append(plain, p)
+	}
+	return plain, nil
+}
+
+// RecodeSealNumber reads the number of a sealed value and writes it again, with what follows.
+func RecodeSealNumber(sealed []byte) (again []byte, ok bool) {
+	n, rest, ok := cutSealNumber(sealed)
+	var w writer
+	w.sealNumber(n)
+	return append(w.b, rest...), ok
+}
+
+// PeriodIn is the period of a sealed value that names its key.
+func PeriodIn(sealed []byte) (period uint64, ok bool) {
+	n, _, ok := cutSealNumber(sealed)
+	return n.period, ok
+}
+
+// TestingOldForm seals everything in the file of a closed ledger as programs of format 1 did. Each
+// nonce begins as a value that names its key does.
+func TestingOldForm(path string, o Options) error {
+	o, err := o.withDefaults()
+	if err != nil {
+		return err
+	}
+	v := o.vault()
+	count := uint64(0)
+	reseal := func(b bucket, key, sealed []byte) ([]byte, error) {
+		plain, err := v.open(b, key, sealed)
+		if err != nil {
+			return nil, err
+		}
+		count++
+		nonce := binary.BigEndian.AppendUint64([]byte{sealedForm, 0, 0, 0}, count)
+		return o.AEAD.Seal(nonce, nonce, plain, v.place(b, key).b), nil
+	}
+	files := segmentFiles{folder: filepath.Join(filepath.Dir(path), segmentFolder), disk: o.disk}
+	all, err := files.segments()
+	if err != nil {
+		return err
+	}
+	for _, info := range all {
+		sealed, err := files.readSegment(info.index)
+		if err == nil {
+			sealed, err = reseal(bucketSegment, numberKey(info.index), sealed)
+		}
+		if err == nil {
+			err = files.writeSegment(info.index, sealed)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		return tx.ForEach(func(name []byte, in *bolt.Bucket) error { return oldForm(in, bucket(name), reseal) })
+	})
+	return errors.Join(err, db.Close())
+}
+
+func oldForm(in *bolt.Bucket, b bucket, reseal func(bucket, []byte, []byte) ([]byte, error)) error {
+	values := map[string][]byte{}
+	err := in.ForEach(func(key, sealed []byte) error {
+		if sealed == nil {
+			return oldForm(in.Bucket(key), b+"/"+bucket(key), reseal)
+		}
+		values[string(key)] = bytes.Clone(sealed)
+		return nil
+	})
+	for key, sealed := range values {
+		switch {
+		case err != nil:
+		case b == bucketMeta && key == string(metaFormat):
+			err = in.Delete([]byte(key))
+		case b == bucketMeta && key == string(metaID):
+		default:
+			if sealed, err = reseal(b, []byte(key), sealed); err == nil {
+				err = in.Put([]byte(key), sealed)
+			}
+		}
+	}
+	return err
+}
+
+// WithPeriod sets how many records share a key.
+func (o Options) WithPeriod(n uint64) Options { o.period = n; return o }
+
 // WithSegment sets the number of records in a segment.
 func (o Options) WithSegment(n uint64) Options { o.segment = n; return o }
 
@@ -76,7 +191,8 @@ func TestingDropBucket(path, bucket string) error {
 
 // SealedSegment is a segment file with this content.
 func (o Options) SealedSegment(index uint64, plain []byte) []byte {
-	return o.vault().seal(bucketSegment, numberKey(index), plain)
+	o, _ = o.withDefaults()
+	return o.vault().seal((index+1)*o.segment, bucketSegment, numberKey(index), plain)
 }
 
 // RecodeMark reads a mark of the ledger with these options and writes it again.

@@ -31,7 +31,22 @@ func (c *clock) add(d time.Duration) { c.ms.Add(d.Milliseconds()) }
 
 // options are those of a keystore whose keys come from a label.
 func options(label string) ledger.Options {
-	key := sha256.Sum256([]byte("ledger sealing " + label))
+	sealer := func(epoch, period uint64) cipher.AEAD {
+		return aeadOf(fmt.Sprint("ledger sealing ", label, epoch, "/", period))
+	}
+	return ledger.Options{ID: "id-" + label, AEAD: aeadOf("ledger sealing " + label), Sealer: sealer,
+		MAC: func(data ...[]byte) []byte {
+			h := hmac.New(sha256.New, []byte("ledger mac "+label))
+			for _, d := range data {
+				h.Write(d)
+			}
+			return h.Sum(nil)
+		}}
+}
+
+// aeadOf returns a cipher under a key made of a text.
+func aeadOf(text string) cipher.AEAD {
+	key := sha256.Sum256([]byte(text))
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		panic(err)
@@ -40,13 +55,7 @@ func options(label string) ledger.Options {
 	if err != nil {
 		panic(err)
 	}
-	return ledger.Options{ID: "id-" + label, AEAD: aead, MAC: func(data ...[]byte) []byte {
-		h := hmac.New(sha256.New, []byte("ledger mac "+label))
-		for _, d := range data {
-			h.Write(d)
-		}
-		return h.Sum(nil)
-	}}
+	return aead
 }
 
 // rig is a ledger in a test, which can be closed and opened again.

@@ -10,9 +10,12 @@ import (
 // this one cannot read raises the number, and writes it before anything else in the new form.
 const (
 	// ledgerFormat is the format of the store's buckets. The meta bucket has it in clear, as a
-	// decimal number; a ledger without it has format 1. Nothing is written for format 1, so that
-	// ledgers stay as programs that know no formats made them.
-	ledgerFormat = 1
+	// decimal number; a ledger without it has format 1. A ledger of format 1 gets the new number in
+	// the first commit that writes anything: whoever only reads one leaves it to older programs.
+	//
+	//	1  values are sealed under one key
+	//	2  values are sealed under keys by number, those of before without one; segments, too
+	ledgerFormat = 2
 	// segmentFormat is the first byte of an opened segment.
 	segmentFormat = 1
 	// markFormat ends the first line of the mark.
@@ -33,21 +36,35 @@ func (e *NewerError) Error() string {
 		e.What, e.Format, e.Reads)
 }
 
-// checkFormat returns a NewerError for a ledger of a newer format. It is the first check: this
-// program knows nothing else about such a ledger.
-func (r lookup) checkFormat() error {
+var formatText = strconv.AppendUint(nil, ledgerFormat, 10)
+
+// checkFormat returns the format of the ledger, and a NewerError for a newer one. It is the first
+// check: this program knows nothing else about such a ledger.
+func (r lookup) checkFormat() (uint64, error) {
 	text, found, err := r.in.get(bucketMeta, metaFormat)
-	if err != nil || !found {
-		return err
+	if err != nil {
+		return 0, err
+	}
+	if !found {
+		return 1, nil
 	}
 	format, err := strconv.ParseUint(string(text), 10, 64)
 	if err != nil || format == 0 {
-		return damaged(bucketMeta, metaFormat)
+		return 0, damaged(bucketMeta, metaFormat)
 	}
 	if format > ledgerFormat {
-		return &NewerError{What: "this ledger", Format: format, Reads: ledgerFormat}
+		return 0, &NewerError{What: "this ledger", Format: format, Reads: ledgerFormat}
 	}
-	return nil
+	return format, nil
+}
+
+// raiseFormat writes the format of today with the batch, if the ledger has an older one.
+func (b *batch) raiseFormat() {
+	if b.l.state.format == ledgerFormat {
+		return
+	}
+	b.pending.add(edit{actPut, bucketMeta, metaFormat, formatText})
+	b.after = append(b.after, func(st *state) { st.format = ledgerFormat })
 }
 
 const markTitle = "pksa ledger mark "

@@ -15,10 +15,14 @@ import (
 // Options is what a ledger is opened with.
 type Options struct {
 	ID     string                      // of the keystore that it belongs to
-	AEAD   cipher.AEAD                 // seals values; takes 12-byte nonces, which are random
+	AEAD   cipher.AEAD                 // opens values of ledger format 1; takes 12-byte nonces
 	MAC    func(data ...[]byte) []byte // keyed, at least 32 bytes; called from several goroutines
 	Now    func() time.Time            // nil: time.Now
 	Logger *slog.Logger                // nil: discards
+	// Sealer returns the AEAD of an epoch and period, under a key of its own for each pair. It
+	// seals values, and takes 12-byte nonces, which are random. It is called from several
+	// goroutines.
+	Sealer func(epoch, period uint64) cipher.AEAD
 
 	NonceAhead         time.Duration // how far ahead of our clock a nonce may be; zero: 24 h
 	NonceBehind        time.Duration // how far behind; zero: 10 min
@@ -33,17 +37,18 @@ type Options struct {
 	KeepFor time.Duration
 
 	segment uint64 // records in a segment of the trail; zero: 4,096
+	period  uint64 // records whose values share a key; zero: 2^20
 
 	newStore func(path string) store // nil: a bbolt file
 	disk     durable.Disk            // writes mark and segments; zero: the system's
 }
 
 func (o Options) withDefaults() (Options, error) {
-	if o.ID == "" || o.AEAD == nil || o.MAC == nil {
-		return o, errors.New("ledger options lack id, AEAD or MAC")
+	if o.ID == "" || o.AEAD == nil || o.Sealer == nil || o.MAC == nil {
+		return o, errors.New("ledger options lack id, AEAD, sealer or MAC")
 	}
-	if o.AEAD.NonceSize() != nonceSize || len(o.MAC(nil)) < 32 {
-		return o, errors.New("ledger needs an AEAD with 12-byte nonces and a MAC of 32 bytes")
+	if o.AEAD.NonceSize() != nonceSize || o.Sealer(0, 0).NonceSize() != nonceSize || len(o.MAC(nil)) < 32 {
+		return o, errors.New("ledger needs AEADs with 12-byte nonces and a MAC of 32 bytes")
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -59,6 +64,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.AnswerMargin, 10*time.Minute)
 	setDefault(&o.Requests, 100_000)
 	setDefault(&o.segment, segmentRecords)
+	setDefault(&o.period, periodRecords)
 	if o.disk.Rename == nil {
 		o.disk = crashing(durable.System())
 	}
@@ -129,12 +135,13 @@ func create(path string, o Options, anew bool) error {
 	v := o.vault()
 	now := encodeNumber(uint64(millis(o.Now())))
 	first := []edit{
+		{actPut, bucketMeta, metaFormat, formatText},
 		{actPut, bucketMeta, metaID, []byte(v.id)},
-		{actPut, bucketMeta, metaProof, v.seal(bucketMeta, metaProof, []byte(v.id))},
-		{actPut, bucketMeta, metaCreated, v.seal(bucketMeta, metaCreated, now)},
+		{actPut, bucketMeta, metaProof, v.seal(0, bucketMeta, metaProof, []byte(v.id))},
+		{actPut, bucketMeta, metaCreated, v.seal(0, bucketMeta, metaCreated, now)},
 	}
 	if anew {
-		first = append(first, edit{actPut, bucketMeta, metaFloor, v.seal(bucketMeta, metaFloor, now)})
+		first = append(first, edit{actPut, bucketMeta, metaFloor, v.seal(0, bucketMeta, metaFloor, now)})
 	}
 	// The mark is replaced when the ledger is about to be there. Earlier, a failure could leave the
 	// mark of an empty ledger beside a copy that is put back; later, a crash would leave a ledger

@@ -130,7 +130,8 @@ func (l *Ledger) mergeLocked(found map[uint64]*run) {
 
 // meta checks that the ledger is ours, and reads its facts.
 func (f *loaded) meta() error {
-	if err := f.checkFormat(); err != nil {
+	var err error
+	if f.state.format, err = f.checkFormat(); err != nil {
 		return err
 	}
 	for _, name := range allBuckets {

@@ -41,7 +41,7 @@ func (x *examination) give(b bucket, key []byte) {
 // giveKey lets an auth_key of which nothing is known any more make no session again. That of a live
 // session is known by the session.
 func (x *examination) giveKey(key []byte) {
-	put := func(k authKey) edit { return edit{actPut, bucketKeys, key, x.vault.seal(bucketKeys, key, k.encode())} }
+	put := func(k authKey) edit { return edit{actPut, bucketKeys, key, x.seal(bucketKeys, key, k.encode())} }
 	if k, lives := x.sessions[string(key)]; lives {
 		x.restored(nameOf(bucketKeys, key), put(k))
 		return
@@ -63,7 +63,7 @@ func (x *examination) giveCharge(key []byte, gone edit) {
 
 // giveFact notes what goes on without a fact.
 func (x *examination) giveFact(key []byte) {
-	put := func(plain []byte) edit { return edit{actPut, bucketMeta, key, x.vault.seal(bucketMeta, key, plain)} }
+	put := func(plain []byte) edit { return edit{actPut, bucketMeta, key, x.seal(bucketMeta, key, plain)} }
 	means, e := "nothing depends on it", edit{actDelete, bucketMeta, key, nil}
 	switch {
 	case bytes.Equal(key, metaGathered):

@@ -24,6 +24,12 @@ func (l *Ledger) segmentOf(number uint64) uint64 { return (max(number, 1) - 1) /
 // while requests wait.
 func (l *Ledger) rotate() {
 	for l.Err() == nil && !l.stuck && l.oldest < l.segmentOf(l.state.gathered) {
+		if l.state.format < ledgerFormat {
+			l.commit([]*op{{apply: func(b *batch) error { b.raiseFormat(); return nil }}}) // before a segment has it
+			if l.state.format < ledgerFormat {
+				return
+			}
+		}
 		index := l.oldest
 		if err := l.writeSegment(index); err != nil {
 			l.stuck = true
@@ -95,7 +101,8 @@ func (l *Ledger) writeSegment(index uint64) error {
 		}
 		list = append(list, s)
 	}
-	return l.store.writeSegment(index, l.vault.seal(bucketSegment, numberKey(index), encodeSegment(list)))
+	sealed := l.vault.seal((index+1)*l.o.segment, bucketSegment, numberKey(index), encodeSegment(list))
+	return l.store.writeSegment(index, sealed)
 }
 
 // readSegment opens a segment. Its records are chained to one another by their own bytes. The

@@ -8,6 +8,7 @@ import (
 
 // state is what is committed, as far as it is kept in memory.
 type state struct {
+	format   uint64 // of the store
 	last     chainEnd
 	gathered uint64   // number of the last record that is gathered: the buckets reflect the records up to it
 	floor    int64    // ms; no nonce at or below counts

@@ -3,48 +3,140 @@ package ledger
 import (
 	"crypto/cipher"
 	"crypto/rand"
+	"slices"
+	"sync"
 )
 
 // vault seals, opens and hashes what one ledger keeps, under the keys of the keystore that the
-// ledger belongs to. It holds no state: it may be used concurrently.
+// ledger belongs to. It may be used concurrently.
 type vault struct {
-	id   string // of the keystore
-	aead cipher.AEAD
-	mac  func(data ...[]byte) []byte
+	id      string      // of the keystore
+	old     cipher.AEAD // of values without a number
+	sealers sealers     // of the others, by number
+	period  uint64      // records that share a key
+	mac     func(data ...[]byte) []byte
 }
 
-func (o *Options) vault() *vault { return &vault{id: o.ID, aead: o.AEAD, mac: o.MAC} }
+func (o *Options) vault() *vault {
+	return &vault{id: o.ID, old: o.AEAD, sealers: sealers{derive: o.Sealer}, period: o.period, mac: o.MAC}
+}
 
-const nonceSize = 12
+const (
+	nonceSize = 12
+	// periodRecords is how many records of the trail come before the next key.
+	periodRecords = 1 << 20
+	// sealedForm is the first byte of a value that says under which key it was sealed.
+	sealedForm = 2
+)
 
-// additional returns the data that binds a value to its ledger, bucket and key, each with its
-// length.
-func (v *vault) additional(b bucket, key []byte) []byte {
-	w := writer{b: make([]byte, 0, 16+len(v.id)+len(b)+len(key))}
+// sealNumber names the key of a value. It stands in clear in front of the value, and is a part of
+// what the seal covers.
+type sealNumber struct {
+	epoch  uint64 // zero today; each of several writers of one ledger could have its own
+	period uint64
+}
+
+// numberAt returns the number of the key for what is written with a record.
+func (v *vault) numberAt(record uint64) sealNumber { return sealNumber{period: record / v.period} }
+
+func (w *writer) sealNumber(n sealNumber) {
+	w.byte(sealedForm)
+	w.uint(n.epoch)
+	w.uint(n.period)
+}
+
+// cutSealNumber returns the number in front of a sealed value, and the value behind it. A value
+// without a number begins with a random nonce, which looks like a number now and then.
+func cutSealNumber(sealed []byte) (n sealNumber, rest []byte, ok bool) {
+	r := reader{b: sealed}
+	r.version(sealedForm)
+	n = sealNumber{epoch: r.uint(), period: r.uint()}
+	return n, r.b, !r.bad
+}
+
+// place returns the data that binds a value to its ledger, bucket and key, each with its length.
+func (v *vault) place(b bucket, key []byte) *writer {
+	w := writer{b: make([]byte, 0, 40+len(v.id)+len(b)+len(key))}
 	w.text(v.id)
 	w.text(string(b))
 	w.bytes(key)
-	return w.b
+	return &w
 }
 
-// seal encrypts a value for its place. The result begins with the nonce.
-func (v *vault) seal(b bucket, key, plain []byte) []byte {
-	out := make([]byte, nonceSize, nonceSize+len(plain)+v.aead.Overhead())
-	_, _ = rand.Read(out) // never fails: crypto/rand ends the process instead
-	return v.aead.Seal(out, out, plain, v.additional(b, key))
+// seal encrypts a value for its place. record is the number of the record that the value is written
+// with, or of the last one before it. The result begins with the number of the key, and the nonce.
+func (v *vault) seal(record uint64, b bucket, key, plain []byte) []byte {
+	n := v.numberAt(record)
+	aead, place := v.sealers.of(n), v.place(b, key)
+	place.sealNumber(n)
+	w := writer{b: make([]byte, 0, 1+2*10+nonceSize+len(plain)+aead.Overhead())}
+	w.sealNumber(n)
+	nonce := make([]byte, nonceSize)
+	_, _ = rand.Read(nonce) // never fails: crypto/rand ends the process instead
+	w.fixed(nonce)
+	return aead.Seal(w.b, nonce, plain, place.b)
 }
 
 // open decrypts a value that was sealed for this place. It returns ErrDamaged if the value was
 // altered, or was sealed for another place.
+//
+// Whether a value has a number is not guessed: what looks like one is tried as one, and if that
+// does not open, as a value without. The keys are independent, so a value opens one way at most.
 func (v *vault) open(b bucket, key, sealed []byte) ([]byte, error) {
+	place := v.place(b, key)
+	if n, rest, ok := cutSealNumber(sealed); ok && len(rest) >= nonceSize {
+		bound := *place // the number comes behind what place holds, and does not change it
+		bound.sealNumber(n)
+		if plain, err := v.sealers.of(n).Open(nil, rest[:nonceSize], rest[nonceSize:], bound.b); err == nil {
+			return plain, nil
+		}
+	}
 	if len(sealed) < nonceSize {
 		return nil, damaged(b, key)
 	}
-	plain, err := v.aead.Open(nil, sealed[:nonceSize], sealed[nonceSize:], v.additional(b, key))
+	plain, err := v.old.Open(nil, sealed[:nonceSize], sealed[nonceSize:], place.b)
 	if err != nil {
 		return nil, damaged(b, key)
 	}
 	return plain, nil
+}
+
+// recentSealers is how many ciphers are kept: one to write, the one before, and those of two who
+// read old parts of the trail.
+const recentSealers = 4
+
+// sealers keeps the ciphers that were used last. Deriving one costs as much as sealing a few
+// kilobytes.
+type sealers struct {
+	derive func(epoch, period uint64) cipher.AEAD
+
+	mu     sync.Mutex
+	recent []numberedSealer // the one used last comes first
+}
+
+type numberedSealer struct {
+	sealNumber
+	aead cipher.AEAD
+}
+
+// of returns the cipher of a number.
+func (s *sealers) of(n sealNumber) cipher.AEAD {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.recent, func(k numberedSealer) bool { return k.sealNumber == n })
+	if i == 0 {
+		return s.recent[0].aead
+	}
+	var found numberedSealer
+	if i > 0 {
+		found = s.recent[i]
+		s.recent = slices.Delete(s.recent, i, i+1)
+	} else {
+		found = numberedSealer{n, s.derive(n.epoch, n.period)}
+		s.recent = s.recent[:min(len(s.recent), recentSealers-1)]
+	}
+	s.recent = slices.Insert(s.recent, 0, found)
+	return found.aead
 }
 
 // hash returns a MAC under the ledger's key. The MAC covers the purpose, and each part with its

@@ -50,7 +50,7 @@ func newNodes(cfg *config.Config, n *hive.Network, t http.RoundTripper, log *slo
 // LedgerOptions returns what the ledger beside the keystore is opened with.
 func LedgerOptions(cfg *config.Config, keys *keystore.Store, log *slog.Logger) ledger.Options {
 	return ledger.Options{
-		ID: keys.LedgerID(), AEAD: keys.LedgerSealer(), MAC: keys.LedgerMAC, Logger: log,
+		ID: keys.LedgerID(), AEAD: keys.LedgerSealer(), Sealer: keys.LedgerSealerOf, MAC: keys.LedgerMAC, Logger: log,
 		NonceAhead: cfg.NonceAhead, NonceBehind: cfg.NonceBehind, SessionsPerAccount: cfg.SessionsPerAccount,
 		KeepFor: cfg.AuditKeep,
 	}

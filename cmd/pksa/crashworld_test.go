@@ -172,7 +172,8 @@ func (w *killWorld) makeHome(nodes []string, policy string, apps []string) {
 }
 
 func ledgerOf(store *keystore.Store) ledger.Options {
-	return ledger.Options{ID: store.LedgerID(), AEAD: store.LedgerSealer(), MAC: store.LedgerMAC}
+	return ledger.Options{ID: store.LedgerID(), AEAD: store.LedgerSealer(), Sealer: store.LedgerSealerOf,
+		MAC: store.LedgerMAC}
 }
 
 // withLedger opens the ledger of a wallet that does not run.

@@ -9,6 +9,7 @@ import (
 
 	"pksa/agent/audit"
 	"pksa/agent/ledger"
+	"pksa/agent/link"
 	"pksa/agent/policy"
 	"pksa/agent/trace"
 	"pksa/protocol"
@@ -316,7 +317,7 @@ func (a *Agent) refuse(ctx context.Context, g granted, j judged) {
 // request takes the way of all others to the ledger, where its nonce is used up: what was called
 // busy is never carried out, whoever brings it again.
 func (a *Agent) tooFast(r *run) *refusal {
-	if r.pace == inTime {
+	if r.pace == link.InTime {
 		return nil
 	}
 	return &refusal{code: audit.CodeBusy, reason: fmt.Sprintf("more than %d requests a second for %s "+

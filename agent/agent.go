@@ -172,14 +172,14 @@ func (a *Agent) makeLink(relay config.Relay, o Options) (*link.Link, error) {
 		AnsweredElsewhere: func() { a.answeredElsewhere(l.URL()) },
 		AnswerRefused:     func(text string, sent []link.SentAnswer) { a.answerRefused(l.URL(), text, sent) },
 		Dropped:           func(account hive.AccountName, why link.Drop) { a.linkDropped(l.URL(), account, why) },
+		Slowed:            func() { a.notice(trace.RelayTooFast, "", l.URL()) },
 		LinkRate:          rate(o.Config.RequestsPerSecond), AccountRate: rate(o.Config.AccountRequestsPerSecond),
 		// The link reads frames in order and takes a ticket for each, so that requests are admitted
 		// in the order in which they came although they are opened in parallel.
 		Ticket: func(account hive.AccountName) any { return a.ledger.Ticket(l.URL(), string(account)) },
 		// The link's own context ends when it is stopped; what was admitted may go on until the
 		// deadline of the stop.
-		Handler: func(_ context.Context, d link.Delivery) { a.receive(a.work, d, inTime) },
-		Busy:    func(_ context.Context, d link.Delivery) { a.receive(a.work, d, tooFast) },
+		Handler: func(_ context.Context, d link.Delivery) { a.receive(a.work, d) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("relay %q: %w", relay.URL, err)

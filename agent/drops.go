@@ -29,6 +29,7 @@ const (
 	dropStopping   = "stopping"
 	dropProbe      = "probe of another wallet"
 	dropEnded      = "session ended"
+	dropUntried    = "too many strangers" // most of its account's keys were not tried
 )
 
 // dropsEvery is how often the counts of dropped requests go into the audit trail.
@@ -94,7 +95,7 @@ func (d *drops) reset() map[string]map[string]uint64 {
 
 // reasons are those of which a metric exists before the first one happens.
 var reasons = []string{dropExpired, dropFarExpire, dropForeign, dropData, dropConflict, dropNobody, dropQuarantine,
-	dropReplay, dropBusy, dropStopping, dropProbe, dropEnded}
+	dropReplay, dropBusy, dropStopping, dropProbe, dropEnded, dropUntried}
 
 // expected are the labels of requests whose metric exists before the first one happens.
 var expected = []status.RequestLabels{
@@ -115,7 +116,8 @@ func (a *Agent) drop(d delivered, reason string) {
 	case reason == dropBusy:
 		a.noticed(trace.TooMany, d)
 	// Those with an auth_key were shown when they came.
-	case reason == dropNobody && (d.msg.Kind != protocol.Auth || d.msg.AuthKey == "" || d.pace == tooFast):
+	case reason == dropUntried, reason == dropNobody && (d.msg.Kind != protocol.Auth || d.msg.AuthKey == "" ||
+		d.brought != nil):
 		a.noticed(trace.Unopened, d)
 	}
 	a.log.Debug("request dropped", append(d.attrs(), "reason", reason)...)
@@ -148,8 +150,6 @@ func (a *Agent) linkDropped(relay string, account hive.AccountName, why link.Dro
 	switch why {
 	case link.DropAccountRate:
 		a.notice(trace.TooFast, account, relay)
-	case link.DropLinkRate:
-		a.notice(trace.RelayTooFast, account, relay)
 	case link.DropQueueFull, link.DropAccountQueue:
 		a.notice(trace.TooMany, account, relay)
 	}

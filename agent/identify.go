@@ -8,6 +8,7 @@ import (
 
 	"pksa/agent/audit"
 	"pksa/agent/ledger"
+	"pksa/agent/link"
 	"pksa/agent/policy"
 	"pksa/agent/trace"
 	"pksa/protocol"
@@ -20,16 +21,26 @@ import (
 type whose uint8
 
 const (
-	nobodys     whose = iota // nothing of ours opens it: silence
-	opened                   // a key opens it
-	altered                  // it was sealed with a session's key and altered on the way
-	quarantined              // its session does not listen to this relay for now
-	ended                    // the key of a session that has ended opens it
+	nobodys whose = iota // nothing of ours opens it: silence
+	opened               // a key opens it
+	altered              // it was sealed with a session's key and altered on the way
+	untried              // nothing opens it of what was tried: see alwaysTried
+	ended                // the key of a session that has ended opens it
 )
 
 // maxAuthKey bounds the session key that an application chooses. A uuid has 36 bytes, the longest
 // seen in the wild 64 hexadecimal digits.
 const maxAuthKey = 256
+
+// alwaysTried is how many secrets of apps, and how many keys of the sessions of an account that
+// were used last, are tried on each request. Whoever is at work is among these. The others are
+// tried as long as the link's bucket for requests that nothing opens pays for all of them, so that
+// strangers cost a bounded part of a processor however many sessions there are. What opens costs
+// that bucket nothing: its account pays.
+//
+// A key is either not tried or tried in full. If a relay could have an altered request opened and
+// not counted while it floods the wallet, it would have as many tries as it likes.
+const alwaysTried = 64
 
 // identify finds who asks, by the key that opens the payload and never by what the message says:
 // the slot whose secret opens auth_key, else a live session of the account, most recently used
@@ -37,39 +48,85 @@ const maxAuthKey = 256
 // first block decrypts to the beginning of an object under a session's key, somebody altered a
 // request of that session. The keys of ended sessions are tried last.
 func (a *Agent) identify(ctx context.Context, d delivered) (*run, whose) {
+	mayTry := newPayer(d)
 	if d.msg.Kind == protocol.Auth && d.msg.AuthKey != "" {
-		if r, found := a.bySlot(d); found != nobodys {
-			// The slot's secret in auth_key proves nothing about the payload: a relay can combine
-			// the auth_key of one request with the altered payload of another.
-			if who, _ := r.listener(); a.quiet(who, d.arrived) {
-				a.noteLogin(ctx, r, found)
-				return nil, quarantined
-			}
+		if r, found := a.bySlot(d, &mayTry); r != nil {
+			mayTry.giveBack()
 			return r, found
 		}
 	}
-	sessions := a.ledger.SessionsOf(string(d.msg.Account))
-	for _, s := range sessions {
-		clear, err := d.sealed.Open(string(s.AuthKey))
-		if err != nil {
-			continue
-		}
-		if a.quiet(listener{session: s.ID, relay: d.relay}, d.arrived) {
-			a.noteAuth(ctx, d, s.ID)
-			return nil, quarantined
-		}
-		return &run{delivered: d, app: s.App, authKey: secret.Hide(string(s.AuthKey)), session: s, clear: clear}, opened
+	r, found := a.bySession(d, &mayTry)
+	if found == opened {
+		mayTry.giveBack()
+		return r, found
 	}
 	if pr, ok := a.pairings.waiting(d.msg.Account, d.msg.UUID, d.arrived); ok && d.msg.Kind == protocol.Auth {
 		if clear, err := d.sealed.Open(string(pr.link.Reveal().Key)); err == nil {
+			mayTry.giveBack()
 			return &run{delivered: d, app: pr.app, authKey: secret.Hide(string(pr.link.Reveal().Key)), pairing: pr,
 				clear: clear}, opened
 		}
 	}
-	if r, whose := a.alteredFrom(d, sessions); whose != nobodys {
-		return r, whose
+	switch {
+	case found == altered:
+		mayTry.giveBack()
+		return r, found
+	case mayTry.refused:
+		// The key of an ended session may be that of a live one that was not tried.
+		return nil, untried
 	}
 	return a.byRemnant(ctx, d)
+}
+
+// payer pays for the keys that one request is tried with.
+type payer struct {
+	brought *link.Delivery // nil: nobody need pay
+	paid    int
+	refused bool // some keys were not tried
+}
+
+func newPayer(d delivered) payer { return payer{brought: d.brought} }
+
+// of returns how many of so many keys may be tried, from the first one.
+func (p *payer) of(keys int) int {
+	more := keys - alwaysTried
+	switch {
+	case more <= 0 || p.brought == nil:
+		return keys
+	case !p.brought.Link.MayTry(more):
+		p.refused = true
+		return alwaysTried
+	}
+	p.paid += more
+	return keys
+}
+
+// giveBack takes back what was paid for a request that a key has opened.
+func (p *payer) giveBack() {
+	if p.paid > 0 {
+		p.brought.Link.Untry(p.paid)
+	}
+}
+
+// bySession finds the live session whose key opens the payload or, if none does, the first one
+// whose request it was before somebody altered it.
+func (a *Agent) bySession(d delivered, mayTry *payer) (*run, whose) {
+	sessions := a.ledger.SessionsOf(string(d.msg.Account))
+	trial, damaged := seal.NewTrial(d.sealed), (*ledger.Session)(nil)
+	for _, s := range sessions[:mayTry.of(len(sessions))] {
+		switch clear, found := trial.Try(string(s.AuthKey)); {
+		case found == seal.Opened:
+			return &run{delivered: d, app: s.App, authKey: secret.Hide(string(s.AuthKey)), session: s, clear: clear},
+				opened
+		case found == seal.Altered && damaged == nil:
+			damaged = s
+		}
+	}
+	if damaged == nil {
+		return nil, nobodys
+	}
+	return &run{delivered: d, app: damaged.App, authKey: secret.Hide(string(damaged.AuthKey)), session: damaged},
+		altered
 }
 
 // quiet reports whether somebody is silent on a relay.
@@ -77,30 +134,36 @@ func (a *Agent) quiet(who listener, now time.Time) bool {
 	return a.byDamage.quiet(who, now) || a.byReplay.quiet(who, now)
 }
 
-// alteredFrom finds the session whose request was altered on the way, if one of them is.
-func (a *Agent) alteredFrom(d delivered, sessions []*ledger.Session) (*run, whose) {
-	for _, s := range sessions {
-		if !d.sealed.Damaged(string(s.AuthKey)) {
-			continue
-		}
-		if a.quiet(listener{session: s.ID, relay: d.relay}, d.arrived) {
-			return nil, quarantined
-		}
-		return &run{delivered: d, app: s.App, authKey: secret.Hide(string(s.AuthKey)), session: s}, altered
+// silenced reports whether whoever made the request is not heard from its relay now. The slot's
+// secret in auth_key proves nothing about the payload: a relay can combine the auth_key of one
+// request with the altered payload of another.
+func (a *Agent) silenced(ctx context.Context, r *run, found whose) bool {
+	who, ok := r.listener()
+	if !ok || r.remnant != nil || !a.quiet(who, r.arrived) {
+		return false
 	}
-	return nil, nobodys
+	switch {
+	case r.session != nil:
+		a.noteAuth(ctx, r.delivered, r.session.ID)
+	case found == opened: // what was altered makes no session anyway
+		if err := a.ledger.NoteLogin(ctx, r.app, r.digest); err != nil {
+			a.log.Error("auth request not remembered", append(r.attrs(), "err", err)...)
+		}
+	}
+	return true
 }
 
 // bySlot opens auth_key with the secrets of the slots. The slot whose secret opens it is the
 // application, whatever name stands in the payload. The payload must open with the key that was in
 // auth_key: a relay that combines one application's auth_key with another payload gets nothing. A
 // payload that was sealed with that key and altered is told apart, as one of a session is.
-func (a *Agent) bySlot(d delivered) (*run, whose) {
+func (a *Agent) bySlot(d delivered, mayTry *payer) (*run, whose) {
 	key, err := seal.Parse(d.msg.AuthKey)
 	if err != nil {
 		return nil, nobodys
 	}
-	for _, slot := range a.ledger.Slots() {
+	slots := a.ledger.Slots()
+	for _, slot := range slots[:mayTry.of(len(slots))] {
 		if slot.SameSecretAs != "" {
 			continue // a secret names one app
 		}
@@ -288,18 +351,6 @@ func (a *Agent) noteAuth(ctx context.Context, d delivered, id ledger.SessionID) 
 	}
 	if err := a.ledger.NoteAuth(ctx, id, d.sealed.Digest()); err != nil {
 		a.log.Error("auth request not remembered", append(d.attrs(), "err", err)...)
-	}
-}
-
-// noteLogin remembers an auth_req that opened with the secret of an app and is not judged.
-func (a *Agent) noteLogin(ctx context.Context, r *run, found whose) {
-	switch {
-	case r.session != nil:
-		a.noteAuth(ctx, r.delivered, r.session.ID)
-	case found == opened: // what was altered makes no session anyway
-		if err := a.ledger.NoteLogin(ctx, r.app, r.digest); err != nil {
-			a.log.Error("auth request not remembered", append(r.attrs(), "err", err)...)
-		}
 	}
 }
 

@@ -30,16 +30,9 @@ type delivered struct {
 	digest  [32]byte // of sealed
 	arrived time.Time
 	key     ledger.RequestKey
-	pace    pace
+	// brought is how it came; nil for a held request that a person goes on with.
+	brought *link.Delivery
 }
-
-// pace is whether a request is within the rate of its account.
-type pace bool
-
-const (
-	inTime  pace = false
-	tooFast pace = true // it is opened and recorded, so that its application can be told so, and no more
-)
 
 func (d delivered) expires() time.Time { return time.UnixMilli(d.msg.Expire) }
 
@@ -54,6 +47,7 @@ func (d delivered) attrs() []any {
 type run struct {
 	delivered
 	ticket  *ledger.Ticket
+	pace    link.Pace             // TooFast: it is recorded, so that its application can be told so, and no more
 	app     string                // the slot that asks
 	authKey secret.Hidden[string] // opens and seals
 	session *ledger.Session       // nil if the key has none yet
@@ -78,7 +72,7 @@ func (r *run) attrs() []any {
 
 // receive takes one request from a link through the whole journey. It returns when the request is
 // answered, dropped, or held for a pairing.
-func (a *Agent) receive(ctx context.Context, delivery link.Delivery, p pace) {
+func (a *Agent) receive(ctx context.Context, delivery link.Delivery) {
 	l, msg := delivery.Link, delivery.Request
 	ticket, _ := delivery.Ticket.(*ledger.Ticket)
 	// Whatever becomes of the request, those behind it must not wait for its turn for ever.
@@ -92,7 +86,7 @@ func (a *Agent) receive(ctx context.Context, delivery link.Delivery, p pace) {
 		return
 	}
 	d := delivered{
-		link: l, relay: l.URL(), msg: msg, arrived: time.Now(), pace: p,
+		link: l, relay: l.URL(), msg: msg, arrived: time.Now(), brought: &delivery,
 		key: ledger.RequestKey{Relay: l.URL(), UUID: msg.UUID.Key()},
 	}
 	if reason := a.check(&d); reason != "" {
@@ -112,7 +106,10 @@ func (a *Agent) receive(ctx context.Context, delivery link.Delivery, p pace) {
 		a.log.Error("ledger does not take the request", append(d.attrs(), "err", err)...)
 		a.drop(d, "ledger")
 	case begun.State == ledger.Answered:
-		a.resend(ctx, d, begun.Answer)
+		// Sending it again takes a proof of key.
+		if d.charge() != link.Dropped {
+			a.resend(ctx, d, begun.Answer)
+		}
 	case begun.State == ledger.InWork:
 		ticket.Release() // this waits for another run, and no request behind it must wait for that
 		a.join(ctx, d, begun)
@@ -169,11 +166,25 @@ func (a *Agent) join(ctx context.Context, d delivered, begun ledger.Begun) {
 	a.resend(ctx, d, answer)
 }
 
+// charge charges the account for a request that somebody's key has opened. Nobody pays for one that
+// a person brings by a pairing link.
+func (d delivered) charge() link.Pace {
+	if d.brought == nil {
+		return link.InTime
+	}
+	return d.brought.Charge()
+}
+
 // open finds out who made the request and hands it on.
 func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 	r, whose := a.identify(ctx, d)
 	if r != nil {
+		if r.pace = d.charge(); r.pace == link.Dropped {
+			a.ledger.Drop(d.key) // the link has counted it
+			return
+		}
 		r.documented = a.ledger.Documented(r.app)
+		r.ticket = ticket
 	}
 	if whose == ended && d.msg.Kind == protocol.Auth {
 		// A link for it may still be pasted.
@@ -181,33 +192,35 @@ func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 			whose = opened
 		}
 	}
-	switch whose {
-	case ended:
-		r.ticket = ticket
-		a.serveEnded(ctx, r)
-	case opened:
-		r.ticket = ticket
-		a.serve(ctx, r)
-	case altered:
-		r.ticket = ticket
-		a.rejectAltered(ctx, r, "altered on its way: the padding or the UTF-8 behind the first block is wrong")
-	case quarantined:
+	switch {
+	case r != nil && a.silenced(ctx, r, whose):
 		a.ledger.Drop(d.key)
 		a.drop(d, dropQuarantine)
-	case nobodys:
-		if d.msg.Kind == protocol.Auth && d.pace == inTime {
-			ticket.Release() // it waits for a person, and no request behind it must wait for that
-			a.hold(ctx, d)
-			return
-		}
+	case whose == ended:
+		a.serveEnded(ctx, r)
+	case whose == opened:
+		a.serve(ctx, r)
+	case whose == altered:
+		a.rejectAltered(ctx, r, "altered on its way: the padding or the UTF-8 behind the first block is wrong")
+	case d.msg.Kind == protocol.Auth && (r == nil || r.pace == link.InTime) && d.mayHold():
+		ticket.Release() // it waits for a person, and no request behind it must wait for that
+		a.hold(ctx, d)
+	case whose == untried:
+		a.ledger.Drop(d.key)
+		a.drop(d, dropUntried)
+	default:
 		a.ledger.Drop(d.key)
 		a.drop(d, dropNobody)
 	}
 }
 
+// mayHold reports whether the request may be kept for a pairing link.
+func (d delivered) mayHold() bool { return d.brought == nil || d.brought.MayHold() }
+
 // hold keeps an auth_req for a pairing link that may still be pasted.
 func (a *Agent) hold(ctx context.Context, d delivered) {
 	now := time.Now()
+	d.brought = nil // from now on it costs nobody
 	if d.msg.AuthKey != "" {
 		// Only an application that has a secret sends an auth_key, and it is no secret of ours. It
 		// is shown at once, not when the request expires.

@@ -122,7 +122,7 @@ func Default(home string) *Config {
 		NonceBehind:              10 * time.Minute,
 		NonceAhead:               24 * time.Hour,
 		SessionsPerAccount:       1000,
-		RequestsPerSecond:        200,
+		RequestsPerSecond:        500,
 		AccountRequestsPerSecond: 50,
 		KeyCheckEvery:            time.Hour,
 		Canary:                   5 * time.Minute,

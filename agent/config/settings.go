@@ -76,9 +76,11 @@ var settings = []setting{
 	{"limits.sessions_per_account", "Live sessions of one account, at most. At the bound a new session of an " +
 		"application takes the place of one that the application's secret made and that was idle for an hour.", "1000",
 		integer(func(c *Config) *int { return &c.SessionsPerAccount }, 1, 100_000)},
-	{"limits.requests_per_second", "Requests taken from one relay in a second; what is over is dropped.", "200",
+	{"limits.requests_per_second", "Messages read from one relay in a second; large ones count more. It is read no " +
+		"faster, and hung up on after 10 s of more.", "500",
 		integer(func(c *Config) *int { return &c.RequestsPerSecond }, 1, 100_000)},
-	{"limits.account_requests_per_second", "The same for one account. Half as many again are told \"busy\".", "50",
+	{"limits.account_requests_per_second", "Requests for one account in a second that a secret or session opens; " +
+		"what is over is dropped. Half as many again are told \"busy\".", "50",
 		integer(func(c *Config) *int { return &c.AccountRequestsPerSecond }, 1, 100_000)},
 	{"audit.keep", "How long the audit trail is kept: days, or all. It goes in segments of 4096 records; the newest " +
 		"always stay. A bot that is asked once a second writes 100 MB a day.", "400d",

@@ -57,7 +57,8 @@ type entry struct {
 	// Its requests.
 	inFlight int
 	limit    bucket
-	busy     bucket // of those above limit, for which Busy is called
+	busy     bucket // of those above limit, whose applications are told so
+	held     bucket // of those that nothing opens and that are kept
 }
 
 // SetAccounts replaces the accounts of the link: all of them or, with an error, none. It may be

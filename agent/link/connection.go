@@ -73,7 +73,11 @@ func (l *Link) connect(ctx context.Context) (life, error) {
 	fail(err)
 	wg.Wait()
 	l.options.Keys.release(c.key, l.URL(), time.Now())
-	return l.recordEnd(), context.Cause(live)
+	how := l.recordEnd()
+	if errors.Is(context.Cause(live), errFlood) {
+		how = life{} // however long it lasted: the pauses between floods grow
+	}
+	return how, context.Cause(live)
 }
 
 // shutDown waits until the connection has failed, and closes it at once, or until the link is told
@@ -137,6 +141,9 @@ func (c *connection) read(live context.Context) (websocket.MessageType, []byte, 
 
 // ended returns the reason for which nothing more can be read.
 func ended(err error) error {
+	if errors.Is(err, errFlood) {
+		return errFlood
+	}
 	var closed websocket.CloseError
 	if errors.As(err, &closed) {
 		return fmt.Errorf("%w: %w", errClosed, closed)

@@ -27,10 +27,11 @@ const (
 func (l *Link) dial(ctx context.Context) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	raw, err := l.options.DialContext(ctx, "tcp", address(l.url))
+	dialled, err := l.options.DialContext(ctx, "tcp", address(l.url))
 	if err != nil {
 		return nil, fmt.Errorf("dialling: %w", err)
 	}
+	raw := &closing{Conn: dialled, ended: make(chan struct{})}
 	ws, err := l.upgrade(ctx, raw)
 	if err != nil {
 		raw.Close()
@@ -40,8 +41,8 @@ func (l *Link) dial(ctx context.Context) (*connection, error) {
 	return &connection{ws: ws, raw: raw, writing: make(chan struct{}, 1)}, nil
 }
 
-func (l *Link) upgrade(ctx context.Context, raw net.Conn) (*websocket.Conn, error) {
-	conn := raw
+func (l *Link) upgrade(ctx context.Context, raw *closing) (*websocket.Conn, error) {
+	conn := net.Conn(raw)
 	if l.url.Scheme == "wss" {
 		secure := tls.Client(raw, l.tls())
 		if err := secure.HandshakeContext(ctx); err != nil {
@@ -52,7 +53,7 @@ func (l *Link) upgrade(ctx context.Context, raw net.Conn) (*websocket.Conn, erro
 		return nil, errors.New("dialling: the loopback name leads to another machine; without TLS that is not allowed")
 	}
 	ws, _, err := websocket.Dial(ctx, l.url.String(), &websocket.DialOptions{
-		HTTPClient: &http.Client{Transport: oneRequest{conn}, CheckRedirect: noRedirect},
+		HTTPClient: &http.Client{Transport: oneRequest{conn, l, raw.ended}, CheckRedirect: noRedirect},
 	})
 	return ws, err
 }
@@ -74,7 +75,11 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 // oneRequest carries the one HTTP request of an upgrade over a connection that exists already.
 // http.Transport dials in a goroutine that can outlive the call, and reads the body of a refusal,
 // which a relay may never end.
-type oneRequest struct{ conn net.Conn }
+type oneRequest struct {
+	conn  net.Conn
+	link  *Link
+	ended <-chan struct{} // closed when conn was closed
+}
 
 func (o oneRequest) RoundTrip(req *http.Request) (*http.Response, error) {
 	stop := context.AfterFunc(req.Context(), func() { o.conn.Close() })
@@ -91,19 +96,12 @@ func (o oneRequest) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !stop() { // the context has ended: the connection is closed, or is about to be
 		return nil, context.Cause(req.Context())
 	}
-	limited.N = math.MaxInt64 // the limit was for the header; frames have their own
+	// The limit was for the header; frames have their own. What came behind the header may be in
+	// the buffer already.
+	limited.N = math.MaxInt64
 	resp.Body = http.NoBody
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		resp.Body = upgraded{buffered, o.conn}
+		resp.Body = &meter{Conn: o.conn, link: o.link, from: buffered, ended: o.ended}
 	}
 	return resp, nil
 }
-
-// upgraded is the connection after the HTTP reply. What came behind the reply may have been read
-// into the buffer already.
-type upgraded struct {
-	io.Reader
-	net.Conn
-}
-
-func (u upgraded) Read(p []byte) (int, error) { return u.Reader.Read(p) }

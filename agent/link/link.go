@@ -25,18 +25,16 @@ type Options struct {
 	// App is the name by which this wallet registers. The relay can read it. Default "pksa".
 	App string
 
-	// Handler is called with each request that passed limits and decoding, each time on a goroutine
-	// of its own. It must return soon after ctx ends, which is when Run is told to stop. ctx
-	// outlives the connection that brought the request.
+	// Handler is called with each request that passed decoding and numbers, each time on a
+	// goroutine of its own. It must return soon after ctx ends, which is when Run is told to stop.
+	// ctx outlives the connection that brought the request.
 	Handler func(ctx context.Context, d Delivery)
-	// Busy, if set, is called in place of Handler with a request above AccountRate, as far as
-	// BusyRate and BusyInFlight allow. It is for telling the application to ask again later, and
-	// must do no more. Requests beyond that, and without Busy all of them, are dropped.
-	Busy func(ctx context.Context, d Delivery)
-	// Dropped, if set, is called with each request that is dropped because there are too many, and
-	// with an empty account for a frame above LinkRate. It must not block: no frame is read
-	// meanwhile.
+	// Dropped, if set, is called with each request that is dropped because there are too many. It
+	// must not block: no frame is read meanwhile.
 	Dropped func(account hive.AccountName, why Drop)
+	// Slowed, if set, is called with each pause in reading that the relay makes necessary by
+	// sending more than LinkRate. It must not block.
+	Slowed func()
 	// Ticket, if set, is called once for each request before Handler is, in the order of frames: it
 	// takes the request's place in the order of its account, which calls of Handler do not keep. It
 	// must not block: no frame is read meanwhile. What it returns becomes Delivery.Ticket.
@@ -79,15 +77,21 @@ type Options struct {
 	// Default: that of a net.Dialer. No proxy is used.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// LinkRate bounds all frames; a frame of n bytes costs 1 + n/65536 tokens. Default 2,000 a
-	// second and a burst of 4,000.
+	// LinkRate bounds all frames, also pings and parts of messages; n bytes cost n/16384 tokens
+	// beside one for each frame. The relay is read no faster, and hung up on when it sends more
+	// than that for ten seconds. Default 2,000 a second and a burst of 4,000.
 	LinkRate Rate
-	// AccountRate bounds the requests for one account. Default 200 a second and a burst of 1,000.
+	// AccountRate bounds the requests for one account that a key opens. Default 200 a second and a
+	// burst of 1,000.
 	AccountRate Rate
-	// BusyRate bounds the calls of Busy for one account, and BusyInFlight how many of them may run
-	// at once for all accounts. Default half of AccountRate, and 32.
+	// BusyRate bounds the requests above AccountRate for one account that are TooFast and not
+	// Dropped, and BusyInFlight how many of them may be worked on at once for all accounts. Default
+	// half of AccountRate, and 32.
 	BusyRate     Rate
 	BusyInFlight int
+	// Tries bounds the keys that are tried on requests which nothing opens: see [Link.MayTry].
+	// Default 190,000 a second, and as many at once.
+	Tries Rate
 	// RegisterRate is how many registrations begin each second. Default 2,000.
 	RegisterRate float64
 	// InFlight is how many calls of Handler may run at once, AccountInFlight how many of them for
@@ -116,6 +120,8 @@ func (o Options) withDefaults() Options {
 	fill(&o.AccountRate, Rate{PerSecond: 200, Burst: 1000})
 	fill(&o.BusyRate, Rate{PerSecond: o.AccountRate.PerSecond / 2, Burst: max(1, o.AccountRate.Burst/2)})
 	fill(&o.BusyInFlight, 32)
+	// All 1,000 keys of an account for 200 requests a second, but for those that are tried always.
+	fill(&o.Tries, Rate{PerSecond: 190_000, Burst: 190_000})
 	fill(&o.RegisterRate, 2000)
 	fill(&o.InFlight, 2048)
 	fill(&o.AccountInFlight, 1024)
@@ -129,6 +135,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Dropped == nil {
 		o.Dropped = func(hive.AccountName, Drop) {}
+	}
+	if o.Slowed == nil {
+		o.Slowed = func() {}
 	}
 	if o.Ticket == nil {
 		o.Ticket = func(hive.AccountName) any { return nil }
@@ -152,7 +161,8 @@ func (o Options) check() error {
 	switch {
 	case o.Handler == nil:
 		return errors.New("link: no handler")
-	case !o.LinkRate.usable(), !o.AccountRate.usable(), !o.BusyRate.usable(), o.RegisterRate < 0:
+	case !o.LinkRate.usable(), !o.AccountRate.usable(), !o.BusyRate.usable(), !o.Tries.usable(),
+		o.RegisterRate < 0:
 		return errors.New("link: a rate must be above zero")
 	case o.InFlight < 0, o.AccountInFlight < 0, o.BusyInFlight < 0:
 		return errors.New("link: a number of requests must be above zero")
@@ -179,10 +189,11 @@ type Link struct {
 	conn       *connection // the newest, once its key is known; else nil
 	lastKey    hive.PublicKey
 	limit      bucket
+	tries      bucket       // of keys, on requests that nothing opens
 	faultLines bucket       // lines about the relay's faults
 	sent       []SentAnswer // the newest answers of this connection, the oldest first
 	inFlight   int
-	busy       int // of those in flight, the calls of Busy
+	busy       int // of those in flight, those that are TooFast
 	bytes      int // of the requests in flight
 	draining   bool
 	idle       chan struct{} // closed once draining and nothing is in flight

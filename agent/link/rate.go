@@ -41,6 +41,12 @@ func (b *bucket) credit(now time.Time, r Rate) {
 	b.tokens++
 }
 
+// putBack adds tokens that were spent for nothing.
+func (b *bucket) putBack(now time.Time, r Rate, tokens float64) {
+	b.fill(now, r)
+	b.tokens = min(r.Burst, b.tokens+tokens)
+}
+
 func (b *bucket) fill(now time.Time, r Rate) {
 	if b.at.IsZero() {
 		b.tokens, b.at = r.Burst, now

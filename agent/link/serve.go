@@ -13,20 +13,22 @@ import (
 )
 
 const (
-	weightUnit    = 64 << 10 // bytes of a frame that cost one more token
 	maxBytesHeld  = 64 << 20 // frames of the requests in flight, whose number alone would allow 2 GiB
 	noisePerSec   = 1        // log lines about the relay's faults
 	noiseAtOnce   = 20
 	malformedDrop = "malformed_"
 )
 
-// Delivery is one request as it came from the relay: decoded, within rates and numbers, and for an
-// account of the link. Nothing else in it has been checked.
+// Delivery is one request as it came from the relay: decoded, within numbers, and for an account of
+// the link. Nothing else in it has been checked. Who has found out that somebody's key opens it
+// calls Charge, before anything is done for it.
 type Delivery struct {
 	Link     *Link // on which it came; its answer goes there
 	Request  protocol.Request
 	Received time.Time // when its frame had been read
 	Ticket   any       // what Options.Ticket returned for it
+
+	place *place
 }
 
 // Drop is a reason for which a frame, or the request in it, was thrown away. Besides these
@@ -38,8 +40,8 @@ type Drop string
 
 // The reasons for a Drop.
 const (
-	DropLinkRate     Drop = "link_rate"       // more frames than Options.LinkRate
-	DropAccountRate  Drop = "account_rate"    // more requests than Options.AccountRate
+	DropLinkRate     Drop = "link_rate"       // what was not read yet of a relay that was hung up on
+	DropAccountRate  Drop = "account_rate"    // more requests that a key opens than Options.AccountRate
 	DropQueueFull    Drop = "queue_full"      // Handler holds Options.InFlight requests, or 64 MiB
 	DropAccountQueue Drop = "account_queue"   // or Options.AccountInFlight of this account
 	DropForeign      Drop = "foreign_account" // for an account that is not one of this link
@@ -48,7 +50,6 @@ const (
 	DropUnknown      Drop = "unknown_command" // a cmd that no relay sends to a wallet
 	DropUnexpected   Drop = "unexpected"      // a message that was not asked for
 	dropNothing      Drop = ""
-	tooFast          Drop = "too fast" // above AccountRate and not dropped: Busy is called
 )
 
 // Drops returns the reasons of which a metric should exist before the first one happens.
@@ -91,12 +92,6 @@ func (l *Link) serve(ctx, live context.Context, c *connection) error {
 
 // decode returns the message of a frame, or nil if it is dropped.
 func (l *Link) decode(c *connection, typ websocket.MessageType, frame []byte) protocol.Message {
-	// Charged before it is decoded: decoding is what a flood would make us pay for.
-	if !l.chargeFrame(len(frame)) {
-		l.countDrop(DropLinkRate)
-		l.options.Dropped("", DropLinkRate)
-		return nil
-	}
 	if typ != websocket.MessageText {
 		l.countDrop(DropBinary)
 		return nil
@@ -122,62 +117,46 @@ func (l *Link) decode(c *connection, typ websocket.MessageType, frame []byte) pr
 	return nil
 }
 
-// chargeFrame counts a frame and reports whether it is within the link's rate.
-func (l *Link) chargeFrame(size int) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.facts.Frames++
-	return l.limit.spend(time.Now(), l.options.LinkRate, 1+float64(size)/weightUnit)
-}
-
-// deliver passes a request to Handler or Busy, or drops it, without waiting.
+// deliver passes a request to Handler, or drops it, without waiting.
 func (l *Link) deliver(ctx context.Context, r protocol.Request, size int) {
 	now := time.Now()
-	e, why := l.reserve(r.Account, size, now)
-	handle := l.options.Handler
-	switch why {
-	case dropNothing:
-	case tooFast:
-		handle = l.options.Busy
-	default:
+	p, why := l.reserve(r.Account, size)
+	if why != dropNothing {
 		l.countDrop(why)
-		if why == DropAccountRate || why == DropQueueFull || why == DropAccountQueue {
+		if why == DropQueueFull || why == DropAccountQueue {
 			l.options.Dropped(r.Account, why)
 		}
 		return
 	}
 	// The ticket is taken here, where frames still have their order: calls of Handler have none.
-	// Busy needs one, too: a request that uses up its nonce before an earlier one has its turn
-	// would make that one a replay.
-	d := Delivery{Link: l, Request: r, Received: now, Ticket: l.options.Ticket(r.Account)}
+	// What is told "busy" needs one, too: a request that uses up its nonce before an earlier one
+	// has its turn would make that one a replay.
+	d := Delivery{Link: l, Request: r, Received: now, Ticket: l.options.Ticket(r.Account), place: p}
 	l.handlers.Go(func() {
-		defer l.release(e, size, why)
-		handle(ctx, d)
+		defer l.release(p)
+		l.options.Handler(ctx, d)
 	})
 }
 
-// reserve reserves a place for a request among those in flight, or returns why there is none. With
-// tooFast the place is for a call of Busy. A request that finds no place has been charged to the
-// rate of its account all the same.
-func (l *Link) reserve(account hive.AccountName, size int, now time.Time) (*entry, Drop) {
+// place is the place of a request among those in flight. Link.mu guards what changes.
+type place struct {
+	entry *entry
+	size  int
+	aside bool // a token of its account is set aside for it
+	busy  bool // one of BusyInFlight
+	free  bool // Handler has returned
+}
+
+// reserve reserves a place for a request among those in flight, or returns why there is none.
+func (l *Link) reserve(account hive.AccountName, size int) (*place, Drop) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e, why := l.accounts[account], dropNothing
+	e := l.accounts[account]
 	switch {
 	case e == nil:
 		return nil, DropForeign
 	case l.draining:
 		return nil, DropDraining
-	}
-	if !e.limit.spend(now, l.options.AccountRate, 1) {
-		why = tooFast
-		// Whoever sends too fast, a stranger for example, pays for his own requests only as long as
-		// these are few: what is opened for him to be told so is bounded by a rate of its own.
-		if l.options.Busy == nil || l.busy >= l.options.BusyInFlight || !e.busy.spend(now, l.options.BusyRate, 1) {
-			return nil, DropAccountRate
-		}
-	}
-	switch {
 	case l.inFlight >= l.options.InFlight || l.bytes+size > maxBytesHeld:
 		return nil, DropQueueFull
 	case e.inFlight >= l.options.AccountInFlight:
@@ -187,21 +166,23 @@ func (l *Link) reserve(account hive.AccountName, size int, now time.Time) (*entr
 	e.inFlight++
 	l.inFlight++
 	l.bytes += size
-	if why == tooFast {
-		l.busy++
-	}
 	l.facts.Requests++
-	return e, why
+	return &place{entry: e, size: size, aside: e.limit.spend(time.Now(), l.options.AccountRate, 1)}, dropNothing
 }
 
-func (l *Link) release(e *entry, size int, why Drop) {
+func (l *Link) release(p *place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e.inFlight--
+	p.free = true
+	p.entry.inFlight--
 	l.inFlight--
-	l.bytes -= size
-	if why == tooFast {
+	l.bytes -= p.size
+	if p.busy {
 		l.busy--
+	}
+	if p.aside {
+		p.aside = false
+		p.entry.limit.putBack(time.Now(), l.options.AccountRate, 1)
 	}
 	l.closeIdleLocked()
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,17 +98,24 @@ func TestBinaryAndFragmentedFrames(t *testing.T) {
 func TestRates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
+		var inTime atomic.Int64
 		w := start(t, r, link.Options{
-			LinkRate: link.Rate{PerSecond: 10, Burst: 100}, AccountRate: link.Rate{PerSecond: 1, Burst: 5},
+			AccountRate: link.Rate{PerSecond: 1, Burst: 5},
+			BusyRate:    link.Rate{PerSecond: 1e-9, Burst: 1},
+			Handler: func(_ context.Context, d link.Delivery) {
+				if d.Charge() == link.InTime {
+					inTime.Add(1)
+				}
+			},
 		}, accounts("alice", "bob")...)
 		time.Sleep(time.Minute)
-		flood := func(name string, n int) (delivered int) {
-			before := len(w.delivered())
+		flood := func(name string, n int) (served int) {
+			before := inTime.Load()
 			for i := range n {
 				r.lastPeer().send(request(name, i))
 			}
 			synctest.Wait()
-			return len(w.delivered()) - before
+			return int(inTime.Load() - before)
 		}
 		if n := flood("alice", 50); n != 5 {
 			t.Errorf("a burst of one account: %d", n)
@@ -118,11 +126,8 @@ func TestRates(t *testing.T) {
 		if n := flood("mallory", 100); n != 0 {
 			t.Errorf("a stranger: %d", n)
 		}
-		if n := flood("bob", 1); n != 0 {
-			t.Errorf("beyond the link's rate: %d", n)
-		}
 		d := w.link.Status().Counters.Drops
-		if d[link.DropAccountRate] != 80 || d[link.DropForeign] != 10 || d[link.DropLinkRate] != 91 {
+		if d[link.DropAccountRate] != 78 || d[link.DropForeign] != 100 {
 			t.Errorf("drops: %v", d)
 		}
 		time.Sleep(3 * time.Second)
@@ -136,15 +141,21 @@ func TestRates(t *testing.T) {
 func TestRateOfBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
-		w := start(t, r, link.Options{LinkRate: link.Rate{PerSecond: 1, Burst: 40}}, accounts("alice")...)
+		w := start(t, r, link.Options{LinkRate: link.Rate{PerSecond: 100, Burst: 200}}, accounts("alice")...)
 		time.Sleep(time.Minute)
 		for range 10 {
-			r.lastPeer().sendText(strings.Repeat(" ", protocol.MaxFrame)) // 17 tokens
+			r.lastPeer().sendText(strings.Repeat(" ", protocol.MaxFrame)) // 65 tokens
 		}
-		synctest.Wait()
-		d := w.link.Status().Counters.Drops
-		if d[link.DropLinkRate] != 7 {
-			t.Errorf("drops: %v", d)
+		for _, c := range []struct {
+			after time.Duration
+			read  uint64
+		}{{0, 3}, {time.Second, 4}, {4 * time.Second, 10}} {
+			time.Sleep(c.after)
+			synctest.Wait()
+			d := w.link.Status().Counters.Drops
+			if d["malformed_syntax"] != c.read {
+				t.Errorf("after %s more: %v, wanted %d", c.after, d, c.read)
+			}
 		}
 	})
 }
@@ -215,7 +226,8 @@ func TestBytesHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
 		free := make(chan struct{})
-		w := start(t, r, link.Options{Handler: func(context.Context, link.Delivery) { <-free }}, accounts("alice")...)
+		w := start(t, r, link.Options{LinkRate: link.Rate{PerSecond: 1e6, Burst: 1e6},
+			Handler: func(context.Context, link.Delivery) { <-free }}, accounts("alice")...)
 		synctest.Wait()
 		for i := range 120 {
 			m := request("alice", i)

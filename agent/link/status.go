@@ -58,7 +58,8 @@ type Counters struct {
 	KeyChanges  uint64          // connections on which the relay had another key than before
 	KeyRefusals uint64          // connections that ended because of the relay's key
 	Attempts    uint64          // to connect
-	Frames      uint64          // read, of any kind
+	Frames      uint64          // of WebSocket, read, of any kind
+	Pauses      uint64          // in reading, because the relay sent more than Options.LinkRate
 	Requests    uint64          // given to Handler
 	Answers     uint64          // written
 	RelayErrors uint64          // `error` messages

@@ -21,7 +21,7 @@ const (
 	Busy Kind = "busy"
 	// TooFast is a request above the rate of its account that got no answer.
 	TooFast Kind = "too_fast"
-	// RelayTooFast is a frame above the rate of its relay.
+	// RelayTooFast is a pause in reading a relay that sends above its rate.
 	RelayTooFast Kind = "relay_too_fast"
 	// TooMany is a request that found too many others in work.
 	TooMany Kind = "too_many"
@@ -48,7 +48,7 @@ func (k Kind) Advice() string {
 	case TooFast:
 		return "the application hears nothing (limits.account_requests_per_second)"
 	case RelayTooFast:
-		return "the applications hear nothing (limits.requests_per_second)"
+		return "its requests wait, and after 10 s of that it is hung up on (limits.requests_per_second)"
 	case TooMany:
 		return "the applications hear nothing; is the disk slow, or a person asked about many requests?"
 	case SessionsFull:
@@ -75,7 +75,7 @@ func (k Kind) what(n uint64, account hive.AccountName, app string) string {
 	case TooFast:
 		verb = " above the rate, dropped"
 	case RelayTooFast:
-		noun, verb = "message", " above the rate of its relay, dropped"
+		noun, verb = "pause", " in reading a relay that sends above its rate"
 	case TooMany:
 		verb = " dropped because too many were in work"
 	case SessionsFull:

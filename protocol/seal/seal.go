@@ -41,10 +41,19 @@ type opener struct {
 	text  []byte              // the latest sum, then passphrase and salt
 	room  [128]byte           // text fits in here, if it is not long
 	clear [aes.BlockSize]byte // a single decrypted block
+
+	vector [aes.BlockSize]byte // the initial vector
+	hasIV  bool                // it was computed
 }
 
 func newOpener(passphrase string, salt []byte) *opener {
 	o := &opener{}
+	o.derive(passphrase, salt)
+	return o
+}
+
+// derive makes the opener one of this passphrase and salt.
+func (o *opener) derive(passphrase string, salt []byte) {
 	o.text = append(o.room[:md5.Size], passphrase...)
 	o.text = append(o.text, salt...)
 	var key [2 * md5.Size]byte
@@ -58,11 +67,12 @@ func newOpener(passphrase string, salt []byte) *opener {
 	if err != nil {
 		panic(err) // unreachable: 32 bytes are a key
 	}
-	o.block = block
-	return o
+	o.block, o.hasIV = block, false
 }
 
 func (o *opener) iv() []byte {
-	iv := md5.Sum(o.text)
-	return iv[:]
+	if !o.hasIV {
+		o.vector, o.hasIV = md5.Sum(o.text), true
+	}
+	return o.vector[:]
 }

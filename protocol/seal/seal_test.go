@@ -189,6 +189,46 @@ func TestDamagedFirstBlock(t *testing.T) {
 	}
 }
 
+// A trial finds with each passphrase what Open and Damaged find, also after others.
+func TestTrial(t *testing.T) {
+	const key = "the key of the session"
+	long := seal.Seal(key, []byte(`{"key_type":"posting","challenge":"some text"}`), salt(t, "0102030405060708"))
+	raw, err := base64.StdEncoding.DecodeString(long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[len(raw)-1] ^= 1
+	for name, c := range map[string]struct {
+		data string
+		want seal.Finding
+	}{
+		"whole":   {long, seal.Opened},
+		"altered": {base64.StdEncoding.EncodeToString(raw), seal.Altered},
+		"short":   {seal.Seal(key, []byte("{}"), salt(t, "0102030405060708")), seal.Opened},
+		"foreign": {seal.Seal("another", []byte("{}"), salt(t, "0102030405060708")), seal.NotMine},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sealed, err := seal.Parse(c.data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			trial := seal.NewTrial(sealed)
+			for _, try := range []string{"one", key, "two", strings.Repeat("long ", 100), key} {
+				clear, found := trial.Try(try)
+				opened, err := sealed.Open(try)
+				if string(clear) != string(opened) || (found == seal.Opened) != (err == nil) ||
+					(found == seal.Altered) != sealed.Damaged(try) || try == key && found != c.want {
+					t.Errorf("%.10s: %q, %d, but Open says %q, %v, and Damaged %t", try, clear, found, opened, err,
+						sealed.Damaged(try))
+				}
+			}
+		})
+	}
+	if clear, found := seal.NewTrial(seal.Sealed{}).Try(key); clear != nil || found != seal.NotMine {
+		t.Errorf("the zero value: %q, %d", clear, found)
+	}
+}
+
 func TestParseIsStrict(t *testing.T) {
 	good := seal.Seal(authKey, []byte("{}"), [8]byte{1, 2, 3})
 	if !strings.HasSuffix(good, "=") {
@@ -300,6 +340,10 @@ func FuzzOpen(f *testing.F) {
 		}
 		clear, err := sealed.Open(passphrase)
 		damaged := sealed.Damaged(passphrase)
+		if tried, found := seal.NewTrial(sealed).Try(passphrase); string(tried) != string(clear) ||
+			(found == seal.Opened) != (err == nil) || (found == seal.Altered) != damaged {
+			t.Errorf("a trial finds %d and %q", found, tried)
+		}
 		if err != nil {
 			return
 		}

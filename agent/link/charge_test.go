@@ -1,0 +1,90 @@
+package link_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pksa/agent/link"
+)
+
+// Keys are paid all or none, from a bucket that goes below zero by one request at most.
+func TestMayTry(t *testing.T) {
+	for _, burst := range []float64{999, 1000, 1001} {
+		t.Run(fmt.Sprint(burst), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := start(t, &relay{}, link.Options{Tries: link.Rate{PerSecond: 100, Burst: burst}},
+					accounts("alice")...)
+				if !w.link.MayTry(1000) {
+					t.Error("the first request's keys are not tried")
+				}
+				if again := w.link.MayTry(1); again != (burst > 1000) {
+					t.Errorf("one key more: %t", again)
+				}
+				w.link.MayTry(1000)
+				w.link.Untry(1000)
+				time.Sleep(time.Second)
+				if !w.link.MayTry(1000) {
+					t.Error("what was given back is not there")
+				}
+				w.link.Untry(1 << 30)
+				for range 2 {
+					w.link.MayTry(int(burst))
+				}
+				if w.link.MayTry(1) {
+					t.Error("the bucket holds more than its burst")
+				}
+			})
+		})
+	}
+}
+
+// What nothing opens does not use up the rate of its account, and is kept at that rate at most.
+// Beyond the rate some are told so, no more than BusyInFlight at once.
+func TestStrangersDoNotPay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, held, hold := &relay{}, 0, make(chan struct{})
+		var paces []link.Pace
+		w := start(t, r, link.Options{
+			AccountRate: link.Rate{PerSecond: 1, Burst: 3}, BusyRate: link.Rate{PerSecond: 1, Burst: 10},
+			BusyInFlight: 2,
+			Handler: func(_ context.Context, d link.Delivery) {
+				if d.Request.UUID < uuid(100) { // a stranger's
+					if d.MayHold() {
+						held++
+					}
+					return
+				}
+				paces = append(paces, d.Charge())
+				<-hold
+			},
+		}, accounts("alice")...)
+		time.Sleep(time.Minute)
+		send := func(from, n int) {
+			for i := range n {
+				r.lastPeer().send(request("alice", from+i))
+				synctest.Wait()
+			}
+		}
+		send(0, 50)
+		if held != 3 {
+			t.Errorf("%d strangers' requests may be kept", held)
+		}
+		send(100, 6)
+		want := fmt.Sprint([]link.Pace{link.InTime, link.InTime, link.InTime, link.TooFast, link.TooFast, link.Dropped})
+		if got := fmt.Sprint(paces); got != want {
+			t.Errorf("six honest ones: %s", got)
+		}
+		if d := w.link.Status().Counters.Drops; d[link.DropAccountRate] != 1 {
+			t.Errorf("drops: %v", d)
+		}
+		close(hold)
+		synctest.Wait()
+		send(106, 1)
+		if last := paces[len(paces)-1]; last != link.TooFast {
+			t.Errorf("when the others are done: %d", last)
+		}
+	})
+}

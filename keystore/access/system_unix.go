@@ -28,10 +28,3 @@ func factsOf(path string, info fs.FileInfo) facts {
 	f.listed = func() bool { return hasAccessList(path) }
 	return f
 }
-
-// onReadOnlyMount reports whether nobody can write by way of the mount at which path lies.
-func onReadOnlyMount(path string) bool {
-	const readOnly = 1 // ST_RDONLY, MNT_RDONLY: the same number on all systems
-	var stat syscall.Statfs_t
-	return syscall.Statfs(path, &stat) == nil && uint64(stat.Flags)&readOnly != 0
-}

@@ -290,7 +290,8 @@ func (a *Agent) prepare(ctx context.Context) error {
 	}
 	// The first decision would read the charges, too. Status and the life of the first transaction
 	// need them before that.
-	if err := a.ledger.Look(ctx, a.budget.load); err != nil {
+	load := func(v ledger.View) { a.budget.load(v, a.policy.Load().policy) }
+	if err := a.ledger.Look(ctx, load); err != nil {
 		return fmt.Errorf("reading what was charged: %w", err)
 	}
 	if err := a.ledger.SettleRelays(ctx, a.configured); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -31,8 +30,9 @@ type budget struct {
 	book *policy.Book
 	// absent is what of book paid for transactions that provably never reached the chain.
 	absent     map[hive.TxID]storedCharges
-	generation uint64    // of the ledger; another one means that a commit failed
-	swept      time.Time // when old charges were dropped last
+	windows    map[string]time.Duration // of the limits, by the policy that was in force at the last sweep
+	generation uint64                   // of the ledger; another one means that a commit failed
+	swept      time.Time                // when old charges were dropped last
 }
 
 // sweepEvery is how often charges that no limit counts any more are dropped from memory.
@@ -100,7 +100,7 @@ func (b *budget) use(v ledger.View, f func(*policy.Book)) {
 func (b *budget) renew(v ledger.View) {
 	// A judge of a commit that failed has charged this copy, and the disk has nothing of it.
 	if b.book == nil || b.generation != v.Generation {
-		b.book, b.absent = fill(v)
+		b.fill(v)
 		b.generation = v.Generation
 	}
 }
@@ -129,7 +129,10 @@ func (b *budget) refresh(v ledger.View) {
 }
 
 // load fills the counters before the first decision.
-func (b *budget) load(v ledger.View) { b.use(v, func(*policy.Book) {}) }
+func (b *budget) load(v ledger.View, inForce *policy.Policy) {
+	b.windows = inForce.Windows() // by the committing goroutine, as all that fills them
+	b.use(v, func(*policy.Book) {})
+}
 
 // peek calls f with the counters as they were last, nil if there are none yet: for questions whose
 // answer decides nothing.
@@ -151,7 +154,10 @@ func (b *budget) room(p *policy.Policy, now time.Time) []policy.Room {
 	if b.book == nil {
 		return nil
 	}
-	rooms, absent := p.Room(b.book, now), inOrder(slices.Collect(maps.Values(b.absent)))
+	rooms, absent := p.Room(b.book, now), new(policy.Book)
+	for _, s := range b.absent {
+		s.count(absent)
+	}
 	at := now // as Room asks: a clock that was set back must not make windows hold less
 	if latest := b.book.Latest(); at.Before(latest) {
 		at = latest
@@ -165,10 +171,14 @@ func (b *budget) room(p *policy.Policy, now time.Time) []policy.Room {
 	return rooms
 }
 
+// keepAfter is after how many stored charges those that are old are merged while counters are
+// filled: there may be more than memory holds.
+const keepAfter = 100_000
+
 // fill reads the charges that the ledger holds. What was given back does not count.
-func fill(v ledger.View) (*policy.Book, map[hive.TxID]storedCharges) {
-	var all []storedCharges
-	absent := map[hive.TxID]storedCharges{}
+func (b *budget) fill(v ledger.View) {
+	b.book, b.absent = new(policy.Book), map[hive.TxID]storedCharges{}
+	n := 0
 	for c := range v.Charges() {
 		s := decodeCharges(c)
 		var fate ledger.Fate
@@ -180,25 +190,30 @@ func fill(v ledger.View) (*policy.Book, map[hive.TxID]storedCharges) {
 		case ledger.Released:
 			continue
 		case ledger.Absent:
-			absent[id] = s
+			b.absent[id] = s
 		}
-		all = append(all, s)
+		s.count(b.book)
+		if n++; n%keepAfter == 0 {
+			b.sweep(v.Now)
+		}
 	}
-	return inOrder(all), absent
+	b.sweep(v.Now)
 }
 
-// inOrder counts charges in the order of time: a book counts an instant before the latest as the
-// latest.
-func inOrder(all []storedCharges) *policy.Book {
-	slices.SortFunc(all, func(a, b storedCharges) int { return a.At.Compare(b.At) })
-	book := new(policy.Book)
-	for _, s := range all {
-		if !s.LostUntil.IsZero() {
-			book.Lose(s.At, s.LostUntil)
-		}
-		book.Add(s.At, s.Charges)
+// sweep drops charges that no limit counts any more, and has old ones take less memory.
+func (b *budget) sweep(now time.Time) {
+	if b.windows != nil {
+		b.book.Keep(b.windows, now)
 	}
-	return book
+	b.swept = now
+}
+
+// count adds stored charges to a book.
+func (s storedCharges) count(book *policy.Book) {
+	if !s.LostUntil.IsZero() {
+		book.Lose(s.At, s.LostUntil)
+	}
+	book.Fill(s.At, s.Charges)
 }
 
 // charge counts what a request costs, and returns the record of it for the ledger, which commits it
@@ -219,8 +234,8 @@ func (b *budget) charge(v ledger.View, inForce *policy.Policy, charges []policy.
 	b.use(v, func(book *policy.Book) {
 		book.Add(v.Now, charges)
 		if v.Now.Sub(b.swept) > sweepEvery {
-			book.Keep(inForce.Limits(), v.Now)
-			b.swept = v.Now
+			b.windows = inForce.Windows()
+			b.sweep(v.Now)
 		}
 	})
 	return []ledger.Charge{{Data: data, Expires: v.Now.Add(keep(inForce, charges))}}

@@ -166,7 +166,12 @@ func (p *payments) check(step string) {
 	p.Helper()
 	var used, absent, onChain, lied int64
 	for _, m := range p.made {
-		if p.now.Sub(m.at) >= paidWindow {
+		// A slice of a day is a minute, and a charge leaves with its slice.
+		leaves := m.at.Truncate(time.Minute).Add(paidWindow)
+		if m.at.Truncate(time.Minute).Before(m.at) {
+			leaves = leaves.Add(time.Minute)
+		}
+		if !leaves.After(p.now) {
 			continue
 		}
 		if m.state != ledger.Released {
@@ -174,6 +179,9 @@ func (p *payments) check(step string) {
 		}
 		if m.state == ledger.Absent {
 			absent += m.amount
+		}
+		if p.now.Sub(m.at) >= paidWindow {
+			continue
 		}
 		if m.onChain {
 			onChain += m.amount

@@ -5,14 +5,14 @@ import (
 	"math/big"
 	"net/url"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 )
 
-// Counters is what a policy asks about the past. [Book] is one.
+// Counters is what a policy asks about the past. [Book] is one, [Summary] another.
 type Counters interface {
-	// Used returns what the counter took in (now-window, now]. The caller may change it.
+	// Used returns what the counter took in the window that ends now, and what took longer to leave
+	// it. The caller may change it.
 	Used(c Counter, window time.Duration, now time.Time) *big.Rat
 	// Latest is the instant of the latest charge; the zero time if there is none.
 	Latest() time.Time
@@ -29,10 +29,30 @@ func (noCounters) Used(Counter, time.Duration, time.Time) *big.Rat { return new(
 func (noCounters) Latest() time.Time                               { return time.Time{} }
 func (noCounters) Splits(string) []string                          { return nil }
 
-// Book is the memory of limits: charges in exact rolling windows. Its owner fills it from the
+// Book is the memory of limits: what was charged, in rolling windows. Its owner fills it from the
 // charges that were stored, and adds those of each admission. A charge that could not be stored
 // after all is not taken back: the owner fills a new book. The zero value is empty and ready. It
 // must not be used concurrently.
+//
+// # Slices
+//
+// Charges are not kept one by one, but as sums over slices of time. All charges of a slice count
+// from when they are added, and leave a window when the end of their slice does. So a window never
+// holds less than a list of all charges would. What is late is late by a thousandth of the window
+// at most, and what was charged at a full minute leaves a window of a day exactly: slices are parts
+// of a day.
+//
+// The length of the slices depends on the window that is asked for, and on nothing else: not on
+// what other windows there are, nor on when slices were merged, nor on a restart in between. This
+// is so since a book merges only what is too old to be seen by a window with shorter slices. In
+// memory a slice is a thousandth of its age, roughly. So 31 days of one counter are 32,000 slices
+// at most, and a longer or shorter window finds what it needs.
+//
+// Beyond the longest window of its limit a charge matters only if the file is edited. There slices
+// grow to an eighth of their age, and to a day at most. A window that is made longer finds charges
+// there that leave it late, and never more room than was left.
+//
+// # Splits
 //
 // What was charged to one counter of a limit counts in every other that does not contradict it:
 // charges from before a limit was split count in every split, and those of all splits count once it
@@ -68,69 +88,32 @@ func (b *Book) losses(from, now time.Time) *big.Rat {
 	return new(big.Rat)
 }
 
-// limitCharges are all charges of one limit.
-type limitCharges struct {
-	splits map[string]*splitCharges
-	// shapes groups the splits by the dimensions that they have, so that a counter finds its own at
-	// once and looks through foreign ones only.
-	shapes map[string][]*splitCharges
-}
-
-type splitCharges struct {
-	dims  map[string]string
-	units map[string]*series
-}
-
-// series are the charges of one unit, oldest first, each with the sum of all before it and itself:
-// what a window holds is the difference of two.
-type series struct {
-	start   big.Rat // what was dropped
-	entries []charged
-}
-
-type charged struct {
-	at  time.Time
-	sum *big.Rat // of all charges up to this one
-}
-
 // Add counts charges of one admission. Instants never go back: one before the latest counts as
 // that. A charge whose amount is no number is dropped; this package never makes one.
 func (b *Book) Add(at time.Time, charges []Charge) {
-	// Windows are found by binary search, so the entries of a series are in the order of time.
 	if at.Before(b.latest) {
 		at = b.latest
 	}
 	b.latest = at
+	b.add(at, charges)
+}
+
+// Fill counts stored charges in any order of time. now is the instant up to which the book is
+// filled: what is old by then takes no more memory than it would after it was added in its time.
+// Only a book that nothing was added to is filled.
+func (b *Book) Fill(at time.Time, charges []Charge) {
+	if at.After(b.latest) {
+		b.latest = at
+	}
+	b.add(at, charges)
+}
+
+func (b *Book) add(at time.Time, charges []Charge) {
 	for _, c := range charges {
-		d, ok := parseDecimal(c.Amount)
-		if !ok {
-			continue
+		if d, ok := parseDecimal(c.Amount); ok {
+			b.limit(c.Limit).add(c, d, wholeMillis(at), b.latest)
 		}
-		n, ok := new(big.Rat).SetString(d.String())
-		if !ok {
-			continue
-		}
-		// A window is the difference of two sums: no walk over its charges, however many there are.
-		s := b.series(Counter{c.Limit, c.Split, c.Unit})
-		s.entries = append(s.entries, charged{at, n.Add(n, s.total())})
 	}
-}
-
-func (s *series) total() *big.Rat {
-	if len(s.entries) == 0 {
-		return &s.start
-	}
-	return s.entries[len(s.entries)-1].sum
-}
-
-func (b *Book) series(c Counter) *series {
-	sc := b.limit(c.Limit).split(canonicalSplit(c.Split))
-	s := sc.units[c.Unit]
-	if s == nil {
-		s = &series{}
-		sc.units[c.Unit] = s
-	}
-	return s
 }
 
 func (b *Book) limit(name string) *limitCharges {
@@ -139,21 +122,10 @@ func (b *Book) limit(name string) *limitCharges {
 	}
 	l := b.limits[name]
 	if l == nil {
-		l = &limitCharges{splits: map[string]*splitCharges{}, shapes: map[string][]*splitCharges{}}
+		l = &limitCharges{longest: LongestWindow, shapes: map[string]*likeCounters{}}
 		b.limits[name] = l
 	}
 	return l
-}
-
-func (l *limitCharges) split(split string) *splitCharges {
-	sc := l.splits[split]
-	if sc == nil {
-		sc = &splitCharges{splitOf(split), map[string]*series{}}
-		l.splits[split] = sc
-		shape := shapeName(sc.dims)
-		l.shapes[shape] = append(l.shapes[shape], sc)
-	}
-	return sc
 }
 
 // splitOf takes a split apart.
@@ -169,10 +141,10 @@ func splitOf(split string) map[string]string {
 	return dims
 }
 
-// canonicalSplit returns the one spelling of a split.
-func canonicalSplit(split string) string {
+// encodeSplit returns the one spelling of a split.
+func encodeSplit(dims map[string]string) string {
 	values := url.Values{}
-	for name, text := range splitOf(split) {
+	for name, text := range dims {
 		values.Set(name, text)
 	}
 	return values.Encode()
@@ -197,122 +169,33 @@ func (b *Book) Splits(limit string) []string {
 		return nil
 	}
 	var splits []string
-	for split, sc := range l.splits {
-		if !sc.empty() {
-			splits = append(splits, split)
-		}
+	for _, sh := range l.shapes {
+		splits = slices.AppendSeq(splits, maps.Keys(sh.splits))
 	}
 	slices.Sort(splits)
 	return splits
-}
-
-// empty reports whether nothing is left of what was charged.
-func (sc *splitCharges) empty() bool {
-	for _, s := range sc.units {
-		if len(s.entries) > 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // Used implements [Counters].
 func (b *Book) Used(c Counter, window time.Duration, now time.Time) *big.Rat {
 	from := now.Add(-window)
 	sum := b.losses(from, now)
-	l := b.limits[c.Limit]
-	if l == nil {
-		return sum
-	}
-	dims := splitOf(c.Split)
-	own, exact := shapeName(dims), canonicalSplit(c.Split)
-	for shape, list := range l.shapes {
-		// Of splits with the same dimensions only one does not contradict, and its name is known.
-		// They can be many, one for each recipient, so they are not searched.
-		if shape == own {
-			l.splits[exact].addTo(sum, c.Unit, from, now)
-			continue
-		}
-		// The limit was split otherwise when these were charged. What may have been charged to this
-		// counter counts: a new "per" must not give the budget out once more.
-		for _, sc := range list {
-			if !contradict(sc.dims, dims) {
-				sc.addTo(sum, c.Unit, from, now)
-			}
+	if l := b.limits[c.Limit]; l != nil {
+		for s := range l.counting(c) {
+			s.addTo(sum, from.UnixMilli(), grainOf(window))
 		}
 	}
 	return sum
 }
 
-func contradict(a, b map[string]string) bool {
-	for name, text := range a {
-		if other, ok := b[name]; ok && other != text {
-			return true
-		}
-	}
-	return false
-}
-
-// addTo adds what was charged after from and not after until.
-func (sc *splitCharges) addTo(sum *big.Rat, unit string, from, until time.Time) {
-	if sc == nil || sc.units[unit] == nil {
-		return
-	}
-	// A charge exactly one window ago has left it: the sum up to then is taken off with it.
-	s := sc.units[unit]
-	sum.Add(sum, s.before(until))
-	sum.Sub(sum, s.before(from))
-}
-
-// before returns the sum of all charges at or before an instant.
-func (s *series) before(t time.Time) *big.Rat {
-	i := sort.Search(len(s.entries), func(i int) bool { return s.entries[i].at.After(t) })
-	if i == 0 {
-		return &s.start
-	}
-	return s.entries[i-1].sum
-}
-
-// Keep sets how long the charges of each limit are kept, as [Policy.Limits] says, and drops older
-// ones. Charges of other limits are kept for 31 days: a limit that is taken out and put back
-// remembers.
-func (b *Book) Keep(limits map[string]time.Duration, now time.Time) {
+// Keep sets how long the longest window of each limit is, as [Policy.Windows] says, and drops
+// charges that are older than that and than 31 days. Charges of other limits are kept for 31 days:
+// a limit that is taken out and put back remembers.
+func (b *Book) Keep(windows map[string]time.Duration, now time.Time) {
 	for name, l := range b.limits {
-		from := now.Add(-max(limits[name], atLeastKept))
-		l.drop(from)
-		if len(l.splits) == 0 {
+		l.longest = windows[name]
+		if l.keep(now); len(l.shapes) == 0 {
 			delete(b.limits, name)
 		}
-	}
-}
-
-// drop drops the charges up to an instant, and the counters that then are empty.
-func (l *limitCharges) drop(until time.Time) {
-	maps.DeleteFunc(l.splits, func(_ string, sc *splitCharges) bool {
-		sc.drop(until)
-		return len(sc.units) == 0
-	})
-	for shape, list := range l.shapes {
-		list = slices.DeleteFunc(list, func(sc *splitCharges) bool { return len(sc.units) == 0 })
-		if l.shapes[shape] = list; len(list) == 0 {
-			delete(l.shapes, shape)
-		}
-	}
-}
-
-func (sc *splitCharges) drop(until time.Time) {
-	maps.DeleteFunc(sc.units, func(_ string, s *series) bool {
-		s.drop(until)
-		return len(s.entries) == 0
-	})
-}
-
-func (s *series) drop(until time.Time) {
-	i := sort.Search(len(s.entries), func(i int) bool { return s.entries[i].at.After(until) })
-	if i > 0 {
-		// The sums that stay include what is dropped, so it remains as the start. The copy lets the
-		// memory of the old entries go.
-		s.start.Set(s.entries[i-1].sum)
-		s.entries = slices.Clone(s.entries[i:])
 	}
 }

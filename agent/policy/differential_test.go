@@ -74,7 +74,8 @@ func compareStories(t *testing.T, m maker, mod *model, p *policy.Policy, seen ma
 				n.latest = now
 			}
 		}
-		now = now.Add(pick(m, 0, time.Second, 10*time.Second, 10*time.Second-1, -time.Second, time.Minute, 6*time.Hour))
+		now = now.Add(pick(m, 0, time.Second, 10*time.Second, 10*time.Second-1, -time.Second, time.Minute, 6*time.Hour,
+			7*time.Millisecond, 10*time.Second+4*time.Millisecond, time.Minute+13*time.Millisecond))
 		if now.Before(n.latest) && m.chance(2) {
 			now = n.latest
 		}

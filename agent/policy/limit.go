@@ -57,8 +57,10 @@ type tokenSum struct {
 // one.
 const atLeastKept = 31 * 24 * time.Hour
 
-func (l *limit) kept() time.Duration {
-	longest := atLeastKept
+func (l *limit) kept() time.Duration { return max(atLeastKept, l.longest()) }
+
+// longest returns the longest window, zero if the limit has none.
+func (l *limit) longest() (longest time.Duration) {
 	for _, q := range l.quotas {
 		longest = max(longest, q.window)
 	}

@@ -268,9 +268,18 @@ func (c naiveJudgement) room(l *modelRule, cost *naiveCost) bool {
 
 func (c naiveJudgement) used(limit, unit string, dims map[string]string, window string) *big.Rat {
 	sum := new(big.Rat)
-	span := map[string]time.Duration{"10s": 10 * time.Second, "1m": time.Minute, "30d": 30 * 24 * time.Hour}[window]
+	// Of each window its length, and that of its slices: what is charged in one leaves when all of
+	// it does.
+	w := map[string]struct{ span, slice time.Duration }{
+		"10s": {10 * time.Second, 10 * time.Millisecond}, "1m": {time.Minute, 20 * time.Millisecond},
+		"30d": {30 * 24 * time.Hour, 30 * time.Minute},
+	}[window]
 	for _, h := range c.history {
-		if h.limit != limit || h.unit != unit || !h.at.After(c.now.Add(-span)) {
+		leaves := h.at.Truncate(w.slice)
+		if leaves.Before(h.at) {
+			leaves = leaves.Add(w.slice)
+		}
+		if leaves = leaves.Add(w.span); h.limit != limit || h.unit != unit || !leaves.After(c.now) {
 			continue
 		}
 		same := true

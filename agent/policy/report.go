@@ -214,9 +214,9 @@ func (w *reporter) free(st LimitState) time.Time {
 		used := w.counters.Used(Counter{st.Limit.Name, st.Split, st.Unit}, st.Window, w.scope.now.Add(after))
 		return used.Add(used, costRat).Cmp(mostRat) <= 0
 	}
-	// Room does not end again once it is there, so the second is found by halving. After the window
-	// and one second nothing of today's charges counts.
-	low, high := 0, int(st.Window/time.Second)+1
+	// Room does not end again once it is there, so the second is found by halving. After the
+	// window, a slice of it and one second nothing of today's charges counts.
+	low, high := 0, int((st.Window+st.Window/perWindow)/time.Second)+1
 	for low < high {
 		if middle := (low + high) / 2; room(time.Duration(middle) * time.Second) {
 			high = middle

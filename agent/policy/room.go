@@ -170,6 +170,15 @@ func (p *Policy) Limits() map[string]time.Duration {
 	return kept
 }
 
+// Windows returns the longest window of each limit, for [Book.Keep]; zero for a limit without one.
+func (p *Policy) Windows() map[string]time.Duration {
+	windows := map[string]time.Duration{}
+	for _, l := range p.limits {
+		windows[l.name] = l.longest()
+	}
+	return windows
+}
+
 // Fresh returns the names, sorted, of the limits that begin at zero when this policy follows the
 // old one: those with a new name, or that measure something else under the old one, and of which
 // the counters hold nothing, as they do of a limit that was taken out and is put back.

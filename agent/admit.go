@@ -32,6 +32,8 @@ type proposal struct {
 
 	newSession *ledger.NewSession // of auth; its end is set by the judge
 	length     time.Duration      // of the session, where a person chose it
+
+	draft audit.Draft // of its record
 }
 
 // refusal is a no with its reason.
@@ -82,6 +84,7 @@ func (a *Agent) admit(ctx context.Context, p *proposal) (granted, bool) {
 	if p.prospect == nil && p.refusal == nil { // of sign, it was needed earlier
 		a.foresee(p)
 	}
+	p.draft = a.draft(p)
 	var j judged
 	result, err := a.ledger.Admit(ctx, a.admission(r, p.nonce), func(v ledger.View) ledger.Ruling {
 		var ruling ledger.Ruling
@@ -126,8 +129,10 @@ func (a *Agent) ruled(ctx context.Context, p *proposal, result ledger.Admitting,
 		// next start looks the transaction up until it has expired; a request without one is
 		// answered with an error.
 		crashpoint("admitted")
-		a.log.Info("request admitted", append(p.run.attrs(), "number", g.number, "does",
-			effects(p.request, p.newSession != nil), "rules", ruleNames(j.decision.Rules))...)
+		does, parts := effects(p.request, p.newSession != nil, maxEffects)
+		rules := ruleNames(j.decision.Rules)
+		a.log.Info("request admitted", append(p.run.attrs(), "number", g.number, "does", logged(does, parts),
+			"rules", logged(rules, len(rules)))...)
 		return g, true
 	}
 	// On disk: the refusal with its nonce, and no answer. The next start answers by the record.

@@ -147,7 +147,8 @@ func (a *Agent) afterAsking(ctx context.Context, p *proposal, number uint64) (gr
 func (a *Agent) describe(p *proposal, info *PendingRequest) {
 	q := p.request
 	info.Kind, info.Account, info.App = q.Kind.String(), string(p.run.msg.Account), p.run.app
-	info.KeyType, info.Text, info.Effects = roleName(q.Role), q.Text, effects(q, p.newSession != nil)
+	info.KeyType, info.Text = roleName(q.Role), q.Text
+	info.Effects, _ = effects(q, p.newSession != nil, len(q.Ops)) // all: somebody is to say yes to it
 	if c := q.AuthChallenge; c != nil {
 		info.Text, info.KeyType = c.Text, roleName(c.Role)
 	}

@@ -36,92 +36,126 @@ func (a *Agent) noteEvent(what string, e ledger.Entry, content map[string]any) {
 
 // failedRecord returns the content of the record of a request that never came to a decision.
 func failedRecord(r *run, reason string) []byte {
-	return encodeRecord(audit.Content{
+	content := audit.Content{
 		Relay: r.relay, UUID: string(r.msg.UUID), Result: "failed", Code: "invalid", Reason: reason,
-	})
+	}
+	return content.Encode(audit.Draft{}, 0, false)
 }
 
 // endedRecord returns the content of the record of a request in an ended session. What it asked for
 // was not looked at.
 func (a *Agent) endedRecord(r *run, kind policy.Kind, told bool) []byte {
 	content := audit.Content{
-		Relay: r.relay, UUID: string(r.msg.UUID),
-		Written: policy.Write(&policy.Request{Kind: kind, Account: r.msg.Account, App: r.app}, a.network),
-		Result:  "refused", Code: audit.CodeEnded,
+		Relay: r.relay, UUID: string(r.msg.UUID), Result: "refused", Code: audit.CodeEnded,
 		Reason: fmt.Sprintf("session %s ended %s: %s", r.remnant.ID, r.remnant.Ended.Format(time.RFC3339),
 			r.remnant.Outcome),
 	}
-	content.Written = policy.Written{Request: content.Request, Account: content.Account, App: content.App}
 	if !told {
 		content.Result = "ignored"
 	}
-	return encodeRecord(content)
+	request := policy.Written{Request: kind.String(), Account: string(r.msg.Account), App: r.app}
+	return content.Encode(audit.Draft{Written: request}, 0, false)
+}
+
+// draft writes a request down for its record, before it waits for its turn: with all that it asks
+// for, if it may be carried out.
+func (a *Agent) draft(p *proposal) audit.Draft {
+	whole := p.refusal == nil && p.obstacle == nil && p.prospect != nil && p.prospect.Outlook() != policy.SurelyDenied
+	return audit.NewDraft(policy.Write(p.request, a.network), whole)
 }
 
 // judgedRecord returns the content of the record of a decision.
 func (a *Agent) judgedRecord(p *proposal, j judged) []byte {
 	r := p.run
 	content := audit.Content{
-		Relay: r.relay, UUID: string(r.msg.UUID), Written: policy.Write(p.request, a.network),
-		Effects: effects(p.request, p.newSession != nil), Policy: j.inForce.Hash(), Rules: j.decision.Rules,
+		Relay: r.relay, UUID: string(r.msg.UUID), Policy: j.inForce.Hash(), Rules: j.decision.Rules,
 		Limits: j.decision.Limits, Cost: j.decision.Charges, Observed: j.decision.Observed,
 	}
-	if j.refusal != nil && j.refusal.code == policy.CodeNonce {
+	draft, most := p.draft, maxEffects
+	draft.Written.Approved = p.request.Approved
+	if j.refusal != nil && (j.refusal.code == policy.CodeNonce || j.refusal.code == audit.CodeBusy) {
 		// A relay can send thousands of replays, and the record of the first request has all of it.
-		content.Written = policy.Written{
-			Request: content.Request, Account: content.Account, App: content.App,
-		}
+		// What is busy was not looked at.
+		w := draft.Written
+		draft = audit.Draft{Written: policy.Written{Request: w.Request, Account: w.Account, App: w.App}}
+		most = replayEffects
 	}
-	if j.refusal != nil && j.refusal.code == audit.CodeBusy {
-		// It was not looked at, and a flood of large ones must not fill the disk.
-		content.Written, content.Effects = policy.Written{Request: content.Request, Account: content.Account,
-			App: content.App}, nil
+	does := 0
+	if j.refusal == nil || j.refusal.code != audit.CodeBusy {
+		content.Effects, does = effects(p.request, p.newSession != nil, most)
 	}
-	if len(content.Operations) > 0 {
+	if len(draft.Written.Operations) > 0 {
 		content.Keys = severalKeys(p.request)
 	}
-	content.CutText()
 	if p.newSession != nil && !p.newSession.Expires.IsZero() {
 		content.NewSession = &p.newSession.Expires
 	}
 	content.Result = "admitted"
+	whole := true
 	switch {
 	case j.refusal != nil:
 		content.Result, content.Code, content.Reason = "refused", j.refusal.code, j.refusal.reason
 		if r.silent(j) {
 			content.Result = "ignored"
 		}
+		whole = false
 	case j.obstacle != nil:
 		content.Result, content.Code, content.Reason = "failed", audit.CodeUnavailable, j.obstacle.reason
+		whole = false
 	case j.decision.Verdict == policy.Ask:
 		content.Result, content.Reason = "pending", j.decision.Reason
 	}
-	return encodeRecord(content)
+	return content.Encode(draft, does, whole)
 }
 
-// effects returns what a request does if it is allowed: one sentence for each of its parts.
-func effects(q *policy.Request, newSession bool) []string {
-	var all []string
-	switch q.Kind {
-	case policy.Sign:
-		for _, op := range q.Ops {
-			all = append(all, effect.Of(op))
+const (
+	// maxEffects is how many parts of a request its record names in words. More fit no record.
+	maxEffects = 100
+	// replayEffects is how many of them the record of a replay names.
+	replayEffects = 3
+	// maxLogged is how many bytes of a list stand in a line of the log.
+	maxLogged = 1 << 10
+)
+
+// logged returns the texts that a line of the log can hold, and how many more there are: parts is
+// the number of all.
+func logged(texts []string, parts int) []string {
+	size, n := 0, 0
+	for n < len(texts) && size+len(texts[n]) <= maxLogged {
+		size += len(texts[n]) + 1
+		n++
+	}
+	if more := parts - n; more > 0 {
+		return append(slices.Clip(texts[:n]), fmt.Sprintf("and %d more", more))
+	}
+	return texts
+}
+
+// effects returns what a request does if it is allowed, one sentence for each of its parts: the
+// first of them, and how many there are.
+func effects(q *policy.Request, newSession bool, most int) (first []string, parts int) {
+	if q.Kind == policy.Sign {
+		for _, op := range q.Ops[:min(most, len(q.Ops))] {
+			first = append(first, effect.Of(op))
 		}
+		return first, len(q.Ops)
+	}
+	switch q.Kind {
 	case policy.Challenge:
-		all = append(all, effect.Signing(q.Account, q.Role, q.Text))
+		first = append(first, effect.Signing(q.Account, q.Role, q.Text))
 	case policy.Decrypt:
-		all = append(all, fmt.Sprintf("decrypts a memo with the %s key of %s", q.Role, q.Account))
+		first = append(first, fmt.Sprintf("decrypts a memo with the %s key of %s", q.Role, q.Account))
 	case policy.Auth:
 		verb := "confirms the session of"
 		if newSession {
 			verb = "opens a session of"
 		}
-		all = append(all, fmt.Sprintf("%s %s for %s", verb, q.App, q.Account))
+		first = append(first, fmt.Sprintf("%s %s for %s", verb, q.App, q.Account))
 		if c := q.AuthChallenge; c != nil {
-			all = append(all, effect.Signing(q.Account, c.Role, c.Text))
+			first = append(first, effect.Signing(q.Account, c.Role, c.Text))
 		}
 	}
-	return all
+	return first, len(first)
 }
 
 // severalKeys returns the roles of the keys that sign a request, nil if it is the key_type alone.

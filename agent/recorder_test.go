@@ -1,9 +1,13 @@
 package agent_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"log/slog"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"pksa/agent/audit"
@@ -101,4 +105,102 @@ func TestEveryRequestIsRecorded(t *testing.T) {
 			}
 		}
 	})
+}
+
+const loginOnly = `version: 1
+allow: [{name: logins, request: auth, apps: any}]
+`
+
+// ballots are the operations of a request with many votes.
+func ballots(n int) string {
+	var votes []string
+	for i := range n {
+		votes = append(votes, fmt.Sprintf(`["vote",{"voter":"alice","author":"bob","permlink":"post-%d","weight":100}]`,
+			i))
+	}
+	return strings.Join(votes, ",")
+}
+
+// An application that may only log in writes little to the disk, whatever it asks for.
+func TestDeniedRequestsAreSmall(t *testing.T) {
+	const body = 480_000
+	comment := `["comment",{"parent_author":"","parent_permlink":"p","author":"alice","permlink":"p","title":"",` +
+		`"body":"` +
+		strings.Repeat("b", body) + `","json_metadata":""}]`
+	asking(t, loginOnly, func(t *testing.T, w *world, script *scriptedClient) {
+		for i, c := range []struct {
+			ops   string
+			names map[string]int
+		}{{comment, map[string]int{"comment": 1}}, {ballots(3500), map[string]int{"vote": 3500}}} {
+			before, _ := w.ledger.Head()
+			m := script.askFor(request("sign_req", uuid(i), authKey, opPayload("posting", c.ops, nowNonce())), 50e9)
+			if got := answerKind(m); got != "nack" {
+				t.Fatalf("request %d: %s", i, got)
+			}
+			page, err := w.trail().Page(t.Context(), audit.Query{From: before + 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			size := 0
+			for _, r := range page.Records {
+				size += len(r.Content)
+			}
+			var content audit.Content
+			if err := json.Unmarshal(page.Records[0].Content, &content); err != nil {
+				t.Fatal(err)
+			}
+			if size > audit.MaxContent || content.Cut == nil || !maps.Equal(content.Cut.Names, c.names) {
+				t.Errorf("request %d: %d bytes in %d records, cut %+v", i, size, len(page.Records), content.Cut)
+			}
+		}
+		if trail := w.requests(); len(trail) != 2 || !trail[0].Cut || !trail[1].Cut {
+			t.Errorf("read: %+v", trail)
+		}
+	})
+}
+
+// A line of the log does not grow with the request; the trail has all of what was signed.
+func TestManyOperationsInLogAndTrail(t *testing.T) {
+	var lines lockedBuffer
+	script := &scriptedClient{}
+	within(t, worldOptions{
+		policy: "version: 1\nallow: [{name: votes, request: sign, apps: any, operations: [vote], broadcast: any}]\n",
+		fault:  script.fault, prepare: func(w *world) { w.session(authKey) },
+		log: slog.New(slog.NewTextHandler(&lines, nil)),
+	}, func(t *testing.T, w *world) {
+		m := script.askFor(request("sign_req", uuid(1), authKey, opPayload("posting", ballots(1500), nowNonce())), 50e9)
+		if got := answerKind(m); got != "ack" {
+			t.Fatalf("answer: %s", got)
+		}
+		if trail := w.requests(); len(trail) != 1 || trail[0].Request == nil || len(trail[0].Request.Ops) != 1500 {
+			t.Errorf("read: %+v", trail)
+		}
+		for line := range strings.Lines(lines.String()) {
+			if len(line) > 2048 {
+				t.Errorf("a line of %d bytes: %.200s", len(line), line)
+			}
+		}
+		if !strings.Contains(lines.String(), "votes 1% for @bob/post-0 as alice") || !strings.Contains(lines.String(),
+			" more") {
+			t.Errorf("the log does not say what was signed:\n%s", lines.String())
+		}
+	})
+}
+
+// lockedBuffer is a log that several goroutines write to.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	out strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.out.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.out.String()
 }

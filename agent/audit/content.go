@@ -8,8 +8,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// MaxText is how many bytes of the text of a challenge a record holds. What is longer is cut, and
-// its digest says which text it was.
+// MaxText is how many bytes of the text of a challenge stand in a record in clear. What is longer
+// is cut, and its digest says which text it was.
 const MaxText = 2048
 
 // Codes of refusals in the trail that the policy does not make.
@@ -47,21 +47,9 @@ type Content struct {
 	// Observed is what the decision would be with the observed rules and limits in force, where it
 	// differs.
 	Observed *policy.Decision `json:"observed,omitempty"`
-}
 
-// CutText cuts the text of a challenge to [MaxText] and keeps the digest of the whole.
-func (c *Content) CutText() {
-	text := c.Text
-	if c.Challenge != nil && text == nil {
-		text = &c.Challenge.Text
-	}
-	if text == nil {
-		return
-	}
-	c.TextSHA256 = hive.HashText(*text).String()
-	if len(*text) > MaxText {
-		*text = (*text)[:MaxText]
-	}
+	// Cut says what was left out. It is nil if nothing was.
+	Cut *Cut `json:"cut,omitempty"`
 }
 
 // errCutText is for challenges of which the trail holds the beginning only.

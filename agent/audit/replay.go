@@ -29,6 +29,7 @@ type Replayed struct {
 	Same      int      `json:"same"`
 	Undecided int      `json:"undecided"` // refused before a policy was asked, then and now
 	Lacking   int      `json:"lacking"`   // of which the trail does not hold enough
+	Cut       int      `json:"cut"`       // of these, those that were cut when they were recorded
 	Changes   []Change `json:"changes"`
 }
 
@@ -47,6 +48,9 @@ func Replay(p *policy.Policy, trail []Request) Replayed {
 			continue
 		case t.Request == nil:
 			out.Lacking++
+			if t.Cut {
+				out.Cut++
+			}
 			continue
 		}
 		out.Requests++

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -15,8 +16,10 @@ import (
 type Request struct {
 	Number  uint64
 	Time    time.Time
+	App     string
 	Request *policy.Request // nil if the trail does not hold all of it; Lacking says why
 	Lacking string
+	Cut     bool // what is lacking was cut when the record was made
 
 	// Was is the first verdict of the policy of that time: "ask" also where nobody could be asked,
 	// and "allow" also where the request could not be carried out. Undecided is a request that was
@@ -77,17 +80,13 @@ func ReadTrail(records []Record, n *hive.Network) ([]Request, error) {
 
 func requestOf(r Record, content *Content, n *hive.Network) Request {
 	t := Request{
-		Number: r.Number, Time: r.Time, Code: content.Code, Reason: content.Reason, Rules: content.Rules,
+		Number: r.Number, Time: r.Time, App: content.App, Code: content.Code, Reason: content.Reason,
+		Rules:  content.Rules,
 		Policy: content.Policy, Observed: content.Observed,
 	}
-	q, err := content.Read(n)
-	if err == nil && wasCut(q, content.TextSHA256) {
-		err = errCutText
-	}
-	if err != nil {
-		t.Lacking = err.Error()
-	} else {
-		t.Request = q
+	var err error
+	if t.Request, err = content.request(n); err != nil {
+		t.Lacking, t.Cut = err.Error(), errors.Is(err, ErrCut) || errors.Is(err, errCutText)
 	}
 	switch r.Verdict {
 	case "admitted":
@@ -99,6 +98,21 @@ func requestOf(r Record, content *Content, n *hive.Network) Request {
 		t.refused(content)
 	}
 	return t
+}
+
+// request returns the whole request, and unpacks what was compressed.
+func (c *Content) request(n *hive.Network) (*policy.Request, error) {
+	if err := c.Unpack(); err != nil {
+		return nil, err
+	}
+	q, err := c.Read(n)
+	switch {
+	case err != nil:
+		return nil, err
+	case wasCut(q, c.TextSHA256):
+		return nil, errCutText
+	}
+	return q, nil
 }
 
 // refused finds out whether a refusal was made by the policy, before it or after it.
@@ -119,6 +133,7 @@ func (t *Request) refused(content *Content) {
 }
 
 func (t *Request) decided(r Record, content *Content) {
+	_ = content.Unpack() // its cost; the request itself is that of the first record
 	t.Person = Declined
 	if content.Approved {
 		t.Person = Approved

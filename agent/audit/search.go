@@ -33,10 +33,11 @@ func (f *Filter) searches(r *Record) bool {
 	if f.Code != "" && f.Code != r.contentMember("code") {
 		return false
 	}
-	if f.Rule != "" && !r.names(f.Rule) {
-		return false
+	if f.Rule == "" && f.Text == "" {
+		return true
 	}
-	return f.Text == "" || r.says(strings.ToLower(f.Text))
+	whole := r.Unpacked() // what is compressed is searched, too
+	return (f.Rule == "" || whole.names(f.Rule)) && (f.Text == "" || whole.says(strings.ToLower(f.Text)))
 }
 
 // names reports whether the decision names a rule, or a limit that it looked at.

@@ -48,8 +48,8 @@ var (
 
 // recordKeys stand beside a request in the audit trail and say nothing here.
 var recordKeys = []string{
-	"relay", "uuid", "effects", "text_sha256", "session_until", "policy", "rules", "limits_before", "cost", "result",
-	"code", "reason", "observed",
+	"relay", "uuid", "keys", "effects", "text_sha256", "session_until", "policy", "rules", "limits_before", "cost",
+	"result", "code", "reason", "observed", "cut",
 }
 
 // ReadRequest reads a request file: YAML or JSON, also the content of an audit record.

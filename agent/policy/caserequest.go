@@ -63,6 +63,10 @@ func (c *caseReader) readAbout(m yamlnode.Mapping, q *Request) {
 	q.Approved = c.yesOrNo(m, "approved", false)
 	q.Text = c.optional(m, "text")
 	switch {
+	case wasCut(m):
+		c.Complain(m.Key("cut"), "the request was cut when it was recorded: the audit trail keeps 8 KiB of what "+
+			"is not "+
+			"carried out")
 	case q.Kind == Sign && m.Missing("operations"):
 		c.Complain(m.Node, "operations are missing")
 	case q.Kind == Challenge && m.Missing("text"):
@@ -77,6 +81,12 @@ func (c *caseReader) readAbout(m yamlnode.Mapping, q *Request) {
 			c.operation(item, q)
 		}
 	}
+}
+
+// wasCut reports whether the request is the content of a record that lacks some of it.
+func wasCut(m yamlnode.Mapping) bool {
+	return m.Has("cut") && slices.ContainsFunc(m.Value("cut").Entries,
+		func(e yamlnode.Entry) bool { return e.Key.Text == "sha256" })
 }
 
 // checkWhole refuses a text that the audit trail holds only the beginning of.

@@ -47,17 +47,25 @@ func instant(text string, now time.Time) (time.Time, error) {
 	return now.Add(-ago), nil
 }
 
-// auditLines prints records as they come, one JSON value on each line.
+// auditLines prints records as they come, one JSON value on each line. What is compressed in them
+// is printed in full.
 func (c *command) auditLines(records []audit.Record) error {
 	w := bufio.NewWriter(c.out)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	for _, r := range records {
-		if err := enc.Encode(r); err != nil {
+		if err := enc.Encode(r.Unpacked()); err != nil {
 			return err
 		}
 	}
 	return w.Flush()
+}
+
+// unpack puts what is compressed in records in its place.
+func unpack(records []audit.Record) {
+	for i, r := range records {
+		records[i] = r.Unpacked()
+	}
 }
 
 func (c *command) auditExport() *cobra.Command {
@@ -67,7 +75,10 @@ func (c *command) auditExport() *cobra.Command {
 		Use:   "export",
 		Short: "Write the records as JSON, one on each line",
 		Long: `Writes the records to standard output as JSON lines, the oldest first. What is
-recorded meanwhile is left out.`,
+recorded meanwhile is left out.
+
+Of a request that was not carried out a record keeps 8 KiB. What it lacks is
+counted in "cut", beside the digest of the whole.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q, err := flags.query(time.Now())
@@ -214,6 +225,7 @@ the first eight digits of it, shows the request that it was signed for.`,
 			if err = errors.Join(err, trail.close()); err != nil {
 				return err
 			}
+			unpack(records)
 			return c.print(map[string]any{"records": records}, func(w io.Writer) {
 				printStory(w, records)
 				for _, r := range records {

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"pksa/agent/audit"
+	"pksa/agent/effect"
 	"pksa/protocol/hive"
 	"pksa/protocol/plain"
 )
@@ -112,6 +113,9 @@ func (e entry) parts(short bool) lineParts {
 		p.what = shortEffects(content, first)
 	default:
 		p.what = strings.Join(content.Effects, "; ")
+		if more := content.Cut.Effects - len(content.Effects); more > 0 {
+			p.what += fmt.Sprintf("; and %d more", more)
+		}
 	}
 	if p.what == "" {
 		p.what = first.Kind // of a replay, whose first record has all of it
@@ -130,19 +134,35 @@ func shortEffects(content auditContent, r audit.Record) string {
 	if len(effects) == 0 {
 		return ""
 	}
-	text := effects[0]
-	if len(effects) == len(content.Operations) {
-		text = effects[weightiest(content.Operations)]
+	text, all := effects[0], max(len(effects), content.Cut.Effects)
+	if operations := operationsOf(content, r); len(operations) == all {
+		if i := weightiest(operations); i < len(effects) {
+			text = effects[i]
+		} else if op, err := hive.Mainnet.ParseOperation(operations[i]); err == nil {
+			text = effect.Of(op)
+		}
 	}
 	if r.Account != "" {
 		text = strings.Replace(text, " from "+r.Account+" to ", " to ", 1)
 		text = strings.TrimSuffix(text, " as "+r.Account)
 		text = strings.TrimSuffix(text, " for "+r.Account)
 	}
-	if n := len(effects) - 1; n > 0 {
+	switch n := all - 1; {
+	case n > 0 && content.Cut.SHA256 != "" && content.Cut.Whole == nil:
+		// what is heavy may not be among the first
+		text += fmt.Sprintf(", and %d more: %s", n, namesOf(content.Cut.Names))
+	case n > 0:
 		text += fmt.Sprintf(", and %d more", n)
 	}
 	return text
+}
+
+// operationsOf returns the operations of a request, as far as its record has them.
+func operationsOf(content auditContent, r audit.Record) []json.RawMessage {
+	if content.Cut.Whole == nil {
+		return content.Operations
+	}
+	return contentOf(r.Unpacked()).Operations
 }
 
 // weightiest returns which of the operations has the most value, the first of equal ones. A line

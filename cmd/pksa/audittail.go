@@ -110,6 +110,7 @@ func (p *tailPrinter) newest(ctx context.Context, q audit.Query, last int) (head
 		if p.trail.follow {
 			return head, p.auditLines(records)
 		}
+		unpack(records)
 		return head, p.print(records, nil)
 	}
 	entries, head, err := p.trail.entries(ctx, q, last)

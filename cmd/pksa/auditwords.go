@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -29,6 +31,7 @@ type auditContent struct {
 	Limits                  []policy.LimitState `json:"limits_before"`
 	Operations              []json.RawMessage
 	Observed                *policy.Decision
+	Cut                     audit.Cut
 	// Of events.
 	Text     string
 	Requests []uint64
@@ -78,9 +81,7 @@ func printStory(w io.Writer, records []audit.Record) {
 	content := contentOf(first)
 	t.line("Record", "%d of %s, a request: %s", first.Number, when(first.Time), first.Kind)
 	t.line("Who", "%s", whoAsked(first, content))
-	for _, effect := range content.Effects {
-		t.line("What", "%s", effect)
-	}
+	t.what(content)
 	switch {
 	case content.Broadcast != nil && *content.Broadcast:
 		t.line("How", "to be signed with the %s, and broadcast", content.keys())
@@ -124,6 +125,33 @@ func whoAsked(r audit.Record, c auditContent) string {
 
 type story struct{ out *tabwriter.Writer }
 
+// what prints what a request does, and how much of it the record lacks.
+func (t story) what(c auditContent) {
+	for _, effect := range c.Effects {
+		t.line("What", "%s", effect)
+	}
+	t.left("What", c.Cut.Effects-len(c.Effects))
+	if c.Cut.SHA256 == "" {
+		return
+	}
+	of := fmt.Sprintf("%d bytes", c.Cut.Bytes)
+	if c.Cut.Operations > 0 {
+		of = fmt.Sprintf("%s (%s) of %s", count(c.Cut.Operations, "operation"), namesOf(c.Cut.Names), of)
+	}
+	t.line("Cut", "the record keeps 8 KiB of %s, SHA-256 %s", of, c.Cut.SHA256)
+}
+
+// namesOf returns the names of operations with their numbers, the most frequent first.
+func namesOf(names map[string]int) string {
+	sorted := slices.SortedFunc(maps.Keys(names), func(a, b string) int {
+		return cmp.Or(cmp.Compare(names[b], names[a]), cmp.Compare(a, b))
+	})
+	for i, name := range sorted {
+		sorted[i] = fmt.Sprintf("%d %s", names[name], name)
+	}
+	return strings.Join(sorted, ", ")
+}
+
 // transaction prints the transaction of a request. One that a person is asked about has an id
 // before it is signed, and keeps it if the answer is no.
 func (t story) transaction(records []audit.Record) {
@@ -153,6 +181,7 @@ func (t story) decision(label string, r audit.Record, c auditContent) {
 	for _, rule := range c.Rules {
 		t.line("Rule", "%q, line %d of the policy %s", rule.Name, rule.Line, short(c.Policy))
 	}
+	t.left("Rule", c.Cut.Rules-len(c.Rules))
 	if why := c.why(); why != "" {
 		t.line("Why", "%s", why)
 	}
@@ -169,11 +198,19 @@ func (t story) decision(label string, r audit.Record, c auditContent) {
 		}
 		t.line("Cost", "%s %s of the limit %s", cost.Amount, cost.Unit, name)
 	}
+	t.left("Cost", c.Cut.Costs-len(c.Cost))
 	if !c.Until.IsZero() {
 		t.line("Session", "until %s", when(c.Until))
 	}
 	if o := c.Observed; o != nil {
 		t.line("Observed", "with the observed rules in force it would be: %s %s", o.Verdict, o.Reason)
+	}
+}
+
+// left prints how many lines were left out.
+func (t story) left(label string, more int) {
+	if more > 0 {
+		t.line(label, "and %d more", more)
 	}
 }
 

@@ -72,8 +72,16 @@ func printReplay(w io.Writer, p *policy.Policy, r audit.Replayed) {
 	if r.Undecided > 0 {
 		fmt.Fprintf(w, "%s refused before any policy was asked.\n", wasOrWere(r.Undecided, "request"))
 	}
-	if r.Lacking > 0 {
+	if lacking := r.Lacking - r.Cut; lacking > 0 {
 		fmt.Fprintf(w, "%s not judged: the trail does not hold all of what was asked.\n",
-			wasOrWere(r.Lacking, "request"))
+			wasOrWere(lacking, "request"))
 	}
+	if r.Cut > 0 {
+		fmt.Fprintln(w, cutLine(r.Cut))
+	}
+}
+
+// cutLine returns the line about requests that are left out because they were cut.
+func cutLine(n int) string {
+	return wasOrWere(n, "request") + " not judged: the trail keeps 8 KiB of what is not carried out, and cut the rest."
 }

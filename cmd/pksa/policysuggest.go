@@ -58,6 +58,7 @@ ledger, and the keystore has to be unlocked.`,
 type suggested struct {
 	Requests int    `json:"requests"` // that it is made of
 	Ruled    int    `json:"ruled"`    // denied by a deny rule or a limit: no rule helps
+	Cut      int    `json:"cut"`      // not looked at, because they were cut when they were recorded
 	YAML     string `json:"yaml"`
 }
 
@@ -65,10 +66,13 @@ func (c *command) suggest(trail []audit.Request, app string, from time.Time) err
 	var out suggested
 	var seen []policy.Seen
 	for _, t := range trail {
-		if t.Request == nil || t.Undecided || t.Time.Before(from) || app != "" && t.Request.App != app {
+		if t.Undecided || t.Time.Before(from) || app != "" && t.App != app {
 			continue
 		}
 		switch {
+		case t.Cut:
+			out.Cut++
+		case t.Request == nil:
 		case t.Observed != nil,
 			t.Was == policy.Deny && (t.Code == policy.CodeUncovered || t.Code == policy.CodeForeignAuthority):
 			seen = append(seen, policy.Seen{Request: t.Request, Time: t.Time})
@@ -85,6 +89,9 @@ func (c *command) suggest(trail []audit.Request, app string, from time.Time) err
 			fmt.Fprintln(w, "# Nothing to suggest: no request was denied for want of a rule.")
 		}
 		fmt.Fprint(w, out.YAML)
+		if out.Cut > 0 {
+			fmt.Fprintln(w, "# "+cutLine(out.Cut))
+		}
 		if out.Ruled > 0 {
 			fmt.Fprintf(w, "# %s denied by deny rules, by limits or whatever the policy says: no rule helps.\n# "+
 				"`pksa policy explain NUMBER` says why.\n", wasOrWere(out.Ruled, "request"))

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"pksa/agent/audit"
+	"pksa/agent/effect"
+	"pksa/agent/policy"
+	"pksa/protocol/hive"
+)
+
+// cutEntry is a request with many votes and a payment behind them, as the trail holds it.
+func cutEntry(t *testing.T, whole bool) entry {
+	t.Helper()
+	var votes []json.RawMessage
+	var effects []string
+	for i := range 2000 {
+		votes = append(votes, fmt.Appendf(nil,
+			`["vote",{"voter":"alice","author":"bob","permlink":"p-%d","weight":100}]`, i))
+	}
+	votes = append(votes, json.RawMessage(`["transfer",{"from":"alice","to":"eve","amount":"900.000 HIVE","memo":""}]`))
+	for _, raw := range votes[:100] {
+		op, err := hive.Mainnet.ParseOperation(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		effects = append(effects, effect.Of(op))
+	}
+	yes := true
+	written := policy.Written{Request: "sign", Account: "alice", App: "bot", KeyType: "active", Broadcast: &yes,
+		Operations: votes}
+	content := audit.Content{Effects: effects, Result: "refused", Code: policy.CodeUncovered,
+		Reason: "uncovered: nothing"}
+	r := audit.Record{Number: 7, Time: lineTime, Type: "request", Kind: "sign", App: "bot", Account: "alice",
+		Verdict: "denied", Result: "refused"}
+	if whole {
+		content.Result, content.Code, content.Reason = "admitted", "", ""
+		r.Verdict, r.Result = "admitted", "admitted"
+	}
+	r.Content = content.Encode(audit.NewDraft(written, whole), len(votes), whole)
+	return entry{7, []audit.Record{r}}
+}
+
+// What was cut is counted wherever it is shown, and no payment hides behind votes.
+func TestAuditShowsWhatWasCut(t *testing.T) {
+	denied, admitted := cutEntry(t, false), cutEntry(t, true)
+	if line := admitted.line(110); !strings.Contains(line, "pays 900.000 HIVE to eve, and 2000 more") {
+		t.Errorf("admitted: %s", line)
+	}
+	if line := denied.line(120); !strings.Contains(line, "and 2000 more: 2000 vote, 1 transfer: refused") {
+		t.Errorf("denied: %s", line)
+	}
+	if line := denied.line(0); !strings.Contains(line, "; and 19") {
+		t.Errorf("denied, in full: %s", line)
+	}
+	var out bytes.Buffer
+	printStory(&out, denied.records)
+	for _, want := range []string{"and 19", "the record keeps 8 KiB of 2001 operations (2000 vote, 1 transfer) of ",
+		"SHA-256 "} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("story lacks %q:\n%s", want, &out)
+		}
+	}
+	out.Reset()
+	if err := (&command{streams: streams{out: &out}}).auditLines(admitted.records); err != nil {
+		t.Fatal(err)
+	}
+	if line := out.String(); strings.Count(line, `["vote",`) != 2000 || strings.Contains(line, `"whole"`) {
+		t.Errorf("exported: %.300s", line)
+	}
+}
+
+// The tools that judge again leave out what was cut, and say how much.
+func TestToolsCountWhatWasCut(t *testing.T) {
+	trail, err := audit.ReadTrail(cutEntry(t, false).records, hive.Mainnet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "1 request was not judged: the trail keeps 8 KiB of what is not carried out, and cut the rest."
+	var out bytes.Buffer
+	if err := (&command{streams: streams{out: &out}}).suggest(trail, "bot", time.Time{}); err != nil ||
+		!strings.Contains(out.String(), want) {
+		t.Errorf("suggest: %v: %s", err, &out)
+	}
+	out.Reset()
+	p, _ := policy.Compile("p.yaml",
+		[]byte("version: 1\nallow: [{name: votes, request: sign, apps: any, operations: [vote]}]\n"),
+		policy.Options{})
+	printReplay(&out, p, audit.Replay(p, trail))
+	if !strings.Contains(out.String(), want) || !strings.Contains(out.String(), "0 requests judged") {
+		t.Errorf("replay: %s", &out)
+	}
+	out.Reset()
+	if err := (&command{streams: streams{out: &out}, asJSON: true}).suggest(trail, "", time.Time{}); err != nil ||
+		!strings.Contains(out.String(),
+			`"cut": 1`) {
+		t.Errorf("suggest: %v: %s", err, &out)
+	}
+	shown, _ := json.Marshal(map[string]any{"records": cutEntry(t, false).records})
+	c := &command{streams: streams{in: bytes.NewReader(shown), out: &out, err: &out}}
+	if err := c.explainFile(context.Background(), p, hive.Mainnet, "-"); err == nil || !strings.Contains(err.Error(),
+		"was cut when it was recorded") || strings.Contains(err.Error(), "operations are missing") {
+		t.Errorf("explain: %v", err)
+	}
+}

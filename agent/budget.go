@@ -113,19 +113,49 @@ func (b *budget) refresh(v ledger.View) {
 	b.renew(v)
 	known := b.absent
 	b.absent = map[hive.TxID]storedCharges{}
+	var unknown []ledger.Fate
 	for _, f := range v.Fates() {
 		if f.State != ledger.Absent {
 			continue
 		}
-		id := hive.TxID(f.TxID)
-		if s, ok := known[id]; ok {
-			b.absent[id] = s
+		if s, ok := known[f.TxID]; ok {
+			b.absent[f.TxID] = s
+		} else {
+			unknown = append(unknown, f)
+		}
+	}
+	for id, c := range chargesOf(v, unknown) {
+		b.absent[id] = decodeCharges(c)
+	}
+}
+
+// chargesOf returns what counts for the transactions of these fates.
+func chargesOf(v ledger.View, fates []ledger.Fate) map[hive.TxID]ledger.Charge {
+	found, missing := map[hive.TxID]ledger.Charge{}, map[hive.TxID]bool{}
+	for _, f := range fates {
+		missing[f.TxID] = true
+		if f.Until.IsZero() {
 			continue
 		}
 		for _, c := range v.ChargesOf(f.Number, f.Until) {
-			b.absent[id] = decodeCharges(c)
+			if id, ok := decodeCharges(c).transaction(); ok && id == f.TxID {
+				found[id] = c
+				delete(missing, id)
+			}
 		}
 	}
+	if len(missing) == 0 {
+		return found
+	}
+	// The others are found in one pass over all charges, however many are asked for: those whose
+	// end is not known, and those that an earlier program recorded after a person's yes, under the
+	// number of the yes.
+	for c := range v.Charges() {
+		if id, ok := decodeCharges(c).transaction(); ok && missing[id] {
+			found[id] = c
+		}
+	}
+	return found
 }
 
 // load fills the counters before the first decision.
@@ -386,32 +416,10 @@ func (a *Agent) newRefunds() *refund.Watch {
 // charged returns what counts for the transactions of these fates.
 func (a *Agent) charged(ctx context.Context, fates []ledger.Fate) (map[hive.TxID]refund.Charged, error) {
 	found := make(map[hive.TxID]refund.Charged, len(fates))
-	unknown := make(map[hive.TxID]bool)
-	add := func(id hive.TxID, c ledger.Charge) {
-		s := decodeCharges(c)
-		if of, ok := s.transaction(); ok && of == id {
-			found[id] = refund.Charged{Until: c.Expires, TxExpires: s.TxExpires, Charges: s.Charges}
-		}
-	}
 	err := a.ledger.Look(ctx, func(v ledger.View) {
-		for _, f := range fates {
-			if f.Until.IsZero() {
-				unknown[hive.TxID(f.TxID)] = true
-				continue
-			}
-			for _, c := range v.ChargesOf(f.Number, f.Until) {
-				add(hive.TxID(f.TxID), c)
-			}
-		}
-		if len(unknown) == 0 {
-			return
-		}
-		// Without their end they are found in one pass over all charges, however many are asked
-		// for.
-		for c := range v.Charges() {
-			if id, ok := decodeCharges(c).transaction(); ok && unknown[id] {
-				add(id, c)
-			}
+		for id, c := range chargesOf(v, fates) {
+			s := decodeCharges(c)
+			found[id] = refund.Charged{Until: c.Expires, TxExpires: s.TxExpires, Charges: s.Charges}
 		}
 	})
 	return found, err

@@ -255,6 +255,24 @@ func TestReleasesAgainstAddingUp(t *testing.T) {
 	}
 }
 
+// What an earlier program charged after a person's yes stands under the number of the yes. It is
+// shown apart, too, and can be given back.
+func TestChargesUnderAnotherNumber(t *testing.T) {
+	p := newPayments(t)
+	defer func() { _ = p.l.Close() }()
+	p.pay(1, 7)
+	p.check("paid")
+	p.made[0].number-- // as fates name it
+	if !p.set(p.made[0], ledger.Absent) {
+		t.Fatal("no fate")
+	}
+	p.check("not on the chain")
+	a := &Agent{ledger: p.l}
+	if got, err := a.charged(t.Context(), p.l.Fates()); err != nil || len(got[p.made[0].tx].Charges) != 1 {
+		t.Errorf("charged %+v, %v", got, err)
+	}
+}
+
 // What was given back does not count again when a ledger is led back whose sweeps under the wrong
 // clock dropped charge and fate; what was found on the chain after all does.
 func TestReleasedChargesAreNotReadFromTheTrail(t *testing.T) {

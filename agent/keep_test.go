@@ -40,8 +40,7 @@ func (w *world) revokeAll(t *testing.T) {
 }
 
 // However often a bot starts, it has one session, which it notices to be ended: at its next start
-// at once, and while it runs by the answer to its next request, which it then makes
-// again.
+// at once, and while it runs by the answer to its next request, which it then makes again.
 func TestKeptSession(t *testing.T) {
 	policy := strings.Replace(allowAll, "session: 24h", "session: 2h", 1)
 	within(t, worldOptions{policy: policy}, func(t *testing.T, w *world) {

@@ -9,6 +9,7 @@ import (
 
 	"pksa/agent"
 	"pksa/agent/audit"
+	"pksa/agent/config"
 	"pksa/agent/node/nodetest"
 	"pksa/agent/refund"
 )
@@ -174,6 +175,45 @@ func TestChargeOfFailedBroadcast(t *testing.T) {
 		if n := len(s.chain.Transactions()); n != 2 {
 			t.Errorf("%d payments", n)
 		}
+	})
+}
+
+// TestChargeOfAskedRequest: the same for a broadcast that a person agreed to. It is shown apart
+// without a restart, and the number that people read gives it back.
+func TestChargeOfAskedRequest(t *testing.T) {
+	ask := strings.Replace(tipsPolicy, "broadcast: any", "broadcast: any, timeout: 30s", 1)
+	script := &scriptedClient{}
+	within(t, worldOptions{policy: strings.Replace(ask, "allow:", "ask:", 1), nodes: 2, fault: script.fault,
+		prepare:   func(w *world) { w.session(authKey) },
+		configure: func(c *config.Config) { c.Ask = "pending" },
+	}, func(t *testing.T, w *world) {
+		s := &tips{T: t, world: w, scriptedClient: script}
+		s.fail(broadcastMethod, lost)
+		answer := make(chan string, 1)
+		go func() { got, _ := s.pay("1.100 HBD", true); answer <- got }()
+		s.eventually("question", func() bool { return len(s.pending()) == 1 })
+		asked := s.pending()[0].Number
+		if err := s.decide(asked, true); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-answer; got != "err" { // the transaction, which allowed for the wait, outlives the request
+			t.Fatal(got)
+		}
+		s.wantRoom("before the proof", "1.1")
+		time.Sleep(6 * time.Minute)
+		s.wantRoom("with the proof", "1.1, not on the chain 1.1")
+		list, err := callMethod[[]refund.Charge](t, s.world, agent.MethodLimitList, struct{}{})
+		if err != nil || len(list) != 1 || list[0].Number != asked || len(list[0].Charges) != 1 {
+			t.Errorf("listed %+v, %v", list, err)
+		}
+		s.refused(asked+1, fmt.Sprintf("`pksa limit release %d`", asked)) // the record of the yes
+		if _, err := s.release(asked); err != nil {
+			t.Fatal(err)
+		}
+		s.wantRoom("given back", "0")
+		s.restart()
+		s.wantRoom("given back, after a restart", "0")
+		s.refused(asked, "given back already")
 	})
 }
 

@@ -78,7 +78,7 @@ type Charge struct {
 	Data    []byte
 	Expires time.Time // the record is dropped some time after
 
-	number uint64 // of the record that it belongs to; only TurnBack sets and reads it
+	number uint64 // of the request that it belongs to; only TurnBack sets and reads it
 }
 
 // Ruling is the decision of a judge. The zero value denies.
@@ -139,7 +139,8 @@ func (v View) Charges() iter.Seq[Charge] {
 }
 
 // ChargesOf returns the charges of the request with this number that expire at until and have not
-// expired. It reads no other charges, so it takes the same time in a ledger that holds many.
+// expired. It reads no other charges, so it takes the same time in a ledger that holds many. What
+// an earlier program charged after a person's yes, and gathered, is not found by the request.
 func (v View) ChargesOf(number uint64, until time.Time) []Charge {
 	if !until.After(v.Now) {
 		return nil

@@ -46,7 +46,7 @@ func (b *batch) record(r Record, extra *change) uint64 {
 	b.put(bucketAudit, numberKey(r.Number), s.encodeStored())
 	if extra != nil {
 		b.note(r.requestNumber(), position{record: r.Number, end: extra.end})
-		b.charge(r.Number, extra.charges)
+		b.charge(r.requestNumber(), extra.charges)
 	}
 	return r.Number
 }

@@ -182,6 +182,62 @@ func TestProofCountsNothingAnew(t *testing.T) {
 	}
 }
 
+// TestChargesOfAskedRequest: what was charged after a person's yes is found by the number of the
+// request, as its fate names it: at once, after a restart, gathered, and led back.
+func TestChargesOfAskedRequest(t *testing.T) {
+	r := newRigWith(t, options("test").WithSegment(8))
+	r.slot("app")
+	s := r.session("alice", "app", "k")
+	number := r.asked(s, 1)
+	want := func(when string) {
+		t.Helper()
+		for _, again := range []string{"", ", after a restart"} {
+			fates := r.l.Fates()
+			if len(fates) != 1 || fates[0].Number != number {
+				t.Fatalf("%s%s: fates %+v", when, again, fates)
+			}
+			must(t, r.l.Look(ctx, func(v ledger.View) {
+				if c := v.ChargesOf(number, fates[0].Until); len(c) != 1 || string(c[0].Data) != "asked" {
+					t.Errorf("%s%s: charges %v", when, again, c)
+				}
+			}))
+			r.reopen()
+		}
+	}
+	want("in the trail")
+	r.fill(20)
+	want("gathered")
+	r.clock.add(-time.Hour)
+	_, err := r.l.TurnBack(ctx, ledger.TurnBack{Now: r.clock.now(),
+		Charges: func(held []ledger.Charge) ([]ledger.Charge, error) {
+			held[0].Expires = held[0].Expires.Add(-time.Hour)
+			return held[:1], nil
+		},
+		Audit: func(ledger.TurnedBack) []byte { return nil }})
+	must(t, err)
+	want("led back")
+}
+
+// asked admits a request after a person's yes, charges for a day, and ends it as failed.
+func (r *rig) asked(s *ledger.Session, tx uint16) (number uint64) {
+	r.t.Helper()
+	r.clock.add(time.Second)
+	out, err := r.l.Admit(ctx, r.admission(s, "asked", r.nowMS()), func(ledger.View) ledger.Ruling {
+		return ledger.Ruling{Verdict: ledger.Pending, TxID: txID(tx, s)}
+	})
+	must(r.t, err)
+	r.try(s, "meanwhile", r.nowMS()+1)
+	until := r.l.Now().Add(24 * time.Hour)
+	_, err = r.l.Decide(ctx, out.Number, func(v ledger.View) ledger.Ruling {
+		return ledger.Ruling{Verdict: ledger.Admitted, TxID: txID(tx, s), TxExpires: v.Now.Add(time.Minute),
+			TxBytes: []byte("tx"), Charges: []ledger.Charge{{Data: []byte("asked"), Expires: until}}}
+	})
+	must(r.t, err)
+	must(r.t, r.l.Settle(out.Number, ledger.Settlement{Outcome: "expired", ChargedUntil: until}))
+	must(r.t, r.l.Flush(ctx))
+	return out.Number
+}
+
 // TestFateThatIsNotCommitted: a release that did not get to the disk gives nothing back; one that
 // did although the disk reported an error gives back once.
 func TestFateThatIsNotCommitted(t *testing.T) {

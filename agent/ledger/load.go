@@ -315,7 +315,7 @@ func (st *state) applyChange(s *stored, runs map[uint64]*run) {
 	number := s.requestNumber()
 	st.positions[number] = position{record: s.Number, end: s.extra.end}
 	if len(s.extra.charges) > 0 {
-		st.charges = append(st.charges, counted{s.Number, s.extra.charges})
+		st.charges = append(st.charges, counted{number, s.extra.charges})
 	}
 	runs[number] = s.extra.request.run(s.extra.end, number)
 }

@@ -153,8 +153,8 @@ func (x *examination) charged(b *batch) (map[string][]Charge, error) {
 		return nil, nil
 	}
 	for _, lost := range x.charges {
-		if s, found := b.l.recordOf(lost.number); found && !lost.Until.IsZero() {
-			lost.Record, lost.At = &s.Record, s.Time
+		if r, found := b.l.chargedBy(lost.number); found && !lost.Until.IsZero() {
+			lost.Record, lost.At = &r, r.Time
 		}
 		c, err := x.m.Charge(lost)
 		if err != nil {
@@ -166,6 +166,24 @@ func (x *examination) charged(b *batch) (map[string][]Charge, error) {
 		}
 	}
 	return all, nil
+}
+
+// chargedBy returns the record that says what a request was charged: its own, or that of the yes of
+// a person who was asked. It returns false if that cannot be read.
+func (l *Ledger) chargedBy(number uint64) (Record, bool) {
+	s, found := l.recordOf(number)
+	if !found || s.Verdict != Pending {
+		return s.Record, found
+	}
+	for r, err := range l.Audit(number + 1) {
+		if err != nil || r.Ref == number && r.Type == RecordSettled {
+			break
+		}
+		if r.Ref == number && r.Type == RecordDecided {
+			return r, true
+		}
+	}
+	return Record{}, false
 }
 
 // recordOf reads one record, wherever it lies. It returns false if it cannot be read.

@@ -370,6 +370,48 @@ func TestLoseTrailRecord(t *testing.T) {
 	}
 }
 
+// A lost charge of a request that a person agreed to counts by the record of the yes: that of the
+// request says nothing of it.
+func TestLoseChargeOfAskedRequest(t *testing.T) {
+	for _, before := range []int{0, lossySegment} { // the record stands in the ledger's file, or in a segment
+		x := &lossy{rig: newRigWith(t, options("test").WithSegment(lossySegment))}
+		x.slot("mybot")
+		s := x.session("alice", "mybot", "k1")
+		number := x.asked(s, 1)
+		yes := uint64(0)
+		for rec, err := range x.l.Audit(number) {
+			must(t, err)
+			if rec.Type == ledger.RecordDecided && rec.Ref == number {
+				yes = rec.Number
+			}
+		}
+		for range lossySegment + before {
+			x.clock.add(time.Second)
+			x.try(s, fmt.Sprint("later ", x.nowMS()), x.nowMS())
+		}
+		must(t, x.l.Close())
+		x.alter("charges", 0, 20, 21)
+		var got ledger.LostCharge
+		_, err := ledger.Mend(ctx, x.path, x.o, ledger.Mending{
+			Lose: func([]ledger.Loss) (bool, error) { return true, nil },
+			Charge: func(c ledger.LostCharge) (ledger.Charge, error) {
+				got = c
+				return ledger.Charge{Data: []byte("by the record"), Expires: c.Until}, nil
+			},
+		})
+		must(t, err)
+		if got.Record == nil || got.Record.Number != yes {
+			t.Errorf("by record %+v, want %d", got.Record, yes)
+		}
+		x.open()
+		must(t, x.l.Look(ctx, func(v ledger.View) {
+			if c := v.ChargesOf(number, x.l.Fates()[0].Until); len(c) != 1 || string(c[0].Data) != "by the record" {
+				t.Errorf("charges %v", c)
+			}
+		}))
+	}
+}
+
 // Cut off at any step, a ledger is as it was or mended, and mending it again leads on.
 func TestLoseCutOff(t *testing.T) {
 	uncut := newLossy(t)

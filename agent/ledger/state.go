@@ -39,7 +39,7 @@ type position struct {
 	end    int64
 }
 
-// counted is the charges of one record.
+// counted is the charges of one request.
 type counted struct {
 	number  uint64
 	charges []Charge

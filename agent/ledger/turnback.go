@@ -184,7 +184,7 @@ func (b *batch) turnFates(charges []Charge) {
 	}
 }
 
-// numberedCharges returns all charges with the numbers of their records.
+// numberedCharges returns all charges with the numbers of their requests.
 func (b *batch) numberedCharges() (all []Charge, err error) {
 	add := func(number uint64, charges []Charge) {
 		for _, c := range charges {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,6 +56,7 @@ type world struct {
 	config *config.Config
 	log    *slog.Logger
 
+	transport   func(http.RoundTripper) http.RoundTripper // changes the way to the nodes; nil: it stays
 	trustClock  bool
 	kernelClock error // what the kernel says of its clock
 
@@ -217,9 +219,13 @@ func (w *world) make() {
 		dial = w.relay.DialContext
 	}
 	var err error
+	nodes := nodetest.Transport(append(w.others, w.node)...)
+	if w.transport != nil {
+		nodes = w.transport(nodes)
+	}
 	w.service, err = service.Open(w.t.Context(), service.Options{
 		Config: w.config, Logger: w.log, Keys: w.keys, Ledger: w.ledger, Embedded: true,
-		Dial: dial, Transport: nodetest.Transport(append(w.others, w.node)...),
+		Dial: dial, Transport: nodes,
 		TLS: w.tls, TrustClock: w.trustClock, KernelClock: func() error { return w.kernelClock },
 	})
 	if err != nil {

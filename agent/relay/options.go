@@ -51,6 +51,9 @@ type Options struct {
 	// Keys returns the keys of an account, and so decides which accounts exist. With NoProof it may
 	// be nil: then all accounts do.
 	Keys KeysFunc
+	// Known reports whether an account is one whose look-ups never wait for those of strangers,
+	// such as the accounts of the wallet in this process. nil means none. It must not wait.
+	Known func(account hive.AccountName) bool
 	// KeysTTL is how long an answer of Keys is used, 1 minute if zero. When Keys fails, an earlier
 	// answer is used for ten times as long.
 	KeysTTL time.Duration
@@ -98,7 +101,7 @@ type Limits struct {
 	Replies int           // replies that a connection may leave unread before it is no longer read; 256
 	Write   time.Duration // for one frame to be taken by its receiver, or the connection ends; 10 s
 	Read    time.Duration // for one frame to arrive once it has begun, or the connection ends; 30 s
-	Lookup  time.Duration // for one call of Keys; 5 s
+	Lookup  time.Duration // for one call of Keys, and before it for its turn among those of strangers; 5 s
 }
 
 // proofWindow is how far the time in a proof of key may be from ours, before and after, both ends
@@ -135,6 +138,9 @@ func (c Options) withDefaults() Options {
 	c.Limits = c.Limits.withDefaults()
 	if c.Unproven == nil {
 		c.Unproven = func(hive.AccountName) bool { return c.Version08 }
+	}
+	if c.Known == nil {
+		c.Known = func(hive.AccountName) bool { return false }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

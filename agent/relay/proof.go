@@ -39,12 +39,14 @@ const (
 type prover struct {
 	key     *hive.PrivateKey
 	keys    KeysFunc
+	own     func(hive.AccountName) bool // Options.Known
 	ttl     time.Duration
 	timeout time.Duration
 
 	mu      sync.Mutex
 	secrets map[hive.PublicKey]*hive.SharedSecret
 	known   map[hive.AccountName]knownKeys
+	absent  map[hive.AccountName]time.Time // when the chain did not have them
 }
 
 type knownKeys struct {
@@ -54,36 +56,68 @@ type knownKeys struct {
 
 func newProver(key *hive.PrivateKey, c Options) *prover {
 	return &prover{
-		key: key, keys: c.Keys, ttl: c.KeysTTL, timeout: c.Limits.Lookup,
+		key: key, keys: c.Keys, own: c.Known, ttl: c.KeysTTL, timeout: c.Limits.Lookup,
 		secrets: make(map[hive.PublicKey]*hive.SharedSecret), known: make(map[hive.AccountName]knownKeys),
+		absent: make(map[hive.AccountName]time.Time),
 	}
 }
 
 // keysOf returns the keys that may prove the account. If they cannot be looked up, those known
 // before are used for ten times their usual life: nodes that are out of reach must not silence the
-// wallets that are registered.
-func (p *prover) keysOf(ctx context.Context, account hive.AccountName, now time.Time) ([]hive.PublicKey, error) {
+// wallets that are registered. A look-up waits for its turn first.
+func (p *prover) keysOf(ctx context.Context, account hive.AccountName, now time.Time, wait turn) ([]hive.PublicKey,
+	error) {
 	p.mu.Lock()
 	known, ok := p.known[account]
+	missed, absent := p.absent[account]
 	p.mu.Unlock()
 	age := now.Sub(known.at)
-	if ok && age < p.ttl {
+	switch {
+	case ok && age < p.ttl:
 		return known.keys, nil
+	case absent && now.Sub(missed) < absentTTL && !p.own(account):
+		return nil, ErrNoAccount
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
-	defer cancel()
-	keys, err := p.keys(ctx, account)
+	keys, err := p.ask(ctx, account, wait)
 	switch {
 	case err == nil:
 		// A copy: the slice belongs to whoever wrote Keys.
 		p.remember(account, knownKeys{keys: slices.Clone(keys), at: now})
 		return keys, nil
 	case errors.Is(err, ErrNoAccount):
+		p.miss(account, now)
 		return nil, err
 	case ok && age < 10*p.ttl:
 		return known.keys, nil
 	}
 	return nil, fmt.Errorf("keys of %s: %w", account, err)
+}
+
+// turn waits until keys may be looked up. What it returns is called afterwards.
+type turn func(ctx context.Context) (done func(), err error)
+
+// atOnce lets a look-up begin without any wait.
+func atOnce(context.Context) (func(), error) { return func() {}, nil }
+
+func (p *prover) ask(ctx context.Context, account hive.AccountName, wait turn) ([]hive.PublicKey, error) {
+	done, err := wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	return p.keys(ctx, account)
+}
+
+// miss remembers for a while that the chain does not have an account.
+func (p *prover) miss(account hive.AccountName, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.absent) >= maxAbsent {
+		clear(p.absent)
+	}
+	p.absent[account] = now
 }
 
 func (p *prover) remember(account hive.AccountName, keys knownKeys) {
@@ -93,6 +127,7 @@ func (p *prover) remember(account hive.AccountName, keys knownKeys) {
 		clear(p.known)
 	}
 	p.known[account] = keys
+	delete(p.absent, account)
 }
 
 // open returns the text of the memo, without its "#", and its header, if one of keys wrote it to

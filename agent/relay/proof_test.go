@@ -83,7 +83,7 @@ func TestKeysAreRemembered(t *testing.T) {
 	p := newProver(hive.PrivateKeyFromSeed("relay"), Options{Keys: keys, KeysTTL: time.Minute}.withDefaults())
 	look := func(after time.Duration, wantCalls int, wantOK bool) {
 		t.Helper()
-		_, err := p.keysOf(t.Context(), "alice", now.Add(after))
+		_, err := p.keysOf(t.Context(), "alice", now.Add(after), atOnce)
 		if (err == nil) != wantOK || calls != wantCalls {
 			t.Errorf("after %s: error %v, %d lookups; wanted ok %v, %d lookups", after, err, calls, wantOK, wantCalls)
 		}

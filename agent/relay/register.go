@@ -11,11 +11,11 @@ import (
 )
 
 // startRegister works on a register_req beside the frames that follow it, because keys may have to
-// be looked up. The first one of a connection is worked on before anything else is read: once it is
-// through, the connection may send at the rate of a wallet, and a wallet of many accounts sends
-// many of these at once.
+// be looked up. The first ones of a connection are worked on before anything else is read: once
+// they are through, the connection may send at the rate of a wallet, and a wallet of many accounts
+// sends many of these at once.
 func (s *socket) startRegister(ctx context.Context, m protocol.RegisterReq, in arrival) {
-	if !s.isWallet() {
+	if !s.beginBeside(ctx) {
 		defer in.release()
 		s.register(ctx, m, in.at)
 		return
@@ -25,10 +25,12 @@ func (s *socket) startRegister(ctx context.Context, m protocol.RegisterReq, in a
 	select {
 	case s.relay.registers <- struct{}{}:
 	case <-ctx.Done():
+		s.endBeside()
 		in.release()
 		return
 	}
 	s.tasks.Go(func() {
+		defer s.endBeside()
 		defer func() { <-s.relay.registers }()
 		defer in.release()
 		s.register(ctx, m, in.at)
@@ -70,6 +72,9 @@ func (s *socket) register(ctx context.Context, m protocol.RegisterReq, arrived t
 // refuseAccount sends the wallet the reason why an account is not registered, and makes it wait.
 func (s *socket) refuseAccount(ctx context.Context, refusal string) {
 	s.reply(protocol.ErrorMessage{Text: refusal})
+	s.relay.mu.Lock()
+	s.failed++
+	s.relay.mu.Unlock()
 	s.punish(ctx)
 }
 
@@ -83,7 +88,7 @@ func (s *socket) mayRegister(ctx context.Context, a protocol.RegisterAccount, ar
 	if r.options.Keys == nil {
 		return ""
 	}
-	keys, err := r.prover.keysOf(ctx, name, time.Now())
+	keys, err := r.prover.keysOf(ctx, name, time.Now(), s.turnFor(name))
 	switch {
 	case errors.Is(err, ErrNoAccount):
 		return s.refusal(a.Name, textNoAccount, err)

@@ -27,6 +27,7 @@ type Relay struct {
 	log       *slog.Logger
 	prover    *prover
 	spent     spentProofs
+	share     share
 	bigFrames chan struct{} // one token for each big frame in memory
 	registers chan struct{} // one token for each register_req that is worked on beside the reading
 

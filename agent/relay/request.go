@@ -135,7 +135,8 @@ func (s *socket) checkProof(ctx context.Context, q *request, a protocol.Answer) 
 	if r.options.NoProof || a.Proof() == "" && s.mayAnswerUnproved(q.account) {
 		return ""
 	}
-	keys, err := r.prover.keysOf(ctx, q.account, time.Now())
+	// The connection has proved the account, so this does not wait for strangers.
+	keys, err := r.prover.keysOf(ctx, q.account, time.Now(), atOnce)
 	if err == nil {
 		err = r.prover.checkAnswer(a.Proof(), keys, q.id)
 	}

@@ -39,6 +39,8 @@ type socket struct {
 	pending  int                           // those of them without an answer
 	gone     bool                          // the connection has ended
 	proves   bool                          // an account was registered with the member pok
+	beside   int                           // registrations that are worked on beside the reading
+	failed   int                           // registrations that were refused
 
 	// Guarded by mu, which is taken after Relay.mu where both are.
 	mu     sync.Mutex
@@ -47,6 +49,9 @@ type socket struct {
 	ending bool          // write what is queued, then close
 	wake   chan struct{} // holds one token when queue or ending has changed
 	room   chan struct{} // holds one token when owed has fallen
+
+	done   chan struct{} // holds one token when beside has fallen
+	asking chan struct{} // holds one token while a look-up takes or waits for the strangers' share
 
 	// Guarded by rate.
 	rate  sync.Mutex
@@ -68,6 +73,8 @@ func newSocket(r *Relay, conn *websocket.Conn, id string, drop context.CancelCau
 		relay: r, conn: conn, id: id, drop: drop,
 		accounts: make(map[hive.AccountName]struct{}),
 		asked:    make(map[*request]struct{}),
+		done:     make(chan struct{}, 1),
+		asking:   make(chan struct{}, 1),
 		wake:     make(chan struct{}, 1),
 		room:     make(chan struct{}, 1),
 	}

@@ -70,10 +70,11 @@ func (s *Service) listenRelay(cfg *config.Config) error {
 	if cfg.RelayAccounts == "keystore" {
 		keys = heldKeys(s.Keys)
 	}
+	held := func(account hive.AccountName) bool { return len(s.Keys.Roles(account)) > 0 }
 	unproven := func(account hive.AccountName) bool {
-		return cfg.RelayUnproven.Allows(account, len(s.Keys.Roles(account)) > 0)
+		return cfg.RelayUnproven.Allows(account, held(account))
 	}
-	r, listener, err := OpenRelay(cfg, relay.Options{Keys: keys, Unproven: unproven, Logger: s.log,
+	r, listener, err := OpenRelay(cfg, relay.Options{Keys: keys, Known: held, Unproven: unproven, Logger: s.log,
 		PageRefused: func() { s.Agent.Metrics().PageRefused("relay") }})
 	if err != nil {
 		return &StepError{StepRelay, err}

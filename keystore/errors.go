@@ -34,7 +34,8 @@ var (
 	ErrInDoubt = errors.New("the change may or may not have been kept: open the keystore again to see")
 	// ErrLockMismatch means that the content names another lock than the one that opens the file. A
 	// change would lock the owner out.
-	ErrLockMismatch = errors.New("the file is locked in another way than its content says: set its lock again first")
+	ErrLockMismatch = errors.New("the file is locked in another way than its content says, as after a change by " +
+		"another program: `pksa keys passwd --new SOURCE` sets its lock again")
 	// ErrReadOnly means that the store has forgotten its unlock secret ([Store.ForgetUnlock]).
 	ErrReadOnly = errors.New("opened for reading only: its unlock secret was forgotten")
 	// ErrOtherLedger means that the file, read again, is a keystore with another ledger, and no

@@ -16,7 +16,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// What a person might do follows from the reason that the relay gives.
+// What a person might do follows from the reason that the relay gives. Once that is done, or the
+// relay has mended itself, the accounts are registered, and the hint leaves.
 func TestHintFollowsFromTheCause(t *testing.T) {
 	for _, c := range []struct{ text, want, never string }{
 		{protocol.TextNoLookup + ": alice", "no Hive API node answers it", "check the clock"},
@@ -27,8 +28,12 @@ func TestHintFollowsFromTheCause(t *testing.T) {
 		{"", "does not answer registrations", "clock"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
+			var done atomic.Bool
 			r := &relay{register: func(p *peer, a protocol.RegisterAccount) {
-				if c.text != "" {
+				switch {
+				case done.Load():
+					p.judge(a)
+				case c.text != "":
 					p.send(protocol.ErrorMessage{Text: c.text})
 				}
 			}}
@@ -37,8 +42,39 @@ func TestHintFollowsFromTheCause(t *testing.T) {
 			if hint := w.link.Status().Hint; !strings.Contains(hint, c.want) || strings.Contains(hint, c.never) {
 				t.Errorf("%q: hint %q", c.text, hint)
 			}
+			done.Store(true)
+			time.Sleep(20 * time.Minute)
+			if s := w.link.Status(); s.Registered != 1 || s.Hint != "" {
+				t.Errorf("%q: afterwards %d registered, hint %q", c.text, s.Registered, s.Hint)
+			}
 		})
 	}
+}
+
+// Keys that can make no proof are no fault of the relay, and have a hint of their own.
+func TestHintAboutOwnKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var held atomic.Bool
+		all := accounts("alice", "bob", "carol")
+		for i, prove := range []func(hive.PublicKey, string) (string, error){all[0].Prove, all[1].Prove, all[2].Prove} {
+			all[i].Prove = func(relay hive.PublicKey, text string) (string, error) {
+				if !held.Load() {
+					return "", errors.New("this key is no longer kept")
+				}
+				return prove(relay, text)
+			}
+		}
+		w := start(t, &relay{}, link.Options{}, all...)
+		time.Sleep(time.Second)
+		if s := w.link.Status(); !strings.Contains(s.Hint, "`pksa keys check`") || strings.Contains(s.Hint, "clock") {
+			t.Errorf("hint %q", s.Hint)
+		}
+		held.Store(true)
+		time.Sleep(10 * time.Minute)
+		if s := w.link.Status(); s.Registered != 3 || s.Hint != "" {
+			t.Errorf("afterwards %d registered, hint %q", s.Registered, s.Hint)
+		}
+	})
 }
 
 // What a relay complained of has its time, and leaves when it is over: when all accounts are

@@ -64,6 +64,7 @@ func (l *Link) recordSent(e *entry, err error) {
 			l.limit.credit(now, l.options.LinkRate)
 		} else if e.state == outstanding {
 			l.reg.fail(e, clip(reasonProof+err.Error()), now)
+			l.reg.streak++
 		}
 	})
 }

@@ -42,6 +42,7 @@ type chain struct {
 	hint    *advice
 	lines   [][]string // the commands in the last hint
 	running *exec.Cmd  // an agent that a hint has started
+	locked  *os.File   // whose lock the script holds
 }
 
 // open reports whether the way has no end yet.
@@ -74,6 +75,11 @@ func TestHints(t *testing.T) {
 		params.Cmds["yield"] = scriptYield
 		params.Cmds["damage"] = scriptDamage
 		params.Cmds["chown"] = scriptChown
+		params.Cmds["fault"] = scriptFault
+		params.Cmds["until"] = scriptUntil
+		params.Cmds["aged"] = scriptAged
+		params.Cmds["relock"] = scriptRelock
+		params.Cmds["held"] = scriptHeld
 		params.Condition = func(name string) (bool, error) {
 			if name != "root" {
 				return false, fmt.Errorf("there is no condition %q", name)
@@ -93,6 +99,7 @@ func TestHints(t *testing.T) {
 	if all, _ := filepath.Glob("testdata/hints/*.txtar"); len(seen.chains) < len(all) {
 		t.Skipf("%d of %d scripts did run", len(seen.chains), len(all))
 	}
+	t.Run("limit release", seen.limitRelease)
 	seen.checkSaid(t)
 	for name, a := range advices {
 		if os.Geteuid() != 0 && slices.Contains(rootHints, name) {
@@ -141,7 +148,7 @@ func execute(ts *testscript.TestScript, neg bool, line []string) {
 	}
 	at.failed = neg
 	if !neg {
-		*at = chain{running: at.running}
+		*at = chain{running: at.running, locked: at.locked}
 	}
 }
 
@@ -181,6 +188,7 @@ func (r *hintRun) scriptHinted(ts *testscript.TestScript, _ bool, args []string)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.printed[a.name] = true
+	r.said = append(r.said, strings.Join(strings.Fields(ts.ReadFile("stderr")), " "))
 }
 
 // scriptSaid takes the commands in what the last command said, as those of a hint: said TEXT. They
@@ -197,31 +205,6 @@ func (r *hintRun) scriptSaid(ts *testscript.TestScript, _ bool, args []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.said = append(r.said, all)
-}
-
-// saidBy are the files whose texts with commands scripts have to show, and those texts that no
-// command of this program leads to.
-var saidBy, unsaid = []string{"../../agent/admin.go", "../../agent/ask.go", "../../agent/status.go"}, []string{
-	"there is no live session",         // `pksa session revoke` asks for several, and has a hint
-	"a person is asked",                // in the log, while somebody waits
-	"this auth_key has a live session", // `pksa session add` shows it, as if it was made now
-}
-
-// checkSaid fails for a text of these files that no script has shown.
-func (r *hintRun) checkSaid(t *testing.T) {
-	texts := textsOf(t, "../../agent")
-	for _, file := range saidBy {
-		for _, text := range texts[file] {
-			pattern := regexp.MustCompile(`%[a-z]`).ReplaceAllString(regexp.QuoteMeta(text), ".+")
-			pattern = regexp.MustCompile("`pksa ").ReplaceAllString(pattern, "`pksa (--home [^`]+ )?")
-			shown := func(said string) bool { return regexp.MustCompile(pattern).MatchString(said) }
-			excused := func(part string) bool { return strings.Contains(text, part) }
-			if len(commandsIn(text)) > 0 && !slices.ContainsFunc(r.said, shown) &&
-				!slices.ContainsFunc(unsaid, excused) {
-				t.Errorf("%s: no script shows this text and executes what it names: %q", file, text)
-			}
-		}
-	}
 }
 
 // scriptFuture writes a record of the day after tomorrow into the ledger of the home folder.
@@ -271,7 +254,7 @@ func (r *hintRun) scriptFollow(ts *testscript.TestScript, neg bool, args []strin
 	r.mu.Lock()
 	r.led[fmt.Sprint(at.hint.name, " ", n)] = true
 	r.mu.Unlock()
-	if line[len(line)-1] == "run" {
+	if slices.Contains(line, "run") {
 		at.running = startAgent(ts, line)
 		return
 	}
@@ -292,7 +275,7 @@ func startAgent(ts *testscript.TestScript, line []string) *exec.Cmd {
 	cmd.Stderr = said
 	ts.Check(cmd.Start())
 	ts.Defer(func() { _ = cmd.Process.Kill() }) // an error: it has ended
-	if !agentAnswers(ts, line[:len(line)-1]) {
+	if !agentAnswers(ts, line[:slices.Index(line, "run")]) {
 		ts.Fatalf("%v does not serve: %s", line, said.Last(100))
 	}
 	return cmd

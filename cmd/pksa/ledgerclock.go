@@ -16,6 +16,9 @@ import (
 	"pksa/agent/service"
 )
 
+// kernelClock returns nil if the kernel says that its clock is kept right.
+var kernelClock = kernelclock.Synchronised
+
 func (c *command) ledgerClock() *cobra.Command {
 	trust := false
 	cmd := &cobra.Command{
@@ -57,7 +60,7 @@ func (c *command) turnBack(ctx context.Context, trust bool) (err error) {
 	if err != nil {
 		return err
 	}
-	by, err := agent.ClockWitness{Node: nodes, Kernel: kernelclock.Synchronised, Trust: trust}.Confirm(ctx, time.Time{})
+	by, err := agent.ClockWitness{Node: nodes, Kernel: kernelClock, Trust: trust}.Confirm(ctx, time.Time{})
 	if err != nil {
 		return fmt.Errorf("nothing was changed, because the clock of this machine is not confirmed: %w. If it is "+
 			"right, add --trust-clock", err)

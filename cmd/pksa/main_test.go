@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf16"
@@ -39,13 +40,16 @@ func TestMain(m *testing.M) {
 }
 
 // scriptMain runs the program on a machine that a script describes: TEST_WALLET_PLACE is where
-// services keep a wallet, TEST_USER the number of the user who runs it, and TEST_MEMLOCK says that
-// no memory may be locked.
+// services keep a wallet, TEST_USER the number of the user who runs it, TEST_MEMLOCK says that no
+// memory may be locked, and TEST_CLOCK that the kernel does not know whether its clock is right.
 func scriptMain() {
 	place := os.Getenv("TEST_WALLET_PLACE")
 	walletPlaces = func() []string { return []string{place} }
 	limitLocks(os.Getenv("TEST_MEMLOCK"))
 	becomeUser(os.Getenv("TEST_USER"))
+	if os.Getenv("TEST_CLOCK") != "" {
+		kernelClock = func() error { return errors.New("the kernel does not know") }
+	}
 	main()
 }
 
@@ -65,6 +69,7 @@ func scriptParams(folder string) testscript.Params {
 			}
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each command of a race test sleeps a second
 			e.Values["pairing"] = make(chan error, 1)
+			e.Values["fault"] = new(atomic.Pointer[relaytest.Fault])
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -199,15 +204,24 @@ func scriptChain(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("NODE", url)
 }
 
-// scriptRelay starts a relay for alice and bob and sets RELAY.
+// scriptRelay starts a relay for alice, bob and mallory and sets RELAY. It does to frames what
+// fault says.
 func scriptRelay(ts *testscript.TestScript, _ bool, _ []string) {
 	keys := map[hive.AccountName][]hive.PublicKey{}
-	for _, account := range []string{"alice", "bob"} {
+	fault := ts.Value("fault").(*atomic.Pointer[relaytest.Fault])
+	carry := func(w *relaytest.Wire, f relaytest.Frame) {
+		if fault := fault.Load(); fault != nil {
+			(*fault)(w, f)
+			return
+		}
+		w.Pass(f)
+	}
+	for _, account := range []string{"alice", "bob", "mallory"} {
 		for _, role := range []string{"posting", "active", "memo"} {
 			keys[hive.AccountName(account)] = append(keys[hive.AccountName(account)], testKey(account, role).Public())
 		}
 	}
-	server, err := relaytest.Start(relaytest.Options{Loopback: true, Relay: relay.Options{
+	server, err := relaytest.Start(relaytest.Options{Loopback: true, Fault: carry, Relay: relay.Options{
 		Server: "127.0.0.1", Keys: relay.FixedKeys(keys), Logger: slog.New(slog.DiscardHandler)}})
 	ts.Check(err)
 	ts.Defer(server.Close)

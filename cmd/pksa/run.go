@@ -67,7 +67,7 @@ func (c *command) serve(ctx context.Context, trustClock bool) error {
 	manager := dialManager(log)
 	defer manager.Close()
 	s, err := service.Open(ctx, service.Options{
-		Config: cfg, Logger: log, TrustClock: trustClock,
+		Config: cfg, Logger: log, TrustClock: trustClock, KernelClock: kernelClock,
 		OpenKeys: func(ctx context.Context) (*keystore.Store, error) { return c.openKeys(ctx, cfg) },
 	})
 	if err != nil {

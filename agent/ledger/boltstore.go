@@ -328,16 +328,21 @@ func (s *boltStore) get(name bucket, key []byte) (value []byte, found bool, err 
 	return value, found, err
 }
 
-func (s *boltStore) list(name bucket, from []byte, most int) (pairs []pair, err error) {
+func (s *boltStore) list(name bucket, from []byte, most int) (pairs []pair, more bool, err error) {
 	err = s.view(name, func(b *bolt.Bucket) {
-		c := b.Cursor()
-		for k, v := c.Seek(from); k != nil && len(pairs) < most; k, v = c.Next() {
-			if v != nil { // else it is a bucket
-				pairs = append(pairs, pair{append([]byte{}, k...), append([]byte{}, v...)})
+		c, size := b.Cursor(), 0
+		for k, v := c.Seek(from); k != nil; k, v = c.Next() {
+			if v == nil {
+				continue // it is a bucket
 			}
+			if more = len(pairs) >= most || size >= listBytes; more {
+				return
+			}
+			pairs = append(pairs, pair{append([]byte{}, k...), append([]byte{}, v...)})
+			size += len(v)
 		}
 	})
-	return pairs, err
+	return pairs, more, err
 }
 
 // view reads in a bucket, unless it has no keys.

@@ -87,8 +87,11 @@ func (s *shelf) reopened(at store) store {
 // holds expects these pairs, "key=value", in a bucket.
 func (s *shelf) holds(at store, b bucket, want ...string) {
 	s.Helper()
-	list, err := at.list(b, nil, 1000)
+	list, more, err := at.list(b, nil, 1000)
 	s.must(err)
+	if more {
+		s.Errorf("%s holds more than it shows", b)
+	}
 	var got []string
 	for _, p := range list {
 		got = append(got, string(p.key)+"="+string(p.value))
@@ -113,6 +116,7 @@ var contract = map[string]func(*shelf){
 	"edits":           contractEdits,
 	"nested":          contractNested,
 	"values":          contractValues,
+	"list bytes":      contractListBytes,
 	"atomicity":       contractAtomicity,
 	"slices":          contractSlices,
 	"reopen":          contractReopen,
@@ -149,12 +153,15 @@ func contractOrder(s *shelf) {
 	slices.Sort(keys)
 	for _, from := range append([]string{"", "\x00\x00", "aa", "zz", "\xff\xff"}, keys...) {
 		for most := range len(keys) + 2 {
-			list, err := at.list(bucketSlots, []byte(from), most)
+			list, more, err := at.list(bucketSlots, []byte(from), most)
 			s.must(err)
 			at, _ := slices.BinarySearch(keys, from)
 			want := keys[at:min(at+most, len(keys))]
 			if !slices.EqualFunc(list, want, func(p pair, key string) bool { return string(p.key) == key }) {
 				s.Errorf("%d from %q on are %q, want %q", most, from, list, want)
+			}
+			if more != (len(want) < len(keys[at:])) {
+				s.Errorf("%d from %q on: more %v", most, from, more)
 			}
 		}
 	}
@@ -205,8 +212,9 @@ func contractValues(s *shelf) {
 				s.Errorf("%s has %d bytes, found %v", key, len(value), found)
 			}
 		}
-		if list, err := at.list(bucketSlots, nil, 9); err != nil || len(list) != 3 {
-			s.Errorf("listed %d, %v", len(list), err)
+		list, more, err := at.list(bucketSlots, nil, 9)
+		if s.must(err); len(list) != 2 || !more { // the large one ends it
+			s.Errorf("listed %d, more %v", len(list), more)
 		}
 		value, found, err := at.get(bucketSlots, []byte("none"))
 		s.must(err)
@@ -220,10 +228,32 @@ func contractValues(s *shelf) {
 		many = append(many, put(bucketAudit, fmt.Sprintf("%05d", i), "some value"))
 	}
 	s.must(at.commit(many))
-	list, err := at.list(bucketAudit, []byte("05000"), 20_000)
+	list, more, err := at.list(bucketAudit, []byte("05000"), 20_000)
 	s.must(err)
-	if len(list) != 5000 {
-		s.Errorf("%d of 5,000 pairs", len(list))
+	if len(list) != 5000 || more {
+		s.Errorf("%d of 5,000 pairs, more %v", len(list), more)
+	}
+}
+
+// contractListBytes lists values of about as many bytes as end a list.
+func contractListBytes(s *shelf) {
+	at := s.made()
+	for size, want := range map[int]int{listBytes - 1: 2, listBytes: 1, listBytes + 1: 1} {
+		s.must(at.commit([]edit{put(bucketSlots, "a", strings.Repeat("a", size)), put(bucketSlots, "b", "b"),
+			put(bucketSlots, "c", "c")}))
+		var keys []string
+		list, more, err := at.list(bucketSlots, nil, 9)
+		s.must(err)
+		if len(list) != want || !more {
+			s.Errorf("behind a value of %d bytes the list has %d, more %v", size, len(list), more)
+		}
+		for p, err := range scan(at, bucketSlots, nil) {
+			s.must(err)
+			keys = append(keys, string(p.key))
+		}
+		if !slices.Equal(keys, []string{"a", "b", "c"}) {
+			s.Errorf("behind a value of %d bytes a scan finds %q", size, keys)
+		}
 	}
 }
 
@@ -264,7 +294,7 @@ func contractSlices(s *shelf) {
 	copy(content, "xxxxxxx")
 	for range 2 {
 		s.holds(at, bucketSlots, "key=value")
-		list, err := at.list(bucketSlots, nil, 1)
+		list, _, err := at.list(bucketSlots, nil, 1)
 		s.must(err)
 		value, _, err := at.get(bucketSlots, []byte("key"))
 		s.must(err)
@@ -312,7 +342,7 @@ func contractNotOpen(s *shelf) {
 	if _, _, err := at.get(bucketSlots, []byte("a")); err == nil {
 		s.Error("a closed store is read")
 	}
-	if _, err := at.list(bucketSlots, nil, 1); err == nil {
+	if _, _, err := at.list(bucketSlots, nil, 1); err == nil {
 		s.Error("a closed store is listed")
 	}
 	if at.secure() == nil || at.commit([]edit{put(bucketSlots, "a", "1")}) == nil {
@@ -333,7 +363,7 @@ func contractConcurrency(s *shelf) {
 					return
 				default:
 				}
-				list, err := at.list(bucketSlots, nil, 10)
+				list, _, err := at.list(bucketSlots, nil, 10)
 				if err != nil || len(list) > 0 && (len(list) != 2 || !bytes.Equal(list[0].value, list[1].value)) {
 					s.Errorf("listed %q, %v", list, err)
 					return

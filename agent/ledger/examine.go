@@ -104,7 +104,7 @@ func (x *examination) identity() error {
 func (r lookup) fits() (bool, error) {
 	const most = 64
 	for _, b := range allBuckets {
-		list, err := r.in.list(b, nil, most)
+		list, _, err := r.in.list(b, nil, most)
 		if err != nil {
 			return false, err
 		}

@@ -56,12 +56,12 @@ func (s *faultyStore) get(b bucket, key []byte) (value []byte, found bool, err e
 	return value, found, nil
 }
 
-func (s *faultyStore) list(b bucket, from []byte, most int) (pairs []pair, err error) {
-	err = s.around("list", func() (err error) { pairs, err = s.under.list(b, from, most); return err })
+func (s *faultyStore) list(b bucket, from []byte, most int) (pairs []pair, more bool, err error) {
+	err = s.around("list", func() (err error) { pairs, more, err = s.under.list(b, from, most); return err })
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return pairs, nil
+	return pairs, more, nil
 }
 
 func (s *faultyStore) writeSegment(index uint64, content []byte) error {

@@ -1,11 +1,8 @@
 package ledger
 
-import (
-	"iter"
-	"slices"
-)
+import "iter"
 
-// scanChunk is how many pairs scan reads at a time. It bounds memory.
+// scanChunk is how many pairs scan reads at a time, with [listBytes] the bound of its memory.
 const scanChunk = 256
 
 // scan returns the pairs of a bucket in the order of their keys, from one key on. It may miss what
@@ -13,7 +10,7 @@ const scanChunk = 256
 func scan(in source, b bucket, from []byte) iter.Seq2[pair, error] {
 	return func(yield func(pair, error) bool) {
 		for {
-			list, err := in.list(b, from, scanChunk)
+			list, more, err := in.list(b, from, scanChunk)
 			if err != nil {
 				yield(pair{}, err)
 				return
@@ -23,10 +20,10 @@ func scan(in source, b bucket, from []byte) iter.Seq2[pair, error] {
 					return
 				}
 			}
-			if len(list) < scanChunk {
+			if !more {
 				return
 			}
-			from = slices.Concat(list[len(list)-1].key, []byte{0}) // the next key that there can be
+			from = keyAfter(list[len(list)-1].key)
 		}
 	}
 }
@@ -84,10 +81,10 @@ func encodeNumber(n uint64) []byte {
 	return w.b
 }
 
-// records reads records of the trail that are in the store, from a number on, and not more than
-// most.
+// records reads records of the trail that are in the store, from a number on: some of them, and not
+// more than most. If it returns none, there are none.
 func (r lookup) records(from uint64, most int) (list []stored, err error) {
-	pairs, err := r.in.list(bucketAudit, numberKey(from), most)
+	pairs, _, err := r.in.list(bucketAudit, numberKey(from), most)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +111,7 @@ func (r lookup) recordAt(number uint64) (stored, bool, error) {
 
 // oldestRecord returns the number of the oldest record in the store, zero if there is none.
 func (r lookup) oldestRecord() (uint64, error) {
-	list, err := r.in.list(bucketAudit, nil, 1)
+	list, _, err := r.in.list(bucketAudit, nil, 1)
 	if err != nil || len(list) == 0 {
 		return 0, err
 	}

@@ -148,16 +148,23 @@ func (s *memStore) get(b bucket, key []byte) (value []byte, found bool, err erro
 	return value, found, err
 }
 
-func (s *memStore) list(b bucket, from []byte, most int) (pairs []pair, err error) {
+func (s *memStore) list(b bucket, from []byte, most int) (pairs []pair, more bool, err error) {
 	err = s.held(func() error {
+		size := 0
 		for _, key := range slices.Sorted(maps.Keys(s.disk.buckets[b])) {
-			if key >= string(from) && len(pairs) < most {
-				pairs = append(pairs, pair{[]byte(key), bytes.Clone(s.disk.buckets[b][key])})
+			if key < string(from) {
+				continue
 			}
+			if more = len(pairs) >= most || size >= listBytes; more {
+				return nil
+			}
+			value := bytes.Clone(s.disk.buckets[b][key])
+			pairs = append(pairs, pair{[]byte(key), value})
+			size += len(value)
 		}
 		return nil
 	})
-	return pairs, err
+	return pairs, more, err
 }
 
 func (s *memStore) writeSegment(index uint64, content []byte) error {

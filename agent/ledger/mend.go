@@ -171,15 +171,15 @@ func (m *mendedStore) get(b bucket, key []byte) ([]byte, bool, error) {
 	return bytes.Clone(value), found, err
 }
 
-func (m *mendedStore) list(b bucket, from []byte, most int) ([]pair, error) {
+func (m *mendedStore) list(b bucket, from []byte, most int) (pairs []pair, more bool, err error) {
 	if m.written {
 		return m.store.list(b, from, most)
 	}
-	pairs, err := m.mended.list(b, from, most)
+	pairs, more, err = m.mended.list(b, from, most)
 	for i, p := range pairs {
 		pairs[i] = pair{bytes.Clone(p.key), bytes.Clone(p.value)}
 	}
-	return pairs, err
+	return pairs, more, err
 }
 
 // commit writes what was mended before the edits: they may remove some of it. After an error,

@@ -33,9 +33,9 @@ var order = binary.NativeEndian // as bbolt
 // pageCheck is one look at a file.
 type pageCheck struct {
 	file io.ReaderAt
-	size uint64 // of a page
-	end  uint64 // pages at and beyond it are not in use
-	seen map[uint64]bool
+	size uint64   // of a page
+	end  uint64   // pages at and beyond it are not in use
+	seen []uint64 // a bit for each page that was read
 }
 
 // checkFile checks the pages of a ledger file, under the lock of the file. ErrLocked, ErrDamaged.
@@ -81,7 +81,7 @@ func newestMeta(f io.ReaderAt) (root uint64, c pageCheck, ok bool) {
 		valid := order.Uint32(m) == metaMagic && order.Uint64(m[56:]) == sum.Sum64() && size >= 1024 && size <= 1<<16
 		if txid := order.Uint64(m[48:]); valid && (!ok || txid > newest) {
 			ok, newest, root = true, txid, order.Uint64(m[16:])
-			c = pageCheck{file: f, size: size, end: order.Uint64(m[40:]), seen: map[uint64]bool{}}
+			c = pageCheck{file: f, size: size, end: order.Uint64(m[40:])}
 		}
 		return size
 	}
@@ -153,15 +153,31 @@ func (c *pageCheck) read(id uint64) ([]byte, error) {
 	if order.Uint64(head) != id || more >= c.end-id {
 		return nil, errPage
 	}
-	for i := range more + 1 {
-		if c.seen[id+i] {
-			return nil, errPage // met twice: a circle
-		}
-		c.seen[id+i] = true
+	// The file has all of it, or no room is made.
+	if _, err := c.file.ReadAt(head[:1], int64((id+more+1)*c.size)-1); err != nil {
+		return nil, err
+	}
+	if !c.mark(id, id+more) {
+		return nil, errPage // met twice: a circle
 	}
 	page := make([]byte, (more+1)*c.size)
 	_, err := c.file.ReadAt(page, int64(id*c.size))
 	return page, err
+}
+
+// mark notes that pages are read. It returns false if one of them was read before.
+func (c *pageCheck) mark(first, last uint64) bool {
+	if n := int(last/64) + 1 - len(c.seen); n > 0 {
+		c.seen = append(c.seen, make([]uint64, n)...)
+	}
+	for id := first; id <= last; id++ {
+		bit := uint64(1) << (id % 64)
+		if c.seen[id/64]&bit != 0 {
+			return false
+		}
+		c.seen[id/64] |= bit
+	}
+	return true
 }
 
 // element is an entry of a page.

@@ -51,38 +51,48 @@ func (p *pending) get(b bucket, key []byte) (value []byte, found bool, err error
 	return p.under.get(b, key)
 }
 
-func (p *pending) list(b bucket, from []byte, most int) ([]pair, error) {
+func (p *pending) list(b bucket, from []byte, most int) (pairs []pair, more bool, err error) {
 	at := p.layers[b]
 	if at == nil {
 		return p.under.list(b, from, most)
 	}
-	merged, err := at.shows(p.under, b, from, most)
-	if err != nil {
-		return nil, err
-	}
-	for key, i := range at.last {
-		if e := p.edits[i]; e.act == actPut && key >= string(from) {
-			merged = append(merged, pair{e.key, e.value})
+	for {
+		pairs, next, err := p.merged(at, b, from, most)
+		if err != nil {
+			return nil, false, err
 		}
+		if len(pairs) > 0 || next == nil {
+			return pairs[:min(most, len(pairs))], next != nil || len(pairs) > most, nil
+		}
+		from = next // what the store has up to there, the layer hides
 	}
-	slices.SortFunc(merged, func(a, b pair) int { return bytes.Compare(a.key, b.key) })
-	return merged[:min(most, len(merged))], nil
 }
 
-// shows returns pairs of the store that the layer does not hide: at least most of them if there are
-// as many.
-func (at *layer) shows(under source, b bucket, from []byte, most int) (list []pair, err error) {
-	if at.dropped {
-		return nil, nil
-	}
-	all, err := under.list(b, from, most+len(at.last)) // no more than that many are hidden
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range all {
-		if _, hidden := at.last[string(p.key)]; !hidden {
-			list = append(list, p)
+// merged returns pairs as they will be, in order, up to where the store was read, and the next key
+// that there can be after that; nil if there is none.
+func (p *pending) merged(at *layer, b bucket, from []byte, most int) (list []pair, next []byte, err error) {
+	if !at.dropped {
+		under, more, err := p.under.list(b, from, most)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, u := range under {
+			if _, hidden := at.last[string(u.key)]; !hidden {
+				list = append(list, u)
+			}
+		}
+		if more {
+			next = keyAfter(under[len(under)-1].key)
 		}
 	}
-	return list, nil
+	for key, i := range at.last {
+		if e := p.edits[i]; e.act == actPut && key >= string(from) && (next == nil || key < string(next)) {
+			list = append(list, pair{e.key, e.value})
+		}
+	}
+	slices.SortFunc(list, func(a, b pair) int { return bytes.Compare(a.key, b.key) })
+	return list, next, nil
 }
+
+// keyAfter returns the next key that there can be.
+func keyAfter(key []byte) []byte { return slices.Concat(key, []byte{0}) }

@@ -283,7 +283,7 @@ func (b *batch) digestsOf(s *Session) (list [][32]byte, known bool) {
 	owner := sessionOwner(s.ID)
 	maps.Copy(all, b.digests[owner])
 	maps.Copy(all, b.l.state.recent[owner])
-	pairs, err := b.in.list(digestBucket(owner), nil, remnantDigests+1)
+	pairs, _, err := b.in.list(digestBucket(owner), nil, remnantDigests+1)
 	if err != nil {
 		b.fail(err)
 		return nil, false

@@ -70,9 +70,13 @@ type source interface {
 	// get returns the value of a key, and whether there is one. A value may be empty.
 	get(b bucket, key []byte) (value []byte, found bool, err error)
 	// list returns the pairs of a bucket whose keys are at or above from, in the order of the keys
-	// as bytes, and not more than most. If it returns fewer, there are no others.
-	list(b bucket, from []byte, most int) ([]pair, error)
+	// as bytes: not more than most, and no other once their values have listBytes. If more is set,
+	// there may be others behind the last of them; a list that is not the last has a pair at least.
+	list(b bucket, from []byte, most int) (pairs []pair, more bool, err error)
 }
+
+// listBytes is after how many bytes of values a list ends. It bounds memory where values are large.
+const listBytes = 1 << 20
 
 // bucket is the name of a set of keys. Its form is "NAME" or "NAME/MORE", where NAME is one of
 // allBuckets and MORE is any bytes. A bucket exists while it has keys; nobody makes one.

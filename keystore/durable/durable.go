@@ -40,6 +40,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"path/filepath"
 	"strings"
 )
@@ -72,6 +73,12 @@ func SyncFolder(dir string) error { return System().SyncFolder(dir) }
 
 // Replace does what [Replace] does, on this disk.
 func (d Disk) Replace(path string, data []byte) error {
+	return d.ReplaceParts(path, func(yield func([]byte, error) bool) { yield(data, nil) })
+}
+
+// ReplaceParts does what [Replace] does, with content that comes in parts and is never held as a
+// whole. An error among the parts ends it, and the old file stands.
+func (d Disk) ReplaceParts(path string, parts iter.Seq2[[]byte, error]) error {
 	dir, base := filepath.Dir(path), filepath.Base(path)
 	d.removeLeftovers(dir, base)
 	f, err := d.CreateTemp(dir, "."+base+temporaryMark+"*")
@@ -81,7 +88,7 @@ func (d Disk) Replace(path string, data []byte) error {
 	temp := f.Name()
 	// The content is synced before it takes the name: after a power cut the name must not lead to a
 	// file whose content never reached the disk.
-	if err := writeSynced(f, data); err != nil {
+	if err := writeSynced(f, parts); err != nil {
 		_ = d.Remove(temp)
 		return fmt.Errorf("writing %q: %w; the old file stands", temp, err)
 	}
@@ -108,7 +115,7 @@ func (d Disk) Create(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	err = writeSynced(f, data)
+	err = writeSynced(f, func(yield func([]byte, error) bool) { yield(data, nil) })
 	if err == nil {
 		err = d.SyncFolder(filepath.Dir(path))
 	}
@@ -138,13 +145,26 @@ func (d Disk) removeLeftovers(dir, base string) {
 }
 
 // writeSynced writes, syncs and closes f. It closes f whatever fails.
-func writeSynced(f File, data []byte) error {
-	n, err := f.Write(data)
-	if err == nil && n < len(data) {
-		err = io.ErrShortWrite
-	}
+func writeSynced(f File, parts iter.Seq2[[]byte, error]) error {
+	err := writeParts(f, parts)
 	if err == nil {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
+}
+
+func writeParts(f File, parts iter.Seq2[[]byte, error]) error {
+	for part, err := range parts {
+		if err != nil {
+			return err
+		}
+		n, err := f.Write(part)
+		if err == nil && n < len(part) {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,6 +55,29 @@ func TestReplace(t *testing.T) {
 	}
 	if got := names(t, dir); !slices.Equal(got, []string{"mark"}) {
 		t.Errorf("the folder holds %q", got)
+	}
+}
+
+// Content in parts is the file, and an error among them leaves the old one.
+func TestReplaceParts(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "segment")
+	parts := func(fails error) iter.Seq2[[]byte, error] {
+		return func(yield func([]byte, error) bool) {
+			_ = yield([]byte("one "), nil) && yield(nil, nil) && yield([]byte("two"), fails) &&
+				yield([]byte(" three"), nil)
+		}
+	}
+	must(t, durable.System().ReplaceParts(path, parts(nil)))
+	if got := read(t, path); got != "one two three" {
+		t.Errorf("holds %q", got)
+	}
+	err := durable.System().ReplaceParts(path, parts(durabletest.ErrInjected))
+	if !errors.Is(err, durabletest.ErrInjected) || errors.Is(err, durable.ErrInDoubt) {
+		t.Errorf("the error is %v", err)
+	}
+	if got := names(t, dir); read(t, path) != "one two three" || !slices.Equal(got, []string{"segment"}) {
+		t.Errorf("after an error there is %q in %q", read(t, path), got)
 	}
 }
 

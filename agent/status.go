@@ -34,6 +34,7 @@ type Status struct {
 	Pending  int           `json:"pending"` // requests that wait for a person
 	// why the audit trail cannot be moved out of the ledger
 	Backlog    string           `json:"audit_backlog,omitempty"`
+	AuditBytes int64            `json:"audit_bytes,omitempty"` // of the full segments of the audit trail
 	Quarantine []Quarantine     `json:"quarantine,omitempty"`
 	Hardening  []harden.Measure `json:"hardening"` // empty: off
 	// WillNotStart are the reasons for which a restart would fail; none: as far as is known it
@@ -149,6 +150,7 @@ func (a *Agent) Status() Status {
 	if err := a.ledger.Backlog(); err != nil {
 		s.Backlog = err.Error()
 	}
+	s.AuditBytes = a.ledger.TrailSize()
 	s.NoNode = noNodeText(s.Nodes)
 	s.Twin = a.twins.status()
 	s.LastHour = a.trace.List(time.Now())
@@ -291,7 +293,7 @@ func (a *Agent) Ready() []string {
 func (a *Agent) gauges() status.Gauges {
 	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions()),
 		Pending: len(a.asks.list()), WrongKeys: a.mismatch.labels(), Limits: a.limitGauges(),
-		Backlog: a.ledger.Backlog() != nil}
+		Backlog: a.ledger.Backlog() != nil, AuditBytes: a.ledger.TrailSize()}
 	g.Twin = a.twins.status() != nil
 	for _, name := range a.keys.Accounts() {
 		for _, role := range a.keys.Roles(name) {

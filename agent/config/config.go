@@ -67,6 +67,7 @@ type Config struct {
 	RelayUnproven    Unproven
 
 	AuditKeep         time.Duration // how long full segments of the audit trail are kept; zero: for ever
+	AuditMax          int64         // how many bytes full segments of the audit trail may have; zero: any number
 	CheckpointAccount string        // publishes the head of the audit trail on the chain; empty: nobody does
 	CheckpointEvery   time.Duration
 
@@ -128,6 +129,7 @@ func Default(home string) *Config {
 		Canary:                   5 * time.Minute,
 		StopTimeout:              20 * time.Second,
 		AuditKeep:                400 * 24 * time.Hour,
+		AuditMax:                 64 << 30,
 		CheckpointEvery:          24 * time.Hour,
 		RelayAccounts:            "chain",
 		RelayTimeout:             time.Minute,
@@ -189,6 +191,7 @@ type reader struct {
 	above    []sectionComment // of each line of the file
 	unknown  []string         // PKSA_… variables that no setting has
 	problems Problems
+	bounded  bool // audit.max is set
 }
 
 func (r *reader) complain(where, format string, args ...any) {
@@ -209,6 +212,9 @@ func (c *Config) addresses() []string {
 
 // checkWhole looks at what concerns more than one setting.
 func (r *reader) checkWhole() {
+	if r.config.AuditKeep == 0 && !r.bounded {
+		r.config.AuditMax = 0 // who keeps the trail for ever, keeps all of it
+	}
 	c := r.config
 	for _, name := range r.unknown {
 		// A variable that is no setting is a misspelt one, unless it holds the unlock secret.

@@ -187,6 +187,24 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+func TestAuditMax(t *testing.T) {
+	for src, want := range map[string]int64{
+		"": 64 << 30, "audit: {max: all}": 0, "audit: {max: 64MiB}": 64 << 20, "audit: {max: 65MiB}": 65 << 20,
+		"audit: {max: 2GiB}": 2 << 30, "audit: {max: 1048576TiB}": 1 << 60, "audit: {max: 1GiB, keep: 5d}": 1 << 30,
+		"audit: {keep: all}": 0, "audit: {keep: all, max: 1GiB}": 1 << 30, "audit: {keep: 5d}": 64 << 30,
+	} {
+		if c, err := parse(t, src); err != nil || c.AuditMax != want {
+			t.Errorf("%q: %v, %v", src, c, err)
+		}
+	}
+	for _, text := range []string{"63MiB", "0MiB", "0", "1", "-1GiB", "+1GiB", "01GiB", "1.5GiB", "1GB", "1 GiB", "GiB",
+		"1048577TiB", "9223372036854775807TiB", "1gib", "none", "1GiBMiB"} {
+		if c, err := parse(t, "audit: {max: "+text+"}"); err == nil {
+			t.Errorf("%q is taken as %d", text, c.AuditMax)
+		}
+	}
+}
+
 func TestAuditKeep(t *testing.T) {
 	for src, want := range map[string]time.Duration{
 		"": 400 * 24 * time.Hour, "audit: {keep: all}": 0, "audit: {keep: 1d}": 24 * time.Hour,

@@ -82,9 +82,13 @@ var settings = []setting{
 	{"limits.account_requests_per_second", "Requests for one account in a second that a secret or session opens; " +
 		"what is over is dropped. Half as many again are told \"busy\".", "50",
 		integer(func(c *Config) *int { return &c.AccountRequestsPerSecond }, 1, 100_000)},
-	{"audit.keep", "How long the audit trail is kept: days, or all. It goes in segments of 4096 records; the newest " +
-		"always stay. A bot that is asked once a second writes 100 MB a day.", "400d",
+	{"audit.keep", "How long the audit trail is kept: days, or all. It goes in segments of 4096 records or 8 " +
+		"MiB, the " +
+		"oldest first; the newest records always stay. A bot that is asked once a second writes 100 MB a day.", "400d",
 		readAuditKeep},
+	{"audit.max", "How large the audit trail may become: a size such as 500MiB or 2GiB, or all, which sets no bound. " +
+		"The oldest segments go first, also before their days are over. With keep: all it is all.", "64GiB",
+		readAuditMax},
 	{"audit.checkpoint_account", "Publish the head of the audit trail with this account's posting key, as a " +
 		"custom_json with the id pksa-audit, so that `pksa audit verify --chain` finds out a trail that was put " +
 		"back. A rule for the app pksa must allow it.", "alice",

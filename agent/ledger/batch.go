@@ -16,6 +16,8 @@ type batch struct {
 	now     time.Time // ledger time, whole ms
 
 	last      chainEnd               // that the last record of the batch makes
+	since     amount                 // of records from the last one on that is gathered
+	lastSize  int                    // of the last record of the batch
 	sessions  map[SessionID]*Session // nil: ended
 	digests   map[owner]map[[32]byte]struct{}
 	forgotten []owner // whose digests are dropped
@@ -33,7 +35,8 @@ type batch struct {
 
 func newBatch(l *Ledger) *batch {
 	b := &batch{
-		l: l, o: &l.o, last: l.state.last, now: fromMillis(max(millis(l.now()), l.state.last.time)),
+		l: l, o: &l.o, last: l.state.last, since: l.state.since,
+		now:      fromMillis(max(millis(l.now()), l.state.last.time)),
 		sessions: map[SessionID]*Session{}, digests: map[owner]map[[32]byte]struct{}{},
 		positions: map[uint64]position{}, dropped: map[uint64]bool{}, fates: map[[20]byte]Fate{},
 		remnants: map[SessionID]*Remnant{},
@@ -49,9 +52,11 @@ func (b *batch) fail(err error) {
 	}
 }
 
-// put seals a value and writes it with the batch.
-func (b *batch) put(in bucket, key, plain []byte) {
-	b.pending.add(edit{actPut, in, key, b.vault.seal(b.last.number, in, key, plain)})
+// put seals a value and writes it with the batch. It returns how many bytes lie in the store.
+func (b *batch) put(in bucket, key, plain []byte) int {
+	sealed := b.vault.seal(b.last.number, in, key, plain)
+	b.pending.add(edit{actPut, in, key, sealed})
+	return len(sealed)
 }
 
 func (b *batch) delete(in bucket, key []byte) { b.pending.add(edit{actDelete, in, key, nil}) }
@@ -154,10 +159,13 @@ func (b *batch) publish(st *state) {
 	// Last: what this batch changed is gathered too.
 	if b.gathered != 0 {
 		st.gathered, st.charges = b.gathered, nil
+		b.since = amount{}
+		b.since.add(b.lastSize)
 		clear(st.dirty)
 		clear(st.recent)
 		clear(st.positions)
 	}
+	st.since = b.since
 }
 
 // note keeps where the latest state of a request stands.

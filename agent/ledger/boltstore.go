@@ -35,8 +35,10 @@ type boltStore struct {
 	full    bool // a commit found no room, before it synced anything; the file is as it was
 }
 
-func newBoltStore(path string, disk durable.Disk) *boltStore {
-	return &boltStore{path: path, segmentFiles: segmentFiles{filepath.Join(filepath.Dir(path), segmentFolder), disk}}
+// newBoltStore returns the store at path, with segments of format 1 on a grid of so many records.
+func newBoltStore(path string, disk durable.Disk, grid uint64) *boltStore {
+	files := segmentFiles{filepath.Join(filepath.Dir(path), segmentFolder), disk, grid}
+	return &boltStore{path: path, segmentFiles: files}
 }
 
 func (s *boltStore) create(first []edit, ready func() error) error {

@@ -43,7 +43,8 @@ func (b *batch) record(r Record, extra *change) uint64 {
 	}
 	s := stored{Record: r, prev: b.last.mac, body: r.encode(), extra: extra}
 	b.last = b.vault.chain(s.prev, r.Number, s.body, millis(b.now))
-	b.put(bucketAudit, numberKey(r.Number), s.encodeStored())
+	b.lastSize = b.put(bucketAudit, numberKey(r.Number), s.encodeStored())
+	b.since.add(b.lastSize)
 	if extra != nil {
 		b.note(r.requestNumber(), position{record: r.Number, end: extra.end})
 		b.charge(r.requestNumber(), extra.charges)

@@ -142,9 +142,9 @@ func (l *Ledger) commits() {
 		ops, wait, closed := l.queue.take(all)
 		if len(ops) > 0 || all {
 			l.commit(ops)
-			l.rotate() // between commits: whoever waits for the next one waits for a segment, too
 			wait = wait || l.Err() != nil
 		}
+		l.rotate() // between commits: whoever waits for the next one waits for a segment, too
 		// The queue takes nothing any more, and less than a full batch was its last, or what is
 		// left cannot be committed.
 		if closed && (len(ops) < batchOps || l.Err() != nil || l.held.Load()) {

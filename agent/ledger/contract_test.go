@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"iter"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ func TestStores(t *testing.T) {
 	for name, place := range map[string]func(t *testing.T) func() store{
 		"bbolt": func(t *testing.T) func() store {
 			path := filepath.Join(t.TempDir(), "ledger.db")
-			return func() store { return newBoltStore(path, durable.System()) }
+			return func() store { return newBoltStore(path, durable.System(), 8) }
 		},
 		"memory": func(*testing.T) func() store {
 			disk := newMemDisk()
@@ -288,7 +289,7 @@ func contractSlices(s *shelf) {
 	at := s.made()
 	e, content := put(bucketSlots, "key", "value"), []byte("content")
 	s.must(at.commit([]edit{e}))
-	s.must(at.writeSegment(1, content))
+	s.must(at.writeSegment(numbered(1), parts(content)))
 	copy(e.key, "xxx")
 	copy(e.value, "xxxxx")
 	copy(content, "xxxxxxx")
@@ -298,7 +299,7 @@ func contractSlices(s *shelf) {
 		s.must(err)
 		value, _, err := at.get(bucketSlots, []byte("key"))
 		s.must(err)
-		segment, err := at.readSegment(1)
+		segment, err := at.readSegment(numbered(1), 0, 100)
 		s.must(err)
 		if string(segment) != "content" {
 			s.Errorf("segment is %q", segment)
@@ -377,10 +378,24 @@ func contractConcurrency(s *shelf) {
 	for i := range 50 {
 		value := fmt.Sprint(i, strings.Repeat("x", i*100))
 		s.must(at.commit([]edit{put(bucketSlots, "a", value), put(bucketSlots, "b", value)}))
-		s.must(at.writeSegment(uint64(i), []byte(value)))
+		s.must(at.writeSegment(numbered(uint64(i)), parts([]byte(value))))
 	}
 	close(done)
 	readers.Wait()
+}
+
+// numbered is a segment for a test.
+func numbered(n uint64) segmentID { return segmentID{first: n*10 + 1, last: n*10 + 10} }
+
+// parts is the content of a segment in several parts.
+func parts(content []byte) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for part := range slices.Chunk(content, 1+len(content)/3) {
+			if !yield(slices.Clip(part), nil) {
+				return
+			}
+		}
+	}
 }
 
 // indexes expects these segments.
@@ -388,12 +403,15 @@ func (s *shelf) indexes(at store, want ...uint64) {
 	s.Helper()
 	list, err := at.segments()
 	s.must(err)
-	if !slices.EqualFunc(list, want, func(info segmentInfo, index uint64) bool { return info.index == index }) {
+	if !slices.EqualFunc(list, want, func(info segmentInfo, n uint64) bool { return info.segmentID == numbered(n) }) {
 		s.Errorf("segments are %v, want %v", list, want)
 	}
 	for _, info := range list {
 		if info.written.IsZero() {
-			s.Errorf("segment %d was written at no time", info.index)
+			s.Errorf("segment %s was written at no time", info.name())
+		}
+		if content, err := at.readSegment(info.segmentID, 0, 1<<40); err != nil || int64(len(content)) != info.size {
+			s.Errorf("segment %s has %d bytes, and %d are listed, %v", info.name(), len(content), info.size, err)
 		}
 	}
 }
@@ -403,25 +421,37 @@ func contractSegments(s *shelf) {
 	s.indexes(at)
 	large := bytes.Repeat([]byte("large "), 1<<20)
 	for _, index := range []uint64{2, 1_000_000, 0, 10, 1} {
-		s.must(at.writeSegment(index, fmt.Append(nil, "segment ", index)))
+		s.must(at.writeSegment(numbered(index), parts(fmt.Append(nil, "segment ", index))))
 	}
-	s.must(at.writeSegment(10, large))
+	s.must(at.writeSegment(numbered(10), parts(large)))
+	s.want(at.writeSegment(numbered(2), func(yield func([]byte, error) bool) {
+		_ = yield([]byte("half of"), nil) && yield(nil, errInjected)
+	}), errInjected)
 	for range 2 {
 		s.indexes(at, 0, 1, 2, 10, 1_000_000)
 		for index, want := range map[uint64][]byte{2: []byte("segment 2"), 10: large,
 			1_000_000: []byte("segment 1000000")} {
-			content, err := at.readSegment(index)
-			s.must(err)
+			var content []byte
+			for len(content) < len(want)+1 {
+				part, err := at.readSegment(numbered(index), int64(len(content)), int64(len(want)/2))
+				s.must(err)
+				if content = append(content, part...); len(part) < len(want)/2 {
+					break
+				}
+			}
 			if !bytes.Equal(content, want) {
 				s.Errorf("segment %d has %d bytes", index, len(content))
+			}
+			if part, err := at.readSegment(numbered(index), int64(len(want))+5, 9); err != nil || len(part) != 0 {
+				s.Errorf("behind its end segment %d has %q, %v", index, part, err)
 			}
 		}
 		at = s.reopened(at)
 	}
-	s.must(at.removeSegment(1))
-	s.must(at.removeSegment(1))
-	s.must(at.retireSegment(3))
-	_, err := at.readSegment(1)
+	s.must(at.removeSegment(numbered(1)))
+	s.must(at.removeSegment(numbered(1)))
+	s.must(at.retireSegment(numbered(3)))
+	_, err := at.readSegment(numbered(1), 0, 9)
 	s.want(err, fs.ErrNotExist)
 	s.indexes(s.reopened(at), 0, 2, 10, 1_000_000)
 }
@@ -429,7 +459,7 @@ func contractSegments(s *shelf) {
 // contractOldSegments makes a store where an earlier one left segments.
 func contractOldSegments(s *shelf) {
 	at := s.made()
-	s.must(at.writeSegment(0, []byte("old")))
+	s.must(at.writeSegment(numbered(0), parts([]byte("old"))))
 	s.must(at.close())
 	switch at := at.(type) {
 	case *boltStore:
@@ -441,20 +471,20 @@ func contractOldSegments(s *shelf) {
 	}
 	at = s.made()
 	s.indexes(at)
-	_, err := at.readSegment(0)
+	_, err := at.readSegment(numbered(0), 0, 9)
 	s.want(err, fs.ErrNotExist)
 }
 
 func contractRetired(s *shelf) {
 	at := s.made()
-	s.must(at.writeSegment(1, []byte("one")))
-	s.must(at.writeSegment(2, []byte("two")))
-	s.must(at.retireSegment(1))
+	s.must(at.writeSegment(numbered(1), parts([]byte("one"))))
+	s.must(at.writeSegment(numbered(2), parts([]byte("two"))))
+	s.must(at.retireSegment(numbered(1)))
 	s.indexes(at, 2)
-	_, err := at.readSegment(1)
+	_, err := at.readSegment(numbered(1), 0, 9)
 	s.want(err, fs.ErrNotExist)
-	s.must(at.writeSegment(1, []byte("another one"))) // its index may be used again
-	s.must(at.retireSegment(1))
+	s.must(at.writeSegment(numbered(1), parts([]byte("another one")))) // its name may be used again
+	s.must(at.retireSegment(numbered(1)))
 	s.indexes(s.reopened(at), 2)
 }
 

@@ -9,8 +9,12 @@ import (
 	"sync/atomic"
 )
 
-// segmentRecords is small, so that a short run writes segments too.
-const segmentRecords = 64
+// They are small, so that a short run writes segments too, of several chunks.
+const (
+	segmentRecords = 64
+	segmentBytes   = 64 << 10
+	segmentChunk   = 8 << 10
+)
 
 var crashAt, crashPasses = crashSetting()
 

@@ -31,15 +31,23 @@
 // # What is on disk
 //
 // The audit trail is the log of everything. A request writes its records at the end of the trail,
-// and beside them what they change (its nonce, answer, charges), and touches nothing else. When the
-// trail enters a new segment of 4,096 records, the changes are gathered into buckets that are read
-// by key, and the full segments leave the buckets, each sealed as a whole. So what a commit writes
-// does not grow with the number of sessions, and what must be read at a start does not grow with
-// the trail.
+// and beside them what they change (its nonce, answer, charges), and touches nothing else. When
+// 4,096 records or 8 MiB of them have come, the changes are gathered into buckets that are read by
+// key, and full segments leave the buckets for files of their own. So what a commit writes does not
+// grow with the number of sessions, and what must be read at a start does not grow with the trail.
+//
+// A segment ends before the record that would be its 4,097th, or would take it beyond 8 MiB; a
+// record that is larger is a segment by itself. The file's name has the numbers of the first and
+// the last record: nothing else needs to be known to find a record, and a segment that is written
+// once more after a crash takes its own place. It is written and read in chunks of 256 KiB, each
+// sealed with its place, so that no part of the trail is ever held as a whole: a ledger of any size
+// opens and serves in the memory of a small one. Segments of programs before that are one sealed
+// value, named by their place on a grid of 4,096 records. A start does not read segments of either
+// kind, and whoever reads one of the old ones needs as much memory as it has bytes.
 //
 // All values are sealed. Additional data are the id of the ledger, the bucket and the key of the
 // value, so that values cannot change places. Where they lie is behind one small interface, store.
-// Its only implementation is one bbolt file with the segments as files audit/NNNNNN beside it.
+// Its only implementation is one bbolt file with the segments as files audit/FIRST-LAST beside it.
 //
 // # Keys by number
 //
@@ -47,10 +55,10 @@
 // that is three and a half days. Therefore the records of the trail count off periods of 2^20, and
 // each period has a key of its own. What is written with a record is sealed under the key of its
 // period: the record, once it is gathered its request, charges and digest, the sessions that
-// changed since the last gathering with their last requests, facts, remnants, fates. A segment is
-// sealed under the key of the record after its last one. That makes less than ten values a record.
-// Even with a hundred, two of a period share a nonce with a chance below one in 2^43. The mark is
-// not sealed: it has a MAC.
+// changed since the last gathering with their last requests, facts, remnants, fates. The chunks of
+// a segment are sealed under the key of the record after its last one. That makes less than ten
+// values a record. Even with a hundred, two of a period share a nonce with a chance below one in
+// 2^43. The mark is not sealed: it has a MAC.
 //
 // The number of the key stands in front of a value: the byte 2, an epoch, the period, then the
 // nonce. The number is part of the additional data. The epoch is zero; with several writers each

@@ -21,9 +21,9 @@ type examination struct {
 	lookup
 	mark chainEnd // zero if it cannot be read
 
-	accepted bool     // the mark tells of nothing else that is lost
-	edits    []edit   // that restore and remove values
-	segments []uint64 // files that are damaged
+	accepted bool        // the mark tells of nothing else that is lost
+	edits    []edit      // that restore and remove values
+	segments []segmentID // files that are damaged
 	done     Mended
 
 	lostTurns, lostKept, lostGathered bool
@@ -204,9 +204,15 @@ func (x *examination) whole(b bucket, key, plain []byte) {
 		}
 		if s, err := parseStored(number, plain); err == nil {
 			s.at = x.vault.chain(s.prev, s.Number, s.body, millis(s.Time))
-			x.records = append(x.records, s)
+			x.keep(s)
 		}
 	}
+}
+
+// keep keeps what a record says of the chain, without its content, which may be large.
+func (x *examination) keep(s stored) {
+	s.body, s.Content, s.extra = nil, nil, nil
+	x.records = append(x.records, s)
 }
 
 // nameOf returns what a value is, for people.
@@ -305,7 +311,7 @@ func (x *examination) trail() error {
 		return err
 	}
 	for _, info := range list {
-		if err := x.segment(&c, info.index); err != nil {
+		if err := x.segment(&c, info.segmentID); err != nil {
 			return err
 		}
 	}
@@ -322,21 +328,26 @@ func (x *examination) trail() error {
 
 // segment follows the records of a segment that are not in the bucket, too. After a crash both may
 // have them: then the one restores what is damaged in the other.
-func (x *examination) segment(c *chaining, index uint64) error {
+func (x *examination) segment(c *chaining, id segmentID) error {
 	if err := context.Cause(x.ctx); err != nil {
 		return err
 	}
-	list, err := x.vault.readSegment(x.store, index, x.old)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case errors.Is(err, ErrDamaged):
-		x.segments = append(x.segments, index)
-		return nil
-	case err != nil:
-		return err
+	// Twice: a segment that is damaged somewhere is lost as a whole.
+	for _, err := range x.vault.readSegment(x.store, id, x.old) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case errors.Is(err, ErrDamaged):
+			x.segments = append(x.segments, id)
+			return nil
+		case err != nil:
+			return err
+		}
 	}
-	for i, s := range list {
+	for s, err := range x.vault.readSegment(x.store, id, x.old) {
+		if err != nil {
+			return err
+		}
 		_, there := slices.BinarySearchFunc(x.records, s.Number, func(s stored, number uint64) int {
 			return cmp.Compare(s.Number, number)
 		})
@@ -345,7 +356,7 @@ func (x *examination) segment(c *chaining, index uint64) error {
 		case x.bad[s.Number]:
 			x.again = append(x.again, s)
 		default:
-			c.step(&list[i])
+			c.step(&s)
 		}
 	}
 	for _, s := range x.again {
@@ -354,7 +365,9 @@ func (x *examination) segment(c *chaining, index uint64) error {
 		x.restored(nameOf(bucketAudit, key), edit{actPut, bucketAudit, key,
 			x.seal(bucketAudit, key, s.encodeStored())})
 	}
-	x.records = append(x.records, x.again...)
+	for _, s := range x.again {
+		x.keep(s)
+	}
 	x.again = nil
 	return nil
 }

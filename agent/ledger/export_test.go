@@ -3,8 +3,13 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"crypto/cipher"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"iter"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -19,7 +24,7 @@ func (o Options) Around(fn func(op string, do func() error) error) Options {
 	under := o.newStore
 	if under == nil {
 		disk := durable.System()
-		under = func(path string) store { return newBoltStore(path, disk) }
+		under = func(path string) store { return newBoltStore(path, disk, max(o.segment, 1)) }
 	}
 	o.newStore = func(path string) store { return &faultyStore{under: under(path), around: fn} }
 	return o
@@ -111,20 +116,13 @@ func TestingOldForm(path string, o Options) error {
 		nonce := binary.BigEndian.AppendUint64([]byte{sealedForm, 0, 0, 0}, count)
 		return o.AEAD.Seal(nonce, nonce, plain, v.place(b, key).b), nil
 	}
-	files := segmentFiles{folder: filepath.Join(filepath.Dir(path), segmentFolder), disk: o.disk}
+	files := segmentFiles{folder: filepath.Join(filepath.Dir(path), segmentFolder), disk: o.disk, grid: o.segment}
 	all, err := files.segments()
 	if err != nil {
 		return err
 	}
 	for _, info := range all {
-		sealed, err := files.readSegment(info.index)
-		if err == nil {
-			sealed, err = reseal(bucketSegment, numberKey(info.index), sealed)
-		}
-		if err == nil {
-			err = files.writeSegment(info.index, sealed)
-		}
-		if err != nil {
+		if err := oldSegment(v, &files, info.segmentID, reseal); err != nil {
 			return err
 		}
 	}
@@ -136,6 +134,22 @@ func TestingOldForm(path string, o Options) error {
 		return tx.ForEach(func(name []byte, in *bolt.Bucket) error { return oldForm(in, bucket(name), reseal) })
 	})
 	return errors.Join(err, db.Close())
+}
+
+// oldSegment writes a segment as programs of format 1 did, in place of the file of today.
+func oldSegment(v *vault, files *segmentFiles, id segmentID,
+	reseal func(bucket, []byte, []byte) ([]byte, error)) error {
+	list, err := collect(v.readSegment(&boltStore{segmentFiles: *files}, id, nil))
+	if err != nil {
+		return err
+	}
+	whole := gridSegment((id.first-1)/files.grid, files.grid)
+	if whole.first != id.first || whole.last != id.last {
+		return fmt.Errorf("segment %s is not on the grid", id.name())
+	}
+	key := numberKey(whole.index())
+	sealed, err := reseal(bucketSegment, key, v.seal(0, bucketSegment, key, encodeSegment(list)))
+	return errors.Join(err, os.WriteFile(files.pathOf(whole), sealed, 0o600), os.Remove(files.pathOf(id)))
 }
 
 func oldForm(in *bolt.Bucket, b bucket, reseal func(bucket, []byte, []byte) ([]byte, error)) error {
@@ -168,6 +182,16 @@ func (o Options) WithPeriod(n uint64) Options { o.period = n; return o }
 // WithSegment sets the number of records in a segment.
 func (o Options) WithSegment(n uint64) Options { o.segment = n; return o }
 
+// Gathered is the number of the last record that is gathered.
+func (l *Ledger) Gathered() uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.state.gathered
+}
+
+// WithSegmentBytes sets the bytes of a segment.
+func (o Options) WithSegmentBytes(n uint64) Options { o.segmentBytes = n; return o }
+
 // TestingRewrite changes a bucket in the file of a closed ledger.
 func TestingRewrite(path, bucket string, fn func(*bolt.Bucket) error) error {
 	db, err := bolt.Open(path, 0o600, nil)
@@ -189,7 +213,7 @@ func TestingDropBucket(path, bucket string) error {
 	return errors.Join(db.Update(func(tx *bolt.Tx) error { return tx.DeleteBucket([]byte(bucket)) }), db.Close())
 }
 
-// SealedSegment is a segment file with this content.
+// SealedSegment is a segment file of format 1 with this content.
 func (o Options) SealedSegment(index uint64, plain []byte) []byte {
 	o, _ = o.withDefaults()
 	return o.vault().seal((index+1)*o.segment, bucketSegment, numberKey(index), plain)
@@ -317,11 +341,70 @@ func SampleSegment() []byte {
 	return encodeSegment([]stored{one, two})
 }
 
-// RecodeSegment reads a segment and writes it again.
+// RecodeSegment reads an opened segment of format 1 and writes it again.
 func RecodeSegment(b []byte) ([]byte, error) {
-	v := vault{mac: func(...[]byte) []byte { return make([]byte, 32) }}
-	list, err := v.parseSegment(b, nil)
+	v := clearVault()
+	s := &memStore{disk: newMemDisk()}
+	id := gridSegment(0, 4096)
+	s.disk.holder = s
+	s.disk.segments[id] = memSegment{content: v.seal(0, bucketSegment, numberKey(0), b)}
+	list, err := collect(v.readSegment(s, id, nil))
 	return encodeSegment(list), err
+}
+
+// encodeSegment writes a segment in format 1, as programs of before did.
+func encodeSegment(list []stored) []byte {
+	var w writer
+	w.byte(segmentWhole)
+	for i, s := range list {
+		if i == 0 {
+			w.fixed(s.prev[:])
+		}
+		w.uint(s.Number)
+		w.bytes(s.body)
+	}
+	return w.b
+}
+
+// collect returns all that a sequence has before its error, and the error.
+func collect[T any](seq iter.Seq2[T, error]) (list []T, err error) {
+	for v, err := range seq {
+		if err != nil {
+			return list, err
+		}
+		list = append(list, v)
+	}
+	return list, nil
+}
+
+// clearVault is a vault whose values are not hidden: a fuzzer finds its way in them.
+func clearVault() *vault {
+	clearly := func(uint64, uint64) cipher.AEAD { return clearAEAD{} }
+	mac := func(data ...[]byte) []byte {
+		h := sha256.Sum256(bytes.Join(data, []byte{0}))
+		return h[:]
+	}
+	return &vault{old: clearAEAD{}, sealers: sealers{derive: clearly}, period: periodRecords, mac: mac}
+}
+
+// clearAEAD is no AEAD: what it seals is the text in clear, and a checksum of the additional data.
+type clearAEAD struct{}
+
+func (clearAEAD) NonceSize() int { return nonceSize }
+func (clearAEAD) Overhead() int  { return 16 }
+
+func (clearAEAD) Seal(dst, _, plain, additional []byte) []byte {
+	sum := sha256.Sum256(additional)
+	return append(append(dst, plain...), sum[:16]...)
+}
+
+func (clearAEAD) Open(dst, _, sealed, additional []byte) ([]byte, error) {
+	sum := sha256.Sum256(additional)
+	plain, ok := bytes.CutSuffix(sealed, sum[:16])
+	if !ok {
+		return nil, errCodec
+	}
+	return append(dst, plain...), nil
 }
 
 // CheckPages looks at the pages of a file.

@@ -1,6 +1,9 @@
 package ledger
 
-import "errors"
+import (
+	"errors"
+	"iter"
+)
 
 // errInjected is the error of an operation that was made to fail.
 var errInjected = errors.New("injected")
@@ -64,12 +67,12 @@ func (s *faultyStore) list(b bucket, from []byte, most int) (pairs []pair, more 
 	return pairs, more, nil
 }
 
-func (s *faultyStore) writeSegment(index uint64, content []byte) error {
-	return s.around("writeSegment", func() error { return s.under.writeSegment(index, content) })
+func (s *faultyStore) writeSegment(id segmentID, content iter.Seq2[[]byte, error]) error {
+	return s.around("writeSegment", func() error { return s.under.writeSegment(id, content) })
 }
 
-func (s *faultyStore) readSegment(index uint64) (content []byte, err error) {
-	err = s.around("readSegment", func() (err error) { content, err = s.under.readSegment(index); return err })
+func (s *faultyStore) readSegment(id segmentID, from, most int64) (content []byte, err error) {
+	err = s.around("readSegment", func() (err error) { content, err = s.under.readSegment(id, from, most); return err })
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +87,10 @@ func (s *faultyStore) segments() (list []segmentInfo, err error) {
 	return list, nil
 }
 
-func (s *faultyStore) removeSegment(index uint64) error {
-	return s.around("removeSegment", func() error { return s.under.removeSegment(index) })
+func (s *faultyStore) removeSegment(id segmentID) error {
+	return s.around("removeSegment", func() error { return s.under.removeSegment(id) })
 }
 
-func (s *faultyStore) retireSegment(index uint64) error {
-	return s.around("retireSegment", func() error { return s.under.retireSegment(index) })
+func (s *faultyStore) retireSegment(id segmentID) error {
+	return s.around("retireSegment", func() error { return s.under.retireSegment(id) })
 }

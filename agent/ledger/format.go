@@ -14,10 +14,13 @@ const (
 	// the first commit that writes anything: whoever only reads one leaves it to older programs.
 	//
 	//	1  values are sealed under one key
-	//	2  values are sealed under keys by number, those of before without one; segments, too
+	//	2  values are sealed under keys by number, those of before without one, and segments in
+	//	   chunks
 	ledgerFormat = 2
-	// segmentFormat is the first byte of an opened segment.
-	segmentFormat = 1
+	// segmentFormat is the newest format of a segment, and segmentWhole the oldest, which is the
+	// first byte of such a segment when it is opened. See segmentform.go.
+	segmentFormat = 2
+	segmentWhole  = 1
 	// markFormat ends the first line of the mark.
 	markFormat = 1
 )
@@ -78,12 +81,4 @@ func checkMarkFormat(text []byte) error {
 		return &NewerError{What: "the ledger's mark", Format: format, Reads: markFormat}
 	}
 	return nil // other texts are no marks at all, which is found later
-}
-
-// checkSegmentFormat returns a NewerError for an opened segment of a newer format.
-func checkSegmentFormat(index uint64, plain []byte) error {
-	if len(plain) == 0 || plain[0] <= segmentFormat {
-		return nil
-	}
-	return &NewerError{What: fmt.Sprintf("audit segment %06d", index), Format: uint64(plain[0]), Reads: segmentFormat}
 }

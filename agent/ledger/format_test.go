@@ -57,15 +57,28 @@ func TestNewerLedger(t *testing.T) {
 		},
 		"segment": {
 			change: func(r *rig) error {
-				sealed := r.o.SealedSegment(1, []byte{2, 'n', 'e', 'w'})
-				return os.WriteFile(filepath.Join(filepath.Dir(r.path), "audit", "000001"), sealed, 0o600)
+				return os.WriteFile(r.segment(9), []byte("pksa audit segment 3\nand whatever it will say\n"), 0o600)
 			},
-			read: func(r *rig) error {
-				r.open()
-				_, err := r.l.Verify(ctx)
-				return errors.Join(err, r.l.Close())
+			read: (*rig).verifyOnce,
+			want: "audit segment 000000000009-000000000016 was written by a newer pksa (format 3; this program " +
+				"reads up " +
+				"to 2): use the newer program",
+		},
+		"segment of a format with more digits": {
+			change: func(r *rig) error { return os.WriteFile(r.segment(9), []byte("pksa audit segment 10\n"), 0o600) },
+			read:   (*rig).verifyOnce,
+			want: "audit segment 000000000009-000000000016 was written by a newer pksa (format 10; this program " +
+				"reads " +
+				"up to 2): use the newer program",
+		},
+		"segment in the form of the first format": {
+			change: func(r *rig) error {
+				sealed := r.o.SealedSegment(1, []byte{3, 'n', 'e', 'w'})
+				return errors.Join(os.Remove(r.segment(9)),
+					os.WriteFile(filepath.Join(filepath.Dir(r.segment(9)), "000001"), sealed, 0o600))
 			},
-			want: "audit segment 000001 was written by a newer pksa (format 2; this program reads up to 1): use the " +
+			read: (*rig).verifyOnce,
+			want: "audit segment 000001 was written by a newer pksa (format 3; this program reads up to 2): use the " +
 				"newer program",
 		},
 	} {
@@ -79,7 +92,7 @@ func TestNewerLedger(t *testing.T) {
 			if !errors.As(err, &newer) || !strings.Contains(err.Error(), c.want) || errors.Is(err, ledger.ErrDamaged) {
 				t.Errorf("error is %v, want %q", err, c.want)
 			}
-			if name != "segment" && !slices.Equal(r.files(), before) {
+			if !strings.HasPrefix(name, "segment") && !slices.Equal(r.files(), before) {
 				t.Error("something was changed")
 			}
 		})
@@ -100,6 +113,18 @@ func TestFormatThatReadsWrong(t *testing.T) {
 	}
 	must(t, r.setFormat("1"))
 	r.open()
+}
+
+// segment is the path of the segment of eight records that begins with this one.
+func (r *rig) segment(first int) string {
+	return filepath.Join(filepath.Dir(r.path), "audit", fmt.Sprintf("%012d-%012d", first, first+7))
+}
+
+// verifyOnce opens the ledger, verifies it and closes it.
+func (r *rig) verifyOnce() error {
+	r.open()
+	_, err := r.l.Verify(ctx)
+	return errors.Join(err, r.l.Close())
 }
 
 func (r *rig) setFormat(text string) error {

@@ -2,11 +2,11 @@ package ledger
 
 import "maps"
 
-// gather copies the changes that stand in the trail into the buckets that are read by key, when the
-// trail enters a new segment. The records before that need not be read at the next start, and may
-// leave the store.
+// gather copies the changes that stand in the trail into the buckets that are read by key, when as
+// many have come since the last time as fill a segment, or as many bytes. The records before that
+// need not be read at the next start, and may leave the store.
 func (b *batch) gather() {
-	if !b.gatherNow && b.l.segmentOf(b.last.number) == b.l.segmentOf(b.l.state.gathered) {
+	if !b.gatherNow && b.since.records <= b.o.segment && b.since.bytes <= b.o.segmentBytes {
 		return
 	}
 	b.gathered = b.last.number

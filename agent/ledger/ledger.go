@@ -35,9 +35,12 @@ type Options struct {
 	// for ever. Its file's time says when that was: a copy that was put back is kept for longer,
 	// never for shorter.
 	KeepFor time.Duration
+	// KeepBytes is how many bytes the full segments of the audit trail may have; zero: any number.
+	KeepBytes int64
 
-	segment uint64 // records in a segment of the trail; zero: 4,096
-	period  uint64 // records whose values share a key; zero: 2^20
+	segment      uint64 // records in a segment of the trail, at most; zero: 4,096
+	segmentBytes uint64 // bytes of them, as they lie in the store; zero: 8 MiB
+	period       uint64 // records whose values share a key; zero: 2^20
 
 	newStore func(path string) store // nil: a bbolt file
 	disk     durable.Disk            // writes mark and segments; zero: the system's
@@ -65,11 +68,12 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Requests, 100_000)
 	setDefault(&o.segment, segmentRecords)
 	setDefault(&o.period, periodRecords)
+	setDefault(&o.segmentBytes, segmentBytes)
 	if o.disk.Rename == nil {
 		o.disk = crashing(durable.System())
 	}
 	if o.newStore == nil {
-		o.newStore = func(path string) store { return newBoltStore(path, o.disk) }
+		o.newStore = func(path string) store { return newBoltStore(path, o.disk, o.segment) }
 	}
 	return o, nil
 }
@@ -108,11 +112,12 @@ type Ledger struct {
 	unsecured  *loaded   // read, and not secured for want of room; owned by the committing goroutine
 	retryAt    time.Time // owned by the committing goroutine
 	generation uint64    // of charges; owned by the committing goroutine
-	oldest     uint64    // segment of the oldest record in the bucket; owned by the committing goroutine
+	rotated    uint64    // with this record gathered, no full segment is left; owned by the committing goroutine
 	stuck      bool      // a segment could not be written; owned by the committing goroutine
 	unaccepted bool      // older than its mark, and not accepted yet; owned by the committing goroutine
 
 	backlog  atomic.Pointer[error]
+	trail    atomic.Int64  // bytes of the full segments
 	stopped  chan struct{} // closed when the committing goroutine has returned
 	closing  sync.Once
 	closeErr error
@@ -170,6 +175,7 @@ func Open(path string, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.store.close())
 	}
+	_, _ = l.measure() // what cannot be listed now is told with the next chores
 	l.start()
 	return l, nil
 }

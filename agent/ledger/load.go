@@ -7,13 +7,11 @@ import (
 	"pksa/protocol/plain"
 )
 
-// loaded is what was read from the store: the committed state, the known requests by number, and
-// the oldest record.
+// loaded is what was read from the store: the committed state, and the known requests by number.
 type loaded struct {
 	lookup
-	state  *state
-	runs   map[uint64]*run
-	oldest uint64
+	state *state
+	runs  map[uint64]*run
 }
 
 // load opens the store and reads all of it. After an error the store is closed.
@@ -76,7 +74,7 @@ func (l *Ledger) adopt(f *loaded) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state = f.state
-	l.oldest = l.segmentOf(f.oldest)
+	l.rotated = 0  // it is looked for again
 	l.generation++ // what judges counted of rulings that are not in the store is void
 	l.mergeLocked(f.runs)
 }
@@ -272,10 +270,6 @@ func (f *loaded) charges() error {
 // trail follows the audit records to the last one, checks their chain, and applies those that are
 // not gathered yet.
 func (f *loaded) trail() error {
-	var err error
-	if f.oldest, err = f.oldestRecord(); err != nil {
-		return err
-	}
 	st := f.state
 	st.last = f.vault.chainStart()
 	first := st.gathered > 0
@@ -292,12 +286,14 @@ func (f *loaded) trail() error {
 		}
 		if first && s.Number == st.gathered {
 			first, st.last = false, s.at // it begins the chain here; what it changed is gathered
+			st.since.add(len(p.value))
 			continue
 		}
 		if err := s.follows(st.last, st.holes); err != nil {
 			return err
 		}
 		st.last = s.at
+		st.since.add(len(p.value))
 		st.apply(&s.Record)
 		st.applyChange(&s, f.runs)
 	}

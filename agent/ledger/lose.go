@@ -1,9 +1,6 @@
 package ledger
 
-import (
-	"bytes"
-	"slices"
-)
+import "bytes"
 
 // give notes that a value is lost, and what takes its place.
 func (x *examination) give(b bucket, key []byte) {
@@ -191,10 +188,19 @@ func (l *Ledger) recordOf(number uint64) (stored, bool) {
 	if s, found, err := l.lookup.recordAt(number); found && err == nil {
 		return s, true
 	}
-	list, err := l.readSegment(l.segmentOf(number))
-	i := slices.IndexFunc(list, func(s stored) bool { return s.Number == number })
-	if err != nil || i < 0 {
+	all, err := l.store.segments()
+	if err != nil {
 		return stored{}, false
 	}
-	return list[i], true
+	for _, info := range all {
+		if number < info.first || number > info.last {
+			continue
+		}
+		for s, err := range l.readSegment(info.segmentID) {
+			if err == nil && s.Number == number {
+				return s, true
+			}
+		}
+	}
+	return stored{}, false
 }

@@ -2,10 +2,10 @@ package ledger
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -18,8 +18,8 @@ type memDisk struct {
 	made     bool
 	holder   *memStore
 	buckets  map[bucket]map[string][]byte
-	segments map[uint64]memSegment
-	retired  map[uint64][]byte
+	segments map[segmentID]memSegment
+	retired  map[segmentID][]byte
 }
 
 type memSegment struct {
@@ -28,7 +28,7 @@ type memSegment struct {
 }
 
 func newMemDisk() *memDisk {
-	return &memDisk{segments: map[uint64]memSegment{}, retired: map[uint64][]byte{}}
+	return &memDisk{segments: map[segmentID]memSegment{}, retired: map[segmentID][]byte{}}
 }
 
 // powerCut ends whoever holds the disk.
@@ -167,20 +167,28 @@ func (s *memStore) list(b bucket, from []byte, most int) (pairs []pair, more boo
 	return pairs, more, err
 }
 
-func (s *memStore) writeSegment(index uint64, content []byte) error {
+func (s *memStore) writeSegment(id segmentID, parts iter.Seq2[[]byte, error]) error {
+	var content []byte
+	for part, err := range parts {
+		if err != nil {
+			return err
+		}
+		content = append(content, part...)
+	}
 	return s.held(func() error {
-		s.disk.segments[index] = memSegment{bytes.Clone(content), time.Now()}
+		s.disk.segments[id] = memSegment{content, time.Now()}
 		return nil
 	})
 }
 
-func (s *memStore) readSegment(index uint64) (content []byte, err error) {
+func (s *memStore) readSegment(id segmentID, from, most int64) (content []byte, err error) {
 	err = s.held(func() error {
-		found, ok := s.disk.segments[index]
+		found, ok := s.disk.segments[id]
 		if !ok {
 			return fs.ErrNotExist
 		}
-		content = bytes.Clone(found.content)
+		part := found.content[min(from, int64(len(found.content))):]
+		content = bytes.Clone(part[:min(most, int64(len(part)))])
 		return nil
 	})
 	return content, err
@@ -188,24 +196,24 @@ func (s *memStore) readSegment(index uint64) (content []byte, err error) {
 
 func (s *memStore) segments() (list []segmentInfo, err error) {
 	err = s.held(func() error {
-		for index, found := range s.disk.segments {
-			list = append(list, segmentInfo{index, found.written})
+		for id, found := range s.disk.segments {
+			list = append(list, segmentInfo{id, int64(len(found.content)), found.written})
 		}
 		return nil
 	})
-	slices.SortFunc(list, func(a, b segmentInfo) int { return cmp.Compare(a.index, b.index) })
+	sortSegments(list)
 	return list, err
 }
 
-func (s *memStore) removeSegment(index uint64) error {
-	return s.held(func() error { delete(s.disk.segments, index); return nil })
+func (s *memStore) removeSegment(id segmentID) error {
+	return s.held(func() error { delete(s.disk.segments, id); return nil })
 }
 
-func (s *memStore) retireSegment(index uint64) error {
+func (s *memStore) retireSegment(id segmentID) error {
 	return s.held(func() error {
-		if found, ok := s.disk.segments[index]; ok {
-			s.disk.retired[index] = found.content
-			delete(s.disk.segments, index)
+		if found, ok := s.disk.segments[id]; ok {
+			s.disk.retired[id] = found.content
+			delete(s.disk.segments, id)
 		}
 		return nil
 	})

@@ -129,10 +129,10 @@ func (x *examination) carryOut(path string) (Mended, error) {
 	if err := l.store.secure(); err != nil {
 		return Mended{}, errors.Join(err, l.store.close())
 	}
-	for _, index := range x.segments {
+	for _, id := range x.segments {
 		// Before the commit: it says that they are lost. After a crash in between they are missing,
 		// and the next call finds that.
-		if err := l.store.retireSegment(index); err != nil {
+		if err := l.store.retireSegment(id); err != nil {
 			return Mended{}, errors.Join(err, l.store.close())
 		}
 	}

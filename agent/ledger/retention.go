@@ -2,10 +2,7 @@ package ledger
 
 // retain removes the oldest segments if the settings ask for it.
 func (l *Ledger) retain() {
-	if l.o.KeepSegments <= 0 && l.o.KeepFor <= 0 {
-		return
-	}
-	all, err := l.store.segments()
+	all, err := l.measure()
 	if err != nil {
 		l.o.Logger.Error("audit segments cannot be listed", "err", err)
 		return
@@ -18,17 +15,41 @@ func (l *Ledger) retain() {
 		return
 	}
 	for _, info := range all[:n] {
-		if err := l.store.removeSegment(info.index); err != nil {
-			l.o.Logger.Error("audit segment was not removed", "segment", info.index, "err", err)
+		if err := l.store.removeSegment(info.segmentID); err != nil {
+			l.o.Logger.Error("audit segment was not removed", "segment", info.name(), "err", err)
 			return // those after it stay too: a gap in the middle could not be told from theft
 		}
-		l.o.Logger.Info("audit segment removed, as the settings say", "segment", info.index)
+		l.trail.Add(-info.size)
+		l.o.Logger.Info("audit segment removed, as the settings say", "segment", info.name())
 	}
 }
+
+// measure lists the segments, and keeps how many bytes they have.
+func (l *Ledger) measure() ([]segmentInfo, error) {
+	all, err := l.store.segments()
+	if err == nil {
+		l.trail.Store(bytesOf(all))
+	}
+	return all, err
+}
+
+func bytesOf(all []segmentInfo) (size int64) {
+	for _, info := range all {
+		size += info.size
+	}
+	return size
+}
+
+// TrailSize returns how many bytes the full segments of the audit trail have, as of the last
+// minute. TrailSize may be called concurrently.
+func (l *Ledger) TrailSize() int64 { return l.trail.Load() }
 
 // outlived reports whether the oldest of these segments has been kept for long enough.
 func (l *Ledger) outlived(all []segmentInfo) bool {
 	if l.o.KeepSegments > 0 && len(all) > l.o.KeepSegments {
+		return true
+	}
+	if l.o.KeepBytes > 0 && bytesOf(all) > l.o.KeepBytes {
 		return true
 	}
 	return l.o.KeepFor > 0 && l.now().Sub(all[0].written) > l.o.KeepFor
@@ -55,13 +76,22 @@ func (l *Ledger) firstRecord(segments []segmentInfo) (uint64, error) {
 	if len(segments) == 0 {
 		return l.lookup.oldestRecord()
 	}
-	index := segments[0].index
-	list, err := l.readSegment(index)
-	if err != nil { // it is damaged: that shows by itself
-		return index*l.o.segment + 1, nil
+	oldest := segments[0]
+	if oldest.whole && oldest.size > wholeMost {
+		return oldest.first, nil
 	}
-	return list[0].Number, nil
+	for s, err := range l.readSegment(oldest.segmentID) {
+		if err == nil {
+			return s.Number, nil
+		}
+	}
+	return oldest.first, nil // it is damaged: that shows by itself
 }
+
+// wholeMost is the largest segment of format 1 that is read only to learn its first number: that
+// takes as much memory. Of a larger one the number is known from its name, but where numbers were
+// skipped.
+const wholeMost = 64 << 20
 
 func (b *batch) keepFrom(first uint64) {
 	b.put(bucketMeta, metaKept, encodeNumber(first))

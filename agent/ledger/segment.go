@@ -1,52 +1,88 @@
 package ledger
 
 import (
-	"slices"
+	"iter"
 	"time"
 )
 
 // Records of full segments leave the store's buckets once they are gathered: each segment is sealed
-// whole, made durable, and only then dropped from the bucket. A crash in between leaves both, and
-// the segment is written once more.
+// in chunks, made durable, and only then dropped from the bucket. A crash in between leaves both,
+// and the segment is written once more.
+//
+// A segment ends before the record that would be one too many, or would take it beyond its bytes.
+// So one record at least is in each, however large. Where it ends depends on the records alone, so
+// that a segment which is written once more takes the place of the first.
 
-// segmentInfo is a segment of the trail that has left the bucket.
+// segmentID names a segment of the trail that has left the bucket.
+type segmentID struct {
+	first, last uint64 // its records have no numbers outside of these
+	// whole: it has format 1. First and last are then where the grid of those programs begins and
+	// ends it; numbers that were skipped may be among them, also at the ends.
+	whole bool
+}
+
+// index returns the place of a segment of format 1 on the grid, counted from zero.
+func (id segmentID) index() uint64 { return (id.first - 1) / (id.last - id.first + 1) }
+
+// gridSegment returns the segment of format 1 at this place on a grid of so many records.
+func gridSegment(index, grid uint64) segmentID {
+	return segmentID{first: index*grid + 1, last: (index + 1) * grid, whole: true}
+}
+
+// segmentInfo is a segment as the store lists it.
 type segmentInfo struct {
-	index   uint64
+	segmentID
+	size    int64     // in bytes
 	written time.Time // when it was put aside; a copy that was put back is younger
 }
 
-// segmentOf returns the segment that a record belongs to, counted from zero. Record numbers begin
-// with one.
-func (l *Ledger) segmentOf(number uint64) uint64 { return (max(number, 1) - 1) / l.o.segment }
-
-// rotate moves full segments out of the bucket, once their records are gathered. After a failure it
-// tries again with the next chores and not with every commit: each attempt reads a whole segment
+// rotate moves one full segment out of the bucket, if its records are gathered, and has itself
+// called again while there may be more: between two of them requests are committed. After a failure
+// it tries again with the next chores and not with every commit: each attempt reads a whole segment
 // while requests wait.
 func (l *Ledger) rotate() {
-	for l.Err() == nil && !l.stuck && l.oldest < l.segmentOf(l.state.gathered) {
+	if l.Err() != nil || l.stuck || l.rotated == l.state.gathered {
+		return
+	}
+	gathered := l.state.gathered
+	p, full, err := l.nextPiece()
+	if err == nil && !full {
+		l.rotated = gathered
+		l.backlog.Store(nil)
+		return
+	}
+	if err == nil && l.state.format < ledgerFormat {
+		l.commit([]*op{{apply: func(b *batch) error { b.raiseFormat(); return nil }}}) // before a segment has it
 		if l.state.format < ledgerFormat {
-			l.commit([]*op{{apply: func(b *batch) error { b.raiseFormat(); return nil }}}) // before a segment has it
-			if l.state.format < ledgerFormat {
-				return
-			}
-		}
-		index := l.oldest
-		if err := l.writeSegment(index); err != nil {
-			l.stuck = true
-			l.backlog.Store(&err)
-			l.o.Logger.Error("audit segment was not written", "segment", index, "err", err)
 			return
 		}
-		l.backlog.Store(nil)
-		// On disk: the segment, and its records in the bucket too. The order matters: the other way
-		// round a crash would leave neither.
-		crashpoint("segment written")
-		drop := &op{apply: func(b *batch) error { b.dropSegment(index); return nil }}
-		l.commit([]*op{drop})
-		if l.oldest == index {
-			return // the commit did not succeed
-		}
 	}
+	if err == nil {
+		err = l.store.writeSegment(p.id(), l.vault.sealSegment(p.id(), l.storedAt(p.keys)))
+	}
+	if err != nil {
+		l.stuck = true
+		l.backlog.Store(&err)
+		l.o.Logger.Error("audit segment was not written", "from", p.first, "err", err)
+		return
+	}
+	l.backlog.Store(nil)
+	// On disk: the segment, and its records in the bucket too. The order matters: the other way
+	// round a crash would leave neither.
+	crashpoint("segment written")
+	dropped := false
+	l.commit([]*op{{apply: func(b *batch) error {
+		b.dropRecords(p.keys)
+		b.after = append(b.after, func(*state) { dropped = true })
+		return nil
+	}}})
+	if !dropped {
+		return
+	}
+	if l.o.KeepBytes > 0 {
+		l.retain() // at once: a minute can bring many segments
+	}
+	l.queue.signal()
 }
 
 // Backlog returns why full segments of the audit trail could not be moved out of the ledger file
@@ -59,125 +95,77 @@ func (l *Ledger) Backlog() error {
 	return nil
 }
 
-// dropSegment deletes the records of the oldest segment.
-func (b *batch) dropSegment(index uint64) {
-	var oldest uint64 // of those that stay
-	var gone [][]byte
-	for p, err := range scan(b.in, bucketAudit, nil) {
+// piece is the records of the bucket that make the next segment.
+type piece struct {
+	first, last uint64
+	keys        [][]byte
+}
+
+func (p *piece) id() segmentID { return segmentID{first: p.first, last: p.last} }
+
+// nextPiece returns the oldest records of the bucket. It returns false if they do not fill a
+// segment, or are not all gathered. The last record that is gathered never leaves the bucket: a
+// start follows the chain from there.
+func (l *Ledger) nextPiece() (p piece, full bool, err error) {
+	var size uint64
+	for pair, err := range scan(l.store, bucketAudit, nil) {
 		if err != nil {
-			b.fail(err)
-			return
+			return p, false, err
 		}
-		if oldest, err = numberOf(p.key); err != nil {
-			b.fail(damaged(bucketAudit, p.key))
-			return
+		number, err := numberOf(pair.key)
+		if err != nil {
+			return p, false, damaged(bucketAudit, pair.key)
 		}
-		if b.l.segmentOf(oldest) != index {
+		if number > l.state.gathered {
 			break
 		}
-		gone = append(gone, p.key)
-		oldest = 0
+		size += uint64(len(pair.value))
+		if n := len(p.keys); n > 0 && (uint64(n) == l.o.segment || size > l.o.segmentBytes) {
+			return p, true, nil
+		}
+		if len(p.keys) == 0 {
+			p.first = number
+		}
+		p.last, p.keys = number, append(p.keys, pair.key)
 	}
-	for _, key := range gone {
+	return p, false, nil
+}
+
+// storedAt reads records of the bucket one after another.
+func (l *Ledger) storedAt(keys [][]byte) iter.Seq2[stored, error] {
+	return func(yield func(stored, error) bool) {
+		for _, key := range keys {
+			sealed, found, err := l.store.get(bucketAudit, key)
+			if err == nil && !found {
+				err = damaged(bucketAudit, key)
+			}
+			var s stored
+			if err == nil {
+				s, err = l.vault.openStored(key, sealed)
+			}
+			if !yield(s, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// dropRecords deletes records that are in a segment.
+func (b *batch) dropRecords(keys [][]byte) {
+	for _, key := range keys {
 		b.delete(bucketAudit, key)
 	}
-	b.after = append(b.after, func(*state) { b.l.oldest = b.l.segmentOf(oldest) })
 }
 
-// writeSegment seals the records of a segment, without what they changed, and makes the segment
-// durable.
-func (l *Ledger) writeSegment(index uint64) error {
-	var list []stored
-	for p, err := range scan(l.store, bucketAudit, nil) {
-		if err != nil {
-			return err
-		}
-		s, err := l.vault.openStored(p.key, p.value)
-		if err != nil {
-			return err
-		}
-		if l.segmentOf(s.Number) != index {
-			break
-		}
-		list = append(list, s)
-	}
-	sealed := l.vault.seal((index+1)*l.o.segment, bucketSegment, numberKey(index), encodeSegment(list))
-	return l.store.writeSegment(index, sealed)
-}
-
-// readSegment opens a segment. Its records are chained to one another by their own bytes. The
+// readSegment returns the records of a segment, chained to one another by their own bytes. The
 // caller checks whether the first record follows the segment before.
-func (l *Ledger) readSegment(index uint64) ([]stored, error) {
-	return l.vault.readSegment(l.store, index, l.Holes())
-}
-
-func (v *vault) readSegment(from store, index uint64, holes []Hole) ([]stored, error) {
-	sealed, err := from.readSegment(index)
-	if err != nil {
-		return nil, err
-	}
-	plain, err := v.open(bucketSegment, numberKey(index), sealed)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkSegmentFormat(index, plain); err != nil {
-		return nil, err
-	}
-	list, err := v.parseSegment(plain, holes)
-	if err != nil {
-		return nil, damaged(bucketSegment, numberKey(index))
-	}
-	return list, nil
-}
-
-func encodeSegment(list []stored) []byte {
-	size := 64
-	for _, s := range list {
-		size += len(s.body) + 16
-	}
-	w := writer{b: make([]byte, 0, size)}
-	w.byte(segmentFormat)
-	for i, s := range list {
-		if i == 0 {
-			w.fixed(s.prev[:])
-		}
-		w.uint(s.Number)
-		w.bytes(s.body)
-	}
-	return w.b
-}
-
-// parseSegment reads the records of a segment. Each is chained to the one before, unless a hole
-// lies between them.
-func (v *vault) parseSegment(plain []byte, holes []Hole) (list []stored, err error) {
-	r := reader{b: plain}
-	r.version(segmentFormat)
-	var prev [32]byte
-	copy(prev[:], r.take(32))
-	for !r.bad && len(r.b) > 0 {
-		number := r.uint()
-		s := stored{prev: prev}
-		if i := slices.IndexFunc(holes, func(h Hole) bool { return h.To+1 == number }); i >= 0 && len(list) > 0 {
-			s.prev = holes[i].after
-		}
-		s.body = r.take(r.uint())
-		if r.bad {
-			break
-		}
-		if s.Record, err = decodeRecord(number, s.body); err != nil {
-			return nil, err
-		}
-		s.at = v.chain(s.prev, number, s.body, millis(s.Time))
-		prev = s.at.mac
-		list = append(list, s)
-	}
-	r.bad = r.bad || len(list) == 0
-	return list, r.end()
+func (l *Ledger) readSegment(id segmentID) iter.Seq2[stored, error] {
+	return l.vault.readSegment(l.store, id, l.Holes())
 }
 
 // setAside retires segments that a restored ledger has not reached. They tell what is lost, and
-// their indexes are needed again. It returns the number of the last record that they may hold, zero
-// if there are no such segments.
+// their names may be needed again. It returns the number of the last record that they may hold,
+// zero if there are no such segments.
 func (l *Ledger) setAside(last uint64) (uint64, error) {
 	all, err := l.store.segments()
 	if err != nil {
@@ -185,13 +173,13 @@ func (l *Ledger) setAside(last uint64) (uint64, error) {
 	}
 	var end uint64
 	for _, info := range all {
-		if info.index < l.segmentOf(last+1) {
+		if info.last <= last {
 			continue
 		}
-		if err := l.store.retireSegment(info.index); err != nil {
+		if err := l.store.retireSegment(info.segmentID); err != nil {
 			return 0, err
 		}
-		end = (info.index + 1) * l.o.segment
+		end = max(end, info.last)
 	}
 	return end, nil
 }

@@ -53,7 +53,8 @@ func (r *rig) numbers(from uint64) (list []uint64) {
 
 func TestSegments(t *testing.T) {
 	r, s := long(t)
-	if got := r.segments(); !slices.Equal(got, []string{"000000", "000001", "000002", "000003"}) {
+	if got := r.segments(); !slices.Equal(got, []string{"000000000001-000000000008", "000000000009-000000000016",
+		"000000000017-000000000024", "000000000025-000000000032"}) {
 		t.Fatalf("segments: %v", got)
 	}
 	for range 2 {
@@ -147,23 +148,24 @@ func TestAnswersOutliveTheirRecords(t *testing.T) {
 func TestSegmentsThatWereChanged(t *testing.T) {
 	for name, change := range map[string]func(folder string) error{
 		"altered": func(folder string) error {
-			b, err := os.ReadFile(folder + "/000001")
+			b, err := os.ReadFile(folder + "/000000000009-000000000016")
 			if err != nil {
 				return err
 			}
 			b[100] ^= 1
-			return os.WriteFile(folder+"/000001", b, 0o600)
+			return os.WriteFile(folder+"/000000000009-000000000016", b, 0o600)
 		},
-		"removed":       func(folder string) error { return os.Remove(folder + "/000001") },
-		"first removed": func(folder string) error { return os.Remove(folder + "/000000") },
+		"removed":       func(folder string) error { return os.Remove(folder + "/000000000009-000000000016") },
+		"first removed": func(folder string) error { return os.Remove(folder + "/000000000001-000000000008") },
 		"all removed":   os.RemoveAll,
-		"last removed":  func(folder string) error { return os.Remove(folder + "/000003") },
+		"last removed":  func(folder string) error { return os.Remove(folder + "/000000000025-000000000032") },
 		"moved": func(folder string) error {
 			return errors.Join(
-				os.Rename(folder+"/000001", folder+"/x"), os.Rename(folder+"/000002", folder+"/000001"),
-				os.Rename(folder+"/x", folder+"/000002"))
+				os.Rename(folder+"/000000000009-000000000016", folder+"/x"),
+				os.Rename(folder+"/000000000017-000000000024", folder+"/000000000009-000000000016"),
+				os.Rename(folder+"/x", folder+"/000000000017-000000000024"))
 		},
-		"emptied": func(folder string) error { return os.WriteFile(folder+"/000001", nil, 0o600) },
+		"emptied": func(folder string) error { return os.WriteFile(folder+"/000000000009-000000000016", nil, 0o600) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := long(t)
@@ -181,7 +183,7 @@ func TestRetention(t *testing.T) {
 		r.o.KeepSegments = 2
 		r.reopen()
 		time.Sleep(time.Minute + time.Second)
-		if got := r.segments(); !slices.Equal(got, []string{"000002", "000003"}) {
+		if got := r.segments(); !slices.Equal(got, []string{"000000000017-000000000024", "000000000025-000000000032"}) {
 			t.Errorf("segments: %v", got)
 		}
 		v, err := r.l.Verify(ctx)
@@ -205,7 +207,7 @@ func TestRemovedBeyondRetention(t *testing.T) {
 			must(t, err)
 			r.reopen()
 		}
-		must(t, os.Remove(filepath.Join(filepath.Dir(r.path), "audit", "000002")))
+		must(t, os.Remove(filepath.Join(filepath.Dir(r.path), "audit", "000000000017-000000000024")))
 		_, err := r.l.Verify(ctx)
 		wantError(t, err, ledger.ErrDamaged)
 		if !strings.Contains(err.Error(), "records 17 to 24 are missing") {
@@ -237,7 +239,7 @@ func TestRestoredLedgerBehindRetention(t *testing.T) {
 		if v.From != 25 {
 			t.Errorf("verified %v", v)
 		}
-		must(t, os.Remove(filepath.Join(filepath.Dir(r.path), "audit", "000003")))
+		must(t, os.Remove(filepath.Join(filepath.Dir(r.path), "audit", "000000000025-000000000032")))
 		_, err = r.l.Verify(ctx)
 		wantError(t, err, ledger.ErrDamaged)
 		must(t, r.l.Close())
@@ -274,10 +276,10 @@ func TestRetentionByAge(t *testing.T) {
 		for i, age := range []time.Duration{25 * time.Hour, 24*time.Hour + time.Minute, 23 * time.Hour,
 			25 * time.Hour} {
 			at := r.clock.now().Add(-age)
-			must(t, os.Chtimes(fmt.Sprintf("%s/%06d", folder, i), at, at))
+			must(t, os.Chtimes(fmt.Sprintf("%s/%012d-%012d", folder, i*8+1, i*8+8), at, at))
 		}
 		time.Sleep(time.Minute + time.Second)
-		if got := r.segments(); !slices.Equal(got, []string{"000002", "000003"}) {
+		if got := r.segments(); !slices.Equal(got, []string{"000000000017-000000000024", "000000000025-000000000032"}) {
 			t.Errorf("segments: %v", got) // never from the middle: that could not be told from theft
 		}
 		v, err := r.l.Verify(ctx)
@@ -312,7 +314,8 @@ func TestNewLedgerBesideOldSegments(t *testing.T) {
 		}
 		must(t, r.l.Close())
 	}
-	for folder, want := range map[string]string{"audit.old-1": "000003", "audit.old-2": "000001"} {
+	for folder, want := range map[string]string{"audit.old-1": "000000000025-000000000032",
+		"audit.old-2": "000000000009-000000000016"} {
 		if _, err := os.Stat(filepath.Join(filepath.Dir(r.path), folder, want)); err != nil {
 			t.Error(err)
 		}
@@ -341,7 +344,7 @@ func TestSegmentThatCannotBeWritten(t *testing.T) {
 		r.o.Logger = slog.New(slog.NewTextHandler(&said, nil))
 		r.o = r.o.WithSegment(8)
 		r.reopen()
-		inTheWay := filepath.Join(filepath.Dir(r.path), "audit", "000000")
+		inTheWay := filepath.Join(filepath.Dir(r.path), "audit", "000000000001-000000000008")
 		must(t, os.MkdirAll(inTheWay, 0o700))
 		r.slot("mybot")
 		s := r.session("alice", "mybot", "k1")

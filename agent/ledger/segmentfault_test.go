@@ -59,7 +59,8 @@ func failWhileWriting(t *testing.T, faults *durabletest.Faults) {
 		r.reopen()
 	}
 	must(t, r.l.Close())
-	for _, name := range []string{"audit/000000", "audit/000001", "audit/000002", "ledger.mark"} {
+	for _, name := range []string{"audit/000000000001-000000000008", "audit/000000000009-000000000016",
+		"audit/000000000017-000000000024", "ledger.mark"} {
 		if _, err := os.Stat(filepath.Join(filepath.Dir(r.path), name)); err != nil {
 			t.Error(err)
 		}

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
+	"iter"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,17 +19,16 @@ import (
 // segmentFolder is the folder of the segment files, beside the ledger's file.
 const segmentFolder = "audit"
 
-// segmentFiles keeps segments as files NNNNNN in a folder of their own.
+// segmentFiles keeps segments as files in a folder of their own.
 type segmentFiles struct {
 	folder string
 	disk   durable.Disk
+	grid   uint64 // records in a segment of format 1
 }
 
-func (f *segmentFiles) pathOf(index uint64) string {
-	return filepath.Join(f.folder, fmt.Sprintf("%06d", index))
-}
+func (f *segmentFiles) pathOf(id segmentID) string { return filepath.Join(f.folder, id.name()) }
 
-func (f *segmentFiles) writeSegment(index uint64, content []byte) error {
+func (f *segmentFiles) writeSegment(id segmentID, content iter.Seq2[[]byte, error]) error {
 	if err := os.MkdirAll(f.folder, 0o700); err != nil {
 		return err
 	}
@@ -35,12 +37,64 @@ func (f *segmentFiles) writeSegment(index uint64, content []byte) error {
 	if err := f.disk.SyncFolder(filepath.Dir(f.folder)); err != nil {
 		return err
 	}
-	return f.disk.Replace(f.pathOf(index), content)
+	f.removeLeftovers()
+	return f.disk.ReplaceParts(f.pathOf(id), content)
 }
 
-func (f *segmentFiles) readSegment(index uint64) ([]byte, error) { return os.ReadFile(f.pathOf(index)) }
+// removeLeftovers removes what crashes left of segments that were being written, also of those that
+// end elsewhere now: one may be as large as the trail. An error does not matter here: it takes room
+// and no more.
+func (f *segmentFiles) removeLeftovers() {
+	names, err := f.disk.List(f.folder)
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		if temporaryName.MatchString(name) {
+			_ = f.disk.Remove(filepath.Join(f.folder, name))
+		}
+	}
+}
 
-var segmentName = regexp.MustCompile(`^[0-9]{6,19}$`)
+func (f *segmentFiles) readSegment(id segmentID, from, most int64) ([]byte, error) {
+	file, err := os.Open(f.pathOf(id))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, min(max(info.Size()-from, 0), most))
+	n, err := file.ReadAt(b, from)
+	if errors.Is(err, io.EOF) {
+		err = nil // shorter than it was a moment ago: that shows by itself
+	}
+	return b[:n], err
+}
+
+var (
+	wholeName     = regexp.MustCompile(`^[0-9]{6,19}$`)
+	segmentName   = regexp.MustCompile(`^([0-9]{12,19})-([0-9]{12,19})$`)
+	temporaryName = regexp.MustCompile(`^\.[0-9]{6,19}(-[0-9]{12,19})?\.new-`)
+)
+
+// parseName returns the segment of a file's name. It returns false for the name of another file.
+func (f *segmentFiles) parseName(name string) (id segmentID, ok bool) {
+	if index, err := strconv.ParseUint(name, 10, 64); err == nil && wholeName.MatchString(name) {
+		id = gridSegment(index, f.grid)
+		return id, index < math.MaxUint64/f.grid && id.name() == name
+	}
+	m := segmentName.FindStringSubmatch(name)
+	if m == nil {
+		return id, false
+	}
+	var err1, err2 error
+	id.first, err1 = strconv.ParseUint(m[1], 10, 64)
+	id.last, err2 = strconv.ParseUint(m[2], 10, 64)
+	return id, err1 == nil && err2 == nil && 0 < id.first && id.first <= id.last && id.name() == name
+}
 
 func (f *segmentFiles) segments() ([]segmentInfo, error) {
 	entries, err := os.ReadDir(f.folder)
@@ -49,8 +103,8 @@ func (f *segmentFiles) segments() ([]segmentInfo, error) {
 	}
 	var list []segmentInfo
 	for _, e := range entries {
-		index, err := strconv.ParseUint(e.Name(), 10, 64)
-		if err != nil || !segmentName.MatchString(e.Name()) || !e.Type().IsRegular() {
+		id, ok := f.parseName(e.Name())
+		if !ok || !e.Type().IsRegular() {
 			continue
 		}
 		info, err := e.Info()
@@ -60,19 +114,26 @@ func (f *segmentFiles) segments() ([]segmentInfo, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, segmentInfo{index, info.ModTime()})
+		list = append(list, segmentInfo{id, info.Size(), info.ModTime()})
 	}
-	slices.SortFunc(list, func(a, b segmentInfo) int { return cmp.Compare(a.index, b.index) })
+	sortSegments(list)
 	return list, nil
 }
 
-func (f *segmentFiles) removeSegment(index uint64) error {
-	return unlessMissing(f.disk.Remove(f.pathOf(index)))
+// sortSegments puts segments in the order of their records.
+func sortSegments(list []segmentInfo) {
+	slices.SortFunc(list, func(a, b segmentInfo) int {
+		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.last, b.last))
+	})
+}
+
+func (f *segmentFiles) removeSegment(id segmentID) error {
+	return unlessMissing(f.disk.Remove(f.pathOf(id)))
 }
 
 // retireSegment renames the file, because its name is needed for another segment.
-func (f *segmentFiles) retireSegment(index uint64) error {
-	if err := f.disk.Rename(f.pathOf(index), f.pathOf(index)+".lost"); err != nil {
+func (f *segmentFiles) retireSegment(id segmentID) error {
+	if err := f.disk.Rename(f.pathOf(id), f.pathOf(id)+".lost"); err != nil {
 		return unlessMissing(err)
 	}
 	return f.disk.SyncFolder(f.folder) // or the old name comes back in between new ones

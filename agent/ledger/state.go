@@ -11,6 +11,7 @@ type state struct {
 	format   uint64 // of the store
 	last     chainEnd
 	gathered uint64   // number of the last record that is gathered: the buckets reflect the records up to it
+	since    amount   // of records from that one on
 	floor    int64    // ms; no nonce at or below counts
 	turns    []uint64 // records at which it was led back; the slice is never changed
 	holes    []Hole   // parts of the trail that were given up; the slice is never changed
@@ -32,6 +33,11 @@ type state struct {
 	positions map[uint64]position             // requests that changed, by number
 	charges   []counted
 }
+
+// amount is how many records there are, and their bytes as they lie in the store.
+type amount struct{ records, bytes uint64 }
+
+func (a *amount) add(size int) { a.records, a.bytes = a.records+1, a.bytes+uint64(size) }
 
 // position is where in the trail the latest state of a request stands.
 type position struct {

@@ -1,5 +1,7 @@
 package ledger
 
+import "iter"
+
 // store is where the values and segments of a ledger lie. The ledger judges and seals; a store
 // keeps bytes under names and understands none of them. An open store belongs to one ledger.
 //
@@ -51,18 +53,20 @@ type store interface {
 	// close gives the store up, so that somebody else can open it. It may be called again.
 	close() error
 
-	// writeSegment keeps the content of a segment, in place of an older one. When it returns nil,
-	// the segment is durable.
-	writeSegment(index uint64, content []byte) error
-	// readSegment returns the content of a segment. fs.ErrNotExist: there is none.
-	readSegment(index uint64) ([]byte, error)
-	// segments returns all segments, lowest index first.
+	// writeSegment keeps the content of a segment, which comes in parts, in place of an older one
+	// of this name. When it returns nil, the segment is durable. An error among the parts is
+	// returned, and the segment is as it was.
+	writeSegment(id segmentID, content iter.Seq2[[]byte, error]) error
+	// readSegment returns a part of a segment: not more than most bytes from one on, and fewer only
+	// at its end. fs.ErrNotExist: there is no such segment.
+	readSegment(id segmentID, from, most int64) ([]byte, error)
+	// segments returns all segments in the order of their first records, then of their last.
 	segments() ([]segmentInfo, error)
 	// removeSegment removes a segment, if there is one. After a crash it may be there again.
-	removeSegment(index uint64) error
+	removeSegment(id segmentID) error
 	// retireSegment takes a segment, if there is one, out of the list for good, and leaves its
 	// content for a person to look at.
-	retireSegment(index uint64) error
+	retireSegment(id segmentID) error
 }
 
 // source is what can be read by key.

@@ -101,6 +101,20 @@ func (v *vault) open(b bucket, key, sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
+// openInPlace opens a value, which is large and was sealed by an older program, in the memory in
+// which it lies, unless it looks as if it had a number. An error leaves nothing of use there.
+func (v *vault) openInPlace(b bucket, key, sealed []byte) ([]byte, error) {
+	if _, _, numbered := cutSealNumber(sealed); numbered || len(sealed) < nonceSize {
+		return v.open(b, key, sealed)
+	}
+	nonce, value := sealed[:nonceSize:nonceSize], sealed[nonceSize:]
+	plain, err := v.old.Open(value[:0], nonce, value, v.place(b, key).b)
+	if err != nil {
+		return nil, damaged(b, key)
+	}
+	return plain, nil
+}
+
 // recentSealers is how many ciphers are kept: one to write, the one before, and those of two who
 // read old parts of the trail.
 const recentSealers = 4

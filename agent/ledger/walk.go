@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"slices"
 )
 
-// auditChunk is how many records a walk reads from the store at a time. It bounds memory.
+// auditChunk is how many records a walk reads at a time, with [listBytes] the bound of its memory.
 const auditChunk = 256
 
 // Audit returns the committed records from a number on, in order, beginning with the oldest that is
@@ -43,7 +44,8 @@ type walk struct {
 	head stored   // the first record met
 	last chainEnd // of the last record met
 
-	segments []segmentInfo // as they were last listed
+	segments []segmentInfo  // as they were last listed
+	reader   *segmentReader // nil: none is being read
 }
 
 // chunk returns the next part of the trail, empty at the end. With an error it returns the records
@@ -100,8 +102,14 @@ func (w *walk) inStore(exactly bool) ([]stored, error) {
 	return list, err
 }
 
-// inSegments reads the segment that holds the next number, or the first after it.
+// inSegments reads on in the segment that is being read, or in the one that holds the next number,
+// or in the first after it.
 func (w *walk) inSegments() ([]stored, error) {
+	if w.reader != nil {
+		if list, err := w.inSegment(); err != nil || len(list) > 0 {
+			return list, err
+		}
+	}
 	list, err := w.inListed()
 	if err != nil || len(list) > 0 {
 		return list, err
@@ -113,27 +121,49 @@ func (w *walk) inSegments() ([]stored, error) {
 	return w.inListed()
 }
 
-// inListed reads the first listed segment that holds the next number or a later one.
+// inListed reads in the first listed segment that holds the next number or a later one.
 func (w *walk) inListed() ([]stored, error) {
-	for _, info := range w.segments {
-		if info.index < w.l.segmentOf(w.next) {
+	// After a crash two segments may hold the same records. The one that begins latest holds least
+	// beside them.
+	from := 0
+	for i, info := range w.segments {
+		if info.first <= w.next && w.next <= info.last {
+			from = i
+		}
+	}
+	for _, info := range w.segments[from:] {
+		if info.last < w.next {
 			continue
 		}
-		list, err := w.l.readSegment(info.index)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed since it was listed: a gap shows in the chain, the end of its keeping does not
-		}
-		if err != nil {
-			return nil, fmt.Errorf("audit segment %06d, of records %d to %d: %w", info.index,
-				info.index*w.l.o.segment+1, (info.index+1)*w.l.o.segment, err)
-		}
-		for i, s := range list {
-			if s.Number >= w.next {
-				return list[i:], nil
-			}
+		w.reader = &segmentReader{vault: w.l.vault, in: w.l.store, id: info.segmentID, holes: w.l.Holes()}
+		if list, err := w.inSegment(); err != nil || len(list) > 0 {
+			return list, err
 		}
 	}
 	return nil, nil
+}
+
+// inSegment reads the next records of the segment that is being read, from the next number on.
+func (w *walk) inSegment() (list []stored, err error) {
+	for size := 0; len(list) < auditChunk && size < listBytes; {
+		s, err := w.reader.next()
+		switch {
+		case err == io.EOF, errors.Is(err, fs.ErrNotExist):
+			// Removed since it was listed: a gap shows in the chain, the end of its keeping does
+			// not.
+			w.reader = nil
+			return list, nil
+		case err != nil && !errors.Is(err, ErrDamaged):
+			return list, fmt.Errorf("audit segment %s: %w", w.reader.id.name(), err)
+		case err != nil:
+			return list, err
+		}
+		if s.Number >= w.next {
+			list = append(list, s)
+			size += len(s.body)
+		}
+	}
+	return list, nil
 }
 
 // Verified is the range of records that Verify found in order.

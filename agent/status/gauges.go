@@ -9,7 +9,8 @@ type Gauges struct {
 	Fullest    float64 // sessions of the account with most of them, as a part of what an account may have
 	Pending    int     // requests that wait for a person
 	Links      []LinkGauges
-	Backlog    bool // full segments of the audit trail could not be moved out of the ledger
+	Backlog    bool  // full segments of the audit trail could not be moved out of the ledger
+	AuditBytes int64 // of the full segments of the audit trail
 	Limits     []LimitGauge
 	WrongKeys  []KeyLabel // held keys that the chain does not know in their roles
 	FitKeys    []KeyLabel // the other held keys
@@ -55,6 +56,8 @@ var (
 		"1 when another copy of this wallet was met in the last 24 hours.", nil, nil)
 	descBacklog = prometheus.NewDesc("pksa_audit_backlog",
 		"1 while full segments of the audit trail cannot be moved out of the ledger.", nil, nil)
+	descAuditBytes = prometheus.NewDesc("pksa_audit_bytes",
+		"Bytes of the full segments of the audit trail; audit.max is their bound.", nil, nil)
 	descLimitUsed = prometheus.NewDesc("pksa_limit_used",
 		"What the fullest counter of a limit has taken in its window.", []string{"limit", "unit", "window"}, nil)
 	descLimitMost = prometheus.NewDesc("pksa_limit_most", "What a counter of the limit may take in its window.",
@@ -78,7 +81,8 @@ var (
 // Describe sends the description of every gauge, as [prometheus.Collector] demands.
 func (gauges) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descFullest, descPending, descWrongKey, descTwin,
-		descBacklog, descLimitUsed, descLimitMost, descReady, descConnected, descRegistered, descRefused,
+		descBacklog, descAuditBytes, descLimitUsed, descLimitMost, descReady, descConnected, descRegistered,
+		descRefused,
 		descReconnects,
 		descKeyChanges, descFrames, descDrops} {
 		ch <- d
@@ -106,6 +110,7 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(descTwin, one(now.Twin))
 	gauge(descBacklog, one(now.Backlog))
+	gauge(descAuditBytes, float64(now.AuditBytes))
 	for _, l := range now.Limits {
 		gauge(descLimitUsed, l.Used, l.Limit, l.Unit, l.Window)
 		gauge(descLimitMost, l.Most, l.Limit, l.Unit, l.Window)

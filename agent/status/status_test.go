@@ -85,9 +85,10 @@ func TestAllMetrics(t *testing.T) {
 		Ready: func() []string { return []string{"no relay is connected"} },
 		Gauges: func() status.Gauges {
 			return status.Gauges{PolicyHash: "abc", Sessions: 3, Fullest: 0.25, Pending: 7, Backlog: true,
-				Limits:    []status.LimitGauge{{Limit: "tips", Unit: "HBD", Window: "24h", Used: 1.5, Most: 10}},
-				WrongKeys: []status.KeyLabel{{Account: "alice", Role: "posting"}, {Account: "bob", Role: "memo"}},
-				FitKeys:   []status.KeyLabel{{Account: "bob", Role: "active"}}, Twin: true,
+				AuditBytes: 12345,
+				Limits:     []status.LimitGauge{{Limit: "tips", Unit: "HBD", Window: "24h", Used: 1.5, Most: 10}},
+				WrongKeys:  []status.KeyLabel{{Account: "alice", Role: "posting"}, {Account: "bob", Role: "memo"}},
+				FitKeys:    []status.KeyLabel{{Account: "bob", Role: "active"}}, Twin: true,
 				Links: []status.LinkGauges{
 					{Relay: "wss://one.example", Connected: true, Registered: 2, Refused: 1, Reconnects: 4,
 						KeyChanges: 5,

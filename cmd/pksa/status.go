@@ -137,6 +137,9 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 		fmt.Fprintf(w, "         %s\n", strings.ReplaceAll(sameSecretText(app.Name, app.SameSecretAs), "\n",
 			"\n         "))
 	}
+	if s.AuditBytes > 0 {
+		fmt.Fprintf(w, "Audit    %.1f MiB of full segments\n", float64(s.AuditBytes)/(1<<20))
+	}
 	fmt.Fprintln(w, "\nRelays")
 	for _, l := range s.Links {
 		printLink(w, l, all)

@@ -63,6 +63,7 @@ type Config struct {
 	RelayAccounts    string // chain or keystore
 	RelayOrigins     []string
 	RelayTimeout     time.Duration
+	RelayPerAddress  int    // connections of one address of another machine
 	RelayProtocol    string // that it announces: 0.8 or 1
 	RelayUnproven    Unproven
 
@@ -133,6 +134,7 @@ func Default(home string) *Config {
 		CheckpointEvery:          24 * time.Hour,
 		RelayAccounts:            "chain",
 		RelayTimeout:             time.Minute,
+		RelayPerAddress:          250,
 		RelayProtocol:            "1",
 		RelayUnproven:            Unproven{Others: true},
 		LogLevel:                 slog.LevelInfo,

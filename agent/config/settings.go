@@ -123,6 +123,10 @@ var settings = []setting{
 		oneOf(func(c *Config) *string { return &c.RelayAccounts }, "chain", "keystore")},
 	{"relay.timeout", "How long that relay keeps a request that no wallet answers.", "60s",
 		duration(func(c *Config) *time.Duration { return &c.RelayTimeout }, 5*time.Second, time.Hour)},
+	{"relay.connections_per_address",
+		"Connections to that relay from one address of another machine, at most; of 1000 in " +
+			"all. Raise it where many come through one proxy.", "250",
+		integer(func(c *Config) *int { return &c.RelayPerAddress }, 1, 1000)},
 	{"relay.protocol", "The protocol of HiveAuth that that relay announces: 1, or 0.8 for applications and wallets " +
 		"that " +
 		"take no other. It serves both in either case.", "1",

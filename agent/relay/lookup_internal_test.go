@@ -10,8 +10,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// Ten strangers' look-ups begin at once, the next ones one after the other, and whoever would
-// have to wait for too long is told so at once.
+// Ten strangers' look-ups begin at once, the next ones one after the other, and whoever would have
+// to wait for too long is told so at once.
 func TestShare(t *testing.T) {
 	var s share
 	now := time.Unix(1_000_000, 0)

@@ -84,8 +84,12 @@ type Options struct {
 // means the default beside it (HAS §11.2).
 type Limits struct {
 	Connections int // open connections; 1,000
-	Frame       int // bytes of a frame; a connection that sends a larger one ends; 1 MiB
-	Data        int // bytes of the data of a request; 500,000: the forwarded frame is below protocol.MaxSend
+	// AddressConnections bounds the connections that Serve accepts of one address, or of one /64 of
+	// IPv6; a quarter of Connections. Those of this machine are not bounded.
+	AddressConnections int
+
+	Frame int // bytes of a frame; a connection that sends a larger one ends; 1 MiB
+	Data  int // bytes of the data of a request; 500,000: the forwarded frame is below protocol.MaxSend
 
 	AppFrames  int // frames a second of a connection without registrations; 50
 	AppPending int // unanswered requests of one connection; 100
@@ -150,8 +154,10 @@ func (c Options) withDefaults() Options {
 }
 
 func (l Limits) withDefaults() Limits {
+	l.Connections = orDefault(l.Connections, 1000)
 	return Limits{
-		Connections:         orDefault(l.Connections, 1000),
+		Connections:         l.Connections,
+		AddressConnections:  orDefault(l.AddressConnections, max(1, l.Connections/4)),
 		Frame:               orDefault(l.Frame, protocol.MaxFrame),
 		Data:                orDefault(l.Data, 500_000),
 		AppFrames:           orDefault(l.AppFrames, 50),

@@ -203,7 +203,7 @@ func (r *Relay) dropAll() {
 func (r *Relay) enter() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || len(r.open) >= r.options.Limits.Connections {
+	if r.closed || !r.mayEnterLocked(time.Now()) {
 		r.counters.TurnedAway++
 		return false
 	}
@@ -220,7 +220,7 @@ func (r *Relay) greet(s *socket) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || len(r.open) >= r.options.Limits.Connections {
+	if r.closed || !r.takePlaceLocked(time.Now()) {
 		r.counters.TurnedAway++
 		return false
 	}
@@ -241,6 +241,10 @@ func (r *Relay) greet(s *socket) bool {
 func (r *Relay) forget(s *socket) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.forgetLocked(s)
+}
+
+func (r *Relay) forgetLocked(s *socket) {
 	delete(r.open, s)
 	s.gone = true // a registration that still looks up keys must not enroll it again
 	for name := range s.accounts {

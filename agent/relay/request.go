@@ -33,7 +33,7 @@ func (s *socket) acceptRequest(m protocol.Request, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sweepLocked(now) // what has expired must not take up room
-	if !s.roomLocked(m, len(frame)) {
+	if !s.makeRoomLocked(m.Account, len(frame)) {
 		r.counters.OverLimit++
 		s.reply(protocol.ErrorMessage{Text: textTooMany})
 		return
@@ -49,18 +49,6 @@ func (s *socket) acceptRequest(m protocol.Request, now time.Time) {
 	for wallet := range r.store.accounts[m.Account].wallets {
 		wallet.push(item{request: q})
 	}
-}
-
-// roomLocked reports whether one more request is within all limits. They count by connection and by
-// account, so that one application cannot use up what others need, and in all.
-func (s *socket) roomLocked(m protocol.Request, size int) bool {
-	l, store := s.relay.options.Limits, s.relay.store
-	waiting := 0
-	if a := store.accounts[m.Account]; a != nil {
-		waiting = a.pending.Len()
-	}
-	return s.pending < l.AppPending && waiting < l.AccountPending &&
-		len(store.requests) < l.Requests && store.bytes+size <= l.Bytes
 }
 
 // acceptAnswer takes the answer of a wallet. The first good one counts, for good (HAS §11.2, 5).
@@ -180,6 +168,7 @@ func (s *socket) settle(q *request, frame []byte) {
 	r.store.settle(q, frame, s)
 	r.counters.Answered++
 	if q.app != nil {
+		q.app.noteAnsweredLocked(q.account)
 		q.app.push(item{request: q, answer: true})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -18,6 +19,7 @@ import (
 var (
 	errSlowFrame = errors.New("a frame took too long to arrive")
 	errNoPong    = errors.New("two pings went unanswered")
+	errSilent    = errors.New("it said nothing, and another connection wants the place")
 	errStopping  = errors.New("the relay is stopping")
 )
 
@@ -33,10 +35,14 @@ type socket struct {
 	drop  context.CancelCauseFunc
 	tasks sync.WaitGroup
 
+	lastFrame atomic.Int64 // when it was read, or the connection began; ns since 1970
+
 	// Guarded by Relay.mu.
 	accounts map[hive.AccountName]struct{} // registered on this connection
 	asked    map[*request]struct{}         // requests whose answer goes to this connection
 	pending  int                           // those of them without an answer
+	held     int                           // bytes of the messages of these
+	answered map[hive.AccountName]struct{} // accounts whose wallet has answered this connection
 	gone     bool                          // the connection has ended
 	proves   bool                          // an account was registered with the member pok
 	beside   int                           // registrations that are worked on beside the reading
@@ -69,15 +75,18 @@ type item struct {
 }
 
 func newSocket(r *Relay, conn *websocket.Conn, id string, drop context.CancelCauseFunc) *socket {
-	return &socket{
+	s := &socket{
 		relay: r, conn: conn, id: id, drop: drop,
 		accounts: make(map[hive.AccountName]struct{}),
 		asked:    make(map[*request]struct{}),
+		answered: make(map[hive.AccountName]struct{}),
 		done:     make(chan struct{}, 1),
 		asking:   make(chan struct{}, 1),
 		wake:     make(chan struct{}, 1),
 		room:     make(chan struct{}, 1),
 	}
+	s.lastFrame.Store(time.Now().UnixNano())
+	return s
 }
 
 // serve serves the connection until it ends, and returns the reason.
@@ -103,6 +112,7 @@ func (s *socket) readLoop(ctx context.Context) error {
 			return err
 		}
 		now := time.Now()
+		s.lastFrame.Store(now.UnixNano())
 		if pause, ok := s.chargeFrame(now); !ok {
 			release()
 			s.relay.count(func(c *Counters) { c.OverLimit++ })

@@ -22,6 +22,8 @@ type request struct {
 	settled bool          // answered
 	by      *socket       // the connection that answered
 	waiting *list.Element // its place among the unanswered requests of the account; nil if it has none
+	place   *list.Element // in store.order
+	number  uint64        // in the order in which requests came
 }
 
 // account is what the relay knows of one account. It exists while it has a wallet or an unanswered
@@ -29,7 +31,8 @@ type request struct {
 type account struct {
 	name    hive.AccountName
 	wallets map[*socket]struct{}
-	pending list.List // of *request, oldest first
+	pending list.List       // of *request, oldest first
+	askers  map[*socket]int // how many of these are whose; nil has those whose connection has ended
 }
 
 // store holds requests and accounts. It has no lock of its own: Relay.mu guards it.
@@ -38,7 +41,10 @@ type store struct {
 	accounts map[hive.AccountName]*account
 	order    list.List // of *request, the next to expire first
 	bytes    int       // of messages and answers
+	came     uint64    // requests until now
 	waiting  int       // requests without an answer
+	loose    int       // those of them whose connection has ended
+	looseLen int       // bytes of their messages
 }
 
 func newStore() *store {
@@ -58,7 +64,7 @@ func (st *store) find(id protocol.UUID, now time.Time) *request {
 func (st *store) account(name hive.AccountName) *account {
 	a := st.accounts[name]
 	if a == nil {
-		a = &account{name: name, wallets: make(map[*socket]struct{})}
+		a = &account{name: name, wallets: make(map[*socket]struct{}), askers: make(map[*socket]int)}
 		st.accounts[name] = a
 	}
 	return a
@@ -75,25 +81,43 @@ func (st *store) forgetIfIdle(a *account) {
 func (st *store) add(r *request) {
 	r.waiting = st.account(r.account).pending.PushBack(r)
 	st.requests[r.id] = r
-	st.order.PushBack(r)
+	r.place = st.order.PushBack(r)
+	st.came++
+	r.number = st.came
 	st.waiting++
 	st.bytes += len(r.message)
+	st.tally(r, 1)
+}
+
+// tally counts an unanswered request for the connection that asked, or takes it off with -1.
+func (st *store) tally(r *request, n int) {
+	a := st.accounts[r.account]
+	if a.askers[r.app] += n; a.askers[r.app] == 0 {
+		delete(a.askers, r.app)
+	}
+	if r.app == nil {
+		st.loose += n
+		st.looseLen += n * len(r.message)
+		return
+	}
+	r.app.pending += n
+	r.app.held += n * len(r.message)
 }
 
 // bind makes app the connection that gets the answer, nil for none.
 func (st *store) bind(r *request, app *socket) {
 	if r.app != nil {
 		delete(r.app.asked, r)
-		if r.waiting != nil {
-			r.app.pending--
-		}
+	}
+	if r.waiting != nil {
+		st.tally(r, -1)
 	}
 	r.app = app
+	if r.waiting != nil {
+		st.tally(r, 1)
+	}
 	if app != nil {
 		app.asked[r] = struct{}{}
-		if r.waiting != nil {
-			app.pending++
-		}
 	}
 }
 
@@ -109,14 +133,12 @@ func (st *store) stopWaiting(r *request) {
 	if r.waiting == nil {
 		return
 	}
+	st.tally(r, -1)
 	a := st.accounts[r.account]
 	a.pending.Remove(r.waiting)
 	r.waiting = nil
 	st.waiting--
 	st.forgetIfIdle(a)
-	if r.app != nil {
-		r.app.pending--
-	}
 	st.bytes -= len(r.message)
 	r.message = nil
 }
@@ -132,13 +154,18 @@ func (st *store) expire(now time.Time) (unanswered int, next time.Time) {
 		if !r.settled {
 			unanswered++
 		}
-		// Items in queues still point to r, so its bytes are let go here and not with it.
-		st.stopWaiting(r)
-		st.bytes -= len(r.answer)
-		r.answer, r.by = nil, nil
-		st.bind(r, nil)
-		st.order.Remove(e)
-		delete(st.requests, r.id)
+		st.remove(r)
 	}
 	return unanswered, time.Time{}
+}
+
+// remove drops a request. Items in queues still point to it, so its bytes are let go here and not
+// with it.
+func (st *store) remove(r *request) {
+	st.stopWaiting(r)
+	st.bytes -= len(r.answer)
+	r.answer, r.by = nil, nil
+	st.bind(r, nil)
+	st.order.Remove(r.place)
+	delete(st.requests, r.id)
 }

@@ -24,6 +24,7 @@ import (
 func OpenRelay(cfg *config.Config, o relay.Options) (*relay.Relay, net.Listener, error) {
 	o.Server, _, _ = net.SplitHostPort(cfg.RelayListen)
 	o.Origins, o.Timeout = cfg.RelayOrigins, cfg.RelayTimeout
+	o.Limits.AddressConnections = cfg.RelayPerAddress
 	o.Version08 = cfg.RelayProtocol == "0.8"
 	if o.Unproven == nil { // no wallet lives here
 		o.Unproven = func(account hive.AccountName) bool { return cfg.RelayUnproven.Allows(account, false) }

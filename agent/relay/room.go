@@ -1,0 +1,153 @@
+package relay
+
+import (
+	"time"
+
+	"pksa/protocol/hive"
+)
+
+// Where requests or connections are bounded, whoever has most makes room for who has less. So
+// strangers can fill a bound, but not keep it: the unanswered requests of those who send most leave
+// first, the oldest ones before the others, and connections that say nothing.
+
+const (
+	// maxAnswered bounds the accounts that a connection is remembered to have had an answer of.
+	// Reaching it forgets them.
+	maxAnswered = 100
+	// mostDisplaced is how many requests one other may displace: small ones make room for a large
+	// one. If that is not enough, it is refused.
+	mostDisplaced = 64
+	// silentAfter is how long a connection may be without a frame, a registration and an unanswered
+	// request before it makes room for another one.
+	silentAfter = time.Minute
+)
+
+// makeRoomLocked reports whether one more request is within all limits, if need be in place of
+// others.
+func (s *socket) makeRoomLocked(name hive.AccountName, size int) bool {
+	l, store := s.relay.options.Limits, s.relay.store
+	if s.pending >= l.AppPending || size > l.Bytes {
+		return false
+	}
+	for range mostDisplaced {
+		var victim *request
+		switch a := store.accounts[name]; {
+		case a != nil && a.pending.Len() >= l.AccountPending:
+			victim = s.victimOfAccount(a)
+		case store.bytes+size > l.Bytes:
+			victim = s.victimOfAll(s.held+size, store.looseLen, func(other *socket) int { return other.held })
+		case len(store.requests) >= l.Requests:
+			victim = s.victimOfAll(s.pending+1, store.loose, func(other *socket) int { return other.pending })
+		default:
+			return true
+		}
+		if victim == nil {
+			return false
+		}
+		store.remove(victim)
+		s.relay.counters.Displaced++
+	}
+	return false
+}
+
+// victimOfAccount returns the request that makes room for one more of this connection: the oldest
+// of the connection that has most for the account, and never had an answer of its wallet. It must
+// have more than this connection would have, unless the wallet has answered this one before. It
+// returns nil if there is none.
+func (s *socket) victimOfAccount(a *account) *request {
+	var heaviest *socket
+	most := a.askers[s] + 1
+	if s.wasAnswered(a.name) {
+		most = 0
+	}
+	found := false
+	for other, n := range a.askers {
+		if n > most && (other == nil || other != s && !other.wasAnswered(a.name)) {
+			heaviest, most, found = other, n, true
+		}
+	}
+	if !found {
+		return nil
+	}
+	for e := a.pending.Front(); e != nil; e = e.Next() {
+		if r := e.Value.(*request); r.app == heaviest {
+			return r
+		}
+	}
+	return nil
+}
+
+// victimOfAll returns the oldest unanswered request of the connection that weighs most, if that is
+// more than mine; nil if there is none. Requests whose connection has ended weigh as one.
+func (s *socket) victimOfAll(mine, loose int, weigh func(*socket) int) *request {
+	var heaviest *socket
+	most := mine
+	for other := range s.relay.open {
+		if n := weigh(other); n > most && other != s {
+			heaviest, most = other, n
+		}
+	}
+	if loose > most {
+		for e := s.relay.store.order.Front(); e != nil; e = e.Next() {
+			if r := e.Value.(*request); r.app == nil && r.waiting != nil {
+				return r
+			}
+		}
+	}
+	if heaviest == nil {
+		return nil
+	}
+	var oldest *request
+	for r := range heaviest.asked {
+		if r.waiting != nil && (oldest == nil || r.number < oldest.number) {
+			oldest = r
+		}
+	}
+	return oldest
+}
+
+// wasAnswered reports whether the account's wallet has answered a request of this connection.
+func (s *socket) wasAnswered(name hive.AccountName) bool {
+	_, ok := s.answered[name]
+	return ok
+}
+
+func (s *socket) noteAnsweredLocked(name hive.AccountName) {
+	if len(s.answered) >= maxAnswered {
+		clear(s.answered)
+	}
+	s.answered[name] = struct{}{}
+}
+
+// mayEnterLocked reports whether one more connection has a place, if need be that of a silent one.
+func (r *Relay) mayEnterLocked(now time.Time) bool {
+	return len(r.open) < r.options.Limits.Connections || r.silentLocked(now) != nil
+}
+
+// silentLocked returns the connection that has been silent for longest, nil if none has been for
+// long enough. One that waits for an answer, or serves an account, is not silent.
+func (r *Relay) silentLocked(now time.Time) (silent *socket) {
+	since := now.Add(-silentAfter).UnixNano()
+	for s := range r.open {
+		if last := s.lastFrame.Load(); last <= since && len(s.accounts) == 0 && s.pending == 0 {
+			silent, since = s, last
+		}
+	}
+	return silent
+}
+
+// takePlaceLocked reports whether there is a place for one more connection. If there is none, a
+// silent one leaves.
+func (r *Relay) takePlaceLocked(now time.Time) bool {
+	if len(r.open) < r.options.Limits.Connections {
+		return true
+	}
+	silent := r.silentLocked(now)
+	if silent == nil {
+		return false
+	}
+	r.forgetLocked(silent)
+	r.counters.Silent++
+	silent.drop(errSilent)
+	return true
+}

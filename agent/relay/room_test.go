@@ -1,0 +1,288 @@
+package relay_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pksa/agent/relay"
+	"pksa/agent/relay/relaytest"
+)
+
+// Twelve strangers fill what may wait for an account whose wallet stays silent to them. Honest
+// applications are served, one that asks for the first time and one that was answered before, and
+// what they wait for is not displaced however long the strangers go on.
+func TestStrangersMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Options{Limits: relay.Limits{AccountPending: 1000, WalletFrames: 100_000}})
+		wallet := dial(t, s)
+		wallet.register("alice", alice)
+		known, fresh := dial(t, s), dial(t, s)
+		id := known.ask("sign", "alice", "honest")
+		wallet.expect("sign_req")
+		wallet.acknowledge("sign", id, alice)
+		known.expect("sign_ack")
+		waits := known.ask("sign", "alice", "it waits for a person")
+		wallet.expect("sign_req")
+
+		for range 12 {
+			stranger := dial(t, s)
+			for n := range 100 {
+				stranger.send(message{"cmd": "sign_req", "account": "alice", "data": "strange"})
+				stranger.next() // a wait, or an error
+				if n%50 == 49 {
+					time.Sleep(time.Second)
+				}
+			}
+		}
+		synctest.Wait()
+		if got := s.Relay().Status(); got.Pending != 1000 {
+			t.Fatalf("%d are pending", got.Pending)
+		}
+		for name, app := range map[string]*peer{"new": fresh, "known": known} {
+			id := app.ask("sign", "alice", "honest")
+			for wallet.expect("sign_req").text("uuid") != id {
+			}
+			wallet.acknowledge("sign", id, alice)
+			if m := app.next(); m.text("cmd") != "sign_ack" {
+				t.Errorf("the %s application hears %v", name, m)
+			}
+		}
+		wallet.acknowledge("sign", waits, alice)
+		known.expect("sign_ack")
+		if got := s.Relay().Status().Counters; got.Displaced < 2 || got.Displaced > 400 {
+			t.Errorf("%d were displaced", got.Displaced)
+		}
+	})
+}
+
+// Who has most for an account makes room for who has less, at the edge of each bound: the oldest
+// leaves, and nobody makes room for who would have as much as he.
+func TestMakingRoom(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		limits relay.Limits
+		fits   int // of one connection
+	}{
+		{"of an account", relay.Limits{AccountPending: 4}, 4},
+		{"of all", relay.Limits{Requests: 4}, 4},
+		{"bytes", relay.Limits{Bytes: 134*4 + 10}, 4},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := start(t, relay.Options{Limits: c.limits})
+				wallet, many, few := dial(t, s), dial(t, s), dial(t, s)
+				wallet.register("alice", alice)
+				ask := func(p *peer) string {
+					p.send(message{"cmd": "sign_req", "account": "alice", "data": "12345678901234567890"})
+					m := p.next()
+					if m.text("cmd") == "sign_wait" {
+						wallet.expect("sign_req")
+					}
+					return m.text("uuid")
+				}
+				var ids []string
+				for n := range c.fits + 1 {
+					id := ask(many)
+					if (id != "") != (n < c.fits) {
+						t.Errorf("request %d: %q", n+1, id)
+					}
+					ids = append(ids, id)
+				}
+				// The others have 4 to 0, then 3 to 1; at 2 to 2 nobody makes room.
+				for n, taken := range []bool{true, true, false} {
+					if id := ask(few); (id != "") != taken {
+						t.Errorf("request %d of the other: %q", n+1, id)
+					}
+				}
+				for n, stays := range []bool{false, false, true, true} {
+					many.raw(`{"cmd":"attach_req","uuid":"` + ids[n] + `"}`)
+					want := "attach_nack"
+					if stays {
+						want = "attach_ack"
+					}
+					many.expect(want)
+				}
+				if got := s.Relay().Status(); got.Pending != 4 || got.Counters.Displaced != 2 ||
+					got.Counters.OverLimit != 2 {
+					t.Errorf("status %+v", got)
+				}
+				time.Sleep(time.Minute + time.Second)
+				if got := s.Relay().Status(); got.Pending != 0 || got.Bytes != 0 || got.Accounts != 1 {
+					t.Errorf("in the end %+v", got)
+				}
+			})
+		})
+	}
+}
+
+// Requests whose connection has ended make room as those of one connection do.
+func TestLooseRequestsMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Options{Limits: relay.Limits{Requests: 6}})
+		for range 3 {
+			stranger := dial(t, s)
+			stranger.ask("sign", "alice", "d")
+			stranger.ask("sign", "alice", "d")
+			stranger.close()
+			synctest.Wait()
+		}
+		app := dial(t, s)
+		for range 3 {
+			app.ask("sign", "bob", "d")
+		}
+		app.send(message{"cmd": "sign_req", "account": "bob", "data": "d"})
+		app.expectError("too many requests")
+		if got := s.Relay().Status(); got.Pending != 6 || got.Counters.Displaced != 3 {
+			t.Errorf("status %+v", got)
+		}
+	})
+}
+
+// A connection that has said nothing for a minute makes room for another one where all places are
+// taken; not before, and not one that waits for an answer, or serves an account.
+func TestSilentConnectionsLeave(t *testing.T) {
+	const places = 4
+	for after, leaves := range map[time.Duration]bool{time.Minute - 1: false, time.Minute: true, time.Minute +
+		1: true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := start(t, relay.Options{Timeout: time.Hour, Limits: relay.Limits{Connections: places}})
+			wallet, waiting := dial(t, s), dial(t, s)
+			wallet.register("alice", alice)
+			waiting.ask("sign", "bob", "d")
+			quiet := dial(t, s)
+			time.Sleep(time.Second)
+			alive := dial(t, s)
+			time.Sleep(after - time.Second)
+			// One place more than there are.
+			late := dialRaw(t, s)
+			synctest.Wait()
+			if (late != nil) != leaves {
+				t.Errorf("after %s: the new connection has a place: %t", after, late != nil)
+			}
+			got := s.Relay().Status()
+			if gone := got.Counters.Silent == 1; gone != leaves || got.Connections != places ||
+				(got.Counters.TurnedAway == 0) != leaves {
+				t.Errorf("after %s: %+v", after, got)
+			}
+			if leaves {
+				quiet.ended()
+			}
+			for _, p := range []*peer{wallet, waiting, alive} {
+				p.relayKey()
+			}
+			// Where places are free nobody has to leave.
+			if late != nil {
+				late.Close()
+				synctest.Wait()
+				time.Sleep(time.Hour)
+				alive.relayKey()
+			}
+		})
+	}
+}
+
+// dialRaw asks the relay for a WebSocket and returns the connection; nil if there is no place.
+func dialRaw(t *testing.T, s *relaytest.Server) net.Conn {
+	t.Helper()
+	conn, err := s.DialContext(t.Context(), "tcp", "relay.example:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: relay.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+	status := make([]byte, len("HTTP/1.1 101"))
+	if _, err := conn.Read(status); err != nil || string(status) != "HTTP/1.1 101" {
+		conn.Close()
+		return nil
+	}
+	return conn
+}
+
+// addressed is a listener in memory whose next connections come from an address.
+type addressed struct {
+	*relaytest.Listener
+	address string
+}
+
+func (a *addressed) Accept() (net.Conn, error) {
+	conn, err := a.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return from{conn, a.address}, nil
+}
+
+type from struct {
+	net.Conn
+	address string
+}
+
+func (f from) RemoteAddr() net.Addr {
+	address, err := net.ResolveTCPAddr("tcp", f.address)
+	if err != nil {
+		panic(err)
+	}
+	return address
+}
+
+// One address has a part of the places, and one network of IPv6 is one address. This machine may
+// have all of them.
+func TestConnectionsOfOneAddress(t *testing.T) {
+	for _, c := range []struct {
+		addresses []string // of connections one after the other
+		places    int      // of which so many have one
+	}{
+		{[]string{"192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3"}, 3},
+		{[]string{"192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3", "192.0.2.1:4", "[::ffff:192.0.2.1]:5"}, 3},
+		{[]string{"192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3", "192.0.2.2:1"}, 4},
+		{[]string{"[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1", "[2001:db8::4]:1",
+			"[2001:db8:0:1::1]:1"}, 4},
+		{[]string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "127.0.0.1:4", "[::1]:1"}, 5},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, err := relay.New(relay.Options{Keys: keys, Logger: silent, Limits: relay.Limits{AddressConnections: 3}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			listener := &addressed{Listener: relaytest.Listen()}
+			ctx, cancel := context.WithCancel(t.Context())
+			stopped := make(chan error, 1)
+			go func() { stopped <- r.Serve(ctx, listener) }()
+			open := 0
+			var last net.Conn
+			for _, listener.address = range c.addresses {
+				conn, err := listener.DialContext(t.Context(), "", "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				conn.SetReadDeadline(time.Now().Add(time.Second))
+				if _, err := conn.Read(make([]byte, 1)); err == nil || err.Error() != "EOF" {
+					open++
+					last = conn
+				}
+			}
+			if open != c.places || r.Status().Counters.TurnedAway != uint64(len(c.addresses)-c.places) {
+				t.Errorf("%v: %d have places, %+v", c.addresses, open, r.Status().Counters)
+			}
+			// A place that is left is free again.
+			last.Close()
+			time.Sleep(time.Second)
+			conn, err := listener.DialContext(t.Context(), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if got := r.Status().Counters.TurnedAway; got > uint64(len(c.addresses)-c.places) && c.places == 3 {
+				t.Errorf("%v: the place was not free again: %d turned away", c.addresses, got)
+			}
+			conn.Close()
+			cancel()
+			<-stopped
+		})
+	}
+}

@@ -250,7 +250,7 @@ func nameOf(b bucket, key []byte) string {
 func (x *examination) restore(b bucket, key, sealed []byte) (_, _ []byte, ok bool) {
 	name, last := nameOf(b, key), time.Now()
 	tried := func(done, all int) bool {
-		if x.m.Progress != nil && time.Since(last) > time.Second {
+		if x.m.Progress != nil && time.Since(last) > cmp.Or(x.m.Every, time.Second) {
 			last = time.Now()
 			x.m.Progress(name, done, all)
 		}

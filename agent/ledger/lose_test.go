@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -23,6 +24,8 @@ type lossy struct {
 	alice, bob *ledger.Session
 	nonce      int64  // the last one that alice's session took
 	last       uint64 // record, when it was closed
+	most       int    // see lostKind
+	floor      int64  // no nonce up to this one counts; zero: there is none
 }
 
 const lossySegment = 8
@@ -50,6 +53,46 @@ func newLossy(t *testing.T) *lossy {
 	must(t, x.l.Yield(ctx, ledger.Yield{At: x.clock.now(), Relay: "relay"}, ledger.Entry{Type: ledger.RecordEvent}))
 	must(t, x.l.Close())
 	x.last, _ = x.l.Head()
+	return x
+}
+
+// newScarred is one that has been restored, mended, and led back, whose oldest records are gone,
+// and of which a payment failed.
+func newScarred(t *testing.T) *lossy {
+	x := newLossy(t)
+	// Its oldest records go. A hole is left by a file of the trail.
+	x.o.KeepSegments = 2
+	synctest.Test(t, func(t *testing.T) {
+		l, err := ledger.Open(x.path, x.o)
+		must(t, err)
+		time.Sleep(time.Minute + time.Second)
+		must(t, l.Close())
+	})
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(x.path), "audit", "00000?"))
+	must(t, err)
+	must(t, os.WriteFile(files[len(files)-1], []byte("nothing"), 0o600))
+	_, err = x.lose()
+	must(t, err)
+	// A payment fails.
+	x.open()
+	s, err := x.l.AddSession(ctx, x.newSession("erin", "other", "k5"), nil)
+	must(t, err)
+	x.broadcast(s, 1, "expired")
+	// It is written under a clock far ahead, and led back: that sets the floor.
+	x.clock.add(48 * time.Hour)
+	_, err = x.l.Append(ctx, ledger.Entry{Type: ledger.RecordEvent, Outcome: "of the future"})
+	must(t, err)
+	x.clock.add(-48 * time.Hour)
+	x.reopen()
+	_, err = x.l.TurnBack(ctx, ledger.TurnBack{Now: x.clock.now(),
+		Charges: func(held []ledger.Charge) ([]ledger.Charge, error) { return held, nil },
+		Audit:   func(ledger.TurnedBack) []byte { return nil }})
+	must(t, err)
+	x.floor = x.nowMS()
+	if len(x.l.Holes()) == 0 || len(x.l.Turns()) != 1 || len(x.l.Fates()) != 1 {
+		t.Fatalf("holes %v, turns %v, fates %v", x.l.Holes(), x.l.Turns(), x.l.Fates())
+	}
+	must(t, x.l.Close())
 	return x
 }
 
@@ -140,34 +183,47 @@ func nth(n int) func([][]byte) []byte {
 	return func(keys [][]byte) []byte { return keys[n] }
 }
 
+// lostKind is which value is damaged.
+type lostKind struct {
+	bucket string
+	pick   func(keys [][]byte) []byte
+	most   int // things that are lost with it, itself among them; zero: not counted
+}
+
 // Whatever value of a ledger is damaged, it either opens, or says what helps; that helps, and
 // afterwards the trail is in order but for what is named as lost, nothing that was taken is new,
 // and nothing that was charged is free.
 func TestLoseEachKind(t *testing.T) {
-	whole := newLossy(t)
-	for name, kind := range map[string]struct {
-		bucket string
-		pick   func([][]byte) []byte
-	}{
-		"last record":            {"audit", last},
-		"record in the trail":    {"audit", func(keys [][]byte) []byte { return keys[len(keys)-3] }},
-		"gathered record":        {"audit", first},
-		"record that was last":   {"audit", nth(1)},
-		"slot":                   {"slots", first},
-		"session":                {"sessions", first},
-		"auth_key 1":             {"authkeys", nth(0)},
-		"auth_key 2":             {"authkeys", nth(1)},
-		"auth_key 3":             {"authkeys", nth(2)},
-		"request":                {"requests", first},
-		"charge":                 {"charges", first},
-		"fact: what is gathered": {"meta", keyWith("checkpoint")},
-		"fact: yield":            {"meta", keyWith("yield")},
-		"fact: created":          {"meta", keyWith("created")},
-		"fact: ended session":    {"meta", keyWith("remnant")},
-		"fact: claim":            {"meta", keyWith("claim")},
-		"fact: proof":            {"meta", keyWith("proof")},
-		"fact: id":               {"meta", keyWith("id")},
+	whole, scarred := newLossy(t), newScarred(t)
+	for name, kind := range map[string]lostKind{
+		"last record":            {"audit", last, 0},
+		"record in the trail":    {"audit", func(keys [][]byte) []byte { return keys[len(keys)-3] }, 0},
+		"gathered record":        {"audit", first, 0},
+		"record that was last":   {"audit", nth(1), 0},
+		"slot":                   {"slots", first, 0},
+		"session":                {"sessions", first, 0},
+		"auth_key 1":             {"authkeys", nth(0), 0},
+		"auth_key 2":             {"authkeys", nth(1), 0},
+		"auth_key 3":             {"authkeys", nth(2), 0},
+		"request":                {"requests", first, 0},
+		"charge":                 {"charges", first, 0},
+		"fact: what is gathered": {"meta", keyWith("checkpoint"), 0},
+		"fact: yield":            {"meta", keyWith("yield"), 0},
+		"fact: created":          {"meta", keyWith("created"), 0},
+		"fact: ended session":    {"meta", keyWith("remnant"), 0},
+		"fact: claim":            {"meta", keyWith("claim"), 0},
+		"fact: proof":            {"meta", keyWith("proof"), 0},
+		"fact: id":               {"meta", keyWith("id"), 0},
+		"fact: floor, scarred":   {"meta", keyWith("floor"), 1},
+		"fact: kept, scarred":    {"meta", keyWith("kept"), 1},
+		"fact: turns, scarred":   {"meta", keyWith("turns"), 1},
+		"fact: fate, scarred":    {"meta", keyWith("fate "), 1},
+		"fact: holes, scarred":   {"meta", keyWith("holes"), 2},
 	} {
+		whole := whole
+		if strings.HasSuffix(name, "scarred") {
+			whole = scarred
+		}
 		for how, damage := range damages {
 			t.Run(name+", "+how, func(t *testing.T) {
 				t.Parallel()
@@ -186,6 +242,7 @@ func TestLoseEachKind(t *testing.T) {
 					}
 					return b.Put(key, damage(slices.Clone(b.Get(key))))
 				}))
+				x.most = kind.most
 				x.survive(how == "one byte")
 			})
 		}
@@ -250,6 +307,9 @@ func (x *lossy) survive(whole bool) {
 	if whole && len(mended.Lost) > 0 {
 		t.Errorf("one byte was altered, and it is lost: %v", mended.Lost)
 	}
+	if x.most > 0 && len(mended.Lost) > x.most {
+		t.Errorf("more is lost than was damaged: %v", mended.Lost)
+	}
 	x.open()
 	x.nothingFree()
 	// Everything works on, and so does the next start.
@@ -283,6 +343,17 @@ func (x *lossy) nothingFree() {
 		// An app that was lost and made anew may log in again, above what it took before.
 		if s, err := x.l.AddSession(ctx, n, nil); err == nil && (s.LastNonce < x.nonce || account != "alice") {
 			t.Errorf("auth_key %s made session %v again, from nonce %d on", key, s.ID, s.LastNonce)
+		}
+	}
+	if x.floor != 0 {
+		// Of a session that took nothing: only the floor keeps old requests out.
+		if s, lives := x.l.Session(x.bob.ID); !lives {
+			t.Error("a session that sends nonces ended")
+		} else if got := x.try(s, fmt.Sprint("old ", x.l.Now()), x.floor-1); got == ledger.Fresh {
+			t.Error("a nonce below the floor is new again")
+		}
+		if len(x.l.Turns()) != 1 {
+			t.Errorf("led back at %v", x.l.Turns())
 		}
 	}
 	want := 3*lossySegment + 3

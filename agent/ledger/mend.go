@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // mendMost is the size of the largest value that is mended. Larger ones are rare, and take minutes.
@@ -21,6 +22,7 @@ type Mending struct {
 	// Progress is called now and then while a value is being restored, with its name and how many
 	// of its bytes were tried. It may be nil.
 	Progress func(what string, done, all int)
+	Every    time.Duration // between calls of Progress; zero: a second
 	// Audit returns the content of the audit record. It may be nil.
 	Audit func(Mended) []byte
 }

@@ -320,17 +320,24 @@ func scriptDamage(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	count, err := strconv.Atoi(args[2])
 	ts.Check(err)
-	db, err := bolt.Open(filepath.Join(ts.Getenv("PKSA_HOME"), "ledger.db"), 0o600, nil)
-	ts.Check(err)
+	ts.Check(alterValue(filepath.Join(ts.Getenv("PKSA_HOME"), "ledger.db"), args[0], key, count))
+}
+
+// alterValue alters bytes of a value in a ledger that is closed.
+func alterValue(path, bucket string, key []byte, count int) error {
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		return err
+	}
 	err = db.Update(func(tx *bolt.Tx) error {
-		b := tx.Bucket([]byte(args[0]))
+		b := tx.Bucket([]byte(bucket))
 		value := slices.Clone(b.Get(key))
 		for i := range count {
 			value[20+i] ^= 0x41
 		}
 		return b.Put(key, value)
 	})
-	ts.Check(errors.Join(err, db.Close()))
+	return errors.Join(err, db.Close())
 }
 
 // scriptChown gives a folder and all in it to another user, who can get there: chown NUMBER FOLDER.

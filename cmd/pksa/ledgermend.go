@@ -67,11 +67,7 @@ func (c *command) mendLedger(ctx context.Context, path string, o ledger.Options,
 	// have another name, and mending again goes on from there.
 	done, err := ledger.Mend(ctx, path, o, ledger.Mending{
 		Lose:   func(lost []ledger.Loss) (bool, error) { return c.mayLose(ctx, lost, lose) },
-		Charge: agent.LostCharge,
-		Progress: func(what string, n, all int) {
-			fmt.Fprintf(c.err, "pksa: looking for the altered byte of %s: %d of %d bytes tried\n", what, n, all)
-		},
-		Audit: mendRecord,
+		Charge: agent.LostCharge, Progress: mendProgress(c.err), Audit: mendRecord,
 	})
 	if err != nil {
 		return ledgerHint(path, err)
@@ -80,6 +76,13 @@ func (c *command) mendLedger(ctx context.Context, path string, o ledger.Options,
 		"lost": lossesOf(done.Lost), "nonces_floor": done.Floor, "limits_used_up": done.Limits,
 		"sessions_ended": len(done.Ended)}
 	return c.print(result, func(w io.Writer) { printMended(w, done) })
+}
+
+// mendProgress returns what tells a person that the search goes on: it may take minutes.
+func mendProgress(w io.Writer) func(what string, done, all int) {
+	return func(what string, done, all int) {
+		fmt.Fprintf(w, "pksa: looking for the altered byte of %s: %d of %d bytes tried\n", what, done, all)
+	}
 }
 
 // mayLose reports whether to go on without what is lost. A person at the terminal is asked.

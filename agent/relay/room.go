@@ -17,10 +17,29 @@ const (
 	// mostDisplaced is how many requests one other may displace: small ones make room for a large
 	// one. If that is not enough, it is refused.
 	mostDisplaced = 64
+	// strangersPerSecond is how many requests a wallet is sent in a second, and at once, of
+	// connections that its account has never answered. Wallets read what they are sent at a rate,
+	// and hang up on a relay that sends more: pksa at 500 a second. Strangers must not bring that
+	// about, nor take the time of those that are served.
+	strangersPerSecond = 300
 	// silentAfter is how long a connection may be without a frame, a registration and an unanswered
 	// request before it makes room for another one.
 	silentAfter = time.Minute
 )
+
+// mayDeliverLocked reports whether one more request of this connection may be sent to a wallet of
+// the account, and counts it. Where none is connected, it may wait for one.
+func (s *socket) mayDeliverLocked(name hive.AccountName, now time.Time) bool {
+	a := s.relay.store.accounts[name]
+	if a == nil || len(a.wallets) == 0 || s.wasAnswered(name) {
+		return true
+	}
+	may := false
+	for wallet := range a.wallets {
+		may = wallet.strange.spend(now, strangersPerSecond) || may
+	}
+	return may
+}
 
 // makeRoomLocked reports whether one more request is within all limits, if need be in place of
 // others.

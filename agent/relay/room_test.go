@@ -59,6 +59,41 @@ func TestStrangersMakeRoom(t *testing.T) {
 	})
 }
 
+// However many strangers there are, a wallet is sent 300 of their requests in a second. Whoever was
+// answered before is not among them.
+func TestStrangersRateAtAWallet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Options{})
+		wallet, known := dial(t, s), dial(t, s)
+		wallet.register("alice", alice)
+		id := known.ask("sign", "alice", "honest")
+		wallet.expect("sign_req")
+		wallet.acknowledge("sign", id, alice)
+		known.expect("sign_ack")
+		time.Sleep(time.Second)
+		taken := 0
+		for range 7 {
+			stranger := dial(t, s)
+			for range 50 {
+				stranger.send(message{"cmd": "sign_req", "account": "alice", "data": "strange"})
+				if stranger.next().text("cmd") == "sign_wait" {
+					taken++
+				}
+			}
+		}
+		if taken != 300 {
+			t.Errorf("%d requests of strangers were taken at once", taken)
+		}
+		known.ask("sign", "alice", "honest")
+		other := dial(t, s)
+		other.send(message{"cmd": "sign_req", "account": "alice", "data": "d"})
+		other.expectError("too many requests")
+		other.ask("sign", "bob", "no wallet is there to be troubled")
+		time.Sleep(time.Second / 200)
+		other.ask("sign", "alice", "d")
+	})
+}
+
 // Who has most for an account makes room for who has less, at the edge of each bound: the oldest
 // leaves, and nobody makes room for who would have as much as he.
 func TestMakingRoom(t *testing.T) {

@@ -45,6 +45,7 @@ type socket struct {
 	answered map[hive.AccountName]struct{} // accounts whose wallet has answered this connection
 	gone     bool                          // the connection has ended
 	proves   bool                          // an account was registered with the member pok
+	strange  bucket                        // requests of strangers that it was sent as a wallet
 	beside   int                           // registrations that are worked on beside the reading
 	failed   int                           // registrations that were refused
 

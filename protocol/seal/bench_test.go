@@ -3,9 +3,7 @@ package seal_test
 import (
 	"fmt"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"pksa/protocol/seal"
 )
@@ -58,12 +56,10 @@ func BenchmarkMiss(b *testing.B) {
 	}
 }
 
-// BenchmarkStranger measures a payload that none of 1,000 passphrases opens or has made, and the
-// processor's time for it, which a loaded machine makes no longer.
+// BenchmarkStranger measures a payload that none of 1,000 passphrases opens or has made.
 func BenchmarkStranger(b *testing.B) {
 	s, keys := sealed(b, voteRequest), otherKeys(1000)
 	b.ReportAllocs()
-	begun := processorTime(b)
 	for b.Loop() {
 		trial := seal.NewTrial(s)
 		for _, key := range keys {
@@ -72,16 +68,6 @@ func BenchmarkStranger(b *testing.B) {
 			}
 		}
 	}
-	b.ReportMetric(float64(processorTime(b)-begun)/float64(b.N), "cpu-ns/op")
-}
-
-func processorTime(b *testing.B) time.Duration {
-	b.Helper()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // BenchmarkFind measures a payload that the last of 1,000 passphrases opens.

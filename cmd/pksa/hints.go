@@ -77,7 +77,8 @@ var (
 			"Without one, `pksa ledger new --set-aside` keeps this ledger under another name and starts an empty one")
 	adviceLedgerDamaged = advise("ledger-damaged", "put ledger.db and ledger.mark back from a copy, then `pksa ledger "+
 		"accept`. Without a copy, `pksa ledger new --set-aside` keeps the damaged one under another name and starts "+
-		"an empty one")
+		"an empty one: apps, sessions, what limits counted and what was answered are forgotten; keys, settings and "+
+		"policy stay")
 	adviceLedgerValue = advise("ledger-value",
 		"`pksa ledger mend` restores what was altered in one byte, and says what else is damaged")
 	adviceLedgerLoss = advise("ledger-loss", "put ledger.db and ledger.mark back from a copy, then `pksa ledger "+

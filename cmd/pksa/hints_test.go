@@ -80,6 +80,7 @@ func TestHints(t *testing.T) {
 		params.Cmds["aged"] = scriptAged
 		params.Cmds["relock"] = scriptRelock
 		params.Cmds["held"] = scriptHeld
+		params.Cmds["pages"] = scriptPages
 		params.Condition = func(name string) (bool, error) {
 			if name != "root" {
 				return false, fmt.Errorf("there is no condition %q", name)

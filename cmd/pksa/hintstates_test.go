@@ -145,6 +145,17 @@ func scriptHeld(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(filelock.Lock(at.locked))
 }
 
+// scriptPages overwrites the head of every page of a ledger file, save for the two that begin it:
+// pages FILE.
+func scriptPages(ts *testscript.TestScript, _ bool, args []string) {
+	text := []byte(ts.ReadFile(args[0]))
+	size := os.Getpagesize()
+	for at := 2 * size; at+16 <= len(text); at += size {
+		copy(text[at:], bytes.Repeat([]byte{0xff}, 16))
+	}
+	write(ts, args[0], string(text))
+}
+
 // untilTimeout bounds what a script waits for a state that takes long by itself.
 const untilTimeout = 2 * time.Minute
 

@@ -36,6 +36,10 @@ on a terminal it asks. Nothing becomes free by it:
     its window has passed;
   - a session, an app or an answer that is lost ends.
 
+A file whose pages read wrong cannot be mended: which records and values a page
+held is not known, so nothing could be charged or refused in their place. Put a
+copy back, or start an empty ledger with "pksa ledger new --set-aside".
+
 Find out why the disk or the memory of this machine changes what it holds.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

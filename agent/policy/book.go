@@ -18,6 +18,11 @@ type Counters interface {
 	Latest() time.Time
 	// Splits returns the counters of a limit that took anything, sorted.
 	Splits(limit string) []string
+	// Live reports whether a window still holds anything of one of a limit's counters.
+	Live(limit, split string, window time.Duration, now time.Time) bool
+	// Opened returns how many counters that an app opened are in use. If they are more than enough,
+	// it also returns when the first of them is not any more.
+	Opened(o Openings, now time.Time) (int, time.Time)
 }
 
 // Counter names one of a limit's counters, as [Charge] does.
@@ -28,6 +33,10 @@ type noCounters struct{}
 func (noCounters) Used(Counter, time.Duration, time.Time) *big.Rat { return new(big.Rat) }
 func (noCounters) Latest() time.Time                               { return time.Time{} }
 func (noCounters) Splits(string) []string                          { return nil }
+func (noCounters) Live(string, string, time.Duration, time.Time) bool {
+	return false
+}
+func (noCounters) Opened(Openings, time.Time) (int, time.Time) { return 0, time.Time{} }
 
 // Book is the memory of limits: what was charged, in rolling windows. Its owner fills it from the
 // charges that were stored, and adds those of each admission. A charge that could not be stored
@@ -57,10 +66,15 @@ func (noCounters) Splits(string) []string                          { return nil 
 // What was charged to one counter of a limit counts in every other that does not contradict it:
 // charges from before a limit was split count in every split, and those of all splits count once it
 // is split no more.
+//
+// A counter belongs to the app whose charge opened it, as the charge says. Those that no window in
+// force holds anything of are kept for edits of the file, up to [MostCounters] of each app; of
+// more, what they took is added up as if the limit were not split.
 type Book struct {
-	latest time.Time
-	limits map[string]*limitCharges
-	lost   []lostCharge
+	latest  time.Time
+	windows map[string]time.Duration // as Keep was told; nil before
+	limits  map[string]*limitCharges
+	lost    []lostCharge
 }
 
 // lostCharge is an admission of which is not known any more what it was charged.
@@ -122,7 +136,11 @@ func (b *Book) limit(name string) *limitCharges {
 	}
 	l := b.limits[name]
 	if l == nil {
+		// As long as nobody said so, every window may be in force.
 		l = &limitCharges{longest: LongestWindow, shapes: map[string]*likeCounters{}}
+		if b.windows != nil {
+			l.longest = b.windows[name]
+		}
 		b.limits[name] = l
 	}
 	return l
@@ -192,6 +210,8 @@ func (b *Book) Used(c Counter, window time.Duration, now time.Time) *big.Rat {
 // charges that are older than that and than 31 days. Charges of other limits are kept for 31 days:
 // a limit that is taken out and put back remembers.
 func (b *Book) Keep(windows map[string]time.Duration, now time.Time) {
+	b.windows = map[string]time.Duration{} // not nil, even if there are none
+	maps.Copy(b.windows, windows)
 	for name, l := range b.limits {
 		l.longest = windows[name]
 		if l.keep(now); len(l.shapes) == 0 {

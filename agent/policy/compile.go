@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
@@ -26,6 +27,9 @@ type Options struct {
 	Now      time.Time          // to tell rules that have expired
 	// NobodyToAsk says that there is no way yet to ask a person.
 	NobodyToAsk bool
+	// MostCounters and MostOpened are the bounds of the same names, if those are not to hold: for
+	// tests.
+	MostCounters, MostOpened int
 }
 
 // Policy is a file that was understood. It does not change and may be used by any number of
@@ -39,6 +43,8 @@ type Policy struct {
 	ruleIndex  index[*rule]
 	limitIndex index[*limit]
 	observes   bool // anything has mode: observe
+
+	mostCounters, mostOpened int
 }
 
 // Compile reads a policy. It returns all complaints about the file in one run; the policy is nil if
@@ -47,7 +53,8 @@ func Compile(file string, src []byte, env Options) (*Policy, Problems) {
 	c := &compiler{Reader: yamlnode.NewReader(yamlnode.Options{
 		File: file, Noun: "a policy", NoAlias: ", or use lists", Nearest: nearestWord, KeyHint: keyHint,
 	}), options: env, names: map[string]int{}, lists: map[string][]*yamlnode.Node{}, nodes: map[*rule]*yamlnode.Node{}}
-	p := &Policy{file: file, hash: sha256.Sum256(src)}
+	p := &Policy{file: file, hash: sha256.Sum256(src), mostCounters: cmp.Or(env.MostCounters, MostCounters),
+		mostOpened: cmp.Or(env.MostOpened, MostOpened)}
 	if root := c.document(src); root != nil {
 		c.policy(root, p)
 	}

@@ -81,8 +81,11 @@ func (c *conclusion) limits(parts []*part, counters Counters) {
 	for _, l := range order {
 		// Costs are added up over all parts first. Otherwise each of ten transfers in one
 		// transaction would be compared with the limit alone.
-		for _, cost := range l.costs(c.scope, touched[l]) {
+		costs := l.costs(c.scope, touched[l])
+		opened := c.openings(l, costs, counters)
+		for _, cost := range costs {
 			c.limit(l, cost, counters)
+			c.charge(l, cost, &opened)
 		}
 	}
 }
@@ -106,11 +109,16 @@ func (c *conclusion) limit(l *limit, cost *cost, counters Counters) {
 			c.decision.Rules = append(c.decision.Rules, l.ref())
 		}
 	}
-	// Charged also by limits in mode observe and by those that a person's yes overrules: a counter
-	// shows what was admitted, whoever admitted it.
+}
+
+// charge notes what an admitted request is charged. So it is also by limits in mode observe and by
+// those that a person's yes overrules: a counter shows what was admitted, whoever admitted it.
+func (c *conclusion) charge(l *limit, cost *cost, opened *openings) {
 	for _, unit := range sortedUnits(cost) {
-		c.decision.Charges = append(c.decision.Charges,
-			Charge{l.name, cost.split, unit, ratText(cost.units[unit])})
+		charge := Charge{Limit: l.name, Split: cost.split, Unit: unit, Amount: ratText(cost.units[unit])}
+		if charge, ok := opened.charge(charge, c.scope.request.App); ok {
+			c.decision.Charges = append(c.decision.Charges, charge)
+		}
 	}
 }
 

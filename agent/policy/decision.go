@@ -83,6 +83,9 @@ type Charge struct {
 	Split  string `json:"split,omitempty"`
 	Unit   string `json:"unit"`
 	Amount string `json:"amount"`
+	// OpenedBy is the app whose request opened the counter with this charge: nothing of it was in
+	// use before. Only charges of limits that are split say it.
+	OpenedBy string `json:"opened_by,omitempty"`
 }
 
 // LimitState is what a limit said of a request: how much its counter held before, what the request

@@ -23,11 +23,17 @@ func TestAgainstNaiveEvaluator(t *testing.T) {
 		m := maker{rand.New(rand.NewPCG(seed, 1))}
 		mod := m.model()
 		src := pen(m).model(mod)
-		p, problems := policy.Compile("random.yaml", []byte(src), policy.Options{})
+		// Of two policies one is judged with bounds that its few requests come to.
+		o := policy.Options{MostCounters: policy.MostCounters, MostOpened: policy.MostOpened}
+		if m.chance(2) {
+			o = policy.Options{MostCounters: 1 + m.IntN(2), MostOpened: 1}
+		}
+		p, problems := policy.Compile("random.yaml", []byte(src), o)
 		if p == nil {
 			t.Fatalf("seed %d:\n%s\n%v", seed, src, problems)
 		}
-		if !compareStories(t, m, mod, p, seen) {
+		n := &naive{m: mod, mostCounters: o.MostCounters, mostOpened: o.MostOpened}
+		if !compareStories(t, m, n, p, seen) {
 			t.Fatalf("seed %d:\n%s", seed, src)
 		}
 	}
@@ -38,11 +44,14 @@ func TestAgainstNaiveEvaluator(t *testing.T) {
 			t.Errorf("%q came out %d times in %d", answer, seen[answer], *cases)
 		}
 	}
+	if seen["counters"] == 0 || seen["opened"] == 0 {
+		t.Error("no request opened too many counters")
+	}
 	t.Log(seen)
 }
 
-func compareStories(t *testing.T, m maker, mod *model, p *policy.Policy, seen map[string]int) bool {
-	n := &naive{m: mod}
+func compareStories(t *testing.T, m maker, n *naive, p *policy.Policy, seen map[string]int) bool {
+	mod := n.m
 	var book policy.Book
 	now := noon
 	for range perPolicy {
@@ -89,6 +98,13 @@ func count(seen map[string]int, d policy.Decision) {
 		key += " " + string(d.Code)
 	}
 	seen[key]++
+	for _, l := range d.Limits {
+		if l.Unit == "counters" && l.Window > 0 {
+			seen["counters"]++
+		} else if l.Unit == "counters" {
+			seen["opened"]++
+		}
+	}
 	if d.Silent {
 		seen["silent"]++
 	}
@@ -149,7 +165,7 @@ func sameObserved(got policy.Decision, want, inForce naiveAnswer) bool {
 
 func chargeTexts(charges []policy.Charge) (texts []string) {
 	for _, c := range charges {
-		texts = append(texts, c.Limit+" "+c.Unit+" "+c.Amount)
+		texts = append(texts, c.Limit+" "+c.Unit+" "+c.Amount+c.OpenedBy)
 	}
 	slices.Sort(texts)
 	return texts
@@ -162,7 +178,7 @@ func naiveTexts(charges []naiveCharge) (texts []string) {
 			places, _ := c.amount.FloatPrec()
 			amount = c.amount.FloatString(places)
 		}
-		texts = append(texts, c.limit+" "+c.unit+" "+amount)
+		texts = append(texts, c.limit+" "+c.unit+" "+amount+c.opener)
 	}
 	slices.Sort(texts)
 	return texts

@@ -130,6 +130,8 @@ func (c naiveJudgement) limits(a *naiveAnswer) (over, overAsk bool) {
 				c.cost(l, p, costs)
 			}
 		}
+		full := c.opens(l, costs)
+		over = over || full && enforced
 		for _, cost := range costs {
 			if room := c.room(l, cost); !room && enforced {
 				switch {
@@ -140,8 +142,8 @@ func (c naiveJudgement) limits(a *naiveAnswer) (over, overAsk bool) {
 				}
 			}
 			for unit, amount := range cost.units {
-				if amount.Sign() > 0 {
-					a.charges = append(a.charges, naiveCharge{c.now, l.name, unit, cost.dims, amount})
+				if amount.Sign() > 0 && !(full && cost.opener != "") {
+					a.charges = append(a.charges, naiveCharge{c.now, l.name, unit, cost.dims, amount, cost.opener})
 				}
 			}
 		}
@@ -153,6 +155,7 @@ type naiveCost struct {
 	dims    map[string]string
 	units   map[string]*big.Rat
 	unclear bool
+	opener  string // app, if nothing of the counter is in use
 }
 
 func (n *naiveCost) add(unit string, amount *big.Rat) {
@@ -266,20 +269,68 @@ func (c naiveJudgement) room(l *modelRule, cost *naiveCost) bool {
 	return true
 }
 
+// leaves returns when a window holds nothing of a charge any more. Of each window it knows the
+// length, and that of its slices: what is charged in one leaves when all of it does.
+func (h naiveCharge) leaves(window string) time.Time {
+	w := map[string]struct{ span, slice time.Duration }{
+		"request": {0, time.Millisecond}, "10s": {10 * time.Second, 10 * time.Millisecond},
+		"1m": {time.Minute, 20 * time.Millisecond}, "30d": {30 * 24 * time.Hour, 30 * time.Minute},
+	}[window]
+	end := h.at.Truncate(w.slice)
+	if end.Before(h.at) {
+		end = end.Add(w.slice)
+	}
+	return end.Add(w.span)
+}
+
+// opens finds the counters that are not in use, and reports whether there may not be so many more.
+func (c naiveJudgement) opens(l *modelRule, costs map[string]*naiveCost) bool {
+	if len(l.per) == 0 {
+		return false
+	}
+	window := "request"
+	for _, longer := range []string{"10s", "1m", "30d"} {
+		if slices.ContainsFunc(l.quotas, func(q modelQuota) bool { return q.window == longer }) {
+			window = longer
+		}
+	}
+	opener := map[string]string{} // of those in use, by their dimensions
+	for _, h := range c.history {
+		if h.limit != l.name {
+			continue
+		}
+		dims, _ := json.Marshal(h.dims)
+		if h.opener != "" {
+			opener["?"+string(dims)] = h.opener
+		}
+		if window != "request" && h.leaves(window).After(c.now) {
+			opener[string(dims)] = ""
+		}
+	}
+	opened, mine := 0, 0
+	for dims := range opener {
+		if dims[0] != '?' && opener["?"+dims] == c.r.App {
+			mine++
+		}
+	}
+	for dims, cost := range costs {
+		charged := false
+		for _, amount := range cost.units {
+			charged = charged || amount.Sign() > 0
+		}
+		if _, inUse := opener[dims]; charged && !inUse {
+			cost.opener = c.r.App
+			opened++
+		}
+	}
+	return opened > c.mostOpened || opened > 0 && mine+opened > c.mostCounters
+}
+
 func (c naiveJudgement) used(limit, unit string, dims map[string]string, window string) *big.Rat {
 	sum := new(big.Rat)
-	// Of each window its length, and that of its slices: what is charged in one leaves when all of
-	// it does.
-	w := map[string]struct{ span, slice time.Duration }{
-		"10s": {10 * time.Second, 10 * time.Millisecond}, "1m": {time.Minute, 20 * time.Millisecond},
-		"30d": {30 * 24 * time.Hour, 30 * time.Minute},
-	}[window]
 	for _, h := range c.history {
-		leaves := h.at.Truncate(w.slice)
-		if leaves.Before(h.at) {
-			leaves = leaves.Add(w.slice)
-		}
-		if leaves = leaves.Add(w.span); h.limit != limit || h.unit != unit || !leaves.After(c.now) {
+		leaves := h.leaves(window)
+		if h.limit != limit || h.unit != unit || !leaves.After(c.now) {
 			continue
 		}
 		same := true

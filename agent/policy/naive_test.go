@@ -40,6 +40,8 @@ type naive struct {
 	m       *model
 	history []naiveCharge
 	latest  time.Time
+
+	mostCounters, mostOpened int
 }
 
 type naiveCharge struct {
@@ -47,6 +49,7 @@ type naiveCharge struct {
 	limit, unit string
 	dims        map[string]string
 	amount      *big.Rat
+	opener      string // app, if nothing of the counter was in use
 }
 
 // naiveJudgement is one judgement.

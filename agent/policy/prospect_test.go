@@ -26,7 +26,7 @@ type past struct {
 // past admits some requests, so that limits have less room.
 func (m maker) past(t *testing.T, mod *model, p *policy.Policy) *past {
 	t.Helper()
-	h := &past{naive: &naive{m: mod}}
+	h := &past{naive: &naive{m: mod, mostCounters: policy.MostCounters, mostOpened: policy.MostOpened}}
 	now := noon.Add(-20 * time.Hour)
 	for range m.IntN(8) {
 		r := m.request(t, mod)
@@ -48,7 +48,8 @@ func TestOutlookHolds(t *testing.T) {
 		m := maker{rand.New(rand.NewPCG(seed, 9))}
 		mod := m.model()
 		p := compileModel(t, m, mod)
-		pasts := []*past{{naive: &naive{m: mod}}, m.past(t, mod, p), m.past(t, mod, p)}
+		pasts := []*past{{naive: &naive{m: mod, mostCounters: policy.MostCounters, mostOpened: policy.MostOpened}},
+			m.past(t, mod, p), m.past(t, mod, p)}
 		for range 10 {
 			r := m.request(t, mod)
 			outlook := p.Prospect(r.Request, pick(m, instants...)).Outlook()

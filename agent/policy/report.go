@@ -203,6 +203,9 @@ func (w *reporter) limitNamed(name string) *limit {
 // free finds the second from which there is room, if ever: what a counter holds only shrinks while
 // nothing is added.
 func (w *reporter) free(st LimitState) time.Time {
+	if st.Unit == unitCounters {
+		return time.Time{} // the reason says it
+	}
 	// Not decimal.rat: the sum of numbers that are short enough to be added up may be longer than
 	// they are.
 	costRat, okCost := new(big.Rat).SetString(st.Cost)
@@ -325,6 +328,8 @@ func (w *reporter) needs(parts []*part) {
 		case !l.Free.IsZero():
 			w.need("room in the limit: %s, or to wait until %s with nothing else admitted", way,
 				l.Free.Format(time.RFC3339))
+		case l.Unit == unitCounters:
+			w.need("a request that opens fewer counters, or some of them out of use, for %s", w.at(l.Limit))
 		case l.Cost == "unclear":
 			w.need("a request whose cost can be read, for %s", w.at(l.Limit))
 		default:

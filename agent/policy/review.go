@@ -13,6 +13,7 @@ func (c *compiler) review(p *Policy) {
 	for _, r := range p.rules {
 		c.reviewTime(r)
 		c.reviewValue(r, p.limits)
+		c.reviewFreeCounters(r, p.limits)
 		c.reviewAccounts(r)
 		c.reviewSignedOnly(r)
 		c.reviewCredentials(r)
@@ -61,7 +62,9 @@ func (c *compiler) reviewValue(r *rule, limits []*limit) {
 		if !ok || len(d.Spends) == 0 {
 			continue
 		}
-		counting := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool { return !l.counts(r, e.name) })
+		counting := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool {
+			return !l.counts(r, e.name, hive.Active)
+		})
 		switch {
 		case len(counting) == 0:
 			c.Warn(c.nodes[r], "%q lets %s spend without any limit", r.name, e.name)
@@ -75,19 +78,47 @@ func (c *compiler) reviewValue(r *rule, limits []*limit) {
 	}
 }
 
-// counts reports whether the limit bounds what the rule allows of an operation.
-func (l *limit) counts(r *rule, operation string) bool {
+// reviewFreeCounters warns where a limit that counts no value has a new counter whenever the
+// application wants one, and no other limit counts what the rule allows.
+func (c *compiler) reviewFreeCounters(r *rule, limits []*limit) {
+	if r.section != allowSection || r.observe {
+		return
+	}
+	for _, e := range r.entries {
+		role := hive.Active
+		d, ok := hive.DefinitionOf(e.name)
+		if ok && len(d.Spends) > 0 {
+			continue // reviewValue has looked at it
+		}
+		if e.name == groupPosting || ok && d.OnlyPosting() {
+			role = hive.Posting
+		}
+		counting := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool {
+			return !l.counts(r, e.name, role) || !l.overTime()
+		})
+		if len(counting) == 0 || slices.ContainsFunc(counting, func(l *limit) bool { return !l.splitAtWill(&e) }) {
+			continue
+		}
+		c.Warn(c.nodes[r], "%q lets %s through as often as the app likes: limit %q has one counter for each value "+
+			"of a "+
+			"field that the rule leaves free, and no limit counts all", r.name, e.name, counting[0].name)
+	}
+}
+
+// counts reports whether the limit bounds what the rule allows of an operation, with the key of a
+// role.
+func (l *limit) counts(r *rule, operation string, role hive.Role) bool {
 	// It has to count all that the rule allows: an app, an account or a way of sending that the
 	// limit leaves out spends without it.
 	if l.observe || !l.kinds[Sign] || !covers(l.apps, r.apps) || !covers(l.accounts, r.accounts) {
 		return false
 	}
-	if l.keys != nil && !l.keys[hive.Active] || l.broadcast != nil && (r.broadcast == nil ||
+	if l.keys != nil && !l.keys[role] || l.broadcast != nil && (r.broadcast == nil ||
 		*l.broadcast != *r.broadcast) {
 		return false
 	}
 	return l.entries == nil || slices.ContainsFunc(l.entries, func(e opEntry) bool {
-		return e.name == operation || e.name == groupActive
+		return e.name == operation || e.group && e.name == role.String()
 	})
 }
 

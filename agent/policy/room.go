@@ -58,6 +58,9 @@ func (p *Policy) limitText(l *limit, st LimitState) string {
 	if st.Split != "" {
 		name += " for " + splitWords(st.Split)
 	}
+	if st.Unit == unitCounters {
+		return name + ": " + st.openings()
+	}
 	if st.Cost == "unclear" {
 		return name + ": what the request costs cannot be told"
 	}

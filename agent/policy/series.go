@@ -13,7 +13,7 @@ import (
 // appended, and what merges makes new lists.
 type series struct {
 	unit   uint16 // which of the limit's
-	opener uint16 // app that the counter was opened by, which of the limit's; only the first of a counter says it
+	opener uint32 // 1 + which of the limit's apps opened the counter; the first series of each says it
 	points []point
 	rare   *rare // nil: all empty
 }
@@ -209,26 +209,49 @@ func (s *series) merge(r ripe, drop int64) {
 // joined returns what several series hold, as one.
 func joined(list []*series) *series {
 	type part struct {
-		end int64
-		n   *big.Rat
+		end   int64
+		n     int64
+		exact *big.Rat
 	}
 	var parts []part
+	large := !fitTogether(list)
 	for _, s := range list {
 		for i, p := range s.points {
-			n := s.total(i)
-			parts = append(parts, part{p.end, n.Sub(n, s.total(i-1))})
+			one := part{end: p.end, n: s.micro(i) - s.micro(i-1)}
+			if large {
+				one.exact = s.total(i)
+				one.exact.Sub(one.exact, s.total(i-1))
+			}
+			parts = append(parts, one)
 		}
 	}
 	slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.end, b.end) })
-	all := &series{rare: &rare{}}
-	sum := new(big.Rat)
-	for _, p := range parts {
-		sum = new(big.Rat).Add(sum, p.n)
-		if n := len(all.points); n > 0 && all.points[n-1].end == p.end {
-			all.rare.large[n-1] = sum
-			continue
+	all := &series{points: make([]point, 0, len(parts))}
+	var sum int64
+	var exact []*big.Rat
+	for i, p := range parts {
+		sum += p.n
+		all.points = append(all.points, point{p.end, sum})
+		if large {
+			if i > 0 {
+				p.exact.Add(p.exact, exact[i-1])
+			}
+			exact = append(exact, p.exact)
 		}
-		all.points, all.rare.large = append(all.points, point{end: p.end}), append(all.rare.large, sum)
+	}
+	if large {
+		all.withRare().large = exact
 	}
 	return all
+}
+
+// fitTogether reports whether the sum of all series can stand in points.
+func fitTogether(list []*series) bool {
+	var sum int64
+	for _, s := range list {
+		if sum += s.micro(len(s.points) - 1); s.large() != nil || sum > mostSum {
+			return false
+		}
+	}
+	return true
 }

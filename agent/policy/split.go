@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"iter"
 	"maps"
 	"math"
@@ -13,6 +14,8 @@ import (
 type limitCharges struct {
 	longest time.Duration // its longest window
 	units   []string
+	apps    []string // that opened counters
+	tallies []tally  // of these
 	// shapes groups the counters by the dimensions that they have, so that a counter finds its own
 	// at once and looks through foreign ones only.
 	shapes map[string]*likeCounters
@@ -33,7 +36,10 @@ const fewPoints = 64
 // add counts a charge. now is the latest instant of the book.
 func (l *limitCharges) add(c Charge, d decimal, at int64, now time.Time) {
 	dims := splitOf(c.Split)
-	s := l.series(shapeName(dims), encodeSplit(dims), c.Unit)
+	first, s := l.series(shapeName(dims), encodeSplit(dims), c.Unit)
+	if c.OpenedBy != "" {
+		l.open(first, c.OpenedBy, at, now)
+	}
 	// Merged when the list would have to grow, so that a charge costs the same however many there
 	// are.
 	if n := len(s.points); n == cap(s.points) && n >= fewPoints {
@@ -43,7 +49,8 @@ func (l *limitCharges) add(c Charge, d decimal, at int64, now time.Time) {
 	s.add(at, d)
 }
 
-func (l *limitCharges) series(name, split, unit string) *series {
+// series returns the first series of a counter and that of a unit.
+func (l *limitCharges) series(name, split, unit string) (first, _ *series) {
 	sh := l.shapes[name]
 	if sh == nil {
 		sh = &likeCounters{splits: map[string]*series{}}
@@ -51,21 +58,21 @@ func (l *limitCharges) series(name, split, unit string) *series {
 	}
 	sh.sums = nil
 	u := l.unit(unit)
-	first := sh.splits[split]
+	first = sh.splits[split]
 	if s := first.of(u); s != nil {
-		return s
+		return first, s
 	}
 	// Behind the first one, which says more than the others.
 	s := &series{unit: u}
 	if first == nil {
 		sh.splits[strings.Clone(split)] = s // without the room that encoding it took
-		return s
+		return s, s
 	}
 	if next := first.next(); next != nil {
 		s.withRare().next = next
 	}
 	first.withRare().next = s
-	return s
+	return first, s
 }
 
 // unit returns the number of a unit.
@@ -163,7 +170,9 @@ func (sh *likeCounters) sumsBy(names []string) map[string]*series {
 	sums := map[string]*series{}
 	for at, list := range parts {
 		s := joined(list)
-		s.unit, s.rare.next = at.unit, sums[at.texts]
+		if s.unit = at.unit; sums[at.texts] != nil {
+			s.withRare().next = sums[at.texts]
+		}
 		sums[at.texts] = s
 	}
 	return sums
@@ -184,6 +193,152 @@ func (l *limitCharges) keep(now time.Time) {
 		})
 		if len(sh.splits) == 0 {
 			delete(l.shapes, name)
+		}
+	}
+	for i := range l.tallies {
+		l.tallies[i].opened = 0
+	}
+	l.fold(now)
+}
+
+// unused is a counter of which the windows in force hold nothing.
+type unused struct {
+	shape, split string
+	first        *series
+}
+
+// fold takes the counters of an app that are not in use and too many, those first that were used
+// last longest ago, and adds up what they took as if the limit were not split. It counts in each
+// counter then, but not unless a window is made so long that it sees it.
+func (l *limitCharges) fold(now time.Time) {
+	byApp := map[uint32][]unused{}
+	for name, sh := range l.shapes {
+		for split, s := range sh.splits {
+			if name != "" && !s.leaves(l.longest).After(now) {
+				byApp[s.opener] = append(byApp[s.opener], unused{name, split, s})
+			}
+		}
+	}
+	parts := map[uint16][]*series{} // by unit
+	for _, list := range byApp {
+		slices.SortFunc(list, func(a, b unused) int {
+			return cmp.Or(a.first.leaves(l.longest).Compare(b.first.leaves(l.longest)),
+				strings.Compare(a.split, b.split))
+		})
+		for _, u := range list[:max(0, len(list)-MostCounters)] {
+			delete(l.shapes[u.shape].splits, u.split)
+			for s := u.first; s != nil; s = s.next() {
+				parts[s.unit] = append(parts[s.unit], s)
+			}
+		}
+	}
+	for unit, list := range parts {
+		_, s := l.series("", "", l.units[unit])
+		sum := joined(append(list, s))
+		sum.merge(ripeAt(now, l.longest), math.MinInt64)
+		if s.points = sum.points; sum.large() != nil || s.large() != nil {
+			s.withRare().large = sum.large()
+		}
+	}
+}
+
+// Openings asks how many counters of a limit an app opened.
+type Openings struct {
+	Limit, App string
+	Window     time.Duration // a counter is in use while this window holds something of it
+	Enough     int           // an answer that is not above it may be too high: nobody needs to know better
+}
+
+// tally is how many counters an app opened.
+type tally struct {
+	n      int // in use at most
+	opened int // since the last keep
+	// If n was counted: for which window, when, and until when it holds if nothing is opened.
+	window   time.Duration
+	at, next time.Time
+}
+
+// open notes that an app opens a counter.
+func (l *limitCharges) open(first *series, app string, at int64, now time.Time) {
+	i := slices.Index(l.apps, app)
+	if i < 0 {
+		i = len(l.apps)
+		l.apps, l.tallies = append(l.apps, app), append(l.tallies, tally{})
+	}
+	first.opener = uint32(i + 1)
+	t := &l.tallies[i]
+	t.n++
+	if leaves := time.UnixMilli(sliceEnd(at, grainOf(t.window))).Add(t.window); leaves.Before(t.next) {
+		t.next = leaves
+	}
+	// Those of short windows are unused soon, and may be many before somebody asks to keep.
+	if t.opened++; t.opened > 2*MostCounters {
+		l.keep(now)
+	}
+}
+
+// leaves returns when a window holds nothing of a counter any more.
+func (s *series) leaves(window time.Duration) time.Time {
+	latest := s.latest()
+	for next := s.next(); next != nil; next = next.next() {
+		latest = max(latest, next.latest())
+	}
+	return time.UnixMilli(sliceEnd(latest, grainOf(window))).Add(window)
+}
+
+// Live implements [Counters].
+func (b *Book) Live(limit, split string, window time.Duration, now time.Time) bool {
+	l := b.limits[limit]
+	if l == nil {
+		return false
+	}
+	dims := splitOf(split)
+	sh := l.shapes[shapeName(dims)]
+	if sh == nil {
+		return false
+	}
+	s := sh.splits[encodeSplit(dims)]
+	return s != nil && window > 0 && s.leaves(window).After(now)
+}
+
+// Opened implements [Counters].
+func (b *Book) Opened(o Openings, now time.Time) (int, time.Time) {
+	l := b.limits[o.Limit]
+	if l == nil {
+		return 0, time.Time{}
+	}
+	i := slices.Index(l.apps, o.App)
+	if i < 0 || o.Window == 0 { // a window of one request holds nothing afterwards
+		return 0, time.Time{}
+	}
+	t := &l.tallies[i]
+	// Counted only if the answer may matter, and again only when a counter has left since: it takes
+	// a look at every counter of the limit.
+	counted := t.window == o.Window && !now.Before(t.at) && now.Before(t.next)
+	if t.n > o.Enough && !counted {
+		t.n, t.window, t.at, t.next = 0, o.Window, now, now.Add(LongestWindow)
+		for s := range l.openedBy(uint32(i + 1)) {
+			if leaves := s.leaves(o.Window); leaves.After(now) {
+				t.n++
+				if leaves.Before(t.next) {
+					t.next = leaves
+				}
+			}
+		}
+	}
+	return t.n, t.next
+}
+
+// openedBy returns the first series of each counter that an app opened; 0 is of no app that is
+// known.
+func (l *limitCharges) openedBy(app uint32) iter.Seq[*series] {
+	return func(yield func(*series) bool) {
+		for _, sh := range l.shapes {
+			for _, s := range sh.splits {
+				if s.opener == app && !yield(s) {
+					return
+				}
+			}
 		}
 	}
 }

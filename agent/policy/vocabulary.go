@@ -67,7 +67,8 @@ var (
 		{"sum", "How many tokens, of numbers inside JSON that `of` finds: `500 per 24h`."},
 		{"of", "What `sum` adds up: `list` is the field that holds JSON, `where` a test of each of its elements, " +
 			"`field` the path to the number."},
-		{"per", "One counter for each: `[account]`, `[app]`, `[actor]`, `[.to]` (a field), or several together."},
+		{"per", "One counter for each: `[account]`, `[app]`, `[actor]`, `[.to]` (a field), or several together. At " +
+			"most 10,000 that an app opened are in use, and one request opens 1,000."},
 		{"over", "Without room: `deny` (default), or `ask` a person."},
 	}
 	sumKeys = []keyDoc{

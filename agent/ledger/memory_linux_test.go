@@ -42,7 +42,7 @@ func TestLargeTrailInLittleMemory(t *testing.T) {
 		t.Skip("the race detector takes many times the memory")
 	}
 	folder := t.TempDir()
-	if room := int64(*trailBytes)*5/2 + 1<<30; ledger.FreeBytes(folder) < room {
+	if room := int64(*trailBytes)*3/2 + 1<<30; ledger.FreeBytes(folder) < room {
 		t.Skipf("the disk has no room for a trail of %d bytes and its copies: %d are wanted", *trailBytes, room)
 	}
 	o := options("test")

@@ -158,6 +158,9 @@ func TestChunksThatWereChanged(t *testing.T) {
 		if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), id.name()) {
 			t.Errorf("%s: the error is %v", name, err)
 		}
+		if name == "last left out" && len(got) > 5 {
+			t.Errorf("%d records: the third chunk passes for the last one", len(got))
+		}
 		if len(got) > 10 || !sameRecords(got, all[:len(got)]) {
 			t.Errorf("%s: %d records that are not those at the beginning", name, len(got))
 		}
@@ -165,6 +168,11 @@ func TestChunksThatWereChanged(t *testing.T) {
 	s.disk.segments[otherID] = memSegment{content: file(good...)} // under the name of another
 	if _, err := collect(v.readSegment(s, otherID, nil)); !errors.Is(err, ErrDamaged) {
 		t.Errorf("under another name: %v", err)
+	}
+	longer := segmentID{first: 1, last: 12}
+	mustDo(t, s.writeSegment(longer, v.sealSegment(longer, each(all[:10]))))
+	if _, err := collect(v.readSegment(s, longer, nil)); !errors.Is(err, ErrDamaged) {
+		t.Errorf("it ends before its name says so: %v", err)
 	}
 }
 

@@ -28,8 +28,11 @@ func (r *rig) note(size int) {
 // noted makes a trail of records with these sizes, and returns the names of its segments.
 func noted(t *testing.T, o ledger.Options, sizes []int) []string {
 	r := newRigWith(t, o)
-	for _, size := range sizes {
+	for i, size := range sizes {
 		r.note(size)
+		if i%3 == 1 {
+			r.reopen() // what was counted before goes on
+		}
 	}
 	must(t, r.l.Close()) // nothing is moved any more
 	r.open()

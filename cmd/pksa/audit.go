@@ -181,8 +181,8 @@ func printVerified(w io.Writer, v audit.Verified, chain bool) {
 	case v.To == 0:
 		fmt.Fprintln(w, "There are no records yet.")
 	case v.From > 1:
-		fmt.Fprintf(w, "Records %d to %d follow one another; those before %d are not kept (setting audit.keep).\n",
-			v.From, v.To, v.From)
+		fmt.Fprintf(w, "Records %d to %d follow one another; those before %d are not kept (settings audit.keep, "+
+			"audit.max).\n", v.From, v.To, v.From)
 	default:
 		fmt.Fprintf(w, "Records %d to %d follow one another.\n", v.From, v.To)
 	}

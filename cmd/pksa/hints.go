@@ -141,10 +141,10 @@ var (
 	adviceFollow    = advise("follow", "without -f the command reads the records that exist")
 	adviceNoRecord  = advise("no-record", "`pksa audit tail` shows the latest")
 	adviceOldRecord = advise("old-record",
-		"the setting audit.keep says for how long records are kept, and a ledger that was put back from "+
-			"a copy has a gap; `pksa audit tail` shows the latest")
+		"the settings audit.keep and audit.max say for how long records are kept, and a ledger that was put back "+
+			"from a copy has a gap; `pksa audit tail` shows the latest")
 	adviceNoTransaction = advise("no-transaction", "the trail has the transactions that this wallet signed, and keeps "+
-		"them as long as the setting audit.keep says; `pksa audit tail` shows the latest")
+		"them as long as the settings audit.keep and audit.max say; `pksa audit tail` shows the latest")
 	adviceSessions   = advise("sessions", "`pksa session list` shows the sessions that live")
 	adviceCheckpoint = advise("checkpoint",
 		"the setting audit.checkpoint_account names the account that publishes them")

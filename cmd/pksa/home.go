@@ -13,6 +13,7 @@ import (
 	"pksa/agent/config"
 	"pksa/agent/harden"
 	"pksa/cmd/pksa/internal/systemd"
+	"pksa/protocol/plain"
 )
 
 // homeFolder returns the home folder: --home, PKSA_HOME, else pksa in the XDG data folder.
@@ -101,10 +102,30 @@ func (c *command) settingsWith(home string, flags map[string]string) (*config.Co
 	return cfg, nil
 }
 
+// longestAttr is how many bytes a text in a line of the log may have. Lines that say more of what
+// others sent than that would fill the disk.
+const longestAttr = 2 << 10
+
+// shortAttr cuts a text that is too long for a line of the log. Only the stack of a panic is
+// printed whole: it is our own text.
+func shortAttr(_ []string, a slog.Attr) slog.Attr {
+	text := ""
+	switch v := a.Value.Any().(type) {
+	case string:
+		text = v
+	case error:
+		text = v.Error()
+	}
+	if len(text) <= longestAttr || a.Key == "stack" {
+		return a
+	}
+	return slog.String(a.Key, plain.Cut(text, longestAttr))
+}
+
 // logger returns a logger that writes to standard error as the settings say.
 func (c *command) logger(cfg *config.Config) *slog.Logger {
 	handler := func(w io.Writer) slog.Handler {
-		options := &slog.HandlerOptions{Level: cfg.LogLevel}
+		options := &slog.HandlerOptions{Level: cfg.LogLevel, ReplaceAttr: shortAttr}
 		if cfg.LogFormat == "json" {
 			return slog.NewJSONHandler(w, options)
 		}

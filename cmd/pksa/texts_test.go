@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -10,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"pksa/agent/config"
+	"pksa/protocol/plain"
 )
 
 // Every command that a text of the program names is one that the program takes. Hints are executed,
@@ -77,4 +82,30 @@ func textIn(e ast.Expr) (string, bool) {
 		return left + right, ok && ok2 && e.Op == token.ADD
 	}
 	return "", false
+}
+
+// No text makes a line of the log long, whoever sent it; the stack of a panic stays whole.
+func TestLogLinesAreShort(t *testing.T) {
+	long := strings.Repeat("é", longestAttr)
+	for _, format := range []string{"text", "json"} {
+		var out bytes.Buffer
+		log := (&command{streams: streams{err: &out}}).logger(&config.Config{LogFormat: format})
+		for size, cut := range map[int]bool{longestAttr - 1: false, longestAttr: false, longestAttr + 1: true} {
+			out.Reset()
+			log.Info("m", "err", strings.Repeat("x", size))
+			if got := strings.Contains(out.String(), plain.Ellipsis); got != cut {
+				t.Errorf("%s, %d bytes: cut: %v", format, size, got)
+			}
+		}
+		out.Reset()
+		log.Info(long, "err", errors.New(long), "reason", long)
+		if out.Len() > 3*(longestAttr+100) {
+			t.Errorf("%s: a line of %d bytes", format, out.Len())
+		}
+		out.Reset()
+		log.Info("m", "stack", long)
+		if !strings.Contains(out.String(), long) {
+			t.Errorf("%s: the stack is cut", format)
+		}
+	}
 }

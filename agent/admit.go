@@ -14,6 +14,7 @@ import (
 	"pksa/agent/trace"
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/plain"
 )
 
 // codeExpired is the code of a request whose answer nobody waits for any more (HAS §12).
@@ -66,6 +67,7 @@ type judged struct {
 	replay   ledger.Replay
 	session  *ledger.Session // of an auth_req whose key got its session while this one waited
 	charged  time.Time       // until when the charges for its transaction count
+	short    *short          // of a request that stands in a sum of denials
 }
 
 // foresee makes the first half of the decision, what the rules say. It knows no counters, so it is
@@ -89,6 +91,9 @@ func (a *Agent) admit(ctx context.Context, p *proposal) (granted, bool) {
 	result, err := a.ledger.Admit(ctx, a.admission(r, p.nonce), func(v ledger.View) ledger.Ruling {
 		var ruling ledger.Ruling
 		j, ruling = a.judge(p, v)
+		if ruling.Verdict == ledger.Denied {
+			j.short = a.sumUp(r, r.denial(j), &ruling, func() protocol.Answer { return a.answerTo(r, j) })
+		}
 		return ruling
 	})
 	if err != nil {
@@ -288,34 +293,36 @@ func (p *proposal) roles() []hive.Role {
 
 // refuse answers a denied request as HAS §12 wants it.
 func (a *Agent) refuse(ctx context.Context, g granted, j judged) {
-	r := g.run
-	var m protocol.Answer
-	code, reason, result := audit.CodeUnavailable, "", "refused"
-	switch {
-	case j.refusal == nil:
-		m, reason, result = r.nack(j.obstacle.text), j.obstacle.reason, "failed"
-	case j.refusal.code == policy.CodeNonce:
-		a.countFault(&a.byReplay, r)
-		m = a.replayed(r, j.replay)
-	case j.refusal.code == policy.CodeUnsupported:
-		m = r.nack(protocol.TextNotSupported)
-	case j.refusal.code == policy.CodeClock, j.refusal.code == audit.CodeBusy:
-		m = r.nack(protocol.TextBusy)
-	case r.silent(j):
-	default:
-		m = r.nack(protocol.TextRefused)
-	}
-	if j.refusal != nil {
-		code, reason = j.refusal.code, j.refusal.reason
-		if r.silent(j) {
-			result = "ignored"
-		}
+	r, one, reason := g.run, g.run.denial(j), ""
+	if j.refusal == nil {
+		reason = j.obstacle.reason
+	} else {
+		reason = j.refusal.reason
 		a.noticeRefusal(r, j)
 	}
-	r.refused = withCode(code, reason)
-	a.metrics.Request(r.msg.Kind.String(), result, string(code), time.Since(r.arrived))
-	a.log.Info("request "+result, append(r.attrs(), "number", g.number, "code", code, "reason", reason)...)
-	a.settle(ctx, g, ledger.Settlement{Outcome: result}, m)
+	var m protocol.Answer
+	if j.short != nil {
+		m = j.short.answer
+	} else {
+		m = a.answerTo(r, j)
+	}
+	if one.Code == policy.CodeNonce {
+		a.countFault(&a.byReplay, r)
+		if m == nil {
+			a.metrics.Dropped(dropReplay)
+		}
+	}
+	r.refused = withCode(one.Code, reason)
+	a.metrics.Request(r.msg.Kind.String(), one.Result, string(one.Code), time.Since(r.arrived))
+	attrs := append(r.attrs(), "number", g.number, "code", one.Code, "reason", plain.Cut(reason, maxLogged))
+	if j.short != nil {
+		a.log.Debug("request "+one.Result, attrs...) // the sum has a line
+		a.countShort(r, j.short, g.number)
+		a.send(ctx, r.delivered, m)
+		return
+	}
+	a.log.Info("request "+one.Result, attrs...)
+	a.settle(ctx, g, ledger.Settlement{Outcome: one.Result}, m)
 }
 
 // tooFast returns the refusal of a request above the rate of its account; nil if it is within. The
@@ -371,18 +378,6 @@ func withCode(code policy.Code, reason string) string {
 		return reason
 	}
 	return string(code) + ": " + reason
-}
-
-// replayed answers a request that the nonce rules refuse.
-func (a *Agent) replayed(r *run, replay ledger.Replay) protocol.Answer {
-	if !r.silent(judged{refusal: &refusal{code: policy.CodeNonce}, replay: replay}) {
-		return r.nack(protocol.TextNonce)
-	}
-	if m := a.again(r); m != nil && replay == ledger.DigestSeen {
-		return m
-	}
-	a.metrics.Dropped(dropReplay)
-	return nil
 }
 
 func replayReason(replay ledger.Replay) string {

@@ -92,6 +92,7 @@ type Agent struct {
 	refusedAt atomic.Int64 // when a relay's refusal last had the keys compared, in ns since 1970
 	mismatch  mismatches   // held keys that do not fit the chain
 	dropped   drops        // requests without an answer
+	denials   denials      // requests that were denied
 	onDisk    onDisk       // whether the next start can use the policy file
 	trace     trace.Log    // what went wrong with requests in the last hour
 
@@ -345,6 +346,7 @@ func (a *Agent) stopped(finished bool) error {
 		a.log.Warn("stopped before all admitted requests were finished; the next start looks their transactions up")
 	}
 	a.recordDrops()
+	a.recordDenials(true)
 	// All other contexts have ended, and a disk that hangs must not hold up the stop for ever.
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

@@ -3,13 +3,16 @@ package agent
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"pksa/agent/audit"
 	"pksa/agent/ledger"
 	"pksa/agent/link"
+	"pksa/agent/policy"
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/plain"
 	"pksa/protocol/seal"
 )
 
@@ -153,9 +156,11 @@ func (a *Agent) settle(ctx context.Context, g granted, s ledger.Settlement, m pr
 // be carried out by a later version, after its application was told that nothing was done.
 func (a *Agent) reject(ctx context.Context, r *run, outcome, reason string) {
 	var m protocol.Answer
+	var brief *short
+	one := audit.Denial{Kind: r.msg.Kind.String(), Result: "failed", Code: policy.CodeInvalid}
 	admission := a.admission(r, protocol.NonceOf(r.clear))
 	admission.Garbled = len(r.clear) == 0 || protocol.Garbled(r.clear)
-	_, err := a.ledger.Admit(ctx, admission, func(v ledger.View) ledger.Ruling {
+	result, err := a.ledger.Admit(ctx, admission, func(v ledger.View) ledger.Ruling {
 		ruling := ledger.Ruling{Rejected: outcome, Record: failedRecord(r, reason)}
 		switch {
 		case v.Replay == ledger.DigestSeen:
@@ -168,6 +173,7 @@ func (a *Agent) reject(ctx context.Context, r *run, outcome, reason string) {
 			a.alarm(alarmEncoding, append(r.attrs(), "err", err)...)
 			m = nil
 		}
+		brief = a.sumUp(r, one, &ruling, func() protocol.Answer { return m })
 		return ruling
 	})
 	if err != nil {
@@ -177,8 +183,48 @@ func (a *Agent) reject(ctx context.Context, r *run, outcome, reason string) {
 	// On disk: the refusal with its answer. Whoever delivers the request again gets it.
 	crashpoint("denied")
 	a.metrics.Request(r.msg.Kind.String(), "failed", outcome, time.Since(r.arrived))
-	a.log.Warn("request failed", append(r.attrs(), "outcome", outcome, "reason", reason)...)
+	level := slog.LevelWarn
+	if brief != nil {
+		level = slog.LevelDebug // the sum has a line
+	}
+	a.log.Log(ctx, level, "request failed", append(r.attrs(), "outcome", outcome, "reason",
+		plain.Cut(reason, maxLogged))...)
+	a.countShort(r, brief, result.Number)
 	a.send(ctx, r.delivered, m)
+}
+
+// denial returns what a denied request comes to, in short.
+func (r *run) denial(j judged) audit.Denial {
+	one := audit.Denial{Kind: r.msg.Kind.String(), Result: "failed", Code: audit.CodeUnavailable}
+	if j.refusal != nil {
+		one.Result, one.Code = "refused", j.refusal.code
+		if r.silent(j) {
+			one.Result = "ignored"
+		}
+	}
+	return one
+}
+
+// answerTo returns the answer to a denied request; nil if there is none.
+func (a *Agent) answerTo(r *run, j judged) protocol.Answer {
+	switch {
+	case j.refusal == nil:
+		return r.nack(j.obstacle.text)
+	case j.refusal.code == policy.CodeNonce && r.silent(j):
+		if j.replay == ledger.DigestSeen {
+			return a.again(r)
+		}
+		return nil
+	case j.refusal.code == policy.CodeNonce:
+		return r.nack(protocol.TextNonce)
+	case j.refusal.code == policy.CodeUnsupported:
+		return r.nack(protocol.TextNotSupported)
+	case j.refusal.code == policy.CodeClock, j.refusal.code == audit.CodeBusy:
+		return r.nack(protocol.TextBusy)
+	case r.silent(j):
+		return nil
+	}
+	return r.nack(protocol.TextRefused)
 }
 
 // again returns the answer to a copy of a judged request: what is recorded for that, sealed for the

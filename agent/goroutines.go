@@ -92,6 +92,7 @@ func (a *Agent) tidy() {
 	a.byReplay.forget(now)
 	a.warnOfFull(now)
 	a.settleLinks()
+	a.recordDenials(false)
 	for _, line := range a.trace.Due(now) {
 		a.logTrace(line)
 	}

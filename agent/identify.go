@@ -273,13 +273,21 @@ func (a *Agent) serveEnded(ctx context.Context, r *run) {
 		a.drop(r.delivered, dropEnded)
 		return
 	}
-	told := false
+	var answer protocol.Answer
+	var brief *short
+	outcome := "ignored"
 	result, err := a.ledger.Admit(ctx, ledger.Admission{
 		Key: r.key, Account: string(r.msg.Account), Kind: r.msg.Kind.String(), Remnant: r.remnant.ID,
 		Nonce: int64(r.nonce), Ticket: r.ticket,
 	}, func(v ledger.View) ledger.Ruling {
-		told = v.Replay == ledger.SessionOver
-		return ledger.Ruling{Verdict: ledger.Denied, Record: a.endedRecord(r, kind, told)}
+		told := v.Replay == ledger.SessionOver
+		if told {
+			outcome, answer = "refused", r.nack(protocol.TextSessionExpired)
+		}
+		ruling := ledger.Ruling{Verdict: ledger.Denied, Record: a.endedRecord(r, kind, told)}
+		one := audit.Denial{Kind: r.msg.Kind.String(), Result: outcome, Code: audit.CodeEnded}
+		brief = a.sumUp(r, one, &ruling, func() protocol.Answer { return answer })
+		return ruling
 	})
 	if err != nil {
 		// The promise was not recorded, so nothing is said.
@@ -288,16 +296,14 @@ func (a *Agent) serveEnded(ctx context.Context, r *run) {
 		a.drop(r.delivered, dropEnded)
 		return
 	}
-	outcome := "refused"
-	var answer protocol.Answer
-	if told {
-		answer = r.nack(protocol.TextSessionExpired)
-	} else {
-		outcome = "ignored"
-	}
 	// On disk: the refusal, and that this request is used up. The next start answers by the record.
 	crashpoint("denied")
 	a.metrics.Request(r.msg.Kind.String(), outcome, string(audit.CodeEnded), time.Since(r.arrived))
+	if brief != nil {
+		a.countShort(r, brief, result.Number)
+		a.send(ctx, r.delivered, answer)
+		return
+	}
 	a.log.Info("request "+outcome, append(r.attrs(), "number", result.Number, "code", audit.CodeEnded)...)
 	a.settle(ctx, granted{run: r, number: result.Number}, ledger.Settlement{Outcome: outcome}, answer)
 }

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"pksa/agent/audit"
 	"pksa/agent/effect"
 	"pksa/agent/ledger"
 	"pksa/agent/policy"
+	"pksa/protocol"
 	"pksa/protocol/hive"
 )
 
@@ -215,4 +217,135 @@ func encodeRecord(content any) []byte {
 		return []byte(`{"result":"failed","code":"record","reason":"the record could not be written as JSON"}`)
 	}
 	return text
+}
+
+const (
+	// denialsOneByOne is how many denied requests of an app and account are recorded one by one in
+	// denialsEvery. Of those above, a record has what they used up, and a sum the rest.
+	denialsOneByOne = 60
+	denialsEvery    = time.Minute
+)
+
+// denials counts the denied requests of each app and account. The agent has one: the judges look
+// into it, the goroutines of requests count, tidy and the stop record the sums. The zero value is
+// ready.
+type denials struct {
+	mu       sync.Mutex
+	minutes  map[denier]*denied
+	finished []denied // minutes that are over and have a sum
+}
+
+type denier struct {
+	app     string
+	account hive.AccountName
+}
+
+// denied is the denied requests of one app and account within a minute.
+type denied struct {
+	who   denier
+	since time.Time
+	all   int
+	sum   audit.Denials
+}
+
+// short is a denied request with a short record: a sum stands for it.
+type short struct {
+	audit.Denial
+	answer protocol.Answer
+}
+
+// minuteLocked returns the minute that now is in.
+func (d *denials) minuteLocked(who denier, now time.Time) *denied {
+	if m := d.minutes[who]; m != nil {
+		if age := now.Sub(m.since); age >= 0 && age < denialsEvery {
+			return m
+		}
+		d.finishLocked(m)
+	}
+	if d.minutes == nil {
+		d.minutes = map[denier]*denied{}
+	}
+	d.minutes[who] = &denied{who: who, since: now}
+	return d.minutes[who]
+}
+
+func (d *denials) finishLocked(m *denied) {
+	delete(d.minutes, m.who)
+	if m.sum.Requests > 0 {
+		d.finished = append(d.finished, *m)
+	}
+}
+
+// above counts a denied request, and reports whether its app has had its records of this minute.
+func (d *denials) above(who denier, now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m := d.minuteLocked(who, now)
+	m.all++
+	return m.all > denialsOneByOne
+}
+
+// add adds a request to the sum of its minute, and reports whether it is the first.
+func (d *denials) add(who denier, one audit.Denial, number uint64) bool {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m := d.minuteLocked(who, now)
+	m.sum.Add(one, number, now)
+	return m.sum.Requests == 1
+}
+
+// take returns the sums of the minutes that are over, or of all.
+func (d *denials) take(now time.Time, all bool) []denied {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, m := range d.minutes {
+		if all || now.Sub(m.since) >= denialsEvery {
+			d.finishLocked(m)
+		}
+	}
+	list := d.finished
+	d.finished = nil
+	return list
+}
+
+// sumUp makes the record of a denied request short, if its app has had many in this minute: the
+// commit uses up its nonce or digest as always, and has the answer, so that no second record is
+// needed. It runs inside that commit.
+func (a *Agent) sumUp(r *run, one audit.Denial, ruling *ledger.Ruling, answer func() protocol.Answer) *short {
+	if !a.denials.above(denier{r.app, r.msg.Account}, time.Now()) {
+		return nil
+	}
+	m := answer()
+	frame, err := encode(m)
+	if err != nil {
+		a.alarm(alarmEncoding, append(r.attrs(), "err", err)...)
+		return nil
+	}
+	*ruling = ledger.Ruling{Rejected: audit.Summed, Record: one.Encode(), Answer: frame}
+	return &short{one, m}
+}
+
+// countShort adds a request with a short record to the sum of its app, once it is committed. Nil
+// stands for a request with a record of its own.
+func (a *Agent) countShort(r *run, s *short, number uint64) {
+	who := denier{r.app, r.msg.Account}
+	if s != nil && a.denials.add(who, s.Denial, number) {
+		// A crash loses the sum of its minute. This record shows that there was one.
+		a.noteDenials(who, audit.Denials{First: number, Since: time.Now()})
+	}
+}
+
+// recordDenials records the sums of the minutes that are over, or of all.
+func (a *Agent) recordDenials(all bool) {
+	for _, m := range a.denials.take(time.Now(), all) {
+		a.noteDenials(m.who, m.sum)
+		a.log.Info("denied requests that were not logged one by one", "app", m.who.app, "account", m.who.account,
+			"requests", m.sum.Requests, "first", m.sum.First, "last", m.sum.Last)
+	}
+}
+
+func (a *Agent) noteDenials(who denier, sum audit.Denials) {
+	a.noteEvent(audit.EventDenials, ledger.Entry{App: who.app, Account: string(who.account)},
+		map[string]any{"denials": sum})
 }

@@ -93,6 +93,17 @@ type pager struct {
 
 func (p *pager) full() bool { return len(p.page.Records) >= p.q.Limit || p.size > maxPageContent }
 
+// add adds a record to the page, if it is asked for.
+func (p *pager) add(r ledger.Record) {
+	if summed(r) && p.q.From != p.q.To {
+		return // the sum has it; thousands of them would hide everything else
+	}
+	if out, ok := p.q.pick(r); ok {
+		p.page.Records = append(p.page.Records, out)
+		p.size += len(r.Content)
+	}
+}
+
 // skip moves the query to the first record of the time that it asks for.
 func (p *pager) skip() error {
 	if p.q.Since.IsZero() || p.q.To == 0 {
@@ -146,10 +157,7 @@ func (p *pager) forth() error {
 			p.page.End = true
 			return nil
 		}
-		if out, ok := p.q.pick(r); ok {
-			p.page.Records = append(p.page.Records, out)
-			p.size += len(r.Content)
-		}
+		p.add(r)
 		p.page.Next = r.Number + 1
 		if p.seen++; p.full() || p.seen >= maxPageScan {
 			return nil
@@ -198,10 +206,7 @@ func (p *pager) take(window []ledger.Record) {
 		if p.full() {
 			return
 		}
-		if out, ok := p.q.pick(r); ok {
-			p.page.Records = append(p.page.Records, out)
-			p.size += len(r.Content)
-		}
+		p.add(r)
 		p.page.Next = r.Number - 1
 	}
 }

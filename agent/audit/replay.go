@@ -30,6 +30,7 @@ type Replayed struct {
 	Undecided int      `json:"undecided"` // refused before a policy was asked, then and now
 	Lacking   int      `json:"lacking"`   // of which the trail does not hold enough
 	Cut       int      `json:"cut"`       // of these, those that were cut when they were recorded
+	Summed    int      `json:"summed"`    // denied, and in sums of denied requests only
 	Changes   []Change `json:"changes"`
 }
 
@@ -43,6 +44,9 @@ func Replay(p *policy.Policy, trail []Request) Replayed {
 	var book policy.Book
 	for _, t := range trail {
 		switch {
+		case t.Summed > 0:
+			out.Summed += t.Summed
+			continue
 		case t.Undecided:
 			out.Undecided++
 			continue

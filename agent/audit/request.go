@@ -26,6 +26,7 @@ type Request struct {
 	// refused before the policy was asked.
 	Was       policy.Verdict
 	Undecided bool
+	Summed    int // denied requests that this one stands for, of which nothing else is kept
 	Code      policy.Code
 	Reason    string
 	Rules     []policy.RuleRef
@@ -59,6 +60,11 @@ func ReadTrail(records []Record, n *hive.Network) ([]Request, error) {
 	var all []Request
 	byNumber := map[uint64]int{}
 	for _, r := range records {
+		if d, ok := r.Denials(); ok && d.Requests > 0 {
+			all = append(all, Request{Number: r.Number, Time: r.Time, App: r.App, Summed: d.Requests, Undecided: true,
+				Lacking: "it is the sum of denied requests, of which nothing else is kept"})
+			continue
+		}
 		if !r.OfRequest() {
 			continue
 		}

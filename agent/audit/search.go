@@ -30,7 +30,7 @@ func (f *Filter) searches(r *Record) bool {
 		f.TxID) {
 		return false
 	}
-	if f.Code != "" && f.Code != r.contentMember("code") {
+	if f.Code != "" && f.Code != r.contentMember("code") && !r.counts(f.Code) {
 		return false
 	}
 	if f.Rule == "" && f.Text == "" {
@@ -53,6 +53,12 @@ func (r *Record) names(name string) bool {
 	return slices.ContainsFunc(content.Rules, func(rule policy.RuleRef) bool { return rule.Name == name }) ||
 		slices.ContainsFunc(content.Limits, func(l policy.LimitState) bool { return l.Limit.Name == name }) ||
 		slices.ContainsFunc(content.Cost, func(c policy.Charge) bool { return c.Limit == name })
+}
+
+// counts reports whether the record is a sum with denied requests of this code.
+func (r *Record) counts(code string) bool {
+	d, _ := r.Denials()
+	return slices.ContainsFunc(d.Counts, func(c DenialCount) bool { return string(c.Code) == code })
 }
 
 // says reports whether any text of the record has this part, which is in lower case.

@@ -10,9 +10,10 @@
 //
 // # Where to look
 //
-// record.go is one record as people see it, content.go what the record of a request holds. page.go
-// reads a part of the trail, verify.go all of it. request.go makes requests of records, replay.go
-// judges them again.
+// record.go is one record as people see it, content.go what the record of a request holds, cut.go
+// how that is bounded, and denials.go the sums that stand for many denied requests. page.go reads a
+// part of the trail, verify.go all of it. request.go makes requests of records, replay.go judges
+// them again.
 package audit
 
 import (

@@ -87,8 +87,9 @@ type Ruling struct {
 	Record  []byte   // content of the audit record, opaque; JSON by custom
 	Charges []Charge // with Admitted only
 
-	// Rejected, if it is not empty, says that there was nothing to decide and why, in a word. The
-	// verdict is Denied then, and Answer is recorded in the same commit: there is no Settle.
+	// Rejected, if it is not empty, says in a word why nothing more follows: there was nothing to
+	// decide, or the record is a short one. The verdict is Denied then, and Answer is recorded in
+	// the same commit: there is no Settle.
 	Rejected string
 	Answer   []byte // nil: nothing to say
 

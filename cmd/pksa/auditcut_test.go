@@ -76,6 +76,53 @@ func TestAuditShowsWhatWasCut(t *testing.T) {
 	}
 }
 
+// A sum of denied requests is told in words, and counted by the tools that judge again.
+func TestSumsOfDenials(t *testing.T) {
+	var sum audit.Denials
+	for i := range 300 {
+		code := policy.CodeUncovered
+		if i%3 == 0 {
+			code = policy.CodeLimit
+		}
+		sum.Add(audit.Denial{Kind: "sign", Result: "refused", Code: code}, uint64(1000+i),
+			lineTime.Add(time.Duration(i)*time.Second/10))
+	}
+	record := func(d audit.Denials) audit.Record {
+		content, _ := json.Marshal(map[string]any{"denials": d})
+		return audit.Record{Number: 1301, Time: lineTime, Type: "event", Outcome: audit.EventDenials, App: "bot",
+			Account: "alice", Content: content}
+	}
+	for _, c := range []struct {
+		d    audit.Denials
+		want string
+	}{
+		{sum, "bot/alice  300 requests denied in 30s, from record 1000 to 1299: " +
+			"100 sign refused, limit; 200 sign refused, uncovered"},
+		{audit.Denials{First: 1000}, "bot/alice  too many denied requests: from record 1000 on they are summed"},
+	} {
+		if line := (entry{1301, []audit.Record{record(c.d)}}).line(0); !strings.HasSuffix(line, c.want) {
+			t.Errorf("line: %s", line)
+		}
+	}
+	trail, err := audit.ReadTrail([]audit.Record{record(audit.Denials{First: 1000}), record(sum)}, hive.Mainnet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "300 requests were denied and not judged"
+	var out bytes.Buffer
+	if err := (&command{streams: streams{out: &out}}).suggest(trail, "bot", time.Time{}); err != nil ||
+		!strings.Contains(out.String(), want) {
+		t.Errorf("suggest: %v: %s", err, &out)
+	}
+	out.Reset()
+	p, _ := policy.Compile("p.yaml", []byte("version: 1\n"), policy.Options{})
+	r := audit.Replay(p, trail)
+	printReplay(&out, p, r)
+	if r.Summed != 300 || r.Requests != 0 || !strings.Contains(out.String(), want) {
+		t.Errorf("replay: %+v: %s", r, &out)
+	}
+}
+
 // The tools that judge again leave out what was cut, and say how much.
 func TestToolsCountWhatWasCut(t *testing.T) {
 	trail, err := audit.ReadTrail(cutEntry(t, false).records, hive.Mainnet)

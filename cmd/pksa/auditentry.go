@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"pksa/agent/audit"
@@ -318,6 +319,8 @@ func otherText(r audit.Record) (what, more string) {
 		if r.Kind == "" {
 			what = "request that was not understood"
 		}
+	case r.Outcome == audit.EventDenials:
+		return sumWords(r)
 	case r.Type == "session ended":
 		return fmt.Sprintf("session %s ended", r.Session), r.Outcome
 	case r.Outcome != "" && r.Outcome != r.Type:
@@ -333,4 +336,18 @@ func otherText(r audit.Record) (what, more string) {
 		what += fmt.Sprintf(", session %s", r.Session)
 	}
 	return what, joined("; ", content.why(), content.Text, content.Relay)
+}
+
+// sumWords returns what a sum of denied requests says: how many, and of which kinds.
+func sumWords(r audit.Record) (what, more string) {
+	d, _ := r.Denials()
+	if d.Requests == 0 {
+		return "too many denied requests", fmt.Sprintf("from record %d on they are summed", d.First)
+	}
+	counts := make([]string, len(d.Counts))
+	for i, c := range d.Counts {
+		counts[i] = fmt.Sprintf("%d %s %s, %s", c.Requests, c.Kind, c.Result, c.Code)
+	}
+	return fmt.Sprintf("%s denied in %s, from record %d to %d", count(d.Requests, "request"),
+		d.Until.Sub(d.Since).Round(time.Second), d.First, d.Last), strings.Join(counts, "; ")
 }

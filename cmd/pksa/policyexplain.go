@@ -223,7 +223,7 @@ func (c *command) trailRequests(ctx context.Context, n *hive.Network) ([]audit.R
 	trail := c.openTrail(false)
 	err := trail.export(ctx, audit.Query{}, func(page []audit.Record) error {
 		for _, r := range page {
-			if r.OfRequest() {
+			if _, sum := r.Denials(); sum || r.OfRequest() {
 				records = append(records, r)
 			}
 		}

@@ -76,6 +76,9 @@ func printReplay(w io.Writer, p *policy.Policy, r audit.Replayed) {
 		fmt.Fprintf(w, "%s not judged: the trail does not hold all of what was asked.\n",
 			wasOrWere(lacking, "request"))
 	}
+	if r.Summed > 0 {
+		fmt.Fprintln(w, summedLine(r.Summed))
+	}
 	if r.Cut > 0 {
 		fmt.Fprintln(w, cutLine(r.Cut))
 	}
@@ -84,4 +87,9 @@ func printReplay(w io.Writer, p *policy.Policy, r audit.Replayed) {
 // cutLine returns the line about requests that are left out because they were cut.
 func cutLine(n int) string {
 	return wasOrWere(n, "request") + " not judged: the trail keeps 8 KiB of what is not carried out, and cut the rest."
+}
+
+// summedLine returns the line about denied requests that stand in sums only.
+func summedLine(n int) string {
+	return wasOrWere(n, "request") + " denied and not judged: the trail has only sums of them, for there were too many."
 }

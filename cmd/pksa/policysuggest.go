@@ -59,6 +59,7 @@ type suggested struct {
 	Requests int    `json:"requests"` // that it is made of
 	Ruled    int    `json:"ruled"`    // denied by a deny rule or a limit: no rule helps
 	Cut      int    `json:"cut"`      // not looked at, because they were cut when they were recorded
+	Summed   int    `json:"summed"`   // not looked at, because the trail has only sums of them
 	YAML     string `json:"yaml"`
 }
 
@@ -66,10 +67,12 @@ func (c *command) suggest(trail []audit.Request, app string, from time.Time) err
 	var out suggested
 	var seen []policy.Seen
 	for _, t := range trail {
-		if t.Undecided || t.Time.Before(from) || app != "" && t.App != app {
+		if t.Undecided && t.Summed == 0 || t.Time.Before(from) || app != "" && t.App != app {
 			continue
 		}
 		switch {
+		case t.Summed > 0:
+			out.Summed += t.Summed
 		case t.Cut:
 			out.Cut++
 		case t.Request == nil:
@@ -89,6 +92,9 @@ func (c *command) suggest(trail []audit.Request, app string, from time.Time) err
 			fmt.Fprintln(w, "# Nothing to suggest: no request was denied for want of a rule.")
 		}
 		fmt.Fprint(w, out.YAML)
+		if out.Summed > 0 {
+			fmt.Fprintln(w, "# "+summedLine(out.Summed))
+		}
 		if out.Cut > 0 {
 			fmt.Fprintln(w, "# "+cutLine(out.Cut))
 		}

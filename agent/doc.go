@@ -15,8 +15,9 @@
 //     fresh proof of key.
 //  3. identify.go finds who asks, by the key that opens the payload: the slot whose secret opens
 //     auth_key, a live session, a pairing link (pairing.go). A payload that no key opens is met
-//     with silence. One that was sealed with a session's key and altered counts against the session
-//     (quarantine.go); mistakes of an application are answered and never counted.
+//     with silence, and its account does not pay for it. One that was sealed with a session's key
+//     and altered counts against the session (quarantine.go); mistakes of an application are
+//     answered and never counted.
 //  4. auth.go, sign.go and challenge.go decode the clear payload and propose what would be done. A
 //     transaction is serialised and decoded again: the policy sees what the bytes say. The first
 //     half of the decision, what the rules say, is made here (package policy).

@@ -11,6 +11,10 @@
 //   - The relay is an adversary (HAS §13): nothing that it sends stops the process, blocks another
 //     link, or makes memory grow without bound. A frame that is not understood is dropped and
 //     counted under a constant reason.
+//   - A relay is read at Options.LinkRate and no faster, whatever it sends, and is hung up on if it
+//     sends more for ten seconds.
+//   - Requests that no key opens use up a bucket of the link, never the rate of their account:
+//     Handler finds out, and says so by [Link.MayTry] and [Delivery.Charge].
 //   - Only two texts are ever proved to a relay: the time in milliseconds and a uuid whose form was
 //     checked (HAS §8.4, §13.2).
 //   - A proof of key is made for the key of the connection that carries it, just before it is sent.

@@ -16,6 +16,9 @@
 //   - A proof of key registers once.
 //   - Memory is bounded by [Limits], whatever is sent. A connection that stops reading is dropped,
 //     and holds up no other.
+//   - Strangers keep nobody out. Where a bound is reached, whoever has most makes room for who has
+//     less, and whoever is silent for who is not. Look-ups of accounts have a small share for those
+//     who have proved nothing.
 //   - The relay cannot read payloads: they are sealed between application and wallet. It learns
 //     names, sizes and times, and the transaction ids that wallets report.
 //   - Its key is made in the process, is never stored, and is no account's key.

@@ -56,6 +56,7 @@ type entry struct {
 
 	// Its requests.
 	inFlight int
+	bytes    int // of their frames
 	limit    bucket
 	busy     bucket // of those above limit, whose applications are told so
 	held     bucket // of those that nothing opens and that are kept

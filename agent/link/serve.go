@@ -13,10 +13,13 @@ import (
 )
 
 const (
-	maxBytesHeld  = 64 << 20 // frames of the requests in flight, whose number alone would allow 2 GiB
-	noisePerSec   = 1        // log lines about the relay's faults
-	noiseAtOnce   = 20
-	malformedDrop = "malformed_"
+	// maxBytesHeld bounds the frames of the requests in flight, whose number alone would allow 2
+	// GiB. Opened and read, a request takes four times as much.
+	maxBytesHeld        = 8 << 20
+	maxBytesHeldAccount = maxBytesHeld / 2 // an account alone must not take all of it
+	noisePerSec         = 1                // log lines about the relay's faults
+	noiseAtOnce         = 20
+	malformedDrop       = "malformed_"
 )
 
 // Delivery is one request as it came from the relay: decoded, within numbers, and for an account of
@@ -42,8 +45,8 @@ type Drop string
 const (
 	DropLinkRate     Drop = "link_rate"       // what was not read yet of a relay that was hung up on
 	DropAccountRate  Drop = "account_rate"    // more requests that a key opens than Options.AccountRate
-	DropQueueFull    Drop = "queue_full"      // Handler holds Options.InFlight requests, or 64 MiB
-	DropAccountQueue Drop = "account_queue"   // or Options.AccountInFlight of this account
+	DropQueueFull    Drop = "queue_full"      // Handler holds Options.InFlight requests, or 8 MiB
+	DropAccountQueue Drop = "account_queue"   // or Options.AccountInFlight of this account, or 4 MiB
 	DropForeign      Drop = "foreign_account" // for an account that is not one of this link
 	DropDraining     Drop = "draining"        // the link is about to stop
 	DropBinary       Drop = "binary"          // not a text frame
@@ -159,11 +162,12 @@ func (l *Link) reserve(account hive.AccountName, size int) (*place, Drop) {
 		return nil, DropDraining
 	case l.inFlight >= l.options.InFlight || l.bytes+size > maxBytesHeld:
 		return nil, DropQueueFull
-	case e.inFlight >= l.options.AccountInFlight:
+	case e.inFlight >= l.options.AccountInFlight || e.bytes+size > maxBytesHeldAccount:
 		return nil, DropAccountQueue
 	}
 	e.hadRequest = true // it may be answered from now on, see connectionFor
 	e.inFlight++
+	e.bytes += size
 	l.inFlight++
 	l.bytes += size
 	l.facts.Requests++
@@ -175,6 +179,7 @@ func (l *Link) release(p *place) {
 	defer l.mu.Unlock()
 	p.free = true
 	p.entry.inFlight--
+	p.entry.bytes -= p.size
 	l.inFlight--
 	l.bytes -= p.size
 	if p.busy {

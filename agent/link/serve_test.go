@@ -227,26 +227,42 @@ func TestBytesHeld(t *testing.T) {
 		r := &relay{}
 		free := make(chan struct{})
 		w := start(t, r, link.Options{LinkRate: link.Rate{PerSecond: 1e6, Burst: 1e6},
-			Handler: func(context.Context, link.Delivery) { <-free }}, accounts("alice")...)
+			Handler: func(context.Context, link.Delivery) { <-free }}, accounts("alice", "bob", "carol", "dave")...)
 		synctest.Wait()
-		for i := range 120 {
-			m := request("alice", i)
-			m.Data = strings.Repeat("AAAA", 130_000)
+		sent := 0
+		send := func(account string, size int) {
+			sent++
+			m := request(account, sent)
+			frame, _ := protocol.Encode(m)
+			m.Data += strings.Repeat("A", size-len(frame))
 			r.lastPeer().send(m)
+			synctest.Wait()
 		}
-		synctest.Wait()
-		if s := w.link.Status(); s.InFlight < 120 || s.Counters.Drops[link.DropQueueFull] != 0 {
-			t.Errorf("60 MiB: in flight %d, drops %v", s.InFlight, s.Counters.Drops)
+		expect := func(what string, inFlight int, dropped link.Drop, drops uint64) {
+			t.Helper()
+			if s := w.link.Status(); s.InFlight != inFlight || s.Counters.Drops[dropped] != drops {
+				t.Errorf("%s: in flight %d, drops %v", what, s.InFlight, s.Counters.Drops)
+			}
 		}
-		for i := range 20 {
-			m := request("alice", i)
-			m.Data = strings.Repeat("AAAA", 130_000)
-			r.lastPeer().send(m)
+		const account = 4 << 20
+		for range 8 {
+			send("alice", 500_000)
 		}
-		synctest.Wait()
-		if s := w.link.Status(); s.InFlight > 130 || s.Counters.Drops[link.DropQueueFull] < 10 {
-			t.Errorf("70 MiB: in flight %d, drops %v", s.InFlight, s.Counters.Drops)
+		last := account - 8*500_000
+		send("alice", last+1)
+		expect("a byte above 4 MiB of an account", 8, link.DropAccountQueue, 1)
+		send("alice", last)
+		expect("4 MiB", 9, link.DropAccountQueue, 1)
+		send("alice", 500)
+		expect("more", 9, link.DropAccountQueue, 2)
+		for range 7 {
+			send("bob", 500_000)
 		}
+		send("bob", last)
+		send("carol", 500_000)
+		expect("8 MiB of the link", 18, link.DropQueueFull, 0)
+		send("dave", 500)
+		expect("more", 18, link.DropQueueFull, 1)
 		close(free)
 		synctest.Wait()
 		if s := w.link.Status(); s.InFlight != 0 {

@@ -86,6 +86,7 @@ func (c *command) serve(ctx context.Context, trustClock bool) error {
 	reloading, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { reloadOnHangup(reloading, s.Agent) })
+	running.Go(func() { boundMemory(reloading) })
 	if columns(c.err) > 0 && !c.journal {
 		running.Go(func() { c.sayReady(reloading, cfg, s.Agent) })
 	}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"math"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A small wallet has a fixed limit; that of a large one grows with what it needs.
+func TestMemoryLimit(t *testing.T) {
+	const mib = 1 << 20
+	for inUse, want := range map[uint64]int64{0: 48 * mib, 32 * mib: 48 * mib, 34 * mib: 51 * mib,
+		400 * mib: 600 * mib} {
+		if got := memoryLimit(inUse); got != want {
+			t.Errorf("%d MiB in use: limit %d MiB, want %d", inUse/mib, got/mib, want/mib)
+		}
+	}
+	keep := make([]byte, 8*mib)
+	runtime.GC()
+	if inUse := heapInUse(); inUse < 8*mib {
+		t.Errorf("in use are %d bytes", inUse)
+	}
+	runtime.KeepAlive(keep)
+}
+
+// The limit holds while the wallet runs, and not for whoever has set one of his own.
+func TestMemoryIsBounded(t *testing.T) {
+	for _, name := range []string{"GOMEMLIMIT", "GOGC"} {
+		t.Setenv(name, "") // as if it were not set
+		os.Unsetenv(name)
+	}
+	run := func() (held bool) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, stop := context.WithCancel(t.Context())
+			go boundMemory(ctx)
+			time.Sleep(3 * time.Second)
+			held = debug.SetMemoryLimit(-1) < math.MaxInt64
+			stop()
+			synctest.Wait()
+			if debug.SetMemoryLimit(-1) != math.MaxInt64 {
+				t.Error("the limit outlives the wallet")
+			}
+		})
+		return held
+	}
+	if !run() {
+		t.Error("no limit")
+	}
+	for _, name := range []string{"GOMEMLIMIT", "GOGC"} {
+		t.Setenv(name, "off")
+		if run() {
+			t.Errorf("a limit although %s is set", name)
+		}
+		os.Unsetenv(name)
+	}
+}

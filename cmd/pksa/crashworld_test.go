@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -62,16 +63,38 @@ func buildWallet(t *testing.T, tags string) string {
 // newKillWorld makes the home folder and starts everything but the wallet.
 func newKillWorld(t *testing.T, policy string, apps ...string) *killWorld {
 	t.Helper()
+	return newWorldOf(t, homeParts{policy: policy, apps: apps, accounts: []hive.AccountName{"alice"},
+		settings: map[string]string{
+			"limits.requests_per_second": "5000", "limits.account_requests_per_second": "5000",
+		}})
+}
+
+// homeParts is what a home folder holds. Its settings are beside those that lead to relay and
+// nodes.
+type homeParts struct {
+	policy   string
+	apps     []string
+	accounts []hive.AccountName
+	settings map[string]string
+	relays   []string // beside the honest one
+}
+
+var worldRoles = []hive.Role{hive.Memo, hive.Posting, hive.Active}
+
+func newWorldOf(t *testing.T, parts homeParts) *killWorld {
+	t.Helper()
 	w := &killWorld{t: t, seen: newAnswers(), secrets: map[string]client.Secret{}, stderr: new(logtail.Buffer)}
 	var err error
 	if w.home, err = os.MkdirTemp("", "pksa-kill-"); err != nil { // the path of a socket must be short
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(w.home) })
-	urls := w.startChain()
+	urls := w.startChain(append(parts.accounts, "bob"))
 	keys := map[hive.AccountName][]hive.PublicKey{}
-	for _, role := range []hive.Role{hive.Memo, hive.Posting, hive.Active} {
-		keys["alice"] = append(keys["alice"], nodetest.Key("alice", role).Public())
+	for _, account := range parts.accounts {
+		for _, role := range worldRoles {
+			keys[account] = append(keys[account], nodetest.Key(account, role).Public())
+		}
 	}
 	w.relay, err = relaytest.Start(relaytest.Options{Loopback: true, Fault: w.seen.frame, Relay: relay.Options{
 		Server: "127.0.0.1", Keys: relay.FixedKeys(keys), Timeout: requestLife, Logger: slog.New(slog.DiscardHandler),
@@ -81,7 +104,7 @@ func newKillWorld(t *testing.T, policy string, apps ...string) *killWorld {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.relay.Close)
-	w.makeHome(urls, policy, apps)
+	w.makeHome(urls, parts)
 	return w
 }
 
@@ -114,9 +137,9 @@ func (w *killWorld) catchUp() {
 
 // startChain starts a chain that two nodes show: so many can be witnesses that a transaction is
 // dead.
-func (w *killWorld) startChain() (urls []string) {
+func (w *killWorld) startChain(accounts []hive.AccountName) (urls []string) {
 	w.chain = nodetest.NewChain(nodetest.Options{})
-	for _, name := range []hive.AccountName{"alice", "bob"} {
+	for _, name := range accounts {
 		w.chain.AddUser(name)
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -135,7 +158,7 @@ func (w *killWorld) startChain() (urls []string) {
 	return urls
 }
 
-func (w *killWorld) makeHome(nodes []string, policy string, apps []string) {
+func (w *killWorld) makeHome(nodes []string, parts homeParts) {
 	w.t.Helper()
 	must := func(err error) {
 		w.t.Helper()
@@ -144,12 +167,14 @@ func (w *killWorld) makeHome(nodes []string, policy string, apps []string) {
 		}
 	}
 	path := filepath.Join(w.home, "config.yaml")
-	must(os.WriteFile(path, []byte(config.Template(map[string]string{
-		"relays": "[" + w.relay.URL + "]", "nodes": "[" + strings.Join(nodes, ", ") + "]",
-		"limits.requests_per_second": "5000", "limits.account_requests_per_second": "5000", "log.level": "info",
+	settings := map[string]string{
+		"relays": "[" + strings.Join(append(parts.relays, w.relay.URL), ", ") + "]", "nodes": "[" + strings.Join(nodes,
+			", ") + "]", "log.level": "info",
 		"hardening": "best", // other systems than Linux want it set
-	})), 0o600))
-	must(os.WriteFile(filepath.Join(w.home, "policy.yaml"), []byte(policy), 0o600))
+	}
+	maps.Copy(settings, parts.settings)
+	must(os.WriteFile(path, []byte(config.Template(settings)), 0o600))
+	must(os.WriteFile(filepath.Join(w.home, "policy.yaml"), []byte(parts.policy), 0o600))
 	var err error
 	w.cfg, err = config.Load(w.home, path, nil)
 	must(err)
@@ -157,13 +182,15 @@ func (w *killWorld) makeHome(nodes []string, policy string, apps []string) {
 	must(err)
 	store, err := keystore.Create(w.cfg.Keystore, unlock)
 	must(err)
-	for _, role := range []hive.Role{hive.Memo, hive.Posting, hive.Active} {
-		must(store.Import("alice", role, []byte(nodetest.Key("alice", role).WIF())))
+	for _, account := range parts.accounts {
+		for _, role := range worldRoles {
+			must(store.Import(account, role, []byte(nodetest.Key(account, role).WIF())))
+		}
 	}
 	must(ledger.Create(w.cfg.Ledger, ledgerOf(store)))
 	store.Close()
 	w.withLedger(func(l *ledger.Ledger, store *keystore.Store) {
-		for _, app := range apps {
+		for _, app := range parts.apps {
 			info, err := agent.Admin{Ledger: l, Keys: store}.AddApp(context.Background(), app, "", "")
 			must(err)
 			w.secrets[app] = info.Secret

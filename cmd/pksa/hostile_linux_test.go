@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pksa/agent/ledger"
+	"pksa/agent/relay"
+	"pksa/agent/relay/relaytest"
+	"pksa/keystore"
+	"pksa/protocol/hive"
+)
+
+var hostileTime = flag.Duration("hostiletime", 2*time.Second,
+	"how long the wallet is attacked; a long run takes an hour")
+
+// hostilePolicy lets one app log in and no more, another one pay little and ask a person for more.
+const hostilePolicy = `version: 1
+allow:
+  - {name: logins, request: auth, apps: any, session: 1h}
+  - {name: proofs, request: challenge, apps: [honest], key: [posting], text: {glob: "*"}}
+  - {name: little, request: sign, apps: [payer], key: active, operations: [transfer]}
+ask:
+  - {name: asked, request: sign, apps: [payer], operations: [vote]}
+limits:
+  - {name: tips, apps: [payer], operations: [transfer], spend: 1.000 HBD per 1h, per: [.to]}
+`
+
+const (
+	mostResident = 96 << 20
+	mostRestart  = 2 * time.Second
+	// The ledger's file grows in large steps. Two accounts have 100 requests a second recorded,
+	// most of them with less than 8 KiB.
+	mostDisk       = 32 << 20
+	mostDiskSecond = 1 << 20
+)
+
+// hostile is a running wallet with everybody against it at once: an app that may only log in, one
+// that may pay little, a relay, and strangers at both relays that it uses.
+type hostile struct {
+	*killWorld
+	evil   *relaytest.Server // a relay of the settings that floods and replays
+	own    string            // the wallet's own relay
+	past   past              // requests that the hostile relay has seen
+	sent   [attacks]atomic.Int64
+	asked  atomic.Int64 // of the honest app
+	heard  atomic.Int64
+	killed atomic.Bool // it asks no more
+}
+
+// TestHostileBounds attacks the running program from all sides for a while. It keeps its memory and
+// its disk, serves another account meanwhile, and is back soon after it was killed in the middle of
+// it. Times count in a long run only.
+func TestHostileBounds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	h := newHostile(t)
+	h.start("")
+	defer func() { h.kill() }()
+	h.await("the start", time.Minute, ready)
+	ctx, stop := context.WithCancel(t.Context())
+	var working sync.WaitGroup
+	defer working.Wait()
+	defer stop()
+	for _, attack := range []func(context.Context){
+		h.onlyLogsIn, h.paysLittle, h.waits, h.strangers, h.atOwnRelay, h.honest,
+	} {
+		working.Go(func() { attack(ctx) })
+	}
+	m := measured{back: time.Hour}
+	for begun := time.Now(); ; {
+		h.attacked(t, *hostileTime/hostileLives, &m)
+		if time.Since(begun) >= *hostileTime {
+			break
+		}
+	}
+	stop()
+	working.Wait()
+	h.interrupt()
+	h.withLedger(func(l *ledger.Ledger, _ *keystore.Store) {
+		if v, err := l.Verify(t.Context()); err != nil {
+			t.Errorf("the audit trail: %v, %v", v, err)
+		}
+	})
+	t.Logf("attacked for %v with %v; resident %d MiB at the most; home %d MiB; %d of %d honest requests answered; "+
+		"back after %v at best", *hostileTime, h.counts(), m.peak>>20, m.disk>>20, h.heard.Load(), h.asked.Load(),
+		m.back.Round(time.Millisecond))
+	h.check(t, m)
+	h.start("")
+}
+
+// hostileLives is how often the wallet is killed in a run, evenly over its time.
+const hostileLives = 6
+
+// measured is what was seen of all lives of the wallet.
+type measured struct {
+	peak, disk int64
+	back       time.Duration // the shortest time from a start after a kill until it was ready
+}
+
+// attacked lets one life of the wallet pass, which ends with a kill while everybody goes on, and
+// begins the next one. A life ends only after the honest app was served in it.
+func (h *hostile) attacked(t *testing.T, life time.Duration, m *measured) {
+	t.Helper()
+	end, before := time.Now().Add(life), h.heard.Load()
+	for waited := time.Now(); time.Now().Before(end) || h.heard.Load() < before+3; time.Sleep(50 * time.Millisecond) {
+		m.disk = max(m.disk, h.size(t))
+		if time.Since(waited) > life+2*time.Minute {
+			t.Fatalf("the honest app gets no answers any more: %d of %d", h.heard.Load(), h.asked.Load())
+		}
+	}
+	m.peak = max(m.peak, h.peak(t))
+	h.kill()
+	began := time.Now()
+	h.start("")
+	h.await("the start after it was killed", time.Minute, ready)
+	m.back = min(m.back, time.Since(began))
+}
+
+// check holds what was measured against the bounds.
+func (h *hostile) check(t *testing.T, m measured) {
+	t.Helper()
+	if m.peak > mostResident && !raceDetected() {
+		t.Errorf("resident %d MiB, at most %d are allowed", m.peak>>20, mostResident>>20)
+	}
+	if most := int64(mostDisk + hostileTime.Seconds()*mostDiskSecond); m.disk > most {
+		t.Errorf("the home takes %d MiB, at most %d are allowed", m.disk>>20, most>>20)
+	}
+	if *hostileTime < time.Minute {
+		return // on a machine that does other things, times say nothing
+	}
+	if m.back > mostRestart {
+		t.Errorf("%v from a start after a kill until it was ready, at the least", m.back)
+	}
+	if heard, asked := h.heard.Load(), h.asked.Load(); heard*10 < asked*9 {
+		t.Errorf("the honest app got %d answers to %d requests", heard, asked)
+	}
+}
+
+// raceDetected reports whether this program looks for races, for which it needs many times as much
+// memory.
+func raceDetected() bool {
+	info, _ := debug.ReadBuildInfo()
+	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}
+
+func newHostile(t *testing.T) *hostile {
+	h := &hostile{}
+	own := freePort(t)
+	h.own = "ws://" + own
+	var err error
+	h.evil, err = relaytest.Start(relaytest.Options{Loopback: true, Fault: h.floods, Relay: relay.Options{
+		Server: "127.0.0.1", NoProof: true, Logger: slog.New(slog.DiscardHandler),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.evil.Close)
+	h.killWorld = newWorldOf(t, homeParts{policy: hostilePolicy, apps: []string{"lowly", "payer", "honest"},
+		accounts: []hive.AccountName{"alice", "carol"}, settings: map[string]string{
+			"ask": "pending", "relay.listen": own, "log.level": "error",
+		}, relays: []string{h.evil.URL, h.own}})
+	h.catchUp()
+	h.binary = thisProgram(t)
+	return h
+}
+
+// thisProgram is the program inside of the test's own binary, under the name by which that runs it:
+// there is nothing to build.
+func thisProgram(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "pksa")
+	if err := os.Symlink(self, link); err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
+func (h *hostile) counts() (list []int64) {
+	for i := range h.sent {
+		list = append(list, h.sent[i].Load())
+	}
+	return list
+}
+
+// peak returns the most memory that the wallet had resident so far, by the kernel's word.
+func (h *hostile) peak(t *testing.T) int64 {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.wallet.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\nVmHWM:")
+	var kib int64
+	if _, err := fmt.Sscanf(rest, "%d kB", &kib); err != nil {
+		t.Fatalf("the kernel does not say how much memory is used: %v", err)
+	}
+	return kib << 10
+}
+
+// size adds up the files of the home folder.
+func (h *hostile) size(t *testing.T) (sum int64) {
+	t.Helper()
+	err := filepath.WalkDir(h.home, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return nil // it went while we looked
+		}
+		if info, err := e.Info(); err == nil {
+			sum += info.Size()
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}

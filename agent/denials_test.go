@@ -1,6 +1,8 @@
 package agent_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,12 +80,23 @@ func TestManyDenialsBecomeSums(t *testing.T) {
 // What a request with a short record used up is used up for good: no copy of it is carried out
 // after a start with a laxer policy. The same delivery gets its answer again.
 func TestSummedDenialIsNeverCarriedOut(t *testing.T) {
+	for name, nonceless := range map[string]bool{"nonce": false, "digest": true} {
+		t.Run(name, func(t *testing.T) { summedIsSpent(t, nonceless) })
+	}
+}
+
+// summedIsSpent has a request summed, with a nonce or without one, and brings it again.
+func summedIsSpent(t *testing.T, nonceless bool) {
 	const lax = "version: 1\nallow: [{name: all, request: sign, apps: any, operations: [vote], broadcast: any}]\n"
 	asking(t, loginOnly, func(t *testing.T, w *world, script *scriptedClient) {
 		nonce := nowNonce()
 		var last map[string]any
 		for i := range 70 {
-			last = request("sign_req", uuid(i), authKey, opPayload("posting", ballots(1), nonce+int64(i)))
+			payload := opPayload("posting", ballots(1), nonce+int64(i))
+			if nonceless && i == 69 {
+				payload = strings.Replace(payload, fmt.Sprintf(`,"nonce":%d`, nonce+int64(i)), "", 1)
+			}
+			last = request("sign_req", uuid(i), authKey, payload)
 			script.askFor(last, time.Second)
 		}
 		w.end()

@@ -104,6 +104,13 @@ func TestSumsOfDenials(t *testing.T) {
 			t.Errorf("line: %s", line)
 		}
 	}
+	one := audit.Record{Number: 1000, Time: lineTime, Type: "failed", Outcome: audit.Summed, Kind: "sign", App: "bot",
+		Account: "alice", Result: "refused", Content: audit.Denial{Kind: "sign", Result: "refused",
+			Code: "limit"}.Encode()}
+	const words = "bot/alice  sign that was denied, one of a sum: refused, limit"
+	if line := (entry{1000, []audit.Record{one}}).line(0); !strings.HasSuffix(line, words) {
+		t.Errorf("line: %s", line)
+	}
 	trail, err := audit.ReadTrail([]audit.Record{record(audit.Denials{First: 1000}), record(sum)}, hive.Mainnet)
 	if err != nil {
 		t.Fatal(err)

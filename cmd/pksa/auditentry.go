@@ -314,13 +314,15 @@ func otherText(r audit.Record) (what, more string) {
 	content := contentOf(r)
 	what = r.Type
 	switch {
+	case r.Outcome == audit.EventDenials:
+		return sumWords(r)
+	case r.Outcome == audit.Summed:
+		return r.Kind + " that was denied, one of a sum", joined(", ", r.Result, content.Code)
 	case r.Type == "failed":
 		what = r.Kind + " that was not understood"
 		if r.Kind == "" {
 			what = "request that was not understood"
 		}
-	case r.Outcome == audit.EventDenials:
-		return sumWords(r)
 	case r.Type == "session ended":
 		return fmt.Sprintf("session %s ended", r.Session), r.Outcome
 	case r.Outcome != "" && r.Outcome != r.Type:

@@ -57,6 +57,9 @@ type checkResult struct {
 	SHA256   string        `json:"sha256,omitempty"`
 	OK       bool          `json:"ok"`
 	Problems []problemInfo `json:"problems"`
+	// Compared says that the names of apps and accounts were compared with those of the wallet,
+	// which only a running agent tells.
+	Compared bool `json:"compared,omitempty"`
 }
 
 type problemInfo struct {
@@ -71,8 +74,9 @@ func (c *command) checkPolicy(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	compiled, problems := policy.Compile(path, src, c.checkOptions(ctx))
-	result := checkResult{File: path, OK: compiled != nil, Problems: []problemInfo{}}
+	options, compared := c.checkOptions(ctx)
+	compiled, problems := policy.Compile(path, src, options)
+	result := checkResult{File: path, OK: compiled != nil, Problems: []problemInfo{}, Compared: compared}
 	for _, p := range problems {
 		result.Problems = append(result.Problems, problemInfo{p.Line, p.Column, p.Text, p.Warning})
 	}
@@ -89,6 +93,10 @@ func (c *command) checkPolicy(ctx context.Context, path string) error {
 			fmt.Fprintf(w, "%s cannot be used: %s, %s.\n", path, count(errs, "error"), count(warnings, "warning"))
 		default:
 			fmt.Fprintf(w, "%s has no errors, %s, sha256 %s.\n", path, count(warnings, "warning"), short(result.SHA256))
+			if cfg := c.settingsIfAny(); !compared && cfg != nil && is(cfg.Keystore) {
+				fmt.Fprintln(w, "No agent is running, so apps and accounts were not compared with those of the "+
+					"wallet, and\nrules that name no accounts were not looked at. Check again when it runs.")
+			}
 		}
 	})
 	if err != nil {
@@ -121,12 +129,13 @@ func samePath(one, other string) bool {
 }
 
 // checkOptions returns what a policy can be compared with, without unlocking anything: whether a
-// person can be asked, and which apps and accounts a running agent knows.
-func (c *command) checkOptions(ctx context.Context) policy.Options {
-	env := policy.Options{Now: time.Now()}
+// person can be asked, and which apps and accounts a running agent knows. It reports whether one
+// told.
+func (c *command) checkOptions(ctx context.Context) (env policy.Options, compared bool) {
+	env.Now = time.Now()
 	cfg := c.settingsIfAny()
 	if cfg == nil {
-		return env
+		return env, false
 	}
 	env.NobodyToAsk = cfg.Ask == "none"
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
@@ -135,7 +144,7 @@ func (c *command) checkOptions(ctx context.Context) policy.Options {
 	var status agent.Status
 	if socket(cfg).Call(ctx, agent.MethodAppList, struct{}{}, &apps) != nil ||
 		socket(cfg).Call(ctx, agent.MethodStatus, struct{}{}, &status) != nil {
-		return env
+		return env, false
 	}
 	for _, app := range apps {
 		env.Apps = append(env.Apps, app.Name)
@@ -143,7 +152,7 @@ func (c *command) checkOptions(ctx context.Context) policy.Options {
 	for _, account := range status.Accounts {
 		env.Accounts = append(env.Accounts, hive.AccountName(account.Name))
 	}
-	return env
+	return env, true
 }
 
 func (c *command) policyReload() *cobra.Command {

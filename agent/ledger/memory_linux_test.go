@@ -23,7 +23,7 @@ const (
 	// memoryMost is what the process of a wallet may take at most, memoryUsual what the ledger may
 	// take from the system, whatever lies in it.
 	memoryMost  = 256 << 20
-	memoryUsual = 96 << 20
+	memoryUsual = 128 << 20
 	// largeRecord is what a denied request with one comment of 480 kB left in a trail.
 	largeRecord = 627_000
 )

@@ -40,8 +40,8 @@ func bytesOf(all []segmentInfo) (size int64) {
 	return size
 }
 
-// TrailSize returns how many bytes the full segments of the audit trail have, as of the last
-// minute. TrailSize may be called concurrently.
+// TrailSize returns how many bytes the full segments of the audit trail have. It may be called
+// concurrently.
 func (l *Ledger) TrailSize() int64 { return l.trail.Load() }
 
 // outlived reports whether the oldest of these segments has been kept for long enough.

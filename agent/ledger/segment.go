@@ -57,8 +57,10 @@ func (l *Ledger) rotate() {
 			return
 		}
 	}
+	var size int64
 	if err == nil {
-		err = l.store.writeSegment(p.id(), l.vault.sealSegment(p.id(), l.storedAt(p.keys)))
+		content := measured(l.vault.sealSegment(p.id(), l.storedAt(p.keys)), &size)
+		err = l.store.writeSegment(p.id(), content)
 	}
 	if err != nil {
 		l.stuck = true
@@ -79,10 +81,22 @@ func (l *Ledger) rotate() {
 	if !dropped {
 		return
 	}
-	if l.o.KeepBytes > 0 {
+	if trail := l.trail.Add(size); l.o.KeepBytes > 0 && trail > l.o.KeepBytes {
 		l.retain() // at once: a minute can bring many segments
 	}
 	l.queue.signal()
+}
+
+// measured adds the bytes of parts to a sum as they pass.
+func measured(parts iter.Seq2[[]byte, error], sum *int64) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for part, err := range parts {
+			*sum += int64(len(part))
+			if !yield(part, err) {
+				return
+			}
+		}
+	}
 }
 
 // Backlog returns why full segments of the audit trail could not be moved out of the ledger file

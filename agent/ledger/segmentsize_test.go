@@ -222,6 +222,16 @@ func TestRetentionByBytesAtOnce(t *testing.T) {
 			t.Fatalf("the trail has %d bytes", size)
 		}
 	}
+	must(t, r.l.Flush(ctx))
+	var size int64
+	for _, name := range r.segments() {
+		info, err := os.Stat(filepath.Join(filepath.Dir(r.path), "audit", name))
+		must(t, err)
+		size += info.Size()
+	}
+	if got := r.l.TrailSize(); got != size || size == 0 {
+		t.Errorf("the trail has %d bytes, and is said to have %d", size, got)
+	}
 	v, err := r.l.Verify(ctx)
 	must(t, err)
 	if v.From < 30 || v.To != 60 {

@@ -13,6 +13,7 @@ import (
 	"pksa/agent/policy"
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/plain"
 )
 
 // Names of events: what happens beside requests and stands in the audit trail.
@@ -190,7 +191,7 @@ func outcomeRecord(result string, e ending) []byte {
 		Transaction string `json:"transaction,omitempty"`
 		Node        string `json:"node,omitempty"`
 		Reason      string `json:"reason,omitempty"`
-	}{Result: result, Outcome: e.outcome, Node: e.node, Reason: e.reason}
+	}{Result: result, Outcome: e.outcome, Node: e.node, Reason: plain.Cut(e.reason, maxLogged)}
 	if e.id != (hive.TxID{}) {
 		content.Transaction = e.id.String()
 	}

@@ -156,8 +156,28 @@ func TestToolsCountWhatWasCut(t *testing.T) {
 			`"cut": 1`) {
 		t.Errorf("suggest: %v: %s", err, &out)
 	}
+	out.Reset()
+	c := &command{streams: streams{out: &out}}
+	if err := c.explainIn(trail, p, hive.Mainnet, 7); err == nil || !strings.Contains(err.Error(), "it was cut when") {
+		t.Errorf("explain: %v", err)
+	}
+	short := cutEntry(t, false).records[0]
+	var content audit.Content
+	if err := json.Unmarshal(short.Content, &content); err != nil {
+		t.Fatal(err)
+	}
+	content.Operations, content.Cut, short.Number = content.Cut.First, nil, 8
+	short.Content, _ = json.Marshal(content)
+	more, err := audit.ReadTrail([]audit.Record{short}, hive.Mainnet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.explainIn(append(trail, more...), p, hive.Mainnet, 8); err != nil || !strings.Contains(out.String(),
+		"Of 1 request the trail does not hold all: 1 cut, 0 in sums.") {
+		t.Errorf("explain: %v: %s", err, &out)
+	}
 	shown, _ := json.Marshal(map[string]any{"records": cutEntry(t, false).records})
-	c := &command{streams: streams{in: bytes.NewReader(shown), out: &out, err: &out}}
+	c = &command{streams: streams{in: bytes.NewReader(shown), out: &out, err: &out}}
 	if err := c.explainFile(context.Background(), p, hive.Mainnet, "-"); err == nil || !strings.Contains(err.Error(),
 		"was cut when it was recorded") || strings.Contains(err.Error(), "operations are missing") {
 		t.Errorf("explain: %v", err)

@@ -111,6 +111,8 @@ func compilePolicy(file string) (*policy.Policy, error) {
 type explained struct {
 	Request policy.Written `json:"request"`
 	Record  *recorded      `json:"record,omitempty"`
+	Cut     int            `json:"cut,omitempty"`    // requests of the trail of which it does not hold all
+	Summed  int            `json:"summed,omitempty"` // and those of which it holds a sum only
 	policy.Report
 }
 
@@ -180,6 +182,11 @@ func (c *command) explainRecord(ctx context.Context, p *policy.Policy, n *hive.N
 	if err != nil {
 		return err
 	}
+	return c.explainIn(trail, p, n, number)
+}
+
+// explainIn explains a request of the trail.
+func (c *command) explainIn(trail []audit.Request, p *policy.Policy, n *hive.Network, number uint64) error {
 	i := slices.IndexFunc(trail, func(t audit.Request) bool { return t.Number == number })
 	if i < 0 {
 		return hint(fmt.Errorf("record %d is not a request that was judged", number),
@@ -192,13 +199,29 @@ func (c *command) explainRecord(ctx context.Context, p *policy.Policy, n *hive.N
 	}
 	e := explained{Request: policy.Write(t.Request, n), Record: r, Report: p.Report(t.Request,
 		audit.BookBefore(trail, number), t.Time)}
+	e.Cut, e.Summed = notKept(trail)
 	return c.print(e, func(w io.Writer) {
 		fmt.Fprint(w, e.Text())
 		fmt.Fprintf(w, "\nRecord %d of %s says: %s.\n", number, when(t.Time), r.text())
 		if !r.SamePolicy {
 			fmt.Fprintf(w, "Another policy was in force then, sha256 %s.\n", short(t.Policy))
 		}
+		if all := e.Cut + e.Summed; all > 0 {
+			fmt.Fprintf(w, "Of %s the trail does not hold all: %d cut, %d in sums. None was carried out, so no "+
+				"limit counts "+
+				"them.\n", count(all, "request"), e.Cut, e.Summed)
+		}
 	})
+}
+
+// notKept counts the requests of which the trail does not hold all.
+func notKept(trail []audit.Request) (cut, summed int) {
+	for _, t := range trail {
+		if summed += t.Summed; t.Cut {
+			cut++
+		}
+	}
+	return cut, summed
 }
 
 // text returns what was decided then, in words.

@@ -65,6 +65,10 @@ func (s *Service) listenStatus(cfg *config.Config) error {
 	return nil
 }
 
+// ownRelayBytes bounds the requests and answers that the relay of a wallet keeps. It shares the
+// memory of the wallet, so it keeps less than a relay that runs alone.
+const ownRelayBytes = 16 << 20
+
 func (s *Service) listenRelay(cfg *config.Config) error {
 	keys := believeOwn(ChainKeys(s.Nodes), heldKeys(s.Keys), secondWord(s.Nodes))
 	if cfg.RelayAccounts == "keystore" {
@@ -75,7 +79,7 @@ func (s *Service) listenRelay(cfg *config.Config) error {
 		return cfg.RelayUnproven.Allows(account, held(account))
 	}
 	r, listener, err := OpenRelay(cfg, relay.Options{Keys: keys, Known: held, Unproven: unproven, Logger: s.log,
-		PageRefused: func() { s.Agent.Metrics().PageRefused("relay") }})
+		PageRefused: func() { s.Agent.Metrics().PageRefused("relay") }, Limits: relay.Limits{Bytes: ownRelayBytes}})
 	if err != nil {
 		return &StepError{StepRelay, err}
 	}

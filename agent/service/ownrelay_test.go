@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/coder/websocket"
+
 	"pksa/agent"
 	"pksa/agent/client"
 	"pksa/agent/config"
@@ -220,4 +222,38 @@ func (b *buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
+}
+
+// A stranger makes the relay in a wallet keep 16 MiB, and no more.
+func TestOwnRelayKeepsLittle(t *testing.T) {
+	h := newHome(t)
+	h.cfg.RelayListen = freeAddress(t)
+	h.cfg.Relays = []config.Relay{{URL: "ws://" + h.cfg.RelayListen}}
+	s, err := service.Open(t.Context(), h.options())
+	h.must(err)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	conn, _, err := websocket.Dial(ctx, "ws://"+h.cfg.RelayListen, nil)
+	h.must(err)
+	_, _, err = conn.Read(ctx) // connected
+	h.must(err)
+	const size = 480_000
+	frame := []byte(`{"cmd":"sign_req","account":"somebody","data":"` + strings.Repeat("d", size) + `"}`)
+	taken := 0
+	for ; taken < 50; taken++ {
+		h.must(conn.Write(ctx, websocket.MessageText, frame))
+		_, answer, err := conn.Read(ctx)
+		h.must(err)
+		if !strings.Contains(string(answer), "sign_wait") {
+			break
+		}
+	}
+	if most := 16 << 20 / size; taken != most {
+		t.Errorf("%d requests are kept, not %d", taken, most)
+	}
+	conn.CloseNow()
+	stop()
+	h.must(<-ended)
+	h.must(s.Close())
 }

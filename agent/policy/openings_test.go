@@ -125,6 +125,11 @@ func TestCountersOfShortWindows(t *testing.T) {
 			most = max(most, len(b.Splits("l")))
 		}
 	}
+	// None of them is lost on the way.
+	at := noon.Add(time.Hour)
+	if got := used(&b, "", 48*time.Hour, at); got != fmt.Sprint(3*policy.MostCounters) {
+		t.Errorf("%s in a longer window", got)
+	}
 	if most > 2*policy.MostCounters || most < policy.MostCounters {
 		t.Errorf("up to %d counters", most)
 	}

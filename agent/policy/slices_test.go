@@ -194,3 +194,20 @@ func TestMemoryOfAMonth(t *testing.T) {
 		t.Errorf("%d kB for a month", got/1000)
 	}
 }
+
+// After an edit of "per" the counters of before count on. A decision does not look at each of them.
+func TestCostAfterAnEditOfPer(t *testing.T) {
+	used := func(n int) float64 {
+		var b policy.Book
+		for i := range n {
+			b.Add(noon, charge(fmt.Sprintf(".to=a%d", i), "1"))
+		}
+		return testing.AllocsPerRun(10, func() {
+			b.Add(noon, charge("app=x", "1"))
+			b.Used(policy.Counter{Limit: "l", Split: "app=x", Unit: "HBD"}, time.Hour, noon)
+		})
+	}
+	if few, many := used(10), used(2000); many > 2*few {
+		t.Errorf("%v allocations beside few counters, %v beside many", few, many)
+	}
+}

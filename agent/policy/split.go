@@ -38,7 +38,7 @@ func (l *limitCharges) add(c Charge, d decimal, at int64, now time.Time) {
 	dims := splitOf(c.Split)
 	first, s := l.series(shapeName(dims), encodeSplit(dims), c.Unit)
 	if c.OpenedBy != "" {
-		l.open(first, c.OpenedBy, at, now)
+		l.open(first, c.OpenedBy, at)
 	}
 	// Merged when the list would have to grow, so that a charge costs the same however many there
 	// are.
@@ -47,6 +47,11 @@ func (l *limitCharges) add(c Charge, d decimal, at int64, now time.Time) {
 		s.points = slices.Grow(s.points, max(fewPoints, len(s.points)/2))
 	}
 	s.add(at, d)
+	// Those of short windows are unused soon, and may be many before somebody asks to keep. Not
+	// before the charge is in: a counter without any is dropped.
+	if c.OpenedBy != "" && l.tallies[first.opener-1].opened > 2*MostCounters {
+		l.keep(now)
+	}
 }
 
 // series returns the first series of a counter and that of a unit.
@@ -259,7 +264,7 @@ type tally struct {
 }
 
 // open notes that an app opens a counter.
-func (l *limitCharges) open(first *series, app string, at int64, now time.Time) {
+func (l *limitCharges) open(first *series, app string, at int64) {
 	i := slices.Index(l.apps, app)
 	if i < 0 {
 		i = len(l.apps)
@@ -271,10 +276,7 @@ func (l *limitCharges) open(first *series, app string, at int64, now time.Time) 
 	if leaves := time.UnixMilli(sliceEnd(at, grainOf(t.window))).Add(t.window); leaves.Before(t.next) {
 		t.next = leaves
 	}
-	// Those of short windows are unused soon, and may be many before somebody asks to keep.
-	if t.opened++; t.opened > 2*MostCounters {
-		l.keep(now)
-	}
+	t.opened++
 }
 
 // leaves returns when a window holds nothing of a counter any more.

@@ -68,7 +68,7 @@ func newScarred(t *testing.T) *lossy {
 		time.Sleep(time.Minute + time.Second)
 		must(t, l.Close())
 	})
-	files, err := filepath.Glob(filepath.Join(filepath.Dir(x.path), "audit", "00000?"))
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(x.path), "audit", "*-*"))
 	must(t, err)
 	must(t, os.WriteFile(files[len(files)-1], []byte("nothing"), 0o600))
 	_, err = x.lose()
@@ -490,7 +490,7 @@ func TestLoseCutOff(t *testing.T) {
 	for cut := range 60 {
 		x := uncut.copied(t)
 		x.alter("audit", 2, 20, 21, 22)
-		path := filepath.Join(filepath.Dir(x.path), "audit/000001")
+		path := filepath.Join(filepath.Dir(x.path), "audit/000000000009-000000000016")
 		must(t, os.WriteFile(path, []byte("nothing"), 0o600))
 		whole := x.o
 		n, did := 0, false

@@ -93,7 +93,8 @@ func TestLoseKilled(t *testing.T) {
 				return b.Put(slices.Clone(k), slices.Clone(v[:16])) // short: an altered byte is soon looked for in vain
 			}))
 		}
-		must(t, os.WriteFile(filepath.Join(filepath.Dir(x.path), "audit/000001"), []byte("nothing"), 0o600))
+		segment := filepath.Join(filepath.Dir(x.path), "audit/000000000009-000000000016")
+		must(t, os.WriteFile(segment, []byte("nothing"), 0o600))
 		return x
 	}
 	x := damaged()

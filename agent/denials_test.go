@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"pksa/agent"
 	"pksa/agent/audit"
 	"pksa/agent/ledger"
 )
@@ -123,4 +124,38 @@ func summedIsSpent(t *testing.T, nonceless bool) {
 			t.Errorf("a new request: %s", got)
 		}
 	})
+}
+
+// Mistakes and requests of ended sessions count as denied ones do.
+func TestMistakesBecomeSums(t *testing.T) {
+	for _, c := range []struct {
+		name, op, code string
+		begin          func(*testing.T, *world)
+	}{
+		{"mistake", "7", "invalid", func(*testing.T, *world) {}},
+		{"ended", ballots(1), "ended", func(t *testing.T, w *world) { revoke(t, w, agent.RevokeParams{All: true}) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			asking(t, loginOnly, func(t *testing.T, w *world, script *scriptedClient) {
+				c.begin(t, w)
+				nonce := nowNonce()
+				for i := range 62 {
+					payload := opPayload("posting", c.op, nonce+int64(i))
+					if m := script.askFor(request("sign_req", uuid(i), authKey, payload),
+						time.Second); answerKind(m) != "nack" {
+						t.Fatalf("request %d: %+v", i, m)
+					}
+				}
+				w.end()
+				sums := w.events(audit.EventDenials)
+				if len(sums) != 2 {
+					t.Fatalf("%d sums", len(sums))
+				}
+				if d, _ := sums[1].Denials(); d.Requests != 2 || string(d.Counts[0].Code) != c.code {
+					t.Errorf("sum: %+v", d)
+				}
+				w.start()
+			})
+		})
+	}
 }

@@ -30,12 +30,14 @@ import (
 	"pksa/agent/node/memchain"
 	"pksa/agent/relay"
 	"pksa/agent/relay/relaytest"
+	"pksa/keystore/durable/durabletest"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 )
 
 // Scripts run the program as `exec pksa …`, as a process of its own.
 func TestMain(m *testing.M) {
+	durabletest.Memory()
 	testscript.Main(m, map[string]func(){"pksa": scriptMain})
 }
 

@@ -1,0 +1,13 @@
+package ledger_test
+
+import (
+	"os"
+	"testing"
+
+	"pksa/keystore/durable/durabletest"
+)
+
+func TestMain(m *testing.M) {
+	durabletest.Memory()
+	os.Exit(m.Run())
+}

@@ -113,20 +113,28 @@ func (a *Agent) rememberIDs(number uint64) {
 			return
 		}
 		for _, r := range records {
-			if r.TxID != [20]byte{} {
-				a.recent.take(hive.TxID(r.TxID), r.Time.Add(maxSkew), now)
+			if r.id != (hive.TxID{}) {
+				a.recent.take(r.id, r.at.Add(maxSkew), now)
 			}
 		}
 		if len(records) > 0 {
-			next = records[0].Time
+			next = records[0].at
 		}
 		to = from
 	}
 }
 
+// madeAt is what is remembered of a record: its transaction, if it has one. Contents can be large,
+// and a thousand of them must not be held at a start.
+type madeAt struct {
+	number uint64
+	id     hive.TxID
+	at     time.Time
+}
+
 // recordsBetween reads the records from one number on and before another. It returns false if one
 // of them is lost or cannot be read.
-func (a *Agent) recordsBetween(from, to uint64) (list []ledger.Record, ok bool) {
+func (a *Agent) recordsBetween(from, to uint64) (list []madeAt, ok bool) {
 	for _, h := range a.ledger.Holes() {
 		if h.From < to && h.To >= from {
 			return nil, false
@@ -135,11 +143,11 @@ func (a *Agent) recordsBetween(from, to uint64) (list []ledger.Record, ok bool) 
 	for r, err := range a.ledger.Audit(from) {
 		switch {
 		case err != nil:
-			return nil, len(list) > 0 && list[len(list)-1].Number == to-1 // the fault comes after them
+			return nil, len(list) > 0 && list[len(list)-1].number == to-1 // the fault comes after them
 		case r.Number >= to:
 			return list, true
 		}
-		list = append(list, r)
+		list = append(list, madeAt{r.Number, hive.TxID(r.TxID), r.Time})
 	}
 	return list, true
 }

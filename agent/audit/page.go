@@ -15,7 +15,7 @@ const (
 	maxPageContent = 4 << 20 // bytes of content in one answer: it must fit a frame of the control socket
 	maxPageRecords = 1000
 	maxPageScan    = 20_000 // records looked at for one page: a filter may match none of millions
-	pageWindow     = 1024   // records read at a time on the way back
+	pageWindow     = 1024   // records read at a time on the way back, at most
 )
 
 // Filter picks records. Empty members pick all.
@@ -89,6 +89,7 @@ type pager struct {
 	page   Page
 	size   int
 	seen   int
+	step   uint64 // records that are read at a time on the way back
 }
 
 func (p *pager) full() bool { return len(p.page.Records) >= p.q.Limit || p.size > maxPageContent }
@@ -180,12 +181,13 @@ func (p *pager) late(r ledger.Record) bool {
 // forward.
 func (p *pager) back() error {
 	low := max(p.q.From, 1)
-	for p.page.Next = p.q.To; !p.full() && p.seen < maxPageScan && !p.page.End; p.seen += pageWindow {
+	p.step = pageWindow
+	for p.page.Next = p.q.To; !p.full() && p.seen < maxPageScan && !p.page.End; p.seen += int(p.step) {
 		to := p.page.Next
 		if p.page.End = to < low; p.page.End {
 			break
 		}
-		from := max(low, to-min(to, pageWindow)+1)
+		from := max(low, to-min(to, p.step)+1)
 		window, err := p.window(from, to)
 		if err != nil {
 			return err
@@ -211,8 +213,10 @@ func (p *pager) take(window []ledger.Record) {
 	}
 }
 
-// window reads the records with numbers from … to.
+// window reads the records with numbers from … to. Of long ones it holds what two pages may have,
+// the newest; then less is read the next time, as much as there was room for.
 func (p *pager) window(from, to uint64) (list []ledger.Record, err error) {
+	size, short := 0, false
 	for r, err := range p.ledger.Audit(from) {
 		if err = errors.Join(err, context.Cause(p.ctx)); err != nil {
 			return nil, err
@@ -221,6 +225,16 @@ func (p *pager) window(from, to uint64) (list []ledger.Record, err error) {
 			break
 		}
 		list = append(list, r)
+		for size += len(r.Content); size > 2*maxPageContent && len(list) > 1; short = true {
+			size -= len(list[0].Content)
+			list[0] = ledger.Record{} // the rest of the list would hold it
+			list = list[1:]
+		}
+	}
+	if short {
+		p.step = uint64(len(list))
+	} else {
+		p.step = min(2*p.step, pageWindow)
 	}
 	return list, nil
 }

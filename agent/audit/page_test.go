@@ -161,5 +161,14 @@ func TestAuditPagesOfLongRecords(t *testing.T) {
 				t.Errorf("last %v: %v in %d pages", last, numbers, pages)
 			}
 		}
+		// What is read on the way back is not held as a whole.
+		head, _ := f.ledger.Head()
+		list, step, err := audit.Window(t.Context(), f.ledger, 1, head)
+		if err != nil || len(list) != 8 || step != 8 || list[7].Number != head {
+			t.Errorf("%d records of 1 MB are held, %d are read next, %v", len(list), step, err)
+		}
+		if list, step, err = audit.Window(t.Context(), f.ledger, 1, 3); err != nil || len(list) != 3 || step != 1024 {
+			t.Errorf("%d short records are held, %d are read next, %v", len(list), step, err)
+		}
 	})
 }

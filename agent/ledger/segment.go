@@ -41,7 +41,7 @@ type segmentInfo struct {
 // it tries again with the next chores and not with every commit: each attempt reads a whole segment
 // while requests wait.
 func (l *Ledger) rotate() {
-	if l.Err() != nil || l.stuck || l.rotated == l.state.gathered {
+	if l.Err() != nil || l.held.Load() || l.stuck || l.rotated == l.state.gathered {
 		return
 	}
 	gathered := l.state.gathered

@@ -404,3 +404,45 @@ func TestOldSegmentsBesideTheirRecords(t *testing.T) {
 		t.Errorf("segments: %v", got)
 	}
 }
+
+// While the clock is in doubt nothing can be committed, and no segment is written over and over.
+func TestNoSegmentWhileTheClockIsHeld(t *testing.T) {
+	r := newRigWith(t, options("test").WithSegment(8))
+	var written atomic.Int64
+	var fails atomic.Bool
+	fails.Store(true)
+	r.around(func(op string, do func() error) error {
+		if op != "writeSegment" {
+			return do()
+		}
+		written.Add(1)
+		if fails.Load() {
+			return errInjected
+		}
+		return do()
+	})
+	for range 20 {
+		r.note(1)
+	}
+	fails.Store(false)
+	r.reopen()
+	written.Store(0)
+	r.clock.add(1000 * time.Hour)
+	if _, held := r.l.HoldClock(time.Hour); !held {
+		t.Fatal("the clock is not in doubt")
+	}
+	for range 3 {
+		_, err := r.l.Append(ctx, ledger.Entry{Type: ledger.RecordEvent, Outcome: "test"})
+		wantError(t, err, ledger.ErrClock)
+	}
+	if n := written.Load(); n != 0 {
+		t.Errorf("segments were written %d times", n)
+	}
+	r.l.AgreeClock()
+	r.note(1)
+	r.note(1)
+	must(t, r.l.Flush(ctx))
+	if got := r.segments(); len(got) != 2 {
+		t.Errorf("segments: %v", got)
+	}
+}

@@ -112,7 +112,9 @@ func (a *Agent) receive(ctx context.Context, delivery link.Delivery) {
 		}
 	case begun.State == ledger.InWork:
 		ticket.Release() // this waits for another run, and no request behind it must wait for that
-		a.join(ctx, d, begun)
+		if d.charge() != link.Dropped {
+			a.join(ctx, d, begun)
+		}
 	case begun.State == ledger.New:
 		a.open(ctx, d, ticket)
 	default:

@@ -91,7 +91,7 @@ func TestStrangersUseUpTheirBucketOnly(t *testing.T) {
 			within(t, worldOptions{fault: script.fault, prepare: func(w *world) { keys = w.sessions(sessions) }},
 				func(t *testing.T, w *world) {
 					time.Sleep(10 * time.Second)
-					// The bucket holds 190,000 keys; this uses it up at once, as strangers would.
+					// The bucket holds 380,000 keys; this uses it up at once, as strangers would.
 					w.agent.SpendTries()
 					ask := func(n int, key string) protocol.Message {
 						// A moment, so that the bucket does not fill up again.

@@ -58,8 +58,10 @@ type entry struct {
 	inFlight int
 	bytes    int // of their frames
 	limit    bucket
-	busy     bucket // of those above limit, whose applications are told so
-	held     bucket // of those that nothing opens and that are kept
+	busy     bucket      // of those above limit, whose applications are told so
+	aside    int         // tokens of limit that are set aside
+	waiting  []chan bool // who waits for one of them, the first one first
+	held     bucket      // of those that nothing opens and that are kept
 }
 
 // SetAccounts replaces the accounts of the link: all of them or, with an error, none. It may be

@@ -4,8 +4,9 @@ import "time"
 
 // Who sends what is not known before some key opens it, so the rate of an account is charged then,
 // and whatever nobody's key opens does not use it up. A token is set aside when the frame comes, so
-// that of many requests the last ones are too fast, and goes back if nothing opens it. What finding
-// out costs is paid by the bucket of [Link.MayTry].
+// that of many requests the last ones are too fast, and goes back if nothing opens it. A request
+// for which there was none waits until it is known whether those before it need theirs. What
+// finding out costs is paid by the bucket of [Link.MayTry].
 
 // Pace is whether a request is within the rate of its account.
 type Pace uint8
@@ -18,32 +19,76 @@ const (
 )
 
 // Charge charges a request that somebody's key has opened to the rate of its account. It is called
-// once, while Handler works on the request.
+// once, while Handler works on the request, and may wait for other calls of Handler to find out
+// whether a key opens theirs.
 func (d Delivery) Charge() Pace {
 	l, e := d.Link, d.place.entry
-	pace := l.charge(d.place)
-	if pace == Dropped {
-		l.countDrop(DropAccountRate)
-		l.options.Dropped(e.account.Name, DropAccountRate)
+	if l.chargeRate(d.place) {
+		return InTime
 	}
-	return pace
+	if l.chargeBusy(d.place) {
+		return TooFast
+	}
+	l.countDrop(DropAccountRate)
+	l.options.Dropped(e.account.Name, DropAccountRate)
+	return Dropped
 }
 
-func (l *Link) charge(p *place) Pace {
+// chargeRate reports whether there is a token for the request.
+func (l *Link) chargeRate(p *place) bool {
+	l.mu.Lock()
+	e := p.entry
+	if p.aside {
+		l.decideLocked(p, true)
+		l.mu.Unlock()
+		return true
+	}
+	inTime := e.limit.spend(time.Now(), l.options.AccountRate, 1)
+	if inTime || e.aside == 0 {
+		l.mu.Unlock()
+		return inTime
+	}
+	waits := make(chan bool, 1)
+	e.waiting = append(e.waiting, waits)
+	l.mu.Unlock()
+	return <-waits
+}
+
+// decideLocked ends the time in which it is not known whether a key opens the request. A token that
+// was set aside for nothing is the next one's who waits.
+func (l *Link) decideLocked(p *place, opened bool) {
+	if !p.aside {
+		return
+	}
+	e := p.entry
+	p.aside = false
+	e.aside--
+	switch {
+	case opened:
+	case len(e.waiting) > 0:
+		e.waiting[0] <- true
+		e.waiting = e.waiting[1:]
+	default:
+		e.limit.putBack(time.Now(), l.options.AccountRate, 1)
+	}
+	if e.aside == 0 {
+		for _, waits := range e.waiting {
+			waits <- false
+		}
+		e.waiting = nil
+	}
+}
+
+// chargeBusy reports whether the application may be told that its request is too fast.
+func (l *Link) chargeBusy(p *place) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now, e := time.Now(), p.entry
-	aside := p.aside
-	p.aside = false
-	switch {
-	case aside || e.limit.spend(now, l.options.AccountRate, 1):
-		return InTime
-	case p.free || l.busy >= l.options.BusyInFlight || !e.busy.spend(now, l.options.BusyRate, 1):
-		return Dropped
+	if p.free || l.busy >= l.options.BusyInFlight || !p.entry.busy.spend(time.Now(), l.options.BusyRate, 1) {
+		return false
 	}
 	p.busy = true
 	l.busy++
-	return TooFast
+	return true
 }
 
 // MayTry pays for the keys that a request is tried with, all or none, from what the link has for

@@ -3,6 +3,7 @@ package link_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,6 +86,52 @@ func TestStrangersDoNotPay(t *testing.T) {
 		send(106, 1)
 		if last := paces[len(paces)-1]; last != link.TooFast {
 			t.Errorf("when the others are done: %d", last)
+		}
+	})
+}
+
+// An honest request in the middle of many strangers' is served, although what may be opened for its
+// account at once is set aside for those before it until nobody's key has opened them.
+func TestHonestAmongStrangersAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, decide := &relay{}, make(chan struct{})
+		var paces []link.Pace
+		w := start(t, r, link.Options{
+			AccountRate: link.Rate{PerSecond: 1, Burst: 3}, BusyRate: link.Rate{PerSecond: 1e-9, Burst: 1},
+			Handler: func(_ context.Context, d link.Delivery) {
+				if d.Request.UUID < uuid(100) { // a stranger's
+					<-decide
+					return
+				}
+				paces = append(paces, d.Charge())
+			},
+		}, accounts("alice")...)
+		time.Sleep(time.Minute)
+		send := func(from, n int) {
+			for i := range n {
+				r.lastPeer().send(request("alice", from+i))
+				synctest.Wait()
+			}
+		}
+		send(0, 50)
+		send(100, 5) // of which three may be opened at once
+		if len(paces) != 0 {
+			t.Errorf("charged before it is known what the strangers need: %v", paces)
+		}
+		close(decide)
+		synctest.Wait()
+		slices.Sort(paces)
+		if got, want := fmt.Sprint(paces), fmt.Sprint([]link.Pace{link.InTime, link.InTime, link.InTime, link.TooFast,
+			link.Dropped}); got != want {
+			t.Errorf("the honest ones: %s, wanted %s", got, want)
+		}
+		if s := w.link.Status(); s.InFlight != 0 {
+			t.Errorf("%d in flight", s.InFlight)
+		}
+		time.Sleep(3 * time.Second)
+		send(200, 3)
+		if got := fmt.Sprint(paces[5:]); got != fmt.Sprint([]link.Pace{link.InTime, link.InTime, link.InTime}) {
+			t.Errorf("three seconds later: %s", got)
 		}
 	})
 }

@@ -90,7 +90,7 @@ type Options struct {
 	BusyRate     Rate
 	BusyInFlight int
 	// Tries bounds the keys that are tried on requests which nothing opens: see [Link.MayTry].
-	// Default 190,000 a second, and as many at once.
+	// Default 190,000 a second, and twice as many at once.
 	Tries Rate
 	// RegisterRate is how many registrations begin each second. Default 2,000.
 	RegisterRate float64
@@ -121,7 +121,7 @@ func (o Options) withDefaults() Options {
 	fill(&o.BusyRate, Rate{PerSecond: o.AccountRate.PerSecond / 2, Burst: max(1, o.AccountRate.Burst/2)})
 	fill(&o.BusyInFlight, 32)
 	// All 1,000 keys of an account for 200 requests a second, but for those that are tried always.
-	fill(&o.Tries, Rate{PerSecond: 190_000, Burst: 190_000})
+	fill(&o.Tries, Rate{PerSecond: 190_000, Burst: 380_000})
 	fill(&o.RegisterRate, 2000)
 	fill(&o.InFlight, 2048)
 	fill(&o.AccountInFlight, 1024)

@@ -171,7 +171,11 @@ func (l *Link) reserve(account hive.AccountName, size int) (*place, Drop) {
 	l.inFlight++
 	l.bytes += size
 	l.facts.Requests++
-	return &place{entry: e, size: size, aside: e.limit.spend(time.Now(), l.options.AccountRate, 1)}, dropNothing
+	p := &place{entry: e, size: size, aside: e.limit.spend(time.Now(), l.options.AccountRate, 1)}
+	if p.aside {
+		e.aside++
+	}
+	return p, dropNothing
 }
 
 func (l *Link) release(p *place) {
@@ -185,10 +189,7 @@ func (l *Link) release(p *place) {
 	if p.busy {
 		l.busy--
 	}
-	if p.aside {
-		p.aside = false
-		p.entry.limit.putBack(time.Now(), l.options.AccountRate, 1)
-	}
+	l.decideLocked(p, false)
 	l.closeIdleLocked()
 }
 

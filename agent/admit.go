@@ -31,6 +31,8 @@ type proposal struct {
 	refusal  *refusal  // made before the policy is asked
 	obstacle *obstacle // what would be allowed cannot be done
 
+	waits *waitingPlace // among the requests that wait for a person; nil if it has none
+
 	newSession *ledger.NewSession // of auth; its end is set by the judge
 	length     time.Duration      // of the session, where a person chose it
 
@@ -41,7 +43,7 @@ type proposal struct {
 type refusal struct {
 	code   policy.Code
 	reason string
-	full   bool // the account has all the sessions that it may have
+	full   bool // the account, or its app, has all the sessions that it may have
 }
 
 // obstacle keeps an allowed request from being served.
@@ -97,6 +99,7 @@ func (a *Agent) admit(ctx context.Context, p *proposal) (granted, bool) {
 		return ruling
 	})
 	if err != nil {
+		a.asks.leave(p)
 		a.notAdmitted(ctx, r, err)
 		return granted{}, false
 	}
@@ -109,7 +112,7 @@ func (a *Agent) admit(ctx context.Context, p *proposal) (granted, bool) {
 // admission returns what the ledger must know of a request to use it up.
 func (a *Agent) admission(r *run, nonce protocol.Nonce) ledger.Admission {
 	admission := ledger.Admission{
-		Key: r.key, Account: string(r.msg.Account), Kind: r.msg.Kind.String(),
+		Key: r.key, Account: string(r.msg.Account), Kind: r.msg.Kind.String(), Turn: r.app,
 		Nonce: int64(nonce), RequireNonce: a.config.NonceRequired && r.msg.Kind != protocol.Auth, Ticket: r.ticket,
 	}
 	switch {
@@ -159,6 +162,7 @@ func ruleNames(rules []policy.RuleRef) []string {
 // digest is consumed.
 func (a *Agent) judge(p *proposal, v ledger.View) (judged, ledger.Ruling) {
 	j := judged{replay: v.Replay, refusal: p.refusal, inForce: a.policy.Load().policy}
+	a.asks.leave(p) // before it is judged again: it must not be refused for its own reserve
 	// The nonce comes first: a replay gets the answer of a replay, and never learns what the policy
 	// says today.
 	switch {
@@ -181,8 +185,8 @@ func (a *Agent) judge(p *proposal, v ledger.View) (judged, ledger.Ruling) {
 	switch {
 	case j.refusal != nil || j.obstacle != nil:
 	case j.decision.Verdict == policy.Ask:
-		// Nothing is charged before the answer: what waits for a person must not use up the room of
-		// requests that do not.
+		// Nothing is charged before the answer, and yet its cost is reserved: else a hundred could
+		// wait for the room of one.
 		ruling.Verdict = ledger.Pending
 		setTransaction(&ruling, p)
 	default:
@@ -219,7 +223,9 @@ func (p *proposal) sent() *transaction {
 // What the rules said is taken from the first half; if another policy is in force by now, or a rule
 // depends on the time, they are judged again.
 func (a *Agent) decide(p *proposal, v ledger.View, j *judged) {
-	a.budget.use(v, func(book *policy.Book) { j.decision = p.prospect.Conclude(j.inForce, book, v.Now) })
+	a.budget.use(v, func(book *policy.Book) {
+		j.decision = p.prospect.Conclude(j.inForce, a.asks.beside(book), v.Now)
+	})
 	switch {
 	case j.decision.Verdict == policy.Deny:
 		j.refusal = &refusal{code: j.decision.Code, reason: j.decision.Reason}
@@ -254,6 +260,9 @@ func (a *Agent) decide(p *proposal, v ledger.View, j *judged) {
 		a.openSession(p, v, j)
 	}
 	j.obstacle = p.obstacle
+	if j.decision.Verdict == policy.Ask && j.refusal == nil && j.obstacle == nil {
+		j.refusal = a.asks.reserve(p, j.decision.Reserved())
+	}
 }
 
 // openSession decides whether the session may be made, and until when it lives.
@@ -274,7 +283,8 @@ func (a *Agent) openSession(p *proposal, v ledger.View, j *judged) {
 		err = v.MayRenew(rem.ID, j.decision.Renew)
 	}
 	if err != nil {
-		j.refusal = &refusal{code: audit.CodeSession, reason: err.Error(), full: errors.Is(err, ledger.ErrSessions)}
+		full := errors.Is(err, ledger.ErrSessions) || errors.Is(err, ledger.ErrAppSessions)
+		j.refusal = &refusal{code: audit.CodeSession, reason: err.Error(), full: full}
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"pksa/agent/ledger"
 	"pksa/agent/link"
 	"pksa/agent/node"
+	"pksa/agent/places"
 	"pksa/agent/policy"
 	"pksa/agent/refund"
 	"pksa/agent/status"
@@ -86,6 +87,7 @@ type Agent struct {
 	byReplay  quarantine // sessions whose requests came again
 	remnants  remnants   // how many keys of ended sessions strangers' requests may still try
 	budget    budget     // the policy's counters
+	places    *places.Table
 	refunds   *refund.Watch
 	recent    recentIDs // ids of transactions that may be on their way
 	clock     wallClock
@@ -125,7 +127,7 @@ func New(o Options) (*Agent, error) {
 		log: o.Logger.With("component", "agent"), hardening: o.Hardening, restart: o.Foresee,
 		recheck: make(chan struct{}, 1),
 		witness: ClockWitness{o.Node, o.KernelClock, o.TrustClock}, begun: make(chan struct{}),
-		toldFull: map[hive.AccountName]time.Time{},
+		toldFull: map[hive.AccountName]time.Time{}, places: places.New(ownPlaces, sharedPlaces),
 		byDamage: quarantine{reason: "too many damaged requests", limit: damageLimit, aDay: damageADay, logins: true},
 		byReplay: quarantine{reason: "too many replays", limit: replayLimit},
 	}

@@ -3,27 +3,141 @@ package agent
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"pksa/agent/ledger"
 	"pksa/agent/policy"
+	"pksa/protocol/hive"
+	"pksa/protocol/plain"
 )
 
-// asks is the requests that wait for a person. The agent has one table: the goroutine of each
-// request adds it, waits and removes it; the control socket lists and answers. What waits is on
-// disk as pending, with its nonce used up and nothing charged: a restart answers it with a no. The
-// zero value is ready.
+// maxWaiting is how many requests of one app may wait for a person at once. A person answers no
+// more, and each holds memory: what an app asks for can be as large as the chain takes.
+const maxWaiting = 20
+
+// asks is the requests that wait for a person. The agent has one table: the committing goroutine
+// gives places in it, the goroutine of each request adds it, waits and removes it; the control
+// socket lists and answers. What waits is on disk as pending, with its nonce used up and nothing
+// charged: a restart answers it with a no. The zero value is ready.
 type asks struct {
 	mu      sync.Mutex
 	waiting map[uint64]*asked
+	places  map[string]int // that are taken, by app
+
+	cost policy.Reserve // of what waits
 }
+
+// waitingPlace is the place of one request among those that wait, with what a yes would charge.
+type waitingPlace struct {
+	app  string
+	cost []policy.Charge
+}
+
+// reserve finds a place for a request, or returns why it gets none.
+func (a *asks) reserve(p *proposal, cost []policy.Charge) *refusal {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	app := p.run.app
+	if a.places[app] >= maxWaiting {
+		return &refusal{code: policy.CodeLimit,
+			reason: fmt.Sprintf("limit: %d requests of %s wait for your yes or no, "+
+				"and more may not; `pksa pending` shows them", maxWaiting, app)}
+	}
+	if a.places == nil {
+		a.places = map[string]int{}
+	}
+	a.places[app]++
+	a.cost.Add(cost)
+	p.waits = &waitingPlace{app, cost}
+	return nil
+}
+
+// leave frees the place of a request that has one, once.
+func (a *asks) leave(p *proposal) {
+	if p.waits == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.places[p.waits.app]--; a.places[p.waits.app] == 0 {
+		delete(a.places, p.waits.app)
+	}
+	a.cost.Remove(p.waits.cost)
+	p.waits = nil
+}
+
+// beside returns counters in which the cost of what waits counts as used.
+func (a *asks) beside(c policy.Counters) policy.Counters { return a.cost.Beside(c) }
 
 type asked struct {
 	info PendingRequest
+	ops  []hive.Operation
 	yes  chan bool // buffered: the first answer counts
+}
+
+// add makes a request wait.
+func (a *asks) add(info PendingRequest, ops []hive.Operation) *asked {
+	w := &asked{info: info, ops: ops, yes: make(chan bool, 1)}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.waiting == nil {
+		a.waiting = map[uint64]*asked{}
+	}
+	a.waiting[info.Number] = w
+	return w
+}
+
+func (a *asks) remove(number uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.waiting, number)
+}
+
+func (a *asks) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.waiting)
+}
+
+// after returns what waits with a number above one, the lowest number first.
+func (a *asks) after(number uint64) []*asked {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var all []*asked
+	for _, n := range slices.Sorted(maps.Keys(a.waiting)) {
+		if n > number {
+			all = append(all, a.waiting[n])
+		}
+	}
+	return all
+}
+
+func (a *asks) find(number uint64) (*asked, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if w, ok := a.waiting[number]; ok {
+		return w, nil
+	}
+	return nil, fmt.Errorf("no request %d waits; see `pksa pending`", number)
+}
+
+// answer hands the operator's answer to a request that waits.
+func (a *asks) answer(number uint64, yes bool) error {
+	w, err := a.find(number)
+	if err != nil {
+		return err
+	}
+	select {
+	case w.yes <- yes:
+		return nil
+	default:
+		return fmt.Errorf("request %d has its answer already", number)
+	}
 }
 
 // PendingRequest is a request that waits for a person.
@@ -40,54 +154,117 @@ type PendingRequest struct {
 	Operations []string  `json:"operations,omitempty"` // each as JSON, decoded from what would be signed
 	Text       string    `json:"text,omitempty"`
 	Reason     string    `json:"reason"`
+
+	// InAll is how many effects or operations there are, where not all of them are here.
+	InAll int `json:"in_all,omitempty"`
+	// Cut says that texts are not here in full: they end with "…".
+	Cut bool `json:"cut,omitempty"`
+	// More is how many requests wait beyond this page of the list. It stands in the last of a page.
+	More int `json:"more,omitempty"`
 }
 
-// add makes a request wait.
-func (a *asks) add(info PendingRequest) *asked {
-	w := &asked{info: info, yes: make(chan bool, 1)}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.waiting == nil {
-		a.waiting = map[uint64]*asked{}
+// PendingParams asks for the page of the list that follows a request. An agent of before this
+// member refuses the call.
+type PendingParams struct {
+	After uint64 `json:"after,omitempty"`
+}
+
+// PendingPart asks for one request in full, from one of its effects and operations on.
+type PendingPart struct {
+	Number uint64 `json:"number"`
+	From   int    `json:"from,omitempty"`
+}
+
+// What one answer about waiting requests holds: the control socket takes no more than 16 MiB, and a
+// list is read by people.
+const (
+	listedParts = 10      // effects and operations of a request in the list
+	listedText  = 1024    // bytes of each
+	pageBytes   = 1 << 20 // of JSON, beyond which another page begins
+)
+
+// pending lists what waits, each request cut to what a list shows. A page goes by number; within it
+// the most urgent is first.
+func (a *Agent) pending(_ context.Context, q PendingParams) ([]PendingRequest, error) {
+	waiting := a.asks.after(q.After)
+	page := []PendingRequest{} // JSON wants a list, also if it is empty
+	size := 0
+	for _, w := range waiting {
+		info := a.listed(w)
+		text, err := json.Marshal(info)
+		if err != nil {
+			return nil, err
+		}
+		if size += len(text); size > pageBytes && len(page) > 0 {
+			break
+		}
+		page = append(page, info)
 	}
-	a.waiting[info.Number] = w
-	return w
-}
-
-func (a *asks) remove(number uint64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.waiting, number)
-}
-
-// list returns what waits, the most urgent first.
-func (a *asks) list() []PendingRequest {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	all := make([]PendingRequest, 0, len(a.waiting))
-	for _, w := range a.waiting {
-		all = append(all, w.info)
-	}
-	slices.SortFunc(all, func(x, y PendingRequest) int {
+	slices.SortFunc(page, func(x, y PendingRequest) int {
 		return cmp.Or(x.Until.Compare(y.Until), cmp.Compare(x.Number, y.Number))
 	})
-	return all
+	if more := len(waiting) - len(page); more > 0 {
+		page[len(page)-1].More = more
+	}
+	return page, nil
 }
 
-// answer hands the operator's answer to a request that waits.
-func (a *asks) answer(number uint64, yes bool) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	w, ok := a.waiting[number]
-	if !ok {
-		return fmt.Errorf("no request %d waits; see `pksa pending`", number)
+// listed returns what the list shows of a request.
+func (a *Agent) listed(w *asked) PendingRequest {
+	info := w.info
+	cut := func(text string) string {
+		short := plain.Cut(text, listedText)
+		info.Cut = info.Cut || short != text
+		return short
 	}
-	select {
-	case w.yes <- yes:
-		return nil
-	default:
-		return fmt.Errorf("request %d has its answer already", number)
+	info.Effects = nil
+	for _, effect := range w.info.Effects[:min(listedParts, len(w.info.Effects))] {
+		info.Effects = append(info.Effects, cut(effect))
 	}
+	for _, op := range w.ops[:min(listedParts, len(w.ops))] {
+		info.Operations = append(info.Operations, cut(a.operationText(op)))
+	}
+	if all := w.parts(); all > listedParts {
+		info.InAll = all
+	}
+	info.Text, info.Reason = cut(info.Text), cut(info.Reason)
+	return info
+}
+
+// whole returns a request in full, as far as one answer takes it.
+func (a *Agent) whole(_ context.Context, q PendingPart) (PendingRequest, error) {
+	w, err := a.asks.find(q.Number)
+	if err != nil {
+		return PendingRequest{}, err
+	}
+	info, all := w.info, w.parts()
+	info.Effects = []string{}
+	at := min(max(q.From, 0), all)
+	for size := 0; at < all && size < pageBytes; at++ {
+		if at < len(w.info.Effects) {
+			info.Effects = append(info.Effects, w.info.Effects[at])
+			size += len(w.info.Effects[at])
+		}
+		if at < len(w.ops) {
+			op := a.operationText(w.ops[at])
+			info.Operations = append(info.Operations, op)
+			size += len(op)
+		}
+	}
+	if q.From > 0 {
+		info.Text = "" // it was in the first part
+	}
+	if q.From > 0 || at < all {
+		info.InAll = all
+	}
+	return info, nil
+}
+
+// parts returns how many effects and operations a request has.
+func (w *asked) parts() int { return max(len(w.info.Effects), len(w.ops)) }
+
+func (a *Agent) operationText(op hive.Operation) string {
+	return string(a.network.AppendOperation(nil, op))
 }
 
 // canAsk reports whether there is a way to ask a person.
@@ -108,8 +285,10 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 	}
 	info := PendingRequest{Number: number, Since: time.Now(), Until: until, Reason: j.decision.Reason}
 	a.describe(p, &info)
-	w := a.asks.add(info)
+	w := a.asks.add(info, p.request.Ops)
 	defer a.asks.remove(number)
+	p.run.rest()
+	p.prospect = nil
 	a.log.Info("a person is asked; `pksa pending` shows it", append(p.run.attrs(), "number", number, "until", until)...)
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
@@ -130,6 +309,9 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 // afterAsking judges a request again, or records the no. A yes takes the place of "ask" and of
 // nothing else: what the policy denies by now stays denied, and limits count as for every request.
 func (a *Agent) afterAsking(ctx context.Context, p *proposal, number uint64) (granted, bool) {
+	if p.refusal == nil {
+		a.foresee(p)
+	}
 	var j judged
 	result, err := a.ledger.Decide(ctx, number, func(v ledger.View) ledger.Ruling {
 		var ruling ledger.Ruling
@@ -137,6 +319,7 @@ func (a *Agent) afterAsking(ctx context.Context, p *proposal, number uint64) (gr
 		return ruling
 	})
 	if err != nil {
+		a.asks.leave(p)
 		a.notAdmitted(ctx, p.run, err)
 		return granted{}, false
 	}
@@ -153,9 +336,15 @@ func (a *Agent) describe(p *proposal, info *PendingRequest) {
 		info.Text, info.KeyType = c.Text, roleName(c.Role)
 	}
 	info.Keys = severalKeys(q)
-	for _, op := range q.Ops {
-		info.Operations = append(info.Operations, string(a.network.AppendOperation(nil, op)))
+}
+
+// rest drops what a request does not need that waits for a person: its place among those that wait
+// for this machine, and the bytes that it came in.
+func (r *run) rest() {
+	if r.leavePlace != nil {
+		r.leavePlace()
 	}
+	r.clear, r.delivered = nil, r.name()
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -34,6 +34,7 @@ const (
 	MethodAuditPage    = "audit.page"
 	MethodAuditVerify  = "audit.verify"
 	MethodPending      = "pending"
+	MethodPendingWhole = "pending.whole"
 	MethodLogins       = "pending.logins"
 	MethodDecide       = "decide"
 	MethodLimitList    = "limit.list"
@@ -177,7 +178,8 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodKeysCheck:    method(func(ctx context.Context, _ none) ([]KeyCheck, error) { return a.CheckKeys(ctx) }),
 		MethodAuditPage:    method(m.Trail().Page),
 		MethodAuditVerify:  method(m.Trail().Verify),
-		MethodPending:      get(a.asks.list),
+		MethodPending:      method(a.pending),
+		MethodPendingWhole: method(a.whole),
 		MethodLogins:       get(func() []PendingLogin { return a.pairings.logins(time.Now()) }),
 		MethodDecide: method(func(_ context.Context, p DecideParams) (none, error) {
 			return none{}, a.asks.answer(p.Number, p.Yes)

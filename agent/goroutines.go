@@ -15,13 +15,18 @@ type group struct {
 }
 
 func (g *group) start(f func()) {
-	g.mu.Lock()
-	g.n++
-	g.mu.Unlock()
+	g.join()
 	go func() {
 		defer g.done()
 		f()
 	}()
+}
+
+// join counts the caller's own goroutine until it calls done.
+func (g *group) join() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.n++
 }
 
 func (g *group) done() {

@@ -278,7 +278,7 @@ func (a *Agent) serveEnded(ctx context.Context, r *run) {
 	outcome := "ignored"
 	result, err := a.ledger.Admit(ctx, ledger.Admission{
 		Key: r.key, Account: string(r.msg.Account), Kind: r.msg.Kind.String(), Remnant: r.remnant.ID,
-		Nonce: int64(r.nonce), Ticket: r.ticket,
+		Nonce: int64(r.nonce), Ticket: r.ticket, Turn: r.app,
 	}, func(v ledger.View) ledger.Ruling {
 		told := v.Replay == ledger.SessionOver
 		if told {

@@ -32,8 +32,9 @@ func TestEveryMethodPromises(t *testing.T) {
 		agent.MethodKeysReload: nil, agent.MethodKeysCheck: new([]agent.KeyCheck),
 		agent.MethodAuditPage:   new(audit.Page),
 		agent.MethodAuditVerify: new(audit.Verified), agent.MethodPending: new([]agent.PendingRequest),
-		agent.MethodLogins: new([]agent.PendingLogin),
-		agent.MethodDecide: nil, agent.MethodLimitList: new([]refund.Charge),
+		agent.MethodPendingWhole: new(agent.PendingRequest),
+		agent.MethodLogins:       new([]agent.PendingLogin),
+		agent.MethodDecide:       nil, agent.MethodLimitList: new([]refund.Charge),
 		agent.MethodLimitRelease: new(refund.Charge),
 	}
 	var names []string

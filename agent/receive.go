@@ -10,6 +10,7 @@ import (
 
 	"pksa/agent/ledger"
 	"pksa/agent/link"
+	"pksa/agent/places"
 	"pksa/agent/probe"
 	"pksa/agent/trace"
 	"pksa/protocol"
@@ -32,6 +33,13 @@ type delivered struct {
 	key     ledger.RequestKey
 	// brought is how it came; nil for a held request that a person goes on with.
 	brought *link.Delivery
+}
+
+// name returns what is told of a request in logs, without the bytes that it came in: those who keep
+// it do not keep these.
+func (d delivered) name() delivered {
+	d.sealed, d.msg.Data, d.brought = seal.Sealed{}, "", nil
+	return d
 }
 
 func (d delivered) expires() time.Time { return time.UnixMilli(d.msg.Expire) }
@@ -58,6 +66,7 @@ type run struct {
 	// documented is set if its app gets errs in place of nacks.
 	documented bool
 	refused    string // code and reason, once it was refused
+	leavePlace func() // gives back its place among those of its app; nil if it has none
 }
 
 func (r *run) attrs() []any {
@@ -93,7 +102,7 @@ func (a *Agent) receive(ctx context.Context, delivery link.Delivery) {
 		a.drop(d, reason)
 		return
 	}
-	defer a.survive(d)
+	defer a.survive(d.name())
 	// From here on the ledger knows the request, in memory: every way out must answer it or drop it
 	// there, or its uuid stays in work until it expires.
 	begun, err := a.ledger.Begin(ledger.Arrival{
@@ -194,6 +203,16 @@ func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 			whose = opened
 		}
 	}
+	if r != nil && whose != nobodys && r.pace == link.InTime {
+		ticket.Of(r.app)
+		if !a.takePlace(r) {
+			a.ledger.Drop(d.key)
+			a.drop(d, dropBusy)
+			return
+		}
+		defer a.running.done()
+		defer r.leavePlace()
+	}
 	switch {
 	case r != nil && a.silenced(ctx, r, whose):
 		a.ledger.Drop(d.key)
@@ -214,6 +233,27 @@ func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 		a.ledger.Drop(d.key)
 		a.drop(d, dropNobody)
 	}
+}
+
+// The places of requests that somebody's key has opened: of each app, and beyond these of whoever
+// comes first. What is not opened yet, or is told "busy", has a place at its link.
+var (
+	ownPlaces    = places.Room{Requests: 16, Bytes: 2 << 20}
+	sharedPlaces = places.Room{Requests: 2048, Bytes: 64 << 20}
+)
+
+// takePlace moves a request from the places of its link to those of its app: one app that waits for
+// a slow node takes no place of others. It reports whether there is one; then the caller gives it
+// back, and calls done of a.running.
+func (a *Agent) takePlace(r *run) (ok bool) {
+	if r.leavePlace, ok = a.places.Take(r.app, len(r.msg.Data)+len(r.clear)); !ok {
+		return false
+	}
+	a.running.join() // before the link forgets it: a stop waits for the one or the other
+	if r.brought != nil {
+		r.brought.Leave()
+	}
+	return true
 }
 
 // mayHold reports whether the request may be kept for a pairing link.
@@ -254,7 +294,7 @@ func (a *Agent) evict(held []heldRequest) {
 
 // resume goes on with a held auth_req whose link has come.
 func (a *Agent) resume(ctx context.Context, d delivered) {
-	defer a.survive(d)
+	defer a.survive(d.name())
 	if !d.expires().After(time.Now()) {
 		a.ledger.Drop(d.key)
 		a.drop(d, dropExpired)

@@ -128,6 +128,7 @@ func TestDeniedRequestsAreSmall(t *testing.T) {
 		`"body":"` +
 		strings.Repeat("b", body) + `","json_metadata":""}]`
 	asking(t, loginOnly, func(t *testing.T, w *world, script *scriptedClient) {
+		w.config.Operations = 10_000
 		for i, c := range []struct {
 			ops   string
 			names map[string]int
@@ -166,7 +167,7 @@ func TestManyOperationsInLogAndTrail(t *testing.T) {
 	within(t, worldOptions{
 		policy: "version: 1\nallow: [{name: votes, request: sign, apps: any, operations: [vote], broadcast: any}]\n",
 		fault:  script.fault, prepare: func(w *world) { w.session(authKey) },
-		log: slog.New(slog.NewTextHandler(&lines, nil)),
+		log: slog.New(slog.NewTextHandler(&lines, nil)), configure: func(c *config.Config) { c.Operations = 10_000 },
 	}, func(t *testing.T, w *world) {
 		m := script.askFor(request("sign_req", uuid(1), authKey, opPayload("posting", ballots(1500), nowNonce())), 50e9)
 		if got := answerKind(m); got != "ack" {

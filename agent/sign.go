@@ -53,6 +53,14 @@ func (a *Agent) serveSign(ctx context.Context, r *run, data protocol.SignReqData
 		a.admit(ctx, &p) // its operations are not even read
 		return
 	}
+	if len(data.Ops) > a.config.Operations {
+		// Counted and not read: reading is what so many would cost. Nothing says that the policy
+		// refuses it, and no other answer than "not supported" lets an application send less.
+		p.refusal = &refusal{code: policy.CodeUnsupported, reason: fmt.Sprintf("%d operations in one request, and "+
+			"limits.operations is %d", len(data.Ops), a.config.Operations)}
+		a.admit(ctx, &p)
+		return
+	}
 	ops, err := a.operations(data.Ops)
 	switch {
 	case errors.Is(err, hive.ErrUnknownOperation):
@@ -69,7 +77,7 @@ func (a *Agent) serveSign(ctx context.Context, r *run, data protocol.SignReqData
 	if !ok {
 		return
 	}
-	a.carryOut(ctx, granted, p.tx, data.Broadcast)
+	a.carryOut(ctx, granted, p.tx, p.request.Broadcast)
 }
 
 // operations reads what the application sent. An error names operation and field.
@@ -135,7 +143,7 @@ func (a *Agent) lifetimeOf(p *proposal) time.Duration {
 	}
 	asked := false
 	a.budget.peek(func(c policy.Counters) {
-		asked = p.prospect.Conclude(a.policy.Load().policy, c, time.Now()).Verdict == policy.Ask
+		asked = p.prospect.Conclude(a.policy.Load().policy, a.asks.beside(c), time.Now()).Verdict == policy.Ask
 	})
 	if !asked {
 		return lifetime

@@ -3,10 +3,12 @@ package agent_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"pksa/agent/config"
 	"pksa/agent/node/nodetest"
 	"pksa/protocol"
 	"pksa/protocol/hive"
@@ -131,6 +133,42 @@ func TestNoNode(t *testing.T) {
 		}
 		if n := len(w.chain.Transactions()); n != 0 {
 			t.Errorf("%d transactions", n)
+		}
+	})
+}
+
+// A request has as many operations as the setting allows, and one more is "not supported". Its
+// nonce is used up all the same.
+func TestOperationsOfOneRequest(t *testing.T) {
+	script := &scriptedClient{}
+	within(t, worldOptions{fault: script.fault, configure: func(c *config.Config) { c.Operations = 3 },
+		prepare: func(w *world) { w.session(authKey) }}, func(t *testing.T, w *world) {
+		nonce := nowNonce()
+		of := func(n int) string {
+			op := `["vote",{"voter":"alice","author":"bob","permlink":"p","weight":100}]`
+			return fmt.Sprintf(`{"key_type":"posting","ops":[%s],"broadcast":true,"nonce":%d}`,
+				strings.Join(slices.Repeat([]string{op}, n), ","), nonce+int64(n))
+		}
+		for n, want := range map[int]string{2: "ack", 3: "ack"} {
+			nonce += 10
+			if got := answerKind(script.ask(request("sign_req", uuid(n), authKey, of(n)))); got != want {
+				t.Errorf("%d operations: %s", n, got)
+			}
+		}
+		nonce += 10
+		q := request("sign_req", uuid(4), authKey, of(4))
+		if text := errorText(script.ask(q), authKey); text != protocol.TextNotSupported {
+			t.Errorf("4 operations: %q", text)
+		}
+		if last := w.lastJudged(); last.Code != "unsupported" || !strings.Contains(last.Reason,
+			"limits.operations is 3") {
+			t.Errorf("4 operations: %q, %s", last.Code, last.Reason)
+		}
+		if n := len(w.chain.Transactions()); n != 2 {
+			t.Errorf("%d transactions", n)
+		}
+		if trail := w.requests(); !trail[len(trail)-1].Undecided {
+			t.Error("what was not read counts as judged by the policy")
 		}
 	})
 }

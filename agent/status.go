@@ -143,7 +143,7 @@ func (a *Agent) Status() Status {
 	s := Status{
 		NotReady: a.Ready(), Policy: a.policyStatus(), Nodes: a.node.Status(),
 		Apps: len(a.ledger.Slots()), Disabled: a.disabledApps(), Sessions: len(a.ledger.Sessions()),
-		Pending:    len(a.asks.list()),
+		Pending:    a.asks.count(),
 		Quarantine: a.quarantines(),
 		Hardening:  append([]harden.Measure{}, a.hardening...), // a list in JSON, too
 	}
@@ -292,7 +292,7 @@ func (a *Agent) Ready() []string {
 
 func (a *Agent) gauges() status.Gauges {
 	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions()),
-		Pending: len(a.asks.list()), WrongKeys: a.mismatch.labels(), Limits: a.limitGauges(),
+		Pending: a.asks.count(), WrongKeys: a.mismatch.labels(), Limits: a.limitGauges(),
 		Backlog: a.ledger.Backlog() != nil, AuditBytes: a.ledger.TrailSize()}
 	g.Twin = a.twins.status() != nil
 	for _, name := range a.keys.Accounts() {

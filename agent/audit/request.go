@@ -126,6 +126,9 @@ func (t *Request) refused(content *Content) {
 	switch content.Code {
 	case policy.CodeNonce, policy.CodeFirewall, policy.CodeClock, CodeBusy, CodeEnded:
 		t.Undecided = true
+	case policy.CodeUnsupported:
+		// There may be more operations than settings allow, or unknown ones: then none is recorded.
+		t.Undecided = t.Request != nil && t.Request.Kind == policy.Sign && len(t.Request.Ops) == 0
 	case policy.CodeNobodyToAsk:
 		t.Was = policy.Ask
 	case CodeSession, CodeUnavailable:

@@ -44,6 +44,8 @@ type Config struct {
 	NonceAhead    time.Duration
 
 	SessionsPerAccount int
+	SessionsPerApp     int // of one account
+	Operations         int // of one request
 
 	RequestsPerSecond        int // of one relay link
 	AccountRequestsPerSecond int
@@ -125,6 +127,8 @@ func Default(home string) *Config {
 		NonceAhead:               24 * time.Hour,
 		SessionsPerAccount:       1000,
 		RequestsPerSecond:        500,
+		SessionsPerApp:           32,
+		Operations:               200,
 		AccountRequestsPerSecond: 50,
 		KeyCheckEvery:            time.Hour,
 		Canary:                   5 * time.Minute,

@@ -76,6 +76,14 @@ var settings = []setting{
 	{"limits.sessions_per_account", "Live sessions of one account, at most. At the bound a new session of an " +
 		"application takes the place of one that the application's secret made and that was idle for an hour.", "1000",
 		integer(func(c *Config) *int { return &c.SessionsPerAccount }, 1, 100_000)},
+	{"limits.sessions_per_app", "The same of one app for one account; sessions that a person made count, and are " +
+		"never " +
+		"replaced.", "32",
+		integer(func(c *Config) *int { return &c.SessionsPerApp }, 1, 100_000)},
+	{"limits.operations", "Operations of one request, at most; one with more is answered \"not supported\". The " +
+		"chain " +
+		"takes some 2,500 of the smallest.", "200",
+		integer(func(c *Config) *int { return &c.Operations }, 1, 10_000)},
 	{"limits.requests_per_second", "Messages read from one relay in a second; large ones count more. It is read no " +
 		"faster, and hung up on after 10 s of more.", "500",
 		integer(func(c *Config) *int { return &c.RequestsPerSecond }, 1, 100_000)},

@@ -52,6 +52,8 @@ type Admission struct {
 	Key     RequestKey
 	Account string
 	Kind    string // KindAuth, "sign", "challenge"
+	// Turn is the app that asks, whoever that is shown to be by: apps take turns where many wait.
+	Turn string
 
 	// Session is the session whose key opened the request; zero if none did.
 	Session SessionID
@@ -68,7 +70,7 @@ type Admission struct {
 	Nonce int64
 	// RequireNonce refuses a request that lacks a nonce.
 	RequireNonce bool
-	// Ticket orders admissions of one link and account; nil if order does not matter. Admit
+	// Ticket orders admissions of one link, account and app; nil if order does not matter. Admit
 	// releases it.
 	Ticket *Ticket
 }
@@ -212,7 +214,7 @@ func (b *batch) openCharges(p pair) ([]Charge, error) {
 }
 
 // MayOpen returns nil if a ruling may make this session, otherwise the reason: ErrSession,
-// ErrNoSlot, ErrKeyLive, ErrKeyElsewhere, ErrKeySpent or ErrSessions.
+// ErrNoSlot, ErrKeyLive, ErrKeyElsewhere, ErrKeySpent, ErrSessions or ErrAppSessions.
 func (v View) MayOpen(n NewSession) error { return v.b.mayOpen(n) }
 
 // SessionWithKey returns the live session that has this auth_key, whatever its account and app.
@@ -247,7 +249,7 @@ func (l *Ledger) Admit(ctx context.Context, a Admission, judge func(View) Ruling
 		return Admitting{}, err
 	}
 	var out Admitting
-	o := &op{done: make(chan error, 1), apply: func(b *batch) error {
+	o := &op{done: make(chan error, 1), app: a.Turn, apply: func(b *batch) error {
 		var err error
 		out, err = b.admit(&a, r, judge)
 		return err

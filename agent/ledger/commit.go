@@ -26,14 +26,20 @@ type op struct {
 	// a commit that did not succeed, so apply must find out whether the store has it.
 	keep bool
 	done chan error // has room for one; nil if nobody waits
+	app  string     // whose turn it takes; empty for the ledger's own steps
 	err  error
 }
 
-// queue holds the steps that wait for the next commit.
+// queue holds the steps that wait for the next commit: those of the ledger itself, such as outcomes
+// and what the operator does, and the admissions of each app. Within each of these they keep their
+// order. Between them they do not: one app with many requests must not keep those of others
+// waiting.
 type queue struct {
 	mu     sync.Mutex
-	ops    []*op
-	eager  int // how many of them somebody waits for
+	own    []*op
+	apps   map[string][]*op
+	turns  []string // of apps that have steps, in the order of their turns
+	eager  int      // how many steps somebody waits for
 	closed bool
 	wake   chan struct{} // holds one
 }
@@ -44,7 +50,18 @@ func (q *queue) put(o *op) error {
 	if q.closed {
 		return ErrClosed
 	}
-	q.ops = append(q.ops, o)
+	switch ops := q.apps[o.app]; {
+	case o.app == "":
+		q.own = append(q.own, o)
+	default:
+		if len(ops) == 0 {
+			q.turns = append(q.turns, o.app)
+		}
+		if q.apps == nil {
+			q.apps = map[string][]*op{}
+		}
+		q.apps[o.app] = append(ops, o)
+	}
 	if o.done != nil {
 		q.eager++
 	}
@@ -52,11 +69,11 @@ func (q *queue) put(o *op) error {
 	return nil
 }
 
-// putBack puts steps at the head again, also when the queue is closed.
+// putBack puts steps of the ledger itself at the head again, also when the queue is closed.
 func (q *queue) putBack(ops []*op) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.ops = append(ops, q.ops...)
+	q.own = append(ops, q.own...)
 }
 
 func (q *queue) signal() {
@@ -79,20 +96,42 @@ func (q *queue) take(all bool) (ops []*op, wait, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.eager == 0 && !all && !q.closed {
-		return nil, len(q.ops) > 0, false
+		return nil, len(q.own)+len(q.turns) > 0, false
 	}
-	n := min(len(q.ops), batchOps)
-	ops = q.ops[:n:n]
-	q.ops = q.ops[n:]
+	// The ledger's own have half a commit for certain: each admission has an outcome, and these
+	// must not fall behind.
+	n := min(len(q.own), batchOps/2)
+	ops = append(make([]*op, 0, n), q.own[:n]...)
+	q.own = q.own[n:]
+	for len(ops) < batchOps && len(q.turns) > 0 {
+		ops = append(ops, q.nextTurn())
+	}
+	n = min(len(q.own), batchOps-len(ops))
+	ops = append(ops, q.own[:n]...)
+	q.own = q.own[n:]
 	for _, o := range ops {
 		if o.done != nil {
 			q.eager--
 		}
 	}
-	if len(q.ops) > 0 {
+	if len(q.own)+len(q.turns) > 0 {
 		q.signal()
 	}
 	return ops, false, q.closed
+}
+
+// nextTurn removes the first step of the app whose turn it is. The next one is another app's turn.
+func (q *queue) nextTurn() *op {
+	app := q.turns[0]
+	q.turns = q.turns[1:]
+	o, rest := q.apps[app][0], q.apps[app][1:]
+	if len(rest) == 0 {
+		delete(q.apps, app)
+		return o
+	}
+	q.apps[app] = rest
+	q.turns = append(q.turns, app)
+	return o
 }
 
 // submit queues a step and waits for its commit, however long that takes: a caller that left early

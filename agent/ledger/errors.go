@@ -77,6 +77,9 @@ var (
 	ErrKeySpent = errors.New("auth_key makes no session again")
 	// ErrSessions means that the account has as many live sessions as the settings allow.
 	ErrSessions = errors.New("account has too many sessions")
+	// ErrAppSessions means that the app has as many live sessions of the account as the settings
+	// allow.
+	ErrAppSessions = errors.New("app has too many sessions of this account (limits.sessions_per_app)")
 	// ErrSession means that a session cannot be made of these values: a name is empty, or the end
 	// lies in the past.
 	ErrSession = errors.New("session is impossible")

@@ -27,6 +27,7 @@ type Options struct {
 	NonceAhead         time.Duration // how far ahead of our clock a nonce may be; zero: 24 h
 	NonceBehind        time.Duration // how far behind; zero: 10 min
 	SessionsPerAccount int           // zero: 1,000
+	SessionsPerApp     int           // of one account; zero: as many as SessionsPerAccount
 	DigestsPerSession  int           // after so many a session must send nonces; zero: 100,000
 	AnswerMargin       time.Duration // how long an answer outlives its request; zero: 10 min
 	Requests           int           // how many requests are known at most; zero: 100,000
@@ -63,6 +64,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.NonceAhead, 24*time.Hour)
 	setDefault(&o.NonceBehind, 10*time.Minute)
 	setDefault(&o.SessionsPerAccount, 1000)
+	setDefault(&o.SessionsPerApp, o.SessionsPerAccount)
 	setDefault(&o.DigestsPerSession, 100_000)
 	setDefault(&o.AnswerMargin, 10*time.Minute)
 	setDefault(&o.Requests, 100_000)

@@ -61,6 +61,9 @@ type NewSession struct {
 	// LastNonce, in ms, is what the session took before it came here, from another wallet; usually
 	// zero. Only a higher nonce is fresh.
 	LastNonce int64
+	// Moved says that the session lives already, in another wallet: it is not refused for the other
+	// sessions of its app.
+	Moved bool
 }
 
 // Session is a live session at the instant at which it was asked for. It is shared: do not change
@@ -93,7 +96,7 @@ type Session struct {
 }
 
 // AddSession makes a session by hand, in a commit that it may share. ErrSession, ErrNoSlot,
-// ErrKeyLive, ErrKeyElsewhere, ErrKeySpent, ErrSessions.
+// ErrKeyLive, ErrKeyElsewhere, ErrKeySpent, ErrSessions, ErrAppSessions.
 func (l *Ledger) AddSession(ctx context.Context, n NewSession, audit []byte) (*Session, error) {
 	var made *Session
 	err := l.submitContext(ctx, &op{apply: func(b *batch) error {
@@ -196,19 +199,31 @@ func (b *batch) mayOpen(n NewSession) error {
 			return err
 		}
 	}
-	if b.countSessions(n.Account) >= b.o.SessionsPerAccount && b.idlest(n) == nil {
-		return ErrSessions
+	if full := b.full(n); full != nil && b.idlest(n) == nil {
+		return full
 	}
 	return b.err
+}
+
+// full returns the bound that a new session would pass, nil if there is room. What an earlier
+// setting let an app have stays until it ends.
+func (b *batch) full(n NewSession) error {
+	switch {
+	case b.countSessions(n.Account, "") >= b.o.SessionsPerAccount:
+		return ErrSessions
+	case b.countSessions(n.Account, n.App) >= b.o.SessionsPerApp && !n.Moved:
+		return ErrAppSessions
+	}
+	return nil
 }
 
 // replaceIdle is how long a session must not have been used before a new one may replace it.
 const replaceIdle = time.Hour
 
-// idlest returns the session that a new one may replace when the account is full: of those that the
-// same slot's secret made for the account and that are idle, the one whose last use is longest ago.
-// It returns nil if there is none. What a person made, by hand or by pairing, is never replaced,
-// and replaces nothing.
+// idlest returns the session that a new one may replace when its app or the account is full: of
+// those that the same slot's secret made for the account and that are idle, the one whose last use
+// is longest ago. It returns nil if there is none. What a person made, by hand or by pairing, is
+// never replaced, and replaces nothing.
 func (b *batch) idlest(n NewSession) (idlest *Session) {
 	if n.Origin != Service {
 		return nil
@@ -230,7 +245,7 @@ func (b *batch) idlest(n NewSession) (idlest *Session) {
 // number of the session's own record is taken.
 func (b *batch) makeRoom(n NewSession) {
 	b.clearKey(n.AuthKey)
-	if b.countSessions(n.Account) < b.o.SessionsPerAccount {
+	if b.full(n) == nil {
 		return
 	}
 	if s := b.idlest(n); s != nil {
@@ -404,14 +419,24 @@ func (b *batch) allSessions() []*Session {
 	return list
 }
 
-func (b *batch) countSessions(account string) int {
-	n := len(live(b.l.state.accounts[account], b.now))
+// countSessions returns how many live sessions an account has, of one app or, with none named, of
+// all.
+func (b *batch) countSessions(account, app string) int {
+	n := 0
+	counts := func(s *Session) bool {
+		return s != nil && s.Account == account && (app == "" || s.App == app)
+	}
+	for _, s := range live(b.l.state.accounts[account], b.now) {
+		if counts(s) {
+			n++
+		}
+	}
 	for id, s := range b.sessions {
 		old := b.l.state.sessions[id]
 		switch {
-		case s != nil && old == nil && s.Account == account:
+		case old == nil && counts(s):
 			n++
-		case s == nil && old != nil && old.Account == account && old.Expires.After(b.now):
+		case s == nil && counts(old) && old.Expires.After(b.now):
 			n--
 		}
 	}

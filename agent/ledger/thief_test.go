@@ -249,3 +249,55 @@ func TestSessionKeepsTheNameThatItsAppClaims(t *testing.T) {
 	}))
 	r.open()
 }
+
+// An app has no more sessions of an account than its own bound says, whatever room the account has,
+// and takes none from another app or account. A new one takes the place of its own idle one.
+func TestSessionsOfOneApp(t *testing.T) {
+	o := options("test")
+	o.SessionsPerApp = 3
+	r := newRigWith(t, o)
+	r.slot("noisy")
+	r.slot("other")
+	hand := r.session("alice", "noisy", "by hand")
+	paired := r.newSession("alice", "noisy", "paired")
+	paired.Origin = ledger.Paired
+	_, err := r.l.AddSession(ctx, paired, nil)
+	must(t, err)
+	first, err := r.admitSession("alice", "noisy", "k1") // the third: at the bound
+	must(t, err)
+	_, err = r.admitSession("alice", "noisy", "k2")
+	wantError(t, err, ledger.ErrAppSessions)
+	_, err = r.l.AddSession(ctx, r.newSession("alice", "noisy", "k2"), nil)
+	wantError(t, err, ledger.ErrAppSessions)
+	for i := range 3 {
+		_, err = r.admitSession("alice", "other", fmt.Sprint("other ", i))
+		must(t, err)
+		_, err = r.admitSession("bob", "noisy", fmt.Sprint("bob ", i))
+		must(t, err)
+	}
+	moved := r.newSession("alice", "noisy", "moved")
+	moved.Moved = true
+	_, err = r.l.AddSession(ctx, moved, nil)
+	must(t, err)
+
+	r.clock.add(time.Hour)
+	_, err = r.l.AddSession(ctx, r.newSession("alice", "noisy", "k2"), nil) // by hand it replaces none
+	wantError(t, err, ledger.ErrAppSessions)
+	_, err = r.admitSession("alice", "noisy", "k2")
+	must(t, err)
+	if _, live := r.l.Session(first.ID); live {
+		t.Error("the idle session of the app lives")
+	}
+	if _, live := r.l.Session(hand.ID); !live || len(r.l.SessionsOf("alice")) != 4+3 ||
+		len(r.l.SessionsOf("bob")) != 3 {
+		t.Errorf("alice has %d sessions, bob %d", len(r.l.SessionsOf("alice")), len(r.l.SessionsOf("bob")))
+	}
+	// A lower bound ends nothing of what is there.
+	r.o.SessionsPerApp = 1
+	r.reopen()
+	if n := len(r.l.SessionsOf("alice")); n != 4+3 {
+		t.Errorf("under a lower bound %d sessions live", n)
+	}
+	_, err = r.admitSession("alice", "noisy", "k3")
+	wantError(t, err, ledger.ErrAppSessions)
+}

@@ -7,12 +7,17 @@ import (
 
 // Ticket holds the place of a request in the order of its link and account, from the arrival of its
 // frame to its admission. The holder gives it to Admit or calls Release. It may do both, in any
-// order, from any goroutine.
+// order, from any goroutine. Once it is known whose request it is, the holder calls Of: then it
+// waits for no request of another app.
 type Ticket struct {
 	lanes *lanes
 	lane  laneName
-	turn  chan struct{} // closed when every earlier ticket of the lane has passed
-	done  bool          // guarded by lanes.mu
+	turn  chan struct{} // closed when every earlier ticket of the lane has passed that it waits for
+
+	// Guarded by lanes.mu.
+	done bool
+	may  bool   // turn is closed
+	app  string // empty while it is not known
 }
 
 type laneName struct{ link, account string }
@@ -33,15 +38,52 @@ func (l *Ledger) Ticket(link, account string) *Ticket {
 		q.by = map[laneName][]*Ticket{}
 	}
 	t := &Ticket{lanes: q, lane: laneName{link, account}, turn: make(chan struct{})}
-	lane := append(q.by[t.lane], t)
-	q.by[t.lane] = lane
-	if len(lane) == 1 {
-		close(t.turn)
-	}
+	q.by[t.lane] = append(q.by[t.lane], t)
+	q.advance(t.lane)
 	return t
 }
 
-// wait returns when all earlier tickets of the lane have passed.
+// Of names the app whose request it is, once. A call on a nil ticket does nothing.
+func (t *Ticket) Of(app string) {
+	if t == nil {
+		return
+	}
+	q := t.lanes
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	t.app = app
+	q.advance(t.lane)
+}
+
+// advance lets the tickets go on that nothing before them holds up.
+func (q *lanes) advance(name laneName) {
+	lane := q.by[name]
+	for len(lane) > 0 && lane[0].done {
+		lane[0] = nil
+		lane = lane[1:]
+	}
+	if len(lane) == 0 {
+		delete(q.by, name)
+		return
+	}
+	q.by[name] = lane
+	before := map[string]bool{} // apps
+	for _, t := range lane {
+		if t.done {
+			continue
+		}
+		if !t.may && !before[t.app] && (t.app != "" || len(before) == 0) {
+			t.may = true
+			close(t.turn)
+		}
+		if t.app == "" {
+			return // it may be of any app
+		}
+		before[t.app] = true
+	}
+}
+
+// wait returns when all earlier tickets of the lane have passed that may be of the same app.
 func (t *Ticket) wait(ctx context.Context) error {
 	if t == nil {
 		return nil
@@ -67,19 +109,5 @@ func (t *Ticket) Release() {
 		return
 	}
 	t.done = true
-	lane := q.by[t.lane]
-	for len(lane) > 0 && lane[0].done {
-		lane[0] = nil
-		lane = lane[1:]
-	}
-	if len(lane) == 0 {
-		delete(q.by, t.lane)
-		return
-	}
-	q.by[t.lane] = lane
-	select {
-	case <-lane[0].turn: // was at the head before
-	default:
-		close(lane[0].turn)
-	}
+	q.advance(t.lane)
 }

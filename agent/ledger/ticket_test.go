@@ -76,3 +76,50 @@ func TestTicketsKeepOrder(t *testing.T) {
 		must(t, r.l.Close())
 	})
 }
+
+// A request whose app is known waits for no earlier one of another app, however long that takes,
+// but for those of which it is not known yet, and for those of its own.
+func TestTicketsOfOtherApps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.slot("noisy")
+		r.slot("quiet")
+		noisy, quiet := r.session("alice", "noisy", "k1"), r.session("alice", "quiet", "k2")
+		unknown, slow := r.l.Ticket("link", "alice"), r.l.Ticket("link", "alice")
+		var wg sync.WaitGroup
+		judged := map[string]bool{}
+		admit := func(s *ledger.Session, name string, after int64) {
+			a := r.admission(s, name, r.nowMS()+after)
+			a.Ticket = r.l.Ticket("link", "alice")
+			a.Ticket.Of(s.App)
+			wg.Go(func() {
+				_, err := r.l.Admit(ctx, a, func(v ledger.View) ledger.Ruling {
+					judged[name] = true
+					return allowFresh(v)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		admit(noisy, "n", 1)
+		admit(quiet, "q", 2)
+		synctest.Wait()
+		if len(judged) != 0 {
+			t.Errorf("judged before one whose app is not known: %v", judged)
+		}
+		slow.Of("noisy")
+		unknown.Release()
+		synctest.Wait()
+		if !judged["q"] || judged["n"] {
+			t.Errorf("judged while one of noisy is slow: %v", judged)
+		}
+		slow.Release()
+		synctest.Wait()
+		if !judged["n"] {
+			t.Error("the second of noisy was not judged after the first")
+		}
+		wg.Wait()
+		must(t, r.l.Close())
+	})
+}

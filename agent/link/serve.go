@@ -34,6 +34,15 @@ type Delivery struct {
 	place *place
 }
 
+// Leave frees the place of the request among those in flight, before Handler returns: for one that
+// waits for something else than this machine, or has another bound. [Link.Drain] does not wait for
+// its Handler then, so whoever calls Leave has to. A second call does nothing.
+func (d Delivery) Leave() {
+	if d.place != nil {
+		d.Link.release(d.place)
+	}
+}
+
 // Drop is a reason for which a frame, or the request in it, was thrown away. Besides these
 // constants there is "malformed_" followed by each protocol.Reason.
 //
@@ -147,7 +156,7 @@ type place struct {
 	size  int
 	aside bool // a token of its account is set aside for it
 	busy  bool // one of BusyInFlight
-	free  bool // Handler has returned
+	free  bool // it was given back
 }
 
 // reserve reserves a place for a request among those in flight, or returns why there is none.
@@ -181,6 +190,9 @@ func (l *Link) reserve(account hive.AccountName, size int) (*place, Drop) {
 func (l *Link) release(p *place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if p.free {
+		return
+	}
 	p.free = true
 	p.entry.inFlight--
 	p.entry.bytes -= p.size
@@ -193,9 +205,10 @@ func (l *Link) release(p *place) {
 	l.closeIdleLocked()
 }
 
-// Drain stops taking requests, for good, and waits until all calls of Handler have returned. If ctx
-// ends before, it returns the cause. Answers are still sent. Drain is the first half of an orderly
-// stop; ending the context of [Link.Run] is the second. It may be called more than once.
+// Drain stops taking requests, for good, and waits until no request is in flight any more: all
+// calls of Handler have returned, save those that left. If ctx ends before, it returns the cause.
+// Answers are still sent. Drain is the first half of an orderly stop; ending the context of
+// [Link.Run] is the second. It may be called more than once.
 func (l *Link) Drain(ctx context.Context) error {
 	l.mu.Lock()
 	l.draining = true

@@ -172,6 +172,41 @@ func TestRegistrationPaysForItsAnswers(t *testing.T) {
 	})
 }
 
+// A request that leaves gives its place and its bytes back once, while its Handler goes on.
+func TestLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &relay{}
+		free, left := make(chan struct{}), 0
+		w := start(t, r, link.Options{InFlight: 1, AccountInFlight: 1,
+			Handler: func(_ context.Context, d link.Delivery) {
+				d.Leave()
+				d.Leave()
+				left++
+				<-free
+				d.Leave()
+			}}, accounts("alice")...)
+		synctest.Wait()
+		p := r.lastPeer()
+		for i := range 3 {
+			p.send(request("alice", i+1))
+			synctest.Wait()
+			if s := w.link.Status(); left != i+1 || s.InFlight != 0 {
+				t.Fatalf("request %d: %d have left, %d in flight, drops %v", i+1, left, s.InFlight, s.Counters.Drops)
+			}
+		}
+		drained, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := w.link.Drain(drained); err != nil {
+			t.Errorf("drain waits for those that left: %v", err)
+		}
+		close(free)
+		synctest.Wait()
+		if n := w.link.Status().InFlight; n != 0 {
+			t.Errorf("after all returned: %d in flight", n)
+		}
+	})
+}
+
 // Calls of Handler that do not return fill a bounded space. The link goes on reading, and tickets
 // are taken in the order of frames.
 func TestQueuesAndTickets(t *testing.T) {

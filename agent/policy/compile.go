@@ -43,6 +43,9 @@ type Policy struct {
 	ruleIndex  index[*rule]
 	limitIndex index[*limit]
 	observes   bool // anything has mode: observe
+	asks       bool // some rule asks, in whatever mode
+	// Some rule is under deny: in force, and in force or in mode observe.
+	forbidsInForce, forbidsObserved bool
 
 	mostCounters, mostOpened int
 }

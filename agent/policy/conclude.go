@@ -2,7 +2,6 @@ package policy
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -25,10 +24,11 @@ func (s *Prospect) Conclude(inForce *Policy, counters Counters, now time.Time) D
 	// Limits have schedules, too, and theirs are always those of the commit.
 	at := *s.scope
 	at.now = now.UTC()
-	d := s.rules.conclude(&at, s.parts, counters)
+	touched := s.touchedAt(&at)
+	d := s.rules.conclude(&at, touched, counters)
 	if s.policy.observes {
-		if o := s.observed.conclude(&at, s.parts, counters); d.differs(&o) {
-			o.Charges = nil // nothing is charged but by what really is decided
+		if o := s.observed.conclude(&at, touched, counters); d.differs(&o) {
+			o.Charges, o.reserved = nil, nil // nothing is charged but by what really is decided
 			d.Observed = &o
 		}
 	}
@@ -48,7 +48,7 @@ type conclusion struct {
 }
 
 // conclude returns the decision with the limits. The judgement stays as it is.
-func (j *judgement) conclude(at *scope, parts []*part, counters Counters) Decision {
+func (j *judgement) conclude(at *scope, touched []touch, counters Counters) Decision {
 	c := conclusion{policy: j.policy, scope: at, observed: j.observed, decision: j.decision}
 	c.decision.Rules = slices.Clone(j.decision.Rules)
 	if j.denied() {
@@ -56,36 +56,18 @@ func (j *judgement) conclude(at *scope, parts []*part, counters Counters) Decisi
 		// should find the rule that denied, not the room that did not matter.
 		return c.decision
 	}
-	c.limits(parts, counters)
+	c.limits(touched, counters)
 	c.settle(j.asked)
 	return c.decision
 }
 
 // limits looks at every limit that the request touches.
-func (c *conclusion) limits(parts []*part, counters Counters) {
-	touched := map[*limit][]*part{}
-	var order []*limit
-	for _, p := range parts {
-		c.policy.limitIndex.find(c.scope.request, p, func(l *limit) {
-			if o, _ := l.matches(c.scope, p); !l.hit(o) {
-				return
-			}
-			if touched[l] == nil {
-				order = append(order, l)
-			}
-			touched[l] = append(touched[l], p)
-		})
-	}
-	// By name, so that the first reason is the same in every run and for every order of the file.
-	slices.SortFunc(order, func(a, b *limit) int { return strings.Compare(a.name, b.name) })
-	for _, l := range order {
-		// Costs are added up over all parts first. Otherwise each of ten transfers in one
-		// transaction would be compared with the limit alone.
-		costs := l.costs(c.scope, touched[l])
-		opened := c.openings(l, costs, counters)
-		for _, cost := range costs {
-			c.limit(l, cost, counters)
-			c.charge(l, cost, &opened)
+func (c *conclusion) limits(touched []touch, counters Counters) {
+	for _, t := range touched {
+		opened := c.openings(t.limit, t.costs, counters)
+		for _, cost := range t.costs {
+			c.limit(t.limit, cost, counters)
+			c.charge(t.limit, cost, &opened)
 		}
 	}
 }
@@ -136,7 +118,7 @@ func (c *conclusion) settle(asked []string) {
 		d.Rules = c.overRules
 		d.Session, d.Renew, d.Timeout, d.Charges = 0, 0, 0, nil
 	case len(asked) > 0 || len(c.overAsk) > 0:
-		d.Verdict, d.Charges = Ask, nil
+		d.Verdict, d.reserved, d.Charges = Ask, d.Charges, nil
 		d.Reason = "ask: " + slices.Concat(asked, c.overAsk)[0]
 	default:
 		d.Verdict = Allow

@@ -42,8 +42,11 @@ type judgement struct {
 	asked   []string  // reasons to ask
 	spoken  bool      // some denied part is to be answered
 
-	timed  bool // some rule that was looked at holds at certain times only
-	mayAsk bool // some rule that was looked at asks
+	forbidden bool // some part is denied by a rule
+
+	steady steady // how long the schedules of all rules that were looked at say the same
+	timed  bool   // some rule that was looked at holds at certain times only
+	mayAsk bool   // some rule that was looked at asks, or would at another time
 }
 
 type refusal struct {
@@ -54,9 +57,30 @@ type refusal struct {
 // rules judges every part. A request is one thing: all its parts pass, or all of it is denied.
 func (j *judgement) rules(parts []*part) {
 	for _, p := range parts {
+		if j.settled() {
+			break
+		}
 		j.part(p)
 	}
+	if j.denied() {
+		// Which of the parts after the first denied one ask is not known: not all rules were
+		// compared.
+		j.mayAsk = j.mayAsk || j.policy.asks
+	}
 	j.settleDenied()
+}
+
+// settled reports whether no other part can change verdict, silence or code. Another part can still
+// bring a deny rule, which comes before what nobody named, or a denial that is to be answered.
+func (j *judgement) settled() bool {
+	forbids := j.policy.forbids(j.observed)
+	switch {
+	case !j.denied():
+		return false
+	case !j.forbidden && forbids:
+		return false
+	}
+	return j.spoken || !forbids && j.policy.otherwise
 }
 
 // matched are the rules that matched a part.
@@ -69,9 +93,14 @@ func (j *judgement) match(p *part) matched {
 		if r.observe && !j.observed {
 			return
 		}
+		// Once a denial is to be answered, nothing but a deny rule can change what is said.
+		if j.denied() && j.spoken && r.section != denySection {
+			return
+		}
 		// Noted before the rule is compared, and so for too many rather than for too few: the first
 		// half may be used at another instant only if no rule at all looked at the clock.
 		j.timed = j.timed || r.when.bounded()
+		j.steady.narrow(r.when, j.scope.now)
 		j.mayAsk = j.mayAsk || r.section == askSection
 		o, _ := r.matches(j.scope, p)
 		switch {
@@ -104,6 +133,7 @@ func (j *judgement) part(p *part) {
 		first := firstByName(m.deny)
 		j.refuse(CodeDenied, p, "; "+j.policy.ruleText(first)+first.inDoubt(j.scope, p))
 		j.decision.addRules(m.deny)
+		j.forbidden = true
 		// One rule that wants an answer is enough for one: silence is for requests that another
 		// wallet may serve, and this one is forbidden here.
 		j.spoken = j.spoken || slices.ContainsFunc(m.deny, func(r *rule) bool { return !r.silent })
@@ -158,6 +188,9 @@ func (j *judgement) uncovered(p *part) {
 	code, rest := CodeUncovered, fmt.Sprintf("; no rule of %s names it", quote(j.scope.request.App))
 	if near.rule != nil {
 		rest = fmt.Sprintf("; nearest %s: %s", j.policy.ruleText(near.rule), near.rule.whyNot(j.scope, p, near.failed))
+		if near.failed == onTime {
+			j.steady.toMinute(j.scope.now) // which the reason names
+		}
 	}
 	// Another account's authority is the reason only if no rule came past that condition: a rule
 	// that lets the authority pass, and refuses the amount, refuses the amount.
@@ -208,4 +241,12 @@ func (p *Policy) denies(ref RuleRef) bool {
 		return strings.Compare(r.name, name)
 	})
 	return ok && p.rules[i].section == denySection
+}
+
+// forbids reports whether the policy has a deny rule at all, in force or also in mode observe.
+func (p *Policy) forbids(observed bool) bool {
+	if observed {
+		return p.forbidsObserved
+	}
+	return p.forbidsInForce
 }

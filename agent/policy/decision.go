@@ -91,16 +91,18 @@ type Charge struct {
 // LimitState is what a limit said of a request: how much its counter held before, what the request
 // costs, and how much there may be.
 type LimitState struct {
-	Limit    RuleRef       `json:"limit"`
-	Split    string        `json:"split,omitempty"`
-	Unit     string        `json:"unit"`
-	Window   time.Duration `json:"window,omitempty"` // 0: the request alone
-	Used     string        `json:"used,omitempty"`   // before; empty for a window of one request
-	Cost     string        `json:"cost"`             // "unclear" if it cannot be told
-	Most     string        `json:"most"`
-	Room     bool          `json:"room"`
-	Ask      bool          `json:"ask,omitempty"`      // without room a person is asked
-	Observed bool          `json:"observed,omitempty"` // not in force
+	Limit  RuleRef       `json:"limit"`
+	Split  string        `json:"split,omitempty"`
+	Unit   string        `json:"unit"`
+	Window time.Duration `json:"window,omitempty"` // 0: the request alone
+	Used   string        `json:"used,omitempty"`   // before; empty for a window of one request
+	// Waiting is how much of Used waits for a person and is not charged; empty if nothing does.
+	Waiting  string `json:"waiting,omitempty"`
+	Cost     string `json:"cost"` // "unclear" if it cannot be told
+	Most     string `json:"most"`
+	Room     bool   `json:"room"`
+	Ask      bool   `json:"ask,omitempty"`      // without room a person is asked
+	Observed bool   `json:"observed,omitempty"` // not in force
 }
 
 // Decision is what a policy says of a request. The zero value denies. As JSON it is fit for an
@@ -126,7 +128,13 @@ type Decision struct {
 	// Observed is the decision with all rules and limits in mode observe in force, if it differs in
 	// verdict, silence, code or spans; else nil.
 	Observed *Decision `json:"observed,omitempty"`
+
+	reserved []Charge
 }
+
+// Reserved returns what a request that waits for a person would cost: the charges that a yes would
+// make. It is for a [Reserve], and empty unless a person is asked.
+func (d *Decision) Reserved() []Charge { return d.reserved }
 
 func (d *Decision) differs(other *Decision) bool {
 	return d.Verdict != other.Verdict || d.Silent != other.Silent || d.Code != other.Code ||

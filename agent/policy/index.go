@@ -253,6 +253,11 @@ func (p *Policy) build() {
 	for _, r := range p.rules {
 		p.ruleIndex.add(r, r)
 		p.observes = p.observes || r.observe
+		p.asks = p.asks || r.section == askSection
+		if r.section == denySection {
+			p.forbidsObserved = true
+			p.forbidsInForce = p.forbidsInForce || !r.observe
+		}
 	}
 	for _, l := range p.limits {
 		p.limitIndex.add(&l.rule, l)

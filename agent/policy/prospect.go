@@ -1,6 +1,10 @@
 package policy
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Outlook is what is known of a decision before the counters are.
 type Outlook uint8
@@ -49,6 +53,17 @@ type Prospect struct {
 	reason   string    // with code
 	rules    judgement // as they are in force
 	observed judgement // with those in mode observe in force, if the policy has any
+
+	// touched are the limits that the request touches, with what it costs. They are found here,
+	// since to compare fields and patterns takes longer than to ask counters.
+	touched []touch
+	counted steady // as long as schedules of limits say the same
+}
+
+// touch is a limit that a request touches, with what it costs there.
+type touch struct {
+	limit *limit
+	costs []*cost
 }
 
 // Prospect judges the half of a request that needs no counters: what is refused whatever the file
@@ -66,7 +81,50 @@ func (p *Policy) Prospect(q *Request, now time.Time) *Prospect {
 		s.observed = judgement{policy: p, scope: s.scope, observed: true}
 		s.observed.rules(s.parts)
 	}
+	if !s.rules.denied() || p.observes && !s.observed.denied() {
+		s.touched = p.touched(s.scope, s.parts, &s.counted)
+		s.counted.known = true
+	}
 	return s
+}
+
+// touchedAt returns the limits that the request touches at the instant of a scope.
+func (s *Prospect) touchedAt(at *scope) []touch {
+	if !s.counted.known && s.rules.denied() && (!s.policy.observes || s.observed.denied()) {
+		return nil // nobody looks at them
+	}
+	if s.counted.known && s.counted.holds(at.now) {
+		return s.touched
+	}
+	return s.policy.touched(at, s.parts, new(steady))
+}
+
+// touched returns the limits that a request touches at the instant of a scope, and leaves of a span
+// what their schedules leave of it.
+func (p *Policy) touched(at *scope, all []*part, span *steady) []touch {
+	parts := map[*limit][]*part{}
+	var order []*limit
+	for _, one := range all {
+		p.limitIndex.find(at.request, one, func(l *limit) {
+			span.narrow(l.when, at.now)
+			if o, _ := l.matches(at, one); !l.hit(o) {
+				return
+			}
+			if parts[l] == nil {
+				order = append(order, l)
+			}
+			parts[l] = append(parts[l], one)
+		})
+	}
+	// By name, so that the first reason is the same in every run and for every order of the file.
+	slices.SortFunc(order, func(a, b *limit) int { return strings.Compare(a.name, b.name) })
+	touched := make([]touch, len(order))
+	for i, l := range order {
+		// Costs are added up over all parts first. Otherwise each of ten transfers in one
+		// transaction would be compared with the limit alone.
+		touched[i] = touch{l, l.costs(at, parts[l])}
+	}
+	return touched
 }
 
 func newScope(q *Request, parts []*part, now time.Time) *scope {
@@ -123,10 +181,9 @@ func (s *Prospect) stands(inForce *Policy, now time.Time) bool {
 	case now.Equal(s.at):
 		return true
 	}
-	// Nothing but a schedule depends on the instant, and what it says may change from one second to
-	// the next. Which rules changed is not worth finding out: with any schedule in sight all rules
-	// are judged again.
-	return !s.rules.timed && !s.observed.timed
+	// Nothing but a schedule depends on the instant, and schedules say the same for hours: only
+	// where one of them has changed since then, all rules are judged again.
+	return s.rules.steady.holds(now) && s.observed.steady.holds(now)
 }
 
 // snapshot copies a request, to find later whether it was changed. The operations themselves are

@@ -183,7 +183,7 @@ func (w *reporter) otherRule(r *rule, p *part) ReportRule {
 // wants to know what comes next.
 func (w *reporter) reportLimits(parts []*part) {
 	limits := conclusion{policy: w.policy, scope: w.scope, observed: true}
-	limits.limits(parts, w.counters)
+	limits.limits(w.policy.touched(w.scope, parts, new(steady)), w.counters)
 	for _, st := range limits.decision.Limits {
 		l := w.limitNamed(st.Limit.Name)
 		one := ReportLimit{LimitState: st, Says: "room"}

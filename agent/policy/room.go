@@ -36,8 +36,12 @@ func (l *limit) state(q quota, c *cost, counters Counters, now time.Time) LimitS
 		own = new(big.Rat)
 	}
 	if q.window > 0 {
-		used := counters.Used(Counter{l.name, c.split, q.unit}, q.window, now)
+		counter := Counter{l.name, c.split, q.unit}
+		used := counters.Used(counter, q.window, now)
 		st.Used = ratText(used)
+		if n := waiting(counters, counter); n.Sign() > 0 {
+			st.Waiting = ratText(n)
+		}
 		total.Set(used)
 	}
 	total.Add(total, own)
@@ -76,7 +80,11 @@ func (p *Policy) limitText(l *limit, st LimitState) string {
 			"after them", name, windowText(st.Window))
 	}
 	if st.Window > 0 {
-		return fmt.Sprintf("%s: %s used and %s more is above %s%s per %s", name, st.Used, st.Cost, st.Most, unit,
+		used := st.Used + " used"
+		if st.Waiting != "" {
+			used += fmt.Sprintf(" (%s of it by requests that wait for your yes or no, see `pksa pending`)", st.Waiting)
+		}
+		return fmt.Sprintf("%s: %s and %s more is above %s%s per %s", name, used, st.Cost, st.Most, unit,
 			windowText(st.Window))
 	}
 	return fmt.Sprintf("%s: %s is above %s%s per request", name, st.Cost, st.Most, unit)

@@ -315,3 +315,66 @@ func (w schedule) includes(now time.Time) bool {
 	// lies, so days were compared with this very day above.
 	return w.hours.start <= minute || minute < w.hours.end
 }
+
+// steady is a span of time in which some schedules say the same. The zero value is all time.
+type steady struct {
+	from, until time.Time // until is excluded; zero: no bound
+	known       bool      // for who keeps it: it was looked at
+}
+
+// holds reports whether an instant lies in the span.
+func (s steady) holds(t time.Time) bool {
+	return (s.from.IsZero() || !t.Before(s.from)) && (s.until.IsZero() || t.Before(s.until))
+}
+
+// narrow leaves of the span what lies between the two changes of a schedule around an instant.
+func (s *steady) narrow(w schedule, now time.Time) {
+	if !w.bounded() {
+		return
+	}
+	for _, t := range w.changes(now.UTC()) {
+		switch {
+		case t.After(now):
+			if s.until.IsZero() || t.Before(s.until) {
+				s.until = t
+			}
+		case s.from.IsZero() || t.After(s.from):
+			s.from = t
+		}
+	}
+}
+
+// toMinute leaves of the span what lies in the minute of an instant.
+func (s *steady) toMinute(now time.Time) {
+	minute := now.UTC().Truncate(time.Minute)
+	if s.from.IsZero() || minute.After(s.from) {
+		s.from = minute
+	}
+	if next := minute.Add(time.Minute); s.until.IsZero() || next.Before(s.until) {
+		s.until = next
+	}
+}
+
+// changes returns the instants around a given one at which the schedule may change: all of the day
+// before, of that day and of the day after, and its own first and last.
+func (w schedule) changes(now time.Time) []time.Time {
+	var all []time.Time
+	for _, t := range []time.Time{w.from, w.until} {
+		if !t.IsZero() {
+			all = append(all, t)
+		}
+	}
+	if w.days == nil && w.hours == nil {
+		return all
+	}
+	for day := -1; day <= 1; day++ {
+		midnight := time.Date(now.Year(), now.Month(), now.Day()+day, 0, 0, 0, 0, time.UTC)
+		all = append(all, midnight)
+		if w.hours != nil {
+			for _, minute := range []int{w.hours.start, w.hours.end} {
+				all = append(all, midnight.Add(time.Duration(minute)*time.Minute))
+			}
+		}
+	}
+	return all
+}

@@ -43,6 +43,7 @@ func (j *judgement) nearest(p *part) near {
 		}
 		// The index knows rules that cannot match, but they can be the nearest, at some hours.
 		j.timed = j.timed || r.when.bounded()
+		j.steady.narrow(r.when, j.scope.now)
 		_, failed := r.matches(j.scope, p)
 		n := near{r, failed, 0}
 		if failed == onContent {
@@ -110,7 +111,7 @@ func (r *rule) whyNot(s *scope, p *part, failed condition) string {
 	case onBehalf:
 		return r.whyNotActors(s, p)
 	case onTime:
-		return fmt.Sprintf("it does not hold at %s", s.now.Format("Mon 2006-01-02T15:04:05Z"))
+		return fmt.Sprintf("it does not hold at %s", s.now.Format("Mon 2006-01-02T15:04Z"))
 	case onContent:
 		return r.whyNotContent(s, p)
 	}

@@ -52,6 +52,6 @@ func LedgerOptions(cfg *config.Config, keys *keystore.Store, log *slog.Logger) l
 	return ledger.Options{
 		ID: keys.LedgerID(), AEAD: keys.LedgerSealer(), Sealer: keys.LedgerSealerOf, MAC: keys.LedgerMAC, Logger: log,
 		NonceAhead: cfg.NonceAhead, NonceBehind: cfg.NonceBehind, SessionsPerAccount: cfg.SessionsPerAccount,
-		KeepFor: cfg.AuditKeep, KeepBytes: cfg.AuditMax,
+		SessionsPerApp: cfg.SessionsPerApp, KeepFor: cfg.AuditKeep, KeepBytes: cfg.AuditMax,
 	}
 }

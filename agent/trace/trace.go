@@ -53,7 +53,7 @@ func (k Kind) Advice() string {
 		return "the applications hear nothing; is the disk slow, or a person asked about many requests?"
 	case SessionsFull:
 		return "does the application log in each time it runs? it should keep its session " +
-			"(limits.sessions_per_account)"
+			"(limits.sessions_per_app, limits.sessions_per_account)"
 	case Ended:
 		return "the application should log in again; `pksa session list --ended` shows its sessions"
 	case Altered:

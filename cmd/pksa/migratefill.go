@@ -188,6 +188,7 @@ func (m *migration) addSession(ctx context.Context, l *ledger.Ledger, n ledger.N
 			n.Account, auth.App, len(auth.Key), n.Account, oldwallet.App)
 		return nil
 	}
+	n.Moved = true
 	s, err := l.AddSession(ctx, n, []byte(`{"act":"migrate"}`))
 	switch {
 	case errors.Is(err, ledger.ErrKeyLive), errors.Is(err, ledger.ErrKeyElsewhere), errors.Is(err, ledger.ErrSessions):

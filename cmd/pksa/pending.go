@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,15 +17,21 @@ import (
 
 func (c *command) pendingCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "pending",
+		Use:   "pending [NUMBER]",
 		Short: "List the requests that wait for you",
 		Long: `Lists the requests that the policy asks you about, with the time that is left to
 answer each, and the logins that wait for a pairing link: nobody can read one
-before "pksa pair" has its link.`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var asked []agent.PendingRequest
-			if err := c.call(cmd.Context(), agent.MethodPending, struct{}{}, &asked); err != nil {
+before "pksa pair" has its link.
+
+The list shows the first parts of a large request and says how many there are.
+With its NUMBER, one request is shown in full.`,
+		Args: atMostOne("the NUMBER of a request"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return c.showPending(cmd.Context(), args[0])
+			}
+			asked, err := c.askedOf(cmd.Context())
+			if err != nil {
 				return err
 			}
 			var logins []agent.PendingLogin
@@ -38,6 +47,67 @@ before "pksa pair" has its link.`,
 			})
 		},
 	}
+}
+
+// askedOf reads all pages of the list, the most urgent request first.
+func (c *command) askedOf(ctx context.Context) ([]agent.PendingRequest, error) {
+	asked := []agent.PendingRequest{}
+	for q := (agent.PendingParams{}); ; {
+		var page []agent.PendingRequest
+		if err := c.call(ctx, agent.MethodPending, q, &page); err != nil {
+			return nil, err
+		}
+		more := 0
+		for _, a := range page {
+			q.After = max(q.After, a.Number)
+			more = max(more, a.More)
+			a.More = 0
+			asked = append(asked, a)
+		}
+		if more == 0 {
+			break
+		}
+	}
+	slices.SortFunc(asked, func(x, y agent.PendingRequest) int {
+		return cmp.Or(x.Until.Compare(y.Until), cmp.Compare(x.Number, y.Number))
+	})
+	return asked, nil
+}
+
+// showPending shows one request in full.
+func (c *command) showPending(ctx context.Context, arg string) error {
+	number, err := requestNumber(arg)
+	if err != nil {
+		return err
+	}
+	var whole agent.PendingRequest
+	for q := (agent.PendingPart{Number: number}); ; {
+		var part agent.PendingRequest
+		if err := c.call(ctx, agent.MethodPendingWhole, q, &part); err != nil {
+			return err
+		}
+		got := max(len(part.Effects), len(part.Operations))
+		if q.From == 0 {
+			whole = part
+		} else {
+			whole.Effects = append(whole.Effects, part.Effects...)
+			whole.Operations = append(whole.Operations, part.Operations...)
+		}
+		if q.From += got; got == 0 || q.From >= part.InAll {
+			break
+		}
+	}
+	whole.InAll = 0
+	return c.print(whole, func(w io.Writer) { printAsked(w, []agent.PendingRequest{whole}) })
+}
+
+// requestNumber reads the number of a request that waits.
+func requestNumber(arg string) (uint64, error) {
+	number, err := strconv.ParseUint(arg, 10, 64)
+	if err != nil || number == 0 {
+		return 0, errUsage{fmt.Errorf("%q is no number of a request; `pksa pending` shows them", arg)}
+	}
+	return number, nil
 }
 
 // waitsForYou joins both lists, for JSON. A login has no number, because nobody approves it.
@@ -77,6 +147,12 @@ func printAsked(w io.Writer, asked []agent.PendingRequest) {
 		for _, op := range a.Operations {
 			fmt.Fprintf(w, "      %s\n", plain.Escape(op))
 		}
+		if a.InAll > 0 {
+			fmt.Fprintf(w, "      … these are the first %d of %d parts; `pksa pending %d` shows all\n",
+				max(len(a.Effects), len(a.Operations)), a.InAll, a.Number)
+		} else if a.Cut {
+			fmt.Fprintf(w, "      … cut; `pksa pending %d` shows all\n", a.Number)
+		}
 		if a.Text != "" {
 			fmt.Fprintf(w, "      %s\n", plain.Quote(a.Text, len(a.Text)))
 		}
@@ -101,9 +177,9 @@ func (c *command) decide(verb, short string, yes bool) *cobra.Command {
 		Short: short,
 		Args:  one("the NUMBER of the request"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			number, err := strconv.ParseUint(args[0], 10, 64)
-			if err != nil || number == 0 {
-				return errUsage{fmt.Errorf("%q is no number of a request; `pksa pending` shows them", args[0])}
+			number, err := requestNumber(args[0])
+			if err != nil {
+				return err
 			}
 			if err := c.call(cmd.Context(), agent.MethodDecide, agent.DecideParams{Number: number, Yes: yes},
 				nil); err != nil {

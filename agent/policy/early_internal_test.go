@@ -1,0 +1,111 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"pksa/protocol/hive"
+)
+
+// counting counts how often a field is compared.
+type countingMatcher struct {
+	matcher
+	n *int
+}
+
+func (c countingMatcher) check(s *scope, v value) outcome {
+	*c.n++
+	return c.matcher.check(s, v)
+}
+
+// compiledCounting compiles a policy whose field tests count how often they are made.
+func compiledCounting(t *testing.T, text string) (*Policy, *int) {
+	t.Helper()
+	p, problems := Compile("policy.yaml", []byte(text), Options{})
+	if p == nil {
+		t.Fatal(problems)
+	}
+	n := new(int)
+	wrap := func(r *rule) {
+		for i := range r.entries {
+			for j := range r.entries[i].fields {
+				f := &r.entries[i].fields[j]
+				f.matcher = countingMatcher{f.matcher, n}
+			}
+		}
+	}
+	for _, r := range p.rules {
+		wrap(r)
+	}
+	for _, l := range p.limits {
+		wrap(&l.rule)
+	}
+	return p, n
+}
+
+func votesOf(t *testing.T, n int) *Request {
+	t.Helper()
+	q := &Request{Kind: Sign, Account: "alice", App: "app", Role: hive.Posting, Broadcast: true}
+	for i := range n {
+		op, err := hive.Mainnet.ParseOperation(fmt.Appendf(nil,
+			`["vote",{"voter":"alice","author":"bob","permlink":"p%d","weight":100}]`, i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Ops = append(q.Ops, op)
+	}
+	return q
+}
+
+// The second half of a decision compares no field and no pattern with the request: neither of one
+// that is surely denied nor of one that limits and hours are about, until an hour strikes or
+// another policy is in force.
+func TestSecondHalfComparesNothing(t *testing.T) {
+	const hours = "hours: '08:00-20:00'"
+	text := `version: 1
+deny: [{name: spam, request: sign, operations: [vote: {permlink: {regexp: 'x+'}}], ` + hours + `}]
+allow: [{name: votes, request: sign, apps: any, operations: [vote: {permlink: {regexp: 'ALLOWED'}}], ` + hours + `}]
+limits: [{name: few, apps: any, operations: [vote: {permlink: {regexp: 'p.*'}}], count: 100 per 1h, ` + hours + `}]
+`
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	for name, allowed := range map[string]string{"denied": "q.*", "allowed": "p.*"} {
+		p, n := compiledCounting(t, strings.Replace(text, "ALLOWED", allowed, 1))
+		s := p.Prospect(votesOf(t, 3), at)
+		if *n == 0 {
+			t.Fatalf("%s: the first half compared nothing", name)
+		}
+		*n = 0
+		d := s.Conclude(p, nil, at.Add(time.Second))
+		if (d.Verdict == Allow) != (name == "allowed") || *n != 0 {
+			t.Errorf("%s: %v (%s) after %d comparisons", name, d.Verdict, d.Reason, *n)
+		}
+		if s.Conclude(p, nil, at.Add(8*time.Hour)); *n == 0 {
+			t.Errorf("%s: nothing was compared after the hour struck", name)
+		}
+		other, m := compiledCounting(t, strings.Replace(text, "ALLOWED", allowed, 1))
+		if s.Conclude(other, nil, at); *m == 0 {
+			t.Errorf("%s: nothing was compared with another policy", name)
+		}
+	}
+}
+
+// A decision stops at the first part after which nothing can change what is answered.
+func TestDecisionStopsEarly(t *testing.T) {
+	const spam = "{name: spam, request: sign, operations: [vote: {permlink: {regexp: 'p.*'}}]%s}"
+	votes := "allow: [{name: votes, request: sign, apps: any, operations: [vote: {permlink: {regexp: 'q.*'}}]}]\n"
+	for _, c := range []struct {
+		name, policy string
+		most         int
+	}{
+		{"a deny rule", "version: 1\ndeny: [" + fmt.Sprintf(spam, "") + "]\n" + votes, 5},
+		{"nobody named it", "version: 1\n" + votes, 5},
+		{"silence of all", "version: 1\notherwise: ignore\n" + votes, 5},
+	} {
+		p, n := compiledCounting(t, c.policy)
+		if d := p.Decide(votesOf(t, 100), nil, time.Now()); d.Verdict != Deny || *n > c.most {
+			t.Errorf("%s: %v after %d comparisons, want %d at most", c.name, d.Verdict, *n, c.most)
+		}
+	}
+}

@@ -115,6 +115,9 @@ var brokenWays = []mutant{
 func TestMutants(t *testing.T) {
 	for _, m := range brokenWays {
 		t.Run(strings.ReplaceAll(m.says, " ", "_"), func(t *testing.T) {
+			if *mutants {
+				t.Parallel() // most of these tests use one core
+			}
 			src, err := os.ReadFile(m.file)
 			if err != nil {
 				t.Fatal(err)
@@ -146,7 +149,7 @@ func (m mutant) mustBeCaught(t *testing.T, broken string) {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "go", "test", "-vet=off", "-failfast", "-skip", "^TestMutants$", "-overlay",
 		overlay, ".").CombinedOutput()

@@ -50,14 +50,44 @@ type killWorld struct {
 	stderr *logtail.Buffer
 }
 
-// buildWallet builds the real program, with the points at which it can be made to die.
+// builds are the programs that were built for the tests of this package, by their build tags. They
+// lie in a folder that goes when all tests have ended.
+var builds struct {
+	mu      sync.Mutex
+	folder  string
+	program map[string]string
+}
+
+// buildWallet builds the real program once: with the tag crashpoints it has the points at which it
+// can be made to die.
 func buildWallet(t *testing.T, tags string) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "pksa")
+	builds.mu.Lock()
+	defer builds.mu.Unlock()
+	if built := builds.program[tags]; built != "" {
+		return built
+	}
+	if builds.folder == "" {
+		folder, err := os.MkdirTemp("", "pksa-built-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		builds.folder, builds.program = folder, map[string]string{}
+	}
+	binary := filepath.Join(builds.folder, "tags-"+tags, "pksa")
 	if out, err := exec.Command("go", "build", "-tags", tags, "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("building the program: %v\n%s", err, out)
 	}
+	builds.program[tags] = binary
 	return binary
+}
+
+// allTests are the tests of this package, and the end of what they share.
+type allTests struct{ *testing.M }
+
+func (all allTests) Run() int {
+	defer func() { _ = os.RemoveAll(builds.folder) }() // an empty name is no folder
+	return all.M.Run()
 }
 
 // newKillWorld makes the home folder and starts everything but the wallet.

@@ -38,7 +38,7 @@ import (
 // Scripts run the program as `exec pksa …`, as a process of its own.
 func TestMain(m *testing.M) {
 	durabletest.Memory()
-	testscript.Main(m, map[string]func(){"pksa": scriptMain})
+	testscript.Main(allTests{m}, map[string]func(){"pksa": scriptMain})
 }
 
 // scriptMain runs the program on a machine that a script describes: TEST_WALLET_PLACE is where

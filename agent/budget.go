@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pksa/agent/ledger"
@@ -28,11 +30,27 @@ import (
 type budget struct {
 	mu   sync.Mutex
 	book *policy.Book
+	// shown is what status and metrics look at. They never take mu, which a decision needs.
+	shown atomic.Pointer[shownCounters]
+	rules *policy.Policy // by which shown and windows are
 	// absent is what of book paid for transactions that provably never reached the chain.
 	absent     map[hive.TxID]storedCharges
 	windows    map[string]time.Duration // of the limits, by the policy that was in force at the last sweep
 	generation uint64                   // of the ledger; another one means that a commit failed
 	swept      time.Time                // when old charges were dropped last
+}
+
+// shownCounters is a copy of the fullest counters. It is never changed.
+type shownCounters struct {
+	fullest *policy.Summary
+	absent  []storedCharges
+}
+
+// show publishes the counters as they are now. The caller holds mu.
+func (b *budget) show(now time.Time) {
+	if b.rules != nil && b.book != nil {
+		b.shown.Store(&shownCounters{b.book.Summary(b.rules, now), slices.Collect(maps.Values(b.absent))})
+	}
 }
 
 // sweepEvery is how often charges that no limit counts any more are dropped from memory.
@@ -102,6 +120,7 @@ func (b *budget) renew(v ledger.View) {
 	if b.book == nil || b.generation != v.Generation {
 		b.fill(v)
 		b.generation = v.Generation
+		b.show(v.Now)
 	}
 }
 
@@ -127,6 +146,7 @@ func (b *budget) refresh(v ledger.View) {
 	for id, c := range chargesOf(v, unknown) {
 		b.absent[id] = decodeCharges(c)
 	}
+	b.show(v.Now)
 }
 
 // chargesOf returns what counts for the transactions of these fates.
@@ -158,10 +178,23 @@ func chargesOf(v ledger.View, fates []ledger.Fate) map[hive.TxID]ledger.Charge {
 	return found
 }
 
-// load fills the counters before the first decision.
+// load fills the counters before the first decision, and shows them as another policy counts that
+// comes into force.
 func (b *budget) load(v ledger.View, inForce *policy.Policy) {
-	b.windows = inForce.Windows() // by the committing goroutine, as all that fills them
-	b.use(v, func(*policy.Book) {})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.follow(inForce)
+	b.renew(v)
+	b.sweep(v.Now)
+	b.show(v.Now)
+}
+
+// follow takes over what the policy in force says of the limits. The caller holds mu.
+func (b *budget) follow(inForce *policy.Policy) {
+	if b.rules != inForce {
+		b.rules, b.windows = inForce, inForce.Windows()
+		b.swept = time.Time{}
+	}
 }
 
 // peek calls f with the counters as they were last, nil if there are none yet: for questions whose
@@ -179,17 +212,16 @@ func (b *budget) peek(f func(policy.Counters)) {
 // room returns what is left of each limit, nil before the counters are read. What paid for
 // transactions that never reached the chain is part of what is used, and shown apart.
 func (b *budget) room(p *policy.Policy, now time.Time) []policy.Room {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.book == nil {
+	shown := b.shown.Load()
+	if shown == nil {
 		return nil
 	}
-	rooms, absent := p.Room(b.book, now), new(policy.Book)
-	for _, s := range b.absent {
+	rooms, absent := p.Room(shown.fullest, now), new(policy.Book)
+	for _, s := range shown.absent {
 		s.count(absent)
 	}
 	at := now // as Room asks: a clock that was set back must not make windows hold less
-	if latest := b.book.Latest(); at.Before(latest) {
+	if latest := shown.fullest.Latest(); at.Before(latest) {
 		at = latest
 	}
 	for i, r := range rooms {
@@ -262,11 +294,12 @@ func (b *budget) charge(v ledger.View, inForce *policy.Policy, charges []policy.
 		panic("charges cannot be written: " + err.Error()) // unreachable: all are texts
 	}
 	b.use(v, func(book *policy.Book) {
+		b.follow(inForce)
 		book.Add(v.Now, charges)
 		if v.Now.Sub(b.swept) > sweepEvery {
-			b.windows = inForce.Windows()
 			b.sweep(v.Now)
 		}
+		b.show(v.Now)
 	})
 	return []ledger.Charge{{Data: data, Expires: v.Now.Add(keep(inForce, charges))}}
 }

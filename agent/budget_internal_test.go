@@ -100,6 +100,7 @@ func (p *payments) open() {
 	p.l, err = ledger.Open(p.path, p.o)
 	p.must(err)
 	p.b = new(budget)
+	p.must(p.l.Look(context.Background(), func(v ledger.View) { p.b.load(v, p.rules) }))
 }
 
 // pay asks for a payment; it is admitted if the budget has room.
@@ -300,5 +301,19 @@ func TestReleasedChargesAreNotReadFromTheTrail(t *testing.T) {
 	}
 	if fmt.Sprint(amounts) != "[2 3]" {
 		t.Errorf("these count: %v", amounts)
+	}
+}
+
+// Status and metrics look at a copy: what a decision holds meanwhile does not keep them waiting,
+// and they hold nothing that a decision needs.
+func TestRoomNeedsNoLock(t *testing.T) {
+	p := newPayments(t)
+	defer func() { _ = p.l.Close() }()
+	p.pay(1, 7)
+	p.b.mu.Lock()
+	room := p.b.room(p.rules, p.now)
+	p.b.mu.Unlock()
+	if len(room) != 1 || room[0].Used != "7" {
+		t.Errorf("room %+v", room)
 	}
 }

@@ -97,6 +97,9 @@ func (a *Agent) takePolicy(ctx context.Context, next *policy.Policy, warnings po
 	// Requests that wait were judged by the rules of the old policy. The commit sees that another
 	// one is in force and judges them again.
 	a.policy.Store(&policyInForce{policy: next, since: time.Now(), warnings: warnings, fresh: fresh})
+	if err := a.ledger.Look(ctx, func(v ledger.View) { a.budget.load(v, next) }); err != nil {
+		a.log.Warn("counters are shown as the policy of before counts, until the next request", "err", err)
+	}
 	a.metrics.Reload(true)
 	a.log.Info("policy reloaded", "policy", next.Hash(), "warnings", len(warnings), "limits starting at zero", fresh)
 	return nil

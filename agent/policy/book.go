@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Counters is what a policy asks about the past. [Book] is one, [Summary] another.
-type Counters interface {
+// Listed is counters that can be shown. [Book] and [Summary] are.
+type Listed interface {
 	// Used returns what the counter took in the window that ends now, and what took longer to leave
 	// it. The caller may change it.
 	Used(c Counter, window time.Duration, now time.Time) *big.Rat
@@ -18,6 +18,11 @@ type Counters interface {
 	Latest() time.Time
 	// Splits returns the counters of a limit that took anything, sorted.
 	Splits(limit string) []string
+}
+
+// Counters is what a policy asks about the past to decide. [Book] is one.
+type Counters interface {
+	Listed
 	// Live reports whether a window still holds anything of one of a limit's counters.
 	Live(limit, split string, window time.Duration, now time.Time) bool
 	// Opened returns how many counters that an app opened are in use. If they are more than enough,
@@ -93,8 +98,8 @@ func (b *Book) Lose(at, until time.Time) {
 }
 
 // losses returns what a window holds of lost charges.
-func (b *Book) losses(from, now time.Time) *big.Rat {
-	for _, l := range b.lost {
+func losses(lost []lostCharge, from, now time.Time) *big.Rat {
+	for _, l := range lost {
 		if l.at.After(from) && !l.at.After(now) && now.Before(l.until) {
 			return new(big.Rat).Set(allUsed)
 		}
@@ -197,7 +202,7 @@ func (b *Book) Splits(limit string) []string {
 // Used implements [Counters].
 func (b *Book) Used(c Counter, window time.Duration, now time.Time) *big.Rat {
 	from := now.Add(-window)
-	sum := b.losses(from, now)
+	sum := losses(b.lost, from, now)
 	if l := b.limits[c.Limit]; l != nil {
 		for s := range l.counting(c) {
 			s.addTo(sum, from.UnixMilli(), grainOf(window))

@@ -1,10 +1,12 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -115,30 +117,85 @@ type Room struct {
 	// Lost says that records were lost which may have charged it: nothing is left, and Used is
 	// Most.
 	Lost bool `json:",omitempty"`
+	// More is how many counters of the limit are not listed, since they are not among the fullest.
+	// The last one that is listed says it.
+	More int `json:",omitempty"`
 }
 
 // Amount returns a sum of charges as it is written: exactly, without needless zeros.
 func Amount(sum *big.Rat) string { return ratText(sum) }
 
-// Room returns every counter of every limit that has a window: one for a limit that is not split,
-// else those that have counted something.
-func (p *Policy) Room(counters Counters, now time.Time) []Room {
-	counters, now = asOf(counters, now)
+// Room returns the counters of every limit that has a window: one for a limit that is not split,
+// else those that have counted something; of more than [MostShown] the fullest.
+func (p *Policy) Room(counters Listed, now time.Time) []Room {
+	if latest := counters.Latest(); now.Before(latest) {
+		now = latest // as in asOf
+	}
 	var rooms []Room
 	for _, l := range p.limits {
 		splits := []string{""}
 		if len(l.per) > 0 {
 			splits = counters.Splits(l.name)
 		}
+		var all [][]Room
 		for _, split := range splits {
-			rooms = append(rooms, l.rooms(split, counters, now)...)
+			if one := l.rooms(split, counters, now); len(one) > 0 {
+				all = append(all, one)
+			}
 		}
+		shown := fullestRooms(all)
+		if n := len(shown); n > 0 {
+			last := shown[n-1]
+			last[len(last)-1].More = len(all) - n + unlisted(counters, l.name)
+		}
+		rooms = append(rooms, slices.Concat(shown...)...)
 	}
 	return rooms
 }
 
+// unlisted returns how many counters of a limit are known to be left out.
+func unlisted(counters Listed, limit string) int {
+	if s, ok := counters.(*Summary); ok {
+		return s.Unlisted(limit)
+	}
+	return 0
+}
+
+// fullestRooms returns the fullest counters, in the order in which they were.
+func fullestRooms(all [][]Room) [][]Room {
+	if len(all) <= MostShown {
+		return all
+	}
+	full := make([]float64, len(all))
+	order := make([]int, len(all))
+	for i, rooms := range all {
+		order[i] = i
+		for _, r := range rooms {
+			full[i] = max(full[i], r.full())
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(full[b], full[a]) })
+	order = order[:MostShown]
+	slices.Sort(order)
+	shown := make([][]Room, len(order))
+	for i, at := range order {
+		shown[i] = all[at]
+	}
+	return shown
+}
+
+// full returns which part is used, roughly: it only sorts.
+func (r *Room) full() float64 {
+	used, _ := strconv.ParseFloat(r.Used, 64)
+	most, _ := strconv.ParseFloat(r.Most, 64)
+	if most == 0 {
+		return used * 1e6
+	}
+	return used / most
+}
+
 // rooms returns what is left of one counter in each window.
-func (l *limit) rooms(split string, counters Counters, now time.Time) (rooms []Room) {
+func (l *limit) rooms(split string, counters Listed, now time.Time) (rooms []Room) {
 	if !l.ownSplit(split) {
 		return nil
 	}

@@ -19,6 +19,7 @@ type limitCharges struct {
 	// shapes groups the counters by the dimensions that they have, so that a counter finds its own
 	// at once and looks through foreign ones only.
 	shapes map[string]*likeCounters
+	shown  candidates
 }
 
 // likeCounters is the counters of a limit that have the same dimensions.
@@ -36,7 +37,9 @@ const fewPoints = 64
 // add counts a charge. now is the latest instant of the book.
 func (l *limitCharges) add(c Charge, d decimal, at int64, now time.Time) {
 	dims := splitOf(c.Split)
-	first, s := l.series(shapeName(dims), encodeSplit(dims), c.Unit)
+	split := encodeSplit(dims)
+	first, s := l.series(shapeName(dims), split, c.Unit)
+	l.shown.noted(split)
 	if c.OpenedBy != "" {
 		l.open(first, c.OpenedBy, at)
 	}
@@ -203,6 +206,7 @@ func (l *limitCharges) keep(now time.Time) {
 	for i := range l.tallies {
 		l.tallies[i].opened = 0
 	}
+	l.shown = candidates{}
 	l.fold(now)
 }
 

@@ -340,5 +340,8 @@ func roomLine(r policy.Room) string {
 	if r.NotOnChain != "" {
 		text += fmt.Sprintf(", of that %s not on the chain", r.NotOnChain)
 	}
+	if r.More > 0 {
+		text += fmt.Sprintf("; %d more counters of this limit are less full", r.More)
+	}
 	return text
 }

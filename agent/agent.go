@@ -76,7 +76,8 @@ type Agent struct {
 	policy atomic.Pointer[policyInForce]
 	links  links
 
-	relayKeys link.Keys // which relay has which key
+	relayKeys link.Keys    // which relay has which key
+	held      atomic.Int64 // bytes of the frames in flight at all links
 	newLink   func(config.Relay) (*link.Link, error)
 
 	// Small tables, each with a lock of its own. No method of one calls another, so that their
@@ -168,7 +169,7 @@ func (a *Agent) makeLink(relay config.Relay, o Options) (*link.Link, error) {
 			a.noteEvent(eventRelayKey, ledger.Entry{}, map[string]any{"relay": l.URL(), "was": was.String(),
 				"now": now.String()})
 		},
-		Key: relay.Key, Keys: &a.relayKeys,
+		Key: relay.Key, Keys: &a.relayKeys, Held: &a.held,
 		KeyRefused:        a.relayKeyRefused,
 		Registered:        func() { a.twins.registered(l.URL()) },
 		Heard:             func(m protocol.Message) { a.twins.heard(l.URL(), m) },

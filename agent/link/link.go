@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -97,6 +98,9 @@ type Options struct {
 	// InFlight is how many calls of Handler may run at once, AccountInFlight how many of them for
 	// one account. Default 2,048 and 1,024.
 	InFlight, AccountInFlight int
+	// Held counts the bytes of the frames in flight of all links that have it, which are bounded
+	// together; nil: of this one alone.
+	Held *atomic.Int64
 	// BackoffMin and BackoffMax are the first and the largest pause between attempts to connect,
 	// before chance makes each up to half shorter or longer. Default 1 s and 1 minute.
 	BackoffMin, BackoffMax time.Duration
@@ -123,6 +127,9 @@ func (o Options) withDefaults() Options {
 	// All 1,000 keys of an account for 200 requests a second, but for those that are tried always.
 	fill(&o.Tries, Rate{PerSecond: 190_000, Burst: 380_000})
 	fill(&o.RegisterRate, 2000)
+	if o.Held == nil {
+		o.Held = new(atomic.Int64)
+	}
 	fill(&o.InFlight, 2048)
 	fill(&o.AccountInFlight, 1024)
 	fill(&o.BackoffMin, time.Second)

@@ -13,11 +13,13 @@ import (
 )
 
 const (
-	// maxBytesHeld bounds the frames of the requests in flight, whose number alone would allow 2
-	// GiB. Opened and read, a request takes four times as much.
-	maxBytesHeld        = 8 << 20
-	maxBytesHeldAccount = maxBytesHeld / 2 // an account alone must not take all of it
-	noisePerSec         = 1                // log lines about the relay's faults
+	// These bound the frames of the requests in flight, whose number alone would allow 2 GiB: of
+	// all links together, of a link, of an account of it. Opened and read, a request takes four
+	// times as much. Neither a relay nor an account must take all of it from the others.
+	maxBytesTogether    = 6 << 20
+	maxBytesHeld        = 4 << 20
+	maxBytesHeldAccount = 2 << 20
+	noisePerSec         = 1 // log lines about the relay's faults
 	noiseAtOnce         = 20
 	malformedDrop       = "malformed_"
 )
@@ -54,8 +56,8 @@ type Drop string
 const (
 	DropLinkRate     Drop = "link_rate"       // what was not read yet of a relay that was hung up on
 	DropAccountRate  Drop = "account_rate"    // more requests that a key opens than Options.AccountRate
-	DropQueueFull    Drop = "queue_full"      // Handler holds Options.InFlight requests, or 8 MiB
-	DropAccountQueue Drop = "account_queue"   // or Options.AccountInFlight of this account, or 4 MiB
+	DropQueueFull    Drop = "queue_full"      // Handler holds Options.InFlight requests, or 4 MiB
+	DropAccountQueue Drop = "account_queue"   // or Options.AccountInFlight of this account, or 2 MiB
 	DropForeign      Drop = "foreign_account" // for an account that is not one of this link
 	DropDraining     Drop = "draining"        // the link is about to stop
 	DropBinary       Drop = "binary"          // not a text frame
@@ -174,6 +176,10 @@ func (l *Link) reserve(account hive.AccountName, size int) (*place, Drop) {
 	case e.inFlight >= l.options.AccountInFlight || e.bytes+size > maxBytesHeldAccount:
 		return nil, DropAccountQueue
 	}
+	if l.options.Held.Add(int64(size)) > maxBytesTogether {
+		l.options.Held.Add(-int64(size))
+		return nil, DropQueueFull
+	}
 	e.hadRequest = true // it may be answered from now on, see connectionFor
 	e.inFlight++
 	e.bytes += size
@@ -198,6 +204,7 @@ func (l *Link) release(p *place) {
 	p.entry.bytes -= p.size
 	l.inFlight--
 	l.bytes -= p.size
+	l.options.Held.Add(-int64(p.size))
 	if p.busy {
 		l.busy--
 	}

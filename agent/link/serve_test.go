@@ -261,7 +261,8 @@ func TestBytesHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
 		free := make(chan struct{})
-		w := start(t, r, link.Options{LinkRate: link.Rate{PerSecond: 1e6, Burst: 1e6},
+		held := new(atomic.Int64)
+		w := start(t, r, link.Options{LinkRate: link.Rate{PerSecond: 1e6, Burst: 1e6}, Held: held,
 			Handler: func(context.Context, link.Delivery) { <-free }}, accounts("alice", "bob", "carol", "dave")...)
 		synctest.Wait()
 		sent := 0
@@ -279,29 +280,35 @@ func TestBytesHeld(t *testing.T) {
 				t.Errorf("%s: in flight %d, drops %v", what, s.InFlight, s.Counters.Drops)
 			}
 		}
-		const account = 4 << 20
-		for range 8 {
+		const account = 2 << 20
+		for range 4 {
 			send("alice", 500_000)
 		}
-		last := account - 8*500_000
+		last := account - 4*500_000
 		send("alice", last+1)
-		expect("a byte above 4 MiB of an account", 8, link.DropAccountQueue, 1)
+		expect("a byte above 2 MiB of an account", 4, link.DropAccountQueue, 1)
 		send("alice", last)
-		expect("4 MiB", 9, link.DropAccountQueue, 1)
+		expect("2 MiB", 5, link.DropAccountQueue, 1)
 		send("alice", 500)
-		expect("more", 9, link.DropAccountQueue, 2)
-		for range 7 {
+		expect("more", 5, link.DropAccountQueue, 2)
+		for range 3 {
 			send("bob", 500_000)
 		}
 		send("bob", last)
+		expect("less than 4 MiB of the link", 9, link.DropQueueFull, 0)
+		held.Add(2<<20 + 1) // of another link
 		send("carol", 500_000)
-		expect("8 MiB of the link", 18, link.DropQueueFull, 0)
+		expect("a byte above 6 MiB of all links", 9, link.DropQueueFull, 1)
+		held.Add(-1)
+		send("carol", 500_000)
+		expect("6 MiB, and 4 MiB of the link", 10, link.DropQueueFull, 1)
+		held.Add(-2 << 20)
 		send("dave", 500)
-		expect("more", 18, link.DropQueueFull, 1)
+		expect("a byte more of the link", 10, link.DropQueueFull, 2)
 		close(free)
 		synctest.Wait()
-		if s := w.link.Status(); s.InFlight != 0 {
-			t.Errorf("in flight: %d", s.InFlight)
+		if s := w.link.Status(); s.InFlight != 0 || held.Load() != 0 {
+			t.Errorf("in flight: %d, %d bytes", s.InFlight, held.Load())
 		}
 	})
 }

@@ -106,6 +106,7 @@ func TestAddresses(t *testing.T) {
 		{"nodes: [https://a.example, list:https://b.example/api/nodes]", ""},
 		{"nodes: list:https://b.example/api/nodes", ""},
 		{"nodes: list:http://localhost/nodes", "a node list is reached by https://"},
+		{"nodes: https://b.example/?key=abc", "the address of a Hive API node carries no query (what follows ?)"},
 		{"nodes: list:https://b.example/?all", "a node list is reached by https://, without a query"},
 		{"nodes: [list:https://b.example/, list:https://c.example/]", "is a second node list"},
 		{"nodes: list:https://a:b@c.example/", "an address carries no user name or password"},

@@ -399,6 +399,10 @@ func readNodes(r *reader, n *yamlnode.Node) error {
 		if u.Scheme != "https" && !(u.Scheme == "http" && host.Loopback(u.Hostname())) {
 			return fmt.Errorf("%q: a Hive API node is reached by https://; http:// is for this machine only", v)
 		}
+		if u.RawQuery != "" || u.ForceQuery {
+			// Not quoted: what stands there is often a key of the provider.
+			return errors.New("the address of a Hive API node carries no query (what follows ?): take another node")
+		}
 		nodes = append(nodes, v)
 	}
 	// A list alone leaves the usual nodes before its own: it may be out of reach, and it is not

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,6 +96,7 @@ func TestStrangersDoNotPay(t *testing.T) {
 func TestHonestAmongStrangersAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, decide := &relay{}, make(chan struct{})
+		var mu sync.Mutex
 		var paces []link.Pace
 		w := start(t, r, link.Options{
 			AccountRate: link.Rate{PerSecond: 1, Burst: 3}, BusyRate: link.Rate{PerSecond: 1e-9, Burst: 1},
@@ -103,7 +105,10 @@ func TestHonestAmongStrangersAtOnce(t *testing.T) {
 					<-decide
 					return
 				}
-				paces = append(paces, d.Charge())
+				pace := d.Charge()
+				mu.Lock()
+				defer mu.Unlock()
+				paces = append(paces, pace)
 			},
 		}, accounts("alice")...)
 		time.Sleep(time.Minute)

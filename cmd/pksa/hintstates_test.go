@@ -45,6 +45,7 @@ var saidBy = []struct{ file, texts string }{
 var unsaid = []string{
 	"there is no live session",         // `pksa session revoke` asks for several, and has a hint
 	"a person is asked",                // in the log, while somebody waits
+	"wait for your yes or no",          // the reason of a refusal in the log, after twenty that wait: see package agent
 	"this auth_key has a live session", // `pksa session add` shows it, as if it was made now
 	"no proof of key can be made",      // of keys that are gone: see package link
 	"a file of this name exists",       // commands that make a keystore look before; only a race shows it

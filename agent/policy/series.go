@@ -59,19 +59,19 @@ const (
 )
 
 // millionths returns a number that a point can hold.
-func (d decimal) millionths() (int64, bool) {
+func (a decimal) millionths() (int64, bool) {
 	// Two digits less than fit: one addition cannot overflow unseen.
-	if d.negative || len(d.fraction) > microDigits || len(d.whole)+microDigits > 17 {
+	if a.negative || len(a.fraction) > microDigits || len(a.whole)+microDigits > 17 {
 		return 0, false
 	}
 	var n int64
-	for i := range len(d.whole) {
-		n = 10*n + int64(d.whole[i]-'0')
+	for i := range len(a.whole) {
+		n = 10*n + int64(a.whole[i]-'0')
 	}
 	for i := range microDigits {
 		n *= 10
-		if i < len(d.fraction) {
-			n += int64(d.fraction[i] - '0')
+		if i < len(a.fraction) {
+			n += int64(a.fraction[i] - '0')
 		}
 	}
 	return n, true

@@ -35,37 +35,37 @@ type likeCounters struct {
 const fewPoints = 64
 
 // add counts a charge. now is the latest instant of the book.
-func (l *limitCharges) add(c Charge, d decimal, at int64, now time.Time) {
+func (lc *limitCharges) add(c Charge, d decimal, at int64, now time.Time) {
 	dims := splitOf(c.Split)
 	split := encodeSplit(dims)
-	first, s := l.series(shapeName(dims), split, c.Unit)
-	l.shown.noted(split)
+	first, s := lc.series(shapeName(dims), split, c.Unit)
+	lc.shown.noted(split)
 	if c.OpenedBy != "" {
-		l.open(first, c.OpenedBy, at)
+		lc.open(first, c.OpenedBy, at)
 	}
 	// Merged when the list would have to grow, so that a charge costs the same however many there
 	// are.
 	if n := len(s.points); n == cap(s.points) && n >= fewPoints {
-		s.merge(ripeAt(now, l.longest), math.MinInt64)
+		s.merge(ripeAt(now, lc.longest), math.MinInt64)
 		s.points = slices.Grow(s.points, max(fewPoints, len(s.points)/2))
 	}
 	s.add(at, d)
 	// Those of short windows are unused soon, and may be many before somebody asks to keep. Not
 	// before the charge is in: a counter without any is dropped.
-	if c.OpenedBy != "" && l.tallies[first.opener-1].opened > 2*MostCounters {
-		l.keep(now)
+	if c.OpenedBy != "" && lc.tallies[first.opener-1].opened > 2*MostCounters {
+		lc.keep(now)
 	}
 }
 
 // series returns the first series of a counter and that of a unit.
-func (l *limitCharges) series(name, split, unit string) (first, _ *series) {
-	sh := l.shapes[name]
+func (lc *limitCharges) series(name, split, unit string) (first, _ *series) {
+	sh := lc.shapes[name]
 	if sh == nil {
 		sh = &likeCounters{splits: map[string]*series{}}
-		l.shapes[name] = sh
+		lc.shapes[name] = sh
 	}
 	sh.sums = nil
-	u := l.unit(unit)
+	u := lc.unit(unit)
 	first = sh.splits[split]
 	if s := first.of(u); s != nil {
 		return first, s
@@ -84,11 +84,11 @@ func (l *limitCharges) series(name, split, unit string) (first, _ *series) {
 }
 
 // unit returns the number of a unit.
-func (l *limitCharges) unit(name string) uint16 {
-	i := slices.Index(l.units, name)
+func (lc *limitCharges) unit(name string) uint16 {
+	i := slices.Index(lc.units, name)
 	if i < 0 {
-		i = len(l.units)
-		l.units = append(l.units, name)
+		i = len(lc.units)
+		lc.units = append(lc.units, name)
 	}
 	return uint16(i)
 }
@@ -102,15 +102,15 @@ func (s *series) of(unit uint16) *series {
 
 // counting returns the series that count in a counter: its own, and those of counters with other
 // dimensions that do not contradict it.
-func (l *limitCharges) counting(c Counter) iter.Seq[*series] {
+func (lc *limitCharges) counting(c Counter) iter.Seq[*series] {
 	return func(yield func(*series) bool) {
-		i := slices.Index(l.units, c.Unit)
+		i := slices.Index(lc.units, c.Unit)
 		if i < 0 {
 			return
 		}
 		dims := splitOf(c.Split)
 		own, exact := shapeName(dims), encodeSplit(dims)
-		for name, sh := range l.shapes {
+		for name, sh := range lc.shapes {
 			// Of splits with the same dimensions only one does not contradict, and its name is
 			// known. They can be many, one for each recipient, so they are not searched.
 			s := sh.splits[exact]
@@ -187,9 +187,9 @@ func (sh *likeCounters) sumsBy(names []string) map[string]*series {
 }
 
 // keep merges what is old, and drops what is older than counts.
-func (l *limitCharges) keep(now time.Time) {
-	ripe, drop := ripeAt(now, l.longest), now.Add(-max(l.longest, atLeastKept)).UnixMilli()
-	for name, sh := range l.shapes {
+func (lc *limitCharges) keep(now time.Time) {
+	ripe, drop := ripeAt(now, lc.longest), now.Add(-max(lc.longest, atLeastKept)).UnixMilli()
+	for name, sh := range lc.shapes {
 		sh.sums = nil
 		maps.DeleteFunc(sh.splits, func(_ string, s *series) bool {
 			empty := true
@@ -200,14 +200,14 @@ func (l *limitCharges) keep(now time.Time) {
 			return empty
 		})
 		if len(sh.splits) == 0 {
-			delete(l.shapes, name)
+			delete(lc.shapes, name)
 		}
 	}
-	for i := range l.tallies {
-		l.tallies[i].opened = 0
+	for i := range lc.tallies {
+		lc.tallies[i].opened = 0
 	}
-	l.shown = candidates{}
-	l.fold(now)
+	lc.shown = candidates{}
+	lc.fold(now)
 }
 
 // unused is a counter of which the windows in force hold nothing.
@@ -219,11 +219,11 @@ type unused struct {
 // fold takes the counters of an app that are not in use and too many, those first that were used
 // last longest ago, and adds up what they took as if the limit were not split. It counts in each
 // counter then, but not unless a window is made so long that it sees it.
-func (l *limitCharges) fold(now time.Time) {
+func (lc *limitCharges) fold(now time.Time) {
 	byApp := map[uint32][]unused{}
-	for name, sh := range l.shapes {
+	for name, sh := range lc.shapes {
 		for split, s := range sh.splits {
-			if name != "" && !s.leaves(l.longest).After(now) {
+			if name != "" && !s.leaves(lc.longest).After(now) {
 				byApp[s.opener] = append(byApp[s.opener], unused{name, split, s})
 			}
 		}
@@ -231,20 +231,20 @@ func (l *limitCharges) fold(now time.Time) {
 	parts := map[uint16][]*series{} // by unit
 	for _, list := range byApp {
 		slices.SortFunc(list, func(a, b unused) int {
-			return cmp.Or(a.first.leaves(l.longest).Compare(b.first.leaves(l.longest)),
+			return cmp.Or(a.first.leaves(lc.longest).Compare(b.first.leaves(lc.longest)),
 				strings.Compare(a.split, b.split))
 		})
 		for _, u := range list[:max(0, len(list)-MostCounters)] {
-			delete(l.shapes[u.shape].splits, u.split)
+			delete(lc.shapes[u.shape].splits, u.split)
 			for s := u.first; s != nil; s = s.next() {
 				parts[s.unit] = append(parts[s.unit], s)
 			}
 		}
 	}
 	for unit, list := range parts {
-		_, s := l.series("", "", l.units[unit])
+		_, s := lc.series("", "", lc.units[unit])
 		sum := joined(append(list, s))
-		sum.merge(ripeAt(now, l.longest), math.MinInt64)
+		sum.merge(ripeAt(now, lc.longest), math.MinInt64)
 		if s.points = sum.points; sum.large() != nil || s.large() != nil {
 			s.withRare().large = sum.large()
 		}
@@ -268,14 +268,14 @@ type tally struct {
 }
 
 // open notes that an app opens a counter.
-func (l *limitCharges) open(first *series, app string, at int64) {
-	i := slices.Index(l.apps, app)
+func (lc *limitCharges) open(first *series, app string, at int64) {
+	i := slices.Index(lc.apps, app)
 	if i < 0 {
-		i = len(l.apps)
-		l.apps, l.tallies = append(l.apps, app), append(l.tallies, tally{})
+		i = len(lc.apps)
+		lc.apps, lc.tallies = append(lc.apps, app), append(lc.tallies, tally{})
 	}
 	first.opener = uint32(i + 1)
-	t := &l.tallies[i]
+	t := &lc.tallies[i]
 	t.n++
 	if leaves := time.UnixMilli(sliceEnd(at, grainOf(t.window))).Add(t.window); leaves.Before(t.next) {
 		t.next = leaves
@@ -337,9 +337,9 @@ func (b *Book) Opened(o Openings, now time.Time) (int, time.Time) {
 
 // openedBy returns the first series of each counter that an app opened; 0 is of no app that is
 // known.
-func (l *limitCharges) openedBy(app uint32) iter.Seq[*series] {
+func (lc *limitCharges) openedBy(app uint32) iter.Seq[*series] {
 	return func(yield func(*series) bool) {
-		for _, sh := range l.shapes {
+		for _, sh := range lc.shapes {
 			for _, s := range sh.splits {
 				if s.opener == app && !yield(s) {
 					return

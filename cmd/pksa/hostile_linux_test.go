@@ -55,7 +55,6 @@ type hostile struct {
 	sent   [attacks]atomic.Int64
 	asked  atomic.Int64 // of the honest app
 	heard  atomic.Int64
-	killed atomic.Bool // it asks no more
 }
 
 // TestHostileBounds attacks the running program from all sides for a while. It keeps its memory and

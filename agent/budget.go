@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pksa/agent/audit"
 	"pksa/agent/ledger"
 	"pksa/agent/policy"
 	"pksa/agent/refund"
@@ -72,19 +74,35 @@ type storedCharges struct {
 // LostCharge returns what counts in the place of a charge that the ledger has lost: what the record
 // of the request says, or else all that any limit has.
 func LostCharge(lost ledger.LostCharge) (ledger.Charge, error) {
-	var content struct {
-		Cost []policy.Charge `json:"cost"`
-	}
 	s, until := storedCharges{At: lost.At}, lost.Until
 	if until.IsZero() {
 		until = lost.At.Add(policy.LongestWindow)
 	}
-	if r := lost.Record; r == nil || json.Unmarshal(r.Content, &content) != nil || len(content.Cost) == 0 {
+	whole := false
+	if r := lost.Record; r != nil {
+		var err error
+		s.Charges, whole, err = costOf(r.Content) // without the transaction, as in recordedCharges
+		whole = whole && err == nil && len(s.Charges) > 0
+	}
+	if !whole {
 		s.LostUntil = until
 	}
-	s.Charges = content.Cost // without the transaction, as in recordedCharges
 	data, err := json.Marshal(s)
 	return ledger.Charge{Data: data, Expires: until}, err
+}
+
+// costOf returns what the record of an admitted request says that it was charged. It reports
+// whether that is all: a record says so much and no more, see [audit.Content.Encode].
+func costOf(record []byte) (cost []policy.Charge, whole bool, err error) {
+	var content audit.Content
+	if err := json.Unmarshal(record, &content); err != nil {
+		return nil, false, err
+	}
+	// The request itself may have been cut for good: what it cost is put back before.
+	if err := content.Unpack(); err != nil && !errors.Is(err, audit.ErrCut) {
+		return content.Cost, false, nil
+	}
+	return content.Cost, content.Cut == nil || content.Cut.Costs == 0, nil
 }
 
 // decodeCharges reads stored charges.
@@ -408,23 +426,28 @@ func (m Admin) recordedCharges(now time.Time, kept time.Duration) ([]recordedCha
 			r.Time.Add(kept).Before(now) {
 			continue
 		}
-		var content struct {
-			Cost []policy.Charge `json:"cost"`
-		}
-		if err := json.Unmarshal(r.Content, &content); err != nil {
+		cost, whole, err := costOf(r.Content)
+		if err != nil {
 			return nil, fmt.Errorf("record %d: %w", r.Number, err)
 		}
-		if len(content.Cost) == 0 {
+		if len(cost) == 0 && whole {
 			continue
 		}
 		// Without the transaction: its expiration is not in the trail, and without that nobody can
 		// prove that it never reached the chain. Such a charge is never given back.
-		found = append(found, storedCharges{At: r.Time, Charges: content.Cost})
+		s := storedCharges{At: r.Time, Charges: cost}
+		if !whole {
+			s.LostUntil = r.Time.Add(kept)
+		}
+		found = append(found, s)
 		numbers = append(numbers, cmp.Or(r.Ref, r.Number))
 	}
 	back(now)
 	var all []recordedCharge
 	for i, s := range found {
+		if !s.LostUntil.IsZero() {
+			s.LostUntil = s.At.Add(kept) // At has gone back meanwhile
+		}
 		if data, err := json.Marshal(s); err != nil {
 			return nil, err
 		} else if until := s.At.Add(kept); until.After(now) {

@@ -13,9 +13,11 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
+	"pksa/agent/audit"
 	"pksa/agent/ledger"
 	"pksa/agent/policy"
 	"pksa/agent/refund"
@@ -315,5 +317,55 @@ func TestRoomNeedsNoLock(t *testing.T) {
 	p.b.mu.Unlock()
 	if len(room) != 1 || room[0].Used != "7" {
 		t.Errorf("room %+v", room)
+	}
+}
+
+// A record that was cut to its 8 KiB still says all that was charged: a ledger that is mended or led
+// back counts no less. Where it does not, all of every limit counts as used.
+func TestCostOfLongRecords(t *testing.T) {
+	p := newPayments(t)
+	defer func() { _ = p.l.Close() }()
+	var charges []policy.Charge
+	for n := range 400 {
+		charges = append(charges, policy.Charge{Limit: "tips", Split: fmt.Sprintf("to=customer%04d", n), Unit: "HBD",
+			Amount: fmt.Sprint(n + 1)})
+	}
+	for _, c := range []struct {
+		name  string
+		whole bool // as it is kept of what is carried out
+	}{{"in full", true}, {"in part", false}} {
+		content := audit.Content{Cost: charges}.Encode(audit.NewDraft(policy.Written{Request: "sign"}, c.whole), 0, c.whole)
+		if len(content) > audit.MaxContent {
+			t.Fatalf("%s: %d bytes", c.name, len(content))
+		}
+		lost, err := LostCharge(ledger.LostCharge{At: p.now, Record: &ledger.Record{Content: content}})
+		p.must(err)
+		p.wholeOrLost(c.name+", mended", decodeCharges(lost), charges, c.whole)
+
+		key := ledger.RequestKey{Relay: "relay", UUID: c.name}
+		_, err = p.l.Begin(ledger.Arrival{Key: key, Digest: sha256.Sum256([]byte(c.name)), Expires: p.now.Add(time.Minute)})
+		p.must(err)
+		p.now = p.now.Add(time.Second)
+		_, err = p.l.Admit(t.Context(), ledger.Admission{Key: key, Account: "alice", Kind: "sign", Session: p.s.ID,
+			Nonce: p.now.UnixMilli()}, func(ledger.View) ledger.Ruling {
+			return ledger.Ruling{Verdict: ledger.Admitted, Record: content}
+		})
+		p.must(err)
+		recorded, err := Admin{Ledger: p.l}.recordedCharges(p.now, 31*24*time.Hour)
+		p.must(err)
+		if len(recorded) == 0 {
+			t.Fatalf("%s: nothing in the trail", c.name)
+		}
+		p.wholeOrLost(c.name+", led back", decodeCharges(recorded[len(recorded)-1].Charge), charges, c.whole)
+	}
+}
+
+func (p *payments) wholeOrLost(name string, got storedCharges, want []policy.Charge, whole bool) {
+	p.Helper()
+	if whole && !(reflect.DeepEqual(got.Charges, want) && got.LostUntil.IsZero()) {
+		p.Errorf("%s: %d of %d charges, lost until %s", name, len(got.Charges), len(want), got.LostUntil)
+	}
+	if !whole && !got.LostUntil.After(p.now) {
+		p.Errorf("%s: %d of %d charges, and nothing lost", name, len(got.Charges), len(want))
 	}
 }

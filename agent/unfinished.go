@@ -97,9 +97,10 @@ func (a *Agent) rememberIDs(number uint64) {
 	now := time.Now()
 	since := a.ledger.Now().Add(-maxSkew)
 	next := since.Add(maxSkew) // the time of the record at to
-	// The trail can only be read forward, so it is read in steps, the newest first. Steps are made
-	// smaller where a record cannot be read.
-	for to, step := number, uint64(1000); to > 1 && !next.Before(since); {
+	// The trail can only be read forward, so it is read in steps, the newest first. They begin with one
+	// record, which is mostly all of that time: a step into an old segment may read a large file whole.
+	// Steps are made smaller again where a record cannot be read.
+	for to, step := number, uint64(1); to > 1 && !next.Before(since); {
 		from := max(to, step+1) - step
 		records, ok := a.recordsBetween(from, to)
 		if !ok && step > 1 {
@@ -120,9 +121,12 @@ func (a *Agent) rememberIDs(number uint64) {
 		if len(records) > 0 {
 			next = records[0].at
 		}
-		to = from
+		to, step = from, min(2*step, mostStep)
 	}
 }
+
+// mostStep is how many records are read at once while ids are looked for.
+const mostStep = 1000
 
 // madeAt is what is remembered of a record: its transaction, if it has one. Contents can be large,
 // and a thousand of them must not be held at a start.

@@ -320,8 +320,8 @@ func TestRoomNeedsNoLock(t *testing.T) {
 	}
 }
 
-// A record that was cut to its 8 KiB still says all that was charged: a ledger that is mended or led
-// back counts no less. Where it does not, all of every limit counts as used.
+// A record that was cut to its 8 KiB still says all that was charged: a ledger that is mended or
+// led back counts no less. Where it does not, all of every limit counts as used.
 func TestCostOfLongRecords(t *testing.T) {
 	p := newPayments(t)
 	defer func() { _ = p.l.Close() }()
@@ -334,7 +334,8 @@ func TestCostOfLongRecords(t *testing.T) {
 		name  string
 		whole bool // as it is kept of what is carried out
 	}{{"in full", true}, {"in part", false}} {
-		content := audit.Content{Cost: charges}.Encode(audit.NewDraft(policy.Written{Request: "sign"}, c.whole), 0, c.whole)
+		content := audit.Content{Cost: charges}.Encode(audit.NewDraft(policy.Written{Request: "sign"}, c.whole), 0,
+			c.whole)
 		if len(content) > audit.MaxContent {
 			t.Fatalf("%s: %d bytes", c.name, len(content))
 		}
@@ -343,7 +344,8 @@ func TestCostOfLongRecords(t *testing.T) {
 		p.wholeOrLost(c.name+", mended", decodeCharges(lost), charges, c.whole)
 
 		key := ledger.RequestKey{Relay: "relay", UUID: c.name}
-		_, err = p.l.Begin(ledger.Arrival{Key: key, Digest: sha256.Sum256([]byte(c.name)), Expires: p.now.Add(time.Minute)})
+		_, err = p.l.Begin(ledger.Arrival{Key: key, Digest: sha256.Sum256([]byte(c.name)),
+			Expires: p.now.Add(time.Minute)})
 		p.must(err)
 		p.now = p.now.Add(time.Second)
 		_, err = p.l.Admit(t.Context(), ledger.Admission{Key: key, Account: "alice", Kind: "sign", Session: p.s.ID,

@@ -97,9 +97,9 @@ func (a *Agent) rememberIDs(number uint64) {
 	now := time.Now()
 	since := a.ledger.Now().Add(-maxSkew)
 	next := since.Add(maxSkew) // the time of the record at to
-	// The trail can only be read forward, so it is read in steps, the newest first. They begin with one
-	// record, which is mostly all of that time: a step into an old segment may read a large file whole.
-	// Steps are made smaller again where a record cannot be read.
+	// The trail can only be read forward, so it is read in steps, the newest first. They begin with
+	// one record, which is mostly all of that time: a step into an old segment may read a large
+	// file whole. Steps are made smaller again where a record cannot be read.
 	for to, step := number, uint64(1); to > 1 && !next.Before(since); {
 		from := max(to, step+1) - step
 		records, ok := a.recordsBetween(from, to)

@@ -76,9 +76,8 @@ var settings = []setting{
 	{"limits.sessions_per_account", "Live sessions of one account, at most. At the bound a new session of an " +
 		"application takes the place of one that the application's secret made and that was idle for an hour.", "1000",
 		integer(func(c *Config) *int { return &c.SessionsPerAccount }, 1, 100_000)},
-	{"limits.sessions_per_app", "The same of one app for one account; sessions that a person made count, and are " +
-		"never " +
-		"replaced.", "32",
+	{"limits.sessions_per_app", "The same of one app for one account; here five minutes idle are enough. " +
+		"Sessions that a person made count, and are never replaced.", "32",
 		integer(func(c *Config) *int { return &c.SessionsPerApp }, 1, 100_000)},
 	{"limits.operations", "Operations of one request, at most; one with more is answered \"not supported\". The " +
 		"chain " +

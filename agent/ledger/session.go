@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -217,8 +218,13 @@ func (b *batch) full(n NewSession) error {
 	return nil
 }
 
-// replaceIdle is how long a session must not have been used before a new one may replace it.
-const replaceIdle = time.Hour
+// A session must not have been used for this long before a new one may replace it. Where only its
+// app is at its bound the time is short: a program that is started each minute and logs in each
+// time would be refused from its 33rd start on.
+const (
+	replaceIdle    = time.Hour
+	replaceAppIdle = 5 * time.Minute
+)
 
 // idlest returns the session that a new one may replace when its app or the account is full: of
 // those that the same slot's secret made for the account and that are idle, the one whose last use
@@ -228,9 +234,13 @@ func (b *batch) idlest(n NewSession) (idlest *Session) {
 	if n.Origin != Service {
 		return nil
 	}
+	idle := replaceIdle
+	if errors.Is(b.full(n), ErrAppSessions) {
+		idle = replaceAppIdle
+	}
 	for _, s := range b.allSessions() {
 		if s.Account != n.Account || s.App != n.App || s.Origin != Service || !s.Expires.After(b.now) ||
-			s.LastUsed.After(b.now.Add(-replaceIdle)) {
+			s.LastUsed.After(b.now.Add(-idle)) {
 			continue
 		}
 		if idlest == nil || s.LastUsed.Before(idlest.LastUsed) {

@@ -280,7 +280,10 @@ func TestSessionsOfOneApp(t *testing.T) {
 	_, err = r.l.AddSession(ctx, moved, nil)
 	must(t, err)
 
-	r.clock.add(time.Hour)
+	r.clock.add(5*time.Minute - time.Second)
+	_, err = r.admitSession("alice", "noisy", "k2")
+	wantError(t, err, ledger.ErrAppSessions)
+	r.clock.add(time.Second)
 	_, err = r.l.AddSession(ctx, r.newSession("alice", "noisy", "k2"), nil) // by hand it replaces none
 	wantError(t, err, ledger.ErrAppSessions)
 	_, err = r.admitSession("alice", "noisy", "k2")

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"maps"
 	"math/big"
 	"net/url"
@@ -159,9 +161,22 @@ func splitOf(split string) map[string]string {
 		return dims // without dimensions it contradicts no counter, and so counts in all
 	}
 	for name := range values {
-		dims[name] = values.Get(name)
+		dims[name] = dimText(values.Get(name)) // earlier programs charged long texts as they are
 	}
 	return dims
+}
+
+// longestDim is how many bytes the text of a dimension has at most in the name of a counter.
+const longestDim = 256
+
+// dimText returns the text by which a counter is named: a long one by its digest, since an
+// application opens counters by the ten thousand. Whoever chooses the digest of another text as his
+// text shares the counter with that, and has less room.
+func dimText(text string) string {
+	if len(text) <= longestDim/3 || len(url.QueryEscape(text)) <= longestDim {
+		return text
+	}
+	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text)))
 }
 
 // encodeSplit returns the one spelling of a split.

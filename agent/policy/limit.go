@@ -212,5 +212,5 @@ func splitText(p *part, field string) string {
 	if p.kind != Sign {
 		return ""
 	}
-	return p.field(field).text
+	return dimText(p.field(field).text)
 }

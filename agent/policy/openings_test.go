@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -132,5 +133,38 @@ func TestCountersOfShortWindows(t *testing.T) {
 	}
 	if most > 2*policy.MostCounters || most < policy.MostCounters {
 		t.Errorf("up to %d counters", most)
+	}
+}
+
+// A counter is named by the digest of a long text. What an earlier program charged under the text
+// itself counts there.
+func TestCountersOfLongTexts(t *testing.T) {
+	long := strings.Repeat("\u00e9", 1000)
+	for _, c := range []struct {
+		text string
+		cut  bool
+	}{
+		{strings.Repeat("x", 255), false}, {strings.Repeat("x", 256), false}, {strings.Repeat("x", 257), true},
+		{strings.Repeat("%", 85), false}, {strings.Repeat("%", 86), true}, {long, true},
+	} {
+		var book policy.Book
+		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		split := url.Values{"memo": {c.text}}.Encode()
+		book.Add(now, []policy.Charge{{Limit: "l", Split: split, Unit: "count", Amount: "3"}})
+		names := book.Splits("l")
+		if len(names) != 1 || len(names[0]) > len("memo=")+256 || (names[0] != split) != c.cut {
+			t.Errorf("%d bytes: %d bytes in the name", len(c.text), len(names[0]))
+		}
+		for _, asked := range []string{split, names[0]} {
+			if used := book.Used(policy.Counter{Limit: "l", Split: asked, Unit: "count"}, time.Hour,
+				now); used.RatString() != "3" {
+				t.Errorf("%d bytes: %s used", len(c.text), used.RatString())
+			}
+		}
+		other := url.Values{"memo": {c.text + "x"}}.Encode()
+		if used := book.Used(policy.Counter{Limit: "l", Split: other, Unit: "count"}, time.Hour,
+			now); used.Sign() != 0 {
+			t.Errorf("%d bytes and one more: %s used", len(c.text), used.RatString())
+		}
 	}
 }

@@ -69,8 +69,8 @@ func TestFlippedBits(t *testing.T) {
 	o := r.o
 	o.Logger = nil
 	rng := rand.New(rand.NewPCG(3, 4))
-	// How much of the file is in use differs from run to run, so the flips go on until enough of them
-	// have met something.
+	// How much of the file is in use differs from run to run, so the flips go on until enough of
+	// them have met something.
 	refused, tries := 0, 0
 	for ; refused < 80 && tries < 2400; tries++ {
 		bad := slices.Clone(good)

@@ -49,12 +49,12 @@ const (
 // that may pay little, a relay, and strangers at both relays that it uses.
 type hostile struct {
 	*killWorld
-	evil   *relaytest.Server // a relay of the settings that floods and replays
-	own    string            // the wallet's own relay
-	past   past              // requests that the hostile relay has seen
-	sent   [attacks]atomic.Int64
-	asked  atomic.Int64 // of the honest app
-	heard  atomic.Int64
+	evil  *relaytest.Server // a relay of the settings that floods and replays
+	own   string            // the wallet's own relay
+	past  past              // requests that the hostile relay has seen
+	sent  [attacks]atomic.Int64
+	asked atomic.Int64 // of the honest app
+	heard atomic.Int64
 }
 
 // TestHostileBounds attacks the running program from all sides for a while. It keeps its memory and

@@ -28,7 +28,7 @@ func boundMemory(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			debug.SetMemoryLimit(memoryLimit(heapInUse()))
+			debug.SetMemoryLimit(memoryLimit(memoryInUse()))
 		}
 	}
 }
@@ -38,12 +38,28 @@ func boundMemory(ctx context.Context) {
 // again.
 func memoryLimit(inUse uint64) int64 { return int64(max(smallestHeap, inUse+inUse/2)) }
 
-// heapInUse returns how much of the heap was in use when garbage was collected last.
-func heapInUse() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	if sample[0].Value.Kind() != metrics.KindUint64 {
-		return 0
+// besideHeap is what the runtime's limit counts besides the heap: stacks, and its own books.
+var besideHeap = []string{
+	"/memory/classes/heap/stacks:bytes", "/memory/classes/os-stacks:bytes",
+	"/memory/classes/metadata/mcache/free:bytes", "/memory/classes/metadata/mcache/inuse:bytes",
+	"/memory/classes/metadata/mspan/free:bytes", "/memory/classes/metadata/mspan/inuse:bytes",
+	"/memory/classes/metadata/other:bytes", "/memory/classes/profiling/buckets:bytes",
+	"/memory/classes/other:bytes",
+}
+
+// memoryInUse returns how much of the heap was in use when garbage was collected last, and all that
+// the limit counts besides the heap. If the limit had no room for that, garbage would be collected
+// without end.
+func memoryInUse() (bytes uint64) {
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	for _, name := range besideHeap {
+		samples = append(samples, metrics.Sample{Name: name})
 	}
-	return sample[0].Value.Uint64()
+	metrics.Read(samples)
+	for _, s := range samples {
+		if s.Value.Kind() == metrics.KindUint64 { // or this runtime does not know the name
+			bytes += s.Value.Uint64()
+		}
+	}
+	return bytes
 }

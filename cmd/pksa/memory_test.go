@@ -6,6 +6,9 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,10 +25,42 @@ func TestMemoryLimit(t *testing.T) {
 	}
 	keep := make([]byte, 8*mib)
 	runtime.GC()
-	if inUse := heapInUse(); inUse < 8*mib {
+	if inUse := memoryInUse(); inUse < 8*mib {
 		t.Errorf("in use are %d bytes", inUse)
 	}
 	runtime.KeepAlive(keep)
+	known := metrics.All()
+	for _, name := range besideHeap {
+		if !slices.ContainsFunc(known, func(d metrics.Description) bool { return d.Name == name }) {
+			t.Errorf("the runtime does not know %s", name)
+		}
+	}
+}
+
+// What is not on the heap counts as in use, since the limit counts it.
+func TestStacksAreInUse(t *testing.T) {
+	const goroutines, stack = 256, 64 << 10
+	runtime.GC()
+	before := memoryInUse()
+	var deep, over sync.WaitGroup
+	deep.Add(goroutines)
+	end := make(chan struct{})
+	for range goroutines {
+		over.Go(func() {
+			var frame [stack]byte
+			deep.Done()
+			<-end
+			runtime.KeepAlive(&frame)
+		})
+	}
+	deep.Wait()
+	runtime.GC()
+	got := memoryInUse()
+	close(end)
+	over.Wait()
+	if want := before + goroutines*stack/2; got < want { // some stacks were there before
+		t.Errorf("in use are %d bytes, and %d before", got, before)
+	}
 }
 
 // The limit holds while the wallet runs, and not for whoever has set one of his own.

@@ -1,7 +1,10 @@
 package agent
 
 import (
+	"cmp"
 	"context"
+	"math"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -162,7 +165,7 @@ func (a *Agent) bySlot(d delivered, mayTry *payer) (*run, whose) {
 	if err != nil {
 		return nil, nobodys
 	}
-	slots := a.ledger.Slots()
+	slots := a.slotsFor(string(d.msg.Account))
 	for _, slot := range slots[:mayTry.of(len(slots))] {
 		if slot.SameSecretAs != "" {
 			continue // a secret names one app
@@ -191,6 +194,29 @@ func (a *Agent) bySlot(d delivered, mayTry *payer) (*run, whose) {
 		return r, found
 	}
 	return nil, nobodys
+}
+
+// slotsFor returns all slots. If there are more than are always tried, those come first whose apps
+// used a session of the account last.
+func (a *Agent) slotsFor(account string) []ledger.Slot {
+	slots := a.ledger.Slots()
+	if len(slots) <= alwaysTried {
+		return slots
+	}
+	last := map[string]int{} // by app: the place of its session that was used last
+	for i, s := range a.ledger.SessionsOf(account) {
+		if _, known := last[s.App]; !known {
+			last[s.App] = i
+		}
+	}
+	at := func(s ledger.Slot) int {
+		if i, known := last[s.Name]; known {
+			return i
+		}
+		return math.MaxInt
+	}
+	slices.SortStableFunc(slots, func(x, y ledger.Slot) int { return cmp.Compare(at(x), at(y)) })
+	return slots
 }
 
 // Anybody can send requests that no live session opens, so what they may cost is bounded: each key

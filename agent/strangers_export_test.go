@@ -1,5 +1,7 @@
 package agent
 
+import "pksa/agent/ledger"
+
 // SpendTries uses up what all links have for requests that nothing opens, and so much more that it
 // takes them half a minute to have some again.
 func (a *Agent) SpendTries() {
@@ -7,3 +9,6 @@ func (a *Agent) SpendTries() {
 		l.MayTry(190_000 * 31)
 	}
 }
+
+// SlotsFor returns the slots in the order in which they are tried.
+func (a *Agent) SlotsFor(account string) []ledger.Slot { return a.slotsFor(account) }

@@ -19,7 +19,8 @@ func (w *world) sessions(n int) (keys []string) {
 	const ofApp = 25
 	var made sync.WaitGroup
 	for i := range n {
-		keys = append(keys, fmt.Sprintf("auth key %08d of one session", i))
+		key := fmt.Sprintf("auth key %08d of one session", i)
+		keys = append(keys, key)
 		app := fmt.Sprint("app-", i/ofApp)
 		if i%ofApp == 0 {
 			secret := ledger.Secret("the secret of that slot " + app)
@@ -29,7 +30,7 @@ func (w *world) sessions(n int) (keys []string) {
 		}
 		made.Go(func() {
 			if _, err := w.ledger.AddSession(w.t.Context(), ledger.NewSession{
-				Account: "alice", App: app, AuthKey: ledger.Secret(keys[i]), Origin: ledger.Hand,
+				Account: "alice", App: app, AuthKey: ledger.Secret(key), Origin: ledger.Hand,
 				Expires: w.ledger.Now().Add(24 * time.Hour),
 			}, nil); err != nil {
 				w.t.Error(err)
@@ -116,6 +117,35 @@ func TestStrangersUseUpTheirBucketOnly(t *testing.T) {
 						t.Errorf("later: %q", got)
 					}
 				})
+		})
+	}
+}
+
+// Of more apps than are always tried those come first that are at work, whatever their names.
+func TestAppsAtWorkAreTriedFirst(t *testing.T) {
+	for _, slots := range []int{64, 65} {
+		prepare := func(w *world) {
+			add := func(app string) {
+				if _, err := w.ledger.AddSlot(w.t.Context(), app, ledger.Secret("the secret of that slot "+app),
+					nil); err != nil {
+					w.t.Fatal(err)
+				}
+			}
+			for n := len(w.ledger.Slots()); n < slots-1; n++ {
+				add(fmt.Sprint("idle-", n))
+			}
+			add("zz-at-work")
+			if _, err := w.ledger.AddSession(w.t.Context(), ledger.NewSession{Account: "alice", App: "zz-at-work",
+				AuthKey: "auth key of the app at work", Origin: ledger.Service, Expires: w.ledger.Now().Add(time.Hour)},
+				nil); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		within(t, worldOptions{prepare: prepare}, func(t *testing.T, w *world) {
+			all := w.agent.SlotsFor("alice")
+			if len(all) != slots || (all[0].Name == "zz-at-work") != (slots > 64) {
+				t.Errorf("of %d apps %q comes first", len(all), all[0].Name)
+			}
 		})
 	}
 }

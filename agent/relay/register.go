@@ -128,8 +128,8 @@ func (s *socket) refusal(account, text string, err error) string {
 }
 
 // enroll registers an account on the connection and queues its acknowledgement and the requests
-// that wait for it, the oldest first. A connection that registers one account with a proof of
-// protocol 1 proves each of its answers.
+// that wait for it, strangers' only up to their rate. A connection that registers one account with
+// a proof of protocol 1 proves each of its answers.
 func (s *socket) enroll(name hive.AccountName, proves bool) (refusal string) {
 	r := s.relay
 	r.mu.Lock()
@@ -154,8 +154,6 @@ func (s *socket) enroll(name hive.AccountName, proves bool) (refusal string) {
 	// Under the lock, so that no request that comes now can overtake the acknowledgement, or be
 	// queued twice or not at all.
 	s.reply(protocol.RegisterAck{Account: string(name)})
-	for e := a.pending.Front(); e != nil; e = e.Next() {
-		s.push(item{request: e.Value.(*request)})
-	}
+	s.deliverWaitingLocked(a, time.Now())
 	return ""
 }

@@ -11,7 +11,7 @@ import (
 
 // acceptRequest takes a request of an application: it names the request, tells the application the
 // name before anything else about it, keeps it until it expires, and queues it for every wallet of
-// the account (HAS §11.2, 4).
+// the account (HAS §11.2, 4), a stranger's for those that have not been sent too many.
 func (s *socket) acceptRequest(m protocol.Request, now time.Time) {
 	r := s.relay
 	if m.Data == "" || len(m.Data) > r.options.Limits.Data || len(m.AuthKey) > maxAuthKey || len(m.Token) > maxToken {
@@ -33,7 +33,8 @@ func (s *socket) acceptRequest(m protocol.Request, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sweepLocked(now) // what has expired must not take up room
-	if !s.mayDeliverLocked(m.Account, now) || !s.makeRoomLocked(m.Account, len(frame)) {
+	wallets, ok := s.receiversLocked(m.Account, now)
+	if !ok || !s.makeRoomLocked(m.Account, len(frame)) {
 		r.counters.OverLimit++
 		s.reply(protocol.ErrorMessage{Text: textTooMany})
 		return
@@ -46,8 +47,8 @@ func (s *socket) acceptRequest(m protocol.Request, now time.Time) {
 	r.store.bind(q, s)
 	r.scheduleLocked(expire)
 	r.counters.Requests++
-	for wallet := range r.store.accounts[m.Account].wallets {
-		wallet.push(item{request: q})
+	for _, wallet := range wallets {
+		wallet.deliverLocked(q)
 	}
 }
 

@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"pksa/protocol/hive"
@@ -27,18 +29,57 @@ const (
 	silentAfter = time.Minute
 )
 
-// mayDeliverLocked reports whether one more request of this connection may be sent to a wallet of
-// the account, and counts it. Where none is connected, it may wait for one.
-func (s *socket) mayDeliverLocked(name hive.AccountName, now time.Time) bool {
+// receiversLocked returns the wallets of the account that one more request of this connection is
+// sent to, and counts it for each. ok is false if wallets are connected, and none of them may be
+// sent it. Where none is connected, the request may wait for one.
+func (s *socket) receiversLocked(name hive.AccountName, now time.Time) (wallets []*socket, ok bool) {
 	a := s.relay.store.accounts[name]
-	if a == nil || len(a.wallets) == 0 || s.wasAnswered(name) {
-		return true
+	if a == nil || len(a.wallets) == 0 {
+		return nil, true
 	}
-	may := false
+	known := s.wasAnswered(name)
 	for wallet := range a.wallets {
-		may = wallet.strange.spend(now, strangersPerSecond) || may
+		// Each by its own bucket: a wallet of several accounts is sent the requests of all of them.
+		if known || wallet.strange.spend(now, strangersPerSecond) {
+			wallets = append(wallets, wallet)
+		}
 	}
-	return may
+	return wallets, len(wallets) > 0
+}
+
+// deliverWaitingLocked sends a wallet that has registered an account what waits for it: first the
+// requests of those that were answered before, then the strangers' as far as its bucket goes, those
+// of whoever has fewest before others. A stranger's request beyond that is dropped, unless a wallet
+// was sent it before, and may answer it still: kept for later, they would come all at once.
+func (s *socket) deliverWaitingLocked(a *account, now time.Time) {
+	type waiting struct {
+		request *request
+		weight  int // what its connection has waiting; 0 if that is no stranger
+	}
+	all := make([]waiting, 0, a.pending.Len())
+	for e := a.pending.Front(); e != nil; e = e.Next() {
+		w := waiting{request: e.Value.(*request)}
+		if app := w.request.app; app == nil || !app.wasAnswered(a.name) {
+			w.weight = a.askers[app]
+		}
+		all = append(all, w)
+	}
+	slices.SortStableFunc(all, func(one, other waiting) int { return cmp.Compare(one.weight, other.weight) })
+	for _, w := range all {
+		switch {
+		case w.weight == 0 || s.strange.spend(now, strangersPerSecond):
+			s.deliverLocked(w.request)
+		case !w.request.sent:
+			s.relay.store.remove(w.request)
+			s.relay.counters.Displaced++
+		}
+	}
+}
+
+// deliverLocked queues a request for a wallet.
+func (s *socket) deliverLocked(q *request) {
+	q.sent = true
+	s.push(item{request: q})
 }
 
 // makeRoomLocked reports whether one more request is within all limits, if need be in place of

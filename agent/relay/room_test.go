@@ -94,6 +94,127 @@ func TestStrangersRateAtAWallet(t *testing.T) {
 	})
 }
 
+// The rate holds for each wallet by itself. One of two accounts is not sent what strangers ask for
+// the second one because another wallet of that one has room, and the other wallet answers.
+func TestStrangersRateAtEachWallet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Options{Limits: manyStrangers})
+		busy, idle, stranger := dial(t, s), dial(t, s), dial(t, s)
+		busy.register("bob", bob)
+		busy.register("alice", alice)
+		idle.register("alice", alice)
+		for range 299 {
+			stranger.ask("sign", "bob", "strange")
+			busy.expect("sign_req")
+		}
+		ids := make([]string, 300)
+		for n := range ids {
+			ids[n] = stranger.ask("sign", "alice", "strange")
+			idle.expect("sign_req")
+		}
+		if got := busy.expect("sign_req").text("uuid"); got != ids[0] {
+			t.Errorf("the last one of its rate is %s", got)
+		}
+		busy.quiet(time.Nanosecond)
+		stranger.send(message{"cmd": "sign_req", "account": "alice", "data": "neither has room"})
+		stranger.expectError("too many requests")
+		idle.acknowledge("sign", ids[299], alice)
+		stranger.expect("sign_ack")
+		// Whoever was answered is sent to both.
+		stranger.ask("sign", "alice", "honest")
+		busy.expect("sign_req")
+		idle.expect("sign_req")
+	})
+}
+
+// manyStrangers lets one connection send what many do.
+var manyStrangers = relay.Limits{AppFrames: 10_000, AppPending: 5000}
+
+// Strangers fill two accounts while no wallet is connected. The wallet that registers both is sent
+// 300 of their requests, at the edge, and nothing of the rest later; whoever was answered before is
+// served in any case, and whoever asks once comes before those.
+func TestStrangersWaitForAWallet(t *testing.T) {
+	for _, strangers := range []int{298, 299, 300} { // requests for each account
+		synctest.Test(t, func(t *testing.T) {
+			s := start(t, relay.Options{Limits: manyStrangers})
+			wallet, known := dial(t, s), dial(t, s)
+			wallet.register("alice", alice)
+			id := known.ask("sign", "alice", "honest")
+			wallet.expect("sign_req")
+			wallet.acknowledge("sign", id, alice)
+			known.expect("sign_ack")
+			wallet.close()
+			synctest.Wait()
+
+			stranger, fresh := dial(t, s), dial(t, s)
+			for _, name := range []string{"alice", "bob"} {
+				for range strangers {
+					stranger.ask("sign", name, "strange")
+				}
+			}
+			first := []string{known.ask("sign", "alice", "honest"), fresh.ask("sign", "alice", "honest")}
+			wallet = dial(t, s)
+			wallet.register("alice", alice)
+			for n, want := range first {
+				if got := wallet.expect("sign_req").text("uuid"); got != want {
+					t.Errorf("%d strangers: request %d is another", strangers, n+1)
+				}
+			}
+			for range min(strangers, 299) {
+				wallet.expect("sign_req")
+			}
+			wallet.register("bob", bob)
+			for range max(0, 299-strangers) {
+				wallet.expect("sign_req")
+			}
+			synctest.Wait()
+			if got := s.Relay().Status(); got.Pending != 1+300 || got.Counters.Displaced != uint64(2*strangers-299) {
+				t.Errorf("%d strangers: %d are pending, %d displaced", strangers, got.Pending, got.Counters.Displaced)
+			}
+			wallet.quiet(2 * time.Second)
+			wallet.acknowledge("sign", first[0], alice)
+			known.expect("sign_ack")
+			wallet.acknowledge("sign", first[1], alice)
+			fresh.expect("sign_ack")
+			// A second wallet is sent what waits still, by a rate of its own.
+			second := dial(t, s)
+			second.register("alice", alice)
+			for range min(strangers, 299) {
+				second.expect("sign_req")
+			}
+			if got := s.Relay().Status().Pending; got != 299 {
+				t.Errorf("%d strangers: %d are pending in the end", strangers, got)
+			}
+		})
+	}
+}
+
+// A wallet whose connection ended while a person decides may answer a stranger's request, though
+// its new connection has no room to be sent it again.
+func TestSentRequestsStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Options{Limits: manyStrangers})
+		wallet, app, stranger := dial(t, s), dial(t, s), dial(t, s)
+		wallet.register("alice", alice)
+		id := app.ask("sign", "alice", "it waits for a person")
+		wallet.expect("sign_req")
+		wallet.close()
+		synctest.Wait()
+		for range 300 {
+			stranger.ask("sign", "bob", "strange")
+		}
+		wallet = dial(t, s)
+		wallet.register("bob", bob)
+		for range 300 {
+			wallet.expect("sign_req")
+		}
+		wallet.register("alice", alice)
+		wallet.quiet(time.Nanosecond)
+		wallet.acknowledge("sign", id, alice)
+		app.expect("sign_ack")
+	})
+}
+
 // Who has most for an account makes room for who has less, at the edge of each bound: the oldest
 // leaves, and nobody makes room for who would have as much as he.
 func TestMakingRoom(t *testing.T) {

@@ -18,7 +18,7 @@ type Counters struct {
 	Expired      uint64 // requests that ended without an answer
 	Attached     uint64 // attach requests granted
 	OverLimit    uint64 // frames and requests refused by a limit
-	Displaced    uint64 // unanswered requests that made room for others
+	Displaced    uint64 // unanswered requests that made room for others, or found none at a wallet
 	Silent       uint64 // silent connections that made room for others
 	UnknownFrame uint64 // frames that are no message of HAS
 	PagesRefused uint64 // connections of web pages that Origins does not name

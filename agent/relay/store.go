@@ -19,6 +19,7 @@ type request struct {
 	app     *socket       // the connection that gets the answer; nil once it has ended
 	message []byte        // the frame for wallets; nil once answered or expired
 	answer  []byte        // the frame for the application; nil unless answered, and once expired
+	sent    bool          // queued for a wallet at least once
 	settled bool          // answered
 	by      *socket       // the connection that answered
 	waiting *list.Element // its place among the unanswered requests of the account; nil if it has none

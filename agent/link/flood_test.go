@@ -103,3 +103,30 @@ func TestFloodEdge(t *testing.T) {
 		})
 	}
 }
+
+// One frame of the largest size is no flood, at however low a rate. What is no end of frames is.
+func TestLargestFrameIsNoFlood(t *testing.T) {
+	for _, perSecond := range []float64{1, 5} {
+		synctest.Test(t, func(t *testing.T) {
+			r := &relay{}
+			w := start(t, r, link.Options{LinkRate: link.Rate{PerSecond: perSecond, Burst: 2 * perSecond}},
+				accounts("alice")...)
+			for n := range uint64(3) {
+				time.Sleep(70 * time.Second)
+				r.lastPeer().sendText(strings.Repeat(" ", protocol.MaxFrame)) // 65 tokens
+				synctest.Wait()
+				s := w.link.Status()
+				if s.Counters.Drops["malformed_syntax"] != n+1 || s.Counters.Reconnects != 0 {
+					t.Errorf("%v a second: drops %v, %d reconnects, %s", perSecond, s.Counters.Drops,
+						s.Counters.Reconnects, s.LastError)
+				}
+			}
+			go r.lastPeer().conn.Write([]byte(strings.Repeat("\x89\x00", 1000)))
+			time.Sleep(11 * time.Second)
+			synctest.Wait()
+			if s := w.link.Status(); s.Counters.Drops[link.DropLinkRate] != 1 {
+				t.Errorf("%v a second: drops after a flood: %v", perSecond, s.Counters.Drops)
+			}
+		})
+	}
+}

@@ -80,7 +80,8 @@ type Options struct {
 
 	// LinkRate bounds all frames, also pings and parts of messages; n bytes cost n/16384 tokens
 	// beside one for each frame. The relay is read no faster, and hung up on when it sends more
-	// than that for ten seconds. Default 2,000 a second and a burst of 4,000.
+	// than that for ten seconds. Default 2,000 a second and a burst of 4,000. A burst is never
+	// smaller than what two frames of the largest size cost.
 	LinkRate Rate
 	// AccountRate bounds the requests for one account that a key opens. Default 200 a second and a
 	// burst of 1,000.
@@ -214,6 +215,7 @@ func New(o Options) (*Link, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	o.LinkRate.Burst = max(o.LinkRate.Burst, leastBurst)
 	u, err := parseURL(o.URL, o.Plaintext)
 	if err != nil {
 		return nil, err

@@ -7,10 +7,16 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"pksa/protocol"
 )
 
 const (
 	weightUnit = 16 << 10 // bytes that cost one more token
+	// leastBurst is what two frames of the largest size cost, with their headers: a bucket that is
+	// half full must hold one. With a smaller one at a low rate such a frame would take longer than
+	// floodTime, and an honest relay would be hung up on.
+	leastBurst = 2 * (protocol.MaxFrame/weightUnit + 2)
 	// framesAtOnce is how many frames are read in one go, at most: so much above the rate is the
 	// most that is ever read.
 	framesAtOnce = 16

@@ -236,10 +236,12 @@ func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 }
 
 // The places of requests that somebody's key has opened: of each app, and beyond these of whoever
-// comes first. What is not opened yet, or is told "busy", has a place at its link.
+// comes first. What is not opened yet, or is told "busy", has a place at its link. The bytes are
+// those of the sealed text and of the opened one; in memory a request takes four to five times as
+// many.
 var (
 	ownPlaces    = places.Room{Requests: 16, Bytes: 2 << 20}
-	sharedPlaces = places.Room{Requests: 2048, Bytes: 64 << 20}
+	sharedPlaces = places.Room{Requests: 2048, Bytes: 8 << 20}
 )
 
 // takePlace moves a request from the places of its link to those of its app: one app that waits for

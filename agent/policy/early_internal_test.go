@@ -109,3 +109,51 @@ func TestDecisionStopsEarly(t *testing.T) {
 		}
 	}
 }
+
+// A denial of one hour hides that a person would be asked at another: the parts after it were not
+// looked at.
+func TestAskBehindADenialOfAnHour(t *testing.T) {
+	p, problems := Compile("policy.yaml", []byte(`version: 1
+deny: [{name: day, request: sign, operations: [vote], hours: '08:00-20:00'}]
+ask: [{name: posts, request: sign, apps: any, operations: [comment]}]
+allow: [{name: votes, request: sign, apps: any, operations: [vote]}]
+`), Options{})
+	if p == nil {
+		t.Fatal(problems)
+	}
+	q := votesOf(t, 1)
+	op, err := hive.Mainnet.ParseOperation([]byte(`["comment",{"parent_author":"","parent_permlink":"p",` +
+		`"author":"alice",` +
+		`"permlink":"q","title":"","body":"b","json_metadata":""}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Ops = append(q.Ops, op)
+	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	s := p.Prospect(q, noon)
+	if got := s.Outlook(); got != PerhapsAsked {
+		t.Errorf("%v", got)
+	}
+	if d := s.Conclude(p, nil, noon.Add(9*time.Hour)); d.Verdict != Ask {
+		t.Errorf("at another hour: %v (%s)", d.Verdict, d.Reason)
+	}
+}
+
+// A rule holds before its until, and from its from on.
+func TestEdgesOfDates(t *testing.T) {
+	p, problems := Compile("policy.yaml", []byte(`version: 1
+allow: [{name: votes, request: sign, apps: any, operations: [vote], from: 2026-11-20, until: 2026-11-21}]
+`), Options{})
+	if p == nil {
+		t.Fatal(problems)
+	}
+	from, until := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC), time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		at   time.Time
+		want Verdict
+	}{{from.Add(-1), Deny}, {from, Allow}, {until.Add(-1), Allow}, {until, Deny}, {until.Add(1), Deny}} {
+		if d := p.Decide(votesOf(t, 1), nil, c.at); d.Verdict != c.want {
+			t.Errorf("at %s: %v", c.at, d.Verdict)
+		}
+	}
+}

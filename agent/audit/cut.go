@@ -182,8 +182,9 @@ func (c *Content) cutLists(effects int, whole bool) {
 	}
 	if fitting(c.Limits, shareLimits) < len(c.Limits) {
 		// Those without room are why a request was denied.
-		all := slices.Clone(c.Limits)
-		slices.SortStableFunc(all, func(a, b policy.LimitState) int { return order(a.Room, b.Room) })
+		room := func(l policy.LimitState) bool { return l.Room }
+		all := slices.DeleteFunc(slices.Clone(c.Limits), room)
+		all = append(all, slices.DeleteFunc(slices.Clone(c.Limits), func(l policy.LimitState) bool { return !room(l) })...)
 		c.Limits, cut.Limits = all[:fitting(all, shareLimits)], len(all)
 	}
 	if n := fitting(c.Cost, shareCost); n < len(c.Cost) {
@@ -201,16 +202,6 @@ func (c *Content) cutLists(effects int, whole bool) {
 	if cut.empty() {
 		c.Cut = nil
 	}
-}
-
-func order(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }
 
 func (c *Cut) empty() bool {

@@ -182,9 +182,7 @@ func (c *Content) cutLists(effects int, whole bool) {
 	}
 	if fitting(c.Limits, shareLimits) < len(c.Limits) {
 		// Those without room are why a request was denied.
-		room := func(l policy.LimitState) bool { return l.Room }
-		all := slices.DeleteFunc(slices.Clone(c.Limits), room)
-		all = append(all, slices.DeleteFunc(slices.Clone(c.Limits), func(l policy.LimitState) bool { return !room(l) })...)
+		all := slices.Concat(withRoom(c.Limits, false), withRoom(c.Limits, true))
 		c.Limits, cut.Limits = all[:fitting(all, shareLimits)], len(all)
 	}
 	if n := fitting(c.Cost, shareCost); n < len(c.Cost) {
@@ -202,6 +200,11 @@ func (c *Content) cutLists(effects int, whole bool) {
 	if cut.empty() {
 		c.Cut = nil
 	}
+}
+
+// withRoom returns the limits that have room, or those that have none.
+func withRoom(limits []policy.LimitState, room bool) []policy.LimitState {
+	return slices.DeleteFunc(slices.Clone(limits), func(l policy.LimitState) bool { return l.Room != room })
 }
 
 func (c *Cut) empty() bool {

@@ -78,7 +78,9 @@ func (c *command) auditExport() *cobra.Command {
 recorded meanwhile is left out.
 
 Of a request that was not carried out a record keeps 8 KiB. What it lacks is
-counted in "cut", beside the digest of the whole.`,
+counted in "cut", beside the digest of the whole. Of denied requests above 60 a
+minute the sum is written, not each short record: a number that is missing may
+be one of these, and "pksa audit show NUMBER" has it.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q, err := flags.query(time.Now())

@@ -4,135 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 )
 
 // Bounds that this package chose.
 const (
-	batchOps  = 512                   // most steps in one commit: bounds how long the first of them waits
 	lazyDelay = 50 * time.Millisecond // how long an outcome waits for other steps before it is committed alone
 	retryWait = time.Second           // between attempts to open a store again
 	chores    = time.Minute           // between marks, and between sweeps
 )
-
-// op is one step of a commit.
-type op struct {
-	// apply adds the step to the batch. It computes first and writes last: an error that it returns
-	// refuses this step alone, so nothing may have been written by then. What goes wrong while
-	// writing goes to the batch.
-	apply func(*batch) error
-	// keep is set if the step reports what has happened already. Such a step is applied again after
-	// a commit that did not succeed, so apply must find out whether the store has it.
-	keep bool
-	done chan error // has room for one; nil if nobody waits
-	app  string     // whose turn it takes; empty for the ledger's own steps
-	err  error
-}
-
-// queue holds the steps that wait for the next commit: those of the ledger itself, such as outcomes
-// and what the operator does, and the admissions of each app. Within each of these they keep their
-// order. Between them they do not: one app with many requests must not keep those of others
-// waiting.
-type queue struct {
-	mu     sync.Mutex
-	own    []*op
-	apps   map[string][]*op
-	turns  []string // of apps that have steps, in the order of their turns
-	eager  int      // how many steps somebody waits for
-	closed bool
-	wake   chan struct{} // holds one
-}
-
-func (q *queue) put(o *op) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return ErrClosed
-	}
-	switch ops := q.apps[o.app]; {
-	case o.app == "":
-		q.own = append(q.own, o)
-	default:
-		if len(ops) == 0 {
-			q.turns = append(q.turns, o.app)
-		}
-		if q.apps == nil {
-			q.apps = map[string][]*op{}
-		}
-		q.apps[o.app] = append(ops, o)
-	}
-	if o.done != nil {
-		q.eager++
-	}
-	q.signal()
-	return nil
-}
-
-// putBack puts steps of the ledger itself at the head again, also when the queue is closed.
-func (q *queue) putBack(ops []*op) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.own = append(ops, q.own...)
-}
-
-func (q *queue) signal() {
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (q *queue) close() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.closed = true
-	q.signal()
-}
-
-// take removes the next steps from the queue. While nobody waits for any of them, it removes none
-// unless all is set; then wait reports whether there are some.
-func (q *queue) take(all bool) (ops []*op, wait, closed bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.eager == 0 && !all && !q.closed {
-		return nil, len(q.own)+len(q.turns) > 0, false
-	}
-	// The ledger's own have half a commit for certain: each admission has an outcome, and these
-	// must not fall behind.
-	n := min(len(q.own), batchOps/2)
-	ops = append(make([]*op, 0, n), q.own[:n]...)
-	q.own = q.own[n:]
-	for len(ops) < batchOps && len(q.turns) > 0 {
-		ops = append(ops, q.nextTurn())
-	}
-	n = min(len(q.own), batchOps-len(ops))
-	ops = append(ops, q.own[:n]...)
-	q.own = q.own[n:]
-	for _, o := range ops {
-		if o.done != nil {
-			q.eager--
-		}
-	}
-	if len(q.own)+len(q.turns) > 0 {
-		q.signal()
-	}
-	return ops, false, q.closed
-}
-
-// nextTurn removes the first step of the app whose turn it is. The next one is another app's turn.
-func (q *queue) nextTurn() *op {
-	app := q.turns[0]
-	q.turns = q.turns[1:]
-	o, rest := q.apps[app][0], q.apps[app][1:]
-	if len(rest) == 0 {
-		delete(q.apps, app)
-		return o
-	}
-	q.apps[app] = rest
-	q.turns = append(q.turns, app)
-	return o
-}
 
 // submit queues a step and waits for its commit, however long that takes: a caller that left early
 // would not know what happened.
@@ -178,15 +58,16 @@ func (l *Ledger) commits() {
 		case <-chore.C:
 			l.chores()
 		}
-		ops, wait, closed := l.queue.take(all)
+		ops, left, closed := l.queue.take(all)
+		wait := left && len(ops) == 0
 		if len(ops) > 0 || all {
 			l.commit(ops)
 			wait = wait || l.Err() != nil
 		}
 		l.rotate() // between commits: whoever waits for the next one waits for a segment, too
-		// The queue takes nothing any more, and less than a full batch was its last, or what is
-		// left cannot be committed.
-		if closed && (len(ops) < batchOps || l.Err() != nil || l.held.Load()) {
+		// The queue takes nothing any more, and these were its last steps, or what is left cannot
+		// be committed.
+		if closed && (!left || l.Err() != nil || l.held.Load()) {
 			l.closeErr = l.shut()
 			return
 		}

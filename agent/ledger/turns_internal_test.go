@@ -58,8 +58,107 @@ func TestAppsTakeTurns(t *testing.T) {
 	}
 }
 
-// Steps of one app keep their order, and so do the ledger's own; these have half a commit for
-// certain, and leave the other half.
+// A commit takes as long as it has steps, so one app that always has a hundred requests on their
+// way makes it little longer for nine that ask for one thing after the other. What stands before
+// the step of a quiet one is what is left of the commit that is written when it comes, and its own
+// commit: neither has more than twice the steps that nine quiet apps make of it, and a few.
+func TestNoisyAppKeepsCommitsShort(t *testing.T) {
+	const noisy, quiet, alone, few = 100, 9, 64, 64
+	q := &queue{wake: make(chan struct{}, 1)}
+	put := func(app string) {
+		o := &op{app: app}
+		if app != "" {
+			o.done = make(chan error, 1)
+		}
+		if err := q.put(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range noisy {
+		put("noisy")
+	}
+	if ops, _, _ := q.take(false); len(ops) != alone {
+		t.Errorf("the noisy app alone has %d steps in a commit, want %d", len(ops), alone)
+	}
+	for range alone {
+		put("") // the outcome of an admission, and the next request of the same app
+		put("noisy")
+	}
+	for i := range quiet {
+		put(fmt.Sprint("quiet ", i))
+	}
+	served := 0
+	for n := range 100 {
+		ops, _, _ := q.take(false)
+		if most := 2*2*quiet + few; len(ops) > most {
+			t.Errorf("commit %d has %d steps, want %d at most", n, len(ops), most)
+		}
+		asked := 0
+		for _, o := range ops {
+			if o.app == "" {
+				continue
+			}
+			put("")
+			put(o.app)
+			if o.app != "noisy" {
+				asked++
+			}
+		}
+		if asked != quiet {
+			t.Errorf("commit %d serves %d quiet apps, want %d", n, asked, quiet)
+		}
+		served += len(ops)
+	}
+	if len(q.own) > noisy+quiet {
+		t.Errorf("%d outcomes wait after 100 commits of %d steps: they fall behind", len(q.own), served)
+	}
+}
+
+// Each app that waits has a turn in the next commit, however many there are, as long as it holds
+// them and the ledger's own steps.
+func TestEachAppHasATurn(t *testing.T) {
+	for _, apps := range []int{1, 2, togetherOps - 1, togetherOps, togetherOps + 1, batchOps - 1, batchOps,
+		batchOps + 1} {
+		q := &queue{wake: make(chan struct{}, 1)}
+		for range 2 {
+			for i := range apps {
+				if err := q.put(&op{app: fmt.Sprint(i), done: make(chan error, 1)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		ops, left, _ := q.take(false)
+		of := map[string]int{}
+		for _, o := range ops {
+			of[o.app]++
+		}
+		want := min(2*apps, max(togetherOps, min(apps, batchOps)))
+		if len(ops) != want || len(of) != min(apps, batchOps) || left != (want < 2*apps) {
+			t.Errorf("%d apps: %d steps of %d of them, others left: %t; want %d steps", apps, len(ops), len(of),
+				left, want)
+		}
+	}
+}
+
+// Outcomes wait for company, but when they make half a commit they go: one of many would keep those
+// waiting who come while it is written.
+func TestManyOutcomesDoNotWait(t *testing.T) {
+	q := &queue{wake: make(chan struct{}, 1)}
+	for i := range batchOps / 2 {
+		if ops, left, _ := q.take(false); len(ops) != 0 || left != (i > 0) {
+			t.Fatalf("%d outcomes: %d were taken, others left: %t", i, len(ops), left)
+		}
+		if err := q.put(&op{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if ops, left, _ := q.take(false); len(ops) != aloneOps || !left {
+		t.Errorf("%d of %d were taken, others left: %t", len(ops), batchOps/2, left)
+	}
+}
+
+// Steps of one app keep their order, and so do the ledger's own. While admissions wait, two of
+// these go with each, so that outcomes do not fall behind.
 func TestStepsKeepTheirOrder(t *testing.T) {
 	q := &queue{wake: make(chan struct{}, 1)}
 	want := map[string][]*op{}
@@ -71,7 +170,7 @@ func TestStepsKeepTheirOrder(t *testing.T) {
 		}
 	}
 	for n, batch := range drained(q) {
-		own := 0
+		own, others := 0, len(batch)
 		for _, o := range batch {
 			if o != want[o.app][0] {
 				t.Fatalf("commit %d: a step of %q is out of order", n+1, o.app)
@@ -79,9 +178,10 @@ func TestStepsKeepTheirOrder(t *testing.T) {
 			want[o.app] = want[o.app][1:]
 			if o.app == "" {
 				own++
+				others--
 			}
 		}
-		if n < 3 && (own != batchOps/2 || len(batch) != batchOps) {
+		if left := len(want[""]); left > 0 && (own < aloneOps || own < 2*others) {
 			t.Errorf("commit %d: %d of %d steps are the ledger's own", n+1, own, len(batch))
 		}
 	}

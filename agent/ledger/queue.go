@@ -1,0 +1,140 @@
+package ledger
+
+import "sync"
+
+// Bounds that this package chose: how many steps one commit has, and so how long the first of them
+// waits.
+const (
+	batchOps    = 512 // most steps
+	aloneOps    = 64  // most admissions while no other app waits
+	togetherOps = 32  // most admissions while several apps wait; more only if each has one
+)
+
+// op is one step of a commit.
+type op struct {
+	// apply adds the step to the batch. It computes first and writes last: an error that it returns
+	// refuses this step alone, so nothing may have been written by then. What goes wrong while
+	// writing goes to the batch.
+	apply func(*batch) error
+	// keep is set if the step reports what has happened already. Such a step is applied again after
+	// a commit that did not succeed, so apply must find out whether the store has it.
+	keep bool
+	done chan error // has room for one; nil if nobody waits
+	app  string     // whose turn it takes; empty for the ledger's own steps
+	err  error
+}
+
+// queue holds the steps that wait for the next commit: those of the ledger itself, such as outcomes
+// and what the operator does, and the admissions of each app. Within each of these they keep their
+// order. Between them they do not: one app with many requests must not keep those of others
+// waiting.
+type queue struct {
+	mu     sync.Mutex
+	own    []*op
+	apps   map[string][]*op
+	turns  []string // of apps that have steps, in the order of their turns
+	eager  int      // how many steps somebody waits for
+	closed bool
+	wake   chan struct{} // holds one
+}
+
+func (q *queue) put(o *op) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return ErrClosed
+	}
+	switch ops := q.apps[o.app]; {
+	case o.app == "":
+		q.own = append(q.own, o)
+	default:
+		if len(ops) == 0 {
+			q.turns = append(q.turns, o.app)
+		}
+		if q.apps == nil {
+			q.apps = map[string][]*op{}
+		}
+		q.apps[o.app] = append(ops, o)
+	}
+	if o.done != nil {
+		q.eager++
+	}
+	q.signal()
+	return nil
+}
+
+// putBack puts steps of the ledger itself at the head again, also when the queue is closed.
+func (q *queue) putBack(ops []*op) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.own = append(ops, q.own...)
+}
+
+func (q *queue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.signal()
+}
+
+// take removes the steps of the next commit from the queue, and reports whether others are left.
+// While nobody waits for any of them and they are few, it removes none unless all is set.
+func (q *queue) take(all bool) (ops []*op, left, closed bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	// Few: a commit of many must not keep those waiting who come while it is written.
+	if q.eager == 0 && !all && !q.closed && len(q.own) < batchOps/2 {
+		return nil, len(q.own)+len(q.turns) > 0, false
+	}
+	admissions := q.admissions()
+	// Each admission has an outcome, and some have two: the ledger's own steps must not fall
+	// behind.
+	n := min(len(q.own), batchOps-len(admissions), max(2*len(admissions), aloneOps))
+	ops = append(append(make([]*op, 0, n+len(admissions)), q.own[:n]...), admissions...)
+	q.own = q.own[n:]
+	for _, o := range ops {
+		if o.done != nil {
+			q.eager--
+		}
+	}
+	if left = len(q.own)+len(q.turns) > 0; left {
+		q.signal()
+	}
+	return ops, left, q.closed
+}
+
+// admissions removes those of the next commit. A commit takes as long as it has steps, and whoever
+// comes while it is written waits for its end, so one app must not fill it: each app that waits has
+// a turn, and those with more to do have further ones while the commit is short.
+func (q *queue) admissions() (ops []*op) {
+	most := aloneOps
+	if apps := len(q.turns); apps > 1 {
+		most = max(togetherOps, apps)
+	}
+	most = min(most, batchOps-min(len(q.own), batchOps/2)) // the ledger's own have half a commit for certain
+	for len(ops) < most && len(q.turns) > 0 {
+		ops = append(ops, q.nextTurn())
+	}
+	return ops
+}
+
+// nextTurn removes the first step of the app whose turn it is. The next one is another app's turn.
+func (q *queue) nextTurn() *op {
+	app := q.turns[0]
+	q.turns = q.turns[1:]
+	o, rest := q.apps[app][0], q.apps[app][1:]
+	if len(rest) == 0 {
+		delete(q.apps, app)
+		return o
+	}
+	q.apps[app] = rest
+	q.turns = append(q.turns, app)
+	return o
+}

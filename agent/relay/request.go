@@ -33,7 +33,7 @@ func (s *socket) acceptRequest(m protocol.Request, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sweepLocked(now) // what has expired must not take up room
-	wallets, ok := s.receiversLocked(m.Account, now)
+	wallets, ok := s.receiversLocked(m.Account, len(frame), now)
 	if !ok || !s.makeRoomLocked(m.Account, len(frame)) {
 		r.counters.OverLimit++
 		s.reply(protocol.ErrorMessage{Text: textTooMany})

@@ -24,15 +24,24 @@ const (
 	// and hang up on a relay that sends more: pksa at 500 a second. Strangers must not bring that
 	// about, nor take the time of those that are served.
 	strangersPerSecond = 300
+	// Of a request beyond smallRequest each bytesOfFrame count as one more, as they do where pksa
+	// reads them.
+	smallRequest = 1 << 10
+	bytesOfFrame = 16 << 10
 	// silentAfter is how long a connection may be without a frame, a registration and an unanswered
 	// request before it makes room for another one.
 	silentAfter = time.Minute
 )
 
-// receiversLocked returns the wallets of the account that one more request of this connection is
-// sent to, and counts it for each. ok is false if wallets are connected, and none of them may be
-// sent it. Where none is connected, the request may wait for one.
-func (s *socket) receiversLocked(name hive.AccountName, now time.Time) (wallets []*socket, ok bool) {
+// strangersCost returns as how many requests of a stranger one of so many bytes counts.
+func strangersCost(size int) float64 {
+	return 1 + float64(max(0, size-smallRequest))/bytesOfFrame
+}
+
+// receiversLocked returns the wallets of the account that one more request of this connection, of
+// so many bytes, is sent to, and counts it for each. ok is false if wallets are connected, and none
+// of them may be sent it. Where none is connected, the request may wait for one.
+func (s *socket) receiversLocked(name hive.AccountName, size int, now time.Time) (wallets []*socket, ok bool) {
 	a := s.relay.store.accounts[name]
 	if a == nil || len(a.wallets) == 0 {
 		return nil, true
@@ -40,7 +49,7 @@ func (s *socket) receiversLocked(name hive.AccountName, now time.Time) (wallets 
 	known := s.wasAnswered(name)
 	for wallet := range a.wallets {
 		// Each by its own bucket: a wallet of several accounts is sent the requests of all of them.
-		if known || wallet.strange.spend(now, strangersPerSecond) {
+		if known || wallet.strange.spend(now, strangersPerSecond, strangersCost(size)) {
 			wallets = append(wallets, wallet)
 		}
 	}
@@ -67,7 +76,7 @@ func (s *socket) deliverWaitingLocked(a *account, now time.Time) {
 	slices.SortStableFunc(all, func(one, other waiting) int { return cmp.Compare(one.weight, other.weight) })
 	for _, w := range all {
 		switch {
-		case w.weight == 0 || s.strange.spend(now, strangersPerSecond):
+		case w.weight == 0 || s.strange.spend(now, strangersPerSecond, strangersCost(len(w.request.message))):
 			s.deliverLocked(w.request)
 		case !w.request.sent:
 			s.relay.store.remove(w.request)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,6 +93,46 @@ func TestStrangersRateAtAWallet(t *testing.T) {
 		time.Sleep(time.Second / 200)
 		other.ask("sign", "alice", "d")
 	})
+}
+
+// Large requests of strangers count as several, by their bytes, as they do where a wallet reads
+// them: it is sent no more of them than it reads at its rate, whether it is there or comes later.
+func TestStrangersRateOfBytes(t *testing.T) {
+	const (
+		data  = 100_000
+		fits  = 42 // each has 100,134 bytes in its frame and counts as 7.05
+		waits = 50
+	)
+	for _, connected := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := start(t, relay.Options{Limits: manyStrangers})
+			wallet, stranger := dial(t, s), dial(t, s)
+			if connected {
+				wallet.register("alice", alice)
+			}
+			taken := 0
+			for range waits {
+				stranger.send(message{"cmd": "sign_req", "account": "alice", "data": strings.Repeat("d", data)})
+				if stranger.next().text("cmd") == "sign_wait" {
+					taken++
+				}
+			}
+			if !connected {
+				wallet.register("alice", alice)
+				synctest.Wait()
+				if taken != waits {
+					t.Errorf("%d of %d requests could wait", taken, waits)
+				}
+				taken = s.Relay().Status().Pending
+			}
+			if taken != fits {
+				t.Errorf("wallet connected: %t: %d large requests of strangers were taken at once, want %d", connected,
+					taken, fits)
+			}
+			// What is left of the second is enough for small ones.
+			stranger.ask("sign", "alice", "small")
+		})
+	}
 }
 
 // The rate holds for each wallet by itself. One of two accounts is not sent what strangers ask for

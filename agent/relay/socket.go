@@ -134,7 +134,7 @@ func (s *socket) chargeFrame(now time.Time) (pause time.Duration, ok bool) {
 	rate := s.frameRate()
 	s.rate.Lock()
 	defer s.rate.Unlock()
-	return time.Second / time.Duration(rate), s.spent.spend(now, rate)
+	return time.Second / time.Duration(rate), s.spent.spend(now, rate, 1)
 }
 
 // punish waits on the goroutine that found a proof bad, since checking it has cost more than

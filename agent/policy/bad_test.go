@@ -56,14 +56,23 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
+// A file NAME.right.yaml is the right way of what NAME.yaml does wrong, and is not warned of.
 func TestWarnings(t *testing.T) {
 	env := policy.Options{Apps: []string{"tipbot", "trader"}, Accounts: []hive.AccountName{"alice"}, Now: noon,
 		NobodyToAsk: true}
+	right := env
+	right.NobodyToAsk = false
 	for _, file := range inputs(t, "warn", 5) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			src, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if strings.HasSuffix(file, ".right.yaml") {
+				if p, problems := policy.Compile("policy.yaml", src, right); p == nil || len(problems) > 0 {
+					t.Errorf("the right way is warned of:\n%v", problems)
+				}
+				return
 			}
 			p, problems := policy.Compile("policy.yaml", src, env)
 			if p == nil {

@@ -12,8 +12,7 @@ import (
 func (c *compiler) review(p *Policy) {
 	for _, r := range p.rules {
 		c.reviewTime(r)
-		c.reviewValue(r, p.limits)
-		c.reviewFreeCounters(r, p.limits)
+		c.reviewLimits(r, p.limits)
 		c.reviewAccounts(r)
 		c.reviewSignedOnly(r)
 		c.reviewCredentials(r)

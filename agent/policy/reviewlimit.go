@@ -1,81 +1,305 @@
 package policy
 
 import (
+	"fmt"
+	"maps"
+	"math/big"
 	"slices"
+	"strings"
+	"time"
 
 	"pksa/protocol/hive"
 )
 
-// reviewValue warns where a rule lets value go and no limit counts it.
-func (c *compiler) reviewValue(r *rule, limits []*limit) {
+// reviewLimits warns where what a rule allows passes beside the limits that seem to bind it.
+func (c *compiler) reviewLimits(r *rule, limits []*limit) {
 	// A rule that asks has a person between itself and the money, and one that is only observed
 	// lets nothing go.
 	if r.section != allowSection || r.observe {
 		return
 	}
-	for _, e := range r.entries {
-		d, ok := hive.DefinitionOf(e.name)
-		if !ok || len(d.Spends) == 0 {
+	for _, e := range r.asked() {
+		near := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool { return l.observe || !l.touches(r, e) })
+		b := binding{r, e, c.options.Now, near}
+		if e != nil && e.spends() {
+			if !r.keepsValue(e) {
+				c.reviewValue(b)
+			}
 			continue
 		}
-		counting := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool {
-			return !l.counts(r, e.name, hive.Active)
-		})
+		c.reviewCounted(b)
+	}
+}
+
+// binding asks what the limits bind of what a rule allows by one entry; nil: of any content.
+type binding struct {
+	rule   *rule
+	entry  *opEntry
+	now    time.Time
+	limits []*limit // that count some of it
+}
+
+// reviewValue warns where a rule lets value go and no limit counts all of it.
+func (c *compiler) reviewValue(b binding) {
+	node, name, what := c.nodes[b.rule], b.rule.name, b.entry.name
+	free, binds := b.unbound((*limit).always), b.unbound((*limit).overTime)
+	switch {
+	case len(b.limits) == 0:
+		c.Warn(node, "%q lets %s spend without any limit", name, what)
+	case free.limit != nil && free.times:
+		c.Warn(node, "%q lets %s spend without any limit when %q does not hold: that counts only at its times, %s, "+
+			"and an app may wait for others; take the times away, or add a limit for the other times", name, what,
+			free.limit.name, free.why)
+	case free.limit != nil:
+		c.Warn(node, "%q lets %s spend without any limit beside %q, which counts only %s; let it count all, or add a "+
+			"limit for the rest", name, what, free.limit.name, free.why)
+	case binds.limit != nil:
+		c.Warn(node, "%q lets %s spend without any limit but per request, and an app may ask often; say how much per "+
+			"24h, too", name, what)
+	default:
+		if l := b.unbound(b.total).limit; l != nil {
+			c.Warn(node, "%q lets %s spend without any limit but %q, which has one counter for each value of a field "+
+				"that the app chooses: a new value is a new budget; name the values in a list, or add a limit "+
+				"without per",
+				name, what, l.name)
+		}
+	}
+}
+
+// reviewCounted warns where a limit that counts no value is no bound: at other times, or since the
+// application has a new counter whenever it wants one.
+func (c *compiler) reviewCounted(b binding) {
+	what := "requests"
+	if b.entry != nil {
+		what = b.entry.name
+	}
+	rest := b.unbound((*limit).overTime)
+	switch l := rest.limit; {
+	case l != nil && rest.times:
+		c.Warn(c.nodes[b.rule], "%q lets %s through as often as the app likes when limit %q does not hold: that "+
+			"counts only at its times, %s; take the times away, or add a limit for the other "+
+			"times", b.rule.name, what, l.name,
+			rest.why)
+	case l == nil && len(b.limits) > 0:
+		if l := b.unbound(b.total).limit; l != nil {
+			c.Warn(c.nodes[b.rule], "%q lets %s through as often as the app likes: limit %q has one counter for each "+
+				"value of a field that the app chooses, and no limit counts all", b.rule.name, what, l.name)
+		}
+	}
+}
+
+// total reports whether a limit binds over time, whatever the application writes.
+func (b binding) total(l *limit) bool { return l.overTime() && !l.splitAtWill(b.rule, b.entry) }
+
+func (l *limit) always() bool { return true }
+
+// loophole is what a limit does not count, though it counts something beside it.
+type loophole struct {
+	limit *limit
+	why   string // what it counts only
+	times bool   // it counts the same at other times
+}
+
+// unbound returns a loophole that is left by those limits that fit, none if they count all.
+func (b binding) unbound(fits func(*limit) bool) loophole {
+	for _, one := range b.pieces() {
+		var whole []*limit
+		var times []schedule
+		left := loophole{}
+		for _, l := range b.limits {
+			why := l.misses(one)
+			if l.ordered && !l.sameTransaction(b.rule) {
+				why = "one transaction"
+			}
+			switch {
+			case why == "" && fits(l):
+				whole, times = append(whole, l), append(times, l.when)
+			case left.limit == nil || why == "":
+				left = loophole{limit: l, why: why}
+			}
+		}
 		switch {
-		case len(counting) == 0:
-			c.Warn(c.nodes[r], "%q lets %s spend without any limit", r.name, e.name)
-		case !slices.ContainsFunc(counting, (*limit).overTime):
-			c.Warn(c.nodes[r], "%q lets %s spend without any limit but per request, and an app may ask often; say how "+
-				"much per 24h, too", r.name, e.name)
-		case !slices.ContainsFunc(counting, func(l *limit) bool { return l.overTime() && !l.splitAtWill(&e) }):
-			c.Warn(c.nodes[r], "%q lets %s spend without any limit but one for each value of a field that the rule "+
-				"leaves free", r.name, e.name)
-		}
-	}
-}
-
-// reviewFreeCounters warns where a limit that counts no value has a new counter whenever the
-// application wants one, and no other limit counts what the rule allows.
-func (c *compiler) reviewFreeCounters(r *rule, limits []*limit) {
-	if r.section != allowSection || r.observe {
-		return
-	}
-	for _, e := range r.entries {
-		role := hive.Active
-		d, ok := hive.DefinitionOf(e.name)
-		if ok && len(d.Spends) > 0 {
-			continue // reviewValue has looked at it
-		}
-		if e.name == groupPosting || ok && d.OnlyPosting() {
-			role = hive.Posting
-		}
-		counting := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool {
-			return !l.counts(r, e.name, role) || !l.overTime()
-		})
-		if len(counting) == 0 || slices.ContainsFunc(counting, func(l *limit) bool { return !l.splitAtWill(&e) }) {
+		case boundAlways(b.rule.when, times, b.now):
 			continue
+		case len(whole) > 0:
+			l := whole[0]
+			return loophole{l, l.when.said(), true}
+		case left.limit != nil:
+			return left
 		}
-		c.Warn(c.nodes[r], "%q lets %s through as often as the app likes: limit %q has one counter for each value "+
-			"of a "+
-			"field that the rule leaves free, and no limit counts all", r.name, e.name, counting[0].name)
 	}
+	return loophole{}
 }
 
-// counts reports whether the limit bounds what the rule allows of an operation, with the key of a
-// role.
-func (l *limit) counts(r *rule, operation string, role hive.Role) bool {
-	// It has to count all that the rule allows: an app, an account or a way of sending that the
-	// limit leaves out spends without it.
-	if l.observe || !l.kinds[Sign] || !covers(l.apps, r.apps) || !covers(l.accounts, r.accounts) {
-		return false
+// pieces splits what a rule allows into what limits may count apart from each other: by app and
+// account, and by the values that a field may have.
+func (b binding) pieces() []*rule {
+	pieces := []*rule{b.rule.only(b.entry)}
+	split := func(ways func(*rule) []*rule) {
+		var more []*rule
+		for _, one := range pieces {
+			more = append(more, ways(one)...)
+		}
+		// So many that nobody writes limits for each of them.
+		if len(more) <= mostPieces {
+			pieces = more
+		}
 	}
-	if l.keys != nil && !l.keys[role] || l.broadcast != nil && (r.broadcast == nil ||
-		*l.broadcast != *r.broadcast) {
-		return false
-	}
-	return l.entries == nil || slices.ContainsFunc(l.entries, func(e opEntry) bool {
-		return e.name == operation || e.group && e.name == role.String()
+	split(func(r *rule) []*rule {
+		return r.each(r.apps, func(piece *rule, app nameSet) { piece.apps = app })
 	})
+	split(func(r *rule) []*rule {
+		return r.each(r.accounts, func(piece *rule, account nameSet) { piece.accounts = account })
+	})
+	if b.entry == nil {
+		return pieces
+	}
+	for i, f := range b.entry.fields {
+		if list, ok := f.matcher.(oneOf); ok {
+			split(func(r *rule) (ways []*rule) {
+				for _, one := range list {
+					e := opEntry{r.entries[0].name, r.entries[0].group, slices.Clone(r.entries[0].fields)}
+					e.fields[i].matcher = one
+					ways = append(ways, r.only(&e))
+				}
+				return ways
+			})
+		}
+	}
+	return pieces
+}
+
+const mostPieces = 200
+
+// only returns the rule with one of its entries.
+func (r *rule) only(e *opEntry) *rule {
+	piece := *r
+	if e != nil {
+		piece.entries = []opEntry{*e}
+	}
+	return &piece
+}
+
+// each returns the rule once for each of some names.
+func (r *rule) each(names nameSet, set func(*rule, nameSet)) (ways []*rule) {
+	if len(names) == 0 {
+		return []*rule{r}
+	}
+	for _, name := range names.sorted() {
+		piece := *r
+		set(&piece, nameSet{string(name): true})
+		ways = append(ways, &piece)
+	}
+	return ways
+}
+
+// misses returns what the limit counts only, if that is not all that the rule allows. It does not
+// look at times.
+func (l *limit) misses(r *rule) string {
+	switch {
+	case !covers(l.apps, r.apps):
+		return "apps: [" + l.apps.text() + "]"
+	case !covers(l.accounts, r.accounts):
+		return "accounts: [" + l.accounts.text() + "]"
+	case !covers(l.behalf, r.behalf):
+		return "on_behalf_of: [" + l.behalf.text() + "]"
+	case l.broadcast != nil && (r.broadcast == nil || *l.broadcast != *r.broadcast):
+		return fmt.Sprintf("broadcast: %t", *l.broadcast)
+	}
+	for kind := range r.kinds {
+		if r.kinds[kind] && !l.kinds[kind] {
+			return "other requests"
+		}
+	}
+	if r.entries == nil {
+		if l.text != nil && (r.text == nil || !within(r.text, l.text)) {
+			return "some texts"
+		}
+		return ""
+	}
+	e := &r.entries[0]
+	if l.keys != nil && slices.ContainsFunc(e.roles(r), func(role hive.Role) bool { return !l.keys[role] }) {
+		return "key: " + keyText(slices.Sorted(maps.Keys(l.keys)))
+	}
+	return l.missesEntry(r, e)
+}
+
+func (l *limit) missesEntry(r *rule, e *opEntry) (why string) {
+	if l.entries == nil {
+		return ""
+	}
+	for i := range l.entries {
+		switch other := &l.entries[i]; {
+		case e.within(r, other):
+			return ""
+		case other.name == e.name || why == "":
+			why = other.said(e)
+		}
+	}
+	return why
+}
+
+// said names an entry of a limit by what it tests.
+func (e *opEntry) said(of *opEntry) string {
+	var fields []string
+	for _, f := range e.fields {
+		fields = append(fields, f.field)
+	}
+	if len(fields) == 0 || e.name != of.name {
+		return e.name
+	}
+	return fmt.Sprintf("%s with its own test of %s", e.name, strings.Join(fields, ", "))
+}
+
+// touches reports whether the limit may count something of what the rule permits by an entry.
+func (l *limit) touches(r *rule, e *opEntry) bool {
+	if !l.rule.mayMeet(r) {
+		return false
+	}
+	if e == nil || l.entries == nil {
+		return l.text == nil || r.text == nil || !apart(r.text, l.text)
+	}
+	return slices.ContainsFunc(l.entries, func(other opEntry) bool { return !e.apart(r, &other) })
+}
+
+// asked returns the entries of a rule; one that is nil stands for all content.
+func (r *rule) asked() []*opEntry {
+	if r.entries == nil {
+		return []*opEntry{nil}
+	}
+	var list []*opEntry
+	for i := range r.entries {
+		list = append(list, &r.entries[i])
+	}
+	return list
+}
+
+// spends reports whether the operation costs its account value.
+func (e *opEntry) spends() bool {
+	d, ok := hive.DefinitionOf(e.name)
+	return ok && len(d.Spends) > 0
+}
+
+// keepsValue reports whether nothing can be spent by the entry: the amount is zero, or savings stay
+// with the account.
+func (r *rule) keepsValue(e *opEntry) bool {
+	switch e.name {
+	case "transfer_to_savings", "transfer_from_savings":
+		if r.behalf != nil && len(r.behalf) == 0 && e.testsWithin("to", isAccount{}) {
+			return true
+		}
+	}
+	d, _ := hive.DefinitionOf(e.name)
+	return !slices.ContainsFunc(d.Spends, func(cost hive.Cost) bool {
+		return !slices.ContainsFunc([]hive.Symbol{hive.HIVE, hive.HBD, hive.VESTS}, func(symbol hive.Symbol) bool {
+			return e.testsWithin(cost.Field, bound{assetValue(hive.Asset{Symbol: symbol}), true})
+		})
+	})
+}
+
+// testsWithin reports whether the entry takes only such values of a field that the test takes.
+func (e *opEntry) testsWithin(field string, m matcher) bool {
+	return slices.ContainsFunc(e.fields, func(f fieldMatcher) bool { return f.field == field && within(f.matcher, m) })
 }
 
 // overTime reports whether all that the limit names is bounded in some window of time, and not only
@@ -83,16 +307,65 @@ func (l *limit) counts(r *rule, operation string, role hive.Role) bool {
 func (l *limit) overTime() bool {
 	return !slices.ContainsFunc(l.quotas, func(q quota) bool {
 		return !slices.ContainsFunc(l.quotas, func(other quota) bool {
-			return other.unit == q.unit &&
-				other.window > 0
+			return other.unit == q.unit && other.window > 0
 		})
 	})
 }
 
 // splitAtWill reports whether the application can choose a new counter for each operation: by a
-// field that the entry leaves free.
-func (l *limit) splitAtWill(e *opEntry) bool {
-	return slices.ContainsFunc(l.per, func(d dimension) bool { return d.field != "" && !e.hasMatcher(d.field) })
+// field of which the rule does not list the values.
+func (l *limit) splitAtWill(r *rule, e *opEntry) bool {
+	return slices.ContainsFunc(l.per, func(d dimension) bool {
+		return d.field != "" && (e == nil || !e.fewValues(r, d.field))
+	})
+}
+
+// fewValues reports whether a field has one of few values in all that the entry takes.
+func (e *opEntry) fewValues(r *rule, field string) bool {
+	if sh := fieldsOf(e.name)[field]; sh != nil && sh.kind == aBool {
+		return true
+	}
+	d, ok := hive.DefinitionOf(e.name)
+	// Whose authority is needed is no choice of the application.
+	if ok && slices.ContainsFunc(d.Signers, func(s hive.Signer) bool { return s.Field == field }) {
+		return true
+	}
+	return slices.ContainsFunc(e.fields, func(f fieldMatcher) bool { return f.field == field && listed(f.matcher) })
+}
+
+// listed reports whether a test lists the values that it takes.
+func listed(m matcher) bool {
+	switch m := m.(type) {
+	case equals, isAccount, *literals:
+		return true
+	case oneOf:
+		return every(m, listed)
+	case allOf:
+		return slices.ContainsFunc(m, listed) || fewNumbers(m)
+	}
+	return false
+}
+
+// fewWhole is how far apart the bounds may be of few numbers.
+var fewWhole = big.NewRat(31, 1)
+
+// fewNumbers reports whether few whole numbers lie between the bounds of a field.
+func fewNumbers(m allOf) bool {
+	var low, high *bound
+	for _, one := range m {
+		switch b, ok := one.(bound); {
+		case ok && b.limit.kind == isNumber && b.upper:
+			high = &b
+		case ok && b.limit.kind == isNumber:
+			low = &b
+		}
+	}
+	if low == nil || high == nil {
+		return false
+	}
+	first, ok := low.limit.number.rat()
+	last, okLast := high.limit.number.rat()
+	return ok && okLast && last.Sub(last, first).Cmp(fewWhole) <= 0
 }
 
 func covers(outer, inner nameSet) bool {

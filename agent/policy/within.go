@@ -1,0 +1,357 @@
+package policy
+
+import (
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// The review compares tests with tests, to tell what a rule can never do. Both questions are
+// answered with true only if it is certain for every value; false says "perhaps not".
+
+// within reports whether b says yes to each value to which a says yes.
+func within(a, b matcher) bool {
+	switch b := b.(type) {
+	case anything:
+		return true
+	case allOf:
+		return every(b, func(one matcher) bool { return within(a, one) })
+	}
+	// Before the comparison of the whole: a list of names may be long.
+	switch a := a.(type) {
+	case oneOf:
+		return every(a, func(one matcher) bool { return within(one, b) })
+	case *literals:
+		return every(a.list, func(one matcher) bool { return within(one, b) })
+	}
+	if reflect.DeepEqual(a, b) {
+		return true
+	}
+	switch a := a.(type) {
+	case allOf:
+		return slices.ContainsFunc(a, func(one matcher) bool { return within(one, b) })
+	case equals:
+		return independent(b) && b.check(new(scope), a.value) == yes
+	}
+	switch b := b.(type) {
+	case oneOf:
+		return slices.ContainsFunc(b, func(one matcher) bool { return within(a, one) })
+	case noneOf:
+		if not, ok := a.(noneOf); ok {
+			return refuses(not.matcher, b.matcher)
+		}
+		// What is absent is neither equal nor different.
+		return !takesAbsent(a) && apart(a, b.matcher)
+	case pattern:
+		return takesWhatBegins(a, b)
+	case bound:
+		one, ok := a.(bound)
+		return ok && one.upper == b.upper && b.check(new(scope), one.limit) == yes
+	case inside:
+		one, ok := a.(inside)
+		return ok && along(one, b, within)
+	case isPresent:
+		return bool(b) && !takesAbsent(a)
+	case onlyMembers:
+		one, ok := a.(onlyMembers)
+		return ok && b.has(one)
+	}
+	return withinList(a, b)
+}
+
+// withinList compares tests of whole lists.
+func withinList(a, b matcher) bool {
+	switch b := b.(type) {
+	case each:
+		switch a := a.(type) {
+		case each:
+			return within(a.matcher, b.matcher)
+		case exactly:
+			return len(a) > 0 && every(a, func(one matcher) bool { return within(one, b.matcher) })
+		}
+	case some:
+		switch a := a.(type) {
+		case each:
+			return within(a.matcher, b.matcher)
+		case some:
+			return within(a.matcher, b.matcher)
+		case exactly:
+			return slices.ContainsFunc(a, func(one matcher) bool { return within(one, b.matcher) })
+		}
+	case exactly:
+		one, ok := a.(exactly)
+		return ok && len(one) == len(b) && pairs(one, b, within) == len(b)
+	case size:
+		switch a := a.(type) {
+		case size:
+			return within(a.matcher, b.matcher)
+		case exactly:
+			return independent(b) && b.matcher.check(new(scope), countValue(len(a))) == yes
+		case each, some:
+			return within(atLeastOne, b.matcher)
+		}
+	}
+	return false
+}
+
+// atLeastOne is how many elements a list has of which a test looked at one.
+var atLeastOne = bound{countValue(1), false}
+
+// apart reports whether b says no to each value to which a says yes.
+func apart(a, b matcher) bool {
+	switch b := b.(type) {
+	case oneOf:
+		return every(b, func(one matcher) bool { return apart(a, one) })
+	case allOf:
+		return slices.ContainsFunc(b, func(one matcher) bool { return apart(a, one) })
+	case *literals:
+		if _, ok := a.(*literals); !ok {
+			return every(b.list, func(one matcher) bool { return apart(a, one) })
+		}
+	}
+	switch a := a.(type) {
+	case oneOf:
+		return every(a, func(one matcher) bool { return apart(one, b) })
+	case *literals:
+		return every(a.list, func(one matcher) bool { return apart(one, b) })
+	case allOf:
+		return slices.ContainsFunc(a, func(one matcher) bool { return apart(one, b) })
+	case equals:
+		return independent(b) && b.check(new(scope), a.value) == no
+	case isPresent:
+		present, ok := b.(isPresent)
+		return !bool(a) && refusesAbsent(b) || bool(a) && ok && !bool(present)
+	case noneOf:
+		return refuses(a.matcher, b)
+	}
+	switch b := b.(type) {
+	case noneOf:
+		return !takesAbsent(a) && within(a, b.matcher)
+	case isPresent:
+		return !bool(b) && !takesAbsent(a)
+	case inside:
+		return insideApart(a, b)
+	case onlyMembers:
+		one, ok := a.(inside)
+		// A number may lead to an element of a list, which has no members.
+		return ok && !b[one.path[0]] && !allDigits(one.path[0]) && !takesAbsent(one.matcher)
+	case bound:
+		one, ok := a.(bound)
+		return ok && boundsApart(one, b)
+	}
+	return patternsApart(a, b) || listsApart(a, b)
+}
+
+// boundsApart reports whether nothing lies between two bounds, or they are of two assets.
+func boundsApart(a, b bound) bool {
+	order, known := compareBound(a.limit, b.limit)
+	if known == no {
+		return a.limit.kind == isAsset && b.limit.kind == isAsset
+	}
+	return known == yes && a.upper != b.upper && (a.upper && order > 0 || b.upper && order < 0)
+}
+
+// insideApart compares what lies along one path, or a member with the list of members.
+func insideApart(a matcher, b inside) bool {
+	switch a := a.(type) {
+	case inside:
+		return along(a, b, apart)
+	case onlyMembers:
+		return !a[b.path[0]] && refusesAbsent(b.matcher)
+	}
+	return false
+}
+
+// patternsApart compares patterns with values and with each other.
+func patternsApart(a, b matcher) bool {
+	p, ok := a.(pattern)
+	if !ok {
+		return false
+	}
+	switch b := b.(type) {
+	case equals:
+		// A number has many texts.
+		return b.kind == isText && !p.MatchString(b.text)
+	case pattern:
+		one, other := p.begins(), b.begins()
+		return !strings.HasPrefix(one, other) && !strings.HasPrefix(other, one)
+	}
+	return false
+}
+
+// listsApart compares tests of whole lists.
+func listsApart(a, b matcher) bool {
+	switch a := a.(type) {
+	case each:
+		switch b := b.(type) {
+		case each:
+			return apart(a.matcher, b.matcher)
+		case some:
+			return apart(a.matcher, b.matcher)
+		case exactly:
+			return len(b) == 0 || slices.ContainsFunc(b, func(one matcher) bool { return apart(a.matcher, one) })
+		case size:
+			return apart(atLeastOne, b.matcher)
+		}
+	case some:
+		switch b := b.(type) {
+		case each:
+			return apart(a.matcher, b.matcher)
+		case exactly:
+			return every(b, func(one matcher) bool { return apart(a.matcher, one) })
+		case size:
+			return apart(atLeastOne, b.matcher)
+		}
+	case exactly:
+		return exactlyApart(a, b)
+	case size:
+		switch b := b.(type) {
+		case size:
+			return apart(a.matcher, b.matcher)
+		case exactly:
+			return apart(a.matcher, equals{countValue(len(b))})
+		case each, some:
+			return apart(a.matcher, atLeastOne)
+		}
+	}
+	return false
+}
+
+func exactlyApart(a exactly, b matcher) bool {
+	switch b := b.(type) {
+	case each:
+		return len(a) == 0 || slices.ContainsFunc(a, func(one matcher) bool { return apart(one, b.matcher) })
+	case some:
+		return every(a, func(one matcher) bool { return apart(one, b.matcher) })
+	case exactly:
+		return len(a) != len(b) || pairs(a, b, apart) > 0
+	case size:
+		return independent(b) && b.matcher.check(new(scope), countValue(len(a))) == no
+	}
+	return false
+}
+
+// refuses reports whether b says no wherever x does. It looks at values, bounds and patterns, which
+// are what a negation takes.
+func refuses(x, b matcher) bool {
+	switch b := b.(type) {
+	case oneOf:
+		return every(b, func(one matcher) bool { return refuses(x, one) })
+	case *literals:
+		return every(b.list, func(one matcher) bool { return refuses(x, one) })
+	case allOf:
+		return slices.ContainsFunc(b, func(one matcher) bool { return refuses(x, one) })
+	}
+	if reflect.DeepEqual(x, b) {
+		return true
+	}
+	switch x := x.(type) {
+	case oneOf:
+		return slices.ContainsFunc(x, func(one matcher) bool { return refuses(one, b) })
+	case *literals:
+		one, ok := b.(equals)
+		return ok && one.kind == isText && x.texts[one.text]
+	case bound:
+		one, ok := b.(bound)
+		return ok && one.upper == x.upper && x.check(new(scope), one.limit) == yes
+	}
+	return false
+}
+
+// takesWhatBegins reports whether a glob of the form "begin*" takes all that a pattern takes.
+func takesWhatBegins(a matcher, b pattern) bool {
+	begin, ok := strings.CutSuffix(b.source, "*")
+	one, isPattern := a.(pattern)
+	return ok && isPattern && b.glob && !strings.ContainsAny(begin, "*?") && strings.HasPrefix(one.begins(), begin)
+}
+
+// begins returns what every text begins with that the pattern takes.
+func (m pattern) begins() string {
+	if m.glob {
+		if i := strings.IndexAny(m.source, "*?"); i >= 0 {
+			return m.source[:i]
+		}
+		return m.source
+	}
+	re, err := regexp.Compile(`(?s:` + m.source + `)`)
+	if err != nil {
+		return ""
+	}
+	begin, _ := re.LiteralPrefix()
+	return begin
+}
+
+// has reports whether all members of another list are in this one.
+func (m onlyMembers) has(other onlyMembers) bool {
+	for name := range other {
+		if !m[name] {
+			return false
+		}
+	}
+	return true
+}
+
+// takesAbsent reports whether the test may say yes to what is absent.
+func takesAbsent(m matcher) bool { return !independent(m) || m.check(new(scope), value{}) == yes }
+
+// refusesAbsent reports whether the test says no to what is absent.
+func refusesAbsent(m matcher) bool { return independent(m) && m.check(new(scope), value{}) == no }
+
+// independent reports whether the answer of a test depends on the value alone, and on nothing else
+// of the request.
+func independent(m matcher) bool {
+	switch m := m.(type) {
+	case isAccount, sameAs:
+		return false
+	case noneOf:
+		return independent(m.matcher)
+	case inside:
+		return independent(m.matcher)
+	case each:
+		return independent(m.matcher)
+	case some:
+		return independent(m.matcher)
+	case size:
+		return independent(m.matcher)
+	case allOf:
+		return every(m, independent)
+	case oneOf:
+		return every(m, independent)
+	case exactly:
+		return every(m, independent)
+	}
+	return true
+}
+
+// along compares what two paths lead to, if one is the beginning of the other.
+func along(a, b inside, compare func(a, b matcher) bool) bool {
+	n := min(len(a.path), len(b.path))
+	for i := range n {
+		if a.path[i] != b.path[i] {
+			return false
+		}
+	}
+	return compare(rest(a, n), rest(b, n))
+}
+
+// rest returns what is tested behind the first n names of the path.
+func rest(m inside, n int) matcher {
+	if len(m.path) == n {
+		return m.matcher
+	}
+	return inside{m.path[n:], m.matcher}
+}
+
+func pairs(a, b exactly, compare func(a, b matcher) bool) (n int) {
+	for i := range a {
+		if compare(a[i], b[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+func every[S ~[]matcher](list S, is func(matcher) bool) bool {
+	return !slices.ContainsFunc(list, func(one matcher) bool { return !is(one) })
+}

@@ -18,7 +18,8 @@ const (
 
 var crashAt, crashPasses = crashSetting()
 
-// crashSetting reads CRASHPOINT: NAME, or NAME:N for the Nth time that the point is passed.
+// crashSetting reads CRASHPOINT: NAME, or NAME:N for the Nth time that the point is passed. The
+// name "any" is that of every point.
 func crashSetting() (string, *atomic.Int64) {
 	name, count, counted := strings.Cut(os.Getenv("CRASHPOINT"), ":")
 	left := new(atomic.Int64)
@@ -32,7 +33,7 @@ func crashSetting() (string, *atomic.Int64) {
 // Crashpoint ends the process as a power cut would, if the environment names this point. Nothing is
 // flushed, and no deferred function runs.
 func Crashpoint(name string) {
-	if name != crashAt || crashPasses.Add(-1) != 0 {
+	if name != crashAt && crashAt != "any" || crashPasses.Add(-1) != 0 {
 		return
 	}
 	if self, err := os.FindProcess(os.Getpid()); err == nil {

@@ -164,9 +164,9 @@ func (f *segmentFiles) moveAway() error {
 	}
 }
 
-// crashing adds the crash points to the call that puts a file in its place.
+// crashing adds the crash points to the calls that change names, and make them durable.
 func crashing(d durable.Disk) durable.Disk {
-	rename := d.Rename
+	rename, remove, sync := d.Rename, d.Remove, d.SyncFolder
 	d.Rename = func(from, to string) error {
 		crashpoint("file written") // on disk: the old file, and the new one under a name of its own
 		if err := rename(from, to); err != nil {
@@ -174,6 +174,16 @@ func crashing(d durable.Disk) durable.Disk {
 		}
 		crashpoint("file in place") // on disk: the new file, or after a power cut the old one
 		return nil
+	}
+	d.Remove = func(path string) error {
+		err := remove(path)
+		crashpoint("file removed")
+		return err
+	}
+	d.SyncFolder = func(dir string) error {
+		err := sync(dir)
+		crashpoint("folder synced") // on disk: what was put in its place before
+		return err
 	}
 	return d
 }

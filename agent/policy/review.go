@@ -17,6 +17,7 @@ func (c *compiler) review(p *Policy) {
 		c.reviewSignedOnly(r)
 		c.reviewCredentials(r)
 		c.reviewWitness(r)
+		c.reviewTests(r)
 		if r.section == askSection && c.options.NobodyToAsk {
 			c.Warn(c.nodes[r], "rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: "+
 				"pending\" in config.yaml", r.name)
@@ -24,6 +25,8 @@ func (c *compiler) review(p *Policy) {
 	}
 	for _, l := range p.limits {
 		c.reviewTime(&l.rule)
+		c.reviewTests(&l.rule)
+		c.reviewWhere(l)
 		if l.over && c.options.NobodyToAsk {
 			c.Warn(c.nodes[&l.rule], "limit %q asks, and no way to ask a person is configured, so it denies: say "+
 				"\"ask: pending\" in config.yaml", l.name)

@@ -18,7 +18,28 @@ import (
 type limit struct {
 	field string
 	late  bool // only Validate checks it
+	alone bool // it looks at the value of the field and at nothing else of the operation
 	check func(o Operation, v Value) error
+}
+
+// alone returns a rule for a value, whatever the other fields hold.
+func alone(field string, check func(v Value) error) limit {
+	return limit{field: field, alone: true, check: func(_ Operation, v Value) error { return check(v) }}
+}
+
+// Fits returns why no operation of this kind can have the value in the field, nil if one can. It
+// knows the rules for single values; others, such as that one date is before another, are those of
+// [Operation.Validate].
+func (d *Definition) Fits(field string, v Value) error {
+	for _, l := range d.limits {
+		if l.field != field || !l.alone {
+			continue
+		}
+		if err := l.check(Operation{}, v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // late returns a rule that is not checked when an operation is read. Either the values are valid
@@ -43,24 +64,24 @@ func (o Operation) valid(alsoLate bool) error {
 }
 
 func positive(field string) limit {
-	return limit{field: field, check: func(_ Operation, v Value) error {
+	return alone(field, func(v Value) error {
 		if v.(Asset).Amount <= 0 {
 			return wrong(v.(Asset).String(), "is not more than zero")
 		}
 		return nil
-	}}
+	})
 }
 
 // mostCreationFee is the highest fee for a new account that the chain takes.
 const mostCreationFee = 1_000_000_000
 
 func atMost(field string, satoshis int64) limit {
-	return limit{field: field, check: func(_ Operation, v Value) error {
+	return alone(field, func(v Value) error {
 		if a := v.(Asset); a.Amount > satoshis {
 			return wrong(a.String(), "is more than %s", Asset{Amount: satoshis, Symbol: a.Symbol})
 		}
 		return nil
-	}}
+	})
 }
 
 func onePositive(fields ...string) limit {
@@ -75,7 +96,7 @@ func onePositive(fields ...string) limit {
 }
 
 func only(field string, symbols ...Symbol) limit {
-	return limit{field: field, check: func(_ Operation, v Value) error {
+	return alone(field, func(v Value) error {
 		if !slices.Contains(symbols, v.(Asset).Symbol) {
 			names := make([]string, len(symbols))
 			for i, s := range symbols {
@@ -84,16 +105,16 @@ func only(field string, symbols ...Symbol) limit {
 			return fmt.Errorf("takes %s, not %s", strings.Join(names, " or "), v.(Asset).Symbol)
 		}
 		return nil
-	}}
+	})
 }
 
 func between(field string, low, high int64) limit {
-	return limit{field: field, check: func(_ Operation, v Value) error {
+	return alone(field, func(v Value) error {
 		if n := v.(int64); n < low || n > high {
 			return wrong(strconv.FormatInt(n, 10), "is not within %d to %d", low, high)
 		}
 		return nil
-	}}
+	})
 }
 
 func productAtMost(most int64, field, other string) limit {
@@ -106,7 +127,7 @@ func productAtMost(most int64, field, other string) limit {
 }
 
 func atMostBytes(field string, most int) limit {
-	return limit{field: field, check: func(_ Operation, v Value) error {
+	return alone(field, func(v Value) error {
 		size := 0
 		switch v := v.(type) {
 		case string:
@@ -118,31 +139,31 @@ func atMostBytes(field string, most int) limit {
 			return fmt.Errorf("has %d bytes, more than %d", size, most)
 		}
 		return nil
-	}}
+	})
 }
 
 var permlinkSize = atMostBytes("permlink", 255)
 
 func notEmpty(field string) limit {
-	return limit{field: field, check: func(_ Operation, v Value) error {
+	return alone(field, func(v Value) error {
 		if v == "" {
 			return errors.New("is empty")
 		}
 		return nil
-	}}
+	})
 }
 
 func jsonOrEmpty(field string) limit {
-	return limit{field: field, check: func(_ Operation, v Value) error {
+	return alone(field, func(v Value) error {
 		if v == "" {
 			return nil
 		}
 		return checkJSON(v.(string))
-	}}
+	})
 }
 
 func mustBeJSON(field string) limit {
-	return limit{field: field, check: func(_ Operation, v Value) error { return checkJSON(v.(string)) }}
+	return alone(field, func(v Value) error { return checkJSON(v.(string)) })
 }
 
 // checkJSON checks the grammar of JSON only. The reader of the text decides about equal names and

@@ -1,0 +1,223 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"pksa/protocol/hive"
+)
+
+// testTraps are the ways to write a test that says something else than it seems to. Each returns
+// what the test really does and what to write, "" if it is no trap here.
+var testTraps = []func(*place) string{
+	wordForAll, wordForNothing, textLikePattern, otherAssets, otherTexts, otherKeys, evadedByMore, besideAnother,
+	firstOnly, wholeText, globInRegexp, regexpInGlob, wildFront,
+}
+
+// reviewTests warns about tests of fields and texts that are no errors and say something else than
+// they seem to.
+func (c *compiler) reviewTests(r *rule) { c.places(r, c.reviewTest) }
+
+func (c *compiler) reviewTest(p *place) {
+	for _, trap := range testTraps {
+		if says := trap(p); says != "" {
+			c.Warn(p.node, "%s", says)
+		}
+	}
+}
+
+// reviewWhere warns about the tests by which a sum chooses what it counts.
+func (c *compiler) reviewWhere(l *limit) {
+	if l.of == nil || l.of.where == nil {
+		return
+	}
+	for _, e := range c.valueOfKey(&l.rule, "of").Entries {
+		if e.Key.Text == "where" {
+			p := &place{rule: &l.rule, field: "where", name: "where", node: e.Value, shape: jsonShape,
+				matcher: l.of.where,
+				whole:   l.of.where}
+			p.walk(c.reviewTest)
+		}
+	}
+}
+
+// otherAssets finds a negation by which an amount of another asset passes.
+func otherAssets(p *place) string {
+	not, ok := p.matcher.(noneOf)
+	if !ok || !p.allows() || p.shape.kind != anAsset {
+		return ""
+	}
+	var said value
+	bounded := has(not.matcher, func(m matcher) bool {
+		b, ok := m.(bound)
+		if ok {
+			said = b.limit
+		}
+		return ok
+	})
+	if !bounded {
+		return ""
+	}
+	for _, symbol := range p.symbols() {
+		huge := assetValue(hive.Asset{Amount: 1e15, Symbol: symbol})
+		if symbol != said.asset.Symbol && takes(p.whole, huge) {
+			return fmt.Sprintf("%s: with not, every amount of %s passes: for another asset min and max say no, "+
+				"and not "+
+				"makes it yes; write %s", p.name, symbol, withoutNot(not.matcher))
+		}
+	}
+	return ""
+}
+
+// symbols returns the assets that the value can be of.
+func (p *place) symbols() (symbols []hive.Symbol) {
+	for _, symbol := range []hive.Symbol{hive.HIVE, hive.HBD, hive.VESTS} {
+		if p.name != p.field || p.entry.fits(p.field, hive.Asset{Amount: 1, Symbol: symbol}) == nil {
+			symbols = append(symbols, symbol)
+		}
+	}
+	return symbols
+}
+
+// fits returns why no operation of the entry can have the value in the field, nil if one can.
+func (e *opEntry) fits(field string, v hive.Value) error {
+	d, ok := hive.DefinitionOf(e.name)
+	if !ok {
+		return nil
+	}
+	return d.Fits(field, v)
+}
+
+// withoutNot returns the bounds that are the opposite of those in a negation.
+func withoutNot(m matcher) string {
+	var says []string
+	has(m, func(m matcher) bool {
+		b, ok := m.(bound)
+		if !ok {
+			return false
+		}
+		opposite, key := b.limit.asset, "min"
+		opposite.Amount++
+		if !b.upper {
+			opposite.Amount -= 2
+			key = "max"
+		}
+		says = append(says, fmt.Sprintf("{%s: %s}", key, opposite))
+		return false
+	})
+	return strings.Join(says, " or ")
+}
+
+// otherTexts finds a negation in the JSON of a game or side chain, where a rule allows all that it
+// does not know.
+func otherTexts(p *place) string {
+	not, ok := p.matcher.(noneOf)
+	if !ok || !p.allows() || p.shape.kind != aJSON || p.entry == nil || p.entry.name != "custom_json" {
+		return ""
+	}
+	if !takes(p.whole, textValue(unknownText)) || !has(not.matcher, comparesText) {
+		return ""
+	}
+	return fmt.Sprintf("%s: with not, every other text passes, also what is added next year and another spelling of "+
+		"the same; name those that are allowed", p.name)
+}
+
+// unknownText is a text that nobody has named.
+const unknownText = "zq7-unknown"
+
+func comparesText(m matcher) bool {
+	e, isValue := m.(equals)
+	_, isPattern := m.(pattern)
+	return isPattern || isValue && e.kind == isText
+}
+
+// otherKeys finds a negation of public keys: whoever has another one gets in.
+func otherKeys(p *place) string {
+	if _, ok := p.matcher.(noneOf); !ok || !p.allows() || p.shape.kind != aKey {
+		return ""
+	}
+	return fmt.Sprintf("%s: with not, every other key passes, and whoever holds it; name those that are allowed",
+		p.name)
+}
+
+// evadedByMore finds tests of a whole list or map in a rule that forbids: one more element, and the
+// rule does not match.
+func evadedByMore(p *place) string {
+	if !p.forbids() {
+		return ""
+	}
+	const evaded = "%s: in deny, %s is evaded by one more %s; write %s"
+	switch m := p.matcher.(type) {
+	case each:
+		return fmt.Sprintf(evaded, p.name, "each", "element that does not fit", "any")
+	case exactly:
+		return fmt.Sprintf(evaded, p.name, "exactly", "element", "any: and what one of them is")
+	case onlyMembers:
+		return fmt.Sprintf(evaded, p.name, "members", "member", "what the members are, without it")
+	case size:
+		return sizeEvaded(p, m)
+	}
+	return ""
+}
+
+// sizeEvaded looks for a number of elements that fits, and not when there are more.
+func sizeEvaded(p *place, m size) string {
+	for n := 1; n <= 64; n++ {
+		if takes(m.matcher, countValue(n)) && !takes(m.matcher, countValue(1<<20)) {
+			return fmt.Sprintf("%s: in deny, this size is evaded by one more element; write size: {min: %d}", p.name, n)
+		}
+	}
+	return ""
+}
+
+// besideAnother finds any in a rule that allows: what stands beside the element that fits is free.
+func besideAnother(p *place) string {
+	if _, ok := p.matcher.(some); !ok || !p.allows() || p.alone() {
+		return ""
+	}
+	return fmt.Sprintf("%s: in allow, any takes a list of which one element fits, and whatever stands beside it goes "+
+		"through too; write each", p.name)
+}
+
+// alone reports whether each element of the list is tested: by another test beside this one, or
+// because there can be no more than one.
+func (p *place) alone() bool {
+	if p.field == payeeField && p.entry.paysOne() {
+		return true
+	}
+	return slices.ContainsFunc(p.beside, func(m matcher) bool {
+		switch m := m.(type) {
+		case each, exactly:
+			return true
+		case size:
+			return !takes(m.matcher, countValue(2)) && !takes(m.matcher, countValue(1<<20))
+		}
+		return false
+	})
+}
+
+// paysOne reports whether the operation pays one account and no more.
+func (e *opEntry) paysOne() bool {
+	d, ok := hive.DefinitionOf(e.name)
+	return ok && len(d.Payees) == 1 && fieldsOf(e.name)[d.Payees[0]].kind == anAccount
+}
+
+// firstOnly finds a test of an element by its number, while others can stand beside it.
+func firstOnly(p *place) string {
+	m, ok := p.matcher.(inside)
+	if !ok || !slices.ContainsFunc(m.path, allDigits) || p.shape.kind == aMap || p.shape.tuple != nil {
+		return ""
+	}
+	switch where := "." + strings.Join(m.path, "."); {
+	case p.forbids():
+		return fmt.Sprintf("%s: in deny, %s looks at that element only, and is evaded by another order; write any",
+			p.name,
+			where)
+	case p.allows() && !p.alone():
+		return fmt.Sprintf("%s: in allow, %s looks at that element only, and the others may be anything; write "+
+			"each or "+
+			"exactly, or add size", p.name, where)
+	}
+	return ""
+}

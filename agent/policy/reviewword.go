@@ -1,0 +1,96 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// wordsForAll and wordsForNothing look like words of the language, and are values.
+var (
+	wordsForAll = []string{"any", "all", "anyone", "anybody", "anything", "everyone", "everybody", "everything", "*",
+		"**", "***"}
+	wordsForNothing = []string{"none", "nobody", "noone", "nothing", "null", "nil", "empty"}
+)
+
+// wordIn returns the word of a list that the test compares with, "" if it does not.
+func (p *place) wordIn(words []string) string {
+	switch m := p.matcher.(type) {
+	case equals:
+		if m.kind == isText && slices.Contains(words, m.text) {
+			return m.text
+		}
+	case *literals:
+		for _, word := range words {
+			// The items of a list that stands here are looked at one by one.
+			if m.texts[word] && len(p.node.Items) == 0 {
+				return word
+			}
+		}
+	}
+	return ""
+}
+
+// wordForAll finds a word that seems to mean everything.
+func wordForAll(p *place) string {
+	word := p.wordIn(wordsForAll)
+	if word == "" {
+		return ""
+	}
+	what := "that text"
+	if p.shape.kind == anAccount {
+		what = "the account of that name"
+	}
+	return fmt.Sprintf("%s: %q is %s and no word for all%s", p.name, word, what, p.insteadOfAll())
+}
+
+// insteadOfAll returns what such a test does, and what to write.
+func (p *place) insteadOfAll() string {
+	if p.field == "text" && p.name == p.field {
+		return "; test what your app's texts begin with, or their members"
+	}
+	leaveOut := "leave " + p.name + " out"
+	switch p.rule.section {
+	case denySection:
+		return ", so the rule denies nothing else; " + leaveOut + " to deny all"
+	case limitSection:
+		return ", so nothing else is counted; " + leaveOut + " to count all"
+	}
+	return ", so the rule matches nothing else; " + leaveOut + " if it may be anything"
+}
+
+// wordForNothing finds a word that seems to mean that there is nothing.
+func wordForNothing(p *place) string {
+	word := p.wordIn(wordsForNothing)
+	// What is sent to the account null is burnt, and everybody knows it by that name.
+	if word == "" || p.shape.kind == anAccount && word == "null" {
+		return ""
+	}
+	switch p.shape.kind {
+	case anAccount:
+		return fmt.Sprintf(`%s: %q is the account of that name and no word for nobody; where the chain has nobody, `+
+			`that is ""`,
+			p.name, word)
+	case aJSON:
+		return fmt.Sprintf("%s: %q is that text; write {present: false} if there is to be nothing, and null without "+
+			"quotes "+
+			"for the null of JSON", p.name, word)
+	}
+	return fmt.Sprintf(`%s: %q is that text; an empty text is ""`, p.name, word)
+}
+
+// textLikePattern finds a pattern that stands where values are compared as they are.
+func textLikePattern(p *place) string {
+	e, ok := p.matcher.(equals)
+	if !ok || e.kind != isText || slices.Contains(wordsForAll, e.text) || p.shape.kind == aJSONText {
+		return ""
+	}
+	switch {
+	case looksLikeRegexp(e.text):
+		return fmt.Sprintf("%s: a value is compared as it stands, and this looks like a regular expression; write "+
+			"{regexp: '%s'}", p.name, e.text)
+	case strings.Contains(e.text, "*"):
+		return fmt.Sprintf("%s: a value is compared as it stands, with its star; write {glob: '%s'}", p.name, e.text)
+	}
+	return ""
+}

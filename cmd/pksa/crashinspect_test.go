@@ -15,7 +15,7 @@ import (
 // resolve waits until the wallet has found out what became of every transaction. Its ledger cannot
 // be asked while it runs, so it is stopped for that, in order, and started again.
 func (w *killWorld) resolve() {
-	const longest = time.Minute // a transaction lives shorter, and the nodes are soon sure
+	const longest = 3 * time.Minute // a transaction lives 40 s, and the nodes are soon sure
 	again := time.NewTicker(3 * time.Second)
 	defer again.Stop()
 	for began := time.Now(); ; <-again.C {
@@ -28,7 +28,7 @@ func (w *killWorld) resolve() {
 			}
 		})
 		w.start("")
-		w.await("another start", 20*time.Second, ready)
+		w.await("another start", ready)
 		if len(left) == 0 {
 			return
 		}

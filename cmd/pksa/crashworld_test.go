@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -13,6 +14,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -87,6 +90,15 @@ type allTests struct{ *testing.M }
 
 func (all allTests) Run() int {
 	defer func() { _ = os.RemoveAll(builds.folder) }() // an empty name is no folder
+	// The parallel tests wait for other processes more than they use a processor.
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0))); err != nil {
+			panic(err) // unreachable: it is a flag of package testing
+		}
+	}
 	return all.M.Run()
 }
 
@@ -290,6 +302,21 @@ func (w *killWorld) died(within time.Duration) bool {
 	}
 }
 
+// diesStarting waits until the wallet serves, or reports that it died on the way there.
+func (w *killWorld) diesStarting() bool {
+	w.t.Helper()
+	for began := time.Now(); !w.died(10 * time.Millisecond); {
+		s, err := w.status(w.t.Context())
+		if err == nil && ready(s) {
+			return false
+		}
+		if time.Since(began) > awaitTimeout {
+			w.t.Fatalf("the wallet does not serve: %v, %+v\n%s", err, s, w.stderr.Last(30))
+		}
+	}
+	return true
+}
+
 // kill ends the wallet as a power cut would.
 func (w *killWorld) kill() {
 	w.wallet.Process.Kill()
@@ -312,9 +339,9 @@ func (w *killWorld) status(ctx context.Context) (s agent.Status, err error) {
 }
 
 // await waits until the wallet's status is as wanted.
-func (w *killWorld) await(what string, within time.Duration, f func(agent.Status) bool) {
+func (w *killWorld) await(what string, f func(agent.Status) bool) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), within)
+	ctx, cancel := context.WithTimeout(context.Background(), awaitTimeout)
 	defer cancel()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -31,17 +30,6 @@ allow:
   - {name: votes, request: sign, apps: any, operations: [vote: {author: bob}]}
 `
 
-// freePort is a port that was free a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // readyz asks as a supervisor does.
 func readyz(address string) (int, string, error) {
 	answer, err := http.Get("http://" + address + "/readyz")
@@ -56,16 +44,19 @@ func readyz(address string) (int, string, error) {
 // TestDiskFull lets the running program's files not grow any more, for a while. Meanwhile nothing
 // is signed, and readiness says why; when there is room again, everything goes on by itself.
 func TestDiskFull(t *testing.T) {
-	w := newKillWorld(t, diskPolicy, "app")
+	t.Parallel()
+	address, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorldOf(t, homeParts{policy: diskPolicy, apps: []string{"app"}, accounts: []hive.AccountName{"alice"},
+		settings: map[string]string{"status.listen": address}})
 	w.catchUp()
 	w.binary = buildWallet(t, "")
-	address := freePort(t)
-	t.Setenv("PKSA_STATUS_LISTEN", address)
 	w.start("")
 	defer w.kill()
-	w.await("the start", 20*time.Second, ready)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
+	w.await("the start", ready)
+	ctx := t.Context()
 	c := w.dial("app")
 	grant, err := c.Authenticate(ctx, client.Auth{Account: "alice", Secret: w.secrets["app"]})
 	if err != nil {
@@ -102,7 +93,7 @@ func TestDiskFull(t *testing.T) {
 			cancel()
 		}
 	}
-	w.await("the word that the ledger takes nothing", 5*time.Second, func(s agent.Status) bool {
+	w.await("the word that the ledger takes nothing", func(s agent.Status) bool {
 		return strings.Contains(strings.Join(s.NotReady, "\n"), "ledger")
 	})
 	if code, text, err := readyz(address); err != nil || code != http.StatusServiceUnavailable ||
@@ -116,7 +107,7 @@ func TestDiskFull(t *testing.T) {
 	if err := unix.Prlimit(w.wallet.Process.Pid, unix.RLIMIT_FSIZE, &old, nil); err != nil {
 		t.Fatal(err)
 	}
-	w.await("recovery", 20*time.Second, ready)
+	w.await("recovery", ready)
 	if code, text, err := readyz(address); err != nil || code != http.StatusOK {
 		t.Errorf("readyz: %d %q, %v", code, text, err)
 	}
@@ -128,7 +119,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	w.interrupt()
 	w.start("")
-	w.await("another start", 20*time.Second, ready)
+	w.await("another start", ready)
 	w.interrupt()
 	w.withLedger(func(l *ledger.Ledger, _ *keystore.Store) {
 		if _, err := l.Verify(ctx); err != nil {
@@ -140,6 +131,7 @@ func TestDiskFull(t *testing.T) {
 
 // TestReadOnlyHome: a wallet that cannot write its folder says so and does not start.
 func TestReadOnlyHome(t *testing.T) {
+	t.Parallel()
 	w := newKillWorld(t, diskPolicy, "app")
 	w.binary = buildWallet(t, "")
 	cmd := exec.Command(w.binary, "run", "--home", w.home)

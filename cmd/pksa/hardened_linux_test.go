@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"pksa/agent"
 	"pksa/agent/client"
@@ -36,12 +35,13 @@ func TestHardenedWalletWorks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program")
 	}
+	t.Parallel()
 	w := newKillWorld(t, diskPolicy, "app")
 	w.catchUp()
 	w.binary = buildWallet(t, "crashpoints") // for its small segments
 	w.start("")
 	defer w.kill()
-	w.await("the start", 20*time.Second, ready)
+	w.await("the start", ready)
 	s, err := w.status(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -56,8 +56,7 @@ func TestHardenedWalletWorks(t *testing.T) {
 		t.Errorf("status does not tell of hardening:\n%s", text)
 	}
 
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
+	ctx := t.Context()
 	c := w.dial("app")
 	grant, err := c.Authenticate(ctx, client.Auth{Account: "alice", Secret: w.secrets["app"]})
 	if err != nil {
@@ -69,7 +68,7 @@ func TestHardenedWalletWorks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.await("a segment of the audit trail", 5*time.Second, func(agent.Status) bool {
+	w.await("a segment of the audit trail", func(agent.Status) bool {
 		segments, err := filepath.Glob(filepath.Join(w.home, "audit", "*-*"))
 		return err == nil && len(segments) > 0
 	})

@@ -51,6 +51,7 @@ func (at *chain) open() bool { return at.failed || at.hint != nil }
 // Every hint is printed in a script below testdata/hints, every command in it is executed there in
 // that very state, and the way leads to a command that succeeds, past no hint twice.
 func TestHints(t *testing.T) {
+	t.Parallel()
 	seen := &hintRun{printed: map[string]bool{}, led: map[string]bool{}}
 	t.Run("scripts", func(t *testing.T) {
 		params := scriptParams("testdata/hints")

@@ -67,7 +67,7 @@ func TestHostileBounds(t *testing.T) {
 	h := newHostile(t)
 	h.start("")
 	defer func() { h.kill() }()
-	h.await("the start", time.Minute, ready)
+	h.await("the start", ready)
 	ctx, stop := context.WithCancel(t.Context())
 	var working sync.WaitGroup
 	defer working.Wait()
@@ -123,7 +123,7 @@ func (h *hostile) attacked(t *testing.T, life time.Duration, m *measured) {
 	h.kill()
 	began := time.Now()
 	h.start("")
-	h.await("the start after it was killed", time.Minute, ready)
+	h.await("the start after it was killed", ready)
 	m.back = min(m.back, time.Since(began))
 }
 
@@ -156,9 +156,11 @@ func raceDetected() bool {
 
 func newHostile(t *testing.T) *hostile {
 	h := &hostile{}
-	own := freePort(t)
+	own, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
 	h.own = "ws://" + own
-	var err error
 	h.evil, err = relaytest.Start(relaytest.Options{Loopback: true, Fault: h.floods, Relay: relay.Options{
 		Server: "127.0.0.1", NoProof: true, Logger: slog.New(slog.DiscardHandler),
 	}})

@@ -55,7 +55,10 @@ func scriptMain() {
 	main()
 }
 
-func TestScripts(t *testing.T) { testscript.Run(t, scriptParams("testdata/script")) }
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, scriptParams("testdata/script"))
+}
 
 // scriptParams returns how the scripts of a folder are run.
 func scriptParams(folder string) testscript.Params {
@@ -230,8 +233,9 @@ func scriptRelay(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("RELAY", server.URL)
 }
 
-// awaitTimeout bounds what a script waits for another process.
-const awaitTimeout = 15 * time.Second
+// awaitTimeout bounds what a test waits for another process. Only what is broken takes so long,
+// however many tests run beside it.
+const awaitTimeout = time.Minute
 
 // scriptAwait waits until the agent serves so many registered accounts: await N.
 func scriptAwait(ts *testscript.TestScript, _ bool, args []string) {
@@ -389,10 +393,9 @@ func scriptUncomment(ts *testscript.TestScript, _ bool, args []string) {
 
 // scriptPort sets a variable to a free address of loopback: port NAME.
 func scriptPort(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeAddress()
 	ts.Check(err)
-	ts.Check(l.Close())
-	ts.Setenv(args[0], l.Addr().String())
+	ts.Setenv(args[0], address)
 }
 
 // scriptListens waits until somebody listens at an address: listens ADDRESS.

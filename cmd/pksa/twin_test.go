@@ -52,7 +52,7 @@ type copied struct {
 // runCopy runs a copy of the wallet until it ends by itself.
 func (w *killWorld) runCopy(home, point string) copied {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*awaitTimeout)
 	defer cancel()
 	said := new(logtail.Buffer)
 	cmd := exec.CommandContext(ctx, w.binary, "run", "--home", home)
@@ -77,6 +77,7 @@ func TestTwin(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
+	t.Parallel()
 	seed := *killSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
@@ -87,7 +88,7 @@ func TestTwin(t *testing.T) {
 	w := newKillWorld(t, crashPolicy(budget), "payer")
 	w.binary = buildWallet(t, "crashpoints")
 	w.start("")
-	w.await("the start", 20*time.Second, ready)
+	w.await("the start", ready)
 
 	load := newLoad(w)
 	stop := make(chan struct{})
@@ -133,7 +134,7 @@ func (w *killWorld) tryCopy(point string) {
 	if point == "yielded" {
 		return // it was killed before it could answer, and never asks again: nobody can tell the original
 	}
-	w.await("the other copy in status", 10*time.Second, func(s agent.Status) bool {
+	w.await("the other copy in status", func(s agent.Status) bool {
 		return s.Twin != nil && s.Twin.At.After(began) && !s.Twin.Yielded && ready(s)
 	})
 }

@@ -97,6 +97,7 @@ type Limits struct {
 	WalletFrames        int // frames a second of a connection with a registration; 5,000
 	WalletRegistrations int // accounts of one connection; 20,000
 	Registrations       int // accounts of all connections together; 100,000
+	AccountWallets      int // connections that serve one account; 16
 
 	AccountPending int // unanswered requests for one account; 1,000
 	Requests       int // requests that are kept until they expire, answered ones too; 50,000
@@ -165,6 +166,7 @@ func (l Limits) withDefaults() Limits {
 		WalletFrames:        orDefault(l.WalletFrames, 5000),
 		WalletRegistrations: orDefault(l.WalletRegistrations, 20_000),
 		Registrations:       orDefault(l.Registrations, 100_000),
+		AccountWallets:      orDefault(l.AccountWallets, 16),
 		AccountPending:      orDefault(l.AccountPending, 1000),
 		Requests:            orDefault(l.Requests, 50_000),
 		Bytes:               orDefault(l.Bytes, 128<<20),

@@ -142,7 +142,10 @@ func (s *socket) enroll(name hive.AccountName, proves bool) (refusal string) {
 		s.reply(protocol.RegisterAck{Account: string(name)})
 		return ""
 	}
-	if len(s.accounts) >= r.options.Limits.WalletRegistrations || r.registered >= r.options.Limits.Registrations {
+	limits, known := r.options.Limits, r.store.accounts[name]
+	// Each request is written to every wallet of its account, so there must be few.
+	if len(s.accounts) >= limits.WalletRegistrations || r.registered >= limits.Registrations ||
+		known != nil && len(known.wallets) >= limits.AccountWallets {
 		r.counters.OverLimit++
 		return textRegisterMax + ": " + string(name)
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -83,7 +84,14 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	defer r.sockets.Done()
-	conn, err := websocket.Accept(w, req, &websocket.AcceptOptions{InsecureSkipVerify: true}) // admitsPage looked
+	lastPing := new(atomic.Int64)
+	conn, err := websocket.Accept(w, req, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // admitsPage looked
+		OnPingReceived: func(context.Context, []byte) bool {
+			lastPing.Store(time.Now().UnixNano())
+			return true
+		},
+	})
 	if err != nil {
 		r.log.Debug("upgrading a connection", "remote", req.RemoteAddr, "err", err)
 		return
@@ -93,6 +101,7 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	ctx, drop := context.WithCancelCause(context.WithoutCancel(req.Context()))
 	defer drop(nil)
 	s := newSocket(r, conn, newUUID(), drop)
+	s.lastPing = lastPing
 	if !r.greet(s) { // the upgrade took time: the last place may be taken
 		return
 	}

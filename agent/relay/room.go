@@ -31,6 +31,9 @@ const (
 	// silentAfter is how long a connection may be without a frame, a registration and an unanswered
 	// request before it makes room for another one.
 	silentAfter = time.Minute
+	// walletSilentAfter is the same for a connection that serves accounts, which has nothing to say
+	// while nobody asks. Its pings count, too: pksa sends one every 30 seconds.
+	walletSilentAfter = 10 * time.Minute
 )
 
 // strangersCost returns as how many requests of a stranger one of so many bytes counts.
@@ -194,13 +197,28 @@ func (r *Relay) mayEnterLocked(now time.Time) bool {
 }
 
 // silentLocked returns the connection that has been silent for longest, nil if none has been for
-// long enough. One that waits for an answer, or serves an account, is not silent.
-func (r *Relay) silentLocked(now time.Time) (silent *socket) {
-	since := now.Add(-silentAfter).UnixNano()
+// long enough. One that waits for an answer is not silent. One that serves accounts leaves only if
+// there is no other.
+func (r *Relay) silentLocked(now time.Time) *socket {
+	var silent, wallet *socket
+	since, walletSince := now.Add(-silentAfter).UnixNano(), now.Add(-walletSilentAfter).UnixNano()
 	for s := range r.open {
-		if last := s.lastFrame.Load(); last <= since && len(s.accounts) == 0 && s.pending == 0 {
-			silent, since = s, last
+		if s.pending > 0 {
+			continue
 		}
+		last := s.lastFrame.Load()
+		if len(s.accounts) == 0 {
+			if last <= since {
+				silent, since = s, last
+			}
+			continue
+		}
+		if last = max(last, s.lastPing.Load()); last <= walletSince {
+			wallet, walletSince = s, last
+		}
+	}
+	if silent == nil {
+		return wallet
 	}
 	return silent
 }

@@ -382,6 +382,89 @@ func TestSilentConnectionsLeave(t *testing.T) {
 	}
 }
 
+// Where all places are taken, a connection that serves accounts and has said nothing for ten
+// minutes, not even by a ping, makes room too; not before, not one that pings, as wallets do that
+// wait for requests for days, and none while there is another silent one.
+func TestSilentWalletsLeave(t *testing.T) {
+	for _, c := range []struct {
+		after       time.Duration
+		pings, idle bool
+		leaves      bool
+	}{
+		{after: 10*time.Minute - 1},
+		{after: 10 * time.Minute, leaves: true},
+		{after: 10*time.Minute + 1, leaves: true},
+		{after: 30 * time.Minute, leaves: true},
+		{after: 30 * time.Minute, pings: true},
+		{after: 30 * time.Minute, idle: true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := start(t, relay.Options{Timeout: 48 * time.Hour, Limits: relay.Limits{Connections: 2}})
+			wallet, other := dial(t, s), dial(t, s)
+			wallet.register("alice", alice)
+			if !c.idle {
+				other.ask("sign", "bob", "it waits")
+			}
+			if c.pings {
+				for range int(c.after / (5 * time.Minute)) {
+					time.Sleep(5 * time.Minute)
+					if err := wallet.conn.Ping(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			} else {
+				time.Sleep(c.after)
+			}
+			late := dialRaw(t, s)
+			synctest.Wait()
+			if (late != nil) != (c.leaves || c.idle) {
+				t.Errorf("%+v: the new connection has a place: %t", c, late != nil)
+			}
+			if c.leaves {
+				wallet.ended()
+			} else if err := wallet.conn.Ping(t.Context()); err != nil {
+				t.Errorf("%+v: the wallet's connection: %v", c, err)
+			}
+			if got := s.Relay().Status(); (got.Registrations == 0) != c.leaves {
+				t.Errorf("%+v: %+v", c, got)
+			}
+			if late != nil {
+				late.Close()
+			}
+		})
+	}
+}
+
+// So many connections may serve one account: each is sent every request for it. One that ends makes
+// room.
+func TestWalletsOfOneAccount(t *testing.T) {
+	const most = 16
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, relay.Options{})
+		var wallets []*peer
+		for range most {
+			wallet := dial(t, s)
+			wallet.register("alice", alice)
+			wallets = append(wallets, wallet)
+		}
+		late := dial(t, s)
+		late.send(registration("alice", late.timeProof(alice)))
+		late.expectError("too many registrations: alice")
+		late.register("bob", bob)
+		wallets[3].register("alice", alice) // it is one of them
+		dial(t, s).ask("sign", "alice", "d")
+		for _, wallet := range wallets {
+			wallet.expect("sign_req")
+		}
+		wallets[0].close()
+		synctest.Wait()
+		late.register("alice", alice)
+		if got := s.Relay().Status(); got.Registrations != most+1 {
+			t.Errorf("%d registrations", got.Registrations)
+		}
+	})
+}
+
 // dialRaw asks the relay for a WebSocket and returns the connection; nil if there is no place.
 func dialRaw(t *testing.T, s *relaytest.Server) net.Conn {
 	t.Helper()

@@ -35,7 +35,8 @@ type socket struct {
 	drop  context.CancelCauseFunc
 	tasks sync.WaitGroup
 
-	lastFrame atomic.Int64 // when it was read, or the connection began; ns since 1970
+	lastFrame atomic.Int64  // when it was read, or the connection began; ns since 1970
+	lastPing  *atomic.Int64 // when the peer's last ping was read; zero: none was
 
 	// Guarded by Relay.mu.
 	accounts map[hive.AccountName]struct{} // registered on this connection
@@ -77,7 +78,7 @@ type item struct {
 
 func newSocket(r *Relay, conn *websocket.Conn, id string, drop context.CancelCauseFunc) *socket {
 	s := &socket{
-		relay: r, conn: conn, id: id, drop: drop,
+		relay: r, conn: conn, id: id, drop: drop, lastPing: new(atomic.Int64),
 		accounts: make(map[hive.AccountName]struct{}),
 		asked:    make(map[*request]struct{}),
 		answered: make(map[hive.AccountName]struct{}),

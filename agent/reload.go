@@ -101,7 +101,8 @@ func (a *Agent) takePolicy(ctx context.Context, next *policy.Policy, warnings po
 		a.log.Warn("counters are shown as the policy of before counts, until the next request", "err", err)
 	}
 	a.metrics.Reload(true)
-	a.log.Info("policy reloaded", "policy", next.Hash(), "warnings", len(warnings), "limits starting at zero", fresh)
+	a.log.Info("policy reloaded", "policy", next.Hash(), "warnings", len(warnings.Warnings()),
+		"limits starting at zero", fresh)
 	return nil
 }
 

@@ -64,6 +64,8 @@ type PolicyStatus struct {
 	Waits string `json:"reload_waits,omitempty"`
 	// Warnings are doubtful places of the file in force.
 	Warnings []string `json:"warnings,omitempty"`
+	// Silenced are the warnings that the file says to be meant so, with the reasons.
+	Silenced []string `json:"silenced,omitempty"`
 	// Fresh are limits that began at zero when this file came into force: what was done before does
 	// not count in them.
 	Fresh []string `json:"limits_from_zero,omitempty"`
@@ -249,8 +251,11 @@ func (a *Agent) policyStatus() PolicyStatus {
 	p := a.policy.Load()
 	s := PolicyStatus{File: a.config.Policy, SHA256: p.policy.Hash(), Since: p.since, Failed: p.failed, Waits: p.waits,
 		Fresh: p.fresh}
-	for _, w := range p.warnings {
+	for _, w := range p.warnings.Warnings() {
 		s.Warnings = append(s.Warnings, w.String())
+	}
+	for _, w := range p.warnings.Silenced() {
+		s.Silenced = append(s.Silenced, w.String())
 	}
 	s.Room = a.budget.room(p.policy, time.Now())
 	return s

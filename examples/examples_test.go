@@ -278,7 +278,8 @@ func TestPoliciesCompile(t *testing.T) {
 		t.Fatalf("policies %v: %v", files, err)
 	}
 	for _, file := range files {
-		if compiled, problems := policy.Compile(file, read(t, file), policy.Options{}); compiled == nil {
+		compiled, problems := policy.Compile(file, read(t, file), policy.Options{})
+		if compiled == nil || len(problems.Warnings()) > 0 {
 			t.Errorf("%v", problems)
 		}
 	}

@@ -55,20 +55,25 @@ type Policy struct {
 func Compile(file string, src []byte, env Options) (*Policy, Problems) {
 	c := &compiler{Reader: yamlnode.NewReader(yamlnode.Options{
 		File: file, Noun: "a policy", NoAlias: ", or use lists", Nearest: nearestWord, KeyHint: keyHint,
-	}), options: env, names: map[string]int{}, lists: map[string][]*yamlnode.Node{}, nodes: map[*rule]*yamlnode.Node{}}
+	}), file: file, options: env, version: version1, names: map[string]int{}, lists: map[string][]*yamlnode.Node{},
+		nodes: map[*rule]*yamlnode.Node{}, possible: map[int]int{}}
 	p := &Policy{file: file, hash: sha256.Sum256(src), mostCounters: cmp.Or(env.MostCounters, MostCounters),
 		mostOpened: cmp.Or(env.MostOpened, MostOpened)}
-	if root := c.document(src); root != nil {
+	root := c.document(src)
+	if root != nil {
 		c.policy(root, p)
 	}
-	problems := c.Problems()
+	whole := len(c.Problems().Errors()) == 0
+	if whole {
+		p.build()
+		c.review(p)
+	}
+	problems := c.settle(root, whole)
 	// All or nothing: half a policy could be one that lost its deny rules.
 	if len(problems.Errors()) > 0 {
 		return nil, problems
 	}
-	p.build()
-	c.review(p)
-	return p, c.Problems()
+	return p, problems
 }
 
 // Hash returns the SHA-256 of the file, in hex.
@@ -79,15 +84,21 @@ func (p *Policy) File() string { return p.file }
 
 type compiler struct {
 	*yamlnode.Reader
+	file      string
 	options   Options
+	version   string         // of the language
 	names     map[string]int // of rules and limits, to their lines
 	lists     map[string][]*yamlnode.Node
 	listNames []string
 	nodes     map[*rule]*yamlnode.Node // where a rule stands, for warnings
+	possible  map[int]int              // by line, how many warnings the wallet or the clock could give
 
 	// transaction names the operations of the rule at hand, for $1.permlink.
 	transaction []string
 }
+
+// The versions say the same with the same words. They differ in what [compiler.settle] does.
+const version1, version2 = "1", "2"
 
 // document returns the root of the policy, nil if there is none that can be compiled.
 func (c *compiler) document(src []byte) *yamlnode.Node {
@@ -96,7 +107,7 @@ func (c *compiler) document(src []byte) *yamlnode.Node {
 	case !ok:
 		return nil
 	case root == nil:
-		c.Complain(&yamlnode.Node{Line: 1, Column: 1}, `the file is empty; a policy begins with "version: 1"`)
+		c.Complain(&yamlnode.Node{Line: 1, Column: 1}, `the file is empty; a policy begins with "version: 2"`)
 		return nil
 	case root.Kind != yamlnode.Map:
 		c.Complain(root, `a policy is a map of version, lists, allow, ask, deny, limits, otherwise`)
@@ -109,11 +120,13 @@ func (c *compiler) policy(root *yamlnode.Node, p *Policy) {
 	m, _ := c.Mapping(root, "a policy", []string{"version", "lists", "allow", "ask", "deny", "limits", "otherwise"})
 	switch {
 	case m.Has("version"):
-		if text, ok := c.Scalar(m.Value("version"), "version"); ok && text != "1" {
-			c.Complain(m.Value("version"), "version is 1; %s is not known here", quote(text))
+		text, ok := c.Scalar(m.Value("version"), "version")
+		if ok && text != version1 && text != version2 {
+			c.Complain(m.Value("version"), "version is 1 or 2; %s is not known here", quote(text))
 		}
+		c.version = text
 	default:
-		c.Complain(root, `"version: 1" is missing`)
+		c.Complain(root, `"version: 2" is missing`)
 	}
 	if m.Has("otherwise") {
 		word, _ := c.OneOf(m.Value("otherwise"), "otherwise", "reject", "ignore")

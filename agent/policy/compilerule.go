@@ -266,8 +266,9 @@ func (c *compiler) checkAccount(n *yamlnode.Node, name string) {
 // checkOwnAccount checks the name of an account whose key answers.
 func (c *compiler) checkOwnAccount(n *yamlnode.Node, name string) {
 	c.checkAccount(n, name)
-	if !c.Bad(n) && len(c.options.Accounts) > 0 && !slices.Contains(c.options.Accounts, hive.AccountName(name)) {
-		c.Warn(n, "%s is no account of the keystore", quote(name))
+	if known := c.options.Accounts; !c.Bad(n) {
+		c.warnWhile(len(known) > 0 && !slices.Contains(known, hive.AccountName(name)), n,
+			"%s is no account of the keystore", quote(name))
 	}
 }
 
@@ -277,8 +278,9 @@ func (c *compiler) checkApp(n *yamlnode.Node, name string) {
 		c.Complain(n, `for all apps write apps: any, without brackets`)
 	case name == "" || len(name) > 100 || strings.ContainsFunc(name, notInNames):
 		c.Complain(n, "%s is no name of an app", quote(name))
-	case len(c.options.Apps) > 0 && !slices.Contains(c.options.Apps, name):
-		c.Warn(n, "there is no app %s%s", quote(name), didYouMean(name, c.options.Apps))
+	default:
+		c.warnWhile(len(c.options.Apps) > 0 && !slices.Contains(c.options.Apps, name), n,
+			"there is no app %s%s", quote(name), didYouMean(name, c.options.Apps))
 	}
 }
 

@@ -18,18 +18,20 @@ func (c *compiler) review(p *Policy) {
 		c.reviewCredentials(r)
 		c.reviewWitness(r)
 		c.reviewTests(r)
-		if r.section == askSection && c.options.NobodyToAsk {
-			c.Warn(c.nodes[r], "rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: "+
-				"pending\" in config.yaml", r.name)
+		if r.section == askSection {
+			c.warnWhile(c.options.NobodyToAsk, c.nodes[r],
+				"rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: "+
+					"pending\" in config.yaml", r.name)
 		}
 	}
 	for _, l := range p.limits {
 		c.reviewTime(&l.rule)
 		c.reviewTests(&l.rule)
 		c.reviewWhere(l)
-		if l.over && c.options.NobodyToAsk {
-			c.Warn(c.nodes[&l.rule], "limit %q asks, and no way to ask a person is configured, so it denies: say "+
-				"\"ask: pending\" in config.yaml", l.name)
+		if l.over {
+			c.warnWhile(c.options.NobodyToAsk, c.nodes[&l.rule],
+				"limit %q asks, and no way to ask a person is configured, so it denies: say "+
+					"\"ask: pending\" in config.yaml", l.name)
 		}
 	}
 }
@@ -37,18 +39,25 @@ func (c *compiler) review(p *Policy) {
 // reviewAccounts warns where a login or a challenge of one account may be delivered as another's. A
 // login does not name its account inside what is sealed: the relay names it.
 func (c *compiler) reviewAccounts(r *rule) {
-	if !r.section.permits() || r.observe || r.accounts != nil || len(c.options.Accounts) < 2 ||
-		!r.kinds[Auth] && !r.kinds[Challenge] {
+	if !r.section.permits() || r.observe || r.accounts != nil || !r.kinds[Auth] && !r.kinds[Challenge] {
 		return
 	}
-	c.Warn(c.nodes[r], "rule %q names no accounts, and this wallet has %d: a relay can deliver one account's login as "+
-		"another's; say for whom the application asks, such as \"accounts: [%s]\"", r.name, len(c.options.Accounts),
-		c.options.Accounts[0])
+	held := c.options.Accounts
+	first := ""
+	if len(held) > 0 {
+		first = string(held[0])
+	}
+	c.warnWhile(len(held) > 1, c.nodes[r],
+		"rule %q names no accounts, and this wallet has %d: a relay can deliver one "+
+			"account's login as another's; say for whom the application asks, such as \"accounts: [%s]\"", r.name,
+		len(held),
+		first)
 }
 
 func (c *compiler) reviewTime(r *rule) {
-	if u := r.when.until; !u.IsZero() && !c.options.Now.IsZero() && !c.options.Now.Before(u) {
-		c.Warn(c.nodes[r], "%q has expired: it held until %s", r.name, u.Format("2006-01-02T15:04:05Z"))
+	if u := r.when.until; !u.IsZero() {
+		c.warnWhile(!c.options.Now.IsZero() && !c.options.Now.Before(u), c.nodes[r], "%q has expired: it held until %s",
+			r.name, u.Format("2006-01-02T15:04:05Z"))
 	}
 }
 

@@ -75,7 +75,7 @@ func (c *compiler) reviewCredentials(r *rule) {
 	}
 	var taken []string
 	for _, kind := range credentials {
-		if slices.ContainsFunc(kind.texts, func(text string) bool { return r.takesText(c.anAccount(r), text) }) {
+		if slices.ContainsFunc(kind.texts, func(text string) bool { return r.takesText(r.anAccount(), text) }) {
 			taken = append(taken, kind.what)
 		}
 	}
@@ -86,16 +86,13 @@ func (c *compiler) reviewCredentials(r *rule) {
 }
 
 // anAccount returns an account that the rule is for, to judge a sample by.
-func (c *compiler) anAccount(r *rule) hive.AccountName {
+func (r *rule) anAccount() hive.AccountName {
 	if r.accounts != nil {
 		for _, name := range r.accounts.sorted() {
 			return hive.AccountName(name)
 		}
 	}
-	if len(c.options.Accounts) > 0 {
-		return c.options.Accounts[0]
-	}
-	return "alice"
+	return "alice" // of no wallet in particular: what is warned of must stand in the file
 }
 
 // takesText reports whether the rule's test takes the text with the account's name in it.

@@ -81,7 +81,7 @@ const (
 
 func (w *schemaWriter) file() node {
 	properties := node{
-		"version":   node{"enum": []any{1, "1"}},
+		"version":   node{"enum": []any{1, 2, "1", "2"}},
 		"otherwise": words("reject", "ignore"),
 		"lists": node{"type": "object", "minProperties": 1, "propertyNames": textLike(`^[A-Za-z][A-Za-z0-9_-]*$`),
 			"additionalProperties": listOf(scalar())},

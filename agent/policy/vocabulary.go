@@ -7,7 +7,7 @@ import "slices"
 // them with what the compiler takes.
 var (
 	fileKeys = []keyDoc{
-		{"version", "The version of the language: `1`."},
+		{"version", "The version of the language: `2`, or `1`, where what is probably not meant is a warning only."},
 		{"lists", "Named lists, used as `$name` wherever a value or a list stands: `friends: [bob, carol]`."},
 		{"allow", "Rules that allow what they match."},
 		{"ask", "Rules that have a person asked about what they match, also where an allow rule matches too."},

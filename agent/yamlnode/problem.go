@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"pksa/protocol/plain"
 )
 
 // Problem is one complaint about a file: where, what is wrong, and what would be right.
@@ -14,6 +16,10 @@ type Problem struct {
 	Column  int // from 1, in characters
 	Text    string
 	Warning bool // the file can be used nevertheless
+	// Around says that a warning is about what is around the file, such as the clock.
+	Around bool
+	// Meant is why a warning is meant so, in the words of the file; "" if it is not.
+	Meant string
 }
 
 // Place returns where the problem is: "policy.yaml:12:7".
@@ -22,24 +28,40 @@ func (p Problem) Place() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line,
 // String returns place and text: "policy.yaml:12:7: …".
 func (p Problem) String() string {
 	kind := ""
-	if p.Warning {
+	switch {
+	case p.Meant != "":
+		kind = "meant so (" + plain.Line(p.Meant, mostReason) + "): "
+	case p.Warning:
 		kind = "warning: "
 	}
 	return p.Place() + ": " + kind + p.Text
 }
 
-// Problems are complaints in the order of the file, errors before warnings.
+// mostReason is how many bytes of a reason are shown.
+const mostReason = 200
+
+// Problems are complaints in the order of the file: errors, then warnings, then those that are
+// meant so.
 type Problems []Problem
 
 // Errors returns those that keep the file from being used.
-func (ps Problems) Errors() Problems { return ps.only(false) }
+func (ps Problems) Errors() Problems {
+	return ps.only(func(p Problem) bool { return !p.Warning })
+}
 
-// Warnings returns those that do not.
-func (ps Problems) Warnings() Problems { return ps.only(true) }
+// Warnings returns those that do not, without those that are meant so.
+func (ps Problems) Warnings() Problems {
+	return ps.only(func(p Problem) bool { return p.Warning && p.Meant == "" })
+}
 
-func (ps Problems) only(warning bool) (out Problems) {
+// Silenced returns the warnings that are meant so.
+func (ps Problems) Silenced() Problems {
+	return ps.only(func(p Problem) bool { return p.Meant != "" })
+}
+
+func (ps Problems) only(wanted func(Problem) bool) (out Problems) {
 	for _, p := range ps {
-		if p.Warning == warning {
+		if wanted(p) {
 			out = append(out, p)
 		}
 	}
@@ -56,12 +78,13 @@ func (ps Problems) String() string {
 	return b.String()
 }
 
-// tidied returns the complaints sorted and without repetitions: an item of a list is complained
+// Tidied returns the complaints sorted and without repetitions: an item of a list is complained
 // about once, however often the list is used.
-func (ps Problems) tidied() Problems {
+func (ps Problems) Tidied() Problems {
 	sorted := slices.Clone(ps)
 	slices.SortStableFunc(sorted, func(a, b Problem) int {
-		return cmp.Or(compareBool(a.Warning, b.Warning), cmp.Compare(a.Line, b.Line),
+		return cmp.Or(compareBool(a.Warning, b.Warning), compareBool(a.Meant != "", b.Meant != ""),
+			cmp.Compare(a.Line, b.Line),
 			cmp.Compare(a.Column, b.Column), cmp.Compare(a.Text, b.Text))
 	})
 	return slices.Compact(sorted)

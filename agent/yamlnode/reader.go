@@ -60,22 +60,28 @@ func NewReader(o Options) *Reader {
 }
 
 // Problems returns the complaints so far, sorted.
-func (r *Reader) Problems() Problems { return r.problems.tidied() }
+func (r *Reader) Problems() Problems { return r.problems.Tidied() }
 
 // Complain adds an error. The node is skipped from here on.
 func (r *Reader) Complain(n *Node, format string, args ...any) {
 	r.bad[n] = true
-	r.add(n, fmt.Sprintf(format, args...), false)
+	r.add(n, Problem{Text: fmt.Sprintf(format, args...)})
 }
 
-// Warn adds a warning. The node stays in use.
+// Warn adds a warning about what stands in the file. The node stays in use.
 func (r *Reader) Warn(n *Node, format string, args ...any) {
-	r.add(n, fmt.Sprintf(format, args...), true)
+	r.add(n, Problem{Text: fmt.Sprintf(format, args...), Warning: true})
 }
 
-func (r *Reader) add(n *Node, text string, warning bool) {
-	r.problems = append(r.problems,
-		Problem{File: r.options.File, Line: n.Line, Column: n.Column, Text: text, Warning: warning})
+// WarnAround adds a warning that another day, or another place, may not give: about the clock, the
+// settings, or names that exist beside the file.
+func (r *Reader) WarnAround(n *Node, format string, args ...any) {
+	r.add(n, Problem{Text: fmt.Sprintf(format, args...), Warning: true, Around: true})
+}
+
+func (r *Reader) add(n *Node, p Problem) {
+	p.File, p.Line, p.Column = r.options.File, n.Line, n.Column
+	r.problems = append(r.problems, p)
 }
 
 // Bad reports whether there was a complaint about this very node.

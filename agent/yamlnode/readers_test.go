@@ -60,7 +60,7 @@ func TestReadersDiffer(t *testing.T) {
 		{"an empty map", "relay: {}", "", "1:8: relay: an empty map says nothing; leave it out"},
 		{"an empty list", "relays: []", "1:9: relays: is an empty list",
 			"1:9: relays: an empty list says nothing; name something or leave it out"},
-		{"an empty file", "# nothing", "", `1:1: the file is empty; a policy begins with "version: 1"`},
+		{"an empty file", "# nothing", "", `1:1: the file is empty; a policy begins with "version: 2"`},
 		{"a directive", "%YAML 1.1\n---\nname: b", "", "1:1: a line that begins with % instructs YAML; leave it out"},
 		{"a second document", "name: a\n---\nname: b",
 			"2:1: a second document begins here; a configuration is one document",

@@ -19,7 +19,7 @@ import (
 // starterPolicy is what `pksa init` writes: it allows nothing, and shows how to allow something.
 const starterPolicy = `# What this wallet answers by itself. What no rule allows is denied.
 # Check it with "pksa policy check"; a running agent takes it over with "pksa policy reload".
-version: 1
+version: 2
 
 # Take the signs # away and put your own names in.
 #

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,29 +27,41 @@ audit trail.`,
 }
 
 func (c *command) policyCheck() *cobra.Command {
-	return &cobra.Command{
+	var strict bool
+	cmd := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Find errors and doubtful rules in a policy",
 		Long: `Checks FILE, or the policy of the home folder. It needs no keys and no running
 agent. If an agent is running, it also warns of apps and accounts that the agent
-does not know. The exit status is 1 if the file has errors; warnings alone are
-no failure.`,
+does not know. The exit status is 1 if the file has errors, and with --strict
+also if it has warnings.
+
+A comment on the line of a warning silences that one warning:
+
+    # pksa: meant so: REASON
+
+What is silenced is listed with its reason. A second comment behind the first
+silences a second warning of the line. In a file of "version: 2", what would be
+a warning in "version: 1" is an error, unless it is silenced, or is about the
+wallet or the clock and not about the file.`,
 		Args: atMostOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				return c.checkPolicy(cmd.Context(), args[0])
+				return c.checkPolicy(cmd.Context(), args[0], strict)
 			}
 			cfg, err := c.settings()
 			if err != nil {
 				return err
 			}
-			err = c.checkPolicy(cmd.Context(), cfg.Policy)
+			err = c.checkPolicy(cmd.Context(), cfg.Policy, strict)
 			if errors.Is(err, fs.ErrNotExist) {
 				return c.policyLost(cfg, err)
 			}
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&strict, "strict", false, "fail if there are warnings, too")
+	return cmd
 }
 
 // checkResult is what `policy check --json` prints.
@@ -60,6 +73,8 @@ type checkResult struct {
 	// Compared says that the names of apps and accounts were compared with those of the wallet,
 	// which only a running agent tells.
 	Compared bool `json:"compared,omitempty"`
+	// Silenced are the warnings that the file says to be meant so. They are no problems.
+	Silenced []silencedInfo `json:"silenced,omitempty"`
 }
 
 type problemInfo struct {
@@ -69,16 +84,29 @@ type problemInfo struct {
 	Warning bool   `json:"warning"`
 }
 
-func (c *command) checkPolicy(ctx context.Context, path string) error {
+type silencedInfo struct {
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
+	Text   string `json:"text"`
+	Reason string `json:"reason"`
+}
+
+// checkPolicy prints what is wrong with a policy. Where strict is set, warnings are a failure.
+func (c *command) checkPolicy(ctx context.Context, path string, strict bool) error {
 	src, err := c.policyFile(path)
 	if err != nil {
 		return err
 	}
 	options, compared := c.checkOptions(ctx)
 	compiled, problems := policy.Compile(path, src, options)
-	result := checkResult{File: path, OK: compiled != nil, Problems: []problemInfo{}, Compared: compared}
-	for _, p := range problems {
+	warnings, silenced := problems.Warnings(), problems.Silenced()
+	result := checkResult{File: path, OK: compiled != nil && !(strict && len(warnings) > 0), Problems: []problemInfo{},
+		Compared: compared}
+	for _, p := range slices.Concat(problems.Errors(), warnings) {
 		result.Problems = append(result.Problems, problemInfo{p.Line, p.Column, p.Text, p.Warning})
+	}
+	for _, p := range silenced {
+		result.Silenced = append(result.Silenced, silencedInfo{p.Line, p.Column, p.Text, p.Meant})
 	}
 	if compiled != nil {
 		result.SHA256 = compiled.Hash()
@@ -87,12 +115,19 @@ func (c *command) checkPolicy(ctx context.Context, path string) error {
 		for _, p := range problems {
 			fmt.Fprintln(w, p)
 		}
-		errs, warnings := len(problems.Errors()), len(problems.Warnings())
+		counted := count(len(warnings), "warning")
+		if n := len(silenced); n > 0 {
+			counted += fmt.Sprintf(" and %d silenced as meant so", n)
+		}
 		switch {
-		case errs > 0:
-			fmt.Fprintf(w, "%s cannot be used: %s, %s.\n", path, count(errs, "error"), count(warnings, "warning"))
+		case compiled == nil:
+			fmt.Fprintf(w, "%s cannot be used: %s, %s.\n", path, count(len(problems.Errors()), "error"), counted)
 		default:
-			fmt.Fprintf(w, "%s has no errors, %s, sha256 %s.\n", path, count(warnings, "warning"), short(result.SHA256))
+			fmt.Fprintf(w, "%s has no errors, %s, sha256 %s.\n", path, counted, short(result.SHA256))
+			if !result.OK {
+				fmt.Fprintln(w, "With --strict warnings fail. Mend the lines, or say on each why it is meant so:\n"+
+					"# pksa: meant so: REASON")
+			}
 			if cfg := c.settingsIfAny(); !compared && cfg != nil && is(cfg.Keystore) {
 				fmt.Fprintln(w, "No agent is running, so apps and accounts were not compared with those of the "+
 					"wallet, and\nrules that name no accounts were not looked at. Check again when it runs.")
@@ -137,7 +172,8 @@ func (c *command) checkOptions(ctx context.Context) (env policy.Options, compare
 	if cfg == nil {
 		return env, false
 	}
-	env.NobodyToAsk = cfg.Ask == "none"
+	// Without a home folder, as where changes are tested, nobody has said yet who is asked.
+	env.NobodyToAsk = cfg.Ask == "none" && is(cfg.Keystore)
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	var apps []agent.AppInfo

@@ -125,6 +125,9 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 	if n := len(s.Policy.Warnings); n > 0 {
 		fmt.Fprintf(w, "         %d warnings; `pksa policy check` shows them\n", n)
 	}
+	if n := len(s.Policy.Silenced); n > 0 {
+		fmt.Fprintf(w, "         %s silenced as meant so; `pksa policy check` shows the reasons\n", count(n, "warning"))
+	}
 	if s.Policy.Failed != "" {
 		fmt.Fprintf(w, "         the last reload changed nothing, the file has errors:\n         %s\n",
 			strings.ReplaceAll(strings.TrimSpace(s.Policy.Failed), "\n", "\n         "))

@@ -11,7 +11,7 @@
 //
 // with these rules in policy.yaml:
 //
-//	version: 1
+//	version: 2
 //	allow:
 //	  - {name: sessions, request: auth, apps: [mybot], session: 30d}
 //	  - {name: votes, request: sign, accounts: [alice], apps: [mybot], operations: [vote]}

@@ -32,7 +32,7 @@ const (
 	appName = "demobot"
 )
 
-const policy = `version: 1
+const policy = `version: 2
 allow:
   - {name: logins, request: auth,      apps: [demobot], session: 1h}
   - {name: proofs, request: challenge, apps: [demobot], text: {glob: "login to the demo*"}}

@@ -106,13 +106,11 @@ func (r *rule) sameTransaction(of *rule) bool {
 	return true
 }
 
-// boundAlways reports whether at every time at which a rule holds one of the others does.
-func boundAlways(want schedule, others []schedule, now time.Time) bool {
+// boundAlways reports whether at every time at which a rule holds one of the others does. What day
+// it is does not matter: a policy must not begin to have errors because time passes.
+func boundAlways(want schedule, others []schedule) bool {
 	if slices.ContainsFunc(others, func(w schedule) bool { return !w.bounded() }) {
 		return true
-	}
-	if want.from.Before(now) {
-		want.from = now
 	}
 	starts := []time.Time{want.from}
 	for _, w := range others {

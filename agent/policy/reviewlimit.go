@@ -6,7 +6,6 @@ import (
 	"math/big"
 	"slices"
 	"strings"
-	"time"
 
 	"pksa/protocol/hive"
 )
@@ -20,7 +19,7 @@ func (c *compiler) reviewLimits(r *rule, limits []*limit) {
 	}
 	for _, e := range r.asked() {
 		near := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool { return l.observe || !l.touches(r, e) })
-		b := binding{r, e, c.options.Now, near}
+		b := binding{r, e, near}
 		if e != nil && e.spends() {
 			if !r.keepsValue(e) {
 				c.reviewValue(b)
@@ -35,7 +34,6 @@ func (c *compiler) reviewLimits(r *rule, limits []*limit) {
 type binding struct {
 	rule   *rule
 	entry  *opEntry
-	now    time.Time
 	limits []*limit // that count some of it
 }
 
@@ -119,7 +117,7 @@ func (b binding) unbound(fits func(*limit) bool) loophole {
 			}
 		}
 		switch {
-		case boundAlways(b.rule.when, times, b.now):
+		case boundAlways(b.rule.when, times):
 			continue
 		case len(whole) > 0:
 			l := whole[0]

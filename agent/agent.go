@@ -311,6 +311,7 @@ func (a *Agent) watch(ctx context.Context, background *sync.WaitGroup) {
 	background.Go(func() { a.watchClock(ctx) })
 	background.Go(func() { a.refunds.Run(ctx) })
 	background.Go(func() { every(ctx, dropsEvery, a.recordDrops) })
+	background.Go(func() { a.sumCharges(ctx) })
 	if a.config.CheckpointAccount != "" {
 		background.Go(func() { a.watchCheckpoints(ctx) })
 	}

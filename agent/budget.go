@@ -1,18 +1,13 @@
 package agent
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"pksa/agent/audit"
 	"pksa/agent/ledger"
 	"pksa/agent/policy"
 	"pksa/agent/refund"
@@ -57,72 +52,6 @@ func (b *budget) show(now time.Time) {
 
 // sweepEvery is how often charges that no limit counts any more are dropped from memory.
 const sweepEvery = time.Hour
-
-// storedCharges is the charges of one request as the ledger keeps them.
-type storedCharges struct {
-	At      time.Time       `json:"at"`
-	Charges []policy.Charge `json:"charges"`
-	// Tx is the transaction that was to be broadcast for them, with its expiration. Charges of what
-	// is handed out have none: it can still be sent. Neither have those of before this member.
-	Tx        string    `json:"tx,omitempty"`
-	TxExpires time.Time `json:"tx_expires,omitzero"`
-	// LostUntil is set if what was charged was lost: until then nothing is left of any limit whose
-	// window holds At.
-	LostUntil time.Time `json:"lost_until,omitzero"`
-}
-
-// LostCharge returns what counts in the place of a charge that the ledger has lost: what the record
-// of the request says, or else all that any limit has.
-func LostCharge(lost ledger.LostCharge) (ledger.Charge, error) {
-	s, until := storedCharges{At: lost.At}, lost.Until
-	if until.IsZero() {
-		until = lost.At.Add(policy.LongestWindow)
-	}
-	whole := false
-	if r := lost.Record; r != nil {
-		var err error
-		s.Charges, whole, err = costOf(r.Content) // without the transaction, as in recordedCharges
-		whole = whole && err == nil && len(s.Charges) > 0
-	}
-	if !whole {
-		s.LostUntil = until
-	}
-	data, err := json.Marshal(s)
-	return ledger.Charge{Data: data, Expires: until}, err
-}
-
-// costOf returns what the record of an admitted request says that it was charged. It reports
-// whether that is all: a record says so much and no more, see [audit.Content.Encode].
-func costOf(record []byte) (cost []policy.Charge, whole bool, err error) {
-	var content audit.Content
-	if err := json.Unmarshal(record, &content); err != nil {
-		return nil, false, err
-	}
-	// The request itself may have been cut for good: what it cost is put back before.
-	if err := content.Unpack(); err != nil && !errors.Is(err, audit.ErrCut) {
-		return content.Cost, false, nil
-	}
-	return content.Cost, content.Cut == nil || content.Cut.Costs == 0, nil
-}
-
-// decodeCharges reads stored charges.
-func decodeCharges(c ledger.Charge) (s storedCharges) {
-	if err := json.Unmarshal(c.Data, &s); err != nil {
-		// The ledger authenticates what it returns, so this is a bug of ours. To judge without
-		// these charges would spend a budget twice; the panic refuses the request instead.
-		panic("stored charge does not decode: " + err.Error())
-	}
-	return s
-}
-
-// transaction returns the transaction that the charges paid for, and reports whether it is known.
-func (s storedCharges) transaction() (hive.TxID, bool) {
-	if s.Tx == "" {
-		return hive.TxID{}, false
-	}
-	id, err := hive.ParseTxID(s.Tx)
-	return id, err == nil
-}
 
 // use calls f with the counters as of the view.
 func (b *budget) use(v ledger.View, f func(*policy.Book)) {
@@ -307,10 +236,6 @@ func (b *budget) charge(v ledger.View, inForce *policy.Policy, charges []policy.
 	if tx != nil {
 		stored.Tx, stored.TxExpires = tx.id.String(), tx.tx.Expiration.Time()
 	}
-	data, err := json.Marshal(stored)
-	if err != nil {
-		panic("charges cannot be written: " + err.Error()) // unreachable: all are texts
-	}
 	b.use(v, func(book *policy.Book) {
 		b.follow(inForce)
 		book.Add(v.Now, charges)
@@ -319,7 +244,7 @@ func (b *budget) charge(v ledger.View, inForce *policy.Policy, charges []policy.
 		}
 		b.show(v.Now)
 	})
-	return []ledger.Charge{{Data: data, Expires: v.Now.Add(keep(inForce, charges))}}
+	return []ledger.Charge{{Data: stored.encode(), Expires: v.Now.Add(keep(inForce, charges))}}
 }
 
 // keep returns how long charges are remembered: as long as the longest window that they count in.
@@ -330,131 +255,6 @@ func keep(inForce *policy.Policy, charges []policy.Charge) time.Duration {
 		longest = max(longest, limits[c.Limit])
 	}
 	return longest
-}
-
-// TurnBack leads the ledger back to the right time, after it was written under a clock far ahead.
-// It frees no budget: charges of the future count from now on, and those that were dropped because
-// the clock was ahead of their end are read from the trail. kept is how long charges count at most;
-// by is what confirmed the time.
-func (m Admin) TurnBack(ctx context.Context, now time.Time, kept time.Duration, by string) (ledger.TurnedBack,
-	error) {
-	recorded, err := m.recordedCharges(now, kept)
-	if err != nil {
-		return ledger.TurnedBack{}, fmt.Errorf("reading the audit trail: %w", err)
-	}
-	return m.Ledger.TurnBack(ctx, ledger.TurnBack{
-		Now:     now,
-		Charges: func(held []ledger.Charge) ([]ledger.Charge, error) { return mergeCharges(held, recorded, now) },
-		Audit: func(done ledger.TurnedBack) []byte {
-			return encodeRecord(map[string]any{"act": "ledger clock", "was": done.Was, "confirmed_by": by,
-				"sessions_ended": len(done.Ended)})
-		},
-	})
-}
-
-// mergeCharges returns the charges that the ledger holds, with those of the trail that it lacks. No
-// charge is of the future any more.
-func mergeCharges(held []ledger.Charge, recorded []recordedCharge, now time.Time) ([]ledger.Charge, error) {
-	counts := map[string]int{} // of held ones that the trail has not named yet
-	var all []ledger.Charge
-	for _, c := range held {
-		s := decodeCharges(c)
-		if late := s.At.Sub(now); late > 0 {
-			s.At, c.Expires = now, c.Expires.Add(-late)
-			if !s.LostUntil.IsZero() {
-				s.LostUntil = s.LostUntil.Add(-late)
-			}
-		}
-		var err error
-		if c.Data, err = json.Marshal(s); err != nil {
-			return nil, err
-		}
-		counts[s.sum()]++
-		all = append(all, c)
-	}
-	for _, c := range recorded {
-		if sum := decodeCharges(c.Charge).sum(); counts[sum] > 0 {
-			counts[sum]--
-		} else if !c.released {
-			all = append(all, c.Charge)
-		}
-	}
-	return all, nil
-}
-
-// sum returns a text that is the same for what was charged equally at the same time.
-func (s storedCharges) sum() string {
-	text, _ := json.Marshal(s.Charges) // texts and numbers
-	return fmt.Sprint(s.At.UnixMilli(), " ", string(text))
-}
-
-// recordedCharge is a charge by the word of the trail.
-type recordedCharge struct {
-	ledger.Charge
-	released bool // it was given back, and does not count
-}
-
-// recordedCharges reads from the trail what was charged and may still count. Times that the ledger
-// was led back from are taken back as they were then.
-func (m Admin) recordedCharges(now time.Time, kept time.Duration) ([]recordedCharge, error) {
-	var found []storedCharges
-	var numbers []uint64 // of their requests
-	released := map[uint64]bool{}
-	back := func(to time.Time) {
-		for i := range found {
-			if found[i].At.After(to) {
-				found[i].At = to
-			}
-		}
-	}
-	turns := m.Ledger.Turns()
-	for r, err := range m.Ledger.Audit(1) {
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(turns, r.Number) {
-			back(r.Time)
-		}
-		switch r.Outcome {
-		case refund.RecordRelease:
-			released[r.Ref] = true
-		case refund.RecordOnChain:
-			released[r.Ref] = false // it counts again
-		}
-		// Of the future or not, it may be later than what follows.
-		if r.Verdict != ledger.Admitted || r.Type != ledger.RecordJudged && r.Type != ledger.RecordDecided ||
-			r.Time.Add(kept).Before(now) {
-			continue
-		}
-		cost, whole, err := costOf(r.Content)
-		if err != nil {
-			return nil, fmt.Errorf("record %d: %w", r.Number, err)
-		}
-		if len(cost) == 0 && whole {
-			continue
-		}
-		// Without the transaction: its expiration is not in the trail, and without that nobody can
-		// prove that it never reached the chain. Such a charge is never given back.
-		s := storedCharges{At: r.Time, Charges: cost}
-		if !whole {
-			s.LostUntil = r.Time.Add(kept)
-		}
-		found = append(found, s)
-		numbers = append(numbers, cmp.Or(r.Ref, r.Number))
-	}
-	back(now)
-	var all []recordedCharge
-	for i, s := range found {
-		if !s.LostUntil.IsZero() {
-			s.LostUntil = s.At.Add(kept) // At has gone back meanwhile
-		}
-		if data, err := json.Marshal(s); err != nil {
-			return nil, err
-		} else if until := s.At.Add(kept); until.After(now) {
-			all = append(all, recordedCharge{ledger.Charge{Data: data, Expires: until}, released[numbers[i]]})
-		}
-	}
-	return all, nil
 }
 
 // newRefunds makes what looks after the charges of transactions that failed.

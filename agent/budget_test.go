@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pksa/agent"
+	"pksa/agent/ledger"
 )
 
 const twoVotes = `version: 1
@@ -122,6 +123,58 @@ limits: [{name: few, apps: any, operations: [vote], count: 2 per 24h}]
 		}
 		if a, b := vote(2), vote(3); a != "ack" || b != "nack" {
 			t.Errorf("second %s, third %s", a, b)
+		}
+	})
+}
+
+// Charges of days ago are added up as soon as the wallet runs, and count as before.
+func TestOldChargesAreAddedUp(t *testing.T) {
+	const policy = allowAll + "limits: [{name: few, apps: any, requests: 4 per 7d}]\n"
+	withScript(t, policy, func(t *testing.T, w *world, script *scriptedClient) {
+		w.end()
+		begin := w.ledger.Now().Add(-72 * time.Hour).Truncate(time.Minute)
+		for i := range 3 {
+			key := ledger.RequestKey{Relay: "relay", UUID: uuid(100 + i)}
+			if _, err := w.ledger.Begin(ledger.Arrival{Key: key, Digest: [32]byte{byte(i)}}); err != nil {
+				t.Fatal(err)
+			}
+			cost := fmt.Sprintf(`{"at":%q,"charges":[{"limit":"few","unit":"requests","amount":"1"}]}`,
+				begin.Add(time.Duration(i+1)*time.Second).Format(time.RFC3339))
+			done, err := w.ledger.Admit(t.Context(), ledger.Admission{Key: key, Account: "alice", Kind: "sign"},
+				func(ledger.View) ledger.Ruling {
+					return ledger.Ruling{Verdict: ledger.Admitted, Record: []byte("{}"),
+						Charges: []ledger.Charge{{Data: []byte(cost), Expires: begin.Add(31 * 24 * time.Hour)}}}
+				})
+			if err == nil {
+				err = w.ledger.Settle(done.Number, ledger.Settlement{Outcome: "accepted"})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 4200 { // more than a segment: what was charged stands in its bucket then
+			if err := w.ledger.Note(ledger.Entry{Type: ledger.RecordEvent, Outcome: "filler"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.start()
+		time.Sleep(time.Second)
+		var held []string
+		if err := w.ledger.Look(t.Context(), func(v ledger.View) {
+			for c := range v.Charges() {
+				held = append(held, string(c.Data))
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if len(held) != 1 || !strings.Contains(held[0], `"from":`) || !strings.Contains(held[0], `"amount":"3"`) {
+			t.Errorf("held: %q", held)
+		}
+		vote := func(n int) string {
+			return answerKind(script.ask(request("sign_req", uuid(n), authKey, votePayload("p", nowNonce()+int64(n)))))
+		}
+		if a, b := vote(1), vote(2); a != "ack" || b != "nack" {
+			t.Errorf("with one of four left: %s, then %s", a, b)
 		}
 	})
 }

@@ -21,10 +21,10 @@
 //  4. auth.go, sign.go and challenge.go decode the clear payload and propose what would be done. A
 //     transaction is serialised and decoded again: the policy sees what the bytes say. The first
 //     half of the decision, what the rules say, is made here (package policy).
-//  5. admit.go judges. Nonce, limits (budget.go), held keys, and whatever changed since the first
-//     half, are looked at on the ledger's committing goroutine, inside the one durable commit that
-//     records the decision. If that commit does not succeed, nothing is signed. A refused request
-//     uses up its nonce too.
+//  5. admit.go judges. Nonce, limits (budget.go, charges.go), held keys, and whatever changed since
+//     the first half, are looked at on the ledger's committing goroutine, inside the one durable
+//     commit that records the decision. If that commit does not succeed, nothing is signed. A
+//     refused request uses up its nonce too.
 //  6. ask.go waits for a person, if the decision is to ask one. The request is on disk as pending,
 //     and is judged once more, whole, when the answer comes.
 //  7. Only then the key is touched (package keystore): auth.go, sign.go and challenge.go prove,

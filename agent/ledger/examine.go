@@ -240,6 +240,8 @@ func nameOf(b bucket, key []byte) string {
 	}
 	if _, number, err := endOf(key); err == nil && b == bucketRequests {
 		return fmt.Sprintf("the answer to request %d", number)
+	} else if latest, isSum := sumNumber(number); err == nil && b == bucketCharges && isSum {
+		return fmt.Sprintf("the sum of what requests up to %d were charged", latest)
 	} else if err == nil && b == bucketCharges {
 		return fmt.Sprintf("what request %d was charged", number)
 	}

@@ -274,6 +274,20 @@ var NumberKey = numberKey
 // Turn waits until every earlier ticket of the lane has passed.
 func (t *Ticket) Turn() { <-t.turn }
 
+// WithSumMost lets one commit add up so many values at most.
+func (o Options) WithSumMost(n int) Options { o.sumMost = n; return o }
+
+// TestingCount returns how many values a bucket has.
+func (l *Ledger) TestingCount(name string) (n int) {
+	for _, err := range scan(l.store, bucket(name), nil) {
+		if err != nil {
+			return -1
+		}
+		n++
+	}
+	return n
+}
+
 // TestingSweep sweeps now.
 func (l *Ledger) TestingSweep(ctx context.Context) error {
 	return l.submitContext(ctx, &op{apply: (*batch).sweep})

@@ -42,6 +42,7 @@ type Options struct {
 	segment      uint64 // records in a segment of the trail, at most; zero: 4,096
 	segmentBytes uint64 // bytes of them, as they lie in the store; zero: 8 MiB
 	period       uint64 // records whose values share a key; zero: 2^20
+	sumMost      int    // values that one commit adds up at most; zero: 1,000
 
 	newStore func(path string) store // nil: a bbolt file
 	disk     durable.Disk            // writes mark and segments; zero: the system's
@@ -71,6 +72,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.segment, segmentRecords)
 	setDefault(&o.period, periodRecords)
 	setDefault(&o.segmentBytes, segmentBytes)
+	setDefault(&o.sumMost, sumMost)
 	if o.disk.Rename == nil {
 		o.disk = crashing(durable.System())
 	}

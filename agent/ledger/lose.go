@@ -55,7 +55,11 @@ func (x *examination) giveCharge(key []byte, gone edit) {
 		c.Until, c.number = fromMillis(end), number
 	}
 	x.charges = append(x.charges, c)
-	x.lost(nameOf(bucketCharges, key), "the audit record says what it was; else limits count as used up", gone)
+	means := "the audit record says what it was; else limits count as used up"
+	if _, isSum := sumNumber(c.number); isSum {
+		means = "limits whose window holds the latest of these requests count as used up"
+	}
+	x.lost(nameOf(bucketCharges, key), means, gone)
 }
 
 // giveFact notes what goes on without a fact.
@@ -150,7 +154,12 @@ func (x *examination) charged(b *batch) (map[string][]Charge, error) {
 		return nil, nil
 	}
 	for _, lost := range x.charges {
-		if r, found := b.l.chargedBy(lost.number); found && !lost.Until.IsZero() {
+		if latest, isSum := sumNumber(lost.number); isSum {
+			// Which requests were in it is lost, but not when the latest of them was.
+			if s, found := b.l.recordOf(latest); found {
+				lost.At = s.Time
+			}
+		} else if r, found := b.l.chargedBy(lost.number); found && !lost.Until.IsZero() {
 			lost.Record, lost.At = &r, r.Time
 		}
 		c, err := x.m.Charge(lost)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -153,6 +154,47 @@ func (x *lossy) charges() (list []string) {
 	return list
 }
 
+// newSummed is one of which the oldest charges are added up.
+func newSummed(t *testing.T) *lossy {
+	x := newLossy(t)
+	x.open()
+	must(t, x.l.SumCharges(ctx, x.threes(4), 0))
+	must(t, x.l.Close())
+	return x
+}
+
+// threes adds up by three what requests were charged, and then threes of these, as long as so many
+// sums are made.
+func (x *lossy) threes(most int) ledger.Summing {
+	return func(_ ledger.View, held []ledger.Held) (sums []ledger.Sum, young uint64) {
+		for i := 0; i+3 <= len(held) && len(sums) < most; i += 3 {
+			sum, n := ledger.Sum{Of: []int{i, i + 1, i + 2}}, 0
+			for _, h := range held[i : i+3] {
+				for _, c := range h.Charges {
+					n += weightOf(string(c.Data))
+					sum.Charge.Expires = c.Expires // the latest: they are in order
+				}
+			}
+			sum.Charge.Data = fmt.Append(nil, "sum of ", n)
+			sums = append(sums, sum)
+		}
+		return sums, 0
+	}
+}
+
+// weightOf returns how many requests a charge stands for. One of which nothing is known is more
+// than any limit has.
+func weightOf(data string) int {
+	if n, isSum := strings.CutPrefix(data, "sum of "); isSum {
+		count, _ := strconv.Atoi(n)
+		return count
+	}
+	if data == "unknown" {
+		return 1000
+	}
+	return 1
+}
+
 // damages are ways in which a value is damaged.
 var damages = map[string]func([]byte) []byte{
 	"one byte": func(v []byte) []byte { v[len(v)/2] ^= 0x55; return v },
@@ -194,7 +236,7 @@ type lostKind struct {
 // afterwards the trail is in order but for what is named as lost, nothing that was taken is new,
 // and nothing that was charged is free.
 func TestLoseEachKind(t *testing.T) {
-	whole, scarred := newLossy(t), newScarred(t)
+	whole, scarred, summed := newLossy(t), newScarred(t), newSummed(t)
 	for name, kind := range map[string]lostKind{
 		"last record":            {"audit", last, 0},
 		"record in the trail":    {"audit", func(keys [][]byte) []byte { return keys[len(keys)-3] }, 0},
@@ -207,6 +249,8 @@ func TestLoseEachKind(t *testing.T) {
 		"auth_key 3":             {"authkeys", nth(2), 0},
 		"request":                {"requests", first, 0},
 		"charge":                 {"charges", first, 0},
+		"sum, summed":            {"charges", first, 1},
+		"charge, summed":         {"charges", last, 1},
 		"fact: what is gathered": {"meta", keyWith("checkpoint"), 0},
 		"fact: yield":            {"meta", keyWith("yield"), 0},
 		"fact: created":          {"meta", keyWith("created"), 0},
@@ -223,6 +267,9 @@ func TestLoseEachKind(t *testing.T) {
 		whole := whole
 		if strings.HasSuffix(name, "scarred") {
 			whole = scarred
+		}
+		if strings.HasSuffix(name, "summed") {
+			whole = summed
 		}
 		for how, damage := range damages {
 			t.Run(name+", "+how, func(t *testing.T) {
@@ -356,8 +403,11 @@ func (x *lossy) nothingFree() {
 			t.Errorf("led back at %v", x.l.Turns())
 		}
 	}
-	want := 3*lossySegment + 3
-	if got := len(x.charges()); got < want {
+	want, got := 3*lossySegment+3, 0
+	for _, data := range x.charges() {
+		got += weightOf(data)
+	}
+	if got < want {
 		t.Errorf("%d charges count, want %d at least", got, want)
 	}
 	if _, yielded := x.l.Yielded(); !yielded {

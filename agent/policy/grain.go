@@ -1,6 +1,9 @@
 package policy
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // grains are the lengths of the slices of time in which charges are added up. Each is a multiple of
 // the one before, so that a slice is always part of one longer slice, and all are parts of a day,
@@ -80,4 +83,19 @@ func (r *ripe) end(at int64) int64 {
 		}
 	}
 	return at
+}
+
+// Slice returns the longest slice of time around an instant of which nobody can tell any more, now
+// or later, when in it something was charged: every window either has slices that are as long, or
+// has been left by all of this one. It begins after begin. Charges of one slice may be kept as
+// [Sums], at its end. begin and end are the same if the instant is too young for any.
+func Slice(at, now time.Time) (begin, end time.Time) {
+	ms := wholeMillis(at)
+	for _, g := range slices.Backward(grains[:]) {
+		grain := g.Milliseconds()
+		if end := sliceEnd(ms, grain); now.UnixMilli()-end >= perWindow*grain {
+			return time.UnixMilli(end - grain).UTC(), time.UnixMilli(end).UTC()
+		}
+	}
+	return at, at
 }

@@ -31,6 +31,11 @@ const (
 // this wallet was down for days, say, is never proven.
 const knownFor = 24 * time.Hour
 
+// SummedAfter is how old charges are before they may be added up with others. Nothing of them can
+// be given back by then, if no fate says otherwise: a transaction expires an hour after it was
+// charged for at the latest, and is given up a day later.
+const SummedAfter = 2 * knownFor
+
 // Charged is what the ledger holds of the charges for one transaction.
 type Charged struct {
 	Until     time.Time // when they count no more
@@ -204,7 +209,14 @@ func (w *Watch) find(ctx context.Context, number uint64) (ledger.Fate, Charged, 
 	id := hive.TxID(r.TxID)
 	found, err := w.o.Charged(ctx, []ledger.Fate{f})
 	charged, ok := found[id]
-	if err == nil && !ok {
+	switch {
+	case err != nil || ok:
+	case time.Since(r.Time) >= SummedAfter:
+		err = fmt.Errorf("request %d is of %s, and nothing that it was charged is given back any more: after two days "+
+			"charges are added up with those of other requests, since nodes cannot prove any more what was not on "+
+			"the chain; its charge counts until it leaves the windows of its limits", number,
+			r.Time.UTC().Format(time.RFC3339))
+	default:
 		err = fmt.Errorf("nothing that counts was charged for request %d: no limit counted it, it counts no more, or "+
 			"an older pksa charged it, which did not keep for what", number)
 	}

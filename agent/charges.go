@@ -1,0 +1,370 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"pksa/agent/audit"
+	"pksa/agent/ledger"
+	"pksa/agent/policy"
+	"pksa/agent/refund"
+	"pksa/protocol/hive"
+)
+
+// storedCharges is the charges of one request as the ledger keeps them.
+type storedCharges struct {
+	At time.Time `json:"at"`
+	// From is set if these are the sums of what was charged after it and up to At.
+	From    time.Time       `json:"from,omitzero"`
+	Charges []policy.Charge `json:"charges"`
+	// Tx is the transaction that was to be broadcast for them, with its expiration. Charges of what
+	// is handed out have none: it can still be sent. Neither have those of before this member.
+	Tx        string    `json:"tx,omitempty"`
+	TxExpires time.Time `json:"tx_expires,omitzero"`
+	// LostUntil is set if what was charged was lost: until then nothing is left of any limit whose
+	// window holds At.
+	LostUntil time.Time `json:"lost_until,omitzero"`
+}
+
+// LostCharge returns what counts in the place of a charge that the ledger has lost: what the record
+// of the request says, or else all that any limit has.
+func LostCharge(lost ledger.LostCharge) (ledger.Charge, error) {
+	s, until := storedCharges{At: lost.At}, lost.Until
+	if until.IsZero() {
+		until = lost.At.Add(policy.LongestWindow)
+	}
+	whole := false
+	if r := lost.Record; r != nil {
+		var err error
+		s.Charges, whole, err = costOf(r.Content) // without the transaction, as in recordedCharges
+		whole = whole && err == nil && len(s.Charges) > 0
+	}
+	if !whole {
+		s.LostUntil = until
+	}
+	data, err := json.Marshal(s)
+	return ledger.Charge{Data: data, Expires: until}, err
+}
+
+// costOf returns what the record of an admitted request says that it was charged. It reports
+// whether that is all: a record says so much and no more, see [audit.Content.Encode].
+func costOf(record []byte) (cost []policy.Charge, whole bool, err error) {
+	var content audit.Content
+	if err := json.Unmarshal(record, &content); err != nil {
+		return nil, false, err
+	}
+	// The request itself may have been cut for good: what it cost is put back before.
+	if err := content.Unpack(); err != nil && !errors.Is(err, audit.ErrCut) {
+		return content.Cost, false, nil
+	}
+	return content.Cost, content.Cut == nil || content.Cut.Costs == 0, nil
+}
+
+// decodeCharges reads stored charges.
+func decodeCharges(c ledger.Charge) (s storedCharges) {
+	if err := json.Unmarshal(c.Data, &s); err != nil {
+		// The ledger authenticates what it returns, so this is a bug of ours. To judge without
+		// these charges would spend a budget twice; the panic refuses the request instead.
+		panic("stored charge does not decode: " + err.Error())
+	}
+	return s
+}
+
+// transaction returns the transaction that the charges paid for, and reports whether it is known.
+func (s storedCharges) transaction() (hive.TxID, bool) {
+	if s.Tx == "" {
+		return hive.TxID{}, false
+	}
+	id, err := hive.ParseTxID(s.Tx)
+	return id, err == nil
+}
+
+const (
+	// sumEvery is how often old charges are added up, and sumPause the pause after each commit of
+	// that: requests come first.
+	sumEvery = time.Hour
+	sumPause = 250 * time.Millisecond
+	// sumCounters is of how many counters a sum has parts before the next one begins: a value that
+	// is much larger could not be mended.
+	sumCounters = 100
+)
+
+// sumCharges adds up the charges of which nobody will ask any more whose they were, until ctx ends.
+func (a *Agent) sumCharges(ctx context.Context) {
+	sum := func() {
+		if err := a.ledger.SumCharges(ctx, sumUp, sumPause); err != nil && ctx.Err() == nil {
+			a.log.Warn("old charges not added up; this is tried again within an hour", "err", err)
+		}
+	}
+	select {
+	case <-a.begun: // the clock is believed, and what an earlier process left is taken up
+	case <-ctx.Done():
+		return
+	}
+	sum() // a home of an older program may have very many
+	every(ctx, sumEvery, sum)
+}
+
+// slice is what may become one sum: charges of a slice of time that expire in one of the same
+// length. All in ms.
+type slice struct{ begin, end, expires int64 }
+
+// member is what becomes part of a sum.
+type member struct {
+	held    int // which of those that are held
+	number  uint64
+	charges []policy.Charge
+	expires time.Time
+}
+
+// sumUp adds up what no window and no edit of the policy can tell from its sum, and of which
+// nothing can be given back any more. It is a [ledger.Summing].
+func sumUp(v ledger.View, held []ledger.Held) (sums []ledger.Sum, young uint64) {
+	slices := map[slice][]member{}
+	for i, h := range held {
+		at, m := slice{}, member{held: i, number: h.Number}
+		for j, c := range h.Charges {
+			s := decodeCharges(c)
+			if v.Now.Sub(s.At) < refund.SummedAfter && (young == 0 || h.Number < young) {
+				young = h.Number
+			}
+			part := s.slice(v, c.Expires)
+			if j > 0 && part != at {
+				part = slice{}
+			}
+			if at = part; at == (slice{}) {
+				break
+			}
+			m.charges = append(m.charges, s.Charges...)
+			if c.Expires.After(m.expires) {
+				m.expires = c.Expires
+			}
+		}
+		if at != (slice{}) {
+			slices[at] = append(slices[at], m)
+		}
+	}
+	for at, members := range slices {
+		sums = at.sums(sums, members)
+	}
+	return sums, young
+}
+
+// slice returns in which slice charges may be added up now, the zero value if they may not be.
+func (s storedCharges) slice(v ledger.View, expires time.Time) slice {
+	begin, end := policy.Slice(s.At, v.Now)
+	if !s.LostUntil.IsZero() || v.Now.Sub(s.At) < refund.SummedAfter || !expires.After(v.Now) || !begin.Before(end) {
+		return slice{}
+	}
+	if id, ok := s.transaction(); ok {
+		// As long as there is a fate, the charges can be given back, or are shown with it.
+		if _, known := v.Fate(id); known || v.Now.Sub(s.TxExpires) < refund.SummedAfter/2 {
+			return slice{}
+		}
+	}
+	grain := end.UnixMilli() - begin.UnixMilli()
+	return slice{begin.UnixMilli(), end.UnixMilli(), (expires.UnixMilli() + grain - 1) / grain}
+}
+
+// sums appends sums of these members, where two or more become one.
+func (at slice) sums(sums []ledger.Sum, members []member) []ledger.Sum {
+	// In the order of time: who opened a counter last, counts.
+	slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.number, b.number) })
+	var sum ledger.Sum
+	var parts policy.Sums
+	for i, m := range members {
+		parts.Add(m.charges)
+		sum.Of = append(sum.Of, m.held)
+		if m.expires.After(sum.Charge.Expires) {
+			sum.Charge.Expires = m.expires
+		}
+		if i+1 < len(members) && parts.Len() < sumCounters {
+			continue
+		}
+		if len(sum.Of) > 1 {
+			stored := storedCharges{At: time.UnixMilli(at.end).UTC(), From: time.UnixMilli(at.begin).UTC(),
+				Charges: parts.Charges()}
+			sum.Charge.Data = stored.encode()
+			sums = append(sums, sum)
+		}
+		sum, parts = ledger.Sum{}, policy.Sums{}
+	}
+	return sums
+}
+
+// encode writes charges as they are stored.
+func (s storedCharges) encode() []byte {
+	data, err := json.Marshal(s)
+	if err != nil {
+		panic("charges cannot be written: " + err.Error()) // unreachable: all are texts and times
+	}
+	return data
+}
+
+// TurnBack leads the ledger back to the right time, after it was written under a clock far ahead.
+// It frees no budget: charges of the future count from now on, and those that were dropped because
+// the clock was ahead of their end are read from the trail. kept is how long charges count at most;
+// by is what confirmed the time.
+func (m Admin) TurnBack(ctx context.Context, now time.Time, kept time.Duration, by string) (ledger.TurnedBack,
+	error) {
+	recorded, err := m.recordedCharges(now, kept)
+	if err != nil {
+		return ledger.TurnedBack{}, fmt.Errorf("reading the audit trail: %w", err)
+	}
+	return m.Ledger.TurnBack(ctx, ledger.TurnBack{
+		Now:     now,
+		Charges: func(held []ledger.Charge) ([]ledger.Charge, error) { return mergeCharges(held, recorded, now) },
+		Audit: func(done ledger.TurnedBack) []byte {
+			return encodeRecord(map[string]any{"act": "ledger clock", "was": done.Was, "confirmed_by": by,
+				"sessions_ended": len(done.Ended)})
+		},
+	})
+}
+
+// mergeCharges returns the charges that the ledger holds, with those of the trail that it lacks. No
+// charge is of the future any more.
+func mergeCharges(held []ledger.Charge, recorded []recordedCharge, now time.Time) ([]ledger.Charge, error) {
+	counts := map[string]int{} // of held ones that the trail has not named yet
+	var summed heldSums
+	var all []ledger.Charge
+	for _, c := range held {
+		s := decodeCharges(c)
+		if late := s.At.Sub(now); late > 0 {
+			s.At, c.Expires = now, c.Expires.Add(-late)
+			if !s.LostUntil.IsZero() {
+				s.LostUntil = s.LostUntil.Add(-late)
+			}
+			if !s.From.Before(now) {
+				s.From = now.Add(-time.Millisecond) // what is in it counts from now on, too
+			}
+		}
+		c.Data = s.encode()
+		if s.From.IsZero() {
+			counts[s.sum()]++
+		} else {
+			summed.add(s)
+		}
+		all = append(all, c)
+	}
+	for _, c := range recorded {
+		s := decodeCharges(c.Charge)
+		switch sum := s.sum(); {
+		case counts[sum] > 0:
+			counts[sum]--
+		case c.released, s.LostUntil.IsZero() && summed.take(s):
+		default:
+			all = append(all, c.Charge)
+		}
+	}
+	return all, nil
+}
+
+// heldSums are the sums that the ledger holds, without what the trail has named of them so far.
+type heldSums struct {
+	bySlice map[[2]int64]*policy.Sums // by begin and end, ms
+	lengths map[int64]bool            // of the slices
+}
+
+func (h *heldSums) add(s storedCharges) {
+	if h.bySlice == nil {
+		h.bySlice, h.lengths = map[[2]int64]*policy.Sums{}, map[int64]bool{}
+	}
+	at := [2]int64{s.From.UnixMilli(), s.At.UnixMilli()}
+	if h.bySlice[at] == nil {
+		h.bySlice[at] = new(policy.Sums)
+	}
+	h.bySlice[at].Add(s.Charges)
+	h.lengths[at[1]-at[0]] = true
+}
+
+// take takes out what was charged at an instant. It reports whether a sum of that time had it.
+func (h *heldSums) take(s storedCharges) bool {
+	for length := range h.lengths {
+		end := s.At.UnixMilli() + length - 1
+		end -= end % length // slices begin at whole multiples of their length
+		if sums := h.bySlice[[2]int64{end - length, end}]; sums != nil && sums.Take(s.Charges) {
+			return true
+		}
+	}
+	return false
+}
+
+// sum returns a text that is the same for what was charged equally at the same time.
+func (s storedCharges) sum() string {
+	text, _ := json.Marshal(s.Charges) // texts and numbers
+	return fmt.Sprint(s.At.UnixMilli(), " ", string(text))
+}
+
+// recordedCharge is a charge by the word of the trail.
+type recordedCharge struct {
+	ledger.Charge
+	released bool // it was given back, and does not count
+}
+
+// recordedCharges reads from the trail what was charged and may still count. Times that the ledger
+// was led back from are taken back as they were then.
+func (m Admin) recordedCharges(now time.Time, kept time.Duration) ([]recordedCharge, error) {
+	var found []storedCharges
+	var numbers []uint64 // of their requests
+	released := map[uint64]bool{}
+	back := func(to time.Time) {
+		for i := range found {
+			if found[i].At.After(to) {
+				found[i].At = to
+			}
+		}
+	}
+	turns := m.Ledger.Turns()
+	for r, err := range m.Ledger.Audit(1) {
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(turns, r.Number) {
+			back(r.Time)
+		}
+		switch r.Outcome {
+		case refund.RecordRelease:
+			released[r.Ref] = true
+		case refund.RecordOnChain:
+			released[r.Ref] = false // it counts again
+		}
+		// Of the future or not, it may be later than what follows.
+		if r.Verdict != ledger.Admitted || r.Type != ledger.RecordJudged && r.Type != ledger.RecordDecided ||
+			r.Time.Add(kept).Before(now) {
+			continue
+		}
+		cost, whole, err := costOf(r.Content)
+		if err != nil {
+			return nil, fmt.Errorf("record %d: %w", r.Number, err)
+		}
+		if len(cost) == 0 && whole {
+			continue
+		}
+		// Without the transaction: its expiration is not in the trail, and without that nobody can
+		// prove that it never reached the chain. Such a charge is never given back.
+		s := storedCharges{At: r.Time, Charges: cost}
+		if !whole {
+			s.LostUntil = r.Time.Add(kept)
+		}
+		found = append(found, s)
+		numbers = append(numbers, cmp.Or(r.Ref, r.Number))
+	}
+	back(now)
+	var all []recordedCharge
+	for i, s := range found {
+		if !s.LostUntil.IsZero() {
+			s.LostUntil = s.At.Add(kept) // At has gone back meanwhile
+		}
+		if data, err := json.Marshal(s); err != nil {
+			return nil, err
+		} else if until := s.At.Add(kept); until.After(now) {
+			all = append(all, recordedCharge{ledger.Charge{Data: data, Expires: until}, released[numbers[i]]})
+		}
+	}
+	return all, nil
+}

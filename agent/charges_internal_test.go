@@ -1,0 +1,270 @@
+package agent
+
+import (
+	"context"
+	"flag"
+	"math/big"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pksa/agent/ledger"
+	"pksa/agent/policy"
+	"pksa/agent/refund"
+)
+
+// paidFor makes payments for so many days, and a fate of some. Then it has all of them gathered.
+func paidFor(t *testing.T, days int) *payments {
+	p := newPayments(t)
+	t.Cleanup(func() { _ = p.l.Close() })
+	random := rand.New(rand.NewPCG(7, 7))
+	for n, end := 0, p.now.Add(time.Duration(days)*24*time.Hour); p.now.Before(end); n++ {
+		if random.IntN(6) == 0 {
+			p.now = p.now.Add(time.Duration(random.IntN(24*3600)) * time.Second)
+		}
+		p.now = p.now.Add(time.Duration(random.IntN(4000)) * time.Millisecond)
+		p.pay(n, int64(1+random.IntN(6)))
+		if m := p.made[len(p.made)-1]; m.state == ledger.Failed && n%3 == 0 {
+			p.set(m, []ledger.FateState{ledger.Absent, ledger.Released, ledger.OnChain}[random.IntN(3)])
+		}
+	}
+	p.must(p.l.Settle(p.begin("not settled", p.now), ledger.Settlement{Outcome: "accepted"}))
+	p.gather()
+	return p
+}
+
+// gather fills a segment, so that what was charged stands in its bucket.
+func (p *payments) gather() {
+	p.Helper()
+	for range 4200 {
+		p.must(p.l.Note(ledger.Entry{Type: ledger.RecordEvent, Outcome: "filler"}))
+	}
+	p.must(p.l.Flush(context.Background()))
+}
+
+// begin admits a request that costs nothing, and returns its number.
+func (p *payments) begin(uuid string, at time.Time) uint64 {
+	p.Helper()
+	key := ledger.RequestKey{Relay: "relay", UUID: uuid}
+	_, err := p.l.Begin(ledger.Arrival{Key: key, Digest: [32]byte{1}, Expires: at.Add(time.Minute)})
+	p.must(err)
+	out, err := p.l.Admit(context.Background(), ledger.Admission{Key: key, Account: "alice", Kind: "sign",
+		Session: p.s.ID, Nonce: at.UnixMilli() + 2000},
+		func(ledger.View) ledger.Ruling { return ledger.Ruling{Verdict: ledger.Admitted, Record: []byte("{}")} })
+	p.must(err)
+	return out.Number
+}
+
+// held returns all charges, and a book that is filled from them as the agent fills its own.
+func (p *payments) held() (all []storedCharges, book *policy.Book) {
+	p.Helper()
+	b := new(budget)
+	p.must(p.l.Look(context.Background(), func(v ledger.View) {
+		for c := range v.Charges() {
+			all = append(all, decodeCharges(c))
+		}
+		b.load(v, p.rules)
+	}))
+	return all, b.book
+}
+
+// TestSummedCharges: what is added up counts as it did one by one, in each window and at each later
+// instant. What can still be given back, is too young or is not settled stays as it is.
+func TestSummedCharges(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	p := paidFor(t, 20)
+	singles, before := p.held()
+	fates := p.l.Fates()
+	for range 2 {
+		p.must(p.l.SumCharges(ctx, sumUp, 0))
+	}
+	sums, after := p.held()
+	p.must(p.l.Close())
+	p.open()
+	_, reopened := p.held()
+	for _, window := range []time.Duration{time.Minute, time.Hour, 24 * time.Hour, 7 * 24 * time.Hour,
+		30 * 24 * time.Hour} {
+		for later := time.Duration(0); later < window; later += window / 50 {
+			at, c := p.now.Add(later), policy.Counter{Limit: "tips", Unit: "HBD"}
+			want := before.Used(c, window, at)
+			if a, b := after.Used(c, window, at), reopened.Used(c, window, at); a.Cmp(want) != 0 || b.Cmp(want) != 0 {
+				t.Fatalf("in %v, %v later: %s, and %s after a start, want %s", window, later, a, b, want)
+			}
+		}
+	}
+	made, parts := 0, len(singles)-len(sums)
+	for _, s := range sums {
+		if !s.From.IsZero() {
+			made, parts = made+1, parts+1
+		}
+		if !s.From.IsZero() && p.now.Sub(s.At) < refund.SummedAfter-time.Minute {
+			t.Errorf("the sum up to %v is too young", s.At)
+		}
+	}
+	if len(fates) < 10 || made < 10 || parts < 3*made/2 {
+		t.Errorf("%d fates and %d sums of %d charges show nothing", len(fates), made, parts)
+	}
+	p.must(p.l.Look(ctx, func(v ledger.View) {
+		for _, f := range fates {
+			if found := chargesOf(v, []ledger.Fate{f}); len(found) != 1 {
+				t.Errorf("the charges of fate %d are gone", f.Number)
+			}
+		}
+	}))
+	p.notReleased(sums)
+}
+
+// notReleased fails if a request in the first sum can be given back, or if it is not said why not.
+func (p *payments) notReleased(sums []storedCharges) {
+	p.Helper()
+	i := slices.IndexFunc(sums, func(s storedCharges) bool { return !s.From.IsZero() })
+	watch := refund.New(refund.Options{Ledger: p.l, Charged: (&Agent{ledger: p.l}).charged})
+	for _, m := range p.made {
+		if m.state != 0 || !m.at.After(sums[i].From) || m.at.After(sums[i].At) {
+			continue
+		}
+		const want = "are added up with those of other requests"
+		if _, err := watch.Release(context.Background(), m.number); err == nil || !strings.Contains(err.Error(), want) {
+			p.Errorf("release of %d: %v, want %q", m.number, err, want)
+		}
+		return
+	}
+	p.Error("nothing of the first sum was paid")
+}
+
+// TestSumsAndTheTrail: when the ledger is led back, charges of the trail count that the ledger
+// lacks, and not those that are part of a sum, nor what was given back.
+func TestSumsAndTheTrail(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	p := paidFor(t, 12)
+	p.must(p.l.SumCharges(ctx, sumUp, 0))
+	total := func(list []ledger.Charge) string {
+		book := new(policy.Book)
+		for _, c := range list {
+			decodeCharges(c).count(book)
+		}
+		return book.Used(policy.Counter{Limit: "tips", Unit: "HBD"}, 300*24*time.Hour, book.Latest()).RatString()
+	}
+	var held []ledger.Charge
+	p.must(p.l.Look(ctx, func(v ledger.View) {
+		for c := range v.Charges() {
+			held = append(held, c)
+		}
+	}))
+	recorded, err := Admin{Ledger: p.l}.recordedCharges(p.now, 31*24*time.Hour)
+	p.must(err)
+	if len(recorded) != len(p.made) || len(held) >= len(p.made) {
+		t.Fatalf("%d recorded, %d held, of %d", len(recorded), len(held), len(p.made))
+	}
+	merged, err := mergeCharges(held, recorded, p.now)
+	p.must(err)
+	if len(merged) != len(held) || total(merged) != total(held) {
+		t.Errorf("%d charges of %s, want %d of %s", len(merged), total(merged), len(held), total(held))
+	}
+	// Without its first sum the ledger lacks the requests in it.
+	for i, c := range held {
+		if decodeCharges(c).From.IsZero() {
+			continue
+		}
+		without := append(append([]ledger.Charge{}, held[:i]...), held[i+1:]...)
+		merged, err := mergeCharges(without, recorded, p.now)
+		p.must(err)
+		if len(merged) <= len(held) || total(merged) != total(held) {
+			t.Errorf("%d charges of %s, want %s", len(merged), total(merged), total(held))
+		}
+		break
+	}
+	// Four days before the latest sums: these are of the future then, and count from then on.
+	early := p.now.Add(-6 * 24 * time.Hour)
+	recorded, err = Admin{Ledger: p.l}.recordedCharges(early, 31*24*time.Hour)
+	p.must(err)
+	merged, err = mergeCharges(held, recorded, early)
+	p.must(err)
+	if total(merged) != total(held) {
+		t.Errorf("%s, want %s", total(merged), total(held))
+	}
+	for _, c := range merged {
+		if s := decodeCharges(c); s.At.After(early) || s.From.After(early) {
+			t.Errorf("a charge of the future: %+v", s)
+		}
+	}
+}
+
+var chargeDays = flag.Int("chargedays", 0, "how many days of a request a second the ledger has that is started")
+
+// charge has the ledger hold charges of three limits at every so often of a day, beside those that
+// it holds: by one commit, where as many requests would take hours.
+func (p *payments) charge(every time.Duration) {
+	p.Helper()
+	ctx, end := context.Background(), p.now.Add(24*time.Hour)
+	var fresh []ledger.Charge
+	for at := p.now; at.Before(end); at = at.Add(every) {
+		s := storedCharges{At: at, Tx: strings.Repeat("0123456789", 4), TxExpires: at.Add(time.Minute)}
+		for _, limit := range []string{"tips", "a week", "of an app"} {
+			s.Charges = append(s.Charges, policy.Charge{Limit: limit, Unit: "HBD", Amount: "0.001"})
+		}
+		fresh = append(fresh, ledger.Charge{Data: s.encode(), Expires: at.Add(31 * 24 * time.Hour)})
+	}
+	p.now = end.Add(time.Second)
+	_, err := p.l.Append(ctx, ledger.Entry{Type: ledger.RecordEvent, Outcome: "of the future"})
+	p.must(err)
+	p.now = end
+	_, err = p.l.TurnBack(ctx, ledger.TurnBack{
+		Now:     p.now,
+		Charges: func(held []ledger.Charge) ([]ledger.Charge, error) { return append(held, fresh...), nil },
+		Audit:   func(ledger.TurnedBack) []byte { return []byte("{}") },
+	})
+	p.must(err)
+}
+
+// TestStartAfterAMonth: a start reads the charges of the last two days one by one, and of all
+// before them as many as there are slices of time. With -chargedays 31 it has 2.7 million requests
+// behind it, and takes less than two seconds.
+func TestStartAfterAMonth(t *testing.T) {
+	t.Parallel()
+	days, every := 4, time.Minute/2
+	if *chargeDays > 0 {
+		days, every = *chargeDays, time.Second
+	}
+	p := newPayments(t)
+	t.Cleanup(func() { _ = p.l.Close() })
+	requests := 0
+	for range days {
+		p.charge(every)
+		p.must(p.l.SumCharges(context.Background(), sumUp, 0))
+		requests += int(24 * time.Hour / every)
+	}
+	held, book := p.held()
+	// A minute is the shortest slice at the age of two days.
+	if most := int(48*time.Hour/every) + (days-2)*24*60; len(held) > most {
+		t.Errorf("%d values of %d requests, want %d at most", len(held), requests, most)
+	}
+	want := big.NewRat(int64(requests), 1000)
+	if got := book.Used(policy.Counter{Limit: "tips", Unit: "HBD"}, 31*24*time.Hour, p.now); got.Cmp(want) != 0 {
+		t.Errorf("%s was charged, want %s", got, want)
+	}
+	p.must(p.l.Close())
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	begin := time.Now()
+	p.open()
+	took := time.Since(begin)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	file, err := os.Stat(p.path)
+	p.must(err)
+	if *chargeDays > 0 {
+		t.Logf("%d requests are %d values: a start takes %v, %d kB of memory stay in use, the file has %d MB", requests,
+			len(held), took.Round(time.Millisecond), int64(after.HeapAlloc-before.HeapAlloc)/1000, file.Size()/1e6)
+	}
+	if *chargeDays > 0 && took > 2*time.Second {
+		t.Errorf("a start takes %v", took)
+	}
+}

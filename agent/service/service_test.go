@@ -16,6 +16,7 @@ import (
 	"pksa/agent/control"
 	"pksa/agent/ledger"
 	"pksa/agent/node/nodetest"
+	"pksa/agent/relay/relaytest"
 	"pksa/agent/service"
 	"pksa/keystore"
 	"pksa/protocol/hive"
@@ -224,15 +225,13 @@ func (l logWatch) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// freeAddress is an address of loopback that was free a moment ago.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := relaytest.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return address
 }
 
 // TestEmbedded opens no socket, and leaves what the caller opened to the caller.

@@ -19,6 +19,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/client"
 	"pksa/agent/ledger"
+	"pksa/agent/relay/relaytest"
 	"pksa/keystore"
 	"pksa/protocol/hive"
 )
@@ -45,7 +46,7 @@ func readyz(address string) (int, string, error) {
 // is signed, and readiness says why; when there is room again, everything goes on by itself.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	address, err := freeAddress()
+	address, err := relaytest.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -156,7 +156,7 @@ func raceDetected() bool {
 
 func newHostile(t *testing.T) *hostile {
 	h := &hostile{}
-	own, err := freeAddress()
+	own, err := relaytest.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}

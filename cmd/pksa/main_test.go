@@ -393,7 +393,7 @@ func scriptUncomment(ts *testscript.TestScript, _ bool, args []string) {
 
 // scriptPort sets a variable to a free address of loopback: port NAME.
 func scriptPort(ts *testscript.TestScript, _ bool, args []string) {
-	address, err := freeAddress()
+	address, err := relaytest.FreeAddress()
 	ts.Check(err)
 	ts.Setenv(args[0], address)
 }

@@ -8,10 +8,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"pksa/agent"
 	"pksa/agent/client"
 	"pksa/agent/config"
 	"pksa/agent/trace"
@@ -248,6 +250,49 @@ func TestUnopenedLeavesATrace(t *testing.T) {
 		}
 		if got := w.agent.Status().LastHour; len(got) != 1 || got[0].Count != 2 {
 			t.Errorf("after an unknown session: %+v", got)
+		}
+	})
+}
+
+// What the own relay dropped, refused or closed leaves a trace: once, however often status is asked
+// for, for an hour, and in a line of the log.
+func TestOwnRelayLeavesATrace(t *testing.T) {
+	log := new(lines)
+	var own atomic.Pointer[agent.OwnRelay]
+	own.Store(&agent.OwnRelay{Listen: "127.0.0.1:9480"})
+	within(t, worldOptions{log: slog.New(slog.NewTextHandler(log, nil)), prepare: func(w *world) {
+		w.made = func() { w.agent.ShowRelay(func() agent.OwnRelay { return *own.Load() }) }
+	}}, func(t *testing.T, w *world) {
+		if got := w.agent.Status().LastHour; len(got) != 0 {
+			t.Errorf("at first: %v", got)
+		}
+		own.Store(&agent.OwnRelay{Listen: "127.0.0.1:9480", Displaced: 7, TooMany: 1, SilentClosed: 2, TurnedAway: 3})
+		for range 2 {
+			var got []string
+			for _, e := range w.agent.Status().LastHour {
+				got = append(got, e.String())
+			}
+			want := []string{"7 requests at the own relay dropped to make room",
+				"1 message to the own relay refused as too many",
+				"2 silent connections to the own relay closed to make room",
+				"3 connections to the own relay without a place"}
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("status: %q", got)
+			}
+		}
+		if n, line := log.with("own relay dropped to make room"); n != 1 || !strings.Contains(line, "7 requests") ||
+			!strings.Contains(line, "hint=") || !strings.Contains(line, "relay=127.0.0.1:9480") {
+			t.Errorf("%d lines: %s", n, line)
+		}
+		// Nobody asks for status: the log has it all the same.
+		own.Store(&agent.OwnRelay{Listen: "127.0.0.1:9480", Displaced: 9, TooMany: 1, SilentClosed: 2, TurnedAway: 3})
+		time.Sleep(2 * time.Minute)
+		if n, line := log.with("own relay dropped to make room"); n != 2 || !strings.Contains(line, "2 requests") {
+			t.Errorf("%d lines: %s", n, line)
+		}
+		time.Sleep(time.Hour)
+		if got := w.agent.Status().LastHour; len(got) != 0 {
+			t.Errorf("after an hour: %v", got)
 		}
 	})
 }

@@ -42,6 +42,7 @@ type drops struct {
 	mu     sync.Mutex
 	counts map[string]map[string]uint64 // by relay and reason
 	links  map[string]map[string]uint64 // what the links had counted when they were asked last
+	own    map[trace.Kind]uint64        // what the own relay had counted then
 }
 
 func (d *drops) add(relay, reason string, n uint64) {
@@ -115,8 +116,10 @@ func (a *Agent) drop(d delivered, reason string) {
 	switch {
 	case reason == dropBusy:
 		a.noticed(trace.TooMany, d)
+	case reason == dropUntried:
+		a.noticed(trace.Untried, d)
 	// Those with an auth_key were shown when they came.
-	case reason == dropUntried, reason == dropNobody && (d.msg.Kind != protocol.Auth || d.msg.AuthKey == "" ||
+	case reason == dropNobody && (d.msg.Kind != protocol.Auth || d.msg.AuthKey == "" ||
 		d.brought != nil):
 		a.noticed(trace.Unopened, d)
 	}
@@ -153,6 +156,41 @@ func (a *Agent) linkDropped(relay string, account hive.AccountName, why link.Dro
 	case link.DropQueueFull, link.DropAccountQueue:
 		a.notice(trace.TooMany, account, relay)
 	}
+}
+
+// noticeOwnRelay shows in status and log what the relay of this process has dropped or refused
+// since it was asked last.
+func (a *Agent) noticeOwnRelay() {
+	if a.ownRelay == nil {
+		return
+	}
+	own := a.ownRelay()
+	for kind, n := range a.dropped.newOfOwn(map[trace.Kind]uint64{
+		trace.OwnDisplaced: own.Displaced, trace.OwnTooMany: own.TooMany,
+		trace.OwnSilent: own.SilentClosed, trace.OwnFull: own.TurnedAway,
+	}) {
+		if line, ok := a.trace.Add(kind, n, trace.Where{Relay: own.Listen}, time.Now()); ok {
+			a.logTrace(line)
+		}
+	}
+}
+
+// newOfOwn returns what the own relay has counted since the last time.
+func (d *drops) newOfOwn(totals map[trace.Kind]uint64) map[trace.Kind]uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.own == nil {
+		d.own = map[trace.Kind]uint64{}
+	}
+	fresh := map[trace.Kind]uint64{}
+	for kind, n := range totals {
+		// A caller that was overtaken has fewer.
+		if n > d.own[kind] {
+			fresh[kind] = n - d.own[kind]
+			d.own[kind] = n
+		}
+	}
+	return fresh
 }
 
 // recordDrops records what was dropped since the last time.

@@ -98,6 +98,7 @@ func (a *Agent) tidy() {
 	a.warnOfFull(now)
 	a.settleLinks()
 	a.recordDenials(false)
+	a.noticeOwnRelay()
 	for _, line := range a.trace.Due(now) {
 		a.logTrace(line)
 	}

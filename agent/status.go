@@ -89,6 +89,13 @@ type OwnRelay struct {
 	Unanswered uint64 `json:"unanswered"`
 	// PagesRefused are the connections of web pages that relay.origins does not name.
 	PagesRefused uint64 `json:"pages_refused,omitempty"`
+	// Displaced are the requests that made room for others, or found none at a wallet; TooMany the
+	// messages that were refused by a limit; SilentClosed the connections that said nothing and
+	// made room; TurnedAway those that found no place.
+	Displaced    uint64 `json:"displaced,omitempty"`
+	TooMany      uint64 `json:"too_many,omitempty"`
+	SilentClosed uint64 `json:"silent_closed,omitempty"`
+	TurnedAway   uint64 `json:"turned_away,omitempty"`
 	Hint         string `json:"hint,omitempty"`
 }
 
@@ -155,6 +162,7 @@ func (a *Agent) Status() Status {
 	s.AuditBytes = a.ledger.TrailSize()
 	s.NoNode = noNodeText(s.Nodes)
 	s.Twin = a.twins.status()
+	a.noticeOwnRelay()
 	s.LastHour = a.trace.List(time.Now())
 	if a.restart != nil {
 		s.WillNotStart = a.restart()

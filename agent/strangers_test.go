@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pksa/agent/ledger"
+	"pksa/agent/trace"
 	"pksa/protocol"
 )
 
@@ -110,6 +111,10 @@ func TestStrangersUseUpTheirBucketOnly(t *testing.T) {
 					dropped := w.metric(`pksa_requests_dropped_total{reason="too many strangers"}`)
 					if (dropped == "1") != (sessions > always) {
 						t.Errorf("%q were dropped for the strangers", dropped)
+					}
+					if got := w.agent.Status().LastHour; len(got) > 0 != (sessions > always) ||
+						len(got) > 0 && (got[0].Kind != trace.Untried || got[0].Count != 1) {
+						t.Errorf("status: %v", got)
 					}
 					time.Sleep(time.Minute)
 					synctest.Wait()

@@ -95,7 +95,8 @@ func (s *Service) listenRelay(cfg *config.Config) error {
 		return agent.OwnRelay{Listen: listener.Addr().String(), Public: now.Key.String(), Used: used, Hint: hint,
 			Wallets: now.Wallets, Unproved: now.Unproved, Apps: now.Connections - now.Wallets, Waiting: now.Pending,
 			Requests: now.Counters.Requests, Unanswered: now.Counters.Expired,
-			PagesRefused: now.Counters.PagesRefused}
+			PagesRefused: now.Counters.PagesRefused, Displaced: now.Counters.Displaced,
+			TooMany: now.Counters.OverLimit, SilentClosed: now.Counters.Silent, TurnedAway: now.Counters.TurnedAway}
 	})
 	s.servers = append(s.servers, server{
 		serve: func(ctx context.Context) error { return r.Serve(ctx, listener) },

@@ -252,6 +252,11 @@ func TestOwnRelayKeepsLittle(t *testing.T) {
 	if most := 16 << 20 / size; taken != most {
 		t.Errorf("%d requests are kept, not %d", taken, most)
 	}
+	// Status says what was refused, and what to think of.
+	now := s.Agent.Status()
+	if now.OwnRelay.TooMany != 1 || len(now.LastHour) != 1 || now.LastHour[0].Kind != "own_relay_too_many" {
+		t.Errorf("status: %+v, %v", now.OwnRelay, now.LastHour)
+	}
 	conn.CloseNow()
 	stop()
 	h.must(<-ended)

@@ -17,6 +17,9 @@ type Kind string
 const (
 	// Unopened is a request that no secret, session or pairing link opens.
 	Unopened Kind = "unopened"
+	// Untried is a request that was not tried with all keys, because strangers had used up what
+	// there is for keys.
+	Untried Kind = "untried"
 	// Busy is a request above the rate of its account, whose application was told "busy".
 	Busy Kind = "busy"
 	// TooFast is a request above the rate of its account that got no answer.
@@ -33,16 +36,30 @@ const (
 	Altered Kind = "altered"
 	// Invalid is a request that its application made wrong, and that was answered so.
 	Invalid Kind = "invalid"
+	// OwnDisplaced is a request at the wallet's own relay that made room for another one, or found
+	// none at a wallet.
+	OwnDisplaced Kind = "own_relay_displaced"
+	// OwnTooMany is a frame that the wallet's own relay refused because of a limit.
+	OwnTooMany Kind = "own_relay_too_many"
+	// OwnSilent is a connection to the wallet's own relay that said nothing and made room.
+	OwnSilent Kind = "own_relay_silent"
+	// OwnFull is a connection that found no place at the wallet's own relay.
+	OwnFull Kind = "own_relay_full"
 )
 
 // kinds are all kinds, in the order in which they are listed.
-var kinds = []Kind{Unopened, Busy, TooFast, RelayTooFast, TooMany, SessionsFull, Ended, Altered, Invalid}
+var kinds = []Kind{Unopened, Untried, Busy, TooFast, RelayTooFast, TooMany, SessionsFull, Ended, Altered, Invalid,
+	OwnDisplaced, OwnTooMany, OwnSilent, OwnFull}
 
 // Advice returns what a person should think of first.
 func (k Kind) Advice() string {
 	switch k {
 	case Unopened:
 		return "a wrong secret, or a session that has ended? the application hears nothing"
+	case Untried:
+		return "a relay passes on more of strangers than keys are tried for; the sessions and apps used last are " +
+			"served, " +
+			"others may have to ask again"
 	case Busy:
 		return "the application was told to ask again later (limits.account_requests_per_second)"
 	case TooFast:
@@ -60,6 +77,18 @@ func (k Kind) Advice() string {
 		return "the relay, or somebody between it and the application, changes what it carries"
 	case Invalid:
 		return "a mistake of the application, which was told so; the log and `pksa audit tail` name the member"
+	case OwnDisplaced:
+		return "their applications hear nothing; does a program send many requests that nobody answers?"
+	case OwnTooMany:
+		return "the senders were told \"too many requests\", or \"too many registrations\"; does a program send too " +
+			"fast?"
+	case OwnSilent:
+		return "all its places were taken; does somebody open many connections? a firewall, or less in " +
+			"relay.connections_per_address, keeps them out"
+	case OwnFull:
+		return "all its places, or those of an address, were taken; more in relay.connections_per_address, if " +
+			"that is " +
+			"your own proxy, else a firewall"
 	}
 	return ""
 }
@@ -70,6 +99,8 @@ func (k Kind) what(n uint64, account hive.AccountName, app string) string {
 	switch k {
 	case Unopened:
 		verb = " that nothing opens"
+	case Untried:
+		verb = " not tried with all keys, dropped"
 	case Busy:
 		verb = " above the rate, answered with \"busy\""
 	case TooFast:
@@ -86,6 +117,14 @@ func (k Kind) what(n uint64, account hive.AccountName, app string) string {
 		verb = of(app) + ", altered on the way"
 	case Invalid:
 		verb = of(app) + " with a mistake, answered with \"invalid request\""
+	case OwnDisplaced:
+		verb = " at the own relay dropped to make room"
+	case OwnTooMany:
+		noun, verb = "message", " to the own relay refused as too many"
+	case OwnSilent:
+		noun, verb = "silent connection", " to the own relay closed to make room"
+	case OwnFull:
+		noun, verb = "connection", " to the own relay without a place"
 	}
 	if n != 1 {
 		noun += "s"
@@ -179,19 +218,22 @@ func (l *Log) Count(kind Kind, account hive.AccountName, relay string, now time.
 }
 
 // CountAt counts one request whose app is known, as Count does.
-func (l *Log) CountAt(kind Kind, w Where, now time.Time) (Line, bool) {
+func (l *Log) CountAt(kind Kind, w Where, now time.Time) (Line, bool) { return l.Add(kind, 1, w, now) }
+
+// Add counts several requests at once, one at least, as Count does.
+func (l *Log) Add(kind Kind, n uint64, w Where, now time.Time) (Line, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.places == nil {
 		l.places, l.lines = map[place]*counts{}, map[Kind]*line{}
 	}
-	l.placeLocked(place{kind, w.Account, w.App}, now).add(now)
+	l.placeLocked(place{kind, w.Account, w.App}, now).add(n, now)
 	at := l.lines[kind]
 	if at == nil {
 		at = &line{Line: Line{Kind: kind}}
 		l.lines[kind] = at
 	}
-	at.Count++
+	at.Count += n
 	at.Account, at.Relay = w.Account, w.Relay
 	return at.take(now)
 }
@@ -220,9 +262,9 @@ func (l *Log) placeLocked(p place, now time.Time) *counts {
 	return c
 }
 
-func (c *counts) add(now time.Time) {
+func (c *counts) add(n uint64, now time.Time) {
 	c.advance(now)
-	c.slots[c.newest%slots]++
+	c.slots[c.newest%slots] += n
 	c.last = now
 }
 

@@ -29,6 +29,26 @@ func TestLastHour(t *testing.T) {
 	}
 }
 
+// Several are counted at once as they are one by one.
+func TestManyAtOnce(t *testing.T) {
+	var one, many Log
+	now := time.Unix(1_800_000_000, 0)
+	where := Where{Relay: "127.0.0.1:9480"}
+	for range 5 {
+		one.CountAt(OwnSilent, where, now)
+	}
+	many.Add(OwnSilent, 1, where, now)
+	many.Add(OwnSilent, 4, where, now)
+	got, want := many.List(now), one.List(now)
+	if len(got) != 1 || got[0] != want[0] || got[0].Count != 5 {
+		t.Errorf("%v, want %v", got, want)
+	}
+	later := now.Add(time.Minute)
+	if got, want := many.Due(later), one.Due(later); len(got) != 1 || got[0] != want[0] || got[0].Count != 4 {
+		t.Errorf("the log: %v, want %v", got, want)
+	}
+}
+
 // The log gets one line a minute for each kind, and in the end knows of all of them.
 func TestOneLineAMinute(t *testing.T) {
 	var l Log

@@ -32,6 +32,16 @@ func intersect[S ~map[K]bool, K comparable](a, b S) bool {
 	return false
 }
 
+// subset reports whether all keys of a rule are among others; nil is all.
+func subset(keys, of map[hive.Role]bool) bool {
+	for role, on := range keys {
+		if on && !of[role] {
+			return false
+		}
+	}
+	return keys != nil
+}
+
 // roles returns the roles of the keys that an operation of the entry can need where the rule
 // matches it.
 func (e *opEntry) roles(r *rule) []hive.Role {

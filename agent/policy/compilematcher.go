@@ -148,12 +148,13 @@ func isTextual(sh *shape) bool {
 func (c *compiler) mapMatcher(n *yamlnode.Node, sh *shape, where string) matcher {
 	known := sh.matchers()
 	var t allOf
+	var keys []*yamlnode.Node
 	bounds := map[string]value{}
 	for _, e := range n.Sorted() {
 		switch {
 		case c.Bad(e.Key):
 		case strings.HasPrefix(e.Key.Text, "."):
-			t = append(t, c.memberMatcher(e, sh))
+			t, keys = append(t, c.memberMatcher(e, sh)), append(keys, e.Key)
 		case !slices.Contains(known, e.Key.Text):
 			c.complainUnknown(e.Key, sh, where, known)
 		default:
@@ -161,10 +162,12 @@ func (c *compiler) mapMatcher(n *yamlnode.Node, sh *shape, where string) matcher
 			if b, ok := one.(bound); ok {
 				bounds[e.Key.Text] = b.limit
 			}
-			t = append(t, one)
+			t, keys = append(t, one), append(keys, e.Key)
 		}
 	}
-	c.checkBounds(n, bounds)
+	if !c.checkBounds(n, bounds) {
+		c.reviewTogether(t, keys, where)
+	}
 	return t
 }
 
@@ -274,18 +277,21 @@ func (c *compiler) boundMatcher(e yamlnode.Entry, sh *shape, where string) match
 	return bound{v, e.Key.Text == "max"}
 }
 
-// checkBounds complains about bounds between which nothing lies.
-func (c *compiler) checkBounds(n *yamlnode.Node, bounds map[string]value) {
+// checkBounds complains about bounds between which nothing lies, and reports whether it did.
+func (c *compiler) checkBounds(n *yamlnode.Node, bounds map[string]value) bool {
 	low, high := bounds["min"], bounds["max"]
 	if low.kind == isAbsent || high.kind == isAbsent {
-		return
+		return false
 	}
 	switch order, known := compareBound(low, high); {
 	case known != yes:
 		c.Complain(n, "min %s and max %s are of two assets; no amount is both", low.text, high.text)
 	case order < 0:
 		c.Complain(n, "min %s is above max %s; nothing lies between", low.text, high.text)
+	default:
+		return false
 	}
+	return true
 }
 
 // negatedMatcher compiles what not takes: values, lists of them, min, max, glob, regexp.

@@ -3,9 +3,11 @@ package policy_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"pksa/agent/policy"
 )
@@ -194,4 +196,36 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	wait.Wait()
+}
+
+var never = regexp.MustCompile(`"(r\d\d)" can never match:|limit "(r\d\d)" (?:counts|sums up) nothing`)
+
+// What the review says of rules that never match, and of limits that count nothing, is certain.
+func TestWhatNeverMatchesNeverDoes(t *testing.T) {
+	told := 0
+	property(t, 9, func(m maker, mod *model, p *policy.Policy, book *policy.Book) {
+		_, problems := policy.Compile("random.yaml", []byte(pen(m).model(mod)), policy.Options{})
+		idle := map[string]bool{}
+		for _, found := range never.FindAllStringSubmatch(problems.String(), -1) {
+			idle[found[1]+found[2]] = true
+		}
+		told += len(idle)
+		for i := range 8 {
+			q := m.request(t, mod)
+			d := p.Decide(q.Request, book, noon.Add(time.Duration(i)*3*time.Hour))
+			for _, r := range d.Rules {
+				if d.Verdict != policy.Deny && idle[r.Name] {
+					t.Errorf("%q matches %+v %v", r.Name, *q.Request, q.ops)
+				}
+			}
+			for _, l := range d.Limits {
+				if d.Verdict != policy.Deny && idle[l.Limit.Name] && l.Cost != "0" {
+					t.Errorf("limit %q counts %+v %v", l.Limit.Name, *q.Request, q.ops)
+				}
+			}
+		}
+	})
+	if told < 20 {
+		t.Errorf("%d rules and limits in all the policies", told)
+	}
 }

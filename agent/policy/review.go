@@ -13,6 +13,8 @@ func (c *compiler) review(p *Policy) {
 	for _, r := range p.rules {
 		c.reviewTime(r)
 		c.reviewLimits(r, p.limits)
+		c.reviewShadow(r, p.rules)
+		c.reviewKeys(r)
 		c.reviewAccounts(r)
 		c.reviewSignedOnly(r)
 		c.reviewCredentials(r)
@@ -28,6 +30,7 @@ func (c *compiler) review(p *Policy) {
 		c.reviewTime(&l.rule)
 		c.reviewTests(&l.rule)
 		c.reviewWhere(l)
+		c.reviewUnmet(l, p.rules)
 		if l.over {
 			c.warnWhile(c.options.NobodyToAsk, c.nodes[&l.rule],
 				"limit %q asks, and no way to ask a person is configured, so it denies: say "+

@@ -105,7 +105,7 @@ func (b binding) unbound(fits func(*limit) bool) loophole {
 		var times []schedule
 		left := loophole{}
 		for _, l := range b.limits {
-			why := l.misses(one)
+			why := l.leaves(one)
 			if l.ordered && !l.sameTransaction(b.rule) {
 				why = "one transaction"
 			}
@@ -191,9 +191,9 @@ func (r *rule) each(names nameSet, set func(*rule, nameSet)) (ways []*rule) {
 	return ways
 }
 
-// misses returns what the limit counts only, if that is not all that the rule allows. It does not
-// look at times.
-func (l *limit) misses(r *rule) string {
+// leaves returns what a limit or a deny rule is about only, if that is not all that a rule allows
+// by its first entry. It does not look at times.
+func (l *rule) leaves(r *rule) string {
 	switch {
 	case !covers(l.apps, r.apps):
 		return "apps: [" + l.apps.text() + "]"
@@ -209,20 +209,23 @@ func (l *limit) misses(r *rule) string {
 			return "other requests"
 		}
 	}
-	if r.entries == nil {
-		if l.text != nil && (r.text == nil || !within(r.text, l.text)) {
-			return "some texts"
-		}
+	switch {
+	case r.entries != nil:
+	case l.keys != nil && !subset(r.keys, l.keys):
+		return "key: " + keyText(slices.Sorted(maps.Keys(l.keys)))
+	case l.text != nil && (r.text == nil || !within(r.text, l.text)):
+		return "some texts"
+	default:
 		return ""
 	}
 	e := &r.entries[0]
 	if l.keys != nil && slices.ContainsFunc(e.roles(r), func(role hive.Role) bool { return !l.keys[role] }) {
 		return "key: " + keyText(slices.Sorted(maps.Keys(l.keys)))
 	}
-	return l.missesEntry(r, e)
+	return l.leavesOf(r, e)
 }
 
-func (l *limit) missesEntry(r *rule, e *opEntry) (why string) {
+func (l *rule) leavesOf(r *rule, e *opEntry) (why string) {
 	if l.entries == nil {
 		return ""
 	}

@@ -1,0 +1,238 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"pksa/agent/yamlnode"
+	"pksa/protocol/hive"
+)
+
+// reviewTogether warns of tests of one value that exclude each other.
+func (c *compiler) reviewTogether(tests allOf, keys []*yamlnode.Node, where string) {
+	for i, one := range tests {
+		for j, other := range tests[:i] {
+			if apart(one, other) || apart(other, one) {
+				c.Warn(keys[i], "%s: %s and %s exclude each other, and no value fits both; leave one out, or write a "+
+					"list of both for either", where, keys[j].Text, keys[i].Text)
+				return
+			}
+		}
+	}
+}
+
+// reviewShadow warns of a rule that can never match, or not for one of its operations, since a deny
+// rule matches all of that.
+func (c *compiler) reviewShadow(r *rule, rules []*rule) {
+	if !r.section.permits() || r.observe {
+		return
+	}
+	var entries []*opEntry
+	var by []*rule
+	for _, e := range r.asked() {
+		if d := r.deniedBy(e, rules); d != nil {
+			entries, by = append(entries, e), append(by, d)
+		}
+	}
+	switch {
+	case len(by) == 0:
+	// Of a transaction one denied operation denies all.
+	case r.ordered || len(by) == len(r.asked()):
+		c.Warn(c.nodes[r], "%q can never match: the deny rule %q denies all of it, and deny comes before %s whatever "+
+			"the order is; narrow that rule, or take this one out", r.name, by[0].name, r.section)
+	default:
+		for i, e := range entries {
+			c.Warn(c.nodes[r], "%q never matches %s as it is written here: the deny rule %q denies all of that, and "+
+				"deny comes before %s whatever the order is; narrow that rule, or take the operation "+
+				"out", r.name, e.name,
+				by[i].name, r.section)
+		}
+	}
+}
+
+// deniedBy returns a deny rule that matches all that a rule takes by one of its entries.
+func (r *rule) deniedBy(e *opEntry, rules []*rule) *rule {
+	i := slices.IndexFunc(rules, func(d *rule) bool {
+		return d.section == denySection && !d.observe && !d.stopsAll() && d.mayMeet(r) &&
+			(!d.ordered || d.sameTransaction(r)) && d.leaves(r.only(e)) == "" &&
+			boundAlways(r.when, []schedule{d.when}) && !(r.section == askSection && r.doubtful(e, d))
+	})
+	if i < 0 {
+		return nil
+	}
+	return rules[i]
+}
+
+// stopsAll reports whether a rule is about everything: a freeze, which is meant to leave nothing.
+func (r *rule) stopsAll() bool {
+	for kind := Auth; kind <= Decrypt; kind++ {
+		if !r.kinds[kind] {
+			return false
+		}
+	}
+	return r.entries == nil && r.text == nil && r.apps == nil && r.accounts == nil && r.keys == nil &&
+		r.behalf == nil &&
+		r.broadcast == nil
+}
+
+// doubtful reports whether a rule that asks may match by what is unclear to it and no to the deny
+// rule. It looks for tests of the same only.
+func (r *rule) doubtful(e *opEntry, d *rule) bool {
+	if e == nil {
+		return d.text != nil
+	}
+	return slices.ContainsFunc(d.entries, func(other opEntry) bool {
+		return slices.ContainsFunc(other.fields, func(f fieldMatcher) bool {
+			sh := fieldsOf(e.name)[f.field]
+			return sh == nil || sh.hasMembers() || sh.absent
+		})
+	})
+}
+
+// reviewKeys warns of an entry that needs a key which the rule does not list.
+func (c *compiler) reviewKeys(r *rule) {
+	if !r.section.permits() || r.keys == nil {
+		return
+	}
+	for _, e := range r.entries {
+		d, ok := hive.DefinitionOf(e.name)
+		if !ok {
+			continue
+		}
+		for _, s := range d.Signers {
+			if r.keys[s.Role] || s.Role != hive.Active && s.Role != hive.Posting || s.When != "" {
+				continue
+			}
+			// The list has to be empty where its key is not to be needed.
+			if e.refuses(s.Field, value{kind: isList}) {
+				c.Warn(c.nodes[r], "%q can never match %s: with %s it needs the %s key; %s", r.name, e.name, s.Field,
+					s.Role,
+					r.keyAdvice(s.Role))
+			}
+		}
+	}
+}
+
+// refuses reports whether the entry takes no operation with this value in the field.
+func (e *opEntry) refuses(field string, v value) bool {
+	return slices.ContainsFunc(e.fields, func(f fieldMatcher) bool {
+		return f.field == field && independent(f.matcher) && f.matcher.check(new(scope), v) == no
+	})
+}
+
+// reviewUnmet warns of a limit that counts nothing, since no rule lets pass what it counts.
+func (c *compiler) reviewUnmet(l *limit, rules []*rule) {
+	permits, met := false, false
+	var where []matcher // what the rules say of the elements that are summed up
+	for _, r := range rules {
+		if !r.section.permits() {
+			continue
+		}
+		permits = true
+		for _, e := range r.asked() {
+			if l.touches(r, e) {
+				met, where = true, append(where, l.of.elements(r, e))
+			}
+		}
+	}
+	switch {
+	case !permits: // the file is being begun
+	case l.kinds[Auth]: // the operator makes sessions by hand, without a rule
+	case !met:
+		c.Warn(c.nodes[&l.rule], "limit %q counts nothing: no rule under allow or ask lets pass what it is about%s; a "+
+			"limit that nothing touches bounds nothing", l.name, l.unmet(rules))
+	case l.of != nil && l.of.where != nil && every(where, func(m matcher) bool { return apart(m, l.of.where) }):
+		c.Warn(c.nodes[&l.rule], "limit %q sums up nothing: what fits where fits no rule%s; compare the values, large "+
+			"and small letters too", l.name, l.of.unmet(where))
+	}
+}
+
+// unmet names what of a limit no rule has.
+func (l *limit) unmet(rules []*rule) string {
+	var permits []*rule
+	for _, r := range rules {
+		if r.section.permits() {
+			permits = append(permits, r)
+		}
+	}
+	none := func(meets func(*rule) bool) bool { return !slices.ContainsFunc(permits, meets) }
+	switch {
+	case none(func(r *rule) bool { return intersect(l.apps, r.apps) }):
+		return " (apps: [" + l.apps.text() + "])"
+	case none(func(r *rule) bool { return intersect(l.accounts, r.accounts) }):
+		return " (accounts: [" + l.accounts.text() + "])"
+	}
+	var names []string
+	for _, e := range l.entries {
+		names = append(names, e.name)
+	}
+	if len(names) > 0 {
+		return " (" + strings.Join(names, ", ") + ")"
+	}
+	return ""
+}
+
+// elements returns what an entry of a rule says of each element of the list that is summed up.
+func (t *tokenSum) elements(r *rule, e *opEntry) matcher {
+	// A rule that asks also takes what is unclear, and so does where.
+	if t == nil || e == nil || r.section != allowSection {
+		return anything{}
+	}
+	for _, f := range e.fields {
+		if f.field == t.list {
+			return ofElements(f.matcher)
+		}
+	}
+	return anything{}
+}
+
+// ofElements returns what a test of a list says of its elements. What is no list counts as a list
+// of itself.
+func ofElements(m matcher) matcher {
+	switch m := m.(type) {
+	case each:
+		return m.matcher
+	case oneOf:
+		var list oneOf
+		for _, one := range m {
+			list = append(list, ofElements(one))
+		}
+		return list
+	case allOf:
+		var list allOf
+		for _, one := range m {
+			list = append(list, ofElements(one))
+		}
+		return list
+	case inside:
+		if !allDigits(m.path[0]) {
+			return m
+		}
+	case onlyMembers:
+		return m
+	}
+	return anything{}
+}
+
+// unmet names a member that where and the rules want otherwise.
+func (t *tokenSum) unmet(elements []matcher) string {
+	for _, one := range members(t.where) {
+		if every(elements, func(m matcher) bool { return apart(m, one) }) {
+			return " (." + strings.Join(one.path, ".") + ")"
+		}
+	}
+	return ""
+}
+
+// members returns the tests of members that have to hold.
+func members(m matcher) (list []inside) {
+	switch m := m.(type) {
+	case inside:
+		return []inside{m}
+	case allOf:
+		for _, one := range m {
+			list = append(list, members(one)...)
+		}
+	}
+	return list
+}

@@ -3,10 +3,11 @@ package protocol
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"pksa/protocol/plain"
 )
 
 // FirewallReason is the reason of a refusal by [CheckChallenge], short enough for a metric label.
@@ -108,7 +109,7 @@ func checkCharacters(text string) error {
 			return &FirewallError{Reason: FirewallControl, Offset: i}
 		case r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069:
 			return &FirewallError{Reason: FirewallBidi, Offset: i}
-		case r >= utf8.RuneSelf && unicode.Is(invisible, r) && !joins(text, i, size):
+		case r >= utf8.RuneSelf && plain.Undrawn(r) && !joins(text, i, size):
 			return &FirewallError{Reason: FirewallInvisible, Offset: i, Rune: r}
 		}
 		i += size
@@ -162,6 +163,6 @@ func looseUnquote(quoted string) string {
 	if len(quoted) > 64 {
 		return ""
 	}
-	plain, _ := jsontext.AppendUnquote(nil, quoted)
-	return string(plain)
+	text, _ := jsontext.AppendUnquote(nil, quoted)
+	return string(text)
 }

@@ -6,9 +6,11 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"pksa/agent/yamlnode"
 	"pksa/protocol/hive"
+	"pksa/protocol/plain"
 )
 
 // Keys of every rule and limit, then of each section.
@@ -112,15 +114,29 @@ func (c *compiler) readName(m yamlnode.Mapping, r *rule) {
 	switch {
 	case !ok:
 		return
-	case name == "", len(name) > 100, strings.TrimSpace(name) != name, strings.ContainsFunc(name, unicode.IsControl):
-		c.Complain(n, "%s: a name is 1 to 100 characters on one line, without blanks around", quote(name))
+	case name == "", len(name) > 100, strings.TrimSpace(name) != name, strings.ContainsFunc(name, plain.Hidden):
+		c.Complain(n, "%s: a name is 1 to 100 characters on one line, without blanks around and without characters "+
+			"that "+
+			"nobody sees", quote(name))
 	case c.names[name] > 0:
 		c.Complain(n, "%s is the name of another rule or limit, on line %d; names are unique in the file", quote(name),
 			c.names[name])
 	default:
 		c.names[name] = n.Line
+		c.reviewLetters(n, name)
 	}
 	r.name = name
+}
+
+// reviewLetters warns of a name that may look like another one: with letters of another script, or
+// with spaces that are not the usual one.
+func (c *compiler) reviewLetters(n *yamlnode.Node, name string) {
+	if i := strings.IndexFunc(name, func(ch rune) bool { return ch >= utf8.RuneSelf }); i >= 0 {
+		ch, _ := utf8.DecodeRuneInString(name[i:])
+		c.Warn(n, "the name %s has the character %q (%U): other letters can look like the usual ones; write names "+
+			"with "+
+			"the letters a to z, digits and signs of a plain keyboard", quote(name), ch, ch)
+	}
 }
 
 // readKinds settles which kinds of request the rule is about: the one it says, and where it may
@@ -278,6 +294,8 @@ func (c *compiler) checkApp(n *yamlnode.Node, name string) {
 		c.Complain(n, `for all apps write apps: any, without brackets`)
 	case name == "" || len(name) > 100 || strings.ContainsFunc(name, notInNames):
 		c.Complain(n, "%s is no name of an app", quote(name))
+	case strings.ContainsFunc(name, func(ch rune) bool { return ch >= utf8.RuneSelf }):
+		c.reviewLetters(n, name)
 	default:
 		c.warnWhile(len(c.options.Apps) > 0 && !slices.Contains(c.options.Apps, name), n,
 			"there is no app %s%s", quote(name), didYouMean(name, c.options.Apps))
@@ -285,7 +303,7 @@ func (c *compiler) checkApp(n *yamlnode.Node, name string) {
 }
 
 // notInNames reports whether a rune stands in no name of an app.
-func notInNames(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }
+func notInNames(r rune) bool { return plain.Hidden(r) || unicode.IsSpace(r) }
 
 // readKeys settles which keys the rule is about. Left out, it is posting, or memo for decrypt, in a
 // rule that permits, and every key in one that forbids or counts.

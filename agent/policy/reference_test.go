@@ -117,7 +117,7 @@ func referenceText() string {
 			fmt.Fprintf(&b, "| `%s` | %s |\n", d.key, strings.ReplaceAll(d.says, "|", `\|`))
 		}
 	}
-	table("The file", "One YAML document. No anchors, aliases, tags; an empty value is an error; a name or key "+
+	table("The file", "One YAML document. No anchors, aliases, tags, and no characters that nobody sees; an empty value is an error; a name or key "+
 		"stands once.", fileKeys)
 	table("Rules and limits", "In `allow`, `ask`, `deny` and `limits` alike, unless the last words say otherwise.",
 		ruleKeys)

@@ -15,7 +15,15 @@ type Comment struct {
 // Comments returns the comments of the file in their order, given the root that [Reader.Read]
 // returned. What looks like a comment and stands inside a text is none.
 func (r *Reader) Comments(root *Node) []Comment {
-	var found []Comment
+	comments, _ := r.parts(root)
+	return comments
+}
+
+// span is a text of the file: from its first place to the one behind its last.
+type span struct{ start, end place }
+
+// parts returns the comments of the file, and its texts in quotes and in blocks.
+func (r *Reader) parts(root *Node) (comments []Comment, spans []span) {
 	texts := textsOf(nil, root)
 	for at, next := (place{1, 1}), 2; at.line <= len(r.lines); {
 		line := r.line(at.line)
@@ -26,24 +34,30 @@ func (r *Reader) Comments(root *Node) []Comment {
 			if texts[0].source.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
 				// The text begins on the next line; what stands behind its | may be a comment.
 				next = r.endOfBlock(texts[0])
+				spans = append(spans, span{place{at.line + 1, 1}, place{next, 1}})
 				at.column++
 			} else {
-				at = r.endOfQuotes(texts[0])
-				next = at.line + 1
+				end := r.endOfQuotes(texts[0])
+				spans = append(spans, span{at, end})
+				at, next = end, end.line+1
 			}
 			texts = texts[1:]
 		case line[at.column-1] == '#' && (at.column == 1 || strings.ContainsRune(" \t", line[at.column-2])):
-			found = append(found, Comment{at.line, at.column, string(line[at.column-1:])})
+			comments = append(comments, Comment{at.line, at.column, string(line[at.column-1:])})
 			at, next = place{next, 1}, next+1
 		default:
 			at.column++
 		}
 	}
-	return found
+	return comments, spans
 }
 
 // place is a character of the file.
 type place struct{ line, column int }
+
+func (p place) before(other place) bool {
+	return p.line < other.line || p.line == other.line && p.column < other.column
+}
 
 // textsOf adds the scalars in which a # begins no comment, in the order of the file.
 func textsOf(texts []*Node, n *Node) []*Node {

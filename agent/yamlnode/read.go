@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"pksa/protocol/plain"
 )
 
 // Caps of ours: these files are written by people. Deeper ones would only cost stack, and larger
@@ -21,10 +23,6 @@ const (
 	deepest = 40
 )
 
-// lineEnd ends a line as the YAML library counts lines. Strict reading never knew more than the
-// usual two ends, and a file that it takes must stay taken.
-var lineEnd = regexp.MustCompile("\r\n|[\r\n\u0085\u2028\u2029]")
-
 // Read returns the root of the only document, after a look at every node in it. The root is nil if
 // the file is empty. The second result is false if there is no root because of a complaint.
 func (r *Reader) Read(src []byte) (*Node, bool) {
@@ -33,13 +31,17 @@ func (r *Reader) Read(src []byte) (*Node, bool) {
 	case len(src) > largest && !r.options.Lenient:
 		r.Complain(start, "the file is larger than %d bytes", largest)
 		return nil, false
-	case utf8.Valid(src) && r.options.Lenient:
-		r.lines = lineEnd.Split(string(src), -1)
-	case utf8.Valid(src):
-		r.lines = strings.Split(strings.ReplaceAll(string(src), "\r\n", "\n"), "\n")
-	case !r.options.Lenient:
+	case !utf8.Valid(src) && !r.options.Lenient:
 		r.Complain(start, "the file is not UTF-8")
 		return nil, false
+	}
+	if text, ok := decoded(src); ok {
+		lines := linesOf(text)
+		// Before anything else: the YAML library ends lines where no editor does.
+		if r.hidden(lines) {
+			return nil, false
+		}
+		r.lines = lines
 	}
 	if len(src) > largest {
 		r.Warn(start, "the file is larger than %d bytes, and %s is small; is it the right file?", largest,
@@ -56,9 +58,9 @@ func (r *Reader) Read(src []byte) (*Node, bool) {
 			r.Complain(tab, "%s: this line is indented by a tab; write spaces instead", r.options.NotYAML)
 			return nil, false
 		}
-		if blank := r.noBreakAt(at); blank != nil {
-			r.Complain(blank, "%s: here is a no-break space (U+00A0), which looks like a blank and is none; write a "+
-				"blank instead", r.options.NotYAML)
+		if blank := r.oddBlankAt(at); blank != nil {
+			r.Complain(blank, "%s: here is %s, which looks like a blank and is none; write a blank instead",
+				r.options.NotYAML, plain.Describe(r.line(blank.Line)[blank.Column-1]))
 			return nil, false
 		}
 		r.Complain(at, "%s: %s%s", r.options.NotYAML, text, syntaxHint(text))
@@ -73,6 +75,7 @@ func (r *Reader) Read(src []byte) (*Node, bool) {
 		r.directives()
 	}
 	r.vet(root, "", 0)
+	r.oddSpaces(root)
 	if r.bad[root] {
 		return nil, false
 	}
@@ -154,7 +157,6 @@ func (r *Reader) tagged(n *Node) bool {
 	if n.source.Style&yaml.TaggedStyle != 0 {
 		return true
 	}
-	// Without lines, in a file that is not UTF-8, the tag "!" stays unseen. It changes no value.
 	line := r.line(n.Line)
 	return n.Column >= 1 && n.Column <= len(line) && line[n.Column-1] == '!'
 }
@@ -275,15 +277,15 @@ func (r *Reader) tabAt(at *Node, text string) *Node {
 	return nil
 }
 
-// noBreakSpace matches a no-break space where YAML wants blanks: before the first word of a line,
-// or behind what a word of YAML ends with.
-var noBreakSpace = regexp.MustCompile("(?:^[ -]*|[:,\\[{-] *)\u00a0")
+// oddBlank matches an odd space where YAML wants blanks: before the first word of a line, or behind
+// what a word of YAML ends with.
+var oddBlank = regexp.MustCompile(`(?:^[ -]*|[:,\[{-] *)[^ \P{Zs}]`)
 
-// noBreakAt returns the first no-break space that can be the reason of an error of the YAML
-// library. The library names that line, or one near it.
-func (r *Reader) noBreakAt(at *Node) *Node {
+// oddBlankAt returns the first odd space that can be the reason of an error of the YAML library.
+// The library names that line, or one near it.
+func (r *Reader) oddBlankAt(at *Node) *Node {
 	for i := max(at.Line-1, 1); i <= min(at.Line+1, len(r.lines)); i++ {
-		if found := noBreakSpace.FindString(r.lines[i-1]); found != "" {
+		if found := oddBlank.FindString(r.lines[i-1]); found != "" {
 			before := r.lines[i-1][:strings.Index(r.lines[i-1], found)+len(found)]
 			return &Node{Line: i, Column: utf8.RuneCountInString(before)}
 		}

@@ -25,9 +25,7 @@ const Ellipsis = "…"
 // characters, soft hyphens, variation selectors, fillers, private and unassigned runes. Such runes
 // can carry a second text that only machines read.
 func Visible(r rune) bool {
-	const brailleBlank = '\u2800' // a symbol to Unicode, nothing to the eye
-	return unicode.IsPrint(r) && r != brailleBlank &&
-		!unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+	return unicode.IsPrint(r) && !Hidden(r)
 }
 
 // Line returns text as one line of at most limit bytes, with an ellipsis behind it if there was

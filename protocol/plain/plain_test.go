@@ -56,6 +56,9 @@ var hidden = []struct {
 func TestHidden(t *testing.T) {
 	for _, c := range hidden {
 		text := "a" + string(c.r) + "b"
+		if private := c.r == '\ue000' || c.r > 0x10fff0; plain.Hidden(c.r) == private {
+			t.Errorf("%U %s: hidden in a file: %t", c.r, c.name, !private)
+		}
 		if plain.Visible(c.r) {
 			t.Errorf("%U %s is visible", c.r, c.name)
 		}
@@ -70,7 +73,7 @@ func TestHidden(t *testing.T) {
 		}
 	}
 	for _, r := range "a~é€ж中アנ🦀\u0301\ufffd " {
-		if !plain.Visible(r) {
+		if !plain.Visible(r) || plain.Hidden(r) || plain.OddSpace(r) {
 			t.Errorf("%U is not visible", r)
 		}
 	}
@@ -269,5 +272,24 @@ func checkLine(t *testing.T, what, text string) {
 			unicode.Cf)
 	}) {
 		t.Errorf("%s: %+q", what, text)
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	for r, want := range map[rune]string{
+		'\r': "U+000D, a carriage return without a line feed, which ends the line for some programs",
+		0x1b: "U+001B, a control character", 0x2028: "U+2028, an end of line that editors do not show",
+		0x202e: "U+202E, a mark that changes the direction of text", 0x200b: "U+200B, a space without width",
+		0xa0: "U+00A0, a no-break space", 0x3000: "U+3000, a space that is not the usual one",
+		0xe0041: "U+E0041, an invisible tag", 0x2800: "U+2800, an invisible character",
+	} {
+		if got := plain.Describe(r); got != want {
+			t.Errorf("%U: %s", r, got)
+		}
+	}
+	for r, odd := range map[rune]bool{' ': false, 0xa0: true, 0x2003: true, '\t': false, 0x200b: false} {
+		if plain.OddSpace(r) != odd {
+			t.Errorf("%U: odd space %t", r, !odd)
+		}
 	}
 }

@@ -38,7 +38,8 @@ func (m maker) names(from ...string) []string {
 var fieldKinds = map[string]map[string]string{
 	"vote": {"voter": "account", "author": "account", "permlink": "text", "weight": "percent"},
 	"comment": {
-		"parent_author": "account", "author": "account", "permlink": "text", "title": "text", "json_metadata": "json",
+		"parent_author": "account", "author": "account", "permlink": "text", "title": "text",
+		"json_metadata": "metadata",
 	},
 	"comment_options": {
 		"author": "account", "permlink": "text", "percent_hbd": "percent", "allow_votes": "bool",
@@ -52,7 +53,7 @@ var fieldKinds = map[string]map[string]string{
 	"custom_json": {
 		"id": "text", "json": "json", "required_auths": "accounts", "required_posting_auths": "accounts",
 	},
-	"account_update2":       {"memo_key": "optional", "posting_json_metadata": "json"},
+	"account_update2":       {"memo_key": "optional", "posting_json_metadata": "metadata"},
 	"update_proposal_votes": {"proposal_ids": "numbers", "approve": "bool"},
 	"update_proposal":       {"end_date": "optional time", "proposal_id": "number"},
 }
@@ -144,7 +145,7 @@ func (m maker) test(kind string, depth int) any {
 	switch kind {
 	case "accounts", "numbers", "beneficiaries":
 		return m.listTest(kind, depth)
-	case "json":
+	case "json", "metadata":
 		return m.jsonTest(depth)
 	}
 	if kind == "inside" && depth > 0 && m.chance(3) {

@@ -128,8 +128,16 @@ func parseValue(d *json.Decoder) (any, bool) {
 	return tok, true
 }
 
+// isJSONText reports whether a field of this kind is a text that holds JSON. Metadata may be empty.
+func isJSONText(kind string) bool {
+	return slices.Contains([]string{"json", "metadata", "document"}, kind)
+}
+
 // insideJSON opens a text field that holds JSON.
-func insideJSON(text string) any {
+func insideJSON(kind, text string) any {
+	if kind == "metadata" && text == "" {
+		return map[string]any{}
+	}
 	v, ok := parseJSON(text)
 	if !ok {
 		return broken{}
@@ -188,8 +196,8 @@ func (c naiveJudgement) named(key string, t any, kind string, v any) tri {
 		}
 		return triOf(fits(key, t.(lit).text, s))
 	}
-	if kind == "json" || kind == "document" {
-		v, kind = insideJSON(v.(string)), "inside"
+	if isJSONText(kind) {
+		v, kind = insideJSON(kind, v.(string)), "inside"
 	}
 	if _, isBroken = v.(broken); isBroken {
 		return tUnclear
@@ -254,8 +262,8 @@ func (c naiveJudgement) list(key string, t any, kind string, list []any) tri {
 }
 
 func (c naiveJudgement) member(path []string, t any, kind string, v any) tri {
-	if kind == "json" || kind == "document" {
-		v, kind = insideJSON(v.(string)), "inside"
+	if isJSONText(kind) {
+		v, kind = insideJSON(kind, v.(string)), "inside"
 	}
 	for _, name := range path {
 		switch at := v.(type) {

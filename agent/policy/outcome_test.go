@@ -250,7 +250,7 @@ func TestOutcomesOfFields(t *testing.T) {
 		{"account_update2: {owner: {.weight_threshold: 1}}", profile, "no"},
 		{"account_update2: {posting_json_metadata: {.profile.name: x}}", profile, "yes"},
 		{"account_update2: {json_metadata: ''}", profile, "yes"},
-		{"account_update2: {json_metadata: {.a: {present: false}}}", profile, "unclear"},
+		{"account_update2: {json_metadata: {.a: {present: false}}}", profile, "yes"},
 		{"limit_order_create: {price: {min: 0.333}, expiration: {max: 2026-11-21}, fill_or_kill: true}", order, "yes"},
 		{"limit_order_create: {price: {min: 0.3330001}}", order, "no"},
 		{"limit_order_create: {expiration: {min: 2026-11-21T00:00:01Z}}", order, "no"},

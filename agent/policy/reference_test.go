@@ -117,7 +117,8 @@ func referenceText() string {
 			fmt.Fprintf(&b, "| `%s` | %s |\n", d.key, strings.ReplaceAll(d.says, "|", `\|`))
 		}
 	}
-	table("The file", "One YAML document. No anchors, aliases, tags, and no characters that nobody sees; an empty value is an error; a name or key "+
+	table("The file", "One YAML document. No anchors, aliases, tags, and no characters that nobody sees; an empty "+
+		"value is an error; a name or key "+
 		"stands once.", fileKeys)
 	table("Rules and limits", "In `allow`, `ask`, `deny` and `limits` alike, unless the last words say otherwise.",
 		ruleKeys)
@@ -128,7 +129,9 @@ func referenceText() string {
 	for _, row := range testedHow() {
 		fmt.Fprintf(&b, "| %s | %s |\n", row[0], row[1])
 	}
-	table("What each test says", "Besides, `.name`, `.a.b` and `.0` lead to a member, one deeper, and an element of "+
+	table("What each test says", "An empty text in a field of metadata (`json_metadata: \"\"`) counts as JSON "+
+		"without members, as `{}` does. "+
+		"Besides, `.name`, `.a.b` and `.0` lead to a member, one deeper, and an element of "+
 		"a list.", matcherKeys)
 	table("Requests", "What `pksa policy explain` reads, and each case of a test.", requestKeys)
 	table("Cases", "Beside the keys of a request.", caseKeys)

@@ -103,7 +103,9 @@ func (p *part) chainField(name string) value {
 	}
 	f, _ := p.op.Definition().Field(name)
 	if text, isString := x.(string); isString && f.JSON {
-		return jsonTextValue(text)
+		v := jsonTextValue(text)
+		v.opens.mayBeEmpty = f.MayBeEmpty
+		return v
 	}
 	return valueOf(x)
 }

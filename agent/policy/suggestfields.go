@@ -84,6 +84,9 @@ func (g *seenGroup) test(sh *shape, values []value, depth int) (string, bool) {
 	case aTime:
 		return "left free", false
 	case aJSONText:
+		if words := distinctTexts(values); len(words) == 1 && words[0] == "" {
+			return `""`, true
+		}
 		test, ok := g.insides(values, depth)
 		if ok && (!strings.HasPrefix(test, "{") || strings.HasPrefix(test, "{min")) {
 			test = fmt.Sprintf("{each: %s}", test) // a single value in JSON is a list of one

@@ -63,6 +63,8 @@ type document struct {
 	text string
 	read bool
 	root value
+	// mayBeEmpty says that an empty text is no JSON by mistake: it holds nothing.
+	mayBeEmpty bool
 }
 
 // open returns what the JSON text holds; of any other value, the value.
@@ -74,7 +76,13 @@ func (v value) open() value {
 	if d := v.opens; !d.read {
 		d.read = true
 		root, ok := readJSON(d.text)
-		if !ok {
+		switch {
+		case d.text == "" && d.mayBeEmpty:
+			// As {}: both say nothing to whoever reads the field. Blanks alone are no JSON to the
+			// chain either.
+			root = mapValue(nil)
+			root.json = true
+		case !ok:
 			root = value{kind: isUnreadable, json: true}
 		}
 		d.root = root

@@ -16,7 +16,8 @@ var (
 		{"otherwise", "What becomes of what no rule names: `reject` (default) says no, `ignore` stays silent."},
 	}
 	ruleKeys = []keyDoc{
-		{"name", "Unique in the file, at most 100 characters of a plain keyboard; it stands in logs, audit and explanations. Charges of " +
+		{"name", "Unique in the file, at most 100 characters of a plain keyboard; it stands in logs, audit and " +
+			"explanations. Charges of " +
 			"a limit are kept by it."},
 		{"comment", "For people."},
 		{"mode", "`observe`: answers are as if the rule or limit were not there, and the audit trail records where " +

@@ -65,7 +65,7 @@ func (r *Reader) hidden(lines []string) bool {
 	return found > 0
 }
 
-// escapeHint says how a text holds the character on purpose.
+// escapeHint returns how a text holds the character on purpose.
 func escapeHint(ch rune) string {
 	return fmt.Sprintf(`, or write "%s" inside a text in double quotes if it belongs there`, escaped(ch))
 }

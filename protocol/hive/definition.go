@@ -49,6 +49,8 @@ type FieldDef struct {
 	Optional bool   // its value may be nil
 	JSON     bool   // text that holds JSON, signed byte for byte as it came
 	Memo     bool   // text for the receiver, encrypted if it begins with "#"
+	// MayBeEmpty says that the chain takes an empty text in the place of JSON.
+	MayBeEmpty bool
 
 	codec       codec
 	absent      Value // the value if the JSON leaves it out

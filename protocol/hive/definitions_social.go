@@ -56,7 +56,7 @@ var definitionsSocial = []Definition{
 		Fields: []FieldDef{
 			f("required_auths", accounts).or([]AccountName{}), f("required_posting_auths",
 				accounts).or([]AccountName{}),
-			f("id", text), jsonField("json"),
+			f("id", text), filledJSONField("json"),
 		},
 		Signers: []Signer{by(Active, "required_auths"), by(Posting, "required_posting_auths")},
 		limits: []limit{

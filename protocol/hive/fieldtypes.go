@@ -54,7 +54,14 @@ func memoField() FieldDef {
 
 func jsonField(name string) FieldDef {
 	field := f(name, text)
-	field.JSON = true
+	field.JSON, field.MayBeEmpty = true, true
+	return field
+}
+
+// filledJSONField returns a field whose text is always JSON.
+func filledJSONField(name string) FieldDef {
+	field := jsonField(name)
+	field.MayBeEmpty = false
 	return field
 }
 

@@ -69,6 +69,15 @@ type run struct {
 	leavePlace func() // gives back its place among those of its app; nil if it has none
 }
 
+// kept returns a run without the bytes that it came in and was opened to, for who only records what
+// becomes of it: it has no place any more, so nothing else bounds them.
+func (r *run) kept() *run {
+	slim := *r
+	slim.delivered = r.name()
+	slim.ticket, slim.clear, slim.pairing, slim.leavePlace = nil, nil, nil, nil
+	return &slim
+}
+
 func (r *run) attrs() []any {
 	attrs := append(r.delivered.attrs(), slog.String("app", r.app))
 	if r.session != nil {
@@ -116,12 +125,12 @@ func (a *Agent) receive(ctx context.Context, delivery link.Delivery) {
 		a.drop(d, "ledger")
 	case begun.State == ledger.Answered:
 		// Sending it again takes a proof of key.
-		if d.charge() != link.Dropped {
+		if d.charge(ctx) != link.Dropped {
 			a.resend(ctx, d, begun.Answer)
 		}
 	case begun.State == ledger.InWork:
 		ticket.Release() // this waits for another run, and no request behind it must wait for that
-		if d.charge() != link.Dropped {
+		if d.charge(ctx) != link.Dropped {
 			a.join(ctx, d, begun)
 		}
 	case begun.State == ledger.New:
@@ -179,18 +188,18 @@ func (a *Agent) join(ctx context.Context, d delivered, begun ledger.Begun) {
 
 // charge charges the account for a request that somebody's key has opened. Nobody pays for one that
 // a person brings by a pairing link.
-func (d delivered) charge() link.Pace {
+func (d delivered) charge(ctx context.Context) link.Pace {
 	if d.brought == nil {
 		return link.InTime
 	}
-	return d.brought.Charge()
+	return d.brought.Charge(ctx)
 }
 
 // open finds out who made the request and hands it on.
 func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 	r, whose := a.identify(ctx, d)
 	if r != nil {
-		if r.pace = d.charge(); r.pace == link.Dropped {
+		if r.pace = d.charge(ctx); r.pace == link.Dropped {
 			a.ledger.Drop(d.key) // the link has counted it
 			return
 		}
@@ -264,6 +273,11 @@ func (d delivered) mayHold() bool { return d.brought == nil || d.brought.MayHold
 // hold keeps an auth_req for a pairing link that may still be pasted.
 func (a *Agent) hold(ctx context.Context, d delivered) {
 	now := time.Now()
+	if d.brought != nil {
+		// Before it perhaps goes on: that may take as long as a person does, and the requests
+		// behind it would wait for a token that it does not need.
+		d.brought.Spare()
+	}
 	d.brought = nil // from now on it costs nobody
 	if d.msg.AuthKey != "" {
 		// Only an application that has a secret sends an auth_key, and it is no secret of ours. It

@@ -1,6 +1,10 @@
 package link
 
-import "time"
+import (
+	"context"
+	"slices"
+	"time"
+)
 
 // Who sends what is not known before some key opens it, so the rate of an account is charged then,
 // and whatever nobody's key opens does not use it up. A token is set aside when the frame comes, so
@@ -20,10 +24,10 @@ const (
 
 // Charge charges a request that somebody's key has opened to the rate of its account. It is called
 // once, while Handler works on the request, and may wait for other calls of Handler to find out
-// whether a key opens theirs.
-func (d Delivery) Charge() Pace {
+// whether a key opens theirs. The end of ctx ends the wait: then no token has come.
+func (d Delivery) Charge(ctx context.Context) Pace {
 	l, e := d.Link, d.place.entry
-	if l.chargeRate(d.place) {
+	if l.chargeRate(ctx, d.place) {
 		return InTime
 	}
 	if l.chargeBusy(d.place) {
@@ -34,8 +38,16 @@ func (d Delivery) Charge() Pace {
 	return Dropped
 }
 
+// Spare returns the token that was set aside for a request that nobody pays for: those behind it
+// must not wait for what becomes of it. A second call does nothing.
+func (d Delivery) Spare() {
+	d.Link.mu.Lock()
+	defer d.Link.mu.Unlock()
+	d.Link.decideLocked(d.place, false)
+}
+
 // chargeRate reports whether there is a token for the request.
-func (l *Link) chargeRate(p *place) bool {
+func (l *Link) chargeRate(ctx context.Context, p *place) bool {
 	l.mu.Lock()
 	e := p.entry
 	if p.aside {
@@ -51,7 +63,18 @@ func (l *Link) chargeRate(p *place) bool {
 	waits := make(chan bool, 1)
 	e.waiting = append(e.waiting, waits)
 	l.mu.Unlock()
-	return <-waits
+	select {
+	case inTime := <-waits:
+		return inTime
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at := slices.Index(e.waiting, waits); at >= 0 {
+		e.waiting = slices.Delete(e.waiting, at, at+1)
+		return false
+	}
+	return <-waits // it was decided in the same moment
 }
 
 // decideLocked ends the time in which it is not known whether a key opens the request. A token that

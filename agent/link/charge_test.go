@@ -52,14 +52,14 @@ func TestStrangersDoNotPay(t *testing.T) {
 		w := start(t, r, link.Options{
 			AccountRate: link.Rate{PerSecond: 1, Burst: 3}, BusyRate: link.Rate{PerSecond: 1, Burst: 10},
 			BusyInFlight: 2,
-			Handler: func(_ context.Context, d link.Delivery) {
+			Handler: func(ctx context.Context, d link.Delivery) {
 				if d.Request.UUID < uuid(100) { // a stranger's
 					if d.MayHold() {
 						held++
 					}
 					return
 				}
-				paces = append(paces, d.Charge())
+				paces = append(paces, d.Charge(ctx))
 				<-hold
 			},
 		}, accounts("alice")...)
@@ -100,12 +100,12 @@ func TestHonestAmongStrangersAtOnce(t *testing.T) {
 		var paces []link.Pace
 		w := start(t, r, link.Options{
 			AccountRate: link.Rate{PerSecond: 1, Burst: 3}, BusyRate: link.Rate{PerSecond: 1e-9, Burst: 1},
-			Handler: func(_ context.Context, d link.Delivery) {
+			Handler: func(ctx context.Context, d link.Delivery) {
 				if d.Request.UUID < uuid(100) { // a stranger's
 					<-decide
 					return
 				}
-				pace := d.Charge()
+				pace := d.Charge(ctx)
 				mu.Lock()
 				defer mu.Unlock()
 				paces = append(paces, pace)
@@ -138,5 +138,80 @@ func TestHonestAmongStrangersAtOnce(t *testing.T) {
 		if got := fmt.Sprint(paces[5:]); got != fmt.Sprint([]link.Pace{link.InTime, link.InTime, link.InTime}) {
 			t.Errorf("three seconds later: %s", got)
 		}
+	})
+}
+
+// Whoever waits to know whether those before it need their tokens stops waiting when the link is
+// told to stop, and takes no token that comes later.
+func TestChargeEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, decide := &relay{}, make(chan struct{})
+		ctx, stop := context.WithCancel(t.Context())
+		var paces []link.Pace
+		w := start(t, r, link.Options{
+			AccountRate: link.Rate{PerSecond: 1e-9, Burst: 1}, BusyRate: link.Rate{PerSecond: 1e-9, Burst: 1},
+			Handler: func(own context.Context, d link.Delivery) {
+				switch d.Request.UUID {
+				case uuid(1): // a stranger's
+					<-decide
+				case uuid(2):
+					paces = append(paces, d.Charge(ctx))
+				default:
+					paces = append(paces, d.Charge(own))
+				}
+			},
+		}, accounts("alice")...)
+		time.Sleep(time.Minute)
+		r.lastPeer().send(request("alice", 1))
+		synctest.Wait()
+		r.lastPeer().send(request("alice", 2))
+		synctest.Wait()
+		r.lastPeer().send(request("alice", 3))
+		synctest.Wait()
+		if len(paces) != 0 {
+			t.Fatalf("charged before it is known what the stranger needs: %v", paces)
+		}
+		stop()
+		synctest.Wait()
+		if fmt.Sprint(paces) != fmt.Sprint([]link.Pace{link.TooFast}) {
+			t.Errorf("when its context has ended: %v", paces)
+		}
+		close(decide)
+		synctest.Wait()
+		if len(paces) != 2 || paces[1] != link.InTime {
+			t.Errorf("the one behind it: %v", paces)
+		}
+		if s := w.link.Status(); s.InFlight != 0 {
+			t.Errorf("%d in flight", s.InFlight)
+		}
+	})
+}
+
+// A request that nobody pays for gives its token back at once, however long it is worked on.
+func TestSparedTokenIsTheNextOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, done := &relay{}, make(chan struct{})
+		var paces []link.Pace
+		start(t, r, link.Options{
+			AccountRate: link.Rate{PerSecond: 1e-9, Burst: 1}, BusyRate: link.Rate{PerSecond: 1e-9, Burst: 1},
+			Handler: func(ctx context.Context, d link.Delivery) {
+				if d.Request.UUID == uuid(1) { // a login that waits for a link
+					d.Spare()
+					d.Spare()
+					<-done
+					return
+				}
+				paces = append(paces, d.Charge(ctx))
+			},
+		}, accounts("alice")...)
+		time.Sleep(time.Minute)
+		for i := range 3 {
+			r.lastPeer().send(request("alice", 1+i))
+			synctest.Wait()
+		}
+		if got, want := fmt.Sprint(paces), fmt.Sprint([]link.Pace{link.InTime, link.TooFast}); got != want {
+			t.Errorf("behind a request that nobody pays for: %s, want %s", got, want)
+		}
+		close(done)
 	})
 }

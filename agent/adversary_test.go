@@ -53,47 +53,55 @@ func newAdversary(seed uint64) *adversary {
 	}
 }
 
-// fault stands on all wires of the hostile relay.
+// fault stands on all wires of the hostile relay. What is sent is decided under the lock, and sent
+// without it: a wallet that reads at its rate keeps a sender waiting, and all others would wait
+// too.
 func (adv *adversary) fault(w *relaytest.Wire, f relaytest.Frame) {
 	adv.mu.Lock()
-	defer adv.mu.Unlock()
+	send := adv.decide(w, f)
+	adv.mu.Unlock()
+	send()
+}
+
+// decide returns what is done with a frame.
+func (adv *adversary) decide(w *relaytest.Wire, f relaytest.Frame) func() {
 	switch {
 	case f.To == relaytest.ToClient && f.Cmd == "key_ack":
 		key, _ := said(f.Body)["key"].(string)
 		if theirs, err := hive.ParsePublicKey(key); err == nil {
 			adv.theirs = theirs
 		}
-		w.Pass(f.With(map[string]any{"key": adv.key.Public().String()}))
+		return func() { w.Pass(f.With(map[string]any{"key": adv.key.Public().String()})) }
 	case f.To == relaytest.ToRelay && f.Cmd == "register_req":
 		adv.wallet = w
 		adv.look(f)
-		adv.register(w, f)
+		return adv.register(w, f)
 	case f.To == relaytest.ToRelay && w == adv.wallet && f.UUID != "":
 		adv.look(f)
 		adv.keep(&adv.replies, f)
-		adv.forward(w, f)
+		return adv.forward(w, f)
 	case f.To == relaytest.ToClient && w == adv.wallet && strings.HasSuffix(f.Cmd, "_req") && f.UUID != "":
 		adv.keep(&adv.requests, f)
-		adv.deliver(w, f)
-	default:
-		w.Pass(f)
+		return adv.deliver(w, f)
 	}
+	return func() { w.Pass(f) }
 }
 
 // register passes a registration on with proofs that the honest part of the relay can read: those
 // that the agent made are for the adversary's key.
-func (adv *adversary) register(w *relaytest.Wire, f relaytest.Frame) {
+func (adv *adversary) register(w *relaytest.Wire, f relaytest.Frame) func() {
 	accounts, _ := said(f.Body)["accounts"].([]any)
 	for _, a := range accounts {
 		entry := a.(map[string]any)
 		proof := adv.proof(entry["name"], entry["pok"])
 		entry["pok"], entry["challenge"] = proof, proof
 	}
-	w.Pass(f.With(map[string]any{"accounts": accounts}))
+	return func() { w.Pass(f.With(map[string]any{"accounts": accounts})) }
 }
 
-func (adv *adversary) forward(w *relaytest.Wire, f relaytest.Frame) {
-	w.Pass(f.With(map[string]any{"pok": adv.proof("alice", said(f.Body)["pok"])}))
+func (adv *adversary) forward(w *relaytest.Wire, f relaytest.Frame) func() {
+	proof := adv.proof("alice", said(f.Body)["pok"])
+	return func() { w.Pass(f.With(map[string]any{"pok": proof})) }
 }
 
 // proof is one for the honest part of the relay. The test knows all keys.
@@ -112,22 +120,21 @@ func (adv *adversary) proof(account, pok any) string {
 }
 
 // deliver passes a request on, most of the time, and sometimes late, twice or never.
-func (adv *adversary) deliver(w *relaytest.Wire, f relaytest.Frame) {
-	if adv.resting {
-		w.Pass(f)
-		return
+func (adv *adversary) deliver(w *relaytest.Wire, f relaytest.Frame) func() {
+	how := (*relaytest.Wire).Pass
+	if !adv.resting {
+		switch adv.chance.IntN(6) {
+		case 0:
+			return func() {}
+		case 1:
+			how = relaytest.Delay(time.Duration(adv.chance.IntN(90)) * time.Second)
+		case 2:
+			how = relaytest.Duplicate(2)
+		case 3:
+			how = relaytest.Replay(time.Duration(adv.chance.IntN(600)) * time.Second)
+		}
 	}
-	switch adv.chance.IntN(6) {
-	case 0:
-	case 1:
-		relaytest.Delay(time.Duration(adv.chance.IntN(90))*time.Second)(w, f)
-	case 2:
-		relaytest.Duplicate(2)(w, f)
-	case 3:
-		relaytest.Replay(time.Duration(adv.chance.IntN(600))*time.Second)(w, f)
-	default:
-		w.Pass(f)
-	}
+	return func() { how(w, f) }
 }
 
 func (adv *adversary) keep(list *[]relaytest.Frame, f relaytest.Frame) {
@@ -335,12 +342,20 @@ func (adv *adversary) registered() bool {
 // step does one hostile thing to the agent.
 func (adv *adversary) step() {
 	time.Sleep(20 * time.Millisecond) // within the rates, or nothing would come of it
+	wallet, frames := adv.attack()
+	for _, body := range frames {
+		wallet.Send(relaytest.ToClient, body)
+	}
+}
+
+// attack decides what the next hostile thing is.
+func (adv *adversary) attack() (*relaytest.Wire, [][]byte) {
 	adv.mu.Lock()
 	defer adv.mu.Unlock()
 	adv.steps++
 	if adv.wallet == nil || len(adv.requests) == 0 {
 		adv.did["nothing yet"]++
-		return
+		return nil, nil
 	}
 	among := adv.requests
 	if adv.chance.IntN(4) > 0 { // the latest are of sessions that are not in quarantine yet
@@ -349,9 +364,7 @@ func (adv *adversary) step() {
 	old := among[adv.chance.IntN(len(among))]
 	attack := attacks[adv.chance.IntN(len(attacks))]
 	adv.did[attack.name]++
-	for _, body := range attack.make(adv, old) {
-		adv.wallet.Send(relaytest.ToClient, body)
-	}
+	return adv.wallet, attack.make(adv, old)
 }
 
 // attacks are what the adversary does with a request that it saw.

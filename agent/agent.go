@@ -90,6 +90,7 @@ type Agent struct {
 	budget    budget     // the policy's counters
 	places    *places.Table
 	refunds   *refund.Watch
+	uncertain uncertain // broadcasts whose requests have ended
 	recent    recentIDs // ids of transactions that may be on their way
 	clock     wallClock
 	refusedAt atomic.Int64 // when a relay's refusal last had the keys compared, in ns since 1970

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"pksa/agent/ledger"
@@ -85,6 +86,28 @@ func signsFor(ops []hive.Operation, public hive.PublicKey) bool {
 	return true
 }
 
+// Bounds of the broadcasts whose outcome is still looked for when their requests have ended. They
+// have left the places of their apps, and nodes that take transactions and tell nothing could make
+// them as many as they like.
+const (
+	mostUncertain      = 4096
+	mostUncertainBytes = 16 << 20 // of the transactions as JSON
+)
+
+// uncertain counts these broadcasts. The zero value is ready.
+type uncertain struct{ number, bytes atomic.Int64 }
+
+func (u *uncertain) add(number, size int) {
+	u.number.Add(int64(number))
+	u.bytes.Add(int64(size))
+}
+
+// full reports whether nothing more may be broadcast. Those that are on their way may still become
+// uncertain: their number is that of the places.
+func (u *uncertain) full() bool {
+	return u.number.Load() >= mostUncertain || u.bytes.Load() >= mostUncertainBytes
+}
+
 // broadcast sends the transaction until its fate is known. If that is not known shortly before the
 // request ends, the application is told so, with the transaction's id, and nothing after it. The
 // search goes on until the outcome is certain or the program stops, however long the nodes are
@@ -113,8 +136,12 @@ func (a *Agent) broadcast(ctx context.Context, g granted, tx node.Transaction) {
 		record := outcomeRecord("failed", ending{outcome: "uncertain", id: tx.ID})
 		a.settle(ctx, g, ledger.Settlement{Outcome: "uncertain", Open: true, Record: record}, r.uncertain(tx.ID))
 		a.metrics.Request("sign", "failed", "uncertain", time.Since(r.arrived))
-		g.answered = true
-		a.start(func(ctx context.Context) { a.broadcastDone(ctx, g, tx.ID, <-done) })
+		g.answered, g.run = true, r.kept()
+		a.uncertain.add(1, len(tx.JSON))
+		a.start(func(ctx context.Context) {
+			defer a.uncertain.add(-1, -len(tx.JSON))
+			a.broadcastDone(ctx, g, tx.ID, <-done)
+		})
 	}
 }
 

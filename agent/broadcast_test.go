@@ -72,6 +72,9 @@ func testUncertain(t *testing.T, silence time.Duration) {
 			t.Fatalf("%s %q, on chain %d", answerKind(m), errorText(m, authKey), len(onChain))
 		}
 		time.Sleep(silence)
+		if n := w.agent.Uncertain(); n != 1 {
+			t.Errorf("%d broadcasts are uncertain", n)
+		}
 		for _, method := range silent {
 			w.node.FailAlways(method, nodetest.Fault{})
 		}
@@ -82,7 +85,35 @@ func testUncertain(t *testing.T, silence time.Duration) {
 		if script.count() != 1 {
 			t.Errorf("%d answers", script.count())
 		}
+		if n := w.agent.Uncertain(); n != 0 {
+			t.Errorf("%d broadcasts are uncertain in the end", n)
+		}
 	})
+}
+
+// Broadcasts whose outcome nobody tells are bounded by number and bytes: beyond that what is to be
+// broadcast is answered "busy", and what is only signed is signed.
+func TestUncertainBroadcastsAreBounded(t *testing.T) {
+	for _, c := range []struct {
+		number, bytes int
+		busy          bool
+	}{
+		{4095, 0, false}, {4096, 0, true}, {4097, 0, true},
+		{1, 16<<20 - 1, false}, {1, 16 << 20, true}, {1, 16<<20 + 1, true},
+	} {
+		withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+			w.agent.AddUncertain(c.number, c.bytes)
+			m := script.askFor(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce())), time.Minute)
+			if busy := errorText(m, authKey) == protocol.TextBusy; busy != c.busy || !busy && answerKind(m) != "ack" {
+				t.Errorf("%d of %d bytes: %s %q", c.number, c.bytes, answerKind(m), errorText(m, authKey))
+			}
+			w.agent.AddUncertain(-c.number, -c.bytes)
+			m = script.askFor(request("sign_req", uuid(2), authKey, votePayload("q", nowNonce()+1)), time.Minute)
+			if answerKind(m) != "ack" {
+				t.Errorf("later: %s %q", answerKind(m), errorText(m, authKey))
+			}
+		})
+	}
 }
 
 // The chain refuses the transaction: the application hears why, in a word of a closed list, and

@@ -121,9 +121,12 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) 
 		tx.Expiration = hive.TimeOf(head.ChainTime(time.Now()).Add(a.lifetimeOf(p)))
 		p.tx, err = a.build(tx)
 	}
+	if err == nil && p.request.Broadcast && a.uncertain.full() {
+		err = errUncertain
+	}
 	var differs *differsError
 	switch {
-	case errors.Is(err, errSameAgain), errors.Is(err, errIDsUnknown):
+	case errors.Is(err, errSameAgain), errors.Is(err, errIDsUnknown), errors.Is(err, errUncertain):
 		p.obstacle = &obstacle{text: protocol.TextBusy, outcome: "busy", reason: err.Error()}
 	case err != nil:
 		if errors.As(err, &differs) {
@@ -154,6 +157,9 @@ func (a *Agent) lifetimeOf(p *proposal) time.Duration {
 // errSameAgain stops an application that sends the same operations faster than one a second for
 // long.
 var errSameAgain = errors.New("too many transactions with the same operations are on their way")
+
+// errUncertain stops more transactions while nodes do not say what became of those before.
+var errUncertain = errors.New("the outcome of too many transactions is not known yet; `pksa status` shows the nodes")
 
 // errIDsUnknown says that transactions may be on their way whose ids are lost.
 var errIDsUnknown = errors.New("audit records of the last minutes are lost: until the transactions of that time have " +

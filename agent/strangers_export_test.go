@@ -12,3 +12,9 @@ func (a *Agent) SpendTries() {
 
 // SlotsFor returns the slots in the order in which they are tried.
 func (a *Agent) SlotsFor(account string) []ledger.Slot { return a.slotsFor(account) }
+
+// AddUncertain counts broadcasts of so many bytes in all whose outcome is not known.
+func (a *Agent) AddUncertain(number, bytes int) { a.uncertain.add(number, bytes) }
+
+// Uncertain returns how many there are.
+func (a *Agent) Uncertain() int64 { return a.uncertain.number.Load() }

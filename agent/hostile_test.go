@@ -22,8 +22,8 @@ import (
 )
 
 var (
-	hostileSteps = flag.Int("hostilesteps", 20_000,
-		"how many hostile steps the relay takes; a long run takes a million")
+	hostileSteps = flag.Int("hostilesteps", 5_000,
+		"how many hostile steps the relay takes; .ci/run takes 20,000, a long run a million")
 	hostileSeed = flag.Uint64("hostileseed", 0, "seed of the hostile relay; zero takes one from the clock")
 )
 

@@ -156,13 +156,3 @@ func fileSize(t *testing.T, path string) int64 {
 	must(t, err)
 	return info.Size()
 }
-
-func awaitFlush(t *testing.T, l *ledger.Ledger) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for l.Flush(ctx) != nil {
-		if time.Now().After(deadline) {
-			t.Fatal(l.Err())
-		}
-	}
-}

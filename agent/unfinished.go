@@ -93,7 +93,10 @@ func (a *Agent) settleDenied(u ledger.Unfinished) {
 //
 // Where a record of that time is lost or cannot be read, its id is not known. Then no transaction
 // is made until every one of that time has expired.
-func (a *Agent) rememberIDs(number uint64) {
+func (a *Agent) rememberIDs(number uint64) { a.rememberBefore(number, a.recordsBetween) }
+
+// rememberBefore is rememberIDs, with what reads the records from one number on and before another.
+func (a *Agent) rememberBefore(number uint64, read func(from, to uint64) ([]madeAt, bool)) {
 	now := time.Now()
 	since := a.ledger.Now().Add(-maxSkew)
 	next := since.Add(maxSkew) // the time of the record at to
@@ -102,7 +105,7 @@ func (a *Agent) rememberIDs(number uint64) {
 	// file whole. Steps are made smaller again where a record cannot be read.
 	for to, step := number, uint64(1); to > 1 && !next.Before(since); {
 		from := max(to, step+1) - step
-		records, ok := a.recordsBetween(from, to)
+		records, ok := read(from, to)
 		if !ok && step > 1 {
 			step = 1
 			continue

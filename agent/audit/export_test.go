@@ -12,3 +12,10 @@ func Window(ctx context.Context, l *ledger.Ledger, from, to uint64) (list []ledg
 	list, err = p.window(from, to)
 	return list, p.step, err
 }
+
+// Seen is how many numbers a page of the newest records looks at.
+func Seen(ctx context.Context, l *ledger.Ledger, q Query) (seen int, err error) {
+	p := pager{ctx: ctx, ledger: l, q: q}
+	err = p.back()
+	return p.seen, err
+}

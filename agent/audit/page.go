@@ -181,13 +181,14 @@ func (p *pager) late(r ledger.Record) bool {
 // forward.
 func (p *pager) back() error {
 	low := max(p.q.From, 1)
-	p.step = pageWindow
-	for p.page.Next = p.q.To; !p.full() && p.seen < maxPageScan && !p.page.End; p.seen += int(p.step) {
+	p.step = 1 // a window into an old segment may read a large file whole, so it grows as it has to
+	for p.page.Next = p.q.To; !p.full() && p.seen < maxPageScan && !p.page.End; {
 		to := p.page.Next
 		if p.page.End = to < low; p.page.End {
 			break
 		}
 		from := max(low, to-min(to, p.step)+1)
+		p.seen += int(to - from + 1)
 		window, err := p.window(from, to)
 		if err != nil {
 			return err

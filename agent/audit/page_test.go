@@ -172,3 +172,18 @@ func TestAuditPagesOfLongRecords(t *testing.T) {
 		}
 	})
 }
+
+// The newest records are read in windows that grow from one record on: a page of few reads few,
+// since the next one may stand in a large segment of an older program, which is read whole.
+func TestAuditPageReadsNoMoreThanItNeeds(t *testing.T) {
+	bubble(t, func(t *testing.T, f *filled) {
+		f.notes(3000)
+		head, _ := f.ledger.Head()
+		for limit, most := range map[int]int{1: 1, 2: 3, 20: 31, 500: 511} {
+			seen, err := audit.Seen(t.Context(), f.ledger, audit.Query{To: head, Limit: limit})
+			if err != nil || seen > most {
+				t.Errorf("the newest %d: %d records were read, want %d at most, %v", limit, seen, most, err)
+			}
+		}
+	})
+}

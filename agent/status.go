@@ -33,10 +33,13 @@ type Status struct {
 	Sessions int           `json:"sessions"`
 	Pending  int           `json:"pending"` // requests that wait for a person
 	// why the audit trail cannot be moved out of the ledger
-	Backlog    string           `json:"audit_backlog,omitempty"`
-	AuditBytes int64            `json:"audit_bytes,omitempty"` // of the full segments of the audit trail
-	Quarantine []Quarantine     `json:"quarantine,omitempty"`
-	Hardening  []harden.Measure `json:"hardening"` // empty: off
+	Backlog    string `json:"audit_backlog,omitempty"`
+	AuditBytes int64  `json:"audit_bytes,omitempty"` // of the full segments of the audit trail
+	// AuditSpared says that nothing is removed from the trail for its size: it was larger than
+	// audit.max when the agent started, and that is not set.
+	AuditSpared bool             `json:"audit_spared,omitempty"`
+	Quarantine  []Quarantine     `json:"quarantine,omitempty"`
+	Hardening   []harden.Measure `json:"hardening"` // empty: off
 	// WillNotStart are the reasons for which a restart would fail; none: as far as is known it
 	// would not.
 	WillNotStart []string `json:"will_not_start,omitempty"`
@@ -159,7 +162,7 @@ func (a *Agent) Status() Status {
 	if err := a.ledger.Backlog(); err != nil {
 		s.Backlog = err.Error()
 	}
-	s.AuditBytes = a.ledger.TrailSize()
+	s.AuditBytes, s.AuditSpared = a.ledger.TrailSize(), a.ledger.Spared()
 	s.NoNode = noNodeText(s.Nodes)
 	s.Twin = a.twins.status()
 	a.noticeOwnRelay()

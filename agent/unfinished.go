@@ -95,7 +95,8 @@ func (a *Agent) settleDenied(u ledger.Unfinished) {
 // is made until every one of that time has expired.
 func (a *Agent) rememberIDs(number uint64) { a.rememberBefore(number, a.recordsBetween) }
 
-// rememberBefore is rememberIDs, with what reads the records from one number on and before another.
+// rememberBefore does what rememberIDs does. read reads the records from one number on and before
+// another.
 func (a *Agent) rememberBefore(number uint64, read func(from, to uint64) ([]madeAt, bool)) {
 	now := time.Now()
 	since := a.ledger.Now().Add(-maxSkew)

@@ -42,7 +42,7 @@ func readAuditMax(r *reader, n *yamlnode.Node) error {
 	if err != nil {
 		return err
 	}
-	r.bounded = true
+	r.config.AuditMaxSet = true
 	if v == "all" {
 		r.config.AuditMax = 0
 		return nil

@@ -71,6 +71,7 @@ type Config struct {
 
 	AuditKeep         time.Duration // how long full segments of the audit trail are kept; zero: for ever
 	AuditMax          int64         // how many bytes full segments of the audit trail may have; zero: any number
+	AuditMaxSet       bool          // somebody chose that
 	CheckpointAccount string        // publishes the head of the audit trail on the chain; empty: nobody does
 	CheckpointEvery   time.Duration
 
@@ -197,7 +198,6 @@ type reader struct {
 	above    []sectionComment // of each line of the file
 	unknown  []string         // PKSA_… variables that no setting has
 	problems Problems
-	bounded  bool // audit.max is set
 }
 
 func (r *reader) complain(where, format string, args ...any) {
@@ -218,7 +218,7 @@ func (c *Config) addresses() []string {
 
 // checkWhole looks at what concerns more than one setting.
 func (r *reader) checkWhole() {
-	if r.config.AuditKeep == 0 && !r.bounded {
+	if r.config.AuditKeep == 0 && !r.config.AuditMaxSet {
 		r.config.AuditMax = 0 // who keeps the trail for ever, keeps all of it
 	}
 	c := r.config

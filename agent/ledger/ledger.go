@@ -38,6 +38,9 @@ type Options struct {
 	KeepFor time.Duration
 	// KeepBytes is how many bytes the full segments of the audit trail may have; zero: any number.
 	KeepBytes int64
+	// KeepLarger says that nobody has chosen KeepBytes: a trail that is larger when the ledger is
+	// opened, as an older program may have left it, is not removed for its size.
+	KeepLarger bool
 
 	segment      uint64 // records in a segment of the trail, at most; zero: 4,096
 	segmentBytes uint64 // bytes of them, as they lie in the store; zero: 8 MiB
@@ -122,6 +125,7 @@ type Ledger struct {
 
 	backlog  atomic.Pointer[error]
 	trail    atomic.Int64  // bytes of the full segments
+	spared   bool          // see Spared; does not change once it is open
 	stopped  chan struct{} // closed when the committing goroutine has returned
 	closing  sync.Once
 	closeErr error
@@ -180,6 +184,7 @@ func Open(path string, o Options) (*Ledger, error) {
 		return nil, errors.Join(err, l.store.close())
 	}
 	_, _ = l.measure() // what cannot be listed now is told with the next chores
+	l.spareLarger()
 	l.start()
 	return l, nil
 }

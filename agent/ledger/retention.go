@@ -44,6 +44,30 @@ func bytesOf(all []segmentInfo) (size int64) {
 // concurrently.
 func (l *Ledger) TrailSize() int64 { return l.trail.Load() }
 
+// spareLarger takes the bound off a trail that is larger already, if nobody has chosen the bound. A
+// crash may leave a trail some segments above it.
+func (l *Ledger) spareLarger() {
+	if !l.o.KeepLarger || l.o.KeepBytes == 0 || l.trail.Load() <= l.o.KeepBytes+16*int64(l.o.segmentBytes) {
+		return
+	}
+	l.o.Logger.Warn("audit trail is larger than audit.max is if it is not set; nothing is removed for its size",
+		"bytes", l.trail.Load(), "audit.max", l.o.KeepBytes, "advice", "set audit.max")
+	l.o.KeepBytes, l.spared = 0, true
+}
+
+// Spared reports whether nothing is removed from the trail for its size, because it was larger than
+// a bound that nobody has chosen.
+func (l *Ledger) Spared() bool { return l.spared }
+
+// warnOfSize warns before the first segment is removed for the size of the trail, once: when a new
+// one takes it above seven eighths of the bound.
+func (l *Ledger) warnOfSize(trail, added int64) {
+	if near := l.o.KeepBytes / 8 * 7; l.o.KeepBytes > 0 && trail > near && trail-added <= near {
+		l.o.Logger.Warn("audit trail comes near to audit.max; its oldest segments are removed from there on",
+			"bytes", trail, "audit.max", l.o.KeepBytes, "advice", "export what is to be kept, or set audit.max")
+	}
+}
+
 // outlived reports whether the oldest of these segments has been kept for long enough.
 func (l *Ledger) outlived(all []segmentInfo) bool {
 	if l.o.KeepSegments > 0 && len(all) > l.o.KeepSegments {

@@ -81,7 +81,9 @@ func (l *Ledger) rotate() {
 	if !dropped {
 		return
 	}
-	if trail := l.trail.Add(size); l.o.KeepBytes > 0 && trail > l.o.KeepBytes {
+	trail := l.trail.Add(size)
+	l.warnOfSize(trail, size)
+	if l.o.KeepBytes > 0 && trail > l.o.KeepBytes {
 		l.retain() // at once: a minute can bring many segments
 	}
 	l.queue.signal()

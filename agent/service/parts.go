@@ -53,5 +53,6 @@ func LedgerOptions(cfg *config.Config, keys *keystore.Store, log *slog.Logger) l
 		ID: keys.LedgerID(), AEAD: keys.LedgerSealer(), Sealer: keys.LedgerSealerOf, MAC: keys.LedgerMAC, Logger: log,
 		NonceAhead: cfg.NonceAhead, NonceBehind: cfg.NonceBehind, SessionsPerAccount: cfg.SessionsPerAccount,
 		SessionsPerApp: cfg.SessionsPerApp, KeepFor: cfg.AuditKeep, KeepBytes: cfg.AuditMax,
+		KeepLarger: !cfg.AuditMaxSet,
 	}
 }

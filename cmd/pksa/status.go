@@ -143,6 +143,9 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 	if s.AuditBytes > 0 {
 		fmt.Fprintf(w, "Audit    %.1f MiB of full segments\n", float64(s.AuditBytes)/(1<<20))
 	}
+	if s.AuditSpared {
+		fmt.Fprintln(w, "         more than audit.max is by default: nothing is removed for its size; set audit.max")
+	}
 	fmt.Fprintln(w, "\nRelays")
 	for _, l := range s.Links {
 		printLink(w, l, all)

@@ -19,7 +19,12 @@ func (c *compiler) review(p *Policy) {
 		c.reviewSignedOnly(r)
 		c.reviewCredentials(r)
 		c.reviewWitness(r)
-		c.reviewTests(r)
+		c.reviewTests(r, p.rules)
+		c.reviewEntries(r)
+		c.reviewSocial(r, p.rules)
+		c.reviewRule(r, p.rules)
+		c.reviewTokens(r, p.limits)
+		c.reviewText(r)
 		if r.section == askSection {
 			c.warnWhile(c.options.NobodyToAsk, c.nodes[r],
 				"rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: "+
@@ -28,7 +33,8 @@ func (c *compiler) review(p *Policy) {
 	}
 	for _, l := range p.limits {
 		c.reviewTime(&l.rule)
-		c.reviewTests(&l.rule)
+		c.reviewTests(&l.rule, nil)
+		c.reviewEntries(&l.rule)
 		c.reviewWhere(l)
 		c.reviewUnmet(l, p.rules)
 		if l.over {

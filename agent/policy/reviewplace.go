@@ -19,10 +19,10 @@ type place struct {
 	matcher matcher
 	whole   matcher   // all that is said about the same value
 	beside  []matcher // the tests of the same map, this one too
-}
 
-// forbids reports whether what evades the test is let through.
-func (p *place) forbids() bool { return p.rule.section == denySection }
+	evadable bool // what evades the test is better off
+	first    bool // the test is all that is said about the value
+}
 
 // allows reports whether what fits the test is let through, and nobody looks at it.
 func (p *place) allows() bool { return p.rule.section == allowSection }
@@ -54,13 +54,13 @@ func (c *compiler) places(r *rule, visit func(*place)) {
 		e := &r.entries[i]
 		for k, f := range e.fields {
 			p := &place{rule: r, entry: e, field: f.field, name: f.field, node: n.Entries[0].Value.Sorted()[k].Value,
-				shape: e.shapeOf(f.field), matcher: f.matcher, whole: f.matcher}
+				shape: e.shapeOf(f.field), matcher: f.matcher, whole: f.matcher, first: true}
 			p.walk(visit)
 		}
 	}
 	if r.text != nil {
 		p := &place{rule: r, field: "text", name: "text", node: c.valueOfKey(r, "text"), shape: documentShape,
-			matcher: r.text, whole: r.text}
+			matcher: r.text, whole: r.text, first: true}
 		p.walk(visit)
 	}
 }
@@ -113,7 +113,7 @@ func oneByOne(m matcher) []matcher {
 // part returns the place of a test of the same value.
 func (p *place) part(n *yamlnode.Node, m matcher) *place {
 	below := *p
-	below.node, below.matcher, below.beside = n, m, nil
+	below.node, below.matcher, below.beside, below.first = n, m, nil, false
 	return &below
 }
 
@@ -149,7 +149,7 @@ func (p *place) enter(e yamlnode.Entry, visit func(*place)) {
 // other returns the place of a test of another value: a member, an element.
 func (p *place) other(n *yamlnode.Node, m matcher, sh *shape, name string) *place {
 	below := p.part(n, m)
-	below.whole, below.shape, below.name = m, sh, name
+	below.whole, below.shape, below.name, below.first = m, sh, name, true
 	return below
 }
 
@@ -172,9 +172,12 @@ func has(m matcher, is func(matcher) bool) bool {
 	return false
 }
 
-// takes reports whether a test certainly takes a value. Tests that compare with the request take
-// nothing here.
-func takes(m matcher, v value) bool { return m.check(&scope{request: &Request{}}, v) == yes }
+// outcomeOn returns what a test says to a value. Tests that compare with the request take nothing
+// here.
+func outcomeOn(m matcher, v value) outcome { return m.check(&scope{request: &Request{}}, v) }
+
+// takes reports whether a test certainly takes a value.
+func takes(m matcher, v value) bool { return outcomeOn(m, v) == yes }
 
 // mayTake reports whether a test does not clearly refuse a value.
-func mayTake(m matcher, v value) bool { return m.check(&scope{request: &Request{}}, v) != no }
+func mayTake(m matcher, v value) bool { return outcomeOn(m, v) != no }

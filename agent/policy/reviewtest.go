@@ -12,12 +12,19 @@ import (
 // what the test really does and what to write, "" if it is no trap here.
 var testTraps = []func(*place) string{
 	wordForAll, wordForNothing, textLikePattern, otherAssets, otherTexts, otherKeys, evadedByMore, besideAnother,
-	firstOnly, wholeText, globInRegexp, regexpInGlob, wildFront,
+	firstOnly, wholeText, globInRegexp, regexpInGlob, wildFront, freeMembers,
+	impossible,
 }
 
 // reviewTests warns about tests of fields and texts that are no errors and say something else than
 // they seem to.
-func (c *compiler) reviewTests(r *rule) { c.places(r, c.reviewTest) }
+func (c *compiler) reviewTests(r *rule, rules []*rule) {
+	evadable := r.evadable(rules)
+	c.places(r, func(p *place) {
+		p.evadable = evadable
+		c.reviewTest(p)
+	})
+}
 
 func (c *compiler) reviewTest(p *place) {
 	for _, trap := range testTraps {
@@ -144,17 +151,17 @@ func otherKeys(p *place) string {
 // evadedByMore finds tests of a whole list or map in a rule that forbids: one more element, and the
 // rule does not match.
 func evadedByMore(p *place) string {
-	if !p.forbids() {
+	if !p.evadable {
 		return ""
 	}
-	const evaded = "%s: in deny, %s is evaded by one more %s; write %s"
+	const evaded = "%s: in %s, %s is evaded by one more %s; write %s"
 	switch m := p.matcher.(type) {
 	case each:
-		return fmt.Sprintf(evaded, p.name, "each", "element that does not fit", "any")
+		return fmt.Sprintf(evaded, p.name, p.rule.section, "each", "element that does not fit", "any")
 	case exactly:
-		return fmt.Sprintf(evaded, p.name, "exactly", "element", "any: and what one of them is")
+		return fmt.Sprintf(evaded, p.name, p.rule.section, "exactly", "element", "any: and what one of them is")
 	case onlyMembers:
-		return fmt.Sprintf(evaded, p.name, "members", "member", "what the members are, without it")
+		return fmt.Sprintf(evaded, p.name, p.rule.section, "members", "member", "what the members are, without it")
 	case size:
 		return sizeEvaded(p, m)
 	}
@@ -165,7 +172,8 @@ func evadedByMore(p *place) string {
 func sizeEvaded(p *place, m size) string {
 	for n := 1; n <= 64; n++ {
 		if takes(m.matcher, countValue(n)) && !takes(m.matcher, countValue(1<<20)) {
-			return fmt.Sprintf("%s: in deny, this size is evaded by one more element; write size: {min: %d}", p.name, n)
+			return fmt.Sprintf("%s: in %s, this size is evaded by one more element; write size: {min: %d}", p.name,
+				p.rule.section, n)
 		}
 	}
 	return ""
@@ -210,7 +218,7 @@ func firstOnly(p *place) string {
 		return ""
 	}
 	switch where := "." + strings.Join(m.path, "."); {
-	case p.forbids():
+	case p.evadable:
 		return fmt.Sprintf("%s: in deny, %s looks at that element only, and is evaded by another order; write any",
 			p.name,
 			where)

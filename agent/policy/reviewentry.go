@@ -1,0 +1,233 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"pksa/protocol/hive"
+)
+
+// entryTraps are the ways to write an entry that says something else than it seems to. Each returns
+// what the entry really does and what to write, "" if it is no trap in this rule.
+var entryTraps = []func(*rule, *opEntry) string{
+	freeBeneficiaries, renounced, everyID, downvotes, neverPays, withOwner, withoutTakeover, withAnotherKey,
+}
+
+// reviewEntries warns about entries of a rule or limit that are no errors and say something else
+// than they seem to.
+func (c *compiler) reviewEntries(r *rule) {
+	for i, n := range c.entryNodes(r) {
+		for _, trap := range entryTraps {
+			if says := trap(r, &r.entries[i]); says != "" {
+				c.Warn(c.entryName(n), "%s", says)
+			}
+		}
+	}
+}
+
+// test returns the test of a field, nil if there is none.
+func (e *opEntry) test(field string) matcher {
+	for _, f := range e.fields {
+		if f.field == field {
+			return f.matcher
+		}
+	}
+	return nil
+}
+
+// lets reports whether an entry of an allow rule takes a value of a field.
+func (e *opEntry) lets(field string, v value) bool {
+	m := e.test(field)
+	return m == nil || takes(m, v)
+}
+
+// freeBeneficiaries finds rewards that an allow rule lets the application give to anybody.
+func freeBeneficiaries(r *rule, e *opEntry) string {
+	all := mapValue(map[string]value{"account": textValue(unknownText), "weight": countValue(10000)})
+	if r.section != allowSection || e.name != "comment_options" ||
+		!e.lets("beneficiaries", value{kind: isList, items: []value{all}}) {
+		return ""
+	}
+	return "comment_options with free beneficiaries gives all rewards of a post to anybody; say beneficiaries: " +
+		"{size: 0}, " +
+		"or {exactly: [{.account: bob, .weight: 5%}]} (the group posting takes it without beneficiaries only)"
+}
+
+// renouncing are the values of comment_options by which an author gets less than the post earns,
+// with the tests that refuse them.
+var renouncing = []struct {
+	field string
+	value value
+	keeps string // in allow
+	finds string // in ask and deny
+}{
+	{"max_accepted_payout", assetValue(hive.Asset{Symbol: hive.HBD}), "max_accepted_payout: {min: 1000.000 HBD}",
+		"comment_options: {max_accepted_payout: {max: 999.999 HBD}}"},
+	{"allow_votes", boolValue(false), "allow_votes: true", "comment_options: {allow_votes: false}"},
+	{"allow_curation_rewards", boolValue(false), "allow_curation_rewards: true",
+		"comment_options: {allow_curation_rewards: false}"},
+}
+
+// renounced finds an allow rule that lets the application renounce rewards.
+func renounced(r *rule, e *opEntry) string {
+	if r.section != allowSection || e.name != "comment_options" {
+		return ""
+	}
+	var write []string
+	for _, way := range renouncing {
+		if e.lets(way.field, way.value) {
+			write = append(write, way.keeps)
+		}
+	}
+	if len(write) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("comment_options can renounce the rewards of a post; say %s", strings.Join(write, ", "))
+}
+
+// reviewSocial warns where a rule allows the group posting, other rules care for rewards that are
+// given away, and the rewards can be renounced nevertheless.
+func (c *compiler) reviewSocial(r *rule, rules []*rule) {
+	if r.section != allowSection || r.observe {
+		return
+	}
+	for i, n := range c.entryNodes(r) {
+		if r.entries[i].name != groupPosting {
+			continue
+		}
+		guards := slices.DeleteFunc(slices.Clone(rules), func(other *rule) bool { return !other.guardsRewards(r) })
+		var write []string
+		for _, way := range renouncing {
+			guarded := slices.ContainsFunc(guards, func(other *rule) bool {
+				return slices.ContainsFunc(other.entries, func(e opEntry) bool { return e.mayRenounce(way.field) })
+			})
+			if !guarded {
+				write = append(write, way.finds)
+			}
+		}
+		if len(guards) > 0 && len(write) > 0 {
+			c.Warn(c.entryName(n), "the group posting lets comment_options renounce the rewards of a post, and %q "+
+				"looks at "+
+				"beneficiaries only; add there %s", guards[0].name, strings.Join(write, ", "))
+		}
+	}
+}
+
+// guardsRewards reports whether the rule denies, or has a person asked about, some comment_options
+// that another one allows.
+func (r *rule) guardsRewards(allowed *rule) bool {
+	return (r.section == denySection || r.section == askSection && !r.onlyUncovered) && !r.observe &&
+		r.mayMeet(allowed) && slices.ContainsFunc(r.entries,
+		func(e opEntry) bool { return e.name == "comment_options" })
+}
+
+// mayRenounce reports whether the entry finds comment_options that renounce rewards by one field,
+// whatever the others say.
+func (e *opEntry) mayRenounce(field string) bool {
+	if e.name != "comment_options" {
+		return false
+	}
+	for _, way := range renouncing {
+		if m := e.test(way.field); m != nil && (way.field != field || !mayTake(m, way.value)) {
+			return false
+		}
+	}
+	nobody := e.test("beneficiaries")
+	return nobody == nil || mayTake(nobody, value{kind: isList})
+}
+
+// ids are of side chains and games that have nothing to do with each other.
+var ids = []string{unknownText, "ssc-mainnet-hive", "sm_gift_cards"}
+
+// everyID finds a test of the id that keeps nothing out: a negation, or a pattern.
+func everyID(r *rule, e *opEntry) string {
+	m := e.test("id")
+	if r.section != allowSection || e.name != "custom_json" || m == nil || has(m, isWild) {
+		return ""
+	}
+	if slices.ContainsFunc(ids, func(id string) bool { return !takes(m, textValue(id)) }) {
+		return ""
+	}
+	return "custom_json with this test of id allows nearly every game and side chain; name the ids, or what they " +
+		"begin with"
+}
+
+// downvotes finds a highest weight of votes, and no lowest one.
+func downvotes(r *rule, e *opEntry) string {
+	m := e.test("weight")
+	if r.section != allowSection || e.name != "vote" || m == nil || !has(m, isUpper) || has(m, isNegative) ||
+		!takes(m, countValue(-10000)) {
+		return ""
+	}
+	return "vote with this test of weight may be against a post, down to -100%; add min: 0"
+}
+
+func isUpper(m matcher) bool {
+	b, ok := m.(bound)
+	return ok && b.upper
+}
+
+func isNegative(m matcher) bool {
+	switch m := m.(type) {
+	case bound:
+		return m.limit.number.negative
+	case equals:
+		return m.number.negative
+	}
+	return false
+}
+
+// neverPays finds a test of who is paid by an operation that pays nobody.
+func neverPays(r *rule, e *opEntry) string {
+	d, ok := hive.DefinitionOf(e.name)
+	m := e.test(payeeField)
+	if !ok || len(d.Payees) > 0 || m == nil {
+		return ""
+	}
+	if mayTake(m, value{kind: isList}) {
+		return fmt.Sprintf("%s has no payee, so this test of it fits always and keeps nothing out; leave it out",
+			e.name)
+	}
+	says := fmt.Sprintf("%s has no payee, so this never matches", e.name)
+	if e.name == "custom_json" {
+		return says + "; tokens have their receiver inside, such as json: {.contractPayload.to: bob}"
+	}
+	return says + "; leave payee out"
+}
+
+// withOwner finds what only the owner key can sign.
+func withOwner(_ *rule, e *opEntry) string {
+	if m := e.test("owner"); !canTakeOver(e.name) || m == nil || mayTake(m, value{}) {
+		return ""
+	}
+	return fmt.Sprintf("%s with an owner needs the owner key and is refused whatever the file says, so this never "+
+		"matches; "+
+		"leave owner out", e.name)
+}
+
+// withoutTakeover finds what can take the account over in a rule that does not say so.
+func withoutTakeover(r *rule, e *opEntry) string {
+	if !r.section.permits() || r.takeover || e.name != "account_update2" {
+		return ""
+	}
+	for _, field := range []string{"active", "posting", "memo_key"} {
+		if m := e.test(field); m != nil && !mayTake(m, value{}) {
+			return fmt.Sprintf("account_update2 with %s can take the account over, so this never matches; add "+
+				"\"takeover: "+
+				"allowed\" if that is meant", field)
+		}
+	}
+	return ""
+}
+
+// withAnotherKey finds metadata that the posting key does not sign.
+func withAnotherKey(r *rule, e *opEntry) string {
+	m := e.test("json_metadata")
+	if !r.section.permits() || e.name != "account_update2" || m == nil || r.keys[hive.Active] ||
+		r.hit(outcomeOn(m, jsonTextValue(""))) {
+		return ""
+	}
+	return fmt.Sprintf("account_update2 with json_metadata needs the active key, so this never matches; %s, or test "+
+		"posting_json_metadata", r.keyAdvice(hive.Active))
+}

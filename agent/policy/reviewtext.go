@@ -1,0 +1,57 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// sentences are texts that no login looks like. Who allows them allows any text.
+var sentences = []string{"I sell my house to mallory", "7", `{"action":"pay","to":"mallory"}`,
+	"Dear bank,\nplease pay 1000 to mallory."}
+
+// reviewText warns where any text may be signed. A rule that asks shows the text to a person first.
+func (c *compiler) reviewText(r *rule) {
+	if r.section != allowSection || r.observe || r.text == nil || has(r.text, isWild) {
+		return
+	}
+	taken := slices.DeleteFunc(slices.Clone(sentences), func(text string) bool {
+		return !r.takesText(r.anAccount(),
+			text)
+	})
+	if len(taken) < 2 {
+		return
+	}
+	c.Warn(c.valueOfKey(r, "text"),
+		"rule %q lets nearly any text be signed, such as %q, and a signed text can be a login "+
+			"or a promise elsewhere; test what your app's texts begin with, or their members", r.name, taken[0])
+}
+
+// isWild reports whether a pattern takes every text: there is a warning about it already.
+func isWild(m matcher) bool {
+	p, ok := m.(pattern)
+	return ok && p.takesAll()
+}
+
+// freeMembers finds a test of the members of a text that leaves the other members free.
+func freeMembers(p *place) string {
+	tests, ok := p.matcher.(allOf)
+	if !ok || !p.allows() || p.entry != nil || p.shape.kind != aDocument {
+		return ""
+	}
+	names := map[string]bool{}
+	for _, one := range tests {
+		switch m := one.(type) {
+		case inside:
+			names[m.path[0]] = true
+		case onlyMembers:
+			return ""
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s: members that are not named are free, and can make the text a login elsewhere; add "+
+		"members: [%s]", p.name, strings.Join(slices.Sorted(maps.Keys(names)), ", "))
+}

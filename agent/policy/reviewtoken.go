@@ -1,0 +1,191 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"pksa/protocol/hive"
+)
+
+// tokenMove is what an application writes into custom_json to move tokens of a game or side chain.
+// What depends on the case is unknown, and may fit any test.
+type tokenMove struct {
+	says   string
+	id     string
+	pays   bool   // somebody gets tokens by it
+	amount string // the path to how many
+	json   func(to value) value
+}
+
+// unknown is a JSON value that may be anything.
+var unknown = value{kind: isUnreadable, json: true}
+
+// tokenMoves are those that are known here, of the side chains and games that most people use.
+var tokenMoves = []tokenMove{
+	engine("tokens", "transfer", "to", "symbol", "quantity", "memo"),
+	engine("tokens", "stake", "to", "symbol", "quantity"),
+	engine("tokens", "delegate", "to", "symbol", "quantity"),
+	engine("market", "sell", "", "symbol", "quantity", "price"),
+	engine("market", "buy", "", "symbol", "quantity", "price"),
+	engine("market", "marketSell", "", "symbol", "quantity"),
+	engine("market", "marketBuy", "", "symbol", "quantity"),
+	{"sm_token_transfer", "sm_token_transfer", true, ".qty", func(to value) value {
+		return jsonObject(map[string]value{"to": to, "qty": unknown, "token": unknown})
+	}},
+	{"vsc.transfer", "vsc.transfer", true, ".amount", func(to value) value {
+		return jsonObject(map[string]value{"from": unknown, "to": to, "amount": unknown, "asset": unknown})
+	}},
+}
+
+// engine returns an action of Hive-Engine, with the members of its payload.
+func engine(contract, action, to string, members ...string) tokenMove {
+	return tokenMove{contract + " " + action, "ssc-mainnet-hive", to != "", ".contractPayload.quantity",
+		func(who value) value {
+			payload := map[string]value{}
+			for _, name := range members {
+				payload[name] = unknown
+			}
+			if to != "" {
+				payload[to] = who
+			}
+			return jsonObject(map[string]value{"contractName": inJSON(contract), "contractAction": inJSON(action),
+				"contractPayload": jsonObject(payload)})
+		}}
+}
+
+func jsonObject(members map[string]value) value {
+	return value{kind: isMap, json: true, members: members}
+}
+
+func inJSON(text string) value { return value{kind: isText, json: true, text: text} }
+
+// mayMove reports whether the entry may be about the move.
+func (e *opEntry) mayMove(move tokenMove, to value) bool {
+	if e.name != "custom_json" {
+		return false
+	}
+	return !slices.ContainsFunc(e.fields, func(f fieldMatcher) bool {
+		switch f.field {
+		case "id":
+			return !mayTake(f.matcher, textValue(move.id))
+		case "json":
+			root := move.json(to)
+			// A test of the first element takes nothing but lists; all others take one action
+			// alone.
+			if has(f.matcher, ofElement) {
+				root = value{kind: isList, json: true, items: []value{root}}
+			}
+			return !mayTake(f.matcher, value{kind: isText, opens: &document{read: true, root: root}})
+		}
+		return false
+	})
+}
+
+// ofElement reports whether a test looks at an element by its number.
+func ofElement(m matcher) bool {
+	in, ok := m.(inside)
+	return ok && allDigits(in.path[0])
+}
+
+// reviewPayee warns where a rule denies by who is paid, and tokens are paid inside of custom_json.
+func (c *compiler) reviewPayee(r *rule, rules []*rule) {
+	for i, n := range c.entryNodes(r) {
+		if !r.entries[i].hasMatcher(payeeField) {
+			continue
+		}
+		for _, other := range rules {
+			if other.section != allowSection || other.observe || !other.mayMeet(r) {
+				continue
+			}
+			if says := other.paysTokens(rules); says != "" {
+				c.Warn(c.entryName(n), "payee sees no tokens: %q lets custom_json through, in which tokens go to "+
+					"anybody "+
+					"(%s); name who may get them there, such as json: {.contractPayload.to: [bob]}, or deny it by json",
+					other.name, says)
+				return
+			}
+		}
+	}
+}
+
+// paysTokens returns a move by which the rule lets a stranger get tokens, and no rule denies it.
+func (r *rule) paysTokens(rules []*rule) string {
+	stranger := inJSON(unknownText)
+	for _, move := range tokenMoves {
+		if !move.pays || !r.mayMove(move, stranger) {
+			continue
+		}
+		if !slices.ContainsFunc(rules, func(other *rule) bool {
+			return other.section == denySection && !other.observe && covers(other.apps, r.apps) &&
+				(other.entries == nil || other.mayMove(move, unknown))
+		}) {
+			return move.says
+		}
+	}
+	return ""
+}
+
+func (r *rule) mayMove(move tokenMove, to value) bool {
+	return slices.ContainsFunc(r.entries, func(e opEntry) bool { return e.mayMove(move, to) })
+}
+
+// reviewTokens warns where a rule lets tokens go by the active key, and no limit counts them.
+func (c *compiler) reviewTokens(r *rule, limits []*limit) {
+	if r.section != allowSection || r.observe || !r.keys[hive.Active] {
+		return
+	}
+	for i, n := range c.entryNodes(r) {
+		e := &r.entries[i]
+		if e.name != "custom_json" {
+			continue
+		}
+		if free := e.uncounted(r, limits); len(free) > 0 {
+			c.Warn(c.entryName(n), "%q lets tokens go without any limit (%s); add a limit such as sum: 500 per "+
+				"24h, of: "+
+				"{list: json, field: %s}", r.name, saying(free), free[0].amount)
+		} else if !slices.ContainsFunc(limits, func(l *limit) bool { return l.bindsSome(r, e) }) {
+			c.Warn(c.entryName(n), "%q lets custom_json through with the active key without any limit, and tokens "+
+				"move "+
+				"inside it; add a limit with sum, or say how many: count: 20 per 24h", r.name)
+		}
+	}
+}
+
+// saying names moves in a sentence, three of them at most.
+func saying(moves []tokenMove) string {
+	var words []string
+	for _, move := range moves {
+		words = append(words, move.says)
+	}
+	if more := len(words) - 3; more > 0 {
+		words = append(words[:3], "and "+countValue(more).text+" more")
+	}
+	return strings.Join(words, ", ")
+}
+
+// uncounted returns the moves that the entry lets through and no sum counts.
+func (e *opEntry) uncounted(r *rule, limits []*limit) (free []tokenMove) {
+	for _, move := range tokenMoves {
+		if e.mayMove(move, unknown) && !slices.ContainsFunc(limits, func(l *limit) bool {
+			return l.bindsSome(r, e) && l.sums(move)
+		}) {
+			free = append(free, move)
+		}
+	}
+	return free
+}
+
+// bindsSome reports whether a limit over time counts something of what the entry lets through.
+func (l *limit) bindsSome(r *rule, e *opEntry) bool {
+	return !l.observe && l.overTime() && l.touches(r, e)
+}
+
+// sums reports whether the limit adds up how many tokens the move moves.
+func (l *limit) sums(move tokenMove) bool {
+	if l.measure != measureSum {
+		return false
+	}
+	one := move.json(unknown)
+	amount := inside{l.of.field, anything{}}.reach(one)
+	return amount.kind != isAbsent && (l.of.where == nil || mayTake(l.of.where, one))
+}

@@ -179,8 +179,13 @@ func (c *compiler) complainUnknown(key *yamlnode.Node, sh *shape, where string, 
 	case sh.kind == aJSONText && slices.Contains(all, key.Text):
 		c.Complain(key, "%s on %s would miss another spelling of the same JSON; test what is inside: .name, "+
 			"members, each, any, exactly, size", key.Text, where)
+	case foreignTest(key.Text, sh) != "":
+		c.Complain(key, "%q is no test here; %s", key.Text, foreignTest(key.Text, sh))
 	case sh.kind == aList && slices.Contains(all, key.Text):
 		c.Complain(key, "%s is a list: say each, any, exactly or size", where)
+	case sh.kind == aList && sh.element != nil && sh.element.kind == aMap:
+		c.Complain(key, "%s is a list: say each, any, exactly or size, such as {exactly: [{%s}]}", where,
+			sh.element.sample(key.Text))
 	case key.Text == "present":
 		c.Complain(key, `%s is never absent; an empty text is ""`, where)
 	case slices.Contains(all, key.Text):
@@ -331,7 +336,11 @@ func (c *compiler) patternMatcher(e yamlnode.Entry) matcher {
 	}
 	p, err := build(source)
 	if err != nil {
-		c.Complain(e.Value, "%s: %v", quote(source), strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		text := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+		if strings.HasPrefix(text, "invalid repeat count") {
+			text += ", which is 1000 at most; there is no test of how long a text is"
+		}
+		c.Complain(e.Value, "%s: %s", quote(source), text)
 		return anything{}
 	}
 	// An allow rule with glob: '*' looks like a condition and is none.

@@ -18,6 +18,9 @@ var operationNames = func() []string {
 	return names
 }()
 
+// noLists says that operations are no values.
+const noLists = "%s: a list holds values, and no operations; write their names under %s"
+
 const groupPosting, groupActive = "posting", "active"
 
 func (c *compiler) readOperations(m yamlnode.Mapping, r *rule) {
@@ -27,6 +30,11 @@ func (c *compiler) readOperations(m yamlnode.Mapping, r *rule) {
 			return
 		}
 		r.ordered = true
+	}
+	if n := m.Value(key); n.Kind == yamlnode.Scalar && strings.HasPrefix(n.Text, "$") {
+		c.Complain(n, noLists, quote(n.Text), key)
+		r.entries = []opEntry{}
+		return
 	}
 	items := c.Sequence(m.Value(key), key)
 	// All names before the fields of any: $2.permlink may stand in the first operation.
@@ -97,6 +105,10 @@ func (c *compiler) checkName(n *yamlnode.Node, e opEntry, r *rule) bool {
 		return c.checkGroup(n, e, r)
 	}
 	d, ok := hive.DefinitionOf(e.name)
+	if !ok && strings.HasPrefix(e.name, "$") {
+		c.Complain(n, noLists, quote(e.name), "operations")
+		return false
+	}
 	if !ok {
 		c.Complain(n, "there is no operation %s%s", quote(e.name),
 			didYouMean(e.name, append([]string{groupPosting, groupActive}, operationNames...)))

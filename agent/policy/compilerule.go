@@ -396,7 +396,7 @@ func (c *compiler) readSchedule(m yamlnode.Mapping, r *rule) {
 	}
 	if m.Has("days") {
 		r.when.days = map[time.Weekday]bool{}
-		for _, item := range c.Sequence(m.Value("days"), "days") {
+		for _, item := range c.days(m.Value("days")) {
 			if word, ok := c.OneOf(item, "days", weekdays...); ok {
 				r.when.days[time.Weekday(slices.Index(weekdays, word))] = true
 			}
@@ -423,6 +423,10 @@ func (c *compiler) instant(m yamlnode.Mapping, key string) time.Time {
 }
 
 func (c *compiler) readHours(n *yamlnode.Node, r *rule) {
+	if n.Kind == yamlnode.List && !c.Bad(n) {
+		c.Complain(n, "hours is a single span; write another rule for each of the others")
+		return
+	}
 	text, ok := c.Scalar(n, "hours")
 	if !ok {
 		return

@@ -35,6 +35,61 @@ func keyHint(key string, known []string) string {
 	return didYouMean(key, known)
 }
 
+// emptyListHint returns how to test for a list without elements.
+func emptyListHint(key string) string {
+	for _, d := range hive.Definitions() {
+		if sh := fieldsOf(d.Name)[key]; sh != nil && sh.kind == aList {
+			return "; a list without elements is {size: 0}"
+		}
+	}
+	return ""
+}
+
+// foreignTest returns what to write instead of a test that other tools have, "" if it is none.
+func foreignTest(word string, sh *shape) string {
+	known := sh.matchers()
+	word = strings.ToLower(strings.NewReplacer("_", "", "-", "", "$", "").Replace(word))
+	glob := func(form string) string {
+		switch {
+		case slices.Contains(known, "glob"):
+			return "write glob: '" + form + "'"
+		case sh.kind == aJSONText:
+			return "test a member of it: .name: {glob: '" + form + "'}"
+		}
+		return ""
+	}
+	switch word {
+	case "in", "oneof", "anyof", "enum":
+		if sh.kind == aList {
+			return "say each, any, exactly or size"
+		}
+		return "one of several values is a list, without a word before it: [a, b]"
+	case "eq", "equal", "equals", "is", "const":
+		if sh.kind == aList {
+			return "write exactly: [a, b]"
+		}
+		return "to be equal is the value alone, without a word before it"
+	case "gt", "gte", "ge", "lt", "lte", "le", "above", "below", "minimum", "maximum":
+		if slices.Contains(known, "min") {
+			return "write min or max; both include the bound itself"
+		}
+	case "startswith", "prefix", "beginswith", "hasprefix":
+		return glob("x*")
+	case "endswith", "suffix", "hassuffix":
+		return glob("*x")
+	case "contains", "includes", "has", "substring":
+		if slices.Contains(known, "any") && !slices.Contains(known, "glob") {
+			return "an element of a list is any: x"
+		}
+		return glob("*x*")
+	case "length", "len", "minlength", "maxlength", "strlen":
+		if slices.Contains(known, "regexp") {
+			return "there is no test of a text's length; regexp: '.{1,200}' takes 1 to 200 characters, 1000 at most"
+		}
+	}
+	return ""
+}
+
 // otherNames are words that people use for a key and that are not near it in letters.
 var otherNames = map[string]string{
 	"on": "request", "when": "request", "type": "request", "kind": "request",

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -72,7 +73,16 @@ func boolLiteral(text string) (value, error) {
 
 // numberForm explains what a number looks like.
 func numberForm(text string) error {
-	cleaned := strings.ReplaceAll(strings.ReplaceAll(strings.TrimPrefix(text, "+"), "_", ""), ",", "")
+	if whole, fraction, ok := withComma(text); ok {
+		return fmt.Errorf("%s: write %s: commas are not read", quote(text), either(whole+"."+fraction, whole+fraction,
+			func(number string) string {
+				if _, ok := parseDecimal(number); !ok {
+					return ""
+				}
+				return number
+			}))
+	}
+	cleaned := strings.ReplaceAll(strings.TrimPrefix(text, "+"), "_", "")
 	if strings.HasPrefix(cleaned, ".") {
 		cleaned = "0" + cleaned
 	}
@@ -170,22 +180,53 @@ func parseAmount(text string) (hive.Asset, error) {
 		if !strings.EqualFold(symbol, known.String()) {
 			continue
 		}
-		cleaned := strings.ReplaceAll(strings.ReplaceAll(number, "_", ""), ",", "")
-		d, ok := parseDecimal(cleaned)
-		if !ok || d.negative || len(d.fraction) > known.Decimals() {
-			break
+		// Whether a comma is a decimal point or parts thousands, only the author knows: a guess can
+		// be ten or a thousand times as much.
+		if whole, fraction, ok := withComma(number); ok {
+			return a, fmt.Errorf("%s: write %s: commas are not read", quote(text), either(whole+"."+fraction,
+				whole+fraction, func(number string) string { return writeAmount(number, known) }))
 		}
-		fixed := d.String()
-		if d.integral() {
-			fixed += "."
-		}
-		fixed += strings.Repeat("0", known.Decimals()-len(d.fraction)) + " " + known.String()
-		if _, err := hive.ParseAsset(fixed); err == nil {
+		if fixed := writeAmount(strings.ReplaceAll(number, "_", ""), known); fixed != "" {
 			return a, fmt.Errorf("%s: %s has %s decimals, write %s", quote(text), known,
 				decimalWords[known.Decimals()], fixed)
 		}
 	}
 	return a, fmt.Errorf("%s is no amount; write one such as 1.000 HIVE, 1.000 HBD or 1.000000 VESTS", quote(text))
+}
+
+// withComma splits a number that has one comma and nothing else but digits.
+func withComma(text string) (whole, fraction string, ok bool) {
+	whole, fraction, ok = strings.Cut(strings.TrimPrefix(text, "+"), ",")
+	return whole, fraction, ok && allDigits(whole) && allDigits(fraction)
+}
+
+// either names the two numbers that a comma may mean, as far as they can be written.
+func either(small, large string, write func(string) string) string {
+	small, large = write(small), write(large)
+	switch {
+	case small == "" && large == "":
+		return "a number with a point"
+	case small == "" || large == "":
+		return small + large + ", if that is meant"
+	}
+	return small + " or " + large
+}
+
+// writeAmount writes a number as an amount with all decimals, "" if it is none.
+func writeAmount(number string, symbol hive.Symbol) string {
+	d, ok := parseDecimal(number)
+	if !ok || d.negative || len(d.fraction) > symbol.Decimals() {
+		return ""
+	}
+	fixed := d.String()
+	if d.integral() {
+		fixed += "."
+	}
+	fixed += strings.Repeat("0", symbol.Decimals()-len(d.fraction)) + " " + symbol.String()
+	if _, err := hive.ParseAsset(fixed); err != nil {
+		return ""
+	}
+	return fixed
 }
 
 var decimalWords = map[int]string{3: "three", 6: "six"}
@@ -209,12 +250,23 @@ const LongestWindow = longestSpan
 
 var spanUnits = map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour}
 
+// spanWords are words that people use for spans. A month and a year have no fixed length.
+var spanWords = map[string]string{
+	"second": "1s", "minute": "1m", "min": "1m", "hour": "1h", "hr": "1h", "day": "24h or 1d", "daily": "24h or 1d",
+	"week": "7d", "weekly": "7d", "hourly": "1h", "month": "30d, since months differ",
+	"monthly": "30d, since months differ",
+	"year":    "365d", "tx": "request for each request", "transaction": "request for each request",
+}
+
 // parseSpan reads 50s, 10m, 24h or 30d.
 func parseSpan(text string) (time.Duration, error) {
 	var unit time.Duration
 	digits := ""
 	if text != "" {
 		unit, digits = spanUnits[text[len(text)-1]], text[:len(text)-1]
+	}
+	if meant := spanWords[strings.TrimSuffix(text, "s")]; meant != "" {
+		return 0, fmt.Errorf("%s is no span of time; write %s", quote(text), meant)
 	}
 	if unit == 0 || !allDigits(digits) || digits[0] == '0' {
 		return 0, fmt.Errorf("%s is no span of time; write 50s, 10m, 24h or 30d", quote(text))
@@ -225,4 +277,38 @@ func parseSpan(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%s is longer than 366d", quote(text))
 	}
 	return time.Duration(n) * unit, nil
+}
+
+// days returns the days that are listed. A span of them was complained about.
+func (c *compiler) days(n *yamlnode.Node) []*yamlnode.Node {
+	items := n.Each()
+	if n.Kind != yamlnode.Scalar || daySpan(n.Text) == nil {
+		items = c.Sequence(n, "days")
+	}
+	return slices.DeleteFunc(slices.Clone(items), func(item *yamlnode.Node) bool {
+		named := daySpan(item.Text)
+		if named != nil && !c.Bad(item) {
+			c.Complain(item, "%s: days are named one by one; write [%s]", quote(item.Text), strings.Join(named, ", "))
+		}
+		return named != nil
+	})
+}
+
+// daySpan returns the days that a word such as mon-fri means, nil if it is none.
+func daySpan(text string) (named []string) {
+	switch strings.ToLower(text) {
+	case "weekday", "weekdays", "workdays":
+		text = "mon-fri"
+	case "weekend", "weekends":
+		text = "sat-sun"
+	}
+	first, last, ok := strings.Cut(strings.ToLower(strings.ReplaceAll(text, " ", "")), "-")
+	day, end := slices.Index(weekdays, first), slices.Index(weekdays, last)
+	if !ok || day < 0 || end < 0 {
+		return nil
+	}
+	for ; day != end; day = (day + 1) % len(weekdays) {
+		named = append(named, weekdays[day])
+	}
+	return append(named, weekdays[end])
 }

@@ -110,6 +110,19 @@ func (sh *shape) member(name string) (*shape, bool) {
 	return nil, false
 }
 
+// sample writes a map of this shape with one of its names filled in: what {bob: 5%} may mean.
+func (sh *shape) sample(first string) string {
+	var words []string
+	for i, name := range sh.memberNames() {
+		text := name + ": …"
+		if i == 0 {
+			text = name + ": " + first
+		}
+		words = append(words, text)
+	}
+	return strings.Join(words, ", ")
+}
+
 // memberNames returns what can stand behind the point.
 func (sh *shape) memberNames() []string {
 	if sh.kind == aList {

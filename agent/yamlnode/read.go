@@ -139,7 +139,11 @@ func (r *Reader) vet(n *Node, name string, depth int) {
 	case strict && n.Kind == Map && len(n.Entries) == 0:
 		r.Complain(n, "%san empty map says nothing; leave it out", label(name))
 	case strict && n.Kind == List && len(n.Items) == 0:
-		r.Complain(n, "%san empty list says nothing; name something or leave it out", label(name))
+		hint := ""
+		if r.options.EmptyList != nil {
+			hint = r.options.EmptyList(name)
+		}
+		r.Complain(n, "%san empty list says nothing; name something or leave it out%s", label(name), hint)
 	case n.Kind == Map:
 		r.vetMap(n, name, depth)
 	case n.Kind == List:

@@ -33,6 +33,8 @@ type Options struct {
 	// KeyHint returns what to add to the complaint about a key that is not known. Nil asks for the
 	// nearest one.
 	KeyHint func(key string, known []string) string
+	// EmptyList returns what to write in the place of an empty list, or "".
+	EmptyList func(key string) string
 }
 
 // Reader reads one file and collects complaints. It must not be used concurrently.
@@ -158,7 +160,10 @@ func (r *Reader) Sequence(n *Node, what string) []*Node {
 	}
 	if n.Kind != List {
 		hint := ""
-		if n.Kind == Scalar {
+		switch {
+		case n.Kind == Scalar && n.Null:
+			hint = ", and " + n.Text + " is none; leave " + what + " out"
+		case n.Kind == Scalar:
 			hint = fmt.Sprintf("; write [%s]", n.Text)
 		}
 		r.Complain(n, "%s is a list%s", what, hint)

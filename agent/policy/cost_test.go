@@ -127,6 +127,18 @@ func TestCostDoesNotGrowWithRulesAboutOthers(t *testing.T) {
 	}
 }
 
+// An app that is denied all the time costs the comparisons with a few rules, however many there
+// are.
+func TestCostOfDenials(t *testing.T) {
+	p := receivers(t, 50)
+	allowed, denied := pay(t, "customer7"), pay(t, "stranger")
+	a := testing.AllocsPerRun(50, func() { p.Decide(allowed, nil, noon) })
+	d := testing.AllocsPerRun(50, func() { p.Decide(denied, nil, noon) })
+	if t.Logf("%v allocations to allow, %v to deny", a, d); d > 2*a {
+		t.Errorf("%v allocations to deny, %v to allow by ten rules", d, a)
+	}
+}
+
 func BenchmarkManyRulesOfOneApp(b *testing.B) {
 	p := receivers(b, 500)
 	for _, to := range []string{"customer7", "stranger"} {

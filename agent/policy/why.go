@@ -29,7 +29,7 @@ type near struct {
 
 // mostCompared is how many rules are looked at for the nearest one. An application that is refused
 // all the time must not cost time with each of thousands of rules; `policy explain` looks at all.
-const mostCompared = 40
+const mostCompared = 12
 
 // nearest looks at the rules that can concern the part and that permit. The further a rule got, the
 // nearer it is; of equals, the first by name.

@@ -33,7 +33,14 @@ type boltStore struct {
 	secured bool // secure has succeeded since open, and no commit has failed since then
 	failed  bool // a commit failed, and the file has not been rewritten since
 	full    bool // a commit found no room, before it synced anything; the file is as it was
+
+	unmapped time.Time // when the pages of the file were given back last
 }
+
+// unmapEvery is how often a busy store gives back the pages of its file. Without that all pages
+// that were ever read would count as memory of the wallet, and those who send requests decide how
+// large the file is.
+const unmapEvery = time.Second
 
 // newBoltStore returns the store at path, with segments of format 1 on a grid of so many records.
 func newBoltStore(path string, disk durable.Disk, grid uint64) *boltStore {
@@ -251,7 +258,14 @@ func (s *boltStore) commit(edits []edit) (err error) {
 	if err := makeEdits(tx, edits); err != nil {
 		return err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	if now := time.Now(); now.Sub(s.unmapped) >= unmapEvery {
+		s.unmapped = now
+		unmapPages(s.db)
+	}
+	return nil
 }
 
 func makeEdits(tx *bolt.Tx, edits []edit) error {

@@ -232,7 +232,11 @@ func (c *compiler) readNames(m yamlnode.Mapping, key string, check func(n *yamln
 	// A word without brackets is any or the name of a list. A name here may be a misspelt any,
 	// which in a deny rule would then forbid nothing.
 	if n.Kind == yamlnode.Scalar && !strings.HasPrefix(n.Text, "$") {
-		c.Complain(n, "%s is a list, or the word any; write [%s]", key, n.Text)
+		write := "[" + n.Text + "]"
+		if slices.Contains(wordsForAll, n.Text) {
+			write = "any"
+		}
+		c.Complain(n, "%s is a list, or the word any; write %s", key, write)
 		return set
 	}
 	items := []*yamlnode.Node{n}
@@ -242,6 +246,7 @@ func (c *compiler) readNames(m yamlnode.Mapping, key string, check func(n *yamln
 	for _, item := range c.expand(items, key) {
 		if text, ok := c.Scalar(item, "a name"); ok {
 			check(item, text)
+			c.reviewName(item, key, text)
 			set[text] = true
 		}
 	}
@@ -272,6 +277,12 @@ func (c *compiler) checkAccount(n *yamlnode.Node, name string) {
 	// alone would deny nothing.
 	if name == "any" {
 		c.Complain(n, "for all accounts write the word any, without brackets")
+		return
+	}
+	if strings.Contains(name, "*") {
+		c.Complain(n, "%s is no account name, and no star stands for others; for all accounts write the word any, "+
+			"without "+
+			"brackets", quote(name))
 		return
 	}
 	if _, err := hive.ParseAccountName(name); err != nil {

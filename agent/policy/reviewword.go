@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"pksa/agent/yamlnode"
 )
 
 // wordsForAll and wordsForNothing look like words of the language, and are values.
@@ -57,6 +59,18 @@ func (p *place) insteadOfAll() string {
 		return ", so nothing else is counted; " + leaveOut + " to count all"
 	}
 	return ", so the rule matches nothing else; " + leaveOut + " if it may be anything"
+}
+
+// reviewName warns about a name in a list of accounts or apps that seems to mean all of them.
+func (c *compiler) reviewName(n *yamlnode.Node, key, name string) {
+	switch {
+	case c.Bad(n):
+	case slices.Contains(wordsForAll, name):
+		c.Warn(n, "%s: %s is only what has that name, and no word for all; for all write %s: any", key,
+			quote(name), key)
+	case strings.Contains(name, "*"):
+		c.Warn(n, "%s: %s is compared as it stands, with its star; name each, or write %s: any", key, quote(name), key)
+	}
 }
 
 // wordForNothing finds a word that seems to mean that there is nothing.

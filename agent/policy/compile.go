@@ -94,6 +94,8 @@ type compiler struct {
 	nodes     map[*rule]*yamlnode.Node // where a rule stands, for warnings
 	possible  map[int]int              // by line, how many warnings the wallet or the clock could give
 
+	section section // of the rule at hand
+
 	// transaction names the operations of the rule at hand, for $1.permlink.
 	transaction []string
 }

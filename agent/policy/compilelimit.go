@@ -12,7 +12,7 @@ import (
 
 func (c *compiler) limit(n *yamlnode.Node) *limit {
 	l := &limit{rule: rule{section: limitSection, line: n.Line}}
-	c.nodes[&l.rule] = n
+	c.nodes[&l.rule], c.section = n, limitSection
 	m, ok := c.Mapping(n, "a limit", sectionKeys[limitSection])
 	if !ok {
 		return l

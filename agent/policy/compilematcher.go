@@ -278,7 +278,10 @@ func (c *compiler) boundMatcher(e yamlnode.Entry, sh *shape, where string) match
 		c.Complain(e.Value, "%s", inField(e.Key.Text, err))
 		return anything{}
 	}
-	c.reviewPercent(e.Value, sh, v, where)
+	// In a rule that forbids or counts, min: 1 is any weight above zero.
+	if text != "1" || e.Key.Text != "min" || c.section.permits() {
+		c.reviewPercent(e.Value, sh, v, where)
+	}
 	return bound{v, e.Key.Text == "max"}
 }
 

@@ -39,7 +39,7 @@ const defaultSession = 24 * time.Hour
 
 func (c *compiler) rule(n *yamlnode.Node, s section) *rule {
 	r := &rule{section: s, line: n.Line}
-	c.nodes[r] = n
+	c.nodes[r], c.section = n, s
 	m, ok := c.Mapping(n, "a rule", sectionKeys[s])
 	if !ok {
 		return r

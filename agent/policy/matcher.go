@@ -325,7 +325,9 @@ func (m pattern) check(_ *scope, v value) outcome {
 }
 
 // oddTexts are texts that no pattern takes by chance, short, long, of several lines and of none.
-var oddTexts = []string{"\x00", "7", "zQ \U0001F980\n\t\"{'[", strings.Repeat("-\n", 300), " \u202e\u00e9\r"}
+// The last one is longer than what bounds the length, such as ".{1,1000}", and is looked at last.
+var oddTexts = []string{"\x00", "7", "zQ \U0001F980\n\t\"{'[", strings.Repeat("-\n", 300), " \u202e\u00e9\r",
+	strings.Repeat("long ", 14_000)}
 
 // takesAll reports whether the pattern takes every text.
 func (m pattern) takesAll() bool {

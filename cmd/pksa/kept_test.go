@@ -262,6 +262,12 @@ func TestKeptPoliciesAndSettings(t *testing.T) {
 	})
 }
 
+// refusedNow are configurations that no program takes any more, by what it says. Ends of lines that
+// editors do not show hid settings in comments.
+var refusedNow = map[string]string{
+	"ends_of_lines.yaml": "ends_of_lines.yaml:1:23: here is a character that nobody sees",
+}
+
 // checkSettings wants a configuration to be taken, and to mean what it meant: beside it stands what
 // the earlier program read from it, without what was left to the defaults.
 func (k *keptHome) checkSettings(path string) {
@@ -280,6 +286,12 @@ func (k *keptHome) checkSettings(path string) {
 		src, environ = nil, strings.Split(strings.TrimSpace(string(text)), "\n")
 	}
 	cfg, err := config.Parse("/HOME", filepath.Base(path), src, environ)
+	if want := refusedNow[filepath.Base(path)]; want != "" {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			k.t.Errorf("%s: %v, want %s", path, err, want)
+		}
+		return
+	}
 	if err != nil {
 		k.t.Errorf("%s is not taken: %v", path, err)
 		return

@@ -23,7 +23,9 @@ import (
 // twinPoints are the points that only a copy passes which meets another one.
 var twinPoints = []string{"yielding", "yielded"}
 
-// copyHome copies the home folder while the wallet runs, as a snapshot or `cp -a` would.
+// copyHome copies the home folder while the wallet runs, as a snapshot of the disk does: at any
+// moment, but all files of that one. A command that copies may meet several commits of the ledger,
+// and what it makes of them is no ledger.
 func (w *killWorld) copyHome() string {
 	w.t.Helper()
 	copied, err := os.MkdirTemp("", "pksa-twin-") // the path of a socket must be short
@@ -31,7 +33,11 @@ func (w *killWorld) copyHome() string {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { os.RemoveAll(copied) })
-	if err := os.CopyFS(copied, homeFiles{os.DirFS(w.home)}); err != nil {
+	if err := pause(w.wallet.Process); err != nil {
+		w.t.Fatal(err)
+	}
+	err = os.CopyFS(copied, homeFiles{os.DirFS(w.home)})
+	if err := errors.Join(err, goOn(w.wallet.Process)); err != nil {
 		w.t.Fatal(err)
 	}
 	for _, name := range []string{"keystore.age", "identity.txt", "ledger.db", "ledger.mark", "config.yaml",

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"pksa/agent/ledger"
 )
 
 // group counts goroutines. Unlike a wait group it may be waited for with a deadline, and while a
@@ -93,8 +95,9 @@ const tidyEvery = 30 * time.Second
 func (a *Agent) tidy() {
 	now := time.Now()
 	a.evict(a.pairings.expire(now))
-	a.byDamage.forget(now)
-	a.byReplay.forget(now)
+	lives := func(id ledger.SessionID) bool { _, ok := a.ledger.Session(id); return ok }
+	a.byDamage.forget(now, lives)
+	a.byReplay.forget(now, lives)
 	a.warnOfFull(now)
 	a.settleLinks()
 	a.recordDenials(false)

@@ -37,3 +37,24 @@ func TestHeldExpires(t *testing.T) {
 		t.Errorf("%d put out, %d bytes left for %d accounts", len(out), p.bytes, len(p.held))
 	}
 }
+
+// Logins that expired before their link came are remembered up to a number: the oldest is
+// forgotten.
+func TestLapsedLogins(t *testing.T) {
+	now := time.Now()
+	for _, n := range []int{1023, 1024, 1025} {
+		var p pairings
+		for i := range n {
+			p.hold(waits(fmt.Sprint("account", i), i), now.Add(time.Minute), now)
+			p.expire(now.Add(time.Minute)) // one by one: these are the oldest first
+		}
+		key := func(i int) pairKey {
+			return pairKey{hive.AccountName(fmt.Sprint("account", i)), waits("", i).msg.UUID.Key()}
+		}
+		if len(p.lapsed) != min(n, 1024) || p.hasLapsed(key(0)) != (n <= 1024) || !p.hasLapsed(key(1)) ||
+			!p.hasLapsed(key(n-1)) {
+			t.Errorf("of %d logins %d are remembered, the first: %t, the last: %t", n, len(p.lapsed),
+				p.hasLapsed(key(0)), p.hasLapsed(key(n-1)))
+		}
+	}
+}

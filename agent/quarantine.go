@@ -121,13 +121,14 @@ func (q *quarantine) count(who listener, now time.Time) (time.Time, bool) {
 }
 
 // forget drops what counts for nothing any more. How often a session was silenced is remembered for
-// as long as the longest silence after the last one.
-func (q *quarantine) forget(now time.Time) {
+// as long as the longest silence after the last one, and while the session lives: so there is one
+// entry for each live session, and each app, of a relay.
+func (q *quarantine) forget(now time.Time, lives func(ledger.SessionID) bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for key, f := range q.faults {
 		old := len(f.recent) == 0 || now.Sub(f.recent[len(f.recent)-1]) > q.window()
-		if old && now.Sub(f.until) > quietMost {
+		if old && now.Sub(f.until) > quietMost || key.session != 0 && !lives(key.session) {
 			delete(q.faults, key)
 		}
 	}

@@ -334,8 +334,9 @@ func (c *Client) answerLocked(conn *connection, answer protocol.Answer) {
 	waiting := c.calls[id.Key()]
 	if waiting == nil {
 		// It may have come before its wait, but only if there is a request without one.
-		if len(conn.unnamed) > 0 && len(conn.early) < maxEarly && len(conn.early[id.Key()]) < maxAnswers {
-			conn.early[id.Key()] = append(conn.early[id.Key()], answer)
+		early, known := conn.early[id.Key()]
+		if len(conn.unnamed) > 0 && (known || len(conn.early) < maxEarly) && len(early) < maxAnswers {
+			conn.early[id.Key()] = append(early, answer)
 		}
 		return
 	}

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -107,5 +108,34 @@ func TestNothingIsWrittenAfterAFailedWrite(t *testing.T) {
 	}
 	if !waiting.finished {
 		t.Error("the request waits on")
+	}
+}
+
+// Answers that no request has a name for yet are kept for so many uuids, so many of each, and only
+// while a request waits for its name.
+func TestEarlyAnswersAreBounded(t *testing.T) {
+	answer := func(n int) protocol.Answer {
+		return protocol.Nack{Kind: protocol.Sign, UUID: protocol.UUID(fmt.Sprintf("00000000-0000-4000-8000-%012d", n))}
+	}
+	for _, n := range []int{63, 64, 65} {
+		c := &Client{log: slog.New(slog.DiscardHandler), calls: map[string]*call{}}
+		conn := &connection{early: map[string][]protocol.Answer{}}
+		c.answerLocked(conn, answer(0))
+		if len(conn.early) != 0 {
+			t.Error("an answer is kept that no request can be about")
+		}
+		conn.unnamed = []*call{newCall(protocol.Sign, "alice")}
+		for i := range n {
+			for range maxAnswers + 1 {
+				c.answerLocked(conn, answer(i))
+			}
+		}
+		kept := 0
+		for _, answers := range conn.early {
+			kept += len(answers)
+		}
+		if len(conn.early) != min(n, 64) || kept != min(n, 64)*maxAnswers {
+			t.Errorf("of %d uuids %d are kept, with %d answers", n, len(conn.early), kept)
+		}
 	}
 }

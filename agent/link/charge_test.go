@@ -215,3 +215,29 @@ func TestSparedTokenIsTheNextOnes(t *testing.T) {
 		close(done)
 	})
 }
+
+// So many requests above the rate are worked on at once, to be told so; the others are dropped.
+func TestToldBusyAtOnce(t *testing.T) {
+	for _, n := range []int{31, 32, 33} {
+		synctest.Test(t, func(t *testing.T) {
+			r, done := &relay{}, make(chan struct{})
+			paces := map[link.Pace]int{}
+			start(t, r, link.Options{
+				AccountRate: link.Rate{PerSecond: 1e-9, Burst: 1}, BusyRate: link.Rate{PerSecond: 100, Burst: 100},
+				Handler: func(ctx context.Context, d link.Delivery) {
+					paces[d.Charge(ctx)]++
+					<-done
+				},
+			}, accounts("alice")...)
+			time.Sleep(time.Minute)
+			for i := range 1 + n {
+				r.lastPeer().send(request("alice", 1+i))
+				synctest.Wait()
+			}
+			if paces[link.InTime] != 1 || paces[link.TooFast] != min(n, 32) || paces[link.Dropped] != max(0, n-32) {
+				t.Errorf("%d above the rate: %v", n, paces)
+			}
+			close(done)
+		})
+	}
+}

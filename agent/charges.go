@@ -163,7 +163,7 @@ func (s storedCharges) slice(v ledger.View, expires time.Time) slice {
 	}
 	if id, ok := s.transaction(); ok {
 		// As long as there is a fate, the charges can be given back, or are shown with it.
-		if _, known := v.Fate(id); known || v.Now.Sub(s.TxExpires) < refund.SummedAfter/2 {
+		if _, known := v.Fate(id); known || v.Now.Sub(s.TxExpires) < refund.SummedAfter-time.Hour {
 			return slice{}
 		}
 	}

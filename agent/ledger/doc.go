@@ -45,11 +45,11 @@
 // value, named by their place on a grid of 4,096 records. A start does not read segments of either
 // kind, and whoever reads one of the old ones needs as much memory as it has bytes.
 //
-// What was charged stands in a bucket by the end of its time. Of requests that are two days old,
-// the charges of a slice of time become one sum, see [Ledger.SumCharges]: a thousand values at most
-// are looked at in one commit, which removes what it adds up. A sum is a charge as every program of
+// What was charged stands in a bucket by the end of its time. Of requests that are a day old, the
+// charges of a slice of time become one sum, see [Ledger.SumCharges]: a thousand values at most are
+// looked at in one commit, which removes what it adds up. A sum is a charge as every program of
 // format 2 reads it; only the number in its key, with the highest bit set, says that it is one. So
-// a start reads the charges of two days one by one and a few thousand sums, however many requests
+// a start reads the charges of a day one by one and a few thousand sums, however many requests
 // there were. Charges stay as they are while the outcome of their request is unknown, or a fate
 // tells of their transaction: they may be given back.
 //

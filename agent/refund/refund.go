@@ -34,7 +34,7 @@ const knownFor = 24 * time.Hour
 // SummedAfter is how old charges are before they may be added up with others. Nothing of them can
 // be given back by then, if no fate says otherwise: a transaction expires an hour after it was
 // charged for at the latest, and is given up a day later.
-const SummedAfter = 2 * knownFor
+const SummedAfter = knownFor + 2*time.Hour
 
 // Charged is what the ledger holds of the charges for one transaction.
 type Charged struct {
@@ -212,7 +212,7 @@ func (w *Watch) find(ctx context.Context, number uint64) (ledger.Fate, Charged, 
 	switch {
 	case err != nil || ok:
 	case time.Since(r.Time) >= SummedAfter:
-		err = fmt.Errorf("request %d is of %s, and nothing that it was charged is given back any more: after two days "+
+		err = fmt.Errorf("request %d is of %s, and nothing that it was charged is given back any more: after a day "+
 			"charges are added up with those of other requests, since nodes cannot prove any more what was not on "+
 			"the chain; its charge counts until it leaves the windows of its limits", number,
 			r.Time.UTC().Format(time.RFC3339))

@@ -126,6 +126,7 @@ func (r *Reader) vet(n *Node, name string, depth int) {
 	if !strict && n.source.Anchor != "" && n.Kind != Scalar {
 		r.Warn(n, "&%s is an anchor; nothing can refer to it here, leave it out", n.source.Anchor)
 	}
+	r.vetAlike(n, depth)
 	switch {
 	case depth > deepest:
 		r.Complain(n, "nested deeper than %d levels", deepest)

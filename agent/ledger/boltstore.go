@@ -263,7 +263,12 @@ func (s *boltStore) commit(edits []edit) (err error) {
 	}
 	if now := time.Now(); now.Sub(s.unmapped) >= unmapEvery {
 		s.unmapped = now
-		unmapPages(s.db)
+		// While a transaction is open, bbolt leaves the mapping where it is. Elsewhere the same
+		// call would wipe memory. Without one nothing is given back until the next second.
+		_ = s.db.View(func(tx *bolt.Tx) error {
+			unmapPages(s.db.Info().Data, tx.Size())
+			return nil
+		})
 	}
 	return nil
 }

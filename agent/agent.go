@@ -228,9 +228,8 @@ func (a *Agent) Run(ctx context.Context) error {
 		return fmt.Errorf("accounts: %w", err)
 	}
 	for _, app := range a.disabledApps() {
-		a.log.Warn("an app is disabled: another one has the same secret, and a secret names one app; `pksa app "+
-			"rotate` "+
-			"gives it a new one", "app", app.Name, "same_secret_as", app.SameSecretAs)
+		a.log.Warn("an app is disabled: another one has the same secret, and a secret names one app; "+
+			"`pksa app rotate NAME` gives it a new one", "app", app.Name, "same_secret_as", app.SameSecretAs)
 	}
 	// The nodes live as long as the links: a broadcast of the last moment still needs them.
 	background.Go(func() { a.node.Run(linkCtx) })
@@ -244,7 +243,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	background.Go(func() { a.watchTwins(linkCtx, quit) })
 	a.links.start(linkCtx, &links)
 	if len(a.keys.Accounts()) == 0 {
-		a.log.Warn("no keys are held, so nothing can be answered; import one with `pksa keys import`")
+		a.log.Warn("no keys are held, so nothing can be answered; import one with `pksa keys import ACCOUNT " +
+			"--role posting --from prompt`")
 	}
 	a.log.Info("serving", "relays", len(a.links.all()), "accounts", len(a.keys.Accounts()),
 		"policy", a.policy.Load().policy.Hash())

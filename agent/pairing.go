@@ -414,8 +414,8 @@ func (a *Agent) spent(ctx context.Context, app string, link protocol.PairingLink
 // wallet.
 func ForeignRelay(address string) error {
 	return fmt.Errorf("the link is for relay %s, which is not among the relays of this wallet; with the wallet "+
-		"running, `pksa pair --new-relay` connects to it for the account of the link alone; or add it to relays in "+
-		"config.yaml and start again", address)
+		"running, `pksa pair --app NAME --new-relay` connects to it for the account of the link alone; or add it to "+
+		"relays in config.yaml and start again", address)
 }
 
 func (a *Agent) checkPair(app string, link protocol.PairingLink, session time.Duration) error {

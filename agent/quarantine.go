@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -209,10 +210,11 @@ func (a *Agent) countFault(q *quarantine, r *run) {
 		return
 	}
 	e := ledger.Entry{Account: string(r.msg.Account), App: r.app, Session: who.session}
-	what, hint := "session does not listen to this relay for now", "`pksa session release` ends that"
+	what := "session does not listen to this relay for now"
+	hint := fmt.Sprintf("`pksa session release %s` ends that", who.session)
 	if who.session == 0 {
 		what = "logins of this app are not heard from this relay for now"
-		hint = "`pksa session release --app` ends that"
+		hint = fmt.Sprintf("`pksa session release --app %s` ends that", who.app)
 	}
 	a.log.Warn(what, append(r.attrs(), "until", until, "reason", q.reason, "hint", hint)...)
 	a.noteEvent(eventQuarantine, e, map[string]any{"relay": r.relay, "until": until, "reason": q.reason})

@@ -94,7 +94,7 @@ func (t Trail) Verify(ctx context.Context, p VerifyParams) (Verified, error) {
 		return found, nil
 	}
 	for _, h := range t.Ledger.Holes() {
-		if h.To >= found.From {
+		if h.To+1 >= found.From { // also the one with which the trail begins
 			found.Lost = append(found.Lost, Lost{h.From, h.To, h.At})
 		}
 	}

@@ -61,8 +61,8 @@ func readRelay(n *yamlnode.Node) (Relay, error) {
 			relay.Plaintext = v == "true"
 		case key == "key":
 			if relay.Key, err = hive.ParsePublicKey(v); err != nil {
-				return relay, fmt.Errorf("key: %q is no public key such as STM7…: %w; `pksa status --all` shows "+
-					"the key of a relay that is connected", v, err)
+				return relay, fmt.Errorf("key: %q is no public key such as STM7…: %w; take it out, and when the "+
+					"relay is connected `pksa status --all` shows its key", v, err)
 			}
 		default:
 			return relay, fmt.Errorf("%s: %s is no entry of a relay; write {url: wss://…, plaintext: true, key: STM…}",

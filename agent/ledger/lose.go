@@ -97,7 +97,7 @@ func (x *examination) giveFact(key []byte) {
 	case bytes.HasPrefix(key, judgedPrefix):
 		means = "copies of its requests, and overtaken ones, are met with silence"
 	case bytes.HasPrefix(key, documentedPrefix):
-		means = "its app gets nacks until `pksa app answers` says otherwise"
+		means = "its app gets nacks until `pksa app answers NAME documented` says otherwise"
 	case bytes.Equal(key, metaCreated):
 	default:
 		x.done.Floor = true // of a newer program: nobody here knows what it guards

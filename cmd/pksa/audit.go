@@ -177,14 +177,18 @@ func printVerified(w io.Writer, v audit.Verified, chain bool) {
 	for _, problem := range v.Problems {
 		fmt.Fprintf(w, "Not in order: %s\n", problem)
 	}
+	begins := v.From // with the first record, or with what was lost before it
+	if len(v.Lost) > 0 && v.Lost[0].To+1 == v.From {
+		begins = min(begins, v.Lost[0].From)
+	}
 	switch {
 	case v.To == 0 && len(v.Problems) > 0:
 		fmt.Fprintln(w, "No record before that is in order.")
 	case v.To == 0:
 		fmt.Fprintln(w, "There are no records yet.")
-	case v.From > 1:
+	case begins > 1:
 		fmt.Fprintf(w, "Records %d to %d follow one another; those before %d are not kept (settings audit.keep, "+
-			"audit.max).\n", v.From, v.To, v.From)
+			"audit.max).\n", v.From, v.To, begins)
 	default:
 		fmt.Fprintf(w, "Records %d to %d follow one another.\n", v.From, v.To)
 	}

@@ -118,7 +118,8 @@ type homeParts struct {
 	apps     []string
 	accounts []hive.AccountName
 	settings map[string]string
-	relays   []string // beside the honest one
+	relays   []string        // beside the honest one
+	fault    relaytest.Fault // in the place of what notes the answers; may be nil
 }
 
 var worldRoles = []hive.Role{hive.Memo, hive.Posting, hive.Active}
@@ -138,7 +139,11 @@ func newWorldOf(t *testing.T, parts homeParts) *killWorld {
 			keys[account] = append(keys[account], nodetest.Key(account, role).Public())
 		}
 	}
-	w.relay, err = relaytest.Start(relaytest.Options{Loopback: true, Fault: w.seen.frame, Relay: relay.Options{
+	carry := w.seen.frame
+	if parts.fault != nil {
+		carry = parts.fault
+	}
+	w.relay, err = relaytest.Start(relaytest.Options{Loopback: true, Fault: carry, Relay: relay.Options{
 		Server: "127.0.0.1", Keys: relay.FixedKeys(keys), Timeout: requestLife, Logger: slog.New(slog.DiscardHandler),
 		Limits: relay.Limits{AppFrames: 1000, AppPending: 1000},
 	}})

@@ -102,6 +102,9 @@ func TestHints(t *testing.T) {
 		t.Skipf("%d of %d scripts did run", len(seen.chains), len(all))
 	}
 	t.Run("limit release", seen.limitRelease)
+	t.Run("limit texts", seen.limitTexts)
+	t.Run("running", seen.running)
+	t.Run("commands", seen.commands)
 	seen.checkSaid(t)
 	for name, a := range advices {
 		if os.Geteuid() != 0 && slices.Contains(rootHints, name) {

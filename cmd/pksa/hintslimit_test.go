@@ -78,6 +78,33 @@ func (r *hintRun) limitRelease(t *testing.T) {
 	}
 }
 
+// limitTexts executes what status and the list say of charges that can be given back, and status of
+// many accounts.
+func (r *hintRun) limitTexts(t *testing.T) {
+	charge := refund.Charge{Number: 12, App: "tipbot", Account: "alice", TxID: strings.Repeat("ab", 20),
+		State: "not on the chain", Charges: []policy.Charge{{Limit: "tips", Unit: "HBD", Amount: "1.1"}}}
+	status := agent.Status{Policy: agent.PolicyStatus{Room: []policy.Room{{Limit: policy.RuleRef{Name: "tips"},
+		Unit: "HBD", Window: 24 * time.Hour, Used: "1.6", Most: "2", NotOnChain: "1.1"}}}}
+	for i := range someAccounts + 1 {
+		status.Accounts = append(status.Accounts, agent.AccountStatus{Name: fmt.Sprint("user", i)})
+	}
+	released := false
+	home := serveMethods(t, map[string]control.Handler{
+		agent.MethodStatus:    func(context.Context, []byte) (any, error) { return status, nil },
+		agent.MethodLimitList: func(context.Context, []byte) (any, error) { return []refund.Charge{charge}, nil },
+		agent.MethodLimitRelease: func(context.Context, []byte) (any, error) {
+			released = true
+			return charge, nil
+		},
+	})
+	s := &spoken{killWorld: &killWorld{t: t, home: home}, hints: r}
+	shown := s.says("status")
+	s.followed("user20", shown, "(`pksa --home "+home+" status --all")
+	if s.follow(s.follow(shown, "1.1 not on the chain"), "transaction abab"); !released {
+		t.Error("the charge was not given back")
+	}
+}
+
 // followRelease runs a release that fails, and the commands that it names.
 func (r *hintRun) followRelease(t *testing.T, home string, number uint64, say string) {
 	t.Helper()

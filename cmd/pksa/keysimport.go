@@ -48,8 +48,8 @@ which a witness signs blocks: it signs witness_set_properties, such as a price
 feed, and nothing else.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return errUsage{errors.New("`pksa keys import` takes one ACCOUNT; the key never stands on the " +
-					"command line, where others can read it")}
+				return errUsage{errors.New("one ACCOUNT is wanted; the key never stands on the command line, " +
+					"where others can read it: `pksa keys import ACCOUNT --role posting --from prompt` asks for it")}
 			}
 			return nil
 		},

@@ -182,8 +182,8 @@ func (f *sessionFilter) of(sessions []agent.SessionInfo) []agent.SessionInfo {
 
 func printSessions(w io.Writer, sessions []agent.SessionInfo) {
 	if len(sessions) == 0 {
-		fmt.Fprintln(w, "No sessions. Applications make them by auth requests; `pksa session add` and `pksa pair` "+
-			"make one by hand.")
+		fmt.Fprintln(w, "No sessions. Applications make them by auth requests; `pksa session add ACCOUNT --app NAME` "+
+			"and `pksa pair --app NAME` make one by hand.")
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

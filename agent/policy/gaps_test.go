@@ -52,7 +52,8 @@ func TestATextIsComparedWithANumberThatHasAnExponent(t *testing.T) {
 allow: [{name: a, request: sign, apps: any, operations: [custom_json]}]
 deny: [{name: d, operations: [custom_json: {json: {.n: '5'}}]}]
 `)
-	for json, want := range map[string]answer{`{"n":5e0}`: denied, `{"n":6}`: allowed, `{"n":"6"}`: allowed} {
+	for json, want := range map[string]answer{`{"n":5e0}`: denied, `{"n":50e-1}`: denied, `{"n":6}`: allowed,
+		`{"n":"6"}`: allowed} {
 		want.check(t, p.Decide(sign("x", hive.Posting, customJSON(t, hive.Posting, "game", json)), nil, noon))
 	}
 }

@@ -107,6 +107,21 @@ var brokenWays = []mutant{
 	{"only the accounts of one level are looked at", "request.go", "slices.Concat(need.Active, need.Posting)",
 		"slices.Concat(need.Active)"},
 	{"rules of an account are not found", "index.go", "k.account = name", "_ = name"},
+	{"charges are forgotten after 31 days whatever the window is", "limit.go", "longest = max(longest, q.window)",
+		"_ = q"},
+	{"a book forgets charges after 31 days whatever the window is", "split.go", "-max(lc.longest, atLeastKept)",
+		"-atLeastKept"},
+	{"the end of hours past midnight is included", "rule.go", "<= minute || minute < w.hours.end",
+		"<= minute || minute <= w.hours.end"},
+	{"a text is never a number with an exponent", "matcher.go", "(v.odd || d.compare(v.number) == 0)",
+		"(d.compare(v.number) == 0)"},
+	{"a field that another operation lacks is different", "matcher.go",
+		"other.kind == isAbsent || other.kind == isUnreadable {\n\t\treturn unclear",
+		"other.kind == isAbsent || other.kind == isUnreadable {\n\t\treturn no"},
+	{"what waits for a person is charged", "conclude.go", "= Ask, d.Charges, nil", "= Ask, d.Charges, d.Charges"},
+	{"what only would be allowed is charged", "conclude.go", "o.Charges, o.reserved = nil, nil", "o.reserved = nil"},
+	{"charges of another account count after a change of per", "split.go", "if _, ok := dims[name]; ok {",
+		"if false {"},
 }
 
 // TestMutants breaks the engine in every way of the list, without touching the files, and wants the

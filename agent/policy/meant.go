@@ -14,7 +14,9 @@ import (
 //
 // Two kinds of warnings stay warnings in version 2. One is what a comment says to be meant so. The
 // other is what is around the file: a policy in force must not stop loading because a date has
-// passed or an account was removed. reviewed says that all warnings were found.
+// passed or an account was removed. A later program belongs to that, too: what it learns to look
+// for, after version 2 was published, it says by WarnAround. reviewed says that all warnings were
+// found.
 func (c *compiler) settle(root *yamlnode.Node, reviewed bool) Problems {
 	remarks := c.remarks(root)
 	problems := c.Problems()

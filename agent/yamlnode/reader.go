@@ -76,7 +76,7 @@ func (r *Reader) Warn(n *Node, format string, args ...any) {
 }
 
 // WarnAround adds a warning that another day, or another place, may not give: about the clock, the
-// settings, or names that exist beside the file.
+// settings, names that exist beside the file, or what a later program looks for.
 func (r *Reader) WarnAround(n *Node, format string, args ...any) {
 	r.add(n, Problem{Text: fmt.Sprintf(format, args...), Warning: true, Around: true})
 }

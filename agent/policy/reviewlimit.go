@@ -193,45 +193,45 @@ func (r *rule) each(names nameSet, set func(*rule, nameSet)) (ways []*rule) {
 
 // leaves returns what a limit or a deny rule is about only, if that is not all that a rule allows
 // by its first entry. It does not look at times.
-func (l *rule) leaves(r *rule) string {
+func (r *rule) leaves(allowed *rule) string {
 	switch {
-	case !covers(l.apps, r.apps):
-		return "apps: [" + l.apps.text() + "]"
-	case !covers(l.accounts, r.accounts):
-		return "accounts: [" + l.accounts.text() + "]"
-	case !covers(l.behalf, r.behalf):
-		return "on_behalf_of: [" + l.behalf.text() + "]"
-	case l.broadcast != nil && (r.broadcast == nil || *l.broadcast != *r.broadcast):
-		return fmt.Sprintf("broadcast: %t", *l.broadcast)
+	case !covers(r.apps, allowed.apps):
+		return "apps: [" + r.apps.text() + "]"
+	case !covers(r.accounts, allowed.accounts):
+		return "accounts: [" + r.accounts.text() + "]"
+	case !covers(r.behalf, allowed.behalf):
+		return "on_behalf_of: [" + r.behalf.text() + "]"
+	case r.broadcast != nil && (allowed.broadcast == nil || *r.broadcast != *allowed.broadcast):
+		return fmt.Sprintf("broadcast: %t", *r.broadcast)
 	}
-	for kind := range r.kinds {
-		if r.kinds[kind] && !l.kinds[kind] {
+	for kind := range allowed.kinds {
+		if allowed.kinds[kind] && !r.kinds[kind] {
 			return "other requests"
 		}
 	}
 	switch {
-	case r.entries != nil:
-	case l.keys != nil && !subset(r.keys, l.keys):
-		return "key: " + keyText(slices.Sorted(maps.Keys(l.keys)))
-	case l.text != nil && (r.text == nil || !within(r.text, l.text)):
+	case allowed.entries != nil:
+	case r.keys != nil && !subset(allowed.keys, r.keys):
+		return "key: " + keyText(slices.Sorted(maps.Keys(r.keys)))
+	case r.text != nil && (allowed.text == nil || !within(allowed.text, r.text)):
 		return "some texts"
 	default:
 		return ""
 	}
-	e := &r.entries[0]
-	if l.keys != nil && slices.ContainsFunc(e.roles(r), func(role hive.Role) bool { return !l.keys[role] }) {
-		return "key: " + keyText(slices.Sorted(maps.Keys(l.keys)))
+	e := &allowed.entries[0]
+	if r.keys != nil && slices.ContainsFunc(e.roles(allowed), func(role hive.Role) bool { return !r.keys[role] }) {
+		return "key: " + keyText(slices.Sorted(maps.Keys(r.keys)))
 	}
-	return l.leavesOf(r, e)
+	return r.leavesOf(allowed, e)
 }
 
-func (l *rule) leavesOf(r *rule, e *opEntry) (why string) {
-	if l.entries == nil {
+func (r *rule) leavesOf(allowed *rule, e *opEntry) (why string) {
+	if r.entries == nil {
 		return ""
 	}
-	for i := range l.entries {
-		switch other := &l.entries[i]; {
-		case e.within(r, other):
+	for i := range r.entries {
+		switch other := &r.entries[i]; {
+		case e.within(allowed, other):
 			return ""
 		case other.name == e.name || why == "":
 			why = other.said(e)

@@ -49,6 +49,7 @@ func (l *Ledger) commits() {
 	chore := time.NewTicker(chores)
 	defer chore.Stop()
 	var timer <-chan time.Time // runs while steps wait for company, or the file for another attempt
+	failures := 0              // of the last commits, one after another
 	for {
 		all := false
 		select {
@@ -58,44 +59,55 @@ func (l *Ledger) commits() {
 		case <-chore.C:
 			l.chores()
 		}
-		ops, left, closed := l.queue.take(all)
+		ops, left, closed := l.queue.take(all, failures > 0)
 		wait := left && len(ops) == 0
-		if len(ops) > 0 || all {
-			l.commit(ops)
-			wait = wait || l.Err() != nil
+		switch {
+		case len(ops) == 0 && !all:
+		case l.commit(ops):
+			failures = 0
+		default:
+			failures++
+			wait = true // a pause: what was put back wakes nobody, or attempts would follow without end
 		}
 		l.rotate() // between commits: whoever waits for the next one waits for a segment, too
-		// The queue takes nothing any more, and these were its last steps, or what is left cannot
-		// be committed.
-		if closed && (!left || l.Err() != nil || l.held.Load()) {
+		if closed && l.through(left, len(ops) == 0, failures) {
 			l.closeErr = l.shut()
 			return
 		}
 		if wait && timer == nil {
-			timer = time.After(l.delay())
+			timer = time.After(l.delay(failures))
 		}
 	}
 }
 
-func (l *Ledger) delay() time.Duration {
-	if l.Err() != nil || l.held.Load() {
+// through reports whether a closed queue has nothing more to commit: these were its last steps, or
+// what is left cannot be committed. After one failure there is another attempt, with all of them.
+func (l *Ledger) through(left, none bool, failures int) bool {
+	if l.Err() != nil || l.held.Load() || failures > 1 {
+		return true
+	}
+	return !left && (failures == 0 || none)
+}
+
+func (l *Ledger) delay(failures int) time.Duration {
+	if l.Err() != nil || l.held.Load() || failures > 1 {
 		return retryWait
 	}
 	return lazyDelay
 }
 
-// commit applies the steps in one commit and tells those who wait.
-func (l *Ledger) commit(ops []*op) {
+// commit applies the steps in one commit and tells those who wait. It reports whether it did.
+func (l *Ledger) commit(ops []*op) bool {
 	if l.held.Load() {
 		l.refuse(ops, ErrClock)
-		return
+		return false
 	}
 	if l.Err() != nil && !l.retry() {
 		l.refuse(ops, ErrUnavailable)
-		return
+		return false
 	}
 	if len(ops) == 0 {
-		return
+		return true
 	}
 	b, err := l.transact(ops)
 	if err != nil {
@@ -107,7 +119,7 @@ func (l *Ledger) commit(ops []*op) {
 			l.o.Logger.Error("ledger does not open again", "err", err)
 		}
 		l.refuse(ops, fmt.Errorf("%w: %v", ErrCommit, err))
-		return
+		return false
 	}
 	crashpoint("committed") // on disk: the whole batch; nobody knows it yet
 	// Published before anybody is told: a caller that goes on finds its own request judged.
@@ -119,6 +131,7 @@ func (l *Ledger) commit(ops []*op) {
 			o.done <- o.err
 		}
 	}
+	return true
 }
 
 // refuse returns err to the waiting callers, whose steps were not committed. It queues the steps
@@ -136,9 +149,6 @@ func (l *Ledger) refuse(ops []*op, err error) {
 	}
 	// Before what has come since: an outcome follows the judging that it belongs to.
 	l.queue.putBack(kept)
-	if len(kept) > 0 {
-		l.queue.signal()
-	}
 }
 
 // transact makes one batch of the steps and commits it. After an error the store may hold the batch

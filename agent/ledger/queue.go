@@ -85,8 +85,9 @@ func (q *queue) close() {
 }
 
 // take removes the steps of the next commit from the queue, and reports whether others are left.
-// While nobody waits for any of them and they are few, it removes none unless all is set.
-func (q *queue) take(all bool) (ops []*op, left, closed bool) {
+// While nobody waits for any of them and they are few, it removes none unless all is set. After a
+// commit that did not succeed, again is set: then it removes all of the ledger's own.
+func (q *queue) take(all, again bool) (ops []*op, left, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	// Few: a commit of many must not keep those waiting who come while it is written.
@@ -97,6 +98,11 @@ func (q *queue) take(all bool) (ops []*op, left, closed bool) {
 	// Each admission has an outcome, and some have two: the ledger's own steps must not fall
 	// behind.
 	n := min(len(q.own), batchOps-len(admissions), max(2*len(admissions), aloneOps))
+	if again {
+		// Those that are put back after each attempt stand at the head. Whoever waits behind them
+		// must hear of the failure, too.
+		n = len(q.own)
+	}
 	ops = append(append(make([]*op, 0, n+len(admissions)), q.own[:n]...), admissions...)
 	q.own = q.own[n:]
 	for _, o := range ops {

@@ -8,7 +8,7 @@ import (
 // drained takes all steps of a queue, batch by batch.
 func drained(q *queue) (batches [][]*op) {
 	for {
-		ops, _, _ := q.take(true)
+		ops, _, _ := q.take(true, false)
 		if len(ops) == 0 {
 			return batches
 		}
@@ -77,7 +77,7 @@ func TestNoisyAppKeepsCommitsShort(t *testing.T) {
 	for range noisy {
 		put("noisy")
 	}
-	if ops, _, _ := q.take(false); len(ops) != alone {
+	if ops, _, _ := q.take(false, false); len(ops) != alone {
 		t.Errorf("the noisy app alone has %d steps in a commit, want %d", len(ops), alone)
 	}
 	for range alone {
@@ -89,7 +89,7 @@ func TestNoisyAppKeepsCommitsShort(t *testing.T) {
 	}
 	served := 0
 	for n := range 100 {
-		ops, _, _ := q.take(false)
+		ops, _, _ := q.take(false, false)
 		if most := 2*2*quiet + few; len(ops) > most {
 			t.Errorf("commit %d has %d steps, want %d at most", n, len(ops), most)
 		}
@@ -127,7 +127,7 @@ func TestEachAppHasATurn(t *testing.T) {
 				}
 			}
 		}
-		ops, left, _ := q.take(false)
+		ops, left, _ := q.take(false, false)
 		of := map[string]int{}
 		for _, o := range ops {
 			of[o.app]++
@@ -145,14 +145,14 @@ func TestEachAppHasATurn(t *testing.T) {
 func TestManyOutcomesDoNotWait(t *testing.T) {
 	q := &queue{wake: make(chan struct{}, 1)}
 	for i := range batchOps / 2 {
-		if ops, left, _ := q.take(false); len(ops) != 0 || left != (i > 0) {
+		if ops, left, _ := q.take(false, false); len(ops) != 0 || left != (i > 0) {
 			t.Fatalf("%d outcomes: %d were taken, others left: %t", i, len(ops), left)
 		}
 		if err := q.put(&op{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if ops, left, _ := q.take(false); len(ops) != aloneOps || !left {
+	if ops, left, _ := q.take(false, false); len(ops) != aloneOps || !left {
 		t.Errorf("%d of %d were taken, others left: %t", len(ops), batchOps/2, left)
 	}
 }

@@ -33,10 +33,20 @@ func boundMemory(ctx context.Context) {
 	}
 }
 
-// memoryLimit returns the limit for so many bytes in use. A large wallet, which needs more than a
-// small one has in all, must not spend its time on collecting: its garbage may take half as much
-// again.
-func memoryLimit(inUse uint64) int64 { return int64(max(smallestHeap, inUse+inUse/2)) }
+// largeWallet is how much a wallet needs that has thousands of accounts or sessions. What a small
+// one needs under attack is less: the bounds of what others send see to that.
+const largeWallet = 64 << 20
+
+// memoryLimit returns the limit for so many bytes in use. Garbage may take a quarter of these, and
+// half of what is beyond a large wallet's first bytes: such a wallet, which needs more in all, must
+// not spend its time on collecting.
+func memoryLimit(inUse uint64) int64 {
+	garbage := inUse / 4
+	if inUse > largeWallet {
+		garbage += (inUse - largeWallet) / 4
+	}
+	return int64(max(smallestHeap, inUse+garbage))
+}
 
 // besideHeap is what the runtime's limit counts besides the heap: stacks, and its own books.
 var besideHeap = []string{

@@ -278,8 +278,10 @@ func (c *compiler) boundMatcher(e yamlnode.Entry, sh *shape, where string) match
 		c.Complain(e.Value, "%s", inField(e.Key.Text, err))
 		return anything{}
 	}
-	// In a rule that forbids or counts, min: 1 is any weight above zero.
-	if text != "1" || e.Key.Text != "min" || c.section.permits() {
+	// In a rule that forbids or counts, min: 1 is any weight above zero, and max: -1 any below. A
+	// percentage in its place would let lighter votes through.
+	above, below := e.Key.Text == "min" && text == "1", e.Key.Text == "max" && v.number.negative
+	if c.section.permits() || !above && !below {
 		c.reviewPercent(e.Value, sh, v, where)
 	}
 	return bound{v, e.Key.Text == "max"}

@@ -116,11 +116,11 @@ func withoutNot(m matcher) string {
 	return strings.Join(says, " or ")
 }
 
-// otherTexts finds a negation in the JSON of a game or side chain, where a rule allows all that it
-// does not know.
+// otherTexts finds a negation in the JSON of a game or side chain, or of a text to sign, where a
+// rule allows all that it does not know.
 func otherTexts(p *place) string {
 	not, ok := p.matcher.(noneOf)
-	if !ok || !p.allows() || p.shape.kind != aJSON || p.entry == nil || p.entry.name != "custom_json" {
+	if !ok || !p.allows() || p.shape.kind != aJSON || p.entry != nil && p.entry.name != "custom_json" {
 		return ""
 	}
 	if !takes(p.whole, textValue(unknownText)) || !has(not.matcher, comparesText) {

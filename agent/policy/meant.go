@@ -25,7 +25,7 @@ func (c *compiler) settle(root *yamlnode.Node, reviewed bool) Problems {
 	for _, around := range []bool{false, true} {
 		for i := range problems {
 			p := &problems[i]
-			if left := remarks[p.Line]; p.Warning && p.Around == around && len(left) > 0 {
+			if left := remarks[p.Line]; p.Warning && !p.Unseen && p.Around == around && len(left) > 0 {
 				p.Meant, remarks[p.Line] = left[0].reason, left[1:]
 			}
 		}

@@ -120,9 +120,9 @@ func (r *Reader) oddSpaces(root *Node) {
 			structureBehind.MatchString(string(line[at.column:]))):
 			r.Complain(n, "here is %s, which looks like a blank and is none; write a blank instead", plain.Describe(ch))
 		default:
-			r.Warn(n, `here is %s, which looks like a blank and is none; write a blank, or "%s" inside a text in `+
-				`double `+
-				"quotes if it is meant", plain.Describe(ch), escaped(ch))
+			r.add(n, Problem{Warning: true, Unseen: true, Text: fmt.Sprintf(`here is %s, which looks like a blank and `+
+				`is none; write a blank, or "%s" inside a text in double quotes if it is meant`, plain.Describe(ch),
+				escaped(ch))})
 		}
 	}
 }

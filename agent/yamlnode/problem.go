@@ -18,6 +18,9 @@ type Problem struct {
 	Warning bool // the file can be used nevertheless
 	// Around says that a warning is about what is around the file, such as the clock.
 	Around bool
+	// Unseen says that a warning is about a character that looks like another one. No reason
+	// silences it: who reads the file does not see what it is about.
+	Unseen bool
 	// Meant is why a warning is meant so, in the words of the file; "" if it is not.
 	Meant string
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,17 +26,18 @@ func TestManyStepsWhileCommitsFail(t *testing.T) {
 }
 
 func keepWhileFailing(t *testing.T, opens bool, kept int) {
-	failing, attempts := false, 0
+	var failing atomic.Bool
+	var attempts atomic.Int64
 	r := newRigWith(t, options("test").Around(func(op string, do func() error) error {
-		if !failing || op != "commit" && (opens || op != "open") {
+		if !failing.Load() || op != "commit" && (opens || op != "open") {
 			return do()
 		}
-		attempts++
+		attempts.Add(1)
 		return errInjected
 	}))
 	must(t, r.l.Flush(ctx))
 	before, _ := r.l.Head()
-	failing = true
+	failing.Store(true)
 	for i := range kept {
 		must(t, r.l.Note(ledger.Entry{Type: ledger.RecordEvent, Outcome: fmt.Sprint("event ", i)}))
 	}
@@ -50,13 +52,13 @@ func keepWhileFailing(t *testing.T, opens bool, kept int) {
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("whoever waits hears of it after %v", took)
 	}
-	attempts = 0
+	attempts.Store(0)
 	time.Sleep(time.Minute)
 	synctest.Wait()
-	if attempts < 20 || attempts > 150 {
-		t.Errorf("%d attempts in a minute", attempts)
+	if n := attempts.Load(); n < 20 || n > 150 {
+		t.Errorf("%d attempts in a minute", n)
 	}
-	failing = false
+	failing.Store(false)
 	time.Sleep(2 * time.Second)
 	must(t, r.l.Flush(ctx))
 	n := 0
@@ -69,7 +71,7 @@ func keepWhileFailing(t *testing.T, opens bool, kept int) {
 	if n != kept {
 		t.Errorf("%d events of %d are recorded in their order", n, kept)
 	}
-	failing = true
+	failing.Store(true)
 	for range kept {
 		must(t, r.l.Note(ledger.Entry{Type: ledger.RecordEvent, Outcome: "late"}))
 	}

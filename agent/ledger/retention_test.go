@@ -1,11 +1,11 @@
 package ledger_test
 
 import (
-	"bytes"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,7 +27,7 @@ func TestRetentionByBytesOfDefault(t *testing.T) {
 		{0, true, false}} {
 		synctest.Test(t, func(t *testing.T) {
 			x := &rig{t: t, o: r.o.WithSegmentBytes(1), path: filepath.Join(t.TempDir(), "ledger.db"), clock: r.clock}
-			var log bytes.Buffer
+			var log logText
 			x.o.Logger, x.o.KeepBytes, x.o.KeepLarger = slog.New(slog.NewTextHandler(&log, nil)), c.most, c.larger
 			must(t, os.CopyFS(filepath.Dir(x.path), os.DirFS(whole)))
 			x.open()
@@ -44,12 +44,30 @@ func TestRetentionByBytesOfDefault(t *testing.T) {
 	}
 }
 
+// logText is what was logged so far. Loggers of several goroutines may write to it.
+type logText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logText) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *logText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // Before the first segment is removed for the size of the trail, the log says so, once.
 func TestRetentionByBytesIsToldBefore(t *testing.T) {
 	o := options("test").WithSegmentBytes(20_000)
 	o.KeepBytes = 200_000
 	r := newRigWith(t, o)
-	var log bytes.Buffer
+	var log logText
 	r.o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	r.reopen()
 	told := func() int { return strings.Count(log.String(), "comes near to audit.max") }

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"pksa/protocol/hive"
@@ -222,10 +223,43 @@ func firstOnly(p *place) string {
 		return fmt.Sprintf("%s: in deny, %s looks at that element only, and is evaded by another order; write any",
 			p.name,
 			where)
-	case p.allows() && !p.alone():
+	case p.allows() && !p.alone() && !p.eachByNumber():
 		return fmt.Sprintf("%s: in allow, %s looks at that element only, and the others may be anything; write "+
-			"each or "+
-			"exactly, or add size", p.name, where)
+			"each or exactly, or test each by its number and add a size that takes no more", p.name, where)
 	}
 	return ""
+}
+
+// eachByNumber reports whether the tests beside this one look at each element by its number: .0 and
+// .1 beside size: 2.
+func (p *place) eachByNumber() bool {
+	tested := map[string]bool{}
+	for _, m := range p.beside {
+		if m, ok := m.(inside); ok {
+			tested[m.path[0]] = true
+		}
+	}
+	known := 0
+	for tested[strconv.Itoa(known)] {
+		known++
+	}
+	return slices.ContainsFunc(p.beside, func(m matcher) bool {
+		s, ok := m.(size)
+		return ok && s.atMost(known)
+	})
+}
+
+// atMost reports whether the test takes no list that is longer. Numbers are compared with the ends
+// of tests only, so it is enough to try these and their neighbours.
+func (s size) atMost(most int) bool {
+	of := place{whole: s.matcher}
+	tries := []value{countValue(most + 1), countValue(1 << 20)}
+	for _, end := range of.ends() {
+		tries = append(tries, neighbours(end)...)
+	}
+	longest := countValue(most)
+	return !slices.ContainsFunc(tries, func(v value) bool {
+		order, known := compareBound(longest, v)
+		return known == yes && order > 0 && mayTake(s.matcher, v)
+	})
 }

@@ -34,8 +34,14 @@ func (c *compiler) settle(root *yamlnode.Node, reviewed bool) Problems {
 		if !reviewed {
 			break
 		}
-		// On another day the wallet or the clock could give a warning here.
-		for _, one := range left[min(c.possible[line], len(left)):] {
+		// On another day the wallet or the clock could give a warning here. Until then it is
+		// listed, since it would silence a trap, too, that somebody writes on the line.
+		kept := min(c.possible[line], len(left))
+		for _, one := range left[:kept] {
+			problems = append(problems, Problem{File: c.file, Line: line, Column: one.column, Warning: true,
+				Around: true, Meant: one.reason, Spare: true, Text: "silences nothing today"})
+		}
+		for _, one := range left[kept:] {
 			// Around, since a later program may no longer warn of what the comment is about.
 			problems = append(problems, Problem{File: c.file, Line: line, Column: one.column, Warning: true,
 				Around: true, Text: "this comment silences nothing, as there is no such warning on its line; leave " +

@@ -127,7 +127,8 @@ func TestMeantSo(t *testing.T) {
 		if len(env.Apps) == 1 {
 			want = 1
 		}
-		if len(problems.Warnings()) != len(normal) || len(problems.Silenced()) != want {
+		if len(problems.Warnings()) != len(normal) || len(problems.Silenced()) != want ||
+			len(problems.Spare()) != 1-want {
 			t.Errorf("%v:\n%v", env.Apps, problems)
 		}
 	}

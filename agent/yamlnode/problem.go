@@ -23,6 +23,8 @@ type Problem struct {
 	Unseen bool
 	// Meant is why a warning is meant so, in the words of the file; "" if it is not.
 	Meant string
+	// Spare says that no warning stands here today which the reason silences.
+	Spare bool
 }
 
 // Place returns where the problem is: "policy.yaml:12:7".
@@ -59,7 +61,12 @@ func (ps Problems) Warnings() Problems {
 
 // Silenced returns the warnings that are meant so.
 func (ps Problems) Silenced() Problems {
-	return ps.only(func(p Problem) bool { return p.Meant != "" })
+	return ps.only(func(p Problem) bool { return p.Meant != "" && !p.Spare })
+}
+
+// Spare returns the reasons that silence nothing today.
+func (ps Problems) Spare() Problems {
+	return ps.only(func(p Problem) bool { return p.Spare })
 }
 
 func (ps Problems) only(wanted func(Problem) bool) (out Problems) {

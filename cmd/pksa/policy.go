@@ -75,6 +75,8 @@ type checkResult struct {
 	Compared bool `json:"compared,omitempty"`
 	// Silenced are the warnings that the file says to be meant so. They are no problems.
 	Silenced []silencedInfo `json:"silenced,omitempty"`
+	// Spare are reasons that silence nothing today. They would silence what comes to their line.
+	Spare []silencedInfo `json:"spare,omitempty"`
 }
 
 type problemInfo struct {
@@ -101,12 +103,9 @@ func (c *command) checkPolicy(ctx context.Context, path string, strict bool) err
 	compiled, problems := policy.Compile(path, src, options)
 	warnings, silenced := problems.Warnings(), problems.Silenced()
 	result := checkResult{File: path, OK: compiled != nil && !(strict && len(warnings) > 0), Problems: []problemInfo{},
-		Compared: compared}
+		Compared: compared, Silenced: reasons(silenced), Spare: reasons(problems.Spare())}
 	for _, p := range slices.Concat(problems.Errors(), warnings) {
 		result.Problems = append(result.Problems, problemInfo{p.Line, p.Column, p.Text, p.Warning})
-	}
-	for _, p := range silenced {
-		result.Silenced = append(result.Silenced, silencedInfo{p.Line, p.Column, p.Text, p.Meant})
 	}
 	if compiled != nil {
 		result.SHA256 = compiled.Hash()
@@ -141,6 +140,14 @@ func (c *command) checkPolicy(ctx context.Context, path string, strict bool) err
 		return errSilent
 	}
 	return nil
+}
+
+// reasons returns the comments that say why something is meant so.
+func reasons(problems policy.Problems) (infos []silencedInfo) {
+	for _, p := range problems {
+		infos = append(infos, silencedInfo{p.Line, p.Column, p.Text, p.Meant})
+	}
+	return infos
 }
 
 // policyFile reads a policy. The one of the settings decides what is signed, so it is refused where

@@ -233,6 +233,11 @@ func (c *compiler) readNames(m yamlnode.Mapping, key string, check func(n *yamln
 	// which in a deny rule would then forbid nothing.
 	if n.Kind == yamlnode.Scalar && !strings.HasPrefix(n.Text, "$") {
 		write := "[" + n.Text + "]"
+		if n.Null {
+			c.Complain(n, "%s is a list, or the word any, and null is none; leave %s out, or name whom you mean",
+				key, key)
+			return set
+		}
 		if slices.Contains(wordsForAll, n.Text) {
 			write = "any"
 		}

@@ -234,7 +234,7 @@ func (c *compiler) readNames(m yamlnode.Mapping, key string, check func(n *yamln
 	if n.Kind == yamlnode.Scalar && !strings.HasPrefix(n.Text, "$") {
 		write := "[" + n.Text + "]"
 		if n.Null {
-			c.Complain(n, "%s is a list, or the word any, and null is none; leave %s out, or name whom you mean",
+			c.Complain(n, "%s is a list, or the word any, and null is none; name whom you mean, or write %s: any",
 				key, key)
 			return set
 		}

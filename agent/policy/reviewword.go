@@ -69,9 +69,8 @@ func (c *compiler) reviewName(n *yamlnode.Node, key, name string) {
 		c.Warn(n, "%s: %s is only what has that name, and no word for all; for all write %s: any", key,
 			quote(name), key)
 	case name == "null":
-		c.Warn(n, "%s: %s is only what has that name, and no word for nothing; leave %s out, or name whom you mean",
-			key,
-			quote(name), key)
+		c.Warn(n, "%s: %s is only what has that name, and no word for nothing; name whom you mean, or write %s: any",
+			key, quote(name), key)
 	case strings.Contains(name, "*"):
 		c.Warn(n, "%s: %s is compared as it stands, with its star; name each, or write %s: any", key, quote(name), key)
 	}

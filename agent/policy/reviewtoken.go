@@ -12,10 +12,13 @@ import (
 type tokenMove struct {
 	says   string
 	id     string
-	pays   bool   // somebody gets tokens by it
+	to     string // the path to who gets tokens by it, if anybody does
 	amount string // the path to how many
 	json   func(to value) value
 }
+
+// pays reports whether somebody gets tokens by the move.
+func (m tokenMove) pays() bool { return m.to != "" }
 
 // unknown is a JSON value that may be anything.
 var unknown = value{kind: isUnreadable, json: true}
@@ -29,17 +32,21 @@ var tokenMoves = []tokenMove{
 	engine("market", "buy", "", "symbol", "quantity", "price"),
 	engine("market", "marketSell", "", "symbol", "quantity"),
 	engine("market", "marketBuy", "", "symbol", "quantity"),
-	{"sm_token_transfer", "sm_token_transfer", true, ".qty", func(to value) value {
+	{"sm_token_transfer", "sm_token_transfer", ".to", ".qty", func(to value) value {
 		return jsonObject(map[string]value{"to": to, "qty": unknown, "token": unknown})
 	}},
-	{"vsc.transfer", "vsc.transfer", true, ".amount", func(to value) value {
+	{"vsc.transfer", "vsc.transfer", ".to", ".amount", func(to value) value {
 		return jsonObject(map[string]value{"from": unknown, "to": to, "amount": unknown, "asset": unknown})
 	}},
 }
 
 // engine returns an action of Hive-Engine, with the members of its payload.
 func engine(contract, action, to string, members ...string) tokenMove {
-	return tokenMove{contract + " " + action, "ssc-mainnet-hive", to != "", ".contractPayload.quantity",
+	path := ""
+	if to != "" {
+		path = ".contractPayload." + to
+	}
+	return tokenMove{contract + " " + action, "ssc-mainnet-hive", path, ".contractPayload.quantity",
 		func(who value) value {
 			payload := map[string]value{}
 			for _, name := range members {
@@ -97,11 +104,10 @@ func (c *compiler) reviewPayee(r *rule, rules []*rule) {
 			if other.section != allowSection || other.observe || !other.mayMeet(r) {
 				continue
 			}
-			if says := other.paysTokens(rules); says != "" {
+			if move, pays := other.paysTokens(rules); pays {
 				c.Warn(c.entryName(n), "payee sees no tokens: %q lets custom_json through, in which tokens go to "+
-					"anybody "+
-					"(%s); name who may get them there, such as json: {.contractPayload.to: [bob]}, or deny it by json",
-					other.name, says)
+					"anybody (%s); name who may get them there, such as json: {%s: [bob]}, or deny it by json",
+					other.name, move.says, move.to)
 				return
 			}
 		}
@@ -109,20 +115,20 @@ func (c *compiler) reviewPayee(r *rule, rules []*rule) {
 }
 
 // paysTokens returns a move by which the rule lets a stranger get tokens, and no rule denies it.
-func (r *rule) paysTokens(rules []*rule) string {
+func (r *rule) paysTokens(rules []*rule) (move tokenMove, pays bool) {
 	stranger := inJSON(unknownText)
 	for _, move := range tokenMoves {
-		if !move.pays || !r.mayMove(move, stranger) {
+		if !move.pays() || !r.mayMove(move, stranger) {
 			continue
 		}
 		if !slices.ContainsFunc(rules, func(other *rule) bool {
 			return other.section == denySection && !other.observe && covers(other.apps, r.apps) &&
 				(other.entries == nil || other.mayMove(move, unknown))
 		}) {
-			return move.says
+			return move, true
 		}
 	}
-	return ""
+	return tokenMove{}, false
 }
 
 func (r *rule) mayMove(move tokenMove, to value) bool {
@@ -140,9 +146,12 @@ func (c *compiler) reviewTokens(r *rule, limits []*limit) {
 			continue
 		}
 		if free := e.uncounted(r, limits); len(free) > 0 {
-			c.Warn(c.entryName(n), "%q lets tokens go without any limit (%s); add a limit such as sum: 500 per "+
-				"24h, of: "+
-				"{list: json, field: %s}", r.name, saying(free), free[0].amount)
+			c.Warn(c.entryName(n), "%q lets tokens go without any limit (%s); add under limits: {name: tokens "+
+				"in a day, operations: [custom_json: {id: %s}], sum: 500 per 24h, of: {list: json, field: %s}}",
+				r.name, saying(free), free[0].id, free[0].amount)
+		} else if left := r.uncountedPiece(e, limits); left != nil {
+			c.Warn(c.entryName(n), "%q lets tokens go without any limit beside %q (%s), which %s; let it count all, "+
+				"or add a limit for the rest", r.name, left.limit.name, left.move.says, left.why)
 		} else if !slices.ContainsFunc(limits, func(l *limit) bool { return l.bindsSome(r, e) }) {
 			c.Warn(c.entryName(n), "%q lets custom_json through with the active key without any limit, and tokens "+
 				"move "+

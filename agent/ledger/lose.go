@@ -1,6 +1,9 @@
 package ledger
 
-import "bytes"
+import (
+	"bytes"
+	"time"
+)
 
 // give notes that a value is lost, and what takes its place.
 func (x *examination) give(b bucket, key []byte) {
@@ -57,7 +60,7 @@ func (x *examination) giveCharge(key []byte, gone edit) {
 	x.charges = append(x.charges, c)
 	means := "the audit record says what it was; else limits count as used up"
 	if _, isSum := sumNumber(c.number); isSum {
-		means = "limits whose window holds the latest of these requests count as used up"
+		means = "limits whose window holds the latest of these requests, or of the day after, count as used up"
 	}
 	x.lost(nameOf(bucketCharges, key), means, gone)
 }
@@ -105,6 +108,11 @@ func (x *examination) giveFact(key []byte) {
 	}
 	x.lost(nameOf(bucketMeta, key), means, e)
 }
+
+// longestWait is how long a request can wait for a person, and more: relays may say that a request
+// expires within a day, and those that say more are not listened to. A limit whose window is
+// shorter counts too much for a time, and none too little.
+const longestWait = 24 * time.Hour
 
 // apply writes what was decided with the commit that mends the ledger: the record of it, and what
 // lets nothing be free by a loss.
@@ -155,9 +163,12 @@ func (x *examination) charged(b *batch) (map[string][]Charge, error) {
 	}
 	for _, lost := range x.charges {
 		if latest, isSum := sumNumber(lost.number); isSum {
-			// Which requests were in it is lost, but not when the latest of them was.
+			// Which requests were in it is lost, but not when the latest of them came. Each of them
+			// was charged when a person agreed, at the latest, which may be a wait later.
 			if s, found := b.l.recordOf(latest); found {
-				lost.At = s.Time
+				if last := s.Time.Add(longestWait); last.Before(lost.At) {
+					lost.At = last
+				}
 			}
 		} else if r, found := b.l.chargedBy(lost.number); found && !lost.Until.IsZero() {
 			lost.Record, lost.At = &r, r.Time

@@ -131,8 +131,8 @@ func TestSumChargesCutOff(t *testing.T) {
 	}
 }
 
-// What is lost with a sum is told by the latest request in it: its time is known, what it was
-// charged is not all.
+// What is lost with a sum is told by the latest request in it: no charge of the sum is later than a
+// day after that, nor later than now. What was charged is not known.
 func TestLoseSum(t *testing.T) {
 	x := newSummed(t)
 	x.alter("charges", 0, 20, 21)
@@ -149,11 +149,66 @@ func TestLoseSum(t *testing.T) {
 	if len(lost) != 1 || !strings.HasPrefix(lost[0].What, "the sum of what requests up to ") {
 		t.Errorf("lost: %v", lost)
 	}
-	if got.Record != nil || got.Until.IsZero() || !got.At.Before(x.clock.now().Add(-10*time.Second)) {
+	if got.Record != nil || got.Until.IsZero() || got.At.After(x.clock.now()) {
 		t.Errorf("counts in its place: %+v", got)
 	}
 	x.open()
 	if n, _ := x.total(); n < 1000 {
 		t.Errorf("%d requests count", n)
+	}
+}
+
+// A sum that is lost counts from no earlier than the latest charge in it, also if a person agreed
+// to that long after the request had come, or to an earlier request after a later one had come.
+func TestLoseSumOfWaiting(t *testing.T) {
+	for name, asked := range map[string]int{"the later": 1, "the earlier": 0} {
+		t.Run(name, func(t *testing.T) {
+			x := &lossy{rig: newRigWith(t, options("test").WithSegment(lossySegment))}
+			x.slot("mybot")
+			x.alice = x.session("alice", "mybot", "k1")
+			ask := func(ledger.View) ledger.Ruling { return ledger.Ruling{Verdict: ledger.Pending} }
+			var waits uint64
+			for i := range 2 {
+				if i != asked {
+					x.pay(x.alice)
+					continue
+				}
+				x.clock.add(time.Second)
+				out, err := x.l.Admit(ctx, x.admission(x.alice, "waits", x.nowMS()), ask)
+				must(t, err)
+				waits = out.Number
+			}
+			x.clock.add(50 * time.Minute)
+			charged, until := x.clock.now(), x.clock.now().Add(90*24*time.Hour)
+			_, err := x.l.Decide(ctx, waits, func(ledger.View) ledger.Ruling {
+				return ledger.Ruling{Verdict: ledger.Admitted,
+					Charges: []ledger.Charge{{Data: []byte("1 HBD"), Expires: until}}}
+			})
+			must(t, err)
+			must(t, x.l.Settle(waits, ledger.Settlement{Outcome: "accepted", Answer: []byte("yes")}))
+			for range 3 * lossySegment {
+				must(t, x.l.Note(ledger.Entry{Type: ledger.RecordEvent, Outcome: "filler"}))
+			}
+			must(t, x.l.Flush(ctx))
+			must(t, x.l.SumCharges(ctx, func(_ ledger.View, held []ledger.Held) ([]ledger.Sum, uint64) {
+				sum := ledger.Charge{Data: []byte("sum of 2"), Expires: until}
+				return []ledger.Sum{{Of: []int{0, 1}, Charge: sum}}, 0
+			}, 0))
+			x.clock.add(30 * 24 * time.Hour)
+			must(t, x.l.Close())
+			x.alter("charges", 0, 20, 21)
+			var got ledger.LostCharge
+			_, err = ledger.Mend(ctx, x.path, x.o, ledger.Mending{
+				Lose: func([]ledger.Loss) (bool, error) { return true, nil },
+				Charge: func(c ledger.LostCharge) (ledger.Charge, error) {
+					got = c
+					return ledger.Charge{Data: []byte("unknown"), Expires: c.Until}, nil
+				},
+			})
+			must(t, err)
+			if got.At.Before(charged) || got.At.After(charged.Add(24*time.Hour)) {
+				t.Errorf("counts from %v, want from %v to a day later", got.At, charged)
+			}
+		})
 	}
 }

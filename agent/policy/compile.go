@@ -92,6 +92,7 @@ type compiler struct {
 	lists     map[string][]*yamlnode.Node
 	listNames []string
 	nodes     map[*rule]*yamlnode.Node // where a rule stands, for warnings
+	tried     int                      // payments by which ways to pay were compared
 	possible  map[int]int              // by line, how many warnings the wallet or the clock could give
 
 	section section // of the rule at hand

@@ -1,9 +1,7 @@
 package policy
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"pksa/protocol/hive"
@@ -107,96 +105,4 @@ func (c *compiler) reviewTimeout(r *rule) {
 			"relays keep a request for %s by default, so a yes after that reaches nobody; "+
 				"write 50s", windowText(requestsLive))
 	}
-}
-
-// payments are the operations that pay somebody. Who denies one of them by its recipient means all
-// of them.
-var payments = []string{"transfer", "recurrent_transfer", "transfer_to_savings", "transfer_from_savings",
-	"transfer_to_vesting", "escrow_transfer"}
-
-// reviewOtherWays warns where a rule denies one way to pay somebody, and others are open.
-func (c *compiler) reviewOtherWays(r *rule, rules []*rule) {
-	for i, n := range c.entryNodes(r) {
-		e := &r.entries[i]
-		who := e.recipients()
-		if !slices.Contains(payments, e.name) || len(who) == 0 {
-			continue
-		}
-		for _, other := range rules {
-			if !other.section.permits() || other.observe || !other.mayMeet(r) {
-				continue
-			}
-			if way := other.otherWay(who, rules); way != "" {
-				c.Warn(c.entryName(n), "%q denies %s to %s, and %q lets %s through, which pays %s too; write "+
-					"active: {payee: {any: %s}}", r.name, e.name, who[0], other.name, way, who[0], textIn(who))
-				break
-			}
-		}
-	}
-}
-
-func textIn(names []string) string {
-	if len(names) == 1 {
-		return names[0]
-	}
-	return fmt.Sprintf("[%s]", strings.Join(names[:min(len(names), 3)], ", "))
-}
-
-// recipients returns the accounts by which the entry tests who is paid, and by nothing else.
-func (e *opEntry) recipients() []string {
-	d, ok := hive.DefinitionOf(e.name)
-	if !ok || len(e.fields) != 1 || !slices.Contains(append([]string{payeeField}, d.Payees...), e.fields[0].field) {
-		return nil
-	}
-	var texts nameSet
-	switch m := e.fields[0].matcher.(type) {
-	case allOf:
-		if len(m) == 1 {
-			if any, ok := m[0].(some); ok {
-				texts = textsOf(any.matcher)
-			}
-		}
-	default:
-		texts = textsOf(m)
-	}
-	var names []string
-	for _, name := range texts.sorted() {
-		names = append(names, string(name))
-	}
-	return names
-}
-
-// otherWay returns a payment to one of the accounts that the rule permits and no rule denies.
-func (r *rule) otherWay(who []string, rules []*rule) string {
-	for _, name := range payments {
-		pays := slices.ContainsFunc(r.entries, func(e opEntry) bool {
-			return e.mayPay(name, r.section, who[0])
-		})
-		if !pays || slices.ContainsFunc(rules, func(other *rule) bool {
-			return other.section == denySection && !other.observe && covers(other.apps, r.apps) &&
-				(other.entries == nil || slices.ContainsFunc(other.entries, func(e opEntry) bool {
-					return e.mayPay(name, denySection, who[0])
-				}))
-		}) {
-			continue
-		}
-		return name
-	}
-	return ""
-}
-
-// mayPay reports whether the entry may be about a payment to an account.
-func (e *opEntry) mayPay(operation string, in section, who string) bool {
-	if !slices.Contains(e.mayName(in), operation) {
-		return false
-	}
-	d, _ := hive.DefinitionOf(operation)
-	for _, f := range e.fields {
-		switch v := textValue(who); {
-		case f.field == payeeField && !mayTake(f.matcher, value{kind: isList, items: []value{v}}),
-			slices.Contains(d.Payees, f.field) && !mayTake(f.matcher, v):
-			return false
-		}
-	}
-	return true
 }

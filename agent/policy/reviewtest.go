@@ -251,8 +251,8 @@ func (p *place) eachByNumber() bool {
 
 // atMost reports whether the test takes no list that is longer. Numbers are compared with the ends
 // of tests only, so it is enough to try these and their neighbours.
-func (s size) atMost(most int) bool {
-	of := place{whole: s.matcher}
+func (m size) atMost(most int) bool {
+	of := place{whole: m.matcher}
 	tries := []value{countValue(most + 1), countValue(1 << 20)}
 	for _, end := range of.ends() {
 		tries = append(tries, neighbours(end)...)
@@ -260,6 +260,6 @@ func (s size) atMost(most int) bool {
 	longest := countValue(most)
 	return !slices.ContainsFunc(tries, func(v value) bool {
 		order, known := compareBound(longest, v)
-		return known == yes && order > 0 && mayTake(s.matcher, v)
+		return known == yes && order > 0 && mayTake(m.matcher, v)
 	})
 }

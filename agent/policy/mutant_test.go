@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,9 @@ var mutants = flag.Bool("mutants", false,
 
 // mutant is a way to break the engine: in a file, one text for another.
 type mutant struct{ says, file, old, new string }
+
+// testsOfReview are those that can meet a mutant of the review, which gives nothing but warnings.
+const testsOfReview = "^(TestWarnings|TestWhatNeverMatchesNeverDoes|TestCertainRelationsOfTestsHold)$"
 
 // brokenWays are mistakes that somebody may make when changing this code. Each lets something
 // through that the language does not, or refuses what it permits.
@@ -124,11 +128,50 @@ var brokenWays = []mutant{
 		"if false {"},
 }
 
+// brokenReview are ways to be silent about a trap, or to warn where there is none.
+var brokenReview = []mutant{
+	{"a limit of some hours binds always", "comparerule.go", "if !want.weekly(inForce) {",
+		"if !want.weekly(inForce) && false {"},
+	{"a limit that ends binds always", "comparerule.go", "if t.After(want.from) {", "if false {"},
+	{"a limit of some accounts binds all", "reviewlimit.go", "case !covers(r.accounts, allowed.accounts):",
+		"case false:"},
+	{"a limit of some apps binds all", "reviewlimit.go", "case !covers(r.apps, allowed.apps):", "case false:"},
+	{"a limit of what we send binds all", "reviewlimit.go",
+		"case r.broadcast != nil && (allowed.broadcast == nil || *r.broadcast != *allowed.broadcast):", "case false:"},
+	{"a limit of some recipients binds all", "comparerule.go",
+		"return !slices.ContainsFunc(other.fields, func(f fieldMatcher) " +
+			"bool { return !e.testsWithin(f.field, f.matcher) })", "return true"},
+	{"limits for one recipient each are none for all", "reviewlimit.go", "if list, ok := f.matcher.(oneOf); ok {",
+		"if list, ok := f.matcher.(oneOf); ok && false {"},
+	{"savings of one's own are spent", "reviewlimit.go", "case \"transfer_to_savings\", \"transfer_from_savings\":",
+		"case \"\":"},
+	{"a field with a pattern has few values", "reviewlimit.go", "f.field == field && listed(f.matcher)",
+		"f.field == field"},
+	{"a signer is chosen by the application", "reviewlimit.go", "return s.Field == field })", "return false })"},
+	{"a limit that nothing touches is no trap", "reviewnever.go", "case !met:", "case !met && false:"},
+	{"where that nothing fits is no trap", "reviewnever.go", "return apart(m, l.of.where) }):", "return false }):"},
+	{"a rule that is denied whole is no trap", "reviewnever.go", "d.leaves(r.only(e)) == \"\"", "false"},
+	{"a freeze is a trap", "reviewnever.go", "!d.stopsAll() && ", ""},
+	{"a deny rule of some hours denies always", "reviewnever.go", "boundAlways(r.when, []schedule{d.when})", "true"},
+	{"tests that exclude each other are no trap", "reviewnever.go", "if apart(one, other) || apart(other, one) {",
+		"if (apart(one, other) || apart(other, one)) && false {"},
+	{"a key that the rule lacks is no trap", "reviewnever.go", "if e.refuses(s.Field, value{kind: isList}) {",
+		"if false {"},
+	{"every test is within another", "within.go", "\treturn withinList(a, b)", "\treturn true"},
+	{"what overlaps is apart", "within.go", "return patternsApart(a, b) || listsApart(a, b)", "return true"},
+	{"bounds of two assets overlap", "within.go", "return a.limit.kind == isAsset && b.limit.kind == isAsset",
+		"return false"},
+}
+
 // TestMutants breaks the engine in every way of the list, without touching the files, and wants the
 // tests of this package to fail. Without -mutants it looks only whether the list still fits the
 // code.
 func TestMutants(t *testing.T) {
-	for _, m := range brokenWays {
+	for i, m := range slices.Concat(brokenReview, brokenWays) {
+		run := "."
+		if i < len(brokenReview) {
+			run = testsOfReview
+		}
 		t.Run(strings.ReplaceAll(m.says, " ", "_"), func(t *testing.T) {
 			if *mutants {
 				t.Parallel() // most of these tests use one core
@@ -141,13 +184,13 @@ func TestMutants(t *testing.T) {
 				t.Fatalf("%q stands %d times in %s", m.old, n, m.file)
 			}
 			if *mutants {
-				m.mustBeCaught(t, strings.Replace(string(src), m.old, m.new, 1))
+				m.mustBeCaught(t, run, strings.Replace(string(src), m.old, m.new, 1))
 			}
 		})
 	}
 }
 
-func (m mutant) mustBeCaught(t *testing.T, broken string) {
+func (m mutant) mustBeCaught(t *testing.T, run, broken string) {
 	t.Helper()
 	folder := t.TempDir()
 	changed, overlay := filepath.Join(folder, m.file), filepath.Join(folder, "overlay.json")
@@ -166,7 +209,8 @@ func (m mutant) mustBeCaught(t *testing.T, broken string) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "go", "test", "-vet=off", "-failfast", "-skip", "^TestMutants$", "-overlay",
+	out, err := exec.CommandContext(ctx, "go", "test", "-vet=off", "-failfast", "-run", run, "-skip", "^TestMutants$",
+		"-overlay",
 		overlay, ".").CombinedOutput()
 	switch text := string(out); {
 	case err == nil:

@@ -10,7 +10,7 @@ import (
 
 // smallestHeap is what the program may take before its garbage is collected more often than usual.
 // A wallet at rest takes half of it.
-const smallestHeap = 48 << 20
+const smallestHeap = 40 << 20
 
 // boundMemory keeps what a flood leaves behind as garbage from growing the process, until ctx ends.
 // By Go's usual rule garbage may take as much memory as everything that is in use; under a flood of

@@ -178,12 +178,7 @@ func (t *tokenSum) elements(r *rule, e *opEntry) matcher {
 	if t == nil || e == nil || r.section != allowSection {
 		return anything{}
 	}
-	for _, f := range e.fields {
-		if f.field == t.list {
-			return ofElements(f.matcher)
-		}
-	}
-	return anything{}
+	return ofElements(e.testOf(t.list))
 }
 
 // ofElements returns what a test of a list says of its elements. What is no list counts as a list
@@ -192,6 +187,8 @@ func ofElements(m matcher) matcher {
 	switch m := m.(type) {
 	case each:
 		return m.matcher
+	case exactly:
+		return oneOf(m)
 	case oneOf:
 		var list oneOf
 		for _, one := range m {
@@ -205,6 +202,7 @@ func ofElements(m matcher) matcher {
 		}
 		return list
 	case inside:
+		// What is tested by its name is one element that stands alone.
 		if !allDigits(m.path[0]) {
 			return m
 		}

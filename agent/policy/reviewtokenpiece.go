@@ -87,19 +87,17 @@ func (l *limit) leavesOut(moving *rule, element matcher) string {
 		return ""
 	}
 	for _, e := range l.entries {
-		if test := elementTest(e.testOf("json")); e.name == "custom_json" && !within(element, test) {
+		if test := ofElements(e.testOf("json")); e.name == "custom_json" && !within(element, test) {
 			return "leaves out " + gap(element, test)
 		}
 	}
 	return "counts only " + why
 }
 
-// testOf returns what the entry says about a field.
+// testOf returns what the entry says about a field, which may be nothing.
 func (e *opEntry) testOf(field string) matcher {
-	for _, f := range e.fields {
-		if f.field == field {
-			return f.matcher
-		}
+	if m := e.test(field); m != nil {
+		return m
 	}
 	return anything{}
 }
@@ -109,7 +107,7 @@ func (e *opEntry) testOf(field string) matcher {
 func (m tokenMove) elements(json matcher) []matcher {
 	one := m.json(unknown)
 	fixed := allOf(fixedTests(one, nil))
-	ways := splitWays(elementTest(json))
+	ways := splitWays(ofElements(json))
 	var elements []matcher
 	for _, way := range ways {
 		if mayTake(way, one) {
@@ -128,36 +126,6 @@ func fixedTests(v value, path []string) (tests []matcher) {
 		tests = append(tests, fixedTests(member, append(slices.Clone(path), name))...)
 	}
 	return tests
-}
-
-// elementTest returns what a test of JSON says of each of its elements.
-func elementTest(json matcher) matcher {
-	switch m := json.(type) {
-	case each:
-		return m.matcher
-	case exactly:
-		return oneOf(m)
-	case inside:
-		// What is tested by its name is one action that stands alone.
-		if !allDigits(m.path[0]) {
-			return m
-		}
-	case onlyMembers:
-		return m
-	case oneOf:
-		var list oneOf
-		for _, one := range m {
-			list = append(list, elementTest(one))
-		}
-		return list
-	case allOf:
-		var tests allOf
-		for _, one := range m {
-			tests = append(tests, elementTest(one))
-		}
-		return tests
-	}
-	return anything{}
 }
 
 // splitWays splits a test into tests of which one takes what the whole takes: each value of a list

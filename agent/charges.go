@@ -89,9 +89,9 @@ const (
 	// that: requests come first.
 	sumEvery = time.Hour
 	sumPause = 250 * time.Millisecond
-	// sumCounters is of how many counters a sum has parts before the next one begins: a value that
-	// is much larger could not be mended.
-	sumCounters = 100
+	// sumBytes is the size of the largest sum: a value that is larger than 32 KiB in the ledger
+	// could not be mended.
+	sumBytes = 24 << 10
 )
 
 // sumCharges adds up the charges of which nobody will ask any more whose they were, until ctx ends.
@@ -125,7 +125,7 @@ type member struct {
 // sumUp adds up what no window and no edit of the policy can tell from its sum, and of which
 // nothing can be given back any more. It is a [ledger.Summing].
 func sumUp(v ledger.View, held []ledger.Held) (sums []ledger.Sum, young uint64) {
-	slices := map[slice][]member{}
+	bySlice := map[slice][]member{}
 	for i, h := range held {
 		at, m := slice{}, member{held: i, number: h.Number}
 		for j, c := range h.Charges {
@@ -146,10 +146,10 @@ func sumUp(v ledger.View, held []ledger.Held) (sums []ledger.Sum, young uint64) 
 			}
 		}
 		if at != (slice{}) {
-			slices[at] = append(slices[at], m)
+			bySlice[at] = append(bySlice[at], m)
 		}
 	}
-	for at, members := range slices {
+	for at, members := range bySlice {
 		sums = at.sums(sums, members)
 	}
 	return sums, young
@@ -171,30 +171,30 @@ func (s storedCharges) slice(v ledger.View, expires time.Time) slice {
 	return slice{begin.UnixMilli(), end.UnixMilli(), (expires.UnixMilli() + grain - 1) / grain}
 }
 
-// sums appends sums of these members, where two or more become one.
+// sums appends sums of these members, where two or more become one. Where their sum would be too
+// large, either half of them has its own.
 func (at slice) sums(sums []ledger.Sum, members []member) []ledger.Sum {
+	if len(members) < 2 {
+		return sums
+	}
 	// In the order of time: who opened a counter last, counts.
 	slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.number, b.number) })
 	var sum ledger.Sum
 	var parts policy.Sums
-	for i, m := range members {
+	for _, m := range members {
 		parts.Add(m.charges)
 		sum.Of = append(sum.Of, m.held)
 		if m.expires.After(sum.Charge.Expires) {
 			sum.Charge.Expires = m.expires
 		}
-		if i+1 < len(members) && parts.Len() < sumCounters {
-			continue
-		}
-		if len(sum.Of) > 1 {
-			stored := storedCharges{At: time.UnixMilli(at.end).UTC(), From: time.UnixMilli(at.begin).UTC(),
-				Charges: parts.Charges()}
-			sum.Charge.Data = stored.encode()
-			sums = append(sums, sum)
-		}
-		sum, parts = ledger.Sum{}, policy.Sums{}
 	}
-	return sums
+	stored := storedCharges{At: time.UnixMilli(at.end).UTC(), From: time.UnixMilli(at.begin).UTC(),
+		Charges: parts.Charges()}
+	if sum.Charge.Data = stored.encode(); len(sum.Charge.Data) > sumBytes {
+		half := len(members) / 2
+		return at.sums(at.sums(sums, members[:half]), members[half:])
+	}
+	return append(sums, sum)
 }
 
 // encode writes charges as they are stored.

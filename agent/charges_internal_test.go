@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"flag"
+	"fmt"
 	"math"
 	"math/big"
 	"math/rand/v2"
@@ -118,6 +119,62 @@ func TestSummedCharges(t *testing.T) {
 		}
 	}))
 	p.notReleased(sums)
+}
+
+// A sum is never larger than what could be mended. What would be is added up in parts, and what is
+// too large by itself stays as it is.
+func TestSumsHaveABound(t *testing.T) {
+	t.Parallel()
+	var members []member
+	number := uint64(0)
+	add := func(counters int) {
+		m := member{held: int(number), number: number, expires: time.Unix(int64(number), 0)}
+		for i := range counters {
+			split := strings.Repeat("s", 240) + fmt.Sprint(number, " ", i)
+			m.charges = append(m.charges, policy.Charge{Limit: "tips", Split: split, Unit: "HBD", Amount: "1"})
+		}
+		members, number = append(members, m), number+1
+	}
+	for range 50 {
+		add(10)
+	}
+	add(200)
+	for range 3 {
+		add(1)
+	}
+	seen := map[int]bool{}
+	for _, sum := range new(slice).sums(nil, members) {
+		if len(sum.Charge.Data) > sumBytes || len(sum.Of) < 2 {
+			t.Errorf("a sum of %d has %d bytes, at most %d are allowed", len(sum.Of), len(sum.Charge.Data), sumBytes)
+		}
+		want := 0
+		for _, i := range sum.Of {
+			if seen[i] {
+				t.Errorf("%d is added up twice", i)
+			}
+			seen[i], want = true, want+len(members[i].charges)
+			if members[i].expires.After(sum.Charge.Expires) {
+				t.Errorf("the sum leaves before %d", i)
+			}
+		}
+		if got := decodeCharges(sum.Charge).Charges; len(got) != want {
+			t.Errorf("the sum is of %d counters, want %d", len(got), want)
+		}
+	}
+	if seen[50] || len(seen) < 50 {
+		t.Errorf("%d of %d are added up, the large one too: %v", len(seen), len(members), seen[50])
+	}
+	// At the edge: one byte more, and there are two sums.
+	pair := members[:2]
+	first := &pair[0].charges[0]
+	first.Split += strings.Repeat("x", sumBytes-1-len(new(slice).sums(nil, pair)[0].Charge.Data))
+	for size := sumBytes - 1; size <= sumBytes+1; size++ {
+		sums := new(slice).sums(nil, pair)
+		if whole := len(sums) == 1 && len(sums[0].Charge.Data) == size; whole != (size <= sumBytes) {
+			t.Fatalf("%d bytes: %d sums", size, len(sums))
+		}
+		first.Split += "x"
+	}
 }
 
 // notReleased fails if a request in the first sum can be given back, or if it is not said why not.

@@ -39,9 +39,6 @@ func (s *Sums) Add(charges []Charge) {
 	}
 }
 
-// Len returns how many counters have a sum.
-func (s *Sums) Len() int { return len(s.amounts) }
-
 // Charges returns one charge for each counter, in order.
 func (s *Sums) Charges() []Charge {
 	var all []Charge

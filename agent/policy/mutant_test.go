@@ -141,6 +141,8 @@ var brokenReview = []mutant{
 	{"a limit of some recipients binds all", "comparerule.go",
 		"return !slices.ContainsFunc(other.fields, func(f fieldMatcher) " +
 			"bool { return !e.testsWithin(f.field, f.matcher) })", "return true"},
+	{"a limit of how often bounds the amount", "reviewlimit.go",
+		"case b.unbound((*limit).spends).limit != nil && b.entry.anyAmount() != \"\":", "case false:"},
 	{"limits for one recipient each are none for all", "reviewlimit.go", "if list, ok := f.matcher.(oneOf); ok {",
 		"if list, ok := f.matcher.(oneOf); ok && false {"},
 	{"savings of one's own are spent", "reviewlimit.go", "case \"transfer_to_savings\", \"transfer_from_savings\":",

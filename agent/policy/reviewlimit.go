@@ -54,6 +54,9 @@ func (c *compiler) reviewValue(b binding) {
 	case binds.limit != nil:
 		c.Warn(node, "%q lets %s spend without any limit but per request, and an app may ask often; say how much per "+
 			"24h, too", name, what)
+	case b.unbound((*limit).spends).limit != nil && b.entry.anyAmount() != "":
+		c.Warn(node, "%q lets %s spend any amount: %q counts how often, and not how much; add a limit with spend, or "+
+			"test %s with max", name, what, b.limits[0].name, b.entry.anyAmount())
 	default:
 		if l := b.unbound(b.total).limit; l != nil {
 			c.Warn(node, "%q lets %s spend without any limit but %q, which has one counter for each value of a field "+
@@ -90,6 +93,32 @@ func (c *compiler) reviewCounted(b binding) {
 func (b binding) total(l *limit) bool { return l.overTime() && !l.splitAtWill(b.rule, b.entry) }
 
 func (l *limit) always() bool { return true }
+
+// spends reports whether the limit counts how much is spent.
+func (l *limit) spends() bool { return l.measure == measureSpend }
+
+// anyAmount returns a field by which the operation may spend as much as the application likes, ""
+// if the entry bounds all. A fee alone is set by the chain.
+func (e *opEntry) anyAmount() string {
+	d, _ := hive.DefinitionOf(e.name)
+	for _, cost := range d.Spends {
+		if _, ok := d.Field(cost.Field); !ok || cost.Field == "fee" && len(d.Spends) == 1 {
+			continue
+		}
+		if !e.testsWithin(cost.Field, anyMost) {
+			return cost.Field
+		}
+		if cost.Times != "" && e.test(cost.Times) == nil {
+			return cost.Times
+		}
+	}
+	return ""
+}
+
+// anyMost takes what is bounded above, whatever the bound is.
+var anyMost = oneOf{bound{assetValue(hive.Asset{Amount: much, Symbol: hive.HIVE}), true},
+	bound{assetValue(hive.Asset{Amount: much, Symbol: hive.HBD}), true},
+	bound{assetValue(hive.Asset{Amount: much, Symbol: hive.VESTS}), true}}
 
 // loophole is what a limit does not count, though it counts something beside it.
 type loophole struct {

@@ -116,8 +116,7 @@ func (c *compiler) readName(m yamlnode.Mapping, r *rule) {
 		return
 	case name == "", len(name) > 100, strings.TrimSpace(name) != name, strings.ContainsFunc(name, plain.Hidden):
 		c.Complain(n, "%s: a name is 1 to 100 characters on one line, without blanks around and without characters "+
-			"that "+
-			"nobody sees", quote(name))
+			"that nobody sees", quote(name))
 	case c.names[name] > 0:
 		c.Complain(n, "%s is the name of another rule or limit, on line %d; names are unique in the file", quote(name),
 			c.names[name])
@@ -134,8 +133,7 @@ func (c *compiler) reviewLetters(n *yamlnode.Node, name string) {
 	if i := strings.IndexFunc(name, func(ch rune) bool { return ch >= utf8.RuneSelf }); i >= 0 {
 		ch, _ := utf8.DecodeRuneInString(name[i:])
 		c.Warn(n, "the name %s has the character %q (%U): other letters can look like the usual ones; write names "+
-			"with "+
-			"the letters a to z, digits and signs of a plain keyboard", quote(name), ch, ch)
+			"with the letters a to z, digits and signs of a plain keyboard", quote(name), ch, ch)
 	}
 }
 
@@ -286,8 +284,7 @@ func (c *compiler) checkAccount(n *yamlnode.Node, name string) {
 	}
 	if strings.Contains(name, "*") {
 		c.Complain(n, "%s is no account name, and no star stands for others; for all accounts write the word any, "+
-			"without "+
-			"brackets", quote(name))
+			"without brackets", quote(name))
 		return
 	}
 	if _, err := hive.ParseAccountName(name); err != nil {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 // what the entry really does and what to write, "" if it is no trap in this rule.
 var entryTraps = []func(*rule, *opEntry) string{
 	freeBeneficiaries, renounced, everyID, downvotes, neverPays, withOwner, withoutTakeover, withAnotherKey,
+	atAPoorPrice,
 }
 
 // reviewEntries warns about entries of a rule or limit that are no errors and say something else
@@ -108,8 +110,7 @@ func (c *compiler) reviewSocial(r *rule, rules []*rule) {
 		}
 		if len(guards) > 0 && len(write) > 0 {
 			c.Warn(c.entryName(n), "the group posting lets comment_options renounce the rewards of a post, and %q "+
-				"looks at "+
-				"beneficiaries only; add there %s", guards[0].name, strings.Join(write, ", "))
+				"looks at beneficiaries only; add there %s", guards[0].name, strings.Join(write, ", "))
 		}
 	}
 }
@@ -202,8 +203,7 @@ func withOwner(_ *rule, e *opEntry) string {
 		return ""
 	}
 	return fmt.Sprintf("%s with an owner needs the owner key and is refused whatever the file says, so this never "+
-		"matches; "+
-		"leave owner out", e.name)
+		"matches; leave owner out", e.name)
 }
 
 // withoutTakeover finds what can take the account over in a rule that does not say so.
@@ -214,8 +214,7 @@ func withoutTakeover(r *rule, e *opEntry) string {
 	for _, field := range []string{"active", "posting", "memo_key"} {
 		if m := e.test(field); m != nil && !mayTake(m, value{}) {
 			return fmt.Sprintf("account_update2 with %s can take the account over, so this never matches; add "+
-				"\"takeover: "+
-				"allowed\" if that is meant", field)
+				"\"takeover: allowed\" if that is meant", field)
 		}
 	}
 	return ""
@@ -230,4 +229,46 @@ func withAnotherKey(r *rule, e *opEntry) string {
 	}
 	return fmt.Sprintf("account_update2 with json_metadata needs the active key, so this never matches; %s, or test "+
 		"posting_json_metadata", r.keyAdvice(hive.Active))
+}
+
+// poorPrices are how much HBD for one HIVE nobody would take who sells the asset.
+var poorPrices = map[hive.Symbol]struct {
+	price value
+	say   string
+}{
+	hive.HIVE: {ratioValue(big.NewRat(1, 1e9)), "min"},
+	hive.HBD:  {ratioValue(big.NewRat(1e9, 1)), "max"},
+}
+
+// atAPoorPrice finds orders of an allow rule whose price is bounded, and not on the side where the
+// account loses.
+func atAPoorPrice(r *rule, e *opEntry) string {
+	d, ok := hive.DefinitionOf(e.name)
+	if !ok || r.section != allowSection || len(d.Spends) == 0 || e.test(priceField) == nil {
+		return ""
+	}
+	for _, symbol := range []hive.Symbol{hive.HIVE, hive.HBD} {
+		if poor := poorPrices[symbol]; e.lets(priceField, poor.price) && e.maySell(d.Spends[0].Field, symbol) {
+			return fmt.Sprintf("%s may sell %s for next to nothing: price is HBD for one HIVE; say %s, too, or which "+
+				"asset %s is of", e.name, symbol, poor.say, d.Spends[0].Field)
+		}
+	}
+	return ""
+}
+
+// maySell reports whether an entry takes some amount of an asset.
+func (e *opEntry) maySell(field string, symbol hive.Symbol) bool {
+	m := e.testOf(field)
+	tries := []value{assetValue(hive.Asset{Amount: 1, Symbol: symbol}),
+		assetValue(hive.Asset{Amount: much, Symbol: symbol})}
+	eachLeaf(m, func(leaf matcher) bool {
+		switch leaf := leaf.(type) {
+		case equals:
+			tries = append(tries, nearby(leaf.value)...)
+		case bound:
+			tries = append(tries, nearby(leaf.limit)...)
+		}
+		return len(tries) < mostSamples
+	})
+	return slices.ContainsFunc(tries, func(v value) bool { return v.asset.Symbol == symbol && mayTake(m, v) })
 }

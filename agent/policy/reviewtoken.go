@@ -154,8 +154,7 @@ func (c *compiler) reviewTokens(r *rule, limits []*limit) {
 				"or add a limit for the rest", r.name, left.limit.name, left.move.says, left.why)
 		} else if !slices.ContainsFunc(limits, func(l *limit) bool { return l.bindsSome(r, e) }) {
 			c.Warn(c.entryName(n), "%q lets custom_json through with the active key without any limit, and tokens "+
-				"move "+
-				"inside it; add a limit with sum, or say how many: count: 20 per 24h", r.name)
+				"move inside it; add a limit with sum, or say how many: count: 20 per 24h", r.name)
 		}
 	}
 }

@@ -236,7 +236,7 @@ func (c *compiler) readNames(m yamlnode.Mapping, key string, check func(n *yamln
 				key, key)
 			return set
 		}
-		if slices.Contains(wordsForAll, n.Text) {
+		if isWord(n.Text, wordsForAll) {
 			write = "any"
 		}
 		c.Complain(n, "%s is a list, or the word any; write %s", key, write)

@@ -73,8 +73,8 @@ func boolLiteral(text string) (value, error) {
 
 // numberForm explains what a number looks like.
 func numberForm(text string) error {
-	if whole, fraction, ok := withComma(text); ok {
-		return fmt.Errorf("%s: write %s: commas are not read", quote(text), either(whole+"."+fraction, whole+fraction,
+	if point, thousands, ok := withComma(text); ok {
+		return fmt.Errorf("%s: write %s: commas are not read", quote(text), either(point, thousands,
 			func(number string) string {
 				if _, ok := parseDecimal(number); !ok {
 					return ""
@@ -182,9 +182,9 @@ func parseAmount(text string) (hive.Asset, error) {
 		}
 		// Whether a comma is a decimal point or parts thousands, only the author knows: a guess can
 		// be ten or a thousand times as much.
-		if whole, fraction, ok := withComma(number); ok {
-			return a, fmt.Errorf("%s: write %s: commas are not read", quote(text), either(whole+"."+fraction,
-				whole+fraction, func(number string) string { return writeAmount(number, known) }))
+		if point, thousands, ok := withComma(number); ok {
+			return a, fmt.Errorf("%s: write %s: commas are not read", quote(text), either(point, thousands,
+				func(number string) string { return writeAmount(number, known) }))
 		}
 		if fixed := writeAmount(strings.ReplaceAll(number, "_", ""), known); fixed != "" {
 			return a, fmt.Errorf("%s: %s has %s decimals, write %s", quote(text), known,
@@ -194,10 +194,19 @@ func parseAmount(text string) (hive.Asset, error) {
 	return a, fmt.Errorf("%s is no amount; write one such as 1.000 HIVE, 1.000 HBD or 1.000000 VESTS", quote(text))
 }
 
-// withComma splits a number that has one comma and nothing else but digits.
-func withComma(text string) (whole, fraction string, ok bool) {
-	whole, fraction, ok = strings.Cut(strings.TrimPrefix(text, "+"), ",")
-	return whole, fraction, ok && allDigits(whole) && allDigits(fraction)
+// withComma returns the numbers that a text with commas may mean, which are digits, points and
+// commas: that the comma is a point, and that it parts thousands. A number that it cannot mean is
+// "".
+func withComma(text string) (point, thousands string, ok bool) {
+	text = strings.TrimPrefix(text, "+")
+	digits := strings.NewReplacer(",", "", ".", "").Replace(text)
+	if !strings.Contains(text, ",") || !allDigits(digits) {
+		return "", "", false
+	}
+	if before, after, _ := strings.Cut(text, ","); !strings.ContainsAny(after, ",.") {
+		point = strings.ReplaceAll(before, ".", "") + "." + after
+	}
+	return point, strings.ReplaceAll(text, ",", ""), true
 }
 
 // either names the two numbers that a comma may mean, as far as they can be written.

@@ -16,8 +16,9 @@ import (
 var mutants = flag.Bool("mutants", false,
 	"break the engine in each of the ways of mutant_test.go, and see the other tests fail")
 
-// mutant is a way to break the engine: in a file, one text for another. The test that meets it is one of
-// several, perhaps: it runs first, because all tests for each mutant would take longer than all else.
+// mutant is a way to break the engine: in a file, one text for another. The test that meets it is
+// one of several, perhaps: it runs first, because all tests for each mutant would take longer than
+// all else.
 type mutant struct{ says, file, old, new, test string }
 
 // testsOfReview are those that can meet a mutant of the review, which gives nothing but warnings.
@@ -264,8 +265,8 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// mustBeCaught builds the tests with the broken file, and wants the test of the mutant to fail. When it
-// passes, all tests run, and what is said names the one that fails now.
+// mustBeCaught builds the tests with the broken file, and wants the test of the mutant to fail.
+// When it passes, all tests run, and what is said names the one that fails now.
 func (m mutant) mustBeCaught(t *testing.T, broken string) {
 	t.Helper()
 	folder := t.TempDir()

@@ -11,7 +11,8 @@ import (
 // comes from other tools expects that it is searched for.
 func wholeText(p *place) string {
 	m, ok := p.matcher.(pattern)
-	if !ok || p.rule.section.permits() || !m.oneText() || m.glob && looksLikeRegexp(m.source) {
+	if !ok || p.rule.section.permits() || !m.oneText() || m.glob && looksLikeRegexp(m.source) ||
+		isWord(m.word(), wordsForAll) || isWord(m.word(), wordsForNothing) {
 		return ""
 	}
 	word := strings.Trim(m.source, "^$")

@@ -10,32 +10,69 @@ import (
 
 // wordsForAll and wordsForNothing look like words of the language, and are values.
 var (
-	wordsForAll = []string{"any", "all", "anyone", "anybody", "anything", "everyone", "everybody", "everything", "*",
-		"**", "***"}
-	wordsForNothing = []string{"none", "nobody", "noone", "nothing", "null", "nil", "empty"}
+	wordsForAll = []string{"any", "all", "anyone", "anybody", "anything", "everyone", "everybody", "everything",
+		"whatever", "*", "**", "***"}
+	wordsForNothing = []string{"none", "nobody", "noone", "nothing", "null", "nil", "empty", "undefined", "~"}
 )
 
-// wordIn returns the word of a list that the test compares with, "" if it does not.
+// wordIn returns the word of a list that the test compares with, "" if it does not. Of letters,
+// large and small ones are alike.
 func (p *place) wordIn(words []string) string {
 	switch m := p.matcher.(type) {
 	case equals:
-		if m.kind == isText && slices.Contains(words, m.text) {
+		if m.kind == isText && isWord(m.text, words) {
 			return m.text
 		}
 	case *literals:
-		for _, word := range words {
-			// The items of a list that stands here are looked at one by one.
-			if m.texts[word] && len(p.node.Items) == 0 {
+		// The items of a list that stands here are looked at one by one.
+		if len(p.node.Items) > 0 {
+			return ""
+		}
+		for _, one := range m.list {
+			if word := p.part(p.node, one).wordIn(words); word != "" {
 				return word
 			}
+		}
+	case pattern:
+		if word := m.word(); isWord(word, words) {
+			return word
 		}
 	}
 	return ""
 }
 
+func isWord(text string, words []string) bool { return slices.Contains(words, strings.ToLower(text)) }
+
+// word returns the only text that the pattern takes, "" if it takes others.
+func (m pattern) word() string {
+	if !m.oneText() {
+		return ""
+	}
+	if m.glob {
+		return m.source
+	}
+	return m.begins()
+}
+
+// bareWord returns a word that YAML has for yes or no, "" if the test compares with none, or says
+// by quotes that the text is meant.
+func (p *place) bareWord(meaning string) string {
+	e, ok := p.matcher.(equals)
+	if !ok || e.kind != isText || p.node.Quoted || p.node.Text != e.text {
+		return ""
+	}
+	if meant, ok := yamlnode.YesOrNo(e.text); !ok || meant != meaning {
+		return ""
+	}
+	return e.text
+}
+
 // wordForAll finds a word that seems to mean everything.
 func wordForAll(p *place) string {
-	word := p.wordIn(wordsForAll)
+	word, orText := p.wordIn(wordsForAll), ""
+	if word == "" {
+		word, orText = p.bareWord("true"), ", or put it in quotes if that text is meant"
+	}
 	if word == "" {
 		return ""
 	}
@@ -43,7 +80,7 @@ func wordForAll(p *place) string {
 	if p.shape.kind == anAccount {
 		what = "the account of that name"
 	}
-	return fmt.Sprintf("%s: %q is %s and no word for all%s", p.name, word, what, p.insteadOfAll())
+	return fmt.Sprintf("%s: %q is %s and no word for all%s%s", p.name, word, what, p.insteadOfAll(), orText)
 }
 
 // insteadOfAll returns what such a test does, and what to write.
@@ -65,10 +102,10 @@ func (p *place) insteadOfAll() string {
 func (c *compiler) reviewName(n *yamlnode.Node, key, name string) {
 	switch {
 	case c.Bad(n):
-	case slices.Contains(wordsForAll, name):
+	case isWord(name, wordsForAll):
 		c.Warn(n, "%s: %s is only what has that name, and no word for all; for all write %s: any", key,
 			quote(name), key)
-	case name == "null":
+	case isWord(name, wordsForNothing):
 		c.Warn(n, "%s: %s is only what has that name, and no word for nothing; name whom you mean, or write %s: any",
 			key, quote(name), key)
 	case strings.Contains(name, "*"):
@@ -78,7 +115,10 @@ func (c *compiler) reviewName(n *yamlnode.Node, key, name string) {
 
 // wordForNothing finds a word that seems to mean that there is nothing.
 func wordForNothing(p *place) string {
-	word := p.wordIn(wordsForNothing)
+	word, orText := p.wordIn(wordsForNothing), ""
+	if word == "" {
+		word, orText = p.bareWord("false"), "; put it in quotes if that text is meant"
+	}
 	// What is sent to the account null is burnt, and everybody knows it by that name.
 	if word == "" || p.shape.kind == anAccount && word == "null" {
 		return ""
@@ -93,13 +133,13 @@ func wordForNothing(p *place) string {
 			"quotes "+
 			"for the null of JSON", p.name, word)
 	}
-	return fmt.Sprintf(`%s: %q is that text; an empty text is ""`, p.name, word)
+	return fmt.Sprintf(`%s: %q is that text; an empty text is ""%s`, p.name, word, orText)
 }
 
 // textLikePattern finds a pattern that stands where values are compared as they are.
 func textLikePattern(p *place) string {
 	e, ok := p.matcher.(equals)
-	if !ok || e.kind != isText || slices.Contains(wordsForAll, e.text) || p.shape.kind == aJSONText {
+	if !ok || e.kind != isText || isWord(e.text, wordsForAll) || p.shape.kind == aJSONText {
 		return ""
 	}
 	switch {

@@ -7,6 +7,7 @@ import (
 
 	"pksa/agent/control"
 	"pksa/agent/ledger"
+	"pksa/agent/probe"
 	"pksa/agent/refund"
 	"pksa/protocol"
 )
@@ -39,6 +40,7 @@ const (
 	MethodDecide       = "decide"
 	MethodLimitList    = "limit.list"
 	MethodLimitRelease = "limit.release"
+	MethodCanary       = "canary"
 )
 
 // AppParams names a slot, with a secret where one is set. An empty secret asks for a random one.
@@ -176,6 +178,9 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodPolicyReload: method(a.reloadPolicy),
 		MethodKeysReload:   method(a.reloadKeys),
 		MethodKeysCheck:    method(func(ctx context.Context, _ none) ([]KeyCheck, error) { return a.CheckKeys(ctx) }),
+		MethodCanary: method(func(ctx context.Context, _ none) ([]probe.Canary, error) {
+			return a.Canary(ctx)
+		}),
 		MethodAuditPage:    method(m.Trail().Page),
 		MethodAuditVerify:  method(m.Trail().Verify),
 		MethodPending:      method(a.pending),

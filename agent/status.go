@@ -12,6 +12,7 @@ import (
 	"pksa/agent/link"
 	"pksa/agent/node"
 	"pksa/agent/policy"
+	"pksa/agent/probe"
 	"pksa/agent/status"
 	"pksa/agent/trace"
 	"pksa/protocol/hive"
@@ -134,6 +135,9 @@ type LinkStatus struct {
 	ProbeAt time.Time `json:"probe_at,omitzero"`
 	// ProbeHint says what that means, if it did not find what it should.
 	ProbeHint string `json:"probe_hint,omitempty"`
+	// Canary says whether the relay delivers, by what the last probes found out: works, fails, or
+	// unsure.
+	Canary string `json:"canary,omitempty"`
 	// Added is set while the relay is not in the settings.
 	Added *AddedRelay `json:"added,omitempty"`
 }
@@ -179,14 +183,14 @@ func (a *Agent) Status() Status {
 	}
 	for _, link := range a.links.all() {
 		l := link.Status()
-		finding, hint := a.twins.finding(l.URL)
+		canary := a.canary(l.URL)
 		one := LinkStatus{
 			Relay: l.URL, Connected: l.Connected, Since: l.Since, Registered: l.Registered, Pending: l.Pending,
 			Refused: l.Refused, Hint: l.Hint, LastError: l.LastError, LastErrorAt: l.LastErrorAt,
 			RelayError: l.RelayError, RelayErrorAt: l.RelayErrorAt,
 			DownSince: l.DownSince, NextAttempt: l.NextAttempt,
 			Reconnects: l.Counters.Reconnects, KeyChanges: l.Counters.KeyChanges,
-			Probe: string(finding.Outcome), ProbeAt: finding.At, ProbeHint: hint,
+			Probe: canary.Outcome, ProbeAt: canary.At, ProbeHint: canary.Hint, Canary: canary.Result,
 			Protocol: l.Protocol, Pinned: l.Pinned, Added: a.addedAt(l.URL),
 		}
 		if l.Connected {
@@ -300,10 +304,24 @@ func (a *Agent) Ready() []string {
 	if reason := a.twins.notServing(); registered > 0 && reason != "" {
 		reasons = append(reasons, reason)
 	}
+	if registered > 0 && !a.delivered() {
+		reasons = append(reasons, "no relay delivers, or passes answers on: requests that this wallet sent itself "+
+			"failed")
+	}
 	if registered == 0 {
 		reasons = append(reasons, "no account is registered at any relay")
 	}
 	return reasons
+}
+
+// delivered reports whether a relay with registered accounts delivers, or may deliver.
+func (a *Agent) delivered() bool {
+	for _, l := range a.links.all() {
+		if l.Status().Registered > 0 && a.canary(l.URL()).Result != probe.Fails {
+			return true
+		}
+	}
+	return false
 }
 
 func (a *Agent) gauges() status.Gauges {
@@ -328,7 +346,9 @@ func (a *Agent) gauges() status.Gauges {
 		for reason, n := range s.Counters.Drops {
 			drops[string(reason)] = n
 		}
+		canary := a.canary(s.URL)
 		g.Links = append(g.Links, status.LinkGauges{
+			CanaryFails: canary.Result == probe.Fails, CanaryTrip: float64(canary.TripMS) / 1000,
 			Relay: s.URL, Connected: s.Connected, Registered: s.Registered, Refused: len(s.Refused),
 			Reconnects: s.Counters.Reconnects, KeyChanges: s.Counters.KeyChanges, Frames: s.Counters.Frames,
 			Drops: drops,

@@ -44,6 +44,46 @@ type TwinStatus struct {
 	Advice  string    `json:"advice"`
 }
 
+// canaryWait is how long two probes in a row may take until both are lost.
+const canaryWait = 30 * time.Second
+
+// Canary sends a probe through each relay and waits for what it finds out.
+func (a *Agent) Canary(ctx context.Context) ([]probe.Canary, error) {
+	waiting, cancel := context.WithTimeout(ctx, canaryWait)
+	defer cancel()
+	links := a.links.all()
+	found := make([]probe.Canary, len(links))
+	var probes sync.WaitGroup
+	for i, l := range links {
+		probes.Go(func() { found[i] = a.probeNow(waiting, l) })
+	}
+	probes.Wait()
+	return found, context.Cause(ctx)
+}
+
+// probeNow sends a probe through a relay, and another one if it fails.
+func (a *Agent) probeNow(ctx context.Context, l *link.Link) probe.Canary {
+	begun, sent := time.Now(), l.Status().Registered > 0
+	a.twins.tell(func(w *probe.Watch, now time.Time) { sent = sent && w.Ask(l.URL(), now) })
+	for {
+		a.twins.mu.Lock()
+		news := a.twins.news
+		a.twins.mu.Unlock()
+		c := a.canary(l.URL())
+		switch {
+		case c.Result == probe.Own, c.Result != probe.Unsure && c.At.After(begun):
+			return c
+		case !sent:
+			return probe.Canary{Relay: l.URL(), Result: probe.Unsent}
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return c
+		}
+	}
+}
+
 // twinShown is how long status shows a copy that is not met any more.
 const twinShown = 24 * time.Hour
 
@@ -70,6 +110,7 @@ type twins struct {
 	asked  map[string]hive.AccountName  // the account of the last probe, by relay
 	counts map[string]map[string]uint64 // since the sums were recorded, by relay
 	last   map[string]probe.Finding     // that was counted, by relay
+	news   chan struct{}                // closed and replaced when a probe found out anything
 	twin   *TwinStatus                  // that was met last
 	yield  *ledger.Yield                // nil: not yielded
 }
@@ -79,6 +120,7 @@ func (t *twins) begin(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger
 	t.wake, t.yielded = make(chan struct{}, 1), make(chan struct{})
 	t.gates, t.asked = map[string]chan struct{}{}, map[string]hive.AccountName{}
 	t.counts, t.last = map[string]map[string]uint64{}, map[string]probe.Finding{}
+	t.news = make(chan struct{})
 	t.watch = probe.New(probe.Options{Instance: probe.NewID(), Interval: cfg.Canary, Records: func() uint64 {
 		number, _ := l.Head()
 		return number
@@ -249,6 +291,8 @@ func (t *twins) due() (actions []probe.Action, next time.Time, unaccepted bool) 
 			continue
 		}
 		t.last[relay] = f
+		close(t.news)
+		t.news = make(chan struct{})
 		unaccepted = unaccepted || f.Outcome == probe.Unaccepted
 		if t.counts[relay] == nil {
 			t.counts[relay] = map[string]uint64{}
@@ -398,25 +442,14 @@ func (t *twins) status() *TwinStatus {
 	return &twin
 }
 
-// finding returns what the last probe through a relay found out, and what a person should know
-// about that.
-func (t *twins) finding(relay string) (f probe.Finding, hint string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	f = t.watch.Finding(relay)
-	switch {
-	case f.Outcome == probe.Lost:
-		hint = "a request that this wallet sent itself did not come back: the relay does not deliver, or not to its " +
-			"sender. A second copy of this wallet would not be noticed there"
-	case f.Outcome == probe.Unaccepted:
-		hint = "the relay did not pass on our own answer to a request that this wallet sent itself: it may " +
-			"refuse our " +
-			"proof of key. `pksa keys check` compares the keys with the chain"
-	case f.Outcome == probe.Unopened && f.Times > 2:
-		hint = "another wallet of the account answers requests that it cannot open: a second copy of this wallet " +
-			"would not be noticed there"
+// canary returns whether a relay delivers, by what the last probes found out.
+func (a *Agent) canary(relay string) probe.Canary {
+	if a.config.OwnRelay(relay) {
+		return probe.Canary{Relay: relay, Result: probe.Own}
 	}
-	return f, hint
+	a.twins.mu.Lock()
+	defer a.twins.mu.Unlock()
+	return a.twins.watch.Finding(relay).Canary(relay)
 }
 
 // answeredElsewhere raises an alarm when a relay says that another wallet answered a request before

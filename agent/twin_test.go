@@ -240,6 +240,55 @@ func TestRelayThatDropsProbes(t *testing.T) {
 	})
 }
 
+// TestCanary: a relay whose socket is open and that delivers nothing is found out on demand and at
+// the interval, and so is its recovery.
+func TestCanary(t *testing.T) {
+	var quiet atomic.Bool
+	within(t, worldOptions{probes: true, fault: func(w *relaytest.Wire, f relaytest.Frame) {
+		if !quiet.Load() || f.To == relaytest.ToRelay || !strings.HasSuffix(f.Cmd, "_req") {
+			w.Pass(f)
+		}
+	}}, func(t *testing.T, w *world) {
+		ask := func() probe.Canary {
+			t.Helper()
+			found, err := w.agent.Canary(t.Context())
+			if err != nil || len(found) != 1 || found[0].Relay != w.agent.Status().Links[0].Relay {
+				t.Fatalf("%+v, %v", found, err)
+			}
+			return found[0]
+		}
+		begun := time.Now()
+		if c := ask(); c.Result != probe.Works || c.At.Before(begun) {
+			t.Errorf("%+v", c)
+		}
+		quiet.Store(true)
+		time.Sleep(6 * time.Minute) // one interval, and a second probe
+		if l := w.agent.Status().Links[0]; l.Canary != probe.Fails || !l.Connected || l.Registered != 1 {
+			t.Errorf("at the interval: %+v", l)
+		}
+		notReady := strings.Join(w.agent.Ready(), "; ")
+		if !strings.Contains(notReady, "no relay delivers") {
+			t.Errorf("not ready: %q", notReady)
+		}
+		if c := ask(); c.Result != probe.Fails || c.Hint == "" {
+			t.Errorf("%+v", c)
+		}
+		quiet.Store(false)
+		time.Sleep(2 * time.Minute)
+		if l := w.agent.Status().Links[0]; l.Canary != probe.Works {
+			t.Errorf("after the recovery: %+v", l)
+		}
+		if notReady := w.agent.Ready(); len(notReady) > 0 {
+			t.Errorf("after the recovery: %q", notReady)
+		}
+		w.relay.Close()
+		w.eventually("the end of the connection", func() bool { return !w.agent.Status().Links[0].Connected })
+		if c := ask(); c.Result != probe.Unsent {
+			t.Errorf("without a connection: %+v", c)
+		}
+	})
+}
+
 // A relay that does not pass on our own answer to a probe, without a word, may refuse our proof of
 // key: the keys are compared with the chain at once.
 func TestUnacceptedProbeComparesTheKeys(t *testing.T) {

@@ -120,6 +120,10 @@ type Finding struct {
 	Outcome Outcome
 	At      time.Time
 	Times   int // in a row that a probe had this outcome
+	// Trip is the time from sending the probe to its coming back; zero if it did not come back.
+	Trip time.Duration
+	// Failed is how many probes in a row have ended as [Lost] or [Unaccepted].
+	Failed int
 }
 
 // New returns a Watch of a process that does not serve yet.
@@ -311,12 +315,19 @@ func (w *Watch) meet(name string, r *relay, other Facts, now time.Time) {
 }
 
 func (w *Watch) conclude(r *relay, outcome Outcome, now time.Time) {
-	if r.finding.Outcome != outcome {
-		r.finding.Times = 0
+	f := Finding{Outcome: outcome, At: now, Times: 1}
+	if r.finding.Outcome == outcome {
+		f.Times = r.finding.Times + 1
 	}
-	r.finding = Finding{Outcome: outcome, At: now, Times: r.finding.Times + 1}
+	if outcome == Lost || outcome == Unaccepted {
+		f.Failed = r.finding.Failed + 1
+	}
+	if !r.out.back.IsZero() {
+		f.Trip = r.out.back.Sub(r.out.sent)
+	}
+	r.finding = f
 	r.land()
-	r.next, r.retries = now.Add(w.o.Interval), 0
+	r.next, r.retries = now.Add(w.after(f)), 0
 	if r.again {
 		r.next, r.again = later(now, r.sent.Add(spacing)), false
 	}

@@ -285,3 +285,46 @@ func TestFarewell(t *testing.T) {
 	s.one(s.pass(time.Second), probe.Stop)
 	s.none(s.pass(time.Hour))
 }
+
+// TestCanary: one probe that fails is repeated soon, and two say that the relay does not serve.
+// Then one is sent each minute, until one comes back.
+func TestCanary(t *testing.T) {
+	s := newSingle(t)
+	if s.Ask("r", s.now) || s.Ask("other", s.now) {
+		t.Error("a probe is sent where no account is registered")
+	}
+	result := func(want string) {
+		t.Helper()
+		if c := s.Finding("r").Canary("r"); c.Result != want || c.Relay != "r" || (c.Failed > 0) != (c.Hint != "") {
+			t.Fatalf("%+v, not %s", c, want)
+		}
+	}
+	result(probe.Unsure)
+	s.Registered("r", s.now)
+	if all := s.pass(10 * time.Second); len(all) != 2 { // a probe, and service
+		t.Fatalf("%+v", all)
+	}
+	result(probe.Unsure)
+	s.one(s.pass(2*time.Second), probe.SendProbe)
+	s.none(s.pass(10 * time.Second))
+	result(probe.Fails)
+	s.none(s.pass(time.Minute - 1))
+	sent := s.one(s.pass(1), probe.SendProbe)
+	s.now = s.now.Add(30 * time.Millisecond)
+	s.Delivered("r", "alice", "u", sent.Message, s.now)
+	answer := s.one(s.pass(time.Second), probe.SendAnswer)
+	s.Answered("r", "u", &answer.Message, s.now)
+	result(probe.Works)
+	if c := s.Finding("r").Canary("r"); c.TripMS != 30 || c.Outcome != string(probe.Alone) {
+		t.Errorf("%+v", c)
+	}
+	s.none(s.pass(time.Minute))
+	if !s.Ask("r", s.now) || !s.Ask("r", s.now) {
+		t.Error("no probe is sent")
+	}
+	s.one(s.pass(time.Millisecond), probe.SendProbe)
+	if !s.Ask("r", s.now) {
+		t.Error("a probe is out")
+	}
+	s.none(s.pass(time.Second))
+}

@@ -37,6 +37,9 @@ type LinkGauges struct {
 	KeyChanges uint64
 	Frames     uint64
 	Drops      map[string]uint64 // frames not served, by reason
+	// CanaryFails is set if the last requests that the wallet sent itself through the relay failed.
+	CanaryFails bool
+	CanaryTrip  float64 // seconds that the last one took to come back; zero if it did not
 }
 
 // gauges makes metrics of the agent's present state at each scrape.
@@ -73,6 +76,13 @@ var (
 		[]string{"relay"}, nil)
 	descKeyChanges = prometheus.NewDesc("pksa_link_key_changes_total",
 		"How often the relay came back with another key.", []string{"relay"}, nil)
+	descCanary = prometheus.NewDesc("pksa_canary_failed",
+		"1 if the relay delivers nothing, or passes no answers on: the last two requests that the wallet sent "+
+			"itself failed.",
+		[]string{"relay"}, nil)
+	descCanaryTrip = prometheus.NewDesc("pksa_canary_seconds",
+		"Time in which the last request that the wallet sent itself came back through the relay; 0 if it did not.",
+		[]string{"relay"}, nil)
 	descFrames = prometheus.NewDesc("pksa_link_frames_total", "Frames received.", []string{"relay"}, nil)
 	descDrops  = prometheus.NewDesc("pksa_link_frames_dropped_total", "Frames not served, by reason.",
 		[]string{"relay", "reason"}, nil)
@@ -82,7 +92,7 @@ var (
 func (gauges) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descFullest, descPending, descWrongKey, descTwin,
 		descBacklog, descAuditBytes, descLimitUsed, descLimitMost, descReady, descConnected, descRegistered,
-		descRefused,
+		descRefused, descCanary, descCanaryTrip,
 		descReconnects,
 		descKeyChanges, descFrames, descDrops} {
 		ch <- d
@@ -120,6 +130,8 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 		gauge(descConnected, one(link.Connected), link.Relay)
 		gauge(descRegistered, float64(link.Registered), link.Relay)
 		gauge(descRefused, float64(link.Refused), link.Relay)
+		gauge(descCanary, one(link.CanaryFails), link.Relay)
+		gauge(descCanaryTrip, link.CanaryTrip, link.Relay)
 		counter(descReconnects, link.Reconnects, link.Relay)
 		counter(descKeyChanges, link.KeyChanges, link.Relay)
 		counter(descFrames, link.Frames, link.Relay)

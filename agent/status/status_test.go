@@ -91,8 +91,9 @@ func TestAllMetrics(t *testing.T) {
 				FitKeys:    []status.KeyLabel{{Account: "bob", Role: "active"}}, Twin: true,
 				Links: []status.LinkGauges{
 					{Relay: "wss://one.example", Connected: true, Registered: 2, Refused: 1, Reconnects: 4,
-						KeyChanges: 5,
-						Frames:     6, Drops: map[string]uint64{"not JSON": 7, "too large": 8}},
+						CanaryFails: true,
+						KeyChanges:  5,
+						Frames:      6, Drops: map[string]uint64{"not JSON": 7, "too large": 8}},
 					{Relay: "wss://two.example"},
 				}}
 		},

@@ -128,7 +128,7 @@ func readKeystoreFile(path string) ([]byte, error) {
 	if err := access.Folder(filepath.Dir(real)); err != nil {
 		return nil, err
 	}
-	f, info, err := access.Open(path, access.Secret)
+	f, info, err := access.Open(path, access.Kept)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func Foresee(cfg *config.Config) (reasons []string) {
 	if source, err := keystore.ParseSource(cfg.Unlock); err == nil {
 		add("what opens the keystore cannot be read", source.Check())
 	}
-	add("the keystore cannot be read", access.Check(cfg.Keystore, access.Secret))
+	add("the keystore cannot be read", access.Check(cfg.Keystore, access.Kept))
 	if cfg.RelayListen != "" && cfg.RelayCertificate != "" {
 		err := checkCertificate(cfg)
 		if err == nil {

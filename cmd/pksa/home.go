@@ -13,6 +13,7 @@ import (
 	"pksa/agent/config"
 	"pksa/agent/harden"
 	"pksa/cmd/pksa/internal/systemd"
+	"pksa/keystore/access"
 	"pksa/protocol/plain"
 )
 
@@ -86,6 +87,9 @@ func (c *command) settingsWith(home string, flags map[string]string) (*config.Co
 			environ = append(environ, variable+"="+value)
 		}
 	}
+	// Before anything in it is looked at: what the platform did to the volume since the last start
+	// is no reason to refuse it.
+	access.PutBack(home)
 	cfg, err := config.Load(home, filepath.Join(home, "config.yaml"), environ)
 	if err != nil {
 		return nil, c.wrongUser(home, err)

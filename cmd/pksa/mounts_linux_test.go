@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,6 +20,7 @@ type container struct {
 	binary string
 	dir    string // of root, open to the user
 	home   string // of the user
+	groups string // an argument that says which further groups the user has; empty for none
 }
 
 const containerUser = 10001
@@ -76,7 +79,8 @@ func (c *container) run(script string, environ []string, args ...string) (string
 }
 
 func (c *container) command(script string, environ []string, args ...string) *exec.Cmd {
-	words := append([]string{"--reuid=10001", "--regid=10001", "--clear-groups", c.binary}, args...)
+	groups := cmp.Or(c.groups, "--clear-groups")
+	words := append([]string{"--reuid=10001", "--regid=10001", groups, c.binary}, args...)
 	cmd := exec.Command("sh", append([]string{"-c", "set -e\n" + script + "\nexec setpriv \"$@\"", "sh"}, words...)...)
 	cmd.Env = append(environ, "PATH="+os.Getenv("PATH"), "PKSA_HOME="+c.home, "PKSA_HARDENING=off")
 	if script != "" {
@@ -125,6 +129,73 @@ func TestMountedSecret(t *testing.T) {
 	out, _ = c.run("", []string{"PKSA_UNLOCK=credential:unlock", "CREDENTIALS_DIRECTORY=" + c.dir,
 		"PKSA_KEYSTORE=fourth.age"}, "init")
 	c.wants("a credential", out, "mode 0444")
+}
+
+// A home on a volume that Kubernetes has gone over since the last start: owner and modes are what
+// fsGroup makes of them. It opens and is closed to the group again, as long as nobody else is in
+// it.
+func TestVolumeGoneOver(t *testing.T) {
+	c := newContainer(t)
+	c.groups = "--groups=2000"
+	if out, ok := c.run("", nil, "init"); !ok {
+		t.Fatal(out)
+	}
+	goOver := func() {
+		t.Helper()
+		c.must(filepath.WalkDir(c.home, func(path string, entry os.DirEntry, err error) error {
+			mode := os.FileMode(0o660)
+			if entry.IsDir() {
+				mode = os.ModeSetgid | 0o770
+			}
+			return errors.Join(err, os.Chown(path, -1, 2000), os.Chmod(path, mode))
+		}))
+	}
+	open := func() (names []string) {
+		t.Helper()
+		c.must(filepath.WalkDir(c.home, func(path string, entry os.DirEntry, err error) error {
+			info, err := entry.Info()
+			if err == nil && info.Mode()&(os.ModeSetgid|0o077) != 0 {
+				names = append(names, fmt.Sprint(info.Mode(), " ", path))
+			}
+			return err
+		}))
+		return names
+	}
+
+	goOver()
+	group := filepath.Join(c.dir, "group")
+	c.must(os.WriteFile(group, []byte("volume:x:2000:mallory\n"), 0o644))
+	out, ok := c.run("mount --bind "+group+" /etc/group", nil, "keys", "list")
+	if ok || len(open()) == 0 {
+		t.Errorf("a group with another user was taken, or changed: %s", out)
+	}
+	c.wants("a group with another user", out, "group 2000 is not ours alone")
+
+	if out, ok := c.run("", nil, "keys", "list"); !ok {
+		t.Errorf("a home that the platform has gone over: %s", out)
+	}
+	if names := open(); len(names) > 0 {
+		t.Errorf("not put back: %q", names)
+	}
+
+	// A volume whose root is root's: what is ours in it is closed.
+	goOver()
+	c.must(os.Chown(c.home, 0, 2000))
+	c.must(os.Chmod(c.home, os.ModeSetgid|0o770)) // chown takes the bit away
+	if out, ok := c.run("", nil, "keys", "list"); !ok {
+		t.Errorf("with a root folder of root's: %s", out)
+	}
+	if names := open(); len(names) != 1 {
+		t.Errorf("open are %q, want the folder alone", names)
+	}
+
+	// A volume of another user is refused, and nothing in it is touched.
+	c.must(os.Chown(c.home, 4711, 4711))
+	c.must(os.Chmod(c.home, 0o755))
+	if out, ok = c.run("", nil, "keys", "list"); ok {
+		t.Errorf("a volume of another user: %s", out)
+	}
+	c.wants("a volume of another user", out, "belongs to user 4711", "chown 10001 "+c.home)
 }
 
 // A policy as Kubernetes and compose mount it: by links, in a folder that everybody may write, or

@@ -23,7 +23,9 @@
 //     is looked at. Who mounts a file for the wallet decides on its content. Kubernetes mounts its
 //     volumes so, with folders of mode 1777 inside.
 //   - A secret that belongs to this user must be closed to the group too: its owner can do that.
-//     What belongs to root, or is mounted read-only, may be read by a group of our own.
+//     What belongs to root, or is mounted read-only, may be read by a group of our own. So may what
+//     the program itself keeps on a volume that a platform has handed to that group since:
+//     [PutBack] closes it again where that is possible.
 //
 // Windows has neither owners nor modes as the rule means them. There nothing is refused.
 //
@@ -53,6 +55,9 @@ const (
 	// Credential is a secret that systemd hands to the unit's user by an access control list, whose
 	// mask shows as the group's bits: in a file of root's the group's right to read is no group's.
 	Credential
+	// Kept is a secret that this program keeps in its home folder, such as the keystore: a platform
+	// that goes over the volume may have opened it to a group of our own.
+	Kept
 	// Shared is a secret that the machine's administrator shares with other services, such as the
 	// key of a TLS certificate: each group that this process is in may read it.
 	Shared

@@ -67,6 +67,9 @@ func (e *Error) chown() string {
 	if e.onTheWay {
 		return "use a path on which every folder does"
 	}
+	if e.kind != Decision && e.mountedSecret() {
+		return e.mounted()
+	}
 	command := fmt.Sprintf("chown %d %s", e.Self, word(e.Path))
 	if e.Self != 0 {
 		command = "as root, " + command // nobody else can give files away
@@ -84,7 +87,7 @@ func (e *Error) chmod() string {
 	case e.Folder && e.Mode&fs.ModeSticky != 0:
 		// A folder for everybody, such as /tmp, must stay one.
 		return "use a folder that belongs to you alone"
-	case e.kind != Decision && (e.readOnly || strings.HasPrefix(e.Path, "/run/secrets/")):
+	case e.kind != Decision && e.mountedSecret():
 		return e.mounted()
 	case e.kind == Decision && e.Want&0o077 != 0:
 		who := ""
@@ -104,6 +107,10 @@ func (e *Error) chmod() string {
 	}
 	return command
 }
+
+// mountedSecret reports whether neither owner nor mode can be changed where the wallet sees the
+// file.
+func (e *Error) mountedSecret() bool { return e.readOnly || strings.HasPrefix(e.Path, "/run/secrets/") }
 
 // mounted returns where owner and mode of a mounted secret are set. Nobody can change them in a
 // container.

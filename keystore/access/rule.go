@@ -80,6 +80,8 @@ func (v viewer) groupMay(f facts, kind Kind) fs.FileMode {
 		return groupRead
 	case kind == Shared && v.member(f.gid):
 		return groupRead
+	case kind == Kept && v.own(f.gid) && !f.listed():
+		return groupBits
 	// Who owns it can close it to the group; on a read-only mount nobody can.
 	case f.uid == v.self && !f.readOnly():
 		return 0

@@ -54,6 +54,12 @@ func TestContentRule(t *testing.T) {
 		{"secret of root's for a group with others", Secret, found(0o440, 0, theirs), false, false},
 		{"secret of root's for another group", Secret, found(0o440, 0, foreign), false, false},
 		{"secret of root's with an access list", Secret, withList(found(0o440, 0, ours)), false, false},
+		{"keystore of ours, on a volume that was handed to our group", Kept, found(0o660, us, ours), true, true},
+		{"keystore handed to a group with others", Kept, found(0o660, us, theirs), false, false},
+		{"keystore handed to another group", Kept, found(0o660, us, foreign), false, false},
+		{"keystore with an access list", Kept, withList(found(0o660, us, ours)), false, false},
+		{"keystore for everybody", Kept, found(0o664, us, ours), false, false},
+		{"keystore of another", Kept, found(0o660, other, ours), false, false},
 		{"secret for everybody, as Swarm mounts it", Secret, found(0o444, 0, 0), false, false},
 		{"secret that others may run", Secret, found(0o601, us, ours), false, false},
 		{"secret of another", Secret, found(0o600, other, ours), false, false},
@@ -215,6 +221,8 @@ func TestAdvice(t *testing.T) {
 			[]string{"mode 0444", "as root, chown 1000 x && chmod 600 x"}},
 		{"mounted secret", looking(us).content(mounted(found(0o444, 0, 0)), Secret),
 			[]string{"mode 0444", `uid=1000,mode=0400`, `uid: "1000", mode: 0400`, "defaultMode: 0400"}},
+		{"mounted secret of another", looking(us).content(mounted(found(0o400, other, ours)), Secret),
+			[]string{"belongs to user 1001", `uid=1000,mode=0400`, `uid: "1000", mode: 0400`}},
 		{"policy for everybody", looking(us).content(found(0o666, us, theirs), Decision),
 			[]string{"mode 0666", "others can change it", "wanted is 0644", "chmod go-w x"}},
 		{"policy for a group", looking(us).content(found(0o664, us, theirs), Decision),
@@ -241,7 +249,7 @@ func TestAdvice(t *testing.T) {
 			}
 		}
 		if tt.err != nil && strings.Contains(tt.err.Error(), "chmod") &&
-			slices.Contains([]string{"mounted secret", "sticky folder"}, tt.name) &&
+			slices.Contains([]string{"mounted secret", "mounted secret of another", "sticky folder"}, tt.name) &&
 			!strings.Contains(tt.err.Error(), "Compose") {
 			t.Errorf("%s: advice that nobody can follow: %v", tt.name, tt.err)
 		}

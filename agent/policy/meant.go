@@ -20,33 +20,17 @@ import (
 func (c *compiler) settle(root *yamlnode.Node, reviewed bool) Problems {
 	remarks := c.remarks(root)
 	problems := c.Problems()
-	// What stands in the file is silenced first. Otherwise a date that passes could take the reason
-	// that another warning needs.
-	for _, around := range []bool{false, true} {
-		for i := range problems {
-			p := &problems[i]
-			if left := remarks[p.Line]; p.Warning && !p.Unseen && p.Around == around && len(left) > 0 {
-				p.Meant, remarks[p.Line] = left[0].reason, left[1:]
-			}
+	today := map[target]bool{}
+	for i := range problems {
+		p := &problems[i]
+		at := target{p.Line, p.Around}
+		today[at] = true
+		if left := remarks[at]; p.Warning && !p.Unseen && len(left) > 0 {
+			p.Meant, remarks[at] = left[0].reason, left[1:]
 		}
 	}
-	for line, left := range remarks {
-		if !reviewed {
-			break
-		}
-		// On another day the wallet or the clock could give a warning here. Until then it is
-		// listed, since it would silence a trap, too, that somebody writes on the line.
-		kept := min(c.possible[line], len(left))
-		for _, one := range left[:kept] {
-			problems = append(problems, Problem{File: c.file, Line: line, Column: one.column, Warning: true,
-				Around: true, Meant: one.reason, Spare: true, Text: "silences nothing today"})
-		}
-		for _, one := range left[kept:] {
-			// Around, since a later program may no longer warn of what the comment is about.
-			problems = append(problems, Problem{File: c.file, Line: line, Column: one.column, Warning: true,
-				Around: true, Text: "this comment silences nothing, as there is no such warning on its line; leave " +
-					"it out"})
-		}
+	if reviewed {
+		problems = append(problems, c.spare(remarks, today)...)
 	}
 	for i := range problems {
 		if p := &problems[i]; c.version == version2 && p.Meant == "" && !p.Around {
@@ -54,6 +38,28 @@ func (c *compiler) settle(root *yamlnode.Node, reviewed bool) Problems {
 		}
 	}
 	return problems.Tidied()
+}
+
+// spare returns complaints about remarks that silence nothing, given what is warned of today.
+func (c *compiler) spare(remarks map[target][]remark, today map[target]bool) (problems Problems) {
+	for at, left := range remarks {
+		// Around, since a later program may no longer warn of what the comment is about.
+		for i, one := range left {
+			p := Problem{File: c.file, Line: at.line, Column: one.column, Warning: true, Around: true}
+			switch {
+			// On another day the wallet or the clock could give a warning here.
+			case at.around && i < c.possible[at.line]:
+				p.Meant, p.Spare, p.Text = one.reason, true, "silences nothing today"
+			case !at.around && (c.possible[at.line] > 0 || today[target{at.line, true}]):
+				p.Text = "this comment silences nothing that stands in the file; if it is about what the wallet " +
+					"has, or about the day, write \"# pksa: meant so today: REASON\""
+			default:
+				p.Text = "this comment silences nothing, as there is no such warning on its line; leave it out"
+			}
+			problems = append(problems, p)
+		}
+	}
+	return problems
 }
 
 // warnWhile warns of what depends on the wallet, its settings or the clock. Where it does not hold
@@ -66,6 +72,14 @@ func (c *compiler) warnWhile(holds bool, n *yamlnode.Node, format string, args .
 	c.possible[n.Line]++
 }
 
+// target is what a remark may silence: warnings of a line, either of what stands in the file or of
+// what is around it. If one remark could silence both, one that waits for the day when an account
+// is gone would silence a trap that somebody writes on its line before.
+type target struct {
+	line   int
+	around bool
+}
+
 // remark is a comment that silences a warning of its line.
 type remark struct {
 	column int
@@ -75,12 +89,12 @@ type remark struct {
 var (
 	// remarkMark begins a remark. A second one may follow behind its reason.
 	remarkMark = regexp.MustCompile(`(?i)#[ \t]*pksa[ \t]*:[ \t]*`)
-	remarkForm = regexp.MustCompile(`(?i)^meant[ \t]+so[ \t]*:[ \t]*(.*?)[ \t]*$`)
+	remarkForm = regexp.MustCompile(`(?i)^meant[ \t]+so([ \t]+today)?[ \t]*:[ \t]*(.*?)[ \t]*$`)
 )
 
-// remarks returns the remarks of each line.
-func (c *compiler) remarks(root *yamlnode.Node) map[int][]remark {
-	found := map[int][]remark{}
+// remarks returns the remarks by what they may silence.
+func (c *compiler) remarks(root *yamlnode.Node) map[target][]remark {
+	found := map[target][]remark{}
 	if root == nil {
 		return found
 	}
@@ -94,8 +108,9 @@ func (c *compiler) remarks(root *yamlnode.Node) map[int][]remark {
 			at := &yamlnode.Node{Line: comment.Line,
 				Column: comment.Column + utf8.RuneCountInString(comment.Text[:mark[0]])}
 			said := comment.Text[mark[1]:end]
-			if m := remarkForm.FindStringSubmatch(said); m != nil && m[1] != "" {
-				found[at.Line] = append(found[at.Line], remark{at.Column, m[1]})
+			if m := remarkForm.FindStringSubmatch(said); m != nil && m[2] != "" {
+				about := target{at.Line, m[1] != ""}
+				found[about] = append(found[about], remark{at.Column, m[2]})
 			} else if looksMeant(said) {
 				c.Warn(at, `this comment silences nothing: write "# pksa: meant so: REASON"`)
 			}

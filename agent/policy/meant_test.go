@@ -120,7 +120,7 @@ func TestMeantSo(t *testing.T) {
 	// What the wallet holds today takes no reason from what stands in the file, and leaves none
 	// over.
 	text := strings.NewReplacer(" A\n", "\n", " B\n", "\n", " C\n", "\n", " D\n",
-		" # pksa: meant so: added next week\n").Replace("version: 1" + wide)
+		" # pksa: meant so today: added next week\n").Replace("version: 1" + wide)
 	for _, env := range []policy.Options{{}, {Apps: []string{"tipbot", "gone"}}, {Apps: []string{"tipbot"}}} {
 		_, problems := policy.Compile("p", []byte(text), env)
 		want := 0
@@ -134,8 +134,44 @@ func TestMeantSo(t *testing.T) {
 	}
 }
 
-// What stands in the file is silenced before what the clock says, so that a day that passes makes
-// no error of it.
+// A reason for what the wallet has, or for the day, silences no trap that somebody writes on its
+// line, and a reason for a trap silences nothing else.
+func TestMeantSoCoversWhatItIsWrittenFor(t *testing.T) {
+	t.Parallel()
+	const (
+		gone   = "  - {name: gone, request: sign, apps: [tipbot], operations: [vote: {weight: OF}]} # pksa: meant so "
+		advice = `if it is about what the wallet has, or about the day, write "# pksa: meant so today: REASON"`
+	)
+	for _, c := range []struct {
+		weight, comment        string
+		apps                   []string
+		warns, silenced, spare int
+		says                   string
+	}{
+		{"50%", "today: added next week", nil, 0, 0, 1, ""},
+		{"50%", "today: added next week", []string{"other"}, 0, 1, 0, ""},
+		{"50%", "today: added next week", []string{"tipbot"}, 0, 0, 1, ""},
+		{"50", "today: added next week", nil, 1, 0, 1, "write 50% if percent"},
+		{"50", "today: added next week", []string{"other"}, 1, 1, 0, "write 50% if percent"},
+		{"50", ": a trial", []string{"tipbot"}, 0, 1, 0, ""},
+		{"50", ": a trial", []string{"other"}, 1, 1, 0, `no app "tipbot"`},
+		{"50", ": a trial # pksa: meant so today: soon", []string{"other"}, 0, 2, 0, ""},
+		{"50%", ": added next week", nil, 1, 0, 0, advice},
+		{"50%", ": added next week", []string{"other"}, 2, 0, 0, advice},
+	} {
+		comment := strings.Replace(gone, "OF", c.weight, 1) + c.comment
+		src := "version: 1\nallow:\n" + strings.Replace(comment, "so :", "so:", 1) + "\n"
+		_, problems := policy.Compile("p", []byte(src), policy.Options{Apps: c.apps})
+		warned, silenced, spare := problems.Warnings(), problems.Silenced(), problems.Spare()
+		if len(warned) != c.warns || len(silenced) != c.silenced || len(spare) != c.spare ||
+			!strings.Contains(warned.String(), c.says) {
+			t.Errorf("%s, apps %v: %d warnings, %d silenced, %d spare:\n%v", src, c.apps, len(warned), len(silenced),
+				len(spare), problems)
+		}
+	}
+}
+
+// What stands in the file is silenced on every day, so that a day that passes makes no error of it.
 func TestMeantSoInVersion2(t *testing.T) {
 	t.Parallel()
 	const src = `version: 2

@@ -41,7 +41,8 @@ A comment on the line of a warning silences that one warning:
     # pksa: meant so: REASON
 
 What is silenced is listed with its reason. A second comment behind the first
-silences a second warning of the line. In a file of "version: 2", what would be
+silences a second warning of the line. What is about the wallet or the day is
+silenced by "# pksa: meant so today: REASON". In a file of "version: 2", what would be
 a warning in "version: 1" is an error, unless it is silenced, or is about the
 wallet or the clock and not about the file.`,
 		Args: atMostOne("FILE"),
@@ -75,7 +76,7 @@ type checkResult struct {
 	Compared bool `json:"compared,omitempty"`
 	// Silenced are the warnings that the file says to be meant so. They are no problems.
 	Silenced []silencedInfo `json:"silenced,omitempty"`
-	// Spare are reasons that silence nothing today. They would silence what comes to their line.
+	// Spare are reasons that silence nothing today: of what the wallet has, or of the day.
 	Spare []silencedInfo `json:"spare,omitempty"`
 }
 

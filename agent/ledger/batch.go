@@ -158,6 +158,8 @@ func (b *batch) publish(st *state) {
 	}
 	// Last: what this batch changed is gathered too.
 	if b.gathered != 0 {
+		b.l.leaving.records += b.since.records
+		b.l.leaving.bytes += b.since.bytes
 		st.gathered, st.charges = b.gathered, nil
 		b.since = amount{}
 		b.since.add(b.lastSize)

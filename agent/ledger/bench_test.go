@@ -27,6 +27,7 @@ func busy(t testing.TB) (*rig, []*ledger.Session) {
 }
 
 func (r *rig) makeBusy() []*ledger.Session {
+	r.o = r.o.Beside(true)
 	r.o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	r.reopen()
 	r.slot("mybot")
@@ -135,6 +136,7 @@ func BenchmarkQuietApps(b *testing.B) {
 	for _, noisy := range []int{0, 100} {
 		b.Run(fmt.Sprintf("beside %d", noisy), func(b *testing.B) {
 			r := newRig(b)
+			r.o = r.o.Beside(true)
 			r.o.Logger = slog.New(slog.DiscardHandler)
 			r.reopen()
 			sessions := make([]*ledger.Session, 10)

@@ -69,7 +69,7 @@ func (l *Ledger) commits() {
 			failures++
 			wait = true // a pause: what was put back wakes nobody, or attempts would follow without end
 		}
-		l.rotate() // between commits: whoever waits for the next one waits for a segment, too
+		l.rotate(closed)
 		if closed && l.through(left, len(ops) == 0, failures) {
 			l.closeErr = l.shut()
 			return
@@ -195,7 +195,7 @@ func (l *Ledger) chores() {
 	}
 	l.commit([]*op{{apply: (*batch).sweep}})
 	l.stuck = false
-	l.rotate()
+	l.rotate(true) // or segments would be removed while one is written
 	l.retain()
 	if l.Err() != nil {
 		return
@@ -209,6 +209,7 @@ func (l *Ledger) chores() {
 
 // shut replaces the mark and closes the store, when the committing goroutine ends.
 func (l *Ledger) shut() error {
+	l.abandonRotation()
 	if err := l.Err(); err != nil {
 		l.setBroken(err, false) // nobody begins to read any more
 		return errors.Join(err, l.store.close())

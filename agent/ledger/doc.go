@@ -41,9 +41,11 @@
 // the last record: nothing else needs to be known to find a record, and a segment that is written
 // once more after a crash takes its own place. It is written and read in chunks of 256 KiB, each
 // sealed with its place, so that no part of the trail is ever held as a whole: a ledger of any size
-// opens and serves in the memory of a small one. Segments of programs before that are one sealed
-// value, named by their place on a grid of 4,096 records. A start does not read segments of either
-// kind, and whoever reads one of the old ones needs as much memory as it has bytes.
+// opens and serves in the memory of a small one. It is written while commits go on, which do not
+// wait for it unless four segments of records have been gathered and none has left. Segments of
+// programs before that are one sealed value, named by their place on a grid of 4,096 records. A
+// start does not read segments of either kind, and whoever reads one of the old ones needs as much
+// memory as it has bytes.
 //
 // What was charged stands in a bucket by the end of its time. Of requests that are a day old, the
 // charges of a slice of time become one sum, see [Ledger.SumCharges]: a thousand values at most are

@@ -182,6 +182,10 @@ func (o Options) WithPeriod(n uint64) Options { o.period = n; return o }
 // WithSegment sets the number of records in a segment.
 func (o Options) WithSegment(n uint64) Options { o.segment = n; return o }
 
+// Beside lets requests be committed while a segment is written, as a wallet does; or lets them wait
+// for it, so that operations have an order.
+func (o Options) Beside(on bool) Options { o.inTurn = !on; return o }
+
 // Gathered is the number of the last record that is gathered.
 func (l *Ledger) Gathered() uint64 {
 	l.mu.RLock()

@@ -29,7 +29,8 @@ func newClock() *clock {
 func (c *clock) now() time.Time      { return time.UnixMilli(c.ms.Load()).UTC() }
 func (c *clock) add(d time.Duration) { c.ms.Add(d.Milliseconds()) }
 
-// options are those of a keystore whose keys come from a label.
+// options are those of a keystore whose keys come from a label. Segments are written between
+// commits, so that a test knows when.
 func options(label string) ledger.Options {
 	sealer := func(epoch, period uint64) cipher.AEAD {
 		return aeadOf(fmt.Sprint("ledger sealing ", label, epoch, "/", period))
@@ -41,7 +42,7 @@ func options(label string) ledger.Options {
 				h.Write(d)
 			}
 			return h.Sum(nil)
-		}}
+		}}.Beside(false)
 }
 
 // aeadOf returns a cipher under a key made of a text.

@@ -46,6 +46,7 @@ type Options struct {
 	segmentBytes uint64 // bytes of them, as they lie in the store; zero: 8 MiB
 	period       uint64 // records whose values share a key; zero: 2^20
 	sumMost      int    // values that one commit adds up at most; zero: 1,000
+	inTurn       bool   // nothing is committed while a segment is written
 
 	newStore func(path string) store // nil: a bbolt file
 	disk     durable.Disk            // writes mark and segments; zero: the system's
@@ -120,6 +121,8 @@ type Ledger struct {
 	retryAt    time.Time // owned by the committing goroutine
 	generation uint64    // of charges; owned by the committing goroutine
 	rotated    uint64    // with this record gathered, no full segment is left; owned by the committing goroutine
+	rotating   *rotation // nil: no segment is being written; owned by the committing goroutine
+	leaving    amount    // gathered since it was opened, and in no segment; owned by the committing goroutine
 	stuck      bool      // a segment could not be written; owned by the committing goroutine
 	unaccepted bool      // older than its mark, and not accepted yet; owned by the committing goroutine
 

@@ -32,6 +32,7 @@ func (l *Ledger) load() (*loaded, error) {
 // renew opens the store again and reads all of it, after a commit that did not succeed. It reads as
 // a start does, so that the way back is used every day.
 func (l *Ledger) renew() error {
+	l.abandonRotation() // it reads in the store that is given up here
 	f, err := l.unsecured, error(nil)
 	if f == nil {
 		// From here on nobody reads: the store may show what the next power cut takes back.

@@ -123,6 +123,7 @@ func (x *examination) agree() error {
 // carryOut writes what was found, in one commit.
 func (x *examination) carryOut(path string) (Mended, error) {
 	o := *x.o
+	o.inTurn = true // the mended store is no store for several goroutines
 	o.newStore = func(path string) store { return newMendedStore(x.o.newStore(path), x.edits) }
 	l, err := open(path, o)
 	if err != nil {

@@ -39,6 +39,12 @@ type amount struct{ records, bytes uint64 }
 
 func (a *amount) add(size int) { a.records, a.bytes = a.records+1, a.bytes+uint64(size) }
 
+// remove takes away as much as there is.
+func (a *amount) remove(b amount) {
+	a.records -= min(a.records, b.records)
+	a.bytes -= min(a.bytes, b.bytes)
+}
+
 // position is where in the trail the latest state of a request stands.
 type position struct {
 	record uint64

@@ -29,7 +29,8 @@ import "iter"
 //
 // get, list, segments and readSegment are called from any goroutine at any time, also while another
 // method runs. All other methods are called by one goroutine at a time: by the one that opens the
-// ledger, later by the committing goroutine.
+// ledger, later by the committing goroutine. Only writeSegment may run while that one calls commit;
+// its content comes from get.
 //
 // A store keeps no slice that it was given once the call has returned. What it returns belongs to
 // the caller.

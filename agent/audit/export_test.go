@@ -15,7 +15,7 @@ func Window(ctx context.Context, l *ledger.Ledger, from, to uint64) (list []ledg
 
 // Seen is how many numbers a page of the newest records looks at.
 func Seen(ctx context.Context, l *ledger.Ledger, q Query) (seen int, err error) {
-	p := pager{ctx: ctx, ledger: l, q: q}
+	p := pager{ctx: ctx, ledger: l, q: q, match: &matcher{Filter: q.Filter}}
 	err = p.back()
 	return p.seen, err
 }

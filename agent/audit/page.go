@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"sort"
@@ -35,6 +34,13 @@ type Filter struct {
 	Rule    string           `json:"rule,omitempty"` // the name of a rule or of a limit that the decision names
 	Code    string           `json:"code,omitempty"` // of a refusal
 	Text    string           `json:"text,omitempty"` // part of any text of the record, in any case
+	UUID    string           `json:"uuid,omitempty"` // of the request, in any case
+
+	// What one operation of the request has. Of a request that was cut when it was recorded, the
+	// operations that the record keeps are looked at.
+	Operation    string `json:"operation,omitempty"`    // its name
+	Counterparty string `json:"counterparty,omitempty"` // an account that it names beside that of the request
+	Amount       string `json:"amount,omitempty"`       // for [ParseAmounts]
 }
 
 // Query asks for a part of the trail.
@@ -44,6 +50,14 @@ type Query struct {
 	To    uint64 `json:"to,omitempty"`    // the last number; zero: the newest
 	Last  bool   `json:"last,omitempty"`  // the newest that fit, not the oldest
 	Limit int    `json:"limit,omitempty"` // at most so many; zero: 1,000
+
+	// Stories asks for requests with the decision and the outcome that followed, whatever the
+	// filter says of these records. What it says of results, codes and texts holds for a request if
+	// it holds for one of its records. Open and Waiting are what the page before says. Last must
+	// not be set.
+	Stories bool     `json:"stories,omitempty"`
+	Open    []uint64 `json:"open,omitempty"`
+	Waiting []uint64 `json:"waiting,omitempty"`
 }
 
 // Page is a part of the trail, in its order.
@@ -53,6 +67,12 @@ type Page struct {
 	Next uint64 `json:"next"`
 	End  bool   `json:"end"`  // nothing more fits at present
 	Head uint64 `json:"head"` // the newest record of all
+
+	// Of stories: the requests of this page and of those before whose outcome has not come. Open
+	// are those that fit, Waiting those that may fit because of it. A record may stand on two
+	// pages.
+	Open    []uint64 `json:"open,omitempty"`
+	Waiting []uint64 `json:"waiting,omitempty"`
 }
 
 // Promises returns the members that no answer of the agent lacks.
@@ -64,14 +84,21 @@ func (t Trail) Page(ctx context.Context, q Query) (Page, error) {
 	// disk, the rest is read all the same: that is when people look at the trail.
 	_ = t.Ledger.Flush(ctx)
 	head, _ := t.Ledger.Head()
-	p := pager{ctx: ctx, ledger: t.Ledger, q: q, page: Page{Records: []Record{}, Head: head}}
+	m, err := q.matcher()
+	if err != nil {
+		return Page{}, err
+	}
+	p := pager{ctx: ctx, ledger: t.Ledger, q: q, match: m, page: Page{Records: []Record{}, Head: head}}
+	if q.Stories {
+		p.stories = newStories(&q)
+	}
 	if p.q.Limit <= 0 || p.q.Limit > maxPageRecords {
 		p.q.Limit = maxPageRecords
 	}
 	if p.q.To == 0 || p.q.To > head {
 		p.q.To = head
 	}
-	err := p.skip()
+	err = p.skip()
 	switch {
 	case err != nil:
 	case q.Last:
@@ -79,30 +106,44 @@ func (t Trail) Page(ctx context.Context, q Query) (Page, error) {
 	default:
 		err = p.forth()
 	}
+	if err == nil && p.stories != nil {
+		err = p.drain()
+	}
 	return p.page, err
 }
 
 type pager struct {
-	ctx    context.Context
-	ledger *ledger.Ledger
-	q      Query
-	page   Page
-	size   int
-	seen   int
-	step   uint64 // records that are read at a time on the way back
+	ctx     context.Context
+	ledger  *ledger.Ledger
+	q       Query
+	match   *matcher
+	stories *stories // nil: each record stands for itself
+
+	page Page
+	size int
+	seen int
+	step uint64 // records that are read at a time on the way back
 }
 
-func (p *pager) full() bool { return len(p.page.Records) >= p.q.Limit || p.size > maxPageContent }
+func (p *pager) full() bool {
+	return len(p.page.Records) >= p.q.Limit || p.size > maxPageContent ||
+		p.stories != nil && p.stories.size > maxPageContent
+}
 
 // add adds a record to the page, if it is asked for.
 func (p *pager) add(r ledger.Record) {
 	if summed(r) && p.q.From != p.q.To {
 		return // the sum has it; thousands of them would hide everything else
 	}
-	if out, ok := p.q.pick(r); ok {
-		p.page.Records = append(p.page.Records, out)
-		p.size += len(r.Content)
+	if p.match.fits(r) {
+		p.emit(r)
 	}
+}
+
+// emit puts a record on the page.
+func (p *pager) emit(r ledger.Record) {
+	p.page.Records = append(p.page.Records, recordOf(r))
+	p.size += len(r.Content)
 }
 
 // skip moves the query to the first record of the time that it asks for.
@@ -116,6 +157,9 @@ func (p *pager) skip() error {
 		if turn <= from {
 			continue
 		}
+		if p.reached(from) {
+			break
+		}
 		found, err := p.search(from, min(turn, p.q.To+1))
 		if err != nil {
 			return err
@@ -126,6 +170,15 @@ func (p *pager) skip() error {
 	}
 	p.q.From = from
 	return nil
+}
+
+// reached reports whether the first record from a number on is of the time that is asked for, as on
+// every page but the first.
+func (p *pager) reached(from uint64) bool {
+	for r, err := range p.ledger.Audit(from) {
+		return err == nil && !r.Time.Before(p.q.Since)
+	}
+	return false
 }
 
 // search returns the number of the first record from one number on and before another one that is
@@ -158,7 +211,11 @@ func (p *pager) forth() error {
 			p.page.End = true
 			return nil
 		}
-		p.add(r)
+		if p.stories == nil {
+			p.add(r)
+		} else if err := p.follow(r); err != nil {
+			return err
+		}
 		p.page.Next = r.Number + 1
 		if p.seen++; p.full() || p.seen >= maxPageScan {
 			return nil
@@ -170,7 +227,7 @@ func (p *pager) forth() error {
 
 // late reports whether neither a record nor any after it is of the time that is asked for.
 func (p *pager) late(r ledger.Record) bool {
-	if p.q.Until.IsZero() || !r.Time.After(p.q.Until) {
+	if p.q.Until.IsZero() || !r.Time.After(p.q.Until) || p.stories != nil && !p.stories.over() {
 		return false
 	}
 	turns := p.ledger.Turns()
@@ -246,35 +303,4 @@ func (p *pager) nothingBefore(number uint64) bool {
 		return err != nil || r.Number >= number
 	}
 	return true
-}
-
-// pick returns the record as people see it, if it is asked for.
-func (f *Filter) pick(r ledger.Record) (Record, bool) {
-	switch {
-	case f.Account != "" && f.Account != r.Account,
-		f.App != "" && f.App != r.App,
-		f.Session != 0 && f.Session != r.Session,
-		f.Request != 0 && f.Request != r.Number && f.Request != r.Ref && !mentions(r, f.Request),
-		!f.Since.IsZero() && r.Time.Before(f.Since),
-		!f.Until.IsZero() && r.Time.After(f.Until):
-		return Record{}, false
-	}
-	out := recordOf(r) // not before the cheap tests: it reads the content
-	if f.Kind != "" && f.Kind != out.Kind && f.Kind != out.Type && f.Kind != out.contentMember("request") {
-		return Record{}, false
-	}
-	if f.Result != "" && f.Result != out.Result && f.Result != out.Outcome && f.Result != out.Verdict {
-		return Record{}, false
-	}
-	return out, f.searches(&out)
-}
-
-// contentMember returns a text of the record's content; empty if there is none.
-func (r *Record) contentMember(name string) string {
-	var members map[string]json.RawMessage
-	var text string
-	if json.Unmarshal(r.Content, &members) != nil || json.Unmarshal(members[name], &text) != nil {
-		return ""
-	}
-	return text
 }

@@ -51,7 +51,7 @@ func recordOf(r ledger.Record) Record {
 		out.Content = r.Content
 	}
 	if r.Ref != 0 || r.Type == ledger.RecordJudged || r.Type == ledger.RecordRejected {
-		out.Result = out.contentMember("result")
+		out.Result = member(r.Content, "result")
 	}
 	if r.Type == ledger.RecordSettled && out.Result == "" {
 		out.Result = r.Outcome // of a refusal, which has no more to say

@@ -24,22 +24,6 @@ func mentions(r ledger.Record, number uint64) bool {
 	return json.Unmarshal(r.Content, &content) == nil && slices.Contains(content.Requests, number)
 }
 
-// searches reports whether a record has what the filter searches for.
-func (f *Filter) searches(r *Record) bool {
-	if f.TxID != "" && !strings.HasPrefix(r.TxID, f.TxID) && !strings.HasPrefix(r.contentMember("transaction"),
-		f.TxID) {
-		return false
-	}
-	if f.Code != "" && f.Code != r.contentMember("code") && !r.counts(f.Code) {
-		return false
-	}
-	if f.Rule == "" && f.Text == "" {
-		return true
-	}
-	whole := r.Unpacked() // what is compressed is searched, too
-	return (f.Rule == "" || whole.names(f.Rule)) && (f.Text == "" || whole.says(strings.ToLower(f.Text)))
-}
-
 // names reports whether the decision names a rule, or a limit that it looked at.
 func (r *Record) names(name string) bool {
 	var content struct {

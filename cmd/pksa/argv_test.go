@@ -19,8 +19,10 @@ import (
 // the place where one is, or something that is none. A new flag belongs into one of these lists.
 var (
 	// plainFlags have values that anybody may read.
-	plainFlags = []string{"account", "answers", "app", "code", "file", "for", "home", "keys", "kind", "lines", "listen",
-		"older", "order", "protocol", "relay", "result", "role", "rule", "session", "since", "text", "to", "tx",
+	plainFlags = []string{"account", "amount", "answers", "app", "code", "counterparty", "file", "for", "home", "keys",
+		"kind", "lines", "listen",
+		"older", "operation", "order",
+		"outcome", "protocol", "relay", "result", "role", "rule", "session", "since", "text", "to", "tx",
 		"unproven", "until", "wait", "without",
 		"audit export --from", "migrate --from", "policy explain --policy"}
 	// sourceFlags have the name of a source as their value, and refuse everything else.

@@ -25,7 +25,7 @@ func (c *command) auditCommand() *cobra.Command {
 		`The audit trail records what was asked, decided and done. The trail comes from
 the running agent. If none is running it comes from the ledger, and the keystore
 has to be unlocked.`,
-		c.auditTail(), c.auditShow(), c.auditExport(), c.auditVerify())
+		c.auditTail(), c.auditFind(), c.auditShow(), c.auditExport(), c.auditVerify())
 }
 
 // instant reads a point in time, or how long ago it was.

@@ -20,7 +20,7 @@ import (
 	"pksa/protocol/plain"
 )
 
-// auditFlags are the filters of tail and export.
+// auditFlags are the filters of find, tail and export.
 type auditFlags struct {
 	filter        audit.Filter
 	since, until  string
@@ -41,6 +41,11 @@ func (f *auditFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.filter.Rule, "rule", "", "only decisions that name the rule or limit of this `name`")
 	flags.StringVar(&f.filter.Code, "code", "", "only refusals with this `code`: uncovered, limit, nonce, …")
 	flags.StringVar(&f.filter.Text, "text", "", "only records in which these `words` stand, in upper or lower case")
+	flags.StringVar(&f.filter.Operation, "operation", "", "only requests with an operation of this `name`: transfer, …")
+	flags.StringVar(&f.filter.Counterparty, "counterparty", "",
+		"only requests with an operation that names the account of this `name` beside their own")
+	flags.StringVar(&f.filter.Amount, "amount", "",
+		"only requests with an operation that has an `amount` like this: '>= 10 HBD', or '>= 10 HBD, < 20 HBD'")
 	flags.StringVar(&f.since, "since", "",
 		"only from this `time` on: 2026-01-31, 2026-01-31T12:00:00Z, or so long ago: 2h, 30d")
 	flags.StringVar(&f.until, "until", "", "only until this `time`, in the same form")
@@ -69,12 +74,33 @@ func (f *auditFlags) query(now time.Time) (q audit.Query, err error) {
 	if kinds := audit.Kinds(); q.Kind != "" && !slices.Contains(kinds, q.Kind) {
 		return q, errUsage{unknownValue("--kind", q.Kind, kinds)}
 	}
+	if err := knownOperation(q.Filter); err != nil {
+		return q, errUsage{err}
+	}
 	if q.Account != "" {
 		if _, err := hive.ParseAccountName(q.Account); err != nil {
 			return q, errUsage{fmt.Errorf("--account: %w", err)}
 		}
 	}
 	return q, nil
+}
+
+// knownOperation returns an error if no operation can be what the filter asks for.
+func knownOperation(f audit.Filter) error {
+	if names := operationNames(); f.Operation != "" && !slices.Contains(names, f.Operation) {
+		return unknownValue("--operation", f.Operation, names)
+	}
+	if f.Counterparty != "" {
+		if _, err := hive.ParseAccountName(f.Counterparty); err != nil {
+			return fmt.Errorf("--counterparty: %w", err)
+		}
+	}
+	if f.Amount != "" {
+		if _, err := audit.ParseAmounts(f.Amount); err != nil {
+			return fmt.Errorf("--amount: %w", err)
+		}
+	}
+	return nil
 }
 
 // isTxID reports whether a text can be the beginning of a transaction's id.

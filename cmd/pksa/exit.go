@@ -19,6 +19,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2 // the command line makes no sense
+	exitNothing = 3 // what was searched for is not there
 	// Interrupted by a signal: see interruption.
 
 	// exitYielded is for a copy of a wallet that has yielded to another copy. It is that of an
@@ -40,6 +41,7 @@ func (c *command) finish(ctx context.Context, cmd *cobra.Command, err error) int
 	var usage errUsage
 	var yielded *agent.YieldError
 	var signal interruption
+	var nothing nothingFound
 	switch {
 	case err == nil:
 		return exitOK
@@ -48,6 +50,9 @@ func (c *command) finish(ctx context.Context, cmd *cobra.Command, err error) int
 		return signal.status()
 	case errors.Is(err, errSilent):
 		return exitFailure
+	case errors.As(err, &nothing):
+		c.report(err, "")
+		return exitNothing
 	case errors.As(err, &usage), isUnknownCommand(err):
 		c.report(err, usageHint(cmd, err))
 		return exitUsage

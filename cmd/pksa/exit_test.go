@@ -2,8 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // Exit statuses are what scripts and services see.
@@ -35,5 +40,20 @@ func TestExitStatus(t *testing.T) {
 		if want != 0 && !strings.HasPrefix(errs.String(), "pksa: error: ") {
 			t.Errorf("pksa %s says %s", line, errs)
 		}
+	}
+}
+
+// scriptStatus runs a program that has to end with this exit status: status 3 exec PROGRAM ….
+func scriptStatus(ts *testscript.TestScript, _ bool, args []string) {
+	got := 0
+	if err := ts.Exec(args[2], args[3:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("exit status %d, want %s", got, args[0])
 	}
 }

@@ -78,6 +78,7 @@ func scriptParams(folder string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"status":     scriptStatus,
 			"wif":        scriptWIF,
 			"old":        scriptOld,
 			"mask":       scriptMask,

@@ -254,6 +254,27 @@ func TestPayees(t *testing.T) {
 	}
 }
 
+// Who looks for an account or an amount finds it in whatever field it stands.
+func TestAccountsAndAmounts(t *testing.T) {
+	const vesting = `["transfer_to_vesting",{"from":"alice","to":"","amount":"1.000 HIVE"}]`
+	const json = `["custom_json",{"required_auths":[],"required_posting_auths":["alice"],"id":"x",` +
+		`"json":"{\"to\":\"bob\"}"}]`
+	shared := optionsWith(`[[0,{"beneficiaries":[{"account":"bob","weight":1},{"account":"carol","weight":1}]}]]`)
+	for text, want := range map[string]string{
+		benchOperations[1].text: "[alice bob] [1.000 HBD]",
+		`["vote",{"voter":"alice","author":"bob","permlink":"p","weight":1}]`: "[alice bob] []",
+		vesting: "[alice] [1.000 HIVE]",
+		json:    "[alice] []",
+		shared:  "[alice bob carol] [1000000.000 HBD]",
+		updateWith(`[["bob",1],["carol",1]]`, `[]`): "[alice bob carol] []",
+	} {
+		op := parseOp(t, text)
+		if got := fmt.Sprint(op.Accounts(), op.Amounts()); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestPrice(t *testing.T) {
 	order := `["limit_order_create",{"owner":"alice","orderid":1,"amount_to_sell":"%s","min_to_receive":"%s",` +
 		`"fill_or_kill":false,"expiration":"2026-01-01T00:00:00"}]`

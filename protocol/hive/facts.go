@@ -101,12 +101,39 @@ func appendAccounts(dst []AccountName, v Value) []AccountName {
 		for _, w := range v.AccountAuths {
 			dst = append(dst, w.Account)
 		}
+	case []Authority:
+		for _, a := range v {
+			dst = appendAccounts(dst, a)
+		}
 	case Variant:
 		return appendAccounts(dst, v.Value)
 	case Record: // of mining: the miner comes first
 		return appendAccounts(dst, v[0])
 	}
 	return dst
+}
+
+// Accounts returns the accounts that the operation names in its fields, ascending and without
+// repetition. What stands inside JSON or text is not looked at.
+func (o Operation) Accounts() []AccountName {
+	var names []AccountName
+	for _, field := range o.def.Fields {
+		v, _ := o.Field(field.Name)
+		names = appendAccounts(names, v)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Amounts returns the amounts that stand in the fields of the operation, also those of nothing.
+func (o Operation) Amounts() []Asset {
+	var amounts []Asset
+	for _, v := range o.values {
+		if a, ok := v.(Asset); ok {
+			amounts = append(amounts, a)
+		}
+	}
+	return amounts
 }
 
 // Payees returns the accounts to which the operation gives value, vesting, a delegation, a route, a

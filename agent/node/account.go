@@ -28,6 +28,8 @@ type Account struct {
 	// Signing is the key of the account's witness, null if it is retired. [Client.Witnesses] sets
 	// it, and nothing else.
 	Signing hive.PublicKey
+	// State is what else the answer says of the account, nil if it does not say all of it.
+	State *AccountState
 }
 
 // Keys returns the keys of the posting and active authorities and the memo key, each once, whatever
@@ -167,6 +169,7 @@ type wireAccount struct {
 	Active  wireAuthority `json:"active"`
 	Posting wireAuthority `json:"posting"`
 	Memo    string        `json:"memo_key"`
+	wireState
 }
 
 type wireAuthority struct {
@@ -197,6 +200,7 @@ func readAccounts(raw []byte, prefix string) ([]Account, error) {
 		if a.Memo, err = hive.ParsePublicKeyOrNull(w.Memo, prefix); err != nil {
 			return nil, fmt.Errorf("account %q: memo key: %w", clip(w.Name), err)
 		}
+		a.State = w.wireState.read()
 	}
 	return accounts, nil
 }

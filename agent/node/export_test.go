@@ -40,3 +40,24 @@ func ForTestReadAccounts(raw []byte) ([]Account, error) { return readAccounts(ra
 
 // ForTestParseList reads a node list.
 func ForTestParseList(text []byte) ([]*url.URL, error) { return parseList(text) }
+
+// ForTestSituation reads an answer as each of the parts of a situation, and returns the accounts
+// that it names.
+func ForTestSituation(raw []byte, name hive.AccountName) (names []hive.AccountName) {
+	if changes, err := readRecoveryChanges(raw, []hive.AccountName{name}); err == nil {
+		for _, change := range changes {
+			names = append(names, change.To)
+		}
+	}
+	if routes, err := readRoutes(raw, name); err == nil {
+		for _, r := range routes {
+			names = append(names, r.To)
+		}
+	}
+	if list, err := readSavings(raw, name, hive.Mainnet); err == nil {
+		for _, w := range list {
+			names = append(names, w.To)
+		}
+	}
+	return names
+}

@@ -15,6 +15,35 @@ type Account struct {
 	Witness                *hive.PublicKey // its signing key, null if it is retired; nil: no witness
 	HIVE, HBD              int64           // balances in thousandths
 	Credits                int64           // resource credits; 0 means plenty, negative none
+
+	Recovery, Proxy hive.AccountName // either may be empty
+	RecoveryChange  *RecoveryChange  // nil: none is under way
+	PowerDown       int64            // millionths of VESTS that it is of in all; 0: none runs
+	NextPowerDown   hive.Time        // when the next part of it is paid
+	Routes          []Route          // of the power-down
+	Savings         []SavingsWithdrawal
+}
+
+// RecoveryChange is a change of the recovery account that takes 30 days.
+type RecoveryChange struct {
+	To hive.AccountName
+	On hive.Time
+}
+
+// Route sends a part of a power-down to an account. Percent is in hundredths.
+type Route struct {
+	To      hive.AccountName
+	Percent uint16
+	Auto    bool // the part stays Hive Power
+}
+
+// SavingsWithdrawal is a payment from savings that takes three days. Memo may be any text.
+type SavingsWithdrawal struct {
+	ID     uint32
+	To     hive.AccountName
+	Amount int64 // thousandths of HBD
+	Memo   string
+	Pays   hive.Time
 }
 
 // account is an account of the chain, with its present balances.

@@ -32,6 +32,10 @@ var methods = map[string]func(State, jsontext.Value) ([]byte, *Failure){
 	"account_by_key_api.get_key_references":       State.keyReferences,
 	"condenser_api.get_key_references":            State.keyReferences,
 	"rc_api.find_rc_accounts":                     State.credits,
+
+	"database_api.find_change_recovery_account_requests": State.recoveryChanges,
+	"condenser_api.get_withdraw_routes":                  State.withdrawRoutes,
+	"condenser_api.get_savings_withdraw_from":            State.savingsWithdrawals,
 }
 
 // Answer returns the result of a call, as an honest node in this state answers it.

@@ -81,7 +81,92 @@ func (a *account) append(dst []byte, network *hive.Network) []byte {
 	}
 	dst = hive.AppendString(append(dst, `,"balance":`...), amount(a.HIVE, network.Hive.Text))
 	dst = hive.AppendString(append(dst, `,"hbd_balance":`...), amount(a.HBD, network.HBD.Text))
+	dst = a.appendState(dst)
 	return append(dst, `,"json_metadata":"","posting_json_metadata":""}`...)
+}
+
+// appendState appends what else of an account may change without its keys.
+func (a *account) appendState(dst []byte) []byte {
+	dst = hive.AppendString(append(dst, `,"recovery_account":`...), string(a.Recovery))
+	dst = hive.AppendString(append(dst, `,"proxy":`...), string(a.Proxy))
+	rate, next := int64(0), "1969-12-31T23:59:59" // how nodes write that there is none
+	if a.PowerDown > 0 {
+		rate, next = max(a.PowerDown/13, 1), a.NextPowerDown.String()
+	}
+	dst = hive.AppendString(append(dst, `,"vesting_withdraw_rate":`...),
+		hive.Asset{Amount: rate, Symbol: hive.VESTS}.String())
+	dst = hive.AppendString(append(dst, `,"next_vesting_withdrawal":`...), next)
+	dst = strconv.AppendInt(append(dst, `,"withdrawn":0,"to_withdraw":`...), a.PowerDown, 10)
+	dst = strconv.AppendInt(append(dst, `,"withdraw_routes":`...), int64(len(a.Routes)), 10)
+	return strconv.AppendInt(append(dst, `,"savings_withdraw_requests":`...), int64(len(a.Savings)), 10)
+}
+
+// recoveryChanges answers {"accounts":[…]} with the changes that are under way.
+func (s State) recoveryChanges(raw jsontext.Value) ([]byte, *Failure) {
+	var p struct {
+		Accounts []string `json:"accounts"`
+	}
+	if err := parameters(raw, &p); err != nil {
+		return nil, err
+	}
+	var list []map[string]any
+	for _, name := range p.Accounts {
+		if a, ok := s.chain.accounts[hive.AccountName(name)]; ok && a.RecoveryChange != nil {
+			list = append(list, map[string]any{"id": 1, "account_to_recover": name,
+				"recovery_account": string(a.RecoveryChange.To), "effective_on": a.RecoveryChange.On.String()})
+		}
+	}
+	return encoded(map[string]any{"requests": append([]map[string]any{}, list...)})
+}
+
+func (s State) withdrawRoutes(raw jsontext.Value) ([]byte, *Failure) {
+	a, failure := s.named(raw)
+	if failure != nil {
+		return nil, failure
+	}
+	list := []map[string]any{}
+	for _, r := range a.Routes {
+		list = append(list, map[string]any{"from_account": string(a.Name), "to_account": string(r.To),
+			"percent": r.Percent, "auto_vest": r.Auto})
+	}
+	return encoded(list)
+}
+
+func (s State) savingsWithdrawals(raw jsontext.Value) ([]byte, *Failure) {
+	a, failure := s.named(raw)
+	if failure != nil {
+		return nil, failure
+	}
+	list := []map[string]any{}
+	for i, w := range a.Savings {
+		list = append(list, map[string]any{"id": i, "from": string(a.Name), "to": string(w.To), "memo": w.Memo,
+			"request_id": w.ID, "amount": hive.Asset{Amount: w.Amount, Symbol: hive.HBD}.String(),
+			"complete": w.Pays.String()})
+	}
+	return encoded(list)
+}
+
+// named returns the account that the first of the parameters names.
+func (s State) named(raw jsontext.Value) (*account, *Failure) {
+	var names []string
+	if err := parameters(raw, &names); err != nil {
+		return nil, err
+	}
+	if len(names) < 1 {
+		return nil, invalidParameters()
+	}
+	if a, ok := s.chain.accounts[hive.AccountName(names[0])]; ok {
+		return a, nil
+	}
+	return &account{}, nil
+}
+
+func encoded(result any) ([]byte, *Failure) {
+	text, err := json.Marshal(result)
+	if err != nil {
+		return nil, parseError(err)
+	}
+	return text, nil
 }
 
 func appendAuthority(dst []byte, a hive.Authority, network *hive.Network) []byte {
@@ -133,11 +218,7 @@ func (s State) keyReferences(raw jsontext.Value) ([]byte, *Failure) {
 	if isList {
 		result = lists
 	}
-	text, err := json.Marshal(result)
-	if err != nil {
-		return nil, parseError(err)
-	}
-	return text, nil
+	return encoded(result)
 }
 
 func (s State) credits(raw jsontext.Value) ([]byte, *Failure) {

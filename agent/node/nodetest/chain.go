@@ -11,6 +11,12 @@ type (
 	Options = memchain.Options
 	// Account is what the chain knows of an account.
 	Account = memchain.Account
+	// RecoveryChange is a change of an account's recovery account.
+	RecoveryChange = memchain.RecoveryChange
+	// Route sends a part of a power-down to an account.
+	Route = memchain.Route
+	// SavingsWithdrawal is a payment from savings.
+	SavingsWithdrawal = memchain.SavingsWithdrawal
 )
 
 // Single returns an authority of one key that suffices.

@@ -430,7 +430,7 @@ func (a *Agent) notAdmitted(ctx context.Context, r *run, err error) {
 	a.metrics.Request(r.msg.Kind.String(), "failed", string(audit.CodeUnavailable), time.Since(r.arrived))
 	r.refused = withCode(audit.CodeUnavailable, err.Error())
 	a.ledger.Drop(r.key)
-	a.dropped.add(r.relay, "not admitted", 1) // not one by one: what waits for a full disk waits in memory
+	a.dropped.add(r.relay, dropUnrecorded, 1) // not one by one: what waits for a full disk waits in memory
 }
 
 // ending is how an admitted request ended.

@@ -140,7 +140,9 @@ func New(o Options) (*Agent, error) {
 	a.refunds = a.newRefunds()
 	a.newLink = func(relay config.Relay) (*link.Link, error) { return a.makeLink(relay, o) }
 	a.twins.begin(o.Config, o.Keys, o.Ledger)
-	a.metrics = status.New(status.Options{Ready: a.Ready, Gauges: a.gauges, Requests: expected, Drops: reasons,
+	ready := func() []status.Hindrance { return a.hindrances(time.Now()) }
+	a.metrics = status.New(status.Options{Ready: ready, Live: a.Live,
+		Gauges: a.gauges, Requests: expected, Drops: reasons,
 		Alarms: alarms})
 	for _, relay := range o.Config.Relays {
 		l, err := a.newLink(relay)

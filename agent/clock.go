@@ -81,6 +81,29 @@ func (e *skewError) Error() string {
 	return fmt.Sprintf("our clock is %s away from the chain's", e.skew.Abs().Round(time.Second))
 }
 
+// skewTo returns how far our clock is ahead of the chain's, by a head.
+func skewTo(head node.Head, now time.Time) time.Duration { return now.Sub(head.ChainTime(now)) }
+
+// skewProblem returns why no transaction is built on a head: the chain's clock and ours are too far
+// apart. It is empty if they agree.
+func skewProblem(head node.Head, now time.Time) string {
+	if skew := skewTo(head, now); skew.Abs() > maxSkew {
+		return (&skewError{skew}).Error()
+	}
+	return ""
+}
+
+// futureProblem returns why no nonce is new: the last record of the ledger is in the future. It is
+// empty if it is not.
+func futureProblem(last, now time.Time) string {
+	if ahead := last.Sub(now); ahead > maxSkew {
+		return "the ledger's last record is " + ahead.Round(time.Minute).String() +
+			" in the future: the clock was wrong when it was written, and no nonce is new until then. Stop the " +
+			"wallet; `pksa ledger clock` leads the ledger back"
+	}
+	return ""
+}
+
 // ClockWitness is what can confirm the clock of this machine.
 type ClockWitness struct {
 	Node   *node.Client
@@ -99,7 +122,7 @@ func (w ClockWitness) Confirm(ctx context.Context, since time.Time) (by string, 
 	// Only a head that was read after a step says anything: an older one was dated by the clock of
 	// that time.
 	case err == nil && head.At.Sub(since) > 0:
-		if skew := time.Until(head.ChainTime(time.Now())); skew.Abs() > maxSkew {
+		if skew := skewTo(head, time.Now()); skew.Abs() > maxSkew {
 			return "", &skewError{skew}
 		}
 		return "the chain", nil

@@ -113,7 +113,7 @@ func TestUnconfirmedClock(t *testing.T) {
 			t.Errorf("%d sessions are left", n)
 		}
 		w.answerNodes(true)
-		w.eventually("service", func() bool { return len(w.agent.Ready()) == 0 })
+		w.eventually("service", w.serves)
 		if m := script.ask(request("challenge_req", uuid(2), authKey,
 			`{"key_type":"posting","challenge":"hi"}`)); answerKind(m) != "ack" {
 			t.Errorf("after a node answered: %#v", m)
@@ -175,7 +175,7 @@ func TestClockConfirmedWithoutNodes(t *testing.T) {
 					return
 				}
 				w.run()
-				w.eventually("service", func() bool { return len(w.agent.Ready()) == 0 })
+				w.eventually("service", w.serves)
 				if m := script.ask(request("challenge_req", uuid(1), authKey,
 					`{"key_type":"posting","challenge":"hi"}`)); answerKind(m) != "ack" {
 					t.Errorf("answered %#v", m)
@@ -193,7 +193,7 @@ func TestClockNearTheLastRecord(t *testing.T) {
 		w.answerNodes(false)
 		w.reopenLedger(59 * time.Minute)
 		w.run()
-		w.eventually("service", func() bool { return len(w.agent.Ready()) == 0 })
+		w.eventually("service", w.serves)
 		time.Sleep(3 * time.Hour)
 		if w.doubts() {
 			t.Error("a clock that went on by itself is doubted")

@@ -15,6 +15,7 @@ import (
 // The methods of the control socket, named once for the agent and for commands.
 const (
 	MethodStatus       = "status"
+	MethodLive         = "live"
 	MethodAppAdd       = "app.add"
 	MethodAppRotate    = "app.rotate"
 	MethodAppRemove    = "app.remove"
@@ -149,6 +150,7 @@ func (a *Agent) Methods() map[string]control.Handler {
 	m := a.admin()
 	methods := map[string]control.Handler{
 		MethodStatus: get(a.Status),
+		MethodLive:   method(func(ctx context.Context, _ none) (none, error) { return none{}, a.Live(ctx) }),
 		MethodAppAdd: method(func(ctx context.Context, p AppParams) (AppInfo, error) {
 			return m.AddApp(ctx, p.Name, string(p.Secret), p.Answers)
 		}),

@@ -30,6 +30,8 @@ const (
 	dropProbe      = "probe of another wallet"
 	dropEnded      = "session ended"
 	dropUntried    = "too many strangers" // most of its account's keys were not tried
+	dropLedger     = "ledger"             // it does not take the request
+	dropUnrecorded = "not admitted"       // what was to be recorded could not be
 )
 
 // dropsEvery is how often the counts of dropped requests go into the audit trail.
@@ -96,7 +98,8 @@ func (d *drops) reset() map[string]map[string]uint64 {
 
 // reasons are those of which a metric exists before the first one happens.
 var reasons = []string{dropExpired, dropFarExpire, dropForeign, dropData, dropConflict, dropNobody, dropQuarantine,
-	dropReplay, dropBusy, dropStopping, dropProbe, dropEnded, dropUntried}
+	dropReplay, dropBusy, dropStopping, dropProbe, dropEnded, dropUntried, dropLedger,
+	dropUnrecorded}
 
 // expected are the labels of requests whose metric exists before the first one happens.
 var expected = []status.RequestLabels{

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -66,6 +67,10 @@ func (m *mismatches) labels() []status.KeyLabel {
 			labels = append(labels, status.KeyLabel{Account: string(account), Role: role.String()})
 		}
 	}
+	// Not all may become metrics, and those that do stay the same.
+	slices.SortFunc(labels, func(a, b status.KeyLabel) int {
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Role, b.Role))
+	})
 	return labels
 }
 

@@ -122,7 +122,7 @@ func (a *Agent) receive(ctx context.Context, delivery link.Delivery) {
 		a.drop(d, dropBusy)
 	case err != nil:
 		a.log.Error("ledger does not take the request", append(d.attrs(), "err", err)...)
-		a.drop(d, "ledger")
+		a.drop(d, dropLedger)
 	case begun.State == ledger.Answered:
 		// Sending it again takes a proof of key.
 		if d.charge(ctx) != link.Dropped {

@@ -108,9 +108,8 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) 
 	if err != nil {
 		head = node.Head{Time: hive.TimeOf(time.Now()), At: time.Now()} // for the form only: it is never signed
 		p.obstacle = &obstacle{text: protocol.TextBroadcastNoNode, outcome: "no node", reason: err.Error()}
-	} else if skew := time.Until(head.ChainTime(time.Now())); skew.Abs() > maxSkew {
-		p.refusal = &refusal{code: policy.CodeClock, reason: fmt.Sprintf("our clock is %s away from the chain's",
-			skew.Abs().Round(time.Second))}
+	} else if reason := skewProblem(head, time.Now()); reason != "" {
+		p.refusal = &refusal{code: policy.CodeClock, reason: reason}
 		return
 	}
 	tx := hive.Transaction{RefBlockNum: head.RefBlockNum, RefBlockPrefix: head.RefBlockPrefix, Operations: ops,

@@ -22,6 +22,13 @@ import (
 // Status is how a running agent stands.
 type Status struct {
 	NotReady []string `json:"not_ready,omitempty"` // reasons; none means ready
+	// Hindrances are the same reasons with their codes.
+	Hindrances []status.Hindrance `json:"hindrances,omitempty"`
+	// StillServed says what is served although no transaction is; empty if the agent is ready, or
+	// serves nothing.
+	StillServed string `json:"still_served,omitempty"`
+	// Chain is what the agent knows of the chain's time; nil before a node told it.
+	Chain *ChainStatus `json:"chain,omitempty"`
 	// NoNode says what is not served because no Hive API node answers; empty while one does.
 	NoNode   string            `json:"no_node,omitempty"`
 	Policy   PolicyStatus      `json:"policy"`
@@ -156,8 +163,10 @@ type AccountStatus struct {
 
 // Status returns how the agent stands.
 func (a *Agent) Status() Status {
+	hindrances := a.hindrances(time.Now())
 	s := Status{
-		NotReady: a.Ready(), Policy: a.policyStatus(), Nodes: a.node.Status(),
+		NotReady: texts(hindrances), Hindrances: hindrances, StillServed: stillServed(hindrances),
+		Chain: a.chainStatus(time.Now()), Policy: a.policyStatus(), Nodes: a.node.Status(),
 		Apps: len(a.ledger.Slots()), Disabled: a.disabledApps(), Sessions: len(a.ledger.Sessions()),
 		Pending:    a.asks.count(),
 		Quarantine: a.quarantines(),
@@ -213,17 +222,6 @@ func (a *Agent) Status() Status {
 	return s
 }
 
-// noNodeText returns what is missing while each node failed when it was asked last. The wallet is
-// ready all the same: at its own relay it serves what needs no chain.
-func noNodeText(nodes []node.NodeStatus) string {
-	for _, n := range nodes {
-		if n.Failures == 0 && n.Chain != "other" {
-			return ""
-		}
-	}
-	return "no Hive API node answers: logins and challenges are served, and no transaction is"
-}
-
 // disabledApps returns the apps that share a secret with an app before them.
 func (a *Agent) disabledApps() (disabled []DisabledApp) {
 	for _, slot := range a.ledger.Slots() {
@@ -276,66 +274,30 @@ func (a *Agent) policyStatus() PolicyStatus {
 	return s
 }
 
-// Ready returns the reasons why no request can be served now; none means ready.
-func (a *Agent) Ready() []string {
-	var reasons []string
-	if err := a.ledger.Err(); err != nil {
-		reasons = append(reasons, "the ledger takes nothing: "+err.Error())
-	}
-	if problem := a.clockProblem(time.Now()); problem != "" {
-		reasons = append(reasons, problem)
-	}
-	if ahead := time.Until(a.ledger.Now()); ahead > maxSkew {
-		reasons = append(reasons, "the ledger's last record is "+ahead.Round(time.Minute).String()+
-			" in the future: the clock was wrong when it was written, and no nonce is new until then. Stop the "+
-			"wallet; `pksa ledger clock` leads the ledger back")
-	}
-	if a.stopping.Load() {
-		reasons = append(reasons, "stopping")
-	}
-	if len(a.keys.Accounts()) == 0 {
-		reasons = append(reasons, "no keys are held; import one with `pksa keys import ACCOUNT --role posting "+
-			"--from prompt`")
-	}
-	registered := 0
-	for _, l := range a.links.all() {
-		registered += l.Status().Registered
-	}
-	if reason := a.twins.notServing(); registered > 0 && reason != "" {
-		reasons = append(reasons, reason)
-	}
-	if registered > 0 && !a.delivered() {
-		reasons = append(reasons, "no relay delivers, or passes answers on: requests that this wallet sent itself "+
-			"failed")
-	}
-	if registered == 0 {
-		reasons = append(reasons, "no account is registered at any relay")
-	}
-	return reasons
-}
-
-// delivered reports whether a relay with registered accounts delivers, or may deliver.
-func (a *Agent) delivered() bool {
-	for _, l := range a.links.all() {
-		if l.Status().Registered > 0 && a.canary(l.URL()).Result != probe.Fails {
-			return true
-		}
-	}
-	return false
-}
-
 func (a *Agent) gauges() status.Gauges {
 	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions()),
 		Pending: a.asks.count(), WrongKeys: a.mismatch.labels(), Limits: a.limitGauges(),
 		Backlog: a.ledger.Backlog() != nil, AuditBytes: a.ledger.TrailSize()}
 	g.Twin = a.twins.status() != nil
+	g.Apps, g.Disabled, g.Quarantine = len(a.ledger.Slots()), len(a.disabledApps()), len(a.quarantines())
+	if chain := a.chainStatus(time.Now()); chain != nil {
+		g.Chain = &status.ChainGauges{Ahead: chain.Skew, Age: chain.Age}
+	}
+	for _, n := range a.node.Status() {
+		g.Nodes = append(g.Nodes, status.NodeGauges{Node: n.URL, Usable: n.Usable, Head: n.HeadBlock,
+			Failures: n.Failures, Calls: n.Calls, Errors: n.Errors, Untrue: n.Untrue})
+	}
 	for _, name := range a.keys.Accounts() {
+		g.Accounts++
 		for _, role := range a.keys.Roles(name) {
 			if !a.mismatch.has(name, role) {
 				g.FitKeys = append(g.FitKeys, status.KeyLabel{Account: string(name), Role: role.String()})
 			}
 		}
 		g.Fullest = max(g.Fullest, a.fullness(name))
+		if a.fullness(name) >= nearlyFull {
+			g.NearlyFull++
+		}
 	}
 	for _, l := range a.links.all() {
 		s := l.Status()

@@ -241,7 +241,13 @@ func (w *world) make() {
 func (w *world) start() {
 	w.t.Helper()
 	w.run()
-	w.eventually("registration", func() bool { return len(w.agent.Ready()) == 0 })
+	w.eventually("registration", w.serves)
+}
+
+// serves reports whether requests are served. Without nodes those of transactions fail.
+func (w *world) serves() bool {
+	s := w.agent.Status()
+	return len(s.NotReady) == 0 || s.StillServed != ""
 }
 
 // eventually waits in virtual time for something to become true.

@@ -77,6 +77,7 @@ func (l *Ledger) commits() {
 		if wait && timer == nil {
 			timer = time.After(l.delay(failures))
 		}
+		l.rounds.Add(1)
 	}
 }
 

@@ -38,6 +38,8 @@ var (
 	// ErrUnavailable means that the store could not be opened again after a commit that did not
 	// succeed. The ledger tries again by itself.
 	ErrUnavailable = errors.New("ledger is not available")
+	// ErrNoRoom means that the disk is full: there is no room for what the ledger needs to go on.
+	ErrNoRoom = errors.New("no room on the disk")
 	// ErrClock means that nothing is recorded until the clock of the machine is confirmed: see
 	// [Ledger.HoldClock].
 	ErrClock = errors.New("nothing is recorded: the clock of this machine is not confirmed, and far ahead of the " +

@@ -130,6 +130,7 @@ type Ledger struct {
 	trail    atomic.Int64  // bytes of the full segments
 	spared   bool          // see Spared; does not change once it is open
 	stopped  chan struct{} // closed when the committing goroutine has returned
+	rounds   atomic.Uint64 // of the committing goroutine
 	closing  sync.Once
 	closeErr error
 }
@@ -225,6 +226,29 @@ func (l *Ledger) Err() error {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.broken
+}
+
+// roundEvery is how often ComesRound looks.
+const roundEvery = 20 * time.Millisecond
+
+// ComesRound waits until the committing goroutine has come round once more, which takes as long as
+// the commit that it is at. It comes round also while nothing can be committed. The error is the
+// cause of ctx: it hangs, as on a disk that does not answer. Calls write nothing and queue nothing.
+func (l *Ledger) ComesRound(ctx context.Context) error {
+	before := l.rounds.Load()
+	l.queue.signal()
+	tick := time.NewTicker(roundEvery)
+	defer tick.Stop()
+	for l.rounds.Load() == before {
+		select {
+		case <-l.stopped:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
 }
 
 // Now returns ledger time: the later of the wall clock, without its steps (see

@@ -35,6 +35,9 @@ func (e *noRoomError) Error() string {
 
 func (e *noRoomError) Unwrap() error { return e.err }
 
+// Is makes it [ErrNoRoom], whatever the system calls it.
+func (e *noRoomError) Is(target error) bool { return target == ErrNoRoom }
+
 // megabytes returns a size in MB, with one place, rounded up or down.
 func megabytes(n int64, up bool) string {
 	const tenth = 100_000

@@ -114,6 +114,25 @@ func (c *Client) Head(ctx context.Context) (Head, error) {
 	return c.refresh(ctx)
 }
 
+// Newest returns the newest head that is known, also if it is too old to build on, and false if
+// there is none. It asks nobody.
+func (c *Client) Newest() (Head, bool) {
+	head := c.head.get()
+	return head, head.Number > 0
+}
+
+// Standing returns the head that [Client.Head] would return at once. The error holds [ErrStale]: a
+// call of Head would have to ask a node first. It asks nobody.
+func (c *Client) Standing() (Head, error) {
+	if head, ok := c.freshHead(); ok {
+		return head, nil
+	}
+	if head, ok := c.Newest(); ok {
+		return Head{}, fmt.Errorf("%w: the newest one was read at %s", ErrStale, head.At.UTC().Format(time.RFC3339))
+	}
+	return Head{}, fmt.Errorf("%w: no node has told one yet", ErrStale)
+}
+
 func (c *Client) freshHead() (Head, bool) {
 	head := c.head.get()
 	return head, head.Number > 0 && age(time.Now(), head.At) < c.options.StaleAfter

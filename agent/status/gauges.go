@@ -1,16 +1,28 @@
 package status
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // Gauges are the values of one moment.
 type Gauges struct {
 	PolicyHash string
+	Accounts   int
+	Apps       int
+	Disabled   int // apps
 	Sessions   int
 	Fullest    float64 // sessions of the account with most of them, as a part of what an account may have
+	NearlyFull int     // accounts
 	Pending    int     // requests that wait for a person
+	Quarantine int     // sessions and apps that are silent on a relay
 	Links      []LinkGauges
-	Backlog    bool  // full segments of the audit trail could not be moved out of the ledger
-	AuditBytes int64 // of the full segments of the audit trail
+	Nodes      []NodeGauges
+	Chain      *ChainGauges // nil before a node told the chain's time
+	Backlog    bool         // full segments of the audit trail could not be moved out of the ledger
+	AuditBytes int64        // of the full segments of the audit trail
 	Limits     []LimitGauge
 	WrongKeys  []KeyLabel // held keys that the chain does not know in their roles
 	FitKeys    []KeyLabel // the other held keys
@@ -42,102 +54,123 @@ type LinkGauges struct {
 	CanaryTrip  float64 // seconds that the last one took to come back; zero if it did not
 }
 
+// NodeGauges are the gauges of one node.
+type NodeGauges struct {
+	Node                  string
+	Usable                bool
+	Head                  uint32
+	Failures              int // in a row
+	Calls, Errors, Untrue uint64
+}
+
+// ChainGauges are what is known of the chain's time.
+type ChainGauges struct {
+	Ahead time.Duration // our clock is ahead of the chain's
+	Age   time.Duration // of the head in use
+}
+
 // gauges makes metrics of the agent's present state at each scrape.
 type gauges struct{ options Options }
 
-var (
-	descPolicy = prometheus.NewDesc("pksa_policy_info", "The policy in force, by the SHA-256 of its file.",
-		[]string{"sha256"}, nil)
-	descSessions = prometheus.NewDesc("pksa_sessions", "Live sessions.", nil, nil)
-	descFullest  = prometheus.NewDesc("pksa_sessions_fullest_account",
-		"Live sessions of the account with most of them, as a part (0 to 1) of limits.sessions_per_account.", nil, nil)
-	descPending  = prometheus.NewDesc("pksa_pending", "Requests that wait for a person.", nil, nil)
-	descWrongKey = prometheus.NewDesc("pksa_key_wrong",
-		"1 for a held key that does not fit its account on the chain, 0 for the other held keys.",
-		[]string{"account", "role"}, nil)
-	descTwin = prometheus.NewDesc("pksa_twin",
-		"1 when another copy of this wallet was met in the last 24 hours.", nil, nil)
-	descBacklog = prometheus.NewDesc("pksa_audit_backlog",
-		"1 while full segments of the audit trail cannot be moved out of the ledger.", nil, nil)
-	descAuditBytes = prometheus.NewDesc("pksa_audit_bytes",
-		"Bytes of the full segments of the audit trail; audit.max is their bound.", nil, nil)
-	descLimitUsed = prometheus.NewDesc("pksa_limit_used",
-		"What the fullest counter of a limit has taken in its window.", []string{"limit", "unit", "window"}, nil)
-	descLimitMost = prometheus.NewDesc("pksa_limit_most", "What a counter of the limit may take in its window.",
-		[]string{"limit", "unit", "window"}, nil)
-	descReady     = prometheus.NewDesc("pksa_ready", "1 when requests can be served.", nil, nil)
-	descConnected = prometheus.NewDesc("pksa_link_connected", "1 when the relay has told us its key.",
-		[]string{"relay"}, nil)
-	descRegistered = prometheus.NewDesc("pksa_link_accounts_registered", "Accounts that the relay acknowledged.",
-		[]string{"relay"}, nil)
-	descRefused = prometheus.NewDesc("pksa_link_accounts_refused", "Accounts that the relay does not take.",
-		[]string{"relay"}, nil)
-	descReconnects = prometheus.NewDesc("pksa_link_reconnects_total", "Connections after the first.",
-		[]string{"relay"}, nil)
-	descKeyChanges = prometheus.NewDesc("pksa_link_key_changes_total",
-		"How often the relay came back with another key.", []string{"relay"}, nil)
-	descCanary = prometheus.NewDesc("pksa_canary_failed",
-		"1 if the relay delivers nothing, or passes no answers on: the last two requests that the wallet sent "+
-			"itself failed.",
-		[]string{"relay"}, nil)
-	descCanaryTrip = prometheus.NewDesc("pksa_canary_seconds",
-		"Time in which the last request that the wallet sent itself came back through the relay; 0 if it did not.",
-		[]string{"relay"}, nil)
-	descFrames = prometheus.NewDesc("pksa_link_frames_total", "Frames received.", []string{"relay"}, nil)
-	descDrops  = prometheus.NewDesc("pksa_link_frames_dropped_total", "Frames not served, by reason.",
-		[]string{"relay", "reason"}, nil)
-)
+// collected returns the metrics that gauges makes; the others count by themselves.
+func collected() (some []*Metric) {
+	for _, m := range catalog {
+		if !slices.Contains([]*Metric{metricRequests, metricSeconds, metricDropped, metricReloads, metricAlarms,
+			metricPages}, m) {
+			some = append(some, m)
+		}
+	}
+	return some
+}
 
 // Describe sends the description of every gauge, as [prometheus.Collector] demands.
 func (gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descPolicy, descSessions, descFullest, descPending, descWrongKey, descTwin,
-		descBacklog, descAuditBytes, descLimitUsed, descLimitMost, descReady, descConnected, descRegistered,
-		descRefused, descCanary, descCanaryTrip,
-		descReconnects,
-		descKeyChanges, descFrames, descDrops} {
-		ch <- d
+	for _, m := range collected() {
+		ch <- m.desc
 	}
+}
+
+// sink takes values of metrics.
+type sink chan<- prometheus.Metric
+
+func (ch sink) set(m *Metric, v float64, labels ...string) {
+	kind := prometheus.GaugeValue
+	if m.Kind == Counter {
+		kind = prometheus.CounterValue
+	}
+	ch <- prometheus.MustNewConstMetric(m.desc, kind, v, labels...)
 }
 
 // Collect asks the agent for its state and sends it, as [prometheus.Collector] demands.
 func (g gauges) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
-	}
-	now := g.options.Gauges()
-	gauge(descPolicy, 1, now.PolicyHash)
-	gauge(descSessions, float64(now.Sessions))
-	gauge(descFullest, now.Fullest)
-	gauge(descPending, float64(now.Pending))
-	for _, key := range now.WrongKeys {
-		gauge(descWrongKey, 1, key.Account, key.Role)
-	}
-	for _, key := range now.FitKeys {
-		gauge(descWrongKey, 0, key.Account, key.Role)
-	}
-	gauge(descTwin, one(now.Twin))
-	gauge(descBacklog, one(now.Backlog))
-	gauge(descAuditBytes, float64(now.AuditBytes))
+	to, now := sink(ch), g.options.Gauges()
+	to.ready(g.options.Ready())
+	to.set(metricPolicy, 1, now.PolicyHash)
+	to.set(metricTwin, one(now.Twin))
+	to.set(metricBacklog, one(now.Backlog))
+	to.set(metricAuditBytes, float64(now.AuditBytes))
+	to.set(metricPending, float64(now.Pending))
+	to.set(metricQuarantine, float64(now.Quarantine))
+	to.set(metricAccounts, float64(now.Accounts))
+	to.set(metricApps, float64(now.Apps))
+	to.set(metricDisabled, float64(now.Disabled))
+	to.set(metricSessions, float64(now.Sessions))
+	to.set(metricFullest, now.Fullest)
+	to.set(metricNearlyFull, float64(now.NearlyFull))
+	to.keys(now.WrongKeys, now.FitKeys)
 	for _, l := range now.Limits {
-		gauge(descLimitUsed, l.Used, l.Limit, l.Unit, l.Window)
-		gauge(descLimitMost, l.Most, l.Limit, l.Unit, l.Window)
+		to.set(metricLimitUsed, l.Used, l.Limit, l.Unit, l.Window)
+		to.set(metricLimitMost, l.Most, l.Limit, l.Unit, l.Window)
 	}
-	gauge(descReady, one(len(g.options.Ready()) == 0))
 	for _, link := range now.Links {
-		gauge(descConnected, one(link.Connected), link.Relay)
-		gauge(descRegistered, float64(link.Registered), link.Relay)
-		gauge(descRefused, float64(link.Refused), link.Relay)
-		gauge(descCanary, one(link.CanaryFails), link.Relay)
-		gauge(descCanaryTrip, link.CanaryTrip, link.Relay)
-		counter(descReconnects, link.Reconnects, link.Relay)
-		counter(descKeyChanges, link.KeyChanges, link.Relay)
-		counter(descFrames, link.Frames, link.Relay)
-		for reason, n := range link.Drops {
-			counter(descDrops, n, link.Relay, reason)
-		}
+		to.link(link)
+	}
+	if now.Chain != nil {
+		to.set(metricClock, now.Chain.Ahead.Seconds())
+		to.set(metricHeadAge, now.Chain.Age.Seconds())
+	}
+	for _, n := range now.Nodes {
+		to.set(metricNode, one(n.Usable), n.Node)
+		to.set(metricNodeHead, float64(n.Head), n.Node)
+		to.set(metricNodeFailures, float64(n.Failures), n.Node)
+		to.set(metricNodeCalls, float64(n.Calls), n.Node)
+		to.set(metricNodeErrors, float64(n.Errors), n.Node)
+		to.set(metricNodeUntrue, float64(n.Untrue), n.Node)
+	}
+}
+
+func (ch sink) ready(hindrances []Hindrance) {
+	ch.set(metricReady, one(len(hindrances) == 0))
+	for _, cause := range Causes() {
+		is := slices.ContainsFunc(hindrances, func(h Hindrance) bool { return h.Cause == cause })
+		ch.set(metricNotReady, one(is), string(cause))
+	}
+}
+
+// keys sends the keys by account as far as there is room: thousands of accounts have thousands of
+// keys, and each label is one more metric.
+func (ch sink) keys(wrong, fit []KeyLabel) {
+	ch.set(metricKeys, float64(len(wrong)+len(fit)))
+	ch.set(metricKeysWrong, float64(len(wrong)))
+	for _, key := range wrong[:min(len(wrong), MostKeys)] {
+		ch.set(metricWrongKey, 1, key.Account, key.Role)
+	}
+	for _, key := range fit[:min(len(fit), MostKeys-min(len(wrong), MostKeys))] {
+		ch.set(metricWrongKey, 0, key.Account, key.Role)
+	}
+}
+
+func (ch sink) link(link LinkGauges) {
+	ch.set(metricConnected, one(link.Connected), link.Relay)
+	ch.set(metricCanary, one(link.CanaryFails), link.Relay)
+	ch.set(metricCanaryTrip, link.CanaryTrip, link.Relay)
+	ch.set(metricRegistered, float64(link.Registered), link.Relay)
+	ch.set(metricRefused, float64(link.Refused), link.Relay)
+	ch.set(metricReconnects, float64(link.Reconnects), link.Relay)
+	ch.set(metricKeyChanges, float64(link.KeyChanges), link.Relay)
+	ch.set(metricFrames, float64(link.Frames), link.Relay)
+	for reason, n := range link.Drops {
+		ch.set(metricDrops, float64(n), link.Relay, reason)
 	}
 }
 

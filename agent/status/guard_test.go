@@ -38,7 +38,7 @@ func TestGuard(t *testing.T) {
 		{private, "evil.example", "", []string{"*.svc"}, 403},
 	} {
 		var log bytes.Buffer
-		m := status.New(status.Options{Ready: func() []string { return nil },
+		m := status.New(status.Options{Ready: func() []status.Hindrance { return nil },
 			Gauges: func() status.Gauges { return status.Gauges{} }})
 		h := m.Guard(m.Handler(), status.Guard{Listener: &net.TCPAddr{IP: net.ParseIP(tt.listen)}, Hosts: tt.hosts,
 			Logger: slog.New(slog.NewTextHandler(&log, nil))})

@@ -9,8 +9,9 @@
 // The labels of metrics hold relay addresses, names of limits, accounts and roles, request kinds
 // and fixed reason codes. They never hold text from requests, and never a secret.
 //
-// /livez answers 200 as long as the process can answer at all. /readyz answers 200 when requests
-// can be served, else 503 with one reason on each line. Both answer in plain text.
+// /livez answers 200 as long as process and ledger go on, else 503: only a restart helps then.
+// /readyz answers 200 when transactions are signed, else 503 with one reason on each line, after
+// its cause. Both answer in plain text.
 package status
 
 import (
@@ -19,18 +20,20 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Options are the functions by which [Metrics] asks the agent for its present state. Both are
-// required, and both may be called concurrently.
+// Options are the functions by which [Metrics] asks the agent for its present state. Ready and
+// Gauges are required. All may be called concurrently.
 type Options struct {
-	// Ready returns the reasons why requests cannot be served now. None means ready.
-	Ready func() []string
+	// Ready returns the reasons why no transaction is signed now. None means ready.
+	Ready func() []Hindrance
+	// Live returns nil while process and ledger go on; nil is a process that has nothing else to go
+	// on.
+	Live func(context.Context) error
 	// Gauges returns the present values of the gauges.
 	Gauges func() Gauges
 
@@ -56,36 +59,22 @@ type Metrics struct {
 	options  Options
 }
 
+func counter(m *Metric) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: m.Name, Help: m.Help}, m.Labels)
+}
+
 // New makes the counters. They have a registry of their own, so that several agents in one process,
 // as in tests, do not meet.
 func New(o Options) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "pksa_requests_total",
-			Help: "Requests that were opened, by kind (auth, sign, challenge, decrypt), result and reason code.",
-		}, []string{"kind", "result", "code"}),
+		requests: counter(metricRequests),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "pksa_request_seconds",
-			Help:    "Time from the arrival of a request to its answer.",
+			Name: metricSeconds.Name, Help: metricSeconds.Help,
 			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 10),
-		}, []string{"kind"}),
-		drops: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "pksa_requests_dropped_total",
-			Help: "Requests that got no answer, by reason.",
-		}, []string{"reason"}),
-		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "pksa_policy_reloads_total",
-			Help: "Policy reloads by result (ok, failed). After a failed one the old policy stays in force.",
-		}, []string{"result"}),
-		alarms: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "pksa_alarms_total",
-			Help: "Events that should never happen and that a person should look at, by name.",
-		}, []string{"alarm"}),
-		pages: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "pksa_pages_refused_total",
-			Help: "Requests of web pages that were refused by their host or origin, by listener (relay, status).",
-		}, []string{"listener"}),
+		}, metricSeconds.Labels),
+		drops: counter(metricDropped), reloads: counter(metricReloads), alarms: counter(metricAlarms),
+		pages:   counter(metricPages),
 		options: o,
 	}
 	m.pages.WithLabelValues("relay")
@@ -132,10 +121,22 @@ func (m *Metrics) PageRefused(listener string) { m.pages.WithLabelValues(listene
 // Handler returns the handler of /livez, /readyz and /metrics.
 func (m *Metrics) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) {
+		if m.options.Live != nil {
+			if err := m.options.Live(r.Context()); err != nil {
+				http.Error(w, "not alive\n"+err.Error(), http.StatusServiceUnavailable)
+				return
+			}
+		}
+		fmt.Fprintln(w, "alive")
+	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if reasons := m.options.Ready(); len(reasons) > 0 {
-			http.Error(w, "not ready\n"+strings.Join(reasons, "\n"), http.StatusServiceUnavailable)
+		if hindrances := m.options.Ready(); len(hindrances) > 0 {
+			text := "not ready"
+			for _, h := range hindrances {
+				text += "\n" + string(h.Cause) + ": " + h.Text
+			}
+			http.Error(w, text, http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ready")

@@ -2,13 +2,17 @@ package status_test
 
 import (
 	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,9 +30,11 @@ func get(t *testing.T, h http.Handler, path string) (int, string) {
 }
 
 func TestEndpoints(t *testing.T) {
-	var reasons []string
+	var reasons []status.Hindrance
+	var live error
 	m := status.New(status.Options{
-		Ready: func() []string { return reasons },
+		Ready: func() []status.Hindrance { return reasons },
+		Live:  func(context.Context) error { return live },
 		Gauges: func() status.Gauges {
 			return status.Gauges{PolicyHash: "abc", Sessions: 3, Pending: 7,
 				Limits:    []status.LimitGauge{{Limit: "tips", Unit: "HBD", Window: "24h", Used: 1.5, Most: 10}},
@@ -69,12 +75,23 @@ func TestEndpoints(t *testing.T) {
 			t.Errorf("metrics lack %s", want)
 		}
 	}
-	reasons = []string{"no relay is connected"}
-	if code, body := get(t, m.Handler(), "/readyz"); code != 503 || !strings.Contains(body, "no relay is connected") {
+	reasons = []status.Hindrance{{Cause: status.CauseRelay, Text: "no relay is connected"}}
+	if code, body := get(t, m.Handler(), "/readyz"); code != 503 ||
+		!strings.Contains(body, "\nrelay: no relay is connected\n") {
 		t.Errorf("readyz when not ready: %d %q", code, body)
 	}
-	if _, metrics := get(t, m.Handler(), "/metrics"); !strings.Contains(metrics, "pksa_ready 0\n") {
-		t.Error("metrics say ready when it is not")
+	_, metrics = get(t, m.Handler(), "/metrics")
+	for _, want := range []string{"pksa_ready 0", `pksa_not_ready{cause="relay"} 1`, `pksa_not_ready{cause="node"} 0`} {
+		if !strings.Contains(metrics, want+"\n") {
+			t.Errorf("metrics when not ready lack %s", want)
+		}
+	}
+	if code, body := get(t, m.Handler(), "/livez"); code != 200 {
+		t.Errorf("livez when not ready: %d %q", code, body)
+	}
+	live = errors.New("the ledger hangs")
+	if code, body := get(t, m.Handler(), "/livez"); code != 503 || !strings.Contains(body, "the ledger hangs") {
+		t.Errorf("livez when the ledger hangs: %d %q", code, body)
 	}
 }
 
@@ -82,13 +99,20 @@ func TestEndpoints(t *testing.T) {
 // alerts of other people are built on them.
 func TestAllMetrics(t *testing.T) {
 	m := status.New(status.Options{
-		Ready: func() []string { return []string{"no relay is connected"} },
+		Ready: func() []status.Hindrance {
+			return []status.Hindrance{{Cause: status.CauseRelay, Text: "no relay is connected"}}
+		},
 		Gauges: func() status.Gauges {
 			return status.Gauges{PolicyHash: "abc", Sessions: 3, Fullest: 0.25, Pending: 7, Backlog: true,
 				AuditBytes: 12345,
 				Limits:     []status.LimitGauge{{Limit: "tips", Unit: "HBD", Window: "24h", Used: 1.5, Most: 10}},
 				WrongKeys:  []status.KeyLabel{{Account: "alice", Role: "posting"}, {Account: "bob", Role: "memo"}},
 				FitKeys:    []status.KeyLabel{{Account: "bob", Role: "active"}}, Twin: true,
+				Accounts: 2, Apps: 4, Disabled: 1, NearlyFull: 1, Quarantine: 2,
+				Chain: &status.ChainGauges{Ahead: -1500 * time.Millisecond, Age: 3 * time.Second},
+				Nodes: []status.NodeGauges{{Node: "https://node.example/", Usable: true, Head: 100, Calls: 9,
+					Errors: 2},
+					{Node: "https://other.example/", Failures: 3, Calls: 3, Errors: 3, Untrue: 1}},
 				Links: []status.LinkGauges{
 					{Relay: "wss://one.example", Connected: true, Registered: 2, Refused: 1, Reconnects: 4,
 						CanaryFails: true,
@@ -122,7 +146,7 @@ func TestAllMetrics(t *testing.T) {
 
 // Two agents in one process count by themselves.
 func TestOwnRegistry(t *testing.T) {
-	options := status.Options{Ready: func() []string { return nil },
+	options := status.Options{Ready: func() []status.Hindrance { return nil },
 		Gauges: func() status.Gauges { return status.Gauges{} }}
 	one, other := status.New(options), status.New(options)
 	one.Reload(true)
@@ -134,7 +158,7 @@ func TestOwnRegistry(t *testing.T) {
 
 // Only GET is answered, and only on the three paths.
 func TestOtherRequests(t *testing.T) {
-	h := status.New(status.Options{Ready: func() []string { return nil },
+	h := status.New(status.Options{Ready: func() []status.Hindrance { return nil },
 		Gauges: func() status.Gauges { return status.Gauges{} }}).Handler()
 	for request, want := range map[string]int{"POST /metrics": 405, "PUT /readyz": 405, "GET /": 404,
 		"GET /debug/pprof/": 404,
@@ -150,7 +174,7 @@ func TestOtherRequests(t *testing.T) {
 
 // What an alert may look at exists before it happens for the first time.
 func TestZeroFromTheStart(t *testing.T) {
-	m := status.New(status.Options{Ready: func() []string { return nil },
+	m := status.New(status.Options{Ready: func() []status.Hindrance { return nil },
 		Gauges: func() status.Gauges {
 			return status.Gauges{FitKeys: []status.KeyLabel{{Account: "alice", Role: "posting"}}}
 		},
@@ -228,5 +252,66 @@ func TestServeStops(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// A wallet with thousands of accounts has no metric for each of them: the keys that do not fit come
+// first, and all are counted.
+func TestManyKeys(t *testing.T) {
+	var wrong, fit []status.KeyLabel
+	for i := range 15_000 {
+		label := status.KeyLabel{Account: fmt.Sprintf("user%05d", i/3), Role: []string{"posting", "active",
+			"memo"}[i%3]}
+		if i%1000 == 0 {
+			wrong = append(wrong, label)
+		} else {
+			fit = append(fit, label)
+		}
+	}
+	m := status.New(status.Options{Ready: func() []status.Hindrance { return nil },
+		Gauges: func() status.Gauges { return status.Gauges{WrongKeys: wrong, FitKeys: fit} }})
+	_, metrics := get(t, m.Handler(), "/metrics")
+	if n := strings.Count(metrics, "\npksa_key_wrong{"); n != status.MostKeys {
+		t.Errorf("%d keys are metrics", n)
+	}
+	if n := strings.Count(metrics, "} 1\n") - strings.Count(metrics, `sha256=""} 1`); n != len(wrong) {
+		t.Errorf("%d of %d keys that do not fit", n, len(wrong))
+	}
+	if !strings.Contains(metrics, "\npksa_keys 15000\n") || !strings.Contains(metrics, "\npksa_keys_wrong 15\n") {
+		t.Error("not all are counted")
+	}
+}
+
+// What is exported is in the catalog, with its labels, and what is in the catalog is exported.
+func TestCatalogIsComplete(t *testing.T) {
+	golden, err := os.ReadFile(filepath.Join("testdata", "metrics.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(golden)
+	for _, m := range status.Catalog() {
+		if !strings.Contains(text, fmt.Sprintf("# HELP %s %s\n# TYPE %s %s\n", m.Name, m.Help, m.Name, m.Kind)) {
+			t.Errorf("%s is not exported with its help", m.Name)
+		}
+		if len(m.Labels) > 0 && m.Bound == "" {
+			t.Errorf("%s has labels and no bound", m.Name)
+		}
+		text = strings.ReplaceAll(text, "# TYPE "+m.Name+" ", "")
+		series := regexp.MustCompile(`(?m)^` + m.Name + `(?:_bucket|_sum|_count)?(?:\{(.*)\})? `)
+		for _, s := range series.FindAllStringSubmatch(text, -1) {
+			var labels []string
+			for _, l := range regexp.MustCompile(`(\w+)="`).FindAllStringSubmatch(s[1], -1) {
+				if l[1] != "le" {
+					labels = append(labels, l[1])
+				}
+			}
+			want := slices.Sorted(slices.Values(m.Labels))
+			if slices.Sort(labels); !slices.Equal(labels, want) {
+				t.Errorf("%s has the labels %q, and the catalog %q", m.Name, labels, want)
+			}
+		}
+	}
+	if i := strings.Index(text, "# TYPE "); i >= 0 {
+		t.Errorf("not in the catalog: %.80s", text[i:])
 	}
 }

@@ -26,15 +26,24 @@ import (
 )
 
 func (c *command) statusCommand() *cobra.Command {
-	all := false
+	all, live := false, false
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the state of the agent; exit status 1 if it is not ready",
-		Long: `Shows how the agent stands. The exit status is 1 if it is not ready. What would
-make a restart fail, such as a policy file that has errors, is shown, and does
-not change the exit status: a health check must not restart what cannot start.`,
+		Long: `Shows how the agent stands. It is ready if nothing of its own hinders it from
+signing: ledger, disk, clock, keys, nodes of the chain, relays, another copy of
+this wallet. The exit status is 1 if it is not ready. What would make a restart
+fail, such as a policy file that has errors, is shown, and does not change the
+exit status.
+
+With --live it says only whether the process and its ledger go on: exit status 1
+if they do not. That is what a health check asks that starts the wallet again,
+since a restart mends neither nodes nor relays.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if live {
+				return c.live(cmd.Context())
+			}
 			var s agent.Status
 			if err := c.askStatus(cmd.Context(), &s); err != nil {
 				return err
@@ -50,7 +59,20 @@ not change the exit status: a health check must not restart what cannot start.`,
 	}
 	cmd.Flags().BoolVar(&all, "all", false,
 		"list every account and what each relay refused, however many there are, and the relays' keys")
+	cmd.Flags().BoolVar(&live, "live", false, "say only whether the process and its ledger go on")
+	cmd.MarkFlagsMutuallyExclusive("all", "live")
 	return cmd
+}
+
+// live asks the agent whether it goes on, and nothing that a restart would not mend.
+func (c *command) live(ctx context.Context) error {
+	if err := c.call(ctx, agent.MethodLive, struct{}{}, new(struct{})); err != nil {
+		return err
+	}
+	alive := struct {
+		Alive bool `json:"alive"`
+	}{true}
+	return c.print(alive, func(w io.Writer) { fmt.Fprintln(w, "Alive.") })
 }
 
 // askStatus asks the agent how it stands. If none is running, it says why a start would fail. With
@@ -98,7 +120,10 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 			fmt.Fprintf(w, "  %s\n", reason)
 		}
 	}
-	if s.NoNode != "" {
+	switch {
+	case s.StillServed != "":
+		fmt.Fprintf(w, "Still served: %s.\n", s.StillServed)
+	case s.NoNode != "" && len(s.NotReady) == 0: // by an agent that was started before its program was replaced
 		fmt.Fprintf(w, "\nNot everything is served:\n  %s\n", s.NoNode)
 	}
 	for _, reason := range s.WillNotStart {
@@ -153,6 +178,9 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 	printOwnRelay(w, s.OwnRelay)
 	printAccounts(w, s.Accounts, all)
 	fmt.Fprintln(w, "\nNodes")
+	if s.Chain != nil {
+		fmt.Fprintf(w, "  %s\n", chainText(*s.Chain))
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, n := range s.Nodes {
 		from := ""
@@ -166,6 +194,19 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 	for _, q := range s.Quarantine {
 		fmt.Fprintf(w, "\n%s\n", quarantineText(q))
 	}
+}
+
+// chainText returns how old the head of the chain is, and how far our clock is from the chain's.
+func chainText(c agent.ChainStatus) string {
+	text := fmt.Sprintf("head of the chain: block %d, read %s ago; this machine's clock ", c.HeadBlock, ago(c.Age))
+	const blocks = 10 * time.Second // three of them, and what caches add
+	switch {
+	case c.Skew.Abs() < blocks:
+		return text + "agrees"
+	case c.Skew > 0:
+		return text + ago(c.Skew) + " ahead"
+	}
+	return text + ago(-c.Skew) + " behind"
 }
 
 // printLastHour prints what went wrong with requests, with the time of the last one.

@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"pksa/agent"
+	"pksa/agent/control"
 	"pksa/agent/ledger"
 )
 
@@ -119,5 +122,62 @@ func TestRelayKeysInStatus(t *testing.T) {
 	}
 	if strings.Contains(text.String(), "STM1a") {
 		t.Errorf("without --all: %s", &text)
+	}
+}
+
+// Not ready, status says what is served all the same, how old the head is and how far the clock is
+// off; it says nothing of that twice.
+func TestNotReadyInStatus(t *testing.T) {
+	const noNode = "no Hive API node answers"
+	var text bytes.Buffer
+	printStatus(&text, agent.Status{NotReady: []string{noNode}, NoNode: noNode, StillServed: "logins and challenges",
+		Chain: &agent.ChainStatus{HeadBlock: 100, Age: 3 * time.Minute, Skew: -90 * time.Second}})
+	for _, want := range []string{"Not ready:\n  " + noNode + "\nStill served: logins and challenges.\n",
+		"head of the chain: block 100, read 3 min ago; this machine's clock 90 s behind\n"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%q is not in %s", want, &text)
+		}
+	}
+	if n := strings.Count(text.String(), noNode); n != 1 {
+		t.Errorf("it says %d times that no node answers: %s", n, &text)
+	}
+	for d, want := range map[time.Duration]string{-time.Second: "0 s", 99 * time.Second: "99 s",
+		100 * time.Second: "2 min",
+		99 * time.Minute:  "99 min", 47 * time.Hour: "47 h", 50 * time.Hour: "2 d"} {
+		if got := ago(d); got != want {
+			t.Errorf("%s: %q, want %q", d, got, want)
+		}
+	}
+}
+
+// With --live status asks nothing but whether the agent goes on.
+func TestLiveStatus(t *testing.T) {
+	var hangs error
+	home := serveMethods(t, map[string]control.Handler{
+		agent.MethodLive: func(context.Context, []byte) (any, error) { return struct{}{}, hangs },
+		agent.MethodStatus: func(context.Context, []byte) (any,
+			error) {
+			return agent.Status{NotReady: []string{"no"}}, nil
+		},
+	})
+	for _, c := range []struct {
+		args   string
+		err    error
+		status int
+		says   string
+	}{
+		{"status --live", nil, exitOK, "Alive.\n"},
+		{"status --live --json", nil, exitOK, "{\"alive\":true}\n"},
+		{"status --live", errors.New("the ledger has not come round"), exitFailure, "the ledger has not come round"},
+		{"status", nil, exitFailure, "Not ready:\n  no\n"},
+		{"status --live --all", nil, exitUsage, "all live"},
+	} {
+		var out bytes.Buffer
+		hangs = c.err
+		status := run(t.Context(), append(strings.Fields(c.args), "--home", home), streams{strings.NewReader(""),
+			&out, &out})
+		if status != c.status || !strings.Contains(out.String(), c.says) {
+			t.Errorf("%s: status %d: %s", c.args, status, &out)
+		}
 	}
 }

@@ -44,3 +44,17 @@ func wasOrWere(n int, thing string) string {
 	}
 	return fmt.Sprintf("%d %ss were", n, thing)
 }
+
+// ago returns a length of time in the words of people, rounded to what matters: "4 s", "3 min", "5
+// h", "12 d".
+func ago(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < 100*time.Second:
+		return fmt.Sprintf("%d s", int(d.Round(time.Second)/time.Second))
+	case d < 100*time.Minute:
+		return fmt.Sprintf("%d min", int(d.Round(time.Minute)/time.Minute))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Round(time.Hour)/time.Hour))
+	}
+	return fmt.Sprintf("%d d", int(d/(24*time.Hour)))
+}

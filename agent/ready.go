@@ -1,0 +1,194 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"pksa/agent/ledger"
+	"pksa/agent/node"
+	"pksa/agent/probe"
+	"pksa/agent/status"
+	"pksa/protocol/hive"
+)
+
+// Ready returns the reasons of the wallet's own for which no transaction is signed now, whoever
+// asks and whatever the policy says; none means ready. What concerns one account, app or limit is
+// not among them.
+func (a *Agent) Ready() []string { return texts(a.hindrances(time.Now())) }
+
+// liveWait is how long the ledger may take to come round.
+const liveWait = 3 * time.Second
+
+// Live returns nil while the process and the committing goroutine of its ledger go on, whatever
+// hinders transactions from outside: a restart would mend nothing of that.
+func (a *Agent) Live(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, liveWait)
+	defer cancel()
+	if err := a.ledger.ComesRound(ctx); err != nil {
+		return fmt.Errorf("the ledger has not come round within %s: does the disk with the home folder answer? If it "+
+			"does, start the wallet again: %w", liveWait, err)
+	}
+	return nil
+}
+
+func texts(hindrances []status.Hindrance) (texts []string) {
+	for _, h := range hindrances {
+		texts = append(texts, h.Text)
+	}
+	return texts
+}
+
+// stillServed returns what is served all the same; empty if nothing hinders, or nothing is served.
+func stillServed(hindrances []status.Hindrance) string {
+	for _, h := range hindrances {
+		if !h.Transactions {
+			return ""
+		}
+	}
+	if len(hindrances) == 0 {
+		return ""
+	}
+	return "logins and challenges"
+}
+
+// hindrances asks what a request to sign has to pass, in the order in which it comes there, each by
+// the function that would refuse it.
+func (a *Agent) hindrances(now time.Time) (found []status.Hindrance) {
+	add := func(cause status.Cause, text string) {
+		if text != "" {
+			found = append(found, status.Hindrance{Cause: cause, Text: text})
+		}
+	}
+	if a.stopping.Load() {
+		add(status.CauseStopping, "stopping")
+	}
+	add(status.CauseRelay, a.relayProblem())
+	add(status.CauseTwin, a.twinProblem())
+	if err := a.ledger.Err(); err != nil {
+		cause := status.CauseLedger
+		if errors.Is(err, ledger.ErrNoRoom) {
+			cause = status.CauseDisk
+		}
+		add(cause, "the ledger takes nothing: "+err.Error())
+	}
+	add(status.CauseClock, a.clockProblem(now))
+	add(status.CauseClock, futureProblem(a.ledger.Now(), now))
+	if !a.hasBegun() && a.clock.doubted() == "" {
+		add(status.CauseStarting, "starting: what an earlier process left is taken up first")
+	}
+	add(status.CauseKeys, a.keysProblem())
+	for _, h := range a.transactionProblems(now) {
+		h.Transactions = true
+		found = append(found, h)
+	}
+	return found
+}
+
+// transactionProblems returns why no transaction can be made, signed and broadcast. Nothing else
+// needs what they are about.
+func (a *Agent) transactionProblems(now time.Time) (found []status.Hindrance) {
+	add := func(cause status.Cause, text string) {
+		found = append(found, status.Hindrance{Cause: cause, Text: text})
+	}
+	if reason := noNodeText(a.node.Status()); reason != "" {
+		add(status.CauseNode, reason)
+	} else if head, err := a.node.Standing(); err != nil {
+		add(status.CauseNode, "no transaction is made: "+err.Error()+"; `pksa status` shows the nodes")
+	} else if reason := skewProblem(head, now); reason != "" {
+		add(status.CauseClock, "no transaction is made: "+reason+"; set the clock of this machine")
+	}
+	if a.recent.waits(now) {
+		add(status.CauseLedger, errIDsUnknown.Error())
+	}
+	if a.uncertain.full() {
+		add(status.CauseNode, errUncertain.Error())
+	}
+	return found
+}
+
+// relayProblem returns why no request comes; empty if a relay with registered accounts delivers, or
+// may deliver.
+func (a *Agent) relayProblem() string {
+	registered := 0
+	for _, l := range a.links.all() {
+		if l.Status().Registered == 0 {
+			continue
+		}
+		if a.canary(l.URL()).Result != probe.Fails {
+			return ""
+		}
+		registered++
+	}
+	if registered == 0 {
+		return "no account is registered at any relay"
+	}
+	return "no relay delivers, or passes answers on: requests that this wallet sent itself failed"
+}
+
+// twinProblem returns why requests that come are not served: because of another copy of this
+// wallet. Before an account is registered nothing comes, and nobody can be looked for.
+func (a *Agent) twinProblem() string {
+	reason := a.twins.notServing()
+	if reason == "" || a.twins.hasYielded() {
+		return reason
+	}
+	for _, l := range a.links.all() {
+		if l.Status().Registered > 0 {
+			return reason
+		}
+	}
+	return ""
+}
+
+// keysProblem returns why no key signs; empty if one does that the chain is not known to refuse.
+func (a *Agent) keysProblem() string {
+	accounts := a.keys.Accounts()
+	if len(accounts) == 0 {
+		return "no keys are held; import one with `pksa keys import ACCOUNT --role posting --from prompt`"
+	}
+	if !a.mismatch.any() {
+		return ""
+	}
+	for _, name := range accounts {
+		for _, role := range a.keys.Roles(name) {
+			if role != hive.Memo && !a.mismatch.has(name, role) {
+				return ""
+			}
+		}
+	}
+	return "none of the held keys fits its account on the chain; `pksa keys check` says what does not"
+}
+
+// noNodeText returns what is missing while each node failed when it was asked last.
+func noNodeText(nodes []node.NodeStatus) string {
+	for _, n := range nodes {
+		if n.Failures == 0 && n.Chain != "other" {
+			return ""
+		}
+	}
+	return "no Hive API node answers: logins and challenges are served, and no transaction is"
+}
+
+// ChainStatus is what the agent knows of the chain's time.
+type ChainStatus struct {
+	HeadBlock uint32    `json:"head_block"`
+	HeadTime  time.Time `json:"head_time"`
+	ReadAt    time.Time `json:"read_at"` // when a node told it
+	// Age is how long ago that was, and Skew how far our clock is ahead of the chain's; negative:
+	// behind. The chain makes a block each three seconds, so a few seconds are no difference.
+	Age  time.Duration `json:"age_ns"`
+	Skew time.Duration `json:"clock_ahead_ns"`
+}
+
+// chainStatus returns the head that is known, also if it is too old to build on; nil if there is
+// none.
+func (a *Agent) chainStatus(now time.Time) *ChainStatus {
+	head, ok := a.node.Newest()
+	if !ok {
+		return nil
+	}
+	return &ChainStatus{HeadBlock: head.Number, HeadTime: head.Time.Time(), ReadAt: head.At,
+		Age: now.Sub(head.At), Skew: skewTo(head, now)}
+}

@@ -13,6 +13,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/audit"
 	"pksa/agent/control"
+	"pksa/agent/probe"
 	"pksa/agent/refund"
 )
 
@@ -36,7 +37,7 @@ func TestEveryMethodPromises(t *testing.T) {
 		agent.MethodPendingWhole: new(agent.PendingRequest),
 		agent.MethodLogins:       new([]agent.PendingLogin),
 		agent.MethodDecide:       nil, agent.MethodLimitList: new([]refund.Charge),
-		agent.MethodLimitRelease: new(refund.Charge),
+		agent.MethodLimitRelease: new(refund.Charge), agent.MethodCanary: new([]probe.Canary),
 	}
 	var names []string
 	within(t, worldOptions{}, func(_ *testing.T, w *world) { names = slices.Sorted(maps.Keys(w.agent.Methods())) })

@@ -41,7 +41,10 @@ if they do not. That is what a health check asks that starts the wallet again,
 since a restart mends neither nodes nor relays.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if live {
+			switch {
+			case live && all:
+				return errUsage{errors.New("--live says one thing, and does not take --all")}
+			case live:
 				return c.live(cmd.Context())
 			}
 			var s agent.Status
@@ -60,7 +63,6 @@ since a restart mends neither nodes nor relays.`,
 	cmd.Flags().BoolVar(&all, "all", false,
 		"list every account and what each relay refused, however many there are, and the relays' keys")
 	cmd.Flags().BoolVar(&live, "live", false, "say only whether the process and its ledger go on")
-	cmd.MarkFlagsMutuallyExclusive("all", "live")
 	return cmd
 }
 

@@ -167,10 +167,10 @@ func TestLiveStatus(t *testing.T) {
 		says   string
 	}{
 		{"status --live", nil, exitOK, "Alive.\n"},
-		{"status --live --json", nil, exitOK, "{\"alive\":true}\n"},
+		{"status --live --json", nil, exitOK, "{\n  \"alive\": true\n}\n"},
 		{"status --live", errors.New("the ledger has not come round"), exitFailure, "the ledger has not come round"},
 		{"status", nil, exitFailure, "Not ready:\n  no\n"},
-		{"status --live --all", nil, exitUsage, "all live"},
+		{"status --live --all", nil, exitUsage, "does not take --all"},
 	} {
 		var out bytes.Buffer
 		hangs = c.err

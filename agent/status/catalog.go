@@ -209,8 +209,8 @@ const pageHead = `# Metrics
 
 What a wallet exports at ` + "`/metrics`" + ` of the address in the setting ` + "`status.listen`" + `.
 This page is made from the code: a test compares them, and
-` + "`go test ./agent -run TestMetricsPage -update-metrics`" + ` writes it. What to do about each is in
-[operating](operating.md).
+` + "`go test ./agent -run TestMetricsPage -update-metrics`" + ` writes it. Alert rules and a dashboard
+stand in [monitoring](../monitoring/README.md); what to do about each is in [operating](operating.md).
 
 Labels hold addresses of relays and nodes, names of limits, accounts and roles, and words of closed lists.
 They never hold text of a request. No label is made of accounts times apps: which app or session it was

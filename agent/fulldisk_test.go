@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pksa/agent/audit"
+	"pksa/agent/status"
 )
 
 // A full disk: nothing is signed, readiness and status say why, and all goes on when there is room
@@ -58,6 +59,9 @@ func fullDisk(t *testing.T) {
 		reasons := strings.Join(w.agent.Ready(), "\n")
 		if !strings.Contains(reasons, "the ledger takes nothing") || !strings.Contains(reasons, "file too large") {
 			t.Errorf("ready says %q", reasons)
+		}
+		if got := w.causes(); got != string(status.CauseDisk) {
+			t.Errorf("not ready because of %q", got)
 		}
 		// That is when people look at the trail.
 		if page, err := w.trail().Page(t.Context(), audit.Query{Last: true, Limit: 1}); err != nil ||

@@ -153,6 +153,7 @@ var masks = []struct{ find, put string }{
 	{`pksa (devel|v[^ ]+)( [0-9a-f]{40})? \(`, "pksa VERSION ("},
 	{`after [0-9.]+(µ|m)?s\b`, "after A WHILE"},
 	{`head block \d+`, "head block NUMBER"},
+	{`block \d+, read \d+ s ago`, "block NUMBER, read LENGTH ago"},
 	{`"ms":\d+`, `"ms":MS`},
 	{`(?s)\nHardening\n.*`, "\nHardening\n  …\n"}, // depends on the machine
 }

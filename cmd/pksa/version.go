@@ -12,6 +12,10 @@ import (
 	"pksa/agent/harden"
 )
 
+// version is what a build says of itself that has no history beside it, such as that of an image:
+// -ldflags "-X main.version=…".
+var version string
+
 // versionInfo is what `pksa version --json` prints.
 type versionInfo struct {
 	Version  string `json:"version"`
@@ -33,6 +37,9 @@ func (c *command) versionCommand() *cobra.Command {
 			if info, ok := debug.ReadBuildInfo(); ok {
 				if info.Main.Version != "" && info.Main.Version != "(devel)" {
 					v.Version = info.Main.Version
+				}
+				if version != "" {
+					v.Version = version
 				}
 				for _, s := range info.Settings {
 					if s.Key == "vcs.revision" {

@@ -21,6 +21,9 @@ const (
 	pongTime  = 10 * time.Second
 	maxEarly  = 64 // uuids whose answers are kept although no request has that name yet
 
+	// earlyBytes is how many bytes their frames have at most, and one more frame.
+	earlyBytes = 1 << 20
+
 	// An answer may arrive a little after the request has expired at the relay (HAS §12). A wallet
 	// that broadcasts answers later than others.
 	grace     = 2 * time.Second
@@ -36,6 +39,7 @@ type connection struct {
 	// Guarded by Client.mu.
 	unnamed []*call                      // sent, in this order, and not yet named by a wait
 	early   map[string][]protocol.Answer // answers that came before a call had their uuid
+	held    int                          // bytes of their frames
 	lost    bool                         // nothing is sent on it any more
 }
 
@@ -247,7 +251,7 @@ func (c *Client) handleFrame(conn *connection, frame []byte) error {
 	case protocol.ErrorMessage:
 		c.complainLocked(conn, m)
 	case protocol.Answer:
-		c.answerLocked(conn, m)
+		c.answerLocked(conn, m, len(frame))
 	case protocol.AttachAck:
 		// From now on silence means that nobody answered, and no longer that an answer was missed.
 		if waiting := c.calls[m.UUID.Key()]; waiting != nil {
@@ -290,9 +294,13 @@ func (c *Client) nameLocked(conn *connection, m protocol.Wait) error {
 	// Everything is set before the caller can see it. Answers that came first are handed over now.
 	close(waiting.named)
 	for _, answer := range conn.early[m.UUID.Key()] {
-		c.answerLocked(conn, answer)
+		c.answerLocked(conn, answer, 0)
 	}
 	delete(conn.early, m.UUID.Key())
+	if len(conn.unnamed) == 0 { // no request can be what the others are about
+		clear(conn.early)
+		conn.held = 0
+	}
 	return nil
 }
 
@@ -328,14 +336,16 @@ func (c *Client) complainLocked(conn *connection, m protocol.ErrorMessage) {
 }
 
 // answerLocked hands an answer over to the call with its uuid. It never waits: beyond maxAnswers it
-// drops the answer.
-func (c *Client) answerLocked(conn *connection, answer protocol.Answer) {
+// drops the answer. size is that of its frame.
+func (c *Client) answerLocked(conn *connection, answer protocol.Answer, size int) {
 	id := answer.RequestUUID()
 	waiting := c.calls[id.Key()]
 	if waiting == nil {
 		// It may have come before its wait, but only if there is a request without one.
 		early, known := conn.early[id.Key()]
-		if len(conn.unnamed) > 0 && (known || len(conn.early) < maxEarly) && len(early) < maxAnswers {
+		few := (known || len(conn.early) < maxEarly) && len(early) < maxAnswers && conn.held < earlyBytes
+		if len(conn.unnamed) > 0 && few {
+			conn.held += size
 			conn.early[id.Key()] = append(early, answer)
 		}
 		return

@@ -120,14 +120,14 @@ func TestEarlyAnswersAreBounded(t *testing.T) {
 	for _, n := range []int{63, 64, 65} {
 		c := &Client{log: slog.New(slog.DiscardHandler), calls: map[string]*call{}}
 		conn := &connection{early: map[string][]protocol.Answer{}}
-		c.answerLocked(conn, answer(0))
+		c.answerLocked(conn, answer(0), 1)
 		if len(conn.early) != 0 {
 			t.Error("an answer is kept that no request can be about")
 		}
 		conn.unnamed = []*call{newCall(protocol.Sign, "alice")}
 		for i := range n {
 			for range maxAnswers + 1 {
-				c.answerLocked(conn, answer(i))
+				c.answerLocked(conn, answer(i), 1)
 			}
 		}
 		kept := 0
@@ -137,5 +137,41 @@ func TestEarlyAnswersAreBounded(t *testing.T) {
 		if len(conn.early) != min(n, 64) || kept != min(n, 64)*maxAnswers {
 			t.Errorf("of %d uuids %d are kept, with %d answers", n, len(conn.early), kept)
 		}
+	}
+}
+
+// Early answers have so many bytes and one frame more. They are forgotten when the last request has
+// its name: none of them can be about another.
+func TestEarlyAnswersHaveFewBytes(t *testing.T) {
+	id := func(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
+	for _, extra := range []int{-1, 0, 1} {
+		c := &Client{log: slog.New(slog.DiscardHandler), changed: make(chan struct{}), calls: map[string]*call{}}
+		conn := &connection{timeout: time.Minute, early: map[string][]protocol.Answer{}}
+		first, second := newCall(protocol.Sign, "alice"), newCall(protocol.Sign, "alice")
+		conn.unnamed = []*call{first, second}
+		text := func(n, size int) []byte {
+			frame := `{"cmd":"sign_ack","uuid":"` + id(n) + `","data":""}`
+			return []byte(strings.Replace(frame, `""`, `"`+strings.Repeat("x", size-len(frame))+`"`, 1))
+		}
+		for n, size := range []int{earlyBytes/2 + extra, earlyBytes / 2, 200} {
+			if err := c.handleFrame(conn, text(n, size)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want := map[int]int{-1: 3, 0: 2, 1: 2}[extra]; len(conn.early) != want {
+			t.Errorf("%d bytes less than the bound: %d answers are kept, want %d", -extra, len(conn.early), want)
+		}
+		for n := range 2 {
+			wait := `{"cmd":"sign_wait","uuid":"` + id(n) + `","expire":1700000060000}`
+			if err := c.handleFrame(conn, []byte(wait)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(first.answers) != 1 || len(second.answers) != 1 || len(conn.early) != 0 || conn.held != 0 {
+			t.Errorf("%d and %d answers, %d are kept, of %d bytes", len(first.answers), len(second.answers),
+				len(conn.early), conn.held)
+		}
+		c.finish(first, nil)
+		c.finish(second, nil)
 	}
 }

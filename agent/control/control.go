@@ -2,7 +2,8 @@
 //
 // The agent makes a [Server] with one [Handler] for each method and calls [Server.Run]; a command
 // uses [Call]. One connection carries one call: a JSON object with the method and its parameters,
-// then one with the result or an error. Each of the two is at most [MaxFrame] bytes.
+// then one with the result or an error. Each of the two is at most [MaxFrame] bytes. An agent
+// answers 64 calls at once and refuses more; of calls beyond 256 KiB it reads one after the other.
 //
 // # Who may call, and who may answer
 //

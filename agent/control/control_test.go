@@ -252,3 +252,36 @@ func TestRefusalIsPlain(t *testing.T) {
 		t.Errorf("got %q", err)
 	}
 }
+
+// So many calls are answered at once, and one more is refused with a word. It costs the others
+// nothing, and when one of them has ended there is room again.
+func TestCallsAtOnce(t *testing.T) {
+	const most = 64
+	begun, release := make(chan struct{}), make(chan struct{})
+	path := serve(t, map[string]control.Handler{
+		"wait": func(context.Context, []byte) (any, error) { begun <- struct{}{}; <-release; return "waited", nil },
+		"ping": func(context.Context, []byte) (any, error) { return "pong", nil },
+	})
+	call := func(method string) error {
+		var answer string
+		return control.Call(t.Context(), path, method, nil, &answer)
+	}
+	results := make(chan error, most)
+	for range most {
+		go func() { results <- call("wait") }()
+		<-begun
+	}
+	var refused *control.Error
+	if err := call("ping"); !errors.As(err, &refused) || !strings.Contains(refused.Text, "64 other calls") {
+		t.Errorf("one call more: %v", err)
+	}
+	close(release)
+	for range most {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	if err := call("ping"); err != nil {
+		t.Errorf("when they have ended: %v", err)
+	}
+}

@@ -3,9 +3,12 @@ package control
 import (
 	"bytes"
 	"errors"
+	"io"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -107,4 +110,43 @@ func sameJSON(t *testing.T, a, b []byte) bool {
 		}
 	}
 	return reflect.DeepEqual(values[0], values[1])
+}
+
+// Of calls that are larger than most, one is held at a time: the next one waits until it has been
+// answered, or gives up. Smaller ones go on beside it.
+func TestLargeCallsTakeTurns(t *testing.T) {
+	for _, c := range []struct {
+		size  int
+		large bool
+	}{{smallCall - 1, false}, {smallCall, true}, {smallCall + 1, true}} {
+		synctest.Test(t, func(t *testing.T) {
+			room := newRoom()
+			read := func(size int) (*callReader, error) {
+				r := &callReader{from: strings.NewReader(strings.Repeat("x", size)), room: room, wait: time.Second}
+				b, err := io.ReadAll(r)
+				if err == nil && len(b) != size {
+					t.Errorf("%d of %d bytes", len(b), size)
+				}
+				return r, err
+			}
+			first, err := read(smallCall + 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			second, err := read(c.size)
+			if (err != nil) != c.large {
+				t.Errorf("%d bytes beside a large call: %v", c.size, err)
+			}
+			second.end()
+			time.AfterFunc(time.Millisecond, first.end)
+			third, err := read(smallCall + 10)
+			if err != nil {
+				t.Errorf("when the first is answered: %v", err)
+			}
+			third.end()
+			if len(room.large) != 0 {
+				t.Error("the turn was not given back")
+			}
+		})
+	}
 }

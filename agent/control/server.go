@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -60,6 +61,7 @@ func Listen(path string) (*net.UnixListener, error) {
 // the last call has been answered.
 func (s *Server) Run(ctx context.Context, listener *net.UnixListener) error {
 	var calls sync.WaitGroup
+	room := newRoom()
 	defer calls.Wait()
 	stop := context.AfterFunc(ctx, func() { listener.Close() })
 	defer stop()
@@ -75,21 +77,28 @@ func (s *Server) Run(ctx context.Context, listener *net.UnixListener) error {
 			listener.Close()
 			return fmt.Errorf("control socket: %w", err)
 		}
-		calls.Go(func() { s.serve(ctx, conn) })
+		calls.Go(func() { s.serve(ctx, conn, room) })
 	}
 }
 
-func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
+func (s *Server) serve(ctx context.Context, conn *net.UnixConn, room *room) {
 	defer conn.Close()
 	if err := checkPeer(conn); err != nil {
 		s.Logger.Warn("control call refused", "err", err)
 		return
 	}
+	if !room.take() {
+		s.refuse(conn, room)
+		return
+	}
+	defer room.leave()
 	conn.SetReadDeadline(time.Now().Add(callTimeout))
 	// A stop ends the reading of a call, and not the call that was read: its answer is still sent.
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })
 	defer stop()
-	c, err := readCall(conn)
+	reader := &callReader{from: conn, room: room, wait: callTimeout}
+	defer reader.end()
+	c, err := readCall(reader)
 	if err != nil {
 		// The error may quote parameters, and those may be secrets.
 		s.Logger.Warn("control call unreadable", "err", "not a call")
@@ -100,6 +109,22 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 	if err := json.MarshalWrite(conn, result); err != nil {
 		s.Logger.Warn("control answer not delivered", "method", c.Method, "err", err)
 	}
+}
+
+// refuse answers a caller that there is no room, unless too many others are being answered so.
+func (s *Server) refuse(conn *net.UnixConn, room *room) {
+	s.Logger.Warn("control call refused", "err", "too many calls at once")
+	select {
+	case room.refusals <- struct{}{}:
+	default:
+		return
+	}
+	defer func() { <-room.refusals }()
+	// Read first: a caller that is still writing when the connection ends would not see why.
+	conn.SetDeadline(time.Now().Add(callTimeout))
+	_, _ = readCall(io.LimitReader(conn, smallCall))
+	_ = json.MarshalWrite(conn, answer{Error: fmt.Sprintf("the agent is at work on %d other calls: look for a "+
+		"script that calls it without end, then try again", callsMost)})
 }
 
 func (s *Server) answer(ctx context.Context, c call) answer {

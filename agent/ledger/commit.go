@@ -127,6 +127,7 @@ func (l *Ledger) commit(ops []*op) bool {
 	l.mu.Lock()
 	b.publish(l.state)
 	l.mu.Unlock()
+	l.queue.committed(ops)
 	for _, o := range ops {
 		if o.done != nil {
 			o.done <- o.err

@@ -51,7 +51,8 @@ var (
 	ErrPanic = errors.New("judging panicked")
 	// ErrRuling means that a ruling contradicts its view: the caller has a bug.
 	ErrRuling = errors.New("ruling is impossible")
-	// ErrBusy means that as many requests are known as the settings allow.
+	// ErrBusy means that as many requests are known as the settings allow, or that as much waits
+	// for the disk as may.
 	ErrBusy = errors.New("too many requests at once")
 	// ErrNoRun means that a request was not begun, or has been admitted, rejected or dropped
 	// already.

@@ -10,6 +10,13 @@ const (
 	togetherOps = 32  // most admissions while several apps wait; more only if each has one
 )
 
+// keptMost is how many bytes the steps have at most that report what has happened, until a commit
+// succeeds: while the disk is full they stay. With more, no request is taken up.
+const keptMost = 8 << 20
+
+// stepBytes is what a step takes beside its texts.
+const stepBytes = 512
+
 // op is one step of a commit.
 type op struct {
 	// apply adds the step to the batch. It computes first and writes last: an error that it returns
@@ -19,6 +26,7 @@ type op struct {
 	// keep is set if the step reports what has happened already. Such a step is applied again after
 	// a commit that did not succeed, so apply must find out whether the store has it.
 	keep bool
+	size int        // bytes that it holds, if keep is set; see keptMost
 	done chan error // has room for one; nil if nobody waits
 	app  string     // whose turn it takes; empty for the ledger's own steps
 	err  error
@@ -33,6 +41,7 @@ type queue struct {
 	own    []*op
 	apps   map[string][]*op
 	turns  []string // of apps that have steps, in the order of their turns
+	kept   int      // bytes of the ledger's own steps that are not committed yet
 	eager  int      // how many steps somebody waits for
 	closed bool
 	wake   chan struct{} // holds one
@@ -47,6 +56,7 @@ func (q *queue) put(o *op) error {
 	switch ops := q.apps[o.app]; {
 	case o.app == "":
 		q.own = append(q.own, o)
+		q.kept += o.size
 	default:
 		if len(ops) == 0 {
 			q.turns = append(q.turns, o.app)
@@ -68,6 +78,22 @@ func (q *queue) putBack(ops []*op) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.own = append(ops, q.own...)
+}
+
+// full reports whether so much waits for the disk that no request may be taken up.
+func (q *queue) full() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.kept > keptMost
+}
+
+// committed forgets what steps held.
+func (q *queue) committed(ops []*op) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, o := range ops {
+		q.kept -= o.size
+	}
 }
 
 func (q *queue) signal() {

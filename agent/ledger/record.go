@@ -78,7 +78,8 @@ func (l *Ledger) Append(ctx context.Context, e Entry) (uint64, error) {
 // Note adds to the audit trail with the next commit, and does not wait. If that commit does not
 // succeed, the record may be lost or stand twice.
 func (l *Ledger) Note(e Entry) error {
-	return l.queue.put(&op{keep: true, apply: func(b *batch) error { b.append(e); return nil }})
+	size := stepBytes + len(e.Content)
+	return l.queue.put(&op{keep: true, size: size, apply: func(b *batch) error { b.append(e); return nil }})
 }
 
 func (b *batch) append(e Entry) uint64 {

@@ -66,7 +66,8 @@ type run struct {
 }
 
 // Begin takes up a request that a relay delivered. It writes nothing. If a request is delivered
-// several times at once, one run is New. ErrBusy, ErrUnavailable.
+// several times at once, one run is New. ErrBusy, also while too much waits for the disk;
+// ErrUnavailable.
 func (l *Ledger) Begin(a Arrival) (Begun, error) {
 	for range 2 { // a second time if the answer was swept between the look-up and the reading
 		b, stored, err := l.begin(a)
@@ -92,7 +93,7 @@ func (l *Ledger) begin(a Arrival) (b Begun, stored *run, err error) {
 	defer l.mu.Unlock()
 	r := l.runs[a.Key]
 	switch {
-	case r == nil && len(l.runs) >= l.o.Requests:
+	case r == nil && (len(l.runs) >= l.o.Requests || l.queue.full()):
 		return Begun{}, nil, ErrBusy
 	case r == nil:
 		r = &run{key: a.Key, digest: a.Digest, end: millis(a.Expires.Add(l.o.AnswerMargin)), done: make(chan struct{})}

@@ -64,11 +64,12 @@ func (l *Ledger) Settle(number uint64, s Settlement) error {
 		return ErrNoRun
 	}
 	// Queued before anything is noted: a closed ledger leaves the request unfinished.
-	if err := l.queue.put(&op{keep: true, apply: func(b *batch) error {
-		b.settle(r.key, number, r.end,
-			s)
+	size := stepBytes + len(s.Answer) + len(s.Record)
+	err := l.queue.put(&op{keep: true, size: size, apply: func(b *batch) error {
+		b.settle(r.key, number, r.end, s)
 		return nil
-	}}); err != nil {
+	}})
+	if err != nil {
 		return err
 	}
 	r.final = !s.Open
@@ -111,7 +112,9 @@ func (l *Ledger) Reject(key RequestKey, rej Rejection) error {
 	if r == nil || r.claimed || r.answered || r.number != 0 && !r.failed {
 		return ErrNoRun
 	}
-	if err := l.queue.put(&op{keep: true, apply: func(b *batch) error { b.reject(r, rej); return nil }}); err != nil {
+	size := stepBytes + len(rej.Answer) + len(rej.Record)
+	err := l.queue.put(&op{keep: true, size: size, apply: func(b *batch) error { b.reject(r, rej); return nil }})
+	if err != nil {
 		return err
 	}
 	r.final = true

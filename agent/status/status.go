@@ -147,8 +147,10 @@ func (m *Metrics) Handler() http.Handler {
 
 // Serve answers on the listener until ctx ends, and closes it.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	// Whoever reaches the port may connect: none of them holds a connection for long.
+	// Whoever reaches the port may connect: none of them holds a connection for long, nor many.
+	open := connections{all: map[net.Conn]struct{}{}}
 	server := &http.Server{
+		ConnState:         open.note,
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       5 * time.Second,

@@ -1,0 +1,75 @@
+package control
+
+import (
+	"errors"
+	"io"
+	"time"
+)
+
+// What calls may take at once. They come from this user and from root alone, so these bounds are
+// against mistakes: a script that never ends its calls must not end the agent.
+const (
+	callsMost = 64        // more are refused
+	smallCall = 256 << 10 // bytes of a call beyond which it is large; one of these is held at a time
+)
+
+// room is the room for calls. Each holds a place, and the large one holds large. Callers beyond
+// that are told so, as many at once as there are places, and the others hang up on.
+type room struct {
+	places, refusals chan struct{}
+	large            chan struct{}
+}
+
+func newRoom() *room {
+	return &room{make(chan struct{}, callsMost), make(chan struct{}, callsMost), make(chan struct{}, 1)}
+}
+
+// take takes a place, and reports false if there is none.
+func (r *room) take() bool {
+	select {
+	case r.places <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *room) leave() { <-r.places }
+
+// errLarge means that a large call waited in vain for another one to end.
+var errLarge = errors.New("another large call is under way")
+
+// callReader reads a call. Once it is large it waits for its turn.
+type callReader struct {
+	from io.Reader
+	room *room
+	wait time.Duration
+	read int
+	held bool // it is large, and has its turn
+}
+
+func (c *callReader) Read(b []byte) (int, error) {
+	if c.read >= smallCall && !c.held {
+		turn := time.NewTimer(c.wait)
+		defer turn.Stop()
+		select {
+		case c.room.large <- struct{}{}:
+			c.held = true
+		case <-turn.C:
+			return 0, errLarge
+		}
+	}
+	if !c.held {
+		b = b[:min(len(b), smallCall-c.read)]
+	}
+	n, err := c.from.Read(b)
+	c.read += n
+	return n, err
+}
+
+// end returns the turn, when the call has been answered.
+func (c *callReader) end() {
+	if c.held {
+		<-c.room.large
+	}
+}

@@ -438,6 +438,8 @@ type ending struct {
 	outcome string
 	reason  string
 	node    string
+	block   uint32 // in which the transaction was found; 0: in none that is known
+	told    string // why it failed, as the application hears it
 	id      hive.TxID
 	answer  protocol.Answer
 	failed  bool

@@ -148,12 +148,12 @@ func (a *Agent) broadcast(ctx context.Context, g granted, tx node.Transaction) {
 // broadcastDone answers a request by what became of its transaction.
 func (a *Agent) broadcastDone(ctx context.Context, g granted, id hive.TxID, o node.Outcome) {
 	r := g.run
-	e := ending{outcome: o.State.String(), reason: o.Reason, node: o.Node, id: id}
+	e := ending{outcome: o.State.String(), reason: o.Reason, node: o.Node, block: o.Block, id: id}
 	switch o.State {
 	case node.Accepted:
 		e.answer = protocol.BroadcastAck(r.msg.UUID, id.String())
 	case node.Refused, node.Expired:
-		e.answer, e.failed = r.notBroadcast(o, id), true
+		e.answer, e.failed, e.told = r.notBroadcast(o, id), true, failureText(o, id)
 	default:
 		// The deadline of a stop. Left unfinished: the next start looks the transaction up.
 		a.log.Warn("outcome of a broadcast is not known", append(r.attrs(), "tx", id.String(), "reason", o.Reason)...)

@@ -190,8 +190,11 @@ func outcomeRecord(result string, e ending) []byte {
 		Outcome     string `json:"outcome"`
 		Transaction string `json:"transaction,omitempty"`
 		Node        string `json:"node,omitempty"`
+		Block       uint32 `json:"block,omitempty"`
 		Reason      string `json:"reason,omitempty"`
-	}{Result: result, Outcome: e.outcome, Node: e.node, Reason: plain.Cut(e.reason, maxLogged)}
+		Told        string `json:"told,omitempty"`
+	}{Result: result, Outcome: e.outcome, Node: e.node, Block: e.block, Told: e.told, Reason: plain.Cut(e.reason,
+		maxLogged)}
 	if e.id != (hive.TxID{}) {
 		content.Transaction = e.id.String()
 	}

@@ -192,7 +192,7 @@ func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished, charged time.Ti
 	o := a.node.Resolve(ctx, id, hive.TimeOf(u.TxExpires))
 	// On disk: what the earlier process left. The next start looks the transaction up once more.
 	crashpoint("resolved")
-	e := ending{outcome: o.State.String(), reason: o.Reason, node: o.Node, id: id}
+	e := ending{outcome: o.State.String(), reason: o.Reason, node: o.Node, block: o.Block, id: id}
 	a.log.Info("unfinished transaction looked up", "number", u.Number, "tx", id.String(), "outcome", o.State.String())
 	switch o.State {
 	case node.Accepted:
@@ -200,7 +200,7 @@ func (a *Agent) lookUp(ctx context.Context, u ledger.Unfinished, charged time.Ti
 			return protocol.BroadcastAck(r.msg.UUID, id.String())
 		})
 	case node.Refused, node.Expired:
-		e.charged = charged
+		e.charged, e.told = charged, failureText(o, id)
 		// Not a nack: the earlier process may have given its signature away.
 		a.settleLate(u, "failed", e, lateDoubt(failureText(o, id)))
 	default: // stopping again: the next start goes on

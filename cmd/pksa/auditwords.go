@@ -19,7 +19,10 @@ import (
 // auditContent is what a record says in its content, as far as it is shown in words.
 type auditContent struct {
 	Code, Reason, Act, Node string
-	Relay, Policy           string
+	Relay, Policy, UUID     string
+	Block                   uint32
+	Told                    string
+	Approved                bool
 	Request                 string `json:"request"`
 	KeyType                 string `json:"key_type"`
 	Keys                    []string

@@ -182,7 +182,7 @@ func (c *command) completions() completions {
 			"keys import": first(c.accountNames()),
 			"keys remove": first(c.accountNames()), "approve": first(c.pendingNumbers()),
 			"pending": first(c.pendingNumbers()),
-			"deny":    first(c.pendingNumbers()), "audit show": nothing, "limit release": nothing,
+			"deny":    first(c.pendingNumbers()), "audit show": nothing, "why": nothing, "limit release": nothing,
 			"policy check": first(policies), "policy test": cases, "policy replay": first(policies),
 			"policy explain": first(cases), "pair": first(files("png", "jpg", "jpeg")),
 		},

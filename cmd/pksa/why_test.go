@@ -1,0 +1,110 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"pksa/agent/audit"
+)
+
+// whyRecord is a record at this second with that content.
+func whyRecord(number uint64, second int, kind string, content string, change func(*audit.Record)) audit.Record {
+	r := audit.Record{Number: number, Time: time.Date(2026, 1, 31, 12, 0, second, 0, time.UTC), Type: kind,
+		Account: "alice", App: "mybot", Content: json.RawMessage(content)}
+	if kind == "outcome" || kind == "decision" {
+		r.Request = 1
+	}
+	if change != nil {
+		change(&r)
+	}
+	return r
+}
+
+// Whatever became of a request is told in ten lines of 80 columns, with what decides it.
+func TestWhy(t *testing.T) {
+	const tx = "0123456789abcdef0123456789abcdef01234567"
+	asked := func(verdict, result, content string) audit.Record {
+		return whyRecord(1, 0, "request", `{"relay":"wss://relay.example/`+strings.Repeat("long", 30)+`","uuid":"u",`+
+			`"request":"sign","key_type":"active","broadcast":true,"effects":["pays 0.500 HBD from alice to bob"],`+
+			content+`}`, func(r *audit.Record) { r.Verdict, r.Result, r.Kind, r.TxID = verdict, result, "sign", tx })
+	}
+	const allowed = `"rules":[{"name":"tips","line":12}],"policy":"abcdef0123","cost":[{"limit":"daily","unit":"HBD",` +
+		`"amount":"0.500"}],"limits_before":[{"limit":{"name":"daily"},"used":"1","most":"2","room":true}]`
+	ended := func(outcome, content string) audit.Record {
+		return whyRecord(2, 3, "outcome", content, func(r *audit.Record) { r.Outcome = outcome })
+	}
+	for name, c := range map[string]struct {
+		records []audit.Record
+		want    []string
+	}{
+		"accepted": {[]audit.Record{asked("admitted", "admitted", allowed),
+			ended("accepted", `{"node":"api","block":77}`)},
+			[]string{"Asked    pays 0.500 HBD to bob; active key, broadcast", `Allowed  by rule "tips", line 12`,
+				`Limits   costs 0.500 HBD of "daily" (before: 1 of 2 used)`, "Signed   " + tx,
+				"Chain    in block 77 3s later, says api", "Told     the id of the transaction"}},
+		"failed": {[]audit.Record{asked("admitted", "admitted", allowed),
+			ended("refused", `{"reason":"no balance","told":"broadcast failed: balance"}`)},
+			[]string{"Chain    refused 3s later: no balance", `Told     "broadcast failed: balance"`}},
+		"uncertain": {[]audit.Record{asked("admitted", "admitted", allowed), ended("uncertain", `{}`)},
+			[]string{"Chain    uncertain 3s later", `Told     "broadcast uncertain", with the id of the transaction`}},
+		"denied": {[]audit.Record{asked("denied", "refused",
+			`"code":"uncovered","reason":"uncovered: no rule names it"`)},
+			[]string{"Refused  uncovered: no rule names it", "To allow a rule below allow that takes all of it",
+				"Limits   nothing charged", `Told     "request refused"`}},
+		"by a deny rule": {[]audit.Record{asked("denied", "ignored",
+			`"code":"denied","rules":[{"name":"never","line":3}]`)},
+			[]string{`To allow the deny rule is changed: "never", line 3`,
+				"Told     nothing: it was met with silence"}},
+		"a full limit": {[]audit.Record{asked("denied", "refused",
+			`"code":"limit","reason":"limit: full","limits_before":`+
+				`[{"limit":{"name":"daily"},"used":"2","most":"2","unit":"HBD","cost":"0.5","room":false}]`)},
+			[]string{`Limits   nothing charged; "daily": 2 of 2 HBD used, this costs 0.5`}},
+		"waits": {[]audit.Record{asked("pending", "pending", allowed)},
+			[]string{`Person   a person was asked, and has not answered yet; asked for by rule "tips"`,
+				"Told     nothing yet"}},
+		"decided": {[]audit.Record{asked("pending", "pending", allowed),
+			whyRecord(2, 9, "decision", `{"approved":true,`+allowed+`}`,
+				func(r *audit.Record) { r.Verdict = "admitted" }),
+			ended("accepted", `{}`)},
+			[]string{"Person   a person was asked, and said yes after 9s", `Allowed  by rule "tips"`,
+				"Chain    accepted"}},
+		"declined": {[]audit.Record{asked("pending", "pending", allowed),
+			whyRecord(2, 9, "decision", `{"code":"refused","reason":"no"}`,
+				func(r *audit.Record) { r.Verdict = "denied" })},
+			[]string{"Person   a person was asked; refused after 9s", "To allow a person says yes"}},
+		"not passed on": {[]audit.Record{asked("admitted", "admitted", allowed), ended("accepted", `{}`),
+			whyRecord(3, 4, "event", `{"certain":true}`, func(r *audit.Record) { r.Outcome = audit.AnswerRefused })},
+			[]string{"Told     the id of the transaction; but the relay did not pass it on"}},
+		"cut": {[]audit.Record{asked("denied", "refused", `"code":"uncovered","cut":{"sha256":"00","effects":9}`)},
+			[]string{"Asked    (cut) pays 0.500 HBD to bob, and 8 more"}},
+		"a session that ended": {[]audit.Record{whyRecord(1, 0, "session ended", `{}`, func(r *audit.Record) {
+			r.Session, r.Outcome = 7, "expired"
+		})}, []string{"What     session 7 ended", "Why      expired", "Who      mybot/alice"}},
+		"a sum": {[]audit.Record{whyRecord(1, 0, "event", `{"denials":{"requests":25,"first":1,"last":30,"counts":[`+
+			`{"request":"sign","result":"refused","code":"uncovered","requests":25}]}}`,
+			func(r *audit.Record) { r.Outcome = audit.EventDenials })},
+			[]string{"What     25 requests denied in 0s, from record 1 to 30", "Why      25 sign refused, uncovered"}},
+		"a request that is gone": {[]audit.Record{ended("accepted", `{}`)},
+			[]string{"a request that is not kept any more"}},
+	} {
+		var text strings.Builder
+		lines := whyLines(c.records)
+		for _, l := range lines {
+			text.WriteString(l.line() + "\n")
+			if n := utf8.RuneCountInString(l.line()); n > 80 {
+				t.Errorf("%s: %d columns: %s", name, n, l.line())
+			}
+		}
+		if len(lines) > 10 {
+			t.Errorf("%s: %d lines", name, len(lines))
+		}
+		for _, want := range c.want {
+			if !strings.Contains(text.String(), want) {
+				t.Errorf("%s lacks %q:\n%s", name, want, text.String())
+			}
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"pksa/agent/control"
+	"pksa/cmd/pksa/internal/repeats"
 	"pksa/cmd/pksa/internal/systemd"
 )
 
@@ -30,6 +31,7 @@ type command struct {
 	// journal says that standard error is the journal of systemd, where each line tells how
 	// important it is.
 	journal bool
+	repeats *repeats.Handler // of the log, nil before there is one
 }
 
 // run runs the whole program and returns the exit status.
@@ -44,6 +46,9 @@ func run(ctx context.Context, args []string, s streams) int {
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	cmd, err := root.ExecuteContextC(ctx)
+	if c.repeats != nil {
+		c.repeats.Flush()
+	}
 	return c.finish(ctx, cmd, err)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"pksa/agent/config"
 	"pksa/agent/harden"
+	"pksa/cmd/pksa/internal/repeats"
 	"pksa/cmd/pksa/internal/systemd"
 	"pksa/keystore/access"
 	"pksa/protocol/plain"
@@ -126,7 +127,8 @@ func shortAttr(_ []string, a slog.Attr) slog.Attr {
 	return slog.String(a.Key, plain.Cut(text, longestAttr))
 }
 
-// logger returns a logger that writes to standard error as the settings say.
+// logger returns a logger that writes to standard error as the settings say. Failures that repeat
+// are counted; who ends has to flush c.repeats.
 func (c *command) logger(cfg *config.Config) *slog.Logger {
 	handler := func(w io.Writer) slog.Handler {
 		options := &slog.HandlerOptions{Level: cfg.LogLevel, ReplaceAttr: shortAttr}
@@ -135,8 +137,10 @@ func (c *command) logger(cfg *config.Config) *slog.Logger {
 		}
 		return slog.NewTextHandler(w, options)
 	}
+	lines := handler(c.err)
 	if c.journal {
-		return slog.New(systemd.Handler(c.err, handler))
+		lines = systemd.Handler(c.err, handler)
 	}
-	return slog.New(handler(c.err))
+	c.repeats = repeats.New(lines)
+	return slog.New(c.repeats)
 }

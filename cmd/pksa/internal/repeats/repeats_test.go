@@ -1,0 +1,88 @@
+package repeats_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pksa/cmd/pksa/internal/repeats"
+)
+
+// logged returns what the log says of what do logs, in virtual time.
+func logged(t *testing.T, do func(*slog.Logger, *repeats.Handler)) (lines []string) {
+	t.Helper()
+	synctest.Test(t, func(*testing.T) {
+		var out bytes.Buffer
+		options := &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}}
+		h := repeats.New(slog.NewTextHandler(&out, options))
+		do(slog.New(h), h)
+		h.Flush()
+		for line := range strings.Lines(out.String()) {
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		}
+	})
+	return lines
+}
+
+func expect(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the log is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// What repeats is written once a minute with its number, and the first of it at once.
+func TestRepeatsAreCounted(t *testing.T) {
+	expect(t, logged(t, func(log *slog.Logger, _ *repeats.Handler) {
+		for i := range 20 { // over two minutes
+			log.Warn("node fails", "node", "https://a", "err", i)
+			time.Sleep(7 * time.Second)
+			synctest.Wait()
+		}
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		log.Warn("node fails", "node", "https://a", "err", "again")
+	}),
+		`level=WARN msg="node fails" node=https://a err=0`,
+		`level=WARN msg="node fails" node=https://a err=8 repeated=8`,
+		`level=WARN msg="node fails" node=https://a err=17 repeated=9`,
+		`level=WARN msg="node fails" node=https://a err=19 repeated=2`,
+		`level=WARN msg="node fails" node=https://a err=again`)
+}
+
+// Failures of different things are told apart, and nothing else is counted.
+func TestOthersAreWritten(t *testing.T) {
+	expect(t, logged(t, func(log *slog.Logger, _ *repeats.Handler) {
+		for range 2 {
+			log.Error("a", "relay", "one")
+			log.Error("a", "relay", "two")
+			log.With("relay", "three").Error("a")
+			log.Info("request answered", "uuid", "1")
+			log.Warn("request failed", "uuid", "2")
+			log.Debug("detail")
+		}
+	})[:6],
+		`level=ERROR msg=a relay=one`, `level=ERROR msg=a relay=two`, `level=ERROR msg=a relay=three`,
+		`level=INFO msg="request answered" uuid=1`, `level=WARN msg="request failed" uuid=2`, `level=DEBUG msg=detail`)
+}
+
+// Whoever can name things cannot make the log remember all of them.
+func TestKindsAreBounded(t *testing.T) {
+	lines := logged(t, func(log *slog.Logger, _ *repeats.Handler) {
+		for i := range 1000 {
+			log.Warn("relay lost", "relay", i)
+		}
+	})
+	if len(lines) != 258 || !strings.HasSuffix(lines[257], "relay=999 repeated=743") {
+		t.Errorf("%d lines, the last is %s", len(lines), lines[len(lines)-1])
+	}
+}

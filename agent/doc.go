@@ -48,10 +48,10 @@
 //   - reload.go: another policy, other keys, while the agent runs
 //   - controlmethods.go: what the control socket offers
 //   - admin.go: slots and sessions, made and ended by the operator
+//   - ready.go: whether a transaction could be signed now, and what hinders it
 //   - status.go: how the agent stands, for people and for metrics
 //   - redact.go: secrets that no format shows
 //   - twin.go: probes for another copy of this wallet, and yielding to it (package probe decides)
-//   - crashpoint.go: where tests cut the power
 //
 // # What it promises
 //

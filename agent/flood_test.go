@@ -44,6 +44,9 @@ func undecryptable(chance *rand.Rand, cmd string, n, size int) []byte {
 // are, also where it must keep some because a person may still paste the link that opens them; and
 // an honest request behind the flood is answered.
 func TestFloodMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures memory")
+	}
 	const most = 24 // MiB
 	for _, c := range []struct {
 		cmd          string

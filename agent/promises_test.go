@@ -38,6 +38,7 @@ func TestEveryMethodPromises(t *testing.T) {
 		agent.MethodLogins:       new([]agent.PendingLogin),
 		agent.MethodDecide:       nil, agent.MethodLimitList: new([]refund.Charge),
 		agent.MethodLimitRelease: new(refund.Charge), agent.MethodCanary: new([]probe.Canary),
+		agent.MethodLive: nil,
 	}
 	var names []string
 	within(t, worldOptions{}, func(_ *testing.T, w *world) { names = slices.Sorted(maps.Keys(w.agent.Methods())) })

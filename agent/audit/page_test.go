@@ -105,6 +105,9 @@ func (f *filled) pages(q audit.Query) (numbers []uint64, pages int) {
 
 // A long trail is read in parts, either way, and a filter that fits little finds all of it.
 func TestAuditPages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills a trail")
+	}
 	bubble(t, func(t *testing.T, f *filled) {
 		start := f.ledger.Now()
 		rare := f.notes(21_000)

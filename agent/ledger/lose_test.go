@@ -536,7 +536,10 @@ func TestLoseChargeOfAskedRequest(t *testing.T) {
 
 // Cut off at any step, a ledger is as it was or mended, and mending it again leads on.
 func TestLoseCutOff(t *testing.T) {
-	uncut := newLossy(t)
+	uncut, apart := newLossy(t), 7
+	if testing.Short() {
+		apart = 35
+	}
 	for cut := range 60 {
 		x := uncut.copied(t)
 		x.alter("audit", 2, 20, 21, 22)
@@ -548,7 +551,7 @@ func TestLoseCutOff(t *testing.T) {
 			if op == "close" {
 				return do() // what cuts off closes files, too
 			}
-			if n++; n > 7*cut && !did {
+			if n++; n > apart*cut && !did {
 				did = true
 				return errors.Join(errors.New("cut off"), context.Canceled)
 			}

@@ -106,7 +106,11 @@ func TestRecordLargerThanASegment(t *testing.T) {
 // TestTrailOfAnySizes writes records of random sizes, with restarts, failures and ends of the
 // process in between. The trail has all of them, in order and whole, from wherever it is read.
 func TestTrailOfAnySizes(t *testing.T) {
-	for seed := range uint64(6) {
+	seeds := uint64(6)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		rng := rand.New(rand.NewPCG(seed, 12))
 		r := newRigWith(t, options("test").WithSegment(1+rng.Uint64N(12)).WithSegmentBytes(1000+rng.Uint64N(30_000)))
 		var fails atomic.Bool

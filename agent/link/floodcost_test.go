@@ -29,6 +29,9 @@ var floodFor = flag.Duration("floodfor", 0, "for how long TestFloodCost lets a r
 // A relay that sends without end, as fast as it is read, costs a fifth of a core at most, at the
 // default rate of the settings.
 func TestFloodCost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures what a flood costs")
+	}
 	frames := map[string]string{"large messages": large(60_000), "larger messages": large(500_000)}
 	for name, frame := range floods {
 		frames[name] = frame

@@ -15,6 +15,9 @@ import (
 // TestMemoryUnderFlood: many connections ask for many accounts with big payloads. What is kept
 // stays below the limit, and nothing is left when it has expired.
 func TestMemoryUnderFlood(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures memory")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 8 << 20
 		s := start(t, relay.Options{NoProof: true, Limits: relay.Limits{Bytes: limit}})

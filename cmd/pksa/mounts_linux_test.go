@@ -153,6 +153,9 @@ func TestVolumeGoneOver(t *testing.T) {
 	open := func() (names []string) {
 		t.Helper()
 		c.must(filepath.WalkDir(c.home, func(path string, entry os.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
 			info, err := entry.Info()
 			if err == nil && info.Mode()&(os.ModeSetgid|0o077) != 0 {
 				names = append(names, fmt.Sprint(info.Mode(), " ", path))

@@ -55,6 +55,8 @@ type Status struct {
 	OwnRelay *OwnRelay `json:"own_relay,omitempty"`
 	// LastHour is what went wrong with requests in the last hour.
 	LastHour []trace.Entry `json:"last_hour,omitempty"`
+	// LastMinute is what became of the requests of the last minute.
+	LastMinute status.Minute `json:"last_minute"`
 	// Twin is another copy of this wallet that was met, nil if none was.
 	Twin *TwinStatus `json:"twin,omitempty"`
 }
@@ -180,6 +182,7 @@ func (a *Agent) Status() Status {
 	s.Twin = a.twins.status()
 	a.noticeOwnRelay()
 	s.LastHour = a.trace.List(time.Now())
+	s.LastMinute = a.metrics.LastMinute()
 	if a.restart != nil {
 		s.WillNotStart = a.restart()
 	}

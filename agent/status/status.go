@@ -56,6 +56,7 @@ type Metrics struct {
 	reloads  *prometheus.CounterVec
 	alarms   *prometheus.CounterVec
 	pages    *prometheus.CounterVec
+	minute   minute
 	options  Options
 }
 
@@ -97,11 +98,15 @@ func New(o Options) *Metrics {
 // Request counts one request that was answered, or left in silence on purpose.
 func (m *Metrics) Request(kind, result, code string, took time.Duration) {
 	m.requests.WithLabelValues(kind, result, code).Inc()
+	m.minute.count(result, time.Now())
 	m.duration.WithLabelValues(kind).Observe(took.Seconds())
 }
 
 // Dropped counts a request that belongs to nobody, or that no rule of the protocol lets us answer.
-func (m *Metrics) Dropped(reason string) { m.drops.WithLabelValues(reason).Inc() }
+func (m *Metrics) Dropped(reason string) {
+	m.drops.WithLabelValues(reason).Inc()
+	m.minute.count("dropped", time.Now())
+}
 
 // Reload counts one attempt to load a policy.
 func (m *Metrics) Reload(ok bool) {

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pksa/agent/status"
@@ -314,4 +315,28 @@ func TestCatalogIsComplete(t *testing.T) {
 	if i := strings.Index(text, "# TYPE "); i >= 0 {
 		t.Errorf("not in the catalog: %.80s", text[i:])
 	}
+}
+
+// What became of requests counts for a minute.
+func TestLastMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := status.New(status.Options{Ready: func() []status.Hindrance { return nil },
+			Gauges: func() status.Gauges { return status.Gauges{} }})
+		m.Request("sign", "answered", "", 0)
+		time.Sleep(30 * time.Second)
+		m.Request("sign", "refused", "limit", 0)
+		m.Request("sign", "failed", "unavailable", 0)
+		m.Dropped("nobody's")
+		if got := m.LastMinute(); got != (status.Minute{Answered: 1, Refused: 1, Failed: 1, Dropped: 1}) {
+			t.Errorf("after half a minute: %+v", got)
+		}
+		time.Sleep(30 * time.Second)
+		if got := m.LastMinute(); got != (status.Minute{Refused: 1, Failed: 1, Dropped: 1}) {
+			t.Errorf("after a minute: %+v", got)
+		}
+		time.Sleep(time.Hour)
+		if got := m.LastMinute(); got != (status.Minute{}) {
+			t.Errorf("after an hour: %+v", got)
+		}
+	})
 }

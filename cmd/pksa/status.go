@@ -26,7 +26,7 @@ import (
 )
 
 func (c *command) statusCommand() *cobra.Command {
-	all, live := false, false
+	all, live, watch := false, false, false
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the state of the agent; exit status 1 if it is not ready",
@@ -38,14 +38,20 @@ exit status.
 
 With --live it says only whether the process and its ledger go on: exit status 1
 if they do not. That is what a health check asks that starts the wallet again,
-since a restart mends neither nodes nor relays.`,
+since a restart mends neither nodes nor relays.
+
+With --watch it shows totals, what is not well, limits and errors, and keeps
+them up to date; q or Ctrl-C ends it. In a pipe it prints one state after
+another.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
-			case live && all:
-				return errUsage{errors.New("--live says one thing, and does not take --all")}
+			case live && (all || watch):
+				return errUsage{errors.New("--live says one thing and takes neither --all nor --watch")}
 			case live:
 				return c.live(cmd.Context())
+			case watch:
+				return c.watch(cmd.Context(), all)
 			}
 			var s agent.Status
 			if err := c.askStatus(cmd.Context(), &s); err != nil {
@@ -63,6 +69,7 @@ since a restart mends neither nodes nor relays.`,
 	cmd.Flags().BoolVar(&all, "all", false,
 		"list every account and what each relay refused, however many there are, and the relays' keys")
 	cmd.Flags().BoolVar(&live, "live", false, "say only whether the process and its ledger go on")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it again and again, until q or Ctrl-C is typed")
 	return cmd
 }
 
@@ -200,15 +207,20 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 
 // chainText returns how old the head of the chain is, and how far our clock is from the chain's.
 func chainText(c agent.ChainStatus) string {
-	text := fmt.Sprintf("head of the chain: block %d, read %s ago; this machine's clock ", c.HeadBlock, ago(c.Age))
+	return fmt.Sprintf("head of the chain: block %d, read %s ago; this machine's clock %s", c.HeadBlock, ago(c.Age),
+		clockText(c.Skew))
+}
+
+// clockText returns how far our clock is from the chain's, after a subject.
+func clockText(skew time.Duration) string {
 	const blocks = 10 * time.Second // three of them, and what caches add
 	switch {
-	case c.Skew.Abs() < blocks:
-		return text + "agrees"
-	case c.Skew > 0:
-		return text + ago(c.Skew) + " ahead"
+	case skew.Abs() < blocks:
+		return "agrees"
+	case skew > 0:
+		return ago(skew) + " ahead"
 	}
-	return text + ago(-c.Skew) + " behind"
+	return ago(-skew) + " behind"
 }
 
 // printLastHour prints what went wrong with requests, with the time of the last one.

@@ -170,7 +170,7 @@ func TestLiveStatus(t *testing.T) {
 		{"status --live --json", nil, exitOK, "{\n  \"alive\": true\n}\n"},
 		{"status --live", errors.New("the ledger has not come round"), exitFailure, "the ledger has not come round"},
 		{"status", nil, exitFailure, "Not ready:\n  no\n"},
-		{"status --live --all", nil, exitUsage, "does not take --all"},
+		{"status --live --all", nil, exitUsage, "takes neither --all nor --watch"},
 	} {
 		var out bytes.Buffer
 		hangs = c.err

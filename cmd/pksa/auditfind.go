@@ -36,7 +36,7 @@ The exit status is 3 if nothing was found. With --json each line is an object
 with the records of one request.`,
 		Example: `  pksa audit find --operation transfer --amount '>= 10 HBD' --since 30d
   pksa audit find --counterparty bob --outcome accepted
-  pksa audit find --text 'missing required' --since 2026-01-31 --until 2026-02-28`,
+  pksa audit find --text 'missing required' --since 2026-01-31`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q, err := flags.query(time.Now())

@@ -30,6 +30,7 @@ import (
 	"pksa/agent/node/memchain"
 	"pksa/agent/relay"
 	"pksa/agent/relay/relaytest"
+	"pksa/agent/status"
 	"pksa/keystore/durable/durabletest"
 	"pksa/protocol"
 	"pksa/protocol/hive"
@@ -239,7 +240,8 @@ func scriptRelay(ts *testscript.TestScript, _ bool, _ []string) {
 // however many tests run beside it.
 const awaitTimeout = time.Minute
 
-// scriptAwait waits until the agent serves so many registered accounts: await N.
+// scriptAwait waits until the agent serves so many registered accounts, with or without a node:
+// await N.
 func scriptAwait(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -251,7 +253,8 @@ func scriptAwait(ts *testscript.TestScript, _ bool, args []string) {
 	for {
 		var s agent.Status
 		err := control.Call(ctx, socket, agent.MethodStatus, struct{}{}, &s)
-		if err == nil && len(s.NotReady) == 0 && len(s.Links) == 1 && s.Links[0].Registered == want {
+		ready := !slices.ContainsFunc(s.Hindrances, func(h status.Hindrance) bool { return h.Cause != status.CauseNode })
+		if err == nil && ready && len(s.Links) == 1 && s.Links[0].Registered == want {
 			return
 		}
 		select {

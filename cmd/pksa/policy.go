@@ -42,9 +42,9 @@ A comment on the line of a warning silences that one warning:
 
 What is silenced is listed with its reason. A second comment behind the first
 silences a second warning of the line. What is about the wallet or the day is
-silenced by "# pksa: meant so today: REASON". In a file of "version: 2", what would be
-a warning in "version: 1" is an error, unless it is silenced, or is about the
-wallet or the clock and not about the file.`,
+silenced by "# pksa: meant so today: REASON". In a file of "version: 2", what
+would be a warning in "version: 1" is an error, unless it is silenced, or is
+about the wallet or the clock and not about the file.`,
 		Args: atMostOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {

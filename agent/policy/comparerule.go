@@ -85,6 +85,9 @@ func (e *opEntry) apart(r *rule, other *opEntry) bool {
 		return true
 	}
 	return slices.ContainsFunc(other.fields, func(f fieldMatcher) bool {
+		if paid := e.paid(); f.field == payeeField && paid != nil && apart(paid, f.matcher) {
+			return true
+		}
 		return slices.ContainsFunc(e.fields, func(own fieldMatcher) bool {
 			return own.field == f.field && apart(own.matcher, f.matcher)
 		})

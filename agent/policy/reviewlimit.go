@@ -329,7 +329,26 @@ func (r *rule) keepsValue(e *opEntry) bool {
 
 // testsWithin reports whether the entry takes only such values of a field that the test takes.
 func (e *opEntry) testsWithin(field string, m matcher) bool {
+	if field == payeeField {
+		if paid := e.paid(); paid != nil && within(paid, m) {
+			return true
+		}
+	}
 	return slices.ContainsFunc(e.fields, func(f fieldMatcher) bool { return f.field == field && within(f.matcher, m) })
+}
+
+// paid returns what the entry says of the list of payees by a test of the field that names the only
+// one, nil if it does not. Where that field is empty somebody else is paid.
+func (e *opEntry) paid() matcher {
+	if !e.paysOne() {
+		return nil
+	}
+	d, _ := hive.DefinitionOf(e.name)
+	to := e.test(d.Payees[0])
+	if to == nil || mayTake(to, textValue("")) {
+		return nil
+	}
+	return exactly{to}
 }
 
 // overTime reports whether all that the limit names is bounded in some window of time, and not only

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -28,7 +29,7 @@ func (c *compiler) reviewShadow(r *rule, rules []*rule) {
 		return
 	}
 	var entries []*opEntry
-	var by []*rule
+	var by [][]*rule
 	for _, e := range r.asked() {
 		if d := r.deniedBy(e, rules); d != nil {
 			entries, by = append(entries, e), append(by, d)
@@ -38,29 +39,74 @@ func (c *compiler) reviewShadow(r *rule, rules []*rule) {
 	case len(by) == 0:
 	// Of a transaction one denied operation denies all.
 	case r.ordered || len(by) == len(r.asked()):
-		c.Warn(c.nodes[r], "%q can never match: the deny rule %q denies all of it, and deny comes before %s whatever "+
-			"the order is; narrow that rule, or take this one out", r.name, by[0].name, r.section)
+		c.Warn(c.nodes[r], "%q can never match: %s all of it, and deny comes before %s whatever "+
+			"the order is; narrow that rule, or take this one out", r.name, denying(by[0]), r.section)
 	default:
 		for i, e := range entries {
-			c.Warn(c.nodes[r], "%q never matches %s as it is written here: the deny rule %q denies all of that, and "+
+			c.Warn(c.nodes[r], "%q never matches %s as it is written here: %s all of that, and "+
 				"deny comes before %s whatever the order is; narrow that rule, or take the operation "+
-				"out", r.name, e.name,
-				by[i].name, r.section)
+				"out", r.name, e.name, denying(by[i]), r.section)
 		}
 	}
 }
 
-// deniedBy returns a deny rule that matches all that a rule takes by one of its entries.
-func (r *rule) deniedBy(e *opEntry, rules []*rule) *rule {
-	i := slices.IndexFunc(rules, func(d *rule) bool {
-		return d.section == denySection && !d.observe && !d.stopsAll() && d.mayMeet(r) &&
-			(!d.ordered || d.sameTransaction(r)) && d.leaves(r.only(e)) == "" &&
-			boundAlways(r.when, []schedule{d.when}) && !(r.section == askSection && r.doubtful(e, d))
+// denying names deny rules as the subject of a sentence, with the verb.
+func denying(by []*rule) string {
+	if len(by) == 1 {
+		return fmt.Sprintf("the deny rule %q denies", by[0].name)
+	}
+	var names []string
+	for _, d := range by {
+		names = append(names, fmt.Sprintf("%q", d.name))
+	}
+	return "the deny rules " + strings.Join(names, ", ") + " together deny"
+}
+
+// deniedBy returns deny rules that together match all that a rule takes by one of its entries: one
+// for each app, account or value, or one after the other in time. It returns none if they do not.
+func (r *rule) deniedBy(e *opEntry, rules []*rule) (by []*rule) {
+	near := slices.DeleteFunc(slices.Clone(rules), func(d *rule) bool {
+		return d.section != denySection || d.observe || d.stopsAll() || !d.mayMeet(r) ||
+			d.ordered && !d.sameTransaction(r) || r.section == askSection && r.doubtful(e, d)
 	})
-	if i < 0 {
+	if len(near) == 0 {
 		return nil
 	}
-	return rules[i]
+	if d := r.only(e).denied(near); len(d) == 1 || len(near) == 1 {
+		return d
+	}
+	for _, piece := range (binding{rule: r, entry: e}).pieces() {
+		d := piece.denied(near)
+		if len(d) == 0 {
+			return nil
+		}
+		for _, one := range d {
+			if !slices.Contains(by, one) {
+				by = append(by, one)
+			}
+		}
+	}
+	return by
+}
+
+// denied returns those of some deny rules that match all of a rule with one entry: one that always
+// does, or several of which at each time one does.
+func (r *rule) denied(near []*rule) []*rule {
+	var whole []*rule
+	var times []schedule
+	for _, d := range near {
+		if d.leaves(r) != "" {
+			continue
+		}
+		if boundAlways(r.when, []schedule{d.when}) {
+			return []*rule{d}
+		}
+		whole, times = append(whole, d), append(times, d.when)
+	}
+	if len(whole) == 0 || !boundAlways(r.when, times) {
+		return nil
+	}
+	return whole
 }
 
 // stopsAll reports whether a rule is about everything: a freeze, which is meant to leave nothing.

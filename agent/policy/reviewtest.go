@@ -182,20 +182,20 @@ func sizeEvaded(p *place, m size) string {
 
 // besideAnother finds any in a rule that allows: what stands beside the element that fits is free.
 func besideAnother(p *place) string {
-	if _, ok := p.matcher.(some); !ok || !p.allows() || p.alone() {
+	if _, ok := p.matcher.(some); !ok || !p.allows() || p.alone(p.beside) {
 		return ""
 	}
 	return fmt.Sprintf("%s: in allow, any takes a list of which one element fits, and whatever stands beside it goes "+
 		"through too; write each", p.name)
 }
 
-// alone reports whether each element of the list is tested: by another test beside this one, or
+// alone reports whether each element of a list is tested: by one of the tests of the list, or
 // because there can be no more than one.
-func (p *place) alone() bool {
+func (p *place) alone(tests []matcher) bool {
 	if p.field == payeeField && p.entry.paysOne() {
 		return true
 	}
-	return slices.ContainsFunc(p.beside, func(m matcher) bool {
+	return slices.ContainsFunc(tests, func(m matcher) bool {
 		switch m := m.(type) {
 		case each, exactly:
 			return true
@@ -223,18 +223,51 @@ func firstOnly(p *place) string {
 		return fmt.Sprintf("%s: in deny, %s looks at that element only, and is evaded by another order; write any",
 			p.name,
 			where)
-	case p.allows() && !p.alone() && !p.eachByNumber():
+	case p.allows() && !p.othersTested(m):
 		return fmt.Sprintf("%s: in allow, %s looks at that element only, and the others may be anything; write "+
 			"each or exactly, or test each by its number and add a size that takes no more", p.name, where)
 	}
 	return ""
 }
 
-// eachByNumber reports whether the tests beside this one look at each element by its number: .0 and
-// .1 beside size: 2.
-func (p *place) eachByNumber() bool {
-	tested := map[string]bool{}
+// othersTested reports whether the other elements are tested of each list that a path goes into by
+// a number.
+func (p *place) othersTested(m inside) bool {
+	for i, part := range m.path {
+		if !allDigits(part) {
+			continue
+		}
+		if tests := p.testsAt(m.path[:i]); !p.alone(tests) && !eachByNumber(tests) {
+			return false
+		}
+	}
+	return true
+}
+
+// testsAt returns what is said beside a test about the value that a path leads to.
+func (p *place) testsAt(path []string) (tests []matcher) {
+	if len(path) == 0 {
+		return p.beside
+	}
 	for _, m := range p.beside {
+		one, ok := m.(inside)
+		if !ok || len(one.path) < len(path) || !slices.Equal(one.path[:len(path)], path) {
+			continue
+		}
+		if all, ok := rest(one, len(path)).(allOf); ok {
+			tests = append(tests, all...)
+		} else {
+			tests = append(tests, rest(one, len(path)))
+		}
+	}
+	return tests
+}
+
+// eachByNumber reports whether tests of a list look at each element by its number: .0 and .1 beside
+// size: 2.
+func eachByNumber(tests []matcher) bool {
+	tested := map[string]bool{}
+	for _, m := range tests {
 		if m, ok := m.(inside); ok {
 			tested[m.path[0]] = true
 		}
@@ -243,7 +276,7 @@ func (p *place) eachByNumber() bool {
 	for tested[strconv.Itoa(known)] {
 		known++
 	}
-	return slices.ContainsFunc(p.beside, func(m matcher) bool {
+	return slices.ContainsFunc(tests, func(m matcher) bool {
 		s, ok := m.(size)
 		return ok && s.atMost(known)
 	})

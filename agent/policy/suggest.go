@@ -133,7 +133,7 @@ func (w *suggester) group(g seenGroup) *seenGroup {
 func (w *suggester) text() string {
 	var b strings.Builder
 	b.WriteString("# The narrowest rules for what was seen. Read them before you use them: what was seen once need " +
-		"not be\n# right, and will hardly come again with the same values.\nversion: 1\n")
+		"not be\n# right, and will hardly come again with the same values.\nversion: 2\n")
 	if len(w.groups) > 0 {
 		b.WriteString("allow:\n")
 	}
@@ -141,8 +141,11 @@ func (w *suggester) text() string {
 		w.rule(&b, w.groups[key])
 	}
 	w.limits(&b)
+	draft := reasoned(b.String())
+	b.Reset()
+	b.WriteString(draft)
 	// Before the comments about what is left, since the check adds to them.
-	w.check(b.String())
+	w.check(draft)
 	if len(w.left) > 0 {
 		b.WriteString("# Not suggested:\n")
 	}
@@ -151,6 +154,22 @@ func (w *suggester) text() string {
 		fmt.Fprintf(&b, "#   %d × %s\n", n, strings.ReplaceAll(text, "\n", " "))
 	}
 	return b.String()
+}
+
+// reasoned writes on the lines of a draft that are warned of why they are there, so that version 2
+// takes the draft. What no reason silences leaves it in version 1.
+func reasoned(draft string) string {
+	first := strings.Replace(draft, "\nversion: 2\n", "\nversion: 1\n", 1)
+	_, problems := Compile("suggested.yaml", []byte(first), Options{})
+	lines := strings.Split(draft, "\n")
+	for _, p := range problems.Warnings() {
+		lines[p.Line-1] += " # pksa: meant so: it was seen so; narrow it"
+	}
+	draft = strings.Join(lines, "\n")
+	if p, _ := Compile("suggested.yaml", []byte(draft), Options{}); p == nil {
+		return first
+	}
+	return draft
 }
 
 func counted(sorted []string) func(yield func(string, int) bool) {

@@ -12,6 +12,15 @@ import (
 	"pksa/protocol/hive"
 )
 
+// pleasesTheCheck wants a draft of version 2 of which nothing is warned: lines that would be have a
+// reason.
+func pleasesTheCheck(t *testing.T, draft string, problems policy.Problems) {
+	t.Helper()
+	if !strings.Contains(draft, "\nversion: 2\n") || len(problems) != len(problems.Silenced()) {
+		t.Errorf("the check complains of a draft:\n%s\n%v", draft, problems)
+	}
+}
+
 // What is suggested must compile, and allow all it was made of.
 func TestSuggestionsAllowWhatWasSeen(t *testing.T) {
 	allowed := 0
@@ -29,6 +38,7 @@ func TestSuggestionsAllowWhatWasSeen(t *testing.T) {
 		if p == nil {
 			t.Fatalf("seed %d: the suggestion has errors:\n%s\n%v", i, text, problems)
 		}
+		pleasesTheCheck(t, text, problems)
 		if strings.Contains(text, "which these rules do not allow") {
 			t.Fatalf("seed %d: not all is allowed:\n%s", i, text)
 		}
@@ -66,6 +76,7 @@ func TestSuggestionsForEveryOperation(t *testing.T) {
 			t.Errorf("%s: %v\n%s", name, problems, text)
 			continue
 		}
+		pleasesTheCheck(t, text, problems)
 		if d := p.Decide(q, nil, noon); d.Verdict != policy.Allow && len(op.Required().Posting)+
 			len(op.Required().Active) > 0 {
 			t.Errorf("%s: %s\n%s", name, d.Reason, text)

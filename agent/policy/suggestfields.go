@@ -76,7 +76,7 @@ func (g *seenGroup) test(sh *shape, values []value, depth int) (string, bool) {
 		}
 		return "", false
 	case aNumber:
-		return numbers(values), true
+		return numbers(sh, values), true
 	case aRatio:
 		return ratios(values)
 	case anAsset:
@@ -153,7 +153,18 @@ func texts(values []value, inJSON bool) (string, bool) {
 	return oneOrList(words), true
 }
 
-func numbers(values []value) string {
+// numbers returns the bounds of what was seen. What the chain counts in hundredths of a percent is
+// written as percent.
+func numbers(sh *shape, values []value) string {
+	text := func(v value) string {
+		n, ok := v.number.rat()
+		if !sh.percent || !ok {
+			return v.number.String()
+		}
+		d, _ := parseDecimal(new(big.Rat).Mul(n, big.NewRat(1, 100)).FloatString(2))
+		return d.String() + "%"
+	}
+
 	low, high := values[0], values[0]
 	for _, v := range values[1:] {
 		if v.number.compare(low.number) < 0 {
@@ -164,9 +175,9 @@ func numbers(values []value) string {
 		}
 	}
 	if low.number == high.number {
-		return low.number.String()
+		return text(low)
 	}
-	return fmt.Sprintf("{min: %s, max: %s}", low.number, high.number)
+	return fmt.Sprintf("{min: %s, max: %s}", text(low), text(high))
 }
 
 // ratios rounds outwards: a price has no last digit.
@@ -292,7 +303,7 @@ func scalars(values []value) (string, bool) {
 		if slices.ContainsFunc(values, func(v value) bool { return v.odd }) {
 			return "a number with an exponent, left free", false
 		}
-		return numbers(values), true
+		return numbers(jsonShape, values), true
 	case isText:
 		return texts(values, true)
 	}

@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pksa/agent/policy"
 	"pksa/agent/yamlnode"
@@ -108,7 +110,41 @@ func corpus(t *testing.T, size int) []string {
 		}
 		texts = append(texts, src)
 	}
-	return texts
+	return append(texts, fuzzed(t)...)
+}
+
+// fuzzed returns what the fuzzer begins with and what it found: here, and in policies.
+func fuzzed(t *testing.T) (texts []string) {
+	t.Helper()
+	texts = slices.Concat(readSeeds, commentSeeds)
+	for _, pattern := range []string{"testdata/fuzz/*/*", "../policy/testdata/fuzz/FuzzCompile/*"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%d files at %s, %v", len(files), pattern, err)
+		}
+		for _, file := range files {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, quoted, _ := strings.Cut(string(src), "[]byte(")
+			text, err := strconv.Unquote(strings.TrimSuffix(strings.TrimSpace(quoted), ")"))
+			if err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			texts = append(texts, text)
+		}
+	}
+	// The corpus is written as JSON, which has no other texts.
+	return slices.DeleteFunc(texts, func(text string) bool { return !utf8.ValidString(text) })
+}
+
+// The comparison with npm's yaml has all that the fuzzer found.
+func TestCorpusHoldsWhatTheFuzzerFound(t *testing.T) {
+	t.Parallel()
+	if texts := fuzzed(t); len(texts) < 30 || !slices.Contains(texts, "\r!\r\r\r\r\r\r+") {
+		t.Errorf("%d texts: %q", len(texts), texts)
+	}
 }
 
 // writer writes values in each way that YAML has, most of them right.

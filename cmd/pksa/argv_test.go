@@ -106,6 +106,38 @@ func TestSourceFlagsRefuseSecrets(t *testing.T) {
 	}
 }
 
+// switchFlag is a line of the help for a flag that takes no value.
+var switchFlag = regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z-]+) {2,}`)
+
+// A flag that is there or left out repeats nothing of what somebody writes behind it.
+func TestSwitchesTakeNoValue(t *testing.T) {
+	t.Parallel()
+	const secret = "5Ksecret"
+	found := map[string]bool{}
+	var try func(cmd *cobra.Command)
+	try = func(cmd *cobra.Command) {
+		for _, m := range switchFlag.FindAllStringSubmatch(cmd.LocalFlags().FlagUsages(), -1) {
+			path := strings.Fields(strings.TrimPrefix(cmd.CommandPath(), "pksa"))
+			found[strings.Join(append(path, "--"+m[1]), " ")] = true
+			var out bytes.Buffer
+			status := run(t.Context(), append(path, "--"+m[1]+"="+secret), streams{strings.NewReader(""), &out, &out})
+			if status == 0 || strings.Contains(out.String(), secret) || !strings.Contains(out.String(),
+				"takes no value") {
+				t.Errorf("%v --%s: %d, %s", path, m[1], status, out.String())
+			}
+		}
+		for _, sub := range cmd.Commands() {
+			try(sub)
+		}
+	}
+	try((&command{}).root())
+	for _, flag := range []string{"--json", "policy check --strict"} {
+		if !found[flag] {
+			t.Errorf("%s is not among the flags without a value", flag)
+		}
+	}
+}
+
 // smallWallet is the smallest that can be taken over.
 func smallWallet(t *testing.T) string {
 	t.Helper()

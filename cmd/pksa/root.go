@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,7 +34,7 @@ Set it up:     pksa init, then follow what it prints`,
 	flags.StringVar(&c.home, "home", "",
 		"`folder` of settings, policy, keys and ledger (default: $PKSA_HOME, else pksa in the XDG data folder)")
 	flags.BoolVar(&c.asJSON, "json", false, "print JSON for machines")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{withoutValue(err)} })
 	root.AddGroup(
 		&cobra.Group{ID: "setup", Title: "Set up:"},
 		&cobra.Group{ID: "run", Title: "Run:"},
@@ -121,4 +123,14 @@ func groupCommand(use, short, long string, subs ...*cobra.Command) *cobra.Comman
 	}
 	cmd.AddCommand(subs...)
 	return cmd
+}
+
+// withoutValue returns the error of flags without what was given to one that takes no value: nobody
+// knows what that is.
+func withoutValue(err error) error {
+	var word *strconv.NumError
+	if errors.As(err, &word) && word.Func == "ParseBool" {
+		return errors.New("one of the flags takes no value and was given one; write it alone, such as --json")
+	}
+	return err
 }

@@ -99,10 +99,26 @@ func TestPolicyOfFewKeys(t *testing.T) {
 			for _, days := range []float64{1, 0.05, 365.5} {
 				text := (&Wallet{ApproveAuth: true, Days: days}).Policy(held, accounts)
 				compiled(t, text)
+				keepsStrict(t, text)
 				if strings.Contains(text, "decrypt") != slices.Contains(held, hive.Memo) {
 					t.Errorf("%v: %s", held, text)
 				}
 			}
+		}
+	}
+}
+
+// keepsStrict wants a policy of version 2 of which nothing is warned, in a wallet of one account
+// and of two.
+func keepsStrict(t *testing.T, text string) {
+	t.Helper()
+	if !strings.Contains(text, "\nversion: 2\n") {
+		t.Errorf("not version 2:\n%s", text)
+	}
+	for _, held := range [][]hive.AccountName{nil, {"alice", "bob.carol"}, {"alice", "bob.carol", "dave"}} {
+		_, problems := policy.Compile("policy.yaml", []byte(text), policy.Options{Accounts: held, Apps: []string{App}})
+		if len(problems.Errors()) > 0 || len(problems.Warnings()) > 0 {
+			t.Errorf("in a wallet of %v:\n%v\n%s", held, problems, text)
 		}
 	}
 }

@@ -19,31 +19,34 @@ func (w *Wallet) Policy(held []hive.Role, accounts []string) string {
 	fmt.Fprintf(&b, `# Made by "pksa migrate" from the switches of hive-auth-pksa: for each it says what it was and what
 # it became. Where the two cannot be the same, this file allows less. What no rule allows is denied.
 # Check changes with "pksa policy check".
-version: 1
+version: 2
 
 %s
 allow:
 `, w.otherwiseText())
-	who := "    apps: [" + App + "]\n"
+	who, everybody := "    apps: ["+App+"]\n", ""
 	if len(accounts) > 0 {
 		who += "    accounts: [" + strings.Join(accounts, ", ") +
-			"]    # those of storage.json; without this line: all\n"
+			"]    # those of storage.json; the word any is all\n"
+	} else {
+		who += "    accounts: any    # those that you import later, too\n"
+		everybody = " # pksa: meant so today: hive-auth-pksa served every account of its keystore"
 	}
-	b.WriteString(w.sessionsText(who))
+	b.WriteString(w.sessionsText(who, everybody))
 	b.WriteString(`  # hive-auth-pksa approved whatever a session asked to sign with the posting key. Unlike there, an
   # operation in the name of another account is not covered; "on_behalf_of" would allow it.
   - name: posting
     request: sign
 ` + who + `    operations:
       - posting            # votes, posts, claiming rewards
-      - comment_options    # beneficiaries too
+      - comment_options    # beneficiaries too` + wasFree + wasFree + `
       # Games and side chains move value by custom_json. Name the ids that your applications
       # need, as in "custom_json: {id: follow}", or take the line away.
-      - custom_json
+      - custom_json` + wasFree + `
 
 `)
 	if len(held) > 0 {
-		b.WriteString(challengesText(who, held))
+		b.WriteString(challengesText(who, everybody, held))
 	}
 	fmt.Fprintf(&b, `deny:
   # hive-auth-pksa never signed a transaction with the active key. Take this rule away before you
@@ -76,16 +79,16 @@ func (w *Wallet) otherwiseText() string {
 	return text + "otherwise: ignore\n"
 }
 
-func (w *Wallet) sessionsText(who string) string {
+func (w *Wallet) sessionsText(who, everybody string) string {
 	if w.ApproveAuth {
 		return fmt.Sprintf(`
   # auth_req_approve was true: whoever has the secret opens sessions. hive-auth-pksa advised that only
   # while setting up; take this rule away when your applications have their sessions.
-  - name: sessions
+  - name: sessions%s
     request: auth
 %s    session: %s    # auth_timeout_days was %v
 
-`[1:], who, spanOfDays(w.Days), w.Days)
+`[1:], everybody, who, spanOfDays(w.Days), w.Days)
 	}
 	return `  # auth_req_approve was false: no new sessions, so there is no rule for "request: auth". Sessions that
   # came along go on, and may log in again.
@@ -93,7 +96,10 @@ func (w *Wallet) sessionsText(who string) string {
 `
 }
 
-func challengesText(who string, held []hive.Role) string {
+// wasFree says why a rule is as wide as it is.
+const wasFree = " # pksa: meant so: hive-auth-pksa signed all of these; narrow it"
+
+func challengesText(who, everybody string, held []hive.Role) string {
 	var keys []string
 	memo := ""
 	for _, role := range held {
@@ -109,12 +115,12 @@ func challengesText(who string, held []hive.Role) string {
   # It signed any text of a session with any key. Texts that could be a transaction are refused now,
   # whatever a rule says. Say which texts your applications sign, and take away keys that they do
   # not ask for: a signed text can be a login elsewhere.
-  - name: challenges
+  - name: challenges%s%s
     request: challenge
 %s    key: [%s]
-    text: {regexp: '.+'}
+    text: {regexp: '.+'}%s
 
-%s`[1:], who, strings.Join(keys, ", "), memo)
+%s`[1:], wasFree, everybody, who, strings.Join(keys, ", "), wasFree, memo)
 }
 
 // spanOfDays writes a length of time in the form of policies.

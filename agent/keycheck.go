@@ -131,15 +131,10 @@ func (a *Agent) checkKeysSoon() {
 // have given ours with what the policy counts on. What does not fit is logged by name and shown in
 // status; it stays until a later check finds it right.
 func (a *Agent) CheckKeys(ctx context.Context) ([]KeyCheck, error) {
-	checks, err := a.checkHeld(ctx)
+	checks, err := a.LookAtKeys(ctx)
 	if err != nil {
 		return nil, err
 	}
-	given, err := a.checkGiven(ctx)
-	if err != nil {
-		return nil, err
-	}
-	checks = append(checks, given...)
 	for _, c := range checks {
 		if !c.OK {
 			a.log.Warn("a key does not fit the chain", "account", c.Account, "role", c.Role, "public", c.Public,
@@ -155,6 +150,16 @@ func (a *Agent) CheckKeys(ctx context.Context) ([]KeyCheck, error) {
 		return checks, a.registerAll()
 	}
 	return checks, nil
+}
+
+// LookAtKeys compares as CheckKeys does, and neither logs nor keeps what it finds. It needs no Run.
+func (a *Agent) LookAtKeys(ctx context.Context) ([]KeyCheck, error) {
+	checks, err := a.checkHeld(ctx)
+	if err != nil {
+		return nil, err
+	}
+	given, err := a.checkGiven(ctx)
+	return append(checks, given...), err
 }
 
 // question is one comparison with an account on the chain.

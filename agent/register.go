@@ -41,14 +41,19 @@ func (a *Agent) proving() (accounts []link.Account) {
 		if !ok {
 			continue
 		}
-		accounts = append(accounts, link.Account{Name: name, KeyType: key.Role(), Prove: func(relay hive.PublicKey,
-			text string) (string, error) {
-			// The link passes the text with the sign of an encrypted memo, and the keystore sets it
-			// itself.
-			return key.Prove(relay, strings.TrimPrefix(text, "#"))
-		}})
+		accounts = append(accounts, Proving(name, key))
 	}
 	return accounts
+}
+
+// Proving returns an account for links, which is proved by a key of it.
+func Proving(name hive.AccountName, key *keystore.Key) link.Account {
+	return link.Account{Name: name, KeyType: key.Role(), Prove: func(relay hive.PublicKey,
+		text string) (string, error) {
+		// The link passes the text with the sign of an encrypted memo, and the keystore sets it
+		// itself.
+		return key.Prove(relay, strings.TrimPrefix(text, "#"))
+	}}
 }
 
 // relayKeyRefused raises the alarm about a relay that was refused because of its key.

@@ -102,3 +102,6 @@ func copyFailed(used int64, path string, err error) error {
 	}
 	return &noRoomError{path, used + roomToGoOn, freeBytes(filepath.Dir(path)), err}
 }
+
+// Free returns how many bytes are free on the disk of a folder; below zero if that is not known.
+func Free(folder string) int64 { return freeBytes(folder) }

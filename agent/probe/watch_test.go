@@ -3,7 +3,9 @@ package probe_test
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -329,4 +331,19 @@ func TestCanary(t *testing.T) {
 		t.Error("a probe is out")
 	}
 	s.none(s.pass(time.Second))
+}
+
+// TestLargeMarked: what bears the mark and is larger than a message is dropped as a probe, and is
+// never decoded; what is larger still is a request like every other one.
+func TestLargeMarked(t *testing.T) {
+	data := probe.Seal(sealer(t, 1), "alice", probe.Message{}) + strings.Repeat("A", 64<<10)
+	if !probe.Marked(data) {
+		t.Error("a large probe is a request of a stranger")
+	}
+	if _, err := probe.Open(sealer(t, 1), "alice", data); !errors.Is(err, probe.ErrForeign) {
+		t.Errorf("opened: %v", err)
+	}
+	if probe.Marked(data + data) {
+		t.Error("anything with the mark is dropped, however large")
+	}
 }

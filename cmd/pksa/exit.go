@@ -20,6 +20,9 @@ const (
 	exitFailure = 1
 	exitUsage   = 2 // the command line makes no sense
 	exitNothing = 3 // what was searched for is not there
+	// What `pksa doctor` found.
+	exitWarnings = 4
+	exitErrors   = 5
 	// Interrupted by a signal: see interruption.
 
 	// exitYielded is for a copy of a wallet that has yielded to another copy. It is that of an
@@ -36,12 +39,18 @@ func (e errUsage) Unwrap() error { return e.error }
 // errSilent is a failure that was reported already.
 var errSilent = errors.New("reported")
 
+// errStatus is an exit status of a command that has printed why.
+type errStatus int
+
+func (e errStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
 // finish reports an error and returns the exit status.
 func (c *command) finish(ctx context.Context, cmd *cobra.Command, err error) int {
 	var usage errUsage
 	var yielded *agent.YieldError
 	var signal interruption
 	var nothing nothingFound
+	var status errStatus
 	switch {
 	case err == nil:
 		return exitOK
@@ -53,6 +62,8 @@ func (c *command) finish(ctx context.Context, cmd *cobra.Command, err error) int
 	case errors.As(err, &nothing):
 		c.report(err, "")
 		return exitNothing
+	case errors.As(err, &status):
+		return int(status)
 	case errors.As(err, &usage), isUnknownCommand(err):
 		c.report(err, usageHint(cmd, err))
 		return exitUsage

@@ -51,6 +51,12 @@ var unsaid = []string{
 	"the nonce is too far behind",      // of the trail; status leads to the same command (said.txtar)
 	"a mistake of the application",     // our own client makes none: package agent shows it (TestMistakesAreAnswered)
 	"`pksa ([^-`])",                    // a pattern
+	// What the doctor advises, in the states that package doctor makes (TestFaults); the commands
+	// are those that texts of these states name elsewhere.
+	"a first key comes in by", "a first app is made by", "another secret for it comes from",
+	"put the new one in its place",
+	"mend the place that", "until `pksa policy check` finds no error", "see by `pksa limit list` what counted",
+	"at fault; `pksa session release --help`",
 }
 
 // checkSaid fails for a text of the program that names a command, and that nothing here has shown.

@@ -1,0 +1,217 @@
+package doctor
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+
+	"pksa/agent"
+	"pksa/agent/node"
+	"pksa/agent/policy"
+	"pksa/protocol/hive"
+)
+
+// The bounds of what the chain is asked, and of what is expected of it.
+const (
+	askWait    = 12 * time.Second
+	keysWait   = time.Minute
+	behindMost = 30 * time.Second // a head is not used beyond that
+	skewed     = 10 * time.Second // a proof of key is good for ten seconds
+	skewedMost = 5 * time.Minute  // nothing is signed beyond that
+	slowNode   = 3 * time.Second
+)
+
+// asked is what one node has answered.
+type asked struct {
+	url    string
+	err    error
+	what   string // that failed; empty: the first question
+	status node.NodeStatus
+	head   node.Head
+}
+
+// nodes asks each node, one by one, what the wallet asks: chain, head, account, transaction.
+func (e *examiner) nodes(ctx context.Context) bool {
+	urls := e.o.Config.Nodes
+	answers := make([]asked, len(urls))
+	var running sync.WaitGroup
+	for i, url := range urls {
+		running.Go(func() { answers[i] = e.askNode(ctx, url) })
+	}
+	running.Wait()
+	level, newest := Error, time.Time{}
+	for _, a := range answers {
+		if a.err == nil {
+			level = Warning
+		}
+		if at := a.status.HeadTime; at.After(newest) {
+			newest = at
+		}
+	}
+	for _, a := range answers {
+		e.judgeNode(a, level, newest)
+	}
+	if s := e.status; s != nil && s.NoNode != "" {
+		e.found(Finding{Level: Error, What: s.NoNode, Meaning: "this is what the running wallet says",
+			Next: "if the nodes answer here, the wallet cannot reach them: look at its network (container, firewall)"})
+	}
+	return true
+}
+
+func (e *examiner) askNode(ctx context.Context, url string) (a asked) {
+	a.url = url
+	ctx, cancel := context.WithTimeout(ctx, askWait)
+	defer cancel()
+	client, err := e.nodesAt([]string{url})
+	if err != nil {
+		a.err = err
+		return a
+	}
+	if a.head, a.err = client.Head(ctx); a.err == nil {
+		a.what = "accounts (condenser_api.get_accounts)"
+		_, a.err = client.Authorities(ctx, "hiveio")
+	}
+	if a.err == nil {
+		a.what = "transactions (condenser_api.get_transaction)"
+		var id hive.TxID
+		_, _ = rand.Read(id[:]) // of no transaction
+		_, a.err = client.TransactionJSON(ctx, id)
+	}
+	a.status = client.Status()[0]
+	return a
+}
+
+func (e *examiner) judgeNode(a asked, level Level, newest time.Time) {
+	f := Finding{Level: level, Where: a.url, Meaning: "the wallet asks the next node, which takes longer",
+		Next: "name another node in the setting nodes"}
+	if level == Error {
+		f.Meaning = "no node can be used: logins are served, transactions are not"
+	}
+	switch behind := newest.Sub(a.status.HeadTime); {
+	case a.status.Chain == "other":
+		f.What, f.Meaning = "the node serves another chain", "it is never used"
+	case a.err != nil && a.what == "":
+		f.What = "the node does not answer: " + a.err.Error()
+	case a.err != nil:
+		f.What = fmt.Sprintf("the node does not answer questions about %s: %v", a.what, a.err)
+	case behind > behindMost:
+		f.Level, f.What = Warning, fmt.Sprintf("the node is %s behind the others", behind.Round(time.Second))
+	case a.status.Latency > slowNode:
+		f.Level, f.What = Warning, fmt.Sprintf("the node takes %s to answer", a.status.Latency.Round(time.Millisecond))
+	default:
+		return
+	}
+	e.found(f)
+}
+
+// clock compares the clock of this machine with the chain, and asks the kernel.
+func (e *examiner) clock(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, askWait)
+	defer cancel()
+	client, err := e.nodesAt(e.o.Config.Nodes)
+	var head node.Head
+	if err == nil {
+		head, err = client.Head(ctx)
+	}
+	known := err == nil
+	if known {
+		now := time.Now()
+		e.judgeSkew(now.Sub(head.ChainTime(now)))
+	}
+	switch kernel := e.o.Kernel(); {
+	case kernel == nil, errors.As(kernel, new(syscall.Errno)): // a filter forbids the question
+	case known:
+		e.found(Finding{Level: Note, What: kernel.Error(),
+			Meaning: "the clock agrees with the chain now, and may drift",
+			Next:    "let a time service run, such as chrony or systemd-timesyncd"})
+	default:
+		e.found(Finding{Level: Warning, What: kernel.Error(), Meaning: "no node and no time service confirms the clock",
+			Next: "let a time service run, such as chrony or systemd-timesyncd"})
+	}
+	return true
+}
+
+// judgeSkew judges how far the clock is ahead of the chain's.
+func (e *examiner) judgeSkew(ahead time.Duration) {
+	side := "ahead of"
+	if ahead < 0 {
+		side = "behind"
+	}
+	f := Finding{What: fmt.Sprintf("the clock is %s %s the chain", ahead.Abs().Round(time.Second), side),
+		Meaning: "relays refuse proofs of key that are ten seconds off",
+		Next: "set the clock right and let a time service run, such as chrony or systemd-timesyncd; if it is " +
+			"right, the nodes lag"}
+	switch {
+	case ahead.Abs() > skewedMost:
+		f.Level, f.Meaning = Error, "nothing is signed, and the wallet does not start"
+	case ahead.Abs() > skewed:
+		f.Level = Warning
+	default:
+		return
+	}
+	e.found(f)
+}
+
+// keysOnChain compares the held keys with their accounts.
+func (e *examiner) keysOnChain(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, keysWait)
+	defer cancel()
+	var checks []agent.KeyCheck
+	var err error
+	switch {
+	case e.status != nil:
+		err = e.o.Call(ctx, agent.MethodKeysCheck, struct{}{}, &checks)
+	case e.keys != nil && e.ledger != nil:
+		checks, err = e.lookAtKeys(ctx)
+	default:
+		return false
+	}
+	if err != nil {
+		e.found(Finding{Level: Warning, What: "the held keys cannot be compared with the chain: " + err.Error(),
+			Meaning: "a key that was changed there is not noticed", Next: "see what was found about the nodes"})
+		return true
+	}
+	wrong := 0
+	for _, c := range checks {
+		if c.OK {
+			continue
+		}
+		if wrong++; wrong > mostNamed {
+			continue
+		}
+		f := Finding{Level: Error, What: fmt.Sprintf("%s key of %s: %s", c.Role, c.Account, c.Problem),
+			Where:   c.Account,
+			Meaning: "what is signed with it is refused", Next: nextKeys}
+		if c.OnBehalfOf != "" {
+			f.What, f.Next = c.Problem, "have the authority given on the chain, or change the rule"
+		}
+		e.found(f)
+	}
+	if wrong > mostNamed {
+		e.found(Finding{Level: Error, What: fmt.Sprintf("%d more keys do not fit", wrong-mostNamed), Next: nextKeys})
+	}
+	return true
+}
+
+// lookAtKeys compares the keys as the agent does, with one that does not run.
+func (e *examiner) lookAtKeys(ctx context.Context) ([]agent.KeyCheck, error) {
+	client, err := e.nodesAt(e.o.Config.Nodes)
+	if err != nil {
+		return nil, err
+	}
+	rules := e.rules
+	if rules == nil { // has errors, which another check names
+		rules, _ = policy.Compile("", []byte("version: 1\n"), policy.Options{})
+	}
+	a, err := agent.New(agent.Options{Config: e.o.Config, Network: e.network, Keys: e.keys, Ledger: e.ledger,
+		Node:   client,
+		Policy: rules, Logger: quiet(), KernelClock: e.o.Kernel})
+	if err != nil {
+		return nil, err
+	}
+	return a.LookAtKeys(ctx)
+}

@@ -1,0 +1,198 @@
+// Package doctor tries for real what can be wrong with a wallet, and says what it means and what to
+// do about it. Start with [Run].
+//
+// # What it promises
+//
+// While an agent runs it is asked for what only it knows: links, canary, backlog, limits without
+// room. The keystore is not unlocked then. Without one, keystore and ledger are opened as every
+// command opens them, each relay is dialled and the accounts are registered there for some seconds.
+//
+// It answers no request, and signs nothing but the proofs of key that registration needs. What it
+// sends itself through a relay bears the mark of a probe and opens for nobody: a copy of the wallet
+// that runs elsewhere does not take the doctor for another copy, and no application is disturbed.
+//
+// Nothing is changed: the files that measure the disk are removed again, and no record is written.
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"pksa/agent"
+	"pksa/agent/config"
+	"pksa/agent/control"
+	"pksa/agent/kernelclock"
+	"pksa/agent/ledger"
+	"pksa/agent/node"
+	"pksa/agent/policy"
+	"pksa/agent/service"
+	"pksa/keystore"
+	"pksa/protocol/hive"
+)
+
+// Options are what [Run] needs. Config, Call, OpenKeys and OpenLedger must be set.
+type Options struct {
+	Config *config.Config
+	// Call calls a method of the running agent. Its error is [control.ErrNoAgent] if none runs.
+	Call func(ctx context.Context, method string, params, result any) error
+	// OpenKeys and OpenLedger are called only while no agent runs. Run closes what they return.
+	OpenKeys   func(context.Context) (*keystore.Store, error)
+	OpenLedger func(*keystore.Store) (*ledger.Ledger, error)
+
+	// Dial connects to relays, Resolve finds the addresses of a host, Transport carries requests to
+	// nodes; nil is the network. TLS is the configuration towards relays; nil is the system's.
+	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	Resolve   func(ctx context.Context, host string) error
+	Transport http.RoundTripper
+	TLS       *tls.Config
+
+	// Kernel says whether the kernel's clock is kept right; nil asks the kernel. Place returns
+	// where the process runs, Sync how long the disk of a folder takes to keep a few bytes; nil
+	// looks.
+	Kernel func() error
+	Place  func(folder string) Place
+	Sync   func(folder string) (time.Duration, error)
+
+	// Progress, if set, is called before each check with its name.
+	Progress func(check string)
+}
+
+func (o Options) withDefaults() Options {
+	if o.Resolve == nil {
+		o.Resolve = func(ctx context.Context, host string) error {
+			_, err := net.DefaultResolver.LookupHost(ctx, host)
+			return err
+		}
+	}
+	if o.Kernel == nil {
+		o.Kernel = kernelclock.Synchronised
+	}
+	if o.Place == nil {
+		o.Place = place
+	}
+	if o.Sync == nil {
+		o.Sync = syncTime
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	return o
+}
+
+// checks are made in this order: what a later one needs is found by an earlier one.
+var checks = []struct {
+	name string
+	run  func(*examiner, context.Context) bool // reports whether it could be made
+}{
+	{"home", (*examiner).home},
+	{"unlock", (*examiner).unlock},
+	{"agent", (*examiner).agentState},
+	{"keystore", (*examiner).keystore},
+	{"ledger", (*examiner).ledgerState},
+	{"disk", (*examiner).disk},
+	{"place", (*examiner).placeOf},
+	{"hardening", (*examiner).hardening},
+	{"policy", (*examiner).policy},
+	{"nodes", (*examiner).nodes},
+	{"clock", (*examiner).clock},
+	{"keys", (*examiner).keysOnChain},
+	{"relays", (*examiner).relays},
+	{"canary", (*examiner).canary},
+}
+
+// Checks returns the names of the checks, in their order.
+func Checks() (names []string) {
+	for _, c := range checks {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// examiner is one run. A field that a check fills is nil or zero if that could not be had.
+type examiner struct {
+	o      Options
+	report Report
+	name   string // of the check that runs
+
+	network *hive.Network
+	status  *agent.Status // of the running agent
+	keys    *keystore.Store
+	ledger  *ledger.Ledger
+	rules   *policy.Policy
+	trials  []trial
+}
+
+// Run makes all checks. It returns when everything that it started has returned.
+func Run(ctx context.Context, o Options) Report {
+	e := &examiner{o: o.withDefaults(), report: Report{Version: 1, Findings: []Finding{}}}
+	defer e.close()
+	e.network, _ = service.Network(o.Config)
+	for _, c := range checks {
+		if ctx.Err() != nil {
+			break
+		}
+		e.name = c.name
+		e.o.Progress(c.name)
+		begun, state := time.Now(), Done
+		if !c.run(e, ctx) {
+			state = Skipped
+		}
+		e.report.Checks = append(e.report.Checks, Checked{c.name, state, time.Since(begun).Milliseconds()})
+	}
+	e.report.Agent = e.status != nil
+	return e.report
+}
+
+func (e *examiner) close() {
+	if e.ledger != nil {
+		_ = e.ledger.Close() // nothing was written
+	}
+	if e.keys != nil {
+		e.keys.Close()
+	}
+}
+
+// found adds a finding of the check that runs.
+func (e *examiner) found(f Finding) {
+	f.Check = e.name
+	e.report.Add(f)
+}
+
+// fault adds an error as a finding of the check that runs; nil adds nothing.
+func (e *examiner) fault(err error, meaning string) {
+	if err != nil {
+		e.report.Add(Of(e.name, err, meaning))
+	}
+}
+
+// agentState asks the running agent how it stands.
+func (e *examiner) agentState(ctx context.Context) bool {
+	var s agent.Status
+	err := e.o.Call(ctx, agent.MethodStatus, struct{}{}, &s)
+	switch {
+	case errors.Is(err, control.ErrNoAgent):
+		return false
+	case err != nil:
+		e.fault(err, "an agent may run, and does not say how it stands")
+		return true
+	}
+	e.status = &s
+	e.judgeStatus(s)
+	return true
+}
+
+// quiet returns a logger for parts whose log would say again what a finding says.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// nodesAt returns a client of some nodes.
+func (e *examiner) nodesAt(urls []string) (*node.Client, error) {
+	if e.network == nil {
+		return nil, errors.New("setting network: no such chain") // unreachable: config has checked it
+	}
+	return node.New(node.Options{URLs: urls, Network: e.network, Transport: e.o.Transport, Logger: quiet()})
+}

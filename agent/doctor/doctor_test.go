@@ -1,0 +1,400 @@
+package doctor_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pksa/agent"
+	"pksa/agent/config"
+	"pksa/agent/doctor"
+	"pksa/agent/harden"
+	"pksa/agent/ledger"
+	"pksa/agent/link"
+	"pksa/agent/node/nodetest"
+	"pksa/agent/policy"
+	"pksa/agent/probe"
+	"pksa/agent/relay/relaytest"
+	"pksa/keystore"
+	"pksa/protocol/hive"
+)
+
+// A healthy home gives no finding, and the doctor leaves nothing behind in it.
+func TestHealthyHome(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		before := filesOf(t, w.cfg.Home)
+		begun := time.Now()
+		r := w.examine()
+		if len(r.Findings) > 0 || r.Errors+r.Warnings+r.Notes > 0 || r.Agent {
+			t.Errorf("%+v", r)
+		}
+		if took := time.Since(begun); took > 10*time.Second {
+			t.Errorf("gone after %s", took)
+		}
+		if after := filesOf(t, w.cfg.Home); !slices.Equal(before, after) {
+			t.Errorf("files before %v, after %v", before, after)
+		}
+		var made []string
+		for _, c := range r.Checks {
+			if c.State == doctor.Done {
+				made = append(made, c.Name)
+			}
+		}
+		skipped := slices.DeleteFunc(doctor.Checks(), func(name string) bool { return slices.Contains(made, name) })
+		if !slices.Equal(skipped, []string{"agent", "hardening"}) {
+			t.Errorf("skipped: %v", skipped)
+		}
+		w.inLedger(func(*ledger.Ledger) error { return nil }) // it can be opened again
+	})
+}
+
+func filesOf(t *testing.T, folder string) (names []string) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// fault is one thing that is broken, and the finding that names it.
+type fault struct {
+	name   string
+	damage func(*world)
+	check  string
+	level  doctor.Level
+	says   string // a part of what is wrong
+}
+
+func faultsOfHome() []fault {
+	return []fault{
+		{"a home that others can write", func(w *world) { w.must(os.Chmod(w.cfg.Home, 0o777)) }, "home", doctor.Error,
+			"chmod"},
+		{"a policy that others can write", func(w *world) { w.must(os.Chmod(w.cfg.Policy, 0o666)) }, "home",
+			doctor.Error,
+			"policy.yaml"},
+		{"settings that others can write", func(w *world) {
+			path := filepath.Join(w.cfg.Home, "config.yaml")
+			w.write(path, "")
+			w.must(os.Chmod(path, 0o666))
+		}, "home", doctor.Error, "config.yaml"},
+		{"a setting that should be mended", func(w *world) {
+			w.cfg.Warnings = config.Problems{{Where: "config.yaml:1:1", Text: "old word"}}
+		}, "home", doctor.Warning, "old word"},
+	}
+}
+
+func faultsOfStores() []fault {
+	return []fault{
+		{"no identity", func(w *world) { w.must(os.Remove(w.identity())) }, "unlock", doctor.Error, "identity.txt"},
+		{"an identity that others can read", func(w *world) { w.must(os.Chmod(w.identity(), 0o644)) }, "unlock",
+			doctor.Error,
+			"identity.txt"},
+		{"a damaged keystore", func(w *world) { w.must(os.Truncate(w.cfg.Keystore, 100)) }, "keystore", doctor.Error,
+			"keystore.age"},
+		{"no keys", func(w *world) {
+			keys, err := w.openKeys(w.t.Context())
+			w.must(err)
+			defer keys.Close()
+			w.must(keys.RemoveAccount("alice"))
+		}, "keystore", doctor.Error, "no keys are held"},
+		{"no ledger", func(w *world) { w.must(os.Remove(w.cfg.Ledger)) }, "ledger", doctor.Error, "ledger"},
+		{"a ledger that was put back", func(w *world) {
+			old, err := os.ReadFile(w.cfg.Ledger)
+			w.must(err)
+			w.inLedger(func(l *ledger.Ledger) error {
+				_, err := l.AddSlot(w.t.Context(), "late", "another secret of a slot", nil)
+				return err
+			})
+			w.write(w.cfg.Ledger, string(old))
+		}, "ledger", doctor.Error, "ledger"},
+		{"a damaged ledger", func(w *world) { w.write(w.cfg.Ledger, strings.Repeat("no ledger ", 5000)) }, "ledger",
+			doctor.Error,
+			"ledger"},
+		{"a copy that has yielded", func(w *world) {
+			w.inLedger(func(l *ledger.Ledger) error {
+				return l.Yield(w.t.Context(), ledger.Yield{At: time.Now(), Relay: "wss://relay.example/"},
+					ledger.Entry{Type: ledger.RecordEvent, Outcome: "yielded", Content: []byte("{}")})
+			})
+		}, "ledger", doctor.Error, "another copy"},
+		{"a slow disk", func(w *world) {
+			w.options = func(o *doctor.Options) {
+				o.Sync = func(string) (time.Duration, error) { return time.Second, nil }
+			}
+		}, "disk", doctor.Warning, "1000 ms"},
+		{"a disk that takes nothing", func(w *world) {
+			w.options = func(o *doctor.Options) {
+				o.Sync = func(string) (time.Duration, error) { return 0, syscall.ENOSPC }
+			}
+		}, "disk", doctor.Error, "no space left"},
+		{"a policy with errors", func(w *world) { w.write(w.cfg.Policy, "version: 1\nalow: []\n") }, "policy",
+			doctor.Error,
+			"policy.yaml:2:1"},
+		{"no policy", func(w *world) { w.must(os.Remove(w.cfg.Policy)) }, "policy", doctor.Error, "policy.yaml"},
+		{"a rule for an app that there is not", func(w *world) {
+			w.write(w.cfg.Policy, "version: 1\nallow:\n  - {name: login, request: auth, apps: [mybto], session: 24h}\n")
+		}, "policy", doctor.Warning, "mybto"},
+		{"a rule for an account that is not held", func(w *world) {
+			w.write(w.cfg.Policy, "version: 1\nallow:\n  - {name: login, request: auth, apps: [bot], accounts: "+
+				"[bobby], "+
+				"session: 24h}\n")
+		}, "policy", doctor.Warning, "bobby"},
+	}
+}
+
+func faultsOfPlace() []fault {
+	return []fault{
+		{"a read-only volume", func(w *world) { w.place.ReadOnly = true }, "place", doctor.Error, "read-only"},
+		{"a network file system", func(w *world) { w.place.FileSystem = "nfs" }, "place", doctor.Warning, "nfs"},
+		{"a container without a volume", func(w *world) {
+			w.place = doctor.Place{Container: true, FileSystem: "overlay",
+				LockLimit: -1}
+		}, "place", doctor.Warning, "no volume"},
+		{"a shell as process 1", func(w *world) {
+			w.place = doctor.Place{Container: true, FirstName: "sh",
+				LockLimit: -1}
+		},
+			"place", doctor.Warning, "shell"},
+		{"little memory that may be locked", func(w *world) {
+			w.place = doctor.Place{Container: true,
+				LockLimit: 8 << 20}
+		},
+			"place", doctor.Note, "8 MiB"},
+		{"a kernel that keeps no time", func(w *world) {
+			w.options = func(o *doctor.Options) { o.Kernel = func() error { return errors.New("unsynchronised") } }
+		}, "clock", doctor.Note, "unsynchronised"},
+		{"a clock that nothing confirms", func(w *world) {
+			w.nodesDown()
+			w.options = func(o *doctor.Options) { o.Kernel = func() error { return errors.New("unsynchronised") } }
+		}, "clock", doctor.Warning, "unsynchronised"},
+		{"a clock behind the chain", func(w *world) { w.ahead(90 * time.Second) }, "clock", doctor.Warning,
+			"behind the chain"},
+		{"a clock far ahead of the chain", func(w *world) { w.ahead(-time.Hour) }, "clock", doctor.Error,
+			"ahead of the chain"},
+	}
+}
+
+func (w *world) ahead(d time.Duration) {
+	for _, n := range w.nodes {
+		n.SetAhead(d)
+	}
+}
+
+func (w *world) nodesDown() {
+	w.options = nil
+	for _, n := range w.nodes {
+		down(n)
+	}
+}
+
+func down(n *nodetest.Node) {
+	for _, method := range []string{"condenser_api.get_dynamic_global_properties", "condenser_api.get_accounts",
+		"condenser_api.get_block_header", "database_api.get_version", "database_api.find_accounts",
+		"condenser_api.get_version", "condenser_api.get_config", "condenser_api.get_transaction"} {
+		n.FailAlways(method, nodetest.Fault{Status: 503, Lose: true})
+	}
+}
+
+func faultsOfChain() []fault {
+	return []fault{
+		{"a node that is down", func(w *world) { down(w.nodes[1]) }, "nodes", doctor.Warning, "does not answer"},
+		{"all nodes down", func(w *world) { w.nodesDown() }, "nodes", doctor.Error, "does not answer"},
+		{"a node of another chain", func(w *world) { w.nodes[1].SetChainID([32]byte{1}) }, "nodes", doctor.Warning,
+			"another chain"},
+		{"a node that lags", func(w *world) { w.nodes[1].SetBehind(20) }, "nodes", doctor.Warning, "behind the others"},
+		{"a node without transactions", func(w *world) {
+			w.nodes[1].FailAlways("condenser_api.get_transaction", nodetest.Fault{Status: 500, Lose: true})
+		}, "nodes", doctor.Warning, "get_transaction"},
+		{"a node without accounts", func(w *world) {
+			w.nodes[1].FailAlways("condenser_api.get_accounts", nodetest.Fault{Status: 500, Lose: true})
+		}, "nodes", doctor.Warning, "get_accounts"},
+		{"a slow node", func(w *world) {
+			w.nodes[1].FailAlways("condenser_api.get_transaction", nodetest.Slow(4*time.Second))
+			w.nodes[1].FailAlways("condenser_api.get_accounts", nodetest.Slow(4*time.Second))
+		}, "nodes", doctor.Warning, "to answer"},
+		{"a key that was changed on the chain", func(w *world) {
+			w.chain.Change("alice", func(a *nodetest.Account) {
+				a.Posting = nodetest.Single(nodetest.Key("bob", hive.Posting).Public())
+			})
+		}, "keys", doctor.Error, "posting key of alice"},
+	}
+}
+
+func faultsOfRelay() []fault {
+	toWallet := func(cmds ...string) relaytest.Fault {
+		return relaytest.Script(relaytest.Rule{When: relaytest.On(relaytest.ToClient, cmds...),
+			Do: func(*relaytest.Wire, relaytest.Frame) {}})
+	}
+	return []fault{
+		{"a relay whose name leads nowhere", func(w *world) {
+			w.options = func(o *doctor.Options) {
+				o.Resolve = func(context.Context, string) error { return errors.New("no such host") }
+			}
+		}, "relays", doctor.Error, "leads nowhere: no such host"},
+		{"a relay that is down", func(w *world) { w.options = func(o *doctor.Options) { o.Dial = refused } }, "relays",
+			doctor.Error, "cannot be reached"},
+		{"a relay without TLS", func(w *world) {
+			w.cfg.Relays = []config.Relay{{URL: "wss://relay.example"}}
+			w.options = func(o *doctor.Options) { o.TLS = &tls.Config{} }
+		}, "relays", doctor.Error, "no secure connection"},
+		{"a relay that does not greet", func(w *world) { w.fault = toWallet("connected") }, "relays", doctor.Error,
+			"does not speak HiveAuth"},
+		{"a relay without a key", func(w *world) { w.fault = toWallet("key_ack") }, "relays", doctor.Error,
+			"no key_ack"},
+		{"a relay with another key than the pinned one", func(w *world) {
+			w.options = func(o *doctor.Options) {
+				o.Config.Relays[0].Key = nodetest.Key("bob", hive.Memo).Public()
+			}
+		}, "relays", doctor.Error, "key"},
+		{"a relay that does not know the key", func(w *world) { w.known = false }, "relays", doctor.Error,
+			"alice is not registered"},
+		{"a relay that answers no registration", func(w *world) { w.fault = toWallet("register_ack") }, "relays",
+			doctor.Error,
+			""},
+		{"a relay that delivers nothing", func(w *world) { w.fault = toWallet("challenge_req") }, "canary",
+			doctor.Error,
+			"did not come back"},
+		{"a relay that passes no large frame on", func(w *world) {
+			w.fault = func(wire *relaytest.Wire, f relaytest.Frame) {
+				if f.To != relaytest.ToClient || len(f.Body) < 32<<10 {
+					wire.Pass(f)
+				}
+			}
+		}, "canary", doctor.Warning, "64 KiB"},
+		{"an own relay that is not used", func(w *world) { w.cfg.RelayListen = "127.0.0.1:9480" }, "relays",
+			doctor.Warning,
+			"own relay"},
+	}
+}
+
+// agentThat returns an agent that says one status, and works else.
+func agentThat(s agent.Status, canaries ...probe.Canary) func(*world) {
+	return func(w *world) {
+		w.agent = func(_ context.Context, method string, _, result any) error {
+			switch to := result.(type) {
+			case *agent.Status:
+				*to = s
+			case *[]probe.Canary:
+				*to = canaries
+			case *[]agent.KeyCheck:
+				*to = []agent.KeyCheck{{Account: "alice", Role: "posting", OK: true}}
+			default:
+				return fmt.Errorf("%s wants %T", method, result)
+			}
+			return nil
+		}
+		w.options = func(o *doctor.Options) {
+			o.OpenKeys = func(context.Context) (*keystore.Store, error) { return nil, errors.New("an agent runs") }
+		}
+	}
+}
+
+func faultsOfAgent() []fault {
+	relay := "wss://relay.example/"
+	return []fault{
+		{"a wallet that is not ready", agentThat(agent.Status{NotReady: []string{"stopping"}}), "agent", doctor.Error,
+			"stopping"},
+		{"a wallet that would not start again", agentThat(agent.Status{WillNotStart: []string{"the policy"}}), "agent",
+			doctor.Error, "the policy"},
+		{"a second copy", agentThat(agent.Status{Twin: &agent.TwinStatus{Relay: relay, Advice: "remove it"}}), "agent",
+			doctor.Error, "another copy"},
+		{"a trail that cannot leave the ledger", agentThat(agent.Status{Backlog: "read-only"}), "agent", doctor.Warning,
+			"read-only"},
+		{"apps with one secret", agentThat(agent.Status{Disabled: []agent.DisabledApp{{Name: "b", SameSecretAs: "a"}}}),
+			"agent",
+			doctor.Warning, "same secret"},
+		{"an account full of sessions",
+			agentThat(agent.Status{Accounts: []agent.AccountStatus{{Name: "alice", Sessions: 9,
+				SessionsMost: 10, NearlyFull: true}}}), "agent", doctor.Warning, "9 sessions of 10"},
+		{"a session in quarantine", agentThat(agent.Status{Quarantine: []agent.Quarantine{{Session: 2, Relay: relay,
+			Reason: "too many replays"}}}), "agent", doctor.Warning, "too many replays"},
+		{"a limit without room", agentThat(agent.Status{Policy: agent.PolicyStatus{Room: []policy.Room{{
+			Limit: policy.RuleRef{Name: "tips"}, Unit: "HBD", Used: "2", Most: "2.000"}}}}), "policy", doctor.Warning,
+			"limit tips has no room"},
+		{"a policy that was not reloaded", agentThat(agent.Status{Policy: agent.PolicyStatus{Failed: "2:1: alow"}}),
+			"policy",
+			doctor.Error, "alow"},
+		{"a measure that was not taken",
+			agentThat(agent.Status{Hardening: []harden.Measure{{Name: "landlock", Detail: "why"}}}),
+			"hardening", doctor.Warning, "landlock"},
+		{"a link that is down", agentThat(agent.Status{Links: []agent.LinkStatus{{Relay: relay,
+			LastError: "dialling: refused"}}}), "relays", doctor.Error, "cannot be reached"},
+		{"an account that a relay refuses",
+			agentThat(agent.Status{Links: []agent.LinkStatus{{Relay: relay, Connected: true,
+				Refused: []link.Refusal{{Account: "alice", Reason: "invalid proof"}}}}}), "relays", doctor.Error,
+			"alice"},
+		{"a link that delivers nothing", agentThat(agent.Status{}, probe.Canary{Relay: relay, Result: probe.Fails,
+			Failed: 2}),
+			"canary", doctor.Error, "2 requests"},
+		{"nodes that only the wallet cannot reach", agentThat(agent.Status{NoNode: "no Hive API node answers"}),
+			"nodes",
+			doctor.Error, "no Hive API node"},
+	}
+}
+
+// TestFaults: each fault is named, with its level, where it is and what it means.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	all := slices.Concat(faultsOfHome(), faultsOfStores(), faultsOfPlace(), faultsOfChain(), faultsOfRelay(),
+		faultsOfAgent())
+	for _, tt := range all {
+		t.Run(tt.name, func(t *testing.T) {
+			r := examined(t, tt.damage)
+			named := slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool {
+				return f.Check == tt.check && f.Level == tt.level && strings.Contains(f.What, tt.says) && f.What != ""
+			})
+			if !named {
+				t.Errorf("no %s of %s says %q: %+v", tt.level, tt.check, tt.says, r.Findings)
+			}
+			if len(r.Findings) > 8 {
+				t.Errorf("one fault has %d findings: %+v", len(r.Findings), r.Findings)
+			}
+		})
+	}
+}
+
+// A running agent that is well gives no finding, and its keystore and ledger are left alone.
+func TestHealthyAgent(t *testing.T) {
+	t.Parallel()
+	r := examined(t, agentThat(agent.Status{Hardening: []harden.Measure{{Name: "landlock", Done: true}},
+		Links: []agent.LinkStatus{{Relay: "wss://relay.example/", Connected: true, Registered: 1}}},
+		probe.Canary{Relay: "wss://relay.example/", Result: probe.Works}))
+	if len(r.Findings) > 0 || !r.Agent {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Findings stand in the order of their harm, and an error's own advice is what to do.
+func TestReport(t *testing.T) {
+	t.Parallel()
+	var r doctor.Report
+	r.Add(doctor.Finding{Level: doctor.Note, What: "n"}, doctor.Finding{Level: doctor.Warning, What: "w"})
+	r.Add(doctor.Of("home", advised{errors.New("e")}, "meaning"))
+	if r.Errors != 1 || r.Warnings != 1 || r.Notes != 1 || r.Findings[0].Next != "do this" ||
+		r.Findings[2].What != "n" {
+		t.Errorf("%+v", r)
+	}
+	text, err := json.Marshal(r)
+	if err != nil || !bytes.HasPrefix(text, []byte(`{"version":1,`)) {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+type advised struct{ error }
+
+func (advised) Advice() string { return "do this" }

@@ -1,0 +1,84 @@
+package doctor
+
+import (
+	"errors"
+	"slices"
+)
+
+// Level is how bad a finding is.
+type Level string
+
+// The levels of findings.
+const (
+	Note    Level = "note"    // worth to know; the exit status stays 0
+	Warning Level = "warning" // it works, and something should be done
+	Error   Level = "error"   // something does not work, or a start would fail
+)
+
+// Finding is one thing that is wrong.
+type Finding struct {
+	Check   string `json:"check"` // that found it: one of the names of [Checks]
+	Level   Level  `json:"level"`
+	What    string `json:"what"`              // is wrong
+	Where   string `json:"where,omitempty"`   // a file, an address, an account
+	Meaning string `json:"meaning,omitempty"` // for the wallet and those who use it
+	Next    string `json:"next,omitempty"`    // what a person does about it
+}
+
+// The states of a check.
+const (
+	Done    = "done"
+	Skipped = "skipped" // it needs what an earlier check did not find
+)
+
+// Checked is one check that was made, or not.
+type Checked struct {
+	Name  string `json:"name"`
+	State string `json:"state"`
+	MS    int64  `json:"ms"`
+}
+
+// Report is all that was looked at and found. Its JSON is documented in examples/docs/doctor.md.
+type Report struct {
+	Version  int       `json:"version"` // of this form: 1
+	Agent    bool      `json:"agent"`   // one runs, and was asked
+	Errors   int       `json:"errors"`
+	Warnings int       `json:"warnings"`
+	Notes    int       `json:"notes"`
+	Findings []Finding `json:"findings"` // errors first
+	Checks   []Checked `json:"checks"`
+}
+
+// Add adds findings, and keeps the report in its order.
+func (r *Report) Add(found ...Finding) {
+	r.Version = 1
+	for _, f := range found {
+		switch f.Level {
+		case Error:
+			r.Errors++
+		case Warning:
+			r.Warnings++
+		default:
+			r.Notes++
+		}
+	}
+	r.Findings = append(r.Findings, found...)
+	rank := map[Level]int{Error: 0, Warning: 1, Note: 2}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return rank[a.Level] - rank[b.Level] })
+}
+
+// Adviser is an error that says what a person can do about it.
+type Adviser interface {
+	error
+	Advice() string
+}
+
+// Of returns the finding that an error is, with its advice if it has any.
+func Of(check string, err error, meaning string) Finding {
+	f := Finding{Check: check, Level: Error, What: err.Error(), Meaning: meaning}
+	var adviser Adviser
+	if errors.As(err, &adviser) {
+		f.Next = adviser.Advice()
+	}
+	return f
+}

@@ -1,0 +1,196 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"pksa/agent"
+	"pksa/agent/ledger"
+	"pksa/keystore"
+	"pksa/keystore/access"
+)
+
+// home looks at the folder and the files in it: owner, and who else may read or change them.
+func (e *examiner) home(context.Context) bool {
+	cfg := e.o.Config
+	keepers := access.Administered(cfg.Home)
+	e.fault(access.Folder(cfg.Home, keepers...), "others could put files in the place of the wallet's")
+	for _, file := range []struct {
+		path    string
+		kind    access.Kind
+		meaning string
+	}{
+		{filepath.Join(cfg.Home, "config.yaml"), access.Decision, "others decide where the wallet connects to"},
+		{cfg.Policy, access.Decision, "others decide what is signed"},
+		{cfg.Ledger, access.Decision, "others decide what was answered, and which apps there are"},
+	} {
+		if err := access.Check(file.path, file.kind, keepers...); !errors.Is(err, fs.ErrNotExist) {
+			e.fault(err, file.meaning)
+		}
+	}
+	for _, w := range cfg.Warnings {
+		e.found(Finding{Level: Warning, What: w.Text, Where: w.Where, Meaning: "the setting is taken all the same"})
+	}
+	return true
+}
+
+// unlock looks at what opens the keystore, without reading it, and at the keystore's file.
+func (e *examiner) unlock(context.Context) bool {
+	cfg := e.o.Config
+	source, err := keystore.ParseSource(cfg.Unlock)
+	if err == nil {
+		err = source.Check()
+	}
+	e.fault(err, "what opens the keystore cannot be read: a start would fail")
+	e.fault(access.Check(cfg.Keystore, access.Kept), "the keystore cannot be read: a start would fail")
+	return true
+}
+
+// keystore opens the keystore, unless an agent runs that has opened it.
+func (e *examiner) keystore(ctx context.Context) bool {
+	if e.status != nil {
+		return false
+	}
+	keys, err := e.o.OpenKeys(ctx)
+	if err != nil {
+		e.fault(err, "a start would fail, and nothing that the ledger holds can be read")
+		return true
+	}
+	e.keys = keys
+	if len(keys.Accounts()) == 0 {
+		e.found(Finding{Level: Error, What: "no keys are held", Where: e.o.Config.Keystore,
+			Meaning: "nothing can be answered", Next: nextImport})
+	}
+	return true
+}
+
+// Advice that names a command.
+const (
+	nextImport = "a first key comes in by `pksa keys import ACCOUNT --role posting --from prompt`"
+	nextApp    = "a first app is made by `pksa app add NAME`"
+	nextRotate = "another secret for it comes from `pksa app rotate NAME`"
+	nextKeys   = "if the key was changed on the chain, put the new one in its place: `pksa keys import --help` " +
+		"shows --replace"
+	nextPolicy = "mend the place that `pksa policy check` shows, or say there that it is meant so"
+	nextMend   = "mend the file until `pksa policy check` finds no error"
+	nextLimit  = "see by `pksa limit list` what counted; the limit frees itself as time passes"
+	nextQuiet  = "find out whether the relay or the application is at fault; `pksa session release --help` tells " +
+		"how it ends"
+)
+
+// ledgerState opens the ledger, which compares it with its mark, unless an agent runs.
+func (e *examiner) ledgerState(context.Context) bool {
+	if e.keys == nil {
+		return false
+	}
+	l, err := e.o.OpenLedger(e.keys)
+	if err != nil {
+		e.fault(err, "a start would fail: without its ledger the wallet does not know what it has answered")
+		return true
+	}
+	e.ledger = l
+	e.fault(l.Err(), "nothing can be recorded, so nothing is signed")
+	if err := agent.CheckYield(l); err != nil {
+		e.found(Finding{Level: Error, What: err.Error(), Where: e.o.Config.Ledger, Meaning: "it does not start",
+			Next: "find the other copy; examples/docs/moving.md tells how one of the two goes on"})
+	}
+	e.judgeTrail(l.Backlog(), l.Spared())
+	if ahead := time.Until(l.Now()); ahead > 5*time.Minute {
+		e.found(Finding{Level: Error, What: fmt.Sprintf("the ledger's last record is %s in the future",
+			ahead.Round(time.Minute)), Where: e.o.Config.Ledger, Meaning: "no nonce is new until then",
+			Next: "set the clock right; if it is, examples/docs/operating.md tells how the ledger is led back"})
+	}
+	if len(l.Slots()) == 0 {
+		e.found(Finding{Level: Note, What: "there is no app", Meaning: "nobody can log in by a secret", Next: nextApp})
+	}
+	return true
+}
+
+// judgeTrail judges the full segments of the audit trail.
+func (e *examiner) judgeTrail(backlog error, spared bool) {
+	if backlog != nil {
+		e.found(Finding{Level: Warning, What: fmt.Sprintf("full segments of the audit trail stay in the ledger: %v",
+			backlog),
+			Where:   filepath.Join(filepath.Dir(e.o.Config.Ledger), "audit"),
+			Meaning: "the ledger grows with each request",
+			Next:    "make room on the disk, and let the wallet write into the folder"})
+	}
+	if spared {
+		e.found(Finding{Level: Warning, What: "the audit trail has more than audit.max is by default",
+			Meaning: "nothing is removed for its size", Next: "set audit.max in config.yaml"})
+	}
+}
+
+// The bounds of what the disk is expected to do.
+const (
+	slowSync  = 100 * time.Millisecond // every decision waits for one sync
+	scarce    = 256 << 20              // bytes free
+	tooScarce = 8 << 20
+	syncTries = 5
+)
+
+// disk measures how long the disk takes to keep something, and how much room there is.
+func (e *examiner) disk(context.Context) bool {
+	folder := filepath.Dir(e.o.Config.Ledger)
+	took, err := e.o.Sync(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false // said by an earlier check
+	case err != nil:
+		e.found(Finding{Level: Error, What: err.Error(), Where: folder,
+			Meaning: "nothing can be recorded, so nothing is signed",
+			Next: "the folder has to be on a disk with room that this user may write: no read-only volume, no " +
+				"quota that is used up"})
+	case took > slowSync:
+		e.found(Finding{Level: Warning, What: fmt.Sprintf("the disk takes %d ms to keep a record", took.Milliseconds()),
+			Where: folder, Meaning: "every request waits that long at least",
+			Next: "put the ledger on a local disk; a network disk or a card of flash memory is slow"})
+	}
+	free := ledger.Free(folder)
+	f := Finding{What: fmt.Sprintf("%d MB are free", free/1_000_000), Where: folder,
+		Meaning: "while the disk is full nothing is recorded, and nothing signed",
+		Next:    "make room, or bound the audit trail by audit.max"}
+	switch {
+	case free >= 0 && free < tooScarce:
+		f.Level = Error
+		e.found(f)
+	case free >= 0 && free < scarce:
+		f.Level = Warning
+		e.found(f)
+	}
+	return true
+}
+
+// syncTime returns how long the disk of a folder takes to keep a few bytes: the median of some
+// tries.
+func syncTime(folder string) (time.Duration, error) {
+	if _, err := os.Stat(folder); err != nil {
+		return 0, err
+	}
+	f, err := os.CreateTemp(folder, ".pksa-doctor-*")
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	var took []time.Duration
+	for range syncTries {
+		begun := time.Now()
+		if _, err := f.Write(bytes.Repeat([]byte{1}, 4096)); err != nil {
+			return 0, err
+		}
+		if err := f.Sync(); err != nil {
+			return 0, err
+		}
+		took = append(took, time.Since(begun))
+	}
+	slices.Sort(took)
+	return took[len(took)/2], nil
+}

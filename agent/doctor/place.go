@@ -1,0 +1,61 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Place is where the wallet runs.
+type Place struct {
+	Container  bool
+	FirstName  string // of the program that is process 1
+	FileSystem string // of the home folder: a word of [fileSystems], or empty
+	ReadOnly   bool   // the home folder's mount
+	LockLimit  int64  // bytes of memory that may be locked; below zero: any number, or not known
+}
+
+// networked are file systems on which locks and syncs may not hold what the ledger needs of them.
+var networked = []string{"nfs", "cifs", "9p"}
+
+// shells are programs that, as process 1, pass on no signal.
+var shells = []string{"sh", "bash", "dash", "ash", "busybox"}
+
+// lockWanted is how much memory a wallet locks.
+const lockWanted = 64 << 20
+
+// placeOf looks at what containers and service managers make of the process.
+func (e *examiner) placeOf(context.Context) bool {
+	home := e.o.Config.Home
+	p := e.o.Place(home)
+	if p.ReadOnly {
+		e.found(Finding{Level: Error, What: "the home folder is mounted read-only", Where: home,
+			Meaning: "nothing can be recorded, so nothing is signed",
+			Next:    "mount it for writing; only the root of a container and what holds secrets may be read-only"})
+	}
+	if slices.Contains(networked, p.FileSystem) {
+		e.found(Finding{Level: Warning, What: fmt.Sprintf("the home folder is on a network file system (%s)",
+			p.FileSystem),
+			Where: home, Meaning: "two machines may open the ledger at once, and a sync may not reach the disk",
+			Next: "put the home folder on a local disk or a block volume"})
+	}
+	if !p.Container {
+		return true
+	}
+	if p.FileSystem == "overlay" || p.FileSystem == "tmpfs" {
+		e.found(Finding{Level: Warning, What: "the home folder is no volume, but part of the container", Where: home,
+			Meaning: "keys, ledger and audit trail are gone with the container",
+			Next:    "mount a volume there, as examples/container/compose.yaml does"})
+	}
+	if slices.Contains(shells, p.FirstName) {
+		e.found(Finding{Level: Warning, What: fmt.Sprintf("process 1 of the container is a shell (%s)", p.FirstName),
+			Meaning: "it passes no signal on: a stop kills the wallet in the middle of its work",
+			Next:    "start pksa as process 1 (exec, or the list form of the command), or under an init such as tini"})
+	}
+	if p.LockLimit >= 0 && p.LockLimit < lockWanted && !e.o.Config.Hardening.Off {
+		e.found(Finding{Level: Note, What: fmt.Sprintf("%d MiB of memory may be locked", p.LockLimit>>20),
+			Meaning: "keys may be written to swap",
+			Next:    "--ulimit memlock=-1 for a container, LimitMEMLOCK=infinity for a unit"})
+	}
+	return true
+}

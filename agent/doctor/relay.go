@@ -1,0 +1,334 @@
+package doctor
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"pksa/agent"
+	"pksa/agent/config"
+	"pksa/agent/link"
+	"pksa/agent/probe"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// The times and sizes of a trial of a relay.
+const (
+	registerWait = 25 * time.Second // name, TLS, greeting, key and registration; a dial alone may take 15 s
+	deliverWait  = 5 * time.Second
+	lookEvery    = 20 * time.Millisecond
+	mostAccounts = 100      // that a trial registers
+	largeData    = 64 << 10 // bytes of the data of a request that is no longer small
+)
+
+// trial is what became of one relay.
+type trial struct {
+	url       string
+	own       bool // the wallet's own relay, which runs only with it
+	resolve   error
+	made      error // the settings make no link of it
+	status    link.Status
+	asked     bool // requests were sent to ourselves
+	delivered bool
+	large     bool // also a large one
+}
+
+// relays tries each relay, or judges what the running agent says of them.
+func (e *examiner) relays(ctx context.Context) bool {
+	if e.status != nil {
+		e.judgeLinks(e.status.Links)
+		return true
+	}
+	if e.keys == nil {
+		return false
+	}
+	var accounts []link.Account
+	for _, name := range e.keys.Accounts() {
+		key, ok := e.keys.LowestKey(name)
+		if ok && key.Role() != hive.Signing && len(accounts) < mostAccounts {
+			accounts = append(accounts, agent.Proving(name, key))
+		}
+	}
+	e.trials = make([]trial, len(e.o.Config.Relays))
+	keys := &link.Keys{}
+	var running sync.WaitGroup
+	for i, r := range e.o.Config.Relays {
+		running.Go(func() { e.trials[i] = e.try(ctx, r, keys, accounts) })
+	}
+	running.Wait()
+	var links []agent.LinkStatus
+	for _, t := range e.trials {
+		switch {
+		case t.own:
+		case t.made != nil:
+			e.found(Finding{Level: Error, What: t.made.Error(), Where: t.url, Meaning: "a start would fail"})
+		case t.resolve != nil:
+			e.found(Finding{Level: e.byRelays(), What: "the name of the relay leads nowhere: " + t.resolve.Error(),
+				Where:   t.url,
+				Meaning: "applications that ask there hear nothing",
+				Next:    "check the name in the setting relays, and the resolver of this machine (/etc/resolv.conf)"})
+		default:
+			links = append(links, linkStatus(t))
+		}
+	}
+	e.judgeLinks(links)
+	if used := e.unusedOwn(); used != "" {
+		e.found(Finding{Level: Warning, What: "the wallet does not use its own relay", Where: "relay.listen",
+			Meaning: "applications that ask there hear nothing", Next: "add " + used + " to the setting relays"})
+	}
+	return true
+}
+
+// unusedOwn returns the address of the wallet's own relay if the wallet would not use it.
+func (e *examiner) unusedOwn() string {
+	if e.o.Config.RelayListen == "" {
+		return ""
+	}
+	for _, r := range e.o.Config.Relays {
+		if e.o.Config.OwnRelay(r.URL) {
+			return ""
+		}
+	}
+	return e.o.Config.RelayListen
+}
+
+// byRelays returns how bad it is that a relay cannot be used.
+func (e *examiner) byRelays() Level {
+	if len(e.o.Config.Relays) > 1 {
+		return Warning
+	}
+	return Error
+}
+
+// try connects to a relay, registers the accounts there, sends a request to itself, and leaves. No
+// request is answered: those of applications stay with the relay until the wallet runs.
+func (e *examiner) try(ctx context.Context, r config.Relay, keys *link.Keys, accounts []link.Account) (t trial) {
+	t.url = r.URL
+	if t.own = e.o.Config.OwnRelay(r.URL); t.own {
+		return t
+	}
+	ctx, leave := context.WithTimeout(ctx, registerWait+2*deliverWait)
+	defer leave()
+	if u, err := url.Parse(r.URL); err == nil && net.ParseIP(u.Hostname()) == nil {
+		if t.resolve = e.o.Resolve(ctx, u.Hostname()); t.resolve != nil {
+			return t
+		}
+	}
+	came := make(chan string, 8)
+	var l *link.Link
+	l, t.made = link.New(link.Options{URL: r.URL, Plaintext: r.Plaintext, App: e.o.Config.Name, Key: r.Key, Keys: keys,
+		DialContext: e.o.Dial, TLS: e.o.TLS, Logger: quiet(), Heard: func(protocol.Message) {},
+		Handler: func(_ context.Context, d link.Delivery) {
+			select {
+			case came <- d.Request.Data:
+			default: // a flood of others' requests
+			}
+		}})
+	if t.made == nil {
+		t.made = l.SetAccounts(accounts)
+	}
+	if t.made != nil {
+		return t
+	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer leave()
+	running.Go(func() { _ = l.Run(ctx) })
+	t.status = settled(ctx, l)
+	if t.status.Registered > 0 {
+		t.asked = true
+		t.delivered = comesBack(ctx, l, came, 0)
+		t.large = t.delivered && comesBack(ctx, l, came, largeData)
+	}
+	return t
+}
+
+// settled waits until a link has registered its accounts, or until it is known that it does not.
+func settled(ctx context.Context, l *link.Link) link.Status {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	end := time.NewTimer(registerWait)
+	defer end.Stop()
+	for {
+		s := l.Status()
+		if s.LastError != "" || s.KeyRefused != nil || s.Connected && s.Pending == 0 {
+			return s
+		}
+		select {
+		case <-tick.C:
+		case <-end.C:
+			return s
+		case <-ctx.Done():
+			return s
+		}
+	}
+}
+
+// comesBack sends a request to ourselves, with some bytes more than it needs, and reports whether
+// the relay delivers it.
+func comesBack(ctx context.Context, l *link.Link, came <-chan string, more int) bool {
+	account, ok := l.NextRegistered("")
+	if !ok {
+		return false
+	}
+	// Sealed by a key that nobody has: a copy of the wallet drops it as the probe of another one,
+	// and whoever else serves the account cannot open it.
+	data := probe.Seal(stranger(), string(account), probe.Message{Nonce: probe.NewID()}) + strings.Repeat("A", more)
+	if l.Ask(ctx, account, data) != nil {
+		return false
+	}
+	end := time.NewTimer(deliverWait)
+	defer end.Stop()
+	for {
+		select {
+		case got := <-came:
+			if got == data {
+				return true
+			}
+		case <-end.C:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// stranger returns a sealer with a key that is used once.
+func stranger() cipher.AEAD {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key)
+	block, _ := aes.NewCipher(key) // 32 bytes are a key
+	aead, _ := cipher.NewGCM(block)
+	return aead
+}
+
+// linkStatus returns what a trial has found in the words of an agent's status.
+func linkStatus(t trial) agent.LinkStatus {
+	s := agent.LinkStatus{Relay: t.url, Connected: t.status.Connected, Registered: t.status.Registered,
+		Pending: t.status.Pending, Refused: t.status.Refused, Hint: t.status.Hint, LastError: t.status.LastError,
+		RelayError: t.status.RelayError, Protocol: t.status.Protocol}
+	if t.status.KeyRefused != nil {
+		s.KeyRefused = t.status.KeyRefused.Error()
+	}
+	return s
+}
+
+// judgeLinks judges connections to relays.
+func (e *examiner) judgeLinks(links []agent.LinkStatus) {
+	level := Error
+	for _, l := range links {
+		if l.Registered > 0 {
+			level = Warning // another relay serves
+		}
+	}
+	for _, l := range links {
+		f := Finding{Level: level, Where: l.Relay, Meaning: "applications that ask there hear nothing", Next: l.Hint}
+		switch {
+		case l.KeyRefused != "":
+			f.What = l.KeyRefused
+			e.found(f)
+			continue
+		case !l.Connected:
+			f.What, f.Next = notConnected(l)
+			e.found(f)
+			continue
+		case l.Registered == 0 && len(l.Refused) == 0 && l.Pending > 0:
+			f.What, f.Next = "the relay does not say whether it takes the accounts", nextRelay
+			e.found(f)
+		case l.RelayError != "" && len(l.Refused) == 0:
+			f.Level, f.What = Warning, "the relay said: "+l.RelayError
+			e.found(f)
+		}
+		e.judgeRefused(l)
+	}
+}
+
+const nextRelay = "ask whoever runs the relay, or name another one in the setting relays"
+
+// notConnected returns why a relay is not connected, and what a person does.
+func notConnected(l agent.LinkStatus) (what, next string) {
+	switch err := l.LastError; {
+	case err == "":
+		return "the relay is not connected, and there is no reason yet", nextRelay
+	case strings.Contains(err, "TLS:"):
+		return "no secure connection to the relay: " + err,
+			"check the name in the setting relays and the clock; if both are right, tell whoever runs the relay"
+	case strings.Contains(err, "dialling"):
+		return "the relay cannot be reached: " + err,
+			"check the address in the setting relays, the network and the firewall"
+	case strings.Contains(err, "speaks protocol"), strings.Contains(err, "no connected from"),
+		strings.Contains(err, "no key_ack from"), strings.Contains(err, "has no key"):
+		return "the relay does not speak HiveAuth as this wallet does: " + err, nextRelay
+	default:
+		return "the relay is not connected: " + err, nextRelay
+	}
+}
+
+// judgeRefused names the accounts that a relay does not take.
+func (e *examiner) judgeRefused(l agent.LinkStatus) {
+	for i, r := range l.Refused {
+		if i == mostNamed {
+			e.found(Finding{Level: Error, What: fmt.Sprintf("%d more accounts are not registered", len(l.Refused)-i),
+				Where: l.Relay})
+			return
+		}
+		next := l.Hint
+		if next == "" {
+			next = "compare the key with the chain and the clock with the time; the relay may know an older key for " +
+				"a while"
+		}
+		e.found(Finding{Level: Error, What: fmt.Sprintf("%s is not registered: %s", r.Account, r.Reason),
+			Where:   l.Relay,
+			Meaning: "requests for this account are not delivered", Next: next})
+	}
+}
+
+// mostNamed is how many findings of one kind are named one by one.
+const mostNamed = 20
+
+// canary judges whether relays deliver: by requests that the agent sends itself, or by those of the
+// trials.
+func (e *examiner) canary(ctx context.Context) bool {
+	if e.status == nil {
+		asked := false
+		for _, t := range e.trials {
+			asked = asked || t.asked
+			switch {
+			case t.asked && !t.delivered:
+				e.found(silent(t.url, "a request that the wallet sent itself did not come back"))
+			case t.asked && !t.large:
+				e.found(Finding{Level: Warning, What: fmt.Sprintf("the relay passes no request of %d KiB on",
+					largeData>>10),
+					Where: t.url, Meaning: "a transaction with many operations, or a long text, is not delivered",
+					Next: nextRelay})
+			}
+		}
+		return asked
+	}
+	var found []probe.Canary
+	if err := e.o.Call(ctx, agent.MethodCanary, struct{}{}, &found); err != nil {
+		e.fault(err, "whether relays deliver is not known")
+		return true
+	}
+	for _, c := range found {
+		if c.Result == probe.Fails {
+			e.found(silent(c.Relay, fmt.Sprintf("%d requests that the wallet sent itself failed: %s", c.Failed,
+				c.Hint)))
+		}
+	}
+	return true
+}
+
+// silent returns the finding for a relay that is connected and does not serve.
+func silent(relay, what string) Finding {
+	return Finding{Level: Error, What: what, Where: relay,
+		Meaning: "the relay is connected, and delivers nothing or passes no answers on", Next: nextRelay}
+}

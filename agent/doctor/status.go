@@ -1,0 +1,141 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+
+	"pksa/agent"
+	"pksa/agent/harden"
+	"pksa/agent/policy"
+)
+
+// judgeStatus judges what a running agent says of itself, but for what later checks look at.
+func (e *examiner) judgeStatus(s agent.Status) {
+	for _, reason := range s.NotReady {
+		e.found(Finding{Level: Error, What: reason, Meaning: "the wallet is not ready: requests are not served"})
+	}
+	for _, reason := range s.WillNotStart {
+		e.found(Finding{Level: Error, What: reason, Meaning: "the wallet runs on; the next start will fail",
+			Next: "mend it before the next restart"})
+	}
+	if s.Twin != nil {
+		e.found(Finding{Level: Error, What: fmt.Sprintf("another copy of this wallet was met, last at %s",
+			s.Twin.At.UTC().Format("2006-01-02 15:04:05Z")), Where: s.Twin.Relay,
+			Meaning: "where both serve, money is paid twice", Next: s.Twin.Advice})
+	}
+	var backlog error
+	if s.Backlog != "" {
+		backlog = errors.New(s.Backlog)
+	}
+	e.judgeTrail(backlog, s.AuditSpared)
+	for _, app := range s.Disabled {
+		e.found(Finding{Level: Warning, What: fmt.Sprintf("app %s has the same secret as %s", app.Name,
+			app.SameSecretAs),
+			Meaning: "a secret names one app: this one's requests count as those of the other",
+			Next:    nextRotate})
+	}
+	for _, q := range s.Quarantine {
+		who := "session " + q.Session.String()
+		if q.App != "" {
+			who = "logins of app " + q.App
+		}
+		e.found(Finding{Level: Warning, What: fmt.Sprintf("%s: silent since %s came from there", who, q.Reason),
+			Where:   q.Relay,
+			Meaning: "its requests through this relay are not answered",
+			Next:    nextQuiet})
+	}
+	for _, entry := range s.LastHour {
+		e.found(Finding{Level: Warning, What: "in the last hour: " + entry.String(), Next: entry.Kind.Advice()})
+	}
+	for _, account := range s.Accounts {
+		if account.NearlyFull {
+			e.found(Finding{Level: Warning, What: fmt.Sprintf("%s has %d sessions of %d", account.Name,
+				account.Sessions,
+				account.SessionsMost), Where: account.Name,
+				Meaning: "soon a login will be refused, or end an idle session",
+				Next:    "an application that logs in each time should keep its session"})
+		}
+	}
+	if own := s.OwnRelay; own != nil && own.Hint != "" {
+		e.found(Finding{Level: Warning, What: own.Hint, Where: own.Listen})
+	}
+}
+
+// hardening judges the protections of the running agent.
+func (e *examiner) hardening(context.Context) bool {
+	if e.status == nil {
+		return false
+	}
+	for _, m := range e.status.Hardening {
+		if !m.Done {
+			e.found(measureFinding(m))
+		}
+	}
+	return true
+}
+
+func measureFinding(m harden.Measure) Finding {
+	return Finding{Level: Warning, What: m.Name + " is not done", Where: "hardening",
+		Meaning: "what the wallet knows is protected less than this system could", Next: m.Detail}
+}
+
+// policy judges the policy on disk, its warnings, and how much room its limits have.
+func (e *examiner) policy(context.Context) bool {
+	cfg := e.o.Config
+	var warnings []string
+	if s := e.status; s != nil {
+		warnings = s.Policy.Warnings
+		if s.Policy.Failed != "" {
+			e.found(Finding{Level: Error, What: s.Policy.Failed, Where: cfg.Policy,
+				Meaning: "the old policy stays in force, and the next start will fail", Next: nextMend})
+		}
+		if s.Policy.Waits != "" {
+			e.found(Finding{Level: Warning, What: s.Policy.Waits, Where: cfg.Policy,
+				Meaning: "the file has changed, and the old policy stays in force", Next: nextMend})
+		}
+		e.judgeRoom(s.Policy.Room)
+	} else {
+		compiled, problems, err := agent.LoadPolicy(cfg, e.keys, e.ledger)
+		if err != nil {
+			e.found(Finding{Level: Error, What: strings.TrimSpace(err.Error()), Where: cfg.Policy,
+				Meaning: "a start would fail",
+				Next:    nextMend})
+			return true
+		}
+		e.rules = compiled
+		for _, w := range problems.Warnings() {
+			warnings = append(warnings, w.String())
+		}
+	}
+	for i, w := range warnings {
+		if i == mostNamed {
+			e.found(Finding{Level: Warning, What: fmt.Sprintf("%d more warnings", len(warnings)-i), Where: cfg.Policy,
+				Next: nextPolicy})
+			break
+		}
+		e.found(Finding{Level: Warning, What: w, Where: cfg.Policy, Meaning: "a rule may not do what it says",
+			Next: nextPolicy})
+	}
+	return true
+}
+
+// judgeRoom names the limits that are used up.
+func (e *examiner) judgeRoom(rooms []policy.Room) {
+	for _, r := range rooms {
+		used, ok := new(big.Rat).SetString(r.Used)
+		most, also := new(big.Rat).SetString(r.Most)
+		if r.Observed || !ok || !also || used.Cmp(most) < 0 {
+			continue
+		}
+		name := r.Limit.Name
+		if r.Split != "" {
+			name += " (" + r.Split + ")"
+		}
+		e.found(Finding{Level: Warning, What: fmt.Sprintf("limit %s has no room: %s of %s %s used", name, r.Used,
+			r.Most, r.Unit),
+			Where: e.o.Config.Policy, Meaning: "requests that it counts are refused", Next: nextLimit})
+	}
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"pksa/agent/doctor"
+	"pksa/agent/ledger"
+	"pksa/agent/service"
+	"pksa/cmd/pksa/internal/systemd"
+	"pksa/keystore"
+)
+
+// Advice returns what a person can do about the error, for [doctor.Of].
+func (e hinted) Advice() string { return e.hint }
+
+func (c *command) doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Find out what is wrong: tries all that the wallet needs",
+		Long: `Tries for real what can be wrong, and prints what it found, what that means and
+what to do: the home folder, what opens the keystore, keystore, ledger, disk,
+policy, nodes, clock, the keys on the chain, relays, hardening, container.
+
+While the agent runs it is asked for what only it knows. Without one, keystore
+and ledger are opened, and the accounts are registered at each relay for some
+seconds. No request is answered and nothing is changed, and another copy of the
+wallet does not take the doctor for a copy. Do not start the agent meanwhile: it
+would find the ledger in use.
+
+Exit status: 0 nothing is wrong, or there are only notes; 4 there are warnings;
+5 there are errors; 1 and 2 as for every command.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			report := c.examine(cmd.Context())
+			if err := cmd.Context().Err(); err != nil {
+				return err
+			}
+			if err := c.print(report, func(w io.Writer) { c.printReport(w, report) }); err != nil {
+				return err
+			}
+			switch {
+			case report.Errors > 0:
+				return errStatus(exitErrors)
+			case report.Warnings > 0:
+				return errStatus(exitWarnings)
+			}
+			return nil
+		},
+	}
+}
+
+// examine makes all checks. Without settings there is nothing to check but these.
+func (c *command) examine(ctx context.Context) doctor.Report {
+	c.warned = true // the settings' warnings are findings
+	cfg, err := c.settings()
+	if err == nil && !is(cfg.Keystore) {
+		err = c.checkWallet(cfg)
+	}
+	if err != nil {
+		report := doctor.Report{Findings: []doctor.Finding{},
+			Checks: []doctor.Checked{{Name: "home", State: doctor.Done}}}
+		report.Add(doctor.Of("home", err, "a start would fail"))
+		return report
+	}
+	options := doctor.Options{
+		Config: cfg, Call: socket(cfg).Call,
+		OpenKeys: func(ctx context.Context) (*keystore.Store, error) { return c.openKeys(ctx, cfg) },
+		OpenLedger: func(keys *keystore.Store) (*ledger.Ledger, error) {
+			l, err := ledger.Open(cfg.Ledger, service.LedgerOptions(cfg, keys, slog.New(slog.DiscardHandler)))
+			if err != nil {
+				return nil, ledgerHint(cfg.Ledger, err)
+			}
+			return l, nil
+		},
+	}
+	if columns(c.err) > 0 && !c.asJSON {
+		number := 0
+		options.Progress = func(check string) {
+			number++
+			c.tell(systemd.Info, "checking %d of %d: %s\n", number, len(doctor.Checks()), check)
+		}
+	}
+	return doctor.Run(ctx, options)
+}
+
+// printReport prints what was found for people, in 80 columns.
+func (c *command) printReport(w io.Writer, r doctor.Report) {
+	for _, f := range r.Findings {
+		where := ""
+		if f.Where != "" {
+			where = " (" + f.Where + ")"
+		}
+		printIndented(w, fmt.Sprintf("%s, %s%s:", strings.ToUpper(string(f.Level)), f.Check, where), "")
+		for _, text := range []string{f.What, f.Meaning} {
+			if text == "" {
+				continue
+			}
+			printIndented(w, c.inPlace(text), "  ")
+		}
+		if f.Next != "" {
+			printIndented(w, "What to do: "+c.inPlace(f.Next), "  ")
+		}
+		fmt.Fprintln(w)
+	}
+	if len(r.Findings) == 0 {
+		made := 0
+		for _, one := range r.Checks {
+			if one.State == doctor.Done {
+				made++
+			}
+		}
+		fmt.Fprintf(w, "Nothing is wrong, by %s.\n", count(made, "check"))
+	} else {
+		fmt.Fprintf(w, "%s, %s, %s.\n", count(r.Errors, "error"), count(r.Warnings, "warning"), count(r.Notes, "note"))
+	}
+	if !r.Agent {
+		fmt.Fprintln(w, "No agent runs with this home folder: what only a running one knows (limits,\n"+
+			"hardening) was not looked at.")
+	}
+}
+
+// printIndented prints a text in lines that fit, each with what stands before it.
+func printIndented(w io.Writer, text, before string) {
+	for line := range strings.Lines(wrapped(text, textWidth-len(before))) {
+		fmt.Fprintf(w, "%s%s\n", before, strings.TrimRight(line, "\n"))
+	}
+}

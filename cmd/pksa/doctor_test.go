@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"pksa/agent/doctor"
+	"pksa/protocol/hive"
+)
+
+// doctorOf runs the doctor and returns what it found, but for what depends on the machine that runs
+// the test.
+func doctorOf(t *testing.T, home string) (doctor.Report, int) {
+	t.Helper()
+	status, out, said := pksa(t, home, "doctor", "--json")
+	var r doctor.Report
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v: %s%s", err, out, said)
+	}
+	r.Findings = slices.DeleteFunc(r.Findings, func(f doctor.Finding) bool {
+		return f.Check == "place" || f.Check == "disk" || f.Level == doctor.Note
+	})
+	return r, status
+}
+
+// TestDoctor: a healthy home gives no finding, with and without an agent.
+func TestDoctor(t *testing.T) {
+	w := newWorldOf(t, homeParts{apps: []string{"bot"}, accounts: []hive.AccountName{"alice"},
+		policy:   "version: 1\nallow:\n  - {name: logins, request: auth, apps: [bot], session: 24h}\n",
+		settings: map[string]string{"hardening": "off"}})
+	w.catchUp()
+	s := &spoken{killWorld: w, hints: &hintRun{}}
+	if r, _ := doctorOf(t, w.home); len(r.Findings) > 0 || r.Agent {
+		t.Errorf("without an agent: %+v", r)
+	}
+	s.serve()
+	t.Cleanup(s.halt)
+	s.until("Ready.", "status")
+	if r, _ := doctorOf(t, w.home); len(r.Findings) > 0 || !r.Agent {
+		t.Errorf("with an agent: %+v", r)
+	}
+	s.halt()
+	check(t, os.WriteFile(filepath.Join(w.home, "policy.yaml"), []byte("version: 1\nalow: []\n"), 0o600))
+	r, status := doctorOf(t, w.home)
+	if status != exitErrors || len(r.Findings) != 1 || r.Findings[0].Check != "policy" {
+		t.Errorf("status %d: %+v", status, r)
+	}
+}
+
+// Without a wallet, or with settings that have errors, the doctor says so, and what to do.
+func TestDoctorWithoutWallet(t *testing.T) {
+	home := t.TempDir()
+	status, out, _ := pksa(t, home, "doctor")
+	if status != exitErrors || !strings.Contains(out, "there is no wallet") || !strings.Contains(out, "What to do: ") {
+		t.Errorf("%d: %s", status, out)
+	}
+	check(t, os.WriteFile(filepath.Join(home, "config.yaml"), []byte("nods: []\n"), 0o600))
+	if status, out, _ := pksa(t, home, "doctor"); status != exitErrors || !strings.Contains(out, "config.yaml:1:1") {
+		t.Errorf("%d: %s", status, out)
+	}
+}
+
+// What people read fits 80 columns, and names where, what it means and what to do.
+func TestDoctorText(t *testing.T) {
+	var r doctor.Report
+	long := strings.Repeat("some words of a reason ", 10)
+	r.Add(doctor.Finding{Check: "relays", Level: doctor.Warning, Where: "wss://relay.example/", What: long,
+		Meaning: long,
+		Next:    long + "`pksa policy check`"})
+	r.Add(doctor.Of("home", hint(errors.New("lost"), adviceNoHome), ""))
+	var text bytes.Buffer
+	(&command{home: "/a"}).printReport(&text, r)
+	for _, line := range strings.Split(text.String(), "\n") {
+		if utf8.RuneCountInString(line) > textWidth {
+			t.Errorf("wider than a terminal: %s", line)
+		}
+	}
+	for _, want := range []string{"ERROR, home:\n  lost\n  What to do: name one",
+		"WARNING, relays (wss://relay.example/):\n",
+		"1 error, 1 warning, 0 notes.", "`pksa --home /a policy check`"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in %s", want, &text)
+		}
+	}
+}

@@ -43,6 +43,10 @@ type Options struct {
 	// they were not called.
 	Hardening []harden.Measure
 
+	// Reloading is called when a person has the policy read again, and what it returns when that is
+	// over; nil: nobody is told.
+	Reloading func() (over func())
+
 	// Foresee returns why the next start would fail, but for the policy; nil: nobody looks.
 	Foresee func() []string
 
@@ -71,6 +75,7 @@ type Agent struct {
 
 	hardening []harden.Measure
 	restart   func() []string // why it would fail; nil: nobody looks
+	reloading func() func()   // tells that the policy is read again; nil: tells nobody
 
 	keys   *keystore.Store
 	policy atomic.Pointer[policyInForce]
@@ -126,7 +131,7 @@ type Agent struct {
 func New(o Options) (*Agent, error) {
 	a := &Agent{
 		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, keys: o.Keys,
-		log: o.Logger.With("component", "agent"), hardening: o.Hardening, restart: o.Foresee,
+		log: o.Logger.With("component", "agent"), hardening: o.Hardening, restart: o.Foresee, reloading: o.Reloading,
 		recheck: make(chan struct{}, 1),
 		witness: ClockWitness{o.Node, o.KernelClock, o.TrustClock}, begun: make(chan struct{}),
 		toldFull: map[hive.AccountName]time.Time{}, places: places.New(ownPlaces, sharedPlaces),

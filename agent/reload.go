@@ -73,6 +73,9 @@ func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*po
 func (a *Agent) ReloadPolicy(ctx context.Context) error {
 	a.reloads.Lock()
 	defer a.reloads.Unlock()
+	if a.reloading != nil {
+		defer a.reloading()()
+	}
 	next, warnings, err := LoadPolicy(a.config, a.keys, a.ledger)
 	if err != nil {
 		a.keepPolicy(err)

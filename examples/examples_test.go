@@ -221,7 +221,8 @@ func TestUnit(t *testing.T) {
 func TestUnitHolds(t *testing.T) {
 	unit := string(read(t, "systemd/pksa.service"))
 	for _, line := range []string{"Type=notify", "ExecReload=/usr/local/bin/pksa policy reload", "Restart=on-failure",
-		"RestartPreventExitStatus=0", "Wants=network-online.target time-sync.target", "PrivateMounts=yes",
+		"RestartPreventExitStatus=0",
+		"WatchdogSec=60", "Wants=network-online.target time-sync.target", "PrivateMounts=yes",
 		"DevicePolicy=closed", "LimitMEMLOCK=infinity"} {
 		if !strings.Contains(unit, "\n"+line+"\n") {
 			t.Errorf("lacks %s", line)

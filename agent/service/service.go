@@ -34,7 +34,8 @@ type Options struct {
 	// status server and relay are opened.
 	Embedded bool
 
-	// TrustClock and KernelClock are those of [agent.Options].
+	// Reloading, TrustClock and KernelClock are those of [agent.Options].
+	Reloading   func() (over func())
 	TrustClock  bool
 	KernelClock func() error
 
@@ -115,7 +116,8 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 		foresee = func() []string { return Foresee(o.Config) }
 	}
 	s.Agent, err = agent.New(agent.Options{
-		Foresee: foresee, Config: o.Config, Network: network, Keys: s.Keys, Ledger: s.Ledger, Node: s.Nodes,
+		Reloading: o.Reloading, Foresee: foresee,
+		Config: o.Config, Network: network, Keys: s.Keys, Ledger: s.Ledger, Node: s.Nodes,
 		Policy: compiled, Warnings: warnings, Hardening: measures, Dial: o.Dial, TLS: o.TLS,
 		Logger:     o.Logger,
 		TrustClock: o.TrustClock, KernelClock: o.KernelClock,

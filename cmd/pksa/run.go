@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -65,35 +64,32 @@ func (c *command) serve(ctx context.Context, trustClock bool) error {
 		return err
 	}
 	manager := dialManager(log)
-	defer manager.Close()
+	defer manager.close()
 	s, err := service.Open(ctx, service.Options{
-		Config: cfg, Logger: log, TrustClock: trustClock, KernelClock: kernelClock,
+		Config: cfg, Logger: log, TrustClock: trustClock, KernelClock: kernelClock, Reloading: manager.reloading,
 		OpenKeys: func(ctx context.Context) (*keystore.Store, error) { return c.openKeys(ctx, cfg) },
 	})
 	if err != nil {
 		return startHint(cfg, yieldHint(err))
 	}
 	// Not when relays are connected: without a network a start would fail that only has to wait.
-	tell := func(state string) {
-		if err := manager.Send(state); err != nil {
-			log.Warn("the service manager was not told", "state", state, "err", err)
-		}
-	}
-	tell(systemd.Ready)
-	untell := context.AfterFunc(ctx, func() { tell(systemd.Stopping) })
+	manager.tell(systemd.Ready)
+	untell := context.AfterFunc(ctx, func() { manager.tell(systemd.Stopping) })
 	// Until the service has ended, not only until ctx has: where nobody takes SIGHUP any more it
 	// kills the process, in the middle of what it finishes.
 	reloading, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { reloadOnHangup(reloading, s.Agent) })
 	running.Go(func() { boundMemory(reloading) })
+	running.Go(func() { manager.attend(reloading, s.Agent) })
+	running.Go(func() { manager.keepAlive(reloading, s.Agent) })
 	if columns(c.err) > 0 && !c.journal {
 		running.Go(func() { c.sayReady(reloading, cfg, s.Agent) })
 	}
 	c.serves = true
 	err = s.Run(ctx)
 	if untell() { // it ended by itself
-		tell(systemd.Stopping)
+		manager.tell(systemd.Stopping)
 	}
 	stop()
 	running.Wait()
@@ -130,16 +126,6 @@ func readyText(cfg *config.Config, s agent.Status) string {
 	}
 	return fmt.Sprintf("pksa: Ready: apps can ask at %s for %s. `pksa status --home %s` shows more; Ctrl-C ends it.\n",
 		strings.Join(relays, ", "), count(len(s.Accounts), "account"), cfg.Home)
-}
-
-// dialManager connects to the service manager, if one waits to be told that the wallet is ready. It
-// is done before the process shuts itself in.
-func dialManager(log *slog.Logger) *systemd.Notifier {
-	manager, err := systemd.Dial(os.Getenv("NOTIFY_SOCKET"))
-	if err != nil {
-		log.Warn("the service manager cannot be told when the wallet is ready", "err", err)
-	}
-	return manager
 }
 
 // yieldHint adds what can be done about a copy that has yielded to another one.

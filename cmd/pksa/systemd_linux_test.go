@@ -23,6 +23,8 @@ type managed struct {
 	home    string
 	environ []string
 	socket  *net.UnixConn
+	alive   bool   // it gave a sign of life
+	status  string // the last one that it told
 }
 
 func newManaged(t *testing.T) *managed {
@@ -39,7 +41,8 @@ func newManaged(t *testing.T) *managed {
 	}
 	t.Cleanup(func() { socket.Close() })
 	m := &managed{t: t, home: filepath.Join(dir, "home"), socket: socket, environ: append(os.Environ(),
-		"NOTIFY_SOCKET="+name, "PKSA_RELAYS=ws://127.0.0.1:1", "PKSA_NODES=http://127.0.0.1:1")}
+		"NOTIFY_SOCKET="+name, "WATCHDOG_USEC=60000000", "PKSA_RELAYS=ws://127.0.0.1:1",
+		"PKSA_NODES=http://127.0.0.1:1")}
 	if out, err := exec.Command("pksa", "--home", m.home, "init").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -77,11 +80,25 @@ func (m *managed) start(args ...string) (*exec.Cmd, <-chan string) {
 	return cmd, lines
 }
 
-// told returns what the program tells the service manager next.
+// told returns what the program tells the service manager next, but for status and signs of life.
 func (m *managed) told() string {
 	m.t.Helper()
+	for {
+		text := m.hears()
+		if strings.HasPrefix(text, "STATUS=") {
+			m.status = text
+		}
+		m.alive = m.alive || text == systemd.WatchdogState
+		if text != systemd.WatchdogState && !strings.HasPrefix(text, "STATUS=") {
+			return text
+		}
+	}
+}
+
+func (m *managed) hears() string {
+	m.t.Helper()
 	m.socket.SetReadDeadline(time.Now().Add(time.Minute))
-	buf := make([]byte, 200)
+	buf := make([]byte, 400)
 	n, err := m.socket.Read(buf)
 	if err != nil {
 		m.t.Fatalf("the service manager was told nothing: %v", err)
@@ -108,6 +125,22 @@ func TestServiceManagerIsTold(t *testing.T) {
 	if got := m.told(); got != systemd.Ready {
 		t.Errorf("told %q", got)
 	}
+	// A reload begins and ends, whether the policy is taken or not.
+	for _, text := range []string{"version: 2\n", "version: 2\nallow: nonsense\n"} {
+		if err := os.WriteFile(filepath.Join(m.home, "policy.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("pksa", "--home", m.home, "policy", "reload").CombinedOutput()
+		if broken := strings.Contains(text, "nonsense"); (err != nil) != broken {
+			t.Errorf("%v: %s", err, out)
+		}
+		if got := m.told(); got != systemd.Reloading {
+			t.Errorf("told %q", got)
+		}
+		if got := m.told(); got != systemd.Ready {
+			t.Errorf("told %q", got)
+		}
+	}
 	// Nodes and relays do not answer, of which it warns; more lines may follow.
 	var all []string
 	for line := range lines {
@@ -123,6 +156,9 @@ func TestServiceManagerIsTold(t *testing.T) {
 	all = append(all, m.collect(lines)...)
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%v\n%s", err, strings.Join(all, "\n"))
+	}
+	if !m.alive || !strings.HasPrefix(m.status, "STATUS=Not serving: ") {
+		t.Errorf("a sign of life: %t, status %q", m.alive, m.status)
 	}
 	levels := map[string]string{"INFO": "<6>", "WARN": "<4>", "ERROR": "<3>"}
 	for _, line := range all {

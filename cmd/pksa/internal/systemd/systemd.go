@@ -12,12 +12,14 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"time"
 )
 
 // The states of sd_notify(3) that the program has.
 const (
-	Ready    = "READY=1"
-	Stopping = "STOPPING=1"
+	Ready     = "READY=1"
+	Reloading = "RELOADING=1" // until Ready is sent again
+	Stopping  = "STOPPING=1"
 )
 
 // Notifier is the connection to the service manager. It may be used concurrently.
@@ -47,6 +49,8 @@ func (n *Notifier) Send(state string) error {
 	if n.conn == nil {
 		return nil
 	}
+	// A manager that reads nothing must not stop what the process does.
+	_ = n.conn.SetWriteDeadline(time.Now().Add(time.Second))
 	if _, err := n.conn.Write([]byte(state)); err != nil {
 		return fmt.Errorf("telling the service manager %s: %w", state, err)
 	}

@@ -136,6 +136,7 @@ type service struct {
 	CapDrop         []string `yaml:"cap_drop"`
 	SecurityOpt     []string `yaml:"security_opt"`
 	Ulimits         map[string]int
+	Healthcheck     map[string]any
 	StopGracePeriod string `yaml:"stop_grace_period"`
 }
 

@@ -44,7 +44,8 @@ func TestHelp(t *testing.T) {
 
 // verbs are those with which the summaries of commands begin.
 var verbs = []string{"Add", "Allow", "Answer", "Change", "Check", "Compare", "End", "Explain", "Find", "Give",
-	"Go", "Import", "Judge", "Lead", "Let", "List", "Make", "Print", "Refuse", "Remove", "Restore", "Run", "Serve",
+	"Go", "Import", "Judge", "Lead", "Let", "List", "Make", "Print", "Refuse", "Remove", "Restore", "Run", "Search",
+	"Serve",
 	"Show", "Start", "Suggest", "Take", "Tell", "Watch", "Write"}
 
 func TestSummariesBeginWithVerbs(t *testing.T) {

@@ -139,8 +139,9 @@ var (
 	adviceNotRequest   = advise("not-a-request",
 		"`pksa audit show %d` shows what it belongs to; `pksa audit tail --kind request` shows requests")
 	adviceFollow    = advise("follow", "without -f the command reads the records that exist")
-	adviceNoRequest = advise("no-request", "the log and the errors of `pksa` name requests by their uuid; one that no "+
-		"secret or session opened is counted only (`pksa status`). `pksa audit tail` shows the latest records")
+	adviceNoRequest = advise("no-request",
+		"the log and the errors of the wallet name requests by their uuid; one that no "+
+			"secret or session opened is counted only (`pksa status`). `pksa audit tail` shows the latest records")
 	adviceNoRecord  = advise("no-record", "`pksa audit tail` shows the latest")
 	adviceOldRecord = advise("old-record",
 		"the settings audit.keep and audit.max say for how long records are kept, and a ledger that was put back "+

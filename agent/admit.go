@@ -58,6 +58,9 @@ type granted struct {
 	answered bool // the application got an answer already, and gets no other one
 	// charged is until when the charges for its transaction count; zero if there are none.
 	charged time.Time
+	// shown is what the line of the log says beside the outcome: what the request does, and by which
+	// rules.
+	shown []any
 }
 
 // judged is what the judge found, for the answer and the record.
@@ -139,8 +142,8 @@ func (a *Agent) ruled(ctx context.Context, p *proposal, result ledger.Admitting,
 		crashpoint("admitted")
 		does, parts := effects(p.request, p.newSession != nil, maxEffects)
 		rules := ruleNames(j.decision.Rules)
-		a.log.Info("request admitted", append(p.run.attrs(), "number", g.number, "does", logged(does, parts),
-			"rules", logged(rules, len(rules)))...)
+		g.shown = []any{"does", logged(does, parts), "rules", logged(rules, len(rules))}
+		a.log.Debug("request admitted", append(append(p.run.attrs(), "number", g.number), g.shown...)...)
 		return g, true
 	}
 	// On disk: the refusal with its nonce, and no answer. The next start answers by the record.
@@ -458,7 +461,7 @@ func (a *Agent) finish(ctx context.Context, g granted, e ending) {
 	} else {
 		a.metrics.Request(r.msg.Kind.String(), result, e.outcome, time.Since(r.arrived))
 	}
-	attrs := append(r.attrs(), "number", g.number, "outcome", e.outcome)
+	attrs := append(append(r.attrs(), "number", g.number, "outcome", e.outcome), g.shown...)
 	if e.reason != "" {
 		attrs = append(attrs, "reason", e.reason)
 	}

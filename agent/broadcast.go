@@ -136,7 +136,9 @@ func (a *Agent) broadcast(ctx context.Context, g granted, tx node.Transaction) {
 		record := outcomeRecord("failed", ending{outcome: "uncertain", id: tx.ID})
 		a.settle(ctx, g, ledger.Settlement{Outcome: "uncertain", Open: true, Record: record}, r.uncertain(tx.ID))
 		a.metrics.Request("sign", "failed", "uncertain", time.Since(r.arrived))
-		g.answered, g.run = true, r.kept()
+		a.log.Info("request failed", append(append(r.attrs(), "number", g.number, "outcome", "uncertain"),
+			g.shown...)...)
+		g.answered, g.run, g.shown = true, r.kept(), nil // thousands may be looked for
 		a.uncertain.add(1, len(tx.JSON))
 		a.start(func(ctx context.Context) {
 			defer a.uncertain.add(-1, -len(tx.JSON))

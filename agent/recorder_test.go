@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -204,4 +205,31 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.out.String()
+}
+
+// TestOneLineARequest: at the level of info the log has one line for each request, with what it
+// does and what became of it.
+func TestOneLineARequest(t *testing.T) {
+	script := &scriptedClient{}
+	var said bytes.Buffer
+	within(t, worldOptions{fault: script.fault, log: slog.New(slog.NewTextHandler(&said, nil))},
+		func(t *testing.T, w *world) {
+			script.ask(inService(uuid(1), `{"app":{"name":"x"}}`))
+			script.ask(request("challenge_req", uuid(2), authKey, `{"key_type":"posting","challenge":"hello"}`))
+			script.ask(request("sign_req", uuid(3), authKey, votePayload("p", nowNonce())))
+			script.ask(request("sign_req", uuid(4), authKey, strings.Replace(votePayload("p", nowNonce()+1), `"vote"`,
+				`"none"`, 1)))
+		})
+	for i, want := range []string{`outcome=session does="[opens a session of `, "request answered", "votes",
+		"request "} {
+		var lines []string
+		for line := range strings.Lines(said.String()) {
+			if strings.Contains(line, uuid(i+1)) {
+				lines = append(lines, line)
+			}
+		}
+		if len(lines) != 1 || !strings.Contains(lines[0], want) {
+			t.Errorf("request %d has %d lines, want one with %q:\n%s", i+1, len(lines), want, strings.Join(lines, ""))
+		}
+	}
 }

@@ -58,8 +58,8 @@ type granted struct {
 	answered bool // the application got an answer already, and gets no other one
 	// charged is until when the charges for its transaction count; zero if there are none.
 	charged time.Time
-	// shown is what the line of the log says beside the outcome: what the request does, and by which
-	// rules.
+	// shown is what the line of the log says beside the outcome: what the request does, and by
+	// which rules.
 	shown []any
 }
 

@@ -13,8 +13,11 @@ import (
 	"time"
 )
 
-var mutants = flag.Bool("mutants", false,
-	"break the engine in each of the ways of mutant_test.go, and see the other tests fail")
+var (
+	mutants = flag.Int("mutants", 0, "break the engine in each `n`th of the ways of mutant_test.go, and see the "+
+		"other tests fail; 0 for none")
+	mutantsFrom = flag.Int("mutantsfrom", 0, "which of each `n` mutants it is: any number")
+)
 
 // mutant is a way to break the engine: in a file, one text for another. The test that meets it is
 // one of several, perhaps: it runs first, because all tests for each mutant would take longer than
@@ -253,9 +256,10 @@ var brokenReview = []mutant{
 // tests of this package to fail. Without -mutants it looks only whether the list still fits the
 // code.
 func TestMutants(t *testing.T) {
-	for _, m := range slices.Concat(brokenReview, brokenWays) {
+	for i, m := range slices.Concat(brokenReview, brokenWays) {
 		t.Run(strings.ReplaceAll(m.says, " ", "_"), func(t *testing.T) {
-			if *mutants {
+			breaks := *mutants > 0 && i%*mutants == *mutantsFrom%*mutants
+			if breaks {
 				t.Parallel() // most of these tests use one core
 			}
 			src, err := os.ReadFile(m.file)
@@ -265,7 +269,7 @@ func TestMutants(t *testing.T) {
 			if n := strings.Count(string(src), m.old); n != 1 {
 				t.Fatalf("%q stands %d times in %s", m.old, n, m.file)
 			}
-			if *mutants {
+			if breaks {
 				m.mustBeCaught(t, strings.Replace(string(src), m.old, m.new, 1))
 			}
 		})

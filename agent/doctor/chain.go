@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
+	neturl "net/url"
 	"sync"
 	"syscall"
 	"time"
@@ -32,6 +34,9 @@ type asked struct {
 	what   string // that failed; empty: the first question
 	status node.NodeStatus
 	head   node.Head
+	// resolve is why nothing is found under the name of a node that does not answer. Of one that
+	// answers it is not asked: perhaps a proxy knows it.
+	resolve error
 }
 
 // nodes asks each node, one by one, what the wallet asks: chain, head, account, transaction.
@@ -52,9 +57,15 @@ func (e *examiner) nodes(ctx context.Context) bool {
 			newest = at
 		}
 	}
+	var nowhere []asked
 	for _, a := range answers {
+		if a.resolve != nil {
+			nowhere = append(nowhere, a)
+			continue
+		}
 		e.judgeNode(a, level, newest)
 	}
+	e.judgeNames(nowhere, level)
 	if s := e.status; s != nil && s.NoNode != "" {
 		e.found(Finding{Level: Error, What: s.NoNode, Meaning: "this is what the running wallet says",
 			Next: "if the nodes answer here, the wallet cannot reach them: look at its network (container, firewall)"})
@@ -81,16 +92,37 @@ func (e *examiner) askNode(ctx context.Context, url string) (a asked) {
 		_, _ = rand.Read(id[:]) // of no transaction
 		_, a.err = client.TransactionJSON(ctx, id)
 	}
+	if u, err := neturl.Parse(url); a.err != nil && a.what == "" && err == nil && net.ParseIP(u.Hostname()) == nil {
+		a.resolve = e.o.Resolve(ctx, u.Hostname())
+	}
 	a.status = client.Status()[0]
 	return a
 }
 
-func (e *examiner) judgeNode(a asked, level Level, newest time.Time) {
-	f := Finding{Level: level, Where: a.url, Meaning: "the wallet asks the next node, which takes longer",
-		Next: "name another node in the setting nodes"}
-	if level == Error {
-		f.Meaning = "no node can be used: logins are served, transactions are not"
+// judgeNames adds one finding for all nodes whose names lead nowhere: without a resolver all do.
+func (e *examiner) judgeNames(nowhere []asked, level Level) {
+	if len(nowhere) == 0 {
+		return
 	}
+	what := "the name of the node leads nowhere: " + nowhere[0].resolve.Error()
+	if len(nowhere) > 1 {
+		what = fmt.Sprintf("the names of %d nodes lead nowhere, such as this: %v", len(nowhere), nowhere[0].resolve)
+	}
+	e.found(Finding{Level: level, What: what, Where: nowhere[0].url, Meaning: nodeMeaning(level),
+		Next: "check the names in the setting nodes, and the resolver of this machine (/etc/resolv.conf)"})
+}
+
+// nodeMeaning returns what it means that a node cannot be used.
+func nodeMeaning(level Level) string {
+	if level == Error {
+		return "no node can be used: logins are served, transactions are not"
+	}
+	return "the wallet asks the next node, which takes longer"
+}
+
+func (e *examiner) judgeNode(a asked, level Level, newest time.Time) {
+	f := Finding{Level: level, Where: a.url, Meaning: nodeMeaning(level),
+		Next: "name another node in the setting nodes"}
 	switch behind := newest.Sub(a.status.HeadTime); {
 	case a.status.Chain == "other":
 		f.What, f.Meaning = "the node serves another chain", "it is never used"

@@ -214,6 +214,12 @@ func faultsOfChain() []fault {
 	return []fault{
 		{"a node that is down", func(w *world) { down(w.nodes[1]) }, "nodes", doctor.Warning, "does not answer"},
 		{"all nodes down", func(w *world) { w.nodesDown() }, "nodes", doctor.Error, "does not answer"},
+		{"a machine without a resolver", func(w *world) {
+			w.nodesDown()
+			w.options = func(o *doctor.Options) {
+				o.Resolve = func(context.Context, string) error { return errors.New("no such host") }
+			}
+		}, "nodes", doctor.Error, "the names of 2 nodes lead nowhere"},
 		{"a node of another chain", func(w *world) { w.nodes[1].SetChainID([32]byte{1}) }, "nodes", doctor.Warning,
 			"another chain"},
 		{"a node that lags", func(w *world) { w.nodes[1].SetBehind(20) }, "nodes", doctor.Warning, "behind the others"},

@@ -51,7 +51,12 @@ told in a line or two. "pksa audit show" has all that is recorded.`,
 func (t *trail) storyNamed(ctx context.Context, name string) ([]audit.Record, error) {
 	uuid, err := protocol.ParseUUID(name)
 	if err != nil {
-		return t.storyOf(ctx, name)
+		records, err := t.storyOf(ctx, name)
+		if errors.As(err, new(errUsage)) {
+			err = errUsage{fmt.Errorf("%s is no id of a transaction, no uuid of a request and no number of a record; "+
+				"`pksa audit tail` shows the numbers", plain.Quote(name, 80))}
+		}
+		return records, err
 	}
 	records, _, err := t.newest(ctx, audit.Query{Filter: audit.Filter{UUID: string(uuid)}}, 1)
 	if err != nil {

@@ -81,6 +81,8 @@ type Config struct {
 	LogFormat string // text or json
 
 	Warnings Problems `json:"-"` // what was taken, and should be mended
+
+	from map[string]string // where the value of a setting comes from, by its path; without the defaults
 }
 
 // Relay is one HAS relay to keep a link to.

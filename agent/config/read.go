@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -55,6 +56,7 @@ func (r *reader) readMap(y *yamlnode.Reader, prefix string, m *yamlnode.Node) {
 			if err := setting.read(r, e.Value); err != nil {
 				y.Complain(e.Value, "%s: %v", full, err)
 			}
+			r.took(setting, fmt.Sprintf("%s:%d:%d", r.file, e.Value.Line, e.Value.Column))
 		case isSection(full) && e.Value.Kind == yamlnode.Map:
 			r.readMap(y, full+".", e.Value)
 		case isSection(full):
@@ -91,6 +93,7 @@ func (r *reader) readEnviron(environ []string) {
 		if err != nil {
 			r.complain(name, "%v", err)
 		}
+		r.took(setting, name)
 	}
 }
 

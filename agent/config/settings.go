@@ -19,7 +19,13 @@ type setting struct {
 	Path    string // in the file; dots separate levels
 	Doc     string // one or two sentences for people
 	Example string // what a commented-out line shows; for most the default
-	read    func(r *reader, n *yamlnode.Node) error
+	kind
+}
+
+// kind is how the value of a setting is read, and shown as the file would hold it.
+type kind struct {
+	read func(r *reader, n *yamlnode.Node) error
+	show func(c *Config) string
 }
 
 // Variable returns the name of the environment variable that overrides the setting.
@@ -37,7 +43,7 @@ var settings = []setting{
 		source(func(c *Config) *string { return &c.Unlock })},
 	{"relays", "HAS relays to serve. An application must use one of them. `plaintext: true` allows ws:// beyond " +
 		"this machine; `key: STM…` pins the public key that `pksa status --all` shows.", "[wss://hive-auth.arcange.eu]",
-		readRelays},
+		kind{readRelays, showRelays}},
 	{"nodes", "Hive API nodes, tried in this order. https:// is required, save on this machine. " +
 		"With one host only, its word is final; with three, no single one can tell a failure that is none. " +
 		"`list:https://HOST/PATH` names a public node list, such as list:https://beacon.peakd.com/api/nodes: its " +
@@ -46,13 +52,13 @@ var settings = []setting{
 		"[https://api.hive.blog, https://api.deathwing.me, https://api.openhive.network, " +
 			"https://rpc.mahdiyari.info, https://techcoderx.com, https://api.syncad.com, https://hiveapi.actifit.io, " +
 			"https://api.c0ff33a.uk]",
-		readNodes},
+		kind{readNodes, showNodes}},
 	{"network", "Which chain: mainnet, mirrornet or testnet.", "mainnet",
 		oneOf(func(c *Config) *string { return &c.Network }, "mainnet", "mirrornet", "testnet")},
 	{"chain_id", "The chain id, 64 hex digits, where it is not the usual one of the network.", "",
-		readChainID},
+		kind{readChainID, showChainID}},
 	{"key_prefix", "What public keys begin with on that chain, where it is not STM: TST on older test networks.", "",
-		readKeyPrefix},
+		kind{readKeyPrefix, showKeyPrefix}},
 	{"keystore", "The encrypted keys.", "keystore.age",
 		path(func(c *Config) *string { return &c.Keystore })},
 	{"policy", "What is answered by itself.", "policy.yaml",
@@ -92,14 +98,14 @@ var settings = []setting{
 	{"audit.keep", "How long the audit trail is kept: days, or all. It goes in segments of 4096 records or 8 " +
 		"MiB, the " +
 		"oldest first; the newest records always stay. A bot that is asked once a second writes 100 MB a day.", "400d",
-		readAuditKeep},
+		kind{readAuditKeep, showAuditKeep}},
 	{"audit.max", "How large the audit trail may become: a size such as 500MiB or 2GiB, or all, which sets no bound. " +
 		"The oldest segments go first, also before their days are over. With keep: all it is all.", "64GiB",
-		readAuditMax},
+		kind{readAuditMax, showAuditMax}},
 	{"audit.checkpoint_account", "Publish the head of the audit trail with this account's posting key, as a " +
 		"custom_json with the id pksa-audit, so that `pksa audit verify --chain` finds out a trail that was put " +
 		"back. A rule for the app pksa must allow it.", "alice",
-		readCheckpointAccount},
+		kind{readCheckpointAccount, showCheckpointAccount}},
 	{"audit.checkpoint_every", "How often that is done.", "24h",
 		duration(func(c *Config) *time.Duration { return &c.CheckpointEvery }, time.Minute, 366*24*time.Hour)},
 	{"key_check_every", "How often the held keys are compared with the chain.", "1h",
@@ -144,7 +150,7 @@ var settings = []setting{
 		"in its " +
 		"place for the time of a connection. To name an account that this wallet holds, too, accepts that for it.",
 		"others",
-		readUnproven},
+		kind{readUnproven, showUnproven}},
 	{"relay.origins", "Web pages that may use that relay from a browser, by host: wallet.example, *.example, " +
 		"localhost " +
 		"with every port of it, or * for any. Programs need no entry.", "[wallet.example]",
@@ -154,15 +160,15 @@ var settings = []setting{
 		"memory-lock, privileges, landlock. Systems other than Linux have none of them: there `pksa run` wants " +
 		"this set.",
 		"best",
-		readHardening},
+		kind{readHardening, showHardening}},
 	{"log.level", "debug, info, warn or error.", "info",
-		readLevel},
+		kind{readLevel, showLevel}},
 	{"log.format", "text or json.", "text",
 		oneOf(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
 }
 
-func text(field func(*Config) *string) func(*reader, *yamlnode.Node) error {
-	return func(r *reader, n *yamlnode.Node) error {
+func text(field func(*Config) *string) kind {
+	return kind{func(r *reader, n *yamlnode.Node) error {
 		v, err := scalar(n)
 		if err != nil {
 			return err
@@ -172,11 +178,11 @@ func text(field func(*Config) *string) func(*reader, *yamlnode.Node) error {
 		}
 		*field(r.config) = v
 		return nil
-	}
+	}, func(c *Config) string { return *field(c) }}
 }
 
-func path(field func(*Config) *string) func(*reader, *yamlnode.Node) error {
-	return func(r *reader, n *yamlnode.Node) error {
+func path(field func(*Config) *string) kind {
+	return kind{func(r *reader, n *yamlnode.Node) error {
 		v, err := scalar(n)
 		if err != nil {
 			return err
@@ -186,13 +192,13 @@ func path(field func(*Config) *string) func(*reader, *yamlnode.Node) error {
 		}
 		*field(r.config) = r.absolute(v)
 		return nil
-	}
+	}, func(c *Config) string { return *field(c) }}
 }
 
 // source reads an unlock source. A path in it is taken from the home folder, as every path is. The
 // keystore checks the rest.
-func source(field func(*Config) *string) func(*reader, *yamlnode.Node) error {
-	return func(r *reader, n *yamlnode.Node) error {
+func source(field func(*Config) *string) kind {
+	return kind{func(r *reader, n *yamlnode.Node) error {
 		v, err := scalar(n)
 		if err != nil {
 			return err
@@ -210,11 +216,11 @@ func source(field func(*Config) *string) func(*reader, *yamlnode.Node) error {
 		}
 		*field(r.config) = v
 		return nil
-	}
+	}, func(c *Config) string { return showSource(*field(c)) }}
 }
 
-func boolean(field func(*Config) *bool) func(*reader, *yamlnode.Node) error {
-	return func(r *reader, n *yamlnode.Node) error {
+func boolean(field func(*Config) *bool) kind {
+	return kind{func(r *reader, n *yamlnode.Node) error {
 		switch v, err := scalar(n); {
 		case err != nil:
 			return err
@@ -224,11 +230,11 @@ func boolean(field func(*Config) *bool) func(*reader, *yamlnode.Node) error {
 		default:
 			return fmt.Errorf("wants true or false, not %q", v)
 		}
-	}
+	}, func(c *Config) string { return strconv.FormatBool(*field(c)) }}
 }
 
-func integer(field func(*Config) *int, least, most int) func(*reader, *yamlnode.Node) error {
-	return func(r *reader, n *yamlnode.Node) error {
+func integer(field func(*Config) *int, least, most int) kind {
+	return kind{func(r *reader, n *yamlnode.Node) error {
 		v, err := scalar(n)
 		if err != nil {
 			return err
@@ -240,11 +246,11 @@ func integer(field func(*Config) *int, least, most int) func(*reader, *yamlnode.
 		}
 		*field(r.config) = i
 		return nil
-	}
+	}, func(c *Config) string { return strconv.Itoa(*field(c)) }}
 }
 
-func duration(field func(*Config) *time.Duration, least, most time.Duration) func(*reader, *yamlnode.Node) error {
-	return func(r *reader, n *yamlnode.Node) error {
+func duration(field func(*Config) *time.Duration, least, most time.Duration) kind {
+	return kind{func(r *reader, n *yamlnode.Node) error {
 		v, err := scalar(n)
 		if err != nil {
 			return err
@@ -256,7 +262,7 @@ func duration(field func(*Config) *time.Duration, least, most time.Duration) fun
 		}
 		*field(r.config) = d
 		return nil
-	}
+	}, func(c *Config) string { return spanText(*field(c)) }}
 }
 
 // parseSpan reads what Go calls a duration, and whole days, as policies have them.
@@ -280,8 +286,8 @@ func spanText(d time.Duration) string {
 	return d.String()
 }
 
-func oneOf(field func(*Config) *string, words ...string) func(*reader, *yamlnode.Node) error {
-	return func(r *reader, n *yamlnode.Node) error {
+func oneOf(field func(*Config) *string, words ...string) kind {
+	return kind{func(r *reader, n *yamlnode.Node) error {
 		v, err := scalar(n)
 		if err != nil {
 			return err
@@ -293,11 +299,11 @@ func oneOf(field func(*Config) *string, words ...string) func(*reader, *yamlnode
 			}
 		}
 		return fmt.Errorf("wants %s, not %q", strings.Join(words, " or "), v)
-	}
+	}, func(c *Config) string { return *field(c) }}
 }
 
-func address(field func(*Config) *string) func(*reader, *yamlnode.Node) error {
-	return func(r *reader, n *yamlnode.Node) error {
+func address(field func(*Config) *string) kind {
+	return kind{func(r *reader, n *yamlnode.Node) error {
 		v, err := scalar(n)
 		if err != nil {
 			return err
@@ -307,7 +313,7 @@ func address(field func(*Config) *string) func(*reader, *yamlnode.Node) error {
 		}
 		*field(r.config) = v
 		return nil
-	}
+	}, func(c *Config) string { return *field(c) }}
 }
 
 func readLevel(r *reader, n *yamlnode.Node) error {
@@ -347,8 +353,8 @@ func readKeyPrefix(r *reader, n *yamlnode.Node) error {
 }
 
 // hosts reads a list of hosts or patterns of them.
-func hosts(field func(*Config) *[]string) func(*reader, *yamlnode.Node) error {
-	return func(r *reader, n *yamlnode.Node) error {
+func hosts(field func(*Config) *[]string) kind {
+	return kind{func(r *reader, n *yamlnode.Node) error {
 		items, err := listed(n, anyText)
 		if err != nil {
 			return err
@@ -366,7 +372,7 @@ func hosts(field func(*Config) *[]string) func(*reader, *yamlnode.Node) error {
 		}
 		*field(r.config) = list
 		return nil
-	}
+	}, func(c *Config) string { return inList(*field(c)) }}
 }
 
 func readNodes(r *reader, n *yamlnode.Node) error {

@@ -79,6 +79,26 @@ const longestSocket = 103
 // settingsWith reads the settings with some more variables, for flags that stand for settings. An
 // empty value changes nothing.
 func (c *command) settingsWith(home string, flags map[string]string) (*config.Config, error) {
+	// Before anything in it is looked at: what the platform did to the volume since the last start
+	// is no reason to refuse it.
+	access.PutBack(home)
+	cfg, err := config.Load(home, filepath.Join(home, "config.yaml"), c.environ(flags))
+	if err != nil {
+		return nil, c.wrongUser(home, err)
+	}
+	if err := checkSocketPath(cfg); err != nil {
+		return nil, err
+	}
+	// Most commands that read settings read a secret next, so every one of them shields itself
+	// first. Only `pksa run` insists on its success: a person's shell may not have the rights that
+	// the service has.
+	_, _ = harden.Shield(cfg.Hardening)
+	return cfg, nil
+}
+
+// environ returns the variables of this process with some more, for flags that stand for settings.
+// Variables that the command line names as sources of secrets are none of them.
+func (c *command) environ(flags map[string]string) []string {
 	environ := slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return slices.Contains(c.sources, name) && !config.IsVariable(name)
@@ -88,23 +108,16 @@ func (c *command) settingsWith(home string, flags map[string]string) (*config.Co
 			environ = append(environ, variable+"="+value)
 		}
 	}
-	// Before anything in it is looked at: what the platform did to the volume since the last start
-	// is no reason to refuse it.
-	access.PutBack(home)
-	cfg, err := config.Load(home, filepath.Join(home, "config.yaml"), environ)
-	if err != nil {
-		return nil, c.wrongUser(home, err)
+	return environ
+}
+
+// checkSocketPath refuses a path that no system takes for a socket.
+func checkSocketPath(cfg *config.Config) error {
+	if len(cfg.Control) <= longestSocket {
+		return nil
 	}
-	if len(cfg.Control) > longestSocket {
-		return nil, hint(fmt.Errorf("the path of the control socket has %d bytes, and the system takes %d at most: %s",
-			len(cfg.Control), longestSocket, cfg.Control),
-			adviceLongSocket)
-	}
-	// Most commands that read settings read a secret next, so every one of them shields itself
-	// first. Only `pksa run` insists on its success: a person's shell may not have the rights that
-	// the service has.
-	_, _ = harden.Shield(cfg.Hardening)
-	return cfg, nil
+	return hint(fmt.Errorf("the path of the control socket has %d bytes, and the system takes %d at most: %s",
+		len(cfg.Control), longestSocket, cfg.Control), adviceLongSocket)
 }
 
 // longestAttr is how many bytes a text in a line of the log may have. Lines that say more of what

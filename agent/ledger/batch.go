@@ -29,7 +29,8 @@ type batch struct {
 	after     []func(*state)         // under Ledger.mu, once the commit has succeeded
 	gatherNow bool                   // all changes are gathered with it, whatever segment it is in
 	recharged bool                   // its edits hold all charges, so none is gathered
-	gathered  uint64                 // the last record that this batch gathered; zero: it gathered nothing
+	gathered  uint64                 // the last record whose changes, and all before, it gathered at once; or zero
+	portion   *portion               // what it did of a gathering; nil: nothing
 	err       error                  // the first read or write that went wrong; it fails the batch
 }
 
@@ -104,8 +105,10 @@ func (b *batch) seen(o owner, digest [32]byte) bool {
 	if _, ok := b.digests[o][digest]; ok {
 		return true
 	}
-	if _, ok := b.l.state.recent[o][digest]; ok {
-		return true
+	for _, recent := range b.l.state.recentDigests() {
+		if _, ok := recent[o][digest]; ok {
+			return true
+		}
 	}
 	// The value is not opened: a forged one could only refuse a request.
 	_, found, err := b.in.get(digestBucket(o), digest[:])
@@ -127,7 +130,7 @@ func (b *batch) publish(st *state) {
 	st.last = b.last
 	// First what is forgotten: an owner's digests may be dropped and others kept in one batch.
 	for _, o := range b.forgotten {
-		delete(st.recent, o)
+		st.forget(o)
 	}
 	for o, digests := range b.digests {
 		if st.recent[o] == nil {
@@ -153,21 +156,11 @@ func (b *batch) publish(st *state) {
 	st.charges = append(st.charges, b.charges...)
 	b.publishFates(st)
 	b.publishRemnants(st)
+	// Last: all that this batch changed may be gathered too.
+	b.publishGathered(st)
 	for _, fn := range b.after {
 		fn(st)
 	}
-	// Last: what this batch changed is gathered too.
-	if b.gathered != 0 {
-		b.l.leaving.records += b.since.records
-		b.l.leaving.bytes += b.since.bytes
-		st.gathered, st.charges = b.gathered, nil
-		b.since = amount{}
-		b.since.add(b.lastSize)
-		clear(st.dirty)
-		clear(st.recent)
-		clear(st.positions)
-	}
-	st.since = b.since
 }
 
 // note keeps where the latest state of a request stands.
@@ -175,7 +168,7 @@ func (b *batch) note(number uint64, at position) { b.positions[number] = at }
 
 func (b *batch) charge(number uint64, charges []Charge) {
 	if len(charges) > 0 {
-		b.charges = append(b.charges, counted{number, charges})
+		b.charges = append(b.charges, counted{number, b.last.number, charges})
 	}
 }
 

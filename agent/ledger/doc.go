@@ -35,6 +35,9 @@
 // 4,096 records or 8 MiB of them have come, the changes are gathered into buckets that are read by
 // key, and full segments leave the buckets for files of their own. So what a commit writes does not
 // grow with the number of sessions, and what must be read at a start does not grow with the trail.
+// Each commit gathers a few changes for each record that it writes, so that no request waits for
+// all of them. The number up to which all is gathered moves on at the end, with the charges: what a
+// crash leaves is read from the trail once more, where all but a charge may be read twice.
 //
 // A segment ends before the record that would be its 4,097th, or would take it beyond 8 MiB; a
 // record that is larger is a segment by itself. The file's name has the numbers of the first and

@@ -30,6 +30,7 @@ type faults struct {
 	counts bool                             // operations are numbered from here on
 	ops    []string                         // in their order
 	decide func(number int, op string) fate // nil: all are done
+	few    int                              // changes that a commit gathers; zero: as a wallet
 }
 
 func (f *faults) around(op string, do func() error) error {
@@ -81,7 +82,7 @@ func (f *faults) in(disk *ledger.MemDisk) ledger.Options {
 	files.SyncFolder = func(string) error { return nil } // what is tried here does not depend on it
 	o := options("test").InMemory(disk).Around(f.around).OnDisk(files)
 	o.KeepSegments = 3
-	return o
+	return o.Gathering(f.few)
 }
 
 // live is the life of a ledger, from the first request until it is closed. Each of its operations

@@ -186,6 +186,9 @@ func (o Options) WithSegment(n uint64) Options { o.segment = n; return o }
 // for it, so that operations have an order.
 func (o Options) Beside(on bool) Options { o.inTurn = !on; return o }
 
+// Gathering lets a commit gather few changes beside those for its records.
+func (o Options) Gathering(few int) Options { o.gatherFew = few; return o }
+
 // Gathered is the number of the last record that is gathered.
 func (l *Ledger) Gathered() uint64 {
 	l.mu.RLock()

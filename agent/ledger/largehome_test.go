@@ -22,7 +22,7 @@ func FreeBytes(folder string) int64 { return freeBytes(folder) }
 // Rotated reports whether no full segment is left in the ledger's file.
 func (l *Ledger) Rotated(ctx context.Context) (done bool) {
 	err := l.submitContext(ctx, &op{apply: func(*batch) error {
-		done = l.rotated == l.state.gathered || l.stuck
+		done = l.rotated == l.state.whole || l.stuck
 		return nil
 	}})
 	return done || err != nil

@@ -46,6 +46,7 @@ type Options struct {
 	segmentBytes uint64 // bytes of them, as they lie in the store; zero: 8 MiB
 	period       uint64 // records whose values share a key; zero: 2^20
 	sumMost      int    // values that one commit adds up at most; zero: 1,000
+	gatherFew    int    // changes that one commit gathers, beside those for its records; zero: 64
 	inTurn       bool   // nothing is committed while a segment is written
 
 	newStore func(path string) store // nil: a bbolt file
@@ -77,6 +78,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.period, periodRecords)
 	setDefault(&o.segmentBytes, segmentBytes)
 	setDefault(&o.sumMost, sumMost)
+	setDefault(&o.gatherFew, gatherFew)
 	if o.disk.Rename == nil {
 		o.disk = crashing(durable.System())
 	}

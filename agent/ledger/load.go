@@ -164,6 +164,7 @@ func (f *loaded) meta() error {
 	}
 	floor, err := f.metaNumber(metaFloor)
 	f.state.gathered, f.state.kept, f.state.floor = uint64(number), uint64(kept), floor
+	f.state.whole = f.state.gathered
 	return err
 }
 
@@ -312,7 +313,7 @@ func (st *state) applyChange(s *stored, runs map[uint64]*run) {
 	number := s.requestNumber()
 	st.positions[number] = position{record: s.Number, end: s.extra.end}
 	if len(s.extra.charges) > 0 {
-		st.charges = append(st.charges, counted{number, s.extra.charges})
+		st.charges = append(st.charges, counted{number, s.Number, s.extra.charges})
 	}
 	runs[number] = s.extra.request.run(s.extra.end, number)
 }

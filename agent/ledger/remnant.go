@@ -282,7 +282,9 @@ func (b *batch) digestsOf(s *Session) (list [][32]byte, known bool) {
 	all := map[[32]byte]struct{}{}
 	owner := sessionOwner(s.ID)
 	maps.Copy(all, b.digests[owner])
-	maps.Copy(all, b.l.state.recent[owner])
+	for _, recent := range b.l.state.recentDigests() {
+		maps.Copy(all, recent[owner])
+	}
 	pairs, _, err := b.in.list(digestBucket(owner), nil, remnantDigests+1)
 	if err != nil {
 		b.fail(err)

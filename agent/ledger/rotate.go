@@ -47,10 +47,10 @@ func (l *Ledger) lags() bool {
 // beginRotation begins to write the next segment. It returns false if there is nothing to do, or
 // nothing can be done.
 func (l *Ledger) beginRotation() bool {
-	if l.Err() != nil || l.held.Load() || l.stuck || l.rotated == l.state.gathered {
+	if l.Err() != nil || l.held.Load() || l.stuck || l.rotated == l.state.whole {
 		return false
 	}
-	r := &rotation{gathered: l.state.gathered, format: l.state.format, done: make(chan struct{})}
+	r := &rotation{gathered: l.state.whole, format: l.state.format, done: make(chan struct{})}
 	l.rotating = r
 	go func() {
 		defer l.queue.signal()

@@ -12,6 +12,7 @@ type state struct {
 	last     chainEnd
 	gathered uint64   // number of the last record that is gathered: the buckets reflect the records up to it
 	since    amount   // of records from that one on
+	whole    uint64   // number of the last record that no gathering, which goes on, has yet to move
 	floor    int64    // ms; no nonce at or below counts
 	turns    []uint64 // records at which it was led back; the slice is never changed
 	holes    []Hole   // parts of the trail that were given up; the slice is never changed
@@ -27,7 +28,9 @@ type state struct {
 	sessions map[SessionID]*Session
 	accounts map[string][]*Session // live ones, most recently used first; the slices are never changed
 
-	// Not gathered yet:
+	gathering *gathering // nil: none goes on
+
+	// Not gathered yet, and in no gathering that goes on; requests and charges are in both:
 	recent    map[owner]map[[32]byte]struct{} // digests
 	dirty     map[SessionID]struct{}          // sessions that changed
 	positions map[uint64]position             // requests that changed, by number
@@ -54,6 +57,7 @@ type position struct {
 // counted is the charges of one request.
 type counted struct {
 	number  uint64
+	record  uint64 // that says so: of what waited for a person it is a later one
 	charges []Charge
 }
 
@@ -86,6 +90,21 @@ func remember(m map[owner]map[[32]byte]struct{}, o owner, digest [32]byte) {
 	m[o][digest] = struct{}{}
 }
 
+// recentDigests returns the digests that are not gathered yet, in one or two parts.
+func (st *state) recentDigests() []map[owner]map[[32]byte]struct{} {
+	if st.gathering == nil {
+		return []map[owner]map[[32]byte]struct{}{st.recent}
+	}
+	return []map[owner]map[[32]byte]struct{}{st.recent, st.gathering.recent}
+}
+
+// forget drops the digests of an owner that are not gathered yet.
+func (st *state) forget(o owner) {
+	for _, recent := range st.recentDigests() {
+		delete(recent, o)
+	}
+}
+
 // putFirst puts a session at the head of the list of its account, in place of its older self.
 func (st *state) putFirst(s *Session) {
 	st.sessions[s.ID] = s
@@ -111,7 +130,7 @@ func (st *state) remove(id SessionID) {
 	}
 	delete(st.sessions, id)
 	delete(st.dirty, id)
-	delete(st.recent, sessionOwner(id))
+	st.forget(sessionOwner(id))
 	list := slices.DeleteFunc(slices.Clone(st.accounts[s.Account]), func(o *Session) bool { return o.ID == id })
 	if len(list) == 0 {
 		delete(st.accounts, s.Account)

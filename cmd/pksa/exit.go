@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +32,32 @@ const (
 	// process again after every other one, and this one must stay down until a person has looked.
 	exitYielded = exitOK
 )
+
+// exitStatuses is all that commands end with, for people.
+var exitStatuses = []struct {
+	status  int
+	meaning string
+}{
+	{exitOK, "it was done, or is as it should be; so ends a copy of the wallet, too, that has yielded to another one"},
+	{exitFailure, "it could not be done, or is not as it should be"},
+	{exitUsage, "the command line makes no sense; nothing was done"},
+	{exitNothing, "\"pksa audit find\" found nothing"},
+	{exitWarnings, "\"pksa doctor\" found something that should be mended"},
+	{exitErrors, "\"pksa doctor\" found something that does not work"},
+	{interruption{os.Interrupt}.status(), "Ctrl-C ended it"},
+	{interruption{syscall.SIGTERM}.status(), "SIGTERM ended it; \"pksa run\" ends with 0 then, as with Ctrl-C"},
+}
+
+// checkingCommands are those that look at something, with what has to be well for status 0.
+var checkingCommands = [][2]string{
+	{"pksa status", "the wallet could sign; with --live: it answers"},
+	{"pksa canary", "each relay delivers"},
+	{"pksa demo", "all steps went as they should"},
+	{"pksa keys check", "each key is one of its account"},
+	{"pksa policy check", "there are no errors; with --strict: no warnings"},
+	{"pksa policy test", "each case has the answer that it names"},
+	{"pksa audit verify", "no record was changed or taken out"},
+}
 
 // errUsage marks a command line that makes no sense.
 type errUsage struct{ error }

@@ -2,16 +2,10 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
-
-// helpWidth is how wide help is printed: it fits every terminal.
-const helpWidth = "80"
 
 func (c *command) root() *cobra.Command {
 	root := &cobra.Command{
@@ -28,8 +22,6 @@ Set it up:     pksa init, then follow what it prints`,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped "+helpWidth))
-	c.fitHelp(root)
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.home, "home", "",
 		"`folder` of settings, policy, keys and ledger (default: $PKSA_HOME, else pksa in the XDG data folder)")
@@ -52,13 +44,8 @@ Set it up:     pksa init, then follow what it prints`,
 		c.relayCommand(), c.auditCommand(), c.why(), c.limitCommand(), c.ledgerCommand())
 	add("apps", c.appCommand(), c.sessionCommand(), c.pairCommand(), c.pendingCommand(), c.approveCommand(),
 		c.denyCommand())
-	add("other", c.versionCommand())
-	root.SetHelpCommandGroupID("other")
-	root.InitDefaultHelpCmd()
-	if help, _, err := root.Find([]string{"help"}); err == nil {
-		help.Short = "Show the help of a command"
-		help.Run, help.RunE = nil, helpOf
-	}
+	add("other", c.versionCommand(), c.manCommand())
+	c.setHelp(root)
 	c.completeAll(root)
 	root.SetCompletionCommandGroupID("other")
 	root.InitDefaultCompletionCmd()
@@ -71,45 +58,6 @@ Set it up:     pksa init, then follow what it prints`,
 		}
 	}
 	return root
-}
-
-// helpOf shows the help of the command that the words name. Other words are a mistake: cobra shows
-// the help of the program then, as if that had been wanted.
-func helpOf(cmd *cobra.Command, words []string) error {
-	about, rest, err := cmd.Root().Find(words)
-	if err != nil {
-		return err
-	}
-	if len(rest) > 0 {
-		return fmt.Errorf("unknown command %q for %q", rest[0], about.CommandPath())
-	}
-	about.InitDefaultHelpFlag()
-	return about.Help()
-}
-
-const completionHelp = `Prints a script for a shell, which then completes commands, flags and their
-values with the Tab key: roles, kinds, files; and, while the agent runs, apps,
-accounts, sessions and what waits for you. Nothing is unlocked for that.
-
-    bash   source <(pksa completion bash)         in ~/.bashrc
-    zsh    source <(pksa completion zsh)          in ~/.zshrc, after compinit
-    fish   pksa completion fish | source          in ~/.config/fish/config.fish`
-
-// fitHelp lets help, which is written for 80 columns, fit a narrower terminal.
-func (c *command) fitHelp(root *cobra.Command) {
-	full := root.HelpFunc()
-	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
-		wide := columns(c.out)
-		if wide == 0 || wide >= textWidth {
-			full(cmd, args)
-			return
-		}
-		var text strings.Builder
-		cmd.SetOut(&text)
-		full(cmd, args)
-		cmd.SetOut(c.out)
-		io.WriteString(c.out, wrapped(text.String(), wide))
-	})
 }
 
 // groupCommand returns a command that only holds others, and shows its help when it is called.

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// helpWidth is how wide help is printed: it fits every terminal.
+const helpWidth = "80"
+
+// setHelp makes help fit its place, and adds the topics to it.
+func (c *command) setHelp(root *cobra.Command) {
+	usage := strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped "+helpWidth)
+	root.SetUsageTemplate(strings.Replace(usage, "{{if .HasAvailableSubCommands}}\n\nUse ",
+		"{{if not .HasParent}}\n\nTopics, shown by \"pksa help TOPIC\":\n"+topicList()+"{{end}}"+
+			"{{if .HasAvailableSubCommands}}\n\nUse ", 1))
+	c.fitHelp(root)
+	root.SetHelpCommandGroupID("other")
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Use = "help [COMMAND | TOPIC]"
+		help.Short = "Show the help of a command, or about a topic"
+		help.Long = "Shows the help of a command, such as \"pksa help keys import\", or a page about\n" +
+			"what concerns several commands:\n\n" + topicList()
+		help.Run, help.RunE = nil, c.helpOf
+		help.ValidArgsFunction = helpWords
+	}
+}
+
+// topicList returns the lines of help that name the topics.
+func topicList() string {
+	lines := make([]string, len(topics))
+	for i, t := range topics {
+		lines[i] = fmt.Sprintf("  %-12s %s", t.name, t.summary)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// helpOf shows the help of the command that the words name, or a topic, or both if they have one
+// name. Other words are a mistake: cobra shows the help of the program then, as if that had been
+// wanted.
+func (c *command) helpOf(cmd *cobra.Command, words []string) error {
+	about, rest, err := cmd.Root().Find(words)
+	t, isTopic := topicOf(words)
+	if isTopic {
+		text := t.text() + "\n"
+		if err == nil && len(rest) == 0 && about.HasParent() {
+			text += "\n" + about.UsageString()
+		}
+		if wide := columns(c.out); wide > 0 {
+			text = wrapped(text, wide)
+		}
+		_, err := io.WriteString(c.out, text)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("unknown command %q for %q", rest[0], about.CommandPath())
+	}
+	about.InitDefaultHelpFlag()
+	return about.Help()
+}
+
+// helpWords completes names of commands and topics.
+func helpWords(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	about, rest, err := cmd.Root().Find(args)
+	if err != nil || len(rest) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var found []string
+	for _, sub := range about.Commands() {
+		if sub.IsAvailableCommand() {
+			found = append(found, sub.Name()+"\t"+sub.Short)
+		}
+	}
+	if len(args) == 0 {
+		for _, t := range topics {
+			found = append(found, t.name+"\t"+t.summary)
+		}
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
+}
+
+const completionHelp = `Prints a script for a shell, which then completes commands, flags and their
+values with the Tab key: roles, kinds, files; and, while the agent runs, apps,
+accounts, sessions and what waits for you. Nothing is unlocked for that.
+
+    bash   source <(pksa completion bash)         in ~/.bashrc
+    zsh    source <(pksa completion zsh)          in ~/.zshrc, after compinit
+    fish   pksa completion fish | source          in ~/.config/fish/config.fish`
+
+// fitHelp lets help, which is written for 80 columns, fit a narrower terminal.
+func (c *command) fitHelp(root *cobra.Command) {
+	full := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		wide := columns(c.out)
+		if wide == 0 || wide >= textWidth {
+			full(cmd, args)
+			return
+		}
+		var text strings.Builder
+		cmd.SetOut(&text)
+		full(cmd, args)
+		cmd.SetOut(c.out)
+		io.WriteString(c.out, wrapped(text.String(), wide))
+	})
+}

@@ -18,9 +18,17 @@ const (
 
 // Lacking returns the protections that this system does not have, whatever the setting hardening
 // says. On Linux there are none.
-func Lacking() []Measure { return lacking(runtime.GOOS) }
+func Lacking() []Measure { return LackingOn(runtime.GOOS) }
 
-func lacking(system string) []Measure {
+// Protections returns the names of the protections that a system has, named as in GOOS.
+func Protections(system string) []string {
+	return slices.DeleteFunc(append(slices.Clone(config.Measures), fileRights, callers), func(name string) bool {
+		return slices.ContainsFunc(LackingOn(system), func(m Measure) bool { return m.Name == name })
+	})
+}
+
+// LackingOn returns what [Lacking] returns on another system, named as in GOOS.
+func LackingOn(system string) []Measure {
 	if system == "linux" {
 		return nil
 	}

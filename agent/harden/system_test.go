@@ -22,7 +22,7 @@ func TestLacking(t *testing.T) {
 		"openbsd": append(slices.Clone(config.Measures), "callers"),
 	} {
 		var got []string
-		for _, m := range lacking(system) {
+		for _, m := range LackingOn(system) {
 			got = append(got, m.Name)
 			if m.Done || m.Detail == "" {
 				t.Errorf("%s: %+v", system, m)
@@ -30,6 +30,12 @@ func TestLacking(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s lacks %q, want %q", system, got, want)
+		}
+		// It has all that it does not lack.
+		all := append(Protections(system), got...)
+		slices.Sort(all)
+		if len(slices.Compact(all)) != len(config.Measures)+2 || len(all) != len(config.Measures)+2 {
+			t.Errorf("%s has %q", system, Protections(system))
 		}
 	}
 	if runtime.GOOS == "linux" && Lacking() != nil {
@@ -57,7 +63,7 @@ func TestMustBeSet(t *testing.T) {
 		"windows, best":       {"windows", config.Hardening{Set: true}, true},
 		"new system, not set": {"plan9", config.Hardening{}, false},
 	} {
-		err := mustBeSet(tt.setting, lacking(tt.system))
+		err := mustBeSet(tt.setting, LackingOn(tt.system))
 		var unset *UnsetError
 		if (err == nil) != tt.ok || err != nil && !errors.As(err, &unset) {
 			t.Errorf("%s: %v", name, err)
@@ -85,7 +91,7 @@ func TestLogNamesWhatIsLacking(t *testing.T) {
 				continue
 			}
 			var out bytes.Buffer
-			logMeasures(t.Context(), slog.New(slog.NewTextHandler(&out, nil)), measures, lacking(system))
+			logMeasures(t.Context(), slog.New(slog.NewTextHandler(&out, nil)), measures, LackingOn(system))
 			if got := strings.Count(out.String(), `level=WARN msg="not hardened"`); got != want {
 				t.Errorf("%s: %d lines, want %d:\n%s", system, got, want, &out)
 			}

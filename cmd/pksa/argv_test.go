@@ -22,7 +22,7 @@ var (
 	plainFlags = []string{"account", "amount", "answers", "app", "code", "counterparty", "file", "for", "home", "keys",
 		"kind", "lines", "listen",
 		"older", "operation", "order",
-		"outcome", "protocol", "relay", "result", "role", "rule", "session", "since", "text", "to", "tx",
+		"outcome", "protocol", "relay", "result", "role", "rule", "session", "since", "system", "text", "to", "tx",
 		"unproven", "until", "wait", "without",
 		"audit export --from", "migrate --from", "policy explain --policy"}
 	// sourceFlags have the name of a source as their value, and refuse everything else.

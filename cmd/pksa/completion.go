@@ -172,6 +172,7 @@ func (c *command) completions() completions {
 			"listen": words("127.0.0.1:9480"), "protocol": words("1", "0.8"),
 			"unproven": words("others", "none", "any"), "relay": words("wss://hive-auth.arcange.eu"), "file": files(),
 			"keys": files("json"), "without": nothing, "policy": policies,
+			"system":       words("linux", "darwin", "freebsd", "windows"),
 			"migrate from": folders, "keys import from": sources, "audit export from": nothing,
 		},
 		arguments: map[string]completer{

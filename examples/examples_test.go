@@ -57,7 +57,7 @@ func TestContainerfileBuildsStaticBinaries(t *testing.T) {
 	}
 	cmd := exec.Command("sh", "-c", build)
 	cmd.Dir = ".."
-	cmd.Env = append(os.Environ(), "VERSION=1.2-test")
+	cmd.Env = append(os.Environ(), "VERSION=1.2-test", "COMMIT="+strings.Repeat("c0", 20))
 	for _, env := range instructions(file, "ENV") {
 		cmd.Env = append(cmd.Env, strings.Fields(env)...)
 	}
@@ -72,7 +72,8 @@ func TestContainerfileBuildsStaticBinaries(t *testing.T) {
 	}
 	// What the builder names is what the program says: an image has no history that could tell.
 	output, err := exec.Command(filepath.Join(out, "pksa"), "version").CombinedOutput()
-	if err != nil || !strings.HasPrefix(string(output), "pksa 1.2-test (") {
+	if err != nil || !strings.HasPrefix(string(output), "pksa 1.2-test (") ||
+		!strings.Contains(string(output), "\ncommit c0c0") {
 		t.Errorf("pksa version: %v\n%s", err, output)
 	}
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // version and commit are what a build says of itself that has no history beside it, such as that of
-// an image: -ldflags "-X main.version=… -X main.commit=…". Nothing is
-// needed where Go finds the history.
+// an image: -ldflags "-X main.version=… -X main.commit=…". Nothing is needed where Go finds the
+// history.
 var version, commit string
 
 // unknownVersion is the version of a build to which nobody gave one.

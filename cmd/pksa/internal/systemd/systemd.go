@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,7 +24,12 @@ const (
 )
 
 // Notifier is the connection to the service manager. It may be used concurrently.
-type Notifier struct{ conn net.Conn }
+type Notifier struct {
+	conn net.Conn
+
+	mu      sync.Mutex // held while something is sent, so that nothing overtakes Stopping
+	stopped bool       // guarded by mu: Stopping was sent
+}
 
 // Dial connects to the socket that NOTIFY_SOCKET names: a path, or "@name" for the abstract one. An
 // empty name returns a notifier that says nothing. It is called before the process shuts itself in:
@@ -41,14 +47,21 @@ func Dial(socket string) (*Notifier, error) {
 	if err != nil {
 		return &Notifier{}, fmt.Errorf("NOTIFY_SOCKET: %w", err)
 	}
-	return &Notifier{conn}, nil
+	return &Notifier{conn: conn}, nil
 }
 
-// Send sends one state.
+// Send sends one state. After Stopping, neither Ready nor Reloading is sent: a reload that ends while
+// the process stops would make it a running service again.
 func (n *Notifier) Send(state string) error {
 	if n.conn == nil {
 		return nil
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.stopped && (state == Ready || state == Reloading) {
+		return nil
+	}
+	n.stopped = n.stopped || state == Stopping
 	// A manager that reads nothing must not stop what the process does.
 	_ = n.conn.SetWriteDeadline(time.Now().Add(time.Second))
 	if _, err := n.conn.Write([]byte(state)); err != nil {

@@ -43,6 +43,33 @@ func TestNotify(t *testing.T) {
 	}
 }
 
+// A reload may begin or end after the stop has begun: of that the manager is told nothing, and what
+// it may still hear it hears.
+func TestNothingAfterStopping(t *testing.T) {
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: fmt.Sprintf("@pksa-stopping-%d", os.Getpid()),
+		Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	n, err := Dial(l.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	for _, state := range []string{Ready, Reloading, Stopping, Ready, Reloading, Ready, WatchdogState, StatusText("ends")} {
+		if err := n.Send(state); err != nil {
+			t.Fatal(err)
+		}
+	}
+	buf := make([]byte, 100)
+	for _, want := range []string{Ready, Reloading, Stopping, WatchdogState, "STATUS=ends"} {
+		if size, err := l.Read(buf); err != nil || string(buf[:size]) != want {
+			t.Errorf("%q, %v, want %q", buf[:size], err, want)
+		}
+	}
+}
+
 // Without a socket nothing is said, and a bad one is an error with a notifier that can be used.
 func TestNobodyToNotify(t *testing.T) {
 	for socket, wanted := range map[string]bool{"": true, "vsock:2:1": false, "/none.here/socket": false} {

@@ -78,7 +78,8 @@ func (r *reader) readEnviron(environ []string) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
-		if vars[name] == "" { // not set: so write tools that pass on what they may not have
+		// An empty one is not set: so write tools that pass on what they may not have.
+		if vars[name] == "" || isServiceLink(vars, name) {
 			continue
 		}
 		setting, ok := byVariable(name)

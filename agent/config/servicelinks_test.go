@@ -16,8 +16,8 @@ func linksOf(service, host string) []string {
 	}
 }
 
-// A Service named pksa, or with such a name, puts variables into the container that are no settings.
-// They stop nothing, and change nothing.
+// A Service named pksa, or with such a name, puts variables into the container that are no
+// settings. They stop nothing, and change nothing.
 func TestServiceLinks(t *testing.T) {
 	plain, err := Load("/home/x", "/home/x/config.yaml", nil)
 	if err != nil {

@@ -40,7 +40,8 @@ func writeLicences(w io.Writer, args []string) error {
 			linked[module{path: m.path, version: m.version}] = true
 		}
 	}
-	fmt.Fprintln(w, "What these programs are made of beside pksa itself, and the licences under which that may be used.")
+	fmt.Fprintln(w, "What these programs are made of beside pksa itself, and the licences under which that may be "+
+		"used.")
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return err

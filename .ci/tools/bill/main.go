@@ -56,7 +56,8 @@ func modules(program string) (*buildinfo.BuildInfo, []module, error) {
 	var list []module
 	for _, dep := range info.Deps {
 		if dep.Replace != nil {
-			return nil, nil, fmt.Errorf("%s: %s is replaced: nobody could get the same", filepath.Base(program), dep.Path)
+			return nil, nil, fmt.Errorf("%s: %s is replaced: nobody could get the same", filepath.Base(program),
+				dep.Path)
 		}
 		list = append(list, module{dep.Path, dep.Version, dep.Sum})
 	}

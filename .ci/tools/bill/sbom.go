@@ -13,43 +13,51 @@ import (
 	"time"
 )
 
-// The parts of CycloneDX 1.6 that a bill has.
-type (
-	bom struct {
-		Format       string       `json:"bomFormat"`
-		SpecVersion  string       `json:"specVersion"`
-		Serial       string       `json:"serialNumber"`
-		Version      int          `json:"version"`
-		Metadata     metadata     `json:"metadata"`
-		Components   []component  `json:"components"`
-		Dependencies []dependency `json:"dependencies"`
-	}
-	metadata struct {
-		Timestamp string    `json:"timestamp"`
-		Component component `json:"component"`
-	}
-	component struct {
-		Type       string     `json:"type"`
-		Ref        string     `json:"bom-ref"`
-		Name       string     `json:"name"`
-		Version    string     `json:"version"`
-		PURL       string     `json:"purl,omitempty"`
-		Hashes     []hash     `json:"hashes,omitempty"`
-		Properties []property `json:"properties,omitempty"`
-	}
-	hash struct {
-		Algorithm string `json:"alg"`
-		Content   string `json:"content"`
-	}
-	property struct {
-		Name  string `json:"name"`
-		Value string `json:"value"`
-	}
-	dependency struct {
-		Ref       string   `json:"ref"`
-		DependsOn []string `json:"dependsOn,omitempty"`
-	}
-)
+// bom is a bill in the format of CycloneDX 1.6, as far as it is used here.
+type bom struct {
+	Format       string       `json:"bomFormat"`
+	SpecVersion  string       `json:"specVersion"`
+	Serial       string       `json:"serialNumber"`
+	Version      int          `json:"version"`
+	Metadata     metadata     `json:"metadata"`
+	Components   []component  `json:"components"`
+	Dependencies []dependency `json:"dependencies"`
+}
+
+// metadata is what the bill is about.
+type metadata struct {
+	Timestamp string    `json:"timestamp"`
+	Component component `json:"component"`
+}
+
+// component is the program, or a module in it.
+type component struct {
+	Type       string     `json:"type"`
+	Ref        string     `json:"bom-ref"`
+	Name       string     `json:"name"`
+	Version    string     `json:"version"`
+	PURL       string     `json:"purl,omitempty"`
+	Hashes     []hash     `json:"hashes,omitempty"`
+	Properties []property `json:"properties,omitempty"`
+}
+
+// hash is the digest of the program.
+type hash struct {
+	Algorithm string `json:"alg"`
+	Content   string `json:"content"`
+}
+
+// property is what CycloneDX has no member for.
+type property struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// dependency is what a component is made of.
+type dependency struct {
+	Ref       string   `json:"ref"`
+	DependsOn []string `json:"dependsOn,omitempty"`
+}
 
 // writeSBOM writes the bill of one program. The standard library is a component, too: holes in it
 // are holes in the program.
@@ -70,7 +78,8 @@ func writeSBOM(w io.Writer, program string, at time.Time) error {
 		Metadata: metadata{at.Format(time.RFC3339), main}}
 	whole := dependency{Ref: main.Ref}
 	for _, m := range list {
-		c := component{Type: "library", Name: m.path, Version: m.version, PURL: "pkg:golang/" + m.path + "@" + m.version}
+		c := component{Type: "library", Name: m.path, Version: m.version, PURL: "pkg:golang/" + m.path + "@" +
+			m.version}
 		c.Ref = c.PURL
 		if m.sum != "" {
 			// Go's own sum of a module, as in go.sum: it is none of the archive's bytes.
@@ -86,7 +95,7 @@ func writeSBOM(w io.Writer, program string, at time.Time) error {
 	return e.Encode(b)
 }
 
-// settings are those of the build that say what it was made of.
+// settings returns those of the build that say what it was made of.
 func settings(info *buildinfo.BuildInfo) (list []property) {
 	for _, s := range info.Settings {
 		switch s.Key {

@@ -50,8 +50,8 @@ func Dial(socket string) (*Notifier, error) {
 	return &Notifier{conn: conn}, nil
 }
 
-// Send sends one state. After Stopping, neither Ready nor Reloading is sent: a reload that ends while
-// the process stops would make it a running service again.
+// Send sends one state. After Stopping, neither Ready nor Reloading is sent: a reload that ends
+// while the process stops would make it a running service again.
 func (n *Notifier) Send(state string) error {
 	if n.conn == nil {
 		return nil

@@ -57,7 +57,8 @@ func TestNothingAfterStopping(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	for _, state := range []string{Ready, Reloading, Stopping, Ready, Reloading, Ready, WatchdogState, StatusText("ends")} {
+	for _, state := range []string{Ready, Reloading, Stopping, Ready, Reloading, Ready, WatchdogState,
+		StatusText("ends")} {
 		if err := n.Send(state); err != nil {
 			t.Fatal(err)
 		}

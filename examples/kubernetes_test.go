@@ -1,0 +1,142 @@
+package examples_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"pksa/agent/policy"
+)
+
+// manifest is what of a manifest is looked at. .ci/tools decodes all of it as Kubernetes does.
+type manifest struct {
+	Kind string
+	Data map[string]string
+	Spec struct {
+		AccessModes []string `yaml:"accessModes"`
+		Replicas    int
+		Strategy    struct{ Type string }
+		Template    struct{ Spec pod }
+	}
+}
+
+type pod struct {
+	Token           *bool `yaml:"automountServiceAccountToken"`
+	Links           *bool `yaml:"enableServiceLinks"`
+	Grace           int   `yaml:"terminationGracePeriodSeconds"`
+	SecurityContext struct {
+		RunAsNonRoot       bool `yaml:"runAsNonRoot"`
+		RunAsUser, FSGroup int
+		Seccomp            struct{ Type string } `yaml:"seccompProfile"`
+	} `yaml:"securityContext"`
+	InitContainers []container `yaml:"initContainers"`
+	Containers     []container
+	Volumes        []struct{ Name string }
+}
+
+type container struct {
+	Name, Image     string
+	Args            []string
+	Env             []struct{ Name, Value string }
+	Mounts          []struct{ Name string } `yaml:"volumeMounts"`
+	Ports           []struct{ Name string }
+	Startup         probe `yaml:"startupProbe"`
+	Liveness        probe `yaml:"livenessProbe"`
+	Readiness       probe `yaml:"readinessProbe"`
+	SecurityContext struct {
+		Escalation   *bool                   `yaml:"allowPrivilegeEscalation"`
+		ReadOnly     bool                    `yaml:"readOnlyRootFilesystem"`
+		Capabilities struct{ Drop []string } `yaml:"capabilities"`
+	} `yaml:"securityContext"`
+}
+
+type probe struct {
+	HTTPGet struct{ Path, Port string } `yaml:"httpGet"`
+}
+
+// manifests returns those of the file, by kind.
+func manifests(t *testing.T) map[string]manifest {
+	t.Helper()
+	all := map[string]manifest{}
+	for d := yaml.NewDecoder(bytes.NewReader(read(t, "kubernetes/pksa.yaml"))); ; {
+		var m manifest
+		if err := d.Decode(&m); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all[m.Kind] = m
+	}
+}
+
+// One pod has one wallet, shut in, with probes that restart what hangs and nothing else.
+func TestKubernetesPod(t *testing.T) {
+	all := manifests(t)
+	d := all["Deployment"].Spec
+	if d.Replicas != 1 || d.Strategy.Type != "Recreate" ||
+		!slices.Equal(all["PersistentVolumeClaim"].Spec.AccessModes, []string{"ReadWriteOncePod"}) {
+		t.Error("two copies of the wallet may run at a time")
+	}
+	p := d.Template.Spec
+	if p.Token == nil || *p.Token || p.Links == nil || *p.Links || p.Grace <= 20 {
+		t.Errorf("%+v", p)
+	}
+	c := p.SecurityContext
+	if !c.RunAsNonRoot || c.RunAsUser != 10001 || c.FSGroup != 10001 || c.Seccomp.Type != "RuntimeDefault" {
+		t.Errorf("%+v", c)
+	}
+	volumes := map[string]bool{}
+	for _, v := range p.Volumes {
+		volumes[v.Name] = true
+	}
+	for _, c := range append(slices.Clone(p.InitContainers), p.Containers...) {
+		s := c.SecurityContext
+		if s.Escalation == nil || *s.Escalation || !s.ReadOnly || !slices.Equal(s.Capabilities.Drop, []string{"ALL"}) {
+			t.Errorf("%s is not shut in", c.Name)
+		}
+		for _, m := range c.Mounts {
+			if !volumes[m.Name] {
+				t.Errorf("%s: there is no volume %s", c.Name, m.Name)
+			}
+			if holds := m.Name == "secrets" || m.Name == "home"; holds && c.Name == "bot" {
+				t.Errorf("the bot is given %s", m.Name)
+			}
+		}
+	}
+	wallet := p.Containers[0]
+	if wallet.Startup.HTTPGet.Path != "/livez" || wallet.Liveness.HTTPGet.Path != "/livez" ||
+		wallet.Readiness.HTTPGet.Path != "/readyz" || wallet.Ports[0].Name != wallet.Liveness.HTTPGet.Port {
+		t.Errorf("probes: %+v, %+v, %+v", wallet.Startup, wallet.Liveness, wallet.Readiness)
+	}
+}
+
+// The wallet takes the settings and the policy of the manifests, also beside a Service that has its
+// name.
+func TestKubernetesSettings(t *testing.T) {
+	all := manifests(t)
+	p := all["Deployment"].Spec.Template.Spec
+	for _, c := range append(slices.Clone(p.InitContainers), p.Containers[0]) {
+		settings := map[string]string{"PKSA_SERVICE_HOST": "10.96.0.17", "PKSA_SERVICE_PORT": "9481",
+			"PKSA_PORT": "tcp://10.96.0.17:9481", "PKSA_PORT_9481_TCP": "tcp://10.96.0.17:9481"}
+		for _, e := range c.Env {
+			settings[e.Name] = e.Value
+		}
+		checkSettings(t, settings)
+		if len(c.Env) < 3 || settings["PKSA_UNLOCK"] != "file:/run/secrets/pksa/unlock" {
+			t.Errorf("%s: settings %v", c.Name, c.Env)
+		}
+	}
+	text := all["ConfigMap"].Data["policy.yaml"]
+	compiled, problems := policy.Compile("policy.yaml", []byte(text), policy.Options{})
+	if compiled == nil || len(problems.Warnings()) > 0 {
+		t.Errorf("%v", problems)
+	}
+	if !strings.Contains(text, "apps: [mybot]") {
+		t.Error("the policy knows another bot")
+	}
+}

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// A bill names the program with its digest, Go's library and each module, and is the same each time.
+// A bill names the program with its digest, Go's library and each module, and is the same each
+// time.
 func TestSBOM(t *testing.T) {
 	program, err := os.Executable()
 	if err != nil {

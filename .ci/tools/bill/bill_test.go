@@ -64,7 +64,8 @@ func TestLicence(t *testing.T) {
 	if err := writeLicence(&out, "a", folder); err == nil || !strings.Contains(err.Error(), "has no licence") {
 		t.Errorf("a module without a licence: %v", err)
 	}
-	for name, text := range map[string]string{"LICENSE.md": "may be used", "NOTICE": "made by", "license_test.go": "x"} {
+	for name, text := range map[string]string{"LICENSE.md": "may be used", "NOTICE": "made by",
+		"license_test.go": "x"} {
 		if err := os.WriteFile(folder+"/"+name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +74,8 @@ func TestLicence(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := out.String()
-	if strings.Count(text, "a v1: ") != 2 || !strings.Contains(text, "may be used") || !strings.Contains(text, "made by") {
+	if strings.Count(text, "a v1: ") != 2 || !strings.Contains(text, "may be used") ||
+		!strings.Contains(text, "made by") {
 		t.Error(text)
 	}
 }

@@ -44,6 +44,58 @@ func (m pattern) parsed() *syntax.Regexp {
 	return re.Simplify()
 }
 
+// mostSpelled is how many texts a pattern is taken apart into.
+const mostSpelled = 16
+
+// texts returns all texts that the pattern takes, none if they are many.
+func (m pattern) texts() []string {
+	re := m.parsed()
+	switch {
+	case m.glob && m.oneText():
+		return []string{m.source}
+	case m.glob || re == nil:
+		return nil
+	}
+	return spelled(re)
+}
+
+// spelled returns all texts that an expression takes, whatever it says of large and small letters;
+// none if they are many.
+func spelled(re *syntax.Regexp) (texts []string) {
+	switch re.Op {
+	case syntax.OpEmptyMatch:
+		return []string{""}
+	case syntax.OpLiteral:
+		return []string{string(re.Rune)}
+	case syntax.OpCapture:
+		return spelled(re.Sub[0])
+	case syntax.OpAlternate:
+		for _, one := range re.Sub {
+			more := spelled(one)
+			if more == nil || len(texts)+len(more) > mostSpelled {
+				return nil
+			}
+			texts = append(texts, more...)
+		}
+	case syntax.OpConcat:
+		texts = []string{""}
+		for _, one := range re.Sub {
+			ends := spelled(one)
+			if len(texts)*len(ends) > mostSpelled {
+				return nil
+			}
+			var longer []string
+			for _, begin := range texts {
+				for _, end := range ends {
+					longer = append(longer, begin+end)
+				}
+			}
+			texts = longer
+		}
+	}
+	return texts
+}
+
 // globInRegexp finds a regular expression that was meant as a glob: its star repeats a letter.
 func globInRegexp(p *place) string {
 	m, ok := p.matcher.(pattern)

@@ -20,8 +20,9 @@ type place struct {
 	whole   matcher   // all that is said about the same value
 	beside  []matcher // the tests of the same map, this one too
 
-	evadable bool // what evades the test is better off
-	first    bool // the test is all that is said about the value
+	lists    map[string][]*yamlnode.Node // of the file
+	evadable bool                        // what evades the test is better off
+	first    bool                        // the test is all that is said about the value
 }
 
 // allows reports whether what fits the test is let through, and nobody looks at it.
@@ -54,13 +55,13 @@ func (c *compiler) places(r *rule, visit func(*place)) {
 		e := &r.entries[i]
 		for k, f := range e.fields {
 			p := &place{rule: r, entry: e, field: f.field, name: f.field, node: n.Entries[0].Value.Sorted()[k].Value,
-				shape: e.shapeOf(f.field), matcher: f.matcher, whole: f.matcher, first: true}
+				shape: e.shapeOf(f.field), matcher: f.matcher, whole: f.matcher, first: true, lists: c.lists}
 			p.walk(visit)
 		}
 	}
 	if r.text != nil {
 		p := &place{rule: r, field: "text", name: "text", node: c.valueOfKey(r, "text"), shape: documentShape,
-			matcher: r.text, whole: r.text, first: true}
+			matcher: r.text, whole: r.text, first: true, lists: c.lists}
 		p.walk(visit)
 	}
 }

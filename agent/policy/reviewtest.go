@@ -14,7 +14,8 @@ import (
 var testTraps = []func(*place) string{
 	wordForAll, wordForNothing, textLikePattern, otherAssets, otherTexts, otherKeys, evadedByMore, besideAnother,
 	firstOnly, wholeText, globInRegexp, regexpInGlob, wildFront, freeMembers,
-	impossible,
+	impossible, nameOfList, wordForSelf, severalInOne, filledIn, jsonInOneText, comparisonInText, globOfShells,
+	slashesAround, halfAnchored, blanksAround, oneAmount,
 }
 
 // reviewTests warns about tests of fields and texts that are no errors and say something else than
@@ -44,7 +45,7 @@ func (c *compiler) reviewWhere(l *limit) {
 		if e.Key.Text == "where" {
 			p := &place{rule: &l.rule, field: "where", name: "where", node: e.Value, shape: jsonShape,
 				matcher: l.of.where,
-				whole:   l.of.where}
+				whole:   l.of.where, lists: c.lists}
 			p.walk(c.reviewTest)
 		}
 	}

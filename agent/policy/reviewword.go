@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"pksa/agent/yamlnode"
+	"pksa/protocol/hive"
 )
 
 // wordsForAll and wordsForNothing look like words of the language, and are values.
@@ -34,8 +35,10 @@ func (p *place) wordIn(words []string) string {
 			}
 		}
 	case pattern:
-		if word := m.word(); isWord(word, words) {
-			return word
+		if texts := m.texts(); len(texts) > 0 && !slices.ContainsFunc(texts, func(text string) bool {
+			return !isWord(text, words)
+		}) {
+			return texts[0]
 		}
 	}
 	return ""
@@ -52,6 +55,15 @@ func (m pattern) word() string {
 		return m.source
 	}
 	return m.begins()
+}
+
+// pays reports whether the test is about who is paid.
+func (p *place) pays() bool {
+	if p.entry == nil || p.field == payeeField {
+		return true
+	}
+	d, ok := hive.DefinitionOf(p.entry.name)
+	return !ok || slices.Contains(d.Payees, p.field)
 }
 
 // bareWord returns a word that YAML has for yes or no, "" if the test compares with none, or says
@@ -108,8 +120,18 @@ func (c *compiler) reviewName(n *yamlnode.Node, key, name string) {
 	case isWord(name, wordsForNothing):
 		c.Warn(n, "%s: %s is only what has that name, and no word for nothing; name whom you mean, or write %s: any",
 			key, quote(name), key)
+	case namesList(c.lists, name):
+		c.Warn(n, "%s: %s is only what has that name, and not the list; write $%s", key, quote(name), name)
+	case key != "apps" && isWord(name, wordsForSelf):
+		c.Warn(n, "%s: %s is only the account of that name; name yours", key, quote(name))
+	case severalForm.MatchString(name):
+		c.Warn(n, "%s: %s is one name as it stands; several are written [%s]", key, quote(name),
+			betweenThem.ReplaceAllString(name, ", "))
 	case strings.Contains(name, "*"):
 		c.Warn(n, "%s: %s is compared as it stands, with its star; name each, or write %s: any", key, quote(name), key)
+	case looksLikeRegexp(name):
+		c.Warn(n, "%s: %s is compared as it stands, and is no pattern here; name each, or write %s: any", key,
+			quote(name), key)
 	}
 }
 
@@ -120,7 +142,7 @@ func wordForNothing(p *place) string {
 		word, orText = p.bareWord("false"), "; put it in quotes if that text is meant"
 	}
 	// What is sent to the account null is burnt, and everybody knows it by that name.
-	if word == "" || p.shape.kind == anAccount && word == "null" {
+	if word == "" || p.shape.kind == anAccount && word == "null" && (!p.node.Null || p.pays()) {
 		return ""
 	}
 	switch p.shape.kind {

@@ -242,6 +242,9 @@ func TestPublishedSchema(t *testing.T) {
 	}
 }
 
+// beyondEditors is taken, with a warning, and no editor takes it: null without quotes for a text.
+const beyondEditors = "null_without_quotes.yaml"
+
 // Everything that compiles fits the schema: examples, the language's own examples, what is warned
 // of, and hundreds of random policies.
 func TestSchemaTakesWhatCompiles(t *testing.T) {
@@ -260,8 +263,8 @@ func TestSchemaTakesWhatCompiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		v, err := asEditorsSee(src)
-		if err != nil || !s.valid(s.root, v) {
-			t.Errorf("%s does not fit: %v", file, err)
+		if fits := err == nil && s.valid(s.root, v); fits == (filepath.Base(file) == beyondEditors) {
+			t.Errorf("%s fits: %t, %v", file, fits, err)
 		}
 	}
 	for i := range uint64(300) {

@@ -1,0 +1,278 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"pksa/agent/yamlnode"
+)
+
+// What other tools read as something more than a text, and is a text here.
+
+// wordsForSelf are words by which people mean the account of the request.
+var wordsForSelf = []string{"self", "me", "myself", "mine", "own", "owner", "account", "user", "username", "sender",
+	"signer", "principal", "caller"}
+
+// textOf returns the text that the test compares with as it stands, "" if it is no such test.
+func (p *place) textOf() string {
+	e, ok := p.matcher.(equals)
+	// $$ begins a text on purpose.
+	if !ok || e.kind != isText || strings.HasPrefix(p.node.Text, "$$") {
+		return ""
+	}
+	return e.text
+}
+
+// nameOfList finds the name of a list without the dollar sign.
+func nameOfList(p *place) string {
+	name := p.textOf()
+	if !p.namesList(name) || p.node.Quoted && p.shape.kind != anAccount {
+		return ""
+	}
+	return fmt.Sprintf("%s: %q is %s, and not the list; write $%s", p.name, name, p.whatItIs(), name)
+}
+
+// namesList reports whether there is a list of that name. One that holds its own name may mean
+// that.
+func (p *place) namesList(name string) bool { return namesList(p.lists, name) }
+
+func namesList(lists map[string][]*yamlnode.Node, name string) bool {
+	items, ok := lists[name]
+	return ok && !slices.ContainsFunc(items, func(item *yamlnode.Node) bool { return item.Text == name })
+}
+
+// whatItIs returns what a text is that seems to be a word of the language.
+func (p *place) whatItIs() string {
+	if p.shape.kind == anAccount {
+		return "the account of that name"
+	}
+	return "that text"
+}
+
+// wordForSelf finds a word that seems to mean the account of the request.
+func wordForSelf(p *place) string {
+	word := p.textOf()
+	if p.shape.kind != anAccount || !isWord(word, wordsForSelf) || p.namesList(word) {
+		return ""
+	}
+	return fmt.Sprintf("%s: %q is the account of that name; the account of the request is $account", p.name, word)
+}
+
+var (
+	severalForm = regexp.MustCompile(`^[\w.$*-]+(?:[|,;][\w.$*-]+)+$`)
+	commaNumber = regexp.MustCompile(`^-?[0-9]+(?:\.[0-9]+)*,[0-9]+$`)
+	betweenThem = regexp.MustCompile(`[|,;]`)
+)
+
+// severalInOne finds several values in one text.
+func severalInOne(p *place) string {
+	text := p.textOf()
+	if !strings.ContainsAny(text, "|,;") || !severalForm.MatchString(text) || p.shape.kind == aDocument ||
+		p.shape.kind == aJSONText {
+		return ""
+	}
+	point := ""
+	if p.shape.kind == aJSON && commaNumber.MatchString(text) {
+		point = ", and a number with a point and without quotes"
+	}
+	return fmt.Sprintf("%s: %s is one text; several are written [%s]%s", p.name, quote(text),
+		betweenThem.ReplaceAllString(text, ", "), point)
+}
+
+// filledForm matches what other tools put a value in the place of.
+var filledForm = regexp.MustCompile(`\{\{.*\}\}|\$\{[^}]+\}|\$\([^)]+\)|<%|(?:^|[^0-9%])%[sdv](?:\W|$)`)
+
+// filledIn finds a text or pattern that seems to be filled in.
+func filledIn(p *place) string {
+	text := p.textOf()
+	m, isPattern := p.matcher.(pattern)
+	if isPattern {
+		text = m.source
+	}
+	if !strings.ContainsAny(text, "{$<%") {
+		return ""
+	}
+	// In a regexp these signs have a meaning of their own.
+	says := ""
+	if !isPattern || m.glob {
+		says = filledForm.FindString(text)
+	}
+	for _, name := range append([]string{"account"}, p.listNames()...) {
+		if mark := "$" + name; strings.Contains(text, mark) && (isPattern || text != mark) {
+			says = mark
+		}
+	}
+	if says == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s: inside a text or a pattern nothing is filled in, and %s stands for itself; a value can be "+
+		"$account or the name of a list as a whole, and glob: 'x*' is for what changes", p.name,
+		quote(strings.TrimSpace(says)))
+}
+
+func (p *place) listNames() (names []string) {
+	for name := range p.lists {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// jsonInOneText finds JSON that is compared by its spelling.
+func jsonInOneText(p *place) string {
+	text := strings.TrimSpace(p.textOf())
+	if p.shape.kind != aJSONText || text == "" {
+		return ""
+	}
+	const members = "test what is inside, such as {.name: value, members: [name]}"
+	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") {
+		return fmt.Sprintf("%s: this is no JSON with members, and is compared as it stands; %s", p.name, members)
+	}
+	if len(text) == 2 && p.allows() {
+		return "" // nothing in it that could be written otherwise
+	}
+	return fmt.Sprintf("%s: JSON as a text is compared letter by letter, so the same with a blank or in another order "+
+		"does not fit; %s", p.name, members)
+}
+
+var (
+	compareForm = regexp.MustCompile(`^(<=|>=|==?|!=|<>|<|>)\s*(-?[0-9][0-9.,]*)$`)
+	rangeForm   = regexp.MustCompile(`^(-?[0-9][0-9.]*)\s*\.\.\.?\s*(-?[0-9][0-9.]*)$`)
+)
+
+// comparison returns the test that a text such as <=5 or 1..5 seems to be, "" if it seems none.
+func comparison(text string) string {
+	if !strings.Contains(text, "..") && strings.IndexAny(text, "<>=!") != 0 {
+		return ""
+	}
+	if m := rangeForm.FindStringSubmatch(text); m != nil {
+		return fmt.Sprintf("{min: %s, max: %s}", m[1], m[2])
+	}
+	m := compareForm.FindStringSubmatch(text)
+	if m == nil {
+		return ""
+	}
+	switch m[1] {
+	case "<", "<=":
+		return fmt.Sprintf("{max: %s}", m[2])
+	case ">", ">=":
+		return fmt.Sprintf("{min: %s}", m[2])
+	case "!=", "<>":
+		return fmt.Sprintf("{not: %s}", m[2])
+	}
+	return m[2]
+}
+
+// comparisonInText finds a comparison that is written as a text.
+func comparisonInText(p *place) string {
+	text := p.textOf()
+	write := comparison(text)
+	if write == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s: %s is that text and compares nothing; write %s", p.name, quote(text), write)
+}
+
+// globOfShells finds a glob with signs that stand for something else in other tools.
+func globOfShells(p *place) string {
+	m, ok := p.matcher.(pattern)
+	if !ok || !m.glob || looksLikeRegexp(m.source) {
+		return ""
+	}
+	var parts []string
+	for _, mark := range []struct{ begin, within, end string }{{"{", ",", "}"}, {"[", "", "]"}, {"", "|", ""}} {
+		from := strings.Index(m.source, mark.begin)
+		if from < 0 {
+			continue
+		}
+		inner := m.source[from+len(mark.begin):]
+		if to := strings.Index(inner, mark.end); mark.end != "" && to >= 0 {
+			inner = inner[:to]
+		} else if mark.end != "" {
+			continue
+		}
+		if strings.Contains(inner, mark.within) {
+			parts = append(parts, mark.begin+cmp.Or(mark.within, "…")+mark.end)
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s: in a glob only * and ? stand for something else, and %s for itself; several are a list: "+
+		"[{glob: 'a*'}, {glob: 'b*'}]", p.name, parts[0])
+}
+
+// slashesAround finds a regular expression between slashes, as some languages write it.
+func slashesAround(p *place) string {
+	text := p.textOf()
+	m, isPattern := p.matcher.(pattern)
+	if isPattern {
+		text = m.source
+	}
+	inner, ok := betweenSlashes(text)
+	if !ok || !isPattern && !strings.ContainsAny(inner, `^$.*+[(\|`) {
+		return ""
+	}
+	whole := strings.TrimPrefix(inner, "^")
+	if re := (pattern{source: inner}).parsed(); !strings.HasSuffix(inner, "$") && re != nil && !wild(re, -1) {
+		whole += ".*"
+	}
+	return fmt.Sprintf("%s: the slashes count as they stand; a regular expression is written {regexp: '%s'}, and is "+
+		"compared with the whole text", p.name, strings.TrimSuffix(whole, "$"))
+}
+
+var slashed = regexp.MustCompile(`^/(.+)/[a-z]*$`)
+
+// betweenSlashes returns what stands between slashes.
+func betweenSlashes(text string) (string, bool) {
+	m := slashed.FindStringSubmatch(text)
+	if m == nil {
+		return "", false
+	}
+	return m[1], true
+}
+
+// halfAnchored finds a regular expression that is anchored on one side, as if the other were free.
+func halfAnchored(p *place) string {
+	m, ok := p.matcher.(pattern)
+	if !ok || m.glob || wholeText(p) != "" {
+		return ""
+	}
+	begins := strings.HasPrefix(m.source, "^")
+	ends := strings.HasSuffix(m.source, "$") && !strings.HasSuffix(m.source, `\$`)
+	re := m.parsed()
+	switch {
+	case begins == ends || re == nil:
+		return ""
+	case begins && !wild(re, -1):
+		return fmt.Sprintf("%s: a pattern is compared with the whole text, so nothing may follow what this one "+
+			"takes; leave ^ out if that is meant, or end it with .* if anything may follow", p.name)
+	case ends && !wild(re, 0):
+		return fmt.Sprintf("%s: a pattern is compared with the whole text, so nothing may stand before what this one "+
+			"takes; leave $ out if that is meant, or begin it with .* if anything may", p.name)
+	}
+	return ""
+}
+
+// blanksAround finds a text with a blank where nobody sees it.
+func blanksAround(p *place) string {
+	text := p.textOf()
+	if p.shape.kind == aDocument || strings.Trim(text, " \t\n") == text || strings.TrimSpace(text) == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s: %s begins or ends with a blank or a new line, which is compared, too; leave that out",
+		p.name, quote(text))
+}
+
+// oneAmount finds a rule that forbids a single amount.
+func oneAmount(p *place) string {
+	e, ok := p.matcher.(equals)
+	if !ok || !p.evadable || e.kind != isAsset || e.asset.Amount == 0 || has(p.whole, isNegation) {
+		return ""
+	}
+	return fmt.Sprintf("%s: in %s, one amount is evaded by a little more or less; write {min: %s}", p.name,
+		p.rule.section, e.asset)
+}

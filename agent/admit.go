@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -182,6 +183,10 @@ func (a *Agent) judge(p *proposal, v ledger.View) (judged, ledger.Ruling) {
 		j.refusal = &refusal{code: codeExpired,
 			reason: "the request expired while it waited for its turn or for a node"}
 	default:
+		if account := a.guard.Stopped(p.accounts); account != "" {
+			j.refusal = &refusal{code: audit.CodeGuard, reason: guardReason(account)}
+			break
+		}
 		a.decide(p, v, &j)
 	}
 	ruling := ledger.Ruling{Verdict: ledger.Denied}
@@ -391,6 +396,22 @@ func withCode(code policy.Code, reason string) string {
 		return reason
 	}
 	return string(code) + ": " + reason
+}
+
+// guardReason returns why nothing of a stopped account is signed.
+func guardReason(account hive.AccountName) string {
+	return fmt.Sprintf("account %s was changed on the chain, and not by this wallet; `pksa guard list` shows how, and "+
+		"`pksa guard accept %[1]s` goes on", account)
+}
+
+// accounts returns the account whose key is asked for, and those in whose name the operations act.
+func (p *proposal) accounts() []hive.AccountName {
+	names := []hive.AccountName{p.run.msg.Account}
+	for _, op := range p.request.Ops {
+		by := op.Required()
+		names = slices.Concat(names, by.Owner, by.Active, by.Posting)
+	}
+	return names
 }
 
 func replayReason(replay ledger.Replay) string {

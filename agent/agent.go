@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pksa/agent/config"
+	"pksa/agent/guard"
 	"pksa/agent/harden"
 	"pksa/agent/kernelclock"
 	"pksa/agent/ledger"
@@ -100,6 +101,7 @@ type Agent struct {
 	clock     wallClock
 	refusedAt atomic.Int64 // when a relay's refusal last had the keys compared, in ns since 1970
 	mismatch  mismatches   // held keys that do not fit the chain
+	guard     *guard.Watch // accounts that somebody else changed
 	dropped   drops        // requests without an answer
 	denials   denials      // requests that were denied
 	onDisk    onDisk       // whether the next start can use the policy file
@@ -143,6 +145,7 @@ func New(o Options) (*Agent, error) {
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
 	a.refunds = a.newRefunds()
+	a.guard = a.newGuard()
 	a.newLink = func(relay config.Relay) (*link.Link, error) { return a.makeLink(relay, o) }
 	a.twins.begin(o.Config, o.Keys, o.Ledger)
 	ready := func() []status.Hindrance { return a.hindrances(time.Now()) }
@@ -309,6 +312,9 @@ func (a *Agent) prepare(ctx context.Context) error {
 	if err := a.ledger.SettleRelays(ctx, a.configured); err != nil {
 		return fmt.Errorf("settling the relays that were added: %w", err)
 	}
+	if err := a.guard.Load(ctx); err != nil {
+		return err
+	}
 	a.rememberIDs(number)
 	return nil
 }
@@ -317,6 +323,9 @@ func (a *Agent) prepare(ctx context.Context) error {
 func (a *Agent) watch(ctx context.Context, background *sync.WaitGroup) {
 	background.Go(func() { a.watchKeys(ctx) })
 	background.Go(func() { a.watchClock(ctx) })
+	if a.config.Guard != config.GuardOff {
+		background.Go(func() { a.watchAccounts(ctx) })
+	}
 	background.Go(func() { a.refunds.Run(ctx) })
 	background.Go(func() { every(ctx, dropsEvery, a.recordDrops) })
 	background.Go(func() { a.sumCharges(ctx) })

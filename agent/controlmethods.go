@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"pksa/agent/control"
+	"pksa/agent/guard"
 	"pksa/agent/ledger"
 	"pksa/agent/probe"
 	"pksa/agent/refund"
 	"pksa/protocol"
+	"pksa/protocol/hive"
 )
 
 // The methods of the control socket, named once for the agent and for commands.
@@ -41,6 +43,8 @@ const (
 	MethodDecide       = "decide"
 	MethodLimitList    = "limit.list"
 	MethodLimitRelease = "limit.release"
+	MethodGuardList    = "guard.list"
+	MethodGuardAccept  = "guard.accept"
 	MethodCanary       = "canary"
 )
 
@@ -87,6 +91,11 @@ type ReloadParams struct {
 type DecideParams struct {
 	Number uint64 `json:"number"`
 	Yes    bool   `json:"yes"`
+}
+
+// AccountParams names an account.
+type AccountParams struct {
+	Account hive.AccountName `json:"account"`
 }
 
 // ReleaseParams names the request whose charge is given back.
@@ -197,6 +206,10 @@ func (a *Agent) Methods() map[string]control.Handler {
 		}),
 		MethodLimitRelease: method(func(ctx context.Context, p ReleaseParams) (refund.Charge, error) {
 			return a.refunds.Release(ctx, p.Number)
+		}),
+		MethodGuardList: get(a.guard.Standings),
+		MethodGuardAccept: method(func(ctx context.Context, p AccountParams) (guard.Standing, error) {
+			return a.guard.Accept(ctx, p.Account)
 		}),
 	}
 	// What ends sessions may end the last one that an added relay is kept for.

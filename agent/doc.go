@@ -44,6 +44,7 @@
 //   - drops.go: counts of requests that got no answer, and what is shown of them (package trace)
 //   - clock.go: whether the clock of this machine is believed
 //   - keycheck.go: whether the held keys fit the chain
+//   - package guard: whether somebody else changes the accounts; keycheck.go tells of it
 //   - checkpoint.go: publishing the head of the audit trail on the chain
 //   - reload.go: another policy, other keys, while the agent runs
 //   - controlmethods.go: what the control socket offers

@@ -109,6 +109,7 @@ var expected = []status.RequestLabels{
 	{Kind: "auth", Result: "refused", Code: string(audit.CodeSession)},
 	{Kind: "sign", Result: "refused", Code: string(audit.CodeEnded)},
 	{Kind: "challenge", Result: "refused", Code: string(audit.CodeEnded)},
+	{Kind: "sign", Result: "refused", Code: string(audit.CodeGuard)},
 }
 
 // drop counts a request that gets no answer. It is not recorded one by one: a flood of requests

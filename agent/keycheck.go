@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"pksa/agent/config"
+	"pksa/agent/guard"
 	"pksa/agent/ledger"
 	"pksa/agent/node"
 	"pksa/agent/policy"
@@ -103,6 +105,51 @@ func (m *mismatches) replace(checks []KeyCheck) (others, news bool) {
 
 // recheckWrong is how soon keys are compared again after one did not fit.
 const recheckWrong = 5 * time.Minute
+
+// newGuard makes what watches the held accounts for changes that are not by this wallet.
+func (a *Agent) newGuard() *guard.Watch {
+	return guard.New(guard.Options{
+		Ledger: a.ledger, Accounts: func() []hive.AccountName { return a.keys.Accounts() }, Hosts: a.node.Hosts,
+		Situations: a.node.Situations, Prefix: a.network.KeyPrefix, Lock: a.config.Guard == config.GuardLock,
+		Logger: a.log,
+		Signed: func(ctx context.Context, since time.Time, names []string) ([]hive.Operation, error) {
+			return a.admin().Trail().Signed(ctx, since, names, a.network)
+		},
+		Notify: a.notifyChange,
+	})
+}
+
+// notifyChange lets a person know that somebody else changed an account. The record of it is on
+// disk. It is the one place to which another way to tell people is added.
+func (a *Agent) notifyChange(account hive.AccountName, c guard.Change, stopped bool) {
+	todo := "if it was you, or somebody whom you trust: `pksa guard accept " + string(account) + "`"
+	if stopped {
+		todo = "nothing of the account is signed until that; " + todo
+	}
+	a.log.Warn("account changed, and not by this wallet", "account", account, "what", c.What, "was", c.Was, "now",
+		c.Now, "hosts", c.Hosts, "stopped", stopped, "todo", todo)
+}
+
+// watchAccounts compares the held accounts with what they were, at the intervals of the key check,
+// once requests may be recorded.
+func (a *Agent) watchAccounts(ctx context.Context) {
+	select {
+	case <-a.begun:
+	case <-ctx.Done():
+		return
+	}
+	next := time.Duration(0)
+	for pause(ctx, next, nil) {
+		next = a.config.KeyCheckEvery
+		if err := a.guard.Look(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("accounts not compared with what they were", "err", err)
+			next = min(next, time.Minute)
+		}
+		if a.guard.Repeat() {
+			next = min(next, guard.Again)
+		}
+	}
+}
 
 // watchKeys compares the held keys with the chain at start, at intervals, and when it is woken.
 func (a *Agent) watchKeys(ctx context.Context) {

@@ -13,6 +13,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/audit"
 	"pksa/agent/control"
+	"pksa/agent/guard"
 	"pksa/agent/probe"
 	"pksa/agent/refund"
 )
@@ -38,7 +39,8 @@ func TestEveryMethodPromises(t *testing.T) {
 		agent.MethodLogins:       new([]agent.PendingLogin),
 		agent.MethodDecide:       nil, agent.MethodLimitList: new([]refund.Charge),
 		agent.MethodLimitRelease: new(refund.Charge), agent.MethodCanary: new([]probe.Canary),
-		agent.MethodLive: nil,
+		agent.MethodLive: nil, agent.MethodGuardList: new([]guard.Standing),
+		agent.MethodGuardAccept: new(guard.Standing),
 	}
 	var names []string
 	within(t, worldOptions{}, func(_ *testing.T, w *world) { names = slices.Sorted(maps.Keys(w.agent.Methods())) })

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pksa/agent/config"
+	"pksa/agent/guard"
 	"pksa/agent/harden"
 	"pksa/agent/link"
 	"pksa/agent/node"
@@ -57,6 +58,8 @@ type Status struct {
 	LastHour []trace.Entry `json:"last_hour,omitempty"`
 	// LastMinute is what became of the requests of the last minute.
 	LastMinute status.Minute `json:"last_minute"`
+	// Guard are the accounts that somebody else changed, until a person accepts it.
+	Guard []guard.Standing `json:"guard,omitempty"`
 	// Twin is another copy of this wallet that was met, nil if none was.
 	Twin *TwinStatus `json:"twin,omitempty"`
 }
@@ -179,7 +182,7 @@ func (a *Agent) Status() Status {
 	}
 	s.AuditBytes, s.AuditSpared = a.ledger.TrailSize(), a.ledger.Spared()
 	s.NoNode = noNodeText(s.Nodes)
-	s.Twin = a.twins.status()
+	s.Twin, s.Guard = a.twins.status(), a.guard.Standings()
 	a.noticeOwnRelay()
 	s.LastHour = a.trace.List(time.Now())
 	s.LastMinute = a.metrics.LastMinute()
@@ -289,6 +292,13 @@ func (a *Agent) gauges() status.Gauges {
 	for _, n := range a.node.Status() {
 		g.Nodes = append(g.Nodes, status.NodeGauges{Node: n.URL, Usable: n.Usable, Head: n.HeadBlock,
 			Failures: n.Failures, Calls: n.Calls, Errors: n.Errors, Untrue: n.Untrue})
+	}
+	g.AccountChanges = a.guard.Counts()
+	for _, s := range a.guard.Standings() {
+		g.ChangedAccounts++
+		if s.Stopped {
+			g.StoppedAccounts++
+		}
 	}
 	for _, name := range a.keys.Accounts() {
 		g.Accounts++

@@ -60,6 +60,8 @@ var rows = []row{
 	{"agent/audit", []string{"agent/ledger", "agent/policy"}},              // it reads the trail and judges it again
 	// It looks up what was charged for, and gives it back.
 	{"agent/refund", []string{"agent/ledger", "agent/node", "agent/policy"}},
+	// It compares what hosts say of accounts with what the ledger has of them.
+	{"agent/guard", []string{"agent/ledger", "agent/node"}},
 	{"agent/harden", []string{"agent/config"}},   // the configuration names what stays open
 	{"agent/config", []string{"agent/yamlnode"}}, // YAML is read strictly, in one place
 	{"agent/policy", []string{"agent/yamlnode"}},

@@ -18,6 +18,7 @@ const (
 	CodeUnavailable policy.Code = "unavailable" // allowed, but it could not be done
 	CodeBusy        policy.Code = "busy"        // above the rate of the account, judged by nothing else
 	CodeEnded       policy.Code = "ended"       // its session has ended
+	CodeGuard       policy.Code = "guard"       // somebody else changed the account, and nobody has accepted that
 )
 
 // Content is the content of the audit record of one request: what was asked, by whom, what was

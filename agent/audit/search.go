@@ -92,7 +92,8 @@ func Results() []string {
 
 // Codes returns the codes of refusals, sorted.
 func Codes() []string {
-	codes := []policy.Code{CodeSession, CodeUnavailable, CodeBusy, CodeEnded, policy.CodeDenied, policy.CodeUncovered,
+	codes := []policy.Code{CodeSession, CodeUnavailable, CodeBusy, CodeEnded, CodeGuard, policy.CodeDenied,
+		policy.CodeUncovered,
 		policy.CodeLimit,
 		policy.CodeWrongKey, policy.CodeMixedAuthority, policy.CodeForeignAuthority, policy.CodeUnsupported,
 		policy.CodePlainMemo, policy.CodeFirewall, policy.CodeNonce, policy.CodeClock, policy.CodeNobodyToAsk,

@@ -51,6 +51,7 @@ type Config struct {
 	AccountRequestsPerSecond int
 
 	KeyCheckEvery time.Duration
+	Guard         string        // GuardOff, GuardWarn or GuardLock
 	Canary        time.Duration // between probes for another copy of this wallet, at each relay
 
 	StopTimeout time.Duration
@@ -134,6 +135,7 @@ func Default(home string) *Config {
 		Operations:               200,
 		AccountRequestsPerSecond: 50,
 		KeyCheckEvery:            time.Hour,
+		Guard:                    GuardWarn,
 		Canary:                   5 * time.Minute,
 		StopTimeout:              20 * time.Second,
 		AuditKeep:                400 * 24 * time.Hour,

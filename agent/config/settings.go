@@ -28,6 +28,13 @@ type kind struct {
 	show func(c *Config) string
 }
 
+// What the setting guard can be.
+const (
+	GuardOff  = "off"
+	GuardWarn = "warn"
+	GuardLock = "lock"
+)
+
 // Variable returns the name of the environment variable that overrides the setting.
 func (s setting) Variable() string {
 	return "PKSA_" + strings.ToUpper(strings.ReplaceAll(s.Path, ".", "_"))
@@ -110,6 +117,12 @@ var settings = []setting{
 		duration(func(c *Config) *time.Duration { return &c.CheckpointEvery }, time.Minute, 366*24*time.Hour)},
 	{"key_check_every", "How often the held keys are compared with the chain.", "1h",
 		duration(func(c *Config) *time.Duration { return &c.KeyCheckEvery }, time.Minute, 30*24*time.Hour)},
+	{"guard", "What happens when somebody else changes a held account: its keys, recovery account, proxy, power-down " +
+		"or a withdrawal from savings. warn says so in log, audit trail, metrics and status; lock also signs " +
+		"nothing of the account until `pksa guard accept ACCOUNT`; off does not look. It is looked at every " +
+		"key_check_every, and counts when two hosts of nodes say it; with a single one, when that says it twice.",
+		"warn",
+		oneOf(func(c *Config) *string { return &c.Guard }, GuardOff, GuardWarn, GuardLock)},
 	{"canary", "How often the wallet looks, through each relay, whether another copy of it serves the same accounts. " +
 		"If one does, see `pksa help ledger moved`.", "5m",
 		duration(func(c *Config) *time.Duration { return &c.Canary }, 10*time.Second, 24*time.Hour)},

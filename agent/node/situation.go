@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -19,10 +20,11 @@ type AccountState struct {
 	Proxy    hive.AccountName // empty: none
 	// PowerDown is the millionths of VESTS that the power-down is of in all, which runs; 0: none
 	// does.
-	PowerDown     uint64
-	NextPowerDown hive.Time // when its next part is paid
-	Routes        int       // to which parts of a power-down go
-	Savings       int       // withdrawals from savings that are under way
+	PowerDown uint64
+	// PowerDownEnds is when its last part is paid. It stays the same while parts are paid.
+	PowerDownEnds hive.Time
+	Routes        int // to which parts of a power-down go
+	Savings       int // withdrawals from savings that are under way
 }
 
 // Route sends a part of a power-down to an account. Percent is in hundredths of a percent.
@@ -105,8 +107,9 @@ func (c *Client) report(ctx context.Context, n *endpoint, names []hive.AccountNa
 			}
 		}
 	}
-	for name, s := range r.Accounts {
-		if s.Account.State == nil {
+	for _, name := range names { // in their order: details may have a bound
+		s, ok := r.Accounts[name]
+		if !ok || s.Account.State == nil {
 			continue
 		}
 		ask := details(s.Account)
@@ -253,6 +256,7 @@ type wireState struct {
 	Rate     jsontext.Value `json:"vesting_withdraw_rate"`
 	Next     jsontext.Value `json:"next_vesting_withdrawal"`
 	Whole    jsontext.Value `json:"to_withdraw"` // a number, or its digits as a text
+	Paid     jsontext.Value `json:"withdrawn"`   // of it
 	Routes   jsontext.Value `json:"withdraw_routes"`
 	Savings  jsontext.Value `json:"savings_withdraw_requests"`
 }
@@ -281,15 +285,36 @@ func (w wireState) read() *AccountState {
 	if strings.Trim(number, "0.") == "" {
 		return &s // the other members are left from the last power-down
 	}
-	var next string
-	whole, badWhole := strconv.ParseUint(strings.Trim(string(w.Whole), `"`), 10, 63)
-	if w.Next == nil || unmarshal(w.Next, &next) != nil || badWhole != nil || whole == 0 {
+	ends, whole, err := w.powerDown(number)
+	if err != nil {
 		return nil
 	}
-	var err error
-	if s.NextPowerDown, err = hive.ParseTime(next); err != nil {
-		return nil
-	}
-	s.PowerDown = whole
+	s.PowerDown, s.PowerDownEnds = whole, ends
 	return &s
+}
+
+const (
+	powerDownEvery = 7 * 24 * time.Hour // a part is paid
+	maxParts       = 104                // as the chain had at its beginning; now it is 13
+)
+
+var errPowerDown = errors.New("a power-down does not have the expected form")
+
+// powerDown returns when the last part of the power-down that runs is paid, and how many millionths
+// of VESTS it is of in all. What a division by the number of parts leaves is paid with the last.
+func (w wireState) powerDown(rate string) (hive.Time, uint64, error) {
+	part, badPart := strconv.ParseUint(strings.Replace(rate, ".", "", 1), 10, 63) // six decimals, always
+	whole, badWhole := strconv.ParseUint(strings.Trim(string(w.Whole), `"`), 10, 63)
+	paid, badPaid := strconv.ParseUint(strings.Trim(string(w.Paid), `"`), 10, 63)
+	var next string
+	if w.Next == nil || unmarshal(w.Next, &next) != nil || whole == 0 || part == 0 ||
+		errors.Join(badPart, badWhole, badPaid) != nil {
+		return hive.Time(0), 0, errPowerDown
+	}
+	parts := (whole - min(paid, whole)) / part
+	at, err := hive.ParseTime(next)
+	if err != nil || parts > maxParts {
+		return hive.Time(0), 0, errPowerDown
+	}
+	return hive.TimeOf(at.Time().Add(time.Duration(max(parts, 1)-1) * powerDownEvery)), whole, nil
 }

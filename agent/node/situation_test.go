@@ -20,6 +20,7 @@ func TestSituations(t *testing.T) {
 		soon := hive.TimeOf(time.Now().Add(48 * time.Hour))
 		w.chain.Change("alice", func(a *nodetest.Account) {
 			a.Recovery, a.Proxy, a.PowerDown, a.NextPowerDown = "bob", "carol", 13_000_000, soon
+			a.PowerDownPaid = 2_000_000
 			a.RecoveryChange = &nodetest.RecoveryChange{To: "mallory", On: soon}
 			a.Routes = []nodetest.Route{{To: "dave", Percent: 5000, Auto: true}, {To: "bob", Percent: 1}}
 			a.Savings = []nodetest.SavingsWithdrawal{{ID: 7, To: "bob", Amount: 1500, Memo: "\x1b]", Pays: soon}}
@@ -32,7 +33,8 @@ func TestSituations(t *testing.T) {
 		}
 		alice := reports[0].Accounts["alice"]
 		if s := alice.Account.State; s == nil || *s != (node.AccountState{Recovery: "bob", Proxy: "carol",
-			PowerDown: 13_000_000, NextPowerDown: soon, Routes: 2, Savings: 1}) {
+			PowerDown: 13_000_000, PowerDownEnds: hive.TimeOf(soon.Time().Add(10 * 7 * 24 * time.Hour)), Routes: 2,
+			Savings: 1}) {
 			t.Errorf("state: %+v", s)
 		}
 		if alice.Recovery == nil || *alice.Recovery != (node.RecoveryChange{To: "mallory", On: soon}) {
@@ -91,7 +93,7 @@ func TestSituationInAnotherForm(t *testing.T) {
 		`"active":{"weight_threshold":1,"account_auths":[],"key_auths":[]},"posting":{"weight_threshold":1,` +
 		`"account_auths":[],"key_auths":[]},"memo_key":"STM1111111111111111111111111111111114T1Anm"`
 	const state = `,"recovery_account":"bob","proxy":"","vesting_withdraw_rate":"1.000000 VESTS",` +
-		`"next_vesting_withdrawal":"2026-12-01T00:00:00","to_withdraw":"13000000","withdraw_routes":0,` +
+		`"next_vesting_withdrawal":"2026-12-01T00:00:00","to_withdraw":"13000000","withdrawn":0,"withdraw_routes":0,` +
 		`"savings_withdraw_requests":0`
 	for _, c := range []struct {
 		name, more string

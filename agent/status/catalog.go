@@ -71,6 +71,12 @@ var (
 		"1 for each cause for which no transaction is signed now, 0 for the other causes.")
 	metricTwin = gaugeOf("pksa_twin",
 		"1 when another copy of this wallet was met in the last 24 hours.")
+	metricAccountChanges = of(Counter, "10: what can change", "what")("pksa_account_changes_total",
+		"Changes of held accounts on the chain that no transaction of this wallet explains, by what was changed.")
+	metricAccountsChanged = gaugeOf("pksa_accounts_changed",
+		"Held accounts that somebody else changed and no person has accepted.")
+	metricAccountsStopped = gaugeOf("pksa_accounts_stopped",
+		"Of these, those of which nothing is signed (setting guard).")
 	metricPolicy = of(Gauge, "1: the policy in force", "sha256")("pksa_policy_info",
 		"The policy in force, by the SHA-256 of its file.")
 	metricReloads = of(Counter, "ok, failed", "result")("pksa_policy_reloads_total",

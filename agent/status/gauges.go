@@ -27,6 +27,10 @@ type Gauges struct {
 	WrongKeys  []KeyLabel // held keys that the chain does not know in their roles
 	FitKeys    []KeyLabel // the other held keys
 	Twin       bool       // another copy of this wallet was met in the last day
+
+	AccountChanges  map[string]uint64 // by others, since the start, by what was changed
+	ChangedAccounts int               // that somebody else changed, and nobody accepted
+	StoppedAccounts int               // of these, those of which nothing is signed
 }
 
 // LimitGauge is how much of a limit is used. If the limit is split into counters, it is the fullest
@@ -107,6 +111,11 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	to.ready(g.options.Ready())
 	to.set(metricPolicy, 1, now.PolicyHash)
 	to.set(metricTwin, one(now.Twin))
+	for what, n := range now.AccountChanges {
+		to.set(metricAccountChanges, float64(n), what)
+	}
+	to.set(metricAccountsChanged, float64(now.ChangedAccounts))
+	to.set(metricAccountsStopped, float64(now.StoppedAccounts))
 	to.set(metricBacklog, one(now.Backlog))
 	to.set(metricAuditBytes, float64(now.AuditBytes))
 	to.set(metricPending, float64(now.Pending))

@@ -114,6 +114,7 @@ func TestAllMetrics(t *testing.T) {
 				Nodes: []status.NodeGauges{{Node: "https://node.example/", Usable: true, Head: 100, Calls: 9,
 					Errors: 2},
 					{Node: "https://other.example/", Failures: 3, Calls: 3, Errors: 3, Untrue: 1}},
+				AccountChanges: map[string]uint64{"proxy": 2}, ChangedAccounts: 2, StoppedAccounts: 1,
 				Links: []status.LinkGauges{
 					{Relay: "wss://one.example", Connected: true, Registered: 2, Refused: 1, Reconnects: 4,
 						CanaryFails: true,

@@ -184,6 +184,7 @@ func (c *command) completions() completions {
 			"keys remove": first(c.accountNames()), "approve": first(c.pendingNumbers()),
 			"pending": first(c.pendingNumbers()),
 			"deny":    first(c.pendingNumbers()), "audit show": nothing, "why": nothing, "limit release": nothing,
+			"guard accept": first(c.accountNames()),
 			"policy check": first(policies), "policy test": cases, "policy replay": first(policies),
 			"config check": first(policies), "config show": words(settingNames()...),
 			"policy explain": first(cases), "pair": first(files("png", "jpg", "jpeg")),

@@ -120,6 +120,7 @@ type homeParts struct {
 	settings map[string]string
 	relays   []string        // beside the honest one
 	fault    relaytest.Fault // in the place of what notes the answers; may be nil
+	twoHosts bool            // the nodes are of two hosts
 }
 
 var worldRoles = []hive.Role{hive.Memo, hive.Posting, hive.Active}
@@ -142,6 +143,9 @@ func newWorldOf(t *testing.T, parts homeParts) *killWorld {
 	carry := w.seen.frame
 	if parts.fault != nil {
 		carry = parts.fault
+	}
+	if parts.twoHosts {
+		urls[1] = strings.Replace(urls[1], "127.0.0.1", "localhost", 1)
 	}
 	w.relay, err = relaytest.Start(relaytest.Options{Loopback: true, Fault: carry, Relay: relay.Options{
 		Server: "127.0.0.1", Keys: relay.FixedKeys(keys), Timeout: requestLife, Logger: slog.New(slog.DiscardHandler),

@@ -19,6 +19,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/client"
 	"pksa/agent/ledger"
+	"pksa/agent/node/nodetest"
 	"pksa/agent/relay/relaytest"
 	"pksa/cmd/pksa/internal/logtail"
 	"pksa/protocol/hive"
@@ -56,8 +57,8 @@ func newSpoken(t *testing.T, r *hintRun) *spoken {
 	s := &spoken{hints: r}
 	s.spoil.Store("")
 	s.killWorld = newWorldOf(t, homeParts{policy: spokenPolicy + spokenDeny, apps: []string{"bot", "asker", "web"},
-		accounts: []hive.AccountName{"alice"}, fault: s.cutOff,
-		settings: map[string]string{"hardening": "off", "policy_watch": "true", "ask": "pending",
+		accounts: []hive.AccountName{"alice"}, fault: s.cutOff, twoHosts: true,
+		settings: map[string]string{"hardening": "off", "policy_watch": "true", "ask": "pending", "guard": "lock",
 			"limits.sessions_per_account": "5"}})
 	t.Cleanup(s.halt)
 	return s
@@ -199,7 +200,7 @@ func (r *hintRun) running(t *testing.T) {
 	status, err := s.status(ctx)
 	check(t, err)
 	s.followed("alice", readyText(s.cfg, status), "for 1 account")
-	s.halt()
+	s.stopsAccount(ctx, c)
 	s.withoutKeys()
 }
 
@@ -272,6 +273,12 @@ func (s *spoken) asksPerson(ctx context.Context, c *client.Client) {
 	}
 }
 
+// record returns the number of the last request that was refused with a code.
+func (s *spoken) record(kind, code string) string {
+	s.t.Helper()
+	return strings.Fields(s.says("audit", "tail", "-n", "1", "--kind", kind, "--code", code))[1]
+}
+
 // refuses executes what is said about requests that were refused.
 func (s *spoken) refuses(ctx context.Context, c *client.Client) {
 	bot := s.login(ctx, c, "bot")
@@ -279,15 +286,11 @@ func (s *spoken) refuses(ctx context.Context, c *client.Client) {
 	if err == nil {
 		s.t.Error("the wallet agreed")
 	}
-	record := func(kind, code string) string {
-		text := s.says("audit", "tail", "-n", "1", "--kind", kind, "--code", code)
-		return strings.Fields(text)[1]
-	}
-	text := s.says("policy", "explain", record("challenge", "uncovered"))
+	text := s.says("policy", "explain", s.record("challenge", "uncovered"))
 	s.followed("not named", text, "a rule in allow or ask")
-	s.followed("Nothing waits", s.says("policy", "explain", record("challenge", "refused")), "a person's yes")
+	s.followed("Nothing waits", s.says("policy", "explain", s.record("challenge", "refused")), "a person's yes")
 	text = s.says("policy", "suggest")
-	s.followed(`limit "pace"`, text, "no rule helps", "NUMBER="+record("sign", "limit"))
+	s.followed(`limit "pace"`, text, "no rule helps", "NUMBER="+s.record("sign", "limit"))
 
 	// A mistake of the application, and a session that has ended.
 	s.spoil.Store("sign_req")
@@ -385,6 +388,24 @@ func (s *spoken) pairsAbroad(ctx context.Context) {
 	for range 8 {
 		<-ended
 	}
+}
+
+// stopsAccount executes what is said of an account that somebody else changed while the wallet was
+// down.
+func (s *spoken) stopsAccount(ctx context.Context, c *client.Client) {
+	bot := s.login(ctx, c, "bot")
+	s.halt()
+	s.chain.Change("alice", func(a *nodetest.Account) { a.Proxy = "bob" })
+	s.serve()
+	text := s.until("Account alice was changed", "status")
+	s.followed("proxy, seen", s.says("guard", "accept", "bob"), "nothing of account bob waits")
+	_, err := c.Sign(ctx, bot, client.SignRequest{Role: hive.Posting, Operations: []client.Operation{voteOp}})
+	if err == nil {
+		s.t.Error("the wallet signed for an account that is stopped")
+	}
+	s.followed("proxy", s.says("audit", "show", s.record("sign", "guard")), "account alice was changed")
+	s.followed("judged and signed again", text, "Account alice was changed")
+	s.halt()
 }
 
 // withoutKeys executes what is said of a relay's key that is none, and of a wallet without keys.

@@ -138,6 +138,7 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 	for _, reason := range s.WillNotStart {
 		fmt.Fprintf(w, "\nA restart will fail:\n  %s\n", strings.ReplaceAll(reason, "\n", "\n  "))
 	}
+	printChangedAccounts(w, s.Guard)
 	if s.Twin != nil {
 		fmt.Fprintf(w, "\nAnother copy of this wallet was met through %s, last at %s, with %d records:\n  %s\n",
 			s.Twin.Relay, when(s.Twin.At), s.Twin.Records, s.Twin.Advice)

@@ -19,6 +19,7 @@ type Account struct {
 	Recovery, Proxy hive.AccountName // either may be empty
 	RecoveryChange  *RecoveryChange  // nil: none is under way
 	PowerDown       int64            // millionths of VESTS that it is of in all; 0: none runs
+	PowerDownPaid   int64            // of it
 	NextPowerDown   hive.Time        // when the next part of it is paid
 	Routes          []Route          // of the power-down
 	Savings         []SavingsWithdrawal

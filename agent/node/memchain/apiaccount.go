@@ -96,7 +96,8 @@ func (a *account) appendState(dst []byte) []byte {
 	dst = hive.AppendString(append(dst, `,"vesting_withdraw_rate":`...),
 		hive.Asset{Amount: rate, Symbol: hive.VESTS}.String())
 	dst = hive.AppendString(append(dst, `,"next_vesting_withdrawal":`...), next)
-	dst = strconv.AppendInt(append(dst, `,"withdrawn":0,"to_withdraw":`...), a.PowerDown, 10)
+	dst = strconv.AppendInt(append(dst, `,"withdrawn":`...), a.PowerDownPaid, 10)
+	dst = strconv.AppendInt(append(dst, `,"to_withdraw":`...), a.PowerDown, 10)
 	dst = strconv.AppendInt(append(dst, `,"withdraw_routes":`...), int64(len(a.Routes)), 10)
 	return strconv.AppendInt(append(dst, `,"savings_withdraw_requests":`...), int64(len(a.Savings)), 10)
 }

@@ -93,7 +93,7 @@ func act(what string) []byte {
 
 // CheckAppName returns an error that says what is wrong, if no app may have the name.
 func CheckAppName(name string) error {
-	if name == ownSlot {
+	if name == OwnSlot {
 		return errOwnSlot
 	}
 	if err := ledger.CheckSlotName(name); err != nil {
@@ -146,7 +146,7 @@ func (m Admin) SetAnswers(ctx context.Context, name, form string) (AppInfo, erro
 // slot of that name with this very secret is what was asked for, so that a wallet can be
 // provisioned twice.
 func (m Admin) AddApp(ctx context.Context, name, secret, answers string) (AppInfo, error) {
-	if name == ownSlot {
+	if name == OwnSlot {
 		return AppInfo{}, errOwnSlot
 	}
 	given := secret
@@ -192,7 +192,7 @@ func (m Admin) sameApp(name, secret, answers string) (AppInfo, error) {
 // RotateApp sets a new secret of a slot; the old one makes no new session. The slot's sessions go
 // on unless they are to end with it. The result holds how many go on, and how many ended.
 func (m Admin) RotateApp(ctx context.Context, name, secret string, endSessions bool) (AppInfo, error) {
-	if name == ownSlot {
+	if name == OwnSlot {
 		return AppInfo{}, errOwnSlot
 	}
 	secret, err := slotSecret(secret)
@@ -313,7 +313,7 @@ func (m Admin) liveSession(app string, account hive.AccountName, key ledger.Secr
 // checkSession reports what a session made by a person lacks: the slot, a key, a length that is
 // allowed.
 func (m Admin) checkSession(app string, account hive.AccountName, length time.Duration) error {
-	if app == ownSlot {
+	if app == OwnSlot {
 		return errOwnSlot
 	}
 	if _, ok := m.Ledger.Slot(app); !ok {

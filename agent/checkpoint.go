@@ -15,10 +15,10 @@ import (
 	"pksa/protocol/secret"
 )
 
-// ownSlot is the app by which the agent asks itself to publish the head of the audit trail. No
+// OwnSlot is the app by which the agent asks itself to publish the head of the audit trail. No
 // application can have the name. What it asks takes the way of every request: a rule must allow it,
 // limits count it, the trail holds it.
-const ownSlot = "pksa"
+const OwnSlot = "pksa"
 
 var errOwnSlot = errors.New("the app pksa is the wallet itself; applications have other names")
 
@@ -50,7 +50,7 @@ func (a *Agent) watchCheckpoints(ctx context.Context) {
 // lastCheckpoint returns when the head was published last; zero if that is long ago.
 func (a *Agent) lastCheckpoint() time.Time {
 	trail := a.admin().Trail()
-	q := audit.Query{Last: true, Limit: 1, Filter: audit.Filter{App: ownSlot, Result: "accepted",
+	q := audit.Query{Last: true, Limit: 1, Filter: audit.Filter{App: OwnSlot, Result: "accepted",
 		Since: a.ledger.Now().Add(-a.config.CheckpointEvery)}}
 	for {
 		page, err := trail.Page(a.work, q)
@@ -103,7 +103,7 @@ func (a *Agent) ownRequest(s *ledger.Session) (*run, error) {
 	}
 	now := time.Now()
 	r := &run{app: s.App, authKey: secret.Hide(string(s.AuthKey)), session: s, delivered: delivered{
-		relay: ownSlot, arrived: now, key: ledger.RequestKey{Relay: ownSlot, UUID: uuid.Key()},
+		relay: OwnSlot, arrived: now, key: ledger.RequestKey{Relay: OwnSlot, UUID: uuid.Key()},
 		msg: protocol.Request{Kind: protocol.Sign, Account: hive.AccountName(s.Account), UUID: uuid,
 			Expire: now.Add(checkpointPatience).UnixMilli()},
 	}}
@@ -114,21 +114,21 @@ func (a *Agent) ownRequest(s *ledger.Session) (*run, error) {
 // ownSession returns the session of the agent itself. Its keys are random and known to nobody.
 func (a *Agent) ownSession(ctx context.Context, account hive.AccountName) (*ledger.Session, error) {
 	for _, s := range a.ledger.SessionsOf(string(account)) {
-		if s.App == ownSlot {
+		if s.App == OwnSlot {
 			return s, nil
 		}
 	}
-	if _, ok := a.ledger.Slot(ownSlot); !ok {
+	if _, ok := a.ledger.Slot(OwnSlot); !ok {
 		secret, err := slotSecret("")
 		if err != nil {
 			return nil, err
 		}
-		if _, err := a.ledger.AddSlot(ctx, ownSlot, ledger.Secret(secret), act("checkpoints")); err != nil {
+		if _, err := a.ledger.AddSlot(ctx, OwnSlot, ledger.Secret(secret), act("checkpoints")); err != nil {
 			return nil, err
 		}
 	}
 	return a.ledger.AddSession(ctx, ledger.NewSession{
-		Account: string(account), App: ownSlot, AuthKey: ledger.Secret(newUUID()), Origin: ledger.Hand,
+		Account: string(account), App: OwnSlot, AuthKey: ledger.Secret(newUUID()), Origin: ledger.Hand,
 		Expires: a.ledger.Now().Add(maxSession),
 	}, act("checkpoints"))
 }

@@ -16,8 +16,8 @@ import (
 	"pksa/protocol/hive"
 )
 
-// ownSlot is the app by which the agent publishes for itself.
-const ownSlot = "pksa"
+// OwnSlot is the app by which the agent publishes for itself.
+const OwnSlot = "pksa"
 
 const checkpointRule = `version: 1
 allow:
@@ -67,7 +67,7 @@ func TestCheckpoints(t *testing.T) {
 			t.Fatalf("published after the start: %v", got)
 		}
 		records := w.events("accepted")
-		if len(records) != 1 || records[0].App != ownSlot || records[0].Account != "alice" ||
+		if len(records) != 1 || records[0].App != OwnSlot || records[0].Account != "alice" ||
 			records[0].TxID == "" {
 			t.Errorf("recorded: %+v", records)
 		}
@@ -130,7 +130,7 @@ func TestCheckpointNeedsItsRule(t *testing.T) {
 			t.Errorf("published %v", got)
 		}
 		records := w.events("refused")
-		if len(records) == 0 || records[0].App != ownSlot || !strings.Contains(string(records[0].Content),
+		if len(records) == 0 || records[0].App != OwnSlot || !strings.Contains(string(records[0].Content),
 			"uncovered") {
 			t.Errorf("recorded: %+v", records)
 		}
@@ -138,9 +138,9 @@ func TestCheckpointNeedsItsRule(t *testing.T) {
 			method string
 			params any
 		}{
-			{agent.MethodAppAdd, agent.AppParams{Name: ownSlot}},
-			{agent.MethodAppRotate, agent.AppParams{Name: ownSlot}},
-			{agent.MethodSessionAdd, agent.SessionRequest{App: ownSlot, Account: "alice"}},
+			{agent.MethodAppAdd, agent.AppParams{Name: OwnSlot}},
+			{agent.MethodAppRotate, agent.AppParams{Name: OwnSlot}},
+			{agent.MethodSessionAdd, agent.SessionRequest{App: OwnSlot, Account: "alice"}},
 		} {
 			params, err := control.Encode(call.params)
 			if err != nil {

@@ -206,7 +206,7 @@ func (s *swapper) restore() {
 		s.t.Fatal(err)
 	}
 	s.restored = true
-	if _, err := ledger.Accept(s.config.Ledger, s.ledgerOptions(), nil); err != nil {
+	if _, err := ledger.Accept(s.config.Ledger, s.ledgerOptions(), ledger.Acceptance{KeepAll: true}); err != nil {
 		s.t.Fatal(err)
 	}
 }

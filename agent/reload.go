@@ -58,8 +58,8 @@ func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*po
 	}
 	// The agent makes its own slot with the first checkpoint, and the rule for it must be written
 	// before that.
-	if cfg.CheckpointAccount != "" && !slices.Contains(env.Apps, ownSlot) {
-		env.Apps = append(env.Apps, ownSlot)
+	if cfg.CheckpointAccount != "" && !slices.Contains(env.Apps, OwnSlot) {
+		env.Apps = append(env.Apps, OwnSlot)
 	}
 	compiled, problems := policy.Compile(cfg.Policy, src, env)
 	if errs := problems.Errors(); len(errs) > 0 {

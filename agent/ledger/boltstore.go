@@ -219,6 +219,27 @@ func compact(to, from *bolt.DB) (err error) {
 	return bolt.Compact(to, from, 1<<20)
 }
 
+// copyTo writes what is in use into an empty file. It is no part of the store's contract: only a
+// store in a file can be copied so.
+func (s *boltStore) copyTo(path string) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.db == nil {
+		return ErrUnavailable
+	}
+	used, _ := usage(s.db)
+	if err := roomForCopy(used, path); err != nil {
+		return err
+	}
+	// Not synced: a copy that a power cut spoils is of no use to anybody.
+	to, err := bolt.Open(path, 0o600, &bolt.Options{NoSync: true, NoGrowSync: true, NoFreelistSync: true,
+		FreelistType: bolt.FreelistMapType, Timeout: time.Second})
+	if err == nil {
+		err = errors.Join(compact(to, s.db), to.Close())
+	}
+	return copyFailed(used, path, err)
+}
+
 // wasteful reports whether most of a large file is free pages: it never shrinks by itself.
 func wasteful(db *bolt.DB) bool {
 	used, size := usage(db)

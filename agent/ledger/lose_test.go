@@ -337,7 +337,7 @@ func (x *lossy) survive(whole bool) {
 		}
 		switch {
 		case errors.Is(err, ledger.ErrRestored):
-			_, err = ledger.Accept(x.path, x.o, nil)
+			_, err = ledger.Accept(x.path, x.o, ledger.Acceptance{KeepAll: true})
 		case errors.Is(err, ledger.ErrDamaged):
 			if !strings.Contains(err.Error(), "`pksa ledger mend` ") && !strings.Contains(err.Error(), "missing") {
 				t.Errorf("it does not say what helps: %v", err)

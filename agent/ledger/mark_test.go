@@ -35,7 +35,7 @@ func TestRestoredLedger(t *testing.T) {
 	_, err = ledger.Open(r.path, r.o)
 	wantError(t, err, ledger.ErrRestored)
 	r.clock.add(time.Second)
-	done, err := ledger.Accept(r.path, r.o, []byte(`{"by":"root"}`))
+	done, err := ledger.Accept(r.path, r.o, ledger.Acceptance{KeepAll: true, Audit: []byte(`{"by":"root"}`)})
 	must(t, err)
 	if done.Mark != done.Last+2 || len(done.Ended) != 1 || done.Ended[0].ID != loose.ID {
 		t.Errorf("accepted: %+v", done)
@@ -70,7 +70,7 @@ func TestRestoredLedger(t *testing.T) {
 		t.Error("a session under a new secret must send nonces")
 	}
 	must(t, r.l.Close())
-	done, err = ledger.Accept(r.path, r.o, nil) // nothing to accept
+	done, err = ledger.Accept(r.path, r.o, ledger.Acceptance{KeepAll: true}) // nothing to accept
 	must(t, err)
 	if done.Last != done.Mark {
 		t.Errorf("accepted again: %+v", done)
@@ -166,12 +166,12 @@ func TestAcceptanceThatFails(t *testing.T) {
 			}
 			return errInjected
 		})
-		_, err = ledger.Accept(r.path, faulty, nil)
+		_, err = ledger.Accept(r.path, faulty, ledger.Acceptance{KeepAll: true})
 		wantError(t, err, ledger.ErrCommit)
 		if !applied {
 			_, err = ledger.Open(r.path, r.o)
 			wantError(t, err, ledger.ErrRestored)
-			_, err = ledger.Accept(r.path, r.o, nil)
+			_, err = ledger.Accept(r.path, r.o, ledger.Acceptance{KeepAll: true})
 			must(t, err)
 		}
 		r.open()

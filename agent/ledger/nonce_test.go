@@ -208,7 +208,7 @@ func (m *model) restore() {
 		}
 	}
 	must(m.t, os.WriteFile(m.path, m.copies[m.rng.IntN(len(m.copies))], 0o600))
-	_, err := ledger.Accept(m.path, m.o, nil)
+	_, err := ledger.Accept(m.path, m.o, ledger.Acceptance{KeepAll: true})
 	must(m.t, err)
 }
 

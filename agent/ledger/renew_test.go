@@ -108,14 +108,14 @@ func TestNotRenewed(t *testing.T) {
 			r.expire()
 			must(r.t, r.l.Close())
 			must(r.t, os.Remove(r.path[:len(r.path)-len("db")]+"mark"))
-			_, err := ledger.Accept(r.path, r.o, nil)
+			_, err := ledger.Accept(r.path, r.o, ledger.Acceptance{KeepAll: true})
 			must(r.t, err)
 			r.open()
 		},
 		"restored while it lived": func(r *rig, s *ledger.Session) {
 			must(r.t, r.l.Close())
 			must(r.t, os.Remove(r.path[:len(r.path)-len("db")]+"mark"))
-			_, err := ledger.Accept(r.path, r.o, nil)
+			_, err := ledger.Accept(r.path, r.o, ledger.Acceptance{KeepAll: true})
 			must(r.t, err)
 			r.open()
 			r.expire()
@@ -143,7 +143,7 @@ func TestRestoredRemnantIsSilent(t *testing.T) {
 	lost := r.nowMS()
 	must(t, r.l.Close())
 	must(t, os.Remove(r.path[:len(r.path)-len("db")]+"mark"))
-	_, err := ledger.Accept(r.path, r.o, nil)
+	_, err := ledger.Accept(r.path, r.o, ledger.Acceptance{KeepAll: true})
 	must(t, err)
 	r.open()
 	for text, nonce := range map[string]int64{"lost": lost, "without": 0} {

@@ -239,7 +239,7 @@ func TestRestoredLedgerBehindRetention(t *testing.T) {
 		time.Sleep(time.Minute + time.Second)
 		must(t, r.l.Close())
 		must(t, os.WriteFile(r.path, copied, 0o600))
-		_, err = ledger.Accept(r.path, r.o, nil)
+		_, err = ledger.Accept(r.path, r.o, ledger.Acceptance{KeepAll: true})
 		must(t, err)
 		r.open()
 		v, err := r.l.Verify(ctx)
@@ -400,7 +400,7 @@ func TestRestoredLedgerBehindItsSegments(t *testing.T) {
 	must(t, r.l.Close())
 	must(t, os.WriteFile(r.path, copied, 0o600))
 	must(t, os.Remove(strings.TrimSuffix(r.path, ".db")+".mark"))
-	done, err := ledger.Accept(r.path, r.o, nil)
+	done, err := ledger.Accept(r.path, r.o, ledger.Acceptance{KeepAll: true})
 	must(t, err)
 	if done.Last != 3 || done.Mark != 0 {
 		t.Errorf("accepted: %+v", done)

@@ -217,7 +217,7 @@ func TestLedgerOfOneKeyIsRaised(t *testing.T) {
 		},
 		"accept": func(r *rig) {
 			must(r.t, os.Remove(r.mark()))
-			_, err := ledger.Accept(r.path, r.o, nil)
+			_, err := ledger.Accept(r.path, r.o, ledger.Acceptance{KeepAll: true})
 			must(r.t, err)
 		},
 	} {

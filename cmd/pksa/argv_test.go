@@ -19,7 +19,8 @@ import (
 // the place where one is, or something that is none. A new flag belongs into one of these lists.
 var (
 	// plainFlags have values that anybody may read.
-	plainFlags = []string{"account", "amount", "answers", "app", "code", "counterparty", "file", "for", "home", "keys",
+	plainFlags = []string{"account", "amount", "answers", "app", "code", "counterparty", "file", "for", "home",
+		"keep", "keys",
 		"kind", "lines", "listen",
 		"older", "operation", "order",
 		"outcome", "protocol", "relay", "result", "role", "rule", "session", "since", "system", "text", "to", "tx",

@@ -159,7 +159,7 @@ func (c *command) completions() completions {
 	cases := files("yaml", "yml", "json")
 	return completions{
 		flags: map[string]completer{
-			"home": folders, "app": c.appNames(), "account": c.accountNames(), "role": roles,
+			"home": folders, "app": c.appNames(), "keep": c.appNames(), "account": c.accountNames(), "role": roles,
 			"kind": words(audit.Kinds()...), "result": words(audit.Results()...), "code": words(audit.Codes()...),
 			"session": c.sessionNumbers(), "order": words(slices.Sorted(maps.Keys(sessionOrders))...),
 			"answers": words(agent.AnswersNack, agent.AnswersDocumented), "tx": nothing, "rule": nothing,

@@ -176,7 +176,7 @@ func failedPayment(t *testing.T) (*ledger.Ledger, uint64) {
 	}
 	check(t, l.Close())
 	check(t, os.WriteFile(path, copied, 0o600))
-	_, err = ledger.Accept(path, o, nil)
+	_, err = ledger.Accept(path, o, ledger.Acceptance{KeepAll: true})
 	check(t, err)
 	l, err = ledger.Open(path, o)
 	check(t, err)

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"pksa/agent"
 	"pksa/agent/config"
 	"pksa/agent/ledger"
 )
@@ -79,34 +82,92 @@ func (c *command) newLedger(ctx context.Context, cfg *config.Config, o ledger.Op
 }
 
 func (c *command) ledgerAccept() *cobra.Command {
-	return &cobra.Command{
+	var r restoring
+	cmd := &cobra.Command{
 		Use:   "accept",
 		Short: "Go on with a ledger that was restored from a backup",
 		Long: `Goes on with a ledger that is older than its mark. What happened after the
-backup is not known any more. Therefore no nonce up to now is accepted, sessions
-that took requests without nonces end, and the other sessions must send nonces.
-Rotate the secrets of your apps afterwards.`,
+backup is not known any more: it also holds secrets that were replaced since,
+sessions that were revoked, and room of limits that was used up. Therefore
+
+  - no nonce up to now is accepted;
+  - the secrets of all apps count no more, and all sessions end, but for those
+    of apps that --keep names; "pksa app rotate NAME" gives one a new secret;
+  - sessions of kept apps that took requests without nonces end, and the others
+    must send nonces;
+  - no limit has room until its window has passed, unless --limits-as-counted
+    lets limits go on as the backup counted them.
+
+Keep an app only if you know that its secret was not replaced and none of its
+sessions was revoked since the backup.`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.withLedger(cmd.Context(), c.acceptLedger) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.withLedger(cmd.Context(), func(path string, o ledger.Options) error {
+				return c.acceptLedger(path, o, r)
+			})
+		},
 	}
+	r.addFlags(cmd)
+	return cmd
 }
 
-func (c *command) acceptLedger(path string, o ledger.Options) error {
-	// One commit does it all: it ends sessions, raises the floor of the nonces and records that;
-	// the mark is replaced after it. Killed before the commit, nothing has changed. Killed after
-	// it, the ledger counts as accepted, or, where the mark was missing, has to be accepted once
-	// more.
-	accepted, err := ledger.Accept(path, o, []byte(`{"act":"ledger accept"}`))
+// restoring is what the operator knows of the time since a copy of the ledger was made.
+type restoring struct {
+	keep      []string
+	asCounted bool
+}
+
+func (r *restoring) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&r.keep, "keep", nil,
+		"`app` whose secret and sessions go on; may be given several times")
+	cmd.Flags().BoolVar(&r.asCounted, "limits-as-counted", false,
+		"let limits go on as the backup counted them")
+}
+
+// acceptance returns what the ledger shall go on with.
+func (r *restoring) acceptance(what string) ledger.Acceptance {
+	a := ledger.Acceptance{Audit: fmt.Appendf(nil, `{"act":%q}`, what), Keep: r.keep, Charge: agent.LostCharge}
+	if r.asCounted {
+		a.Charge = nil
+	}
+	return a
+}
+
+func (c *command) acceptLedger(path string, o ledger.Options, r restoring) error {
+	// One commit does it all: it ends sessions, replaces secrets, raises the floor of the nonces
+	// and records that; the mark is replaced after it. Killed before the commit, nothing has
+	// changed. Killed after it, the ledger counts as accepted, or, where the mark was missing, has
+	// to be accepted once more.
+	accepted, err := ledger.Accept(path, o, r.acceptance("ledger accept"))
 	if errors.Is(err, ledger.ErrMissing) {
 		return hint(err, adviceAcceptLost)
 	}
 	if err != nil {
-		return ledgerHint(path, err)
+		return acceptHint(path, err)
 	}
-	result := map[string]any{
-		"ledger": path, "last_record": accepted.Last, "mark": accepted.Mark, "sessions_ended": len(accepted.Ended),
-	}
+	result := acceptedResult(accepted)
+	result["ledger"] = path
 	return c.print(result, func(w io.Writer) { printAccepted(w, accepted) })
+}
+
+// acceptHint adds to an error of an acceptance what can be done about it.
+func acceptHint(path string, err error) error {
+	if errors.Is(err, ledger.ErrNoSlot) {
+		return fmt.Errorf("--keep: %w; nothing was changed", err)
+	}
+	return ledgerHint(path, err)
+}
+
+// acceptedResult returns what became of a restored ledger, for JSON.
+func acceptedResult(a ledger.Accepted) map[string]any {
+	return map[string]any{"last_record": a.Last, "mark": a.Mark, "sessions_ended": len(a.Ended),
+		"apps_closed": append([]string{}, closedApps(a)...), "limits_used_up": a.Limits}
+}
+
+// closedApps returns the apps whose secrets count no more. The agent gives its own slot a new one
+// when it needs it.
+func closedApps(a ledger.Accepted) []string {
+	return slices.DeleteFunc(slices.Clone(a.Closed), func(name string) bool { return name == agent.OwnSlot })
 }
 
 func printAccepted(w io.Writer, a ledger.Accepted) {
@@ -115,10 +176,21 @@ func printAccepted(w io.Writer, a ledger.Accepted) {
 			"If its last record is in the future, `pksa ledger clock` leads it back.\n", a.Last)
 		return
 	}
-	fmt.Fprintf(w, "Going on with the ledger as of record %d; the mark says record %d. %s ended.\n"+
-		"Apps and sessions are as they were then: what was revoked or removed since must be revoked or removed\n"+
-		"again (`pksa app list`, `pksa session list`).\nRotate your apps: `pksa app rotate NAME`\n",
-		a.Last, a.Mark, count(len(a.Ended), "session"))
+	fmt.Fprintf(w, "Going on with the ledger as of record %d; the mark says record %d.\n", a.Last, a.Mark)
+	printRestored(w, a)
+}
+
+// printRestored prints what became of apps, sessions and limits, and what to do.
+func printRestored(w io.Writer, a ledger.Accepted) {
+	fmt.Fprintf(w, "%s ended. No nonce up to now counts any more.\n", count(len(a.Ended), "session"))
+	if a.Limits {
+		fmt.Fprint(w, "No limit has room until its window has passed.\n")
+	}
+	if closed := closedApps(a); len(closed) > 0 {
+		fmt.Fprintf(w, "The secrets of these apps count no more: %s\nGive each that you still want a new one: `pksa "+
+			"app rotate NAME`\n", strings.Join(closed, ", "))
+	}
+	fmt.Fprint(w, "Apps are as they were then: what was removed since must be removed again (`pksa app list`).\n")
 }
 
 func (c *command) ledgerMoved() *cobra.Command {

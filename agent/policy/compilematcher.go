@@ -99,7 +99,11 @@ func (c *compiler) reference(n *yamlnode.Node, name string, sh *shape, where str
 	list, ok := c.lists[name]
 	if !ok {
 		hint := didYouMean(name, c.listNames)
-		if hint == "" {
+		switch {
+		case hint != "":
+		case isWord(name, wordsForSelf):
+			hint = "; the account of the request is $account"
+		default:
 			hint = fmt.Sprintf("; a text that begins with $ is written $$%s", name)
 		}
 		c.Complain(n, "there is no list %q%s", name, hint)
@@ -342,7 +346,12 @@ func (c *compiler) patternMatcher(e yamlnode.Entry) matcher {
 	p, err := build(source)
 	if err != nil {
 		text := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
-		if strings.HasPrefix(text, "invalid repeat count") {
+		switch {
+		case strings.HasPrefix(text, "missing argument to repetition"):
+			text += "; a glob is written {glob: …}"
+		case strings.HasPrefix(text, "invalid or unsupported Perl syntax"):
+			text += "; nothing looks ahead or behind here: write another rule, or {not: {regexp: …}} beside it"
+		case strings.HasPrefix(text, "invalid repeat count"):
 			text += ", which is 1000 at most; there is no test of how long a text is"
 		}
 		c.Complain(e.Value, "%s: %s", quote(source), text)

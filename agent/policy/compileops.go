@@ -36,7 +36,7 @@ func (c *compiler) readOperations(m yamlnode.Mapping, r *rule) {
 		r.entries = []opEntry{}
 		return
 	}
-	items := c.Sequence(m.Value(key), key)
+	items := c.operationItems(m.Value(key), key)
 	// All names before the fields of any: $2.permlink may stand in the first operation.
 	c.transaction = nil
 	if r.ordered {
@@ -58,6 +58,25 @@ func (c *compiler) readOperations(m yamlnode.Mapping, r *rule) {
 	if r.takeover && !slices.ContainsFunc(r.entries, func(e opEntry) bool { return !e.group && canTakeOver(e.name) }) {
 		c.Warn(m.Key("takeover"), "takeover is given, but the rule names neither account_update nor account_update2")
 	}
+}
+
+// operationItems returns the entries of a list of operations.
+func (c *compiler) operationItems(n *yamlnode.Node, key string) []*yamlnode.Node {
+	switch {
+	case c.Bad(n):
+	case n.Kind == yamlnode.Scalar && isWord(n.Text, wordsForAll):
+		c.Complain(n, "%s is a list of names%s", key, operationHint(n.Text, c.section))
+		return nil
+	case n.Kind == yamlnode.Map && slices.Contains(operationNames, n.Entries[0].Key.Text):
+		c.Complain(n, "%s is a list: write [%s: {…}], or a dash before each operation", key,
+			n.Entries[0].Key.Text)
+		return nil
+	case n.Kind == yamlnode.Map:
+		c.Complain(n, "%s is a list of names, such as [vote, comment]%s", key,
+			operationsOfOtherTools.to(n.Entries[0].Key.Text))
+		return nil
+	}
+	return c.Sequence(n, key)
 }
 
 // entryName returns the node that names the operation of an entry.
@@ -110,8 +129,7 @@ func (c *compiler) checkName(n *yamlnode.Node, e opEntry, r *rule) bool {
 		return false
 	}
 	if !ok {
-		c.Complain(n, "there is no operation %s%s", quote(e.name),
-			didYouMean(e.name, append([]string{groupPosting, groupActive}, operationNames...)))
+		c.Complain(n, "there is no operation %s%s", quote(e.name), operationHint(e.name, r.section))
 		return false
 	}
 	if why := refusedAlways(d); why != "" {
@@ -210,6 +228,9 @@ func (c *compiler) fieldMatchers(n *yamlnode.Node, e opEntry) []fieldMatcher {
 			c.Complain(f.Key, "a group has the field payee only; name the operation to test %s", quote(name))
 		case !ok && name == "extensions":
 			c.Complain(f.Key, "extensions are opened here%s", openedInstead(e.name))
+		case !ok && (isRuleKey(name) || slices.Contains((&shape{kind: aJSON}).matchers(), name)) &&
+			nearestWord(name, slices.Sorted(maps.Keys(known))) == "":
+			c.Complain(f.Key, "%s has no field %s; %s", e.name, quote(name), misplaced(name))
 		case !ok:
 			c.Complain(f.Key, "%s has no field %s%s", e.name, quote(name),
 				didYouMean(name, slices.Sorted(maps.Keys(known))))
@@ -218,6 +239,14 @@ func (c *compiler) fieldMatchers(n *yamlnode.Node, e opEntry) []fieldMatcher {
 		}
 	}
 	return tests
+}
+
+// misplaced returns where a word belongs that stands among the fields of an operation.
+func misplaced(word string) string {
+	if isRuleKey(word) {
+		return "it is a key of the rule, and stands where operations does"
+	}
+	return "it is a test, and stands under the field that it is about, such as amount: {max: 1.000 HBD}"
 }
 
 func openedInstead(operation string) string {

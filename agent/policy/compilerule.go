@@ -142,6 +142,10 @@ func (c *compiler) reviewLetters(n *yamlnode.Node, name string) {
 func (c *compiler) readKinds(m yamlnode.Mapping, r *rule) {
 	r.kinds = map[Kind]bool{Auth: true, Sign: true, Challenge: true, Decrypt: true}
 	said := ""
+	if n := m.Value("request"); n != nil && n.Kind == yamlnode.List && !c.Bad(n) {
+		c.Complain(n, "request is a single value: write a rule for each kind of request")
+		return
+	}
 	if m.Has("request") {
 		word, ok := c.OneOf(m.Value("request"), "request", kindNames[Auth:]...)
 		if !ok {
@@ -288,7 +292,7 @@ func (c *compiler) checkAccount(n *yamlnode.Node, name string) {
 		return
 	}
 	if _, err := hive.ParseAccountName(name); err != nil {
-		c.Complain(n, "%s is no account name: 3 to 16 of a-z, 0-9, - and dots%s", quote(name), withoutAt(name))
+		c.Complain(n, "%s is no account name: 3 to 16 of a-z, 0-9, - and dots%s", quote(name), accountHint(name))
 	}
 }
 
@@ -334,6 +338,7 @@ func (c *compiler) readKeys(m yamlnode.Mapping, r *rule) {
 		return
 	}
 	r.keys, r.keysSaid = map[hive.Role]bool{}, true
+	unknown := false
 	for _, item := range m.Value("key").Each() {
 		word, ok := c.Scalar(item, "key")
 		role, err := hive.ParseRole(word)
@@ -343,11 +348,15 @@ func (c *compiler) readKeys(m yamlnode.Mapping, r *rule) {
 			c.Complain(item, "the owner key signs nothing here; the keystore does not take it")
 		case err != nil:
 			c.Complain(item, "key: %s is none of posting, active, memo, signing%s", quote(word),
-				didYouMean(word, []string{"posting", "active", "memo", "signing"}))
+				keyWordHint(word, r.section))
+			unknown = true
 		default:
 			r.keys[role] = true
 			c.checkKeyKind(item, role, r)
 		}
+	}
+	if unknown {
+		r.keys = nil // what key the operations lack is not known
 	}
 }
 
@@ -449,7 +458,7 @@ func (c *compiler) readHours(n *yamlnode.Node, r *rule) {
 	end, okEnd := parseClock(to)
 	switch {
 	case !dash || !okStart || !okEnd || start == 24*60:
-		c.Complain(n, "%s: hours are written 08:00-20:00, in UTC", quote(text))
+		c.Complain(n, "%s: hours are written 08:00-20:00, in UTC%s", quote(text), hoursHint(text))
 	case start == end:
 		c.Complain(n, "%s begins and ends at the same minute; leave hours out for the whole day", quote(text))
 	default:

@@ -32,6 +32,12 @@ func keyHint(key string, known []string) string {
 			return fmt.Sprintf("; it is one of %s", s)
 		}
 	}
+	if meant, ok := otherNames[key]; ok && slices.Contains(known, meant) {
+		return didYouMean(key, known)
+	}
+	if hint := policyKeyHint(key, known); hint != "" {
+		return hint
+	}
 	return didYouMean(key, known)
 }
 
@@ -47,8 +53,45 @@ func emptyListHint(key string) string {
 
 // foreignTest returns what to write instead of a test that other tools have, "" if it is none.
 func foreignTest(word string, sh *shape) string {
+	known, word := sh.matchers(), plainWord(word)
+	switch word {
+	case "in", "oneof", "anyof", "enum", "or", "either", "||", "|":
+		if sh.kind == aList {
+			return "say each, any, exactly or size"
+		}
+		return "one of several values is a list, without a word before it: [a, b]"
+	case "and", "allof", "&&", "&":
+		return "a map means all of its tests: {min: 1, max: 5}, {glob: 'a*', not: ab}"
+	case "ne", "neq", "noteq", "notequal", "notequals", "isnot", "!=", "<>", "!", "except", "exclude", "unless", "nin",
+		"notin", "noneof":
+		if slices.Contains(known, "not") {
+			return "write not: x, or not: [a, b]"
+		}
+	case "between", "range", "from", "to":
+		if slices.Contains(known, "min") {
+			return "write {min: …, max: …}; both belong to it"
+		}
+	case "required", "exists", "optional":
+		if slices.Contains(known, "present") {
+			return "write present: true or false"
+		}
+	case "eq", "equal", "equals", "is", "const", "=", "==", "===", "value":
+		if sh.kind == aList {
+			return "write exactly: [a, b]"
+		}
+		return "to be equal is the value alone, without a word before it"
+	case "gt", "gte", "ge", "lt", "lte", "le", "above", "below", "minimum", "maximum", "<", "<=", ">", ">=", "atmost",
+		"atleast", "upto", "limit", "morethan", "lessthan", "greaterthan":
+		if slices.Contains(known, "min") {
+			return "write min or max; both include the bound itself"
+		}
+	}
+	return foreignPattern(word, sh)
+}
+
+// foreignPattern returns what to write instead of a test of texts that other tools have.
+func foreignPattern(word string, sh *shape) string {
 	known := sh.matchers()
-	word = strings.ToLower(strings.NewReplacer("_", "", "-", "", "$", "").Replace(word))
 	glob := func(form string) string {
 		switch {
 		case slices.Contains(known, "glob"):
@@ -59,19 +102,9 @@ func foreignTest(word string, sh *shape) string {
 		return ""
 	}
 	switch word {
-	case "in", "oneof", "anyof", "enum":
-		if sh.kind == aList {
-			return "say each, any, exactly or size"
-		}
-		return "one of several values is a list, without a word before it: [a, b]"
-	case "eq", "equal", "equals", "is", "const":
-		if sh.kind == aList {
-			return "write exactly: [a, b]"
-		}
-		return "to be equal is the value alone, without a word before it"
-	case "gt", "gte", "ge", "lt", "lte", "le", "above", "below", "minimum", "maximum":
-		if slices.Contains(known, "min") {
-			return "write min or max; both include the bound itself"
+	case "~", "=~", "regex", "match", "matches", "pattern":
+		if slices.Contains(known, "regexp") {
+			return "write regexp: 'tip [0-9]+', which is compared with the whole text"
 		}
 	case "startswith", "prefix", "beginswith", "hasprefix":
 		return glob("x*")
@@ -92,10 +125,10 @@ func foreignTest(word string, sh *shape) string {
 
 // otherNames are words that people use for a key and that are not near it in letters.
 var otherNames = map[string]string{
-	"on": "request", "when": "request", "type": "request", "kind": "request",
+	"on": "request", "type": "request", "kind": "request",
 	"op": "operations", "ops": "operations", "user": "accounts", "users": "accounts", "account": "accounts",
 	"app": "apps", "slot": "apps", "slots": "apps", "role": "key", "key_type": "key", "keys": "key",
-	"description": "comment", "title": "name", "id": "name", "message": "text", "challenge": "text",
+	"description": "comment", "title": "name", "message": "text", "challenge": "text",
 	"after": "from", "start": "from", "before": "until", "end": "until", "time": "hours", "behalf": "on_behalf_of",
 	"equals": "exactly", "eq": "exactly", "in": "any", "all": "each", "len": "size", "length": "size", "count": "size",
 	"regex": "regexp", "matches": "regexp", "pattern": "regexp", "like": "glob", "lte": "max", "le": "max",

@@ -43,17 +43,10 @@ func accountLiteral(text string) (value, error) {
 	if text != "" {
 		if _, err := hive.ParseAccountName(text); err != nil {
 			return value{}, fmt.Errorf("%s is no account name: 3 to 16 of a-z, 0-9, - and dots%s", quote(text),
-				withoutAt(text))
+				accountHint(text))
 		}
 	}
 	return textValue(text), nil
-}
-
-func withoutAt(text string) string {
-	if strings.HasPrefix(text, "@") {
-		return ", and no @"
-	}
-	return ""
 }
 
 func keyLiteral(text string) (value, error) {
@@ -109,6 +102,9 @@ func numberLiteral(text string) (value, error) {
 }
 
 func wholeLiteral(text string, percent bool) (value, error) {
+	if write := comparison(text); write != "" {
+		return value{}, fmt.Errorf("%s compares nothing; write a test such as %s", quote(text), write)
+	}
 	if digits, ok := strings.CutSuffix(text, "%"); ok {
 		return percentLiteral(text, digits, percent)
 	}
@@ -191,7 +187,11 @@ func parseAmount(text string) (hive.Asset, error) {
 				decimalWords[known.Decimals()], fixed)
 		}
 	}
-	return a, fmt.Errorf("%s is no amount; write one such as 1.000 HIVE, 1.000 HBD or 1.000000 VESTS", quote(text))
+	hint := foreignAmount(text)
+	if hint == "" {
+		hint = "; write one such as 1.000 HIVE, 1.000 HBD or 1.000000 VESTS"
+	}
+	return a, fmt.Errorf("%s is no amount%s", quote(text), hint)
 }
 
 // withComma returns the numbers that a text with commas may mean, which are digits, points and

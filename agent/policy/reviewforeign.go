@@ -139,7 +139,7 @@ func jsonInOneText(p *place) string {
 }
 
 var (
-	compareForm = regexp.MustCompile(`^(<=|>=|==?|!=|<>|<|>)\s*(-?[0-9][0-9.,]*)$`)
+	compareForm = regexp.MustCompile(`^(<=|>=|==?|!=|<>|<|>)\s*(-?[0-9][0-9.]*%?)$`)
 	rangeForm   = regexp.MustCompile(`^(-?[0-9][0-9.]*)\s*\.\.\.?\s*(-?[0-9][0-9.]*)$`)
 )
 
@@ -170,7 +170,7 @@ func comparison(text string) string {
 func comparisonInText(p *place) string {
 	text := p.textOf()
 	write := comparison(text)
-	if write == "" {
+	if write == "" || strings.Contains(write, "%") {
 		return ""
 	}
 	return fmt.Sprintf("%s: %s is that text and compares nothing; write %s", p.name, quote(text), write)

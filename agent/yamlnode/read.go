@@ -305,6 +305,8 @@ func syntaxHint(text string) string {
 	switch {
 	case strings.Contains(text, "alphabetic or numeric character"), strings.Contains(text, "is an alias of nothing"):
 		return "; a value that begins with * or & needs quotes"
+	case strings.Contains(text, "unknown escape character"):
+		return "; between double quotes a backslash begins an escape: write single quotes"
 	case strings.Contains(text, "cannot start any token"):
 		return "; a value that begins with @, ` or % needs quotes, and account names have no @"
 	}

@@ -33,6 +33,9 @@ type Options struct {
 	// KeyHint returns what to add to the complaint about a key that is not known. Nil asks for the
 	// nearest one.
 	KeyHint func(key string, known []string) string
+	// ValueHint returns what to add to the complaint about a value that a key does not take; "" or
+	// nil asks for the nearest one.
+	ValueHint func(key, word string, known []string) string
 	// EmptyList returns what to write in the place of an empty list, or "".
 	EmptyList func(key string) string
 }
@@ -188,13 +191,18 @@ func (r *Reader) Scalar(n *Node, what string) (string, bool) {
 func (r *Reader) OneOf(n *Node, what string, known ...string) (string, bool) {
 	s, ok := r.Scalar(n, what)
 	if ok && !slices.Contains(known, s) {
-		r.Complain(n, "%s: %s is none of %s%s", what, quote(s), strings.Join(known, ", "), r.wordHint(s, known))
+		r.Complain(n, "%s: %s is none of %s%s", what, quote(s), strings.Join(known, ", "), r.wordHint(what, s, known))
 		return "", false
 	}
 	return s, ok
 }
 
-func (r *Reader) wordHint(s string, known []string) string {
+func (r *Reader) wordHint(what, s string, known []string) string {
+	if r.options.ValueHint != nil {
+		if hint := r.options.ValueHint(what, s, known); hint != "" {
+			return hint
+		}
+	}
 	if meant, ok := YesOrNo(s); ok && slices.Contains(known, meant) {
 		return "; write " + meant
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,11 @@ func pksa(t *testing.T, home string, args ...string) (status int, out, err strin
 	t.Helper()
 	var o, e bytes.Buffer
 	status = run(t.Context(), append(args, "--home", home), streams{strings.NewReader(""), &o, &e})
+	if slices.Contains(args, "--json") {
+		for _, complaint := range printedBy(args, o.Bytes(), e.Bytes()) {
+			t.Errorf("%v: %s", args, complaint)
+		}
+	}
 	return status, o.String(), e.String()
 }
 

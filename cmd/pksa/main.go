@@ -19,12 +19,15 @@ import (
 	"syscall"
 )
 
-func main() {
+func main() { os.Exit(runMain(streams{os.Stdin, os.Stdout, os.Stderr})) }
+
+// runMain runs the program until it ends or a signal comes, and returns the exit status.
+func runMain(s streams) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() { cancel(interruption{<-signals}) }()
-	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+	return run(ctx, os.Args[1:], s)
 }
 
 // interruption is why a context ended: a signal came.

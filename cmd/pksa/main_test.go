@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -8,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -53,7 +55,24 @@ func scriptMain() {
 	if os.Getenv("TEST_CLOCK") != "" {
 		kernelClock = func() error { return errors.New("the kernel does not know") }
 	}
+	if slices.Contains(os.Args, "--json") || slices.Contains(os.Args, "export") {
+		os.Exit(checkedMain())
+	}
 	main()
+}
+
+// misfits is the exit status of a command in a script whose JSON differs from its schema.
+const misfits = 97
+
+// checkedMain is main for what prints JSON, which it holds against the schema.
+func checkedMain() int {
+	var out, errs bytes.Buffer
+	status := runMain(streams{os.Stdin, io.MultiWriter(os.Stdout, &out), io.MultiWriter(os.Stderr, &errs)})
+	if complaints := printedBy(os.Args[1:], out.Bytes(), errs.Bytes()); complaints != nil {
+		fmt.Fprintf(os.Stderr, "not as its schema says:\n%s\n", strings.Join(complaints, "\n"))
+		return misfits
+	}
+	return status
 }
 
 func TestScripts(t *testing.T) {

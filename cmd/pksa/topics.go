@@ -278,7 +278,8 @@ A command that looks at something ends with 1 if that is not as it should be:
 
 ` + table(checkingCommands) + `
 Errors are printed to standard error, often with a hint, which says what to do.
-With --json they are an object with the members error and hint.`
+With --json they are an object with the members error and hint. What commands
+print with --json is described in examples/docs/json.md.`
 }
 
 // table returns two columns, the second one wrapped. Commands in quotes stay whole.

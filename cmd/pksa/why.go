@@ -220,6 +220,7 @@ var remedies = map[string]string{
 	"unsupported":       "nothing: this is never signed",
 	"plain-memo":        "the application encrypts the memo, or writes no # before it",
 	"firewall":          "the application asks for a text that can be nothing else",
+	"guard":             "what was changed on the chain is looked at and accepted (`pksa guard list`)",
 	"invalid":           "the application sends a valid request",
 	"nonce":             "the application asks anew with a new nonce; a replay stays refused",
 	"clock":             "the clocks of this machine and of the chain agree (`pksa status`)",

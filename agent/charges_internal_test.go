@@ -2,12 +2,14 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math"
 	"math/big"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -279,6 +281,51 @@ func (p *payments) charge(every time.Duration) {
 		Audit:   func(ledger.TurnedBack) []byte { return []byte("{}") },
 	})
 	p.must(err)
+}
+
+// sampleCharges are stored charges of each shape that encode writes.
+func sampleCharges() []storedCharges {
+	at := time.Date(2026, 7, 1, 12, 0, 0, 123e6, time.UTC)
+	one := []policy.Charge{{Limit: "tips", Unit: "HBD", Amount: "0.001"}}
+	return []storedCharges{
+		{At: at, Charges: one},
+		{At: at, Charges: append(one, policy.Charge{Limit: "votes", Split: "author=bob&permlink=a-b.c", Unit: "count",
+			Amount: "1", OpenedBy: "mybot"}), Tx: strings.Repeat("0f", 20), TxExpires: at.Add(time.Minute)},
+		{At: at, From: at.Add(-time.Minute), Charges: one},
+		{At: at, Charges: one, LostUntil: at.Add(time.Hour)},
+	}
+}
+
+// A start need not ask the usual decoder about what this program writes.
+func TestStoredChargesAreReadFast(t *testing.T) {
+	t.Parallel()
+	for _, s := range sampleCharges() {
+		if got, ok := readCharges(s.encode()); !ok || !reflect.DeepEqual(got, s) {
+			t.Errorf("%s is read as %+v, %v", s.encode(), got, ok)
+		}
+	}
+}
+
+// FuzzStoredCharges: what is read fast, is read as the usual decoder does.
+func FuzzStoredCharges(f *testing.F) {
+	for _, s := range sampleCharges() {
+		f.Add(s.encode())
+	}
+	for _, text := range []string{`{"at":"2026-07-01T12:00:00Z","charges":null}`,
+		`{"at":"2026-07-01T12:00:00+02:00","charges":[{"limit":"\\u0026","unit":"é","amount":"\""}],"tx":"\u0026"}`,
+		`{"at":"2026-07-01T12:00:00Z","charges":[{"limit":"a","unit":"\u0026b","amount":"1"}],"tx":""}`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, ok := readCharges(data)
+		if !ok {
+			return
+		}
+		var want storedCharges
+		if err := json.Unmarshal(data, &want); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is read as %+v, want %+v, %v", data, got, want, err)
+		}
+	})
 }
 
 // TestStartAfterAMonth: a start reads the charges of the last day one by one, and of all before

@@ -6,8 +6,11 @@ import "sync"
 // waits.
 const (
 	batchOps    = 512 // most steps
-	aloneOps    = 64  // most admissions while no other app waits
-	togetherOps = 32  // most admissions while several apps wait; more only if each has one
+	aloneOps    = 64  // most admissions while one app alone is at work
+	togetherOps = 8   // most admissions while several are; more only if each has one
+	// alongFor is how many commits of one app are short after one in which another app had a part:
+	// that may come back while the next one is written.
+	alongFor = 64
 )
 
 // keptMost is how many bytes the steps have at most that report what has happened, until a commit
@@ -41,6 +44,8 @@ type queue struct {
 	own    []*op
 	apps   map[string][]*op
 	turns  []string // of apps that have steps, in the order of their turns
+	lone   string   // the app that was alone in the last commit with admissions; empty: there were several
+	along  int      // so many commits are short, whoever waits
 	kept   int      // bytes of the ledger's own steps that are not committed yet
 	eager  int      // how many steps somebody waits for
 	closed bool
@@ -123,7 +128,11 @@ func (q *queue) take(all, again bool) (ops []*op, left, closed bool) {
 	admissions := q.admissions()
 	// Each admission has an outcome, and some have two: the ledger's own steps must not fall
 	// behind.
-	n := min(len(q.own), batchOps-len(admissions), max(2*len(admissions), aloneOps))
+	least := aloneOps
+	if q.along > 0 {
+		least = 2 * togetherOps
+	}
+	n := min(len(q.own), batchOps-len(admissions), max(2*len(admissions), least))
 	if again {
 		// Those that are put back after each attempt stand at the head. Whoever waits behind them
 		// must hear of the failure, too.
@@ -146,15 +155,32 @@ func (q *queue) take(all, again bool) (ops []*op, left, closed bool) {
 // comes while it is written waits for its end, so one app must not fill it: each app that waits has
 // a turn, and those with more to do have further ones while the commit is short.
 func (q *queue) admissions() (ops []*op) {
+	q.company()
 	most := aloneOps
-	if apps := len(q.turns); apps > 1 {
-		most = max(togetherOps, apps)
+	if q.along > 0 {
+		most = max(togetherOps, len(q.turns))
 	}
 	most = min(most, batchOps-min(len(q.own), batchOps/2)) // the ledger's own have half a commit for certain
 	for len(ops) < most && len(q.turns) > 0 {
 		ops = append(ops, q.nextTurn())
 	}
 	return ops
+}
+
+// company notes whether several apps are at work: they wait now, or did a few commits before.
+func (q *queue) company() {
+	switch {
+	case len(q.turns) == 0:
+	case len(q.turns) > 1:
+		q.lone, q.along = "", alongFor
+	case q.turns[0] != q.lone:
+		if q.lone != "" {
+			q.along = alongFor
+		}
+		q.lone = q.turns[0]
+	case q.along > 0:
+		q.along--
+	}
 }
 
 // nextTurn removes the first step of the app whose turn it is. The next one is another app's turn.

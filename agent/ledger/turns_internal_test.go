@@ -16,8 +16,8 @@ func drained(q *queue) (batches [][]*op) {
 	}
 }
 
-// An app with a backlog of many commits keeps nobody waiting: each of nine others is judged in the
-// first commit, after no more of the noisy one's than it has turns itself.
+// An app with a backlog of many commits keeps nobody waiting: each of nine others has a turn in
+// each commit, after no more of the noisy one's than it has turns itself.
 func TestAppsTakeTurns(t *testing.T) {
 	const backlog, quiet, each = 3 * batchOps, 9, 3
 	q := &queue{wake: make(chan struct{}, 1)}
@@ -47,7 +47,7 @@ func TestAppsTakeTurns(t *testing.T) {
 			if o.app == "noisy" || o.app == "" {
 				continue
 			}
-			if n > 0 || turns["noisy"] > turns[o.app] {
+			if n >= turns[o.app] || turns["noisy"] > turns[o.app] {
 				t.Errorf("turn %d of %q in commit %d, after %d of the noisy one", turns[o.app], o.app, n+1,
 					turns["noisy"])
 			}
@@ -61,9 +61,10 @@ func TestAppsTakeTurns(t *testing.T) {
 // A commit takes as long as it has steps, so one app that always has a hundred requests on their
 // way makes it little longer for nine that ask for one thing after the other. What stands before
 // the step of a quiet one is what is left of the commit that is written when it comes, and its own
-// commit: neither has more than twice the steps that nine quiet apps make of it, and a few.
+// commit: neither has more than twice the steps that nine quiet apps make of it, also where the
+// noisy one was alone in the queue when it began.
 func TestNoisyAppKeepsCommitsShort(t *testing.T) {
-	const noisy, quiet, alone, few = 100, 9, 64, 64
+	const noisy, quiet, alone = 100, 9, 64
 	q := &queue{wake: make(chan struct{}, 1)}
 	put := func(app string) {
 		o := &op{app: app}
@@ -90,7 +91,7 @@ func TestNoisyAppKeepsCommitsShort(t *testing.T) {
 	served := 0
 	for n := range 100 {
 		ops, _, _ := q.take(false, false)
-		if most := 2*2*quiet + few; len(ops) > most {
+		if most := 2 * 2 * quiet; len(ops) > most {
 			t.Errorf("commit %d has %d steps, want %d at most", n, len(ops), most)
 		}
 		asked := 0
@@ -99,18 +100,41 @@ func TestNoisyAppKeepsCommitsShort(t *testing.T) {
 				continue
 			}
 			put("")
-			put(o.app)
-			if o.app != "noisy" {
+			if o.app == "noisy" {
+				put(o.app)
+			} else {
 				asked++
 			}
 		}
-		if asked != quiet {
-			t.Errorf("commit %d serves %d quiet apps, want %d", n, asked, quiet)
+		if want := (1 - n%2) * quiet; asked != want {
+			t.Errorf("commit %d serves %d quiet apps, want %d", n, asked, want)
+		}
+		for i := range (n % 2) * quiet { // they come back while the noisy one's commit is written
+			put(fmt.Sprint("quiet ", i))
 		}
 		served += len(ops)
 	}
 	if len(q.own) > noisy+quiet {
 		t.Errorf("%d outcomes wait after 100 commits of %d steps: they fall behind", len(q.own), served)
+	}
+	for n, most := range map[int]int{alongFor - 2: togetherOps, alongFor + 2: alone} {
+		fresh := &queue{wake: make(chan struct{}, 1)}
+		for range (n + 1) * alone {
+			must(fresh.put(&op{app: "noisy", done: make(chan error, 1)}))
+		}
+		must(fresh.put(&op{app: "quiet", done: make(chan error, 1)}))
+		for range n {
+			fresh.take(false, false)
+		}
+		if ops, _, _ := fresh.take(false, false); len(ops) != most {
+			t.Errorf("%d commits after the quiet app's, the noisy one has %d steps in one, want %d", n, len(ops), most)
+		}
+	}
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
 	}
 }
 
@@ -181,7 +205,7 @@ func TestStepsKeepTheirOrder(t *testing.T) {
 				others--
 			}
 		}
-		if left := len(want[""]); left > 0 && (own < aloneOps || own < 2*others) {
+		if left := len(want[""]); left > 0 && (own < 2*togetherOps || own < 2*others) {
 			t.Errorf("commit %d: %d of %d steps are the ledger's own", n+1, own, len(batch))
 		}
 	}

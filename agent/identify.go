@@ -290,7 +290,7 @@ func (a *Agent) serveEnded(ctx context.Context, r *run) {
 	may := ok && !a.policy.Load().policy.Ignores(kind, r.app, r.msg.Account)
 	if may {
 		var err error
-		if may, err = a.ledger.MayTell(r.remnant.ID, int64(r.nonce), r.sealed.Digest()); err != nil {
+		if may, err = a.ledger.MayTell(r.remnant.ID, int64(r.nonce), r.digest); err != nil {
 			a.log.Error("ledger does not know what a session left", append(r.attrs(), "err", err)...)
 		}
 	}
@@ -358,7 +358,7 @@ func (a *Agent) renews(ctx context.Context, r *run) bool {
 	if err != nil {
 		return false
 	}
-	may, err := a.ledger.MayRenew(r.remnant.ID, r.sealed.Digest())
+	may, err := a.ledger.MayRenew(r.remnant.ID, r.digest)
 	if err != nil {
 		a.log.Error("ledger does not know what a session left", append(r.attrs(), "err", err)...)
 		return false
@@ -381,7 +381,7 @@ func (a *Agent) noteAuth(ctx context.Context, d delivered, id ledger.SessionID) 
 	if d.msg.Kind != protocol.Auth {
 		return
 	}
-	if err := a.ledger.NoteAuth(ctx, id, d.sealed.Digest()); err != nil {
+	if err := a.ledger.NoteAuth(ctx, id, d.digest); err != nil {
 		a.log.Error("auth request not remembered", append(d.attrs(), "err", err)...)
 	}
 }

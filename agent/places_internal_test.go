@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"testing"
 
+	"pksa/agent/link"
 	"pksa/agent/places"
 	"pksa/protocol"
+	"pksa/protocol/seal"
 )
 
 // The requests that keys opened have few bytes, and yet the largest one always has a place: in an
@@ -30,5 +32,26 @@ func TestPlacesHoldFewBytes(t *testing.T) {
 	}
 	if most := 8 << 20; shared > most || shared <= most-largest {
 		t.Errorf("%d bytes are held in shared places", shared)
+	}
+}
+
+// A request that has its place holds no more of what it came in than its digest: of that its link
+// had a bound, and not the place.
+func TestOpenedRequestLetsGoOfItsFrame(t *testing.T) {
+	const data = "U2FsdGVkX18AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	sealed, err := seal.Parse(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	brought := &link.Delivery{Request: protocol.Request{Data: data}}
+	r := &run{app: "app", clear: []byte("{}"), delivered: delivered{brought: brought, sealed: sealed,
+		digest: sealed.Digest(),
+		msg:    protocol.Request{Data: data}}}
+	a := &Agent{places: places.New(ownPlaces, sharedPlaces)}
+	if !a.takePlace(r) {
+		t.Fatal("there is no place")
+	}
+	if r.msg.Data != "" || r.sealed.String() != "" || brought.Request.Data != "" || r.digest != sealed.Digest() {
+		t.Errorf("held: %+v, %q", r.delivered, brought.Request.Data)
 	}
 }

@@ -30,9 +30,10 @@ type pod struct {
 	Links           *bool `yaml:"enableServiceLinks"`
 	Grace           int   `yaml:"terminationGracePeriodSeconds"`
 	SecurityContext struct {
-		RunAsNonRoot       bool `yaml:"runAsNonRoot"`
-		RunAsUser, FSGroup int
-		Seccomp            struct{ Type string } `yaml:"seccompProfile"`
+		RunAsNonRoot bool                  `yaml:"runAsNonRoot"`
+		RunAsUser    int                   `yaml:"runAsUser"`
+		FSGroup      int                   `yaml:"fsGroup"`
+		Seccomp      struct{ Type string } `yaml:"seccompProfile"`
 	} `yaml:"securityContext"`
 	InitContainers []container `yaml:"initContainers"`
 	Containers     []container

@@ -117,22 +117,40 @@ func (m *matcher) maySay(r ledger.Record) bool {
 	if !plainASCII(m.text) || bytes.Contains(r.Content, []byte(`"cut":`)) {
 		return true
 	}
-	m.lower = m.lower[:0]
-	for _, c := range r.Content {
-		switch {
-		case c == '\\' || c >= 0x80:
-			return true
-		case 'A' <= c && c <= 'Z':
-			c += 'a' - 'A'
-		}
-		m.lower = append(m.lower, c)
+	m.lower = append(m.lower[:0], r.Content...)
+	special := byte(0)
+	for i, c := range m.lower {
+		c = lowered[c]
+		special |= c
+		m.lower[i] = c
+	}
+	if special >= 0x80 {
+		return true
 	}
 	if bytes.Contains(m.lower, []byte(m.text)) {
 		return true
 	}
-	bare := recordOf(ledger.Record{TxID: r.TxID, Outcome: r.Outcome, Account: r.Account, App: r.App})
-	return bare.says(m.text)
+	bare := Record{Outcome: r.Outcome, Account: r.Account, App: r.App}
+	if r.TxID != [20]byte{} {
+		bare.TxID = hex.EncodeToString(r.TxID[:])
+	}
+	return bare.named(m.text)
 }
+
+// lowered is each byte in lower case. Those that may stand for other signs than they are, a
+// backslash and what is not ASCII, have the highest bit.
+var lowered = func() (table [256]byte) {
+	for c := range len(table) {
+		table[c] = byte(c)
+		switch {
+		case 'A' <= c && c <= 'Z':
+			table[c] += 'a' - 'A'
+		case c == '\\':
+			table[c] = 0xff
+		}
+	}
+	return table
+}()
 
 // plainASCII reports whether JSON writes a text as it is.
 func plainASCII(text string) bool {

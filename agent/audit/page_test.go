@@ -27,23 +27,7 @@ type filled struct {
 func bubble(t *testing.T, test func(*testing.T, *filled)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		block, err := aes.NewCipher([]byte("sixteen byte key"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		aead, err := cipher.NewGCM(block)
-		if err != nil {
-			t.Fatal(err)
-		}
-		mac := func(data ...[]byte) []byte {
-			h := hmac.New(sha256.New, []byte("ledger mac"))
-			for _, d := range data {
-				h.Write(d)
-			}
-			return h.Sum(nil)
-		}
-		o := ledger.Options{ID: "id-of-the-ledger", AEAD: aead, MAC: mac, Logger: slog.New(slog.DiscardHandler),
-			Sealer: func(uint64, uint64) cipher.AEAD { return aead }}
+		o := ledgerOptions(t)
 		path := filepath.Join(t.TempDir(), "ledger.db")
 		if err := ledger.Create(path, o); err != nil {
 			t.Fatal(err)
@@ -55,6 +39,28 @@ func bubble(t *testing.T, test func(*testing.T, *filled)) {
 		defer l.Close()
 		test(t, &filled{t, l})
 	})
+}
+
+// ledgerOptions are those of a ledger whose keys come from labels.
+func ledgerOptions(t *testing.T) ledger.Options {
+	t.Helper()
+	block, err := aes.NewCipher([]byte("sixteen byte key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := func(data ...[]byte) []byte {
+		h := hmac.New(sha256.New, []byte("ledger mac"))
+		for _, d := range data {
+			h.Write(d)
+		}
+		return h.Sum(nil)
+	}
+	return ledger.Options{ID: "id-of-the-ledger", AEAD: aead, MAC: mac, Logger: slog.New(slog.DiscardHandler),
+		Sealer: func(uint64, uint64) cipher.AEAD { return aead }}
 }
 
 // notes adds events to the trail: one in a thousand is carol's.

@@ -47,13 +47,21 @@ func (r *Record) counts(code string) bool {
 
 // says reports whether any text of the record has this part, which is in lower case.
 func (r *Record) says(part string) bool {
+	if r.named(part) {
+		return true
+	}
+	var content any
+	return json.Unmarshal(r.Content, &content) == nil && holds(content, part)
+}
+
+// named reports whether a text of the record has this part, beside its content.
+func (r *Record) named(part string) bool {
 	for _, text := range []string{r.Outcome, r.Account, r.App, r.TxID} {
 		if strings.Contains(strings.ToLower(text), part) {
 			return true
 		}
 	}
-	var content any
-	return json.Unmarshal(r.Content, &content) == nil && holds(content, part)
+	return false
 }
 
 // holds reports whether a text inside a JSON value has this part. It looks at texts as they were

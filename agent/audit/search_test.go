@@ -28,6 +28,8 @@ func TestSearch(t *testing.T) {
 			`"operations":[["transfer",{"memo":"Thank You"}]],"transaction":"abcdef0123"}`)
 		refused := add(audit.AnswerRefused, `{"requests":[1],"certain":true}`)
 		other := add(audit.AnswerRefused, `{"requests":[9]}`)
+		escaped := add("escaped", `{"memo":"w\u0061lnut"}`)
+		kelvin := add("kelvin", "{\"memo\":\"wal\u212anut\"}") // the sign of kelvins is another K
 		for _, c := range []struct {
 			name   string
 			filter audit.Filter
@@ -40,11 +42,13 @@ func TestSearch(t *testing.T) {
 			{"code", audit.Filter{Code: "uncovered"}, []uint64{decided}},
 			{"text with quotes and signs", audit.Filter{Text: `"BOT" names <b>`}, []uint64{decided}},
 			{"a memo", audit.Filter{Text: "thank you"}, []uint64{decided}},
+			{"letters that JSON writes in another way", audit.Filter{Text: "WALNUT"}, []uint64{escaped}},
+			{"letters of other forms", audit.Filter{Text: "walknut"}, []uint64{kelvin}},
 			{"an outcome", audit.Filter{Text: "refused by a relay"}, []uint64{refused, other}},
 			{"names of members are no text", audit.Filter{Text: "limits_before"}, nil},
 			{"transaction", audit.Filter{TxID: "abcd"}, []uint64{decided}},
 			{"another transaction", audit.Filter{TxID: "bcde"}, nil},
-			{"session", audit.Filter{Session: 7}, []uint64{decided, refused, other}},
+			{"session", audit.Filter{Session: 7}, []uint64{decided, refused, other, escaped, kelvin}},
 			{"another session", audit.Filter{Session: 8}, nil},
 			{"two at once", audit.Filter{Session: 7, Code: "uncovered"}, []uint64{decided}},
 			{"request", audit.Filter{Request: decided}, []uint64{decided, refused}},

@@ -3,6 +3,7 @@ package ledger
 import (
 	"crypto/cipher"
 	"crypto/rand"
+	"encoding/binary"
 	"slices"
 	"sync"
 )
@@ -156,18 +157,19 @@ func (s *sealers) of(n sealNumber) cipher.AEAD {
 // hash returns a MAC under the ledger's key. The MAC covers the purpose, and each part with its
 // length: no two lists of parts have one MAC.
 func (v *vault) hash(purpose string, parts ...[]byte) [32]byte {
-	size := 16 + len(purpose) + len(v.id)
-	for _, p := range parts {
-		size += 4 + len(p)
-	}
-	w := writer{b: make([]byte, 0, size)}
+	// A part is its length and its bytes. It is not copied: records are large, and all are hashed.
+	w := writer{b: make([]byte, 0, len(purpose)+len(v.id)+(2+len(parts))*binary.MaxVarintLen64)}
 	w.text(purpose)
 	w.text(v.id)
+	data := make([][]byte, 0, 1+2*len(parts))
+	begin := 0
 	for _, p := range parts {
-		w.bytes(p)
+		w.uint(uint64(len(p)))
+		data = append(data, w.b[begin:], p)
+		begin = len(w.b)
 	}
 	var h [32]byte
-	copy(h[:], v.mac(w.b))
+	copy(h[:], v.mac(append(data, w.b[begin:])...))
 	return h
 }
 

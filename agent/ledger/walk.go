@@ -18,8 +18,12 @@ const auditChunk = 256
 func (l *Ledger) Audit(from uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		w := walk{l: l, next: max(from, 1)}
-		for {
+		defer w.wait()
+		for chunks := 0; ; chunks++ {
 			records, err := w.chunk()
+			if chunks > 0 { // who wants more than a few records
+				w.readAhead()
+			}
 			for _, s := range records {
 				if !yield(s.Record, nil) {
 					return
@@ -46,13 +50,45 @@ type walk struct {
 
 	segments []segmentInfo  // as they were last listed
 	reader   *segmentReader // nil: none is being read
+	ahead    chan part      // nil: nothing is read ahead
+}
+
+// part is what was read ahead.
+type part struct {
+	list []stored
+	err  error
+}
+
+// readAhead begins to read the next part of the segment that is being read, so that another core
+// opens and chains records while the caller looks at those before. It does not read the store:
+// bbolt panics on a page that reads wrong, and nobody would catch that there.
+func (w *walk) readAhead() {
+	if w.reader == nil {
+		return
+	}
+	ahead := make(chan part, 1)
+	w.ahead = ahead
+	go func() {
+		list, err := w.inSegment()
+		ahead <- part{list, err}
+	}()
+}
+
+// wait waits for what is read ahead, which nobody wants any more.
+func (w *walk) wait() {
+	if w.ahead != nil {
+		<-w.ahead
+	}
 }
 
 // chunk returns the next part of the trail, empty at the end. With an error it returns the records
 // before the fault.
 func (w *walk) chunk() ([]stored, error) {
-	// A record that is in the file may move to a segment at any time, never back.
-	list, err := w.inStore(true)
+	list, err := w.goOn()
+	// A record that is in the store may move to a segment at any time, never back.
+	if err == nil && len(list) == 0 {
+		list, err = w.inStore(true)
+	}
 	if err == nil && len(list) == 0 {
 		list, err = w.inSegments()
 	}
@@ -68,9 +104,8 @@ func (w *walk) chunk() ([]stored, error) {
 }
 
 func (w *walk) check(s *stored) error {
-	start := w.l.vault.chainStart()
 	switch {
-	case w.from == 0 && s.Number == 1 && s.prev != start.mac && !s.crosses(start, w.l.Holes()):
+	case w.from == 0 && s.Number == 1 && !w.begins(s):
 		return &ValueError{"audit record 1 does not begin the trail"}
 	case w.from == 0:
 		w.from, w.head = s.Number, *s
@@ -87,12 +122,23 @@ func (w *walk) check(s *stored) error {
 	return nil
 }
 
+// begins reports whether a record follows the beginning of all.
+func (w *walk) begins(s *stored) bool {
+	start := w.l.vault.chainStart()
+	return s.prev == start.mac || s.crosses(start, w.l.Holes())
+}
+
 // inStore reads from the store. The first record has exactly the next number, or if exactly is not
 // set, that number or a higher one.
 func (w *walk) inStore(exactly bool) ([]stored, error) {
 	r, last, err := w.l.readingTrail()
 	if err != nil {
 		return nil, err
+	}
+	if exactly { // cheap, where 256 others would be read to find that this one is not there
+		if _, found, err := r.in.get(bucketAudit, numberKey(w.next)); err != nil || !found {
+			return nil, err
+		}
 	}
 	list, err := r.records(w.next, auditChunk)
 	list = slices.DeleteFunc(list, func(s stored) bool { return s.Number > last })
@@ -102,14 +148,22 @@ func (w *walk) inStore(exactly bool) ([]stored, error) {
 	return list, err
 }
 
-// inSegments reads on in the segment that is being read, or in the one that holds the next number,
-// or in the first after it.
-func (w *walk) inSegments() ([]stored, error) {
-	if w.reader != nil {
-		if list, err := w.inSegment(); err != nil || len(list) > 0 {
-			return list, err
-		}
+// goOn reads on in the segment that is being read, if there is one: its next record is the next of
+// the trail.
+func (w *walk) goOn() ([]stored, error) {
+	switch {
+	case w.ahead != nil:
+		p := <-w.ahead
+		w.ahead = nil
+		return p.list, p.err
+	case w.reader != nil:
+		return w.inSegment()
 	}
+	return nil, nil
+}
+
+// inSegments reads in the segment that holds the next number, or in the first after it.
+func (w *walk) inSegments() ([]stored, error) {
 	list, err := w.inListed()
 	if err != nil || len(list) > 0 {
 		return list, err

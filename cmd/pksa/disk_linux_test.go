@@ -104,6 +104,7 @@ func TestDiskFull(t *testing.T) {
 	if n := len(w.chain.Transactions()); n != 1 {
 		t.Errorf("%d transactions are on the chain", n)
 	}
+	w.findsOnFullDisk()
 
 	if err := unix.Prlimit(w.wallet.Process.Pid, unix.RLIMIT_FSIZE, &old, nil); err != nil {
 		t.Fatal(err)
@@ -128,6 +129,20 @@ func TestDiskFull(t *testing.T) {
 		}
 	})
 	w.start("")
+}
+
+// findsOnFullDisk searches the trail until something is found: for a moment after each commit that
+// fails, while the ledger opens again, nothing can be read.
+func (w *killWorld) findsOnFullDisk() {
+	w.t.Helper()
+	for range awaitTimeout / (50 * time.Millisecond) {
+		cmd := exec.Command(w.binary, "audit", "find", "--operation", "vote", "--home", w.home)
+		if out, _ := cmd.Output(); strings.Contains(string(out), "accepted") { // an error: not this time
+			return
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+	w.t.Error("a search on a full disk finds nothing")
 }
 
 // TestReadOnlyHome: a wallet that cannot write its folder says so and does not start.

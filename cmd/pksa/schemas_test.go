@@ -64,6 +64,9 @@ type (
 		LastRecord    uint64 `json:"last_record"`
 		Mark          uint64 `json:"mark"` // the last record that the mark knows
 		SessionsEnded int    `json:"sessions_ended"`
+		// Their secrets count no more.
+		AppsClosed   []string `json:"apps_closed"`
+		LimitsUsedUp bool     `json:"limits_used_up"` // each limit, until its window has passed
 	}
 	ledgerMovedOutput struct {
 		Ledger     string `json:"ledger"`

@@ -16,6 +16,10 @@ const (
 	maxPages    = 200      // of one account; older entries are not read
 	pageSize    = 16 << 20 // bytes of a page
 	maxJSON     = 8 << 10  // bytes of a custom_json: the chain takes no longer one
+	// maxPublished is how many bytes are kept of one history, with entryBytes for each entry: a
+	// node could fill the memory with what nobody published. Older entries are not read.
+	maxPublished = 16 << 20
+	entryBytes   = 128
 )
 
 // Published is a custom_json of an account that is in a block.
@@ -28,7 +32,7 @@ type Published struct {
 // CustomJSON returns what the account published under the id with its posting key, the oldest
 // first, by the account histories of two nodes, or of one if no other answers. It returns what
 // either of them has: a node would lie by leaving something out. It reads at most 100,000 entries
-// of each history. The error holds [ErrNoNode].
+// of each history, and keeps 16 MiB of them, the newest. The error holds [ErrNoNode].
 func (c *Client) CustomJSON(ctx context.Context, account hive.AccountName, id string) ([]Published, error) {
 	var all []Published
 	known := map[Published]bool{} // both nodes have nearly all: a list would be read whole for each
@@ -64,6 +68,7 @@ func (c *Client) CustomJSON(ctx context.Context, account hive.AccountName, id st
 func (c *Client) customJSON(ctx context.Context, n *endpoint, account hive.AccountName, id string) ([]Published,
 	error) {
 	var all []Published
+	size := 0
 	start := int64(-1) // the newest
 	for range maxPages {
 		page, err := c.historyPage(ctx, n, account, start)
@@ -73,10 +78,15 @@ func (c *Client) customJSON(ctx context.Context, n *endpoint, account hive.Accou
 		if len(page) == 0 {
 			break
 		}
-		for _, entry := range page {
-			if p, ok := readPublished(entry.text, account, id); ok {
-				all = append(all, p)
+		for _, entry := range slices.Backward(page) { // the newest stands last
+			p, ok := readPublished(entry.text, account, id)
+			if !ok {
+				continue
 			}
+			if size += entryBytes + len(p.JSON); size > maxPublished {
+				return all, nil
+			}
+			all = append(all, p)
 		}
 		lowest := slices.MinFunc(page, func(a, b historyEntry) int { return cmp.Compare(a.number, b.number) })
 		if start = lowest.number - 1; start < 0 {
@@ -106,7 +116,7 @@ func (c *Client) historyPage(ctx context.Context, n *endpoint, account hive.Acco
 		return nil, err
 	}
 	var page [][2]jsontext.Value
-	if unmarshal(raw, &page) != nil {
+	if unmarshal(raw, &page) != nil || len(page) > pageEntries+1 { // some count the first one extra
 		return nil, c.malformed(n, "account history does not have the expected form")
 	}
 	entries := make([]historyEntry, len(page))

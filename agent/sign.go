@@ -69,7 +69,8 @@ func (a *Agent) serveSign(ctx context.Context, r *run, data protocol.SignReqData
 		a.rejectMistake(ctx, r, err)
 		return
 	}
-	p.request.Ops = ops
+	// All that counts from here on is in ops, and they may wait for long.
+	p.request.Ops, data.Ops, r.clear = ops, nil, nil
 	if p.refusal == nil {
 		a.propose(ctx, &p, ops)
 	}
@@ -256,6 +257,7 @@ type recentIDs struct {
 	mu    sync.Mutex
 	ids   map[hive.TxID]time.Time // by expiration
 	sweep int                     // at how many ids the old ones are dropped next
+	swept time.Time               // when they were dropped last
 	until time.Time               // until then there may be ids that are not known
 }
 
@@ -272,8 +274,24 @@ func (r *recentIDs) waits(now time.Time) bool {
 	return now.Before(r.until)
 }
 
-// take claims an id, and reports false if another request has it: equal operations in the same
-// second.
+// mostRecent is how many ids are kept. With more, no transaction is made until some have expired.
+const mostRecent = 100_000
+
+// remember claims the id of a transaction of an earlier process. If there is no room for it,
+// nothing is made as long as it could be on its way.
+func (r *recentIDs) remember(id hive.TxID, expires, now time.Time) {
+	if r.take(id, expires, now) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, known := r.ids[id]; !known && r.until.Before(expires.Add(maxSkew)) {
+		r.until = expires.Add(maxSkew)
+	}
+}
+
+// take claims an id. It reports false if another request has it, one with equal operations in the
+// same second, or if there is no room.
 func (r *recentIDs) take(id hive.TxID, expires, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -283,13 +301,18 @@ func (r *recentIDs) take(id hive.TxID, expires, now time.Time) bool {
 	if _, taken := r.ids[id]; taken {
 		return false
 	}
-	if len(r.ids) >= max(r.sweep, 1024) {
+	full := len(r.ids) >= mostRecent
+	// Not for each transaction, also where a sweep finds little.
+	if full && now.Sub(r.swept) >= time.Second || !full && len(r.ids) >= max(r.sweep, 1024) {
 		for old, at := range r.ids {
 			if now.Sub(at) > maxSkew {
 				delete(r.ids, old)
 			}
 		}
-		r.sweep = 2 * len(r.ids) // so that a sweep that finds little is not made for each transaction
+		r.sweep, r.swept = 2*len(r.ids), now
+	}
+	if len(r.ids) >= mostRecent {
+		return false
 	}
 	r.ids[id] = expires
 	return true

@@ -39,7 +39,7 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 		case u.TxID != [20]byte{}:
 			// It may be on the chain, on its way, or never sent: only the chain knows. Its id stays
 			// taken, so that no new request gets the answer to it.
-			a.recent.take(hive.TxID(u.TxID), u.TxExpires, time.Now())
+			a.recent.remember(hive.TxID(u.TxID), u.TxExpires, time.Now())
 			background.Go(func() { a.lookUp(ctx, u, charged[hive.TxID(u.TxID)].Until) })
 		default:
 			// A signature was lost, or was answered and not recorded. Making it once more could be
@@ -119,7 +119,7 @@ func (a *Agent) rememberBefore(number uint64, read func(from, to uint64) ([]made
 		}
 		for _, r := range records {
 			if r.id != (hive.TxID{}) {
-				a.recent.take(r.id, r.at.Add(maxSkew), now)
+				a.recent.remember(r.id, r.at.Add(maxSkew), now)
 			}
 		}
 		if len(records) > 0 {

@@ -61,3 +61,33 @@ func TestIDsAreLookedForInGrowingSteps(t *testing.T) {
 		})
 	}
 }
+
+// Of the ids of transactions that may be on their way so many are kept. With more, nothing is made
+// until some have expired; and where one of an earlier process has no room, none for its time.
+func TestRecentIDsAreBounded(t *testing.T) {
+	t.Parallel()
+	const most = 100_000
+	now := time.Unix(1_700_000_000, 0)
+	expires := now.Add(time.Minute)
+	var ids recentIDs
+	idOf := func(n int) hive.TxID { return hive.TxID{byte(n), byte(n >> 8), byte(n >> 16), 1} }
+	for n := range most + 2 {
+		if ok := ids.take(idOf(n), expires, now); ok != (n < most) {
+			t.Fatalf("the id after %d others is taken: %t", n, ok)
+		}
+	}
+	ids.remember(idOf(1), expires, now)
+	if ids.waits(now) {
+		t.Error("an id that is known keeps others from being made")
+	}
+	ids.remember(idOf(most), expires, now)
+	if last := expires.Add(maxSkew); !ids.waits(last.Add(-1)) || ids.waits(last) {
+		t.Error("an id of an earlier process without room keeps no other from being made")
+	}
+	if ids.take(idOf(most), expires, expires.Add(maxSkew)) {
+		t.Error("an id is forgotten while its transaction could be on its way")
+	}
+	if !ids.take(idOf(most), expires, expires.Add(maxSkew+time.Second)) {
+		t.Error("there is no room, though all have expired")
+	}
+}

@@ -257,6 +257,35 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// TestAnswersAreBounded: a relay that brings probes of a copy again and again has five of them
+// answered at once, and one a second.
+func TestAnswersAreBounded(t *testing.T) {
+	for n := 4; n <= 7; n++ {
+		s := newSingle(t)
+		s.Registered("r", s.now)
+		s.pass(time.Minute)
+		bring := func(n int) (answered int) {
+			for i := range n {
+				m := probe.Message{Facts: probe.Facts{Instance: id(9)}, Nonce: id(byte(20 + i))}
+				s.Delivered("r", "alice", "u", m, s.now)
+			}
+			for _, a := range s.pass(0) {
+				if a.Do == probe.SendAnswer {
+					answered++
+				}
+			}
+			return answered
+		}
+		if got := bring(n); got != min(n, 5) {
+			t.Errorf("%d probes at once: %d are answered", n, got)
+		}
+		s.pass(time.Second)
+		if got, want := bring(n), max(1, min(n, 6-n)); got != want {
+			t.Errorf("%d more a second later: %d are answered, want %d", n, got, want)
+		}
+	}
+}
+
 // TestLateAnswer: an answer to a probe of more than ten seconds ago counts for nothing.
 func TestLateAnswer(t *testing.T) {
 	s := newSingle(t)

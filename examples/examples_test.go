@@ -125,7 +125,7 @@ type compose struct {
 }
 
 type service struct {
-	Build           struct{ Context, Dockerfile, Target string }
+	Build           build
 	Image, Restart  string
 	Environment     map[string]string
 	Command         []string
@@ -139,6 +139,11 @@ type service struct {
 	Ulimits         map[string]int
 	Healthcheck     map[string]any
 	StopGracePeriod string `yaml:"stop_grace_period"`
+}
+
+type build struct {
+	Context, Dockerfile, Target string
+	Args                        map[string]string
 }
 
 func TestComposeHoldsTogether(t *testing.T) {
@@ -171,6 +176,11 @@ func TestComposeHoldsTogether(t *testing.T) {
 		}
 	}
 	checkSettings(t, c.Services["pksa"].Environment)
+	for _, arg := range []string{"VERSION", "COMMIT"} {
+		if c.Services["pksa"].Build.Args[arg] != "${"+arg+":-}" {
+			t.Errorf("the build is not told its %s", arg)
+		}
+	}
 }
 
 // checkSettings wants settings that a wallet starts with.

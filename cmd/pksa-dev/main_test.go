@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"pksa/agent/client"
+	"pksa/agent/relay/relaytest"
+	"pksa/protocol"
+	"pksa/protocol/hive"
+)
+
+// started is the program as an application's author runs it, and what it has printed.
+type started struct {
+	t     *testing.T
+	facts map[string]string
+	stop  context.CancelFunc
+	ended chan error
+}
+
+func start(t *testing.T, o options) *started {
+	t.Helper()
+	address, err := relaytest.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.account, o.app, o.relay = "alice", "devbot", address
+	ctx, stop := context.WithCancel(t.Context())
+	s := &started{t: t, facts: map[string]string{}, stop: stop, ended: make(chan error, 1)}
+	r, w := io.Pipe()
+	go func() {
+		err := run(ctx, o, w, io.Discard)
+		w.CloseWithError(err)
+		s.ended <- err
+	}()
+	buf := make([]byte, 4096) // it prints all of it at once
+	n, err := r.Read(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(buf[:n])) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		s.facts[name] = strings.TrimSpace(value)
+	}
+	return s
+}
+
+// end ends the program, which leaves nothing behind.
+func (s *started) end() {
+	s.t.Helper()
+	s.stop()
+	if err := <-s.ended; err != nil {
+		s.t.Error(err)
+	}
+	home := strings.Fields(s.facts["look"])[2]
+	if _, err := os.Stat(home); !errors.Is(err, os.ErrNotExist) {
+		s.t.Errorf("%s: %v", home, err)
+	}
+}
+
+// login logs in with nothing but what was printed. The wallet registers at the relay in a moment,
+// and until then nobody answers.
+func (s *started) login(ctx context.Context) (*client.Client, *client.Session) {
+	s.t.Helper()
+	secret := client.Secret(s.facts["secret"])
+	app, err := client.Dial(ctx, client.Options{Relay: s.facts["relay"], App: protocol.AppInfo{Name: "devbot"},
+		Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for {
+		grant, err := app.Authenticate(ctx, client.Auth{Account: hive.AccountName(s.facts["account"]), Secret: secret})
+		if err == nil {
+			return app, grant.Session
+		}
+		if !errors.Is(err, client.ErrNobody) {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+func operations(name string, fields map[string]any) []client.Operation {
+	return []client.Operation{{Name: name, Fields: fields}}
+}
+
+// Whoever writes an application needs nothing but what is printed: it logs in, votes and pays.
+func TestEverythingIsAllowed(t *testing.T) {
+	s := start(t, options{})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	app, session := s.login(ctx)
+	for role, ops := range map[hive.Role][]client.Operation{
+		hive.Posting: operations("vote", map[string]any{"voter": "alice", "author": "bob", "permlink": "p",
+			"weight": 1}),
+		hive.Active: operations("transfer", map[string]any{"from": "alice", "to": "bob", "amount": "1.000 HIVE",
+			"memo": ""}),
+	} {
+		if signed, err := app.Sign(ctx, session, client.SignRequest{Role: role, Operations: ops}); err != nil {
+			t.Errorf("%s: %v", role, err)
+		} else if signed.ID == (hive.TxID{}) {
+			t.Errorf("%s: sent as nothing", role)
+		}
+	}
+	app.Close()
+	s.end()
+}
+
+// With a policy of one's own the wallet does what a real one would.
+func TestOwnPolicy(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	text := "version: 2\nallow:\n  - {name: logins, request: auth, apps: [devbot], session: 1h}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, options{policy: file})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	app, session := s.login(ctx)
+	_, err := app.Sign(ctx, session, client.SignRequest{Role: hive.Posting,
+		Operations: operations("vote", map[string]any{"voter": "alice", "author": "bob", "permlink": "p",
+			"weight": 1})})
+	if !errors.Is(err, client.ErrRefused) {
+		t.Errorf("a vote: %v", err)
+	}
+	app.Close()
+	s.end()
+}
+
+// A policy that is missing or broken is an error that says where, and nothing is left behind.
+func TestBrokenPolicy(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(broken, []byte("version: 2\nallow: nonsense\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{broken, broken + ".gone"} {
+		err := run(t.Context(), options{account: "alice", app: "devbot", relay: "127.0.0.1:0", policy: file},
+			io.Discard,
+			io.Discard)
+		if err == nil || !strings.Contains(err.Error(), "policy.yaml") {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}

@@ -29,6 +29,7 @@ type options struct {
 	account, app string
 	relay        string // address that the relay listens at
 	policy       string // file; empty allows everything
+	secret       string // file that the app's secret is written into; empty: none
 }
 
 func main() {
@@ -37,6 +38,7 @@ func main() {
 	flag.StringVar(&o.app, "app", "devbot", "name of the application")
 	flag.StringVar(&o.relay, "relay", "127.0.0.1:9480", "address of this machine that the relay listens at")
 	flag.StringVar(&o.policy, "policy", "", "`FILE` with the policy; without one the app may do everything")
+	flag.StringVar(&o.secret, "secret", "", "`FILE` to write the secret of the application into, too")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		flag.Usage()

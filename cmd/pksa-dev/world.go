@@ -175,6 +175,11 @@ func (w *world) openWallet(ctx context.Context, o options, cfg *config.Config, l
 		return err
 	}
 	w.secret = info.Secret
+	if o.secret != "" {
+		if err := os.WriteFile(o.secret, []byte(info.Secret), 0o600); err != nil {
+			return err
+		}
+	}
 	w.wallet, err = service.Open(ctx, service.Options{Config: cfg, Logger: log, Keys: w.store, Ledger: w.ledger})
 	return err
 }

@@ -29,7 +29,7 @@ type options struct {
 	account, app string
 	relay        string // address that the relay listens at
 	policy       string // file; empty allows everything
-	secret       string // file that the app's secret is written into; empty: none
+	secretFile   string // to write the secret of the app into; empty: none
 }
 
 func main() {
@@ -38,7 +38,7 @@ func main() {
 	flag.StringVar(&o.app, "app", "devbot", "name of the application")
 	flag.StringVar(&o.relay, "relay", "127.0.0.1:9480", "address of this machine that the relay listens at")
 	flag.StringVar(&o.policy, "policy", "", "`FILE` with the policy; without one the app may do everything")
-	flag.StringVar(&o.secret, "secret", "", "`FILE` to write the secret of the application into, too")
+	flag.StringVar(&o.secretFile, "secret", "", "`FILE` to write the secret of the application into, too")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		flag.Usage()
@@ -75,7 +75,7 @@ func (w *world) facts(o options) string {
 	var b strings.Builder
 	for _, line := range [][2]string{
 		{"relay", "ws://" + o.relay}, {"node", w.url}, {"account", o.account}, {"app", o.app},
-		{"secret", string(w.secret)}, {"policy", rules}, {"others", strings.Join(others, ", ")},
+		{"secret", string(w.secret.Reveal())}, {"policy", rules}, {"others", strings.Join(others, ", ")},
 		{"look", "pksa --home " + w.home + " status"},
 	} {
 		fmt.Fprintf(&b, "%-8s %s\n", line[0], line[1])

@@ -93,7 +93,7 @@ func operations(name string, fields map[string]any) []client.Operation {
 // Whoever writes an application needs nothing but what is printed: it logs in, votes and pays.
 func TestEverythingIsAllowed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "dev.secret")
-	s := start(t, options{secret: file})
+	s := start(t, options{secretFile: file})
 	if text, err := os.ReadFile(file); err != nil || string(text) != s.facts["secret"] {
 		t.Errorf("the file of the secret: %v", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"pksa/agent/service"
 	"pksa/keystore"
 	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
 // others are accounts of the chain that the wallet has no keys of: votes and transfers need
@@ -80,7 +81,7 @@ type world struct {
 	store  *keystore.Store
 	ledger *ledger.Ledger
 	wallet *service.Service
-	secret client.Secret // of the app; it is printed, and worth nothing
+	secret secret.Hidden[client.Secret] // of the app; it is printed, and worth nothing
 
 	stopChain func()
 }
@@ -174,9 +175,9 @@ func (w *world) openWallet(ctx context.Context, o options, cfg *config.Config, l
 	if err != nil {
 		return err
 	}
-	w.secret = info.Secret
-	if o.secret != "" {
-		if err := os.WriteFile(o.secret, []byte(info.Secret), 0o600); err != nil {
+	w.secret = secret.Hide(info.Secret)
+	if o.secretFile != "" {
+		if err := os.WriteFile(o.secretFile, []byte(info.Secret), 0o600); err != nil {
 			return err
 		}
 	}

@@ -129,7 +129,7 @@ func (c *compiler) policy(root *yamlnode.Node, p *Policy) {
 			c.Complain(m.Value("version"), "version is 1 or 2; %s is not known here", quote(text))
 		}
 		c.version = text
-	default:
+	case m.Missing("version"):
 		c.Complain(root, `"version: 2" is missing`)
 	}
 	if m.Has("otherwise") {

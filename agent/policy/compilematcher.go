@@ -101,6 +101,8 @@ func (c *compiler) reference(n *yamlnode.Node, name string, sh *shape, where str
 		hint := didYouMean(name, c.listNames)
 		switch {
 		case hint != "":
+		case strings.HasPrefix(name, "{") || strings.HasPrefix(name, "("):
+			hint = "; nothing is filled in here: a value can be $account or the name of a list as a whole"
 		case isWord(name, wordsForSelf):
 			hint = "; the account of the request is $account"
 		default:
@@ -371,7 +373,7 @@ func (c *compiler) membersMatcher(e yamlnode.Entry) matcher {
 		if ok && strings.HasPrefix(name, ".") {
 			c.Complain(item, "members are named without a point: %s", name[1:])
 		}
-		t[name] = true
+		t[strings.TrimPrefix(name, ".")] = true
 	}
 	return t
 }

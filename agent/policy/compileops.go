@@ -97,6 +97,12 @@ func (c *compiler) opEntry(n *yamlnode.Node, r *rule) (opEntry, bool) {
 		return opEntry{}, false
 	case len(n.Entries) > 1:
 		next := n.Entries[1].Key
+		if first := n.Entries[0]; first.Value.Kind == yamlnode.Scalar && first.Value.Null && isUsable(first.Key.Text) {
+			c.Complain(next, "%[1]s stands beside %[2]s: a field is indented more than the name of its operation, "+
+				"or in "+
+				"braces: - %[2]s: {%[1]s: …}", next.Text, name.Text)
+			return opEntry{}, false
+		}
 		c.Complain(next, "one operation an entry; begin another line with - %s", next.Text)
 		return opEntry{}, false
 	}

@@ -65,6 +65,15 @@ var keysOfOtherTools = sayings{
 	{"log notify alert", "; leave it out: every request is in the audit trail"},
 }
 
+// sectionsOfOtherTools are names of what allow, ask and deny are here.
+var sectionsOfOtherTools = sayings{
+	{"permit permits accept whitelist allowlist allowed allows grant grants permite", `; did you mean "allow"?`},
+	{"forbid forbidden drop reject block blacklist blocklist denylist denied denies prohibit",
+		`; did you mean "deny"?`},
+	{"confirm prompt approve approval review asks", `; did you mean "ask"?`},
+	{"on jobs name steps", "; leave it out: a policy is version, lists, allow, ask, deny, limits and otherwise"},
+}
+
 // sampleOperations are operations with the fields that people think of first.
 var sampleOperations = []string{"transfer", "vote", "comment", "custom_json", "comment_options"}
 
@@ -76,6 +85,8 @@ func policyKeyHint(key string, known []string) string {
 	switch {
 	case !top && !inRule:
 		return ""
+	case top && sectionsOfOtherTools.to(key) != "":
+		return sectionsOfOtherTools.to(key)
 	case top && isRuleKey(key):
 		return "; it is a key of a rule, and stands in the list under allow, ask, deny or limits"
 	case inRule && slices.Contains([]string{"version", "lists", "allow", "ask", "deny", "limits", "otherwise"}, key):
@@ -134,8 +145,13 @@ func operationHint(name string, s section) string {
 		return operationsOfOtherTools.to("not")
 	case strings.ContainsAny(name, "*?"):
 		return "; operations have no pattern: name each"
+	case strings.ContainsAny(name, ":."):
+		return operationHint(name[strings.LastIndexAny(name, ":.")+1:], s)
 	case strings.ContainsAny(name, ",|;"):
 		return "; each is an entry of its own: [vote, comment]"
+	}
+	if slices.Contains(operationNames, name) {
+		return "; write " + name
 	}
 	if says := operationsOfOtherTools.to(name); says != "" {
 		return says
@@ -151,7 +167,8 @@ var valuesOfOtherTools = map[string]sayings{
 			"; auth opens a session, and a login to a site is challenge: a text is signed"},
 		{"session authenticate", "; write auth"},
 		{"encrypt memo", "; write decrypt, for memos that are read"},
-		{"signtx transaction broadcast operation operations post pay", "; write sign, and name the operations"},
+		{"signing signs signature signtx transaction broadcast operation operations post pay",
+			"; write sign, and name the operations"},
 		{"signbuffer message text", "; write challenge, and the text"},
 	},
 	"mode": {
@@ -263,6 +280,10 @@ func accountHint(text string) string {
 		return "; several are a list: [alice, bob]"
 	case strings.HasPrefix(text, "!"):
 		return "; all but one is {not: bob}"
+	case strings.Contains(text, ":"):
+		return "; a list is $friends, and the account of the request is $account"
+	case strings.Trim(text, "“”„«»‘’‚") != text:
+		return "; YAML knows the straight quotes only"
 	case isWord(text, wordsForSelf):
 		return "; the account of the request is $account"
 	case err == nil:

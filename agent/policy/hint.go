@@ -62,7 +62,8 @@ func foreignTest(word string, sh *shape) string {
 		return "one of several values is a list, without a word before it: [a, b]"
 	case "and", "allof", "&&", "&":
 		return "a map means all of its tests: {min: 1, max: 5}, {glob: 'a*', not: ab}"
-	case "ne", "neq", "noteq", "notequal", "notequals", "isnot", "!=", "<>", "!", "except", "exclude", "unless", "nin",
+	case "ne", "neq", "noteq", "notequal", "notequals", "stringnotequals", "isnot", "!=", "<>", "!", "except",
+		"exclude", "unless", "nin",
 		"notin", "noneof":
 		if slices.Contains(known, "not") {
 			return "write not: x, or not: [a, b]"
@@ -75,13 +76,14 @@ func foreignTest(word string, sh *shape) string {
 		if slices.Contains(known, "present") {
 			return "write present: true or false"
 		}
-	case "eq", "equal", "equals", "is", "const", "=", "==", "===", "value":
+	case "eq", "equal", "equals", "stringequals", "is", "const", "=", "==", "===", "value":
 		if sh.kind == aList {
 			return "write exactly: [a, b]"
 		}
 		return "to be equal is the value alone, without a word before it"
 	case "gt", "gte", "ge", "lt", "lte", "le", "above", "below", "minimum", "maximum", "<", "<=", ">", ">=", "atmost",
-		"atleast", "upto", "limit", "morethan", "lessthan", "greaterthan":
+		"atleast", "upto", "limit", "morethan", "lessthan", "greaterthan", "numericlessthan", "numericlessthanequals",
+		"numericgreaterthan", "numericgreaterthanequals":
 		if slices.Contains(known, "min") {
 			return "write min or max; both include the bound itself"
 		}
@@ -106,7 +108,7 @@ func foreignPattern(word string, sh *shape) string {
 		if slices.Contains(known, "regexp") {
 			return "write regexp: 'tip [0-9]+', which is compared with the whole text"
 		}
-	case "startswith", "prefix", "beginswith", "hasprefix":
+	case "startswith", "prefix", "stringlike", "wildcard", "beginswith", "hasprefix":
 		return glob("x*")
 	case "endswith", "suffix", "hassuffix":
 		return glob("*x")

@@ -121,6 +121,9 @@ func percentLiteral(text, digits string, percent bool) (value, error) {
 		return value{}, fmt.Errorf("%s: percent is for weights and percentages of the chain only", quote(text))
 	}
 	d, ok := parseDecimal(digits)
+	if _, blank := parseDecimal(strings.TrimSpace(digits)); !ok && blank {
+		return value{}, fmt.Errorf("%s: write %s%%, without a blank", quote(text), strings.TrimSpace(digits))
+	}
 	if !ok {
 		return value{}, numberForm(digits)
 	}

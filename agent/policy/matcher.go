@@ -2,6 +2,7 @@ package policy
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 	"time"
@@ -331,6 +332,20 @@ var oddTexts = []string{"\x00", "7", "zQ \U0001F980\n\t\"{'[", strings.Repeat("-
 
 // takesAll reports whether the pattern takes every text.
 func (m pattern) takesAll() bool {
+	// What most people write is known without a match of a long text.
+	if m.glob {
+		return strings.Trim(m.source, "*?") == "" && strings.Contains(m.source, "*") &&
+			strings.Count(m.source, "?") <= 1
+	}
+	if re := m.parsed(); re != nil && (re.Op == syntax.OpStar || re.Op == syntax.OpPlus) &&
+		re.Sub[0].Op == syntax.OpAnyChar {
+		return true
+	}
+	return m.takesOddTexts()
+}
+
+// takesOddTexts reports whether the pattern takes what no pattern takes by chance.
+func (m pattern) takesOddTexts() bool {
 	return !slices.ContainsFunc(oddTexts, func(text string) bool { return !m.MatchString(text) })
 }
 

@@ -260,6 +260,13 @@ var brokenReview = []mutant{
 		`severalForm = regexp.MustCompile(` + "`^[\\w .$*-]+", testsOfReview},
 	{"a dollar sign that is doubled is filled in", "reviewforeign.go", `strings.HasPrefix(p.node.Text, "$$")`, "false",
 		testsOfReview},
+	{"a signer is any account of the file", "reviewforeign.go", "if m.check(s, textValue(name)) != no {",
+		"if true {", testsOfReview},
+	{"a budget of minutes is a trap beside one of a day", "reviewroom.go",
+		"longest[q.unit] = max(longest[q.unit], q.window)",
+		"longest[q.unit] = 0", testsOfReview},
+	{"a limit has to name each asset", "reviewroom.go", "return slices.Contains(let, q.unit) }) {",
+		"return len(let) == 1 && slices.Contains(let, q.unit) }) {", testsOfReview},
 	{"bounds of two assets overlap", "within.go", "return a.limit.kind == isAsset && b.limit.kind == isAsset",
 		"return false", testsOfReview},
 }

@@ -31,6 +31,7 @@ func (c *compiler) review(p *Policy) {
 					"pending\" in config.yaml", r.name)
 		}
 	}
+	c.reviewWindows(p.limits)
 	for _, l := range p.limits {
 		c.reviewTime(&l.rule)
 		c.reviewTests(&l.rule, nil)

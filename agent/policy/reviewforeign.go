@@ -6,8 +6,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"pksa/agent/yamlnode"
+	"pksa/protocol/hive"
 )
 
 // What other tools read as something more than a text, and is a text here.
@@ -55,11 +57,14 @@ func (p *place) whatItIs() string {
 // wordForSelf finds a word that seems to mean the account of the request.
 func wordForSelf(p *place) string {
 	word := p.textOf()
-	if p.shape.kind != anAccount || !isWord(word, wordsForSelf) || p.namesList(word) {
+	if p.shape.kind != anAccount || !isWord(word, wordsForSelf) && !contextForm.MatchString(word) || p.namesList(word) {
 		return ""
 	}
 	return fmt.Sprintf("%s: %q is the account of that name; the account of the request is $account", p.name, word)
 }
+
+// contextForm matches what other tools call a part of the request.
+var contextForm = regexp.MustCompile(`^(?:input|request|req|context|ctx|github|principal|resource|event|env)\.`)
 
 var (
 	severalForm = regexp.MustCompile(`^[\w.$*-]+(?:[|,;][\w.$*-]+)+$`)
@@ -138,6 +143,10 @@ func jsonInOneText(p *place) string {
 		"does not fit; %s", p.name, members)
 }
 
+// callForm matches what looks like a function that is called.
+var callForm = regexp.MustCompile(`(?i)^(starts_?with|ends_?with|contains|regexp?|glob|match(?:es)?|in|not|any|` +
+	`eq|min|max|lower|len)\s*\(.*\)$`)
+
 var (
 	compareForm = regexp.MustCompile(`^(<=|>=|==?|!=|<>|<|>)\s*(-?[0-9][0-9.]*%?)$`)
 	rangeForm   = regexp.MustCompile(`^(-?[0-9][0-9.]*)\s*\.\.\.?\s*(-?[0-9][0-9.]*)$`)
@@ -170,6 +179,9 @@ func comparison(text string) string {
 func comparisonInText(p *place) string {
 	text := p.textOf()
 	write := comparison(text)
+	if callForm.MatchString(text) {
+		write = "a test, such as {glob: 'x*'}, {not: x} or {max: 5}"
+	}
 	if write == "" || strings.Contains(write, "%") {
 		return ""
 	}
@@ -181,6 +193,9 @@ func globOfShells(p *place) string {
 	m, ok := p.matcher.(pattern)
 	if !ok || !m.glob || looksLikeRegexp(m.source) {
 		return ""
+	}
+	if inner, ok := strings.CutPrefix(m.source, "!"); ok {
+		return fmt.Sprintf("%s: in a glob ! stands for itself; all but these is {not: {glob: '%s'}}", p.name, inner)
 	}
 	var parts []string
 	for _, mark := range []struct{ begin, within, end string }{{"{", ",", "}"}, {"[", "", "]"}, {"", "|", ""}} {
@@ -267,6 +282,35 @@ func blanksAround(p *place) string {
 		p.name, quote(text))
 }
 
+// bentQuotes finds quotes that a word processor has written.
+func bentQuotes(p *place) string {
+	text := p.textOf()
+	if p.shape.kind == aDocument || utf8.RuneCountInString(text) < 2 {
+		return ""
+	}
+	first, _ := utf8.DecodeRuneInString(text)
+	last, _ := utf8.DecodeLastRuneInString(text)
+	if !strings.ContainsRune("“”„«»‘’‚", first) || !strings.ContainsRune("“”„«»‘’‚", last) {
+		return ""
+	}
+	return fmt.Sprintf("%s: %s has quotes that count as they stand; YAML knows the straight ones only, \" and '",
+		p.name, quote(text))
+}
+
+// listsOfMetadata are members of a post's metadata that are lists.
+var listsOfMetadata = []string{"tags", "image", "links", "users"}
+
+// scalarOfList finds a test of a single value where there is a list.
+func scalarOfList(p *place) string {
+	m, ok := p.matcher.(inside)
+	if !ok || p.field != "json_metadata" || len(m.path) != 1 || !slices.Contains(listsOfMetadata, m.path[0]) ||
+		!has(m.matcher, comparesText) {
+		return ""
+	}
+	return fmt.Sprintf(".%s is a list, and a test of one text never says yes to it; write {any: art}, "+
+		"{each: [art, music]} or {exactly: [art, music]}", m.path[0])
+}
+
 // oneAmount finds a rule that forbids a single amount.
 func oneAmount(p *place) string {
 	e, ok := p.matcher.(equals)
@@ -275,4 +319,53 @@ func oneAmount(p *place) string {
 	}
 	return fmt.Sprintf("%s: in %s, one amount is evaded by a little more or less; write {min: %s}", p.name,
 		p.rule.section, e.asset)
+}
+
+// anotherSigner finds an operation that another account signs than those that the rule is for.
+func anotherSigner(r *rule, e *opEntry) string {
+	d, ok := hive.DefinitionOf(e.name)
+	if !ok || !r.section.permits() || r.behalf == nil || len(r.behalf) > 0 || len(r.accounts) == 0 {
+		return ""
+	}
+	for _, s := range d.Signers {
+		m := e.test(s.Field)
+		if sh := fieldsOf(e.name)[s.Field]; m == nil || sh == nil || sh.kind != anAccount {
+			continue
+		}
+		if !r.signsFor(m) {
+			return fmt.Sprintf("%s: %s is the account that signs, and this test takes none of the rule's accounts, so "+
+				"it never matches; leave %s out, or say under on_behalf_of whose authority is used", e.name, s.Field,
+				s.Field)
+		}
+	}
+	return ""
+}
+
+// signsFor reports whether a test may take one of the accounts of the rule.
+func (r *rule) signsFor(m matcher) bool {
+	for name := range r.accounts {
+		s := &scope{request: &Request{Account: hive.AccountName(name)}}
+		if m.check(s, textValue(name)) != no {
+			return true
+		}
+	}
+	return false
+}
+
+// leastOnly finds a payment that is bounded from below alone.
+func leastOnly(r *rule, e *opEntry) string {
+	d, ok := hive.DefinitionOf(e.name)
+	if !ok || r.section != allowSection {
+		return ""
+	}
+	for _, cost := range d.Spends {
+		m := e.test(cost.Field)
+		if b, ok := m.(allOf); ok && len(b) == 1 {
+			if least, ok := b[0].(bound); ok && !least.upper && least.limit.kind == isAsset && cost.Field == "amount" {
+				return fmt.Sprintf("%s: min alone lets every larger amount through; write max for at most %s, or both",
+					e.name, least.limit.asset)
+			}
+		}
+	}
+	return ""
 }

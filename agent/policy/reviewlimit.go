@@ -23,6 +23,7 @@ func (c *compiler) reviewLimits(r *rule, limits []*limit) {
 		if e != nil && e.spends() {
 			if !r.keepsValue(e) {
 				c.reviewValue(b)
+				c.reviewAssets(b)
 			}
 			continue
 		}

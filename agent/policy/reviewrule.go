@@ -19,6 +19,7 @@ func (c *compiler) reviewRule(r *rule, rules []*rule) {
 		c.reviewBehalf(r)
 		c.reviewOtherWays(r, rules)
 		c.reviewPayee(r, rules)
+		c.reviewRest(r)
 	}
 	if n := c.valueOfKey(r, "transaction"); n != nil && r.evadable(rules) {
 		c.Warn(n, "in %s, transaction matches these operations alone and in this order: one operation more, and %q "+

@@ -44,3 +44,22 @@ func TestEachTrapHasAFile(t *testing.T) {
 		}
 	}
 }
+
+// What is known of a pattern by its form alone is what a match of odd texts gives.
+func TestPatternsThatTakeAll(t *testing.T) {
+	for _, source := range []string{"*", "**", "?", "??*", "*?", "?*?", "", "a*", "*a", "* *", `*\*`} {
+		p, err := newGlob(source)
+		if err != nil || p.takesAll() != p.takesOddTexts() {
+			t.Errorf("glob %q: %t, %v", source, p.takesAll(), err)
+		}
+	}
+	for source, all := range map[string]bool{
+		".*": true, "^.*$": true, ".+": true, "(.*)": true, "(?s).*": true, "[^7]*": false, ".?": false, "a|.*": true,
+		".*a": false, ".{1,1000}": false, "(?-s).*": false,
+	} {
+		p, err := newRegexp(source)
+		if err != nil || p.takesAll() != all || p.takesOddTexts() != all {
+			t.Errorf("regexp %q: %t, by odd texts %t, %v", source, p.takesAll(), p.takesOddTexts(), err)
+		}
+	}
+}

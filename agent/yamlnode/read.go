@@ -305,6 +305,11 @@ func syntaxHint(text string) string {
 	switch {
 	case strings.Contains(text, "alphabetic or numeric character"), strings.Contains(text, "is an alias of nothing"):
 		return "; a value that begins with * or & needs quotes"
+	case strings.Contains(text, "mapping values are not allowed"):
+		return "; behind a colon stands a blank, one key is on a line or in braces, and what has lines below it " +
+			"ends with a colon"
+	case strings.Contains(text, "expected ',' or"):
+		return "; a bracket that opens near here is not closed"
 	case strings.Contains(text, "unknown escape character"):
 		return "; between double quotes a backslash begins an escape: write single quotes"
 	case strings.Contains(text, "cannot start any token"):

@@ -168,6 +168,8 @@ func (r *Reader) Sequence(n *Node, what string) []*Node {
 			hint = ", and " + n.Text + " is none; leave " + what + " out"
 		case n.Kind == Scalar:
 			hint = fmt.Sprintf("; write [%s]", n.Text)
+		case n.Kind == Map:
+			hint = ": each of its items begins with a dash, or stands in brackets"
 		}
 		r.Complain(n, "%s is a list%s", what, hint)
 		return nil

@@ -1,0 +1,75 @@
+package policy
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"pksa/protocol/hive"
+)
+
+// reviewAssets warns where a limit leaves no room for any asset that a rule lets go.
+func (c *compiler) reviewAssets(b binding) {
+	d, ok := hive.DefinitionOf(b.entry.name)
+	if !ok || len(d.Spends) != 1 {
+		return
+	}
+	var let []string
+	for _, symbol := range []hive.Symbol{hive.HIVE, hive.HBD, hive.VESTS} {
+		if b.entry.fits(d.Spends[0].Field, hive.Asset{Amount: 1, Symbol: symbol}) == nil &&
+			b.entry.maySell(d.Spends[0].Field, symbol) {
+			let = append(let, symbol.String())
+		}
+	}
+	one := b.rule.only(b.entry)
+	for _, l := range b.limits {
+		if l.measure != measureSpend || l.over || len(let) == 0 || l.leaves(one) != "" ||
+			!boundAlways(b.rule.when, []schedule{l.when}) ||
+			slices.ContainsFunc(l.quotas, func(q quota) bool { return slices.Contains(let, q.unit) }) {
+			continue
+		}
+		c.Warn(c.nodes[b.rule], "%q never lets %s through: limit %q counts it and names no %s, and an asset that is "+
+			"not named has no room; add it there", b.rule.name, b.entry.name, l.name, strings.Join(let, " or "))
+	}
+}
+
+// shortestBudget is how long a window has to be for a budget to be one: whoever writes 24m or 1m
+// may mean hours or months.
+const shortestBudget = time.Hour
+
+// reviewWindows warns of budgets over minutes only.
+func (c *compiler) reviewWindows(limits []*limit) {
+	longest := map[string]time.Duration{}
+	budgets := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool {
+		return l.observe || l.measure != measureSpend && l.measure != measureSum
+	})
+	for _, l := range budgets {
+		for _, q := range l.quotas {
+			longest[q.unit] = max(longest[q.unit], q.window)
+		}
+	}
+	for _, l := range budgets {
+		for _, q := range l.quotas {
+			if q.window > 0 && longest[q.unit] < shortestBudget {
+				c.Warn(c.nodes[&l.rule], "limit %q is for %s, and has the same room again after that: in a day %d "+
+					"times as "+
+					"much; m is minutes, so write 24h or 30d, or add such a window", l.name, windowText(q.window),
+					24*time.Hour/q.window)
+				break
+			}
+		}
+	}
+}
+
+// restNames are names of rules that other tools have at the end of a list.
+var restNames = regexp.MustCompile(`(?i)\b(rest|else|others|default|fallback|catch[ -]?all|otherwise|final|last)\b`)
+
+// reviewRest warns of a deny rule for all that seems to be meant for what is left.
+func (c *compiler) reviewRest(r *rule) {
+	if r.stopsAll() && restNames.MatchString(r.name) {
+		c.Warn(c.nodes[r], "%q denies all, also what other rules allow: deny comes before allow, whatever the "+
+			"order is; "+
+			"take it out, since what no rule allows is denied anyway", r.name)
+	}
+}

@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	neturl "net/url"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -154,17 +156,39 @@ func (e *examiner) clock(ctx context.Context) bool {
 		now := time.Now()
 		e.judgeSkew(now.Sub(head.ChainTime(now)))
 	}
-	switch kernel := e.o.Kernel(); {
-	case kernel == nil, errors.As(kernel, new(syscall.Errno)): // a filter forbids the question
-	case known:
-		e.found(Finding{Level: Note, What: kernel.Error(),
-			Meaning: "the clock agrees with the chain now, and may drift",
-			Next:    "let a time service run, such as chrony or systemd-timesyncd"})
-	default:
-		e.found(Finding{Level: Warning, What: kernel.Error(), Meaning: "no node and no time service confirms the clock",
-			Next: "let a time service run, such as chrony or systemd-timesyncd"})
+	kernel := e.o.Kernel()
+	if kernel == nil || errors.As(kernel, new(syscall.Errno)) { // a filter forbids the question
+		return true
 	}
+	f := Finding{Level: Note, What: kernel.Error() + " (adjtimex); " + timeServices(e.o.Files, time.Now()),
+		Meaning: "the clock agrees with the chain now, and may drift",
+		Next:    "let a time service run, such as chrony or systemd-timesyncd"}
+	if !known {
+		f.Level, f.Meaning = Warning, "no node and no time service confirms the clock"
+	}
+	e.found(f)
 	return true
+}
+
+// timeServices returns what files say of the time services of this machine. In a container they
+// are those of the container, while the kernel is the host's.
+func timeServices(files fs.FS, now time.Time) string {
+	var seen []string
+	// systemd-timesyncd touches the file each time it has set the clock.
+	if set, err := fs.Stat(files, "run/systemd/timesync/synchronized"); err == nil {
+		seen = append(seen, fmt.Sprintf("systemd-timesyncd last set it %s ago",
+			now.Sub(set.ModTime()).Round(time.Second)))
+	}
+	for _, service := range []struct{ path, name string }{{"run/chrony/chronyd.pid", "chronyd"},
+		{"run/chronyd.pid", "chronyd"}, {"run/ntpd.pid", "ntpd"}, {"run/openntpd.pid", "openntpd"}} {
+		if _, err := fs.Stat(files, service.path); err == nil {
+			seen = append(seen, service.name+" runs and has not set it yet")
+		}
+	}
+	if len(seen) == 0 {
+		return "below /run there is no sign of systemd-timesyncd, chronyd or ntpd"
+	}
+	return strings.Join(seen, "; ")
 }
 
 // judgeSkew judges how far the clock is ahead of the chain's.

@@ -18,9 +18,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"pksa/agent"
@@ -51,10 +53,11 @@ type Options struct {
 	Transport http.RoundTripper
 	TLS       *tls.Config
 
-	// Kernel says whether the kernel's clock is kept right; nil asks the kernel. Place returns
-	// where the process runs, Sync how long the disk of a folder takes to keep a few bytes; nil
-	// looks.
+	// Kernel says whether the kernel's clock is kept right; nil asks the kernel. Files are those of
+	// the machine, by their paths without the first slash. Place returns where the process runs,
+	// Sync how long the disk of a folder takes to keep a few bytes; nil looks.
 	Kernel func() error
+	Files  fs.FS
 	Place  func(folder string) Place
 	Sync   func(folder string) (time.Duration, error)
 
@@ -71,6 +74,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Kernel == nil {
 		o.Kernel = kernelclock.Synchronised
+	}
+	if o.Files == nil {
+		o.Files = os.DirFS("/")
 	}
 	if o.Place == nil {
 		o.Place = place

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/fstest"
 	"testing/synctest"
 	"time"
 
@@ -178,6 +179,13 @@ func faultsOfPlace() []fault {
 		{"a kernel that keeps no time", func(w *world) {
 			w.options = func(o *doctor.Options) { o.Kernel = func() error { return errors.New("unsynchronised") } }
 		}, "clock", doctor.Note, "unsynchronised"},
+		{"a time service that has set nothing for a day", func(w *world) {
+			w.options = func(o *doctor.Options) {
+				o.Kernel = func() error { return errors.New("unsynchronised") }
+				o.Files = fstest.MapFS{"run/systemd/timesync/synchronized": {ModTime: time.Now().Add(-24 * time.Hour)},
+					"run/chrony/chronyd.pid": {}}
+			}
+		}, "clock", doctor.Note, "unsynchronised (adjtimex); systemd-timesyncd last set it 24h0m0s ago; chronyd runs"},
 		{"a clock that nothing confirms", func(w *world) {
 			w.nodesDown()
 			w.options = func(o *doctor.Options) { o.Kernel = func() error { return errors.New("unsynchronised") } }
@@ -281,7 +289,23 @@ func faultsOfRelay() []fault {
 					wire.Pass(f)
 				}
 			}
-		}, "canary", doctor.Warning, "64 KiB"},
+		}, "canary", doctor.Warning, "no request of 64 KiB"},
+		{"a relay that passes no frame of 300 KiB on", func(w *world) {
+			w.fault = func(wire *relaytest.Wire, f relaytest.Frame) {
+				if f.To != relaytest.ToClient || len(f.Body) < 300<<10 {
+					wire.Pass(f)
+				}
+			}
+		}, "canary", doctor.Note, "no request of 480 KiB on; one of 256 KiB comes back"},
+		{"a relay that hangs up at frames of 100 KiB", func(w *world) {
+			w.fault = func(wire *relaytest.Wire, f relaytest.Frame) {
+				if f.To == relaytest.ToRelay && len(f.Body) > 100<<10 {
+					wire.Cut()
+					return
+				}
+				wire.Pass(f)
+			}
+		}, "canary", doctor.Warning, "no request of 128 KiB on; one of 64 KiB comes back"},
 		{"an own relay that is not used", func(w *world) { w.cfg.RelayListen = "127.0.0.1:9480" }, "relays",
 			doctor.Warning,
 			"own relay"},

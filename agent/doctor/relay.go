@@ -25,9 +25,16 @@ const (
 	registerWait = 25 * time.Second // name, TLS, greeting, key and registration; a dial alone may take 15 s
 	deliverWait  = 5 * time.Second
 	lookEvery    = 20 * time.Millisecond
-	mostAccounts = 100      // that a trial registers
-	largeData    = 64 << 10 // bytes of the data of a request that is no longer small
+	mostAccounts = 100 // that a trial registers
+	// fullTransaction is how much data a request has whose transaction is the largest that the
+	// chain takes: 64 KiB, as text, sealed and in base64.
+	fullTransaction = 128 << 10
 )
+
+// sizes are the bytes of data that a trial sends, one after the other, until one does not come
+// back. The last one is near the most that relays of this program take, and many times what any
+// transaction needs. All of them together are below a mebibyte, so no relay is hurt.
+var sizes = []int{0, 64 << 10, 128 << 10, 256 << 10, 480 << 10}
 
 // trial is what became of one relay.
 type trial struct {
@@ -37,8 +44,7 @@ type trial struct {
 	made      error // the settings make no link of it
 	status    link.Status
 	asked     bool // requests were sent to ourselves
-	delivered bool
-	large     bool // also a large one
+	delivered int  // of sizes
 }
 
 // relays tries each relay, or judges what the running agent says of them.
@@ -145,8 +151,9 @@ func (e *examiner) try(ctx context.Context, r config.Relay, keys *link.Keys, acc
 	t.status = settled(ctx, l)
 	if t.status.Registered > 0 {
 		t.asked = true
-		t.delivered = comesBack(ctx, l, came, 0)
-		t.large = t.delivered && comesBack(ctx, l, came, largeData)
+		for t.delivered < len(sizes) && comesBack(ctx, l, came, sizes[t.delivered]) {
+			t.delivered++
+		}
 	}
 	return t
 }
@@ -172,16 +179,17 @@ func settled(ctx context.Context, l *link.Link) link.Status {
 	}
 }
 
-// comesBack sends a request to ourselves, with some bytes more than it needs, and reports whether
+// comesBack sends a request to ourselves, with data of a size or of the least, and reports whether
 // the relay delivers it.
-func comesBack(ctx context.Context, l *link.Link, came <-chan string, more int) bool {
+func comesBack(ctx context.Context, l *link.Link, came <-chan string, size int) bool {
 	account, ok := l.NextRegistered("")
 	if !ok {
 		return false
 	}
 	// Sealed by a key that nobody has: a copy of the wallet drops it as the probe of another one,
 	// and whoever else serves the account cannot open it.
-	data := probe.Seal(stranger(), string(account), probe.Message{Nonce: probe.NewID()}) + strings.Repeat("A", more)
+	data := probe.Seal(stranger(), string(account), probe.Message{Nonce: probe.NewID()})
+	data += strings.Repeat("A", max(0, size-len(data)))
 	if l.Ask(ctx, account, data) != nil {
 		return false
 	}
@@ -302,13 +310,10 @@ func (e *examiner) canary(ctx context.Context) bool {
 		for _, t := range e.trials {
 			asked = asked || t.asked
 			switch {
-			case t.asked && !t.delivered:
+			case t.asked && t.delivered == 0:
 				e.found(silent(t.url, "a request that the wallet sent itself did not come back"))
-			case t.asked && !t.large:
-				e.found(Finding{Level: Warning, What: fmt.Sprintf("the relay passes no request of %d KiB on",
-					largeData>>10),
-					Where: t.url, Meaning: "a transaction with many operations, or a long text, is not delivered",
-					Next: nextRelay})
+			case t.asked && t.delivered < len(sizes):
+				e.found(limited(t))
 			}
 		}
 		return asked
@@ -325,6 +330,21 @@ func (e *examiner) canary(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+// limited returns the finding for a relay that does not pass on the largest requests.
+func limited(t trial) Finding {
+	size := sizes[t.delivered]
+	f := Finding{Level: Note, What: fmt.Sprintf("the relay passes no request of %d KiB on", size>>10), Where: t.url,
+		Meaning: "the largest transactions of the chain are delivered; nothing beyond that needs as much"}
+	if t.delivered > 1 {
+		f.What += fmt.Sprintf("; one of %d KiB comes back", sizes[t.delivered-1]>>10)
+	}
+	if size <= fullTransaction {
+		f.Level, f.Next = Warning, nextRelay
+		f.Meaning = "a transaction with many operations, or a long text, is not delivered"
+	}
+	return f
 }
 
 // silent returns the finding for a relay that is connected and does not serve.

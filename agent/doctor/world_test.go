@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"testing/synctest"
 
 	"pksa/agent/config"
@@ -139,6 +140,7 @@ func (w *world) examine() doctor.Report {
 		Resolve:   func(context.Context, string) error { return nil },
 		Transport: nodetest.Transport(w.nodes...),
 		Kernel:    func() error { return nil },
+		Files:     fstest.MapFS{},
 		Place:     func(string) doctor.Place { return w.place },
 	}
 	if w.options != nil {

@@ -135,17 +135,14 @@ func Seal(aead cipher.AEAD, account string, m Message) string {
 // markText is how the data of every sealed message begins: the whole groups of the header's base64.
 var markText = base64.StdEncoding.EncodeToString([]byte(header[:len(header)-1]))
 
-// mostMarked is the size of the largest data with the mark that wallets drop as a probe of another
-// one. Those of this package are much smaller; `pksa doctor` makes larger ones, to see whether a
-// relay passes them on.
-const mostMarked = 96 << 10
-
 // mostSealed is the size of the largest data that [Open] decodes.
 var mostSealed = 2 * base64.StdEncoding.EncodedLen(len(header)+12+clearSize+16)
 
 // Marked reports whether data looks like a message of this package, of this wallet or of another.
+// Those are small; `pksa doctor` makes larger ones with the mark, up to the largest of all, to see
+// whether a relay passes them on.
 func Marked(data string) bool {
-	return len(data) <= mostMarked && len(data) > len(markText) && data[:len(markText)] == markText
+	return len(data) > len(markText) && data[:len(markText)] == markText
 }
 
 // Open reads the data of a request or answer. ErrForeign means that no copy of this wallet sealed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"pksa/agent/ledger"
@@ -99,6 +100,10 @@ func (a *Agent) transactionProblems(now time.Time) (found []status.Hindrance) {
 	} else if reason := skewProblem(head, now); reason != "" {
 		add(status.CauseClock, "no transaction is made: "+reason+"; set the clock of this machine")
 	}
+	if len(a.keys.Accounts()) > 0 && !a.holdsSigner() {
+		add(status.CauseKeys, "no transaction is signed: only memo keys are held; import another with "+
+			"`pksa keys import ACCOUNT --role posting --from prompt`")
+	}
 	if a.recent.waits(now) {
 		add(status.CauseLedger, errIDsUnknown.Error())
 	}
@@ -148,7 +153,7 @@ func (a *Agent) keysProblem() string {
 	if len(accounts) == 0 {
 		return "no keys are held; import one with `pksa keys import ACCOUNT --role posting --from prompt`"
 	}
-	if !a.mismatch.any() {
+	if !a.mismatch.any() || !a.holdsSigner() {
 		return ""
 	}
 	for _, name := range accounts {
@@ -159,6 +164,16 @@ func (a *Agent) keysProblem() string {
 		}
 	}
 	return "none of the held keys fits its account on the chain; `pksa keys check` says what does not"
+}
+
+// holdsSigner reports whether a key is held that can sign a transaction.
+func (a *Agent) holdsSigner() bool {
+	for _, name := range a.keys.Accounts() {
+		if slices.ContainsFunc(a.keys.Roles(name), func(role hive.Role) bool { return role != hive.Memo }) {
+			return true
+		}
+	}
+	return false
 }
 
 // noNodeText returns what is missing while each node failed when it was asked last.

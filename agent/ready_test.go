@@ -10,6 +10,7 @@ import (
 	"pksa/agent/node/nodetest"
 	"pksa/agent/status"
 	"pksa/protocol"
+	"pksa/protocol/hive"
 )
 
 // causes returns the causes for which the agent is not ready.
@@ -81,6 +82,30 @@ func TestNotReadyWithoutAKeyThatFits(t *testing.T) {
 		}
 		if got := w.causes(); got != string(status.CauseKeys) {
 			t.Errorf("not ready because of %q", got)
+		}
+	})
+}
+
+// With memo keys alone logins are served, and no transaction can be signed: that is not ready, and
+// says what is missing.
+func TestNotReadyWithMemoKeysOnly(t *testing.T) {
+	within(t, worldOptions{}, func(t *testing.T, w *world) {
+		w.eventually("readiness", func() bool { return len(w.agent.Ready()) == 0 })
+		for _, name := range w.keys.Accounts() {
+			for _, role := range w.keys.Roles(name) {
+				if role == hive.Memo {
+					continue
+				}
+				if err := w.keys.Remove(name, role); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		s := w.agent.Status()
+		if got := w.causes(); got != string(status.CauseKeys) || s.StillServed != "logins and challenges" ||
+			!strings.Contains(strings.Join(s.NotReady, " "),
+				"only memo keys are held; import another with `pksa keys import") {
+			t.Errorf("not ready because of %q: %q, still served %q", got, s.NotReady, s.StillServed)
 		}
 	})
 }

@@ -8,8 +8,9 @@
 // command opens them, each relay is dialled and the accounts are registered there for some seconds.
 //
 // It answers no request, and signs nothing but the proofs of key that registration needs. What it
-// sends itself through a relay bears the mark of a probe and opens for nobody: a copy of the wallet
-// that runs elsewhere does not take the doctor for another copy, and no application is disturbed.
+// sends itself through a relay bears the mark of a probe, so no application is disturbed. One of
+// these requests opens for another copy of the wallet, which answers it and is named. The doctor
+// answers no probe of that copy, and so is never taken for one.
 //
 // Nothing is changed: the files that measure the disk are removed again, and no record is written.
 package doctor

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pksa/agent"
@@ -22,7 +23,9 @@ import (
 
 // The times and sizes of a trial of a relay.
 const (
-	registerWait = 25 * time.Second // name, TLS, greeting, key and registration; a dial alone may take 15 s
+	registerWait = 25 * time.Second       // name, TLS, greeting, key and registration; a dial alone may take 15 s
+	copyLeast    = 500 * time.Millisecond // that the answer of another copy has, or three round trips
+	copyMost     = 2 * time.Second
 	deliverWait  = 5 * time.Second
 	lookEvery    = 20 * time.Millisecond
 	mostAccounts = 100 // that a trial registers
@@ -43,8 +46,9 @@ type trial struct {
 	resolve   error
 	made      error // the settings make no link of it
 	status    link.Status
-	asked     bool // requests were sent to ourselves
-	delivered int  // of sizes
+	asked     bool         // requests were sent to ourselves
+	delivered int          // of sizes
+	copy      *probe.Facts // of another copy of this wallet that answered; nil: none did
 }
 
 // relays tries each relay, or judges what the running agent says of them.
@@ -129,9 +133,10 @@ func (e *examiner) try(ctx context.Context, r config.Relay, keys *link.Keys, acc
 		}
 	}
 	came := make(chan string, 8)
+	first := &asking{sealer: e.keys.ProbeSealer(), nonce: probe.NewID(), copies: make(chan probe.Facts, 1)}
 	var l *link.Link
 	l, t.made = link.New(link.Options{URL: r.URL, Plaintext: r.Plaintext, App: e.o.Config.Name, Key: r.Key, Keys: keys,
-		DialContext: e.o.Dial, TLS: e.o.TLS, Logger: quiet(), Heard: func(protocol.Message) {},
+		DialContext: e.o.Dial, TLS: e.o.TLS, Logger: quiet(), Heard: first.heard,
 		Handler: func(_ context.Context, d link.Delivery) {
 			select {
 			case came <- d.Request.Data:
@@ -151,8 +156,19 @@ func (e *examiner) try(ctx context.Context, r config.Relay, keys *link.Keys, acc
 	t.status = settled(ctx, l)
 	if t.status.Registered > 0 {
 		t.asked = true
-		for t.delivered < len(sizes) && comesBack(ctx, l, came, sizes[t.delivered]) {
-			t.delivered++
+		begun := time.Now()
+		if comesBack(ctx, l, came, first.data) {
+			copies := time.NewTimer(min(max(3*time.Since(begun), copyLeast), copyMost))
+			defer copies.Stop()
+			for t.delivered = 1; t.delivered < len(sizes) && comesBack(ctx, l, came, ofSize(sizes[t.delivered])); {
+				t.delivered++
+			}
+			select {
+			case other := <-first.copies:
+				t.copy = &other
+			case <-copies.C:
+			case <-ctx.Done():
+			}
 		}
 	}
 	return t
@@ -179,17 +195,54 @@ func settled(ctx context.Context, l *link.Link) link.Status {
 	}
 }
 
-// comesBack sends a request to ourselves, with data of a size or of the least, and reports whether
-// the relay delivers it.
-func comesBack(ctx context.Context, l *link.Link, came <-chan string, size int) bool {
+// asking is a probe for another copy of this wallet, as a running wallet sends it. A copy answers
+// it, and sends a probe of its own, which the doctor does not answer: only an answer makes anybody
+// a copy, so nobody takes the doctor for one.
+type asking struct {
+	sealer  cipher.AEAD
+	nonce   probe.ID
+	copies  chan probe.Facts
+	account atomic.Value // that was asked for, as a string
+}
+
+func (a *asking) data(account string) string {
+	a.account.Store(account)
+	return probe.Seal(a.sealer, account, probe.Message{Nonce: a.nonce, Facts: probe.Facts{Yielded: true}})
+}
+
+// heard takes what a relay says about requests to ourselves.
+func (a *asking) heard(m protocol.Message) {
+	account, _ := a.account.Load().(string)
+	ack, ok := m.(protocol.Ack)
+	if !ok {
+		return
+	}
+	said, err := probe.Open(a.sealer, account, string(ack.Data))
+	if err != nil || !said.Answer || said.Nonce != a.nonce {
+		return // of others, or an answer that the relay has kept
+	}
+	select {
+	case a.copies <- said.Facts:
+	default: // another copy more
+	}
+}
+
+// ofSize makes data of a size, sealed by a key that nobody has: a copy of the wallet drops it as
+// the probe of another one, and whoever else serves the account cannot open it.
+func ofSize(size int) func(account string) string {
+	return func(account string) string {
+		data := probe.Seal(stranger(), account, probe.Message{Nonce: probe.NewID()})
+		return data + strings.Repeat("A", max(0, size-len(data)))
+	}
+}
+
+// comesBack sends a request to ourselves, and reports whether the relay delivers it.
+func comesBack(ctx context.Context, l *link.Link, came <-chan string, made func(account string) string) bool {
 	account, ok := l.NextRegistered("")
 	if !ok {
 		return false
 	}
-	// Sealed by a key that nobody has: a copy of the wallet drops it as the probe of another one,
-	// and whoever else serves the account cannot open it.
-	data := probe.Seal(stranger(), string(account), probe.Message{Nonce: probe.NewID()})
-	data += strings.Repeat("A", max(0, size-len(data)))
+	data := made(string(account))
 	if l.Ask(ctx, account, data) != nil {
 		return false
 	}
@@ -314,6 +367,13 @@ func (e *examiner) canary(ctx context.Context) bool {
 				e.found(silent(t.url, "a request that the wallet sent itself did not come back"))
 			case t.asked && t.delivered < len(sizes):
 				e.found(limited(t))
+			}
+			if t.copy != nil {
+				e.found(Finding{Level: Error, Where: t.url, What: fmt.Sprintf("another copy of this wallet runs: it "+
+					"answered just now, with %d records in its ledger", t.copy.Records),
+					Meaning: "where both serve, money is paid twice; of two the later one yields, and stops",
+					Next: "find the other copy and stop it, or leave this one stopped; examples/docs/moving.md tells how " +
+						"one of the two goes on"})
 			}
 		}
 		return asked

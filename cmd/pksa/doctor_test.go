@@ -11,6 +11,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"pksa/agent"
 	"pksa/agent/doctor"
 	"pksa/protocol/hive"
 )
@@ -51,6 +52,41 @@ func TestDoctor(t *testing.T) {
 	r, status := doctorOf(t, w.home)
 	if status != exitErrors || len(r.Findings) != 1 || r.Findings[0].Check != "policy" {
 		t.Errorf("status %d: %+v", status, r)
+	}
+}
+
+// TestDoctorBesideACopy: beside a copy of the wallet that runs elsewhere the doctor names it, and
+// the copy goes on as if nobody had been there.
+func TestDoctorBesideACopy(t *testing.T) {
+	w := newWorldOf(t, homeParts{apps: []string{"bot"}, accounts: []hive.AccountName{"alice"},
+		policy:   "version: 1\nallow:\n  - {name: logins, request: auth, apps: [bot], session: 24h}\n",
+		settings: map[string]string{"hardening": "off"}})
+	w.catchUp()
+	other, err := os.MkdirTemp("", "pksa-copy-") // the path of a socket must be short
+	check(t, err)
+	t.Cleanup(func() { os.RemoveAll(other) })
+	check(t, os.CopyFS(other, os.DirFS(w.home)))
+	for _, name := range []string{"keystore.age", "identity.txt", "ledger.db", "ledger.mark", "config.yaml",
+		"policy.yaml"} {
+		check(t, os.Chmod(filepath.Join(other, name), 0o600))
+	}
+	s := &spoken{killWorld: w, hints: &hintRun{}}
+	s.serve()
+	t.Cleanup(s.halt)
+	s.until("Ready.", "status")
+	r, status := doctorOf(t, other)
+	if status != exitErrors || len(r.Findings) != 1 || r.Agent ||
+		!strings.HasPrefix(r.Findings[0].What, "another copy of this wallet runs") {
+		t.Errorf("status %d: %+v", status, r)
+	}
+	// It looks whether the doctor was a copy, and finds that it was none.
+	if said := s.says("canary"); !strings.HasPrefix(said, "0: ") {
+		t.Error(said)
+	}
+	var now agent.Status
+	check(t, json.Unmarshal([]byte(strings.TrimPrefix(s.says("status", "--json"), "0: ")), &now))
+	if len(now.NotReady) > 0 || now.Twin != nil || strings.Contains(s.log.String(), "another copy") {
+		t.Errorf("the running copy: %q, %+v\n%s", now.NotReady, now.Twin, s.log.Last(10))
 	}
 }
 

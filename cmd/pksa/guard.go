@@ -86,7 +86,7 @@ func printChangedAccounts(w io.Writer, list []guard.Standing) {
 		}
 		fmt.Fprintf(w, "Account %s was changed on the chain, and not by this wallet: %s.\n", s.Account, what)
 		for _, change := range s.Changes {
-			fmt.Fprintf(w, "  %s, seen %s by %s\n", change.What, when(change.At), strings.Join(change.Hosts, ", "))
+			fmt.Fprintf(w, "  %s, seen %s by %s\n", change.What, moment(change.At), strings.Join(change.Hosts, ", "))
 			fmt.Fprintf(w, "    was %s\n    is  %s\n", change.Was, change.Now)
 		}
 		fmt.Fprintf(w, "  `pksa guard accept %s` takes that for right.\n", s.Account)

@@ -161,6 +161,7 @@ func scriptOld(ts *testscript.TestScript, _ bool, args []string) {
 // masks are what differs from run to run.
 var masks = []struct{ find, put string }{
 	{`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z`, "INSTANT"},
+	{`INSTANT \((in )?\d+ (s|min|h|d)( ago)?\)`, "INSTANT (LENGTH)"},
 	{`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`, "UUID"},
 	{`\b[A-Z2-7]{52}\b`, "SECRET"},
 	{`\b[0-9a-f]{64}\b`, "SHA256"},

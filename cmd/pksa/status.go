@@ -141,14 +141,14 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 	printChangedAccounts(w, s.Guard)
 	if s.Twin != nil {
 		fmt.Fprintf(w, "\nAnother copy of this wallet was met through %s, last at %s, with %d records:\n  %s\n",
-			s.Twin.Relay, when(s.Twin.At), s.Twin.Records, s.Twin.Advice)
+			s.Twin.Relay, moment(s.Twin.At), s.Twin.Records, s.Twin.Advice)
 	}
 	printLastHour(w, s.LastHour)
 	if s.Backlog != "" {
 		fmt.Fprintf(w, "\nThe audit trail stays in the ledger, which grows: %s\n", s.Backlog)
 	}
 	fmt.Fprintf(w, "\nPolicy   %s, sha256 %s, in force since %s\n", s.Policy.File, short(s.Policy.SHA256),
-		when(s.Policy.Since))
+		moment(s.Policy.Since))
 	never := false
 	for _, r := range s.Policy.Room {
 		fmt.Fprintf(w, "         %s\n", roomLine(r))
@@ -231,7 +231,7 @@ func printLastHour(w io.Writer, entries []trace.Entry) {
 	}
 	fmt.Fprintln(w, "\nIn the last hour")
 	for _, e := range entries {
-		fmt.Fprintf(w, "  %s, the last at %s:\n    %s\n", e, when(e.Last), e.Kind.Advice())
+		fmt.Fprintf(w, "  %s, the last at %s:\n    %s\n", e, moment(e.Last), e.Kind.Advice())
 	}
 }
 
@@ -241,10 +241,10 @@ func quarantineText(q agent.Quarantine) string {
 	reason := cmp.Or(q.Reason, "too many damaged requests or replays")
 	if q.App != "" {
 		return fmt.Sprintf("Logins of app %s are not heard from %s until %s: %s came from there. "+
-			"`pksa session release --app %s` ends that.", q.App, q.Relay, when(q.Until), reason, q.App)
+			"`pksa session release --app %s` ends that.", q.App, q.Relay, moment(q.Until), reason, q.App)
 	}
 	return fmt.Sprintf("Session %s does not listen to %s until %s: %s came from there.", q.Session, q.Relay,
-		when(q.Until), reason)
+		moment(q.Until), reason)
 }
 
 func printHardening(w io.Writer, measures []harden.Measure) {
@@ -269,16 +269,16 @@ func nodeState(n node.NodeStatus) string {
 	case n.Chain == "other":
 		return "not used: it serves another chain"
 	case !n.RestUntil.IsZero():
-		return fmt.Sprintf("rests until %s after %s: %s", when(n.RestUntil), count(n.Failures, "failure"), n.LastError)
+		return fmt.Sprintf("rests until %s after %s: %s", moment(n.RestUntil), count(n.Failures, "failure"), n.LastError)
 	case !n.BlamedUntil.IsZero():
-		return fmt.Sprintf("asked last until %s: it %s", when(n.BlamedUntil), n.Blame)
+		return fmt.Sprintf("asked last until %s: it %s", moment(n.BlamedUntil), n.Blame)
 	case n.LastError != "":
 		return "last error: " + n.LastError
 	case n.Astray:
 		return fmt.Sprintf("used as a last resort: its head block %d of %s is away from the others", n.HeadBlock,
-			when(n.HeadTime))
+			moment(n.HeadTime))
 	case n.HeadBlock != 0:
-		return fmt.Sprintf("good, head block %d of %s", n.HeadBlock, when(n.HeadTime))
+		return fmt.Sprintf("good, head block %d of %s", n.HeadBlock, moment(n.HeadTime))
 	case n.Usable:
 		return "good"
 	}
@@ -287,7 +287,7 @@ func nodeState(n node.NodeStatus) string {
 
 func printLink(w io.Writer, l agent.LinkStatus, all bool) {
 	if l.Connected {
-		fmt.Fprintf(w, "  %s  connected since %s, %s registered, %d pending\n", l.Relay, when(l.Since),
+		fmt.Fprintf(w, "  %s  connected since %s, %s registered, %d pending\n", l.Relay, moment(l.Since),
 			count(l.Registered, "account"), l.Pending)
 	} else {
 		fmt.Fprintf(w, "  %s  not connected%s, %s\n", l.Relay, since(l.DownSince), nextAttempt(l.NextAttempt))
@@ -318,7 +318,7 @@ func printLink(w io.Writer, l agent.LinkStatus, all bool) {
 		fmt.Fprintf(w, "    hint: %s\n", l.Hint)
 	}
 	if l.ProbeHint != "" {
-		fmt.Fprintf(w, "    at %s %s\n", when(l.ProbeAt), l.ProbeHint)
+		fmt.Fprintf(w, "    at %s %s\n", moment(l.ProbeAt), l.ProbeHint)
 	}
 }
 
@@ -344,7 +344,7 @@ func since(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return " since " + when(t)
+	return " since " + moment(t)
 }
 
 // at returns when something was.
@@ -352,7 +352,7 @@ func at(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return " at " + when(t)
+	return " at " + moment(t)
 }
 
 // nextAttempt returns when a relay is dialled again.
@@ -360,7 +360,7 @@ func nextAttempt(t time.Time) string {
 	if t.IsZero() {
 		return "connecting now"
 	}
-	return "next attempt " + when(t)
+	return "next attempt " + moment(t)
 }
 
 // printOwnRelay prints how the relay stands that the agent runs.

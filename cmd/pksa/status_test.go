@@ -47,9 +47,11 @@ func TestQuarantineOfLogins(t *testing.T) {
 	}
 }
 
-// Each fact about a relay has its time, and nothing is printed that is not known.
+// Each fact about a relay has its time, and how long ago that is, and nothing is printed that is
+// not known.
 func TestRelaysInStatus(t *testing.T) {
-	at := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	at := time.Now().Add(-2 * time.Hour)
+	soon := time.Now().Add(30 * time.Minute)
 	for _, c := range []struct {
 		link        agent.LinkStatus
 		want, never []string
@@ -58,11 +60,11 @@ func TestRelaysInStatus(t *testing.T) {
 			[]string{"not connected, connecting now"}, []string{"last error", "next attempt"}},
 		{agent.LinkStatus{Relay: "wss://relay.example", DownSince: at, LastError: "refused",
 			LastErrorAt: at.Add(time.Minute),
-			NextAttempt: at.Add(time.Hour)},
-			[]string{"not connected since 2026-01-01 12:00:00Z, next attempt 2026-01-01 13:00:00Z",
-				"last error at 2026-01-01 12:01:00Z: refused"}, nil},
+			NextAttempt: soon},
+			[]string{"not connected since " + when(at) + " (2 h ago), next attempt " + when(soon) + " (in 30 min)",
+				"last error at " + when(at.Add(time.Minute)) + " (2 h ago): refused"}, nil},
 		{agent.LinkStatus{Relay: "wss://relay.example", Connected: true, Since: at, RelayError: "no", RelayErrorAt: at},
-			[]string{"the relay said at 2026-01-01 12:00:00Z: no"}, nil},
+			[]string{"the relay said at " + when(at) + " (2 h ago): no"}, nil},
 	} {
 		var text bytes.Buffer
 		printStatus(&text, agent.Status{Links: []agent.LinkStatus{c.link}})

@@ -14,6 +14,18 @@ func when(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
+// moment returns an instant, with how long ago it was, or how soon it comes.
+func moment(t time.Time) string {
+	switch d := time.Until(t); {
+	case t.IsZero():
+		return when(t)
+	case d > 0:
+		return when(t) + " (in " + ago(d) + ")"
+	default:
+		return when(t) + " (" + ago(-d) + " ago)"
+	}
+}
+
 // count returns a number of things in words: "1 session", "2 sessions".
 func count(n int, thing string) string {
 	if n == 1 {

@@ -372,7 +372,8 @@ func (e *examiner) canary(ctx context.Context) bool {
 				e.found(Finding{Level: Error, Where: t.url, What: fmt.Sprintf("another copy of this wallet runs: it "+
 					"answered just now, with %d records in its ledger", t.copy.Records),
 					Meaning: "where both serve, money is paid twice; of two the later one yields, and stops",
-					Next: "find the other copy and stop it, or leave this one stopped; examples/docs/moving.md tells how " +
+					Next: "find the other copy and stop it, or leave this one stopped; examples/docs/moving.md " +
+						"tells how " +
 						"one of the two goes on"})
 			}
 		}

@@ -57,7 +57,6 @@ var unsaid = []string{
 	"`pksa ([^-`])",                    // a pattern
 	"shows the nodes",                  // of nodes that disagree or stand still: package agent (TestReadyMeansItSigns)
 	"none of the held keys fits",       // the same; the line of the account leads to the same command (keys.txtar)
-	"more lines: `pksa status`",        // of a low terminal (TestWatchOfMany)
 	// What a refused request would have needed, behind its reason (TestWhy).
 	"a rule below allow that takes", "room in the limit, or", "the clocks of this machine and of",
 	"a person says yes", "what was missing is there",

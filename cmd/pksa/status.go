@@ -69,7 +69,8 @@ another.`,
 	cmd.Flags().BoolVar(&all, "all", false,
 		"list every account and what each relay refused, however many there are, and the relays' keys")
 	cmd.Flags().BoolVar(&live, "live", false, "say only whether the process and its ledger go on")
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it again and again, until q or Ctrl-C is typed")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false,
+		"show it again and again, until q or Ctrl-C is typed; arrows move")
 	return cmd
 }
 
@@ -269,7 +270,8 @@ func nodeState(n node.NodeStatus) string {
 	case n.Chain == "other":
 		return "not used: it serves another chain"
 	case !n.RestUntil.IsZero():
-		return fmt.Sprintf("rests until %s after %s: %s", moment(n.RestUntil), count(n.Failures, "failure"), n.LastError)
+		return fmt.Sprintf("rests until %s after %s: %s", moment(n.RestUntil), count(n.Failures, "failure"),
+			n.LastError)
 	case !n.BlamedUntil.IsZero():
 		return fmt.Sprintf("asked last until %s: it %s", moment(n.BlamedUntil), n.Blame)
 	case n.LastError != "":

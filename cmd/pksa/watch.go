@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ type screen struct {
 	terminal bool
 	all      bool
 	asJSON   bool
+	top      int // lines that are above those shown; the first one always is shown
 }
 
 // What a terminal is told: another page, without a cursor; back to the first one; the rest of the
@@ -39,15 +41,16 @@ const (
 // watch shows the state until a person types q or Ctrl-C, or a signal comes.
 func (c *command) watch(ctx context.Context, all bool) error {
 	c.serves = true // a signal ends it as it should
-	s := screen{out: c.out, terminal: columns(c.out) > 0 && !c.asJSON, all: all, asJSON: c.asJSON}
+	s := &screen{out: c.out, terminal: columns(c.out) > 0 && !c.asJSON, all: all, asJSON: c.asJSON}
 	var state agent.Status
 	if err := c.askStatus(ctx, &state); err != nil {
 		return err // nobody to watch
 	}
 	ctx, quit := context.WithCancel(ctx)
 	defer quit()
+	moves := make(chan move, 8)
 	if s.terminal {
-		defer c.takeKeys(quit)()
+		defer c.takeKeys(moves, quit)()
 		io.WriteString(s.out, pageOther)
 		defer io.WriteString(s.out, pageFirst)
 	}
@@ -61,6 +64,9 @@ func (c *command) watch(ctx context.Context, all bool) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case m := <-moves:
+			s.top += m.lines + m.pages*max(s.high()-2, 1)
+			continue
 		case <-tick.C:
 		}
 		// What was seen last stays, with the reason why there is nothing newer.
@@ -71,9 +77,20 @@ func (c *command) watch(ctx context.Context, all bool) error {
 	}
 }
 
+// move is how far a key moves what is shown; below zero: up.
+type move struct{ lines, pages int }
+
+// keyMoves are the keys that move what is shown, as a terminal sends them.
+var keyMoves = map[string]move{
+	"\x1b[A": {lines: -1}, "\x1bOA": {lines: -1}, "k": {lines: -1},
+	"\x1b[B": {lines: 1}, "\x1bOB": {lines: 1}, "j": {lines: 1},
+	"\x1b[5~": {pages: -1}, "b": {pages: -1},
+	"\x1b[6~": {pages: 1}, " ": {pages: 1},
+}
+
 // takeKeys has the terminal hand on each key at once, and calls quit at q and Ctrl-C. What it
 // returns makes the terminal as it was.
-func (c *command) takeKeys(quit func()) (restore func()) {
+func (c *command) takeKeys(moves chan<- move, quit func()) (restore func()) {
 	file, ok := c.in.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return func() {}
@@ -84,11 +101,18 @@ func (c *command) takeKeys(quit func()) (restore func()) {
 	}
 	// It ends with the key that ends the watch. After a signal it waits until the process ends.
 	go func() {
-		key := make([]byte, 1)
+		key := make([]byte, 16)
 		for {
-			if _, err := file.Read(key); err != nil || key[0] == 'q' || key[0] == 'Q' || key[0] == 3 {
+			n, err := file.Read(key)
+			if err != nil || bytes.ContainsAny(key[:n], "qQ\x03") {
 				quit()
 				return
+			}
+			if m, ok := keyMoves[string(key[:n])]; ok {
+				select {
+				case moves <- m:
+				default: // typed faster than it is shown
+				}
 			}
 		}
 	}()
@@ -96,21 +120,16 @@ func (c *command) takeKeys(quit func()) (restore func()) {
 }
 
 // show shows one state.
-func (s screen) show(state agent.Status, failed error) error {
+func (s *screen) show(state agent.Status, failed error) error {
 	if s.asJSON {
 		if failed != nil {
 			return failed
 		}
 		return control.Show(s.out, state)
 	}
-	wide, high := 0, 0
+	wide := 0
 	if s.terminal {
 		wide = columns(s.out)
-		if file, ok := s.out.(*os.File); ok {
-			if _, rows, err := term.GetSize(int(file.Fd())); err == nil {
-				high = rows
-			}
-		}
 	}
 	f := frame{now: time.Now(), wide: wide, all: s.all}
 	lines := f.lines(state, failed)
@@ -119,13 +138,40 @@ func (s screen) show(state agent.Status, failed error) error {
 		return err
 	}
 	lines[0] += strings.Repeat(" ", max(1, wide-len([]rune(lines[0]))-len("q quits"))) + "q quits"
-	if high > 1 && len(lines) > high {
-		more := len(lines) - high + 1
-		lines = append(lines[:high-1:high-1], fmt.Sprintf("… %d more lines: `pksa status` shows them", more))
-	}
+	lines = s.window(lines, s.high())
 	for i := range lines {
 		lines[i] = fit(lines[i], wide)
 	}
 	_, err := io.WriteString(s.out, pageTop+strings.Join(lines, lineRest+"\r\n")+lineRest+pageRest)
 	return err
+}
+
+// high returns how many lines the terminal has; zero if that is not known.
+func (s *screen) high() int {
+	if file, ok := s.out.(*os.File); ok && s.terminal {
+		if _, rows, err := term.GetSize(int(file.Fd())); err == nil {
+			return rows
+		}
+	}
+	return 0
+}
+
+// window returns the lines that a terminal has room for: the first one, those behind it from where
+// a person has moved to, and how many more there are.
+func (s *screen) window(lines []string, high int) []string {
+	if high < 3 || len(lines) <= high {
+		s.top = 0
+		return lines
+	}
+	room := high - 2
+	s.top = min(max(s.top, 0), len(lines)-1-room)
+	shown := append(lines[:1:1], lines[1+s.top:1+s.top+room]...)
+	below := fmt.Sprintf("… %d more below", len(lines)-1-room-s.top)
+	if s.top > 0 {
+		below += fmt.Sprintf(", %d above", s.top)
+	}
+	if !s.all {
+		below += ", --all"
+	}
+	return append(shown, below+" (arrows, space, b)")
 }

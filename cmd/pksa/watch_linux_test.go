@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,9 @@ func TestWatchAtATerminal(t *testing.T) {
 			}
 		}
 		until(pageRest)
+		if !strings.Contains(seen, pageOther) {
+			t.Errorf("%s: no page of its own: %q", name, seen)
+		}
 		page := seen[strings.Index(seen, pageTop)+len(pageTop) : strings.Index(seen, pageRest)]
 		lines := strings.Split(strings.ReplaceAll(page, lineRest, ""), "\r\n")
 		if len(lines) != 24 || !strings.HasSuffix(lines[0], "q quits") || !strings.HasPrefix(lines[23], "… ") {
@@ -50,6 +54,18 @@ func TestWatchAtATerminal(t *testing.T) {
 		if m.echoes(t) {
 			t.Errorf("%s: keys are echoed", name)
 		}
+		// The next page ends with other lines, under the same first one.
+		seen = ""
+		if _, err := m.person.Write([]byte(" ")); err != nil {
+			t.Fatal(err)
+		}
+		until(" above, --all (arrows, space, b)")
+		next := strings.Split(strings.ReplaceAll(seen[strings.LastIndex(seen, pageTop)+len(pageTop):], lineRest, ""),
+			"\r\n")
+		if !strings.HasPrefix(next[0], "pksa  ") || slices.Contains(lines[1:23], next[22]) || len(next) != 24 {
+			t.Errorf("%s: the next page is %q", name, next)
+		}
+		seen = ""
 		if _, err := m.person.Write([]byte{key}); err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +73,7 @@ func TestWatchAtATerminal(t *testing.T) {
 		if status := <-ended; status != exitOK {
 			t.Errorf("%s: status %d", name, status)
 		}
-		if !strings.Contains(seen, pageOther) || !strings.HasSuffix(seen, pageFirst+"END") || !m.echoes(t) {
+		if !strings.HasSuffix(seen, pageFirst+"END") || !m.echoes(t) {
 			t.Errorf("%s: the terminal is not as it was: %q", name, seen[max(0, len(seen)-40):])
 		}
 	}

@@ -97,6 +97,34 @@ func TestWatchOfMany(t *testing.T) {
 	}
 }
 
+// What a terminal has room for is shown, wherever a person has moved to, and how many more lines
+// there are. Nobody moves beyond an end, and a list that becomes shorter is shown to its end.
+func TestWatchWindow(t *testing.T) {
+	var lines []string
+	for i := range 30 {
+		lines = append(lines, fmt.Sprint("line ", i))
+	}
+	s := &screen{terminal: true}
+	for _, c := range []struct {
+		top, high   int
+		first, last string
+	}{
+		{0, 10, "line 1", "… 21 more below, --all (arrows, space, b)"},
+		{-5, 10, "line 1", "… 21 more below, --all (arrows, space, b)"},
+		{8, 10, "line 9", "… 13 more below, 8 above, --all (arrows, space, b)"},
+		{99, 10, "line 22", "… 0 more below, 21 above, --all (arrows, space, b)"},
+		{99, 30, "line 1", "line 29"},
+		{0, 2, "line 1", "line 29"}, // no room for anything
+		{0, 0, "line 1", "line 29"}, // of unknown size
+	} {
+		s.top = c.top
+		got := s.window(lines, c.high)
+		if got[0] != "line 0" || got[1] != c.first || got[len(got)-1] != c.last || c.high > 2 && len(got) != c.high {
+			t.Errorf("%d lines from %d: %q", c.high, c.top, got)
+		}
+	}
+}
+
 // stopsWriter ends what writes to it after its first write.
 type stopsWriter struct {
 	text bytes.Buffer

@@ -27,6 +27,8 @@ type Trail struct {
 	Ledger *ledger.Ledger
 	// LedgerID is the ledger's random id, which the keystore holds.
 	LedgerID string
+	// Progress, unless nil, is told by Verify how many records it has read, of how many.
+	Progress func(done, all uint64)
 }
 
 // Name returns what published checkpoints call the trail: 16 hexadecimal digits. It tells trails

@@ -82,7 +82,15 @@ func (t Trail) Verify(ctx context.Context, p VerifyParams) (Verified, error) {
 		macs[c.Record] = ""
 	}
 	_ = t.Ledger.Flush(ctx) // if the last records cannot be committed, the rest is verified all the same
+	head, _ := t.Ledger.Head()
+	first := uint64(0)
 	v, err := t.Ledger.VerifyEach(ctx, func(number uint64, mac [32]byte) {
+		if first == 0 {
+			first = number
+		}
+		if t.Progress != nil {
+			t.Progress(number-first+1, max(head, number)-first+1)
+		}
 		if _, wanted := macs[number]; wanted {
 			macs[number] = hex.EncodeToString(mac[:])
 		}

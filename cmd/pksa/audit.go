@@ -128,10 +128,14 @@ that were published on the chain (setting audit.checkpoint_account).`,
 					return err
 				}
 			}
+			shown := c.progress("checking", "record")
 			found, err := administer(cmd.Context(), c, agent.MethodAuditVerify, params,
 				func(ctx context.Context, m agent.Admin, p audit.VerifyParams) (audit.Verified, error) {
-					return m.Trail().Verify(ctx, p)
+					trail := m.Trail()
+					trail.Progress = shown.at
+					return trail.Verify(ctx, p)
 				})
+			shown.clear()
 			if err != nil {
 				return err
 			}

@@ -63,14 +63,18 @@ type nothingFound struct{ error }
 // finder prints what a search finds. Of a request it waits for the outcome.
 type finder struct {
 	tailPrinter
-	open  map[uint64]*entry
-	found int
+	open     map[uint64]*entry
+	found    int
+	progress *progress
 }
 
 // find searches the trail page by page. The first pages are short, so that the first line comes at
 // once.
 func (c *command) find(ctx context.Context, t *trail, q audit.Query) error {
-	f := &finder{tailPrinter: tailPrinter{command: c, trail: t, width: columns(c.out)}, open: map[uint64]*entry{}}
+	f := &finder{tailPrinter: tailPrinter{command: c, trail: t, width: columns(c.out)}, open: map[uint64]*entry{},
+		progress: c.progress("searching", "record")}
+	defer f.progress.clear()
+	first := uint64(0) // of the trail that is kept
 	q.Stories, q.Limit = true, 1
 	for {
 		page, err := t.page(ctx, q)
@@ -86,6 +90,8 @@ func (c *command) find(ctx context.Context, t *trail, q audit.Query) error {
 		if page.End {
 			break
 		}
+		first = cmp.Or(first, q.From, page.Next)
+		f.progress.at(page.Next-min(first, page.Next), q.To-min(first, q.To))
 		q.From, q.Open, q.Waiting = page.Next, page.Open, page.Waiting
 		if len(page.Records) > 0 {
 			q.Limit = min(8*q.Limit, 1000)
@@ -131,6 +137,7 @@ func (f *finder) take(r audit.Record) error {
 
 func (f *finder) tell(e entry) error {
 	f.found++
+	f.progress.clear()
 	if !f.asJSON {
 		return f.show(e)
 	}

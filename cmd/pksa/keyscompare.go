@@ -35,12 +35,17 @@ func (c *command) checkBatch(ctx context.Context, cfg *config.Config, batch *key
 	if err != nil {
 		return err
 	}
-	return compareBatch(ctx, nodes, batch)
+	shown := c.progress("comparing", "account")
+	defer shown.clear()
+	return compareBatch(ctx, nodes, batch, shown.at)
 }
 
-func compareBatch(ctx context.Context, nodes *node.Client, batch *keystore.Batch) error {
+// comparedAtOnce is how many accounts are asked for between two words about how far it is.
+const comparedAtOnce = 500
+
+func compareBatch(ctx context.Context, nodes *node.Client, batch *keystore.Batch, tell func(done, all uint64)) error {
 	names := batch.Accounts()
-	known, err := nodes.Authorities(ctx, names...)
+	known, err := authorities(ctx, nodes, names, tell)
 	if err != nil {
 		about := fmt.Sprint(names[0])
 		if len(names) > 1 {
@@ -128,4 +133,21 @@ func checkByTwo(ctx context.Context, nodes *node.Client, names []hive.AccountNam
 		return fmt.Errorf(alone, err)
 	}
 	return err
+}
+
+// authorities asks the chain about accounts, many at a time.
+func authorities(ctx context.Context, nodes *node.Client, names []hive.AccountName,
+	tell func(done, all uint64)) (map[hive.AccountName]node.Account, error) {
+	known := make(map[hive.AccountName]node.Account, len(names))
+	done := 0
+	for some := range slices.Chunk(names, comparedAtOnce) {
+		found, err := nodes.Authorities(ctx, some...)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(known, found)
+		done += len(some)
+		tell(uint64(done), uint64(len(names)))
+	}
+	return known, nil
 }

@@ -65,7 +65,8 @@ func TestImportByTwoHosts(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer batch.Wipe()
-				err = compareBatch(t.Context(), aliceNodes(t, c.liars, c.honest, c.away), batch)
+				err = compareBatch(t.Context(), aliceNodes(t, c.liars, c.honest, c.away), batch,
+					func(_, _ uint64) {})
 				switch {
 				case c.want == "" && err != nil:
 					t.Error(role, err)

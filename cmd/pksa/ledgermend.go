@@ -69,10 +69,15 @@ func lossesOf(list []ledger.Loss) []loss {
 func (c *command) mendLedger(ctx context.Context, path string, o ledger.Options, lose bool) error {
 	// One commit does it all, see ledger.Mend. Killed before it, at most damaged files of the trail
 	// have another name, and mending again goes on from there.
+	tell, clear := c.mendProgress()
 	done, err := ledger.Mend(ctx, path, o, ledger.Mending{
-		Lose:   func(lost []ledger.Loss) (bool, error) { return c.mayLose(ctx, lost, lose) },
-		Charge: agent.LostCharge, Progress: mendProgress(c.err), Audit: mendRecord,
+		Lose: func(lost []ledger.Loss) (bool, error) {
+			clear()
+			return c.mayLose(ctx, lost, lose)
+		},
+		Charge: agent.LostCharge, Progress: tell, Audit: mendRecord,
 	})
+	clear()
 	if err != nil {
 		return ledgerHint(path, err)
 	}
@@ -83,10 +88,16 @@ func (c *command) mendLedger(ctx context.Context, path string, o ledger.Options,
 }
 
 // mendProgress returns what tells a person that the search goes on: it may take minutes.
-func mendProgress(w io.Writer) func(what string, done, all int) {
+func (c *command) mendProgress() (tell func(what string, done, all int), clear func()) {
+	shown := map[string]*progress{}
+	last := c.progress("", "")
 	return func(what string, done, all int) {
-		fmt.Fprintf(w, "pksa: looking for the altered byte of %s: %d of %d bytes tried\n", what, done, all)
-	}
+		if shown[what] == nil {
+			shown[what] = c.progress("the altered byte of "+what, "byte")
+		}
+		last = shown[what]
+		last.at(uint64(done), uint64(all))
+	}, func() { last.clear() }
 }
 
 // mayLose reports whether to go on without what is lost. A person at the terminal is asked.

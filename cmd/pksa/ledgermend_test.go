@@ -5,7 +5,6 @@ import (
 	"crypto/cipher"
 	"errors"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -29,18 +28,20 @@ func TestMendProgress(t *testing.T) {
 	check(t, errors.Join(err, l.Close()))
 	check(t, alterValue(path, "slots", []byte("mybot"), 2))
 	var said strings.Builder
-	_, err = ledger.Mend(t.Context(), path, o, ledger.Mending{Every: time.Nanosecond, Progress: mendProgress(&said)})
+	tell, clear := (&command{streams: streams{err: &said}}).mendProgress()
+	calls := 0
+	_, err = ledger.Mend(t.Context(), path, o, ledger.Mending{Every: time.Nanosecond,
+		Progress: func(what string, done, all int) {
+			if calls++; what != "app mybot" || done > all {
+				t.Errorf("%s: %d of %d", what, done, all)
+			}
+			tell(what, done, all)
+		}})
+	clear()
 	if !errors.Is(err, ledger.ErrDamaged) {
 		t.Fatal(err)
 	}
-	lines := strings.Split(strings.TrimSpace(said.String()), "\n")
-	form := regexp.MustCompile(`^pksa: looking for the altered byte of app mybot: \d+ of \d+ bytes tried$`)
-	if len(lines) < 10 {
-		t.Errorf("it said %q", said.String())
-	}
-	for _, line := range lines {
-		if !form.MatchString(line) {
-			t.Errorf("it said %q", line)
-		}
+	if calls < 10 || said.Len() > 0 { // nobody is at a terminal
+		t.Errorf("%d calls, and it said %q", calls, said.String())
 	}
 }

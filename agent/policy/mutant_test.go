@@ -261,7 +261,7 @@ var brokenReview = []mutant{
 	{"a dollar sign that is doubled is filled in", "reviewforeign.go", `strings.HasPrefix(p.node.Text, "$$")`, "false",
 		testsOfReview},
 	{"a signer is any account of the file", "reviewforeign.go", "if m.check(s, textValue(name)) != no {",
-		"if true {", testsOfReview},
+		"if m.check(s, textValue(name)) != no || true {", testsOfReview},
 	{"a budget of minutes is a trap beside one of a day", "reviewroom.go",
 		"longest[q.unit] = max(longest[q.unit], q.window)",
 		"longest[q.unit] = 0", testsOfReview},

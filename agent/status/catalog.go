@@ -71,6 +71,12 @@ var (
 		"1 for each cause for which no transaction is signed now, 0 for the other causes.")
 	metricTwin = gaugeOf("pksa_twin",
 		"1 when another copy of this wallet was met in the last 24 hours.")
+	metricBuild = of(Gauge, "1", "version", "go")("pksa_build_info",
+		"The program that runs, by its version and that of Go.")
+	metricStart      = gaugeOf("pksa_start_time_seconds", "When the process started, in seconds since 1970.")
+	metricGoroutines = gaugeOf("pksa_goroutines", "Goroutines of the process.")
+	metricMemory     = gaugeOf("pksa_memory_bytes",
+		"Memory that the process holds by its own count, without files that are mapped.")
 	metricAccountChanges = of(Counter, "10: what can change", "what")("pksa_account_changes_total",
 		"Changes of held accounts on the chain that no transaction of this wallet explains, by what was changed.")
 	metricAccountsChanged = gaugeOf("pksa_accounts_changed",

@@ -1,6 +1,9 @@
 package status
 
 import (
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"slices"
 	"time"
 
@@ -28,9 +31,33 @@ type Gauges struct {
 	FitKeys    []KeyLabel // the other held keys
 	Twin       bool       // another copy of this wallet was met in the last day
 
+	Process Process
+
 	AccountChanges  map[string]uint64 // by others, since the start, by what was changed
 	ChangedAccounts int               // that somebody else changed, and nobody accepted
 	StoppedAccounts int               // of these, those of which nothing is signed
+}
+
+// Process are facts of the process and its program.
+type Process struct {
+	Version, Go string
+	Started     time.Time
+	Goroutines  int
+	Memory      uint64 // bytes that Go holds and has not returned
+}
+
+var started = time.Now()
+
+// ThisProcess returns the facts of now.
+func ThisProcess() Process {
+	p := Process{Version: "unknown", Go: runtime.Version(), Started: started, Goroutines: runtime.NumGoroutine()}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		p.Version = info.Main.Version
+	}
+	held := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(held)
+	p.Memory = held[0].Value.Uint64() - held[1].Value.Uint64()
+	return p
 }
 
 // LimitGauge is how much of a limit is used. If the limit is split into counters, it is the fullest
@@ -111,6 +138,10 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	to.ready(g.options.Ready())
 	to.set(metricPolicy, 1, now.PolicyHash)
 	to.set(metricTwin, one(now.Twin))
+	to.set(metricBuild, 1, now.Process.Version, now.Process.Go)
+	to.set(metricStart, float64(now.Process.Started.UnixMilli())/1000)
+	to.set(metricGoroutines, float64(now.Process.Goroutines))
+	to.set(metricMemory, float64(now.Process.Memory))
 	for what, n := range now.AccountChanges {
 		to.set(metricAccountChanges, float64(n), what)
 	}

@@ -96,6 +96,15 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
+// The process knows itself: since when it runs, and that it takes memory.
+func TestThisProcess(t *testing.T) {
+	p := status.ThisProcess()
+	if p.Version == "" || !strings.HasPrefix(p.Go, "go") || p.Started.After(time.Now()) || p.Goroutines < 1 ||
+		p.Memory < 1<<20 || p.Memory > 1<<40 {
+		t.Errorf("%+v", p)
+	}
+}
+
 // Every metric stands in the golden file, with its help text, labels and type: dashboards and
 // alerts of other people are built on them.
 func TestAllMetrics(t *testing.T) {
@@ -114,6 +123,8 @@ func TestAllMetrics(t *testing.T) {
 				Nodes: []status.NodeGauges{{Node: "https://node.example/", Usable: true, Head: 100, Calls: 9,
 					Errors: 2},
 					{Node: "https://other.example/", Failures: 3, Calls: 3, Errors: 3, Untrue: 1}},
+				Process: status.Process{Version: "v1.2.3", Go: "go1.26", Started: time.Unix(1700000000, 5e8),
+					Goroutines: 12, Memory: 34567890},
 				AccountChanges: map[string]uint64{"proxy": 2}, ChangedAccounts: 2, StoppedAccounts: 1,
 				Links: []status.LinkGauges{
 					{Relay: "wss://one.example", Connected: true, Registered: 2, Refused: 1, Reconnects: 4,
@@ -276,7 +287,8 @@ func TestManyKeys(t *testing.T) {
 	if n := strings.Count(metrics, "\npksa_key_wrong{"); n != status.MostKeys {
 		t.Errorf("%d keys are metrics", n)
 	}
-	if n := strings.Count(metrics, "} 1\n") - strings.Count(metrics, `sha256=""} 1`); n != len(wrong) {
+	others := strings.Count(metrics, `sha256=""} 1`) + strings.Count(metrics, `version=""} 1`)
+	if n := strings.Count(metrics, "} 1\n") - others; n != len(wrong) {
 		t.Errorf("%d of %d keys that do not fit", n, len(wrong))
 	}
 	if !strings.Contains(metrics, "\npksa_keys 15000\n") || !strings.Contains(metrics, "\npksa_keys_wrong 15\n") {

@@ -40,6 +40,13 @@ func (m Admin) Trail() audit.Trail {
 	return audit.Trail{Ledger: m.Ledger, LedgerID: m.Keys.LedgerID()}
 }
 
+// CopyLedger makes a copy of the ledger for a backup.
+func (m Admin) CopyLedger() (LedgerCopy, error) {
+	record, _ := m.Ledger.Head() // before the copy, so that all of it is in there
+	path, err := m.Ledger.Copy()
+	return LedgerCopy{path, record}, err
+}
+
 // AppInfo is a slot as people see it. The secret is shown when the slot is made or rotated, never
 // again.
 type AppInfo struct {

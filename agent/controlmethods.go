@@ -46,6 +46,7 @@ const (
 	MethodGuardList    = "guard.list"
 	MethodGuardAccept  = "guard.accept"
 	MethodCanary       = "canary"
+	MethodLedgerCopy   = "ledger.copy"
 )
 
 // AppParams names a slot, with a secret where one is set. An empty secret asks for a random one.
@@ -87,6 +88,12 @@ type ReloadParams struct {
 	Secret control.Secret `json:"secret"`
 }
 
+// LedgerCopy is a copy of the ledger that was made for a backup. The caller removes it.
+type LedgerCopy struct {
+	Path   string `json:"path"`
+	Record uint64 `json:"record"` // up to which all is in it
+}
+
 // DecideParams is the operator's answer to a request that waits for it.
 type DecideParams struct {
 	Number uint64 `json:"number"`
@@ -107,6 +114,9 @@ type ReleaseParams struct {
 
 // Promises returns the members that no answer lacks, as [control.Promise] demands.
 func (Status) Promises() []string { return []string{"policy", "links", "accounts"} }
+
+// Promises returns the members that no answer lacks.
+func (LedgerCopy) Promises() []string { return []string{"path"} }
 
 // Promises returns the members that no answer lacks.
 func (AppInfo) Promises() []string { return []string{"name", "created"} }
@@ -192,6 +202,7 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodCanary: method(func(ctx context.Context, _ none) ([]probe.Canary, error) {
 			return a.Canary(ctx)
 		}),
+		MethodLedgerCopy:   method(func(context.Context, none) (LedgerCopy, error) { return m.CopyLedger() }),
 		MethodAuditPage:    method(m.Trail().Page),
 		MethodAuditVerify:  method(m.Trail().Verify),
 		MethodPending:      method(a.pending),

@@ -58,6 +58,16 @@ func atMostOne(name string) cobra.PositionalArgs {
 	}
 }
 
+// exactlyOne wants one argument.
+func exactlyOne(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return nil
+		}
+		return errUsage{fmt.Errorf("`%s` wants one %s", cmd.CommandPath(), name)}
+	}
+}
+
 // days reads a length of time. Other than time.ParseDuration it knows days.
 func days(text string) (time.Duration, error) {
 	if n, ok := strings.CutSuffix(text, "d"); ok {

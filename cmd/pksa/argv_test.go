@@ -31,11 +31,15 @@ var (
 		"app add --secret":    {"app", "add", "bot"},
 		"app rotate --secret": {"app", "rotate", "bot"},
 		"init --unlock":       {"init"},
-		"keys import --from":  {"keys", "import", "alice", "--role", "posting"},
-		"keys passwd --new":   {"keys", "passwd"},
-		"migrate --unlock":    {"migrate", "--offline", "--from"}, // and the old wallet's folder
-		"pair --link":         {"pair", "--app", "bot"},
-		"session add --key":   {"session", "add", "alice", "--app", "bot"},
+
+		"backup check --unlock": {"backup", "check", "wallet.pksa"},
+		"restore --unlock":      {"restore", "wallet.pksa"},
+
+		"keys import --from": {"keys", "import", "alice", "--role", "posting"},
+		"keys passwd --new":  {"keys", "passwd"},
+		"migrate --unlock":   {"migrate", "--offline", "--from"}, // and the old wallet's folder
+		"pair --link":        {"pair", "--app", "bot"},
+		"session add --key":  {"session", "add", "alice", "--app", "bot"},
 	}
 )
 

@@ -186,6 +186,7 @@ func (c *command) completions() completions {
 			"deny":    first(c.pendingNumbers()), "audit show": nothing, "why": nothing, "limit release": nothing,
 			"guard accept": first(c.accountNames()),
 			"policy check": first(policies), "policy test": cases, "policy replay": first(policies),
+			"backup": first(files()), "backup check": first(files()), "restore": first(files()),
 			"config check": first(policies), "config show": words(settingNames()...),
 			"policy explain": first(cases), "pair": first(files("png", "jpg", "jpeg")),
 		},

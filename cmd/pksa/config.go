@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pksa/agent/backup"
 	"pksa/agent/config"
 	"pksa/keystore/access"
 	"pksa/protocol/plain"
@@ -62,6 +63,9 @@ func (c *command) checkSettings(args []string, strict bool) error {
 		cfg, err = config.Parse(home, file, src, c.environ(nil))
 	} else {
 		access.PutBack(home)
+		if err := backup.Finish(home); err != nil {
+			return err
+		}
 		cfg, err = config.Load(home, file, c.environ(nil))
 	}
 	var failures, warnings config.Problems

@@ -88,6 +88,18 @@ var (
 		"put ledger.db back from a copy first; without a copy, `pksa ledger new` starts an empty one")
 )
 
+// Hints about backups.
+var (
+	adviceBackupOpener = advise("backup-opener",
+		"name what opened the keystore when the backup was made, as in --unlock identity:PATH; without it nobody can "+
+			"read the backup")
+	adviceRestoreKeep = advise("restore-keep", "nothing was restored; leave --keep out, and `pksa app list` shows the "+
+		"apps afterwards")
+	adviceRestoreEmpty = advise("restore-empty",
+		"name another folder with --home; to go back to the backup here, move "+
+			"what is there away first")
+)
+
 // Hints about the running agent and its start.
 var (
 	adviceNotRunning = advise("not-running", "start it with `pksa run`, or name another home folder with --home")

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"pksa/agent/backup"
 	"pksa/agent/config"
 	"pksa/agent/harden"
 	"pksa/cmd/pksa/internal/repeats"
@@ -82,6 +83,10 @@ func (c *command) settingsWith(home string, flags map[string]string) (*config.Co
 	// Before anything in it is looked at: what the platform did to the volume since the last start
 	// is no reason to refuse it.
 	access.PutBack(home)
+	// A restore that was killed while it moved its files has made the wallet, all the same.
+	if err := backup.Finish(home); err != nil {
+		return nil, err
+	}
 	cfg, err := config.Load(home, filepath.Join(home, "config.yaml"), c.environ(flags))
 	if err != nil {
 		return nil, c.wrongUser(home, err)

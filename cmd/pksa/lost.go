@@ -35,8 +35,8 @@ func (c *command) checkWallet(cfg *config.Config) error {
 	} else if err != nil {
 		return c.wrongUser(cfg.Home, err)
 	}
-	kind, path, _ := strings.Cut(cfg.Unlock, ":")
-	if kind != "identity" && kind != "file" {
+	path, inFile := openerFile(cfg)
+	if !inFile {
 		return nil // only reading it tells
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -47,6 +47,12 @@ func (c *command) checkWallet(cfg *config.Config) error {
 		err = fmt.Errorf("%w, and so is config.yaml, which may have named another place", err)
 	}
 	return hint(err, adviceOpenerLost)
+}
+
+// openerFile returns the file that holds what opens the keystore, if it is in one.
+func openerFile(cfg *config.Config) (path string, ok bool) {
+	kind, path, _ := strings.Cut(cfg.Unlock, ":")
+	return path, kind == "identity" || kind == "file"
 }
 
 // checkEmpty returns the error for a folder without a keystore: there is no wallet, or the keystore

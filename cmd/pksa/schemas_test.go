@@ -68,6 +68,29 @@ type (
 		AppsClosed   []string `json:"apps_closed"`
 		LimitsUsedUp bool     `json:"limits_used_up"` // each limit, until its window has passed
 	}
+	backupOutput struct {
+		File       string    `json:"file"`
+		Made       time.Time `json:"made"`
+		LastRecord uint64    `json:"last_record"` // of the audit trail, up to which all is in it
+		Segments   int       `json:"segments"`    // of the audit trail
+		Bytes      int64     `json:"bytes"`       // before encryption
+		Unlock     string    `json:"unlock"`      // where that is which opens the backup
+	}
+	backupCheckOutput struct {
+		backupOutput
+		Home string `json:"home"` // of the wallet
+	}
+	restoreOutput struct {
+		Home          string    `json:"home"`
+		Made          time.Time `json:"made"`   // the backup
+		Unlock        string    `json:"unlock"` // where what opens it was
+		LastRecord    uint64    `json:"last_record"`
+		SessionsEnded int       `json:"sessions_ended"`
+		Elsewhere     []string  `json:"elsewhere"` // what the settings look for at other places
+		// Their secrets count no more.
+		AppsClosed   []string `json:"apps_closed"`
+		LimitsUsedUp bool     `json:"limits_used_up"` // each limit, until its window has passed
+	}
 	ledgerMovedOutput struct {
 		Ledger     string `json:"ledger"`
 		HadYielded bool   `json:"had_yielded"`
@@ -147,6 +170,7 @@ var outputs = map[string][]any{
 	"approve": {decisionOutput{}}, "deny": {decisionOutput{}},
 	"audit export": {audit.Record{}}, "audit find": {recordsOutput{}}, "audit show": {recordsOutput{}},
 	"audit tail": {[]audit.Record{}, audit.Record{}}, "audit verify": {audit.Verified{}},
+	"backup": {backupOutput{}}, "backup check": {backupCheckOutput{}}, "restore": {restoreOutput{}},
 	"canary": {[]probe.Canary{}}, "config check": {configCheckOutput{}}, "config show": {configShowOutput{}},
 	"demo": {demoOutput{}}, "doctor": {doctor.Report{}}, "init": {initOutput{}},
 	"guard list": {[]guard.Standing{}}, "guard accept": {guard.Standing{}},

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestCarePages executes the pages about looking after a wallet as they stand, in the order in
+// which they stand, each with a home folder of its own to restore into.
+func TestCarePages(t *testing.T) {
+	text, err := os.ReadFile("../../examples/docs/operations.md")
+	check(t, err)
+	_, care, ok := strings.Cut(string(text), "\n# Looking after a wallet\n")
+	pages := regexp.MustCompile("(?s)\n## ([^\n]*)\n.*?\n```\n(.*?)```").FindAllStringSubmatch(care, -1)
+	if !ok || len(pages) < 3 {
+		t.Fatalf("%d pages", len(pages))
+	}
+	script := "chain\nrelay\nenv PKSA_NODES=$NODE\nenv PKSA_RELAYS=$RELAY\nwif alice posting key\nmkdir media old\n" +
+		"exec pksa --home old/pksa init\n" +
+		"exec pksa --home old/pksa keys import alice --role posting --from file:$WORK/key\n" +
+		"exec pksa --home old/pksa app add mybot\n"
+	for i, page := range pages {
+		script += fmt.Sprintf("\n# %s\nmkdir new%d\n", page[1], i)
+		for line := range strings.Lines(page[2]) {
+			command, ok := strings.CutPrefix(line, "$ ")
+			if !ok {
+				t.Fatalf("%s: %q is no command", page[1], line)
+			}
+			for from, to := range map[string]string{"/old/": "$WORK/old/", "/new/": fmt.Sprintf("$WORK/new%d/", i),
+				"/media/": "$WORK/media/"} {
+				command = strings.ReplaceAll(command, from, to)
+			}
+			command = "exec " + strings.TrimSpace(command)
+			if strings.HasSuffix(command, " run") {
+				home := strings.Fields(command)[3]
+				command += " &run&\nenv PKSA_HOME=" + home + "\nawait 1\nexec pksa status\nkill -INT run\nwait run"
+			}
+			script += command + "\n"
+		}
+	}
+	dir := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(dir, "care.txtar"), []byte(script), 0o600))
+	p := scriptParams(dir)
+	p.UpdateScripts = false
+	testscript.Run(t, p)
+}

@@ -176,7 +176,8 @@ func (c *command) completions() completions {
 			"migrate from": folders, "keys import from": sources, "audit export from": nothing,
 		},
 		arguments: map[string]completer{
-			"man": folders, "app add": nothing, "app rotate": first(c.appNames()), "app remove": first(c.appNames()),
+			"man": folders, "help": helpWords,
+			"app add": nothing, "app rotate": first(c.appNames()), "app remove": first(c.appNames()),
 			"app answers": thenWords(c.appNames(), agent.AnswersNack, agent.AnswersDocumented),
 			"session add": first(c.accountNames()), "session revoke": c.sessionNumbers(),
 			"session forget": first(c.endedNumbers()), "session release": first(c.sessionNumbers()),

@@ -67,6 +67,8 @@ func TestCompletionWithoutAgent(t *testing.T) {
 		{"policy check ", []string{"yaml", "yml", ":8"}},
 		{"migrate --from ", []string{":16"}},
 		{"app remove ", []string{":4"}},
+		{"help ", []string{"keys", "unlock", "exit-codes", ":4"}},
+		{"help keys ", []string{"import", ":4"}},
 		{"completion ", []string{"bash", "zsh", "fish"}},
 	} {
 		got := complete(t, append(strings.Fields(tt.args), "")...)

@@ -26,7 +26,6 @@ func (c *command) setHelp(root *cobra.Command) {
 		help.Long = "Shows the help of a command, such as \"pksa help keys import\", or a page about\n" +
 			"what concerns several commands:\n\n" + topicList()
 		help.Run, help.RunE = nil, c.helpOf
-		help.ValidArgsFunction = helpWords
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -57,14 +56,9 @@ func manPages(root *cobra.Command) []manual.Page {
 	for i, t := range topics {
 		pages[i] = manual.Topic{Name: t.name, Summary: t.summary, Text: t.text()}
 	}
-	source := manual.Source{Program: root.Name(), Version: version}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		source.Version = cmp.Or(version, strings.Trim(info.Main.Version, "()"))
-		for _, s := range info.Settings {
-			if s.Key == "vcs.time" {
-				source.Date, _, _ = strings.Cut(s.Value, "T")
-			}
-		}
-	}
-	return source.Pages(root, pages)
+	var v versionInfo
+	info, _ := debug.ReadBuildInfo() // without it the version is unknown
+	v.setBuild(info)
+	date, _, _ := strings.Cut(v.Time, "T")
+	return manual.Source{Program: root.Name(), Version: v.Version, Date: date}.Pages(root, pages)
 }

@@ -3,7 +3,6 @@ package ledger
 import (
 	"crypto/cipher"
 	"crypto/rand"
-	"encoding/binary"
 	"slices"
 	"sync"
 )
@@ -157,19 +156,19 @@ func (s *sealers) of(n sealNumber) cipher.AEAD {
 // hash returns a MAC under the ledger's key. The MAC covers the purpose, and each part with its
 // length: no two lists of parts have one MAC.
 func (v *vault) hash(purpose string, parts ...[]byte) [32]byte {
-	// A part is its length and its bytes. It is not copied: records are large, and all are hashed.
-	w := writer{b: make([]byte, 0, len(purpose)+len(v.id)+(2+len(parts))*binary.MaxVarintLen64)}
+	size := 16 + len(purpose) + len(v.id)
+	for _, p := range parts {
+		size += 4 + len(p)
+	}
+	w := writer{b: make([]byte, 0, size)}
 	w.text(purpose)
 	w.text(v.id)
-	data := make([][]byte, 0, 1+2*len(parts))
-	begin := 0
 	for _, p := range parts {
-		w.uint(uint64(len(p)))
-		data = append(data, w.b[begin:], p)
-		begin = len(w.b)
+		w.bytes(p)
 	}
 	var h [32]byte
-	copy(h[:], v.mac(append(data, w.b[begin:])...))
+	// One part, as every ledger has it so far: the MAC has the length of each part in front.
+	copy(h[:], v.mac(w.b))
 	return h
 }
 

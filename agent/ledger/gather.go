@@ -55,9 +55,9 @@ type portion struct {
 // store.
 func (b *batch) gather() {
 	g := b.l.state.gathering
-	full := b.since.records > b.o.segment || b.since.bytes > b.o.segmentBytes
+	full := b.o.fills(b.since)
 	switch {
-	case b.gatherNow, g == nil && full && b.changes() <= b.o.gatherFew:
+	case b.gatherNow, full && b.l.state.late, g == nil && full && b.changes() <= b.o.gatherFew:
 		b.gatherAll()
 	case g != nil:
 		b.gatherPortion(g)
@@ -66,6 +66,9 @@ func (b *batch) gather() {
 		b.after = append(b.after, func(st *state) { st.beginGathering(b) })
 	}
 }
+
+// fills reports whether so many records fill a segment.
+func (o *Options) fills(a amount) bool { return a.records > o.segment || a.bytes > o.segmentBytes }
 
 // changes returns how many changes are not gathered, roughly.
 func (b *batch) changes() int {
@@ -246,6 +249,7 @@ func (b *batch) publishGathered(st *state) {
 	case b.gathered != 0:
 		b.l.leave(b.since)
 		st.gathered, st.whole, st.charges, st.gathering = b.gathered, b.gathered, nil, nil
+		st.late = false
 		b.since = amount{}
 		b.since.add(b.lastSize)
 		clear(st.dirty)

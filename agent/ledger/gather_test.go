@@ -135,3 +135,21 @@ func killAtCommit(t *testing.T, at int, last fate) {
 	st.check(st.signed, nil)
 	must(t, st.l.Close())
 }
+
+// A program that commits a little and ends, as commands beside a wallet that is stopped do, gathers
+// what those before it left: else each start would read more.
+func TestGatherInShortLives(t *testing.T) {
+	const segment = 16
+	synctest.Test(t, func(t *testing.T) {
+		r := newRigWith(t, options("test").WithSegment(segment).Gathering(1).InMemory(ledger.NewMemDisk()))
+		r.slot("mybot")
+		s := r.session("alice", "mybot", "k1")
+		for i := range 2 * segment {
+			r.chargedRequest(s, fmt.Sprint("text ", i), 0)
+			r.reopen()
+			if number, _ := r.l.Head(); number-r.l.Gathered() > segment+4 {
+				t.Fatalf("the last of %d records that is gathered is %d", number, r.l.Gathered())
+			}
+		}
+	})
+}

@@ -26,6 +26,7 @@ func (l *Ledger) load() (*loaded, error) {
 		}
 	}
 	f.state.arrange()
+	f.state.late = l.o.fills(f.state.since)
 	return f, nil
 }
 

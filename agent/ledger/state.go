@@ -29,6 +29,9 @@ type state struct {
 	accounts map[string][]*Session // live ones, most recently used first; the slices are never changed
 
 	gathering *gathering // nil: none goes on
+	// late is set if a segment could have been gathered before the ledger was opened. The first
+	// commit gathers all then: programs that each commit a little would never come to its end.
+	late bool
 
 	// Not gathered yet, and in no gathering that goes on; requests and charges are in both:
 	recent    map[owner]map[[32]byte]struct{} // digests

@@ -95,11 +95,15 @@ func (k *mendKiller) makeHome() {
 		}
 		return err
 	})
-	// The program that dies has small files of the trail, and writes them.
-	out, err := exec.Command(k.binary, "--home", k.home, "app", "add", "other").CombinedOutput()
-	files, _ := filepath.Glob(filepath.Join(k.home, "audit", "*-*"))
-	if err != nil || len(files) == 0 {
-		k.t.Fatalf("%d files of the trail: %v, %s", len(files), err, out)
+	// The program that dies has small files of the trail. It writes them when all that they hold is
+	// gathered, of which each commit does a part.
+	var files []string
+	for i := 0; len(files) == 0; i++ {
+		out, err := exec.Command(k.binary, "--home", k.home, "app", "add", fmt.Sprint("other", i)).CombinedOutput()
+		files, _ = filepath.Glob(filepath.Join(k.home, "audit", "*-*"))
+		if err != nil || i == 8 {
+			k.t.Fatalf("%d files of the trail: %v, %s", len(files), err, out)
+		}
 	}
 	check(k.t, os.WriteFile(files[0], []byte("nothing"), 0o600))
 	db, err := bolt.Open(filepath.Join(k.home, "ledger.db"), 0o600, nil)

@@ -307,12 +307,3 @@ func topicOf(words []string) (topic, bool) {
 	}
 	return topics[i], true
 }
-
-// topicNames returns the names of the topics.
-func topicNames() []string {
-	names := make([]string, len(topics))
-	for i, t := range topics {
-		names[i] = t.name
-	}
-	return names
-}

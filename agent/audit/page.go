@@ -58,6 +58,9 @@ type Query struct {
 	Stories bool     `json:"stories,omitempty"`
 	Open    []uint64 `json:"open,omitempty"`
 	Waiting []uint64 `json:"waiting,omitempty"`
+
+	// Lost are the records that were given up, among those that a query by number asks for.
+	Lost []Lost `json:"lost,omitempty"`
 }
 
 // Page is a part of the trail, in its order.
@@ -73,6 +76,9 @@ type Page struct {
 	// pages.
 	Open    []uint64 `json:"open,omitempty"`
 	Waiting []uint64 `json:"waiting,omitempty"`
+
+	// Lost are the records that were given up, among those that a query by number asks for.
+	Lost []Lost `json:"lost,omitempty"`
 }
 
 // Promises returns the members that no answer of the agent lacks.
@@ -109,7 +115,20 @@ func (t Trail) Page(ctx context.Context, q Query) (Page, error) {
 	if err == nil && p.stories != nil {
 		err = p.drain()
 	}
+	if q.From > 0 && q.From == q.To {
+		p.page.Lost = t.lostAt(q.From)
+	}
 	return p.page, err
+}
+
+// lostAt returns the records that were given up together with one, none if that was not.
+func (t Trail) lostAt(number uint64) (lost []Lost) {
+	for _, h := range t.Ledger.Holes() {
+		if h.From <= number && number <= h.To {
+			lost = append(lost, Lost{h.From, h.To, h.At})
+		}
+	}
+	return lost
 }
 
 type pager struct {

@@ -218,6 +218,10 @@ func (t *trail) story(ctx context.Context, number uint64) ([]audit.Record, error
 		if page.Head < number {
 			return nil, hint(fmt.Errorf("there is no record %d", number), adviceNoRecord)
 		}
+		if len(page.Lost) > 0 {
+			return nil, hint(fmt.Errorf("record %d is lost: it was damaged, and on %s the operator went on without it",
+				number, when(page.Lost[0].At)), adviceLostRecord)
+		}
 		return nil, hint(fmt.Errorf("record %d is not kept any more", number),
 			adviceOldRecord)
 	}

@@ -158,6 +158,8 @@ var (
 	adviceOldRecord = advise("old-record",
 		"the settings audit.keep and audit.max say for how long records are kept, and a ledger that was put back "+
 			"from a copy has a gap; `pksa audit tail` shows the latest")
+	adviceLostRecord = advise("lost-record",
+		"nobody can tell what it was; `pksa audit verify` shows all that was lost")
 	adviceNoTransaction = advise("no-transaction", "the trail has the transactions that this wallet signed, and keeps "+
 		"them as long as the settings audit.keep and audit.max say; `pksa audit tail` shows the latest")
 	adviceSessions   = advise("sessions", "`pksa session list` shows the sessions that live")

@@ -55,7 +55,7 @@ type Policy struct {
 func Compile(file string, src []byte, env Options) (*Policy, Problems) {
 	c := &compiler{Reader: yamlnode.NewReader(yamlnode.Options{
 		File: file, Noun: "a policy", NoAlias: ", or use lists", Nearest: nearestWord, KeyHint: keyHint,
-		EmptyList: emptyListHint, ValueHint: valueHint,
+		EmptyList: emptyListHint, ValueHint: valueHint, Comma: numberWithComma,
 	}), file: file, options: env, version: version1, names: map[string]int{}, lists: map[string][]*yamlnode.Node{},
 		nodes: map[*rule]*yamlnode.Node{}, possible: map[int]int{}}
 	p := &Policy{file: file, hash: sha256.Sum256(src), mostCounters: cmp.Or(env.MostCounters, MostCounters),
@@ -96,6 +96,7 @@ type compiler struct {
 	possible  map[int]int              // by line, how many warnings the wallet or the clock could give
 
 	section section // of the rule at hand
+	parted  bool    // the list at hand may be one number, and no part of it is advised about
 
 	// transaction names the operations of the rule at hand, for $1.permlink.
 	transaction []string

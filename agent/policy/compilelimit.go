@@ -44,6 +44,10 @@ func (c *compiler) readMeasure(m yamlnode.Mapping, l *limit) {
 			continue
 		}
 		l.measure = kind
+		if says := partsOfNumber(m.Value(key).Items); says != "" {
+			c.Complain(m.Value(key), "%s", says)
+			continue
+		}
 		for _, item := range m.Value(key).Each() {
 			c.readQuota(item, key, l)
 		}

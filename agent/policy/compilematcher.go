@@ -35,11 +35,33 @@ func (c *compiler) listMatcher(n *yamlnode.Node, sh *shape, where string) matche
 		c.Complain(n, "%s is a list: say each, any, exactly or size", where)
 		return anything{}
 	}
+	if c.partedByComma(n, sh) {
+		return anything{}
+	}
 	var t oneOf
 	for _, item := range n.Items {
 		t = append(t, c.matcher(item, sh, where))
 	}
+	c.parted = false
 	return anyOf(t)
+}
+
+// partedByComma looks for a number that YAML has made a list of. An amount and its part are not
+// both values of one field, and of others it warns. It reports whether it has complained.
+func (c *compiler) partedByComma(n *yamlnode.Node, sh *shape) bool {
+	says := partsOfNumber(n.Items)
+	switch {
+	case says == "":
+		return false
+	case sh.kind == anAsset || sh.kind == aNumber && !strings.Contains(says, "%"):
+		c.Complain(n, "%s", says)
+		return true
+	}
+	if _, _, unknown := strings.Cut(says, nothingToWrite); !unknown {
+		c.Warn(n, "%s; for two values, write a blank behind the comma", says)
+		c.parted = true
+	}
+	return false
 }
 
 // valueMatcher compiles a single value: equal, or one of a list that it names.
@@ -109,6 +131,9 @@ func (c *compiler) reference(n *yamlnode.Node, name string, sh *shape, where str
 			hint = fmt.Sprintf("; a text that begins with $ is written $$%s", name)
 		}
 		c.Complain(n, "there is no list %q%s", name, hint)
+		return anything{}
+	}
+	if n := (&yamlnode.Node{Items: list, Line: list[0].Line, Column: list[0].Column}); c.partedByComma(n, sh) {
 		return anything{}
 	}
 	var t oneOf
@@ -273,6 +298,10 @@ func (c *compiler) boundMatcher(e yamlnode.Entry, sh *shape, where string) match
 	}
 	// JSON has no type that the file could know: the number is told by the missing quotes.
 	if sh.kind == aJSON {
+		if says := numberWithComma(text); says != "" {
+			c.Complain(e.Value, "%s, and quotes make a text", says)
+			return anything{}
+		}
 		if e.Value.Quoted {
 			c.Complain(e.Value, "%s in quotes is a text; %s takes a number without", quote(text), e.Key.Text)
 			return anything{}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -66,14 +67,8 @@ func boolLiteral(text string) (value, error) {
 
 // numberForm explains what a number looks like.
 func numberForm(text string) error {
-	if point, thousands, ok := withComma(text); ok {
-		return fmt.Errorf("%s: write %s: commas are not read", quote(text), either(point, thousands,
-			func(number string) string {
-				if _, ok := parseDecimal(number); !ok {
-					return ""
-				}
-				return number
-			}))
+	if says := numberWithComma(text); says != "" {
+		return errors.New(says)
 	}
 	cleaned := strings.ReplaceAll(strings.TrimPrefix(text, "+"), "_", "")
 	if strings.HasPrefix(cleaned, ".") {
@@ -123,6 +118,9 @@ func percentLiteral(text, digits string, percent bool) (value, error) {
 	d, ok := parseDecimal(digits)
 	if _, blank := parseDecimal(strings.TrimSpace(digits)); !ok && blank {
 		return value{}, fmt.Errorf("%s: write %s%%, without a blank", quote(text), strings.TrimSpace(digits))
+	}
+	if says := numberWithComma(text); says != "" {
+		return value{}, errors.New(says)
 	}
 	if !ok {
 		return value{}, numberForm(digits)
@@ -179,13 +177,14 @@ func parseAmount(text string) (hive.Asset, error) {
 		if !strings.EqualFold(symbol, known.String()) {
 			continue
 		}
-		// Whether a comma is a decimal point or parts thousands, only the author knows: a guess can
-		// be ten or a thousand times as much.
-		if point, thousands, ok := withComma(number); ok {
-			return a, fmt.Errorf("%s: write %s: commas are not read", quote(text), either(point, thousands,
-				func(number string) string { return writeAmount(number, known) }))
+		if says := numberWithComma(text); says != "" {
+			return a, errors.New(says)
 		}
-		if fixed := writeAmount(strings.ReplaceAll(number, "_", ""), known); fixed != "" {
+		fixed := writeAmount(strings.ReplaceAll(number, "_", ""), known)
+		switch {
+		case fixed != "" && strings.Contains(number, "_"):
+			return a, fmt.Errorf("%s: write %s; numbers are plain digits", quote(text), fixed)
+		case fixed != "":
 			return a, fmt.Errorf("%s: %s has %s decimals, write %s", quote(text), known,
 				decimalWords[known.Decimals()], fixed)
 		}
@@ -196,6 +195,61 @@ func parseAmount(text string) (hive.Asset, error) {
 	}
 	return a, fmt.Errorf("%s is no amount%s", quote(text), hint)
 }
+
+// numberWithComma returns what to write instead of a number with commas, with its unit behind it,
+// "" if the text is none. Whether a comma is a decimal point or parts thousands, only the author
+// knows: a guess can be ten or a thousand times as much.
+func numberWithComma(text string) string {
+	text, _, _ = strings.Cut(text, " per ")
+	number := strings.TrimRight(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz% ")
+	unit := strings.TrimSpace(text[len(number):])
+	point, thousands, ok := withComma(number)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%s: write %s: commas are not read", quote(text), either(point, thousands,
+		func(number string) string {
+			for _, known := range []hive.Symbol{hive.HIVE, hive.HBD, hive.VESTS} {
+				if strings.EqualFold(unit, known.String()) {
+					return writeAmount(number, known)
+				}
+			}
+			if _, ok := parseDecimal(number); !ok || unit != "" && unit != "%" {
+				return ""
+			}
+			return number + unit
+		}))
+}
+
+// partsOfNumber returns the same of a list that YAML has parted at the commas of a number, "" if it
+// is none: behind the comma no blank stands, and the last part has a unit.
+func partsOfNumber(items []*yamlnode.Node) string {
+	for i := range items {
+		text := ""
+		for j, item := range items[i:] {
+			if item.Kind != yamlnode.Scalar || item.Quoted ||
+				j > 0 && (item.Line != items[i+j-1].Line ||
+					item.Column != items[i+j-1].Column+len(items[i+j-1].Text)+1) {
+				break
+			}
+			if j > 0 {
+				text += ","
+			}
+			text += item.Text
+			if j == 0 || allDigits(strings.Replace(item.Text, ".", "", 1)) && !startsWithZeros(item.Text) {
+				continue
+			}
+			if says := numberWithComma(text); says != "" {
+				return says
+			}
+			break
+		}
+	}
+	return ""
+}
+
+// startsWithZeros reports whether digits are those behind a comma, as in 1,050.
+func startsWithZeros(digits string) bool { return len(digits) == 3 && digits[0] == '0' }
 
 // withComma returns the numbers that a text with commas may mean, which are digits, points and
 // commas: that the comma is a point, and that it parts thousands. A number that it cannot mean is
@@ -212,12 +266,15 @@ func withComma(text string) (point, thousands string, ok bool) {
 	return point, strings.ReplaceAll(text, ",", ""), true
 }
 
+// nothingToWrite stands where it is not clear which number was meant.
+const nothingToWrite = "a number with a point"
+
 // either names the two numbers that a comma may mean, as far as they can be written.
 func either(small, large string, write func(string) string) string {
 	small, large = write(small), write(large)
 	switch {
 	case small == "" && large == "":
-		return "a number with a point"
+		return nothingToWrite
 	case small == "" || large == "":
 		return small + large + ", if that is meant"
 	}

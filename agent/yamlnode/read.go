@@ -223,9 +223,12 @@ func (r *Reader) commentAt(n *Node) int {
 // vetMap vets a map; name is the key that leads to it.
 func (r *Reader) vetMap(n *Node, name string, depth int) {
 	seen := map[string]*Node{}
-	for _, e := range n.Entries {
+	for i, e := range n.Entries {
 		key := e.Key
+		r.vetComma(n.Entries[i:])
 		switch {
+		case r.bad[key]: // the rest of a number
+			continue
 		case key.source.Tag == "!!merge" && !key.Quoted:
 			r.Complain(key, `"<<" merges maps in YAML; write the keys out`)
 			r.bad[e.Value] = true // or each of its keys would be one more complaint
@@ -243,6 +246,35 @@ func (r *Reader) vetMap(n *Node, name string, depth int) {
 			r.Complain(key, "%q stands here twice; the other is on line %d", key.Text, seen[key.Text].Line)
 		}
 		r.vet(e.Value, key.Text, depth+1)
+	}
+}
+
+// vetComma complains about a number that YAML has parted at its commas: the value of the first
+// entry, and keys without a value behind it. What is left of it must not be read, or explained, by
+// itself.
+func (r *Reader) vetComma(entries []Entry) {
+	value, rest := entries[0].Value, entries[1:]
+	if r.options.Comma == nil || value.Kind != Scalar || value.Quoted || r.bad[value] {
+		return
+	}
+	text, parts := value.Text, 0
+	for _, e := range rest {
+		if e.Key.Kind != Scalar || e.Key.Quoted || e.Value.Kind != Scalar || !e.Value.Null || e.Value.Text != "" ||
+			e.Key.Line != value.Line {
+			break
+		}
+		text, parts = text+","+e.Key.Text, parts+1
+	}
+	says := ""
+	if parts > 0 {
+		says = r.options.Comma(text)
+	}
+	if says == "" {
+		return
+	}
+	r.Complain(value, "%s", says)
+	for _, e := range rest[:parts] {
+		r.bad[e.Key], r.bad[e.Value] = true, true
 	}
 }
 

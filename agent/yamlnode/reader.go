@@ -38,6 +38,9 @@ type Options struct {
 	ValueHint func(key, word string, known []string) string
 	// EmptyList returns what to write in the place of an empty list, or "".
 	EmptyList func(key string) string
+	// Comma returns the complaint about a number that YAML parts at its commas, such as {max: 1,5},
+	// or "" if the text is no such number. Nil complains of the parts.
+	Comma func(text string) string
 }
 
 // Reader reads one file and collects complaints. It must not be used concurrently.

@@ -286,6 +286,10 @@ func accountHint(text string) string {
 		return "; YAML knows the straight quotes only"
 	case isWord(text, wordsForSelf):
 		return "; the account of the request is $account"
+	case isWord(plain, wordsForAll):
+		return "; there is no word for all: leave the test out if it may be anybody"
+	case isWord(plain, wordsForNothing) && plain != "null":
+		return `; there is no word for nobody: where the chain has nobody, that is ""`
 	case err == nil:
 		return "; write " + plain
 	}

@@ -109,16 +109,29 @@ func (r *rule) denied(near []*rule) []*rule {
 	return whole
 }
 
-// stopsAll reports whether a rule is about everything: a freeze, which is meant to leave nothing.
+// stopsAll reports whether a rule is about everything, of all or of some apps, accounts or keys: a
+// freeze, which is meant to leave nothing.
 func (r *rule) stopsAll() bool {
+	if r.text != nil || r.behalf != nil || r.broadcast != nil {
+		return false
+	}
+	if r.entries != nil {
+		return r.kinds[Sign] && r.namesGroup(groupPosting) && r.namesGroup(groupActive)
+	}
+	if r.keys != nil {
+		return r.kinds[Sign]
+	}
 	for kind := Auth; kind <= Decrypt; kind++ {
 		if !r.kinds[kind] {
 			return false
 		}
 	}
-	return r.entries == nil && r.text == nil && r.apps == nil && r.accounts == nil && r.keys == nil &&
-		r.behalf == nil &&
-		r.broadcast == nil
+	return true
+}
+
+// namesGroup reports whether the rule is about all operations of a group.
+func (r *rule) namesGroup(group string) bool {
+	return slices.ContainsFunc(r.entries, func(e opEntry) bool { return e.name == group && len(e.fields) == 0 })
 }
 
 // doubtful reports whether a rule that asks may match by what is unclear to it and no to the deny

@@ -23,6 +23,7 @@ type place struct {
 	lists    map[string][]*yamlnode.Node // of the file
 	evadable bool                        // what evades the test is better off
 	first    bool                        // the test is all that is said about the value
+	negated  bool                        // it stands under not
 }
 
 // allows reports whether what fits the test is let through, and nobody looks at it.
@@ -123,7 +124,9 @@ func (p *place) enter(e yamlnode.Entry, visit func(*place)) {
 	visit(p)
 	switch m := p.matcher.(type) {
 	case noneOf:
-		p.part(e.Value, m.matcher).walk(visit)
+		below := p.part(e.Value, m.matcher)
+		below.negated = true
+		below.walk(visit)
 	case inside:
 		sh := p.shape
 		for _, name := range m.path {
@@ -150,7 +153,7 @@ func (p *place) enter(e yamlnode.Entry, visit func(*place)) {
 // other returns the place of a test of another value: a member, an element.
 func (p *place) other(n *yamlnode.Node, m matcher, sh *shape, name string) *place {
 	below := p.part(n, m)
-	below.whole, below.shape, below.name, below.first = m, sh, name, true
+	below.whole, below.shape, below.name, below.first, below.negated = m, sh, name, true, false
 	return below
 }
 

@@ -23,8 +23,7 @@ func (c *compiler) reviewRule(r *rule, rules []*rule) {
 	}
 	if n := c.valueOfKey(r, "transaction"); n != nil && r.evadable(rules) {
 		c.Warn(n, "in %s, transaction matches these operations alone and in this order: one operation more, and %q "+
-			"does "+
-			"not match; write operations", r.section, r.name)
+			"does not match; write operations, which also matches each of them alone", r.section, r.name)
 	}
 	c.reviewTimeout(r)
 }

@@ -85,8 +85,14 @@ func wordForAll(p *place) string {
 	if word == "" {
 		word, orText = p.bareWord("true"), ", or put it in quotes if that text is meant"
 	}
-	if word == "" {
+	switch {
+	case word == "":
 		return ""
+	case p.ownWord("all", word):
+		if p.allows() || p.node.Quoted {
+			return ""
+		}
+		orText = ", or put it in quotes if that text is meant"
 	}
 	what := "that text"
 	if p.shape.kind == anAccount {
@@ -95,12 +101,21 @@ func wordForAll(p *place) string {
 	return fmt.Sprintf("%s: %q is %s and no word for all%s%s", p.name, word, what, p.insteadOfAll(), orText)
 }
 
+// ownWord reports whether a word is one that games have among the values of a member, such as
+// mode: all and target: none. In an allow rule nothing is lost by it: it matches less.
+func (p *place) ownWord(own, word string) bool {
+	return p.shape.kind == aJSON && p.entry != nil && strings.EqualFold(word, own)
+}
+
 // insteadOfAll returns what such a test does, and what to write.
 func (p *place) insteadOfAll() string {
 	if p.field == "text" && p.name == p.field {
 		return "; test what your app's texts begin with, or their members"
 	}
 	leaveOut := "leave " + p.name + " out"
+	if p.negated {
+		return p.exceptAll()
+	}
 	switch p.rule.section {
 	case denySection:
 		return ", so the rule denies nothing else; " + leaveOut + " to deny all"
@@ -108,6 +123,17 @@ func (p *place) insteadOfAll() string {
 		return ", so nothing else is counted; " + leaveOut + " to count all"
 	}
 	return ", so the rule matches nothing else; " + leaveOut + " if it may be anything"
+}
+
+// exceptAll returns the same of a test with not, which takes all but that word.
+func (p *place) exceptAll() string {
+	switch p.rule.section {
+	case denySection:
+		return ", so with not the rule denies everything else; name what it shall not deny"
+	case limitSection:
+		return ", so with not everything else is counted; name what is not to be counted"
+	}
+	return ", so with not the rule matches everything else; name what it shall not match"
 }
 
 // reviewName warns about a name in a list of accounts or apps that seems to mean all of them.
@@ -143,6 +169,9 @@ func wordForNothing(p *place) string {
 	}
 	// What is sent to the account null is burnt, and everybody knows it by that name.
 	if word == "" || p.shape.kind == anAccount && word == "null" && (!p.node.Null || p.pays()) {
+		return ""
+	}
+	if p.ownWord("none", word) && (p.allows() || p.node.Quoted) {
 		return ""
 	}
 	switch p.shape.kind {

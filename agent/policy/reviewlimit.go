@@ -42,6 +42,7 @@ type binding struct {
 func (c *compiler) reviewValue(b binding) {
 	node, name, what := c.nodes[b.rule], b.rule.name, b.entry.name
 	free, binds := b.unbound((*limit).always), b.unbound((*limit).overTime)
+	often := b.unbound((*limit).countsOperations)
 	switch {
 	case len(b.limits) == 0:
 		c.Warn(node, "%q lets %s spend without any limit", name, what)
@@ -58,6 +59,10 @@ func (c *compiler) reviewValue(b binding) {
 	case b.unbound((*limit).spends).limit != nil && b.entry.anyAmount() != "":
 		c.Warn(node, "%q lets %s spend any amount: %q counts how often, and not how much; add a limit with spend, or "+
 			"test %s with max", name, what, b.limits[0].name, b.entry.anyAmount())
+	case !b.rule.ordered && often.limit != nil:
+		c.Warn(node, "%q lets %s spend as often as fits one request: %q counts requests, and each can hold many "+
+			"operations; say count in its place, add count: 1 per request, or a limit with spend", name, what,
+			often.limit.name)
 	default:
 		if l := b.unbound(b.total).limit; l != nil {
 			c.Warn(node, "%q lets %s spend without any limit but %q, which has one counter for each value of a field "+
@@ -82,12 +87,24 @@ func (c *compiler) reviewCounted(b binding) {
 			"counts only at its times, %s; take the times away, or add a limit for the other "+
 			"times", b.rule.name, what, l.name,
 			rest.why)
+	case l != nil && b.seemsToCount(l):
+		c.Warn(c.nodes[b.rule], "%q lets %s through as often as the app likes beside limit %q, which counts only %s; "+
+			"let it count all, or add a limit for the rest", b.rule.name, what, l.name, rest.why)
 	case l == nil && len(b.limits) > 0:
 		if l := b.unbound(b.total).limit; l != nil {
 			c.Warn(c.nodes[b.rule], "%q lets %s through as often as the app likes: limit %q has one counter for each "+
 				"value of a field that the app chooses, and no limit counts all", b.rule.name, what, l.name)
 		}
 	}
+}
+
+// seemsToCount reports whether a limit that leaves some of an entry out seems to be about all of
+// it: it names the operation, with a test of its own. Applications of custom_json are many.
+func (b binding) seemsToCount(l *limit) bool {
+	return b.entry != nil && l.overTime() && (l.measure == measureCount || l.measure == measureRequests) &&
+		!strings.HasPrefix(b.entry.name, "custom") && slices.ContainsFunc(l.entries, func(e opEntry) bool {
+		return e.name == b.entry.name && len(e.fields) > 0
+	})
 }
 
 // total reports whether a limit binds over time, whatever the application writes.
@@ -97,6 +114,11 @@ func (l *limit) always() bool { return true }
 
 // spends reports whether the limit counts how much is spent.
 func (l *limit) spends() bool { return l.measure == measureSpend }
+
+// countsOperations reports whether many operations in one request are more to the limit than one.
+func (l *limit) countsOperations() bool {
+	return l.measure == measureCount || l.measure == measureSpend
+}
 
 // anyAmount returns a field by which the operation may spend as much as the application likes, ""
 // if the entry bounds all. A fee alone is set by the chain.

@@ -13,7 +13,7 @@ import (
 // what the entry really does and what to write, "" if it is no trap in this rule.
 var entryTraps = []func(*rule, *opEntry) string{
 	freeBeneficiaries, renounced, everyID, downvotes, neverPays, withOwner, withoutTakeover, withAnotherKey,
-	atAPoorPrice, anotherSigner, leastOnly,
+	atAPoorPrice, anotherSigner, leastOnly, oneAssetPrice,
 }
 
 // reviewEntries warns about entries of a rule or limit that are no errors and say something else
@@ -138,16 +138,13 @@ func (e *opEntry) mayRenounce(field string) bool {
 	return nobody == nil || mayTake(nobody, value{kind: isList})
 }
 
-// ids are of side chains and games that have nothing to do with each other.
-var ids = []string{unknownText, "ssc-mainnet-hive", "sm_gift_cards"}
-
 // everyID finds a test of the id that keeps nothing out: a negation, or a pattern.
 func everyID(r *rule, e *opEntry) string {
 	m := e.test("id")
 	if r.section != allowSection || e.name != "custom_json" || m == nil || has(m, isWild) {
 		return ""
 	}
-	if slices.ContainsFunc(ids, func(id string) bool { return !takes(m, textValue(id)) }) {
+	if !takes(m, textValue(unknownText)) {
 		return ""
 	}
 	return "custom_json with this test of id allows nearly every game and side chain; name the ids, or what they " +
@@ -256,9 +253,35 @@ func atAPoorPrice(r *rule, e *opEntry) string {
 	return ""
 }
 
+// oneAssetPrice finds a price of two amounts of the same asset.
+func oneAssetPrice(_ *rule, e *opEntry) string {
+	sides := map[string]matcher{}
+	for _, side := range members(e.testOf("exchange_rate")) {
+		sides[side.path[0]] = side.matcher
+	}
+	base, quote := sides["base"], sides["quote"]
+	if base == nil || quote == nil {
+		return ""
+	}
+	for _, one := range []hive.Symbol{hive.HIVE, hive.HBD} {
+		for _, other := range []hive.Symbol{hive.HIVE, hive.HBD} {
+			if one != other && mayBeOf(base, one) && mayBeOf(quote, other) {
+				return ""
+			}
+		}
+	}
+	return e.name + " with this exchange_rate never matches: a price is HIVE for HBD or HBD for HIVE; correct " +
+		".base or " +
+		".quote"
+}
+
 // maySell reports whether an entry takes some amount of an asset.
 func (e *opEntry) maySell(field string, symbol hive.Symbol) bool {
-	m := e.testOf(field)
+	return mayBeOf(e.testOf(field), symbol)
+}
+
+// mayBeOf reports whether a test takes some amount of an asset.
+func mayBeOf(m matcher, symbol hive.Symbol) bool {
 	tries := []value{assetValue(hive.Asset{Amount: 1, Symbol: symbol}),
 		assetValue(hive.Asset{Amount: much, Symbol: symbol})}
 	eachLeaf(m, func(leaf matcher) bool {

@@ -180,6 +180,9 @@ func (p *place) fits(v value) error {
 		if whole {
 			return p.entry.fits(p.field, v.asset)
 		}
+		if p.field == "exchange_rate" && v.asset.Amount <= 0 {
+			return errors.New("both amounts of a price are more than zero")
+		}
 	case isText:
 		return p.entry.fits(p.field, v.text)
 	case isTime:

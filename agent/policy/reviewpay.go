@@ -20,7 +20,8 @@ type payment struct {
 	amount value // absent: however much
 }
 
-// reviewOtherWays warns where a rule denies one way to pay somebody, and others are open.
+// reviewOtherWays warns where a rule denies one way to pay somebody, or has a person asked, and
+// others are open.
 func (c *compiler) reviewOtherWays(r *rule, rules []*rule) {
 	for i, n := range c.entryNodes(r) {
 		e := &r.entries[i]
@@ -28,16 +29,29 @@ func (c *compiler) reviewOtherWays(r *rule, rules []*rule) {
 			continue
 		}
 		for _, other := range rules {
-			if !other.section.permits() || other.observe || !other.mayMeet(r) {
+			if !other.letsPast(r) || other.observe || !other.mayMeet(r) {
 				continue
 			}
 			if way, pay := c.otherWay(r, e, other, rules); way != "" {
-				c.Warn(c.entryName(n), "%q denies %s, and %q lets %s through, %s", r.name, e.denied(pay), other.name,
-					way, e.instead(pay, way))
+				c.Warn(c.entryName(n), "%q %s %s, and %q lets %s through, %s", r.name, forbids[r.section],
+					e.denied(pay),
+					other.name, way, strings.Replace(e.instead(pay, way), "deny ", forbidding[r.section], 1))
 				break
 			}
 		}
 	}
+}
+
+// forbids and forbidding say in a sentence what a rule of the section does, and what to do.
+var (
+	forbids    = map[section]string{denySection: "denies", askSection: "asks about"}
+	forbidding = map[section]string{denySection: "deny ", askSection: "ask about "}
+)
+
+// letsPast reports whether what the rule permits is no longer kept by another one: where that asks,
+// a person is asked by each rule that asks.
+func (r *rule) letsPast(by *rule) bool {
+	return r.section == allowSection || r.section == askSection && by.section == denySection
 }
 
 // forbidsPaying reports whether the entry of a deny rule seems to be there so that somebody is not
@@ -113,13 +127,21 @@ func (c *compiler) otherWay(r *rule, e *opEntry, other *rule, rules []*rule) (wa
 	return "", payment{}
 }
 
-// guarded reports whether a deny rule may be about a payment to an account by the other operation,
+// guarded reports whether other rules may be about a payment to an account by the other operation,
 // for all apps and accounts that this rule and the permitting one are about.
 func (r *rule) guarded(permitting *rule, rules []*rule, operation, to string) bool {
-	return slices.ContainsFunc(rules, func(d *rule) bool {
-		return d.section == denySection && !d.observe && d.mayDeny(operation, to) &&
-			coversBoth(d.apps, r.apps, permitting.apps) && coversBoth(d.accounts, r.accounts, permitting.accounts)
-	})
+	var times []schedule
+	for _, d := range rules {
+		if !d.forbidsAs(r) || !d.mayDeny(operation, to) || !coversBoth(d.apps, r.apps, permitting.apps) ||
+			!coversBoth(d.accounts, r.accounts, permitting.accounts) {
+			continue
+		}
+		if !d.when.bounded() || boundAlways(r.when, []schedule{d.when}) {
+			return true
+		}
+		times = append(times, d.when)
+	}
+	return len(times) > 0 && boundAlways(r.when, times)
 }
 
 // coversBoth reports whether a set has all that is in two others at once; nil is all.

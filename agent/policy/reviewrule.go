@@ -17,9 +17,11 @@ func (c *compiler) reviewRule(r *rule, rules []*rule) {
 	}
 	if r.section == denySection {
 		c.reviewBehalf(r)
+		c.reviewRest(r)
+	}
+	if r.evadable(rules) {
 		c.reviewOtherWays(r, rules)
 		c.reviewPayee(r, rules)
-		c.reviewRest(r)
 	}
 	if n := c.valueOfKey(r, "transaction"); n != nil && r.evadable(rules) {
 		c.Warn(n, "in %s, transaction matches these operations alone and in this order: one operation more, and %q "+

@@ -94,7 +94,8 @@ func ofElement(m matcher) bool {
 	return ok && allDigits(in.path[0])
 }
 
-// reviewPayee warns where a rule denies by who is paid, and tokens are paid inside of custom_json.
+// reviewPayee warns where a rule denies, or has a person asked, by who is paid, and tokens are paid
+// inside of custom_json.
 func (c *compiler) reviewPayee(r *rule, rules []*rule) {
 	for i, n := range c.entryNodes(r) {
 		if !r.entries[i].hasMatcher(payeeField) {
@@ -104,31 +105,64 @@ func (c *compiler) reviewPayee(r *rule, rules []*rule) {
 			if other.section != allowSection || other.observe || !other.mayMeet(r) {
 				continue
 			}
-			if move, pays := other.paysTokens(rules); pays {
+			if move, pays := other.paysTokens(r, &r.entries[i], rules); pays {
 				c.Warn(c.entryName(n), "payee sees no tokens: %q lets custom_json through, in which tokens go to "+
-					"anybody (%s); name who may get them there, such as json: {%s: [bob]}, or deny it by json",
-					other.name, move.says, move.to)
+					"anybody (%s); name who may get them there, such as json: {%s: [bob]}, or %sit by json",
+					other.name, move.says, move.to, forbidding[r.section])
 				return
 			}
 		}
 	}
 }
 
-// paysTokens returns a move by which the rule lets a stranger get tokens, and no rule denies it.
-func (r *rule) paysTokens(rules []*rule) (move tokenMove, pays bool) {
-	stranger := inJSON(unknownText)
+// paysTokens returns a move by which the rule lets those get tokens whom an entry of another rule
+// keeps from being paid, and no rule keeps them from that. Where the entry names nobody, a stranger
+// stands for them.
+func (r *rule) paysTokens(by *rule, e *opEntry, rules []*rule) (move tokenMove, pays bool) {
+	var receivers []value
+	for _, name := range e.recipients() {
+		receivers = append(receivers, inJSON(name))
+	}
+	known := len(receivers) > 0 && !slices.ContainsFunc(e.fields,
+		func(f fieldMatcher) bool { return hasNot(f.matcher) })
+	if !known {
+		receivers = []value{inJSON(unknownText)}
+	}
 	for _, move := range tokenMoves {
-		if !move.pays() || !r.mayMove(move, stranger) {
-			continue
-		}
-		if !slices.ContainsFunc(rules, func(other *rule) bool {
-			return other.section == denySection && !other.observe && covers(other.apps, r.apps) &&
-				(other.entries == nil || other.mayMove(move, unknown))
-		}) {
-			return move, true
+		for _, to := range receivers {
+			if !move.pays() || !r.mayMove(move, to) {
+				continue
+			}
+			if !known {
+				to = unknown
+			}
+			if !r.keptFrom(by, rules, func(other *rule) bool {
+				return other.entries == nil ||
+					other.mayMove(move, to)
+			}) {
+				return move, true
+			}
 		}
 	}
 	return tokenMove{}, false
+}
+
+// keptFrom reports whether at all times a rule under deny, or one that asks where this is enough
+// for another one, is about something that the rule permits.
+func (r *rule) keptFrom(by *rule, rules []*rule, is func(*rule) bool) bool {
+	var times []schedule
+	for _, other := range rules {
+		if other.forbidsAs(by) && covers(other.apps, r.apps) && is(other) {
+			times = append(times, other.when)
+		}
+	}
+	return len(times) > 0 && boundAlways(by.when, times)
+}
+
+// forbidsAs reports whether a rule keeps an application from something, at least as another does.
+func (r *rule) forbidsAs(by *rule) bool {
+	return !r.observe && (r.section == denySection || r.section == askSection && by.section == askSection &&
+		!r.onlyUncovered)
 }
 
 func (r *rule) mayMove(move tokenMove, to value) bool {

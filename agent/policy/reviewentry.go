@@ -13,7 +13,7 @@ import (
 // what the entry really does and what to write, "" if it is no trap in this rule.
 var entryTraps = []func(*rule, *opEntry) string{
 	freeBeneficiaries, renounced, everyID, downvotes, neverPays, withOwner, withoutTakeover, withAnotherKey,
-	atAPoorPrice, anotherSigner, leastOnly, oneAssetPrice,
+	atAPoorPrice, anotherSigner, leastOnly, oneAssetPrice, atAnyTokenPrice,
 }
 
 // reviewEntries warns about entries of a rule or limit that are no errors and say something else

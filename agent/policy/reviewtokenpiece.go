@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -12,6 +13,40 @@ type freeMove struct {
 	move  tokenMove
 	limit *limit
 	why   string
+}
+
+// tokenPrices are prices at which an order on the market of Hive-Engine is a gift to whoever takes
+// it, and what bounds them.
+var tokenPrices = []struct {
+	action, price, say string
+}{
+	{"buy", "100000000", "{max: 0.3}"},
+	{"sell", "0.00000001", "{min: 0.2}"},
+}
+
+// atAnyTokenPrice finds orders that an entry lets through with the active key at any price: a sum
+// of the quantity does not say what is paid for it, or got.
+func atAnyTokenPrice(r *rule, e *opEntry) string {
+	if r.section != allowSection || e.name != "custom_json" || !r.keys[hive.Active] || e.test("json") == nil {
+		return ""
+	}
+	for _, poor := range tokenPrices {
+		order := engine("market", poor.action, "", "symbol", "quantity", "price")
+		unpriced := order.json
+		order.json = func(to value) value {
+			root := unpriced(to)
+			root.members["contractPayload"].members["price"] = inJSON(poor.price)
+			return root
+		}
+		if e.mayMove(order, unknown) {
+			return fmt.Sprintf("custom_json lets an order of Hive-Engine through at any price (market %s), and a "+
+				"limit of "+
+				"the quantity does not say what it costs; test .price of .contractPayload, such as .price: %s",
+				poor.action,
+				poor.say)
+		}
+	}
+	return ""
 }
 
 // uncountedPiece returns tokens that the entry lets through with the active key and that no limit

@@ -219,25 +219,29 @@ func compact(to, from *bolt.DB) (err error) {
 	return bolt.Compact(to, from, 1<<20)
 }
 
-// copyTo writes what is in use into an empty file. It is no part of the store's contract: only a
-// store in a file can be copied so.
+// copyTo writes the file as it is now to another path. It is no part of the store's contract: only
+// a store in a file can be copied so.
 func (s *boltStore) copyTo(path string) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.db == nil {
 		return ErrUnavailable
 	}
-	used, _ := usage(s.db)
-	if err := roomForCopy(used, path); err != nil {
+	_, size := usage(s.db)
+	if err := roomForCopy(size, path); err != nil {
 		return err
 	}
+	return copyFailed(size, path, copyFile(s.db, path))
+}
+
+// copyFile writes a file as one transaction sees it. bolt.Compact, which would write less, is for
+// files at rest: it writes the last pages when its transaction has ended, and a commit may have
+// changed them by then.
+func copyFile(from *bolt.DB, path string) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer catch(&err)
 	// Not synced: a copy that a power cut spoils is of no use to anybody.
-	to, err := bolt.Open(path, 0o600, &bolt.Options{NoSync: true, NoGrowSync: true, NoFreelistSync: true,
-		FreelistType: bolt.FreelistMapType, Timeout: time.Second})
-	if err == nil {
-		err = errors.Join(compact(to, s.db), to.Close())
-	}
-	return copyFailed(used, path, err)
+	return from.View(func(tx *bolt.Tx) error { return tx.CopyFile(path, 0o600) })
 }
 
 // wasteful reports whether most of a large file is free pages: it never shrinks by itself.

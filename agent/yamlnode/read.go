@@ -63,7 +63,11 @@ func (r *Reader) Read(src []byte) (*Node, bool) {
 				r.options.NotYAML, plain.Describe(r.line(blank.Line)[blank.Column-1]))
 			return nil, false
 		}
-		r.Complain(at, "%s: %s%s", r.options.NotYAML, text, syntaxHint(text))
+		hint := syntaxHint(text)
+		if hint == openBracket && r.hasQuestionMark(at) {
+			hint += ", or a text with ? in it, such as an address, lacks quotes"
+		}
+		r.Complain(at, "%s: %s%s", r.options.NotYAML, text, hint)
 		return nil, false
 	case second != nil:
 		r.Complain(second, "a second document begins here; %s is one document", r.options.Noun)
@@ -341,7 +345,7 @@ func syntaxHint(text string) string {
 		return "; behind a colon stands a blank, one key is on a line or in braces, and what has lines below it " +
 			"ends with a colon"
 	case strings.Contains(text, "expected ',' or"):
-		return "; a bracket that opens near here is not closed"
+		return openBracket
 	case strings.Contains(text, "unknown escape character"):
 		return "; between double quotes a backslash begins an escape: write single quotes"
 	case strings.Contains(text, "cannot start any token"):
@@ -349,6 +353,17 @@ func syntaxHint(text string) string {
 	}
 	return ""
 }
+
+const openBracket = "; a bracket that opens near here is not closed"
+
+// hasQuestionMark reports whether a question mark stands in a text near an error. Inside brackets
+// the YAML library ends a text without quotes there.
+func (r *Reader) hasQuestionMark(at *Node) bool {
+	near := r.lines[max(at.Line-2, 0):min(at.Line+3, len(r.lines))]
+	return slices.ContainsFunc(near, questionMark.MatchString)
+}
+
+var questionMark = regexp.MustCompile(`[^ ]\?`)
 
 var unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
 

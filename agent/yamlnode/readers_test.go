@@ -26,6 +26,11 @@ func TestReadersAgree(t *testing.T) {
 			"2:14: &k is an anchor; there are none here, write the value out"},
 		{"an alias of nothing", "*a",
 			"1:7: not YAML: *a is an alias of nothing; a value that begins with * or & needs quotes"},
+		{"an address with a query in brackets", "text\nrelay: [\n  wss://relay.example/?x=1,\n  b]",
+			"1:1: not YAML: did not " +
+				"find expected ',' or ']'; a bracket that opens near here is not closed, or a text with ? in it, " +
+				"such as an " +
+				"address, lacks quotes"},
 		{"no end of quotes", `"text`, "2:1: not YAML: found unexpected end of stream"},
 		{"a key that stands twice", "text\nname: b", `2:1: "name" stands here twice; the other is on line 1`},
 		{"a map that is merged", "text\n<<: {name: b}", `2:1: "<<" merges maps in YAML; write the keys out`},

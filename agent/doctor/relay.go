@@ -23,9 +23,9 @@ import (
 
 // The times and sizes of a trial of a relay.
 const (
-	registerWait = 25 * time.Second       // name, TLS, greeting, key and registration; a dial alone may take 15 s
-	copyLeast    = 500 * time.Millisecond // that the answer of another copy has, or three round trips
-	copyMost     = 2 * time.Second
+	registerWait = 25 * time.Second        // name, TLS, greeting, key and registration; a dial alone may take 15 s
+	copyLeast    = 1500 * time.Millisecond // that the answer of another copy has, or five round trips
+	copyMost     = 4 * time.Second
 	deliverWait  = 5 * time.Second
 	lookEvery    = 20 * time.Millisecond
 	mostAccounts = 100 // that a trial registers
@@ -158,7 +158,7 @@ func (e *examiner) try(ctx context.Context, r config.Relay, keys *link.Keys, acc
 		t.asked = true
 		begun := time.Now()
 		if comesBack(ctx, l, came, first.data) {
-			copies := time.NewTimer(min(max(3*time.Since(begun), copyLeast), copyMost))
+			copies := time.NewTimer(min(max(5*time.Since(begun), copyLeast), copyMost))
 			defer copies.Stop()
 			for t.delivered = 1; t.delivered < len(sizes) && comesBack(ctx, l, came, ofSize(sizes[t.delivered])); {
 				t.delivered++

@@ -75,6 +75,12 @@ func TestDoctorBesideACopy(t *testing.T) {
 	t.Cleanup(s.halt)
 	s.until("Ready.", "status")
 	r, status := doctorOf(t, other)
+	for range 5 { // a copy on a busy machine may need longer for its answer than the doctor waits
+		if len(r.Findings) > 0 {
+			break
+		}
+		r, status = doctorOf(t, other)
+	}
 	if status != exitErrors || len(r.Findings) != 1 || r.Agent ||
 		!strings.HasPrefix(r.Findings[0].What, "another copy of this wallet runs") {
 		t.Errorf("status %d: %+v", status, r)

@@ -108,6 +108,8 @@ func newKillWorld(t *testing.T, policy string, apps ...string) *killWorld {
 	return newWorldOf(t, homeParts{policy: policy, apps: apps, accounts: []hive.AccountName{"alice"},
 		settings: map[string]string{
 			"limits.requests_per_second": "5000", "limits.account_requests_per_second": "5000",
+			// A session that gives way to a newer one is not lost, and would look like it.
+			"limits.sessions_per_account": "10000", "limits.sessions_per_app": "10000",
 		}})
 }
 

@@ -123,6 +123,7 @@ type homeParts struct {
 	relays   []string        // beside the honest one
 	fault    relaytest.Fault // in the place of what notes the answers; may be nil
 	twoHosts bool            // the nodes are of two hosts
+	ago      time.Duration   // that its ledger was made and the apps were added
 }
 
 var worldRoles = []hive.Role{hive.Memo, hive.Posting, hive.Active}
@@ -240,9 +241,11 @@ func (w *killWorld) makeHome(nodes []string, parts homeParts) {
 			must(store.Import(account, role, []byte(nodetest.Key(account, role).WIF())))
 		}
 	}
-	must(ledger.Create(w.cfg.Ledger, ledgerOf(store)))
+	o := ledgerOf(store)
+	o.Now = w.before(parts.ago)
+	must(ledger.Create(w.cfg.Ledger, o))
 	store.Close()
-	w.withLedger(func(l *ledger.Ledger, store *keystore.Store) {
+	w.withLedgerOf(parts.ago, func(l *ledger.Ledger, store *keystore.Store) {
 		for _, app := range parts.apps {
 			info, err := agent.Admin{Ledger: l, Keys: store}.AddApp(context.Background(), app, "", "")
 			must(err)
@@ -256,8 +259,19 @@ func ledgerOf(store *keystore.Store) ledger.Options {
 		MAC: store.LedgerMAC}
 }
 
+// before is the time so long ago.
+func (w *killWorld) before(ago time.Duration) func() time.Time {
+	return func() time.Time { return time.Now().Add(-ago) }
+}
+
 // withLedger opens the ledger of a wallet that does not run.
 func (w *killWorld) withLedger(f func(*ledger.Ledger, *keystore.Store)) {
+	w.t.Helper()
+	w.withLedgerOf(0, f)
+}
+
+// withLedgerOf does the same as if it were so long ago.
+func (w *killWorld) withLedgerOf(ago time.Duration, f func(*ledger.Ledger, *keystore.Store)) {
 	w.t.Helper()
 	source, err := keystore.ParseSource("identity:" + filepath.Join(w.home, "identity.txt"))
 	if err != nil {
@@ -272,7 +286,9 @@ func (w *killWorld) withLedger(f func(*ledger.Ledger, *keystore.Store)) {
 		w.t.Fatal(err)
 	}
 	defer store.Close()
-	l, err := ledger.Open(w.cfg.Ledger, ledgerOf(store))
+	o := ledgerOf(store)
+	o.Now = w.before(ago)
+	l, err := ledger.Open(w.cfg.Ledger, o)
 	if err != nil {
 		w.t.Fatalf("the ledger does not open: %v", err)
 	}

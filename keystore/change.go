@@ -94,6 +94,9 @@ func (b *Batch) applyTo(c *content, opts AddOptions) (Added, error) {
 		case old.Public() == e.private.Public():
 			added.Unchanged++
 			change = Unchanged
+		case c.before[e.account] != nil && c.before[e.account][at] != nil:
+			complaints = append(complaints, b.complain(e, ErrRotating))
+			continue
 		case opts.Replace:
 			added.Replaced++
 			change = Replaced
@@ -121,21 +124,20 @@ func (s *Store) Import(account hive.AccountName, role hive.Role, wif []byte) err
 	return err
 }
 
-// Remove removes an account's key of one role. An account without keys is not kept. Errors are
+// Remove removes an account's key of one role, and the one that it replaced if it is being rotated.
+// An account without keys is not kept. Errors are
 // [ErrUnknownAccount], [ErrUnknownKey], and those of every change, see [Store.Add].
 func (s *Store) Remove(account hive.AccountName, role hive.Role) error {
 	return s.modify(func(c *content) error {
-		keys := c.accounts[account]
-		if keys == nil {
-			return fmt.Errorf("removing %q: %w", account, ErrUnknownAccount)
+		held, before, err := c.spots(account, role)
+		if err != nil {
+			return fmt.Errorf("removing %w", err)
 		}
-		at, ok := place(role)
-		if !ok || keys[at] == nil {
-			return fmt.Errorf("removing %s/%s: %w", account, role, ErrUnknownKey)
-		}
-		keys[at].Wipe()
-		keys[at] = nil
-		if *keys == (ring{}) {
+		(*held).Wipe()
+		(*before).Wipe()
+		*held, *before = nil, nil
+		c.dropEmpty(account)
+		if *c.accounts[account] == (ring{}) {
 			delete(c.accounts, account)
 		}
 		return nil
@@ -152,6 +154,10 @@ func (s *Store) RemoveAccount(account hive.AccountName) error {
 		}
 		keys.wipe()
 		delete(c.accounts, account)
+		if before := c.before[account]; before != nil {
+			before.wipe()
+			delete(c.before, account)
+		}
 		return nil
 	})
 }

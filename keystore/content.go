@@ -11,18 +11,24 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"pksa/keystore/linejson"
 	"pksa/protocol/hive"
 )
 
-// The versions of the content that are read. The second is written where a signing key is kept, and
-// only there: a program that does not know such keys says that a newer one wrote the file, and one
-// that does not meet them can still open it.
+// The versions of the content that are read. The second is written where a signing key is kept, the
+// third while a key is being rotated, and only there: a program that does not know such keys says
+// that a newer one wrote the file, and one that does not meet them can still open it.
 const (
-	firstVersion   = 1
-	contentVersion = 2
+	firstVersion    = 1
+	signingVersion  = 2
+	rotationVersion = 3
+	contentVersion  = rotationVersion // the newest
 )
+
+// beforeMark begins the member of a key that a rotation replaced, as in old_posting.
+const beforeMark = "old_"
 
 // content is what the file holds under its lock, in the form that the package comment gives.
 type content struct {
@@ -30,6 +36,7 @@ type content struct {
 	ledgerKey  [32]byte
 	recipients []string
 	accounts   map[hive.AccountName]*ring
+	before     map[hive.AccountName]*ring // the keys that rotations replaced, kept until these end
 }
 
 // ring is the keys of one account, indexed as ringRoles; nil where none is kept.
@@ -47,10 +54,15 @@ func place(role hive.Role) (int, bool) {
 
 // version returns the version to write.
 func (c *content) version() int {
+	for _, keys := range c.before {
+		if *keys != (ring{}) {
+			return rotationVersion
+		}
+	}
 	at, _ := place(hive.Signing)
 	for _, keys := range c.accounts {
 		if keys[at] != nil {
-			return contentVersion
+			return signingVersion
 		}
 	}
 	return firstVersion
@@ -60,7 +72,8 @@ func (c *content) version() int {
 func newContent() *content {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails: the process ends instead
-	c := &content{ledgerID: hex.EncodeToString(id[:]), accounts: make(map[hive.AccountName]*ring)}
+	c := &content{ledgerID: hex.EncodeToString(id[:]), accounts: make(map[hive.AccountName]*ring),
+		before: make(map[hive.AccountName]*ring)}
 	_, _ = rand.Read(c.ledgerKey[:])
 	return c
 }
@@ -69,6 +82,14 @@ func newContent() *content {
 func (c *content) wipe() {
 	clear(c.ledgerKey[:])
 	for _, keys := range c.accounts {
+		keys.wipe()
+	}
+	c.wipeBefore()
+}
+
+// wipeBefore overwrites the keys that rotations replaced.
+func (c *content) wipeBefore() {
+	for _, keys := range c.before {
 		keys.wipe()
 	}
 }
@@ -89,6 +110,7 @@ func (c *content) encode() []byte {
 		size += len(recipient) + 8
 	}
 	size += len(c.accounts) * 320 // a name of 16, four roles, four keys of 51 characters
+	size += len(c.before) * 320
 	b := make([]byte, 0, size)
 	b = fmt.Appendf(b, "{\"version\":%d,\n\"ledger\":{\"id\":%q,\"key\":\"", c.version(), c.ledgerID)
 	b = base64.StdEncoding.AppendEncode(b, c.ledgerKey[:])
@@ -100,7 +122,7 @@ func (c *content) encode() []byte {
 	b = append(b, "],\n\"accounts\":["...)
 	for i, name := range c.names() {
 		b = appendComma(b, i, "\n")
-		b = appendAccount(b, name, c.accounts[name])
+		b = appendAccount(b, name, c.accounts[name], c.before[name])
 	}
 	return append(b, "\n]}\n"...)
 }
@@ -113,19 +135,26 @@ func appendComma(b []byte, i int, then string) []byte {
 }
 
 // appendAccount needs no escapes: names and base58 have no character that JSON escapes.
-func appendAccount(b []byte, name hive.AccountName, keys *ring) []byte {
+func appendAccount(b []byte, name hive.AccountName, keys, before *ring) []byte {
 	b = append(b, `{"name":"`...)
 	b = append(b, name...)
+	b = appendKeys(b, "", keys)
+	b = appendKeys(b, beforeMark, before)
+	return append(b, `"}`...)
+}
+
+func appendKeys(b []byte, mark string, keys *ring) []byte {
 	for i, role := range ringRoles {
-		if keys[i] == nil {
+		if keys == nil || keys[i] == nil {
 			continue
 		}
 		b = append(b, `","`...)
+		b = append(b, mark...)
 		b = append(b, role.String()...)
 		b = append(b, `":"`...)
 		b = append(b, keys[i].WIF()...)
 	}
-	return append(b, `"}`...)
+	return b
 }
 
 // decodeContent reads what encode wrote, or what the owner made of it with the age tool and an
@@ -134,7 +163,7 @@ func decodeContent(raw []byte) (*content, error) {
 	if err := checkVersion(raw); err != nil {
 		return nil, err
 	}
-	c := &content{accounts: make(map[hive.AccountName]*ring)}
+	c := &content{accounts: make(map[hive.AccountName]*ring), before: make(map[hive.AccountName]*ring)}
 	root, err := linejson.Parse(raw)
 	if err == nil {
 		err = c.read(root)
@@ -177,8 +206,8 @@ func (c *content) read(root linejson.Value) error {
 
 func readVersion(v linejson.Value) error {
 	version, err := v.Int()
-	if err == nil && version != firstVersion && version != contentVersion {
-		err = v.Wrap(fmt.Errorf("wanted %d or %d", firstVersion, contentVersion))
+	if err == nil && (version < firstVersion || version > contentVersion) {
+		err = v.Wrap(fmt.Errorf("wanted %d to %d", firstVersion, contentVersion))
 	}
 	return err
 }
@@ -241,19 +270,23 @@ func (c *content) readAccounts(v linejson.Value) error {
 }
 
 func (c *content) readAccount(v linejson.Value) error {
-	keys := new(ring)
-	name, err := keys.read(v)
+	keys, before := new(ring), new(ring)
+	name, err := readKeys(v, keys, before)
 	if err == nil {
 		err = c.putAccount(v, name, keys)
 	}
+	if err == nil {
+		err = c.putBefore(v, hive.AccountName(name), before)
+	}
 	if err != nil {
 		keys.wipe()
+		before.wipe()
 	}
 	return err
 }
 
-// read reads the keys of an account and returns its name.
-func (r *ring) read(v linejson.Value) (name string, err error) {
+// readKeys reads the keys of an account, and those that rotations replaced. It returns its name.
+func readKeys(v linejson.Value, keys, before *ring) (name string, err error) {
 	members, err := v.Object()
 	if err != nil {
 		return "", err
@@ -267,11 +300,16 @@ func (r *ring) read(v linejson.Value) (name string, err error) {
 			name = text
 			continue
 		}
-		at, ok := place(readRole(m.Name))
+		to := keys
+		role, replaced := strings.CutPrefix(m.Name, beforeMark)
+		if replaced {
+			to = before
+		}
+		at, ok := place(readRole(role))
 		if !ok {
 			return "", m.Unknown()
 		}
-		if r[at], err = hive.ParseWIF(text); err != nil {
+		if to[at], err = hive.ParseWIF(text); err != nil {
 			return "", m.Value.Wrap(ErrMalformedKey) // hive's error may hold pieces of the key
 		}
 	}
@@ -290,5 +328,24 @@ func (c *content) putAccount(v linejson.Value, name string, keys *ring) error {
 		return v.Wrap(fmt.Errorf("account %s has no key", account))
 	}
 	c.accounts[account] = keys
+	return nil
+}
+
+// putBefore takes the keys that rotations replaced. Each has one in its place.
+func (c *content) putBefore(v linejson.Value, account hive.AccountName, before *ring) error {
+	keys := c.accounts[account]
+	for i, old := range before {
+		switch {
+		case old == nil:
+		case keys[i] == nil:
+			return v.Wrap(fmt.Errorf("account %s has no key in the place of its %s%s", account, beforeMark,
+				ringRoles[i]))
+		case keys[i].Public() == old.Public():
+			return v.Wrap(fmt.Errorf("account %s has one key as %s%s and %[3]s", account, beforeMark, ringRoles[i]))
+		}
+	}
+	if *before != (ring{}) {
+		c.before[account] = before
+	}
 	return nil
 }

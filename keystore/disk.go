@@ -19,7 +19,7 @@ const (
 
 // replace puts data in the place of path. The caller holds the lock of path.
 func replace(disk durable.Disk, path string, data []byte) error {
-	err := disk.Replace(path, data)
+	err := marked(disk).Replace(path, data)
 	if errors.Is(err, durable.ErrInDoubt) {
 		return fmt.Errorf("%w (%v)", ErrInDoubt, err)
 	}

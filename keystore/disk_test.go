@@ -45,6 +45,7 @@ var changes = map[string]func(*Store, Unlock) error{
 		_, err = s.Add(batch, AddOptions{Replace: true})
 		return err
 	},
+	"rotate": func(s *Store, _ Unlock) error { _, err := rotateTo(s, "other"); return err },
 	"remove": func(s *Store, _ Unlock) error { return s.Remove("alice", hive.Posting) },
 	"change lock": func(s *Store, u Unlock) error {
 		return s.ChangeLock(u, "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj")

@@ -35,10 +35,11 @@
 //
 // recipients lists the age recipients to which the next change locks the file again; it is empty if
 // the file is locked by a passphrase. An account has one key or more, in WIF, as in the keys.json
-// of hive-auth-pksa; signing is the key of its witness. The version is 1 if no signing key is kept.
-// White space and the order of members are free, and everything unknown is refused. An owner who
-// edits the content by hand leaves the ledger as it is, and locks the file again as recipients
-// says.
+// of hive-auth-pksa; signing is the key of its witness. While a key is being rotated, the one that
+// it replaced stands beside it, as old_posting, and signs nothing. The version is 3 then, 2 where a
+// signing key is kept, and else 1. White space and the order of members are free, and everything
+// unknown is refused. An owner who edits the content by hand leaves the ledger as it is, and locks
+// the file again as recipients says.
 //
 // # What it cannot promise
 //

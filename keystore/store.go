@@ -33,6 +33,7 @@ type Store struct {
 	unlock     *opener      // nil once it was forgotten
 	recipients []string
 	keys       map[hive.AccountName]*handles
+	rotations  []Rotation
 	closed     bool
 }
 
@@ -202,6 +203,10 @@ func (s *Store) adopt(c *content) {
 		}
 	}
 	s.recipients = c.recipients
+	// What was replaced signs nothing: its public keys are enough until the next change reads the
+	// file.
+	s.rotations = c.rotations()
+	c.wipeBefore()
 }
 
 // write encrypts c and puts it in the place of path. The caller holds the lock of the file.

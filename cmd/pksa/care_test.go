@@ -24,7 +24,8 @@ func TestCarePages(t *testing.T) {
 	script := "chain\nrelay\nenv PKSA_NODES=$NODE\nenv PKSA_RELAYS=$RELAY\nwif alice posting key\nmkdir media old\n" +
 		"exec pksa --home old/pksa init\n" +
 		"exec pksa --home old/pksa keys import alice --role posting --from file:$WORK/key\n" +
-		"exec pksa --home old/pksa app add mybot\n"
+		"exec pksa --home old/pksa app add mybot\n" +
+		"wif alice2 posting media/newkey\n"
 	for i, page := range pages {
 		script += fmt.Sprintf("\n# %s\nmkdir new%d\n", page[1], i)
 		for line := range strings.Lines(page[2]) {
@@ -40,6 +41,9 @@ func TestCarePages(t *testing.T) {
 			if strings.HasSuffix(command, " run") {
 				home := strings.Fields(command)[3]
 				command += " &run&\nenv PKSA_HOME=" + home + "\nawait 1\nexec pksa status\nkill -INT run\nwait run"
+			}
+			if strings.Contains(command, "keys rotate alice posting --from") {
+				script += "rekey alice posting alice2\n" // the account was changed, as the page says
 			}
 			script += command + "\n"
 		}

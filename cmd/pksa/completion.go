@@ -173,7 +173,8 @@ func (c *command) completions() completions {
 			"unproven": words("others", "none", "any"), "relay": words("wss://hive-auth.arcange.eu"), "file": files(),
 			"keys": files("json"), "without": nothing, "policy": policies,
 			"system":       words("linux", "darwin", "freebsd", "windows"),
-			"migrate from": folders, "keys import from": sources, "audit export from": nothing,
+			"migrate from": folders, "keys import from": sources, "keys rotate from": sources,
+			"audit export from": nothing,
 		},
 		arguments: map[string]completer{
 			"man": folders, "help": helpWords,
@@ -182,6 +183,7 @@ func (c *command) completions() completions {
 			"session add": first(c.accountNames()), "session revoke": c.sessionNumbers(),
 			"session forget": first(c.endedNumbers()), "session release": first(c.sessionNumbers()),
 			"keys import": first(c.accountNames()),
+			"keys rotate": thenWords(c.accountNames(), "posting", "active", "memo", "signing"),
 			"keys remove": first(c.accountNames()), "approve": first(c.pendingNumbers()),
 			"pending": first(c.pendingNumbers()),
 			"deny":    first(c.pendingNumbers()), "audit show": nothing, "why": nothing, "limit release": nothing,

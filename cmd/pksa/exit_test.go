@@ -28,6 +28,7 @@ func TestExitStatus(t *testing.T) {
 		"session add alice":        2,
 		"keys import alice":        2,
 		"migrate":                  2,
+		"keys rotate alice":        2,
 		"status":                   1,
 		"keys list":                1,
 		"policy check none.yaml":   1,

@@ -135,7 +135,18 @@ var (
 			"changed on the chain since, the password does not give it: import that key by itself, without --password")
 	adviceNodes = advise("nodes",
 		"the setting nodes says which nodes are asked; --offline leaves the comparison out")
-	adviceNoAccount  = advise("no-account", "check the name; --offline imports without looking at the chain")
+	adviceNoAccount = advise("no-account", "check the name; --offline imports without looking at the chain")
+	adviceRotating  = advise("rotating", "`pksa keys rotate %s %s --finish` forgets the key of before, and --undo in "+
+		"place of --finish puts it back")
+	adviceNotRotating = advise("not-rotating", "`pksa keys list` shows the keys, and which are being rotated")
+	adviceNothingHeld = advise("nothing-held", "`pksa keys import %s --role %s --from prompt` imports a first key")
+	adviceNotOnChain  = advise("not-on-chain", "nothing was changed; put the new key on the account first, with a "+
+		"wallet that has its owner or active key: in the place of the old one if that leaked. --offline leaves the "+
+		"comparison out")
+	adviceStillOnChain = advise("still-on-chain", "nothing was changed; take the old key off the account, with a "+
+		"wallet that has its owner or active key, then finish. --offline forgets the old key all the same")
+	adviceUndoChain = advise("undo-chain", "nothing was changed; an account signs with what the chain says: put the "+
+		"old key on the account again first, or keep the new one. --offline leaves the comparison out")
 	adviceWhiteSpace = advise("white-space", "the password has white space that wallets built on hive-js squeeze to "+
 		"single blanks, so that they derive other keys: if the account was made with one of those, give the password "+
 		"squeezed, or import its keys one by one")

@@ -128,6 +128,7 @@ func TestInterruptEndsPrompts(t *testing.T) {
 	}{
 		{home, "keys import alice --role posting --from prompt", "posting key of alice: "},
 		{home, "keys import alice --role posting --password --from prompt", "master password of alice: "},
+		{home, "keys rotate alice posting --from prompt", "posting key of alice: "},
 		{home, "keys passwd --new prompt", "new passphrase of the keystore: "},
 		{home, "app add other --secret prompt", "secret of the application: "},
 		{home, "app rotate mybot --secret prompt", "secret of the application: "},

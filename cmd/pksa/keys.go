@@ -13,6 +13,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/config"
 	"pksa/agent/control"
+	"pksa/agent/ledger"
 	"pksa/keystore"
 	"pksa/protocol/hive"
 )
@@ -21,28 +22,37 @@ func (c *command) keysCommand() *cobra.Command {
 	return groupCommand("keys", "Import, list, check and remove private keys",
 		`Private keys stand encrypted in the keystore. A command that changes it lets a
 running agent read it again.`,
-		c.keysImport(), c.keysList(), c.keysRemove(), c.keysCheck(), c.keysPasswd())
+		c.keysImport(), c.keysList(), c.keysRemove(), c.keysRotate(), c.keysCheck(), c.keysPasswd())
 }
 
-// changeKeys changes the keystore and then lets a running agent read it again.
+// changeKeys opens the keystore, changes it, and lets a running agent read it again.
 func (c *command) changeKeys(ctx context.Context, cfg *config.Config, change func(*keystore.Store) error) error {
+	_, err := c.changeKeysIn(ctx, cfg, change)
+	return err
+}
+
+// changeKeysIn does what changeKeys does, and reports whether an agent runs, which has the change
+// then.
+func (c *command) changeKeysIn(ctx context.Context, cfg *config.Config, change func(*keystore.Store) error) (bool,
+	error) {
 	store, secret, err := c.unlock(ctx, cfg)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer secret.Wipe()
 	defer store.Close()
 	if err := change(store); err != nil {
-		return err
+		return false, err
 	}
+	ledger.Crashpoint("keys changed")
 	// On disk first, then the agent: it reads the file itself. It holds no secret that opens the
 	// file, so it gets the one that was used here.
 	err = socket(cfg).Call(ctx, agent.MethodKeysReload, agent.ReloadParams{Secret: secret.Bytes()}, nil)
 	if err != nil && !errors.Is(err, control.ErrNoAgent) {
-		return hint(fmt.Errorf("the keystore is changed, but the running agent did not read it again: %w", err),
+		return true, hint(fmt.Errorf("the keystore is changed, but the running agent did not read it again: %w", err),
 			adviceRestart)
 	}
-	return nil
+	return err == nil, nil
 }
 
 // keyInfo is one held key.
@@ -50,6 +60,8 @@ type keyInfo struct {
 	Account string `json:"account"`
 	Role    string `json:"role"`
 	Public  string `json:"public"`
+	// Before is the key that a rotation replaced, until that ends. It signs nothing.
+	Before string `json:"before,omitempty"`
 }
 
 // keysOf returns what a keystore holds.
@@ -58,7 +70,11 @@ func keysOf(store *keystore.Store) []keyInfo {
 	for _, account := range store.Accounts() {
 		for _, role := range store.Roles(account) {
 			public, _ := store.Public(account, role)
-			keys = append(keys, keyInfo{string(account), role.String(), public.String()})
+			info := keyInfo{Account: string(account), Role: role.String(), Public: public.String()}
+			if r, ok := store.Rotation(account, role); ok {
+				info.Before = r.Before.String()
+			}
+			keys = append(keys, info)
 		}
 	}
 	return keys
@@ -92,6 +108,13 @@ func (c *command) keysList() *cobra.Command {
 					fmt.Fprintf(t, "%s\t%s\t%s\n", k.Account, k.Role, k.Public)
 				}
 				t.Flush()
+				for _, k := range keys {
+					if k.Before != "" {
+						fmt.Fprintf(w, "%s/%s is being rotated: the key of before, %s, is kept and signs nothing.\n"+
+							"`pksa keys rotate %[1]s %[2]s --finish` forgets it, --undo puts it back.\n", k.Account,
+							k.Role, k.Before)
+					}
+				}
 			})
 		},
 	}

@@ -146,6 +146,11 @@ func importHint(err error, q keyRequest) error {
 		return nil
 	case errors.Is(err, keystore.ErrOtherKey):
 		return hint(err, adviceOtherKey)
+	case errors.Is(err, keystore.ErrRotating):
+		var about keystore.Complaint
+		if errors.As(err, &about) {
+			return rotating(err, about.Key)
+		}
 	case errors.Is(err, keystore.ErrIsPassword):
 		return hint(err, adviceIsPassword, q.account, q.roles[0])
 	case errors.Is(err, keystore.ErrIsKey):

@@ -95,6 +95,7 @@ func scriptParams(folder string) testscript.Params {
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each command of a race test sleeps a second
 			e.Values["pairing"] = make(chan error, 1)
 			e.Values["fault"] = new(atomic.Pointer[relaytest.Fault])
+			e.Values["memchain"] = new(atomic.Pointer[memchain.Chain])
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -107,6 +108,7 @@ func scriptParams(folder string) testscript.Params {
 			"flip":       scriptFlip,
 			"tamper":     scriptTamper,
 			"chain":      scriptChain,
+			"rekey":      scriptRekey,
 			"relay":      scriptRelay,
 			"await":      scriptAwait,
 			"app":        scriptApp,
@@ -224,6 +226,7 @@ func scriptChain(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, name := range []hive.AccountName{"alice", "bob", "mallory"} {
 		chain.AddUser(name)
 	}
+	ts.Value("memchain").(*atomic.Pointer[memchain.Chain]).Store(chain)
 	ctx, stop := context.WithCancel(context.Background())
 	url, wait, err := memchain.Listen(ctx, chain.NewNode("script"))
 	ts.Check(err)
@@ -234,8 +237,8 @@ func scriptChain(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("NODE", url)
 }
 
-// scriptRelay starts a relay for alice, bob and mallory and sets RELAY. It does to frames what
-// fault says.
+// scriptRelay starts a relay for alice, bob and mallory, also with the keys that a name with a 2
+// behind it gives them, and sets RELAY. It does to frames what fault says.
 func scriptRelay(ts *testscript.TestScript, _ bool, _ []string) {
 	keys := map[hive.AccountName][]hive.PublicKey{}
 	fault := ts.Value("fault").(*atomic.Pointer[relaytest.Fault])
@@ -248,7 +251,8 @@ func scriptRelay(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 	for _, account := range []string{"alice", "bob", "mallory"} {
 		for _, role := range []string{"posting", "active", "memo"} {
-			keys[hive.AccountName(account)] = append(keys[hive.AccountName(account)], testKey(account, role).Public())
+			keys[hive.AccountName(account)] = append(keys[hive.AccountName(account)], testKey(account, role).Public(),
+				testKey(account+"2", role).Public())
 		}
 	}
 	server, err := relaytest.Start(relaytest.Options{Loopback: true, Fault: carry, Relay: relay.Options{

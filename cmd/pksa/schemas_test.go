@@ -175,7 +175,7 @@ var outputs = map[string][]any{
 	"demo": {demoOutput{}}, "doctor": {doctor.Report{}}, "init": {initOutput{}},
 	"guard list": {[]guard.Standing{}}, "guard accept": {guard.Standing{}},
 	"keys check": {[]agent.KeyCheck{}}, "keys import": {importOutput{}}, "keys list": {[]keyInfo{}},
-	"keys passwd": {passwdOutput{}}, "keys remove": {keysRemoveOutput{}},
+	"keys passwd": {passwdOutput{}}, "keys remove": {keysRemoveOutput{}}, "keys rotate": {rotated{}},
 	"ledger accept": {ledgerAcceptOutput{}}, "ledger clock": {ledgerClockOutput{}},
 	"ledger mend": {ledgerMendOutput{}}, "ledger moved": {ledgerMovedOutput{}}, "ledger new": {ledgerNewOutput{}},
 	"limit list": {limitsShown{}}, "limit release": {refund.Charge{}}, "man": {manOutput{}}, "migrate": {migrated{}},

@@ -48,7 +48,7 @@ func (l *Ledger) commits() {
 	defer close(l.stopped)
 	chore := time.NewTicker(chores)
 	defer chore.Stop()
-	var timer <-chan time.Time // runs while steps wait for company, or the file for another attempt
+	var timer <-chan time.Time // runs while steps wait for company, a segment to be dropped, or another attempt
 	failures := 0              // of the last commits, one after another
 	for {
 		all := false
@@ -74,7 +74,7 @@ func (l *Ledger) commits() {
 			l.closeErr = l.shut()
 			return
 		}
-		if wait && timer == nil {
+		if (wait || l.dropping != nil) && timer == nil {
 			timer = time.After(l.delay(failures))
 		}
 		l.rounds.Add(1)
@@ -97,7 +97,8 @@ func (l *Ledger) delay(failures int) time.Duration {
 	return lazyDelay
 }
 
-// commit applies the steps in one commit and tells those who wait. It reports whether it did.
+// commit applies the steps in one commit and tells those who wait. It reports whether it did. With
+// them, or without any, it drops a portion of a written segment.
 func (l *Ledger) commit(ops []*op) bool {
 	if l.held.Load() {
 		l.refuse(ops, ErrClock)
@@ -107,7 +108,7 @@ func (l *Ledger) commit(ops []*op) bool {
 		l.refuse(ops, ErrUnavailable)
 		return false
 	}
-	if len(ops) == 0 {
+	if len(ops) == 0 && l.dropping == nil {
 		return true
 	}
 	b, err := l.transact(ops)
@@ -164,6 +165,7 @@ func (l *Ledger) transact(ops []*op) (*batch, error) {
 		}
 	}
 	b.gather() // last: it gathers what the steps changed, too
+	b.dropPortion()
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -197,8 +199,8 @@ func (l *Ledger) chores() {
 	}
 	l.commit([]*op{{apply: (*batch).sweep}})
 	l.stuck = false
-	l.rotate(true) // or segments would be removed while one is written
-	l.retain()
+	l.retainDue = true
+	l.rotate(false)
 	if l.Err() != nil {
 		return
 	}

@@ -9,11 +9,13 @@ import (
 	"sync/atomic"
 )
 
-// They are small, so that a short run writes segments too, of several chunks.
+// They are small, so that a short run writes segments too, of several chunks, and drops them in
+// portions.
 const (
 	segmentRecords = 64
 	segmentBytes   = 64 << 10
 	segmentChunk   = 8 << 10
+	dropFew        = 8
 )
 
 var crashAt, crashPasses = crashSetting()

@@ -39,6 +39,13 @@ func NewMemDisk() *MemDisk { return newMemDisk() }
 // PowerCut ends whoever holds the disk.
 func (d *memDisk) PowerCut() { d.powerCut() }
 
+// Count returns how many values a bucket has on the disk.
+func (d *memDisk) Count(name string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.buckets[bucket(name)])
+}
+
 // InMemory keeps the ledger on a disk in memory, but for its mark.
 func (o Options) InMemory(d *MemDisk) Options {
 	o.newStore = func(string) store { return &memStore{disk: d} }
@@ -187,7 +194,7 @@ func (o Options) WithSegment(n uint64) Options { o.segment = n; return o }
 func (o Options) Beside(on bool) Options { o.inTurn = !on; return o }
 
 // Gathering lets a commit gather few changes beside those for its records.
-func (o Options) Gathering(few int) Options { o.gatherFew = few; return o }
+func (o Options) Gathering(few int) Options { o.gatherFew, o.dropFew = few, few; return o }
 
 // Gathered is the number of the last record that is gathered.
 func (l *Ledger) Gathered() uint64 {
@@ -293,6 +300,18 @@ func (l *Ledger) TestingCount(name string) (n int) {
 		n++
 	}
 	return n
+}
+
+// TestingSegments returns the numbers of the first and the last record of each segment.
+func (l *Ledger) TestingSegments() (list [][2]uint64) {
+	all, err := l.store.segments()
+	if err != nil {
+		return nil
+	}
+	for _, s := range all {
+		list = append(list, [2]uint64{s.first, s.last})
+	}
+	return list
 }
 
 // TestingSweep sweeps now.

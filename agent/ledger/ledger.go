@@ -47,6 +47,7 @@ type Options struct {
 	period       uint64 // records whose values share a key; zero: 2^20
 	sumMost      int    // values that one commit adds up at most; zero: 1,000
 	gatherFew    int    // changes that one commit gathers, beside those for its records; zero: 64
+	dropFew      int    // records of a segment that one commit drops, beside those for its records; zero: 128
 	inTurn       bool   // nothing is committed while a segment is written
 
 	newStore func(path string) store // nil: a bbolt file
@@ -79,6 +80,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.segmentBytes, segmentBytes)
 	setDefault(&o.sumMost, sumMost)
 	setDefault(&o.gatherFew, gatherFew)
+	setDefault(&o.dropFew, dropFew)
 	if o.disk.Rename == nil {
 		o.disk = crashing(durable.System())
 	}
@@ -124,6 +126,9 @@ type Ledger struct {
 	generation uint64    // of charges; owned by the committing goroutine
 	rotated    uint64    // with this record gathered, no full segment is left; owned by the committing goroutine
 	rotating   *rotation // nil: no segment is being written; owned by the committing goroutine
+	dropping   *dropping // nil: none is being dropped from the bucket; owned by the committing goroutine
+	looked     bool      // none was dropped in part before that; owned by the committing goroutine
+	retainDue  bool      // segments may have to be removed; owned by the committing goroutine
 	leaving    amount    // gathered since it was opened, and in no segment; owned by the committing goroutine
 	stuck      bool      // a segment could not be written; owned by the committing goroutine
 	unaccepted bool      // older than its mark, and not accepted yet; owned by the committing goroutine

@@ -76,8 +76,8 @@ func (l *Ledger) adopt(f *loaded) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state = f.state
-	l.rotated = 0  // it is looked for again
-	l.generation++ // what judges counted of rulings that are not in the store is void
+	l.rotated, l.looked = 0, false // that is looked for again
+	l.generation++                 // what judges counted of rulings that are not in the store is void
 	l.mergeLocked(f.runs)
 }
 

@@ -1,5 +1,14 @@
 package ledger
 
+// retainIfDue removes segments as soon as none is being written or dropped from the bucket: a
+// segment whose records are in the bucket, too, must not be the one that is removed.
+func (l *Ledger) retainIfDue() {
+	if l.retainDue && l.rotating == nil && l.dropping == nil {
+		l.retainDue = false
+		l.retain()
+	}
+}
+
 // retain removes the oldest segments if the settings ask for it.
 func (l *Ledger) retain() {
 	all, err := l.measure()

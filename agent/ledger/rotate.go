@@ -4,17 +4,19 @@ import "iter"
 
 // rotation is one attempt to write the next full segment. It runs beside the commits, in a
 // goroutine of its own: to seal a segment takes as long as many commits, and each request would
-// wait for it. What it reads no commit changes, since nothing but the end of a rotation drops
-// records.
+// wait for it. What it reads no commit changes, since records are dropped only when it has ended.
 type rotation struct {
 	gathered uint64 // the last record that was gathered when it began
 	format   uint64 // of the store at that time
+	look     bool   // whether a segment was dropped in part is not known
 
-	done  chan struct{} // closed when the rest is set
-	piece piece
-	full  bool  // there are records enough for a segment
-	size  int64 // of what was written, in bytes
-	err   error
+	done   chan struct{} // closed when the rest is set
+	looked bool          // now it is known
+	half   []inBucket    // what the bucket has of that segment; if there is any, none was written
+	piece  piece
+	full   bool  // there are records enough for a segment
+	size   int64 // of what was written, in bytes
+	err    error
 }
 
 // lagSegments is how many segments may be gathered while none leaves the store. Beyond it commits
@@ -22,21 +24,27 @@ type rotation struct {
 const lagSegments = 4
 
 // rotate moves full segments out of the bucket, if their records are gathered. It begins a
-// rotation, or ends the one that is through, and has itself called again while there may be more.
-// With wait set it does both. After a failure it tries again with the next chores and not with
-// every commit: each attempt reads a whole segment.
-func (l *Ledger) rotate(wait bool) {
-	if l.rotating == nil && !l.beginRotation() {
+// rotation, or ends the one that is through, or looks how far its records are dropped, and has
+// itself called again while there may be more. While the ledger is closing it does all of that at
+// once. After a failure it tries again with the next chores and not with every commit: each attempt
+// reads a whole segment.
+func (l *Ledger) rotate(closing bool) {
+	if l.dropping != nil {
+		l.goOnDropping(closing)
+	}
+	l.retainIfDue()
+	if l.dropping != nil || l.rotating == nil && !l.beginRotation() {
 		return
 	}
-	if !wait && !l.o.inTurn && !l.lags() {
+	if !closing && !l.o.inTurn && !l.lags() {
 		select {
 		case <-l.rotating.done:
 		default:
 			return // its end calls again
 		}
 	}
-	l.endRotation()
+	l.endRotation(closing)
+	l.retainIfDue()
 }
 
 // lags reports whether records are gathered faster than segments are written.
@@ -50,7 +58,7 @@ func (l *Ledger) beginRotation() bool {
 	if l.Err() != nil || l.held.Load() || l.stuck || l.rotated == l.state.whole {
 		return false
 	}
-	r := &rotation{gathered: l.state.whole, format: l.state.format, done: make(chan struct{})}
+	r := &rotation{gathered: l.state.whole, format: l.state.format, look: !l.looked, done: make(chan struct{})}
 	l.rotating = r
 	go func() {
 		defer l.queue.signal()
@@ -60,27 +68,36 @@ func (l *Ledger) beginRotation() bool {
 	return true
 }
 
-// writeNext writes the next segment, if there are records enough for one.
+// writeNext writes the next segment, if there are records enough for one and none was dropped in
+// part.
 func (l *Ledger) writeNext(r *rotation) {
+	if r.look {
+		if r.err = l.findHalf(r); r.err != nil || len(r.half) > 0 {
+			return
+		}
+	}
 	r.piece, r.full, r.err = l.nextPiece(r.gathered)
 	if r.err != nil || !r.full || r.format < ledgerFormat {
 		return
 	}
 	id := r.piece.id()
-	content := measured(l.vault.sealSegment(id, l.storedAt(r.piece.keys)), &r.size)
+	content := measured(l.vault.sealSegment(id, l.storedAt(r.piece.list)), &r.size)
 	r.err = l.store.writeSegment(id, content)
 }
 
-// endRotation waits for a rotation, and drops the records that are in the segment now.
-func (l *Ledger) endRotation() {
+// endRotation waits for a rotation, and begins to drop the records that are in the segment now.
+func (l *Ledger) endRotation(closing bool) {
 	r := l.rotating
 	<-r.done
 	l.rotating = nil
+	l.looked = l.looked || r.looked
 	switch {
 	case r.err != nil:
 		l.stuck = true
 		l.backlog.Store(&r.err)
 		l.o.Logger.Error("audit segment was not written", "from", r.piece.first, "err", r.err)
+	case len(r.half) > 0:
+		l.drop(&dropping{left: r.half}, closing)
 	case !r.full:
 		l.rotated = r.gathered
 		l.backlog.Store(nil)
@@ -90,41 +107,21 @@ func (l *Ledger) endRotation() {
 			l.queue.signal()
 		}
 	default:
-		l.dropWritten(r)
+		// On disk: the segment, and its records in the bucket too. The order matters: the other way
+		// round a crash would leave neither.
+		crashpoint("segment written")
+		l.drop(&dropping{left: r.piece.list, size: r.size}, closing)
 	}
 }
 
 // abandonRotation waits for a rotation and forgets it. If its segment was written, it is written
-// once more.
+// once more, unless some of it was dropped.
 func (l *Ledger) abandonRotation() {
 	if l.rotating != nil {
 		<-l.rotating.done
 		l.rotating = nil
 	}
-}
-
-// dropWritten drops the records that were written to a segment from the bucket.
-func (l *Ledger) dropWritten(r *rotation) {
-	l.backlog.Store(nil)
-	// On disk: the segment, and its records in the bucket too. The order matters: the other way
-	// round a crash would leave neither.
-	crashpoint("segment written")
-	dropped := false
-	l.commit([]*op{{apply: func(b *batch) error {
-		b.dropRecords(r.piece.keys)
-		b.after = append(b.after, func(*state) { dropped = true })
-		return nil
-	}}})
-	if !dropped {
-		return
-	}
-	l.leaving.remove(r.piece.amount)
-	trail := l.trail.Add(r.size)
-	l.warnOfSize(trail, r.size)
-	if l.o.KeepBytes > 0 && trail > l.o.KeepBytes {
-		l.retain() // at once: a minute can bring many segments
-	}
-	l.queue.signal()
+	l.dropping = nil
 }
 
 // measured adds the bytes of parts to a sum as they pass.
@@ -153,7 +150,7 @@ func (l *Ledger) Backlog() error {
 type piece struct {
 	amount
 	first, last uint64
-	keys        [][]byte
+	list        []inBucket
 }
 
 func (p *piece) id() segmentID { return segmentID{first: p.first, last: p.last} }
@@ -181,33 +178,26 @@ func (l *Ledger) nextPiece(gathered uint64) (p piece, full bool, err error) {
 			p.first = number
 		}
 		p.add(size)
-		p.last, p.keys = number, append(p.keys, pair.key)
+		p.last, p.list = number, append(p.list, inBucket{pair.key, size})
 	}
 	return p, false, nil
 }
 
 // storedAt reads records of the bucket one after another.
-func (l *Ledger) storedAt(keys [][]byte) iter.Seq2[stored, error] {
+func (l *Ledger) storedAt(list []inBucket) iter.Seq2[stored, error] {
 	return func(yield func(stored, error) bool) {
-		for _, key := range keys {
-			sealed, found, err := l.store.get(bucketAudit, key)
+		for _, r := range list {
+			sealed, found, err := l.store.get(bucketAudit, r.name)
 			if err == nil && !found {
-				err = damaged(bucketAudit, key)
+				err = damaged(bucketAudit, r.name)
 			}
 			var s stored
 			if err == nil {
-				s, err = l.vault.openStored(key, sealed)
+				s, err = l.vault.openStored(r.name, sealed)
 			}
 			if !yield(s, err) || err != nil {
 				return
 			}
 		}
-	}
-}
-
-// dropRecords deletes records that are in a segment.
-func (b *batch) dropRecords(keys [][]byte) {
-	for _, key := range keys {
-		b.delete(bucketAudit, key)
 	}
 }

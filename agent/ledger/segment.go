@@ -6,8 +6,9 @@ import (
 )
 
 // Records of full segments leave the store's buckets once they are gathered: each segment is sealed
-// in chunks, made durable, and only then dropped from the bucket. A crash in between leaves both,
-// and the segment is written once more.
+// in chunks, made durable, and only then dropped from the bucket, in portions. A crash before the
+// first of them leaves both, and the segment is written once more; after a crash between them, what
+// is left is dropped.
 //
 // A segment ends before the record that would be one too many, or would take it beyond its bytes.
 // So one record at least is in each, however large. Where it ends depends on the records alone, so

@@ -7,6 +7,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
+	"sync"
 )
 
 // ledgerKeys is what is derived from the ledger's sealing key. The sealing key itself never leaves
@@ -17,11 +19,21 @@ type ledgerKeys struct {
 	probe   cipher.AEAD
 	periods []byte // of which the sealers by number are derived
 	mac     []byte
+	macs    sync.Pool // of *ledgerMAC
+}
+
+// ledgerMAC computes one MAC after another under the key of the ledger's. To begin with the key
+// takes as long as a hundred bytes, and a trail has millions of records.
+type ledgerMAC struct {
+	hash.Hash
+	length [8]byte
 }
 
 func newLedgerKeys(id string, key [32]byte) *ledgerKeys {
-	return &ledgerKeys{id: id, sealer: newSealer(subkey(key, id, "seal")), probe: newSealer(subkey(key, id, "probe")),
+	k := &ledgerKeys{id: id, sealer: newSealer(subkey(key, id, "seal")), probe: newSealer(subkey(key, id, "probe")),
 		periods: subkey(key, id, "periods"), mac: subkey(key, id, "mac")}
+	k.macs.New = func() any { return &ledgerMAC{Hash: hmac.New(sha256.New, k.mac)} }
+	return k
 }
 
 func newSealer(key []byte) cipher.AEAD {
@@ -83,10 +95,14 @@ func (s *Store) ProbeSealer() cipher.AEAD { return s.ledger.probe }
 // as 8 bytes, so that no two lists of parts are the same input. Its key is another one than the
 // sealer's. It works after Close, too. It may be called concurrently.
 func (s *Store) LedgerMAC(data ...[]byte) []byte {
-	h := hmac.New(sha256.New, s.ledger.mac)
+	h := s.ledger.macs.Get().(*ledgerMAC)
 	for _, part := range data {
-		_ = binary.Write(h, binary.BigEndian, uint64(len(part)))
+		binary.BigEndian.PutUint64(h.length[:], uint64(len(part)))
+		h.Write(h.length[:])
 		h.Write(part)
 	}
-	return h.Sum(nil)
+	sum := h.Sum(nil)
+	h.Reset() // nothing stays of what was hashed
+	s.ledger.macs.Put(h)
+	return sum
 }

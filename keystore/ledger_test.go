@@ -36,6 +36,10 @@ func TestLedgerKeys(t *testing.T) {
 	if got := s.LedgerMAC([]byte("ab"), nil, []byte("c")); !hmac.Equal(got, mac.Sum(nil)) {
 		t.Errorf("MAC %x", got)
 	}
+	s.LedgerMAC([]byte("something else, longer than what a hash takes at once, so that a part of it waits for more"))
+	if got := s.LedgerMAC([]byte("ab"), nil, []byte("c")); !hmac.Equal(got, mac.Sum(nil)) {
+		t.Errorf("MAC after another one: %x", got)
+	}
 
 	block, err := aes.NewCipher(hkdfOneBlock(secret, id, []byte("pksa ledger v1: seal")))
 	if err != nil {

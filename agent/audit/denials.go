@@ -74,4 +74,4 @@ func (r *Record) Denials() (d Denials, ok bool) {
 }
 
 // summed reports whether a sum stands for a record.
-func summed(r ledger.Record) bool { return r.Type == ledger.RecordRejected && r.Outcome == Summed }
+func summed(r *ledger.Record) bool { return r.Type == ledger.RecordRejected && r.Outcome == Summed }

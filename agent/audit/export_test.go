@@ -19,3 +19,6 @@ func Seen(ctx context.Context, l *ledger.Ledger, q Query) (seen int, err error) 
 	err = p.back()
 	return p.seen, err
 }
+
+// AppendLower is what a search compares texts by.
+var AppendLower = appendLower

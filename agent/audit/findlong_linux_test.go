@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 
 	"pksa/agent/audit"
 	"pksa/agent/ledger"
+	"pksa/keystore"
 )
 
 var findBytes = flag.Int("findbytes", 3_000_000,
@@ -107,10 +109,43 @@ func TestFindWhileSegmentsMove(t *testing.T) {
 
 func openedTrail(t *testing.T, path string) (*ledger.Ledger, error) {
 	t.Helper()
-	if err := ledger.Create(path, ledgerOptions(t)); err != nil {
+	keys := filepath.Join(filepath.Dir(path), "keystore.age")
+	unlock, _, err := keystore.CreateIdentity(keys + ".identity")
+	if err != nil {
 		return nil, err
 	}
-	return ledger.Open(path, ledgerOptions(t))
+	store, err := keystore.Create(keys, unlock)
+	if err != nil {
+		return nil, err
+	}
+	store.Close()
+	o := keyOptions(t, path)
+	if err := ledger.Create(path, o); err != nil {
+		return nil, err
+	}
+	return ledger.Open(path, o)
+}
+
+// keyOptions returns options with the ciphers and the MAC that a wallet has: a search spends its
+// time there.
+func keyOptions(t *testing.T, path string) ledger.Options {
+	t.Helper()
+	keys := filepath.Join(filepath.Dir(path), "keystore.age")
+	source, err := keystore.ParseSource("file:" + keys + ".identity")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := source.Unlock(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := keystore.Open(keys, unlock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	return ledger.Options{ID: store.LedgerID(), AEAD: store.LedgerSealer(), Sealer: store.LedgerSealerOf,
+		MAC: store.LedgerMAC, Logger: slog.New(slog.DiscardHandler)}
 }
 
 // longTrail writes requests with their outcomes until they have so many bytes. Of each thousand one
@@ -164,11 +199,12 @@ const (
 
 // findInLittleMemory is what the child does.
 func findInLittleMemory(t *testing.T, path string) {
-	l, err := ledger.Open(path, ledgerOptions(t))
+	l, err := ledger.Open(path, keyOptions(t, path))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	defer audit.SpareCollector()()
 	begun, cpu := time.Now(), cpuTime(t)
 	var first time.Duration
 	hits := 0

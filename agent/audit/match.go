@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"slices"
@@ -33,10 +34,10 @@ func (f *Filter) matcher() (*matcher, error) {
 }
 
 // fits reports whether a record is one of those that are asked for.
-func (m *matcher) fits(r ledger.Record) bool { return m.asked(r) && m.became(r) && m.worded(r) }
+func (m *matcher) fits(r *ledger.Record) bool { return m.asked(r) && m.became(r) && m.worded(r) }
 
 // asked tests what a request keeps, whatever becomes of it: who asked, when, and for what.
-func (m *matcher) asked(r ledger.Record) bool {
+func (m *matcher) asked(r *ledger.Record) bool {
 	switch {
 	case m.Account != "" && m.Account != r.Account,
 		m.App != "" && m.App != r.App,
@@ -50,21 +51,21 @@ func (m *matcher) asked(r ledger.Record) bool {
 	return m.ofKind(r) && m.ofTransaction(r) && m.ruled(r) && m.operates(r)
 }
 
-func (m *matcher) ofKind(r ledger.Record) bool {
+func (m *matcher) ofKind(r *ledger.Record) bool {
 	if m.Kind == "" || m.Kind == r.Kind || m.Kind == recordTypes[r.Type] {
 		return true
 	}
 	return bytes.Contains(r.Content, []byte(m.Kind)) && member(r.Content, "request") == m.Kind
 }
 
-func (m *matcher) ofTransaction(r ledger.Record) bool {
+func (m *matcher) ofTransaction(r *ledger.Record) bool {
 	if m.TxID == "" || r.TxID != [20]byte{} && strings.HasPrefix(hex.EncodeToString(r.TxID[:]), m.TxID) {
 		return true
 	}
 	return bytes.Contains(r.Content, []byte(m.TxID)) && strings.HasPrefix(member(r.Content, "transaction"), m.TxID)
 }
 
-func (m *matcher) ruled(r ledger.Record) bool {
+func (m *matcher) ruled(r *ledger.Record) bool {
 	if m.Rule == "" {
 		return true
 	}
@@ -76,7 +77,7 @@ func (m *matcher) ruled(r ledger.Record) bool {
 }
 
 // became tests what became of a request, or what another record says that happened.
-func (m *matcher) became(r ledger.Record) bool {
+func (m *matcher) became(r *ledger.Record) bool {
 	if m.Result == "" || m.Result == r.Outcome {
 		return true
 	}
@@ -92,7 +93,7 @@ func (m *matcher) became(r ledger.Record) bool {
 }
 
 // worded tests for a code, and for a part of any text.
-func (m *matcher) worded(r ledger.Record) bool {
+func (m *matcher) worded(r *ledger.Record) bool {
 	if m.Code != "" && (!bytes.Contains(r.Content, []byte(m.Code)) || !m.coded(recordOf(r))) {
 		return false
 	}
@@ -113,18 +114,12 @@ func (m *matcher) coded(r Record) bool {
 // maySay reports whether a record can have the text. It reports true where only reading it can
 // tell: where signs are written in another way than they read, or have other forms of the same
 // letter.
-func (m *matcher) maySay(r ledger.Record) bool {
+func (m *matcher) maySay(r *ledger.Record) bool {
 	if !plainASCII(m.text) || bytes.Contains(r.Content, []byte(`"cut":`)) {
 		return true
 	}
-	m.lower = append(m.lower[:0], r.Content...)
-	special := byte(0)
-	for i, c := range m.lower {
-		c = lowered[c]
-		special |= c
-		m.lower[i] = c
-	}
-	if special >= 0x80 {
+	var special bool
+	if m.lower, special = appendLower(m.lower[:0], r.Content); special {
 		return true
 	}
 	if bytes.Contains(m.lower, []byte(m.text)) {
@@ -137,20 +132,32 @@ func (m *matcher) maySay(r ledger.Record) bool {
 	return bare.named(m.text)
 }
 
-// lowered is each byte in lower case. Those that may stand for other signs than they are, a
-// backslash and what is not ASCII, have the highest bit.
-var lowered = func() (table [256]byte) {
-	for c := range len(table) {
-		table[c] = byte(c)
-		switch {
-		case 'A' <= c && c <= 'Z':
-			table[c] += 'a' - 'A'
-		case c == '\\':
-			table[c] = 0xff
-		}
+// Of eight bytes in a word: the lowest bit of each, and the highest.
+const (
+	lowest  = 0x0101010101010101
+	highest = 0x80 * lowest
+)
+
+// appendLower appends a text in lower case. It reports whether some of it may stand for other signs
+// than it is: backslashes, and what is not ASCII. A search spends much of its time here, so it
+// takes eight bytes at once; a carry from one byte to the next needs a byte that is not ASCII.
+func appendLower(to, text []byte) (lower []byte, special bool) {
+	var odd uint64 // its highest bits
+	for ; len(text) >= 8; text = text[8:] {
+		w := binary.LittleEndian.Uint64(text)
+		odd |= w | (highest - (w ^ lowest*'\\'))
+		capital := (w + lowest*(0x80-'A')) &^ (w + lowest*(0x80-'Z'-1)) & highest
+		to = binary.LittleEndian.AppendUint64(to, w|capital>>2)
 	}
-	return table
-}()
+	for _, c := range text {
+		special = special || c == '\\' || c >= 0x80
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		to = append(to, c)
+	}
+	return to, special || odd&highest != 0
+}
 
 // plainASCII reports whether JSON writes a text as it is.
 func plainASCII(text string) bool {
@@ -167,7 +174,7 @@ func mayHold(content []byte, text string) bool {
 
 // operates reports whether the request has an operation of the name, with the counterparty and an
 // amount that are asked for.
-func (m *matcher) operates(r ledger.Record) bool {
+func (m *matcher) operates(r *ledger.Record) bool {
 	switch {
 	case m.Operation == "" && m.Counterparty == "" && m.amounts == nil:
 		return true

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -150,7 +151,7 @@ func (p *pager) full() bool {
 }
 
 // add adds a record to the page, if it is asked for.
-func (p *pager) add(r ledger.Record) {
+func (p *pager) add(r *ledger.Record) {
 	if summed(r) && p.q.From != p.q.To {
 		return // the sum has it; thousands of them would hide everything else
 	}
@@ -159,9 +160,11 @@ func (p *pager) add(r ledger.Record) {
 	}
 }
 
-// emit puts a record on the page.
-func (p *pager) emit(r ledger.Record) {
-	p.page.Records = append(p.page.Records, recordOf(r))
+// emit puts a record on the page, with a copy of its content.
+func (p *pager) emit(r *ledger.Record) {
+	out := recordOf(r)
+	out.Content = bytes.Clone(out.Content)
+	p.page.Records = append(p.page.Records, out)
 	p.size += len(r.Content)
 }
 
@@ -222,7 +225,7 @@ func (p *pager) forth() error {
 		p.page.End = true
 		return nil
 	}
-	for r, err := range p.ledger.Audit(p.page.Next) {
+	for r, err := range p.ledger.Scan(p.page.Next) {
 		if err = errors.Join(err, context.Cause(p.ctx)); err != nil {
 			return err
 		}
@@ -245,7 +248,7 @@ func (p *pager) forth() error {
 }
 
 // late reports whether neither a record nor any after it is of the time that is asked for.
-func (p *pager) late(r ledger.Record) bool {
+func (p *pager) late(r *ledger.Record) bool {
 	if p.q.Until.IsZero() || !r.Time.After(p.q.Until) || p.stories != nil && !p.stories.over() {
 		return false
 	}
@@ -281,12 +284,12 @@ func (p *pager) back() error {
 
 // take picks records from a window, the newest first, as many as fit.
 func (p *pager) take(window []ledger.Record) {
-	for _, r := range slices.Backward(window) {
+	for i := range slices.Backward(window) {
 		if p.full() {
 			return
 		}
-		p.add(r)
-		p.page.Next = r.Number - 1
+		p.add(&window[i])
+		p.page.Next = window[i].Number - 1
 	}
 }
 

@@ -36,7 +36,7 @@ var recordTypes = map[ledger.RecordType]string{
 var verdicts = map[ledger.Verdict]string{ledger.Denied: "denied", ledger.Pending: "pending",
 	ledger.Admitted: "admitted"}
 
-func recordOf(r ledger.Record) Record {
+func recordOf(r *ledger.Record) Record {
 	out := Record{
 		Number: r.Number, Time: r.Time, Type: recordTypes[r.Type], Request: r.Ref, Outcome: r.Outcome,
 		Kind: r.Kind, Account: r.Account, App: r.App, Session: r.Session,

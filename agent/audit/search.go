@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/json"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -15,8 +16,23 @@ import (
 // whose answers it may be about.
 const AnswerRefused = "answer refused by a relay"
 
+// searchMemory is what a search may take before the collector runs as often as it has to. The
+// process has some memory beside it, and 64 MiB at most in all.
+const searchMemory = 48 << 20
+
+// SpareCollector has Go's collector run less often, as long as the process takes little memory: a
+// search makes and drops records all the time, and holds few. It is for a process that does nothing
+// else. The function that it returns ends that.
+func SpareCollector() (end func()) {
+	percent, limit := debug.SetGCPercent(300), debug.SetMemoryLimit(searchMemory)
+	return func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}
+}
+
 // mentions reports whether an event that a relay refused an answer is about a request, or may be.
-func mentions(r ledger.Record, number uint64) bool {
+func mentions(r *ledger.Record, number uint64) bool {
 	if r.Type != ledger.RecordEvent || r.Outcome != AnswerRefused || r.Number < number {
 		return false
 	}

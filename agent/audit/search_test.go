@@ -4,6 +4,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"pksa/agent/audit"
@@ -66,6 +67,24 @@ func TestSearch(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Each byte is put in lower case wherever it stands, and a byte that may stand for another sign is
+// reported.
+func TestLowerCase(t *testing.T) {
+	for c := range 256 {
+		for at := range 17 {
+			text := []byte("aZ09[`{@Aaz~ m-Qx")
+			text[at] = byte(c)
+			got, special := audit.AppendLower([]byte("x"), text)
+			if want := c == '\\' || c >= 0x80; special != want {
+				t.Errorf("byte %#x at %d: special %v", c, at, special)
+			}
+			if want := "x" + strings.ToLower(string(text)); c < 0x80 && string(got) != want {
+				t.Errorf("byte %#x at %d: %q, want %q", c, at, got, want)
+			}
+		}
+	}
 }
 
 // The codes that the policy has are those that can be searched for.

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 
@@ -42,7 +43,7 @@ func newStories(q *Query) *stories {
 func (s *stories) over() bool { return len(s.open)+len(s.waiting) == 0 }
 
 // follow puts a record on the page if it tells of a request that fits, or fits itself.
-func (p *pager) follow(r ledger.Record) error {
+func (p *pager) follow(r *ledger.Record) error {
 	s := p.stories
 	if r.Type == ledger.RecordDecided || r.Type == ledger.RecordSettled {
 		if s.open[r.Ref] {
@@ -67,44 +68,55 @@ func (p *pager) follow(r ledger.Record) error {
 		p.emit(r)
 		s.open[r.Number] = true
 	default:
-		s.waiting[r.Number] = &story{records: []ledger.Record{r}, became: became, worded: worded}
+		s.waiting[r.Number] = &story{records: []ledger.Record{kept(r)}, became: became, worded: worded}
 		s.size += len(r.Content)
 	}
 	return nil
 }
 
 // more adds a record to a request that waits, and puts it on the page once it fits.
-func (p *pager) more(w *story, r ledger.Record) error {
+func (p *pager) more(w *story, r *ledger.Record) error {
 	if w.records == nil {
-		for first, err := range p.ledger.Audit(r.Ref) {
+		for first, err := range p.ledger.Scan(r.Ref) {
 			if err != nil || first.Number != r.Ref { // not kept any more
 				delete(p.stories.waiting, r.Ref)
 				return err
 			}
-			w.add(p.match, first)
+			w.records = append(w.records, kept(first))
+			w.judge(p.match, first)
 			p.stories.size += len(first.Content)
 			break
 		}
 	}
-	w.add(p.match, r)
-	p.stories.size += len(r.Content)
+	w.judge(p.match, r)
 	fits := w.became && w.worded
 	if fits {
-		for _, one := range w.records {
-			p.emit(one)
+		for i := range w.records {
+			p.emit(&w.records[i])
 		}
+		p.emit(r)
 		if !last(r) {
 			p.stories.open[r.Ref] = true
 		}
 	}
 	if fits || last(r) {
 		p.stories.forget(r.Ref)
+		return nil
 	}
+	w.records = append(w.records, kept(r))
+	p.stories.size += len(r.Content)
 	return nil
 }
 
-func (w *story) add(m *matcher, r ledger.Record) {
-	w.records = append(w.records, r)
+// kept returns a record that may be kept.
+func kept(r *ledger.Record) ledger.Record {
+	out := *r
+	out.Content = bytes.Clone(r.Content)
+	return out
+}
+
+// judge notes what a record says for its request.
+func (w *story) judge(m *matcher, r *ledger.Record) {
 	w.became, w.worded = w.became || m.became(r), w.worded || m.worded(r)
 }
 
@@ -116,14 +128,14 @@ func (s *stories) forget(number uint64) {
 }
 
 // last reports whether nothing more becomes of a request.
-func last(r ledger.Record) bool { return r.Type == ledger.RecordSettled && r.Outcome != "uncertain" }
+func last(r *ledger.Record) bool { return r.Type == ledger.RecordSettled && r.Outcome != "uncertain" }
 
 // drain looks behind the page for the outcomes that requests on it wait for. Nearly all come soon;
 // of the others the next page is told the numbers.
 func (p *pager) drain() error {
 	if !p.page.End && len(p.stories.waiting) > 0 {
 		looked := 0
-		for r, err := range p.ledger.Audit(p.page.Next) {
+		for r, err := range p.ledger.Scan(p.page.Next) {
 			if looked++; err != nil || looked > drained || r.Number > p.q.To || len(p.stories.waiting) == 0 {
 				break // an error comes again on the next page
 			}

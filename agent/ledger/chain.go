@@ -107,7 +107,7 @@ func parseStored(number uint64, plain []byte) (s stored, err error) {
 	if r.bad {
 		return s, errCodec
 	}
-	if s.Record, err = decodeRecord(number, s.body); err != nil {
+	if s.Record, err = decodeRecord(number, s.body, nil); err != nil {
 		return s, err
 	}
 	if len(r.b) > 0 {

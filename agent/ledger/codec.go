@@ -53,8 +53,27 @@ func (w *writer) nilable(v []byte) {
 // reader reads what writer wrote. After the first mistake it returns zero values only, and end
 // returns an error.
 type reader struct {
-	b   []byte
-	bad bool
+	b     []byte
+	bad   bool
+	names names // nil: each text is a new one
+}
+
+// names are texts that were read before and come again and again: those of accounts, apps, relays.
+type names map[string]string
+
+// namesMost is how many are remembered at a time.
+const namesMost = 256
+
+func (n names) text(b []byte) string {
+	if s, ok := n[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	if len(n) >= namesMost {
+		clear(n)
+	}
+	n[s] = s
+	return s
 }
 
 func (r *reader) take(n uint64) []byte {
@@ -109,10 +128,18 @@ func (r *reader) bytes() []byte {
 
 func (r *reader) text() string { return string(r.take(r.uint())) }
 
+// name returns a text of which there are few.
+func (r *reader) name() string {
+	if r.names == nil {
+		return r.text()
+	}
+	return r.names.text(r.take(r.uint()))
+}
+
 func (r *reader) time() time.Time { return fromMillis(r.int64()) }
 
 func (r *reader) requestKey() RequestKey {
-	relay := r.text()
+	relay := r.name()
 	return RequestKey{Relay: relay, UUID: r.text()}
 }
 

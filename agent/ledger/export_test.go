@@ -266,7 +266,7 @@ func (l *Ledger) TestingAlloc() int64 {
 
 // RecordBytes and ParseRecord are the record's form in the file.
 func RecordBytes(r Record) []byte                    { return r.encode() }
-func ParseRecord(n uint64, b []byte) (Record, error) { return decodeRecord(n, b) }
+func ParseRecord(n uint64, b []byte) (Record, error) { return decodeRecord(n, b, nil) }
 
 // TestingStep makes it so that the wall clock stepped, after the ledger was opened, as far as the
 // monotonic clock did not.
@@ -466,4 +466,9 @@ func (l *Ledger) GiveSecret(name string, secret Secret) error {
 		return s, nil
 	})
 	return err
+}
+
+// RecordMAC computes the MAC of a record.
+func (o Options) RecordMAC(prev []byte, number uint64, body []byte) [32]byte {
+	return o.vault().chain([32]byte(prev), number, body, 0).mac
 }

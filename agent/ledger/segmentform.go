@@ -102,6 +102,7 @@ type segmentReader struct {
 	rest  []byte   // opened, and not read yet
 	prev  [32]byte // MAC of the record before
 	last  uint64   // its number
+	names names    // that were met
 }
 
 // readSegment returns the records of a segment, chained to one another by their own bytes. An error
@@ -124,7 +125,7 @@ func (r *segmentReader) next() (stored, error) {
 		if err := r.begin(); err != nil {
 			return stored{}, err
 		}
-		r.begun = true
+		r.begun, r.names = true, names{}
 	}
 	if len(r.rest) == 0 && r.ended {
 		// By their name others know which records a segment has.
@@ -175,7 +176,7 @@ func (r *segmentReader) record(number uint64, body []byte) (s stored, err error)
 	if outside {
 		return stored{}, r.damaged()
 	}
-	if s.Record, err = decodeRecord(number, body); err != nil {
+	if s.Record, err = decodeRecord(number, body, r.names); err != nil {
 		return stored{}, r.damaged()
 	}
 	s.at = r.vault.chain(s.prev, number, body, millis(s.Time))

@@ -25,22 +25,25 @@ func (r *Record) encode() []byte {
 	return w.b
 }
 
-func decodeRecord(number uint64, b []byte) (Record, error) {
-	r := reader{b: b}
+// decodeRecord reads a record. Its content lies where the bytes do.
+func decodeRecord(number uint64, b []byte, n names) (Record, error) {
+	r := reader{b: b, names: n}
 	r.version(1)
 	v := Record{Number: number, Type: RecordType(r.byte()), Time: r.time(), Ref: r.uint()}
 	v.Verdict = Verdict(r.byte())
-	v.Outcome = r.text()
-	v.Account = r.text()
-	v.Kind = r.text()
-	v.App = r.text()
+	v.Outcome = r.name()
+	v.Account = r.name()
+	v.Kind = r.name()
+	v.App = r.name()
 	v.Session = SessionID(r.uint())
 	v.Key = r.requestKey()
 	v.Nonce = r.int64()
 	r.optional(v.Digest[:])
 	v.Spent = Spending(r.byte())
 	r.optional(v.TxID[:])
-	v.Content = r.bytes()
+	if v.Content = r.take(r.uint()); len(v.Content) == 0 {
+		v.Content = nil
+	}
 	r.bad = r.bad || v.Verdict > Admitted || v.Spent > SpentSlotDigest
 	return v, r.end()
 }

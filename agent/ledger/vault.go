@@ -15,6 +15,7 @@ type vault struct {
 	sealers sealers     // of the others, by number
 	period  uint64      // records that share a key
 	mac     func(data ...[]byte) []byte
+	inputs  sync.Pool // of *writer: what a MAC was computed of
 }
 
 func (o *Options) vault() *vault {
@@ -25,6 +26,8 @@ const (
 	nonceSize = 12
 	// periodRecords is how many records of the trail come before the next key.
 	periodRecords = 1 << 20
+	// inputMost is how many bytes of an input of a MAC are kept for the next one.
+	inputMost = 64 << 10
 	// sealedForm is the first byte of a value that says under which key it was sealed.
 	sealedForm = 2
 )
@@ -156,11 +159,11 @@ func (s *sealers) of(n sealNumber) cipher.AEAD {
 // hash returns a MAC under the ledger's key. The MAC covers the purpose, and each part with its
 // length: no two lists of parts have one MAC.
 func (v *vault) hash(purpose string, parts ...[]byte) [32]byte {
-	size := 16 + len(purpose) + len(v.id)
-	for _, p := range parts {
-		size += 4 + len(p)
+	w, _ := v.inputs.Get().(*writer)
+	if w == nil {
+		w = &writer{}
 	}
-	w := writer{b: make([]byte, 0, size)}
+	w.b = w.b[:0]
 	w.text(purpose)
 	w.text(v.id)
 	for _, p := range parts {
@@ -169,6 +172,10 @@ func (v *vault) hash(purpose string, parts ...[]byte) [32]byte {
 	var h [32]byte
 	// One part, as every ledger has it so far: the MAC has the length of each part in front.
 	copy(h[:], v.mac(w.b))
+	if cap(w.b) <= inputMost { // a rare large one is not held
+		clear(w.b) // secrets are hashed, too
+		v.inputs.Put(w)
+	}
 	return h
 }
 

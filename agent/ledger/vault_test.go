@@ -3,11 +3,13 @@ package ledger_test
 import (
 	"bytes"
 	"crypto/cipher"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
@@ -61,6 +63,34 @@ func TestSealedVectors(t *testing.T) {
 		}
 		if _, err := options("test").Opened("other", sealed); !errors.Is(err, ledger.ErrDamaged) {
 			t.Errorf("%s: at another place: %v", name, err)
+		}
+	}
+}
+
+// What goes into the MAC of a record is part of the ledger's format: one part, of purpose, ledger,
+// MAC before, number and bytes, each but the first with its length. With any other input, ledgers
+// of earlier programs count as altered.
+func TestInputOfRecordMAC(t *testing.T) {
+	o := options("test")
+	var inputs []string
+	mac := o.MAC
+	o.MAC = func(data ...[]byte) []byte {
+		for _, d := range data {
+			inputs = append(inputs, string(d))
+		}
+		return mac(data...)
+	}
+	prev := bytes.Repeat([]byte{7}, 32)
+	long := strings.Repeat("x", 300) // whose length takes two bytes
+	for _, body := range []string{long, "", "abc"} {
+		inputs = nil
+		o.RecordMAC(prev, 258, []byte(body))
+		length := binary.AppendUvarint(nil, uint64(len(body)))
+		id := binary.AppendUvarint(nil, uint64(len(o.ID)))
+		want := "\x06record" + string(id) + o.ID + "\x20" + string(prev) + "\x08\x00\x00\x00\x00\x00\x00\x01\x02" +
+			string(length) + body
+		if len(inputs) != 1 || inputs[0] != want {
+			t.Errorf("the MAC is of %q, want %q", inputs, want)
 		}
 	}
 }

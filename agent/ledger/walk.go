@@ -1,11 +1,9 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"iter"
 	"slices"
 )
@@ -17,25 +15,44 @@ const auditChunk = 256
 // kept. It ends after the last record, or with an error, which may be of the chain.
 func (l *Ledger) Audit(from uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		w := walk{l: l, next: max(from, 1)}
-		defer w.wait()
+		for r, err := range l.Scan(from) {
+			if err != nil {
+				yield(Record{}, err)
+				return
+			}
+			one := *r
+			one.Content = bytes.Clone(r.Content)
+			if !yield(one, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Scan returns what Audit does. A record is the caller's until the next one comes: it lies among
+// hundreds of others, and whoever keeps one clones its content.
+func (l *Ledger) Scan(from uint64) iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
+		w := walk{l: l, next: max(from, 1), spare: make(chan []stored, 2*aheadParts)}
+		defer w.end()
 		for chunks := 0; ; chunks++ {
 			records, err := w.chunk()
 			if chunks > 0 { // who wants more than a few records
 				w.readAhead()
 			}
-			for _, s := range records {
-				if !yield(s.Record, nil) {
+			for i := range records {
+				if !yield(&records[i].Record, nil) {
 					return
 				}
 			}
 			if err != nil {
-				yield(Record{}, err)
+				yield(nil, err)
 				return
 			}
 			if len(records) == 0 {
 				return
 			}
+			w.free(records)
 		}
 	}
 }
@@ -49,36 +66,10 @@ type walk struct {
 	last chainEnd // of the last record met
 
 	segments []segmentInfo  // as they were last listed
-	reader   *segmentReader // nil: none is being read
-	ahead    chan part      // nil: nothing is read ahead
-}
-
-// part is what was read ahead.
-type part struct {
-	list []stored
-	err  error
-}
-
-// readAhead begins to read the next part of the segment that is being read, so that another core
-// opens and chains records while the caller looks at those before. It does not read the store:
-// bbolt panics on a page that reads wrong, and nobody would catch that there.
-func (w *walk) readAhead() {
-	if w.reader == nil {
-		return
-	}
-	ahead := make(chan part, 1)
-	w.ahead = ahead
-	go func() {
-		list, err := w.inSegment()
-		ahead <- part{list, err}
-	}()
-}
-
-// wait waits for what is read ahead, which nobody wants any more.
-func (w *walk) wait() {
-	if w.ahead != nil {
-		<-w.ahead
-	}
+	reader   *segmentReader // nil: none is being read here
+	current  *ahead         // nil: the segment is not read ahead
+	coming   *ahead         // the segment after it; nil: it is not read ahead
+	spare    chan []stored  // lists that nobody looks at any more
 }
 
 // chunk returns the next part of the trail, empty at the end. With an error it returns the records
@@ -151,13 +142,17 @@ func (w *walk) inStore(exactly bool) ([]stored, error) {
 // goOn reads on in the segment that is being read, if there is one: its next record is the next of
 // the trail.
 func (w *walk) goOn() ([]stored, error) {
-	switch {
-	case w.ahead != nil:
-		p := <-w.ahead
-		w.ahead = nil
-		return p.list, p.err
-	case w.reader != nil:
+	if w.reader != nil {
 		return w.inSegment()
+	}
+	for w.current != nil {
+		p, more := <-w.current.parts
+		if !more {
+			w.current = nil
+		}
+		if list := w.fromNext(p.list); len(list) > 0 || p.err != nil {
+			return list, p.err
+		}
 	}
 	return nil, nil
 }
@@ -189,7 +184,15 @@ func (w *walk) inListed() ([]stored, error) {
 		if info.last < w.next {
 			continue
 		}
-		w.reader = &segmentReader{vault: w.l.vault, in: w.l.store, id: info.segmentID, holes: w.l.Holes()}
+		if w.coming != nil && w.coming.id == info.segmentID {
+			w.current, w.coming = w.coming, nil
+			if list, err := w.goOn(); err != nil || len(list) > 0 {
+				return list, err
+			}
+			continue
+		}
+		w.coming.end()
+		w.coming, w.reader = nil, w.readerOf(info.segmentID)
 		if list, err := w.inSegment(); err != nil || len(list) > 0 {
 			return list, err
 		}
@@ -197,27 +200,17 @@ func (w *walk) inListed() ([]stored, error) {
 	return nil, nil
 }
 
+func (w *walk) readerOf(id segmentID) *segmentReader {
+	return &segmentReader{vault: w.l.vault, in: w.l.store, id: id, holes: w.l.Holes()}
+}
+
 // inSegment reads the next records of the segment that is being read, from the next number on.
-func (w *walk) inSegment() (list []stored, err error) {
-	for size := 0; len(list) < auditChunk && size < listBytes; {
-		s, err := w.reader.next()
-		switch {
-		case err == io.EOF, errors.Is(err, fs.ErrNotExist):
-			// Removed since it was listed: a gap shows in the chain, the end of its keeping does
-			// not.
-			w.reader = nil
-			return list, nil
-		case err != nil && !errors.Is(err, ErrDamaged):
-			return list, fmt.Errorf("audit segment %s: %w", w.reader.id.name(), err)
-		case err != nil:
-			return list, err
-		}
-		if s.Number >= w.next {
-			list = append(list, s)
-			size += len(s.body)
-		}
+func (w *walk) inSegment() ([]stored, error) {
+	list, err := w.reader.part(nil, w.next, listBytes)
+	if err == nil && len(list) == 0 {
+		w.reader = nil
 	}
-	return list, nil
+	return list, err
 }
 
 // Verified is the range of records that Verify found in order.

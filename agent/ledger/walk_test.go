@@ -1,6 +1,10 @@
 package ledger_test
 
 import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -47,4 +51,61 @@ func TestWalkReadsSegmentsAlone(t *testing.T) {
 	if n := lists.Load(); n > 4 {
 		t.Errorf("the store was listed %d times", n)
 	}
+}
+
+// Of a trail of many segments, which other cores read ahead, each record comes in its turn, a
+// record that was altered ends it in its turn, and who stops on the way leaves nobody reading.
+func TestReadAhead(t *testing.T) {
+	const most = 300 // records of a segment: two parts of what is read at a time
+	r := newRigWith(t, options("test").WithSegment(most))
+	for i := range 2000 {
+		must(t, r.l.Note(ledger.Entry{Type: ledger.RecordEvent, Outcome: "test", Content: fmt.Appendf(nil, "%d", i)}))
+		if i%100 == 0 {
+			must(t, r.l.Flush(t.Context()))
+		}
+	}
+	r.reopen()
+	for !r.l.Rotated(t.Context()) {
+		runtime.Gosched()
+	}
+	head, _ := r.l.Head()
+	before := runtime.NumGoroutine()
+	for _, stop := range []uint64{1, 256, 257, 700, head} {
+		found := uint64(0)
+		for record, err := range r.l.Scan(1) {
+			must(t, err)
+			if found++; record.Number != found {
+				t.Fatalf("record %d, want %d", record.Number, found)
+			}
+			if found == stop {
+				break
+			}
+		}
+		if found != stop {
+			t.Errorf("%d records, want %d", found, stop)
+		}
+		if now := runtime.NumGoroutine(); now > before {
+			t.Errorf("%d goroutines after %d records, %d before", now, stop, before)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(r.path), "audit", "*"))
+	must(t, err)
+	if len(files) < 4 {
+		t.Fatalf("%d segments", len(files))
+	}
+	content, err := os.ReadFile(files[2])
+	must(t, err)
+	content[len(content)-1] ^= 1
+	must(t, os.WriteFile(files[2], content, 0o600))
+	last := uint64(0)
+	for record, err := range r.l.Scan(1) {
+		if err != nil {
+			if !errors.Is(err, ledger.ErrDamaged) || last < 2*most-1 || last > 2*most+1 {
+				t.Errorf("after record %d: %v", last, err)
+			}
+			return
+		}
+		last = record.Number
+	}
+	t.Error("an altered segment was not noticed")
 }

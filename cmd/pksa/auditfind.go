@@ -74,6 +74,7 @@ func (c *command) find(ctx context.Context, t *trail, q audit.Query) error {
 	f := &finder{tailPrinter: tailPrinter{command: c, trail: t, width: columns(c.out)}, open: map[uint64]*entry{},
 		progress: c.progress("searching", "record")}
 	defer f.progress.clear()
+	defer audit.SpareCollector()()
 	first := uint64(0) // of the trail that is kept
 	q.Stories, q.Limit = true, 1
 	for {

@@ -60,6 +60,8 @@ type Status struct {
 	LastMinute status.Minute `json:"last_minute"`
 	// Guard are the accounts that somebody else changed, until a person accepts it.
 	Guard []guard.Standing `json:"guard,omitempty"`
+	// GuardWaits are the accounts of which a change waits for a second node that says the same.
+	GuardWaits *guard.Doubts `json:"guard_waits,omitempty"`
 	// Twin is another copy of this wallet that was met, nil if none was.
 	Twin *TwinStatus `json:"twin,omitempty"`
 }
@@ -182,7 +184,7 @@ func (a *Agent) Status() Status {
 	}
 	s.AuditBytes, s.AuditSpared = a.ledger.TrailSize(), a.ledger.Spared()
 	s.NoNode = noNodeText(s.Nodes)
-	s.Twin, s.Guard = a.twins.status(), a.guard.Standings()
+	s.Twin, s.Guard, s.GuardWaits = a.twins.status(), a.guard.Standings(), a.guard.Doubts()
 	a.noticeOwnRelay()
 	s.LastHour = a.trace.List(time.Now())
 	s.LastMinute = a.metrics.LastMinute()
@@ -294,6 +296,9 @@ func (a *Agent) gauges() status.Gauges {
 			Failures: n.Failures, Calls: n.Calls, Errors: n.Errors, Untrue: n.Untrue})
 	}
 	g.AccountChanges = a.guard.Counts()
+	if d := a.guard.Doubts(); d != nil {
+		g.DoubtfulAccounts = d.Accounts
+	}
 	for _, s := range a.guard.Standings() {
 		g.ChangedAccounts++
 		if s.Stopped {

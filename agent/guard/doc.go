@@ -6,7 +6,8 @@
 //
 //   - A change counts when two hosts say it and no transaction that this wallet signed does exactly
 //     that. What one host of several says changes nothing. With a single host, what it says twice
-//     in a row counts.
+//     in a row counts. What waits for a second host for a quarter of an hour is told
+//     ([Watch.Doubts]).
 //   - What was seen first, by two hosts where there are several, is what changes are measured by.
 //     It stands in the ledger, so a restart sees what happened meanwhile.
 //   - What time alone does is no change: a power-down that has come to its end, a payment from

@@ -29,6 +29,7 @@ type look struct {
 	since  time.Time        // when all accounts were last compared
 	signed []hive.Operation
 	read   time.Time // since when signed reaches; zero: it was not read
+	doubts doubts
 }
 
 // seeing is what hosts say of one account, with what it was.
@@ -190,6 +191,7 @@ func (l *look) agreed(s seeing) (Seen, map[Kind][]string, time.Time) {
 // judge returns the new note of an account, nil if it stays, and the changes that nothing explains.
 func (l *look) judge(ctx context.Context, s seeing) (*note, []Change, error) {
 	now, by, ends := l.agreed(s)
+	l.doubt(s, now)
 	if s.n == nil {
 		if len(now) == 0 {
 			return nil, nil, nil // no two hosts say the same

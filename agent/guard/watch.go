@@ -29,7 +29,7 @@ const (
 	// detailsAtOnce is how many accounts with routes or withdrawals are asked about in one look,
 	// beside those where their number changed. The others have their turn in the next.
 	detailsAtOnce = 100
-	// Again is how soon a look is repeated when the only host said something new.
+	// Again is how soon a look is repeated when one host alone said something new.
 	Again = 5 * time.Minute
 )
 
@@ -66,9 +66,10 @@ type Watch struct {
 
 	mu     sync.Mutex // guards all that follows
 	open   map[hive.AccountName]Standing
-	repeat bool               // the only host said something new
+	repeat bool               // something new waits to be said once more, or by a second host
 	turn   hive.AccountName   // the last account that was asked about in detail
 	told   map[string]uint64  // changes by kind, since the start
+	doubts doubts             // what waits for a second host; written by looks alone
 	looked time.Time          // when all accounts were last compared, as it stands in the ledger
 	kept   []hive.AccountName // those whose notes were kept when the notes of others were dropped
 }
@@ -242,7 +243,7 @@ func (w *Watch) Accept(ctx context.Context, account hive.AccountName) (Standing,
 func (w *Watch) Look(ctx context.Context) error {
 	w.looks.Lock()
 	defer w.looks.Unlock()
-	l := look{w: w, at: time.Now(), sole: w.o.Hosts() < 2, rest: detailsAtOnce}
+	l := look{w: w, at: time.Now(), sole: w.o.Hosts() < 2, rest: detailsAtOnce, doubts: doubts{}}
 	w.mu.Lock()
 	l.turn, l.since = w.turn, w.looked
 	w.mu.Unlock()
@@ -255,6 +256,7 @@ func (w *Watch) Look(ctx context.Context) error {
 			return err
 		}
 	}
+	w.tellDoubts(l.doubts, l.at)
 	w.mu.Lock()
 	w.repeat = l.repeat
 	w.turn = ""

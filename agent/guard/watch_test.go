@@ -1,12 +1,15 @@
 package guard
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +32,9 @@ type rig struct {
 	events []ledger.Entry
 	told   []string // what a person is told
 	fails  error    // each commit
+	log    bytes.Buffer
+
+	answering int // hosts; zero: all
 }
 
 func newRig(t *testing.T, hosts int, held ...hive.AccountName) *rig {
@@ -51,7 +57,7 @@ func newRig(t *testing.T, hosts int, held ...hive.AccountName) *rig {
 func (r *rig) start() {
 	r.Watch = New(Options{
 		Ledger: r, Accounts: func() []hive.AccountName { return r.held }, Hosts: func() int { return r.hosts },
-		Situations: r.situations, Prefix: "STM", Lock: true, Logger: slog.New(slog.DiscardHandler),
+		Situations: r.situations, Prefix: "STM", Lock: true, Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
 		Signed: func(context.Context, time.Time, []string) ([]hive.Operation, error) { return nil, nil },
 		Notify: func(account hive.AccountName, c Change, _ bool) {
 			r.told = append(r.told, string(account)+" "+string(c.What)+" "+c.Now)
@@ -64,7 +70,7 @@ func (r *rig) start() {
 
 func (r *rig) situations(_ context.Context, most int, names []hive.AccountName,
 	details func(node.Account) bool) (reports []node.Report) {
-	for i := range min(most, r.hosts) {
+	for i := range min(most, cmp.Or(r.answering, r.hosts)) {
 		report := node.Report{Host: fmt.Sprintf("%c.example", 'a'+i), Accounts: map[hive.AccountName]node.Situation{}}
 		for _, name := range names {
 			s := r.chain[name]
@@ -314,6 +320,59 @@ func TestManyWithdrawals(t *testing.T) {
 		r.look()
 		if len(r.told) != 1 {
 			t.Errorf("one cancelled: told %d", len(r.told))
+		}
+	})
+}
+
+// Of several hosts one answers: what it says changes nothing, is looked at again soon, and is told
+// once, after a while, until a second host says it.
+func TestChangeThatNobodyConfirms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 2, "alice", "carol")
+		r.look()
+		r.change("alice", func(s *node.Situation) { s.Account.State.Proxy = "mallory" })
+		r.answering = 1
+		r.look()
+		if !r.Repeat() || r.Doubts() != nil || len(r.told) > 0 {
+			t.Errorf("at first: repeat %v, doubts %v, told %q", r.Repeat(), r.Doubts(), r.told)
+		}
+		time.Sleep(DoubtAfter)
+		for range 2 {
+			r.look()
+			d := r.Doubts()
+			if d == nil || d.Accounts != 1 || d.First[0].Account != "alice" ||
+				!slices.Equal(d.First[0].What, []Kind{Proxy}) ||
+				!slices.Equal(d.First[0].Hosts, []string{"a.example"}) || time.Since(d.First[0].Since) < DoubtAfter {
+				t.Fatalf("after a while: %+v", d)
+			}
+		}
+		if n := strings.Count(r.log.String(), "wait for a second node"); n != 1 {
+			t.Errorf("told %d times: %s", n, r.log.String())
+		}
+		r.answering = 0
+		r.look()
+		if r.Doubts() != nil || len(r.told) != 1 || r.Repeat() {
+			t.Errorf("confirmed: doubts %v, told %q", r.Doubts(), r.told)
+		}
+		// Of a new account, two hosts have to say what it is.
+		r.held = []hive.AccountName{"alice", "bob", "carol"}
+		r.chain["bob"] = r.chain["carol"]
+		r.answering = 1
+		r.look()
+		time.Sleep(DoubtAfter)
+		r.look()
+		if d := r.Doubts(); d == nil || d.Accounts != 1 || d.First[0].Account != "bob" || len(d.First[0].What) != 0 {
+			t.Errorf("never seen by two: %+v", d)
+		}
+		// One host of three that says something else is outvoted, and nothing waits.
+		r.hosts, r.answering = 3, 0
+		r.look()
+		r.lies["a.example"] = func(_ hive.AccountName, s *node.Situation) { s.Account.State.Proxy = "bob" }
+		r.look()
+		time.Sleep(DoubtAfter)
+		r.look()
+		if d := r.Doubts(); d != nil || r.Repeat() {
+			t.Errorf("outvoted: %+v", d)
 		}
 	})
 }

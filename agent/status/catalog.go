@@ -83,6 +83,8 @@ var (
 		"Held accounts that somebody else changed and no person has accepted.")
 	metricAccountsStopped = gaugeOf("pksa_accounts_stopped",
 		"Of these, those of which nothing is signed (setting guard).")
+	metricAccountsDoubtful = gaugeOf("pksa_accounts_doubtful",
+		"Held accounts of which a change waits for a second node that says the same, for 15 minutes or more.")
 	metricPolicy = of(Gauge, "1: the policy in force", "sha256")("pksa_policy_info",
 		"The policy in force, by the SHA-256 of its file.")
 	metricReloads = of(Counter, "ok, failed", "result")("pksa_policy_reloads_total",

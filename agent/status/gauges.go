@@ -36,6 +36,8 @@ type Gauges struct {
 	AccountChanges  map[string]uint64 // by others, since the start, by what was changed
 	ChangedAccounts int               // that somebody else changed, and nobody accepted
 	StoppedAccounts int               // of these, those of which nothing is signed
+	// DoubtfulAccounts are those of which a change waits for a second node that says the same.
+	DoubtfulAccounts int
 }
 
 // Process are facts of the process and its program.
@@ -147,6 +149,7 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	}
 	to.set(metricAccountsChanged, float64(now.ChangedAccounts))
 	to.set(metricAccountsStopped, float64(now.StoppedAccounts))
+	to.set(metricAccountsDoubtful, float64(now.DoubtfulAccounts))
 	to.set(metricBacklog, one(now.Backlog))
 	to.set(metricAuditBytes, float64(now.AuditBytes))
 	to.set(metricPending, float64(now.Pending))

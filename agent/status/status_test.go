@@ -126,6 +126,7 @@ func TestAllMetrics(t *testing.T) {
 				Process: status.Process{Version: "v1.2.3", Go: "go1.26", Started: time.Unix(1700000000, 5e8),
 					Goroutines: 12, Memory: 34567890},
 				AccountChanges: map[string]uint64{"proxy": 2}, ChangedAccounts: 2, StoppedAccounts: 1,
+				DoubtfulAccounts: 4,
 				Links: []status.LinkGauges{
 					{Relay: "wss://one.example", Connected: true, Registered: 2, Refused: 1, Reconnects: 4,
 						CanaryFails: true,

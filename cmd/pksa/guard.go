@@ -92,3 +92,29 @@ func printChangedAccounts(w io.Writer, list []guard.Standing) {
 		fmt.Fprintf(w, "  `pksa guard accept %s` takes that for right.\n", s.Account)
 	}
 }
+
+// printDoubts prints the accounts of which one node alone says that they changed; nothing if there
+// is none.
+func printDoubts(w io.Writer, d *guard.Doubts) {
+	if d == nil {
+		return
+	}
+	fmt.Fprintf(w, "\nOf %s a node says something that no second node confirms, so it\n"+
+		"counts for nothing, and changes may be missed:\n", count(d.Accounts, "account"))
+	for _, one := range d.First {
+		what := make([]string, len(one.What))
+		for i, kind := range one.What {
+			what[i] = string(kind)
+		}
+		said := "another " + strings.Join(what, ", ")
+		if len(what) == 0 {
+			said = "what it is, and nothing is known of before"
+		}
+		fmt.Fprintf(w, "  %s: %s, by %s, %s\n", one.Account, said, strings.Join(one.Hosts, ", "), moment(one.Since))
+	}
+	if more := d.Accounts - len(d.First); more > 0 {
+		fmt.Fprintf(w, "  and %d more\n", more)
+	}
+	fmt.Fprint(w, "  Above is which nodes answer. With a single node in the setting nodes, what it\n"+
+		"  says twice counts.\n")
+}

@@ -140,6 +140,7 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 		fmt.Fprintf(w, "\nA restart will fail:\n  %s\n", strings.ReplaceAll(reason, "\n", "\n  "))
 	}
 	printChangedAccounts(w, s.Guard)
+	printDoubts(w, s.GuardWaits)
 	if s.Twin != nil {
 		fmt.Fprintf(w, "\nAnother copy of this wallet was met through %s, last at %s, with %d records:\n  %s\n",
 			s.Twin.Relay, moment(s.Twin.At), s.Twin.Records, s.Twin.Advice)

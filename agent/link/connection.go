@@ -72,7 +72,7 @@ func (l *Link) connect(ctx context.Context) (life, error) {
 	// the registry, which the next connection begins again.
 	fail(err)
 	wg.Wait()
-	l.options.Keys.release(c.key, l.URL(), time.Now())
+	l.options.Keys.release(c.key, l, time.Now())
 	how := l.recordEnd()
 	if errors.Is(context.Cause(live), errFlood) {
 		how = life{} // however long it lasted: the pauses between floods grow

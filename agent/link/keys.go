@@ -2,6 +2,8 @@ package link
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +23,7 @@ type Keys struct {
 // holder is the relay that named a key first.
 type holder struct {
 	relay string
+	by    *Link     // of two links to a relay, while one takes the place of the other, the newer
 	until time.Time // zero while its connection lives
 }
 
@@ -55,8 +58,8 @@ func (e *KeyError) Advice() string {
 		"not trust, or one of them, from the setting relays. key: there pins the key of the other"
 }
 
-// Reserve keeps a key for the relays of some addresses, in the form of [Link.URL], for good. Nobody
-// else may have it from then on. It is called before these links run.
+// Reserve keeps a key for the relays of some addresses, in the form of [Link.URL], until Unreserve.
+// Nobody else may have it from then on. It is called before these links run.
 func (k *Keys) Reserve(key hive.PublicKey, relays ...string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -66,9 +69,32 @@ func (k *Keys) Reserve(key hive.PublicKey, relays ...string) {
 	k.reserved[key] = append(k.reserved[key], relays...)
 }
 
+// Unreserve takes back what one call of Reserve said of a key and one of the addresses.
+func (k *Keys) Unreserve(key hive.PublicKey, relay string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	owners := k.reserved[key]
+	if at := slices.Index(owners, relay); at >= 0 {
+		owners = slices.Delete(slices.Clone(owners), at, at+1)
+	}
+	k.reserved[key] = owners
+	if len(owners) == 0 {
+		delete(k.reserved, key)
+	}
+}
+
+// Forget lets another relay have the keys of one that the wallet leaves, at once: it may be the
+// same server at another address.
+func (k *Keys) Forget(relay string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	maps.DeleteFunc(k.held, func(_ hive.PublicKey, h holder) bool { return h.relay == relay })
+}
+
 // claim makes key that of a relay, in place of the one that it had, unless another relay has it.
 // Then it returns the address of that one. Of two that claim at the same moment one is first.
-func (k *Keys) claim(key hive.PublicKey, relay string, now time.Time) (of string) {
+func (k *Keys) claim(key hive.PublicKey, by *Link, now time.Time) (of string) {
+	relay := by.URL()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if owners := k.reserved[key]; len(owners) > 0 {
@@ -91,16 +117,17 @@ func (k *Keys) claim(key hive.PublicKey, relay string, now time.Time) (of string
 	if k.held == nil {
 		k.held = map[hive.PublicKey]holder{}
 	}
-	k.held[key] = holder{relay: relay}
+	k.held[key] = holder{relay: relay, by: by}
 	return ""
 }
 
 // release records that the connection has ended on which a relay had the key.
-func (k *Keys) release(key hive.PublicKey, relay string, now time.Time) {
+func (k *Keys) release(key hive.PublicKey, by *Link, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if h, ok := k.held[key]; ok && h.relay == relay {
-		k.held[key] = holder{relay: relay, until: now.Add(keyKept)}
+	if h, ok := k.held[key]; ok && h.by == by {
+		h.until = now.Add(keyKept)
+		k.held[key] = h
 	}
 }
 
@@ -116,7 +143,7 @@ func (l *Link) checkKey(key hive.PublicKey) error {
 		refusal.Pinned = pinned
 		return l.refuseKey(refusal)
 	}
-	if refusal.Of = l.options.Keys.claim(key, l.URL(), time.Now()); refusal.Of != "" {
+	if refusal.Of = l.options.Keys.claim(key, l, time.Now()); refusal.Of != "" {
 		return l.refuseKey(refusal)
 	}
 	return nil

@@ -165,6 +165,11 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+func (o Options) withLeastBurst() Options {
+	o.LinkRate.Burst = max(o.LinkRate.Burst, leastBurst)
+	return o
+}
+
 func (o Options) check() error {
 	switch {
 	case o.Handler == nil:
@@ -183,7 +188,7 @@ func (o Options) check() error {
 // Link is the connection to one relay, made again whenever it breaks. All methods may be called
 // concurrently.
 type Link struct {
-	options Options
+	options Options // mu guards the rates in it, which SetRates replaces
 	url     *url.URL
 	log     *slog.Logger
 	wake    chan struct{} // tells the registrar that something has changed
@@ -215,7 +220,7 @@ func New(o Options) (*Link, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	o.LinkRate.Burst = max(o.LinkRate.Burst, leastBurst)
+	o = o.withLeastBurst()
 	u, err := parseURL(o.URL, o.Plaintext)
 	if err != nil {
 		return nil, err
@@ -233,6 +238,30 @@ func New(o Options) (*Link, error) {
 		idle:     make(chan struct{}),
 		facts:    facts{drops: map[Drop]uint64{}},
 	}, nil
+}
+
+// SetRates replaces Options.LinkRate and Options.AccountRate, and Options.BusyRate by its default
+// for them. Tokens that are there stay, as far as the new bursts hold them.
+func (l *Link) SetRates(link, account Rate) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	o := l.options
+	o.LinkRate, o.AccountRate, o.BusyRate = link, account, Rate{}
+	o = o.withDefaults().withLeastBurst()
+	l.options.LinkRate, l.options.AccountRate, l.options.BusyRate = o.LinkRate, o.AccountRate, o.BusyRate
+	l.limit.cut(o.LinkRate)
+	for _, e := range l.accounts {
+		e.limit.cut(o.AccountRate)
+		e.busy.cut(o.BusyRate)
+		e.held.cut(o.AccountRate)
+	}
+}
+
+// Unpin lets other relays have the key that Options.Key pins: the link is not used any more.
+func (l *Link) Unpin() {
+	if !l.options.Key.IsNull() {
+		l.options.Keys.Unreserve(l.options.Key, l.URL())
+	}
 }
 
 // URL returns the relay's address in the form in which it is dialled: the same text for one relay,

@@ -47,6 +47,9 @@ func (b *bucket) putBack(now time.Time, r Rate, tokens float64) {
 	b.tokens = min(r.Burst, b.tokens+tokens)
 }
 
+// cut takes away what a bucket of another size does not hold.
+func (b *bucket) cut(r Rate) { b.tokens = min(b.tokens, r.Burst) }
+
 func (b *bucket) fill(now time.Time, r Rate) {
 	if b.at.IsZero() {
 		b.tokens, b.at = r.Burst, now

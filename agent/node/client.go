@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -86,8 +85,10 @@ type Client struct {
 	options    Options
 	log        *slog.Logger
 	transports transports
-	nodes      []*endpoint                 // of Options.URLs
-	listed     atomic.Pointer[[]*endpoint] // of Options.List, never nil; replaced as a whole
+	named      atomic.Pointer[named]       // never nil; replaced as a whole
+	listed     atomic.Pointer[[]*endpoint] // of named.list, never nil; replaced as a whole
+	relist     chan struct{}               // holds one: named.list is to be read now
+	listing    sync.Mutex                  // held while named or listed is replaced
 	nextID     atomic.Uint64
 
 	head headCache
@@ -102,33 +103,19 @@ func New(o Options) (*Client, error) {
 	if o.Network == nil {
 		return nil, errors.New("nodes: no network is set")
 	}
-	if len(o.URLs) == 0 || len(o.URLs) > maxNodes {
-		return nil, fmt.Errorf("nodes: wanted 1 to %d addresses, got %d", maxNodes, len(o.URLs))
-	}
 	c := &Client{
-		options: o, log: o.Logger.With("component", "node"),
+		options: o, log: o.Logger.With("component", "node"), relist: make(chan struct{}, 1),
 		head:   headCache{gate: newGate()},
 		follow: make(chan followed, maxFollowed),
 	}
 	c.transports = newTransports(o.Transport)
 	c.listed.Store(new([]*endpoint))
-	if o.List != "" {
-		if u, err := parseURL(o.List); err != nil || u.Scheme != "https" {
-			return nil, fmt.Errorf("node list %q: wanted https://…", clip(o.List))
-		}
+	c.named.Store(&named{})
+	first, err := c.name(o.URLs, o.List)
+	if err != nil {
+		return nil, err
 	}
-	for _, text := range o.URLs {
-		n, err := newEndpoint(text, c.transports)
-		if err != nil {
-			return nil, err
-		}
-		for _, other := range c.nodes {
-			if other.url == n.url {
-				return nil, fmt.Errorf("node address %q is listed twice", clip(text))
-			}
-		}
-		c.nodes = append(c.nodes, n)
-	}
+	c.named.Store(first)
 	return c, nil
 }
 
@@ -142,9 +129,7 @@ func (c *Client) Run(ctx context.Context) error {
 	all.Go(func() { c.keepHead(ctx) })
 	all.Go(func() { c.keepSurvey(ctx) })
 	all.Go(func() { c.keepFollowing(ctx) })
-	if c.options.List != "" {
-		all.Go(func() { c.keepList(ctx) })
-	}
+	all.Go(func() { c.keepList(ctx) })
 	all.Wait()
 	// Only connections of our own: a transport that was given belongs to the caller.
 	for _, n := range c.all() {

@@ -306,7 +306,7 @@ func (c *Client) trusted(n *endpoint, last bool) bool {
 	if clock {
 		agree++
 	}
-	for _, other := range c.nodes { // those of the list have no vote
+	for _, other := range c.named.Load().nodes { // those of the list have no vote
 		if opinion, ok := other.opinion(now); ok && other != n {
 			voters++
 			if at.Sub(opinion).Abs() <= maxAstray {
@@ -320,7 +320,7 @@ func (c *Client) trusted(n *endpoint, last bool) bool {
 	case last:
 		return 2*agree > voters || voters == 2
 	}
-	return 2*agree > voters && voters >= min(len(c.nodes)+1, 5)
+	return 2*agree > voters && voters >= min(len(c.named.Load().nodes)+1, 5)
 }
 
 // opinion returns the time of the chain by the node's head, if that was fetched lately.

@@ -78,31 +78,35 @@ func public(name string) bool {
 func (c *Client) keepList(ctx context.Context) {
 	failing := false // one line of the log when it begins, one when it ends
 	for {
-		next := listEvery
-		switch err := c.refreshList(ctx); {
+		next, list := listEvery, c.named.Load().list
+		switch err := c.refreshList(ctx, list); {
 		case err == nil:
 			if failing {
-				c.log.Info("node list is read again", "list", c.options.List)
+				c.log.Info("node list is read again", "list", list)
 			}
 			failing = false
 		case ctx.Err() == nil:
 			next = listAgain
 			if !failing {
-				c.log.Warn("node list not read; the nodes that are known stay in use", "list", c.options.List,
+				c.log.Warn("node list not read; the nodes that are known stay in use", "list", list,
 					"err", err)
 			}
 			failing = true
 		}
-		if !sleep(ctx, jitter(next)) {
+		if !sleepOr(ctx, jitter(next), c.relist) {
 			return
 		}
 	}
 }
 
 // refreshList takes the nodes of the list in the place of those that it named before. What is known
-// of a node that it still names is kept.
-func (c *Client) refreshList(ctx context.Context) error {
-	text, err := c.fetchList(ctx)
+// of a node that it still names is kept. Without a list there are none.
+func (c *Client) refreshList(ctx context.Context, list string) error {
+	if list == "" {
+		c.takeListed(list, nil)
+		return nil
+	}
+	text, err := c.fetchList(ctx, list)
 	if err != nil {
 		return err
 	}
@@ -117,7 +121,7 @@ func (c *Client) refreshList(ctx context.Context) error {
 	var listed []*endpoint
 	for _, u := range urls {
 		named := func(n *endpoint) bool { return n.host == u.Hostname() }
-		if slices.ContainsFunc(c.nodes, named) {
+		if slices.ContainsFunc(c.named.Load().nodes, named) {
 			continue // a host that the options name is an opinion of its own already
 		}
 		if i := slices.IndexFunc(before, func(n *endpoint) bool { return n.url == u.String() }); i >= 0 {
@@ -131,14 +135,23 @@ func (c *Client) refreshList(ctx context.Context) error {
 		n.voice, n.listed = listVoice, true
 		listed = append(listed, n)
 	}
-	c.listed.Store(&listed)
+	c.takeListed(list, listed)
 	return nil
 }
 
-func (c *Client) fetchList(ctx context.Context) ([]byte, error) {
+// takeListed takes the nodes of a list, unless another list has taken its place meanwhile.
+func (c *Client) takeListed(list string, nodes []*endpoint) {
+	c.listing.Lock()
+	defer c.listing.Unlock()
+	if c.named.Load().list == list {
+		c.listed.Store(&nodes)
+	}
+}
+
+func (c *Client) fetchList(ctx context.Context, list string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.options.List, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, list, nil)
 	if err != nil {
 		return nil, errors.New("request cannot be made")
 	}
@@ -164,4 +177,4 @@ func (c *Client) fetchList(ctx context.Context) ([]byte, error) {
 }
 
 // all returns every node: those that the options name, then those of the list.
-func (c *Client) all() []*endpoint { return slices.Concat(c.nodes, *c.listed.Load()) }
+func (c *Client) all() []*endpoint { return slices.Concat(c.named.Load().nodes, *c.listed.Load()) }

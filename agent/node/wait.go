@@ -36,3 +36,16 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // jitter returns d, or up to a fifth more, so that many wallets do not ask at the same moment.
 func jitter(d time.Duration) time.Duration { return d + rand.N(d/5+1) }
+
+// sleepOr does what sleep does, and returns at once when wake is sent to.
+func sleepOr(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-wake:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}

@@ -117,7 +117,7 @@ func (a *Agent) admit(ctx context.Context, p *proposal) (granted, bool) {
 func (a *Agent) admission(r *run, nonce protocol.Nonce) ledger.Admission {
 	admission := ledger.Admission{
 		Key: r.key, Account: string(r.msg.Account), Kind: r.msg.Kind.String(), Turn: r.app,
-		Nonce: int64(nonce), RequireNonce: a.config.NonceRequired && r.msg.Kind != protocol.Auth, Ticket: r.ticket,
+		Nonce: int64(nonce), RequireNonce: a.settings().NonceRequired && r.msg.Kind != protocol.Auth, Ticket: r.ticket,
 	}
 	switch {
 	case r.session != nil:
@@ -351,7 +351,7 @@ func (a *Agent) tooFast(r *run) *refusal {
 		return nil
 	}
 	return &refusal{code: audit.CodeBusy, reason: fmt.Sprintf("more than %d requests a second for %s "+
-		"(limits.account_requests_per_second)", a.config.AccountRequestsPerSecond, r.msg.Account)}
+		"(limits.account_requests_per_second)", a.settings().AccountRequestsPerSecond, r.msg.Account)}
 }
 
 // noticeRefusal shows refusals that are a mistake of the application in status and log.

@@ -44,9 +44,12 @@ type Options struct {
 	// they were not called.
 	Hardening []harden.Measure
 
-	// Reloading is called when a person has the policy read again, and what it returns when that is
-	// over; nil: nobody is told.
+	// Reloading is called when a person has policy or settings read again, and what it returns when
+	// that is over; nil: nobody is told.
 	Reloading func() (over func())
+	// ReadSettings reads the settings as a start does; nil: they were given by a program, and
+	// cannot be read again.
+	ReadSettings func() (*config.Config, error)
 
 	// Foresee returns why the next start would fail, but for the policy; nil: nobody looks.
 	Foresee func() []string
@@ -67,7 +70,6 @@ type Options struct {
 // Agent is a running wallet. Make one with [New], start it with [Agent.Run]. Its other methods may
 // be called concurrently while it runs; they are what the control socket offers.
 type Agent struct {
-	config  *config.Config
 	network *hive.Network
 	ledger  *ledger.Ledger
 	node    *node.Client
@@ -78,9 +80,10 @@ type Agent struct {
 	restart   func() []string // why it would fail; nil: nobody looks
 	reloading func() func()   // tells that the policy is read again; nil: tells nobody
 
-	keys   *keystore.Store
-	policy atomic.Pointer[policyInForce]
-	links  links
+	keys    *keystore.Store
+	policy  atomic.Pointer[policyInForce]
+	inForce settingsInForce
+	links   links
 
 	relayKeys link.Keys    // which relay has which key
 	held      atomic.Int64 // bytes of the frames in flight at all links
@@ -124,7 +127,9 @@ type Agent struct {
 	running  group           // work that no link's handler does
 	stopping atomic.Bool
 
-	reloads sync.Mutex    // held while policy, or accounts at the links, are replaced: the later wins
+	// reloads is held while policy, settings, or accounts at the links, are replaced: the later
+	// wins.
+	reloads sync.Mutex
 	recheck chan struct{} // holds one: the held keys are to be compared with the chain now
 }
 
@@ -132,7 +137,7 @@ type Agent struct {
 // [Agent.Run].
 func New(o Options) (*Agent, error) {
 	a := &Agent{
-		config: o.Config, network: o.Network, ledger: o.Ledger, node: o.Node, keys: o.Keys,
+		network: o.Network, ledger: o.Ledger, node: o.Node, keys: o.Keys,
 		log: o.Logger.With("component", "agent"), hardening: o.Hardening, restart: o.Foresee, reloading: o.Reloading,
 		recheck: make(chan struct{}, 1),
 		witness: ClockWitness{o.Node, o.KernelClock, o.TrustClock}, begun: make(chan struct{}),
@@ -144,6 +149,7 @@ func New(o Options) (*Agent, error) {
 		a.witness.Kernel = kernelclock.Synchronised
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
+	a.inForce.begin(o.Config, o.ReadSettings)
 	a.refunds = a.newRefunds()
 	a.guard = a.newGuard()
 	a.newLink = func(relay config.Relay) (*link.Link, error) { return a.makeLink(relay, o) }
@@ -169,9 +175,7 @@ func New(o Options) (*Agent, error) {
 // makeLink returns a link to a relay, without accounts.
 func (a *Agent) makeLink(relay config.Relay, o Options) (*link.Link, error) {
 	var l *link.Link
-	rate := func(perSecond int) link.Rate {
-		return link.Rate{PerSecond: float64(perSecond), Burst: 2 * float64(perSecond)}
-	}
+	linkRate, accountRate := rates(a.settings())
 	l, err := link.New(link.Options{
 		URL: relay.URL, Plaintext: relay.Plaintext, App: o.Config.Name, DialContext: o.Dial, TLS: o.TLS,
 		Logger:  o.Logger,
@@ -188,7 +192,7 @@ func (a *Agent) makeLink(relay config.Relay, o Options) (*link.Link, error) {
 		AnswerRefused:     func(text string, sent []link.SentAnswer) { a.answerRefused(l.URL(), text, sent) },
 		Dropped:           func(account hive.AccountName, why link.Drop) { a.linkDropped(l.URL(), account, why) },
 		Slowed:            func() { a.notice(trace.RelayTooFast, "", l.URL()) },
-		LinkRate:          rate(o.Config.RequestsPerSecond), AccountRate: rate(o.Config.AccountRequestsPerSecond),
+		LinkRate:          linkRate, AccountRate: accountRate,
 		// The link reads frames in order and takes a ticket for each, so that requests are admitted
 		// in the order in which they came although they are opened in parallel.
 		Ticket: func(account hive.AccountName) any { return a.ledger.Ticket(l.URL(), string(account)) },
@@ -200,6 +204,14 @@ func (a *Agent) makeLink(relay config.Relay, o Options) (*link.Link, error) {
 		return nil, fmt.Errorf("relay %q: %w", relay.URL, err)
 	}
 	return l, nil
+}
+
+// rates returns how fast a relay is read, and how fast an account is served at it.
+func rates(cfg *config.Config) (link.Rate, link.Rate) {
+	rate := func(perSecond int) link.Rate {
+		return link.Rate{PerSecond: float64(perSecond), Burst: 2 * float64(perSecond)}
+	}
+	return rate(cfg.RequestsPerSecond), rate(cfg.AccountRequestsPerSecond)
 }
 
 // Metrics returns the counters, for the status server and for tests.
@@ -262,7 +274,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	<-ctx.Done()
 	a.stopping.Store(true)
 	a.links.close()
-	a.log.Info("stopping: finishing what was admitted", "deadline", a.config.StopTimeout)
+	a.log.Info("stopping: finishing what was admitted", "deadline", a.settings().StopTimeout)
 	finished := a.drain(calm)
 	// What is not finished by now is left to the next start, which finds it in the ledger.
 	abandon()
@@ -323,16 +335,16 @@ func (a *Agent) prepare(ctx context.Context) error {
 func (a *Agent) watch(ctx context.Context, background *sync.WaitGroup) {
 	background.Go(func() { a.watchKeys(ctx) })
 	background.Go(func() { a.watchClock(ctx) })
-	if a.config.Guard != config.GuardOff {
+	if a.settings().Guard != config.GuardOff {
 		background.Go(func() { a.watchAccounts(ctx) })
 	}
 	background.Go(func() { a.refunds.Run(ctx) })
 	background.Go(func() { every(ctx, dropsEvery, a.recordDrops) })
 	background.Go(func() { a.sumCharges(ctx) })
-	if a.config.CheckpointAccount != "" {
+	if a.settings().CheckpointAccount != "" {
 		background.Go(func() { a.watchCheckpoints(ctx) })
 	}
-	if a.config.PolicyWatch {
+	if a.settings().PolicyWatch {
 		background.Go(func() { a.watchPolicy(ctx) })
 	}
 }
@@ -342,7 +354,7 @@ func (a *Agent) watch(ctx context.Context, background *sync.WaitGroup) {
 // connected meanwhile, so that the answers can be sent.
 func (a *Agent) drain(ctx context.Context) bool {
 	// One deadline for both: the service manager that stops us counts from its signal.
-	deadline, cancel := context.WithTimeout(ctx, a.config.StopTimeout)
+	deadline, cancel := context.WithTimeout(ctx, a.settings().StopTimeout)
 	defer cancel()
 	var links sync.WaitGroup
 	var late atomic.Bool

@@ -268,7 +268,7 @@ func (a *Agent) operationText(op hive.Operation) string {
 }
 
 // canAsk reports whether there is a way to ask a person.
-func (a *Agent) canAsk() bool { return a.config.Ask == "pending" }
+func (a *Agent) canAsk() bool { return a.settings().Ask == "pending" }
 
 // ask waits for a person's answer to a request that was committed as pending, and then judges it
 // again by the policy that is then in force. The wait ends in time for an answer, when the

@@ -30,15 +30,15 @@ const (
 // watchCheckpoints publishes the head of the audit trail at intervals. A restart does not begin the
 // time again: the trail says when it was published last.
 func (a *Agent) watchCheckpoints(ctx context.Context) {
-	next := max(firstCheckpoint, time.Until(a.lastCheckpoint().Add(a.config.CheckpointEvery)))
+	next := max(firstCheckpoint, time.Until(a.lastCheckpoint().Add(a.settings().CheckpointEvery)))
 	var published uint64 // the head right after the last that was published
 	for pause(ctx, next, nil) {
-		next = a.config.CheckpointEvery
+		next = a.settings().CheckpointEvery
 		if number, _ := a.ledger.Head(); number == published {
 			continue // nothing has happened since
 		}
 		if err := a.publishHead(a.work); err != nil {
-			a.log.Warn("head of the audit trail not published", "account", a.config.CheckpointAccount, "err", err)
+			a.log.Warn("head of the audit trail not published", "account", a.settings().CheckpointAccount, "err", err)
 		}
 		// The publishing is recorded, too, and is no reason to publish again.
 		if a.ledger.Flush(a.work) == nil {
@@ -51,7 +51,7 @@ func (a *Agent) watchCheckpoints(ctx context.Context) {
 func (a *Agent) lastCheckpoint() time.Time {
 	trail := a.admin().Trail()
 	q := audit.Query{Last: true, Limit: 1, Filter: audit.Filter{App: OwnSlot, Result: "accepted",
-		Since: a.ledger.Now().Add(-a.config.CheckpointEvery)}}
+		Since: a.ledger.Now().Add(-a.settings().CheckpointEvery)}}
 	for {
 		page, err := trail.Page(a.work, q)
 		switch {
@@ -68,7 +68,7 @@ func (a *Agent) lastCheckpoint() time.Time {
 
 // publishHead sends a custom_json with the head as it is now.
 func (a *Agent) publishHead(ctx context.Context) error {
-	account := hive.AccountName(a.config.CheckpointAccount)
+	account := hive.AccountName(a.settings().CheckpointAccount)
 	session, err := a.ownSession(ctx, account)
 	if err != nil {
 		return err

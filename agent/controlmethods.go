@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"pksa/agent/control"
@@ -12,6 +13,7 @@ import (
 	"pksa/agent/refund"
 	"pksa/protocol"
 	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
 // The methods of the control socket, named once for the agent and for commands.
@@ -47,6 +49,8 @@ const (
 	MethodGuardAccept  = "guard.accept"
 	MethodCanary       = "canary"
 	MethodLedgerCopy   = "ledger.copy"
+	MethodReload       = "reload"
+	MethodSettings     = "settings"
 )
 
 // AppParams names a slot, with a secret where one is set. An empty secret asks for a random one.
@@ -137,6 +141,12 @@ func (PairAsk) Promises() []string { return []string{"app", "account", "relay"} 
 func (PolicyStatus) Promises() []string { return []string{"file", "sha256"} }
 
 // Promises returns the members that no answer lacks.
+func (Reloaded) Promises() []string { return []string{"taken", "policy"} }
+
+// Promises returns the members that no answer lacks.
+func (SettingsView) Promises() []string { return []string{"in_force"} }
+
+// Promises returns the members that no answer lacks.
 func (KeyCheck) Promises() []string { return []string{"account", "role"} }
 
 // Promises returns the members that no answer lacks.
@@ -197,6 +207,8 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodPair:         method(a.pair),
 		MethodPairLook:     method(a.look),
 		MethodPolicyReload: method(a.reloadPolicy),
+		MethodReload:       method(func(ctx context.Context, _ none) (Reloaded, error) { return a.Reload(ctx) }),
+		MethodSettings:     get(a.settingsView),
 		MethodKeysReload:   method(a.reloadKeys),
 		MethodKeysCheck:    method(func(ctx context.Context, _ none) ([]KeyCheck, error) { return a.CheckKeys(ctx) }),
 		MethodCanary: method(func(ctx context.Context, _ none) ([]probe.Canary, error) {
@@ -309,3 +321,35 @@ func (a *Agent) reloadPolicy(ctx context.Context, _ none) (PolicyStatus, error) 
 	}
 	return a.policyStatus(), nil
 }
+
+// These types hold secrets in fields that fmt would look into, so they show nothing of themselves.
+// Where only some fields are secret ([AppInfo], [SessionInfo]), [secret.Format] writes the others.
+// What a command shows once on purpose is written by package control alone.
+
+// Format writes no more than what it is, for every verb: fmt would look into the fields, and
+// theirs.
+func (a *Agent) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "agent") }
+
+// Format writes whose request it is, for every verb.
+func (r *run) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "request %s of %s", r.msg.UUID, r.app) }
+
+// Format writes no more than what it is, for every verb: the session that it asks for has a key.
+func (p *proposal) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "proposal") }
+
+// Format writes everything but the secret.
+func (i AppInfo) Format(f fmt.State, verb rune) { secret.Format(f, verb, i) }
+
+// Format writes everything but the key.
+func (i SessionInfo) Format(f fmt.State, verb rune) { secret.Format(f, verb, i) }
+
+// Format writes everything but the secret.
+func (p AppParams) Format(f fmt.State, verb rune) { secret.Format(f, verb, p) }
+
+// Format writes everything but the link.
+func (p PairParams) Format(f fmt.State, verb rune) { secret.Format(f, verb, p) }
+
+// Format writes everything but the secret.
+func (p ReloadParams) Format(f fmt.State, verb rune) { secret.Format(f, verb, p) }
+
+// Format writes everything but the key.
+func (q SessionRequest) Format(f fmt.State, verb rune) { secret.Format(f, verb, q) }

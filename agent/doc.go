@@ -47,11 +47,11 @@
 //   - package guard: whether somebody else changes the accounts; keycheck.go tells of it
 //   - checkpoint.go: publishing the head of the audit trail on the chain
 //   - reload.go: another policy, other keys, while the agent runs
-//   - controlmethods.go: what the control socket offers
+//   - settings.go: the settings in force, and others while the agent runs
+//   - controlmethods.go: what the control socket offers, and secrets that no format shows
 //   - admin.go: slots and sessions, made and ended by the operator
 //   - ready.go: whether a transaction could be signed now, and what hinders it
 //   - status.go: how the agent stands, for people and for metrics
-//   - redact.go: secrets that no format shows
 //   - twin.go: probes for another copy of this wallet, and yielding to it (package probe decides)
 //
 // # What it promises

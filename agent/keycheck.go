@@ -110,7 +110,7 @@ const recheckWrong = 5 * time.Minute
 func (a *Agent) newGuard() *guard.Watch {
 	return guard.New(guard.Options{
 		Ledger: a.ledger, Accounts: func() []hive.AccountName { return a.keys.Accounts() }, Hosts: a.node.Hosts,
-		Situations: a.node.Situations, Prefix: a.network.KeyPrefix, Lock: a.config.Guard == config.GuardLock,
+		Situations: a.node.Situations, Prefix: a.network.KeyPrefix, Lock: a.settings().Guard == config.GuardLock,
 		Logger: a.log,
 		Signed: func(ctx context.Context, since time.Time, names []string) ([]hive.Operation, error) {
 			return a.admin().Trail().Signed(ctx, since, names, a.network)
@@ -140,7 +140,7 @@ func (a *Agent) watchAccounts(ctx context.Context) {
 	}
 	next := time.Duration(0)
 	for pause(ctx, next, nil) {
-		next = a.config.KeyCheckEvery
+		next = a.settings().KeyCheckEvery
 		if err := a.guard.Look(ctx); err != nil && ctx.Err() == nil {
 			a.log.Warn("accounts not compared with what they were", "err", err)
 			next = min(next, time.Minute)
@@ -155,7 +155,7 @@ func (a *Agent) watchAccounts(ctx context.Context) {
 func (a *Agent) watchKeys(ctx context.Context) {
 	next := time.Duration(0)
 	for pause(ctx, next, a.recheck) {
-		next = a.config.KeyCheckEvery
+		next = a.settings().KeyCheckEvery
 		if _, err := a.CheckKeys(ctx); err != nil && ctx.Err() == nil {
 			a.log.Warn("held keys not compared with the chain", "err", err)
 			next = min(next, time.Minute)

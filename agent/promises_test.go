@@ -41,6 +41,7 @@ func TestEveryMethodPromises(t *testing.T) {
 		agent.MethodLimitRelease: new(refund.Charge), agent.MethodCanary: new([]probe.Canary),
 		agent.MethodLive: nil, agent.MethodGuardList: new([]guard.Standing),
 		agent.MethodGuardAccept: new(guard.Standing), agent.MethodLedgerCopy: new(agent.LedgerCopy),
+		agent.MethodReload: new(agent.Reloaded), agent.MethodSettings: new(agent.SettingsView),
 	}
 	var names []string
 	within(t, worldOptions{}, func(_ *testing.T, w *world) { names = slices.Sorted(maps.Keys(w.agent.Methods())) })

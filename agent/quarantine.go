@@ -183,10 +183,10 @@ func (a *Agent) rejectMistake(ctx context.Context, r *run, err error) {
 // nobodyBetween reports whether nobody stands between the applications and this wallet: the relay
 // is the one in this process, and listens on this machine alone.
 func (a *Agent) nobodyBetween(relay string) bool {
-	if a.ownRelay == nil || !a.config.OwnRelay(relay) {
+	if a.ownRelay == nil || !a.settings().OwnRelay(relay) {
 		return false
 	}
-	name, _, err := net.SplitHostPort(a.config.RelayListen)
+	name, _, err := net.SplitHostPort(a.settings().RelayListen)
 	return err == nil && host.Loopback(name)
 }
 

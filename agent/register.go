@@ -72,13 +72,13 @@ func (a *Agent) relayKeyRefused(refusal *link.KeyError) {
 
 // reserveOwnKey keeps the key of the relay that runs in this process for the links that lead to it.
 // It does nothing if none does: then the wallet may reach it by another name, through a proxy.
-func (a *Agent) reserveOwnKey(text string) {
+func (a *Agent) reserveOwnKey(text string, links []*link.Link) {
 	key, err := hive.ParsePublicKey(text)
 	if err != nil {
 		return
 	}
-	for _, l := range a.links.all() {
-		if a.config.OwnRelay(l.URL()) {
+	for _, l := range links {
+		if a.settings().OwnRelay(l.URL()) {
 			a.relayKeys.Reserve(key, l.URL())
 		}
 	}
@@ -101,8 +101,9 @@ func (a *Agent) provingKey(account hive.AccountName) (*keystore.Key, bool) {
 type links struct {
 	mu     sync.Mutex // guards all that follows
 	list   []*link.Link
-	added  map[string]*addedRelay // by the address that is dialled
-	gone   []*link.Link           // removed since their drops were counted
+	stops  map[*link.Link]context.CancelFunc // of those that run, and whose relays the settings name
+	added  map[string]*addedRelay            // by the address that is dialled
+	gone   []*link.Link                      // removed since their drops were counted
 	run    func(*link.Link, time.Duration) context.CancelFunc
 	closed bool // the stop has begun: nothing is added any more
 }
@@ -173,9 +174,41 @@ func (s *links) start(ctx context.Context, running *sync.WaitGroup) {
 		if added, ok := s.added[l.URL()]; ok {
 			added.stop = s.run(l, addedLater)
 		} else {
-			s.run(l, 0)
+			s.runLocked(l)
 		}
 	}
+}
+
+// runLocked runs the link to a relay of the settings, if those run at all.
+func (s *links) runLocked(l *link.Link) {
+	if s.run == nil {
+		return
+	}
+	if s.stops == nil {
+		s.stops = map[*link.Link]context.CancelFunc{}
+	}
+	s.stops[l] = s.run(l, 0)
+}
+
+// exchange removes the links to relays that the settings do not name any more, and adds others. It
+// returns what stops each of those removed; nil if it does not run. During a stop nothing changes.
+func (s *links) exchange(gone, fresh []*link.Link) (stops []context.CancelFunc, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, false
+	}
+	s.list = slices.DeleteFunc(slices.Clone(s.list), func(l *link.Link) bool { return slices.Contains(gone, l) })
+	s.gone = append(s.gone, gone...)
+	for _, l := range gone {
+		stops = append(stops, s.stops[l])
+		delete(s.stops, l)
+	}
+	for _, l := range fresh {
+		s.list = append(s.list, l)
+		s.runLocked(l)
+	}
+	return stops, true
 }
 
 // close lets no link be added or removed any more: the stop drains those that are there.
@@ -187,7 +220,7 @@ func (s *links) close() {
 
 // configured reports whether the settings name a relay.
 func (a *Agent) configured(address string) bool {
-	return slices.ContainsFunc(a.config.Relays, func(relay config.Relay) bool {
+	return slices.ContainsFunc(a.settings().Relays, func(relay config.Relay) bool {
 		return sameRelay(relay.URL, address)
 	})
 }
@@ -307,14 +340,19 @@ func (a *Agent) leave(added *addedRelay) {
 	a.twins.remove(relay)
 	a.log.Info("relay removed: no paired session needs it any more", "relay", relay)
 	a.noteEvent(eventRemoved, ledger.Entry{}, map[string]any{"relay": relay})
-	if added.stop == nil {
+	a.endLink(added.link, added.stop)
+}
+
+// endLink ends a link when what it brought is answered. stop is nil if it does not run.
+func (a *Agent) endLink(l *link.Link, stop context.CancelFunc) {
+	if stop == nil {
 		return
 	}
 	a.start(func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(ctx, a.config.StopTimeout)
+		ctx, cancel := context.WithTimeout(ctx, a.settings().StopTimeout)
 		defer cancel()
-		_ = added.link.Drain(ctx) // what is not answered by then is not
-		added.stop()
+		_ = l.Drain(ctx) // what is not answered by then is not
+		stop()
 	})
 }
 
@@ -355,7 +393,7 @@ func (s *links) add(added *addedRelay) error {
 		return errors.New("the wallet is stopping")
 	case len(s.added) >= maxAddedRelays:
 		return fmt.Errorf("%d relays are served that are not in the settings, and no more may be: add this one to "+
-			"relays in config.yaml and start again, or end sessions of the others (`pksa status` shows which)",
+			"relays in config.yaml and run `pksa reload`, or end sessions of the others (`pksa status` shows which)",
 			maxAddedRelays)
 	}
 	if s.added == nil {

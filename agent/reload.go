@@ -76,7 +76,7 @@ func (a *Agent) ReloadPolicy(ctx context.Context) error {
 	if a.reloading != nil {
 		defer a.reloading()()
 	}
-	next, warnings, err := LoadPolicy(a.config, a.keys, a.ledger)
+	next, warnings, err := LoadPolicy(a.settings(), a.keys, a.ledger)
 	if err != nil {
 		a.keepPolicy(err)
 		return err
@@ -141,7 +141,7 @@ func (a *Agent) watchPolicy(ctx context.Context) {
 	var seen string
 	looks := 0
 	every(ctx, policyWatchEvery, func() {
-		now := stamp(a.config.Policy)
+		now := stamp(a.settings().Policy)
 		if now != seen {
 			seen, looks = now, 0
 			return
@@ -157,8 +157,8 @@ func (a *Agent) watchPolicy(ctx context.Context) {
 func (a *Agent) takeWatched(ctx context.Context, seen string) bool {
 	a.reloads.Lock()
 	defer a.reloads.Unlock()
-	next, warnings, err := LoadPolicy(a.config, a.keys, a.ledger)
-	if stamp(a.config.Policy) != seen {
+	next, warnings, err := LoadPolicy(a.settings(), a.keys, a.ledger)
+	if stamp(a.settings().Policy) != seen {
 		return false // changed while it was read
 	}
 	inForce := a.policy.Load()

@@ -53,11 +53,11 @@ func (a *Agent) serveSign(ctx context.Context, r *run, data protocol.SignReqData
 		a.admit(ctx, &p) // its operations are not even read
 		return
 	}
-	if len(data.Ops) > a.config.Operations {
+	if len(data.Ops) > a.settings().Operations {
 		// Counted and not read: reading is what so many would cost. Nothing says that the policy
 		// refuses it, and no other answer than "not supported" lets an application send less.
 		p.refusal = &refusal{code: policy.CodeUnsupported, reason: fmt.Sprintf("%d operations in one request, and "+
-			"limits.operations is %d", len(data.Ops), a.config.Operations)}
+			"limits.operations is %d", len(data.Ops), a.settings().Operations)}
 		a.admit(ctx, &p)
 		return
 	}

@@ -31,8 +31,10 @@ type Status struct {
 	// Chain is what the agent knows of the chain's time; nil before a node told it.
 	Chain *ChainStatus `json:"chain,omitempty"`
 	// NoNode says what is not served because no Hive API node answers; empty while one does.
-	NoNode   string            `json:"no_node,omitempty"`
-	Policy   PolicyStatus      `json:"policy"`
+	NoNode string       `json:"no_node,omitempty"`
+	Policy PolicyStatus `json:"policy"`
+	// Settings are those in force beside what is written now; nil if they cannot be read again.
+	Settings *SettingsStatus   `json:"settings,omitempty"`
 	Links    []LinkStatus      `json:"links"`
 	Nodes    []node.NodeStatus `json:"nodes"`
 	Accounts []AccountStatus   `json:"accounts"`
@@ -174,7 +176,8 @@ func (a *Agent) Status() Status {
 	s := Status{
 		NotReady: texts(hindrances), Hindrances: hindrances, StillServed: stillServed(hindrances),
 		Chain: a.chainStatus(time.Now()), Policy: a.policyStatus(), Nodes: a.node.Status(),
-		Apps: len(a.ledger.Slots()), Disabled: a.disabledApps(), Sessions: len(a.ledger.Sessions()),
+		Settings: a.settingsStatus(),
+		Apps:     len(a.ledger.Slots()), Disabled: a.disabledApps(), Sessions: len(a.ledger.Sessions()),
 		Pending:    a.asks.count(),
 		Quarantine: a.quarantines(),
 		Hardening:  append([]harden.Measure{}, a.hardening...), // a list in JSON, too
@@ -220,7 +223,7 @@ func (a *Agent) Status() Status {
 	}
 	for _, name := range a.keys.Accounts() {
 		account := AccountStatus{Name: string(name), Wrong: a.mismatch.of(name)}
-		account.Sessions, account.SessionsMost = len(a.ledger.SessionsOf(string(name))), a.config.SessionsPerAccount
+		account.Sessions, account.SessionsMost = len(a.ledger.SessionsOf(string(name))), a.settings().SessionsPerAccount
 		account.NearlyFull = a.fullness(name) >= nearlyFull
 		for _, role := range a.keys.Roles(name) {
 			account.Roles = append(account.Roles, role.String())
@@ -245,7 +248,7 @@ const nearlyFull = 0.8
 
 // fullness returns how many sessions an account has, as a part of what it may have.
 func (a *Agent) fullness(name hive.AccountName) float64 {
-	return float64(len(a.ledger.SessionsOf(string(name)))) / float64(a.config.SessionsPerAccount)
+	return float64(len(a.ledger.SessionsOf(string(name)))) / float64(a.settings().SessionsPerAccount)
 }
 
 // fullAgain is how long the log says nothing more of an account that is still nearly full.
@@ -264,13 +267,14 @@ func (a *Agent) warnOfFull(now time.Time) {
 		a.toldFull[name] = now
 		a.log.Warn("an account has nearly as many sessions as it may have; an application that logs in again and "+
 			"again should keep its session", "account", name, "sessions", len(a.ledger.SessionsOf(string(name))),
-			"most", a.config.SessionsPerAccount)
+			"most", a.settings().SessionsPerAccount)
 	}
 }
 
 func (a *Agent) policyStatus() PolicyStatus {
 	p := a.policy.Load()
-	s := PolicyStatus{File: a.config.Policy, SHA256: p.policy.Hash(), Since: p.since, Failed: p.failed, Waits: p.waits,
+	s := PolicyStatus{File: a.settings().Policy, SHA256: p.policy.Hash(), Since: p.since, Failed: p.failed,
+		Waits: p.waits,
 		Fresh: p.fresh}
 	for _, w := range p.warnings.Warnings() {
 		s.Warnings = append(s.Warnings, w.String())
@@ -373,7 +377,7 @@ func shortSpan(d time.Duration) string {
 // relay's key is that of no other relay from then on.
 func (a *Agent) ShowRelay(show func() OwnRelay) {
 	a.ownRelay = show
-	a.reserveOwnKey(show().Public)
+	a.reserveOwnKey(show().Public, a.links.all())
 }
 
 // privateRelay reports whether a relay is one of the user's own on this machine: in this process or
@@ -394,9 +398,9 @@ type onDisk struct {
 func (d *onDisk) problem(a *Agent) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if now := stamp(a.config.Policy); now != d.stamp {
+	if now := stamp(a.settings().Policy); now != d.stamp {
 		d.stamp, d.found = now, ""
-		if _, _, err := LoadPolicy(a.config, a.keys, a.ledger); err != nil {
+		if _, _, err := LoadPolicy(a.settings(), a.keys, a.ledger); err != nil {
 			d.found = "the policy cannot be used: " + strings.TrimSpace(err.Error())
 		}
 	}

@@ -444,7 +444,7 @@ func (t *twins) status() *TwinStatus {
 
 // canary returns whether a relay delivers, by what the last probes found out.
 func (a *Agent) canary(relay string) probe.Canary {
-	if a.config.OwnRelay(relay) {
+	if a.settings().OwnRelay(relay) {
 		return probe.Canary{Relay: relay, Result: probe.Own}
 	}
 	a.twins.mu.Lock()

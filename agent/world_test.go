@@ -64,7 +64,8 @@ type world struct {
 	tls       *tls.Config                                                          // towards relays; nil: the system's
 	service   *service.Service                                                     // of the agent, made by make
 	agent     *agent.Agent
-	made      func() // called when the agent was made, if set
+	made      func()                         // called when the agent was made, if set
+	written   func() (*config.Config, error) // the settings as they are written now; nil: they cannot be read
 
 	stop    context.CancelFunc
 	stopped chan error
@@ -225,7 +226,7 @@ func (w *world) make() {
 	}
 	w.service, err = service.Open(w.t.Context(), service.Options{
 		Config: w.config, Logger: w.log, Keys: w.keys, Ledger: w.ledger, Embedded: true,
-		Dial: dial, Transport: nodes,
+		Dial: dial, Transport: nodes, ReadSettings: w.written,
 		TLS: w.tls, TrustClock: w.trustClock, KernelClock: func() error { return w.kernelClock },
 	})
 	if err != nil {

@@ -232,7 +232,7 @@ func TestUnit(t *testing.T) {
 // clock, and a copy that has yielded and stays down. If systemd is here, it reads the unit, too.
 func TestUnitHolds(t *testing.T) {
 	unit := string(read(t, "systemd/pksa.service"))
-	for _, line := range []string{"Type=notify", "ExecReload=/usr/local/bin/pksa policy reload", "Restart=on-failure",
+	for _, line := range []string{"Type=notify", "ExecReload=/usr/local/bin/pksa reload", "Restart=on-failure",
 		"RestartPreventExitStatus=0",
 		"WatchdogSec=60", "Wants=network-online.target time-sync.target", "PrivateMounts=yes",
 		"DevicePolicy=closed", "LimitMEMLOCK=infinity"} {

@@ -95,7 +95,7 @@ func AddedRelay(address string) (Relay, error) {
 	}
 	if u.Scheme != "wss" {
 		return Relay{}, fmt.Errorf("%q is not encrypted: a relay that is not in the settings is reached by wss:// "+
-			"only; add it to relays in config.yaml and start again", address)
+			"only; add it to relays in config.yaml, then `pksa reload`", address)
 	}
 	return Relay{URL: strings.TrimSuffix(address, "/")}, nil
 }

@@ -96,6 +96,11 @@ func Confine(cfg *config.Config, extra Paths) ([]Measure, error) {
 	return demand(cfg.Hardening, confine(cfg, extra))
 }
 
+// Confined reports whether this process has lost the files that [Confine] does not leave open.
+func Confined(measures []Measure) bool {
+	return slices.ContainsFunc(measures, func(m Measure) bool { return m.Name == landlocked && m.Done })
+}
+
 // Error names the measures that the setting hardening requires and this machine did not permit.
 type Error struct{ Missing []Measure }
 

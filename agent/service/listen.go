@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"slices"
 
@@ -10,7 +9,6 @@ import (
 	"pksa/agent/config"
 	"pksa/agent/control"
 	"pksa/agent/relay"
-	"pksa/agent/status"
 	"pksa/protocol/hive"
 )
 
@@ -26,10 +24,8 @@ func (s *Service) listen(cfg *config.Config) error {
 	if err := s.listenControl(cfg); err != nil {
 		return err
 	}
-	if cfg.StatusListen != "" {
-		if err := s.listenStatus(cfg); err != nil {
-			return err
-		}
+	if err := s.listenStatus(cfg); err != nil {
+		return err
 	}
 	if cfg.RelayListen != "" {
 		return s.listenRelay(cfg)
@@ -46,21 +42,6 @@ func (s *Service) listenControl(cfg *config.Config) error {
 	s.servers = append(s.servers, server{
 		serve: func(ctx context.Context) error { return calls.Run(ctx, socket) },
 		close: socket.Close,
-	})
-	return nil
-}
-
-func (s *Service) listenStatus(cfg *config.Config) error {
-	listener, err := net.Listen("tcp", cfg.StatusListen)
-	if err != nil {
-		return fmt.Errorf("status.listen: %w", err)
-	}
-	metrics := s.Agent.Metrics()
-	handler := metrics.Guard(metrics.Handler(), status.Guard{Listener: listener.Addr(), Hosts: cfg.StatusHosts,
-		Logger: s.log.With("component", "status")})
-	s.servers = append(s.servers, server{
-		serve: func(ctx context.Context) error { return status.Serve(ctx, listener, handler) },
-		close: listener.Close,
 	})
 	return nil
 }
@@ -83,15 +64,20 @@ func (s *Service) listenRelay(cfg *config.Config) error {
 	if err != nil {
 		return &StepError{StepRelay, err}
 	}
-	used := slices.ContainsFunc(cfg.Relays, func(o config.Relay) bool { return cfg.OwnRelay(o.URL) })
-	hint := ""
-	if !used {
-		hint = "this wallet does not use its own relay, and applications that ask there hear nothing: add " +
-			ownAddress(cfg) + " to the setting relays"
-		s.log.Warn(hint, "relay.listen", listener.Addr().String())
+	used := func(now *config.Config) bool {
+		return slices.ContainsFunc(now.Relays, func(o config.Relay) bool { return now.OwnRelay(o.URL) })
+	}
+	unused := "this wallet does not use its own relay, and applications that ask there hear nothing: add " +
+		ownAddress(cfg) + " to the setting relays"
+	if !used(cfg) {
+		s.log.Warn(unused, "relay.listen", listener.Addr().String())
 	}
 	s.Agent.ShowRelay(func() agent.OwnRelay {
-		now := r.Status()
+		now, hint := r.Status(), ""
+		used := used(s.Agent.Settings())
+		if !used {
+			hint = unused
+		}
 		return agent.OwnRelay{Listen: listener.Addr().String(), Public: now.Key.String(), Used: used, Hint: hint,
 			Wallets: now.Wallets, Unproved: now.Unproved, Apps: now.Connections - now.Wallets, Waiting: now.Pending,
 			Requests: now.Counters.Requests, Unanswered: now.Counters.Expired,

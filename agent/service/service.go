@@ -34,10 +34,11 @@ type Options struct {
 	// status server and relay are opened.
 	Embedded bool
 
-	// Reloading, TrustClock and KernelClock are those of [agent.Options].
-	Reloading   func() (over func())
-	TrustClock  bool
-	KernelClock func() error
+	// Reloading, ReadSettings, TrustClock and KernelClock are those of [agent.Options].
+	Reloading    func() (over func())
+	ReadSettings func() (*config.Config, error)
+	TrustClock   bool
+	KernelClock  func() error
 
 	// Dial connects to relays, and Transport carries requests to nodes; nil is the network.
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
@@ -116,7 +117,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 		foresee = func() []string { return Foresee(o.Config) }
 	}
 	s.Agent, err = agent.New(agent.Options{
-		Reloading: o.Reloading, Foresee: foresee,
+		Reloading: o.Reloading, ReadSettings: o.ReadSettings, Foresee: foresee,
 		Config: o.Config, Network: network, Keys: s.Keys, Ledger: s.Ledger, Node: s.Nodes,
 		Policy: compiled, Warnings: warnings, Hardening: measures, Dial: o.Dial, TLS: o.TLS,
 		Logger:     o.Logger,

@@ -28,6 +28,10 @@ func TestCarePages(t *testing.T) {
 		"wif alice2 posting media/newkey\n"
 	for i, page := range pages {
 		script += fmt.Sprintf("\n# %s\nmkdir new%d\n", page[1], i)
+		running := strings.Contains(page[2], "/old/pksa reload")
+		if running {
+			script += "exec pksa --home old/pksa run &page&\nenv PKSA_HOME=$WORK/old/pksa\nawait 1\n"
+		}
 		for line := range strings.Lines(page[2]) {
 			command, ok := strings.CutPrefix(line, "$ ")
 			if !ok {
@@ -46,6 +50,9 @@ func TestCarePages(t *testing.T) {
 				script += "rekey alice posting alice2\n" // the account was changed, as the page says
 			}
 			script += command + "\n"
+		}
+		if running {
+			script += "kill -INT page\nwait page\n"
 		}
 	}
 	dir := t.TempDir()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ type command struct {
 	// important it is.
 	journal bool
 	repeats *repeats.Handler // of the log, nil before there is one
+	level   slog.LevelVar    // of the log
 }
 
 // run runs the whole program and returns the exit status.

@@ -1,15 +1,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"pksa/agent"
 	"pksa/agent/backup"
 	"pksa/agent/config"
 	"pksa/keystore/access"
@@ -51,7 +53,7 @@ func (c *command) checkSettings(args []string, strict bool) error {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(home, "config.yaml")
+	file := settingsFile(home)
 	var cfg *config.Config
 	if len(args) == 1 {
 		// Any file may be looked at, whoever can write it: nothing is started with it.
@@ -117,15 +119,16 @@ func (c *command) configShow() *cobra.Command {
 		Short: "Show the settings, and where each comes from",
 		Long: `Shows the settings as they are read now, each with the place that it comes from:
 a line of config.yaml, a variable, or the default. Names such as log.level show
-these only, and a name such as relay all that stand below it. A wallet that runs
-has those that were read at its start.`,
-		RunE: func(_ *cobra.Command, args []string) error { return c.showSettings(args, set) },
+these only, and a name such as relay all that stand below it. If an agent is
+running, each value that is another one there is shown with it, and with what
+takes the written one over: ` + "`pksa reload`" + `, or a restart.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.showSettings(cmd.Context(), args, set) },
 	}
 	cmd.Flags().BoolVar(&set, "set", false, "only those that a file or a variable sets")
 	return cmd
 }
 
-func (c *command) showSettings(names []string, set bool) error {
+func (c *command) showSettings(ctx context.Context, names []string, set bool) error {
 	cfg, err := c.settings()
 	if err != nil {
 		return err
@@ -141,19 +144,75 @@ func (c *command) showSettings(names []string, set bool) error {
 		return set && s.From == config.FromDefault ||
 			len(names) > 0 && !slices.ContainsFunc(names, s.Within)
 	})
-	return c.print(map[string]any{"home": cfg.Home, "settings": append([]config.Shown{}, shown...)}, func(w io.Writer) {
+	differ := settingsInForce(ctx, cfg, shown)
+	result := map[string]any{"home": cfg.Home, "settings": append([]config.Shown{}, shown...)}
+	if differ != nil {
+		result["in_force"] = differ
+	}
+	return c.print(result, func(w io.Writer) {
 		wide := 0
 		for _, s := range shown {
 			wide = max(wide, len(s.Path)+1)
 		}
 		for _, s := range shown {
-			value := s.Value
-			if value == "" {
-				value = "-"
+			fmt.Fprintf(w, "%-*s %s  (%s)\n", wide, s.Path+":", written(s.Value), s.From)
+			for _, one := range differ {
+				if one.Path == s.Path {
+					fmt.Fprintf(w, "%-*s %s\n", wide, "", one.text())
+				}
 			}
-			fmt.Fprintf(w, "%-*s %s  (%s)\n", wide, s.Path+":", value, s.From)
 		}
 	})
+}
+
+// inForce is a setting that has another value in the agent that runs than this command reads.
+type inForce struct {
+	Path  string `json:"path"`
+	Value string `json:"value"`
+	From  string `json:"from"`
+	// Takes says what takes over the value that is written: reload or restart; none if the agent
+	// reads the value that it has, as with variables that this shell does not have.
+	Takes string `json:"takes,omitempty"`
+}
+
+// text returns what is said of it to people.
+func (f inForce) text() string {
+	said := fmt.Sprintf("in force: %s  (%s)", written(f.Value), f.From)
+	switch f.Takes {
+	case "reload":
+		return said + "; `pksa reload` takes over what is written"
+	case "restart":
+		return said + "; restart to take over what is written"
+	}
+	return said + ", as the agent that runs reads it"
+}
+
+// settingsInForce returns which of the settings have another value in the agent that runs; nil if
+// none runs that says it.
+func settingsInForce(ctx context.Context, cfg *config.Config, shown []config.Shown) []inForce {
+	var view agent.SettingsView
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if socket(cfg).Call(ctx, agent.MethodSettings, struct{}{}, &view) != nil {
+		return nil
+	}
+	differ := []inForce{} // a list in JSON, too
+	for _, s := range shown {
+		at := slices.IndexFunc(view.InForce, func(one config.Shown) bool { return one.Path == s.Path })
+		if at < 0 {
+			continue
+		}
+		one := inForce{Path: s.Path, Value: view.InForce[at].Value, From: view.InForce[at].From}
+		for _, change := range view.Differ {
+			if change.Path == s.Path {
+				one.Takes = map[bool]string{true: "restart", false: "reload"}[change.Restart]
+			}
+		}
+		if one.Takes != "" || one.Value != s.Value {
+			differ = append(differ, one)
+		}
+	}
+	return differ
 }
 
 // settingNames returns the names of all settings.

@@ -4,15 +4,19 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"pksa/agent"
 	"pksa/agent/client"
+	"pksa/agent/harden"
 	"pksa/protocol/hive"
 )
 
@@ -26,6 +30,68 @@ func (w *killWorld) pksa(args ...string) string {
 		w.t.Errorf("pksa %q: %v\n%s", args, err, errors.String())
 	}
 	return out.String()
+}
+
+// reloadsShutIn changes settings of the wallet that has shut itself in, by command and by SIGHUP:
+// its relays, the address of its status, and a policy in a folder that was not open at its start.
+func (w *killWorld) reloadsShutIn() {
+	w.t.Helper()
+	path := filepath.Join(w.home, "config.yaml")
+	was, err := os.ReadFile(path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	elsewhere := filepath.Join(w.t.TempDir(), "policy.yaml")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	free := listener.Addr().String()
+	listener.Close()
+	for _, file := range []struct{ path, text string }{
+		{elsewhere, diskPolicy},
+		{path, strings.Replace(string(was), "relays: [", "relays: [ws://127.0.0.1:1, ", 1) +
+			"\npolicy: " + elsewhere + "\nstatus: {listen: '" + free + "'}\n"},
+	} {
+		if err := os.WriteFile(file.path, []byte(file.text), 0o600); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	said := w.pksa("reload")
+	status, err := w.status(context.Background())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	shutIn := slices.ContainsFunc(status.Hardening, func(m harden.Measure) bool {
+		return m.Name == "landlock" &&
+			m.Done
+	})
+	if !strings.Contains(said, "relays: ") || !strings.Contains(said, "status.listen: "+free) ||
+		len(status.Links) != 2 ||
+		shutIn != strings.Contains(said, "Restart to take over: policy.") ||
+		shutIn != (status.Policy.File != elsewhere) {
+		w.t.Errorf("shut in: %t, %d relays, policy %s\n%s", shutIn, len(status.Links), status.Policy.File, said)
+	}
+	answer, err := http.Get("http://" + free + "/livez")
+	if err != nil {
+		w.t.Error(err)
+	} else if answer.Body.Close(); answer.StatusCode != http.StatusOK {
+		w.t.Error(answer.Status)
+	}
+	if err := os.WriteFile(path, was, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.wallet.Process.Signal(syscall.SIGHUP); err != nil {
+		w.t.Fatal(err)
+	}
+	w.await("the settings of before", func(s agent.Status) bool {
+		return len(s.Links) == 1 &&
+			len(s.Settings.Differ) == 0
+	})
+	if answer, err := http.Get("http://" + free + "/livez"); err == nil {
+		answer.Body.Close()
+		w.t.Error("the address of before still answers")
+	}
 }
 
 // TestHardenedWalletWorks shuts the running program in as far as this machine permits, and then has
@@ -96,6 +162,7 @@ func TestHardenedWalletWorks(t *testing.T) {
 		Text: "still there"}); err != nil {
 		t.Error(err)
 	}
+	w.reloadsShutIn()
 	if errors := slices.DeleteFunc(strings.Split(w.stderr.String(), "\n"),
 		func(line string) bool { return !strings.Contains(line, "ERROR") }); len(errors) > 0 {
 		t.Errorf("errors were logged:\n%s", strings.Join(errors, "\n"))

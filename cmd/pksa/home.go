@@ -87,7 +87,7 @@ func (c *command) settingsWith(home string, flags map[string]string) (*config.Co
 	if err := backup.Finish(home); err != nil {
 		return nil, err
 	}
-	cfg, err := config.Load(home, filepath.Join(home, "config.yaml"), c.environ(flags))
+	cfg, err := config.Load(home, settingsFile(home), c.environ(flags))
 	if err != nil {
 		return nil, c.wrongUser(home, err)
 	}
@@ -99,6 +99,23 @@ func (c *command) settingsWith(home string, flags map[string]string) (*config.Co
 	// the service has.
 	_, _ = harden.Shield(cfg.Hardening)
 	return cfg, nil
+}
+
+func settingsFile(home string) string { return filepath.Join(home, "config.yaml") }
+
+// readSettings reads the settings of a wallet that runs with the checks of its start, and changes
+// nothing.
+func (c *command) readSettings(home string) (*config.Config, error) {
+	cfg, err := config.Load(home, settingsFile(home), c.environ(nil))
+	if err != nil {
+		return nil, err
+	}
+	return cfg, checkSocketPath(cfg)
+}
+
+// prepareLevel lets the log say more or less when the settings say so.
+func (c *command) prepareLevel(_, next *config.Config) (take, drop func(), err error) {
+	return func() { c.level.Set(next.LogLevel) }, func() {}, nil
 }
 
 // environ returns the variables of this process with some more, for flags that stand for settings.
@@ -148,8 +165,9 @@ func shortAttr(_ []string, a slog.Attr) slog.Attr {
 // logger returns a logger that writes to standard error as the settings say. Failures that repeat
 // are counted; who ends has to flush c.repeats.
 func (c *command) logger(cfg *config.Config) *slog.Logger {
+	c.level.Set(cfg.LogLevel)
 	handler := func(w io.Writer) slog.Handler {
-		options := &slog.HandlerOptions{Level: cfg.LogLevel, ReplaceAttr: shortAttr}
+		options := &slog.HandlerOptions{Level: &c.level, ReplaceAttr: shortAttr}
 		if cfg.LogFormat == "json" {
 			return slog.NewJSONHandler(w, options)
 		}

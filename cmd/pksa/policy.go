@@ -209,15 +209,7 @@ func (c *command) policyReload() *cobra.Command {
 			if err := c.call(cmd.Context(), agent.MethodPolicyReload, struct{}{}, &status); err != nil {
 				return err
 			}
-			return c.print(status, func(w io.Writer) {
-				fmt.Fprintf(w, "In force since now: %s, sha256 %s.\n", status.File, short(status.SHA256))
-				for _, name := range status.Fresh {
-					fmt.Fprintf(w, "Limit %q begins at zero: it does not count what was done before.\n", name)
-				}
-				if n := len(status.Warnings); n > 0 {
-					fmt.Fprintf(w, "%s; `pksa policy check` shows what.\n", count(n, "warning"))
-				}
-			})
+			return c.print(status, func(w io.Writer) { printPolicyTaken(w, status) })
 		},
 	}
 }

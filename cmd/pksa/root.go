@@ -40,7 +40,8 @@ Set it up:     pksa init, then follow what it prints`,
 		}
 	}
 	add("setup", c.initCommand(), c.keysCommand(), c.policyCommand(), c.configCommand(), c.migrateCommand())
-	add("run", c.demoCommand(), c.runCommand(), c.statusCommand(), c.doctorCommand(), c.canaryCommand(),
+	add("run", c.demoCommand(), c.runCommand(), c.reloadCommand(), c.statusCommand(), c.doctorCommand(),
+		c.canaryCommand(),
 		c.relayCommand(), c.guardCommand(), c.auditCommand(), c.why(), c.limitCommand(), c.ledgerCommand(),
 		c.backupCommand(), c.restoreCommand())
 	add("apps", c.appCommand(), c.sessionCommand(), c.pairCommand(), c.pendingCommand(), c.approveCommand(),

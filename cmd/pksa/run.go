@@ -28,9 +28,10 @@ func (c *command) runCommand() *cobra.Command {
 		Short: "Serve until stopped",
 		Long: `Connects to the relays, registers the accounts of the keystore and answers by
 policy. Logs go to standard error. SIGTERM or Ctrl-C stops it once it has
-finished what it admitted. SIGHUP reloads the policy; ` + "`pksa policy reload`" + ` does
-the same and fails if the policy is wrong. As a service of systemd (Type=notify)
-it says when it is ready, and its log has the priorities of the journal.
+finished what it admitted. SIGHUP reloads settings and policy; ` + "`pksa reload`" + `
+does the same and fails if one of them is wrong. As a service of systemd
+(Type=notify) it says when it is ready, and its log has the priorities of the
+journal.
 
 Memory is locked, so that keys are never swapped to disk, only where the limit
 "max locked memory" (ulimit -l) is unlimited. An ordinary user's limit is 8 MiB,
@@ -67,11 +68,13 @@ func (c *command) serve(ctx context.Context, trustClock bool) error {
 	defer manager.close()
 	s, err := service.Open(ctx, service.Options{
 		Config: cfg, Logger: log, TrustClock: trustClock, KernelClock: kernelClock, Reloading: manager.reloading,
-		OpenKeys: func(ctx context.Context) (*keystore.Store, error) { return c.openKeys(ctx, cfg) },
+		ReadSettings: func() (*config.Config, error) { return c.readSettings(cfg.Home) },
+		OpenKeys:     func(ctx context.Context) (*keystore.Store, error) { return c.openKeys(ctx, cfg) },
 	})
 	if err != nil {
 		return startHint(cfg, yieldHint(err))
 	}
+	s.Agent.AddPart(c.prepareLevel)
 	// Not when relays are connected: without a network a start would fail that only has to wait.
 	manager.tell(systemd.Ready)
 	untell := context.AfterFunc(ctx, func() { manager.tell(systemd.Stopping) })
@@ -159,7 +162,7 @@ func startHint(cfg *config.Config, err error) error {
 	return err
 }
 
-// reloadOnHangup reads the policy again at each SIGHUP.
+// reloadOnHangup reads settings and policy again at each SIGHUP.
 func reloadOnHangup(ctx context.Context, a *agent.Agent) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -169,7 +172,7 @@ func reloadOnHangup(ctx context.Context, a *agent.Agent) {
 		case <-ctx.Done():
 			return
 		case <-hangup:
-			a.ReloadPolicy(ctx) // logs what it did
+			_, _ = a.Reload(ctx) // logs what it did
 		}
 	}
 }

@@ -140,6 +140,8 @@ type (
 	configShowOutput struct {
 		Home     string         `json:"home"`
 		Settings []config.Shown `json:"settings"`
+		// InForce are those that have another value in the agent that runs; missing if none does.
+		InForce []inForce `json:"in_force,omitempty"`
 	}
 	demoLine struct {
 		From string `json:"from,omitempty"`
@@ -182,6 +184,7 @@ var outputs = map[string][]any{
 	"pair":         {agent.SessionInfo{}},
 	"pending":      {[]agent.PendingRequest{}, []agent.PendingLogin{}, agent.PendingRequest{}},
 	"policy check": {checkResult{}}, "policy explain": {explained{}}, "policy reload": {agent.PolicyStatus{}},
+	"reload":        {agent.Reloaded{}},
 	"policy replay": {audit.Replayed{}}, "policy suggest": {suggested{}}, "policy test": {[]tested{}},
 	"session add": {agent.SessionInfo{}}, "session forget": {agent.EndedInfo{}},
 	"session list":    {[]agent.SessionInfo{}, []agent.EndedInfo{}},

@@ -172,6 +172,7 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 	if s.Policy.Waits != "" {
 		fmt.Fprintf(w, "         the file has changed and is not taken:\n         %s\n", s.Policy.Waits)
 	}
+	printSettings(w, s.Settings)
 	fmt.Fprintf(w, "Apps     %d, with %s\n", s.Apps, count(s.Sessions, "session"))
 	for _, app := range s.Disabled {
 		fmt.Fprintf(w, "         %s\n", strings.ReplaceAll(sameSecretText(app.Name, app.SameSecretAs), "\n",

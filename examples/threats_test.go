@@ -45,13 +45,19 @@ func tableRows(text string) (rows []string) {
 	return rows
 }
 
+// edgeTest is a test that a row of the bounds says to try the edge, or to measure where there is
+// none.
+var edgeTest = regexp.MustCompile("`[a-z/-]+ Test[A-Za-z0-9]+` \\((edge|measured)\\)")
+
 // Every row of the bounds says what grows, by whom, how far, per what, what happens beyond, and
-// names the test in its last column. A bound is a number or bytes, or both.
+// names the test in its last column: one that tries the edge, or measures. A bound is a number or
+// bytes, or both.
 func TestBoundsAreWhole(t *testing.T) {
 	rows := tableRows(string(read(t, "docs/bounds.md")))
 	if len(rows) < 35 {
 		t.Errorf("the page has %d bounds", len(rows))
 	}
+	measured := 0
 	for _, row := range rows {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(row), "|"), "|")
 		if len(cells) != 7 {
@@ -67,9 +73,15 @@ func TestBoundsAreWhole(t *testing.T) {
 		if cells[2] == "—" && cells[3] == "—" {
 			t.Errorf("neither a number nor bytes: %s", row)
 		}
-		if !namedTest.MatchString(cells[6]) {
-			t.Errorf("the last column names no test: %s", row)
+		switch {
+		case !edgeTest.MatchString(cells[6]):
+			t.Errorf("the last column names no test of the edge: %s", row)
+		case !strings.Contains(cells[6], "(edge)"):
+			measured++
 		}
+	}
+	if measured > 8 {
+		t.Errorf("%d bounds are only measured: try their edges", measured)
 	}
 }
 

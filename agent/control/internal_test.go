@@ -112,6 +112,17 @@ func sameJSON(t *testing.T, a, b []byte) bool {
 	return reflect.DeepEqual(values[0], values[1])
 }
 
+// A call has so many bytes, and not one more.
+func TestLargestCall(t *testing.T) {
+	for _, size := range []int{MaxFrame - 1, MaxFrame, MaxFrame + 1} {
+		text := `{"method":"ping","params":""}`
+		text = strings.Replace(text, `""`, `"`+strings.Repeat("x", size-len(text))+`"`, 1)
+		if _, err := readCall(strings.NewReader(text)); (err == nil) != (size <= MaxFrame) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
 // Of calls that are larger than most, one is held at a time: the next one waits until it has been
 // answered, or gives up. Smaller ones go on beside it.
 func TestLargeCallsTakeTurns(t *testing.T) {

@@ -169,7 +169,7 @@ func (s *socket) read(ctx context.Context) (kind websocket.MessageType, frame []
 	late := time.AfterFunc(s.relay.options.Limits.Read, func() { s.drop(errSlowFrame) })
 	defer late.Stop()
 	var buf bytes.Buffer
-	if _, err = io.CopyN(&buf, r, smallFrame); err == io.EOF {
+	if _, err = io.CopyN(&buf, r, smallFrame+1); err == io.EOF {
 		return kind, buf.Bytes(), func() {}, nil
 	} else if err != nil {
 		return 0, nil, nil, err

@@ -154,10 +154,19 @@ func TestRefusesPictures(t *testing.T) {
 		"cut":                 {whole[:len(whole)/2], errBroken},
 		"cut in the header":   {whole[:20], errBroken},
 		"its pixels are gone": {header(100, 100), errBroken},
+		"as wide as may be":   {header(1<<15, 1), errBroken}, // by its header it may be decoded
+		"too wide":            {header(1<<15+1, 1), errPixels},
+		"as many as may be":   {header(1<<15, 40<<20>>15), errBroken},
+		"a row too many":      {header(1<<15, 40<<20>>15+1), errPixels},
+		"one byte too many":   {append(slices.Clone(whole), make([]byte, maxFile+1-len(whole))...), errSize},
 	} {
 		if codes, err := find(bytes.NewReader(c.file)); err != c.want || codes != nil {
 			t.Errorf("%s: %d codes, %v", name, len(codes), err)
 		}
+	}
+	largest := append(slices.Clone(whole), make([]byte, maxFile-len(whole))...)
+	if codes, err := find(bytes.NewReader(largest)); err != nil || len(codes) != 1 {
+		t.Errorf("as large a file as may be: %d codes, %v", len(codes), err)
 	}
 }
 

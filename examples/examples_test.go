@@ -70,6 +70,12 @@ func TestContainerfileBuildsStaticBinaries(t *testing.T) {
 		}
 		checkStatic(t, filepath.Join(out, name))
 	}
+	// A program that can run templates keeps all methods of all types, of which a template may name
+	// any. That is a tenth of the image, for nothing.
+	program, err := os.ReadFile(filepath.Join(out, "pksa"))
+	if err != nil || bytes.Contains(program, []byte("text/template.(*state).walk")) {
+		t.Errorf("pksa can run templates: %v", err)
+	}
 	// What the builder names is what the program says: an image has no history that could tell.
 	output, err := exec.Command(filepath.Join(out, "pksa"), "version").CombinedOutput()
 	if err != nil || !strings.HasPrefix(string(output), "pksa 1.2-test (") ||

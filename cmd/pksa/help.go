@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -9,14 +10,11 @@ import (
 )
 
 // helpWidth is how wide help is printed: it fits every terminal.
-const helpWidth = "80"
+const helpWidth = 80
 
 // setHelp makes help fit its place, and adds the topics to it.
 func (c *command) setHelp(root *cobra.Command) {
-	usage := strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped "+helpWidth)
-	root.SetUsageTemplate(strings.Replace(usage, "{{if .HasAvailableSubCommands}}\n\nUse ",
-		"{{if not .HasParent}}\n\nTopics, shown by \"pksa help TOPIC\":\n"+topicList()+"{{end}}"+
-			"{{if .HasAvailableSubCommands}}\n\nUse ", 1))
+	setUsage(root)
 	c.fitHelp(root)
 	root.SetHelpCommandGroupID("other")
 	root.InitDefaultHelpCmd()
@@ -27,6 +25,37 @@ func (c *command) setHelp(root *cobra.Command) {
 			"what concerns several commands:\n\n" + topicList()
 		help.Run, help.RunE = nil, c.helpOf
 	}
+}
+
+// setUsage lets cobra print usage as it does, but with flags that fit the width, and the topics. A
+// template could say so, too. But a program with templates keeps all methods of its types, because
+// a template may name any of them: it would be a tenth larger.
+func setUsage(root *cobra.Command) {
+	standard := root.UsageFunc()
+	root.SetUsageFunc(func(cmd *cobra.Command) error {
+		var text strings.Builder
+		out := cmd.OutOrStderr()
+		cmd.SetOut(&text)
+		err := standard(cmd)
+		cmd.SetOut(out)
+		local, inherited := cmd.LocalFlags(), cmd.InheritedFlags()
+		usage := replaceBlock(text.String(), local.FlagUsages(), local.FlagUsagesWrapped(helpWidth))
+		usage = replaceBlock(usage, inherited.FlagUsages(), inherited.FlagUsagesWrapped(helpWidth))
+		if !cmd.HasParent() {
+			usage = strings.Replace(usage, "\n\nUse ", "\n\nTopics, shown by \"pksa help TOPIC\":\n"+topicList()+
+				"\n\nUse ", 1)
+		}
+		_, failed := io.WriteString(out, usage)
+		return errors.Join(err, failed)
+	})
+}
+
+// replaceBlock puts one block of lines in the place of another, which may be empty.
+func replaceBlock(text, old, block string) string {
+	if old = strings.TrimSpace(old); old == "" {
+		return text
+	}
+	return strings.Replace(text, old, strings.TrimSpace(block), 1)
 }
 
 // topicList returns the lines of help that name the topics.

@@ -36,6 +36,7 @@ const (
 	MethodPairLook     = "pair.look"
 	MethodPolicyReload = "policy.reload"
 	MethodKeysReload   = "keys.reload"
+	MethodKeysRelock   = "keys.relock"
 	MethodKeysCheck    = "keys.check"
 	MethodAuditPage    = "audit.page"
 	MethodAuditVerify  = "audit.verify"
@@ -87,7 +88,7 @@ type PairParams struct {
 	NewRelay bool `json:"new_relay,omitempty"`
 }
 
-// ReloadParams carries the secret that opens the keystore, for one rereading.
+// ReloadParams carries the secret that opens the keystore, for one rereading, or for a new lock.
 type ReloadParams struct {
 	Secret control.Secret `json:"secret"`
 }
@@ -210,6 +211,7 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodReload:       method(func(ctx context.Context, _ none) (Reloaded, error) { return a.Reload(ctx) }),
 		MethodSettings:     get(a.settingsView),
 		MethodKeysReload:   method(a.reloadKeys),
+		MethodKeysRelock:   method(a.relockKeys),
 		MethodKeysCheck:    method(func(ctx context.Context, _ none) ([]KeyCheck, error) { return a.CheckKeys(ctx) }),
 		MethodCanary: method(func(ctx context.Context, _ none) ([]probe.Canary, error) {
 			return a.Canary(ctx)

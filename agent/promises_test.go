@@ -32,7 +32,7 @@ func TestEveryMethodPromises(t *testing.T) {
 		agent.MethodEndedList:   new([]agent.EndedInfo), agent.MethodForget: new(agent.EndedInfo),
 		agent.MethodRelease: nil, agent.MethodPair: new(agent.SessionInfo),
 		agent.MethodPairLook: new(agent.PairAsk), agent.MethodPolicyReload: new(agent.PolicyStatus),
-		agent.MethodKeysReload: nil, agent.MethodKeysCheck: new([]agent.KeyCheck),
+		agent.MethodKeysReload: nil, agent.MethodKeysRelock: nil, agent.MethodKeysCheck: new([]agent.KeyCheck),
 		agent.MethodAuditPage:   new(audit.Page),
 		agent.MethodAuditVerify: new(audit.Verified), agent.MethodPending: new([]agent.PendingRequest),
 		agent.MethodPendingWhole: new(agent.PendingRequest),

@@ -12,6 +12,7 @@ import (
 
 	"pksa/agent/audit"
 	"pksa/agent/config"
+	"pksa/agent/control"
 	"pksa/agent/ledger"
 	"pksa/agent/policy"
 	"pksa/keystore"
@@ -223,4 +224,34 @@ func (a *Agent) reloadKeys(ctx context.Context, p ReloadParams) (none, error) {
 	a.mismatch.replace(nil)
 	a.checkKeysSoon()
 	return none{}, a.registerAll()
+}
+
+// errNotRoot refuses a new lock to the wallet's own user.
+var errNotRoot = errors.New("only root may have the keystore locked anew without what opens it: whoever reads " +
+	"the new " +
+	"file has the keys, and nobody but root can take them out of a running wallet; run it with sudo")
+
+// relockKeys locks the keystore by the secret alone. Whoever knows the secret can read all keys
+// then. The wallet's own user, who may call everything else, cannot read the memory of this
+// process, so it must not get them in this way. Root can.
+func (a *Agent) relockKeys(ctx context.Context, p ReloadParams) (none, error) {
+	secret := keystore.NewSecret(p.Secret)
+	defer secret.Wipe()
+	if !control.FromRoot(ctx) {
+		return none{}, errNotRoot
+	}
+	unlock, err := keystore.NewUnlock(secret)
+	if err != nil {
+		return none{}, err
+	}
+	defer unlock.Wipe()
+	// Recorded before it is done. A crash in between leaves a record of what did not happen.
+	if _, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "keys relock"}); err != nil {
+		return none{}, fmt.Errorf("recording the new lock: %w", err)
+	}
+	if err := a.keys.Relock(unlock); err != nil {
+		return none{}, err
+	}
+	a.log.Warn("keystore locked anew, without what opened it before", "accounts", len(a.keys.Accounts()))
+	return none{}, nil
 }

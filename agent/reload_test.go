@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"io/fs"
 	"os"
@@ -183,6 +184,28 @@ func TestStatusSaysThatARestartWouldFail(t *testing.T) {
 		w.write("policy.yaml", allowAll)
 		if found := w.agent.Status().WillNotStart; len(found) != 0 {
 			t.Errorf("when it is mended: %q", found)
+		}
+	})
+}
+
+// Whoever is not root does not have the keystore locked anew: the new file would be a copy of the
+// keys for everybody who can call.
+func TestRelockIsForRoot(t *testing.T) {
+	within(t, worldOptions{}, func(t *testing.T, w *world) {
+		before, err := os.ReadFile(filepath.Join(w.home, "keystore.age"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		params, err := json.Marshal(map[string]any{"secret": []byte("correct horse battery")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.agent.Methods()[agent.MethodKeysRelock](t.Context(), params)
+		if err == nil || !strings.Contains(err.Error(), "only root") || strings.Contains(err.Error(), "horse") {
+			t.Error(err)
+		}
+		if after, err := os.ReadFile(filepath.Join(w.home, "keystore.age")); err != nil || !bytes.Equal(before, after) {
+			t.Error("it was written", err)
 		}
 	})
 }

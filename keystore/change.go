@@ -190,12 +190,7 @@ func (s *Store) modifyLock(newUnlock *opener, edit func(*content) error) error {
 	if held == nil {
 		return fmt.Errorf("keystore %q: %w", s.path, ErrReadOnly)
 	}
-	// The file behind a link is replaced, not the link: a home folder may be put together of links.
-	real, err := filepath.EvalSymlinks(s.path)
-	if err != nil {
-		return fmt.Errorf("opening keystore: %w", err)
-	}
-	release, err := lockFile(real)
+	real, release, err := s.lockReal()
 	if err != nil {
 		return err
 	}
@@ -225,4 +220,15 @@ func (s *Store) modifyLock(newUnlock *opener, edit func(*content) error) error {
 	}
 	s.adopt(c)
 	return nil
+}
+
+// lockReal takes the lock of the file, and returns its path. The file behind a link is replaced,
+// not the link: a home folder may be put together of links.
+func (s *Store) lockReal() (path string, release func(), err error) {
+	path, err = filepath.EvalSymlinks(s.path)
+	if err != nil {
+		return "", nil, fmt.Errorf("opening keystore: %w", err)
+	}
+	release, err = lockFile(path)
+	return path, release, err
 }

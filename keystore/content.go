@@ -37,6 +37,7 @@ type content struct {
 	recipients []string
 	accounts   map[hive.AccountName]*ring
 	before     map[hive.AccountName]*ring // the keys that rotations replaced, kept until these end
+	digest     [32]byte                   // of the file that it was read from or written to
 }
 
 // ring is the keys of one account, indexed as ringRoles; nil where none is kept.
@@ -81,15 +82,12 @@ func newContent() *content {
 // wipe overwrites all keys that are still in c.
 func (c *content) wipe() {
 	clear(c.ledgerKey[:])
-	for _, keys := range c.accounts {
-		keys.wipe()
-	}
-	c.wipeBefore()
+	wipeRings(c.accounts)
+	wipeRings(c.before)
 }
 
-// wipeBefore overwrites the keys that rotations replaced.
-func (c *content) wipeBefore() {
-	for _, keys := range c.before {
+func wipeRings(rings map[hive.AccountName]*ring) {
+	for _, keys := range rings {
 		keys.wipe()
 	}
 }

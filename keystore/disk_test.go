@@ -46,6 +46,11 @@ var changes = map[string]func(*Store, Unlock) error{
 		return err
 	},
 	"rotate": func(s *Store, _ Unlock) error { _, err := rotateTo(s, "other"); return err },
+	"add recipient": func(s *Store, _ Unlock) error {
+		_, err := s.AddRecipient("age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj")
+		return err
+	},
+	"relock": func(s *Store, u Unlock) error { return s.Relock(u) },
 	"remove": func(s *Store, _ Unlock) error { return s.Remove("alice", hive.Posting) },
 	"change lock": func(s *Store, u Unlock) error {
 		return s.ChangeLock(u, "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj")

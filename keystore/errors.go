@@ -35,7 +35,7 @@ var (
 	// ErrLockMismatch means that the content names another lock than the one that opens the file. A
 	// change would lock the owner out.
 	ErrLockMismatch = errors.New("the file is locked in another way than its content says, as after a change by " +
-		"another program: `pksa keys passwd --new SOURCE` sets its lock again")
+		"another program: `pksa keystore passwd --new SOURCE` sets its lock again")
 	// ErrReadOnly means that the store has forgotten its unlock secret ([Store.ForgetUnlock]).
 	ErrReadOnly = errors.New("opened for reading only: its unlock secret was forgotten")
 	// ErrOtherLedger means that the file, read again, is a keystore with another ledger, and no

@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -9,12 +10,15 @@ import (
 	"encoding/binary"
 	"hash"
 	"sync"
+
+	"pksa/protocol/secret"
 )
 
 // ledgerKeys is what is derived from the ledger's sealing key. The sealing key itself never leaves
 // the package.
 type ledgerKeys struct {
 	id      string
+	key     secret.Hidden[[]byte] // the sealing key, for writing the file again; all others derive from it
 	sealer  cipher.AEAD
 	probe   cipher.AEAD
 	periods []byte // of which the sealers by number are derived
@@ -30,7 +34,8 @@ type ledgerMAC struct {
 }
 
 func newLedgerKeys(id string, key [32]byte) *ledgerKeys {
-	k := &ledgerKeys{id: id, sealer: newSealer(subkey(key, id, "seal")), probe: newSealer(subkey(key, id, "probe")),
+	k := &ledgerKeys{id: id, key: secret.Hide(bytes.Clone(key[:])),
+		sealer: newSealer(subkey(key, id, "seal")), probe: newSealer(subkey(key, id, "probe")),
 		periods: subkey(key, id, "periods"), mac: subkey(key, id, "mac")}
 	k.macs.New = func() any { return &ledgerMAC{Hash: hmac.New(sha256.New, k.mac)} }
 	return k

@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +34,9 @@ type Store struct {
 	unlock     *opener      // nil once it was forgotten
 	recipients []string
 	keys       map[hive.AccountName]*handles
+	before     map[hive.AccountName]*ring // what rotations replaced; it signs nothing
 	rotations  []Rotation
+	digest     [32]byte // of the file that was read or written last
 	closed     bool
 }
 
@@ -112,6 +115,7 @@ func readContent(path string, unlock *opener) (*content, error) {
 	c, err := decodeContent(plain)
 	switch {
 	case err == nil:
+		c.digest = digestOf(raw)
 		return c, nil
 	case errors.Is(err, ErrNewerVersion):
 		return nil, fmt.Errorf("opening keystore %q: %w", path, err)
@@ -203,10 +207,9 @@ func (s *Store) adopt(c *content) {
 		}
 	}
 	s.recipients = c.recipients
-	// What was replaced signs nothing: its public keys are enough until the next change reads the
-	// file.
-	s.rotations = c.rotations()
-	c.wipeBefore()
+	s.rotations, s.digest = c.rotations(), c.digest
+	wipeRings(s.before)
+	s.before = c.before
 }
 
 // write encrypts c and puts it in the place of path. The caller holds the lock of the file.
@@ -224,8 +227,11 @@ func (s *Store) write(path string, c *content, unlock *opener) error {
 	if err != nil || !bytes.Equal(again, plain) {
 		return ErrLockMismatch
 	}
+	c.digest = digestOf(data)
 	return replace(s.disk, path, data)
 }
+
+func digestOf(file []byte) [32]byte { return sha256.Sum256(file) }
 
 // mergeHandles returns the handles of an account. It keeps those whose key has not changed, with
 // the shared secrets that they have computed.
@@ -347,5 +353,6 @@ func (s *Store) Close() {
 			}
 		}
 	}
-	s.keys = nil
+	wipeRings(s.before)
+	s.keys, s.before = nil, nil
 }

@@ -84,6 +84,20 @@ func TestCall(t *testing.T) {
 	}
 }
 
+// A handler knows whether root calls, by what the kernel says and not by the call.
+func TestFromRoot(t *testing.T) {
+	path := serve(t, map[string]control.Handler{"who": func(ctx context.Context, _ []byte) (any, error) {
+		return control.FromRoot(ctx), nil
+	}})
+	var root bool
+	if err := control.Call(t.Context(), path, "who", struct{}{}, &root); err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS == "linux" && root != (os.Geteuid() == 0) || control.FromRoot(t.Context()) {
+		t.Errorf("root calls: %t", root)
+	}
+}
+
 func TestNoAgent(t *testing.T) {
 	path := socketPath(t)
 	if err := control.Call(t.Context(), path, "x", nil, nil); !errors.Is(err, control.ErrNoAgent) {

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -24,10 +25,14 @@ func peerOf(conn *net.UnixConn) (user uint32, err error) {
 	return user, err
 }
 
-// checkPeer returns an error unless the one at the other end may call.
-func checkPeer(conn *net.UnixConn) error {
-	user, err := peerOf(conn)
-	return mayCall(user, err, os.Geteuid())
+// fromRoot is the key of a handler's context under which it stands whether root calls.
+type fromRoot struct{}
+
+// FromRoot reports whether root makes the call whose handler has this context. It is false where
+// the system does not say who calls.
+func FromRoot(ctx context.Context) bool {
+	root, _ := ctx.Value(fromRoot{}).(bool)
+	return root
 }
 
 // checkListener returns an error unless the one who listens may be an agent of this wallet. The

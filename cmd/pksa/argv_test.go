@@ -38,9 +38,11 @@ var (
 		"keys import --from": {"keys", "import", "alice", "--role", "posting"},
 		"keys passwd --new":  {"keys", "passwd"},
 		"keys rotate --from": {"keys", "rotate", "alice", "posting"},
-		"migrate --unlock":   {"migrate", "--offline", "--from"}, // and the old wallet's folder
-		"pair --link":        {"pair", "--app", "bot"},
-		"session add --key":  {"session", "add", "alice", "--app", "bot"},
+
+		"keystore passwd --new": {"keystore", "passwd"},
+		"migrate --unlock":      {"migrate", "--offline", "--from"}, // and the old wallet's folder
+		"pair --link":           {"pair", "--app", "bot"},
+		"session add --key":     {"session", "add", "alice", "--app", "bot"},
 	}
 )
 

@@ -45,6 +45,9 @@ func setUsage(root *cobra.Command) {
 			usage = strings.Replace(usage, "\n\nUse ", "\n\nTopics, shown by \"pksa help TOPIC\":\n"+topicList()+
 				"\n\nUse ", 1)
 		}
+		if cmd.HasParent() && cmd.Parent().HasParent() { // the last line would be too wide
+			usage = strings.Replace(usage, "for more information about a command.", "for more.", 1)
+		}
 		_, failed := io.WriteString(out, usage)
 		return errors.Join(err, failed)
 	})

@@ -147,6 +147,17 @@ var (
 		"wallet that has its owner or active key, then finish. --offline forgets the old key all the same")
 	adviceUndoChain = advise("undo-chain", "nothing was changed; an account signs with what the chain says: put the "+
 		"old key on the account again first, or keep the new one. --offline leaves the comparison out")
+	adviceNoRecipients = advise("no-recipients", "`pksa keystore passwd --new identity:PATH` changes to an identity, "+
+		"which is made if it is missing; then add the recipient")
+	adviceOwnRecipient = advise("own-recipient",
+		"`pksa keystore passwd --new SOURCE` changes what opens it, and drops the recipient of before")
+	adviceRecipients = advise("recipients", "a recipient is the public half of an age identity, age1…; `pksa keystore "+
+		"recipients list` shows those of this keystore")
+	adviceOtherRecipients = advise("other-recipients", "nothing can stand beside a passphrase: `pksa keystore "+
+		"recipients list` shows what else opens it, `pksa keystore recipients remove RECIPIENT` drops one")
+	adviceLostStopped = advise("lost-stopped", "only a running wallet has the keys without what opens the keystore. "+
+		"If that is lost, `pksa init --set-aside` keeps keystore and ledger under other names and makes a new wallet; "+
+		"then import the keys again")
 	adviceWhiteSpace = advise("white-space", "the password has white space that wallets built on hive-js squeeze to "+
 		"single blanks, so that they derive other keys: if the account was made with one of those, give the password "+
 		"squeezed, or import its keys one by one")

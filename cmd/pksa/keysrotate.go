@@ -46,8 +46,7 @@ key that was put in its place before is no failure.`,
 			if len(args) != 2 {
 				return errUsage{errors.New("ACCOUNT and ROLE are wanted, and nothing else; the key never stands " +
 					"on the " +
-					"command line, where others can read it: `pksa keys rotate ACCOUNT ROLE --from prompt` asks " +
-					"for it")}
+					"command line, where others can read it: --from prompt asks for it")}
 			}
 			return nil
 		},

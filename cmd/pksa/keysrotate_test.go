@@ -109,3 +109,27 @@ func heldIn(t *testing.T, home string) string {
 	check(t, json.Unmarshal([]byte(mustRun(t, home, "keys", "list", "--json")), &keys))
 	return fmt.Sprint(keys)
 }
+
+// TestLockKilled kills what changes who opens the keystore, in the same way: the identity of before
+// opens it then, or the new one.
+func TestLockKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the program")
+	}
+	k := mendKiller{t: t, binary: buildWallet(t, "crashpoints"), home: t.TempDir()}
+	fresh := filepath.Join(t.TempDir(), "fresh")
+	mustRun(t, k.home, "init")
+	k.killSteps([]string{"keystore", "recipients", "add",
+		"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"}, func(t *testing.T, home string) string {
+		return mustRun(t, home, "keystore", "recipients", "list", "--json")
+	})
+	k.killSteps([]string{"keystore", "passwd", "--new", "identity:" + fresh}, func(t *testing.T, home string) string {
+		if status, _, _ := pksa(t, home, "keys", "list"); status == exitOK {
+			return "opened by the old identity"
+		}
+		t.Setenv("PKSA_UNLOCK", "identity:"+fresh)
+		defer os.Unsetenv("PKSA_UNLOCK")
+		mustRun(t, home, "keys", "list")
+		return "opened by the new identity"
+	})
+}

@@ -98,6 +98,12 @@ func scriptParams(folder string) testscript.Params {
 			e.Values["memchain"] = new(atomic.Pointer[memchain.Chain])
 			return nil
 		},
+		Condition: func(name string) (bool, error) {
+			if name != "root" {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			return os.Geteuid() == 0, nil
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"status":     scriptStatus,
 			"wif":        scriptWIF,

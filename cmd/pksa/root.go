@@ -39,7 +39,8 @@ Set it up:     pksa init, then follow what it prints`,
 			root.AddCommand(cmd)
 		}
 	}
-	add("setup", c.initCommand(), c.keysCommand(), c.policyCommand(), c.configCommand(), c.migrateCommand())
+	add("setup", c.initCommand(), c.keysCommand(), c.keystoreCommand(), c.policyCommand(), c.configCommand(),
+		c.migrateCommand())
 	add("run", c.demoCommand(), c.runCommand(), c.reloadCommand(), c.statusCommand(), c.doctorCommand(),
 		c.canaryCommand(),
 		c.relayCommand(), c.guardCommand(), c.auditCommand(), c.why(), c.limitCommand(), c.ledgerCommand(),

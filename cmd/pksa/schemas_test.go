@@ -178,6 +178,8 @@ var outputs = map[string][]any{
 	"guard list": {[]guard.Standing{}}, "guard accept": {guard.Standing{}},
 	"keys check": {[]agent.KeyCheck{}}, "keys import": {importOutput{}}, "keys list": {[]keyInfo{}},
 	"keys passwd": {passwdOutput{}}, "keys remove": {keysRemoveOutput{}}, "keys rotate": {rotated{}},
+	"keystore passwd": {passwdOutput{}}, "keystore recipients add": {recipientChange{}},
+	"keystore recipients remove": {recipientChange{}}, "keystore recipients list": {[]recipient{}},
 	"ledger accept": {ledgerAcceptOutput{}}, "ledger clock": {ledgerClockOutput{}},
 	"ledger mend": {ledgerMendOutput{}}, "ledger moved": {ledgerMovedOutput{}}, "ledger new": {ledgerNewOutput{}},
 	"limit list": {limitsShown{}}, "limit release": {refund.Charge{}}, "man": {manOutput{}}, "migrate": {migrated{}},

@@ -100,9 +100,9 @@ another source. The variable PKSA_UNLOCK takes its place for one command. A file
 with a secret must belong to the user who runs the wallet, or to root, and
 nobody else may read it.
 
-    pksa keys list                       shows the public keys
-    pksa keys passwd --new file:new.txt  changes what opens the keystore
-    pksa doctor                          says whether it opens
+    pksa keys list                           shows the public keys
+    pksa keystore passwd --new file:new.txt  changes what opens the keystore
+    pksa doctor                              says whether it opens
 
 Keep a copy of keystore.age, and apart from it one of what opens it. Without
 both the keys are lost.`

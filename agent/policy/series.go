@@ -12,10 +12,11 @@ import (
 // What stands in points and large is never changed once a [Summary] may share it: new charges are
 // appended, and what merges makes new lists.
 type series struct {
-	unit   uint16 // which of the limit's
-	opener uint32 // 1 + which of the limit's apps opened the counter; the first series of each says it
-	points []point
-	rare   *rare // nil: all empty
+	unit    uint16 // which of the limit's
+	counted bool   // already, while the counters of an app are counted
+	opener  uint32 // 1 + which of the limit's apps opened the counter; the first series of each says it
+	points  []point
+	rare    *rare // nil: all empty
 }
 
 // rare is what few series have.

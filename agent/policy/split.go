@@ -204,7 +204,8 @@ func (lc *limitCharges) keep(now time.Time) {
 		}
 	}
 	for i := range lc.tallies {
-		lc.tallies[i].opened = 0
+		t := &lc.tallies[i]
+		t.opened, t.own, t.whole = 0, nil, false // some of its counters may be gone
 	}
 	lc.shown = candidates{}
 	lc.fold(now)
@@ -262,6 +263,10 @@ type Openings struct {
 type tally struct {
 	n      int // in use at most
 	opened int // since the last keep
+	// own is the counters that n counts: some stand there twice, and some are another app's now. If
+	// it is not whole it is made anew, from all counters of the limit.
+	own   []*series
+	whole bool
 	// If n was counted: for which window, when, and until when it holds if nothing is opened.
 	window   time.Duration
 	at, next time.Time
@@ -272,11 +277,13 @@ func (lc *limitCharges) open(first *series, app string, at int64) {
 	i := slices.Index(lc.apps, app)
 	if i < 0 {
 		i = len(lc.apps)
-		lc.apps, lc.tallies = append(lc.apps, app), append(lc.tallies, tally{})
+		lc.apps, lc.tallies = append(lc.apps, app), append(lc.tallies, tally{whole: true})
 	}
 	first.opener = uint32(i + 1)
 	t := &lc.tallies[i]
-	t.n++
+	if t.n++; t.whole {
+		t.own = append(t.own, first)
+	}
 	if leaves := time.UnixMilli(sliceEnd(at, grainOf(t.window))).Add(t.window); leaves.Before(t.next) {
 		t.next = leaves
 	}
@@ -319,20 +326,37 @@ func (b *Book) Opened(o Openings, now time.Time) (int, time.Time) {
 	}
 	t := &l.tallies[i]
 	// Counted only if the answer may matter, and again only when a counter has left since: it takes
-	// a look at every counter of the limit.
-	counted := t.window == o.Window && !now.Before(t.at) && now.Before(t.next)
-	if t.n > o.Enough && !counted {
-		t.n, t.window, t.at, t.next = 0, o.Window, now, now.Add(LongestWindow)
-		for s := range l.openedBy(uint32(i + 1)) {
-			if leaves := s.leaves(o.Window); leaves.After(now) {
-				t.n++
-				if leaves.Before(t.next) {
-					t.next = leaves
-				}
-			}
+	// a look at every counter of the app. Those of other apps are looked at after a keep alone, or
+	// an app that is at its bound would make others pay for all of them with each request.
+	goesOn := t.window == o.Window && !now.Before(t.at)
+	other := t.window != 0 && !goesOn // what left another window may be in this one
+	if (t.n > o.Enough || other) && !(goesOn && now.Before(t.next)) {
+		if !t.whole || other {
+			t.own, t.whole = slices.AppendSeq(t.own[:0], l.openedBy(uint32(i+1))), true
 		}
+		t.count(uint32(i+1), o.Window, now)
 	}
 	return t.n, t.next
+}
+
+// count counts those of its own counters that a window holds something of, and forgets the others.
+func (t *tally) count(opener uint32, window time.Duration, now time.Time) {
+	t.window, t.at, t.next = window, now, now.Add(LongestWindow)
+	t.own = slices.DeleteFunc(t.own, func(s *series) bool {
+		leaves := s.leaves(window)
+		if s.opener != opener || s.counted || !leaves.After(now) {
+			return true
+		}
+		if leaves.Before(t.next) {
+			t.next = leaves
+		}
+		s.counted = true
+		return false
+	})
+	for _, s := range t.own {
+		s.counted = false
+	}
+	t.n = len(t.own)
 }
 
 // openedBy returns the first series of each counter that an app opened; 0 is of no app that is

@@ -51,6 +51,9 @@ type Options struct {
 	// cannot be read again.
 	ReadSettings func() (*config.Config, error)
 
+	// Version is that of the program, for metrics; empty: what the build knows.
+	Version string
+
 	// Foresee returns why the next start would fail, but for the policy; nil: nobody looks.
 	Foresee func() []string
 
@@ -78,6 +81,7 @@ type Agent struct {
 
 	hardening []harden.Measure
 	restart   func() []string // why it would fail; nil: nobody looks
+	version   string          // of the program; empty: what the build knows
 	reloading func() func()   // tells that the policy is read again; nil: tells nobody
 
 	keys    *keystore.Store
@@ -139,6 +143,7 @@ func New(o Options) (*Agent, error) {
 	a := &Agent{
 		network: o.Network, ledger: o.Ledger, node: o.Node, keys: o.Keys,
 		log: o.Logger.With("component", "agent"), hardening: o.Hardening, restart: o.Foresee, reloading: o.Reloading,
+		version: o.Version,
 		recheck: make(chan struct{}, 1),
 		witness: ClockWitness{o.Node, o.KernelClock, o.TrustClock}, begun: make(chan struct{}),
 		toldFull: map[hive.AccountName]time.Time{}, places: places.New(ownPlaces, sharedPlaces),

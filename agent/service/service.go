@@ -34,7 +34,8 @@ type Options struct {
 	// status server and relay are opened.
 	Embedded bool
 
-	// Reloading, ReadSettings, TrustClock and KernelClock are those of [agent.Options].
+	// Version, Reloading, ReadSettings, TrustClock and KernelClock are those of [agent.Options].
+	Version      string
 	Reloading    func() (over func())
 	ReadSettings func() (*config.Config, error)
 	TrustClock   bool
@@ -117,7 +118,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 		foresee = func() []string { return Foresee(o.Config) }
 	}
 	s.Agent, err = agent.New(agent.Options{
-		Reloading: o.Reloading, ReadSettings: o.ReadSettings, Foresee: foresee,
+		Version: o.Version, Reloading: o.Reloading, ReadSettings: o.ReadSettings, Foresee: foresee,
 		Config: o.Config, Network: network, Keys: s.Keys, Ledger: s.Ledger, Node: s.Nodes,
 		Policy: compiled, Warnings: warnings, Hardening: measures, Dial: o.Dial, TLS: o.TLS,
 		Logger:     o.Logger,

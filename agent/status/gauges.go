@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -50,12 +51,14 @@ type Process struct {
 
 var started = time.Now()
 
-// ThisProcess returns the facts of now.
-func ThisProcess() Process {
-	p := Process{Version: "unknown", Go: runtime.Version(), Started: started, Goroutines: runtime.NumGoroutine()}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+// ThisProcess returns the facts of now. version is that of the release, if it was told; else it is
+// what the build knows.
+func ThisProcess(version string) Process {
+	p := Process{Version: version, Go: runtime.Version(), Started: started, Goroutines: runtime.NumGoroutine()}
+	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
 		p.Version = info.Main.Version
 	}
+	p.Version = cmp.Or(p.Version, "unknown")
 	held := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(held)
 	p.Memory = held[0].Value.Uint64() - held[1].Value.Uint64()

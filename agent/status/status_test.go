@@ -98,7 +98,10 @@ func TestEndpoints(t *testing.T) {
 
 // The process knows itself: since when it runs, and that it takes memory.
 func TestThisProcess(t *testing.T) {
-	p := status.ThisProcess()
+	if p := status.ThisProcess("1.2.3"); p.Version != "1.2.3" {
+		t.Errorf("the version of a release is %q", p.Version)
+	}
+	p := status.ThisProcess("")
 	if p.Version == "" || !strings.HasPrefix(p.Go, "go") || p.Started.After(time.Now()) || p.Goroutines < 1 ||
 		p.Memory < 1<<20 || p.Memory > 1<<40 {
 		t.Errorf("%+v", p)

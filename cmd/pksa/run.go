@@ -67,7 +67,8 @@ func (c *command) serve(ctx context.Context, trustClock bool) error {
 	manager := dialManager(log)
 	defer manager.close()
 	s, err := service.Open(ctx, service.Options{
-		Config: cfg, Logger: log, TrustClock: trustClock, KernelClock: kernelClock, Reloading: manager.reloading,
+		Version: version, Config: cfg, Logger: log, TrustClock: trustClock, KernelClock: kernelClock,
+		Reloading:    manager.reloading,
 		ReadSettings: func() (*config.Config, error) { return c.readSettings(cfg.Home) },
 		OpenKeys:     func(ctx context.Context) (*keystore.Store, error) { return c.openKeys(ctx, cfg) },
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pksa/agent/ledger"
+	"pksa/agent/policy"
 	"pksa/agent/trace"
 	"pksa/protocol/host"
 )
@@ -170,14 +171,14 @@ func (a *Agent) rejectAltered(ctx context.Context, r *run, reason string) {
 		a.countFault(&a.byDamage, r)
 		a.noticeAt(trace.Altered, r)
 	}
-	a.reject(ctx, r, "invalid", reason)
+	a.reject(ctx, r, string(policy.CodeInvalid), reason)
 }
 
 // rejectMistake answers a request that its application made so, as its own mistake: each time, and
 // at the cost of its rate alone.
 func (a *Agent) rejectMistake(ctx context.Context, r *run, err error) {
 	a.noticeAt(trace.Invalid, r)
-	a.reject(ctx, r, "invalid", err.Error())
+	a.reject(ctx, r, string(policy.CodeInvalid), err.Error())
 }
 
 // nobodyBetween reports whether nobody stands between the applications and this wallet: the relay

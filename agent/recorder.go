@@ -40,7 +40,7 @@ func (a *Agent) noteEvent(what string, e ledger.Entry, content map[string]any) {
 // failedRecord returns the content of the record of a request that never came to a decision.
 func failedRecord(r *run, reason string) []byte {
 	content := audit.Content{
-		Relay: r.relay, UUID: string(r.msg.UUID), Result: "failed", Code: "invalid", Reason: reason,
+		Relay: r.relay, UUID: string(r.msg.UUID), Result: "failed", Code: policy.CodeInvalid, Reason: reason,
 	}
 	return content.Encode(audit.Draft{}, 0, false)
 }

@@ -290,7 +290,7 @@ func (a *Agent) gauges() status.Gauges {
 	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions()),
 		Pending: a.asks.count(), WrongKeys: a.mismatch.labels(), Limits: a.limitGauges(),
 		Backlog: a.ledger.Backlog() != nil, AuditBytes: a.ledger.TrailSize()}
-	g.Twin, g.Process = a.twins.status() != nil, status.ThisProcess()
+	g.Twin, g.Process = a.twins.status() != nil, status.ThisProcess(a.version)
 	g.Apps, g.Disabled, g.Quarantine = len(a.ledger.Slots()), len(a.disabledApps()), len(a.quarantines())
 	if chain := a.chainStatus(time.Now()); chain != nil {
 		g.Chain = &status.ChainGauges{Ahead: chain.Skew, Age: chain.Age}

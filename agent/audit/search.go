@@ -108,10 +108,9 @@ func Kinds() []string {
 // Results returns the usual values of [Filter.Result], sorted. Names of events and of acts of the
 // operator are others.
 func Results() []string {
-	return []string{"accepted", "admitted", "answered", "cut off", "decrypted", "denied", "expired", "failed",
-		"ignored",
-		"nobody was asked any more", "not signed", "pending", "refused", "session", "session and challenge", "signed",
-		"uncertain"}
+	return []string{"accepted", "admitted", "answered", "busy", "cut off", "decrypted", "denied", "expired", "failed",
+		"ignored", "invalid", "no node", "nobody was asked any more", "not signed", "pending", "refused", "session",
+		"session and challenge", "signed", "uncertain"}
 }
 
 // Codes returns the codes of refusals, sorted.

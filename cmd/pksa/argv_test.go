@@ -82,6 +82,7 @@ func TestNoFlagTakesASecret(t *testing.T) {
 
 // A secret that is given to such a flag by mistake is refused, not repeated, and written nowhere.
 func TestSourceFlagsRefuseSecrets(t *testing.T) {
+	noRace(t)
 	for _, flag := range slices.Sorted(maps.Keys(sourceFlags)) {
 		t.Run(flag, func(t *testing.T) {
 			home := t.TempDir()
@@ -119,6 +120,7 @@ var switchFlag = regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z-]+) {2,}`)
 
 // A flag that is there or left out repeats nothing of what somebody writes behind it.
 func TestSwitchesTakeNoValue(t *testing.T) {
+	noRace(t)
 	t.Parallel()
 	const secret = "5Ksecret"
 	found := map[string]bool{}

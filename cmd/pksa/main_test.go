@@ -38,6 +38,15 @@ import (
 	"pksa/protocol/hive"
 )
 
+// noRace skips a test under -short, with which the race detector runs: it does one thing after the
+// other, and there it would take many times as long for nothing.
+func noRace(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("one thing after the other")
+	}
+}
+
 // Scripts run the program as `exec pksa …`, as a process of its own.
 func TestMain(m *testing.M) {
 	durabletest.Memory()

@@ -102,6 +102,7 @@ func (c *container) wants(name, out string, parts ...string) {
 // Secrets as Kubernetes and Podman mount them: they belong to root, and the user reads them through
 // its own group. What everybody can read is refused, with what to type where it is mounted.
 func TestMountedSecret(t *testing.T) {
+	noRace(t)
 	c := newContainer(t)
 	secret := filepath.Join(c.dir, "unlock")
 	c.must(os.WriteFile(secret, []byte("a long passphrase for a test\n"), 0o600))
@@ -135,6 +136,7 @@ func TestMountedSecret(t *testing.T) {
 // fsGroup makes of them. It opens and is closed to the group again, as long as nobody else is in
 // it.
 func TestVolumeGoneOver(t *testing.T) {
+	noRace(t)
 	c := newContainer(t)
 	c.groups = "--groups=2000"
 	if out, ok := c.run("", nil, "init"); !ok {
@@ -204,6 +206,7 @@ func TestVolumeGoneOver(t *testing.T) {
 // A policy as Kubernetes and compose mount it: by links, in a folder that everybody may write, or
 // of a user whom the container does not have. Mounted read-only it is taken, else it is refused.
 func TestMountedPolicy(t *testing.T) {
+	noRace(t)
 	c := newContainer(t)
 	volume := filepath.Join(c.dir, "volume")
 	day := filepath.Join(volume, "..2026_11_26")

@@ -42,6 +42,7 @@ var commandLine = regexp.MustCompile("(?m)(?:`|^ *(?:#|//)? *(?:\\$ )?)((?:\\./)
 // Every command line on a page is one that the program takes: its words name a command, and its
 // flags are flags of it.
 func TestPagesNameCommands(t *testing.T) {
+	noRace(t)
 	lines := 0
 	for page, text := range pages(t) {
 		for _, m := range commandLine.FindAllStringSubmatch(text, -1) {

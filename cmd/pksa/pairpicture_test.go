@@ -48,6 +48,7 @@ func readBy(t *testing.T, program string) {
 
 // TestPicture reads the pictures that the tests of pksa-qr have made.
 func TestPicture(t *testing.T) {
+	noRace(t)
 	readBy(t, pictureReaderBuilt(t))
 	cut := filepath.Join(t.TempDir(), "cut.png")
 	whole, err := os.ReadFile("testdata/pictures/link.png")

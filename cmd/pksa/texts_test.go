@@ -20,6 +20,7 @@ import (
 // Every command that a text of the program names is one that the program takes. Hints are executed,
 // too, see TestHints; the others stand in errors, logs, and what commands print.
 func TestTextsNameCommands(t *testing.T) {
+	noRace(t)
 	command := regexp.MustCompile("`pksa ([a-z-][^`]*)`")
 	found := 0
 	for file, texts := range textsOf(t, "../../cmd", "../../agent", "../../keystore") {

@@ -82,6 +82,7 @@ func commandsShown(text string) (lines []string) {
 
 // The commands of the topics are executed by scripts.
 func TestTopicsCommands(t *testing.T) {
+	noRace(t)
 	scripts, found := scriptTexts(t), 0
 	for _, topic := range topics {
 		for _, line := range commandsShown(topic.text()) {

@@ -42,6 +42,7 @@ func TestWrapped(t *testing.T) {
 
 // Help fits a terminal of 80 columns, and narrower ones.
 func TestHelpFits(t *testing.T) {
+	noRace(t)
 	for _, cmd := range commands((&command{}).root()) {
 		var out bytes.Buffer
 		args := append(strings.Fields(cmd.CommandPath())[1:], "--help")

@@ -18,7 +18,8 @@ var (
 	// ErrOwnRecipient means that the recipient is of what opens the file now.
 	ErrOwnRecipient = errors.New("this recipient is of what opens the keystore now")
 	// ErrChanged means that the file is not the one that this store has read last.
-	ErrChanged = errors.New("the keystore was changed since this process read it")
+	ErrChanged = errors.New("it was changed since this process read it, and a new lock would undo that: whoever " +
+		"changed it can open it; or put the file back that was there before")
 )
 
 // Recipients returns the age recipients to which the file is locked, those of the identities first;

@@ -15,6 +15,8 @@ type tokenMove struct {
 	to     string // the path to who gets tokens by it, if anybody does
 	amount string // the path to how many
 	json   func(to value) value
+	// NFTs are listed by their symbols, with the ids of each.
+	bySymbol bool
 }
 
 // pays reports whether somebody gets tokens by the move.
@@ -32,10 +34,10 @@ var tokenMoves = []tokenMove{
 	engine("market", "buy", "", "symbol", "quantity", "price"),
 	engine("market", "marketSell", "", "symbol", "quantity"),
 	engine("market", "marketBuy", "", "symbol", "quantity"),
-	{"sm_token_transfer", "sm_token_transfer", ".to", ".qty", func(to value) value {
+	{says: "sm_token_transfer", id: "sm_token_transfer", to: ".to", amount: ".qty", json: func(to value) value {
 		return jsonObject(map[string]value{"to": to, "qty": unknown, "token": unknown})
 	}},
-	{"vsc.transfer", "vsc.transfer", ".to", ".amount", func(to value) value {
+	{says: "vsc.transfer", id: "vsc.transfer", to: ".to", amount: ".amount", json: func(to value) value {
 		return jsonObject(map[string]value{"from": unknown, "to": to, "amount": unknown, "asset": unknown})
 	}},
 }
@@ -46,18 +48,19 @@ func engine(contract, action, to string, members ...string) tokenMove {
 	if to != "" {
 		path = ".contractPayload." + to
 	}
-	return tokenMove{contract + " " + action, "ssc-mainnet-hive", path, ".contractPayload.quantity",
-		func(who value) value {
-			payload := map[string]value{}
-			for _, name := range members {
-				payload[name] = unknown
-			}
-			if to != "" {
-				payload[to] = who
-			}
-			return jsonObject(map[string]value{"contractName": inJSON(contract), "contractAction": inJSON(action),
-				"contractPayload": jsonObject(payload)})
-		}}
+	write := func(who value) value {
+		payload := map[string]value{}
+		for _, name := range members {
+			payload[name] = unknown
+		}
+		if to != "" {
+			payload[to] = who
+		}
+		return jsonObject(map[string]value{"contractName": inJSON(contract), "contractAction": inJSON(action),
+			"contractPayload": jsonObject(payload)})
+	}
+	return tokenMove{says: contract + " " + action, id: "ssc-mainnet-hive", to: path,
+		amount: ".contractPayload.quantity", json: write}
 }
 
 func jsonObject(members map[string]value) value {
@@ -68,24 +71,33 @@ func inJSON(text string) value { return value{kind: isText, json: true, text: te
 
 // mayMove reports whether the entry may be about the move.
 func (e *opEntry) mayMove(move tokenMove, to value) bool {
+	return e.mayHold(move.id, move.json(to))
+}
+
+// mayHold reports whether the entry may be about custom_json of an id that holds an action, or a
+// list of actions.
+func (e *opEntry) mayHold(id string, holds value) bool {
 	if e.name != "custom_json" {
 		return false
 	}
 	return !slices.ContainsFunc(e.fields, func(f fieldMatcher) bool {
 		switch f.field {
 		case "id":
-			return !mayTake(f.matcher, textValue(move.id))
+			return !mayTake(f.matcher, textValue(id))
 		case "json":
-			root := move.json(to)
-			// A test of the first element takes nothing but lists; all others take one action
-			// alone.
-			if has(f.matcher, ofElement) {
-				root = value{kind: isList, json: true, items: []value{root}}
-			}
-			return !mayTake(f.matcher, value{kind: isText, opens: &document{read: true, root: root}})
+			return !takesJSON(f.matcher, holds)
 		}
 		return false
 	})
+}
+
+// takesJSON reports whether a test of JSON may take an action, or a list of actions.
+func takesJSON(m matcher, root value) bool {
+	// A test of the first element takes nothing but lists; all others take one action alone.
+	if root.kind != isList && has(m, ofElement) {
+		root = inList(root)
+	}
+	return mayTake(m, value{kind: isText, opens: &document{read: true, root: root}})
 }
 
 // ofElement reports whether a test looks at an element by its number.
@@ -128,7 +140,7 @@ func (r *rule) paysTokens(by *rule, e *opEntry, rules []*rule) (move tokenMove, 
 	if !known {
 		receivers = []value{inJSON(unknownText)}
 	}
-	for _, move := range tokenMoves {
+	for _, move := range slices.Concat(tokenMoves, nftMoves) {
 		for _, to := range receivers {
 			if !move.pays() || !r.mayMove(move, to) {
 				continue
@@ -179,13 +191,23 @@ func (c *compiler) reviewTokens(r *rule, limits []*limit) {
 		if e.name != "custom_json" {
 			continue
 		}
-		if free := e.uncounted(r, limits); len(free) > 0 {
+		refused := r.withoutNumber(e, limits)
+		for _, one := range refused {
+			c.Warn(c.entryName(n), "%q never lets %s through: limit %q finds no .%s in it, and what is unclear has no "+
+				"room; %s", r.name, one.move.says, one.limit.name, strings.Join(one.limit.of.field, "."), one.why)
+		}
+		free := slices.DeleteFunc(e.uncounted(r, limits), func(move tokenMove) bool {
+			return slices.ContainsFunc(refused, func(one freeMove) bool { return one.move.says == move.says })
+		})
+		if len(free) > 0 {
 			c.Warn(c.entryName(n), "%q lets tokens go without any limit (%s); add under limits: {name: tokens "+
 				"in a day, operations: [custom_json: {id: %s}], sum: 500 per 24h, of: {list: json, field: %s}}",
 				r.name, saying(free), free[0].id, free[0].amount)
-		} else if left := r.uncountedPiece(e, limits); left != nil {
+		} else if left := r.uncountedPiece(ofTokens, e, limits); left != nil {
 			c.Warn(c.entryName(n), "%q lets tokens go without any limit beside %q (%s), which %s; let it count all, "+
 				"or add a limit for the rest", r.name, left.limit.name, left.move.says, left.why)
+		} else if says := r.freeNFTs(e, limits); says != "" {
+			c.Warn(c.entryName(n), "%s", says)
 		} else if !slices.ContainsFunc(limits, func(l *limit) bool { return l.bindsSome(r, e) }) {
 			c.Warn(c.entryName(n), "%q lets custom_json through with the active key without any limit, and tokens "+
 				"move inside it; add a limit with sum, or say how many: count: 20 per 24h", r.name)

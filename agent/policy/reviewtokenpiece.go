@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -15,53 +14,28 @@ type freeMove struct {
 	why   string
 }
 
-// tokenPrices are prices at which an order on the market of Hive-Engine is a gift to whoever takes
-// it, and what bounds them.
-var tokenPrices = []struct {
-	action, price, say string
-}{
-	{"buy", "100000000", "{max: 0.3}"},
-	{"sell", "0.00000001", "{min: 0.2}"},
+// moveKind is what kinds of tokens are reviewed by: how they move, and which limits count them.
+type moveKind struct {
+	moves  []tokenMove
+	counts func(*limit, tokenMove) bool
 }
 
-// atAnyTokenPrice finds orders that an entry lets through with the active key at any price: a sum
-// of the quantity does not say what is paid for it, or got.
-func atAnyTokenPrice(r *rule, e *opEntry) string {
-	if r.section != allowSection || e.name != "custom_json" || !r.keys[hive.Active] || e.test("json") == nil {
-		return ""
-	}
-	for _, poor := range tokenPrices {
-		order := engine("market", poor.action, "", "symbol", "quantity", "price")
-		unpriced := order.json
-		order.json = func(to value) value {
-			root := unpriced(to)
-			root.members["contractPayload"].members["price"] = inJSON(poor.price)
-			return root
-		}
-		if e.mayMove(order, unknown) {
-			return fmt.Sprintf("custom_json lets an order of Hive-Engine through at any price (market %s), and a "+
-				"limit of "+
-				"the quantity does not say what it costs; test .price of .contractPayload, such as .price: %s",
-				poor.action,
-				poor.say)
-		}
-	}
-	return ""
-}
+var ofTokens = moveKind{tokenMoves, (*limit).sums}
 
 // uncountedPiece returns tokens that the entry lets through with the active key and that no limit
 // counts, though one counts a part; nil if all are counted. Several limits may count all together,
 // such as one for each symbol.
-func (r *rule) uncountedPiece(e *opEntry, limits []*limit) *freeMove {
+func (r *rule) uncountedPiece(kind moveKind, e *opEntry, limits []*limit) *freeMove {
 	near := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool { return !l.bindsSome(r, e) })
 	for _, piece := range (binding{r, e, near}).pieces() {
 		piece.keys = map[hive.Role]bool{hive.Active: true}
-		for _, move := range tokenMoves {
+		for _, move := range kind.moves {
 			if !piece.mayMove(move, unknown) {
 				continue
 			}
+			counting := slices.DeleteFunc(slices.Clone(near), func(l *limit) bool { return !kind.counts(l, move) })
 			for _, element := range move.elements(piece.entries[0].testOf("json")) {
-				if left := piece.free(move, element, near); left != nil {
+				if left := piece.free(move, element, counting); left != nil {
 					return left
 				}
 			}
@@ -70,15 +44,13 @@ func (r *rule) uncountedPiece(e *opEntry, limits []*limit) *freeMove {
 	return nil
 }
 
-// free returns what is left out of the elements that a test takes, nil if limits count all.
+// free returns what is left out of the elements that a test takes by limits that count the move,
+// nil if they count all.
 func (r *rule) free(move tokenMove, element matcher, limits []*limit) *freeMove {
 	moving := r.moving(move, element)
 	var left *freeMove
 	var times []schedule
 	for _, l := range limits {
-		if !l.sums(move) {
-			continue
-		}
 		why := l.leavesOut(moving, element)
 		switch {
 		case l.ordered && !l.sameTransaction(r):
@@ -114,7 +86,7 @@ func (r *rule) moving(move tokenMove, element matcher) *rule {
 // leavesOut returns what a limit does not count of a rule that makes a move by an element, nothing
 // if it counts all.
 func (l *limit) leavesOut(moving *rule, element matcher) string {
-	if l.of.where != nil && !within(element, l.of.where) {
+	if l.of != nil && l.of.where != nil && !within(element, l.of.where) {
 		return "leaves out " + gap(element, l.of.where)
 	}
 	why := l.leaves(moving)

@@ -117,9 +117,9 @@ func referenceText() string {
 			fmt.Fprintf(&b, "| `%s` | %s |\n", d.key, strings.ReplaceAll(d.says, "|", `\|`))
 		}
 	}
-	table("The file", "One YAML document. No anchors, aliases, tags, and no characters that nobody sees; an empty "+
-		"value is an error; a name or key "+
-		"stands once.", fileKeys)
+	table("The file", "One YAML document. No anchors, aliases, tags, and no characters that nobody sees, but for "+
+		"U+FE0F in a comment behind a symbol that it has shown as a picture; an empty value is an error; a name or "+
+		"key stands once.", fileKeys)
 	table("Rules and limits", "In `allow`, `ask`, `deny` and `limits` alike, unless the last words say otherwise.",
 		ruleKeys)
 	table("Limits", "One of `requests`, `count`, `spend`, `sum`, beside the keys above.", limitKeys)

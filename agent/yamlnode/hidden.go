@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -41,26 +42,68 @@ func linesOf(text string) []string {
 const mostHidden = 20
 
 // hidden complains about characters that nobody sees, comments included: what a person reads must
-// be what is in force. It reports whether there are any.
+// be what is in force. It reports whether there are any. Only where comments are is not known yet,
+// so it puts styles of pictures aside for [Reader.stylesOutside].
 func (r *Reader) hidden(lines []string) bool {
 	found := 0
 	for i, line := range lines {
-		column := 0
+		column, before := 0, rune(0)
 		for _, ch := range line {
 			column++
-			if ch == '\t' || !plain.Hidden(ch) {
-				continue
-			}
-			if found++; found <= mostHidden {
-				r.Complain(&Node{Line: i + 1, Column: column},
-					"here is a character that nobody sees (%s); leave it out%s",
-					plain.Describe(ch), escapeHint(ch))
+			last := before
+			before = ch
+			switch at := (place{i + 1, column}); {
+			case ch == '\t' || !plain.Hidden(ch):
+			case ch == emojiStyle && isPicture(last):
+				r.styles = append(r.styles, at)
+			default:
+				if found++; found <= mostHidden {
+					r.complainOfHidden(at, ch)
+				}
 			}
 		}
 	}
 	if found > mostHidden {
 		r.Complain(&Node{Line: len(lines), Column: 1}, "%d more characters that nobody sees are not listed",
 			found-mostHidden)
+	}
+	return found > 0
+}
+
+func (r *Reader) complainOfHidden(at place, ch rune) {
+	r.Complain(&Node{Line: at.line, Column: at.column}, "here is a character that nobody sees (%s); leave it out%s",
+		plain.Describe(ch), escapeHint(ch))
+}
+
+// emojiStyle has the symbol before it shown as a picture. Keyboards write it behind many symbols,
+// and in a comment it hides nothing.
+const emojiStyle = '\ufe0f'
+
+// isPicture reports whether a character is a symbol that is seen, or another one that Unicode shows
+// as a picture.
+func isPicture(ch rune) bool {
+	return ch > unicode.MaxASCII && !plain.Hidden(ch) && ch != utf8.RuneError &&
+		(unicode.In(ch, unicode.So, unicode.Sm) || strings.ContainsRune("\u203c\u2049\u2139\u3030\u303d", ch))
+}
+
+// stylesOutside complains about styles of pictures that stand in no comment, of the file with that
+// root. It reports whether there are any.
+func (r *Reader) stylesOutside(root *Node) bool {
+	if len(r.styles) == 0 {
+		return false
+	}
+	behind := map[int]int{} // by line, where its comment begins
+	for _, c := range r.Comments(root) {
+		behind[c.Line] = c.Column
+	}
+	found := 0
+	for _, at := range r.styles {
+		if column, ok := behind[at.line]; ok && column < at.column {
+			continue
+		}
+		if found++; found <= mostHidden {
+			r.complainOfHidden(at, emojiStyle)
+		}
 	}
 	return found > 0
 }

@@ -85,6 +85,49 @@ func TestEscapesSayHiddenCharacters(t *testing.T) {
 	}
 }
 
+// Keyboards write U+FE0F behind many symbols, to have them shown as pictures. In a comment it is
+// taken there, and nowhere else; all else that nobody sees stays an error.
+func TestStyleOfAPictureInAComment(t *testing.T) {
+	t.Parallel()
+	for src, want := range map[string]string{
+		"# \u2764@ by alice\n\na: b # \u2600@ \u203c@ \u25fb@ \u2194@ \u2122@\n": "",
+		"# \u2764@":                             "",
+		"a: 'b' # it's \u2600@\n":               "",
+		"a: |  # \u2600@\n  # x\n":              "",
+		"a: | # c\n  # \u2600@\nb: c\n":         "2:6: U+FE0F",
+		"a: \u2600@\n":                          "1:5: U+FE0F",
+		"a: b#\u2600@\n":                        "1:7: U+FE0F",
+		"a\u2600@: b\n":                         "1:3: U+FE0F",
+		"a: \"# \u2600@\"\n":                    "1:8: U+FE0F",
+		"a: 'b\n  # \u2600@'\n":                 "2:6: U+FE0F",
+		"a: {b: 'c # \u2600@', d: e} # \u2600@": "1:14: U+FE0F",
+		"# \u2600@@\n":                          "1:5: U+FE0F",
+		"# a@ b\n":                              "1:4: U+FE0F",
+		"# 1@\u20e3\n":                          "1:4: U+FE0F",
+		"# @\n":                                 "1:3: U+FE0F",
+		"# \u00e9@\n":                           "1:4: U+FE0F",
+		"# \u2800@\n":                           "1:3: U+2800 1:4: U+FE0F",
+		"# \u2764@\u200d\U0001f525\n":           "1:5: U+200D",
+		"# \u2600\ufe0e\n":                      "1:4: U+FE0E",
+		"# \u2600\U000e0101\n":                  "1:4: U+E0101",
+	} {
+		for _, lenient := range []bool{false, true} {
+			r := yamlnode.NewReader(yamlnode.Options{File: "file", Lenient: lenient})
+			_, taken := r.Read([]byte(strings.ReplaceAll(src, "@", "\ufe0f")))
+			var got []string
+			for _, p := range r.Problems() {
+				if at, isHidden := strings.CutPrefix(p.Text, "here is a character that nobody sees ("); isHidden {
+					number, _, _ := strings.Cut(at, ",")
+					got = append(got, fmt.Sprintf("%d:%d: %s", p.Line, p.Column, number))
+				}
+			}
+			if strings.Join(got, " ") != want || taken != (want == "") {
+				t.Errorf("%q, lenient %t: %v, taken %t", src, lenient, r.Problems(), taken)
+			}
+		}
+	}
+}
+
 // A picture that is made of several characters is told how to be written.
 func TestPictureInAText(t *testing.T) {
 	t.Parallel()

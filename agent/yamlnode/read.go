@@ -72,6 +72,9 @@ func (r *Reader) Read(src []byte) (*Node, bool) {
 	case second != nil:
 		r.Complain(second, "a second document begins here; %s is one document", r.options.Noun)
 	}
+	if r.stylesOutside(root) {
+		return nil, false
+	}
 	if root == nil || root.Kind == Scalar && root.Null {
 		return nil, second == nil
 	}

@@ -49,6 +49,7 @@ type Reader struct {
 	lines    []string
 	split    int            // the line whose characters were asked for last, from 1
 	runes    []rune         // its characters
+	styles   []place        // where a character has the one before it shown as a picture
 	bad      map[*Node]bool // those complained about
 	problems Problems
 }

@@ -182,6 +182,8 @@ func (a *Agent) judge(p *proposal, v ledger.View) (judged, ledger.Ruling) {
 		// have asked again.
 		j.refusal = &refusal{code: codeExpired,
 			reason: "the request expired while it waited for its turn or for a node"}
+	case a.paused.Load():
+		j.refusal = &refusal{code: audit.CodePaused, reason: "the operator paused the wallet (`pksa pause`)"}
 	default:
 		if account := a.guard.Stopped(p.accounts); account != "" {
 			j.refusal = &refusal{code: audit.CodeGuard, reason: guardReason(account)}
@@ -372,7 +374,7 @@ func (r *run) silent(j judged) bool {
 		return r.msg.Kind == protocol.Auth || !tells(j.replay)
 	case codeExpired:
 		return true
-	case policy.CodeClock:
+	case policy.CodeClock, audit.CodePaused:
 		return false
 	case policy.CodeUnsupported:
 		return j.decision.Silent && r.msg.Kind == protocol.Auth

@@ -130,6 +130,7 @@ type Agent struct {
 	work     context.Context // of admitted work: outlives the links, ends at the stop deadline. Set by Run
 	running  group           // work that no link's handler does
 	stopping atomic.Bool
+	paused   atomic.Bool // each request is told to come again later
 
 	// reloads is held while policy, settings, or accounts at the links, are replaced: the later
 	// wins.
@@ -155,6 +156,8 @@ func New(o Options) (*Agent, error) {
 	}
 	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
 	a.inForce.begin(o.Config, o.ReadSettings)
+	_, paused := o.Ledger.Paused()
+	a.paused.Store(paused)
 	a.refunds = a.newRefunds()
 	a.guard = a.newGuard()
 	a.newLink = func(relay config.Relay) (*link.Link, error) { return a.makeLink(relay, o) }
@@ -272,6 +275,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	if len(a.keys.Accounts()) == 0 {
 		a.log.Warn("no keys are held, so nothing can be answered; import one with `pksa keys import ACCOUNT " +
 			"--role posting --from prompt`")
+	}
+	if a.paused.Load() {
+		a.log.Warn(a.pauseProblem())
 	}
 	a.log.Info("serving", "relays", len(a.links.all()), "accounts", len(a.keys.Accounts()),
 		"policy", a.policy.Load().policy.Hash())

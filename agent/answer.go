@@ -219,7 +219,7 @@ func (a *Agent) answerTo(r *run, j judged) protocol.Answer {
 		return r.nack(protocol.TextNonce)
 	case j.refusal.code == policy.CodeUnsupported:
 		return r.nack(protocol.TextNotSupported)
-	case j.refusal.code == policy.CodeClock, j.refusal.code == audit.CodeBusy:
+	case j.refusal.code == policy.CodeClock, j.refusal.code == audit.CodeBusy, j.refusal.code == audit.CodePaused:
 		return r.nack(protocol.TextBusy)
 	case r.silent(j):
 		return nil

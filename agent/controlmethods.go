@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -51,6 +52,8 @@ const (
 	MethodCanary       = "canary"
 	MethodLedgerCopy   = "ledger.copy"
 	MethodReload       = "reload"
+	MethodPause        = "pause"
+	MethodResume       = "resume"
 	MethodSettings     = "settings"
 )
 
@@ -148,6 +151,9 @@ func (Reloaded) Promises() []string { return []string{"taken", "policy"} }
 func (SettingsView) Promises() []string { return []string{"in_force"} }
 
 // Promises returns the members that no answer lacks.
+func (Paused) Promises() []string { return []string{"paused"} }
+
+// Promises returns the members that no answer lacks.
 func (KeyCheck) Promises() []string { return []string{"account", "role"} }
 
 // Promises returns the members that no answer lacks.
@@ -210,6 +216,8 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodPolicyReload: method(a.reloadPolicy),
 		MethodReload:       method(func(ctx context.Context, _ none) (Reloaded, error) { return a.Reload(ctx) }),
 		MethodSettings:     get(a.settingsView),
+		MethodPause:        method(a.beginPause),
+		MethodResume:       method(a.endPause),
 		MethodKeysReload:   method(a.reloadKeys),
 		MethodKeysRelock:   method(a.relockKeys),
 		MethodKeysCheck:    method(func(ctx context.Context, _ none) ([]KeyCheck, error) { return a.CheckKeys(ctx) }),
@@ -222,9 +230,7 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodPending:      method(a.pending),
 		MethodPendingWhole: method(a.whole),
 		MethodLogins:       get(func() []PendingLogin { return a.pairings.logins(time.Now()) }),
-		MethodDecide: method(func(_ context.Context, p DecideParams) (none, error) {
-			return none{}, a.asks.answer(p.Number, p.Yes)
-		}),
+		MethodDecide:       method(a.answerAsked),
 		MethodLimitList: method(func(ctx context.Context, _ none) ([]refund.Charge,
 			error) {
 			return a.refunds.List(ctx)
@@ -269,6 +275,15 @@ func (a *Agent) sessions() []SessionInfo {
 		infos[i].Quiet = quiet[infos[i].ID]
 	}
 	return infos
+}
+
+// answerAsked hands in what a person says to a request that waits. A yes would come to nothing
+// while the wallet is paused, and is not used up for it.
+func (a *Agent) answerAsked(_ context.Context, p DecideParams) (none, error) {
+	if p.Yes && a.paused.Load() {
+		return none{}, errors.New(a.pauseProblem())
+	}
+	return none{}, a.asks.answer(p.Number, p.Yes)
 }
 
 // release ends a quarantine on all relays, whatever the reason was.

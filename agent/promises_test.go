@@ -42,6 +42,7 @@ func TestEveryMethodPromises(t *testing.T) {
 		agent.MethodLive: nil, agent.MethodGuardList: new([]guard.Standing),
 		agent.MethodGuardAccept: new(guard.Standing), agent.MethodLedgerCopy: new(agent.LedgerCopy),
 		agent.MethodReload: new(agent.Reloaded), agent.MethodSettings: new(agent.SettingsView),
+		agent.MethodPause: new(agent.Paused), agent.MethodResume: new(agent.Paused),
 	}
 	var names []string
 	within(t, worldOptions{}, func(_ *testing.T, w *world) { names = slices.Sorted(maps.Keys(w.agent.Methods())) })

@@ -65,6 +65,7 @@ func (a *Agent) hindrances(now time.Time) (found []status.Hindrance) {
 	if a.stopping.Load() {
 		add(status.CauseStopping, "stopping")
 	}
+	add(status.CausePaused, a.pauseProblem())
 	add(status.CauseRelay, a.relayProblem())
 	add(status.CauseTwin, a.twinProblem())
 	if err := a.ledger.Err(); err != nil {
@@ -111,6 +112,74 @@ func (a *Agent) transactionProblems(now time.Time) (found []status.Hindrance) {
 		add(status.CauseNode, errUncertain.Error())
 	}
 	return found
+}
+
+// Paused is whether the operator paused the wallet.
+type Paused struct {
+	Paused  bool      `json:"paused"`
+	Since   time.Time `json:"since,omitzero"`
+	Already bool      `json:"already,omitempty"` // it was so before
+}
+
+// pauseProblem returns that the wallet is paused, and what ends it; empty if it is not.
+func (a *Agent) pauseProblem() string {
+	if !a.paused.Load() {
+		return ""
+	}
+	said := "paused by its operator"
+	if since, paused := a.ledger.Paused(); paused {
+		said += " since " + since.UTC().Format(time.RFC3339)
+	}
+	return said + ": each request is told to come again later, until `pksa resume`"
+}
+
+// Pause has each request told to come again later, until Resume, also over restarts. It returns
+// when that is on disk.
+func (m Admin) Pause(ctx context.Context) (Paused, error) {
+	_, already := m.Ledger.Paused()
+	if err := m.Ledger.Pause(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "pause"}); err != nil {
+		return Paused{}, fmt.Errorf("recording the pause: %w", err)
+	}
+	since, paused := m.Ledger.Paused()
+	return Paused{Paused: paused, Since: since, Already: already}, nil
+}
+
+// Resume ends what Pause began.
+func (m Admin) Resume(ctx context.Context) (Paused, error) {
+	_, was := m.Ledger.Paused()
+	if err := m.Ledger.Resume(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "resume"}); err != nil {
+		return Paused{}, fmt.Errorf("recording the end of the pause: %w", err)
+	}
+	return Paused{Already: !was}, nil
+}
+
+// beginPause does what [Admin.Pause] does for a wallet that runs: nothing is granted from the
+// moment of the call, whether the disk takes the note at once or not.
+func (a *Agent) beginPause(ctx context.Context, _ none) (Paused, error) {
+	a.reloads.Lock()
+	defer a.reloads.Unlock()
+	a.paused.Store(true)
+	p, err := a.admin().Pause(ctx)
+	if err != nil {
+		_, was := a.ledger.Paused()
+		a.paused.Store(was)
+		return p, err
+	}
+	a.log.Warn(a.pauseProblem())
+	return p, nil
+}
+
+// endPause lets requests be served again, once that is on disk.
+func (a *Agent) endPause(ctx context.Context, _ none) (Paused, error) {
+	a.reloads.Lock()
+	defer a.reloads.Unlock()
+	p, err := a.admin().Resume(ctx)
+	if err != nil {
+		return p, err
+	}
+	a.paused.Store(false)
+	a.log.Info("resumed")
+	return p, nil
 }
 
 // relayProblem returns why no request comes; empty if a relay with registered accounts delivers, or

@@ -80,7 +80,7 @@ func (a *Agent) settleDenied(u ledger.Unfinished) {
 		answer = lateNack(protocol.TextNonce)
 	case ruled.Code == policy.CodeUnsupported:
 		answer = lateNack(protocol.TextNotSupported)
-	case ruled.Code == policy.CodeClock, ruled.Code == audit.CodeBusy:
+	case ruled.Code == policy.CodeClock, ruled.Code == audit.CodeBusy, ruled.Code == audit.CodePaused:
 		answer = lateNack(protocol.TextBusy)
 	}
 	result := cmp.Or(ruled.Result, "refused")

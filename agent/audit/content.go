@@ -17,6 +17,7 @@ const (
 	CodeSession     policy.Code = "session"     // the auth_key cannot have the session
 	CodeUnavailable policy.Code = "unavailable" // allowed, but it could not be done
 	CodeBusy        policy.Code = "busy"        // above the rate of the account, judged by nothing else
+	CodePaused      policy.Code = "paused"      // the operator paused the wallet, judged by nothing else
 	CodeEnded       policy.Code = "ended"       // its session has ended
 	CodeGuard       policy.Code = "guard"       // somebody else changed the account, and nobody has accepted that
 )

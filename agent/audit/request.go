@@ -124,7 +124,7 @@ func (c *Content) request(n *hive.Network) (*policy.Request, error) {
 // refused finds out whether a refusal was made by the policy, before it or after it.
 func (t *Request) refused(content *Content) {
 	switch content.Code {
-	case policy.CodeNonce, policy.CodeFirewall, policy.CodeClock, CodeBusy, CodeEnded, CodeGuard:
+	case policy.CodeNonce, policy.CodeFirewall, policy.CodeClock, CodeBusy, CodePaused, CodeEnded, CodeGuard:
 		t.Undecided = true
 	case policy.CodeUnsupported:
 		// There may be more operations than settings allow, or unknown ones: then none is recorded.

@@ -115,7 +115,7 @@ func Results() []string {
 
 // Codes returns the codes of refusals, sorted.
 func Codes() []string {
-	codes := []policy.Code{CodeSession, CodeUnavailable, CodeBusy, CodeEnded, CodeGuard, policy.CodeDenied,
+	codes := []policy.Code{CodeSession, CodeUnavailable, CodeBusy, CodePaused, CodeEnded, CodeGuard, policy.CodeDenied,
 		policy.CodeUncovered,
 		policy.CodeLimit,
 		policy.CodeWrongKey, policy.CodeMixedAuthority, policy.CodeForeignAuthority, policy.CodeUnsupported,

@@ -35,6 +35,7 @@ var (
 	metaGathered = []byte("checkpoint") // number of the last record that is gathered
 	metaKept     = []byte("kept")       // number of the first record that retention has left; none: all are kept
 	metaYield    = []byte("yield")      // another copy of the wallet was met, and this one has yielded to it
+	metaPause    = []byte("pause")      // the operator paused the wallet, and when
 	metaTurns    = []byte("turns")      // numbers of the records at which the ledger was led back
 	metaCreated  = []byte("created")    // when the ledger was made; none in ledgers of before
 	metaFloor    = []byte("floor")      // no nonce at or below this counts: which ones were used up was lost

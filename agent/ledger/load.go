@@ -154,6 +154,9 @@ func (f *loaded) meta() error {
 	if f.state.yield, err = f.yield(); err != nil {
 		return err
 	}
+	if f.state.paused, err = f.pause(); err != nil {
+		return err
+	}
 	if f.state.turns, err = f.turns(); err != nil {
 		return err
 	}

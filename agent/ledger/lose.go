@@ -84,6 +84,9 @@ func (x *examination) giveFact(key []byte) {
 	case bytes.Equal(key, metaYield):
 		e = put(Yield{At: x.o.Now(), Relay: "a relay that is not known any more"}.encode())
 		means = "this copy counts as one that has yielded to another, until `pksa ledger moved`"
+	case bytes.Equal(key, metaPause):
+		e = put(encodePause(x.o.Now()))
+		means = "the wallet is paused, until `pksa resume`"
 	case bytes.Equal(key, metaFloor):
 		x.done.Floor = true
 		means = "no nonce up to now counts any more"

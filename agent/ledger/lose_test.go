@@ -52,6 +52,7 @@ func newLossy(t *testing.T) *lossy {
 		x.pay(x.alice)
 	}
 	must(t, x.l.Yield(ctx, ledger.Yield{At: x.clock.now(), Relay: "relay"}, ledger.Entry{Type: ledger.RecordEvent}))
+	must(t, x.l.Pause(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "pause"}))
 	must(t, x.l.Close())
 	x.last, _ = x.l.Head()
 	return x
@@ -253,6 +254,7 @@ func TestLoseEachKind(t *testing.T) {
 		"charge, summed":         {"charges", last, 1},
 		"fact: what is gathered": {"meta", keyWith("checkpoint"), 0},
 		"fact: yield":            {"meta", keyWith("yield"), 0},
+		"fact: pause":            {"meta", keyWith("pause"), 0},
 		"fact: created":          {"meta", keyWith("created"), 0},
 		"fact: ended session":    {"meta", keyWith("remnant"), 0},
 		"fact: claim":            {"meta", keyWith("claim"), 0},

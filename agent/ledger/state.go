@@ -10,15 +10,16 @@ import (
 type state struct {
 	format   uint64 // of the store
 	last     chainEnd
-	gathered uint64   // number of the last record that is gathered: the buckets reflect the records up to it
-	since    amount   // of records from that one on
-	whole    uint64   // number of the last record that no gathering, which goes on, has yet to move
-	floor    int64    // ms; no nonce at or below counts
-	turns    []uint64 // records at which it was led back; the slice is never changed
-	holes    []Hole   // parts of the trail that were given up; the slice is never changed
-	created  int64    // ms; when the ledger was made, zero if it does not say
-	yield    *Yield   // nil: has not yielded
-	kept     uint64   // records before it were removed as the settings say
+	gathered uint64    // number of the last record that is gathered: the buckets reflect the records up to it
+	since    amount    // of records from that one on
+	whole    uint64    // number of the last record that no gathering, which goes on, has yet to move
+	floor    int64     // ms; no nonce at or below counts
+	turns    []uint64  // records at which it was led back; the slice is never changed
+	holes    []Hole    // parts of the trail that were given up; the slice is never changed
+	created  int64     // ms; when the ledger was made, zero if it does not say
+	yield    *Yield    // nil: has not yielded
+	paused   time.Time // since when; zero: not
+	kept     uint64    // records before it were removed as the settings say
 	fates    map[[20]byte]Fate
 
 	remnants map[SessionID]*Remnant

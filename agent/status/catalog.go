@@ -243,5 +243,7 @@ var causeTexts = map[Cause]struct{ means, serves string }{
 	CauseRelay:    {"no account is registered at any relay, or no relay delivers", "nothing"},
 	CauseTwin:     {"another copy of this wallet serves, or is looked for", "nothing"},
 	CauseStarting: {"what an earlier process left is taken up first", "nothing yet"},
+	CausePaused: {"the operator paused the wallet (`pksa pause`)",
+		"nothing: each request is told to come again later"},
 	CauseStopping: {"the wallet stops", "what was admitted is finished"},
 }

@@ -13,13 +13,14 @@ const (
 	CauseRelay    Cause = "relay"    // no relay delivers
 	CauseTwin     Cause = "twin"     // another copy of this wallet serves, or is looked for
 	CauseStarting Cause = "starting" // what an earlier process left is taken up first
+	CausePaused   Cause = "paused"   // by the operator
 	CauseStopping Cause = "stopping"
 )
 
 // Causes returns all causes.
 func Causes() []Cause {
 	return []Cause{CauseDisk, CauseLedger, CauseClock, CauseKeys, CauseNode, CauseRelay, CauseTwin, CauseStarting,
-		CauseStopping}
+		CausePaused, CauseStopping}
 }
 
 // Hindrance is one reason of the wallet's own for which no transaction is signed now.

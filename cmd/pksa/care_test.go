@@ -32,7 +32,7 @@ func TestCarePages(t *testing.T) {
 			continue // the page says that it is for root
 		}
 		script += fmt.Sprintf("\n# %s\nmkdir new%d\n", page[1], i)
-		running := strings.Contains(page[2], "/old/pksa reload")
+		running := regexp.MustCompile("/old/pksa (reload|pause)").MatchString(page[2])
 		if running {
 			script += "exec pksa --home old/pksa run &page&\nenv PKSA_HOME=$WORK/old/pksa\nawait 1\n"
 		}

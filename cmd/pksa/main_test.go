@@ -295,7 +295,7 @@ func scriptAwait(ts *testscript.TestScript, _ bool, args []string) {
 		var s agent.Status
 		err := control.Call(ctx, socket, agent.MethodStatus, struct{}{}, &s)
 		ready := !slices.ContainsFunc(s.Hindrances,
-			func(h status.Hindrance) bool { return h.Cause != status.CauseNode })
+			func(h status.Hindrance) bool { return h.Cause != status.CauseNode && h.Cause != status.CausePaused })
 		if err == nil && ready && len(s.Links) == 1 && s.Links[0].Registered == want {
 			return
 		}

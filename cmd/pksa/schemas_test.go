@@ -186,7 +186,7 @@ var outputs = map[string][]any{
 	"pair":         {agent.SessionInfo{}},
 	"pending":      {[]agent.PendingRequest{}, []agent.PendingLogin{}, agent.PendingRequest{}},
 	"policy check": {checkResult{}}, "policy explain": {explained{}}, "policy reload": {agent.PolicyStatus{}},
-	"reload":        {agent.Reloaded{}},
+	"reload": {agent.Reloaded{}}, "pause": {agent.Paused{}}, "resume": {agent.Paused{}},
 	"policy replay": {audit.Replayed{}}, "policy suggest": {suggested{}}, "policy test": {[]tested{}},
 	"session add": {agent.SessionInfo{}}, "session forget": {agent.EndedInfo{}},
 	"session list":    {[]agent.SessionInfo{}, []agent.EndedInfo{}},

@@ -415,7 +415,7 @@ func (a *Agent) spent(ctx context.Context, app string, link protocol.PairingLink
 func ForeignRelay(address string) error {
 	return fmt.Errorf("the link is for relay %s, which is not among the relays of this wallet; with the wallet "+
 		"running, `pksa pair --app NAME --new-relay` connects to it for the account of the link alone; or add it to "+
-		"relays in config.yaml and start again", address)
+		"relays in config.yaml and run `pksa reload`", address)
 }
 
 func (a *Agent) checkPair(app string, link protocol.PairingLink, session time.Duration) error {

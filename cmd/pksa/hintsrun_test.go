@@ -195,6 +195,8 @@ func (r *hintRun) running(t *testing.T) {
 	s.refuses(ctx, c)
 	s.silences(ctx, c)
 	s.keepsPolicy()
+	s.pauses()
+	s.reloads()
 	s.pairsAbroad(ctx)
 	s.nearlyFull()
 	status, err := s.status(ctx)
@@ -352,6 +354,25 @@ func (s *spoken) keepsPolicy() {
 	s.followed(`no app "gone"`, s.says("status"), "in force since")
 }
 
+// pauses executes what is said of a wallet that its operator has paused.
+func (s *spoken) pauses() {
+	s.followed("Serves again", s.says("pause"), "Paused since")
+	s.says("pause")
+	s.followed("Serves again", s.until("paused by its operator", "status"), "each request is told")
+}
+
+// reloads executes what is said of settings that are written otherwise than they are in force.
+func (s *spoken) reloads() {
+	path := filepath.Join(s.home, "config.yaml")
+	before, err := os.ReadFile(path)
+	check(s.t, err)
+	written := func(line string) { check(s.t, os.WriteFile(path, append(slices.Clone(before), line...), 0o600)) }
+	written("stop_timeout: 7s\n")
+	s.followed("stop_timeout: 7s", s.says("config", "show", "stop_timeout"), "in force")
+	written("stop_timeout: 8s\n")
+	s.followed("stop_timeout: 8s", s.until("written otherwise", "status"), "written otherwise")
+}
+
 // nearlyFull executes what is said of an account with nearly as many sessions as it may have.
 func (s *spoken) nearlyFull() {
 	for range 5 {
@@ -371,6 +392,10 @@ func (s *spoken) pairsAbroad(ctx context.Context) {
 			`"uuid":"0f2b7c1e-8a3d-4c55-9b21-%012d","key":"a key of its own for here %d","host":"wss://127.0.0.1:%d"}`,
 			port, port, port))
 	}
+	plain := s.file("plain", `{"account":"alice","uuid":"0f2b7c1e-8a3d-4c55-9b21-000000000000",`+
+		`"key":"a key of its own for here","host":"ws://127.0.0.1:1"}`)
+	s.followed("In force since now", s.says("pair", "--app", "web", "--yes", "--link", plain, "--new-relay"),
+		"is not encrypted")
 	text := s.says("pair", "--app", "web", "--yes", "--link", link(1))
 	_, text, _ = strings.Cut(text, "not among the relays")
 	line := commandsIn(text)[0][1:]
@@ -383,7 +408,8 @@ func (s *spoken) pairsAbroad(ctx context.Context) {
 	}
 	s.await("eight relays", func(a agent.Status) bool { return len(a.Links) == 9 })
 	text = s.says(append(line, "--yes", "--link", link(9))...)
-	s.followed("while the login of the link is waited for", text, "8 relays are served")
+	s.followed("In force since now", text, "8 relays are served")
+	s.followed("while the login of the link is waited for", text, "or end sessions")
 	cancel()
 	for range 8 {
 		<-ended

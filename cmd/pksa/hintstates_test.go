@@ -59,7 +59,8 @@ var unsaid = []string{
 	"none of the held keys fits",       // the same; the line of the account leads to the same command (keys.txtar)
 	// What a refused request would have needed, behind its reason (TestWhy).
 	"a rule below allow that takes", "room in the limit, or", "the clocks of this machine and of",
-	"a person says yes", "what was missing is there", "is looked at and accepted",
+	"a person says yes", "what was missing is there", "is looked at and accepted", "is not paused any more",
+	"the operator paused the wallet", // names what was done; status leads on
 	// What the doctor advises, in the states that package doctor makes (TestFaults); the commands
 	// are those that texts of these states name elsewhere.
 	"a first key comes in by", "a first app is made by", "another secret for it comes from",

@@ -228,8 +228,7 @@ func (a *Agent) reloadKeys(ctx context.Context, p ReloadParams) (none, error) {
 
 // errNotRoot refuses a new lock to the wallet's own user.
 var errNotRoot = errors.New("only root may have the keystore locked anew without what opens it: whoever reads " +
-	"the new " +
-	"file has the keys, and nobody but root can take them out of a running wallet; run it with sudo")
+	"the new file has the keys, and nobody but root can take them out of a running wallet; run it with sudo")
 
 // relockKeys locks the keystore by the secret alone. Whoever knows the secret can read all keys
 // then. The wallet's own user, who may call everything else, cannot read the memory of this

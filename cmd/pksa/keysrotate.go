@@ -45,8 +45,7 @@ key that was put in its place before is no failure.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return errUsage{errors.New("ACCOUNT and ROLE are wanted, and nothing else; the key never stands " +
-					"on the " +
-					"command line, where others can read it: --from prompt asks for it")}
+					"on the command line, where others can read it: --from prompt asks for it")}
 			}
 			return nil
 		},

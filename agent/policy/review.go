@@ -79,7 +79,7 @@ func (c *compiler) reviewEntry(n *yamlnode.Node, e opEntry, r *rule) {
 	}
 	recipients := append(slices.Clone(d.Payees), payeeField)
 	if len(d.Payees) > 0 && e.name != "comment_options" && !d.OnlyPosting() && !e.hasMatcher(recipients...) &&
-		!canTakeOver(e.name) {
+		!canTakeOver(e.name) && !e.spendsNothing() && !slices.Equal(d.Payees, newAccount) {
 		c.Warn(n, "%s to anybody: say %s, or payee", e.name, d.Payees[0])
 	}
 	for _, f := range e.fields {
@@ -94,6 +94,9 @@ func (c *compiler) reviewEntry(n *yamlnode.Node, e opEntry, r *rule) {
 		c.Warn(n, "%s without price: an order at any price is a gift to whoever takes it", e.name)
 	}
 }
+
+// newAccount is who is paid by an operation that makes an account. Nobody can name it beforehand.
+var newAccount = []string{"new_account_name"}
 
 func (e *opEntry) hasMatcher(fields ...string) bool {
 	return slices.ContainsFunc(e.fields, func(f fieldMatcher) bool { return slices.Contains(fields, f.field) })

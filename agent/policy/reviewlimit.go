@@ -338,12 +338,22 @@ func (e *opEntry) spends() bool {
 func (r *rule) keepsValue(e *opEntry) bool {
 	switch e.name {
 	case "transfer_to_savings", "transfer_from_savings":
-		if r.behalf != nil && len(r.behalf) == 0 && e.testsWithin("to", isAccount{}) {
+		if r.behalf != nil && len(r.behalf) == 0 && (e.testsWithin("to", isAccount{}) || r.paysItself(e)) {
 			return true
 		}
 	}
-	d, _ := hive.DefinitionOf(e.name)
-	return !slices.ContainsFunc(d.Spends, func(cost hive.Cost) bool {
+	return e.spendsNothing()
+}
+
+// paysItself reports whether the rule is for one account, and the entry pays it by its name.
+func (r *rule) paysItself(e *opEntry) bool {
+	return len(r.accounts) == 1 && e.testsWithin("to", equals{textValue(string(r.accounts.sorted()[0]))})
+}
+
+// spendsNothing reports whether all that the entry takes costs an amount of zero.
+func (e *opEntry) spendsNothing() bool {
+	d, ok := hive.DefinitionOf(e.name)
+	return ok && len(d.Spends) > 0 && !slices.ContainsFunc(d.Spends, func(cost hive.Cost) bool {
 		return !slices.ContainsFunc([]hive.Symbol{hive.HIVE, hive.HBD, hive.VESTS}, func(symbol hive.Symbol) bool {
 			return e.testsWithin(cost.Field, bound{assetValue(hive.Asset{Symbol: symbol}), true})
 		})

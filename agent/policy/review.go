@@ -34,7 +34,7 @@ func (c *compiler) review(p *Policy) {
 	c.reviewWindows(p.limits)
 	for _, l := range p.limits {
 		c.reviewTime(&l.rule)
-		c.reviewTests(&l.rule, nil)
+		c.reviewTests(&l.rule, p.rules)
 		c.reviewEntries(&l.rule)
 		c.reviewWhere(l)
 		c.reviewUnmet(l, p.rules)

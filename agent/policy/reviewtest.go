@@ -23,7 +23,7 @@ var testTraps = []func(*place) string{
 func (c *compiler) reviewTests(r *rule, rules []*rule) {
 	evadable := r.evadable(rules)
 	c.places(r, func(p *place) {
-		p.evadable = evadable
+		p.evadable = evadable || p.countsLess(rules)
 		c.reviewTest(p)
 	})
 }
@@ -170,6 +170,54 @@ func evadedByMore(p *place) string {
 	return ""
 }
 
+// wholeList reports whether a test looks at all elements or members of a value, or at one by its
+// number: what stands beside them decides about it, too.
+func wholeList(m matcher) bool {
+	switch m := m.(type) {
+	case each, exactly, onlyMembers, size:
+		return true
+	case inside:
+		return slices.ContainsFunc(m.path, allDigits)
+	}
+	return false
+}
+
+// isKind reports whether a test compares an element with a word that says what the list is, such as
+// .0: follow. No reader takes the words in another order.
+func isKind(m matcher) bool {
+	in, ok := m.(inside)
+	return ok && !slices.ContainsFunc(in.path[:len(in.path)-1], allDigits) && listed(in.matcher)
+}
+
+// countsLess reports whether a limit counts only a part of the custom_json that some rule allows,
+// by a test of a whole list. For other operations this is known from what no limit counts.
+func (p *place) countsLess(rules []*rule) bool {
+	if p.rule.section != limitSection || p.rule.observe || p.entry == nil || p.entry.name != "custom_json" ||
+		!wholeList(p.matcher) || isKind(p.matcher) {
+		return false
+	}
+	counted := p.entry.test(p.field)
+	return slices.ContainsFunc(rules, func(r *rule) bool {
+		return r.section == allowSection && !r.observe && r.mayMeet(p.rule) &&
+			slices.ContainsFunc(r.asked(), func(e *opEntry) bool {
+				return e != nil && e.leftOut(r, p.entry, p.field,
+					counted)
+			})
+	})
+}
+
+// leftOut reports whether a test of a field, in an entry of a limit, refuses some of what this
+// entry of a rule takes, and not all.
+func (e *opEntry) leftOut(r *rule, by *opEntry, field string, counted matcher) bool {
+	if e.name != by.name {
+		return e.group && !e.apart(r, by)
+	}
+	return slices.ContainsFunc((binding{rule: r, entry: e}).pieces(), func(piece *rule) bool {
+		one := &piece.entries[0]
+		return !one.apart(r, by) && !one.testsWithin(field, counted)
+	})
+}
+
 // sizeEvaded looks for a number of elements that fits, and not when there are more.
 func sizeEvaded(p *place, m size) string {
 	for n := 1; n <= 64; n++ {
@@ -221,9 +269,8 @@ func firstOnly(p *place) string {
 	}
 	switch where := "." + strings.Join(m.path, "."); {
 	case p.evadable:
-		return fmt.Sprintf("%s: in deny, %s looks at that element only, and is evaded by another order; write any",
-			p.name,
-			where)
+		return fmt.Sprintf("%s: in %s, %s looks at that element only, and is evaded by another order; write any",
+			p.name, p.rule.section, where)
 	case p.allows() && !p.othersTested(m):
 		return fmt.Sprintf("%s: in allow, %s looks at that element only, and the others may be anything; write "+
 			"each or exactly, or test each by its number and add a size that takes no more", p.name, where)

@@ -28,6 +28,9 @@ func within(a, b matcher) bool {
 	if reflect.DeepEqual(a, b) {
 		return true
 	}
+	if list, ok := b.(each); ok && isObject(a) && within(a, list.matcher) {
+		return true
+	}
 	switch a := a.(type) {
 	case allOf:
 		return slices.ContainsFunc(a, func(one matcher) bool { return within(one, b) })
@@ -58,6 +61,20 @@ func within(a, b matcher) bool {
 		return ok && b.has(one)
 	}
 	return withinList(a, b)
+}
+
+// isObject reports whether a test takes objects alone, by a member that it wants. An object that
+// stands alone counts as a list of itself.
+func isObject(a matcher) bool {
+	switch a := a.(type) {
+	case inside:
+		return !allDigits(a.path[0]) && !takesAbsent(a.matcher)
+	case onlyMembers:
+		return true
+	case allOf:
+		return slices.ContainsFunc(a, isObject)
+	}
+	return false
 }
 
 // withinList compares tests of whole lists.
@@ -140,7 +157,18 @@ func apart(a, b matcher) bool {
 		one, ok := a.(bound)
 		return ok && boundsApart(one, b)
 	}
-	return patternsApart(a, b) || listsApart(a, b)
+	return patternsApart(a, b) || listsApart(a, b) || isObject(a) && objectApart(a, b)
+}
+
+// objectApart compares an object with a test of a list.
+func objectApart(a, b matcher) bool {
+	switch b := b.(type) {
+	case each:
+		return apart(a, b.matcher)
+	case some:
+		return apart(a, b.matcher)
+	}
+	return false
 }
 
 // boundsApart reports whether nothing lies between two bounds, or they are of two assets.

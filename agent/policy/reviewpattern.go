@@ -137,21 +137,27 @@ func isNegation(m matcher) bool {
 // before the words that a rule wants can change what they mean.
 var fieldsOfPurpose = []string{"id", "memo", "text"}
 
-// wildFront finds a pattern of an allow rule that takes any text before the one that it wants.
+// wildFront finds a pattern of an allow rule that takes any text before the one that it wants, or
+// names of accounts that anybody can create.
 func wildFront(p *place) string {
 	m, ok := p.matcher.(pattern)
-	if !ok || !p.allows() || p.name != p.field || !slices.Contains(fieldsOfPurpose, p.field) || m.takesAll() {
+	if !ok || !p.allows() || m.takesAll() || has(p.whole, isNegation) {
 		return ""
 	}
-	if has(p.whole, isNegation) {
+	re := m.written()
+	if re == nil || !hasWord(re) {
 		return ""
 	}
-	re := m.parsed()
-	if m.glob {
-		glob, _ := newGlob(m.source)
-		re = pattern{source: strings.TrimSuffix(strings.TrimPrefix(glob.String(), `\A(?s:`), `)\z`)}.parsed()
+	if p.getsPaid() && (free(re, 0, letters) || free(re, -1, letters)) {
+		return fmt.Sprintf("%s: this takes every account with such a name, and anybody can create one; name the "+
+			"accounts", p.name)
 	}
-	if re == nil || !wild(re, 0) || p.field == "memo" && !wild(re, -1) {
+	purpose := p.purpose()
+	kept := inSentences
+	if purpose == "id" {
+		kept = letters
+	}
+	if purpose == "" || !free(re, 0, kept) || purpose == "memo" && !free(re, -1, kept) {
 		return ""
 	}
 	return fmt.Sprintf("%s: this takes any text that has those words somewhere, and the app chooses what stands "+
@@ -159,12 +165,85 @@ func wildFront(p *place) string {
 		"them; begin the pattern with what the text begins with", p.name)
 }
 
-// wild reports whether the expression takes any text where it begins (at 0) or ends (at -1), in one
-// of its alternatives.
+// purpose returns which of the fields of purpose the test is of, "" for none. Games and side chains
+// have a memo, too.
+func (p *place) purpose() string {
+	switch last := p.name[strings.LastIndex(p.name, ".")+1:]; {
+	case p.name == p.field && slices.Contains(fieldsOfPurpose, last), p.entry != nil && p.shape.kind == aJSON &&
+		last == "memo":
+		return last
+	}
+	return ""
+}
+
+// getsPaid reports whether the test is of an account that is paid, and is there already.
+func (p *place) getsPaid() bool {
+	return p.entry != nil && p.shape.kind == anAccount && p.field != "new_account_name" && p.entry.isRecipient(p.field)
+}
+
+// written returns the pattern as a tree in which {0,500} is one repetition; nil if it is none.
+func (m pattern) written() *syntax.Regexp {
+	source := m.source
+	if m.glob {
+		glob, _ := newGlob(m.source)
+		source = strings.TrimSuffix(strings.TrimPrefix(glob.String(), `\A(?s:`), `)\z`)
+	}
+	re, err := syntax.Parse("(?s:"+source+")", syntax.Perl)
+	if err != nil {
+		return nil
+	}
+	return re
+}
+
+// hasWord reports whether an expression wants a certain text somewhere.
+func hasWord(re *syntax.Regexp) bool {
+	return re.Op == syntax.OpLiteral || slices.ContainsFunc(re.Sub, hasWord)
+}
+
+// letters and inSentences are what names of accounts and ids are made of, and what sentences are.
+const (
+	letters     = "abcdefghijklmnopqrstuvwxyz"
+	inSentences = letters + " "
+)
+
+// aSentence is how many characters are enough to say something else.
+const aSentence = 10
+
+// free reports whether the expression takes any text where it begins (at 0) or ends (at -1), in one
+// of its alternatives: a text that is made of certain characters, at least.
+func free(re *syntax.Regexp, at int, of string) bool {
+	switch re.Op {
+	case syntax.OpStar, syntax.OpPlus:
+		return wide(re.Sub[0], of) || free(re.Sub[0], at, of)
+	case syntax.OpRepeat:
+		return (re.Max < 0 || re.Max >= aSentence) && wide(re.Sub[0], of) || re.Max != 0 && free(re.Sub[0], at, of)
+	case syntax.OpCapture, syntax.OpQuest:
+		return free(re.Sub[0], at, of)
+	case syntax.OpConcat:
+		// A single character, or what may be left out, holds nothing fast.
+		for i := range re.Sub {
+			one := re.Sub[i]
+			if at < 0 {
+				one = re.Sub[len(re.Sub)-1-i]
+			}
+			if free(one, at, of) {
+				return true
+			}
+			if !loose(one) {
+				return false
+			}
+		}
+	case syntax.OpAlternate:
+		return slices.ContainsFunc(re.Sub, func(one *syntax.Regexp) bool { return free(one, at, of) })
+	}
+	return false
+}
+
+// wild reports whether the expression ends, or begins, with a star of any character.
 func wild(re *syntax.Regexp, at int) bool {
 	switch re.Op {
 	case syntax.OpStar, syntax.OpPlus:
-		return wide(re.Sub[0])
+		return wide(re.Sub[0], "")
 	case syntax.OpCapture:
 		return wild(re.Sub[0], at)
 	case syntax.OpConcat:
@@ -178,17 +257,50 @@ func wild(re *syntax.Regexp, at int) bool {
 	return false
 }
 
-// wide reports whether the expression takes nearly every character.
-func wide(re *syntax.Regexp) bool {
+// loose reports whether an expression takes nearly every character, once or more, or nothing at
+// all.
+func loose(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpStar, syntax.OpQuest, syntax.OpEmptyMatch, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText,
+		syntax.OpEndText, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return true
+	case syntax.OpPlus:
+		return loose(re.Sub[0])
+	case syntax.OpRepeat:
+		return re.Min == 0 || loose(re.Sub[0])
+	case syntax.OpCapture:
+		return loose(re.Sub[0])
+	}
+	return wide(re, letters)
+}
+
+// wide reports whether the expression takes nearly every character, or all of some.
+func wide(re *syntax.Regexp, of string) bool {
 	switch re.Op {
 	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
 		return true
+	case syntax.OpCapture:
+		return wide(re.Sub[0], of)
+	case syntax.OpAlternate:
+		return slices.ContainsFunc(re.Sub, func(one *syntax.Regexp) bool { return wide(one, of) })
+	case syntax.OpConcat:
+		return !slices.ContainsFunc(re.Sub, func(one *syntax.Regexp) bool { return !wide(one, of) })
 	case syntax.OpCharClass:
 		characters := 0
 		for i := 0; i < len(re.Rune); i += 2 {
 			characters += int(re.Rune[i+1]-re.Rune[i]) + 1
 		}
-		return characters > 1000
+		missing := func(c rune) bool { return !inClass(re.Rune, c) }
+		return characters > 1000 || of != "" && !strings.ContainsFunc(of, missing)
+	}
+	return false
+}
+
+func inClass(ranges []rune, c rune) bool {
+	for i := 0; i < len(ranges); i += 2 {
+		if ranges[i] <= c && c <= ranges[i+1] {
+			return true
+		}
 	}
 	return false
 }

@@ -55,7 +55,7 @@ type Policy struct {
 func Compile(file string, src []byte, env Options) (*Policy, Problems) {
 	c := &compiler{Reader: yamlnode.NewReader(yamlnode.Options{
 		File: file, Noun: "a policy", NoAlias: ", or use lists", Nearest: nearestWord, KeyHint: keyHint,
-		EmptyList: emptyListHint, ValueHint: valueHint, Comma: numberWithComma,
+		EmptyList: emptyListHint, EmptyMap: emptyMapHint, ValueHint: valueHint, Comma: numberWithComma,
 	}), file: file, options: env, version: version1, names: map[string]int{}, lists: map[string][]*yamlnode.Node{},
 		nodes: map[*rule]*yamlnode.Node{}, possible: map[int]int{}}
 	p := &Policy{file: file, hash: sha256.Sum256(src), mostCounters: cmp.Or(env.MostCounters, MostCounters),

@@ -35,7 +35,7 @@ func (c *compiler) listMatcher(n *yamlnode.Node, sh *shape, where string) matche
 		c.Complain(n, "%s is a list: say each, any, exactly or size", where)
 		return anything{}
 	}
-	if c.partedByComma(n, sh) {
+	if c.partedByComma(n, sh) || c.elementsAlone(n.Items, sh, where) {
 		return anything{}
 	}
 	var t oneOf
@@ -44,6 +44,29 @@ func (c *compiler) listMatcher(n *yamlnode.Node, sh *shape, where string) matche
 	}
 	c.parted = false
 	return anyOf(t)
+}
+
+// elementsAlone complains about elements of a list that are written with the names of their members
+// and without exactly. It reports whether it has.
+func (c *compiler) elementsAlone(items []*yamlnode.Node, sh *shape, where string) bool {
+	if sh.kind != aList || sh.element == nil || sh.element.kind != aMap || len(items) == 0 {
+		return false
+	}
+	var elements []string
+	for _, item := range items {
+		sample, ok := sh.element.written(item)
+		if !ok {
+			return false
+		}
+		elements = append(elements, "{"+sample+"}")
+	}
+	const most = 3
+	if len(elements) > most {
+		elements = append(elements[:most], "…")
+	}
+	c.Complain(items[0], "%s is a list: say each, any, exactly or size, such as {exactly: [%s]}", where,
+		strings.Join(elements, ", "))
+	return true
 }
 
 // partedByComma looks for a number that YAML has made a list of. An amount and its part are not
@@ -177,6 +200,9 @@ func isTextual(sh *shape) bool {
 // mapMatcher compiles a map of conditions. Its order in the file does not matter: conditions are
 // kept by name.
 func (c *compiler) mapMatcher(n *yamlnode.Node, sh *shape, where string) matcher {
+	if c.elementsAlone([]*yamlnode.Node{n}, sh, where) {
+		return anything{}
+	}
 	known := sh.matchers()
 	var t allOf
 	var keys []*yamlnode.Node
@@ -212,6 +238,9 @@ func (c *compiler) complainUnknown(key *yamlnode.Node, sh *shape, where string, 
 			"members, each, any, exactly, size", key.Text, where)
 	case foreignTest(key.Text, sh) != "":
 		c.Complain(key, "%q is no test here; %s", key.Text, foreignTest(key.Text, sh))
+	case sh.kind == aJSONText && foreignTest(key.Text, jsonShape) != "":
+		c.Complain(key, "%q is no test here; test a member, such as {.name: {max: 5}}, {.name: [a, b]} or "+
+			"{.name: {glob: 'a*'}}", key.Text)
 	case sh.kind == aList && slices.Contains(all, key.Text):
 		c.Complain(key, "%s is a list: say each, any, exactly or size", where)
 	case sh.kind == aList && sh.element != nil && sh.element.kind == aMap:

@@ -51,6 +51,18 @@ func emptyListHint(key string) string {
 	return ""
 }
 
+// emptyMapHint returns what to write in the place of an empty map: below the name of an operation,
+// that name alone.
+func emptyMapHint(key string) string {
+	if _, ok := hive.DefinitionOf(key); ok || key == groupPosting || key == groupActive {
+		return "write " + key + " alone"
+	}
+	if key == "any" {
+		return "write size: {min: 1} for a list with any element"
+	}
+	return ""
+}
+
 // foreignTest returns what to write instead of a test that other tools have, "" if it is none.
 func foreignTest(word string, sh *shape) string {
 	known, word := sh.matchers(), plainWord(word)
@@ -79,6 +91,9 @@ func foreignTest(word string, sh *shape) string {
 	case "eq", "equal", "equals", "stringequals", "is", "const", "=", "==", "===", "value":
 		if sh.kind == aList {
 			return "write exactly: [a, b]"
+		}
+		if sh.kind == aJSONText {
+			return ""
 		}
 		return "to be equal is the value alone, without a word before it"
 	case "gt", "gte", "ge", "lt", "lte", "le", "above", "below", "minimum", "maximum", "<", "<=", ">", ">=", "atmost",

@@ -232,8 +232,13 @@ func slashesAround(p *place) string {
 		return ""
 	}
 	whole := strings.TrimPrefix(inner, "^")
-	if re := (pattern{source: inner}).parsed(); !strings.HasSuffix(inner, "$") && re != nil && !wild(re, -1) {
+	re := (pattern{source: inner}).parsed()
+	if !strings.HasSuffix(inner, "$") && re != nil && !wild(re, -1) {
 		whole += ".*"
+	}
+	// In other tools it is searched for. Where a rule allows, nothing free stands before it.
+	if !strings.HasPrefix(inner, "^") && re != nil && !wild(re, 0) && !p.rule.section.permits() {
+		whole = ".*" + whole
 	}
 	return fmt.Sprintf("%s: the slashes count as they stand; a regular expression is written {regexp: '%s'}, and is "+
 		"compared with the whole text", p.name, strings.TrimSuffix(whole, "$"))

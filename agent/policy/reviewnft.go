@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,13 +132,14 @@ func (r *rule) withoutNumber(e *opEntry, limits []*limit) (refused []freeMove) {
 			!boundAlways(r.when, []schedule{l.when}) {
 			continue
 		}
-		var counted []string
+		var counted, contracts []string
 		var missing []tokenMove
 		for _, move := range named {
 			switch one := move.json(unknown); {
 			case l.of.where != nil && !takes(l.of.where, one):
 			case l.sums(move):
 				counted = append(counted, one.members["contractAction"].text)
+				contracts = append(contracts, one.members["contractName"].text)
 			default:
 				missing = append(missing, move)
 			}
@@ -147,10 +149,24 @@ func (r *rule) withoutNumber(e *opEntry, limits []*limit) (refused []freeMove) {
 			why = fmt.Sprintf("add to of there where: {.contractAction: %s}", textIn(counted))
 		}
 		for _, move := range missing {
-			refused = append(refused, freeMove{move, l, why})
+			refused = append(refused, freeMove{move, l, cmp.Or(notByAction(move, counted, contracts), why)})
 		}
 	}
 	return refused
+}
+
+// notByAction returns what to do where the action of a move has the name of another one's that a
+// sum counts, so that the name of its contract tells them apart; "" if it does not.
+func notByAction(move tokenMove, counted, contracts []string) string {
+	one := move.json(unknown).members
+	if !slices.Contains(counted, one["contractAction"].text) || slices.Contains(contracts, one["contractName"].text) ||
+		slices.Contains(contracts, "") {
+		return ""
+	}
+	slices.Sort(contracts)
+	name := textIn(slices.Compact(contracts))
+	return fmt.Sprintf("say .contractName: %[1]s in the rule, or, if both are meant, add to of in the limit "+
+		"where: {.contractName: %[1]s}", name)
 }
 
 // namesMove reports whether the entry may make the move, and few others: it names it.

@@ -11,6 +11,9 @@ import (
 // comes from other tools expects that it is searched for.
 func wholeText(p *place) string {
 	m, ok := p.matcher.(pattern)
+	if _, between := betweenSlashes(m.source); between && !m.glob {
+		return "" // that is said
+	}
 	if !ok || p.rule.section.permits() || !m.oneText() || m.glob && looksLikeRegexp(m.source) ||
 		isWord(m.word(), wordsForAll) || isWord(m.word(), wordsForNothing) {
 		return ""

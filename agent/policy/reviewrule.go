@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -87,7 +88,25 @@ func (c *compiler) reviewBehalf(r *rule) {
 	c.Warn(c.valueOfKey(r, "on_behalf_of"), "in deny, on_behalf_of takes these accounts besides the account of the "+
 		"request, so %q denies what the account asks for itself, too; to deny what is signed for another, test the "+
 		"field, "+
-		"such as vote: {voter: %s}, or leave that account out of the rules that allow", r.name, r.behalf.text())
+		"such as %s, or leave that account out of the rules that allow", r.name, r.testOfSigner())
+}
+
+// testOfSigner returns an entry that tests whose authority is used: of the first operation that the
+// rule names and that has a field for it.
+func (r *rule) testOfSigner() string {
+	name, field, whom := "vote", "voter", r.behalf.text()
+	for _, e := range r.entries {
+		if d, ok := hive.DefinitionOf(e.name); ok && len(d.Signers) > 0 &&
+			fieldsOf(e.name)[d.Signers[0].Field] != nil &&
+			!e.testsSigner() {
+			name, field = e.name, d.Signers[0].Field
+			break
+		}
+	}
+	if len(r.behalf) > 1 {
+		whom = "[" + whom + "]"
+	}
+	return fmt.Sprintf("%s: {%s: %s}", name, field, whom)
 }
 
 // testsSigner reports whether the entry tests a field that says whose authority is needed.

@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -81,7 +83,7 @@ func (p *place) bareWord(meaning string) string {
 
 // wordForAll finds a word that seems to mean everything.
 func wordForAll(p *place) string {
-	word, orText := p.wordIn(wordsForAll), ""
+	word, orText := cmp.Or(p.wordIn(wordsForAll), p.patternOfAll()), ""
 	if word == "" {
 		word, orText = p.bareWord("true"), ", or put it in quotes if that text is meant"
 	}
@@ -101,8 +103,20 @@ func wordForAll(p *place) string {
 	return fmt.Sprintf("%s: %q is %s and no word for all%s%s", p.name, word, what, p.insteadOfAll(), orText)
 }
 
-// ownWord reports whether a word is one that games have among the values of a member, such as
-// mode: all and target: none. In an allow rule nothing is lost by it: it matches less.
+// anyRegexp matches the regular expressions that people write for any text.
+var anyRegexp = regexp.MustCompile(`^\^?(?:\.[*+]\??|\(\.[*+]\??\))\$?$`)
+
+// patternOfAll returns a text that stands where values are compared as they are and that takes
+// every text as a pattern, "" if it is none.
+func (p *place) patternOfAll() string {
+	if text := p.textOf(); anyRegexp.MatchString(text) {
+		return text
+	}
+	return ""
+}
+
+// ownWord reports whether a word is one that games have among the values of a member, such as mode:
+// all and target: none. In an allow rule nothing is lost by it: it matches less.
 func (p *place) ownWord(own, word string) bool {
 	return p.shape.kind == aJSON && p.entry != nil && strings.EqualFold(word, own)
 }
@@ -112,10 +126,10 @@ func (p *place) insteadOfAll() string {
 	if p.field == "text" && p.name == p.field {
 		return "; test what your app's texts begin with, or their members"
 	}
-	leaveOut := "leave " + p.name + " out"
 	if p.negated {
 		return p.exceptAll()
 	}
+	leaveOut := p.withoutTest()
 	switch p.rule.section {
 	case denySection:
 		return ", so the rule denies nothing else; " + leaveOut + " to deny all"
@@ -123,6 +137,21 @@ func (p *place) insteadOfAll() string {
 		return ", so nothing else is counted; " + leaveOut + " to count all"
 	}
 	return ", so the rule matches nothing else; " + leaveOut + " if it may be anything"
+}
+
+// withoutTest returns how to take every value. Nothing may be left empty by it.
+func (p *place) withoutTest() string {
+	switch {
+	case p.name == p.field && p.entry != nil && len(p.entry.fields) == 1:
+		return fmt.Sprintf("write %s alone, without %s,", p.entry.name, p.name)
+	case p.name == p.field:
+		return "leave " + p.name + " out"
+	case p.shape.kind == aJSON:
+		return "write {present: true} in its place"
+	case p.entry.shapeOf(p.field).kind == aList:
+		return fmt.Sprintf("leave %s out, or write %s: {size: {min: 1}} if nothing is left there,", p.name, p.field)
+	}
+	return "leave " + p.name + " out"
 }
 
 // exceptAll returns the same of a test with not, which takes all but that word.
@@ -190,8 +219,12 @@ func wordForNothing(p *place) string {
 // textLikePattern finds a pattern that stands where values are compared as they are.
 func textLikePattern(p *place) string {
 	e, ok := p.matcher.(equals)
-	if !ok || e.kind != isText || isWord(e.text, wordsForAll) || p.shape.kind == aJSONText {
+	if !ok || e.kind != isText || isWord(e.text, wordsForAll) || anyRegexp.MatchString(e.text) ||
+		p.shape.kind == aJSONText {
 		return ""
+	}
+	if _, between := betweenSlashes(e.text); between {
+		return "" // that is said
 	}
 	switch {
 	case looksLikeRegexp(e.text):

@@ -2,8 +2,11 @@ package policy
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
+
+	"pksa/agent/yamlnode"
 )
 
 // shape is what is known about a value before there is one: which conditions make sense on it, and
@@ -122,6 +125,37 @@ func (sh *shape) sample(first string) string {
 	}
 	return strings.Join(words, ", ")
 }
+
+// written returns the members of an element as they are written, given a map in which some stand
+// without their points. The second result is false if it is no such map.
+func (sh *shape) written(n *yamlnode.Node) (text string, ok bool) {
+	if n.Kind != yamlnode.Map {
+		return "", false
+	}
+	values := map[string]string{}
+	bare := false
+	for _, e := range n.Entries {
+		name := strings.TrimPrefix(e.Key.Text, ".")
+		bare = bare || name == e.Key.Text
+		if sh.members[name] == nil {
+			return "", false
+		}
+		values["."+name] = "…"
+		if e.Value.Kind == yamlnode.Scalar && plainValue.MatchString(e.Value.Text) {
+			values["."+name] = e.Value.Text
+		}
+	}
+	var words []string
+	for _, name := range sh.memberNames() {
+		if value, ok := values[name]; ok {
+			words = append(words, name+": "+value)
+		}
+	}
+	return strings.Join(words, ", "), bare
+}
+
+// plainValue matches what can be written again as it stands.
+var plainValue = regexp.MustCompile(`^[\w$][\w.%-]{0,40}$`)
 
 // memberNames returns what can stand behind the point.
 func (sh *shape) memberNames() []string {

@@ -145,7 +145,11 @@ func (r *Reader) vet(n *Node, name string, depth int) {
 	case r.tagged(n):
 		r.Complain(n, "%s is a tag; there are none here, leave it out", cmp.Or(n.source.Tag, "!"))
 	case strict && n.Kind == Map && len(n.Entries) == 0:
-		r.Complain(n, "%san empty map says nothing; leave it out", label(name))
+		instead := "leave it out"
+		if r.options.EmptyMap != nil {
+			instead = cmp.Or(r.options.EmptyMap(name), instead)
+		}
+		r.Complain(n, "%san empty map says nothing; %s", label(name), instead)
 	case strict && n.Kind == List && len(n.Items) == 0:
 		hint := ""
 		if r.options.EmptyList != nil {

@@ -38,6 +38,8 @@ type Options struct {
 	ValueHint func(key, word string, known []string) string
 	// EmptyList returns what to write in the place of an empty list, or "".
 	EmptyList func(key string) string
+	// EmptyMap returns what to do about an empty map under a key, "" to leave it out.
+	EmptyMap func(key string) string
 	// Comma returns the complaint about a number that YAML parts at its commas, such as {max: 1,5},
 	// or "" if the text is no such number. Nil complains of the parts.
 	Comma func(text string) string

@@ -91,9 +91,14 @@ func (c *compiler) partedByComma(n *yamlnode.Node, sh *shape) bool {
 func (c *compiler) valueMatcher(n *yamlnode.Node, sh *shape, where string) matcher {
 	switch sh.kind {
 	case aList:
-		c.Complain(n, "%s is a list: say each, any, exactly or size", where)
+		if !c.noWordForAll(n, where) {
+			c.Complain(n, "%s is a list: say each, any, exactly or size", where)
+		}
 		return anything{}
 	case aMap:
+		if c.noWordForAll(n, where) {
+			return anything{}
+		}
 		c.Complain(n, "%s is no single value: say %s", where, strings.Join(sh.memberNames(), ", "))
 		return anything{}
 	}
@@ -105,12 +110,29 @@ func (c *compiler) valueMatcher(n *yamlnode.Node, sh *shape, where string) match
 
 func (c *compiler) literalMatcher(n *yamlnode.Node, sh *shape, where string) matcher {
 	v, err := sh.literal(n)
+	if err != nil && sh.kind != anAccount && c.noWordForAll(n, where) {
+		return anything{}
+	}
 	if err != nil {
 		c.Complain(n, "%s", inField(where, err))
 		return anything{}
 	}
 	c.reviewPercent(n, sh, v, where)
 	return equals{v}
+}
+
+// noWordForAll complains where a word for all stands in the place of a value that it can not be. It
+// reports whether it has.
+func (c *compiler) noWordForAll(n *yamlnode.Node, where string) bool {
+	if !isWord(n.Text, wordsForAll) {
+		return false
+	}
+	leaveOut := "leave this test out"
+	if !strings.ContainsAny(where, ". ") && where != "size" {
+		leaveOut = "leave " + where + " out; if no other field is tested, write the name of the operation alone"
+	}
+	c.Complain(n, "%s: %s is no word for all here; if it may be anything, %s", where, quote(n.Text), leaveOut)
+	return true
 }
 
 // inField names the field, unless the complaint begins with what was written there.
@@ -338,6 +360,11 @@ func (c *compiler) boundMatcher(e yamlnode.Entry, sh *shape, where string) match
 		sh = ratioShape
 	}
 	v, err := sh.literal(e.Value)
+	if err != nil && isWord(text, wordsForAll) {
+		c.Complain(e.Value, "%[1]s: %[2]s is no word for all here; leave %[1]s out if there is no bound", e.Key.Text,
+			quote(text))
+		return anything{}
+	}
 	if err != nil {
 		c.Complain(e.Value, "%s", inField(e.Key.Text, err))
 		return anything{}

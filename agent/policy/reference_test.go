@@ -118,7 +118,9 @@ func referenceText() string {
 		}
 	}
 	table("The file", "One YAML document. No anchors, aliases, tags, and no characters that nobody sees, but for "+
-		"U+FE0F in a comment behind a symbol that it has shown as a picture; an empty value is an error; a name or "+
+		"U+FE0F in a comment behind a symbol that it has shown as a picture; no-break and wide spaces mean "+
+		"nothing in comments and are errors elsewhere (inside a text of version 1 a warning); an empty value is an "+
+		"error; a name or "+
 		"key stands once.", fileKeys)
 	table("Rules and limits", "In `allow`, `ask`, `deny` and `limits` alike, unless the last words say otherwise.",
 		ruleKeys)

@@ -41,8 +41,21 @@ var undrawn = &unicode.RangeTable{
 // feed are hidden here, too. Spaces of any width, letters of any script, private and unassigned
 // runes are not.
 func Hidden(r rune) bool {
-	const brailleBlank = '\u2800' // a symbol to Unicode, nothing to the eye
-	return Undrawn(r) || r == brailleBlank || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+	return Undrawn(r) || unicode.Is(blank, r) || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+}
+
+// blank holds letters, marks and symbols of Unicode that are nothing to the eye, or that stand for
+// something which a text does not hold.
+var blank = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{Lo: 0x2800, Hi: 0x2800, Stride: 1}, // of Braille
+		{Lo: 0xfffc, Hi: 0xfffc, Stride: 1},
+	},
+	R32: []unicode.Range32{
+		{Lo: 0x13441, Hi: 0x13442, Stride: 1}, // of Egyptian
+		{Lo: 0x16fe4, Hi: 0x16fe4, Stride: 1}, // of Khitan
+		{Lo: 0x1d159, Hi: 0x1d159, Stride: 1}, // of music
+	},
 }
 
 // OddSpace reports whether a rune looks like a space and is not the usual one.
@@ -73,6 +86,8 @@ var hiddenKinds = []struct {
 	{0x115f, 0x1160, "a filler"},
 	{0x3164, 0x3164, "a filler"},
 	{0xffa0, 0xffa0, "a filler"},
+	{0x16fe4, 0x16fe4, "a filler"},
+	{0xfffc, 0xfffc, "a mark for an object that is not there"},
 }
 
 // Describe returns the number of a rune that is hard to see, and what it is: "U+200B, a space

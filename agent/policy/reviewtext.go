@@ -34,24 +34,53 @@ func isWild(m matcher) bool {
 	return ok && p.takesAll()
 }
 
-// freeMembers finds a test of the members of a text that leaves the other members free.
+// freeMembers finds a test of the members of a text, or of an object in it, that leaves the other
+// members free.
 func freeMembers(p *place) string {
 	tests, ok := p.matcher.(allOf)
-	if !ok || !p.allows() || p.entry != nil || p.shape.kind != aDocument {
+	if !ok || !p.allows() || p.entry != nil || p.shape.kind != aDocument && p.shape.kind != aJSON {
 		return ""
 	}
-	names := map[string]bool{}
-	for _, one := range tests {
-		switch m := one.(type) {
-		case inside:
-			names[m.path[0]] = true
-		case onlyMembers:
-			return ""
+	within := *p
+	within.beside = tests
+	for _, path := range within.objects() {
+		names, closed := map[string]bool{}, false
+		for _, one := range within.testsAt(path) {
+			switch m := one.(type) {
+			case inside:
+				names[m.path[0]] = true
+			case onlyMembers:
+				closed = true
+			}
+		}
+		if closed {
+			continue
+		}
+		where := p.name
+		if len(path) > 0 {
+			where = strings.TrimPrefix(where, p.field) + "." + strings.Join(path, ".")
+		}
+		return fmt.Sprintf("%s: members that are not named are free, and can make the text a login elsewhere; add "+
+			"members: [%s]", where, strings.Join(slices.Sorted(maps.Keys(names)), ", "))
+	}
+	return ""
+}
+
+// objects returns the paths to the objects of which the tests of one value name members. An object
+// that has a map of its own in the file is another place.
+func (p *place) objects() (paths [][]string) {
+	for _, one := range p.beside {
+		m, ok := one.(inside)
+		if !ok {
+			continue
+		}
+		for i, name := range m.path {
+			if path := m.path[:i]; !allDigits(name) && !slices.ContainsFunc(paths, func(known []string) bool {
+				return slices.Equal(known, path)
+			}) {
+				paths = append(paths, path)
+			}
 		}
 	}
-	if len(names) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s: members that are not named are free, and can make the text a login elsewhere; add "+
-		"members: [%s]", p.name, strings.Join(slices.Sorted(maps.Keys(names)), ", "))
+	return paths
 }

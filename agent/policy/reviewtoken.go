@@ -15,6 +15,8 @@ type tokenMove struct {
 	to     string // the path to who gets tokens by it, if anybody does
 	amount string // the path to how many
 	json   func(to value) value
+	// byPosting says that the game takes the move with the posting key, too.
+	byPosting bool
 	// NFTs are listed by their symbols, with the ids of each.
 	bySymbol bool
 }
@@ -34,9 +36,10 @@ var tokenMoves = []tokenMove{
 	engine("market", "buy", "", "symbol", "quantity", "price"),
 	engine("market", "marketSell", "", "symbol", "quantity"),
 	engine("market", "marketBuy", "", "symbol", "quantity"),
-	{says: "sm_token_transfer", id: "sm_token_transfer", to: ".to", amount: ".qty", json: func(to value) value {
-		return jsonObject(map[string]value{"to": to, "qty": unknown, "token": unknown})
-	}},
+	{says: "sm_token_transfer", id: "sm_token_transfer", to: ".to", amount: ".qty", byPosting: true,
+		json: func(to value) value {
+			return jsonObject(map[string]value{"to": to, "qty": unknown, "token": unknown})
+		}},
 	{says: "vsc.transfer", id: "vsc.transfer", to: ".to", amount: ".amount", json: func(to value) value {
 		return jsonObject(map[string]value{"from": unknown, "to": to, "amount": unknown, "asset": unknown})
 	}},
@@ -181,14 +184,22 @@ func (r *rule) mayMove(move tokenMove, to value) bool {
 	return slices.ContainsFunc(r.entries, func(e opEntry) bool { return e.mayMove(move, to) })
 }
 
-// reviewTokens warns where a rule lets tokens go by the active key, and no limit counts them.
+// makes reports whether a rule has the key for a move. With the posting key that is a trap only
+// where the entry names the move by its id: the others do not seem to be about tokens.
+func (r *rule) makes(e *opEntry, move tokenMove) bool {
+	return r.keys[hive.Active] || move.byPosting && r.keys[hive.Posting] && listed(e.testOf("id"))
+}
+
+// reviewTokens warns where a rule lets tokens go, and no limit counts them.
 func (c *compiler) reviewTokens(r *rule, limits []*limit) {
-	if r.section != allowSection || r.observe || !r.keys[hive.Active] {
+	if r.section != allowSection || r.observe {
 		return
 	}
 	for i, n := range c.entryNodes(r) {
 		e := &r.entries[i]
-		if e.name != "custom_json" {
+		if e.name != "custom_json" || !slices.ContainsFunc(tokenMoves, func(move tokenMove) bool {
+			return r.makes(e, move) && e.mayMove(move, unknown)
+		}) && !r.keys[hive.Active] {
 			continue
 		}
 		refused := r.withoutNumber(e, limits)
@@ -206,6 +217,8 @@ func (c *compiler) reviewTokens(r *rule, limits []*limit) {
 		} else if left := r.uncountedPiece(ofTokens, e, limits); left != nil {
 			c.Warn(c.entryName(n), "%q lets tokens go without any limit beside %q (%s), which %s; let it count all, "+
 				"or add a limit for the rest", r.name, left.limit.name, left.move.says, left.why)
+		} else if !r.keys[hive.Active] {
+			continue
 		} else if says := r.freeNFTs(e, limits); says != "" {
 			c.Warn(c.entryName(n), "%s", says)
 		} else if !slices.ContainsFunc(limits, func(l *limit) bool { return l.bindsSome(r, e) }) {
@@ -230,7 +243,7 @@ func saying(moves []tokenMove) string {
 // uncounted returns the moves that the entry lets through and no sum counts.
 func (e *opEntry) uncounted(r *rule, limits []*limit) (free []tokenMove) {
 	for _, move := range tokenMoves {
-		if e.mayMove(move, unknown) && !slices.ContainsFunc(limits, func(l *limit) bool {
+		if r.makes(e, move) && e.mayMove(move, unknown) && !slices.ContainsFunc(limits, func(l *limit) bool {
 			return l.bindsSome(r, e) && l.sums(move)
 		}) {
 			free = append(free, move)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -65,11 +66,37 @@ func (c *compiler) reviewWindows(limits []*limit) {
 // restNames are names of rules that other tools have at the end of a list.
 var restNames = regexp.MustCompile(`(?i)\b(rest|else|others|default|fallback|catch[ -]?all|otherwise|final|last)\b`)
 
-// reviewRest warns of a deny rule for all that seems to be meant for what is left.
-func (c *compiler) reviewRest(r *rule) {
+// reviewStop warns of a deny rule for all: that it seems to be meant for what is left, or that it
+// leaves nothing of what other rules permit. The latter is about the day, and no error in any
+// version: who stops a wallet in need must not be kept from it.
+func (c *compiler) reviewStop(r *rule, rules []*rule) {
 	if r.stopsAll() && restNames.MatchString(r.name) {
 		c.Warn(c.nodes[r], "%q denies all, also what other rules allow: deny comes before allow, whatever the "+
 			"order is; "+
 			"take it out, since what no rule allows is denied anyway", r.name)
+		return
 	}
+	if !r.stopsAll() {
+		return
+	}
+	var stopped []string
+	for _, other := range rules {
+		if other.section.permits() && !other.observe && r.mayMeet(other) && r.stops(other) {
+			stopped = append(stopped, quote(other.name))
+		}
+	}
+	if more := len(stopped) - 3; more > 0 {
+		stopped = append(stopped[:3], fmt.Sprintf("%d more", more))
+	}
+	c.warnWhile(len(stopped) > 0 && !c.options.Now.IsZero(), c.nodes[r], "%q is a full stop: it denies all that is "+
+		"permitted by %s, and deny comes first whatever the order is; narrow it, or say why here: # pksa: meant so "+
+		"today: REASON", r.name,
+		strings.Join(stopped, ", "))
+}
+
+// stops reports whether a deny rule always denies all of another one.
+func (r *rule) stops(other *rule) bool {
+	return !slices.ContainsFunc(other.asked(), func(e *opEntry) bool {
+		return len(other.only(e).denied([]*rule{r})) == 0
+	})
 }

@@ -18,7 +18,7 @@ func (c *compiler) reviewRule(r *rule, rules []*rule) {
 	}
 	if r.section == denySection {
 		c.reviewBehalf(r)
-		c.reviewRest(r)
+		c.reviewStop(r, rules)
 	}
 	if r.evadable(rules) {
 		c.reviewOtherWays(r, rules)

@@ -80,15 +80,21 @@ func (r *rule) roles() (roles []hive.Role) {
 
 // reviewBehalf warns where a rule seems to deny what is signed for certain accounts only.
 func (c *compiler) reviewBehalf(r *rule) {
-	if r.behalf == nil || len(r.entries) > 0 && !slices.ContainsFunc(r.entries, func(e opEntry) bool {
-		return !e.testsSigner()
-	}) {
+	if c.valueOfKey(r, "on_behalf_of") == nil || len(r.entries) > 0 && !slices.ContainsFunc(r.entries,
+		func(e opEntry) bool {
+			return !e.testsSigner()
+		}) {
 		return
 	}
-	c.Warn(c.valueOfKey(r, "on_behalf_of"), "in deny, on_behalf_of takes these accounts besides the account of the "+
-		"request, so %q denies what the account asks for itself, too; to deny what is signed for another, test the "+
-		"field, "+
-		"such as %s, or leave that account out of the rules that allow", r.name, r.testOfSigner())
+	whom := "these accounts besides"
+	if r.behalf == nil {
+		whom = "any account, also"
+	}
+	c.Warn(c.valueOfKey(r, "on_behalf_of"),
+		"in deny, on_behalf_of takes %s the account of the request, so %q denies what the account asks for itself, "+
+			"too; to deny what is signed for another, test the "+
+			"field, "+
+			"such as %s, or leave that account out of the rules that allow", whom, r.name, r.testOfSigner())
 }
 
 // testOfSigner returns an entry that tests whose authority is used: of the first operation that the
@@ -103,7 +109,10 @@ func (r *rule) testOfSigner() string {
 			break
 		}
 	}
-	if len(r.behalf) > 1 {
+	switch {
+	case r.behalf == nil:
+		whom = "{not: $account}"
+	case len(r.behalf) > 1:
 		whom = "[" + whom + "]"
 	}
 	return fmt.Sprintf("%s: {%s: %s}", name, field, whom)

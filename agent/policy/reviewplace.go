@@ -21,6 +21,7 @@ type place struct {
 	beside  []matcher // the tests of the same map, this one too
 
 	lists    map[string][]*yamlnode.Node // of the file
+	rules    []*rule                     // of the file
 	evadable bool                        // what evades the test is better off
 	first    bool                        // the test is all that is said about the value
 	negated  bool                        // it stands under not

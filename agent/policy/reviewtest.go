@@ -23,7 +23,7 @@ var testTraps = []func(*place) string{
 func (c *compiler) reviewTests(r *rule, rules []*rule) {
 	evadable := r.evadable(rules)
 	c.places(r, func(p *place) {
-		p.evadable = evadable || p.countsLess(rules)
+		p.rules, p.evadable = rules, evadable || p.countsLess(rules)
 		c.reviewTest(p)
 	})
 }
@@ -54,7 +54,7 @@ func (c *compiler) reviewWhere(l *limit) {
 // otherAssets finds a negation by which an amount of another asset passes.
 func otherAssets(p *place) string {
 	not, ok := p.matcher.(noneOf)
-	if !ok || !p.allows() || p.shape.kind != anAsset {
+	if !ok || !p.allows() && p.rule.section != denySection || p.shape.kind != anAsset {
 		return ""
 	}
 	var said value
@@ -70,13 +70,28 @@ func otherAssets(p *place) string {
 	}
 	for _, symbol := range p.symbols() {
 		huge := assetValue(hive.Asset{Amount: 1e15, Symbol: symbol})
-		if symbol != said.asset.Symbol && takes(p.whole, huge) {
+		little := assetValue(hive.Asset{Amount: 1, Symbol: symbol})
+		switch {
+		case symbol == said.asset.Symbol || !takes(p.whole, huge):
+		case p.rule.section == denySection && takes(p.whole, little) && p.permitted(symbol):
+			return fmt.Sprintf("%s: with not, every amount of %s is denied, however little it is: for another asset "+
+				"min and max say no, and not makes it yes; write %s", p.name, symbol, withoutNot(not.matcher))
+		case p.allows():
 			return fmt.Sprintf("%s: with not, every amount of %s passes: for another asset min and max say no, "+
 				"and not "+
 				"makes it yes; write %s", p.name, symbol, withoutNot(not.matcher))
 		}
 	}
 	return ""
+}
+
+// permitted reports whether a rule seems to let the operation go with an amount of an asset: one
+// that the deny rule may be about.
+func (p *place) permitted(symbol hive.Symbol) bool {
+	return slices.ContainsFunc(p.rules, func(r *rule) bool {
+		return r.section.permits() && !r.observe && r.mayMeet(p.rule) && slices.ContainsFunc(r.entries,
+			func(e opEntry) bool { return e.name == p.entry.name && e.maySell(p.field, symbol) })
+	})
 }
 
 // symbols returns the assets that the value can be of.

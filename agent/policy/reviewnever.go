@@ -203,7 +203,34 @@ func (c *compiler) reviewUnmet(l *limit, rules []*rule) {
 	case l.of != nil && l.of.where != nil && every(where, func(m matcher) bool { return apart(m, l.of.where) }):
 		c.Warn(c.nodes[&l.rule], "limit %q sums up nothing: what fits where fits no rule%s; compare the values, large "+
 			"and small letters too", l.name, l.of.unmet(where))
+	case l.of != nil:
+		if wanted, tested := l.of.misspelt(where); wanted != "" {
+			c.Warn(c.nodes[&l.rule], "limit %q sums up only what has .%s, which no rule tests: an app leaves it "+
+				"out, and "+
+				"nothing is counted; did you mean .%s?", l.name, wanted, tested)
+		}
 	}
+}
+
+// misspelt returns a member that where wants and no rule tests, with one of nearly the same name
+// that all of them test; "" if there is none.
+func (t *tokenSum) misspelt(elements []matcher) (wanted, tested string) {
+	for _, want := range membersOf(t.where, nil) {
+		path, meant := strings.Join(want.path, "."), ""
+		if every(elements, func(m matcher) bool {
+			var known []string
+			for _, own := range membersOf(m, nil) {
+				known = append(known, strings.Join(own.path, "."))
+			}
+			if !slices.Contains(known, path) {
+				meant = nearestWord(path, known)
+			}
+			return !slices.Contains(known, path) && meant != ""
+		}) && meant != "" {
+			return path, meant
+		}
+	}
+	return "", ""
 }
 
 // unmet names what of a limit no rule has.

@@ -38,6 +38,7 @@ func (c *compiler) review(p *Policy) {
 		c.reviewEntries(&l.rule)
 		c.reviewWhere(l)
 		c.reviewUnmet(l, p.rules)
+		c.reviewNone(l)
 		if l.over {
 			c.warnWhile(c.options.NobodyToAsk, c.nodes[&l.rule],
 				"limit %q asks, and no way to ask a person is configured, so it denies: say "+

@@ -219,6 +219,14 @@ func withoutTakeover(r *rule, e *opEntry) string {
 
 // withAnotherKey finds metadata that the posting key does not sign.
 func withAnotherKey(r *rule, e *opEntry) string {
+	if r.section.permits() && e.name == "account_update2" && r.keys != nil && !r.keys[hive.Active] && r.takeover {
+		for _, field := range []string{"active", "posting", "memo_key"} {
+			if m := e.test(field); m != nil && !mayTake(m, value{}) {
+				return fmt.Sprintf("account_update2 with %s needs the active key, so this never matches; %s", field,
+					r.keyAdvice(hive.Active))
+			}
+		}
+	}
 	m := e.test("json_metadata")
 	if !r.section.permits() || e.name != "account_update2" || m == nil || r.keys[hive.Active] ||
 		r.hit(outcomeOn(m, jsonTextValue(""))) {

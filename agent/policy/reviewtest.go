@@ -15,7 +15,7 @@ var testTraps = []func(*place) string{
 	wordForAll, wordForNothing, textLikePattern, otherAssets, otherTexts, otherKeys, evadedByMore, besideAnother,
 	firstOnly, wholeText, globInRegexp, regexpInGlob, wildFront, freeMembers,
 	impossible, nameOfList, wordForSelf, severalInOne, filledIn, jsonInOneText, comparisonInText, globOfShells,
-	slashesAround, halfAnchored, blanksAround, bentQuotes, scalarOfList, oneAmount,
+	slashesAround, halfAnchored, blanksAround, bentQuotes, noAccount, scalarOfList, oneAmount,
 }
 
 // reviewTests warns about tests of fields and texts that are no errors and say something else than

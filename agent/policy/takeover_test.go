@@ -27,3 +27,18 @@ ask:
 		t.Errorf("by the group: %v %s", d.Verdict, d.Reason)
 	}
 }
+
+// The posting key alone changes no authority, so a rule for it is warned of; with the active key
+// beside it, as the warning says, the rule matches.
+func TestTakeoverNeedsTheActiveKey(t *testing.T) {
+	update := sign("one", hive.Active, op(t, "account_update2", `{"account":"alice","posting":{"weight_threshold":1,`+
+		`"account_auths":[],"key_auths":[["STM8GC13uCZbP44HzMLV6zPZGwVQ8Nt4Kji8PapsPiNq1BK153XTX",1]]},`+
+		`"json_metadata":"","posting_json_metadata":"","extensions":[]}`))
+	for key, want := range map[string]policy.Verdict{"posting": policy.Deny, "[posting, active]": policy.Allow} {
+		p := compile(t, "allow: [{name: a, request: sign, accounts: [alice], apps: [one], takeover: allowed, key: "+key+
+			", operations: [account_update2: {posting: {present: true}}]}]")
+		if d := p.Decide(update, nil, noon); d.Verdict != want {
+			t.Errorf("key: %s: %v %s, want %v", key, d.Verdict, d.Reason, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package policy
 import (
 	"reflect"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 )
@@ -36,6 +37,10 @@ func within(a, b matcher) bool {
 		return slices.ContainsFunc(a, func(one matcher) bool { return within(one, b) })
 	case equals:
 		return independent(b) && b.check(new(scope), a.value) == yes
+	case pattern:
+		if text, ok := a.onlyText(); ok {
+			return within(equals{textValue(text)}, b)
+		}
 	}
 	switch b := b.(type) {
 	case oneOf:
@@ -292,6 +297,19 @@ func takesWhatBegins(a matcher, b pattern) bool {
 	begin, ok := strings.CutSuffix(b.source, "*")
 	one, isPattern := a.(pattern)
 	return ok && isPattern && b.glob && !strings.ContainsAny(begin, "*?") && strings.HasPrefix(one.begins(), begin)
+}
+
+// onlyText returns the one text that the pattern takes, if it takes no other.
+func (m pattern) onlyText() (string, bool) {
+	text := m.source
+	if !m.glob {
+		re := m.parsed()
+		if re == nil || re.Op != syntax.OpLiteral {
+			return "", false
+		}
+		text = string(re.Rune)
+	}
+	return text, m.oneText() && m.MatchString(text)
 }
 
 // begins returns what every text begins with that the pattern takes.

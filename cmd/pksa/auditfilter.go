@@ -137,7 +137,11 @@ func (t *trail) nothing(ctx context.Context, q audit.Query) error {
 	case q.Session != 0:
 		return hint(fmt.Errorf("no record that fits is of session %s", q.Session), adviceSessions)
 	case q.Result != "" && !slices.Contains(audit.Results(), q.Result):
-		return errUsage{unknownValue("--result", q.Result, audit.Results())}
+		flag := "--result"
+		if t.outcome {
+			flag = "--outcome"
+		}
+		return errUsage{unknownValue(flag, q.Result, audit.Results())}
 	case q.Code != "" && !slices.Contains(audit.Codes(), q.Code):
 		return errUsage{unknownValue("--code", q.Code, audit.Codes())}
 	case q.Rule != "":

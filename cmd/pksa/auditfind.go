@@ -48,6 +48,7 @@ with the records of one request.`,
 					"`pksa audit export` all of them")}
 			}
 			trail := c.openTrail(false)
+			trail.outcome = cmd.Flags().Changed("outcome")
 			return errors.Join(c.find(cmd.Context(), trail, q), trail.close())
 		},
 	}
@@ -157,7 +158,10 @@ func (t *trail) searched(ctx context.Context, q audit.Query) error {
 		return err
 	}
 	if len(oldest.Records) == 0 || q.To == 0 {
-		return nothingFound{fmt.Errorf("nothing found: the trail has no record of that time (%d of any time)",
+		if oldest.Head == 0 {
+			return nothingFound{errors.New("nothing found: the trail has no record yet")}
+		}
+		return nothingFound{fmt.Errorf("nothing found: the trail has no record of that time (its last one is %d)",
 			oldest.Head)}
 	}
 	first := oldest.Records[0]

@@ -21,6 +21,8 @@ type trail struct {
 	follow bool // only from the agent: opening the ledger would keep one from starting
 	store  *offline
 	noted  string // what was noted last
+	// outcome says that the result was asked for by the flag --outcome.
+	outcome bool
 }
 
 func (c *command) openTrail(follow bool) *trail { return &trail{command: c, follow: follow} }

@@ -116,7 +116,11 @@ func (e *examiner) policy(context.Context) bool {
 				Next: nextPolicy})
 			break
 		}
-		e.found(Finding{Level: Warning, What: w, Where: cfg.Policy, Meaning: "a rule may not do what it says",
+		where, what, placed := strings.Cut(w, ": warning: ")
+		if !placed {
+			where, what = cfg.Policy, w
+		}
+		e.found(Finding{Level: Warning, What: what, Where: where, Meaning: "a rule may not do what it says",
 			Next: nextPolicy})
 	}
 	return true

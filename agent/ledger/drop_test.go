@@ -26,10 +26,10 @@ type dropped struct {
 }
 
 // newDropped makes one, with segments of so many records, and with few records to a portion beside
-// those for its records. What it does is done beside requests, as in a wallet.
-func newDropped(t *testing.T, segment uint64, few int) *dropped {
+// those for its records. With beside, segments are written while requests go on, as in a wallet.
+func newDropped(t *testing.T, segment uint64, few int, beside bool) *dropped {
 	x := &dropped{disk: ledger.NewMemDisk()}
-	o := options("test").WithSegment(segment).Gathering(few).InMemory(x.disk).Beside(true)
+	o := options("test").WithSegment(segment).Gathering(few).InMemory(x.disk).Beside(beside)
 	x.rig = newRigWith(t, o.Around(func(op string, do func() error) error {
 		if op != "commit" {
 			return do()
@@ -86,7 +86,8 @@ func (x *dropped) inOrder(records uint64) {
 func TestDropInPortions(t *testing.T) {
 	const segment, few = 64, 4
 	synctest.Test(t, func(t *testing.T) {
-		x := newDropped(t, segment, few)
+		// In turn: else it is the machine that decides how many records wait for their segment.
+		x := newDropped(t, segment, few, false)
 		highest := 0
 		for range 6 * segment {
 			must(t, x.request())
@@ -113,7 +114,7 @@ func TestKilledWhileDropping(t *testing.T) {
 	const segment = 16
 	commits, first := 0, 0
 	synctest.Test(t, func(t *testing.T) {
-		x := newDropped(t, segment, 1)
+		x := newDropped(t, segment, 1, true)
 		x.commits(func(do func() error) error {
 			if commits++; first == 0 && x.most.Load() > 0 {
 				first = commits - 3 // about the one that drops the first records
@@ -132,7 +133,7 @@ func TestKilledWhileDropping(t *testing.T) {
 			for _, goesOn := range []bool{false, true} {
 				t.Run(fmt.Sprint(at, " ", last, ", goes on ", goesOn), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						x := newDropped(t, segment, 1)
+						x := newDropped(t, segment, 1, true)
 						x.commits(failingAt(at, last, goesOn))
 						x.live()
 						x.goOn(goesOn)

@@ -99,7 +99,7 @@ var brokenWays = []mutant{
 		"d.Session, d.Timeout = 0, 0",
 		"TestAgainstNaiveEvaluator"},
 	{"allow takes unclear for yes", "rule.go", "o == unclear && r.section != allowSection", "o == unclear",
-		"TestEachTrapHasAFile"},
+		"TestWarnings"},
 	{"deny takes unclear for no", "rule.go", "o == unclear && r.section != allowSection",
 		"o == unclear && r.section == askSection",
 		"TestATextIsComparedWithANumberThatHasAnExponent"},

@@ -107,7 +107,8 @@ func TestReadAhead(t *testing.T) {
 	t.Error("an altered segment was not noticed")
 }
 
-// Who stops on the way through a segment that is longer than what waits of it leaves nobody reading.
+// Who stops on the way through a segment that is longer than what waits of it leaves nobody
+// reading.
 func TestStopReadingAhead(t *testing.T) {
 	const most = 20 * 256 // records of a segment: 16 parts of 256 wait at most
 	r := newRigWith(t, options("test").WithSegment(most))

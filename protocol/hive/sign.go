@@ -8,7 +8,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 )
 
-var errFault = errors.New("signature: the signer's key cannot be recovered from it; memory or processor at fault")
+var errFault = errors.New("signature: it does not verify with the signer's key; memory or processor at fault")
 
 // maxAttempts bounds the search for a canonical signature. Every second attempt succeeds; the
 // longest known search took 45.
@@ -16,8 +16,8 @@ const maxAttempts = 512
 
 // Sign returns the signature of digest with a nonce by RFC 6979 and low s, as the chain demands.
 // The same key and digest always give the same signature. Half of the results are not fc canonical,
-// which verifiers accept since 2018; see [PrivateKey.SignCanonical]. Sign recovers the public key
-// from the signature and compares it before it returns. A wiped key is an error.
+// which verifiers accept since 2018; see [PrivateKey.SignCanonical]. Sign verifies the signature
+// with the public key before it returns. A wiped key is an error.
 func (k *PrivateKey) Sign(digest Digest) (Signature, error) {
 	key, err := k.secret()
 	if err != nil {
@@ -79,8 +79,15 @@ func signWith(key *btcec.PrivateKey, nonce *btcec.ModNScalar, digest Digest) (Si
 	return sig, true
 }
 
-// checked returns sig if it verifies for the public key of k.
+// checked returns sig if it verifies for the public key of k. If a table says no, it may be the
+// table's memory that is at fault: the signature is checked without it, and the table is made anew.
 func (k *PrivateKey) checked(sig Signature, digest Digest) (Signature, error) {
+	if table := signers.of(k.public); table != nil {
+		if table.signed(sig, digest) {
+			return sig, nil
+		}
+		signers.drop(k.public)
+	}
 	if !sig.Verify(digest, k.public) {
 		return Signature{}, errFault
 	}

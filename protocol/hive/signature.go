@@ -43,22 +43,29 @@ func (s Signature) String() string { return hex.EncodeToString(s[:]) }
 // some high s and headers from 27. Like the chain since hardfork 20, it takes signatures that are
 // not fc canonical.
 func (s Signature) Recover(digest Digest) (PublicKey, error) {
-	if s[0] < 31 || s[0] > 34 {
-		return PublicKey{}, errSignatureHeader
-	}
-	var sigR, sigS btcec.ModNScalar
-	overR, overS := sigR.SetByteSlice(s[1:33]), sigS.SetByteSlice(s[33:])
-	if overR || overS || sigR.IsZero() || sigS.IsZero() {
-		return PublicKey{}, errSignatureRange
-	}
-	if sigS.IsOverHalfOrder() {
-		return PublicKey{}, errSignatureHighS
+	if _, _, err := s.numbers(); err != nil {
+		return PublicKey{}, err
 	}
 	key, _, err := ecdsa.RecoverCompact(s[:], digest[:])
 	if err != nil {
 		return PublicKey{}, errSignaturePoint
 	}
 	return PublicKey(key.SerializeCompressed()), nil
+}
+
+// numbers returns r and s, if they and the header are what [Signature.Recover] takes.
+func (s Signature) numbers() (sigR, sigS btcec.ModNScalar, err error) {
+	if s[0] < 31 || s[0] > 34 {
+		return sigR, sigS, errSignatureHeader
+	}
+	overR, overS := sigR.SetByteSlice(s[1:33]), sigS.SetByteSlice(s[33:])
+	if overR || overS || sigR.IsZero() || sigS.IsZero() {
+		return sigR, sigS, errSignatureRange
+	}
+	if sigS.IsOverHalfOrder() {
+		return sigR, sigS, errSignatureHighS
+	}
+	return sigR, sigS, nil
 }
 
 // Verify reports whether key signed digest, by the rules of [Signature.Recover]. It is false for

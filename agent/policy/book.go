@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"maps"
@@ -68,6 +69,10 @@ func (noCounters) Opened(Openings, time.Time) (int, time.Time) { return 0, time.
 // grow to an eighth of their age, and to a day at most. A window that is made longer finds charges
 // there that leave it late, and never more room than was left.
 //
+// The counters that one app opened in a limit hold up to [MostSums] sums together. Of more, slices
+// of those that hold most are made longer until they are half as many. Then a charge leaves later,
+// by the length of such a slice; only then what a window holds depends on when that was.
+//
 // # Splits
 //
 // What was charged to one counter of a limit counts in every other that does not contradict it:
@@ -82,6 +87,8 @@ type Book struct {
 	windows map[string]time.Duration // as Keep was told; nil before
 	limits  map[string]*limitCharges
 	lost    []lostCharge
+	// mostSums is MostSums unless a test sets it.
+	mostSums int
 }
 
 // lostCharge is an admission of which is not known any more what it was charged.
@@ -144,7 +151,8 @@ func (b *Book) limit(name string) *limitCharges {
 	l := b.limits[name]
 	if l == nil {
 		// As long as nobody said so, every window may be in force.
-		l = &limitCharges{longest: LongestWindow, shapes: map[string]*likeCounters{}}
+		l = &limitCharges{longest: LongestWindow, shapes: map[string]*likeCounters{},
+			most: cmp.Or(b.mostSums, MostSums)}
 		if b.windows != nil {
 			l.longest = b.windows[name]
 		}

@@ -44,6 +44,9 @@ func TestAgainstNaiveEvaluator(t *testing.T) {
 			t.Errorf("%q came out %d times in %d", answer, seen[answer], *cases)
 		}
 	}
+	if seen["thinned"] == 0 && *cases >= 20_000 {
+		t.Error("no limit had less room since its sums were thinned")
+	}
 	if seen["counters"] == 0 || seen["opened"] == 0 {
 		t.Error("no request opened too many counters")
 	}
@@ -53,10 +56,20 @@ func TestAgainstNaiveEvaluator(t *testing.T) {
 func compareStories(t *testing.T, m maker, n *naive, p *policy.Policy, seen map[string]int) bool {
 	mod := n.m
 	var book policy.Book
+	few := policy.Bounded(1) // the same charges, in a book that comes to its bound of sums
 	now := noon
 	for range perPolicy {
 		r := m.request(t, mod)
 		got := p.Decide(r.Request, &book, now)
+		switch bounded := p.Decide(r.Request, few, now); {
+		case bounded.Verdict == got.Verdict && bounded.Code == got.Code:
+		case bounded.Verdict == policy.Allow, got.Verdict != policy.Allow && bounded.Code != policy.CodeLimit:
+			t.Errorf("a bound of sums gives room: %v %s, without one %v %s\nrequest %+v\nops %+v", bounded.Verdict,
+				bounded.Reason, got.Verdict, got.Reason, *r.Request, r.ops)
+			return false
+		default:
+			seen["thinned"]++
+		}
 		want := n.decide(r, now, false)
 		if text := differs(got, want); text != "" {
 			t.Errorf("%s\nrequest %+v\nops %+v\ngot %+v\nwant %+v", text, *r.Request, r.ops, got, want)
@@ -78,6 +91,7 @@ func compareStories(t *testing.T, m maker, n *naive, p *policy.Policy, seen map[
 		}
 		if got.Verdict == policy.Allow {
 			book.Add(now, got.Charges)
+			few.Add(now, got.Charges)
 			n.history = append(n.history, want.charges...)
 			if now.After(n.latest) {
 				n.latest = now

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"math"
 	"math/big"
 	"slices"
 	"sort"
@@ -180,6 +181,9 @@ func (s *series) latest() int64 {
 	return s.points[len(s.points)-1].end
 }
 
+// forever is an instant before all others, in ms: nothing that was up to then is dropped.
+const forever = math.MinInt64
+
 // merge makes longer slices of those that are old enough, and drops those up to an instant.
 func (s *series) merge(r ripe, drop int64) {
 	first := sort.Search(len(s.points), func(i int) bool { return s.points[i].end > drop })
@@ -230,16 +234,24 @@ func joined(list []*series) *series {
 	all := &series{points: make([]point, 0, len(parts))}
 	var sum int64
 	var exact []*big.Rat
-	for i, p := range parts {
+	for _, p := range parts {
 		sum += p.n
+		last := len(all.points) - 1
+		if large && last >= 0 {
+			p.exact.Add(p.exact, exact[last])
+		}
+		if last >= 0 && all.points[last].end == p.end {
+			if all.points[last].sum = sum; large {
+				exact[last] = p.exact
+			}
+			continue
+		}
 		all.points = append(all.points, point{p.end, sum})
 		if large {
-			if i > 0 {
-				p.exact.Add(p.exact, exact[i-1])
-			}
 			exact = append(exact, p.exact)
 		}
 	}
+	all.points = slices.Clone(all.points)
 	if large {
 		all.withRare().large = exact
 	}

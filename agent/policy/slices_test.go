@@ -89,8 +89,13 @@ func spans(m maker, most time.Duration) time.Duration {
 // by a thousandth. A window that is longer than those the book was told of holds at least what the
 // list says: an edit of the file finds no more room than was left.
 func TestSlicesAgainstTheList(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range uint64(12) {
 		l := &ledgerOf{maker: maker{rand.New(rand.NewPCG(seed, 21))}, at: noon}
+		// With a bound of sums that it comes to, a book frees no more than without.
+		thinned := seed%2 == 1
+		if thinned {
+			l.book = *policy.Bounded(30)
+		}
 		longest, kept := spans(l.maker, policy.LongestWindow), noon.Add(-policy.LongestWindow)
 		for range 250 {
 			l.charge()
@@ -108,7 +113,7 @@ func TestSlicesAgainstTheList(t *testing.T) {
 			if least := l.sum(split, from); got.Cmp(least) < 0 {
 				t.Fatalf("seed %d: %q in %v: %s, the list says %s", seed, split, window, got, least)
 			}
-			if most := l.sum(split, now.Add(-window-window/1000)); window <= longest && got.Cmp(most) > 0 {
+			if most := l.sum(split, now.Add(-window-window/1000)); !thinned && window <= longest && got.Cmp(most) > 0 {
 				t.Fatalf("seed %d: %q in %v: %s, a little earlier it was %s", seed, split, window, got, most)
 			}
 		}
@@ -141,6 +146,18 @@ func TestBookDoesNotDependOnItsPast(t *testing.T) {
 			now := l.at.Add(time.Duration(l.Int64N(int64(window))))
 			if a, b := used(&l.book, split, window, now), used(&filled, split, window, now); a != b {
 				t.Fatalf("seed %d: %q in %v: %s, and %s filled again", seed, split, window, a, b)
+			}
+		}
+		// With a bound of sums it says something else then, and never less than the list.
+		thinned := policy.Bounded(30)
+		for _, e := range l.entries {
+			thinned.Fill(e.at, charge(e.split, e.amount))
+		}
+		for _, split := range []string{"a=1", "a=2", "a=1&b=1", ""} {
+			window := spans(l.maker, longest)
+			got := thinned.Used(policy.Counter{Limit: "l", Split: split, Unit: "HBD"}, window, l.at)
+			if least := l.sum(split, l.at.Add(-window)); got.Cmp(least) < 0 {
+				t.Fatalf("seed %d: %q in %v: %s filled and thinned, the list says %s", seed, split, window, got, least)
 			}
 		}
 	}
@@ -209,5 +226,46 @@ func TestCostAfterAnEditOfPer(t *testing.T) {
 	}
 	if few, many := used(10), used(2000); many > 2*few {
 		t.Errorf("%v allocations beside few counters, %v beside many", few, many)
+	}
+}
+
+// The sums of one app's counters end at their bound, however often these are charged: a fifth of
+// the counters and of the sums that there may be, in a fifth of their memory.
+func TestMemoryOfManySums(t *testing.T) {
+	const counters, sums, rounds, most = policy.MostCounters / 5, policy.MostSums / 5, 200, 3_600_000
+	var charges []policy.Charge
+	for i := range counters {
+		charges = append(charges, policy.Charge{Limit: "l", Unit: "count", Amount: "1", Split: fmt.Sprintf(".to=%d", i),
+			OpenedBy: "x"})
+	}
+	for _, rounds := range []int{sums / counters, rounds} { // at the bound, and far beyond it
+		got := inUse(t, func() any {
+			book := policy.Bounded(sums)
+			book.Keep(map[string]time.Duration{"l": 10 * time.Minute}, noon)
+			for i := range rounds {
+				book.Add(noon.Add(time.Duration(i)*time.Second), charges)
+			}
+			return book
+		})
+		if t.Logf("%d bytes", got); got > most {
+			t.Errorf("%d kB for %d sums", got/1000, sums)
+		}
+	}
+}
+
+// Amounts with more than six decimals take more memory, and weigh more against the bound.
+func TestLargeSumsWeighMore(t *testing.T) {
+	const counters, sums, most = 100, 60_000, 3_000_000
+	got := inUse(t, func() any {
+		book := policy.Bounded(sums)
+		book.Keep(map[string]time.Duration{"l": time.Hour}, noon)
+		for i := range 20_000 {
+			book.Add(noon.Add(time.Duration(i)*100*time.Millisecond), []policy.Charge{{Limit: "l", Unit: "sum",
+				Amount: "0.00000001", Split: fmt.Sprintf(".id=%d", i%counters)}})
+		}
+		return book
+	})
+	if t.Logf("%d bytes", got); got > most {
+		t.Errorf("%d kB for %d sums", got/1000, sums)
 	}
 }

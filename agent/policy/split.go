@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"iter"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +19,8 @@ type limitCharges struct {
 	// at once and looks through foreign ones only.
 	shapes map[string]*likeCounters
 	shown  candidates
+	most   int  // sums that the counters of one app may hold
+	held   held // by counters that no app opened
 }
 
 // likeCounters is the counters of a limit that have the same dimensions.
@@ -43,13 +44,16 @@ func (lc *limitCharges) add(c Charge, d decimal, at int64, now time.Time) {
 	if c.OpenedBy != "" {
 		lc.open(first, c.OpenedBy, at)
 	}
+	before := s.weight()
 	// Merged when the list would have to grow, so that a charge costs the same however many there
 	// are.
 	if n := len(s.points); n == cap(s.points) && n >= fewPoints {
-		s.merge(ripeAt(now, lc.longest), math.MinInt64)
+		s.merge(ripeAt(now, lc.longest), forever)
 		s.points = slices.Grow(s.points, max(fewPoints, len(s.points)/2))
 	}
 	s.add(at, d)
+	lc.holds(first.opener).n += s.weight() - before
+	lc.thin(first.opener, now)
 	// Those of short windows are unused soon, and may be many before somebody asks to keep. Not
 	// before the charge is in: a counter without any is dropped.
 	if c.OpenedBy != "" && lc.tallies[first.opener-1].opened > 2*MostCounters {
@@ -209,6 +213,7 @@ func (lc *limitCharges) keep(now time.Time) {
 	}
 	lc.shown = candidates{}
 	lc.fold(now)
+	lc.weigh()
 }
 
 // unused is a counter of which the windows in force hold nothing.
@@ -245,7 +250,7 @@ func (lc *limitCharges) fold(now time.Time) {
 	for unit, list := range parts {
 		_, s := lc.series("", "", lc.units[unit])
 		sum := joined(append(list, s))
-		sum.merge(ripeAt(now, lc.longest), math.MinInt64)
+		sum.merge(ripeAt(now, lc.longest), forever)
 		if s.points = sum.points; sum.large() != nil || s.large() != nil {
 			s.withRare().large = sum.large()
 		}
@@ -270,6 +275,7 @@ type tally struct {
 	// If n was counted: for which window, when, and until when it holds if nothing is opened.
 	window   time.Duration
 	at, next time.Time
+	held     held
 }
 
 // open notes that an app opens a counter.
@@ -279,8 +285,11 @@ func (lc *limitCharges) open(first *series, app string, at int64) {
 		i = len(lc.apps)
 		lc.apps, lc.tallies = append(lc.apps, app), append(lc.tallies, tally{whole: true})
 	}
+	n := first.weights()
+	lc.holds(first.opener).n -= n
 	first.opener = uint32(i + 1)
 	t := &lc.tallies[i]
+	t.held.n += n
 	if t.n++; t.whole {
 		t.own = append(t.own, first)
 	}

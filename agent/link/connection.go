@@ -44,11 +44,11 @@ type connection struct {
 	fail context.CancelCauseFunc // ends the connection; the first cause counts
 }
 
-// connect makes one connection and serves it until it ends. It returns when everything that it
-// started has returned.
-func (l *Link) connect(ctx context.Context) (life, error) {
+// connect makes one connection, with a limit for name and TCP, and serves it until it ends. It
+// returns when everything that it started has returned.
+func (l *Link) connect(ctx context.Context, limit time.Duration) (life, error) {
 	l.recordAttempt()
-	c, err := l.dial(ctx)
+	c, slow, err := l.dial(ctx, limit)
 	if err != nil {
 		return life{}, err
 	}
@@ -74,6 +74,7 @@ func (l *Link) connect(ctx context.Context) (life, error) {
 	wg.Wait()
 	l.options.Keys.release(c.key, l, time.Now())
 	how := l.recordEnd()
+	how.slow = slow
 	if errors.Is(context.Cause(live), errFlood) {
 		how = life{} // however long it lasted: the pauses between floods grow
 	}

@@ -23,22 +23,27 @@ const (
 )
 
 // dial makes a connection up to and including the WebSocket upgrade. Nothing that it starts
-// outlives it, except the connection.
-func (l *Link) dial(ctx context.Context) (*connection, error) {
+// outlives it, except the connection. Name and TCP have a limit of their own; slow is set if they
+// took longer than dialShort.
+func (l *Link) dial(ctx context.Context, limit time.Duration) (c *connection, slow bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	dialled, err := l.options.DialContext(ctx, "tcp", address(l.url))
+	begun := time.Now()
+	short, done := context.WithTimeout(ctx, limit)
+	dialled, err := l.options.DialContext(short, "tcp", address(l.url))
+	done()
 	if err != nil {
-		return nil, fmt.Errorf("dialling: %w", err)
+		return nil, false, fmt.Errorf("dialling: %w", err)
 	}
+	slow = time.Since(begun) > dialShort
 	raw := &closing{Conn: dialled, ended: make(chan struct{})}
 	ws, err := l.upgrade(ctx, raw)
 	if err != nil {
 		raw.Close()
-		return nil, err
+		return nil, slow, err
 	}
 	ws.SetReadLimit(protocol.MaxFrame) // a larger frame ends the connection before it is in memory
-	return &connection{ws: ws, raw: raw, writing: make(chan struct{}, 1)}, nil
+	return &connection{ws: ws, raw: raw, writing: make(chan struct{}, 1)}, slow, nil
 }
 
 func (l *Link) upgrade(ctx context.Context, raw *closing) (*websocket.Conn, error) {
@@ -52,9 +57,12 @@ func (l *Link) upgrade(ctx context.Context, raw *closing) (*websocket.Conn, erro
 	} else if !l.options.Plaintext && offLoopback(raw.RemoteAddr()) {
 		return nil, errors.New("dialling: the loopback name leads to another machine; without TLS that is not allowed")
 	}
-	ws, _, err := websocket.Dial(ctx, l.url.String(), &websocket.DialOptions{
+	ws, resp, err := websocket.Dial(ctx, l.url.String(), &websocket.DialOptions{
 		HTTPClient: &http.Client{Transport: oneRequest{conn, l, raw.ended}, CheckRedirect: noRedirect},
 	})
+	if err != nil && resp != nil {
+		err = newRefusal(resp, err)
+	}
 	return ws, err
 }
 

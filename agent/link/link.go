@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"pksa/protocol"
 	"pksa/protocol/hive"
 )
@@ -102,9 +100,6 @@ type Options struct {
 	// Held counts the bytes of the frames in flight of all links that have it, which are bounded
 	// together; nil: of this one alone.
 	Held *atomic.Int64
-	// BackoffMin and BackoffMax are the first and the largest pause between attempts to connect,
-	// before chance makes each up to half shorter or longer. Default 1 s and 1 minute.
-	BackoffMin, BackoffMax time.Duration
 
 	// Logger gets the events of the link; payloads and proofs are never logged. Default: nothing is
 	// logged.
@@ -133,8 +128,6 @@ func (o Options) withDefaults() Options {
 	}
 	fill(&o.InFlight, 2048)
 	fill(&o.AccountInFlight, 1024)
-	fill(&o.BackoffMin, time.Second)
-	fill(&o.BackoffMax, time.Minute)
 	if o.DialContext == nil {
 		o.DialContext = (&net.Dialer{}).DialContext
 	}
@@ -179,8 +172,6 @@ func (o Options) check() error {
 		return errors.New("link: a rate must be above zero")
 	case o.InFlight < 0, o.AccountInFlight < 0, o.BusyInFlight < 0:
 		return errors.New("link: a number of requests must be above zero")
-	case o.BackoffMin < 0, o.BackoffMax < o.BackoffMin:
-		return errors.New("link: the largest pause between attempts is below the first")
 	}
 	return nil
 }
@@ -278,13 +269,14 @@ func (l *Link) Run(ctx context.Context) error {
 	}
 	defer l.handlers.Wait()
 	// Nothing that a relay does ends this loop: a wallet that gave up would need a person.
-	retry := newRetry(l.options.BackoffMin, l.options.BackoffMax)
+	retry := newRetry()
 	for ctx.Err() == nil {
-		life, err := l.connect(ctx)
+		begun := time.Now()
+		life, err := l.connect(ctx, retry.dialLimit())
 		if ctx.Err() != nil {
 			break
 		}
-		pause := retry.next(life)
+		pause := retry.next(time.Since(begun), life, err, time.Now())
 		l.recordLoss(err, time.Now().Add(pause))
 		sleep(ctx.Done(), nil, pause)
 	}
@@ -318,41 +310,6 @@ func sleep(done, wake <-chan struct{}, d time.Duration) bool {
 	case <-after:
 	}
 	return true
-}
-
-// life is how far a connection came.
-type life struct {
-	served bool          // an account was registered; without accounts: the relay gave its key
-	lasted time.Duration // from then to its end
-}
-
-// retry is the pause between attempts. It becomes short again once a connection has registered an
-// account, but not for a relay that registers and hangs up at once, after three times: each time
-// costs a proof for every account.
-type retry struct {
-	*backoff.ExponentialBackOff
-	short int // connections in a row that served and ended before shortLife
-}
-
-const shortLife = 10 * time.Second
-
-func newRetry(first, most time.Duration) *retry {
-	return &retry{ExponentialBackOff: backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(first), backoff.WithMaxInterval(most),
-		backoff.WithMultiplier(2), backoff.WithRandomizationFactor(0.5),
-		backoff.WithMaxElapsedTime(0))} // the default gives up after 15 minutes
-}
-
-func (r *retry) next(l life) time.Duration {
-	if l.served {
-		if r.short++; l.lasted >= shortLife {
-			r.short = 0
-		}
-		if r.short <= 3 {
-			r.Reset()
-		}
-	}
-	return r.NextBackOff()
 }
 
 // recordLoss records why a connection ended, or was not made, and when the next one is tried.

@@ -200,6 +200,37 @@ func TestReconnects(t *testing.T) {
 	}
 }
 
+// A relay that refuses the upgrade for now, or hangs up for now, is not asked before it wants to
+// be.
+func TestRelayThatAsksForTimeGetsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		busy := true
+		r := &relay{raw: func(conn net.Conn, _ *http.Request) bool {
+			if busy {
+				fmt.Fprint(conn, "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 40\r\nContent-Length: 0\r\n\r\n")
+			}
+			return busy
+		}}
+		w := start(t, r, link.Options{}, accounts("alice")...)
+		time.Sleep(39 * time.Second)
+		synctest.Wait()
+		if s := w.link.Status(); len(w.net.dialled()) != 1 || !strings.Contains(s.LastError, "it asks for 40s") {
+			t.Errorf("%d dials, %s", len(w.net.dialled()), s.LastError)
+		}
+		busy = false
+		time.Sleep(11 * time.Second) // a quarter more, by chance
+		if s := w.link.Status(); s.Registered != 1 || len(w.net.dialled()) != 2 {
+			t.Errorf("%d dials, %+v", len(w.net.dialled()), s)
+		}
+		before := len(w.net.dialled())
+		r.lastPeer().ws.Close(websocket.StatusTryAgainLater, "later")
+		time.Sleep(990 * time.Millisecond)
+		if n := len(w.net.dialled()); n != before {
+			t.Errorf("dialled %d times in the first second", n-before)
+		}
+	})
+}
+
 // An upgrade that a relay refuses, redirects, or never finishes does no harm.
 func TestBadUpgrades(t *testing.T) {
 	replies := map[string]func(conn net.Conn){
@@ -263,7 +294,7 @@ func TestPausesGrowWithJitterAndNeverEnd(t *testing.T) {
 			w.close()
 			all[i] = w.net.dialled()
 			checkPauses(t, all[i])
-			if n := len(all[i]); n < 900 || time.Since(begun)-all[i][n-1].Sub(begun) > 90*time.Second {
+			if n := len(all[i]); n < 14_000 || time.Since(begun)-all[i][n-1].Sub(begun) > 10*time.Second {
 				t.Errorf("%d attempts in a day", n)
 			}
 		}
@@ -279,24 +310,29 @@ func TestPausesGrowWithJitterAndNeverEnd(t *testing.T) {
 	})
 }
 
-// checkPauses checks that each pause is 1 s · 2^n, a minute at most, and half of it more or less.
+// checkPauses checks that each pause is a quarter to the whole of 1.75 s in the first two minutes,
+// and of a second more for each minute later, up to 8 s.
 func checkPauses(t *testing.T, dials []time.Time) {
 	t.Helper()
 	low, high := 0, 0
 	for i := 1; i < len(dials); i++ {
-		base := min(time.Minute, time.Second<<min(i-1, 6))
-		pause := dials[i].Sub(dials[i-1])
-		if pause < base/2 || pause > base*3/2+time.Millisecond {
-			t.Fatalf("pause %d is %v, wanted %v and half either way", i, pause, base)
+		most := 1750 * time.Millisecond
+		if minutes := dials[i-1].Sub(dials[0])/time.Minute - 2; minutes > 0 {
+			most = min(most+minutes*time.Second, 8*time.Second)
 		}
-		if pause < base {
+		pause := dials[i].Sub(dials[i-1])
+		if pause < most/4 || pause > most+time.Millisecond {
+			t.Fatalf("pause %d, %s after the first, is %v, wanted %v or down to a quarter of it", i,
+				dials[i-1].Sub(dials[0]), pause, most)
+		}
+		if pause < most*5/8 {
 			low++
 		} else {
 			high++
 		}
 	}
-	if low < len(dials)/4 || high < len(dials)/4 {
-		t.Errorf("jitter leans: %d below, %d above", low, high)
+	if low < len(dials)/3 || high < len(dials)/3 {
+		t.Errorf("chance leans: %d short, %d long", low, high)
 	}
 }
 
@@ -314,7 +350,7 @@ func TestPauseFallsBackAfterRegistration(t *testing.T) {
 		}
 		w.net.last().cut()
 		synctest.Wait()
-		if pause := time.Until(w.link.Status().NextAttempt); pause > 1500*time.Millisecond ||
+		if pause := time.Until(w.link.Status().NextAttempt); pause > 1750*time.Millisecond ||
 			pause < 400*time.Millisecond {
 			t.Errorf("pause after registration: %v", pause)
 		}
@@ -338,7 +374,7 @@ func TestPauseGrowsForRelayThatHangsUpAtOnce(t *testing.T) {
 		r := &relay{register: func(p *peer, a protocol.RegisterAccount) { p.judge(a); p.ws.CloseNow() }}
 		w := start(t, r, link.Options{}, accounts("alice")...)
 		time.Sleep(time.Hour)
-		if n := len(w.net.dialled()); n > 100 {
+		if n := len(w.net.dialled()); n > 1000 {
 			t.Errorf("%d connections in an hour", n)
 		}
 	})

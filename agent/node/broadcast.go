@@ -16,6 +16,9 @@ import (
 // into a block, and puts off the moment at which the outcome is known (tx §5.6).
 const sendMargin = 10 * time.Second
 
+// blockTime is the time from one block to the next.
+const blockTime = 3 * time.Second
+
 // Transaction is a signed transaction, ready to be sent.
 type Transaction struct {
 	ID         hive.TxID
@@ -66,18 +69,40 @@ func (c *Client) Resolve(ctx context.Context, id hive.TxID, expiration hive.Time
 	return e.pursue(ctx)
 }
 
-// pauses returns the pauses between rounds: one block (3 s), then longer.
-func pauses() *backoff.ExponentialBackOff {
+// pauses returns the pauses between rounds, which grow to ten seconds.
+func pauses(first time.Duration, factor float64) *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(3*time.Second), backoff.WithMultiplier(1.2),
+		backoff.WithInitialInterval(first), backoff.WithMultiplier(factor),
 		backoff.WithMaxInterval(10*time.Second),
 		backoff.WithMaxElapsedTime(0), backoff.WithRandomizationFactor(0.1),
 	)
 }
 
+// pace is how the rounds of an effort follow each other: one block (3 s), then longer. Where one
+// node is all there is, the first rounds follow at once: there is no other to go to, and what a
+// front end could not do this time it can mostly do the next.
+type pace struct {
+	rounds, soon *backoff.ExponentialBackOff
+}
+
+func newPace() pace { return pace{pauses(blockTime, 1.2), pauses(100*time.Millisecond, 2)} }
+
+// next returns the pause before the next round.
+func (p pace) next(e *effort) time.Duration {
+	switch {
+	case e.waits(): // each block is a new chance, and nothing before it
+		p.rounds.Reset()
+	case e.c.oneNodeForAll():
+		if soon := p.soon.NextBackOff(); soon < blockTime {
+			return soon
+		}
+	}
+	return p.rounds.NextBackOff()
+}
+
 // pursue looks up and sends in turn until the outcome is final, or ctx ends.
 func (e *effort) pursue(ctx context.Context) Outcome {
-	pause := pauses()
+	pace := newPace()
 	if e.body == nil {
 		if o, final := e.lookUp(ctx); final {
 			return o
@@ -87,10 +112,7 @@ func (e *effort) pursue(ctx context.Context) Outcome {
 	}
 	// Settled, no node has it: when the time for sending is over, giving up is a refusal, and a
 	// true one. Unsettled, only ctx ends the loop, because a refusal would be a guess then.
-	for (e.unsettled() || !e.expiresWithin(sendMargin)) && sleep(ctx, pause.NextBackOff()) {
-		if e.waits() {
-			pause.Reset() // each block is a new chance
-		}
+	for (e.unsettled() || !e.expiresWithin(sendMargin)) && sleep(ctx, pace.next(e)) {
 		// First look: what is found needs not be sent, and a node that has it would only answer
 		// that it is a duplicate.
 		if e.unsettled() {

@@ -188,6 +188,8 @@ func statusError(response *http.Response, body []byte) *callError {
 	// A node may ask for a rest, but not talk itself out of use for hours.
 	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
 		failure.rest = min(time.Duration(min(seconds, 3600))*time.Second, 5*time.Minute)
+	} else if response.StatusCode == http.StatusTooManyRequests {
+		failure.rest = blockTime
 	}
 	return failure
 }

@@ -3,6 +3,9 @@ package node_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -195,7 +198,7 @@ func TestWitnesses(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond) // before it asks again
 				defer cancel()
 				if o := only.Broadcast(ctx, tx); o.State != node.InDoubt {
 					t.Fatalf("outcome %+v", o)
@@ -281,5 +284,63 @@ func TestSilenceFromThen(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestOneNodeThatFails: where one node is all there is, and fails three times in ten in any way,
+// all transactions get on the chain, once, and most at once.
+func TestOneNodeThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		kinds := []nodetest.Fault{nodetest.Refused, nodetest.ResetBefore, nodetest.Status(502, false),
+			nodetest.Status(503, true), nodetest.FrontEnd(false), nodetest.FrontEnd(true)}
+		random := rand.New(rand.NewPCG(1, 1))
+		var faults []nodetest.Fault
+		for range 2000 {
+			f := nodetest.Fault{}
+			if random.Float64() < 0.3 {
+				f = kinds[random.IntN(len(kinds))]
+			}
+			faults = append(faults, f)
+		}
+		w.nodes[0].Fail("", faults...)
+		const votes = 60
+		var took []time.Duration
+		for i := range votes {
+			tx := w.sign(hive.Posting, strings.Replace(voteJSON, `"p"`, fmt.Sprintf(`"p%d"`, i), 1))
+			begun := time.Now()
+			if o := w.broadcast(tx); o.State != node.Accepted {
+				t.Errorf("vote %d: %+v", i, o)
+			}
+			took = append(took, time.Since(begun))
+			time.Sleep(time.Second)
+		}
+		slices.Sort(took)
+		if took[votes/2] > 500*time.Millisecond || took[votes*9/10] > time.Second || took[votes-1] > 4*time.Second {
+			t.Errorf("half of the votes took %s or more, one in ten %s, one %s", took[votes/2], took[votes*9/10],
+				took[votes-1])
+		}
+		time.Sleep(time.Minute)
+		if n := len(w.chain.Transactions()); n != votes {
+			t.Errorf("%d votes are %d transactions", votes, n)
+		}
+	})
+}
+
+// TestOneNodeThatAsksForARest: the only node is not asked again at once if it wants a rest.
+func TestOneNodeThatAsksForARest(t *testing.T) {
+	for name, header := range map[string]http.Header{"for ten seconds": {"Retry-After": {"10"}}, "": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1)
+				busy := nodetest.Status(429, false)
+				busy.Header = header
+				w.nodes[0].FailAlways("", busy)
+				w.broadcast(w.sign(hive.Posting, voteJSON))
+				if n := w.nodes[0].Calls("database_api.get_version"); n > 15 {
+					t.Errorf("asked %d times in 40 seconds", n)
+				}
+			})
+		})
 	}
 }

@@ -42,6 +42,7 @@ type endpoint struct {
 	failures  int // in a row
 	rest      *backoff.ExponentialBackOff
 	until     time.Time // not to be asked before, unless nobody else is left
+	asked     time.Time // until when it asked for a rest
 	lastError string
 	latency   time.Duration // of the last answer
 	calls     uint64
@@ -91,6 +92,9 @@ func (n *endpoint) failed(err error, asked time.Duration) (first bool) {
 	if n.until.Before(now) || asked > 0 {
 		n.until = now.Add(max(n.rest.NextBackOff(), asked))
 	}
+	if asked > 0 {
+		n.asked = now.Add(asked)
+	}
 	return n.failures == 1
 }
 
@@ -98,6 +102,18 @@ func (n *endpoint) resting(now time.Time) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return now.Before(n.until)
+}
+
+// oneNodeForAll reports whether there is one node only, which did not ask for a rest.
+func (c *Client) oneNodeForAll() bool {
+	all := c.all()
+	if len(all) != 1 {
+		return false
+	}
+	n := all[0]
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !time.Now().Before(n.asked)
 }
 
 func (n *endpoint) seenWithin(d time.Duration) bool {

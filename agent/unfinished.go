@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"sync"
 	"time"
 
@@ -93,71 +94,97 @@ func (a *Agent) settleDenied(u ledger.Unfinished) {
 //
 // Where a record of that time is lost or cannot be read, its id is not known. Then no transaction
 // is made until every one of that time has expired.
-func (a *Agent) rememberIDs(number uint64) { a.rememberBefore(number, a.recordsBetween) }
-
-// rememberBefore does what rememberIDs does. read reads the records from one number on and before
-// another.
-func (a *Agent) rememberBefore(number uint64, read func(from, to uint64) ([]madeAt, bool)) {
+func (a *Agent) rememberIDs(number uint64) {
 	now := time.Now()
-	since := a.ledger.Now().Add(-maxSkew)
-	next := since.Add(maxSkew) // the time of the record at to
-	// The trail can only be read forward, so it is read in steps, the newest first. They begin with
-	// one record, which is mostly all of that time: a step into an old segment may read a large
-	// file whole. Steps are made smaller again where a record cannot be read.
-	for to, step := number, uint64(1); to > 1 && !next.Before(since); {
-		from := max(to, step+1) - step
-		records, ok := read(from, to)
-		if !ok && step > 1 {
-			step = 1
-			continue
+	ok := idsBefore(a.ledger, number, a.ledger.Now().Add(-maxSkew), func(id hive.TxID, at time.Time) {
+		a.recent.remember(id, at.Add(maxSkew), now)
+	})
+	if !ok {
+		a.recent.wait(now.Add(maxSkew))
+		a.log.Warn("a record of the last minutes is lost or cannot be read: no transaction is made before others "+
+			"of that time have expired", "until", now.Add(maxSkew))
+	}
+}
+
+// trail is the part of the ledger in which ids are looked for.
+type trail interface {
+	Skim(from uint64) iter.Seq2[*ledger.Record, error]
+	Holes() []ledger.Hole
+}
+
+// fewRecords is how many records are read in vain rather than look for the first of a time exactly.
+const fewRecords = 256
+
+// idsBefore calls each with the ids in the records from an instant on, up to the record with a
+// number. It returns false if one of these is lost or cannot be read.
+//
+// The trail is read forward, and at once: thousands of requests a second make millions of records
+// in that time. So it first looks for the record to begin with, which is mostly one of the last.
+// Steps back begin with one record and double: one into an old segment may read a large file.
+func idsBefore(t trail, number uint64, since time.Time, each func(hive.TxID, time.Time)) bool {
+	// From new on all records that are looked at are of that time; the one with the number old is
+	// not, or it cannot be read. Zero is before all.
+	old, new, read := uint64(0), number, true
+	for step := uint64(1); new > 1; step *= 2 {
+		n := max(new, step+1) - step
+		at, known := timeOf(t, n)
+		if !known || at.Before(since) {
+			old, read = n, known
+			break
 		}
-		if !ok {
-			a.recent.wait(now.Add(maxSkew))
-			a.log.Warn("a record of the last minutes is lost or cannot be read: no transaction is made before others "+
-				"of that time have expired", "record", from, "until", now.Add(maxSkew))
-			return
-		}
-		for _, r := range records {
-			if r.id != (hive.TxID{}) {
-				a.recent.remember(r.id, r.at.Add(maxSkew), now)
+		new = n
+	}
+	for _, inVain := range []uint64{fewRecords, 0} { // where one of those cannot be read: none
+		for new-old > 1 && (!read || new-old > inVain) {
+			n := old + (new-old)/2
+			if at, known := timeOf(t, n); known && !at.Before(since) {
+				new = n
+			} else {
+				old, read = n, known
 			}
 		}
-		if len(records) > 0 {
-			next = records[0].at
+		if !read { // it may be of that time, if what follows it is
+			return false
 		}
-		to, step = from, min(2*step, mostStep)
+		if idsBetween(t, old+1, number, each) {
+			return true
+		}
 	}
+	return false
 }
 
-// mostStep is how many records are read at once while ids are looked for.
-const mostStep = 1000
-
-// madeAt is what is remembered of a record: its transaction, if it has one. Contents can be large,
-// and a thousand of them must not be held at a start.
-type madeAt struct {
-	number uint64
-	id     hive.TxID
-	at     time.Time
-}
-
-// recordsBetween reads the records from one number on and before another. It returns false if one
-// of them is lost or cannot be read.
-func (a *Agent) recordsBetween(from, to uint64) (list []madeAt, ok bool) {
-	for _, h := range a.ledger.Holes() {
+// idsBetween calls each with the ids in the records from one number on and before another. It
+// returns false if one of them is lost or cannot be read.
+func idsBetween(t trail, from, to uint64, each func(hive.TxID, time.Time)) bool {
+	for _, h := range t.Holes() {
 		if h.From < to && h.To >= from {
-			return nil, false
+			return false
 		}
 	}
-	for r, err := range a.ledger.Audit(from) {
-		switch {
-		case err != nil:
-			return nil, len(list) > 0 && list[len(list)-1].number == to-1 // the fault comes after them
-		case r.Number >= to:
-			return list, true
+	last := from - 1
+	for r, err := range t.Skim(from) {
+		if err != nil && last < to-1 {
+			return false
 		}
-		list = append(list, madeAt{r.Number, hive.TxID(r.TxID), r.Time})
+		if err != nil || r.Number >= to {
+			break
+		}
+		if last = r.Number; r.TxID != [20]byte{} {
+			each(hive.TxID(r.TxID), r.Time)
+		}
 	}
-	return list, true
+	return true
+}
+
+// timeOf returns the time of a record, of the next one if it is lost.
+func timeOf(t trail, number uint64) (time.Time, bool) {
+	for r, err := range t.Skim(number) {
+		if err != nil {
+			return time.Time{}, false
+		}
+		return r.Time, true
+	}
+	return time.Time{}, false
 }
 
 // inherited reports whether a request in work was left by an earlier process.

@@ -1,64 +1,157 @@
 package agent
 
 import (
-	"fmt"
+	"context"
+	"errors"
+	"flag"
+	"iter"
 	"log/slog"
+	"math"
 	"testing"
 	"time"
 
+	"pksa/agent/ledger"
 	"pksa/protocol/hive"
 )
 
-// The ids of the last minutes are looked for from the newest record on, in steps that double, and
-// no further than needed: the next record may stand in a large file. Around a record that cannot be
-// read the steps begin with one again, so that nothing beside it is missed.
-func TestIDsAreLookedForInGrowingSteps(t *testing.T) {
+// fakeTrail is a trail in segments of 64 records, of which each has an id. It counts what is read.
+type fakeTrail struct {
+	head  uint64
+	newer uint64 // so many are of the last minutes
+	since time.Time
+	bad   uint64       // this record cannot be read, so what follows it in its segment cannot either
+	hole  *ledger.Hole // these are lost
+
+	reads, records int
+}
+
+func (f *fakeTrail) Holes() []ledger.Hole {
+	if f.hole == nil {
+		return nil
+	}
+	return []ledger.Hole{*f.hole}
+}
+
+func (f *fakeTrail) Skim(from uint64) iter.Seq2[*ledger.Record, error] {
+	f.reads++
+	return func(yield func(*ledger.Record, error) bool) {
+		for n := max(from/64*64, 1); n <= f.head; n++ {
+			r := &ledger.Record{Number: n, Time: f.since.Add(-time.Millisecond), TxID: f.idOf(n)}
+			if n > f.head-f.newer {
+				r.Time = f.since
+			}
+			switch {
+			case n == f.bad:
+				yield(nil, errors.New("cannot be read"))
+				return
+			case n < from, f.hole != nil && n >= f.hole.From && n <= f.hole.To:
+				continue
+			}
+			if f.records++; !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (f *fakeTrail) idOf(n uint64) hive.TxID {
+	return hive.TxID{byte(n), byte(n >> 8), byte(n >> 16), 1}
+}
+
+// The ids of the last minutes are known, or it is known that they are not, wherever a record is
+// lost or cannot be read. Few records beside those of that time are read.
+func TestIDsOfTheLastMinutes(t *testing.T) {
+	t.Parallel()
+	const head = 100_000
 	for _, tt := range []struct {
-		name   string
-		newer  int    // records of the last minutes
-		lost   uint64 // record that cannot be read
-		ranges string // that are read
-		known  int    // ids
-		waits  bool
+		name       string
+		head       uint64
+		newer, bad uint64
+		hole       *ledger.Hole
+		ok         bool
 	}{
-		{"none", 0, 0, "[99 100)", 0, false},
-		{"one", 1, 0, "[99 100) [97 99)", 1, false},
-		{"twenty", 20, 0, "[99 100) [97 99) [93 97) [85 93) [69 85)", 20, false},
-		{"the fourth is lost", 20, 96, "[99 100) [97 99) [93 97) [96 97)", 3, true},
-		{"the seventh is lost", 20, 94, "[99 100) [97 99) [93 97) [96 97) [94 96) [95 96) [93 95) [94 95)", 5, true},
-		{"what is lost is older", 3, 90, "[99 100) [97 99) [93 97)", 3, false},
-		{"all", 99, 0, "[99 100) [97 99) [93 97) [85 93) [69 85) [37 69) [1 37)", 99, false},
+		{"nothing before", 0, 0, 0, nil, true},
+		{"none", head, 0, 0, nil, true},
+		{"one", head, 1, 0, nil, true},
+		{"twenty", head, 20, 0, nil, true},
+		{"many", head, 77_777, 0, nil, true},
+		{"all", head, head, 0, nil, true},
+		{"the last is bad", head, 20, head, nil, false},
+		{"a new one is bad", head, 20_000, head - 10_000, nil, false},
+		{"the oldest of the new is bad", head, 20_000, head - 20_000 + 1, nil, false},
+		{"the newest of the old is bad", head, 20_000, head - 20_000, nil, false},
+		{"an old one is bad, in the segment of the new", head, 20_000, (head-20_000)/64*64 + 1, nil, false},
+		{"an old one is bad, in the segment before", head, 20_000, (head-20_000)/64*64 - 1, nil, true},
+		{"an old one is bad", head, 3, head / 2, nil, true},
+		{"the first of all is bad", head, head, 1, nil, false},
+		{"lost among the new", head, 20_000, 0, &ledger.Hole{From: head - 300, To: head - 200}, false},
+		{"the last is lost", head, 20_000, 0, &ledger.Hole{From: head, To: head}, false},
+		{"the oldest of the new is lost", head, 20_000, 0,
+			&ledger.Hole{From: head - 20_000 + 1, To: head - 20_000 + 1}, false},
+		{"lost long ago", head, 20_000, 0, &ledger.Hole{From: 10, To: head / 2}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newPayments(t)
-			defer func() { _ = p.l.Close() }()
-			a, ranges := &Agent{ledger: p.l, log: slog.New(slog.DiscardHandler)}, ""
-			now := p.l.Now()
-			idOf := func(n uint64) hive.TxID { return hive.TxID{byte(n), 1} }
-			a.rememberBefore(100, func(from, to uint64) (list []madeAt, ok bool) {
-				ranges += fmt.Sprintf(" [%d %d)", from, to)
-				for n := from; n < to; n++ {
-					at := now.Add(-maxSkew - time.Second)
-					if n >= 100-uint64(tt.newer) {
-						at = now.Add(-time.Second)
-					}
-					list = append(list, madeAt{n, idOf(n), at})
-				}
-				return list, tt.lost < from || tt.lost >= to
-			})
-			if ranges != " "+tt.ranges {
-				t.Errorf("read:%s, want %s", ranges, tt.ranges)
+			f := &fakeTrail{head: tt.head, newer: tt.newer, since: time.Unix(1_700_000_000, 0), bad: tt.bad,
+				hole: tt.hole}
+			known := map[hive.TxID]bool{}
+			ok := idsBefore(f, tt.head+1, f.since, func(id hive.TxID, _ time.Time) { known[id] = true })
+			if ok != tt.ok {
+				t.Fatalf("all is known: %t", ok)
 			}
-			known := 0
-			for n := range uint64(100) {
-				if !a.recent.take(idOf(n), now.Add(time.Minute), now) && n >= 100-uint64(tt.newer) {
-					known++
+			for n := tt.head - tt.newer + 1; ok && n <= tt.head; n++ {
+				if !known[f.idOf(n)] {
+					t.Fatalf("the id of record %d is not known", n)
 				}
 			}
-			if waits := a.recent.waits(time.Now()); known != tt.known || waits != tt.waits {
-				t.Errorf("%d ids of the last minutes are known, want %d; waits: %v", known, tt.known, waits)
+			if f.reads > 40 || f.records > int(tt.newer)+fewRecords+f.reads {
+				t.Errorf("%d records are read, in %d turns", f.records, f.reads)
 			}
 		})
+	}
+}
+
+var startRecords = flag.Int("startrecords", 0, "how many records of the last minutes the ledger has that is started")
+
+// TestStartAfterManyRequests: with -startrecords 1800000, which 3,000 requests a second make in
+// five minutes, their ids are known within two seconds.
+func TestStartAfterManyRequests(t *testing.T) {
+	t.Parallel()
+	ctx, p := context.Background(), newPayments(t)
+	t.Cleanup(func() { _ = p.l.Close() })
+	p.pay(1, 1)
+	e := ledger.Entry{Type: ledger.RecordEvent, Outcome: "test", Account: "alice", Content: make([]byte, 400)}
+	for i := range max(*startRecords, 5000) {
+		p.must(p.l.Note(e))
+		if i%4096 == 0 {
+			p.must(p.l.Flush(ctx))
+		}
+	}
+	p.pay(2, 1)
+	p.must(p.l.Close())
+	p.open()
+	number, err := p.l.Append(ctx, ledger.Entry{Type: ledger.RecordStart, Outcome: "start"})
+	p.must(err)
+	took := time.Duration(math.MaxInt64)
+	var a *Agent
+	for range 3 { // the fastest counts: the machine has other work, too
+		a = &Agent{ledger: p.l, log: slog.New(slog.DiscardHandler)}
+		begin := time.Now()
+		a.rememberIDs(number)
+		took = min(took, time.Since(begin))
+	}
+	for _, m := range p.made {
+		if a.recent.take(m.tx, p.now, p.now) {
+			t.Errorf("the id of record %d is not known", m.number)
+		}
+	}
+	if a.recent.waits(time.Now()) {
+		t.Error("no transaction is made, though all is known")
+	}
+	if *startRecords > 0 {
+		t.Logf("the ids in %d records are known after %v", *startRecords, took.Round(time.Millisecond))
+	}
+	if *startRecords > 0 && took > 2*time.Second {
+		t.Errorf("the ids are known after %v", took)
 	}
 }
 

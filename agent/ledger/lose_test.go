@@ -487,6 +487,17 @@ func TestLoseTrailRecord(t *testing.T) {
 	if len(holes) != 1 || holes[0].From != last-1 || holes[0].To != last-1 {
 		t.Errorf("holes: %+v", holes)
 	}
+	head, _ := x.l.Head()
+	for _, from := range []uint64{1, last - 1, last} {
+		read := uint64(0)
+		for record, err := range x.l.Skim(from) {
+			must(t, err)
+			read = record.Number
+		}
+		if read != head {
+			t.Errorf("from record %d on the trail is read up to %d, not to %d", from, read, head)
+		}
+	}
 	// The session goes on with new nonces.
 	x.clock.add(time.Second)
 	if got := x.try(x.alice, "new", x.nowMS()); got != ledger.Fresh {

@@ -31,9 +31,17 @@ func (l *Ledger) Audit(from uint64) iter.Seq2[Record, error] {
 
 // Scan returns what Audit does. A record is the caller's until the next one comes: it lies among
 // hundreds of others, and whoever keeps one clones its content.
-func (l *Ledger) Scan(from uint64) iter.Seq2[*Record, error] {
+func (l *Ledger) Scan(from uint64) iter.Seq2[*Record, error] { return l.scan(from, false) }
+
+// Skim returns what Scan does, in half the time: it looks at the numbers of records alone, and not
+// whether each has the MAC of the one before. A segment is sealed, and so is a record in the store:
+// none can be altered, left out or put elsewhere unseen. Whoever has an older copy of one can put
+// that back.
+func (l *Ledger) Skim(from uint64) iter.Seq2[*Record, error] { return l.scan(from, true) }
+
+func (l *Ledger) scan(from uint64, skim bool) iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {
-		w := walk{l: l, next: max(from, 1), spare: make(chan []stored, 2*aheadParts)}
+		w := walk{l: l, next: max(from, 1), spare: make(chan []stored, 2*aheadParts), skim: skim}
 		defer w.end()
 		for chunks := 0; ; chunks++ {
 			records, err := w.chunk()
@@ -64,6 +72,7 @@ type walk struct {
 	from uint64   // of the first record met, zero before it
 	head stored   // the first record met
 	last chainEnd // of the last record met
+	skim bool     // numbers are looked at, MACs are not
 
 	segments []segmentInfo  // as they were last listed
 	reader   *segmentReader // nil: none is being read here
@@ -95,8 +104,16 @@ func (w *walk) chunk() ([]stored, error) {
 }
 
 func (w *walk) check(s *stored) error {
+	if w.skim { // as if all had the same MAC
+		s.prev, s.at.mac = [32]byte{}, [32]byte{}
+		for _, h := range w.l.Holes() {
+			if h.From == w.last.number+1 && h.To+1 == s.Number {
+				s.prev = h.after
+			}
+		}
+	}
 	switch {
-	case w.from == 0 && s.Number == 1 && !w.begins(s):
+	case w.from == 0 && s.Number == 1 && !w.skim && !w.begins(s):
 		return &ValueError{"audit record 1 does not begin the trail"}
 	case w.from == 0:
 		w.from, w.head = s.Number, *s
@@ -201,7 +218,7 @@ func (w *walk) inListed() ([]stored, error) {
 }
 
 func (w *walk) readerOf(id segmentID) *segmentReader {
-	return &segmentReader{vault: w.l.vault, in: w.l.store, id: id, holes: w.l.Holes()}
+	return &segmentReader{vault: w.l.vault, in: w.l.store, id: id, holes: w.l.Holes(), skim: w.skim}
 }
 
 // inSegment reads the next records of the segment that is being read, from the next number on.

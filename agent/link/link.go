@@ -92,7 +92,8 @@ type Options struct {
 	// Tries bounds the keys that are tried on requests which nothing opens: see [Link.MayTry].
 	// Default 190,000 a second, and twice as many at once.
 	Tries Rate
-	// RegisterRate is how many registrations begin each second. Default 2,000.
+	// RegisterRate is how many registrations begin each second, 2.5 times as many at a relay that
+	// has kept up with them. Default 2,000.
 	RegisterRate float64
 	// InFlight is how many calls of Handler may run at once, AccountInFlight how many of them for
 	// one account. Default 2,048 and 1,024.

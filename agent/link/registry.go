@@ -11,8 +11,12 @@ import (
 
 const (
 	// window bounds the registrations outstanding: an `error` may be about any of them, and those
-	// that are left are asked again one by one.
-	window      = 64
+	// that are left are asked again one by one. It grows by one with each acknowledgement, up to
+	// windowMost: a relay that answers them keeps up, and a far one would make each window last a
+	// round trip. After an `error` or silence it is small again.
+	window, windowMost = 64, 256
+	// provenCost is what a registration takes of the pace while the window has all its size.
+	provenCost  = 0.4
 	ackTimeout  = 10 * time.Second // HAS §4.2
 	streakHint  = 3                // refusals in a row after which the clock is suspected
 	parkInitial = 5 * time.Second  // pause after the first failure of an account
@@ -32,10 +36,11 @@ const (
 // registry decides which account is registered next. Its methods are given what happened and when;
 // it does no I/O and reads no clock. Link.mu guards it.
 //
-// Accounts that have not failed go first, up to a window of them at once. An `error` of the relay
-// does not name an account. While one registration is outstanding, the error belongs to that one.
-// While several are, no more are sent until only as many are left as there were errors; these are
-// asked again, each alone. The same is done with those that stay unanswered for ackTimeout.
+// Accounts that have not failed go first, up to a window of them at once, which grows. An `error`
+// of the relay does not name an account. While one registration is outstanding, the error belongs
+// to that one. While several are, no more are sent until only as many are left as there were
+// errors; these are asked again, each alone. The same is done with those that stay unanswered for
+// ackTimeout.
 type registry struct {
 	active bool // there is a connection, and its key is known
 	pace   bucket
@@ -45,6 +50,7 @@ type registry struct {
 	out    []*entry  // outstanding, the oldest first
 	parked []parking // by due time; stale ones are skipped
 
+	grown  int       // by which the window is larger
 	errors int       // of the relay while several were outstanding
 	streak int       // refusals since the last acknowledgement, over all connections
 	cause  string    // of the last failure
@@ -115,7 +121,7 @@ func (r *registry) next(now time.Time) (*entry, time.Duration) {
 	r.expire(now)
 	r.setSuspectsAside(now)
 	// While an error has no owner, one more registration would be one more suspect.
-	if r.errors > 0 || len(r.out) >= window || r.mustStayAlone() {
+	if r.errors > 0 || len(r.out) >= window+r.grown || r.mustStayAlone() {
 		return nil, r.untilExpiry(now)
 	}
 	e, wait := r.candidate(now)
@@ -125,7 +131,11 @@ func (r *registry) next(now time.Time) (*entry, time.Duration) {
 	if wait := r.pace.wait(now, r.rate); wait > 0 {
 		return nil, wait
 	}
-	r.pace.spend(now, r.rate, 1)
+	cost := 1.0
+	if window+r.grown == windowMost {
+		cost = provenCost
+	}
+	r.pace.spend(now, r.rate, cost)
 	r.claim(e, now)
 	return e, 0
 }
@@ -185,6 +195,7 @@ func (r *registry) acknowledged(e *entry) bool {
 	if e.state != registered {
 		r.leave(e)
 		r.count++
+		r.grown = min(r.grown+1, windowMost-window)
 	}
 	e.state, e.pause, e.reason, e.tries = registered, nil, "", 0
 	r.streak = 0
@@ -194,6 +205,7 @@ func (r *registry) acknowledged(e *entry) bool {
 // refused records an `error` of the relay. It returns the account that the error belongs to, or nil
 // if that cannot be known or no registration is outstanding.
 func (r *registry) refused(text string, now time.Time) *entry {
+	r.grown = 0
 	if len(r.out) != 1 || r.errors > 0 {
 		if len(r.out) > 0 {
 			r.errors++
@@ -236,6 +248,7 @@ func (r *registry) expire(now time.Time) {
 	alone := r.mustStayAlone()
 	for len(r.out) > 0 && now.Sub(r.out[0].sentAt) >= ackTimeout {
 		e := r.out[0]
+		r.grown = 0
 		if alone {
 			r.fail(e, reasonSilence, now)
 			r.streak++

@@ -14,6 +14,7 @@ import (
 	"pksa/agent/audit"
 	"pksa/agent/control"
 	"pksa/agent/ledger"
+	"pksa/agent/provision"
 	"pksa/keystore"
 	"pksa/protocol/hive"
 	"pksa/protocol/plain"
@@ -251,6 +252,53 @@ func (m Admin) Apps() []AppInfo {
 	return apps
 }
 
+// ApplyParams is what the wallet is to hold. An agent of before this method refuses the call.
+type ApplyParams struct {
+	Wanted provision.Wanted `json:"wanted"`
+	Prune  bool             `json:"prune,omitempty"` // remove and replace, too
+	Try    bool             `json:"try,omitempty"`   // change nothing, and say what would be changed
+}
+
+// Apply brings slots and sessions to what is wanted, in one commit, and says what it did. If there
+// are complaints, it did nothing.
+func (m Admin) Apply(ctx context.Context, p ApplyParams) (provision.Applied, error) {
+	done, _, err := m.apply(ctx, p)
+	return done, err
+}
+
+// apply returns the sessions that it opened, too.
+func (m Admin) apply(ctx context.Context, p ApplyParams) (done provision.Applied, opened []*ledger.Session, err error) {
+	home := provision.Home{Holds: m.holds, Usual: defaultSession, Length: checkLength,
+		Usable: func(account string) error { return m.usable(hive.AccountName(account)) },
+		Secret: func(s ledger.Secret) error { _, err := slotSecret(string(s)); return err },
+		Key:    func(s ledger.Secret) error { return checkAuthKey(string(s)) }}
+	var openings []int
+	opened, err = m.Ledger.Arrange(ctx, p.Try, func(s ledger.Standing) (a ledger.Arrangement, _ error) {
+		a, openings, done = provision.Plan(p.Wanted, p.Prune, s, home)
+		a.Audit = act("apply")
+		return a, nil
+	})
+	if c, ok := provision.Refused(p.Wanted, openings, err, m.explain); ok {
+		return provision.Applied{Changes: []provision.Change{}, Left: []provision.Change{},
+			Complaints: []provision.Complaint{c}}, nil, nil
+	}
+	return done, opened, err
+}
+
+// holds returns what to do if no key of an account in a role is held.
+func (m Admin) holds(account, role string) error {
+	r, err := hive.ParseRole(role)
+	if err != nil {
+		return err
+	}
+	if _, ok := m.Keys.Public(hive.AccountName(account), r); !ok {
+		return fmt.Errorf("no %s key of %s is held; import one with `pksa keys import %s --role %s --from prompt`",
+			role,
+			account, account, role)
+	}
+	return nil
+}
+
 // SessionRequest is a session that the operator makes by hand.
 type SessionRequest struct {
 	App     string         `json:"app"`
@@ -274,9 +322,8 @@ func (m Admin) AddSession(ctx context.Context, q SessionRequest) (SessionInfo, e
 	if made {
 		q.AuthKey = control.Secret(newUUID())
 	}
-	if len(q.AuthKey) > maxAuthKey || len(q.AuthKey) < minSecret {
-		return SessionInfo{}, fmt.Errorf("an auth_key has %d to %d bytes; applications use a uuid", minSecret,
-			maxAuthKey)
+	if err := checkAuthKey(string(q.AuthKey)); err != nil {
+		return SessionInfo{}, err
 	}
 	if q.Length == 0 {
 		q.Length = defaultSession
@@ -304,6 +351,14 @@ func (m Admin) AddSession(ctx context.Context, q SessionRequest) (SessionInfo, e
 	return info, nil
 }
 
+// checkAuthKey returns what is wrong with an auth_key that the operator brings.
+func checkAuthKey(key string) error {
+	if len(key) > maxAuthKey || len(key) < minSecret {
+		return fmt.Errorf("an auth_key has %d to %d bytes; applications use a uuid", minSecret, maxAuthKey)
+	}
+	return nil
+}
+
 // liveSession returns the live session of an app and account that has this auth_key. What was to be
 // made is there then; its end stays, because a session is never extended.
 func (m Admin) liveSession(app string, account hive.AccountName, key ledger.Secret) (SessionInfo, bool) {
@@ -326,12 +381,24 @@ func (m Admin) checkSession(app string, account hive.AccountName, length time.Du
 	if _, ok := m.Ledger.Slot(app); !ok {
 		return fmt.Errorf("there is no app %q; make it with `pksa app add %s`", app, app)
 	}
+	if err := m.usable(account); err != nil {
+		return err
+	}
+	return checkLength(length)
+}
+
+func checkLength(length time.Duration) error {
+	if length < 0 || length > maxSession {
+		return errors.New("a session lasts at most a year")
+	}
+	return nil
+}
+
+// usable returns what to do if no key is held that answers in sessions of the account.
+func (m Admin) usable(account hive.AccountName) error {
 	if _, ok := m.Keys.LowestKey(account); !ok {
 		return fmt.Errorf("no key of %s is held; import one with `pksa keys import %s --role posting --from prompt`",
 			account, account)
-	}
-	if length < 0 || length > maxSession {
-		return errors.New("a session lasts at most a year")
 	}
 	return nil
 }

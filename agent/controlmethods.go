@@ -11,6 +11,7 @@ import (
 	"pksa/agent/guard"
 	"pksa/agent/ledger"
 	"pksa/agent/probe"
+	"pksa/agent/provision"
 	"pksa/agent/refund"
 	"pksa/protocol"
 	"pksa/protocol/hive"
@@ -26,6 +27,7 @@ const (
 	MethodAppRemove    = "app.remove"
 	MethodAppList      = "app.list"
 	MethodAppAnswers   = "app.answers"
+	MethodApply        = "apply"
 	MethodSessionAdd   = "session.add"
 	MethodSessionList  = "session.list"
 	MethodRevoke       = "session.revoke"
@@ -199,6 +201,7 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodAppAnswers: method(func(ctx context.Context, p AppParams) (AppInfo, error) {
 			return m.SetAnswers(ctx, p.Name, p.Answers)
 		}),
+		MethodApply:       method(a.apply),
 		MethodAppList:     get(m.Apps),
 		MethodSessionAdd:  method(a.addSession),
 		MethodSessionList: get(a.sessions),
@@ -244,7 +247,7 @@ func (a *Agent) Methods() map[string]control.Handler {
 		}),
 	}
 	// What ends sessions may end the last one that an added relay is kept for.
-	for _, name := range []string{MethodAppRotate, MethodAppRemove, MethodRevoke, MethodEndSessions} {
+	for _, name := range []string{MethodAppRotate, MethodAppRemove, MethodRevoke, MethodEndSessions, MethodApply} {
 		end := methods[name]
 		methods[name] = func(ctx context.Context, params []byte) (any, error) {
 			defer a.settleLinks()
@@ -262,6 +265,15 @@ func (a *Agent) addSession(ctx context.Context, q SessionRequest) (SessionInfo, 
 		a.noteHeld(ctx, s)
 	}
 	return info, err
+}
+
+// apply brings slots and sessions to what is wanted. New sessions are as those made by addSession.
+func (a *Agent) apply(ctx context.Context, p ApplyParams) (provision.Applied, error) {
+	done, opened, err := a.admin().apply(ctx, p)
+	for _, s := range opened {
+		a.noteHeld(ctx, s)
+	}
+	return done, err
 }
 
 // sessions lists the live sessions with the relays on which they are silent.

@@ -15,6 +15,7 @@ import (
 	"pksa/agent/control"
 	"pksa/agent/guard"
 	"pksa/agent/probe"
+	"pksa/agent/provision"
 	"pksa/agent/refund"
 )
 
@@ -43,6 +44,7 @@ func TestEveryMethodPromises(t *testing.T) {
 		agent.MethodGuardAccept: new(guard.Standing), agent.MethodLedgerCopy: new(agent.LedgerCopy),
 		agent.MethodReload: new(agent.Reloaded), agent.MethodSettings: new(agent.SettingsView),
 		agent.MethodPause: new(agent.Paused), agent.MethodResume: new(agent.Paused),
+		agent.MethodApply: new(provision.Applied),
 	}
 	var names []string
 	within(t, worldOptions{}, func(_ *testing.T, w *world) { names = slices.Sorted(maps.Keys(w.agent.Methods())) })

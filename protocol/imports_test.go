@@ -58,7 +58,9 @@ var rows = []row{
 	{"agent/relay/relaytest", []string{"agent/relay", "agent/relay/wire"}}, // faults on those wires
 	{"agent/node/nodetest", []string{"agent/node/memchain"}},               // nodes that misbehave show an honest chain
 	{"agent/audit", []string{"agent/ledger", "agent/policy"}},              // it reads the trail and judges it again
-	{"agent/backup", []string{"agent/ledger"}},                             // for the points at which a test kills it
+	// It compares a file with what the ledger holds.
+	{"agent/provision", []string{"agent/ledger", "agent/yamlnode"}},
+	{"agent/backup", []string{"agent/ledger"}}, // for the points at which a test kills it
 	// It looks up what was charged for, and gives it back.
 	{"agent/refund", []string{"agent/ledger", "agent/node", "agent/policy"}},
 	// It compares what hosts say of accounts with what the ledger has of them.

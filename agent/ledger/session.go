@@ -100,21 +100,27 @@ type Session struct {
 // ErrKeyLive, ErrKeyElsewhere, ErrKeySpent, ErrSessions, ErrAppSessions.
 func (l *Ledger) AddSession(ctx context.Context, n NewSession, audit []byte) (*Session, error) {
 	var made *Session
-	err := l.submitContext(ctx, &op{apply: func(b *batch) error {
-		if err := b.mayOpen(n); err != nil {
-			return err
-		}
-		b.makeRoom(n)
-		made = b.openSession(n, b.next())
-		b.record(Record{
-			Type: RecordAdmin, Outcome: "session added", Account: n.Account, App: n.App, Session: made.ID,
-			Content: audit,
-		}, nil)
-		return nil
+	err := l.submitContext(ctx, &op{apply: func(b *batch) (err error) {
+		made, err = b.addSession(n, audit)
+		return err
 	}})
 	if err != nil {
 		return nil, err
 	}
+	return made, nil
+}
+
+// addSession records a session that is made by hand.
+func (b *batch) addSession(n NewSession, audit []byte) (*Session, error) {
+	if err := b.mayOpen(n); err != nil {
+		return nil, err
+	}
+	b.makeRoom(n)
+	made := b.openSession(n, b.next())
+	b.record(Record{
+		Type: RecordAdmin, Outcome: "session added", Account: n.Account, App: n.App, Session: made.ID,
+		Content: audit,
+	}, nil)
 	return made, nil
 }
 

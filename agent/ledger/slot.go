@@ -54,31 +54,37 @@ func (l *Ledger) AddSlotAs(ctx context.Context, slot Slot, audit []byte) (Slot, 
 	if err := CheckSlotName(slot.Name); err != nil {
 		return Slot{}, err
 	}
-	return l.writeSlot(ctx, func(b *batch) (Slot, error) {
-		if b.get(bucketSlots, []byte(slot.Name)) != nil {
-			return Slot{}, ErrSlotExists
-		}
-		if err := b.freeSecret(slot.Secret); err != nil {
-			return Slot{}, err
-		}
-		number := b.record(Record{Type: RecordAdmin, Outcome: "slot added", App: slot.Name, Content: audit}, nil)
-		return Slot{Name: slot.Name, Secret: slot.Secret, Created: b.now, Rotated: b.now, Documented: slot.Documented,
-			generation: number}, nil
-	})
+	return l.writeSlot(ctx, func(b *batch) (Slot, error) { return b.addSlot(slot, audit) })
+}
+
+// addSlot records a new slot.
+func (b *batch) addSlot(slot Slot, audit []byte) (Slot, error) {
+	if b.get(bucketSlots, []byte(slot.Name)) != nil {
+		return Slot{}, ErrSlotExists
+	}
+	if err := b.freeSecret(slot.Secret); err != nil {
+		return Slot{}, err
+	}
+	number := b.record(Record{Type: RecordAdmin, Outcome: "slot added", App: slot.Name, Content: audit}, nil)
+	return Slot{Name: slot.Name, Secret: slot.Secret, Created: b.now, Rotated: b.now, Documented: slot.Documented,
+		generation: number}, nil
 }
 
 // SetAnswers sets the form of the answers that a slot's app gets, and returns the slot. Answers
 // that are recorded already stay as they are. ErrNoSlot.
 func (l *Ledger) SetAnswers(ctx context.Context, name string, documented bool, audit []byte) (Slot, error) {
-	return l.writeSlot(ctx, func(b *batch) (Slot, error) {
-		s, ok := b.slot(name)
-		if !ok {
-			return Slot{}, ErrNoSlot
-		}
-		b.record(Record{Type: RecordAdmin, Outcome: "answers of slot set", App: name, Content: audit}, nil)
-		s.Documented = documented
-		return s, nil
-	})
+	return l.writeSlot(ctx, func(b *batch) (Slot, error) { return b.setAnswers(name, documented, audit) })
+}
+
+// setAnswers records the form of a slot's answers.
+func (b *batch) setAnswers(name string, documented bool, audit []byte) (Slot, error) {
+	s, ok := b.slot(name)
+	if !ok {
+		return Slot{}, ErrNoSlot
+	}
+	b.record(Record{Type: RecordAdmin, Outcome: "answers of slot set", App: name, Content: audit}, nil)
+	s.Documented = documented
+	return s, nil
 }
 
 // documentedKey returns the key of the fact that a slot's app gets the documented answers. It does
@@ -193,13 +199,7 @@ func (l *Ledger) writeSlot(ctx context.Context, make func(*batch) (Slot, error))
 			return err
 		}
 		made = s
-		b.put(bucketSlots, []byte(s.Name), s.encode())
-		if s.Documented {
-			b.put(bucketMeta, documentedKey(s.Name), []byte{1})
-		} else {
-			b.delete(bucketMeta, documentedKey(s.Name))
-		}
-		b.after = append(b.after, func(st *state) { st.slots[s.Name] = s })
+		b.putSlot(s)
 		return nil
 	}})
 	if err != nil {
@@ -208,33 +208,50 @@ func (l *Ledger) writeSlot(ctx context.Context, make func(*batch) (Slot, error))
 	return made, nil
 }
 
+// putSlot writes a slot.
+func (b *batch) putSlot(s Slot) {
+	b.put(bucketSlots, []byte(s.Name), s.encode())
+	if s.Documented {
+		b.put(bucketMeta, documentedKey(s.Name), []byte{1})
+	} else {
+		b.delete(bucketMeta, documentedKey(s.Name))
+	}
+	b.after = append(b.after, func(st *state) { st.slots[s.Name] = s })
+}
+
 // RemoveSlot removes a slot, ends its sessions and returns them. ErrNoSlot.
 func (l *Ledger) RemoveSlot(ctx context.Context, name string, audit []byte) ([]*Session, error) {
 	var ended []*Session
-	err := l.submitContext(ctx, &op{apply: func(b *batch) error {
-		s, ok := b.slot(name)
-		if !ok {
-			return ErrNoSlot
-		}
-		b.record(Record{Type: RecordAdmin, Outcome: "slot removed", App: name, Content: audit}, nil)
-		for _, session := range b.allSessions() {
-			if session.App == name {
-				b.endSession(session, ending{Outcome: "app removed", Quiet: true})
-				ended = append(ended, session)
-			}
-		}
-		b.dropRemnantsOf(name)
-		b.forget(slotOwner(s))
-		b.retire(s.Secret)
-		b.thin(name, "") // after its sessions have ended: their tombstones are among them
-		b.delete(bucketSlots, []byte(name))
-		b.delete(bucketMeta, documentedKey(name))
-		b.after = append(b.after, func(st *state) { delete(st.slots, name) })
-		return nil
+	err := l.submitContext(ctx, &op{apply: func(b *batch) (err error) {
+		ended, err = b.removeSlot(name, audit)
+		return err
 	}})
 	if err != nil {
 		return nil, err
 	}
+	return ended, nil
+}
+
+// removeSlot records the end of a slot and of its sessions.
+func (b *batch) removeSlot(name string, audit []byte) (ended []*Session, err error) {
+	s, ok := b.slot(name)
+	if !ok {
+		return nil, ErrNoSlot
+	}
+	b.record(Record{Type: RecordAdmin, Outcome: "slot removed", App: name, Content: audit}, nil)
+	for _, session := range b.allSessions() {
+		if session.App == name {
+			b.endSession(session, ending{Outcome: "app removed", Quiet: true})
+			ended = append(ended, session)
+		}
+	}
+	b.dropRemnantsOf(name)
+	b.forget(slotOwner(s))
+	b.retire(s.Secret)
+	b.thin(name, "") // after its sessions have ended: their tombstones are among them
+	b.delete(bucketSlots, []byte(name))
+	b.delete(bucketMeta, documentedKey(name))
+	b.after = append(b.after, func(st *state) { delete(st.slots, name) })
 	return ended, nil
 }
 

@@ -25,14 +25,14 @@ func TestCarePages(t *testing.T) {
 		"exec pksa --home old/pksa init\n" +
 		"exec pksa --home old/pksa keys import alice --role posting --from file:$WORK/key\n" +
 		"exec pksa --home old/pksa app add mybot\n" +
-		"wif alice2 posting media/newkey\n"
+		"wif alice2 posting media/newkey\nchmod 0600 media/newbot\n"
 	for i, page := range pages {
 		lost := strings.Contains(page[2], " --lost ")
 		if lost && os.Geteuid() != 0 {
 			continue // the page says that it is for root
 		}
 		script += fmt.Sprintf("\n# %s\nmkdir new%d\n", page[1], i)
-		running := regexp.MustCompile("/old/pksa (reload|pause)").MatchString(page[2])
+		running := regexp.MustCompile("/old/pksa (reload|pause|apply)").MatchString(page[2])
 		if running {
 			script += "exec pksa --home old/pksa run &page&\nenv PKSA_HOME=$WORK/old/pksa\nawait 1\n"
 		}
@@ -69,9 +69,23 @@ func TestCarePages(t *testing.T) {
 		}
 		script += end
 	}
+	script += careFiles
 	dir := t.TempDir()
 	check(t, os.WriteFile(filepath.Join(dir, "care.txtar"), []byte(script), 0o600))
 	p := scriptParams(dir)
 	p.UpdateScripts = false
 	testscript.Run(t, p)
 }
+
+// careFiles are what the pages find in their folders.
+const careFiles = `
+-- media/newbot --
+the secret of newbot, in plain sight
+-- media/wanted.yaml --
+version: 1
+accounts:
+  alice: [posting]
+apps:
+  mybot: {answers: nack}
+  newbot: {secret: file:media/newbot}
+`

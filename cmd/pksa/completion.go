@@ -177,7 +177,7 @@ func (c *command) completions() completions {
 			"audit export from": nothing,
 		},
 		arguments: map[string]completer{
-			"man": folders, "help": helpWords,
+			"man": folders, "help": helpWords, "apply": first(policies),
 			"app add": nothing, "app rotate": first(c.appNames()), "app remove": first(c.appNames()),
 			"app answers": thenWords(c.appNames(), agent.AnswersNack, agent.AnswersDocumented),
 			"session add": first(c.accountNames()), "session revoke": c.sessionNumbers(),

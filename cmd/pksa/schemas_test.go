@@ -169,7 +169,7 @@ type (
 var outputs = map[string][]any{
 	"app add": {agent.AppInfo{}}, "app answers": {agent.AppInfo{}}, "app list": {[]agent.AppInfo{}},
 	"app rotate": {agent.AppInfo{}}, "app remove": {appRemoveOutput{}},
-	"approve": {decisionOutput{}}, "deny": {decisionOutput{}},
+	"apply": {applied{}}, "approve": {decisionOutput{}}, "deny": {decisionOutput{}},
 	"audit export": {audit.Record{}}, "audit find": {recordsOutput{}}, "audit show": {recordsOutput{}},
 	"audit tail": {[]audit.Record{}, audit.Record{}}, "audit verify": {audit.Verified{}},
 	"backup": {backupOutput{}}, "backup check": {backupCheckOutput{}}, "restore": {restoreOutput{}},

@@ -1,0 +1,161 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Arrangement is changes of slots and sessions that are made together, in the order of its fields.
+// The zero value changes nothing.
+type Arrangement struct {
+	Remove  []string     // slots, with their sessions
+	End     []SessionID  // sessions that are revoked
+	Rotate  []Slot       // to these secrets; their sessions go on
+	Answers []Slot       // to these forms
+	Add     []Slot       // as [Ledger.AddSlotAs] does
+	Open    []NewSession // by hand
+	Audit   []byte       // content of each record
+}
+
+func (a *Arrangement) empty() bool {
+	return len(a.Remove)+len(a.End)+len(a.Rotate)+len(a.Answers)+len(a.Add)+len(a.Open) == 0
+}
+
+// Standing is what a plan starts from: all slots by name, and all live sessions by number. The
+// sessions are shared: do not change them.
+type Standing struct {
+	Slots    []Slot
+	Sessions []*Session
+	Now      time.Time // ledger time
+}
+
+// ArrangeError names the part of an arrangement that cannot be made: a slot, or a session if Slot
+// is empty.
+type ArrangeError struct {
+	Slot string
+	Open int // place in Arrangement.Open
+	Err  error
+}
+
+// Error returns the part and the reason.
+func (e *ArrangeError) Error() string {
+	if e.Slot != "" {
+		return fmt.Sprintf("slot %s: %v", e.Slot, e.Err)
+	}
+	return fmt.Sprintf("session %d: %v", e.Open+1, e.Err)
+}
+
+// Unwrap returns the reason: an error of the method that makes this change alone.
+func (e *ArrangeError) Unwrap() error { return e.Err }
+
+// Arrange makes all changes that plan returns in one commit, or none of them, and returns the
+// sessions that it opened. plan runs in the committing goroutine and must not wait: what it sees is
+// what is changed. An error of plan is returned as it is; a change that cannot be made is an
+// [*ArrangeError]. With try, nothing is written: it only finds out whether it could be.
+func (l *Ledger) Arrange(ctx context.Context, try bool, plan func(Standing) (Arrangement, error)) ([]*Session, error) {
+	var opened []*Session
+	err := l.submitContext(ctx, &op{apply: func(b *batch) error {
+		a, err := plan(b.standing())
+		if err != nil || a.empty() {
+			return err
+		}
+		// A step that is refused must have written nothing, and the third change may be refused.
+		// So all of them are tried first where nobody sees it.
+		t := b.trial()
+		if _, err := t.arrange(a); err != nil {
+			return err
+		}
+		if t.err != nil {
+			b.fail(t.err)
+			return t.err
+		}
+		if try {
+			return nil
+		}
+		if opened, err = b.arrange(a); err != nil {
+			b.fail(err) // unreachable: the same steps over the same state
+		}
+		return err
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return opened, nil
+}
+
+// standing returns the slots and live sessions as the batch sees them.
+func (b *batch) standing() Standing {
+	v := Standing{Sessions: live(b.allSessions(), b.now), Now: b.now}
+	slots := map[string]Slot{}
+	err := b.each(bucketSlots, func(key, plain []byte) error {
+		s, err := decodeSlot(string(key), plain)
+		slots[s.Name] = s
+		return err
+	})
+	if err != nil {
+		b.fail(err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(slots)) {
+		s, _ := b.slot(name) // with the form of its answers
+		v.Slots = append(v.Slots, s)
+	}
+	return v
+}
+
+// trial returns a batch over this one, which sees its changes and is thrown away.
+func (b *batch) trial() *batch {
+	t := newBatch(b.l)
+	t.now, t.last, t.since = b.now, b.last, b.since
+	t.sessions, t.digests, t.remnants = maps.Clone(b.sessions), maps.Clone(b.digests), maps.Clone(b.remnants)
+	t.pending.under = &b.pending
+	return t
+}
+
+func (b *batch) arrange(a Arrangement) ([]*Session, error) {
+	for _, name := range a.Remove {
+		if _, err := b.removeSlot(name, a.Audit); err != nil {
+			return nil, &ArrangeError{Slot: name, Err: err}
+		}
+	}
+	b.revoke(ending{Outcome: "session revoked", Revoked: true, Content: a.Audit},
+		b.sessionsWith(func(s *Session) bool { return slices.Contains(a.End, s.ID) }))
+	for _, s := range a.Rotate {
+		if err := b.keep(b.rotateSlot(s.Name, s.Secret, a.Audit)); err != nil {
+			return nil, &ArrangeError{Slot: s.Name, Err: err}
+		}
+	}
+	for _, s := range a.Answers {
+		if err := b.keep(b.setAnswers(s.Name, s.Documented, a.Audit)); err != nil {
+			return nil, &ArrangeError{Slot: s.Name, Err: err}
+		}
+	}
+	for _, s := range a.Add {
+		err := CheckSlotName(s.Name)
+		if err == nil {
+			err = b.keep(b.addSlot(s, a.Audit))
+		}
+		if err != nil {
+			return nil, &ArrangeError{Slot: s.Name, Err: err}
+		}
+	}
+	var opened []*Session
+	for i, n := range a.Open {
+		s, err := b.addSession(n, a.Audit)
+		if err != nil {
+			return nil, &ArrangeError{Open: i, Err: err}
+		}
+		opened = append(opened, s)
+	}
+	return opened, b.err
+}
+
+// keep writes a slot that was made, or returns why it was not.
+func (b *batch) keep(s Slot, err error) error {
+	if err == nil {
+		b.putSlot(s)
+	}
+	return err
+}

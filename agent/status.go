@@ -12,6 +12,7 @@ import (
 	"pksa/agent/harden"
 	"pksa/agent/link"
 	"pksa/agent/node"
+	"pksa/agent/outage"
 	"pksa/agent/policy"
 	"pksa/agent/probe"
 	"pksa/agent/status"
@@ -131,6 +132,8 @@ type LinkStatus struct {
 	Hint        string         `json:"hint,omitempty"`
 	LastError   string         `json:"last_error,omitempty"`
 	LastErrorAt time.Time      `json:"last_error_at,omitzero"`
+	// LastReason is why, in one word.
+	LastReason outage.Reason `json:"last_reason,omitempty"`
 	// RelayError is what the relay complained of, until all accounts are registered or an hour has
 	// passed.
 	RelayError   string    `json:"relay_error,omitempty"`
@@ -207,6 +210,7 @@ func (a *Agent) Status() Status {
 		one := LinkStatus{
 			Relay: l.URL, Connected: l.Connected, Since: l.Since, Registered: l.Registered, Pending: l.Pending,
 			Refused: l.Refused, Hint: l.Hint, LastError: l.LastError, LastErrorAt: l.LastErrorAt,
+			LastReason: l.LastReason,
 			RelayError: l.RelayError, RelayErrorAt: l.RelayErrorAt,
 			DownSince: l.DownSince, NextAttempt: l.NextAttempt,
 			Reconnects: l.Counters.Reconnects, KeyChanges: l.Counters.KeyChanges,
@@ -297,7 +301,7 @@ func (a *Agent) gauges() status.Gauges {
 	}
 	for _, n := range a.node.Status() {
 		g.Nodes = append(g.Nodes, status.NodeGauges{Node: n.URL, Usable: n.Usable, Head: n.HeadBlock,
-			Failures: n.Failures, Calls: n.Calls, Errors: n.Errors, Untrue: n.Untrue})
+			Failures: n.Failures, Calls: n.Calls, Errors: n.Reasons, Untrue: n.Untrue})
 	}
 	g.AccountChanges = a.guard.Counts()
 	if d := a.guard.Doubts(); d != nil {
@@ -335,7 +339,7 @@ func (a *Agent) gauges() status.Gauges {
 			CanaryFails: canary.Result == probe.Fails, CanaryTrip: float64(canary.TripMS) / 1000,
 			Relay: s.URL, Connected: s.Connected, Registered: s.Registered, Refused: len(s.Refused),
 			Reconnects: s.Counters.Reconnects, KeyChanges: s.Counters.KeyChanges, Frames: s.Counters.Frames,
-			Drops: drops,
+			Drops: drops, Losses: s.Counters.Losses,
 		})
 	}
 	return g

@@ -49,7 +49,8 @@ func fault(expr string, metrics map[string]status.Metric) string {
 	for _, c := range status.Causes() {
 		values["cause"] = append(values["cause"], string(c))
 	}
-	for _, m := range regexp.MustCompile(`\b(pksa_\w+|ALERTS)(?:\{([^}]*)\})?`).FindAllStringSubmatch(expr, -1) {
+	named := regexp.MustCompile(`\b(pksa_\w+|process_\w+|ALERTS)(?:\{([^}]*)\})?`)
+	for _, m := range named.FindAllStringSubmatch(expr, -1) {
 		metric, exported := metrics[strings.TrimSuffix(m[1], "_bucket")]
 		if !exported && m[1] != "ALERTS" {
 			return m[1] + " is not exported"

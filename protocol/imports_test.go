@@ -65,6 +65,10 @@ var rows = []row{
 	{"agent/refund", []string{"agent/ledger", "agent/node", "agent/policy"}},
 	// It compares what hosts say of accounts with what the ledger has of them.
 	{"agent/guard", []string{"agent/ledger", "agent/node"}},
+	// Why a server was of no use, in words that all three have.
+	{"agent/link", []string{"agent/outage"}},
+	{"agent/node", []string{"agent/outage"}},
+	{"agent/status", []string{"agent/outage"}},
 	{"agent/harden", []string{"agent/config"}},   // the configuration names what stays open
 	{"agent/config", []string{"agent/yamlnode"}}, // YAML is read strictly, in one place
 	{"agent/policy", []string{"agent/yamlnode"}},
@@ -100,6 +104,7 @@ var narrow = map[string][]string{
 	"agent/audit":       {"agent/ledger", "agent/policy", "protocol/..."},
 	"agent/effect":      {"protocol/..."},
 	"agent/kernelclock": nil,
+	"agent/outage":      nil,
 	// It knows neither settings nor rules.
 	"agent/yamlnode": {"protocol/plain"},
 }

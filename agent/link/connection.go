@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"pksa/agent/outage"
 	"pksa/protocol/hive"
 )
 
@@ -25,10 +26,10 @@ const (
 )
 
 var (
-	errClosed  = errors.New("closed by the relay")
-	errSilent  = errors.New("no pong: the relay is silent")
-	errStalled = errors.New("a frame began and did not end")
-	errSlow    = errors.New("the relay does not take what is written to it")
+	errClosed  = outage.As(outage.Closed, errors.New("closed by the relay"))
+	errSilent  = outage.As(outage.Timeout, errors.New("no pong: the relay is silent"))
+	errStalled = outage.As(outage.Timeout, errors.New("a frame began and did not end"))
+	errSlow    = outage.As(outage.Timeout, errors.New("the relay does not take what is written to it"))
 )
 
 // connection is one connection of a link. Its fields do not change after dial, except asked, and
@@ -148,6 +149,9 @@ func ended(err error) error {
 	var closed websocket.CloseError
 	if errors.As(err, &closed) {
 		return fmt.Errorf("%w: %w", errClosed, closed)
+	}
+	if outage.Of(err) == outage.Other {
+		err = outage.As(outage.Nonsense, err) // no frame, or one that is too large
 	}
 	return fmt.Errorf("reading: %w", err)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"pksa/agent/outage"
 	"pksa/protocol"
 )
 
@@ -51,17 +52,28 @@ func (l *Link) upgrade(ctx context.Context, raw *closing) (*websocket.Conn, erro
 	if l.url.Scheme == "wss" {
 		secure := tls.Client(raw, l.tls())
 		if err := secure.HandshakeContext(ctx); err != nil {
+			switch late := context.Cause(ctx); {
+			case late != nil: // that is why the connection was closed
+				err = late
+			case outage.Of(err) == outage.Other:
+				err = outage.As(outage.TLS, err)
+			}
 			return nil, fmt.Errorf("TLS: %w", err)
 		}
 		conn = secure
 	} else if !l.options.Plaintext && offLoopback(raw.RemoteAddr()) {
-		return nil, errors.New("dialling: the loopback name leads to another machine; without TLS that is not allowed")
+		return nil, outage.As(outage.Name,
+			errors.New("dialling: the loopback name leads to another machine; without TLS that is not allowed"))
 	}
-	ws, resp, err := websocket.Dial(ctx, l.url.String(), &websocket.DialOptions{
+	ws, response, err := websocket.Dial(ctx, l.url.String(), &websocket.DialOptions{
 		HTTPClient: &http.Client{Transport: oneRequest{conn, l, raw.ended}, CheckRedirect: noRedirect},
 	})
-	if err != nil && resp != nil {
-		err = newRefusal(resp, err)
+	switch {
+	case err == nil, response == nil: // or nothing came that has a status
+	case response.StatusCode == http.StatusSwitchingProtocols: // and what it has with it is false
+		err = outage.As(outage.Nonsense, err)
+	default:
+		err = outage.As(outage.OfStatus(response.StatusCode), newRefusal(response, err))
 	}
 	return ws, err
 }
@@ -98,6 +110,12 @@ func (o oneRequest) RoundTrip(req *http.Request) (*http.Response, error) {
 	limited := &io.LimitedReader{R: o.conn, N: maxReplyHeader}
 	buffered := bufio.NewReader(limited)
 	resp, err := http.ReadResponse(buffered, req)
+	switch late := context.Cause(req.Context()); {
+	case err != nil && late != nil: // that is why the connection was closed
+		err = late
+	case err != nil && limited.N <= 0:
+		err = outage.As(outage.Nonsense, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the reply to the upgrade: %w", err)
 	}

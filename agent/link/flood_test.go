@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pksa/agent/link"
+	"pksa/agent/outage"
 	"pksa/protocol"
 )
 
@@ -55,7 +56,8 @@ func TestFloodIsReadAtItsRate(t *testing.T) {
 				time.Sleep(1100 * time.Millisecond)
 				synctest.Wait()
 				s := w.link.Status()
-				if s.Connected || !strings.Contains(s.LastError, "limits.requests_per_second") ||
+				if s.Connected || s.LastReason != outage.Flood ||
+					!strings.Contains(s.LastError, "limits.requests_per_second") ||
 					s.Counters.Drops[link.DropLinkRate] != 1 {
 					t.Errorf("after 10 s: connected: %t, %q, drops %v", s.Connected, s.LastError, s.Counters.Drops)
 				}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"pksa/agent/outage"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 )
@@ -30,7 +31,8 @@ func (l *Link) hello(live context.Context, c *connection) error {
 		return err
 	}
 	if !(greeting.Protocol >= 0 && greeting.Protocol <= protocolMost) {
-		return fmt.Errorf("the relay speaks protocol %v, we speak up to %d", greeting.Protocol, protocolMost)
+		return outage.As(outage.Nonsense, fmt.Errorf("the relay speaks protocol %v, we speak up to %d",
+			greeting.Protocol, protocolMost))
 	}
 	ask := func() ([]byte, error) { return protocol.Encode(protocol.KeyReq{}) }
 	if err := c.send(live, ask); err != nil {
@@ -46,7 +48,7 @@ func (l *Link) hello(live context.Context, c *connection) error {
 	}
 	// Everybody can read a memo to the null key, and proofs would be made for it.
 	if c.key.IsNull() {
-		return errors.New("the relay has no key")
+		return outage.As(outage.Nonsense, errors.New("the relay has no key"))
 	}
 	if err := l.checkKey(c.key); err != nil {
 		return err
@@ -60,7 +62,7 @@ func (l *Link) hello(live context.Context, c *connection) error {
 func (l *Link) await(live context.Context, c *connection, what string, wanted func(protocol.Message) bool) error {
 	// A timer and not a context: it gives the connection a cause that can be understood.
 	bound := time.AfterFunc(helloTimeout, func() {
-		c.fail(fmt.Errorf("no %s from the relay within %v", what, helloTimeout))
+		c.fail(outage.As(outage.Timeout, fmt.Errorf("no %s from the relay within %v", what, helloTimeout)))
 	})
 	defer bound.Stop()
 	for {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"pksa/agent/outage"
 	"pksa/protocol/hive"
 )
 
@@ -162,5 +163,5 @@ func (l *Link) refuseKey(refusal *KeyError) error {
 	if tell && l.options.KeyRefused != nil {
 		l.options.KeyRefused(refusal)
 	}
-	return refusal
+	return outage.As(outage.Key, refusal)
 }

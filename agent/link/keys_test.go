@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pksa/agent/link"
+	"pksa/agent/outage"
 	"pksa/protocol/hive"
 )
 
@@ -69,7 +70,8 @@ func TestKeyOfRelayThatIsGone(t *testing.T) {
 		a.net.last().cut()
 		b.net.setRefuse(nil)
 		time.Sleep(9 * time.Minute)
-		if s := b.link.Status(); s.Registered != 0 || !strings.Contains(s.LastError, "names the key of ws://a.test/") {
+		if s := b.link.Status(); s.Registered != 0 || s.LastReason != outage.Key ||
+			!strings.Contains(s.LastError, "names the key of ws://a.test/") {
 			t.Errorf("after 9 minutes: %+v", s)
 		}
 		time.Sleep(3 * time.Minute)

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pksa/agent/outage"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 )
@@ -228,7 +229,7 @@ func New(o Options) (*Link, error) {
 		accounts: map[hive.AccountName]*entry{},
 		reg:      registry{rate: Rate{PerSecond: o.RegisterRate, Burst: window}},
 		idle:     make(chan struct{}),
-		facts:    facts{drops: map[Drop]uint64{}},
+		facts:    facts{drops: map[Drop]uint64{}, losses: map[outage.Reason]uint64{}},
 	}, nil
 }
 
@@ -315,9 +316,12 @@ func sleep(done, wake <-chan struct{}, d time.Duration) bool {
 
 // recordLoss records why a connection ended, or was not made, and when the next one is tried.
 func (l *Link) recordLoss(err error, next time.Time) {
+	reason := outage.Of(err)
 	l.mu.Lock()
-	l.facts.lastError, l.facts.lastErrorAt = clip(err.Error()), time.Now()
+	l.facts.lastError, l.facts.lastErrorAt, l.facts.lastReason = clip(err.Error()), time.Now(), reason
+	l.facts.losses[reason]++
 	l.facts.next = next
 	l.mu.Unlock()
-	l.log.Warn("relay lost", "err", clip(err.Error()), "retry", time.Until(next).Round(time.Millisecond))
+	l.log.Warn("relay lost", "reason", reason, "err", clip(err.Error()),
+		"retry", time.Until(next).Round(time.Millisecond))
 }

@@ -1,9 +1,11 @@
 package link_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -17,6 +19,7 @@ import (
 	"github.com/coder/websocket"
 
 	"pksa/agent/link"
+	"pksa/agent/outage"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 )
@@ -115,24 +118,27 @@ func TestReconnects(t *testing.T) {
 		act    func(w *world)
 		within time.Duration
 		err    string
+		why    outage.Reason
 	}{
 		"clean close": {act: func(w *world) { w.relay.lastPeer().ws.Close(websocket.StatusNormalClosure, "so long") },
-			within: 2 * time.Second, err: "so long"},
-		"abnormal close": {act: func(w *world) { w.net.last().cut() }, within: 2 * time.Second, err: "reading"},
-		"silent peer":    {act: func(w *world) { w.net.last().deaf.Store(true) }, within: time.Minute, err: "silent"},
+			why: outage.Closed, within: 2 * time.Second, err: "so long"},
+		"abnormal close": {act: func(w *world) { w.net.last().cut() }, why: outage.Closed,
+			within: 2 * time.Second, err: "reading"},
+		"silent peer": {act: func(w *world) { w.net.last().deaf.Store(true) }, why: outage.Timeout,
+			within: time.Minute, err: "silent"},
 		"a frame that does not end": {act: func(w *world) {
 			w.relay.lastPeer().conn.Write([]byte{0x81, 126, 0xff, 0xff, '{'})
-		}, within: time.Minute, err: ""},
+		}, why: outage.Timeout, within: time.Minute, err: ""},
 		"another key on the same connection": {act: func(w *world) {
 			w.relay.lastPeer().send(protocol.KeyAck{Key: hive.PrivateKeyFromSeed("another").Public()})
-		}, within: 2 * time.Second, err: "another key"},
+		}, why: outage.Key, within: 2 * time.Second, err: "another key"},
 		"a frame above the limit": {act: func(w *world) {
 			w.relay.lastPeer().sendText(strings.Repeat(" ", protocol.MaxFrame+1))
-		}, within: 2 * time.Second, err: "too big"},
+		}, why: outage.Nonsense, within: 2 * time.Second, err: "too big"},
 		"not WebSocket": {act: func(w *world) { w.relay.lastPeer().conn.Write([]byte("HTTP/1.1 200 OK\r\n\r\n")) },
-			within: 2 * time.Second},
+			why: outage.Nonsense, within: 2 * time.Second},
 		"connected never comes": {relay: func(r *relay) { r.greet = first(func(*peer) {}) },
-			within: 12 * time.Second, err: "no connected"},
+			why: outage.Timeout, within: 12 * time.Second, err: "no connected"},
 		"something else instead of connected": {relay: func(r *relay) {
 			r.greet = first(func(p *peer) {
 				p.send(protocol.KeyAck{Key: relayKey})
@@ -140,21 +146,21 @@ func TestReconnects(t *testing.T) {
 				p.send(protocol.ErrorMessage{Text: "no"})
 				p.sendText("{")
 			})
-		}, within: 12 * time.Second, err: "no connected"},
+		}, why: outage.Timeout, within: 12 * time.Second, err: "no connected"},
 		"newer protocol": {relay: func(r *relay) {
 			r.greet = first(func(p *peer) {
 				p.sendText(`{"cmd":"connected","timeout":60,"protocol":2}`)
 			})
-		}, within: 2 * time.Second, err: "protocol 2"},
+		}, why: outage.Nonsense, within: 2 * time.Second, err: "protocol 2"},
 		"closed at once": {relay: func(r *relay) { r.greet = first(func(p *peer) { p.ws.CloseNow() }) },
-			within: 2 * time.Second},
+			why: outage.Closed, within: 2 * time.Second},
 		"key_ack never comes": {relay: func(r *relay) {
 			r.keyed = func(p *peer) {
 				if p.n > 1 {
 					p.send(protocol.KeyAck{Key: p.key})
 				}
 			}
-		}, within: 12 * time.Second, err: "no key_ack"},
+		}, why: outage.Timeout, within: 12 * time.Second, err: "no key_ack"},
 		"key of no form": {relay: func(r *relay) {
 			r.keyed = func(p *peer) {
 				if p.n > 1 {
@@ -163,7 +169,7 @@ func TestReconnects(t *testing.T) {
 				}
 				p.sendText(`{"cmd":"key_ack","key":"STM1111111111111111111111111111111114T1Anm"}`)
 			}
-		}, within: 12 * time.Second, err: "no key_ack"},
+		}, why: outage.Timeout, within: 12 * time.Second, err: "no key_ack"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +178,8 @@ func TestReconnects(t *testing.T) {
 				if c.relay != nil {
 					c.relay(r)
 				}
-				w := start(t, r, link.Options{}, accounts("alice")...)
+				log := new(bytes.Buffer)
+				w := start(t, r, link.Options{Logger: slog.New(slog.NewTextHandler(log, nil))}, accounts("alice")...)
 				synctest.Wait()
 				if c.act != nil {
 					if !w.link.Status().Connected {
@@ -187,8 +194,12 @@ func TestReconnects(t *testing.T) {
 				if !s.Connected || s.Registered != 1 || len(w.net.dialled()) != 2 {
 					t.Fatalf("after %v and %d dials: %+v", c.within, len(w.net.dialled()), s)
 				}
-				if !strings.Contains(s.LastError, c.err) {
-					t.Errorf("last error: %q", s.LastError)
+				if !strings.Contains(s.LastError, c.err) || s.LastReason != c.why || s.Counters.Losses[c.why] != 1 {
+					t.Errorf("last error: %q, %q of %v", s.LastError, s.LastReason, s.Counters.Losses)
+				}
+				if !strings.Contains(log.String(), `msg="relay lost" `) ||
+					!strings.Contains(log.String(), " reason="+string(c.why)+" ") {
+					t.Errorf("log: %s", log)
 				}
 				r.lastPeer().send(request("alice", 9))
 				synctest.Wait()
@@ -257,6 +268,9 @@ func TestBadUpgrades(t *testing.T) {
 				"websocket\r\nSec-WebSocket-Accept: x\r\n\r\n")
 		},
 	}
+	whys := map[string]outage.Reason{"refused": outage.Status, "redirected": outage.Status,
+		"without an end":  outage.Status,
+		"without a reply": outage.Timeout, "endless header": outage.Nonsense, "false accept": outage.Nonsense}
 	for name, reply := range replies {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -271,8 +285,8 @@ func TestBadUpgrades(t *testing.T) {
 				w := start(t, r, link.Options{}, accounts("alice")...)
 				time.Sleep(2 * time.Minute)
 				synctest.Wait()
-				if s := w.link.Status(); !s.Connected || len(w.net.dialled()) != 4 {
-					t.Errorf("%d dials, %+v", len(w.net.dialled()), s)
+				if s := w.link.Status(); !s.Connected || len(w.net.dialled()) != 4 || s.LastReason != whys[name] {
+					t.Errorf("%d dials, %q, %+v", len(w.net.dialled()), s.LastReason, s)
 				}
 			})
 		})

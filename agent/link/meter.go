@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"pksa/agent/outage"
 	"pksa/protocol"
 )
 
@@ -26,7 +27,8 @@ const (
 	floodTime = 10 * time.Second
 )
 
-var errFlood = errors.New("hung up: the relay sent more than limits.requests_per_second for 10 s")
+var errFlood = outage.As(outage.Flood,
+	errors.New("hung up: the relay sent more than limits.requests_per_second for 10 s"))
 
 // meter is the reading side of a connection, below WebSocket: it counts every frame of the relay,
 // also those that the library keeps for itself, such as pings and empty parts of a message, and

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"pksa/agent/outage"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 )
@@ -96,7 +97,8 @@ func (l *Link) serve(ctx, live context.Context, c *connection) error {
 			// A key belongs to a connection (HAS §4.1). A relay that changes it may be collecting
 			// proofs for the key of another relay.
 			if m.Key != c.key {
-				return fmt.Errorf("second key_ack with another key (%s) on one connection", m.Key)
+				return outage.As(outage.Key,
+					fmt.Errorf("second key_ack with another key (%s) on one connection", m.Key))
 			}
 		default:
 			l.countDrop(DropUnexpected)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"pksa/agent/outage"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 	"pksa/protocol/plain"
@@ -38,6 +39,7 @@ type Status struct {
 	RelayErrorAt time.Time // when that was
 	LastError    string    // why the last connection ended, or was not made
 	LastErrorAt  time.Time // when that was
+	LastReason   outage.Reason
 	NextAttempt  time.Time // zero unless the link waits for it
 	Counters     Counters
 }
@@ -65,6 +67,8 @@ type Counters struct {
 	RelayErrors uint64          // `error` messages
 	Refusals    uint64          // registrations refused, unanswered when alone, or without proof
 	Drops       map[Drop]uint64 // a copy; it belongs to the caller
+	// Losses are connections that ended or were not made, by why. It is a copy as well.
+	Losses map[outage.Reason]uint64
 }
 
 // facts is what only Status needs. Link.mu guards it.
@@ -80,6 +84,8 @@ type facts struct {
 	downSince    time.Time
 	lastError    string
 	lastErrorAt  time.Time
+	lastReason   outage.Reason
+	losses       map[outage.Reason]uint64
 	next         time.Time
 	keyRefused   *KeyError // of the last connection; nil once one was not refused
 	keyTold      time.Time // when Options.KeyRefused was called last
@@ -97,10 +103,10 @@ func (l *Link) Status() Status {
 		URL: l.URL(), Accounts: len(l.accounts), Registered: l.reg.count,
 		Protocol: f.greeting.Protocol, Server: clip(f.greeting.Server), Version: clip(f.greeting.Version),
 		InFlight: l.inFlight, Draining: l.draining, RelayError: f.relayError, RelayErrorAt: f.relayErrorAt,
-		LastError: f.lastError, LastErrorAt: f.lastErrorAt, NextAttempt: f.next,
+		LastError: f.lastError, LastErrorAt: f.lastErrorAt, LastReason: f.lastReason, NextAttempt: f.next,
 		KeyRefused: f.keyRefused, Pinned: !l.options.Key.IsNull(), Counters: f.Counters,
 	}
-	s.Counters.Drops = maps.Clone(f.drops)
+	s.Counters.Drops, s.Counters.Losses = maps.Clone(f.drops), maps.Clone(f.losses)
 	if l.conn == nil {
 		s.DownSince = f.downSince
 	} else {

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"math/big"
 	"net"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"pksa/agent/link"
+	"pksa/agent/outage"
 )
 
 func TestTLS(t *testing.T) {
@@ -22,12 +24,13 @@ func TestTLS(t *testing.T) {
 		name    string
 		version uint16
 		err     string
+		why     outage.Reason
 	}{
-		"good":          {"relay.test", tls.VersionTLS13, ""},
-		"another name":  {"other.test", tls.VersionTLS13, "other.test"},
-		"old version":   {"relay.test", tls.VersionTLS11, "version"},
-		"no TLS at all": {"", 0, "TLS"},
-		"silent":        {"-", 0, "TLS"},
+		"good":          {"relay.test", tls.VersionTLS13, "", ""},
+		"another name":  {"other.test", tls.VersionTLS13, "other.test", outage.TLS},
+		"old version":   {"relay.test", tls.VersionTLS11, "version", outage.TLS},
+		"no TLS at all": {"", 0, "TLS", outage.Timeout},
+		"silent":        {"-", 0, "TLS", outage.Timeout},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -49,8 +52,7 @@ func TestTLS(t *testing.T) {
 								server.Write([]byte("HTTP/1.1 200 OK\r\n\r\n"))
 								server.Close()
 							case "-":
-								server.Read(make([]byte, 1))
-								<-ctx.Done()
+								io.Copy(io.Discard, server) // until the link gives up
 								server.Close()
 							default:
 								r.accept(tls.Server(server, &tls.Config{Certificates: []tls.Certificate{cert},
@@ -64,8 +66,8 @@ func TestTLS(t *testing.T) {
 				defer w.close()
 				time.Sleep(20 * time.Second)
 				s := w.link.Status()
-				if s.Connected != (c.err == "") || !strings.Contains(s.LastError, c.err) {
-					t.Errorf("connected %v, last error %q", s.Connected, s.LastError)
+				if s.Connected != (c.err == "") || !strings.Contains(s.LastError, c.err) || s.LastReason != c.why {
+					t.Errorf("connected %v, last error %q, %q", s.Connected, s.LastError, s.LastReason)
 				}
 				if s.Connected && s.Registered != 1 {
 					t.Errorf("status: %+v", s)

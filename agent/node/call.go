@@ -13,6 +13,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"pksa/agent/outage"
 )
 
 // maxAnswer is the largest answer in bytes that is read, unless the query sets another limit.
@@ -40,6 +42,7 @@ const (
 // callError is a call that gave no result.
 type callError struct {
 	kind  callKind
+	why   outage.Reason
 	text  string
 	rest  time.Duration // for which the node asks to be left alone; 0: none
 	reply *rpcError     // of kindAnswered
@@ -48,10 +51,21 @@ type callError struct {
 // Error returns what happened, in words that hold no secrets.
 func (e *callError) Error() string { return e.text }
 
+// nonsense returns the error of an answer that has not the form that it should have.
+func nonsense(format string, values ...any) *callError {
+	return &callError{why: outage.Nonsense, text: fmt.Sprintf(format, values...)}
+}
+
+// answeredError returns the error of a call that a node answered with an error of its own. It
+// counts against the node only if the node says that it cannot answer now.
+func answeredError(reply *rpcError) *callError {
+	return &callError{kind: kindAnswered, why: outage.Busy, text: clip(reply.Message), reply: reply}
+}
+
 // notSent returns the error of a call that prepared a request as an error of that request: it was
 // not sent. Without it a failed check of the chain would count as doubt.
 func notSent(err error) error {
-	return &callError{kind: kindUnreached, text: err.Error()}
+	return &callError{kind: kindUnreached, why: outage.Of(err), text: err.Error()}
 }
 
 // appendRequest appends a JSON-RPC request to dst. params go in byte for byte (tx §5.3).
@@ -113,16 +127,16 @@ func (c *Client) recordHealth(ctx context.Context, n *endpoint, err *callError, 
 	case ctx.Err() != nil: // the caller gave up, which is no fault of the node
 	default:
 		if n.failed(err, err.rest) {
-			c.log.Warn("node fails", "node", n.url, "err", err)
+			c.log.Warn("node fails", "node", n.url, "reason", err.why, "err", err)
 		}
 	}
 }
 
 // malformed records that an answer turned out to be nonsense after the call, and returns the error.
 func (c *Client) malformed(n *endpoint, text string) error {
-	err := &callError{text: text}
+	err := nonsense("%s", text)
 	if n.failed(err, 0) {
-		c.log.Warn("node fails", "node", n.url, "err", err)
+		c.log.Warn("node fails", "node", n.url, "reason", err.why, "err", err)
 	}
 	return err
 }
@@ -132,7 +146,7 @@ func asCallError(err error) *callError {
 	if errors.As(err, &already) {
 		return already
 	}
-	failure := &callError{text: clip(err.Error())}
+	failure := &callError{why: outage.Of(err), text: clip(err.Error())}
 	// Only an error from dialling shows that nothing was sent. Everything later leaves doubt, TLS
 	// included: an alert may have come before the request or after it.
 	var op *net.OpError
@@ -145,7 +159,7 @@ func asCallError(err error) *callError {
 func (c *Client) exchange(ctx context.Context, n *endpoint, q query) (jsontext.Value, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url, bytes.NewReader(q.body))
 	if err != nil {
-		return nil, &callError{kind: kindUnreached, text: "request cannot be made"}
+		return nil, &callError{kind: kindUnreached, why: outage.Other, text: "request cannot be made"}
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
@@ -157,14 +171,14 @@ func (c *Client) exchange(ctx context.Context, n *endpoint, q query) (jsontext.V
 	}
 	defer response.Body.Close()
 	if response.ContentLength > q.limit {
-		return nil, &callError{text: fmt.Sprintf("answer of %d bytes is too long", response.ContentLength)}
+		return nil, nonsense("answer of %d bytes is too long", response.ContentLength)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, q.limit+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("answer cut off: %w", asAnswered(err))
 	case int64(len(body)) > q.limit:
-		return nil, &callError{text: fmt.Sprintf("answer of more than %d bytes is too long", q.limit)}
+		return nil, nonsense("answer of more than %d bytes is too long", q.limit)
 	case response.StatusCode != http.StatusOK:
 		return nil, statusError(response, body)
 	}
@@ -173,7 +187,7 @@ func (c *Client) exchange(ctx context.Context, n *endpoint, q query) (jsontext.V
 
 // asAnswered returns the text of an error without its type: an error while reading the answer must
 // not be taken for one of dialling, which would say that nothing was sent.
-func asAnswered(err error) error { return errors.New(clip(err.Error())) }
+func asAnswered(err error) error { return outage.As(outage.Of(err), errors.New(clip(err.Error()))) }
 
 // statusError returns the error of an answer whose status is not 200. A front end may pass the
 // error of a node on with status 500 (tx §5.4); a result with such a status is ignored.
@@ -181,10 +195,11 @@ func statusError(response *http.Response, body []byte) *callError {
 	var e envelope
 	if unmarshal(body, &e) == nil {
 		if reply := e.reply(); reply != nil && reply.data.Name != "" {
-			return &callError{kind: kindAnswered, text: clip(reply.Message), reply: reply}
+			return answeredError(reply)
 		}
 	}
-	failure := &callError{text: fmt.Sprintf("HTTP status %d", response.StatusCode)}
+	failure := &callError{why: outage.OfStatus(response.StatusCode),
+		text: fmt.Sprintf("HTTP status %d", response.StatusCode)}
 	// A node may ask for a rest, but not talk itself out of use for hours.
 	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
 		failure.rest = min(time.Duration(min(seconds, 3600))*time.Second, 5*time.Minute)
@@ -247,7 +262,7 @@ func unmarshal(text []byte, to any) error {
 func readAnswer(body []byte, id uint64) (jsontext.Value, error) {
 	var e envelope
 	if err := unmarshal(body, &e); err != nil {
-		return nil, &callError{text: "answer is not JSON-RPC"}
+		return nil, nonsense("answer is not JSON-RPC")
 	}
 	hasError := !absent(e.Error)
 	ours := string(e.ID) == strconv.FormatUint(id, 10)
@@ -256,11 +271,11 @@ func readAnswer(body []byte, id uint64) (jsontext.Value, error) {
 	case hasError && absent(e.Result) && (ours || absent(e.ID)):
 		reply := e.reply()
 		if reply == nil {
-			return nil, &callError{text: "answer is an error without form"}
+			return nil, nonsense("answer is an error without form")
 		}
-		return nil, &callError{kind: kindAnswered, text: clip(reply.Message), reply: reply}
+		return nil, answeredError(reply)
 	case len(e.Result) > 0 && !hasError && ours:
 		return e.Result, nil
 	}
-	return nil, &callError{text: "answer is to another request, or to none"}
+	return nil, nonsense("answer is to another request, or to none")
 }

@@ -17,6 +17,7 @@ import (
 
 	"pksa/agent/node"
 	"pksa/agent/node/nodetest"
+	"pksa/agent/outage"
 	"pksa/protocol/hive"
 )
 
@@ -76,6 +77,7 @@ func TestOtherChain(t *testing.T) {
 		}
 		s := w.c.Status()
 		if s[0].Chain != "other" || s[0].Usable || !strings.Contains(s[0].LastError, "serves the chain 9afbce") ||
+			s[0].LastReason != outage.Chain || s[0].Reasons[outage.Chain] != s[0].Errors || s[0].Errors == 0 ||
 			s[1].Chain != "ours" || !s[1].Usable {
 			t.Errorf("status %+v", s)
 		}
@@ -115,12 +117,13 @@ func TestRest(t *testing.T) {
 			t.Errorf("%d calls while it wanted rest", n)
 		}
 		if s := w.c.Status()[0]; s.Usable || s.RestUntil.IsZero() || s.LastError != "HTTP status 429" ||
+			s.LastReason != outage.Busy ||
 			s.Failures != 1 {
 			t.Errorf("status %+v", s)
 		}
 		w.nodes[0].FailAlways("", nodetest.Fault{})
 		time.Sleep(time.Minute)
-		if s := w.c.Status()[0]; !s.Usable || s.Failures != 0 || s.LastError != "" {
+		if s := w.c.Status()[0]; !s.Usable || s.Failures != 0 || s.LastError != "" || s.LastReason != "" {
 			t.Errorf("status %+v", s)
 		}
 		w.nodes[0].FailAlways("", nodetest.ResetBefore)
@@ -132,6 +135,16 @@ func TestRest(t *testing.T) {
 		}
 		if n := strings.Count(w.log.String(), "node fails"); n != 2 {
 			t.Errorf("%d reports of two failures:\n%s", n, w.log)
+		}
+		s, sum := w.c.Status()[0], uint64(0)
+		for reason, n := range s.Reasons {
+			sum += n
+			if !strings.Contains(w.log.String(), "reason="+string(reason)+" ") {
+				t.Errorf("the log does not know %q:\n%s", reason, w.log)
+			}
+		}
+		if sum != s.Errors || s.Reasons[outage.Closed] < 10 || s.Reasons[outage.Busy] != 1 {
+			t.Errorf("%d errors for the reasons %v", s.Errors, s.Reasons)
 		}
 		if _, err := w.c.Head(context.Background()); err != nil {
 			t.Error(err)

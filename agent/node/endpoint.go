@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"github.com/go-json-experiment/json"
+
+	"pksa/agent/outage"
 )
 
 // chainState is whether a node serves our chain.
@@ -44,6 +47,8 @@ type endpoint struct {
 	until     time.Time // not to be asked before, unless nobody else is left
 	asked     time.Time // until when it asked for a rest
 	lastError string
+	why       map[outage.Reason]uint64 // of the errors
+	lastWhy   outage.Reason
 	latency   time.Duration // of the last answer
 	calls     uint64
 	errors    uint64
@@ -62,7 +67,7 @@ func newEndpoint(text string, t transports) (*endpoint, error) {
 		backoff.WithMultiplier(2), backoff.WithMaxElapsedTime(0), backoff.WithRandomizationFactor(0.2),
 	)
 	return &endpoint{url: u.String(), host: u.Hostname(), voice: u.Hostname(), transport: t.to(u), checking: newGate(),
-		rest: rest}, nil
+		rest: rest, why: map[outage.Reason]uint64{}}, nil
 }
 
 // answered records that the node works, and reports whether it had failed before.
@@ -72,20 +77,19 @@ func (n *endpoint) answered(latency time.Duration) (recovered bool) {
 	n.calls++
 	n.latency = latency
 	recovered = n.failures > 0
-	n.failures, n.until, n.lastError = 0, time.Time{}, ""
+	n.failures, n.until, n.lastError, n.lastWhy = 0, time.Time{}, "", ""
 	n.rest.Reset()
 	return recovered
 }
 
 // failed records that the node does not work, and leaves it alone for a while, at least as long as
 // it asked for. It reports whether the node worked before.
-func (n *endpoint) failed(err error, asked time.Duration) (first bool) {
+func (n *endpoint) failed(err *callError, asked time.Duration) (first bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.calls++
-	n.errors++
 	n.failures++
-	n.lastError = err.Error()
+	n.noteLocked(err)
 	now := time.Now()
 	// Many calls that fail together are one failure: the rest becomes longer only if the node fails
 	// again after it.
@@ -96,6 +100,13 @@ func (n *endpoint) failed(err error, asked time.Duration) (first bool) {
 		n.asked = now.Add(asked)
 	}
 	return n.failures == 1
+}
+
+// noteLocked records an error of the node.
+func (n *endpoint) noteLocked(err *callError) {
+	n.errors++
+	n.why[err.why]++
+	n.lastError, n.lastWhy = err.Error(), err.why
 }
 
 func (n *endpoint) resting(now time.Time) bool {
@@ -150,7 +161,7 @@ func (n *endpoint) checkChain(ctx context.Context, c *Client, every time.Duratio
 	return n.askChain(ctx, c)
 }
 
-var errOtherChain = &callError{kind: kindUnreached, text: "serves another chain"}
+var errOtherChain = &callError{kind: kindUnreached, why: outage.Chain, text: "serves another chain"}
 
 func (n *endpoint) askChain(ctx context.Context, c *Client) error {
 	raw, err := c.call(ctx, n, query{method: "database_api.get_version", params: []byte("{}")})
@@ -175,7 +186,8 @@ func (n *endpoint) askChain(ctx context.Context, c *Client) error {
 				c.options.Network.Name)
 		}
 		n.chain, n.until = chainOther, time.Now().Add(otherChainRest)
-		n.seen = nil // its head would have a vote about the time of our chain
+		n.seen = nil                // its head would have a vote about the time of our chain
+		n.noteLocked(errOtherChain) // the call itself went well, and is of no use
 		n.lastError = fmt.Sprintf("serves the chain %s, not %s", clip(v.ChainID), c.options.Network.Name)
 		return errOtherChain
 	}
@@ -230,21 +242,25 @@ func (c *Client) candidates() []*endpoint {
 
 // NodeStatus is the state of a node at one instant.
 type NodeStatus struct {
-	URL       string        `json:"url"`
-	Listed    bool          `json:"listed,omitzero"`  // named by the node list only
-	Usable    bool          `json:"usable"`           // serves our chain, does not rest, head not astray
-	Chain     string        `json:"chain"`            // "ours", "other" or "unchecked"
-	Version   string        `json:"version,omitzero"` // of its software, by its own word
-	HeadBlock uint32        `json:"head_block,omitzero"`
-	HeadTime  time.Time     `json:"head_time,omitzero"`
-	SeenAt    time.Time     `json:"seen_at,omitzero"`    // when that head was fetched
-	Astray    bool          `json:"astray,omitzero"`     // its head differs from that of the other nodes
-	Failures  int           `json:"failures,omitzero"`   // in a row
-	RestUntil time.Time     `json:"rest_until,omitzero"` // not asked before; zero: it does not rest
-	LastError string        `json:"last_error,omitzero"` // empty after a success
-	Latency   time.Duration `json:"latency_ns,omitzero"`
-	Calls     uint64        `json:"calls"`
-	Errors    uint64        `json:"errors"`
+	URL       string    `json:"url"`
+	Listed    bool      `json:"listed,omitzero"`  // named by the node list only
+	Usable    bool      `json:"usable"`           // serves our chain, does not rest, head not astray
+	Chain     string    `json:"chain"`            // "ours", "other" or "unchecked"
+	Version   string    `json:"version,omitzero"` // of its software, by its own word
+	HeadBlock uint32    `json:"head_block,omitzero"`
+	HeadTime  time.Time `json:"head_time,omitzero"`
+	SeenAt    time.Time `json:"seen_at,omitzero"`    // when that head was fetched
+	Astray    bool      `json:"astray,omitzero"`     // its head differs from that of the other nodes
+	Failures  int       `json:"failures,omitzero"`   // in a row
+	RestUntil time.Time `json:"rest_until,omitzero"` // not asked before; zero: it does not rest
+	LastError string    `json:"last_error,omitzero"` // empty after a success
+	// LastReason is why, in one word; empty after a success.
+	LastReason outage.Reason `json:"last_reason,omitzero"`
+	Latency    time.Duration `json:"latency_ns,omitzero"`
+	Calls      uint64        `json:"calls"`
+	Errors     uint64        `json:"errors"`
+	// Reasons are the errors by why. The map belongs to the caller.
+	Reasons map[outage.Reason]uint64 `json:"reasons,omitempty"`
 	// Untrue counts what the node said and others, or the chain, showed to be untrue. Until
 	// BlamedUntil it is asked after all others; Blame is the last of it.
 	Untrue      uint64    `json:"untrue,omitzero"`
@@ -267,7 +283,8 @@ func (n *endpoint) status(now time.Time) NodeStatus {
 	defer n.mu.Unlock()
 	s := NodeStatus{
 		URL: n.url, Listed: n.listed, Chain: "unchecked", Version: n.version, Astray: n.astray, Failures: n.failures,
-		LastError: n.lastError, Latency: n.latency, Calls: n.calls, Errors: n.errors,
+		LastError: n.lastError, LastReason: n.lastWhy, Reasons: maps.Clone(n.why),
+		Latency: n.latency, Calls: n.calls, Errors: n.errors,
 		Untrue: n.blame.count, Blame: n.blame.last,
 	}
 	if now.Before(n.blame.until) {

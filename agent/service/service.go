@@ -14,6 +14,7 @@ import (
 	"pksa/agent/harden"
 	"pksa/agent/ledger"
 	"pksa/agent/node"
+	"pksa/agent/status"
 	"pksa/keystore"
 )
 
@@ -107,6 +108,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	// before listening: from the first byte of a stranger on, this process reaches the files it
 	// needs only.
 	if !o.Embedded {
+		status.OpenProcess() // which metrics need, and which cannot be opened afterwards
 		confined, err := harden.Confine(o.Config, harden.Paths{})
 		if err != nil {
 			return s, &StepError{StepHardening, err}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"pksa/agent/outage"
 )
 
 // Kind is what a metric does: it counts up, goes up and down, or sorts by size.
@@ -77,6 +79,13 @@ var (
 	metricGoroutines = gaugeOf("pksa_goroutines", "Goroutines of the process.")
 	metricMemory     = gaugeOf("pksa_memory_bytes",
 		"Memory that the process holds by its own count, without files that are mapped.")
+	// Named as every program has them that Prometheus asks.
+	metricResident = gaugeOf("process_resident_memory_bytes",
+		"Memory of the process by the kernel's count, with the files that are mapped. On Linux.")
+	metricOpenFiles = gaugeOf("process_open_fds",
+		"Files and sockets that the process has open. On Linux.")
+	metricMaxFiles = gaugeOf("process_max_fds",
+		"How many files and sockets the process may have open. On Linux.")
 	metricAccountChanges = of(Counter, "10: what can change", "what")("pksa_account_changes_total",
 		"Changes of held accounts on the chain that no transaction of this wallet explains, by what was changed.")
 	metricAccountsChanged = gaugeOf("pksa_accounts_changed",
@@ -146,7 +155,9 @@ var (
 	metricReconnects = perRelayCount("pksa_link_reconnects_total", "Connections after the first.")
 	metricKeyChanges = perRelayCount("pksa_link_key_changes_total", "How often the relay came back with another key.")
 	metricFrames     = perRelayCount("pksa_link_frames_total", "Frames received.")
-	metricDrops      = of(Counter, boundRelays+", and the reasons below", "relay", "reason")(
+	metricLosses     = of(Counter, boundRelays+", and the reasons of failures below", "relay", "reason")(
+		"pksa_link_losses_total", "Connections that ended, or were not made, by reason.")
+	metricDrops = of(Counter, boundRelays+", and the reasons below", "relay", "reason")(
 		"pksa_link_frames_dropped_total", "Frames not served, by reason.")
 )
 
@@ -163,8 +174,9 @@ var (
 	metricNodeHead     = perNode("pksa_node_head_block", "The head block that the node told last; 0: none yet.")
 	metricNodeFailures = perNode("pksa_node_failures", "Failures of the node in a row.")
 	metricNodeCalls    = perNodeCount("pksa_node_calls_total", "Calls of the node.")
-	metricNodeErrors   = perNodeCount("pksa_node_errors_total", "Calls of the node that failed.")
-	metricNodeUntrue   = perNodeCount("pksa_node_untrue_total",
+	metricNodeErrors   = of(Counter, boundNodes+", and the reasons of failures below", "node", "reason")(
+		"pksa_node_errors_total", "Calls of the node that failed, by reason.")
+	metricNodeUntrue = perNodeCount("pksa_node_untrue_total",
 		"How often the node said what others, or the chain, showed to be untrue.")
 )
 
@@ -214,6 +226,12 @@ func Page(w Words) string {
 		"audit trail (`requests dropped`) have the same words.", w.Drops)
 	list("Reasons of dropped frames", "The label `reason` of `pksa_link_frames_dropped_total`, and of the same sums.",
 		w.LinkDrops)
+	b.WriteString("\n## Reasons of failures\n\nThe label `reason` of `pksa_node_errors_total` and " +
+		"`pksa_link_losses_total`. The log has the same words as `reason` of `node fails` and `relay lost`, and " +
+		"`pksa status --json` as `last_reason` of nodes and links.\n\n| reason | what it means |\n|---|---|\n")
+	for _, r := range outage.Reasons() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", r, r.Means())
+	}
 	list("Alarms", "The label `alarm` of `pksa_alarms_total`. The log has the same words after `alarm: `, and the "+
 		"audit trail as the reason of an `alarm`.", w.Alarms)
 	return b.String()

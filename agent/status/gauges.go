@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"pksa/agent/outage"
 )
 
 // Gauges are the values of one moment.
@@ -47,6 +49,11 @@ type Process struct {
 	Started     time.Time
 	Goroutines  int
 	Memory      uint64 // bytes that Go holds and has not returned
+
+	// What the kernel tells, on Linux; zero where it does not.
+	Resident  uint64 // bytes of memory, with the files that are mapped
+	OpenFiles int    // descriptors, sockets among them
+	MaxFiles  uint64
 }
 
 var started = time.Now()
@@ -62,6 +69,7 @@ func ThisProcess(version string) Process {
 	held := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(held)
 	p.Memory = held[0].Value.Uint64() - held[1].Value.Uint64()
+	p.asKernel()
 	return p
 }
 
@@ -85,6 +93,8 @@ type LinkGauges struct {
 	KeyChanges uint64
 	Frames     uint64
 	Drops      map[string]uint64 // frames not served, by reason
+	// Losses are connections that ended or were not made, by reason.
+	Losses map[outage.Reason]uint64
 	// CanaryFails is set if the last requests that the wallet sent itself through the relay failed.
 	CanaryFails bool
 	CanaryTrip  float64 // seconds that the last one took to come back; zero if it did not
@@ -92,11 +102,12 @@ type LinkGauges struct {
 
 // NodeGauges are the gauges of one node.
 type NodeGauges struct {
-	Node                  string
-	Usable                bool
-	Head                  uint32
-	Failures              int // in a row
-	Calls, Errors, Untrue uint64
+	Node          string
+	Usable        bool
+	Head          uint32
+	Failures      int // in a row
+	Calls, Untrue uint64
+	Errors        map[outage.Reason]uint64 // calls that failed, by reason
 }
 
 // ChainGauges are what is known of the chain's time.
@@ -147,6 +158,7 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	to.set(metricStart, float64(now.Process.Started.UnixMilli())/1000)
 	to.set(metricGoroutines, float64(now.Process.Goroutines))
 	to.set(metricMemory, float64(now.Process.Memory))
+	to.kernel(now.Process)
 	for what, n := range now.AccountChanges {
 		to.set(metricAccountChanges, float64(n), what)
 	}
@@ -180,8 +192,20 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 		to.set(metricNodeHead, float64(n.Head), n.Node)
 		to.set(metricNodeFailures, float64(n.Failures), n.Node)
 		to.set(metricNodeCalls, float64(n.Calls), n.Node)
-		to.set(metricNodeErrors, float64(n.Errors), n.Node)
+		for _, reason := range outage.Reasons() {
+			to.set(metricNodeErrors, float64(n.Errors[reason]), n.Node, string(reason))
+		}
 		to.set(metricNodeUntrue, float64(n.Untrue), n.Node)
+	}
+}
+
+// kernel sends what the kernel tells of the process, as far as it does.
+func (ch sink) kernel(p Process) {
+	for m, value := range map[*Metric]float64{metricResident: float64(p.Resident),
+		metricOpenFiles: float64(p.OpenFiles), metricMaxFiles: float64(p.MaxFiles)} {
+		if value > 0 {
+			ch.set(m, value)
+		}
 	}
 }
 
@@ -215,6 +239,9 @@ func (ch sink) link(link LinkGauges) {
 	ch.set(metricReconnects, float64(link.Reconnects), link.Relay)
 	ch.set(metricKeyChanges, float64(link.KeyChanges), link.Relay)
 	ch.set(metricFrames, float64(link.Frames), link.Relay)
+	for _, reason := range outage.Reasons() {
+		ch.set(metricLosses, float64(link.Losses[reason]), link.Relay, string(reason))
+	}
 	for reason, n := range link.Drops {
 		ch.set(metricDrops, float64(n), link.Relay, reason)
 	}

@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pksa/agent/outage"
 	"pksa/agent/status"
 )
 
@@ -124,16 +125,18 @@ func TestAllMetrics(t *testing.T) {
 				Accounts: 2, Apps: 4, Disabled: 1, NearlyFull: 1, Quarantine: 2,
 				Chain: &status.ChainGauges{Ahead: -1500 * time.Millisecond, Age: 3 * time.Second},
 				Nodes: []status.NodeGauges{{Node: "https://node.example/", Usable: true, Head: 100, Calls: 9,
-					Errors: 2},
-					{Node: "https://other.example/", Failures: 3, Calls: 3, Errors: 3, Untrue: 1}},
+					Errors: map[outage.Reason]uint64{outage.Busy: 2}},
+					{Node: "https://other.example/", Failures: 3, Calls: 3, Untrue: 1,
+						Errors: map[outage.Reason]uint64{outage.Timeout: 3}}},
 				Process: status.Process{Version: "v1.2.3", Go: "go1.26", Started: time.Unix(1700000000, 5e8),
-					Goroutines: 12, Memory: 34567890},
+					Goroutines: 12, Memory: 34567890, Resident: 45678901, OpenFiles: 17, MaxFiles: 1024},
 				AccountChanges: map[string]uint64{"proxy": 2}, ChangedAccounts: 2, StoppedAccounts: 1,
 				DoubtfulAccounts: 4,
 				Links: []status.LinkGauges{
 					{Relay: "wss://one.example", Connected: true, Registered: 2, Refused: 1, Reconnects: 4,
 						CanaryFails: true,
 						KeyChanges:  5,
+						Losses:      map[outage.Reason]uint64{outage.TLS: 9},
 						Frames:      6, Drops: map[string]uint64{"not JSON": 7, "too large": 8}},
 					{Relay: "wss://two.example"},
 				}}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -105,7 +106,7 @@ type answer struct {
 // Errors of a connection that breaks.
 var (
 	errRefused = errors.New("connection refused")
-	errReset   = errors.New("connection reset by peer")
+	errReset   = error(syscall.ECONNRESET)
 )
 
 // serve answers one request body. The error is one of the connection, or that of ctx.

@@ -306,7 +306,7 @@ func (b *batch) admit(a *Admission, r *run, judge func(View) Ruling) (Admitting,
 	}
 	b.record(rec, ruling.change(r.end, q))
 	b.after = append(b.after, func(*state) {
-		b.l.judgedLocked(r, rec.Number)
+		b.l.known.judged(r, rec.Number)
 		if ruling.Rejected != "" {
 			r.final = true
 			r.answerLocked(ruling.Answer)

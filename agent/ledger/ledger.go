@@ -114,12 +114,10 @@ type Ledger struct {
 	// and broken, so it reads them without mu.
 	mu       sync.RWMutex
 	state    *state
-	runs     map[RequestKey]*run
-	numbers  map[uint64]*run         // judged, outcome not known
-	firsts   map[[32]byte]RequestKey // by digest: of the judged requests with it that are known, the first
-	broken   error                   // why the store may not be read, nil if it may
-	legible  bool                    // although it is broken, the trail can be read up to the last record of state
-	sweeping bool                    // a sweep was asked for, because many requests are known
+	known    known
+	broken   error // why the store may not be read, nil if it may
+	legible  bool  // although it is broken, the trail can be read up to the last record of state
+	sweeping bool  // a sweep was asked for, because many requests are known
 
 	unsecured  *loaded   // read, and not secured for want of room; owned by the committing goroutine
 	retryAt    time.Time // owned by the committing goroutine
@@ -211,7 +209,7 @@ func open(path string, o Options) (*Ledger, error) {
 	l.lookup = lookup{l.vault, l.store}
 	l.queue.wake = make(chan struct{}, 1)
 	l.AgreeClock()
-	l.runs, l.numbers, l.firsts = map[RequestKey]*run{}, map[uint64]*run{}, map[[32]byte]RequestKey{}
+	l.known = newKnown(0)
 	f, err := l.load()
 	if err != nil {
 		return nil, err

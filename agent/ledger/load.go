@@ -83,26 +83,32 @@ func (l *Ledger) adopt(f *loaded) {
 
 // mergeLocked brings the known requests in line with those that were found in the store.
 func (l *Ledger) mergeLocked(found map[uint64]*run) {
-	old := l.runs
-	l.runs, l.numbers = make(map[RequestKey]*run, len(found)), map[uint64]*run{}
+	old := l.known
+	l.known = newKnown(len(found))
+	runs := l.known.runs
 	for number, f := range found {
 		// A request that came again after it was swept has two numbers; the later one counts.
-		if other := l.runs[f.key]; other == nil || other.number < number {
-			l.runs[f.key] = f
+		if other := runs[f.key]; other == nil || other.number < number {
+			runs[f.key] = f
 		}
 	}
-	for key, r := range old {
-		f := l.runs[key]
+	for key, f := range runs {
+		// Nobody works on what was done, so it is as the store says, or gone. But its outcome may
+		// be in the queue: it must not be settled once more.
+		if _, done := old.find(key); done {
+			f.final = true
+		}
+	}
+	for key, r := range old.runs {
+		f := runs[key]
 		switch {
-		case r.stored:
-			// Nobody works on it, so it is as the store says, or gone. But an outcome may be in the
-			// queue: it must not be settled once more.
+		case r.stored: // as above
 			if f != nil {
 				f.final = f.final || r.final
 			}
 		case f == nil:
 			r.doubtful = false // now it is known that the store does not hold it
-			l.runs[key] = r
+			runs[key] = r
 		case f.stored && r.answered:
 			// Its answer was committed after all. Those who wait hold the old run, which has it
 			// too.
@@ -111,21 +117,10 @@ func (l *Ledger) mergeLocked(found map[uint64]*run) {
 			// caller was told that the commit failed, though the store has it: nobody may sign it.
 			r.failed, r.doubtful = r.failed || r.number == 0, false
 			r.number = f.number
-			l.runs[key] = r
+			runs[key] = r
 		}
 	}
-	l.firsts = make(map[[32]byte]RequestKey, len(l.runs))
-	for key, r := range l.runs {
-		if first := l.runs[l.firsts[r.digest]]; r.number != 0 && (first == nil || r.number < first.number) {
-			l.firsts[r.digest] = key
-		}
-	}
-	// Whatever has no stored, final outcome can still be settled.
-	for _, r := range l.runs {
-		if r.number != 0 && !(r.stored && r.final) {
-			l.numbers[r.number] = r
-		}
-	}
+	l.known.index()
 }
 
 // meta checks that the ledger is ours, and reads its facts.

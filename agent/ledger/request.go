@@ -71,14 +71,16 @@ type run struct {
 func (l *Ledger) Begin(a Arrival) (Begun, error) {
 	for range 2 { // a second time if the answer was swept between the look-up and the reading
 		b, stored, err := l.begin(a)
-		if err != nil || stored == nil {
+		if err != nil || b.State != Answered || stored.number == 0 {
 			return b, err
 		}
 		q, found, err := l.readRequest(stored.end, stored.number)
-		if err != nil {
+		switch {
+		case err != nil:
 			return Begun{}, err
-		}
-		if found {
+		case found && (q.Key != a.Key || q.Digest != a.Digest): // two hashes meet
+			return Begun{State: Conflict}, nil
+		case found:
 			b.Answer = q.Answer
 			return b, nil
 		}
@@ -86,28 +88,35 @@ func (l *Ledger) Begin(a Arrival) (Begun, error) {
 	return Begun{}, ErrBusy
 }
 
-// begin looks a request up in memory. If its answer is in the store, begin returns the run to read
-// it for.
-func (l *Ledger) begin(a Arrival) (b Begun, stored *run, err error) {
+// begin looks a request up in memory. If its answer is in the store, begin returns where.
+func (l *Ledger) begin(a Arrival) (b Begun, stored doneRun, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := l.runs[a.Key]
+	r := l.known.runs[a.Key]
+	d, done := doneRun{}, false
+	if r == nil {
+		d, done = l.known.find(a.Key)
+	}
 	switch {
-	case r == nil && (len(l.runs) >= l.o.Requests || l.queue.full()):
-		return Begun{}, nil, ErrBusy
+	case done && d.digest != l.known.ofDigest(a.Digest):
+		return Begun{State: Conflict}, doneRun{}, nil
+	case done:
+		return Begun{State: Answered}, d, nil
+	case r == nil && (l.known.len() >= l.o.Requests || l.queue.full()):
+		return Begun{}, doneRun{}, ErrBusy
 	case r == nil:
 		r = &run{key: a.Key, digest: a.Digest, end: millis(a.Expires.Add(l.o.AnswerMargin)), done: make(chan struct{})}
-		l.runs[a.Key] = r
+		l.known.runs[a.Key] = r
 		l.makeRoomLocked()
-		return Begun{State: New, run: r}, nil, nil
+		return Begun{State: New, run: r}, doneRun{}, nil
 	case r.digest != a.Digest:
-		return Begun{State: Conflict}, nil, nil
+		return Begun{State: Conflict}, doneRun{}, nil
 	case r.stored:
-		return Begun{State: Answered}, r, nil
+		return Begun{State: Answered}, doneRun{end: r.end, number: r.number}, nil
 	case r.answered:
-		return Begun{State: Answered, Answer: r.answer}, nil, nil
+		return Begun{State: Answered, Answer: r.answer}, doneRun{}, nil
 	}
-	return Begun{State: InWork, run: r}, nil, nil
+	return Begun{State: InWork, run: r}, doneRun{}, nil
 }
 
 // WasAnswered reports whether a request was answered, or is met with silence for good, and is still
@@ -115,18 +124,21 @@ func (l *Ledger) begin(a Arrival) (b Begun, stored *run, err error) {
 func (l *Ledger) WasAnswered(key RequestKey) bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	r := l.runs[key]
-	return r != nil && (r.answered || r.stored)
+	if r := l.known.runs[key]; r != nil {
+		return r.answered || r.stored
+	}
+	_, done := l.known.find(key)
+	return done
 }
 
 // Drop forgets a run that was never judged, because the request belongs to nobody. If the request
 // comes again, it is New. If there is no such run, Drop does nothing.
 func (l *Ledger) Drop(key RequestKey) {
 	l.mu.Lock()
-	r := l.runs[key]
+	r := l.known.runs[key]
 	failed := r != nil && (r.failed || r.doubtful)
 	if r != nil && r.number == 0 && !r.answered && !r.claimed && !r.doubtful {
-		delete(l.runs, key)
+		delete(l.known.runs, key)
 		r.err = ErrNoRun
 		close(r.done)
 	}
@@ -140,7 +152,7 @@ func (l *Ledger) Drop(key RequestKey) {
 func (l *Ledger) claimRun(key RequestKey) (*run, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := l.runs[key]
+	r := l.known.runs[key]
 	if r == nil || r.claimed || r.answered || r.number != 0 {
 		return nil, ErrNoRun
 	}
@@ -158,36 +170,33 @@ func (l *Ledger) unclaimRun(r *run, err error) {
 	}
 }
 
-// judgedLocked notes that the judging of a run is committed.
-func (l *Ledger) judgedLocked(r *run, number uint64) {
-	r.number, r.claimed = number, false
-	l.numbers[number] = r
-	if _, known := l.firsts[r.digest]; !known {
-		l.firsts[r.digest] = r.key
-	}
-}
-
 // AnswerTo returns the answer that is recorded for the first judged request with this ciphertext.
 // It returns nil if nothing is to be said, while there is none yet, and once it is of no more use.
 func (l *Ledger) AnswerTo(digest [32]byte) ([]byte, error) {
 	l.mu.RLock()
-	r := l.runs[l.firsts[digest]]
-	if r == nil || !r.answered || !r.stored {
-		defer l.mu.RUnlock()
-		if r == nil || !r.answered {
-			return nil, nil
-		}
-		return r.answer, nil
+	r, d, found := l.known.firstOf(digest)
+	if found && r != nil && r.stored {
+		d = doneRun{end: r.end, number: r.number}
+	}
+	var answer []byte
+	if found && r != nil && r.answered && !r.stored {
+		answer = r.answer
 	}
 	l.mu.RUnlock()
-	q, _, err := l.readRequest(r.end, r.number)
-	return q.Answer, err
+	if d.number == 0 {
+		return answer, nil
+	}
+	q, there, err := l.readRequest(d.end, d.number)
+	if err != nil || !there || q.Digest != digest { // the last: two hashes meet
+		return nil, err
+	}
+	return q.Answer, nil
 }
 
 func (l *Ledger) judgedRun(number uint64) *run {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.numbers[number]
+	return l.known.numbers[number]
 }
 
 // answerLocked hands the answer to those who wait.
@@ -202,23 +211,22 @@ func (r *run) answerLocked(answer []byte) {
 // storedLocked notes that the answer of a run is in the store. It replaces the run, because those
 // who wait may still read the old one.
 func (l *Ledger) storedLocked(key RequestKey, number uint64) {
-	old := l.runs[key]
+	old := l.known.runs[key]
 	if old == nil {
 		return
 	}
 	fresh := *old // a copy: those who wait read answer of the old one without the lock
 	fresh.answer, fresh.number, fresh.stored = nil, number, true
-	l.runs[key] = &fresh
 	if fresh.final {
-		delete(l.numbers, number)
-	} else {
-		l.numbers[number] = &fresh
+		l.known.finish(&fresh)
+		return
 	}
+	l.known.runs[key], l.known.numbers[number] = &fresh, &fresh
 }
 
 // makeRoomLocked asks for a sweep when many requests are known.
 func (l *Ledger) makeRoomLocked() {
-	if l.sweeping || len(l.runs) <= l.o.Requests*3/4 {
+	if l.sweeping || l.known.len() <= l.o.Requests*3/4 {
 		return
 	}
 	l.sweeping = l.queue.put(&op{apply: (*batch).sweep}) == nil

@@ -59,7 +59,7 @@ type Unfinished struct {
 func (l *Ledger) Settle(number uint64, s Settlement) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := l.numbers[number]
+	r := l.known.numbers[number]
 	if r == nil || r.final {
 		return ErrNoRun
 	}
@@ -108,7 +108,7 @@ func (b *batch) settle(key RequestKey, number uint64, end int64, s Settlement) {
 func (l *Ledger) Reject(key RequestKey, rej Rejection) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := l.runs[key]
+	r := l.known.runs[key]
 	if r == nil || r.claimed || r.answered || r.number != 0 && !r.failed {
 		return ErrNoRun
 	}
@@ -143,10 +143,7 @@ func (l *Ledger) NumberOf(key RequestKey) uint64 { return l.numberOfRun(key) }
 func (l *Ledger) numberOfRun(key RequestKey) uint64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	if r := l.runs[key]; r != nil {
-		return r.number
-	}
-	return 0
+	return l.known.number(key)
 }
 
 // reading returns the lookup for reads outside of commits.
@@ -197,7 +194,7 @@ func (l *Ledger) Unfinished() ([]Unfinished, error) {
 	}
 	l.mu.RLock()
 	var all []waiting
-	for number, r := range l.numbers {
+	for number, r := range l.known.numbers {
 		if !r.final {
 			all = append(all, waiting{number, r.end})
 		}

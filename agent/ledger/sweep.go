@@ -101,16 +101,11 @@ func (b *batch) drop(key RequestKey, number uint64) {
 func (l *Ledger) knownRequests() int {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return len(l.runs)
+	return l.known.len()
 }
 
 func (l *Ledger) sweptLocked(key RequestKey, number uint64) {
-	if r := l.runs[key]; r != nil && r.number == number && r.stored && r.final {
-		delete(l.runs, key)
-		if l.firsts[r.digest] == key {
-			delete(l.firsts, r.digest)
-		}
-	}
+	l.known.forget(key, number)
 }
 
 // sweepCharges drops gathered charges that have expired. The others are few; gathering passes over

@@ -81,10 +81,10 @@ func (c *command) backup(ctx context.Context, file string) error {
 	}
 	result := map[string]any{"file": file, "made": made, "last_record": copied.Record, "segments": written.Segments,
 		"bytes": written.Bytes, "unlock": unlockName(cfg.Unlock)}
-	return c.print(result, func(w io.Writer) {
-		fmt.Fprintf(w, "Written: %s, up to record %d of the audit trail.\n", file, copied.Record)
-		fmt.Fprintf(w, "What opens it is not in it, and lies here: %s\nKeep a copy of that elsewhere, apart from the "+
-			"backup: whoever has both has the keys.\n", unlockName(cfg.Unlock))
+	return c.say(result, func(w io.Writer) {
+		fmt.Fprintf(w, "Written up to record %d of the audit trail:\n  %s\n", copied.Record, file)
+		fmt.Fprintf(w, "What opens it is not in it, and lies here:\n  %s\n", unlockName(cfg.Unlock))
+		fmt.Fprint(w, "Keep a copy of that elsewhere, apart from the backup: whoever has both\nhas the keys.\n")
 	})
 }
 
@@ -212,9 +212,9 @@ func (c *command) checkBackup(ctx context.Context, file, unlock string) error {
 	m := contents.Manifest
 	result := map[string]any{"file": file, "made": m.Made, "home": m.Home, "unlock": m.Unlock, "last_record": m.Record,
 		"segments": contents.Segments, "bytes": contents.Bytes}
-	return c.print(result, func(w io.Writer) {
-		fmt.Fprintf(w, "%s is whole: the wallet in %s, as of %s, up to record %d of the audit trail.\n", file, m.Home,
-			when(m.Made), m.Record)
+	return c.say(result, func(w io.Writer) {
+		fmt.Fprintf(w, "%s is whole.\nIt holds a wallet as of %s, up to record %d of the audit trail.\n"+
+			"Its home was\n  %s\n", file, when(m.Made), m.Record, m.Home)
 	})
 }
 

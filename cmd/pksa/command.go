@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -82,12 +83,21 @@ func (c *command) print(result any, people func(w io.Writer)) error {
 	if c.asJSON {
 		return control.Show(c.out, result)
 	}
+	return c.write(people, columns(c.out))
+}
+
+// say prints a result as print does. What people read of it are sentences: they fit a terminal
+// wherever they go, as no program reads them line by line.
+func (c *command) say(result any, people func(w io.Writer)) error {
+	if c.asJSON {
+		return control.Show(c.out, result)
+	}
+	return c.write(people, cmp.Or(columns(c.out), textWidth))
+}
+
+func (c *command) write(people func(w io.Writer), width int) error {
 	var text strings.Builder
 	people(&text)
-	said := c.inPlace(text.String())
-	if wide := columns(c.out); wide > 0 {
-		said = wrapped(said, wide)
-	}
-	_, err := io.WriteString(c.out, said)
+	_, err := io.WriteString(c.out, wrapped(c.inPlace(text.String()), width))
 	return err
 }

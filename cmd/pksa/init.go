@@ -102,7 +102,7 @@ func (c *command) init(ctx context.Context, unlock string, anew bool) error {
 	if anew {
 		result["set_aside"] = lost.names()
 	}
-	return c.print(result, func(w io.Writer) {
+	return c.say(result, func(w io.Writer) {
 		if names := lost.names(); len(names) > 0 {
 			fmt.Fprintln(w, "Set aside:")
 			for _, path := range names {
@@ -258,7 +258,7 @@ func identityPath(unlock string) (string, bool) {
 // printNext prints what was made and the next steps.
 func (c *command) printNext(w io.Writer, cfg *config.Config, made []string) {
 	if len(made) == 0 {
-		fmt.Fprintf(w, "Everything exists already in %s; nothing was changed.\n", cfg.Home)
+		fmt.Fprintf(w, "Everything exists already; nothing was changed in\n  %s\n", cfg.Home)
 	} else {
 		fmt.Fprintln(w, "Made:")
 		for _, path := range made {
@@ -267,22 +267,26 @@ func (c *command) printNext(w io.Writer, cfg *config.Config, made []string) {
 	}
 	fmt.Fprintf(w, `
 Next:
-  1. import a key:            %[1]s keys import ACCOUNT --role posting --from prompt
-  2. name your application:   %[1]s app add mybot
-  3. allow what it may do:    edit %[2]s
-                              %[1]s policy check
-  4. start the wallet:        %[1]s run
+  1. import a key:
+     %[1]s keys import ACCOUNT --role posting --from prompt
+  2. name your application:
+     %[1]s app add mybot
+  3. allow what it may do, in this file, and check it:
+     %[2]s
+     %[1]s policy check
+  4. start the wallet:
+     %[1]s run
 
 `, c.program(), shellWord(cfg.Policy))
 	if path, ok := identityPath(cfg.Unlock); ok {
-		fmt.Fprintf(w, "Keep a copy of %s and %s in a safe place: without both the keys are gone.\n", path,
+		fmt.Fprintf(w, "Keep copies of these in a safe place: without both the keys are gone.\n  %s\n  %s\n", path,
 			cfg.Keystore)
 	} else {
-		fmt.Fprintf(w, "Keep a copy of %s in a safe place, and what opens it (%s): without both the keys are gone.\n",
-			cfg.Keystore, unlockName(cfg.Unlock))
+		fmt.Fprintf(w, "Keep a copy of the keystore in a safe place, and what opens it: without both the keys are "+
+			"gone.\n  %s\n  %s\n", cfg.Keystore, unlockName(cfg.Unlock))
 	}
-	fmt.Fprintln(w, "Run one copy of this folder: a second one yields to the first and stops. To move it, stop the\n"+
-		"wallet, copy the whole folder, and start the copy; `pksa help ledger moved` tells more.")
+	fmt.Fprintln(w, "Run one copy of this folder: a second one yields to the first and stops. To\n"+
+		"move it, stop the wallet, copy the whole folder, and start the copy;\n`pksa help ledger moved` tells more.")
 }
 
 // unlockName returns the source in the words of a message. The arguments of a command are left out:

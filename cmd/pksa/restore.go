@@ -119,15 +119,15 @@ func (c *command) printHome(home string, contents *backup.Contents, accepted led
 	delete(result, "mark") // a backup has none
 	names, err := c.elsewhere(home, m)
 	result["elsewhere"] = append([]string{}, names...)
-	return errors.Join(err, c.print(result, func(w io.Writer) {
-		fmt.Fprintf(w, "Restored into %s: the wallet as of %s, up to record %d.\n", home, when(m.Made), accepted.Last)
+	return errors.Join(err, c.say(result, func(w io.Writer) {
+		fmt.Fprintf(w, "Restored into %s\nThe wallet is as of %s, up to record %d.\n", home, when(m.Made),
+			accepted.Last)
 		printRestored(w, accepted)
 		for _, name := range names {
 			fmt.Fprintf(w, "The settings want %s\n", name)
 		}
-		fmt.Fprint(w, "Be sure that the wallet which the backup is of runs nowhere any more, then start this one: "+
-			"`pksa "+
-			"run`\n")
+		fmt.Fprint(w, "Be sure that the wallet which the backup is of runs nowhere any more, then\n"+
+			"start this one: `pksa run`\n")
 	}))
 }
 

@@ -6,9 +6,10 @@ import (
 )
 
 // wrapped breaks the lines of a text that are wider than a terminal, between words. Lines go on two
-// columns further in. A command between backquotes stays on one line if it fits there: people copy
-// it. Words that are too long, such as keys and links, stay whole. Width 0 is no terminal, where
-// lines stay as they are for programs that read them.
+// columns further in. People copy commands: one between backquotes stays on one line, and one that
+// says where the home is and stands alone on a line stays so, however long they are. Words that are
+// too long, such as keys and links, stay whole as well. Width 0 is no terminal, where lines stay as
+// they are for programs that read them.
 func wrapped(text string, width int) string {
 	if width <= 0 {
 		return text
@@ -22,6 +23,9 @@ func wrapped(text string, width int) string {
 
 func wrappedLine(line string, width int) string {
 	indent := len(line) - len(strings.TrimLeft(line, " "))
+	if strings.HasPrefix(line[indent:], "pksa --home ") {
+		return line
+	}
 	next := strings.Repeat(" ", min(indent+2, width/2))
 	var done strings.Builder
 	for begin := indent; utf8.RuneCountInString(line) > width; begin = len(next) {
@@ -36,31 +40,26 @@ func wrappedLine(line string, width int) string {
 }
 
 // breakAt returns the place of the blank at which a line is broken: the last within the width that
-// stands in no command, or else the last one, or the first beyond the width; -1 if there is none.
+// stands in no command, or else the first beyond the width; -1 if there is none.
 func breakAt(line string, begin, width int) int {
-	best, inside, beyond := -1, -1, -1
+	best, beyond := -1, -1
 	quoted, column := false, 0
 	for i, r := range line {
 		switch {
 		case r == '`':
 			quoted = !quoted
-		case r != ' ' || i <= begin:
+		case r != ' ' || i <= begin || quoted:
 		case column > width:
 			if beyond < 0 {
 				beyond = i
 			}
-		case quoted:
-			inside = i
 		default:
 			best = i
 		}
 		column++
 	}
-	switch {
-	case best >= 0:
+	if best >= 0 {
 		return best
-	case inside >= 0:
-		return inside
 	}
 	return beyond
 }

@@ -213,6 +213,9 @@ func (a *Agent) reloadKeys(ctx context.Context, p ReloadParams) (none, error) {
 		return none{}, err
 	}
 	defer unlock.Wipe()
+	if unlock.NeedsPlugin() {
+		return none{}, errPlugin
+	}
 	if err := a.keys.Reload(unlock); err != nil {
 		return none{}, err
 	}
@@ -225,6 +228,11 @@ func (a *Agent) reloadKeys(ctx context.Context, p ReloadParams) (none, error) {
 	a.checkKeysSoon()
 	return none{}, a.registerAll()
 }
+
+// errPlugin refuses what only a plugin opens: this process has lost the devices that a plugin
+// needs, and the right to start programs.
+var errPlugin = errors.New("a running wallet starts no age plugins: name a passphrase, a file or an age identity, " +
+	"and `pksa keystore passwd --new SOURCE` changes to the plugin afterwards")
 
 // errNotRoot refuses a new lock to the wallet's own user.
 var errNotRoot = errors.New("only root may have the keystore locked anew without what opens it: whoever reads " +
@@ -244,6 +252,9 @@ func (a *Agent) relockKeys(ctx context.Context, p ReloadParams) (none, error) {
 		return none{}, err
 	}
 	defer unlock.Wipe()
+	if unlock.NeedsPlugin() {
+		return none{}, errPlugin
+	}
 	// Recorded before it is done. A crash in between leaves a record of what did not happen.
 	if _, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "keys relock"}); err != nil {
 		return none{}, fmt.Errorf("recording the new lock: %w", err)

@@ -43,9 +43,8 @@ var (
 	ErrOtherLedger = errors.New("the file now holds another keystore, with another ledger: start anew to use it")
 	// ErrClosed means that the store was closed.
 	ErrClosed = errors.New("the keystore is closed")
-	// ErrPlugin means that an identity or recipient is one of an age plugin or an SSH key.
-	ErrPlugin = errors.New("age plugins and SSH keys are not supported here: use a native age identity or recipient " +
-		"(age1…)")
+	// ErrNotNative means that an identity or recipient is an SSH key.
+	ErrNotNative = errors.New("SSH keys are not supported here: use an age identity or recipient (age1…)")
 	// ErrWeakPassphrase means that a new passphrase is too short. Files that have a short one open.
 	ErrWeakPassphrase = fmt.Errorf("a new passphrase needs at least %d characters beside blanks: several words are "+
 		"easier to keep than one", minPassphrase)

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"filippo.io/age"
+	"filippo.io/age/plugin"
 
 	"pksa/keystore/access"
 	"pksa/keystore/durable"
@@ -49,6 +50,10 @@ type opener struct {
 	passphrase Secret
 	identities []age.Identity
 	recipients []string // of the identities, in their order
+	// plugins is nil unless one of the identities needs a plugin; ui is how that reaches a person.
+	plugins *pluginFile
+	ui      PluginUI
+	unnamed []string // plugins whose recipient no comment names
 }
 
 func (o *opener) hide() Unlock { return Unlock{opener: func() *opener { return o }} }
@@ -62,13 +67,18 @@ func (u Unlock) open() *opener {
 
 // NewUnlock makes an Unlock of a text. If a line begins with "AGE-SECRET-KEY-", the text is an age
 // identity file as age-keygen writes it: one identity on each line, and "#" begins a comment. Else
-// it is a passphrase of one line. Identities of age plugins are refused with [ErrPlugin]. The
-// secret stays the caller's, who may wipe it afterwards.
+// it is a passphrase of one line. The secret stays the caller's, who may wipe it afterwards.
+//
+// A line that begins with "AGE-PLUGIN-" is the identity of an age plugin. Its program is started
+// when a file is opened or written, and takes a minute at most, see [Unlock.WithPlugins]. For a new
+// lock, a comment above the identity has to name its recipient, as plugins write it.
 func NewUnlock(secret Secret) (Unlock, error) {
 	text := secret.Bytes()
 	switch {
 	case len(text) == 0:
 		return Unlock{}, errors.New("the secret that opens the keystore is empty")
+	case bytes.HasPrefix(text, []byte(fileKeyMark)):
+		return parseFileKey(text)
 	case holdsIdentity(text):
 		return parseIdentities(text)
 	case bytes.ContainsAny(text, "\r\n\x00"):
@@ -93,14 +103,22 @@ func holdsIdentity(text []byte) bool {
 func parseIdentities(text []byte) (Unlock, error) {
 	o := new(opener)
 	n := 0
+	named := "" // by the last comment that names a recipient
 	for line := range bytes.Lines(text) {
 		n++
 		line = bytes.TrimRight(line, "\r\n")
+		if m := namedRecipient.FindSubmatch(line); m != nil {
+			named = string(m[1])
+		}
 		if len(line) == 0 || line[0] == '#' {
 			continue
 		}
 		if bytes.HasPrefix(line, []byte(pluginStart)) {
-			return Unlock{}, fmt.Errorf("line %d of the identity file: %w", n, ErrPlugin)
+			if err := o.addPlugin(string(line), named); err != nil {
+				return Unlock{}, fmt.Errorf("line %d of the identity file: %w", n, err)
+			}
+			named = ""
+			continue
 		}
 		ids, err := age.ParseIdentities(bytes.NewReader(line))
 		if err != nil || len(ids) != 1 { // age's error may hold pieces of the line
@@ -116,6 +134,27 @@ func parseIdentities(text []byte) (Unlock, error) {
 	return o.hide(), nil
 }
 
+// addPlugin adds an identity of a plugin, and the recipient that a comment names for it.
+func (o *opener) addPlugin(text, recipient string) error {
+	name, _, err := plugin.ParseIdentity(text)
+	if err != nil { // age's error may hold pieces of the line
+		return errors.New("no whole identity of an age plugin")
+	}
+	if o.plugins == nil {
+		o.plugins = new(pluginFile)
+	}
+	o.identities = append(o.identities, &pluginIdentity{text: text, name: name, of: o})
+	if recipient == "" {
+		o.unnamed = append(o.unnamed, name)
+		return nil
+	}
+	if _, err := parseRecipient(recipient); err != nil {
+		return fmt.Errorf("the recipient that the comment above names: %w", err)
+	}
+	o.recipients = append(o.recipients, recipient)
+	return nil
+}
+
 func recipientOf(id age.Identity) (string, error) {
 	switch id := id.(type) {
 	case *age.X25519Identity:
@@ -123,14 +162,15 @@ func recipientOf(id age.Identity) (string, error) {
 	case *age.HybridIdentity:
 		return id.Recipient().String(), nil
 	default:
-		return "", ErrPlugin
+		return "", ErrNotNative
 	}
 }
 
-// pluginRecipient matches age1NAME1…, because the bech32 alphabet itself has no 1.
-var pluginRecipient = regexp.MustCompile(`^age1[^1]+1`)
+// ofPlugin matches age1NAME1…, because the bech32 alphabet itself has no 1.
+var ofPlugin = regexp.MustCompile(`^age1[^1]+1`)
 
-// parseRecipient reads a recipient of age itself, in its one spelling.
+// parseRecipient reads a recipient of age itself or of a plugin, in its one spelling. No plugin is
+// started.
 func parseRecipient(text string) (age.Recipient, error) {
 	recipients, err := age.ParseRecipients(strings.NewReader(text))
 	if err == nil && len(recipients) == 1 {
@@ -138,18 +178,40 @@ func parseRecipient(text string) (age.Recipient, error) {
 			return recipients[0], nil
 		}
 	}
-	if strings.HasPrefix(text, "ssh-") || pluginRecipient.MatchString(text) {
-		return nil, ErrPlugin
+	if ofPlugin.MatchString(text) {
+		if name, data, err := plugin.ParseRecipient(text); err == nil && plugin.EncodeRecipient(name, data) == text {
+			return &pluginRecipient{text: text, name: name}, nil
+		}
+	}
+	if strings.HasPrefix(text, "ssh-") {
+		return nil, ErrNotNative
 	}
 	return nil, errors.New("not an age recipient: wanted age1…, the public half of an identity")
 }
 
 // Wipe overwrites the passphrase. The age library offers no way to wipe identities.
-func (u Unlock) Wipe() { u.open().passphrase.Wipe() }
+func (u Unlock) Wipe() { u.open().wipe() }
+
+func (o *opener) wipe() {
+	o.passphrase.Wipe()
+	if o.plugins != nil {
+		o.plugins.wipe()
+	}
+}
 
 // clone returns a copy that shares nothing with o that Wipe would reach.
 func (o *opener) clone() *opener {
-	return &opener{passphrase: o.passphrase.clone(), identities: o.identities, recipients: o.recipients}
+	c := &opener{passphrase: o.passphrase.clone(), recipients: o.recipients, ui: o.ui, unnamed: o.unnamed}
+	if o.plugins != nil {
+		c.plugins = o.plugins.clone()
+	}
+	for _, id := range o.identities {
+		if p, ok := id.(*pluginIdentity); ok {
+			id = &pluginIdentity{p.text, p.name, c}
+		}
+		c.identities = append(c.identities, id)
+	}
+	return c
 }
 
 func (o *opener) isZero() bool { return len(o.identities) == 0 && len(o.passphrase.Bytes()) == 0 }
@@ -169,6 +231,14 @@ func (o *opener) lockWith(recovery []string) ([]string, error) {
 				"have recovery recipients", ErrBadLock)
 		}
 		return nil, nil
+	}
+	if len(o.recipients) == 0 && len(o.unnamed) == 0 {
+		return nil, fmt.Errorf("%w: what was given opens one state of the file only", ErrBadLock)
+	}
+	if len(o.unnamed) > 0 {
+		return nil,
+			fmt.Errorf("%w: the identity file does not name the recipient of its identity of age-plugin-%s: put "+
+				"a line `# Recipient: age1%[2]s1…` above it, as that program prints it", ErrBadLock, o.unnamed[0])
 	}
 	var recipients []string
 	known := make(map[string]bool)
@@ -210,6 +280,9 @@ func (o *opener) encrypt(plain []byte, recipients []string) ([]byte, error) {
 	var out bytes.Buffer
 	w, err := age.Encrypt(&out, to...)
 	if err != nil {
+		if failed, ok := errors.AsType[*PluginError](err); ok {
+			return nil, failed
+		}
 		return nil, fmt.Errorf("%w: %v", ErrBadLock, err)
 	}
 	if _, err := w.Write(plain); err != nil {
@@ -238,6 +311,9 @@ func (o *opener) ageRecipients(texts []string) ([]age.Recipient, error) {
 		r, err := parseRecipient(text)
 		if err != nil {
 			return nil, err
+		}
+		if p, ok := r.(*pluginRecipient); ok {
+			p.ui = o.ui
 		}
 		to = append(to, r)
 	}
@@ -316,6 +392,14 @@ func (o *opener) ageIdentities(raw []byte) ([]age.Identity, error) {
 
 func (o *opener) explain(err error) error {
 	var noMatch *age.NoIdentityMatchError
+	if failed, ok := errors.AsType[*PluginError](err); ok {
+		return failed
+	}
+	if len(o.identities) == 1 && !errors.As(err, &noMatch) {
+		if _, ok := o.identities[0].(fileKey); ok {
+			return fmt.Errorf("%w: it was changed since its key was handed over", ErrWrongIdentity)
+		}
+	}
 	switch {
 	case !errors.As(err, &noMatch):
 		return fmt.Errorf("%w (%v)", ErrDamaged, err)

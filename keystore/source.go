@@ -149,7 +149,8 @@ func (s Source) Unlock(ctx context.Context, prompt func(label string) ([]byte, e
 	}
 	defer secret.Wipe()
 	if s.kind == sourceIdentity && !holdsIdentity(secret.Bytes()) {
-		return Unlock{}, fmt.Errorf("reading %s: there is no line that begins with AGE-SECRET-KEY-1", s)
+		return Unlock{}, fmt.Errorf("reading %s: there is no line that begins with AGE-SECRET-KEY-1 or "+
+			"AGE-PLUGIN-", s)
 	}
 	return NewUnlock(secret)
 }

@@ -221,7 +221,9 @@ func TestNewUnlockRefused(t *testing.T) {
 		"carriage return": {"one\r", nil},
 		"broken identity": {"AGE-SECRET-KEY-1HUNTER2HUNTER2HUNTER2", nil},
 		"identity and x":  {goldenText(t, "golden-identity.txt") + "HUNTER2\n", nil},
-		"plugin":          {"AGE-PLUGIN-YUBIKEY-1HUNTER2", keystore.ErrPlugin},
+		"broken plugin":   {"AGE-PLUGIN-YUBIKEY-1HUNTER2", nil},
+		"no file key":     {"PKSA-FILE-KEY-HUNTER2", nil},
+		"short file key":  {"PKSA-FILE-KEY-00112233", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := keystore.NewUnlock(keystore.NewSecret([]byte(tt.text)))

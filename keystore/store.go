@@ -224,6 +224,9 @@ func (s *Store) write(path string, c *content, unlock *opener) error {
 	// not even when the recipients in the content were edited.
 	again, err := unlock.decrypt(data)
 	defer clear(again)
+	if failed, ok := errors.AsType[*PluginError](err); ok {
+		return failed
+	}
 	if err != nil || !bytes.Equal(again, plain) {
 		return ErrLockMismatch
 	}
@@ -264,7 +267,7 @@ func (s *Store) setUnlock(unlock *opener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unlock != nil {
-		s.unlock.passphrase.Wipe()
+		s.unlock.wipe()
 	}
 	s.unlock = unlock
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"pksa/keystore"
+	"pksa/keystore/plugintest"
 	"pksa/protocol/hive"
 )
 
@@ -164,10 +165,11 @@ func TestCreateRefused(t *testing.T) {
 	}{
 		"no secret":                {keystore.Unlock{}, recipient, keystore.ErrBadLock},
 		"passphrase and recipient": {unlockWith(t, passphrase), recipient, keystore.ErrBadLock},
-		"plugin recipient": {unlock, "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t",
-			keystore.ErrPlugin},
+		"broken plugin recipient": {unlock, "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3s",
+			keystore.ErrBadLock},
+		"plugin recipient in capitals": {unlock, strings.ToUpper(plugintest.Recipient("plain")), keystore.ErrBadLock},
 		"ssh recipient": {unlock,
-			"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN", keystore.ErrPlugin},
+			"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN", keystore.ErrNotNative},
 		"no recipient":          {unlock, "carol", keystore.ErrBadLock},
 		"recipient in capitals": {unlock, strings.ToUpper(recipient), keystore.ErrBadLock},
 		"recipient and comment": {unlock, "# x\n" + recipient, keystore.ErrBadLock},

@@ -20,7 +20,7 @@ func (s *Store) EncryptTo(w io.Writer) (io.WriteCloser, error) {
 		unlock = s.unlock.clone() // a reload may wipe the store's own
 	}
 	s.mu.RUnlock()
-	defer unlock.passphrase.Wipe()
+	defer unlock.wipe()
 	to, err := unlock.ageRecipients(recipients)
 	if err != nil {
 		return nil, err

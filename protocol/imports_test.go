@@ -77,7 +77,7 @@ var rows = []row{
 // testRows are what tests may import besides: faults, and the other ends of the protocols that a
 // package speaks.
 var testRows = []row{
-	{"keystore/...", []string{"keystore/durable/durabletest"}},
+	{"keystore/...", []string{"keystore/durable/durabletest", "keystore/plugintest"}},
 	{"agent/...", []string{"agent/relay", "agent/relay/relaytest", "agent/node/nodetest"}},
 	{"agent", []string{"agent/service"}},                                 // its tests run the agent as the program does
 	{"agent/service", []string{"agent/client"}},                          // an application asks the wallet that runs
@@ -116,7 +116,7 @@ var thirdParty = map[string][]string{
 	"github.com/btcsuite/btcd/btcec/v2": {"protocol/hive"},
 	"github.com/cenkalti/backoff/v4":    {"agent/link", "agent/node"},
 	"gopkg.in/yaml.v3":                  {"agent/yamlnode"},
-	"filippo.io/age":                    {"keystore"},
+	"filippo.io/age":                    {"keystore", "keystore/plugintest"},
 	"go.etcd.io/bbolt":                  {"agent/ledger"},
 	"github.com/go-json-experiment/json": {"protocol", "protocol/hive", "agent/client", "agent/node/...",
 		"agent/control"},

@@ -261,7 +261,7 @@ func (c *command) openBackup(ctx context.Context, cfg *config.Config, o opening)
 		return nil, nil, hint(err, adviceBackupOpener)
 	}
 	defer secret.Wipe()
-	unlock, err := keystore.NewUnlock(secret)
+	unlock, err := c.unlockOf(ctx, secret)
 	if err != nil {
 		return nil, nil, fmt.Errorf("what %s delivers opens no backup: %w", unlockName(cfg.Unlock), err)
 	}

@@ -25,7 +25,8 @@ func TestCarePages(t *testing.T) {
 		"exec pksa --home old/pksa init\n" +
 		"exec pksa --home old/pksa keys import alice --role posting --from file:$WORK/key\n" +
 		"exec pksa --home old/pksa app add mybot\n" +
-		"wif alice2 posting media/newkey\nchmod 0600 media/newbot\n"
+		"wif alice2 posting media/newkey\nchmod 0600 media/newbot\n" +
+		"stub 'plain spare' unused\nstub 'plain key' media/hardware.txt\n"
 	for i, page := range pages {
 		lost := strings.Contains(page[2], " --lost ")
 		if lost && os.Geteuid() != 0 {
@@ -43,7 +44,7 @@ func TestCarePages(t *testing.T) {
 				t.Fatalf("%s: %q is no command", page[1], line)
 			}
 			for from, to := range map[string]string{"/old/": "$WORK/old/", "/new/": fmt.Sprintf("$WORK/new%d/", i),
-				"/media/": "$WORK/media/", "RECIPIENT": "$RECIPIENT"} {
+				"/media/": "$WORK/media/", "RECIPIENT": "$OFFLINE", "PLUGIN": "$RECIPIENT"} {
 				command = strings.ReplaceAll(command, from, to)
 			}
 			command = "exec " + strings.TrimSpace(command)
@@ -53,11 +54,16 @@ func TestCarePages(t *testing.T) {
 				end = "kill -INT run\nwait run\n"
 			}
 			if strings.HasSuffix(command, "/offline keystore recipients list") {
-				command += "\ncapture RECIPIENT '^(age1\\w+)'"
+				command += "\ncapture OFFLINE '^(age1\\w+)'"
 			}
 			if lost && strings.Contains(command, " --lost ") {
 				script += "rm old/pksa/identity.txt\n"
 				end = "cp media/fresh.txt old/pksa/identity.txt\nexec pksa --home old/pksa keys list\n" + end
+			}
+			if strings.HasSuffix(command, "media/hardware.txt") {
+				end = "env PKSA_UNLOCK=identity:$WORK/media/hardware.txt\nexec pksa --home old/pksa keys list\n" +
+					"exec pksa --home old/pksa keystore passwd --new identity:$WORK/old/pksa/again.txt\n" +
+					"env PKSA_UNLOCK=\nexec cp old/pksa/again.txt old/pksa/identity.txt\n"
 			}
 			if strings.Contains(command, "keys rotate alice posting --from") {
 				script += "rekey alice posting alice2\n" // the account was changed, as the page says

@@ -243,7 +243,7 @@ func (c *command) newUnlock(ctx context.Context, cfg *config.Config, made *[]str
 	if errors.Is(err, os.ErrNotExist) {
 		err = hint(err, adviceOpenerFirst)
 	}
-	return unlock, err
+	return unlock.WithPlugins(c.plugins(ctx)), err
 }
 
 // identityPath returns the path of an unlock source of the form identity:PATH.

@@ -46,8 +46,11 @@ func (c *command) changeKeysIn(ctx context.Context, cfg *config.Config, change f
 	}
 	ledger.Crashpoint("keys changed")
 	// On disk first, then the agent: it reads the file itself. It holds no secret that opens the
-	// file, so it gets the one that was used here.
-	err = socket(cfg).Call(ctx, agent.MethodKeysReload, agent.ReloadParams{Secret: secret.Bytes()}, nil)
+	// file, so it gets the one that was used here, or what opens this state of the file where that
+	// takes a plugin, which it cannot start.
+	handed := store.Handover(secret)
+	defer handed.Wipe()
+	err = socket(cfg).Call(ctx, agent.MethodKeysReload, agent.ReloadParams{Secret: handed.Bytes()}, nil)
 	if err != nil && !errors.Is(err, control.ErrNoAgent) {
 		return true, hint(fmt.Errorf("the keystore is changed, but the running agent did not read it again: %w", err),
 			adviceRestart)

@@ -86,7 +86,7 @@ func (c *command) passwd(ctx context.Context, next string) error {
 	defer fresh.Wipe()
 	others := store.Others()
 	if err == nil {
-		err = changeLock(store, fresh, others)
+		err = c.changeLock(ctx, store, fresh, others)
 	}
 	if err != nil {
 		if !errors.Is(err, keystore.ErrInDoubt) { // else the new identity may be what opens the file
@@ -101,7 +101,9 @@ func (c *command) passwd(ctx context.Context, next string) error {
 	}
 	ledger.Crashpoint("keys changed")
 	// A running agent must know the file as it is now, else it could not lock it anew.
-	err = socket(cfg).Call(ctx, agent.MethodKeysReload, agent.ReloadParams{Secret: fresh.Bytes()}, nil)
+	handed := store.Handover(fresh)
+	defer handed.Wipe()
+	err = socket(cfg).Call(ctx, agent.MethodKeysReload, agent.ReloadParams{Secret: handed.Bytes()}, nil)
 	if err != nil && !errors.Is(err, control.ErrNoAgent) {
 		return hint(fmt.Errorf("the keystore is changed, but the running agent did not read it again: %w", err),
 			adviceRestart)
@@ -109,8 +111,9 @@ func (c *command) passwd(ctx context.Context, next string) error {
 	return c.printLock(cfg, next)
 }
 
-func changeLock(store *keystore.Store, secret keystore.Secret, others []string) error {
-	unlock, err := keystore.NewUnlock(secret)
+func (c *command) changeLock(ctx context.Context, store *keystore.Store, secret keystore.Secret,
+	others []string) error {
+	unlock, err := c.unlockOf(ctx, secret)
 	if err != nil {
 		return err
 	}
@@ -147,7 +150,7 @@ func (c *command) newSecret(ctx context.Context, next string, made *[]string) (k
 	case identity && !keystore.HoldsIdentity(secret):
 		secret.Wipe()
 		return keystore.Secret{}, fmt.Errorf("%s holds no age identity: there is no line that begins with "+
-			"AGE-SECRET-KEY-1", path)
+			"AGE-SECRET-KEY-1 or AGE-PLUGIN-", path)
 	}
 	return secret, nil
 }

@@ -34,6 +34,7 @@ import (
 	"pksa/agent/relay/relaytest"
 	"pksa/agent/status"
 	"pksa/keystore/durable/durabletest"
+	"pksa/keystore/plugintest"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 )
@@ -50,7 +51,7 @@ func noRace(t *testing.T) {
 // Scripts run the program as `exec pksa …`, as a process of its own.
 func TestMain(m *testing.M) {
 	durabletest.Memory()
-	testscript.Main(allTests{m}, map[string]func(){"pksa": scriptMain})
+	testscript.Main(allTests{m}, map[string]func(){"pksa": scriptMain, plugintest.Program: plugintest.Main})
 }
 
 // scriptMain runs the program on a machine that a script describes: TEST_WALLET_PLACE is where
@@ -116,6 +117,7 @@ func scriptParams(folder string) testscript.Params {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"status":     scriptStatus,
 			"wif":        scriptWIF,
+			"stub":       scriptStub,
 			"old":        scriptOld,
 			"mask":       scriptMask,
 			"capture":    scriptCapture,
@@ -154,6 +156,13 @@ func testKey(account, role string) *hive.PrivateKey {
 // scriptWIF writes a private key: wif ACCOUNT ROLE FILE.
 func scriptWIF(ts *testscript.TestScript, _ bool, args []string) {
 	write(ts, args[2], testKey(args[0], args[1]).WIF()+"\n")
+}
+
+// scriptStub writes an identity of age-plugin-stub, and sets the variable RECIPIENT to its
+// recipient: stub BEHAVIOUR FILE.
+func scriptStub(ts *testscript.TestScript, _ bool, args []string) {
+	write(ts, args[1], plugintest.Identity(args[0]))
+	ts.Setenv("RECIPIENT", plugintest.Recipient(args[0]))
 }
 
 func write(ts *testscript.TestScript, name, text string) {

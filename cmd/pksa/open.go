@@ -34,7 +34,7 @@ func (c *command) unlock(ctx context.Context, cfg *config.Config) (*keystore.Sto
 		if err != nil {
 			return nil, keystore.Secret{}, err
 		}
-		store, err := c.openStore(cfg, secret)
+		store, err := c.openStore(ctx, cfg, secret)
 		if err == nil {
 			return store, secret, nil
 		}
@@ -47,12 +47,10 @@ func (c *command) unlock(ctx context.Context, cfg *config.Config) (*keystore.Sto
 }
 
 // openStore opens the keystore with the secret that unlocks it, which stays the caller's.
-func (c *command) openStore(cfg *config.Config, secret keystore.Secret) (*keystore.Store, error) {
-	unlock, err := keystore.NewUnlock(secret)
-	switch {
-	case errors.Is(err, keystore.ErrPlugin): // whole, and a copy of it is no other kind of identity
-		return nil, fmt.Errorf("what %s delivers opens no keystore: %w", unlockName(cfg.Unlock), err)
-	case err != nil:
+func (c *command) openStore(ctx context.Context, cfg *config.Config, secret keystore.Secret) (*keystore.Store,
+	error) {
+	unlock, err := c.unlockOf(ctx, secret)
+	if err != nil {
 		return nil, hint(fmt.Errorf("what %s delivers opens no keystore: %w", unlockName(cfg.Unlock), err),
 			adviceOpenerBad)
 	}

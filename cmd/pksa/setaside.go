@@ -108,7 +108,7 @@ func (c *command) checkLost(ctx context.Context, cfg *config.Config) error {
 			return errIdentityUnreadable
 		}
 	}
-	store, err := c.openStore(cfg, secret)
+	store, err := c.openStore(ctx, cfg, secret)
 	switch {
 	case err == nil:
 		store.Close()

@@ -13,6 +13,7 @@ import (
 	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/control"
+	"pksa/agent/harden"
 	"pksa/agent/ledger"
 	"pksa/agent/policy"
 	"pksa/keystore"
@@ -35,7 +36,7 @@ type policyInForce struct {
 func ReadPolicy(cfg *config.Config) ([]byte, error) {
 	src, err := access.Read(cfg.Policy, access.Decision, access.Administered(cfg.Home)...)
 	if err != nil {
-		return nil, fmt.Errorf("reading the policy: %w", err)
+		return nil, fmt.Errorf("reading the policy: %w", harden.Named(cfg.Policy, err))
 	}
 	return src, nil
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"net/url"
 	"strconv"
 	"strings"
@@ -404,7 +405,8 @@ func (d *onDisk) problem(a *Agent) string {
 	defer d.mu.Unlock()
 	if now := stamp(a.settings().Policy); now != d.stamp {
 		d.stamp, d.found = now, ""
-		if _, _, err := LoadPolicy(a.settings(), a.keys, a.ledger); err != nil {
+		_, _, err := LoadPolicy(a.settings(), a.keys, a.ledger)
+		if replaced := new(harden.ReplacedError); err != nil && !errors.As(err, &replaced) { // a start can read it
 			d.found = "the policy cannot be used: " + strings.TrimSpace(err.Error())
 		}
 	}

@@ -137,6 +137,7 @@ func restrictFiles(allowed []landlock.Rule) error {
 	// A variable of the whole process, and meant for all of it: the resolver of libc would need
 	// files that are closed from here on.
 	net.DefaultResolver.PreferGo = true
+	net.DefaultResolver.Dial = askNameServer
 	if err := landlock.V11.BestEffort().RestrictPaths(allowed...); err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}

@@ -108,12 +108,17 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	// before listening: from the first byte of a stranger on, this process reaches the files it
 	// needs only.
 	if !o.Embedded {
+		unfollowed := harden.Unfollowed()
 		status.OpenProcess() // which metrics need, and which cannot be opened afterwards
 		confined, err := harden.Confine(o.Config, harden.Paths{})
 		if err != nil {
 			return s, &StepError{StepHardening, err}
 		}
 		measures = append(measures, confined...)
+		if unfollowed != "" && harden.Confined(confined) {
+			o.Logger.Warn("run as root, the wallet loses its relays and nodes when this file is replaced: give "+
+				"it a user of its own", "component", "agent", "file", unfollowed)
+		}
 	}
 	var foresee func() []string // what is embedded has got its keys otherwise
 	if !o.Embedded {

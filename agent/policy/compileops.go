@@ -55,8 +55,14 @@ func (c *compiler) readOperations(m yamlnode.Mapping, r *rule) {
 	if r.entries == nil {
 		r.entries = []opEntry{}
 	}
-	if r.takeover && !slices.ContainsFunc(r.entries, func(e opEntry) bool { return !e.group && canTakeOver(e.name) }) {
+	able := slices.DeleteFunc(slices.Clone(r.entries), func(e opEntry) bool { return e.group || !canTakeOver(e.name) })
+	switch {
+	case !r.takeover:
+	case len(able) == 0:
 		c.Warn(m.Key("takeover"), "takeover is given, but the rule names neither account_update nor account_update2")
+	case !slices.ContainsFunc(able, func(e opEntry) bool { return !e.changesNoKey() }):
+		c.Warn(m.Key("takeover"), "takeover is given, but %s changes no key here: each is {present: false}; leave "+
+			"takeover out", able[0].name)
 	}
 }
 
@@ -209,6 +215,13 @@ var operationRoles = []hive.Role{hive.Posting, hive.Active, hive.Signing}
 func canTakeOver(name string) bool {
 	d, ok := hive.DefinitionOf(name)
 	return ok && len(d.Takeover) > 0
+}
+
+// changesNoKey reports whether the entry takes only operations that leave out all that can take the
+// account over.
+func (e *opEntry) changesNoKey() bool {
+	d, _ := hive.DefinitionOf(e.name)
+	return !slices.ContainsFunc(d.Takeover, func(field string) bool { return !e.testsWithin(field, isPresent(false)) })
 }
 
 // fieldMatchers compiles the fields of an entry, sorted by name.

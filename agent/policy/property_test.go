@@ -229,3 +229,35 @@ func TestWhatNeverMatchesNeverDoes(t *testing.T) {
 		t.Errorf("%d rules and limits in all the policies", told)
 	}
 }
+
+var covered = regexp.MustCompile(`"([^"]+)" allows nothing that "([^"]+)" does not allow, too`)
+
+// Where check says that a rule allows nothing that another one does not allow, the other one
+// matches whatever it does.
+func TestWhatIsCoveredAddsNothing(t *testing.T) {
+	told, matched := 0, 0
+	property(t, 10, func(m maker, mod *model, p *policy.Policy, book *policy.Book) {
+		_, problems := policy.Compile("random.yaml", []byte(pen(m).model(mod)), policy.Options{})
+		by := covered.FindAllStringSubmatch(problems.String(), -1)
+		told += len(by)
+		for i := range 8 {
+			q := m.request(t, mod)
+			d := p.Decide(q.Request, book, noon.Add(time.Duration(i)*3*time.Hour))
+			names := map[string]bool{}
+			for _, r := range d.Rules {
+				names[r.Name] = d.Verdict != policy.Deny
+			}
+			for _, pair := range by {
+				if !names[pair[1]] {
+					continue
+				}
+				if matched++; !names[pair[2]] {
+					t.Errorf("%q matches, and %q does not: %+v %v", pair[1], pair[2], *q.Request, q.ops)
+				}
+			}
+		}
+	})
+	if told < 20 || matched == 0 {
+		t.Errorf("%d rules in all the policies, of which one matched %d times", told, matched)
+	}
+}

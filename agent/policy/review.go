@@ -24,6 +24,9 @@ func (c *compiler) review(p *Policy) {
 		c.reviewSocial(r, p.rules)
 		c.reviewRule(r, p.rules)
 		c.reviewTokens(r, p.limits)
+		c.reviewReceivers(r, p.rules)
+		c.reviewCovered(r)
+		c.reviewNarrower(r, p.rules)
 		c.reviewText(r)
 		if r.section == askSection {
 			c.warnWhile(c.options.NobodyToAsk, c.nodes[r],
@@ -37,7 +40,7 @@ func (c *compiler) review(p *Policy) {
 		c.reviewTests(&l.rule, p.rules)
 		c.reviewEntries(&l.rule)
 		c.reviewWhere(l)
-		c.reviewUnmet(l, p.rules)
+		c.reviewUnmet(l, p.rules, p.limits)
 		c.reviewNone(l)
 		if l.over {
 			c.warnWhile(c.options.NobodyToAsk, c.nodes[&l.rule],

@@ -180,8 +180,8 @@ func (e *opEntry) refuses(field string, v value) bool {
 }
 
 // reviewUnmet warns of a limit that counts nothing, since no rule lets pass what it counts.
-func (c *compiler) reviewUnmet(l *limit, rules []*rule) {
-	permits, met := false, false
+func (c *compiler) reviewUnmet(l *limit, rules []*rule, limits []*limit) {
+	permits, met, alone := false, false, false
 	var where []matcher // what the rules say of the elements that are summed up
 	for _, r := range rules {
 		if !r.section.permits() {
@@ -191,6 +191,9 @@ func (c *compiler) reviewUnmet(l *limit, rules []*rule) {
 		for _, e := range r.asked() {
 			if l.touches(r, e) {
 				met, where = true, append(where, l.of.elements(r, e))
+				alone = alone || !slices.ContainsFunc(limits, func(other *limit) bool {
+					return other != l && other.sumsAll(r, e)
+				})
 			}
 		}
 	}
@@ -204,12 +207,48 @@ func (c *compiler) reviewUnmet(l *limit, rules []*rule) {
 		c.Warn(c.nodes[&l.rule], "limit %q sums up nothing: what fits where fits no rule%s; compare the values, large "+
 			"and small letters too", l.name, l.of.unmet(where))
 	case l.of != nil:
+		const leftOut = "limit %q sums up only what has .%s, which no rule tests: an app leaves it out, and " +
+			"nothing is counted; "
 		if wanted, tested := l.of.misspelt(where); wanted != "" {
-			c.Warn(c.nodes[&l.rule], "limit %q sums up only what has .%s, which no rule tests: an app leaves it "+
-				"out, and "+
-				"nothing is counted; did you mean .%s?", l.name, wanted, tested)
+			c.Warn(c.nodes[&l.rule], leftOut+"did you mean .%s?", l.name, wanted, tested)
+		} else if wanted := l.of.untested(where); wanted != "" && alone {
+			c.Warn(c.nodes[&l.rule], leftOut+"test it in the rules, too, or take it out of where", l.name, wanted)
 		}
 	}
+}
+
+// untested returns a member that where wants, of which no rule says anything, though each says
+// something of others; "" if there is none. Of the moves that are known here, those are members
+// that an application cannot leave out.
+func (t *tokenSum) untested(elements []matcher) string {
+	for _, want := range membersOf(t.where, nil) {
+		if takesAbsent(want.matcher) || knownMember(want.path) {
+			continue
+		}
+		if every(elements, func(m matcher) bool {
+			own := membersOf(m, nil)
+			return len(own) > 0 && !slices.ContainsFunc(own, func(one inside) bool {
+				n := min(len(one.path), len(want.path))
+				return slices.Equal(one.path[:n], want.path[:n])
+			})
+		}) {
+			return strings.Join(want.path, ".")
+		}
+	}
+	return ""
+}
+
+// knownMember reports whether one of the moves of tokens that are known here has a member.
+func knownMember(path []string) bool {
+	return slices.ContainsFunc(slices.Concat(tokenMoves, nftMoves, otherActions), func(move tokenMove) bool {
+		return inside{path, anything{}}.reach(move.json(unknown)).kind != isAbsent
+	})
+}
+
+// sumsAll reports whether the limit sums up each element that an entry lets through.
+func (l *limit) sumsAll(r *rule, e *opEntry) bool {
+	return l.measure == measureSum && !l.observe && l.touches(r, e) && l.leaves(r.only(e)) == "" &&
+		(l.of.where == nil || within(l.of.elements(r, e), l.of.where))
 }
 
 // misspelt returns a member that where wants and no rule tests, with one of nearly the same name

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -217,9 +218,10 @@ const aSentence = 10
 func free(re *syntax.Regexp, at int, of string) bool {
 	switch re.Op {
 	case syntax.OpStar, syntax.OpPlus:
-		return wide(re.Sub[0], of) || free(re.Sub[0], at, of)
+		return wide(re.Sub[0], of) || free(re.Sub[0], at, of) || of == inSentences && takesSentence(re)
 	case syntax.OpRepeat:
-		return (re.Max < 0 || re.Max >= aSentence) && wide(re.Sub[0], of) || re.Max != 0 && free(re.Sub[0], at, of)
+		return (re.Max < 0 || re.Max >= aSentence) && wide(re.Sub[0], of) || re.Max != 0 && free(re.Sub[0], at, of) ||
+			of == inSentences && takesSentence(re)
 	case syntax.OpCapture, syntax.OpQuest:
 		return free(re.Sub[0], at, of)
 	case syntax.OpConcat:
@@ -240,6 +242,18 @@ func free(re *syntax.Regexp, at int, of string) bool {
 		return slices.ContainsFunc(re.Sub, func(one *syntax.Regexp) bool { return free(one, at, of) })
 	}
 	return false
+}
+
+// smallSentences are sentences as an expression takes them that repeats words: with what stands
+// between words at the end, or at the begin of each.
+var smallSentences = []string{"i owe mallory my house ", " i owe mallory my house", "i owe mallory my house",
+	"i, owe, mallory, ", "I owe mallory ", "i owe mallory ", "i_owe_mallory_", "i-owe-mallory-", "i.owe.mallory.",
+	"i\nowe\nmallory\n", "i; owe; mallory; ", "i/owe/mallory/"}
+
+// takesSentence reports whether an expression takes a sentence that nobody has written into it.
+func takesSentence(re *syntax.Regexp) bool {
+	whole, err := regexp.Compile(`\A(?:` + re.String() + `)\z`)
+	return err == nil && slices.ContainsFunc(smallSentences, whole.MatchString)
 }
 
 // wild reports whether the expression ends, or begins, with a star of any character.

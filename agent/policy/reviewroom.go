@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"math/big"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,23 +19,102 @@ func (c *compiler) reviewAssets(b binding) {
 	if !ok || len(d.Spends) != 1 {
 		return
 	}
-	var let []string
+	var let []hive.Symbol
 	for _, symbol := range []hive.Symbol{hive.HIVE, hive.HBD, hive.VESTS} {
 		if b.entry.fits(d.Spends[0].Field, hive.Asset{Amount: 1, Symbol: symbol}) == nil &&
 			b.entry.maySell(d.Spends[0].Field, symbol) {
-			let = append(let, symbol.String())
+			let = append(let, symbol)
 		}
 	}
 	one := b.rule.only(b.entry)
 	for _, l := range b.limits {
 		if l.measure != measureSpend || l.over || len(let) == 0 || l.leaves(one) != "" ||
-			!boundAlways(b.rule.when, []schedule{l.when}) ||
-			slices.ContainsFunc(l.quotas, func(q quota) bool { return slices.Contains(let, q.unit) }) {
+			!boundAlways(b.rule.when, []schedule{l.when}) {
 			continue
 		}
-		c.Warn(c.nodes[b.rule], "%q never lets %s through: limit %q counts it and names no %s, and an asset that is "+
-			"not named has no room; add it there", b.rule.name, b.entry.name, l.name, strings.Join(let, " or "))
+		named := slices.DeleteFunc(slices.Clone(let), func(symbol hive.Symbol) bool {
+			return !slices.ContainsFunc(l.quotas, func(q quota) bool { return q.unit == symbol.String() })
+		})
+		if len(named) == 0 {
+			var words []string
+			for _, symbol := range let {
+				words = append(words, symbol.String())
+			}
+			c.Warn(c.nodes[b.rule], "%q never lets %s through: limit %q counts it and names no %s, and an asset that "+
+				"is not named has no room; add it there", b.rule.name, b.entry.name, l.name,
+				strings.Join(words, " or "))
+		} else if least := l.aboveAll(named, b.entry.testOf(d.Spends[0].Field)); least != "" {
+			c.Warn(c.nodes[b.rule], "%q never lets %s through: it is %s at least, and limit %q has room for %s; "+
+				"let less through, or give the limit more room", b.rule.name, b.entry.name, least, l.name,
+				l.roomFor(named))
+		}
 	}
+}
+
+// aboveAll returns the least amount that a test takes of the first of some assets, if of each it is
+// more than the limit ever has room for; else "".
+func (l *limit) aboveAll(symbols []hive.Symbol, amount matcher) (least string) {
+	for _, symbol := range symbols {
+		asset := hive.Asset{Amount: leastOf(amount, symbol), Symbol: symbol}
+		if assetRat(asset.Amount, symbol.Decimals()).Cmp(l.mostOf(symbol)) <= 0 {
+			return ""
+		}
+		least = cmp.Or(least, asset.String())
+	}
+	return least
+}
+
+// mostOf returns how much of an asset the limit has room for at most.
+func (l *limit) mostOf(symbol hive.Symbol) (most *big.Rat) {
+	for _, q := range l.quotas {
+		if q.unit == symbol.String() && (most == nil || q.most.Cmp(most) < 0) {
+			most = q.most
+		}
+	}
+	return most
+}
+
+// roomFor returns how much room the limit has at most for some assets.
+func (l *limit) roomFor(symbols []hive.Symbol) string {
+	var words []string
+	for _, symbol := range symbols {
+		words = append(words, ratText(l.mostOf(symbol))+" "+symbol.String())
+	}
+	return strings.Join(words, " and ")
+}
+
+// leastOf returns an amount of an asset below which a test takes nothing, zero if it is not known.
+func leastOf(m matcher, symbol hive.Symbol) (least int64) {
+	either := func(list []matcher) int64 {
+		least := int64(math.MaxInt64)
+		for _, one := range list {
+			least = min(least, leastOf(one, symbol))
+		}
+		return least
+	}
+	switch m := m.(type) {
+	case equals:
+		if m.asset.Symbol != symbol {
+			return math.MaxInt64 // of another asset
+		}
+		return m.asset.Amount
+	case bound:
+		switch {
+		case m.limit.asset.Symbol != symbol:
+			return math.MaxInt64
+		case !m.upper:
+			return m.limit.asset.Amount
+		}
+	case oneOf:
+		return either(m)
+	case *literals:
+		return either(m.list)
+	case allOf:
+		for _, one := range m {
+			least = max(least, leastOf(one, symbol))
+		}
+	}
+	return least
 }
 
 // shortestBudget is how long a window has to be for a budget to be one: whoever writes 24m or 1m

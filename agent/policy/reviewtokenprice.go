@@ -49,7 +49,7 @@ func atAnyTokenPrice(r *rule, e *opEntry) string {
 		return ""
 	case whole:
 		return "custom_json with this id lets all of Hive-Engine through, orders at any price too; say what it may " +
-			"do, such as json: {each: {.contractName: tokens, .contractAction: transfer}}"
+			"do, such as json: {each: {.contractName: tokens, .contractAction: transfer, .contractPayload.to: bob}}"
 	}
 	order := tokenOrders[i]
 	if order.price == "" {

@@ -1,0 +1,138 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+
+	"pksa/agent/yamlnode"
+)
+
+// What is written and changes nothing, since something beside it takes all of that. Whoever wrote
+// it believes that it narrows the other.
+
+// reviewCovered warns of entries of a rule with tests of their own that another entry takes whole.
+// A rule that forbids or counts loses nothing by it.
+func (c *compiler) reviewCovered(r *rule) {
+	if !r.section.permits() || r.ordered {
+		return
+	}
+	for i, n := range c.entryNodes(r) {
+		e := &r.entries[i]
+		for j := range r.entries {
+			other := &r.entries[j]
+			// Of two that are the same the second one is too much.
+			if i == j || len(e.fields) == 0 || !e.coveredBy(r, other) || other.coveredBy(r, e) && i < j {
+				continue
+			}
+			c.Warn(c.entryName(n), "%s here changes nothing: one entry is enough, and another one of %q takes all of "+
+				"it; narrow that one, or take this one out", e.name, r.name)
+			break
+		}
+	}
+}
+
+// coveredBy reports whether another entry matches whatever this one does, in rules of one section.
+func (e *opEntry) coveredBy(r *rule, other *opEntry) bool {
+	// Where it allows, a group is less than its key can sign.
+	if other.group && r.section == allowSection && !slices.Contains(inGroupAlways, e.name) {
+		return false
+	}
+	return e.within(r, other) && (r.section == allowSection || !r.doubtful(e, &rule{entries: []opEntry{*other}}))
+}
+
+// inGroupAlways are the operations of the group posting of which it allows all, whatever they do.
+var inGroupAlways = []string{groupPosting, "vote", "comment", "delete_comment", "claim_reward_balance"}
+
+// reviewNarrower warns of a rule that allows only what another rule allows, too.
+func (c *compiler) reviewNarrower(r *rule, rules []*rule) {
+	if !r.narrows() {
+		return
+	}
+	for i, other := range rules {
+		// Of two that are the same the second one is too much.
+		if other == r || !other.narrows() || !other.allowsAll(r) ||
+			r.allowsAll(other) && i > slices.Index(rules, r) {
+			continue
+		}
+		c.Warn(c.nodes[r], "%q allows nothing that %q does not allow, too: a rule takes nothing away from another; "+
+			"narrow that one, or take this one out", r.name, other.name)
+		return
+	}
+}
+
+// narrows reports whether a rule does nothing else than to allow something. One for a login also
+// says how long its sessions are.
+func (r *rule) narrows() bool {
+	return r.section == allowSection && !r.observe && !r.ordered && !r.takeover && !r.kinds[Auth]
+}
+
+// allowsAll reports whether a rule allows at each time all that another one allows.
+func (r *rule) allowsAll(other *rule) bool {
+	return boundAlways(other.when, []schedule{r.when}) && !slices.ContainsFunc(other.asked(), func(e *opEntry) bool {
+		return r.leaves(other.only(e)) != "" || e != nil && !slices.ContainsFunc(r.entries, func(own opEntry) bool {
+			return e.coveredBy(other, &own)
+		})
+	})
+}
+
+// oneIsEnough finds a list of tests that was meant as tests of which all have to fit: one of them
+// takes all of another, or two of them take everything.
+func oneIsEnough(p *place) string {
+	list, ok := p.matcher.(oneOf)
+	if !ok || p.node.Kind != yamlnode.List || len(list) > mostPieces {
+		return ""
+	}
+	for i, one := range list {
+		for j, other := range list {
+			// A value beside a test that takes it is no more than too much.
+			if i == j || p.node.Items[i].Kind != yamlnode.Map || p.node.Items[j].Kind != yamlnode.Map {
+				continue
+			}
+			switch {
+			case i < j && takeAll(one, other):
+				return fmt.Sprintf("%s: in a list one test is enough, and one of these two takes whatever the other "+
+					"one does not; where both have to fit, write them into one map, and under one not", p.name)
+			case p.rule.section.permits() && within(one, other) && !(within(other, one) && i < j) && !comparesJSON(p):
+				return fmt.Sprintf("%s: in a list one test is enough, and one of these takes all that another one "+
+					"takes, which so changes nothing; where both have to fit, write them into one map", p.name)
+			}
+		}
+	}
+	return ""
+}
+
+// comparesJSON reports whether what cannot be read may fit one test and not another, in a rule for
+// which that counts.
+func comparesJSON(p *place) bool { return !p.allows() && (p.shape.hasMembers() || p.shape.absent) }
+
+// takeAll reports whether of two tests one takes whatever the other one does not: of the assets and
+// kinds that they are about.
+func takeAll(a, b matcher) bool {
+	if one, ok := theOne(a).(noneOf); ok {
+		if other, ok := theOne(b).(noneOf); ok {
+			return apart(one.matcher, other.matcher)
+		}
+		return within(one.matcher, b)
+	}
+	if _, ok := theOne(b).(noneOf); ok {
+		return takeAll(b, a)
+	}
+	low, ok := theOne(a).(bound)
+	high, both := theOne(b).(bound)
+	if !ok || !both || low.upper == high.upper {
+		return false
+	}
+	if low.upper {
+		low, high = high, low
+	}
+	order, known := compareBound(low.limit, high.limit)
+	return known == yes && order >= 0
+}
+
+// theOne returns the one test of a map.
+func theOne(m matcher) matcher {
+	if all, ok := m.(allOf); ok && len(all) == 1 {
+		return all[0]
+	}
+	return m
+}

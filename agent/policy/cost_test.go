@@ -150,3 +150,33 @@ func BenchmarkManyRulesOfOneApp(b *testing.B) {
 		})
 	}
 }
+
+// A file that a program wrote is checked in a time that grows with its length, not with its square.
+func TestCostOfChecking(t *testing.T) {
+	rules := func(n int) string {
+		var b strings.Builder
+		b.WriteString("version: 1\nallow:\n")
+		for i := range n {
+			fmt.Fprintf(&b, "  - {name: a%d, request: sign, apps: [one], operations: [vote: {author: user%d}]}\n", i, i)
+		}
+		return b.String()
+	}
+	entries := func(n int) string {
+		var b strings.Builder
+		b.WriteString("version: 1\nallow: [{name: a, request: sign, apps: [one], operations: [comment")
+		for i := range n {
+			fmt.Fprintf(&b, ", vote: {author: user%d}", i)
+		}
+		b.WriteString("]}]\n")
+		return b.String()
+	}
+	for name, file := range map[string]func(int) string{"rules": rules, "entries": entries} {
+		cost := func(n int) float64 {
+			src := []byte(file(n))
+			return testing.AllocsPerRun(1, func() { policy.Compile("p.yaml", src, policy.Options{}) })
+		}
+		if a, b := cost(400), cost(800); b > 2.5*a {
+			t.Errorf("%v allocations for 400 %s, %v for 800", a, name, b)
+		}
+	}
+}

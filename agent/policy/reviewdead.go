@@ -10,10 +10,14 @@ import (
 // What is written and changes nothing, since something beside it takes all of that. Whoever wrote
 // it believes that it narrows the other.
 
+// mostReviewed is how many rules of a file, or entries of a rule, are compared with each other. Who
+// has more lets a program write them.
+const mostReviewed = 300
+
 // reviewCovered warns of entries of a rule with tests of their own that another entry takes whole.
 // A rule that forbids or counts loses nothing by it.
 func (c *compiler) reviewCovered(r *rule) {
-	if !r.section.permits() || r.ordered {
+	if !r.section.permits() || r.ordered || len(r.entries) > mostReviewed {
 		return
 	}
 	for i, n := range c.entryNodes(r) {
@@ -45,7 +49,7 @@ var inGroupAlways = []string{groupPosting, "vote", "comment", "delete_comment", 
 
 // reviewNarrower warns of a rule that allows only what another rule allows, too.
 func (c *compiler) reviewNarrower(r *rule, rules []*rule) {
-	if !r.narrows() {
+	if !r.narrows() || len(rules) > mostReviewed {
 		return
 	}
 	for i, other := range rules {

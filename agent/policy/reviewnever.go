@@ -181,7 +181,7 @@ func (e *opEntry) refuses(field string, v value) bool {
 
 // reviewUnmet warns of a limit that counts nothing, since no rule lets pass what it counts.
 func (c *compiler) reviewUnmet(l *limit, rules []*rule, limits []*limit) {
-	permits, met, alone := false, false, false
+	permits, met := false, false
 	var where []matcher // what the rules say of the elements that are summed up
 	for _, r := range rules {
 		if !r.section.permits() {
@@ -191,9 +191,6 @@ func (c *compiler) reviewUnmet(l *limit, rules []*rule, limits []*limit) {
 		for _, e := range r.asked() {
 			if l.touches(r, e) {
 				met, where = true, append(where, l.of.elements(r, e))
-				alone = alone || !slices.ContainsFunc(limits, func(other *limit) bool {
-					return other != l && other.sumsAll(r, e)
-				})
 			}
 		}
 	}
@@ -211,7 +208,7 @@ func (c *compiler) reviewUnmet(l *limit, rules []*rule, limits []*limit) {
 			"nothing is counted; "
 		if wanted, tested := l.of.misspelt(where); wanted != "" {
 			c.Warn(c.nodes[&l.rule], leftOut+"did you mean .%s?", l.name, wanted, tested)
-		} else if wanted := l.of.untested(where); wanted != "" && alone {
+		} else if wanted := l.of.untested(where); wanted != "" && l.alone(rules, limits) {
 			c.Warn(c.nodes[&l.rule], leftOut+"test it in the rules, too, or take it out of where", l.name, wanted)
 		}
 	}
@@ -242,6 +239,18 @@ func (t *tokenSum) untested(elements []matcher) string {
 func knownMember(path []string) bool {
 	return slices.ContainsFunc(slices.Concat(tokenMoves, nftMoves, otherActions), func(move tokenMove) bool {
 		return inside{path, anything{}}.reach(move.json(unknown)).kind != isAbsent
+	})
+}
+
+// alone reports whether no other limit sums up all of what a rule lets through that this one counts
+// some of.
+func (l *limit) alone(rules []*rule, limits []*limit) bool {
+	return slices.ContainsFunc(rules, func(r *rule) bool {
+		return r.section.permits() && slices.ContainsFunc(r.asked(), func(e *opEntry) bool {
+			return l.touches(r, e) && !slices.ContainsFunc(limits, func(other *limit) bool {
+				return other != l && other.sumsAll(r, e)
+			})
+		})
 	})
 }
 

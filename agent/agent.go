@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/guard"
 	"pksa/agent/harden"
@@ -106,13 +107,14 @@ type Agent struct {
 	uncertain uncertain // broadcasts whose requests have ended
 	recent    recentIDs // ids of transactions that may be on their way
 	clock     wallClock
-	refusedAt atomic.Int64 // when a relay's refusal last had the keys compared, in ns since 1970
-	mismatch  mismatches   // held keys that do not fit the chain
-	guard     *guard.Watch // accounts that somebody else changed
-	dropped   drops        // requests without an answer
-	denials   denials      // requests that were denied
-	onDisk    onDisk       // whether the next start can use the policy file
-	trace     trace.Log    // what went wrong with requests in the last hour
+	refusedAt atomic.Int64  // when a relay's refusal last had the keys compared, in ns since 1970
+	mismatch  mismatches    // held keys that do not fit the chain
+	guard     *guard.Watch  // accounts that somebody else changed
+	dropped   drops         // requests without an answer
+	denials   denials       // requests that were denied
+	onDisk    onDisk        // whether the next start can use the policy file
+	verifying audit.Reading // how far a verification of the audit trail is
+	trace     trace.Log     // what went wrong with requests in the last hour
 
 	toldFull map[hive.AccountName]time.Time // when the log spoke of its sessions. Owned by tidy
 

@@ -43,6 +43,7 @@ const (
 	MethodKeysCheck    = "keys.check"
 	MethodAuditPage    = "audit.page"
 	MethodAuditVerify  = "audit.verify"
+	MethodVerifying    = "audit.verifying"
 	MethodPending      = "pending"
 	MethodPendingWhole = "pending.whole"
 	MethodLogins       = "pending.logins"
@@ -186,6 +187,8 @@ func get[R any](f func() R) control.Handler {
 // Methods returns what the control socket of this agent offers.
 func (a *Agent) Methods() map[string]control.Handler {
 	m := a.admin()
+	verified := m.Trail()
+	verified.Progress = a.verifying.At
 	methods := map[string]control.Handler{
 		MethodStatus: get(a.Status),
 		MethodLive:   method(func(ctx context.Context, _ none) (none, error) { return none{}, a.Live(ctx) }),
@@ -229,7 +232,8 @@ func (a *Agent) Methods() map[string]control.Handler {
 		}),
 		MethodLedgerCopy:   method(func(context.Context, none) (LedgerCopy, error) { return m.CopyLedger() }),
 		MethodAuditPage:    method(m.Trail().Page),
-		MethodAuditVerify:  method(m.Trail().Verify),
+		MethodAuditVerify:  method(verified.Verify),
+		MethodVerifying:    get(a.verifying.Now),
 		MethodPending:      method(a.pending),
 		MethodPendingWhole: method(a.whole),
 		MethodLogins:       get(func() []PendingLogin { return a.pairings.logins(time.Now()) }),

@@ -35,6 +35,7 @@ func TestEveryMethodPromises(t *testing.T) {
 		agent.MethodPairLook: new(agent.PairAsk), agent.MethodPolicyReload: new(agent.PolicyStatus),
 		agent.MethodKeysReload: nil, agent.MethodKeysRelock: nil, agent.MethodKeysCheck: new([]agent.KeyCheck),
 		agent.MethodAuditPage:   new(audit.Page),
+		agent.MethodVerifying:   new(audit.HowFar),
 		agent.MethodAuditVerify: new(audit.Verified), agent.MethodPending: new([]agent.PendingRequest),
 		agent.MethodPendingWhole: new(agent.PendingRequest),
 		agent.MethodLogins:       new([]agent.PendingLogin),

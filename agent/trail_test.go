@@ -159,3 +159,21 @@ func TestReplayOfAsking(t *testing.T) {
 		}
 	})
 }
+
+// While the trail is verified, and afterwards, the agent tells how far that is.
+func TestVerifyingIsTold(t *testing.T) {
+	within(t, worldOptions{policy: trailPolicy}, func(t *testing.T, w *world) {
+		before, err := callMethod[audit.HowFar](t, w, agent.MethodVerifying, nil)
+		if err != nil || before != (audit.HowFar{}) {
+			t.Errorf("before: %+v, %v", before, err)
+		}
+		v, err := callMethod[audit.Verified](t, w, agent.MethodAuditVerify, audit.VerifyParams{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := callMethod[audit.HowFar](t, w, agent.MethodVerifying, nil)
+		if n := v.To - v.From + 1; err != nil || after != (audit.HowFar{Done: n, All: n}) || n == 0 {
+			t.Errorf("after %d records: %+v, %v", n, after, err)
+		}
+	})
+}

@@ -17,6 +17,8 @@
 package audit
 
 import (
+	"sync/atomic"
+
 	"pksa/agent/ledger"
 	"pksa/protocol/hive"
 )
@@ -30,6 +32,28 @@ type Trail struct {
 	// Progress, unless nil, is told by Verify how many records it has read, of how many.
 	Progress func(done, all uint64)
 }
+
+// Reading is how far a verification is, for those who wait for it. The zero value is ready. Its
+// methods may be called concurrently; of several verifications it is about the one that spoke last.
+type Reading struct{ done, all atomic.Uint64 }
+
+// At notes how many records were read, of how many.
+func (r *Reading) At(done, all uint64) {
+	r.all.Store(all)
+	r.done.Store(done)
+}
+
+// HowFar is how many records a verification has read, of how many.
+type HowFar struct {
+	Done uint64 `json:"done"`
+	All  uint64 `json:"all"`
+}
+
+// Promises returns the members that no answer of the agent lacks.
+func (HowFar) Promises() []string { return []string{"done", "all"} }
+
+// Now returns how far it is. Zeros are of a verification that has not begun.
+func (r *Reading) Now() HowFar { return HowFar{Done: r.done.Load(), All: r.all.Load()} }
 
 // Name returns what published checkpoints call the trail: 16 hexadecimal digits. It tells trails
 // apart and does not disclose the ledger's id.

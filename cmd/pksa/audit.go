@@ -129,12 +129,14 @@ that were published on the chain (setting audit.checkpoint_account).`,
 				}
 			}
 			shown := c.progress("checking", "record")
+			stop := c.whileVerifying(cmd.Context(), shown)
 			found, err := administer(cmd.Context(), c, agent.MethodAuditVerify, params,
 				func(ctx context.Context, m agent.Admin, p audit.VerifyParams) (audit.Verified, error) {
 					trail := m.Trail()
 					trail.Progress = shown.at
 					return trail.Verify(ctx, p)
 				})
+			stop()
 			shown.clear()
 			if err != nil {
 				return err
@@ -148,6 +150,39 @@ that were published on the chain (setting audit.checkpoint_account).`,
 	}
 	cmd.Flags().BoolVar(&chain, "chain", false, "compare with the checkpoints that were published on the chain")
 	return cmd
+}
+
+// whileVerifying shows a person how far the running agent is with a verification, until the
+// function that it returns is called. Without an agent, and by one of before this method, nothing
+// is shown.
+func (c *command) whileVerifying(ctx context.Context, shown *progress) (stop func()) {
+	cfg, err := c.settings()
+	if err != nil || shown.wide == 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(progressEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			var far audit.HowFar
+			if socket(cfg).Call(ctx, agent.MethodVerifying, nil, &far) != nil {
+				return
+			}
+			shown.at(far.Done, far.All)
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 // checkpoints asks the nodes for the checkpoints that were published.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/agent/control"
 	"pksa/agent/policy"
 	"pksa/agent/refund"
@@ -98,6 +99,43 @@ func TestLimitReleaseAsks(t *testing.T) {
 			t.Errorf("%q %s: status %d, %d given back: %s", c.typed, c.flag, status, released, said.String())
 		}
 	}
+}
+
+// Who waits at a terminal for a verification by the running agent sees how far that is.
+func TestProgressOfTheAgent(t *testing.T) {
+	m := newTerminal(t)
+	read := make(chan struct{}) // the person has read how far it is
+	home := serveMethods(t, map[string]control.Handler{
+		agent.MethodAuditVerify: func(ctx context.Context, _ []byte) (any, error) {
+			select {
+			case <-read:
+			case <-ctx.Done():
+			}
+			return audit.Verified{From: 1, To: 4000}, nil
+		},
+		agent.MethodVerifying: func(context.Context, []byte) (any, error) {
+			return audit.HowFar{Done: 1000, All: 4000}, nil
+		},
+	})
+	go func() {
+		var shown []byte
+		for part := make([]byte, 100); !bytes.Contains(shown, []byte("checking: 1000 of 4000 records, ")); {
+			n, err := m.person.Read(part)
+			if shown = append(shown, part[:n]...); err != nil {
+				return
+			}
+		}
+		close(read)
+		_, _ = io.Copy(io.Discard, m.person)
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var out strings.Builder
+	status := run(ctx, []string{"audit", "verify", "--home", home}, streams{strings.NewReader(""), &out, m.tty})
+	if status != 0 {
+		t.Errorf("status %d, nothing was shown: %s", status, out.String())
+	}
+	m.tty.Close()
 }
 
 // At a terminal of 80 columns no line is wider, whatever is said, and no command is broken.

@@ -19,6 +19,7 @@ func BenchmarkOpenPassphrase(b *testing.B) {
 		b.Fatal(err)
 	}
 	mustImport(b, s, "alice", hive.Posting, "alice")
+	b.ReportAllocs()
 	for b.Loop() {
 		mustOpen(b, path, unlock).Close()
 	}
@@ -38,6 +39,7 @@ func BenchmarkOpen10000(b *testing.B) {
 	if _, err := s.Add(batch, keystore.AddOptions{}); err != nil {
 		b.Fatal(err)
 	}
+	b.ReportAllocs()
 	for b.Loop() {
 		mustOpen(b, path, unlock).Close()
 	}
@@ -45,6 +47,7 @@ func BenchmarkOpen10000(b *testing.B) {
 
 func BenchmarkProveKept(b *testing.B) {
 	k, relay := aliceKey(b), key("relay").Public()
+	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := k.Prove(relay, "1700000000000"); err != nil {
 			b.Fatal(err)
@@ -58,6 +61,7 @@ func BenchmarkProveNewRelay(b *testing.B) {
 	for i := range relays {
 		relays[i] = key(fmt.Sprint("relay ", i)).Public()
 	}
+	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		if _, err := k.Prove(relays[i%len(relays)], "1700000000000"); err != nil {
 			b.Fatal(err)
@@ -67,9 +71,22 @@ func BenchmarkProveNewRelay(b *testing.B) {
 
 func BenchmarkSign(b *testing.B) {
 	k, digest := aliceKey(b), hive.HashText("text")
+	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := k.Sign(digest); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Challenges are signed so. The number of attempts depends on the digest.
+func BenchmarkSignCanonical(b *testing.B) {
+	k, i := aliceKey(b), 0
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := k.SignCanonical(hive.Digest{byte(i), byte(i >> 8)}); err != nil {
+			b.Fatal(err)
+		}
+		i++
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"pksa/protocol"
+	"pksa/protocol/hive"
+	"pksa/protocol/secret"
 )
 
 func BenchmarkDecodeForWallet(b *testing.B) {
@@ -74,5 +76,37 @@ func BenchmarkCheckChallenge(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func BenchmarkDecodeChallengeReqData(b *testing.B) {
+	payload := []byte(`{"key_type":"posting","challenge":"{\"login\":\"alice\",\"ts\":1700000000000}",` +
+		`"decrypt":false,"nonce":1700000000000}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := protocol.DecodeChallengeReqData(payload); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkEncodeChallengeAckData(b *testing.B) {
+	data := protocol.ChallengeAckData{PubKey: hive.PrivateKeyFromSeed("bench").Public(),
+		Challenge: secret.Text(strings.Repeat("1f", 65))}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := data.Encode(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecodeAuthReqData(b *testing.B) {
+	payload := []byte(`{"app":{"name":"bot","description":"a bot","icon":""},"token":""}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := protocol.DecodeAuthReqData(payload); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

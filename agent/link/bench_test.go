@@ -1,6 +1,7 @@
 package link_test
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"testing"
@@ -65,4 +66,36 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// BenchmarkServe measures a request that arrives and its answer, one at a time, with a proof that
+// costs nothing. The other end, which runs here too, takes about as much.
+func BenchmarkServe(b *testing.B) {
+	r := &relay{}
+	w := &world{relay: r, net: &network{relay: r}, done: make(chan struct{})}
+	arrived := make(chan link.Delivery)
+	set := link.Options{RegisterRate: 1e6, Handler: func(_ context.Context, d link.Delivery) { arrived <- d }}
+	fill(&set, w)
+	l, err := link.New(set)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := l.SetAccounts(accounts("alice")); err != nil {
+		b.Fatal(err)
+	}
+	w.run(b, l)
+	for l.Status().Registered < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	asked, n := r.lastPeer(), 0
+	b.ReportAllocs()
+	for b.Loop() {
+		asked.send(request("alice", n))
+		<-arrived
+		if err := l.Answer(b.Context(), "alice", nack(n)); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+	w.close()
 }

@@ -82,6 +82,7 @@ func BenchmarkStrangersAgainstNames(b *testing.B) {
 		}
 		q := sign("one", hive.Active, ops...)
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
 			for b.Loop() {
 				p.Decide(q, nil, noon)
 			}
@@ -92,6 +93,7 @@ func BenchmarkStrangersAgainstNames(b *testing.B) {
 func BenchmarkCompileNamesOnOneLine(b *testing.B) {
 	for _, n := range []int{10_000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
 			for b.Loop() {
 				customers(b, n)
 			}
@@ -144,6 +146,7 @@ func BenchmarkManyRulesOfOneApp(b *testing.B) {
 	for _, to := range []string{"customer7", "stranger"} {
 		q := pay(b, to)
 		b.Run(to, func(b *testing.B) {
+			b.ReportAllocs()
 			for b.Loop() {
 				p.Decide(q, nil, noon)
 			}

@@ -37,6 +37,7 @@ func BenchmarkRequest(b *testing.B) {
 					wallet.send(message{"cmd": "sign_ack", "uuid": id, "data": "d", "pok": proof})
 				}
 			}()
+			b.ReportAllocs()
 			b.ResetTimer()
 			asked, answered := 0, 0
 			for answered < b.N {

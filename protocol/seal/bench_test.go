@@ -116,3 +116,11 @@ func BenchmarkSeal(b *testing.B) {
 		seal.Seal(authKey, clear, [8]byte{1})
 	}
 }
+
+func BenchmarkBinding(b *testing.B) {
+	request := sealed(b, voteRequest).Digest()
+	b.ReportAllocs()
+	for b.Loop() {
+		seal.Binding(authKey, request, "challenge_ack", voteRequest)
+	}
+}

@@ -27,6 +27,10 @@ var notSecret = map[string]string{
 	"agent/ledger.edit.key":             "of a store of keys and values",
 	"agent/policy.fieldUse.key":         "of a mapping in YAML",
 	"agent/policy.keyDoc.key":           "of a mapping in YAML",
+	"cmd/pksa-bench.session.authKey":    "of a wallet that is made up, and gone with the benchmark",
+	"cmd/pksa-bench.sample.authKey":     "of a wallet that is made up, and gone with the benchmark",
+	"cmd/pksa-bench.application.secret": "of a wallet that is made up, and gone with the benchmark",
+	"cmd/pksa-bench.world.secret":       "of a wallet that is made up, and gone with the benchmark",
 }
 
 // whole are the types outside of package secret that write nothing of their fields, or only what

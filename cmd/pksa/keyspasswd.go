@@ -215,9 +215,11 @@ func (c *command) relock(ctx context.Context, next string) error {
 	}
 	defer secret.Wipe()
 	// An identity that was made stays whatever happens: it may be what opens the keystore now.
+	ledger.Crashpoint("new lock not asked yet")
 	err = socket(cfg).Call(ctx, agent.MethodKeysRelock, agent.ReloadParams{Secret: secret.Bytes()}, nil)
 	if err != nil {
 		return err
 	}
+	ledger.Crashpoint("new lock made")
 	return c.printLock(cfg, next)
 }

@@ -61,11 +61,9 @@ var unsaid = []string{
 	"a rule below allow that takes", "room in the limit, or", "the clocks of this machine and of",
 	"a person says yes", "what was missing is there", "is looked at and accepted", "is not paused any more",
 	"the operator paused the wallet", // names what was done; status leads on
-	// What the doctor advises, in the states that package doctor makes (TestFaults); the commands
-	// are those that texts of these states name elsewhere.
-	"a first key comes in by", "a first app is made by", "another secret for it comes from",
-	"put the new one in its place",
-	"mend the place that", "until `pksa policy check` finds no error", "see by `pksa limit list` what counted",
+	// What the doctor advises of a wallet that runs, in the states that package doctor makes
+	// (TestFaults); the commands are those that texts of these states name elsewhere.
+	"another secret for it comes from", "see by `pksa limit list` what counted",
 	"at fault; `pksa session release --help`",
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -197,21 +198,38 @@ func (o *opener) wipe() {
 	if o.plugins != nil {
 		o.plugins.wipe()
 	}
+	for _, id := range o.identities {
+		if key, ok := id.(fileKey); ok {
+			clear(key)
+		}
+	}
 }
 
 // clone returns a copy that shares nothing with o that Wipe would reach.
 func (o *opener) clone() *opener {
-	c := &opener{passphrase: o.passphrase.clone(), recipients: o.recipients, ui: o.ui, unnamed: o.unnamed}
+	c := o.sharing()
+	c.passphrase = o.passphrase.clone()
 	if o.plugins != nil {
 		c.plugins = o.plugins.clone()
 	}
-	for _, id := range o.identities {
-		if p, ok := id.(*pluginIdentity); ok {
-			id = &pluginIdentity{p.text, p.name, c}
+	for i, id := range c.identities {
+		if key, ok := id.(fileKey); ok {
+			c.identities[i] = fileKey(bytes.Clone(key))
 		}
-		c.identities = append(c.identities, id)
 	}
 	return c
+}
+
+// sharing returns a copy that shares all that Wipe reaches.
+func (o *opener) sharing() *opener {
+	c := *o
+	c.identities = slices.Clone(o.identities)
+	for i, id := range c.identities {
+		if p, ok := id.(*pluginIdentity); ok {
+			c.identities[i] = &pluginIdentity{p.text, p.name, &c}
+		}
+	}
+	return &c
 }
 
 func (o *opener) isZero() bool { return len(o.identities) == 0 && len(o.passphrase.Bytes()) == 0 }

@@ -35,9 +35,10 @@ type PluginUI struct {
 	Ask func(label string, hidden bool) ([]byte, error)
 }
 
-// WithPlugins returns the same Unlock, whose plugins reach a person by ui.
+// WithPlugins returns the same Unlock, whose plugins reach a person by ui. To wipe one of the two
+// is to wipe both.
 func (u Unlock) WithPlugins(ui PluginUI) Unlock {
-	o := u.open().clone()
+	o := u.open().sharing()
 	o.ui = ui
 	return o.hide()
 }

@@ -1,6 +1,20 @@
 package keystore
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
+
+// Holds returns the passphrase or the file key that an Unlock holds.
+func Holds(u Unlock) string {
+	held := bytes.Clone(u.open().passphrase.Bytes())
+	for _, id := range u.open().identities {
+		if key, ok := id.(fileKey); ok {
+			held = append(held, key...)
+		}
+	}
+	return string(held)
+}
 
 // PluginWait sets how long a plugin may take, and returns what sets it back.
 func PluginWait(d time.Duration) (back func()) {

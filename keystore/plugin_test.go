@@ -257,6 +257,22 @@ func TestPluginRecipientNamed(t *testing.T) {
 	mustOpen(t, made, unlockWith(t, plugintest.Bare("plain one")))
 }
 
+// To wipe what plugins reach a person by is to wipe what it was made of, a passphrase or a file
+// key.
+func TestWithPluginsShares(t *testing.T) {
+	for _, text := range []string{passphrase, "PKSA-FILE-KEY-" + strings.Repeat("ab", 16)} {
+		unlock := unlockWith(t, text)
+		copied := unlock.WithPlugins(keystore.PluginUI{})
+		if keystore.Holds(unlock) != keystore.Holds(copied) || strings.Trim(keystore.Holds(unlock), "\x00") == "" {
+			t.Errorf("%d bytes are held by one", len(keystore.Holds(unlock)))
+		}
+		copied.Wipe()
+		if strings.Trim(keystore.Holds(unlock), "\x00") != "" {
+			t.Error("the original still has it")
+		}
+	}
+}
+
 // What is handed over opens this state of the file and no other one, without the plugin, and locks
 // nothing.
 func TestPluginHandover(t *testing.T) {

@@ -16,7 +16,8 @@ func (c *command) keystoreCommand() *cobra.Command {
 	return groupCommand("keystore", "Change what opens the keystore",
 		`The keystore is opened by one passphrase, or by one or more age identities: the
 one of the setting unlock, and recipients beside it, such as that of an identity
-that is kept offline for the day on which the other one is lost.`,
+that is kept offline for the day on which the other one is lost. Identities and
+recipients of age plugins, such as those of a TPM or a YubiKey, are among them.`,
 		c.passwdCommand(), c.recipients())
 }
 

@@ -18,13 +18,15 @@ import (
 )
 
 // The versions of the content that are read. The second is written where a signing key is kept, the
-// third while a key is being rotated, and only there: a program that does not know such keys says
-// that a newer one wrote the file, and one that does not meet them can still open it.
+// third while a key is being rotated, the fourth where a recipient is one of an age plugin, and
+// only there: a program that does not know such keys or recipients says that a newer one wrote the
+// file, and one that does not meet them can still open it.
 const (
 	firstVersion    = 1
 	signingVersion  = 2
 	rotationVersion = 3
-	contentVersion  = rotationVersion // the newest
+	pluginVersion   = 4
+	contentVersion  = pluginVersion // the newest
 )
 
 // beforeMark begins the member of a key that a rotation replaced, as in old_posting.
@@ -55,6 +57,9 @@ func place(role hive.Role) (int, bool) {
 
 // version returns the version to write.
 func (c *content) version() int {
+	if slices.ContainsFunc(c.recipients, isOfPlugin) {
+		return pluginVersion
+	}
 	for _, keys := range c.before {
 		if *keys != (ring{}) {
 			return rotationVersion

@@ -151,7 +151,7 @@ func TestContentRefused(t *testing.T) {
 }
 
 func TestNewerContent(t *testing.T) {
-	for _, text := range []string{`{"version":4}`, `{"version":4,"accounts":{"shape":"unknown"}}`,
+	for _, text := range []string{`{"version":5}`, `{"version":5,"accounts":{"shape":"unknown"}}`,
 		`{"later":true,"version":17}`} {
 		if _, err := decodeContent([]byte(text)); !errors.Is(err, ErrNewerVersion) {
 			t.Errorf("%s: got %v, want ErrNewerVersion", text, err)
@@ -165,7 +165,7 @@ func FuzzDecodeContent(f *testing.F) {
 	f.Add([]byte(goodHead + ` "accounts":[{"posting":"` + goodWIF + `","name":"alice"}], "recipients":[]}`))
 	f.Add([]byte(goodHead + `"recipients":[],"accounts":[{"name":"alice","memo":"` + goodWIF + `","old_memo":"` +
 		string(testWIF("old")) + `"}]}`))
-	f.Add([]byte(`{"version":4}`))
+	f.Add([]byte(`{"version":5}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		c, err := decodeContent(raw)
 		if err != nil {

@@ -36,10 +36,19 @@
 // recipients lists the age recipients to which the next change locks the file again; it is empty if
 // the file is locked by a passphrase. An account has one key or more, in WIF, as in the keys.json
 // of hive-auth-pksa; signing is the key of its witness. While a key is being rotated, the one that
-// it replaced stands beside it, as old_posting, and signs nothing. The version is 3 then, 2 where a
-// signing key is kept, and else 1. White space and the order of members are free, and everything
-// unknown is refused. An owner who edits the content by hand leaves the ledger as it is, and locks
-// the file again as recipients says.
+// it replaced stands beside it, as old_posting, and signs nothing. The version is 4 where a
+// recipient is one of an age plugin, 3 during a rotation, 2 where a signing key is kept, and else
+// 1. White space and the order of members are free, and everything unknown is refused. An owner who
+// edits the content by hand leaves the ledger as it is, and locks the file again as recipients
+// says.
+//
+// # Plugins
+//
+// An identity may be that of an age plugin, such as for a hardware key. Its program is started when
+// a file is opened, and when one is written: to encrypt, and to prove that the new file opens. It
+// is looked at first as programs of a source are, and so are the folders that come before it in the
+// PATH. It learns the key of the file, and is as trusted as this program. A process that cannot
+// start it gets what [Store.Handover] returns.
 //
 // # What it cannot promise
 //

@@ -190,6 +190,13 @@ func parseRecipient(text string) (age.Recipient, error) {
 	return nil, errors.New("not an age recipient: wanted age1…, the public half of an identity")
 }
 
+// isOfPlugin reports whether a recipient is one of a plugin.
+func isOfPlugin(text string) bool {
+	r, err := parseRecipient(text)
+	_, ok := r.(*pluginRecipient)
+	return err == nil && ok
+}
+
 // Wipe overwrites the passphrase. The age library offers no way to wipe identities.
 func (u Unlock) Wipe() { u.open().wipe() }
 

@@ -184,11 +184,11 @@ func TestOpenRefused(t *testing.T) {
 		"content of nothing":     {seal(t, ""), identity, keystore.ErrDamaged, "edited"},
 		"content of other shape": {seal(t, `{"version":1}`), identity, keystore.ErrDamaged,
 			`member "ledger" is missing`},
-		"newer content": {seal(t, `{"version":4}`), identity, keystore.ErrNewerVersion,
-			"this keystore was written by a newer pksa (format 4; this program reads up to 3): use the newer program"},
+		"newer content": {seal(t, `{"version":5}`), identity, keystore.ErrNewerVersion,
+			"this keystore was written by a newer pksa (format 5; this program reads up to 4): use the newer program"},
 		"newer content of another shape": {seal(t,
 			`{"keys":{"a":[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]},"version":17}`), identity,
-			keystore.ErrNewerVersion, "(format 17; this program reads up to 3)"},
+			keystore.ErrNewerVersion, "(format 17; this program reads up to 4)"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,16 @@ import (
 	"time"
 )
 
+// Version returns the version of the file that a store would write.
+func Version(s *Store) int {
+	c, err := s.inMemory()
+	if err != nil {
+		return 0
+	}
+	defer c.wipe()
+	return c.version()
+}
+
 // Holds returns the passphrase or the file key that an Unlock holds.
 func Holds(u Unlock) string {
 	held := bytes.Clone(u.open().passphrase.Bytes())

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
+
 	"pksa/keystore"
 	"pksa/keystore/plugintest"
 	"pksa/protocol/hive"
@@ -66,6 +68,9 @@ func TestPluginOpens(t *testing.T) {
 	if said != 3 {
 		t.Errorf("two changes took %d touches; each needs one, which proves that the new file opens", said-1)
 	}
+	if got := keystore.Version(s); got != 4 {
+		t.Errorf("version %d: a program that knows no plugins would call the file damaged", got)
+	}
 	if got := s.Recipients(); !slices.Equal(got, []string{plugintest.Recipient("touch one")}) || !s.Owns(got[0]) {
 		t.Errorf("recipients %v", got)
 	}
@@ -98,6 +103,9 @@ func TestPluginRecipient(t *testing.T) {
 	if err := native.RemoveRecipient(plugintest.Recipient("plain one")); err != nil {
 		t.Fatal(err)
 	}
+	if got := keystore.Version(native); got != 1 {
+		t.Errorf("version %d without a plugin", got)
+	}
 	if _, err := keystore.Open(path, unlockWith(t, plugintest.Identity("plain one"))); !errors.Is(err,
 		keystore.ErrWrongIdentity) {
 		t.Errorf("a removed recipient: %v", err)
@@ -115,6 +123,21 @@ func TestPluginRecipient(t *testing.T) {
 	}
 	if got := describe(mustOpen(t, path, mine)); got != "alice[memo]" {
 		t.Errorf("holds %s", got)
+	}
+}
+
+// A recipient of age itself that looks like one of a plugin (age1pq1…) is none.
+func TestNativeIsNoPlugin(t *testing.T) {
+	id, err := age.GenerateHybridIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := keystore.Create(filepath.Join(privateDir(t), "keystore.age"), unlockWith(t, id.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := keystore.Version(s); got != 1 {
+		t.Errorf("version %d of a file to %.10s…", got, s.Recipients()[0])
 	}
 }
 

@@ -74,7 +74,7 @@ func (k *keptHome) newerKeystore() {
 	var sealed bytes.Buffer
 	w, err := age.Encrypt(&sealed, identities[0].(*age.X25519Identity).Recipient())
 	k.must(err)
-	_, err = w.Write([]byte(`{"version":4,"vault":{}}`))
+	_, err = w.Write([]byte(`{"version":5,"vault":{}}`))
 	k.must(err)
 	k.must(w.Close())
 	k.must(os.WriteFile(filepath.Join(k.home, "keystore.age"), sealed.Bytes(), 0o600))

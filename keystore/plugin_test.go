@@ -268,6 +268,17 @@ func TestPluginRecipientNamed(t *testing.T) {
 		"put a line `# Recipient: age1stub1…` above it") {
 		t.Errorf("got %v", err)
 	}
+	two := plugintest.Identity("plain one") + plugintest.Bare("plain two") + "\n"
+	if _, err := keystore.Create(path, unlockWith(t, two)); !errors.Is(err, keystore.ErrBadLock) {
+		t.Errorf("a second identity without a comment: %v", err)
+	}
+	failed, ok := errors.AsType[*keystore.PluginError](func() error {
+		_, err := keystore.Create(path, unlockWith(t, plugintest.Identity("pin one")))
+		return err
+	}())
+	if !ok || failed.Missing {
+		t.Errorf("a plugin that cannot open what it locked: %v", failed)
+	}
 	other := "# public key: " + plugintest.Recipient("plain two") + "\n" + plugintest.Bare("plain one")
 	if _, err := keystore.Create(path, unlockWith(t, other)); !errors.Is(err, keystore.ErrLockMismatch) {
 		t.Errorf("got %v", err)

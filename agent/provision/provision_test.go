@@ -228,6 +228,10 @@ func TestPlan(t *testing.T) {
 		"secrets of two": {w: provision.Wanted{Apps: []provision.App{app("a", "one", ""), app("b", "one", "")}},
 			want: []string{`apps 1 key: app "a" has this secret, too, and a secret names one app; ` +
 				`give "b" a secret of its own`}},
+		"a session of an app that goes": {w: provision.Wanted{Apps: []provision.App{app("mybot", "", "")},
+			Sessions: []provision.Session{session("old", "alice", "k5")}}, prune: true,
+			want: []string{"sessions 0 app: there is no app \"old\"; name it under apps, or make it with " +
+				"`pksa app add old`"}},
 		"all complaints at once": {w: provision.Wanted{
 			Accounts: []provision.Account{{Name: "alice", Roles: []string{"posting", "active"}}},
 			Apps: []provision.App{app("nobody", "", ""), app("a", "a secret that is too long", ""), app("mybot", "",
@@ -261,6 +265,21 @@ func TestPlan(t *testing.T) {
 				t.Errorf("without prune: %+v", a)
 			}
 		})
+	}
+}
+
+// Of two apps that have one secret, as programs of before allowed it, the second is not heard. That
+// is said, unless the first one goes.
+func TestPlanSharedSecret(t *testing.T) {
+	s := standing()
+	s.Slots[1].Secret = s.Slots[0].Secret
+	w := provision.Wanted{Apps: []provision.App{{Name: "old", Secret: s.Slots[1].Secret}}}
+	for prune, want := range map[bool]string{false: `apps 0 key: app "mybot" has this secret, too`,
+		true: "remove app mybot"} {
+		if _, _, done := provision.Plan(w, prune, s, home()); len(told(done)) == 0 ||
+			!strings.HasPrefix(told(done)[0], want) {
+			t.Errorf("prune %v: %q", prune, told(done))
+		}
 	}
 }
 

@@ -390,6 +390,32 @@ func FuzzWallet(f *testing.F) {
 	})
 }
 
+// What follows the keys, or is missing of them, is no wallet.
+func TestKeysAreAll(t *testing.T) {
+	legacy, err := hex.DecodeString(wallets["before"].hex)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := openLegacy(legacy, []byte("fixture-pass"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := parseKeys(plain, true); err != nil || len(keys) != 1 {
+		t.Fatalf("%d keys, %v", len(keys), err)
+	}
+	for end := range plain {
+		if _, err := parseKeys(plain[:end], true); err == nil {
+			t.Errorf("the first %d bytes", end)
+		}
+	}
+	for _, other := range [][]byte{append(bytes.Clone(plain), 0), append([]byte{0}, plain[1:]...),
+		append([]byte{2}, plain[1:]...), append([]byte{0x81, 0x80, 0x80, 0x80, 0x80, 0}, plain[1:]...)} {
+		if _, err := parseKeys(other, true); err == nil {
+			t.Errorf("%x", other)
+		}
+	}
+}
+
 // FuzzKeys: each key that is read is that of its public key.
 func FuzzKeys(f *testing.F) {
 	legacy, err := hex.DecodeString(wallets["before"].hex)

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -12,7 +13,22 @@ var fileSystems = map[int64]string{
 	0x01021997: "9p",
 }
 
+// locksBeyondLimit reports whether the process has CAP_IPC_LOCK, as root has it: then no limit holds.
+func locksBeyondLimit() bool {
+	text, err := os.ReadFile("/proc/self/status")
+	return err == nil && effective(string(text), capIPCLock)
+}
+
+// effective reports whether a process with this status has a capability.
+func effective(status string, capability uint) bool {
+	_, rest, _ := strings.Cut(status, "\nCapEff:\t")
+	digits, _, _ := strings.Cut(rest, "\n")
+	set, err := strconv.ParseUint(digits, 16, 64)
+	return err == nil && set>>capability&1 == 1
+}
+
 const (
+	capIPCLock      = 14
 	mountedReadOnly = 1 // ST_RDONLY
 	limitMemoryLock = 8 // RLIMIT_MEMLOCK
 	maxLimit        = 1 << 62
@@ -35,7 +51,7 @@ func place(folder string) Place {
 		p.FileSystem, p.ReadOnly = fileSystems[int64(stat.Type)], stat.Flags&mountedReadOnly != 0
 	}
 	var limit syscall.Rlimit
-	if syscall.Getrlimit(limitMemoryLock, &limit) == nil && limit.Cur < maxLimit {
+	if syscall.Getrlimit(limitMemoryLock, &limit) == nil && limit.Cur < maxLimit && !locksBeyondLimit() {
 		p.LockLimit = int64(limit.Cur)
 	}
 	return p

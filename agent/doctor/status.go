@@ -14,8 +14,14 @@ import (
 
 // judgeStatus judges what a running agent says of itself, but for what later checks look at.
 func (e *examiner) judgeStatus(s agent.Status) {
+	meaning := "the wallet is not ready: requests are not served"
+	if s.StillServed != "" {
+		meaning = "the wallet is not ready: it makes no transactions, and still serves " + s.StillServed
+	}
 	for _, reason := range s.NotReady {
-		e.found(Finding{Level: Error, What: reason, Meaning: "the wallet is not ready: requests are not served"})
+		if reason != s.NoNode { // which is said with the nodes
+			e.found(Finding{Level: Error, What: reason, Meaning: meaning})
+		}
 	}
 	for _, reason := range s.WillNotStart {
 		e.found(Finding{Level: Error, What: reason, Meaning: "the wallet runs on; the next start will fail",

@@ -13,7 +13,8 @@ var fileSystems = map[int64]string{
 	0x01021997: "9p",
 }
 
-// locksBeyondLimit reports whether the process has CAP_IPC_LOCK, as root has it: then no limit holds.
+// locksBeyondLimit reports whether the process has CAP_IPC_LOCK, as root has it: then no limit
+// holds.
 func locksBeyondLimit() bool {
 	text, err := os.ReadFile("/proc/self/status")
 	return err == nil && effective(string(text), capIPCLock)

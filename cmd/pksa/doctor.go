@@ -120,7 +120,7 @@ func (c *command) printReport(w io.Writer, r doctor.Report) {
 		fmt.Fprintf(w, "%s, %s, %s.\n", count(r.Errors, "error"), count(r.Warnings, "warning"), count(r.Notes, "note"))
 	}
 	if !r.Agent {
-		fmt.Fprintln(w, "No agent runs with this home folder: what only a running one knows (limits,\n"+
+		fmt.Fprintln(w, "No running agent was asked: what only that knows (limits,\n"+
 			"hardening) was not looked at.")
 	}
 }

@@ -85,14 +85,19 @@ func (m *managed) told() string {
 	m.t.Helper()
 	for {
 		text := m.hears()
-		if strings.HasPrefix(text, "STATUS=") {
-			m.status = text
-		}
-		m.alive = m.alive || text == systemd.WatchdogState
+		m.note(text)
 		if text != systemd.WatchdogState && !strings.HasPrefix(text, "STATUS=") {
 			return text
 		}
 	}
+}
+
+// note remembers status and signs of life.
+func (m *managed) note(text string) {
+	if strings.HasPrefix(text, "STATUS=") {
+		m.status = text
+	}
+	m.alive = m.alive || text == systemd.WatchdogState
 }
 
 func (m *managed) hears() string {
@@ -148,6 +153,10 @@ func TestServiceManagerIsTold(t *testing.T) {
 		if strings.Contains(line, "level=WARN") {
 			break
 		}
+	}
+	// The first sign of life comes with the start, beside all of this.
+	for !m.alive {
+		m.note(m.hears())
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
 	if got := m.told(); got != systemd.Stopping {

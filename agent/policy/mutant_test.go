@@ -400,7 +400,7 @@ var brokenReview = []mutant{
 	{"a member that a game demands is left out", "reviewnever.go", " || knownMember(want.path)", "", testsOfReview},
 	{"a second sum is the only one", "reviewnever.go", `wanted != "" && l.alone(rules, limits) {`,
 		`wanted != "" {`, testsOfReview},
-	{"of two equal entries both are too much", "reviewdead.go", " || other.coveredBy(r, e) && i < j", "",
+	{"of two equal entries both are too much", "reviewdead.go", " || other.coveredBy(r, r, e) && i < j", "",
 		testsOfReview},
 	{"a bare name narrows a group", "reviewdead.go", "len(e.fields) == 0 || ", "", testsOfReview},
 	{"a group allows all that its key can sign", "reviewdead.go", "!slices.Contains(inGroupAlways, e.name)", "false",
@@ -415,6 +415,14 @@ var brokenReview = []mutant{
 	{"bounds that meet leave something out", "reviewdead.go", "order >= 0", "order > 0", testsOfReview},
 	{"a value beside its test is a trap", "reviewdead.go", "p.node.Items[i].Kind != yamlnode.Map || ", "",
 		testsOfReview},
+	{"a rule that asks anyway never asks", "reviewdead.go", "r.section != askSection || !r.onlyUncovered ||",
+		"r.section != askSection ||", testsOfReview},
+	{"a question about a takeover never asks", "reviewdead.go", "r.ordered || r.takeover ||", "r.ordered ||",
+		testsOfReview},
+	{"a group asks about what it allows", "reviewdead.go", "!(e.group && r.section == allowSection)", "!e.group",
+		testsOfReview},
+	{"one operation that is allowed is all", "reviewdead.go", "if i < 0 || e == nil && r.text != nil {\n\t\t\treturn",
+		"if i < 0 || e == nil && r.text != nil {\n\t\t\tcontinue", testsOfReview},
 }
 
 // TestMutants breaks the engine in every way of the list, without touching the files, and wants the

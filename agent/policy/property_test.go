@@ -230,16 +230,20 @@ func TestWhatNeverMatchesNeverDoes(t *testing.T) {
 	}
 }
 
-var covered = regexp.MustCompile(`"([^"]+)" allows nothing that "([^"]+)" does not allow, too`)
+var (
+	covered = regexp.MustCompile(`"([^"]+)" allows nothing that "([^"]+)" does not allow, too`)
+	unasked = regexp.MustCompile(`"([^"]+)" never asks:`)
+)
 
 // Where check says that a rule allows nothing that another one does not allow, the other one
-// matches whatever it does.
+// matches whatever it does. One that never asks never does.
 func TestWhatIsCoveredAddsNothing(t *testing.T) {
-	told, matched := 0, 0
+	told, matched, silent := 0, 0, 0
 	property(t, 10, func(m maker, mod *model, p *policy.Policy, book *policy.Book) {
 		_, problems := policy.Compile("random.yaml", []byte(pen(m).model(mod)), policy.Options{})
 		by := covered.FindAllStringSubmatch(problems.String(), -1)
-		told += len(by)
+		idle := unasked.FindAllStringSubmatch(problems.String(), -1)
+		told, silent = told+len(by), silent+len(idle)
 		for i := range 8 {
 			q := m.request(t, mod)
 			d := p.Decide(q.Request, book, noon.Add(time.Duration(i)*3*time.Hour))
@@ -255,9 +259,15 @@ func TestWhatIsCoveredAddsNothing(t *testing.T) {
 					t.Errorf("%q matches, and %q does not: %+v %v", pair[1], pair[2], *q.Request, q.ops)
 				}
 			}
+			for _, one := range idle {
+				if names[one[1]] {
+					t.Errorf("%q asks: %+v %v", one[1], *q.Request, q.ops)
+				}
+			}
 		}
 	})
-	if told < 20 || matched == 0 {
-		t.Errorf("%d rules in all the policies, of which one matched %d times", told, matched)
+	if told < 20 || matched == 0 || silent == 0 {
+		t.Errorf("%d rules in all the policies, of which one matched %d times, and %d that never ask", told, matched,
+			silent)
 	}
 }

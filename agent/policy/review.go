@@ -27,6 +27,7 @@ func (c *compiler) review(p *Policy) {
 		c.reviewReceivers(r, p.rules)
 		c.reviewCovered(r)
 		c.reviewNarrower(r, p.rules)
+		c.reviewUnasked(r, p.rules)
 		c.reviewText(r)
 		if r.section == askSection {
 			c.warnWhile(c.options.NobodyToAsk, c.nodes[r],

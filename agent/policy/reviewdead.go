@@ -25,7 +25,7 @@ func (c *compiler) reviewCovered(r *rule) {
 		for j := range r.entries {
 			other := &r.entries[j]
 			// Of two that are the same the second one is too much.
-			if i == j || len(e.fields) == 0 || !e.coveredBy(r, other) || other.coveredBy(r, e) && i < j {
+			if i == j || len(e.fields) == 0 || !e.coveredBy(r, r, other) || other.coveredBy(r, r, e) && i < j {
 				continue
 			}
 			c.Warn(c.entryName(n), "%s here changes nothing: one entry is enough, and another one of %q takes all of "+
@@ -35,17 +35,19 @@ func (c *compiler) reviewCovered(r *rule) {
 	}
 }
 
-// coveredBy reports whether another entry matches whatever this one does, in rules of one section.
-func (e *opEntry) coveredBy(r *rule, other *opEntry) bool {
-	// Where it allows, a group is less than its key can sign.
-	if other.group && r.section == allowSection && !slices.Contains(inGroupAlways, e.name) {
+// coveredBy reports whether an entry of another rule surely matches whatever this entry of a rule
+// does. The rules may be the same one.
+func (e *opEntry) coveredBy(r, by *rule, other *opEntry) bool {
+	// Where it allows, a group is less than its key can sign, which is what it is where it asks.
+	if other.group && by.section == allowSection && !slices.Contains(inGroupAlways, e.name) &&
+		!(e.group && r.section == allowSection) {
 		return false
 	}
 	return e.within(r, other) && (r.section == allowSection || !r.doubtful(e, &rule{entries: []opEntry{*other}}))
 }
 
 // inGroupAlways are the operations of the group posting of which it allows all, whatever they do.
-var inGroupAlways = []string{groupPosting, "vote", "comment", "delete_comment", "claim_reward_balance"}
+var inGroupAlways = []string{"vote", "comment", "delete_comment", "claim_reward_balance"}
 
 // reviewNarrower warns of a rule that allows only what another rule allows, too.
 func (c *compiler) reviewNarrower(r *rule, rules []*rule) {
@@ -64,6 +66,24 @@ func (c *compiler) reviewNarrower(r *rule, rules []*rule) {
 	}
 }
 
+// reviewUnasked warns of a rule that asks about what no rule allows, where a rule allows all of it.
+func (c *compiler) reviewUnasked(r *rule, rules []*rule) {
+	if r.section != askSection || !r.onlyUncovered || r.observe || r.ordered || r.takeover || r.kinds[Auth] ||
+		len(rules) > mostReviewed {
+		return
+	}
+	var by *rule
+	for _, e := range r.asked() {
+		i := slices.IndexFunc(rules, func(other *rule) bool { return other.narrows() && other.allowsAll(r.only(e)) })
+		if i < 0 || e == nil && r.text != nil {
+			return // what is unclear is asked about
+		}
+		by = rules[i]
+	}
+	c.Warn(c.nodes[r], "%q never asks: %q allows all that it is about, and with only: uncovered a rule asks about "+
+		"what no other one allows; take only out, or narrow that rule", r.name, by.name)
+}
+
 // narrows reports whether a rule does nothing else than to allow something. One for a login also
 // says how long its sessions are.
 func (r *rule) narrows() bool {
@@ -74,7 +94,7 @@ func (r *rule) narrows() bool {
 func (r *rule) allowsAll(other *rule) bool {
 	return boundAlways(other.when, []schedule{r.when}) && !slices.ContainsFunc(other.asked(), func(e *opEntry) bool {
 		return r.leaves(other.only(e)) != "" || e != nil && !slices.ContainsFunc(r.entries, func(own opEntry) bool {
-			return e.coveredBy(other, &own)
+			return e.coveredBy(other, r, &own)
 		})
 	})
 }

@@ -278,6 +278,10 @@ func (m Admin) apply(ctx context.Context, p ApplyParams) (done provision.Applied
 		a.Audit = act("apply")
 		return a, nil
 	})
+	var refused *ledger.ArrangeError
+	if err != nil && !errors.As(err, &refused) {
+		return provision.Applied{}, nil, err // the plan may still run, when ctx has ended
+	}
 	if c, ok := provision.Refused(p.Wanted, openings, err, m.explain); ok {
 		return provision.Applied{Changes: []provision.Change{}, Left: []provision.Change{},
 			Complaints: []provision.Complaint{c}}, nil, nil

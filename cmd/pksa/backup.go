@@ -68,14 +68,17 @@ func (c *command) backup(ctx context.Context, file string) error {
 	}
 	defer os.Remove(copied.Path)
 	made := time.Now().UTC().Truncate(time.Second)
+	shown := c.progress("writing", megabytes)
 	source := backup.Source{
 		Keystore: cfg.Keystore, Config: filepath.Join(cfg.Home, "config.yaml"), Policy: cfg.Policy, Ledger: copied.Path,
-		Segments: filepath.Join(filepath.Dir(cfg.Ledger), "audit"), MAC: store.LedgerMAC, Progress: c.progressOf(),
+		Segments: filepath.Join(filepath.Dir(cfg.Ledger), "audit"), MAC: store.LedgerMAC,
+		Progress: func(done, all int64) { shown.at(uint64(done)>>20, uint64(all)>>20) },
 		Manifest: backup.Manifest{Form: backup.Form, Made: made, Home: cfg.Home, Unlock: unlockName(cfg.Unlock),
 			Record: copied.Record, Keystore: nameInHome(cfg, cfg.Keystore, "keystore.age"),
 			Policy: nameInHome(cfg, cfg.Policy, "policy.yaml"), Ledger: nameInHome(cfg, cfg.Ledger, "ledger.db")},
 	}
 	written, err := writeBackup(ctx, file, store, source)
+	shown.clear()
 	if err != nil {
 		return fmt.Errorf("the backup: %w", err)
 	}
@@ -152,19 +155,27 @@ func parts(r io.Reader) iter.Seq2[[]byte, error] {
 	}
 }
 
-// progressOf returns what tells a person at the terminal how far it is, and nil for anybody else.
-func (c *command) progressOf() func(done, all int64) {
-	if columns(c.err) == 0 {
-		return nil
+// counted is a file whose reading is shown.
+type counted struct {
+	io.Reader
+	done, all uint64
+	shown     *progress
+}
+
+func (r *counted) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	r.done += uint64(n)
+	r.shown.at(r.done>>20, r.all>>20)
+	return n, err
+}
+
+// counting returns a reader of a file that shows a person how far it is.
+func (c *command) counting(file *os.File) *counted {
+	r := &counted{Reader: file, shown: c.progress("reading", megabytes)}
+	if info, err := file.Stat(); err == nil {
+		r.all = uint64(info.Size())
 	}
-	const step = 64 << 20
-	told := int64(0)
-	return func(done, all int64) {
-		if done >= told+step {
-			told = done
-			fmt.Fprintf(c.err, "pksa: %d of %d MB\n", done>>20, all>>20)
-		}
-	}
+	return r
 }
 
 func (c *command) backupCheck() *cobra.Command {
@@ -213,7 +224,7 @@ func (c *command) checkBackup(ctx context.Context, file, unlock string) error {
 	result := map[string]any{"file": file, "made": m.Made, "home": m.Home, "unlock": m.Unlock, "last_record": m.Record,
 		"segments": contents.Segments, "bytes": contents.Bytes}
 	return c.say(result, func(w io.Writer) {
-		fmt.Fprintf(w, "%s is whole.\nIt holds a wallet as of %s, up to record %d of the audit trail.\n"+
+		fmt.Fprintf(w, "%s is whole.\nIt holds a wallet as of %s, up to record %d.\n"+
 			"Its home was\n  %s\n", file, when(m.Made), m.Record, m.Home)
 	})
 }
@@ -266,7 +277,9 @@ func (c *command) openBackup(ctx context.Context, cfg *config.Config, o opening)
 		return nil, nil, fmt.Errorf("what %s delivers opens no backup: %w", unlockName(cfg.Unlock), err)
 	}
 	defer unlock.Wipe()
-	plain, err := keystore.Decrypt(bufio.NewReaderSize(file, 256<<10), unlock)
+	from := c.counting(file)
+	defer from.shown.clear()
+	plain, err := keystore.Decrypt(bufio.NewReaderSize(from, 256<<10), unlock)
 	if err != nil {
 		return nil, nil, backupHint(o.file, err)
 	}

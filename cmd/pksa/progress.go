@@ -15,11 +15,13 @@ type progress struct {
 	out   io.Writer
 	wide  int    // of the terminal, zero if nobody looks
 	what  string // such as "checking"
-	thing string // such as "record"
+	thing string // such as "record"; megabytes are written as they are
 	begun time.Time
 	told  time.Time
 	shown bool
 }
+
+const megabytes = "MB"
 
 // progress begins to show how far something is.
 func (c *command) progress(what, thing string) *progress {
@@ -45,7 +47,11 @@ func (p *progress) at(done, all uint64) {
 }
 
 func (p *progress) line(done, all uint64, took time.Duration) string {
-	text := fmt.Sprintf("%s: %d of %d %ss", p.what, done, all, p.thing)
+	things := p.thing
+	if things != megabytes {
+		things += "s"
+	}
+	text := fmt.Sprintf("%s: %d of %d %s", p.what, done, all, things)
 	rate := float64(done) / took.Seconds()
 	if done == 0 || done > all {
 		return text

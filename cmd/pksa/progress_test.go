@@ -52,6 +52,13 @@ func TestProgress(t *testing.T) {
 			t.Errorf("at the end it says %q", out.String())
 		}
 		out.Reset()
+		p = (&command{streams: streams{err: &out}}).progress("reading", megabytes)
+		p.wide = 60
+		time.Sleep(progressEvery)
+		if p.at(100, 300); !strings.Contains(out.String(), "reading: 100 of 300 MB, 100 a second, 2s left") {
+			t.Errorf("of bytes it says %q", out.String())
+		}
+		out.Reset()
 		p = (&command{streams: streams{err: &out}, asJSON: true}).progress("checking", "record")
 		if p.wide != 0 {
 			t.Error("with --json it shows something")

@@ -42,6 +42,10 @@ func TestHealthyHome(t *testing.T) {
 		if len(r.Findings) > 0 || r.Errors+r.Warnings+r.Notes > 0 || r.Agent {
 			t.Errorf("%+v", r)
 		}
+		if len(r.Relays) != 1 || r.Relays[0].Protocol != 1 || r.Relays[0].Registered == 0 ||
+			r.Relays[0].Largest != 480<<10 || r.Relays[0].Version == "" {
+			t.Errorf("seen of relays: %+v", r.Relays)
+		}
 		if took := time.Since(begun); took > 10*time.Second {
 			t.Errorf("gone after %s", took)
 		}
@@ -406,6 +410,9 @@ func TestHealthyAgent(t *testing.T) {
 		probe.Canary{Relay: "wss://relay.example/", Result: probe.Works}))
 	if len(r.Findings) > 0 || !r.Agent {
 		t.Errorf("%+v", r)
+	}
+	if want := []doctor.Relay{{Relay: "wss://relay.example/", Registered: 1}}; !slices.Equal(r.Relays, want) {
+		t.Errorf("seen of relays: %+v", r.Relays)
 	}
 }
 

@@ -47,6 +47,20 @@ type Report struct {
 	Notes    int       `json:"notes"`
 	Findings []Finding `json:"findings"` // errors first
 	Checks   []Checked `json:"checks"`
+	// Relays are what was seen of those that could be asked, well or not.
+	Relays []Relay `json:"relays,omitempty"`
+}
+
+// Relay is what was seen of one relay.
+type Relay struct {
+	Relay      string  `json:"relay"`
+	Protocol   float64 `json:"protocol,omitempty"` // by its own word; zero: it did not say
+	Server     string  `json:"server,omitempty"`   // the same; not known of a running agent's
+	Version    string  `json:"version,omitempty"`
+	Registered int     `json:"registered"` // accounts
+	// Largest is the size in bytes of the largest request to ourselves that came back; zero: none
+	// was sent.
+	Largest int `json:"largest,omitempty"`
 }
 
 // Add adds findings, and keeps the report in its order.

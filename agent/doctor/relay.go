@@ -54,6 +54,12 @@ type trial struct {
 // relays tries each relay, or judges what the running agent says of them.
 func (e *examiner) relays(ctx context.Context) bool {
 	if e.status != nil {
+		for _, l := range e.status.Links {
+			if l.Connected {
+				e.report.Relays = append(e.report.Relays, Relay{Relay: l.Relay, Protocol: l.Protocol,
+					Registered: l.Registered})
+			}
+		}
 		e.judgeLinks(e.status.Links)
 		return true
 	}
@@ -87,6 +93,9 @@ func (e *examiner) relays(ctx context.Context) bool {
 				Next:    "check the name in the setting relays, and the resolver of this machine (/etc/resolv.conf)"})
 		default:
 			links = append(links, linkStatus(t))
+			if t.status.Connected {
+				e.report.Relays = append(e.report.Relays, t.seen())
+			}
 		}
 	}
 	e.judgeLinks(links)
@@ -95,6 +104,16 @@ func (e *examiner) relays(ctx context.Context) bool {
 			Meaning: "applications that ask there hear nothing", Next: "add " + used + " to the setting relays"})
 	}
 	return true
+}
+
+// seen returns what a trial has shown of its relay.
+func (t *trial) seen() Relay {
+	r := Relay{Relay: t.url, Protocol: t.status.Protocol, Server: t.status.Server, Version: t.status.Version,
+		Registered: t.status.Registered}
+	if t.delivered > 0 {
+		r.Largest = max(sizes[t.delivered-1], 1)
+	}
+	return r
 }
 
 // unusedOwn returns the address of the wallet's own relay if the wallet would not use it.

@@ -119,10 +119,26 @@ func (c *command) printReport(w io.Writer, r doctor.Report) {
 	} else {
 		fmt.Fprintf(w, "%s, %s, %s.\n", count(r.Errors, "error"), count(r.Warnings, "warning"), count(r.Notes, "note"))
 	}
+	for _, relay := range r.Relays {
+		printIndented(w, relayLine(relay), "")
+	}
 	if !r.Agent {
 		fmt.Fprintln(w, "No running agent was asked: what only that knows (limits,\n"+
 			"hardening) was not looked at.")
 	}
+}
+
+// relayLine returns what was seen of a relay.
+func relayLine(r doctor.Relay) string {
+	text := r.Relay + ": "
+	if r.Protocol > 0 {
+		text += fmt.Sprintf("protocol %v, ", r.Protocol)
+	}
+	text += count(r.Registered, "account") + " registered"
+	if r.Largest >= 1<<10 {
+		text += fmt.Sprintf(", requests of %d KiB come back", r.Largest>>10)
+	}
+	return text
 }
 
 // printIndented prints a text in lines that fit, each with what stands before it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 )
 
@@ -54,6 +55,9 @@ func (l *Ledger) commits() {
 		all := false
 		select {
 		case <-l.queue.wake:
+			// Whoever is about to queue a step may do it first: then it shares this commit. Where
+			// nobody waits for a processor, this takes no time.
+			runtime.Gosched()
 		case <-timer:
 			timer, all = nil, true
 		case <-chore.C:

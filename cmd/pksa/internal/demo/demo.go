@@ -12,7 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Options are where and how the demo is printed.
@@ -77,8 +79,9 @@ func (f *Failure) Unwrap() error { return f.Err }
 func Run(ctx context.Context, o Options) error {
 	d := &demo{Options: o}
 	if !o.JSON {
-		fmt.Fprintf(o.Out, "A wallet, an application and a relay between them, on this machine alone. Nothing here is "+
-			"real:\nthe chain is made up and the keys are made of texts that stand in the source code.\n\n")
+		fmt.Fprintf(o.Out, "A wallet, an application and a relay between them, on this machine alone.\n"+
+			"Nothing here is real: the chain is made up and the keys are made of texts\n"+
+			"that stand in the source code.\n\n")
 	}
 	defer func() {
 		if d.world != nil {
@@ -103,11 +106,39 @@ func (d *demo) say(from, to, format string, args ...any) {
 	if d.JSON {
 		return
 	}
-	if from == "" {
-		fmt.Fprintf(d.Out, "   %s\n", l.Text)
-		return
+	before := "   "
+	if from != "" {
+		before = fmt.Sprintf("   %-6s → %-6s  ", from, to)
 	}
-	fmt.Fprintf(d.Out, "   %-6s → %-6s  %s\n", from, to, l.Text)
+	blank := strings.Repeat(" ", utf8.RuneCountInString(before))
+	for _, text := range folded(l.Text, columns-len(blank)) {
+		fmt.Fprintln(d.Out, before+text)
+		before = blank
+	}
+}
+
+// columns is how wide lines are at most.
+const columns = 80
+
+// folded breaks a text between words into lines that fit. Blanks at its beginning stay.
+func folded(text string, width int) (lines []string) {
+	words := strings.Fields(text)
+	line := text[:len(text)-len(strings.TrimLeft(text, " "))]
+	if utf8.RuneCountInString(text) <= width {
+		return []string{text}
+	}
+	for i, word := range words {
+		switch {
+		case i == 0:
+			line += word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
 }
 
 // explain prints what it means.

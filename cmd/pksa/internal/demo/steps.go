@@ -33,8 +33,8 @@ func playStart(ctx context.Context, d *demo) (err error) {
 		return err
 	}
 	w := d.world
-	d.explain("It holds keys of the account alice, in an encrypted file. A relay carries messages between")
-	d.explain("applications and wallets; it cannot read them.")
+	d.explain("It holds keys of the account alice, in an encrypted file. A relay carries messages " +
+		"between applications and wallets; it cannot read them.")
 	if err := w.registered(ctx); err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func playStart(ctx context.Context, d *demo) (err error) {
 	d.say("relay", "wallet", "the chain confirms the key: you are registered")
 	d.explain("This is the policy: what no rule allows is denied.")
 	for _, line := range policyLines() {
-		d.explain("  %s", line)
+		d.explain("%s", "  "+line)
 	}
 	d.fact("relay", w.relay.URL)
 	d.fact("policy_sha256", w.wallet.Agent.Status().Policy.SHA256)
@@ -111,8 +111,8 @@ func playVote(ctx context.Context, d *demo) (err error) {
 	}
 	d.say("wallet", "chain", "a transaction with this vote, signed by alice's posting key")
 	d.say("wallet", "app", "done (rule %q), transaction %s", "votes", d.play.vote)
-	d.explain("The application does not take this on trust: it found the transaction on the chain, with the")
-	d.explain("vote that it had asked for.")
+	d.explain("The application does not take this on trust: it found the transaction on the chain, with " +
+		"the vote that it had asked for.")
 	d.fact("transaction", d.play.vote.String())
 	return nil
 }
@@ -135,8 +135,8 @@ func playTransfer(ctx context.Context, d *demo) error {
 		return errors.New("a transaction came to the chain although the wallet refused")
 	}
 	d.say("wallet", "app", "no")
-	d.explain("It holds alice's active key, and did not use it: no rule allows this. An application whose")
-	d.explain("secret is stolen can do no more than the policy lets it.")
+	d.explain("It holds alice's active key, and did not use it: no rule allows this. An application " +
+		"whose secret is stolen can do no more than the policy lets it.")
 	d.fact("refused", true)
 	return nil
 }
@@ -155,9 +155,9 @@ func playReplay(ctx context.Context, d *demo) error {
 		return errors.New("a second transaction came to the chain")
 	}
 	d.say("wallet", "app", "that is done, by the transaction of step 4")
-	d.explain("The wallet had written the request down before it signed, so it knows it even after a crash, and")
-	d.explain("gives the same answer. A refusal could hide from the application that it has voted. The chain")
-	d.explain("still shows one vote.")
+	d.explain("The wallet had written the request down before it signed, so it knows it even after a " +
+		"crash, and gives the same answer. A refusal could hide from the application that it has voted. The " +
+		"chain still shows one vote.")
 	d.fact("answer", "the recorded one")
 	return nil
 }

@@ -35,8 +35,10 @@ const (
 const policy = `version: 2
 allow:
   - {name: logins, request: auth,      apps: [demobot], session: 1h}
-  - {name: proofs, request: challenge, apps: [demobot], text: {glob: "login to the demo*"}}
-  - {name: votes,  request: sign,      apps: [demobot], operations: [vote: {author: bob}]}
+  - {name: proofs, request: challenge, apps: [demobot],
+     text: {glob: "login to the demo*"}}
+  - {name: votes,  request: sign,      apps: [demobot],
+     operations: [vote: {author: bob}]}
 `
 
 // policyLines returns the rules, for showing.

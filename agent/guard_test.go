@@ -13,6 +13,7 @@ import (
 	"pksa/agent/config"
 	"pksa/agent/guard"
 	"pksa/agent/node/nodetest"
+	"pksa/agent/status"
 	"pksa/protocol/hive"
 )
 
@@ -95,6 +96,41 @@ func TestGuardStopsAccount(t *testing.T) {
 		}
 		if len(w.agent.Status().Guard) != 0 || len(w.events(guard.RecordAccepted)) != 1 {
 			t.Errorf("accepted: %+v", w.agent.Status().Guard)
+		}
+	})
+}
+
+// The wallet is not ready while each of its accounts is stopped. One of several has its own line in
+// status, and hinders the others from nothing.
+func TestGuardOfAllAccounts(t *testing.T) {
+	guarded(t, config.GuardLock, "", func(t *testing.T, w *world, _ *scriptedClient) {
+		time.Sleep(90 * time.Second)
+		stop := func(account hive.AccountName, standings int) {
+			t.Helper()
+			w.chain.Change(account, func(a *nodetest.Account) { a.Proxy = "mallory" })
+			w.eventuallyWithin(3*time.Minute, "the stop", func() bool {
+				return len(w.agent.Status().Guard) == standings
+			})
+		}
+		stop("alice", 1)
+		if got := w.agent.Ready(); len(got) != 0 {
+			t.Errorf("with one of two accounts: %q", got)
+		}
+		stop("carol", 2)
+		got := w.agent.Status()
+		if len(got.Hindrances) != 1 || got.Hindrances[0].Cause != status.CauseKeys || got.StillServed != "" ||
+			!strings.HasPrefix(got.Hindrances[0].Text, "each held account was changed") {
+			t.Errorf("with both: %+v, still served %q", got.Hindrances, got.StillServed)
+		}
+		if w.metric(`pksa_not_ready{cause="keys"}`) != "1" || w.metric("pksa_ready") != "0" {
+			t.Error("no metric says it")
+		}
+		accept := w.agent.Methods()[agent.MethodGuardAccept]
+		if _, err := accept(t.Context(), []byte(`{"account":"carol"}`)); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.agent.Ready(); len(got) != 0 {
+			t.Errorf("after one was accepted: %q", got)
 		}
 	})
 }

@@ -81,6 +81,7 @@ func (a *Agent) hindrances(now time.Time) (found []status.Hindrance) {
 		add(status.CauseStarting, "starting: what an earlier process left is taken up first")
 	}
 	add(status.CauseKeys, a.keysProblem())
+	add(status.CauseKeys, a.guardProblem())
 	for _, h := range a.transactionProblems(now) {
 		h.Transactions = true
 		found = append(found, h)
@@ -233,6 +234,22 @@ func (a *Agent) keysProblem() string {
 		}
 	}
 	return "none of the held keys fits its account on the chain; `pksa keys check` says what does not"
+}
+
+// guardProblem returns that each held account is stopped because somebody else changed it; empty if
+// one is not. How each was changed stands in status by itself.
+func (a *Agent) guardProblem() string {
+	stopped := 0
+	for _, s := range a.guard.Standings() {
+		if s.Stopped {
+			stopped++
+		}
+	}
+	if held := len(a.keys.Accounts()); held == 0 || stopped < held {
+		return ""
+	}
+	return "each held account was changed on the chain, and not by this wallet: nothing is signed until a person " +
+		"accepts that"
 }
 
 // holdsSigner reports whether a key is held that can sign a transaction.

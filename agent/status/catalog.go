@@ -255,7 +255,7 @@ var causeTexts = map[Cause]struct{ means, serves string }{
 	CauseLedger: {"the ledger records nothing, or lost what it needs to make transactions",
 		"what `pksa status` says"},
 	CauseClock: {"the time is not known well enough, or is away from the chain's", "what `pksa status` says"},
-	CauseKeys: {"no key is held, or none that fits its account on the chain",
+	CauseKeys: {"no key is held, or none that fits its account on the chain, or the guard has stopped each account",
 		"nothing, or what `pksa status` says"},
 	CauseNode:     {"no Hive API node answers, or none tells a head to build on", "logins and challenges"},
 	CauseRelay:    {"no account is registered at any relay, or no relay delivers", "nothing"},

@@ -134,7 +134,7 @@ func TestMonitoringFitsTheMetrics(t *testing.T) {
 
 // unwatched are the metrics that are of use only beside others.
 var unwatched = []string{"pksa_build_info", "pksa_start_time_seconds", "pksa_goroutines", "pksa_memory_bytes",
-	"pksa_key_wrong", "pksa_link_frames_total", "pksa_link_reconnects_total",
+	"pksa_key_wrong", "pksa_link_frames_total",
 	"pksa_link_key_changes_total", "pksa_node_calls_total", "pksa_node_failures", "pksa_node_head_block",
 	"pksa_node_untrue_total", "pksa_pages_refused_total"}
 

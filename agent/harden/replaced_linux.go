@@ -26,13 +26,32 @@ func keeps(path string) bool {
 }
 
 // askNameServer connects to a name server as Go's resolver does by itself. Without the file that
-// names the servers it would ask this machine, and the error would be about that.
+// names the servers it asks this machine; if nobody answers there, the error says why it was asked.
 func askNameServer(ctx context.Context, network, address string) (net.Conn, error) {
-	if Keeps(nameServers) {
-		return nil, &ReplacedError{nameServers}
-	}
 	var d net.Dialer
-	return d.DialContext(ctx, network, address)
+	conn, err := d.DialContext(ctx, network, address)
+	if udp, ok := conn.(*net.UDPConn); ok {
+		return nameServer{udp}, nil
+	}
+	return conn, byReplacement(err)
+}
+
+// nameServer is a name server that is asked in one packet. It has all methods of the connection: by
+// them the resolver tells packets from streams.
+type nameServer struct{ *net.UDPConn }
+
+// Read reads an answer.
+func (s nameServer) Read(b []byte) (int, error) {
+	n, err := s.UDPConn.Read(b)
+	return n, byReplacement(err)
+}
+
+// byReplacement returns what an error of asking a name server is really about.
+func byReplacement(err error) error {
+	if err != nil && Keeps(nameServers) {
+		return &ReplacedError{nameServers}
+	}
+	return err
 }
 
 // unfollowed returns the file that names the servers, if this process will lose it once it is

@@ -43,7 +43,7 @@ func TestHelp(t *testing.T) {
 }
 
 // verbs are those with which the summaries of commands begin.
-var verbs = []string{"Add", "Allow", "Answer", "Change", "Check", "Compare", "End", "Explain", "Find", "Give",
+var verbs = []string{"Add", "Allow", "Answer", "Bring", "Change", "Check", "Compare", "End", "Explain", "Find", "Give",
 	"Go", "Import", "Judge", "Lead", "Let", "List", "Make", "Print", "Refuse", "Remove", "Restore", "Run", "Search",
 	"Serve",
 	"Show", "Start", "Suggest", "Take", "Tell", "Watch", "Write"}

@@ -244,6 +244,7 @@ var variables = [][2]string{
 	{"PKSA_HOME", "the home folder, if --home names none"},
 	{"PKSA_…", "a setting; see \"pksa help settings\""},
 	{"XDG_DATA_HOME", "where the home folder is if nothing names one"},
+	{"PATH", "folders of age plugins, and of programs that settings name"},
 	{"TMPDIR", "where \"pksa demo\" keeps what it makes"},
 	{"CREDENTIALS_DIRECTORY", "where systemd puts credentials"},
 	{"NOTIFY_SOCKET", "set by systemd: it is told how the wallet is"},

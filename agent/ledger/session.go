@@ -244,12 +244,11 @@ func (b *batch) idlest(n NewSession) (idlest *Session) {
 	if errors.Is(b.full(n), ErrAppSessions) {
 		idle = replaceAppIdle
 	}
-	for _, s := range b.allSessions() {
-		if s.Account != n.Account || s.App != n.App || s.Origin != Service || !s.Expires.After(b.now) ||
-			s.LastUsed.After(b.now.Add(-idle)) {
+	for _, s := range b.sessionsOf(n.Account) {
+		if s.App != n.App || s.Origin != Service || !s.Expires.After(b.now) || s.LastUsed.After(b.now.Add(-idle)) {
 			continue
 		}
-		if idlest == nil || s.LastUsed.Before(idlest.LastUsed) {
+		if idlest == nil || cmp.Or(s.LastUsed.Compare(idlest.LastUsed), cmp.Compare(s.ID, idlest.ID)) < 0 {
 			idlest = s
 		}
 	}
@@ -435,25 +434,30 @@ func (b *batch) allSessions() []*Session {
 	return list
 }
 
+// sessionsOf returns those of an account, in no order. The list of the account is short where that of all
+// sessions may be long, and a login of a full app asks each time.
+func (b *batch) sessionsOf(account string) []*Session {
+	var list []*Session
+	for _, s := range b.l.state.accounts[account] {
+		if _, changed := b.sessions[s.ID]; !changed {
+			list = append(list, s)
+		}
+	}
+	for _, s := range b.sessions {
+		if s != nil && s.Account == account {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
 // countSessions returns how many live sessions an account has, of one app or, with none named, of
 // all.
 func (b *batch) countSessions(account, app string) int {
 	n := 0
-	counts := func(s *Session) bool {
-		return s != nil && s.Account == account && (app == "" || s.App == app)
-	}
-	for _, s := range live(b.l.state.accounts[account], b.now) {
-		if counts(s) {
+	for _, s := range b.sessionsOf(account) {
+		if s.Expires.After(b.now) && (app == "" || s.App == app) {
 			n++
-		}
-	}
-	for id, s := range b.sessions {
-		old := b.l.state.sessions[id]
-		switch {
-		case old == nil && counts(s):
-			n++
-		case s == nil && counts(old) && old.Expires.After(b.now):
-			n--
 		}
 	}
 	return n

@@ -326,7 +326,7 @@ func (a *Agent) refuse(ctx context.Context, g granted, j judged) {
 	} else {
 		m = a.answerTo(r, j)
 	}
-	if one.Code == policy.CodeNonce {
+	if one.Code == policy.CodeNonce && j.replay != ledger.SecretSpent {
 		a.countFault(&a.byReplay, r)
 		if m == nil {
 			a.metrics.Dropped(dropReplay)
@@ -432,6 +432,9 @@ func replayReason(replay ledger.Replay) string {
 		return "the same sealed request was here before"
 	case ledger.NonceForgotten:
 		return "the nonce is not above the last one, and whether this request was here before is not known any more"
+	case ledger.SecretSpent:
+		return "the secret of the app has had a million logins, and the wallet remembers no more: give the app " +
+			"another secret"
 	case ledger.SessionEnded:
 		return "the session ended before the request was judged"
 	}

@@ -41,6 +41,9 @@ const (
 	// last one, and lower than those that the ledger remembers, or not above the floor of a
 	// restored ledger. Nothing can be said of it.
 	NonceForgotten
+	// SecretSpent is of an auth_req under the secret of a slot that has had as many as the ledger
+	// remembers. None is judged any more until the secret is another one, so it uses up nothing.
+	SecretSpent
 )
 
 // KindAuth is the kind of requests that never carry a nonce. None is demanded of them, and their

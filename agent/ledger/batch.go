@@ -20,7 +20,8 @@ type batch struct {
 	lastSize  int                    // of the last record of the batch
 	sessions  map[SessionID]*Session // nil: ended
 	digests   map[owner]map[[32]byte]struct{}
-	forgotten []owner // whose digests are dropped
+	counted   map[owner]int // new digests of slots
+	forgotten []owner       // whose digests are dropped
 	positions map[uint64]position
 	charges   []counted
 	fates     map[[20]byte]Fate      // those that it changed; the zero state: dropped
@@ -40,7 +41,7 @@ func newBatch(l *Ledger) *batch {
 		now:      fromMillis(max(millis(l.now()), l.state.last.time)),
 		sessions: map[SessionID]*Session{}, digests: map[owner]map[[32]byte]struct{}{},
 		positions: map[uint64]position{}, dropped: map[uint64]bool{}, fates: map[[20]byte]Fate{},
-		remnants: map[SessionID]*Remnant{},
+		remnants: map[SessionID]*Remnant{}, counted: map[owner]int{},
 	}
 	b.pending.under = l.store
 	b.lookup = lookup{l.vault, &b.pending}
@@ -118,9 +119,33 @@ func (b *batch) seen(o owner, digest [32]byte) bool {
 	return found
 }
 
+// secretSpent reports whether a slot has as many digests as the ledger remembers of one. They are
+// counted when one is asked for, once after a start.
+func (b *batch) secretSpent(o owner) bool {
+	st := b.l.state
+	n, known := st.counts[o]
+	if !known {
+		for _, recent := range st.recentDigests() {
+			n += len(recent[o])
+		}
+		for _, err := range scan(b.l.store, digestBucket(o), nil) {
+			if err != nil {
+				b.fail(err)
+				return true
+			}
+			if n++; n >= b.o.DigestsPerSlot {
+				break
+			}
+		}
+		st.counts[o] = n
+	}
+	return n+b.counted[o] >= b.o.DigestsPerSlot
+}
+
 // forget drops all digests of an owner.
 func (b *batch) forget(o owner) {
 	delete(b.digests, o)
+	delete(b.counted, o)
 	b.forgotten = append(b.forgotten, o)
 	b.pending.add(edit{act: actDrop, bucket: digestBucket(o)})
 }
@@ -131,6 +156,11 @@ func (b *batch) publish(st *state) {
 	// First what is forgotten: an owner's digests may be dropped and others kept in one batch.
 	for _, o := range b.forgotten {
 		st.forget(o)
+	}
+	for o, n := range b.counted {
+		if _, known := st.counts[o]; known {
+			st.counts[o] += n
+		}
 	}
 	for o, digests := range b.digests {
 		if st.recent[o] == nil {

@@ -458,6 +458,15 @@ func (l *Ledger) DigestOwners() (n int) {
 	return n
 }
 
+// GatheredDigests is how many digests all sessions and slots have gathered.
+func (l *Ledger) GatheredDigests() (n int) {
+	_ = l.bolt().View(func(tx *bolt.Tx) error {
+		all := tx.Bucket([]byte(bucketDigests))
+		return all.ForEachBucket(func(name []byte) error { n += all.Bucket(name).Stats().KeyN; return nil })
+	})
+	return n
+}
+
 // GiveSecret writes a slot's secret without comparing it with others, as older programs did.
 func (l *Ledger) GiveSecret(name string, secret Secret) error {
 	_, err := l.writeSlot(context.Background(), func(b *batch) (Slot, error) {

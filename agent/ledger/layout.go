@@ -82,6 +82,8 @@ type owner string
 func sessionOwner(id SessionID) owner { return owner("s" + string(numberKey(uint64(id)))) }
 func slotOwner(s Slot) owner          { return owner("a" + string(numberKey(s.generation))) }
 
+func (o owner) isSlot() bool { return o[0] == 'a' }
+
 // digestBucket returns the bucket of the digests of one owner, so that all of them can be dropped
 // at once. Digests that are not gathered yet stand in the audit records.
 func digestBucket(o owner) bucket { return bucketDigests + "/" + bucket(o) }

@@ -29,6 +29,7 @@ type Options struct {
 	SessionsPerAccount int           // zero: 1,000
 	SessionsPerApp     int           // of one account; zero: as many as SessionsPerAccount
 	DigestsPerSession  int           // after so many a session must send nonces; zero: 100,000
+	DigestsPerSlot     int           // after so many logins a slot needs another secret; zero: a million
 	AnswerMargin       time.Duration // how long an answer outlives its request; zero: 10 min
 	Requests           int           // how many requests are known at most; zero: 100,000
 	KeepSegments       int           // how many full segments of the audit trail are kept; zero: all
@@ -73,6 +74,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.SessionsPerAccount, 1000)
 	setDefault(&o.SessionsPerApp, o.SessionsPerAccount)
 	setDefault(&o.DigestsPerSession, 100_000)
+	setDefault(&o.DigestsPerSlot, 1_000_000)
 	setDefault(&o.AnswerMargin, 10*time.Minute)
 	setDefault(&o.Requests, 100_000)
 	setDefault(&o.segment, segmentRecords)

@@ -58,6 +58,9 @@ func (b *batch) claim(a *Admission, digest [32]byte, s *Session) claim {
 		if a.Garbled {
 			return claim{replay: Fresh}
 		}
+		if b.secretSpent(slotOwner(slot)) {
+			return claim{replay: SecretSpent}
+		}
 		return claim{replay: Fresh, spends: SpentSlotDigest, owners: []owner{slotOwner(slot)}}
 	}
 	return claim{replay: Fresh, spends: SpentNothing}
@@ -127,6 +130,9 @@ func (b *batch) spend(c claim, r *Record, s *Session) *Session {
 	r.Spent = c.spends
 	for _, o := range c.owners {
 		remember(b.digests, o, r.Digest)
+		if o.isSlot() {
+			b.counted[o]++
+		}
 	}
 	if s == nil {
 		return nil

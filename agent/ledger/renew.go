@@ -104,8 +104,10 @@ func (l *Ledger) NoteLogin(ctx context.Context, app string, digest [32]byte) err
 }
 
 func (b *batch) noteLogin(app string, digest [32]byte) {
-	if slot, ok := b.slot(app); ok && !b.seen(slotOwner(slot), digest) {
-		b.put(digestBucket(slotOwner(slot)), digest[:], nil)
+	slot, ok := b.slot(app)
+	if o := slotOwner(slot); ok && !b.seen(o, digest) && !b.secretSpent(o) {
+		b.put(digestBucket(o), digest[:], nil)
+		b.counted[o]++
 	}
 }
 

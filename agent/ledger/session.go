@@ -434,8 +434,8 @@ func (b *batch) allSessions() []*Session {
 	return list
 }
 
-// sessionsOf returns those of an account, in no order. The list of the account is short where that of all
-// sessions may be long, and a login of a full app asks each time.
+// sessionsOf returns those of an account, in no order. The list of the account is short where that
+// of all sessions may be long, and a login of a full app asks each time.
 func (b *batch) sessionsOf(account string) []*Session {
 	var list []*Session
 	for _, s := range b.l.state.accounts[account] {

@@ -36,6 +36,7 @@ type state struct {
 
 	// Not gathered yet, and in no gathering that goes on; requests and charges are in both:
 	recent    map[owner]map[[32]byte]struct{} // digests
+	counts    map[owner]int                   // digests of slots, once they were counted; of the committing goroutine
 	dirty     map[SessionID]struct{}          // sessions that changed
 	positions map[uint64]position             // requests that changed, by number
 	charges   []counted
@@ -79,6 +80,7 @@ func newState() *state {
 		sessions:  map[SessionID]*Session{},
 		accounts:  map[string][]*Session{},
 		recent:    map[owner]map[[32]byte]struct{}{},
+		counts:    map[owner]int{},
 		dirty:     map[SessionID]struct{}{},
 		positions: map[uint64]position{},
 		fates:     map[[20]byte]Fate{},
@@ -104,6 +106,7 @@ func (st *state) recentDigests() []map[owner]map[[32]byte]struct{} {
 
 // forget drops the digests of an owner that are not gathered yet.
 func (st *state) forget(o owner) {
+	delete(st.counts, o)
 	for _, recent := range st.recentDigests() {
 		delete(recent, o)
 	}

@@ -13,9 +13,9 @@ const (
 	// decimal number; a ledger without it has format 1. A ledger of format 1 gets the new number in
 	// the first commit that writes anything: whoever only reads one leaves it to older programs.
 	//
-	// 	1  values are sealed under one key
-	// 	2  values are sealed under keys by number, those of before without one, and segments in
-	// 	   chunks
+	//	1  values are sealed under one key
+	//	2  values are sealed under keys by number, those of before without one, and segments in
+	//	   chunks
 	ledgerFormat = 2
 	// segmentFormat is the newest format of a segment, and segmentWhole the oldest, which is the
 	// first byte of such a segment when it is opened. See segmentform.go.

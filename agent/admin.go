@@ -85,6 +85,9 @@ type SessionInfo struct {
 	// RelayAdded says that the relay is not in the settings: the wallet is connected to it while
 	// such a session lives.
 	RelayAdded bool `json:"relay_added,omitempty"`
+	// More is how many live sessions are beyond this page of the list. It stands in the last of a
+	// page.
+	More int `json:"more,omitzero"`
 }
 
 func sessionInfo(s *ledger.Session) SessionInfo {
@@ -444,6 +447,9 @@ type EndedInfo struct {
 	Created time.Time        `json:"created"`
 	Ended   time.Time        `json:"ended"`
 	How     string           `json:"how"`
+	// More is how many ended sessions are beyond this page of the list. It stands in the last of a
+	// page.
+	More int `json:"more,omitzero"`
 }
 
 func endedInfo(r *ledger.Remnant) EndedInfo {
@@ -458,6 +464,11 @@ func (m Admin) EndedSessions() []EndedInfo {
 		infos = append(infos, endedInfo(r))
 	}
 	return infos
+}
+
+// endedPage returns a page of that list.
+func (m Admin) endedPage(_ context.Context, q SessionsParams) ([]EndedInfo, error) {
+	return pageOf(m.EndedSessions(), q, func(s *EndedInfo) (ledger.SessionID, *int) { return s.ID, &s.More })
 }
 
 // hadEnded returns those of the sessions that have ended and of which something is left.

@@ -77,6 +77,13 @@ type SessionParams struct {
 	ID ledger.SessionID `json:"id"`
 }
 
+// SessionsParams picks a page of a list of sessions: those with higher numbers, as many as one
+// answer takes. An agent of before this type had no pages and refuses the call if After is not
+// zero; it never says that there are more.
+type SessionsParams struct {
+	After ledger.SessionID `json:"after,omitzero"`
+}
+
 // ListenParams names who shall listen again: a session, or an app whose logins have no session yet.
 type ListenParams struct {
 	ID  ledger.SessionID `json:"id"`
@@ -207,13 +214,13 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodApply:       method(a.apply),
 		MethodAppList:     get(m.Apps),
 		MethodSessionAdd:  method(a.addSession),
-		MethodSessionList: get(a.sessions),
+		MethodSessionList: method(a.sessions),
 		MethodRevoke: method(func(ctx context.Context, p SessionParams) (SessionInfo, error) {
 			return m.RevokeSession(ctx, p.ID)
 		}),
 		MethodEndSessions: method(m.EndSessions),
 		MethodRelease:     method(a.release),
-		MethodEndedList:   get(m.EndedSessions),
+		MethodEndedList:   method(m.endedPage),
 		MethodForget: method(func(ctx context.Context, p SessionParams) (EndedInfo, error) {
 			return m.ForgetSession(ctx, p.ID)
 		}),
@@ -280,8 +287,8 @@ func (a *Agent) apply(ctx context.Context, p ApplyParams) (provision.Applied, er
 	return done, err
 }
 
-// sessions lists the live sessions with the relays on which they are silent.
-func (a *Agent) sessions() []SessionInfo {
+// sessions lists a page of the live sessions, with the relays on which they are silent.
+func (a *Agent) sessions(_ context.Context, q SessionsParams) ([]SessionInfo, error) {
 	infos := a.admin().Sessions()
 	quiet := map[ledger.SessionID][]Quarantine{}
 	for _, q := range a.quarantines() {
@@ -290,7 +297,33 @@ func (a *Agent) sessions() []SessionInfo {
 	for i := range infos {
 		infos[i].Quiet = quiet[infos[i].ID]
 	}
-	return infos
+	return pageOf(infos, q, func(s *SessionInfo) (ledger.SessionID, *int) { return s.ID, &s.More })
+}
+
+// listPage is how many bytes of JSON a page of sessions has: an answer, less what stands around it.
+// Commands of before there were pages read one page, so it is as long as can be.
+const listPage = control.MaxFrame - 1<<20
+
+// pageOf returns the page of a list by number that is asked for. entry returns the number of an
+// element, and where to write how many more there are.
+func pageOf[T any](all []T, q SessionsParams, entry func(*T) (ledger.SessionID, *int)) ([]T, error) {
+	from, size := 0, 0
+	for i := range all {
+		if id, _ := entry(&all[i]); id <= q.After {
+			from = i + 1
+			continue
+		}
+		text, err := control.Encode(all[i])
+		if err != nil {
+			return nil, err
+		}
+		if size += len(text) + len(","); size > listPage && i > from {
+			_, more := entry(&all[i-1])
+			*more = len(all) - i
+			return all[from:i], nil
+		}
+	}
+	return all[from:], nil
 }
 
 // answerAsked hands in what a person says to a request that waits. A yes would come to nothing

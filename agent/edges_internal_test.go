@@ -2,10 +2,13 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"pksa/agent/control"
+	"pksa/agent/ledger"
 	"pksa/protocol/hive"
 )
 
@@ -75,6 +78,46 @@ func TestLoginsThatWaitForALink(t *testing.T) {
 		out := p.hold(second, now.Add(time.Minute), now)
 		if (len(out) == 0) != kept || p.bytes > heldBytes {
 			t.Errorf("%d bytes above the bound: %d left, %d bytes are held", more, len(out), p.bytes)
+		}
+	}
+}
+
+// A page of sessions has so many bytes, and says how many more there are. All pages together are
+// the list, and an answer takes each.
+func TestListOfSessions(t *testing.T) {
+	const many = 4
+	one := SessionInfo{ID: 1, Account: "alice", App: "web"}
+	empty, _ := control.Encode(one)
+	for more, pages := range map[int][]int{-1: {4}, 0: {4}, 1: {3, 1}, listPage: {2, 2}} {
+		var all []SessionInfo
+		left := listPage + more - many*(len(empty)+1)
+		for i := range many {
+			one.ID, one.Claim = ledger.SessionID(i+1), ""
+			room := left/many + left%many*(i/(many-1)) - len(`"calls_itself":"",`)
+			one.Claim = strings.Repeat("x", room)
+			all = append(all, one)
+		}
+		var got []int
+		for q := (SessionsParams{}); ; {
+			page, err := pageOf(slices.Clone(all), q, func(s *SessionInfo) (ledger.SessionID, *int) {
+				return s.ID, &s.More
+			})
+			if err != nil || len(page) == 0 {
+				t.Fatal(err, got)
+			}
+			text, _ := control.Encode(page)
+			got, q.After = append(got, len(page)), page[len(page)-1].ID
+			left := page[len(page)-1].More
+			if len(text) > listPage+100 || left != many-int(q.After) || page[0].ID != q.After-ledger.SessionID(
+				len(page)-1) {
+				t.Errorf("%d bytes more: a page of %d bytes, and %d more behind %s", more, len(text), left, q.After)
+			}
+			if left == 0 {
+				break
+			}
+		}
+		if !slices.Equal(got, pages) {
+			t.Errorf("%d bytes more: pages of %v, want %v", more, got, pages)
 		}
 	}
 }

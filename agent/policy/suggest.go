@@ -22,13 +22,15 @@ type Seen struct {
 // Suggest writes the narrowest policy that allows what was seen: a file that compiles, with a rule
 // for each app, account, key and operation, every field held to the values that were seen, and
 // limits of what was spent in 24 hours. Where a field took many values it is left free, and a
-// comment says so. It is a draft for a person, who knows which of what was seen is to happen again.
-// What cannot be suggested stands in comments at the end.
+// comment says so; challenges of many texts are left out. It is a draft for a person, who knows
+// which of what was seen is to happen again. What cannot be suggested stands in comments at the
+// end.
 func Suggest(seen []Seen) string {
 	w := suggester{groups: map[string]*seenGroup{}, names: map[string]int{}}
 	for _, s := range seen {
 		w.sort(s)
 	}
+	w.leaveTexts()
 	return w.text()
 }
 
@@ -82,7 +84,7 @@ func (w *suggester) sort(s Seen) {
 		if p.kind == Auth && q.ManualSession {
 			continue
 		}
-		g := w.group(seenGroup{kind: p.kind, account: string(q.Account), app: q.App, roles: p.roles})
+		g := w.group(groupOf(q, p))
 		g.times = append(g.times, s.Time)
 		if p.kind == Challenge {
 			g.texts = append(g.texts, p.text.text)
@@ -122,8 +124,43 @@ func (w *suggester) sortSign(s Seen, parts []*part) {
 	g.times = append(g.times, s.Time)
 }
 
+// groupOf returns where a part belongs that is no operation.
+func groupOf(q *Request, p *part) seenGroup {
+	return seenGroup{kind: p.kind, account: string(q.Account), app: q.App, roles: p.roles}
+}
+
+// leaveTexts leaves out the challenges of which there were too many texts, or too long ones. Unlike
+// a field, a text is never left free: whoever may have any text signed logs in as the account
+// anywhere.
+func (w *suggester) leaveTexts() {
+	for key, g := range w.groups {
+		about := fmt.Sprintf("challenge of %s for %s", g.app, g.account)
+		texts := distinct(g.texts)
+		switch {
+		case len(texts) > mostChallenges:
+			w.leave("%s: %d different texts; write a rule with a pattern for them", about, len(texts))
+		case slices.ContainsFunc(texts, func(text string) bool { return len(text) > longestChallenge }):
+			w.leave("%s: a text of more than %d bytes; write a rule with a pattern for it", about, longestChallenge)
+		default:
+			continue
+		}
+		delete(w.groups, key)
+		w.all = slices.DeleteFunc(w.all, func(s Seen) bool {
+			return slices.ContainsFunc(s.Request.parts(), func(p *part) bool {
+				other := groupOf(s.Request, p)
+				return other.key() == key
+			})
+		})
+	}
+}
+
+// key returns the name of a group, which no other has.
+func (g *seenGroup) key() string {
+	return fmt.Sprintf("%q %q %v %v %t %q", g.app, g.account, g.kind, g.roles, g.broadcast, g.names)
+}
+
 func (w *suggester) group(g seenGroup) *seenGroup {
-	key := fmt.Sprintf("%q %q %v %v %t %q", g.app, g.account, g.kind, g.roles, g.broadcast, g.names)
+	key := g.key()
 	if w.groups[key] == nil {
 		w.groups[key] = &g
 	}

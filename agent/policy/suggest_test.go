@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -105,6 +106,37 @@ func TestSuggestionsAreNarrow(t *testing.T) {
 			AuthChallenge: &policy.AuthChallenge{Role: hive.Posting, Text: "$login\n1"}}, Time: noon},
 	}
 	golden(t, "testdata/suggest.golden", policy.Suggest(seen))
+}
+
+// A rule lists no more texts than a person reads, and never allows all of them: beyond that there
+// is no rule, and a line says so.
+func TestSuggestedTexts(t *testing.T) {
+	for _, c := range []struct {
+		texts, bytes int
+		left         string // empty: there is a rule
+	}{
+		{20, 2048, ""},
+		{21, 2048, "#   1 × challenge of web for alice: 21 different texts;"},
+		{1, 2049, "#   1 × challenge of web for alice: a text of more than 2048 bytes;"},
+	} {
+		var seen []policy.Seen
+		for i := range c.texts {
+			text := fmt.Sprintf("%0*d", c.bytes, i)
+			seen = append(seen, policy.Seen{Time: noon, Request: &policy.Request{Kind: policy.Challenge,
+				Account: "alice", App: "web", Role: hive.Posting, Text: text}})
+		}
+		draft := policy.Suggest(seen)
+		p, problems := policy.Compile("suggested.yaml", []byte(draft), policy.Options{})
+		if p == nil {
+			t.Fatalf("%+v: %v", c, problems)
+		}
+		allowed := p.Decide(seen[0].Request, nil, noon).Verdict == policy.Allow
+		if allowed != (c.left == "") || !strings.Contains(draft, c.left) || strings.Count(draft, " × ") != min(1,
+			len(c.left)) {
+			t.Errorf("%d texts of %d bytes: allowed %t; the end of the draft: %s", c.texts, c.bytes, allowed,
+				draft[max(0, len(draft)-500):])
+		}
+	}
 }
 
 // A request that is written down is read back as the same.

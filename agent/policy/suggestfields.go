@@ -18,6 +18,9 @@ const (
 	mostAccounts = 20  // different accounts
 	longestText  = 120 // of a text that is pinned, in bytes
 	deepestDraft = 4   // how far JSON is followed
+
+	mostChallenges   = 20   // different texts of challenges
+	longestChallenge = 2048 // bytes of each
 )
 
 // fields returns lines with a test for each field of one operation that was seen, or with a comment

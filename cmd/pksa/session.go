@@ -101,12 +101,14 @@ answered with "session expired", so that its application logs in again.`,
 				return c.listEnded(cmd, chosen)
 			}
 			known := c.namesOfAgent
-			sessions, err := administer(cmd.Context(), c, agent.MethodSessionList, struct{}{},
-				func(_ context.Context, m agent.Admin, _ struct{}) ([]agent.SessionInfo, error) {
-					apps, accounts := namesIn(m)
-					known = func(context.Context) (_, _ []string, err error) { return apps, accounts, nil }
-					return m.Sessions(), nil
-				})
+			sessions, err := allSessions(func(q agent.SessionsParams) ([]agent.SessionInfo, error) {
+				return administer(cmd.Context(), c, agent.MethodSessionList, q,
+					func(_ context.Context, m agent.Admin, _ agent.SessionsParams) ([]agent.SessionInfo, error) {
+						apps, accounts := namesIn(m)
+						known = func(context.Context) (_, _ []string, err error) { return apps, accounts, nil }
+						return m.Sessions(), nil
+					})
+			}, liveEntry)
 			if err != nil {
 				return err
 			}
@@ -127,6 +129,35 @@ answered with "session expired", so that its application logs in again.`,
 	cmd.Flags().BoolVar(&ended, "ended", false, "list the sessions that have ended, by number")
 	return cmd
 }
+
+// allSessions reads all pages of a list of sessions. A page may hold sessions that were read
+// before: it comes from the ledger if the agent has ended in between, and that has no pages.
+func allSessions[T any](page func(agent.SessionsParams) ([]T, error),
+	entry func(*T) (ledger.SessionID, *int)) ([]T, error) {
+	all := []T{}
+	for q := (agent.SessionsParams{}); ; {
+		got, err := page(q)
+		if err != nil {
+			return nil, err
+		}
+		before, more := q.After, 0
+		for i := range got {
+			id, beyond := entry(&got[i])
+			if id <= before {
+				continue
+			}
+			more, *beyond = *beyond, 0
+			q.After = max(q.After, id)
+			all = append(all, got[i])
+		}
+		if more == 0 {
+			return all, nil
+		}
+	}
+}
+
+// liveEntry returns what [allSessions] needs of a session.
+func liveEntry(s *agent.SessionInfo) (ledger.SessionID, *int) { return s.ID, &s.More }
 
 // sessionOrders are the orders in which sessions can be listed.
 var sessionOrders = map[string]func(a, b agent.SessionInfo) int{

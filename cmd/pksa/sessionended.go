@@ -9,17 +9,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/agent/ledger"
 )
 
 // listEnded prints the ended sessions of which something is left.
 func (c *command) listEnded(cmd *cobra.Command, chosen sessionFilter) error {
 	known := c.namesOfAgent
-	all, err := administer(cmd.Context(), c, agent.MethodEndedList, struct{}{},
-		func(_ context.Context, m agent.Admin, _ struct{}) ([]agent.EndedInfo, error) {
-			apps, accounts := namesIn(m)
-			known = func(context.Context) (_, _ []string, err error) { return apps, accounts, nil }
-			return m.EndedSessions(), nil
-		})
+	all, err := allSessions(func(q agent.SessionsParams) ([]agent.EndedInfo, error) {
+		return administer(cmd.Context(), c, agent.MethodEndedList, q,
+			func(_ context.Context, m agent.Admin, _ agent.SessionsParams) ([]agent.EndedInfo, error) {
+				apps, accounts := namesIn(m)
+				known = func(context.Context) (_, _ []string, err error) { return apps, accounts, nil }
+				return m.EndedSessions(), nil
+			})
+	}, func(s *agent.EndedInfo) (ledger.SessionID, *int) { return s.ID, &s.More })
 	if err != nil {
 		return err
 	}

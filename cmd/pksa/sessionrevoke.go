@@ -71,8 +71,11 @@ func (c *command) revoke(ctx context.Context, p agent.RevokeParams, yes bool) er
 	}
 	if cfg, err := c.settings(); err == nil && !yes && c.terminal() {
 		// Without an agent it is asked below, when the ledger is open.
-		var sessions []agent.SessionInfo
-		if socket(cfg).Call(ctx, agent.MethodSessionList, struct{}{}, &sessions) == nil {
+		sessions, err := allSessions(func(q agent.SessionsParams) (page []agent.SessionInfo, err error) {
+			err = socket(cfg).Call(ctx, agent.MethodSessionList, q, &page)
+			return page, err
+		}, liveEntry)
+		if err == nil {
 			if err := sure(sessions); err != nil {
 				return err
 			}

@@ -254,8 +254,8 @@ type load struct {
 	next  func() *request // the next request; called by one goroutine at a time
 }
 
-// drive keeps so many requests in flight until the time is over, and returns all of them when the
-// last has its answer or is lost. Its error means that nothing can be measured.
+// drive keeps so many requests in flight until the time is over, one at least, and returns all of
+// them when the last has its answer or is lost. Its error means that nothing can be measured.
 func (a *application) drive(ctx context.Context, l load) ([]*request, error) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -264,7 +264,8 @@ func (a *application) drive(ctx context.Context, l load) ([]*request, error) {
 	take := func() *request {
 		mu.Lock()
 		defer mu.Unlock()
-		if ctx.Err() != nil || failure != nil || len(sent) >= l.most || !time.Now().Before(l.until) {
+		over := len(sent) > 0 && !time.Now().Before(l.until)
+		if ctx.Err() != nil || failure != nil || len(sent) >= l.most || over {
 			return nil
 		}
 		r := l.next()

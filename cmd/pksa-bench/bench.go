@@ -113,6 +113,9 @@ func (b *bench) runCase(ctx context.Context, c caseSpec) (_ result, err error) {
 	watched := watchMemory(w.wallet.cmd.Process.Pid)
 	err = run.measure(ctx)
 	run.result.Memory = watched()
+	if err != nil {
+		err = fmt.Errorf("%w\nthe wallet's log ends with:\n%s", err, w.wallet.log.text())
+	}
 	return run.result, err
 }
 

@@ -206,9 +206,13 @@ func TestBrokenConnection(t *testing.T) {
 	defer app.close()
 	s := newSession(accountName(0))
 	next := func() *request { return &request{kind: protocol.Challenge, session: s} }
-	time.AfterFunc(time.Millisecond, r.Close)
+	closed := make(chan struct{})
+	go func() {
+		r.Close()
+		close(closed)
+	}()
 	_, err = app.drive(t.Context(), load{width: 1, most: 1, until: time.Now().Add(time.Hour), next: next})
-	if err == nil {
+	if <-closed; err == nil {
 		t.Error("no error")
 	}
 }

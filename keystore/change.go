@@ -187,6 +187,9 @@ func (s *Store) modifyLock(newUnlock *opener, edit func(*content) error) error {
 	if err != nil {
 		return err
 	}
+	if s.Locked() {
+		return ErrLocked
+	}
 	if held == nil {
 		return fmt.Errorf("keystore %q: %w", s.path, ErrReadOnly)
 	}

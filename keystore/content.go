@@ -312,7 +312,9 @@ func readKeys(v linejson.Value, keys, before *ring) (name string, err error) {
 		if !ok {
 			return "", m.Unknown()
 		}
-		if to[at], err = hive.ParseWIF(text); err != nil {
+		to[at], err = hive.ParseWIF(text)
+		wipeText(text) // the only copy: a Value refers to its file, and to this
+		if err != nil {
 			return "", m.Value.Wrap(ErrMalformedKey) // hive's error may hold pieces of the key
 		}
 	}

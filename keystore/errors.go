@@ -81,6 +81,8 @@ var (
 	// ErrKeyGone means that the key of the handle was removed or replaced, or that the store was
 	// closed.
 	ErrKeyGone = errors.New("this key is no longer kept")
+	// ErrLocked means that the store is locked: it holds no private key, until [Store.Unlock].
+	ErrLocked = errors.New("the wallet is locked, and holds no keys until `pksa unlock`")
 	// ErrBadPassword means that the text cannot be a master password.
 	ErrBadPassword = errors.New("not a master password")
 	// ErrNoKeys means that there was nothing to import.

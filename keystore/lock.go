@@ -121,7 +121,9 @@ func parseIdentities(text []byte) (Unlock, error) {
 			named = ""
 			continue
 		}
-		ids, err := age.ParseIdentities(bytes.NewReader(line))
+		text := &seen{from: bytes.NewReader(line)}
+		ids, err := age.ParseIdentities(text)
+		text.wipe()
 		if err != nil || len(ids) != 1 { // age's error may hold pieces of the line
 			return Unlock{}, fmt.Errorf("line %d of the identity file is no age identity", n)
 		}
@@ -362,6 +364,7 @@ func (o *opener) decrypt(raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, o.explain(err)
 	}
+	defer wipeBuffers(r)
 	var plain bytes.Buffer
 	// Never outgrown, because the clear text is shorter: an outgrown buffer would not be wiped.
 	plain.Grow(len(raw) + bytes.MinRead)

@@ -145,8 +145,11 @@ func (s *Store) Relock(unlock Unlock) error {
 func (s *Store) inMemory() (*content, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.closed {
+	switch {
+	case s.closed:
 		return nil, ErrClosed
+	case s.locked:
+		return nil, ErrLocked
 	}
 	c := &content{ledgerID: s.ledger.id, ledgerKey: [32]byte(s.ledger.key.Reveal()), recipients: s.recipients,
 		accounts: make(map[hive.AccountName]*ring), before: make(map[hive.AccountName]*ring), digest: s.digest}

@@ -171,6 +171,16 @@ func (s Source) Check() error {
 	return err
 }
 
+// Again reports whether the secret can be read again by a process that has read it before, without
+// a person: from a file, a credential or a command.
+func (s Source) Again() bool {
+	switch s.kind {
+	case sourceFile, sourceIdentity, sourceCredential, sourceCommand:
+		return true
+	}
+	return false
+}
+
 // brief returns the source as errors name it: a command without its arguments, which may be long.
 func (s Source) brief() string {
 	if s.kind == sourceCommand {

@@ -37,6 +37,7 @@ type Store struct {
 	before     map[hive.AccountName]*ring // what rotations replaced; it signs nothing
 	rotations  []Rotation
 	digest     [32]byte // of the file that was read or written last
+	locked     bool     // no handle has its private key
 	closed     bool
 }
 
@@ -102,7 +103,13 @@ func newStore(path string, c *content) *Store {
 	return &Store{path: path, disk: durable.System(), ledger: newLedgerKeys(c.ledgerID, c.ledgerKey)}
 }
 
-func readContent(path string, unlock *opener) (*content, error) {
+func readContent(path string, unlock *opener) (c *content, err error) {
+	apart(func() { c, err = readHere(path, unlock) })
+	return c, err
+}
+
+// readHere does what readContent does, and leaves copies of keys on the stack.
+func readHere(path string, unlock *opener) (*content, error) {
 	raw, err := readKeystoreFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening keystore: %w", err)
@@ -149,7 +156,7 @@ func readKeystoreFile(path string) ([]byte, error) {
 // what it held. The unlock secret may differ from the last one. A store that has forgotten its own
 // does not keep this one.
 //
-// Errors are those of [Open], and [ErrOtherLedger].
+// Errors are those of [Open], [ErrOtherLedger] and [ErrLocked].
 func (s *Store) Reload(unlock Unlock) error {
 	s.change.Lock()
 	defer s.change.Unlock()
@@ -157,15 +164,79 @@ func (s *Store) Reload(unlock Unlock) error {
 	if err != nil {
 		return err
 	}
+	if s.Locked() {
+		return ErrLocked
+	}
 	c, err := s.reread(unlock.open())
 	if err != nil {
 		return err
 	}
 	defer clear(c.ledgerKey[:])
+	s.adopt(c)
 	if held != nil {
 		s.setUnlock(unlock.open().clone())
+	} else {
+		scrub() // soon: what a goroutine takes for its stack is out of reach
 	}
+	return nil
+}
+
+// Lock wipes all private keys, the shared secrets and the unlock secret, until [Store.Unlock]. It
+// waits for calls that use them, and then overwrites memory that is free, where copies may be: see
+// the package comment. Accounts, roles and public keys stay known, and so do the ledger's keys.
+// Meanwhile handles and changes return [ErrLocked]. A locked store is locked again, and a closed
+// one stays closed.
+func (s *Store) Lock() {
+	s.change.Lock()
+	defer s.change.Unlock()
+	s.setUnlock(nil)
+	s.lockKeys()
+	scrub()
+}
+
+func (s *Store) lockKeys() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.locked = true
+	for _, keys := range s.keys {
+		for _, key := range keys {
+			if key != nil {
+				key.lock()
+			}
+		}
+	}
+	wipeRings(s.before)
+	s.before = nil
+}
+
+// Locked reports whether the store is locked.
+func (s *Store) Locked() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.locked
+}
+
+// Unlock reads the file again after [Store.Lock], with the keys as they are in it by now. Handles
+// of keys that are kept work again. The store does not keep the unlock secret. After an error it is
+// locked as before. A store that is not locked reads the file as [Store.Reload] does.
+//
+// Errors are those of [Open], [ErrOtherLedger] and [ErrClosed].
+func (s *Store) Unlock(unlock Unlock) error {
+	s.change.Lock()
+	defer s.change.Unlock()
+	if _, err := s.heldUnlock(); err != nil {
+		return err
+	}
+	c, err := s.reread(unlock.open())
+	if err != nil {
+		return err
+	}
+	defer clear(c.ledgerKey[:])
 	s.adopt(c)
+	scrub()
 	return nil
 }
 
@@ -206,6 +277,7 @@ func (s *Store) adopt(c *content) {
 			}
 		}
 	}
+	s.locked = false
 	s.recipients = c.recipients
 	s.rotations, s.digest = c.rotations(), c.digest
 	wipeRings(s.before)
@@ -213,7 +285,12 @@ func (s *Store) adopt(c *content) {
 }
 
 // write encrypts c and puts it in the place of path. The caller holds the lock of the file.
-func (s *Store) write(path string, c *content, unlock *opener) error {
+func (s *Store) write(path string, c *content, unlock *opener) (err error) {
+	apart(func() { err = s.writeHere(path, c, unlock) })
+	return err
+}
+
+func (s *Store) writeHere(path string, c *content, unlock *opener) error {
 	plain := c.encode()
 	defer clear(plain)
 	data, err := unlock.encrypt(plain, c.recipients)
@@ -245,7 +322,7 @@ func mergeHandles(keys *ring, old *handles) *handles {
 		case private == nil:
 		case old != nil && old[i] != nil && old[i].public == private.Public():
 			merged[i] = old[i]
-			private.Wipe()
+			old[i].revive(private)
 		default:
 			merged[i] = newKey(ringRoles[i], private)
 		}
@@ -272,12 +349,14 @@ func (s *Store) setUnlock(unlock *opener) {
 	s.unlock = unlock
 }
 
-// ForgetUnlock wipes the unlock secret. From then on the store is for reading only: changes return
-// [ErrReadOnly]. A running agent calls it once it has opened the keystore.
+// ForgetUnlock wipes the unlock secret, and overwrites what opening left of it and of keys in
+// memory that is free. From then on the store is for reading only: changes return [ErrReadOnly]. A
+// running agent calls it once it has opened the keystore.
 func (s *Store) ForgetUnlock() {
 	s.change.Lock() // a change that runs now still uses it
 	defer s.change.Unlock()
 	s.setUnlock(nil)
+	scrub()
 }
 
 // Accounts returns the accounts of which at least one key is kept, sorted by name.

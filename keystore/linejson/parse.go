@@ -3,6 +3,7 @@ package linejson
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -27,10 +28,42 @@ func parse(src []byte, most int) (Value, error) {
 	if !json.Valid(src) {
 		return Value{}, Errorf(lineAt(src, syntaxError(src)), "not valid JSON from here on; is the file whole?")
 	}
-	p := &parser{src: src, decoder: json.NewDecoder(bytes.NewReader(src)), left: most}
+	text := &wiping{rest: src}
+	defer text.wipe()
+	p := &parser{src: src, decoder: json.NewDecoder(text), text: text, left: most}
 	p.decoder.UseNumber()
 	return p.value(0) // nothing follows: json.Valid takes one value only
 }
+
+// wiping reads a file for a decoder so that the decoder's buffer can be wiped afterwards: it writes
+// blanks until it is given a buffer with room for all of the file, and then the file at once.
+type wiping struct {
+	rest   []byte
+	buffer []byte // that the file was written to
+	blanks int    // before it
+}
+
+func (w *wiping) Read(b []byte) (int, error) {
+	switch {
+	case w.buffer != nil:
+		return 0, io.EOF
+	case len(b) < len(w.rest):
+		for i := range b {
+			b[i] = ' '
+		}
+		w.blanks += len(b)
+		return len(b), nil
+	}
+	w.buffer = b
+	return copy(b, w.rest), nil
+}
+
+// wipe overwrites what the decoder was given. It may have moved it to the beginning of its buffer,
+// over the blanks.
+func (w *wiping) wipe() { clear(w.buffer) }
+
+// offset returns how much of the file the decoder has read.
+func (p *parser) offset() int { return max(0, int(p.decoder.InputOffset())-p.text.blanks) }
 
 // syntaxError returns the offset of the first byte that is no part of JSON. It decodes into
 // nothing, because that looks at the syntax first and copies no secret.
@@ -60,14 +93,15 @@ func lineAt(src []byte, at int) int { return 1 + bytes.Count(src[:at], []byte("\
 type parser struct {
 	src     []byte
 	decoder *json.Decoder
-	left    int // how many values may still come
-	counted int // how much of src was searched for line breaks
-	breaks  int // how many were found there
+	text    *wiping // what decoder reads
+	left    int     // how many values may still come
+	counted int     // how much of src was searched for line breaks
+	breaks  int     // how many were found there
 }
 
 // begin returns the offset of the next token and its line.
 func (p *parser) begin() (at, line int) {
-	at = int(p.decoder.InputOffset())
+	at = p.offset()
 	for at < len(p.src) && bytes.IndexByte([]byte(" \t\r\n,:"), p.src[at]) >= 0 {
 		at++
 	}
@@ -102,7 +136,7 @@ func (p *parser) value(depth int) (Value, error) {
 	case bool:
 		v.Kind, v.text = Bool, strconv.FormatBool(token)
 	}
-	v.Raw = p.src[at:p.decoder.InputOffset()]
+	v.Raw = p.src[at:p.offset()]
 	return v, err
 }
 
@@ -153,7 +187,7 @@ func (p *parser) member(v *Value, seen map[string]bool, depth int) error {
 // checkEscapes refuses half of a surrogate pair in the string that begins at an offset and was just
 // read: the decoder has put U+FFFD in its place.
 func (p *parser) checkEscapes(at, line int) error {
-	if halfPair(p.src[at:p.decoder.InputOffset()]) {
+	if halfPair(p.src[at:p.offset()]) {
 		return Errorf(line, "not valid JSON from here on: half of a surrogate pair")
 	}
 	return nil

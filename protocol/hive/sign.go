@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/btcsuite/btcd/btcec/v2"
-	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 )
 
 var errFault = errors.New("signature: it does not verify with the signer's key; memory or processor at fault")
@@ -23,7 +22,65 @@ func (k *PrivateKey) Sign(digest Digest) (Signature, error) {
 	if err != nil {
 		return Signature{}, err
 	}
-	return k.checked(Signature(ecdsa.SignCompact(key, digest[:], true)), digest)
+	nonce := nonceRFC6979(key, digest)
+	defer nonce.Zero()
+	sig, ok := signWith(key, &nonce, digest)
+	if !ok {
+		return Signature{}, errFault // unreachable: 1 in 2^255
+	}
+	return k.checked(sig, digest)
+}
+
+// nonceRFC6979 returns the first nonce of RFC 6979 for the private key and a message, by HMAC with
+// SHA-256. It is that of the btcec library, which leaves copies of the key in memory that nobody
+// can wipe; here they are on the stack alone.
+func nonceRFC6979(key *btcec.PrivateKey, message Digest) (nonce btcec.ModNScalar) {
+	var k, v [32]byte
+	defer clear(k[:])
+	defer clear(v[:])
+	for i := range v {
+		v[i] = 1
+	}
+	// Steps d to g of section 3.2: the text is v, a mark, the key and the message.
+	for mark := range byte(2) {
+		var text [97]byte
+		copy(text[:], v[:])
+		text[32] = mark
+		key.Key.PutBytesUnchecked(text[33:65])
+		copy(text[65:], message[:])
+		k = hmacSHA256(&k, text[:])
+		clear(text[:])
+		v = hmacSHA256(&k, v[:])
+	}
+	for { // step h; a second round has a chance of 1 in 2^127
+		v = hmacSHA256(&k, v[:])
+		if overflow := nonce.SetBytes(&v); overflow == 0 && !nonce.IsZero() {
+			return nonce
+		}
+		var text [33]byte
+		copy(text[:], v[:])
+		k = hmacSHA256(&k, text[:])
+		v = hmacSHA256(&k, v[:])
+	}
+}
+
+// hmacSHA256 returns the HMAC of a text of at most 97 bytes. It allocates nothing, unlike
+// crypto/hmac.
+func hmacSHA256(key *[32]byte, text []byte) [32]byte {
+	var inner [64 + 97]byte
+	var outer [64 + 32]byte
+	defer clear(inner[:])
+	defer clear(outer[:])
+	for i := range 64 {
+		inner[i], outer[i] = 0x36, 0x5c
+	}
+	for i, b := range key {
+		inner[i] ^= b
+		outer[i] ^= b
+	}
+	sum := sha256.Sum256(inner[:64+copy(inner[64:], text)])
+	copy(outer[64:], sum[:])
+	return sha256.Sum256(outer[:])
 }
 
 // SignCanonical returns a signature like [PrivateKey.Sign] for which [Signature.IsCanonical] is
@@ -35,12 +92,10 @@ func (k *PrivateKey) SignCanonical(digest Digest) (Signature, error) {
 	if err != nil {
 		return Signature{}, err
 	}
-	secret := key.Key.Bytes()
-	defer clear(secret[:])
 	message, padded := digest, digest[:]
 	for range maxAttempts {
-		nonce := btcec.NonceRFC6979(secret[:], message[:], nil, nil, 0)
-		sig, ok := signWith(key, nonce, digest)
+		nonce := nonceRFC6979(key, message)
+		sig, ok := signWith(key, &nonce, digest)
 		nonce.Zero()
 		if ok && sig.IsCanonical() {
 			return k.checked(sig, digest)

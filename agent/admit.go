@@ -137,6 +137,7 @@ func (a *Agent) ruled(ctx context.Context, p *proposal, result ledger.Admitting,
 		g.session = j.session
 	}
 	if result.Verdict == ledger.Admitted {
+		a.lock.Used(time.Now())
 		// On disk: the ruling with nonce, charges, session and transaction. Nothing is signed. The
 		// next start looks the transaction up until it has expired; a request without one is
 		// answered with an error.

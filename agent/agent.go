@@ -19,6 +19,7 @@ import (
 	"pksa/agent/kernelclock"
 	"pksa/agent/ledger"
 	"pksa/agent/link"
+	"pksa/agent/lock"
 	"pksa/agent/node"
 	"pksa/agent/places"
 	"pksa/agent/policy"
@@ -52,6 +53,10 @@ type Options struct {
 	// cannot be read again.
 	ReadSettings func() (*config.Config, error)
 
+	// Unlock reads what opens the keystore again, for a locked wallet; nil: it cannot be read
+	// again, and who unlocks brings it.
+	Unlock func(context.Context) (keystore.Unlock, error)
+
 	// Version is that of the program, for metrics; empty: what the build knows.
 	Version string
 
@@ -81,9 +86,10 @@ type Agent struct {
 	log     *slog.Logger
 
 	hardening []harden.Measure
-	restart   func() []string // why it would fail; nil: nobody looks
-	version   string          // of the program; empty: what the build knows
-	reloading func() func()   // tells that the policy is read again; nil: tells nobody
+	restart   func() []string                                // why it would fail; nil: nobody looks
+	version   string                                         // of the program; empty: what the build knows
+	reloading func() func()                                  // tells that the policy is read again; nil: tells nobody
+	opener    func(context.Context) (keystore.Unlock, error) // Options.Unlock
 
 	keys    *keystore.Store
 	policy  atomic.Pointer[policyInForce]
@@ -133,6 +139,7 @@ type Agent struct {
 	running  group           // work that no link's handler does
 	stopping atomic.Bool
 	paused   atomic.Bool // each request is told to come again later
+	lock     *lock.State
 
 	// reloads is held while policy, settings, or accounts at the links, are replaced: the later
 	// wins.
@@ -147,7 +154,7 @@ func New(o Options) (*Agent, error) {
 		network: o.Network, ledger: o.Ledger, node: o.Node, keys: o.Keys,
 		log: o.Logger.With("component", "agent"), hardening: o.Hardening, restart: o.Foresee, reloading: o.Reloading,
 		version: o.Version,
-		recheck: make(chan struct{}, 1),
+		recheck: make(chan struct{}, 1), lock: lock.New(time.Now()), opener: o.Unlock,
 		witness: ClockWitness{o.Node, o.KernelClock, o.TrustClock}, begun: make(chan struct{}),
 		toldFull: map[hive.AccountName]time.Time{}, places: places.New(ownPlaces, sharedPlaces),
 		byDamage: quarantine{reason: "too many damaged requests", limit: damageLimit, aDay: damageADay, logins: true},
@@ -360,6 +367,7 @@ func (a *Agent) watch(ctx context.Context, background *sync.WaitGroup) {
 	if a.settings().PolicyWatch {
 		background.Go(func() { a.watchPolicy(ctx) })
 	}
+	background.Go(func() { a.watchLock(ctx) })
 }
 
 // drain lets every link finish the requests that it holds, and then what goes on beside them, at

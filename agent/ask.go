@@ -301,6 +301,7 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 		}
 	case <-timer.C:
 	case <-a.quit: // the stop does not wait for people; the request is denied and answered at once
+	case <-a.lock.Leaving(): // nor does a lock: without keys a yes would come to nothing
 	case <-ctx.Done():
 	}
 	return a.afterAsking(ctx, p, number)

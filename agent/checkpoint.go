@@ -34,8 +34,8 @@ func (a *Agent) watchCheckpoints(ctx context.Context) {
 	var published uint64 // the head right after the last that was published
 	for pause(ctx, next, nil) {
 		next = a.settings().CheckpointEvery
-		if number, _ := a.ledger.Head(); number == published {
-			continue // nothing has happened since
+		if number, _ := a.ledger.Head(); number == published || a.lock.Locked() {
+			continue // nothing has happened since, or nothing can be signed
 		}
 		if err := a.publishHead(a.work); err != nil {
 			a.log.Warn("head of the audit trail not published", "account", a.settings().CheckpointAccount, "err", err)

@@ -225,6 +225,8 @@ func (a *Agent) mayRecord() bool {
 		return true
 	case <-a.quit:
 		return false
+	case <-a.lock.Leaving():
+		return false
 	}
 }
 

@@ -10,9 +10,11 @@ import (
 	"pksa/agent/control"
 	"pksa/agent/guard"
 	"pksa/agent/ledger"
+	"pksa/agent/lock"
 	"pksa/agent/probe"
 	"pksa/agent/provision"
 	"pksa/agent/refund"
+	"pksa/keystore"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 	"pksa/protocol/secret"
@@ -58,6 +60,8 @@ const (
 	MethodPause        = "pause"
 	MethodResume       = "resume"
 	MethodSettings     = "settings"
+	MethodLock         = "lock"
+	MethodUnlock       = "unlock"
 )
 
 // AppParams names a slot, with a secret where one is set. An empty secret asks for a random one.
@@ -231,10 +235,15 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodSettings:     get(a.settingsView),
 		MethodPause:        method(a.beginPause),
 		MethodResume:       method(a.endPause),
+		MethodLock:         method(a.lockByCall),
+		MethodUnlock:       method(a.unlockByCall),
 		MethodKeysReload:   method(a.reloadKeys),
 		MethodKeysRelock:   method(a.relockKeys),
 		MethodKeysCheck:    method(func(ctx context.Context, _ none) ([]KeyCheck, error) { return a.CheckKeys(ctx) }),
 		MethodCanary: method(func(ctx context.Context, _ none) ([]probe.Canary, error) {
+			if err := a.errLocked(); err != nil {
+				return nil, err
+			}
 			return a.Canary(ctx)
 		}),
 		MethodLedgerCopy:   method(func(context.Context, none) (LedgerCopy, error) { return m.CopyLedger() }),
@@ -335,6 +344,18 @@ func (a *Agent) answerAsked(_ context.Context, p DecideParams) (none, error) {
 	return none{}, a.asks.answer(p.Number, p.Yes)
 }
 
+// lockByCall begins a lock in the name of the caller.
+func (a *Agent) lockByCall(ctx context.Context, _ none) (lock.Status, error) {
+	return a.Lock(ctx, callerName(ctx))
+}
+
+// unlockByCall ends a lock with the secret that the caller brings, or without one.
+func (a *Agent) unlockByCall(ctx context.Context, p UnlockParams) (lock.Status, error) {
+	given := keystore.NewSecret(p.Secret)
+	defer given.Wipe()
+	return a.Unlock(ctx, callerName(ctx), given)
+}
+
 // release ends a quarantine on all relays, whatever the reason was.
 func (a *Agent) release(ctx context.Context, p ListenParams) (none, error) {
 	who := listener{session: p.ID, app: p.App}
@@ -352,6 +373,9 @@ func (a *Agent) release(ctx context.Context, p ListenParams) (none, error) {
 }
 
 func (a *Agent) pair(ctx context.Context, p PairParams) (SessionInfo, error) {
+	if err := a.errLocked(); err != nil {
+		return SessionInfo{}, err
+	}
 	l, err := protocol.ParsePairingLink(string(p.Link))
 	if err != nil {
 		return SessionInfo{}, err

@@ -46,7 +46,7 @@
 //   - keycheck.go: whether the held keys fit the chain
 //   - package guard: whether somebody else changes the accounts; keycheck.go tells of it
 //   - checkpoint.go: publishing the head of the audit trail on the chain
-//   - reload.go: another policy, other keys, while the agent runs
+//   - reload.go: another policy, other keys, or none (package lock), while the agent runs
 //   - settings.go: the settings in force, and others while the agent runs
 //   - controlmethods.go: what the control socket offers, and secrets that no format shows
 //   - admin.go: slots and sessions, made and ended by the operator

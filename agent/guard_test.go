@@ -45,10 +45,10 @@ func (w *world) accountChanges() (all []string) {
 	return all
 }
 
-// Each change that is not by this wallet is in trail, status and metrics, once; with guard: lock
+// Each change that is not by this wallet is in trail, status and metrics, once; with guard: stop
 // the account signs nothing until a person accepts it, also after a restart.
 func TestGuardStopsAccount(t *testing.T) {
-	guarded(t, config.GuardLock, "", func(t *testing.T, w *world, script *scriptedClient) {
+	guarded(t, config.GuardStop, "", func(t *testing.T, w *world, script *scriptedClient) {
 		time.Sleep(90 * time.Second)
 		w.chain.Change("alice", func(a *nodetest.Account) { a.Proxy = "mallory" })
 		w.eventuallyWithin(3*time.Minute, "the stop", func() bool { return len(w.agent.Status().Guard) == 1 })
@@ -103,7 +103,7 @@ func TestGuardStopsAccount(t *testing.T) {
 // The wallet is not ready while each of its accounts is stopped. One of several has its own line in
 // status, and hinders the others from nothing.
 func TestGuardOfAllAccounts(t *testing.T) {
-	guarded(t, config.GuardLock, "", func(t *testing.T, w *world, _ *scriptedClient) {
+	guarded(t, config.GuardStop, "", func(t *testing.T, w *world, _ *scriptedClient) {
 		time.Sleep(90 * time.Second)
 		stop := func(account hive.AccountName, standings int) {
 			t.Helper()
@@ -140,7 +140,7 @@ func TestGuardStopsWhoActsForIt(t *testing.T) {
 	const behalf = `version: 1
 allow: [{name: for carol, request: sign, apps: any, on_behalf_of: [carol, alice], operations: [vote]}]
 `
-	guarded(t, config.GuardLock, behalf, func(t *testing.T, w *world, script *scriptedClient) {
+	guarded(t, config.GuardStop, behalf, func(t *testing.T, w *world, script *scriptedClient) {
 		n := 0
 		vote := func(voter, want string) {
 			t.Helper()
@@ -193,7 +193,7 @@ allow:
 
 // One host of three that lies raises no alarm, and hides none.
 func TestGuardByOneHost(t *testing.T) {
-	guarded(t, config.GuardLock, "", func(t *testing.T, w *world, _ *scriptedClient) {
+	guarded(t, config.GuardStop, "", func(t *testing.T, w *world, _ *scriptedClient) {
 		time.Sleep(90 * time.Second)
 		w.node.FailAlways("condenser_api.get_accounts", accountOf("alice", "bob"))
 		time.Sleep(3 * time.Minute)

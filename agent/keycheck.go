@@ -110,8 +110,8 @@ const recheckWrong = 5 * time.Minute
 func (a *Agent) newGuard() *guard.Watch {
 	return guard.New(guard.Options{
 		Ledger: a.ledger, Accounts: func() []hive.AccountName { return a.keys.Accounts() }, Hosts: a.node.Hosts,
-		Situations: a.node.Situations, Prefix: a.network.KeyPrefix, Lock: a.settings().Guard == config.GuardLock,
-		Logger: a.log,
+		Situations: a.node.Situations, Prefix: a.network.KeyPrefix, Logger: a.log,
+		Stop: slices.Contains([]string{config.GuardStop, config.GuardLock}, a.settings().Guard),
 		Signed: func(ctx context.Context, since time.Time, names []string) ([]hive.Operation, error) {
 			return a.admin().Trail().Signed(ctx, since, names, a.network)
 		},
@@ -125,6 +125,10 @@ func (a *Agent) notifyChange(account hive.AccountName, c guard.Change, stopped b
 	todo := "if it was you, or somebody whom you trust: `pksa guard accept " + string(account) + "`"
 	if stopped {
 		todo = "nothing of the account is signed until that; " + todo
+	}
+	if a.settings().Guard == config.GuardLock {
+		a.lock.Want("the guard: account " + string(account) + " was changed (setting guard)")
+		todo += "; the wallet locks itself"
 	}
 	a.log.Warn("account changed, and not by this wallet", "account", account, "what", c.What, "was", c.Was, "now",
 		c.Now, "hosts", c.Hosts, "stopped", stopped, "todo", todo)

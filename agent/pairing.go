@@ -146,6 +146,18 @@ func (p *pairings) heldFor(account hive.AccountName) (found []delivered) {
 	return found
 }
 
+// drop removes and returns all held requests.
+func (p *pairings) drop() (out []heldRequest) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for account, held := range p.held {
+		for range held {
+			out = append(out, p.takeLocked(account, 0))
+		}
+	}
+	return out
+}
+
 // take removes and returns the held request with this account and uuid.
 func (p *pairings) take(key pairKey) (delivered, bool) {
 	p.mu.Lock()
@@ -311,6 +323,9 @@ const lookEvery = 50 * time.Millisecond
 // look waits for the request of a pairing link and returns who asks. It makes nothing: the request
 // stays where it waits until [Agent.Pair] takes it.
 func (a *Agent) look(ctx context.Context, p PairParams) (PairAsk, error) {
+	if err := a.errLocked(); err != nil {
+		return PairAsk{}, err
+	}
 	link, err := protocol.ParsePairingLink(string(p.Link))
 	if err != nil {
 		return PairAsk{}, err

@@ -14,6 +14,7 @@ import (
 	"pksa/agent/audit"
 	"pksa/agent/control"
 	"pksa/agent/guard"
+	"pksa/agent/lock"
 	"pksa/agent/probe"
 	"pksa/agent/provision"
 	"pksa/agent/refund"
@@ -45,7 +46,8 @@ func TestEveryMethodPromises(t *testing.T) {
 		agent.MethodGuardAccept: new(guard.Standing), agent.MethodLedgerCopy: new(agent.LedgerCopy),
 		agent.MethodReload: new(agent.Reloaded), agent.MethodSettings: new(agent.SettingsView),
 		agent.MethodPause: new(agent.Paused), agent.MethodResume: new(agent.Paused),
-		agent.MethodApply: new(provision.Applied),
+		agent.MethodApply: new(provision.Applied), agent.MethodLock: new(lock.Status),
+		agent.MethodUnlock: new(lock.Status),
 	}
 	var names []string
 	within(t, worldOptions{}, func(_ *testing.T, w *world) { names = slices.Sorted(maps.Keys(w.agent.Methods())) })

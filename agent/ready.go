@@ -66,8 +66,13 @@ func (a *Agent) hindrances(now time.Time) (found []status.Hindrance) {
 		add(status.CauseStopping, "stopping")
 	}
 	add(status.CausePaused, a.pauseProblem())
-	add(status.CauseRelay, a.relayProblem())
-	add(status.CauseTwin, a.twinProblem())
+	locked := a.lockProblem()
+	add(status.CauseLocked, locked)
+	if locked == "" { // else there are no links, and no keys to be told of
+		add(status.CauseRelay, a.relayProblem())
+		add(status.CauseTwin, a.twinProblem())
+		add(status.CauseKeys, a.keysProblem())
+	}
 	if err := a.ledger.Err(); err != nil {
 		cause := status.CauseLedger
 		if errors.Is(err, ledger.ErrNoRoom) {
@@ -80,7 +85,6 @@ func (a *Agent) hindrances(now time.Time) (found []status.Hindrance) {
 	if !a.hasBegun() && a.clock.doubted() == "" {
 		add(status.CauseStarting, "starting: what an earlier process left is taken up first")
 	}
-	add(status.CauseKeys, a.keysProblem())
 	add(status.CauseKeys, a.guardProblem())
 	for _, h := range a.transactionProblems(now) {
 		h.Transactions = true

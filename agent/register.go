@@ -211,6 +211,27 @@ func (s *links) exchange(gone, fresh []*link.Link) (stops []context.CancelFunc, 
 	return stops, true
 }
 
+// removeAll removes all links, and what is known of added ones. It returns what stops those that
+// run; during a stop it changes nothing.
+func (s *links) removeAll() (stops []context.CancelFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	for _, stop := range s.stops {
+		stops = append(stops, stop)
+	}
+	for _, added := range s.added {
+		if added.stop != nil {
+			stops = append(stops, added.stop)
+		}
+	}
+	s.gone = append(s.gone, s.list...)
+	s.list, s.stops, s.added = nil, nil, nil
+	return stops
+}
+
 // close lets no link be added or removed any more: the stop drains those that are there.
 func (s *links) close() {
 	s.mu.Lock()
@@ -279,6 +300,9 @@ func (a *Agent) settleLinks() {
 
 // settleLocked does what settleLinks does, for a caller that holds reloads.
 func (a *Agent) settleLocked() {
+	if a.lock.Locked() {
+		return // there are no links until it is unlocked
+	}
 	accounts := a.proving()
 	for relay, paired := range a.pairedAtAdded() {
 		if err := a.addRelay(relay, func(r *addedRelay) { r.paired = paired }); err != nil {

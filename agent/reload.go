@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"pksa/agent/audit"
@@ -15,10 +16,13 @@ import (
 	"pksa/agent/control"
 	"pksa/agent/harden"
 	"pksa/agent/ledger"
+	"pksa/agent/link"
+	"pksa/agent/lock"
 	"pksa/agent/policy"
 	"pksa/keystore"
 	"pksa/keystore/access"
 	"pksa/protocol/plain"
+	"pksa/protocol/secret"
 )
 
 // policyInForce is a policy with what status shows of it.
@@ -204,30 +208,42 @@ func stamp(path string) string {
 	return fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size(), " ", info.Mode())
 }
 
+// KeysReloaded is what became of a reload of the keystore.
+type KeysReloaded struct {
+	// Locked means that the wallet is locked, and reads the keystore when it is unlocked.
+	Locked bool `json:"locked,omitempty"`
+}
+
 // reloadKeys reads the keystore again after a command changed it, with the secret that the command
 // used, and registers what is new.
-func (a *Agent) reloadKeys(ctx context.Context, p ReloadParams) (none, error) {
-	secret := keystore.NewSecret(p.Secret)
-	defer secret.Wipe()
-	unlock, err := keystore.NewUnlock(secret)
+func (a *Agent) reloadKeys(ctx context.Context, p ReloadParams) (KeysReloaded, error) {
+	given := keystore.NewSecret(p.Secret)
+	defer given.Wipe()
+	if a.lock.Locked() {
+		return KeysReloaded{Locked: true}, nil
+	}
+	unlock, err := keystore.NewUnlock(given)
 	if err != nil {
-		return none{}, err
+		return KeysReloaded{}, err
 	}
 	defer unlock.Wipe()
 	if unlock.NeedsPlugin() {
-		return none{}, errPlugin
+		return KeysReloaded{}, errPlugin
 	}
-	if err := a.keys.Reload(unlock); err != nil {
-		return none{}, err
+	switch err := a.keys.Reload(unlock); {
+	case errors.Is(err, keystore.ErrLocked): // it began just now
+		return KeysReloaded{Locked: true}, nil
+	case err != nil:
+		return KeysReloaded{}, err
 	}
 	if _, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "keys reload"}); err != nil {
-		return none{}, fmt.Errorf("recording the reload: %w", err)
+		return KeysReloaded{}, fmt.Errorf("recording the reload: %w", err)
 	}
 	a.log.Info("keystore reread", "accounts", len(a.keys.Accounts()))
 	// What was found of the keys before says nothing of those that took their places.
 	a.mismatch.replace(nil)
 	a.checkKeysSoon()
-	return none{}, a.registerAll()
+	return KeysReloaded{}, a.registerAll()
 }
 
 // errPlugin refuses what only a plugin opens: this process has lost the devices that a plugin
@@ -243,12 +259,15 @@ var errNotRoot = errors.New("only root may have the keystore locked anew without
 // then. The wallet's own user, who may call everything else, cannot read the memory of this
 // process, so it must not get them in this way. Root can.
 func (a *Agent) relockKeys(ctx context.Context, p ReloadParams) (none, error) {
-	secret := keystore.NewSecret(p.Secret)
-	defer secret.Wipe()
+	given := keystore.NewSecret(p.Secret)
+	defer given.Wipe()
 	if !control.FromRoot(ctx) {
 		return none{}, errNotRoot
 	}
-	unlock, err := keystore.NewUnlock(secret)
+	if a.lock.Locked() {
+		return none{}, errLockedRelock
+	}
+	unlock, err := keystore.NewUnlock(given)
 	if err != nil {
 		return none{}, err
 	}
@@ -265,4 +284,231 @@ func (a *Agent) relockKeys(ctx context.Context, p ReloadParams) (none, error) {
 	}
 	a.log.Warn("keystore locked anew, without what opened it before", "accounts", len(a.keys.Accounts()))
 	return none{}, nil
+}
+
+// errLockedRelock says why a locked wallet is no help when what opens the keystore is lost.
+var errLockedRelock = errors.New("the wallet is locked, so it holds no keys that it could lock anew: only what opens " +
+	"the keystore has them, or the identity of another recipient")
+
+// UnlockParams carries the secret that opens the keystore; none if the agent reads it itself.
+type UnlockParams struct {
+	Secret control.Secret `json:"secret,omitempty"`
+}
+
+// Format writes no more than what it is: fmt would look into the fields.
+func (p UnlockParams) Format(f fmt.State, verb rune) { secret.Format(f, verb, p) }
+
+// lockProblem returns that the wallet is locked, and what ends it; empty if it is not.
+func (a *Agent) lockProblem() string {
+	s := a.lock.Status()
+	if !s.Locked {
+		return ""
+	}
+	return fmt.Sprintf("locked since %s by %s: it holds no keys and takes no requests, until `pksa unlock`",
+		s.Since.UTC().Format(time.RFC3339), s.By)
+}
+
+// errLocked refuses what needs the keys of a locked wallet.
+func (a *Agent) errLocked() error {
+	if a.lock.Locked() {
+		return keystore.ErrLocked
+	}
+	return nil
+}
+
+// callerName returns who makes a call, for people.
+func callerName(ctx context.Context) string {
+	switch user, known := control.Caller(ctx); {
+	case !known:
+		return "`pksa lock`"
+	case user == 0:
+		return "root"
+	default:
+		return fmt.Sprintf("user %d", user)
+	}
+}
+
+// lockRecordWait bounds how long a lock waits for the disk to take its record.
+const lockRecordWait = 5 * time.Second
+
+// Lock takes no more requests, finishes what was admitted, closes the links, and wipes the keys of
+// the accounts, until Unlock or a restart. by is who wants it, or what. It goes on where something
+// fails: what is admitted and not finished within the stop deadline is found in the ledger, and a
+// record that the disk does not take stands in the log.
+func (a *Agent) Lock(ctx context.Context, by string) (lock.Status, error) {
+	a.reloads.Lock()
+	defer a.reloads.Unlock()
+	if !a.lock.Begin(by, time.Now()) {
+		s := a.lock.Status()
+		s.Already = true
+		return s, nil
+	}
+	a.log.Warn("locking: finishing what was admitted", "by", by, "deadline", a.settings().StopTimeout)
+	a.recordLock(ctx, "lock", by)
+	a.leaveAll(ctx)
+	a.keys.Lock()
+	a.log.Warn("locked: the keys of the accounts are wiped, `pksa unlock` goes on", "by", by)
+	return a.lock.Status(), nil
+}
+
+// recordLock records a lock. One that cannot be recorded is no reason to keep the keys.
+func (a *Agent) recordLock(ctx context.Context, what, by string) {
+	ctx, cancel := context.WithTimeout(ctx, lockRecordWait)
+	defer cancel()
+	if err := a.noteLock(ctx, what, by); err != nil {
+		a.log.Error("not recorded in the audit trail", "what", what, "by", by, "err", err)
+	}
+}
+
+func (a *Agent) noteLock(ctx context.Context, what, by string) error {
+	_, err := a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: what,
+		Content: encodeRecord(map[string]any{"reason": "by " + by})})
+	return err
+}
+
+// leaveAll finishes what the links brought, at most as long as a stop does, and closes them.
+func (a *Agent) leaveAll(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.settings().StopTimeout)
+	defer cancel()
+	var links sync.WaitGroup
+	for _, l := range a.links.all() {
+		a.twins.remove(l.URL()) // what waits for the first probe is not served
+		links.Go(func() { _ = l.Drain(ctx) })
+	}
+	links.Wait()
+	if a.running.wait(ctx) != nil {
+		a.log.Warn("locking before all admitted requests were finished: their transactions are looked up, and the " +
+			"answers wait for the application to ask again")
+	}
+	// What waits for a pairing link would be answered on a link that is gone: it comes again.
+	a.evict(a.pairings.drop())
+	for _, l := range a.links.all() {
+		l.Unpin()
+	}
+	for _, stop := range a.links.removeAll() {
+		if stop != nil {
+			stop()
+		}
+	}
+}
+
+// Unlock ends a lock: it reads the keystore with the secret, or with what the agent reads itself if
+// there is none, and connects again. After an error the wallet is locked as before.
+func (a *Agent) Unlock(ctx context.Context, by string, given keystore.Secret) (lock.Status, error) {
+	if !a.lock.Locked() {
+		return lock.Status{Already: true}, nil
+	}
+	// Read before anything waits for it: a command may take a minute.
+	unlock, ok, err := a.openerOf(ctx, given)
+	if err != nil {
+		return lock.Status{}, err
+	}
+	defer unlock.Wipe()
+	if !ok {
+		s := a.lock.Status()
+		s.Bring = true
+		return s, nil
+	}
+	a.reloads.Lock()
+	defer a.reloads.Unlock()
+	if !a.lock.Locked() {
+		return lock.Status{Already: true}, nil
+	}
+	if err := a.keys.Unlock(unlock); err != nil {
+		return lock.Status{}, err
+	}
+	fresh, err := a.freshLinks()
+	if err == nil {
+		// Recorded before anything is served by it.
+		err = a.noteLock(ctx, "unlock", by)
+	}
+	if err != nil {
+		for _, l := range fresh {
+			l.Unpin()
+		}
+		a.keys.Lock()
+		return lock.Status{}, fmt.Errorf("still locked: %w", err)
+	}
+	a.lock.End(time.Now())
+	a.mismatch.replace(nil) // the keys may be others by now
+	a.checkKeysSoon()
+	for _, l := range fresh {
+		a.twins.add(l.URL(), a.settings().OwnRelay(l.URL()))
+	}
+	a.links.exchange(nil, fresh)
+	if a.ownRelay != nil {
+		a.reserveOwnKey(a.ownRelay().Public, fresh)
+	}
+	a.settleLocked()
+	a.log.Warn("unlocked", "by", by, "accounts", len(a.keys.Accounts()))
+	return a.lock.Status(), nil
+}
+
+// openerOf returns what opens the keystore: the secret, or what the agent reads by itself. It
+// reports false if it cannot, as where that takes a person or a plugin.
+func (a *Agent) openerOf(ctx context.Context, given keystore.Secret) (unlock keystore.Unlock, ok bool, err error) {
+	brought := len(given.Bytes()) > 0
+	switch {
+	case brought:
+		unlock, err = keystore.NewUnlock(given)
+	case a.opener == nil:
+		return unlock, false, nil
+	default:
+		unlock, err = a.opener(ctx)
+	}
+	if err == nil && unlock.NeedsPlugin() {
+		if brought {
+			err = errPlugin
+		}
+		return unlock, false, err
+	}
+	return unlock, true, err
+}
+
+// freshLinks makes the links to the relays of the settings, with what they prove. An error leaves
+// nothing behind.
+func (a *Agent) freshLinks() (fresh []*link.Link, err error) {
+	for _, relay := range a.settings().Relays {
+		l, err := a.newLink(relay)
+		if err == nil {
+			fresh = append(fresh, l)
+			err = l.SetAccounts(a.proving()) // before it runs: the first connection proves them
+		}
+		if err != nil {
+			return fresh, err
+		}
+	}
+	return fresh, nil
+}
+
+// lockLook is how often the wallet looks whether it was idle for as long as the setting lock_after.
+const lockLook = 5 * time.Second
+
+// watchLock locks the wallet when it was idle long enough, or when something else wants it.
+func (a *Agent) watchLock(ctx context.Context) {
+	tick := time.NewTicker(lockLook)
+	defer tick.Stop()
+	for {
+		by := ""
+		select {
+		case <-ctx.Done():
+			return
+		case by = <-a.lock.Wanted():
+		case now := <-tick.C:
+			by = a.idleTooLong(now)
+		}
+		if by != "" {
+			_, _ = a.Lock(ctx, by) // logs what it did
+		}
+	}
+}
+
+// idleTooLong returns why the wallet locks itself; empty if it does not. What waits for a person is
+// not idle.
+func (a *Agent) idleTooLong(now time.Time) string {
+	after := a.settings().LockAfter
+	if after == 0 || a.lock.Idle(now) < after || a.asks.count() > 0 {
+		return ""
+	}
+	return fmt.Sprintf("itself: no request was admitted for %s (setting lock_after)", after)
 }

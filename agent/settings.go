@@ -221,6 +221,9 @@ func (a *Agent) prepareNodes(_, next *config.Config) (take, drop func(), err err
 
 // prepareLinks makes the links to relays that are new, or whose entry has changed.
 func (a *Agent) prepareLinks(was, next *config.Config) (take, drop func(), err error) {
+	if a.lock.Locked() {
+		return func() {}, func() {}, nil // unlocking makes them, by the settings of then
+	}
 	var fresh, gone []*link.Link
 	drop = func() {
 		for _, l := range fresh {

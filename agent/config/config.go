@@ -51,7 +51,8 @@ type Config struct {
 	AccountRequestsPerSecond int
 
 	KeyCheckEvery time.Duration
-	Guard         string        // GuardOff, GuardWarn or GuardLock
+	Guard         string        // GuardOff, GuardWarn, GuardStop or GuardLock
+	LockAfter     time.Duration // without a request that was admitted; zero: never
 	Canary        time.Duration // between probes for another copy of this wallet, at each relay
 
 	StopTimeout time.Duration

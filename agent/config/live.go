@@ -19,6 +19,7 @@ var live = map[string]func(to, from *Config){
 		to.AccountRequestsPerSecond = from.AccountRequestsPerSecond
 	},
 
+	"lock_after":    func(to, from *Config) { to.LockAfter = from.LockAfter },
 	"stop_timeout":  func(to, from *Config) { to.StopTimeout = from.StopTimeout },
 	"status.listen": func(to, from *Config) { to.StatusListen = from.StatusListen },
 	"status.hosts":  func(to, from *Config) { to.StatusHosts = from.StatusHosts },

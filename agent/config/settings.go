@@ -32,6 +32,7 @@ type kind struct {
 const (
 	GuardOff  = "off"
 	GuardWarn = "warn"
+	GuardStop = "stop"
 	GuardLock = "lock"
 )
 
@@ -118,11 +119,15 @@ var settings = []setting{
 	{"key_check_every", "How often the held keys are compared with the chain.", "1h",
 		duration(func(c *Config) *time.Duration { return &c.KeyCheckEvery }, time.Minute, 30*24*time.Hour)},
 	{"guard", "What happens when somebody else changes a held account: its keys, recovery account, proxy, power-down " +
-		"or a withdrawal from savings. warn says so in log, audit trail, metrics and status; lock also signs " +
-		"nothing of the account until `pksa guard accept ACCOUNT`; off does not look. It is looked at every " +
+		"or a withdrawal from savings. warn says so in log, audit trail, metrics and status; stop also signs " +
+		"nothing of the account until `pksa guard accept ACCOUNT`; lock also locks the wallet, as `pksa lock` does; " +
+		"off does not look. It is looked at every " +
 		"key_check_every, and counts when two hosts of nodes say it; with a single one, when that says it twice.",
 		"warn",
-		oneOf(func(c *Config) *string { return &c.Guard }, GuardOff, GuardWarn, GuardLock)},
+		oneOf(func(c *Config) *string { return &c.Guard }, GuardOff, GuardWarn, GuardStop, GuardLock)},
+	{"lock_after", "Lock the wallet when no request was admitted for so long: it wipes the keys from its memory and " +
+		"takes no requests until `pksa unlock`. A time from 1m, or never.", never,
+		durationOrNever(func(c *Config) *time.Duration { return &c.LockAfter }, time.Minute, 366*24*time.Hour)},
 	{"canary", "How often the wallet looks, through each relay, whether another copy of it serves the same accounts. " +
 		"If one does, see `pksa help ledger moved`.", "5m",
 		duration(func(c *Config) *time.Duration { return &c.Canary }, 10*time.Second, 24*time.Hour)},
@@ -276,6 +281,29 @@ func duration(field func(*Config) *time.Duration, least, most time.Duration) kin
 		*field(r.config) = d
 		return nil
 	}, func(c *Config) string { return spanText(*field(c)) }}
+}
+
+// never is the word for no time at all.
+const never = "never"
+
+// durationOrNever reads a time, or the word never, which is zero.
+func durationOrNever(field func(*Config) *time.Duration, least, most time.Duration) kind {
+	times := duration(field, least, most)
+	return kind{func(r *reader, n *yamlnode.Node) error {
+		if v, err := scalar(n); err == nil && v == never {
+			*field(r.config) = 0
+			return nil
+		}
+		if err := times.read(r, n); err != nil {
+			return fmt.Errorf("%w; or the word %s", err, never)
+		}
+		return nil
+	}, func(c *Config) string {
+		if *field(c) == 0 {
+			return never
+		}
+		return times.show(c)
+	}}
 }
 
 // parseSpan reads what Go calls a duration, and whole days, as policies have them.

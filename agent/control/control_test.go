@@ -87,14 +87,19 @@ func TestCall(t *testing.T) {
 // A handler knows whether root calls, by what the kernel says and not by the call.
 func TestFromRoot(t *testing.T) {
 	path := serve(t, map[string]control.Handler{"who": func(ctx context.Context, _ []byte) (any, error) {
-		return control.FromRoot(ctx), nil
+		user, known := control.Caller(ctx)
+		return []any{control.FromRoot(ctx), user, known}, nil
 	}})
-	var root bool
-	if err := control.Call(t.Context(), path, "who", struct{}{}, &root); err != nil {
-		t.Fatal(err)
+	var who []any
+	if err := control.Call(t.Context(), path, "who", struct{}{}, &who); err != nil || len(who) != 3 {
+		t.Fatal(who, err)
 	}
-	if runtime.GOOS == "linux" && root != (os.Geteuid() == 0) || control.FromRoot(t.Context()) {
-		t.Errorf("root calls: %t", root)
+	self := os.Geteuid()
+	if runtime.GOOS == "linux" && (who[0] != (self == 0) || who[1] != float64(self) || who[2] != true) {
+		t.Errorf("who calls: %v", who)
+	}
+	if _, known := control.Caller(t.Context()); known || control.FromRoot(t.Context()) {
+		t.Error("who calls is known where nobody does")
 	}
 }
 

@@ -25,14 +25,21 @@ func peerOf(conn *net.UnixConn) (user uint32, err error) {
 	return user, err
 }
 
-// fromRoot is the key of a handler's context under which it stands whether root calls.
-type fromRoot struct{}
+// caller is the key of a handler's context under which the user id of the caller stands.
+type caller struct{}
+
+// Caller returns the user id of who makes the call whose handler has this context. It is false
+// where the system does not say who calls.
+func Caller(ctx context.Context) (user uint32, ok bool) {
+	user, ok = ctx.Value(caller{}).(uint32)
+	return user, ok
+}
 
 // FromRoot reports whether root makes the call whose handler has this context. It is false where
 // the system does not say who calls.
 func FromRoot(ctx context.Context) bool {
-	root, _ := ctx.Value(fromRoot{}).(bool)
-	return root
+	user, ok := Caller(ctx)
+	return ok && user == 0
 }
 
 // checkListener returns an error unless the one who listens may be an agent of this wallet. The

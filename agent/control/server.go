@@ -84,12 +84,14 @@ func (s *Server) Run(ctx context.Context, listener *net.UnixListener) error {
 func (s *Server) serve(ctx context.Context, conn *net.UnixConn, room *room) {
 	defer conn.Close()
 	user, err := peerOf(conn)
-	root := err == nil && user == 0
+	known := err == nil
 	if err := mayCall(user, err, os.Geteuid()); err != nil {
 		s.Logger.Warn("control call refused", "err", err)
 		return
 	}
-	ctx = context.WithValue(ctx, fromRoot{}, root)
+	if known {
+		ctx = context.WithValue(ctx, caller{}, user)
+	}
 	if !room.take() {
 		s.refuse(conn, room)
 		return

@@ -235,7 +235,7 @@ func (l *look) judge(ctx context.Context, s seeing) (*note, []Change, error) {
 	for _, c := range found {
 		n.changed(c)
 	}
-	n.Stopped = n.Stopped || len(found) > 0 && l.w.o.Lock
+	n.Stopped = n.Stopped || len(found) > 0 && l.w.o.Stop
 	n.At = l.at
 	if _, told := now[PowerDown]; told {
 		n.PowerDownEnds = ends

@@ -55,7 +55,7 @@ type Options struct {
 	// Notify tells a person, after the change is on disk.
 	Notify func(account hive.AccountName, c Change, stopped bool)
 	Prefix string // of public keys
-	Lock   bool   // a change stops its account
+	Stop   bool   // a change stops its account
 	Logger *slog.Logger
 }
 

@@ -57,7 +57,7 @@ func newRig(t *testing.T, hosts int, held ...hive.AccountName) *rig {
 func (r *rig) start() {
 	r.Watch = New(Options{
 		Ledger: r, Accounts: func() []hive.AccountName { return r.held }, Hosts: func() int { return r.hosts },
-		Situations: r.situations, Prefix: "STM", Lock: true, Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
+		Situations: r.situations, Prefix: "STM", Stop: true, Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
 		Signed: func(context.Context, time.Time, []string) ([]hive.Operation, error) { return nil, nil },
 		Notify: func(account hive.AccountName, c Change, _ bool) {
 			r.told = append(r.told, string(account)+" "+string(c.What)+" "+c.Now)

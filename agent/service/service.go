@@ -129,7 +129,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 		Config: o.Config, Network: network, Keys: s.Keys, Ledger: s.Ledger, Node: s.Nodes,
 		Policy: compiled, Warnings: warnings, Hardening: measures, Dial: o.Dial, TLS: o.TLS,
 		Logger:     o.Logger,
-		TrustClock: o.TrustClock, KernelClock: o.KernelClock,
+		TrustClock: o.TrustClock, KernelClock: o.KernelClock, Unlock: opener(o),
 	})
 	if err != nil || o.Embedded {
 		return s, err
@@ -154,6 +154,15 @@ func (s *Service) openKeys(ctx context.Context, o Options) (err error) {
 	// nothing here needs it any more.
 	s.Keys.ForgetUnlock()
 	return nil
+}
+
+// opener returns what reads again what opens the keystore; nil if that cannot be read again.
+func opener(o Options) func(context.Context) (keystore.Unlock, error) {
+	source, err := keystore.ParseSource(o.Config.Unlock)
+	if err != nil || o.Embedded || !source.Again() {
+		return nil
+	}
+	return func(ctx context.Context) (keystore.Unlock, error) { return source.Unlock(ctx, nil) }
 }
 
 func (s *Service) openLedger(o Options) (err error) {

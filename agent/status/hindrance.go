@@ -14,13 +14,14 @@ const (
 	CauseTwin     Cause = "twin"     // another copy of this wallet serves, or is looked for
 	CauseStarting Cause = "starting" // what an earlier process left is taken up first
 	CausePaused   Cause = "paused"   // by the operator
+	CauseLocked   Cause = "locked"   // the wallet holds no keys until it is unlocked
 	CauseStopping Cause = "stopping"
 )
 
 // Causes returns all causes.
 func Causes() []Cause {
 	return []Cause{CauseDisk, CauseLedger, CauseClock, CauseKeys, CauseNode, CauseRelay, CauseTwin, CauseStarting,
-		CausePaused, CauseStopping}
+		CausePaused, CauseLocked, CauseStopping}
 }
 
 // Hindrance is one reason of the wallet's own for which no transaction is signed now.

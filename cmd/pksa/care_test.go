@@ -33,7 +33,7 @@ func TestCarePages(t *testing.T) {
 			continue // the page says that it is for root
 		}
 		script += fmt.Sprintf("\n# %s\nmkdir new%d\n", page[1], i)
-		running := regexp.MustCompile("/old/pksa (reload|pause|apply)").MatchString(page[2])
+		running := regexp.MustCompile("/old/pksa (reload|pause|lock|apply)").MatchString(page[2])
 		if running {
 			script += "exec pksa --home old/pksa run &page&\nenv PKSA_HOME=$WORK/old/pksa\nawait 1\n"
 		}
@@ -67,6 +67,9 @@ func TestCarePages(t *testing.T) {
 			}
 			if strings.Contains(command, "keys rotate alice posting --from") {
 				script += "rekey alice posting alice2\n" // the account was changed, as the page says
+			}
+			if strings.HasSuffix(command, "/pksa unlock") {
+				command += "\nawait 1"
 			}
 			script += command + "\n"
 		}

@@ -50,7 +50,7 @@ func (c *command) guardAccept() *cobra.Command {
 		Use:   "accept ACCOUNT",
 		Short: "Take what changed of an account for right, and sign for it again",
 		Long: `Takes what "pksa guard list" shows of an account for right: it was you, or
-somebody whom you trust. If the account was stopped (setting guard: lock), its
+somebody whom you trust. If the account was stopped (setting guard), its
 requests are judged and signed again. Later changes are told as this one was.
 
 If it was not you, do not accept it: change the keys of the account first, with

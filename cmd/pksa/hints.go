@@ -102,8 +102,11 @@ var (
 
 // Hints about the running agent and its start.
 var (
-	adviceNotRunning = advise("not-running", "start it with `pksa run`, or name another home folder with --home")
-	adviceRestart    = advise("restart",
+	adviceNotRunning  = advise("not-running", "start it with `pksa run`, or name another home folder with --home")
+	adviceLockStopped = advise("lock-stopped", "a wallet that does not run holds no keys, and a start unlocks it; "+
+		"to let it answer nothing after a start, `pksa pause`")
+	adviceUnlockStopped = advise("unlock-stopped", "`pksa run` starts it, and unlocks it")
+	adviceRestart       = advise("restart",
 		"the agent goes on with the keys that it had: stop it, put the keystore that it had back, if another "+
 			"one is there, and start it again")
 	adviceYielded = advise("yielded", "if this copy should go on, stop the other one first, then run `pksa ledger "+

@@ -58,7 +58,7 @@ func newSpoken(t *testing.T, r *hintRun) *spoken {
 	s.spoil.Store("")
 	s.killWorld = newWorldOf(t, homeParts{policy: spokenPolicy + spokenDeny, apps: []string{"bot", "asker", "web"},
 		accounts: []hive.AccountName{"alice"}, fault: s.cutOff, twoHosts: true,
-		settings: map[string]string{"hardening": "off", "policy_watch": "true", "ask": "pending", "guard": "lock",
+		settings: map[string]string{"hardening": "off", "policy_watch": "true", "ask": "pending", "guard": "stop",
 			"limits.sessions_per_account": "5"}})
 	t.Cleanup(s.halt)
 	return s
@@ -196,6 +196,7 @@ func (r *hintRun) running(t *testing.T) {
 	s.silences(ctx, c)
 	s.keepsPolicy()
 	s.pauses()
+	s.locks()
 	s.reloads()
 	s.pairsAbroad(ctx)
 	s.nearlyFull()
@@ -359,6 +360,24 @@ func (s *spoken) pauses() {
 	s.followed("Serves again", s.says("pause"), "Paused since")
 	s.says("pause")
 	s.followed("Serves again", s.until("paused by its operator", "status"), "each request is told")
+}
+
+// locks executes what is said of a wallet that is locked.
+func (s *spoken) locks() {
+	key := s.file("carol.memo", nodetest.Key("carol", hive.Memo).WIF())
+	locked := s.says("lock")
+	log := s.logged("the keys of the accounts are wiped")
+	s.says("keys", "import", "carol", "--role", "memo", "--offline", "--from", key)
+	changed := s.says("keys", "remove", "carol")
+	shown := s.until("locked since", "status")
+	unlocked := ""
+	for text, part := range map[string]string{locked: "Locked since", log: "keys of the accounts are wiped",
+		changed: "it has the change", shown: "it holds no keys"} {
+		s.says("lock")
+		unlocked = s.follow(text, part)
+		s.await("the end of the lock", ready)
+	}
+	s.followed("alice", unlocked, "it connects to the relays")
 }
 
 // reloads executes what is said of settings that are written otherwise than they are in force.

@@ -14,6 +14,7 @@ import (
 	"pksa/agent/config"
 	"pksa/agent/control"
 	"pksa/agent/ledger"
+	"pksa/cmd/pksa/internal/systemd"
 	"pksa/keystore"
 	"pksa/protocol/hive"
 )
@@ -50,10 +51,20 @@ func (c *command) changeKeysIn(ctx context.Context, cfg *config.Config, change f
 	// takes a plugin, which it cannot start.
 	handed := store.Handover(secret)
 	defer handed.Wipe()
-	err = socket(cfg).Call(ctx, agent.MethodKeysReload, agent.ReloadParams{Secret: handed.Bytes()}, nil)
+	return c.letReload(ctx, cfg, handed)
+}
+
+// letReload lets a running agent read the keystore again, by what opens it now, and reports whether
+// one runs. A locked one reads it when it is unlocked.
+func (c *command) letReload(ctx context.Context, cfg *config.Config, secret keystore.Secret) (bool, error) {
+	var done agent.KeysReloaded
+	err := socket(cfg).Call(ctx, agent.MethodKeysReload, agent.ReloadParams{Secret: secret.Bytes()}, &done)
 	if err != nil && !errors.Is(err, control.ErrNoAgent) {
 		return true, hint(fmt.Errorf("the keystore is changed, but the running agent did not read it again: %w", err),
 			adviceRestart)
+	}
+	if done.Locked {
+		c.tell(systemd.Warning, "pksa: the running wallet is locked: it has the change from `pksa unlock` on\n")
 	}
 	return err == nil, nil
 }

@@ -103,10 +103,8 @@ func (c *command) passwd(ctx context.Context, next string) error {
 	// A running agent must know the file as it is now, else it could not lock it anew.
 	handed := store.Handover(fresh)
 	defer handed.Wipe()
-	err = socket(cfg).Call(ctx, agent.MethodKeysReload, agent.ReloadParams{Secret: handed.Bytes()}, nil)
-	if err != nil && !errors.Is(err, control.ErrNoAgent) {
-		return hint(fmt.Errorf("the keystore is changed, but the running agent did not read it again: %w", err),
-			adviceRestart)
+	if _, err := c.letReload(ctx, cfg, handed); err != nil {
+		return err
 	}
 	return c.printLock(cfg, next)
 }

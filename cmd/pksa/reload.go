@@ -18,9 +18,10 @@ func (c *command) reloadCommand() *cobra.Command {
 		Long: `Has the running agent read config.yaml and the policy file again, with the
 checks of a start. It takes over relays, nodes, policy, rates
 (limits.requests_per_second, limits.account_requests_per_second),
-limits.operations, nonce.required, stop_timeout, status.listen, status.hosts and
-log.level. If anything in either file is wrong nothing changes, and the command
-fails and says where. What else has changed is named: a restart takes it over.
+limits.operations, nonce.required, lock_after, stop_timeout, status.listen,
+status.hosts and log.level. If anything in either file is wrong nothing changes,
+and the command fails and says where. What else has changed is named: a restart
+takes it over.
 
 The PKSA_ variables are those with which the agent was started. SIGHUP does the
 same and says in the log what it did; ` + "`pksa policy reload`" + ` takes over the policy

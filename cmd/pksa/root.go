@@ -41,8 +41,8 @@ Set it up:     pksa init, then follow what it prints`,
 	}
 	add("setup", c.initCommand(), c.keysCommand(), c.keystoreCommand(), c.policyCommand(), c.configCommand(),
 		c.migrateCommand())
-	add("run", c.demoCommand(), c.runCommand(), c.reloadCommand(), c.pauseCommand(), c.resumeCommand(),
-		c.statusCommand(), c.doctorCommand(),
+	add("run", c.demoCommand(), c.runCommand(), c.reloadCommand(), c.pauseCommand(), c.resumeCommand(), c.lockCommand(),
+		c.unlockCommand(), c.statusCommand(), c.doctorCommand(),
 		c.canaryCommand(),
 		c.relayCommand(), c.guardCommand(), c.auditCommand(), c.why(), c.limitCommand(), c.ledgerCommand(),
 		c.backupCommand(), c.restoreCommand())

@@ -20,6 +20,7 @@ import (
 	"pksa/agent/doctor"
 	"pksa/agent/guard"
 	"pksa/agent/ledger"
+	"pksa/agent/lock"
 	"pksa/agent/policy"
 	"pksa/agent/probe"
 	"pksa/agent/refund"
@@ -187,6 +188,7 @@ var outputs = map[string][]any{
 	"pending":      {[]agent.PendingRequest{}, []agent.PendingLogin{}, agent.PendingRequest{}},
 	"policy check": {checkResult{}}, "policy explain": {explained{}}, "policy reload": {agent.PolicyStatus{}},
 	"reload": {agent.Reloaded{}}, "pause": {agent.Paused{}}, "resume": {agent.Paused{}},
+	"lock": {lock.Status{}}, "unlock": {lock.Status{}},
 	"policy replay": {audit.Replayed{}}, "policy suggest": {suggested{}}, "policy test": {[]tested{}},
 	"session add": {agent.SessionInfo{}}, "session forget": {agent.EndedInfo{}},
 	"session list":    {[]agent.SessionInfo{}, []agent.EndedInfo{}},

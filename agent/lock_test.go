@@ -130,15 +130,18 @@ func (w *world) refusesWhileLocked() {
 			w.t.Errorf("%s while locked: %v", method, err)
 		}
 	}
-	for method, params := range map[string]any{
-		agent.MethodReload: struct{}{}, agent.MethodPolicyReload: struct{}{}, agent.MethodKeysCheck: struct{}{},
-		agent.MethodSessionList: struct{}{}, agent.MethodAppAdd: agent.AppParams{Name: "other"},
-		agent.MethodPause: struct{}{}, agent.MethodResume: struct{}{}, agent.MethodLive: struct{}{},
-		agent.MethodGuardList: struct{}{}, agent.MethodAuditPage: struct{}{},
-		agent.MethodSessionAdd: agent.SessionRequest{App: "app", Account: "alice"},
+	for _, call := range []struct {
+		method string
+		params any
+	}{
+		{agent.MethodReload, struct{}{}}, {agent.MethodPolicyReload, struct{}{}}, {agent.MethodKeysCheck, struct{}{}},
+		{agent.MethodSessionList, struct{}{}}, {agent.MethodAppAdd, agent.AppParams{Name: "other"}},
+		{agent.MethodPause, struct{}{}}, {agent.MethodResume, struct{}{}}, // in this order: it serves again later
+		{agent.MethodLive, struct{}{}}, {agent.MethodGuardList, struct{}{}}, {agent.MethodAuditPage, struct{}{}},
+		{agent.MethodSessionAdd, agent.SessionRequest{App: "app", Account: "alice"}},
 	} {
-		if _, err := w.call(method, params); err != nil {
-			w.t.Errorf("%s while locked: %v", method, err)
+		if _, err := w.call(call.method, call.params); err != nil {
+			w.t.Errorf("%s while locked: %v", call.method, err)
 		}
 	}
 	if got, err := w.call(agent.MethodKeysReload, agent.ReloadParams{Secret: w.identity()}); err != nil ||

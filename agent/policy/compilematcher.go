@@ -178,6 +178,9 @@ func (c *compiler) reference(n *yamlnode.Node, name string, sh *shape, where str
 		c.Complain(n, "there is no list %q%s", name, hint)
 		return anything{}
 	}
+	if len(list) == 0 { // said where the list is
+		return anything{}
+	}
 	if n := (&yamlnode.Node{Items: list, Line: list[0].Line, Column: list[0].Column}); c.partedByComma(n, sh) {
 		return anything{}
 	}

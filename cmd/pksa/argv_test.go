@@ -43,6 +43,7 @@ var (
 		"migrate --unlock":      {"migrate", "--offline", "--from"}, // and the old wallet's folder
 		"pair --link":           {"pair", "--app", "bot"},
 		"session add --key":     {"session", "add", "alice", "--app", "bot"},
+		"unlock --from":         {"unlock"},
 	}
 )
 

@@ -174,6 +174,7 @@ func (c *command) completions() completions {
 			"keys": files("json"), "without": nothing, "policy": policies,
 			"system":       words("linux", "darwin", "freebsd", "windows"),
 			"migrate from": folders, "keys import from": sources, "keys rotate from": sources,
+			"unlock from":       sources,
 			"audit export from": nothing,
 		},
 		arguments: map[string]completer{

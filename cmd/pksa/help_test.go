@@ -46,7 +46,7 @@ func TestHelp(t *testing.T) {
 var verbs = []string{"Add", "Allow", "Answer", "Bring", "Change", "Check", "Compare", "End", "Explain", "Find", "Give",
 	"Go", "Import", "Judge", "Lead", "Let", "List", "Make", "Print", "Refuse", "Remove", "Restore", "Run", "Search",
 	"Serve",
-	"Show", "Start", "Suggest", "Take", "Tell", "Watch", "Write"}
+	"Show", "Start", "Suggest", "Take", "Tell", "Watch", "Wipe", "Write"}
 
 func TestSummariesBeginWithVerbs(t *testing.T) {
 	for _, cmd := range commands((&command{}).root()) {

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -264,7 +265,7 @@ func (r *reader) source(n *yamlnode.Node, what string) keystore.Source {
 	}
 	source, err := keystore.ParseSource(text)
 	if err == nil && strings.HasPrefix(text, "identity:") {
-		err = fmt.Errorf("identity: is for what opens a keystore; name a file with file:")
+		err = errors.New("identity:PATH is for what opens a keystore; name a file with file:PATH")
 	}
 	if err != nil {
 		r.Complain(n, "%s: %v", what, err)

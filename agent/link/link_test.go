@@ -215,12 +215,13 @@ func TestReconnects(t *testing.T) {
 // be.
 func TestRelayThatAsksForTimeGetsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		busy := true
+		var busy atomic.Bool
+		busy.Store(true)
 		r := &relay{raw: func(conn net.Conn, _ *http.Request) bool {
-			if busy {
+			if busy.Load() {
 				fmt.Fprint(conn, "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 40\r\nContent-Length: 0\r\n\r\n")
 			}
-			return busy
+			return busy.Load()
 		}}
 		w := start(t, r, link.Options{}, accounts("alice")...)
 		time.Sleep(39 * time.Second)
@@ -228,7 +229,7 @@ func TestRelayThatAsksForTimeGetsIt(t *testing.T) {
 		if s := w.link.Status(); len(w.net.dialled()) != 1 || !strings.Contains(s.LastError, "it asks for 40s") {
 			t.Errorf("%d dials, %s", len(w.net.dialled()), s.LastError)
 		}
-		busy = false
+		busy.Store(false)
 		time.Sleep(11 * time.Second) // a quarter more, by chance
 		if s := w.link.Status(); s.Registered != 1 || len(w.net.dialled()) != 2 {
 			t.Errorf("%d dials, %+v", len(w.net.dialled()), s)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"math/rand/v2"
 	"slices"
@@ -51,7 +52,7 @@ func TestThinnedAgainstUnbounded(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 61))
 		now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 		longest := []time.Duration{time.Minute, time.Hour, 30 * 24 * time.Hour}[r.IntN(3)]
-		bounded, free := Bounded(most), Bounded(1<<40)
+		bounded, free := Bounded(most), Bounded(math.MaxInt)
 		for _, b := range []*Book{bounded, free} {
 			b.Keep(map[string]time.Duration{"l": longest}, now)
 		}

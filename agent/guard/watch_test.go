@@ -303,7 +303,7 @@ func TestManyWithdrawals(t *testing.T) {
 		r := newRig(t, 2, "alice")
 		var list []node.SavingsWithdrawal
 		for i := range 100 {
-			list = append(list, node.SavingsWithdrawal{ID: uint32(4e9 + i), To: "sixteen-chars-ab",
+			list = append(list, node.SavingsWithdrawal{ID: 4e9 + uint32(i), To: "sixteen-chars-ab",
 				Amount: hive.Asset{Amount: 1e15, Symbol: hive.HBD},
 				Pays:   hive.TimeOf(time.Now().Add(time.Duration(i+1) * time.Hour))})
 		}

@@ -344,9 +344,18 @@ func (m pattern) takesAll() bool {
 	return m.takesOddTexts()
 }
 
-// takesOddTexts reports whether the pattern takes what no pattern takes by chance.
+// takesOddTexts reports whether the pattern takes what no pattern takes by chance, with each
+// character of a keyboard alone, in front and at the end: "[^#].*" says something.
 func (m pattern) takesOddTexts() bool {
-	return !slices.ContainsFunc(oddTexts, func(text string) bool { return !m.MatchString(text) })
+	if slices.ContainsFunc(oddTexts, func(text string) bool { return !m.MatchString(text) }) {
+		return false
+	}
+	for ch := ' '; ch <= '~'; ch++ {
+		if one := string(ch); !m.MatchString(one) || !m.MatchString(one+"7") || !m.MatchString("7"+one) {
+			return false
+		}
+	}
+	return true
 }
 
 // inside matches what a path of names leads to.

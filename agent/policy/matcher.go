@@ -345,13 +345,13 @@ func (m pattern) takesAll() bool {
 }
 
 // takesOddTexts reports whether the pattern takes what no pattern takes by chance, with each
-// character of a keyboard alone, in front and at the end: "[^#].*" says something.
+// character of a keyboard in front and at the end: "[^#].*" says something.
 func (m pattern) takesOddTexts() bool {
 	if slices.ContainsFunc(oddTexts, func(text string) bool { return !m.MatchString(text) }) {
 		return false
 	}
 	for ch := ' '; ch <= '~'; ch++ {
-		if one := string(ch); !m.MatchString(one) || !m.MatchString(one+"7") || !m.MatchString("7"+one) {
+		if one := string(ch); !m.MatchString(one+"7") || !m.MatchString("7"+one) {
 			return false
 		}
 	}

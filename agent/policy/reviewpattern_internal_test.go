@@ -10,7 +10,7 @@ func TestTakesEveryText(t *testing.T) {
 		all    bool
 	}{
 		{`.*`, true}, {`^.*$`, true}, {`(?s).*`, true}, {`.+`, true}, {`(.|\n)*`, true},
-		{`.*|x`, true}, {`[^#]|.*`, true},
+		{`.*|x`, true}, {`[^#]|.*`, true}, {`.*[^ ].*`, true},
 		{`[^#].*`, false}, {`.*[^#]`, false}, {`[^#]*`, false}, {`[^\n]*`, false},
 		{`[^,].*[^;]`, false}, {`#.*`, false},
 		{`[^~].*`, false}, {`[^ ].*`, false},

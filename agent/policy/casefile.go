@@ -59,6 +59,14 @@ func ReadRequest(file string, src []byte, n *hive.Network) (*Case, Problems) {
 	if root == nil {
 		return nil, c.Problems()
 	}
+	switch {
+	case isPolicy(root):
+		c.Complain(root, "this is a policy and no request to judge by one; write the request into a file of its own")
+		return nil, c.Problems()
+	case hasKey(root, "cases"):
+		c.Complain(root, "this is a file of cases and no single request; `pksa policy test FILE` judges all of them")
+		return nil, c.Problems()
+	}
 	m, _ := c.Mapping(root, "a request", append(keysIn(requestKeys), recordKeys...))
 	one := c.readCase(m, defaults{})
 	if problems := c.Problems(); len(problems.Errors()) > 0 {
@@ -72,6 +80,10 @@ func ReadCases(file string, src []byte, n *hive.Network) (*CaseFile, Problems) {
 	c := newCaseReader(file, n)
 	root := c.root(src, "a test file")
 	if root == nil {
+		return nil, c.Problems()
+	}
+	if isPolicy(root) && !hasKey(root, "cases") {
+		c.Complain(root, "this is a policy and no cases for one; cases stand in NAME_test.yaml beside NAME.yaml")
 		return nil, c.Problems()
 	}
 	t := &CaseFile{File: file}

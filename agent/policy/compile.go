@@ -68,6 +68,7 @@ func Compile(file string, src []byte, env Options) (*Policy, Problems) {
 	if whole {
 		p.build()
 		c.review(p)
+		c.reviewFile(root)
 	}
 	problems := c.settle(root, whole)
 	// All or nothing: half a policy could be one that lost its deny rules.
@@ -122,6 +123,10 @@ func (c *compiler) document(src []byte) *yamlnode.Node {
 }
 
 func (c *compiler) policy(root *yamlnode.Node, p *Policy) {
+	if says := otherFile(root); says != "" {
+		c.Complain(root, "%s", says)
+		return
+	}
 	m, _ := c.Mapping(root, "a policy", []string{"version", "lists", "allow", "ask", "deny", "limits", "otherwise"})
 	switch {
 	case m.Has("version"):

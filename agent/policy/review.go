@@ -28,6 +28,7 @@ func (c *compiler) review(p *Policy) {
 		c.reviewCovered(r)
 		c.reviewNarrower(r, p.rules)
 		c.reviewUnasked(r, p.rules)
+		c.reviewIdle(r, p)
 		c.reviewText(r)
 		if r.section == askSection {
 			c.warnWhile(c.options.NobodyToAsk, c.nodes[r],
@@ -67,13 +68,6 @@ func (c *compiler) reviewAccounts(r *rule) {
 			"account's login as another's; say for whom the application asks, such as \"accounts: [%s]\"", r.name,
 		len(held),
 		first)
-}
-
-func (c *compiler) reviewTime(r *rule) {
-	if u := r.when.until; !u.IsZero() {
-		c.warnWhile(!c.options.Now.IsZero() && !c.options.Now.Before(u), c.nodes[r], "%q has expired: it held until %s",
-			r.name, u.Format("2006-01-02T15:04:05Z"))
-	}
 }
 
 // reviewEntry warns about an entry of an allow rule that is wider than it looks.

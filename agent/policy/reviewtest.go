@@ -16,7 +16,7 @@ var testTraps = []func(*place) string{
 	firstOnly, wholeText, globInRegexp, regexpInGlob, wildFront, freeMembers,
 	impossible, nameOfList, wordForSelf, severalInOne, filledIn, jsonInOneText, comparisonInText, globOfShells,
 	slashesAround, halfAnchored, blanksAround, bentQuotes, noAccount, scalarOfList, oneAmount,
-	oneIsEnough,
+	oneIsEnough, plainMemo,
 }
 
 // reviewTests warns about tests of fields and texts that are no errors and say something else than

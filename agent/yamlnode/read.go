@@ -80,6 +80,7 @@ func (r *Reader) Read(src []byte) (*Node, bool) {
 	}
 	if !r.options.Lenient {
 		r.directives()
+		r.aside()
 	}
 	r.vet(root, "", 0)
 	r.oddSpaces(root)
@@ -338,6 +339,20 @@ func (r *Reader) oddBlankAt(at *Node) *Node {
 			return &Node{Line: i, Column: utf8.RuneCountInString(before)}
 		}
 	}
+	// What begins a line decides where it belongs, and YAML stumbles over that much later, or where
+	// the list begins.
+	for i, line := range r.lines {
+		column := 0
+		for _, ch := range line {
+			column++
+			if plain.OddSpace(ch) {
+				return &Node{Line: i + 1, Column: column}
+			}
+			if ch != ' ' {
+				break
+			}
+		}
+	}
 	return nil
 }
 
@@ -355,6 +370,8 @@ func syntaxHint(text string) string {
 		return openBracket
 	case strings.Contains(text, "unknown escape character"):
 		return "; between double quotes a backslash begins an escape: write single quotes"
+	case strings.Contains(text, "expected <document start>"):
+		return "; a line of three points ends a document, and nothing may follow it: leave that line out"
 	case strings.Contains(text, "cannot start any token"):
 		return "; a value that begins with @, ` or % needs quotes, and account names have no @"
 	}

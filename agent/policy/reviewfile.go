@@ -1,0 +1,118 @@
+package policy
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"pksa/agent/yamlnode"
+)
+
+// What a file shows and does not hold, or holds and does not use. No rule is at fault by itself.
+
+// reviewFile warns about the file as a whole.
+func (c *compiler) reviewFile(root *yamlnode.Node) {
+	c.reviewLists(root)
+	c.reviewTakenOut(root)
+	c.reviewLookalikes(root)
+}
+
+// reviewLists warns of lists that nothing refers to: whoever wrote them believes that some rule
+// does.
+func (c *compiler) reviewLists(root *yamlnode.Node) {
+	used := map[string]bool{}
+	var lists *yamlnode.Node
+	for _, e := range root.Entries {
+		if e.Key.Text == "lists" {
+			lists = e.Value
+			continue
+		}
+		everyNode(e.Value, func(n *yamlnode.Node) {
+			// That the name stands somewhere without its dollar sign is said there.
+			if n.Kind == yamlnode.Scalar {
+				used[strings.TrimPrefix(n.Text, "$")] = true
+			}
+		})
+	}
+	if lists == nil {
+		return
+	}
+	for _, e := range lists.Entries {
+		if !used[e.Key.Text] {
+			c.Warn(e.Key, "no rule or limit refers to this list, so it changes nothing; write $%s where it belongs, "+
+				"or take it out", e.Key.Text)
+		}
+	}
+}
+
+// everyNode visits a node and all below it, keys too.
+func everyNode(n *yamlnode.Node, visit func(*yamlnode.Node)) {
+	visit(n)
+	for _, item := range n.Items {
+		everyNode(item, visit)
+	}
+	for _, e := range n.Entries {
+		everyNode(e.Key, visit)
+		everyNode(e.Value, visit)
+	}
+}
+
+// keyTakenOut matches a comment that holds the name of a section and nothing else.
+var keyTakenOut = regexp.MustCompile(`^#+[ \t]*(allow|ask|deny|limits)[ \t]*:[ \t]*$`)
+
+// reviewTakenOut warns where a comment holds the name of a section, and a rule is right below it:
+// without that line, the rule belongs to the section above, and may allow what it was to deny.
+func (c *compiler) reviewTakenOut(root *yamlnode.Node) {
+	var lines []int                   // on which something stands that is in force
+	items := map[int]*yamlnode.Node{} // rules and limits by their lines
+	sections := map[int]string{}
+	for _, e := range root.Entries {
+		everyNode(e.Key, func(n *yamlnode.Node) { lines = append(lines, n.Line) })
+		everyNode(e.Value, func(n *yamlnode.Node) { lines = append(lines, n.Line) })
+		if e.Key.Text == "" || !slices.Contains(sectionNames[:], e.Key.Text) {
+			continue
+		}
+		for _, item := range e.Value.Items {
+			if items[item.Line] == nil {
+				items[item.Line], sections[item.Line] = item, e.Key.Text
+			}
+		}
+	}
+	slices.Sort(lines)
+	for _, comment := range c.Comments(root) {
+		m := keyTakenOut.FindStringSubmatch(comment.Text)
+		if m == nil {
+			continue
+		}
+		at, beside := slices.BinarySearch(lines, comment.Line)
+		if beside || at == len(lines) {
+			continue
+		}
+		if below := lines[at]; items[below] != nil && sections[below] != m[1] {
+			c.Warn(&yamlnode.Node{Line: comment.Line, Column: comment.Column}, "this is a comment, so what stands "+
+				"below it belongs to %s, and not to %s; take the # away, or say in other words what the comment is for",
+				sections[below], m[1])
+		}
+	}
+}
+
+// likeAPolicy matches a line that begins a section, or a rule.
+var likeAPolicy = regexp.MustCompile(`^(?:(?:lists|allow|ask|deny|limits|operations|transaction):` +
+	`(?:[ \t]*[\[{#].*)?$|-[ \t]+\{?[ \t]*name:[ \t])`)
+
+// reviewLookalikes warns of lines that look like a part of the policy and belong to a text, such as
+// the comment of a rule.
+func (c *compiler) reviewLookalikes(root *yamlnode.Node) {
+	said := map[int]bool{} // by line: it, or the one above, was warned of
+	for _, line := range c.TextLines(root) {
+		if !likeAPolicy.MatchString(line.Text) {
+			continue
+		}
+		// The head of a section stands above its first rule. One of them says it.
+		if said[line.Line] = true; !said[line.Line-1] {
+			at := &yamlnode.Node{Line: line.Line, Column: line.Column}
+			c.Warn(at, "this line looks like a part of the policy and is a part of a text, so it does nothing; write "+
+				"it outside of the text, or say it in a sentence")
+		}
+	}
+}

@@ -38,15 +38,17 @@ type arrival struct {
 // handle does what one frame asks for. It runs on the goroutine that reads the connection: what
 // waits here holds up this connection only.
 func (s *socket) handle(ctx context.Context, in arrival) {
+	release := in.release
+	defer func() { release() }() // also if this panics
 	message, ok := s.decode(in)
 	if m, isRegister := message.(protocol.RegisterReq); ok && isRegister {
+		release = func() {}
 		s.startRegister(ctx, m, in) // it may outlast this call, and releases the frame itself
 		return
 	}
 	if ok {
 		s.dispatch(ctx, message, in.at)
 	}
-	in.release()
 }
 
 // decode returns the message in a frame. If there is none, it answers why and reports false.

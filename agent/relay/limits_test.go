@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -81,6 +82,10 @@ func TestWalletRate(t *testing.T) {
 	})
 }
 
+// smallHolds is what an unanswered request takes whose data has 20 bytes: 134 of its message, and
+// what each costs beside.
+const smallHolds = 134 + 448 + 384
+
 func TestPendingLimits(t *testing.T) {
 	cases := []struct {
 		name   string
@@ -90,7 +95,9 @@ func TestPendingLimits(t *testing.T) {
 		{"of one connection", relay.Limits{AppPending: 3}, 3},
 		{"of one account", relay.Limits{AccountPending: 4}, 4},
 		{"of all", relay.Limits{Requests: 5}, 5},
-		{"bytes", relay.Limits{Bytes: 1000}, 7}, // of 134 each
+		{"bytes", relay.Limits{Bytes: 7 * smallHolds}, 7},
+		{"a byte less", relay.Limits{Bytes: 7*smallHolds - 1}, 6},
+		{"a byte more", relay.Limits{Bytes: 7*smallHolds + 1}, 7},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -242,6 +249,49 @@ func TestIdleConnections(t *testing.T) {
 		cancel()
 		<-stopped
 	})
+}
+
+// The head of a request may have 64 lines and 8 KiB: each line takes many times its bytes.
+func TestHeadOfARequest(t *testing.T) {
+	const (
+		first = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+		lines = 6
+		most  = 8 << 10
+	)
+	long := func(size int) string { return first + "X:" + strings.Repeat("x", size-len(first)-6) + "\r\n\r\n" }
+	for name, c := range map[string]struct {
+		head   string
+		answer string
+	}{
+		"63 lines": {first + strings.Repeat("X:\r\n", 63-lines-1) + "\r\n", "101"},
+		"64 lines": {first + strings.Repeat("X:\r\n", 64-lines-1) + "\r\n", "101"},
+		"65 lines": {first + strings.Repeat("X:\r\n", 65-lines-1) + "\r\n", "400"},
+		"n-1":      {long(most - 1), "101"},
+		"n":        {long(most), "101"},
+		"n+1":      {long(most + 1), "431"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := reach(t, relay.Options{})
+				r.listener.address = "192.0.2.1:1"
+				conn, err := r.listener.DialContext(t.Context(), "", "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				if _, err := conn.Write([]byte(c.head)); err != nil {
+					t.Fatal(err)
+				}
+				answer := make([]byte, 12)
+				_, err = io.ReadFull(conn, answer)
+				if got := strings.TrimPrefix(strings.Trim(string(answer), "\x00"), "HTTP/1.1 "); got != c.answer {
+					t.Errorf("answered with %q, %v; want %q", got, err, c.answer)
+				}
+				time.Sleep(time.Second) // the server lingers after a refusal
+			})
+		})
+	}
 }
 
 func TestOrigins(t *testing.T) {

@@ -1,10 +1,24 @@
 package relay
 
 import (
+	"bytes"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 )
+
+// headLines and headBytes bound the head of a connection's request: each line of it takes many
+// times its bytes. A browser sends twenty lines. The HTTP server adds slackBytes to what it is
+// told.
+const (
+	headLines  = 64
+	headBytes  = 8 << 10
+	slackBytes = 4 << 10
+)
+
+var errLongHead = errors.New("the head of the request has too many lines")
 
 // spareConnections is how many connections may be open beside those of Limits.Connections: they
 // have not sent their HTTP request yet, or are being told that there is no place.
@@ -27,7 +41,7 @@ func (l *limited) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		from := peerOf(conn.RemoteAddr())
+		from := peerOf(conn.RemoteAddr().String())
 		if l.enter(from) {
 			return &counted{Conn: conn, listener: l, from: from}, nil
 		}
@@ -69,8 +83,8 @@ func (l *limited) leave(from netip.Prefix) {
 // peerOf returns whose connections count together: those of an address, or of the 2^64 addresses of
 // an IPv6 network, which one machine has. It is not valid for this machine: beside a wallet all
 // applications and wallets have its address, and so has everybody behind a proxy on it.
-func peerOf(address net.Addr) netip.Prefix {
-	port, err := netip.ParseAddrPort(address.String())
+func peerOf(address string) netip.Prefix {
+	port, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return netip.Prefix{}
 	}
@@ -89,12 +103,25 @@ func peerOf(address net.Addr) netip.Prefix {
 	return prefix
 }
 
-// counted is a connection that frees its place when it is closed.
+// counted is a connection that frees its place when it is closed, and ends if its request is too
+// long. The server has a goroutine read from it, and after that whoever takes it over.
 type counted struct {
 	net.Conn
 	listener *limited
 	from     netip.Prefix
 	once     sync.Once
+	asked    atomic.Bool // its request was read
+	lines    int         // of its request, until then
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if !c.asked.Load() {
+		if c.lines += bytes.Count(p[:n], []byte{'\n'}); c.lines > headLines {
+			return 0, errLongHead
+		}
+	}
+	return n, err
 }
 
 func (c *counted) Close() error {

@@ -89,7 +89,11 @@ type Limits struct {
 	AddressConnections int
 
 	Frame int // bytes of a frame; a connection that sends a larger one ends; 1 MiB
-	Data  int // bytes of the data of a request; 500,000: the forwarded frame is below protocol.MaxSend
+	// Reading bounds the bytes of the buffers of all frames that are being read or worked on,
+	// without those below 4 KiB. An address of another machine has a quarter of it. 8 MiB, and
+	// never less than two frames.
+	Reading int
+	Data    int // bytes of the data of a request; 500,000: the forwarded frame is below protocol.MaxSend
 
 	AppFrames  int // frames a second of a connection without registrations; 50
 	AppPending int // unanswered requests of one connection; 100
@@ -101,9 +105,13 @@ type Limits struct {
 
 	AccountPending int // unanswered requests for one account; 1,000
 	Requests       int // requests that are kept until they expire, answered ones too; 50,000
-	Bytes          int // bytes of messages and answers that are kept until they expire; 128 MiB
+	// Bytes bounds what requests take in memory until they expire: their messages, their answers,
+	// and what each costs beside; 128 MiB.
+	Bytes int
 
-	Replies int           // replies that a connection may leave unread before it is no longer read; 256
+	// Replies bounds those that a connection with a registration may leave unread before it is no
+	// longer read; 256. Others may leave an eighth of it.
+	Replies int
 	Write   time.Duration // for one frame to be taken by its receiver, or the connection ends; 10 s
 	Read    time.Duration // for one frame to arrive once it has begun, or the connection ends; 30 s
 	Lookup  time.Duration // for one call of Keys, and before it for its turn among those of strangers; 5 s
@@ -121,12 +129,9 @@ const (
 	maxPoK     = 1024
 )
 
-// A frame larger than smallFrame needs one of bigFrames places before the rest of it is read. So
-// many connections with an unfinished big frame each cannot fill the memory.
-const (
-	smallFrame = 64 << 10
-	bigFrames  = 64
-)
+// appRepliesPart is the part of Limits.Replies that a connection without registrations has: there
+// may be a thousand, and a frame of theirs has one reply.
+const appRepliesPart = 8
 
 // registering is how many register_req are worked on beside the reading of frames, in all: looking
 // keys up takes a round trip, and each holds its frame meanwhile.
@@ -160,6 +165,7 @@ func (l Limits) withDefaults() Limits {
 		Connections:         l.Connections,
 		AddressConnections:  orDefault(l.AddressConnections, max(1, l.Connections/4)),
 		Frame:               orDefault(l.Frame, protocol.MaxFrame),
+		Reading:             orDefault(l.Reading, 8<<20),
 		Data:                orDefault(l.Data, 500_000),
 		AppFrames:           orDefault(l.AppFrames, 50),
 		AppPending:          orDefault(l.AppPending, 100),

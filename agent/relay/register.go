@@ -132,12 +132,16 @@ func (s *socket) refusal(account, text string, err error) string {
 // a proof of protocol 1 proves each of its answers.
 func (s *socket) enroll(name hive.AccountName, proves bool) (refusal string) {
 	r := s.relay
+	own := r.options.Known(name) // without the lock: it is foreign code
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s.gone { // it ended while keys were looked up, and must not be found by requests any more
 		return ""
 	}
 	s.proves = s.proves || proves
+	if own {
+		s.own.Store(true)
+	}
 	if _, again := s.accounts[name]; again {
 		s.reply(protocol.RegisterAck{Account: string(name)})
 		return ""
@@ -150,6 +154,9 @@ func (s *socket) enroll(name hive.AccountName, proves bool) (refusal string) {
 		return textRegisterMax + ": " + string(name)
 	}
 	a := r.store.account(name)
+	if a.wallets == nil {
+		a.wallets = make(map[*socket]struct{}, 1)
+	}
 	a.wallets[s] = struct{}{}
 	s.accounts[name] = struct{}{}
 	r.registered++

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,10 +31,10 @@ type Relay struct {
 	prover    *prover
 	spent     spentProofs
 	share     share
-	bigFrames chan struct{} // one token for each big frame in memory
+	reading   *readingRoom
 	registers chan struct{} // one token for each register_req that is worked on beside the reading
 
-	sockets sync.WaitGroup // running ServeHTTP calls; added to only while not closed
+	sockets sync.WaitGroup // connections; added to only while not closed
 	closing chan struct{}  // closed when closed becomes true: it ends all calls of Serve
 
 	mu         sync.Mutex // guards what follows, and what socket and request say it guards
@@ -61,7 +63,7 @@ func New(config Options) (*Relay, error) {
 		options:   config,
 		log:       config.Logger,
 		prover:    newProver(key, config),
-		bigFrames: make(chan struct{}, bigFrames),
+		reading:   newReadingRoom(config.Limits.Reading, config.Limits.Frame),
 		registers: make(chan struct{}, registering),
 		closing:   make(chan struct{}),
 		open:      make(map[*socket]struct{}),
@@ -72,10 +74,14 @@ func New(config Options) (*Relay, error) {
 // PublicKey returns the relay's key: key_ack carries it, and proofs of key are encrypted to it.
 func (r *Relay) PublicKey() hive.PublicKey { return r.prover.key.Public() }
 
-// ServeHTTP upgrades a request to a WebSocket and serves it until the connection ends. The path of
-// the request does not matter. A web page that Origins does not name gets status 403. A relay that
-// is full or closed answers with status 503.
+// ServeHTTP upgrades a request to a WebSocket and returns. The connection is served until it ends,
+// or the relay is closed. The path of the request does not matter. A web page that Origins does not
+// name gets status 403. A relay that is full or closed answers with status 503.
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if conn, ok := req.Context().Value(countedKey{}).(*counted); ok {
+		conn.asked.Store(true)
+		w.Header().Set("Connection", "close") // no second request, unless this one is upgraded
+	}
 	if !r.admitsPage(w, req) {
 		return
 	}
@@ -83,7 +89,6 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "the relay is full or stopping", http.StatusServiceUnavailable)
 		return
 	}
-	defer r.sockets.Done()
 	lastPing := new(atomic.Int64)
 	conn, err := websocket.Accept(w, req, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // admitsPage looked
@@ -93,21 +98,42 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		},
 	})
 	if err != nil {
+		r.sockets.Done()
 		r.log.Debug("upgrading a connection", "remote", req.RemoteAddr, "err", err)
 		return
 	}
-	defer conn.CloseNow()
 	// The context of a request says nothing once its connection was taken over.
 	ctx, drop := context.WithCancelCause(context.WithoutCancel(req.Context()))
-	defer drop(nil)
 	s := newSocket(r, conn, newUUID(), drop)
-	s.lastPing = lastPing
+	s.lastPing, s.from = lastPing, peerOf(req.RemoteAddr)
+	// On a goroutine of its own, so that the server lets go of the request: its headers take 16
+	// times their bytes, and a deep stack.
+	go r.attend(ctx, s, strings.Clone(req.RemoteAddr))
+}
+
+// countedKey is the key of the connection in the context of its requests.
+type countedKey struct{}
+
+// attend serves a connection until it ends.
+func (r *Relay) attend(ctx context.Context, s *socket, remote string) {
+	defer r.sockets.Done()
+	defer func() {
+		// As the HTTP server does: what others send must end nothing but their connection. The
+		// value of a panic may hold what they said.
+		if p := recover(); p != nil {
+			r.log.Error("panic while serving a connection", "socket", s.id, "type", fmt.Sprintf("%T", p),
+				"stack", string(debug.Stack()))
+		}
+		s.drop(nil)
+		s.conn.CloseNow()
+		s.tasks.Wait()
+		r.forget(s)
+	}()
 	if !r.greet(s) { // the upgrade took time: the last place may be taken
 		return
 	}
-	r.log.Debug("connection opened", "socket", s.id, "remote", req.RemoteAddr)
-	err = s.serve(ctx)
-	r.forget(s)
+	r.log.Debug("connection opened", "socket", s.id, "remote", remote)
+	err := s.serve(ctx)
 	r.log.Debug("connection closed", "socket", s.id, "err", err)
 }
 
@@ -127,8 +153,11 @@ func (r *Relay) Serve(ctx context.Context, listener net.Listener) error {
 		Handler:           r,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes:    headBytes - slackBytes,
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, countedKey{}, conn)
+		},
+		ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
 	go func() {
@@ -279,6 +308,7 @@ func (r *Relay) content(it item) []byte {
 	case !time.Now().Before(it.request.expire): // the timer that drops it may be late
 		return nil
 	case it.answer:
+		r.store.answerSent(it.request)
 		return it.request.answer
 	}
 	if it.request.message != nil {

@@ -94,18 +94,23 @@ func (s *socket) deliverLocked(q *request) {
 	s.push(item{request: q})
 }
 
-// makeRoomLocked reports whether one more request is within all limits, if need be in place of
-// others.
-func (s *socket) makeRoomLocked(name hive.AccountName, size int) bool {
+// makeRoomLocked reports whether one more request, with a message of so many bytes, is within all
+// limits, if need be in place of others. Those whose answer was sent leave before others.
+func (s *socket) makeRoomLocked(name hive.AccountName, message int) bool {
 	l, store := s.relay.options.Limits, s.relay.store
+	size := bytesOf(message)
 	if s.pending >= l.AppPending || size > l.Bytes {
 		return false
 	}
 	for range mostDisplaced {
 		var victim *request
+		full := store.bytes+size > l.Bytes || len(store.requests) >= l.Requests
 		switch a := store.accounts[name]; {
 		case a != nil && a.pending.Len() >= l.AccountPending:
 			victim = s.victimOfAccount(a)
+		case full && store.oldestDone() != nil:
+			store.remove(store.oldestDone())
+			continue
 		case store.bytes+size > l.Bytes:
 			victim = s.victimOfAll(s.held+size, store.looseLen, func(other *socket) int { return other.held })
 		case len(store.requests) >= l.Requests:

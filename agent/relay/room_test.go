@@ -266,7 +266,7 @@ func TestMakingRoom(t *testing.T) {
 	}{
 		{"of an account", relay.Limits{AccountPending: 4}, 4},
 		{"of all", relay.Limits{Requests: 4}, 4},
-		{"bytes", relay.Limits{Bytes: 134*4 + 10}, 4},
+		{"bytes", relay.Limits{Bytes: 4 * smallHolds}, 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -312,6 +312,48 @@ func TestMakingRoom(t *testing.T) {
 					t.Errorf("in the end %+v", got)
 				}
 			})
+		})
+	}
+}
+
+// Answers that were sent make room before anything that waits, the oldest first. What was not sent
+// yet stays.
+func TestSentAnswersMakeRoom(t *testing.T) {
+	for _, limits := range []relay.Limits{{Requests: 4}, {Bytes: 4 * smallHolds}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := start(t, relay.Options{Limits: limits})
+			wallet, app, stranger := dial(t, s), dial(t, s), dial(t, s)
+			wallet.register("alice", alice)
+			ask := func(p *peer) string {
+				id := p.ask("sign", "alice", "12345678901234567890")
+				wallet.expect("sign_req")
+				return id
+			}
+			waits := ask(stranger)
+			var ids []string
+			for range 8 {
+				ids = append(ids, ask(app))
+				wallet.acknowledge("sign", ids[len(ids)-1], alice)
+				app.expect("sign_ack")
+			}
+			attach := func(id, want string) {
+				t.Helper()
+				app.raw(`{"cmd":"attach_req","uuid":"` + id + `"}`)
+				app.expect(want)
+			}
+			attach(ids[0], "attach_nack")
+			attach(ids[7], "attach_ack")
+			app.expect("sign_ack")
+			wallet.acknowledge("sign", waits, alice)
+			stranger.expect("sign_ack")
+			if got := s.Relay().Status(); got.Counters.Displaced != 0 || got.Counters.OverLimit != 0 ||
+				got.Bytes > 4*smallHolds || got.Requests > 6 {
+				t.Errorf("status %+v", got)
+			}
+			time.Sleep(time.Minute + time.Second)
+			if got := s.Relay().Status(); got.Requests != 0 || got.Bytes != 0 {
+				t.Errorf("in the end %+v", got)
+			}
 		})
 	}
 }

@@ -1,10 +1,10 @@
 package relay
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,8 +32,10 @@ type socket struct {
 	relay *Relay
 	conn  *websocket.Conn
 	id    string
+	from  netip.Prefix // who has the connection; not valid for this machine
 	drop  context.CancelCauseFunc
 	tasks sync.WaitGroup
+	own   atomic.Bool // it has registered an account of Options.Known
 
 	lastFrame atomic.Int64  // when it was read, or the connection began; ns since 1970
 	lastPing  *atomic.Int64 // when the peer's last ping was read; zero: none was
@@ -42,7 +44,7 @@ type socket struct {
 	accounts map[hive.AccountName]struct{} // registered on this connection
 	asked    map[*request]struct{}         // requests whose answer goes to this connection
 	pending  int                           // those of them without an answer
-	held     int                           // bytes of the messages of these
+	held     int                           // bytes that these hold
 	answered map[hive.AccountName]struct{} // accounts whose wallet has answered this connection
 	gone     bool                          // the connection has ended
 	proves   bool                          // an account was registered with the member pok
@@ -168,32 +170,63 @@ func (s *socket) read(ctx context.Context) (kind websocket.MessageType, frame []
 	}
 	late := time.AfterFunc(s.relay.options.Limits.Read, func() { s.drop(errSlowFrame) })
 	defer late.Stop()
-	var buf bytes.Buffer
-	if _, err = io.CopyN(&buf, r, smallFrame+1); err == io.EOF {
-		return kind, buf.Bytes(), func() {}, nil
-	} else if err != nil {
+	in := &incoming{from: s.from, own: s.own.Load, drop: s.drop}
+	frame, err = s.readAll(ctx, r, in)
+	if err != nil {
+		s.relay.reading.leave(in)
 		return 0, nil, nil, err
 	}
-	// The rest of a big frame stays in the connection until there is a place for it.
-	select {
-	case s.relay.bigFrames <- struct{}{}:
-		release = func() { <-s.relay.bigFrames }
-	case <-ctx.Done():
-		return 0, nil, nil, context.Cause(ctx)
+	return kind, frame, func() { s.relay.reading.leave(in) }, nil
+}
+
+// readAll returns the bytes of one frame. What it needs beyond an ordinary one it takes of the
+// relay's room: the rest of the frame stays in the connection until there is some.
+func (s *socket) readAll(ctx context.Context, r io.Reader, in *incoming) (frame []byte, err error) {
+	frame = make([]byte, 0, firstRead)
+	for {
+		if len(frame) == cap(frame) {
+			if frame, err = s.grow(ctx, frame, in); err != nil {
+				return nil, err
+			}
+		}
+		n, err := r.Read(frame[len(frame):cap(frame)])
+		frame = frame[:len(frame)+n]
+		if err == io.EOF {
+			return frame, nil
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	if _, err = io.Copy(&buf, r); err != nil {
-		release()
-		return 0, nil, nil, err
+}
+
+// grow returns the beginning of a frame in a larger buffer.
+func (s *socket) grow(ctx context.Context, frame []byte, in *incoming) (larger []byte, err error) {
+	size := ordinaryFrame
+	if len(frame) >= ordinaryFrame {
+		// One byte more than a frame may have: the library ends the connection when it reads the
+		// next.
+		most := max(s.relay.options.Limits.Frame+1, len(frame)+1)
+		size = min(2*len(frame), most)
+		if err := s.relay.reading.take(ctx, in, size-len(frame)); err != nil {
+			return nil, err
+		}
 	}
-	return kind, buf.Bytes(), release, nil
+	larger = make([]byte, len(frame), size)
+	copy(larger, frame)
+	return larger, nil
 }
 
 // awaitRoom waits while the peer leaves too many of its replies unread: a peer that does not read
 // is not read from, or its replies would fill the memory.
 func (s *socket) awaitRoom(ctx context.Context) error {
 	for {
+		most := s.relay.options.Limits.Replies
+		if !s.isWallet() {
+			most = max(1, most/appRepliesPart)
+		}
 		s.mu.Lock()
-		full := s.owed >= s.relay.options.Limits.Replies
+		full := s.owed >= most
 		s.mu.Unlock()
 		if !full {
 			signal(s.room) // pass the token on: registrations wait here beside the reader

@@ -35,11 +35,13 @@ type Status struct {
 	Requests      int // kept, answered or not
 	Pending       int // of those, without an answer
 	Bytes         int // held by messages and answers
+	Reading       int // held by frames that are being read, beyond those of ordinary size
 	Counters      Counters
 }
 
 // Status returns the state of the relay now.
 func (r *Relay) Status() Status {
+	reading := r.reading.bytes()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	wallets, unproved := 0, 0
@@ -61,6 +63,7 @@ func (r *Relay) Status() Status {
 		Requests:      len(r.store.requests),
 		Pending:       r.store.waiting,
 		Bytes:         r.store.bytes,
+		Reading:       reading,
 		Counters:      r.counters,
 	}
 }

@@ -24,6 +24,7 @@ type request struct {
 	by      *socket       // the connection that answered
 	waiting *list.Element // its place among the unanswered requests of the account; nil if it has none
 	place   *list.Element // in store.order
+	done    *list.Element // its place in store.done; nil if it has none
 	number  uint64        // in the order in which requests came
 }
 
@@ -31,9 +32,9 @@ type request struct {
 // request.
 type account struct {
 	name    hive.AccountName
-	wallets map[*socket]struct{}
-	pending list.List       // of *request, oldest first
-	askers  map[*socket]int // how many of these are whose; nil has those whose connection has ended
+	wallets map[*socket]struct{} // nil until the first registers
+	pending list.List            // of *request, oldest first
+	askers  map[*socket]int      // how many of these are whose; nil has those whose connection has ended
 }
 
 // store holds requests and accounts. It has no lock of its own: Relay.mu guards it.
@@ -41,12 +42,22 @@ type store struct {
 	requests map[protocol.UUID]*request
 	accounts map[hive.AccountName]*account
 	order    list.List // of *request, the next to expire first
-	bytes    int       // of messages and answers
+	done     list.List // of *request whose answer was sent, oldest first
+	bytes    int       // of messages and answers, and what requests cost beside
 	came     uint64    // requests until now
 	waiting  int       // requests without an answer
 	loose    int       // those of them whose connection has ended
-	looseLen int       // bytes of their messages
+	looseLen int       // bytes that these hold
 }
+
+// What a request costs in memory beside its message and its answer, in bytes.
+const (
+	requestCost = 448 // until it expires
+	waitingCost = 384 // without an answer: the name and the books of an account, which may be its own
+)
+
+// bytesOf returns what an unanswered request with a message of so many bytes holds.
+func bytesOf(message int) int { return message + requestCost + waitingCost }
 
 func newStore() *store {
 	return &store{requests: make(map[protocol.UUID]*request), accounts: make(map[hive.AccountName]*account)}
@@ -65,7 +76,7 @@ func (st *store) find(id protocol.UUID, now time.Time) *request {
 func (st *store) account(name hive.AccountName) *account {
 	a := st.accounts[name]
 	if a == nil {
-		a = &account{name: name, wallets: make(map[*socket]struct{}), askers: make(map[*socket]int)}
+		a = &account{name: name, askers: make(map[*socket]int)}
 		st.accounts[name] = a
 	}
 	return a
@@ -86,7 +97,7 @@ func (st *store) add(r *request) {
 	st.came++
 	r.number = st.came
 	st.waiting++
-	st.bytes += len(r.message)
+	st.bytes += bytesOf(len(r.message))
 	st.tally(r, 1)
 }
 
@@ -98,11 +109,11 @@ func (st *store) tally(r *request, n int) {
 	}
 	if r.app == nil {
 		st.loose += n
-		st.looseLen += n * len(r.message)
+		st.looseLen += n * bytesOf(len(r.message))
 		return
 	}
 	r.app.pending += n
-	r.app.held += n * len(r.message)
+	r.app.held += n * bytesOf(len(r.message))
 }
 
 // bind makes app the connection that gets the answer, nil for none.
@@ -130,6 +141,23 @@ func (st *store) settle(r *request, answer []byte, by *socket) {
 	st.bytes += len(answer)
 }
 
+// answerSent notes that a connection was sent the answer. It is kept for another one that attaches,
+// as long as there is room.
+func (st *store) answerSent(r *request) {
+	if r.answer != nil && r.done == nil {
+		r.done = st.done.PushBack(r)
+	}
+}
+
+// oldestDone returns the request that was answered first, of those whose answer was sent; nil if
+// there is none.
+func (st *store) oldestDone() *request {
+	if e := st.done.Front(); e != nil {
+		return e.Value.(*request)
+	}
+	return nil
+}
+
 func (st *store) stopWaiting(r *request) {
 	if r.waiting == nil {
 		return
@@ -140,7 +168,7 @@ func (st *store) stopWaiting(r *request) {
 	r.waiting = nil
 	st.waiting--
 	st.forgetIfIdle(a)
-	st.bytes -= len(r.message)
+	st.bytes -= len(r.message) + waitingCost
 	r.message = nil
 }
 
@@ -164,8 +192,12 @@ func (st *store) expire(now time.Time) (unanswered int, next time.Time) {
 // with it.
 func (st *store) remove(r *request) {
 	st.stopWaiting(r)
-	st.bytes -= len(r.answer)
+	st.bytes -= len(r.answer) + requestCost
 	r.answer, r.by = nil, nil
+	if r.done != nil {
+		st.done.Remove(r.done)
+		r.done = nil
+	}
 	st.bind(r, nil)
 	st.order.Remove(r.place)
 	delete(st.requests, r.id)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"math/big"
 	"slices"
 	"strings"
@@ -71,6 +72,10 @@ func (c *compiler) readQuota(n *yamlnode.Node, key string, l *limit) {
 		return
 	}
 	most, window, ok := strings.Cut(text, " per ")
+	if typed := keyboard(text); !ok && strings.Contains(typed, " per ") {
+		c.Complain(n, "%s: write %s, with the signs of a plain keyboard", quote(text), typed)
+		return
+	}
 	if !ok {
 		c.Complain(n, "%s: write %s", quote(text), quotaForms[l.measure])
 		return
@@ -94,6 +99,10 @@ func readMost(text string, m measure) (*big.Rat, string, error) {
 	if m == measureSpend {
 		a, err := parseAmount(text)
 		return assetRat(a.Amount, max(a.Symbol.Decimals(), 0)), a.Symbol.String(), err
+	}
+	if shareForm.MatchString(text) {
+		return nil, "", fmt.Errorf("%s: a limit is a number, and nothing here knows what a share would be of",
+			quote(text))
 	}
 	sh := numberShape
 	if m == measureSum {

@@ -347,7 +347,8 @@ func (c *compiler) boundMatcher(e yamlnode.Entry, sh *shape, where string) match
 		return anything{}
 	}
 	if strings.HasPrefix(text, "$") {
-		c.Complain(e.Value, "%s takes a number, an amount or an instant, no reference", e.Key.Text)
+		c.Complain(e.Value, "%s takes a number, an amount or an instant, no reference%s", e.Key.Text,
+			otherMoney(e.Value.Text))
 		return anything{}
 	}
 	// JSON has no type that the file could know: the number is told by the missing quotes.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/plain"
 )
 
 // sayings is what to say to words that people know from other tools: each line has words, then what
@@ -269,10 +270,13 @@ func hoursHint(text string) string {
 	return fmt.Sprintf("; write %s if these are hours of UTC", write)
 }
 
+// accountPattern matches what can be a pattern of names.
+var accountPattern = regexp.MustCompile(`^[a-z0-9.*?-]+$`)
+
 // accountHint returns what was probably meant by what is no name of an account.
 func accountHint(text string) string {
-	plain := strings.ToLower(text)
-	_, err := hive.ParseAccountName(plain)
+	small := strings.ToLower(text)
+	_, err := hive.ParseAccountName(small)
 	switch {
 	case strings.HasPrefix(text, "@"):
 		return ", and no @"
@@ -286,12 +290,16 @@ func accountHint(text string) string {
 		return "; YAML knows the straight quotes only"
 	case isWord(text, wordsForSelf):
 		return "; the account of the request is $account"
-	case isWord(plain, wordsForAll):
+	case isWord(small, wordsForAll):
 		return "; there is no word for all: leave the test out if it may be anybody"
-	case isWord(plain, wordsForNothing) && plain != "null":
+	case isWord(small, wordsForNothing) && small != "null":
 		return `; there is no word for nobody: where the chain has nobody, that is ""`
+	case looksLikeRegexp(text):
+		return fmt.Sprintf("; a pattern is written {regexp: '%s'}", text)
+	case strings.ContainsAny(text, "*?") && accountPattern.MatchString(small):
+		return fmt.Sprintf("; a pattern is written {glob: '%s'}", small)
 	case err == nil:
-		return "; write " + plain
+		return "; write " + small
 	}
 	return ""
 }
@@ -327,14 +335,73 @@ func foreignAmount(text string) string {
 	} else if m := amountAhead.FindStringSubmatch(text); m != nil {
 		number = m[2] + " " + m[1]
 	}
+	if number == "" {
+		return otherMoney(text)
+	}
 	amounts := []any{writtenAmount(number)}
 	if upper != "" {
 		amounts = append(amounts, writtenAmount(upper))
 	}
 	if slices.Contains(amounts, any("")) {
-		return ""
+		return otherMoney(number)
 	}
 	return "; write " + fmt.Sprintf(form, amounts...)
+}
+
+// otherMoney returns how to write an amount of what is none of the assets here, "" if it seems to
+// be nothing of the kind. The number is never made another one.
+func otherMoney(text string) string {
+	m := moneyForm.FindStringSubmatch(text)
+	switch {
+	case shareForm.MatchString(text):
+		return ": nothing here knows a balance to take a share of; write an amount, such as 1.000 HBD"
+	case m == nil:
+		return ""
+	case strings.HasPrefix(text, "$") || strings.EqualFold(m[2], "usd"):
+		return ": there are no dollars on the chain; write HBD or HIVE, such as 1.000 HBD"
+	}
+	switch strings.ToUpper(m[2]) {
+	case "SBD":
+		return ": SBD is of another chain, and its like here is HBD" + writeInstead(m[1], hive.HBD)
+	case "STEEM":
+		return ": STEEM is of another chain, and its like here is HIVE" + writeInstead(m[1], hive.HIVE)
+	case "SP", "HP", "POWER", "HIVEPOWER", "HIVE POWER":
+		return ": Hive Power is counted in VESTS, such as 1.000000 VESTS, whose worth in HIVE grows from day to day"
+	case "BLURT", "HIVED", "HIVES", "HIV", "HDB", "VEST", "VESTING", "VSTS":
+		return ": the assets are HIVE, HBD and VESTS"
+	}
+	return ""
+}
+
+// writeInstead returns advice to write a number with the asset that was meant.
+func writeInstead(number string, symbol hive.Symbol) string {
+	if amount := writeAmount(number, symbol); amount != "" {
+		return "; write " + amount
+	}
+	return ""
+}
+
+var (
+	moneyForm = regexp.MustCompile(`^\$? ?([0-9.]+) ?([A-Za-z]+(?: [A-Za-z]+)?)?$`)
+	shareForm = regexp.MustCompile(`^[0-9.]+ ?%`)
+)
+
+// keyboard writes digits and marks of other scripts as those of a plain keyboard: full-width ones,
+// which input methods write, and blanks that are none.
+func keyboard(text string) string {
+	return strings.Map(func(ch rune) rune {
+		switch {
+		case '！' <= ch && ch <= '～':
+			return ch - '！' + '!'
+		case ch == '、':
+			return ','
+		case ch == '。':
+			return '.'
+		case plain.OddSpace(ch):
+			return ' '
+		}
+		return ch
+	}, text)
 }
 
 // writtenAmount writes an amount with all decimals, "" if it is none.

@@ -131,6 +131,9 @@ func foreignPattern(word string, sh *shape) string {
 		if slices.Contains(known, "any") && !slices.Contains(known, "glob") {
 			return "an element of a list is any: x"
 		}
+		if sh.kind == aJSON {
+			return "write any: x for a list that has x in it, and glob: '*x*' for a text"
+		}
 		return glob("*x*")
 	case "length", "len", "minlength", "maxlength", "strlen":
 		if slices.Contains(known, "regexp") {

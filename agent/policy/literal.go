@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,6 +70,12 @@ func boolLiteral(text string) (value, error) {
 func numberForm(text string) error {
 	if says := numberWithComma(text); says != "" {
 		return errors.New(says)
+	}
+	if typed := keyboard(text); typed != text {
+		if d, ok := parseDecimal(typed); ok {
+			return fmt.Errorf("%s: write %s, with the digits of a plain keyboard", quote(text), d)
+		}
+		return numberForm(typed)
 	}
 	cleaned := strings.ReplaceAll(strings.TrimPrefix(text, "+"), "_", "")
 	if strings.HasPrefix(cleaned, ".") {
@@ -171,6 +178,12 @@ func parseAmount(text string) (hive.Asset, error) {
 	a, err := hive.ParseAsset(text)
 	if err == nil {
 		return a, nil
+	}
+	if typed := keyboard(text); typed != text {
+		if _, err := hive.ParseAsset(typed); err == nil {
+			return a, fmt.Errorf("%s: write %s, with the signs of a plain keyboard", quote(text), typed)
+		}
+		return parseAmount(typed)
 	}
 	number, symbol, _ := strings.Cut(text, " ")
 	for _, known := range []hive.Symbol{hive.HIVE, hive.HBD, hive.VESTS} {
@@ -319,12 +332,61 @@ const LongestWindow = longestSpan
 
 var spanUnits = map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour}
 
-// spanWords are words that people use for spans. A month and a year have no fixed length.
+// spanWords are words that people use for windows and that hold no number.
 var spanWords = map[string]string{
-	"second": "1s", "minute": "1m", "min": "1m", "hour": "1h", "hr": "1h", "day": "24h or 1d", "daily": "24h or 1d",
-	"week": "7d", "weekly": "7d", "hourly": "1h", "month": "30d, since months differ",
-	"monthly": "30d, since months differ",
-	"year":    "365d", "tx": "request for each request", "transaction": "request for each request",
+	"daily": "24h or 1d", "hourly": "1h", "weekly": "7d", "monthly": "30d, since months differ",
+	"tx": "request for each request", "transaction": "request for each request",
+}
+
+// looseSpan matches a span as other tools, or people, write it: 1 day, 2 weeks, 1w, 90min, a day.
+var looseSpan = regexp.MustCompile(`^(?i:(?:an?|each|every|per|one|([0-9]+)) *)?([a-zA-Z]+)$`)
+
+// spanUnitsOfWords are how many of which unit a word means. A month and a year have no fixed
+// length.
+var spanUnitsOfWords = map[string]struct {
+	times int64
+	unit  string
+	but   string
+}{
+	"s": {1, "s", ""}, "sec": {1, "s", ""}, "second": {1, "s", ""}, "m": {1, "m", ""}, "min": {1, "m", ""},
+	"minute": {1, "m", ""}, "h": {1, "h", ""}, "hr": {1, "h", ""}, "hour": {1, "h", ""}, "d": {1, "d", ""},
+	"day": {1, "d", ""}, "w": {7, "d", ""}, "wk": {7, "d", ""}, "week": {7, "d", ""}, "fortnight": {14, "d", ""},
+	"mo": {30, "d", ", since months differ"}, "mon": {30, "d", ", since months differ"},
+	"month": {30, "d", ", since months differ"}, "y": {365, "d", ", since years differ"},
+	"yr": {365, "d", ", since years differ"}, "year": {365, "d", ", since years differ"},
+}
+
+// spanInWords returns what to write for a span in words, "" if it is none.
+func spanInWords(text string) string {
+	if meant := spanWords[strings.TrimSuffix(strings.ToLower(text), "s")]; meant != "" {
+		return meant
+	}
+	m := looseSpan.FindStringSubmatch(text)
+	if m == nil {
+		return ""
+	}
+	word := strings.ToLower(m[2])
+	unit, ok := spanUnitsOfWords[word]
+	if !ok && len(word) > 2 {
+		unit, ok = spanUnitsOfWords[strings.TrimSuffix(word, "s")]
+	}
+	number := int64(1)
+	if m[1] != "" {
+		n, err := strconv.ParseInt(m[1], 10, 32)
+		if err != nil {
+			return ""
+		}
+		number = n
+	}
+	number *= unit.times
+	write := strconv.FormatInt(number, 10) + unit.unit
+	switch {
+	case !ok, number == 0, number > int64(longestSpan/spanUnits[unit.unit[0]]), write == text:
+		return ""
+	case write == "1d":
+		write = "24h or 1d"
+	}
+	return write + unit.but
 }
 
 // parseSpan reads 50s, 10m, 24h or 30d.
@@ -334,7 +396,7 @@ func parseSpan(text string) (time.Duration, error) {
 	if text != "" {
 		unit, digits = spanUnits[text[len(text)-1]], text[:len(text)-1]
 	}
-	if meant := spanWords[strings.TrimSuffix(text, "s")]; meant != "" {
+	if meant := spanInWords(text); meant != "" {
 		return 0, fmt.Errorf("%s is no span of time; write %s", quote(text), meant)
 	}
 	if unit == 0 || !allDigits(digits) || digits[0] == '0' {

@@ -227,6 +227,20 @@ var brokenWays = []mutant{
 
 // brokenReview are ways to be silent about a trap, or to warn where there is none.
 var brokenReview = []mutant{
+	{"a percentage in quotes is meant as one", "reviewforeign.go", "p.shape.kind != aJSON || p.node.Quoted ||",
+		"p.shape.kind != aJSON ||", testsOfReview},
+	{"a post that earns nothing gives rewards away", "reviewentry.go",
+		`e.name != "comment_options" || e.renouncesAll() {`,
+		`e.name != "comment_options" {`, "TestAdviceLeadsSomewhere"},
+	{"a post that may earn nothing is to", "reviewentry.go",
+		"!mayTake(m, assetValue(hive.Asset{Amount: 1, Symbol: hive.HBD})) &&",
+		"true &&", "TestAdviceLeadsSomewhere"},
+	{"tags stand beside others in secret", "reviewtest.go", "|| p.onlySays() {",
+		"{", "TestAdviceLeadsSomewhere"},
+	{"SBD is HIVE", "foreign.go", "writeInstead(m[1], hive.HBD)",
+		"writeInstead(m[1], hive.HIVE)", "TestBadFiles"},
+	{"a week has a day", "literal.go", `"w": {7, "d", ""}`,
+		`"w": {1, "d", ""}`, "TestBadFiles"},
 	{"a memo in clear is signed", "reviewmemo.go", `if !strings.HasPrefix(begin, "#") || len`,
 		"if len", testsOfReview},
 	{"a pattern of encrypted memos takes none", "reviewmemo.go", "|| slices.ContainsFunc(encrypted, m.MatchString)",

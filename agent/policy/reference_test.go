@@ -117,7 +117,8 @@ func referenceText() string {
 			fmt.Fprintf(&b, "| `%s` | %s |\n", d.key, strings.ReplaceAll(d.says, "|", `\|`))
 		}
 	}
-	table("The file", "One YAML document. No anchors, aliases, tags, and no characters that nobody sees, but for "+
+	table("The file", "One YAML document, in UTF-8; a byte order mark in front of it counts for nothing. "+
+		"No anchors, aliases, tags, and no characters that nobody sees, but for "+
 		"U+FE0F in a comment behind a symbol that it has shown as a picture; no-break and wide spaces mean "+
 		"nothing in comments and are errors elsewhere (inside a text of version 1 a warning); an empty value is an "+
 		"error; a name or "+

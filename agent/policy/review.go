@@ -79,7 +79,12 @@ func (c *compiler) reviewEntry(n *yamlnode.Node, e opEntry, r *rule) {
 	recipients := append(slices.Clone(d.Payees), payeeField)
 	if len(d.Payees) > 0 && e.name != "comment_options" && !d.OnlyPosting() && !e.hasMatcher(recipients...) &&
 		!canTakeOver(e.name) && !e.spendsNothing() && !slices.Equal(d.Payees, newAccount) {
-		c.Warn(n, "%s to anybody: say %s, or payee", e.name, d.Payees[0])
+		say := d.Payees[0] + ", or payee"
+		// Who gets rights by keys is named by the accounts behind them.
+		if fieldsOf(e.name)[d.Payees[0]].kind != anAccount {
+			say = "payee: {each: [bob, carol]}"
+		}
+		c.Warn(n, "%s to anybody: say %s", e.name, say)
 	}
 	for _, f := range e.fields {
 		if slices.Contains(recipients, f.field) && hasNot(f.matcher) {

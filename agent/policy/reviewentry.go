@@ -46,6 +46,9 @@ func (e *opEntry) lets(field string, v value) bool {
 
 // freeBeneficiaries finds rewards that an allow rule lets the application give to anybody.
 func freeBeneficiaries(r *rule, e *opEntry) string {
+	if e.renouncesAll() {
+		return "" // there is nothing to give away
+	}
 	all := mapValue(map[string]value{"account": textValue(unknownText), "weight": countValue(10000)})
 	if r.section != allowSection || e.name != "comment_options" ||
 		!e.lets("beneficiaries", value{kind: isList, items: []value{all}}) {
@@ -71,9 +74,17 @@ var renouncing = []struct {
 		"comment_options: {allow_curation_rewards: false}"},
 }
 
+// renouncesAll reports whether the entry takes comment_options only where a post earns nothing. Who
+// writes that wants it.
+func (e *opEntry) renouncesAll() bool {
+	m := e.test("max_accepted_payout")
+	return m != nil && !mayTake(m, assetValue(hive.Asset{Amount: 1, Symbol: hive.HBD})) &&
+		!mayTake(m, assetValue(hive.Asset{Amount: 1_000_000_000, Symbol: hive.HBD}))
+}
+
 // renounced finds an allow rule that lets the application renounce rewards.
 func renounced(r *rule, e *opEntry) string {
-	if r.section != allowSection || e.name != "comment_options" {
+	if r.section != allowSection || e.name != "comment_options" || e.renouncesAll() {
 		return ""
 	}
 	var write []string

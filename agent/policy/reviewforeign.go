@@ -129,7 +129,8 @@ func (p *place) listNames() (names []string) {
 // jsonInOneText finds JSON that is compared by its spelling.
 func jsonInOneText(p *place) string {
 	text := strings.TrimSpace(p.textOf())
-	if p.shape.kind != aJSONText || text == "" {
+	// A word for nothing is said to be none.
+	if p.shape.kind != aJSONText || text == "" || isWord(text, wordsForNothing) {
 		return ""
 	}
 	const members = "test what is inside, such as {.name: value, members: [name]}"
@@ -186,6 +187,16 @@ func comparisonInText(p *place) string {
 		return ""
 	}
 	return fmt.Sprintf("%s: %s is that text and compares nothing; write %s", p.name, quote(text), write)
+}
+
+// percentInJSON finds a percentage in the JSON of an application, where it is a text.
+func percentInJSON(p *place) string {
+	text := p.textOf()
+	if p.shape.kind != aJSON || p.node.Quoted || !strings.HasSuffix(text, "%") || !shareForm.MatchString(text) {
+		return ""
+	}
+	return fmt.Sprintf("%s: %s is that text, since in JSON a share is what the app writes; write the number, or put "+
+		"it in quotes if that text is meant", p.name, quote(text))
 }
 
 // globOfShells finds a glob with signs that stand for something else in other tools.

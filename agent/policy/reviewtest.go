@@ -16,7 +16,7 @@ var testTraps = []func(*place) string{
 	firstOnly, wholeText, globInRegexp, regexpInGlob, wildFront, freeMembers,
 	impossible, nameOfList, wordForSelf, severalInOne, filledIn, jsonInOneText, comparisonInText, globOfShells,
 	slashesAround, halfAnchored, blanksAround, bentQuotes, noAccount, scalarOfList, oneAmount,
-	oneIsEnough, plainMemo,
+	oneIsEnough, plainMemo, percentInJSON,
 }
 
 // reviewTests warns about tests of fields and texts that are no errors and say something else than
@@ -247,11 +247,17 @@ func sizeEvaded(p *place, m size) string {
 
 // besideAnother finds any in a rule that allows: what stands beside the element that fits is free.
 func besideAnother(p *place) string {
-	if _, ok := p.matcher.(some); !ok || !p.allows() || p.alone(p.beside) {
+	if _, ok := p.matcher.(some); !ok || !p.allows() || p.alone(p.beside) || p.onlySays() {
 		return ""
 	}
 	return fmt.Sprintf("%s: in allow, any takes a list of which one element fits, and whatever stands beside it goes "+
 		"through too; write each", p.name)
+}
+
+// onlySays reports whether the list is one of a post's metadata that does nothing: a tag beside
+// another one is no harm.
+func (p *place) onlySays() bool {
+	return p.field == "json_metadata" && slices.Contains(listsOfMetadata, strings.TrimPrefix(p.name, "."))
 }
 
 // alone reports whether each element of a list is tested: by one of the tests of the list, or

@@ -101,7 +101,8 @@ func (r *rule) whyNot(s *scope, p *part, failed condition) string {
 	case onAccount:
 		return fmt.Sprintf("accounts: %s is not among them", quote(string(q.Account)))
 	case onKey:
-		return fmt.Sprintf("key: %s is not among them", joinRoles(r.unlisted(p.roles), " and "))
+		return fmt.Sprintf("key: it needs %s, and the rule is for %s", joinRoles(r.unlisted(p.roles), " and "),
+			joinRoles(r.roles(), " and "))
 	case onBroadcast:
 		return fmt.Sprintf("broadcast is %t", q.Broadcast)
 	case onOperation:

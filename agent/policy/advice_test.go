@@ -1,0 +1,58 @@
+package policy_test
+
+import (
+	"strings"
+	"testing"
+
+	"pksa/agent/policy"
+)
+
+// Who follows an advice has a policy without that complaint, and is not sent on to where he was.
+func TestAdviceLeadsSomewhere(t *testing.T) {
+	for _, c := range []struct {
+		operation string
+		key       string
+		way       []advice
+	}{
+		{"comment: {json_metadata: {.tags: TEST}}", "posting", []advice{
+			{"{contains: hive}", "write any: x for a list"}, {"hive", "write {any: art}"},
+			{"{glob: '*hive*'}", "write {any: art}"}, {"{any: hive}", ""},
+		}},
+		{"custom_json: {id: game, json: {.tags: TEST}}", "posting", []advice{
+			{"{has: hive}", "write any: x for a list"}, {"{any: hive}", "write each"}, {"{each: hive}", ""},
+		}},
+		{"custom_json: {id: game, json: {.name: TEST}}", "posting", []advice{
+			{"{contains: hive}", "and glob: '*x*'"}, {"{glob: '*hive*'}", ""},
+		}},
+		{"vote: {weight: {min: 1%}, author: TEST}", "posting", []advice{
+			{"'spam*'", "{glob: 'spam*'}"}, {"{glob: 'spam*'}", ""},
+		}},
+		{"comment: {json_metadata: TEST}", "posting", []advice{
+			{"null", `an empty text is ""`}, {`""`, ""},
+		}},
+		{"request_account_recovery: {account_to_recover: TEST}", "active", []advice{
+			{"bob", "payee: {each: [bob, carol]}"}, {"bob, payee: {each: [bob, carol]}", ""},
+		}},
+		{"comment_options: TEST", "posting", []advice{
+			{"{beneficiaries: {size: 0}, max_accepted_payout: {min: 0.000 HBD}}",
+				"max_accepted_payout: {min: 1000.000 HBD}"},
+			{"{beneficiaries: {size: 0}, max_accepted_payout: {max: 100.000 HBD}}",
+				"max_accepted_payout: {min: 1000.000 HBD}"},
+			{"{max_accepted_payout: 0.000 HBD}", ""}, {"{max_accepted_payout: {max: 0.000 HBD}}", ""},
+		}},
+	} {
+		for _, step := range c.way {
+			src := "version: 1\nallow:\n  - {name: a, request: sign, accounts: [alice], apps: [bot], key: " + c.key +
+				", operations: [" + strings.Replace(c.operation, "TEST", step.written, 1) + "]}\n"
+			_, problems := policy.Compile("policy.yaml", []byte(src), policy.Options{})
+			switch {
+			case step.says == "" && len(problems) > 0:
+				t.Errorf("%s: the end of the way says\n%v", step.written, problems)
+			case len(problems) != min(len(step.says), 1) || !strings.Contains(problems.String(), step.says):
+				t.Errorf("%s: not one complaint with %q, but\n%v", step.written, step.says, problems)
+			}
+		}
+	}
+}
+
+type advice struct{ written, says string }

@@ -2,7 +2,6 @@ package link
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"net"
 	"sync"
@@ -10,6 +9,7 @@ import (
 
 	"pksa/agent/outage"
 	"pksa/protocol"
+	"pksa/protocol/frames"
 )
 
 const (
@@ -40,7 +40,7 @@ type meter struct {
 	from  *bufio.Reader // of Conn
 	ended <-chan struct{}
 
-	frames frames
+	frames frames.Scanner
 	over   time.Duration // for how long the relay was above the rate, less the time it was not since
 	calm   time.Time     // until when over was counted
 }
@@ -57,7 +57,7 @@ func (m *meter) Read(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, begun := m.frames.scan(ready, framesAtOnce)
+	n, begun := m.frames.Scan(ready, framesAtOnce)
 	m.link.chargeFrames(begun, n)
 	return m.from.Read(p[:n])
 }
@@ -110,66 +110,6 @@ func (l *Link) chargeFrames(frames, bytes int) {
 	l.facts.Frames += uint64(frames)
 	l.limit.fill(time.Now(), l.options.LinkRate)
 	l.limit.tokens -= float64(frames) + float64(bytes)/weightUnit
-}
-
-// frames finds where the frames of WebSocket begin (RFC 6455, 5.2), in bytes that come in pieces.
-type frames struct {
-	head [14]byte
-	have int    // bytes of head
-	left uint64 // bytes of the payload that are still to come
-}
-
-// scan goes through bytes up to the beginning of the frame after so many. It returns how many bytes
-// these are, and how many frames begin in them.
-func (f *frames) scan(b []byte, most int) (n, begun int) {
-	for n < len(b) {
-		if f.left > 0 {
-			part := min(f.left, uint64(len(b)-n))
-			f.left -= part
-			n += int(part)
-			continue
-		}
-		if f.have == 0 {
-			if begun == most {
-				break
-			}
-			begun++
-		}
-		f.head[f.have] = b[n]
-		f.have++
-		n++
-		if f.have >= 2 && f.have == f.size() {
-			f.left, f.have = f.length(), 0
-		}
-	}
-	return n, begun
-}
-
-// size returns the bytes of a header by its second byte.
-func (f *frames) size() int {
-	size := 2
-	switch f.head[1] & 0x7f {
-	case 126:
-		size += 2
-	case 127:
-		size += 8
-	}
-	if f.head[1]&0x80 != 0 { // masked
-		size += 4
-	}
-	return size
-}
-
-// length returns the bytes of the payload by a whole header.
-func (f *frames) length() uint64 {
-	switch short := f.head[1] & 0x7f; short {
-	case 126:
-		return uint64(binary.BigEndian.Uint16(f.head[2:]))
-	case 127:
-		return binary.BigEndian.Uint64(f.head[2:])
-	default:
-		return uint64(short)
-	}
 }
 
 // closing is a connection that tells when it was closed on this side.

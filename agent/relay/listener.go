@@ -43,7 +43,7 @@ func (l *limited) Accept() (net.Conn, error) {
 		}
 		from := peerOf(conn.RemoteAddr().String())
 		if l.enter(from) {
-			return &counted{Conn: conn, listener: l, from: from}, nil
+			return &counted{Conn: conn, listener: l, from: from, ended: make(chan struct{})}, nil
 		}
 		l.relay.count(func(c *Counters) { c.TurnedAway++ })
 		conn.Close()
@@ -103,28 +103,56 @@ func peerOf(address string) netip.Prefix {
 	return prefix
 }
 
-// counted is a connection that frees its place when it is closed, and ends if its request is too
-// long. The server has a goroutine read from it, and after that whoever takes it over.
+// counted is a connection that frees its place when it is closed, begins at the pace of its
+// address, and ends if its request is too long. One goroutine at a time reads.
 type counted struct {
 	net.Conn
 	listener *limited
 	from     netip.Prefix
 	once     sync.Once
+	ended    chan struct{}
+	begun    bool
 	asked    atomic.Bool // its request was read
 	lines    int         // of its request, until then
 }
 
 func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if !c.asked.Load() {
-		if c.lines += bytes.Count(p[:n], []byte{'\n'}); c.lines > headLines {
-			return 0, errLongHead
+	if c.asked.Load() {
+		return c.Conn.Read(p)
+	}
+	if !c.begun {
+		c.begun = true
+		if err := c.begin(); err != nil {
+			return 0, err
 		}
+	}
+	n, err := c.Conn.Read(p)
+	if c.lines += bytes.Count(p[:n], []byte{'\n'}); c.lines > headLines {
+		return 0, errLongHead
 	}
 	return n, err
 }
 
+// begin waits until one more connection of this address may begin.
+func (c *counted) begin() error {
+	r := c.listener.relay
+	address, limits := r.paces.of(c.from), r.options.Limits
+	if address == nil {
+		return nil
+	}
+	if err := pause(address.turn(limits.AddressFrames, limits.AddressFrames, connectionCost), c.ended); err != nil {
+		return err
+	}
+	if limits.Frames == 0 {
+		return nil
+	}
+	return pause(r.paces.strangers.turn(limits.Frames, limits.Frames/10, connectionCost), c.ended)
+}
+
 func (c *counted) Close() error {
-	c.once.Do(func() { c.listener.leave(c.from) })
+	c.once.Do(func() {
+		close(c.ended)
+		c.listener.leave(c.from)
+	})
 	return c.Conn.Close()
 }

@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"pksa/protocol/hive"
@@ -28,25 +27,12 @@ var errNoTurn = errors.New("too many strangers look keys up")
 
 // share is what strangers have of the look-ups. They take their turns in the order in which they
 // ask.
-type share struct {
-	mu   sync.Mutex
-	next time.Time // when the next turn is, unless that is long ago
-}
+type share struct{ pace }
 
 // reserve returns how long it is until the turn that it takes. It takes none, and reports false, if
 // that is longer than most.
 func (s *share) reserve(now time.Time, most time.Duration) (wait time.Duration, ok bool) {
-	const each = time.Second / lookupsPerSecond
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if full := now.Add(-(lookupsAtOnce - 1) * each); s.next.Before(full) {
-		s.next = full
-	}
-	if wait = max(0, s.next.Sub(now)); wait > most {
-		return 0, false
-	}
-	s.next = s.next.Add(each)
-	return wait, true
+	return s.pace.reserve(now, time.Second/lookupsPerSecond, lookupsAtOnce, 1, most)
 }
 
 // turnFor returns the wait for the turn of one look-up for this connection: none for a registration

@@ -95,6 +95,14 @@ type Limits struct {
 	Reading int
 	Data    int // bytes of the data of a request; 500,000: the forwarded frame is below protocol.MaxSend
 
+	// Frames bounds what is read in a second of all connections that no wallet of Options.Known has
+	// answered, and four times as much of those that one has. A frame counts as one, and each 16
+	// KiB as one more. Not bounded if zero.
+	Frames int
+	// AddressFrames bounds the same for the connections of one address of another machine; 8 for
+	// each of AddressConnections.
+	AddressFrames int
+
 	AppFrames  int // frames a second of a connection without registrations; 50
 	AppPending int // unanswered requests of one connection; 100
 
@@ -161,9 +169,12 @@ func (c Options) withDefaults() Options {
 
 func (l Limits) withDefaults() Limits {
 	l.Connections = orDefault(l.Connections, 1000)
+	l.AddressConnections = orDefault(l.AddressConnections, max(1, l.Connections/4))
 	return Limits{
 		Connections:         l.Connections,
-		AddressConnections:  orDefault(l.AddressConnections, max(1, l.Connections/4)),
+		AddressConnections:  l.AddressConnections,
+		Frames:              l.Frames,
+		AddressFrames:       orDefault(l.AddressFrames, max(1000, 8*l.AddressConnections)),
 		Frame:               orDefault(l.Frame, protocol.MaxFrame),
 		Reading:             orDefault(l.Reading, 8<<20),
 		Data:                orDefault(l.Data, 500_000),

@@ -32,6 +32,7 @@ type Relay struct {
 	spent     spentProofs
 	share     share
 	reading   *readingRoom
+	paces     paces
 	registers chan struct{} // one token for each register_req that is worked on beside the reading
 
 	sockets sync.WaitGroup // connections; added to only while not closed
@@ -90,7 +91,8 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	lastPing := new(atomic.Int64)
-	conn, err := websocket.Accept(w, req, &websocket.AcceptOptions{
+	upgraded := &metered{ResponseWriter: w, relay: r, from: peerOf(req.RemoteAddr)}
+	conn, err := websocket.Accept(upgraded, req, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // admitsPage looked
 		OnPingReceived: func(context.Context, []byte) bool {
 			lastPing.Store(time.Now().UnixNano())
@@ -105,7 +107,8 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	// The context of a request says nothing once its connection was taken over.
 	ctx, drop := context.WithCancelCause(context.WithoutCancel(req.Context()))
 	s := newSocket(r, conn, newUUID(), drop)
-	s.lastPing, s.from = lastPing, peerOf(req.RemoteAddr)
+	s.lastPing, s.from = lastPing, upgraded.from
+	upgraded.meter.isOf(s)
 	// On a goroutine of its own, so that the server lets go of the request: its headers take 16
 	// times their bytes, and a deep stack.
 	go r.attend(ctx, s, strings.Clone(req.RemoteAddr))

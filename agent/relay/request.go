@@ -170,6 +170,9 @@ func (s *socket) settle(q *request, frame []byte) {
 	r.counters.Answered++
 	if q.app != nil {
 		q.app.noteAnsweredLocked(q.account)
+		if s.own.Load() {
+			q.app.trusted.Store(true)
+		}
 		q.app.push(item{request: q, answer: true})
 	}
 }

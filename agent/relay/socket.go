@@ -29,13 +29,14 @@ var (
 // writes, one pings. Registrations, which may wait for keys to be looked up, run beside them. All
 // end when drop is called.
 type socket struct {
-	relay *Relay
-	conn  *websocket.Conn
-	id    string
-	from  netip.Prefix // who has the connection; not valid for this machine
-	drop  context.CancelCauseFunc
-	tasks sync.WaitGroup
-	own   atomic.Bool // it has registered an account of Options.Known
+	relay   *Relay
+	conn    *websocket.Conn
+	id      string
+	from    netip.Prefix // who has the connection; not valid for this machine
+	drop    context.CancelCauseFunc
+	tasks   sync.WaitGroup
+	trusted atomic.Bool // a wallet that is own has answered it
+	own     atomic.Bool // it has registered an account of Options.Known
 
 	lastFrame atomic.Int64  // when it was read, or the connection began; ns since 1970
 	lastPing  *atomic.Int64 // when the peer's last ping was read; zero: none was

@@ -50,6 +50,10 @@ func (s *Service) listenControl(cfg *config.Config) error {
 // memory of the wallet, so it keeps less than a relay that runs alone.
 const ownRelayBytes = 16 << 20
 
+// ownRelayFrames is how many frames a second the relay of a wallet reads of strangers. The wallet
+// needs the processor for itself: reading so many takes a tenth of a core.
+const ownRelayFrames = 5000
+
 func (s *Service) listenRelay(cfg *config.Config) error {
 	keys := believeOwn(ChainKeys(s.Nodes), heldKeys(s.Keys), secondWord(s.Nodes))
 	if cfg.RelayAccounts == "keystore" {
@@ -60,7 +64,8 @@ func (s *Service) listenRelay(cfg *config.Config) error {
 		return cfg.RelayUnproven.Allows(account, held(account))
 	}
 	r, listener, err := OpenRelay(cfg, relay.Options{Keys: keys, Known: held, Unproven: unproven, Logger: s.log,
-		PageRefused: func() { s.Agent.Metrics().PageRefused("relay") }, Limits: relay.Limits{Bytes: ownRelayBytes}})
+		PageRefused: func() { s.Agent.Metrics().PageRefused("relay") }, Limits: relay.Limits{Bytes: ownRelayBytes,
+			Frames: ownRelayFrames}})
 	if err != nil {
 		return &StepError{StepRelay, err}
 	}

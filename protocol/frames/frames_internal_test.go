@@ -1,4 +1,4 @@
-package link
+package frames
 
 import (
 	"strings"
@@ -13,14 +13,14 @@ func FuzzFrames(f *testing.F) {
 	f.Add("\x82\x7f\x00\x00\x00\x00\x00\x00\x00\x01x\x81\x81abcdx\x88\x00", uint8(7))
 	f.Add("\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xffx\x81\x00", uint8(5))
 	f.Fuzz(func(t *testing.T, bytes string, size uint8) {
-		var whole, pieces frames
-		n, want := whole.scan([]byte(bytes), len(bytes)+1)
+		var whole, pieces Scanner
+		n, want := whole.Scan([]byte(bytes), len(bytes)+1)
 		if n != len(bytes) {
 			t.Fatalf("%d of %d bytes were passed", n, len(bytes))
 		}
 		got := 0
 		for rest := []byte(bytes); len(rest) > 0; {
-			n, begun := pieces.scan(rest[:min(len(rest), int(size)+1)], 1)
+			n, begun := pieces.Scan(rest[:min(len(rest), int(size)+1)], 1)
 			if n == 0 || begun > 1 {
 				t.Fatalf("%d bytes were passed, %d frames begin", n, begun)
 			}
@@ -47,8 +47,8 @@ func TestFrames(t *testing.T) {
 		"masked":              {"\x81\x81abcdx\x89\x00", 2, 0},
 		"more than there are": {"\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff", 1, 1<<64 - 1},
 	} {
-		var f frames
-		if n, begun := f.scan([]byte(c.bytes), 9); n != len(c.bytes) || begun != c.begun || f.left != c.left {
+		var f Scanner
+		if n, begun := f.Scan([]byte(c.bytes), 9); n != len(c.bytes) || begun != c.begun || f.left != c.left {
 			t.Errorf("%s: %d bytes, %d frames, %d bytes left", name, n, begun, f.left)
 		}
 	}

@@ -71,6 +71,8 @@ func (e *examiner) keystore(ctx context.Context) bool {
 	return true
 }
 
+const meaningPolicy = "a rule may not do what it says"
+
 // Advice that names a command.
 const (
 	nextImport = "a first key comes in by `pksa keys import ACCOUNT --role posting --from prompt`"

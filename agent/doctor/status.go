@@ -119,15 +119,14 @@ func (e *examiner) policy(context.Context) bool {
 	for i, w := range warnings {
 		if i == mostNamed {
 			e.found(Finding{Level: Warning, What: fmt.Sprintf("%d more warnings", len(warnings)-i), Where: cfg.Policy,
-				Next: nextPolicy})
+				Meaning: meaningPolicy, Next: nextPolicy})
 			break
 		}
 		where, what, placed := strings.Cut(w, ": warning: ")
 		if !placed {
 			where, what = cfg.Policy, w
 		}
-		e.found(Finding{Level: Warning, What: what, Where: where, Meaning: "a rule may not do what it says",
-			Next: nextPolicy})
+		e.found(Finding{Level: Warning, What: what, Where: where, Meaning: meaningPolicy, Next: nextPolicy})
 	}
 	return true
 }

@@ -91,22 +91,10 @@ func (c *command) examine(ctx context.Context) doctor.Report {
 
 // printReport prints what was found for people, in 80 columns.
 func (c *command) printReport(w io.Writer, r doctor.Report) {
-	for _, f := range r.Findings {
-		where := ""
-		if f.Where != "" {
-			where = " (" + f.Where + ")"
-		}
-		printIndented(w, fmt.Sprintf("%s, %s%s:", strings.ToUpper(string(f.Level)), f.Check, where), "")
-		for _, text := range []string{f.What, f.Meaning} {
-			if text == "" {
-				continue
-			}
-			printIndented(w, c.inPlace(text), "  ")
-		}
-		if f.Next != "" {
-			printIndented(w, "What to do: "+c.inPlace(f.Next), "  ")
-		}
-		fmt.Fprintln(w)
+	for rest := r.Findings; len(rest) > 0; {
+		n := alike(rest)
+		c.printFindings(w, rest[:n])
+		rest = rest[n:]
 	}
 	if len(r.Findings) == 0 {
 		made := 0
@@ -126,6 +114,43 @@ func (c *command) printReport(w io.Writer, r doctor.Report) {
 		fmt.Fprintln(w, "No running agent was asked: what only that knows (limits,\n"+
 			"hardening) was not looked at.")
 	}
+}
+
+// alike returns how many of the first findings differ in what is wrong and where alone.
+func alike(found []doctor.Finding) int {
+	n := 1
+	for n < len(found) && found[n].Level == found[0].Level && found[n].Check == found[0].Check &&
+		found[n].Meaning == found[0].Meaning && found[n].Next == found[0].Next {
+		n++
+	}
+	return n
+}
+
+// printFindings prints findings that are alike, with what they mean and what to do once.
+func (c *command) printFindings(w io.Writer, alike []doctor.Finding) {
+	f, head := alike[0], ""
+	if len(alike) == 1 && f.Where != "" {
+		head = " (" + f.Where + ")"
+	}
+	printIndented(w, fmt.Sprintf("%s, %s%s:", strings.ToUpper(string(f.Level)), f.Check, head), "")
+	for _, f := range alike {
+		if len(alike) == 1 {
+			printIndented(w, c.inPlace(f.What), "  ")
+			break
+		}
+		text := c.inPlace(f.What)
+		if f.Where != "" {
+			text = f.Where + ": " + text
+		}
+		fmt.Fprintf(w, "  - %s\n", strings.ReplaceAll(wrapped(text, textWidth-4), "\n", "\n  "))
+	}
+	if f.Meaning != "" {
+		printIndented(w, c.inPlace(f.Meaning), "  ")
+	}
+	if f.Next != "" {
+		printIndented(w, "What to do: "+c.inPlace(f.Next), "  ")
+	}
+	fmt.Fprintln(w)
 }
 
 // relayLine returns what was seen of a relay.

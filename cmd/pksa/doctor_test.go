@@ -117,6 +117,10 @@ func TestDoctorText(t *testing.T) {
 		Meaning: long,
 		Next:    long + "`pksa policy check`"})
 	r.Add(doctor.Of("home", hint(errors.New("lost"), adviceNoHome), ""))
+	for _, place := range []string{"policy.yaml:3:5", "policy.yaml:4:5"} {
+		r.Add(doctor.Finding{Check: "policy", Level: doctor.Warning, Where: place, What: long, Meaning: "it is wide",
+			Next: "mend it"})
+	}
 	var text bytes.Buffer
 	(&command{home: "/a"}).printReport(&text, r)
 	for _, line := range strings.Split(text.String(), "\n") {
@@ -126,9 +130,13 @@ func TestDoctorText(t *testing.T) {
 	}
 	for _, want := range []string{"ERROR, home:\n  lost\n  What to do: name one",
 		"WARNING, relays (wss://relay.example/):\n",
-		"1 error, 1 warning, 0 notes.", "`pksa --home /a policy check`"} {
+		"WARNING, policy:\n  - policy.yaml:3:5: some words", "\n  - policy.yaml:4:5: some words",
+		"\n  it is wide\n  What to do: mend it\n\n1 error, 3 warnings, 0 notes.", "`pksa --home /a policy check`"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in %s", want, &text)
 		}
+	}
+	if strings.Count(text.String(), "mend it") != 1 {
+		t.Errorf("what to do for findings that are alike stands there twice: %s", &text)
 	}
 }

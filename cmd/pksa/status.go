@@ -185,6 +185,9 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 		fmt.Fprintln(w, "         more than audit.max is by default: nothing is removed for its size; set audit.max")
 	}
 	fmt.Fprintln(w, "\nRelays")
+	if len(s.Links) == 0 {
+		fmt.Fprintln(w, "  none is connected")
+	}
 	for _, l := range s.Links {
 		printLink(w, l, all)
 	}

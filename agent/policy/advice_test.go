@@ -56,3 +56,16 @@ func TestAdviceLeadsSomewhere(t *testing.T) {
 }
 
 type advice struct{ written, says string }
+
+func TestObservedAreNamed(t *testing.T) {
+	p := compile(t, `limits:
+  - {name: a, count: 1 per 1h, mode: observe}
+  - {name: b, count: 2 per 1h}
+deny:
+  - {name: d, operations: [vote]}
+  - {name: c, mode: observe}
+`)
+	if got := p.Observed(); len(got) != 2 || got[0].Name != "a" || got[1].Name != "c" || got[1].Line != 7 {
+		t.Errorf("observed are %v", got)
+	}
+}

@@ -54,7 +54,9 @@ type Policy struct {
 // any of them is an error. file is only a name for them.
 func Compile(file string, src []byte, env Options) (*Policy, Problems) {
 	c := &compiler{Reader: yamlnode.NewReader(yamlnode.Options{
-		File: file, Noun: "a policy", NoAlias: ", or use lists", Nearest: nearestWord, KeyHint: keyHint,
+		File: file, Noun: "a policy", NoAlias: ", or use lists",
+		NoTag:   "and ! is no word for not: write {not: %s}, or leave it out",
+		Nearest: nearestWord, KeyHint: keyHint,
 		EmptyList: emptyListHint, EmptyMap: emptyMapHint, ValueHint: valueHint, Comma: numberWithComma,
 	}), file: file, options: env, version: version1, names: map[string]int{}, lists: map[string][]*yamlnode.Node{},
 		nodes: map[*rule]*yamlnode.Node{}, possible: map[int]int{}}
@@ -116,7 +118,11 @@ func (c *compiler) document(src []byte) *yamlnode.Node {
 		c.Complain(&yamlnode.Node{Line: 1, Column: 1}, `the file is empty; a policy begins with "version: 2"`)
 		return nil
 	case root.Kind != yamlnode.Map:
-		c.Complain(root, `a policy is a map of version, lists, allow, ask, deny, limits, otherwise`)
+		begins := ""
+		if root.Kind == yamlnode.Scalar { // of another language than YAML, probably
+			begins = `; it begins with the line "version: 2", and below "allow:" stands a list of rules`
+		}
+		c.Complain(root, "a policy is a map of version, lists, allow, ask, deny, limits, otherwise%s", begins)
 		return nil
 	}
 	return root

@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -63,10 +65,17 @@ var quotaForms = [...]string{
 	measureSpend: "an amount per window: 10.000 HBD per 24h", measureSum: "a number per window: 500 per 24h",
 }
 
+// perForm matches a number with a window as other tools write it: 5/minute, 5 / 1h, 5 in 1h.
+var perForm = regexp.MustCompile(`^([0-9.]+(?: [A-Z]+)?) ?(?:/|in|every|each|an?) ?([0-9a-z]+)$`)
+
 var errNegative = errors.New("a limit must not be negative")
 
 // readQuota reads "N per WINDOW".
 func (c *compiler) readQuota(n *yamlnode.Node, key string, l *limit) {
+	if n.Kind == yamlnode.Map && !c.Bad(n) {
+		c.Complain(n, "%s is one text, %s", key, quotaForms[l.measure])
+		return
+	}
 	text, ok := c.Scalar(n, key)
 	if !ok {
 		return
@@ -77,7 +86,14 @@ func (c *compiler) readQuota(n *yamlnode.Node, key string, l *limit) {
 		return
 	}
 	if !ok {
-		c.Complain(n, "%s: write %s", quote(text), quotaForms[l.measure])
+		write := quotaForms[l.measure]
+		if m := perForm.FindStringSubmatch(text); m != nil {
+			span := cmp.Or(spanInWords(m[2]), m[2])
+			if _, err := parseSpan(span); err == nil {
+				write = m[1] + " per " + span
+			}
+		}
+		c.Complain(n, "%s: write %s", quote(text), write)
 		return
 	}
 	q := quota{unit: key, text: most}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -99,7 +100,7 @@ func (c *compiler) opEntry(n *yamlnode.Node, r *rule) (opEntry, bool) {
 	case c.Bad(n) || c.Bad(name):
 		return opEntry{}, false
 	case n.Kind == yamlnode.List:
-		c.Complain(n, "an entry is the name of an operation, alone or with fields, not a list")
+		c.Complain(n, "an entry is the name of an operation, alone or with fields (vote: {author: bob}), not a list")
 		return opEntry{}, false
 	case len(n.Entries) > 1:
 		next := n.Entries[1].Key
@@ -251,8 +252,9 @@ func (c *compiler) fieldMatchers(n *yamlnode.Node, e opEntry) []fieldMatcher {
 			nearestWord(name, slices.Sorted(maps.Keys(known))) == "":
 			c.Complain(f.Key, "%s has no field %s; %s", e.name, quote(name), misplaced(name))
 		case !ok:
+			names := slices.Sorted(maps.Keys(known))
 			c.Complain(f.Key, "%s has no field %s%s", e.name, quote(name),
-				didYouMean(name, slices.Sorted(maps.Keys(known))))
+				cmp.Or(didYouMean(name, names), otherField(name, names)))
 		default:
 			tests = append(tests, fieldMatcher{name, c.matcher(f.Value, sh, strings.TrimPrefix(name, "."))})
 		}

@@ -231,6 +231,11 @@ func (c *compiler) readNames(m yamlnode.Mapping, key string, check func(n *yamln
 		return nil
 	}
 	set := nameSet{}
+	if n.Kind == yamlnode.Map {
+		c.Complain(n, "%s is a list of names, or the word any, and has no tests; what some of them must not do stands "+
+			"under deny", key)
+		return set
+	}
 	// A word without brackets is any or the name of a list. A name here may be a misspelt any,
 	// which in a deny rule would then forbid nothing.
 	if n.Kind == yamlnode.Scalar && !strings.HasPrefix(n.Text, "$") {
@@ -240,8 +245,11 @@ func (c *compiler) readNames(m yamlnode.Mapping, key string, check func(n *yamln
 				key, key)
 			return set
 		}
-		if isWord(n.Text, wordsForAll) {
+		switch {
+		case isWord(n.Text, wordsForAll):
 			write = "any"
+		case strings.Contains(n.Text, "{{"):
+			write = "the names: nothing is filled in here"
 		}
 		c.Complain(n, "%s is a list, or the word any; write %s", key, write)
 		return set

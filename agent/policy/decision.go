@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -146,6 +147,23 @@ func (d *Decision) deny(code Code, reason string) {
 }
 
 func (r *rule) ref() RuleRef { return RuleRef{r.name, r.line} }
+
+// Observed returns the rules and limits with mode: observe, which change no answer, in the order of
+// the file.
+func (p *Policy) Observed() (refs []RuleRef) {
+	for _, r := range p.rules {
+		if r.observe {
+			refs = append(refs, r.ref())
+		}
+	}
+	for _, l := range p.limits {
+		if l.observe {
+			refs = append(refs, l.ref())
+		}
+	}
+	slices.SortStableFunc(refs, func(a, b RuleRef) int { return cmp.Compare(a.Line, b.Line) })
+	return refs
+}
 
 func (d *Decision) addRules(rules []*rule) {
 	for _, r := range rules {

@@ -36,7 +36,8 @@ func (s sayings) to(word string) string {
 var keysOfOtherTools = sayings{
 	{"effect verdict decision permit target policy sid",
 		"; the section says what happens: put the rule under allow, ask or deny"},
-	{"priority order precedence weight rank",
+	{"rulename ruleid policyname policyid", "; did you mean \"name\"?"},
+	{"priority order precedence weight rank override overrides final quick",
 		"; leave it out: deny comes before ask, and ask before allow, whatever the order is"},
 	{"enabled disabled enable disable active", "; leave it out: a rule is in force while it stands in the file"},
 	{"condition conditions if where match matches filter filters", "; conditions are tests of fields, such as " +
@@ -54,6 +55,12 @@ var keysOfOtherTools = sayings{
 		"and accounts whose key answers"},
 	{"verb verbs action actions method methods resource resources scope scopes dst object objects", "; request is " +
 		"the kind of request, and operations what may be signed"},
+	{"role roles rolebinding rolebindings bindings binding relations relation members permissionset",
+		"; there are no roles: each rule says apps and accounts, and a list names several: friends: [bob, carol]"},
+	{"permission authority keytype level", "; key says which key: posting, active or memo; accounts says whose"},
+	{"username useraccount wallet wallets address addresses", "; accounts says whose key answers"},
+	{"selector selectors matchlabels labels", "; apps says who may ask"},
+	{"consensus quorum threshold approvals", "; one person answers: a rule under ask has a person asked"},
 	{"include includes import imports extends", "; a policy is one file"},
 	{"variables vars env groups group aliases sets define", "; say lists at the top: friends: [bob, carol], used as " +
 		"$friends"},
@@ -72,7 +79,37 @@ var sectionsOfOtherTools = sayings{
 	{"forbid forbidden drop reject block blacklist blocklist denylist denied denies prohibit",
 		`; did you mean "deny"?`},
 	{"confirm prompt approve approval review asks", `; did you mean "ask"?`},
-	{"on jobs name steps", "; leave it out: a policy is version, lists, allow, ask, deny, limits and otherwise"},
+	{"on jobs name steps apiversion kind metadata spec package chain table model schema type id",
+		"; leave it out: a policy is version, lists, allow, ask, deny, limits and otherwise"},
+}
+
+// fieldsOfOtherTools are names of fields, by what they are here. The first that an operation has is
+// meant.
+var fieldsOfOtherTools = sayings{
+	{"destination dest dst recipient recipients receiver beneficiary target payto toaccount", "to payee"},
+	{"sender source src fromaccount payer", "from"},
+	{"value sum quantity qty amountcurrency", "amount"},
+	{"message note text comment description", "memo body"},
+	{"content", "body"},
+	{"username user account voteraccount", "voter author owner account"},
+	{"percent percentage power", "weight"},
+	{"tag tags app", "json_metadata"},
+	{"payload data", "json"},
+}
+
+// otherField returns what to write instead of a name that an operation has no field of, "" if
+// nothing is known about it.
+func otherField(name string, known []string) string {
+	if slices.Contains([]string{"asset", "currency", "symbol", "token", "coin", "unit"}, plainWord(name)) &&
+		slices.Contains(known, "amount") {
+		return "; the asset stands in the amount, such as {max: 1.000 HBD}; tokens of side chains go by custom_json"
+	}
+	for _, field := range strings.Fields(fieldsOfOtherTools.to(name)) {
+		if slices.Contains(known, field) {
+			return didYouMean(field, known)
+		}
+	}
+	return ""
 }
 
 // sampleOperations are operations with the fields that people think of first.
@@ -88,6 +125,8 @@ func policyKeyHint(key string, known []string) string {
 		return ""
 	case top && sectionsOfOtherTools.to(key) != "":
 		return sectionsOfOtherTools.to(key)
+	case top && strings.HasPrefix(key, "default "):
+		return keysOfOtherTools.to("default")
 	case top && isRuleKey(key):
 		return "; it is a key of a rule, and stands in the list under allow, ask, deny or limits"
 	case inRule && slices.Contains([]string{"version", "lists", "allow", "ask", "deny", "limits", "otherwise"}, key):
@@ -284,6 +323,10 @@ func accountHint(text string) string {
 		return "; several are a list: [alice, bob]"
 	case strings.HasPrefix(text, "!"):
 		return "; all but one is {not: bob}"
+	case strings.Contains(text, "{{") || strings.Contains(text, "${"):
+		return "; nothing is filled in here"
+	case strings.HasPrefix(small, "not "):
+		return fmt.Sprintf("; all but one is, in a test of a field, {not: %s}", strings.TrimSpace(small[len("not "):]))
 	case strings.Contains(text, ":"):
 		return "; a list is $friends, and the account of the request is $account"
 	case strings.Trim(text, "“”„«»‘’‚") != text:
@@ -353,6 +396,9 @@ func foreignAmount(text string) string {
 func otherMoney(text string) string {
 	m := moneyForm.FindStringSubmatch(text)
 	switch {
+	case bareForm.MatchString(text) && writeAmount(text, hive.HBD) != "":
+		return fmt.Sprintf("; an amount says its asset, such as %s or %s", writeAmount(text, hive.HIVE),
+			writeAmount(text, hive.HBD))
 	case shareForm.MatchString(text):
 		return ": nothing here knows a balance to take a share of; write an amount, such as 1.000 HBD"
 	case m == nil:
@@ -383,6 +429,7 @@ func writeInstead(number string, symbol hive.Symbol) string {
 
 var (
 	moneyForm = regexp.MustCompile(`^\$? ?([0-9.]+) ?([A-Za-z]+(?: [A-Za-z]+)?)?$`)
+	bareForm  = regexp.MustCompile(`^[0-9]+(?:\.[0-9]+)?$`)
 	shareForm = regexp.MustCompile(`^[0-9.]+ ?%`)
 )
 

@@ -227,6 +227,18 @@ var brokenWays = []mutant{
 
 // brokenReview are ways to be silent about a trap, or to warn where there is none.
 var brokenReview = []mutant{
+	{"a number without its asset is HBD", "foreign.go",
+		"case bareForm.MatchString(text) && writeAmount(text, hive.HBD) != \"\":",
+		"case false:", "TestBadFiles"},
+	{"other tools name fields as here", "compileops.go",
+		"cmp.Or(didYouMean(name, names), otherField(name, names))",
+		"cmp.Or(didYouMean(name, names), \"\")", "TestBadFiles"},
+	{"a window behind a slash is not read", "compilelimit.go",
+		"if m := perForm.FindStringSubmatch(text); m != nil {",
+		"if m := perForm.FindStringSubmatch(text); m == nil {\n\t\t\t_ = m\n\t\t} else if false {", "TestBadFiles"},
+	{"what is observed is in force", "decision.go",
+		"if r.observe {\n\t\t\trefs",
+		"if !r.observe {\n\t\t\trefs", "TestObservedAreNamed"},
 	{"a percentage in quotes is meant as one", "reviewforeign.go", "p.shape.kind != aJSON || p.node.Quoted ||",
 		"p.shape.kind != aJSON ||", testsOfReview},
 	{"a post that earns nothing gives rewards away", "reviewentry.go",

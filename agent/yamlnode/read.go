@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -64,6 +65,9 @@ func (r *Reader) Read(src []byte) (*Node, bool) {
 			return nil, false
 		}
 		hint := syntaxHint(text)
+		if hint == openBracket && r.near(at, "${") {
+			hint += ", or a text with { in it lacks quotes; nothing is filled in here"
+		}
 		if hint == openBracket && r.hasQuestionMark(at) {
 			hint += ", or a text with ? in it, such as an address, lacks quotes"
 		}
@@ -144,7 +148,7 @@ func (r *Reader) vet(n *Node, name string, depth int) {
 		r.Complain(n, "&%s is an anchor; there are none here, write the value out%s", n.source.Anchor,
 			r.options.NoAlias)
 	case r.tagged(n):
-		r.Complain(n, "%s is a tag; there are none here, leave it out", cmp.Or(n.source.Tag, "!"))
+		r.complainOfTag(n)
 	case strict && n.Kind == Map && len(n.Entries) == 0:
 		instead := "leave it out"
 		if r.options.EmptyMap != nil {
@@ -166,6 +170,15 @@ func (r *Reader) vet(n *Node, name string, depth int) {
 	case strict && n.missing():
 		r.complainEmpty(n, name)
 	}
+}
+
+func (r *Reader) complainOfTag(n *Node) {
+	tag, instead := cmp.Or(n.source.Tag, "!"), "leave it out"
+	// Who writes a word behind ! may mean "not": left out, that would be turned round.
+	if word := tag[1:]; r.options.NoTag != "" && word != "" && !strings.HasPrefix(word, "!") {
+		instead = fmt.Sprintf(r.options.NoTag, word)
+	}
+	r.Complain(n, "%s is a tag; there are none here, %s", tag, instead)
 }
 
 // tagged also finds the tag "!", which the library drops without a trace: it can only be seen where
@@ -379,6 +392,13 @@ func syntaxHint(text string) string {
 }
 
 const openBracket = "; a bracket that opens near here is not closed"
+
+// near reports whether a text stands near an error.
+func (r *Reader) near(at *Node, text string) bool {
+	return slices.ContainsFunc(r.lines[max(at.Line-2, 0):min(at.Line+3, len(r.lines))], func(line string) bool {
+		return strings.Contains(line, text)
+	})
+}
 
 // hasQuestionMark reports whether a question mark stands in a text near an error. Inside brackets
 // the YAML library ends a text without quotes there.

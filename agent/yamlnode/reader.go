@@ -16,6 +16,9 @@ type Options struct {
 	NotYAML string
 	// NoAlias ends the complaint about an anchor or alias: what may be written besides the value.
 	NoAlias string
+	// NoTag ends the complaint about a tag such as !bob, where that may mean all but bob: %s is the
+	// word. Else it is to be left out.
+	NoTag string
 	// Lenient takes what changes no value: empty maps, lists and values, lines that instruct YAML,
 	// and the encodings besides UTF-8 that YAML knows. With a warning it takes anchors of maps, of
 	// lists and of keys, an alias in the place of a key, which counts as its own name, and a file

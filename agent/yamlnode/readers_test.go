@@ -44,7 +44,10 @@ func TestReadersAgree(t *testing.T) {
 			if got := configComplaint(src); got != tt.both {
 				t.Errorf("a configuration: %q, want %q", got, tt.both)
 			}
-			if got := strings.TrimSuffix(policyComplaint(src), lists); got != tt.both {
+			// A policy also names what only it has.
+			got := strings.TrimSuffix(policyComplaint(src), lists)
+			got = strings.Replace(got, "and ! is no word for not: write {not: foo}, or leave", "leave", 1)
+			if got != tt.both {
 				t.Errorf("a policy: %q, want %q", got, tt.both)
 			}
 		})

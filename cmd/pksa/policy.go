@@ -78,6 +78,8 @@ type checkResult struct {
 	Silenced []silencedInfo `json:"silenced,omitempty"`
 	// Spare are reasons that silence nothing today: of what the wallet has, or of the day.
 	Spare []silencedInfo `json:"spare,omitempty"`
+	// Observed are the rules and limits that change no answer.
+	Observed []policy.RuleRef `json:"observed,omitempty"`
 }
 
 type problemInfo struct {
@@ -109,7 +111,7 @@ func (c *command) checkPolicy(ctx context.Context, path string, strict bool) err
 		result.Problems = append(result.Problems, problemInfo{p.Line, p.Column, p.Text, p.Warning})
 	}
 	if compiled != nil {
-		result.SHA256 = compiled.Hash()
+		result.SHA256, result.Observed = compiled.Hash(), compiled.Observed()
 	}
 	err = c.print(result, func(w io.Writer) {
 		for _, p := range problems {
@@ -124,6 +126,9 @@ func (c *command) checkPolicy(ctx context.Context, path string, strict bool) err
 			fmt.Fprintf(w, "%s cannot be used: %s, %s.\n", path, count(len(problems.Errors()), "error"), counted)
 		default:
 			fmt.Fprintf(w, "%s has no errors, %s, sha256 %s.\n", path, counted, short(result.SHA256))
+			for _, ref := range result.Observed {
+				fmt.Fprintf(w, "Observed only, so it changes no answer: %q (%s:%d).\n", ref.Name, path, ref.Line)
+			}
 			if !result.OK {
 				fmt.Fprintln(w, "With --strict warnings fail. Mend the lines, or say on each why it is meant so:\n"+
 					"# pksa: meant so: REASON")

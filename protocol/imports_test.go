@@ -53,7 +53,7 @@ var rows = []row{
 		"agent/relay", "agent/status"}},
 	// It looks at the wallet from outside, by the parts that the agent is made of.
 	{"agent/doctor", []string{"agent", "agent/config", "agent/control", "agent/harden", "agent/kernelclock",
-		"agent/ledger", "agent/link", "agent/node", "agent/policy", "agent/probe", "agent/service"}},
+		"agent/ledger", "agent/link", "agent/node", "agent/notify", "agent/policy", "agent/probe", "agent/service"}},
 	{"agent/relay/wire", []string{"agent/relay"}},                          // whose frames can be watched
 	{"agent/relay/relaytest", []string{"agent/relay", "agent/relay/wire"}}, // faults on those wires
 	{"agent/node/nodetest", []string{"agent/node/memchain"}},               // nodes that misbehave show an honest chain
@@ -65,10 +65,11 @@ var rows = []row{
 	{"agent/refund", []string{"agent/ledger", "agent/node", "agent/policy"}},
 	// It compares what hosts say of accounts with what the ledger has of them.
 	{"agent/guard", []string{"agent/ledger", "agent/node"}},
-	// Why a server was of no use, in words that all three have.
+	// Why a server was of no use, in words that all of them have.
 	{"agent/link", []string{"agent/outage"}},
 	{"agent/node", []string{"agent/outage"}},
 	{"agent/status", []string{"agent/outage"}},
+	{"agent/notify", []string{"agent/outage"}},
 	{"agent/harden", []string{"agent/config"}},   // the configuration names what stays open
 	{"agent/config", []string{"agent/yamlnode"}}, // YAML is read strictly, in one place
 	{"agent/policy", []string{"agent/yamlnode"}},
@@ -105,6 +106,8 @@ var narrow = map[string][]string{
 	"agent/effect":      {"protocol/..."},
 	"agent/kernelclock": nil,
 	"agent/outage":      nil,
+	// It tells what it is told, and knows neither ledger nor policy.
+	"agent/notify": {"agent/outage", "keystore", "protocol/host", "protocol/plain"},
 	// It knows neither settings nor rules.
 	"agent/yamlnode": {"protocol/plain"},
 }
@@ -116,7 +119,7 @@ var thirdParty = map[string][]string{
 	// a signature without the check of protocol/hive.
 	"github.com/coder/websocket":        {"agent/link", "agent/relay/...", "agent/client", "cmd/pksa-bench"},
 	"github.com/btcsuite/btcd/btcec/v2": {"protocol/hive", "cmd/pksa-bench"},
-	"github.com/cenkalti/backoff/v4":    {"agent/link", "agent/node"},
+	"github.com/cenkalti/backoff/v4":    {"agent/link", "agent/node", "agent/notify"},
 	"gopkg.in/yaml.v3":                  {"agent/yamlnode"},
 	"filippo.io/age":                    {"keystore", "keystore/plugintest"},
 	"go.etcd.io/bbolt":                  {"agent/ledger"},

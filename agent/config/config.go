@@ -79,6 +79,8 @@ type Config struct {
 
 	Hardening Hardening
 
+	Notify []Notifier
+
 	LogLevel  slog.Level
 	LogFormat string // text or json
 
@@ -228,11 +230,15 @@ func (r *reader) checkWhole() {
 	}
 	c := r.config
 	for _, name := range r.unknown {
-		// A variable that is no setting is a misspelt one, unless it holds the unlock secret.
-		if c.Unlock != "env:"+name {
+		// A variable that is no setting is a misspelt one, unless it holds a secret.
+		if c.Unlock != "env:"+name && !c.notifiedBy("env:"+name) {
 			r.complain(name, "no setting has this variable; names that begin with PKSA_ are kept for settings; "+
 				"unset it, or give it another name")
 		}
+	}
+	if strings.HasPrefix(c.Unlock, "env:") && c.notifiedBy(c.Unlock) {
+		r.complain(r.file, "unlock and notify name the same variable, %s: what opens the keystore is sent to nobody",
+			c.Unlock)
 	}
 	for _, address := range c.addresses() {
 		// Always taken, and never reached.

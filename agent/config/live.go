@@ -19,6 +19,7 @@ var live = map[string]func(to, from *Config){
 		to.AccountRequestsPerSecond = from.AccountRequestsPerSecond
 	},
 
+	"notify":        func(to, from *Config) { to.Notify = from.Notify },
 	"lock_after":    func(to, from *Config) { to.LockAfter = from.LockAfter },
 	"stop_timeout":  func(to, from *Config) { to.StopTimeout = from.StopTimeout },
 	"status.listen": func(to, from *Config) { to.StatusListen = from.StatusListen },
@@ -41,8 +42,9 @@ type Change struct {
 func (c *Config) Changes(later *Config) (changes []Change) {
 	was, now := c.Show(), later.Show()
 	for i, s := range now {
-		// What is not shown of a command may be all that has changed.
-		hidden := s.Path == "unlock" && c.Unlock != later.Unlock
+		// What is not shown may be all that has changed.
+		hidden := s.Path == "unlock" && c.Unlock != later.Unlock || s.Path == "notify" && !slices.Equal(c.Notify,
+			later.Notify)
 		if was[i].Value == s.Value && !hidden {
 			continue
 		}

@@ -13,6 +13,7 @@ nonce: {required: true}
 limits: {operations: 7, requests_per_second: 8, account_requests_per_second: 9}
 stop_timeout: 7s
 lock_after: 30m
+notify: [{ntfy: https://ntfy.example, topic: abc}]
 status: {listen: '127.0.0.1:1', hosts: [metrics.example]}
 log: {level: debug}
 name: other

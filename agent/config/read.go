@@ -34,6 +34,23 @@ func (r *reader) readFile(src []byte) {
 	}
 }
 
+// placed are complaints about places within the value of a setting.
+type placed []placedProblem
+
+type placedProblem struct {
+	at   *yamlnode.Node
+	text string
+}
+
+// Error returns all complaints, for a value that stands in one line.
+func (p placed) Error() string {
+	texts := make([]string, len(p))
+	for i, one := range p {
+		texts[i] = one.text
+	}
+	return strings.Join(texts, "; ")
+}
+
 // yamlOptions returns what all settings may hold; relays is the key that leads to entries of
 // relays.
 func yamlOptions(file, relays string) yamlnode.Options {
@@ -53,7 +70,13 @@ func (r *reader) readMap(y *yamlnode.Reader, prefix string, m *yamlnode.Node) {
 		switch {
 		case isSetting && y.BadWithin(e.Value): // to read it would find the same fault in other words
 		case isSetting:
-			if err := setting.read(r, e.Value); err != nil {
+			err := setting.read(r, e.Value)
+			var within placed
+			if errors.As(err, &within) {
+				for _, p := range within {
+					y.Complain(p.at, "%s: %s", full, p.text)
+				}
+			} else if err != nil {
 				y.Complain(e.Value, "%s: %v", full, err)
 			}
 			r.took(setting, fmt.Sprintf("%s:%d:%d", r.file, e.Value.Line, e.Value.Column))

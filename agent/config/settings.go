@@ -173,6 +173,12 @@ var settings = []setting{
 		"localhost " +
 		"with every port of it, or * for any. Programs need no entry.", "[wallet.example]",
 		hosts(func(c *Config) *[]string { return &c.RelayOrigins })},
+	{"notify", "How people are told, away from the wallet, that a request waits for them or that something is wrong: " +
+		"a list of `{ntfy: https://SERVER, topic: NAME, token: file:PATH}` and `{webhook: https://…, secret: " +
+		"file:PATH}`, eight at most. Who knows the topic reads what is sent, and so only which kind of event and " +
+		"which account; `content: full` adds what a request would do. Nothing that is sent approves anything. " +
+		"`pksa notify test` tries each of them.", "[{ntfy: https://ntfy.sh, topic: a-name-nobody-guesses}]",
+		kind{readNotifiers, showNotifiers}},
 	{"hardening", "How the process shuts itself in: best does what this machine permits, required does not start " +
 		"without all of it, off is for debuggers. Or the measures that are required: core-dumps, tracing, " +
 		"memory-lock, privileges, landlock. Systems other than Linux have none of them: there `pksa run` wants " +

@@ -21,7 +21,8 @@ type Shown struct {
 const FromDefault = "default"
 
 // Show returns all settings in the order of the table. Of a command that delivers the unlock secret
-// only the program is shown: its arguments belong to whoever wrote them.
+// only the program is shown: its arguments belong to whoever wrote them. Of a notifier neither
+// topic nor path is shown: who knows them may read, or send.
 func (c *Config) Show() []Shown {
 	all := make([]Shown, len(settings))
 	for i, s := range settings {

@@ -31,7 +31,7 @@ var forms = map[string][]string{
 func TestShowReadsBack(t *testing.T) {
 	for _, s := range config.Settings() {
 		for _, value := range append(forms[s.Path], s.Example) {
-			if value == "" {
+			if value == "" || s.Path == "notify" { // of which not all is shown: see TestNotifiers
 				continue
 			}
 			src := inFile(s.Path, value)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,7 @@ import (
 	"pksa/agent/link"
 	"pksa/agent/lock"
 	"pksa/agent/node"
+	"pksa/agent/notify"
 	"pksa/agent/places"
 	"pksa/agent/policy"
 	"pksa/agent/refund"
@@ -72,6 +74,8 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// TLS is the configuration towards relays; nil is the system's.
 	TLS *tls.Config
+	// Notify makes the exchanges of notifiers; nil is the network.
+	Notify http.RoundTripper
 
 	Logger *slog.Logger
 }
@@ -116,6 +120,7 @@ type Agent struct {
 	refusedAt atomic.Int64  // when a relay's refusal last had the keys compared, in ns since 1970
 	mismatch  mismatches    // held keys that do not fit the chain
 	guard     *guard.Watch  // accounts that somebody else changed
+	desk      *notify.Desk  // tells people; it never waits
 	dropped   drops         // requests without an answer
 	denials   denials       // requests that were denied
 	onDisk    onDisk        // whether the next start can use the policy file
@@ -169,6 +174,7 @@ func New(o Options) (*Agent, error) {
 	a.paused.Store(paused)
 	a.refunds = a.newRefunds()
 	a.guard = a.newGuard()
+	a.desk = NewDesk(o.Config, o.Notify, a.log)
 	a.newLink = func(relay config.Relay) (*link.Link, error) { return a.makeLink(relay, o) }
 	a.twins.begin(o.Config, o.Keys, o.Ledger)
 	ready := func() []status.Hindrance { return a.hindrances(time.Now()) }
@@ -262,6 +268,8 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 	}
 	background.Go(func() { every(ctx, tidyEvery, a.tidy) })
+	background.Go(func() { a.desk.Run(ctx) })
+	background.Go(func() { a.watchTold(ctx) })
 	// The accounts are set before any link runs, so that a first connection proves all of them.
 	if err := a.registerAll(); err != nil {
 		return fmt.Errorf("accounts: %w", err)

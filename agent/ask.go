@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"pksa/agent/ledger"
+	"pksa/agent/notify"
 	"pksa/agent/policy"
 	"pksa/protocol/hive"
 	"pksa/protocol/plain"
@@ -154,6 +156,9 @@ type PendingRequest struct {
 	Operations []string  `json:"operations,omitempty"` // each as JSON, decoded from what would be signed
 	Text       string    `json:"text,omitempty"`
 	Reason     string    `json:"reason"`
+	// Letters are four letters of the digest of what would be signed, or of what is shown here
+	// where no transaction is. A notification of the request has the same.
+	Letters string `json:"letters,omitempty"`
 
 	// InAll is how many effects or operations there are, where not all of them are here.
 	InAll int `json:"in_all,omitempty"`
@@ -290,6 +295,7 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 	p.run.rest()
 	p.prospect = nil
 	a.log.Info("a person is asked; `pksa pending` shows it", append(p.run.attrs(), "number", number, "until", until)...)
+	a.tellAsked(info)
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	p.refusal = &refusal{code: policy.CodeTimeout, reason: "nobody answered in time: " + j.decision.Reason}
@@ -337,6 +343,46 @@ func (a *Agent) describe(p *proposal, info *PendingRequest) {
 		info.Text, info.KeyType = c.Text, roleName(c.Role)
 	}
 	info.Keys = severalKeys(q)
+	info.Letters = info.letters(p)
+}
+
+// letters returns four letters of the transaction's digest, or of all that the person is shown.
+func (i PendingRequest) letters(p *proposal) string {
+	if p.tx != nil {
+		return notify.Letters(p.tx.digest)
+	}
+	return notify.Letters(sha256.Sum256(encodeRecord(i)))
+}
+
+// askedFor says what kind of request it is, in words that hold nothing of it.
+var askedFor = map[policy.Kind]string{policy.Auth: "An application asks to log in.",
+	policy.Sign: "An application asks for a transaction.", policy.Challenge: "An application asks for a signed text.",
+	policy.Decrypt: "An application asks for a text to be decrypted."}
+
+// tellAsked lets people know that a request waits for them.
+func (a *Agent) tellAsked(info PendingRequest) {
+	if !a.desk.Any() {
+		return
+	}
+	e := notify.Event{Kind: notify.Waiting, Account: info.Account, Number: info.Number, Letters: info.Letters,
+		Until: info.Until,
+		Do: fmt.Sprintf("On the wallet's machine: `pksa approve %d` or `pksa deny %d`; `pksa pending %d` shows all "+
+			"of it.", info.Number, info.Number, info.Number)}
+	for kind, words := range askedFor {
+		if kind.String() == info.Kind {
+			e.What = words
+		}
+	}
+	e.Details = append([]string{"By " + info.App + ":"}, info.Effects[:min(listedParts, len(info.Effects))]...)
+	if more := len(info.Effects) - listedParts; more > 0 {
+		e.Details = append(e.Details, fmt.Sprintf("and %d more", more))
+	}
+	e.Details = append(e.Details, "Why you are asked: "+info.Reason)
+	// Foreign text comes last, and in quotes, so that nothing behind it can be of its making.
+	if info.Text != "" {
+		e.Details = append(e.Details, "In its own words: "+plain.Quote(info.Text, 300))
+	}
+	a.desk.Tell(e)
 }
 
 // rest drops what a request does not need that waits for a person: its place among those that wait

@@ -11,6 +11,7 @@ import (
 	"pksa/agent/guard"
 	"pksa/agent/ledger"
 	"pksa/agent/lock"
+	"pksa/agent/notify"
 	"pksa/agent/probe"
 	"pksa/agent/provision"
 	"pksa/agent/refund"
@@ -62,6 +63,7 @@ const (
 	MethodSettings     = "settings"
 	MethodLock         = "lock"
 	MethodUnlock       = "unlock"
+	MethodNotifyTest   = "notify.test"
 )
 
 // AppParams names a slot, with a secret where one is set. An empty secret asks for a random one.
@@ -245,6 +247,9 @@ func (a *Agent) Methods() map[string]control.Handler {
 				return nil, err
 			}
 			return a.Canary(ctx)
+		}),
+		MethodNotifyTest: method(func(ctx context.Context, _ none) ([]notify.Tested, error) {
+			return a.desk.Test(ctx), nil
 		}),
 		MethodLedgerCopy:   method(func(context.Context, none) (LedgerCopy, error) { return m.CopyLedger() }),
 		MethodAuditPage:    method(m.Trail().Page),

@@ -13,6 +13,7 @@ import (
 	"pksa/agent/guard"
 	"pksa/agent/ledger"
 	"pksa/agent/node"
+	"pksa/agent/notify"
 	"pksa/agent/policy"
 	"pksa/agent/status"
 	"pksa/protocol/hive"
@@ -76,9 +77,9 @@ func (m *mismatches) labels() []status.KeyLabel {
 	return labels
 }
 
-// replace sets what a check found. It reports whether other keys fit than before, and whether
-// anything is to be told that was not told before.
-func (m *mismatches) replace(checks []KeyCheck) (others, news bool) {
+// replace sets what a check found. It returns the held keys that fitted before, and reports whether
+// other keys fit than before, and whether anything is to be told that was not told before.
+func (m *mismatches) replace(checks []KeyCheck) (fresh []KeyCheck, others, news bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	roles, words := map[hive.AccountName][]hive.Role{}, map[hive.AccountName][]string{}
@@ -93,18 +94,44 @@ func (m *mismatches) replace(checks []KeyCheck) (others, news bool) {
 			continue
 		}
 		// One word neither takes an account out of service nor puts one back.
-		if !c.Unconfirmed || slices.Contains(m.roles[name], role) {
+		known := slices.Contains(m.roles[name], role)
+		if !c.Unconfirmed || known {
 			roles[name] = append(roles[name], role)
+		}
+		if !c.Unconfirmed && !known {
+			fresh = append(fresh, c)
 		}
 	}
 	others = !maps.EqualFunc(m.roles, roles, slices.Equal)
 	news = !maps.EqualFunc(m.words, words, slices.Equal)
 	m.roles, m.words = roles, words
-	return others, news
+	return fresh, others, news
 }
 
 // recheckWrong is how soon keys are compared again after one did not fit.
 const recheckWrong = 5 * time.Minute
+
+// tellKeys lets people know of keys that do not fit any more.
+func (a *Agent) tellKeys(fresh []KeyCheck) {
+	if len(fresh) == 0 {
+		return
+	}
+	const most = 5
+	e := notify.Event{Kind: notify.KeyInvalid, Do: "On the wallet's machine: `pksa keys check`."}
+	if len(fresh) == 1 {
+		e.Account = fresh[0].Account
+	}
+	for i, c := range fresh {
+		if i == most {
+			e.What += fmt.Sprintf(" and %d more", len(fresh)-most)
+			break
+		}
+		e.What += map[bool]string{true: ", "}[i > 0] + c.Role + " of " + c.Account
+		e.Details = append(e.Details, fmt.Sprintf("%s of %s: %s", c.Role, c.Account, c.Problem))
+	}
+	e.What += "."
+	a.desk.Tell(e)
+}
 
 // newGuard makes what watches the held accounts for changes that are not by this wallet.
 func (a *Agent) newGuard() *guard.Watch {
@@ -130,6 +157,12 @@ func (a *Agent) notifyChange(account hive.AccountName, c guard.Change, stopped b
 		a.lock.Want("the guard: account " + string(account) + " was changed (setting guard)")
 		todo += "; the wallet locks itself"
 	}
+	e := notify.Event{Kind: notify.Changed, Account: string(account), What: fmt.Sprintf("What changed: %s.", c.What),
+		Do: "On the wallet's machine: `pksa guard list`; " + todo + ".", Details: []string{c.Text()}}
+	if stopped {
+		e.What += " Nothing of the account is signed until a person accepts it."
+	}
+	a.desk.Tell(e)
 	a.log.Warn("account changed, and not by this wallet", "account", account, "what", c.What, "was", c.Was, "now",
 		c.Now, "hosts", c.Hosts, "stopped", stopped, "todo", todo)
 }
@@ -192,7 +225,8 @@ func (a *Agent) CheckKeys(ctx context.Context) ([]KeyCheck, error) {
 				"on_behalf_of", c.OnBehalfOf, "problem", c.Problem)
 		}
 	}
-	others, news := a.mismatch.replace(checks)
+	fresh, others, news := a.mismatch.replace(checks)
+	a.tellKeys(fresh)
 	if news {
 		a.noteEvent(eventKeys, ledger.Entry{}, map[string]any{"wrong": slices.DeleteFunc(slices.Clone(checks),
 			func(c KeyCheck) bool { return c.OK })})

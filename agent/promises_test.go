@@ -15,6 +15,7 @@ import (
 	"pksa/agent/control"
 	"pksa/agent/guard"
 	"pksa/agent/lock"
+	"pksa/agent/notify"
 	"pksa/agent/probe"
 	"pksa/agent/provision"
 	"pksa/agent/refund"
@@ -47,7 +48,7 @@ func TestEveryMethodPromises(t *testing.T) {
 		agent.MethodReload: new(agent.Reloaded), agent.MethodSettings: new(agent.SettingsView),
 		agent.MethodPause: new(agent.Paused), agent.MethodResume: new(agent.Paused),
 		agent.MethodApply: new(provision.Applied), agent.MethodLock: new(lock.Status),
-		agent.MethodUnlock: new(lock.Status),
+		agent.MethodUnlock: new(lock.Status), agent.MethodNotifyTest: new([]notify.Tested),
 	}
 	var names []string
 	within(t, worldOptions{}, func(_ *testing.T, w *world) { names = slices.Sorted(maps.Keys(w.agent.Methods())) })

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
 	"pksa/agent/ledger"
+	"pksa/agent/notify"
 	"pksa/agent/policy"
 	"pksa/agent/trace"
 	"pksa/protocol/host"
@@ -218,6 +220,9 @@ func (a *Agent) countFault(q *quarantine, r *run) {
 		hint = fmt.Sprintf("`pksa session release --app %s` ends that", who.app)
 	}
 	a.log.Warn(what, append(r.attrs(), "until", until, "reason", q.reason, "hint", hint)...)
+	a.desk.Tell(notify.Event{Kind: notify.Quarantined, Account: e.Account, What: strings.ToUpper(what[:1]) + what[1:] +
+		".", Do: "On the wallet's machine: " + hint + ".",
+		Details: []string{fmt.Sprintf("App %s, relay %s: %s.", r.app, r.relay, q.reason)}})
 	a.noteEvent(eventQuarantine, e, map[string]any{"relay": r.relay, "until": until, "reason": q.reason})
 }
 

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"pksa/agent/ledger"
 	"pksa/agent/node"
+	"pksa/agent/notify"
 	"pksa/agent/probe"
 	"pksa/agent/status"
 	"pksa/protocol/hive"
@@ -117,6 +119,91 @@ func (a *Agent) transactionProblems(now time.Time) (found []status.Hindrance) {
 		add(status.CauseNode, errUncertain.Error())
 	}
 	return found
+}
+
+const (
+	// tellEvery is how often it is looked whether people have to be told something.
+	tellEvery = 15 * time.Second
+	// notReadyFor is how long the wallet signs nothing before people are told.
+	notReadyFor = 5 * time.Minute
+	// limitTold is the part of a limit from which on people are told, once until less is used.
+	limitTold = 0.8
+)
+
+// toldOf is what people were told of, and not yet told that it is over. watchTold owns it.
+type toldOf struct {
+	notReady time.Time // since when the wallet is not; zero: it is
+	said     bool      // that it is not
+	limits   map[string]bool
+	backlog  bool
+}
+
+// watchTold lets people know of what lasts, or grows, and that no single event shows.
+func (a *Agent) watchTold(ctx context.Context) {
+	var told toldOf
+	every(ctx, tellEvery, func() {
+		if a.stopping.Load() || !a.desk.Any() {
+			return
+		}
+		now := time.Now()
+		a.tellReady(&told, now)
+		a.tellLimits(&told)
+		a.tellBacklog(&told, a.ledger.Backlog())
+	})
+}
+
+func (a *Agent) tellReady(told *toldOf, now time.Time) {
+	hindrances := a.hindrances(now)
+	if len(hindrances) == 0 {
+		if told.said {
+			a.desk.Tell(notify.Event{Kind: notify.Ready, What: fmt.Sprintf("It signed nothing for %s.",
+				shortSpan(now.Sub(told.notReady).Round(time.Minute)))})
+		}
+		told.notReady, told.said = time.Time{}, false
+		return
+	}
+	if told.notReady.IsZero() {
+		told.notReady = now
+	}
+	if told.said || now.Sub(told.notReady) < notReadyFor {
+		return
+	}
+	told.said = true
+	var causes []string
+	for _, h := range hindrances {
+		if cause := string(h.Cause); !slices.Contains(causes, cause) {
+			causes = append(causes, cause)
+		}
+	}
+	a.desk.Tell(notify.Event{Kind: notify.NotReady, What: "For 5 minutes, because of: " + strings.Join(causes, ", ") +
+		".", Do: "On the wallet's machine: `pksa status` says what to do.", Details: texts(hindrances)})
+}
+
+func (a *Agent) tellLimits(told *toldOf) {
+	full := map[string]bool{}
+	for _, l := range a.limitGauges() {
+		name := l.Limit + " " + l.Unit + " " + l.Window
+		if l.Most <= 0 || l.Used < limitTold*l.Most {
+			continue
+		}
+		if full[name] = true; told.limits[name] {
+			continue
+		}
+		a.desk.Tell(notify.Event{Kind: notify.Limit, What: "80 % or more of a limit of the policy is used.",
+			Do: "On the wallet's machine: `pksa status` shows the limits.",
+			Details: []string{fmt.Sprintf("Limit %s: %v of %v %s used in %s.", l.Limit, l.Used, l.Most, l.Unit,
+				l.Window)}})
+	}
+	told.limits = full // of limits that are in force
+}
+
+func (a *Agent) tellBacklog(told *toldOf, err error) {
+	if err != nil && !told.backlog {
+		a.desk.Tell(notify.Event{Kind: notify.Backlog, What: "The ledger grows until that works again.",
+			Do:      "On the wallet's machine: `pksa doctor`; is the disk full, or the folder audit not writable?",
+			Details: []string{err.Error()}})
+	}
+	told.backlog = err != nil
 }
 
 // Paused is whether the operator paused the wallet.

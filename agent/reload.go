@@ -18,6 +18,7 @@ import (
 	"pksa/agent/ledger"
 	"pksa/agent/link"
 	"pksa/agent/lock"
+	"pksa/agent/notify"
 	"pksa/agent/policy"
 	"pksa/keystore"
 	"pksa/keystore/access"
@@ -122,12 +123,25 @@ func (a *Agent) keepPolicy(err error) {
 	a.policy.Store(&kept)
 	a.metrics.Reload(false)
 	a.log.Error("policy not reloaded, the old one stays in force", "err", err)
+	a.tellNotReloaded("The policy file has errors, the old policy stays in force.",
+		"On the wallet's machine: `pksa policy check`.", err.Error())
 	content := encodeRecord(map[string]string{"kept": kept.policy.Hash(), "reason": plain.Cut(err.Error(),
 		audit.MaxText)})
 	entry := ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload failed", Content: content}
 	if err := a.ledger.Note(entry); err != nil {
 		a.log.Error("reload not recorded", "err", err)
 	}
+}
+
+// tellNotReloaded lets people know of a file that is not taken. todo says what shows why.
+func (a *Agent) tellNotReloaded(what, todo, why string) {
+	e := notify.Event{Kind: notify.NotReloaded, What: what, Do: todo}
+	for line := range strings.Lines(why) {
+		if len(e.Details) < listedParts {
+			e.Details = append(e.Details, line)
+		}
+	}
+	a.desk.Tell(e)
 }
 
 const (
@@ -195,6 +209,8 @@ func (a *Agent) waitWithPolicy(lost []string) {
 	a.policy.Store(&kept)
 	a.metrics.Reload(false)
 	a.log.Warn("the changed policy file is not taken, the old policy stays in force: " + kept.waits)
+	a.tellNotReloaded("The changed policy file is not taken, the old policy stays in force.",
+		"On the wallet's machine: `pksa status`.", kept.waits)
 }
 
 // stamp returns a text that differs for two states of a file.

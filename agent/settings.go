@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"net/http"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"pksa/agent/harden"
 	"pksa/agent/ledger"
 	"pksa/agent/link"
+	"pksa/agent/notify"
 	"pksa/agent/policy"
 	"pksa/protocol/plain"
 )
@@ -120,10 +123,14 @@ func (a *Agent) keepSettings(err error) {
 
 func (a *Agent) reloadLocked(ctx context.Context) (done Reloaded, err error) {
 	was := a.settings()
-	written, differ := was, true
+	written, differ, told := was, true, false
 	defer func() {
 		if err != nil && differ {
 			a.keepSettings(err)
+		}
+		if err != nil && !told {
+			a.tellNotReloaded("The settings are not taken, the old ones stay in force.",
+				"On the wallet's machine: `pksa config check`.", err.Error())
 		}
 	}()
 	if a.inForce.read != nil {
@@ -132,14 +139,16 @@ func (a *Agent) reloadLocked(ctx context.Context) (done Reloaded, err error) {
 		}
 	}
 	differ = len(was.Changes(written)) > 0
-	next, p, warnings, err := a.nextPolicy(was, written)
+	beyond := a.beyondReach(was, written)
+	next, p, warnings, err := a.nextPolicy(was, written, beyond...)
 	if err != nil {
 		a.keepPolicy(err)
+		told = true
 		return done, fmt.Errorf("the policy cannot be used:\n%w", err)
 	}
 	done = Reloaded{Taken: []config.Change{}, Restart: []config.Change{}} // lists in JSON, too
 	for _, c := range was.Changes(written) {
-		c.Restart = c.Restart || c.Path == "policy" && next.Policy == was.Policy
+		c.Restart = c.Restart || c.Path == "policy" && next.Policy == was.Policy || slices.Contains(beyond, c.Path)
 		if c.Restart {
 			done.Restart = append(done.Restart, c)
 		} else {
@@ -168,13 +177,47 @@ func (a *Agent) reloadLocked(ctx context.Context) (done Reloaded, err error) {
 	return done, nil
 }
 
+// NewDesk makes the notifiers of the settings. transport makes their exchanges; nil is the network.
+func NewDesk(cfg *config.Config, transport http.RoundTripper, log *slog.Logger) *notify.Desk {
+	return notify.New(notify.Options{Wallet: cfg.Name, Targets: Targets(cfg), Transport: transport, Logger: log})
+}
+
+// Targets returns where the notifiers of the settings send.
+func Targets(cfg *config.Config) (all []notify.Target) {
+	for _, n := range cfg.Notify {
+		all = append(all, notify.Target{Kind: n.Kind, URL: n.URL, Topic: n.Topic, Source: n.Source, Full: n.Full})
+	}
+	return all
+}
+
+// beyondReach returns the settings that stay as they are until a restart, because the sandbox of
+// this process keeps it from a file that they name. Where a file of a notifier is not there, or
+// others can read it, the notifier is taken and status says so.
+func (a *Agent) beyondReach(was, written *config.Config) []string {
+	if slices.Equal(was.Notify, written.Notify) || !harden.Confined(a.hardening) {
+		return nil
+	}
+	for _, t := range Targets(written) {
+		if errors.Is(notify.CheckSource(t), fs.ErrPermission) {
+			return []string{"notify"}
+		}
+	}
+	return nil
+}
+
+func (a *Agent) prepareNotifiers(_, next *config.Config) (take, drop func(), err error) {
+	return func() { a.desk.Replace(Targets(next)) }, func() {}, nil
+}
+
 // nextPolicy returns the settings that come into force, with their policy. Where the sandbox of
-// this process keeps it from the file of another policy, that stays as it is until a restart.
-func (a *Agent) nextPolicy(was, written *config.Config) (*config.Config, *policy.Policy, policy.Problems, error) {
-	next := was.Taking(written)
+// this process keeps it from the file of another policy, that stays as it is until a restart, and
+// so do the settings in beyond.
+func (a *Agent) nextPolicy(was, written *config.Config, beyond ...string) (*config.Config, *policy.Policy,
+	policy.Problems, error) {
+	next := was.Taking(written, beyond...)
 	p, warnings, err := LoadPolicy(next, a.keys, a.ledger)
 	if next.Policy != was.Policy && errors.Is(err, fs.ErrPermission) && harden.Confined(a.hardening) {
-		next = was.Taking(written, "policy")
+		next = was.Taking(written, append(beyond, "policy")...)
 		p, warnings, err = LoadPolicy(next, a.keys, a.ledger)
 	}
 	return next, p, warnings, err
@@ -203,7 +246,7 @@ func (p *prepared) drop() {
 // behind.
 func (a *Agent) prepareChange(was, next *config.Config) (*prepared, error) {
 	change := &prepared{}
-	for _, part := range append([]Prepare{a.prepareNodes, a.prepareLinks}, a.inForce.parts...) {
+	for _, part := range append([]Prepare{a.prepareNodes, a.prepareLinks, a.prepareNotifiers}, a.inForce.parts...) {
 		take, drop, err := part(was, next)
 		if err != nil {
 			change.drop()

@@ -13,6 +13,7 @@ import (
 	"pksa/agent/harden"
 	"pksa/agent/link"
 	"pksa/agent/node"
+	"pksa/agent/notify"
 	"pksa/agent/outage"
 	"pksa/agent/policy"
 	"pksa/agent/probe"
@@ -66,6 +67,8 @@ type Status struct {
 	Guard []guard.Standing `json:"guard,omitempty"`
 	// GuardWaits are the accounts of which a change waits for a second node that says the same.
 	GuardWaits *guard.Doubts `json:"guard_waits,omitempty"`
+	// Notifiers are the ways in which people are told (setting notify).
+	Notifiers []notify.Status `json:"notifiers,omitempty"`
 	// Twin is another copy of this wallet that was met, nil if none was.
 	Twin *TwinStatus `json:"twin,omitempty"`
 }
@@ -192,6 +195,7 @@ func (a *Agent) Status() Status {
 	s.AuditBytes, s.AuditSpared = a.ledger.TrailSize(), a.ledger.Spared()
 	s.NoNode = noNodeText(s.Nodes)
 	s.Twin, s.Guard, s.GuardWaits = a.twins.status(), a.guard.Standings(), a.guard.Doubts()
+	s.Notifiers = a.desk.Status()
 	a.noticeOwnRelay()
 	s.LastHour = a.trace.List(time.Now())
 	s.LastMinute = a.metrics.LastMinute()
@@ -305,6 +309,10 @@ func (a *Agent) gauges() status.Gauges {
 			Failures: n.Failures, Calls: n.Calls, Errors: n.Reasons, Untrue: n.Untrue})
 	}
 	g.AccountChanges = a.guard.Counts()
+	for kind, n := range a.desk.Counts() {
+		g.Notifications = append(g.Notifications, status.NotificationGauges{Notifier: kind, Sent: n.Sent,
+			Failed: n.Failed, Dropped: n.Dropped})
+	}
 	if d := a.guard.Doubts(); d != nil {
 		g.DoubtfulAccounts = d.Accounts
 	}
@@ -351,7 +359,7 @@ func (a *Agent) gauges() status.Gauges {
 func (a *Agent) limitGauges() []status.LimitGauge {
 	fullest := map[status.LimitGauge]int{} // by name, unit and window, to the place in gauges
 	var gauges []status.LimitGauge
-	for _, room := range a.policyStatus().Room {
+	for _, room := range a.budget.room(a.policy.Load().policy, time.Now()) {
 		used, _ := strconv.ParseFloat(room.Used, 64)
 		most, _ := strconv.ParseFloat(room.Most, 64)
 		key := status.LimitGauge{Limit: room.Limit.Name, Unit: room.Unit, Window: shortSpan(room.Window)}

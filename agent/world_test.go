@@ -57,6 +57,7 @@ type world struct {
 	log    *slog.Logger
 
 	transport   func(http.RoundTripper) http.RoundTripper // changes the way to the nodes; nil: it stays
+	notify      http.RoundTripper                         // the servers of notifiers
 	trustClock  bool
 	kernelClock error // what the kernel says of its clock
 
@@ -226,7 +227,7 @@ func (w *world) make() {
 	}
 	w.service, err = service.Open(w.t.Context(), service.Options{
 		Config: w.config, Logger: w.log, Keys: w.keys, Ledger: w.ledger, Embedded: true,
-		Dial: dial, Transport: nodes, ReadSettings: w.written,
+		Dial: dial, Transport: nodes, Notify: w.notify, ReadSettings: w.written,
 		TLS: w.tls, TrustClock: w.trustClock, KernelClock: func() error { return w.kernelClock },
 	})
 	if err != nil {

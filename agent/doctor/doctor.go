@@ -53,6 +53,8 @@ type Options struct {
 	Resolve   func(ctx context.Context, host string) error
 	Transport http.RoundTripper
 	TLS       *tls.Config
+	// Notify reaches the servers of notifiers; nil is the network.
+	Notify http.RoundTripper
 
 	// Kernel says whether the kernel's clock is kept right; nil asks the kernel. Files are those of
 	// the machine, by their paths without the first slash. Place returns where the process runs,
@@ -110,6 +112,7 @@ var checks = []struct {
 	{"keys", (*examiner).keysOnChain},
 	{"relays", (*examiner).relays},
 	{"canary", (*examiner).canary},
+	{"notifiers", (*examiner).notifiers},
 }
 
 // Checks returns the names of the checks, in their order.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,7 @@ import (
 	"pksa/agent/ledger"
 	"pksa/agent/link"
 	"pksa/agent/node/nodetest"
+	"pksa/agent/notify"
 	"pksa/agent/policy"
 	"pksa/agent/probe"
 	"pksa/agent/relay/relaytest"
@@ -101,6 +103,36 @@ func faultsOfHome() []fault {
 		{"a setting that should be mended", func(w *world) {
 			w.cfg.Warnings = config.Problems{{Where: "config.yaml:1:1", Text: "old word"}}
 		}, "home", doctor.Warning, "old word"},
+	}
+}
+
+// answers is the server of a notifier: it answers with a status, or with an error.
+type answers struct{ err error }
+
+func (a answers) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusNotFound, Body: http.NoBody}, a.err
+}
+
+func faultsOfNotifiers() []fault {
+	notified := func(w *world, source string, err error) {
+		w.cfg.Notify = []config.Notifier{{Kind: config.NotifyWebhook, URL: "https://hooks.example/a-path",
+			Source: source}}
+		w.options = func(o *doctor.Options) { o.Notify = answers{err} }
+	}
+	return []fault{
+		{"a notifier without its secret", func(w *world) { notified(w, "file:/nowhere/at/all", nil) }, "notifiers",
+			doctor.Error, "/nowhere/at/all"},
+		{"a notifier that nobody answers", func(w *world) {
+			notified(w, "env:ANY", context.DeadlineExceeded)
+		}, "notifiers", doctor.Error, "too slow, or silent"},
+		{"a notifier that takes nothing", func(w *world) {
+			agentThat(agent.Status{Notifiers: []notify.Status{{Kind: "webhook", Server: "https://hooks.example",
+				Problem: "status 403"}}})(w)
+			without := w.options
+			notified(w, "env:ANY", nil)
+			with := w.options
+			w.options = func(o *doctor.Options) { without(o); with(o) }
+		}, "notifiers", doctor.Error, "status 403"},
 	}
 }
 
@@ -385,7 +417,7 @@ func faultsOfAgent() []fault {
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	all := slices.Concat(faultsOfHome(), faultsOfStores(), faultsOfPlace(), faultsOfChain(), faultsOfRelay(),
-		faultsOfAgent())
+		faultsOfAgent(), faultsOfNotifiers())
 	for _, tt := range all {
 		t.Run(tt.name, func(t *testing.T) {
 			r := examined(t, tt.damage)

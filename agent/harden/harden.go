@@ -76,10 +76,10 @@ func Shield(h config.Hardening) ([]Measure, error) {
 //
 //   - read and write: the home folder, the folders of keystore and ledger, and of the control
 //     socket as far as that needs it;
-//   - read: the files of policy, unlocking and TLS with their folders, because a file that is
-//     replaced is another one to Landlock; only the file where the folder is one of the system's
-//     (/etc, a user's home); what name resolution, time zones and certificates of authorities are
-//     read from;
+//   - read: the files of policy, unlocking, notifiers and TLS with their folders, because a file
+//     that is replaced is another one to Landlock; only the file where the folder is one of the
+//     system's (/etc, a user's home); what name resolution, time zones and certificates of
+//     authorities are read from;
 //   - execute: the command of the setting unlock, with what it needs to start;
 //   - what extra names.
 //

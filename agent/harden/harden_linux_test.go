@@ -53,13 +53,14 @@ type childReport struct {
 func hardenHome(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	for _, dir := range []string{"home", "policies", "policies/v1", "foreign", "run"} {
+	for _, dir := range []string{"home", "policies", "policies/v1", "foreign", "run", "tokens"} {
 		if err := os.Mkdir(filepath.Join(root, dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for name, text := range map[string]string{
 		"policies/v1/policy.yaml": allowVotes, "foreign/file": "not for us",
+		"tokens/token":    "a token of a test",
 		"policies/unlock": "a passphrase in plain sight",
 	} {
 		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
@@ -76,6 +77,7 @@ func hardenConfig(root string) *config.Config {
 	cfg := config.Default(filepath.Join(root, "home"))
 	cfg.Policy = filepath.Join(root, "policies/policy.yaml")
 	cfg.Control = filepath.Join(root, "run/control.sock")
+	cfg.Notify = []config.Notifier{{Kind: config.NotifyNtfy, Source: "file:" + filepath.Join(root, "tokens/token")}}
 	cfg.Unlock = "command:" + filepath.Join(root, "unlock.sh") + " argument"
 	return cfg
 }
@@ -211,6 +213,10 @@ func (c *child) stillWorks() {
 	c.ask("replace the policy")
 	_, _, err = agent.LoadPolicy(c.cfg, c.keys, nil)
 	c.try("policy that was replaced", err)
+	_, err = os.ReadFile(c.path("tokens/token"))
+	c.try("token of a notifier", err)
+	c.try("the same, replaced", second(os.ReadFile(c.path("tokens/other"))))
+	c.denied("a token is written", os.WriteFile(c.path("tokens/token"), nil, 0o600))
 	_, err = os.ReadFile(c.path("extra/file"))
 	c.try("extra file", err)
 
@@ -374,6 +380,7 @@ func mustWrite(t *testing.T, path, text string) {
 
 // replacePolicy does as Kubernetes does: a new folder, then the link set to it by rename.
 func replacePolicy(t *testing.T, root string) {
+	mustWrite(t, filepath.Join(root, "tokens/other"), "another token of a test")
 	dir := filepath.Join(root, "policies")
 	for _, err := range []error{
 		os.Mkdir(filepath.Join(dir, "v2"), 0o700),

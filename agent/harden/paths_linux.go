@@ -49,7 +49,11 @@ func rules(cfg *config.Config, extra Paths) []landlock.Rule {
 	r.below(mayWrite, cfg.Home, filepath.Dir(cfg.Keystore), filepath.Dir(cfg.Ledger))
 	r.below(mayWrite, extra.Write...)
 	r.below(mayListen, filepath.Dir(cfg.Control))
-	for _, file := range []string{cfg.Policy, unlockFile(cfg.Unlock), cfg.RelayCertificate, cfg.RelayKey} {
+	files := []string{cfg.Policy, unlockFile(cfg.Unlock), cfg.RelayCertificate, cfg.RelayKey}
+	for _, n := range cfg.Notify {
+		files = append(files, unlockFile(n.Source)) // read at each message
+	}
+	for _, file := range files {
 		if file != "" {
 			r.replaceable(file)
 		}
@@ -77,7 +81,7 @@ func systemPaths() []string {
 	return paths
 }
 
-// unlockFile returns the file of an unlock source; empty if the source is no file.
+// unlockFile returns the file of a source of secrets; empty if the source is no file.
 func unlockFile(unlock string) string {
 	kind, rest, _ := strings.Cut(unlock, ":")
 	switch kind {

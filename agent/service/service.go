@@ -45,6 +45,8 @@ type Options struct {
 	// Dial connects to relays, and Transport carries requests to nodes; nil is the network.
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	Transport http.RoundTripper
+	// Notify makes the exchanges of notifiers; nil is the network.
+	Notify http.RoundTripper
 	// TLS is the configuration towards relays; nil is the system's.
 	TLS *tls.Config
 }
@@ -127,7 +129,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	s.Agent, err = agent.New(agent.Options{
 		Version: o.Version, Reloading: o.Reloading, ReadSettings: o.ReadSettings, Foresee: foresee,
 		Config: o.Config, Network: network, Keys: s.Keys, Ledger: s.Ledger, Node: s.Nodes,
-		Policy: compiled, Warnings: warnings, Hardening: measures, Dial: o.Dial, TLS: o.TLS,
+		Policy: compiled, Warnings: warnings, Hardening: measures, Dial: o.Dial, TLS: o.TLS, Notify: o.Notify,
 		Logger:     o.Logger,
 		TrustClock: o.TrustClock, KernelClock: o.KernelClock, Unlock: opener(o),
 	})

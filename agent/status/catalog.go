@@ -100,6 +100,9 @@ var (
 		"Policy reloads by result (ok, failed). After a failed one the old policy stays in force.")
 	metricAlarms = of(Counter, "the alarms below", "alarm")("pksa_alarms_total",
 		"Events that should never happen and that a person should look at, by name.")
+	metricNotifications = of(Counter, "ntfy, webhook; sent, failed, dropped", "notifier", "outcome")(
+		"pksa_notifications_total", "Messages to people (setting notify) by kind of notifier: sent, or failed after "+
+			"all attempts; and events that were dropped because too many waited.")
 	metricBacklog = gaugeOf("pksa_audit_backlog",
 		"1 while full segments of the audit trail cannot be moved out of the ledger.")
 	metricAuditBytes = gaugeOf("pksa_audit_bytes",

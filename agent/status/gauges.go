@@ -34,6 +34,9 @@ type Gauges struct {
 	FitKeys    []KeyLabel // the other held keys
 	Twin       bool       // another copy of this wallet was met in the last day
 
+	// Notifications are what became of messages to people, by kind of notifier.
+	Notifications []NotificationGauges
+
 	Process Process
 
 	AccountChanges  map[string]uint64 // by others, since the start, by what was changed
@@ -98,6 +101,12 @@ type LinkGauges struct {
 	// CanaryFails is set if the last requests that the wallet sent itself through the relay failed.
 	CanaryFails bool
 	CanaryTrip  float64 // seconds that the last one took to come back; zero if it did not
+}
+
+// NotificationGauges are the messages of all notifiers of a kind, and the events that were dropped.
+type NotificationGauges struct {
+	Notifier              string
+	Sent, Failed, Dropped uint64
 }
 
 // NodeGauges are the gauges of one node.
@@ -165,6 +174,11 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	to.set(metricAccountsChanged, float64(now.ChangedAccounts))
 	to.set(metricAccountsStopped, float64(now.StoppedAccounts))
 	to.set(metricAccountsDoubtful, float64(now.DoubtfulAccounts))
+	for _, n := range now.Notifications {
+		to.set(metricNotifications, float64(n.Sent), n.Notifier, "sent")
+		to.set(metricNotifications, float64(n.Failed), n.Notifier, "failed")
+		to.set(metricNotifications, float64(n.Dropped), n.Notifier, "dropped")
+	}
 	to.set(metricBacklog, one(now.Backlog))
 	to.set(metricAuditBytes, float64(now.AuditBytes))
 	to.set(metricPending, float64(now.Pending))

@@ -130,6 +130,8 @@ func TestAllMetrics(t *testing.T) {
 						Errors: map[outage.Reason]uint64{outage.Timeout: 3}}},
 				Process: status.Process{Version: "v1.2.3", Go: "go1.26", Started: time.Unix(1700000000, 5e8),
 					Goroutines: 12, Memory: 34567890, Resident: 45678901, OpenFiles: 17, MaxFiles: 1024},
+				Notifications: []status.NotificationGauges{{Notifier: "ntfy", Sent: 3, Failed: 2, Dropped: 1},
+					{Notifier: "webhook"}},
 				AccountChanges: map[string]uint64{"proxy": 2}, ChangedAccounts: 2, StoppedAccounts: 1,
 				DoubtfulAccounts: 4,
 				Links: []status.LinkGauges{

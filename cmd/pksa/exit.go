@@ -52,6 +52,7 @@ var exitStatuses = []struct {
 var checkingCommands = [][2]string{
 	{"pksa status", "the wallet could sign; with --live: it answers"},
 	{"pksa canary", "each relay delivers"},
+	{"pksa notify test", "each server takes a message"},
 	{"pksa demo", "all steps went as they should"},
 	{"pksa keys check", "each key is one of its account"},
 	{"pksa policy check", "there are no errors; with --strict: no warnings"},

@@ -65,6 +65,9 @@ var unsaid = []string{
 	// (TestFaults); the commands are those that texts of these states name elsewhere.
 	"another secret for it comes from", "see by `pksa limit list` what counted",
 	"at fault; `pksa session release --help`",
+	// What notifications say, in states that package agent makes (TestTellsOfTroubles and those
+	// beside it); the log, status and `pksa pending` lead to the same commands.
+	"On the wallet's machine: ", "Somebody typed `pksa notify test`",
 }
 
 // checkSaid fails for a text of the program that names a command, and that nothing here has shown.

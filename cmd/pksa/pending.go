@@ -157,6 +157,9 @@ func printAsked(w io.Writer, asked []agent.PendingRequest) {
 			fmt.Fprintf(w, "      %s\n", plain.Quote(a.Text, len(a.Text)))
 		}
 		fmt.Fprintf(w, "      %s\n", a.Reason)
+		if a.Letters != "" { // an agent that was started before its program was replaced gives none
+			fmt.Fprintf(w, "      letters %s, as in a notification of it\n", a.Letters)
+		}
 		fmt.Fprintf(w, "      pksa approve %d   or   pksa deny %d   within %s\n", a.Number, a.Number,
 			time.Until(a.Until).Round(time.Second))
 	}

@@ -43,7 +43,7 @@ Set it up:     pksa init, then follow what it prints`,
 		c.migrateCommand())
 	add("run", c.demoCommand(), c.runCommand(), c.reloadCommand(), c.pauseCommand(), c.resumeCommand(), c.lockCommand(),
 		c.unlockCommand(), c.statusCommand(), c.doctorCommand(),
-		c.canaryCommand(),
+		c.canaryCommand(), c.notifyCommand(),
 		c.relayCommand(), c.guardCommand(), c.auditCommand(), c.why(), c.limitCommand(), c.ledgerCommand(),
 		c.backupCommand(), c.restoreCommand())
 	add("apps", c.applyCommand(), c.appCommand(), c.sessionCommand(), c.pairCommand(), c.pendingCommand(),

@@ -21,6 +21,7 @@ import (
 	"pksa/agent/guard"
 	"pksa/agent/ledger"
 	"pksa/agent/lock"
+	"pksa/agent/notify"
 	"pksa/agent/policy"
 	"pksa/agent/probe"
 	"pksa/agent/refund"
@@ -189,6 +190,7 @@ var outputs = map[string][]any{
 	"policy check": {checkResult{}}, "policy explain": {explained{}}, "policy reload": {agent.PolicyStatus{}},
 	"reload": {agent.Reloaded{}}, "pause": {agent.Paused{}}, "resume": {agent.Paused{}},
 	"lock": {lock.Status{}}, "unlock": {lock.Status{}},
+	"notify test":   {[]notify.Tested{}},
 	"policy replay": {audit.Replayed{}}, "policy suggest": {suggested{}}, "policy test": {[]tested{}},
 	"session add": {agent.SessionInfo{}}, "session forget": {agent.EndedInfo{}},
 	"session list":    {[]agent.SessionInfo{}, []agent.EndedInfo{}},

@@ -206,6 +206,7 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 		fmt.Fprintf(t, "  %s\t%s%s\n", n.URL, nodeState(n), from)
 	}
 	t.Flush()
+	printNotifiers(w, s.Notifiers)
 	printHardening(w, s.Hardening)
 	for _, q := range s.Quarantine {
 		fmt.Fprintf(w, "\n%s\n", quarantineText(q))

@@ -425,3 +425,21 @@ func TestReportOfRules(t *testing.T) {
 		t.Errorf("limits: %+v", r.Touched)
 	}
 }
+
+// Who raises a delegation a little reads why that costs so much.
+func TestReasonOfADelegation(t *testing.T) {
+	const says = "; a delegation counts with all that it is afterwards, and not with the step"
+	for operations, wants := range map[string]bool{"[delegate_vesting_shares]": true,
+		"[withdraw_vesting, active]": false} {
+		p := compile(t, `allow:
+  - {name: lease, request: sign, accounts: [alice], apps: [bot], key: active, operations: [delegate_vesting_shares]}
+limits:
+  - {name: day, operations: `+operations+`, spend: 1.000000 VESTS per 24h}
+`)
+		q := sign("bot", hive.Active, op(t, "delegate_vesting_shares",
+			`{"delegator":"alice","delegatee":"bob","vesting_shares":"2.000000 VESTS"}`))
+		if d := p.Decide(q, nil, noon); d.Code != policy.CodeLimit || strings.HasSuffix(d.Reason, says) != wants {
+			t.Errorf("%s: %s %s", operations, d.Code, d.Reason)
+		}
+	}
+}

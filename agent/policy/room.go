@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"pksa/protocol/hive"
 )
 
 func sortedUnits(c *cost) []string { return slices.Sorted(maps.Keys(c.units)) }
@@ -86,10 +88,21 @@ func (p *Policy) limitText(l *limit, st LimitState) string {
 		if st.Waiting != "" {
 			used += fmt.Sprintf(" (%s of it by requests that wait for your yes or no, see `pksa pending`)", st.Waiting)
 		}
-		return fmt.Sprintf("%s: %s and %s more is above %s%s per %s", name, used, st.Cost, st.Most, unit,
-			windowText(st.Window))
+		return fmt.Sprintf("%s: %s and %s more is above %s%s per %s%s", name, used, st.Cost, st.Most, unit,
+			windowText(st.Window), l.whyCost(st.Unit))
 	}
-	return fmt.Sprintf("%s: %s is above %s%s per request", name, st.Cost, st.Most, unit)
+	return fmt.Sprintf("%s: %s is above %s%s per request%s", name, st.Cost, st.Most, unit, l.whyCost(st.Unit))
+}
+
+// whyCost returns what surprises about a cost, as the end of a sentence: who raises a delegation a
+// little is charged for all of it.
+func (l *limit) whyCost(unit string) string {
+	if unit == hive.VESTS.String() && slices.ContainsFunc(l.entries, func(e opEntry) bool {
+		return e.name == "delegate_vesting_shares"
+	}) {
+		return "; a delegation counts with all that it is afterwards, and not with the step"
+	}
+	return ""
 }
 
 // splitWords returns ".to=bob&app=tipbot" in words.

@@ -58,18 +58,18 @@ type TextLine struct {
 	Text   string // without blanks around it
 }
 
-// TextLines returns the lines of the file that stand inside texts of several lines, in quotes or in
-// blocks, in their order, given the root that [Reader.Read] returned. To who reads the file, such a
-// line can look like what the text is not.
+// TextLines returns the lines of the file, but for empty ones, that stand inside texts of several
+// lines, in quotes or in blocks, in their order, given the root that [Reader.Read] returned. To who
+// reads the file, such a line can look like what the text is not.
 func (r *Reader) TextLines(root *Node) (lines []TextLine) {
 	_, spans := r.parts(root)
 	for _, s := range spans {
 		// The last line has a closing quote; behind a block it is the next one.
 		for number := s.start.line; number < min(s.end.line, len(r.lines)+1); number++ {
-			if number == s.start.line && s.start.column > 1 {
+			line := r.lines[number-1]
+			if strings.Trim(line, " \t") == "" || number == s.start.line && s.start.column > 1 {
 				continue
 			}
-			line := r.lines[number-1]
 			text := strings.TrimLeft(line, " \t")
 			column := utf8.RuneCountInString(line) - utf8.RuneCountInString(text) + 1
 			lines = append(lines, TextLine{number, column, strings.TrimRight(text, " \t")})

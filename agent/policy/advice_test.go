@@ -18,6 +18,10 @@ func TestAdviceLeadsSomewhere(t *testing.T) {
 			{"{contains: hive}", "write any: x for a list"}, {"hive", "write {any: art}"},
 			{"{glob: '*hive*'}", "write {any: art}"}, {"{any: hive}", ""},
 		}},
+		{"comment: {json_metadata: {.tags: TEST}}", "posting", []advice{
+			{"{not: {any: spam}}", "write {each: {not: x}}"}, {"{not: spam}", "write {each: {not: art}}"},
+			{"{any: {not: spam}}", "write each"}, {"{each: {not: spam}}", ""},
+		}},
 		{"custom_json: {id: game, json: {.tags: TEST}}", "posting", []advice{
 			{"{has: hive}", "write any: x for a list"}, {"{any: hive}", "write each"}, {"{each: hive}", ""},
 		}},

@@ -274,8 +274,12 @@ func (c *compiler) complainUnknown(key *yamlnode.Node, sh *shape, where string, 
 	case key.Text == "present":
 		c.Complain(key, `%s is never absent; an empty text is ""`, where)
 	case slices.Contains(all, key.Text):
-		c.Complain(key, "%s is no test for %s, which is %s; there are: %s", key.Text, where, sh.noun,
-			strings.Join(append(known, sh.memberNames()...), ", "))
+		one := ""
+		if key.Text == "any" || key.Text == "each" {
+			one = "; one of several values is a list, without a word before it"
+		}
+		c.Complain(key, "%s is no test for %s, which is %s; there are: %s%s", key.Text, where, sh.noun,
+			strings.Join(append(known, sh.memberNames()...), ", "), one)
 	case sh.kind == aMap:
 		c.Complain(key, "%q is no test here; say %s", key.Text, strings.Join(sh.memberNames(), ", "))
 	case sh.hasMembers() && didYouMean(key.Text, known) == "":
@@ -399,6 +403,22 @@ func (c *compiler) checkBounds(n *yamlnode.Node, bounds map[string]value) bool {
 	return true
 }
 
+// underNot returns what to write instead of not with a word that cannot stand there.
+func underNot(word string, sh *shape) string {
+	switch plainWord(word) {
+	case "in", "oneof", "anyof":
+		return "; write not: [a, b]"
+	case "any", "each", "exactly":
+		return "; for a list of which no element is x, write {each: {not: x}}"
+	case "not":
+		return "; take out both"
+	}
+	if hint := foreignPattern(plainWord(word), sh); strings.HasPrefix(hint, "write glob") {
+		return "; " + strings.Replace(hint, "write ", "write not: {", 1) + "}"
+	}
+	return ""
+}
+
 // negatedMatcher compiles what not takes: values, lists of them, min, max, glob, regexp.
 func (c *compiler) negatedMatcher(n *yamlnode.Node, sh *shape, where string) matcher {
 	if c.Bad(n) {
@@ -415,8 +435,8 @@ func (c *compiler) negatedMatcher(n *yamlnode.Node, sh *shape, where string) mat
 		for _, e := range n.Entries {
 			if key := e.Key; !c.Bad(key) && !slices.Contains([]string{"min", "max", "glob", "regexp"},
 				key.Text) {
-				c.Complain(key, "%s cannot stand under not, which takes values, min, max, glob and regexp",
-					quote(key.Text))
+				c.Complain(key, "%s cannot stand under not, which takes values, min, max, glob and regexp%s",
+					quote(key.Text), underNot(key.Text, sh))
 				return anything{}
 			}
 		}
@@ -426,6 +446,11 @@ func (c *compiler) negatedMatcher(n *yamlnode.Node, sh *shape, where string) mat
 }
 
 func (c *compiler) patternMatcher(e yamlnode.Entry) matcher {
+	if e.Value.Kind == yamlnode.List && !c.Bad(e.Value) {
+		c.Complain(e.Value, "%s takes one pattern; several are a list of tests: [{%s: 'a*'}, {%s: 'b*'}]", e.Key.Text,
+			e.Key.Text, e.Key.Text)
+		return anything{}
+	}
 	source, ok := c.Scalar(e.Value, e.Key.Text)
 	if !ok {
 		return anything{}

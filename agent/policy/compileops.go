@@ -151,7 +151,7 @@ func (c *compiler) checkName(n *yamlnode.Node, e opEntry, r *rule) bool {
 	}
 	if needs := usableRoles(d); r.keys != nil && !slices.ContainsFunc(needs,
 		func(role hive.Role) bool { return r.keys[role] }) {
-		c.Complain(n, "%s needs the %s key; %s", e.name, needs[0], r.keyAdvice(needs[0]))
+		c.Complain(n, "%s needs the %s key; %s", e.name, needs[0], r.keyAdvice(needs[0], c.entryNames(r)))
 		return false
 	}
 	// It always can, so a rule without takeover would never match. account_update2 need not.
@@ -170,26 +170,37 @@ func (c *compiler) checkGroup(n *yamlnode.Node, e opEntry, r *rule) bool {
 		c.Complain(n, `in allow there is no group "active": name the operations`)
 		return false
 	case r.keys != nil && !r.keys[role]:
-		c.Complain(n, "the group %s needs the %s key; %s", e.name, e.name, r.keyAdvice(role))
+		c.Complain(n, "the group %s needs the %s key; %s", e.name, e.name, r.keyAdvice(role, c.entryNames(r)))
 		return false
 	}
 	return true
 }
 
-// keyAdvice returns what to write so that the rule is about a key, too. What it lists already
-// stays: another operation of the rule may need that.
-func (r *rule) keyAdvice(role hive.Role) string {
+// keyAdvice returns what to write so that the rule is about a key, too. What it lists already stays
+// if another one of the named operations of the rule needs it.
+func (r *rule) keyAdvice(role hive.Role, names []string) string {
 	if !r.keysSaid {
 		return fmt.Sprintf(`add "key: %v"`, role)
 	}
 	roles := []hive.Role{role}
 	for _, listed := range operationRoles {
-		if r.keys[listed] {
+		if r.keys[listed] && slices.ContainsFunc(names, func(name string) bool {
+			d, ok := hive.DefinitionOf(name)
+			return name == listed.String() || ok && slices.Contains(usableRoles(d), listed)
+		}) {
 			roles = append(roles, listed)
 		}
 	}
 	slices.Sort(roles)
 	return fmt.Sprintf(`write "key: %s"`, keyText(slices.Compact(roles)))
+}
+
+// entryNames returns the names of a rule's operations while it is being compiled.
+func (c *compiler) entryNames(r *rule) (names []string) {
+	for _, n := range c.entryNodes(r) {
+		names = append(names, c.entryName(n).Text)
+	}
+	return names
 }
 
 // refusedAlways returns why an operation is never signed, "" if it can be.

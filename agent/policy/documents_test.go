@@ -12,8 +12,9 @@ import (
 )
 
 var (
-	fence       = regexp.MustCompile("(?ms)^[ \t]*```[^\n]*\n(.*?)^[ \t]*```")
-	beginsRules = regexp.MustCompile(`(?m)^(allow|ask|deny|limits):`)
+	fence = regexp.MustCompile("(?ms)^[ \t]*```[^\n]*\n(.*?)^[ \t]*```")
+	// Behind "ask:" a setting has a word.
+	beginsRules = regexp.MustCompile(`(?m)^(?:(?:allow|deny|limits):|ask:[ \t]*(?:[\[#]|$))`)
 	versionLine = regexp.MustCompile(`(?m)^version: [0-9]+`)
 )
 

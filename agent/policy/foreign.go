@@ -104,6 +104,9 @@ func otherField(name string, known []string) string {
 		slices.Contains(known, "amount") {
 		return "; the asset stands in the amount, such as {max: 1.000 HBD}; tokens of side chains go by custom_json"
 	}
+	if plainWord(name) == "tags" && slices.Contains(known, "json_metadata") {
+		return "; tags stand in the metadata: json_metadata: {.tags: {any: art}}"
+	}
 	for _, field := range strings.Fields(fieldsOfOtherTools.to(name)) {
 		if slices.Contains(known, field) {
 			return didYouMean(field, known)
@@ -309,6 +312,9 @@ func hoursHint(text string) string {
 	return fmt.Sprintf("; write %s if these are hours of UTC", write)
 }
 
+// severalNames matches names with blanks between them.
+var severalNames = regexp.MustCompile(`^[a-z][a-z0-9.-]{2,}( [a-z][a-z0-9.-]{2,})+$`)
+
 // accountPattern matches what can be a pattern of names.
 var accountPattern = regexp.MustCompile(`^[a-z0-9.*?-]+$`)
 
@@ -319,14 +325,14 @@ func accountHint(text string) string {
 	switch {
 	case strings.HasPrefix(text, "@"):
 		return ", and no @"
-	case strings.ContainsAny(text, ",|;"):
+	case strings.HasPrefix(small, "not "):
+		return fmt.Sprintf("; all but one is, in a test of a field, {not: %s}", strings.TrimSpace(small[len("not "):]))
+	case strings.ContainsAny(text, ",|;") || severalNames.MatchString(text):
 		return "; several are a list: [alice, bob]"
 	case strings.HasPrefix(text, "!"):
 		return "; all but one is {not: bob}"
 	case strings.Contains(text, "{{") || strings.Contains(text, "${"):
 		return "; nothing is filled in here"
-	case strings.HasPrefix(small, "not "):
-		return fmt.Sprintf("; all but one is, in a test of a field, {not: %s}", strings.TrimSpace(small[len("not "):]))
 	case strings.Contains(text, ":"):
 		return "; a list is $friends, and the account of the request is $account"
 	case strings.Trim(text, "“”„«»‘’‚") != text:
@@ -338,6 +344,9 @@ func accountHint(text string) string {
 	case isWord(small, wordsForNothing) && small != "null":
 		return `; there is no word for nobody: where the chain has nobody, that is ""`
 	case looksLikeRegexp(text):
+		if inner, ok := betweenSlashes(text); ok {
+			text = inner
+		}
 		return fmt.Sprintf("; a pattern is written {regexp: '%s'}", text)
 	case strings.ContainsAny(text, "*?") && accountPattern.MatchString(small):
 		return fmt.Sprintf("; a pattern is written {glob: '%s'}", small)

@@ -110,12 +110,22 @@ func wholeLiteral(text string, percent bool) (value, error) {
 	if digits, ok := strings.CutSuffix(text, "%"); ok {
 		return percentLiteral(text, digits, percent)
 	}
+	if m := inPercent.FindStringSubmatch(text); m != nil && percent {
+		return value{}, fmt.Errorf("%s: write %s%%", quote(text), m[1])
+	}
 	v, err := numberLiteral(text)
 	if err == nil && !v.number.integral() {
-		return value{}, fmt.Errorf("%s: this is a whole number", quote(text))
+		hint := ""
+		if percent {
+			hint = "; a share is written with its sign: 15%"
+		}
+		return value{}, fmt.Errorf("%s: this is a whole number%s", quote(text), hint)
 	}
 	return v, err
 }
+
+// inPercent matches a percentage in words.
+var inPercent = regexp.MustCompile(`^(-?[0-9]+(?:\.[0-9]{1,2})?) ?(?i:percent|pct|per cent)$`)
 
 // percentLiteral reads 5% as 500: the chain counts in hundredths of a percent.
 func percentLiteral(text, digits string, percent bool) (value, error) {

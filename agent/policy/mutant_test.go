@@ -227,6 +227,11 @@ var brokenWays = []mutant{
 
 // brokenReview are ways to be silent about a trap, or to warn where there is none.
 var brokenReview = []mutant{
+	{"a tag that is not another one stands alone", "reviewtest.go", "p.onlySays() && !has(one.matcher, isNegation) {",
+		"p.onlySays() && (true || !has(one.matcher, isNegation)) {", "TestAdviceLeadsSomewhere"},
+	{"a key that no operation needs stays", "compileops.go",
+		"return name == listed.String() || ok && slices.Contains(usableRoles(d), listed)",
+		"return name == listed.String() || ok && slices.Contains(usableRoles(d), listed) || true", "TestBadFiles"},
 	{"a number without its asset is HBD", "foreign.go",
 		"case bareForm.MatchString(text) && writeAmount(text, hive.HBD) != \"\":",
 		"case false:", "TestBadFiles"},
@@ -247,8 +252,8 @@ var brokenReview = []mutant{
 	{"a post that may earn nothing is to", "reviewentry.go",
 		"!mayTake(m, assetValue(hive.Asset{Amount: 1, Symbol: hive.HBD})) &&",
 		"true &&", "TestAdviceLeadsSomewhere"},
-	{"tags stand beside others in secret", "reviewtest.go", "|| p.onlySays() {",
-		"{", "TestAdviceLeadsSomewhere"},
+	{"tags stand beside others in secret", "reviewtest.go", "|| p.onlySays() && !has(one.matcher, isNegation) {",
+		"|| false && !has(one.matcher, isNegation) {", "TestAdviceLeadsSomewhere"},
 	{"SBD is HIVE", "foreign.go", "writeInstead(m[1], hive.HBD)",
 		"writeInstead(m[1], hive.HIVE)", "TestBadFiles"},
 	{"a week has a day", "literal.go", `"w": {7, "d", ""}`,

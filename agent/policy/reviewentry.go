@@ -234,7 +234,7 @@ func withAnotherKey(r *rule, e *opEntry) string {
 		for _, field := range []string{"active", "posting", "memo_key"} {
 			if m := e.test(field); m != nil && !mayTake(m, value{}) {
 				return fmt.Sprintf("account_update2 with %s needs the active key, so this never matches; %s", field,
-					r.keyAdvice(hive.Active))
+					r.keyAdvice(hive.Active, []string{e.name}))
 			}
 		}
 	}
@@ -244,7 +244,7 @@ func withAnotherKey(r *rule, e *opEntry) string {
 		return ""
 	}
 	return fmt.Sprintf("account_update2 with json_metadata needs the active key, so this never matches; %s, or test "+
-		"posting_json_metadata", r.keyAdvice(hive.Active))
+		"posting_json_metadata", r.keyAdvice(hive.Active, []string{e.name}))
 }
 
 // poorPrices are how much HBD for one HIVE nobody would take who sells the asset.

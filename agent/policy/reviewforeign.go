@@ -323,6 +323,10 @@ func scalarOfList(p *place) string {
 		!has(m.matcher, comparesText) {
 		return ""
 	}
+	if has(m.matcher, isNegation) {
+		return fmt.Sprintf(".%s is a list, and a test of one text never says yes to it; write {each: {not: art}} for "+
+			"a list without it", m.path[0])
+	}
 	return fmt.Sprintf(".%s is a list, and a test of one text never says yes to it; write {any: art}, "+
 		"{each: [art, music]} or {exactly: [art, music]}", m.path[0])
 }

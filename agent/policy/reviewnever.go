@@ -166,7 +166,7 @@ func (c *compiler) reviewKeys(r *rule) {
 			if e.refuses(s.Field, value{kind: isList}) {
 				c.Warn(c.nodes[r], "%q can never match %s: with %s it needs the %s key; %s", r.name, e.name, s.Field,
 					s.Role,
-					r.keyAdvice(s.Role))
+					r.keyAdvice(s.Role, c.entryNames(r)))
 			}
 		}
 	}

@@ -247,7 +247,8 @@ func sizeEvaded(p *place, m size) string {
 
 // besideAnother finds any in a rule that allows: what stands beside the element that fits is free.
 func besideAnother(p *place) string {
-	if _, ok := p.matcher.(some); !ok || !p.allows() || p.alone(p.beside) || p.onlySays() {
+	one, ok := p.matcher.(some)
+	if !ok || !p.allows() || p.alone(p.beside) || p.onlySays() && !has(one.matcher, isNegation) {
 		return ""
 	}
 	return fmt.Sprintf("%s: in allow, any takes a list of which one element fits, and whatever stands beside it goes "+

@@ -45,6 +45,7 @@
 //   - clock.go: whether the clock of this machine is believed
 //   - keycheck.go: whether the held keys fit the chain
 //   - package guard: whether somebody else changes the accounts; keycheck.go tells of it
+//   - package notify: how people are told, away from the wallet; it never makes anybody wait
 //   - checkpoint.go: publishing the head of the audit trail on the chain
 //   - reload.go: another policy, other keys, or none (package lock), while the agent runs
 //   - settings.go: the settings in force, and others while the agent runs

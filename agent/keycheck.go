@@ -117,7 +117,7 @@ func (a *Agent) tellKeys(fresh []KeyCheck) {
 		return
 	}
 	const most = 5
-	e := notify.Event{Kind: notify.KeyInvalid, Do: "On the wallet's machine: `pksa keys check`."}
+	e := notify.Event{Kind: notify.KeyInvalid, What: "Key: ", Do: "On the wallet's machine: `pksa keys check`."}
 	if len(fresh) == 1 {
 		e.Account = fresh[0].Account
 	}

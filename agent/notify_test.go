@@ -127,8 +127,12 @@ ask: [{name: pay, request: sign, apps: any, key: active, operations: [transfer]}
 			if !strings.Contains(short, "letters "+waits.Letters) || !strings.Contains(short, "pksa deny") {
 				t.Errorf("%s", short)
 			}
-			if err := w.decide(waits.Number, false); err != nil || <-done != "nack" {
-				t.Errorf("the no: %v", err)
+			if err := w.decide(waits.Number, true); err != nil || <-done != "ack" {
+				t.Errorf("the yes: %v", err)
+			}
+			packed, err := hive.Mainnet.Serialize(w.chain.Transactions()[0].Transaction.Transaction)
+			if err != nil || notify.Letters(hive.Mainnet.SigningDigest(packed)) != waits.Letters {
+				t.Errorf("the letters are not those of what was signed: %v", err)
 			}
 		})
 }
@@ -254,7 +258,7 @@ func TestTellsOfTroubles(t *testing.T) {
 		}{
 			{notify.Quarantined, 1, "does not listen", "too many damaged", "pksa session release"},
 			{notify.Changed, 2, "Nothing of the account is signed", "mallory", "pksa guard accept alice"},
-			{notify.KeyInvalid, 1, "memo of alice.", "memo of alice: ", "pksa keys check"},
+			{notify.KeyInvalid, 1, "Key: memo of alice.", "memo of alice: ", "pksa keys check"},
 			{notify.NotReloaded, 1, "the old policy stays in force", "nonsense", "pksa policy check"},
 		} {
 			got := p.of(want.kind)
@@ -279,6 +283,24 @@ func TestTellsOfTroubles(t *testing.T) {
 	})
 }
 
+// What one node of several says of a key is told nobody, unless another one says the same.
+func TestTellsNothingByOneNode(t *testing.T) {
+	withPhone(t, worldOptions{nodes: 2}, func(t *testing.T, w *world, _ *scriptedClient, p *phone) {
+		const method = "condenser_api.get_accounts"
+		w.node.FailAlways(method, accountOf("alice", "bob"))
+		for _, want := range []int{0, 1} {
+			if _, err := w.agent.CheckKeys(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			if got := p.of(notify.KeyInvalid); len(got) != want {
+				t.Errorf("%d messages, want %d: %+v", len(got), want, got)
+			}
+			w.others[0].FailAlways(method, accountOf("alice", "bob"))
+		}
+	})
+}
+
 // SIGHUP takes other notifiers over, and settings that it cannot use are told by those in force.
 func TestReloadOfNotifiers(t *testing.T) {
 	withPhone(t, worldOptions{}, func(t *testing.T, w *world, _ *scriptedClient, p *phone) {
@@ -292,12 +314,22 @@ func TestReloadOfNotifiers(t *testing.T) {
 		if s := w.agent.Status().Notifiers; len(s) != 1 || s[0].Kind != "ntfy" {
 			t.Errorf("%+v", s)
 		}
+		w.write("policy.yaml", "version: 1\nnonsense: 1\n")
+		if _, err := w.agent.Reload(t.Context()); err == nil {
+			t.Fatal("nonsense is a policy")
+		}
+		w.write("policy.yaml", allowAll)
+		time.Sleep(time.Second)
+		if got := p.shorts(); strings.Count(got, "A reload failed") != 1 ||
+			!strings.Contains(got, "pksa policy check") {
+			t.Errorf("%s", got)
+		}
 		write(func(c *config.Config) { c.Nodes = []string{"ftp://no.node"} })
 		if _, err := w.agent.Reload(t.Context()); err == nil {
 			t.Fatal("a node by ftp")
 		}
 		time.Sleep(time.Second)
-		if got := p.shorts(); strings.Count(got, "A reload failed") != 1 ||
+		if got := p.shorts(); strings.Count(got, "A reload failed") != 2 ||
 			!strings.Contains(got, "pksa config check") || strings.Contains(got, "no.node") {
 			t.Errorf("%s", got)
 		}

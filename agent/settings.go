@@ -139,7 +139,7 @@ func (a *Agent) reloadLocked(ctx context.Context) (done Reloaded, err error) {
 		}
 	}
 	differ = len(was.Changes(written)) > 0
-	beyond := a.beyondReach(was, written)
+	beyond := a.beyondReach(ctx, was, written)
 	next, p, warnings, err := a.nextPolicy(was, written, beyond...)
 	if err != nil {
 		a.keepPolicy(err)
@@ -193,12 +193,12 @@ func Targets(cfg *config.Config) (all []notify.Target) {
 // beyondReach returns the settings that stay as they are until a restart, because the sandbox of
 // this process keeps it from a file that they name. Where a file of a notifier is not there, or
 // others can read it, the notifier is taken and status says so.
-func (a *Agent) beyondReach(was, written *config.Config) []string {
+func (a *Agent) beyondReach(ctx context.Context, was, written *config.Config) []string {
 	if slices.Equal(was.Notify, written.Notify) || !harden.Confined(a.hardening) {
 		return nil
 	}
 	for _, t := range Targets(written) {
-		if errors.Is(notify.CheckSource(t), fs.ErrPermission) {
+		if errors.Is(notify.CheckSource(ctx, t), fs.ErrPermission) {
 			return []string{"notify"}
 		}
 	}

@@ -48,6 +48,9 @@ func (c *Config) Changes(later *Config) (changes []Change) {
 		if was[i].Value == s.Value && !hidden {
 			continue
 		}
+		if was[i].Value == s.Value {
+			s.Value += " (what has changed is not shown)"
+		}
 		changes = append(changes, Change{Path: s.Path, InForce: was[i].Value, InFile: s.Value, From: s.From,
 			Restart: live[s.Path] == nil})
 	}

@@ -13,7 +13,7 @@ func (e *examiner) notifiers(ctx context.Context) bool {
 	const meaning = "nobody is told in this way of requests that wait, and of troubles"
 	for i, t := range agent.Targets(e.o.Config) {
 		where := t.Kind + " " + t.Server()
-		if err := notify.CheckSource(t); err != nil {
+		if err := notify.CheckSource(ctx, t); err != nil {
 			e.found(Finding{Level: Error, Where: where, What: "what the notifier needs cannot be read: " + err.Error(),
 				Meaning: meaning, Next: "put it there, readable by the wallet's user alone"})
 			continue

@@ -45,17 +45,17 @@ func one(wallet string, e Event, full bool) message {
 	if e.What != "" {
 		lines = append(lines, e.What)
 	}
-	if full {
-		lines = append(lines, e.Details...)
-	}
 	if number := numbered(e); number != "" {
 		lines = append(lines, number+", until "+clock(e.Until)+".")
 	}
-	// What to do comes last and is never cut away.
-	m.text = plain.Cut(strings.Join(lines, "\n"), maxText-len(e.Do)-1)
 	if e.Do != "" {
-		m.text += "\n" + e.Do
+		lines = append(lines, e.Do)
 	}
+	// Foreign text comes last, so that no more than that is cut away.
+	if full {
+		lines = append(lines, e.Details...)
+	}
+	m.text = plain.Cut(strings.Join(lines, "\n"), maxText)
 	return m
 }
 

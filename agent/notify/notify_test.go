@@ -456,7 +456,7 @@ func TestEventsAreCut(t *testing.T) {
 		if len(got) != 1 || len(got[0].text) > 3600 || len(got[0].body) > 12_000 {
 			t.Fatalf("%d messages, %d bytes", len(got), len(got[0].body))
 		}
-		if !strings.HasSuffix(got[0].text, "or `pksa deny 1`.") {
+		if !strings.Contains(got[0].text, "or `pksa deny 1`.\n") {
 			t.Errorf("what to do was cut away: %s", got[0].text)
 		}
 	})
@@ -557,4 +557,113 @@ func TestNoDesk(t *testing.T) {
 	if d.Any() || d.Status() != nil || len(d.Counts()) != 2 {
 		t.Error("a desk from nowhere")
 	}
+}
+
+// Without TLS a message goes to this machine alone, whatever a name leads to.
+func TestLoopbackByAddress(t *testing.T) {
+	for _, address := range []string{"http://192.0.2.1:9", "http://localhost.example:9"} {
+		d := notify.New(notify.Options{Targets: []notify.Target{{Kind: notify.KindNtfy, URL: address, Topic: "t"}}})
+		if r := d.Test(t.Context())[0]; r.OK || r.Problem != "the address is not encrypted" {
+			t.Errorf("%s: %+v", address, r)
+		}
+	}
+	err := notify.DialPlain(t.Context(), "192.0.2.1:9")
+	if err == nil || !strings.Contains(err.Error(), "only on loopback") {
+		t.Errorf("dialled: %v", err)
+	}
+}
+
+// A request that ended while its message had to wait is told as ended, and does not ask for an
+// answer.
+func TestLateRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		d, _ := run(t, s, hook(t, false))
+		for range 10 {
+			d.Tell(notify.Event{Kind: notify.Quarantined})
+			synctest.Wait()
+		}
+		e := request(7)
+		e.Until = time.Now().Add(20 * time.Second)
+		d.Tell(e)
+		time.Sleep(time.Minute)
+		got := s.all()
+		last := got[len(got)-1].text
+		if len(got) != 11 || !strings.Contains(last, "Request 7, letters BCDF ended") ||
+			strings.Contains(last, "approve") {
+			t.Errorf("%d: %s", len(got), last)
+		}
+	})
+}
+
+// What comes while no message may be sent is told in one, also if nothing was dropped.
+func TestDigestOfWhatCameMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		d, _ := run(t, s, hook(t, false))
+		for range 15 {
+			d.Tell(notify.Event{Kind: notify.Quarantined})
+			synctest.Wait()
+		}
+		time.Sleep(time.Hour)
+		got := s.all()
+		if len(got) != 11 || !strings.Contains(got[10].text, "5 × ") || strings.Contains(got[10].text, "of before") {
+			t.Errorf("%d: %s", len(got), got[len(got)-1].text)
+		}
+	})
+}
+
+// A message that nobody can answer any more is not tried again.
+func TestNoAttemptAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: func(int, *http.Request) (*http.Response, error) {
+			return status(http.StatusServiceUnavailable), nil
+		}}
+		d, _ := run(t, s, hook(t, false))
+		e := request(7)
+		e.Until = time.Now().Add(5 * time.Second)
+		d.Tell(e)
+		time.Sleep(time.Hour)
+		if got := s.all(); len(got) < 2 || got[len(got)-1].at.After(e.Until) {
+			t.Errorf("%d attempts, the last at %s", len(got), got[len(got)-1].at)
+		}
+	})
+}
+
+// What is less urgent never takes the place of what is more urgent.
+func TestUrgentEventsStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		d := notify.New(notify.Options{Targets: []notify.Target{hook(t, false)}, Transport: s})
+		for range notify.MostEvents {
+			d.Tell(notify.Event{Kind: notify.Changed})
+		}
+		d.Tell(notify.Event{Kind: notify.Limit})
+		ctx, stop := context.WithCancel(t.Context())
+		go d.Run(ctx)
+		synctest.Wait()
+		stop()
+		synctest.Wait()
+		if got := s.all(); len(got) != 1 || !strings.Contains(got[0].text, "64 × An account") ||
+			strings.Contains(got[0].text, "limit") {
+			t.Errorf("%d: %s", len(got), got[0].text)
+		}
+	})
+}
+
+// A notifier that was taken out tries nothing any more.
+func TestReplacedNotifierStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: func(int, *http.Request) (*http.Response, error) {
+			return status(http.StatusServiceUnavailable), nil
+		}}
+		d, _ := run(t, s, hook(t, false))
+		d.Tell(notify.Event{Kind: notify.Ready})
+		synctest.Wait()
+		d.Replace(nil)
+		time.Sleep(time.Hour)
+		if n := len(s.all()); n != 1 {
+			t.Errorf("%d attempts", n)
+		}
+	})
 }

@@ -8,6 +8,9 @@ import (
 	"pksa/keystore"
 )
 
+// sourceEnv begins a source that is a variable of the environment.
+const sourceEnv = "env:"
+
 // secrets reads what notifiers need. Files are read at each message, so that one that is replaced
 // counts; a variable of the environment can be read once, and is kept.
 type secrets struct {
@@ -21,7 +24,7 @@ func (s *secrets) read(ctx context.Context, text string) (keystore.Secret, error
 	if err != nil {
 		return keystore.Secret{}, err
 	}
-	if !strings.HasPrefix(text, "env:") {
+	if !strings.HasPrefix(text, sourceEnv) {
 		return source.Read(ctx, nil)
 	}
 	s.mu.Lock()

@@ -274,20 +274,20 @@ func Reach(ctx context.Context, t Target, through http.RoundTripper) (next strin
 	return "", nil
 }
 
-// CheckSource returns why the token or secret of a target cannot be read, as far as that shows
-// without reading it; nil if it can, or there is none.
-func CheckSource(t Target) error {
-	if t.Source == "" {
+// CheckSource returns why the token or secret of a target cannot be read; nil if it can, or there
+// is none. It reads it and forgets it, since a sandbox shows in nothing else. A variable is not
+// looked at: it can be read once.
+func CheckSource(ctx context.Context, t Target) error {
+	if t.Source == "" || strings.HasPrefix(t.Source, sourceEnv) {
 		return nil
 	}
 	source, err := keystore.ParseSource(t.Source)
-	if err == nil {
-		err = source.Check()
-	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", t.Source, err)
+		return err
 	}
-	return nil
+	secret, err := source.Read(ctx, nil)
+	secret.Wipe()
+	return err
 }
 
 func todo(err error) string {

@@ -33,7 +33,8 @@ func (w *killWorld) pksa(args ...string) string {
 }
 
 // reloadsShutIn changes settings of the wallet that has shut itself in, by command and by SIGHUP:
-// its relays, the address of its status, and a policy in a folder that was not open at its start.
+// its relays, the address of its status, and a policy and the token of a notifier in a folder that
+// was not open at its start.
 func (w *killWorld) reloadsShutIn() {
 	w.t.Helper()
 	path := filepath.Join(w.home, "config.yaml")
@@ -51,7 +52,8 @@ func (w *killWorld) reloadsShutIn() {
 	for _, file := range []struct{ path, text string }{
 		{elsewhere, diskPolicy},
 		{path, strings.Replace(string(was), "relays: [", "relays: [ws://127.0.0.1:1, ", 1) +
-			"\npolicy: " + elsewhere + "\nstatus: {listen: '" + free + "'}\n"},
+			"\npolicy: " + elsewhere + "\nstatus: {listen: '" + free + "'}\n" +
+			"notify: {ntfy: 'http://127.0.0.1:1', topic: of-a-test, token: 'file:" + elsewhere + "'}\n"},
 	} {
 		if err := os.WriteFile(file.path, []byte(file.text), 0o600); err != nil {
 			w.t.Fatal(err)
@@ -68,7 +70,8 @@ func (w *killWorld) reloadsShutIn() {
 	})
 	if !strings.Contains(said, "relays: ") || !strings.Contains(said, "status.listen: "+free) ||
 		len(status.Links) != 2 ||
-		shutIn != strings.Contains(said, "Restart to take over: policy.") ||
+		shutIn != strings.Contains(said, "Restart to take over: policy, notify.") ||
+		shutIn != (len(status.Notifiers) == 0) ||
 		shutIn != (status.Policy.File != elsewhere) {
 		w.t.Errorf("shut in: %t, %d relays, policy %s\n%s", shutIn, len(status.Links), status.Policy.File, said)
 	}

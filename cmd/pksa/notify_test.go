@@ -82,4 +82,10 @@ func TestStatusShowsNotifiers(t *testing.T) {
 			t.Errorf("%q is missing: %s", want, b.String())
 		}
 	}
+	f := frame{now: time.Unix(1_700_000_100, 0), wide: 80}
+	lines := strings.Join(f.lines(agent.Status{Notifiers: []notify.Status{{Kind: "ntfy", Server: "https://ntfy.example",
+		Problem: "what is wrong"}}}, nil), "\n")
+	if !strings.Contains(lines, "nobody is told by ntfy at https://ntfy.example: what is wrong") {
+		t.Errorf("%s", lines)
+	}
 }

@@ -131,6 +131,11 @@ func (f *frame) notWell(s agent.Status) {
 	if s.Backlog != "" {
 		wallet = append(wallet, "the audit trail stays in the ledger: "+s.Backlog)
 	}
+	for _, n := range s.Notifiers {
+		if n.Problem != "" {
+			wallet = append(wallet, fmt.Sprintf("nobody is told by %s at %s: %s", n.Kind, n.Server, n.Problem))
+		}
+	}
 	for _, d := range s.Disabled {
 		wallet = append(wallet, fmt.Sprintf("app %s is disabled: app %s has the same secret", d.Name, d.SameSecretAs))
 	}

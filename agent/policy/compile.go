@@ -96,6 +96,7 @@ type compiler struct {
 	listNames []string
 	nodes     map[*rule]*yamlnode.Node // where a rule stands, for warnings
 	tried     int                      // payments by which ways to pay were compared
+	steps     steps                    // in which rules were compared for what goes through beside them
 	possible  map[int]int              // by line, how many warnings the wallet or the clock could give
 
 	section section // of the rule at hand

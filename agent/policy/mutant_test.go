@@ -366,8 +366,10 @@ var brokenReview = []mutant{
 	{"a price may be of one asset", "reviewentry.go", "if one != other && mayBeOf", "if mayBeOf", testsOfReview},
 	{"a price of nothing is one", "reviewvalue.go", "p.field == \"exchange_rate\" && v.asset.Amount <= 0",
 		"p.field == \"exchange_rate\" && v.asset.Amount < 0", testsOfReview},
-	{"all ids but one are few", "reviewentry.go", "if !takes(m, textValue(unknownText)) {",
-		"if _, not := m.(allOf); not || !takes(m, textValue(unknownText)) {", testsOfReview},
+	{"all ids but one are few", "reviewentry.go",
+		"if !slices.ContainsFunc(strangers, func(id string) bool { return takes(m",
+		"if _, not := m.(allOf); not || !slices.ContainsFunc(strangers, func(id string) bool { return takes(m",
+		testsOfReview},
 	{"nobody evades a question", "reviewrule.go", "if r.evadable(rules) {", "if r.section == denySection {",
 		testsOfReview},
 	{"a deny rule for an hour keeps tokens for the day", "reviewtoken.go",
@@ -437,9 +439,9 @@ var brokenReview = []mutant{
 	{"a wrong name in where is any name", "reviewnever.go", "l.of.misspelt(where); wanted != \"\" {",
 		"l.of.misspelt(where); wanted != \"\" && false {", testsOfReview},
 	{"all of Hive-Engine goes to anybody, too", "reviewtokento.go", "!e.allOf(move) && ", "", testsOfReview},
-	{"a deny rule keeps nobody from tokens", "reviewtokento.go", "!r.keptFromStrangers(move, rules)", "rules != nil",
-		testsOfReview},
-	{"a deny rule for one keeps strangers out", "reviewtokento.go", "other.mayMove(move, inJSON(unknownText)))",
+	{"a deny rule keeps nobody from tokens", "reviewtokento.go", "!r.keptFromStranger(name, move, rules)",
+		"rules != nil", testsOfReview},
+	{"a deny rule for one keeps strangers out", "reviewtokento.go", "other.mayMove(move, inJSON(name)))",
 		"other.mayMove(move, unknown))", testsOfReview},
 	{"a deny rule for some hours keeps strangers out", "reviewtokento.go", "&& boundAlways(r.when, times)", "",
 		testsOfReview},
@@ -488,7 +490,7 @@ var brokenReview = []mutant{
 // tests of this package to fail. Without -mutants it looks only whether the list still fits the
 // code.
 func TestMutants(t *testing.T) {
-	for i, m := range slices.Concat(brokenReview, brokenWays) {
+	for i, m := range slices.Concat(brokenReview, brokenWays, brokenTraps) {
 		t.Run(strings.ReplaceAll(m.says, " ", "_"), func(t *testing.T) {
 			breaks := *mutants > 0 && i%*mutants == *mutantsFrom%*mutants
 			if breaks {

@@ -332,6 +332,9 @@ func (w *reporter) needs(parts []*part) {
 			w.need("a request that opens fewer counters, or some of them out of use, for %s", w.at(l.Limit))
 		case l.Cost == "unclear":
 			w.need("a request whose cost can be read, for %s", w.at(l.Limit))
+		case w.policy.namesNo(l.Limit, l.Unit):
+			w.need("an amount of %s under spend in %s, which has no room for what it does not name", l.Unit,
+				w.at(l.Limit))
 		default:
 			w.need("a smaller request, or %s", way)
 		}

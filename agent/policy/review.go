@@ -30,6 +30,9 @@ func (c *compiler) review(p *Policy) {
 		c.reviewUnasked(r, p.rules)
 		c.reviewIdle(r, p)
 		c.reviewText(r)
+		c.reviewGames(r, p.rules)
+		c.reviewForbidden(r, p.rules)
+		c.reviewEverybody(r)
 		if r.section == askSection {
 			c.warnWhile(c.options.NobodyToAsk, c.nodes[r],
 				"rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: "+
@@ -44,6 +47,7 @@ func (c *compiler) review(p *Policy) {
 		c.reviewWhere(l)
 		c.reviewUnmet(l, p.rules, p.limits)
 		c.reviewNone(l)
+		c.reviewReach(l)
 		if l.over {
 			c.warnWhile(c.options.NobodyToAsk, c.nodes[&l.rule],
 				"limit %q asks, and no way to ask a person is configured, so it denies: say "+

@@ -13,7 +13,8 @@ import (
 // what the entry really does and what to write, "" if it is no trap in this rule.
 var entryTraps = []func(*rule, *opEntry) string{
 	freeBeneficiaries, renounced, everyID, downvotes, neverPays, withOwner, withoutTakeover, withAnotherKey,
-	atAPoorPrice, anotherSigner, leastOnly, oneAssetPrice, atAnyTokenPrice,
+	atAPoorPrice, anotherSigner, leastOnly, oneAssetPrice, atAnyTokenPrice, freeAgent, freeAgentFee, freeKeys,
+	beyondAll,
 }
 
 // reviewEntries warns about entries of a rule or limit that are no errors and say something else
@@ -155,26 +156,22 @@ func everyID(r *rule, e *opEntry) string {
 	if r.section != allowSection || e.name != "custom_json" || m == nil || has(m, isWild) {
 		return ""
 	}
-	if !takes(m, textValue(unknownText)) {
+	if !slices.ContainsFunc(strangers, func(id string) bool { return takes(m, textValue(id)) }) {
 		return ""
 	}
 	return "custom_json with this test of id allows nearly every game and side chain; name the ids, or what they " +
 		"begin with"
 }
 
-// downvotes finds a highest weight of votes, and no lowest one.
+// downvotes finds a test of the weight of votes that speaks of no votes against a post, and takes
+// them.
 func downvotes(r *rule, e *opEntry) string {
 	m := e.test("weight")
-	if r.section != allowSection || e.name != "vote" || m == nil || !has(m, isUpper) || has(m, isNegative) ||
+	if r.section != allowSection || e.name != "vote" || m == nil || has(m, isNegative) ||
 		!takes(m, countValue(-10000)) {
 		return ""
 	}
 	return "vote with this test of weight may be against a post, down to -100%; add min: 0"
-}
-
-func isUpper(m matcher) bool {
-	b, ok := m.(bound)
-	return ok && b.upper
 }
 
 func isNegative(m matcher) bool {

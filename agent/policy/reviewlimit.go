@@ -24,6 +24,7 @@ func (c *compiler) reviewLimits(r *rule, limits []*limit) {
 			if !r.keepsValue(e) {
 				c.reviewValue(b)
 				c.reviewAssets(b)
+				c.reviewOneAsset(b)
 			}
 			continue
 		}
@@ -94,6 +95,10 @@ func (c *compiler) reviewCounted(b binding) {
 		if l := b.unbound(b.total).limit; l != nil {
 			c.Warn(c.nodes[b.rule], "%q lets %s through as often as the app likes: limit %q has one counter for each "+
 				"value of a field that the app chooses, and no limit counts all", b.rule.name, what, l.name)
+		} else if l := b.countsRequestsOf(); l != nil {
+			c.Warn(c.nodes[b.rule], "%q lets %s through as often as fits one request: limit %q counts requests, and "+
+				"each can hold many operations; say count in its place, or add count: 1 per request", b.rule.name, what,
+				l.name)
 		}
 	}
 }

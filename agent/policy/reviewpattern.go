@@ -21,7 +21,10 @@ func wholeText(p *place) string {
 	}
 	word := strings.Trim(m.source, "^$")
 	write := fmt.Sprintf("regexp: '.*%s.*'", word)
-	if m.glob {
+	switch {
+	case p.isProse() && strings.ToLower(word) == word:
+		write = fmt.Sprintf("regexp: '(?i).*%s.*'", word)
+	case m.glob:
 		write = fmt.Sprintf("glob: '*%s*'", word)
 	}
 	return fmt.Sprintf("%s: a pattern is compared with the whole text, so this one fits a single text; write %s for "+

@@ -25,6 +25,7 @@ type place struct {
 	evadable bool                        // what evades the test is better off
 	first    bool                        // the test is all that is said about the value
 	negated  bool                        // it stands under not
+	steps    *steps                      // of the file
 }
 
 // allows reports whether what fits the test is let through, and nobody looks at it.
@@ -57,13 +58,14 @@ func (c *compiler) places(r *rule, visit func(*place)) {
 		e := &r.entries[i]
 		for k, f := range e.fields {
 			p := &place{rule: r, entry: e, field: f.field, name: f.field, node: n.Entries[0].Value.Sorted()[k].Value,
-				shape: e.shapeOf(f.field), matcher: f.matcher, whole: f.matcher, first: true, lists: c.lists}
+				shape: e.shapeOf(f.field), matcher: f.matcher, whole: f.matcher, first: true, lists: c.lists,
+				steps: &c.steps}
 			p.walk(visit)
 		}
 	}
 	if r.text != nil {
 		p := &place{rule: r, field: "text", name: "text", node: c.valueOfKey(r, "text"), shape: documentShape,
-			matcher: r.text, whole: r.text, first: true, lists: c.lists}
+			matcher: r.text, whole: r.text, first: true, lists: c.lists, steps: &c.steps}
 		p.walk(visit)
 	}
 }

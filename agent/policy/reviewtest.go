@@ -17,6 +17,8 @@ var testTraps = []func(*place) string{
 	impossible, nameOfList, wordForSelf, severalInOne, filledIn, jsonInOneText, comparisonInText, globOfShells,
 	slashesAround, halfAnchored, blanksAround, bentQuotes, noAccount, scalarOfList, oneAmount,
 	oneIsEnough, plainMemo, percentInJSON,
+	comparedWithItself, comparedWithFree, widelyNamed, someNamesOnly, everyLine,
+	inCapitals, fewTexts, besideText, oneWeight,
 }
 
 // reviewTests warns about tests of fields and texts that are no errors and say something else than
@@ -46,7 +48,7 @@ func (c *compiler) reviewWhere(l *limit) {
 		if e.Key.Text == "where" {
 			p := &place{rule: &l.rule, field: "where", name: "where", node: e.Value, shape: jsonShape,
 				matcher: l.of.where,
-				whole:   l.of.where, lists: c.lists}
+				whole:   l.of.where, lists: c.lists, steps: &c.steps}
 			p.walk(c.reviewTest)
 		}
 	}
@@ -150,6 +152,9 @@ func otherTexts(p *place) string {
 
 // unknownText is a text that nobody has named.
 const unknownText = "zq7-unknown"
+
+// strangers are such texts of several forms, for patterns that take names of one form alone.
+var strangers = []string{unknownText, "zqxyk", "zq_unknown", "zq7", "zqxyk.unknown"}
 
 func comparesText(m matcher) bool {
 	e, isValue := m.(equals)

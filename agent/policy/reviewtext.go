@@ -28,10 +28,11 @@ func (c *compiler) reviewText(r *rule) {
 			"or a promise elsewhere; test what your app's texts begin with, or their members", r.name, taken[0])
 }
 
-// isWild reports whether a pattern takes every text: there is a warning about it already.
+// isWild reports whether a pattern takes every text, or every line: there is a warning about it
+// already.
 func isWild(m matcher) bool {
 	p, ok := m.(pattern)
-	return ok && p.takesAll()
+	return ok && (p.takesAll() || p.takesLines())
 }
 
 // freeMembers finds a test of the members of a text, or of an object in it, that leaves the other

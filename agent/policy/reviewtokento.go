@@ -16,8 +16,7 @@ func (c *compiler) reviewReceivers(r *rule, rules []*rule) {
 		}
 		var free []tokenMove
 		for _, move := range slices.Concat(tokenMoves, nftMoves) {
-			if move.pays() && r.makes(e, move) && !e.allOf(move) && e.mayMove(move, inJSON(unknownText)) &&
-				!r.keptFromStrangers(move, rules) {
+			if move.pays() && r.makes(e, move) && !e.allOf(move) && r.lettingStrangers(e, move, rules) {
 				free = append(free, move)
 			}
 		}
@@ -34,14 +33,21 @@ func (e *opEntry) allOf(move tokenMove) bool {
 	return e.test("json") == nil && move.json(unknown).members["contractName"].kind == isText
 }
 
-// keptFromStrangers reports whether at all times a deny rule, or one that asks a person, is about
+// lettingStrangers reports whether somebody whom no rule names may get what the entry moves.
+func (r *rule) lettingStrangers(e *opEntry, move tokenMove, rules []*rule) bool {
+	return slices.ContainsFunc(strangers, func(name string) bool {
+		return e.mayMove(move, inJSON(name)) && !r.keptFromStranger(name, move, rules)
+	})
+}
+
+// keptFromStranger reports whether at all times a deny rule, or one that asks a person, is about
 // the move of tokens to somebody whom no rule names.
-func (r *rule) keptFromStrangers(move tokenMove, rules []*rule) bool {
+func (r *rule) keptFromStranger(name string, move tokenMove, rules []*rule) bool {
 	var times []schedule
 	for _, other := range rules {
 		guards := other.section == denySection || other.section == askSection && !other.onlyUncovered
 		if guards && !other.observe && !other.ordered && other.mayMeet(r) && covers(other.apps, r.apps) &&
-			covers(other.accounts, r.accounts) && (other.stopsAll() || other.mayMove(move, inJSON(unknownText))) {
+			covers(other.accounts, r.accounts) && (other.stopsAll() || other.mayMove(move, inJSON(name))) {
 			times = append(times, other.when)
 		}
 	}

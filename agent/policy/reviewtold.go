@@ -51,6 +51,7 @@ func (e *opEntry) movesValue(r *rule) bool {
 type credential struct {
 	what  string
 	texts []string // samples; %s is the account
+	form  string   // a regular expression of all that it can look like
 }
 
 // credentials are the texts that public services take as logins when the posting key has signed
@@ -61,10 +62,10 @@ var credentials = []credential{
 		`{"signed_message":{"type":"posting","app":"peakd.app"},"authors":["%s"],"timestamp":1800000000}`,
 		`{"signed_message":{"type":"code","app":"ecency.app"},"authors":["%s"],"timestamp":1800000000}`,
 		`{"signed_message":{"type":"refresh","app":"ecency.app"},"authors":["%s"],"timestamp":1800000000}`,
-	}},
+	}, tokenForm},
 	{"an upload to Hive's image hosts (ImageSigningChallenge)", []string{
 		"ImageSigningChallenge", "ImageSigningChallenge<svg/>",
-	}},
+	}, `ImageSigningChallenge.*`},
 }
 
 // reviewCredentials warns where the text of a challenge rule takes what is a login elsewhere. A
@@ -75,8 +76,11 @@ func (c *compiler) reviewCredentials(r *rule) {
 	}
 	var taken []string
 	for _, kind := range credentials {
-		if slices.ContainsFunc(kind.texts, func(text string) bool { return r.takesText(r.anAccount(), text) }) {
+		switch {
+		case slices.ContainsFunc(kind.texts, func(text string) bool { return r.takesText(r.anAccount(), text) }):
 			taken = append(taken, kind.what)
+		case c.meetsPattern(r, kind.form):
+			taken = append(taken, kind.what+", with the words of the pattern in it")
 		}
 	}
 	if len(taken) > 0 {

@@ -60,6 +60,16 @@ func (l *limit) state(q quota, c *cost, counters Counters, now time.Time) LimitS
 	return st
 }
 
+// namesNo reports whether a limit of what is spent says nothing of an asset, which has no room
+// then.
+func (l *limit) namesNo(unit string) bool {
+	return l.measure == measureSpend && !slices.ContainsFunc(l.quotas, func(q quota) bool { return q.unit == unit })
+}
+
+func (p *Policy) namesNo(ref RuleRef, unit string) bool {
+	return slices.ContainsFunc(p.limits, func(l *limit) bool { return l.name == ref.Name && l.namesNo(unit) })
+}
+
 // limitText returns why there is no room.
 func (p *Policy) limitText(l *limit, st LimitState) string {
 	name := fmt.Sprintf("limit %q (%s:%d)", l.name, p.base(), l.line)
@@ -75,7 +85,7 @@ func (p *Policy) limitText(l *limit, st LimitState) string {
 	unit := ""
 	if l.measure == measureSpend {
 		unit = " " + st.Unit
-		if !slices.ContainsFunc(l.quotas, func(q quota) bool { return q.unit == st.Unit }) {
+		if l.namesNo(st.Unit) {
 			return fmt.Sprintf("%s: it names no %s, and the request costs %s", name, st.Unit, st.Cost)
 		}
 	}

@@ -1,0 +1,228 @@
+package policy
+
+import (
+	"fmt"
+	"regexp/syntax"
+	"slices"
+	"strings"
+)
+
+// prose are the fields in which an application writes for people: the same can be said in many
+// ways.
+var prose = []string{"memo", "title", "body", "text"}
+
+// isProse reports whether a test that forbids is of a text for people.
+func (p *place) isProse() bool {
+	return p.evadable && !p.negated && !p.memoBeside() && !has(p.whole, isNegation) &&
+		(p.name == p.field && slices.Contains(prose, p.field) || p.purpose() == "memo")
+}
+
+// inCapitals finds a pattern of a rule that forbids which the same words in large letters evade.
+func inCapitals(p *place) string {
+	m, ok := p.matcher.(pattern)
+	if !ok || !p.isProse() || wholeText(p) != "" || fewTexts(p) != "" || wordForAll(p) != "" ||
+		slashesAround(p) != "" {
+		return ""
+	}
+	re := m.written()
+	if re == nil || !plainWords(re) {
+		return ""
+	}
+	if !p.lets(func(test matcher) bool { return m.letsCapitals(test) }) {
+		return ""
+	}
+	source := m.source
+	if m.glob {
+		source = strings.NewReplacer("*", ".*", "?", ".").Replace(m.source)
+	}
+	return fmt.Sprintf("%s: in %s, this is evaded by large letters; write regexp: '(?i)%s'", p.name, p.rule.section,
+		source)
+}
+
+// letsCapitals reports whether another test takes in large letters what the pattern takes in small
+// ones alone; nil takes all.
+func (m pattern) letsCapitals(test matcher) bool {
+	others := []*syntax.Prog{program(".*")}
+	if test != nil {
+		others = nil
+		for _, other := range wantedPatterns(test) {
+			others = append(others, program(other.String()))
+		}
+	}
+	return slices.ContainsFunc(others, func(other *syntax.Prog) bool {
+		text, _ := meet(program(m.String()), other, mostOfOneMatch)
+		large := text
+		for _, word := range literalWords(m.written()) {
+			large = strings.ReplaceAll(large, word, strings.ToUpper(word))
+		}
+		return text != "" && m.MatchString(text) && !m.MatchString(large) &&
+			(test == nil || mayTake(test, textValue(large)))
+	})
+}
+
+// lets reports whether a rule that this one forbids something of has such a test of the same text;
+// nil: it has none.
+func (p *place) lets(fits func(matcher) bool) bool {
+	return slices.ContainsFunc(p.rules, func(r *rule) bool {
+		if !p.steps.left(1) || !r.letsPast(p.rule) || r.observe || !r.mayMeet(p.rule) {
+			return false
+		}
+		if p.entry == nil {
+			return r.text != nil && p.steps.left(stepsOfMatch) && fits(r.text)
+		}
+		rest := p.entry.without(p.field)
+		return slices.ContainsFunc(r.entries, func(e opEntry) bool {
+			if !slices.Contains(e.mayName(r.section), p.entry.name) || e.apart(r, rest) {
+				return false
+			}
+			// What stands inside of JSON is not followed.
+			test := e.test(p.field)
+			if p.name != p.field {
+				test = nil
+			}
+			// To follow two patterns side by side takes as long as many other comparisons.
+			return p.steps.left(stepsOfMatch) && fits(test)
+		})
+	})
+}
+
+// stepsOfMatch is what two patterns that meet count for.
+const stepsOfMatch = 500
+
+// plainWords reports whether an expression wants words for people: small letters, and none of the
+// signs of names that programs compare.
+func plainWords(re *syntax.Regexp) bool {
+	words := strings.Join(literalWords(re), "")
+	return strings.ToLower(words) == words && strings.ToUpper(words) != words &&
+		!strings.ContainsAny(words, `_":{}[]`)
+}
+
+// literalWords returns the texts that an expression has in it, but for those in letters of any
+// size.
+func literalWords(re *syntax.Regexp) (words []string) {
+	if re.Op == syntax.OpLiteral && re.Flags&syntax.FoldCase == 0 {
+		words = append(words, string(re.Rune))
+	}
+	for _, sub := range re.Sub {
+		words = append(words, literalWords(sub)...)
+	}
+	return words
+}
+
+// fewTexts finds a pattern of a rule that forbids which takes a few whole texts: one letter more,
+// and the rule does not match.
+func fewTexts(p *place) string {
+	if !p.isProse() {
+		return ""
+	}
+	m, ok := p.matcher.(pattern)
+	if !ok || m.glob || m.oneText() {
+		return ""
+	}
+	re := m.parsed()
+	if re == nil || !finite(re) || !p.lets(func(test matcher) bool { return m.letsMore(test) }) {
+		return ""
+	}
+	return fmt.Sprintf("%s: a pattern is compared with the whole text, so in %s this one is evaded by one letter "+
+		"more; write regexp: '(?i).*%s.*' for what has it somewhere", p.name, p.rule.section, grouped(m.source))
+}
+
+// letsMore reports whether another test takes a text of the pattern with something behind it.
+func (m pattern) letsMore(test matcher) bool {
+	text, _ := meet(program(m.String()), program(".*"), mostOfOneMatch)
+	more := text + " ..."
+	return text != "" && !m.MatchString(more) && (test == nil || mayTake(test, textValue(more)))
+}
+
+func grouped(source string) string {
+	source = strings.TrimSuffix(strings.TrimPrefix(source, "^"), "$")
+	if strings.Contains(source, "|") && !strings.HasPrefix(source, "(") {
+		return "(" + source + ")"
+	}
+	return source
+}
+
+// finite reports whether an expression takes texts of a few lengths only, of letters that it names.
+func finite(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpStar, syntax.OpPlus, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return false
+	case syntax.OpRepeat:
+		if re.Max < 0 {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(re.Sub, func(one *syntax.Regexp) bool { return !finite(one) })
+}
+
+// besideText finds a rule that forbids by two things of which one is a memo: that is free, so
+// another one evades what the rule says of the rest.
+func besideText(p *place) string {
+	whole, name := p.whole, p.name
+	switch m := p.matcher.(type) {
+	case inside:
+		name = m.path[len(m.path)-1]
+		if p.entry == nil || p.field != "json" || name != "memo" || len(p.beside) < 2 {
+			return ""
+		}
+		whole = m.matcher
+	default:
+		if !p.first || !p.memoBeside() {
+			return ""
+		}
+	}
+	if !p.evadable || !narrows(whole) || !p.lets(func(test matcher) bool { return otherTextOf(test, whole) }) {
+		return ""
+	}
+	return fmt.Sprintf("%s: in %s, the app chooses this text and evades the rule by another one; leave %s out, so "+
+		"that the rest is about all", name, p.rule.section, name)
+}
+
+// otherTextOf reports whether a test, or nil, which takes all, takes a text that another one does
+// not.
+func otherTextOf(test, not matcher) bool {
+	if test == nil {
+		return true
+	}
+	tries := []string{unknownText}
+	eachLeaf(test, func(m matcher) bool {
+		switch m := m.(type) {
+		case equals:
+			tries = append(tries, m.text)
+		case pattern:
+			text, _ := meet(program(m.String()), program(".*"), mostOfOneMatch)
+			tries = append(tries, text)
+		}
+		return len(tries) < mostSamples
+	})
+	return slices.ContainsFunc(tries, func(text string) bool {
+		return mayTake(test, textValue(text)) && !mayTake(not, textValue(text))
+	})
+}
+
+// memoBeside reports whether the test is of the memo of an operation of which the entry tests
+// another field, too.
+func (p *place) memoBeside() bool {
+	return p.entry != nil && p.field == "memo" && p.name == p.field && len(p.entry.fields) > 1
+}
+
+// narrows reports whether a test wants a certain memo. Who forbids a payment without one, or with
+// one that is encrypted, keeps it from a mistake.
+func narrows(m matcher) bool {
+	return !has(m, isNegation) && !mayTake(m, textValue("")) && !mayTake(m, textValue("#x"))
+}
+
+// oneWeight finds a rule that forbids a single weight.
+func oneWeight(p *place) string {
+	e, ok := p.matcher.(equals)
+	if !ok || !p.evadable || p.shape == nil || !p.shape.percent || e.kind != isNumber || e.number.whole == "" ||
+		has(p.whole, isNegation) || p.name != p.field {
+		return ""
+	}
+	write := "min"
+	if e.number.negative {
+		write = "max"
+	}
+	return fmt.Sprintf("%s: in %s, one weight is evaded by a little more or less; write {%s: %s}", p.name,
+		p.rule.section, write, p.node.Text)
+}

@@ -1,0 +1,128 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"pksa/protocol/hive"
+)
+
+// freeAgent finds an escrow of which the application chooses the agent: who decides to whom the
+// money goes, and gets the fee.
+func freeAgent(r *rule, e *opEntry) string {
+	if r.section != allowSection || e.name != "escrow_transfer" || e.spendsNothing() ||
+		!e.mayPay("agent") || !e.hasMatcher("to", payeeField) {
+		return ""
+	}
+	return "escrow_transfer with a free agent: the agent gets the fee, and decides in a dispute who gets the money; " +
+		"name the agent, such as agent: carol"
+}
+
+// mayPay reports whether an account that the rule does not name may stand in a field that names a
+// payee.
+func (e *opEntry) mayPay(field string) bool {
+	stranger := textValue(unknownText)
+	if m := e.test(payeeField); m != nil && hasEach(m) {
+		return mayTake(m, value{kind: isList, items: []value{stranger}})
+	}
+	return e.lets(field, stranger)
+}
+
+// hasEach reports whether a test of a list looks at all elements.
+func hasEach(m matcher) bool {
+	return has(m, func(m matcher) bool {
+		_, isEach := m.(each)
+		_, isExactly := m.(exactly)
+		return isEach || isExactly
+	})
+}
+
+// freeAgentFee finds an escrow of which the agent gets as much as the application likes.
+func freeAgentFee(r *rule, e *opEntry) string {
+	if r.section != allowSection || e.name != "escrow_transfer" || e.testsWithin("fee", anyMost) {
+		return ""
+	}
+	return "escrow_transfer with a free fee: the agent gets it at once, and it may be as high as the app likes; say " +
+		"how much at most, such as fee: {max: 0.100 HBD}"
+}
+
+// freeKeys finds a rule that lets some key of an account be replaced, and leaves free others by
+// which the account can be taken over as well.
+func freeKeys(r *rule, e *opEntry) string {
+	if r.section != allowSection || !r.takeover || e.group || !canTakeOver(e.name) ||
+		!e.hasMatcher("active", "posting", "memo_key") {
+		return ""
+	}
+	var free, write []string
+	for _, field := range []string{"active", "posting", "memo_key"} {
+		if e.letsKey(field) {
+			free, write = append(free, field), append(write, field+": {present: false}")
+		}
+	}
+	if len(free) == 0 || free[0] == "memo_key" {
+		return "" // that alone takes no account over, and account_update sets it every time
+	}
+	if e.name == "account_update" {
+		write = slices.DeleteFunc(write, func(text string) bool { return strings.HasPrefix(text, "memo_key") })
+	}
+	return fmt.Sprintf("%s leaves %s free, so the app can put its own keys there and take the account over; say %s, "+
+		"or which keys they may have", e.name, strings.Join(free, ", "), strings.Join(write, ", "))
+}
+
+// aKeyOfNobody is a public key that no rule names.
+const aKeyOfNobody = "STM1111111111111111111111111111111114T1Anm"
+
+// letsKey reports whether an entry takes keys that it does not name, in a field for keys: alone, or
+// beside those that it names.
+func (e *opEntry) letsKey(field string) bool {
+	m := e.test(field)
+	if m == nil {
+		return true
+	}
+	if all, ok := m.(allOf); ok && len(all) == 1 && all[0] == matcher(isPresent(true)) {
+		return false // that any may stand there is said
+	}
+	if field == "memo_key" {
+		return takes(m, textValue(aKeyOfNobody))
+	}
+	stranger := pairValue(aKeyOfNobody, 1)
+	named := value{kind: isList, items: []value{stranger}}
+	return takes(m, mapValue(map[string]value{"weight_threshold": countValue(1), "account_auths": {kind: isList},
+		"key_auths": named}))
+}
+
+// moreThanAll is more than there will ever be of an asset, in whole units: a bound above it bounds
+// nothing.
+var moreThanAll = map[hive.Symbol]int64{hive.HIVE: 1e9, hive.HBD: 1e9, hive.VESTS: 1e12}
+
+// beyondAll finds a highest amount above all that there is.
+func beyondAll(r *rule, e *opEntry) string {
+	d, ok := hive.DefinitionOf(e.name)
+	if !ok || r.section != allowSection {
+		return ""
+	}
+	for _, cost := range d.Spends {
+		says := ""
+		eachLeaf(e.testOf(cost.Field), func(m matcher) bool {
+			b, ok := m.(bound)
+			if ok && b.upper && b.limit.kind == isAsset && isBeyond(b.limit.asset) {
+				says = fmt.Sprintf("%s: %s is more than all that there is, so max bounds nothing; write how much may "+
+					"go in one operation", cost.Field, b.limit.asset)
+			}
+			return says == ""
+		})
+		if says != "" {
+			return says
+		}
+	}
+	return ""
+}
+
+func isBeyond(a hive.Asset) bool {
+	most := moreThanAll[a.Symbol]
+	for range a.Symbol.Decimals() {
+		most *= 10
+	}
+	return most > 0 && a.Amount >= most
+}

@@ -350,6 +350,12 @@ func (m pattern) takesOddTexts() bool {
 	if slices.ContainsFunc(oddTexts, func(text string) bool { return !m.MatchString(text) }) {
 		return false
 	}
+	return m.takesCharacters()
+}
+
+// takesCharacters reports whether the pattern takes each character of a keyboard, in front and at
+// the end.
+func (m pattern) takesCharacters() bool {
 	for ch := ' '; ch <= '~'; ch++ {
 		if one := string(ch); !m.MatchString(one+"7") || !m.MatchString("7"+one) {
 			return false

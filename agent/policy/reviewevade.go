@@ -20,8 +20,9 @@ func (p *place) isProse() bool {
 // inCapitals finds a pattern of a rule that forbids which the same words in large letters evade.
 func inCapitals(p *place) string {
 	m, ok := p.matcher.(pattern)
-	if !ok || !p.isProse() || wholeText(p) != "" || fewTexts(p) != "" || wordForAll(p) != "" ||
-		slashesAround(p) != "" {
+	// What is encrypted begins with #, and has no words.
+	if !ok || strings.HasPrefix(m.source, "#") || !p.isProse() || wholeText(p) != "" ||
+		fewTexts(p) != "" || wordForAll(p) != "" || slashesAround(p) != "" {
 		return ""
 	}
 	re := m.written()

@@ -14,7 +14,7 @@ var lines = []string{"7", `zQ ~{'["$%`, "I owe mallory: my house, at 5.", string
 // and not every text.
 func (m pattern) takesLines() bool {
 	return !m.glob && !slices.ContainsFunc(lines, func(text string) bool { return !m.MatchString(text) }) &&
-		!m.takesAll()
+		m.takesCharacters() && !m.takesAll()
 }
 
 // everyLine finds a pattern that takes all that fits one line.

@@ -18,8 +18,8 @@ const tokenForm = `\{(?:MEMBER,)*"signed_message":\{(?:MEMBER,)*"type":"(?:login
 const memberForm = `"[^"\\\x00-\x1f]+":(?:"[^"\\\x00-\x1f]*"|[0-9]+)`
 
 // mostSteps bounds how much of a file is compared with other parts of it, and mostOfOneMatch how
-// far two patterns are followed side by side. A file of thousands of rules must not take long to load,
-// so beyond that some traps stay unseen.
+// far two patterns are followed side by side. A file of thousands of rules must not take long to
+// load, so beyond that some traps stay unseen.
 const (
 	mostSteps      = 2_000_000
 	mostOfOneMatch = 30_000

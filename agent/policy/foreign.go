@@ -55,17 +55,17 @@ var keysOfOtherTools = sayings{
 		"and accounts whose key answers"},
 	{"verb verbs action actions method methods resource resources scope scopes dst object objects", "; request is " +
 		"the kind of request, and operations what may be signed"},
-	{"role roles rolebinding rolebindings bindings binding relations relation members permissionset",
+	{"role roles rolebinding rolebindings bindings binding relations relation permissionset",
 		"; there are no roles: each rule says apps and accounts, and a list names several: friends: [bob, carol]"},
 	{"permission authority keytype level", "; key says which key: posting, active or memo; accounts says whose"},
 	{"username useraccount wallet wallets address addresses", "; accounts says whose key answers"},
 	{"selector selectors matchlabels labels", "; apps says who may ask"},
-	{"consensus quorum threshold approvals", "; one person answers: a rule under ask has a person asked"},
+	{"consensus quorum approvals", "; one person answers: a rule under ask has a person asked"},
 	{"include includes import imports extends", "; a policy is one file"},
 	{"variables vars env groups group aliases sets define", "; say lists at the top: friends: [bob, carol], used as " +
 		"$friends"},
-	{"max maximum maxamount amount limit limits quota budget rate ratelimit window period interval cooldown burst " +
-		"daily",
+	{"max maximum maxamount amount limit limits quota budget rate ratelimit threshold window period " +
+		"interval cooldown burst daily",
 		"; a limit, under limits, says requests, count, spend or sum, such as spend: 10.000 HBD per 24h"},
 	{"ip host hosts network cidr origin domain url", "; requests come through relays, which know no address of the " +
 		"application; apps says who may ask"},
@@ -406,8 +406,8 @@ func otherMoney(text string) string {
 	m := moneyForm.FindStringSubmatch(text)
 	switch {
 	case bareForm.MatchString(text) && writeAmount(text, hive.HBD) != "":
-		return fmt.Sprintf("; an amount says its asset, such as %s or %s", writeAmount(text, hive.HIVE),
-			writeAmount(text, hive.HBD))
+		return fmt.Sprintf("; an amount says its asset: %s, %s or %s", writeAmount(text, hive.HIVE),
+			writeAmount(text, hive.HBD), writeAmount(text, hive.VESTS))
 	case shareForm.MatchString(text):
 		return ": nothing here knows a balance to take a share of; write an amount, such as 1.000 HBD"
 	case m == nil:

@@ -372,7 +372,7 @@ func spanInWords(text string) string {
 		return meant
 	}
 	m := looseSpan.FindStringSubmatch(text)
-	if m == nil {
+	if m == nil || m[2] == "M" { // of minutes or of months
 		return ""
 	}
 	word := strings.ToLower(m[2])

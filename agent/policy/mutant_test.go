@@ -282,7 +282,7 @@ var brokenReview = []mutant{
 		"true", testsOfReview},
 	{"a comment beside a key takes it out", "reviewfile.go", "if beside || at == len(lines) {",
 		"if beside && at < 0 || at == len(lines) {", testsOfReview},
-	{"a comment of the same section takes it out", "reviewfile.go", " && sections[below] != m[1]",
+	{"a comment of the same section takes it out", "reviewfile.go", " && within != m[1]",
 		"", testsOfReview},
 	{"a limit of some hours binds always", "comparerule.go", "if !want.weekly(inForce) {",
 		"if !want.weekly(inForce) && false {", testsOfReview},

@@ -63,9 +63,8 @@ var keyTakenOut = regexp.MustCompile(`^#+[ \t]*(allow|ask|deny|limits)[ \t]*:[ \
 // reviewTakenOut warns where a comment holds the name of a section, and a rule is right below it:
 // without that line, the rule belongs to the section above, and may allow what it was to deny.
 func (c *compiler) reviewTakenOut(root *yamlnode.Node) {
-	var lines []int                   // on which something stands that is in force
-	items := map[int]*yamlnode.Node{} // rules and limits by their lines
-	sections := map[int]string{}
+	var lines []int              // on which something stands that is in force
+	sections := map[int]string{} // of rules and limits, by the lines on which these begin
 	for _, e := range root.Entries {
 		everyNode(e.Key, func(n *yamlnode.Node) { lines = append(lines, n.Line) })
 		everyNode(e.Value, func(n *yamlnode.Node) { lines = append(lines, n.Line) })
@@ -73,9 +72,7 @@ func (c *compiler) reviewTakenOut(root *yamlnode.Node) {
 			continue
 		}
 		for _, item := range e.Value.Items {
-			if items[item.Line] == nil {
-				items[item.Line], sections[item.Line] = item, e.Key.Text
-			}
+			sections[item.Line] = e.Key.Text
 		}
 	}
 	slices.Sort(lines)
@@ -88,10 +85,10 @@ func (c *compiler) reviewTakenOut(root *yamlnode.Node) {
 		if beside || at == len(lines) {
 			continue
 		}
-		if below := lines[at]; items[below] != nil && sections[below] != m[1] {
+		if within := sections[lines[at]]; within != "" && within != m[1] {
 			c.Warn(&yamlnode.Node{Line: comment.Line, Column: comment.Column}, "this is a comment, so what stands "+
 				"below it belongs to %s, and not to %s; take the # away, or say in other words what the comment is for",
-				sections[below], m[1])
+				within, m[1])
 		}
 	}
 }

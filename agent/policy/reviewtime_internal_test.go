@@ -3,6 +3,8 @@ package policy
 import (
 	"testing"
 	"time"
+
+	"pksa/protocol/hive"
 )
 
 func TestSchedulesMeet(t *testing.T) {
@@ -53,6 +55,15 @@ func TestNamesWrittenOtherwise(t *testing.T) {
 	} {
 		if got := misspeltAs(name, names); got != want {
 			t.Errorf("%q is %q", name, got)
+		}
+	}
+}
+
+// What pksa would sign is not called plain.
+func TestEncryptedSamplesAreEncrypted(t *testing.T) {
+	for _, memo := range encrypted {
+		if !hive.IsEncryptedMemo(memo) {
+			t.Errorf("%s is no encrypted memo", memo)
 		}
 	}
 }

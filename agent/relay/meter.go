@@ -222,6 +222,14 @@ type metered struct {
 	meter *meter // nil until then
 }
 
+// readBuffer and writeBuffer are the buffers that a connection has also at rest. Most frames fit in
+// one of writeBuffer; the payload of a longer one is read without the buffer. Those of the HTTP
+// server have 4 KiB each.
+const (
+	readBuffer  = 1 << 10
+	writeBuffer = 2 << 10
+)
+
 // Hijack lets the library take the connection over.
 func (w *metered) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
@@ -234,6 +242,6 @@ func (w *metered) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	w.meter = &meter{Conn: conn, relay: w.relay, address: w.relay.paces.of(w.from), ended: make(chan struct{}),
 		rest: append([]byte(nil), begun...)}
-	buffered.Reader.Reset(w.meter)
-	return w.meter, buffered, nil
+	return w.meter, bufio.NewReadWriter(bufio.NewReaderSize(w.meter, readBuffer),
+		bufio.NewWriterSize(conn, writeBuffer)), nil
 }

@@ -89,9 +89,9 @@ type Limits struct {
 	AddressConnections int
 
 	Frame int // bytes of a frame; a connection that sends a larger one ends; 1 MiB
-	// Reading bounds the bytes of the buffers of all frames that are being read or worked on,
-	// without those below 4 KiB. An address of another machine has a quarter of it. 8 MiB, and
-	// never less than two frames.
+	// Reading bounds the bytes of the buffers of all frames that are being read or worked on, of
+	// which an address of another machine has a quarter. 2 KiB of each frame count, and do not
+	// wait. 8 MiB, and never less than two frames.
 	Reading int
 	Data    int // bytes of the data of a request; 500,000: the forwarded frame is below protocol.MaxSend
 

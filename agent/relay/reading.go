@@ -9,14 +9,13 @@ import (
 )
 
 // Frames that are being read must not fill the memory, nor hold up each other, however many begin
-// and do not end. A frame of ordinary size costs nothing beside its connection. What is larger
-// takes its buffer from a room that all frames share, piece by piece, and keeps it until it was
-// worked on.
+// and do not end. Each takes its buffer from a room that all frames share, piece by piece, and
+// keeps it until it was worked on. One of ordinary size never waits for that.
 const (
-	// firstRead is the first buffer of a frame, and ordinaryFrame the largest that needs no room: a
-	// frame below it fits.
+	// firstRead is the first buffer of a frame, which does not count, and ordinaryFrame the largest
+	// that it has without a wait: a frame below it fits.
 	firstRead     = 512
-	ordinaryFrame = 4 << 10
+	ordinaryFrame = 2 << 10
 	// sharesOfRoom is how many parts the room has, of which an address of another machine has one.
 	sharesOfRoom = 4
 	// patience is how long a frame may keep its room without using it up, while another one waits.
@@ -37,6 +36,7 @@ var errHeldRoom = errors.New("its frame did not end, and others wait for the roo
 // Its methods may be called concurrently.
 type readingRoom struct {
 	most, share int // bytes of all, and of one address
+	free        int // bytes that a frame never waits for
 
 	mu      sync.Mutex
 	held    int
@@ -70,7 +70,7 @@ type incoming struct {
 func newReadingRoom(most, frame int) *readingRoom {
 	// A frame of the largest size must fit into a share.
 	return &readingRoom{most: max(most, 2*(frame+1)), share: max(most/sharesOfRoom, frame+1),
-		from: make(map[netip.Prefix]*holder)}
+		free: ordinaryFrame, from: make(map[netip.Prefix]*holder)}
 }
 
 // take waits until the frame may hold so many bytes more.
@@ -78,7 +78,7 @@ func (r *readingRoom) take(ctx context.Context, f *incoming, bytes int) error {
 	own := f.own()
 	r.mu.Lock()
 	f.wants = bytes
-	if own {
+	if own || f.held+bytes <= r.free {
 		r.giveLocked(f)
 		r.mu.Unlock()
 		return nil

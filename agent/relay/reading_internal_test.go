@@ -28,6 +28,7 @@ type room struct {
 // taking lets frames take pieces, one after the other.
 func taking(t *testing.T, most, frame int, pieces ...piece) *room {
 	r := &room{readingRoom: newReadingRoom(most, frame)}
+	r.free = 0
 	t.Cleanup(func() {
 		for i := range r.frames {
 			r.leaves(i)

@@ -106,7 +106,7 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	// The context of a request says nothing once its connection was taken over.
 	ctx, drop := context.WithCancelCause(context.WithoutCancel(req.Context()))
-	s := newSocket(r, conn, newUUID(), drop)
+	s := newSocket(ctx, r, conn, drop)
 	s.lastPing, s.from = lastPing, upgraded.from
 	upgraded.meter.isOf(s)
 	// On a goroutine of its own, so that the server lets go of the request: its headers take 16
@@ -128,8 +128,7 @@ func (r *Relay) attend(ctx context.Context, s *socket, remote string) {
 				"stack", string(debug.Stack()))
 		}
 		s.drop(nil)
-		s.conn.CloseNow()
-		s.tasks.Wait()
+		s.end()
 		r.forget(s)
 	}()
 	if !r.greet(s) { // the upgrade took time: the last place may be taken

@@ -25,18 +25,20 @@ var (
 
 // socket is one connection, of an application, a wallet or both.
 //
-// Three goroutines belong to it: the one that serves its HTTP request reads and handles frames, one
-// writes, one pings. Registrations, which may wait for keys to be looked up, run beside them. All
-// end when drop is called.
+// One goroutine belongs to it, which reads and handles frames. Another one writes as long as there
+// is something to write, and one pings now and then: there may be a thousand connections, and most
+// of them silent. Registrations, which may wait for keys to be looked up, run beside them. All end
+// when drop is called.
 type socket struct {
 	relay   *Relay
 	conn    *websocket.Conn
 	id      string
 	from    netip.Prefix // who has the connection; not valid for this machine
 	drop    context.CancelCauseFunc
-	tasks   sync.WaitGroup
-	trusted atomic.Bool // a wallet that is own has answered it
-	own     atomic.Bool // it has registered an account of Options.Known
+	writer  func()         // writeLoop, with the context of the connection
+	tasks   sync.WaitGroup // begun only while not ended
+	trusted atomic.Bool    // a wallet that is own has answered it
+	own     atomic.Bool    // it has registered an account of Options.Known
 
 	lastFrame atomic.Int64  // when it was read, or the connection began; ns since 1970
 	lastPing  *atomic.Int64 // when the peer's last ping was read; zero: none was
@@ -58,6 +60,9 @@ type socket struct {
 	queue  []item
 	owed   int           // items in queue that are replies to the peer's own frames
 	ending bool          // write what is queued, then close
+	writes bool          // a goroutine writes
+	ended  bool          // nothing may begin any more
+	pings  *time.Timer   // runs ping; nil until it is served
 	wake   chan struct{} // holds one token when queue or ending has changed
 	room   chan struct{} // holds one token when owed has fallen
 
@@ -79,9 +84,9 @@ type item struct {
 	owed    bool // a reply to a frame of the peer
 }
 
-func newSocket(r *Relay, conn *websocket.Conn, id string, drop context.CancelCauseFunc) *socket {
+func newSocket(ctx context.Context, r *Relay, conn *websocket.Conn, drop context.CancelCauseFunc) *socket {
 	s := &socket{
-		relay: r, conn: conn, id: id, drop: drop, lastPing: new(atomic.Int64),
+		relay: r, conn: conn, id: newUUID(), drop: drop, lastPing: new(atomic.Int64),
 		accounts: make(map[hive.AccountName]struct{}),
 		asked:    make(map[*request]struct{}),
 		answered: make(map[hive.AccountName]struct{}),
@@ -90,6 +95,7 @@ func newSocket(r *Relay, conn *websocket.Conn, id string, drop context.CancelCau
 		wake:     make(chan struct{}, 1),
 		room:     make(chan struct{}, 1),
 	}
+	s.writer = func() { s.writeLoop(ctx) }
 	s.lastFrame.Store(time.Now().UnixNano())
 	return s
 }
@@ -97,14 +103,26 @@ func newSocket(r *Relay, conn *websocket.Conn, id string, drop context.CancelCau
 // serve serves the connection until it ends, and returns the reason.
 func (s *socket) serve(ctx context.Context) error {
 	s.conn.SetReadLimit(int64(s.relay.options.Limits.Frame))
-	s.tasks.Go(func() { s.writeLoop(ctx) })
-	s.tasks.Go(func() { s.pingLoop(ctx) })
+	s.mu.Lock()
+	s.pings = time.AfterFunc(s.relay.options.PingRate, func() { s.ping(ctx) })
+	s.mu.Unlock()
 	err := s.readLoop(ctx)
 	s.drop(err)
 	err = context.Cause(ctx) // what ended it first: reading fails whatever the reason is
-	s.conn.CloseNow()        // ends a write and a ping that wait for the peer
-	s.tasks.Wait()
+	s.end()
 	return err
+}
+
+// end waits for all that runs beside the reading of a connection that was dropped.
+func (s *socket) end() {
+	s.mu.Lock()
+	s.ended = true
+	if s.pings != nil {
+		s.pings.Stop()
+	}
+	s.mu.Unlock()
+	s.conn.CloseNow() // ends a write and a ping that wait for the peer
+	s.tasks.Wait()
 }
 
 func (s *socket) readLoop(ctx context.Context) error {
@@ -180,8 +198,8 @@ func (s *socket) read(ctx context.Context) (kind websocket.MessageType, frame []
 	return kind, frame, func() { s.relay.reading.leave(in) }, nil
 }
 
-// readAll returns the bytes of one frame. What it needs beyond an ordinary one it takes of the
-// relay's room: the rest of the frame stays in the connection until there is some.
+// readAll returns the bytes of one frame. It takes its buffer from the relay's room: the rest of
+// the frame stays in the connection until there is some.
 func (s *socket) readAll(ctx context.Context, r io.Reader, in *incoming) (frame []byte, err error) {
 	frame = make([]byte, 0, firstRead)
 	for {
@@ -203,15 +221,15 @@ func (s *socket) readAll(ctx context.Context, r io.Reader, in *incoming) (frame 
 
 // grow returns the beginning of a frame in a larger buffer.
 func (s *socket) grow(ctx context.Context, frame []byte, in *incoming) (larger []byte, err error) {
-	size := ordinaryFrame
+	size, held := ordinaryFrame, 0 // the first buffer does not count
 	if len(frame) >= ordinaryFrame {
 		// One byte more than a frame may have: the library ends the connection when it reads the
 		// next.
-		most := max(s.relay.options.Limits.Frame+1, len(frame)+1)
-		size = min(2*len(frame), most)
-		if err := s.relay.reading.take(ctx, in, size-len(frame)); err != nil {
-			return nil, err
-		}
+		size = min(2*len(frame), max(s.relay.options.Limits.Frame+1, len(frame)+1))
+		held = len(frame)
+	}
+	if err := s.relay.reading.take(ctx, in, size-held); err != nil {
+		return nil, err
 	}
 	larger = make([]byte, len(frame), size)
 	copy(larger, frame)
@@ -255,20 +273,31 @@ func (s *socket) reply(m protocol.Message) {
 // awaitRoom; the other items hold no bytes of their own.
 func (s *socket) push(it item) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.queue = append(s.queue, it)
 	if it.owed {
 		s.owed++
 	}
-	s.mu.Unlock()
-	signal(s.wake)
+	s.writeLocked()
+}
+
+// writeLocked makes sure that a goroutine writes.
+func (s *socket) writeLocked() {
+	switch {
+	case s.writes:
+		signal(s.wake)
+	case !s.ended:
+		s.writes = true
+		s.tasks.Go(s.writer)
+	}
 }
 
 // closeSoon makes the writer close the connection with a close frame once the queue is written.
 func (s *socket) closeSoon() {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.ending = true
-	s.mu.Unlock()
-	signal(s.wake)
+	s.writeLocked()
 }
 
 // next removes the head of the queue. ending is true if there is none and none will come.
@@ -289,7 +318,14 @@ func (s *socket) next() (it item, ok, ending bool) {
 	return it, true, false
 }
 
+// writerLingers is how long the goroutine that writes waits for more, so that a busy connection
+// keeps its own.
+const writerLingers = 100 * time.Millisecond
+
+// writeLoop writes what is queued, and returns when there is nothing more.
 func (s *socket) writeLoop(ctx context.Context) {
+	idle := time.NewTimer(writerLingers)
+	defer idle.Stop()
 	for {
 		it, ok, ending := s.next()
 		switch {
@@ -298,10 +334,15 @@ func (s *socket) writeLoop(ctx context.Context) {
 			s.drop(errStopping)
 			return
 		case !ok:
+			idle.Reset(writerLingers)
 			select {
 			case <-s.wake:
 			case <-ctx.Done():
 				return
+			case <-idle.C:
+				if s.nothingToWrite() {
+					return
+				}
 			}
 		default:
 			if err := s.write(ctx, s.relay.content(it)); err != nil {
@@ -310,6 +351,14 @@ func (s *socket) writeLoop(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// nothingToWrite reports whether the goroutine that writes is to end.
+func (s *socket) nothingToWrite() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writes = len(s.queue) > 0 || s.ending
+	return !s.writes
 }
 
 func (s *socket) write(ctx context.Context, frame []byte) error {
@@ -321,26 +370,35 @@ func (s *socket) write(ctx context.Context, frame []byte) error {
 	return s.conn.Write(ctx, websocket.MessageText, frame)
 }
 
-// pingLoop drops the connection after two pings in a row without a pong. One may be late behind a
-// big frame.
-func (s *socket) pingLoop(ctx context.Context) {
+// ping pings the peer, now and again after a while. It drops the connection after two pings in a
+// row without a pong: one may be late behind a big frame.
+func (s *socket) ping(ctx context.Context) {
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return
+	}
+	s.tasks.Add(1)
+	s.mu.Unlock()
+	defer s.tasks.Done()
 	rate := s.relay.options.PingRate
-	for missed := 0; ; {
-		if missed == 0 && sleep(ctx, rate) != nil {
-			return
-		}
+	for range 2 {
 		pong, cancel := context.WithTimeout(ctx, rate)
 		err := s.conn.Ping(pong)
 		cancel()
 		if err == nil {
-			missed = 0
-			continue
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if !s.ended {
+				s.pings.Reset(rate)
+			}
+			return
 		}
-		if missed++; missed == 2 || ctx.Err() != nil {
-			s.drop(errNoPong)
+		if ctx.Err() != nil {
 			return
 		}
 	}
+	s.drop(errNoPong)
 }
 
 func signal(c chan struct{}) {

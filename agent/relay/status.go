@@ -35,7 +35,7 @@ type Status struct {
 	Requests      int // kept, answered or not
 	Pending       int // of those, without an answer
 	Bytes         int // held by messages and answers
-	Reading       int // held by frames that are being read, beyond those of ordinary size
+	Reading       int // held by frames that are being read
 	Counters      Counters
 }
 

@@ -46,13 +46,10 @@ func (s *Service) listenControl(cfg *config.Config) error {
 	return nil
 }
 
-// ownRelayBytes bounds the requests and answers that the relay of a wallet keeps. It shares the
-// memory of the wallet, so it keeps less than a relay that runs alone.
-const ownRelayBytes = 16 << 20
-
-// ownRelayFrames is how many frames a second the relay of a wallet reads of strangers. The wallet
-// needs the processor for itself: reading so many takes a tenth of a core.
-const ownRelayFrames = 5000
+// ownRelay bounds what the relay of a wallet takes of its memory and of its processor. It keeps and
+// reads less than a relay that runs alone. Reading so many frames of strangers takes a tenth of a
+// core.
+var ownRelay = relay.Limits{Bytes: 6 << 20, Reading: 2 << 20, Frames: 5000}
 
 func (s *Service) listenRelay(cfg *config.Config) error {
 	keys := believeOwn(ChainKeys(s.Nodes), heldKeys(s.Keys), secondWord(s.Nodes))
@@ -64,8 +61,7 @@ func (s *Service) listenRelay(cfg *config.Config) error {
 		return cfg.RelayUnproven.Allows(account, held(account))
 	}
 	r, listener, err := OpenRelay(cfg, relay.Options{Keys: keys, Known: held, Unproven: unproven, Logger: s.log,
-		PageRefused: func() { s.Agent.Metrics().PageRefused("relay") }, Limits: relay.Limits{Bytes: ownRelayBytes,
-			Frames: ownRelayFrames}})
+		PageRefused: func() { s.Agent.Metrics().PageRefused("relay") }, Limits: ownRelay})
 	if err != nil {
 		return &StepError{StepRelay, err}
 	}

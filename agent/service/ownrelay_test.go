@@ -227,7 +227,7 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// A stranger makes the relay in a wallet keep 16 MiB, and no more.
+// A stranger makes the relay in a wallet keep 6 MiB, and no more.
 func TestOwnRelayKeepsLittle(t *testing.T) {
 	h := newHome(t)
 	h.cfg.RelayListen = freeAddress(t)
@@ -252,7 +252,7 @@ func TestOwnRelayKeepsLittle(t *testing.T) {
 			break
 		}
 	}
-	if most := 16 << 20 / size; taken != most {
+	if most := 6 << 20 / size; taken != most {
 		t.Errorf("%d requests are kept, not %d", taken, most)
 	}
 	// Status says what was refused, and what to think of.

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -243,7 +244,7 @@ func (h *hostile) strangers(ctx context.Context) {
 }
 
 // atOwnRelay are strangers at the wallet's own relay: silent connections, requests that nobody
-// answers, registrations without a proof.
+// answers, registrations without a proof, frames that do not end.
 func (h *hostile) atOwnRelay(ctx context.Context) {
 	var working sync.WaitGroup
 	for range 100 {
@@ -266,7 +267,45 @@ func (h *hostile) atOwnRelay(ctx context.Context) {
 			})
 		})
 	}
+	for i := range h.strangersAtOwn() {
+		working.Go(func() { h.neverEnds(ctx, i) })
+	}
 	working.Wait()
+}
+
+// strangersAtOwn is how many connections send frames that do not end: nearly all that the relay has
+// places for, and a third of them in a short run.
+func (h *hostile) strangersAtOwn() int {
+	if *hostileTime < time.Minute {
+		return 300
+	}
+	return 880
+}
+
+// neverEnds is a stranger at the wallet's own relay who asks for small things of many accounts that
+// nobody answers, then begins a large frame and waits. When his connection ends he comes back.
+func (h *hostile) neverEnds(ctx context.Context, i int) {
+	for n := 0; ctx.Err() == nil; n++ {
+		conn, err := wire(ctx, h.own)
+		for j := 0; err == nil && j < 40; j++ {
+			err = conn.Write(ctx, websocket.MessageText, inJSON(map[string]any{"cmd": "sign_req",
+				"account": fmt.Sprintf("a%d-%d", i, j), "data": "small"}))
+			h.sent[atOwn].Add(1)
+		}
+		if err == nil {
+			var w io.Writer
+			if w, err = conn.Writer(ctx, websocket.MessageText); err == nil {
+				_, _ = w.Write(make([]byte, []int{60, 64, 600}[n%3]<<10))
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(5 * time.Second):
+		}
+		if conn != nil {
+			conn.CloseNow()
+		}
+	}
 }
 
 // honest is an app of another account that asks for something small now and then.

@@ -18,8 +18,9 @@ func (c *command) guardCommand() *cobra.Command {
 memo key, recovery account, proxy, power-down and its routes, withdrawals from
 savings. A change counts when two hosts of Hive API nodes say it, or the only
 one says it twice, and no transaction of this wallet did exactly that. The
-setting guard says what happens then: warn tells of it, lock also signs nothing
-of the account until a person accepts it, off does not look.`,
+setting guard says what happens then: warn tells of it, stop also signs nothing
+of the account until a person accepts it, lock also locks the whole wallet, as
+"pksa lock" does, off does not look.`,
 		c.guardList(), c.guardAccept())
 }
 

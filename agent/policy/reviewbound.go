@@ -104,8 +104,8 @@ func (b binding) countsRequestsOf() *limit {
 		return nil
 	}
 	for _, l := range b.limits {
-		if l.measure == measureRequests && l.overTime() && len(l.entries) == 1 && l.entries[0].name == b.entry.name &&
-			!b.entry.group && !l.ordered {
+		if l.measure == measureRequests && l.overTime() && !b.entry.group && !l.ordered &&
+			slices.ContainsFunc(l.entries, func(e opEntry) bool { return e.name == b.entry.name }) {
 			return l
 		}
 	}

@@ -14,6 +14,7 @@ import (
 var entryTraps = []func(*rule, *opEntry) string{
 	freeBeneficiaries, renounced, everyID, downvotes, neverPays, withOwner, withoutTakeover, withAnotherKey,
 	atAPoorPrice, anotherSigner, leastOnly, oneAssetPrice, atAnyTokenPrice, freeAgent, freeAgentFee, freeKeys,
+	freeSigningKey, mostDenied,
 	beyondAll,
 }
 

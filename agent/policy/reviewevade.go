@@ -5,6 +5,8 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+
+	"pksa/protocol/hive"
 )
 
 // prose are the fields in which an application writes for people: the same can be said in many
@@ -213,17 +215,60 @@ func narrows(m matcher) bool {
 	return !has(m, isNegation) && !mayTake(m, textValue("")) && !mayTake(m, textValue("#x"))
 }
 
-// oneWeight finds a rule that forbids a single weight.
+// amountsOfTokens are members by which games and side chains say how much.
+var amountsOfTokens = []string{"quantity", "amount", "qty"}
+
+// oneWeight finds a rule that forbids a single weight, or a single amount of tokens.
 func oneWeight(p *place) string {
 	e, ok := p.matcher.(equals)
-	if !ok || !p.evadable || p.shape == nil || !p.shape.percent || e.kind != isNumber || e.number.whole == "" ||
-		has(p.whole, isNegation) || p.name != p.field {
+	tokens := p.entry != nil && p.field == "json" &&
+		slices.Contains(amountsOfTokens, p.name[strings.LastIndex(p.name, ".")+1:])
+	if !ok || !p.evadable || !p.shape.percent && !tokens || e.kind != isNumber || e.number.whole == "" ||
+		has(p.whole, isNegation) || p.name != p.field && !tokens {
 		return ""
 	}
 	write := "min"
 	if e.number.negative {
 		write = "max"
 	}
-	return fmt.Sprintf("%s: in %s, one weight is evaded by a little more or less; write {%s: %s}", p.name,
+	return fmt.Sprintf("%s: in %s, one value is evaded by a little more or less; write {%s: %s}", p.name,
 		p.rule.section, write, p.node.Text)
+}
+
+// smallSymbol finds a token of Hive-Engine in small letters: all of its symbols are in large ones.
+func smallSymbol(p *place) string {
+	symbol := p.textOf()
+	if symbol == "" || p.entry == nil || p.entry.name != "custom_json" || p.field != "json" ||
+		p.name[strings.LastIndex(p.name, ".")+1:] != "symbol" || strings.ToUpper(symbol) == symbol ||
+		isWord(symbol, wordsForAll) || isWord(symbol, wordsForNothing) || p.namesList(symbol) {
+		return ""
+	}
+	if id := p.entry.test("id"); id != nil && !takes(id, textValue("ssc-mainnet-hive")) {
+		return ""
+	}
+	return fmt.Sprintf("%s: the symbols of Hive-Engine have large letters, and letters are compared as they are; "+
+		"write %s", p.name, strings.ToUpper(symbol))
+}
+
+// leastDenied is from where on it is no dust that a rule denies, in thousandths.
+const leastDenied = 1000
+
+// mostDenied finds a rule that denies amounts up to some, where larger ones go through.
+func mostDenied(r *rule, e *opEntry) string {
+	d, ok := hive.DefinitionOf(e.name)
+	if !ok || r.section != denySection || r.observe {
+		return ""
+	}
+	for _, cost := range d.Spends {
+		all, ok := e.test(cost.Field).(allOf)
+		if !ok || len(all) != 1 {
+			continue
+		}
+		if most, ok := all[0].(bound); ok && most.upper && most.limit.kind == isAsset &&
+			most.limit.asset.Amount >= leastDenied && most.limit.asset.Symbol != hive.VESTS {
+			return fmt.Sprintf("%s: in deny, max denies up to %s, and lets every larger amount through; write min to "+
+				"deny more than that", e.name, most.limit.asset)
+		}
+	}
+	return ""
 }

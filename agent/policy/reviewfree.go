@@ -70,6 +70,16 @@ func freeKeys(r *rule, e *opEntry) string {
 		"or which keys they may have", e.name, strings.Join(free, ", "), strings.Join(write, ", "))
 }
 
+// freeSigningKey finds a rule that lets the application hand a witness to another signing key, and
+// does not seem to mean that.
+func freeSigningKey(r *rule, e *opEntry) string {
+	if r.section != allowSection || e.name != "witness_update" || e.test("block_signing_key") != nil {
+		return ""
+	}
+	return "witness_update sets the signing key every time, so the app can hand the witness to another one; say " +
+		"which, such as block_signing_key: STM…"
+}
+
 // aKeyOfNobody is a public key that no rule names.
 const aKeyOfNobody = "STM1111111111111111111111111111111114T1Anm"
 
@@ -86,11 +96,24 @@ func (e *opEntry) letsKey(field string) bool {
 	if field == "memo_key" {
 		return takes(m, textValue(aKeyOfNobody))
 	}
-	stranger := pairValue(aKeyOfNobody, 1)
-	named := value{kind: isList, items: []value{stranger}}
-	return takes(m, mapValue(map[string]value{"weight_threshold": countValue(1), "account_auths": {kind: isList},
-		"key_auths": named}))
+	// Of the rest of an authority it is not asked what the test says.
+	rest := value{kind: isUnreadable}
+	for n := 1; n <= mostHolders; n++ {
+		keys := value{kind: isList, items: slices.Repeat([]value{pairValue(aKeyOfNobody, 1)}, n)}
+		accounts := value{kind: isList, items: slices.Repeat([]value{pairValue(unknownText, 1)}, n)}
+		if mayTake(m, authorityOf(rest, accounts, rest)) || mayTake(m, authorityOf(rest, rest, keys)) {
+			return true
+		}
+	}
+	return false
 }
+
+func authorityOf(threshold, accounts, keys value) value {
+	return mapValue(map[string]value{"weight_threshold": threshold, "account_auths": accounts, "key_auths": keys})
+}
+
+// mostHolders is how many keys, or accounts, of an authority are tried.
+const mostHolders = 3
 
 // moreThanAll is more than there will ever be of an asset, in whole units: a bound above it bounds
 // nothing.

@@ -136,7 +136,7 @@ func (e *opEntry) anyAmount() string {
 		if !e.testsWithin(cost.Field, anyMost) {
 			return cost.Field
 		}
-		if cost.Times != "" && e.test(cost.Times) == nil {
+		if cost.Times != "" && takes(e.testOf(cost.Times), countValue(1<<16-1)) {
 			return cost.Times
 		}
 	}

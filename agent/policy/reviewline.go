@@ -17,6 +17,26 @@ func (m pattern) takesLines() bool {
 		m.takesCharacters() && !m.takesAll()
 }
 
+// everyTextTogether finds a list of patterns of which each text fits one.
+func everyTextTogether(p *place) string {
+	wanted := wantedPatterns(p.whole)
+	if _, isList := p.whole.(oneOf); !isList || !p.first || len(wanted) < 2 || has(p.whole, isWild) ||
+		oneIsEnough(p) != "" || p.shape.kind == anAccount {
+		return ""
+	}
+	refuses := func(text string) bool { return !takes(p.whole, textValue(text)) }
+	for ch := ' '; ch <= '~'; ch++ {
+		if refuses(string(ch)+"7") || refuses("7"+string(ch)) {
+			return ""
+		}
+	}
+	if slices.ContainsFunc(lines, refuses) {
+		return ""
+	}
+	return fmt.Sprintf("%s: of a list one test is enough, and every line fits one of these patterns; put both into "+
+		"one map if all are to fit, or leave %s out if it may be anything", p.name, p.name)
+}
+
 // everyLine finds a pattern that takes all that fits one line.
 func everyLine(p *place) string {
 	m, ok := p.matcher.(pattern)

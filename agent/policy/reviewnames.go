@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"regexp/syntax"
 	"slices"
 )
 
@@ -63,14 +64,58 @@ func widelyNamed(p *place) string {
 		most = max(most, taken(p.whole, names))
 	}
 	switch {
-	case p.getsPaid() && most > fewByChance:
-		return fmt.Sprintf("%s: this takes nearly every account with a name of such a form, and anybody can create "+
+	case p.getsPaid() && (most > fewByChance || p.manyNames()):
+		return fmt.Sprintf("%s: this takes every account with a name of such a form, and anybody can create "+
 			"one; name the accounts", p.name)
 	case most >= len(letters)/2:
 		return fmt.Sprintf("%s: this takes nearly every account with a name of such a form, so it keeps nobody out; "+
 			"name the accounts, or leave %s out if it may be anybody", p.name, p.field)
 	}
 	return ""
+}
+
+// fewNames is how many names somebody may have looked at, one by one.
+const fewNames = 40
+
+// manyNames reports whether a pattern takes more names than that.
+func (p *place) manyNames() bool {
+	return slices.ContainsFunc(wantedPatterns(p.whole), func(m pattern) bool {
+		re := m.written()
+		return re != nil && howMany(re) > fewNames
+	})
+}
+
+// howMany returns how many texts an expression takes, and no more than fewNames+1.
+func howMany(re *syntax.Regexp) (n int) {
+	n = 1
+	switch re.Op {
+	case syntax.OpStar, syntax.OpPlus, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return fewNames + 1
+	case syntax.OpCharClass:
+		n = 0
+		for i := 0; i < len(re.Rune); i += 2 {
+			n += int(re.Rune[i+1]-re.Rune[i]) + 1
+		}
+	case syntax.OpQuest:
+		n = 1 + howMany(re.Sub[0])
+	case syntax.OpRepeat:
+		for range re.Max {
+			n = min(n*howMany(re.Sub[0]), fewNames+1)
+		}
+		if re.Max < 0 {
+			n = fewNames + 1
+		}
+	case syntax.OpAlternate:
+		n = 0
+		for _, one := range re.Sub {
+			n += howMany(one)
+		}
+	default:
+		for _, one := range re.Sub {
+			n = min(n*howMany(one), fewNames+1)
+		}
+	}
+	return min(n, fewNames+1)
 }
 
 // patterned reports whether the test wants a pattern, of which nothing else is said.

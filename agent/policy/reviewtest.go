@@ -19,6 +19,7 @@ var testTraps = []func(*place) string{
 	oneIsEnough, plainMemo, percentInJSON,
 	comparedWithItself, comparedWithFree, widelyNamed, someNamesOnly, everyLine,
 	inCapitals, fewTexts, besideText, oneWeight,
+	everyTextTogether, smallSymbol,
 }
 
 // reviewTests warns about tests of fields and texts that are no errors and say something else than

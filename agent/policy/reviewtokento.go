@@ -35,7 +35,7 @@ func (e *opEntry) allOf(move tokenMove) bool {
 
 // lettingStrangers reports whether somebody whom no rule names may get what the entry moves.
 func (r *rule) lettingStrangers(e *opEntry, move tokenMove, rules []*rule) bool {
-	return slices.ContainsFunc(strangers, func(name string) bool {
+	return slices.ContainsFunc(append(slices.Clone(strangers), "hive:zqxyk"), func(name string) bool {
 		return e.mayMove(move, inJSON(name)) && !r.keptFromStranger(name, move, rules)
 	})
 }

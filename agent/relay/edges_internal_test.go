@@ -5,8 +5,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"pksa/protocol/hive"
 )
 
 // A connection is read while it has left fewer replies unread than it may: one that serves accounts
@@ -16,9 +14,9 @@ func TestRepliesAtTheBound(t *testing.T) {
 		for owed, waits := range map[int]bool{9: false, 10: true, 11: true} {
 			synctest.Test(t, func(t *testing.T) {
 				s := &socket{relay: &Relay{options: Options{Limits: Limits{Replies: 80}}}, room: make(chan struct{}, 1),
-					owed: owed, accounts: map[hive.AccountName]struct{}{}}
+					owed: owed}
 				if wallet {
-					s.accounts["alice"] = struct{}{}
+					s.wallet.Store(true)
 					s.owed += 70
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)

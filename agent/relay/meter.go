@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pksa/protocol/frames"
@@ -116,9 +117,7 @@ type meter struct {
 	alone   pace   // of this connection
 	once    sync.Once
 	ended   chan struct{}
-
-	mu     sync.Mutex
-	socket *socket // nil until it is made
+	socket  atomic.Pointer[socket] // nil until it is made
 }
 
 // Read reads some bytes of a few frames, once they have their turn.
@@ -145,21 +144,8 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, m.wait(begun, n) // an error of the connection comes again
 }
 
-func (m *meter) who() *socket {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.socket
-}
-
-// isOf sets whose connection it is.
-func (m *meter) isOf(s *socket) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.socket = s
-}
-
 func (m *meter) step() int {
-	if s := m.who(); m.relay.options.Limits.Frames > 0 && (s == nil || !s.own.Load() && !s.trusted.Load()) {
+	if s := m.socket.Load(); m.relay.options.Limits.Frames > 0 && (s == nil || !s.own.Load() && !s.trusted.Load()) {
 		return 1
 	}
 	return stepOfMany
@@ -168,7 +154,7 @@ func (m *meter) step() int {
 // wait waits for the turn of so many frames, with so many bytes: by the pace of the connection
 // first, so that whoever sends most waits without a place before others.
 func (m *meter) wait(begun, bytes int) error {
-	s, limits := m.who(), m.relay.options.Limits
+	s, limits := m.socket.Load(), m.relay.options.Limits
 	units := float64(begun) + float64(bytes)/bytesOfFrame
 	rate, all, every := limits.AppFrames, &m.relay.paces.strangers, limits.Frames
 	if s != nil {

@@ -159,6 +159,7 @@ func (s *socket) enroll(name hive.AccountName, proves bool) (refusal string) {
 	}
 	a.wallets[s] = struct{}{}
 	s.accounts[name] = struct{}{}
+	s.wallet.Store(true)
 	r.registered++
 	r.counters.Registered++
 	// Under the lock, so that no request that comes now can overtake the acknowledgement, or be

@@ -108,7 +108,7 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	ctx, drop := context.WithCancelCause(context.WithoutCancel(req.Context()))
 	s := newSocket(ctx, r, conn, drop)
 	s.lastPing, s.from = lastPing, upgraded.from
-	upgraded.meter.isOf(s)
+	upgraded.meter.socket.Store(s)
 	// On a goroutine of its own, so that the server lets go of the request: its headers take 16
 	// times their bytes, and a deep stack.
 	go r.attend(ctx, s, strings.Clone(req.RemoteAddr))

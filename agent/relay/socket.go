@@ -37,6 +37,7 @@ type socket struct {
 	drop    context.CancelCauseFunc
 	writer  func()         // writeLoop, with the context of the connection
 	tasks   sync.WaitGroup // begun only while not ended
+	wallet  atomic.Bool    // it has registered an account
 	trusted atomic.Bool    // a wallet that is own has answered it
 	own     atomic.Bool    // it has registered an account of Options.Known
 
@@ -175,11 +176,7 @@ func (s *socket) frameRate() int {
 	return s.relay.options.Limits.AppFrames
 }
 
-func (s *socket) isWallet() bool {
-	s.relay.mu.Lock()
-	defer s.relay.mu.Unlock()
-	return len(s.accounts) > 0
-}
+func (s *socket) isWallet() bool { return s.wallet.Load() }
 
 // read returns one frame. The caller calls release when the frame is no longer needed.
 func (s *socket) read(ctx context.Context) (kind websocket.MessageType, frame []byte, release func(), err error) {

@@ -26,21 +26,33 @@ limits:
   - {name: votes an hour, apps: any, operations: [vote], count: 1 per 1h, mode: observe}
 `
 
-// trail reads back what the agent recorded.
-func (w *world) requests() []audit.Request {
-	w.t.Helper()
-	var records []audit.Record
-	for q := (audit.Query{Limit: 3}); ; {
+// source reads back what the agent recorded.
+func (w *world) source(q audit.Query, use func(*audit.Record) error) error {
+	for q.Limit = 3; ; {
 		params, _ := json.Marshal(q)
 		result, err := w.agent.Methods()[agent.MethodAuditPage](w.t.Context(), params)
 		if err != nil {
-			w.t.Fatal(err)
+			return err
 		}
 		page := result.(audit.Page)
-		records = append(records, page.Records...)
-		if q.From = page.Next; page.End {
-			break
+		for _, r := range page.Records {
+			if err := use(&r); err != nil {
+				return err
+			}
 		}
+		if q.From = page.Next; page.End {
+			return nil
+		}
+	}
+}
+
+// requests reads back the requests that the agent recorded.
+func (w *world) requests() []audit.Request {
+	w.t.Helper()
+	var records []audit.Record
+	err := w.source(audit.Query{}, func(r *audit.Record) error { records = append(records, *r); return nil })
+	if err != nil {
+		w.t.Fatal(err)
 	}
 	trail, err := audit.ReadTrail(records, hive.Mainnet)
 	if err != nil {
@@ -56,6 +68,16 @@ func compiled(t *testing.T, src string) *policy.Policy {
 		t.Fatal(problems)
 	}
 	return p
+}
+
+// replay judges what was recorded by another policy.
+func (w *world) replay(src string) audit.Replayed {
+	w.t.Helper()
+	r, err := audit.Replay(w.source, compiled(w.t, src), hive.Mainnet)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
 }
 
 // changes writes a replay in one line a change.
@@ -107,7 +129,7 @@ func TestReplay(t *testing.T) {
 		ask("decrypt", true, err)
 
 		trail := w.requests()
-		same := audit.Replay(compiled(t, trailPolicy), trail)
+		same := w.replay(trailPolicy)
 		if same.Requests != 10 || same.Same != 10 || same.Undecided != 1 || same.Lacking != 0 ||
 			len(same.Changes) != 0 {
 			t.Errorf("by the same policy: %+v", same)
@@ -116,19 +138,21 @@ func TestReplay(t *testing.T) {
 			t.Errorf("observed: %+v, then %+v; the login: %+v", trail[1].Observed, trail[2].Observed, trail[0].Request)
 		}
 		enforced := strings.Replace(trailPolicy, ", mode: observe", "", 1)
-		if got := changes(audit.Replay(compiled(t, enforced), trail)); got != "vote allow→deny limit" {
+		if got := changes(w.replay(enforced)); got != "vote allow→deny limit" {
 			t.Errorf("with what was observed in force: %s", got)
 		}
 		wide := strings.Replace(trailPolicy, "[transfer: {to: bob}]", "[transfer]", 1)
 		// With 0.1 more spent, the rest is too much.
-		if got := changes(audit.Replay(compiled(t, wide),
-			trail)); got != "transfer deny→allow ; transfer allow→deny limit" {
+		if got := changes(w.replay(wide)); got != "transfer deny→allow ; transfer allow→deny limit" {
 			t.Errorf("with a wider rule: %s", got)
 		}
 		for _, r := range trail {
 			if r.Admitted && len(r.Charges) == 1 && r.Charges[0].Limit == "spent" {
-				used := audit.BookBefore(trail, r.Number).Used(policy.Counter{Limit: "spent", Unit: "HBD"},
-					24*time.Hour, r.Time)
+				past, err := audit.BookBefore(w.source, &r, compiled(t, trailPolicy).Windows(), hive.Mainnet)
+				if err != nil {
+					t.Fatal(err)
+				}
+				used := past.Book.Used(policy.Counter{Limit: "spent", Unit: "HBD"}, 24*time.Hour, r.Time)
 				if want := map[string]string{"1.500": "0",
 					"0.500": "3/2"}; want[r.Request.Ops[0].Spend()[0].String()[:5]] != used.RatString() {
 					t.Errorf("before %v: %s", r.Request.Ops[0], used.RatString())
@@ -154,7 +178,7 @@ func TestReplayOfAsking(t *testing.T) {
 			trail[0].Admitted || !trail[2].Admitted {
 			t.Fatalf("%+v", trail)
 		}
-		if got := changes(audit.Replay(compiled(t, askVotes), trail)); got != "vote ask→deny limit" {
+		if got := changes(w.replay(askVotes)); got != "vote ask→deny limit" {
 			t.Errorf("with room for one: %s", got)
 		}
 	})

@@ -343,11 +343,7 @@ func TestReplayLeavesOutWhatWasCut(t *testing.T) {
 		records = append(records, audit.Record{Number: uint64(i + 1), Time: at, Type: "request", Verdict: "denied",
 			Content: refused().Encode(audit.NewDraft(w, false), 1, false)})
 	}
-	trail, err := audit.ReadTrail(records, hive.Mainnet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r := audit.Replay(compiled(t, oneVote), trail); r.Requests != 1 || r.Lacking != 2 || r.Cut != 2 {
+	if r := replayed(t, oneVote, records...); r.Requests != 1 || r.Lacking != 2 || r.Cut != 2 {
 		t.Errorf("replayed: %+v", r)
 	}
 	if !records[1].Cut() || records[0].Cut() {

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"pksa/agent/ledger"
+	"pksa/agent/policy"
+	"pksa/protocol/hive"
 )
 
 // Window is what a page of the newest records reads at a time.
@@ -22,3 +24,15 @@ func Seen(ctx context.Context, l *ledger.Ledger, q Query) (seen int, err error) 
 
 // AppendLower is what a search compares texts by.
 var AppendLower = appendLower
+
+// ReplayWith is [Replay] with other bounds.
+func ReplayWith(read Source, p *policy.Policy, n *hive.Network, changes, declined int) (Replayed, error) {
+	r := replay{policy: p, windows: p.Windows(), mostChanges: changes, mostDeclined: declined}
+	return r.run(read, n)
+}
+
+// The bounds of [Replay].
+const (
+	MostChanges  = mostChanges
+	MostDeclined = mostDeclined
+)

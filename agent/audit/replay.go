@@ -1,11 +1,12 @@
 package audit
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
+	"pksa/agent/ledger"
 	"pksa/agent/policy"
+	"pksa/protocol/hive"
 )
 
 // Change is a request that the new policy decides differently.
@@ -27,48 +28,126 @@ type Change struct {
 type Replayed struct {
 	Requests  int      `json:"requests"` // that were judged again
 	Same      int      `json:"same"`
-	Undecided int      `json:"undecided"` // refused before a policy was asked, then and now
-	Lacking   int      `json:"lacking"`   // of which the trail does not hold enough
-	Cut       int      `json:"cut"`       // of these, those that were cut when they were recorded
-	Summed    int      `json:"summed"`    // denied, and in sums of denied requests only
-	Changes   []Change `json:"changes"`
+	Undecided int      `json:"undecided"`  // refused before a policy was asked, then and now
+	Lacking   int      `json:"lacking"`    // of which the trail does not hold enough
+	Cut       int      `json:"cut"`        // of these, those that were cut when they were recorded
+	Summed    int      `json:"summed"`     // denied, and in sums of denied requests only
+	Unknown   int      `json:"unknown"`    // answers of persons that were not remembered: they count as yes
+	Turns     []Turn   `json:"turns"`      // all changes, counted
+	NotListed int      `json:"not_listed"` // changes that do not stand in the list
+	Changes   []Change `json:"changes"`    // the first of them
 }
 
-// Replay judges the requests of the trail by another policy, each at its time. The limits count
-// what this policy admits. Where it asks and a person was asked then, that answer holds again;
-// where nobody was asked, the answer is yes, so that limits are as full as they can get. What could
-// not be carried out then, because a key or a node was missing, is not charged.
-func Replay(p *policy.Policy, trail []Request) Replayed {
-	var out Replayed
-	out.Changes = []Change{} // a list in JSON, too
-	var book policy.Book
-	for _, t := range trail {
-		switch {
-		case t.Summed > 0:
-			out.Summed += t.Summed
-			continue
-		case t.Undecided:
-			out.Undecided++
-			continue
-		case t.Request == nil:
-			out.Lacking++
-			if t.Cut {
-				out.Cut++
-			}
-			continue
-		}
-		out.Requests++
-		d := p.Decide(t.Request, &book, t.Time)
-		if d.Verdict == t.Was {
-			out.Same++
-		} else {
-			out.Changes = append(out.Changes, t.change(d))
-		}
-		if t.doable() {
-			book.Add(t.Time, t.charges(p, &book, d))
-		}
+// Turn counts the requests that were decided one way and are now decided another.
+type Turn struct {
+	Was      policy.Verdict `json:"was"`
+	Now      policy.Verdict `json:"now"`
+	Requests int            `json:"requests"`
+}
+
+const (
+	// mostChanges is how many changes a replay lists.
+	mostChanges = 10_000
+	// mostDeclined is of how many requests a replay remembers that a person declined.
+	mostDeclined = 1_000_000
+)
+
+// Replay judges the requests of a trail by another policy, each at its time. The limits count what
+// this policy admits. Where it asks and a person was asked then, that answer holds again; where
+// nobody was asked, the answer is yes, so that limits are as full as they can get. What could not
+// be carried out then, because a key or a node was missing, is not charged.
+//
+// It reads the trail twice, so that it need not hold a request until the record of the answer
+// comes: first the answers, of which it holds the numbers of declined requests, then one request at
+// a time.
+func Replay(read Source, p *policy.Policy, n *hive.Network) (Replayed, error) {
+	r := replay{policy: p, windows: p.Windows(), mostChanges: mostChanges, mostDeclined: mostDeclined}
+	return r.run(read, n)
+}
+
+type replay struct {
+	policy   *policy.Policy
+	windows  map[string]time.Duration
+	book     policy.Book
+	kept     time.Time // when the book last dropped what is old
+	declined []uint64  // sorted, once all are there
+	out      Replayed
+
+	mostChanges, mostDeclined int
+}
+
+func (r *replay) run(read Source, n *hive.Network) (Replayed, error) {
+	r.out.Changes, r.out.Turns = []Change{}, []Turn{} // lists in JSON, too
+	answers := Query{Filter: Filter{Kind: recordTypes[ledger.RecordDecided]}}
+	if err := read(answers, r.answer); err != nil {
+		return r.out, err
 	}
-	return out
+	slices.Sort(r.declined)
+	err := EachRequest(read, Query{}, n, func(t *Request) error { r.judge(t); return nil })
+	return r.out, err
+}
+
+// answer remembers a person's no.
+func (r *replay) answer(record *Record) error {
+	d, err := decisionOf(record)
+	switch {
+	case err != nil || d == nil || d.Approved:
+		return err
+	case len(r.declined) >= r.mostDeclined:
+		r.out.Unknown++
+		return nil
+	}
+	r.declined = append(r.declined, record.Request)
+	return nil
+}
+
+func (r *replay) judge(t *Request) {
+	switch {
+	case t.Summed > 0:
+		r.out.Summed += t.Summed
+		return
+	case t.Undecided:
+		r.out.Undecided++
+		return
+	case t.Request == nil:
+		r.out.Lacking++
+		if t.Cut {
+			r.out.Cut++
+		}
+		return
+	}
+	if _, no := slices.BinarySearch(r.declined, t.Number); no {
+		t.Person = Declined
+	}
+	if t.Time.Sub(r.kept) >= time.Hour { // as the agent does, so that a long trail takes no more memory
+		r.book.Keep(r.windows, t.Time)
+		r.kept = t.Time
+	}
+	r.out.Requests++
+	d := r.policy.Decide(t.Request, &r.book, t.Time)
+	if d.Verdict == t.Was {
+		r.out.Same++
+	} else {
+		r.change(t, d)
+	}
+	if t.doable() {
+		r.book.Add(t.Time, t.charges(r.policy, &r.book, d))
+	}
+}
+
+// change counts a change, and lists it if there is room.
+func (r *replay) change(t *Request, d policy.Decision) {
+	i := slices.IndexFunc(r.out.Turns, func(turn Turn) bool { return turn.Was == t.Was && turn.Now == d.Verdict })
+	if i < 0 {
+		i = len(r.out.Turns)
+		r.out.Turns = append(r.out.Turns, Turn{Was: t.Was, Now: d.Verdict})
+	}
+	r.out.Turns[i].Requests++
+	if len(r.out.Changes) >= r.mostChanges {
+		r.out.NotListed++
+		return
+	}
+	r.out.Changes = append(r.out.Changes, t.change(d))
 }
 
 // doable reports false for what the policy allowed and could not be carried out.
@@ -108,18 +187,4 @@ func what(q *policy.Request) string {
 		text += ", " + op.Name()
 	}
 	return text
-}
-
-// byCharge returns the admitted requests in the order in which they were charged.
-func byCharge(trail []Request) []Request {
-	var admitted []Request
-	for _, t := range trail {
-		if t.Admitted {
-			admitted = append(admitted, t)
-		}
-	}
-	slices.SortStableFunc(admitted, func(a, b Request) int {
-		return cmp.Or(a.Charged.Compare(b.Charged), cmp.Compare(a.Number, b.Number))
-	})
-	return admitted
 }

@@ -29,27 +29,45 @@ func changes(r audit.Replayed) string {
 	return strings.Join(lines, "; ")
 }
 
-// made is a trail of votes, each charged by a limit of one an hour.
-func made(admitted ...bool) []audit.Request {
-	op, err := hive.Mainnet.ParseOperation([]byte(`["vote",{"voter":"alice","author":"bob","permlink":"p",` +
-		`"weight":1}]`))
-	if err != nil {
-		panic(err)
+// sourceOf is a trail of a few records.
+func sourceOf(records ...audit.Record) audit.Source {
+	return func(_ audit.Query, use func(*audit.Record) error) error {
+		for _, r := range records {
+			if err := use(&r); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	at := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	var trail []audit.Request
+}
+
+var madeAt = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// made is a trail of votes, each charged by a limit of one an hour if it was admitted. Others were
+// allowed, and could not be carried out.
+func made(admitted ...bool) []audit.Record {
+	var trail []audit.Record
 	for i, yes := range admitted {
-		r := audit.Request{
-			Number: uint64(i + 1), Time: at, Was: policy.Allow, Admitted: yes,
-			Request: &policy.Request{Kind: policy.Sign, Account: "alice", App: "app", Role: hive.Posting,
-				Broadcast: true, Ops: []hive.Operation{op}},
-		}
+		r := audit.Record{Number: uint64(i + 1), Time: madeAt, Type: "request", Verdict: "denied"}
+		content := audit.Content{Result: "failed", Code: audit.CodeUnavailable}
 		if yes {
-			r.Charged, r.Charges = at, []policy.Charge{{Limit: "few", Unit: "count", Amount: "1"}}
+			r.Verdict, content.Result, content.Code = "admitted", "admitted", ""
+			content.Cost = []policy.Charge{{Limit: "few", Unit: "count", Amount: "1"}}
 		}
+		r.Content = content.Encode(audit.NewDraft(signing(ballot(i)), true), 0, true)
 		trail = append(trail, r)
 	}
 	return trail
+}
+
+// replayed judges a trail by another policy.
+func replayed(t *testing.T, src string, trail ...audit.Record) audit.Replayed {
+	t.Helper()
+	r, err := audit.Replay(sourceOf(trail...), compiled(t, src), hive.Mainnet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 const oneVote = `version: 1
@@ -59,10 +77,10 @@ limits: [{name: few, apps: any, operations: [vote], count: 1 per 1h}]
 
 // What was allowed and could not be done was not charged, and is not in a replay.
 func TestReplayChargesWhatWasDone(t *testing.T) {
-	if r := audit.Replay(compiled(t, oneVote), made(false, true)); r.Same != 2 {
+	if r := replayed(t, oneVote, made(false, true)...); r.Same != 2 {
 		t.Errorf("the first was not done, and there is no room for the second: %+v", r)
 	}
-	r := audit.Replay(compiled(t, oneVote), made(true, true))
+	r := replayed(t, oneVote, made(true, true)...)
 	if r.Same != 1 || changes(r) != "vote allow→deny limit" {
 		t.Errorf("two were done: %+v", r)
 	}
@@ -72,8 +90,12 @@ func TestReplayChargesWhatWasDone(t *testing.T) {
 func TestBookBeforeWithinAnInstant(t *testing.T) {
 	trail := made(true, true, true)
 	for i, want := range []string{"0", "1", "2"} {
-		used := audit.BookBefore(trail, uint64(i+1)).Used(policy.Counter{Limit: "few", Unit: "count"}, time.Hour,
-			trail[0].Time)
+		past, err := audit.BookBefore(sourceOf(trail...), &audit.Request{Number: uint64(i + 1), Time: madeAt},
+			map[string]time.Duration{"few": time.Hour}, hive.Mainnet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		used := past.Book.Used(policy.Counter{Limit: "few", Unit: "count"}, time.Hour, madeAt)
 		if used.RatString() != want {
 			t.Errorf("before record %d: %s, want %s", i+1, used.RatString(), want)
 		}

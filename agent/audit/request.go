@@ -55,36 +55,84 @@ func (r *Record) OfRequest() bool {
 		r.Type == recordTypes[ledger.RecordDecided])
 }
 
-// ReadTrail returns the requests among records of the audit trail, in their order.
+// ReadTrail returns the requests among records of the audit trail, in their order, with what was
+// decided about them in those records. It is for a few records: a trail may be larger than memory,
+// and is read by [Replay], [BookBefore] and [EachRequest].
 func ReadTrail(records []Record, n *hive.Network) ([]Request, error) {
 	var all []Request
 	byNumber := map[uint64]int{}
 	for _, r := range records {
-		if d, ok := r.Denials(); ok && d.Requests > 0 {
-			all = append(all, Request{Number: r.Number, Time: r.Time, App: r.App, Summed: d.Requests, Undecided: true,
-				Lacking: "it is the sum of denied requests, of which nothing else is kept"})
-			continue
+		d, err := decisionOf(&r)
+		if err != nil {
+			return nil, err
 		}
-		if !r.OfRequest() {
-			continue
+		if i, ok := byNumber[r.Request]; ok && d != nil {
+			all[i].decided(&r, d)
 		}
-		var content Content
-		if err := json.Unmarshal(r.Content, &content); err != nil {
-			return nil, fmt.Errorf("record %d of the audit trail: %w", r.Number, err)
+		t, err := judgedOf(&r, n)
+		if err != nil {
+			return nil, err
 		}
-		if r.Type == recordTypes[ledger.RecordDecided] {
-			if i, ok := byNumber[r.Request]; ok {
-				all[i].decided(r, &content)
-			}
-			continue
+		if t != nil {
+			byNumber[r.Number] = len(all)
+			all = append(all, *t)
 		}
-		byNumber[r.Number] = len(all)
-		all = append(all, requestOf(r, &content, n))
 	}
 	return all, nil
 }
 
-func requestOf(r Record, content *Content, n *hive.Network) Request {
+// Source reads the records of a trail that a query picks, in their order, and hands each to use,
+// whose error ends it and is returned. It may hand over more than was asked for. Who reads twice
+// gets the same records, and those that were written meanwhile or none of them.
+type Source func(q Query, use func(*Record) error) error
+
+// EachRequest hands each request of a trail to use, in their order, as it was first judged,
+// whatever a person decided later. It holds one record at a time.
+func EachRequest(read Source, q Query, n *hive.Network, use func(*Request) error) error {
+	return read(q, func(r *Record) error {
+		t, err := judgedOf(r, n)
+		if err != nil || t == nil {
+			return err
+		}
+		return use(t)
+	})
+}
+
+// judgedOf returns the request, or the sum of requests, that a record tells of; nil if it tells of
+// none.
+func judgedOf(r *Record, n *hive.Network) (*Request, error) {
+	if d, ok := r.Denials(); ok && d.Requests > 0 {
+		return &Request{Number: r.Number, Time: r.Time, App: r.App, Summed: d.Requests, Undecided: true,
+			Lacking: "it is the sum of denied requests, of which nothing else is kept"}, nil
+	}
+	if !r.OfRequest() || r.Type == recordTypes[ledger.RecordDecided] {
+		return nil, nil
+	}
+	content, err := r.content()
+	if err != nil {
+		return nil, err
+	}
+	t := requestOf(r, content, n)
+	return &t, nil
+}
+
+// decisionOf returns the content of a record of what a person decided, nil of any other.
+func decisionOf(r *Record) (*Content, error) {
+	if !r.OfRequest() || r.Type != recordTypes[ledger.RecordDecided] {
+		return nil, nil
+	}
+	return r.content()
+}
+
+func (r *Record) content() (*Content, error) {
+	var content Content
+	if err := json.Unmarshal(r.Content, &content); err != nil {
+		return nil, fmt.Errorf("record %d of the audit trail: %w", r.Number, err)
+	}
+	return &content, nil
+}
+
+func requestOf(r *Record, content *Content, n *hive.Network) Request {
 	t := Request{
 		Number: r.Number, Time: r.Time, App: content.App, Code: content.Code, Reason: content.Reason,
 		Rules:  content.Rules,
@@ -141,7 +189,7 @@ func (t *Request) refused(content *Content) {
 	}
 }
 
-func (t *Request) decided(r Record, content *Content) {
+func (t *Request) decided(r *Record, content *Content) {
 	_ = content.Unpack() // its cost; the request itself is that of the first record
 	t.Person = Declined
 	if content.Approved {
@@ -152,21 +200,60 @@ func (t *Request) decided(r Record, content *Content) {
 	}
 }
 
-// BookBefore returns the counters as they were before a request of the trail, as far back as the
-// trail goes.
-func BookBefore(trail []Request, number uint64) *policy.Book {
-	book := new(policy.Book)
-	at := time.Time{}
-	for _, t := range trail {
-		if t.Number == number {
-			at = t.Time
+// Past is what the trail says of the time before a request.
+type Past struct {
+	Book   *policy.Book // what was charged
+	Cut    int          // requests that were cut when they were recorded
+	Summed int          // denied requests that stand in sums only
+}
+
+// BookBefore returns the counters as they were before a request of the trail. windows are those of
+// the policy that is asked about, as [policy.Policy.Windows] says: what was charged before the
+// longest of them is not read. It holds one record at a time.
+func BookBefore(read Source, t *Request, windows map[string]time.Duration, n *hive.Network) (Past, error) {
+	past := Past{Book: new(policy.Book)}
+	past.Book.Keep(windows, t.Time)
+	charged := 0
+	q := Query{To: t.Number}
+	q.Since = t.Time.Add(-reach(windows))
+	// What is charged to a request that waited for a person stands in the record of the decision.
+	err := read(q, func(r *Record) error {
+		if r.Number >= t.Number {
+			return nil
 		}
-	}
-	// A request that waited for a person may be charged after later requests.
-	for _, t := range byCharge(trail) {
-		if t.Number != number && !t.Charged.After(at) && (t.Number < number || t.Charged.Before(at)) {
-			book.Add(t.Charged, t.Charges)
+		d, err := decisionOf(r)
+		if err != nil {
+			return err
 		}
+		other := new(Request)
+		if d != nil {
+			other.decided(r, d)
+		} else if other, err = judgedOf(r, n); err != nil || other == nil {
+			return err
+		}
+		if past.Summed += other.Summed; other.Cut {
+			past.Cut++
+		}
+		if other.Admitted && !other.Charged.After(t.Time) {
+			past.Book.Fill(other.Charged, other.Charges)
+			if charged++; charged%keepAfter == 0 {
+				past.Book.Keep(windows, t.Time)
+			}
+		}
+		return nil
+	})
+	return past, err
+}
+
+// keepAfter is after how many admissions a book drops what no window can hold.
+const keepAfter = 4096
+
+// reach returns how far back a charge may count: the longest window, what a slice may leave it
+// late, and a day.
+func reach(windows map[string]time.Duration) time.Duration {
+	longest := time.Duration(0)
+	for _, w := range windows {
+		longest = max(longest, w)
 	}
-	return book
+	return longest + longest/8 + 24*time.Hour
 }

@@ -22,15 +22,16 @@ type Seen struct {
 // Suggest writes the narrowest policy that allows what was seen: a file that compiles, with a rule
 // for each app, account, key and operation, every field held to the values that were seen, and
 // limits of what was spent in 24 hours. Where a field took many values it is left free, and a
-// comment says so; challenges of many texts are left out. It is a draft for a person, who knows
-// which of what was seen is to happen again. What cannot be suggested stands in comments at the
-// end.
+// comment says so; challenges of many texts are left out, and of many rules those that were seen
+// least. It is a draft for a person, who knows which of what was seen is to happen again. What
+// cannot be suggested stands in comments at the end.
 func Suggest(seen []Seen) string {
-	w := suggester{groups: map[string]*seenGroup{}, names: map[string]int{}}
+	w := suggester{groups: map[string]*seenGroup{}, names: map[string]int{}, in: map[*Request][]string{}}
 	for _, s := range seen {
 		w.sort(s)
 	}
 	w.leaveTexts()
+	w.leaveRules()
 	return w.text()
 }
 
@@ -54,6 +55,7 @@ type suggester struct {
 	names  map[string]int
 	left   []string // what cannot be suggested
 	all    []Seen
+	in     map[*Request][]string // the keys of a request's groups
 }
 
 func (w *suggester) leave(format string, args ...any) {
@@ -84,7 +86,7 @@ func (w *suggester) sort(s Seen) {
 		if p.kind == Auth && q.ManualSession {
 			continue
 		}
-		g := w.group(groupOf(q, p))
+		g := w.group(q, seenGroup{kind: p.kind, account: string(q.Account), app: q.App, roles: p.roles})
 		g.times = append(g.times, s.Time)
 		if p.kind == Challenge {
 			g.texts = append(g.texts, p.text.text)
@@ -104,7 +106,7 @@ func (w *suggester) sortSign(s Seen, parts []*part) {
 	if !ordered {
 		names = names[:1]
 	}
-	g := w.group(seenGroup{kind: Sign, account: string(q.Account), app: q.App, roles: SigningRoles(q.Ops),
+	g := w.group(q, seenGroup{kind: Sign, account: string(q.Account), app: q.App, roles: SigningRoles(q.Ops),
 		broadcast: q.Broadcast,
 		ordered:   ordered, names: names})
 	if g.parts == nil {
@@ -124,11 +126,6 @@ func (w *suggester) sortSign(s Seen, parts []*part) {
 	g.times = append(g.times, s.Time)
 }
 
-// groupOf returns where a part belongs that is no operation.
-func groupOf(q *Request, p *part) seenGroup {
-	return seenGroup{kind: p.kind, account: string(q.Account), app: q.App, roles: p.roles}
-}
-
 // leaveTexts leaves out the challenges of which there were too many texts, or too long ones. Unlike
 // a field, a text is never left free: whoever may have any text signed logs in as the account
 // anywhere.
@@ -145,13 +142,30 @@ func (w *suggester) leaveTexts() {
 			continue
 		}
 		delete(w.groups, key)
-		w.all = slices.DeleteFunc(w.all, func(s Seen) bool {
-			return slices.ContainsFunc(s.Request.parts(), func(p *part) bool {
-				other := groupOf(s.Request, p)
-				return other.key() == key
-			})
-		})
 	}
+	w.forget()
+}
+
+// leaveRules leaves out the rules that were seen least, if there are more than a person reads.
+func (w *suggester) leaveRules() {
+	if len(w.groups) <= mostRules {
+		return
+	}
+	keys := slices.SortedFunc(maps.Keys(w.groups), func(a, b string) int {
+		return cmp.Or(len(w.groups[b].times)-len(w.groups[a].times), cmp.Compare(a, b))
+	})
+	for _, key := range keys[mostRules:] {
+		w.leave("a rule of %s: more than %d rules, and it was seen less than others", w.groups[key].app, mostRules)
+		delete(w.groups, key)
+	}
+	w.forget()
+}
+
+// forget drops the requests of groups that are left out.
+func (w *suggester) forget() {
+	w.all = slices.DeleteFunc(w.all, func(s Seen) bool {
+		return slices.ContainsFunc(w.in[s.Request], func(key string) bool { return w.groups[key] == nil })
+	})
 }
 
 // key returns the name of a group, which no other has.
@@ -159,8 +173,9 @@ func (g *seenGroup) key() string {
 	return fmt.Sprintf("%q %q %v %v %t %q", g.app, g.account, g.kind, g.roles, g.broadcast, g.names)
 }
 
-func (w *suggester) group(g seenGroup) *seenGroup {
+func (w *suggester) group(q *Request, g seenGroup) *seenGroup {
 	key := g.key()
+	w.in[q] = append(w.in[q], key)
 	if w.groups[key] == nil {
 		w.groups[key] = &g
 	}
@@ -187,8 +202,16 @@ func (w *suggester) text() string {
 		b.WriteString("# Not suggested:\n")
 	}
 	slices.Sort(w.left)
+	lines, more := 0, 0
 	for text, n := range counted(w.left) {
+		if lines++; lines > mostLeft {
+			more += n
+			continue
+		}
 		fmt.Fprintf(&b, "#   %d × %s\n", n, strings.ReplaceAll(text, "\n", " "))
+	}
+	if more > 0 {
+		fmt.Fprintf(&b, "#   and %d more\n", more)
 	}
 	return b.String()
 }

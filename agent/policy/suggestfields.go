@@ -19,6 +19,8 @@ const (
 	longestText  = 120 // of a text that is pinned, in bytes
 	deepestDraft = 4   // how far JSON is followed
 
+	mostRules        = 500  // rules
+	mostLeft         = 100  // different lines about what is left out
 	mostChallenges   = 20   // different texts of challenges
 	longestChallenge = 2048 // bytes of each
 )

@@ -76,6 +76,27 @@ func TestAuditShowsWhatWasCut(t *testing.T) {
 	}
 }
 
+// sourceOf is a trail of a few records.
+func sourceOf(records ...audit.Record) audit.Source {
+	return func(_ audit.Query, use func(*audit.Record) error) error {
+		for _, r := range records {
+			if err := use(&r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// suggestFrom prints what is suggested for a trail.
+func suggestFrom(trail audit.Source, app string, s streams, asJSON bool) error {
+	out, err := suggest(trail, hive.Mainnet, app, time.Time{})
+	if err != nil {
+		return err
+	}
+	return (&command{streams: s, asJSON: asJSON}).printSuggested(out)
+}
+
 // A sum of denied requests is told in words, and counted by the tools that judge again.
 func TestSumsOfDenials(t *testing.T) {
 	var sum audit.Denials
@@ -111,34 +132,29 @@ func TestSumsOfDenials(t *testing.T) {
 	if line := (entry{1000, []audit.Record{one}}).line(0); !strings.HasSuffix(line, words) {
 		t.Errorf("line: %s", line)
 	}
-	trail, err := audit.ReadTrail([]audit.Record{record(audit.Denials{First: 1000}), record(sum)}, hive.Mainnet)
-	if err != nil {
-		t.Fatal(err)
-	}
+	trail := sourceOf(record(audit.Denials{First: 1000}), record(sum))
 	const want = "300 requests were denied and not judged"
 	var out bytes.Buffer
-	if err := (&command{streams: streams{out: &out}}).suggest(trail, "bot", time.Time{}); err != nil ||
+	if err := suggestFrom(trail, "bot", streams{out: &out}, false); err != nil ||
 		!strings.Contains(out.String(), want) {
 		t.Errorf("suggest: %v: %s", err, &out)
 	}
 	out.Reset()
 	p, _ := policy.Compile("p.yaml", []byte("version: 1\n"), policy.Options{})
-	r := audit.Replay(p, trail)
+	r, err := audit.Replay(trail, p, hive.Mainnet)
 	printReplay(&out, p, r)
-	if r.Summed != 300 || r.Requests != 0 || !strings.Contains(out.String(), want) {
+	if err != nil || r.Summed != 300 || r.Requests != 0 || !strings.Contains(out.String(), want) {
 		t.Errorf("replay: %+v: %s", r, &out)
 	}
 }
 
 // The tools that judge again leave out what was cut, and say how much.
 func TestToolsCountWhatWasCut(t *testing.T) {
-	trail, err := audit.ReadTrail(cutEntry(t, false).records, hive.Mainnet)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cut := cutEntry(t, false).records
+	trail := sourceOf(cut...)
 	const want = "1 request was not judged: the trail keeps 8 KiB of what is not carried out, and cut the rest."
 	var out bytes.Buffer
-	if err := (&command{streams: streams{out: &out}}).suggest(trail, "bot", time.Time{}); err != nil ||
+	if err := suggestFrom(trail, "bot", streams{out: &out}, false); err != nil ||
 		!strings.Contains(out.String(), want) {
 		t.Errorf("suggest: %v: %s", err, &out)
 	}
@@ -146,19 +162,25 @@ func TestToolsCountWhatWasCut(t *testing.T) {
 	p, _ := policy.Compile("p.yaml",
 		[]byte("version: 1\nallow: [{name: votes, request: sign, apps: any, operations: [vote]}]\n"),
 		policy.Options{})
-	printReplay(&out, p, audit.Replay(p, trail))
-	if !strings.Contains(out.String(), want) || !strings.Contains(out.String(), "0 requests judged") {
+	r, err := audit.Replay(trail, p, hive.Mainnet)
+	printReplay(&out, p, r)
+	if err != nil || !strings.Contains(out.String(), want) || !strings.Contains(out.String(), "0 requests judged") {
 		t.Errorf("replay: %s", &out)
 	}
 	out.Reset()
-	if err := (&command{streams: streams{out: &out}, asJSON: true}).suggest(trail, "", time.Time{}); err != nil ||
+	if err := suggestFrom(trail, "", streams{out: &out}, true); err != nil ||
 		!strings.Contains(out.String(),
 			`"cut": 1`) {
 		t.Errorf("suggest: %v: %s", err, &out)
 	}
 	out.Reset()
 	c := &command{streams: streams{out: &out}}
-	if err := c.explainIn(trail, p, hive.Mainnet, 7); err == nil || !strings.Contains(err.Error(), "it was cut when") {
+	found, err := audit.ReadTrail(cut, hive.Mainnet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.explainIn(trail, found, p, hive.Mainnet, 7); err == nil || !strings.Contains(err.Error(),
+		"it was cut when") {
 		t.Errorf("explain: %v", err)
 	}
 	short := cutEntry(t, false).records[0]
@@ -172,8 +194,9 @@ func TestToolsCountWhatWasCut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.explainIn(append(trail, more...), p, hive.Mainnet, 8); err != nil || !strings.Contains(out.String(),
-		"Of 1 request the trail does not hold all: 1 cut, 0 in sums.") {
+	err = c.explainIn(sourceOf(cut[0], short), more, p, hive.Mainnet, 8)
+	if err != nil || !strings.Contains(out.String(),
+		"Of 1 request before it the trail does not hold all: 1 cut, 0 in sums.") {
 		t.Errorf("explain: %v: %s", err, &out)
 	}
 	shown, _ := json.Marshal(map[string]any{"records": cutEntry(t, false).records})

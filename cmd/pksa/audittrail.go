@@ -181,6 +181,31 @@ func (t *trail) export(ctx context.Context, q audit.Query, use func([]audit.Reco
 	return t.each(ctx, &q, use)
 }
 
+// source returns the trail as it is when it is first read, for the tools that judge it again.
+func (t *trail) source(ctx context.Context) audit.Source {
+	head := uint64(0)
+	return func(q audit.Query, use func(*audit.Record) error) error {
+		if head == 0 {
+			page, err := t.page(ctx, audit.Query{Last: true, Limit: 1})
+			if err != nil || page.Head == 0 {
+				return err
+			}
+			head = page.Head
+		}
+		if q.To == 0 || q.To > head {
+			q.To = head
+		}
+		return t.each(ctx, &q, func(page []audit.Record) error {
+			for i := range page {
+				if err := use(&page[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+}
+
 // storyRecords is how many records after a request are looked at for all that is noted of it.
 const storyRecords = 2000
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strconv"
 	"time"
 
@@ -111,7 +110,7 @@ func compilePolicy(file string) (*policy.Policy, error) {
 type explained struct {
 	Request policy.Written `json:"request"`
 	Record  *recorded      `json:"record,omitempty"`
-	Cut     int            `json:"cut,omitempty"`    // requests of the trail of which it does not hold all
+	Cut     int            `json:"cut,omitempty"`    // requests before it of which the trail does not hold all
 	Summed  int            `json:"summed,omitempty"` // and those of which it holds a sum only
 	policy.Report
 }
@@ -178,28 +177,49 @@ func (c *command) readInput(ctx context.Context, name string) ([]byte, error) {
 }
 
 func (c *command) explainRecord(ctx context.Context, p *policy.Policy, n *hive.Network, number uint64) error {
-	trail, err := c.trailRequests(ctx, n)
+	trail := c.openTrail(false)
+	err := c.explainStory(ctx, p, n, trail, number)
+	return errors.Join(err, trail.close())
+}
+
+// explainStory reads the records of one request, and explains it.
+func (c *command) explainStory(ctx context.Context, p *policy.Policy, n *hive.Network, trail *trail,
+	number uint64) error {
+	page, err := trail.page(ctx, audit.Query{From: number, To: number, Limit: 1})
 	if err != nil {
 		return err
 	}
-	return c.explainIn(trail, p, n, number)
+	var requests []audit.Request
+	if len(page.Records) > 0 && page.Records[0].Type == "request" {
+		records, err := trail.story(ctx, number)
+		if err != nil {
+			return err
+		}
+		if requests, err = audit.ReadTrail(records, n); err != nil {
+			return err
+		}
+	}
+	return c.explainIn(trail.source(ctx), requests, p, n, number)
 }
 
-// explainIn explains a request of the trail.
-func (c *command) explainIn(trail []audit.Request, p *policy.Policy, n *hive.Network, number uint64) error {
-	i := slices.IndexFunc(trail, func(t audit.Request) bool { return t.Number == number })
-	if i < 0 {
+// explainIn explains a request of the trail, given what the trail holds of it.
+func (c *command) explainIn(read audit.Source, found []audit.Request, p *policy.Policy, n *hive.Network,
+	number uint64) error {
+	if len(found) == 0 {
 		return hint(fmt.Errorf("record %d is not a request that was judged", number),
 			adviceNotRequest, number)
 	}
-	t := trail[i]
+	t := &found[0]
 	r := &recorded{t.Number, t.Time, t.Was, t.Admitted, t.Code, t.Reason, t.Policy, t.Policy == p.Hash()}
 	if t.Request == nil {
 		return fmt.Errorf("record %d cannot be judged again: %s; then it was: %s", number, t.Lacking, r.text())
 	}
-	e := explained{Request: policy.Write(t.Request, n), Record: r, Report: p.Report(t.Request,
-		audit.BookBefore(trail, number), t.Time)}
-	e.Cut, e.Summed = notKept(trail)
+	past, err := audit.BookBefore(read, t, p.Windows(), n)
+	if err != nil {
+		return err
+	}
+	e := explained{Request: policy.Write(t.Request, n), Record: r, Cut: past.Cut, Summed: past.Summed,
+		Report: p.Report(t.Request, past.Book, t.Time)}
 	return c.print(e, func(w io.Writer) {
 		fmt.Fprint(w, e.Text())
 		fmt.Fprintf(w, "\nRecord %d of %s says: %s.\n", number, when(t.Time), r.text())
@@ -207,21 +227,10 @@ func (c *command) explainIn(trail []audit.Request, p *policy.Policy, n *hive.Net
 			fmt.Fprintf(w, "Another policy was in force then, sha256 %s.\n", short(t.Policy))
 		}
 		if all := e.Cut + e.Summed; all > 0 {
-			fmt.Fprintf(w, "Of %s the trail does not hold all: %d cut, %d in sums. None was carried out, so no "+
-				"limit counts "+
-				"them.\n", count(all, "request"), e.Cut, e.Summed)
+			fmt.Fprintf(w, "Of %s before it the trail does not hold all: %d cut, %d in sums. None was carried out, "+
+				"so no limit counts them.\n", count(all, "request"), e.Cut, e.Summed)
 		}
 	})
-}
-
-// notKept counts the requests of which the trail does not hold all.
-func notKept(trail []audit.Request) (cut, summed int) {
-	for _, t := range trail {
-		if summed += t.Summed; t.Cut {
-			cut++
-		}
-	}
-	return cut, summed
 }
 
 // text returns what was decided then, in words.
@@ -238,24 +247,6 @@ func (r *recorded) text() string {
 		text += ", " + r.Reason
 	}
 	return text
-}
-
-// trailRequests reads all requests of the audit trail: from the running agent, or from the ledger.
-func (c *command) trailRequests(ctx context.Context, n *hive.Network) ([]audit.Request, error) {
-	var records []audit.Record
-	trail := c.openTrail(false)
-	err := trail.export(ctx, audit.Query{}, func(page []audit.Record) error {
-		for _, r := range page {
-			if _, sum := r.Denials(); sum || r.OfRequest() {
-				records = append(records, r)
-			}
-		}
-		return nil
-	})
-	if err = errors.Join(err, trail.close()); err != nil {
-		return nil, err
-	}
-	return audit.ReadTrail(records, n)
 }
 
 // settingsIfAny returns the settings of the home folder, nil if they cannot be read.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -17,7 +18,8 @@ func (c *command) policyReplay() *cobra.Command {
 		Long: `Judges the requests of the audit trail by the policy FILE, each at its time, and
 shows where the answer changes. Limits count what FILE admits, from the
 beginning of the trail. Where FILE asks a person, the answer that a person gave
-then counts again; where nobody was asked, it counts as a yes.
+then counts again; where nobody was asked, it counts as a yes. The first 10,000
+changes are listed, all are counted.
 
 The trail comes from the running agent. If none is running it comes from the
 ledger, and the keystore has to be unlocked.`,
@@ -27,21 +29,19 @@ ledger, and the keystore has to be unlocked.`,
 			if err != nil {
 				return err
 			}
-			trail, err := c.trailRequests(cmd.Context(), n)
-			if err != nil {
+			trail := c.openTrail(false)
+			result, err := audit.Replay(trail.source(cmd.Context()), p, n)
+			if err = errors.Join(err, trail.close()); err != nil {
 				return err
 			}
-			result := audit.Replay(p, trail)
 			return c.print(result, func(w io.Writer) { printReplay(w, p, result) })
 		},
 	}
 }
 
 func printReplay(w io.Writer, p *policy.Policy, r audit.Replayed) {
-	changed := map[string]int{}
 	for _, change := range r.Changes {
 		turn := fmt.Sprintf("%s → %s", change.Was, change.Now)
-		changed[turn]++
 		fmt.Fprintf(w, "%6d  %s  %s  %s of %s for %s\n", change.Number, when(change.Time), turn, change.What,
 			change.App, change.Account)
 		why := change.Reason
@@ -63,12 +63,22 @@ func printReplay(w io.Writer, p *policy.Policy, r audit.Replayed) {
 		r.Same)
 	for _, was := range []policy.Verdict{policy.Allow, policy.Ask, policy.Deny} {
 		for _, now := range []policy.Verdict{policy.Allow, policy.Ask, policy.Deny} {
-			if n := changed[fmt.Sprintf("%s → %s", was, now)]; n > 0 {
-				fmt.Fprintf(w, ", %d %s → %s", n, was, now)
+			for _, turn := range r.Turns {
+				if turn.Was == was && turn.Now == now {
+					fmt.Fprintf(w, ", %d %s → %s", turn.Requests, was, now)
+				}
 			}
 		}
 	}
 	fmt.Fprintln(w, ".")
+	if r.NotListed > 0 {
+		fmt.Fprintf(w, "%s not listed above: only the first %d are.\n", wasOrWere(r.NotListed, "change"),
+			len(r.Changes))
+	}
+	if r.Unknown > 0 {
+		fmt.Fprintf(w, "%s not remembered, for there were too many. Each counts as a yes.\n",
+			wasOrWere(r.Unknown, "answer"))
+	}
 	if r.Undecided > 0 {
 		fmt.Fprintf(w, "%s refused before any policy was asked.\n", wasOrWere(r.Undecided, "request"))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"pksa/agent/audit"
 	"pksa/agent/policy"
 	"pksa/agent/service"
+	"pksa/protocol/hive"
 )
 
 func (c *command) policySuggest() *cobra.Command {
@@ -20,7 +22,8 @@ func (c *command) policySuggest() *cobra.Command {
 		Long: `Prints a policy that allows what no rule allowed so far, and what rules with
 "mode: observe" would have decided differently: each operation with the values
 that were seen, and limits of what it spent. It is a draft to pick rules from,
-not a policy to use as it is.
+not a policy to use as it is. It is made of the newest 10,000 requests that fit
+into 32 MiB of memory, and says how many there were before.
 
 The trail comes from the running agent. If none is running it comes from the
 ledger, and the keystore has to be unlocked.`,
@@ -42,11 +45,12 @@ ledger, and the keystore has to be unlocked.`,
 				}
 				from = time.Now().Add(-length)
 			}
-			trail, err := c.trailRequests(cmd.Context(), n)
-			if err != nil {
+			trail := c.openTrail(false)
+			out, err := suggest(trail.source(cmd.Context()), n, app, from)
+			if err = errors.Join(err, trail.close()); err != nil {
 				return err
 			}
-			return c.suggest(trail, app, from)
+			return c.printSuggested(out)
 		},
 	}
 	cmd.Flags().StringVar(&app, "app", "", "only requests of the app of this `name`")
@@ -57,18 +61,21 @@ ledger, and the keystore has to be unlocked.`,
 // suggested is what `policy suggest --json` prints.
 type suggested struct {
 	Requests int    `json:"requests"` // that it is made of
+	Older    int    `json:"older"`    // not looked at, because there were too many after them
 	Ruled    int    `json:"ruled"`    // denied by a deny rule or a limit: no rule helps
 	Cut      int    `json:"cut"`      // not looked at, because they were cut when they were recorded
 	Summed   int    `json:"summed"`   // not looked at, because the trail has only sums of them
 	YAML     string `json:"yaml"`
 }
 
-func (c *command) suggest(trail []audit.Request, app string, from time.Time) error {
+// suggest reads the trail, and makes a policy of what no rule allowed.
+func suggest(read audit.Source, n *hive.Network, app string, from time.Time) (suggested, error) {
 	var out suggested
-	var seen []policy.Seen
-	for _, t := range trail {
+	var seen policy.SeenLately
+	q := audit.Query{Filter: audit.Filter{Since: from}}
+	err := audit.EachRequest(read, q, n, func(t *audit.Request) error {
 		if t.Undecided && t.Summed == 0 || t.Time.Before(from) || app != "" && t.App != app {
-			continue
+			return nil
 		}
 		switch {
 		case t.Summed > 0:
@@ -78,20 +85,32 @@ func (c *command) suggest(trail []audit.Request, app string, from time.Time) err
 		case t.Request == nil:
 		case t.Observed != nil,
 			t.Was == policy.Deny && (t.Code == policy.CodeUncovered || t.Code == policy.CodeForeignAuthority):
-			seen = append(seen, policy.Seen{Request: t.Request, Time: t.Time})
+			seen.Add(policy.Seen{Request: t.Request, Time: t.Time})
 		case t.Was == policy.Deny:
 			out.Ruled++
 		}
+		return nil
+	})
+	if err != nil {
+		return out, err
 	}
-	out.Requests = len(seen)
-	if out.Requests > 0 {
-		out.YAML = policy.Suggest(seen)
+	list := seen.List()
+	if out.Requests, out.Older = len(list), seen.Dropped(); out.Requests > 0 {
+		out.YAML = policy.Suggest(list)
 	}
+	return out, nil
+}
+
+func (c *command) printSuggested(out suggested) error {
 	return c.print(out, func(w io.Writer) {
 		if out.Requests == 0 {
 			fmt.Fprintln(w, "# Nothing to suggest: no request was denied for want of a rule.")
 		}
 		fmt.Fprint(w, out.YAML)
+		if out.Older > 0 {
+			fmt.Fprintf(w, "# %s left out: too many of the same apps came after. --app and --since pick others.\n",
+				wasOrWere(out.Older, "request"))
+		}
 		if out.Summed > 0 {
 			fmt.Fprintln(w, "# "+summedLine(out.Summed))
 		}

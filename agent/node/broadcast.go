@@ -87,8 +87,17 @@ type pace struct {
 
 func newPace() pace { return pace{pauses(blockTime, 1.2), pauses(100*time.Millisecond, 2)} }
 
-// next returns the pause before the next round.
+// next returns the pause before the next round. None leads past the first moment at which a node is
+// believed that the transaction is dead: an application waits for that word, and not for long.
 func (p pace) next(e *effort) time.Duration {
+	pause := p.nextOfAll(e)
+	if due := time.Until(e.tx.Expiration.Time().Add(clockMargin + time.Second)); due > 0 {
+		return min(pause, due)
+	}
+	return pause
+}
+
+func (p pace) nextOfAll(e *effort) time.Duration {
 	switch {
 	case e.waits(): // each block is a new chance, and nothing before it
 		p.rounds.Reset()

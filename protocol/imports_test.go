@@ -105,7 +105,7 @@ var narrow = map[string][]string{
 	"agent/audit":       {"agent/ledger", "agent/policy", "protocol/..."},
 	"agent/effect":      {"protocol/..."},
 	"agent/kernelclock": nil,
-	"agent/outage":      nil,
+	"agent/outage":      {"protocol/host"},
 	// It tells what it is told, and knows neither ledger nor policy.
 	"agent/notify": {"agent/outage", "keystore", "protocol/host", "protocol/plain"},
 	// It knows neither settings nor rules.

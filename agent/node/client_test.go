@@ -19,6 +19,7 @@ import (
 	"pksa/agent/node/nodetest"
 	"pksa/agent/outage"
 	"pksa/protocol/hive"
+	"pksa/protocol/host"
 )
 
 func TestNewRefuses(t *testing.T) {
@@ -451,6 +452,10 @@ func TestSockets(t *testing.T) {
 	if o := c.Broadcast(ctx, w.sign(hive.Posting, strings.Replace(voteJSON, "bob", "alice",
 		1))); o.State != node.Accepted {
 		t.Errorf("outcome %+v", o)
+	}
+
+	if err := node.ForTestDialPlain(ctx, "192.0.2.1:9"); !errors.Is(err, host.ErrNotLoopback) {
+		t.Errorf("dialled without TLS: %v", err)
 	}
 
 	selfSigned := httptest.NewUnstartedServer(chain.NewNode("b"))

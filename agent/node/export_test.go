@@ -1,10 +1,21 @@
 package node
 
 import (
+	"context"
+	"net/http"
 	"net/url"
 
 	"pksa/protocol/hive"
 )
+
+// ForTestDialPlain dials an address as nodes without TLS are dialled.
+func ForTestDialPlain(ctx context.Context, address string) error {
+	c, err := newTransports(nil).loopback.(*http.Transport).DialContext(ctx, "tcp", address)
+	if err == nil {
+		err = c.Close()
+	}
+	return err
+}
 
 // ForTestJudge returns the verdict on the body of an answer to a broadcast with that request id,
 // such as "sent".

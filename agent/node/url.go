@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
-	"syscall"
 	"time"
 
 	"pksa/protocol/host"
@@ -57,13 +55,7 @@ func newTransports(given http.RoundTripper) transports {
 	// A name like localhost can lead to another machine: the address that is dialled decides. No
 	// proxy either, for the same reason.
 	near := *dialer
-	near.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		to, err := netip.ParseAddrPort(address)
-		if err != nil || !host.LoopbackAddr(to.Addr()) {
-			return errors.New("without TLS only on loopback")
-		}
-		return nil
-	}
+	near.ControlContext = host.OnlyLoopback
 	return transports{secure: secure, loopback: newTransport(near.DialContext)}
 }
 

@@ -12,11 +12,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"pksa/agent/outage"
@@ -87,13 +85,7 @@ func newTransports() transports {
 	secure.Proxy = http.ProxyFromEnvironment
 	// A name like localhost can lead to another machine: the address that is dialled decides.
 	near := *dialer
-	near.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		to, err := netip.ParseAddrPort(address)
-		if err != nil || !host.LoopbackAddr(to.Addr()) {
-			return outage.As(outage.Name, errors.New("without TLS only on loopback"))
-		}
-		return nil
-	}
+	near.ControlContext = host.OnlyLoopback
 	return transports{secure: secure, loopback: newTransport(near.DialContext)}
 }
 

@@ -16,6 +16,8 @@ import (
 	"os"
 	"slices"
 	"syscall"
+
+	"pksa/protocol/host"
 )
 
 // Reason is why a server was of no use.
@@ -108,6 +110,8 @@ func Of(err error) Reason {
 	switch {
 	case errors.As(err, &mark):
 		return mark.reason
+	case errors.Is(err, host.ErrNotLoopback): // a name that was to be this machine
+		return Name
 	case errors.As(err, &name): // also if the resolver was too slow: that is not the server's
 		return Name
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), timedOut(err):

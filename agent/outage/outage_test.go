@@ -16,12 +16,14 @@ import (
 	"time"
 
 	"pksa/agent/outage"
+	"pksa/protocol/host"
 )
 
 func TestOf(t *testing.T) {
 	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
 	for want, list := range map[outage.Reason][]error{
-		outage.Name:    {&net.DNSError{Err: "no such host", Name: "relay.test"}, dial(&net.DNSError{IsTimeout: true})},
+		outage.Name: {&net.DNSError{Err: "no such host", Name: "relay.test"}, dial(&net.DNSError{IsTimeout: true}),
+			dial(host.ErrNotLoopback)},
 		outage.Connect: {dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)), dial(errors.New("anything"))},
 		outage.Local: {dial(os.NewSyscallError("socket", syscall.EMFILE)),
 			dial(os.NewSyscallError("connect", syscall.EACCES))},

@@ -4,8 +4,11 @@
 package host
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"strings"
+	"syscall"
 )
 
 // Loopback reports whether a host is this machine: the name localhost in any case, an address of
@@ -46,4 +49,18 @@ func LoopbackAddr(addr netip.Addr) bool {
 	// A zone names a network interface. ::1 needs none, so with a zone the operator meant something
 	// that this function does not know.
 	return addr.Zone() == "" && addr.Unmap().IsLoopback()
+}
+
+// ErrNotLoopback is the error of [OnlyLoopback].
+var ErrNotLoopback = errors.New("without TLS only on loopback")
+
+// OnlyLoopback lets a dialler connect to this machine and to nothing else: it is for the member
+// ControlContext of a [net.Dialer] whose connections are without TLS. It looks at the address that
+// is dialled, and returns [ErrNotLoopback] before anything is sent.
+func OnlyLoopback(_ context.Context, _, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil || !LoopbackAddr(to.Addr()) {
+		return ErrNotLoopback
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -88,6 +89,16 @@ func TestLoopback(t *testing.T) {
 		// What is an address gets the same answer once it was dialled.
 		if addr, err := netip.ParseAddr(c.host); err == nil && host.LoopbackAddr(addr) != c.want {
 			t.Errorf("%q as an address: %v, want %v", c.host, !c.want, c.want)
+		}
+	}
+}
+
+func TestOnlyLoopback(t *testing.T) {
+	not := host.ErrNotLoopback
+	for address, want := range map[string]error{"127.0.0.1:80": nil, "[::1]:80": nil, "192.0.2.1:80": not,
+		"[2001:db8::1]:80": not, "localhost:80": not, "": not} {
+		if err := host.OnlyLoopback(t.Context(), "tcp", address, nil); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", address, err, want)
 		}
 	}
 }

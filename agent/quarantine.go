@@ -221,8 +221,8 @@ func (a *Agent) countFault(q *quarantine, r *run) {
 	}
 	a.log.Warn(what, append(r.attrs(), "until", until, "reason", q.reason, "hint", hint)...)
 	a.desk.Tell(notify.Event{Kind: notify.Quarantined, Account: e.Account, What: strings.ToUpper(what[:1]) + what[1:] +
-		".", Do: "On the wallet's machine: " + hint + ".",
-		Details: []string{fmt.Sprintf("App %s, relay %s: %s.", r.app, r.relay, q.reason)}})
+		".", Do: "On the wallet's machine: `pksa status` shows who it is, and what ends it.",
+		Details: []string{fmt.Sprintf("App %s, relay %s: %s; %s.", r.app, r.relay, q.reason, hint)}})
 	a.noteEvent(eventQuarantine, e, map[string]any{"relay": r.relay, "until": until, "reason": q.reason})
 }
 

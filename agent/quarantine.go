@@ -202,6 +202,17 @@ func (r *run) listener() (listener, bool) {
 	return listener{app: r.app, relay: r.relay}, r.pairing == nil
 }
 
+// ends returns how a person ends that somebody is not heard, and the same for one who is away,
+// without the name of an app.
+func (who listener) ends() (hint, away string) {
+	if who.session == 0 {
+		return fmt.Sprintf("`pksa session release --app %s` ends that", who.app),
+			"On the wallet's machine: `pksa status` shows what ends that."
+	}
+	hint = fmt.Sprintf("`pksa session release %s` ends that", who.session)
+	return hint, "On the wallet's machine: " + hint + "."
+}
+
 // countFault counts a request against its listener.
 func (a *Agent) countFault(q *quarantine, r *run) {
 	who, ok := r.listener()
@@ -214,15 +225,13 @@ func (a *Agent) countFault(q *quarantine, r *run) {
 	}
 	e := ledger.Entry{Account: string(r.msg.Account), App: r.app, Session: who.session}
 	what := "session does not listen to this relay for now"
-	hint := fmt.Sprintf("`pksa session release %s` ends that", who.session)
 	if who.session == 0 {
 		what = "logins of this app are not heard from this relay for now"
-		hint = fmt.Sprintf("`pksa session release --app %s` ends that", who.app)
 	}
+	hint, away := who.ends()
 	a.log.Warn(what, append(r.attrs(), "until", until, "reason", q.reason, "hint", hint)...)
 	a.desk.Tell(notify.Event{Kind: notify.Quarantined, Account: e.Account, What: strings.ToUpper(what[:1]) + what[1:] +
-		".", Do: "On the wallet's machine: `pksa status` shows who it is, and what ends it.",
-		Details: []string{fmt.Sprintf("App %s, relay %s: %s; %s.", r.app, r.relay, q.reason, hint)}})
+		".", Do: away, Details: []string{fmt.Sprintf("App %s, relay %s: %s; %s.", r.app, r.relay, q.reason, hint)}})
 	a.noteEvent(eventQuarantine, e, map[string]any{"relay": r.relay, "until": until, "reason": q.reason})
 }
 

@@ -190,7 +190,7 @@ func (c *Client) refreshAlone(ctx context.Context) error {
 // clock agree, one question is enough; where they do not, the other nodes are asked too. Callers
 // hold the gate.
 func (c *Client) refresh(ctx context.Context) (Head, error) {
-	var reason error = ErrNoNode
+	reason := ErrNoNode
 	var seen []*endpoint
 	for _, n := range c.candidates() {
 		if err := c.observe(ctx, n); err != nil {

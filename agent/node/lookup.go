@@ -295,7 +295,7 @@ func (c *Client) history(ctx context.Context, n *endpoint, id hive.TxID) (raw []
 // in no block. One node is enough for yes; no takes two, or one if no other answers. The caller
 // checks whether operations and signatures in it belong to the id. The error holds [ErrNoNode].
 func (c *Client) TransactionJSON(ctx context.Context, id hive.TxID) ([]byte, error) {
-	var reason error = ErrNoNode
+	reason := ErrNoNode
 	answers := 0
 	for _, n := range c.candidates() {
 		raw, _, ok, err := c.history(ctx, n, id)

@@ -36,7 +36,7 @@ type Published struct {
 func (c *Client) CustomJSON(ctx context.Context, account hive.AccountName, id string) ([]Published, error) {
 	var all []Published
 	known := map[Published]bool{} // both nodes have nearly all: a list would be read whole for each
-	var reason error = ErrNoNode
+	reason := ErrNoNode
 	answers := 0
 	for _, n := range c.candidates() {
 		list, err := c.customJSON(ctx, n, account, id)

@@ -73,8 +73,13 @@ func (u Unlock) open() *opener {
 // A line that begins with "AGE-PLUGIN-" is the identity of an age plugin. Its program is started
 // when a file is opened or written, and takes a minute at most, see [Unlock.WithPlugins]. For a new
 // lock, a comment above the identity has to name its recipient, as plugins write it.
-func NewUnlock(secret Secret) (Unlock, error) {
-	text := secret.Bytes()
+func NewUnlock(secret Secret) (unlock Unlock, err error) {
+	// Apart: age computes the public halves of identities, with their secret halves on the stack.
+	apart(func() { unlock, err = newUnlock(secret.Bytes()) })
+	return unlock, err
+}
+
+func newUnlock(text []byte) (Unlock, error) {
 	switch {
 	case len(text) == 0:
 		return Unlock{}, errors.New("the secret that opens the keystore is empty")
@@ -86,7 +91,7 @@ func NewUnlock(secret Secret) (Unlock, error) {
 		// The age tool asks for a passphrase in one line; more lines are a file named by mistake.
 		return Unlock{}, errors.New("a passphrase is one line: is this the right file?")
 	}
-	return (&opener{passphrase: secret.clone()}).hide(), nil
+	return (&opener{passphrase: NewSecret(bytes.Clone(text))}).hide(), nil
 }
 
 // HoldsIdentity reports whether the text is an age identity file, as [NewUnlock] reads it.

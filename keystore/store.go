@@ -167,6 +167,9 @@ func (s *Store) Reload(unlock Unlock) error {
 	if s.Locked() {
 		return ErrLocked
 	}
+	if held == nil {
+		defer scrub() // soon: what a goroutine takes for its stack is out of reach
+	}
 	c, err := s.reread(unlock.open())
 	if err != nil {
 		return err
@@ -175,8 +178,6 @@ func (s *Store) Reload(unlock Unlock) error {
 	s.adopt(c)
 	if held != nil {
 		s.setUnlock(unlock.open().clone())
-	} else {
-		scrub() // soon: what a goroutine takes for its stack is out of reach
 	}
 	return nil
 }
@@ -230,13 +231,13 @@ func (s *Store) Unlock(unlock Unlock) error {
 	if _, err := s.heldUnlock(); err != nil {
 		return err
 	}
+	defer scrub() // after an error, too: what failed may have opened the file before
 	c, err := s.reread(unlock.open())
 	if err != nil {
 		return err
 	}
 	defer clear(c.ledgerKey[:])
 	s.adopt(c)
-	scrub()
 	return nil
 }
 

@@ -274,7 +274,7 @@ func (f *found) readAccount(v linejson.Value) error {
 	}
 	account, err := hive.ParseAccountName(name)
 	if err != nil {
-		return fmt.Errorf("%.20q: %w", name, err)
+		return err // the name is not repeated: in a damaged export it may be a key
 	}
 	for _, role := range keychainRoles {
 		if err := f.readKey(account, role, texts[role.String()], texts[role.String()+"Pubkey"]); err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"pksa/protocol/host"
@@ -55,7 +56,7 @@ func newTransports(given http.RoundTripper) transports {
 	// A name like localhost can lead to another machine: the address that is dialled decides. No
 	// proxy either, for the same reason.
 	near := *dialer
-	near.ControlContext = host.OnlyLoopback
+	near.Control = func(_, address string, _ syscall.RawConn) error { return host.OnlyLoopback(address) }
 	return transports{secure: secure, loopback: newTransport(near.DialContext)}
 }
 

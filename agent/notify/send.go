@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"pksa/agent/outage"
@@ -85,7 +86,7 @@ func newTransports() transports {
 	secure.Proxy = http.ProxyFromEnvironment
 	// A name like localhost can lead to another machine: the address that is dialled decides.
 	near := *dialer
-	near.ControlContext = host.OnlyLoopback
+	near.Control = func(_, address string, _ syscall.RawConn) error { return host.OnlyLoopback(address) }
 	return transports{secure: secure, loopback: newTransport(near.DialContext)}
 }
 

@@ -4,11 +4,9 @@
 package host
 
 import (
-	"context"
 	"errors"
 	"net/netip"
 	"strings"
-	"syscall"
 )
 
 // Loopback reports whether a host is this machine: the name localhost in any case, an address of
@@ -54,10 +52,10 @@ func LoopbackAddr(addr netip.Addr) bool {
 // ErrNotLoopback is the error of [OnlyLoopback].
 var ErrNotLoopback = errors.New("without TLS only on loopback")
 
-// OnlyLoopback lets a dialler connect to this machine and to nothing else: it is for the member
-// ControlContext of a [net.Dialer] whose connections are without TLS. It looks at the address that
-// is dialled, and returns [ErrNotLoopback] before anything is sent.
-func OnlyLoopback(_ context.Context, _, address string, _ syscall.RawConn) error {
+// OnlyLoopback returns nil for an address with a port on this machine, and [ErrNotLoopback] for any
+// other one. Diallers whose connections are without TLS ask it, with the address that a name has
+// led to, before they connect.
+func OnlyLoopback(address string) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || !LoopbackAddr(to.Addr()) {
 		return ErrNotLoopback

@@ -6,5 +6,8 @@ import "syscall"
 // kernel's cache, and come back when they are read. An error would change nothing but the memory,
 // so it returns none.
 func unmapPages(mapped uintptr, size int64) {
+	// A hardened process locks all memory, each new mapping of the file too, and what is locked is
+	// not given back. What is in the file is sealed, so it need not be locked.
+	_, _, _ = syscall.Syscall(syscall.SYS_MUNLOCK, mapped, uintptr(size), 0)
 	_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, mapped, uintptr(size), syscall.MADV_DONTNEED)
 }

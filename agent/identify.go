@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"iter"
 	"math"
 	"slices"
 	"sync"
@@ -116,7 +117,7 @@ func (p *payer) giveBack() {
 func (a *Agent) bySession(d delivered, mayTry *payer) (*run, whose) {
 	sessions := a.ledger.SessionsOf(string(d.msg.Account))
 	trial, damaged := seal.NewTrial(d.sealed), (*ledger.Session)(nil)
-	for _, s := range sessions[:mayTry.of(len(sessions))] {
+	for s := range likelyFirst(sessions[:mayTry.of(len(sessions))]) {
 		switch clear, found := trial.Try(string(s.AuthKey)); {
 		case found == seal.Opened:
 			return &run{delivered: d, app: s.App, authKey: secret.Hide(string(s.AuthKey)), session: s, clear: clear},
@@ -131,6 +132,30 @@ func (a *Agent) bySession(d delivered, mayTry *payer) (*run, whose) {
 	return &run{delivered: d, app: damaged.App, authKey: secret.Hide(string(damaged.AuthKey)), session: damaged},
 		altered
 }
+
+// likelyFirst yields all elements of a list, most recently used first, in an order that finds the
+// one in use early: the newest ones, then of the others one from each end in turn. Most wallets are
+// asked by those that asked last. But an application that goes through its sessions, one after the
+// other, uses the one whose last use is longest ago. Nobody stands more than twice as far back.
+func likelyFirst[E any](list []E) iter.Seq[E] {
+	return func(yield func(E) bool) {
+		for i := range list {
+			at := i
+			if beyond := i - surelyNewest; beyond >= 0 {
+				at = surelyNewest + beyond/2
+				if beyond%2 == 1 {
+					at = len(list) - 1 - beyond/2
+				}
+			}
+			if !yield(list[at]) {
+				return
+			}
+		}
+	}
+}
+
+// surelyNewest is how many sessions are tried in the order of their use before the oldest ones are.
+const surelyNewest = 16
 
 // quiet reports whether somebody is silent on a relay.
 func (a *Agent) quiet(who listener, now time.Time) bool {

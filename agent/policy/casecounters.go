@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math/big"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"pksa/agent/yamlnode"
@@ -20,24 +22,109 @@ type caseCounter struct {
 	ago   time.Duration
 }
 
+func (c *caseReader) counters(n *yamlnode.Node) (all []caseCounter) {
+	for _, item := range c.Sequence(n, "counters") {
+		all = append(all, c.counter(item))
+	}
+	return all
+}
+
 func (c *caseReader) counter(n *yamlnode.Node) caseCounter {
 	m, _ := c.Mapping(n, "a counter", counterKeys)
-	one := caseCounter{node: n, limit: c.optional(m, "limit"), used: c.optional(m, "used")}
+	one := caseCounter{node: n, limit: c.optional(m, "limit"), used: c.optional(m, "used"), of: c.counterOf(m)}
 	if m.Missing("limit") || m.Missing("used") {
 		c.Complain(n, "a counter needs limit, its name, and used, such as 9.500 HBD or 3")
 	}
 	if m.Has("ago") {
 		one.ago = c.caseSpan(m.Value("ago"), "ago")
 	}
-	if m.Has("of") && m.Value("of").Kind == yamlnode.Map {
-		one.of = map[string]string{}
-		for _, e := range m.Value("of").Sorted() {
-			one.of[e.Key.Text], _ = c.Scalar(e.Value, "of")
-		}
-	} else if m.Has("of") {
-		c.Complain(m.Value("of"), "of says which counter: {.to: bob}")
+	return one
+}
+
+// counterOf reads which counter of a limit with per is meant.
+func (c *caseReader) counterOf(m yamlnode.Mapping) map[string]string {
+	if !m.Has("of") {
+		return nil
+	}
+	n := m.Value("of")
+	if n.Kind != yamlnode.Map {
+		c.Complain(n, "of says which counter: {.to: bob}")
+		return nil
+	}
+	of := map[string]string{}
+	for _, e := range n.Sorted() {
+		of[e.Key.Text], _ = c.Scalar(e.Value, "of")
+	}
+	return of
+}
+
+// caseRoom is what a limit must have left after a request.
+type caseRoom struct {
+	caseCounter
+	window time.Duration // zero: the window with the least room
+}
+
+func (c *caseReader) room(n *yamlnode.Node) caseRoom {
+	m, _ := c.Mapping(n, "room", roomKeys)
+	one := caseRoom{caseCounter: caseCounter{node: n, limit: c.optional(m, "limit"), used: c.optional(m, "left"),
+		of: c.counterOf(m)}}
+	if m.Missing("limit") || m.Missing("left") {
+		c.Complain(n, "room needs limit, its name, and left, such as 9.500 HBD or 3")
+	}
+	if m.Has("window") {
+		one.window = c.caseSpan(m.Value("window"), "window")
 	}
 	return one
+}
+
+// wrongRoom returns what is not as expected of the room that a limit has left, empty if it is.
+func (p *Policy) wrongRoom(one caseRoom, book *Book, now time.Time) string {
+	want, why := p.counterCharge(one.caseCounter)
+	if why != "" {
+		return why
+	}
+	l := p.limits[slices.IndexFunc(p.limits, func(l *limit) bool { return l.name == one.limit })]
+	if len(want.splitNames()) != len(l.per) {
+		return fmt.Sprintf("room: limit %q has a counter for each of its %s; say which under of", l.name,
+			strings.Join(l.perNames(), ", "))
+	}
+	amount, _ := new(big.Rat).SetString(want.Amount)
+	var least *big.Rat
+	for _, q := range l.quotas {
+		if q.window == 0 || q.unit != want.Unit || one.window != 0 && q.window != one.window {
+			continue
+		}
+		left := new(big.Rat).Sub(q.most, book.Used(Counter{l.name, want.Split, q.unit}, q.window, now))
+		if left.Sign() < 0 {
+			left.SetInt64(0)
+		}
+		if least == nil || left.Cmp(least) < 0 {
+			least = left
+		}
+	}
+	switch {
+	case least == nil && one.window != 0:
+		return fmt.Sprintf("room: limit %q has no window of %s for %s", l.name, windowText(one.window), want.Unit)
+	case least == nil:
+		return fmt.Sprintf("room: limit %q has no window for %s", l.name, want.Unit)
+	case least.Cmp(amount) != 0:
+		return fmt.Sprintf("want %s left in limit %q, got %s", ratText(amount), l.name, ratText(least))
+	}
+	return ""
+}
+
+func (l *limit) perNames() (names []string) {
+	for _, d := range l.per {
+		names = append(names, d.name)
+	}
+	return names
+}
+
+func (c *Charge) splitNames() map[string]string {
+	if c.Split == "" {
+		return nil
+	}
+	return splitOf(c.Split)
 }
 
 // Counters returns the counters of a case for this policy. The problems name those that the policy
@@ -71,7 +158,7 @@ func (p *Policy) counterCharge(one caseCounter) (Charge, string) {
 		if !slices.ContainsFunc(l.per, func(d dimension) bool { return d.name == name }) {
 			return charge, fmt.Sprintf("limit %q is not split by %s", l.name, name)
 		}
-		split.Set(name, text)
+		split.Set(name, dimText(text))
 	}
 	charge.Split = split.Encode()
 	if l.measure == measureSpend {

@@ -18,20 +18,33 @@ import (
 type Case struct {
 	Name     string
 	Line     int
-	Request  *Request
+	Request  *Request  // nil for a case of steps
 	Time     time.Time // zero if the file does not say
 	Expect   *Expectation
+	Steps    []Step // one after the other, each charged before the next; nil for a single request
 	counters []caseCounter
+}
+
+// Step is one request of a case that tells a story.
+type Step struct {
+	Line    int
+	After   time.Duration // since the step before, of the first one since the time of the case
+	Times   int           // how often, all at the same instant; 1 or more
+	Request *Request
+	Expect  *Expectation
 }
 
 // Expectation is the answer that a case wants.
 type Expectation struct {
-	Verdict Verdict
-	Rules   []string // each is among those that give the decision
-	Code    Code     // empty: any
-	Silent  *bool
-	Session time.Duration // zero: any
-	Renew   time.Duration // zero: any
+	Verdict  Verdict
+	Rules    []string // each is among those that give the decision
+	Code     Code     // empty: any
+	Silent   *bool
+	Session  time.Duration // zero: any
+	Renew    time.Duration // zero: any
+	Timeout  time.Duration // zero: any
+	Observed *Expectation  // of the rules and limits in mode observe as if they were in force; nil: any
+	room     []caseRoom
 }
 
 // CaseFile is a file of cases.
@@ -43,6 +56,8 @@ type CaseFile struct {
 
 var (
 	counterKeys   = []string{"limit", "used", "of", "ago"}
+	roomKeys      = []string{"limit", "left", "of", "window"}
+	observedKeys  = []string{"expect", "code", "rule"}
 	challengeKeys = []string{"key_type", "text", "decrypt"}
 )
 
@@ -121,6 +136,7 @@ type caseReader struct {
 	*yamlnode.Reader
 	network *hive.Network
 	names   map[string]int
+	asked   int // requests that steps repeat
 }
 
 func newCaseReader(file string, n *hive.Network) *caseReader {
@@ -173,8 +189,14 @@ func yamlOfJSON(src []byte) []byte {
 }
 
 func (c *caseReader) expectedCase(n *yamlnode.Node, d defaults) *Case {
-	m, _ := c.Mapping(n, "a case", keysIn(caseKeys, requestKeys))
-	one := c.readCase(m, d)
+	m, _ := c.Mapping(n, "a case", keysIn(caseKeys, expectKeys, requestKeys))
+	var one *Case
+	if m.Has("steps") {
+		one = c.story(m, d)
+	} else {
+		one = c.readCase(m, d)
+		one.Expect = c.expectation(m, "a case")
+	}
 	one.Name = c.optional(m, "name")
 	switch {
 	case !m.Has("name"):
@@ -183,27 +205,6 @@ func (c *caseReader) expectedCase(n *yamlnode.Node, d defaults) *Case {
 		c.Complain(m.Value("name"), "%s is the name of another case, on line %d", quote(one.Name), c.names[one.Name])
 	}
 	c.names[one.Name] = n.Line
-	e := &Expectation{Code: Code(c.optional(m, "code"))}
-	one.Expect = e
-	if !m.Has("expect") {
-		c.Complain(n, "a case says what to expect: allow, ask or deny")
-	} else if word, ok := c.OneOf(m.Value("expect"), "expect", "allow", "ask", "deny"); ok {
-		_ = e.Verdict.UnmarshalText([]byte(word))
-	}
-	if m.Has("rule") {
-		e.Rules = c.oneOrMore(m.Value("rule"), "rule")
-	}
-	if m.Has("silent") {
-		word, _ := c.OneOf(m.Value("silent"), "silent", "true", "false")
-		silent := word == "true"
-		e.Silent = &silent
-	}
-	if m.Has("session") {
-		e.Session = c.caseSpan(m.Value("session"), "session")
-	}
-	if m.Has("renew") {
-		e.Renew = c.caseSpan(m.Value("renew"), "renew")
-	}
 	return one
 }
 

@@ -37,9 +37,7 @@ func (c *caseReader) readCase(m yamlnode.Mapping, d defaults) *Case {
 	}
 	c.readAbout(m, q)
 	if m.Has("counters") {
-		for _, item := range c.Sequence(m.Value("counters"), "counters") {
-			one.counters = append(one.counters, c.counter(item))
-		}
+		one.counters = c.counters(m.Value("counters"))
 	}
 	return one
 }

@@ -490,7 +490,7 @@ var brokenReview = []mutant{
 // tests of this package to fail. Without -mutants it looks only whether the list still fits the
 // code.
 func TestMutants(t *testing.T) {
-	for i, m := range slices.Concat(brokenReview, brokenWays, brokenTraps) {
+	for i, m := range slices.Concat(brokenReview, brokenWays, brokenTraps, brokenCases) {
 		t.Run(strings.ReplaceAll(m.says, " ", "_"), func(t *testing.T) {
 			breaks := *mutants > 0 && i%*mutants == *mutantsFrom%*mutants
 			if breaks {

@@ -100,7 +100,7 @@ func TestPageTeachesWhatIsTrue(t *testing.T) {
 		if tests == nil || tips == nil {
 			t.Fatal(problems)
 		}
-		results, _ := tips.RunCases(tests)
+		results := tips.RunCases(tests).Cases
 		for _, r := range results {
 			if !r.Passed {
 				t.Errorf("%s: %v", r.Name, r.Wrong)
@@ -137,7 +137,12 @@ func referenceText() string {
 		"Besides, `.name`, `.a.b` and `.0` lead to a member, one deeper, and an element of "+
 		"a list.", matcherKeys)
 	table("Requests", "What `pksa policy explain` reads, and each case of a test.", requestKeys)
-	table("Cases", "Beside the keys of a request.", caseKeys)
+	table("Cases", "Beside the keys of a request and of an answer.", caseKeys)
+	table("Answers", "What a case or a step expects; `expect` is required.", expectKeys)
+	table("Steps", "Beside the keys of an answer and of a request, but for `time` and `counters`, which the case "+
+		"says. What a step does not say of its request, the case says; a step that says `request` has account "+
+		"and app of the case and nothing else. What is asked takes no room; `approved: true` is a person's yes.",
+		stepKeys)
 	table("Files of cases", "`NAME_test.yaml` beside `NAME.yaml`.", caseFileKeys)
 	fmt.Fprint(&b, "\n### Operations and their fields\n\nWhat a rule may name. Every operation has the field "+
 		"`payee` too. Where a field can be absent, it says so.\n\n| operation | key | fields |\n|---|---|---|\n")

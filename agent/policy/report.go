@@ -56,9 +56,8 @@ type ReportLimit struct {
 // [Policy.Decide], and explains the decision for people.
 func (p *Policy) Report(q *Request, counters Counters, now time.Time) Report {
 	counters, now = asOf(counters, now)
-	r := Report{Decision: p.Decide(q, counters, now), File: p.file, SHA256: p.Hash(), Time: now.UTC()}
-	if code, reason := q.NeverSigned(); code != "" {
-		r.Decision = Decision{Verdict: Deny, Code: code, Reason: string(code) + ": " + reason}
+	r := Report{Decision: p.judge(q, counters, now), File: p.file, SHA256: p.Hash(), Time: now.UTC()}
+	if code, _ := q.NeverSigned(); code != "" {
 		r.Answer = fmt.Sprintf("Never signed, whatever the policy says: %s. The application hears %q.", r.Reason,
 			heard(code))
 		r.Needed = q.needForRefused(code)
@@ -81,6 +80,14 @@ func (p *Policy) Report(q *Request, counters Counters, now time.Time) Report {
 	w.needs(parts)
 	r.Answer = w.answer()
 	return r
+}
+
+// judge decides as the agent does from the operations on.
+func (p *Policy) judge(q *Request, counters Counters, now time.Time) Decision {
+	if code, reason := q.NeverSigned(); code != "" {
+		return Decision{Verdict: Deny, Code: code, Reason: string(code) + ": " + reason}
+	}
+	return p.Decide(q, counters, now)
 }
 
 func (q *Request) needForRefused(code Code) []string {

@@ -71,6 +71,11 @@ func FuzzReadRequest(f *testing.F) {
 		f.Add(src)
 	}
 	f.Add([]byte("cases: [{name: a, expect: deny, request: auth, account: alice, app: b}]"))
+	f.Add([]byte("cases: [{name: a, request: auth, account: alice, app: b, time: 2026-01-01, counters: [], " +
+		"steps: [" +
+		"{expect: deny, times: 3}, {after: 2h, expect: deny, code: uncovered, observed: {expect: deny}, room: [" +
+		"{limit: b, left: 1, window: 1h}]}, {request: challenge, text: x, expect: ask, observed: deny, " +
+		"timeout: 5s}]}]"))
 	p := compile(f, "allow: [{name: a, request: sign, apps: any, operations: [posting]}]\nlimits: [{name: b, "+
 		"requests: 1 per 1h}]\n")
 	f.Fuzz(func(t *testing.T, src []byte) {
@@ -79,7 +84,20 @@ func FuzzReadRequest(f *testing.F) {
 			t.Fatalf("%v, %v", c, problems)
 		}
 		if tests, problems := policy.ReadCases("tests", src, hive.Mainnet); tests != nil {
-			p.RunCases(tests)
+			ran := p.RunCases(tests)
+			failed, n, err := p.FailedCases(t.Context(), tests, len(ran.Cases))
+			if err != nil || n != len(failed) {
+				t.Fatalf("%d of %d failed: %v", n, len(failed), err)
+			}
+			for _, r := range ran.Cases {
+				if !r.Passed {
+					n--
+				}
+			}
+			if all := ran.Coverage; n != 0 || all.Covered+len(all.Missing) != all.All {
+				t.Fatalf("%d more failed, %d of %d covered, "+
+					"and %d missing", n, all.Covered, all.All, len(all.Missing))
+			}
 		} else if len(problems) == 0 {
 			t.Fatal("refused without a word")
 		}

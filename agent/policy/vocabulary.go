@@ -123,12 +123,31 @@ var (
 	caseKeys = []keyDoc{
 		{"name", "of the case, unique in the file"},
 		{"comment", "for people"},
+		{"steps", "instead of one answer: a list of requests, one after the other, " +
+			"in which limits count what was " +
+			"allowed before, as the agent does"},
+	}
+	expectKeys = []keyDoc{
 		{"expect", "`allow`, `ask` or `deny`"},
 		{"rule", "a rule or limit, or a list of them, that must be among those that give the decision"},
-		{"code", "the code of the refusal"},
+		{"code", "the code of the refusal. A case that expects `deny` fails without it where no permission would " +
+			"help: " +
+			"`wrong-key`, `foreign-authority`, `unsupported`, `plain-memo`, `firewall`, `invalid`"},
 		{"silent", "`true` if the refusal must be silent, `false` if it must not"},
 		{"session", "how long the session must live"},
 		{"renew", "how long after its end the session must be renewable"},
+		{"timeout", "how long a person must be waited for"},
+		{"observed", "the answer if what is in `mode: observe` were in force: `deny`, or a map of `expect`, " +
+			"`code`, " +
+			"`rule`"},
+		{"room", "what limits must have left afterwards: a list of maps of `limit`, `left` (`9.500 HBD`, " +
+			"`3`), `of` " +
+			"(which counter of a limit with `per`), `window` (left out: the one with the least room)"},
+	}
+	stepKeys = []keyDoc{
+		{"comment", "for people"},
+		{"after", "how much later than the step before: `2h`; left out: at the same instant"},
+		{"times", "how often, one right after the other, each with this answer: 1 to 10000"},
 	}
 	caseFileKeys = []keyDoc{
 		{"policy", "the policy file, beside this one; left out: NAME.yaml for NAME_test.yaml"},

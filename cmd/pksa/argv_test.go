@@ -20,8 +20,8 @@ import (
 var (
 	// plainFlags have values that anybody may read.
 	plainFlags = []string{"account", "amount", "answers", "app", "code", "counterparty", "file", "for", "home",
-		"keep", "keys",
-		"kind", "lines", "listen",
+		"junit", "keep", "keys",
+		"kind", "lines", "listen", "min",
 		"older", "operation", "order",
 		"outcome", "protocol", "relay", "result", "role", "rule", "session", "since", "system", "text", "to", "tx",
 		"unproven", "until", "wait", "without",

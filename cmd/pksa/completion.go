@@ -171,6 +171,7 @@ func (c *command) completions() completions {
 			"wait": words("1m", "5m"), "since": nothing, "until": nothing, "to": nothing, "lines": nothing,
 			"listen": words("127.0.0.1:9480"), "protocol": words("1", "0.8"),
 			"unproven": words("others", "none", "any"), "relay": words("wss://hive-auth.arcange.eu"), "file": files(),
+			"junit": files("xml"), "min": words("100%", "80%"),
 			"keys": files("json"), "without": nothing, "policy": policies,
 			"system":       words("linux", "darwin", "freebsd", "windows"),
 			"migrate from": folders, "keys import from": sources, "keys rotate from": sources,

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,7 +19,7 @@ import (
 )
 
 func (c *command) policyTest() *cobra.Command {
-	var verbose bool
+	var how testWay
 	cmd := &cobra.Command{
 		Use:   "test [FILE]...",
 		Short: "Run the test cases of a policy",
@@ -34,22 +36,58 @@ running agent. The exit status is 1 if a case fails; then it explains why.
         key_type: active
         operations:
           - transfer: {from: alice, to: bob, amount: 1.000 HBD, memo: tip 7}
-        counters: [{limit: tips per day, used: 9.000 HBD}]
-        expect: allow
-        rule: tips
+        counters: [{limit: tips per day, used: 8.000 HBD}]
+        steps:
+          - {expect: allow, rule: tips}
+          - {expect: allow, room: [{limit: tips per day, left: 0.000 HBD}]}
+          - {after: 2h, expect: deny, code: limit}
+          - {after: 22h, expect: allow}
 
-All keys of a case stand in examples/docs/policy.md.`,
+A case without steps has what it expects beside the request. All keys of a case
+stand in examples/docs/policy.md.
+
+Covered is a rule that had a part in an answer, a limit that refused, and each
+test of them that said yes in one case and no in another. -v lists what is not.
+--min makes too little of it a failure.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			files, err := c.testFiles(args)
 			if err != nil {
 				return err
 			}
-			return c.runTests(files, verbose)
+			return c.runTests(files, how)
 		},
 	}
-	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "name the cases that pass, too")
+	cmd.Flags().BoolVarP(&how.verbose, "verbose", "v", false, "name the cases that pass, and what is not covered")
+	cmd.Flags().Var(&how.least, "min", "fail if less `percent` of a policy is covered, such as 100%")
+	cmd.Flags().StringVar(&how.junit, "junit", "", "also write the results as JUnit XML into `file`")
 	return cmd
+}
+
+// testWay is how tests are run and shown.
+type testWay struct {
+	verbose bool
+	least   percent
+	junit   string
+}
+
+// percent is a flag: 0 to 100, with or without its sign.
+type percent int
+
+// String implements pflag.Value.
+func (p *percent) String() string { return fmt.Sprintf("%d%%", int(*p)) }
+
+// Type implements pflag.Value.
+func (*percent) Type() string { return "percent" }
+
+// Set implements pflag.Value.
+func (p *percent) Set(text string) error {
+	n, err := strconv.Atoi(strings.TrimSuffix(text, "%"))
+	if err != nil || n < 0 || n > 100 {
+		return errors.New("write a whole percentage from 0% to 100%")
+	}
+	*p = percent(n)
+	return nil
 }
 
 // testFiles finds the files of cases that the arguments mean.
@@ -82,7 +120,14 @@ func (c *command) testFiles(args []string) ([]string, error) {
 			files = append(files, strings.TrimSuffix(arg, ".yaml")+"_test.yaml")
 		}
 	}
-	return files, nil
+	// A pattern of the shell names a policy and its cases.
+	var once []string
+	for _, file := range files {
+		if !slices.Contains(once, file) {
+			once = append(once, file)
+		}
+	}
+	return once, nil
 }
 
 // tested is what became of one file of cases.
@@ -93,9 +138,13 @@ type tested struct {
 	Error  string              `json:"error,omitempty"`
 	Cases  []policy.CaseResult `json:"cases"`
 	Unmet  []policy.RuleRef    `json:"unmet,omitempty"` // rules and limits that no case meets
+	// Coverage is what the cases prove; absent if they could not be judged.
+	Coverage *policy.Coverage `json:"coverage,omitempty"`
+	// Least is the percentage of --min, if less is covered.
+	Least int `json:"least,omitempty"`
 }
 
-func (c *command) runTests(files []string, verbose bool) error {
+func (c *command) runTests(files []string, how testWay) error {
 	n := hive.Mainnet
 	if cfg := c.settingsIfAny(); cfg != nil {
 		if own, err := service.Network(cfg); err == nil {
@@ -106,12 +155,20 @@ func (c *command) runTests(files []string, verbose bool) error {
 	ok := true
 	for _, file := range files {
 		one := testPolicy(file, n)
+		if one.Coverage != nil && one.Coverage.Percent() < int(how.least) {
+			one.OK, one.Least = false, int(how.least)
+		}
 		results = append(results, one)
 		ok = ok && one.OK
 	}
+	if how.junit != "" {
+		if err := os.WriteFile(how.junit, junit(results), 0o666); err != nil {
+			return fmt.Errorf("the JUnit file: %w", err)
+		}
+	}
 	err := c.print(results, func(w io.Writer) {
 		for _, one := range results {
-			one.writeTo(w, verbose)
+			one.writeTo(w, how.verbose)
 		}
 	})
 	if err == nil && !ok {
@@ -146,11 +203,12 @@ func testPolicy(file string, n *hive.Network) tested {
 		out.Error = strings.TrimRight(err.Error(), "\n")
 		return out
 	}
-	out.Cases, out.Unmet = p.RunCases(tests)
-	out.OK = len(out.Cases) > 0
-	if !out.OK {
+	done := p.RunCases(tests)
+	if out.OK = len(done.Cases) > 0; !out.OK {
 		out.Error = file + ": there are no cases"
+		return out
 	}
+	out.Cases, out.Unmet, out.Coverage = done.Cases, done.Unmet, &done.Coverage
 	for _, one := range out.Cases {
 		out.OK = out.OK && one.Passed
 	}
@@ -169,7 +227,7 @@ func (t *tested) writeTo(w io.Writer, verbose bool) {
 		switch {
 		case !one.Passed:
 			failed++
-			fmt.Fprintf(w, "--- FAIL: %s (%s:%d)\n", one.Name, filepath.Base(t.File), one.Line)
+			fmt.Fprintf(w, "--- FAIL: %s (%s:%d)%s\n", one.Name, filepath.Base(t.File), one.Line, stepText(one))
 			for _, wrong := range one.Wrong {
 				fmt.Fprintf(w, "    %s\n", wrong)
 			}
@@ -179,22 +237,40 @@ func (t *tested) writeTo(w io.Writer, verbose bool) {
 			fmt.Fprintf(w, "--- PASS: %s (%s)\n", one.Name, one.Report.Verdict)
 		}
 	}
-	if verbose {
-		for _, ref := range t.Unmet {
-			fmt.Fprintf(w, "no case meets %q (%s:%d)\n", ref.Name, filepath.Base(t.Policy), ref.Line)
+	if verbose || t.Least > 0 {
+		for _, one := range t.Coverage.Missing {
+			fmt.Fprintf(w, "not covered: %q (%s:%d): %s\n", one.Name, filepath.Base(t.Policy), one.Line, one.What)
 		}
 	}
 	switch {
 	case failed > 0:
 		fmt.Fprintf(w, "FAIL\t%s\t%d of %s failed\n", t.File, failed, count(len(t.Cases), "case"))
+	case t.Least > 0:
+		fmt.Fprintf(w, "FAIL\t%s\t%s\n", t.File, t.coverageText())
 	default:
-		fmt.Fprintf(w, "ok  \t%s\t%s%s\n", t.File, count(len(t.Cases), "case"), t.unmetText())
+		fmt.Fprintf(w, "ok  \t%s\t%s\n", t.File, t.coverageText())
 	}
 }
 
-func (t *tested) unmetText() string {
-	if len(t.Unmet) == 0 {
+// stepText returns which step of a case went wrong, empty if the case has none.
+func stepText(r *policy.CaseResult) string {
+	if r.Step == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", which do not meet %s", count(len(t.Unmet), "rule or limit"))
+	return fmt.Sprintf(", step %d on line %d", r.Step, r.StepLine)
+}
+
+func (t *tested) coverageText() string {
+	text := fmt.Sprintf("%s, %d%% covered", count(len(t.Cases), "case"), t.Coverage.Percent())
+	if t.Least > 0 {
+		text += fmt.Sprintf(" of at least %d%%", t.Least)
+	}
+	switch n := len(t.Unmet); n {
+	case 0:
+		return text
+	case 1:
+		return text + ", 1 rule or limit not met"
+	default:
+		return text + fmt.Sprintf(", %d rules or limits not met", n)
+	}
 }

@@ -360,9 +360,13 @@ func (a *Agent) Lock(ctx context.Context, by string) (lock.Status, error) {
 		return s, nil
 	}
 	a.log.Warn("locking: finishing what was admitted", "by", by, "deadline", a.settings().StopTimeout)
+	crashpoint("lock begun")
 	a.recordLock(ctx, "lock", by)
+	crashpoint("lock recorded")
 	a.leaveAll(ctx)
+	crashpoint("lock left the relays")
 	a.keys.Lock()
+	crashpoint("lock done")
 	a.log.Warn("locked: the keys of the accounts are wiped, `pksa unlock` goes on", "by", by)
 	return a.lock.Status(), nil
 }
@@ -430,9 +434,11 @@ func (a *Agent) Unlock(ctx context.Context, by string, given keystore.Secret) (l
 	if !a.lock.Locked() {
 		return lock.Status{Already: true}, nil
 	}
+	crashpoint("unlock begun")
 	if err := a.keys.Unlock(unlock); err != nil {
 		return lock.Status{}, err
 	}
+	crashpoint("unlock with keys")
 	fresh, err := a.freshLinks()
 	if err == nil {
 		// Recorded before anything is served by it.
@@ -445,6 +451,7 @@ func (a *Agent) Unlock(ctx context.Context, by string, given keystore.Secret) (l
 		a.keys.Lock()
 		return lock.Status{}, fmt.Errorf("still locked: %w", err)
 	}
+	crashpoint("unlock recorded")
 	a.lock.End(time.Now())
 	a.mismatch.replace(nil) // the keys may be others by now
 	a.checkKeysSoon()
@@ -456,6 +463,7 @@ func (a *Agent) Unlock(ctx context.Context, by string, given keystore.Secret) (l
 		a.reserveOwnKey(a.ownRelay().Public, fresh)
 	}
 	a.settleLocked()
+	crashpoint("unlock done")
 	a.log.Warn("unlocked", "by", by, "accounts", len(a.keys.Accounts()))
 	return a.lock.Status(), nil
 }

@@ -94,7 +94,8 @@ func (a *Agent) settingsView() SettingsView {
 }
 
 // Reload reads settings and policy again, with the checks of a start, and takes over what can
-// change while the agent runs. If anything of it is wrong all stays as it was, and status says so.
+// change while the agent runs. If anything of it is wrong all stays as it was; status and metric
+// say so.
 func (a *Agent) Reload(ctx context.Context) (Reloaded, error) {
 	a.reloads.Lock()
 	defer a.reloads.Unlock()
@@ -102,6 +103,7 @@ func (a *Agent) Reload(ctx context.Context) (Reloaded, error) {
 		defer a.reloading()()
 	}
 	done, err := a.reloadLocked(ctx)
+	a.metrics.SettingsReload(err == nil)
 	if err != nil {
 		return done, err
 	}

@@ -224,6 +224,9 @@ func TestReloadOfWrongSettings(t *testing.T) {
 		if records := x.events("settings reload failed"); len(records) != 5 {
 			t.Errorf("in the trail: %+v", records)
 		}
+		if n := x.metric(`pksa_settings_reloads_total{result="failed"}`); n != "5" {
+			t.Errorf("%s failed reloads are counted", n)
+		}
 		// The key that a refused reload pinned is free again, and mending mends all.
 		refuse, fail = false, nil
 		write(func(c *config.Config) { c.Relays = []config.Relay{home, {URL: foreignURL}} })
@@ -233,6 +236,9 @@ func TestReloadOfWrongSettings(t *testing.T) {
 		x.eventually("the new relay", func() bool { l := x.added(); return l != nil && l.Registered == 1 })
 		if s := x.agent.Status().Settings; s.Failed != "" || len(s.Differ) > 0 {
 			t.Errorf("%+v", s)
+		}
+		if n := x.metric(`pksa_settings_reloads_total{result="ok"}`); n != "1" {
+			t.Errorf("%s good reload is counted", n)
 		}
 	})
 }

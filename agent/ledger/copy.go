@@ -11,8 +11,10 @@ import (
 // copyMark is in the names of copies, beside the ledger's file. See [Ledger.Copy].
 const copyMark = ".copy-"
 
-// copyLeft is how old a copy is that nobody reads any more: whoever asked for it was killed.
-const copyLeft = 24 * time.Hour
+// copyLeft is how old a copy is whose name nobody needs any more. Who asked for it opens it within
+// seconds and removes it at the end: whoever did not was killed. On systems that remove files which
+// are open, these are read to their end all the same; the others refuse.
+const copyLeft = 15 * time.Minute
 
 // Copy writes what is committed into a new file beside the ledger, in one state, and returns its
 // path; the caller removes it. It is a ledger without mark and segments: who takes it for a backup
@@ -31,6 +33,7 @@ func (l *Ledger) Copy() (path string, err error) {
 		return "", fmt.Errorf("copying the ledger: %w", err)
 	}
 	path = file.Name()
+	crashpoint("copy begun")
 	if err := errors.Join(file.Close(), store.copyTo(path)); err != nil {
 		return "", fmt.Errorf("copying the ledger: %w", errors.Join(err, os.Remove(path)))
 	}

@@ -98,6 +98,9 @@ var (
 		"The policy in force, by the SHA-256 of its file.")
 	metricReloads = of(Counter, "ok, failed", "result")("pksa_policy_reloads_total",
 		"Policy reloads by result (ok, failed). After a failed one the old policy stays in force.")
+	metricSettings = of(Counter, "ok, failed", "result")("pksa_settings_reloads_total",
+		"Reloads of settings and policy by `pksa reload` or SIGHUP, by result (ok, failed). After a failed one the "+
+			"old settings stay in force.")
 	metricAlarms = of(Counter, "the alarms below", "alarm")("pksa_alarms_total",
 		"Events that should never happen and that a person should look at, by name.")
 	metricNotifications = of(Counter, "ntfy, webhook; sent, failed, dropped", "notifier", "outcome")(

@@ -131,8 +131,8 @@ type gauges struct{ options Options }
 // collected returns the metrics that gauges makes; the others count by themselves.
 func collected() (some []*Metric) {
 	for _, m := range catalog {
-		if !slices.Contains([]*Metric{metricRequests, metricSeconds, metricDropped, metricReloads, metricAlarms,
-			metricPages}, m) {
+		if !slices.Contains([]*Metric{metricRequests, metricSeconds, metricDropped, metricReloads, metricSettings,
+			metricAlarms, metricPages}, m) {
 			some = append(some, m)
 		}
 	}

@@ -53,7 +53,8 @@ type Metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	drops    *prometheus.CounterVec
-	reloads  *prometheus.CounterVec
+	reloads  *prometheus.CounterVec // of the policy
+	settings *prometheus.CounterVec // reloads of them
 	alarms   *prometheus.CounterVec
 	pages    *prometheus.CounterVec
 	minute   minute
@@ -75,13 +76,15 @@ func New(o Options) *Metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 10),
 		}, metricSeconds.Labels),
 		drops: counter(metricDropped), reloads: counter(metricReloads), alarms: counter(metricAlarms),
-		pages:   counter(metricPages),
+		settings: counter(metricSettings), pages: counter(metricPages),
 		options: o,
 	}
 	m.pages.WithLabelValues("relay")
 	m.pages.WithLabelValues("status")
-	m.reloads.WithLabelValues("ok")
-	m.reloads.WithLabelValues("failed")
+	for _, result := range []string{"ok", "failed"} {
+		m.reloads.WithLabelValues(result)
+		m.settings.WithLabelValues(result)
+	}
 	for _, r := range o.Requests {
 		m.requests.WithLabelValues(r.Kind, r.Result, r.Code)
 	}
@@ -91,7 +94,7 @@ func New(o Options) *Metrics {
 	for _, name := range o.Alarms {
 		m.alarms.WithLabelValues(name)
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.drops, m.reloads, m.alarms, m.pages, gauges{o})
+	m.registry.MustRegister(m.requests, m.duration, m.drops, m.reloads, m.settings, m.alarms, m.pages, gauges{o})
 	return m
 }
 
@@ -109,12 +112,17 @@ func (m *Metrics) Dropped(reason string) {
 }
 
 // Reload counts one attempt to load a policy.
-func (m *Metrics) Reload(ok bool) {
+func (m *Metrics) Reload(ok bool) { countReload(m.reloads, ok) }
+
+// SettingsReload counts one attempt to take over settings and policy.
+func (m *Metrics) SettingsReload(ok bool) { countReload(m.settings, ok) }
+
+func countReload(to *prometheus.CounterVec, ok bool) {
 	result := "failed"
 	if ok {
 		result = "ok"
 	}
-	m.reloads.WithLabelValues(result).Inc()
+	to.WithLabelValues(result).Inc()
 }
 
 // Alarm counts an event that should never happen.

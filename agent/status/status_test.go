@@ -49,6 +49,7 @@ func TestEndpoints(t *testing.T) {
 	m.Request("sign", "refused", "uncovered", time.Millisecond)
 	m.Dropped("nobody's")
 	m.Reload(false)
+	m.SettingsReload(true)
 	m.Alarm("decoded differs")
 	if code, body := get(t, m.Handler(), "/livez"); code != 200 || body != "alive\n" {
 		t.Errorf("livez: %d %q", code, body)
@@ -61,6 +62,8 @@ func TestEndpoints(t *testing.T) {
 		`pksa_requests_total{code="uncovered",kind="sign",result="refused"} 1`,
 		`pksa_requests_dropped_total{reason="nobody's"} 1`,
 		`pksa_policy_reloads_total{result="failed"} 1`,
+		`pksa_settings_reloads_total{result="ok"} 1`,
+		`pksa_settings_reloads_total{result="failed"} 0`,
 		`pksa_policy_info{sha256="abc"} 1`,
 		`pksa_sessions 3`,
 		`pksa_limit_used{limit="tips",unit="HBD",window="24h"} 1.5`,
@@ -149,6 +152,7 @@ func TestAllMetrics(t *testing.T) {
 	m.Dropped("nobody's")
 	m.Reload(true)
 	m.Reload(false)
+	m.SettingsReload(false)
 	m.Alarm("decoded differs")
 	_, got := get(t, m.Handler(), "/metrics")
 	golden := filepath.Join("testdata", "metrics.txt")

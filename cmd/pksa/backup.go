@@ -19,6 +19,7 @@ import (
 	"pksa/agent/backup"
 	"pksa/agent/config"
 	"pksa/agent/control"
+	"pksa/agent/ledger"
 	"pksa/keystore"
 	"pksa/keystore/durable"
 )
@@ -67,6 +68,7 @@ func (c *command) backup(ctx context.Context, file string) error {
 		return err
 	}
 	defer os.Remove(copied.Path)
+	ledger.Crashpoint("backup has its copy")
 	made := time.Now().UTC().Truncate(time.Second)
 	shown := c.progress("writing", megabytes)
 	source := backup.Source{
@@ -135,6 +137,7 @@ func writeBackup(ctx context.Context, file string, store *keystore.Store, s back
 	err := durable.System().ReplaceParts(file, parts(reader))
 	reader.CloseWithError(err) // nobody reads any more
 	<-done
+	ledger.Crashpoint("backup in place")
 	return written, err
 }
 
@@ -144,6 +147,7 @@ func parts(r io.Reader) iter.Seq2[[]byte, error] {
 		buffer := make([]byte, 256<<10)
 		for {
 			n, err := r.Read(buffer)
+			ledger.Crashpoint("file written in part")
 			if n > 0 && !yield(buffer[:n], nil) || errors.Is(err, io.EOF) {
 				return
 			}

@@ -12,6 +12,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/config"
 	"pksa/agent/control"
+	"pksa/agent/ledger"
 	"pksa/agent/lock"
 	"pksa/agent/status"
 	"pksa/keystore"
@@ -34,9 +35,11 @@ a time without requests, and guard: lock when somebody else changes an account.`
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s lock.Status
+			ledger.Crashpoint("lock not asked yet")
 			if err := c.callRunning(cmd.Context(), agent.MethodLock, struct{}{}, &s, adviceLockStopped); err != nil {
 				return err
 			}
+			ledger.Crashpoint("lock answered")
 			return c.print(s, func(w io.Writer) {
 				fmt.Fprintf(w, "%s since %s by %s; `pksa unlock` ends it.\n",
 					map[bool]string{false: "Locked", true: "Was locked already,"}[s.Already], moment(s.Since), s.By)
@@ -99,7 +102,9 @@ func (c *command) endLock(ctx context.Context, from string) (s lock.Status, err 
 		return lock.Status{Already: true}, nil
 	}
 	if from == "" {
+		ledger.Crashpoint("unlock not asked yet")
 		if err := c.call(ctx, agent.MethodUnlock, agent.UnlockParams{}, &s); err != nil || !s.Bring {
+			ledger.Crashpoint("unlock answered")
 			return s, err
 		}
 		from = cfg.Unlock
@@ -120,6 +125,7 @@ func (c *command) bringOpener(ctx context.Context, cfg *config.Config, from stri
 	defer store.Close()
 	handed := store.Handover(secret)
 	defer handed.Wipe()
+	ledger.Crashpoint("unlock opened here")
 	err = c.call(ctx, agent.MethodUnlock, agent.UnlockParams{Secret: handed.Bytes()}, &s)
 	return s, err
 }

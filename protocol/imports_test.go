@@ -127,7 +127,7 @@ var thirdParty = map[string][]string{
 		"agent/control"},
 	"golang.org/x/crypto":                   {"protocol/hive"},
 	"golang.org/x/term":                     {"cmd/..."},
-	"golang.org/x/sys":                      {"agent/harden", "agent/control", "keystore/filelock"},
+	"golang.org/x/sys":                      {"agent/harden", "agent/control", "agent/ledger", "keystore/filelock"},
 	"github.com/spf13/cobra":                {"cmd/..."},
 	"github.com/prometheus/client_golang":   {"agent/status"},
 	"github.com/landlock-lsm/go-landlock":   {"agent/harden"},

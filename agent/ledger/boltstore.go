@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,8 +27,23 @@ type boltStore struct {
 	path string
 
 	// mu guards which file is open: open and close take it to swap the file, reads hold it.
-	mu sync.RWMutex
-	db *bolt.DB // nil while no file is open
+	mu   sync.RWMutex
+	db   *bolt.DB // nil while no file is open
+	file *os.File // the one that db has
+
+	// over guards what reads see of the journal. Only whoever may call commit changes it, and holds
+	// the lock for that alone, so it reads it without.
+	over    sync.RWMutex
+	journal journal
+
+	// Set before open only.
+	journalAfter int                  // so many commits after open the file gets a journal
+	journalSize  int64                // its bytes
+	sync         func(*bolt.DB) error // makes durable what was written to the journal
+
+	commits int  // since open, while there is no journal
+	average int  // bytes of the last commits that could be in the journal
+	busy    bool // those were large: the journal rests
 
 	// Owned by whoever may call commit.
 	secured bool // secure has succeeded since open, and no commit has failed since then
@@ -45,8 +61,28 @@ const unmapEvery = time.Second
 // newBoltStore returns the store at path, with segments of format 1 on a grid of so many records.
 func newBoltStore(path string, disk durable.Disk, grid uint64) *boltStore {
 	files := segmentFiles{filepath.Join(filepath.Dir(path), segmentFolder), disk, grid}
-	return &boltStore{path: path, segmentFiles: files}
+	return &boltStore{path: path, segmentFiles: files, journalAfter: journalAfter, journalSize: journalSize,
+		sync: (*bolt.DB).Sync}
 }
+
+// A file gets its journal when a wallet is at work. One that does little has no use for it: its
+// folder would have megabytes more.
+const (
+	journalAfter = 256
+	journalSize  = 4 << 20
+)
+
+// The buckets of the store's own. The area has a bucket for itself: bbolt writes a page anew
+// whenever something changes in it, and the area is a page of its bucket.
+const (
+	bucketTurn bucket = "journal"      // keyTurn → the turn of the journal that bbolt has not taken over
+	bucketArea bucket = "journal area" // keyArea → the area, from its first whole page on
+)
+
+var (
+	keyTurn = []byte("turn")
+	keyArea = []byte("area")
+)
 
 func (s *boltStore) create(first []edit, ready func() error) error {
 	if _, err := os.Lstat(s.path); err == nil {
@@ -64,7 +100,7 @@ func (s *boltStore) create(first []edit, ready func() error) error {
 	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("creating ledger: %v", err)
 	}
-	db, err := openFile(temp)
+	db, _, err := openFile(temp)
 	if err != nil {
 		return err
 	}
@@ -100,12 +136,16 @@ func (s *boltStore) open() error {
 	if err := checkPlace(s.path); err != nil {
 		return err
 	}
-	db, err := openFile(s.path)
+	db, file, err := openFile(s.path)
 	if err != nil {
 		return err
 	}
-	s.swap(db)
-	s.secured = false
+	j, err := readJournal(db, file)
+	if err != nil {
+		return errors.Join(fmt.Errorf("opening ledger %q: %w; %s", s.path, err, restoreHint), db.Close())
+	}
+	s.swap(db, file, j)
+	s.secured, s.commits = false, 0
 	return nil
 }
 
@@ -127,10 +167,12 @@ func checkPlace(path string) error {
 	return nil
 }
 
-func (s *boltStore) swap(db *bolt.DB) {
+func (s *boltStore) swap(db *bolt.DB, file *os.File, j journal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.db = db
+	s.over.Lock()
+	defer s.over.Unlock()
+	s.db, s.file, s.journal = db, file, j
 }
 
 func (s *boltStore) close() error {
@@ -140,7 +182,10 @@ func (s *boltStore) close() error {
 		return nil
 	}
 	db := s.db
-	s.db = nil
+	if s.secured && !s.journal.over.empty() {
+		_ = s.takeOver() // so that the next start has less to read; without it nothing is lost
+	}
+	s.db, s.file, s.secured, s.journal = nil, nil, false, journal{}
 	return db.Close()
 }
 
@@ -170,15 +215,17 @@ func (s *boltStore) rewrite() error {
 	if err := roomForCopy(used, s.path); err != nil {
 		return err
 	}
-	db, err := rewrite(s.db, s.path, s.disk)
-	s.swap(db)
+	db, file, j, err := rewrite(s.db, s.path, s.disk, &s.journal)
+	if db != nil {
+		s.swap(db, file, j)
+	}
 	return copyFailed(used, s.path, err)
 }
 
 // secureInPlace makes durable what the file holds, without a copy of it.
 func (s *boltStore) secureInPlace() error {
 	if s.full {
-		if err := findRoom(s.path, s.disk); err != nil {
+		if err := findRoom(s.path, 2*s.journal.used, s.disk); err != nil {
 			return err
 		}
 	}
@@ -190,26 +237,34 @@ func (s *boltStore) secureInPlace() error {
 	return nil
 }
 
-// rewrite copies the file and puts the copy in its place. After a failed sync the kernel may show
-// pages that it will never write: a commit on top of them could be durable while they are not. The
-// file that it returns is open; on an error that is the old one, unless the new one has its place.
-func rewrite(old *bolt.DB, path string, disk durable.Disk) (*bolt.DB, error) {
+// rewrite copies the file, with what its journal has, and puts the copy in its place. After a
+// failed sync the kernel may show pages that it will never write: a commit on top of them could be
+// durable while they are not. It returns no file if the old one still has its place.
+func rewrite(old *bolt.DB, path string, disk durable.Disk, journal *journal) (*bolt.DB, *os.File, journal, error) {
+	none := *journal
 	temp := path + ".new"
 	if err := disk.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return old, err
+		return nil, nil, none, err
 	}
-	fresh, err := openFile(temp)
+	fresh, file, err := openFile(temp)
 	if err != nil {
-		return old, err
+		return nil, nil, none, err
 	}
 	err = compact(fresh, old)
+	if err == nil && journal.area.size > 0 {
+		err = fresh.Update(func(tx *bolt.Tx) error { return makeEdits(tx, journal.all(journal.turn.next())) })
+	}
+	j := none
+	if err == nil {
+		j, err = readJournal(fresh, file)
+	}
 	if err == nil {
 		err = disk.Rename(temp, path) // both locks are held: no other copy gets in between
 	}
 	if err != nil {
-		return old, errors.Join(err, fresh.Close(), disk.Remove(temp))
+		return nil, nil, none, errors.Join(err, fresh.Close(), disk.Remove(temp))
 	}
-	return fresh, errors.Join(disk.SyncFolder(filepath.Dir(path)), old.Close())
+	return fresh, file, j, errors.Join(disk.SyncFolder(filepath.Dir(path)), old.Close())
 }
 
 // compact copies what is in use. Each of its commits is synced.
@@ -231,17 +286,39 @@ func (s *boltStore) copyTo(path string) error {
 	if err := roomForCopy(size, path); err != nil {
 		return err
 	}
-	return copyFailed(size, path, copyFile(s.db, path))
+	return copyFailed(size, path, s.copyFile(path))
 }
 
-// copyFile writes a file as one transaction sees it. bolt.Compact, which would write less, is for
-// files at rest: it writes the last pages when its transaction has ended, and a commit may have
-// changed them by then.
-func copyFile(from *bolt.DB, path string) (err error) {
+// copyFile writes the file as one transaction sees it, with the journal of that moment.
+// bolt.Compact, which would write less, is for files at rest: it writes the last pages when its
+// transaction has ended, and a commit may have changed them by then.
+func (s *boltStore) copyFile(path string) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer catch(&err)
+	s.over.RLock()
+	from := s.journal.area
+	frames := make([]byte, from.size)
+	_, err = from.read(frames[:s.journal.used])
+	var tx *bolt.Tx
+	if err == nil {
+		tx, err = s.db.Begin(false)
+	}
+	s.over.RUnlock()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
 	// Not synced: a copy that a power cut spoils is of no use to anybody.
-	return from.View(func(tx *bolt.Tx) error { return tx.CopyFile(path, 0o600) })
+	if err := tx.CopyFile(path, 0o600); err != nil || from.size == 0 {
+		return err
+	}
+	// The area as it was: commits have gone on meanwhile, perhaps with another turn.
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteAt(frames, from.begin)
+	return errors.Join(err, file.Close())
 }
 
 // wasteful reports whether most of a large file is free pages: it never shrinks by itself.
@@ -269,21 +346,7 @@ func (s *boltStore) commit(edits []edit) (err error) {
 			s.full, s.failed = s.full || neverSynced(err), s.failed || !neverSynced(err)
 		}
 	}()
-	tx, err := s.db.Begin(true)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = tx.Rollback() // of use only if the commit was not tried
-		}
-	}()
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer catch(&err)
-	if err := makeEdits(tx, edits); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
+	if err := s.write(edits); err != nil {
 		return err
 	}
 	if now := time.Now(); now.Sub(s.unmapped) >= unmapEvery {
@@ -296,6 +359,193 @@ func (s *boltStore) commit(edits []edit) (err error) {
 		})
 	}
 	return nil
+}
+
+// write makes edits in the journal, or in bbolt where the journal has no use, or no room for them.
+func (s *boltStore) write(edits []edit) error {
+	if err := s.makeJournal(); err != nil {
+		return err
+	}
+	if s.forJournal(edits) {
+		there, err := s.writeFrame(edits)
+		if err == nil && !there && !s.journal.over.empty() {
+			if err = s.takeOver(); err == nil {
+				there, err = s.writeFrame(edits)
+			}
+		}
+		if err != nil || there {
+			return err
+		}
+	}
+	// First what the journal has, by itself: while reads see both, they must say the same.
+	if !s.journal.over.empty() {
+		if err := s.takeOver(); err != nil {
+			return err
+		}
+	}
+	return s.update(func(tx *bolt.Tx) error { return makeEdits(tx, edits) })
+}
+
+// writeFrame makes edits in the journal. It reports false, and has changed nothing, if there is no
+// room for them.
+func (s *boltStore) writeFrame(edits []edit) (bool, error) {
+	frame, own := s.journal.frame(edits)
+	if there, err := s.journal.add(frame); err != nil || !there {
+		return false, err
+	}
+	if err := s.sync(s.db); err != nil {
+		return false, err
+	}
+	s.over.Lock()
+	defer s.over.Unlock()
+	s.journal.added(frame, own)
+	return true, nil
+}
+
+// takeOver makes bbolt have what the journal has, and begins the next turn of that.
+func (s *boltStore) takeOver() error {
+	next := s.journal.turn.next()
+	err := s.update(func(tx *bolt.Tx) error { return makeEdits(tx, s.journal.all(next)) })
+	if err != nil {
+		return err
+	}
+	s.over.Lock()
+	defer s.over.Unlock()
+	s.journal.begin(next)
+	forgetPages(s.file, s.journal.area.begin, s.journal.area.size)
+	return nil
+}
+
+// update makes changes in bbolt, all or none, and syncs them.
+func (s *boltStore) update(change func(*bolt.Tx) error) (err error) {
+	tx, err := s.db.Begin(true)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = tx.Rollback() // of use only if the commit was not tried
+		}
+	}()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer catch(&err)
+	if err := change(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// What is in the journal is written once more when bbolt takes it over. A commit of many requests
+// writes fewer bytes without it: the pages that it touches beside its own are few by comparison.
+const journalMost = 16 << 10 // bytes of a commit, as the last ones were on average
+
+// forJournal reports whether edits are to be made in the journal. Those that bbolt would refuse it
+// gets itself, and so those that concern all buckets within a bucket.
+func (s *boltStore) forJournal(edits []edit) bool {
+	if s.journal.area.size == 0 {
+		return false
+	}
+	size := 0
+	for _, e := range edits {
+		size += len(e.key) + len(e.value)
+		outer, _, nested := strings.Cut(string(e.bucket), "/")
+		switch {
+		case e.act < actPut || e.act > actDrop, !slices.Contains(allBuckets, bucket(outer)),
+			e.act == actDrop && !nested,
+			e.act != actDrop && (len(e.key) == 0 || len(e.key) > bolt.MaxKeySize):
+			return false
+		}
+	}
+	s.average += (min(size, 2*journalMost) - s.average) / 8
+	// To change takes a commit in bbolt, so it is not done for every wave of requests.
+	switch {
+	case s.average > journalMost:
+		s.busy = true
+	case s.average < journalMost/2:
+		s.busy = false
+	}
+	return !s.busy
+}
+
+// makeJournal makes the area of the journal, once the store is at work and if there is ample room.
+func (s *boltStore) makeJournal() error {
+	if s.journal.area.size > 0 || s.commits > s.journalAfter {
+		return nil
+	}
+	if s.commits++; s.commits <= s.journalAfter {
+		return nil
+	}
+	if free := freeBytes(filepath.Dir(s.path)); free >= 0 && free < 4*s.journalSize+roomToGoOn {
+		return nil
+	}
+	first := turn{}.next()
+	err := s.update(func(tx *bolt.Tx) error {
+		for _, name := range allBuckets { // what is in the journal must find its place later
+			if tx.Bucket([]byte(name)) == nil {
+				return nil // whoever writes there is told so
+			}
+		}
+		for _, name := range []bucket{bucketTurn, bucketArea} {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+				return err
+			}
+		}
+		return makeEdits(tx, []edit{{actPut, bucketArea, keyArea, make([]byte, s.journalSize+framePage)},
+			{actPut, bucketTurn, keyTurn, first[:]}})
+	})
+	if err != nil {
+		return err
+	}
+	j, err := readJournal(s.db, s.file)
+	if err == nil {
+		s.over.Lock()
+		defer s.over.Unlock()
+		s.journal = j
+	}
+	return err
+}
+
+// readJournal finds the journal of a file and reads it. A file without one has a journal without
+// room.
+func readJournal(db *bolt.DB, file *os.File) (j journal, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer catch(&err)
+	err = db.View(func(tx *bolt.Tx) error {
+		in, turn := tx.Bucket([]byte(bucketArea)), tx.Bucket([]byte(bucketTurn))
+		if in == nil && turn == nil {
+			return nil
+		}
+		if in == nil || turn == nil {
+			return fmt.Errorf("%w: a part of its journal is missing", ErrDamaged)
+		}
+		if j.turn, err = parseTurn(turn.Get(keyTurn)); err != nil {
+			return fmt.Errorf("%w: the turn of its journal reads wrong", ErrDamaged)
+		}
+		j.area, err = findArea(file, int64(in.Root())*int64(db.Info().PageSize))
+		return err
+	})
+	if err == nil && j.area.size > 0 {
+		err = j.read()
+		forgetPages(file, j.area.begin, j.area.size)
+	}
+	return j, err
+}
+
+// findArea finds the area in the page that has it and nothing else.
+func findArea(file *os.File, page int64) (area, error) {
+	head := make([]byte, pageHeader+pageElement+len(keyArea))
+	if _, err := file.ReadAt(head, page); err != nil {
+		return area{}, err
+	}
+	flags, count := order.Uint16(head[8:]), order.Uint16(head[10:])
+	size := int64(order.Uint32(head[pageHeader+12:]))
+	begin := wholePages(page + int64(len(head)))
+	a := area{file: file, begin: begin, size: (page + int64(len(head)) + size - begin) / framePage * framePage}
+	if flags != flagLeaf || count != 1 || order.Uint32(head[pageHeader+4:]) != pageElement ||
+		string(head[pageHeader+pageElement:]) != string(keyArea) || a.size < framePage {
+		return area{}, fmt.Errorf("%w: the area of its journal is not where it belongs", ErrDamaged)
+	}
+	return a, nil
 }
 
 func makeEdits(tx *bolt.Tx, edits []edit) error {
@@ -366,33 +616,72 @@ func dropBucket(tx *bolt.Tx, name bucket) error {
 }
 
 func (s *boltStore) get(name bucket, key []byte) (value []byte, found bool, err error) {
-	err = s.view(name, func(b *bolt.Bucket) {
-		if v := b.Get(key); v != nil {
-			value, found = append([]byte{}, v...), true // what bbolt shows is gone with the transaction
+	err = s.view(func(over *overlay) error {
+		if v, known := over.get(name, key); known {
+			if !v.gone {
+				value, found = append([]byte{}, v.bytes...), true
+			}
+			return nil
 		}
+		return s.viewBucket(name, func(b *bolt.Bucket) {
+			if v := b.Get(key); v != nil {
+				value, found = append([]byte{}, v...), true // what bbolt shows is gone with the transaction
+			}
+		})
 	})
 	return value, found, err
 }
 
 func (s *boltStore) list(name bucket, from []byte, most int) (pairs []pair, more bool, err error) {
-	err = s.view(name, func(b *bolt.Bucket) {
-		c, size := b.Cursor(), 0
-		for k, v := c.Seek(from); k != nil; k, v = c.Next() {
-			if v == nil {
-				continue // it is a bucket
+	size := 0
+	// take adds a pair. It returns false if the list has ended.
+	take := func(key, value []byte) bool {
+		if more = len(pairs) >= most || size >= listBytes; more {
+			return false
+		}
+		pairs = append(pairs, pair{append([]byte{}, key...), append([]byte{}, value...)})
+		size += len(value)
+		return true
+	}
+	err = s.view(func(over *overlay) error {
+		above, keys := over.from(name, from)
+		// takeAbove takes what the journal has below a key; nil: all that it has.
+		takeAbove := func(below []byte) bool {
+			for len(keys) > 0 && (below == nil || keys[0] < string(below)) {
+				if v := above.values[keys[0]]; !v.gone && !take([]byte(keys[0]), v.bytes) {
+					return false
+				}
+				keys = keys[1:]
 			}
-			if more = len(pairs) >= most || size >= listBytes; more {
+			return true
+		}
+		err := s.viewBucket(name, func(b *bolt.Bucket) {
+			if above != nil && above.dropped {
 				return
 			}
-			pairs = append(pairs, pair{append([]byte{}, k...), append([]byte{}, v...)})
-			size += len(v)
+			c := b.Cursor()
+			for k, v := c.Seek(from); k != nil && !more; k, v = c.Next() {
+				if v == nil {
+					continue // it is a bucket
+				}
+				if !takeAbove(k) {
+					return
+				}
+				if len(keys) == 0 || keys[0] != string(k) { // what the journal says of it is taken next
+					take(k, v)
+				}
+			}
+		})
+		if err == nil && !more {
+			takeAbove(nil)
 		}
+		return err
 	})
 	return pairs, more, err
 }
 
-// view reads in a bucket, unless it has no keys.
-func (s *boltStore) view(name bucket, fn func(*bolt.Bucket)) (err error) {
+// view reads in one state of the store, with what the journal has over it.
+func (s *boltStore) view(read func(over *overlay) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer catch(&err)
 	s.mu.RLock()
@@ -400,6 +689,13 @@ func (s *boltStore) view(name bucket, fn func(*bolt.Bucket)) (err error) {
 	if s.db == nil {
 		return ErrUnavailable
 	}
+	s.over.RLock()
+	defer s.over.RUnlock()
+	return read(&s.journal.over)
+}
+
+// viewBucket reads in a bucket of bbolt, unless it has no keys.
+func (s *boltStore) viewBucket(name bucket, fn func(*bolt.Bucket)) error {
 	return s.db.View(func(tx *bolt.Tx) error {
 		b, err := bucketIn(tx, name)
 		if b != nil {
@@ -410,13 +706,12 @@ func (s *boltStore) view(name bucket, fn func(*bolt.Bucket)) (err error) {
 }
 
 // openFile opens the bbolt file under its lock, making it if it is not there.
-func openFile(path string) (db *bolt.DB, err error) {
+func openFile(path string) (db *bolt.DB, file *os.File, err error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
 		if err := checkFile(path); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	var file *os.File
 	db, err = bolt.Open(path, 0o600, &bolt.Options{
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			var err error
@@ -430,16 +725,16 @@ func openFile(path string) (db *bolt.DB, err error) {
 	switch {
 	case err == nil && !inPlace(file, path):
 		// While we waited for the lock its holder put another file in place.
-		return nil, errors.Join(fmt.Errorf("%q: %w", path, ErrLocked), db.Close())
+		return nil, nil, errors.Join(fmt.Errorf("%q: %w", path, ErrLocked), db.Close())
 	case err == nil:
-		return db, nil
+		return db, file, nil
 	case errors.Is(err, bolterr.ErrTimeout):
-		return nil, fmt.Errorf("%q: %w", path, ErrLocked)
+		return nil, nil, fmt.Errorf("%q: %w", path, ErrLocked)
 	case errors.Is(err, bolterr.ErrInvalid), errors.Is(err, bolterr.ErrChecksum),
 		errors.Is(err, bolterr.ErrVersionMismatch):
-		return nil, fmt.Errorf("%w: %q: %v; %s", ErrDamaged, path, err, restoreHint)
+		return nil, nil, fmt.Errorf("%w: %q: %v; %s", ErrDamaged, path, err, restoreHint)
 	}
-	return nil, fmt.Errorf("opening ledger %q: %w", path, err)
+	return nil, nil, fmt.Errorf("opening ledger %q: %w", path, err)
 }
 
 // catch turns a panic of bbolt, or a fault in the file that it maps, into ErrDamaged: so it meets

@@ -24,6 +24,8 @@ func TestStores(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "ledger.db")
 			return func() store { return newBoltStore(path, durable.System(), 8) }
 		},
+		"bbolt with a journal":      withJournal(64 << 10),
+		"bbolt with a tiny journal": withJournal(framePage),
 		"memory": func(*testing.T) func() store {
 			disk := newMemDisk()
 			return func() store { return &memStore{disk: disk} }
@@ -40,6 +42,20 @@ func TestStores(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withJournal makes stores in a file that has a journal of so many bytes from its first commit on.
+func withJournal(size int64) func(t *testing.T) func() store {
+	return func(t *testing.T) func() store {
+		path := filepath.Join(t.TempDir(), "ledger.db")
+		return func() store { return newJournalStore(path, size) }
+	}
+}
+
+func newJournalStore(path string, size int64) *boltStore {
+	s := newBoltStore(path, durable.System(), 8)
+	s.journalAfter, s.journalSize = 0, size
+	return s
 }
 
 // shelf is a place for a store, and the test that tries it.

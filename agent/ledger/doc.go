@@ -62,6 +62,20 @@
 // value, so that values cannot change places. Where they lie is behind one small interface, store.
 // Its only implementation is one bbolt file with the segments as files audit/FIRST-LAST beside it.
 //
+// # The journal
+//
+// A commit of bbolt writes six pages, and syncs twice, one after the other. So the file of a wallet
+// at work has an area of 4 MiB, the journal: a commit is added to it in whole pages, with one sync,
+// and is held in memory over what bbolt has. When the area is full, or the ledger is closed, one
+// transaction of bbolt takes over all of it. Commits of many requests go to bbolt at once: they
+// share its pages and syncs, and would be written twice otherwise. The journal is a part of the
+// file, so that the file is the whole ledger whenever it is copied, as it was before. What a start
+// finds in the journal counts like what is in bbolt. What reads wrong at its end was cut off on its
+// way to the disk, and nobody was told of it. A commit that reads wrong before another one, and
+// pages that are older than the journal, are damage.
+//
+// The journal came with format 3 of the ledger: an older program would not see what is in it.
+//
 // # Keys by number
 //
 // Nonces of seals are random and have 96 bits, so one key is good for 2^32 values: at full load
@@ -82,7 +96,7 @@
 // No fact says which values are old, because a fact can be damaged apart from them. What looks like
 // a number is tried as one; what does not open so is tried as an old value. A value opens under one
 // of two independent keys or not at all, so neither form can pass for the other. The first commit
-// raises the format of the ledger to 2, which older programs refuse.
+// raises the format of the ledger, which programs that know one key refuse.
 //
 // Beside the ledger lies a mark with the number of the last audit record. It reveals a ledger that
 // was restored alone. Whoever can write both can roll both back; the ledger does not defend against

@@ -13,8 +13,13 @@ import (
 
 // TestEveryCommitFails fails each commit of the story in turn, applied and not applied.
 func TestEveryCommitFails(t *testing.T) {
+	t.Run("pages", func(t *testing.T) { everyCommitFails(t, options("test")) })
+	t.Run("journal", func(t *testing.T) { everyCommitFails(t, options("test").WithJournal()) })
+}
+
+func everyCommitFails(t *testing.T, o ledger.Options) {
 	commits := 0
-	count := newStory(t)
+	count := newStoryWith(t, o)
 	count.aroundCommits(func(commit func() error) error { commits++; return commit() })
 	count.tell()
 	must(t, count.l.Flush(ctx))
@@ -24,14 +29,14 @@ func TestEveryCommitFails(t *testing.T) {
 	for fail := 1; fail <= commits; fail++ {
 		for _, applied := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%d applied %v", fail, applied), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { tellWithFailure(t, fail, applied) })
+				synctest.Test(t, func(t *testing.T) { tellWithFailure(t, o, fail, applied) })
 			})
 		}
 	}
 }
 
-func tellWithFailure(t *testing.T, fail int, applied bool) {
-	st := newStory(t)
+func tellWithFailure(t *testing.T, o ledger.Options, fail int, applied bool) {
+	st := newStoryWith(t, o)
 	n := 0
 	st.aroundCommits(func(commit func() error) error {
 		n++
@@ -61,7 +66,12 @@ func tellWithFailure(t *testing.T, fail int, applied bool) {
 
 // TestKilledAfterEachCommit opens what the disk held after each commit.
 func TestKilledAfterEachCommit(t *testing.T) {
-	st := newStory(t)
+	t.Run("pages", func(t *testing.T) { killedAfterEachCommit(t, options("test")) })
+	t.Run("journal", func(t *testing.T) { killedAfterEachCommit(t, options("test").WithJournal()) })
+}
+
+func killedAfterEachCommit(t *testing.T, with ledger.Options) {
+	st := newStoryWith(t, with)
 	type snapshot struct {
 		path   string
 		signed int64

@@ -10,13 +10,14 @@ import (
 // this one cannot read raises the number, and writes it before anything else in the new form.
 const (
 	// ledgerFormat is the format of the store's buckets. The meta bucket has it in clear, as a
-	// decimal number; a ledger without it has format 1. A ledger of format 1 gets the new number in
-	// the first commit that writes anything: whoever only reads one leaves it to older programs.
+	// decimal number; a ledger without it has format 1. An older ledger gets the new number in the
+	// first commit that writes anything: whoever only reads one leaves it to older programs.
 	//
 	//	1  values are sealed under one key
 	//	2  values are sealed under keys by number, those of before without one, and segments in
 	//	   chunks
-	ledgerFormat = 2
+	//	3  the file of a wallet at work has a journal, which older programs do not look for
+	ledgerFormat = 3
 	// segmentFormat is the newest format of a segment, and segmentWhole the oldest, which is the
 	// first byte of such a segment when it is opened. See segmentform.go.
 	segmentFormat = 2

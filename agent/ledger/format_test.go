@@ -22,9 +22,9 @@ func TestNewerLedger(t *testing.T) {
 		want   string
 	}{
 		"ledger": {
-			change: func(r *rig) error { return r.setFormat("3") },
+			change: func(r *rig) error { return r.setFormat("4") },
 			read:   func(r *rig) error { _, err := ledger.Open(r.path, r.o); return err },
-			want: "this ledger was written by a newer pksa (format 3; this program reads up to 2): use the newer " +
+			want: "this ledger was written by a newer pksa (format 4; this program reads up to 3): use the newer " +
 				"program",
 		},
 		"ledger without the buckets of today": {
@@ -32,13 +32,13 @@ func TestNewerLedger(t *testing.T) {
 				return errors.Join(r.setFormat("17"), ledger.TestingDropBucket(r.path, "charges"))
 			},
 			read: func(r *rig) error { _, err := ledger.Open(r.path, r.o); return err },
-			want: "this ledger was written by a newer pksa (format 17; this program reads up to 2): use the newer " +
+			want: "this ledger was written by a newer pksa (format 17; this program reads up to 3): use the newer " +
 				"program",
 		},
 		"ledger that is to be accepted": {
-			change: func(r *rig) error { return errors.Join(r.setFormat("3"), os.Remove(r.mark())) },
+			change: func(r *rig) error { return errors.Join(r.setFormat("4"), os.Remove(r.mark())) },
 			read:   acceptAll,
-			want: "this ledger was written by a newer pksa (format 3; this program reads up to 2): use the newer " +
+			want: "this ledger was written by a newer pksa (format 4; this program reads up to 3): use the newer " +
 				"program",
 		},
 		"mark": {
@@ -103,7 +103,7 @@ func TestNewerLedger(t *testing.T) {
 func TestFormatThatReadsWrong(t *testing.T) {
 	r := newRig(t)
 	must(t, r.l.Close())
-	if got := r.format(); got != "2" {
+	if got := r.format(); got != "3" {
 		t.Errorf("a new ledger has format %q", got)
 	}
 	for _, text := range []string{"", "0", "x", "1.5", "-1"} {

@@ -64,21 +64,23 @@ func neverSynced(err error) bool {
 	return noRoom(err) && (written || strings.HasPrefix(err.Error(), "file resize error: "))
 }
 
-// findRoom returns a *noRoomError unless what the ledger wants to go on fits beside it.
-func findRoom(path string, disk durable.Disk) error {
+// findRoom returns a *noRoomError unless what the ledger wants to go on fits beside it, and so many
+// bytes more, which it has still to write.
+func findRoom(path string, more int64, disk durable.Disk) error {
+	wants := roomToGoOn + more
 	free := freeBytes(filepath.Dir(path))
-	if free >= 0 && free < roomToGoOn {
-		return &noRoomError{path, roomToGoOn, free, noRoomErrors[0]}
+	if free >= 0 && free < wants {
+		return &noRoomError{path, wants, free, noRoomErrors[0]}
 	}
 	// Tried as well: quotas and limits do not show among the free blocks.
 	temp := path + ".room"
-	err := os.WriteFile(temp, []byte(strings.Repeat("room", roomToGoOn/4)), 0o600)
+	err := os.WriteFile(temp, []byte(strings.Repeat("room", int(wants/4))), 0o600)
 	if err := disk.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("ledger %q: %w", path, err)
 	}
 	switch {
 	case noRoom(err):
-		return &noRoomError{path, roomToGoOn, free, err}
+		return &noRoomError{path, wants, free, err}
 	case err != nil:
 		return fmt.Errorf("ledger %q: %w", path, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"pksa/agent/outage"
+	"pksa/protocol"
 	"pksa/protocol/hive"
 )
 
@@ -32,14 +33,26 @@ var (
 	errSlow    = outage.As(outage.Timeout, errors.New("the relay does not take what is written to it"))
 )
 
-// connection is one connection of a link. Its fields do not change after dial, except asked, and
-// key, which is set before any other goroutine can see the connection.
+// keptBuffer is how large the buffer is at most that a connection keeps for its next frame. Few
+// frames are larger. For those that are, largeBuffers has buffers of the largest size, until the
+// garbage collector has not seen one used for a while.
+const keptBuffer = 32 << 10
+
+var largeBuffers sync.Pool
+
+// connection is one connection of a link. Its fields do not change after dial, except asked, those
+// of the goroutine that reads, and key, which is set before any other goroutine can see the
+// connection.
 type connection struct {
 	ws      *websocket.Conn
 	raw     net.Conn // under TLS and WebSocket: closing it ends every wait for the relay
 	key     hive.PublicKey
 	writing chan struct{} // holds one token while somebody writes
 	asked   atomic.Bool   // we have sent a request of our own
+
+	// Of the goroutine that reads.
+	buffer []byte  // for the next frame
+	large  *[]byte // of the last frame, if it was too large for buffer
 
 	done <-chan struct{}         // closed when the connection has failed or ended
 	fail context.CancelCauseFunc // ends the connection; the first cause counts
@@ -124,8 +137,13 @@ func (c *connection) keepAlive(live context.Context) {
 	}
 }
 
-// read returns the next message. Only one goroutine at a time may read.
+// read returns the next message, which is valid until the next call: what a relay sends in a second
+// would be garbage of many MiB. Only one goroutine at a time may read.
 func (c *connection) read(live context.Context) (websocket.MessageType, []byte, error) {
+	if c.large != nil { // before the wait, which may be long
+		largeBuffers.Put(c.large)
+		c.large = nil
+	}
 	typ, r, err := c.ws.Reader(live)
 	if err != nil {
 		return 0, nil, ended(err)
@@ -134,11 +152,42 @@ func (c *connection) read(live context.Context) (websocket.MessageType, []byte, 
 	// must end, or a relay could hold the memory of one for ever.
 	bound := time.AfterFunc(messageTimeout, func() { c.fail(errStalled) })
 	defer bound.Stop()
-	frame, err := io.ReadAll(r)
+	frame, err := c.readAll(r)
 	if err != nil {
 		return 0, nil, ended(err)
 	}
 	return typ, frame, nil
+}
+
+func (c *connection) readAll(r io.Reader) (frame []byte, err error) {
+	for frame = c.buffer[:0]; ; {
+		if len(frame) == cap(frame) {
+			frame = c.grow(frame)
+		}
+		n, err := r.Read(frame[len(frame):cap(frame)])
+		frame = frame[:len(frame)+n]
+		if err == io.EOF {
+			return frame, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// grow returns the beginning of a frame in a larger buffer.
+func (c *connection) grow(frame []byte) []byte {
+	if len(frame) < keptBuffer {
+		c.buffer = make([]byte, max(512, 2*len(frame)))
+		return append(c.buffer[:0], frame...)
+	}
+	if c.large, _ = largeBuffers.Get().(*[]byte); c.large == nil {
+		// One byte more than a frame may have: the library ends the connection when it reads the
+		// next.
+		b := make([]byte, protocol.MaxFrame+1)
+		c.large = &b
+	}
+	return append((*c.large)[:0], frame...)
 }
 
 // ended returns the reason for which nothing more can be read.

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"container/list"
 	"errors"
 	"net"
 	"net/netip"
@@ -20,9 +21,14 @@ const (
 
 var errLongHead = errors.New("the head of the request has too many lines")
 
-// spareConnections is how many connections may be open beside those of Limits.Connections: they
-// have not sent their HTTP request yet, or are being told that there is no place.
-const spareConnections = 128
+const (
+	// spareConnections is how many connections may be open beside those of Limits.Connections: they
+	// have not sent their HTTP request yet, or are being told that there is no place.
+	spareConnections = 128
+	// asking is how many connections may be at their HTTP request, in which each takes more memory
+	// than later. Beyond, the one that has not sent its request for longest leaves.
+	asking = 2 * spareConnections
+)
 
 // limited is a listener that closes at once the connections beyond the limits, so that idle ones
 // cannot use up memory and files.
@@ -33,6 +39,7 @@ type limited struct {
 	mu   sync.Mutex
 	open int
 	from map[netip.Prefix]int // open ones, by who has them
+	ask  list.List            // of *counted: those at their HTTP request, as they came
 }
 
 func (l *limited) Accept() (net.Conn, error) {
@@ -43,7 +50,11 @@ func (l *limited) Accept() (net.Conn, error) {
 		}
 		from := peerOf(conn.RemoteAddr().String())
 		if l.enter(from) {
-			return &counted{Conn: conn, listener: l, from: from, ended: make(chan struct{})}, nil
+			c := &counted{Conn: conn, listener: l, from: from, ended: make(chan struct{})}
+			if l.asks(c) {
+				return c, nil
+			}
+			l.leave(from)
 		}
 		l.relay.count(func(c *Counters) { c.TurnedAway++ })
 		conn.Close()
@@ -66,6 +77,41 @@ func (l *limited) enter(from netip.Prefix) bool {
 		l.from[from]++
 	}
 	return true
+}
+
+// asks notes a connection that will send its request, in the place of one that has not if need be.
+// It reports false if there is none.
+func (l *limited) asks(c *counted) bool {
+	l.mu.Lock()
+	var idle *counted
+	if l.ask.Len() >= asking {
+		e := l.ask.Front()
+		for e != nil && e.Value.(*counted).asked.Load() {
+			e = e.Next()
+		}
+		if e == nil {
+			l.mu.Unlock()
+			return false
+		}
+		idle = e.Value.(*counted)
+	}
+	c.place = l.ask.PushBack(c)
+	l.mu.Unlock()
+	if idle != nil {
+		l.relay.count(func(c *Counters) { c.TurnedAway++ })
+		idle.Close()
+	}
+	return true
+}
+
+// asksNoMore notes that the connection is past its request.
+func (l *limited) asksNoMore(c *counted) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.place != nil {
+		l.ask.Remove(c.place)
+		c.place = nil
+	}
 }
 
 func (l *limited) leave(from netip.Prefix) {
@@ -112,8 +158,9 @@ type counted struct {
 	once     sync.Once
 	ended    chan struct{}
 	begun    bool
-	asked    atomic.Bool // its request was read
-	lines    int         // of its request, until then
+	asked    atomic.Bool   // its request was read
+	lines    int           // of its request, until then
+	place    *list.Element // in listener.ask, whose lock guards it; nil once it is past its request
 }
 
 func (c *counted) Read(p []byte) (int, error) {
@@ -152,6 +199,7 @@ func (c *counted) begin() error {
 func (c *counted) Close() error {
 	c.once.Do(func() {
 		close(c.ended)
+		c.listener.asksNoMore(c)
 		c.listener.leave(c.from)
 	})
 	return c.Conn.Close()

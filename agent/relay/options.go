@@ -84,6 +84,9 @@ type Options struct {
 // means the default beside it (HAS §11.2).
 type Limits struct {
 	Connections int // open connections; 1,000
+	// Strangers bounds those of them that no wallet of Options.Known has answered, nor are one; not
+	// bounded if zero.
+	Strangers int
 	// AddressConnections bounds the connections that Serve accepts of one address, or of one /64 of
 	// IPv6; a quarter of Connections. Those of this machine are not bounded.
 	AddressConnections int
@@ -172,6 +175,7 @@ func (l Limits) withDefaults() Limits {
 	l.AddressConnections = orDefault(l.AddressConnections, max(1, l.Connections/4))
 	return Limits{
 		Connections:         l.Connections,
+		Strangers:           min(orDefault(l.Strangers, l.Connections), l.Connections),
 		AddressConnections:  l.AddressConnections,
 		Frames:              l.Frames,
 		AddressFrames:       orDefault(l.AddressFrames, max(1000, 8*l.AddressConnections)),

@@ -23,6 +23,37 @@ const (
 	patience = time.Second
 )
 
+// firstBuffers and ordinaryBuffers are those that no frame uses: thousands of small frames in a
+// second would each leave theirs as garbage.
+var firstBuffers, ordinaryBuffers sync.Pool
+
+// takeBuffer returns an empty buffer of so many bytes.
+func takeBuffer(size int) []byte {
+	if pool := buffersOf(size); pool != nil {
+		if b, ok := pool.Get().(*[]byte); ok {
+			return (*b)[:0]
+		}
+	}
+	return make([]byte, 0, size)
+}
+
+// giveBuffer takes a buffer back of which nobody holds a part any more.
+func giveBuffer(b []byte) {
+	if pool := buffersOf(cap(b)); pool != nil {
+		pool.Put(&b)
+	}
+}
+
+func buffersOf(size int) *sync.Pool {
+	switch size {
+	case firstRead:
+		return &firstBuffers
+	case ordinaryFrame:
+		return &ordinaryBuffers
+	}
+	return nil
+}
+
 var errHeldRoom = errors.New("its frame did not end, and others wait for the room")
 
 // readingRoom is the room of all frames that are being read. Who gets none waits, and is read no

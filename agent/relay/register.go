@@ -141,6 +141,7 @@ func (s *socket) enroll(name hive.AccountName, proves bool) (refusal string) {
 	s.proves = s.proves || proves
 	if own {
 		s.own.Store(true)
+		s.noStrangerLocked()
 	}
 	if _, again := s.accounts[name]; again {
 		s.reply(protocol.RegisterAck{Account: string(name)})

@@ -41,6 +41,7 @@ type Relay struct {
 	mu         sync.Mutex // guards what follows, and what socket and request say it guards
 	closed     bool
 	open       map[*socket]struct{}
+	strangers  int // of open, those that no wallet of Options.Known has answered
 	registered int // registrations of all sockets
 	store      *store
 	expiry     *time.Timer // runs expire; nil while there is nothing to expire
@@ -81,6 +82,7 @@ func (r *Relay) PublicKey() hive.PublicKey { return r.prover.key.Public() }
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if conn, ok := req.Context().Value(countedKey{}).(*counted); ok {
 		conn.asked.Store(true)
+		defer conn.listener.asksNoMore(conn)
 		w.Header().Set("Connection", "close") // no second request, unless this one is upgraded
 	}
 	if !r.admitsPage(w, req) {
@@ -265,6 +267,8 @@ func (r *Relay) greet(s *socket) bool {
 		return false
 	}
 	r.open[s] = struct{}{}
+	s.stranger = true
+	r.strangers++
 	r.counters.Connections++
 	s.reply(protocol.Connected{
 		TimeoutSeconds:  int(r.options.Timeout / time.Second),
@@ -286,6 +290,7 @@ func (r *Relay) forget(s *socket) {
 
 func (r *Relay) forgetLocked(s *socket) {
 	delete(r.open, s)
+	s.noStrangerLocked()
 	s.gone = true // a registration that still looks up keys must not enroll it again
 	for name := range s.accounts {
 		a := r.store.accounts[name]

@@ -172,6 +172,7 @@ func (s *socket) settle(q *request, frame []byte) {
 		q.app.noteAnsweredLocked(q.account)
 		if s.own.Load() {
 			q.app.trusted.Store(true)
+			q.app.noStrangerLocked()
 		}
 		q.app.push(item{request: q, answer: true})
 	}

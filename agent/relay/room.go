@@ -196,19 +196,35 @@ func (s *socket) noteAnsweredLocked(name hive.AccountName) {
 	s.answered[name] = struct{}{}
 }
 
-// mayEnterLocked reports whether one more connection has a place, if need be that of a silent one.
-func (r *Relay) mayEnterLocked(now time.Time) bool {
-	return len(r.open) < r.options.Limits.Connections || r.silentLocked(now) != nil
+// noStrangerLocked notes that the connection takes no place of strangers, or none any more.
+func (s *socket) noStrangerLocked() {
+	if s.stranger {
+		s.stranger = false
+		s.relay.strangers--
+	}
 }
 
-// silentLocked returns the connection that has been silent for longest, nil if none has been for
-// long enough. One that waits for an answer is not silent. One that serves accounts leaves only if
-// there is no other.
+// mayEnterLocked reports whether one more connection has a place, if need be that of a silent one.
+func (r *Relay) mayEnterLocked(now time.Time) bool {
+	return !r.fullLocked() || r.silentLocked(now) != nil
+}
+
+// fullLocked reports whether all places are taken that a new connection could have. It is a
+// stranger's, whoever comes.
+func (r *Relay) fullLocked() bool {
+	return len(r.open) >= r.options.Limits.Connections || r.strangers >= r.options.Limits.Strangers
+}
+
+// silentLocked returns the connection that makes room for a new one: the one that has been silent
+// for longest, nil if none has been for long enough. One that waits for an answer is not silent.
+// One that serves accounts leaves only if there is no other. Where strangers have taken all of
+// their places, one of them leaves.
 func (r *Relay) silentLocked(now time.Time) *socket {
 	var silent, wallet *socket
 	since, walletSince := now.Add(-silentAfter).UnixNano(), now.Add(-walletSilentAfter).UnixNano()
+	ofStrangers := r.strangers >= r.options.Limits.Strangers
 	for s := range r.open {
-		if s.pending > 0 {
+		if s.pending > 0 || ofStrangers && !s.stranger {
 			continue
 		}
 		last := s.lastFrame.Load()
@@ -231,7 +247,7 @@ func (r *Relay) silentLocked(now time.Time) *socket {
 // takePlaceLocked reports whether there is a place for one more connection. If there is none, a
 // silent one leaves.
 func (r *Relay) takePlaceLocked(now time.Time) bool {
-	if len(r.open) < r.options.Limits.Connections {
+	if !r.fullLocked() {
 		return true
 	}
 	silent := r.silentLocked(now)

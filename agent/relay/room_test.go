@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -419,6 +420,92 @@ func TestSilentConnectionsLeave(t *testing.T) {
 				synctest.Wait()
 				time.Sleep(time.Hour)
 				alive.relayKey()
+			}
+		})
+	}
+}
+
+// Strangers have places of their own, at the edge. The wallet of this program and whoever it has
+// answered take none of them, and none of theirs is left to strangers, however silent they are.
+func TestStrangersHaveTheirPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const strangers = 3
+		s := start(t, relay.Options{Known: onlyBob, Timeout: time.Hour,
+			Limits: relay.Limits{Connections: 7, Strangers: strangers}})
+		wallet, app := dial(t, s), dial(t, s)
+		wallet.register("bob", bob)
+		id := app.ask("sign", "bob", "d")
+		wallet.expect("sign_req")
+		wallet.acknowledge("sign", id, bob)
+		app.expect("sign_ack")
+		var open []*peer
+		for range strangers {
+			open = append(open, dial(t, s))
+		}
+		if dialRaw(t, s) != nil {
+			t.Error("a stranger more than there are places has one")
+		}
+		open[0].close()
+		synctest.Wait()
+		open = append(open[1:], dial(t, s)) // a place that is left is free again
+		if dialRaw(t, s) != nil {
+			t.Error("a stranger has a place that was taken again")
+		}
+		// The application and the wallet have been silent for longest.
+		time.Sleep(time.Hour - time.Second)
+		for _, p := range open[1:] {
+			p.relayKey()
+		}
+		late := dialRaw(t, s)
+		if late == nil {
+			t.Fatal("a silent stranger makes no room")
+		}
+		late.Close()
+		open[0].ended()
+		app.relayKey()
+		wallet.relayKey()
+		// A wallet more takes none of theirs: the places of all are the bound.
+		synctest.Wait()
+		if got := s.Relay().Status(); got.Connections != 4 || got.Counters.Silent != 1 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// So many connections may be at their request, at the edge: one more, and the one that has not sent
+// it for longest leaves. Those that have sent theirs do not count.
+func TestConnectionsThatAsk(t *testing.T) {
+	const most = 256
+	for _, more := range []int{-1, 0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			r := reach(t, relay.Options{Limits: relay.Limits{Connections: 1000}})
+			asked := r.dial("127.0.0.1")
+			var ended atomic.Int64
+			var first atomic.Bool
+			for n := range most + more {
+				conn, err := r.listener.DialContext(t.Context(), "", "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				go func() {
+					_, _ = conn.Read(make([]byte, 1))
+					ended.Add(1)
+					if n == 0 {
+						first.Store(true)
+					}
+				}()
+				synctest.Wait()
+			}
+			if want := int64(max(0, more)); ended.Load() != want || first.Load() != (want > 0) ||
+				r.Status().Counters.TurnedAway != uint64(want) {
+				t.Errorf("%d at their request: %d left, the first %t", most+more, ended.Load(), first.Load())
+			}
+			asked.relayKey()
+			r.dial("127.0.0.1") // in the place of one of them
+			time.Sleep(11 * time.Second)
+			if got := ended.Load(); got != int64(most+more) {
+				t.Errorf("%d left in the end", got)
 			}
 		})
 	}

@@ -51,6 +51,7 @@ type socket struct {
 	held     int                           // bytes that these hold
 	answered map[hive.AccountName]struct{} // accounts whose wallet has answered this connection
 	gone     bool                          // the connection has ended
+	stranger bool                          // one of Relay.strangers
 	proves   bool                          // an account was registered with the member pok
 	strange  bucket                        // requests of strangers that it was sent as a wallet
 	beside   int                           // registrations that are worked on beside the reading
@@ -192,13 +193,13 @@ func (s *socket) read(ctx context.Context) (kind websocket.MessageType, frame []
 		s.relay.reading.leave(in)
 		return 0, nil, nil, err
 	}
-	return kind, frame, func() { s.relay.reading.leave(in) }, nil
+	return kind, frame, func() { s.relay.reading.leave(in); giveBuffer(frame) }, nil
 }
 
 // readAll returns the bytes of one frame. It takes its buffer from the relay's room: the rest of
 // the frame stays in the connection until there is some.
 func (s *socket) readAll(ctx context.Context, r io.Reader, in *incoming) (frame []byte, err error) {
-	frame = make([]byte, 0, firstRead)
+	frame = takeBuffer(firstRead)
 	for {
 		if len(frame) == cap(frame) {
 			if frame, err = s.grow(ctx, frame, in); err != nil {
@@ -228,8 +229,8 @@ func (s *socket) grow(ctx context.Context, frame []byte, in *incoming) (larger [
 	if err := s.relay.reading.take(ctx, in, size-held); err != nil {
 		return nil, err
 	}
-	larger = make([]byte, len(frame), size)
-	copy(larger, frame)
+	larger = append(takeBuffer(size), frame...)
+	giveBuffer(frame)
 	return larger, nil
 }
 

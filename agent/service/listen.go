@@ -48,8 +48,9 @@ func (s *Service) listenControl(cfg *config.Config) error {
 
 // ownRelay bounds what the relay of a wallet takes of its memory and of its processor. It keeps and
 // reads less than a relay that runs alone. Reading so many frames of strangers takes a tenth of a
-// core.
-var ownRelay = relay.Limits{Bytes: 6 << 20, Reading: 2 << 20, Frames: 5000}
+// core. Each connection takes 20 to 30 KiB, so strangers have half of the places: an application
+// whose request the wallet answers takes none of theirs any more.
+var ownRelay = relay.Limits{Strangers: 512, Bytes: 6 << 20, Reading: 2 << 20, Frames: 5000}
 
 func (s *Service) listenRelay(cfg *config.Config) error {
 	keys := believeOwn(ChainKeys(s.Nodes), heldKeys(s.Keys), secondWord(s.Nodes))
@@ -60,8 +61,10 @@ func (s *Service) listenRelay(cfg *config.Config) error {
 	unproven := func(account hive.AccountName) bool {
 		return cfg.RelayUnproven.Allows(account, held(account))
 	}
+	limits := ownRelay
+	limits.Strangers = max(limits.Strangers, cfg.RelayPerAddress) // whoever raised that wants them
 	r, listener, err := OpenRelay(cfg, relay.Options{Keys: keys, Known: held, Unproven: unproven, Logger: s.log,
-		PageRefused: func() { s.Agent.Metrics().PageRefused("relay") }, Limits: ownRelay})
+		PageRefused: func() { s.Agent.Metrics().PageRefused("relay") }, Limits: limits})
 	if err != nil {
 		return &StepError{StepRelay, err}
 	}

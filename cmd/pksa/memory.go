@@ -45,13 +45,18 @@ func boundMemory(ctx context.Context) {
 // one needs under attack is less: the bounds of what others send see to that.
 const largeWallet = 64 << 20
 
-// memoryLimit returns the limit for so many bytes in use. Garbage may take a quarter of these, and
-// half of what is beyond a large wallet's first bytes: such a wallet, which needs more in all, must
-// not spend its time on collecting.
+// mostGarbage is what garbage may take of a wallet that is not large. What was allocated while
+// garbage was collected counts as in use until the next time: on a busy machine that is much, and
+// must not leave room for as much again.
+const mostGarbage = 8 << 20
+
+// memoryLimit returns the limit for so many bytes in use. Garbage may take a quarter of these, a
+// few MiB at most, and half of what is beyond a large wallet's first bytes: such a wallet, which
+// needs more in all, must not spend its time on collecting.
 func memoryLimit(inUse uint64) int64 {
-	garbage := inUse / 4
+	garbage := min(inUse/4, mostGarbage)
 	if inUse > largeWallet {
-		garbage += (inUse - largeWallet) / 4
+		garbage += (inUse - largeWallet) / 2
 	}
 	return int64(max(smallestHeap, inUse+garbage))
 }

@@ -17,8 +17,8 @@ import (
 // A small wallet has a fixed limit; that of a large one grows with what it needs.
 func TestMemoryLimit(t *testing.T) {
 	const mib = 1 << 20
-	for inUse, want := range map[uint64]int64{0: 40 * mib, 30 * mib: 40 * mib, 40 * mib: 50 * mib,
-		64 * mib: 80 * mib, 400 * mib: 584 * mib} {
+	for inUse, want := range map[uint64]int64{0: 40 * mib, 30 * mib: 40 * mib, 31 * mib: 40 * mib, 32 * mib: 40 * mib,
+		33 * mib: 41 * mib, 64*mib - 4: 72*mib - 4, 64 * mib: 72 * mib, 64*mib + 4: 72*mib + 6, 400 * mib: 576 * mib} {
 		if got := memoryLimit(inUse); got != want {
 			t.Errorf("%d MiB in use: limit %d MiB, want %d", inUse/mib, got/mib, want/mib)
 		}

@@ -149,6 +149,7 @@ type Agent struct {
 	// reloads is held while policy, settings, or accounts at the links, are replaced: the later
 	// wins.
 	reloads sync.Mutex
+	trying  sync.Mutex    // held while the tests of a policy run; reloads is not, so that a lock need not wait
 	recheck chan struct{} // holds one: the held keys are to be compared with the chain now
 }
 
@@ -269,6 +270,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	background.Go(func() { every(ctx, tidyEvery, a.tidy) })
 	background.Go(func() { a.desk.Run(ctx) })
+	background.Go(func() { a.tryAtStart(ctx) })
 	background.Go(func() { a.watchTold(ctx) })
 	// The accounts are set before any link runs, so that a first connection proves all of them.
 	if err := a.registerAll(); err != nil {

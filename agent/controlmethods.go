@@ -112,6 +112,12 @@ type ReloadParams struct {
 	Secret control.Secret `json:"secret"`
 }
 
+// PolicyParams names what a reload may take. An agent of before Force refuses it.
+type PolicyParams struct {
+	// Force takes a policy whose tests fail.
+	Force bool `json:"force,omitempty"`
+}
+
 // LedgerCopy is a copy of the ledger that was made for a backup. The caller removes it.
 type LedgerCopy struct {
 	Path   string `json:"path"`
@@ -233,15 +239,18 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodPair:         method(a.pair),
 		MethodPairLook:     method(a.look),
 		MethodPolicyReload: method(a.reloadPolicy),
-		MethodReload:       method(func(ctx context.Context, _ none) (Reloaded, error) { return a.Reload(ctx) }),
-		MethodSettings:     get(a.settingsView),
-		MethodPause:        method(a.beginPause),
-		MethodResume:       method(a.endPause),
-		MethodLock:         method(a.lockByCall),
-		MethodUnlock:       method(a.unlockByCall),
-		MethodKeysReload:   method(a.reloadKeys),
-		MethodKeysRelock:   method(a.relockKeys),
-		MethodKeysCheck:    method(func(ctx context.Context, _ none) ([]KeyCheck, error) { return a.CheckKeys(ctx) }),
+		MethodReload: method(func(ctx context.Context, p PolicyParams) (Reloaded, error) {
+			done, err := a.reload(ctx, p.Force)
+			return done, orForce(err, "`pksa reload --force` takes it all the same")
+		}),
+		MethodSettings:   get(a.settingsView),
+		MethodPause:      method(a.beginPause),
+		MethodResume:     method(a.endPause),
+		MethodLock:       method(a.lockByCall),
+		MethodUnlock:     method(a.unlockByCall),
+		MethodKeysReload: method(a.reloadKeys),
+		MethodKeysRelock: method(a.relockKeys),
+		MethodKeysCheck:  method(func(ctx context.Context, _ none) ([]KeyCheck, error) { return a.CheckKeys(ctx) }),
 		MethodCanary: method(func(ctx context.Context, _ none) ([]probe.Canary, error) {
 			if err := a.errLocked(); err != nil {
 				return nil, err
@@ -410,11 +419,23 @@ func (a *Agent) pair(ctx context.Context, p PairParams) (SessionInfo, error) {
 	return sessionInfo(s), nil
 }
 
-func (a *Agent) reloadPolicy(ctx context.Context, _ none) (PolicyStatus, error) {
-	if err := a.ReloadPolicy(ctx); err != nil {
+func (a *Agent) reloadPolicy(ctx context.Context, p PolicyParams) (PolicyStatus, error) {
+	switch err := a.reloadPolicyFile(ctx, p.Force); {
+	case byTests(err), errors.Is(err, errChangedMeanwhile):
+		return PolicyStatus{}, orForce(fmt.Errorf("the old policy stays in force; %w", err),
+			"`pksa policy reload --force` takes it all the same")
+	case err != nil:
 		return PolicyStatus{}, fmt.Errorf("the old policy stays in force; the file has errors:\n%w", err)
 	}
 	return a.policyStatus(), nil
+}
+
+// orForce adds to a refusal by tests what takes the policy in spite of them.
+func orForce(err error, advice string) error {
+	if !byTests(err) {
+		return err
+	}
+	return fmt.Errorf("%w\nMend the policy or its tests, or %s", err, advice)
 }
 
 // These types hold secrets in fields that fmt would look into, so they show nothing of themselves.

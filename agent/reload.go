@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/control"
+	"pksa/agent/gate"
 	"pksa/agent/harden"
 	"pksa/agent/ledger"
 	"pksa/agent/link"
@@ -34,6 +34,8 @@ type policyInForce struct {
 	fresh    []string // limits that began at zero with it
 	failed   string   // why the last reload changed nothing; empty if it did
 	waits    string   // why a watched file that changed is not taken; empty if it is
+	tests    string   // why its tests fail; empty if they do not, or have not been run yet
+	refused  bool     // failed says why the tests of the file on disk fail
 }
 
 // ReadPolicy reads the policy file of the settings. It refuses, with an [*access.Error], a file
@@ -75,30 +77,119 @@ func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*po
 	return compiled, problems, nil
 }
 
+// tried is what the tests beside a policy file said of it.
+type tried struct {
+	hash   string // of the policy; empty if the file has errors
+	failed error  // nil if they pass
+}
+
+// errChangedMeanwhile refuses a policy that nobody has tested.
+var errChangedMeanwhile = errors.New("the policy file changed while its tests ran; reload again")
+
+// try runs the tests beside the policy file of the settings. The caller does not hold reloads:
+// tests may take ten seconds, and whoever locks the wallet must not wait for them.
+func (a *Agent) try(ctx context.Context, cfg *config.Config) tried {
+	next, _, err := LoadPolicy(cfg, a.keys, a.ledger)
+	if err != nil {
+		return tried{} // said when the policy is to be taken
+	}
+	return tried{next.Hash(), a.runTests(ctx, cfg, next)}
+}
+
+func (a *Agent) runTests(ctx context.Context, cfg *config.Config, p *policy.Policy) error {
+	a.trying.Lock() // each takes memory
+	defer a.trying.Unlock()
+	return gate.Run(ctx, cfg.Policy, p, a.network)
+}
+
+// refuses returns why a policy does not follow the old one; nil if it does. force takes one whose
+// tests fail.
+func (t tried) refuses(next, old *policy.Policy, force bool) error {
+	switch {
+	case next.Hash() != t.hash:
+		return errChangedMeanwhile
+	// What is in force already is not kept out, and would keep out the settings beside it.
+	case force, next.Hash() == old.Hash():
+		return nil
+	}
+	return t.failed
+}
+
+// text returns why tests fail, empty if they do not.
+func (t tried) text() string {
+	if t.failed == nil {
+		return ""
+	}
+	return t.failed.Error()
+}
+
+// byTests reports whether it was tests that refused a policy.
+func byTests(err error) bool {
+	failed := new(gate.FailedError)
+	return errors.As(err, &failed)
+}
+
+// tryAtStart runs the tests beside the policy that a start took. They do not keep the wallet from
+// starting: a changed file of tests must not be an outage.
+func (a *Agent) tryAtStart(ctx context.Context) {
+	started := a.policy.Load().policy
+	err := a.runTests(ctx, a.settings(), started)
+	if !byTests(err) {
+		return
+	}
+	a.reloads.Lock()
+	defer a.reloads.Unlock()
+	kept := *a.policy.Load()
+	if kept.policy != started {
+		return
+	}
+	kept.tests = err.Error()
+	a.policy.Store(&kept)
+	a.log.Warn("the policy is in force although its tests fail", "err", err)
+}
+
 // ReloadPolicy reads the policy file again. Everything that can fail happens before what runs is
-// touched: a file with errors leaves the old policy in force, and status and metric show so.
-func (a *Agent) ReloadPolicy(ctx context.Context) error {
+// touched: a file with errors, or one whose tests fail, leaves the old policy in force, and status
+// and metric show so.
+func (a *Agent) ReloadPolicy(ctx context.Context) error { return a.reloadPolicyFile(ctx, false) }
+
+// reloadPolicyFile does what [Agent.ReloadPolicy] does; force takes a policy whose tests fail.
+func (a *Agent) reloadPolicyFile(ctx context.Context, force bool) error {
+	tests := a.try(ctx, a.settings())
+	if err := ctx.Err(); err != nil {
+		return err // nobody waits for it any more, and the tests say nothing
+	}
 	a.reloads.Lock()
 	defer a.reloads.Unlock()
 	if a.reloading != nil {
 		defer a.reloading()()
 	}
 	next, warnings, err := LoadPolicy(a.settings(), a.keys, a.ledger)
+	if err == nil {
+		err = tests.refuses(next, a.policy.Load().policy, force)
+	}
 	if err != nil {
 		a.keepPolicy(err)
 		return err
 	}
-	return a.takePolicy(ctx, next, warnings)
+	return a.takePolicy(ctx, next, warnings, tests)
 }
 
-// takePolicy brings a policy into force. The caller holds reloads.
-func (a *Agent) takePolicy(ctx context.Context, next *policy.Policy, warnings policy.Problems) error {
+// takePolicy brings a policy into force, with what its tests said. The caller holds reloads.
+func (a *Agent) takePolicy(ctx context.Context, next *policy.Policy, warnings policy.Problems, tests tried) error {
 	old := a.policy.Load().policy
-	content, _ := json.Marshal(map[string]string{"from": old.Hash(), "to": next.Hash()})
+	content := map[string]string{"from": old.Hash(), "to": next.Hash()}
+	if text := tests.text(); text != "" {
+		how := "by --force: "
+		if next.Hash() == old.Hash() {
+			how = "it was in force already: "
+		}
+		content["reason"] = how + plain.Cut(text, audit.MaxText)
+	}
 	// Recorded before it is in force: no request is judged by a policy that the trail does not
 	// name. A crash in between leaves a record of a reload that did not happen, and the next start
 	// loads the same file.
-	entry := ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload", Content: content}
+	entry := ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload", Content: encodeRecord(content)}
 	if _, err := a.ledger.Append(ctx, entry); err != nil {
 		return fmt.Errorf("recording the reload: %w", err)
 	}
@@ -106,25 +197,34 @@ func (a *Agent) takePolicy(ctx context.Context, next *policy.Policy, warnings po
 	a.budget.peek(func(c policy.Counters) { fresh = next.Fresh(old, c, time.Now()) })
 	// Requests that wait were judged by the rules of the old policy. The commit sees that another
 	// one is in force and judges them again.
-	a.policy.Store(&policyInForce{policy: next, since: time.Now(), warnings: warnings, fresh: fresh})
+	a.policy.Store(&policyInForce{policy: next, since: time.Now(), warnings: warnings, fresh: fresh,
+		tests: tests.text()})
 	if err := a.ledger.Look(ctx, func(v ledger.View) { a.budget.load(v, next) }); err != nil {
 		a.log.Warn("counters are shown as the policy of before counts, until the next request", "err", err)
 	}
 	a.metrics.Reload(true)
 	a.log.Info("policy reloaded", "policy", next.Hash(), "warnings", len(warnings.Warnings()),
 		"limits starting at zero", fresh)
+	if tests.failed != nil {
+		a.log.Warn("the policy is in force although its tests fail", "err", tests.failed)
+	}
 	return nil
 }
 
 // keepPolicy reports that a reload failed and the policy in force stays.
 func (a *Agent) keepPolicy(err error) {
 	kept := *a.policy.Load()
-	kept.failed, kept.waits = err.Error(), ""
+	kept.failed, kept.waits, kept.refused = err.Error(), "", byTests(err)
 	a.policy.Store(&kept)
 	a.metrics.Reload(false)
 	a.log.Error("policy not reloaded, the old one stays in force", "err", err)
-	a.tellNotReloaded("The policy file has errors, the old policy stays in force.",
-		"On the wallet's machine: `pksa policy check`.", err.Error())
+	if kept.refused {
+		a.tellNotReloaded("The tests of the changed policy fail, the old policy stays in force.",
+			"On the wallet's machine: `pksa policy test`.", err.Error())
+	} else {
+		a.tellNotReloaded("The policy file has errors, the old policy stays in force.",
+			"On the wallet's machine: `pksa policy check`.", err.Error())
+	}
 	content := encodeRecord(map[string]string{"kept": kept.policy.Hash(), "reason": plain.Cut(err.Error(),
 		audit.MaxText)})
 	entry := ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy reload failed", Content: content}
@@ -161,7 +261,7 @@ func (a *Agent) watchPolicy(ctx context.Context) {
 	var seen string
 	looks := 0
 	every(ctx, policyWatchEvery, func() {
-		now := stamp(a.settings().Policy)
+		now := a.policyStamp()
 		if now != seen {
 			seen, looks = now, 0
 			return
@@ -175,10 +275,14 @@ func (a *Agent) watchPolicy(ctx context.Context) {
 // takeWatched takes the policy file in the state in which it has come to rest. Log, status and
 // metric show why it does not. It returns false if it should be called again for the same file.
 func (a *Agent) takeWatched(ctx context.Context, seen string) bool {
+	tests := a.try(ctx, a.settings())
+	if ctx.Err() != nil {
+		return false
+	}
 	a.reloads.Lock()
 	defer a.reloads.Unlock()
 	next, warnings, err := LoadPolicy(a.settings(), a.keys, a.ledger)
-	if stamp(a.settings().Policy) != seen {
+	if a.policyStamp() != seen {
 		return false // changed while it was read
 	}
 	inForce := a.policy.Load()
@@ -193,7 +297,11 @@ func (a *Agent) takeWatched(ctx context.Context, seen string) bool {
 		a.waitWithPolicy(lost)
 		return true
 	}
-	if err := a.takePolicy(ctx, next, warnings); err != nil {
+	if err := tests.refuses(next, inForce.policy, false); err != nil {
+		a.keepPolicy(err)
+		return !errors.Is(err, errChangedMeanwhile)
+	}
+	if err := a.takePolicy(ctx, next, warnings, tests); err != nil {
 		a.log.Error("policy not reloaded, the old one stays in force", "err", err)
 		return false
 	}
@@ -204,6 +312,7 @@ func (a *Agent) takeWatched(ctx context.Context, seen string) bool {
 // that hold requests back, and may be half of what is being written. Only a person can tell.
 func (a *Agent) waitWithPolicy(lost []string) {
 	kept := *a.policy.Load()
+	kept.refused = false
 	kept.failed, kept.waits = "", fmt.Sprintf("it has nothing under %s any more, where the policy in force has: it "+
 		"may not be written to its end. If it is whole, `pksa policy reload` takes it", strings.Join(lost, " and "))
 	a.policy.Store(&kept)
@@ -211,6 +320,12 @@ func (a *Agent) waitWithPolicy(lost []string) {
 	a.log.Warn("the changed policy file is not taken, the old policy stays in force: " + kept.waits)
 	a.tellNotReloaded("The changed policy file is not taken, the old policy stays in force.",
 		"On the wallet's machine: `pksa status`.", kept.waits)
+}
+
+// policyStamp returns a text that differs for two states of the policy file and its tests.
+func (a *Agent) policyStamp() string {
+	file := a.settings().Policy
+	return stamp(file) + " " + stamp(gate.TestsOf(file))
 }
 
 // stamp returns a text that differs for two states of a file.

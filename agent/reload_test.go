@@ -3,6 +3,7 @@ package agent_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -167,6 +168,108 @@ func TestFailedReloadIsRecorded(t *testing.T) {
 			t.Errorf("recorded: %+v", got)
 		}
 	})
+}
+
+// voteTest is a test of a policy, with the answer that it expects to be put in.
+const voteTest = "account: alice\napp: bot\ncases: [{name: a vote, request: sign, expect: %s, " +
+	"operations: [vote: {voter: alice, author: bob, permlink: p, weight: 1}]}]\n"
+
+func reload(t *testing.T, w *world, method, params string) error {
+	t.Helper()
+	_, err := w.agent.Methods()[method](t.Context(), json.RawMessage(params))
+	return err
+}
+
+// A policy whose tests fail is not taken by any way of reloading, but by force; audit, status and
+// metric say what happened.
+func TestTestsOfAPolicyAreAGate(t *testing.T) {
+	for _, method := range []string{agent.MethodPolicyReload, agent.MethodReload} {
+		within(t, worldOptions{policy: "version: 1\n"}, func(t *testing.T, w *world) {
+			was := w.agent.Status().Policy.SHA256
+			w.write("policy_test.yaml", fmt.Sprintf(voteTest, "deny"))
+			w.write("policy.yaml", allowAll)
+			err := reload(t, w, method, "{}")
+			if err == nil || !strings.Contains(err.Error(), `policy_test.yaml:3: "a vote": want deny, got allow`) ||
+				!strings.Contains(err.Error(), "reload --force` takes it all the same") {
+				t.Errorf("%s: %v", method, err)
+			}
+			s := w.agent.Status().Policy
+			if s.SHA256 != was || !s.Refused || !strings.Contains(s.Failed, "want deny, got allow") || s.Tests != "" {
+				t.Errorf("%s: refused: %+v", method, s)
+			}
+			if got := w.events("policy reload failed"); len(got) != 1 ||
+				!strings.Contains(string(got[0].Content), "want deny, got allow") {
+				t.Errorf("%s: recorded: %+v", method, got)
+			}
+			if err := reload(t, w, method, `{"force":true}`); err != nil {
+				t.Errorf("%s: by force: %v", method, err)
+			}
+			s = w.agent.Status().Policy
+			if s.SHA256 == was || s.Refused || s.Failed != "" || !strings.Contains(s.Tests, "want deny, got allow") {
+				t.Errorf("%s: by force: %+v", method, s)
+			}
+			if got := w.events("policy reload"); len(got) != 1 ||
+				!strings.Contains(string(got[0].Content), "by --force: 1 of the 1 tests of the policy fail") {
+				t.Errorf("%s: recorded: %+v", method, got)
+			}
+			if got := w.metric("pksa_policy_tests_failed"); got != "1" {
+				t.Errorf("%s: the metric is %s", method, got)
+			}
+			// What is in force already keeps nothing out, least of all the settings beside it.
+			if err := reload(t, w, method, "{}"); err != nil || w.agent.Status().Policy.Tests == "" {
+				t.Errorf("%s: once more: %v", method, err)
+			}
+			w.write("policy_test.yaml", fmt.Sprintf(voteTest, "allow"))
+			if err := reload(t, w, method, "{}"); err != nil {
+				t.Errorf("%s: %v", method, err)
+			}
+			if got := w.metric("pksa_policy_tests_failed"); w.agent.Status().Policy.Tests != "" || got != "0" {
+				t.Errorf("%s: mended, and the metric is %s", method, got)
+			}
+			// Force is for tests: what is no policy is taken by nothing.
+			w.write("policy.yaml", "version: 7\n")
+			if err := reload(t, w, method, `{"force":true}`); err == nil || strings.Contains(err.Error(), "--force") {
+				t.Errorf("%s: %v", method, err)
+			}
+			if s := w.agent.Status().Policy; s.Refused || !strings.Contains(s.Failed, "policy.yaml:1:") {
+				t.Errorf("%s: %+v", method, s)
+			}
+		})
+	}
+}
+
+// Tests that fail are no reason not to start.
+func TestStartWithFailingTests(t *testing.T) {
+	within(t, worldOptions{prepare: func(w *world) {
+		w.write("policy_test.yaml", fmt.Sprintf(voteTest, "deny"))
+	}}, func(t *testing.T, w *world) {
+		w.eventually("the tests have run", func() bool { return w.agent.Status().Policy.Tests != "" })
+		if s := w.agent.Status().Policy; !strings.Contains(s.Tests, "want deny, got allow") || s.Failed != "" {
+			t.Errorf("%+v", s)
+		}
+		if got := w.metric("pksa_policy_tests_failed"); got != "1" {
+			t.Errorf("the metric is %s", got)
+		}
+	})
+}
+
+// A watched policy waits for its tests, and is taken once they are mended.
+func TestWatchedPolicyAndItsTests(t *testing.T) {
+	within(t, worldOptions{policy: "version: 1\n", configure: func(c *config.Config) { c.PolicyWatch = true }},
+		func(t *testing.T, w *world) {
+			was := w.agent.Status().Policy.SHA256
+			w.write("policy_test.yaml", fmt.Sprintf(voteTest, "deny"))
+			w.write("policy.yaml", allowAll)
+			time.Sleep(10 * time.Second)
+			if s := w.agent.Status().Policy; s.SHA256 != was || !s.Refused {
+				t.Errorf("its tests fail: %+v", s)
+			}
+			w.write("policy_test.yaml", fmt.Sprintf(voteTest, "allow"))
+			time.Sleep(10 * time.Second)
+			if s := w.agent.Status().Policy; s.SHA256 == was || s.Refused || s.Failed != "" {
+				t.Errorf("its tests pass: %+v", s)
+			}
+		})
 }
 
 // A policy file that the next start could not use is shown before somebody restarts, whether or not

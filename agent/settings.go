@@ -96,13 +96,20 @@ func (a *Agent) settingsView() SettingsView {
 // Reload reads settings and policy again, with the checks of a start, and takes over what can
 // change while the agent runs. If anything of it is wrong all stays as it was; status and metric
 // say so.
-func (a *Agent) Reload(ctx context.Context) (Reloaded, error) {
+func (a *Agent) Reload(ctx context.Context) (Reloaded, error) { return a.reload(ctx, false) }
+
+// reload does what [Agent.Reload] does; force takes a policy whose tests fail.
+func (a *Agent) reload(ctx context.Context, force bool) (Reloaded, error) {
+	tests := a.tryWritten(ctx)
+	if err := ctx.Err(); err != nil {
+		return Reloaded{}, err
+	}
 	a.reloads.Lock()
 	defer a.reloads.Unlock()
 	if a.reloading != nil {
 		defer a.reloading()()
 	}
-	done, err := a.reloadLocked(ctx)
+	done, err := a.reloadLocked(ctx, tests, force)
 	a.metrics.SettingsReload(err == nil)
 	if err != nil {
 		return done, err
@@ -123,7 +130,24 @@ func (a *Agent) keepSettings(err error) {
 	}
 }
 
-func (a *Agent) reloadLocked(ctx context.Context) (done Reloaded, err error) {
+// tryWritten runs the tests beside the policy file that the settings name as they are written now.
+func (a *Agent) tryWritten(ctx context.Context) tried {
+	was := a.settings()
+	written := was
+	if a.inForce.read != nil {
+		var err error
+		if written, err = a.inForce.read(); err != nil {
+			return tried{} // said when they are to be taken
+		}
+	}
+	next, p, _, err := a.nextPolicy(was, written, a.beyondReach(ctx, was, written)...)
+	if err != nil {
+		return tried{}
+	}
+	return tried{p.Hash(), a.runTests(ctx, next, p)}
+}
+
+func (a *Agent) reloadLocked(ctx context.Context, tests tried, force bool) (done Reloaded, err error) {
 	was := a.settings()
 	written, differ, told := was, true, false
 	defer func() {
@@ -148,6 +172,11 @@ func (a *Agent) reloadLocked(ctx context.Context) (done Reloaded, err error) {
 		told = true
 		return done, fmt.Errorf("the policy cannot be used:\n%w", err)
 	}
+	if err := tests.refuses(p, a.policy.Load().policy, force); err != nil {
+		a.keepPolicy(err)
+		told = true
+		return done, err
+	}
 	done = Reloaded{Taken: []config.Change{}, Restart: []config.Change{}} // lists in JSON, too
 	for _, c := range was.Changes(written) {
 		c.Restart = c.Restart || c.Path == "policy" && next.Policy == was.Policy || slices.Contains(beyond, c.Path)
@@ -166,7 +195,7 @@ func (a *Agent) reloadLocked(ctx context.Context) (done Reloaded, err error) {
 		return done, err
 	}
 	// The last that can fail: it records, and then the policy is in force.
-	if err := a.takePolicy(ctx, p, warnings); err != nil {
+	if err := a.takePolicy(ctx, p, warnings, tests); err != nil {
 		change.drop()
 		return done, err
 	}

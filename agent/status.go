@@ -85,6 +85,11 @@ type PolicyStatus struct {
 	SHA256 string    `json:"sha256"`
 	Since  time.Time `json:"since"`
 	Failed string    `json:"reload_failed,omitempty"`
+	// Refused says that Failed is about tests of the file on disk, which do not keep a start from
+	// taking it.
+	Refused bool `json:"reload_refused_by_tests,omitempty"`
+	// Tests says why the tests of the policy in force fail: a start took it, or --force.
+	Tests string `json:"tests_failed,omitempty"`
 	// Waits says why a watched file that changed is not taken.
 	Waits string `json:"reload_waits,omitempty"`
 	// Warnings are doubtful places of the file in force.
@@ -283,7 +288,7 @@ func (a *Agent) warnOfFull(now time.Time) {
 func (a *Agent) policyStatus() PolicyStatus {
 	p := a.policy.Load()
 	s := PolicyStatus{File: a.settings().Policy, SHA256: p.policy.Hash(), Since: p.since, Failed: p.failed,
-		Waits: p.waits,
+		Waits: p.waits, Refused: p.refused, Tests: p.tests,
 		Fresh: p.fresh}
 	for _, w := range p.warnings.Warnings() {
 		s.Warnings = append(s.Warnings, w.String())
@@ -296,8 +301,10 @@ func (a *Agent) policyStatus() PolicyStatus {
 }
 
 func (a *Agent) gauges() status.Gauges {
-	g := status.Gauges{PolicyHash: a.policy.Load().policy.Hash(), Sessions: len(a.ledger.Sessions()),
-		Pending: a.asks.count(), WrongKeys: a.mismatch.labels(), Limits: a.limitGauges(),
+	inForce := a.policy.Load()
+	g := status.Gauges{PolicyHash: inForce.policy.Hash(), PolicyTestsFail: inForce.tests != "",
+		Sessions: len(a.ledger.Sessions()),
+		Pending:  a.asks.count(), WrongKeys: a.mismatch.labels(), Limits: a.limitGauges(),
 		Backlog: a.ledger.Backlog() != nil, AuditBytes: a.ledger.TrailSize()}
 	g.Twin, g.Process = a.twins.status() != nil, status.ThisProcess(a.version)
 	g.Apps, g.Disabled, g.Quarantine = len(a.ledger.Slots()), len(a.disabledApps()), len(a.quarantines())

@@ -60,6 +60,7 @@ var rows = []row{
 	{"agent/audit", []string{"agent/ledger", "agent/policy"}},              // it reads the trail and judges it again
 	// It compares a file with what the ledger holds.
 	{"agent/provision", []string{"agent/ledger", "agent/yamlnode"}},
+	{"agent/gate", []string{"agent/policy"}},   // it runs the tests of a policy
 	{"agent/backup", []string{"agent/ledger"}}, // for the points at which a test kills it
 	// It looks up what was charged for, and gives it back.
 	{"agent/refund", []string{"agent/ledger", "agent/node", "agent/policy"}},

@@ -81,6 +81,7 @@ const (
 	nextKeys   = "if the key was changed on the chain, put the new one in its place: `pksa keys import --help` " +
 		"shows --replace"
 	nextPolicy = "mend the place that `pksa policy check` shows, or say there that it is meant so"
+	nextTests  = "mend the policy or its tests until `pksa policy test` passes, then `pksa policy reload`"
 	nextMend   = "mend the file until `pksa policy check` finds no error"
 	nextLimit  = "see by `pksa limit list` what counted; the limit frees itself as time passes"
 	nextQuiet  = "find out whether the relay or the application is at fault; `pksa session release --help` tells " +

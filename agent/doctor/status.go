@@ -94,7 +94,15 @@ func (e *examiner) policy(context.Context) bool {
 	var warnings []string
 	if s := e.status; s != nil {
 		warnings = s.Policy.Warnings
-		if s.Policy.Failed != "" {
+		if s.Policy.Tests != "" {
+			e.found(Finding{Level: Warning, What: ofTests(s.Policy.Tests), Where: cfg.Policy,
+				Meaning: "the policy is in force, and does not do what its tests say", Next: nextTests})
+		}
+		if s.Policy.Refused {
+			e.found(Finding{Level: Error, What: ofTests(s.Policy.Failed), Where: cfg.Policy,
+				Meaning: "the old policy stays in force, and the next start takes the file all the same",
+				Next:    nextTests})
+		} else if s.Policy.Failed != "" {
 			e.found(Finding{Level: Error, What: s.Policy.Failed, Where: cfg.Policy,
 				Meaning: "the old policy stays in force, and the next start will fail", Next: nextMend})
 		}
@@ -129,6 +137,12 @@ func (e *examiner) policy(context.Context) bool {
 		e.found(Finding{Level: Warning, What: what, Where: where, Meaning: meaningPolicy, Next: nextPolicy})
 	}
 	return true
+}
+
+// ofTests returns the first line of why tests fail: `pksa policy test` shows all.
+func ofTests(text string) string {
+	first, _, _ := strings.Cut(text, "\n")
+	return strings.TrimSuffix(first, ":")
 }
 
 // judgeRoom names the limits that are used up.

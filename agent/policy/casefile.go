@@ -143,7 +143,7 @@ func newCaseReader(file string, n *hive.Network) *caseReader {
 	return &caseReader{Reader: yamlnode.NewReader(yamlnode.Options{
 		// Other than in a policy, empty lists and maps mean something: operations have them.
 		File: file, Noun: "a file of requests", NotYAML: "neither YAML nor JSON", Lenient: true,
-		Nearest: nearestWord, KeyHint: keyHint,
+		Nearest: nearestWord, KeyHint: keyHint, MostProblems: 200,
 	}), network: n, names: map[string]int{}}
 }
 

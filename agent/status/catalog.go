@@ -96,6 +96,8 @@ var (
 		"Held accounts of which a change waits for a second node that says the same, for 15 minutes or more.")
 	metricPolicy = of(Gauge, "1: the policy in force", "sha256")("pksa_policy_info",
 		"The policy in force, by the SHA-256 of its file.")
+	metricPolicyTests = gaugeOf("pksa_policy_tests_failed",
+		"1 while the tests beside the policy in force fail: a start took it, or `--force`.")
 	metricReloads = of(Counter, "ok, failed", "result")("pksa_policy_reloads_total",
 		"Policy reloads by result (ok, failed). After a failed one the old policy stays in force.")
 	metricSettings = of(Counter, "ok, failed", "result")("pksa_settings_reloads_total",

@@ -16,23 +16,25 @@ import (
 // Gauges are the values of one moment.
 type Gauges struct {
 	PolicyHash string
-	Accounts   int
-	Apps       int
-	Disabled   int // apps
-	Sessions   int
-	Fullest    float64 // sessions of the account with most of them, as a part of what an account may have
-	NearlyFull int     // accounts
-	Pending    int     // requests that wait for a person
-	Quarantine int     // sessions and apps that are silent on a relay
-	Links      []LinkGauges
-	Nodes      []NodeGauges
-	Chain      *ChainGauges // nil before a node told the chain's time
-	Backlog    bool         // full segments of the audit trail could not be moved out of the ledger
-	AuditBytes int64        // of the full segments of the audit trail
-	Limits     []LimitGauge
-	WrongKeys  []KeyLabel // held keys that the chain does not know in their roles
-	FitKeys    []KeyLabel // the other held keys
-	Twin       bool       // another copy of this wallet was met in the last day
+	// PolicyTestsFail says that the tests of the policy in force fail.
+	PolicyTestsFail bool
+	Accounts        int
+	Apps            int
+	Disabled        int // apps
+	Sessions        int
+	Fullest         float64 // sessions of the account with most of them, as a part of what an account may have
+	NearlyFull      int     // accounts
+	Pending         int     // requests that wait for a person
+	Quarantine      int     // sessions and apps that are silent on a relay
+	Links           []LinkGauges
+	Nodes           []NodeGauges
+	Chain           *ChainGauges // nil before a node told the chain's time
+	Backlog         bool         // full segments of the audit trail could not be moved out of the ledger
+	AuditBytes      int64        // of the full segments of the audit trail
+	Limits          []LimitGauge
+	WrongKeys       []KeyLabel // held keys that the chain does not know in their roles
+	FitKeys         []KeyLabel // the other held keys
+	Twin            bool       // another copy of this wallet was met in the last day
 
 	// Notifications are what became of messages to people, by kind of notifier.
 	Notifications []NotificationGauges
@@ -162,6 +164,7 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	to, now := sink(ch), g.options.Gauges()
 	to.ready(g.options.Ready())
 	to.set(metricPolicy, 1, now.PolicyHash)
+	to.set(metricPolicyTests, one(now.PolicyTestsFail))
 	to.set(metricTwin, one(now.Twin))
 	to.set(metricBuild, 1, now.Process.Version, now.Process.Go)
 	to.set(metricStart, float64(now.Process.Started.UnixMilli())/1000)

@@ -120,7 +120,8 @@ func TestAllMetrics(t *testing.T) {
 			return []status.Hindrance{{Cause: status.CauseRelay, Text: "no relay is connected"}}
 		},
 		Gauges: func() status.Gauges {
-			return status.Gauges{PolicyHash: "abc", Sessions: 3, Fullest: 0.25, Pending: 7, Backlog: true,
+			return status.Gauges{PolicyHash: "abc", PolicyTestsFail: true, Sessions: 3, Fullest: 0.25,
+				Pending: 7, Backlog: true,
 				AuditBytes: 12345,
 				Limits:     []status.LimitGauge{{Limit: "tips", Unit: "HBD", Window: "24h", Used: 1.5, Most: 10}},
 				WrongKeys:  []status.KeyLabel{{Account: "alice", Role: "posting"}, {Account: "bob", Role: "memo"}},

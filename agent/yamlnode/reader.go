@@ -46,6 +46,9 @@ type Options struct {
 	// Comma returns the complaint about a number that YAML parts at its commas, such as {max: 1,5},
 	// or "" if the text is no such number. Nil complains of the parts.
 	Comma func(text string) string
+	// MostProblems is how many errors are kept, and how many warnings: of each those that were
+	// found first; 0: all. Each takes more memory than what it complains of.
+	MostProblems int
 }
 
 // Reader reads one file and collects complaints. It must not be used concurrently.
@@ -57,6 +60,7 @@ type Reader struct {
 	styles   []place        // where a character has the one before it shown as a picture
 	bad      map[*Node]bool // those complained about
 	problems Problems
+	kept     map[bool]int // how many of problems are warnings, and how many are none
 }
 
 // NewReader returns a reader without complaints.
@@ -70,7 +74,7 @@ func NewReader(o Options) *Reader {
 	if o.Nearest == nil {
 		o.Nearest = plain.Nearest
 	}
-	return &Reader{options: o, bad: map[*Node]bool{}}
+	return &Reader{options: o, bad: map[*Node]bool{}, kept: map[bool]int{}}
 }
 
 // Problems returns the complaints so far, sorted.
@@ -94,6 +98,10 @@ func (r *Reader) WarnAround(n *Node, format string, args ...any) {
 }
 
 func (r *Reader) add(n *Node, p Problem) {
+	if most := r.options.MostProblems; most > 0 && r.kept[p.Warning] == most {
+		return
+	}
+	r.kept[p.Warning]++
 	p.File, p.Line, p.Column = r.options.File, n.Line, n.Column
 	r.problems = append(r.problems, p)
 }

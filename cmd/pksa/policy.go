@@ -205,16 +205,25 @@ func (c *command) checkOptions(ctx context.Context) (env policy.Options, compare
 }
 
 func (c *command) policyReload() *cobra.Command {
-	return &cobra.Command{
+	var force bool
+	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Tell the running agent to read its policy file again",
-		Args:  noArguments,
+		Long: `Has the running agent take its policy file over. A file with errors changes
+nothing, and neither does one whose tests fail: those of NAME_test.yaml beside
+NAME.yaml, which "pksa policy test" runs, too. They have 10 seconds, and 96 KiB
+of file. With --force the policy is taken all the same; status, audit trail and
+metric say so.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var status agent.PolicyStatus
-			if err := c.call(cmd.Context(), agent.MethodPolicyReload, struct{}{}, &status); err != nil {
+			params := agent.PolicyParams{Force: force}
+			if err := c.call(cmd.Context(), agent.MethodPolicyReload, params, &status); err != nil {
 				return err
 			}
 			return c.print(status, func(w io.Writer) { printPolicyTaken(w, status) })
 		},
 	}
+	cmd.Flags().BoolVar(&force, "force", false, "take the policy although its tests fail")
+	return cmd
 }

@@ -48,7 +48,10 @@ stand in examples/docs/policy.md.
 
 Covered is a rule that had a part in an answer, a limit that refused, and each
 test of them that said yes in one case and no in another. -v lists what is not.
---min makes too little of it a failure.`,
+--min makes too little of it a failure.
+
+The tests beside the policy of a running wallet have to pass before a reload
+takes the policy.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			files, err := c.testFiles(args)

@@ -12,16 +12,17 @@ import (
 )
 
 func (c *command) reloadCommand() *cobra.Command {
-	return &cobra.Command{
+	var force bool
+	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Tell the running agent to read settings and policy again",
 		Long: `Has the running agent read config.yaml and the policy file again, with the
 checks of a start. It takes over relays, nodes, policy, rates
 (limits.requests_per_second, limits.account_requests_per_second),
 limits.operations, nonce.required, lock_after, stop_timeout, status.listen,
-status.hosts and log.level. If anything in either file is wrong nothing changes,
-and the command fails and says where. What else has changed is named: a restart
-takes it over.
+status.hosts and log.level. If anything in either file is wrong, or a test of
+the policy fails, nothing changes, and the command fails and says where. What
+else has changed is named: a restart takes it over.
 
 The PKSA_ variables are those with which the agent was started. SIGHUP does the
 same and says in the log what it did; ` + "`pksa policy reload`" + ` takes over the policy
@@ -29,12 +30,15 @@ alone.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var done agent.Reloaded
-			if err := c.call(cmd.Context(), agent.MethodReload, struct{}{}, &done); err != nil {
+			params := agent.PolicyParams{Force: force}
+			if err := c.call(cmd.Context(), agent.MethodReload, params, &done); err != nil {
 				return err
 			}
 			return c.print(done, func(w io.Writer) { printReloaded(w, done) })
 		},
 	}
+	cmd.Flags().BoolVar(&force, "force", false, "take the policy although its tests fail")
+	return cmd
 }
 
 func printReloaded(w io.Writer, done agent.Reloaded) {
@@ -55,6 +59,9 @@ func printPolicyTaken(w io.Writer, status agent.PolicyStatus) {
 	fmt.Fprintf(w, "In force since now: %s, sha256 %s.\n", status.File, short(status.SHA256))
 	for _, name := range status.Fresh {
 		fmt.Fprintf(w, "Limit %q begins at zero: it does not count what was done before.\n", name)
+	}
+	if status.Tests != "" {
+		fmt.Fprintln(w, "Its tests fail; `pksa policy test` shows how.")
 	}
 	if n := len(status.Warnings); n > 0 {
 		fmt.Fprintf(w, "%s; `pksa policy check` shows what.\n", count(n, "warning"))

@@ -165,8 +165,15 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 	if n := len(s.Policy.Silenced); n > 0 {
 		fmt.Fprintf(w, "         %s silenced as meant so; `pksa policy check` shows the reasons\n", count(n, "warning"))
 	}
+	if s.Policy.Tests != "" {
+		fmt.Fprintln(w, "         its tests fail; `pksa policy test` shows how")
+	}
 	if s.Policy.Failed != "" {
-		fmt.Fprintf(w, "         the last reload changed nothing, the file has errors:\n         %s\n",
+		why := "the file has errors"
+		if s.Policy.Refused {
+			why = "the tests of the file fail"
+		}
+		fmt.Fprintf(w, "         the last reload changed nothing, %s:\n         %s\n", why,
 			strings.ReplaceAll(strings.TrimSpace(s.Policy.Failed), "\n", "\n         "))
 	}
 	if s.Policy.Waits != "" {

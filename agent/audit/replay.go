@@ -137,12 +137,7 @@ func (r *replay) judge(t *Request) {
 
 // change counts a change, and lists it if there is room.
 func (r *replay) change(t *Request, d policy.Decision) {
-	i := slices.IndexFunc(r.out.Turns, func(turn Turn) bool { return turn.Was == t.Was && turn.Now == d.Verdict })
-	if i < 0 {
-		i = len(r.out.Turns)
-		r.out.Turns = append(r.out.Turns, Turn{Was: t.Was, Now: d.Verdict})
-	}
-	r.out.Turns[i].Requests++
+	r.out.Turns = counted(r.out.Turns, t.Was, d.Verdict)
 	if len(r.out.Changes) >= r.mostChanges {
 		r.out.NotListed++
 		return

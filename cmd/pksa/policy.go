@@ -22,8 +22,8 @@ func (c *command) policyCommand() *cobra.Command {
 		`The policy says what the wallet answers by itself. What no rule allows is
 denied. Only "reload" changes what is in force; the others read files and the
 audit trail.`,
-		c.policyCheck(), c.policyExplain(), c.policyTest(), c.policyReplay(), c.policySuggest(), c.policySchema(),
-		c.policyReload())
+		c.policyCheck(), c.policyExplain(), c.policyTest(), c.policyReplay(), c.policyObserved(),
+		c.policySuggest(), c.policySchema(), c.policyReload())
 }
 
 func (c *command) policyCheck() *cobra.Command {

@@ -410,7 +410,11 @@ func roomLine(r policy.Room) string {
 			name += " (" + words + ")"
 		}
 	}
-	text := fmt.Sprintf("limit %q: %s of %s %s used in %s", name, r.Used, r.Most, r.Unit, span(r.Window))
+	kind := "limit"
+	if r.Observed {
+		kind = "observed limit" // it refuses nothing, however full it is
+	}
+	text := fmt.Sprintf("%s %q: %s of %s %s used in %s", kind, name, r.Used, r.Most, r.Unit, span(r.Window))
 	if r.Lost {
 		return text + ", as audit records were lost that may have charged it"
 	}

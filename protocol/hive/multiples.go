@@ -1,6 +1,7 @@
 package hive
 
 import (
+	"math/big"
 	"sync"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -112,11 +113,32 @@ func (m *multiples) signed(s Signature, digest Digest) bool {
 	var point btcec.JacobianPoint
 	btcec.ScalarBaseMultNonConst(e.Mul(&sigS), &point)
 	m.addTo(&point, new(btcec.ModNScalar).Mul2(&sigR, &sigS))
-	point.ToAffine() // of nothing, x is zero, which r is not
+	affineOf(&point) // of nothing, x is zero, which r is not
 	var x btcec.ModNScalar
 	overflow := x.SetBytes(point.X.Bytes())
 	return x.Equals(&sigR) && s[0] == 31+byte(overflow<<1)+byte(point.Y.IsOddBit())
 }
+
+// affineOf does what ToAffine of btcec does, in a third of the time, for points that are no secret:
+// how long the division takes depends on the numbers.
+func affineOf(p *btcec.JacobianPoint) {
+	z := p.Z.Normalize().Bytes()
+	inverse := new(big.Int).ModInverse(new(big.Int).SetBytes(z[:]), fieldPrime)
+	if inverse == nil { // the point at infinity
+		p.X.Zero()
+		p.Y.Zero()
+		return
+	}
+	var bytes [32]byte
+	var by, square btcec.FieldVal
+	by.SetBytes((*[32]byte)(inverse.FillBytes(bytes[:])))
+	square.SquareVal(&by)
+	p.X.Mul(&square).Normalize()
+	p.Y.Mul(&square).Mul(&by).Normalize()
+	p.Z.SetInt(1)
+}
+
+var fieldPrime = btcec.S256().P
 
 // tables is the multiples of the keys that sign most. It may be used concurrently.
 type tables struct {

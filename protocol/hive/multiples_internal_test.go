@@ -1,6 +1,7 @@
 package hive
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -305,5 +306,26 @@ func BenchmarkNewMultiples(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		newMultiples(key)
+	}
+}
+
+func TestAffineOf(t *testing.T) {
+	var none, point btcec.JacobianPoint // at infinity, the one with nothing set
+	digest := sha256.Sum256([]byte("affine"))
+	var scalar btcec.ModNScalar
+	for range 20 {
+		scalar.SetBytes(&digest)
+		btcec.ScalarBaseMultNonConst(&scalar, &point)
+		digest = sha256.Sum256(digest[:])
+		for _, p := range []btcec.JacobianPoint{point, none} {
+			want := p
+			want.ToAffine()
+			if affineOf(&p); !p.X.Equals(&want.X) || !p.Y.Equals(&want.Y) {
+				t.Fatalf("%v, %v, want %v, %v", p.X, p.Y, want.X, want.Y)
+			}
+		}
+		opposite := point
+		opposite.Y.Normalize().Negate(1).Normalize()
+		btcec.AddNonConst(&point, &opposite, &none) // at infinity, as the sum of a signature may be
 	}
 }

@@ -126,7 +126,18 @@ type OwnRelay struct {
 	TooMany      uint64 `json:"too_many,omitempty"`
 	SilentClosed uint64 `json:"silent_closed,omitempty"`
 	TurnedAway   uint64 `json:"turned_away,omitempty"`
-	Hint         string `json:"hint,omitempty"`
+	// Late is how often frames were read later because their sender was ahead of a pace: that of
+	// the connection, of its address, of all strangers, or of all that this wallet has answered.
+	Late []ReadLater `json:"late,omitempty"`
+	Hint string      `json:"hint,omitempty"`
+}
+
+// ReadLater is how often the own relay read frames later, because of one pace, and by how many
+// seconds, all waits added up.
+type ReadLater struct {
+	Pace    string  `json:"pace"` // connection, address, strangers, known
+	Times   uint64  `json:"times"`
+	Seconds float64 `json:"seconds"`
 }
 
 // LinkStatus is one relay link in the words of status.
@@ -314,6 +325,11 @@ func (a *Agent) gauges() status.Gauges {
 	for _, n := range a.node.Status() {
 		g.Nodes = append(g.Nodes, status.NodeGauges{Node: n.URL, Usable: n.Usable, Head: n.HeadBlock,
 			Failures: n.Failures, Calls: n.Calls, Errors: n.Reasons, Untrue: n.Untrue})
+	}
+	if a.ownRelay != nil {
+		for _, late := range a.ownRelay().Late {
+			g.OwnPaces = append(g.OwnPaces, status.PaceGauges(late))
+		}
 	}
 	g.AccountChanges = a.guard.Counts()
 	for kind, n := range a.desk.Counts() {

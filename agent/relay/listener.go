@@ -187,13 +187,15 @@ func (c *counted) begin() error {
 	if address == nil {
 		return nil
 	}
-	if err := pause(address.turn(limits.AddressFrames, limits.AddressFrames, connectionCost), c.ended); err != nil {
+	wait := address.turn(limits.AddressFrames, limits.AddressFrames, connectionCost)
+	if err := r.paces.late.pause(OfAddress, wait, c.ended); err != nil {
 		return err
 	}
 	if limits.Frames == 0 {
 		return nil
 	}
-	return pause(r.paces.strangers.turn(limits.Frames, limits.Frames/10, connectionCost), c.ended)
+	wait = r.paces.strangers.turn(limits.Frames, limits.Frames/10, connectionCost)
+	return r.paces.late.pause(OfStrangers, wait, c.ended)
 }
 
 func (c *counted) Close() error {

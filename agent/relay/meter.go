@@ -77,6 +77,8 @@ type paces struct {
 	mu   sync.Mutex
 	from map[netip.Prefix]*pace
 	some int // how many may be remembered before the idle ones are forgotten
+
+	late lateness
 }
 
 // of returns the pace of an address; nil for this machine, which has none.
@@ -156,35 +158,52 @@ func (m *meter) step() int {
 func (m *meter) wait(begun, bytes int) error {
 	s, limits := m.socket.Load(), m.relay.options.Limits
 	units := float64(begun) + float64(bytes)/bytesOfFrame
-	rate, all, every := limits.AppFrames, &m.relay.paces.strangers, limits.Frames
+	rate, all, every, of := limits.AppFrames, &m.relay.paces.strangers, limits.Frames, OfStrangers
 	if s != nil {
 		switch {
 		case s.own.Load():
 			return nil
 		case s.trusted.Load():
-			all, every = &m.relay.paces.trusted, trustedPart*limits.Frames
+			all, every, of = &m.relay.paces.trusted, trustedPart*limits.Frames, OfKnown
 		}
 		rate = s.frameRate()
 	}
-	if err := pause(m.alone.turn(rawFrames*rate, rawAtOnce, units), m.ended); err != nil {
+	late := &m.relay.paces.late
+	if err := late.pause(OfConnection, m.alone.turn(rawFrames*rate, rawAtOnce, units), m.ended); err != nil {
 		return err
 	}
 	if m.address != nil {
-		if err := pause(m.address.turn(limits.AddressFrames, limits.AddressFrames, units), m.ended); err != nil {
+		wait := m.address.turn(limits.AddressFrames, limits.AddressFrames, units)
+		if err := late.pause(OfAddress, wait, m.ended); err != nil {
 			return err
 		}
 	}
 	if every == 0 {
 		return nil
 	}
-	return pause(all.turn(every, every/10, units), m.ended)
+	return late.pause(of, all.turn(every, every/10, units), m.ended)
 }
 
-// pause waits so long, unless the connection is closed on this side first.
-func pause(d time.Duration, ended <-chan struct{}) error {
+// lateness counts the waits for each of Paces. Its methods may be called concurrently.
+type lateness struct {
+	times, time [len(Paces)]atomic.Uint64
+}
+
+// counted returns the waits so far.
+func (l *lateness) counted() (all [len(Paces)]Late) {
+	for i := range all {
+		all[i] = Late{Times: l.times[i].Load(), Time: time.Duration(l.time[i].Load())}
+	}
+	return all
+}
+
+// pause waits so long for a turn at a pace, unless the connection is closed on this side first.
+func (l *lateness) pause(at Pace, d time.Duration, ended <-chan struct{}) error {
 	if d <= 0 {
 		return nil
 	}
+	l.times[at].Add(1)
+	l.time[at].Add(uint64(d))
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

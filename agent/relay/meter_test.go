@@ -77,6 +77,13 @@ func TestPingsAreReadAtARate(t *testing.T) {
 				t.Errorf("in 10 s %d pings between parts are answered", got)
 			}
 		}
+		late := r.Status().Late
+		if got := late[relay.OfConnection]; got.Times < 50 || got.Time < 20*time.Second {
+			t.Errorf("the waits for the pace of a connection are %+v", got)
+		}
+		if got := late[relay.OfAddress].Times + late[relay.OfStrangers].Times + late[relay.OfKnown].Times; got != 0 {
+			t.Errorf("%d waits for other paces", got)
+		}
 	})
 }
 
@@ -103,6 +110,10 @@ func TestFramesOfOneAddress(t *testing.T) {
 		r.dial("127.0.0.1").relayKey()
 		if took := time.Since(began); took > 0 {
 			t.Errorf("another address waited for %s", took)
+		}
+		if late := r.Status().Late; late[relay.OfAddress].Times == 0 || late[relay.OfAddress].Time < 5*time.Second ||
+			late[relay.OfStrangers].Times != 0 {
+			t.Errorf("the waits are %v", late)
 		}
 	})
 }
@@ -171,6 +182,9 @@ func TestStrangersAreReadAtARate(t *testing.T) {
 		// 50 handshakes count as 20 each, and each hears a greeting.
 		if most := int64(5*rate + rate/10 - 50*20 + 50); sum > most || sum < most-300 {
 			t.Errorf("%d frames of strangers were read in 5 s, want %d", sum, most)
+		}
+		if late := r.Status().Late; late[relay.OfStrangers].Times < 1000 || late[relay.OfKnown].Times != 0 {
+			t.Errorf("the waits are %v", late)
 		}
 	})
 }

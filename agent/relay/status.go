@@ -1,6 +1,10 @@
 package relay
 
-import "pksa/protocol/hive"
+import (
+	"time"
+
+	"pksa/protocol/hive"
+)
 
 // Version is the version of the relay's code in its greeting.
 const Version = "1.0.0"
@@ -24,18 +28,40 @@ type Counters struct {
 	PagesRefused uint64 // connections of web pages that Origins does not name
 }
 
+// Pace is a rate at which frames are read. What is sent faster is read later.
+type Pace int
+
+// The paces of a relay.
+const (
+	OfConnection Pace = iota
+	OfAddress         // of all connections of an address of another machine
+	OfStrangers       // of all connections that no wallet of Options.Known has answered
+	OfKnown           // of all others
+)
+
+// Paces are the names of the paces, in the order of their numbers.
+var Paces = [...]string{OfConnection: "connection", OfAddress: "address", OfStrangers: "strangers", OfKnown: "known"}
+
+// Late is how often reading has waited for a pace since the relay was made, and for how long, all
+// waits added up.
+type Late struct {
+	Times uint64
+	Time  time.Duration
+}
+
 // Status is the state of a relay at one instant.
 type Status struct {
 	Key           hive.PublicKey
-	Connections   int // open now
-	Wallets       int // of those, with a registration
-	Unproved      int // of those, registered without the member pok
-	Registrations int // pairs of connection and account
-	Accounts      int // with a wallet, or with a request that waits
-	Requests      int // kept, answered or not
-	Pending       int // of those, without an answer
-	Bytes         int // held by messages and answers
-	Reading       int // held by frames that are being read
+	Connections   int              // open now
+	Wallets       int              // of those, with a registration
+	Unproved      int              // of those, registered without the member pok
+	Registrations int              // pairs of connection and account
+	Accounts      int              // with a wallet, or with a request that waits
+	Requests      int              // kept, answered or not
+	Pending       int              // of those, without an answer
+	Bytes         int              // held by messages and answers
+	Reading       int              // held by frames that are being read
+	Late          [len(Paces)]Late // waits for each pace
 	Counters      Counters
 }
 
@@ -64,6 +90,7 @@ func (r *Relay) Status() Status {
 		Pending:       r.store.waiting,
 		Bytes:         r.store.bytes,
 		Reading:       reading,
+		Late:          r.paces.late.counted(),
 		Counters:      r.counters,
 	}
 }

@@ -86,13 +86,22 @@ func (s *Service) listenRelay(cfg *config.Config) error {
 			Wallets: now.Wallets, Unproved: now.Unproved, Apps: now.Connections - now.Wallets, Waiting: now.Pending,
 			Requests: now.Counters.Requests, Unanswered: now.Counters.Expired,
 			PagesRefused: now.Counters.PagesRefused, Displaced: now.Counters.Displaced,
-			TooMany: now.Counters.OverLimit, SilentClosed: now.Counters.Silent, TurnedAway: now.Counters.TurnedAway}
+			TooMany: now.Counters.OverLimit, SilentClosed: now.Counters.Silent, TurnedAway: now.Counters.TurnedAway,
+			Late: readLater(now)}
 	})
 	s.servers = append(s.servers, server{
 		serve: func(ctx context.Context) error { return r.Serve(ctx, listener) },
 		close: listener.Close,
 	})
 	return nil
+}
+
+// readLater returns how often a relay has read later, by the pace.
+func readLater(s relay.Status) (list []agent.ReadLater) {
+	for i, late := range s.Late {
+		list = append(list, agent.ReadLater{Pace: relay.Paces[i], Times: late.Times, Seconds: late.Time.Seconds()})
+	}
+	return list
 }
 
 // ownAddress returns the address by which this machine reaches the relay of the settings.

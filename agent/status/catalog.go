@@ -169,6 +169,16 @@ var (
 		"pksa_link_frames_dropped_total", "Frames not served, by reason.")
 )
 
+// The wallet's own relay.
+var (
+	perPace       = of(Counter, "connection, address, strangers, known", "pace")
+	metricOwnLate = perPace("pksa_own_relay_late_total", "How often the wallet's own relay read a frame later, by "+
+		"the pace that its sender was ahead of: of its connection, its address, all strangers, or all that this "+
+		"wallet has answered.")
+	metricOwnLateSeconds = perPace("pksa_own_relay_late_seconds_total",
+		"Seconds by which frames at the own relay were read later, all waits added up, by pace.")
+)
+
 // The chain and its nodes.
 var (
 	metricClock = gaugeOf("pksa_clock_ahead_seconds",

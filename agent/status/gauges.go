@@ -38,6 +38,7 @@ type Gauges struct {
 
 	// Notifications are what became of messages to people, by kind of notifier.
 	Notifications []NotificationGauges
+	OwnPaces      []PaceGauges // of the wallet's own relay; nil without one
 
 	Process Process
 
@@ -127,6 +128,14 @@ type ChainGauges struct {
 	Age   time.Duration // of the head in use
 }
 
+// PaceGauges is how often frames at the wallet's own relay were read later because of one pace, and
+// by how many seconds, all waits added up.
+type PaceGauges struct {
+	Pace    string
+	Times   uint64
+	Seconds float64
+}
+
 // gauges makes metrics of the agent's present state at each scrape.
 type gauges struct{ options Options }
 
@@ -181,6 +190,10 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 		to.set(metricNotifications, float64(n.Sent), n.Notifier, "sent")
 		to.set(metricNotifications, float64(n.Failed), n.Notifier, "failed")
 		to.set(metricNotifications, float64(n.Dropped), n.Notifier, "dropped")
+	}
+	for _, p := range now.OwnPaces {
+		to.set(metricOwnLate, float64(p.Times), p.Pace)
+		to.set(metricOwnLateSeconds, p.Seconds, p.Pace)
 	}
 	to.set(metricBacklog, one(now.Backlog))
 	to.set(metricAuditBytes, float64(now.AuditBytes))

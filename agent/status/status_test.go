@@ -136,6 +136,7 @@ func TestAllMetrics(t *testing.T) {
 					Goroutines: 12, Memory: 34567890, Resident: 45678901, OpenFiles: 17, MaxFiles: 1024},
 				Notifications: []status.NotificationGauges{{Notifier: "ntfy", Sent: 3, Failed: 2, Dropped: 1},
 					{Notifier: "webhook"}},
+				OwnPaces:       []status.PaceGauges{{Pace: "address", Times: 3, Seconds: 1.5}, {Pace: "strangers"}},
 				AccountChanges: map[string]uint64{"proxy": 2}, ChangedAccounts: 2, StoppedAccounts: 1,
 				DoubtfulAccounts: 4,
 				Links: []status.LinkGauges{

@@ -393,6 +393,12 @@ func printOwnRelay(w io.Writer, r *agent.OwnRelay) {
 	if r.Unanswered > 0 {
 		fmt.Fprintf(w, "    %d requests ended without an answer\n", r.Unanswered)
 	}
+	for _, late := range r.Late {
+		if late.Times > 0 {
+			fmt.Fprintf(w, "    read later %d times, %s in all, by the pace of %s\n", late.Times,
+				span(time.Duration(late.Seconds*float64(time.Second)).Round(time.Second)), paceWords[late.Pace])
+		}
+	}
 	if r.PagesRefused > 0 {
 		fmt.Fprintf(w, "    %d connections of web pages refused, which the setting relay.origins does not name\n",
 			r.PagesRefused)
@@ -401,6 +407,10 @@ func printOwnRelay(w io.Writer, r *agent.OwnRelay) {
 		fmt.Fprintf(w, "    hint: %s\n", r.Hint)
 	}
 }
+
+// paceWords are the paces of the own relay in words.
+var paceWords = map[string]string{"connection": "a connection", "address": "an address",
+	"strangers": "all strangers", "known": "all that this wallet has answered"}
 
 // roomLine returns how much of a limit is used, in words.
 func roomLine(r policy.Room) string {

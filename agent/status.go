@@ -218,6 +218,9 @@ func (a *Agent) Status() Status {
 	if a.restart != nil {
 		s.WillNotStart = a.restart()
 	}
+	if err := a.ledger.Displaced(); err != nil {
+		s.WillNotStart = append(s.WillNotStart, err.Error())
+	}
 	if problem := a.onDisk.problem(a); problem != "" {
 		s.WillNotStart = append(s.WillNotStart, problem)
 	}

@@ -52,8 +52,9 @@ var rows = []row{
 	{"agent/service", []string{"agent", "agent/config", "agent/control", "agent/harden", "agent/ledger", "agent/node",
 		"agent/relay", "agent/status"}},
 	// It looks at the wallet from outside, by the parts that the agent is made of.
-	{"agent/doctor", []string{"agent", "agent/config", "agent/control", "agent/harden", "agent/kernelclock",
-		"agent/ledger", "agent/link", "agent/node", "agent/notify", "agent/policy", "agent/probe", "agent/service"}},
+	{"agent/doctor", []string{"agent", "agent/config", "agent/control", "agent/guard", "agent/harden",
+		"agent/kernelclock", "agent/ledger", "agent/link", "agent/node", "agent/notify", "agent/policy", "agent/probe",
+		"agent/service", "agent/status"}},
 	{"agent/relay/wire", []string{"agent/relay"}},                          // whose frames can be watched
 	{"agent/relay/relaytest", []string{"agent/relay", "agent/relay/wire"}}, // faults on those wires
 	{"agent/node/nodetest", []string{"agent/node/memchain"}},               // nodes that misbehave show an honest chain

@@ -23,6 +23,9 @@ type Socket struct {
 	// Home is the home folder of the wallet. Root looks after wallets of other users: for root, the
 	// owner of this folder may listen, too. Empty, nobody may but this user and root.
 	Home string
+	// Anywhere asks also in a folder that others can write. It is for calls whose parameters hold
+	// no secret and whose answer decides nothing, where the kernel says who listens.
+	Anywhere bool
 }
 
 // Call asks the agent that listens at path, as [Socket.Call] does for a wallet of this user.
@@ -36,14 +39,25 @@ func Call(ctx context.Context, path, method string, params, result any) error {
 // Nothing is sent before it is known who listens: parameters may hold what opens the keystore. Only
 // this user, root, and for root the owner of the home folder may. A socket in a folder that others
 // can write is refused, whoever listens: they can put their own in its place.
+//
+// An agent that has not answered when the context's time is over is [ErrNoAnswer].
 func (s Socket) Call(ctx context.Context, method string, params, result any) error {
 	keepers := s.keepers()
-	if err := checkFolder(s.Path, keepers); err != nil {
-		return err
+	open := checkFolder(s.Path, keepers)
+	if open != nil && !s.Anywhere {
+		return open
+	}
+	begun := time.Now()
+	silent := func() error {
+		return fmt.Errorf("%w for %s: its process may be stopped, or its disk does not answer", ErrNoAnswer,
+			time.Since(begun).Round(time.Second))
 	}
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", s.Path)
 	if err != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return silent() // more calls wait than the kernel holds
+		}
 		// Not every system says of a socket that is missing that it does not exist: look.
 		if _, missing := os.Lstat(s.Path); errors.Is(missing, fs.ErrNotExist) || nobodyListens(err) {
 			return ErrNoAgent
@@ -54,17 +68,24 @@ func (s Socket) Call(ctx context.Context, method string, params, result any) err
 	if err := checkListener(conn.(*net.UnixConn), s.Path, keepers); err != nil {
 		return err
 	}
+	if _, unknown := peerOf(conn.(*net.UnixConn)); open != nil && unknown != nil {
+		return open
+	}
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
 	defer stop()
 	text, err := Encode(params)
 	if err != nil {
 		return fmt.Errorf("control call %s: %v", method, err)
 	}
-	if err := json.MarshalWrite(conn, call{method, text}); err != nil {
-		return fmt.Errorf("control call %s: %w", method, err)
+	err = json.MarshalWrite(conn, call{method, text})
+	var a answer
+	if err == nil {
+		a, err = readAnswer(conn)
 	}
-	a, err := readAnswer(conn)
-	if err != nil {
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return silent()
+	case err != nil:
 		return fmt.Errorf("control call %s: the agent did not answer: %w", method, err)
 	}
 	if a.Error != "" {

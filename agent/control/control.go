@@ -36,6 +36,10 @@ const MaxFrame = 16 << 20
 // ErrNoAgent means that nobody listens at the socket: no agent runs with this home folder.
 var ErrNoAgent = errors.New("no agent is running")
 
+// ErrNoAnswer means that an agent listens at the socket, and has not answered within the time that
+// the caller gave it.
+var ErrNoAnswer = errors.New("an agent runs, and has not answered")
+
 // Error is what a handler refused a call with, as the caller sees it. Its text is for people.
 type Error struct{ Text string }
 

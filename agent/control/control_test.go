@@ -131,6 +131,45 @@ func TestNoAgent(t *testing.T) {
 	}
 }
 
+// Of an agent that is stopped, the kernel takes the call, and nobody answers.
+func TestNoAnswer(t *testing.T) {
+	l, err := control.Listen(socketPath(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	<-ctx.Done()
+	err = control.Call(ctx, l.Addr().String(), "x", nil, nil)
+	if !errors.Is(err, control.ErrNoAnswer) || errors.Is(err, control.ErrNoAgent) {
+		t.Error(err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := control.Call(ctx, l.Addr().String(), "x", nil, nil); !errors.Is(err, control.ErrNoAnswer) {
+		t.Error(err)
+	}
+}
+
+// Who asks for nothing that counts asks in a folder that others can write, too.
+func TestAnywhere(t *testing.T) {
+	path := serve(t, map[string]control.Handler{
+		"ping": func(context.Context, []byte) (any, error) { return "pong", nil },
+	})
+	if err := os.Chmod(filepath.Dir(path), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	if err := control.Call(t.Context(), path, "ping", nil, &got); runtime.GOOS == "linux" && err == nil {
+		t.Error("asked in a folder that others can write")
+	}
+	err := control.Socket{Path: path, Anywhere: true}.Call(t.Context(), "ping", nil, &got)
+	if runtime.GOOS == "linux" && (err != nil || got != "pong") {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestListenLeavesOtherFilesAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notes")
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {

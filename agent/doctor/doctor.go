@@ -7,8 +7,9 @@
 // room. The keystore is not unlocked then. Without one, keystore and ledger are opened as every
 // command opens them, each relay is dialled and the accounts are registered there for some seconds.
 //
-// It answers no request, and signs nothing but the proofs of key that registration needs. What it
-// sends itself through a relay bears the mark of a probe, so no application is disturbed. One of
+// It answers no request of others, and signs nothing but the proofs of key that registration, and
+// its answer to itself, need. What it sends itself through a relay bears the mark of a probe, so no
+// application is disturbed. One of
 // these requests opens for another copy of the wallet, which answers it and is named. The doctor
 // answers no probe of that copy, and so is never taken for one.
 //
@@ -16,6 +17,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -24,6 +26,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"pksa/agent"
@@ -35,12 +38,17 @@ import (
 	"pksa/agent/policy"
 	"pksa/agent/service"
 	"pksa/keystore"
+	"pksa/keystore/access"
 	"pksa/protocol/hive"
 )
 
 // Options are what [Run] needs. Config, Call, OpenKeys and OpenLedger must be set.
 type Options struct {
 	Config *config.Config
+	// Unusable is why the settings cannot be used; Config is then what holds without them. Missing
+	// is why there is no wallet in the home folder. With one of them nothing is looked at but what
+	// a running agent says. nil: they can be used, and there is a wallet.
+	Unusable, Missing error
 	// Call calls a method of the running agent. Its error is [control.ErrNoAgent] if none runs.
 	Call func(ctx context.Context, method string, params, result any) error
 	// OpenKeys and OpenLedger are called only while no agent runs. Run closes what they return.
@@ -130,7 +138,9 @@ type examiner struct {
 	name   string // of the check that runs
 
 	network *hive.Network
+	running error         // why an agent runs and does not say how it stands; nil: it does, or none runs
 	status  *agent.Status // of the running agent
+	refused []string      // the paths whose owner or mode was found wrong
 	keys    *keystore.Store
 	ledger  *ledger.Ledger
 	rules   *policy.Policy
@@ -142,9 +152,14 @@ func Run(ctx context.Context, o Options) Report {
 	e := &examiner{o: o.withDefaults(), report: Report{Version: 1, Findings: []Finding{}}}
 	defer e.close()
 	e.network, _ = service.Network(o.Config)
+	e.ask(ctx)
 	for _, c := range checks {
 		if ctx.Err() != nil {
 			break
+		}
+		if (o.Unusable != nil || o.Missing != nil) && !e.stillMade(c.name) {
+			e.report.Checks = append(e.report.Checks, Checked{c.name, Skipped, 0})
+			continue
 		}
 		e.name = c.name
 		e.o.Progress(c.name)
@@ -173,26 +188,63 @@ func (e *examiner) found(f Finding) {
 	e.report.Add(f)
 }
 
-// fault adds an error as a finding of the check that runs; nil adds nothing.
-func (e *examiner) fault(err error, meaning string) {
-	if err != nil {
-		e.report.Add(Of(e.name, err, meaning))
+// fault adds an error as a finding of the check that runs; nil adds nothing. A file or folder with
+// a wrong owner or mode is told once, by the check that meets it first: others meet it, too.
+// The advice counts where the error has none of its own.
+func (e *examiner) fault(err error, meaning, next string) {
+	if err == nil {
+		return
+	}
+	var wrong *access.Error
+	if errors.As(err, &wrong) {
+		if slices.Contains(e.refused, wrong.Path) {
+			return
+		}
+		e.refused = append(e.refused, wrong.Path)
+	}
+	f := Of(e.name, err, meaning)
+	f.Next = cmp.Or(f.Next, next)
+	e.report.Add(f)
+}
+
+// statusWait is how long the agent may take to say how it stands.
+const statusWait = 10 * time.Second
+
+// ask asks the running agent how it stands.
+func (e *examiner) ask(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, statusWait)
+	defer cancel()
+	var s agent.Status
+	switch err := e.o.Call(ctx, agent.MethodStatus, struct{}{}, &s); {
+	case err == nil:
+		e.status = &s
+	case !errors.Is(err, control.ErrNoAgent):
+		e.running = err
 	}
 }
 
-// agentState asks the running agent how it stands.
-func (e *examiner) agentState(ctx context.Context) bool {
-	var s agent.Status
-	err := e.o.Call(ctx, agent.MethodStatus, struct{}{}, &s)
+// stillMade reports whether a check can be made without settings, or without a wallet in the home
+// folder: what the running agent says needs neither.
+func (e *examiner) stillMade(check string) bool {
+	byAgent := []string{"agent", "hardening", "policy", "keys", "relays", "canary"}
+	return check == "home" || e.status != nil && slices.Contains(byAgent, check)
+}
+
+// agentState judges what the running agent says of itself.
+func (e *examiner) agentState(context.Context) bool {
 	switch {
-	case errors.Is(err, control.ErrNoAgent):
+	case e.status != nil:
+		e.judgeStatus(*e.status)
+	case e.running == nil:
 		return false
-	case err != nil:
-		e.fault(err, "an agent may run, and does not say how it stands")
-		return true
+	case errors.Is(e.running, control.ErrNoAnswer):
+		e.found(Finding{Level: Error, What: e.running.Error(), Meaning: "nothing is served while it stands still",
+			Next: "look at its process: if it is stopped (state T) let it go on by kill -CONT; if the disk answers " +
+				"and it still stands still, start it again"})
+	default:
+		e.fault(e.running, "an agent may run, and does not say how it stands",
+			"look whether its process runs, as which user, and which home folder it has")
 	}
-	e.status = &s
-	e.judgeStatus(s)
 	return true
 }
 

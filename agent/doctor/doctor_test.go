@@ -20,7 +20,9 @@ import (
 
 	"pksa/agent"
 	"pksa/agent/config"
+	"pksa/agent/control"
 	"pksa/agent/doctor"
+	"pksa/agent/guard"
 	"pksa/agent/harden"
 	"pksa/agent/ledger"
 	"pksa/agent/link"
@@ -29,6 +31,7 @@ import (
 	"pksa/agent/policy"
 	"pksa/agent/probe"
 	"pksa/agent/relay/relaytest"
+	"pksa/agent/status"
 	"pksa/keystore"
 	"pksa/protocol/hive"
 )
@@ -370,11 +373,22 @@ func agentThat(s agent.Status, canaries ...probe.Canary) func(*world) {
 	}
 }
 
+// hindered returns the status of an agent with one reason for not being ready.
+func hindered(cause status.Cause, text string) agent.Status {
+	return agent.Status{NotReady: []string{text}, Hindrances: []status.Hindrance{{Cause: cause, Text: text}}}
+}
+
 func faultsOfAgent() []fault {
 	relay := "wss://relay.example/"
 	return []fault{
 		{"a wallet that is not ready", agentThat(agent.Status{NotReady: []string{"stopping"}}), "agent", doctor.Error,
 			"stopping"},
+		{"a wallet that is paused", agentThat(hindered(status.CausePaused, "paused by its operator")), "agent",
+			doctor.Error, "paused by its operator"},
+		{"a wallet that is locked", agentThat(hindered(status.CauseLocked, "locked by its operator")), "agent",
+			doctor.Error, "locked by its operator"},
+		{"a wallet that holds no keys", agentThat(hindered(status.CauseKeys, "no keys are held")), "agent",
+			doctor.Error, "no keys are held"},
 		{"a wallet that would not start again", agentThat(agent.Status{WillNotStart: []string{"the policy"}}), "agent",
 			doctor.Error, "the policy"},
 		{"a second copy", agentThat(agent.Status{Twin: &agent.TwinStatus{Relay: relay, Advice: "remove it"}}), "agent",
@@ -407,6 +421,32 @@ func faultsOfAgent() []fault {
 		{"a link that delivers nothing", agentThat(agent.Status{}, probe.Canary{Relay: relay, Result: probe.Fails,
 			Failed: 2}),
 			"canary", doctor.Error, "2 requests"},
+		{"an account that somebody else changed", agentThat(agent.Status{Guard: []guard.Standing{{Account: "alice",
+			Stopped: true, Changes: []guard.Change{{What: guard.Owner, Was: "one key", Now: "another key"}}}}}),
+			"agent", doctor.Error, "was one key, is another key"},
+		{"an account of which one node says another thing",
+			agentThat(agent.Status{GuardWaits: &guard.Doubts{Accounts: 2}}), "agent", doctor.Warning, "of 2 accounts"},
+		{"an agent that stands still", func(w *world) {
+			w.agent = func(ctx context.Context, _ string, _, _ any) error {
+				<-ctx.Done()
+				return fmt.Errorf("%w for 10s", control.ErrNoAnswer)
+			}
+			w.options = func(o *doctor.Options) {
+				o.OpenKeys = func(context.Context) (*keystore.Store, error) { return nil, errors.New("it is in use") }
+			}
+		}, "agent", doctor.Error, "has not answered for 10s"},
+		{"a keystore that was moved away from a running agent", func(w *world) {
+			agentThat(agent.Status{WillNotStart: []string{"the keystore cannot be read: stat " + w.cfg.Keystore +
+				": no such file or directory"}})(w)
+			w.must(os.Remove(w.cfg.Keystore))
+			inner := w.options
+			w.options = func(o *doctor.Options) { inner(o); o.Missing = errors.New("the keystore is lost") }
+		}, "home", doctor.Error, "the keystore is lost"},
+		{"settings that have errors since a start", func(w *world) {
+			agentThat(agent.Status{Twin: &agent.TwinStatus{Relay: relay, Advice: "remove it"}})(w)
+			inner := w.options
+			w.options = func(o *doctor.Options) { inner(o); o.Unusable = errors.New("config.yaml:1:1: nods") }
+		}, "home", doctor.Error, "nods"},
 		{"nodes that only the wallet cannot reach", agentThat(agent.Status{NoNode: "no Hive API node answers"}),
 			"nodes",
 			doctor.Error, "no Hive API node"},
@@ -430,6 +470,11 @@ func TestFaults(t *testing.T) {
 			if len(r.Findings) > 8 {
 				t.Errorf("one fault has %d findings: %+v", len(r.Findings), r.Findings)
 			}
+			for _, f := range r.Findings {
+				if f.Next == "" {
+					t.Errorf("it does not say what to do: %+v", f)
+				}
+			}
 		})
 	}
 }
@@ -446,6 +491,22 @@ func TestHealthyAgent(t *testing.T) {
 	if want := []doctor.Relay{{Relay: "wss://relay.example/", Registered: 1}}; !slices.Equal(r.Relays, want) {
 		t.Errorf("seen of relays: %+v", r.Relays)
 	}
+}
+
+// However often the doctor comes, it takes no room at a relay from the next one, and finds nothing
+// that is not there.
+func TestDoctorAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		server := w.relay()
+		defer server.Close()
+		for range 8 {
+			if r := w.examineAt(server); len(r.Findings) > 0 {
+				t.Fatalf("%+v", r.Findings)
+			}
+		}
+	})
 }
 
 // Findings stand in the order of their harm, and an error's own advice is what to do.

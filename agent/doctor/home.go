@@ -21,7 +21,16 @@ import (
 func (e *examiner) home(context.Context) bool {
 	cfg := e.o.Config
 	keepers := access.Administered(cfg.Home)
-	e.fault(access.Folder(cfg.Home, keepers...), "others could put files in the place of the wallet's")
+	folder := access.Folder(cfg.Home, keepers...)
+	if !sameFault(e.o.Unusable, folder) || e.status == nil && e.running == nil {
+		e.cannotStart(e.o.Unusable, "it goes on with the settings that it has", "mend them before the next restart")
+	}
+	e.cannotStart(e.o.Missing, "it has its keys in memory", "do not stop it before that is mended: put what is "+
+		"missing back from where it was moved, or from a backup")
+	if (e.o.Unusable != nil || e.o.Missing != nil) && e.status == nil && e.running == nil {
+		return true // what else is there means nothing yet
+	}
+	e.fault(folder, "others could put files in the place of the wallet's", nextMode)
 	for _, file := range []struct {
 		path    string
 		kind    access.Kind
@@ -32,13 +41,33 @@ func (e *examiner) home(context.Context) bool {
 		{cfg.Ledger, access.Decision, "others decide what was answered, and which apps there are"},
 	} {
 		if err := access.Check(file.path, file.kind, keepers...); !errors.Is(err, fs.ErrNotExist) {
-			e.fault(err, file.meaning)
+			e.fault(err, file.meaning, nextMode)
 		}
 	}
 	for _, w := range cfg.Warnings {
-		e.found(Finding{Level: Warning, What: w.Text, Where: w.Where, Meaning: "the setting is taken all the same"})
+		e.found(Finding{Level: Warning, What: w.Text, Where: w.Where, Meaning: "the setting is taken all the same",
+			Next: "change it in config.yaml, or in the environment of the wallet"})
 	}
 	return true
+}
+
+// sameFault reports whether two errors are about the owner or mode of the same file or folder.
+func sameFault(one, other error) bool {
+	var a, b *access.Error
+	return errors.As(one, &a) && errors.As(other, &b) && a.Path == b.Path
+}
+
+// cannotStart adds why a start would fail. Where an agent runs, that is told with what it does now,
+// and with what to do then: the advice for a wallet that stands still would do harm.
+func (e *examiner) cannotStart(err error, now, next string) {
+	switch {
+	case err == nil:
+	case e.status == nil && e.running == nil:
+		e.fault(err, "a start would fail", nextStart)
+	default:
+		e.found(Finding{Level: Error, What: err.Error(), Where: e.o.Config.Home,
+			Meaning: "the running wallet does not need it: " + now + "; the next start would fail", Next: next})
+	}
 }
 
 // unlock looks at what opens the keystore, without reading it, and at the keystore's file.
@@ -48,19 +77,21 @@ func (e *examiner) unlock(context.Context) bool {
 	if err == nil {
 		err = source.Check()
 	}
-	e.fault(err, "what opens the keystore cannot be read: a start would fail")
-	e.fault(access.Check(cfg.Keystore, access.Kept), "the keystore cannot be read: a start would fail")
+	e.fault(err, "what opens the keystore cannot be read: a start would fail",
+		"the setting unlock says where it is: put it there, readable for the wallet's user alone")
+	e.fault(access.Check(cfg.Keystore, access.Kept), "the keystore cannot be read: a start would fail", nextMode)
 	return true
 }
 
-// keystore opens the keystore, unless an agent runs that has opened it.
+// keystore opens the keystore, unless an agent runs, or may run, that has opened it.
 func (e *examiner) keystore(ctx context.Context) bool {
-	if e.status != nil {
-		return false
+	if e.status != nil || e.running != nil {
+		return false // whoever runs holds the ledger
 	}
 	keys, err := e.o.OpenKeys(ctx)
 	if err != nil {
-		e.fault(err, "a start would fail, and nothing that the ledger holds can be read")
+		e.fault(err, "a start would fail, and nothing that the ledger holds can be read",
+			"see what was found about what opens the keystore")
 		return true
 	}
 	e.keys = keys
@@ -75,6 +106,8 @@ const meaningPolicy = "a rule may not do what it says"
 
 // Advice that names a command.
 const (
+	nextMode   = "give it the owner and the mode that are wanted"
+	nextStart  = "mend that, then look again"
 	nextImport = "a first key comes in by `pksa keys import ACCOUNT --role posting --from prompt`"
 	nextApp    = "a first app is made by `pksa app add NAME`"
 	nextRotate = "another secret for it comes from `pksa app rotate NAME`"
@@ -83,8 +116,10 @@ const (
 	nextPolicy = "mend the place that `pksa policy check` shows, or say there that it is meant so"
 	nextTests  = "mend the policy or its tests until `pksa policy test` passes, then `pksa policy reload`"
 	nextMend   = "mend the file until `pksa policy check` finds no error"
-	nextLimit  = "see by `pksa limit list` what counted; the limit frees itself as time passes"
-	nextQuiet  = "find out whether the relay or the application is at fault; `pksa session release --help` tells " +
+	nextGuard  = "see by `pksa guard list` what changed; if it was you, `pksa guard accept ACCOUNT` takes it for " +
+		"right; if not, change the account's keys with its owner key"
+	nextLimit = "see by `pksa limit list` what counted; the limit frees itself as time passes"
+	nextQuiet = "find out whether the relay or the application is at fault; `pksa session release --help` tells " +
 		"how it ends"
 )
 
@@ -95,11 +130,12 @@ func (e *examiner) ledgerState(context.Context) bool {
 	}
 	l, err := e.o.OpenLedger(e.keys)
 	if err != nil {
-		e.fault(err, "a start would fail: without its ledger the wallet does not know what it has answered")
+		e.fault(err, "a start would fail: without its ledger the wallet does not know what it has answered",
+			"examples/docs/operating.md tells what mends a ledger")
 		return true
 	}
 	e.ledger = l
-	e.fault(l.Err(), "nothing can be recorded, so nothing is signed")
+	e.fault(l.Err(), "nothing can be recorded, so nothing is signed", "see what was found about the disk")
 	if err := agent.CheckYield(l); err != nil {
 		e.found(Finding{Level: Error, What: err.Error(), Where: e.o.Config.Ledger, Meaning: "it does not start",
 			Next: "find the other copy; examples/docs/moving.md tells how one of the two goes on"})

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 
 	"pksa/agent"
@@ -26,7 +27,8 @@ func (e *examiner) notifiers(ctx context.Context) bool {
 		if e.status != nil && i < len(e.status.Notifiers) {
 			if n := e.status.Notifiers[i]; n.Problem != "" {
 				e.found(Finding{Level: Error, Where: n.Kind + " " + n.Server,
-					What: "the last message was not taken: " + n.Problem, Meaning: meaning, Next: n.Next})
+					What: "the last message was not taken: " + n.Problem, Meaning: meaning, Next: cmp.Or(n.Next,
+						"check address and token in the setting notify, then look again")})
 			}
 		}
 	}

@@ -151,14 +151,14 @@ func (e *examiner) try(ctx context.Context, r config.Relay, keys *link.Keys, acc
 			return t
 		}
 	}
-	came := make(chan string, 8)
+	came := make(chan protocol.Request, 8)
 	first := &asking{sealer: e.keys.ProbeSealer(), nonce: probe.NewID(), copies: make(chan probe.Facts, 1)}
 	var l *link.Link
 	l, t.made = link.New(link.Options{URL: r.URL, Plaintext: r.Plaintext, App: e.o.Config.Name, Key: r.Key, Keys: keys,
 		DialContext: e.o.Dial, TLS: e.o.TLS, Logger: quiet(), Heard: first.heard,
 		Handler: func(_ context.Context, d link.Delivery) {
 			select {
-			case came <- d.Request.Data:
+			case came <- d.Request:
 			default: // a flood of others' requests
 			}
 		}})
@@ -176,10 +176,10 @@ func (e *examiner) try(ctx context.Context, r config.Relay, keys *link.Keys, acc
 	if t.status.Registered > 0 {
 		t.asked = true
 		begun := time.Now()
-		if comesBack(ctx, l, came, first.data) {
+		if _, ok := comesBack(ctx, l, came, first.data); ok {
 			copies := time.NewTimer(min(max(5*time.Since(begun), copyLeast), copyMost))
 			defer copies.Stop()
-			for t.delivered = 1; t.delivered < len(sizes) && comesBack(ctx, l, came, ofSize(sizes[t.delivered])); {
+			for t.delivered = 1; t.delivered < len(sizes) && passes(ctx, l, came, sizes[t.delivered]); {
 				t.delivered++
 			}
 			select {
@@ -255,28 +255,40 @@ func ofSize(size int) func(account string) string {
 	}
 }
 
+// passes reports whether a relay delivers a request of a size. It is answered with a no, by which
+// the relay lets go of it: requests that wait there take room from those of applications, and from
+// a doctor that comes soon after this one.
+func passes(ctx context.Context, l *link.Link, came <-chan protocol.Request, size int) bool {
+	r, ok := comesBack(ctx, l, came, ofSize(size))
+	if ok {
+		_ = l.Answer(ctx, r.Account, protocol.Nack{Kind: r.Kind, UUID: r.UUID, Error: "probe"}) // else it waits
+	}
+	return ok
+}
+
 // comesBack sends a request to ourselves, and reports whether the relay delivers it.
-func comesBack(ctx context.Context, l *link.Link, came <-chan string, made func(account string) string) bool {
+func comesBack(ctx context.Context, l *link.Link, came <-chan protocol.Request,
+	made func(account string) string) (r protocol.Request, ok bool) {
 	account, ok := l.NextRegistered("")
 	if !ok {
-		return false
+		return r, false
 	}
 	data := made(string(account))
 	if l.Ask(ctx, account, data) != nil {
-		return false
+		return r, false
 	}
 	end := time.NewTimer(deliverWait)
 	defer end.Stop()
 	for {
 		select {
-		case got := <-came:
-			if got == data {
-				return true
+		case r = <-came:
+			if r.Data == data {
+				return r, true
 			}
 		case <-end.C:
-			return false
+			return r, false
 		case <-ctx.Done():
-			return false
+			return r, false
 		}
 	}
 }
@@ -400,7 +412,8 @@ func (e *examiner) canary(ctx context.Context) bool {
 	}
 	var found []probe.Canary
 	if err := e.o.Call(ctx, agent.MethodCanary, struct{}{}, &found); err != nil {
-		e.fault(err, "whether relays deliver is not known")
+		e.fault(err, "whether relays deliver is not known",
+			"look again; if that stays so, look into the log of the wallet")
 		return true
 	}
 	for _, c := range found {
@@ -416,7 +429,8 @@ func (e *examiner) canary(ctx context.Context) bool {
 func limited(t trial) Finding {
 	size := sizes[t.delivered]
 	f := Finding{Level: Note, What: fmt.Sprintf("the relay passes no request of %d KiB on", size>>10), Where: t.url,
-		Meaning: "the largest transactions of the chain are delivered; nothing beyond that needs as much"}
+		Meaning: "the largest transactions of the chain are delivered; nothing beyond that needs as much",
+		Next:    "nothing; a relay that passes more on is named in the setting relays"}
 	if t.delivered > 1 {
 		f.What += fmt.Sprintf("; one of %d KiB comes back", sizes[t.delivered-1]>>10)
 	}

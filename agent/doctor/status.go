@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"pksa/agent"
 	"pksa/agent/harden"
 	"pksa/agent/policy"
+	"pksa/agent/service"
+	"pksa/agent/status"
 )
 
 // judgeStatus judges what a running agent says of itself, but for what later checks look at.
@@ -18,20 +21,28 @@ func (e *examiner) judgeStatus(s agent.Status) {
 	if s.StillServed != "" {
 		meaning = "the wallet is not ready: it makes no transactions, and still serves " + s.StillServed
 	}
+	causes := map[string]status.Cause{}
+	for _, h := range s.Hindrances {
+		causes[h.Text] = h.Cause
+	}
 	for _, reason := range s.NotReady {
 		if reason != s.NoNode { // which is said with the nodes
-			e.found(Finding{Level: Error, What: reason, Meaning: meaning})
+			e.found(Finding{Level: Error, What: reason, Meaning: meaning, Next: nextOf(causes[reason])})
 		}
 	}
+	seen := service.ForeseeOpening(e.o.Config) // which other checks tell, with their advice
 	for _, reason := range s.WillNotStart {
-		e.found(Finding{Level: Error, What: reason, Meaning: "the wallet runs on; the next start will fail",
-			Next: "mend it before the next restart"})
+		if !slices.Contains(seen, reason) {
+			e.found(Finding{Level: Error, What: reason, Meaning: "the wallet runs on; the next start will fail",
+				Next: "mend it before the next restart"})
+		}
 	}
 	if s.Twin != nil {
 		e.found(Finding{Level: Error, What: fmt.Sprintf("another copy of this wallet was met, last at %s",
 			s.Twin.At.UTC().Format("2006-01-02 15:04:05Z")), Where: s.Twin.Relay,
 			Meaning: "where both serve, money is paid twice", Next: s.Twin.Advice})
 	}
+	e.judgeGuard(s)
 	var backlog error
 	if s.Backlog != "" {
 		backlog = errors.New(s.Backlog)
@@ -67,6 +78,67 @@ func (e *examiner) judgeStatus(s agent.Status) {
 	}
 	if own := s.OwnRelay; own != nil && own.Hint != "" {
 		e.found(Finding{Level: Warning, What: own.Hint, Where: own.Listen})
+	}
+}
+
+// nextOf returns what a person does about what hinders the wallet, beyond what its text says.
+func nextOf(cause status.Cause) string {
+	switch cause {
+	case status.CausePaused:
+		return "`pksa resume` lets it serve again"
+	case status.CauseLocked:
+		return "`pksa unlock` gives it its keys again"
+	case status.CauseRelay:
+		return "see what was found about the relays"
+	case status.CauseNode:
+		return "see what was found about the nodes"
+	case status.CauseTwin:
+		return "find the other copy; examples/docs/moving.md tells how one of the two goes on"
+	case status.CauseKeys:
+		return "`pksa keys list` shows which keys are held, `pksa keys check` how they stand on the chain"
+	case status.CauseDisk:
+		return "make room on the disk; the wallet goes on by itself"
+	case status.CauseLedger:
+		return "see what was found about the disk; if that is well, start the wallet again"
+	case status.CauseClock:
+		return "set the clock right and let a time service run, such as chrony or systemd-timesyncd"
+	case status.CauseStopping:
+		return "wait until it has stopped, then start it again"
+	default:
+		return "wait; it becomes ready by itself"
+	}
+}
+
+// judgeGuard names the accounts that somebody else changed on the chain, and those of which it is
+// not known.
+func (e *examiner) judgeGuard(s agent.Status) {
+	for i, changed := range s.Guard {
+		if i == mostNamed {
+			e.found(Finding{Level: Error, What: fmt.Sprintf("%d more accounts were changed", len(s.Guard)-i),
+				Next: nextGuard})
+			break
+		}
+		f := Finding{Level: Warning, Where: changed.Account, Next: nextGuard,
+			Meaning: "whoever changed it may hold keys of the account; the wallet still signs for it"}
+		if changed.Stopped {
+			f.Level, f.Meaning = Error, "whoever changed it may hold keys of the account; nothing of it is signed"
+		}
+		what := make([]string, len(changed.Changes))
+		for i, c := range changed.Changes {
+			what[i] = fmt.Sprintf("%s was %s, is %s", c.What, c.Was, c.Now)
+		}
+		f.What = fmt.Sprintf("%s was changed on the chain, and not by this wallet: %s", changed.Account,
+			strings.Join(what, "; "))
+		e.found(f)
+	}
+	if d := s.GuardWaits; d != nil {
+		f := Finding{Level: Warning, What: fmt.Sprintf("of %d accounts a node says something that no second node "+
+			"confirms", d.Accounts), Meaning: "it counts for nothing, and changes may be missed",
+			Next: "see what was found about the nodes; a second node in the setting nodes confirms or denies it"}
+		if d.Accounts == 1 {
+			f.What = "of one account a node says something that no second node confirms"
+		}
+		e.found(f)
 	}
 }
 

@@ -117,6 +117,14 @@ func (w *world) inLedger(change func(*ledger.Ledger) error) {
 // examine runs the doctor on the world.
 func (w *world) examine() doctor.Report {
 	w.t.Helper()
+	server := w.relay()
+	defer server.Close()
+	return w.examineAt(server)
+}
+
+// relay starts the relay.
+func (w *world) relay() *relaytest.Server {
+	w.t.Helper()
 	known := map[hive.AccountName][]hive.PublicKey{}
 	if w.known {
 		for _, role := range heldRoles {
@@ -126,7 +134,12 @@ func (w *world) examine() doctor.Report {
 	server, err := relaytest.Start(relaytest.Options{Fault: w.fault,
 		Relay: relay.Options{Keys: relay.FixedKeys(known), Logger: slog.New(slog.DiscardHandler)}})
 	w.must(err)
-	defer server.Close()
+	return server
+}
+
+// examineAt runs the doctor on the world, with a relay that runs.
+func (w *world) examineAt(server *relaytest.Server) doctor.Report {
+	w.t.Helper()
 	if len(w.cfg.Relays) != 1 || strings.HasPrefix(w.cfg.Relays[0].URL, "wss://hive-auth") {
 		w.cfg.Relays = []config.Relay{{URL: server.URL, Plaintext: true}}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"errors"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,6 +104,8 @@ type Ledger struct {
 	o     Options
 	vault *vault
 	path  string
+	// opened is the file at path as it was opened; nil: it could not be looked at.
+	opened os.FileInfo
 
 	lanes lanes
 	queue queue
@@ -216,6 +219,7 @@ func open(path string, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.opened, _ = os.Stat(path)
 	l.adopt(f)
 	return l, nil
 }

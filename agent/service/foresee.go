@@ -14,9 +14,29 @@ import (
 )
 
 // Foresee returns why the next start with these settings would fail, as far as it can be seen
-// without a secret: the settings as they are now, what opens the keystore, the keystore, and the
-// certificate of the relay. The policy is not among it.
-func Foresee(cfg *config.Config) (reasons []string) {
+// without a secret: what [ForeseeOpening] returns, and the certificate of the relay. The policy is
+// not among it.
+func Foresee(cfg *config.Config) []string {
+	reasons := ForeseeOpening(cfg)
+	if cfg.RelayListen != "" && cfg.RelayCertificate != "" {
+		err := checkCertificate(cfg)
+		if err == nil {
+			// A process that has shut itself in may not be permitted to read what was not there at
+			// its start.
+			if _, err = tls.LoadX509KeyPair(cfg.RelayCertificate, cfg.RelayKey); errors.Is(err, fs.ErrPermission) {
+				err = nil
+			}
+		}
+		if err != nil {
+			reasons = append(reasons, fmt.Sprintf("relay.certificate and relay.key cannot be used: %v", err))
+		}
+	}
+	return reasons
+}
+
+// ForeseeOpening returns why the next start would not come as far as the open keystore: the
+// settings as they are now, what opens the keystore, and the keystore.
+func ForeseeOpening(cfg *config.Config) (reasons []string) {
 	add := func(what string, err error) {
 		if err != nil {
 			reasons = append(reasons, fmt.Sprintf("%s: %v", what, err))
@@ -28,16 +48,5 @@ func Foresee(cfg *config.Config) (reasons []string) {
 		add("what opens the keystore cannot be read", source.Check())
 	}
 	add("the keystore cannot be read", access.Check(cfg.Keystore, access.Kept))
-	if cfg.RelayListen != "" && cfg.RelayCertificate != "" {
-		err := checkCertificate(cfg)
-		if err == nil {
-			// A process that has shut itself in may not be permitted to read what was not there at
-			// its start.
-			if _, err = tls.LoadX509KeyPair(cfg.RelayCertificate, cfg.RelayKey); errors.Is(err, fs.ErrPermission) {
-				err = nil
-			}
-		}
-		add("relay.certificate and relay.key cannot be used", err)
-	}
 	return reasons
 }

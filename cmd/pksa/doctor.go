@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"pksa/agent/config"
 	"pksa/agent/doctor"
 	"pksa/agent/ledger"
 	"pksa/agent/service"
@@ -58,18 +60,28 @@ Exit status: 0 nothing is wrong, or there are only notes; 4 there are warnings;
 // examine makes all checks. Without settings there is nothing to check but these.
 func (c *command) examine(ctx context.Context) doctor.Report {
 	c.warned = true // the settings' warnings are findings
-	cfg, err := c.settings()
-	if err == nil && !is(cfg.Keystore) {
-		err = c.checkWallet(cfg)
+	cfg, unusable := c.settings()
+	if unusable != nil {
+		// An agent that was started before may run where it is by default.
+		home, err := c.homeFolder()
+		if err == nil {
+			cfg, err = config.Parse(home, "", nil, os.Environ())
+		}
+		if err != nil {
+			report := doctor.Report{Findings: []doctor.Finding{},
+				Checks: []doctor.Checked{{Name: "home", State: doctor.Done}}}
+			report.Add(doctor.Of("home", unusable, "a start would fail"))
+			return report
+		}
 	}
-	if err != nil {
-		report := doctor.Report{Findings: []doctor.Finding{},
-			Checks: []doctor.Checked{{Name: "home", State: doctor.Done}}}
-		report.Add(doctor.Of("home", err, "a start would fail"))
-		return report
+	var missing error
+	if unusable == nil && !is(cfg.Keystore) {
+		missing = c.checkWallet(cfg)
 	}
+	asked := socket(cfg)
+	asked.Anywhere = true
 	options := doctor.Options{
-		Config: cfg, Call: socket(cfg).Call,
+		Config: cfg, Unusable: unusable, Missing: missing, Call: asked.Call,
 		OpenKeys: func(ctx context.Context) (*keystore.Store, error) { return c.openKeys(ctx, cfg) },
 		OpenLedger: func(keys *keystore.Store) (*ledger.Ledger, error) {
 			l, err := ledger.Open(cfg.Ledger, service.LedgerOptions(cfg, keys, slog.New(slog.DiscardHandler)))
@@ -111,7 +123,7 @@ func (c *command) printReport(w io.Writer, r doctor.Report) {
 		printIndented(w, relayLine(relay), "")
 	}
 	if !r.Agent {
-		fmt.Fprintln(w, "No running agent was asked: what only that knows (limits,\n"+
+		fmt.Fprintln(w, "No running agent answered: what only that knows (limits,\n"+
 			"hardening) was not looked at.")
 	}
 }

@@ -74,8 +74,17 @@ another.`,
 	return cmd
 }
 
+// How long an agent may take to answer. It says itself after three seconds that its ledger does not
+// go on. The image's health check gives up after five.
+const (
+	liveAnswer   = 4 * time.Second
+	statusAnswer = 15 * time.Second
+)
+
 // live asks the agent whether it goes on, and nothing that a restart would not mend.
 func (c *command) live(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, liveAnswer)
+	defer cancel()
 	if err := c.call(ctx, agent.MethodLive, struct{}{}, new(struct{})); err != nil {
 		return err
 	}
@@ -89,6 +98,8 @@ func (c *command) live(ctx context.Context) error {
 // settings that have errors, an agent that was started before is asked where it is by default: it
 // says itself what is wrong with them.
 func (c *command) askStatus(ctx context.Context, s *agent.Status) error {
+	ctx, cancel := context.WithTimeout(ctx, statusAnswer)
+	defer cancel()
 	cfg, err := c.settings()
 	if errors.As(err, new(config.Problems)) {
 		home, _ := c.homeFolder()

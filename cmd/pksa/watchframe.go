@@ -128,6 +128,21 @@ func (f *frame) notWell(s agent.Status) {
 		wallet = append(wallet, fmt.Sprintf("another copy of this wallet was met %s ago through %s",
 			ago(f.now.Sub(s.Twin.At)), s.Twin.Relay))
 	}
+	for _, changed := range s.Guard {
+		what := make([]string, len(changed.Changes))
+		for i, c := range changed.Changes {
+			what[i] = string(c.What)
+		}
+		text := fmt.Sprintf("%s was changed on the chain by somebody else: %s", changed.Account,
+			strings.Join(what, ", "))
+		if changed.Stopped {
+			text += "; nothing of it is signed"
+		}
+		wallet = append(wallet, text)
+	}
+	if d := s.GuardWaits; d != nil {
+		wallet = append(wallet, count(d.Accounts, "account")+": what a node says of it, no second node confirms")
+	}
 	if s.Backlog != "" {
 		wallet = append(wallet, "the audit trail stays in the ledger: "+s.Backlog)
 	}

@@ -19,6 +19,9 @@ import (
 	"pksa/protocol/hive"
 )
 
+// NoSuchAccount is what [KeyCheck] says of an account that the chain does not have.
+const NoSuchAccount = "the chain has no such account"
+
 // KeyCheck is the result of comparing one held key with its account on the chain, or one rule that
 // counts on another account's authority with that account.
 type KeyCheck struct {
@@ -358,7 +361,7 @@ func (a *Agent) checkHeld(ctx context.Context) ([]KeyCheck, error) {
 			q.judge = func(account node.Account, exists bool) string {
 				switch {
 				case !exists:
-					return "the chain has no such account"
+					return NoSuchAccount
 				case !slices.Contains(account.Roles(public), role):
 					return fmt.Sprintf("the chain does not know this key as %s, or it cannot sign alone", role)
 				}

@@ -242,7 +242,10 @@ func (e *examiner) keysOnChain(ctx context.Context) bool {
 		f := Finding{Level: Error, What: fmt.Sprintf("%s key of %s: %s", c.Role, c.Account, c.Problem),
 			Where:   c.Account,
 			Meaning: "what is signed with it is refused", Next: nextKeys}
-		if c.OnBehalfOf != "" {
+		switch {
+		case strings.HasPrefix(c.Problem, agent.NoSuchAccount):
+			f.Next = "check the name that the key was imported for"
+		case c.OnBehalfOf != "":
 			f.What, f.Next = c.Problem, "have the authority given on the chain, or change the rule"
 		}
 		e.found(f)

@@ -43,7 +43,11 @@ func (e *examiner) placeOf(context.Context) bool {
 		return true
 	}
 	if p.FileSystem == "overlay" || p.FileSystem == "tmpfs" {
-		e.found(Finding{Level: Warning, What: "the home folder is no volume, but part of the container", Where: home,
+		what := "the home folder is no volume, but part of the container"
+		if p.FileSystem == "tmpfs" {
+			what = "the home folder is in memory (tmpfs), and no volume"
+		}
+		e.found(Finding{Level: Warning, What: what, Where: home,
 			Meaning: "keys, ledger and audit trail are gone with the container",
 			Next:    "mount a volume there, as examples/container/compose.yaml does"})
 	}

@@ -90,7 +90,7 @@ func (e *examiner) relays(ctx context.Context) bool {
 			e.found(Finding{Level: e.byRelays(), What: "the name of the relay leads nowhere: " + t.resolve.Error(),
 				Where:   t.url,
 				Meaning: "applications that ask there hear nothing",
-				Next:    "check the name in the setting relays, and the resolver of this machine (/etc/resolv.conf)"})
+				Next:    nextName})
 		default:
 			links = append(links, linkStatus(t))
 			if t.status.Connected {
@@ -343,6 +343,9 @@ func (e *examiner) judgeLinks(links []agent.LinkStatus) {
 	}
 }
 
+// nextName is what to do about a name that leads nowhere.
+const nextName = "check the name in the setting relays, and the resolver of this machine (/etc/resolv.conf)"
+
 const nextRelay = "ask whoever runs the relay, or name another one in the setting relays"
 
 // notConnected returns why a relay is not connected, and what a person does.
@@ -350,6 +353,11 @@ func notConnected(l agent.LinkStatus) (what, next string) {
 	switch err := l.LastError; {
 	case err == "":
 		return "the relay is not connected, and there is no reason yet", nextRelay
+	case strings.Contains(err, "no such host"), strings.Contains(err, "server misbehaving"):
+		return "the name of the relay leads nowhere: " + err, nextName
+	case strings.Contains(err, "handshake response"):
+		return "at this address is something else than a relay: " + err,
+			"check address and path in the setting relays; a relay answers with status 101"
 	case strings.Contains(err, "TLS:"):
 		return "no secure connection to the relay: " + err,
 			"check the name in the setting relays and the clock; if both are right, tell whoever runs the relay"

@@ -217,7 +217,8 @@ func (b *batch) openCharges(p pair) ([]Charge, error) {
 }
 
 // MayOpen returns nil if a ruling may make this session, otherwise the reason: ErrSession,
-// ErrNoSlot, ErrKeyLive, ErrKeyElsewhere, ErrKeySpent, ErrSessions or ErrAppSessions.
+// ErrNoSlot, ErrKeyLive, ErrKeyElsewhere, ErrKeySpent, ErrSessions,
+// ErrAppSessions or ErrAllSessions.
 func (v View) MayOpen(n NewSession) error { return v.b.mayOpen(n) }
 
 // SessionWithKey returns the live session that has this auth_key, whatever its account and app.

@@ -83,6 +83,8 @@ var (
 	// ErrAppSessions means that the app has as many live sessions of the account as the settings
 	// allow.
 	ErrAppSessions = errors.New("app has too many sessions of this account (limits.sessions_per_app)")
+	// ErrAllSessions means that all accounts together have Options.Sessions.
+	ErrAllSessions = errors.New("the wallet has too many sessions")
 	// ErrSession means that a session cannot be made of these values: a name is empty, or the end
 	// lies in the past.
 	ErrSession = errors.New("session is impossible")

@@ -301,6 +301,12 @@ var NumberKey = numberKey
 // Turn waits until every earlier ticket of the lane has passed.
 func (t *Ticket) Turn() { <-t.turn }
 
+// WithThinMost lets one rotation drop or hand on so many tombstones at most.
+func (o Options) WithThinMost(n int) Options { o.thinMost = n; return o }
+
+// WithExpireMost lets one commit end so many expired sessions at most.
+func (o Options) WithExpireMost(n int) Options { o.expireMost = n; return o }
+
 // WithSumMost lets one commit add up so many values at most.
 func (o Options) WithSumMost(n int) Options { o.sumMost = n; return o }
 

@@ -29,6 +29,7 @@ type Options struct {
 	NonceBehind        time.Duration // how far behind; zero: 10 min
 	SessionsPerAccount int           // zero: 1,000
 	SessionsPerApp     int           // of one account; zero: as many as SessionsPerAccount
+	Sessions           int           // of all accounts together; zero: 100,000
 	DigestsPerSession  int           // after so many a session must send nonces; zero: 100,000
 	DigestsPerSlot     int           // after so many logins a slot needs another secret; zero: a million
 	AnswerMargin       time.Duration // how long an answer outlives its request; zero: 10 min
@@ -48,6 +49,8 @@ type Options struct {
 	segmentBytes uint64 // bytes of them, as they lie in the store; zero: 8 MiB
 	period       uint64 // records whose values share a key; zero: 2^20
 	sumMost      int    // values that one commit adds up at most; zero: 1,000
+	expireMost   int    // sessions that have expired and that one commit ends at most; zero: 2,000
+	thinMost     int    // tombstones that one rotation drops at most; zero: 10,000
 	gatherFew    int    // changes that one commit gathers, beside those for its records; zero: 64
 	dropFew      int    // records of a segment that one commit drops, beside those for its records; zero: 128
 	inTurn       bool   // nothing is committed while a segment is written
@@ -74,6 +77,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.NonceBehind, 10*time.Minute)
 	setDefault(&o.SessionsPerAccount, 1000)
 	setDefault(&o.SessionsPerApp, o.SessionsPerAccount)
+	setDefault(&o.Sessions, 100_000)
 	setDefault(&o.DigestsPerSession, 100_000)
 	setDefault(&o.DigestsPerSlot, 1_000_000)
 	setDefault(&o.AnswerMargin, 10*time.Minute)
@@ -82,6 +86,8 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.period, periodRecords)
 	setDefault(&o.segmentBytes, segmentBytes)
 	setDefault(&o.sumMost, sumMost)
+	setDefault(&o.expireMost, expireMost)
+	setDefault(&o.thinMost, thinMost)
 	setDefault(&o.gatherFew, gatherFew)
 	setDefault(&o.dropFew, dropFew)
 	if o.disk.Rename == nil {

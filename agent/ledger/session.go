@@ -97,7 +97,8 @@ type Session struct {
 }
 
 // AddSession makes a session by hand, in a commit that it may share. ErrSession, ErrNoSlot,
-// ErrKeyLive, ErrKeyElsewhere, ErrKeySpent, ErrSessions, ErrAppSessions.
+// ErrKeyLive, ErrKeyElsewhere, ErrKeySpent, ErrSessions, ErrAppSessions,
+// ErrAllSessions.
 func (l *Ledger) AddSession(ctx context.Context, n NewSession, audit []byte) (*Session, error) {
 	var made *Session
 	err := l.submitContext(ctx, &op{apply: func(b *batch) (err error) {
@@ -220,8 +221,25 @@ func (b *batch) full(n NewSession) error {
 		return ErrSessions
 	case b.countSessions(n.Account, n.App) >= b.o.SessionsPerApp && !n.Moved:
 		return ErrAppSessions
+	case b.allCount() >= b.o.Sessions:
+		return ErrAllSessions
 	}
 	return nil
+}
+
+// allCount returns how many sessions there are of all accounts. Those that have expired and are not
+// swept yet count: they are held, too.
+func (b *batch) allCount() int {
+	n := len(b.l.state.sessions)
+	for id, s := range b.sessions {
+		switch _, known := b.l.state.sessions[id]; {
+		case s == nil && known:
+			n--
+		case s != nil && !known:
+			n++
+		}
+	}
+	return n
 }
 
 // A session must not have been used for this long before a new one may replace it. Where only its

@@ -273,6 +273,12 @@ func (b *batch) slot(name string) (Slot, bool) {
 // widestWindow is the longest time that NonceBehind can ever be, by the settings.
 const widestWindow = 366 * 24 * time.Hour
 
+// thinMost is how many tombstones one rotation or removal drops or hands on, beside those of
+// revoked auth_keys, which operators make: each takes some hundred bytes of memory until the commit
+// has ended, and an application can have a million. The others stay as they are until the next
+// time. They refuse more than they must, never less: their auth_keys are no other app's.
+const thinMost = 10_000
+
 // thin drops the tombstones of a slot whose secret is gone, because no old auth_req opens any more.
 // A tombstone stays if its auth_key could bring back a request that was judged: for good if it took
 // requests without a nonce, or while its last nonce lies in the window, as wide as that may be set
@@ -287,15 +293,22 @@ func (b *batch) thin(app, now string) {
 	}
 	var entries []entry
 	var outlived [][]byte
+	changed := 0
 	err := b.each(bucketKeys, func(key, plain []byte) error {
 		k, err := decodeAuthKey(plain)
 		if err != nil || k.App != app || k.Session != 0 {
 			return err
 		}
-		if k.Revoked {
+		guards := k.Nonceless || k.LastNonce > window
+		switch {
+		case k.Revoked:
 			outlived = append(outlived, bytes.Clone(key))
+		case guards && k.App == now || changed >= b.o.thinMost:
+			return nil
+		default:
+			changed++
 		}
-		if !k.Nonceless && k.LastNonce <= window {
+		if !guards {
 			entries = append(entries, entry{key: key})
 			return nil
 		}

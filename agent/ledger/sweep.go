@@ -1,6 +1,10 @@
 package ledger
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"slices"
+)
 
 // sweepMost is how many records of a kind one sweep drops at most. It bounds how long requests wait
 // for a sweep.
@@ -9,7 +13,7 @@ const sweepMost = 5000
 // sweep ends sessions that have expired, and drops answers, charges, fates and remnants that are of
 // no more use.
 func (b *batch) sweep() error {
-	b.endExpired()
+	b.endExpired(b.allSessions())
 	b.after = append(b.after, func(*state) { b.l.sweeping = false })
 	b.sweepRequests()
 	b.sweepCharges()
@@ -18,13 +22,22 @@ func (b *batch) sweep() error {
 	return nil
 }
 
-// endExpired ends the sessions that have expired. They grant nothing even before this; now they
-// leave a tombstone, a remnant and a record.
-func (b *batch) endExpired() {
-	for _, s := range b.allSessions() {
-		if !s.Expires.After(b.now) {
-			b.endSession(s, ending{Outcome: "session expired", Expired: true})
+// expireMost is how many sessions one commit ends that have expired: after a long stop that may be
+// all, and each takes some KiB until the commit has ended.
+const expireMost = 2000
+
+// endExpired ends those of the sessions that have expired. They grant nothing even before this; now
+// they leave a tombstone, a remnant and a record.
+func (b *batch) endExpired(all []*Session) {
+	n := 0
+	for _, s := range all {
+		if s.Expires.After(b.now) {
+			continue
 		}
+		if n++; n > b.o.expireMost {
+			return // the next sweep goes on
+		}
+		b.endSession(s, ending{Outcome: "session expired", Expired: true})
 	}
 }
 
@@ -38,7 +51,12 @@ func (l *Ledger) EndExpired(ctx context.Context, account string) error {
 	if none {
 		return nil
 	}
-	return l.submitContext(ctx, &op{apply: func(b *batch) error { b.endExpired(); return nil }})
+	return l.submitContext(ctx, &op{apply: func(b *batch) error {
+		all := b.sessionsOf(account)
+		slices.SortFunc(all, func(one, other *Session) int { return cmp.Compare(one.ID, other.ID) })
+		b.endExpired(all)
+		return nil
+	}})
 }
 
 // sweepRequests drops settled requests past their end. While too many requests are known it also

@@ -191,7 +191,8 @@ func (m *migration) addSession(ctx context.Context, l *ledger.Ledger, n ledger.N
 	n.Moved = true
 	s, err := l.AddSession(ctx, n, []byte(`{"act":"migrate"}`))
 	switch {
-	case errors.Is(err, ledger.ErrKeyLive), errors.Is(err, ledger.ErrKeyElsewhere), errors.Is(err, ledger.ErrSessions):
+	case errors.Is(err, ledger.ErrKeyLive), errors.Is(err, ledger.ErrKeyElsewhere), errors.Is(err, ledger.ErrSessions),
+		errors.Is(err, ledger.ErrAllSessions):
 		m.left("session of %s (%.40q): %v", n.Account, auth.App, err)
 		return nil
 	case err != nil:

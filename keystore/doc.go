@@ -53,13 +53,15 @@
 // # What it cannot promise
 //
 // Buffers of this package are wiped after use, and private keys when the store closes, is locked or
-// drops them. What works with a key has a stack of its own, which is overwritten. [Store.Lock] and
-// [Store.ForgetUnlock] also overwrite memory that is free, because others make copies that nobody
-// can wipe: age takes a passphrase and identities as strings, and the WIF codec makes strings of
-// keys while a file is written. They do not reach what another goroutine has taken for its stack in
-// between, what the kernel keeps of a processor's registers, and an environment variable in the
-// process's first environment. The ledger's keys stay. Whoever can read the memory of a process
-// that is not locked has the keys in any case.
+// drops them. What works with a key has a stack of its own, which is overwritten, as registers are;
+// on Linux signals wait meanwhile, because they would write the registers to memory. [Store.Lock]
+// and [Store.ForgetUnlock] also overwrite memory that is free, because others make copies that
+// nobody can wipe: age takes a passphrase and identities as strings, and the WIF codec makes
+// strings of keys while a file is written. They do not reach what another goroutine has taken for
+// its stack in between, what the kernel keeps of a processor's registers, vector registers of
+// processors other than amd64, and an environment variable in the process's first environment. The
+// ledger's keys stay. Whoever can read the memory of a process that is not locked has the keys in
+// any case.
 //
 // Windows has neither owners nor modes of files as the rules above mean them. There they are not
 // checked, and the access control lists of the folder are all the protection that the file has

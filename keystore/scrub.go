@@ -8,17 +8,20 @@ import (
 	"unsafe"
 )
 
-// apart runs f on a goroutine of its own and overwrites the stack of that afterwards. What works
-// with a private key leaves copies of it on its stack, and the stack of a goroutine that goes on,
-// or is used again, would keep them. A panic of f goes on here.
+// apart runs f on a goroutine of its own and overwrites the stack of that afterwards, and the
+// registers. What works with a private key leaves copies of it there, and the stack of a goroutine
+// that goes on, or is used again, would keep them, as the stacks of signals keep registers. A panic
+// of f goes on here.
 func apart(f func()) {
 	done, failed := make(chan struct{}), true
 	var cause any
 	go func() {
 		defer close(done)
+		defer holdSignals()()
 		// The stack grows before a secret is on it: growing makes a copy, and frees the old one as
 		// it is.
 		overwriteStack()
+		defer overwriteRegisters()
 		defer overwriteStack()
 		defer func() {
 			if failed {
@@ -50,6 +53,20 @@ func overwriteStack() byte {
 //
 //go:noinline
 func touch(room *[deepest]byte) byte { return room[len(room)/2] }
+
+// overwriteRegisters has Go's copying of memory, which fills most registers, copy zeros.
+//
+//go:noinline
+func overwriteRegisters() {
+	var from, to [256]byte
+	copyAll(to[:], from[:])
+}
+
+// copyAll copies what it does not know the length of, so that the compiler calls the function that
+// copies.
+//
+//go:noinline
+func copyAll(to, from []byte) { copy(to, from) }
 
 const (
 	// leastScrubbed is the smallest piece of memory that holds a key.

@@ -149,7 +149,7 @@ type Agent struct {
 	// reloads is held while policy, settings, or accounts at the links, are replaced: the later
 	// wins.
 	reloads sync.Mutex
-	trying  sync.Mutex    // held while the tests of a policy run; reloads is not, so that a lock need not wait
+	trials  trials        // of the tests beside policies
 	recheck chan struct{} // holds one: the held keys are to be compared with the chain now
 }
 

@@ -421,7 +421,7 @@ func (a *Agent) pair(ctx context.Context, p PairParams) (SessionInfo, error) {
 
 func (a *Agent) reloadPolicy(ctx context.Context, p PolicyParams) (PolicyStatus, error) {
 	switch err := a.reloadPolicyFile(ctx, p.Force); {
-	case byTests(err), errors.Is(err, errChangedMeanwhile):
+	case byTests(err), errors.Is(err, errMeanwhile):
 		return PolicyStatus{}, orForce(fmt.Errorf("the old policy stays in force; %w", err),
 			"`pksa policy reload --force` takes it all the same")
 	case err != nil:

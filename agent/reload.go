@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pksa/agent/audit"
@@ -83,8 +84,44 @@ type tried struct {
 	failed error  // nil if they pass
 }
 
-// errChangedMeanwhile refuses a policy that nobody has tested.
-var errChangedMeanwhile = errors.New("the policy file changed while its tests ran; reload again")
+// errMeanwhile is in the errors of reloads that a second try may get past.
+var errMeanwhile = errors.New("reload again")
+
+var (
+	errChangedMeanwhile = fmt.Errorf("the policy file changed while its tests ran; %w", errMeanwhile)
+	errLockedMeanwhile  = fmt.Errorf("the wallet was locked while the tests of the policy ran; %w", errMeanwhile)
+)
+
+// trials runs tests of policies one after the other, since each takes memory. The zero value is
+// ready; its methods may be called concurrently.
+type trials struct {
+	running sync.Mutex
+	end     atomic.Pointer[context.CancelFunc] // of those that run; nil if none do
+}
+
+// run calls f with a context that also ends when stop is called; then it returns
+// errLockedMeanwhile.
+func (t *trials) run(ctx context.Context, f func(context.Context) error) error {
+	t.running.Lock()
+	defer t.running.Unlock()
+	own, end := context.WithCancel(ctx)
+	defer end()
+	t.end.Store(&end)
+	defer t.end.Store(nil)
+	err := f(own)
+	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		return errLockedMeanwhile
+	}
+	return err
+}
+
+// stop ends what runs. What is free in memory is overwritten when the wallet is locked, and that
+// takes seconds while tests take memory beside it.
+func (t *trials) stop() {
+	if end := t.end.Load(); end != nil {
+		(*end)()
+	}
+}
 
 // try runs the tests beside the policy file of the settings. The caller does not hold reloads:
 // tests may take ten seconds, and whoever locks the wallet must not wait for them.
@@ -97,9 +134,7 @@ func (a *Agent) try(ctx context.Context, cfg *config.Config) tried {
 }
 
 func (a *Agent) runTests(ctx context.Context, cfg *config.Config, p *policy.Policy) error {
-	a.trying.Lock() // each takes memory
-	defer a.trying.Unlock()
-	return gate.Run(ctx, cfg.Policy, p, a.network)
+	return a.trials.run(ctx, func(ctx context.Context) error { return gate.Run(ctx, cfg.Policy, p, a.network) })
 }
 
 // refuses returns why a policy does not follow the old one; nil if it does. force takes one whose
@@ -134,6 +169,9 @@ func byTests(err error) bool {
 func (a *Agent) tryAtStart(ctx context.Context) {
 	started := a.policy.Load().policy
 	err := a.runTests(ctx, a.settings(), started)
+	for errors.Is(err, errMeanwhile) {
+		err = a.runTests(ctx, a.settings(), started)
+	}
 	if !byTests(err) {
 		return
 	}
@@ -168,7 +206,11 @@ func (a *Agent) reloadPolicyFile(ctx context.Context, force bool) error {
 	if err == nil {
 		err = tests.refuses(next, a.policy.Load().policy, force)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errMeanwhile): // nothing is wrong with the file, as far as anybody knows
+		a.log.Warn("policy not reloaded, the old one stays in force", "err", err)
+		return err
+	case err != nil:
 		a.keepPolicy(err)
 		return err
 	}
@@ -297,9 +339,12 @@ func (a *Agent) takeWatched(ctx context.Context, seen string) bool {
 		a.waitWithPolicy(lost)
 		return true
 	}
-	if err := tests.refuses(next, inForce.policy, false); err != nil {
+	switch err := tests.refuses(next, inForce.policy, false); {
+	case errors.Is(err, errMeanwhile):
+		return false
+	case err != nil:
 		a.keepPolicy(err)
-		return !errors.Is(err, errChangedMeanwhile)
+		return true
 	}
 	if err := a.takePolicy(ctx, next, warnings, tests); err != nil {
 		a.log.Error("policy not reloaded, the old one stays in force", "err", err)
@@ -467,6 +512,7 @@ const lockRecordWait = 5 * time.Second
 // fails: what is admitted and not finished within the stop deadline is found in the ledger, and a
 // record that the disk does not take stands in the log.
 func (a *Agent) Lock(ctx context.Context, by string) (lock.Status, error) {
+	a.trials.stop()
 	a.reloads.Lock()
 	defer a.reloads.Unlock()
 	if !a.lock.Begin(by, time.Now()) {

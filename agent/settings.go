@@ -173,8 +173,10 @@ func (a *Agent) reloadLocked(ctx context.Context, tests tried, force bool) (done
 		return done, fmt.Errorf("the policy cannot be used:\n%w", err)
 	}
 	if err := tests.refuses(p, a.policy.Load().policy, force); err != nil {
-		a.keepPolicy(err)
-		told = true
+		if !errors.Is(err, errMeanwhile) {
+			a.keepPolicy(err)
+			told = true
+		}
 		return done, err
 	}
 	done = Reloaded{Taken: []config.Change{}, Restart: []config.Change{}} // lists in JSON, too

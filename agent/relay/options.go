@@ -54,6 +54,10 @@ type Options struct {
 	// Known reports whether an account is one whose look-ups never wait for those of strangers,
 	// such as the accounts of the wallet in this process. nil means none. It must not wait.
 	Known func(account hive.AccountName) bool
+	// Mine reports whether a connection from this address, IP and port, is of the wallet in this
+	// process. It has a place however many others there are: strangers must not keep the wallet
+	// away from its own relay. nil means none. It must not wait.
+	Mine func(remote string) bool
 	// KeysTTL is how long an answer of Keys is used, 1 minute if zero. When Keys fails, an earlier
 	// answer is used for ten times as long.
 	KeysTTL time.Duration
@@ -162,6 +166,9 @@ func (c Options) withDefaults() Options {
 	}
 	if c.Known == nil {
 		c.Known = func(hive.AccountName) bool { return false }
+	}
+	if c.Mine == nil {
+		c.Mine = func(string) bool { return false }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

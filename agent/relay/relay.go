@@ -88,7 +88,8 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if !r.admitsPage(w, req) {
 		return
 	}
-	if !r.enter() {
+	mine := r.options.Mine(req.RemoteAddr)
+	if !r.enter(mine) {
 		http.Error(w, "the relay is full or stopping", http.StatusServiceUnavailable)
 		return
 	}
@@ -109,7 +110,7 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	// The context of a request says nothing once its connection was taken over.
 	ctx, drop := context.WithCancelCause(context.WithoutCancel(req.Context()))
 	s := newSocket(ctx, r, conn, drop)
-	s.lastPing, s.from = lastPing, upgraded.from
+	s.lastPing, s.from, s.mine = lastPing, upgraded.from, mine
 	upgraded.meter.socket.Store(s)
 	// On a goroutine of its own, so that the server lets go of the request: its headers take 16
 	// times their bytes, and a deep stack.
@@ -242,10 +243,10 @@ func (r *Relay) dropAll() {
 }
 
 // enter counts a connection that begins. It reports false if there is no place.
-func (r *Relay) enter() bool {
+func (r *Relay) enter(mine bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || !r.mayEnterLocked(time.Now()) {
+	if r.closed || !mine && !r.mayEnterLocked(time.Now()) {
 		r.counters.TurnedAway++
 		return false
 	}
@@ -262,13 +263,15 @@ func (r *Relay) greet(s *socket) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || !r.takePlaceLocked(time.Now()) {
+	if r.closed || !s.mine && !r.takePlaceLocked(time.Now()) {
 		r.counters.TurnedAway++
 		return false
 	}
 	r.open[s] = struct{}{}
-	s.stranger = true
-	r.strangers++
+	if !s.mine {
+		s.stranger = true
+		r.strangers++
+	}
 	r.counters.Connections++
 	s.reply(protocol.Connected{
 		TimeoutSeconds:  int(r.options.Timeout / time.Second),

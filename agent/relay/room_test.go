@@ -472,6 +472,28 @@ func TestStrangersHaveTheirPlaces(t *testing.T) {
 	})
 }
 
+// The wallet in this process has a place while strangers have taken all, and takes none of theirs.
+func TestOwnWalletHasAPlace(t *testing.T) {
+	for _, limits := range []relay.Limits{{Connections: 2}, {Connections: 4, Strangers: 2}} {
+		synctest.Test(t, func(t *testing.T) {
+			r := reach(t, relay.Options{Known: onlyBob, Limits: limits,
+				Mine: func(remote string) bool { return remote == "192.0.2.9:1" }})
+			strangers := []*peer{r.dial("127.0.0.1"), r.dial("127.0.0.1")}
+			wallet := r.dial("192.0.2.9")
+			wallet.register("bob", bob)
+			if got := r.Status(); got.Connections != 3 || got.Counters.TurnedAway != 0 {
+				t.Errorf("%+v", got)
+			}
+			strangers[0].close()
+			synctest.Wait()
+			if limits.Strangers > 0 {
+				r.dial("127.0.0.1").relayKey()
+			}
+			wallet.relayKey()
+		})
+	}
+}
+
 // So many connections may be at their request, at the edge: one more, and the one that has not sent
 // it for longest leaves. Those that have sent theirs do not count.
 func TestConnectionsThatAsk(t *testing.T) {

@@ -34,6 +34,7 @@ type socket struct {
 	conn    *websocket.Conn
 	id      string
 	from    netip.Prefix // who has the connection; not valid for this machine
+	mine    bool         // of the wallet in this process
 	drop    context.CancelCauseFunc
 	writer  func()         // writeLoop, with the context of the connection
 	tasks   sync.WaitGroup // begun only while not ended

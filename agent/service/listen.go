@@ -63,8 +63,8 @@ func (s *Service) listenRelay(cfg *config.Config) error {
 	}
 	limits := ownRelay
 	limits.Strangers = max(limits.Strangers, cfg.RelayPerAddress) // whoever raised that wants them
-	r, listener, err := OpenRelay(cfg, relay.Options{Keys: keys, Known: held, Unproven: unproven, Logger: s.log,
-		PageRefused: func() { s.Agent.Metrics().PageRefused("relay") }, Limits: limits})
+	r, listener, err := OpenRelay(cfg, relay.Options{Keys: keys, Known: held, Mine: s.dials.mine, Unproven: unproven,
+		Logger: s.log, PageRefused: func() { s.Agent.Metrics().PageRefused("relay") }, Limits: limits})
 	if err != nil {
 		return &StepError{StepRelay, err}
 	}

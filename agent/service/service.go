@@ -60,6 +60,7 @@ type Service struct {
 	Nodes  *node.Client
 
 	log     *slog.Logger
+	dials   ownDials
 	servers []server       // listening, not yet served
 	owned   []func() error // what Close closes, the last first
 }
@@ -126,10 +127,14 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	if !o.Embedded {
 		foresee = func() []string { return Foresee(o.Config) }
 	}
+	dial := o.Dial
+	if dial == nil {
+		dial = s.dials.dial
+	}
 	s.Agent, err = agent.New(agent.Options{
 		Version: o.Version, Reloading: o.Reloading, ReadSettings: o.ReadSettings, Foresee: foresee,
 		Config: o.Config, Network: network, Keys: s.Keys, Ledger: s.Ledger, Node: s.Nodes,
-		Policy: compiled, Warnings: warnings, Hardening: measures, Dial: o.Dial, TLS: o.TLS, Notify: o.Notify,
+		Policy: compiled, Warnings: warnings, Hardening: measures, Dial: dial, TLS: o.TLS, Notify: o.Notify,
 		Logger:     o.Logger,
 		TrustClock: o.TrustClock, KernelClock: o.KernelClock, Unlock: opener(o),
 	})

@@ -41,7 +41,8 @@ type asked struct {
 	resolve error
 }
 
-// nodes asks each node, one by one, what the wallet asks: chain, head, account, transaction.
+// nodes asks each node, one by one, what the wallet asks: chain, head, account, transaction, and
+// whether it takes transactions.
 func (e *examiner) nodes(ctx context.Context) bool {
 	urls := e.o.Config.Nodes
 	answers := make([]asked, len(urls))
@@ -94,10 +95,16 @@ func (e *examiner) askNode(ctx context.Context, url string) (a asked) {
 		_, _ = rand.Read(id[:]) // of no transaction
 		_, a.err = client.TransactionJSON(ctx, id)
 	}
+	took := client.Status()[0].Latency // of a question: what is refused is refused fast
+	if a.err == nil {
+		a.what = "what it takes (condenser_api.broadcast_transaction)"
+		a.err = client.TakesTransactions(ctx)
+	}
 	if u, err := neturl.Parse(url); a.err != nil && a.what == "" && err == nil && net.ParseIP(u.Hostname()) == nil {
 		a.resolve = e.o.Resolve(ctx, u.Hostname())
 	}
 	a.status = client.Status()[0]
+	a.status.Latency = took
 	return a
 }
 
@@ -130,6 +137,8 @@ func (e *examiner) judgeNode(a asked, level Level, newest time.Time) {
 		f.What, f.Meaning = "the node serves another chain", "it is never used"
 	case a.err != nil && a.what == "":
 		f.What = "the node does not answer: " + a.err.Error()
+	case errors.Is(a.err, node.ErrTakesNone):
+		f.What = node.ErrTakesNone.Error()
 	case a.err != nil:
 		f.What = fmt.Sprintf("the node does not answer questions about %s: %v", a.what, a.err)
 	case behind > behindMost:

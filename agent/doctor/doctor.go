@@ -32,6 +32,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/config"
 	"pksa/agent/control"
+	"pksa/agent/harden"
 	"pksa/agent/kernelclock"
 	"pksa/agent/ledger"
 	"pksa/agent/node"
@@ -64,6 +65,9 @@ type Options struct {
 	// Notify reaches the servers of notifiers; nil is the network.
 	Notify http.RoundTripper
 
+	// Foresee returns what protects a process least here, as [harden.Foresee], which nil is.
+	Foresee func() []harden.Measure
+
 	// Kernel says whether the kernel's clock is kept right; nil asks the kernel. Files are those of
 	// the machine, by their paths without the first slash. Place returns where the process runs,
 	// Sync how long the disk of a folder takes to keep a few bytes; nil looks.
@@ -85,6 +89,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Kernel == nil {
 		o.Kernel = kernelclock.Synchronised
+	}
+	if o.Foresee == nil {
+		o.Foresee = harden.Foresee
 	}
 	if o.Files == nil {
 		o.Files = os.DirFS("/")

@@ -202,19 +202,20 @@ func faultsOfPlace() []fault {
 		{"a read-only volume", func(w *world) { w.place.ReadOnly = true }, "place", doctor.Error, "read-only"},
 		{"a network file system", func(w *world) { w.place.FileSystem = "nfs" }, "place", doctor.Warning, "nfs"},
 		{"a container without a volume", func(w *world) {
-			w.place = doctor.Place{Container: true, FileSystem: "overlay",
-				LockLimit: -1}
+			w.place = doctor.Place{Container: true, FileSystem: "overlay"}
 		}, "place", doctor.Warning, "no volume"},
 		{"a shell as process 1", func(w *world) {
-			w.place = doctor.Place{Container: true, FirstName: "sh",
-				LockLimit: -1}
-		},
-			"place", doctor.Warning, "shell"},
-		{"little memory that may be locked", func(w *world) {
-			w.place = doctor.Place{Container: true,
-				LockLimit: 8 << 20}
-		},
-			"place", doctor.Note, "8 MiB"},
+			w.place = doctor.Place{Container: true, FirstName: "sh"}
+		}, "place", doctor.Warning, "shell"},
+		{"little memory that may be locked in a container", func(w *world) {
+			w.place = doctor.Place{Container: true}
+			w.options = func(o *doctor.Options) {
+				o.Foresee = func() []harden.Measure {
+					return []harden.Measure{{Name: "memory-lock", Detail: "8192 KiB"}}
+				}
+			}
+		}, "hardening", doctor.Warning, "memory-lock is not done"},
+		{"no hardening", func(w *world) { w.cfg.Hardening.Off = true }, "hardening", doctor.Note, "hardening is off"},
 		{"a kernel that keeps no time", func(w *world) {
 			w.options = func(o *doctor.Options) { o.Kernel = func() error { return errors.New("unsynchronised") } }
 		}, "clock", doctor.Note, "unsynchronised"},
@@ -273,6 +274,18 @@ func faultsOfChain() []fault {
 		{"a node without transactions", func(w *world) {
 			w.nodes[1].FailAlways("condenser_api.get_transaction", nodetest.Fault{Status: 500, Lose: true})
 		}, "nodes", doctor.Warning, "get_transaction"},
+		{"a node that takes no transactions", func(w *world) {
+			w.nodes[1].FailAlways("condenser_api.broadcast_transaction", nodetest.Refusal("assert_exception", 10,
+				"Could not find method broadcast_transaction"))
+		}, "nodes", doctor.Warning, "takes no transactions"},
+		{"nodes of which none takes transactions", func(w *world) {
+			for _, n := range w.nodes {
+				n.FailAlways("condenser_api.broadcast_transaction", nodetest.Status(http.StatusNotFound, false))
+			}
+		}, "nodes", doctor.Error, "takes no transactions"},
+		{"a node that is silent when it gets a transaction", func(w *world) {
+			w.nodes[1].FailAlways("condenser_api.broadcast_transaction", nodetest.HangBefore)
+		}, "nodes", doctor.Warning, "broadcast_transaction"},
 		{"a node without accounts", func(w *world) {
 			w.nodes[1].FailAlways("condenser_api.get_accounts", nodetest.Fault{Status: 500, Lose: true})
 		}, "nodes", doctor.Warning, "get_accounts"},
@@ -495,6 +508,47 @@ func TestHealthyAgent(t *testing.T) {
 	}
 	if want := []doctor.Relay{{Relay: "wss://relay.example/", Registered: 1}}; !slices.Equal(r.Relays, want) {
 		t.Errorf("seen of relays: %+v", r.Relays)
+	}
+}
+
+// What protects a wallet less is the same finding with an agent and without, and is told once.
+func TestHardeningWeighsTheSame(t *testing.T) {
+	t.Parallel()
+	locked := []harden.Measure{{Name: "memory-lock", Detail: "RLIMIT_MEMLOCK is 8192 KiB"}}
+	inContainer := func(w *world) {
+		w.place.Container = true
+		with := w.options
+		w.options = func(o *doctor.Options) {
+			if with != nil {
+				with(o)
+			}
+			o.Foresee = func() []harden.Measure { return locked }
+		}
+	}
+	for _, tt := range []struct {
+		name     string
+		measures []harden.Measure // of the agent
+		setting  func(*world)
+	}{
+		{"memory", locked, func(*world) {}},
+		{"off", nil, func(w *world) { w.cfg.Hardening.Off = true }},
+	} {
+		ofHardening := func(r doctor.Report) []doctor.Finding {
+			return slices.DeleteFunc(r.Findings, func(f doctor.Finding) bool { return f.Check != "hardening" })
+		}
+		without := ofHardening(examined(t, func(w *world) { tt.setting(w); inContainer(w) }))
+		with := ofHardening(examined(t, func(w *world) {
+			agentThat(agent.Status{Hardening: tt.measures})(w)
+			inContainer(w)
+		}))
+		if len(with) != 1 || !slices.Equal(with, without) {
+			t.Errorf("%s: with an agent %+v, without %+v", tt.name, with, without)
+		}
+	}
+	// Elsewhere a unit may give the wallet other limits than this process has.
+	elsewhere := examined(t, func(w *world) { inContainer(w); w.place.Container = false })
+	if len(elsewhere.Findings) > 0 {
+		t.Errorf("%+v", elsewhere.Findings)
 	}
 }
 

@@ -8,11 +8,10 @@ import (
 
 // Place is where the wallet runs.
 type Place struct {
-	Container  bool
+	Container  bool   // what holds for this process holds for the wallet's there, too
 	FirstName  string // of the program that is process 1
 	FileSystem string // of the home folder: a word of [fileSystems], or empty
 	ReadOnly   bool   // the home folder's mount
-	LockLimit  int64  // bytes of memory that may be locked; below zero: any number, or not known
 }
 
 // networked are file systems on which locks and syncs may not hold what the ledger needs of them.
@@ -20,9 +19,6 @@ var networked = []string{"nfs", "cifs", "9p"}
 
 // shells are programs that, as process 1, pass on no signal.
 var shells = []string{"sh", "bash", "dash", "ash", "busybox"}
-
-// lockWanted is how much memory a wallet locks.
-const lockWanted = 64 << 20
 
 // placeOf looks at what containers and service managers make of the process.
 func (e *examiner) placeOf(context.Context) bool {
@@ -55,11 +51,6 @@ func (e *examiner) placeOf(context.Context) bool {
 		e.found(Finding{Level: Warning, What: fmt.Sprintf("process 1 of the container is a shell (%s)", p.FirstName),
 			Meaning: "it passes no signal on: a stop kills the wallet in the middle of its work",
 			Next:    "start pksa as process 1 (exec, or the list form of the command), or under an init such as tini"})
-	}
-	if p.LockLimit >= 0 && p.LockLimit < lockWanted && !e.o.Config.Hardening.Off {
-		e.found(Finding{Level: Note, What: fmt.Sprintf("%d MiB of memory may be locked", p.LockLimit>>20),
-			Meaning: "keys may be written to swap",
-			Next:    "--ulimit memlock=-1 for a container, LimitMEMLOCK=infinity for a unit"})
 	}
 	return true
 }

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 )
@@ -13,31 +12,11 @@ var fileSystems = map[int64]string{
 	0x01021997: "9p",
 }
 
-// locksBeyondLimit reports whether the process has CAP_IPC_LOCK, as root has it: then no limit
-// holds.
-func locksBeyondLimit() bool {
-	text, err := os.ReadFile("/proc/self/status")
-	return err == nil && effective(string(text), capIPCLock)
-}
-
-// effective reports whether a process with this status has a capability.
-func effective(status string, capability uint) bool {
-	_, rest, _ := strings.Cut(status, "\nCapEff:\t")
-	digits, _, _ := strings.Cut(rest, "\n")
-	set, err := strconv.ParseUint(digits, 16, 64)
-	return err == nil && set>>capability&1 == 1
-}
-
-const (
-	capIPCLock      = 14
-	mountedReadOnly = 1 // ST_RDONLY
-	limitMemoryLock = 8 // RLIMIT_MEMLOCK
-	maxLimit        = 1 << 62
-)
+const mountedReadOnly = 1 // ST_RDONLY
 
 // place looks at the process and the mount of a folder.
 func place(folder string) Place {
-	p := Place{LockLimit: -1}
+	var p Place
 	for _, sign := range []string{"/.dockerenv", "/run/.containerenv"} {
 		if _, err := os.Stat(sign); err == nil {
 			p.Container = true
@@ -50,10 +29,6 @@ func place(folder string) Place {
 	var stat syscall.Statfs_t
 	if syscall.Statfs(folder, &stat) == nil {
 		p.FileSystem, p.ReadOnly = fileSystems[int64(stat.Type)], stat.Flags&mountedReadOnly != 0
-	}
-	var limit syscall.Rlimit
-	if syscall.Getrlimit(limitMemoryLock, &limit) == nil && limit.Cur < maxLimit && !locksBeyondLimit() {
-		p.LockLimit = int64(limit.Cur)
 	}
 	return p
 }

@@ -142,12 +142,28 @@ func (e *examiner) judgeGuard(s agent.Status) {
 	}
 }
 
-// hardening judges the protections of the running agent.
+// hardening judges the protections of the running agent. Without one it judges those that a wallet
+// would not have in this container; elsewhere a unit may give a wallet other limits than this
+// process has.
 func (e *examiner) hardening(context.Context) bool {
-	if e.status == nil {
+	var measures []harden.Measure
+	off := e.o.Config.Hardening.Off
+	switch {
+	case e.status != nil:
+		measures = e.status.Hardening
+		off = len(measures) == 0
+	case off:
+	case e.o.Place(e.o.Config.Home).Container:
+		measures = e.o.Foresee()
+	default:
 		return false
 	}
-	for _, m := range e.status.Hardening {
+	if off {
+		e.found(Finding{Level: Note, What: "the setting hardening is off", Where: "hardening",
+			Meaning: "other processes of this user can read the keys, and the memory may go to swap",
+			Next:    "take the setting away, or set it to best, and start the agent again"})
+	}
+	for _, m := range measures {
 		if !m.Done {
 			e.found(measureFinding(m))
 		}

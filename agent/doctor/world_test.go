@@ -15,6 +15,7 @@ import (
 	"pksa/agent/config"
 	"pksa/agent/control"
 	"pksa/agent/doctor"
+	"pksa/agent/harden"
 	"pksa/agent/ledger"
 	"pksa/agent/node/nodetest"
 	"pksa/agent/relay"
@@ -40,8 +41,7 @@ type world struct {
 var heldRoles = []hive.Role{hive.Memo, hive.Posting}
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, cfg: config.Default(t.TempDir()), chain: nodetest.NewChain(nodetest.Options{}), known: true,
-		place: doctor.Place{LockLimit: -1}}
+	w := &world{t: t, cfg: config.Default(t.TempDir()), chain: nodetest.NewChain(nodetest.Options{}), known: true}
 	w.must(os.Chmod(w.cfg.Home, 0o700))
 	w.chain.AddUser("alice")
 	w.chain.AddUser("hiveio")
@@ -155,6 +155,7 @@ func (w *world) examineAt(server *relaytest.Server) doctor.Report {
 		Kernel:    func() error { return nil },
 		Files:     fstest.MapFS{},
 		Place:     func(string) doctor.Place { return w.place },
+		Foresee:   func() []harden.Measure { return nil },
 	}
 	if w.options != nil {
 		w.options(&o)

@@ -96,6 +96,10 @@ func Confine(cfg *config.Config, extra Paths) ([]Measure, error) {
 	return demand(cfg.Hardening, confine(cfg, extra))
 }
 
+// Foresee returns the measures that [Shield] and [Confine] could not take in this process, as far
+// as that shows without taking one: one that is tried can fail all the same. Nothing is changed.
+func Foresee() []Measure { return foresee() }
+
 // Confined reports whether this process has lost the files that [Confine] does not leave open.
 func Confined(measures []Measure) bool {
 	return slices.ContainsFunc(measures, func(m Measure) bool { return m.Name == landlocked && m.Done })

@@ -44,26 +44,34 @@ func forbidTracing() error {
 	return nil
 }
 
-func lockMemory() error {
+// lockLimit returns how many bytes of memory may be locked, or why locking must not be tried.
+func lockLimit() (uint64, error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit); err != nil {
-		return fmt.Errorf("reading RLIMIT_MEMLOCK: %w", err)
+		return 0, fmt.Errorf("reading RLIMIT_MEMLOCK: %w", err)
 	}
-	endless := limit.Cur == unix.RLIM_INFINITY
-	if !endless && !mayLock() {
-		return fmt.Errorf("memory with keys may go to swap: RLIMIT_MEMLOCK is %d KiB; locking wants "+
+	if limit.Cur != unix.RLIM_INFINITY && !mayLock() {
+		return 0, fmt.Errorf("memory with keys may go to swap: RLIMIT_MEMLOCK is %d KiB; locking wants "+
 			"LimitMEMLOCK=infinity in the unit, --ulimit memlock=-1 for a container, memlock in "+
 			"/etc/security/limits.conf for a login, or CAP_IPC_LOCK", limit.Cur>>10)
+	}
+	return limit.Cur, nil
+}
+
+func lockMemory() error {
+	limit, err := lockLimit()
+	if err != nil {
+		return err
 	}
 	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT); err != nil {
 		return fmt.Errorf("mlockall: %w; where a container's system calls are filtered, allow this one", err)
 	}
-	if endless || reserves(limit.Cur) {
+	if limit == unix.RLIM_INFINITY || reserves(limit) {
 		return nil
 	}
 	// A capability that counts only inside a container: the limit holds all the same, and would end
 	// the process at its next request for memory.
-	return errors.Join(fmt.Errorf("RLIMIT_MEMLOCK is %d KiB and CAP_IPC_LOCK does not lift it here", limit.Cur>>10),
+	return errors.Join(fmt.Errorf("RLIMIT_MEMLOCK is %d KiB and CAP_IPC_LOCK does not lift it here", limit>>10),
 		unix.Munlockall())
 }
 
@@ -85,6 +93,16 @@ func reserves(limit uint64) bool {
 		return false
 	}
 	return unix.Munmap(m) == nil
+}
+
+func foresee() (undone []Measure) {
+	if _, err := lockLimit(); err != nil {
+		undone = append(undone, measured(memoryLock, "", err))
+	}
+	if _, err := ll.LandlockGetABIVersion(); err != nil {
+		undone = append(undone, measured(landlocked, "", withoutLandlock(err)))
+	}
+	return undone
 }
 
 func confine(cfg *config.Config, extra Paths) []Measure {

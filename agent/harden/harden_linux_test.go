@@ -44,6 +44,7 @@ allow: [{name: votes, request: sign, apps: any, operations: [vote]}]
 // childReport is what the child tells of itself. What it could lie about is looked at from outside.
 type childReport struct {
 	Measures []harden.Measure
+	Foreseen []harden.Measure // before any was taken
 	Dumpable int
 	Failed   map[string]string // what was tried, and its error; "" if it went well
 }
@@ -126,6 +127,7 @@ func (c *child) denied(what string, err error) {
 }
 
 func (c *child) run() {
+	c.report.Foreseen = harden.Foresee()
 	shielded, err := harden.Shield(c.cfg.Hardening)
 	if err != nil {
 		c.t.Fatal(err)
@@ -394,6 +396,32 @@ func replacePolicy(t *testing.T, root string) {
 	}
 }
 
+// An ordinary user whose memory may not be locked is foreseen, as it is found when it is tried.
+func TestForesee(t *testing.T) {
+	runtime.LockOSThread() // capabilities are those of the thread
+	defer runtime.UnlockOSThread()
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var before [2]unix.CapUserData
+	var limit unix.Rlimit
+	if err := errors.Join(unix.Capget(&header, &before[0]), unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit)); err != nil {
+		t.Fatal(err)
+	}
+	without, low := before, unix.Rlimit{Cur: min(limit.Cur, 8<<20), Max: limit.Max}
+	without[0].Effective &^= 1 << unix.CAP_IPC_LOCK
+	err := errors.Join(unix.Capset(&header, &without[0]), unix.Setrlimit(unix.RLIMIT_MEMLOCK, &low))
+	found := harden.Foresee()
+	err = errors.Join(err, unix.Capset(&header, &before[0]), unix.Setrlimit(unix.RLIMIT_MEMLOCK, &limit))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("RLIMIT_MEMLOCK is %d KiB", low.Cur>>10)
+	if !slices.ContainsFunc(found, func(m harden.Measure) bool {
+		return m.Name == "memory-lock" && !m.Done && strings.Contains(m.Detail, want)
+	}) {
+		t.Errorf("%+v, want %s", found, want)
+	}
+}
+
 // Each measure is looked at from outside, as far as the kernel shows it there.
 func TestHardened(t *testing.T) {
 	report, pid := hardened(t)
@@ -406,6 +434,11 @@ func TestHardened(t *testing.T) {
 	}
 	if !slices.Equal(names, config.Measures) {
 		t.Errorf("measures %v, the setting knows %v", names, config.Measures)
+	}
+	for _, m := range report.Foreseen {
+		if !slices.Contains(report.Measures, m) {
+			t.Errorf("foreseen and not so: %+v", m)
+		}
 	}
 
 	t.Run("core-dumps", func(t *testing.T) {

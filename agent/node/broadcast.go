@@ -53,7 +53,7 @@ func (c *Client) Broadcast(ctx context.Context, tx Transaction) Outcome {
 	e := &effort{c: c, tx: tx, id: c.nextID.Add(1), noes: map[string]verdict{}}
 	params := make([]byte, 0, len(tx.JSON)+2)
 	params = append(append(append(params, '['), tx.JSON...), ']')
-	e.body = appendRequest(make([]byte, 0, len(params)+128), "condenser_api.broadcast_transaction", params, e.id)
+	e.body = appendRequest(make([]byte, 0, len(params)+128), broadcastMethod, params, e.id)
 	o := e.pursue(ctx)
 	if o.State == Accepted && o.Block == 0 {
 		c.watchAccepted(e)

@@ -46,6 +46,8 @@ type callError struct {
 	text  string
 	rest  time.Duration // for which the node asks to be left alone; 0: none
 	reply *rpcError     // of kindAnswered
+
+	status int // of HTTP; 0: it was 200, or there was no answer
 }
 
 // Error returns what happened, in words that hold no secrets.
@@ -198,7 +200,7 @@ func statusError(response *http.Response, body []byte) *callError {
 			return answeredError(reply)
 		}
 	}
-	failure := &callError{why: outage.OfStatus(response.StatusCode),
+	failure := &callError{why: outage.OfStatus(response.StatusCode), status: response.StatusCode,
 		text: fmt.Sprintf("HTTP status %d", response.StatusCode)}
 	// A node may ask for a rest, but not talk itself out of use for hours.
 	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {

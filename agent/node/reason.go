@@ -313,6 +313,6 @@ func (e *rpcError) notFound() bool {
 func (e *rpcError) missingAPI() bool {
 	text, _ := e.constant()
 	return e.Code == -32601 || strings.HasPrefix(text, "Could not find API") ||
-		strings.HasPrefix(text, "Could not find method") ||
+		strings.HasPrefix(text, "Could not find method") || strings.HasSuffix(text, "_plugin not enabled.") ||
 		strings.Contains(e.Message, "method not found") || strings.Contains(e.Message, "Method not found")
 }

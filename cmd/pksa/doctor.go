@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -123,8 +124,13 @@ func (c *command) printReport(w io.Writer, r doctor.Report) {
 		printIndented(w, relayLine(relay), "")
 	}
 	if !r.Agent {
-		fmt.Fprintln(w, "No running agent answered: what only that knows (limits,\n"+
-			"hardening) was not looked at.")
+		unseen := "limits"
+		if slices.ContainsFunc(r.Checks, func(c doctor.Checked) bool {
+			return c.Name == "hardening" && c.State == doctor.Skipped
+		}) {
+			unseen += ", hardening"
+		}
+		fmt.Fprintln(w, "No running agent answered: what only that knows ("+unseen+")\nwas not looked at.")
 	}
 }
 

@@ -422,7 +422,8 @@ func (s *spoken) pairsAbroad(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan int, 8)
 	for port := 1; port <= 8; port++ {
-		args := append(slices.Clone(line), "--home", s.home, "--yes", "--wait", "30s", "--link", link(port))
+		// They wait until all have come, however long that takes.
+		args := append(slices.Clone(line), "--home", s.home, "--yes", "--wait", "10m", "--link", link(port))
 		go func() { ended <- run(ctx, args, streams{strings.NewReader(""), io.Discard, io.Discard}) }()
 	}
 	s.await("eight relays", func(a agent.Status) bool { return len(a.Links) == 9 })

@@ -164,7 +164,10 @@ func (s Source) Check() error {
 	case sourceFile, sourceIdentity:
 		err = access.Check(s.arg, access.Secret)
 	case sourceCredential:
-		err = access.Check(filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), s.arg), access.Credential)
+		var path string
+		if path, err = credentialPath(s.arg); err == nil {
+			err = access.Check(path, access.Credential)
+		}
 	case sourceCommand:
 		_, err = commandOf(strings.Fields(s.arg))
 	}
@@ -274,12 +277,21 @@ func readDescriptor(ctx context.Context, arg string) ([]byte, error) {
 }
 
 func readCredential(name string) ([]byte, error) {
+	path, err := credentialPath(name)
+	if err != nil {
+		return nil, err
+	}
+	return readSecretFile(path, access.Credential)
+}
+
+// credentialPath returns where systemd puts a credential of the unit.
+func credentialPath(name string) (string, error) {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if !filepath.IsAbs(dir) {
-		return nil, errors.New("$CREDENTIALS_DIRECTORY is not set: give the unit LoadCredential= or " +
+		return "", errors.New("$CREDENTIALS_DIRECTORY is not set: give the unit LoadCredential= or " +
 			"LoadCredentialEncrypted=")
 	}
-	return readSecretFile(filepath.Join(dir, name), access.Credential)
+	return filepath.Join(dir, name), nil
 }
 
 // readCommand returns what a command prints. What it writes to standard error goes to ours, where a

@@ -131,7 +131,7 @@ func nodeMeaning(level Level) string {
 
 func (e *examiner) judgeNode(a asked, level Level, newest time.Time) {
 	f := Finding{Level: level, Where: a.url, Meaning: nodeMeaning(level),
-		Next: "name another node in the setting nodes"}
+		Next: nextNode}
 	switch behind := newest.Sub(a.status.HeadTime); {
 	case a.status.Chain == "other":
 		f.What, f.Meaning = "the node serves another chain", "it is never used"
@@ -208,8 +208,7 @@ func (e *examiner) judgeSkew(ahead time.Duration) {
 	}
 	f := Finding{What: fmt.Sprintf("the clock is %s %s the chain", ahead.Abs().Round(time.Second), side),
 		Meaning: "relays refuse proofs of key that are ten seconds off",
-		Next: "set the clock right and let a time service run, such as chrony or systemd-timesyncd; if it is " +
-			"right, the nodes lag"}
+		Next:    nextClock}
 	switch {
 	case ahead.Abs() > skewedMost:
 		f.Level, f.Meaning = Error, "nothing is signed, and the wallet does not start"

@@ -94,7 +94,7 @@ type fault struct {
 func faultsOfHome() []fault {
 	return []fault{
 		{"a home that others can write", func(w *world) { w.must(os.Chmod(w.cfg.Home, 0o777)) }, "home", doctor.Error,
-			"chmod"},
+			"others can write in it"},
 		{"a policy that others can write", func(w *world) { w.must(os.Chmod(w.cfg.Policy, 0o666)) }, "home",
 			doctor.Error,
 			"policy.yaml"},
@@ -489,8 +489,8 @@ func TestFaults(t *testing.T) {
 				t.Errorf("one fault has %d findings: %+v", len(r.Findings), r.Findings)
 			}
 			for _, f := range r.Findings {
-				if f.Next == "" {
-					t.Errorf("it does not say what to do: %+v", f)
+				if f.Next == "" || strings.Contains(f.What, f.Next) {
+					t.Errorf("what to do is missing, or said twice: %+v", f)
 				}
 			}
 		})

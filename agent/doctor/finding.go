@@ -3,6 +3,7 @@ package doctor
 import (
 	"errors"
 	"slices"
+	"strings"
 )
 
 // Level is how bad a finding is.
@@ -22,7 +23,8 @@ type Finding struct {
 	What    string `json:"what"`              // is wrong
 	Where   string `json:"where,omitempty"`   // a file, an address, an account
 	Meaning string `json:"meaning,omitempty"` // for the wallet and those who use it
-	Next    string `json:"next,omitempty"`    // what a person does about it
+	// Next is what a person does about it. [Report.Add] lets none be without.
+	Next string `json:"next"`
 }
 
 // The states of a check.
@@ -63,10 +65,15 @@ type Relay struct {
 	Largest int `json:"largest,omitempty"`
 }
 
-// Add adds findings, and keeps the report in its order.
+// Add adds findings, and keeps the report in its order. One that does not say what to do is given
+// what its check says in general.
 func (r *Report) Add(found ...Finding) {
 	r.Version = 1
 	for _, f := range found {
+		if f.Next == "" {
+			f.Next = nextOf(f.Check)
+		}
+		r.Findings = append(r.Findings, f)
 		switch f.Level {
 		case Error:
 			r.Errors++
@@ -76,7 +83,6 @@ func (r *Report) Add(found ...Finding) {
 			r.Notes++
 		}
 	}
-	r.Findings = append(r.Findings, found...)
 	rank := map[Level]int{Error: 0, Warning: 1, Note: 2}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return rank[a.Level] - rank[b.Level] })
 }
@@ -87,12 +93,14 @@ type Adviser interface {
 	Advice() string
 }
 
-// Of returns the finding that an error is, with its advice if it has any.
+// Of returns the finding that an error is, with its advice: its own, or else that of its check.
 func Of(check string, err error, meaning string) Finding {
-	f := Finding{Check: check, Level: Error, What: err.Error(), Meaning: meaning}
+	f := Finding{Check: check, Level: Error, What: err.Error(), Meaning: meaning, Next: nextOf(check)}
 	var adviser Adviser
 	if errors.As(err, &adviser) {
 		f.Next = adviser.Advice()
+		// Some errors end with their advice, which is not said twice.
+		f.What = strings.TrimSuffix(f.What, ": "+f.Next)
 	}
 	return f
 }

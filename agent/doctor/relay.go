@@ -85,7 +85,8 @@ func (e *examiner) relays(ctx context.Context) bool {
 		switch {
 		case t.own:
 		case t.made != nil:
-			e.found(Finding{Level: Error, What: t.made.Error(), Where: t.url, Meaning: "a start would fail"})
+			e.found(Finding{Level: Error, What: t.made.Error(), Where: t.url, Meaning: "a start would fail",
+				Next: "mend it in the setting relays"})
 		case t.resolve != nil:
 			e.found(Finding{Level: e.byRelays(), What: "the name of the relay leads nowhere: " + t.resolve.Error(),
 				Where:   t.url,
@@ -377,7 +378,7 @@ func (e *examiner) judgeRefused(l agent.LinkStatus) {
 	for i, r := range l.Refused {
 		if i == mostNamed {
 			e.found(Finding{Level: Error, What: fmt.Sprintf("%d more accounts are not registered", len(l.Refused)-i),
-				Where: l.Relay})
+				Where: l.Relay, Next: nextRelay})
 			return
 		}
 		next := l.Hint

@@ -27,7 +27,7 @@ func (e *examiner) judgeStatus(s agent.Status) {
 	}
 	for _, reason := range s.NotReady {
 		if reason != s.NoNode { // which is said with the nodes
-			e.found(Finding{Level: Error, What: reason, Meaning: meaning, Next: nextOf(causes[reason])})
+			e.found(Finding{Level: Error, What: reason, Meaning: meaning, Next: nextReady(causes[reason])})
 		}
 	}
 	seen := service.ForeseeOpening(e.o.Config) // which other checks tell, with their advice
@@ -77,35 +77,8 @@ func (e *examiner) judgeStatus(s agent.Status) {
 		}
 	}
 	if own := s.OwnRelay; own != nil && own.Hint != "" {
-		e.found(Finding{Level: Warning, What: own.Hint, Where: own.Listen})
-	}
-}
-
-// nextOf returns what a person does about what hinders the wallet, beyond what its text says.
-func nextOf(cause status.Cause) string {
-	switch cause {
-	case status.CausePaused:
-		return "`pksa resume` lets it serve again"
-	case status.CauseLocked:
-		return "`pksa unlock` gives it its keys again"
-	case status.CauseRelay:
-		return "see what was found about the relays"
-	case status.CauseNode:
-		return "see what was found about the nodes"
-	case status.CauseTwin:
-		return "find the other copy; examples/docs/moving.md tells how one of the two goes on"
-	case status.CauseKeys:
-		return "`pksa keys list` shows which keys are held, `pksa keys check` how they stand on the chain"
-	case status.CauseDisk:
-		return "make room on the disk; the wallet goes on by itself"
-	case status.CauseLedger:
-		return "see what was found about the disk; if that is well, start the wallet again"
-	case status.CauseClock:
-		return "set the clock right and let a time service run, such as chrony or systemd-timesyncd"
-	case status.CauseStopping:
-		return "wait until it has stopped, then start it again"
-	default:
-		return "wait; it becomes ready by itself"
+		e.found(Finding{Level: Warning, What: own.Hint, Where: own.Listen,
+			Next: "examples/docs/relay.md tells what bounds the own relay, and by which settings"})
 	}
 }
 

@@ -64,8 +64,8 @@ var unsaid = []string{
 	// What the doctor advises of a wallet that runs, in the states that package doctor makes
 	// (TestFaults); the commands are those that texts of these states name elsewhere.
 	"another secret for it comes from", "see by `pksa limit list` what counted",
-	"at fault; `pksa session release --help`", "lets it serve again", "gives it its keys again",
-	"`pksa keys list` shows which keys are held", "see by `pksa guard list` what changed",
+	"at fault; `pksa session release --help`", "ends the pause", "gives it its keys back",
+	"see by `pksa guard list` what changed",
 	// What notifications say, in states that package agent makes (TestTellsOfTroubles and those
 	// beside it); the log, status and `pksa pending` lead to the same commands.
 	"On the wallet's machine: ", "Somebody typed `pksa notify test`",

@@ -22,18 +22,28 @@ type Error struct {
 	onTheWay bool // Path is a folder on the way to what was asked for
 }
 
-// Error returns what was found and what to do.
-func (e *Error) Error() string {
+// Error returns what was found and what to do: [Error.Found] and [Error.Advice].
+func (e *Error) Error() string { return e.Found() + ": " + e.Advice() }
+
+// Found returns what was found, and what is wanted.
+func (e *Error) Found() string {
 	kind := "file"
 	if e.Folder {
 		kind = "folder"
 	}
 	if e.Want == 0 {
-		return fmt.Sprintf("%s %q belongs to user %d: it must belong to user %d or to root: %s", kind, e.Path, e.UID,
-			e.Self, e.chown())
+		return fmt.Sprintf("%s %q belongs to user %d: it must belong to user %d or to root", kind, e.Path, e.UID,
+			e.Self)
 	}
-	return fmt.Sprintf("%s %q has mode %s (%s), wanted is %04o: %s", kind, e.Path, octal(e.Mode), e.danger(), e.Want,
-		e.chmod())
+	return fmt.Sprintf("%s %q has mode %s (%s), wanted is %04o", kind, e.Path, octal(e.Mode), e.danger(), e.Want)
+}
+
+// Advice returns what a person can do: a command, or what else helps where that one would fail.
+func (e *Error) Advice() string {
+	if e.Want == 0 {
+		return e.chown()
+	}
+	return e.chmod()
 }
 
 func octal(mode fs.FileMode) string {

@@ -81,7 +81,7 @@ func (c *compiler) reviewEntry(n *yamlnode.Node, e opEntry, r *rule) {
 		return
 	}
 	recipients := append(slices.Clone(d.Payees), payeeField)
-	if len(d.Payees) > 0 && e.name != "comment_options" && !d.OnlyPosting() && !e.hasMatcher(recipients...) &&
+	if len(d.Payees) > 0 && e.name != "comment_options" && !d.OnlyPosting() && e.paysAnybody() &&
 		!canTakeOver(e.name) && !e.spendsNothing() && !slices.Equal(d.Payees, newAccount) {
 		say := d.Payees[0] + ", or payee"
 		// Who gets rights by keys is named by the accounts behind them.
@@ -98,8 +98,10 @@ func (c *compiler) reviewEntry(n *yamlnode.Node, e opEntry, r *rule) {
 	if strings.HasPrefix(e.name, "custom") && !e.hasMatcher("id") {
 		c.Warn(n, "%s without id allows every game and side chain", e.name)
 	}
-	if len(d.Price) > 0 && len(d.Spends) > 0 && !e.hasMatcher(priceField, d.Price[len(d.Price)-1]) {
-		c.Warn(n, "%s without price: an order at any price is a gift to whoever takes it", e.name)
+	if len(d.Price) > 0 && len(d.Spends) > 0 && !e.hasMatcher(priceField) {
+		if says := e.givesAway(d); says != "" {
+			c.Warn(n, "%s", says)
+		}
 	}
 }
 
@@ -152,10 +154,20 @@ func (c *compiler) reviewWitness(r *rule) {
 	if r.section != allowSection || r.observe || !r.keys[hive.Signing] {
 		return
 	}
-	for _, e := range r.entries {
-		if !slices.ContainsFunc(e.fields, func(f fieldMatcher) bool { return f.field == "props" }) {
-			c.Warn(c.nodes[r], "%q lets %s hand the witness to another signing key; for a price feed say "+
+	for i, n := range c.entryNodes(r) {
+		e := &r.entries[i]
+		if slices.Contains(e.mayName(r.section), setProperties) && e.letsSigningKey() {
+			c.Warn(c.entryName(n), "%q lets %s hand the witness to another signing key; for a price feed say "+
 				"\"props: {members: [key, hbd_exchange_rate]}\"", r.name, e.name)
 		}
 	}
+}
+
+// setProperties is the operation by which a witness's signing key replaces itself.
+const setProperties = "witness_set_properties"
+
+// letsSigningKey reports whether the entry takes properties with a signing key that no rule names.
+func (e *opEntry) letsSigningKey() bool {
+	return mayTakeSketch(e.testOf("props"), mapValue(map[string]value{"key": textValue(aKeyOfNobody),
+		"new_signing_key": textValue(aKeyOfNobody)}))
 }

@@ -53,7 +53,8 @@ func freeBeneficiaries(r *rule, e *opEntry) string {
 	}
 	all := mapValue(map[string]value{"account": textValue(unknownText), "weight": countValue(10000)})
 	if r.section != allowSection || e.name != "comment_options" ||
-		!e.lets("beneficiaries", value{kind: isList, items: []value{all}}) {
+		!e.lets("beneficiaries", value{kind: isList, items: []value{all}}) ||
+		!e.lets(payeeField, value{kind: isList, items: []value{textValue(unknownText)}}) {
 		return ""
 	}
 	return "comment_options with free beneficiaries gives all rewards of a post to anybody; say beneficiaries: " +

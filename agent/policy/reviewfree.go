@@ -51,7 +51,7 @@ func freeAgentFee(r *rule, e *opEntry) string {
 // which the account can be taken over as well.
 func freeKeys(r *rule, e *opEntry) string {
 	if r.section != allowSection || !r.takeover || e.group || !canTakeOver(e.name) ||
-		!e.hasMatcher("active", "posting", "memo_key") {
+		!e.hasMatcher("active", "posting", "memo_key", "json_metadata", "posting_json_metadata") {
 		return ""
 	}
 	var free, write []string
@@ -73,15 +73,17 @@ func freeKeys(r *rule, e *opEntry) string {
 // freeSigningKey finds a rule that lets the application hand a witness to another signing key, and
 // does not seem to mean that.
 func freeSigningKey(r *rule, e *opEntry) string {
-	if r.section != allowSection || e.name != "witness_update" || e.test("block_signing_key") != nil {
+	m := e.testOf("block_signing_key")
+	if r.section != allowSection || e.name != "witness_update" || hasNot(m) || !takes(m, textValue(aKeyOfNobody)) {
 		return ""
 	}
 	return "witness_update sets the signing key every time, so the app can hand the witness to another one; say " +
 		"which, such as block_signing_key: STM…"
 }
 
-// aKeyOfNobody is a public key that no rule names.
-const aKeyOfNobody = "STM1111111111111111111111111111111114T1Anm"
+// aKeyOfNobody is a text like a public key, that no rule names. The key of nobody on the chain, by
+// which a witness is shut down, stands in rules.
+const aKeyOfNobody = "STM7Zqxyk7Zqxyk7Zqxyk7Zqxyk7Zqxyk7Zqxyk7Zqxyk7Zqxyk77"
 
 // letsKey reports whether an entry takes keys that it does not name, in a field for keys: alone, or
 // beside those that it names.
@@ -90,7 +92,7 @@ func (e *opEntry) letsKey(field string) bool {
 	if m == nil {
 		return true
 	}
-	if all, ok := m.(allOf); ok && len(all) == 1 && all[0] == matcher(isPresent(true)) {
+	if onlyPresent(m) {
 		return false // that any may stand there is said
 	}
 	if field == "memo_key" {

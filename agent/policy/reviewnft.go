@@ -10,11 +10,11 @@ import (
 // nftMoves are the moves of tokens of which each is one of its kind, as those of games and of art.
 // How many go in one operation is how long the lists inside are.
 var nftMoves = []tokenMove{
-	bySymbol(engine("nft", "transfer", "to", "nfts", "toType", "memo")),
-	bySymbol(engine("nft", "delegate", "to", "nfts", "toType")),
+	bySymbol(engine("nft", "transfer", "to", "nfts")),
+	bySymbol(engine("nft", "delegate", "to", "nfts")),
 	bySymbol(engine("nft", "burn", "", "nfts")),
-	engine("nftmarket", "sell", "", "nfts", "symbol", "price", "priceSymbol", "fee"),
-	engine("nftmarket", "buy", "", "nfts", "symbol", "marketAccount"),
+	engine("nftmarket", "sell", "", "nfts", "symbol", "price", "priceSymbol"),
+	engine("nftmarket", "buy", "", "nfts", "symbol"),
 }
 
 func bySymbol(m tokenMove) tokenMove {
@@ -28,7 +28,7 @@ var ofNFTs = moveKind{nftMoves, (*limit).countsNFTs}
 // in it, and what is unclear has no room.
 func (l *limit) countsNFTs(move tokenMove) bool {
 	if l.measure == measureSum {
-		return l.of.where == nil || mayTake(l.of.where, move.json(unknown))
+		return l.of.where == nil || mayTakeSketch(l.of.where, move.json(unknown))
 	}
 	return l.measure == measureCount || l.measure == measureRequests
 }
@@ -136,7 +136,7 @@ func (r *rule) withoutNumber(e *opEntry, limits []*limit) (refused []freeMove) {
 		var missing []tokenMove
 		for _, move := range named {
 			switch one := move.json(unknown); {
-			case l.of.where != nil && !takes(l.of.where, one):
+			case l.of.where != nil && sketched(l.of.where, one) != yes:
 			case l.sums(move):
 				counted = append(counted, one.members["contractAction"].text)
 				contracts = append(contracts, one.members["contractName"].text)

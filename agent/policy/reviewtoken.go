@@ -29,7 +29,7 @@ var unknown = value{kind: isUnreadable, json: true}
 
 // tokenMoves are those that are known here, of the side chains and games that most people use.
 var tokenMoves = []tokenMove{
-	engine("tokens", "transfer", "to", "symbol", "quantity", "memo"),
+	engine("tokens", "transfer", "to", "symbol", "quantity"),
 	engine("tokens", "stake", "to", "symbol", "quantity"),
 	engine("tokens", "delegate", "to", "symbol", "quantity"),
 	engine("market", "sell", "", "symbol", "quantity", "price"),
@@ -40,9 +40,7 @@ var tokenMoves = []tokenMove{
 		json: func(to value) value {
 			return jsonObject(map[string]value{"to": to, "qty": unknown, "token": unknown})
 		}},
-	{says: "vsc.transfer", id: "vsc.transfer", to: ".to", amount: ".amount", json: func(to value) value {
-		return jsonObject(map[string]value{"from": unknown, "to": to, "amount": unknown, "asset": unknown})
-	}},
+	ofVSC("vsc.transfer"), ofVSC("vsc.withdraw"), ofVSC("vsc.stake_hbd"),
 }
 
 // engine returns an action of Hive-Engine, with the members of its payload.
@@ -66,13 +64,20 @@ func engine(contract, action, to string, members ...string) tokenMove {
 		amount: ".contractPayload.quantity", json: write}
 }
 
+// ofVSC returns a move of the side chain VSC.
+func ofVSC(id string) tokenMove {
+	return tokenMove{says: id, id: id, to: ".to", amount: ".amount", json: func(to value) value {
+		return jsonObject(map[string]value{"from": unknown, "to": to, "amount": unknown, "asset": unknown})
+	}}
+}
+
 func jsonObject(members map[string]value) value {
 	return value{kind: isMap, json: true, members: members}
 }
 
 func inJSON(text string) value { return value{kind: isText, json: true, text: text} }
 
-// mayMove reports whether the entry may be about the move.
+// mayMove reports whether the entry may be about the move, in one of the ways to write it.
 func (e *opEntry) mayMove(move tokenMove, to value) bool {
 	return e.mayHold(move.id, move.json(to))
 }
@@ -80,6 +85,24 @@ func (e *opEntry) mayMove(move tokenMove, to value) bool {
 // mayHold reports whether the entry may be about custom_json of an id that holds an action, or a
 // list of actions.
 func (e *opEntry) mayHold(id string, holds value) bool {
+	return e.about(id, func(json matcher) bool { return takesJSON(json, holds) })
+}
+
+// mayFind reports whether the entry may be about the move when it has no members but those that it
+// needs: what forbids it only with others is evaded without them.
+func (e *opEntry) mayFind(move tokenMove, to value) bool {
+	return e.about(move.id, func(json matcher) bool {
+		root := move.json(to)
+		// A test of the first element takes nothing but lists; all others take one action alone.
+		if has(json, ofElement) {
+			root = inList(root)
+		}
+		return mayTake(json, value{kind: isText, opens: &document{read: true, root: root}})
+	})
+}
+
+// about reports whether the entry may be about custom_json of an id whose test of JSON is as said.
+func (e *opEntry) about(id string, is func(matcher) bool) bool {
 	if e.name != "custom_json" {
 		return false
 	}
@@ -88,19 +111,10 @@ func (e *opEntry) mayHold(id string, holds value) bool {
 		case "id":
 			return !mayTake(f.matcher, textValue(id))
 		case "json":
-			return !takesJSON(f.matcher, holds)
+			return !is(f.matcher)
 		}
 		return false
 	})
-}
-
-// takesJSON reports whether a test of JSON may take an action, or a list of actions.
-func takesJSON(m matcher, root value) bool {
-	// A test of the first element takes nothing but lists; all others take one action alone.
-	if root.kind != isList && has(m, ofElement) {
-		root = inList(root)
-	}
-	return mayTake(m, value{kind: isText, opens: &document{read: true, root: root}})
 }
 
 // ofElement reports whether a test looks at an element by its number.
@@ -152,8 +166,7 @@ func (r *rule) paysTokens(by *rule, e *opEntry, rules []*rule) (move tokenMove, 
 				to = unknown
 			}
 			if !r.keptFrom(by, rules, func(other *rule) bool {
-				return other.entries == nil ||
-					other.mayMove(move, to)
+				return other.entries == nil || other.mayFind(move, to)
 			}) {
 				return move, true
 			}
@@ -182,6 +195,10 @@ func (r *rule) forbidsAs(by *rule) bool {
 
 func (r *rule) mayMove(move tokenMove, to value) bool {
 	return slices.ContainsFunc(r.entries, func(e opEntry) bool { return e.mayMove(move, to) })
+}
+
+func (r *rule) mayFind(move tokenMove, to value) bool {
+	return slices.ContainsFunc(r.entries, func(e opEntry) bool { return e.mayFind(move, to) })
 }
 
 // makes reports whether a rule has the key for a move. With the posting key that is a trap only
@@ -264,5 +281,5 @@ func (l *limit) sums(move tokenMove) bool {
 	}
 	one := move.json(unknown)
 	amount := inside{l.of.field, anything{}}.reach(one)
-	return amount.kind != isAbsent && (l.of.where == nil || mayTake(l.of.where, one))
+	return amount.kind != isAbsent && (l.of.where == nil || mayTakeSketch(l.of.where, one))
 }

@@ -117,7 +117,7 @@ func (m tokenMove) elements(json matcher) []matcher {
 	ways := splitWays(ofElements(json))
 	var elements []matcher
 	for _, way := range ways {
-		if mayTake(way, one) {
+		if mayTakeSketch(way, one) {
 			elements = append(elements, append(slices.Clone(fixed), way))
 		}
 	}

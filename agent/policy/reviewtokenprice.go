@@ -20,9 +20,9 @@ var tokenOrders = []tokenOrder{
 	{engine("market", "sell", "", "symbol", "quantity"), "0.00000001", "{min: 0.2}"},
 	{engine("market", "marketBuy", "", "symbol", "quantity"), "", "take buy, with .price: {max: 0.3}"},
 	{engine("market", "marketSell", "", "symbol", "quantity"), "", "take sell, with .price: {min: 0.2}"},
-	{engine("nftmarket", "sell", "", "nfts", "symbol", "priceSymbol", "fee"), "0.00000001", "{min: 5}"},
+	{engine("nftmarket", "sell", "", "nfts", "symbol", "priceSymbol"), "0.00000001", "{min: 5}"},
 	{engine("nftmarket", "changePrice", "", "nfts", "symbol"), "0.00000001", "{min: 5}"},
-	{engine("nftmarket", "buy", "", "nfts", "symbol", "marketAccount"), "", "have a person asked about it"},
+	{engine("nftmarket", "buy", "", "nfts", "symbol"), "", "have a person asked about it"},
 }
 
 // poor returns what an application writes for the order at that price.
@@ -40,7 +40,7 @@ func atAnyTokenPrice(r *rule, e *opEntry) string {
 	whole := e.test("json") == nil
 	// Of what allows every game, another warning says so.
 	if r.section != allowSection || e.name != "custom_json" || !r.keys[hive.Active] ||
-		whole && (e.test("id") == nil || everyID(r, e) != "") {
+		e.test("id") == nil || whole && everyID(r, e) != "" {
 		return ""
 	}
 	i := slices.IndexFunc(tokenOrders, func(o tokenOrder) bool { return e.mayHold(o.move.id, o.poor()) })

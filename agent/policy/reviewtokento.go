@@ -47,7 +47,7 @@ func (r *rule) keptFromStranger(name string, move tokenMove, rules []*rule) bool
 	for _, other := range rules {
 		guards := other.section == denySection || other.section == askSection && !other.onlyUncovered
 		if guards && !other.observe && !other.ordered && other.mayMeet(r) && covers(other.apps, r.apps) &&
-			covers(other.accounts, r.accounts) && (other.stopsAll() || other.mayMove(move, inJSON(name))) {
+			covers(other.accounts, r.accounts) && (other.stopsAll() || other.mayFind(move, inJSON(name))) {
 			times = append(times, other.when)
 		}
 	}

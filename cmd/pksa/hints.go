@@ -105,6 +105,9 @@ var (
 	adviceNotRunning  = advise("not-running", "start it with `pksa run`, or name another home folder with --home")
 	adviceLockStopped = advise("lock-stopped", "a wallet that does not run holds no keys, and a start unlocks it; "+
 		"to let it answer nothing after a start, `pksa pause`")
+	adviceUnlockOther = advise("unlock-other",
+		"the wallet stays locked, and nothing is lost; name what opens the keystore now by `pksa unlock --from "+
+			"SOURCE`: if it was locked anew, that is what --new named then")
 	adviceUnlockStopped = advise("unlock-stopped", "`pksa run` starts it, and unlocks it")
 	adviceRestart       = advise("restart",
 		"the agent goes on with the keys that it had: stop it, put the keystore that it had back, if another "+

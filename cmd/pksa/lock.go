@@ -105,6 +105,9 @@ func (c *command) endLock(ctx context.Context, from string) (s lock.Status, err 
 		ledger.Crashpoint("unlock not asked yet")
 		if err := c.call(ctx, agent.MethodUnlock, agent.UnlockParams{}, &s); err != nil || !s.Bring {
 			ledger.Crashpoint("unlock answered")
+			if errors.As(err, new(*control.Error)) {
+				err = otherOpener(err)
+			}
 			return s, err
 		}
 		from = cfg.Unlock
@@ -119,7 +122,7 @@ func (c *command) bringOpener(ctx context.Context, cfg *config.Config, from stri
 	read.Unlock = from
 	store, secret, err := c.unlock(ctx, &read)
 	if err != nil {
-		return s, err
+		return s, otherOpener(err)
 	}
 	defer secret.Wipe()
 	defer store.Close()
@@ -128,6 +131,16 @@ func (c *command) bringOpener(ctx context.Context, cfg *config.Config, from stri
 	ledger.Crashpoint("unlock opened here")
 	err = c.call(ctx, agent.MethodUnlock, agent.UnlockParams{Secret: handed.Bytes()}, &s)
 	return s, err
+}
+
+// otherOpener returns the error of an unlock with what to do. The advice for a keystore that nobody
+// can open would do harm: this wallet runs, and was opened before.
+func otherOpener(err error) error {
+	var said hinted
+	if errors.As(err, &said) {
+		err = said.error
+	}
+	return hint(err, adviceUnlockOther)
 }
 
 // callRunning calls a method of the running agent. Where none runs, it says what that means here.

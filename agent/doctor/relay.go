@@ -152,17 +152,12 @@ func (e *examiner) try(ctx context.Context, r config.Relay, keys *link.Keys, acc
 			return t
 		}
 	}
-	came := make(chan protocol.Request, 8)
+	own := newOwn()
 	first := &asking{sealer: e.keys.ProbeSealer(), nonce: probe.NewID(), copies: make(chan probe.Facts, 1)}
 	var l *link.Link
 	l, t.made = link.New(link.Options{URL: r.URL, Plaintext: r.Plaintext, App: e.o.Config.Name, Key: r.Key, Keys: keys,
 		DialContext: e.o.Dial, TLS: e.o.TLS, Logger: quiet(), Heard: first.heard,
-		Handler: func(_ context.Context, d link.Delivery) {
-			select {
-			case came <- d.Request:
-			default: // a flood of others' requests
-			}
-		}})
+		Handler: func(_ context.Context, d link.Delivery) { own.take(d.Request) }})
 	if t.made == nil {
 		t.made = l.SetAccounts(accounts)
 	}
@@ -177,10 +172,10 @@ func (e *examiner) try(ctx context.Context, r config.Relay, keys *link.Keys, acc
 	if t.status.Registered > 0 {
 		t.asked = true
 		begun := time.Now()
-		if _, ok := comesBack(ctx, l, came, first.data); ok {
+		if _, ok := comesBack(ctx, l, own, first.data); ok {
 			copies := time.NewTimer(min(max(5*time.Since(begun), copyLeast), copyMost))
 			defer copies.Stop()
-			for t.delivered = 1; t.delivered < len(sizes) && passes(ctx, l, came, sizes[t.delivered]); {
+			for t.delivered = 1; t.delivered < len(sizes) && passes(ctx, l, own, sizes[t.delivered]); {
 				t.delivered++
 			}
 			select {
@@ -259,22 +254,43 @@ func ofSize(size int) func(account string) string {
 // passes reports whether a relay delivers a request of a size. It is answered with a no, by which
 // the relay lets go of it: requests that wait there take room from those of applications, and from
 // a doctor that comes soon after this one.
-func passes(ctx context.Context, l *link.Link, came <-chan protocol.Request, size int) bool {
-	r, ok := comesBack(ctx, l, came, ofSize(size))
+func passes(ctx context.Context, l *link.Link, own *own, size int) bool {
+	r, ok := comesBack(ctx, l, own, ofSize(size))
 	if ok {
 		_ = l.Answer(ctx, r.Account, protocol.Nack{Kind: r.Kind, UUID: r.UUID, Error: "probe"}) // else it waits
 	}
 	return ok
 }
 
+// own is the request to ourselves that a trial waits for. A relay may have many others for the
+// accounts, those of applications and those of a doctor that came before: none takes its place.
+type own struct {
+	data atomic.Value // of the request, as a string
+	came chan protocol.Request
+}
+
+func newOwn() *own { return &own{came: make(chan protocol.Request, 1)} }
+
+// take keeps a request if it is the one that is waited for.
+func (o *own) take(r protocol.Request) {
+	if data, ok := o.data.Load().(string); !ok || r.Data != data {
+		return
+	}
+	select {
+	case o.came <- r:
+	default: // the relay delivers it twice
+	}
+}
+
 // comesBack sends a request to ourselves, and reports whether the relay delivers it.
-func comesBack(ctx context.Context, l *link.Link, came <-chan protocol.Request,
+func comesBack(ctx context.Context, l *link.Link, own *own,
 	made func(account string) string) (r protocol.Request, ok bool) {
 	account, ok := l.NextRegistered("")
 	if !ok {
 		return r, false
 	}
 	data := made(string(account))
+	own.data.Store(data)
 	if l.Ask(ctx, account, data) != nil {
 		return r, false
 	}
@@ -282,8 +298,8 @@ func comesBack(ctx context.Context, l *link.Link, came <-chan protocol.Request,
 	defer end.Stop()
 	for {
 		select {
-		case r = <-came:
-			if r.Data == data {
+		case r = <-own.came:
+			if r.Data == data { // and not the one before, once more
 				return r, true
 			}
 		case <-end.C:

@@ -135,4 +135,12 @@ var brokenTraps = []mutant{
 		"slices.Contains(e.mayName(r.section), setProperties) && e.test(\"props\") == nil", testsOfReview},
 	{"a price feed replaces the signing key", "review.go", "slices.Contains(e.mayName(r.section), setProperties) && ",
 		"", testsOfReview},
+	{"many values of a list are one", "reviewlimit.go",
+		"\tcase *literals:\n\t\treturn m.list\n\t}\n\treturn nil", "\t}\n\treturn nil", testsOfReview},
+	{"nothing of two assets is something", "reviewlimit.go",
+		"bound{assetValue(hive.Asset{Symbol: hive.HBD}), true}, bound", "bound", testsOfReview},
+	{"a witness pays a fee each time", "reviewlimit.go", "case \"witness_update\":", "case \"\":", testsOfReview},
+	{"ids have no dots", "reviewpattern.go", "p.field == \"id\" && begins", "false && begins", testsOfReview},
+	{"all below zero is a weight", "review.go", "n.Text == \"-1\" {", "false {", testsOfReview},
+	{"an order that is taken back moves tokens", "reviewtoken.go", "!e.movesNothing() && ", "", testsOfReview},
 }

@@ -134,7 +134,8 @@ func hasNot(t matcher) bool {
 
 // reviewPercent warns about a weight that looks like a percentage and is a hundredth of it.
 func (c *compiler) reviewPercent(n *yamlnode.Node, sh *shape, v value, where string) {
-	if c.parted || !sh.percent || strings.HasSuffix(n.Text, "%") || v.kind != isNumber || v.number.whole == "" {
+	if c.parted || !sh.percent || strings.HasSuffix(n.Text, "%") || v.kind != isNumber || v.number.whole == "" ||
+		n.Text == "-1" { // all that are below zero
 		return
 	}
 	// Who writes 50 or 100 thinks in percent. From 101 on, the number is more likely meant as it

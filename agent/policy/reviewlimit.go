@@ -210,7 +210,7 @@ func (b binding) pieces() []*rule {
 		return pieces
 	}
 	for i, f := range b.entry.fields {
-		if list, ok := f.matcher.(oneOf); ok {
+		if list := alternatives(f.matcher); list != nil {
 			split(func(r *rule) (ways []*rule) {
 				for _, one := range list {
 					e := opEntry{r.entries[0].name, r.entries[0].group, slices.Clone(r.entries[0].fields)}
@@ -225,6 +225,17 @@ func (b binding) pieces() []*rule {
 }
 
 const mostPieces = 200
+
+// alternatives returns the tests of a list of which one has to match, nil if the test is none.
+func alternatives(m matcher) []matcher {
+	switch m := m.(type) {
+	case oneOf:
+		return m
+	case *literals:
+		return m.list
+	}
+	return nil
+}
 
 // only returns the rule with one of its entries.
 func (r *rule) only(e *opEntry) *rule {
@@ -342,6 +353,8 @@ func (e *opEntry) spends() bool {
 // with the account.
 func (r *rule) keepsValue(e *opEntry) bool {
 	switch e.name {
+	case "witness_update":
+		return true // it names a fee, which the chain does not take
 	case "transfer_to_savings", "transfer_from_savings":
 		if r.behalf != nil && len(r.behalf) == 0 && (e.testsWithin("to", isAccount{}) || r.paysItself(e)) {
 			return true
@@ -359,11 +372,13 @@ func (r *rule) paysItself(e *opEntry) bool {
 func (e *opEntry) spendsNothing() bool {
 	d, ok := hive.DefinitionOf(e.name)
 	return ok && len(d.Spends) > 0 && !slices.ContainsFunc(d.Spends, func(cost hive.Cost) bool {
-		return !slices.ContainsFunc([]hive.Symbol{hive.HIVE, hive.HBD, hive.VESTS}, func(symbol hive.Symbol) bool {
-			return e.testsWithin(cost.Field, bound{assetValue(hive.Asset{Symbol: symbol}), true})
-		})
+		return !e.testsWithin(cost.Field, nothingMost)
 	})
 }
+
+// nothingMost takes no amount above zero.
+var nothingMost = oneOf{bound{assetValue(hive.Asset{Symbol: hive.HIVE}), true},
+	bound{assetValue(hive.Asset{Symbol: hive.HBD}), true}, bound{assetValue(hive.Asset{Symbol: hive.VESTS}), true}}
 
 // testsWithin reports whether the entry takes only such values of a field that the test takes.
 func (e *opEntry) testsWithin(field string, m matcher) bool {

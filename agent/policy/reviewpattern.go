@@ -116,12 +116,19 @@ func globInRegexp(p *place) string {
 // regexpInGlob finds a glob that was meant as a regular expression.
 func regexpInGlob(p *place) string {
 	m, ok := p.matcher.(pattern)
-	if !ok || !m.glob || !looksLikeRegexp(m.source) {
+	if !ok || !m.glob || !looksLikeRegexp(m.source) || p.field == "id" && beginsKnownID(m.source) {
 		return ""
 	}
 	return fmt.Sprintf("%s: in a glob only * and ? stand for something else, and this looks like a regular "+
 		"expression; "+
 		"write regexp: '%s'", p.name, m.source)
+}
+
+// beginsKnownID reports whether a glob takes ids of one side chain by what they begin with: those
+// of VSC have a dot.
+func beginsKnownID(glob string) bool {
+	begin, _ := strings.CutSuffix(glob, "*")
+	return slices.ContainsFunc(tokenMoves, func(move tokenMove) bool { return strings.HasPrefix(move.id, begin) })
 }
 
 // looksLikeRegexp reports whether a text has what regular expressions are made of.

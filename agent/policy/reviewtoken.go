@@ -238,11 +238,20 @@ func (c *compiler) reviewTokens(r *rule, limits []*limit) {
 			continue
 		} else if says := r.freeNFTs(e, limits); says != "" {
 			c.Warn(c.entryName(n), "%s", says)
-		} else if !slices.ContainsFunc(limits, func(l *limit) bool { return l.bindsSome(r, e) }) {
+		} else if !e.movesNothing() && !slices.ContainsFunc(limits,
+			func(l *limit) bool { return l.bindsSome(r, e) }) {
 			c.Warn(c.entryName(n), "%q lets custom_json through with the active key without any limit, and tokens "+
 				"move inside it; add a limit with sum, or say how many: count: 20 per 24h", r.name)
 		}
 	}
+}
+
+// movesNothing reports whether the entry names an action that is known to move no tokens, and takes
+// none of those that do.
+func (e *opEntry) movesNothing() bool {
+	return slices.ContainsFunc(otherActions, e.namesMove) &&
+		!slices.ContainsFunc(slices.Concat(tokenMoves, nftMoves),
+			func(move tokenMove) bool { return e.mayMove(move, unknown) })
 }
 
 // saying names moves in a sentence, three of them at most.

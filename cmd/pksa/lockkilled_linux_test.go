@@ -103,7 +103,7 @@ func (k *lockKiller) killWallet(points []string) {
 			mustRun(k.t, k.home, "lock")
 		}
 		if status, _, _ := pksa(k.t, k.home, dies); status == exitOK {
-			k.t.Errorf("%q: the command found it well", point)
+			k.t.Fatalf("%q: the command found it well, so nothing was killed", point)
 		}
 		if k.wallet.Wait() == nil || k.wallet.ProcessState.ExitCode() != -1 {
 			k.t.Errorf("%q: it was not killed: %v", point, k.wallet.ProcessState)

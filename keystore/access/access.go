@@ -35,6 +35,7 @@
 package access
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -74,6 +75,9 @@ func Open(path string, kind Kind, also ...uint32) (*os.File, fs.FileInfo, error)
 	// Without O_NONBLOCK a named pipe would hang here until somebody writes.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
+		if self, known := Self(); known {
+			err = unreadable(path, err, self)
+		}
 		return nil, nil, err
 	}
 	info, err := f.Stat()
@@ -91,6 +95,25 @@ func Open(path string, kind Kind, also ...uint32) (*os.File, fs.FileInfo, error)
 		return nil, nil, err
 	}
 	return f, info, nil
+}
+
+// unreadable adds to an error what to do about a file that somebody else, such as root with an
+// editor, has put into a folder of ours, and that only its owner may read.
+func unreadable(path string, err error, self uint32) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	info, looked := os.Stat(path)
+	if looked != nil || info.Mode().Perm()&0o077 != 0 {
+		return err
+	}
+	owner, known := ownerOf(info)
+	ofFolder, ours := Owner(filepath.Dir(path))
+	if !known || !ours || owner == self || ofFolder != self {
+		return err
+	}
+	return fmt.Errorf("%w: it belongs to user %d, and user %d has to read it: chown %d %s", err, owner, self, self,
+		word(path))
 }
 
 // Read opens a file as [Open] does, and returns what it holds.

@@ -135,7 +135,7 @@ var brokenTraps = []mutant{
 		"slices.Contains(e.mayName(r.section), setProperties) && e.test(\"props\") == nil", testsOfReview},
 	{"a price feed replaces the signing key", "review.go", "slices.Contains(e.mayName(r.section), setProperties) && ",
 		"", testsOfReview},
-	{"many values of a list are one", "reviewlimit.go",
+	{"many values of a list are one", "reviewplace.go",
 		"\tcase *literals:\n\t\treturn m.list\n\t}\n\treturn nil", "\t}\n\treturn nil", testsOfReview},
 	{"nothing of two assets is something", "reviewlimit.go",
 		"bound{assetValue(hive.Asset{Symbol: hive.HBD}), true}, bound", "bound", testsOfReview},

@@ -210,7 +210,7 @@ func (b binding) pieces() []*rule {
 		return pieces
 	}
 	for i, f := range b.entry.fields {
-		if list := alternatives(f.matcher); list != nil {
+		if list := oneByOne(f.matcher); list != nil {
 			split(func(r *rule) (ways []*rule) {
 				for _, one := range list {
 					e := opEntry{r.entries[0].name, r.entries[0].group, slices.Clone(r.entries[0].fields)}
@@ -225,17 +225,6 @@ func (b binding) pieces() []*rule {
 }
 
 const mostPieces = 200
-
-// alternatives returns the tests of a list of which one has to match, nil if the test is none.
-func alternatives(m matcher) []matcher {
-	switch m := m.(type) {
-	case oneOf:
-		return m
-	case *literals:
-		return m.list
-	}
-	return nil
-}
 
 // only returns the rule with one of its entries.
 func (r *rule) only(e *opEntry) *rule {

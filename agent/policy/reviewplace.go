@@ -104,7 +104,7 @@ func (p *place) walk(visit func(*place)) {
 	}
 }
 
-// oneByOne returns the tests of a list of which one has to match.
+// oneByOne returns the tests of a list of which one has to match, nil if the test is none.
 func oneByOne(m matcher) []matcher {
 	switch m := m.(type) {
 	case oneOf:

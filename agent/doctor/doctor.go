@@ -17,7 +17,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -50,7 +49,8 @@ type Options struct {
 	// is why there is no wallet in the home folder. With one of them nothing is looked at but what
 	// a running agent says. nil: they can be used, and there is a wallet.
 	Unusable, Missing error
-	// Call calls a method of the running agent. Its error is [control.ErrNoAgent] if none runs.
+	// Call calls a method of the running agent. Its error is [control.ErrNoAgent] if none runs, and
+	// [control.ErrNoAnswer] if one does not answer before the end of the context.
 	Call func(ctx context.Context, method string, params, result any) error
 	// OpenKeys and OpenLedger are called only while no agent runs. Run closes what they return.
 	OpenKeys   func(context.Context) (*keystore.Store, error)
@@ -197,8 +197,7 @@ func (e *examiner) found(f Finding) {
 
 // fault adds an error as a finding of the check that runs; nil adds nothing. A file or folder with
 // a wrong owner or mode is told once, by the check that meets it first: others meet it, too.
-// The advice counts where the error has none of its own.
-func (e *examiner) fault(err error, meaning, next string) {
+func (e *examiner) fault(err error, meaning string) {
 	if err == nil {
 		return
 	}
@@ -209,9 +208,7 @@ func (e *examiner) fault(err error, meaning, next string) {
 		}
 		e.refused = append(e.refused, wrong.Path)
 	}
-	f := Of(e.name, err, meaning)
-	f.Next = cmp.Or(f.Next, next)
-	e.report.Add(f)
+	e.report.Add(Of(e.name, err, meaning))
 }
 
 // statusWait is how long the agent may take to say how it stands.
@@ -249,8 +246,7 @@ func (e *examiner) agentState(context.Context) bool {
 			Next: "look at its process: if it is stopped (state T) let it go on by kill -CONT; if the disk answers " +
 				"and it still stands still, start it again"})
 	default:
-		e.fault(e.running, "an agent may run, and does not say how it stands",
-			"look whether its process runs, as which user, and which home folder it has")
+		e.fault(e.running, "an agent may run, and does not say how it stands")
 	}
 	return true
 }

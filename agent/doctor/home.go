@@ -30,7 +30,7 @@ func (e *examiner) home(context.Context) bool {
 	if (e.o.Unusable != nil || e.o.Missing != nil) && e.status == nil && e.running == nil {
 		return true // what else is there means nothing yet
 	}
-	e.fault(folder, "others could put files in the place of the wallet's", nextMode)
+	e.fault(folder, "others could put files in the place of the wallet's")
 	for _, file := range []struct {
 		path    string
 		kind    access.Kind
@@ -41,7 +41,7 @@ func (e *examiner) home(context.Context) bool {
 		{cfg.Ledger, access.Decision, "others decide what was answered, and which apps there are"},
 	} {
 		if err := access.Check(file.path, file.kind, keepers...); !errors.Is(err, fs.ErrNotExist) {
-			e.fault(err, file.meaning, nextMode)
+			e.fault(err, file.meaning)
 		}
 	}
 	for _, w := range cfg.Warnings {
@@ -63,7 +63,7 @@ func (e *examiner) cannotStart(err error, now, next string) {
 	switch {
 	case err == nil:
 	case e.status == nil && e.running == nil:
-		e.fault(err, "a start would fail", nextStart)
+		e.fault(err, "a start would fail")
 	default:
 		e.found(Finding{Level: Error, What: err.Error(), Where: e.o.Config.Home,
 			Meaning: "the running wallet does not need it: " + now + "; the next start would fail", Next: next})
@@ -77,9 +77,8 @@ func (e *examiner) unlock(context.Context) bool {
 	if err == nil {
 		err = source.Check()
 	}
-	e.fault(err, "what opens the keystore cannot be read: a start would fail",
-		"the setting unlock says where it is: put it there, readable for the wallet's user alone")
-	e.fault(access.Check(cfg.Keystore, access.Kept), "the keystore cannot be read: a start would fail", nextMode)
+	e.fault(err, "what opens the keystore cannot be read: a start would fail")
+	e.fault(access.Check(cfg.Keystore, access.Kept), "the keystore cannot be read: a start would fail")
 	return true
 }
 
@@ -90,8 +89,7 @@ func (e *examiner) keystore(ctx context.Context) bool {
 	}
 	keys, err := e.o.OpenKeys(ctx)
 	if err != nil {
-		e.fault(err, "a start would fail, and nothing that the ledger holds can be read",
-			"see what was found about what opens the keystore")
+		e.fault(err, "a start would fail, and nothing that the ledger holds can be read")
 		return true
 	}
 	e.keys = keys
@@ -106,8 +104,6 @@ const meaningPolicy = "a rule may not do what it says"
 
 // Advice that names a command.
 const (
-	nextMode   = "give it the owner and the mode that are wanted"
-	nextStart  = "mend that, then look again"
 	nextImport = "a first key comes in by `pksa keys import ACCOUNT --role posting --from prompt`"
 	nextApp    = "a first app is made by `pksa app add NAME`"
 	nextRotate = "another secret for it comes from `pksa app rotate NAME`"
@@ -130,12 +126,11 @@ func (e *examiner) ledgerState(context.Context) bool {
 	}
 	l, err := e.o.OpenLedger(e.keys)
 	if err != nil {
-		e.fault(err, "a start would fail: without its ledger the wallet does not know what it has answered",
-			"examples/docs/operating.md tells what mends a ledger")
+		e.fault(err, "a start would fail: without its ledger the wallet does not know what it has answered")
 		return true
 	}
 	e.ledger = l
-	e.fault(l.Err(), "nothing can be recorded, so nothing is signed", "see what was found about the disk")
+	e.fault(l.Err(), "nothing can be recorded, so nothing is signed")
 	if err := agent.CheckYield(l); err != nil {
 		e.found(Finding{Level: Error, What: err.Error(), Where: e.o.Config.Ledger, Meaning: "it does not start",
 			Next: "find the other copy; examples/docs/moving.md tells how one of the two goes on"})

@@ -437,8 +437,7 @@ func (e *examiner) canary(ctx context.Context) bool {
 	}
 	var found []probe.Canary
 	if err := e.o.Call(ctx, agent.MethodCanary, struct{}{}, &found); err != nil {
-		e.fault(err, "whether relays deliver is not known",
-			"look again; if that stays so, look into the log of the wallet")
+		e.fault(err, "whether relays deliver is not known")
 		return true
 	}
 	for _, c := range found {

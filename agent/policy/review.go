@@ -21,6 +21,7 @@ func (c *compiler) review(p *Policy) {
 		c.reviewWitness(r)
 		c.reviewTests(r, p.rules)
 		c.reviewEntries(r)
+		c.reviewOptions(r)
 		c.reviewSocial(r, p.rules)
 		c.reviewRule(r, p.rules)
 		c.reviewTokens(r, p.limits)

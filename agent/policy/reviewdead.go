@@ -108,8 +108,13 @@ func oneIsEnough(p *place) string {
 	}
 	for i, one := range list {
 		for j, other := range list {
+			tests := p.node.Items[i].Kind == yamlnode.Map && p.node.Items[j].Kind == yamlnode.Map
+			if i < j && !tests && takeAll(one, other) {
+				return fmt.Sprintf("%s: in a list one test is enough, and one of these takes whatever the other one "+
+					"does not, so everything fits; leave %[1]s out if it may be anything", p.name)
+			}
 			// A value beside a test that takes it is no more than too much.
-			if i == j || p.node.Items[i].Kind != yamlnode.Map || p.node.Items[j].Kind != yamlnode.Map {
+			if i == j || !tests {
 				continue
 			}
 			switch {

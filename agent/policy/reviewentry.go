@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"pksa/protocol/hive"
@@ -12,7 +13,7 @@ import (
 // entryTraps are the ways to write an entry that says something else than it seems to. Each returns
 // what the entry really does and what to write, "" if it is no trap in this rule.
 var entryTraps = []func(*rule, *opEntry) string{
-	freeBeneficiaries, renounced, everyID, downvotes, neverPays, withOwner, withoutTakeover, withAnotherKey,
+	freeBeneficiaries, freeShare, renounced, everyID, downvotes, neverPays, withOwner, withoutTakeover, withAnotherKey,
 	atAPoorPrice, anotherSigner, leastOnly, oneAssetPrice, atAnyTokenPrice, freeAgent, freeAgentFee, freeKeys,
 	freeSigningKey, mostDenied,
 	beyondAll,
@@ -51,14 +52,20 @@ func freeBeneficiaries(r *rule, e *opEntry) string {
 	if e.renouncesAll() {
 		return "" // there is nothing to give away
 	}
-	all := mapValue(map[string]value{"account": textValue(unknownText), "weight": countValue(10000)})
-	if r.section != allowSection || e.name != "comment_options" ||
-		!e.lets("beneficiaries", value{kind: isList, items: []value{all}}) ||
-		!e.lets(payeeField, value{kind: isList, items: []value{textValue(unknownText)}}) {
+	if r.section != allowSection || e.name != "comment_options" {
 		return ""
 	}
-	return "comment_options with free beneficiaries gives all rewards of a post to anybody; say beneficiaries: " +
-		"{size: 0}, " +
+	share := e.shareOfStrangers()
+	// Of a negation another warning says what passes.
+	if share == 0 || share < 10000 && hasNot(e.testOf("beneficiaries")) {
+		return ""
+	}
+	gives := "all"
+	if share < 10000 {
+		gives = fmt.Sprintf("%v%% of the", float64(share)/100)
+	}
+	return "comment_options with free beneficiaries gives " + gives + " rewards of a post to anybody; say " +
+		"beneficiaries: {size: 0}, " +
 		"or {exactly: [{.account: bob, .weight: 5%}]} (the group posting takes it without beneficiaries only)"
 }
 
@@ -92,7 +99,7 @@ func renounced(r *rule, e *opEntry) string {
 	}
 	var write []string
 	for _, way := range renouncing {
-		if e.lets(way.field, way.value) {
+		if e.lets(way.field, way.value) || e.letsCents(way.field) {
 			write = append(write, way.keeps)
 		}
 	}
@@ -100,6 +107,12 @@ func renounced(r *rule, e *opEntry) string {
 		return ""
 	}
 	return fmt.Sprintf("comment_options can renounce the rewards of a post; say %s", strings.Join(write, ", "))
+}
+
+// letsCents reports whether the entry takes a post that earns next to nothing.
+func (e *opEntry) letsCents(field string) bool {
+	return field == "max_accepted_payout" && (e.lets(field, assetValue(hive.Asset{Amount: 1, Symbol: hive.HBD})) ||
+		e.lets(field, assetValue(hive.Asset{Amount: 999, Symbol: hive.HBD})))
 }
 
 // reviewSocial warns where a rule allows the group posting, other rules care for rewards that are
@@ -165,15 +178,35 @@ func everyID(r *rule, e *opEntry) string {
 		"begin with"
 }
 
-// downvotes finds a test of the weight of votes that speaks of no votes against a post, and takes
-// them.
+// downvotes finds a test of the weight of votes that speaks of no votes against a post, or of those
+// that it does not take, and takes others.
 func downvotes(r *rule, e *opEntry) string {
 	m := e.test("weight")
-	if r.section != allowSection || e.name != "vote" || m == nil || has(m, isNegative) ||
-		!takes(m, countValue(-10000)) {
+	if r.section != allowSection || e.name != "vote" || m == nil || wantsNegative(m) {
 		return ""
 	}
-	return "vote with this test of weight may be against a post, down to -100%; add min: 0"
+	for _, weight := range []int{10000, 9999, 5000, 1} {
+		if takes(m, integerValue(strconv.Itoa(-weight))) {
+			return fmt.Sprintf("vote with this test of weight may be against a post, down to %v%%; add min: 0",
+				-float64(weight)/100)
+		}
+	}
+	return ""
+}
+
+// wantsNegative reports whether a test speaks of numbers below zero that it takes.
+func wantsNegative(m matcher) bool {
+	switch m := m.(type) {
+	case noneOf:
+		return false
+	case allOf:
+		return slices.ContainsFunc(m, wantsNegative)
+	case oneOf:
+		return slices.ContainsFunc(m, wantsNegative)
+	case *literals:
+		return slices.ContainsFunc(m.list, wantsNegative)
+	}
+	return isNegative(m)
 }
 
 func isNegative(m matcher) bool {

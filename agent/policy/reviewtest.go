@@ -19,7 +19,7 @@ var testTraps = []func(*place) string{
 	oneIsEnough, plainMemo, percentInJSON,
 	comparedWithItself, comparedWithFree, widelyNamed, someNamesOnly, everyLine,
 	inCapitals, fewTexts, besideText, oneWeight,
-	everyTextTogether, smallSymbol,
+	everyTextTogether, smallSymbol, hostsOfOthers, freeMeaning, oneTitle,
 }
 
 // reviewTests warns about tests of fields and texts that are no errors and say something else than

@@ -25,8 +25,9 @@ var (
 		{"request", "What is asked for: `auth` (a session), `sign` (a transaction), `challenge` (a signed text), " +
 			"`decrypt` (a memo). Required in allow and ask."},
 		{"accounts", "Whose key answers: a list; left out or `any`: every account of the keystore. Name them in " +
-			"`auth` and `challenge` rules: a login does not say inside what is sealed for which account it is, so " +
-			"a relay can deliver it as another one's."},
+			"`auth` and `challenge` rules of a wallet with several accounts: a login does not say inside what is " +
+			"sealed for which account it is, so a relay can deliver it as another one's. `policy check` knows how " +
+			"many there are, and warns."},
 		{"apps", "The apps that ask: a list, or `any`. Required in allow and ask."},
 		{"key", "`posting`, `active`, `memo`, `signing` (of a witness: for `witness_set_properties`), or a list. " +
 			"Left out: `posting` (`memo` for decrypt) in allow and ask, " +
@@ -34,7 +35,8 @@ var (
 			"needs two " +
 			"keys needs a rule with both in allow and ask, and one of them is enough in deny and limits."},
 		{"operations", "`sign`: names of operations, names with tests of their fields, or the groups `posting` and " +
-			"(not in allow) `active`; an operation has to fit one of them."},
+			"(not in allow) `active`; an operation has to fit one of them. In allow `posting` leaves out " +
+			"custom_json and beneficiaries, and it lets comment_options renounce the rewards of a post."},
 		{"transaction", "`sign`: these operations, all, in this order, nothing else. A value `$1.permlink` is that " +
 			"field of the first."},
 		{"text", "`challenge`: a test of the text to sign. Required in allow and ask. A signed text can be a login " +

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -19,18 +19,21 @@ type Seen struct {
 	Time    time.Time
 }
 
-// Suggest writes the narrowest policy that allows what was seen: a file that compiles, with a rule
-// for each app, account, key and operation, every field held to the values that were seen, and
-// limits of what was spent in 24 hours. Where a field took many values it is left free, and a
-// comment says so; challenges of many texts are left out, and of many rules those that were seen
-// least. It is a draft for a person, who knows which of what was seen is to happen again. What
-// cannot be suggested stands in comments at the end.
+// Suggest writes the narrowest policy that allows what was seen: a rule for each app, key and
+// operation, every field held to the values that were seen, JSON to the forms that it had, and
+// limits of what went out in 24 hours. Where a field took many values, or one that does not come
+// again, it is left free, and a comment says so; challenges of many texts are left out, operations
+// of too many forms, and of many rules those that were seen least. It is a draft for a person, who
+// knows which of what was seen is to happen again. A line that [Compile] complains of ends with a
+// comment that says to narrow it: version 2 takes the draft only once that is done. What cannot be
+// suggested stands in comments at the end.
 func Suggest(seen []Seen) string {
 	w := suggester{groups: map[string]*seenGroup{}, names: map[string]int{}, in: map[*Request][]string{}}
 	for _, s := range seen {
 		w.sort(s)
 	}
 	w.leaveTexts()
+	w.writeBodies()
 	w.leaveRules()
 	return w.text()
 }
@@ -43,11 +46,15 @@ type seenGroup struct {
 	roles     []hive.Role // of the keys that it needs
 	broadcast bool
 	ordered   bool     // a transaction of different operations
-	names     []string // of the operations, once if they are all the same
+	names     []string // of the operations; those of one name and different forms are entries apart
+	forms     []string // of each entry
 	behalf    map[string]bool
 	parts     [][]*part // for each entry, what was seen of it
 	times     []time.Time
-	texts     []string
+	texts     []value
+
+	body     string   // of the rule: all that stands behind its accounts
+	accounts []string // that the rule is for; of none, another group's rule says them
 }
 
 type suggester struct {
@@ -89,32 +96,36 @@ func (w *suggester) sort(s Seen) {
 		g := w.group(q, seenGroup{kind: p.kind, account: string(q.Account), app: q.App, roles: p.roles})
 		g.times = append(g.times, s.Time)
 		if p.kind == Challenge {
-			g.texts = append(g.texts, p.text.text)
+			g.texts = append(g.texts, p.textValue())
 		}
 	}
 }
 
 func (w *suggester) sortSign(s Seen, parts []*part) {
 	q := s.Request
-	var names []string
+	var names, forms []string
 	for _, p := range parts {
-		names = append(names, p.name)
+		names, forms = append(names, p.name), append(forms, formOf(p))
 	}
 	// Different operations in one transaction belong together, so the rule wants all of them. Equal
 	// ones, such as many votes, may come in any number.
 	ordered := len(slices.Compact(slices.Clone(names))) > 1
-	if !ordered {
-		names = names[:1]
+	about := seenGroup{kind: Sign, account: string(q.Account), app: q.App, roles: SigningRoles(q.Ops),
+		broadcast: q.Broadcast, ordered: ordered, names: names[:1]}
+	if ordered {
+		about.names, about.forms = names, forms
 	}
-	g := w.group(q, seenGroup{kind: Sign, account: string(q.Account), app: q.App, roles: SigningRoles(q.Ops),
-		broadcast: q.Broadcast,
-		ordered:   ordered, names: names})
+	g := w.group(q, about)
 	if g.parts == nil {
-		g.parts, g.behalf = make([][]*part, len(names)), map[string]bool{}
+		g.behalf, g.names = map[string]bool{}, names[:1:1]
+		if ordered {
+			g.names = names
+		}
+		g.parts = make([][]*part, len(g.forms))
 	}
 	for i, p := range parts {
 		if !ordered {
-			i = 0
+			i = g.entry(p.name, forms[i])
 		}
 		g.parts[i] = append(g.parts[i], p)
 		for _, actor := range p.actors {
@@ -126,18 +137,78 @@ func (w *suggester) sortSign(s Seen, parts []*part) {
 	g.times = append(g.times, s.Time)
 }
 
-// leaveTexts leaves out the challenges of which there were too many texts, or too long ones. Unlike
-// a field, a text is never left free: whoever may have any text signed logs in as the account
-// anywhere.
+// formOf returns what differs between operations that need different tests: the id of a
+// custom_json, and which fields that need not be there are.
+func formOf(p *part) string {
+	var b strings.Builder
+	known := fieldsOf(p.name)
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		switch v := p.field(name); {
+		case name == payeeField:
+		case v.kind == isAbsent, known[name].kind == aList && len(v.items) == 0,
+			known[name].kind == aJSONText && v.text == "":
+			fmt.Fprintf(&b, "-%s ", name)
+		case p.name == "custom_json" && name == "id":
+			fmt.Fprintf(&b, "%q ", v.text)
+		}
+	}
+	return b.String()
+}
+
+// entry returns the place of the entry of an operation of this form, which it adds if it is new.
+func (g *seenGroup) entry(name, form string) int {
+	i := slices.Index(g.forms, form)
+	if i >= 0 {
+		return i
+	}
+	g.forms, g.parts = append(g.forms, form), append(g.parts, nil)
+	if len(g.forms) > 1 {
+		g.names = append(g.names, name)
+	}
+	return len(g.forms) - 1
+}
+
+// writeBodies writes what stands in each rule behind its accounts, and leaves out what nobody can
+// write narrowly. Rules that differ by nothing but the account become one.
+func (w *suggester) writeBodies() {
+	same := map[string]*seenGroup{}
+	for _, key := range slices.Sorted(maps.Keys(w.groups)) {
+		g := w.groups[key]
+		body, err := g.write()
+		if err != nil {
+			w.leave("%s of %s for %s: %v", g.about(), g.app, g.account, err)
+			delete(w.groups, key)
+			continue
+		}
+		if first := same[body]; first != nil {
+			if !slices.Contains(first.accounts, g.account) { // two of its groups may have become alike
+				first.accounts = append(first.accounts, g.account)
+			}
+			first.times = append(first.times, g.times...)
+			continue
+		}
+		same[body], g.body, g.accounts = g, body, []string{g.account}
+	}
+	w.forget()
+}
+
+// leaveTexts leaves out the challenges of which there were too many texts, too long ones, or such
+// that do not come again. Unlike a field, a text is never left free: whoever may have any text
+// signed logs in as the account anywhere. JSON is opened instead.
 func (w *suggester) leaveTexts() {
 	for key, g := range w.groups {
 		about := fmt.Sprintf("challenge of %s for %s", g.app, g.account)
-		texts := distinct(g.texts)
+		texts := distinctTexts(g.texts)
 		switch {
-		case len(texts) > mostChallenges:
-			w.leave("%s: %d different texts; write a rule with a pattern for them", about, len(texts))
 		case slices.ContainsFunc(texts, func(text string) bool { return len(text) > longestChallenge }):
 			w.leave("%s: a text of more than %d bytes; write a rule with a pattern for it", about, longestChallenge)
+		case allMaps(g.texts):
+			continue
+		case len(texts) > mostChallenges:
+			w.leave("%s: %d different texts; write a rule with a pattern for them", about, len(texts))
+		case slices.ContainsFunc(texts, comesOnce.MatchString):
+			w.leave("%s: a text that will not come again, such as %s; write a rule with a pattern for it", about,
+				plain.QuoteRunes(texts[slices.IndexFunc(texts, comesOnce.MatchString)], 60))
 		default:
 			continue
 		}
@@ -146,18 +217,31 @@ func (w *suggester) leaveTexts() {
 	w.forget()
 }
 
+// comesOnce finds what makes a text one of its own: a time, a date, a number or letters by chance.
+var comesOnce = regexp.MustCompile(`[0-9]{6}|[0-9a-fA-F-]{16}|[0-9]{4}-[0-9]{2}-[0-9]{2}`)
+
+// allMaps reports whether all texts hold a map in JSON, and there is one.
+func allMaps(texts []value) bool {
+	return len(texts) > 0 && !slices.ContainsFunc(texts, func(v value) bool { return v.open().kind != isMap })
+}
+
 // leaveRules leaves out the rules that were seen least, if there are more than a person reads.
 func (w *suggester) leaveRules() {
-	if len(w.groups) <= mostRules {
+	keys := slices.DeleteFunc(slices.Collect(maps.Keys(w.groups)), func(key string) bool {
+		return w.groups[key].accounts == nil
+	})
+	if len(keys) <= mostRules {
 		return
 	}
-	keys := slices.SortedFunc(maps.Keys(w.groups), func(a, b string) int {
+	slices.SortFunc(keys, func(a, b string) int {
 		return cmp.Or(len(w.groups[b].times)-len(w.groups[a].times), cmp.Compare(a, b))
 	})
+	left := map[string]bool{}
 	for _, key := range keys[mostRules:] {
 		w.leave("a rule of %s: more than %d rules, and it was seen less than others", w.groups[key].app, mostRules)
-		delete(w.groups, key)
+		left[w.groups[key].body] = true
 	}
+	maps.DeleteFunc(w.groups, func(_ string, g *seenGroup) bool { return left[g.body] })
 	w.forget()
 }
 
@@ -190,10 +274,12 @@ func (w *suggester) text() string {
 		b.WriteString("allow:\n")
 	}
 	for _, key := range slices.Sorted(maps.Keys(w.groups)) {
-		w.rule(&b, w.groups[key])
+		if g := w.groups[key]; g.accounts != nil {
+			w.rule(&b, g)
+		}
 	}
 	w.limits(&b)
-	draft := reasoned(b.String())
+	draft := marked(b.String())
 	b.Reset()
 	b.WriteString(draft)
 	// Before the comments about what is left, since the check adds to them.
@@ -216,20 +302,24 @@ func (w *suggester) text() string {
 	return b.String()
 }
 
-// reasoned writes on the lines of a draft that are warned of why they are there, so that version 2
-// takes the draft. What no reason silences leaves it in version 1.
-func reasoned(draft string) string {
-	first := strings.Replace(draft, "\nversion: 2\n", "\nversion: 1\n", 1)
-	_, problems := Compile("suggested.yaml", []byte(first), Options{})
+// marked ends the lines of a draft that are complained of with a comment. It silences nothing: what
+// was seen need not be meant, and what a person does not narrow does not get into force.
+func marked(draft string) string {
+	_, problems := Compile("suggested.yaml", []byte(inVersion1(draft)), Options{})
 	lines := strings.Split(draft, "\n")
 	for _, p := range problems.Warnings() {
-		lines[p.Line-1] += " # pksa: meant so: it was seen so; narrow it"
+		if line := &lines[p.Line-1]; !strings.HasSuffix(*line, tooWide) {
+			*line += tooWide
+		}
 	}
-	draft = strings.Join(lines, "\n")
-	if p, _ := Compile("suggested.yaml", []byte(draft), Options{}); p == nil {
-		return first
-	}
-	return draft
+	return strings.Join(lines, "\n")
+}
+
+const tooWide = " # too wide: narrow it, pksa policy check says how"
+
+// inVersion1 returns the draft such that complaints are warnings.
+func inVersion1(draft string) string {
+	return strings.Replace(draft, "\nversion: 2\n", "\nversion: 1\n", 1)
 }
 
 func counted(sorted []string) func(yield func(string, int) bool) {
@@ -249,7 +339,7 @@ func counted(sorted []string) func(yield func(string, int) bool) {
 
 // check judges what was seen by what is suggested, so that the draft promises only what it keeps.
 func (w *suggester) check(text string) {
-	p, problems := Compile("suggested.yaml", []byte(text), Options{})
+	p, problems := Compile("suggested.yaml", []byte(inVersion1(text)), Options{})
 	if p == nil {
 		w.leave("this draft has errors: %s", problems.Errors())
 		return
@@ -268,7 +358,6 @@ func (w *suggester) check(text string) {
 
 // name returns a name that is unique in the file.
 func (w *suggester) name(text string) string {
-	text = plain.CutRunes(text, 80)
 	w.names[text]++
 	if n := w.names[text]; n > 1 {
 		text = fmt.Sprintf("%s, %d", text, n)
@@ -276,25 +365,70 @@ func (w *suggester) name(text string) string {
 	return text
 }
 
-func (w *suggester) rule(b *strings.Builder, g *seenGroup) {
-	about := g.kind.String()
-	if g.kind == Sign {
-		about = strings.Join(g.names, " and ")
+// about returns in words what the rule is of.
+func (g *seenGroup) about() string {
+	if g.kind != Sign {
+		return g.kind.String()
 	}
-	fmt.Fprintf(b, "  - name: %s\n", yamlText(w.name(fmt.Sprintf("%s of %s for %s", about, g.app, g.account))))
+	names := slices.Compact(slices.Clone(g.names))
+	if n := len(names); n > 2 {
+		names = []string{names[0], fmt.Sprintf("%d more", n-1)}
+	}
+	return strings.Join(names, " and ")
+}
+
+func (w *suggester) rule(b *strings.Builder, g *seenGroup) {
+	whose := g.accounts[0]
+	if n := len(g.accounts); n > 1 {
+		whose = fmt.Sprintf("%d accounts", n)
+	}
+	fmt.Fprintf(b, "  - name: %s\n", yamlText(w.name(fmt.Sprintf("%s of %s for %s", g.about(), g.app, whose))))
 	fmt.Fprintf(b, "    comment: %s\n", yamlText("seen "+times(g.times)))
-	fmt.Fprintf(b, "    request: %v\n    accounts: [%s]\n    apps: [%s]\n", g.kind, yamlText(g.account),
-		yamlText(g.app))
+	var names []string
+	for _, name := range g.accounts {
+		names = append(names, yamlText(name))
+	}
+	b.WriteString(strings.Replace(g.body, placeOfAccounts, strings.Join(names, ", "), 1))
+}
+
+// placeOfAccounts stands in a rule's body for its accounts. No text has it: it would be escaped.
+const placeOfAccounts = "\x00"
+
+// write returns the body of the rule, or why nobody can write it narrowly.
+func (g *seenGroup) write() (string, error) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "    request: %v\n    accounts: [%s]\n    apps: [%s]\n", g.kind, placeOfAccounts, yamlText(g.app))
 	switch g.kind {
 	case Challenge:
-		g.keys(b)
-		b.WriteString("    text:\n")
-		for _, text := range distinct(g.texts) {
-			fmt.Fprintf(b, "      - %s\n", yamlText(reference(text)))
-		}
+		g.keys(&b)
+		return g.text(&b)
 	case Sign:
-		g.operations(b)
+		if err := g.operations(&b); err != nil {
+			return "", err
+		}
 	}
+	return b.String(), nil
+}
+
+// text writes the tests of the texts of challenges.
+func (g *seenGroup) text(b *strings.Builder) (string, error) {
+	if allMaps(g.texts) {
+		d := &draft{account: g.account, once: true}
+		test, ok := d.insides(g.texts, []string{"text"})
+		if d.err == nil && !ok {
+			d.err = fmt.Errorf("%s; write a rule with a pattern for its texts", test)
+		}
+		fmt.Fprintf(b, "    text:%s\n", strings.ReplaceAll(beside(test), "\n", "\n    "))
+		for _, note := range d.notes {
+			fmt.Fprintf(b, "    # %s\n", note)
+		}
+		return b.String(), d.err
+	}
+	b.WriteString("    text:\n")
+	for _, text := range distinctTexts(g.texts) {
+		fmt.Fprintf(b, "      - %s\n", yamlText(reference(text)))
+	}
+	return b.String(), nil
 }
 
 // keys writes the keys of the rule, if they have to be said.
@@ -320,7 +454,10 @@ func joinRoles(roles []hive.Role, by string) string {
 	return strings.Join(words, by)
 }
 
-func (g *seenGroup) operations(b *strings.Builder) {
+func (g *seenGroup) operations(b *strings.Builder) error {
+	if len(g.names) > mostForms {
+		return fmt.Errorf("%d forms of %s; write rules for them yourself", len(g.names), g.names[0])
+	}
 	g.keys(b)
 	if !g.broadcast {
 		b.WriteString("    broadcast: false\n")
@@ -330,7 +467,11 @@ func (g *seenGroup) operations(b *strings.Builder) {
 	}
 	b.WriteString(map[bool]string{true: "    transaction:\n", false: "    operations:\n"}[g.ordered])
 	for i, name := range g.names {
-		lines := g.fields(g.parts[i])
+		d := &draft{account: g.account}
+		lines := d.fields(g.parts[i], g.postOf(i))
+		if d.err != nil {
+			return d.err
+		}
 		colon := ":"
 		if !slices.ContainsFunc(lines, func(line string) bool { return !strings.HasPrefix(line, "#") }) {
 			colon = ""
@@ -340,6 +481,28 @@ func (g *seenGroup) operations(b *strings.Builder) {
 			fmt.Fprintf(b, "          %s\n", line)
 		}
 	}
+	return nil
+}
+
+// postOf returns the place, from 1, of the entry whose post the options at entry i are for in all
+// that was seen; without one, zero.
+func (g *seenGroup) postOf(i int) int {
+	if !g.ordered || g.names[i] != "comment_options" {
+		return 0
+	}
+	return 1 + slices.IndexFunc(g.names, func(name string) bool { return name == "comment" && g.samePosts(i, name) })
+}
+
+// samePosts reports whether the options at entry i are for the first comment in all that was seen.
+func (g *seenGroup) samePosts(i int, comment string) bool {
+	posts := g.parts[slices.Index(g.names, comment)]
+	for n, p := range g.parts[i] {
+		if p.field("permlink").text != posts[n].field("permlink").text ||
+			p.field("author").text != posts[n].field("author").text {
+			return false
+		}
+	}
+	return true
 }
 
 // times returns how often, and from when to when.
@@ -350,71 +513,4 @@ func times(at []time.Time) string {
 		return "once, at " + first.UTC().Format(form)
 	}
 	return fmt.Sprintf("%d times, %s to %s", len(at), first.UTC().Format(form), last.UTC().Format(form))
-}
-
-// limits writes, for each app, the most that was spent within 24 hours.
-func (w *suggester) limits(b *strings.Builder) {
-	spent := map[string][]Seen{}
-	for _, s := range w.all {
-		if len(spentBy(s.Request)) > 0 {
-			spent[s.Request.App] = append(spent[s.Request.App], s)
-		}
-	}
-	if len(spent) == 0 {
-		return
-	}
-	b.WriteString("limits:\n")
-	for _, app := range slices.Sorted(maps.Keys(spent)) {
-		fmt.Fprintf(b, "  - name: %s\n    apps: [%s]\n    operations: [%s]\n    spend: [%s]\n",
-			yamlText(w.name(app+" in 24h")), yamlText(app),
-			strings.Join(spending(spent[app]), ", "), strings.Join(most(spent[app]), ", "))
-	}
-}
-
-// spending returns the names of the operations that spent, sorted.
-func spending(seen []Seen) []string {
-	var names []string
-	for _, s := range seen {
-		for _, op := range s.Request.Ops {
-			if len(op.Spend()) > 0 {
-				names = append(names, op.Name())
-			}
-		}
-	}
-	return distinct(names)
-}
-
-func spentBy(q *Request) map[hive.Symbol]*big.Rat {
-	sums := map[hive.Symbol]*big.Rat{}
-	for _, op := range q.Ops {
-		for _, a := range op.Spend() {
-			if a.Amount != 0 {
-				sums[a.Symbol] = new(big.Rat).Add(cmp.Or(sums[a.Symbol], new(big.Rat)),
-					assetRat(a.Amount, a.Symbol.Decimals()))
-			}
-		}
-	}
-	return sums
-}
-
-// most returns, for each asset, what the fullest 24 hours took.
-func most(seen []Seen) (quotas []string) {
-	slices.SortStableFunc(seen, func(a, b Seen) int { return a.Time.Compare(b.Time) })
-	const window = 24 * time.Hour
-	for _, symbol := range []hive.Symbol{hive.HBD, hive.HIVE, hive.VESTS} {
-		fullest, sum, oldest := new(big.Rat), new(big.Rat), 0
-		for _, s := range seen {
-			sum.Add(sum, cmp.Or(spentBy(s.Request)[symbol], new(big.Rat)))
-			for ; !seen[oldest].Time.After(s.Time.Add(-window)); oldest++ {
-				sum.Sub(sum, cmp.Or(spentBy(seen[oldest].Request)[symbol], new(big.Rat)))
-			}
-			if sum.Cmp(fullest) > 0 {
-				fullest.Set(sum)
-			}
-		}
-		if fullest.Sign() > 0 {
-			quotas = append(quotas, fmt.Sprintf("%s %s per 24h", fullest.FloatString(symbol.Decimals()), symbol))
-		}
-	}
-	return quotas
 }

@@ -13,13 +13,30 @@ import (
 	"pksa/protocol/hive"
 )
 
-// pleasesTheCheck wants a draft of version 2 of which nothing is warned: lines that would be have a
-// reason.
-func pleasesTheCheck(t *testing.T, draft string, problems policy.Problems) {
+const tooWide = " # too wide: narrow it, pksa policy check says how"
+
+// drafted compiles a draft. It wants version 2, and that each line that is complained of says so,
+// and no other: nothing in a draft is silenced.
+func drafted(t *testing.T, draft string) *policy.Policy {
 	t.Helper()
-	if !strings.Contains(draft, "\nversion: 2\n") || len(problems) != len(problems.Silenced()) {
-		t.Errorf("the check complains of a draft:\n%s\n%v", draft, problems)
+	if !strings.Contains(draft, "\nversion: 2\n") {
+		t.Errorf("another version:\n%s", draft)
 	}
+	p, problems := policy.Compile("suggested.yaml",
+		[]byte(strings.Replace(draft, "\nversion: 2\n", "\nversion: 1\n", 1)), policy.Options{})
+	if p == nil || len(problems.Silenced()) > 0 {
+		t.Fatalf("errors, or something is silenced:\n%s\n%v", draft, problems)
+	}
+	complained := map[int]bool{}
+	for _, problem := range problems {
+		complained[problem.Line] = true
+	}
+	for i, line := range strings.Split(draft, "\n") {
+		if strings.HasSuffix(line, tooWide) != complained[i+1] {
+			t.Errorf("line %d: complained of: %t\n%s", i+1, complained[i+1], draft)
+		}
+	}
+	return p
 }
 
 // What is suggested must compile, and allow all it was made of.
@@ -35,11 +52,7 @@ func TestSuggestionsAllowWhatWasSeen(t *testing.T) {
 			seen = append(seen, policy.Seen{Request: q, Time: noon.Add(time.Duration(k) * time.Hour)})
 		}
 		text := policy.Suggest(seen)
-		p, problems := policy.Compile("suggested.yaml", []byte(text), policy.Options{})
-		if p == nil {
-			t.Fatalf("seed %d: the suggestion has errors:\n%s\n%v", i, text, problems)
-		}
-		pleasesTheCheck(t, text, problems)
+		p := drafted(t, text)
 		if strings.Contains(text, "which these rules do not allow") {
 			t.Fatalf("seed %d: not all is allowed:\n%s", i, text)
 		}
@@ -72,12 +85,7 @@ func TestSuggestionsForEveryOperation(t *testing.T) {
 			continue
 		}
 		text := policy.Suggest([]policy.Seen{{Request: q, Time: noon}})
-		p, problems := policy.Compile("suggested.yaml", []byte(text), policy.Options{})
-		if p == nil {
-			t.Errorf("%s: %v\n%s", name, problems, text)
-			continue
-		}
-		pleasesTheCheck(t, text, problems)
+		p := drafted(t, text)
 		if d := p.Decide(q, nil, noon); d.Verdict != policy.Allow && len(op.Required().Posting)+
 			len(op.Required().Active) > 0 {
 			t.Errorf("%s: %s\n%s", name, d.Reason, text)
@@ -108,6 +116,115 @@ func TestSuggestionsAreNarrow(t *testing.T) {
 	golden(t, "testdata/suggest.golden", policy.Suggest(seen))
 }
 
+// engine is a request for actions of Hive-Engine.
+func engine(t *testing.T, account hive.AccountName, id string, actions ...string) policy.Seen {
+	t.Helper()
+	json := strings.Join(actions, ",")
+	if len(actions) > 1 {
+		json = "[" + json + "]"
+	}
+	text, err := hive.Mainnet.ParseOperation(fmt.Appendf(nil, `["custom_json",{"required_auths":[%q],`+
+		`"required_posting_auths":[],"id":%q,"json":%q}]`, account, id, json))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := sign("trader", hive.Active, text)
+	q.Account = account
+	return policy.Seen{Request: q, Time: noon}
+}
+
+func market(action, payload string) string {
+	return fmt.Sprintf(`{"contractName":"market","contractAction":%q,"contractPayload":{%s}}`, action, payload)
+}
+
+// JSON is held to the forms that it had: each action with its own members, token, quantity and
+// price. What else an application could ask for is not allowed.
+func TestSuggestedForms(t *testing.T) {
+	sell := func(symbol, quantity, price string) string {
+		return market("sell", fmt.Sprintf(`"symbol":%q,"quantity":%q,"price":%q`, symbol, quantity, price))
+	}
+	cancel := market("cancel", `"type":"sell","id":"0123456789"`)
+	seen := []policy.Seen{
+		engine(t, "alice", "ssc-mainnet-hive", sell("BEE", "10", "0.5")),
+		engine(t, "alice", "ssc-mainnet-hive", sell("BEE", "12.5", "0.51")),
+		engine(t, "alice", "ssc-mainnet-hive", market("buy", `"symbol":"BEE","quantity":"3","price":"0.4"`)),
+		engine(t, "alice", "ssc-mainnet-hive", cancel, sell("DEC", "1000", "0.0005")),
+		engine(t, "alice", "rc", `["delegate_rc",{"from":"alice","delegatees":["bob"],"max_rc":5}]`),
+		engine(t, "alice", "sm_token_transfer", `{"to":"bob","qty":5,"token":"DEC"}`),
+		engine(t, "bob", "sm_token_transfer", `{"to":"bob","qty":5,"token":"DEC"}`),
+	}
+	for i := range seen {
+		seen[i].Time = noon.Add(time.Duration(i) * time.Minute)
+	}
+	draft := policy.Suggest(seen)
+	golden(t, "testdata/suggestforms.golden", draft)
+	p := drafted(t, draft)
+	for name, other := range map[string]policy.Seen{
+		"another token":        engine(t, "alice", "ssc-mainnet-hive", sell("SWAP.BTC", "1", "0.5")),
+		"the price of another": engine(t, "alice", "ssc-mainnet-hive", sell("DEC", "10", "0.00001")),
+		"for nothing":          engine(t, "alice", "ssc-mainnet-hive", sell("BEE", "10", "0.00000001")),
+		"more of it":           engine(t, "alice", "ssc-mainnet-hive", sell("BEE", "1000000", "0.5")),
+		"bought at any price": engine(t, "alice", "ssc-mainnet-hive",
+			market("buy", `"symbol":"BEE","quantity":"3","price":"9"`)),
+		"a transfer": engine(t, "alice", "ssc-mainnet-hive", `{"contractName":"tokens","contractAction":"transfer",`+
+			`"contractPayload":{"symbol":"BEE","quantity":"1","to":"mallory"}}`),
+		"another id":      engine(t, "alice", "sm_gift_cards", `{"to":"bob","qty":5,"token":"DEC"}`),
+		"to another":      engine(t, "alice", "sm_token_transfer", `{"to":"mallory","qty":5,"token":"DEC"}`),
+		"another command": engine(t, "alice", "rc", `["other",{"from":"alice","delegatees":["bob"],"max_rc":5}]`),
+		"to a stranger": engine(t, "alice", "rc", `["delegate_rc",{"from":"alice",`+
+			`"delegatees":["mallory"],"max_rc":5}]`),
+		"another account": engine(t, "carol", "sm_token_transfer", `{"to":"bob","qty":5,"token":"DEC"}`),
+	} {
+		if d := p.Decide(other.Request, nil, noon); d.Verdict == policy.Allow {
+			t.Errorf("%s is allowed", name)
+		}
+	}
+}
+
+// A draft that would have to leave JSON free is none.
+func TestSuggestedFormsEnd(t *testing.T) {
+	for _, n := range []int{12, 13} {
+		var seen []policy.Seen
+		for i := range n {
+			seen = append(seen, engine(t, "alice", "x", fmt.Sprintf(`{"member%d":1}`, i)))
+		}
+		draft := policy.Suggest(seen)
+		drafted(t, draft)
+		left := strings.Contains(draft, "custom_json of trader for alice: 13 forms of JSON in json; write rules")
+		if left != (n > 12) || strings.Contains(draft, "- custom_json:") == left {
+			t.Errorf("%d forms:\n%s", n, draft)
+		}
+	}
+}
+
+// The options of a post are allowed for that post only, and what does not come again is left free.
+func TestSuggestedPosts(t *testing.T) {
+	post := func(title, permlink, options string) policy.Seen {
+		var ops []hive.Operation
+		for _, text := range []string{
+			fmt.Sprintf(`["comment",{"parent_author":"","parent_permlink":"hive-1","author":"alice","permlink":%q,`+
+				`"title":%q,"body":"text","json_metadata":"{\"app\":\"writer\"}"}]`, permlink, title),
+			fmt.Sprintf(`["comment_options",{"author":"alice","permlink":%q,"max_accepted_payout":"1000000.000 HBD",`+
+				`"percent_hbd":10000,"allow_votes":true,"allow_curation_rewards":true,`+
+				`"extensions":[[0,{"beneficiaries":[{"account":"bob","weight":500}]}]]}]`, options),
+		} {
+			op, err := hive.Mainnet.ParseOperation([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ops = append(ops, op)
+		}
+		return policy.Seen{Request: sign("writer", hive.Posting, ops...), Time: noon}
+	}
+	p := drafted(t, policy.Suggest([]policy.Seen{post("First", "first", "first"), post("Second", "second", "second")}))
+	if d := p.Decide(post("Third", "third", "third").Request, nil, noon.Add(48*time.Hour)); d.Verdict != policy.Allow {
+		t.Errorf("the next post: %s", d.Reason)
+	}
+	if d := p.Decide(post("Third", "third", "second").Request, nil, noon.Add(48*time.Hour)); d.Verdict == policy.Allow {
+		t.Error("options for another post are allowed")
+	}
+}
+
 // A rule lists no more texts than a person reads, and never allows all of them: beyond that there
 // is no rule, and a line says so.
 func TestSuggestedTexts(t *testing.T) {
@@ -121,20 +238,36 @@ func TestSuggestedTexts(t *testing.T) {
 	} {
 		var seen []policy.Seen
 		for i := range c.texts {
-			text := fmt.Sprintf("%0*d", c.bytes, i)
+			text := fmt.Sprintf("%*d", c.bytes, i)
 			seen = append(seen, policy.Seen{Time: noon, Request: &policy.Request{Kind: policy.Challenge,
 				Account: "alice", App: "web", Role: hive.Posting, Text: text}})
 		}
 		draft := policy.Suggest(seen)
-		p, problems := policy.Compile("suggested.yaml", []byte(draft), policy.Options{})
-		if p == nil {
-			t.Fatalf("%+v: %v", c, problems)
-		}
+		p := drafted(t, draft)
 		allowed := p.Decide(seen[0].Request, nil, noon).Verdict == policy.Allow
 		if allowed != (c.left == "") || !strings.Contains(draft, c.left) || strings.Count(draft, " × ") != min(1,
 			len(c.left)) {
 			t.Errorf("%d texts of %d bytes: allowed %t; the end of the draft: %s", c.texts, c.bytes, allowed,
 				draft[max(0, len(draft)-500):])
+		}
+	}
+}
+
+// Texts that do not come again are in no rule: a line asks for a pattern. JSON is held to its
+// members.
+func TestSuggestedLogins(t *testing.T) {
+	for text, want := range map[string]string{
+		"log in to shop":               "      - log in to shop\n",
+		"log in to shop at 1795667805": "a text that will not come again, such as \"log in to shop at 1795667805\"",
+		"shop 2026-11-20":              "a text that will not come again",
+		`{"site":"shop","ts":1795667805502,"nonce":"1f0c9c8e-4d1a-4f7e-9c47-6f2d6c1d9c10"}`: "" +
+			"    text: {.site: 'shop', members: [nonce, site, ts]}\n" +
+			"    # text.nonce: new each time, left free\n    # text.ts: new each time, left free\n",
+	} {
+		draft := policy.Suggest([]policy.Seen{challengeOf("web", text)})
+		drafted(t, draft)
+		if !strings.Contains(strings.ReplaceAll(draft, tooWide, ""), want) {
+			t.Errorf("%s:\n%s", text, draft)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/big"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/plain"
 )
 
 // Caps of a suggestion: what is above them is left free, and said.
@@ -18,6 +20,7 @@ const (
 	mostAccounts = 20  // different accounts
 	longestText  = 120 // of a text that is pinned, in bytes
 	deepestDraft = 4   // how far JSON is followed
+	mostForms    = 12  // forms of JSON in one place, and of an operation in a rule
 
 	mostRules        = 500  // rules
 	mostLeft         = 100  // different lines about what is left out
@@ -25,22 +28,56 @@ const (
 	longestChallenge = 2048 // bytes of each
 )
 
+// draft writes the tests of one entry.
+type draft struct {
+	account string
+	once    bool     // JSON of texts to sign: times and the like in it do not come again
+	notes   []string // about what is left free inside of a field
+	err     error    // why nobody can write it narrowly
+}
+
+// newEachTime are fields whose value does not come again: a test of what was seen would be a rule
+// that never matches.
+var newEachTime = map[string]bool{"comment.permlink": true, "comment.title": true, "comment.body": true,
+	"comment_options.permlink": true, "limit_order_create.orderid": true, "limit_order_create2.orderid": true,
+	"limit_order_cancel.orderid": true, "convert.requestid": true, "collateralized_convert.requestid": true,
+	"transfer_from_savings.request_id": true, "cancel_transfer_from_savings.request_id": true,
+	"escrow_transfer.escrow_id": true, "escrow_approve.escrow_id": true, "escrow_dispute.escrow_id": true,
+	"escrow_release.escrow_id": true, "vote.permlink": true}
+
 // fields returns lines with a test for each field of one operation that was seen, or with a comment
-// where the field is left free.
-func (g *seenGroup) fields(seen []*part) (lines []string) {
+// where the field, or something in it, is left free. Post is the place of the comment that options
+// are for, or zero.
+func (w *draft) fields(seen []*part, post int) (lines []string) {
 	d := seen[0].op.Definition()
 	known := fieldsOf(d.Name)
 	for _, name := range slices.Sorted(maps.Keys(known)) {
-		if name == payeeField || g.signs(d, name, seen) {
+		if name == payeeField || w.signs(d, name, seen) {
+			continue
+		}
+		if post > 0 && name == "permlink" {
+			lines = append(lines, fmt.Sprintf("permlink: $%d.permlink", post))
+			continue
+		}
+		if newEachTime[d.Name+"."+name] {
+			lines = append(lines, fmt.Sprintf("# %s: new each time, left free", name))
 			continue
 		}
 		var values []value
 		for _, p := range seen {
 			values = append(values, p.field(name))
 		}
-		switch test, ok := g.test(known[name], values, 0); {
+		w.notes = nil
+		test, ok := w.test(known[name], values, []string{name})
+		if leastCounts[d.Name+"."+name] {
+			test = leastAssets(values)
+		}
+		switch {
 		case ok:
-			lines = append(lines, name+": "+test)
+			lines = append(lines, strings.Split(name+":"+beside(test), "\n")...)
+			for _, note := range w.notes {
+				lines = append(lines, "# "+note)
+			}
 		case test != "":
 			lines = append(lines, fmt.Sprintf("# %s: %s", name, test))
 		}
@@ -48,15 +85,27 @@ func (g *seenGroup) fields(seen []*part) (lines []string) {
 	return lines
 }
 
+// beside puts a test behind the name of a field: on its line, or below it.
+func beside(test string) string {
+	if strings.HasPrefix(test, "\n") {
+		return test
+	}
+	return " " + test
+}
+
+// leastCounts are amounts of which less is worse.
+var leastCounts = map[string]bool{"comment_options.max_accepted_payout": true,
+	"limit_order_create.min_to_receive": true}
+
 // signs reports whether a field names only those whose authority is needed: account and
 // on_behalf_of of the rule name them already.
-func (g *seenGroup) signs(d *hive.Definition, field string, seen []*part) bool {
+func (w *draft) signs(d *hive.Definition, field string, seen []*part) bool {
 	return slices.ContainsFunc(d.Signers, func(s hive.Signer) bool { return s.Field == field && s.When == "" }) ||
 		strings.HasPrefix(field, "required_")
 }
 
 // test returns a test that fits all values, or the reason why the field is left free.
-func (g *seenGroup) test(sh *shape, values []value, depth int) (string, bool) {
+func (w *draft) test(sh *shape, values []value, path []string) (string, bool) {
 	absent := 0
 	for _, v := range values {
 		if v.kind == isAbsent {
@@ -72,7 +121,7 @@ func (g *seenGroup) test(sh *shape, values []value, depth int) (string, bool) {
 	}
 	switch sh.kind {
 	case anAccount:
-		return g.accounts(values)
+		return w.accounts(values)
 	case aKey, aText:
 		return texts(values, false)
 	case aBool:
@@ -92,15 +141,15 @@ func (g *seenGroup) test(sh *shape, values []value, depth int) (string, bool) {
 		if words := distinctTexts(values); len(words) == 1 && words[0] == "" {
 			return `""`, true
 		}
-		test, ok := g.insides(values, depth)
-		if ok && (!strings.HasPrefix(test, "{") || strings.HasPrefix(test, "{min")) {
+		test, ok := w.insides(values, path)
+		if ok && (!strings.HasPrefix(test, "{") && !strings.HasPrefix(test, "\n") || strings.HasPrefix(test, "{min")) {
 			test = fmt.Sprintf("{each: %s}", test) // a single value in JSON is a list of one
 		}
 		return test, ok
 	case aJSON:
-		return g.insides(values, depth)
+		return w.insides(values, path)
 	case aList:
-		return g.lists(sh, values, depth)
+		return w.lists(sh, values, path)
 	}
 	return "left free", false
 }
@@ -118,7 +167,7 @@ func distinctTexts(values []value) (words []string) {
 	return distinct(words)
 }
 
-func (g *seenGroup) accounts(values []value) (string, bool) {
+func (w *draft) accounts(values []value) (string, bool) {
 	names := distinctTexts(values)
 	if len(names) > mostAccounts {
 		return fmt.Sprintf("%d different accounts, left free", len(names)), false
@@ -126,7 +175,7 @@ func (g *seenGroup) accounts(values []value) (string, bool) {
 	for i, name := range names {
 		names[i] = yamlText(name)
 		// The rule goes on to mean this account if somebody adds others to it.
-		if name == g.account {
+		if name == w.account {
 			names[i] = "$account"
 		}
 	}
@@ -213,21 +262,30 @@ func roundedTo6(r *big.Rat, up bool) string {
 }
 
 func assets(values []value) string {
-	highest := map[hive.Symbol]hive.Asset{}
+	return bounds("max", values, func(a, b hive.Asset) bool { return a.Amount > b.Amount })
+}
+
+func leastAssets(values []value) string {
+	return bounds("min", values, func(a, b hive.Asset) bool { return a.Amount < b.Amount })
+}
+
+// bounds writes a test of the outermost amount that was seen, for each asset.
+func bounds(word string, values []value, beyond func(a, b hive.Asset) bool) string {
+	outermost := map[hive.Symbol]hive.Asset{}
 	for _, v := range values {
-		if a, known := highest[v.asset.Symbol]; !known || v.asset.Amount > a.Amount {
-			highest[v.asset.Symbol] = v.asset
+		if a, known := outermost[v.asset.Symbol]; !known || beyond(v.asset, a) {
+			outermost[v.asset.Symbol] = v.asset
 		}
 	}
 	var words []string
-	for _, symbol := range slices.Sorted(maps.Keys(highest)) {
-		words = append(words, fmt.Sprintf("{max: %s}", highest[symbol]))
+	for _, symbol := range slices.Sorted(maps.Keys(outermost)) {
+		words = append(words, fmt.Sprintf("{%s: %s}", word, outermost[symbol]))
 	}
 	return oneOrList(words)
 }
 
 // lists writes a test that holds every element to what some element was seen to be.
-func (g *seenGroup) lists(sh *shape, values []value, depth int) (string, bool) {
+func (w *draft) lists(sh *shape, values []value, path []string) (string, bool) {
 	var items []value
 	empty := 0
 	for _, v := range values {
@@ -243,12 +301,12 @@ func (g *seenGroup) lists(sh *shape, values []value, depth int) (string, bool) {
 		return "sometimes empty, left free", false
 	}
 	if sh.element == nil || sh.element.kind == aMap {
-		return g.maps(sh.element, items, depth)
+		return w.maps(sh.element, items, path)
 	}
 	if sh.element.kind == aNumber && len(distinctTexts(items)) <= mostAccounts {
 		return fmt.Sprintf("{each: %s}", oneOrList(distinctTexts(items))), true
 	}
-	test, ok := g.test(sh.element, items, depth)
+	test, ok := w.test(sh.element, items, path)
 	if !ok {
 		return test, false
 	}
@@ -256,7 +314,7 @@ func (g *seenGroup) lists(sh *shape, values []value, depth int) (string, bool) {
 }
 
 // maps writes a test of beneficiaries: each member is held to what it was.
-func (g *seenGroup) maps(sh *shape, items []value, depth int) (string, bool) {
+func (w *draft) maps(sh *shape, items []value, path []string) (string, bool) {
 	if sh == nil {
 		return "left free", false
 	}
@@ -266,15 +324,18 @@ func (g *seenGroup) maps(sh *shape, items []value, depth int) (string, bool) {
 		for _, item := range items {
 			inner = append(inner, item.members[name])
 		}
-		if test, ok := g.test(sh.members[name], inner, depth); ok {
-			tests = append(tests, fmt.Sprintf(".%s: %s", name, test))
+		test, ok := w.test(sh.members[name], inner, append(slices.Clone(path), name))
+		if !ok {
+			w.note(append(slices.Clone(path), name), test)
+			continue
 		}
+		tests = append(tests, fmt.Sprintf(".%s: %s", name, test))
 	}
 	return fmt.Sprintf("{each: {%s}}", strings.Join(tests, ", ")), true
 }
 
 // insides holds JSON to what was seen in it.
-func (g *seenGroup) insides(values []value, depth int) (string, bool) {
+func (w *draft) insides(values []value, path []string) (string, bool) {
 	var opened []value
 	for _, v := range values {
 		v = v.open()
@@ -283,7 +344,7 @@ func (g *seenGroup) insides(values []value, depth int) (string, bool) {
 		}
 		opened = append(opened, v)
 	}
-	if depth > deepestDraft {
+	if len(path) > deepestDraft {
 		return "left free", false
 	}
 	kinds := map[valueKind]bool{}
@@ -292,17 +353,29 @@ func (g *seenGroup) insides(values []value, depth int) (string, bool) {
 	}
 	switch {
 	case len(kinds) == 1 && kinds[isMap]:
-		return g.members(opened, depth)
+		return w.forms(opened, path)
+	case len(kinds) == 1 && kinds[isList] && !slices.ContainsFunc(opened, ofOneKind):
+		return w.rows(opened, path)
 	// Also beside single values, which count as lists of one.
 	case kinds[isList]:
-		return g.elements(opened, depth)
+		return w.elements(opened, path)
 	case len(kinds) > 1:
 		return "of several kinds, left free", false
+	}
+	if w.once && slices.ContainsFunc(opened, func(v value) bool {
+		return comesOnce.MatchString(v.text) ||
+			v.kind == isNumber && comesOnce.MatchString(v.number.String())
+	}) {
+		return "new each time, left free", false
 	}
 	return scalars(opened)
 }
 
 func scalars(values []value) (string, bool) {
+	switch amounts, ok := textAmounts(values); {
+	case ok && len(distinctTexts(values)) > 1:
+		return numbers(jsonShape, amounts), true
+	}
 	switch values[0].kind {
 	case isNumber:
 		if slices.ContainsFunc(values, func(v value) bool { return v.odd }) {
@@ -318,14 +391,84 @@ func scalars(values []value) (string, bool) {
 	return "", false
 }
 
-// members tests those that are always there, and shuts out names that were not seen.
-func (g *seenGroup) members(values []value, depth int) (string, bool) {
-	names := map[string]int{}
+// textAmounts reads texts that are numbers, as amounts of tokens are written.
+func textAmounts(values []value) (numbers []value, ok bool) {
 	for _, v := range values {
-		for name := range v.members {
-			names[name]++
+		d, ok := parseDecimal(v.text)
+		if v.kind != isText || !ok || d.String() != v.text {
+			return nil, false
+		}
+		numbers = append(numbers, value{kind: isNumber, json: true, number: d, text: v.text})
+	}
+	return numbers, true
+}
+
+// sayWhat are the members of JSON whose values say what it does: others mean one thing only beside
+// the same values of these. They stand in the order in which they are given up where there would be
+// too many forms.
+var sayWhat = []string{"symbol", "tokenPair", "type", "app", "operation", "action", "contractAction", "contractName"}
+
+// jsonForm returns the names of the members of a value, also of maps inside of it, with the values
+// of those that say what it does.
+func jsonForm(v value, by []string, depth int) string {
+	var b strings.Builder
+	b.WriteString("{")
+	for _, name := range slices.Sorted(maps.Keys(v.members)) {
+		fmt.Fprintf(&b, "%q", name)
+		switch inner := v.members[name]; {
+		case inner.kind == isMap && depth < deepestDraft:
+			b.WriteString(jsonForm(inner, by, depth+1))
+		case inner.kind == isText && slices.Contains(by, name):
+			fmt.Fprintf(&b, "=%q", inner.text)
 		}
 	}
+	b.WriteString("}")
+	return b.String()
+}
+
+// forms tests maps by the forms that they had. Where even
+// the names of their members differ too much, there is no draft: what would be free could be
+// anything.
+func (w *draft) forms(values []value, path []string) (string, bool) {
+	var forms map[string][]value
+	for by := sayWhat; ; by = by[1:] {
+		forms = map[string][]value{}
+		for _, v := range values {
+			form := jsonForm(v, by, len(path))
+			forms[form] = append(forms[form], v)
+		}
+		if len(forms) <= mostForms || len(by) == 0 {
+			break
+		}
+	}
+	return w.alternatives(forms, path, func(values []value) (string, bool) { return w.members(values, path) })
+}
+
+// alternatives tests values by their forms: in one test, or in a list of one for each form.
+func (w *draft) alternatives(forms map[string][]value, path []string,
+	test func([]value) (string, bool)) (string, bool) {
+	if len(forms) > mostForms {
+		w.err = fmt.Errorf("%d forms of JSON in %s; write rules for them yourself", len(forms), strings.Join(path, "."))
+		return "left free", false
+	}
+	var tests []string
+	for _, form := range slices.Sorted(maps.Keys(forms)) {
+		text, ok := test(forms[form])
+		if !ok {
+			return text, false
+		}
+		tests = append(tests, text)
+	}
+	// Each on a line of its own, where lines can be.
+	if tests = slices.Compact(tests); len(tests) > 1 && (len(path) == 1 || len(path) == 2 && path[1] == "each") {
+		return "\n  - " + strings.Join(tests, "\n  - "), true
+	}
+	return oneOrList(tests), true
+}
+
+// members tests the members of maps that have the same names, and shuts out other names.
+func (w *draft) members(values []value, path []string) (string, bool) {
+	names := slices.Sorted(maps.Keys(values[0].members))
 	if len(names) == 0 {
 		return "an empty map, left free", false
 	}
@@ -333,30 +476,83 @@ func (g *seenGroup) members(values []value, depth int) (string, bool) {
 		return fmt.Sprintf("%d different members, left free", len(names)), false
 	}
 	var tests, all []string
-	for _, name := range slices.Sorted(maps.Keys(names)) {
+	for _, name := range names {
 		if name == "" || strings.HasPrefix(name, ".") {
 			return "a member of an odd name, left free", false
 		}
 		all = append(all, yamlText(name))
-		// A member that is not always there has no test that fits all, and no path names one with a
-		// point in its name.
-		if names[name] < len(values) || strings.Contains(name, ".") {
+		// No path names a member with a point in its name.
+		test, ok := "left free", false
+		if inner := append(slices.Clone(path), name); !strings.Contains(name, ".") {
+			var seen []value
+			for _, v := range values {
+				seen = append(seen, v.members[name])
+			}
+			test, ok = w.test(jsonShape, seen, inner)
+		}
+		if !ok {
+			w.note(append(slices.Clone(path), name), test)
 			continue
 		}
-		var inner []value
-		for _, v := range values {
-			inner = append(inner, v.members[name])
-		}
-		if test, ok := g.test(jsonShape, inner, depth+1); ok {
-			tests = append(tests, fmt.Sprintf("%s: %s", yamlText("."+name), test))
-		}
+		tests = append(tests, fmt.Sprintf("%s: %s", yamlText("."+name), test))
 	}
 	tests = append(tests, fmt.Sprintf("members: [%s]", strings.Join(all, ", ")))
 	return "{" + strings.Join(tests, ", ") + "}", true
 }
 
+// note records what is left free inside of a field.
+func (w *draft) note(path []string, why string) {
+	note := fmt.Sprintf("%s: %s", plain.CutRunes(yamlText(strings.Join(path, ".")), 100), cmp.Or(why, "left free"))
+	if !slices.Contains(w.notes, note) {
+		w.notes = append(w.notes, note)
+	}
+}
+
+// ofOneKind reports whether the elements of a list are of one kind, so that one test can be for
+// each.
+func ofOneKind(list value) bool {
+	return !slices.ContainsFunc(list.items, func(v value) bool { return v.kind != list.items[0].kind })
+}
+
+// rows tests lists whose elements differ by their place, such as the name of a command and what
+// belongs to it: each form by its elements in order.
+func (w *draft) rows(values []value, path []string) (string, bool) {
+	forms := map[string][]value{}
+	for _, v := range values {
+		form := fmt.Sprint(len(v.items))
+		for i, item := range v.items {
+			form += fmt.Sprintf(" %d", item.kind)
+			if i == 0 && item.kind == isText {
+				form += fmt.Sprintf("=%q", item.text)
+			}
+		}
+		forms[form] = append(forms[form], v)
+	}
+	return w.alternatives(forms, path, func(values []value) (string, bool) { return w.row(values, path), true })
+}
+
+// row tests lists of one form by their elements in order.
+func (w *draft) row(values []value, path []string) string {
+	var tests []string
+	for i := range values[0].items {
+		var seen []value
+		for _, v := range values {
+			seen = append(seen, v.items[i])
+		}
+		at := append(slices.Clone(path), fmt.Sprint(i))
+		test, ok := w.test(jsonShape, seen, at)
+		if !ok {
+			w.note(at, test)
+			test = "{present: true}"
+		}
+		tests = append(tests, test)
+	}
+	return fmt.Sprintf("{exactly: [%s]}", strings.Join(tests, ", "))
+}
+
 // elements tests what all elements have in common; a value that is no list is a list of one.
-func (g *seenGroup) elements(values []value, depth int) (string, bool) {
+func (w *draft) elements(values []value, path []string) (string, bool) {
+	path = append(slices.Clone(path), "each")
 	var items []value
 	for _, v := range values {
 		list, _ := v.list()
@@ -365,9 +561,12 @@ func (g *seenGroup) elements(values []value, depth int) (string, bool) {
 		}
 		items = append(items, list...)
 	}
-	test, ok := g.test(jsonShape, items, depth+1)
-	if !ok {
+	test, ok := w.test(jsonShape, items, path)
+	switch {
+	case !ok:
 		return test, false
+	case strings.HasPrefix(test, "\n"):
+		return "\n  each:" + strings.ReplaceAll(test, "\n", "\n  "), true
 	}
 	return fmt.Sprintf("{each: %s}", test), true
 }

@@ -21,9 +21,11 @@ func (c *command) policySuggest() *cobra.Command {
 		Short: "Suggest the narrowest rules for what was denied so far",
 		Long: `Prints a policy that allows what no rule allowed so far, and what rules with
 "mode: observe" would have decided differently: each operation with the values
-that were seen, and limits of what it spent. It is a draft to pick rules from,
-not a policy to use as it is. It is made of the newest 10,000 requests that fit
-into 32 MiB of memory, and says how many there were before.
+that were seen, JSON with the forms that it had, and limits of what went out in
+24 hours. It is a draft to pick rules from, not a policy to use as it is: lines
+that ` + "`pksa policy check`" + ` complains of say so, and no policy takes them until
+they are narrowed. It is made of the newest 10,000 requests that fit into 32 MiB
+of memory, and says how many there were before.
 
 The trail comes from the running agent. If none is running it comes from the
 ledger, and the keystore has to be unlocked.`,

@@ -13,7 +13,9 @@ import (
 
 // readFile reads the settings that the file has.
 func (r *reader) readFile(src []byte) {
-	y := yamlnode.NewReader(yamlOptions(r.file, "relays"))
+	options := yamlOptions(r.file, "relays")
+	options.Reviewed = true
+	y := yamlnode.NewReader(options)
 	root, ok := y.Read(src)
 	lines := strings.Split(strings.ReplaceAll(string(src), "\r\n", "\n"), "\n")
 	r.above = commentsAbove(lines)

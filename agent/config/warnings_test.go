@@ -33,6 +33,13 @@ func TestWarnings(t *testing.T) {
 		{"a large file", "name: kept\n" + strings.Repeat("# "+strings.Repeat("x", 1000)+"\n", 5000), "",
 			[]string{"config.yaml:1:1: the file is larger than 4194304 bytes, and a configuration is small; " +
 				"is it the right file?"}},
+		{"beside the screen", "name: kept" + strings.Repeat(" ", 150) + "# why\n" + strings.Repeat("\n", 120) +
+			"log: {level: debug}\n", "", []string{
+			"config.yaml:1:161: what follows stands behind 150 blanks, where no screen shows it; write it on a line " +
+				"of its own, or nearer",
+			"config.yaml:122:1: what follows stands behind 120 empty lines, where a reader takes the file to have " +
+				"ended; take them out"}},
+		{"an aligned comment", "name: kept" + strings.Repeat(" ", 80) + "# why\n", "", nil},
 		{"a variable", "", "PKSA_RELAYS={&k url: wss://a.example, url: wss://b.example}",
 			[]string{"PKSA_RELAYS: &k" + anchor, "PKSA_RELAYS: " + twice + "1"}},
 		{"two lists in a variable", "", "PKSA_NODES=[https://a.example], [https://b.example]",

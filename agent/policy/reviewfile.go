@@ -57,8 +57,9 @@ func everyNode(n *yamlnode.Node, visit func(*yamlnode.Node)) {
 	}
 }
 
-// keyTakenOut matches a comment that holds the name of a section and nothing else.
-var keyTakenOut = regexp.MustCompile(`^#+[ \t]*(allow|ask|deny|limits)[ \t]*:[ \t]*$`)
+// keyTakenOut matches a comment that holds the name of a section and nothing else, but for a
+// comment of its own.
+var keyTakenOut = regexp.MustCompile(`^#+[ \t]*(allow|ask|deny|limits)[ \t]*:[ \t]*(?:[ \t]#.*)?$`)
 
 // reviewTakenOut warns where a comment holds the name of a section, and a rule is right below it:
 // without that line, the rule belongs to the section above, and may allow what it was to deny.
@@ -93,9 +94,17 @@ func (c *compiler) reviewTakenOut(root *yamlnode.Node) {
 	}
 }
 
-// likeAPolicy matches a line that begins a section, or a rule.
+// likeAPolicy matches a line that begins a section or a rule, or holds a key of one with a value
+// that such a key has.
 var likeAPolicy = regexp.MustCompile(`^(?:(?:lists|allow|ask|deny|limits|operations|transaction):` +
-	`(?:[ \t]*[\[{#].*)?$|-[ \t]+\{?[ \t]*name:[ \t])`)
+	`(?:[ \t]*[\[{#].*)?$|-[ \t]+\{?[ \t]*name:[ \t]|` +
+	`(?:version:[ \t]+[12]|mode:[ \t]+observe|request:[ \t]+(?:auth|sign|challenge|decrypt)|` +
+	`key:[ \t]+(?:posting|active|memo|signing)|takeover:[ \t]+allowed|broadcast:[ \t]+(?:true|false|any)|` +
+	`only:[ \t]+uncovered|over:[ \t]+(?:ask|deny)|otherwise:[ \t]+(?:reject|ignore)|answer:[ \t]+(?:reject|ignore)|` +
+	`(?:apps|accounts|on_behalf_of|key|request|days|per):[ \t]+(?:\[.*\]|any)|` +
+	`(?:session|renew|timeout):[ \t]+[0-9]+[smhd]|` +
+	`(?:requests|count|spend|sum):[ \t]+[0-9][^ ]*[ \t](?:[A-Z]+[ \t])?per[ \t]+(?:request|[0-9]+[smhd]))` +
+	`(?:[ \t]+#.*)?$)`)
 
 // reviewLookalikes warns of lines that look like a part of the policy and belong to a text, such as
 // the comment of a rule.

@@ -11,9 +11,10 @@ import (
 // What stands far from all else is not on the screen of who reviews the file. The bounds are beyond
 // what people write to align something.
 const (
-	gapOfBlanks = 40  // blanks in a row
+	gapOfBlanks = 40  // columns of blanks and tabs in a row
 	screenWide  = 120 // columns
 	gapOfLines  = 100 // empty lines in a row
+	tabWide     = 8   // columns from one stop of tabs to the next, as where nothing else is set
 )
 
 // aside warns of what stands beside or below the screen, behind nothing but blanks. No reason
@@ -21,24 +22,35 @@ const (
 func (r *Reader) aside() {
 	empty := 0
 	for i, line := range r.lines {
-		column, gap := 0, 0
-		seen, warned := false, false
+		// What is seen is a number of columns, of which a tab takes up to eight; what is said is
+		// the number of characters.
+		column, screen, gap := 0, 0, 0
+		seen, warned, tabs := false, false, false
 		for _, ch := range line {
 			column++
+			wide := 1
+			if ch == '\t' {
+				wide = tabWide - screen%tabWide
+			}
+			screen += wide
 			if ch == ' ' || ch == '\t' || plain.OddSpace(ch) {
-				gap++
+				gap, tabs = gap+wide, tabs || ch == '\t'
 				continue
 			}
-			if gap >= gapOfBlanks && column > screenWide && !warned {
-				r.warnOfAside(i+1, column, fmt.Sprintf("what follows stands behind %d blanks, where no screen shows "+
-					"it; write it on a line of its own, or nearer", gap))
+			if gap >= gapOfBlanks && screen > screenWide && !warned {
+				blanks := "blanks"
+				if tabs {
+					blanks = "columns of tabs"
+				}
+				r.warnOfAside(i+1, column, fmt.Sprintf("what follows stands behind %d %s, where no screen shows "+
+					"it; write it on a line of its own, or nearer", gap, blanks))
 				warned = true
 			}
 			if empty >= gapOfLines && !seen {
 				r.warnOfAside(i+1, column, fmt.Sprintf("what follows stands behind %d empty lines, where a reader "+
 					"takes the file to have ended; take them out", empty))
 			}
-			gap, seen = 0, true
+			gap, seen, tabs = 0, true, false
 		}
 		empty++
 		if seen {
@@ -51,7 +63,8 @@ func (r *Reader) warnOfAside(line, column int, text string) {
 	r.add(&Node{Line: line, Column: column}, Problem{Warning: true, Unseen: true, Text: text})
 }
 
-// TextLine is a line of the file that a text takes from its begin to its end.
+// TextLine is a line of the file that a text takes from its begin to its end, or to the quote that
+// closes the text.
 type TextLine struct {
 	Line   int
 	Column int    // of its first character that is no blank, from 1
@@ -64,9 +77,12 @@ type TextLine struct {
 func (r *Reader) TextLines(root *Node) (lines []TextLine) {
 	_, spans := r.parts(root)
 	for _, s := range spans {
-		// The last line has a closing quote; behind a block it is the next one.
-		for number := s.start.line; number < min(s.end.line, len(r.lines)+1); number++ {
+		// Behind a block the end is the begin of the next line.
+		for number := s.start.line; number <= min(s.end.line, len(r.lines)); number++ {
 			line := r.lines[number-1]
+			if number == s.end.line {
+				line = string(r.line(number)[:max(s.end.column-2, 0)])
+			}
 			if strings.Trim(line, " \t") == "" || number == s.start.line && s.start.column > 1 {
 				continue
 			}

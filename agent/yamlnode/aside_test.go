@@ -10,6 +10,7 @@ import (
 // What stands aside is found where it begins, and nothing that people see is.
 func TestAside(t *testing.T) {
 	blanks := func(n int) string { return strings.Repeat(" ", n) }
+	tabs := func(n int) string { return strings.Repeat("\t", n) }
 	lines := func(n int) string { return strings.Repeat("\n", n) }
 	words := "# " + strings.Repeat("a ", 100)
 	for src, want := range map[string]string{
@@ -26,6 +27,10 @@ func TestAside(t *testing.T) {
 		"a: b\n" + strings.Repeat("  \n", 100) + " # c\n":   "f:102:2: warning: ",
 		"a: b\n" + lines(200):                               "",
 		"a: [b," + blanks(120) + "c," + blanks(60) + "d]\n": "f:1:127: warning: ",
+		"a: [b," + tabs(15) + "c]\n":                        "f:1:22: warning: what follows stands behind 114 c",
+		"a: [b," + tabs(14) + "c]\n":                        "",
+		"a: [b,  " + tabs(14) + "c]\n":                      "f:1:23: warning: what follows stands behind 114 columns",
+		"a: [b, c]" + tabs(3) + "# d\n":                     "",
 		"\ufeffa: b\n":                                      "",
 	} {
 		r := yamlnode.NewReader(yamlnode.Options{File: "f"})
@@ -37,10 +42,12 @@ func TestAside(t *testing.T) {
 			t.Errorf("%q: %s", src, got)
 		}
 	}
-	r := yamlnode.NewReader(yamlnode.Options{Lenient: true})
-	r.Read([]byte("a: [b," + blanks(200) + "c]\n"))
-	if got := r.Problems(); len(got) > 0 {
-		t.Errorf("of a request: %v", got)
+	for _, reviewed := range []bool{false, true} {
+		r := yamlnode.NewReader(yamlnode.Options{Lenient: true, Reviewed: reviewed})
+		r.Read([]byte("a: [b," + blanks(200) + "c]\n"))
+		if got := r.Problems(); len(got.Warnings()) > 0 != reviewed || len(got.Errors()) > 0 {
+			t.Errorf("reviewed %v, by lenient reading: %v", reviewed, got)
+		}
 	}
 }
 
@@ -52,7 +59,7 @@ func TestTextLines(t *testing.T) {
 	for _, line := range r.TextLines(root) {
 		got = append(got, strings.Repeat("_", line.Column-1)+line.Text+"@"+strings.Repeat("|", line.Line))
 	}
-	want := "__one@|| ___two@||| __three@||||| __second@||||||| __folded@|||||||||||"
+	want := "__one@|| ___two@||| __three@||||| __second@||||||| __third@|||||||| __folded@|||||||||||"
 	if strings.Join(got, " ") != want {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, " "), want)
 	}

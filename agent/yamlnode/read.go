@@ -84,6 +84,8 @@ func (r *Reader) Read(src []byte) (*Node, bool) {
 	}
 	if !r.options.Lenient {
 		r.directives()
+	}
+	if !r.options.Lenient || r.options.Reviewed {
 		r.aside()
 	}
 	r.vet(root, "", 0)

@@ -25,6 +25,9 @@ type Options struct {
 	// of any size. An alias in the place of a value is a complaint, so nothing is ever put in
 	// twice.
 	Lenient bool
+	// Reviewed warns of what stands beside or below the screen of who reads the file also where
+	// reading is lenient.
+	Reviewed bool
 	// FirstOnly takes a text in brackets with something behind it, which is ignored with a warning.
 	FirstOnly bool
 	// LastCounts names the keys below which a map may hold a key twice: the last one counts, with a

@@ -51,6 +51,7 @@ type tokenSum struct {
 	where matcher
 	field []string
 	text  string
+	seen  map[string]lookedAt // by what a move is called; only the review of a file looks
 }
 
 // atLeastKept is how long charges are kept whatever the windows are: a limit may be given a longer

@@ -282,6 +282,7 @@ type pattern struct {
 	*regexp.Regexp
 	source string
 	glob   bool
+	tree   *patternTree // of source; nil for one that is made for a moment
 }
 
 // newRegexp compiles a pattern for a whole text.
@@ -293,7 +294,7 @@ func newRegexp(source string) (pattern, error) {
 	// \A and \z are the ends of the text, where ^ and $ may be those of a line. With (?s) a dot
 	// takes a line break, too: otherwise one in the text would evade a rule that denies.
 	re, err := regexp.Compile(`\A(?s:` + source + `)\z`)
-	return pattern{re, source, false}, err
+	return pattern{re, source, false, new(patternTree)}, err
 }
 
 // newGlob compiles * and ? by way of a regular expression, which has no pattern that takes more
@@ -311,7 +312,7 @@ func newGlob(source string) (pattern, error) {
 		}
 	}
 	p, err := newRegexp(b.String())
-	p.source, p.glob = source, true
+	p.source, p.glob, p.tree = source, true, new(patternTree)
 	return p, err
 }
 

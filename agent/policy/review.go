@@ -41,6 +41,7 @@ func (c *compiler) review(p *Policy) {
 		}
 	}
 	c.reviewWindows(p.limits)
+	defer c.reviewSize(p)
 	for _, l := range p.limits {
 		c.reviewTime(&l.rule)
 		c.reviewTests(&l.rule, p.rules)

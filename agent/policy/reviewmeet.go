@@ -21,7 +21,7 @@ const memberForm = `"[^"\\\x00-\x1f]+":(?:"[^"\\\x00-\x1f]*"|[0-9]+)`
 // far two patterns are followed side by side. A file of thousands of rules must not take long to
 // load, so beyond that some traps stay unseen.
 const (
-	mostSteps      = 2_000_000
+	mostSteps      = 4_000_000
 	mostOfOneMatch = 30_000
 )
 
@@ -32,6 +32,14 @@ type steps int
 func (s *steps) left(n int) bool {
 	*s += steps(n)
 	return *s <= mostSteps
+}
+
+// reviewSize warns of a file of which not all was compared.
+func (c *compiler) reviewSize(p *Policy) {
+	if len(p.rules) > 0 && (!c.steps.left(0) || c.tried >= mostPayments) {
+		c.WarnAround(c.nodes[p.rules[0]], "this file has so many rules and patterns that not all of them were "+
+			"compared: there may be traps in it of which nothing is said; fewer rules, each with lists, say the same")
+	}
 }
 
 // meetsPattern reports whether a pattern of the rule's text takes something of a form: a word that

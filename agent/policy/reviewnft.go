@@ -128,21 +128,24 @@ func (r *rule) withoutNumber(e *opEntry, limits []*limit) (refused []freeMove) {
 	named := slices.DeleteFunc(slices.Concat(tokenMoves, nftMoves, otherActions),
 		func(move tokenMove) bool { return !e.namesMove(move) })
 	for _, l := range limits {
-		if l.observe || l.over || l.measure != measureSum || l.leaves(r.only(e)) != "" ||
-			!boundAlways(r.when, []schedule{l.when}) {
+		if l.observe || l.over || l.measure != measureSum || !boundAlways(r.when, []schedule{l.when}) {
 			continue
 		}
 		var counted, contracts []string
 		var missing []tokenMove
 		for _, move := range named {
-			switch one := move.json(unknown); {
-			case l.of.where != nil && sketched(l.of.where, one) != yes:
-			case l.sums(move):
+			switch at := l.of.look(move); {
+			case at.where != yes:
+			case at.number:
+				one := move.json(unknown)
 				counted = append(counted, one.members["contractAction"].text)
 				contracts = append(contracts, one.members["contractName"].text)
 			default:
 				missing = append(missing, move)
 			}
+		}
+		if len(missing) == 0 || l.leaves(r.only(e)) != "" {
+			continue
 		}
 		why := "correct field there, or let the limit count others only"
 		if len(counted) > 0 && !slices.Contains(counted, "") {

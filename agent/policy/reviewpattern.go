@@ -6,6 +6,7 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // wholeText finds a pattern in a rule that forbids or counts which takes one text alone: whoever
@@ -41,9 +42,24 @@ func (m pattern) oneText() bool {
 	return re == nil || re.Op == syntax.OpLiteral && re.Flags&syntax.FoldCase == 0
 }
 
+// patternTree is what parsed returns, once it was asked: the review of a file compares each pattern
+// with many.
+type patternTree struct {
+	once sync.Once
+	root *syntax.Regexp
+}
+
 // parsed returns the regular expression as a tree, without the marks of begin and end around it,
-// which every pattern has anyway; nil if nothing is left.
+// which every pattern has anyway; nil if nothing is left. Nobody changes the tree.
 func (m pattern) parsed() *syntax.Regexp {
+	if m.tree == nil {
+		return m.parse()
+	}
+	m.tree.once.Do(func() { m.tree.root = m.parse() })
+	return m.tree.root
+}
+
+func (m pattern) parse() *syntax.Regexp {
 	re, err := syntax.Parse("(?s:"+strings.TrimSuffix(strings.TrimPrefix(m.source, "^"), "$")+")", syntax.Perl)
 	if err != nil || re.Simplify().Op == syntax.OpEmptyMatch {
 		return nil

@@ -79,7 +79,7 @@ func inJSON(text string) value { return value{kind: isText, json: true, text: te
 
 // mayMove reports whether the entry may be about the move, in one of the ways to write it.
 func (e *opEntry) mayMove(move tokenMove, to value) bool {
-	return e.mayHold(move.id, move.json(to))
+	return e.about(move.id, func(json matcher) bool { return takesJSON(json, move.json(to)) })
 }
 
 // mayHold reports whether the entry may be about custom_json of an id that holds an action, or a
@@ -148,6 +148,9 @@ func (c *compiler) reviewPayee(r *rule, rules []*rule) {
 // keeps from being paid, and no rule keeps them from that. Where the entry names nobody, a stranger
 // stands for them.
 func (r *rule) paysTokens(by *rule, e *opEntry, rules []*rule) (move tokenMove, pays bool) {
+	if !slices.ContainsFunc(r.entries, func(e opEntry) bool { return e.name == "custom_json" }) {
+		return tokenMove{}, false
+	}
 	var receivers []value
 	for _, name := range e.recipients() {
 		receivers = append(receivers, inJSON(name))
@@ -288,7 +291,30 @@ func (l *limit) sums(move tokenMove) bool {
 	if l.measure != measureSum {
 		return false
 	}
+	at := l.of.look(move)
+	return at.number && at.where != no
+}
+
+// lookedAt is what a sum finds in a move of tokens.
+type lookedAt struct {
+	where  outcome // what it says of whom it counts
+	number bool    // it has the field that is added up
+}
+
+// look returns what the sum finds in a move. It is asked that for each rule.
+func (t *tokenSum) look(move tokenMove) lookedAt {
+	at, known := t.seen[move.says]
+	if known {
+		return at
+	}
 	one := move.json(unknown)
-	amount := inside{l.of.field, anything{}}.reach(one)
-	return amount.kind != isAbsent && (l.of.where == nil || mayTakeSketch(l.of.where, one))
+	at = lookedAt{where: yes, number: inside{t.field, anything{}}.reach(one).kind != isAbsent}
+	if t.where != nil {
+		at.where = sketched(t.where, one)
+	}
+	if t.seen == nil {
+		t.seen = map[string]lookedAt{}
+	}
+	t.seen[move.says] = at
+	return at
 }

@@ -51,6 +51,10 @@ func (r *rule) free(move tokenMove, element matcher, limits []*limit) *freeMove 
 	var left *freeMove
 	var times []schedule
 	for _, l := range limits {
+		// Of many limits, one for each token, most count nothing here: it is enough to name one.
+		if left != nil && l.of != nil && l.of.where != nil && apart(element, l.of.where) {
+			continue
+		}
 		why := l.leavesOut(moving, element)
 		switch {
 		case l.ordered && !l.sameTransaction(r):

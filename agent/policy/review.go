@@ -22,6 +22,8 @@ func (c *compiler) review(p *Policy) {
 		c.reviewTests(r, p.rules)
 		c.reviewEntries(r)
 		c.reviewOptions(r)
+		c.reviewShort(r)
+		c.reviewGroup(r, p.limits)
 		c.reviewSocial(r, p.rules)
 		c.reviewRule(r, p.rules)
 		c.reviewTokens(r, p.limits)
@@ -50,6 +52,7 @@ func (c *compiler) review(p *Policy) {
 		c.reviewUnmet(l, p.rules, p.limits)
 		c.reviewNone(l)
 		c.reviewReach(l)
+		c.reviewPace(l)
 		if l.over {
 			c.warnWhile(c.options.NobodyToAsk, c.nodes[&l.rule],
 				"limit %q asks, and no way to ask a person is configured, so it denies: say "+

@@ -14,6 +14,7 @@ import (
 func (c *compiler) reviewFile(root *yamlnode.Node) {
 	c.reviewLists(root)
 	c.reviewTakenOut(root)
+	c.reviewTwice(root)
 	c.reviewLookalikes(root)
 }
 

@@ -19,7 +19,8 @@ var testTraps = []func(*place) string{
 	oneIsEnough, plainMemo, percentInJSON,
 	comparedWithItself, comparedWithFree, widelyNamed, someNamesOnly, everyLine,
 	inCapitals, fewTexts, besideText, oneWeight,
-	everyTextTogether, smallSymbol, hostsOfOthers, freeMeaning, oneTitle,
+	everyTextTogether, smallSymbol, hostsOfOthers, freeMeaning, oneTitle, ownWord,
+	encryptedInstead,
 }
 
 // reviewTests warns about tests of fields and texts that are no errors and say something else than

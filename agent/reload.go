@@ -610,7 +610,7 @@ func (a *Agent) Unlock(ctx context.Context, by string, given keystore.Secret) (l
 			l.Unpin()
 		}
 		a.keys.Lock()
-		return lock.Status{}, fmt.Errorf("still locked: %w", err)
+		return lock.Status{}, fmt.Errorf(lock.Still+"%w", err)
 	}
 	crashpoint("unlock recorded")
 	a.lock.End(time.Now())

@@ -13,6 +13,10 @@ import (
 	"time"
 )
 
+// Still begins the text of an error of an unlock after which the keystore was opened: what keeps
+// the wallet locked is something else.
+const Still = "still locked: "
+
 // Status is whether the wallet is locked.
 type Status struct {
 	Locked bool      `json:"locked"`

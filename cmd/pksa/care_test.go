@@ -11,9 +11,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestCarePages executes the pages about looking after a wallet as they stand, in the order in
-// which they stand, each with a home folder of its own to restore into.
-func TestCarePages(t *testing.T) {
+// carePages are the pages about looking after a wallet, each with its title and its commands.
+func carePages(t *testing.T) [][]string {
+	t.Helper()
 	text, err := os.ReadFile("../../examples/docs/operations.md")
 	check(t, err)
 	_, care, ok := strings.Cut(string(text), "\n# Looking after a wallet\n")
@@ -21,13 +21,72 @@ func TestCarePages(t *testing.T) {
 	if !ok || len(pages) < 3 {
 		t.Fatalf("%d pages", len(pages))
 	}
-	script := "chain\nrelay\nenv PKSA_NODES=$NODE\nenv PKSA_RELAYS=$RELAY\nwif alice posting key\nmkdir media old\n" +
-		"exec pksa --home old/pksa init\n" +
-		"exec pksa --home old/pksa keys import alice --role posting --from file:$WORK/key\n" +
-		"exec pksa --home old/pksa app add mybot\n" +
-		"wif alice2 posting media/newkey\nchmod 0600 media/newbot\n" +
-		"stub 'plain spare' unused\nstub 'plain key' media/hardware.txt\n"
-	for i, page := range pages {
+	return pages
+}
+
+// careBegins makes the wallet that the pages are about, and what they find besides careFiles.
+const careBegins = "chain\nrelay\nenv PKSA_NODES=$NODE\nenv PKSA_RELAYS=$RELAY\n" +
+	"wif alice posting key\nmkdir media stick old\n" +
+	"exec pksa --home old/pksa init\n" +
+	"exec pksa --home old/pksa keys import alice --role posting --from file:$WORK/key\n" +
+	"exec pksa --home old/pksa app add mybot\n" +
+	"wif alice2 posting media/newkey\nchmod 0600 media/newbot\n" +
+	"stub 'plain spare' unused\nstub 'plain key' media/hardware.txt\n"
+
+// TestCarePagesLocked executes the commands of the pages that are about a wallet that runs while
+// that wallet is locked: each works, or says that the wallet is locked and what unlocks it.
+func TestCarePagesLocked(t *testing.T) {
+	script := careBegins + "exec pksa --home old/pksa run &page&\nenv PKSA_HOME=$WORK/old/pksa\nawait 1\n" +
+		"exec pksa lock\n"
+	commands := 0
+	for _, page := range carePages(t) {
+		script += "\n# " + page[1] + "\n"
+		for line := range strings.Lines(page[2]) {
+			command, ok := strings.CutPrefix(strings.TrimSpace(line), "$ pksa --home /old/pksa ")
+			if !ok || regexp.MustCompile(`^(run|lock|unlock|pause|resume)$| --lost `).MatchString(command) {
+				continue // to be locked is what these are about, or another state, or root
+			}
+			words := strings.NewReplacer("/media/", "$WORK/media/", "PLUGIN", "$RECIPIENT", "RECIPIENT", "$RECIPIENT")
+			if strings.Contains(command, "keys rotate alice posting --from") {
+				script += "rekey alice posting alice2\n" // the account was changed, as the page says
+			}
+			script += "locked " + words.Replace(command) + "\n"
+			commands++
+		}
+	}
+	if commands < 10 {
+		t.Fatalf("%d commands", commands)
+	}
+	// The last page but one locked the keystore anew.
+	runScript(t, script+"\nenv PKSA_UNLOCK=identity:$WORK/media/hardware.txt\n"+
+		"exec pksa unlock --from $PKSA_UNLOCK\nawait 1\nexec pksa keys list\n"+
+		"kill -INT page\nwait page\n")
+}
+
+// scriptLocked runs a command of a wallet that is locked: locked ARGUMENT…
+func scriptLocked(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec("pksa", args...)
+	says := ts.ReadFile("stdout") + ts.ReadFile("stderr")
+	if err != nil && !(strings.Contains(says, "locked") && strings.Contains(says, "pksa unlock")) {
+		ts.Fatalf("pksa %q on a locked wallet does not say that it is locked, and how to unlock it:\n%s", args, says)
+	}
+}
+
+// runScript runs one script, with careFiles.
+func runScript(t *testing.T, script string) {
+	t.Helper()
+	dir := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(dir, "care.txtar"), []byte(script+careFiles), 0o600))
+	p := scriptParams(dir)
+	p.UpdateScripts = false
+	testscript.Run(t, p)
+}
+
+// TestCarePages executes the pages about looking after a wallet as they stand, in the order in
+// which they stand, each with a home folder of its own to restore into.
+func TestCarePages(t *testing.T) {
+	script := careBegins
+	for i, page := range carePages(t) {
 		lost := strings.Contains(page[2], " --lost ")
 		if lost && os.Geteuid() != 0 {
 			continue // the page says that it is for root
@@ -45,7 +104,7 @@ func TestCarePages(t *testing.T) {
 			}
 			// All at once: one of the words is within what stands in another's place.
 			words := strings.NewReplacer("/old/", "$WORK/old/", "/new/", fmt.Sprintf("$WORK/new%d/", i),
-				"/media/", "$WORK/media/", "RECIPIENT", "$OFFLINE", "PLUGIN", "$RECIPIENT")
+				"/media/", "$WORK/media/", "/stick/", "$WORK/stick/", "RECIPIENT", "$OFFLINE", "PLUGIN", "$RECIPIENT")
 			command = "exec " + strings.TrimSpace(words.Replace(command))
 			if strings.HasSuffix(command, " run") {
 				home := strings.Fields(command)[3]
@@ -77,12 +136,7 @@ func TestCarePages(t *testing.T) {
 		}
 		script += end
 	}
-	script += careFiles
-	dir := t.TempDir()
-	check(t, os.WriteFile(filepath.Join(dir, "care.txtar"), []byte(script), 0o600))
-	p := scriptParams(dir)
-	p.UpdateScripts = false
-	testscript.Run(t, p)
+	runScript(t, script)
 }
 
 // careFiles are what the pages find in their folders.

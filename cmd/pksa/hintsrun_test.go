@@ -372,7 +372,7 @@ func (s *spoken) locks() {
 	shown := s.until("locked since", "status")
 	unlocked := ""
 	for text, part := range map[string]string{locked: "Locked since", log: "keys of the accounts are wiped",
-		changed: "it has the change", shown: "it holds no keys"} {
+		changed: "it reads the keystore", shown: "it holds no keys"} {
 		s.says("lock")
 		unlocked = s.follow(text, part)
 		s.await("the end of the lock", ready)

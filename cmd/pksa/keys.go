@@ -32,18 +32,17 @@ func (c *command) changeKeys(ctx context.Context, cfg *config.Config, change fun
 	return err
 }
 
-// changeKeysIn does what changeKeys does, and reports whether an agent runs, which has the change
-// then.
-func (c *command) changeKeysIn(ctx context.Context, cfg *config.Config, change func(*keystore.Store) error) (bool,
+// changeKeysIn does what changeKeys does, and returns who has the change then.
+func (c *command) changeKeysIn(ctx context.Context, cfg *config.Config, change func(*keystore.Store) error) (reader,
 	error) {
 	store, secret, err := c.unlock(ctx, cfg)
 	if err != nil {
-		return false, err
+		return nobody, err
 	}
 	defer secret.Wipe()
 	defer store.Close()
 	if err := change(store); err != nil {
-		return false, err
+		return nobody, err
 	}
 	ledger.Crashpoint("keys changed")
 	// On disk first, then the agent: it reads the file itself. It holds no secret that opens the
@@ -54,19 +53,30 @@ func (c *command) changeKeysIn(ctx context.Context, cfg *config.Config, change f
 	return c.letReload(ctx, cfg, handed)
 }
 
-// letReload lets a running agent read the keystore again, by what opens it now, and reports whether
-// one runs. A locked one reads it when it is unlocked.
-func (c *command) letReload(ctx context.Context, cfg *config.Config, secret keystore.Secret) (bool, error) {
+// reader is who has read the keystore again after a change.
+type reader int
+
+const (
+	nobody       reader = iota // no agent runs
+	runningAgent               // it uses what was changed
+	lockedAgent                // it reads the keystore when it is unlocked
+)
+
+// letReload lets a running agent read the keystore again, by what opens it now.
+func (c *command) letReload(ctx context.Context, cfg *config.Config, secret keystore.Secret) (reader, error) {
 	var done agent.KeysReloaded
 	err := socket(cfg).Call(ctx, agent.MethodKeysReload, agent.ReloadParams{Secret: secret.Bytes()}, &done)
-	if err != nil && !errors.Is(err, control.ErrNoAgent) {
-		return true, hint(fmt.Errorf("the keystore is changed, but the running agent did not read it again: %w", err),
-			adviceRestart)
+	switch {
+	case errors.Is(err, control.ErrNoAgent):
+		return nobody, nil
+	case err != nil:
+		return runningAgent, hint(fmt.Errorf("the keystore is changed, but the running agent did not read it again: %w",
+			err), adviceRestart)
+	case done.Locked:
+		c.tell(systemd.Warning, "pksa: the running wallet is locked: it reads the keystore at `pksa unlock`\n")
+		return lockedAgent, nil
 	}
-	if done.Locked {
-		c.tell(systemd.Warning, "pksa: the running wallet is locked: it has the change from `pksa unlock` on\n")
-	}
-	return err == nil, nil
+	return runningAgent, nil
 }
 
 // keyInfo is one held key.

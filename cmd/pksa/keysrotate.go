@@ -69,6 +69,7 @@ type rotated struct {
 	Before string `json:"before,omitempty"`
 	Step   string `json:"step"`  // "rotated", "undone", "finished", or "unchanged" if it was so before
 	Agent  bool   `json:"agent"` // an agent is running, and uses the key already
+	locked bool   // an agent is running, and uses the key once it is unlocked
 }
 
 func (c *command) rotate(ctx context.Context, args []string, f rotateFlags) error {
@@ -96,7 +97,7 @@ func (c *command) rotate(ctx context.Context, args []string, f rotateFlags) erro
 			return "rotated", err
 		}
 	}
-	result.Agent, err = c.changeKeysIn(ctx, cfg, func(store *keystore.Store) (err error) {
+	has, err := c.changeKeysIn(ctx, cfg, func(store *keystore.Store) (err error) {
 		if result.Step, err = change(store); err != nil {
 			return err
 		}
@@ -110,6 +111,7 @@ func (c *command) rotate(ctx context.Context, args []string, f rotateFlags) erro
 	if err != nil {
 		return rotateHint(err, account, role)
 	}
+	result.Agent, result.locked = has == runningAgent, has == lockedAgent
 	return c.print(result, func(w io.Writer) { printRotated(w, result) })
 }
 
@@ -270,9 +272,10 @@ func printRotated(w io.Writer, r rotated) {
 			"`pksa keys rotate %[1]s %[2]s --undo` puts it back. Once the account does not have it any more, "+
 			"`pksa keys rotate %[1]s %[2]s --finish` removes it.\n", r.Account, r.Role, r.Public, r.Before)
 	}
-	if r.Agent {
+	switch {
+	case r.Agent:
 		fmt.Fprintln(w, "The running agent signs so already.")
-	} else {
+	case !r.locked: // what a locked one does is told
 		fmt.Fprintln(w, "No agent is running; it signs so when it starts.")
 	}
 }

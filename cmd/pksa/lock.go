@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -105,7 +106,7 @@ func (c *command) endLock(ctx context.Context, from string) (s lock.Status, err 
 		ledger.Crashpoint("unlock not asked yet")
 		if err := c.call(ctx, agent.MethodUnlock, agent.UnlockParams{}, &s); err != nil || !s.Bring {
 			ledger.Crashpoint("unlock answered")
-			if errors.As(err, new(*control.Error)) {
+			if errors.As(err, new(*control.Error)) && !strings.HasPrefix(err.Error(), lock.Still) {
 				err = otherOpener(err)
 			}
 			return s, err

@@ -138,6 +138,7 @@ func scriptParams(folder string) testscript.Params {
 			"samesecret": scriptSameSecret,
 			"marked":     scriptMarked,
 			"wrapped":    scriptWrapped,
+			"locked":     scriptLocked,
 			"chatlink":   scriptChatLink,
 			"picture":    scriptPicture,
 		},

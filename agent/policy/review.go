@@ -34,6 +34,8 @@ func (c *compiler) review(p *Policy) {
 		c.reviewIdle(r, p)
 		c.reviewText(r)
 		c.reviewGames(r, p.rules)
+		c.reviewActions(r, p.rules)
+		c.reviewTokenKinds(r, p.limits)
 		c.reviewForbidden(r, p.rules)
 		c.reviewEverybody(r)
 		if r.section == askSection {

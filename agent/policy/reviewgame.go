@@ -10,7 +10,7 @@ import (
 var gameMoves = []tokenMove{
 	ofGame("sm_token_transfer", "to", "qty", "token"),
 	ofGame("sm_gift_cards", "to", "cards"),
-	ofGame("sm_gift_packs", "to", "qty", "edition"),
+	ofGame("sm_gift_packs", "to", "qty"),
 	ofGame("sm_delegate_cards", "to", "cards"),
 	ofGame("sm_burn_cards", "", "cards"),
 }
@@ -49,6 +49,9 @@ func (c *compiler) reviewGames(r *rule, rules []*rule) {
 			return move.amountKnown() && listed(e.test("id")) || !e.mayMove(move, unknown) ||
 				!c.steps.left(len(rules)) || !r.lettingStrangers(e, move, rules)
 		})
+		if !listed(e.test("id")) {
+			free = append(free, r.harmsInGame(e, rules)...)
+		}
 		switch {
 		case len(free) == 0:
 		case listed(e.test("id")) && !free[0].pays():

@@ -56,7 +56,8 @@ const fewByChance = 1
 // widelyNamed finds a test of an account that takes most names of some form: it keeps nobody out
 // who can choose a name.
 func widelyNamed(p *place) string {
-	if !p.first || p.shape.kind != anAccount || p.entry == nil || !p.allows() || !p.patterned() {
+	receives := p.receives()
+	if !p.first || p.shape.kind != anAccount && !receives || p.entry == nil || !p.allows() || !p.patterned() {
 		return ""
 	}
 	most := 0
@@ -64,7 +65,7 @@ func widelyNamed(p *place) string {
 		most = max(most, taken(p.whole, names))
 	}
 	switch {
-	case p.getsPaid() && (most > fewByChance || p.manyNames()):
+	case (p.getsPaid() || receives) && (most > fewByChance || p.manyNames()):
 		return fmt.Sprintf("%s: this takes every account with a name of such a form, and anybody can create "+
 			"one; name the accounts", p.name)
 	case most >= len(letters)/2:

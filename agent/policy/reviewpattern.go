@@ -178,7 +178,7 @@ func wildFront(p *place) string {
 	if re == nil || !hasWord(re) {
 		return ""
 	}
-	if p.getsPaid() && (free(re, 0, letters) || free(re, -1, letters)) {
+	if (p.getsPaid() || p.receives()) && (free(re, 0, letters) || free(re, -1, letters)) {
 		return fmt.Sprintf("%s: this takes every account with such a name, and anybody can create one; name the "+
 			"accounts", p.name)
 	}

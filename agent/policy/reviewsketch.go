@@ -46,8 +46,8 @@ func sketched(m matcher, v value) outcome {
 		if v.kind != isMap {
 			return outcomeOn(m, v)
 		}
-		for name := range v.members {
-			if !m[name] {
+		for name, member := range v.members {
+			if !m[name] && member.kind != isAbsent {
 				return no
 			}
 		}

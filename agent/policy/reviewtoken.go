@@ -14,6 +14,7 @@ type tokenMove struct {
 	id     string
 	to     string // the path to who gets tokens by it, if anybody does
 	amount string // the path to how many
+	of     string // the member beside it that says of what, "" for none
 	json   func(to value) value
 	// byPosting says that the game takes the move with the posting key, too.
 	byPosting bool
@@ -32,11 +33,17 @@ var tokenMoves = []tokenMove{
 	engine("tokens", "transfer", "to", "symbol", "quantity"),
 	engine("tokens", "stake", "to", "symbol", "quantity"),
 	engine("tokens", "delegate", "to", "symbol", "quantity"),
+	engine("tokens", "transferToContract", "to", "symbol", "quantity"),
+	engine("tokens", "issue", "to", "symbol", "quantity"),
+	engine("tokens", "issueToContract", "to", "symbol", "quantity"),
+	engine("distribution", "deposit", "", "symbol", "quantity"),
+	swapped(),
 	engine("market", "sell", "", "symbol", "quantity", "price"),
 	engine("market", "buy", "", "symbol", "quantity", "price"),
 	engine("market", "marketSell", "", "symbol", "quantity"),
 	engine("market", "marketBuy", "", "symbol", "quantity"),
-	{says: "sm_token_transfer", id: "sm_token_transfer", to: ".to", amount: ".qty", byPosting: true,
+	{says: "sm_token_transfer", id: "sm_token_transfer", to: ".to", amount: ".qty", of: "token",
+		byPosting: true,
 		json: func(to value) value {
 			return jsonObject(map[string]value{"to": to, "qty": unknown, "token": unknown})
 		}},
@@ -60,8 +67,21 @@ func engine(contract, action, to string, members ...string) tokenMove {
 		return jsonObject(map[string]value{"contractName": inJSON(contract), "contractAction": inJSON(action),
 			"contractPayload": jsonObject(payload)})
 	}
-	return tokenMove{says: contract + " " + action, id: "ssc-mainnet-hive", to: path,
-		amount: ".contractPayload.quantity", json: write}
+	return tokenMove{says: contract + " " + action, id: engineID, to: path,
+		amount: ".contractPayload.quantity", of: "symbol", json: write}
+}
+
+// swapped returns the action of Hive-Engine that changes so many tokens into others.
+func swapped() tokenMove {
+	move := engine("marketpools", "swapTokens", "", "tokenPair", "tokenSymbol", "tokenAmount")
+	move.amount, move.of = ".contractPayload.tokenAmount", "tokenSymbol"
+	write := move.json
+	move.json = func(who value) value {
+		root := write(who)
+		root.members["contractPayload"].members["tradeType"] = inJSON("exactInput")
+		return root
+	}
+	return move
 }
 
 // ofVSC returns a move of the side chain VSC.
@@ -91,8 +111,12 @@ func (e *opEntry) mayHold(id string, holds value) bool {
 // mayFind reports whether the entry may be about the move when it has no members but those that it
 // needs: what forbids it only with others is evaded without them.
 func (e *opEntry) mayFind(move tokenMove, to value) bool {
-	return e.about(move.id, func(json matcher) bool {
-		root := move.json(to)
+	return e.mayFindHeld(move.id, move.json(to))
+}
+
+// mayFindHeld reports the same of custom_json of an id that holds such an action.
+func (e *opEntry) mayFindHeld(id string, root value) bool {
+	return e.about(id, func(json matcher) bool {
 		// A test of the first element takes nothing but lists; all others take one action alone.
 		if has(json, ofElement) {
 			root = inList(root)
@@ -202,6 +226,10 @@ func (r *rule) mayMove(move tokenMove, to value) bool {
 
 func (r *rule) mayFind(move tokenMove, to value) bool {
 	return slices.ContainsFunc(r.entries, func(e opEntry) bool { return e.mayFind(move, to) })
+}
+
+func (r *rule) mayFindHeld(id string, root value) bool {
+	return slices.ContainsFunc(r.entries, func(e opEntry) bool { return e.mayFindHeld(id, root) })
 }
 
 // makes reports whether a rule has the key for a move. With the posting key that is a trap only

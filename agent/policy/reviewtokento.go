@@ -43,11 +43,17 @@ func (r *rule) lettingStrangers(e *opEntry, move tokenMove, rules []*rule) bool 
 // keptFromStranger reports whether at all times a deny rule, or one that asks a person, is about
 // the move of tokens to somebody whom no rule names.
 func (r *rule) keptFromStranger(name string, move tokenMove, rules []*rule) bool {
+	return r.keptFromHolding(move.id, move.json(inJSON(name)), rules)
+}
+
+// keptFromHolding reports whether at all times a deny rule, or one that asks a person, is about
+// custom_json of an id that holds such an action.
+func (r *rule) keptFromHolding(id string, root value, rules []*rule) bool {
 	var times []schedule
 	for _, other := range rules {
 		guards := other.section == denySection || other.section == askSection && !other.onlyUncovered
 		if guards && !other.observe && !other.ordered && other.mayMeet(r) && covers(other.apps, r.apps) &&
-			covers(other.accounts, r.accounts) && (other.stopsAll() || other.mayFind(move, inJSON(name))) {
+			covers(other.accounts, r.accounts) && (other.stopsAll() || other.mayFindHeld(id, root)) {
 			times = append(times, other.when)
 		}
 	}

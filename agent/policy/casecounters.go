@@ -113,6 +113,16 @@ func (p *Policy) wrongRoom(one caseRoom, book *Book, now time.Time) string {
 	return ""
 }
 
+// units returns what the limit counts, such as HBD, each once.
+func (l *limit) units() (units []string) {
+	for _, q := range l.quotas {
+		if !slices.Contains(units, q.unit) {
+			units = append(units, q.unit)
+		}
+	}
+	return units
+}
+
 func (l *limit) perNames() (names []string) {
 	for _, d := range l.per {
 		names = append(names, d.name)
@@ -136,13 +146,27 @@ func (p *Policy) Counters(file string, c *Case, now time.Time) (*Book, Problems)
 	given := slices.Clone(c.counters)
 	slices.SortStableFunc(given, func(a, b caseCounter) int { return cmp.Compare(b.ago, a.ago) })
 	for _, one := range given {
-		if charge, why := p.counterCharge(one); why != "" {
-			r.Complain(one.node, "%s", why)
-		} else {
-			book.Add(now.Add(-one.ago), []Charge{charge})
+		charge, why := p.counterCharge(one)
+		if why == "" {
+			why = p.countsNothing(charge)
 		}
+		if why != "" {
+			r.Complain(one.node, "%s", why)
+			continue
+		}
+		book.Add(now.Add(-one.ago), []Charge{charge})
 	}
 	return book, r.Problems()
+}
+
+// countsNothing returns why a charge is none of its limit, which looks at other assets, empty if it
+// is one.
+func (p *Policy) countsNothing(charge Charge) string {
+	units := p.limits[slices.IndexFunc(p.limits, func(l *limit) bool { return l.name == charge.Limit })].units()
+	if slices.Contains(units, charge.Unit) {
+		return ""
+	}
+	return fmt.Sprintf("limit %q counts no %s, but %s", charge.Limit, charge.Unit, strings.Join(units, ", "))
 }
 
 func (p *Policy) counterCharge(one caseCounter) (Charge, string) {

@@ -66,6 +66,9 @@ func TestCases(t *testing.T) {
 			`left: 2}]`, `room: limit "each" has a counter for each of its .to; say which under of`},
 		"no such limit": {asPay + `, expect: allow, room: [{limit: days, ` +
 			`left: 2}]`, `the policy has no limit "days"; did you mean "day"?`},
+		"counters of another asset": {asPay + `, counters: [{limit: day, used: 9.500 HIVE}], expect: allow`,
+			`limit "day" counts no HIVE, but HBD`},
+		"counters of a count": {asPay + `, counters: [{limit: each, of: {.to: bob}, used: 3}], expect: deny`, ""},
 		"never below zero": {asPay + `, counters: [{limit: day, used: 11.000 HBD}], expect: deny, ` +
 			`code: limit, room: [{limit: day, left: 0.000 HBD}]`, ""},
 		"a session":       {`request: auth, expect: allow, session: 2h`, ""},
@@ -191,7 +194,10 @@ func TestStepsAreReadStrictly(t *testing.T) {
 		`{name: a, request: auth, steps: [{expect: deny, ` +
 			`observed: {}}]}`: "observed says what to expect: allow, ask or deny",
 		`{name: a, request: auth, steps: [{request: sign, expect: deny}]}`: "operations are missing",
-		`{name: a, request: auth, after: 2h, expect: deny}`:                `"after" is no key here`,
+		`{name: a, request: auth, expect: deny, code: uncoverd}`:           `code: "uncoverd" is none of denied`,
+		`{name: a, request: auth, expect: deny, ` +
+			`observed: {expect: deny, code: x}}`: `code: "x" is none of denied`,
+		`{name: a, request: auth, after: 2h, expect: deny}`: `"after" is no key here`,
 		`{name: a, request: auth, steps: [` + strings.Repeat("{expect: deny, times: 10000}, ", 10) +
 			`{expect: deny, times: 1}]}`: "times: the steps of a file are at most 100000 requests in all",
 	} {
@@ -370,6 +376,37 @@ func TestCoverageTakesDoubtAsTheRule(t *testing.T) {
 		got := strings.Join(missing(p.RunCases(tests).Coverage), "\n")
 		if yes := !strings.Contains(got, "json.n min never says yes"); yes != (section == "deny") {
 			t.Errorf("%s:\n%s", section, got)
+		}
+	}
+}
+
+// What is denied since no rule is for the app that asks, says so: the name may be misspelt.
+func TestReportOfOthers(t *testing.T) {
+	p := compile(t, `
+allow:
+  - {name: votes, request: sign, accounts: [alice], apps: [bot], operations: [vote: {author: bob}]}
+  - {name: posts, request: sign, accounts: [alice], apps: [blog], operations: [comment]}
+  - {name: sessions, request: auth, apps: [bot]}
+deny:
+  - {name: no, operations: [vote: {author: mallory}]}
+`)
+	const vote = "request: sign, operations: [vote: {voter: alice, author: %s, permlink: p, weight: 1}], expect: %s"
+	for one, want := range map[string]bool{
+		"app: bott, " + fmt.Sprintf(vote, "bob", "deny"):       true,
+		"app: bott, " + fmt.Sprintf(vote, "mallory", "deny"):   false, // a deny rule is for it
+		"app: blog, " + fmt.Sprintf(vote, "bob", "deny"):       false,
+		"app: bot, " + fmt.Sprintf(vote, "dave", "deny"):       false,
+		"app: bot, " + fmt.Sprintf(vote, "bob", "allow"):       false,
+		"app: bott, request: auth, expect: deny":               true,
+		"app: bott, request: challenge, text: x, expect: deny": false, // nor is one for any other
+	} {
+		tests, problems := policy.ReadCases("t.yaml", []byte("{account: alice, cases: [{name: a, "+
+			""+one+"}]}"), hive.Mainnet)
+		if tests == nil {
+			t.Fatal(problems)
+		}
+		if r := p.RunCases(tests).Cases[0]; r.Report.ForOthers() != want || !r.Passed {
+			t.Errorf("%s: %t, %v", one, r.Report.ForOthers(), r.Wrong)
 		}
 	}
 }

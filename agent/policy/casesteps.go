@@ -134,7 +134,10 @@ func (c *caseReader) verdict(n *yamlnode.Node, what string) (v Verdict) {
 }
 
 func (c *caseReader) codeAndRules(m yamlnode.Mapping, e *Expectation) {
-	e.Code = Code(c.optional(m, "code"))
+	if m.Has("code") {
+		code, _ := c.OneOf(m.Value("code"), "code", codes...)
+		e.Code = Code(code)
+	}
 	if m.Has("rule") {
 		e.Rules = c.oneOrMore(m.Value("rule"), "rule")
 	}

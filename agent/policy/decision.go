@@ -67,6 +67,14 @@ const (
 	CodeRefused     Code = "refused"
 )
 
+// codes are all codes that a test may expect.
+var codes = []string{
+	string(CodeDenied), string(CodeUncovered), string(CodeLimit), string(CodeWrongKey), string(CodeMixedAuthority),
+	string(CodeForeignAuthority), string(CodeUnsupported), string(CodePlainMemo), string(CodeFirewall),
+	string(CodeInvalid), string(CodeNonce), string(CodeClock), string(CodeNobodyToAsk), string(CodeTimeout),
+	string(CodeRefused),
+}
+
 // RuleRef names a rule or limit of the file.
 type RuleRef struct {
 	Name string `json:"name"`

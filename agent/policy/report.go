@@ -35,6 +35,24 @@ type ReportPart struct {
 	Others  []ReportRule `json:"others,omitempty"` // that did not match, the nearest first
 }
 
+// ForOthers reports whether the request is denied since no rule that permits is about the app that
+// asks, whatever it asks for.
+func (r *Report) ForOthers() bool {
+	others := false
+	for _, p := range r.Parts {
+		for _, one := range p.Others {
+			if one.Section == denySection.String() {
+				continue
+			}
+			if !one.foreign {
+				return false
+			}
+			others = true
+		}
+	}
+	return others && r.Code == CodeUncovered
+}
+
 // ReportRule is a rule that did not match, or is not in force, and why.
 type ReportRule struct {
 	RuleRef

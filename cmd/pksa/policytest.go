@@ -47,7 +47,8 @@ A case without steps has what it expects beside the request. All keys of a case
 stand in examples/docs/policy.md.
 
 Covered is a rule that had a part in an answer, a limit that refused, and each
-test of them that said yes in one case and no in another. -v lists what is not.
+test of them that said yes in one case and no in another. -v lists what is not,
+and of each case the code and the rules of its answer.
 --min makes too little of it a failure.
 
 The tests beside the policy of a running wallet have to pass before a reload
@@ -61,7 +62,8 @@ takes the policy.`,
 			return c.runTests(files, how)
 		},
 	}
-	cmd.Flags().BoolVarP(&how.verbose, "verbose", "v", false, "name the cases that pass, and what is not covered")
+	cmd.Flags().BoolVarP(&how.verbose, "verbose", "v", false,
+		"name the cases that pass and why, and what is not covered")
 	cmd.Flags().Var(&how.least, "min", "fail if less `percent` of a policy is covered, such as 100%")
 	cmd.Flags().StringVar(&how.junit, "junit", "", "also write the results as JUnit XML into `file`")
 	return cmd
@@ -237,7 +239,7 @@ func (t *tested) writeTo(w io.Writer, verbose bool) {
 			text := "\n" + strings.TrimRight(one.Report.Text(), "\n")
 			fmt.Fprintf(w, "%s\n\n", strings.ReplaceAll(strings.ReplaceAll(text, "\n", "\n    | "), "| \n", "|\n"))
 		case verbose:
-			fmt.Fprintf(w, "--- PASS: %s (%s)\n", one.Name, one.Report.Verdict)
+			fmt.Fprintf(w, "--- PASS: %s (%s)\n", one.Name, answerText(&one.Report))
 		}
 	}
 	if verbose || t.Least > 0 {
@@ -253,6 +255,22 @@ func (t *tested) writeTo(w io.Writer, verbose bool) {
 	default:
 		fmt.Fprintf(w, "ok  \t%s\t%s\n", t.File, t.coverageText())
 	}
+}
+
+// answerText returns an answer with its code and the rules or limits that gave it: a case may pass
+// for another reason than the one that it is there for.
+func answerText(r *policy.Report) string {
+	text := r.Verdict.String()
+	if r.Code != "" {
+		text += ", " + string(r.Code)
+	}
+	for i, rule := range r.Rules {
+		text += []string{" by ", ", "}[min(i, 1)] + strconv.Quote(rule.Name)
+	}
+	if r.ForOthers() {
+		text += ": no rule is for this app"
+	}
+	return text
 }
 
 // stepText returns which step of a case went wrong, empty if the case has none.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"io/fs"
+	"os"
 	"os/user"
 	"strconv"
 	"syscall"
@@ -16,6 +17,19 @@ func ownerOf(info fs.FileInfo) string {
 		return ""
 	}
 	return userName(int(stat.Uid))
+}
+
+// keepOwner sets the user and group of a file to those that it had before.
+func keepOwner(path string, before fs.FileInfo) error {
+	was, ok := before.Sys().(*syscall.Stat_t)
+	now, err := os.Stat(path)
+	if err != nil || !ok {
+		return err
+	}
+	if is, ok := now.Sys().(*syscall.Stat_t); ok && is.Uid == was.Uid && is.Gid == was.Gid {
+		return nil
+	}
+	return os.Chown(path, int(was.Uid), int(was.Gid))
 }
 
 // userName returns the name of a user, or the number of one without a name.

@@ -21,9 +21,9 @@ func (c *command) policyCommand() *cobra.Command {
 	return groupCommand("policy", "Check, explain, test and reload the policy",
 		`The policy says what the wallet answers by itself. What no rule allows is
 denied. Only "reload" changes what is in force; the others read files and the
-audit trail.`,
+audit trail, and "fmt" writes files anew that say the same.`,
 		c.policyCheck(), c.policyExplain(), c.policyTest(), c.policyReplay(), c.policyObserved(),
-		c.policySuggest(), c.policySchema(), c.policyReload())
+		c.policySuggest(), c.policyFmt(), c.policySchema(), c.policyReload())
 }
 
 func (c *command) policyCheck() *cobra.Command {

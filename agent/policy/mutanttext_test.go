@@ -3,12 +3,15 @@ package policy_test
 // brokenTexts are mistakes in what looks for texts, posts and votes that are not those which a rule
 // means.
 var brokenTexts = []mutant{
+	{"what is written of letters hides a host", "reviewhost.go", `strings.TrimPrefix(m.source, "(?i)")`, "m.source",
+		testsOfReview},
 	{"a host ends where nothing is let through", "reviewhost.go", "!p.allows() || p.entry != nil", "p.entry != nil",
 		testsOfReview},
 	{"a post is for one site", "reviewhost.go", "p.entry != nil || p.negated || wildFront", "p.negated || wildFront",
 		testsOfReview},
 	{"a port is a part of a host", "reviewhost.go", "if found[1] == found[3] {", "if true {", testsOfReview},
-	{"nobody has a name in front of a host", "reviewhost.go", `if strings.Contains(begin, "://") {`, "if false {",
+	{"nobody has a name in front of a host", "reviewhost.go", `if strings.Contains(m.begins(), "://") {`,
+		"if false {",
 		testsOfReview},
 	{"hosts have known ends", "reviewhost.go", `strings.HasSuffix(before, "//")`, "false", testsOfReview},
 	{"members have no hosts", "reviewhost.go", "\n\t\tslices.Contains(membersOfSites, p.name",
@@ -31,6 +34,9 @@ var brokenTexts = []mutant{
 	{"options are those of the first operation", "reviewpost.go", "compares(own, sameAs{k, field})",
 		"compares(own, sameAs{min(k, 0), field})", testsOfReview},
 	{"two patterns are one permlink", "reviewpost.go", "oneValue(own) && ", "", testsOfReview},
+	{"a number is a text", "reviewmember.go", "sentences[0], sentences[2]}", "sentences[1]}", testsOfReview},
+	{"whoever another operation names signs for another", "reviewforeign.go", "if has(m, isSameAs) {", "if false {",
+		testsOfReview},
 	{"a post has one beneficiary", "reviewpost.go", "n <= mostBeneficiaries", "n <= 1", testsOfReview},
 	{"shares are round", "reviewpost.go", "weightsOf(e.testOf(\"beneficiaries\"))...)", "0)", testsOfReview},
 	{"a share that is named is none", "reviewpost.go", " || len(weightsOf(m)) > 0", "", testsOfReview},

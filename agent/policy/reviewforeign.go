@@ -363,6 +363,9 @@ func anotherSigner(r *rule, e *opEntry) string {
 
 // signsFor reports whether a test may take one of the accounts of the rule.
 func (r *rule) signsFor(m matcher) bool {
+	if has(m, isSameAs) {
+		return true // the other operation is signed by somebody, too
+	}
 	for name := range r.accounts {
 		s := &scope{request: &Request{Account: hive.AccountName(name)}}
 		if m.check(s, textValue(name)) != no {
@@ -370,6 +373,11 @@ func (r *rule) signsFor(m matcher) bool {
 		}
 	}
 	return false
+}
+
+func isSameAs(m matcher) bool {
+	_, is := m.(sameAs)
+	return is
 }
 
 // leastOnly finds a payment that is bounded from below alone.

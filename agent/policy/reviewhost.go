@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 )
@@ -38,15 +39,17 @@ func hostsOfOthers(p *place) string {
 	}
 	dotted := m
 	if !m.glob {
+		// What a pattern says of letters and ends, which it has anyway, is not looked at.
+		source := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(m.source, "(?i)"), "^"), "$")
 		var err error
-		if dotted, err = newRegexp(withDots(m.source)); err != nil {
+		if dotted, err = newRegexp(withDots(source)); err != nil {
 			return ""
 		}
 	}
-	if says := p.hostGoesOn(dotted); says != "" {
+	if says := p.hostBeginsBefore(dotted); says != "" {
 		return says
 	}
-	if says := p.hostBeginsBefore(dotted); says != "" {
+	if says := p.hostGoesOn(dotted); says != "" {
 		return says
 	}
 	return p.hostWithoutDots(m, dotted)
@@ -54,30 +57,36 @@ func hostsOfOthers(p *place) string {
 
 // hostGoesOn finds a host behind which the pattern takes anything.
 func (p *place) hostGoesOn(m pattern) string {
-	begin := m.begins()
-	found := hostAtEnd.FindStringSubmatchIndex(begin)
-	if found == nil || !p.isHost(begin[:found[2]], begin[found[2]:found[3]]) {
+	re := m.written()
+	if re == nil {
 		return ""
 	}
-	var tries []string
-	if found[1] == found[3] {
-		tries = append(tries, `\.evil\.example`)
-	}
-	if strings.Contains(begin, "://") {
-		tries = append(tries, `@evil\.example`)
-	}
-	for _, more := range tries {
-		if text := p.example(m, regexp.QuoteMeta(begin)+more+`(?:[^a-z0-9.@-].*)?`); text != "" {
-			site, next := begin[:found[3]], "/"
-			switch {
-			case strings.HasSuffix(begin[:found[2]], `"`):
-				next = `"`
-			case strings.Contains(site, " ") && !strings.Contains(site, "://"):
-				next = " "
+	for _, word := range firstWords(re) {
+		found := hostAtEnd.FindStringSubmatchIndex(word)
+		if found == nil || !p.isHost(word[:found[2]], word[found[2]:found[3]]) {
+			continue
+		}
+		var tries []string
+		if found[1] == found[3] {
+			tries = append(tries, `\.evil\.example`)
+		}
+		if strings.Contains(m.begins(), "://") {
+			tries = append(tries, `@evil\.example`)
+		}
+		for _, more := range tries {
+			text := p.example(m, `[^.]*(?:[a-z0-9-]+\.)*`+regexp.QuoteMeta(word)+more+`(?:[/ ",].*)?`)
+			if text == "" {
+				continue
 			}
-			write := "glob: '" + site + next + "*'"
-			return fmt.Sprintf("%s: this takes %s, too, which is a host of somebody else; say where the host ends, "+
-				"such as %s, or write the whole text", p.name, quote(text), write)
+			next := "a slash"
+			switch {
+			case strings.HasSuffix(word[:found[2]], `"`):
+				next = "a quote"
+			case strings.Contains(m.begins(), " ") && !strings.Contains(word, "://"):
+				next = "a blank"
+			}
+			return fmt.Sprintf("%s: this takes %s, too, which is a host of somebody else; say where the host ends: "+
+				"let %s follow %s, or write the whole text", p.name, quote(text), next, word[found[2]:])
 		}
 	}
 	return ""
@@ -89,7 +98,7 @@ func (p *place) hostBeginsBefore(m pattern) string {
 	if re == nil {
 		return ""
 	}
-	for _, word := range literalWords(re) {
+	for _, word := range firstWords(re) {
 		found := hostAtBegin.FindStringSubmatch(word)
 		if found == nil || !p.isHost("", found[1]) {
 			continue
@@ -109,7 +118,7 @@ func (p *place) hostWithoutDots(m, dotted pattern) string {
 	if m.source == dotted.source || re == nil {
 		return ""
 	}
-	for _, word := range literalWords(re) {
+	for _, word := range firstWords(re) {
 		found := hostAnywhere.FindStringSubmatch(word)
 		if found == nil || strings.Count(found[1], ".") < 2 || !p.isHost("", found[1]) {
 			continue
@@ -123,6 +132,16 @@ func (p *place) hostWithoutDots(m, dotted pattern) string {
 			"somebody else; write %s", p.name, quote(text), regexp.QuoteMeta(found[1]))
 	}
 	return ""
+}
+
+// mostWords bounds how many words of a pattern are looked at: in a list of many hosts all are
+// written alike.
+const mostWords = 16
+
+// firstWords returns the first texts that an expression has in it.
+func firstWords(re *syntax.Regexp) []string {
+	words := literalWords(re)
+	return words[:min(len(words), mostWords)]
 }
 
 // isHost reports whether a text is a host: by its last word, by what stands in front of it, or by
@@ -139,7 +158,8 @@ func (p *place) example(m pattern, form string) string {
 	if !p.steps.left(stepsOfMatch) {
 		return ""
 	}
-	text, _ := meet(program(m.String()), program(form), mostOfOneMatch)
+	text, n := meet(program(m.String()), program(form), mostOfOneMatch)
+	p.steps.left(n)
 	if text == "" || !takes(p.whole, textValue(text)) {
 		return ""
 	}

@@ -391,6 +391,7 @@ func (r *run) rest() {
 	if r.leavePlace != nil {
 		r.leavePlace()
 	}
+	r.letNext()
 	r.clear, r.delivered = nil, r.name()
 }
 

@@ -114,6 +114,7 @@ func (u *uncertain) full() bool {
 // silent, and the ledger gets it whenever it comes.
 func (a *Agent) broadcast(ctx context.Context, g granted, tx node.Transaction) {
 	r := g.run
+	r.letNext()
 	// On a goroutine of its own, because the answer must not wait for it. Its context is that of
 	// the work, not of the link: a connection that breaks ends no broadcast.
 	done := make(chan node.Outcome, 1)

@@ -62,11 +62,14 @@ func TestBroadcastUncertain(t *testing.T) {
 	t.Run("for an hour", func(t *testing.T) { testUncertain(t, time.Hour) })
 }
 
+// silentMethods are those that tell what became of a transaction.
+var silentMethods = []string{broadcastMethod, "transaction_status_api.find_transaction",
+	"condenser_api.get_transaction"}
+
 // testUncertain lets the nodes be silent for so long after the application was told.
 func testUncertain(t *testing.T, silence time.Duration) {
 	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
-		silent := []string{broadcastMethod, "transaction_status_api.find_transaction", "condenser_api.get_transaction"}
-		for _, method := range silent {
+		for _, method := range silentMethods {
 			w.node.FailAlways(method, nodetest.Fault{Reset: true})
 		}
 		m := script.askFor(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce())), 2*time.Minute)
@@ -79,7 +82,7 @@ func testUncertain(t *testing.T, silence time.Duration) {
 		if n := w.agent.Uncertain(); n != 1 {
 			t.Errorf("%d broadcasts are uncertain", n)
 		}
-		for _, method := range silent {
+		for _, method := range silentMethods {
 			w.node.FailAlways(method, nodetest.Fault{})
 		}
 		w.eventuallyWithin(10*time.Minute, "outcome", func() bool {
@@ -91,6 +94,25 @@ func testUncertain(t *testing.T, silence time.Duration) {
 		}
 		if n := w.agent.Uncertain(); n != 0 {
 			t.Errorf("%d broadcasts are uncertain in the end", n)
+		}
+	})
+}
+
+// Requests that wait for a node keep no other one of their account waiting, however many they are.
+func TestSlowNodeKeepsNobodyWaiting(t *testing.T) {
+	const many = 130 // more than are worked on at once
+	withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+		for _, method := range silentMethods {
+			w.node.FailAlways(method, nodetest.Fault{Reset: true})
+		}
+		for n := range many {
+			script.vote(w, n+1, authKey)
+		}
+		before := script.count()
+		payload := `{"key_type":"posting","challenge":"hello"}`
+		if m := script.askFor(request("challenge_req", uuid(many+1), authKey, payload), time.Second); m == nil ||
+			before != 0 {
+			t.Errorf("answered: %t, and %d of those that wait for the node", m != nil, before)
 		}
 	})
 }

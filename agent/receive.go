@@ -179,6 +179,7 @@ func (a *Agent) join(ctx context.Context, d delivered, begun ledger.Begun) {
 	if !a.inherited(d.key) {
 		return
 	}
+	d.letNext()
 	answer, err := begun.Wait(ctx)
 	if err != nil {
 		return
@@ -193,6 +194,14 @@ func (d delivered) charge(ctx context.Context) link.Pace {
 		return link.InTime
 	}
 	return d.brought.Charge(ctx)
+}
+
+// letNext lets the next request of the account begin: from now on this one waits for something else
+// than this machine, and a slow node must delay only those that wait for it.
+func (d delivered) letNext() {
+	if d.brought != nil {
+		d.brought.LetNext()
+	}
 }
 
 // open finds out who made the request and hands it on.
@@ -280,6 +289,7 @@ func (a *Agent) hold(ctx context.Context, d delivered) {
 		// Before it perhaps goes on: that may take as long as a person does, and the requests
 		// behind it would wait for a token that it does not need.
 		d.brought.Spare()
+		d.brought.LetNext()
 	}
 	d.brought = nil // from now on it costs nobody
 	if d.msg.AuthKey != "" {

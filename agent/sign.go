@@ -25,6 +25,8 @@ const (
 	countSize = 1
 	// headWait is how long a request waits for a first reference block.
 	headWait = 5 * time.Second
+	// headLate is when those behind it in its account begin.
+	headLate = 50 * time.Millisecond
 	// headAgain is for how long after that nobody waits again; the head is fetched in the
 	// background.
 	headAgain = 15 * time.Second
@@ -105,7 +107,10 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) 
 		p.refusal = &refusal{code: code, reason: reason}
 		return
 	}
+	// Mostly it is known; then nothing is waited for.
+	late := time.AfterFunc(headLate, p.run.letNext)
 	head, err := a.head(ctx)
+	late.Stop()
 	if err != nil {
 		head = node.Head{Time: hive.TimeOf(time.Now()), At: time.Now()} // for the form only: it is never signed
 		p.obstacle = &obstacle{text: protocol.TextBroadcastNoNode, outcome: "no node", reason: err.Error()}

@@ -62,6 +62,10 @@ type entry struct {
 	aside    int         // tokens of limit that are set aside
 	waiting  []chan bool // who waits for one of them, the first one first
 	held     bucket      // of those that nothing opens and that are kept
+
+	queue       []queued // those that are not worked on yet, the first one first
+	atWork      int      // how many are
+	bytesAtWork int      // of their frames
 }
 
 // SetAccounts replaces the accounts of the link: all of them or, with an error, none. It may be

@@ -26,8 +26,10 @@ type Options struct {
 	App string
 
 	// Handler is called with each request that passed decoding and numbers, each time on a
-	// goroutine of its own. It must return soon after ctx ends, which is when Run is told to stop.
-	// ctx outlives the connection that brought the request.
+	// goroutine of its own: for one account in the order of frames, and for as many at once as
+	// AccountRate lets come at once, 128 at least, and a MiB of frames. It must return soon after
+	// ctx ends, which is when Run is told to stop. ctx outlives the connection that brought the
+	// request.
 	Handler func(ctx context.Context, d Delivery)
 	// Dropped, if set, is called with each request that is dropped because there are too many. It
 	// must not block: no frame is read meanwhile.
@@ -96,8 +98,9 @@ type Options struct {
 	// RegisterRate is how many registrations begin each second, 2.5 times as many at a relay that
 	// has kept up with them. Default 2,000.
 	RegisterRate float64
-	// InFlight is how many calls of Handler may run at once, AccountInFlight how many of them for
-	// one account. Default 2,048 and 1,024.
+	// InFlight is how many requests may be in flight at once, those that wait for their call of
+	// Handler among them, AccountInFlight how many of them for one account. Default 2,048 and
+	// 1,024.
 	InFlight, AccountInFlight int
 	// Held counts the bytes of the frames in flight of all links that have it, which are bounded
 	// together; nil: of this one alone.

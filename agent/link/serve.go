@@ -20,9 +20,15 @@ const (
 	maxBytesTogether    = 6 << 20
 	maxBytesHeld        = 4 << 20
 	maxBytesHeldAccount = 2 << 20
-	noisePerSec         = 1 // log lines about the relay's faults
-	noiseAtOnce         = 20
-	malformedDrop       = "malformed_"
+	// These bound the requests of an account that are worked on at once; the others wait as they
+	// came. Each that is worked on has a stack, and takes several times its frame. All that may
+	// come at once by AccountRate are worked on at once, too, if they are small: else one app of
+	// the account would keep others waiting that the ledger gives turns.
+	leastAtWork    = 128
+	maxBytesAtWork = 1 << 20
+	noisePerSec    = 1 // log lines about the relay's faults
+	noiseAtOnce    = 20
+	malformedDrop  = "malformed_"
 )
 
 // Delivery is one request as it came from the relay: decoded, within numbers, and for an account of
@@ -44,6 +50,17 @@ func (d Delivery) Leave() {
 	if d.place != nil {
 		d.Link.release(d.place)
 	}
+}
+
+// LetNext lets the next request of the account begin, before Handler returns: for one that waits
+// for something else than this machine. A second call does nothing.
+func (d Delivery) LetNext() {
+	if d.place == nil {
+		return
+	}
+	d.Link.mu.Lock()
+	defer d.Link.mu.Unlock()
+	d.Link.workedLocked(d.place)
 }
 
 // Drop is a reason for which a frame, or the request in it, was thrown away. Besides these
@@ -148,19 +165,71 @@ func (l *Link) deliver(ctx context.Context, r protocol.Request, size int) {
 	// What is told "busy" needs one, too: a request that uses up its nonce before an earlier one
 	// has its turn would make that one a replay.
 	d := Delivery{Link: l, Request: r, Received: now, Ticket: l.options.Ticket(r.Account), place: p}
-	l.handlers.Go(func() {
-		defer l.release(p)
-		l.options.Handler(ctx, d)
-	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p.entry.queue = append(p.entry.queue, queued{ctx, d})
+	l.beginLocked(p.entry)
+}
+
+// queued is a request that is not worked on yet, with the context of its Handler.
+type queued struct {
+	ctx context.Context
+	Delivery
+}
+
+// beginLocked begins with those requests of an account that may be worked on by now, in the order
+// in which they came: those behind one wait for its ticket.
+func (l *Link) beginLocked(e *entry) {
+	most := max(leastAtWork, int(l.options.AccountRate.Burst))
+	for len(e.queue) > 0 {
+		q := e.queue[0]
+		p := q.place
+		if e.atWork > 0 && (e.atWork >= most || e.bytesAtWork+p.size > maxBytesAtWork) {
+			return
+		}
+		e.queue[0] = queued{}
+		e.queue = e.queue[1:]
+		p.atWork = true
+		e.atWork++
+		e.bytesAtWork += p.size
+		if p.aside = e.limit.spend(time.Now(), l.options.AccountRate, 1); p.aside {
+			e.aside++
+		}
+		l.handlers.Go(func() {
+			defer l.end(p)
+			l.options.Handler(q.ctx, q.Delivery)
+		})
+	}
+	e.queue = nil
+}
+
+// end ends the work on a request.
+func (l *Link) end(p *place) {
+	l.release(p)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.workedLocked(p)
+}
+
+// workedLocked lets another request of the account be worked on in place of this one.
+func (l *Link) workedLocked(p *place) {
+	if !p.atWork {
+		return
+	}
+	p.atWork = false
+	p.entry.atWork--
+	p.entry.bytesAtWork -= p.size
+	l.beginLocked(p.entry)
 }
 
 // place is the place of a request among those in flight. Link.mu guards what changes.
 type place struct {
-	entry *entry
-	size  int
-	aside bool // a token of its account is set aside for it
-	busy  bool // one of BusyInFlight
-	free  bool // it was given back
+	entry  *entry
+	size   int
+	atWork bool // its Handler was called, and lets no other request begin yet
+	aside  bool // a token of its account is set aside for it
+	busy   bool // one of BusyInFlight
+	free   bool // it was given back
 }
 
 // reserve reserves a place for a request among those in flight, or returns why there is none.
@@ -188,11 +257,7 @@ func (l *Link) reserve(account hive.AccountName, size int) (*place, Drop) {
 	l.inFlight++
 	l.bytes += size
 	l.facts.Requests++
-	p := &place{entry: e, size: size, aside: e.limit.spend(time.Now(), l.options.AccountRate, 1)}
-	if p.aside {
-		e.aside++
-	}
-	return p, dropNothing
+	return &place{entry: e, size: size}, dropNothing
 }
 
 func (l *Link) release(p *place) {

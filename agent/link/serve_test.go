@@ -256,6 +256,88 @@ func TestQueuesAndTickets(t *testing.T) {
 	})
 }
 
+// So many requests of an account are worked on at once, by number and by bytes; the others wait for
+// those before them in their order. One that waits for something else than this machine lets the
+// next one begin, and no account keeps another one waiting.
+func TestRequestsAtWork(t *testing.T) {
+	for _, burst := range []float64{1, 128, 129, 300} {
+		synctest.Test(t, func(t *testing.T) {
+			r, next, free := &relay{}, make(chan struct{}), make(chan struct{})
+			var begun, order []protocol.UUID
+			var mu sync.Mutex
+			w := start(t, r, link.Options{AccountRate: link.Rate{PerSecond: 1e-9, Burst: burst},
+				LinkRate: link.Rate{PerSecond: 1e6, Burst: 1e6},
+				Handler: func(_ context.Context, d link.Delivery) {
+					mu.Lock()
+					begun = append(begun, d.Request.UUID)
+					mu.Unlock()
+					select {
+					case <-next:
+						d.LetNext()
+						d.LetNext()
+						<-free
+					case <-free:
+					}
+				}}, accounts("alice", "bob")...)
+			synctest.Wait()
+			for i := range 310 {
+				r.lastPeer().send(request("alice", i))
+				order = append(order, uuid(i))
+				synctest.Wait()
+			}
+			most := max(128, int(burst))
+			if !slices.Equal(begun, order[:most]) {
+				t.Errorf("burst %v: %d begun at once, want the first %d", burst, len(begun), most)
+			}
+			r.lastPeer().send(request("bob", 310))
+			synctest.Wait()
+			if len(begun) != most+1 || begun[most] != uuid(310) {
+				t.Errorf("burst %v: another account waits", burst)
+			}
+			for range 3 {
+				next <- struct{}{}
+				synctest.Wait()
+			}
+			if got := begun[most+1:]; len(got) < 2 || !slices.Equal(got, order[most:most+len(got)]) {
+				t.Errorf("burst %v: where three wait for something else, %d begin", burst, len(got))
+			}
+			close(free)
+			synctest.Wait()
+			if s := w.link.Status(); len(begun) != 311 || s.InFlight != 0 {
+				t.Errorf("burst %v: %d begun, %d in flight", burst, len(begun), s.InFlight)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r, free, begun := &relay{}, make(chan struct{}), new(atomic.Int64)
+		start(t, r, link.Options{LinkRate: link.Rate{PerSecond: 1e6, Burst: 1e6},
+			Handler: func(context.Context, link.Delivery) {
+				begun.Add(1)
+				<-free
+			}}, accounts("alice")...)
+		synctest.Wait()
+		const half = 500_000
+		for i, c := range []struct {
+			size  int
+			begun int64
+		}{{half, 1}, {half, 2}, {1<<20 - 2*half, 3}, {400, 3}} {
+			m := request("alice", i)
+			frame, _ := protocol.Encode(m)
+			m.Data += strings.Repeat("A", c.size-len(frame))
+			r.lastPeer().send(m)
+			synctest.Wait()
+			if n := begun.Load(); n != c.begun {
+				t.Errorf("%d begun with one more of %d bytes, want %d", n, c.size, c.begun)
+			}
+		}
+		close(free)
+		synctest.Wait()
+		if n := begun.Load(); n != 4 {
+			t.Errorf("%d begun in the end", n)
+		}
+	})
+}
+
 // Requests that wait in memory are bounded in bytes too.
 func TestBytesHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

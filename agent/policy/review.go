@@ -37,6 +37,7 @@ func (c *compiler) review(p *Policy) {
 		c.reviewActions(r, p.rules)
 		c.reviewTokenKinds(r, p.limits)
 		c.reviewForbidden(r, p.rules)
+		c.reviewAside(r, p.rules)
 		c.reviewEverybody(r)
 		if r.section == askSection {
 			c.warnWhile(c.options.NobodyToAsk, c.nodes[r],

@@ -223,6 +223,7 @@ func oneWeight(p *place) string {
 	e, ok := p.matcher.(equals)
 	tokens := p.entry != nil && p.field == "json" &&
 		slices.Contains(amountsOfTokens, p.name[strings.LastIndex(p.name, ".")+1:])
+	tokens = tokens || p.entry != nil && (p.field == "executions" || p.field == "beneficiaries" && p.shape.percent)
 	if !ok || !p.evadable || !p.shape.percent && !tokens || e.kind != isNumber || e.number.whole == "" ||
 		has(p.whole, isNegation) || p.name != p.field && !tokens {
 		return ""

@@ -88,7 +88,7 @@ func (c *compiler) reviewCounted(b binding) {
 			"counts only at its times, %s; take the times away, or add a limit for the other "+
 			"times", b.rule.name, what, l.name,
 			rest.why)
-	case l != nil && b.seemsToCount(l):
+	case l != nil && (b.seemsToCount(l) || b.headLeaves(l, rest.why)):
 		c.Warn(c.nodes[b.rule], "%q lets %s through as often as the app likes beside limit %q, which counts only %s; "+
 			"let it count all, or add a limit for the rest", b.rule.name, what, l.name, rest.why)
 	case l == nil && len(b.limits) > 0:

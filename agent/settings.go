@@ -54,6 +54,18 @@ type SettingsStatus struct {
 	Failed string    `json:"reload_failed,omitempty"`
 	// Differ are the settings whose value in force is another one than that which is written.
 	Differ []config.Change `json:"differ,omitempty"`
+	// Gone says that config.yaml, which was there when the settings came into force, is there no
+	// more, and that the wallet would do other things without it.
+	Gone bool `json:"file_gone,omitempty"`
+}
+
+// errGone is why settings are not reloaded from a file that is there no more: nobody has written
+// that the wallet shall go to other relays and nodes.
+var errGone = errors.New("config.yaml is gone: put it back, or write an empty one if all shall be as by default")
+
+// gone reports whether the file is gone whose settings are in force, and one of them would change.
+func gone(was, written *config.Config, differ []config.Change) bool {
+	return was.Found && !written.Found && len(differ) > 0
 }
 
 // SettingsView is all settings in force.
@@ -80,7 +92,9 @@ func (a *Agent) settingsStatus() *SettingsStatus {
 		s.Failed = *failed
 	}
 	if written, err := a.inForce.read(); err == nil {
-		s.Differ = a.settings().Changes(written)
+		was := a.settings()
+		s.Differ = was.Changes(written)
+		s.Gone = gone(was, written, s.Differ)
 	}
 	return s
 }
@@ -164,7 +178,11 @@ func (a *Agent) reloadLocked(ctx context.Context, tests tried, force bool) (done
 			return done, fmt.Errorf("the settings cannot be used:\n%w", err)
 		}
 	}
-	differ = len(was.Changes(written)) > 0
+	differs := was.Changes(written)
+	differ = len(differs) > 0
+	if gone(was, written, differs) {
+		return done, errGone
+	}
 	beyond := a.beyondReach(ctx, was, written)
 	next, p, warnings, err := a.nextPolicy(was, written, beyond...)
 	if err != nil {

@@ -154,6 +154,7 @@ func TestReloadOfWrongSettings(t *testing.T) {
 	withForeign(t, []hive.AccountName{"alice"}, func(t *testing.T, x *abroad) {
 		home := x.config.Relays[0]
 		x.end()
+		x.config.Found = true
 		write := x.rewriting()
 		sound := x.written
 		var fail error
@@ -196,6 +197,8 @@ func TestReloadOfWrongSettings(t *testing.T) {
 			{name: "a node twice", want: "listed twice", change: func(c *config.Config) {
 				c.Nodes = []string{"https://twice.test", "https://twice.test/"}
 			}},
+			{name: "a file that is gone", want: "config.yaml is gone",
+				change: func(c *config.Config) { c.Found = false }},
 			{name: "another part", want: "the address is taken", refuse: true},
 		} {
 			x.write("wrong.yaml", "version: 1\nnonsense: 1\n")
@@ -213,7 +216,8 @@ func TestReloadOfWrongSettings(t *testing.T) {
 			}
 			s := x.agent.Status()
 			if len(s.Links) != 1 || s.Policy.SHA256 != before.Policy.SHA256 || s.Policy.File != before.Policy.File ||
-				len(s.Nodes) != 1 || !strings.Contains(s.Settings.Failed, tt.want) || taken > 0 ||
+				s.Settings.Gone != (tt.name == "a file that is gone") || len(s.Nodes) != 1 ||
+				!strings.Contains(s.Settings.Failed, tt.want) || taken > 0 ||
 				x.agent.Settings().StopTimeout != x.config.StopTimeout {
 				t.Errorf("%s: %+v", tt.name, s.Settings)
 			}
@@ -221,10 +225,10 @@ func TestReloadOfWrongSettings(t *testing.T) {
 		if dropped != 1 {
 			t.Errorf("what was made ready is undone %d times, not once", dropped)
 		}
-		if records := x.events("settings reload failed"); len(records) != 5 {
+		if records := x.events("settings reload failed"); len(records) != 6 {
 			t.Errorf("in the trail: %+v", records)
 		}
-		if n := x.metric(`pksa_settings_reloads_total{result="failed"}`); n != "5" {
+		if n := x.metric(`pksa_settings_reloads_total{result="failed"}`); n != "6" {
 			t.Errorf("%s failed reloads are counted", n)
 		}
 		// The key that a refused reload pinned is free again, and mending mends all.

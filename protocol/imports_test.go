@@ -72,6 +72,7 @@ var rows = []row{
 	{"agent/node", []string{"agent/outage"}},
 	{"agent/status", []string{"agent/outage"}},
 	{"agent/notify", []string{"agent/outage"}},
+	{"agent/doctor", []string{"agent/outage"}},
 	{"agent/harden", []string{"agent/config"}},   // the configuration names what stays open
 	{"agent/config", []string{"agent/yamlnode"}}, // YAML is read strictly, in one place
 	{"agent/policy", []string{"agent/yamlnode"}},

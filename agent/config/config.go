@@ -86,6 +86,9 @@ type Config struct {
 
 	Warnings Problems `json:"-"` // what was taken, and should be mended
 
+	// Found says that there is a file: without one, all that no variable sets is as by default.
+	Found bool `json:"-"`
+
 	from map[string]string // where the value of a setting comes from, by its path; without the defaults
 }
 
@@ -167,7 +170,11 @@ func Load(home, path string, environ []string) (*Config, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
-	return Parse(home, path, src, environ)
+	c, err := Parse(home, path, src, environ)
+	if c != nil {
+		c.Found = src != nil
+	}
+	return c, err
 }
 
 // Parse does what [Load] does for a text that was read already; file only names it in errors.

@@ -61,7 +61,7 @@ func (c *Config) Changes(later *Config) (changes []Change) {
 // save for the names in except. It changes neither of the two.
 func (c *Config) Taking(later *Config, except ...string) *Config {
 	next := *c
-	next.from, next.Warnings = maps.Clone(c.from), later.Warnings
+	next.from, next.Warnings, next.Found = maps.Clone(c.from), later.Warnings, later.Found
 	if next.from == nil {
 		next.from = map[string]string{}
 	}

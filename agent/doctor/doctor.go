@@ -145,9 +145,12 @@ type examiner struct {
 	name   string // of the check that runs
 
 	network *hive.Network
+	gone    bool          // the file whose settings the running agent has is there no more
 	running error         // why an agent runs and does not say how it stands; nil: it does, or none runs
 	status  *agent.Status // of the running agent
 	refused []string      // the paths whose owner or mode was found wrong
+	told    []string      // what was found wrong with them
+	closed  bool          // the keystore was tried, and not opened
 	keys    *keystore.Store
 	ledger  *ledger.Ledger
 	rules   *policy.Policy
@@ -164,7 +167,7 @@ func Run(ctx context.Context, o Options) Report {
 		if ctx.Err() != nil {
 			break
 		}
-		if (o.Unusable != nil || o.Missing != nil) && !e.stillMade(c.name) {
+		if !e.made(c.name) {
 			e.report.Checks = append(e.report.Checks, Checked{c.name, Skipped, 0})
 			continue
 		}
@@ -206,7 +209,7 @@ func (e *examiner) fault(err error, meaning string) {
 		if slices.Contains(e.refused, wrong.Path) {
 			return
 		}
-		e.refused = append(e.refused, wrong.Path)
+		e.refused, e.told = append(e.refused, wrong.Path), append(e.told, wrong.Error())
 	}
 	e.report.Add(Of(e.name, err, meaning))
 }
@@ -222,14 +225,18 @@ func (e *examiner) ask(ctx context.Context) {
 	switch err := e.o.Call(ctx, agent.MethodStatus, struct{}{}, &s); {
 	case err == nil:
 		e.status = &s
+		e.gone = s.Settings != nil && s.Settings.Gone
 	case !errors.Is(err, control.ErrNoAgent):
 		e.running = err
 	}
 }
 
-// stillMade reports whether a check can be made without settings, or without a wallet in the home
-// folder: what the running agent says needs neither.
-func (e *examiner) stillMade(check string) bool {
+// made reports whether a check is made. Without the settings of the wallet, or without a wallet in
+// the home folder, only what the running agent says can be looked at.
+func (e *examiner) made(check string) bool {
+	if e.o.Unusable == nil && e.o.Missing == nil && !e.gone {
+		return true
+	}
 	byAgent := []string{"agent", "hardening", "policy", "keys", "relays", "canary"}
 	return check == "home" || e.status != nil && slices.Contains(byAgent, check)
 }

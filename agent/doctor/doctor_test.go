@@ -28,6 +28,7 @@ import (
 	"pksa/agent/link"
 	"pksa/agent/node/nodetest"
 	"pksa/agent/notify"
+	"pksa/agent/outage"
 	"pksa/agent/policy"
 	"pksa/agent/probe"
 	"pksa/agent/relay/relaytest"
@@ -358,6 +359,12 @@ func faultsOfRelay() []fault {
 				wire.Pass(f)
 			}
 		}, "canary", doctor.Warning, "no request of 128 KiB on; one of 64 KiB comes back"},
+		{"a web server in place of a relay", func(w *world) {
+			w.options = func(o *doctor.Options) { o.Dial = webServer(http.StatusOK) }
+		}, "relays", doctor.Error, "something else than a relay: the answer to the upgrade has HTTP status 200"},
+		{"a proxy that does not reach the relay", func(w *world) {
+			w.options = func(o *doctor.Options) { o.Dial = webServer(http.StatusBadGateway) }
+		}, "relays", doctor.Error, "what stands before it does not reach it"},
 		{"an own relay that is not used", func(w *world) { w.cfg.RelayListen = "127.0.0.1:9480" }, "relays",
 			doctor.Warning,
 			"own relay"},
@@ -426,12 +433,11 @@ func faultsOfAgent() []fault {
 			agentThat(agent.Status{Hardening: []harden.Measure{{Name: "landlock", Detail: "why"}}}),
 			"hardening", doctor.Warning, "landlock"},
 		{"a link that is down", agentThat(agent.Status{Links: []agent.LinkStatus{{Relay: relay,
-			LastError: "dialling: refused"}}}), "relays", doctor.Error, "cannot be reached"},
+			LastError: "dialling: refused", LastReason: outage.Connect}}}), "relays", doctor.Error,
+			"cannot be reached"},
 		{"a relay whose name leads nowhere", agentThat(agent.Status{Links: []agent.LinkStatus{{Relay: relay,
-			LastError: "dialling: lookup relay.example: no such host"}}}), "relays", doctor.Error, "leads nowhere"},
-		{"a web server in place of a relay", agentThat(agent.Status{Links: []agent.LinkStatus{{Relay: relay,
-			LastError: "dialling: expected handshake response status code 101 but got 200"}}}),
-			"relays", doctor.Error, "something else than a relay"},
+			LastError: "dialling: lookup relay.example: no such host", LastReason: outage.Name}}}), "relays",
+			doctor.Error, "leads nowhere"},
 		{"an account that a relay refuses",
 			agentThat(agent.Status{Links: []agent.LinkStatus{{Relay: relay, Connected: true,
 				Refused: []link.Refusal{{Account: "alice", Reason: "invalid proof"}}}}}), "relays", doctor.Error,
@@ -587,3 +593,117 @@ func TestReport(t *testing.T) {
 type advised struct{ error }
 
 func (advised) Advice() string { return "do this" }
+
+// One fault is one finding, whichever checks meet it, with an agent and without.
+func TestOneFaultOneFinding(t *testing.T) {
+	t.Parallel()
+	wellNow := agent.Status{Hardening: []harden.Measure{{Name: "landlock", Done: true}},
+		Links: []agent.LinkStatus{{Relay: "wss://relay.example/", Connected: true, Registered: 1}}}
+	beside := func(change func(*world, *agent.Status)) func(*world) {
+		return func(w *world) {
+			s := wellNow
+			change(w, &s)
+			agentThat(s)(w)
+		}
+	}
+	differ := []config.Change{{Path: "relays"}, {Path: "name", Restart: true}}
+	for _, tt := range []struct {
+		name   string
+		damage func(*world)
+		check  string
+		says   string
+		skips  []string
+	}{
+		{"a policy that others can write", func(w *world) { w.must(os.Chmod(w.cfg.Policy, 0o666)) }, "home",
+			"0666", nil},
+		{"the same beside an agent", beside(func(w *world, s *agent.Status) {
+			w.must(os.Chmod(w.cfg.Policy, 0o666))
+			_, _, err := agent.LoadPolicy(w.cfg, nil, nil)
+			s.WillNotStart = []string{"the policy cannot be used: " + err.Error()}
+		}), "home", "0666", nil},
+		{"an unlock command that is not there", func(w *world) { w.cfg.Unlock = "command:/nowhere/at/all" }, "unlock",
+			"/nowhere/at/all", []string{"keystore", "ledger"}},
+		{"a credential outside of the unit", func(w *world) { w.cfg.Unlock = "credential:unlock" }, "unlock",
+			"CREDENTIALS_DIRECTORY", []string{"keystore", "ledger"}},
+		{"an identity that is gone", func(w *world) { w.must(os.Remove(w.identity())) }, "unlock", "identity.txt",
+			[]string{"keystore", "ledger"}},
+		{"a ledger that somebody else has", func(w *world) {
+			w.options = func(o *doctor.Options) {
+				o.OpenLedger = func(*keystore.Store) (*ledger.Ledger, error) { return nil, ledger.ErrLocked }
+			}
+		}, "ledger", "in use", nil},
+		{"settings that are gone", beside(func(w *world, s *agent.Status) {
+			s.Settings = &agent.SettingsStatus{Gone: true, Differ: differ, Failed: "they are gone"}
+			s.NoNode = "no Hive API node answers" // by its own settings; those of the default are not asked
+			s.NotReady = nil
+			w.cfg.Nodes = []string{"https://other.test"}
+		}), "home", "config.yaml is gone, and the running wallet has settings from it: relays, name",
+			[]string{"nodes", "clock"}},
+		{"settings that were changed", beside(func(_ *world, s *agent.Status) {
+			s.Settings = &agent.SettingsStatus{Differ: differ}
+		}), "home", "otherwise than they are in force: relays, name", nil},
+		{"a reload that failed", beside(func(_ *world, s *agent.Status) {
+			s.Settings = &agent.SettingsStatus{Differ: differ, Failed: "the address is taken"}
+		}), "home", "the address is taken", nil},
+		{"settings that have errors since a reload failed", func(w *world) {
+			beside(func(_ *world, s *agent.Status) {
+				s.Settings = &agent.SettingsStatus{Failed: "config.yaml:1:1: nods"}
+			})(w)
+			inner := w.options
+			w.options = func(o *doctor.Options) { inner(o); o.Unusable = errors.New("config.yaml:1:1: nods") }
+		}, "home", "nods", []string{"nodes"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := examined(t, tt.damage)
+			if len(r.Findings) != 1 || r.Findings[0].Check != tt.check ||
+				!strings.Contains(r.Findings[0].What, tt.says) {
+				t.Errorf("%+v", r.Findings)
+			}
+			for _, c := range r.Checks {
+				if slices.Contains(tt.skips, c.Name) && c.State == doctor.Done {
+					t.Errorf("%s is checked", c.Name)
+				}
+			}
+		})
+	}
+}
+
+// While the settings are gone, that no node answers the wallet is told by what it says itself.
+func TestNoNodeWithoutSettings(t *testing.T) {
+	t.Parallel()
+	r := examined(t, agentThat(agent.Status{NoNode: "no node", NotReady: []string{"no node"},
+		Hardening: []harden.Measure{{Done: true}}, Settings: &agent.SettingsStatus{Gone: true}}))
+	if len(r.Findings) != 2 || r.Findings[1].What != "no node" {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
+// Notifiers that are silent are waited for together.
+func TestSilentNotifiers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for _, host := range []string{"one", "two", "three", "four"} {
+			w.cfg.Notify = append(w.cfg.Notify, config.Notifier{Kind: config.NotifyWebhook,
+				URL: "https://" + host + ".example/path"})
+		}
+		w.options = func(o *doctor.Options) { o.Notify = silence{} }
+		r := w.examine()
+		if len(r.Findings) != 4 || r.Findings[3].Where != "webhook https://four.example" {
+			t.Errorf("%+v", r.Findings)
+		}
+		for _, c := range r.Checks {
+			if c.Name == "notifiers" && c.MS > 16_000 {
+				t.Errorf("waited for %d ms", c.MS)
+			}
+		}
+	})
+}
+
+// silence is a server that never answers.
+type silence struct{}
+
+func (silence) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"pksa/agent"
@@ -36,19 +37,54 @@ func (e *examiner) home(context.Context) bool {
 		kind    access.Kind
 		meaning string
 	}{
-		{filepath.Join(cfg.Home, "config.yaml"), access.Decision, "others decide where the wallet connects to"},
-		{cfg.Policy, access.Decision, "others decide what is signed"},
+		{filepath.Join(cfg.Home, "config.yaml"), access.Decision,
+			"others decide where the wallet connects to: a start would fail"},
+		{cfg.Policy, access.Decision, "others decide what is signed: a start would fail"},
 		{cfg.Ledger, access.Decision, "others decide what was answered, and which apps there are"},
 	} {
 		if err := access.Check(file.path, file.kind, keepers...); !errors.Is(err, fs.ErrNotExist) {
 			e.fault(err, file.meaning)
 		}
 	}
+	e.written()
 	for _, w := range cfg.Warnings {
 		e.found(Finding{Level: Warning, What: w.Text, Where: w.Where, Meaning: "the setting is taken all the same",
 			Next: "change it in config.yaml, or in the environment of the wallet"})
 	}
 	return true
+}
+
+// written compares the settings that are written with those of the running agent.
+func (e *examiner) written() {
+	if e.status == nil || e.status.Settings == nil {
+		return
+	}
+	s := e.status.Settings
+	var names []string
+	for _, d := range s.Differ {
+		names = append(names, d.Path)
+	}
+	f := Finding{Level: Warning, Where: filepath.Join(e.o.Config.Home, "config.yaml"),
+		What:    "settings are written otherwise than they are in force: " + strings.Join(names, ", "),
+		Meaning: "the running wallet goes on with those in force",
+		Next: "see both by `pksa config show`; `pksa reload` takes over what can change while it runs, a restart the " +
+			"rest"}
+	switch {
+	case s.Gone:
+		f.Level, f.What = Error, "config.yaml is gone, and the running wallet has settings from it: "+
+			strings.Join(names, ", ")
+		f.Meaning = "the next start would take the defaults in their place"
+		f.Next = "put it back; `pksa config show` shows what is in force and is not written any more"
+	case s.Failed != "" && e.o.Unusable != nil: // which says what is wrong with them now
+		return
+	case s.Failed != "":
+		f.What, f.Meaning = "the last reload changed nothing: "+s.Failed,
+			"the running wallet goes on with the settings of before"
+		f.Next = "mend that until `pksa config check` finds no error, then `pksa reload`"
+	case len(names) == 0:
+		return
+	}
+	e.found(f)
 }
 
 // sameFault reports whether two errors are about the owner or mode of the same file or folder.
@@ -71,11 +107,16 @@ func (e *examiner) cannotStart(err error, now, next string) {
 }
 
 // unlock looks at what opens the keystore, without reading it, and at the keystore's file.
-func (e *examiner) unlock(context.Context) bool {
+func (e *examiner) unlock(ctx context.Context) bool {
 	cfg := e.o.Config
 	source, err := keystore.ParseSource(cfg.Unlock)
 	if err == nil {
 		err = source.Check()
+	}
+	if err != nil && e.status == nil && e.running == nil && !errors.As(err, new(*access.Error)) {
+		// A start meets it, too, and knows more about it.
+		e.keys, err = e.o.OpenKeys(ctx)
+		e.closed = err != nil
 	}
 	e.fault(err, "what opens the keystore cannot be read: a start would fail")
 	e.fault(access.Check(cfg.Keystore, access.Kept), "the keystore cannot be read: a start would fail")
@@ -84,16 +125,17 @@ func (e *examiner) unlock(context.Context) bool {
 
 // keystore opens the keystore, unless an agent runs, or may run, that has opened it.
 func (e *examiner) keystore(ctx context.Context) bool {
-	if e.status != nil || e.running != nil {
+	if e.status != nil || e.running != nil || e.closed {
 		return false // whoever runs holds the ledger
 	}
-	keys, err := e.o.OpenKeys(ctx)
-	if err != nil {
-		e.fault(err, "a start would fail, and nothing that the ledger holds can be read")
-		return true
+	if e.keys == nil {
+		var err error
+		if e.keys, err = e.o.OpenKeys(ctx); err != nil {
+			e.fault(err, "a start would fail, and nothing that the ledger holds can be read")
+			return true
+		}
 	}
-	e.keys = keys
-	if len(keys.Accounts()) == 0 {
+	if len(e.keys.Accounts()) == 0 {
 		e.found(Finding{Level: Error, What: "no keys are held", Where: e.o.Config.Keystore,
 			Meaning: "nothing can be answered", Next: nextImport})
 	}
@@ -125,7 +167,17 @@ func (e *examiner) ledgerState(context.Context) bool {
 		return false
 	}
 	l, err := e.o.OpenLedger(e.keys)
-	if err != nil {
+	switch {
+	case errors.Is(err, ledger.ErrLocked):
+		e.found(Finding{Level: Error, What: err.Error(), Where: e.o.Config.Ledger,
+			Meaning: "another pksa works with it, and " + e.o.Config.Control + " leads to no agent",
+			Next: "if an agent starts or stops just now, or a command works there, look again when it is done; if an " +
+				"agent runs, let the setting control be what it was at its start, or stop it by its process"})
+		return true
+	case errors.Is(err, ledger.ErrRestored):
+		e.fault(err, "a start would fail: nobody knows whether this is all that the wallet has answered")
+		return true
+	case err != nil:
 		e.fault(err, "a start would fail: without its ledger the wallet does not know what it has answered")
 		return true
 	}

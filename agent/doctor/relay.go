@@ -16,6 +16,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/config"
 	"pksa/agent/link"
+	"pksa/agent/outage"
 	"pksa/agent/probe"
 	"pksa/protocol"
 	"pksa/protocol/hive"
@@ -323,7 +324,7 @@ func stranger() cipher.AEAD {
 func linkStatus(t trial) agent.LinkStatus {
 	s := agent.LinkStatus{Relay: t.url, Connected: t.status.Connected, Registered: t.status.Registered,
 		Pending: t.status.Pending, Refused: t.status.Refused, Hint: t.status.Hint, LastError: t.status.LastError,
-		RelayError: t.status.RelayError, Protocol: t.status.Protocol}
+		LastReason: t.status.LastReason, RelayError: t.status.RelayError, Protocol: t.status.Protocol}
 	if t.status.KeyRefused != nil {
 		s.KeyRefused = t.status.KeyRefused.Error()
 	}
@@ -370,21 +371,28 @@ func notConnected(l agent.LinkStatus) (what, next string) {
 	switch err := l.LastError; {
 	case err == "":
 		return "the relay is not connected, and there is no reason yet", nextRelay
-	case strings.Contains(err, "no such host"), strings.Contains(err, "server misbehaving"):
-		return "the name of the relay leads nowhere: " + err, nextName
-	case strings.Contains(err, "handshake response"):
-		return "at this address is something else than a relay: " + err,
-			"check address and path in the setting relays; a relay answers with status 101"
-	case strings.Contains(err, "TLS:"):
+	case l.LastReason == outage.Name:
+		return "the name of the relay leads nowhere that may be used: " + err, nextName
+	case l.LastReason == outage.Status:
+		return "at this address is something else than a relay: " + err, "check address and path in the setting relays"
+	case l.LastReason == outage.Busy:
+		return "the relay has too much to do, or what stands before it does not reach it: " + err,
+			"wait for some minutes; if it lasts, ask whoever runs the relay"
+	case l.LastReason == outage.TLS:
 		return "no secure connection to the relay: " + err,
 			"check the name in the setting relays and the clock; if both are right, tell whoever runs the relay"
-	case strings.Contains(err, "dialling"):
+	case l.LastReason == outage.Local:
+		return "this machine does not let the wallet connect: " + err,
+			"look at its firewall, at what confines the wallet, and at how many files it may open"
+	case strings.Contains(err, "no connected from"), strings.Contains(err, "no key_ack from"):
+		// Slow, or no relay at all: it takes connections and says nothing that one says first.
+		return "the relay does not speak HiveAuth as this wallet does: " + err, nextRelay
+	case l.LastReason == outage.Connect, l.LastReason == outage.Timeout:
 		return "the relay cannot be reached: " + err,
 			"check the address in the setting relays, the network and the firewall"
-	case strings.Contains(err, "speaks protocol"), strings.Contains(err, "no connected from"),
-		strings.Contains(err, "no key_ack from"), strings.Contains(err, "has no key"):
+	case l.LastReason == outage.Nonsense:
 		return "the relay does not speak HiveAuth as this wallet does: " + err, nextRelay
-	default:
+	default: // also of an agent that is older than the reasons
 		return "the relay is not connected: " + err, nextRelay
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"pksa/agent/policy"
 	"pksa/agent/service"
 	"pksa/agent/status"
+	"pksa/keystore/access"
 )
 
 // judgeStatus judges what a running agent says of itself, but for what later checks look at.
@@ -26,13 +27,15 @@ func (e *examiner) judgeStatus(s agent.Status) {
 		causes[h.Text] = h.Cause
 	}
 	for _, reason := range s.NotReady {
-		if reason != s.NoNode { // which is said with the nodes
+		if reason != s.NoNode || !e.made("nodes") { // which is said with the nodes
 			e.found(Finding{Level: Error, What: reason, Meaning: meaning, Next: nextReady(causes[reason])})
 		}
 	}
 	seen := service.ForeseeOpening(e.o.Config) // which other checks tell, with their advice
 	for _, reason := range s.WillNotStart {
-		if !slices.Contains(seen, reason) {
+		if !slices.Contains(seen, reason) && !slices.ContainsFunc(e.told, func(text string) bool {
+			return strings.HasSuffix(reason, text)
+		}) {
 			e.found(Finding{Level: Error, What: reason, Meaning: "the wallet runs on; the next start will fail",
 				Next: "mend it before the next restart"})
 		}
@@ -175,6 +178,9 @@ func (e *examiner) policy(context.Context) bool {
 	} else {
 		compiled, problems, err := agent.LoadPolicy(cfg, e.keys, e.ledger)
 		if err != nil {
+			if wrong := new(access.Error); errors.As(err, &wrong) && slices.Contains(e.refused, wrong.Path) {
+				return true // said with the home folder
+			}
 			e.found(Finding{Level: Error, What: strings.TrimSpace(err.Error()), Where: cfg.Policy,
 				Meaning: "a start would fail",
 				Next:    nextMend})

@@ -3,8 +3,10 @@ package doctor_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -180,3 +182,27 @@ func examined(t *testing.T, damage func(*world)) (r doctor.Report) {
 func refused(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("connection refused")
 }
+
+// webServer returns a dialler that leads to a web server, which answers all with one status.
+func webServer(status int) func(context.Context, string, string) (net.Conn, error) {
+	return func(context.Context, string, string) (net.Conn, error) {
+		client, server := net.Pipe()
+		go http.Serve(&oneConnection{server}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+		}))
+		return client, nil
+	}
+}
+
+// oneConnection is a listener that takes one connection, and then ends.
+type oneConnection struct{ net.Conn }
+
+func (l *oneConnection) Accept() (c net.Conn, err error) {
+	if c, l.Conn = l.Conn, nil; c == nil {
+		err = io.EOF
+	}
+	return c, err
+}
+
+func (*oneConnection) Close() error   { return nil }
+func (*oneConnection) Addr() net.Addr { return &net.UnixAddr{} }

@@ -5,13 +5,24 @@ import (
 	"fmt"
 )
 
-// errMarkLost is an ErrRestored: whether the ledger is older than its mark, nobody knows.
-var errMarkLost error = lostMark{}
+// ErrMark means that the mark is gone, or reads wrong: whether the ledger is older than its mark,
+// nobody knows. It is an ErrRestored.
+var ErrMark error = badMark("the mark of the ledger cannot be used")
 
-type lostMark struct{}
+const (
+	errMarkLost = badMark("the mark of the ledger is lost")
+	errMarkRead = badMark("the mark of the ledger cannot be read")
+)
 
-func (lostMark) Error() string        { return "the mark of the ledger is lost" }
-func (lostMark) Is(target error) bool { return target == ErrRestored }
+type badMark string
+
+func (m badMark) Error() string { return string(m) }
+
+// Is makes each of them an ErrMark and an ErrRestored.
+func (badMark) Is(target error) bool {
+	_, mark := target.(badMark)
+	return mark || target == ErrRestored
+}
 
 // The errors that a caller acts upon. Every other error is an internal one.
 var (

@@ -62,11 +62,11 @@ func (v *vault) parseMark(text []byte) (chainEnd, error) {
 	var mac []byte
 	if _, err := fmt.Sscanf(string(text), "pksa ledger mark 1\nid %s\nrecord %d\nmac %x\nseal %s\n",
 		&id, &at.number, &mac, &seal); err != nil {
-		return chainEnd{}, errors.New("mark reads wrong")
+		return chainEnd{}, errors.New("it reads wrong")
 	}
 	copy(at.mac[:], mac)
 	if !hmac.Equal(text, v.markText(at)) {
-		return chainEnd{}, errors.New("mark is not of this ledger, or was changed")
+		return chainEnd{}, errors.New("it is not of this ledger, or was changed")
 	}
 	return at, nil
 }
@@ -81,7 +81,7 @@ func (l *Ledger) checkMark() error {
 	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("%w: %q is missing", errMarkLost, markPath(l.path))
 	case err != nil:
-		return fmt.Errorf("%w: %v", ErrRestored, err)
+		return fmt.Errorf("%w: %q: %v", errMarkRead, markPath(l.path), withoutPath(err))
 	}
 	if at.number > l.state.last.number {
 		return fmt.Errorf("%w: it ends at record %d, the mark is of %d", ErrRestored, l.state.last.number, at.number)
@@ -94,6 +94,15 @@ func (l *Ledger) checkMark() error {
 		return fmt.Errorf("%w: record %d is another than the mark's", ErrRestored, at.number)
 	}
 	return nil
+}
+
+// withoutPath returns why a file cannot be read, for a text that names it already.
+func withoutPath(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 // macOf returns the MAC of a record, if it is still in the store.

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -34,6 +35,9 @@ func TestRestoredLedger(t *testing.T) {
 
 	_, err = ledger.Open(r.path, r.o)
 	wantError(t, err, ledger.ErrRestored)
+	if errors.Is(err, ledger.ErrMark) {
+		t.Errorf("the mark can be read: %v", err)
+	}
 	r.clock.add(time.Second)
 	done, err := ledger.Accept(r.path, r.o, ledger.Acceptance{KeepAll: true, Audit: []byte(`{"by":"root"}`)})
 	must(t, err)
@@ -96,11 +100,23 @@ func TestMarks(t *testing.T) {
 			must(t, os.WriteFile(mark, []byte(text), 0o600))
 			_, err := ledger.Open(r.path, r.o)
 			wantError(t, err, ledger.ErrRestored)
+			wantError(t, err, ledger.ErrMark)
+			if said := err.Error(); strings.Count(said, mark) != 1 || strings.Contains(said, "older") {
+				t.Error(said)
+			}
 		})
 	}
 	must(t, os.Remove(mark))
 	_, err = ledger.Open(r.path, r.o)
 	wantError(t, err, ledger.ErrRestored)
+	wantError(t, err, ledger.ErrMark)
+	must(t, os.Mkdir(mark, 0o700))
+	_, err = ledger.Open(r.path, r.o)
+	wantError(t, err, ledger.ErrMark)
+	if strings.Count(err.Error(), mark) != 1 {
+		t.Error(err)
+	}
+	must(t, os.Remove(mark))
 	must(t, os.WriteFile(mark, good, 0o600))
 	r.open()
 }

@@ -10,6 +10,8 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/coder/websocket"
@@ -34,7 +36,7 @@ func (l *Link) dial(ctx context.Context, limit time.Duration) (c *connection, sl
 	dialled, err := l.options.DialContext(short, "tcp", address(l.url))
 	done()
 	if err != nil {
-		return nil, false, fmt.Errorf("dialling: %w", err)
+		return nil, false, dialling(err)
 	}
 	slow = time.Since(begun) > dialShort
 	raw := &closing{Conn: dialled, ended: make(chan struct{})}
@@ -58,7 +60,7 @@ func (l *Link) upgrade(ctx context.Context, raw *closing) (*websocket.Conn, erro
 			case outage.Of(err) == outage.Other:
 				err = outage.As(outage.TLS, err)
 			}
-			return nil, fmt.Errorf("TLS: %w", err)
+			return nil, said{"TLS: " + strings.TrimPrefix(err.Error(), "tls: "), err}
 		}
 		conn = secure
 	} else if !l.options.Plaintext && offLoopback(raw.RemoteAddr()) {
@@ -68,14 +70,45 @@ func (l *Link) upgrade(ctx context.Context, raw *closing) (*websocket.Conn, erro
 	ws, response, err := websocket.Dial(ctx, l.url.String(), &websocket.DialOptions{
 		HTTPClient: &http.Client{Transport: oneRequest{conn, l, raw.ended}, CheckRedirect: noRedirect},
 	})
+	var asked *url.Error
 	switch {
-	case err == nil, response == nil: // or nothing came that has a status
+	case err == nil:
+	case response == nil: // nothing came that has a status
+		if errors.As(err, &asked) { // which names the address once more
+			err = asked.Err
+		}
 	case response.StatusCode == http.StatusSwitchingProtocols: // and what it has with it is false
 		err = outage.As(outage.Nonsense, err)
 	default:
-		err = outage.As(outage.OfStatus(response.StatusCode), newRefusal(response, err))
+		err = outage.As(outage.OfStatus(response.StatusCode), newRefusal(response,
+			fmt.Errorf("the answer to the upgrade has HTTP status %d, that of a relay has 101", response.StatusCode)))
 	}
 	return ws, err
+}
+
+// said is an error in other words than its own.
+type said struct {
+	text string
+	error
+}
+
+func (s said) Error() string { return s.text }
+func (s said) Unwrap() error { return s.error }
+
+// dialling returns the error of a connection that was not made, which names once where to.
+func dialling(err error) error {
+	if outage.Of(err) == outage.Other {
+		err = outage.As(outage.Connect, err)
+	}
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "dial" {
+		return fmt.Errorf("dialling: %w", err)
+	}
+	text := "dialling"
+	if op.Addr != nil {
+		text += " " + op.Addr.String()
+	}
+	return said{text + ": " + op.Err.Error(), err}
 }
 
 func (l *Link) tls() *tls.Config {

@@ -255,6 +255,7 @@ func TestBadUpgrades(t *testing.T) {
 			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx")
 			c.Read(make([]byte, 1))
 		},
+		"hung up":         func(c net.Conn) { c.Close() },
 		"without a reply": func(c net.Conn) { c.Read(make([]byte, 1)) },
 		"endless header": func(c net.Conn) {
 			fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\n")
@@ -269,7 +270,7 @@ func TestBadUpgrades(t *testing.T) {
 				"websocket\r\nSec-WebSocket-Accept: x\r\n\r\n")
 		},
 	}
-	whys := map[string]outage.Reason{"refused": outage.Status, "redirected": outage.Status,
+	whys := map[string]outage.Reason{"hung up": outage.Closed, "refused": outage.Status, "redirected": outage.Status,
 		"without an end":  outage.Status,
 		"without a reply": outage.Timeout, "endless header": outage.Nonsense, "false accept": outage.Nonsense}
 	for name, reply := range replies {
@@ -288,6 +289,9 @@ func TestBadUpgrades(t *testing.T) {
 				synctest.Wait()
 				if s := w.link.Status(); !s.Connected || len(w.net.dialled()) != 4 || s.LastReason != whys[name] {
 					t.Errorf("%d dials, %q, %+v", len(w.net.dialled()), s.LastReason, s)
+				}
+				if s := w.link.Status(); strings.Contains(s.LastError, "://") { // the relay is named beside it
+					t.Error(s.LastError)
 				}
 			})
 		})

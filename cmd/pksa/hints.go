@@ -65,8 +65,13 @@ var (
 		"ledger new` starts an empty ledger: apps, sessions, limits and what was answered are forgotten; keys, "+
 		"settings and policy stay")
 	adviceLedgerRestored = advise("ledger-restored",
-		"if you put it back on purpose, or the mark is lost for good, `pksa "+
-			"ledger accept` goes on with it; `pksa ledger accept --help` says what happens to sessions")
+		"if you put it back on purpose, `pksa ledger accept` goes on with it; `pksa ledger accept --help` says what "+
+			"happens to sessions")
+	adviceLedgerMark = advise("ledger-mark", "put ledger.mark back from any copy of the home folder, an "+
+		"older one, too; a backup has none. "+
+		"Without a copy: if ledger.db itself was not put back, nothing is lost, and `pksa ledger accept --keep APP "+
+		"--limits-as-counted` goes on with it, with --keep for each app; if it was, or you do not know, `pksa ledger "+
+		"accept` trusts no secret and no session of before")
 	adviceLedgerLocked = advise("ledger-locked",
 		"stop it first: Ctrl-C where pksa run goes on, or the service that runs it")
 	adviceLedgerExists = advise("ledger-exists",

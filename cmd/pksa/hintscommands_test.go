@@ -52,7 +52,7 @@ func (s *spoken) restores() {
 	check(s.t, err)
 	s.says("app", "add", "late")
 	check(s.t, os.WriteFile(path, whole, 0o600))
-	text := s.follow(s.says("app", "list"), "is lost for good")
+	text := s.follow(s.says("app", "list"), "put it back on purpose")
 	s.followed("App web is ready", text, "count no more", "NAME=web")
 	s.followed("web", text, "must be removed again")
 	s.followed("nothing to do", s.says("ledger", "accept"), "in the future")

@@ -176,7 +176,11 @@ func printAccepted(w io.Writer, a ledger.Accepted) {
 			"If its last record is in the future, `pksa ledger clock` leads it back.\n", a.Last)
 		return
 	}
-	fmt.Fprintf(w, "Going on with the ledger as of record %d; the mark says record %d.\n", a.Last, a.Mark)
+	mark := "its mark is lost, or cannot be read"
+	if a.Mark > 0 {
+		mark = fmt.Sprintf("the mark says record %d", a.Mark)
+	}
+	fmt.Fprintf(w, "Going on with the ledger as of record %d; %s.\n", a.Last, mark)
 	printRestored(w, a)
 }
 

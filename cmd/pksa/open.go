@@ -89,6 +89,8 @@ func ledgerHint(path string, err error) error {
 	switch {
 	case errors.Is(reason, ledger.ErrMissing):
 		return hint(err, adviceLedgerLost)
+	case errors.Is(reason, ledger.ErrMark):
+		return hint(err, adviceLedgerMark)
 	case errors.Is(reason, ledger.ErrRestored):
 		return hint(err, adviceLedgerRestored)
 	case errors.Is(reason, ledger.ErrLocked):

@@ -98,11 +98,13 @@ func printSettings(w io.Writer, s *agent.SettingsStatus) {
 		}
 	}
 	fmt.Fprintf(w, "Settings in force since %s\n", moment(s.Since))
-	if len(reload) > 0 {
+	switch {
+	case s.Gone: // what would be taken over is nobody's wish
+	case len(reload) > 0:
 		fmt.Fprintf(w, "         written otherwise: %s; `pksa reload` takes over what can change while it runs\n",
 			strings.Join(paths(reload), ", "))
 	}
-	if len(restart) > 0 {
+	if len(restart) > 0 && !s.Gone {
 		fmt.Fprintf(w, "         written otherwise: %s; restart to take over\n", strings.Join(paths(restart), ", "))
 	}
 	if s.Failed != "" {

@@ -101,8 +101,7 @@ func (c *command) askStatus(ctx context.Context, s *agent.Status) error {
 	ctx, cancel := context.WithTimeout(ctx, statusAnswer)
 	defer cancel()
 	cfg, err := c.settings()
-	if errors.As(err, new(config.Problems)) {
-		home, _ := c.homeFolder()
+	if home, known := c.homeFolder(); err != nil && known == nil {
 		if without, broken := config.Parse(home, "", nil, os.Environ()); broken == nil &&
 			socket(without).Call(ctx, agent.MethodStatus, struct{}{}, s) == nil {
 			return nil
@@ -118,6 +117,11 @@ func (c *command) askStatus(ctx context.Context, s *agent.Status) error {
 		}
 	}
 	return err
+}
+
+// goneText returns that the file of the settings is gone, and what the agent has from it.
+func goneText(differ []config.Change) string {
+	return "config.yaml is gone, and the agent goes on with what it said: " + strings.Join(paths(differ), ", ")
 }
 
 // foresee returns why a start would fail, as far as that shows without what opens the keystore.
@@ -149,6 +153,10 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 	}
 	for _, reason := range s.WillNotStart {
 		fmt.Fprintf(w, "\nA restart will fail:\n  %s\n", strings.ReplaceAll(reason, "\n", "\n  "))
+	}
+	if s.Settings != nil && s.Settings.Gone {
+		fmt.Fprintf(w, "\n%s:\n", goneText(s.Settings.Differ))
+		fmt.Fprintln(w, "  put it back: a restart would take the defaults in their place")
 	}
 	printChangedAccounts(w, s.Guard)
 	printDoubts(w, s.GuardWaits)

@@ -124,6 +124,9 @@ func (f *frame) notWell(s agent.Status) {
 	for _, reason := range s.WillNotStart {
 		wallet = append(wallet, "a restart will fail: "+strings.ReplaceAll(reason, "\n", " "))
 	}
+	if s.Settings != nil && s.Settings.Gone {
+		wallet = append(wallet, goneText(s.Settings.Differ))
+	}
 	if s.Twin != nil {
 		wallet = append(wallet, fmt.Sprintf("another copy of this wallet was met %s ago through %s",
 			ago(f.now.Sub(s.Twin.At)), s.Twin.Relay))

@@ -46,6 +46,7 @@ func (c *compiler) review(p *Policy) {
 		}
 	}
 	c.reviewWindows(p.limits)
+	c.reviewBehind(p.limits)
 	defer c.reviewSize(p)
 	for _, l := range p.limits {
 		c.reviewTime(&l.rule)

@@ -387,6 +387,8 @@ func syntaxHint(text string) string {
 		return "; between double quotes a backslash begins an escape: write single quotes"
 	case strings.Contains(text, "expected <document start>"):
 		return "; a line of three points ends a document, and nothing may follow it: leave that line out"
+	case strings.Contains(text, "incompatible YAML document"):
+		return "; of YAML's versions 1.1 is read here: leave out the line that begins with %YAML"
 	case strings.Contains(text, "cannot start any token"):
 		return "; a value that begins with @, ` or % needs quotes, and account names have no @"
 	}

@@ -263,7 +263,8 @@ type ApplyParams struct {
 }
 
 // Apply brings slots and sessions to what is wanted, in one commit, and says what it did. If there
-// are complaints, it did nothing.
+// are complaints, it did nothing. Where more than 2,000 sessions end, those beyond that end before,
+// in commits of their own.
 func (m Admin) Apply(ctx context.Context, p ApplyParams) (provision.Applied, error) {
 	done, _, err := m.apply(ctx, p)
 	return done, err
@@ -276,8 +277,13 @@ func (m Admin) apply(ctx context.Context, p ApplyParams) (done provision.Applied
 		Secret: func(s ledger.Secret) error { _, err := slotSecret(string(s)); return err },
 		Key:    func(s ledger.Secret) error { return checkAuthKey(string(s)) }}
 	var openings []int
+	planned := false
 	opened, err = m.Ledger.Arrange(ctx, p.Try, func(s ledger.Standing) (a ledger.Arrangement, _ error) {
-		a, openings, done = provision.Plan(p.Wanted, p.Prune, s, home)
+		var now provision.Applied
+		a, openings, now = provision.Plan(p.Wanted, p.Prune, s, home)
+		if !planned || now.Complaints != nil { // later it lacks what has ended by then
+			planned, done = true, now
+		}
 		a.Audit = act("apply")
 		return a, nil
 	})
@@ -557,8 +563,8 @@ func (p RevokeParams) Choose(sessions []SessionInfo) (chosen []SessionInfo) {
 	return chosen
 }
 
-// EndSessions ends many sessions in one commit. Their auth_keys never make sessions again. A number
-// that no live session has keeps the others from nothing: the operator may be in a hurry.
+// EndSessions ends many sessions, 2,000 in one commit. Their auth_keys never make sessions again. A
+// number that no live session has keeps the others from nothing: the operator may be in a hurry.
 func (m Admin) EndSessions(ctx context.Context, p RevokeParams) (Revoked, error) {
 	if err := p.Check(); err != nil {
 		return Revoked{}, err

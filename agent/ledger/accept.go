@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Acceptance is how a restored ledger goes on. A copy also holds the secret that was rotated out
@@ -141,14 +142,14 @@ func (b *batch) accept(done *Accepted, taken uint64, a Acceptance) error {
 
 // closeSlot replaces the secret of a slot by one that nobody knows, and revokes its sessions.
 func (b *batch) closeSlot(name string, done *Accepted, audit []byte) error {
-	s, err := b.rotateSlot(name, Secret(rand.Text()+rand.Text()), audit)
+	s, err := b.rotateSlot(name, Secret(rand.Text()+rand.Text()), time.Time{}, audit)
 	if err != nil {
 		return err
 	}
 	b.put(bucketSlots, []byte(name), s.encode())
 	b.after = append(b.after, func(st *state) { st.slots[name] = s })
-	why := ending{Outcome: "session revoked", Revoked: true, Content: audit}
-	done.Ended = append(done.Ended, b.revoke(why, b.sessionsWith(func(s *Session) bool { return s.App == name }))...)
+	all := b.sessionsWith(func(s *Session) bool { return s.App == name })
+	done.Ended = append(done.Ended, b.revoke(revoked(audit), all)...)
 	done.Closed = append(done.Closed, name)
 	return nil
 }

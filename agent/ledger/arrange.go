@@ -55,35 +55,65 @@ func (e *ArrangeError) Unwrap() error { return e.Err }
 // sessions that it opened. plan runs in the committing goroutine and must not wait: what it sees is
 // what is changed. An error of plan is returned as it is; a change that cannot be made is an
 // [*ArrangeError]. With try, nothing is written: it only finds out whether it could be.
+//
+// If more than 2,000 sessions end, so many end at a time, in commits before that, once it is known
+// that all can be done; plan is called again for each commit. After an error some may have ended.
 func (l *Ledger) Arrange(ctx context.Context, try bool, plan func(Standing) (Arrangement, error)) ([]*Session, error) {
-	var opened []*Session
-	err := l.submitContext(ctx, &op{apply: func(b *batch) error {
+	var opened, ended []*Session
+	err := l.inPortions(ctx, &ended, func(b *batch) (part []*Session, left bool, _ error) {
 		a, err := plan(b.standing())
 		if err != nil || a.empty() {
-			return err
+			return nil, false, err
 		}
 		// A step that is refused must have written nothing, and the third change may be refused.
 		// So all of them are tried first where nobody sees it.
 		t := b.trial()
 		if _, err := t.arrange(a); err != nil {
-			return err
+			return nil, false, err
 		}
 		if t.err != nil {
 			b.fail(t.err)
-			return t.err
+			return nil, false, t.err
 		}
 		if try {
-			return nil
+			return nil, false, nil
+		}
+		if part, left = b.endPortion(a); left {
+			return part, true, nil
 		}
 		if opened, err = b.arrange(a); err != nil {
 			b.fail(err) // unreachable: the same steps over the same state
 		}
-		return err
-	}})
+		return nil, false, err
+	})
 	if err != nil {
 		return nil, err
 	}
 	return opened, nil
+}
+
+// endPortion ends some of the sessions that an arrangement ends, if they are too many for one
+// commit.
+func (b *batch) endPortion(a Arrangement) (part []*Session, left bool) {
+	end := idSet(a.End)
+	part, left = b.someOf(b.sessionsWith(func(s *Session) bool {
+		return end[s.ID] || slices.Contains(a.Remove, s.App)
+	}))
+	if !left {
+		return nil, false
+	}
+	for _, s := range part {
+		if slices.Contains(a.Remove, s.App) {
+			b.endSession(s, appRemoved)
+		} else {
+			b.endSession(s, revoked(a.Audit))
+		}
+	}
+	return part, true
+}
+
+func revoked(audit []byte) ending {
+	return ending{Outcome: "session revoked", Revoked: true, Content: audit}
 }
 
 // standing returns the slots and live sessions as the batch sees them.
@@ -108,6 +138,7 @@ func (b *batch) standing() Standing {
 // trial returns a batch over this one, which sees its changes and is thrown away.
 func (b *batch) trial() *batch {
 	t := newBatch(b.l)
+	t.tries = true
 	t.now, t.last, t.since = b.now, b.last, b.since
 	t.sessions, t.digests, t.remnants = maps.Clone(b.sessions), maps.Clone(b.digests), maps.Clone(b.remnants)
 	t.pending.under = &b.pending
@@ -120,10 +151,10 @@ func (b *batch) arrange(a Arrangement) ([]*Session, error) {
 			return nil, &ArrangeError{Slot: name, Err: err}
 		}
 	}
-	b.revoke(ending{Outcome: "session revoked", Revoked: true, Content: a.Audit},
-		b.sessionsWith(func(s *Session) bool { return slices.Contains(a.End, s.ID) }))
+	end := idSet(a.End)
+	b.revoke(revoked(a.Audit), b.sessionsWith(func(s *Session) bool { return end[s.ID] }))
 	for _, s := range a.Rotate {
-		if err := b.keep(b.rotateSlot(s.Name, s.Secret, a.Audit)); err != nil {
+		if err := b.keep(b.rotateSlot(s.Name, s.Secret, time.Time{}, a.Audit)); err != nil {
 			return nil, &ArrangeError{Slot: s.Name, Err: err}
 		}
 	}

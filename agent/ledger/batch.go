@@ -21,6 +21,7 @@ type batch struct {
 	sessions  map[SessionID]*Session // nil: ended
 	digests   map[owner]map[[32]byte]struct{}
 	counted   map[owner]int // new digests of slots
+	tries     bool          // it is thrown away, see trial: sessions that end leave only what others may depend on
 	forgotten []owner       // whose digests are dropped
 	positions map[uint64]position
 	charges   []counted

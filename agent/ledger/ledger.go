@@ -49,7 +49,7 @@ type Options struct {
 	segmentBytes uint64 // bytes of them, as they lie in the store; zero: 8 MiB
 	period       uint64 // records whose values share a key; zero: 2^20
 	sumMost      int    // values that one commit adds up at most; zero: 1,000
-	expireMost   int    // sessions that have expired and that one commit ends at most; zero: 2,000
+	expireMost   int    // sessions that one commit ends at most; zero: 2,000
 	thinMost     int    // tombstones that one rotation drops at most; zero: 10,000
 	gatherFew    int    // changes that one commit gathers, beside those for its records; zero: 64
 	dropFew      int    // records of a segment that one commit drops, beside those for its records; zero: 128

@@ -154,26 +154,66 @@ type Revocation struct {
 	Audit []byte
 }
 
-// EndSessions revokes sessions in one commit, and returns those that lived, as they were, by id.
-// Their auth_keys make no sessions again. missing are the ids that no live session has.
+// EndSessions revokes sessions, and returns those that lived, as they were, by id. Their auth_keys
+// make no sessions again. missing are the ids that no live session has. It ends 2,000 in one
+// commit: after an error some of many may have ended. Those that are made meanwhile live on.
 func (l *Ledger) EndSessions(ctx context.Context, r Revocation) (ended []*Session, missing []SessionID, err error) {
 	why := ending{Outcome: "session revoked", Revoked: true, Quiet: r.Quiet, Content: r.Audit}
-	err = l.submitContext(ctx, &op{apply: func(b *batch) error {
-		missing = nil
-		for _, id := range r.IDs {
-			if b.liveSession(id) == nil {
-				missing = append(missing, id)
+	named, newest := idSet(r.IDs), SessionID(0)
+	err = l.inPortions(ctx, &ended, func(b *batch) ([]*Session, bool, error) {
+		if newest == 0 {
+			newest = SessionID(b.last.number)
+			for _, id := range r.IDs {
+				if b.liveSession(id) == nil {
+					missing = append(missing, id)
+				}
 			}
 		}
-		ended = b.revoke(why, b.sessionsWith(func(s *Session) bool {
-			return slices.Contains(r.IDs, s.ID) || r.Which != nil && r.Which(s)
+		part, left := b.someOf(b.sessionsWith(func(s *Session) bool {
+			return named[s.ID] || s.ID <= newest && r.Which != nil && r.Which(s)
 		}))
-		return nil
-	}})
+		return b.revoke(why, part), left, nil
+	})
 	if err != nil {
 		return nil, nil, err
 	}
 	return ended, missing, nil
+}
+
+func idSet(ids []SessionID) map[SessionID]bool {
+	set := make(map[SessionID]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
+}
+
+// inPortions ends many sessions in several commits: each takes some KiB until its commit has ended.
+// step ends some in its commit, and returns them and whether others are left. It ends those last
+// that must end together with something else. ended gets all of them.
+func (l *Ledger) inPortions(ctx context.Context, ended *[]*Session, step func(*batch) (part []*Session, left bool,
+	err error)) error {
+	for {
+		var part []*Session
+		var left bool
+		err := l.submitContext(ctx, &op{apply: func(b *batch) (err error) {
+			part, left, err = step(b)
+			return err
+		}})
+		if err != nil {
+			return err
+		}
+		*ended = append(*ended, part...)
+		if !left {
+			return nil
+		}
+	}
+}
+
+// someOf returns those of the sessions that one commit ends, and whether others are left.
+func (b *batch) someOf(sessions []*Session) (part []*Session, left bool) {
+	n := min(len(sessions), b.o.expireMost)
+	return sessions[:n], n < len(sessions)
 }
 
 // sessionsWith returns the sessions that which wants, by id.
@@ -397,6 +437,11 @@ type ending struct {
 // endSession ends a session, leaves a tombstone for its auth_key and a remnant, and records the
 // reason.
 func (b *batch) endSession(s *Session, why ending) {
+	if b.tries {
+		b.leaveTombstone(s, why)
+		b.sessions[s.ID] = nil
+		return
+	}
 	if !why.Quiet {
 		b.leaveRemnant(s, why) // before its digests are dropped
 	}
@@ -410,10 +455,7 @@ func (b *batch) endSession(s *Session, why ending) {
 	if s.AddedRelay {
 		b.delete(bucketMeta, addedRelayKey(s.ID))
 	}
-	b.putKey(s, authKey{
-		Account: s.Account, App: s.App, Ended: b.now, LastNonce: s.LastNonce, Revoked: why.Revoked,
-		Nonceless: s.Nonceless,
-	})
+	b.leaveTombstone(s, why)
 	b.sessions[s.ID] = nil
 	b.forget(sessionOwner(s.ID)) // the tombstone refuses what the digests refused
 	kind := RecordEnded
@@ -423,6 +465,13 @@ func (b *batch) endSession(s *Session, why ending) {
 	b.record(Record{
 		Type: kind, Outcome: why.Outcome, Account: s.Account, App: s.App, Session: s.ID, Content: why.Content,
 	}, nil)
+}
+
+func (b *batch) leaveTombstone(s *Session, why ending) {
+	b.putKey(s, authKey{
+		Account: s.Account, App: s.App, Ended: b.now, LastNonce: s.LastNonce, Revoked: why.Revoked,
+		Nonceless: s.Nonceless,
+	})
 }
 
 // inOrder returns the sessions that the batch changed: first those that ended, then the others in

@@ -99,24 +99,44 @@ var documentedPrefix = []byte("documented answers ")
 // else. ErrNoSlot, *SecretTakenError; also the slot's own secret is taken, because what it opened
 // before would be fresh again.
 func (l *Ledger) RotateSlot(ctx context.Context, name string, secret Secret, audit []byte) (Slot, error) {
-	return l.writeSlot(ctx, func(b *batch) (Slot, error) { return b.rotateSlot(name, secret, audit) })
+	return l.writeSlot(ctx, func(b *batch) (Slot, error) {
+		return b.rotateSlot(name, secret, time.Time{}, audit)
+	})
 }
 
-// RotateSlotAndEnd does what RotateSlot does, revokes all sessions of the slot in the same commit,
-// and returns them: whoever had the old secret has nothing left.
+// RotateSlotAndEnd does what RotateSlot does, revokes all sessions of the slot, and returns them:
+// whoever had the old secret has nothing left. The last 2,000 sessions end in the commit that
+// replaces the secret, so none is made after it; more than that end before, in commits of their
+// own. After an error some of many may have ended.
 func (l *Ledger) RotateSlotAndEnd(ctx context.Context, name string, secret Secret, audit []byte) (Slot, []*Session,
 	error) {
 	var ended []*Session
-	slot, err := l.writeSlot(ctx, func(b *batch) (Slot, error) {
-		s, err := b.rotateSlot(name, secret, audit)
-		if err != nil {
-			return Slot{}, err
+	var slot Slot
+	var since time.Time
+	why := revoked(audit)
+	err := l.inPortions(ctx, &ended, func(b *batch) ([]*Session, bool, error) {
+		if _, ok := b.slot(name); !ok {
+			return nil, false, ErrNoSlot
 		}
+		if err := b.freeSecret(secret); err != nil {
+			return nil, false, err
+		}
+		if since.IsZero() {
+			since = b.now.Add(-cutOff)
+		}
+		part, left := b.someOf(b.sessionsWith(func(s *Session) bool { return s.App == name }))
+		if left {
+			return b.revoke(why, part), true, nil
+		}
+		s, err := b.rotateSlot(name, secret, since, audit)
+		if err != nil {
+			return nil, false, err
+		}
+		slot = s
+		b.putSlot(s)
 		// After the tombstones were thinned: a key that a thief may know makes no session again,
 		// whatever secret it comes with.
-		why := ending{Outcome: "session revoked", Revoked: true, Content: audit}
-		ended = b.revoke(why, b.sessionsWith(func(s *Session) bool { return s.App == name }))
-		return s, nil
+		return b.revoke(why, part), false, nil
 	})
 	if err != nil {
 		return Slot{}, nil, err
@@ -124,8 +144,9 @@ func (l *Ledger) RotateSlotAndEnd(ctx context.Context, name string, secret Secre
 	return slot, ended, nil
 }
 
-// rotateSlot records the new secret of a slot and drops what guarded the old one.
-func (b *batch) rotateSlot(name string, secret Secret, audit []byte) (Slot, error) {
+// rotateSlot records the new secret of a slot and drops what guarded the old one, but for the
+// tombstones of auth_keys that were revoked since then, if that is not zero.
+func (b *batch) rotateSlot(name string, secret Secret, since time.Time, audit []byte) (Slot, error) {
 	s, ok := b.slot(name)
 	if !ok {
 		return Slot{}, ErrNoSlot
@@ -135,7 +156,7 @@ func (b *batch) rotateSlot(name string, secret Secret, audit []byte) (Slot, erro
 	}
 	b.forget(slotOwner(s)) // before the generation changes, which names the owner
 	b.retire(s.Secret)
-	b.thin(name, name)
+	b.thin(name, name, since)
 	s.generation = b.record(Record{Type: RecordAdmin, Outcome: "slot rotated", App: name, Content: audit}, nil)
 	s.Secret, s.Rotated, s.NoncesOnly = secret, b.now, false
 	return s, nil
@@ -219,18 +240,33 @@ func (b *batch) putSlot(s Slot) {
 	b.after = append(b.after, func(st *state) { st.slots[s.Name] = s })
 }
 
-// RemoveSlot removes a slot, ends its sessions and returns them. ErrNoSlot.
+// RemoveSlot removes a slot, ends its sessions and returns them. ErrNoSlot. The last 2,000 sessions
+// end in the commit that removes it, more than that before, in commits of their own: after an error
+// some of many may have ended.
 func (l *Ledger) RemoveSlot(ctx context.Context, name string, audit []byte) ([]*Session, error) {
 	var ended []*Session
-	err := l.submitContext(ctx, &op{apply: func(b *batch) (err error) {
-		ended, err = b.removeSlot(name, audit)
-		return err
-	}})
+	err := l.inPortions(ctx, &ended, func(b *batch) ([]*Session, bool, error) {
+		part, left := b.someOf(b.sessionsWith(func(s *Session) bool { return s.App == name }))
+		if left {
+			for _, s := range part {
+				b.endSession(s, appRemoved)
+			}
+			return part, true, nil
+		}
+		part, err := b.removeSlot(name, audit)
+		return part, false, err
+	})
 	if err != nil {
 		return nil, err
 	}
 	return ended, nil
 }
+
+// cutOff is how long before a rotation one may have been cut off that had ended sessions already.
+const cutOff = time.Hour
+
+// appRemoved is why the sessions of a slot end with it.
+var appRemoved = ending{Outcome: "app removed", Quiet: true}
 
 // removeSlot records the end of a slot and of its sessions.
 func (b *batch) removeSlot(name string, audit []byte) (ended []*Session, err error) {
@@ -241,14 +277,14 @@ func (b *batch) removeSlot(name string, audit []byte) (ended []*Session, err err
 	b.record(Record{Type: RecordAdmin, Outcome: "slot removed", App: name, Content: audit}, nil)
 	for _, session := range b.allSessions() {
 		if session.App == name {
-			b.endSession(session, ending{Outcome: "app removed", Quiet: true})
+			b.endSession(session, appRemoved)
 			ended = append(ended, session)
 		}
 	}
 	b.dropRemnantsOf(name)
 	b.forget(slotOwner(s))
 	b.retire(s.Secret)
-	b.thin(name, "") // after its sessions have ended: their tombstones are among them
+	b.thin(name, "", time.Time{}) // after its sessions have ended: their tombstones are among them
 	b.delete(bucketSlots, []byte(name))
 	b.delete(bucketMeta, documentedKey(name))
 	b.after = append(b.after, func(st *state) { delete(st.slots, name) })
@@ -283,9 +319,9 @@ const thinMost = 10_000
 // A tombstone stays if its auth_key could bring back a request that was judged: for good if it took
 // requests without a nonce, or while its last nonce lies in the window, as wide as that may be set
 // later. That of a revoked auth_key stays in case the secret is given again; until then the
-// auth_key is as good as any. Such a tombstone belongs to the app now from then on; an empty name
-// means any app.
-func (b *batch) thin(app, now string) {
+// auth_key is as good as any; one that was revoked since then, if that is not zero, stays as it is.
+// Such a tombstone belongs to the app now from then on; an empty name means any app.
+func (b *batch) thin(app, now string, since time.Time) {
 	window := millis(b.now.Add(-widestWindow))
 	type entry struct {
 		key   []byte
@@ -301,6 +337,8 @@ func (b *batch) thin(app, now string) {
 		}
 		guards := k.Nonceless || k.LastNonce > window
 		switch {
+		case k.Revoked && !since.IsZero() && millis(k.Ended) >= millis(since):
+			return nil
 		case k.Revoked:
 			outlived = append(outlived, bytes.Clone(key))
 		case guards && k.App == now || changed >= b.o.thinMost:

@@ -159,10 +159,18 @@ func (r *rule) unknownAction(e *opEntry, rules []*rule) string {
 	if !r.keys[hive.Active] || e.test("json") == nil {
 		return ""
 	}
-	for _, way := range splitWays(ofElements(e.testOf("json"))) {
+	ways := splitWays(ofElements(e.testOf("json")))
+	known := map[string]bool{} // of one of the contracts that the entry names
+	for _, way := range ways {
+		tests := membersOf(way, nil)
+		if action := textAt(tests, "contractAction"); isKnown(textAt(tests, "contractName"), action) {
+			known[action] = true
+		}
+	}
+	for _, way := range ways {
 		tests := membersOf(way, nil)
 		contract, action := textAt(tests, "contractName"), textAt(tests, "contractAction")
-		if contract == "" || action == "" || isKnown(contract, action) || closed(tests, "contractPayload") {
+		if contract == "" || action == "" || known[action] || closed(tests, "contractPayload") {
 			continue
 		}
 		one := engine(contract, action, "").json(unknown)

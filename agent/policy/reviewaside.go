@@ -21,7 +21,7 @@ func (c *compiler) reviewAside(r *rule, rules []*rule) {
 	for i, n := range c.entryNodes(r) {
 		e := &r.entries[i]
 		for _, says := range []string{c.twinPasses(r, e, rules), c.giftPasses(r, e, rules), c.tokensPass(r, e, rules),
-			c.morePasses(r, e, rules), c.otherLetters(r, e, rules)} {
+			c.morePasses(r, e, rules), c.otherLetters(r, e, rules), c.besideMember(r, e, rules)} {
 			if says != "" {
 				c.Warn(c.entryName(n), "%s", says)
 			}

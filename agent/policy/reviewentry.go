@@ -15,7 +15,7 @@ import (
 var entryTraps = []func(*rule, *opEntry) string{
 	freeBeneficiaries, freeShare, renounced, everyID, downvotes, neverPays, withOwner, withoutTakeover, withAnotherKey,
 	atAPoorPrice, anotherSigner, leastOnly, oneAssetPrice, atAnyTokenPrice, freeAgent, freeAgentFee, freeKeys,
-	freeSigningKey, mostDenied,
+	freeSigningKey, mostDenied, withoutMember, freeFeed, freeMemoKey,
 	beyondAll,
 }
 

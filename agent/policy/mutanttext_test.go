@@ -85,7 +85,7 @@ var brokenTexts = []mutant{
 	{"each counter has less room than all", "reviewbehind.go", " || len(first.per) > 0", "", testsOfReview},
 	{"a limit that is tried stands in front", "reviewbehind.go", "first == l || first.observe", "first == l",
 		testsOfReview},
-	{"a shorter window has no room for long", "reviewbehind.go", "own.window >= q.window && ", "", testsOfReview},
+	{"a shorter window has no room for long", "reviewbehind.go", "own.window >= q.window &&\n", "", testsOfReview},
 	{"the same room is less", "reviewbehind.go", "own.most.Cmp(q.most) < 0", "own.most.Cmp(q.most) <= 0",
 		testsOfReview},
 	{"a limit of some hours stands in front", "reviewbehind.go", "!boundAlways(later.when, []schedule{l.when})",

@@ -62,6 +62,10 @@ type Options struct {
 	// Version is that of the program, for metrics; empty: what the build knows.
 	Version string
 
+	// InPlace names the home folder in the commands of a text that /readyz answers with; nil: it is
+	// the default one, which commands need no name for.
+	InPlace func(text string) string
+
 	// Foresee returns why the next start would fail, but for the policy; nil: nobody looks.
 	Foresee func() []string
 
@@ -178,7 +182,7 @@ func New(o Options) (*Agent, error) {
 	a.desk = NewDesk(o.Config, o.Notify, a.log)
 	a.newLink = func(relay config.Relay) (*link.Link, error) { return a.makeLink(relay, o) }
 	a.twins.begin(o.Config, o.Keys, o.Ledger)
-	ready := func() []status.Hindrance { return a.hindrances(time.Now()) }
+	ready := func() []status.Hindrance { return named(a.hindrances(time.Now()), o.InPlace) }
 	a.metrics = status.New(status.Options{Ready: ready, Live: a.Live,
 		Gauges: a.gauges, Requests: expected, Drops: reasons,
 		Alarms: alarms})

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,11 @@ func TestPause(t *testing.T) {
 			if len(s.Hindrances) != 1 || s.Hindrances[0].Cause != "paused" || s.StillServed != "" ||
 				s.Links[0].Registered != 1 || !strings.Contains(s.NotReady[0], "pksa resume") {
 				t.Errorf("%+v", s.Hindrances)
+			}
+			ready := httptest.NewRecorder()
+			w.agent.Metrics().Handler().ServeHTTP(ready, httptest.NewRequest("GET", "/readyz", nil))
+			if said := ready.Body.String(); !strings.Contains(said, "until `pksa --home w resume`") {
+				t.Errorf("/readyz: %s", said)
 			}
 			w.end()
 			w.run()

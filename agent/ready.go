@@ -36,6 +36,16 @@ func (a *Agent) Live(ctx context.Context) error {
 	return nil
 }
 
+// named returns hindrances with texts whose commands name the home folder.
+func named(hindrances []status.Hindrance, inPlace func(string) string) []status.Hindrance {
+	if inPlace != nil {
+		for i := range hindrances {
+			hindrances[i].Text = inPlace(hindrances[i].Text)
+		}
+	}
+	return hindrances
+}
+
 func texts(hindrances []status.Hindrance) (texts []string) {
 	for _, h := range hindrances {
 		texts = append(texts, h.Text)

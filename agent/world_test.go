@@ -229,6 +229,7 @@ func (w *world) make() {
 		Config: w.config, Logger: w.log, Keys: w.keys, Ledger: w.ledger, Embedded: true,
 		Dial: dial, Transport: nodes, Notify: w.notify, ReadSettings: w.written,
 		TLS: w.tls, TrustClock: w.trustClock, KernelClock: func() error { return w.kernelClock },
+		InPlace: func(text string) string { return strings.ReplaceAll(text, "`pksa ", "`pksa --home w ") },
 	})
 	if err != nil {
 		w.t.Fatal(err)

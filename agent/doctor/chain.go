@@ -16,6 +16,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/node"
 	"pksa/agent/policy"
+	"pksa/agent/status"
 	"pksa/protocol/hive"
 )
 
@@ -69,9 +70,11 @@ func (e *examiner) nodes(ctx context.Context) bool {
 		e.judgeNode(a, level, newest)
 	}
 	e.judgeNames(nowhere, level)
-	if s := e.status; s != nil && s.NoNode != "" {
+	if s := e.status; s != nil && s.NoNode != "" && level != Error { // else it is the same fault
 		e.found(Finding{Level: Error, What: s.NoNode, Meaning: "this is what the running wallet says",
-			Next: "if the nodes answer here, the wallet cannot reach them: look at its network (container, firewall)"})
+			Next: "if the nodes answer here, the wallet cannot reach them: look at its network (container, " +
+				"firewall); if it says that certificates are wrong, start it again: it knows the authorities of its " +
+				"start"})
 	}
 	return true
 }
@@ -227,6 +230,8 @@ func (e *examiner) keysOnChain(ctx context.Context) bool {
 	var checks []agent.KeyCheck
 	var err error
 	switch {
+	case e.hindered(status.CauseLocked):
+		return false // it holds no keys
 	case e.status != nil:
 		err = e.o.Call(ctx, agent.MethodKeysCheck, struct{}{}, &checks)
 	case e.keys != nil && e.ledger != nil:
@@ -259,7 +264,9 @@ func (e *examiner) keysOnChain(ctx context.Context) bool {
 		e.found(f)
 	}
 	if wrong > mostNamed {
-		e.found(Finding{Level: Error, What: fmt.Sprintf("%d more keys do not fit", wrong-mostNamed), Next: nextKeys})
+		e.found(Finding{Level: Error, What: fmt.Sprintf("%d more keys do not fit", wrong-mostNamed),
+			Meaning: "what is signed with them is refused",
+			Next:    "see those that are named; all stand in the status of the wallet, by account"})
 	}
 	return true
 }

@@ -62,6 +62,8 @@ type Options struct {
 	Resolve   func(ctx context.Context, host string) error
 	Transport http.RoundTripper
 	TLS       *tls.Config
+	// Listen opens the addresses that a start would listen at, for a moment; nil: as [net.Listen].
+	Listen func(network, address string) (net.Listener, error)
 	// Notify reaches the servers of notifiers; nil is the network.
 	Notify http.RoundTripper
 
@@ -86,6 +88,9 @@ func (o Options) withDefaults() Options {
 			_, err := net.DefaultResolver.LookupHost(ctx, host)
 			return err
 		}
+	}
+	if o.Listen == nil {
+		o.Listen = net.Listen
 	}
 	if o.Kernel == nil {
 		o.Kernel = kernelclock.Synchronised
@@ -120,6 +125,7 @@ var checks = []struct {
 	{"ledger", (*examiner).ledgerState},
 	{"disk", (*examiner).disk},
 	{"place", (*examiner).placeOf},
+	{"listen", (*examiner).listen},
 	{"hardening", (*examiner).hardening},
 	{"policy", (*examiner).policy},
 	{"nodes", (*examiner).nodes},

@@ -3,10 +3,16 @@ package doctor_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -198,8 +204,31 @@ func faultsOfStores() []fault {
 	}
 }
 
+// listening opens no address: it takes one, and refuses all others.
+func listening(takes string, err error) func(*world) {
+	return func(w *world) {
+		w.cfg.StatusListen = "127.0.0.1:9478"
+		w.options = func(o *doctor.Options) {
+			o.Listen = func(_, address string) (net.Listener, error) {
+				if address == takes {
+					return &oneConnection{}, nil
+				}
+				return nil, &net.OpError{Op: "listen", Net: "tcp", Err: err}
+			}
+		}
+	}
+}
+
 func faultsOfPlace() []fault {
 	return []fault{
+		{"a port that another program has", listening("", os.NewSyscallError("bind", syscall.EADDRINUSE)), "listen",
+			doctor.Error, "nobody can listen at 127.0.0.1:9478: bind: address already in use"},
+		{"an address of another machine", func(w *world) {
+			listening("127.0.0.1:9478", syscall.EADDRNOTAVAIL)(w)
+			w.cfg.RelayListen = "203.0.113.1:9480"
+		}, "listen", doctor.Error, "203.0.113.1:9480"},
+		{"a file in the place of the control socket", func(w *world) { w.write(w.cfg.Control, "") }, "listen",
+			doctor.Error, "no socket"},
 		{"a read-only volume", func(w *world) { w.place.ReadOnly = true }, "place", doctor.Error, "read-only"},
 		{"a network file system", func(w *world) { w.place.FileSystem = "nfs" }, "place", doctor.Warning, "nfs"},
 		{"a container without a volume", func(w *world) {
@@ -269,6 +298,11 @@ func faultsOfChain() []fault {
 				o.Resolve = func(context.Context, string) error { return errors.New("no such host") }
 			}
 		}, "nodes", doctor.Error, "the names of 2 nodes lead nowhere"},
+		{"nodes that all have changed their chain", func(w *world) {
+			for _, n := range w.nodes {
+				n.SetChainID([32]byte{1})
+			}
+		}, "nodes", doctor.Error, "another chain"},
 		{"a node of another chain", func(w *world) { w.nodes[1].SetChainID([32]byte{1}) }, "nodes", doctor.Warning,
 			"another chain"},
 		{"a node that lags", func(w *world) { w.nodes[1].SetBehind(20) }, "nodes", doctor.Warning, "behind the others"},
@@ -627,6 +661,47 @@ func TestOneFaultOneFinding(t *testing.T) {
 			"CREDENTIALS_DIRECTORY", []string{"keystore", "ledger"}},
 		{"an identity that is gone", func(w *world) { w.must(os.Remove(w.identity())) }, "unlock", "identity.txt",
 			[]string{"keystore", "ledger"}},
+		{"a policy that is gone", func(w *world) { w.must(os.Remove(w.cfg.Policy)) }, "policy", "policy.yaml", nil},
+		{"a ledger that others can read in a home that they can enter", func(w *world) {
+			w.must(os.Chmod(w.cfg.Home, 0o755))
+			w.must(os.Chmod(w.cfg.Ledger, 0o644))
+		}, "home", "can read it", nil},
+		{"a trail that others can read in a home that they can enter", func(w *world) {
+			w.must(os.Chmod(w.cfg.Home, 0o755))
+			w.must(os.Mkdir(filepath.Join(w.cfg.Home, "audit"), 0o755))
+		}, "home", "can read it", nil},
+		{"a ledger behind a link in a folder of others", func(w *world) {
+			open := filepath.Join(w.t.TempDir(), "open")
+			w.must(os.Mkdir(open, 0o700))
+			w.must(os.Rename(w.cfg.Ledger, filepath.Join(open, "ledger.db")))
+			w.must(os.Symlink(filepath.Join(open, "ledger.db"), w.cfg.Ledger))
+			w.must(os.Chmod(open, 0o777))
+		}, "home", "others can write in it", nil},
+		{"a full disk", func(w *world) {
+			w.options = func(o *doctor.Options) {
+				o.Sync = func(string) (time.Duration, error) { return 0, syscall.ENOSPC }
+			}
+		}, "disk", "no space", nil},
+		{"no node that answers anybody", beside(func(w *world, s *agent.Status) {
+			for _, n := range w.nodes {
+				down(n)
+			}
+			w.cfg.Nodes = w.cfg.Nodes[:1]
+			s.NoNode = "no Hive API node answers"
+			s.NotReady = []string{s.NoNode}
+		}), "nodes", "does not answer", nil},
+		{"a wallet that is locked", func(w *world) {
+			agentThat(hindered(status.CauseLocked, "locked by its operator"))(w)
+			inner := w.agent
+			w.agent = func(ctx context.Context, method string, params, result any) error {
+				if s, ok := result.(*agent.Status); ok {
+					err := inner(ctx, method, params, s)
+					s.Hardening = wellNow.Hardening
+					return err
+				}
+				return errors.New("the wallet is locked, and holds no keys")
+			}
+		}, "agent", "locked by its operator", []string{"canary", "keys"}},
 		{"a ledger that somebody else has", func(w *world) {
 			w.options = func(o *doctor.Options) {
 				o.OpenLedger = func(*keystore.Store) (*ledger.Ledger, error) { return nil, ledger.ErrLocked }
@@ -668,6 +743,35 @@ func TestOneFaultOneFinding(t *testing.T) {
 	}
 }
 
+// What others can see and do no harm with is no finding: the names in a home folder, files behind
+// a folder that they cannot enter, links within folders of the wallet's user.
+func TestHarmlessModes(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*world){
+		"home 0755": func(w *world) { w.must(os.Chmod(w.cfg.Home, 0o755)) },
+		"ledger 0644 in a closed home": func(w *world) {
+			w.must(os.Chmod(w.cfg.Ledger, 0o644))
+			w.must(os.Mkdir(filepath.Join(w.cfg.Home, "audit"), 0o755))
+		},
+		"policy 0644 in an open home": func(w *world) {
+			w.must(os.Chmod(w.cfg.Home, 0o755))
+			w.must(os.Chmod(w.cfg.Policy, 0o644))
+		},
+		"a ledger and a policy behind links": func(w *world) {
+			other := w.t.TempDir()
+			w.must(os.Chmod(other, 0o700))
+			for _, path := range []string{w.cfg.Ledger, w.cfg.Policy} {
+				w.must(os.Rename(path, filepath.Join(other, filepath.Base(path))))
+				w.must(os.Symlink(filepath.Join(other, filepath.Base(path)), path))
+			}
+		},
+	} {
+		if r := examined(t, change); len(r.Findings) > 0 {
+			t.Errorf("%s: %+v", name, r.Findings)
+		}
+	}
+}
+
 // While the settings are gone, that no node answers the wallet is told by what it says itself.
 func TestNoNodeWithoutSettings(t *testing.T) {
 	t.Parallel()
@@ -706,4 +810,50 @@ type silence struct{}
 func (silence) RoundTrip(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
 	return nil, r.Context().Err()
+}
+
+// A relay whose certificate is taken now, and that the running wallet does not trust, needs a
+// restart; one that nobody trusts needs another relay.
+func TestAuthoritiesOfTheStart(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"relay.example"},
+		NotBefore: time.Unix(0, 0), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := x509.NewCertPool()
+	known.AddCert(authority)
+	served := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	for next, authorities := range map[string]*x509.CertPool{"start the wallet again": known,
+		"check the name in the setting relays": x509.NewCertPool()} {
+		r := examined(t, func(w *world) {
+			agentThat(agent.Status{Hardening: []harden.Measure{{Done: true}}, Links: []agent.LinkStatus{{
+				Relay: "wss://relay.example/", LastError: "TLS: unknown authority", LastReason: outage.TLS}}})(w)
+			inner := w.options
+			w.options = func(o *doctor.Options) {
+				inner(o)
+				o.TLS = &tls.Config{RootCAs: authorities}
+				o.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+					client, server := net.Pipe()
+					go func() {
+						defer server.Close()
+						_ = tls.Server(server, served).HandshakeContext(ctx)
+					}()
+					return client, nil
+				}
+			}
+		})
+		if len(r.Findings) != 1 || !strings.HasPrefix(r.Findings[0].Next, next) {
+			t.Errorf("want %q: %+v", next, r.Findings)
+		}
+	}
 }

@@ -46,12 +46,37 @@ func (e *examiner) home(context.Context) bool {
 			e.fault(err, file.meaning)
 		}
 	}
+	e.readable(keepers)
 	e.written()
 	for _, w := range cfg.Warnings {
 		e.found(Finding{Level: Warning, What: w.Text, Where: w.Where, Meaning: "the setting is taken all the same",
 			Next: "change it in config.yaml, or in the environment of the wallet"})
 	}
 	return true
+}
+
+// readable looks whether others can read what the wallet keeps: none of it is a secret by itself,
+// since it is sealed; but it names apps, and shows when the wallet was at work. In a folder that
+// others cannot enter modes of files mean nothing.
+func (e *examiner) readable(keepers []uint32) {
+	if access.Check(e.o.Config.Home, access.Kept, keepers...) == nil {
+		return
+	}
+	audit := filepath.Join(filepath.Dir(e.o.Config.Ledger), "audit")
+	for _, path := range []string{e.o.Config.Ledger, audit} {
+		var open *access.Error
+		if !errors.As(access.Check(path, access.Kept, keepers...), &open) || open.Want == 0 ||
+			slices.Contains(e.refused, path) || path == audit && open.Mode&0o044 == 0 {
+			continue
+		}
+		next := "chmod 600 " + path
+		if path == audit {
+			next = "chmod 700 " + path
+		}
+		e.found(Finding{Level: Warning, Where: path, What: "other users of this machine can read it",
+			Meaning: "what was asked and answered is sealed; the names of apps, and when the wallet worked, are not",
+			Next:    next + "; or close the home folder to others: chmod 700 " + e.o.Config.Home})
+	}
 }
 
 // written compares the settings that are written with those of the running agent.
@@ -151,10 +176,11 @@ const (
 	nextRotate = "another secret for it comes from `pksa app rotate NAME`"
 	nextKeys   = "if the key was changed on the chain, put the new one in its place: `pksa keys import --help` " +
 		"shows --replace"
-	nextPolicy = "mend the place that `pksa policy check` shows, or say there that it is meant so"
-	nextTests  = "mend the policy or its tests until `pksa policy test` passes, then `pksa policy reload`"
-	nextMend   = "mend the file until `pksa policy check` finds no error"
-	nextGuard  = "see by `pksa guard list` what changed; if it was you, `pksa guard accept ACCOUNT` takes it for " +
+	nextPolicy     = "mend it there, or say there that it is meant so; examples/docs/policy.md tells how"
+	nextTests      = "mend the policy or its tests until `pksa policy test` passes, then `pksa policy reload`"
+	nextPolicyLost = "put a copy of it back; without one, `pksa init` writes one that allows nothing yet"
+	nextMend       = "mend the file until `pksa policy check` finds no error"
+	nextGuard      = "see by `pksa guard list` what changed; if it was you, `pksa guard accept ACCOUNT` takes it for " +
 		"right; if not, change the account's keys with its owner key"
 	nextLimit = "see by `pksa limit list` what counted; the limit frees itself as time passes"
 	nextQuiet = "find out whether the relay or the application is at fault; `pksa session release --help` tells " +
@@ -230,10 +256,15 @@ func (e *examiner) disk(context.Context) bool {
 	case errors.Is(err, fs.ErrNotExist):
 		return false // said by an earlier check
 	case err != nil:
-		e.found(Finding{Level: Error, What: err.Error(), Where: folder,
+		f := Finding{Level: Error, What: err.Error(), Where: folder,
 			Meaning: "nothing can be recorded, so nothing is signed",
 			Next: "the folder has to be on a disk with room that this user may write: no read-only volume, no " +
-				"quota that is used up"})
+				"quota that is used up"}
+		if e.status != nil && len(e.status.NotReady) == 0 { // there is room within the ledger's file
+			f.Meaning = "the running wallet goes on while its ledger need not grow, and then signs nothing"
+		}
+		e.found(f)
+		return true // how much is free is the same fault
 	case took > slowSync:
 		e.found(Finding{Level: Warning, What: fmt.Sprintf("the disk takes %d ms to keep a record", took.Milliseconds()),
 			Where: folder, Meaning: "every request waits that long at least",

@@ -21,6 +21,7 @@ var nextOfChecks = map[string]string{
 		"container is given, the doctor finds only when it runs there",
 	"ledger":    "let the wallet's user write in the folder of the ledger, and make room on its disk",
 	"disk":      "let the wallet's user write there, and make room",
+	"listen":    "name another address in the setting that is named",
 	"place":     "change how the wallet is started: the unit, or the description of the container",
 	"hardening": "grant the wallet what is missing, or require less by the setting hardening",
 	"policy":    nextMend,

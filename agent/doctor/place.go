@@ -2,8 +2,13 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"net"
+	"os"
 	"slices"
+	"syscall"
 )
 
 // Place is where the wallet runs.
@@ -19,6 +24,47 @@ var networked = []string{"nfs", "cifs", "9p"}
 
 // shells are programs that, as process 1, pass on no signal.
 var shells = []string{"sh", "bash", "dash", "ash", "busybox"}
+
+// listen looks whether the next start can listen where it has to. A running agent does so already.
+func (e *examiner) listen(context.Context) bool {
+	if e.status != nil || e.running != nil {
+		return false
+	}
+	cfg := e.o.Config
+	for _, one := range []struct{ setting, address string }{{"status.listen", cfg.StatusListen},
+		{"relay.listen", cfg.RelayListen}} {
+		if one.address == "" {
+			continue
+		}
+		l, err := e.o.Listen("tcp", one.address)
+		if err != nil {
+			f := Finding{Level: Error, Where: one.setting, What: "nobody can listen at " + one.address + ": " +
+				cause(err).Error(), Meaning: "a start would fail",
+				Next: "name an address of this machine in the setting " + one.setting + ", and a port that is free"}
+			if errors.Is(err, syscall.EADDRINUSE) {
+				f.Next = "stop the program that has this port, or name another one in the setting " + one.setting
+			}
+			e.found(f)
+			continue
+		}
+		_ = l.Close()
+	}
+	if info, err := os.Lstat(cfg.Control); err == nil && info.Mode().Type() != fs.ModeSocket {
+		e.found(Finding{Level: Error, Where: cfg.Control,
+			What:    "something that is no socket is in the place of the control socket",
+			Meaning: "a start would fail", Next: "move it away, or name another path in the setting control"})
+	}
+	return true
+}
+
+// cause returns an error of the network without what was tried, which the finding names.
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
 
 // placeOf looks at what containers and service managers make of the process.
 func (e *examiner) placeOf(context.Context) bool {

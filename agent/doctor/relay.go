@@ -1,13 +1,16 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +21,7 @@ import (
 	"pksa/agent/link"
 	"pksa/agent/outage"
 	"pksa/agent/probe"
+	"pksa/agent/status"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 )
@@ -61,7 +65,7 @@ func (e *examiner) relays(ctx context.Context) bool {
 					Registered: l.Registered})
 			}
 		}
-		e.judgeLinks(e.status.Links)
+		e.judgeLinks(e.trusting(ctx, e.status.Links))
 		return true
 	}
 	if e.keys == nil {
@@ -106,6 +110,55 @@ func (e *examiner) relays(ctx context.Context) bool {
 			Meaning: "applications that ask there hear nothing", Next: "add " + used + " to the setting relays"})
 	}
 	return true
+}
+
+// nextTrust is what to do where only the running wallet does not trust a relay.
+const nextTrust = "start the wallet again: the doctor takes the certificate, and the wallet knows the authorities of " +
+	"its start (SSL_CERT_FILE, or those of the system); if it still fails, compare the two environments"
+
+// trusting returns the links, with a hint where the running wallet refuses a certificate that is
+// taken here and now.
+func (e *examiner) trusting(ctx context.Context, links []agent.LinkStatus) []agent.LinkStatus {
+	ctx, cancel := context.WithTimeout(ctx, registerWait)
+	defer cancel()
+	links = slices.Clone(links)
+	var running sync.WaitGroup
+	for i := range links {
+		l := &links[i]
+		if l.Connected || l.LastReason != outage.TLS {
+			continue
+		}
+		running.Go(func() {
+			if e.shakes(ctx, l.Relay) {
+				l.Hint = nextTrust
+			}
+		})
+	}
+	running.Wait()
+	return links
+}
+
+// shakes reports whether a relay's certificate is taken here.
+func (e *examiner) shakes(ctx context.Context, relay string) bool {
+	u, err := url.Parse(relay)
+	if err != nil {
+		return false
+	}
+	dial := e.o.Dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	raw, err := dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")))
+	if err != nil {
+		return false
+	}
+	defer raw.Close()
+	conf := &tls.Config{}
+	if e.o.TLS != nil {
+		conf = e.o.TLS.Clone()
+	}
+	conf.ServerName = u.Hostname()
+	return tls.Client(raw, conf).HandshakeContext(ctx) == nil
 }
 
 // seen returns what a trial has shown of its relay.
@@ -348,6 +401,9 @@ func (e *examiner) judgeLinks(links []agent.LinkStatus) {
 			continue
 		case !l.Connected:
 			f.What, f.Next = notConnected(l)
+			if l.Hint == nextTrust {
+				f.Next = l.Hint
+			}
 			e.found(f)
 			continue
 		case l.Registered == 0 && len(l.Refused) == 0 && l.Pending > 0:
@@ -442,6 +498,9 @@ func (e *examiner) canary(ctx context.Context) bool {
 			}
 		}
 		return asked
+	}
+	if e.hindered(status.CauseLocked) {
+		return false // without keys it is at no relay
 	}
 	var found []probe.Canary
 	if err := e.o.Call(ctx, agent.MethodCanary, struct{}{}, &found); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"slices"
 	"strings"
@@ -83,6 +84,13 @@ func (e *examiner) judgeStatus(s agent.Status) {
 		e.found(Finding{Level: Warning, What: own.Hint, Where: own.Listen,
 			Next: "examples/docs/relay.md tells what bounds the own relay, and by which settings"})
 	}
+}
+
+// hindered reports whether the running agent is not ready for a cause.
+func (e *examiner) hindered(cause status.Cause) bool {
+	return e.status != nil && slices.ContainsFunc(e.status.Hindrances, func(h status.Hindrance) bool {
+		return h.Cause == cause
+	})
 }
 
 // judgeGuard names the accounts that somebody else changed on the chain, and those of which it is
@@ -181,9 +189,12 @@ func (e *examiner) policy(context.Context) bool {
 			if wrong := new(access.Error); errors.As(err, &wrong) && slices.Contains(e.refused, wrong.Path) {
 				return true // said with the home folder
 			}
+			next := nextMend
+			if errors.Is(err, fs.ErrNotExist) {
+				next = nextPolicyLost
+			}
 			e.found(Finding{Level: Error, What: strings.TrimSpace(err.Error()), Where: cfg.Policy,
-				Meaning: "a start would fail",
-				Next:    nextMend})
+				Meaning: "a start would fail", Next: next})
 			return true
 		}
 		e.rules = compiled

@@ -213,6 +213,11 @@ func (e *effort) send(ctx context.Context, margin time.Duration) (o Outcome, fin
 			return Outcome{State: Accepted, Code: v.code, Reason: v.reason, Node: n.host}, true
 		case unknown:
 			e.doubt = true // it may have passed the transaction on before its answer was lost
+		case deaf:
+			// Its word alone is not certain, as that of a refusal; but of the chain it says
+			// nothing, so that the others are asked in any case.
+			v.voice = n.voice
+			e.noes[n.host] = v
 		case lagging, refused, later:
 			if o, over, final := e.refusedBy(n, v); over {
 				return o, final

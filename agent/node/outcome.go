@@ -39,6 +39,7 @@ const (
 	codeTooSoon     = "too-soon"      // minimal intervals of votes and posts, custom_json per block
 	codeNoAccount   = "no-account"    // an account of the transaction does not exist
 	codeInvalid     = "invalid"       // any other complaint of the chain
+	codeNoMethod    = "no-method"     // the nodes that were reached take no transactions
 	codeNoNode      = "no-node"       // no node could be reached, nothing was sent
 	codeInDoubt     = "in-doubt"      // the state is InDoubt
 )
@@ -62,6 +63,7 @@ const (
 var classByCode = map[string]Class{
 	CodeMissingAuthority: ClassAuthority, codeSignature: ClassAuthority, codeNotEnoughRC: ClassCredits,
 	codeBalance: ClassBalance, codeExpired: ClassExpired, codeNoNode: ClassNoNode,
+	codeNoMethod: ClassNoNode,
 }
 
 // classOf returns the class of a refusal by its code.
@@ -81,7 +83,7 @@ type Outcome struct {
 	// Code is one word for the reason: "duplicate" or empty if Accepted, "expired" if Expired,
 	// "in-doubt" if InDoubt. If Refused it is one of "missing-authority" ([CodeMissingAuthority]),
 	// "signature", "not-enough-rc", "expired", "tapos", "balance", "too-large", "too-soon",
-	// "no-account", "invalid" and "no-node".
+	// "no-account", "invalid", "no-method" and "no-node".
 	Code string
 	// Reason is one sentence for people; it may be empty if Accepted. It may quote a node, on one
 	// line and cut short.

@@ -20,6 +20,7 @@ const (
 	refused                      // the node refuses it, and so will all others
 	lagging                      // the node refuses it, perhaps because it lags: try another one
 	later                        // the node refuses it until the next block
+	deaf                         // the node takes no transactions from anybody: the next one may
 )
 
 type verdict struct {
@@ -185,6 +186,9 @@ func verdictOfAssertion(e *rpcError, v verdict) verdict {
 	if strings.HasPrefix(text, duplicateText) {
 		return verdict{kind: sent, code: codeDuplicate}
 	}
+	if certain && e.lacksMethod(text) {
+		return verdict{kind: deaf, code: codeNoMethod}
+	}
 	// Elsewhere in the error the same words may come from the transaction, where an application put
 	// them, or from a node of another version. Neither shows that the node has the transaction.
 	if strings.Contains(e.Message, duplicateText) || strings.Contains(e.data.Message, duplicateText) {
@@ -233,6 +237,8 @@ func reasonFor(e *rpcError, name string, v verdict) string {
 		return "the transaction is too large for a block: " + said
 	case codeTooSoon:
 		return "the chain wants more time between operations of this kind: " + said
+	case codeNoMethod:
+		return ErrTakesNone.Error() + ", and the chain was not asked"
 	case codeSignature:
 		return "the chain does not take the signatures as they are: " + said
 	}
@@ -309,10 +315,16 @@ func (e *rpcError) notFound() bool {
 		strings.HasPrefix(text, "unknown transaction"))
 }
 
+// lacksMethod reports whether the constant text of an assertion says that the node does not have
+// the method.
+func (*rpcError) lacksMethod(text string) bool {
+	return strings.HasPrefix(text, "Could not find API") || strings.HasPrefix(text, "Could not find method") ||
+		strings.HasSuffix(text, "_plugin not enabled.")
+}
+
 // missingAPI reports whether the node does not offer the method.
 func (e *rpcError) missingAPI() bool {
 	text, _ := e.constant()
-	return e.Code == -32601 || strings.HasPrefix(text, "Could not find API") ||
-		strings.HasPrefix(text, "Could not find method") || strings.HasSuffix(text, "_plugin not enabled.") ||
+	return e.Code == -32601 || e.lacksMethod(text) ||
 		strings.Contains(e.Message, "method not found") || strings.Contains(e.Message, "Method not found")
 }

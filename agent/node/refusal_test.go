@@ -25,6 +25,11 @@ func noFunds() nodetest.Fault {
 	return nodetest.Refusal("assert_exception", 10, "Account does not have sufficient funds for transfer.")
 }
 
+// noMethod is what a node says that does not broadcast.
+func noMethod() nodetest.Fault {
+	return nodetest.Refusal("assert_exception", 10, "Could not find method broadcast_transaction")
+}
+
 // laterBlock is the refusal of a custom_json that has to wait for the next block.
 func laterBlock() nodetest.Fault {
 	return nodetest.Refusal("assert_exception", 10,
@@ -76,6 +81,21 @@ func TestRefusalOfOneHost(t *testing.T) {
 		}, node.Accepted, ""},
 		{"the only node refuses", 1, func(w *world) { w.nodes[0].FailAlways(broadcastMethod, noFunds()) }, node.Refused,
 			"balance"},
+		{"two do not offer it, the third takes it", 3, func(w *world) {
+			w.nodes[0].FailAlways(broadcastMethod, noMethod())
+			w.nodes[1].FailAlways(broadcastMethod, noMethod())
+		}, node.Accepted, ""},
+		{"none offers it", 3, func(w *world) {
+			for _, n := range w.nodes {
+				n.FailAlways(broadcastMethod, noMethod())
+			}
+		}, node.Refused, "no-method"},
+		{"the first does not offer it by its own word, and keeps it", 2, func(w *world) {
+			f := noMethod()
+			f.Lose, f.Late = false, 3*time.Second
+			w.nodes[0].FailAlways(broadcastMethod, f)
+			w.nodes[1].FailAlways(broadcastMethod, nodetest.Refused)
+		}, node.Accepted, ""},
 		{"the other serves another chain", 2, func(w *world) {
 			w.nodes[0].FailAlways(broadcastMethod, noFunds())
 			w.nodes[1].SetChainID(hive.Testnet.ChainID)
@@ -92,6 +112,10 @@ func TestRefusalOfOneHost(t *testing.T) {
 				tx := w.sign(hive.Active, transferJSON("1.000 HIVE", "rent"))
 				o := w.broadcast(tx)
 				if o.State != tt.state || tt.code != "" && o.Code != tt.code {
+					t.Errorf("outcome %+v", o)
+				}
+				if o.Code == "no-method" && (o.Class != node.ClassNoNode ||
+					strings.Contains(o.Reason, "chain refused")) {
 					t.Errorf("outcome %+v", o)
 				}
 				w.check(tx, o)

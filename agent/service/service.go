@@ -35,12 +35,14 @@ type Options struct {
 	// status server and relay are opened.
 	Embedded bool
 
-	// Version, Reloading, ReadSettings, TrustClock and KernelClock are those of [agent.Options].
+	// Version, Reloading, ReadSettings, TrustClock, KernelClock and InPlace are those of
+	// [agent.Options].
 	Version      string
 	Reloading    func() (over func())
 	ReadSettings func() (*config.Config, error)
 	TrustClock   bool
 	KernelClock  func() error
+	InPlace      func(text string) string
 
 	// Dial connects to relays, and Transport carries requests to nodes; nil is the network.
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
@@ -133,7 +135,8 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	}
 	s.Agent, err = agent.New(agent.Options{
 		Version: o.Version, Reloading: o.Reloading, ReadSettings: o.ReadSettings, Foresee: foresee,
-		Config: o.Config, Network: network, Keys: s.Keys, Ledger: s.Ledger, Node: s.Nodes,
+		InPlace: o.InPlace,
+		Config:  o.Config, Network: network, Keys: s.Keys, Ledger: s.Ledger, Node: s.Nodes,
 		Policy: compiled, Warnings: warnings, Hardening: measures, Dial: dial, TLS: o.TLS, Notify: o.Notify,
 		Logger:     o.Logger,
 		TrustClock: o.TrustClock, KernelClock: o.KernelClock, Unlock: opener(o),

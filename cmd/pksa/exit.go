@@ -142,6 +142,15 @@ func (c *command) inPlace(text string) string {
 	return commandInText.ReplaceAllString(text, "`"+strings.ReplaceAll(c.program(), "$", "$$")+" $1")
 }
 
+// forOthers returns what does the same in texts for whoever asks from elsewhere, in whose shell
+// PKSA_HOME may not be set; nil if the home folder is the default one.
+func (c *command) forOthers(home string) func(text string) string {
+	if c.home == "" && os.Getenv("PKSA_HOME") == "" {
+		return nil
+	}
+	return (&command{home: home}).inPlace
+}
+
 // commandInText matches the beginning of a command in a text, unless it names a home folder.
 var commandInText = regexp.MustCompile("`pksa ([^-`])")
 

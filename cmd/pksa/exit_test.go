@@ -58,3 +58,19 @@ func scriptStatus(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("exit status %d, want %s", got, args[0])
 	}
 }
+
+// Who asks a wallet from elsewhere is told commands that are right in any shell.
+func TestForOthers(t *testing.T) {
+	t.Setenv("PKSA_HOME", "")
+	if new(command).forOthers("/default") != nil {
+		t.Error("the default folder is named")
+	}
+	const want = "`pksa --home /b resume`"
+	if got := (&command{home: "b"}).forOthers("/b")("`pksa resume`"); got != want {
+		t.Error(got)
+	}
+	t.Setenv("PKSA_HOME", "b")
+	if got := new(command).forOthers("/b")("`pksa resume`"); got != want {
+		t.Error(got)
+	}
+}

@@ -69,6 +69,7 @@ func (c *command) serve(ctx context.Context, trustClock bool) error {
 	s, err := service.Open(ctx, service.Options{
 		Version: version, Config: cfg, Logger: log, TrustClock: trustClock, KernelClock: kernelClock,
 		Reloading:    manager.reloading,
+		InPlace:      c.forOthers(cfg.Home),
 		ReadSettings: func() (*config.Config, error) { return c.readSettings(cfg.Home) },
 		OpenKeys:     func(ctx context.Context) (*keystore.Store, error) { return c.openKeys(ctx, cfg) },
 	})

@@ -24,6 +24,7 @@ type screen struct {
 	out      io.Writer
 	terminal bool
 	all      bool
+	home     func(text string) string // as of frame
 	asJSON   bool
 	top      int // lines that are above those shown; the first one always is shown
 }
@@ -41,7 +42,8 @@ const (
 // watch shows the state until a person types q or Ctrl-C, or a signal comes.
 func (c *command) watch(ctx context.Context, all bool) error {
 	c.serves = true // a signal ends it as it should
-	s := &screen{out: c.out, terminal: columns(c.out) > 0 && !c.asJSON, all: all, asJSON: c.asJSON}
+	s := &screen{out: c.out, terminal: columns(c.out) > 0 && !c.asJSON, all: all, asJSON: c.asJSON,
+		home: c.inPlace}
 	var state agent.Status
 	if err := c.askStatus(ctx, &state); err != nil {
 		return err // nobody to watch
@@ -131,7 +133,7 @@ func (s *screen) show(state agent.Status, failed error) error {
 	if s.terminal {
 		wide = columns(s.out)
 	}
-	f := frame{now: time.Now(), wide: wide, all: s.all}
+	f := frame{now: time.Now(), wide: wide, all: s.all, home: s.home}
 	lines := f.lines(state, failed)
 	if !s.terminal {
 		_, err := io.WriteString(s.out, strings.Join(lines, "\n")+"\n\n")

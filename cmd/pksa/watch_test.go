@@ -86,6 +86,11 @@ func TestWatchOfMany(t *testing.T) {
 			t.Errorf("%d columns: %q", n, line)
 		}
 	}
+	elsewhere := frame{now: now, home: (&command{home: "/a"}).inPlace}
+	if said := strings.Join(elsewhere.lines(agent.Status{NotReady: []string{"paused, until `pksa resume`"}}, nil),
+		"\n"); !strings.Contains(said, "until `pksa --home /a resume`") {
+		t.Error(said)
+	}
 	all := frame{now: now, wide: 80, all: true}
 	if n := len(all.lines(crowd(now), nil)); n < 5000 {
 		t.Errorf("with all of it %d lines", n)

@@ -17,6 +17,7 @@ type frame struct {
 	now  time.Time
 	wide int // 0: lines stay whole
 	all  bool
+	home func(text string) string // names the home folder in the commands of a text; nil: it is the default
 
 	text []string
 }
@@ -31,6 +32,9 @@ const (
 
 func (f *frame) line(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
+	if f.home != nil {
+		text = f.home(text)
+	}
 	if f.wide > 0 {
 		text = fit(text, f.wide)
 	}

@@ -112,9 +112,11 @@ func (s *socket) makeRoomLocked(name hive.AccountName, message int) bool {
 			store.remove(store.oldestDone())
 			continue
 		case store.bytes+size > l.Bytes:
-			victim = s.victimOfAll(s.held+size, store.looseLen, func(other *socket) int { return other.held })
+			victim = s.victimOfAll(s.held+size, store.looseLen, &store.mostHeld,
+				func(other *socket) int { return other.held })
 		case len(store.requests) >= l.Requests:
-			victim = s.victimOfAll(s.pending+1, store.loose, func(other *socket) int { return other.pending })
+			victim = s.victimOfAll(s.pending+1, store.loose, &store.mostPending,
+				func(other *socket) int { return other.pending })
 		default:
 			return true
 		}
@@ -155,13 +157,20 @@ func (s *socket) victimOfAccount(a *account) *request {
 }
 
 // victimOfAll returns the oldest unanswered request of the connection that weighs most, if that is
-// more than mine; nil if there is none. Requests whose connection has ended weigh as one.
-func (s *socket) victimOfAll(mine, loose int, weigh func(*socket) int) *request {
+// more than mine; nil if there is none. Requests whose connection has ended weigh as one. No
+// connection weighs more than atMost, which is made exact when all are looked at: where all have
+// about as much, and each asks for more, nobody looks at all of them for each request.
+func (s *socket) victimOfAll(mine, loose int, atMost *int, weigh func(*socket) int) *request {
 	var heaviest *socket
 	most := mine
-	for other := range s.relay.open {
-		if n := weigh(other); n > most && other != s {
-			heaviest, most = other, n
+	if *atMost > mine {
+		*atMost = 0
+		for other := range s.relay.open {
+			n := weigh(other)
+			*atMost = max(*atMost, n)
+			if n > most && other != s {
+				heaviest, most = other, n
+			}
 		}
 	}
 	if loose > most {

@@ -48,6 +48,9 @@ type store struct {
 	waiting  int       // requests without an answer
 	loose    int       // those of them whose connection has ended
 	looseLen int       // bytes that these hold
+	// No connection has more unanswered requests than mostPending, and none holds more bytes than
+	// mostHeld; it may be that none has as many any more.
+	mostPending, mostHeld int
 }
 
 // What a request costs in memory beside its message and its answer, in bytes.
@@ -114,6 +117,7 @@ func (st *store) tally(r *request, n int) {
 	}
 	r.app.pending += n
 	r.app.held += n * bytesOf(len(r.message))
+	st.mostPending, st.mostHeld = max(st.mostPending, r.app.pending), max(st.mostHeld, r.app.held)
 }
 
 // bind makes app the connection that gets the answer, nil for none.

@@ -25,6 +25,7 @@ import (
 	"pksa/agent/notify"
 	"pksa/agent/places"
 	"pksa/agent/policy"
+	"pksa/agent/probe"
 	"pksa/agent/refund"
 	"pksa/agent/status"
 	"pksa/agent/trace"
@@ -227,6 +228,8 @@ func (a *Agent) makeLink(relay config.Relay, o Options) (*link.Link, error) {
 		// The link's own context ends when it is stopped; what was admitted may go on until the
 		// deadline of the stop.
 		Handler: func(_ context.Context, d link.Delivery) { a.receive(a.work, d) },
+		// Requests wait for the first probe: it must not wait for them.
+		AtOnce: func(r protocol.Request) bool { return r.Kind == protocol.Challenge && probe.Marked(r.Data) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("relay %q: %w", relay.URL, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -236,6 +237,35 @@ func TestRelayThatDropsProbes(t *testing.T) {
 		}
 		if l := w.agent.Status().Links[0]; l.Probe != "lost" || l.ProbeHint == "" {
 			t.Errorf("%+v", l)
+		}
+	})
+}
+
+// Many requests that wait for the first probe do not keep it waiting.
+func TestProbePassesRequestsThatWait(t *testing.T) {
+	var registered atomic.Int64 // ms
+	fault := func(w *relaytest.Wire, f relaytest.Frame) {
+		w.Pass(f)
+		if f.To != relaytest.ToClient || f.Cmd != "register_ack" {
+			return
+		}
+		registered.Store(time.Now().UnixMilli())
+		for n := range 140 { // more than are worked on at once
+			q := with(request("sign_req", uuid(n), "the key of nobody", "{}"), "expire", nowNonce()+60_000)
+			body, err := json.Marshal(q)
+			if err != nil {
+				panic(err)
+			}
+			w.Pass(relaytest.Frame{To: relaytest.ToClient, Body: body})
+		}
+	}
+	within(t, worldOptions{probes: true, fault: fault}, func(t *testing.T, w *world) {
+		time.Sleep(10 * time.Second)
+		l := w.agent.Status().Links[0]
+		// Requests are served after two seconds, also where the probe is not back by then.
+		took := l.ProbeAt.Sub(time.UnixMilli(registered.Load()))
+		if l.Probe != string(probe.Alone) || took >= 2*time.Second {
+			t.Errorf("the probe found %q after %v", l.Probe, took)
 		}
 	})
 }

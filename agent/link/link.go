@@ -31,6 +31,9 @@ type Options struct {
 	// ctx ends, which is when Run is told to stop. ctx outlives the connection that brought the
 	// request.
 	Handler func(ctx context.Context, d Delivery)
+	// AtOnce, if set, reports whether Handler is called with a request before all that wait for
+	// their call: for what takes no work and is about the link itself. It must not block.
+	AtOnce func(r protocol.Request) bool
 	// Dropped, if set, is called with each request that is dropped because there are too many. It
 	// must not block: no frame is read meanwhile.
 	Dropped func(account hive.AccountName, why Drop)
@@ -141,6 +144,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Dropped == nil {
 		o.Dropped = func(hive.AccountName, Drop) {}
+	}
+	if o.AtOnce == nil {
+		o.AtOnce = func(protocol.Request) bool { return false }
 	}
 	if o.Slowed == nil {
 		o.Slowed = func() {}

@@ -165,6 +165,13 @@ func (l *Link) deliver(ctx context.Context, r protocol.Request, size int) {
 	// What is told "busy" needs one, too: a request that uses up its nonce before an earlier one
 	// has its turn would make that one a replay.
 	d := Delivery{Link: l, Request: r, Received: now, Ticket: l.options.Ticket(r.Account), place: p}
+	if l.options.AtOnce(r) {
+		l.handlers.Go(func() {
+			defer l.release(p)
+			l.options.Handler(ctx, d)
+		})
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p.entry.queue = append(p.entry.queue, queued{ctx, d})

@@ -264,10 +264,16 @@ func TestRequestsAtWork(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r, next, free := &relay{}, make(chan struct{}), make(chan struct{})
 			var begun, order []protocol.UUID
+			var atOnce atomic.Bool
 			var mu sync.Mutex
 			w := start(t, r, link.Options{AccountRate: link.Rate{PerSecond: 1e-9, Burst: burst},
 				LinkRate: link.Rate{PerSecond: 1e6, Burst: 1e6},
+				AtOnce:   func(r protocol.Request) bool { return r.UUID == uuid(400) },
 				Handler: func(_ context.Context, d link.Delivery) {
+					if d.Request.UUID == uuid(400) {
+						atOnce.Store(true)
+						return
+					}
 					mu.Lock()
 					begun = append(begun, d.Request.UUID)
 					mu.Unlock()
@@ -293,6 +299,11 @@ func TestRequestsAtWork(t *testing.T) {
 			synctest.Wait()
 			if len(begun) != most+1 || begun[most] != uuid(310) {
 				t.Errorf("burst %v: another account waits", burst)
+			}
+			r.lastPeer().send(request("alice", 400))
+			synctest.Wait()
+			if !atOnce.Load() {
+				t.Errorf("burst %v: what is to begin at once waits", burst)
 			}
 			for range 3 {
 				next <- struct{}{}

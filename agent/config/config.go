@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -173,6 +174,10 @@ func Load(home, path string, environ []string) (*Config, error) {
 	c, err := Parse(home, path, src, environ)
 	if c != nil {
 		c.Found = src != nil
+		if _, err := os.Lstat(path); err == nil && !c.Found {
+			c.Warnings = append(c.Warnings, Problem{path, "a link that leads nowhere: what no variable sets is as by " +
+				"default"})
+		}
 	}
 	return c, err
 }

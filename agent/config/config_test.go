@@ -47,7 +47,8 @@ status:
 log: {level: debug}
 `
 	c, err := parse(t, src, "PKSA_STATUS_LISTEN=127.0.0.1:2", "PKSA_NODES=https://a.example, https://b.example",
-		"PKSA_RELAY_LISTEN=127.0.0.1:3", "PKSA_HOME=/elsewhere", "PATH=/bin")
+		"PKSA_RELAY_LISTEN=127.0.0.1:3", "PKSA_HOME=/elsewhere", "PATH=/bin",
+		"PKSA_ACTIVE_HELP=0", "PKSA_COMPLETION_DESCRIPTIONS=0")
 	if err != nil {
 		t.Fatal(err)
 	}

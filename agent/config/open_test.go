@@ -45,3 +45,24 @@ func TestOpenSettings(t *testing.T) {
 		}
 	}
 }
+
+// A link to settings that are not there, as where a disk is not mounted, is warned of; a home
+// folder without settings is not.
+func TestLinkToNothing(t *testing.T) {
+	home := t.TempDir()
+	if err := os.Chmod(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(home, "config.yaml")
+	for _, links := range []bool{false, true} {
+		if links {
+			if err := os.Symlink(filepath.Join(home, "elsewhere", "config.yaml"), path); err != nil {
+				t.Skip(err) // a system without links
+			}
+		}
+		c, err := config.Load(home, path, nil)
+		if err != nil || c.Found || (len(c.Warnings) == 1) != links {
+			t.Errorf("link: %v: %+v, %v", links, c, err)
+		}
+	}
+}

@@ -92,13 +92,17 @@ func (r *reader) readMap(y *yamlnode.Reader, prefix string, m *yamlnode.Node) {
 	}
 }
 
+// noSettings are variables that are none: one leads to the settings, and by the others shells say
+// what completion shall offer (fish always does).
+var noSettings = []string{"PKSA_HOME", "PKSA_ACTIVE_HELP", "PKSA_COMPLETION_DESCRIPTIONS"}
+
 // readEnviron takes the PKSA_… variables in the order of their names, so that complaints are the
 // same in every run.
 func (r *reader) readEnviron(environ []string) {
 	vars := map[string]string{}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, "PKSA_") && name != "PKSA_HOME" {
+		if strings.HasPrefix(name, "PKSA_") && !slices.Contains(noSettings, name) {
 			vars[name] = value
 		}
 	}

@@ -33,12 +33,49 @@ while IFS= read -r line; do
 done
 `
 
-// Bash itself runs the script that the program makes, and is offered what the agent has.
-func TestBashCompletes(t *testing.T) {
+// askZsh is what zsh does then. What would show the candidates is in its functions of completion,
+// which need a terminal: in their place one prints them.
+const askZsh = `
+compdef() { : }
+_arguments() { : } # of files
+_describe() { local typed=${words[-1]#*=}; printf '%s|' "${(@M)completions:#${(b)typed}*}" }
+source <(pksa completion zsh) || exit 1
+while IFS= read -r line; do
+	words=("${(@s: :)line}")
+	CURRENT=${#words}
+	printf '%s=' "$line"
+	_pksa
+	print
+done
+exit 0
+`
+
+// askFish asks fish itself, which completes without a terminal.
+const askFish = `
+pksa completion fish | source; or exit 1
+for line in (cat)
+	echo $line=(complete -C $line | string join '|')'|'
+end
+`
+
+// Each shell itself runs the script that the program makes for it, and is offered what the agent
+// has. PowerShell is no package of Debian: nobody runs its script here.
+func TestShellsComplete(t *testing.T) {
 	noRace(t)
-	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("bash is not installed")
+	for _, shell := range [][]string{{"bash", "--norc", "-c", askBash}, {"zsh", "-f", "-c", askZsh},
+		{"fish", "--no-config", "-c", askFish}} {
+		t.Run(shell[0], func(t *testing.T) {
+			if _, err := exec.LookPath(shell[0]); err != nil {
+				t.Skip(shell[0] + " is not installed")
+			}
+			completes(t, shell)
+		})
 	}
+}
+
+// completes has a shell complete lines.
+func completes(t *testing.T, shell []string) {
+	t.Helper()
 	home := serveMethods(t, map[string]control.Handler{
 		agent.MethodAppList: func(context.Context, []byte) (any, error) {
 			return []agent.AppInfo{{Name: "mybot"}, {Name: "mygame"}, {Name: "tips"}}, nil
@@ -73,8 +110,8 @@ func TestBashCompletes(t *testing.T) {
 	for _, c := range tries {
 		lines.WriteString(c.line + "\n")
 	}
-	cmd := exec.CommandContext(t.Context(), "bash", "--norc", "-c", askBash)
-	cmd.Env = append(os.Environ(), "PKSA_HOME="+home)
+	cmd := exec.CommandContext(t.Context(), shell[0], shell[1:]...)
+	cmd.Env = append(os.Environ(), "PKSA_HOME="+home, "HOME="+t.TempDir()) // where fish keeps its history
 	cmd.Stdin = strings.NewReader(lines.String())
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -87,7 +124,11 @@ func TestBashCompletes(t *testing.T) {
 	for i, c := range tries {
 		var names []string
 		for _, name := range strings.Split(strings.TrimPrefix(got[i], c.line+"="), "|") {
-			if name, _, _ = strings.Cut(strings.TrimPrefix(name, "--account="), " "); name != "" {
+			name = strings.TrimPrefix(name, "--account=")
+			if end := strings.IndexAny(name, " :\t"); end >= 0 { // what the shell says of it
+				name = name[:end]
+			}
+			if name != "" {
 				names = append(names, name)
 			}
 		}

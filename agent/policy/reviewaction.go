@@ -121,7 +121,7 @@ func (c *compiler) reviewActions(r *rule, rules []*rule) {
 		for _, h := range harms {
 			// Ids by a pattern are reviewed as ids.
 			byPattern := h.inGame && !listed(e.test("id"))
-			if !byPattern && c.steps.left(len(rules)) && r.makes(e, h.move) && e.namesMove(h.move) &&
+			if !byPattern && r.makes(e, h.move) && e.namesMove(h.move) && c.steps.left(len(rules)) &&
 				r.letsHarm(e, h, rules) {
 				c.Warn(c.entryName(n), "custom_json lets %s through, by which %s; bound it, such as json: %s",
 					h.move.says, h.does, h.write)

@@ -36,7 +36,7 @@ func (c *compiler) reviewHead(r *rule, rules []*rule) {
 		return
 	}
 	for _, other := range rules {
-		if other.section != allowSection || other.observe || !c.steps.left(len(rules)) ||
+		if other.section != allowSection || other.observe || !c.steps.left(1) ||
 			!intersect(r.kinds, other.kinds) || !intersect(r.apps, other.apps) ||
 			!intersect(r.accounts, other.accounts) {
 			continue
@@ -57,7 +57,7 @@ func (c *compiler) reviewHead(r *rule, rules []*rule) {
 		default:
 			continue
 		}
-		if !r.askedElsewhere(other, rules) {
+		if c.steps.left(len(rules)) && !r.askedElsewhere(other, rules) {
 			c.Warn(c.nodes[r], "%q %s", r.name, says)
 			return
 		}
@@ -157,7 +157,7 @@ func (c *compiler) giftPasses(r *rule, e *opEntry, rules []*rule) string {
 	}
 	for _, other := range rules {
 		for _, gift := range gifts {
-			for _, name := range names {
+			for _, name := range other.namedBeside(gift, names) {
 				// Of all that a key can sign, other warnings say so.
 				lets := func(one *opEntry) bool {
 					return one.name == gift[0] && one.mayGive(gift[1], name, mostHolders)
@@ -181,6 +181,24 @@ func (c *compiler) giftPasses(r *rule, e *opEntry, rules []*rule) string {
 		}
 	}
 	return ""
+}
+
+// namedBeside returns those of some names that a rule may name in a gift: all that stand there as
+// they are, and as many others as are tried elsewhere.
+func (r *rule) namedBeside(gift [2]string, names []string) (tries []string) {
+	for i := range r.entries {
+		e := &r.entries[i]
+		if e.name != gift[0] {
+			continue
+		}
+		tries = append(tries, names[:min(len(names), mostSamples)]...)
+		for _, name := range textsOf(e.testOf(gift[1])).sorted() {
+			if len(names) > mostSamples && slices.Contains(names, string(name)) {
+				tries = append(tries, string(name))
+			}
+		}
+	}
+	return tries
 }
 
 // mayGive reports whether the entry takes an operation by which an account gets value, by a field
@@ -227,10 +245,14 @@ func (c *compiler) tokensPass(r *rule, e *opEntry, rules []*rule) string {
 	}
 	names := receiversIn(json)
 	for _, denied := range tokenGifts {
+		if !e.namesMove(denied) {
+			continue
+		}
 		for _, move := range tokenGifts {
-			for _, name := range names {
+			for _, name := range names[:min(len(names), mostSamples)] {
 				to := inJSON(name)
-				if !e.namesMove(denied) || !e.mayFind(denied, to) {
+				// What the rule denies by itself is kept, and need not be looked for.
+				if move.says == denied.says || !e.mayFind(denied, to) {
 					continue
 				}
 				for _, other := range rules {

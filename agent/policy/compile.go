@@ -27,6 +27,9 @@ type Options struct {
 	Now      time.Time          // to tell rules that have expired
 	// NobodyToAsk says that there is no way yet to ask a person.
 	NobodyToAsk bool
+	// ErrorsOnly says that nobody reads warnings. They are left out as far as the version of the
+	// file never makes errors of them, and need no time.
+	ErrorsOnly bool
 	// MostCounters and MostOpened are the bounds of the same names, if those are not to hold: for
 	// tests.
 	MostCounters, MostOpened int
@@ -69,6 +72,8 @@ func Compile(file string, src []byte, env Options) (*Policy, Problems) {
 	whole := len(c.Problems().Errors()) == 0
 	if whole {
 		p.build()
+	}
+	if whole && !(env.ErrorsOnly && c.version == version1) {
 		c.review(p)
 		c.reviewFile(root)
 	}

@@ -314,10 +314,27 @@ func (l *limit) touches(r *rule, e *opEntry) bool {
 	if !l.rule.mayMeet(r) {
 		return false
 	}
+	if l.ordered && r.ordered && !l.takesOrder(r) {
+		return false
+	}
 	if e == nil || l.entries == nil {
 		return l.text == nil || r.text == nil || !apart(r.text, l.text)
 	}
 	return slices.ContainsFunc(l.entries, func(other opEntry) bool { return !e.apart(r, &other) })
+}
+
+// takesOrder reports whether the limit may be about a transaction that the rule takes: both name
+// operations one by one.
+func (l *limit) takesOrder(r *rule) bool {
+	if len(l.entries) != len(r.entries) {
+		return false
+	}
+	for i := range r.entries {
+		if r.entries[i].apart(r, &l.entries[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // asked returns the entries of a rule; one that is nil stands for all content.

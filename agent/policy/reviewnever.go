@@ -13,13 +13,21 @@ import (
 func (c *compiler) reviewTogether(tests allOf, keys []*yamlnode.Node, where string) {
 	for i, one := range tests {
 		for j, other := range tests[:i] {
-			if apart(one, other) || apart(other, one) {
+			if apart(one, other) || apart(other, one) || c.section == allowSection && (absentBeside(one, other) ||
+				absentBeside(other, one)) {
 				c.Warn(keys[i], "%s: %s and %s exclude each other, and no value fits both; leave one out, or write a "+
 					"list of both for either", where, keys[j].Text, keys[i].Text)
 				return
 			}
 		}
 	}
+}
+
+// absentBeside reports whether one test takes what is absent alone, and another is not certain of
+// that.
+func absentBeside(one, other matcher) bool {
+	present, ok := one.(isPresent)
+	return ok && !bool(present) && !takesAbsent(other)
 }
 
 // reviewShadow warns of a rule that can never match, or not for one of its operations, since a deny
@@ -181,7 +189,7 @@ func (e *opEntry) refuses(field string, v value) bool {
 
 // reviewUnmet warns of a limit that counts nothing, since no rule lets pass what it counts.
 func (c *compiler) reviewUnmet(l *limit, rules []*rule, limits []*limit) {
-	permits, met := false, false
+	permits, met, free := false, false, false
 	var where []matcher // what the rules say of the elements that are summed up
 	for _, r := range rules {
 		if !r.section.permits() {
@@ -189,7 +197,11 @@ func (c *compiler) reviewUnmet(l *limit, rules []*rule, limits []*limit) {
 		}
 		permits = true
 		for _, e := range r.asked() {
-			if l.touches(r, e) {
+			switch {
+			case !l.touches(r, e):
+			case l.costsNothing(r, e):
+				free = true
+			default:
 				met, where = true, append(where, l.of.elements(r, e))
 			}
 		}
@@ -197,6 +209,9 @@ func (c *compiler) reviewUnmet(l *limit, rules []*rule, limits []*limit) {
 	switch {
 	case !permits: // the file is being begun
 	case l.kinds[Auth]: // the operator makes sessions by hand, without a rule
+	case !met && free:
+		c.Warn(c.nodes[&l.rule], "limit %q counts nothing: spend adds up what an operation costs its account, and "+
+			"those that a rule lets pass here cost nothing; write count in its place", l.name)
 	case !met:
 		c.Warn(c.nodes[&l.rule], "limit %q counts nothing: no rule under allow or ask lets pass what it is about%s; a "+
 			"limit that nothing touches bounds nothing", l.name, l.unmet(rules))
@@ -300,7 +315,10 @@ func (l *limit) unmet(rules []*rule) string {
 	for _, e := range l.entries {
 		names = append(names, e.name)
 	}
-	if len(names) > 0 {
+	switch {
+	case l.ordered:
+		return " (transaction: [" + strings.Join(names, ", ") + "], in this order)"
+	case len(names) > 0:
 		return " (" + strings.Join(names, ", ") + ")"
 	}
 	return ""

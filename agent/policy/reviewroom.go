@@ -43,7 +43,8 @@ func (c *compiler) reviewAssets(b binding) {
 			c.Warn(c.nodes[b.rule], "%q never lets %s through: limit %q counts it and names no %s, and an asset that "+
 				"is not named has no room; add it there", b.rule.name, b.entry.name, l.name,
 				strings.Join(words, " or "))
-		} else if least := l.aboveAll(named, b.entry.testOf(d.Spends[0].Field)); least != "" {
+		} else if least := l.aboveAll(named, b.entry.testOf(d.Spends[0].Field),
+			b.entry.leastTimes(d.Spends[0])); least != "" {
 			c.Warn(c.nodes[b.rule], "%q never lets %s through: it is %s at least, and limit %q has room for %s; "+
 				"let less through, or give the limit more room", b.rule.name, b.entry.name, least, l.name,
 				l.roomFor(named))
@@ -51,11 +52,26 @@ func (c *compiler) reviewAssets(b binding) {
 	}
 }
 
-// aboveAll returns the least amount that a test takes of the first of some assets, if of each it is
-// more than the limit ever has room for; else "".
-func (l *limit) aboveAll(symbols []hive.Symbol, amount matcher) (least string) {
+// leastTimes returns how often an amount is spent at least.
+func (e *opEntry) leastTimes(cost hive.Cost) int64 {
+	if cost.Times == "" {
+		return 1
+	}
+	n := leastNumber(e.testOf(cost.Times), nil)
+	if n == nil || !n.IsInt() || !n.Num().IsInt64() {
+		return 1
+	}
+	return n.Num().Int64()
+}
+
+// aboveAll returns the least that an amount costs of the first of some assets, so many times, if of
+// each it is more than the limit ever has room for; else "".
+func (l *limit) aboveAll(symbols []hive.Symbol, amount matcher, times int64) (least string) {
 	for _, symbol := range symbols {
 		asset := hive.Asset{Amount: leastOf(amount, symbol), Symbol: symbol}
+		if times > 1 && asset.Amount <= math.MaxInt64/times {
+			asset.Amount *= times
+		}
 		if assetRat(asset.Amount, symbol.Decimals()).Cmp(l.mostOf(symbol)) <= 0 {
 			return ""
 		}

@@ -220,7 +220,7 @@ func (t *trail) policyNames() []string {
 	if err != nil {
 		return nil
 	}
-	p, _ := policy.Compile(cfg.Policy, text, policy.Options{})
+	p, _ := policy.Compile(cfg.Policy, text, policy.Options{ErrorsOnly: true})
 	if p == nil {
 		return nil
 	}

@@ -99,7 +99,7 @@ func compilePolicy(file string) (*policy.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the policy: %w", err)
 	}
-	p, problems := policy.Compile(file, src, policy.Options{})
+	p, problems := policy.Compile(file, src, policy.Options{ErrorsOnly: true})
 	if p == nil {
 		return nil, hint(fmt.Errorf("the policy cannot be used:\n%s", problems.Errors()), advicePolicyErrors)
 	}

@@ -27,7 +27,8 @@ func (c *Client) blame(host, what string) {
 			continue
 		}
 		if rest := n.recordBlame(what, now); rest > 0 {
-			c.log.Warn("node said what is not true and is asked last", "node", n.url, "what", clip(what), "for", rest)
+			c.log.Warn("node said what is not true and is asked last", "node", n.url, "reason", clip(what), "for",
+				rest)
 		}
 	}
 }

@@ -25,6 +25,7 @@ func (s *Service) listen(cfg *config.Config) error {
 		return err
 	}
 	if err := s.listenStatus(cfg); err != nil {
+		err = &StepError{StepStatus, err}
 		return err
 	}
 	if cfg.RelayListen != "" {

@@ -231,6 +231,7 @@ const (
 	StepLedger
 	StepPolicy
 	StepRelay
+	StepStatus
 )
 
 // StepError is a failure of a step. Its text is that of the cause.

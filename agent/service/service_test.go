@@ -137,7 +137,7 @@ func TestOpenFails(t *testing.T) {
 		{"status address", func(h *home) func() {
 			h.cfg.StatusListen = occupied(h.t)
 			return func() { h.cfg.StatusListen = "127.0.0.1:0" }
-		}, 0, "status.listen: "},
+		}, service.StepStatus, "status.listen: "},
 		{"relay address", func(h *home) func() {
 			h.cfg.RelayListen = occupied(h.t)
 			return func() { h.cfg.RelayListen = "127.0.0.1:0" }

@@ -21,7 +21,7 @@ import (
 var followEvery = time.Second
 
 func (c *command) auditCommand() *cobra.Command {
-	return groupCommand("audit", "Show, export and verify the audit trail",
+	return groupCommand("audit", "Search, show, export and verify the audit trail",
 		`The audit trail records what was asked, decided and done. The trail comes from
 the running agent. If none is running it comes from the ledger, and the keystore
 has to be unlocked.`,

@@ -3,12 +3,14 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"pksa/agent/audit"
 	"pksa/agent/effect"
+	"pksa/agent/guard"
 	"pksa/protocol/hive"
 	"pksa/protocol/plain"
 )
@@ -279,9 +281,11 @@ func (e entry) afterwards() string {
 	return text
 }
 
-// details returns rules and transaction.
+// details returns rules and transaction. A rule that asked a person, and let the request pass at
+// the yes, is named once.
 func (e entry) details() string {
 	var text strings.Builder
+	var named []string
 	id := ""
 	for _, r := range e.records {
 		if id == "" {
@@ -291,7 +295,10 @@ func (e entry) details() string {
 			continue
 		}
 		for _, rule := range contentOf(r).Rules {
-			fmt.Fprintf(&text, "  rule=%q", rule.Name)
+			if !slices.Contains(named, rule.Name) {
+				named = append(named, rule.Name)
+				fmt.Fprintf(&text, "  rule=%q", rule.Name)
+			}
 		}
 	}
 	if o, ok := e.last("outcome"); ok && o.Result == "failed" {
@@ -318,6 +325,8 @@ func otherText(r audit.Record) (what, more string) {
 		return sumWords(r)
 	case r.Outcome == audit.Summed:
 		return r.Kind + " that was denied, one of a sum", joined(", ", r.Result, content.Code)
+	case r.Outcome == guard.RecordChanged, r.Outcome == guard.RecordAccepted:
+		return changeWords(r)
 	case r.Type == "failed":
 		what = r.Kind + " that was not understood"
 		if r.Kind == "" {
@@ -338,6 +347,37 @@ func otherText(r audit.Record) (what, more string) {
 		what += fmt.Sprintf(", session %s", r.Session)
 	}
 	return what, joined("; ", content.why(), content.Text, content.Relay)
+}
+
+// changesOf returns what changed of an account: one thing by the record of a change, all that a
+// person took for right by that of the act, nothing by other records.
+func changesOf(r audit.Record) []guard.Change {
+	if r.Outcome != guard.RecordChanged && r.Outcome != guard.RecordAccepted {
+		return nil
+	}
+	var all struct{ Changes []guard.Change }
+	if json.Unmarshal(r.Content, &all) == nil && len(all.Changes) > 0 {
+		return all.Changes
+	}
+	var one guard.Change
+	if json.Unmarshal(r.Content, &one) != nil || one.What == "" {
+		return nil
+	}
+	return []guard.Change{one}
+}
+
+// changeWords returns what a record says of changes of an account: which, and of a single one from
+// what to what.
+func changeWords(r audit.Record) (what, more string) {
+	changes := changesOf(r)
+	kinds := make([]string, len(changes))
+	for i, c := range changes {
+		kinds[i] = string(c.What)
+	}
+	if len(changes) == 1 {
+		more = fmt.Sprintf("was %s, is %s", changes[0].Was, changes[0].Now)
+	}
+	return joined(": ", r.Outcome, strings.Join(kinds, ", ")), more
 }
 
 // sumWords returns what a sum of denied requests says: how many, and of which kinds.

@@ -13,6 +13,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/audit"
 	"pksa/agent/control"
+	"pksa/agent/guard"
 )
 
 var lineTime = time.Date(2026, 11, 26, 7, 40, 2, 0, time.UTC)
@@ -103,6 +104,31 @@ func TestAuditLines(t *testing.T) {
 		if strings.HasPrefix(c.want, "   ") && !strings.Contains(c.want, "|") && line != c.want {
 			t.Errorf("%s: %q, want %q", c.name, line, c.want)
 		}
+	}
+}
+
+// What changed of an account stands on the line, and what it was if there is room.
+func TestAuditLineOfAChange(t *testing.T) {
+	e := entry{37, []audit.Record{{Number: 37, Time: lineTime, Type: "event", Outcome: guard.RecordChanged,
+		Account: "alice", Content: []byte(`{"what":"proxy","was":"none","now":"bob"}`)}}}
+	const want = "    37  2026-11-26 07:40:02Z  alice  account changed: proxy: was none, is bob"
+	if got := e.line(0); got != want {
+		t.Errorf("the line is %q, want %q", got, want)
+	}
+	const short = "    37 07:40:02 alice account changed: proxy: was none, is bob"
+	if got := e.line(80); got != short {
+		t.Errorf("the short line is %q, want %q", got, short)
+	}
+}
+
+// A rule that asked a person and let the request pass at the yes is named once.
+func TestRuleIsNamedOnce(t *testing.T) {
+	e := askedEntry(46, "mybot", "alice", "pending", []string{"pays 2.000 HBD from alice to dave"},
+		audit.Record{Number: 47, Type: "decision", Request: 46, Verdict: "admitted",
+			Content: []byte(`{"rules":[{"name":"tips","line":3},{"name":"also","line":9}]}`)},
+		ended(46, "accepted", "answered"))
+	if got, want := e.details(), `  rule="tips"  rule="also"  tx=`; !strings.HasPrefix(got, want) {
+		t.Errorf("the details are %q, want %q…", got, want)
 	}
 }
 

@@ -165,6 +165,10 @@ func (t *trail) searched(ctx context.Context, q audit.Query) error {
 			oldest.Head)}
 	}
 	first := oldest.Records[0]
+	if !q.Until.IsZero() && q.Until.Before(first.Time) {
+		return nothingFound{fmt.Errorf("nothing found: the first record that is kept is number %d, of %s, and --until "+
+			"is %s", first.Number, when(first.Time), when(q.Until))}
+	}
 	until := q.Until
 	if until.IsZero() {
 		until = time.Now()

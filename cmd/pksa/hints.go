@@ -124,6 +124,8 @@ var (
 	adviceRelayAddress = advise("relay-address",
 		"is another pksa running? Otherwise name another port, also in relays "+
 			"if this wallet uses it")
+	adviceStatusAddress = advise("status-address",
+		"another program listens there, perhaps another pksa: end it, or name another port in status.listen")
 	adviceNoNotifier = advise("no-notifier", "name one under notify in config.yaml; a running wallet takes it over by "+
 		"`pksa reload`")
 	adviceDemo = advise("demo", "this is a fault of the program or of this machine; the demo needs loopback, and room "+

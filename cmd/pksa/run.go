@@ -160,6 +160,10 @@ func startHint(cfg *config.Config, err error) error {
 		return hint(fmt.Errorf("the policy cannot be used:\n%w", err), advicePolicyErrors)
 	case service.StepRelay:
 		return relayHint(err)
+	case service.StepStatus:
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return hint(err, adviceStatusAddress)
+		}
 	}
 	return err
 }

@@ -81,6 +81,21 @@ func TestRelaysInStatus(t *testing.T) {
 	}
 }
 
+// No line of status ends in spaces.
+func TestStatusEndsNoLineInSpaces(t *testing.T) {
+	var text bytes.Buffer
+	printStatus(&text, agent.Status{Accounts: []agent.AccountStatus{{Name: "alice", Roles: []string{"posting"}},
+		{Name: "bob", Roles: []string{"memo", "posting"}, Wrong: []string{"memo: wrong"}}}})
+	for line := range strings.Lines(text.String()) {
+		if line = strings.TrimSuffix(line, "\n"); line != strings.TrimRight(line, " ") {
+			t.Errorf("%q ends in spaces", line)
+		}
+	}
+	if want := "  alice  posting\n  bob    memo, posting  memo: wrong\n"; !strings.Contains(text.String(), want) {
+		t.Errorf("status lacks the accounts:\n%s", &text)
+	}
+}
+
 // The own relay stands in status, with what is wrong about it.
 func TestOwnRelayInStatus(t *testing.T) {
 	var text bytes.Buffer

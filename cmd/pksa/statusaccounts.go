@@ -33,7 +33,11 @@ func printAccounts(w io.Writer, accounts []agent.AccountStatus, all bool) {
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, a := range shown {
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", a.Name, strings.Join(a.Roles, ", "), strings.Join(a.Wrong, "; "))
+		fmt.Fprintf(t, "  %s\t%s", a.Name, strings.Join(a.Roles, ", "))
+		if len(a.Wrong) > 0 { // an empty cell would leave spaces behind
+			fmt.Fprintf(t, "\t%s", strings.Join(a.Wrong, "; "))
+		}
+		fmt.Fprintln(t)
 	}
 	t.Flush()
 	for _, a := range shown {

@@ -120,7 +120,9 @@ func explainedOther(records []audit.Record) []whyLine {
 	} else {
 		what, more := otherText(first)
 		lines = append(lines, whyLine{"What", what})
-		if more != "" {
+		if changes := changesOf(first); len(changes) == 1 {
+			lines = append(lines, whyLine{"Was", changes[0].Was}, whyLine{"Is", changes[0].Now})
+		} else if more != "" {
 			lines = append(lines, whyLine{"Why", more})
 		}
 	}

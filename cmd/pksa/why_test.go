@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"pksa/agent/audit"
+	"pksa/agent/guard"
 )
 
 // whyRecord is a record at this second with that content.
@@ -87,6 +88,13 @@ func TestWhy(t *testing.T) {
 			`{"request":"sign","result":"refused","code":"uncovered","requests":25}]}}`,
 			func(r *audit.Record) { r.Outcome = audit.EventDenials })},
 			[]string{"What     25 requests denied in 0s, from record 1 to 30", "Why      25 sign refused, uncovered"}},
+		"a change of an account": {[]audit.Record{whyRecord(1, 0, "event", `{"what":"owner","was":"threshold 1, a",`+
+			`"now":"threshold 1, b","hosts":["x","y"]}`, func(r *audit.Record) { r.Outcome = guard.RecordChanged })},
+			[]string{"What     account changed: owner", "Was      threshold 1, a", "Is       threshold 1, b"}},
+		"changes that were accepted": {[]audit.Record{whyRecord(1, 0, "admin", `{"changes":[{"what":"memo","was":"a",`+
+			`"now":"b"},{"what":"proxy","was":"none","now":"bob"}],"stopped":false}`,
+			func(r *audit.Record) { r.Outcome = guard.RecordAccepted })},
+			[]string{"What     account guard accepted: memo, proxy", "Who      mybot/alice"}},
 		"a request that is gone": {[]audit.Record{ended("accepted", `{}`)},
 			[]string{"a request that is not kept any more"}},
 	} {

@@ -27,7 +27,7 @@ const (
 
 // names are the attributes that tell what a failure is about. Others, such as the error, may differ
 // each time.
-var names = []string{"account", "app", "list", "method", "node", "relay", "role"}
+var names = []string{"account", "app", "list", "method", "node", "relay", "role", "what"}
 
 // Handler passes records on, and counts those that repeat. Its methods may be called concurrently.
 type Handler struct {

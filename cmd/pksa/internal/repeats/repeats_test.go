@@ -75,6 +75,19 @@ func TestOthersAreWritten(t *testing.T) {
 		`level=INFO msg="request answered" uuid=1`, `level=WARN msg="request failed" uuid=2`, `level=DEBUG msg=detail`)
 }
 
+// One account can be changed in several ways at once: each is written.
+func TestChangesOfAnAccountAreWritten(t *testing.T) {
+	expect(t, logged(t, func(log *slog.Logger, _ *repeats.Handler) {
+		for _, what := range []string{"owner", "memo", "memo", "proxy"} {
+			log.Warn("account changed", "account", "alice", "what", what)
+		}
+	}),
+		`level=WARN msg="account changed" account=alice what=owner`,
+		`level=WARN msg="account changed" account=alice what=memo`,
+		`level=WARN msg="account changed" account=alice what=proxy`,
+		`level=WARN msg="account changed" account=alice what=memo repeated=1`)
+}
+
 // Whoever can name things cannot make the log remember all of them.
 func TestKindsAreBounded(t *testing.T) {
 	lines := logged(t, func(log *slog.Logger, _ *repeats.Handler) {

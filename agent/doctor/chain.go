@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -139,7 +140,8 @@ func (e *examiner) judgeNode(a asked, level Level, newest time.Time) {
 	case a.status.Chain == "other":
 		f.What, f.Meaning = "the node serves another chain", "it is never used"
 	case a.err != nil && a.what == "":
-		f.What = "the node does not answer: " + a.err.Error()
+		// What the client knows of its only node names neither the node nor the head once more.
+		f.What = "the node does not answer: " + cmp.Or(a.status.LastError, a.err.Error())
 	case errors.Is(a.err, node.ErrTakesNone):
 		f.What = node.ErrTakesNone.Error()
 	case a.err != nil:

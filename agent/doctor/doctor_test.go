@@ -482,6 +482,11 @@ func faultsOfAgent() []fault {
 		{"an account that somebody else changed", agentThat(agent.Status{Guard: []guard.Standing{{Account: "alice",
 			Stopped: true, Changes: []guard.Change{{What: guard.Owner, Was: "one key", Now: "another key"}}}}}),
 			"agent", doctor.Error, "was one key, is another key"},
+		{"an account that somebody else changed in many ways", agentThat(agent.Status{Guard: []guard.Standing{{
+			Account: "alice", Changes: []guard.Change{
+				{What: guard.Owner, Was: strings.Repeat("a key, ", 40), Now: "one"},
+				{What: guard.Active, Was: "one key", Now: "another"}}}}}),
+			"agent", doctor.Warning, "not by this wallet: " + string(guard.Owner) + "; " + string(guard.Active)},
 		{"an account of which one node says another thing",
 			agentThat(agent.Status{GuardWaits: &guard.Doubts{Accounts: 2}}), "agent", doctor.Warning, "of 2 accounts"},
 		{"an agent that stands still", func(w *world) {
@@ -731,7 +736,7 @@ func TestOneFaultOneFinding(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := examined(t, tt.damage)
 			if len(r.Findings) != 1 || r.Findings[0].Check != tt.check ||
-				!strings.Contains(r.Findings[0].What, tt.says) {
+				!strings.Contains(r.Findings[0].What, tt.says) || strings.Contains(r.Findings[0].What, "one.test") {
 				t.Errorf("%+v", r.Findings)
 			}
 			for _, c := range r.Checks {

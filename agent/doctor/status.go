@@ -93,6 +93,9 @@ func (e *examiner) hindered(cause status.Cause) bool {
 	})
 }
 
+// mostOfChanges is how many bytes of what was changed a finding shows.
+const mostOfChanges = 200
+
 // judgeGuard names the accounts that somebody else changed on the chain, and those of which it is
 // not known.
 func (e *examiner) judgeGuard(s agent.Status) {
@@ -107,9 +110,15 @@ func (e *examiner) judgeGuard(s agent.Status) {
 		if changed.Stopped {
 			f.Level, f.Meaning = Error, "whoever changed it may hold keys of the account; nothing of it is signed"
 		}
-		what := make([]string, len(changed.Changes))
+		what, size := make([]string, len(changed.Changes)), 0
 		for i, c := range changed.Changes {
 			what[i] = fmt.Sprintf("%s was %s, is %s", c.What, c.Was, c.Now)
+			size += len(what[i])
+		}
+		for i, c := range changed.Changes {
+			if size > mostOfChanges { // of many keys: the command that is named shows them
+				what[i] = string(c.What)
+			}
 		}
 		f.What = fmt.Sprintf("%s was changed on the chain, and not by this wallet: %s", changed.Account,
 			strings.Join(what, "; "))

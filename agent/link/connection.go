@@ -202,7 +202,11 @@ func ended(err error) error {
 	if outage.Of(err) == outage.Other {
 		err = outage.As(outage.Nonsense, err) // no frame, or one that is too large
 	}
-	return fmt.Errorf("reading: %w", err)
+	root := err
+	for next := root; next != nil; next = errors.Unwrap(next) {
+		root = next // without what the library says on each of its floors
+	}
+	return said{"reading: " + root.Error(), err}
 }
 
 // send builds a frame and writes it as the only writer of the connection. build runs just before

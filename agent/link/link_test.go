@@ -123,7 +123,7 @@ func TestReconnects(t *testing.T) {
 		"clean close": {act: func(w *world) { w.relay.lastPeer().ws.Close(websocket.StatusNormalClosure, "so long") },
 			why: outage.Closed, within: 2 * time.Second, err: "so long"},
 		"abnormal close": {act: func(w *world) { w.net.last().cut() }, why: outage.Closed,
-			within: 2 * time.Second, err: "reading"},
+			within: 2 * time.Second, err: "reading: io: read/write on closed pipe"},
 		"silent peer": {act: func(w *world) { w.net.last().deaf.Store(true) }, why: outage.Timeout,
 			within: time.Minute, err: "silent"},
 		"a frame that does not end": {act: func(w *world) {

@@ -161,6 +161,10 @@ func (c *compiler) policy(root *yamlnode.Node, p *Policy) {
 		if !m.Has(s.String()) {
 			continue
 		}
+		if v := m.Value(s.String()); v.Kind == yamlnode.Scalar && !v.Null && !c.Bad(v) {
+			c.Complain(v, "%s is a list of maps, each of which begins with a name: - name: NAME", s)
+			continue
+		}
 		for _, n := range c.Sequence(m.Value(s.String()), s.String()) {
 			if s == limitSection {
 				p.limits = append(p.limits, c.limit(n))
@@ -197,6 +201,11 @@ func (c *compiler) readLists(n *yamlnode.Node) {
 		for _, item := range c.Sequence(e.Value, "list "+name) {
 			// $account is not the name of a list, so it may stand here. It is resolved for each
 			// request.
+			if item.Kind == yamlnode.Map && !c.Bad(item) {
+				c.Complain(item, "a list has single values; a test stands at the field, beside the list: [$%s, "+
+					"{glob: 'x*'}]", name)
+				continue
+			}
 			text, ok := c.Scalar(item, "an item of a list")
 			if ok && strings.HasPrefix(text, "$") && !strings.HasPrefix(text, "$$") && text != "$account" {
 				c.Complain(item, "%s: lists hold no other lists; a text that begins with $ is written $%s",

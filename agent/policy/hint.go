@@ -155,7 +155,7 @@ var otherNames = map[string]string{
 	"gte": "min", "ge": "min",
 	"exists": "present", "ne": "not", "none": "not", "keys_only": "members", "group": "per", "split": "per",
 	"by":     "per",
-	"amount": "spend", "ops_count": "count", "action": "answer", "expires": "session", "duration": "session",
+	"amount": "spend", "ops_count": "count", "action": "answer", "expires": "until", "duration": "session",
 	"wait": "timeout",
 }
 

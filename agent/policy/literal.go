@@ -207,6 +207,8 @@ func parseAmount(text string) (hive.Asset, error) {
 		switch {
 		case fixed != "" && strings.Contains(number, "_"):
 			return a, fmt.Errorf("%s: write %s; numbers are plain digits", quote(text), fixed)
+		case fixed != "" && strings.EqualFold(fixed, text):
+			return a, fmt.Errorf("%s: assets have large letters, write %s", quote(text), fixed)
 		case fixed != "":
 			return a, fmt.Errorf("%s: %s has %s decimals, write %s", quote(text), known,
 				decimalWords[known.Decimals()], fixed)

@@ -53,6 +53,20 @@ func (p placed) Error() string {
 	return strings.Join(texts, "; ")
 }
 
+// each reads the items of a list, and returns what is wrong with any of them, each at its place.
+func each(items []*yamlnode.Node, read func(item *yamlnode.Node) error) error {
+	var wrong placed
+	for _, item := range items {
+		if err := read(item); err != nil {
+			wrong = append(wrong, placedProblem{item, err.Error()})
+		}
+	}
+	if len(wrong) > 0 {
+		return wrong
+	}
+	return nil
+}
+
 // yamlOptions returns what all settings may hold; relays is the key that leads to entries of
 // relays.
 func yamlOptions(file, relays string) yamlnode.Options {
@@ -180,7 +194,9 @@ func listed(n *yamlnode.Node, item func(text string) bool) ([]*yamlnode.Node, er
 			continue
 		}
 		for _, text := range parts(one.Text, item) {
-			items = append(items, yamlnode.Text(text))
+			part := yamlnode.Text(text)
+			part.Line, part.Column = one.Line, one.Column
+			items = append(items, part)
 		}
 	}
 	return items, nil

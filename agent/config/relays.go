@@ -20,7 +20,7 @@ func readRelays(r *reader, n *yamlnode.Node) error {
 	}
 	relays := make([]Relay, 0, len(items))
 	seen, keys := map[string]bool{}, map[hive.PublicKey]string{}
-	for _, item := range items {
+	err = each(items, func(item *yamlnode.Node) error {
 		relay, err := readRelay(item)
 		if err != nil {
 			return err
@@ -35,6 +35,10 @@ func readRelays(r *reader, n *yamlnode.Node) error {
 		}
 		keys[relay.Key] = relay.URL
 		relays = append(relays, relay)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	r.config.Relays = relays
 	return nil

@@ -428,34 +428,22 @@ func readNodes(r *reader, n *yamlnode.Node) error {
 		return err
 	}
 	nodes, list := make([]string, 0, len(items)), ""
-	for _, item := range items {
-		v, err := scalar(item)
-		if err != nil {
+	err = each(items, func(item *yamlnode.Node) error {
+		address, isList, err := readNode(item)
+		switch {
+		case err != nil:
 			return err
-		}
-		address, isList := strings.CutPrefix(v, "list:")
-		u, err := webURL(address)
-		if err != nil {
-			return err
-		}
-		if isList {
-			switch {
-			case u.Scheme != "https" || u.RawQuery != "":
-				return fmt.Errorf("%q: a node list is reached by https://, without a query", address)
-			case list != "":
-				return fmt.Errorf("%q is a second node list: one is enough", address)
-			}
+		case isList && list != "":
+			return fmt.Errorf("%q is a second node list: one is enough", address)
+		case isList:
 			list = address
-			continue
+		default:
+			nodes = append(nodes, address)
 		}
-		if u.Scheme != "https" && !(u.Scheme == "http" && host.Loopback(u.Hostname())) {
-			return fmt.Errorf("%q: a Hive API node is reached by https://; http:// is for this machine only", v)
-		}
-		if u.RawQuery != "" || u.ForceQuery {
-			// Not quoted: what stands there is often a key of the provider.
-			return errors.New("the address of a Hive API node carries no query (what follows ?): take another node")
-		}
-		nodes = append(nodes, v)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	// A list alone leaves the usual nodes before its own: it may be out of reach, and it is not
 	// asked for more than addresses.
@@ -464,6 +452,28 @@ func readNodes(r *reader, n *yamlnode.Node) error {
 	}
 	r.config.NodeList = list
 	return nil
+}
+
+// readNode reads the address of a node, or of a list of nodes.
+func readNode(item *yamlnode.Node) (address string, isList bool, err error) {
+	v, err := scalar(item)
+	if err != nil {
+		return "", false, err
+	}
+	address, isList = strings.CutPrefix(v, "list:")
+	u, err := webURL(address)
+	switch {
+	case err != nil:
+	case isList && (u.Scheme != "https" || u.RawQuery != ""):
+		err = fmt.Errorf("%q: a node list is reached by https://, without a query", address)
+	case isList:
+	case u.Scheme != "https" && !(u.Scheme == "http" && host.Loopback(u.Hostname())):
+		err = fmt.Errorf("%q: a Hive API node is reached by https://; http:// is for this machine only", v)
+	case u.RawQuery != "" || u.ForceQuery:
+		// Not quoted: what stands there is often a key of the provider.
+		err = errors.New("the address of a Hive API node carries no query (what follows ?): take another node")
+	}
+	return address, isList, err
 }
 
 // isAddress reports whether a text that follows a comma is an address of its own. In a path a comma

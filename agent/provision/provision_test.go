@@ -31,6 +31,7 @@ accounts:
 apps:
   mybot: {secret: file:/run/mybot, answers: documented}
   other: {answers: nack}
+  third: {}
 sessions:
   - {app: mybot, account: alice, key: env:KEY, for: 12h}
   - {app: other, account: bob, key: prompt}
@@ -55,9 +56,9 @@ func TestParse(t *testing.T) {
 			s.AtFor, s.Key == ""))
 	}
 	want := []string{"alice[posting active] [{3 11} {3 20}]", "bob[memo] [{4 8}]",
-		"mybot file:/run/mybot documented{6 3} {6 19} true", "other  nack{7 3} {7 3} true",
-		"mybot alice env:KEY 12h0m0s {9 11} {9 27} {9 39} {9 53} true",
-		"other bob prompt 0s {10 11} {10 27} {10 37} {0 0} true"}
+		"mybot file:/run/mybot documented{6 3} {6 19} true", "other  nack{7 3} {7 3} true", "third  {8 3} {8 3} true",
+		"mybot alice env:KEY 12h0m0s {10 11} {10 27} {10 39} {10 53} true",
+		"other bob prompt 0s {11 11} {11 27} {11 37} {0 0} true"}
 	if !slices.Equal(said, want) {
 		t.Errorf("got\n%q\nwant\n%q", said, want)
 	}
@@ -72,6 +73,9 @@ func TestParseRefuses(t *testing.T) {
 		"":                                         "1:1: the file is empty",
 		"apps: {a: {secret: env:A}}":               "1:1: version is missing",
 		"version: 1\napps: {}":                     "2:7: apps: an empty map says nothing",
+		"version: 1\naccounts: {alice: {}}":        "2:19: ",
+		"version: 1\nsessions: [{}]":               "2:12: app is missing",
+		"version: 1\napps: {a: {secret: {}}}":      "2:20: secret: an empty map says nothing",
 		"version: 1\nsessions: []":                 "2:11: sessions: an empty list says nothing",
 		"version: 1\napps:":                        "2:6: apps is empty",
 		"version: 1\napps: [a]":                    "2:7: apps is a map",

@@ -82,7 +82,9 @@ type Options struct {
 // Parse reads a file. Its name is for complaints. Sources are named in what it returns, not read.
 // If any of the problems is an error, the rest is not to be used.
 func Parse(file string, src []byte, o Options) (Wanted, yamlnode.Problems) {
-	r := &reader{yamlnode.NewReader(yamlnode.Options{File: file, Noun: "what a wallet is to hold"}), o}
+	r := &reader{yamlnode.NewReader(yamlnode.Options{File: file, Noun: "what a wallet is to hold",
+		// `mybot: {}` names an app that is there: left out, it would be removed by --prune.
+		MayBeEmpty: func(depth int) bool { return depth == 2 }}), o}
 	root, ok := r.Read(src)
 	var w Wanted
 	switch {

@@ -151,7 +151,8 @@ func (r *Reader) vet(n *Node, name string, depth int) {
 			r.options.NoAlias)
 	case r.tagged(n):
 		r.complainOfTag(n)
-	case strict && n.Kind == Map && len(n.Entries) == 0:
+	case strict && n.Kind == Map && len(n.Entries) == 0 &&
+		(r.options.MayBeEmpty == nil || !r.options.MayBeEmpty(depth)):
 		instead := "leave it out"
 		if r.options.EmptyMap != nil {
 			instead = cmp.Or(r.options.EmptyMap(name), instead)

@@ -46,6 +46,9 @@ type Options struct {
 	EmptyList func(key string) string
 	// EmptyMap returns what to do about an empty map under a key, "" to leave it out.
 	EmptyMap func(key string) string
+	// MayBeEmpty reports whether a map at this depth may be empty, because its key says enough: 1
+	// is what stands under the keys of the file. Nil: none may.
+	MayBeEmpty func(depth int) bool
 	// Comma returns the complaint about a number that YAML parts at its commas, such as {max: 1,5},
 	// or "" if the text is no such number. Nil complains of the parts.
 	Comma func(text string) string

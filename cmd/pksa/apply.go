@@ -40,9 +40,9 @@ left as it is. A file, of which each section may be missing:
 
 Secrets stand at the sources that it names, never in the file: file:PATH,
 env:NAME, fd:N, credential:NAME, command:… or prompt. Keys of accounts are only
-expected: "pksa keys import" takes them. An app without a secret must be there.
-A session is known by its auth_key. One that lives keeps its end; "for" is how
-long a new one lasts.
+expected: "pksa keys import" takes them. An app without a secret must be there,
+and {} leaves all of it as it is. A session is known by its auth_key. One that
+lives keeps its end; "for" is how long a new one lasts.
 
 Nothing is removed and no secret is replaced without --prune. With it, apps that
 the section apps does not name end with their sessions, an app whose secret is

@@ -10,7 +10,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -239,13 +238,9 @@ func (c *command) settingsToOpen(unlock string) (*config.Config, error) {
 		if _, err := keystore.ParseSource(unlock); err != nil {
 			return nil, errUsage{err}
 		}
-		// It stands on a command line, and not in the settings: a path begins where the shell is.
-		if kind, path, _ := strings.Cut(unlock, ":"); kind == "identity" || kind == "file" {
-			whole, err := filepath.Abs(path)
-			if err != nil {
-				return nil, err
-			}
-			unlock = kind + ":" + whole
+		var err error
+		if unlock, err = whole(unlock); err != nil {
+			return nil, err
 		}
 	}
 	home, err := c.homeFolder()

@@ -47,8 +47,9 @@ var (
 		"put a whole copy of it back; without one, `pksa init --set-aside` keeps the "+
 			"keystore and the ledger under other names and makes a new wallet")
 	adviceUnlock = advise("unlock", "what unlocks it comes from %s, as the setting unlock or PKSA_UNLOCK says. If the "+
-		"right one is lost, nobody can read the keystore, nor the ledger: `pksa init --set-aside` keeps both under "+
-		"other names and makes a new wallet with the same settings and policy; then import the keys again")
+		"keystore was locked anew since, set unlock to what opens it now. If the right one is lost, nobody can read "+
+		"the keystore, nor the ledger: `pksa init --set-aside` keeps both under other names and makes a new "+
+		"wallet with the same settings and policy; then import the keys again")
 	adviceKeystore = advise("keystore-damaged",
 		"put a copy of it back; the file was not touched. Without a copy its keys "+
 			"are lost: `pksa init --set-aside` keeps it and the ledger under other names and makes a new wallet; then "+

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -106,7 +108,7 @@ func (c *command) passwd(ctx context.Context, next string) error {
 	if _, err := c.letReload(ctx, cfg, handed); err != nil {
 		return err
 	}
-	return c.printLock(cfg, next)
+	return c.printLock(cfg, next, made)
 }
 
 func (c *command) changeLock(ctx context.Context, store *keystore.Store, secret keystore.Secret,
@@ -165,11 +167,22 @@ func newLock(cfg *config.Config, next string) (string, error) {
 	if _, err := keystore.ParseSource(next); err != nil {
 		return "", errUsage{err}
 	}
-	return next, nil
+	return whole(next)
 }
 
-// printLock prints what opens the keystore from now on.
-func (c *command) printLock(cfg *config.Config, next string) error {
+// whole returns a source that a command line names as the settings name it: there a path would
+// begin in the home folder, and not where the shell is.
+func whole(source string) (string, error) {
+	kind, path, _ := strings.Cut(source, ":")
+	if kind != "identity" && kind != "file" {
+		return source, nil
+	}
+	path, err := filepath.Abs(path)
+	return kind + ":" + path, err
+}
+
+// printLock prints what opens the keystore from now on, and what to do with a file made for that.
+func (c *command) printLock(cfg *config.Config, next string, made []string) error {
 	changed := next != cfg.Unlock
 	return c.print(map[string]any{"keystore": cfg.Keystore, "unlock": unlockName(next)}, func(w io.Writer) {
 		fmt.Fprintf(w, "The keystore is opened by %s from now on.\n", unlockName(next))
@@ -177,8 +190,22 @@ func (c *command) printLock(cfg *config.Config, next string) error {
 			fmt.Fprintf(w, "Set unlock in config.yaml, or PKSA_UNLOCK, to it: nothing here opens the keystore "+
 				"before.\n")
 		}
+		for _, path := range made {
+			printForeign(w, cfg.Home, path)
+		}
 		fmt.Fprintf(w, "Keep a copy of %s with it: older copies are opened by what opened them.\n", cfg.Keystore)
 	})
+}
+
+// printForeign prints how the user of a wallet gets a file that root has made for it: no start can
+// read it before.
+func printForeign(w io.Writer, home, path string) {
+	info, err := os.Stat(home)
+	if err != nil || len(access.Administered(home)) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "%s was made, and belongs to root. The wallet's user has to read it before the next start:\n"+
+		"  chown %s %s\n", path, shellWord(ownerOf(info)), shellWord(path))
 }
 
 // relock lets the running wallet lock the keystore anew. What it is locked by is read here, from a
@@ -195,6 +222,9 @@ func (c *command) relock(ctx context.Context, next string) error {
 	if _, err := keystore.ParseSource(next); err != nil {
 		return errUsage{err}
 	}
+	if next, err = whole(next); err != nil {
+		return err
+	}
 	// Asked first: nobody types a passphrase for what cannot be done.
 	if err := c.call(ctx, agent.MethodLive, struct{}{}, nil); err != nil {
 		if errors.Is(err, control.ErrNoAgent) {
@@ -203,11 +233,7 @@ func (c *command) relock(ctx context.Context, next string) error {
 		return err
 	}
 	var made []string
-	makes := &made
-	if len(access.Administered(cfg.Home)) > 0 {
-		makes = nil // an identity of root's could not be read by the wallet
-	}
-	secret, err := c.newSecret(ctx, next, makes)
+	secret, err := c.newSecret(ctx, next, &made)
 	if err != nil {
 		return err
 	}
@@ -219,5 +245,5 @@ func (c *command) relock(ctx context.Context, next string) error {
 		return err
 	}
 	ledger.Crashpoint("new lock made")
-	return c.printLock(cfg, next)
+	return c.printLock(cfg, next, made)
 }

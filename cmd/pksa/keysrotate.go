@@ -172,6 +172,9 @@ func (c *command) endRotation(ctx context.Context, cfg *config.Config, store *ke
 			return "", err
 		}
 	}
+	if _, held := store.Public(account, role); !ok && held && f.finish {
+		return "unchanged", nil // such as when a script runs again
+	}
 	// Also if none is under way: the store knows what is missing.
 	if f.finish {
 		return "finished", store.FinishRotation(account, role)

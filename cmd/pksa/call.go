@@ -9,6 +9,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/config"
 	"pksa/agent/control"
+	"pksa/cmd/pksa/internal/systemd"
 )
 
 // act does to keystore and ledger what a method of the agent does.
@@ -20,7 +21,7 @@ func administer[P, R any](ctx context.Context, c *command, method string, params
 	var result R
 	cfg, err := c.settings()
 	if err != nil {
-		return result, err
+		return result, c.callAllTheSame(ctx, err, method, params, &result)
 	}
 	err = socket(cfg).Call(ctx, method, params, &result)
 	if !errors.Is(err, control.ErrNoAgent) {
@@ -38,7 +39,7 @@ func administer[P, R any](ctx context.Context, c *command, method string, params
 func (c *command) call(ctx context.Context, method string, params, result any) error {
 	cfg, err := c.settings()
 	if err != nil {
-		return err
+		return c.callAllTheSame(ctx, err, method, params, result)
 	}
 	err = socket(cfg).Call(ctx, method, params, result)
 	if errors.Is(err, control.ErrNoAgent) {
@@ -48,6 +49,34 @@ func (c *command) call(ctx context.Context, method string, params, result any) e
 		return hint(fmt.Errorf("%w with home folder %s", err, cfg.Home), adviceNotRunning)
 	}
 	return err
+}
+
+// callAllTheSame calls a method of an agent that was started before the settings could not be read
+// any more, where it is by default: a wallet has to be locked or paused, and its sessions revoked,
+// at any time. If none is there, the error is the one about the settings.
+func (c *command) callAllTheSame(ctx context.Context, wrong error, method string, params, result any) error {
+	home, err := c.homeFolder()
+	if err != nil {
+		return wrong
+	}
+	without, err := config.Parse(home, "", nil, os.Environ())
+	if err != nil {
+		return wrong
+	}
+	err = socket(without).Call(ctx, method, params, result)
+	if err != nil && !errors.As(err, new(*control.Error)) {
+		return wrong // nobody has answered
+	}
+	c.tellOfSettings(method)
+	return err
+}
+
+// tellOfSettings warns of settings that cannot be used, unless the answer to the method tells.
+func (c *command) tellOfSettings(method string) {
+	if method != agent.MethodStatus && !c.warned {
+		c.tell(systemd.Warning, "pksa: the settings have errors, and the running wallet goes on with those of before\n")
+		c.warned = true
+	}
 }
 
 // socket returns where the agent of these settings listens.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,10 +86,6 @@ this command reads:
 
 // endLock ends the lock of the running wallet.
 func (c *command) endLock(ctx context.Context, from string) (s lock.Status, err error) {
-	cfg, err := c.settings()
-	if err != nil {
-		return s, err
-	}
 	if from != "" {
 		if _, err := keystore.ParseSource(from); err != nil {
 			return s, errUsage{err}
@@ -111,9 +108,12 @@ func (c *command) endLock(ctx context.Context, from string) (s lock.Status, err 
 			}
 			return s, err
 		}
-		from = cfg.Unlock
 	}
-	return c.bringOpener(ctx, cfg, from)
+	cfg, err := c.settings()
+	if err != nil {
+		return s, err
+	}
+	return c.bringOpener(ctx, cfg, cmp.Or(from, cfg.Unlock))
 }
 
 // bringOpener ends the lock with what a source delivers here. It is tried here first, so that a

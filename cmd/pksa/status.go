@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -94,24 +93,15 @@ func (c *command) live(ctx context.Context) error {
 	return c.print(alive, func(w io.Writer) { fmt.Fprintln(w, "Alive.") })
 }
 
-// askStatus asks the agent how it stands. If none is running, it says why a start would fail. With
-// settings that have errors, an agent that was started before is asked where it is by default: it
-// says itself what is wrong with them.
+// askStatus asks the agent how it stands. If none is running, it says why a start would fail.
 func (c *command) askStatus(ctx context.Context, s *agent.Status) error {
 	ctx, cancel := context.WithTimeout(ctx, statusAnswer)
 	defer cancel()
-	cfg, err := c.settings()
-	if home, known := c.homeFolder(); err != nil && known == nil {
-		if without, broken := config.Parse(home, "", nil, os.Environ()); broken == nil &&
-			socket(without).Call(ctx, agent.MethodStatus, struct{}{}, s) == nil {
-			return nil
-		}
-	}
-	if err != nil {
+	err := c.call(ctx, agent.MethodStatus, struct{}{}, s)
+	if !errors.Is(err, control.ErrNoAgent) {
 		return err
 	}
-	err = c.call(ctx, agent.MethodStatus, struct{}{}, s)
-	if errors.Is(err, control.ErrNoAgent) && is(cfg.Keystore) {
+	if cfg, wrong := c.settings(); wrong == nil && is(cfg.Keystore) {
 		for _, reason := range c.foresee(cfg) {
 			c.tell(systemd.Error, "pksa: a start would fail: %s\n", reason)
 		}
@@ -179,7 +169,7 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 		fmt.Fprintln(w, "         `pksa limit list` shows what never reached the chain, and how to give it back")
 	}
 	if n := len(s.Policy.Warnings); n > 0 {
-		fmt.Fprintf(w, "         %d warnings; `pksa policy check` shows them\n", n)
+		fmt.Fprintf(w, "         %s; `pksa policy check` shows what\n", count(n, "warning"))
 	}
 	if n := len(s.Policy.Silenced); n > 0 {
 		fmt.Fprintf(w, "         %s silenced as meant so; `pksa policy check` shows the reasons\n", count(n, "warning"))

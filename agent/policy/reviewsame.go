@@ -74,6 +74,10 @@ func comparedWithFree(p *place) string {
 	if !p.getsPaid() && p.field != priceField && !alike || p.rule.pins(m, nil) {
 		return ""
 	}
+	if test := other.test(m.field); test != nil && has(test, leavesOthers) {
+		return fmt.Sprintf("%s: $%d.%s may be nearly anybody itself, so this may, too; name the accounts in operation "+
+			"%[2]d, %[4]s", p.name, m.operation+1, m.field, other.name)
+	}
 	return fmt.Sprintf("%s: $%d.%s is free itself, so this may be anything; test %s in operation %d, %s, too", p.name,
 		m.operation+1, m.field, m.field, m.operation+1, other.name)
 }
@@ -103,7 +107,17 @@ func (r *rule) pinned(m matcher, seen []sameAs) bool {
 		return every(m, func(one matcher) bool { return r.pinned(one, seen) })
 	}
 	// Whether another test says enough is asked where that stands.
-	return true
+	return !leavesOthers(m)
+}
+
+// leavesOthers reports whether a test of accounts takes all but those that it names, or such as
+// anybody can make.
+func leavesOthers(m matcher) bool {
+	switch m.(type) {
+	case noneOf, pattern:
+		return true
+	}
+	return false
 }
 
 // signs reports whether a field names the account that signs, which is no choice of the

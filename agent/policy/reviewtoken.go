@@ -228,10 +228,6 @@ func (r *rule) mayFind(move tokenMove, to value) bool {
 	return slices.ContainsFunc(r.entries, func(e opEntry) bool { return e.mayFind(move, to) })
 }
 
-func (r *rule) mayFindHeld(id string, root value) bool {
-	return slices.ContainsFunc(r.entries, func(e opEntry) bool { return e.mayFindHeld(id, root) })
-}
-
 // makes reports whether a rule has the key for a move. With the posting key that is a trap only
 // where the entry names the move by its id: the others do not seem to be about tokens.
 func (r *rule) makes(e *opEntry, move tokenMove) bool {

@@ -1,6 +1,9 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // reviewReceivers warns where an entry of an allow rule lets tokens go to anybody inside of
 // custom_json: a limit bounds how many, and not who gets them.
@@ -36,24 +39,54 @@ func (e *opEntry) allOf(move tokenMove) bool {
 // lettingStrangers reports whether somebody whom no rule names may get what the entry moves.
 func (r *rule) lettingStrangers(e *opEntry, move tokenMove, rules []*rule) bool {
 	return slices.ContainsFunc(append(slices.Clone(strangers), "hive:zqxyk"), func(name string) bool {
-		return e.mayMove(move, inJSON(name)) && !r.keptFromStranger(name, move, rules)
+		return e.mayMove(move, inJSON(name)) && !r.keptFromStranger(name, move, e, rules)
 	})
 }
 
 // keptFromStranger reports whether at all times a deny rule, or one that asks a person, is about
-// the move of tokens to somebody whom no rule names.
-func (r *rule) keptFromStranger(name string, move tokenMove, rules []*rule) bool {
-	return r.keptFromHolding(move.id, move.json(inJSON(name)), rules)
+// all moves of tokens to somebody whom no rule names that the entry lets through. One that is about
+// another token, or about more of it, keeps nobody away.
+func (r *rule) keptFromStranger(name string, move tokenMove, e *opEntry, rules []*rule) bool {
+	elements := move.elements(e.testOf("json"))
+	to := inside{strings.Split(strings.TrimPrefix(move.to, "."), "."), equals{inJSON(name)}}
+	for i, element := range elements {
+		elements[i] = allOf{element, to}
+	}
+	return r.keptFromSuch(move.id, move.json(inJSON(name)), rules, func(d *opEntry) bool {
+		test := elementsDenied(d.testOf("json"))
+		return every(elements, func(one matcher) bool { return within(one, test) })
+	})
+}
+
+// elementsDenied returns what a test of JSON in a deny rule says of an element that it denies.
+func elementsDenied(m matcher) matcher {
+	switch m := m.(type) {
+	case some:
+		return m.matcher
+	case allOf:
+		var list allOf
+		for _, one := range m {
+			list = append(list, elementsDenied(one))
+		}
+		return list
+	}
+	return ofElements(m)
 }
 
 // keptFromHolding reports whether at all times a deny rule, or one that asks a person, is about
 // custom_json of an id that holds such an action.
 func (r *rule) keptFromHolding(id string, root value, rules []*rule) bool {
+	return r.keptFromSuch(id, root, rules, func(*opEntry) bool { return true })
+}
+
+// keptFromSuch reports the same of rules of which an entry is as said, besides.
+func (r *rule) keptFromSuch(id string, root value, rules []*rule, is func(*opEntry) bool) bool {
 	var times []schedule
+	finds := func(d opEntry) bool { return d.mayFindHeld(id, root) && is(&d) }
 	for _, other := range rules {
 		guards := other.section == denySection || other.section == askSection && !other.onlyUncovered
 		if guards && !other.observe && !other.ordered && other.mayMeet(r) && covers(other.apps, r.apps) &&
-			covers(other.accounts, r.accounts) && (other.stopsAll() || other.mayFindHeld(id, root)) {
+			covers(other.accounts, r.accounts) && (other.stopsAll() || slices.ContainsFunc(other.entries, finds)) {
 			times = append(times, other.when)
 		}
 	}

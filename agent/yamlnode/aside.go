@@ -26,6 +26,7 @@ func (r *Reader) aside() {
 		// the number of characters.
 		column, screen, gap := 0, 0, 0
 		seen, warned, tabs := false, false, false
+		says := strings.Trim(line, " \t#") != "" // a comment of nothing is empty, too
 		for _, ch := range line {
 			column++
 			wide := 1
@@ -46,14 +47,14 @@ func (r *Reader) aside() {
 					"it; write it on a line of its own, or nearer", gap, blanks))
 				warned = true
 			}
-			if empty >= gapOfLines && !seen {
+			if empty >= gapOfLines && !seen && says {
 				r.warnOfAside(i+1, column, fmt.Sprintf("what follows stands behind %d empty lines, where a reader "+
 					"takes the file to have ended; take them out", empty))
 			}
 			gap, seen, tabs = 0, true, false
 		}
 		empty++
-		if seen {
+		if seen && says {
 			empty = 0
 		}
 	}

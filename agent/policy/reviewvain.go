@@ -141,12 +141,9 @@ func (c *compiler) reviewPast(r *rule) {
 		}
 		at := func(seconds int64) bool { return mayTake(p.whole, value{kind: isTime, seconds: seconds}) }
 		now := c.options.Now.Unix()
-		latest, later := int64(0), at(1<<32-1)
-		for _, seconds := range append(p.seconds(), now) {
-			if at(seconds) {
-				latest, later = max(latest, seconds), later || !c.options.Now.IsZero() && seconds >= now
-			}
-		}
+		later := slices.ContainsFunc(append(p.seconds(), now), func(seconds int64) bool {
+			return seconds >= now && at(seconds)
+		})
 		if !at(1<<32 - 1) {
 			c.warnWhile(!c.options.Now.IsZero() && !later, p.node, "%s: this has passed, so %q lets no %s through any "+
 				"more; write a later instant, or leave it out", p.field, r.name, p.entry.name)
@@ -162,11 +159,12 @@ func (c *compiler) reviewSums(r *rule, limits []*limit) {
 	for i, n := range c.entryNodes(r) {
 		e := &r.entries[i]
 		for _, l := range limits {
-			if l.measure != measureSum || l.observe || l.over || e.test(l.of.list) == nil || !l.touches(r, e) ||
-				l.leaves(r.only(e)) != "" || !boundAlways(r.when, []schedule{l.when}) {
+			if l.measure != measureSum || l.observe || l.over || e.test(l.of.list) == nil {
 				continue
 			}
-			if why := l.neverHasRoom(e); why != "" {
+			// Of many limits, one for each token, hardly any: what takes longer is asked of those.
+			if why := l.neverHasRoom(e); why != "" && l.touches(r, e) && l.leaves(r.only(e)) == "" &&
+				boundAlways(r.when, []schedule{l.when}) {
 				c.Warn(c.entryName(n), "%q never lets %s through: %s", r.name, e.name, why)
 				break
 			}
@@ -178,16 +176,19 @@ func (c *compiler) reviewSums(r *rule, limits []*limit) {
 // have some.
 func (l *limit) neverHasRoom(e *opEntry) string {
 	json := e.testOf(l.of.list)
-	known := slices.ContainsFunc(slices.Concat(tokenMoves, nftMoves, otherActions), e.namesMove)
-	if !known && someElement(json, func(one matcher) bool { return l.of.counts(one) && numberless(one, l.of.field) }) {
+	known := func() bool {
+		return slices.ContainsFunc(slices.Concat(tokenMoves, nftMoves, otherActions), e.namesMove)
+	}
+	none := func(one matcher) bool { return numberless(one, l.of.field) && l.of.counts(one) }
+	if someElement(json, none) && !known() {
 		return fmt.Sprintf("limit %q adds up .%s of each element, and what the rule wants has no number there; "+
 			"correct the field, or count in place of sum", l.name, strings.Join(l.of.field, "."))
 	}
 	at := ""
-	if !known && someElement(json, func(one matcher) bool {
+	if someElement(json, func(one matcher) bool {
 		at = listAt(one, l.of.field)
-		return l.of.counts(one) && at != ""
-	}) {
+		return at != "" && l.of.counts(one)
+	}) && !known() {
 		return fmt.Sprintf("limit %q adds up .%s, and the rule wants a list at .%s, which has no such member; let a "+
 			"request hold one of them, without each, or count in place of sum", l.name, strings.Join(l.of.field, "."),
 			at)
@@ -195,7 +196,7 @@ func (l *limit) neverHasRoom(e *opEntry) string {
 	least := ""
 	if !someElement(json, func(one matcher) bool {
 		n := leastNumber(one, l.of.field)
-		if n == nil || !l.of.counts(one) || n.Cmp(l.leastRoom()) <= 0 {
+		if n == nil || n.Cmp(l.leastRoom()) <= 0 || !l.of.counts(one) {
 			return false
 		}
 		least = cmp.Or(least, ratText(n))

@@ -90,7 +90,8 @@ type Config struct {
 	// Found says that there is a file: without one, all that no variable sets is as by default.
 	Found bool `json:"-"`
 
-	from map[string]string // where the value of a setting comes from, by its path; without the defaults
+	from  map[string]string // where the value of a setting comes from, by its path; without the defaults
+	empty []string          // variables that are there and empty
 }
 
 // Relay is one HAS relay to keep a link to.

@@ -122,7 +122,11 @@ func (r *reader) readEnviron(environ []string) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		// An empty one is not set: so write tools that pass on what they may not have.
-		if vars[name] == "" || isServiceLink(vars, name) {
+		if vars[name] == "" {
+			r.config.empty = append(r.config.empty, name)
+			continue
+		}
+		if isServiceLink(vars, name) {
 			continue
 		}
 		setting, ok := byVariable(name)

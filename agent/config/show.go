@@ -15,6 +15,8 @@ type Shown struct {
 	Value    string `json:"value"` // empty: nothing is set
 	From     string `json:"from"`  // "config.yaml:3:5", the name of a variable, or FromDefault
 	Variable string `json:"variable"`
+	// Empty says that the variable is there and empty, which counts as not set.
+	Empty bool `json:"variable_empty,omitempty"`
 }
 
 // FromDefault is what [Shown] names as the place of a value that nobody set.
@@ -30,7 +32,8 @@ func (c *Config) Show() []Shown {
 		if !set {
 			from = FromDefault
 		}
-		all[i] = Shown{Path: s.Path, Value: s.show(c), From: from, Variable: s.Variable()}
+		all[i] = Shown{Path: s.Path, Value: s.show(c), From: from, Variable: s.Variable(),
+			Empty: slices.Contains(c.empty, s.Variable())}
 	}
 	return all
 }

@@ -98,7 +98,7 @@ func TestShowSaysWhereFrom(t *testing.T) {
 		"name":      {Value: "two", From: "PKSA_NAME"},
 		"log.level": {Value: "warn", From: "config.yaml:3:10"},
 		"unlock":    {Value: "command:/bin/get", From: "config.yaml:4:9"},
-		"ask":       {Value: "none", From: config.FromDefault},
+		"ask":       {Value: "none", From: config.FromDefault, Empty: true},
 		"chain_id":  {From: config.FromDefault},
 	} {
 		got := shownOf(t, c, path)

@@ -155,7 +155,11 @@ func (c *command) showSettings(ctx context.Context, names []string, set bool) er
 			wide = max(wide, len(s.Path)+1)
 		}
 		for _, s := range shown {
-			fmt.Fprintf(w, "%-*s %s  (%s)\n", wide, s.Path+":", written(s.Value), s.From)
+			from := s.From
+			if s.Empty {
+				from += "; " + s.Variable + " is empty, which counts as not set"
+			}
+			fmt.Fprintf(w, "%-*s %s  (%s)\n", wide, s.Path+":", written(s.Value), from)
 			for _, one := range differ {
 				if one.Path == s.Path {
 					fmt.Fprintf(w, "%-*s %s\n", wide, "", one.text())

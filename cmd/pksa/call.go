@@ -10,6 +10,7 @@ import (
 	"pksa/agent/config"
 	"pksa/agent/control"
 	"pksa/cmd/pksa/internal/systemd"
+	"pksa/keystore/access"
 )
 
 // act does to keystore and ledger what a method of the agent does.
@@ -53,8 +54,13 @@ func (c *command) call(ctx context.Context, method string, params, result any) e
 
 // callAllTheSame calls a method of an agent that was started before the settings could not be read
 // any more, where it is by default: a wallet has to be locked or paused, and its sessions revoked,
-// at any time. If none is there, the error is the one about the settings.
+// at any time. If none is there, the error is the one about the settings. Where others could have
+// written the settings, or could write them, nothing but the status is asked: what is in the home
+// folder may be theirs, too.
 func (c *command) callAllTheSame(ctx context.Context, wrong error, method string, params, result any) error {
+	if method != agent.MethodStatus && errors.As(wrong, new(*access.Error)) {
+		return wrong
+	}
 	home, err := c.homeFolder()
 	if err != nil {
 		return wrong

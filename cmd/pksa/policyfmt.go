@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -47,11 +49,20 @@ is written, and the exit status is 1 if a file is in another form.`,
 			for _, path := range args {
 				file, err := c.format(path, look)
 				if err != nil {
+					if len(files) > 0 { // what was done before is told
+						err = cmp.Or(c.printFormatted(files, look), err)
+					}
 					return err
 				}
 				files = append(files, file)
 			}
-			return c.printFormatted(files, look)
+			if err := c.printFormatted(files, look); err != nil {
+				return err
+			}
+			if look && slices.ContainsFunc(files, func(f formattedFile) bool { return f.Changed }) {
+				return errSilent
+			}
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&look, "check", false, "write nothing, and fail if a file is in another form")
@@ -110,8 +121,7 @@ func replaceKeeping(path string, text []byte) error {
 }
 
 func (c *command) printFormatted(files []formattedFile, look bool) error {
-	changed := 0
-	err := c.print(files, func(w io.Writer) {
+	return c.print(files, func(w io.Writer) {
 		for _, f := range files {
 			switch {
 			case f.File == "-" && !look:
@@ -125,13 +135,4 @@ func (c *command) printFormatted(files []formattedFile, look bool) error {
 			}
 		}
 	})
-	for _, f := range files {
-		if f.Changed {
-			changed++
-		}
-	}
-	if err == nil && look && changed > 0 {
-		return errSilent
-	}
-	return err
 }

@@ -114,8 +114,7 @@ func (c *compiler) reviewActions(r *rule, rules []*rule) {
 	}
 	for i, n := range c.entryNodes(r) {
 		e := &r.entries[i]
-		// Of what allows every game, and of what allows all of one, other warnings say so.
-		if e.name != "custom_json" || e.test("id") == nil || has(e.test("id"), isWild) || everyID(r, e) != "" {
+		if !e.choosesIDs(r) {
 			continue
 		}
 		for _, h := range harms {

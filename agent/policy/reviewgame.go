@@ -32,6 +32,12 @@ func ofGame(id, to string, members ...string) tokenMove {
 	}}
 }
 
+// choosesIDs reports whether the entry takes custom_json of some ids. Of what takes every game
+// other warnings say so.
+func (e *opEntry) choosesIDs(r *rule) bool {
+	return e.name == "custom_json" && e.test("id") != nil && !has(e.test("id"), isWild) && everyID(r, e) == ""
+}
+
 // reviewGames warns where the ids that an entry takes are more than play: cards and tokens go by
 // some of them.
 func (c *compiler) reviewGames(r *rule, rules []*rule) {
@@ -40,8 +46,7 @@ func (c *compiler) reviewGames(r *rule, rules []*rule) {
 	}
 	for i, n := range c.entryNodes(r) {
 		e := &r.entries[i]
-		// Of what allows every game, another warning says so.
-		if e.name != "custom_json" || e.test("id") == nil || has(e.test("id"), isWild) || everyID(r, e) != "" {
+		if !e.choosesIDs(r) {
 			continue
 		}
 		free := slices.DeleteFunc(slices.Clone(gameMoves), func(move tokenMove) bool {

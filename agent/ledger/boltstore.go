@@ -329,9 +329,14 @@ func wasteful(db *bolt.DB) bool {
 
 // usage returns how many bytes of a file are in use, and how many it has.
 func usage(db *bolt.DB) (used, size int64) {
-	stats := db.Stats()
-	_ = db.View(func(tx *bolt.Tx) error { size = tx.Size(); return nil })
-	return size - int64(stats.FreePageN)*int64(db.Info().PageSize), size
+	_ = db.View(func(tx *bolt.Tx) error {
+		// Info within the transaction: a commit that needs a larger map waits for it. Without, Info
+		// may find no map at all, and panics.
+		size = tx.Size()
+		used = size - int64(db.Stats().FreePageN)*int64(db.Info().PageSize)
+		return nil
+	})
+	return used, size
 }
 
 func (s *boltStore) commit(edits []edit) (err error) {

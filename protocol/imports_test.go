@@ -128,14 +128,12 @@ var thirdParty = map[string][]string{
 	"go.etcd.io/bbolt":                  {"agent/ledger"},
 	"github.com/go-json-experiment/json": {"protocol", "protocol/hive", "agent/client", "agent/node/...",
 		"agent/control"},
-	"golang.org/x/crypto":                   {"protocol/hive"},
-	"golang.org/x/term":                     {"cmd/..."},
-	"golang.org/x/sys":                      {"agent/harden", "agent/control", "agent/ledger", "keystore/filelock"},
-	"github.com/spf13/cobra":                {"cmd/..."},
-	"github.com/prometheus/client_golang":   {"agent/status"},
-	"github.com/landlock-lsm/go-landlock":   {"agent/harden"},
-	"github.com/rogpeppe/go-internal":       nil, // tests
-	"github.com/prometheus/client_model/go": nil, // tests
+	"golang.org/x/crypto":                 {"protocol/hive"},
+	"golang.org/x/term":                   {"cmd/..."},
+	"golang.org/x/sys":                    {"agent/harden", "agent/control", "agent/ledger", "keystore/filelock"},
+	"github.com/spf13/cobra":              {"cmd/..."},
+	"github.com/landlock-lsm/go-landlock": {"agent/harden"},
+	"github.com/rogpeppe/go-internal":     nil, // tests
 }
 
 // edge is one import: both ends are paths below the module, to is a full path when it leads

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"pksa/agent/outage"
 )
 
@@ -29,8 +27,6 @@ type Metric struct {
 	Help   string
 	Labels []string
 	Bound  string // how many series there are at most; empty: one
-
-	desc *prometheus.Desc
 }
 
 var catalog []*Metric
@@ -45,7 +41,6 @@ const (
 )
 
 func define(m Metric) *Metric {
-	m.desc = prometheus.NewDesc(m.Name, m.Help, m.Labels, nil)
 	catalog = append(catalog, &m)
 	return &m
 }

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"pksa/agent/outage"
 )
 
@@ -136,42 +134,18 @@ type PaceGauges struct {
 	Seconds float64
 }
 
-// gauges makes metrics of the agent's present state at each scrape.
-type gauges struct{ options Options }
-
-// collected returns the metrics that gauges makes; the others count by themselves.
-func collected() (some []*Metric) {
-	for _, m := range catalog {
-		if !slices.Contains([]*Metric{metricRequests, metricSeconds, metricDropped, metricReloads, metricSettings,
-			metricAlarms, metricPages}, m) {
-			some = append(some, m)
-		}
-	}
-	return some
-}
-
-// Describe sends the description of every gauge, as [prometheus.Collector] demands.
-func (gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, m := range collected() {
-		ch <- m.desc
-	}
-}
-
-// sink takes values of metrics.
-type sink chan<- prometheus.Metric
-
-func (ch sink) set(m *Metric, v float64, labels ...string) {
-	kind := prometheus.GaugeValue
-	if m.Kind == Counter {
-		kind = prometheus.CounterValue
-	}
-	ch <- prometheus.MustNewConstMetric(m.desc, kind, v, labels...)
-}
-
-// Collect asks the agent for its state and sends it, as [prometheus.Collector] demands.
-func (g gauges) Collect(ch chan<- prometheus.Metric) {
-	to, now := sink(ch), g.options.Gauges()
-	to.ready(g.options.Ready())
+// page returns all metrics, counted and asked for, as they are now.
+func (m *Metrics) page() page {
+	to := page{}
+	to.counts(metricRequests, &m.requests)
+	to.durations(metricSeconds, &m.duration)
+	to.counts(metricDropped, &m.drops)
+	to.counts(metricReloads, &m.reloads)
+	to.counts(metricSettings, &m.settings)
+	to.counts(metricAlarms, &m.alarms)
+	to.counts(metricPages, &m.pages)
+	now := m.options.Gauges()
+	to.ready(m.options.Ready())
 	to.set(metricPolicy, 1, now.PolicyHash)
 	to.set(metricPolicyTests, one(now.PolicyTestsFail))
 	to.set(metricTwin, one(now.Twin))
@@ -227,53 +201,54 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 		}
 		to.set(metricNodeUntrue, float64(n.Untrue), n.Node)
 	}
+	return to
 }
 
-// kernel sends what the kernel tells of the process, as far as it does.
-func (ch sink) kernel(p Process) {
-	for m, value := range map[*Metric]float64{metricResident: float64(p.Resident),
-		metricOpenFiles: float64(p.OpenFiles), metricMaxFiles: float64(p.MaxFiles)} {
+// kernel sets what the kernel tells of the process, as far as it does.
+func (p page) kernel(of Process) {
+	for m, value := range map[*Metric]float64{metricResident: float64(of.Resident),
+		metricOpenFiles: float64(of.OpenFiles), metricMaxFiles: float64(of.MaxFiles)} {
 		if value > 0 {
-			ch.set(m, value)
+			p.set(m, value)
 		}
 	}
 }
 
-func (ch sink) ready(hindrances []Hindrance) {
-	ch.set(metricReady, one(len(hindrances) == 0))
+func (p page) ready(hindrances []Hindrance) {
+	p.set(metricReady, one(len(hindrances) == 0))
 	for _, cause := range Causes() {
 		is := slices.ContainsFunc(hindrances, func(h Hindrance) bool { return h.Cause == cause })
-		ch.set(metricNotReady, one(is), string(cause))
+		p.set(metricNotReady, one(is), string(cause))
 	}
 }
 
-// keys sends the keys by account as far as there is room: thousands of accounts have thousands of
+// keys sets the keys by account as far as there is room: thousands of accounts have thousands of
 // keys, and each label is one more metric.
-func (ch sink) keys(wrong, fit []KeyLabel) {
-	ch.set(metricKeys, float64(len(wrong)+len(fit)))
-	ch.set(metricKeysWrong, float64(len(wrong)))
+func (p page) keys(wrong, fit []KeyLabel) {
+	p.set(metricKeys, float64(len(wrong)+len(fit)))
+	p.set(metricKeysWrong, float64(len(wrong)))
 	for _, key := range wrong[:min(len(wrong), MostKeys)] {
-		ch.set(metricWrongKey, 1, key.Account, key.Role)
+		p.set(metricWrongKey, 1, key.Account, key.Role)
 	}
 	for _, key := range fit[:min(len(fit), MostKeys-min(len(wrong), MostKeys))] {
-		ch.set(metricWrongKey, 0, key.Account, key.Role)
+		p.set(metricWrongKey, 0, key.Account, key.Role)
 	}
 }
 
-func (ch sink) link(link LinkGauges) {
-	ch.set(metricConnected, one(link.Connected), link.Relay)
-	ch.set(metricCanary, one(link.CanaryFails), link.Relay)
-	ch.set(metricCanaryTrip, link.CanaryTrip, link.Relay)
-	ch.set(metricRegistered, float64(link.Registered), link.Relay)
-	ch.set(metricRefused, float64(link.Refused), link.Relay)
-	ch.set(metricReconnects, float64(link.Reconnects), link.Relay)
-	ch.set(metricKeyChanges, float64(link.KeyChanges), link.Relay)
-	ch.set(metricFrames, float64(link.Frames), link.Relay)
+func (p page) link(link LinkGauges) {
+	p.set(metricConnected, one(link.Connected), link.Relay)
+	p.set(metricCanary, one(link.CanaryFails), link.Relay)
+	p.set(metricCanaryTrip, link.CanaryTrip, link.Relay)
+	p.set(metricRegistered, float64(link.Registered), link.Relay)
+	p.set(metricRefused, float64(link.Refused), link.Relay)
+	p.set(metricReconnects, float64(link.Reconnects), link.Relay)
+	p.set(metricKeyChanges, float64(link.KeyChanges), link.Relay)
+	p.set(metricFrames, float64(link.Frames), link.Relay)
 	for _, reason := range outage.Reasons() {
-		ch.set(metricLosses, float64(link.Losses[reason]), link.Relay, string(reason))
+		p.set(metricLosses, float64(link.Losses[reason]), link.Relay, string(reason))
 	}
 	for reason, n := range link.Drops {
-		ch.set(metricDrops, float64(n), link.Relay, reason)
+		p.set(metricDrops, float64(n), link.Relay, reason)
 	}
 }
 

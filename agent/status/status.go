@@ -1,5 +1,9 @@
 // Package status shows a running agent to machines: /livez, /readyz and /metrics over HTTP.
 //
+// The text form of Prometheus is written here and not by Prometheus's own module: for counters,
+// sums and lines of text that one brings seven other modules and 2 MB of code into the process that
+// holds keys.
+//
 // Start with [New]. The agent counts what happens by the methods of [Metrics]; what is true at the
 // moment is asked of the functions in [Options]. [Metrics.Handler] serves both, and [Serve] runs
 // the server.
@@ -21,9 +25,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // Options are the functions by which [Metrics] asks the agent for its present state. Ready and
@@ -49,87 +50,69 @@ type RequestLabels struct{ Kind, Result, Code string }
 
 // Metrics are the counters of one agent. All methods may be called concurrently.
 type Metrics struct {
-	registry *prometheus.Registry
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	drops    *prometheus.CounterVec
-	reloads  *prometheus.CounterVec // of the policy
-	settings *prometheus.CounterVec // reloads of them
-	alarms   *prometheus.CounterVec
-	pages    *prometheus.CounterVec
+	requests counts
+	duration durations
+	drops    counts
+	reloads  counts // of the policy
+	settings counts // reloads of them
+	alarms   counts
+	pages    counts
 	minute   minute
 	options  Options
 }
 
-func counter(m *Metric) *prometheus.CounterVec {
-	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: m.Name, Help: m.Help}, m.Labels)
-}
-
-// New makes the counters. They have a registry of their own, so that several agents in one process,
-// as in tests, do not meet.
+// New makes the counters. Several agents in one process, as in tests, have each their own.
 func New(o Options) *Metrics {
-	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		requests: counter(metricRequests),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: metricSeconds.Name, Help: metricSeconds.Help,
-			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 10),
-		}, metricSeconds.Labels),
-		drops: counter(metricDropped), reloads: counter(metricReloads), alarms: counter(metricAlarms),
-		settings: counter(metricSettings), pages: counter(metricPages),
-		options: o,
-	}
-	m.pages.WithLabelValues("relay")
-	m.pages.WithLabelValues("status")
+	m := &Metrics{options: o}
+	m.pages.add(0, "relay")
+	m.pages.add(0, "status")
 	for _, result := range []string{"ok", "failed"} {
-		m.reloads.WithLabelValues(result)
-		m.settings.WithLabelValues(result)
+		m.reloads.add(0, result)
+		m.settings.add(0, result)
 	}
 	for _, r := range o.Requests {
-		m.requests.WithLabelValues(r.Kind, r.Result, r.Code)
+		m.requests.add(0, r.Kind, r.Result, r.Code)
 	}
 	for _, reason := range o.Drops {
-		m.drops.WithLabelValues(reason)
+		m.drops.add(0, reason)
 	}
 	for _, name := range o.Alarms {
-		m.alarms.WithLabelValues(name)
+		m.alarms.add(0, name)
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.drops, m.reloads, m.settings, m.alarms, m.pages, gauges{o})
 	return m
 }
 
 // Request counts one request that was answered, or left in silence on purpose.
 func (m *Metrics) Request(kind, result, code string, took time.Duration) {
-	m.requests.WithLabelValues(kind, result, code).Inc()
+	m.requests.add(1, kind, result, code)
 	m.minute.count(result, time.Now())
-	m.duration.WithLabelValues(kind).Observe(took.Seconds())
+	m.duration.add(took.Seconds(), kind)
 }
 
 // Dropped counts a request that belongs to nobody, or that no rule of the protocol lets us answer.
 func (m *Metrics) Dropped(reason string) {
-	m.drops.WithLabelValues(reason).Inc()
+	m.drops.add(1, reason)
 	m.minute.count("dropped", time.Now())
 }
 
 // Reload counts one attempt to load a policy.
-func (m *Metrics) Reload(ok bool) { countReload(m.reloads, ok) }
+func (m *Metrics) Reload(ok bool) { m.reloads.add(1, reloaded(ok)) }
 
 // SettingsReload counts one attempt to take over settings and policy.
-func (m *Metrics) SettingsReload(ok bool) { countReload(m.settings, ok) }
+func (m *Metrics) SettingsReload(ok bool) { m.settings.add(1, reloaded(ok)) }
 
-func countReload(to *prometheus.CounterVec, ok bool) {
-	result := "failed"
+func reloaded(ok bool) string {
 	if ok {
-		result = "ok"
+		return "ok"
 	}
-	to.WithLabelValues(result).Inc()
+	return "failed"
 }
 
 // Alarm counts an event that should never happen.
-func (m *Metrics) Alarm(name string) { m.alarms.WithLabelValues(name).Inc() }
+func (m *Metrics) Alarm(name string) { m.alarms.add(1, name) }
 
 // PageRefused counts a request of a web page that was refused at a listener.
-func (m *Metrics) PageRefused(listener string) { m.pages.WithLabelValues(listener).Inc() }
+func (m *Metrics) PageRefused(listener string) { m.pages.add(1, listener) }
 
 // Handler returns the handler of /livez, /readyz and /metrics.
 func (m *Metrics) Handler() http.Handler {
@@ -154,7 +137,10 @@ func (m *Metrics) Handler() http.Handler {
 		}
 		fmt.Fprintln(w, "ready")
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		_, _ = w.Write(m.page().text()) // who has gone needs no answer
+	})
 	return mux
 }
 

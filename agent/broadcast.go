@@ -42,7 +42,10 @@ func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, broadc
 		a.finish(ctx, g, ending{outcome: "signed", answer: protocol.Ack{Kind: protocol.Sign, UUID: r.msg.UUID,
 			Data: text, Broadcast: &no}})
 	default:
-		a.broadcast(ctx, g, node.Transaction{ID: tx.id, Expiration: tx.tx.Expiration, JSON: text})
+		lost := ledger.Fate{TxID: tx.id, Number: g.number, Account: string(r.msg.Account), App: r.app,
+			TxExpires: tx.tx.Expiration.Time(), Until: g.charged}
+		a.broadcast(ctx, g, node.Transaction{ID: tx.id, Expiration: tx.tx.Expiration, JSON: text,
+			Lost: func(ctx context.Context, o node.Outcome) { a.refunds.Lost(ctx, lost, o.Node) }})
 	}
 }
 
@@ -193,4 +196,41 @@ func (r *run) notBroadcast(o node.Outcome, id hive.TxID) protocol.Answer {
 		return r.nack(text)
 	}
 	return r.uncertain(id)
+}
+
+// WhereaboutsParams name a transaction that this wallet signed.
+type WhereaboutsParams struct {
+	Transaction string    `json:"transaction"`
+	Asked       time.Time `json:"asked"` // when the request for it came
+}
+
+// Whereabouts is what nodes say of a transaction now.
+type Whereabouts struct {
+	Transaction string `json:"transaction"`
+	node.Presence
+}
+
+// Promises returns the members that no answer lacks.
+func (Whereabouts) Promises() []string { return []string{"transaction"} }
+
+const (
+	// mostAsking is how long nodes are asked where a transaction is: a person waits for it.
+	mostAsking = 10 * time.Second
+	// mostLifetime is longer than any transaction of ours lasts from the request on. The trail does
+	// not have the expiration.
+	mostLifetime = time.Hour
+)
+
+// whereabouts asks the nodes for a transaction, when a person wants to know. The client looks after
+// what was accepted by itself, but tells of what is lost only: that the others are in a block is no
+// news, and a record of each would make the trail half as long again.
+func (a *Agent) whereabouts(ctx context.Context, p WhereaboutsParams) (Whereabouts, error) {
+	id, err := hive.ParseTxID(p.Transaction)
+	if err != nil {
+		return Whereabouts{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, mostAsking)
+	defer cancel()
+	expiration := hive.TimeOf(p.Asked.Add(mostLifetime))
+	return Whereabouts{p.Transaction, a.node.Whereabouts(ctx, id, expiration)}, nil
 }

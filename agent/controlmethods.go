@@ -51,6 +51,7 @@ const (
 	MethodPendingWhole = "pending.whole"
 	MethodLogins       = "pending.logins"
 	MethodDecide       = "decide"
+	MethodWhereabouts  = "whereabouts"
 	MethodLimitList    = "limit.list"
 	MethodLimitRelease = "limit.release"
 	MethodGuardList    = "guard.list"
@@ -268,6 +269,7 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodPendingWhole: method(a.whole),
 		MethodLogins:       get(func() []PendingLogin { return a.pairings.logins(time.Now()) }),
 		MethodDecide:       method(a.answerAsked),
+		MethodWhereabouts:  method(a.whereabouts),
 		MethodLimitList: method(func(ctx context.Context, _ none) ([]refund.Charge,
 			error) {
 			return a.refunds.List(ctx)

@@ -41,6 +41,7 @@ func TestEveryMethodPromises(t *testing.T) {
 		agent.MethodAuditVerify: new(audit.Verified), agent.MethodPending: new([]agent.PendingRequest),
 		agent.MethodPendingWhole: new(agent.PendingRequest),
 		agent.MethodLogins:       new([]agent.PendingLogin),
+		agent.MethodWhereabouts:  new(agent.Whereabouts),
 		agent.MethodDecide:       nil, agent.MethodLimitList: new([]refund.Charge),
 		agent.MethodLimitRelease: new(refund.Charge), agent.MethodCanary: new([]probe.Canary),
 		agent.MethodLive: nil, agent.MethodGuardList: new([]guard.Standing),

@@ -351,3 +351,63 @@ func TestReleasedThenOnChain(t *testing.T) {
 		}
 	})
 }
+
+// TestAcceptedAndLost: nodes that take a transaction and lose it are found out, whether it was
+// charged for or not. The trail says so, and who asks for one that is on the chain hears its block.
+func TestAcceptedAndLost(t *testing.T) {
+	taken := nodetest.Fault{Lose: true, Body: []byte(`{"jsonrpc":"2.0","result":{},"id":$id}`)}
+	for _, charged := range []bool{true, false} {
+		policy := tipsPolicy
+		if !charged {
+			policy = strings.Split(policy, "limits:")[0]
+		}
+		withScriptAndNodes(t, policy, 2, func(t *testing.T, w *world, script *scriptedClient) {
+			s := &tips{T: t, world: w, scriptedClient: script}
+			asks := func(number uint64) agent.Whereabouts {
+				id := ""
+				page, err := s.trail().Page(t.Context(), audit.Query{From: number, To: number})
+				if err == nil {
+					id = page.Records[0].TxID
+				}
+				now, err := callMethod[agent.Whereabouts](t, s.world, agent.MethodWhereabouts,
+					agent.WhereaboutsParams{Transaction: id, Asked: page.Records[0].Time})
+				if err != nil || now.Transaction != id {
+					t.Errorf("%+v, %v", now, err)
+				}
+				return now
+			}
+			got, paid := s.pay("0.100 HBD", true)
+			s.fail(broadcastMethod, taken)
+			said, lost := s.pay("1.100 HBD", true)
+			if got != "ack" || said != "ack" {
+				t.Fatalf("%s, %s", got, said)
+			}
+			if now := asks(lost); now.Found != "" || len(now.Missing) != 2 {
+				t.Errorf("soon: %+v", now)
+			}
+			time.Sleep(6 * time.Minute)
+			if events := s.events(refund.RecordAbsent); len(events) != 1 || events[0].Request != lost ||
+				!strings.Contains(string(events[0].Content), `"unknown_to":["node`) {
+				t.Errorf("charged %t: events %+v", charged, events)
+			}
+			if now := asks(paid); now.Block == 0 || now.Found == "" {
+				t.Errorf("on the chain: %+v", now)
+			}
+			if charged {
+				s.wantRoom("with the proof", "1.2, not on the chain 1.1")
+				if _, err := s.release(lost); err != nil {
+					t.Error(err)
+				}
+				s.wantRoom("given back", "0.1")
+			}
+			time.Sleep(time.Hour)
+			if now := asks(lost); len(now.Absent) != 2 {
+				t.Errorf("later: %+v", now)
+			}
+			if _, err := callMethod[agent.Whereabouts](t, s.world, agent.MethodWhereabouts,
+				agent.WhereaboutsParams{Transaction: "ab"}); err == nil {
+				t.Error("no id was taken")
+			}
+		})
+	}
+}

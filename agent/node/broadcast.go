@@ -27,6 +27,9 @@ type Transaction struct {
 	// byte. The caller must not change it while Broadcast runs, or later: [Client.Run] may still
 	// send it.
 	JSON []byte
+	// Lost is told of a transaction that was accepted and provably never reached the chain, by
+	// [Client.Run], which looks after up to 4,096 of them. nil: nobody is told.
+	Lost func(context.Context, Outcome)
 }
 
 // effort is one transaction whose fate is not decided yet. One goroutine uses it.

@@ -74,6 +74,9 @@ func (c *Client) followOnce(ctx context.Context, e *effort) {
 		c.log.Error("a transaction that a node had accepted never reached the chain", "tx", e.tx.ID.String(),
 			"expiration", e.tx.Expiration.String())
 		e.c.blame(e.takenBy, "took the transaction "+e.tx.ID.String()+", which never reached the chain")
+		if e.tx.Lost != nil {
+			e.tx.Lost(ctx, o)
+		}
 		return
 	case final && o.Block > 0:
 		return

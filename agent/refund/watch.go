@@ -95,6 +95,28 @@ func (w *Watch) look(ctx context.Context, f ledger.Fate) {
 	}
 }
 
+// Lost records that a transaction that a node had accepted never reached the chain, as host says.
+// Until is zero if nothing was charged for it. If two hosts say so, its charge is shown apart.
+func (w *Watch) Lost(ctx context.Context, f ledger.Fate, host string) {
+	p := w.o.Look(ctx, hive.TxID(f.TxID), hive.TimeOf(f.TxExpires))
+	f.State = ledger.Absent
+	switch {
+	case p.Found != "":
+		return
+	case p.Never() && !f.Until.IsZero():
+		w.set(ctx, f, RecordAbsent, p)
+		return
+	}
+	if len(p.Absent) == 0 {
+		p.Absent = []string{host}
+	}
+	err := w.o.Ledger.Note(ledger.Entry{Type: ledger.RecordEvent, Outcome: RecordAbsent, Account: f.Account,
+		App: f.App, Ref: f.Number, Content: content(f, p, nil)})
+	if err != nil {
+		w.o.Logger.Error("event not recorded", "event", RecordAbsent, "err", err)
+	}
+}
+
 // found records that the chain has a transaction that was reported as failed. Its charge counts
 // again if it was given back.
 func (w *Watch) found(ctx context.Context, f ledger.Fate, p node.Presence) {

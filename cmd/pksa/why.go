@@ -13,7 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pksa/agent"
 	"pksa/agent/audit"
+	"pksa/agent/node"
 	"pksa/protocol"
 	"pksa/protocol/plain"
 )
@@ -28,16 +30,24 @@ what the application was told. The request is named by the id of its
 transaction or the first eight digits of that, by its uuid, or by the number
 that "pksa audit tail" shows.
 
+A node that accepts a transaction may lose it. So where the trail names no
+block, the running agent asks its nodes now whether one has it. Without an
+agent nobody is asked, and the answer says so.
+
 Other records (a session that ended, a sum of denied requests, an event) are
 told in a line or two. "pksa audit show" has all that is recorded.`,
 		Args: one("the TRANSACTION, the UUID of a request, or the NUMBER of a record"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			trail := c.openTrail(false)
 			records, err := trail.storyNamed(cmd.Context(), args[0])
+			now := ""
+			if err == nil {
+				records, now, err = trail.toNow(cmd.Context(), records)
+			}
 			if err = errors.Join(err, trail.close()); err != nil {
 				return err
 			}
-			lines := whyLines(records)
+			lines := whyLines(records, now)
 			return c.print(map[string]any{"number": records[0].Number, "why": lines}, func(w io.Writer) {
 				for _, l := range lines {
 					fmt.Fprintln(w, l.line())
@@ -68,6 +78,76 @@ func (t *trail) storyNamed(ctx context.Context, name string) ([]audit.Record, er
 	return t.story(ctx, records[0].Number)
 }
 
+const (
+	// lateFor is until when what a node had accepted is found to be lost, nearly always, and
+	// lateRecords how many records are looked through for that.
+	lateFor     = 15 * time.Minute
+	lateRecords = 100_000
+	// youngFor is for how long most transactions can still get into a block.
+	youngFor = 2 * time.Minute
+	// knownFor is how long nodes know what was on the chain. Later, those that keep a part of the
+	// history do not.
+	knownFor = 24 * time.Hour
+)
+
+// toNow adds to a request of which the trail names no block what was recorded of it much later, and
+// returns in words what nodes say of its transaction now.
+func (t *trail) toNow(ctx context.Context, records []audit.Record) ([]audit.Record, string, error) {
+	e := entry{records[0].Number, records}
+	if !e.blockUnknown() {
+		return records, "", nil
+	}
+	first, last := records[0], records[len(records)-1]
+	q := audit.Query{
+		Filter: audit.Filter{Request: first.Number, Kind: "event", Until: first.Time.Add(lateFor)},
+		From:   max(last.Number, first.Number+storyRecords) + 1, To: first.Number + lateRecords,
+	}
+	err := t.each(ctx, &q, func(more []audit.Record) error { e.records = append(e.records, more...); return nil })
+	switch {
+	case err != nil || !e.blockUnknown():
+		return e.records, "", err
+	case t.store != nil:
+		return e.records, "its block was not looked up: no agent runs", nil
+	}
+	var now agent.Whereabouts
+	params := agent.WhereaboutsParams{Transaction: e.transactionID(), Asked: first.Time}
+	if err := t.call(ctx, agent.MethodWhereabouts, params, &now); err != nil {
+		return e.records, "its block was not looked up: " + err.Error(), nil
+	}
+	return e.records, blockNow(now.Presence, time.Since(first.Time)), nil
+}
+
+// blockUnknown reports whether the transaction may be in a block of which the trail does not know.
+func (e entry) blockUnknown() bool {
+	o, ok := e.last("outcome")
+	if !ok || e.transactionID() == "" || strings.Contains(e.afterwards(), "on the chain") {
+		return false
+	}
+	return o.Outcome == "accepted" && contentOf(o).Block == 0 || o.Outcome == "uncertain" || o.Outcome == "signed"
+}
+
+// blockNow returns in words what nodes say of a transaction that was asked for so long ago.
+func blockNow(p node.Presence, age time.Duration) string {
+	without := append(slices.Clone(p.Absent), p.Missing...)
+	says := fmt.Sprintf("say %d nodes", len(without))
+	if len(without) == 1 {
+		says = "says " + without[0]
+	}
+	switch {
+	case p.Found != "":
+		return fmt.Sprintf("in block %d, says %s", p.Block, p.Found)
+	case len(without) == 0:
+		return "no node answers whether a block has it"
+	case age > knownFor:
+		return "in no block that is still known, " + says
+	case p.Never():
+		return "never on the chain, " + says
+	case age < youngFor:
+		return "in no block yet, " + says
+	}
+	return "in no block, " + says
+}
+
 // whyLine is a line of the answer.
 type whyLine struct {
 	Label string `json:"label"`
@@ -85,8 +165,9 @@ func (l whyLine) line() string {
 	return fmt.Sprintf("%-*s%s", labelWidth, l.Label, text)
 }
 
-// whyLines returns a request in ten lines at most, and another record in fewer.
-func whyLines(records []audit.Record) []whyLine {
+// whyLines returns a request in ten lines at most, and another record in fewer. now is what nodes
+// say of the transaction, if they were asked.
+func whyLines(records []audit.Record, now string) []whyLine {
 	first := records[0]
 	if first.Type != "request" {
 		return explainedOther(records)
@@ -101,7 +182,7 @@ func whyLines(records []audit.Record) []whyLine {
 	lines = append(lines, whyLine{"Limits", e.charged()})
 	if id := e.transactionID(); id != "" {
 		lines = append(lines, whyLine{"Signed", id})
-		lines = append(lines, whyLine{"Chain", e.chain()})
+		lines = append(lines, whyLine{"Chain", e.chain(now)})
 	}
 	return append(lines, whyLine{"Told", e.told(content)})
 }
@@ -115,7 +196,7 @@ func explainedOther(records []audit.Record) []whyLine {
 		lines = append(lines, whyLine{"Asked", "a request that is not kept any more"},
 			whyLine{"Came", cmp.Or(outcomeWords(first.Outcome), first.Verdict)})
 		if id := e.transactionID(); id != "" {
-			lines = append(lines, whyLine{"Signed", id}, whyLine{"Chain", e.chain()})
+			lines = append(lines, whyLine{"Signed", id}, whyLine{"Chain", e.chain("")})
 		}
 	} else {
 		what, more := otherText(first)
@@ -296,8 +377,8 @@ func (e entry) transactionID() string {
 	return id
 }
 
-// chain returns what the chain said of the transaction.
-func (e entry) chain() string {
+// chain returns what the chain said of the transaction, and says of it now.
+func (e entry) chain(now string) string {
 	o, ok := e.last("outcome")
 	c := contentOf(o)
 	var text string
@@ -305,7 +386,7 @@ func (e entry) chain() string {
 	case !ok:
 		return "not known yet"
 	case o.Outcome == "signed":
-		return "not asked: the application got the signature, and may broadcast it"
+		return "the application got the signature, and may broadcast it" + joinedAfter("; ", now)
 	case o.Outcome == "accepted" && c.Block != 0:
 		text = fmt.Sprintf("in block %d", c.Block)
 	case o.Outcome == "accepted":
@@ -314,11 +395,11 @@ func (e entry) chain() string {
 		text = o.Outcome
 	}
 	text += fmt.Sprintf(" %s later", o.Time.Sub(e.records[0].Time).Round(100*time.Millisecond))
-	if c.Node != "" {
+	if c.Node != "" && !strings.HasPrefix(now, "in block") { // room for who has it by now
 		text += ", says " + c.Node
 	}
-	return text + joinedAfter("; ", strings.TrimPrefix(strings.TrimPrefix(e.afterwards(), "; refused by the relay?"),
-		"; refused by the relay")) + joinedAfter(": ", c.Reason)
+	later := strings.TrimPrefix(strings.TrimPrefix(e.afterwards(), "; refused by the relay?"), "; refused by the relay")
+	return text + joinedAfter("; ", now) + joinedAfter("; ", later) + joinedAfter(": ", c.Reason)
 }
 
 func joinedAfter(between, text string) string {

@@ -9,6 +9,8 @@ import (
 
 	"pksa/agent/audit"
 	"pksa/agent/guard"
+	"pksa/agent/node"
+	"pksa/agent/refund"
 )
 
 // whyRecord is a record at this second with that content.
@@ -99,7 +101,7 @@ func TestWhy(t *testing.T) {
 			[]string{"a request that is not kept any more"}},
 	} {
 		var text strings.Builder
-		lines := whyLines(c.records)
+		lines := whyLines(c.records, "")
 		for _, l := range lines {
 			text.WriteString(l.line() + "\n")
 			if n := utf8.RuneCountInString(l.line()); n > 80 {
@@ -113,6 +115,58 @@ func TestWhy(t *testing.T) {
 			if !strings.Contains(text.String(), want) {
 				t.Errorf("%s lacks %q:\n%s", name, want, text.String())
 			}
+		}
+	}
+}
+
+// Where the trail names no block, nodes are asked, and the line says what they said, or that nobody
+// was asked: "accepted" alone is a node's promise.
+func TestWhyNamesTheBlock(t *testing.T) {
+	asked := whyRecord(1, 0, "request", `{"request":"sign","broadcast":true}`, func(r *audit.Record) {
+		r.Verdict, r.Kind, r.TxID = "admitted", "sign", strings.Repeat("ab", 20)
+	})
+	ended := func(outcome, content string) entry {
+		return entry{1, []audit.Record{asked,
+			whyRecord(2, 1, "outcome", content, func(r *audit.Record) { r.Outcome = outcome })}}
+	}
+	accepted := ended("accepted", `{"node":"api.first.example"}`)
+	lost := ended("accepted", `{}`)
+	lost.records = append(lost.records, whyRecord(3, 59, "event", `{}`, func(r *audit.Record) {
+		r.Outcome = refund.RecordAbsent
+	}))
+	for _, c := range []struct {
+		entry
+		unknown bool
+		p       node.Presence
+		age     time.Duration
+		want    string
+	}{
+		{accepted, true, node.Presence{Found: "api.other.example", Block: 99_123_456}, time.Hour,
+			"accepted 1s later; in block 99123456, says api.other.example"},
+		{accepted, true, node.Presence{Absent: []string{"a", "b"}}, time.Hour,
+			"accepted 1s later, says api.first.example; never on the chain, say 2 nodes"},
+		{accepted, true, node.Presence{Absent: []string{"a"}}, time.Hour,
+			"accepted 1s later, says api.first.example; in no block, says a"},
+		{accepted, true, node.Presence{Missing: []string{"a", "b"}}, time.Minute,
+			"accepted 1s later, says api.first.example; in no block yet, say 2 nodes"},
+		{accepted, true, node.Presence{Absent: []string{"a", "b"}}, 48 * time.Hour,
+			"accepted 1s later, says api.first.example; in no block that is still known, say 2 nodes"},
+		{accepted, true, node.Presence{}, time.Hour,
+			"accepted 1s later, says api.first.example; no node answers whether a block has it"},
+		{ended("signed", `{}`), true, node.Presence{Found: "a", Block: 7}, time.Hour,
+			"the application got the signature, and may broadcast it; in block 7, says a"},
+		{ended("accepted", `{"block":5}`), false, node.Presence{}, 0, "in block 5 1s later"},
+		{ended("refused", `{}`), false, node.Presence{}, 0, "refused 1s later"},
+		{lost, false, node.Presence{}, 0, "accepted 1s later; never on the chain"},
+	} {
+		now := ""
+		if c.unknown != c.blockUnknown() {
+			t.Errorf("%s: unknown %t", c.want, !c.unknown)
+		} else if c.unknown {
+			now = blockNow(c.p, c.age)
+		}
+		if got := c.chain(now); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}
 }

@@ -75,6 +75,10 @@ func (l *Link) handleAck(account string) {
 	first, done := false, 0
 	l.changeRegistry(func(now time.Time) {
 		e := l.accounts[hive.AccountName(account)]
+		if gone := l.reg.sentFor(account); gone != nil && gone != e {
+			l.reg.leave(gone) // it was removed meanwhile
+			return
+		}
 		if e == nil || !l.reg.acknowledged(e) {
 			l.facts.drops[DropUnexpected]++
 			return
@@ -126,7 +130,7 @@ func (l *Link) handleError(text string) {
 		if outstanding = len(l.reg.out); outstanding == 0 {
 			sent = l.claimSentLocked(now)
 		}
-		l.reg.refused(text, now)
+		l.reg.refused(text, l.accounts[hive.AccountName(lastWord(text))], now)
 	})
 	if l.mayLogFault() {
 		l.log.Warn("relay sent an error", "text", plain.Quote(text, 200), "registrations", outstanding, "answers",

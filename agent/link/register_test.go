@@ -25,7 +25,7 @@ func TestTenThousandAccounts(t *testing.T) {
 
 func registerManyAt(t *testing.T, away, within time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
-		const n, window, windowMost, perSecond = 10_000, 64, 256, 5000
+		const n, window, windowMost, perSecond = 10_000, 4, 256, 5000
 		var mu sync.Mutex
 		var open, most, acknowledged int // open: registrations that the relay has not answered
 		var times []time.Time

@@ -1,7 +1,9 @@
 package link
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -10,11 +12,17 @@ import (
 )
 
 const (
-	// window bounds the registrations outstanding: an `error` may be about any of them, and those
-	// that are left are asked again one by one. It grows by one with each acknowledgement, up to
-	// windowMost: a relay that answers them keeps up, and a far one would make each window last a
-	// round trip. After an `error` or silence it is small again.
-	window, windowMost = 64, 256
+	// windowFirst bounds the registrations outstanding on a new connection and after silence: a
+	// relay may take a second for each bad one, as our own does while nothing is proved to it, and
+	// a proof that waits for longer than 10 s behind those is refused, too.
+	//
+	// The bound grows by one with each acknowledgement, up to windowMost: a relay that answers them
+	// keeps up, and a far one would make each window last a round trip. It grows by one with an
+	// `error` that came soon, too, but with one it is window at most: an `error` may be about any
+	// registration, and those that are left are asked again one by one.
+	windowFirst, window, windowMost = 4, 64, 256
+	// soon is how fast a relay answers that can be asked for more.
+	soon = 500 * time.Millisecond
 	// provenCost is what a registration takes of the pace while the window has all its size.
 	provenCost  = 0.4
 	ackTimeout  = 10 * time.Second // HAS §4.2
@@ -30,17 +38,19 @@ const (
 	outstanding              // sent, and not yet answered
 	registered               // acknowledged on this connection
 	parked                   // refused or unanswered: asked again when due, alone
-	gone                     // no longer an account of the link
+	gone                     // no longer an account of the link; its answer may be outstanding
 )
 
 // registry decides which account is registered next. Its methods are given what happened and when;
 // it does no I/O and reads no clock. Link.mu guards it.
 //
 // Accounts that have not failed go first, up to a window of them at once, which grows. An `error`
-// of the relay does not name an account. While one registration is outstanding, the error belongs
-// to that one. While several are, no more are sent until only as many are left as there were
-// errors; these are asked again, each alone. The same is done with those that stay unanswered for
-// ackTimeout.
+// of the relay has no member that names an account, but its text may end with the name, as those of
+// our own relay do: then it belongs to that account. Otherwise, while one registration is
+// outstanding, the error belongs to that one. While several are, no more are sent until only as
+// many are left as there were errors; these are asked again, each alone. The same is done with
+// those that stay unanswered for ackTimeout. An account that is removed while it is outstanding
+// stays so until its answer has come, or until then: the answer must not be taken for another's.
 type registry struct {
 	active bool // there is a connection, and its key is known
 	pace   bucket
@@ -50,7 +60,7 @@ type registry struct {
 	out    []*entry  // outstanding, the oldest first
 	parked []parking // by due time; stale ones are skipped
 
-	grown  int       // by which the window is larger
+	grown  int       // by which the window is larger than at first
 	errors int       // of the relay while several were outstanding
 	streak int       // refusals since the last acknowledgement, over all connections
 	cause  string    // of the last failure
@@ -107,8 +117,21 @@ func (r *registry) remove(e *entry) {
 	if e.state == registered {
 		r.count--
 	}
-	r.leave(e)
+	if e.state != outstanding {
+		r.leave(e)
+	}
 	e.state = gone
+}
+
+// sentFor returns the registration of an account whose answer has not come, the oldest one; nil if
+// there is none.
+func (r *registry) sentFor(name string) *entry {
+	for _, e := range r.out {
+		if string(e.account.Name) == name {
+			return e
+		}
+	}
+	return nil
 }
 
 // next returns the account to register now and marks it as outstanding. If there is none it returns
@@ -121,7 +144,7 @@ func (r *registry) next(now time.Time) (*entry, time.Duration) {
 	r.expire(now)
 	r.setSuspectsAside(now)
 	// While an error has no owner, one more registration would be one more suspect.
-	if r.errors > 0 || len(r.out) >= window+r.grown || r.mustStayAlone() {
+	if r.errors > 0 || len(r.out) >= windowFirst+r.grown || r.mustStayAlone() {
 		return nil, r.untilExpiry(now)
 	}
 	e, wait := r.candidate(now)
@@ -132,7 +155,7 @@ func (r *registry) next(now time.Time) (*entry, time.Duration) {
 		return nil, wait
 	}
 	cost := 1.0
-	if window+r.grown == windowMost {
+	if windowFirst+r.grown == windowMost {
 		cost = provenCost
 	}
 	r.pace.spend(now, r.rate, cost)
@@ -195,33 +218,52 @@ func (r *registry) acknowledged(e *entry) bool {
 	if e.state != registered {
 		r.leave(e)
 		r.count++
-		r.grown = min(r.grown+1, windowMost-window)
+		r.grown = min(r.grown+1, windowMost-windowFirst)
 	}
 	e.state, e.pause, e.reason, e.tries = registered, nil, "", 0
 	r.streak = 0
 	return true
 }
 
-// refused records an `error` of the relay. It returns the account that the error belongs to, or nil
-// if that cannot be known or no registration is outstanding.
-func (r *registry) refused(text string, now time.Time) *entry {
-	r.grown = 0
-	if len(r.out) != 1 || r.errors > 0 {
+// refused records an `error` of the relay. named is the account of the link that its text names,
+// nil if it names none. It returns the account that the error belongs to, or nil if that cannot be
+// known or no registration is outstanding.
+func (r *registry) refused(text string, named *entry, now time.Time) *entry {
+	e := r.sentFor(lastWord(text))
+	r.grown = min(r.grown, window-windowFirst)
+	if len(r.out) > 0 && now.Sub(cmp.Or(e, r.out[0]).sentAt) < soon {
+		r.grown = min(r.grown+1, window-windowFirst)
+	}
+	switch {
+	case e != nil:
+	case named != nil && named.state == parked && named.wasAsked:
+		// Late: it was set aside for its silence. Those that are outstanding now are not meant.
+		e = named
+	case len(r.out) == 1 && r.errors == 0:
+		e = r.out[0]
+	default:
 		if len(r.out) > 0 {
 			r.errors++
 		}
 		return nil
 	}
-	e := r.out[0]
 	r.fail(e, text, now)
-	r.streak++
+	if len(r.out) == 0 {
+		r.streak++
+	}
 	return e
 }
+
+// lastWord returns what stands behind the last space of a text.
+func lastWord(text string) string { return text[strings.LastIndexByte(text, ' ')+1:] }
 
 // fail sets an outstanding account aside until its pause is over, which grows with each failure: a
 // relay that refuses an account for good is not asked without end.
 func (r *registry) fail(e *entry, reason string, now time.Time) {
 	r.leave(e)
+	if e.state == gone {
+		return
+	}
 	if e.pause == nil {
 		e.pause = backoff.NewExponentialBackOff(backoff.WithInitialInterval(parkInitial),
 			backoff.WithMaxInterval(parkMax), backoff.WithMultiplier(2), backoff.WithMaxElapsedTime(0))
@@ -273,6 +315,9 @@ func (r *registry) setSuspectsAside(now time.Time) {
 // failure of it yet: it has no pause.
 func (r *registry) setAside(e *entry, now time.Time) {
 	r.leave(e)
+	if e.state == gone {
+		return
+	}
 	if e.reason == "" {
 		e.reason, e.since = reasonUnclear, now
 	}

@@ -61,8 +61,9 @@ var rows = []row{
 	{"agent/audit", []string{"agent/ledger", "agent/policy"}},              // it reads the trail and judges it again
 	// It compares a file with what the ledger holds.
 	{"agent/provision", []string{"agent/ledger", "agent/yamlnode"}},
-	{"agent/gate", []string{"agent/policy"}},   // it runs the tests of a policy
-	{"agent/backup", []string{"agent/ledger"}}, // for the points at which a test kills it
+	{"agent/gate", []string{"agent/policy"}},                 // it runs the tests of a policy
+	{"agent/passkey/passkeytest", []string{"agent/passkey"}}, // it makes what the other checks
+	{"agent/backup", []string{"agent/ledger"}},               // for the points at which a test kills it
 	// It looks up what was charged for, and gives it back.
 	{"agent/refund", []string{"agent/ledger", "agent/node", "agent/policy"}},
 	// It compares what hosts say of accounts with what the ledger has of them.
@@ -82,7 +83,8 @@ var rows = []row{
 // package speaks.
 var testRows = []row{
 	{"keystore/...", []string{"keystore/durable/durabletest", "keystore/plugintest"}},
-	{"agent/...", []string{"agent/relay", "agent/relay/relaytest", "agent/node/nodetest"}},
+	{"agent/...", []string{"agent/relay", "agent/relay/relaytest", "agent/node/nodetest",
+		"agent/passkey/passkeytest"}},
 	{"agent", []string{"agent/service"}},                                 // its tests run the agent as the program does
 	{"agent/service", []string{"agent/client"}},                          // an application asks the wallet that runs
 	{"agent/harden", []string{"agent", "agent/control", "agent/ledger"}}, // what an agent does with files
@@ -109,6 +111,8 @@ var narrow = map[string][]string{
 	"agent/effect":      {"protocol/..."},
 	"agent/kernelclock": nil,
 	"agent/outage":      {"protocol/host"},
+	// It judges what a browser says, and knows nothing of what is approved.
+	"agent/passkey": {"keystore/linejson", "protocol/plain"},
 	// It tells what it is told, and knows neither ledger nor policy.
 	"agent/notify": {"agent/outage", "keystore", "protocol/host", "protocol/plain"},
 	// It knows neither settings nor rules.
@@ -319,7 +323,7 @@ func forTests(to string) bool {
 
 // pure are the packages where the same input gives the same output: no clock, no goroutine, no
 // input or output, no randomness of their own.
-var pure = []string{"protocol/...", "agent/policy/...", "agent/yamlnode"}
+var pure = []string{"protocol/...", "agent/policy/...", "agent/yamlnode", "agent/passkey"}
 
 var impureImports = []string{"os", "os/exec", "io/ioutil", "net", "net/http", "log", "syscall", "math/rand",
 	"math/rand/v2", "crypto/rand", "testing"}

@@ -294,6 +294,8 @@ func testWord(m matcher) string {
 			return " max"
 		}
 		return " min"
+	case aroundNow:
+		return " within"
 	case noneOf:
 		return " not"
 	case pattern:

@@ -317,6 +317,8 @@ func (c *compiler) namedMatcher(e yamlnode.Entry, sh *shape, where string) match
 		return noneOf{c.negatedMatcher(e.Value, sh, where)}
 	case "glob", "regexp":
 		return c.patternMatcher(e)
+	case "within":
+		return c.aroundMatcher(e)
 	case "present":
 		word, _ := c.OneOf(e.Value, "present", "true", "false")
 		return isPresent(word == "true")
@@ -419,7 +421,10 @@ func underNot(word string, sh *shape) string {
 	return ""
 }
 
-// negatedMatcher compiles what not takes: values, lists of them, min, max, glob, regexp.
+// underNotWords are the tests that not takes.
+var underNotWords = []string{"min", "max", "within", "glob", "regexp"}
+
+// negatedMatcher compiles what not takes: values, lists of them, and underNotWords.
 func (c *compiler) negatedMatcher(n *yamlnode.Node, sh *shape, where string) matcher {
 	if c.Bad(n) {
 		return anything{}
@@ -433,9 +438,9 @@ func (c *compiler) negatedMatcher(n *yamlnode.Node, sh *shape, where string) mat
 		return anyOf(t)
 	case yamlnode.Map:
 		for _, e := range n.Entries {
-			if key := e.Key; !c.Bad(key) && !slices.Contains([]string{"min", "max", "glob", "regexp"},
+			if key := e.Key; !c.Bad(key) && !slices.Contains(underNotWords,
 				key.Text) {
-				c.Complain(key, "%s cannot stand under not, which takes values, min, max, glob and regexp%s",
+				c.Complain(key, "%s cannot stand under not, which takes values, min, max, within, glob and regexp%s",
 					quote(key.Text), underNot(key.Text, sh))
 				return anything{}
 			}

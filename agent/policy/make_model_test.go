@@ -49,7 +49,9 @@ var fieldKinds = map[string]map[string]string{
 	"recurrent_transfer":      {"to": "account", "amount": "asset", "executions": "number", "pair_id": "number"},
 	"transfer_to_vesting":     {"to": "account", "amount": "asset"},
 	"delegate_vesting_shares": {"delegatee": "account"},
-	"limit_order_create":      {"amount_to_sell": "asset", "price": "ratio", "fill_or_kill": "bool"},
+	"limit_order_create": {
+		"amount_to_sell": "asset", "price": "ratio", "fill_or_kill": "bool", "expiration": "time",
+	},
 	"custom_json": {
 		"id": "text", "json": "json", "required_auths": "accounts", "required_posting_auths": "accounts",
 	},
@@ -88,6 +90,8 @@ func (m maker) valueTest(kind string) any {
 		return pick(m, plain("true"), quoted("false"))
 	case "asset":
 		return pick(m, plain("1.000 HBD"), quoted("0.001 HBD"), plain("1.000 HIVE"), plain("2.000 HIVE"))
+	case "time":
+		return pick(m, plain("2026-11-21"), plain("2026-11-22T00:00:00Z"))
 	case "optional time":
 		return pick(m, plain("2027-01-01"), plain("2027-01-01T12:00:00Z"))
 	case "optional":
@@ -122,7 +126,10 @@ func (m maker) bound(kind string) map[string]any {
 		}
 		return t
 	}
-	if kind == "optional time" {
+	if slices.Contains([]string{"time", "optional time", "inside"}, kind) && m.chance(3) {
+		return map[string]any{"within": pick(m, plain("10s"), quoted("1m"), plain("12h"), plain("25h"), plain("42d"))}
+	}
+	if strings.HasSuffix(kind, "time") {
 		return map[string]any{pick(m, "min", "max"): plain("2027-01-01T06:00:00Z")}
 	}
 	if m.chance(2) {
@@ -135,7 +142,7 @@ func (m maker) bound(kind string) map[string]any {
 }
 
 func comparable(kind string) bool {
-	return slices.Contains([]string{"percent", "number", "ratio", "asset", "optional time", "inside"}, kind)
+	return slices.Contains([]string{"percent", "number", "ratio", "asset", "time", "optional time", "inside"}, kind)
 }
 
 func textual(kind string) bool { return slices.Contains([]string{"account", "text", "inside"}, kind) }

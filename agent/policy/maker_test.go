@@ -45,7 +45,11 @@ func (o modelOp) parse(t testing.TB) hive.Operation {
 func (m maker) json(depth int) string {
 	scalar := func() string {
 		return pick(m, "5", `"5"`, "5.0", `"5.00"`, "1.5", `"1.50"`, "true", `"true"`, "null", `"null"`, `"x"`, `"$x"`,
-			`"alice"`, "1e1", "-1", "-0", `"05"`, "100", `""`)
+			`"alice"`, "1e1", "-1", "-0", `"05"`, "100", `""`,
+			// Instants about noon, in the forms that are read, and some that are none.
+			fmt.Sprint(noon.Unix()), fmt.Sprint(noon.Unix(), "000"), fmt.Sprintf(`"%d.5"`, noon.Unix()+10),
+			`"2026-11-20T12:00:10Z"`, `"2026-11-20T13:00:00.5+01:00"`, `"2026-11-20T11:59:00"`, `"2026-11-20"`,
+			"100000000000000")
 	}
 	if depth == 0 {
 		return scalar()

@@ -17,6 +17,7 @@ type matcher interface {
 type scope struct {
 	request      *Request
 	now          time.Time
+	clock        steady  // how long what tests said of the clock stays so; known if one was asked
 	operations   []*part // for $1.permlink and transactions
 	transactions map[*rule]transactionMatch
 }

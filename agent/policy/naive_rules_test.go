@@ -69,6 +69,8 @@ func (o modelOp) field(name string) any {
 		return absent{}
 	case !there:
 		return absent{}
+	case kind == "time":
+		return instant(raw.(string))
 	case kind == "percent" || kind == "number":
 		return big.NewRat(int64(raw.(int)), 1)
 	case kind == "accounts":

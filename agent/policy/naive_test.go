@@ -174,6 +174,8 @@ func (c naiveJudgement) named(key string, t any, kind string, v any) tri {
 			return tUnclear
 		}
 		return triOf(isAbsent != (t.(lit).text == "true"))
+	case "within":
+		return c.within(t.(lit).text, v)
 	case "not":
 		if isAbsent {
 			return tUnclear
@@ -323,6 +325,44 @@ func instant(text string) time.Time {
 	panic(text)
 }
 
+// within finds how far an instant is from now. Numbers below 10^11 are seconds since 1970, others
+// below 10^14 milliseconds.
+func (c naiveJudgement) within(span string, v any) tri {
+	most, _ := new(big.Rat).SetString(span[:len(span)-1])
+	most.Mul(most, map[byte]*big.Rat{'s': big.NewRat(1, 1), 'm': big.NewRat(60, 1), 'h': big.NewRat(3600, 1),
+		'd': big.NewRat(86400, 1)}[span[len(span)-1]])
+	seconds := func(t time.Time) *big.Rat {
+		return new(big.Rat).Add(big.NewRat(t.Unix(), 1), big.NewRat(int64(t.Nanosecond()), 1e9))
+	}
+	var at *big.Rat
+	text := ""
+	switch v := v.(type) {
+	case absent:
+		return tNo
+	case time.Time:
+		at = seconds(v)
+	case json.Number:
+		text = v.String()
+	case string:
+		text = v
+		for _, layout := range []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05"} {
+			if t, err := time.Parse(layout, v); err == nil {
+				at = seconds(t)
+			}
+		}
+	}
+	if n, ok := numberOf(text); ok && n.Sign() >= 0 && n.Cmp(big.NewRat(1e14, 1)) < 0 {
+		if at = n; n.Cmp(big.NewRat(1e11, 1)) >= 0 {
+			at = new(big.Rat).Quo(n, big.NewRat(1000, 1))
+		}
+	}
+	if at == nil {
+		return tUnclear
+	}
+	away := new(big.Rat).Sub(at, seconds(c.now))
+	return triOf(away.Abs(away).Cmp(most) <= 0)
+}
+
 func bound(key string, t lit, kind string, v any) tri {
 	var order int
 	switch v := v.(type) {
@@ -406,7 +446,7 @@ func (c naiveJudgement) literal(t lit, kind string, v any) tri {
 			want = new(big.Rat).Mul(want, big.NewRat(100, 1))
 		}
 		return triOf(want.Cmp(v.(*big.Rat)) == 0)
-	case "optional time":
+	case "time", "optional time":
 		return triOf(v.(time.Time).Equal(instant(t.text)))
 	case "bool":
 		return triOf(v.(bool) == (t.text == "true"))

@@ -142,13 +142,13 @@ func (s *Prospect) Outlook() Outlook {
 	case s.code != "":
 		return SurelyDenied
 	// Limits only take away: no counter turns a denial of the rules into anything else. The clock
-	// may, if one of the rules has hours or dates.
-	case j.denied() && !j.timed:
+	// may, if one of the rules has hours or dates, or a test looks at it.
+	case j.denied() && !j.timed && !s.clock().known:
 		return SurelyDenied
 	// A yes stands for every "ask", that of rules and that of limits.
 	case s.request.Approved:
 		return Open
-	case len(j.asked) > 0, j.timed && j.mayAsk, s.limitMayAsk():
+	case len(j.asked) > 0, (j.timed || s.clock().known) && j.mayAsk, s.limitMayAsk():
 		return PerhapsAsked
 	}
 	return Open
@@ -181,9 +181,18 @@ func (s *Prospect) stands(inForce *Policy, now time.Time) bool {
 	case now.Equal(s.at):
 		return true
 	}
-	// Nothing but a schedule depends on the instant, and schedules say the same for hours: only
-	// where one of them has changed since then, all rules are judged again.
-	return s.rules.steady.holds(now) && s.observed.steady.holds(now)
+	// Nothing but schedules and tests of the clock depends on the instant. They say the same for
+	// hours or minutes: only where one of them has changed since then, all rules are judged again.
+	return s.rules.steady.holds(now) && s.observed.steady.holds(now) && s.clock().holds(now)
+}
+
+// clock returns how long what tests said of the clock stays so. What was refused whatever the file
+// says had no test.
+func (s *Prospect) clock() steady {
+	if s.scope == nil {
+		return steady{}
+	}
+	return s.scope.clock
 }
 
 // snapshot copies a request, to find later whether it was changed. The operations themselves are

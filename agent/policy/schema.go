@@ -268,12 +268,14 @@ func (w *schemaWriter) namedTest(key string, sh *shape) node {
 			self := node{"$ref": "#/$defs/not_" + sh.name()}
 			properties := node{}
 			for _, key := range sh.matchers() {
-				if slices.Contains([]string{"min", "max", "glob", "regexp"}, key) {
+				if slices.Contains(underNotWords, key) {
 					properties[key] = w.namedTest(key, sh)
 				}
 			}
 			return oneOfThese(sh.values(), listOf(self), object(properties))
 		})
+	case "within":
+		return textLike(`^[1-9][0-9]*[smhd]$`)
 	case "glob", "regexp":
 		return scalar()
 	case "present":

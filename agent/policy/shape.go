@@ -177,14 +177,17 @@ func (sh *shape) matchers() []string {
 		keys = []string{"not", "glob", "regexp"}
 	case aBool:
 		keys = []string{"not"}
-	case aNumber, aRatio, anAsset, aTime:
+	case aNumber, aRatio, anAsset:
 		keys = []string{"min", "max", "not"}
+	case aTime:
+		keys = []string{"min", "max", "within", "not"}
 	case aJSONText:
 		return []string{"members", "each", "any", "exactly", "size"}
 	case aDocument:
 		return []string{"not", "glob", "regexp", "members", "each", "any", "exactly", "size"}
 	case aJSON:
-		return []string{"min", "max", "not", "glob", "regexp", "present", "members", "each", "any", "exactly", "size"}
+		return []string{"min", "max", "within", "not", "glob", "regexp", "present", "members", "each", "any", "exactly",
+			"size"}
 	case aList:
 		return []string{"each", "any", "exactly", "size"}
 	case aMap:

@@ -63,10 +63,12 @@ func TestSuggestionsAllowWhatWasSeen(t *testing.T) {
 			always := slices.Contains([]policy.Code{policy.CodeWrongKey, policy.CodeUnsupported,
 				policy.CodePlainMemo}, d.Code)
 			takeover := slices.ContainsFunc(s.Request.Ops, hive.Operation.Takeover)
+			once := strings.HasPrefix(d.Reason, "uncovered: challenge") &&
+				strings.Contains(text, "a text that will not come again")
 			switch {
 			case d.Verdict == policy.Allow:
 				allowed++
-			case !always && !takeover:
+			case !always && !takeover && !once:
 				t.Fatalf("seed %d: %s\n%s", i, d.Reason, text)
 			}
 		}

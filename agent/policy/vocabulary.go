@@ -82,7 +82,9 @@ var (
 	matcherKeys = []keyDoc{
 		{"min", "At least: a number, an instant, or an amount with all its decimals."},
 		{"max", "At most."},
-		{"not", "None of: values, lists of them, `min`, `max`, `glob`, `regexp`."},
+		{"within", "An instant at most so far from now, before or after it: `5m`, `7d`. In JSON a number of seconds " +
+			"or milliseconds since 1970, or a text of such a number or of ISO 8601."},
+		{"not", "None of: values, lists of them, `min`, `max`, `within`, `glob`, `regexp`."},
 		{"glob", "The whole text, `*` for any run and `?` for one character."},
 		{"regexp", "The whole text, RE2; single quotes keep backslashes."},
 		{"present", "`true` or `false`: for what can be absent."},

@@ -347,6 +347,8 @@ func showMatcher(s *scope, t matcher) string {
 			return "max " + t.limit.text
 		}
 		return "min " + t.limit.text
+	case aroundNow:
+		return "within " + t.text + " of now"
 	case pattern:
 		if t.glob {
 			return "glob " + quote(t.source)

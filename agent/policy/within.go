@@ -59,6 +59,9 @@ func within(a, b matcher) bool {
 	case inside:
 		one, ok := a.(inside)
 		return ok && along(one, b, within)
+	case aroundNow:
+		one, ok := a.(aroundNow)
+		return ok && one.span <= b.span
 	case isPresent:
 		return bool(b) && !takesAbsent(a)
 	case onlyMembers:
@@ -339,35 +342,57 @@ func (m onlyMembers) has(other onlyMembers) bool {
 }
 
 // takesAbsent reports whether the test may say yes to what is absent.
-func takesAbsent(m matcher) bool { return !independent(m) || m.check(new(scope), value{}) == yes }
+func takesAbsent(m matcher) bool { return !ofValue(m) || m.check(new(scope), value{}) == yes }
 
 // refusesAbsent reports whether the test says no to what is absent.
-func refusesAbsent(m matcher) bool { return independent(m) && m.check(new(scope), value{}) == no }
+func refusesAbsent(m matcher) bool { return ofValue(m) && m.check(new(scope), value{}) == no }
 
-// independent reports whether the answer of a test depends on the value alone, and on nothing else
-// of the request.
+// independent reports whether the answer of a test depends on the value alone, and neither on
+// anything else of the request nor on the clock.
 func independent(m matcher) bool {
+	return everyPiece(m, func(one matcher) bool {
+		switch one.(type) {
+		case isAccount, sameAs, aroundNow:
+			return false
+		}
+		return true
+	})
+}
+
+// ofValue reports whether the answer of a test depends on nothing of the request but the value. On
+// the clock it may depend: to what is absent, each time is the same.
+func ofValue(m matcher) bool {
+	return everyPiece(m, func(one matcher) bool {
+		switch one.(type) {
+		case isAccount, sameAs:
+			return false
+		}
+		return true
+	})
+}
+
+// everyPiece reports whether all that a test is made of, at whatever depth, is of a kind.
+func everyPiece(m matcher, is func(matcher) bool) bool {
+	all := func(one matcher) bool { return everyPiece(one, is) }
 	switch m := m.(type) {
-	case isAccount, sameAs:
-		return false
 	case noneOf:
-		return independent(m.matcher)
+		return all(m.matcher)
 	case inside:
-		return independent(m.matcher)
+		return all(m.matcher)
 	case each:
-		return independent(m.matcher)
+		return all(m.matcher)
 	case some:
-		return independent(m.matcher)
+		return all(m.matcher)
 	case size:
-		return independent(m.matcher)
+		return all(m.matcher)
 	case allOf:
-		return every(m, independent)
+		return every(m, all)
 	case oneOf:
-		return every(m, independent)
+		return every(m, all)
 	case exactly:
-		return every(m, independent)
+		return every(m, all)
 	}
-	return true
+	return is(m)
 }
 
 // along compares what two paths lead to, if one is the beginning of the other.

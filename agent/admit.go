@@ -146,6 +146,9 @@ func (a *Agent) ruled(ctx context.Context, p *proposal, result ledger.Admitting,
 		rules := ruleNames(j.decision.Rules)
 		g.shown = []any{"does", logged(does, parts), "rules", logged(rules, len(rules))}
 		a.log.Debug("request admitted", append(append(p.run.attrs(), "number", g.number), g.shown...)...)
+		if j.decision.Tell {
+			a.tellAllowed(p, g.number, rules)
+		}
 		return g, true
 	}
 	// On disk: the refusal with its nonce, and no answer. The next start answers by the record.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -359,6 +360,11 @@ var askedFor = map[policy.Kind]string{policy.Auth: "An application asks to log i
 	policy.Sign: "An application asks for a transaction.", policy.Challenge: "An application asks for a signed text.",
 	policy.Decrypt: "An application asks for a text to be decrypted."}
 
+// allowedFor says the same of a request that was allowed.
+var allowedFor = map[policy.Kind]string{policy.Auth: "An application may log in.",
+	policy.Sign: "An application has a transaction signed.", policy.Challenge: "An application has a text signed.",
+	policy.Decrypt: "An application has a text decrypted."}
+
 // tellAsked lets people know that a request waits for them.
 func (a *Agent) tellAsked(info PendingRequest) {
 	if !a.desk.Any() {
@@ -373,16 +379,35 @@ func (a *Agent) tellAsked(info PendingRequest) {
 			e.What = words
 		}
 	}
-	e.Details = append([]string{"By " + info.App + ":"}, info.Effects[:min(listedParts, len(info.Effects))]...)
-	if more := len(info.Effects) - listedParts; more > 0 {
-		e.Details = append(e.Details, fmt.Sprintf("and %d more", more))
-	}
-	e.Details = append(e.Details, "Why you are asked: "+info.Reason)
+	e.Details = append(listed(info.App, info.Effects, len(info.Effects)), "Why you are asked: "+info.Reason)
 	// Foreign text comes last, and in quotes, so that nothing behind it can be of its making.
 	if info.Text != "" {
 		e.Details = append(e.Details, "In its own words: "+plain.Quote(info.Text, 300))
 	}
 	a.desk.Tell(e)
+}
+
+// tellAllowed lets people know of a request that a rule with tell allowed. It is recorded, and not
+// carried out yet: what becomes of it stands in the trail.
+func (a *Agent) tellAllowed(p *proposal, number uint64, rules []string) {
+	if !a.desk.Any() {
+		return
+	}
+	e := notify.Event{Kind: notify.Allowed, Account: string(p.run.msg.Account), What: allowedFor[p.request.Kind],
+		Do: fmt.Sprintf("On the wallet's machine: `pksa why %d` shows all of it.", number)}
+	does, parts := effects(p.request, p.newSession != nil, listedParts)
+	e.Details = append(listed(p.run.app, does, parts), "Allowed by: "+strings.Join(rules, ", "))
+	a.desk.Tell(e)
+}
+
+// listed returns what a message says of the effects of a request. parts is how many there are.
+func listed(app string, effects []string, parts int) []string {
+	shown := effects[:min(listedParts, len(effects))]
+	lines := append([]string{"By " + app + ":"}, shown...)
+	if more := parts - len(shown); more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
+	}
+	return lines
 }
 
 // rest drops what a request does not need that waits for a person: its place among those that wait

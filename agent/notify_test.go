@@ -137,6 +137,42 @@ ask: [{name: pay, request: sign, apps: any, key: active, operations: [transfer]}
 		})
 }
 
+// What a rule with tell allows is signed at once, and told with its number. What it does is sent
+// where the settings say so, and nowhere else. What another rule allows is not told.
+func TestTellsOfWhatIsAllowed(t *testing.T) {
+	const policy = `version: 1
+allow:
+  - {name: pay, request: sign, apps: any, key: active, operations: [transfer: {amount: {min: 1.000 HBD}}], tell: true}
+  - {name: small, request: sign, apps: any, key: active, operations: [transfer: {amount: {max: 0.999 HBD}}]}
+`
+	withPhone(t, worldOptions{policy: policy}, func(t *testing.T, w *world, script *scriptedClient, p *phone) {
+		for i, amount := range []string{"0.999 HBD", "1.234 HBD"} {
+			ask := fmt.Sprintf(`{"key_type":"active","ops":[["transfer",{"from":"alice","to":"bob","amount":%q,`+
+				`"memo":"for the rent"}]],"broadcast":true,"nonce":%d}`, amount, nowNonce()+int64(i))
+			answer := answerKind(script.askFor(request("sign_req", uuid(i+1), authKey, ask), 2*time.Minute))
+			if answer != "ack" {
+				t.Fatalf("%s: %s", amount, answer)
+			}
+		}
+		w.eventually("a message", func() bool { return len(p.of(notify.Allowed)) == 1 })
+		got := p.of(notify.Allowed)[0]
+		details := strings.Join(got.Details, "\n")
+		if got.Account != "alice" || !strings.Contains(details, "1.234 HBD from alice to bob") ||
+			!strings.Contains(details, "Allowed by: pay") {
+			t.Errorf("%+v", got)
+		}
+		short := p.shorts()
+		for _, hidden := range []string{"1.234", "HBD", "bob", "rent", "By app", "pay"} {
+			if strings.Contains(short, hidden) {
+				t.Errorf("%q is sent: %s", hidden, short)
+			}
+		}
+		if !strings.Contains(short, "pksa why ") {
+			t.Errorf("%s", short)
+		}
+	})
+}
+
 // A notifier that hangs keeps no request waiting.
 func TestHangingNotifierDelaysNothing(t *testing.T) {
 	withPhone(t, worldOptions{policy: askVotes, configure: func(c *config.Config) { c.Ask = "pending" }},

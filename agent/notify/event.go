@@ -16,6 +16,7 @@ const (
 	Changed       Kind = "account-changed" // somebody else changed a held account
 	NotReady      Kind = "not-ready"       // nothing is signed, for minutes
 	Ready         Kind = "ready"           // after that
+	Allowed       Kind = "allowed"         // a rule that says tell allowed a request
 	KeyInvalid    Kind = "key-invalid"     // a held key does not fit its account on the chain
 	NotReloaded   Kind = "reload-failed"   // the old settings, or the old policy, stay in force
 	Limit         Kind = "limit"           // most of a limit of the policy is used
@@ -41,6 +42,7 @@ var meanings = []meaning{
 	{NotReloaded, "A reload failed", 4, "warning"},
 	{Limit, "A limit is nearly used up", 3, "hourglass"},
 	{Quarantined, "Requests are not heard for a while", 3, "mute"},
+	{Allowed, "A request was allowed", 3, "eyes"},
 	{Backlog, "The audit trail cannot be moved to its files", 3, "warning"},
 	{Ready, "The wallet signs again", 3, "white_check_mark"},
 	{DigestMessage, "Several notifications in one", 4, "bell"},

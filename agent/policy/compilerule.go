@@ -20,7 +20,7 @@ var (
 		"broadcast", "on_behalf_of", "hours", "days", "from", "until",
 	}
 	sectionKeys = map[section][]string{
-		allowSection: with("takeover", "session", "renew"),
+		allowSection: with("takeover", "session", "renew", "tell"),
 		askSection:   with("takeover", "session", "renew", "only", "timeout"),
 		denySection:  with("answer"),
 		limitSection: with("requests", "count", "spend", "sum", "of", "per", "over"),
@@ -54,6 +54,10 @@ func (c *compiler) rule(n *yamlnode.Node, s section) *rule {
 			c.Complain(m.Value("renew"), "a session is renewed within 30d of its end at most: nothing is left of "+
 				"it then")
 		}
+	}
+	if m.Has("tell") {
+		word, _ := c.OneOf(m.Value("tell"), "tell", "true", "false")
+		r.tell = word == "true"
 	}
 	if m.Has("timeout") {
 		r.timeout = c.span(m.Value("timeout"), "timeout")

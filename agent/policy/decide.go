@@ -151,6 +151,7 @@ func (j *judgement) part(p *part) {
 	case len(m.allow) > 0:
 		j.decision.addRules(m.allow)
 		j.spans(p, m.allow)
+		j.decision.Tell = j.decision.Tell || slices.ContainsFunc(m.allow, func(r *rule) bool { return r.tell })
 	// What nobody named is denied. There is no switch to turn this round.
 	default:
 		j.uncovered(p)
@@ -231,7 +232,7 @@ func (j *judgement) settleDenied() {
 	d.deny(first.code, first.reason)
 	d.Silent = !j.spoken
 	// Rules that let other parts pass gave nothing to this decision.
-	d.Session, d.Renew, d.Timeout = 0, 0, 0
+	d.Session, d.Renew, d.Timeout, d.Tell = 0, 0, 0, false
 	d.Rules = slices.DeleteFunc(d.Rules, func(ref RuleRef) bool { return !j.policy.denies(ref) })
 	d.sortRules()
 }

@@ -128,6 +128,8 @@ type Decision struct {
 	Session time.Duration `json:"session,omitempty"`
 	// Renew is how long after its end a session can be had again by its auth_key; 0 if it cannot.
 	Renew time.Duration `json:"renew,omitempty"`
+	// Tell says that a person is to be told of it: it is allowed, and one of the rules says so.
+	Tell bool `json:"tell,omitempty"`
 	// Timeout is how long a person is waited for; 0 if no rule says.
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// Charges are to be stored with the admission. There are none unless allowed.

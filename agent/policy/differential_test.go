@@ -146,6 +146,8 @@ func differs(got policy.Decision, want naiveAnswer) string {
 		return "session"
 	case got.Renew != time.Duration(want.renew)*time.Hour:
 		return "renewal"
+	case got.Tell != want.tell:
+		return "tell"
 	case got.Timeout != time.Duration(want.timeout)*time.Second:
 		return "timeout"
 	}

@@ -319,6 +319,8 @@ func (m maker) rule(section string, i int) *modelRule {
 		r.renew = r.session * 7 % 101
 	}
 	switch section {
+	case "allow":
+		r.tell = m.chance(4)
 	case "ask":
 		r.only = m.chance(2)
 		if m.chance(2) {

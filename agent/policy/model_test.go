@@ -30,6 +30,7 @@ type modelRule struct {
 	hours, from, until              string
 	days                            []string
 	only, takeover, observe, ignore bool
+	tell                            bool
 	session, renew, timeout         int // hours, hours, seconds
 
 	measure string
@@ -116,6 +117,7 @@ func (p pen) rule(r *modelRule) string {
 	add(r.ignore, "answer", "ignore")
 	add(r.session > 0, "session", strconv.Itoa(r.session)+"h")
 	add(r.renew > 0, "renew", strconv.Itoa(r.renew)+"h")
+	add(r.tell, "tell", "true")
 	add(r.timeout > 0, "timeout", strconv.Itoa(r.timeout)+"s")
 	if r.text != nil {
 		add(true, "text", p.test(r.text))

@@ -17,6 +17,7 @@ type naiveAnswer struct {
 	code    policy.Code
 	silent  bool
 	session int // hours
+	tell    bool
 	renew   int // hours; as a rule says it, if all say something
 	timeout int // seconds
 	rules   []string
@@ -74,6 +75,9 @@ func (n *naive) decide(r modelRequest, now time.Time, observed bool) naiveAnswer
 					a.timeout = rule.timeout
 				}
 			}
+			if len(asks) == 0 {
+				a.tell = a.tell || slices.ContainsFunc(by["allow"], func(r *modelRule) bool { return r.tell })
+			}
 			if p.kind == "auth" {
 				a.renew = slices.Min(renewals)
 			}
@@ -87,7 +91,7 @@ func (n *naive) decide(r modelRequest, now time.Time, observed bool) naiveAnswer
 	case over:
 		return naiveAnswer{code: policy.CodeLimit}
 	case ask || overAsk:
-		a.verdict, a.charges = policy.Ask, nil
+		a.verdict, a.charges, a.tell = policy.Ask, nil, false
 	default:
 		a.verdict = policy.Allow
 	}

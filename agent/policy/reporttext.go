@@ -19,6 +19,9 @@ func (r *Report) Text() string {
 		fmt.Fprintf(&b, "Within %s of its end it can be had again by its auth_key, without a new link.\n",
 			windowText(d))
 	}
+	if r.Tell {
+		b.WriteString("A person is told.\n")
+	}
 	if r.Verdict == Ask && r.Timeout > 0 {
 		fmt.Fprintf(&b, "Without a word within %s it is denied.\n", windowText(r.Timeout))
 	}

@@ -44,6 +44,11 @@ func (c *compiler) review(p *Policy) {
 		c.reviewForbidden(r, p.rules)
 		c.reviewAside(r, p.rules)
 		c.reviewEverybody(r)
+		if r.tell {
+			c.warnWhile(c.options.NobodyToTell, c.nodes[r],
+				"rule %q has a person told, and no notifier is configured: set notify in config.yaml, or take "+
+					"tell out", r.name)
+		}
 		if r.section == askSection {
 			c.warnWhile(c.options.NobodyToAsk, c.nodes[r],
 				"rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: "+

@@ -51,7 +51,7 @@ var inGroupAlways = []string{"vote", "comment", "delete_comment", "claim_reward_
 
 // reviewNarrower warns of a rule that allows only what another rule allows, too.
 func (c *compiler) reviewNarrower(r *rule, rules []*rule) {
-	if !r.narrows() || len(rules) > mostReviewed {
+	if !r.narrows() || r.tell || len(rules) > mostReviewed {
 		return
 	}
 	for i, other := range rules {

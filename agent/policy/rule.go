@@ -49,6 +49,7 @@ type rule struct {
 	renew         time.Duration
 	timeout       time.Duration
 	silent        bool
+	tell          bool
 }
 
 // opEntry is one line of operations or transaction.

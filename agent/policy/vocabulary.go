@@ -59,6 +59,7 @@ var (
 		{"renew", "`auth`: an application whose session has expired gets it again by its auth_key, without a new " +
 			"link, within this time of the end: `7d`, at most `30d`. Left out: it does not. Every rule that lets the " +
 			"login pass must say it; the shortest holds. Allow and ask."},
+		{"tell", "`true`: it is allowed at once, and a person is told by the notifiers of the settings. Allow."},
 		{"only", "`uncovered`: a person is asked only where no allow rule matches. Ask."},
 		{"timeout", "How long a person is waited for, such as `50s`; then it is denied. Ask."},
 		{"answer", "`reject` (default) says no, `ignore` stays silent so that another wallet may answer. Deny."},

@@ -187,6 +187,8 @@ func (c *command) checkOptions(ctx context.Context) (env policy.Options, compare
 	}
 	// Without a home folder, as where changes are tested, nobody has said yet who is asked.
 	env.NobodyToAsk = cfg.Ask == "none" && is(cfg.Keystore)
+	env.NobodyToTell = len(cfg.Notify) == 0 && is(cfg.Keystore)
+	env.NobodyToTell = len(cfg.Notify) == 0 && is(cfg.Keystore)
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	var apps []agent.AppInfo

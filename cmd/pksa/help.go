@@ -123,7 +123,10 @@ accounts, sessions and what waits for you. Nothing is unlocked for that.
 
     bash   source <(pksa completion bash)         in ~/.bashrc
     zsh    source <(pksa completion zsh)          in ~/.zshrc, after compinit
-    fish   pksa completion fish | source          in ~/.config/fish/config.fish`
+    fish   pksa completion fish | source          in ~/.config/fish/config.fish
+
+Bash needs its package bash-completion for that, loaded before this line:
+without it, the Tab key prints that _get_comp_words_by_ref is not found.`
 
 // fitHelp lets help, which is written for 80 columns, fit a narrower terminal.
 func (c *command) fitHelp(root *cobra.Command) {

@@ -5,7 +5,8 @@
 //
 // The first warning or error of a kind is written at once. What repeats within a minute is counted,
 // and the last of it is written with that count when the minute ends: nothing is left out without a
-// number. Lines about a request, which have its uuid, and lines below a warning pass as they are.
+// number. The same is done with what ends such a failure. Lines about a request, which have its
+// uuid, and other lines below a warning pass as they are.
 package repeats
 
 import (
@@ -28,6 +29,9 @@ const (
 // names are the attributes that tell what a failure is about. Others, such as the error, may differ
 // each time.
 var names = []string{"account", "app", "list", "method", "node", "relay", "role", "what"}
+
+// ends are what the log says when a failure that may come again each second is over.
+var ends = []string{"node works again", "node list is read again"}
 
 // Handler passes records on, and counts those that repeat. Its methods may be called concurrently.
 type Handler struct {
@@ -84,7 +88,7 @@ func aboutOf(a slog.Attr) string {
 
 // Handle writes a record, or counts it.
 func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level < slog.LevelWarn {
+	if r.Level < slog.LevelWarn && !slices.Contains(ends, r.Message) {
 		return h.next.Handle(ctx, r)
 	}
 	about, request := h.about, false

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -57,6 +59,47 @@ func TestRepeatsAreCounted(t *testing.T) {
 		`level=WARN msg="node fails" node=https://a err=17 repeated=9`,
 		`level=WARN msg="node fails" node=https://a err=19 repeated=2`,
 		`level=WARN msg="node fails" node=https://a err=again`)
+}
+
+// A node that fails and works in turn writes no more lines than one that fails.
+func TestEndsOfFailuresAreCounted(t *testing.T) {
+	expect(t, logged(t, func(log *slog.Logger, _ *repeats.Handler) {
+		for range 40 {
+			log.Warn("node fails", "node", "https://a")
+			time.Sleep(time.Second)
+			log.Info("node works again", "node", "https://a")
+			log.Info("node works again", "node", "https://b"+strings.Repeat("b", time.Now().Second()/30))
+		}
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		log.Info("node works again", "node", "https://a")
+	}),
+		`level=WARN msg="node fails" node=https://a`,
+		`level=INFO msg="node works again" node=https://a`,
+		`level=INFO msg="node works again" node=https://b`,
+		`level=INFO msg="node works again" node=https://bb`,
+		`level=WARN msg="node fails" node=https://a repeated=39`,
+		`level=INFO msg="node works again" node=https://a repeated=39`,
+		`level=INFO msg="node works again" node=https://b repeated=28`,
+		`level=INFO msg="node works again" node=https://bb repeated=10`,
+		`level=INFO msg="node works again" node=https://a`)
+}
+
+// The lines that end failures are counted by their words: these are those of the code.
+func TestEndsAreInTheCode(t *testing.T) {
+	var code strings.Builder
+	for _, name := range []string{"call.go", "list.go"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "agent", "node", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		code.Write(text)
+	}
+	for _, words := range repeats.Ends {
+		if !strings.Contains(code.String(), fmt.Sprintf("Info(%q", words)) {
+			t.Errorf("nothing writes %q", words)
+		}
+	}
 }
 
 // Failures of different things are told apart, and nothing else is counted.

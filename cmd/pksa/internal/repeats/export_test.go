@@ -1,0 +1,4 @@
+package repeats
+
+// Ends are the lines that end failures.
+var Ends = ends

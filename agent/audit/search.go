@@ -18,7 +18,7 @@ const AnswerRefused = "answer refused by a relay"
 
 // searchMemory is what a search may take before the collector runs as often as it has to. The
 // process has some memory beside it, and 64 MiB at most in all.
-const searchMemory = 40 << 20
+const searchMemory = 20 << 20
 
 // SpareCollector has Go's collector run less often, as long as the process takes little memory: a
 // search makes and drops records all the time, and holds few. It is for a process that does nothing

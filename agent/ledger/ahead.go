@@ -14,10 +14,10 @@ import (
 
 const (
 	// aheadParts is how many parts of one segment wait at most: all of a usual one.
-	aheadParts = 16
+	aheadParts = 12
 	// aheadBytes is after how many bytes of records such a part ends. With the number of parts, it
 	// bounds the memory of large records.
-	aheadBytes = 256 << 10
+	aheadBytes = 128 << 10
 )
 
 // ahead is a segment that is being read ahead.

@@ -258,7 +258,10 @@ func (r *segmentReader) fill() error {
 	r.at += int64(segmentLength + size)
 	r.chunk++
 	r.ended = last
-	r.rest = append(r.rest, plain...)
+	if len(r.rest) > 0 { // of a record that goes on; what was read lies in the chunks before
+		plain = slices.Concat(r.rest, plain)
+	}
+	r.rest = plain
 	return nil
 }
 

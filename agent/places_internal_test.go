@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
+	"pksa/agent/config"
 	"pksa/agent/link"
 	"pksa/agent/places"
 	"pksa/protocol"
@@ -53,5 +55,39 @@ func TestOpenedRequestLetsGoOfItsFrame(t *testing.T) {
 	}
 	if r.msg.Data != "" || r.sealed.String() != "" || brought.Request.Data != "" || r.digest != sealed.Digest() {
 		t.Errorf("held: %+v, %q", r.delivered, brought.Request.Data)
+	}
+}
+
+// A large request that waits for its turn at the ledger, or for a node, is not worked on: what it
+// waits for may be one behind it.
+func TestWhoWaitsRests(t *testing.T) {
+	var a *Agent
+	waits := map[string]func(*run){
+		"for the ledger": func(r *run) { a.admission(r, 0) },
+		"in the end":     func(r *run) { a.rest(r) },
+		"not at all":     func(*run) {},
+	}
+	for name, wait := range waits {
+		a = &Agent{toils: newToils()}
+		a.inForce.begin(config.Default(t.TempDir()), nil)
+		small, r := &run{}, &run{large: true}
+		a.toil(t.Context(), small)
+		a.toil(t.Context(), r)
+		a.toil(t.Context(), r)
+		wait(small)
+		wait(r)
+		want := 0
+		if name == "not at all" {
+			want = 1
+		}
+		if n := len(a.toils); n != want {
+			t.Errorf("%s: %d are worked on, want %d", name, n, want)
+		}
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for range 2 * cap(a.toils) { // a stop waits for nobody, and nobody for it
+		r := &run{large: true}
+		a.toil(stopped, r)
 	}
 }

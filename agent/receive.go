@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -67,6 +68,8 @@ type run struct {
 	documented bool
 	refused    string // code and reason, once it was refused
 	leavePlace func() // gives back its place among those of its app; nil if it has none
+	large      bool   // see toil
+	toils      bool
 }
 
 // kept returns a run without the bytes that it came in and was opened to, for who only records what
@@ -204,6 +207,13 @@ func (d delivered) letNext() {
 	}
 }
 
+// opened lets the large requests of the account behind it be opened.
+func (d delivered) opened() {
+	if d.brought != nil {
+		d.brought.Opened()
+	}
+}
+
 // open finds out who made the request and hands it on.
 func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 	r, whose := a.identify(ctx, d)
@@ -212,6 +222,7 @@ func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 			a.ledger.Drop(d.key) // the link has counted it
 			return
 		}
+		d.opened()
 		r.documented = a.ledger.Documented(r.app)
 		r.ticket = ticket
 	}
@@ -332,8 +343,40 @@ func (a *Agent) resume(ctx context.Context, d delivered) {
 	a.open(ctx, d, nil)
 }
 
+// largeClear is from how many bytes on a request is large that was opened: reading, building and
+// judging it takes a processor for a millisecond, or ten.
+const largeClear = 32 << 10
+
+// newToils returns the places of large requests that are worked on at once. So many leave
+// processors to all others, if there are two: these must not wait for an app that sends large ones.
+func newToils() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) }
+
+// toil waits until a large request may be worked on, in the order of those who wait. Who waits for
+// anything else rests meanwhile: what it waits for may be a request behind it here.
+func (a *Agent) toil(ctx context.Context, r *run) {
+	if !r.large || r.toils {
+		return
+	}
+	select {
+	case a.toils <- struct{}{}:
+		r.toils = true
+	case <-ctx.Done(): // a stop, which waits for nothing
+	}
+}
+
+// rest ends the work on a large request, or interrupts it.
+func (a *Agent) rest(r *run) {
+	if r.toils {
+		r.toils = false
+		<-a.toils
+	}
+}
+
 // serve decodes the clear payload and hands it to the handler of its kind.
 func (a *Agent) serve(ctx context.Context, r *run) {
+	r.large = len(r.clear) >= largeClear
+	a.toil(ctx, r)
+	defer a.rest(r)
 	var err error
 	switch r.msg.Kind {
 	case protocol.Auth:

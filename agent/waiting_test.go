@@ -12,6 +12,7 @@ import (
 	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/ledger"
+	"pksa/protocol"
 )
 
 const otherKey = "13f63469-5a35-47cb-a6b4-e8c4d3144cf9"
@@ -222,4 +223,45 @@ func (w *world) pendingAfter(number uint64) []agent.PendingRequest {
 		w.t.Fatal(err)
 	}
 	return result.([]agent.PendingRequest)
+}
+
+// An app that sends large requests keeps no other one of its account waiting: more of them than are
+// opened at once wait until they may be worked on, and what another app asks is answered. What the
+// same app asks waits for those before it, and all are judged in the order of their nonces.
+func TestLargeRequestsKeepNobodyWaiting(t *testing.T) {
+	waitingWorld(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+		const many, size = 6, 27 // of 300 kB: three of them are opened at once
+		op := `["custom_json",{"required_auths":[],"required_posting_auths":["alice"],"id":"x","json":"\"` +
+			strings.Repeat("x", 8000) + `\""}]`
+		ops := strings.Join(slices.Repeat([]string{op}, size), ",")
+		first := nowNonce()
+		rest := w.agent.Toil()
+		for n := range many {
+			payload := fmt.Sprintf(`{"key_type":"posting","ops":[%s],"broadcast":true,"nonce":%d}`, ops, first+int64(n))
+			script.sayAll(request("sign_req", uuid(n), authKey, payload))
+		}
+		text := func(n int) string {
+			return fmt.Sprintf(`{"key_type":"posting","challenge":"hello","nonce":%d}`, first+int64(n))
+		}
+		script.sayAll(request("challenge_req", uuid(many), authKey, text(many)))
+		m := script.askFor(request("challenge_req", uuid(many+1), otherKey, text(0)), time.Second)
+		if ack, ok := m.(protocol.Ack); !ok || ack.UUID != protocol.UUID(uuid(many+1)) || script.count() != 1 {
+			t.Errorf("the other app hears %+v, and there are %d answers", m, script.count())
+		}
+		rest()
+		time.Sleep(time.Second)
+		kinds := map[string]string{}
+		for _, m := range script.heard() {
+			answer, _ := protocol.AnswerOf(m)
+			kinds[string(answer.RequestUUID())] = answerKind(m) + errorText(m, authKey)
+		}
+		for n := range many {
+			if got := kinds[uuid(n)]; got != "nack"+protocol.TextNotSupported {
+				t.Errorf("large request %d: %q", n, got)
+			}
+		}
+		if got := kinds[uuid(many)]; got != "ack" || script.count() != many+2 {
+			t.Errorf("the one behind the large ones: %q; %d answers", got, script.count())
+		}
+	})
 }

@@ -27,9 +27,9 @@ type Options struct {
 
 	// Handler is called with each request that passed decoding and numbers, each time on a
 	// goroutine of its own: for one account in the order of frames, and for as many at once as
-	// AccountRate lets come at once, 128 at least, and a MiB of frames. It must return soon after
-	// ctx ends, which is when Run is told to stop. ctx outlives the connection that brought the
-	// request.
+	// AccountRate lets come at once, 128 at least, and a MiB of frames that it has not said to be
+	// Opened. It must return soon after ctx ends, which is when Run is told to stop. ctx outlives
+	// the connection that brought the request.
 	Handler func(ctx context.Context, d Delivery)
 	// AtOnce, if set, reports whether Handler is called with a request before all that wait for
 	// their call: for what takes no work and is about the link itself. It must not block.

@@ -20,10 +20,13 @@ const (
 	maxBytesTogether    = 6 << 20
 	maxBytesHeld        = 4 << 20
 	maxBytesHeldAccount = 2 << 20
+	// An eighth of each is for frames that are not large: those of one app must not shut out the
+	// others of its account.
+	largeFrame = 16 << 10
 	// These bound the requests of an account that are worked on at once; the others wait as they
-	// came. Each that is worked on has a stack, and takes several times its frame. All that may
-	// come at once by AccountRate are worked on at once, too, if they are small: else one app of
-	// the account would keep others waiting that the ledger gives turns.
+	// came. Each that is worked on has a stack, and takes several times its frame until it is
+	// opened. All that may come at once by AccountRate are worked on at once, too, if they are
+	// small: else one app of the account would keep others waiting that the ledger gives turns.
 	leastAtWork    = 128
 	maxBytesAtWork = 1 << 20
 	noisePerSec    = 1 // log lines about the relay's faults
@@ -49,6 +52,23 @@ type Delivery struct {
 func (d Delivery) Leave() {
 	if d.place != nil {
 		d.Link.release(d.place)
+	}
+}
+
+// Opened lets large frames behind it be worked on: the work on its own frame is done, for it is
+// known whose it is, and what it was opened to has another bound. It is one of those at work as
+// before. A second call does nothing.
+func (d Delivery) Opened() {
+	if d.place == nil {
+		return
+	}
+	l, p := d.Link, d.place
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p.atWork {
+		p.entry.bytesAtWork -= p.bytesAtWork
+		p.bytesAtWork = 0
+		l.beginLocked(p.entry)
 	}
 }
 
@@ -196,7 +216,7 @@ func (l *Link) beginLocked(e *entry) {
 		}
 		e.queue[0] = queued{}
 		e.queue = e.queue[1:]
-		p.atWork = true
+		p.atWork, p.bytesAtWork = true, p.size
 		e.atWork++
 		e.bytesAtWork += p.size
 		if p.aside = e.limit.spend(time.Now(), l.options.AccountRate, 1); p.aside {
@@ -225,7 +245,7 @@ func (l *Link) workedLocked(p *place) {
 	}
 	p.atWork = false
 	p.entry.atWork--
-	p.entry.bytesAtWork -= p.size
+	p.entry.bytesAtWork -= p.bytesAtWork
 	l.beginLocked(p.entry)
 }
 
@@ -237,6 +257,16 @@ type place struct {
 	aside  bool // a token of its account is set aside for it
 	busy   bool // one of BusyInFlight
 	free   bool // it was given back
+
+	bytesAtWork int // those of size that let no other request begin yet
+}
+
+// room returns how many of so many bytes a frame may share with those in flight.
+func room(most, size int) int {
+	if size > largeFrame {
+		return most - most/8
+	}
+	return most
 }
 
 // reserve reserves a place for a request among those in flight, or returns why there is none.
@@ -249,12 +279,12 @@ func (l *Link) reserve(account hive.AccountName, size int) (*place, Drop) {
 		return nil, DropForeign
 	case l.draining:
 		return nil, DropDraining
-	case l.inFlight >= l.options.InFlight || l.bytes+size > maxBytesHeld:
+	case l.inFlight >= l.options.InFlight || l.bytes+size > room(maxBytesHeld, size):
 		return nil, DropQueueFull
-	case e.inFlight >= l.options.AccountInFlight || e.bytes+size > maxBytesHeldAccount:
+	case e.inFlight >= l.options.AccountInFlight || e.bytes+size > room(maxBytesHeldAccount, size):
 		return nil, DropAccountQueue
 	}
-	if l.options.Held.Add(int64(size)) > maxBytesTogether {
+	if l.options.Held.Add(int64(size)) > int64(room(maxBytesTogether, size)) {
 		l.options.Held.Add(-int64(size))
 		return nil, DropQueueFull
 	}

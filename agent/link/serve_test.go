@@ -349,7 +349,60 @@ func TestRequestsAtWork(t *testing.T) {
 	})
 }
 
-// Requests that wait in memory are bounded in bytes too.
+// What large frames were opened to has another bound: until then alone they keep others waiting,
+// and these begin in the order of frames. They count among the requests at work as before.
+func TestLargeFramesAreOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const each, opening, size, many = 6, 10 * time.Millisecond, 260_000, 200
+		r, free, begun, quick := &relay{}, make(chan struct{}), new(atomic.Int64), new(atomic.Int64)
+		w := start(t, r, link.Options{LinkRate: link.Rate{PerSecond: 1e6, Burst: 1e6},
+			AccountRate: link.Rate{PerSecond: 1, Burst: 1},
+			Handler: func(_ context.Context, d link.Delivery) {
+				begun.Add(1)
+				if len(d.Request.Data) > size/2 {
+					time.Sleep(opening)
+					d.Opened()
+					d.Opened()
+				} else {
+					quick.CompareAndSwap(0, time.Now().UnixNano())
+				}
+				<-free
+			}}, accounts("alice")...)
+		synctest.Wait()
+		large := func() {
+			for i := range each {
+				m := request("alice", i)
+				m.Data += strings.Repeat("A", size)
+				r.lastPeer().send(m)
+			}
+		}
+		sent := time.Now()
+		large()
+		for i := range many {
+			r.lastPeer().send(request("alice", each+i))
+		}
+		time.Sleep(time.Second)
+		// Four are opened at once, and then two.
+		if took := time.Unix(0, quick.Load()).Sub(sent); took != opening {
+			t.Errorf("the one behind %d large ones begins after %v, want %v", each, took, opening)
+		}
+		if n := begun.Load(); n != 128 {
+			t.Errorf("%d are worked on", n)
+		}
+		close(free)
+		time.Sleep(time.Second)
+		if s := w.link.Status(); begun.Load() != each+many || s.InFlight != 0 {
+			t.Errorf("in the end %d have begun, %d are in flight", begun.Load(), s.InFlight)
+		}
+		large()
+		synctest.Wait()
+		if n := begun.Load(); n != each+many+4 {
+			t.Errorf("later %d are opened at once", n-each-many)
+		}
+	})
+}
+
+// Requests that wait in memory are bounded in bytes too. Large ones leave an eighth to the others.
 func TestBytesHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{}
@@ -373,31 +426,49 @@ func TestBytesHeld(t *testing.T) {
 				t.Errorf("%s: in flight %d, drops %v", what, s.InFlight, s.Counters.Drops)
 			}
 		}
-		const account = 2 << 20
-		for range 4 {
-			send("alice", 500_000)
-		}
-		last := account - 4*500_000
-		send("alice", last+1)
-		expect("a byte above 2 MiB of an account", 4, link.DropAccountQueue, 1)
-		send("alice", last)
-		expect("2 MiB", 5, link.DropAccountQueue, 1)
-		send("alice", 500)
-		expect("more", 5, link.DropAccountQueue, 2)
+		const half, small, account = 500_000, 16 << 10, 2 << 20
 		for range 3 {
-			send("bob", 500_000)
+			send("alice", half)
 		}
-		send("bob", last)
-		expect("less than 4 MiB of the link", 9, link.DropQueueFull, 0)
-		held.Add(2<<20 + 1) // of another link
-		send("carol", 500_000)
-		expect("a byte above 6 MiB of all links", 9, link.DropQueueFull, 1)
+		last := account/8*7 - 3*half
+		send("alice", last+1)
+		expect("a byte above seven eighths of 2 MiB of an account", 3, link.DropAccountQueue, 1)
+		send("alice", last)
+		expect("seven eighths of 2 MiB", 4, link.DropAccountQueue, 1)
+		send("alice", small+1)
+		expect("one more that is large", 4, link.DropAccountQueue, 2)
+		for range account / 8 / small {
+			send("alice", small)
+		}
+		expect("2 MiB", 20, link.DropAccountQueue, 2)
+		send("alice", 500)
+		expect("more", 20, link.DropAccountQueue, 3)
+
+		for range 3 {
+			send("bob", half)
+		}
+		last = (4<<20)/8*7 - account - 3*half
+		send("carol", last+1)
+		expect("a byte above seven eighths of 4 MiB of the link", 23, link.DropQueueFull, 1)
+		held.Add((6<<20-4<<20)/8*7 + 1) // of another link
+		send("carol", last)
+		expect("a byte above seven eighths of 6 MiB of all links", 23, link.DropQueueFull, 2)
 		held.Add(-1)
-		send("carol", 500_000)
-		expect("6 MiB, and 4 MiB of the link", 10, link.DropQueueFull, 1)
+		send("carol", last)
+		expect("seven eighths of all", 24, link.DropQueueFull, 2)
+		held.Add((6<<20-4<<20)/8 + 1)
+		for range (4<<20)/8/small - 1 {
+			send("carol", small)
+		}
+		expect("less than 4 MiB of the link", 55, link.DropQueueFull, 2)
+		send("carol", small)
+		expect("a byte above 6 MiB of all links", 55, link.DropQueueFull, 3)
+		held.Add(-1)
+		send("carol", small)
+		expect("6 MiB, and 4 MiB of the link", 56, link.DropQueueFull, 3)
 		held.Add(-2 << 20)
 		send("dave", 500)
-		expect("a byte more of the link", 10, link.DropQueueFull, 2)
+		expect("a byte more of the link", 56, link.DropQueueFull, 4)
 		close(free)
 		synctest.Wait()
 		if s := w.link.Status(); s.InFlight != 0 || held.Load() != 0 {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,6 +46,7 @@ type request struct {
 	session *session
 	kind    protocol.Kind
 	text    string // of a challenge
+	large   bool   // sign: of 300 kB, and for nothing that the chain would take
 	ops     []byte // of a vote; see packOperations
 	data    string // what was sent, sealed
 
@@ -199,6 +201,11 @@ func (a *application) seal(r *request) ([]byte, error) {
 		payload, err = protocol.ChallengeReqData{KeyType: hive.Posting, Challenge: r.text,
 			Nonce: r.session.next()}.Encode()
 	case protocol.Sign:
+		if r.large {
+			payload, err = protocol.SignReqData{KeyType: hive.Posting, Ops: largeOps(r.session.account),
+				Broadcast: true, Nonce: r.session.next()}.Encode()
+			break
+		}
 		vote := voteOf(r.session.account, a.made)
 		var op hive.Operation
 		if op, err = hive.Mainnet.ParseOperation(vote); err != nil {
@@ -231,6 +238,20 @@ func voteOf(voter hive.AccountName, number int) []byte {
 	return text
 }
 
+// largeOps returns operations that make a frame of 300 kB.
+func largeOps(account hive.AccountName) (ops [][]byte) {
+	for range 27 {
+		text, err := json.Marshal([]any{"custom_json", map[string]any{"required_auths": []string{},
+			"required_posting_auths": []hive.AccountName{account}, "id": "bench",
+			"json": `"` + strings.Repeat("x", 8000) + `"`}})
+		if err != nil {
+			panic(err) // unreachable: texts
+		}
+		ops = append(ops, text)
+	}
+	return ops
+}
+
 // await waits for the answer of a request that was sent.
 func (a *application) await(r *request) error {
 	overdue := time.NewTimer(a.patience)
@@ -251,6 +272,7 @@ type load struct {
 	width int
 	until time.Time
 	most  int             // requests at most
+	pause time.Duration   // between an answer and the next request
 	next  func() *request // the next request; called by one goroutine at a time
 }
 
@@ -279,6 +301,7 @@ func (a *application) drive(ctx context.Context, l load) ([]*request, error) {
 				if err == nil {
 					err = a.await(r)
 				}
+				time.Sleep(l.pause)
 				if err != nil {
 					mu.Lock()
 					failure = err

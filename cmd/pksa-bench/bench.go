@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"sync"
 	"time"
 
 	"pksa/protocol"
@@ -146,6 +147,11 @@ func (run *running) measure(ctx context.Context) (err error) {
 		return err
 	}
 	run.bench.say("        %s: wallet is process %d", run.spec.meaning(), run.world.wallet.cmd.Process.Pid)
+	stop, err := run.besideLarge(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	total := run.bench.options.each
 	warm, err := run.drive(ctx, min(total/5, time.Second))
 	if err != nil {
@@ -172,6 +178,44 @@ func (run *running) measure(ctx context.Context) (err error) {
 	}
 	run.result.summarise(run.took)
 	return nil
+}
+
+// besideLarge lets another app of the same account have large requests in flight, until stop is
+// called.
+func (run *running) besideLarge(ctx context.Context) (stop func(), err error) {
+	if run.spec.Large == 0 {
+		return func() {}, nil
+	}
+	app, err := dial(ctx, run.world.place.Apps, run.world.secret+largeApp)
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(accountName(0))
+	sent, err := app.drive(ctx, load{width: 1, most: 1, next: func() *request {
+		return &request{kind: protocol.Auth, session: s}
+	}})
+	if judged := judgeAll(sent); err != nil || judged.failed() {
+		return nil, errors.Join(err, fmt.Errorf("the other app does not log in: %q", judged.Reasons))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var drives sync.WaitGroup
+	var all []*request
+	drives.Go(func() {
+		all, _ = app.drive(ctx, load{width: run.spec.Large, until: time.Now().Add(time.Hour), most: much,
+			next: func() *request { return &request{kind: protocol.Sign, large: true, session: s} }})
+	})
+	return func() {
+		cancel()
+		app.close()
+		drives.Wait()
+		answered := 0
+		for _, r := range all {
+			if r.answer != nil {
+				answered++
+			}
+		}
+		run.bench.say("        %d large requests, %d of them answered %+v", len(all), answered, judgeAll(all))
+	}, nil
 }
 
 // logInWidth is how many sessions are made at a time.
@@ -208,7 +252,7 @@ func (run *running) room() int {
 // drive keeps the wallet busy for a time.
 func (run *running) drive(ctx context.Context, duration time.Duration) ([]*request, error) {
 	sent, err := run.app.drive(ctx, load{width: run.spec.Width, until: time.Now().Add(duration), most: run.room(),
-		next: func() *request {
+		pause: run.spec.Pause, next: func() *request {
 			run.turn++
 			s := run.sessions[run.turn%len(run.sessions)]
 			if run.spec.New {

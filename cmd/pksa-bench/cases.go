@@ -20,6 +20,8 @@ type caseSpec struct {
 	Node     time.Duration `json:"-"`        // that the node takes to answer
 	Relay    time.Duration `json:"-"`        // round trip between wallet and relay
 	Soak     time.Duration `json:"-"`        // instead of the usual time, in rounds
+	Pause    time.Duration `json:"-"`        // between an answer and the next request; nothing is raised then
+	Large    int           `json:"-"`        // requests of another app, of 300 kB, that are in flight beside
 }
 
 // sizes are the numbers that the cases are made of: tests take smaller ones.
@@ -35,6 +37,9 @@ var fullSize = sizes{widths: []int{1, 8, 64}, sessions: 1000, accounts: []int{1,
 
 // usualWidth is how many requests are in flight where another number is what varies.
 const usualWidth = 8
+
+// quietPause keeps an app that asks for one thing after the other within the rate of its account.
+const quietPause = 40 * time.Millisecond
 
 // accountSessions is how many accounts at most have a session in cases with many accounts.
 const accountSessions = 64
@@ -69,6 +74,8 @@ func allCases(s sizes, soak time.Duration) (list []caseSpec) {
 	n := s.accounts[len(s.accounts)-1]
 	add(caseSpec{Kind: protocol.Challenge, Width: usualWidth, Accounts: n, Sessions: min(n, accountSessions),
 		Relay: s.far}, "accounts-%d-far", n)
+	add(caseSpec{Kind: protocol.Challenge, Width: 1, Pause: quietPause}, "quiet")
+	add(caseSpec{Kind: protocol.Challenge, Width: 1, Pause: quietPause, Large: usualWidth}, "beside-large")
 	if soak > 0 {
 		add(caseSpec{Kind: protocol.Challenge, Width: s.widths[len(s.widths)-1], Soak: soak}, "soak")
 	}
@@ -121,6 +128,9 @@ func (c caseSpec) meaning() string {
 	}
 	if c.Relay > 0 {
 		text += ", relay " + c.Relay.String() + " away"
+	}
+	if c.Large > 0 {
+		text += fmt.Sprintf(", beside %d of 300 kB of another app", c.Large)
 	}
 	if c.Soak > 0 {
 		text += ", for the time of -soak"

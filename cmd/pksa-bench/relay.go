@@ -17,6 +17,7 @@ import (
 type relayStart struct {
 	Accounts int
 	Trip     time.Duration // round trip of what the wallet sends
+	Usual    bool          // applications send no faster than a relay lets them
 }
 
 // relayPlace is the answer: where applications and the wallet reach it.
@@ -45,8 +46,12 @@ func serveRelay(questions *json.Decoder, answers *json.Encoder) error {
 		name := accountName(i)
 		keys[name] = []hive.PublicKey{memchain.Key(name, hive.Posting).Public()}
 	}
+	limits := relayLimits
+	if start.Usual {
+		limits.AppFrames = 0
+	}
 	r, err := relay.New(relay.Options{Server: "127.0.0.1", Keys: relay.FixedKeys(keys), Timeout: requestLife,
-		Limits: relayLimits, Logger: slog.New(slog.DiscardHandler)})
+		Limits: limits, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,12 +23,16 @@ import (
 // appName is the application of the benchmark.
 const appName = "bench"
 
+// largeApp is one that sends large requests beside it.
+const largeApp = "large"
+
 // policyText allows it what the cases ask for.
 const policyText = `version: 1
 allow:
-  - {name: logins, request: auth, apps: [bench], session: 1d}
+  - {name: logins, request: auth, apps: [bench, large], session: 1d}
   - {name: challenges, request: challenge, apps: [bench], text: {glob: "*"}}
   - {name: votes, request: sign, apps: [bench], operations: [vote]}
+  - {name: texts, request: sign, apps: [large], operations: [custom_json]}
 `
 
 // raised are the settings that differ from those of pksa init: bounds on applications that would be
@@ -58,7 +63,7 @@ func (b *bench) build(ctx context.Context, c caseSpec) (w *world, err error) {
 	if err := w.startParts(c); err != nil {
 		return w, err
 	}
-	return w, w.makeHome(ctx, b.options.pksa, c.Accounts)
+	return w, w.makeHome(ctx, b.options.pksa, c)
 }
 
 // startParts starts relay and node.
@@ -69,7 +74,7 @@ func (w *world) startParts(c caseSpec) (err error) {
 	if w.node, err = startPart("node"); err != nil {
 		return err
 	}
-	if err := w.relay.ask(relayStart{c.Accounts, c.Relay}, &w.place); err != nil {
+	if err := w.relay.ask(relayStart{c.Accounts, c.Relay, c.Pause > 0}, &w.place); err != nil {
 		return err
 	}
 	return w.node.ask(nodeStart{c.Accounts, c.Node}, &w.url)
@@ -77,13 +82,13 @@ func (w *world) startParts(c caseSpec) (err error) {
 
 // makeHome makes the home folder as a user does: settings and policy are written, the rest is done
 // by pksa's own commands.
-func (w *world) makeHome(ctx context.Context, pksa string, accounts int) error {
+func (w *world) makeHome(ctx context.Context, pksa string, c caseSpec) error {
 	settings := map[string]string{"relays": "[" + w.place.Wallet + "]", "nodes": "[" + w.url + "]"}
-	for path, value := range raised {
-		settings[path] = value
+	if c.Pause == 0 {
+		maps.Copy(settings, raised)
 	}
 	var keys bytes.Buffer
-	for i := range accounts {
+	for i := range c.Accounts {
 		name := accountName(i)
 		fmt.Fprintf(&keys, "%s %s %s\n", name, hive.Posting, memchain.Key(name, hive.Posting).WIF())
 	}
@@ -92,14 +97,16 @@ func (w *world) makeHome(ctx context.Context, pksa string, accounts int) error {
 	}
 	err := errors.Join(write("config.yaml", []byte(config.Template(settings))),
 		write("policy.yaml", []byte(policyText)), write("keys.txt", keys.Bytes()),
-		write("secret.txt", []byte(w.secret)))
+		write("secret.txt", []byte(w.secret)), write("secret.txt.large", []byte(w.secret+largeApp)))
 	if err != nil {
 		return err
 	}
+	secret := "file:" + filepath.Join(w.home, "secret.txt")
 	for _, args := range [][]string{
 		{"init"},
 		{"keys", "import", "--offline", "--file", filepath.Join(w.home, "keys.txt")},
-		{"app", "add", appName, "--secret", "file:" + filepath.Join(w.home, "secret.txt")},
+		{"app", "add", appName, "--secret", secret},
+		{"app", "add", largeApp, "--secret", secret + ".large"},
 	} {
 		cmd := exec.CommandContext(ctx, pksa, append(args, "--home", w.home)...)
 		cmd.Env = cleanEnvironment()

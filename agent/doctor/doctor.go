@@ -26,6 +26,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"pksa/agent"
@@ -121,10 +122,10 @@ var checks = []struct {
 	{"home", (*examiner).home},
 	{"unlock", (*examiner).unlock},
 	{"agent", (*examiner).agentState},
+	{"place", (*examiner).placeOf},
 	{"keystore", (*examiner).keystore},
 	{"ledger", (*examiner).ledgerState},
 	{"disk", (*examiner).disk},
-	{"place", (*examiner).placeOf},
 	{"listen", (*examiner).listen},
 	{"hardening", (*examiner).hardening},
 	{"policy", (*examiner).policy},
@@ -157,6 +158,7 @@ type examiner struct {
 	refused []string      // the paths whose owner or mode was found wrong
 	told    []string      // what was found wrong with them
 	closed  bool          // the keystore was tried, and not opened
+	fixed   bool          // the home folder is mounted read-only, which was told
 	keys    *keystore.Store
 	ledger  *ledger.Ledger
 	rules   *policy.Policy
@@ -205,9 +207,10 @@ func (e *examiner) found(f Finding) {
 }
 
 // fault adds an error as a finding of the check that runs; nil adds nothing. A file or folder with
-// a wrong owner or mode is told once, by the check that meets it first: others meet it, too.
+// a wrong owner or mode is told once, by the check that meets it first: others meet it, too. So is
+// a volume that is mounted read-only.
 func (e *examiner) fault(err error, meaning string) {
-	if err == nil {
+	if err == nil || e.fixed && errors.Is(err, syscall.EROFS) {
 		return
 	}
 	var wrong *access.Error

@@ -687,6 +687,15 @@ func TestOneFaultOneFinding(t *testing.T) {
 				o.Sync = func(string) (time.Duration, error) { return 0, syscall.ENOSPC }
 			}
 		}, "disk", "no space", nil},
+		{"a read-only volume", func(w *world) {
+			w.place.ReadOnly = true
+			w.options = func(o *doctor.Options) {
+				o.Sync = func(string) (time.Duration, error) { return 0, syscall.EROFS }
+				o.OpenLedger = func(*keystore.Store) (*ledger.Ledger, error) {
+					return nil, &os.PathError{Op: "open", Path: "ledger.db", Err: syscall.EROFS}
+				}
+			}
+		}, "place", "mounted read-only", nil},
 		{"no node that answers anybody", beside(func(w *world, s *agent.Status) {
 			for _, n := range w.nodes {
 				down(n)

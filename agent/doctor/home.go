@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"pksa/agent"
@@ -255,6 +256,8 @@ func (e *examiner) disk(context.Context) bool {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false // said by an earlier check
+	case err != nil && e.fixed && errors.Is(err, syscall.EROFS):
+		return true // so was this
 	case err != nil:
 		f := Finding{Level: Error, What: err.Error(), Where: folder,
 			Meaning: "nothing can be recorded, so nothing is signed",

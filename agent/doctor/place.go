@@ -70,7 +70,7 @@ func cause(err error) error {
 func (e *examiner) placeOf(context.Context) bool {
 	home := e.o.Config.Home
 	p := e.o.Place(home)
-	if p.ReadOnly {
+	if e.fixed = p.ReadOnly; p.ReadOnly {
 		e.found(Finding{Level: Error, What: "the home folder is mounted read-only", Where: home,
 			Meaning: "nothing can be recorded, so nothing is signed",
 			Next:    "mount it for writing; only the root of a container and what holds secrets may be read-only"})

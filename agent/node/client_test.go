@@ -491,3 +491,33 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		t.Errorf("error %v, %d followed, agent %q", err, asked, agent)
 	}
 }
+
+// A node behind whose address another chain is served from now on is not used any more within a
+// minute, if it did not answer meanwhile; otherwise within ten.
+func TestChainThatChanges(t *testing.T) {
+	for _, tt := range []struct {
+		away   time.Duration
+		within time.Duration
+	}{{time.Second, time.Minute}, {0, 11 * time.Minute}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 2)
+			defer w.run()()
+			time.Sleep(time.Minute)
+			if tt.away > 0 {
+				w.nodes[0].FailAlways("", nodetest.Refused)
+				time.Sleep(5 * time.Second)
+				w.nodes[0].FailAlways("", nodetest.Fault{})
+			}
+			w.nodes[0].SetChainID(hive.Testnet.ChainID)
+			before := w.nodes[1].Calls("database_api.get_version")
+			time.Sleep(tt.within)
+			synctest.Wait()
+			if s := w.c.Status(); s[0].Usable || s[0].Chain != "other" || !s[1].Usable {
+				t.Errorf("away for %s: %+v", tt.away, s)
+			}
+			if n := w.nodes[1].Calls("database_api.get_version") - before; n > 2 {
+				t.Errorf("away for %s: the other one was asked %d times", tt.away, n)
+			}
+		})
+	}
+}

@@ -70,13 +70,18 @@ func newEndpoint(text string, t transports) (*endpoint, error) {
 		rest: rest, why: map[outage.Reason]uint64{}}, nil
 }
 
-// answered records that the node works, and reports whether it had failed before.
+// answered records that the node works, and reports whether it had failed before. What answers at
+// its address after that may be another one: its chain is asked for soon. Until then the answer of
+// before holds: no request waits.
 func (n *endpoint) answered(latency time.Duration) (recovered bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.calls++
 	n.latency = latency
 	recovered = n.failures > 0
+	if old := time.Now().Add(-checkChainEvery); recovered && n.checkedAt.After(old) {
+		n.checkedAt = old
+	}
 	n.failures, n.until, n.lastError, n.lastWhy = 0, time.Time{}, "", ""
 	n.rest.Reset()
 	return recovered

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"pksa/agent/approve"
 	"pksa/agent/audit"
 	"pksa/agent/ledger"
 	"pksa/agent/link"
@@ -38,6 +39,8 @@ type proposal struct {
 	length     time.Duration      // of the session, where a person chose it
 
 	draft audit.Draft // of its record
+
+	approval *approve.Proof // of who said yes with a passkey; nil: nobody did
 }
 
 // refusal is a no with its reason.

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pksa/agent/approve"
 	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/guard"
@@ -111,7 +112,8 @@ type Agent struct {
 
 	// Small tables, each with a lock of its own. No method of one calls another, so that their
 	// locks are never held together.
-	asks      asks       // requests that wait for a person
+	asks      asks // requests that wait for a person
+	approvals *approve.Desk
 	pairings  pairings   // links and requests that wait for each other
 	byDamage  quarantine // sessions whose requests came damaged
 	byReplay  quarantine // sessions whose requests came again
@@ -182,6 +184,7 @@ func New(o Options) (*Agent, error) {
 	a.paused.Store(paused)
 	a.refunds = a.newRefunds()
 	a.guard = a.newGuard()
+	a.approvals = a.newApprovals()
 	a.desk = NewDesk(o.Config, o.Notify, a.log)
 	a.newLink = func(relay config.Relay) (*link.Link, error) { return a.makeLink(relay, o) }
 	a.twins.begin(o.Config, o.Keys, o.Ledger)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,8 +13,10 @@ import (
 	"sync"
 	"time"
 
+	"pksa/agent/approve"
 	"pksa/agent/ledger"
 	"pksa/agent/notify"
+	"pksa/agent/passkey"
 	"pksa/agent/policy"
 	"pksa/protocol/hive"
 	"pksa/protocol/plain"
@@ -78,14 +81,21 @@ func (a *asks) leave(p *proposal) {
 func (a *asks) beside(c policy.Counters) policy.Counters { return a.cost.Beside(c) }
 
 type asked struct {
-	info PendingRequest
-	ops  []hive.Operation
-	yes  chan bool // buffered: the first answer counts
+	info   PendingRequest
+	ops    []hive.Operation
+	digest [32]byte           // what a yes is given to
+	answer chan personsAnswer // buffered: the first answer counts
+}
+
+// personsAnswer is what a person says to a request.
+type personsAnswer struct {
+	yes   bool
+	proof *approve.Proof // of a yes with a passkey
 }
 
 // add makes a request wait.
-func (a *asks) add(info PendingRequest, ops []hive.Operation) *asked {
-	w := &asked{info: info, ops: ops, yes: make(chan bool, 1)}
+func (a *asks) add(info PendingRequest, digest [32]byte, ops []hive.Operation) *asked {
+	w := &asked{info: info, ops: ops, digest: digest, answer: make(chan personsAnswer, 1)}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.waiting == nil {
@@ -129,14 +139,14 @@ func (a *asks) find(number uint64) (*asked, error) {
 	return nil, fmt.Errorf("no request %d waits; see `pksa pending`", number)
 }
 
-// answer hands the operator's answer to a request that waits.
-func (a *asks) answer(number uint64, yes bool) error {
+// answer hands a person's answer to a request that waits.
+func (a *asks) answer(number uint64, said personsAnswer) error {
 	w, err := a.find(number)
 	if err != nil {
 		return err
 	}
 	select {
-	case w.yes <- yes:
+	case w.answer <- said:
 		return nil
 	default:
 		return fmt.Errorf("request %d has its answer already", number)
@@ -160,6 +170,9 @@ type PendingRequest struct {
 	// Letters are four letters of the digest of what would be signed, or of what is shown here
 	// where no transaction is. A notification of the request has the same.
 	Letters string `json:"letters,omitempty"`
+	// Digest is the digest of the same: a yes with a passkey is one to exactly this. An agent of
+	// before this member has no passkeys.
+	Digest approve.Bytes `json:"digest,omitempty"`
 
 	// InAll is how many effects or operations there are, where not all of them are here.
 	InAll int `json:"in_all,omitempty"`
@@ -291,7 +304,7 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 	}
 	info := PendingRequest{Number: number, Since: time.Now(), Until: until, Reason: j.decision.Reason}
 	a.describe(p, &info)
-	w := a.asks.add(info, p.request.Ops)
+	w := a.asks.add(info, [32]byte(info.Digest), p.request.Ops)
 	defer a.asks.remove(number)
 	p.run.rest()
 	p.prospect = nil
@@ -301,10 +314,10 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 	defer timer.Stop()
 	p.refusal = &refusal{code: policy.CodeTimeout, reason: "nobody answered in time: " + j.decision.Reason}
 	select {
-	case yes := <-w.yes:
+	case said := <-w.answer:
 		p.refusal = &refusal{code: policy.CodeRefused, reason: "a person said no: " + j.decision.Reason}
-		if yes {
-			p.refusal, p.request.Approved = nil, true
+		if said.yes {
+			p.refusal, p.request.Approved, p.approval = nil, true, said.proof
 		}
 	case <-timer.C:
 	case <-a.quit: // the stop does not wait for people; the request is denied and answered at once
@@ -344,15 +357,42 @@ func (a *Agent) describe(p *proposal, info *PendingRequest) {
 		info.Text, info.KeyType = c.Text, roleName(c.Role)
 	}
 	info.Keys = severalKeys(q)
-	info.Letters = info.letters(p)
+	digest := info.digest(p)
+	info.Letters, info.Digest = notify.Letters(digest), digest[:]
 }
 
-// letters returns four letters of the transaction's digest, or of all that the person is shown.
-func (i PendingRequest) letters(p *proposal) string {
+// digest returns the digest of the transaction, or of all that the person is shown.
+func (i PendingRequest) digest(p *proposal) [32]byte {
 	if p.tx != nil {
-		return notify.Letters(p.tx.digest)
+		return p.tx.digest
 	}
-	return notify.Letters(sha256.Sum256(encodeRecord(i)))
+	return sha256.Sum256(encodeRecord(i))
+}
+
+// newApprovals makes the desk where people say yes with a passkey.
+func (a *Agent) newApprovals() *approve.Desk {
+	return approve.New(approve.Options{
+		Wallet: a.admin().Trail().Name(), Version: a.version, Ledger: a.ledger,
+		Site: func() passkey.Site { return a.settings().Approve }, Log: a.log,
+		Find: func(number uint64) (approve.Waiting, error) {
+			w, err := a.asks.find(number)
+			if err != nil {
+				return approve.Waiting{}, err
+			}
+			return approve.Waiting{Digest: w.digest, Until: w.info.Until}, a.mayAnswer(true)
+		},
+		Answer: func(number uint64, yes *approve.Proof) error {
+			return a.asks.answer(number, personsAnswer{true, yes})
+		},
+	})
+}
+
+// mayAnswer returns why an answer would come to nothing. A yes is not used up for it.
+func (a *Agent) mayAnswer(yes bool) error {
+	if yes && a.paused.Load() {
+		return errors.New(a.pauseProblem())
+	}
+	return nil
 }
 
 // askedFor says what kind of request it is, in words that hold nothing of it.

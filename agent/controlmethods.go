@@ -65,6 +65,10 @@ const (
 	MethodLock         = "lock"
 	MethodUnlock       = "unlock"
 	MethodNotifyTest   = "notify.test"
+
+	MethodApproverAdd    = "approver.add"
+	MethodApproverList   = "approver.list"
+	MethodApproverRemove = "approver.remove"
 )
 
 // AppParams names a slot, with a secret where one is set. An empty secret asks for a random one.
@@ -277,6 +281,10 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodLimitRelease: method(func(ctx context.Context, p ReleaseParams) (refund.Charge, error) {
 			return a.refunds.Release(ctx, p.Number)
 		}),
+		MethodApproverAdd:    method(a.approvals.Add),
+		MethodApproverList:   method(a.approvals.List),
+		MethodApproverRemove: method(a.approvals.Remove),
+
 		MethodGuardList: get(a.guard.Standings),
 		MethodGuardAccept: method(func(ctx context.Context, p AccountParams) (guard.Standing, error) {
 			return a.guard.Accept(ctx, p.Account)
@@ -351,13 +359,12 @@ func pageOf[T any](all []T, q SessionsParams, entry func(*T) (ledger.SessionID, 
 	return all[from:], nil
 }
 
-// answerAsked hands in what a person says to a request that waits. A yes would come to nothing
-// while the wallet is paused, and is not used up for it.
+// answerAsked hands in what a person says to a request that waits.
 func (a *Agent) answerAsked(_ context.Context, p DecideParams) (none, error) {
-	if p.Yes && a.paused.Load() {
-		return none{}, errors.New(a.pauseProblem())
+	if err := a.mayAnswer(p.Yes); err != nil {
+		return none{}, err
 	}
-	return none{}, a.asks.answer(p.Number, p.Yes)
+	return none{}, a.asks.answer(p.Number, personsAnswer{yes: p.Yes})
 }
 
 // lockByCall begins a lock in the name of the caller.

@@ -1,6 +1,9 @@
 package agent
 
-import "pksa/protocol/hive"
+import (
+	"pksa/agent/approve"
+	"pksa/protocol/hive"
+)
 
 // InFlight returns how many requests hold a place at the links.
 func (a *Agent) InFlight() (n int) {
@@ -34,3 +37,6 @@ func (a *Agent) Toil() (rest func()) {
 		}
 	}
 }
+
+// Approvals returns where people answer with passkeys.
+func Approvals(a *Agent) *approve.Desk { return a.approvals }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"pksa/agent"
+	"pksa/agent/approve"
 	"pksa/agent/audit"
 	"pksa/agent/control"
 	"pksa/agent/guard"
@@ -49,7 +50,9 @@ func TestEveryMethodPromises(t *testing.T) {
 		agent.MethodReload: new(agent.Reloaded), agent.MethodSettings: new(agent.SettingsView),
 		agent.MethodPause: new(agent.Paused), agent.MethodResume: new(agent.Paused),
 		agent.MethodApply: new(provision.Applied), agent.MethodLock: new(lock.Status),
-		agent.MethodUnlock: new(lock.Status), agent.MethodNotifyTest: new([]notify.Tested),
+		agent.MethodApproverAdd: new(approve.Invitation), agent.MethodApproverList: new([]approve.ApproverInfo),
+		agent.MethodApproverRemove: nil, agent.MethodUnlock: new(lock.Status),
+		agent.MethodNotifyTest: new([]notify.Tested),
 	}
 	var names []string
 	within(t, worldOptions{}, func(_ *testing.T, w *world) { names = slices.Sorted(maps.Keys(w.agent.Methods())) })

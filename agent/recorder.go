@@ -75,7 +75,7 @@ func (a *Agent) judgedRecord(p *proposal, j judged) []byte {
 		Limits: j.decision.Limits, Cost: j.decision.Charges, Observed: j.decision.Observed,
 	}
 	draft, most := p.draft, maxEffects
-	draft.Written.Approved = p.request.Approved
+	draft.Written.Approved, content.Approval = p.request.Approved, p.approval
 	if j.refusal != nil && (j.refusal.code == policy.CodeNonce || j.refusal.code == audit.CodeBusy) {
 		// A relay can send thousands of replays, and the record of the first request has all of it.
 		// What is busy was not looked at.

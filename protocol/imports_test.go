@@ -58,7 +58,10 @@ var rows = []row{
 	{"agent/relay/wire", []string{"agent/relay"}},                          // whose frames can be watched
 	{"agent/relay/relaytest", []string{"agent/relay", "agent/relay/wire"}}, // faults on those wires
 	{"agent/node/nodetest", []string{"agent/node/memchain"}},               // nodes that misbehave show an honest chain
-	{"agent/audit", []string{"agent/ledger", "agent/policy"}},              // it reads the trail and judges it again
+	// It reads the trail and judges it again, and checks the approvals in it.
+	{"agent/audit", []string{"agent/ledger", "agent/policy", "agent/approve"}},
+	// It keeps who may approve in the ledger.
+	{"agent/approve", []string{"agent/ledger", "agent/passkey"}},
 	// It compares a file with what the ledger holds.
 	{"agent/provision", []string{"agent/ledger", "agent/yamlnode"}},
 	{"agent/gate", []string{"agent/policy"}},                 // it runs the tests of a policy
@@ -76,6 +79,7 @@ var rows = []row{
 	{"agent/doctor", []string{"agent/outage"}},
 	{"agent/harden", []string{"agent/config"}},   // the configuration names what stays open
 	{"agent/config", []string{"agent/yamlnode"}}, // YAML is read strictly, in one place
+	{"agent/config", []string{"agent/passkey"}},  // which addresses can have passkeys
 	{"agent/policy", []string{"agent/yamlnode"}},
 }
 
@@ -86,6 +90,7 @@ var testRows = []row{
 	{"agent/...", []string{"agent/relay", "agent/relay/relaytest", "agent/node/nodetest",
 		"agent/passkey/passkeytest"}},
 	{"agent", []string{"agent/service"}},                                 // its tests run the agent as the program does
+	{"agent/audit", []string{"agent/passkey"}},                           // it makes approvals to check
 	{"agent/service", []string{"agent/client"}},                          // an application asks the wallet that runs
 	{"agent/harden", []string{"agent", "agent/control", "agent/ledger"}}, // what an agent does with files
 	{"agent/yamlnode", []string{"agent/config", "agent/policy"}},         // they read the same YAML alike
@@ -107,7 +112,7 @@ var narrow = map[string][]string{
 	"agent/node/memchain": {"protocol/..."},
 	"agent/node/nodetest": {"agent/node/memchain", "protocol/..."},
 	// They read what happened and say it in words. Neither comes near a key.
-	"agent/audit":       {"agent/ledger", "agent/policy", "protocol/..."},
+	"agent/audit":       {"agent/ledger", "agent/policy", "agent/approve", "protocol/..."},
 	"agent/effect":      {"protocol/..."},
 	"agent/kernelclock": nil,
 	"agent/outage":      {"protocol/host"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"pksa/agent/approve"
 	"pksa/agent/policy"
 	"pksa/protocol/hive"
 )
@@ -49,6 +50,9 @@ type Content struct {
 	// Observed is what the decision would be with the observed rules and limits in force, where it
 	// differs.
 	Observed *policy.Decision `json:"observed,omitempty"`
+
+	// Approval is the signature of who said yes with a passkey.
+	Approval *approve.Proof `json:"approval,omitempty"`
 
 	// Cut says what was left out. It is nil if nothing was.
 	Cut *Cut `json:"cut,omitempty"`

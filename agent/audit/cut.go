@@ -20,7 +20,8 @@ import (
 
 const (
 	// MaxContent is how many bytes a record holds of a request, with all that was decided about it.
-	// Only what is carried out, or waits for a person, is kept whole beside that, compressed.
+	// Only what is carried out, or waits for a person, is kept whole beside that, compressed. The
+	// signature of an approval may have 7 KiB more.
 	MaxContent = 8 << 10
 	// MaxWhole is how many bytes a compressed part may have before it is compressed, and after it
 	// is read again. The longest frame of a relay has a quarter of it.

@@ -36,3 +36,9 @@ const (
 	MostChanges  = mostChanges
 	MostDeclined = mostDeclined
 )
+
+// ApprovalOf returns what verifying finds of the approval in a record.
+func ApprovalOf(r *ledger.Record, wallet string) (found Verified) {
+	found.approval(r, wallet)
+	return found
+}

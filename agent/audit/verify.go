@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -59,6 +60,10 @@ type Verified struct {
 	Newest   uint64 `json:"newest,omitempty"`   // the record of the newest of these
 	Skipped  int    `json:"skipped,omitempty"`  // checkpoints of other trails, and of records that are not kept
 
+	// Approvals is how many answers were given with a passkey. The signature of each was checked
+	// again.
+	Approvals int `json:"approvals,omitempty"`
+
 	Lost []Lost `json:"lost,omitempty"` // records that the operator gave up
 }
 
@@ -84,7 +89,10 @@ func (t Trail) Verify(ctx context.Context, p VerifyParams) (Verified, error) {
 	_ = t.Ledger.Flush(ctx) // if the last records cannot be committed, the rest is verified all the same
 	head, _ := t.Ledger.Head()
 	first := uint64(0)
-	v, err := t.Ledger.VerifyEach(ctx, func(number uint64, mac [32]byte) {
+	var found Verified
+	v, err := t.Ledger.VerifyEach(ctx, func(r *ledger.Record, mac [32]byte) {
+		number := r.Number
+		found.approval(r, t.Name())
 		if first == 0 {
 			first = number
 		}
@@ -95,7 +103,7 @@ func (t Trail) Verify(ctx context.Context, p VerifyParams) (Verified, error) {
 			macs[number] = hex.EncodeToString(mac[:])
 		}
 	})
-	found := Verified{From: v.From, To: v.To}
+	found.From, found.To = v.From, v.To
 	if errors.Is(err, ledger.ErrDamaged) {
 		// The MACs after a damaged record say nothing, so they are compared with no checkpoint.
 		found.Problems = append(found.Problems, err.Error())
@@ -110,6 +118,38 @@ func (t Trail) Verify(ctx context.Context, p VerifyParams) (Verified, error) {
 		found.compare(c, t.Name(), macs[c.Record])
 	}
 	return found, err
+}
+
+// approvalMember is what a content with an approval has in it. Texts of others cannot: they are
+// written with their quotes escaped.
+var approvalMember = []byte(`"approval":{`)
+
+// approval checks the signature of a yes again, if the record is one of a yes with a passkey. The
+// MACs say that this wallet wrote the record. The signature says that a person said yes to this
+// request, which the wallet cannot write by itself.
+func (v *Verified) approval(r *ledger.Record, wallet string) {
+	if r.Type != ledger.RecordDecided || !bytes.Contains(r.Content, approvalMember) {
+		return
+	}
+	var content Content
+	err := json.Unmarshal(r.Content, &content)
+	switch p := content.Approval; {
+	case err != nil:
+	case p == nil:
+		return
+	case p.Number != r.Ref:
+		err = fmt.Errorf("it is one to request %d", p.Number)
+	case p.Wallet != wallet:
+		err = errors.New("it was given to another wallet")
+	default:
+		err = p.Check()
+	}
+	if err != nil {
+		v.Problems = append(v.Problems, fmt.Sprintf("record %d: the approval of request %d does not fit: %v", r.Number,
+			r.Ref, err))
+		return
+	}
+	v.Approvals++
 }
 
 // lost reports whether a record is among those that were given up.

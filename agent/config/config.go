@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"pksa/agent/passkey"
 	"pksa/keystore/access"
 	"pksa/protocol/hive"
 )
@@ -38,7 +39,8 @@ type Config struct {
 	NodeList string
 
 	PolicyWatch bool
-	Ask         string // none or pending
+	Ask         string       // none or pending
+	Approve     passkey.Site // where people say yes with a passkey; zero: nowhere
 
 	NonceRequired bool
 	NonceBehind   time.Duration

@@ -12,6 +12,8 @@ var live = map[string]func(to, from *Config){
 	"nodes":  func(to, from *Config) { to.Nodes, to.NodeList = from.Nodes, from.NodeList },
 	"policy": func(to, from *Config) { to.Policy = from.Policy },
 
+	"approve.origin": func(to, from *Config) { to.Approve = from.Approve },
+
 	"nonce.required":             func(to, from *Config) { to.NonceRequired = from.NonceRequired },
 	"limits.operations":          func(to, from *Config) { to.Operations = from.Operations },
 	"limits.requests_per_second": func(to, from *Config) { to.RequestsPerSecond = from.RequestsPerSecond },

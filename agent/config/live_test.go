@@ -12,6 +12,7 @@ policy: other.yaml
 nonce: {required: true}
 limits: {operations: 7, requests_per_second: 8, account_requests_per_second: 9}
 stop_timeout: 7s
+approve: {origin: "https://wallet.example"}
 lock_after: 30m
 notify: [{ntfy: https://ntfy.example, topic: abc}]
 status: {listen: '127.0.0.1:1', hosts: [metrics.example]}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"pksa/agent/passkey"
 	"pksa/agent/yamlnode"
 	"pksa/protocol/host"
 )
@@ -77,6 +78,10 @@ var settings = []setting{
 	{"ask", "How a person is asked where the policy says so: pending keeps the request for `pksa pending` and `pksa " +
 		"approve`; none denies it.", "none",
 		oneOf(func(c *Config) *string { return &c.Ask }, "none", "pending")},
+	{"approve.origin", "The address of the pages where people say yes with a passkey, as browsers write it: a name " +
+		"with a certificate that browsers trust, or localhost. Passkeys are bound to its host: under another one, " +
+		"each approver is enrolled anew.", "https://wallet.example",
+		kind{readOrigin, func(c *Config) string { return c.Approve.Origin }}},
 	{"ledger", "What happened: sessions, nonces, answers, audit.", "ledger.db",
 		path(func(c *Config) *string { return &c.Ledger })},
 	{"control", "The socket by which commands reach the running agent.", "control.sock",
@@ -203,6 +208,15 @@ func text(field func(*Config) *string) kind {
 		*field(r.config) = v
 		return nil
 	}, func(c *Config) string { return *field(c) }}
+}
+
+func readOrigin(r *reader, n *yamlnode.Node) error {
+	v, err := scalar(n)
+	if err != nil {
+		return err
+	}
+	r.config.Approve, err = passkey.ParseOrigin(v)
+	return err
 }
 
 func path(field func(*Config) *string) kind {

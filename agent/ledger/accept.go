@@ -32,6 +32,9 @@ type Accepted struct {
 	Ended  []*Session // sessions that ended
 	Closed []string   // slots whose secret was replaced by one that nobody knows
 	Limits bool       // limits count as used up until their windows have passed
+	// Approvers are those that were removed: which of them the operator had removed since the copy
+	// was made, nobody knows.
+	Approvers []string
 }
 
 // Accept makes a restored ledger usable, which Open refuses with ErrRestored, because the operator
@@ -43,6 +46,7 @@ type Accepted struct {
 //   - their other sessions, and those that are made under the present secret of a slot, must send
 //     nonces;
 //   - limits have the room that [Acceptance] says;
+//   - nobody is an approver any more: they are enrolled anew;
 //   - audit numbers go on above the number in the mark.
 //
 // Somebody who held an auth_req of a confirmed slot back may still deliver it: rotate the slot.
@@ -126,6 +130,10 @@ func (b *batch) accept(done *Accepted, taken uint64, a Acceptance) error {
 		done.Limits = true
 	}
 	done.Ended, done.Closed = b.takeBack("nonces unknown since the ledger was restored"), nil
+	var err error
+	if done.Approvers, err = b.dropApprovers(); err != nil {
+		return err
+	}
 	if a.KeepAll {
 		return nil
 	}

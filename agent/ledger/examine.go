@@ -231,6 +231,8 @@ func nameOf(b bucket, key []byte) string {
 		return fmt.Sprintf("what became of transaction %x", key[len(fatePrefix):])
 	case b == bucketMeta && bytes.HasPrefix(key, remnantPrefix):
 		return fmt.Sprintf("what is left of ended session %x", key[len(remnantPrefix):])
+	case b == bucketMeta && bytes.HasPrefix(key, approverPrefix):
+		return fmt.Sprintf("approver %s", key[len(approverPrefix):])
 	case b == bucketMeta && bytes.HasPrefix(key, claimPrefix):
 		return fmt.Sprintf("the name that session %x gave itself", key[len(claimPrefix):])
 	case b == bucketMeta && bytes.HasPrefix(key, addedRelayPrefix):

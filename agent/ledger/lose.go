@@ -96,6 +96,8 @@ func (x *examination) giveFact(key []byte) {
 		means = "its application is not told that it has ended"
 	case bytes.HasPrefix(key, accountNotePrefix):
 		means = "the account is seen anew, and its stop is lifted"
+	case bytes.HasPrefix(key, approverPrefix):
+		means = "their passkey counts no more, until they are enrolled anew"
 	case bytes.HasPrefix(key, claimPrefix):
 		means = "its session has no name that the application gave itself"
 	case bytes.HasPrefix(key, addedRelayPrefix):

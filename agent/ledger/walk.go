@@ -252,12 +252,12 @@ func (w *walk) beginning() error {
 // was altered, removed, inserted or moved. Records that the settings do not keep may be gone from
 // the beginning. Removal at the end shows as far as the mark reaches.
 func (l *Ledger) Verify(ctx context.Context) (Verified, error) {
-	return l.VerifyEach(ctx, func(uint64, [32]byte) {})
+	return l.VerifyEach(ctx, func(*Record, [32]byte) {})
 }
 
-// VerifyEach verifies as Verify does, and calls each with the number and the MAC of every record
-// that is in order (see Head).
-func (l *Ledger) VerifyEach(ctx context.Context, each func(number uint64, mac [32]byte)) (Verified, error) {
+// VerifyEach verifies as Verify does, and calls each with every record that is in order and its MAC
+// (see Head). The record is the ledger's, and lasts as long as the call.
+func (l *Ledger) VerifyEach(ctx context.Context, each func(r *Record, mac [32]byte)) (Verified, error) {
 	at, markErr := l.readMark() // before the walk, which may then go beyond
 	w := walk{l: l, next: 1}
 	for {
@@ -265,8 +265,8 @@ func (l *Ledger) VerifyEach(ctx context.Context, each func(number uint64, mac [3
 			return Verified{}, context.Cause(ctx)
 		}
 		records, err := w.chunk()
-		for _, s := range records {
-			each(s.Number, s.at.mac)
+		for i := range records {
+			each(&records[i].Record, records[i].at.mac)
 		}
 		if err != nil {
 			return Verified{w.from, w.last.number}, err

@@ -264,6 +264,35 @@ func TestAuthenticatorData(t *testing.T) {
 	}
 }
 
+// What is as large as it may be is taken, and a byte more is not.
+func TestSizes(t *testing.T) {
+	a := passkeytest.New("anna", site)
+	c := enrolled(t, a)
+	grown := func(b []byte, to int) []byte { // by an extension, whose length takes three bytes
+		filling := passkeytest.Bytes(make([]byte, to-len(b)-6))
+		b = append(bytes.Clone(b), passkeytest.Map(passkeytest.Text("a"), filling)...)
+		b[32] |= passkeytest.Extensions
+		return b
+	}
+	for more, want := range map[int]passkey.Kind{0: "", 1: passkey.Large} {
+		client := a.ClientData("webauthn.get", challenge("this"))
+		long := append(bytes.Clone(client), bytes.Repeat([]byte(" "), passkey.MostClientData+more-len(client))...)
+		_, err := passkey.Verify(expected("this"), c, a.Assert(long, a.AuthData(false)))
+		check(t, err, want)
+		_, err = passkey.Verify(expected("this"), c, a.Assert(client,
+			grown(a.AuthData(false), passkey.MostAuthenticatorData+more)))
+		check(t, err, want)
+		client = a.ClientData("webauthn.create", challenge("this"))
+		around := len(a.Attest(client, make([]byte, 1000)).Attestation) - 1000
+		made := a.Attest(client, grown(a.AuthData(true), passkey.MostAttestation+more-around))
+		if len(made.Attestation) != passkey.MostAttestation+more {
+			t.Fatalf("%d bytes", len(made.Attestation))
+		}
+		_, err = passkey.Register(expected("this"), made)
+		check(t, err, want)
+	}
+}
+
 func TestAttestation(t *testing.T) {
 	a := passkeytest.New("anna", site)
 	client := a.ClientData("webauthn.create", challenge("this"))
@@ -457,6 +486,13 @@ func TestCBOR(t *testing.T) {
 		}
 	}
 	// The number of values is bounded, also where they stand in several arrays.
+	many := []byte{0xb8, 200}
+	for i := range 200 {
+		many = append(append(many, passkeytest.Int(int64(i))...), 0)
+	}
+	if _, err := passkey.CBOR(many); err == nil {
+		t.Error("a map of 400 values is taken")
+	}
 	part := append([]byte{0x98, 200}, make([]byte, 200)...)
 	if _, err := passkey.CBOR(slices.Concat([]byte{0x82}, part, part)); err == nil {
 		t.Error("two arrays of 200 values each are taken")

@@ -234,6 +234,9 @@ func printVerified(w io.Writer, v audit.Verified, chain bool) {
 	for _, l := range v.Lost {
 		fmt.Fprintln(w, lostLine(l))
 	}
+	if v.Approvals > 0 {
+		fmt.Fprintf(w, "%s with a passkey, each by a signature that fits.\n", count(v.Approvals, "answer"))
+	}
 	switch {
 	case v.Compared > 0:
 		fmt.Fprintf(w, "%s on the chain agree, the newest of record %d.\n", count(v.Compared, "checkpoint"), v.Newest)

@@ -190,7 +190,7 @@ func (c *command) completions() completions {
 			"keys remove": first(c.accountNames()), "approve": first(c.pendingNumbers()),
 			"pending": first(c.pendingNumbers()),
 			"deny":    first(c.pendingNumbers()), "audit show": nothing, "why": nothing, "limit release": nothing,
-			"guard accept": first(c.accountNames()),
+			"guard accept": first(c.accountNames()), "approver add": nothing, "approver remove": nothing,
 			"policy check": first(policies), "policy fmt": policies,
 			"policy test": cases, "policy replay": first(policies),
 			"backup": first(files()), "backup check": first(files()), "restore": first(files()),

@@ -161,7 +161,8 @@ func acceptHint(path string, err error) error {
 // acceptedResult returns what became of a restored ledger, for JSON.
 func acceptedResult(a ledger.Accepted) map[string]any {
 	return map[string]any{"last_record": a.Last, "mark": a.Mark, "sessions_ended": len(a.Ended),
-		"apps_closed": append([]string{}, closedApps(a)...), "limits_used_up": a.Limits}
+		"apps_closed": append([]string{}, closedApps(a)...), "limits_used_up": a.Limits,
+		"approvers_removed": append([]string{}, a.Approvers...)}
 }
 
 // closedApps returns the apps whose secrets count no more. The agent gives its own slot a new one
@@ -193,6 +194,10 @@ func printRestored(w io.Writer, a ledger.Accepted) {
 	if closed := closedApps(a); len(closed) > 0 {
 		fmt.Fprintf(w, "The secrets of these apps count no more: %s\nGive each that you still want a new one: `pksa "+
 			"app rotate NAME`\n", strings.Join(closed, ", "))
+	}
+	if len(a.Approvers) > 0 {
+		fmt.Fprintf(w, "Nobody is an approver any more; these were, and are enrolled anew: %s\n",
+			strings.Join(a.Approvers, ", "))
 	}
 	fmt.Fprint(w, "Apps are as they were then: what was removed since must be removed again (`pksa app list`).\n")
 }

@@ -47,7 +47,7 @@ Set it up:     pksa init, then follow what it prints`,
 		c.relayCommand(), c.guardCommand(), c.auditCommand(), c.why(), c.limitCommand(), c.ledgerCommand(),
 		c.backupCommand(), c.restoreCommand())
 	add("apps", c.applyCommand(), c.appCommand(), c.sessionCommand(), c.pairCommand(), c.pendingCommand(),
-		c.approveCommand(), c.denyCommand())
+		c.approveCommand(), c.denyCommand(), c.approverCommand())
 	add("other", c.versionCommand(), c.manCommand())
 	c.setHelp(root)
 	c.completeAll(root)

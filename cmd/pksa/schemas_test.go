@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pksa/agent"
+	"pksa/agent/approve"
 	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/control"
@@ -49,6 +50,10 @@ type (
 		App           string `json:"app"`
 		SessionsEnded int    `json:"sessions_ended"`
 	}
+	approverRemoveOutput struct {
+		Name    string `json:"name"`
+		Removed bool   `json:"removed"` // true always
+	}
 	keysRemoveOutput struct {
 		Account string   `json:"account"`
 		Roles   []string `json:"roles"`
@@ -69,6 +74,8 @@ type (
 		// Their secrets count no more.
 		AppsClosed   []string `json:"apps_closed"`
 		LimitsUsedUp bool     `json:"limits_used_up"` // each limit, until its window has passed
+		// They approve nothing any more.
+		ApproversRemoved []string `json:"approvers_removed"`
 	}
 	backupOutput struct {
 		File       string    `json:"file"`
@@ -92,6 +99,8 @@ type (
 		// Their secrets count no more.
 		AppsClosed   []string `json:"apps_closed"`
 		LimitsUsedUp bool     `json:"limits_used_up"` // each limit, until its window has passed
+		// They approve nothing any more.
+		ApproversRemoved []string `json:"approvers_removed"`
 	}
 	ledgerMovedOutput struct {
 		Ledger     string `json:"ledger"`
@@ -177,7 +186,9 @@ var outputs = map[string][]any{
 	"backup": {backupOutput{}}, "backup check": {backupCheckOutput{}}, "restore": {restoreOutput{}},
 	"canary": {[]probe.Canary{}}, "config check": {configCheckOutput{}}, "config show": {configShowOutput{}},
 	"demo": {demoOutput{}}, "doctor": {doctor.Report{}}, "init": {initOutput{}},
-	"guard list": {[]guard.Standing{}}, "guard accept": {guard.Standing{}},
+	"approver add": {approve.Invitation{}}, "approver list": {[]approve.ApproverInfo{}},
+	"approver remove": {approverRemoveOutput{}},
+	"guard list":      {[]guard.Standing{}}, "guard accept": {guard.Standing{}},
 	"keys check": {[]agent.KeyCheck{}}, "keys import": {importOutput{}}, "keys list": {[]keyInfo{}},
 	"keys passwd": {passwdOutput{}}, "keys remove": {keysRemoveOutput{}}, "keys rotate": {rotated{}},
 	"keystore passwd": {passwdOutput{}}, "keystore recipients add": {recipientChange{}},
@@ -287,7 +298,9 @@ func TestEveryOutputHasSchema(t *testing.T) {
 
 // shownElsewhere are commands whose output a test of this package holds against its schema.
 var shownElsewhere = map[string]string{
-	"guard list": "TestOutputsOfAgent", "guard accept": "TestOutputsOfAgent", "approve": "TestOutputsOfAgent",
+	"approver add": "TestOutputsOfAgent", "approver list": "TestOutputsOfAgent",
+	"approver remove": "TestOutputsOfAgent",
+	"guard list":      "TestOutputsOfAgent", "guard accept": "TestOutputsOfAgent", "approve": "TestOutputsOfAgent",
 	"deny": "TestOutputsOfAgent", "limit release": "TestOutputsOfAgent",
 	"session release": "TestOutputsOfAgent", "audit export": "TestScripts/json, where it needs no --json",
 }
@@ -312,11 +325,15 @@ func TestOutputsOfAgent(t *testing.T) {
 		agent.MethodRelease: answer(struct{}{}), agent.MethodPending: answer([]agent.PendingRequest{waits}),
 		agent.MethodPendingWhole: answer(waits),
 		agent.MethodGuardList:    answer([]guard.Standing{changed}), agent.MethodGuardAccept: answer(changed),
-		agent.MethodLogins: answer([]agent.PendingLogin{login}),
+		agent.MethodLogins:      answer([]agent.PendingLogin{login}),
+		agent.MethodApproverAdd: answer(approve.Invitation{Name: "anna", Code: "x", Link: "https://a.example/enrol#x"}),
+		agent.MethodApproverList: answer([]approve.ApproverInfo{{Name: "anna", Fingerprint: "1234 5678", Enrolled: now,
+			RPID: "a.example", Elsewhere: true}}),
+		agent.MethodApproverRemove: answer(struct{}{}),
 	})
 	for _, line := range []string{"approve 7", "deny 7", "pending", "pending 7", "limit list", "limit release 12 --yes",
 		"session release 5", "session release --app tipbot", "status",
-		"guard list", "guard accept alice"} {
+		"guard list", "guard accept alice", "approver add anna", "approver list", "approver remove anna"} {
 		status, out, said := pksa(t, home, append(strings.Fields(line), "--json")...)
 		if status != exitOK || out == "" {
 			t.Errorf("%s: status %d: %s", line, status, said)

@@ -1,0 +1,139 @@
+package agent_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"pksa/agent"
+	"pksa/agent/approve"
+	"pksa/agent/audit"
+	"pksa/agent/config"
+	"pksa/agent/passkey"
+	"pksa/agent/passkey/passkeytest"
+	"pksa/protocol/hive"
+)
+
+// approving runs a test with an agent that people answer with passkeys.
+func approving(t *testing.T, policy string, f func(*testing.T, *world, *scriptedClient)) {
+	t.Helper()
+	script := &scriptedClient{}
+	within(t, worldOptions{
+		policy: policy, fault: script.fault, prepare: func(w *world) { w.session(authKey) },
+		configure: func(c *config.Config) {
+			c.Ask = "pending"
+			c.Approve = passkey.Site{Origin: "https://wallet.example", RPID: "wallet.example"}
+		},
+	}, func(t *testing.T, w *world) { f(t, w, script) })
+}
+
+// enrol makes somebody an approver.
+func (w *world) enrol(name string) *passkeytest.Authenticator {
+	w.t.Helper()
+	desk, ctx := agent.Approvals(w.agent), w.t.Context()
+	invited, err := desk.Add(ctx, approve.NameParams{Name: name})
+	w.must(err)
+	asked, err := desk.EnrolBegin(ctx, approve.CodeParams{Code: invited.Code})
+	w.must(err)
+	a := passkeytest.New(name, passkey.Site{Origin: "https://wallet.example", RPID: "wallet.example"})
+	made := a.Create(asked.Challenge)
+	_, err = desk.EnrolFinish(ctx, approve.Enrolment{Code: invited.Code, Challenge: asked.Challenge,
+		ClientData: made.ClientData, Attestation: made.Attestation})
+	w.must(err)
+	return a
+}
+
+// approve says yes to a request with a passkey.
+func (w *world) approve(a *passkeytest.Authenticator, asked agent.PendingRequest) error {
+	w.t.Helper()
+	desk, ctx := agent.Approvals(w.agent), w.t.Context()
+	ask, err := desk.DecisionBegin(ctx, approve.Ask{Number: asked.Number, Yes: true, Seen: asked.Digest})
+	if err != nil {
+		return err
+	}
+	s := a.Sign(ask.Challenge)
+	_, err = desk.DecisionFinish(ctx, approve.Decision{Number: asked.Number, Yes: true, Assertion: approve.Assertion{
+		Challenge: ask.Challenge, Credential: s.CredentialID, ClientData: s.ClientData,
+		AuthenticatorData: s.AuthenticatorData, Signature: s.Signature}})
+	return err
+}
+
+// A yes with a passkey is carried out, and the trail has its signature.
+func TestApproveWithPasskey(t *testing.T) {
+	approving(t, askVotes, func(t *testing.T, w *world, script *scriptedClient) {
+		anna := w.enrol("anna")
+		answer, asked := script.start(w, 1)
+		w.must(w.approve(anna, asked))
+		if got := answerKind(<-answer); got != "ack" || len(w.chain.Transactions()) != 1 {
+			t.Fatalf("after the yes: %s, %d transactions", got, len(w.chain.Transactions()))
+		}
+		packed, err := hive.Mainnet.Serialize(w.chain.Transactions()[0].Transaction.Transaction)
+		w.must(err)
+		if digest := hive.Mainnet.SigningDigest(packed); string(asked.Digest) != string(digest[:]) {
+			t.Errorf("approved %x, signed %x", asked.Digest, digest)
+		}
+		if w.approve(anna, asked) == nil {
+			t.Error("a second yes was taken")
+		}
+		found := verifyTrail(w)
+		if found.Approvals != 1 || len(found.Problems) > 0 {
+			t.Errorf("%+v", found)
+		}
+	})
+}
+
+// Who was removed answers nothing; the request waits on, and a no needs no passkey.
+func TestRemovedApproverAnswersNothing(t *testing.T) {
+	approving(t, askVotes, func(t *testing.T, w *world, script *scriptedClient) {
+		anna, bob := w.enrol("anna"), w.enrol("bob")
+		answer, asked := script.start(w, 1)
+		params, _ := json.Marshal(approve.NameParams{Name: "anna"})
+		_, err := w.agent.Methods()[agent.MethodApproverRemove](context.Background(), params)
+		w.must(err)
+		if err := w.approve(anna, asked); err == nil || !strings.Contains(err.Error(), "nobody's") {
+			t.Errorf("after the removal: %v", err)
+		}
+		if len(w.pending()) != 1 || len(w.chain.Transactions()) != 0 {
+			t.Error("the request does not wait any more")
+		}
+		other := asked
+		other.Digest = make([]byte, 32)
+		if w.approve(bob, other) == nil {
+			t.Error("a yes to another digest was taken")
+		}
+		w.must(w.decide(asked.Number, false))
+		if got := answerKind(<-answer); got != "nack" {
+			t.Errorf("after the no: %s", got)
+		}
+	})
+}
+
+// While the wallet is paused nobody is asked for a signature that comes to nothing.
+func TestPausedWalletAsksForNoPasskey(t *testing.T) {
+	approving(t, askVotes, func(t *testing.T, w *world, script *scriptedClient) {
+		anna := w.enrol("anna")
+		answer, asked := script.start(w, 1)
+		_, err := w.agent.Methods()[agent.MethodPause](t.Context(), nil)
+		w.must(err)
+		if err := w.approve(anna, asked); err == nil || !strings.Contains(err.Error(), "paused") {
+			t.Errorf("while it is paused: %v", err)
+		}
+		w.must(w.decide(asked.Number, false))
+		<-answer
+	})
+}
+
+func verifyTrail(w *world) audit.Verified {
+	w.t.Helper()
+	found, err := w.agent.Methods()[agent.MethodAuditVerify](w.t.Context(), nil)
+	w.must(err)
+	return found.(audit.Verified)
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}

@@ -1,0 +1,56 @@
+package audit_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"pksa/agent/approve"
+	"pksa/agent/audit"
+	"pksa/agent/ledger"
+	"pksa/agent/passkey"
+	"pksa/agent/passkey/passkeytest"
+)
+
+// An approval in the trail is checked again, and has to be one to the request that it stands with.
+func TestApprovalsAreChecked(t *testing.T) {
+	site := passkey.Site{Origin: "https://wallet.example", RPID: "wallet.example"}
+	anna := passkeytest.New("anna", site)
+	question := approve.Question{Purpose: approve.Decide, Wallet: "trail", Number: 7, Yes: true}
+	challenge := question.Challenge()
+	signed := anna.Sign(challenge[:])
+	proof := func() *approve.Proof {
+		return &approve.Proof{By: "anna", Origin: site.Origin, Question: question, What: make([]byte, 32),
+			Value: make([]byte, 32), Passkey: anna.ID, Key: anna.COSE, ClientData: signed.ClientData,
+			AuthenticatorData: signed.AuthenticatorData, Signature: signed.Signature}
+	}
+	content := func(p *approve.Proof) []byte {
+		text, err := json.Marshal(audit.Content{Result: "admitted", Approval: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	forged := proof()
+	forged.Signature = passkeytest.New("eve", site).Sign(challenge[:]).Signature
+	for name, tt := range map[string]struct {
+		record              ledger.Record
+		approvals, problems int
+	}{
+		"good":               {ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: content(proof())}, 1, 0},
+		"of another request": {ledger.Record{Type: ledger.RecordDecided, Ref: 8, Content: content(proof())}, 0, 1},
+		"forged":             {ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: content(forged)}, 0, 1},
+		"no passkey":         {ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: content(nil)}, 0, 0},
+		"what looks like one": {ledger.Record{Type: ledger.RecordDecided, Ref: 7,
+			Content: []byte(`{"a":{"approval":{}}}`)}, 0, 0},
+		"of a first judgement": {ledger.Record{Type: ledger.RecordJudged, Ref: 7, Content: content(proof())}, 0, 0},
+	} {
+		found := audit.ApprovalOf(&tt.record, "trail")
+		if found.Approvals != tt.approvals || len(found.Problems) != tt.problems {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
+	other := ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: content(proof())}
+	if found := audit.ApprovalOf(&other, "another"); found.Approvals != 0 || len(found.Problems) != 1 {
+		t.Errorf("to another wallet: %+v", found)
+	}
+}

@@ -264,7 +264,7 @@ type ApplyParams struct {
 
 // Apply brings slots and sessions to what is wanted, in one commit, and says what it did. If there
 // are complaints, it did nothing. Where more than 2,000 sessions end, those beyond that end before,
-// in commits of their own.
+// in commits of their own; where more are opened, those beyond that are opened after it.
 func (m Admin) Apply(ctx context.Context, p ApplyParams) (provision.Applied, error) {
 	done, _, err := m.apply(ctx, p)
 	return done, err

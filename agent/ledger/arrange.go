@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -57,9 +58,11 @@ func (e *ArrangeError) Unwrap() error { return e.Err }
 // [*ArrangeError]. With try, nothing is written: it only finds out whether it could be.
 //
 // If more than 2,000 sessions end, so many end at a time, in commits before that, once it is known
-// that all can be done; plan is called again for each commit. After an error some may have ended.
+// that all can be done; plan is called again for each commit. If more than 2,000 are opened, those
+// beyond that are opened in commits after it. After an error some may have ended, or be open.
 func (l *Ledger) Arrange(ctx context.Context, try bool, plan func(Standing) (Arrangement, error)) ([]*Session, error) {
 	var opened, ended []*Session
+	var more Arrangement // that is opened later
 	err := l.inPortions(ctx, &ended, func(b *batch) (part []*Session, left bool, _ error) {
 		a, err := plan(b.standing())
 		if err != nil || a.empty() {
@@ -81,6 +84,7 @@ func (l *Ledger) Arrange(ctx context.Context, try bool, plan func(Standing) (Arr
 		if part, left = b.endPortion(a); left {
 			return part, true, nil
 		}
+		a, more = b.openPortion(a)
 		if opened, err = b.arrange(a); err != nil {
 			b.fail(err) // unreachable: the same steps over the same state
 		}
@@ -88,6 +92,44 @@ func (l *Ledger) Arrange(ctx context.Context, try bool, plan func(Standing) (Arr
 	})
 	if err != nil {
 		return nil, err
+	}
+	return l.openMore(ctx, opened, more)
+}
+
+// openPortion divides an arrangement into what one commit does and the sessions that are opened
+// later.
+func (b *batch) openPortion(a Arrangement) (now, later Arrangement) {
+	n := min(len(a.Open), b.o.expireMost)
+	now, later = a, Arrangement{Open: a.Open[n:], Audit: a.Audit}
+	now.Open = a.Open[:n]
+	return now, later
+}
+
+// openMore opens what is left of an arrangement, in portions, and returns all that are open. What
+// happened meanwhile may keep it from opening some.
+func (l *Ledger) openMore(ctx context.Context, opened []*Session, left Arrangement) ([]*Session, error) {
+	for len(left.Open) > 0 {
+		var part []*Session
+		var rest Arrangement
+		err := l.submitContext(ctx, &op{apply: func(b *batch) error {
+			now, later := b.openPortion(left)
+			if _, err := b.trial().arrange(now); err != nil {
+				return err
+			}
+			var err error
+			if part, err = b.arrange(now); err != nil {
+				b.fail(err) // unreachable: the same steps over the same state
+			}
+			rest = later
+			return err
+		}})
+		if refused := (&ArrangeError{}); errors.As(err, &refused) {
+			refused.Open += len(opened)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%d sessions were opened, and %d were not: %v", len(opened), len(left.Open), err)
+		}
+		opened, left = append(opened, part...), rest
 	}
 	return opened, nil
 }
@@ -140,7 +182,10 @@ func (b *batch) trial() *batch {
 	t := newBatch(b.l)
 	t.tries = true
 	t.now, t.last, t.since = b.now, b.last, b.since
-	t.sessions, t.digests, t.remnants = maps.Clone(b.sessions), maps.Clone(b.digests), maps.Clone(b.remnants)
+	t.digests, t.remnants = maps.Clone(b.digests), maps.Clone(b.remnants)
+	for id, s := range b.sessions {
+		t.change(id, s)
+	}
 	t.pending.under = &b.pending
 	return t
 }

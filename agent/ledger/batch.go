@@ -18,7 +18,8 @@ type batch struct {
 	last      chainEnd               // that the last record of the batch makes
 	since     amount                 // of records from the last one on that is gathered
 	lastSize  int                    // of the last record of the batch
-	sessions  map[SessionID]*Session // nil: ended
+	sessions  map[SessionID]*Session // nil: ended; see change
+	tally     tally
 	digests   map[owner]map[[32]byte]struct{}
 	counted   map[owner]int // new digests of slots
 	tries     bool          // it is thrown away, see trial: sessions that end leave only what others may depend on
@@ -43,6 +44,7 @@ func newBatch(l *Ledger) *batch {
 		sessions: map[SessionID]*Session{}, digests: map[owner]map[[32]byte]struct{}{},
 		positions: map[uint64]position{}, dropped: map[uint64]bool{}, fates: map[[20]byte]Fate{},
 		remnants: map[SessionID]*Remnant{}, counted: map[owner]int{},
+		tally: tally{lives: map[string]*tallied{}, changed: map[string][]SessionID{}},
 	}
 	b.pending.under = l.store
 	b.lookup = lookup{l.vault, &b.pending}
@@ -97,7 +99,7 @@ func (b *batch) update(s *Session, number uint64, change func(*Session)) *Sessio
 	fresh := *s
 	change(&fresh)
 	fresh.asOf = number
-	b.sessions[s.ID] = &fresh
+	b.change(s.ID, &fresh)
 	return &fresh
 }
 
@@ -171,14 +173,18 @@ func (b *batch) publish(st *state) {
 		}
 	}
 	// In the order of their use, as the accounts' lists are.
+	changed := map[string][]*Session{} // by account
 	for _, id := range b.inOrder() {
 		s := b.sessions[id]
 		if s == nil {
 			st.remove(id)
 			continue
 		}
-		st.putFirst(s)
+		changed[s.Account] = append(changed[s.Account], s)
 		st.dirty[id] = struct{}{}
+	}
+	for account, list := range changed {
+		st.putFirst(account, list)
 	}
 	maps.Copy(st.positions, b.positions)
 	for number := range b.dropped {

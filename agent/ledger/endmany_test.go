@@ -1,8 +1,11 @@
 package ledger_test
 
 import (
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -144,5 +147,113 @@ func TestArrangementThatFailsEndsNothing(t *testing.T) {
 	}
 	if _, _, err := r.l.RotateSlotAndEnd(ctx, "mybot", "secret of other", nil); err == nil || r.left() != 7 {
 		t.Errorf("%d sessions are left", r.left())
+	}
+}
+
+// missing returns the sessions of mybot that are wanted and do not live, and ends one that lives.
+func missing(r *rig, wanted int, end ledger.SessionID) func(ledger.Standing) (ledger.Arrangement, error) {
+	return func(v ledger.Standing) (a ledger.Arrangement, _ error) {
+		for n := range wanted {
+			key := ledger.Secret(fmt.Sprint("k", n))
+			if !slices.ContainsFunc(v.Sessions, func(s *ledger.Session) bool { return s.AuthKey == key }) {
+				a.Open = append(a.Open, r.newSession(fmt.Sprint("acc", n%2), "mybot", string(key)))
+			}
+		}
+		if slices.ContainsFunc(v.Sessions, func(s *ledger.Session) bool { return s.ID == end }) {
+			a.End = append(a.End, end)
+		}
+		return a, nil
+	}
+}
+
+// An arrangement that opens many sessions opens so many in one commit, at its edges, and all of
+// them in the end, in order; what else it changes stands in the first. Where the process is killed
+// before one of these commits, what the others opened stays, and the same act again opens the rest.
+func TestSessionsOpenInPortions(t *testing.T) {
+	for _, wanted := range []int{2, 3, 4, 7} {
+		commits := (wanted + 2) / 3
+		for killed := range commits + 1 { // before the last: none is
+			t.Run(fmt.Sprint(wanted, " killed ", killed), func(t *testing.T) {
+				r := newRigWith(t, options("test").WithExpireMost(3))
+				r.slot("mybot")
+				old := r.session("alice", "mybot", "that is to end").ID
+				n := 0
+				r.aroundCommits(func(commit func() error) error {
+					if n++; n == killed+1 && killed < commits {
+						return errInjected
+					}
+					return commit()
+				})
+				opened, err := r.l.Arrange(ctx, false, missing(r, wanted, old))
+				open := func() int { return len(r.l.Sessions()) }
+				if killed == commits {
+					must(t, err)
+					if n != commits || len(opened) != wanted || open() != wanted {
+						t.Errorf("%d commits, %d said to be opened, %d are", n, len(opened), open())
+					}
+					for i, s := range opened {
+						if s.AuthKey != ledger.Secret(fmt.Sprint("k", i)) {
+							t.Errorf("opened as number %d: %s", i, s.AuthKey)
+						}
+					}
+				} else {
+					if err == nil {
+						t.Fatal("a commit that failed is not told")
+					}
+					r.reopen()
+					want := 3 * killed
+					if killed == 0 {
+						want = 1 // the old one
+					}
+					if open() != want {
+						t.Errorf("%d commits: %d sessions live, want %d", killed, open(), want)
+					}
+					_, err := r.l.Arrange(ctx, false, missing(r, wanted, old))
+					must(t, err)
+				}
+				r.reopen()
+				if open() != wanted {
+					t.Errorf("%d sessions live in the end", open())
+				}
+				_, err = r.l.Verify(ctx)
+				must(t, err)
+			})
+		}
+	}
+}
+
+// Where one of many sessions cannot be opened, none is, and a try opens none. What keeps the later
+// ones from being opened when the first are is told, and is no complaint about a plan that did
+// nothing.
+func TestSessionsThatCannotAllBeOpened(t *testing.T) {
+	r := newRigWith(t, options("test").WithExpireMost(3))
+	r.slot("mybot")
+	plan, err := missing(r, 7, 0)(ledger.Standing{})
+	must(t, err)
+	twice := plan
+	twice.Open = append(slices.Clone(plan.Open), plan.Open[5])
+	var refused *ledger.ArrangeError
+	if err := r.arranged(false, twice); !errors.As(err, &refused) || refused.Open != 7 || len(r.l.Sessions()) != 0 {
+		t.Errorf("got %v, and %d sessions", err, len(r.l.Sessions()))
+	}
+	must(t, r.arranged(true, plan))
+	if n := len(r.l.Sessions()); n != 0 {
+		t.Errorf("after a try %d sessions live", n)
+	}
+	first := true
+	r.aroundCommits(func(commit func() error) error {
+		if first { // another one takes the key of the fifth meanwhile
+			first = false
+			go r.l.AddSession(ctx, r.newSession("alice", "mybot", "k4"), nil)
+			for r.l.Awaited() == 0 {
+				runtime.Gosched()
+			}
+		}
+		return commit()
+	})
+	err = r.arranged(false, plan)
+	if err == nil || errors.As(err, &refused) || len(r.l.Sessions()) != 4 ||
+		!strings.HasPrefix(err.Error(), "3 sessions were opened, and 4 were not: session 5: ") {
+		t.Errorf("got %v, and %d sessions", err, len(r.l.Sessions()))
 	}
 }

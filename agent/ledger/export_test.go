@@ -500,3 +500,10 @@ func (l *Ledger) GiveSecret(name string, secret Secret) error {
 func (o Options) RecordMAC(prev []byte, number uint64, body []byte) [32]byte {
 	return o.vault().chain([32]byte(prev), number, body, 0).mac
 }
+
+// Awaited returns how many steps wait for their commit that somebody waits for.
+func (l *Ledger) Awaited() int {
+	l.queue.mu.Lock()
+	defer l.queue.mu.Unlock()
+	return l.queue.eager
+}

@@ -269,17 +269,47 @@ func (b *batch) full(n NewSession) error {
 
 // allCount returns how many sessions there are of all accounts. Those that have expired and are not
 // swept yet count: they are held, too.
-func (b *batch) allCount() int {
-	n := len(b.l.state.sessions)
-	for id, s := range b.sessions {
-		switch _, known := b.l.state.sessions[id]; {
-		case s == nil && known:
-			n--
-		case s != nil && !known:
-			n++
-		}
+func (b *batch) allCount() int { return len(b.l.state.sessions) + b.tally.more }
+
+// tally counts sessions while a batch makes and ends many of them, each of which asks.
+type tally struct {
+	more    int                    // of all, than in the committed state; live or not
+	lives   map[string]*tallied    // by account, of those that were asked for
+	changed map[string][]SessionID // by account, those of batch.sessions that have not ended
+}
+
+// tallied is how many live sessions an account has, in all and by app.
+type tallied struct {
+	all  int
+	apps map[string]int
+}
+
+func (t *tallied) add(app string, n int) {
+	t.all += n
+	t.apps[app] += n
+}
+
+// change sets a session as the batch leaves it; nil: it has ended.
+func (b *batch) change(id SessionID, now *Session) {
+	was := b.session(id)
+	if _, before := b.sessions[id]; !before && now != nil {
+		b.tally.changed[now.Account] = append(b.tally.changed[now.Account], id)
 	}
-	return n
+	b.sessions[id] = now
+	if was != nil {
+		b.count(was, -1)
+	}
+	if now != nil {
+		b.count(now, 1)
+	}
+}
+
+// count counts a session that is there from now on, or is not any more.
+func (b *batch) count(s *Session, n int) {
+	b.tally.more += n
+	if t := b.tally.lives[s.Account]; t != nil && s.Expires.After(b.now) {
+		t.add(s.App, n)
+	}
 }
 
 // A session must not have been used for this long before a new one may replace it. Where only its
@@ -385,6 +415,11 @@ func (b *batch) openSession(n NewSession, number uint64) *Session {
 	if k, ok := b.authKey(n.AuthKey); ok {
 		s.LastNonce = max(s.LastNonce, k.LastNonce) // it resumes above what it took before
 	}
+	if b.tries {
+		b.putKey(s, authKey{Account: s.Account, App: s.App, Session: s.ID})
+		b.change(s.ID, s)
+		return s
+	}
 	b.resume(s)
 	if slot, ok := b.slot(n.App); ok {
 		s.NoncesOnly = slot.NoncesOnly
@@ -399,7 +434,7 @@ func (b *batch) openSession(n NewSession, number uint64) *Session {
 		b.put(bucketMeta, addedRelayKey(s.ID), []byte(s.Relay))
 	}
 	b.putKey(s, authKey{Account: s.Account, App: s.App, Session: s.ID, LastNonce: s.LastNonce})
-	b.sessions[s.ID] = s
+	b.change(s.ID, s)
 	return s
 }
 
@@ -439,7 +474,7 @@ type ending struct {
 func (b *batch) endSession(s *Session, why ending) {
 	if b.tries {
 		b.leaveTombstone(s, why)
-		b.sessions[s.ID] = nil
+		b.change(s.ID, nil)
 		return
 	}
 	if !why.Quiet {
@@ -456,7 +491,7 @@ func (b *batch) endSession(s *Session, why ending) {
 		b.delete(bucketMeta, addedRelayKey(s.ID))
 	}
 	b.leaveTombstone(s, why)
-	b.sessions[s.ID] = nil
+	b.change(s.ID, nil)
 	b.forget(sessionOwner(s.ID)) // the tombstone refuses what the digests refused
 	kind := RecordEnded
 	if why.Revoked {
@@ -510,8 +545,8 @@ func (b *batch) sessionsOf(account string) []*Session {
 			list = append(list, s)
 		}
 	}
-	for _, s := range b.sessions {
-		if s != nil && s.Account == account {
+	for _, id := range b.tally.changed[account] {
+		if s := b.sessions[id]; s != nil {
 			list = append(list, s)
 		}
 	}
@@ -521,11 +556,16 @@ func (b *batch) sessionsOf(account string) []*Session {
 // countSessions returns how many live sessions an account has, of one app or, with none named, of
 // all.
 func (b *batch) countSessions(account, app string) int {
-	n := 0
-	for _, s := range b.sessionsOf(account) {
-		if s.Expires.After(b.now) && (app == "" || s.App == app) {
-			n++
+	t := b.tally.lives[account]
+	if t == nil {
+		t = &tallied{apps: map[string]int{}}
+		for _, s := range live(b.sessionsOf(account), b.now) {
+			t.add(s.App, 1)
 		}
+		b.tally.lives[account] = t
 	}
-	return n
+	if app == "" {
+		return t.all
+	}
+	return t.apps[app]
 }

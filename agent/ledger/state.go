@@ -112,17 +112,29 @@ func (st *state) forget(o owner) {
 	}
 }
 
-// putFirst puts a session at the head of the list of its account, in place of its older self.
-func (st *state) putFirst(s *Session) {
-	list := st.accounts[s.Account]
-	fresh := make([]*Session, 1, len(list)+1)
-	fresh[0] = s
-	// By its pointer: in a list of a thousand, a look into each session costs more than the copy.
-	if at := slices.Index(list, st.sessions[s.ID]); at >= 0 {
-		fresh, list = append(fresh, list[:at]...), list[at+1:]
+// putFirst puts sessions of an account at the head of its list, in place of their older selves, the
+// last one first.
+func (st *state) putFirst(account string, changed []*Session) {
+	list := st.accounts[account]
+	fresh := make([]*Session, 0, len(list)+len(changed))
+	older := make(map[*Session]bool, len(changed))
+	for _, s := range slices.Backward(changed) {
+		fresh = append(fresh, s)
+		if was := st.sessions[s.ID]; was != nil {
+			older[was] = true
+		}
+		st.sessions[s.ID] = s
 	}
-	st.accounts[s.Account] = append(fresh, list...)
-	st.sessions[s.ID] = s
+	// By pointer: in a list of a thousand, a look into each session costs more than the copy.
+	if len(changed) == 1 && len(older) == 1 {
+		for was := range older {
+			at := slices.Index(list, was)
+			fresh, list = append(fresh, list[:at]...), list[at+1:]
+		}
+	} else if len(older) > 0 {
+		list = slices.DeleteFunc(slices.Clone(list), func(s *Session) bool { return older[s] })
+	}
+	st.accounts[account] = append(fresh, list...)
 }
 
 func (st *state) remove(id SessionID) {

@@ -22,8 +22,8 @@ func (b *batch) sweep() error {
 	return nil
 }
 
-// expireMost is how many sessions one commit ends that have expired, or that an operator's act
-// ends: that may be all, and each takes some KiB until the commit has ended.
+// expireMost is how many sessions one commit ends that have expired, or that an operator's act ends
+// or opens: that may be all, and each takes some KiB until the commit has ended.
 const expireMost = 2000
 
 // endExpired ends those of the sessions that have expired. They grant nothing even before this; now

@@ -251,6 +251,10 @@ func (e *examiner) keysOnChain(ctx context.Context) bool {
 		if c.OK {
 			continue
 		}
+		if c.OnBehalfOf == "" && !c.Unconfirmed {
+			name := hive.AccountName(c.Account)
+			e.wrong[name] = append(e.wrong[name], c.Role)
+		}
 		if wrong++; wrong > mostNamed {
 			continue
 		}

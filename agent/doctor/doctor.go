@@ -160,6 +160,7 @@ type examiner struct {
 	closed  bool          // the keystore was tried, and not opened
 	fixed   bool          // the home folder is mounted read-only, which was told
 	keys    *keystore.Store
+	wrong   map[hive.AccountName][]string // the roles of keys that do not fit the chain, by account
 	ledger  *ledger.Ledger
 	rules   *policy.Policy
 	trials  []trial
@@ -167,7 +168,8 @@ type examiner struct {
 
 // Run makes all checks. It returns when everything that it started has returned.
 func Run(ctx context.Context, o Options) Report {
-	e := &examiner{o: o.withDefaults(), report: Report{Version: 1, Findings: []Finding{}}}
+	e := &examiner{o: o.withDefaults(), report: Report{Version: 1, Findings: []Finding{}},
+		wrong: map[hive.AccountName][]string{}}
 	defer e.close()
 	e.network, _ = service.Network(o.Config)
 	e.ask(ctx)

@@ -757,6 +757,34 @@ func TestOneFaultOneFinding(t *testing.T) {
 	}
 }
 
+// Accounts that the chain does not have are told as such, and are not registered at relays: they
+// would hold up those that are good, and each would be told twice.
+func TestUnknownAccountsHoldUpNobody(t *testing.T) {
+	t.Parallel()
+	const unknown = 22 // more than are named
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		keys, err := w.openKeys(t.Context())
+		w.must(err)
+		for i := range unknown {
+			name := hive.AccountName(fmt.Sprint("acct", i))
+			w.must(keys.Import(name, hive.Posting, []byte(nodetest.Key(name, hive.Posting).WIF())))
+		}
+		keys.Close()
+		begun := time.Now()
+		r := w.examine()
+		for _, f := range r.Findings {
+			if f.Check != "keys" && f.Check != "policy" { // its rule names no accounts
+				t.Errorf("%+v", f)
+			}
+		}
+		if len(r.Relays) != 1 || r.Relays[0].Registered != 1 || len(r.Findings) < 10 ||
+			time.Since(begun) > 10*time.Second {
+			t.Errorf("after %s %d findings, relays %+v", time.Since(begun), len(r.Findings), r.Relays)
+		}
+	})
+}
+
 // What others can see and do no harm with is no finding: the names in a home folder, files behind
 // a folder that they cannot enter, links within folders of the wallet's user.
 func TestHarmlessModes(t *testing.T) {

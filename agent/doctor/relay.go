@@ -22,6 +22,7 @@ import (
 	"pksa/agent/outage"
 	"pksa/agent/probe"
 	"pksa/agent/status"
+	"pksa/keystore"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 )
@@ -73,8 +74,7 @@ func (e *examiner) relays(ctx context.Context) bool {
 	}
 	var accounts []link.Account
 	for _, name := range e.keys.Accounts() {
-		key, ok := e.keys.LowestKey(name)
-		if ok && key.Role() != hive.Signing && len(accounts) < mostAccounts {
+		if key, ok := e.provingKey(name); ok && len(accounts) < mostAccounts {
 			accounts = append(accounts, agent.Proving(name, key))
 		}
 	}
@@ -110,6 +110,17 @@ func (e *examiner) relays(ctx context.Context) bool {
 			Meaning: "applications that ask there hear nothing", Next: "add " + used + " to the setting relays"})
 	}
 	return true
+}
+
+// provingKey returns the key with which a start would register an account: the lowest that fits the
+// chain, as far as that was compared. Of others it is told that they do not fit.
+func (e *examiner) provingKey(account hive.AccountName) (*keystore.Key, bool) {
+	for _, role := range e.keys.Roles(account) {
+		if role != hive.Signing && !slices.Contains(e.wrong[account], role.String()) {
+			return e.keys.Key(account, role)
+		}
+	}
+	return nil, false
 }
 
 // nextTrust is what to do where only the running wallet does not trust a relay.

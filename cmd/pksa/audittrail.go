@@ -45,7 +45,7 @@ func (t *trail) page(ctx context.Context, q audit.Query) (page audit.Page, err e
 	if t.store == nil {
 		cfg, err := t.settings()
 		if err != nil {
-			return page, err
+			return page, t.callAllTheSame(ctx, err, agent.MethodAuditPage, q, &page)
 		}
 		err = socket(cfg).Call(ctx, agent.MethodAuditPage, q, &page)
 		switch {

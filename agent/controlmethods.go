@@ -71,6 +71,18 @@ const (
 	MethodApproverRemove = "approver.remove"
 )
 
+// The methods that only the console's socket has.
+const (
+	MethodDeny           = "decision.deny"
+	MethodAbout          = "console.about"
+	MethodEnrolBegin     = "enrol.begin"
+	MethodEnrolFinish    = "enrol.finish"
+	MethodLoginBegin     = "login.begin"
+	MethodLoginFinish    = "login.finish"
+	MethodDecisionBegin  = "decision.begin"
+	MethodDecisionFinish = "decision.finish"
+)
+
 // AppParams names a slot, with a secret where one is set. An empty secret asks for a random one.
 type AppParams struct {
 	Name   string         `json:"name"`
@@ -133,6 +145,11 @@ type LedgerCopy struct {
 type DecideParams struct {
 	Number uint64 `json:"number"`
 	Yes    bool   `json:"yes"`
+}
+
+// DenyParams names a request that waits, which is denied.
+type DenyParams struct {
+	Number uint64 `json:"number"`
 }
 
 // AccountParams names an account.
@@ -298,6 +315,41 @@ func (a *Agent) Methods() map[string]control.Handler {
 			return end(ctx, params)
 		}
 	}
+	return methods
+}
+
+// forConsole are the methods of the control socket that a console may call, too. They look, or they
+// take away: nothing here grants anything, and nothing names keys, secrets of apps, or the policy.
+// Beside them it has those by which people are enrolled, logged in and heard, each with a one-time
+// code or a signature that the wallet checks.
+var forConsole = []string{MethodStatus, MethodLive, MethodSessionList, MethodEndedList, MethodRevoke,
+	MethodAuditPage, MethodPending, MethodPendingWhole, MethodLogins, MethodPause}
+
+// ConsoleMethods returns what the console's socket of this agent offers.
+func (a *Agent) ConsoleMethods() map[string]control.Handler {
+	all := a.Methods()
+	methods := map[string]control.Handler{
+		MethodDeny: method(func(_ context.Context, p DenyParams) (none, error) {
+			return none{}, a.asks.answer(p.Number, personsAnswer{})
+		}),
+		MethodAbout:          method(a.approvals.About),
+		MethodEnrolBegin:     method(a.approvals.EnrolBegin),
+		MethodEnrolFinish:    method(a.approvals.EnrolFinish),
+		MethodLoginBegin:     method(a.approvals.LoginBegin),
+		MethodLoginFinish:    method(a.approvals.LoginFinish),
+		MethodDecisionBegin:  method(a.approvals.DecisionBegin),
+		MethodDecisionFinish: method(a.approvals.DecisionFinish),
+	}
+	for _, name := range forConsole {
+		methods[name] = all[name]
+	}
+	// Each pause is recorded, and a console shall not fill the trail.
+	methods[MethodPause] = method(func(ctx context.Context, p none) (Paused, error) {
+		if since, paused := a.ledger.Paused(); paused && a.paused.Load() {
+			return Paused{Paused: true, Since: since, Already: true}, nil
+		}
+		return a.beginPause(ctx, p)
+	})
 	return methods
 }
 

@@ -163,6 +163,8 @@ var boundsInCode = []struct {
 	{"a call of the control socket |", "| 16 MiB |", "agent/control", "MaxFrame", 16 << 20},
 	{"calls of the control socket at once", "| 64 |", "agent/control", "callsMost", 64},
 	{"calls of the control socket at once", "| 256 KiB each", "agent/control", "smallCall", 256 << 10},
+	{"calls of the console's socket at once", "| 8, in a room", "agent/control", "consoleMost", 8},
+	{"calls of the console's socket at once", "| 256 KiB |", "agent/control", "smallCall", 256 << 10},
 	{"connections to status and metrics", "| 64;", "agent/status", "connectionsMost", 64},
 	{"connections to status and metrics", "5 s without", "agent/status", "ReadHeaderTimeout", int64(5 * time.Second)},
 	{"connections to status and metrics", "16 KiB of", "agent/status", "MaxHeaderBytes", 16 << 10},

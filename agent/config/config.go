@@ -33,6 +33,9 @@ type Config struct {
 	Ledger    string
 	Control   string // the unix socket of the running agent
 
+	ConsoleSocket string // the narrow one, for a console; empty: none
+	ConsoleUser   string // whom it serves, by name or number
+
 	Relays []Relay
 	Nodes  []string
 	// NodeList is the address of a public list of nodes, or empty. Its nodes come after Nodes.
@@ -262,6 +265,13 @@ func (r *reader) checkWhole() {
 				Problem{r.file, fmt.Sprintf("%q: the name of a host has no comma; write each "+
 					"address as an item of its own", address)})
 		}
+	}
+	if c.ConsoleSocket == "" && c.ConsoleUser != "" {
+		c.Warnings = append(c.Warnings, Problem{r.file, "console.user serves nobody: set console.socket, too"})
+	}
+	if c.ConsoleSocket != "" && c.ConsoleSocket == c.Control {
+		r.complain(r.file, "console.socket is the same as control: a console has a socket of its own, "+
+			"which offers less")
 	}
 	if (c.RelayCertificate == "") != (c.RelayKey == "") {
 		r.complain(r.file, "relay.certificate and relay.key go together: set both or neither")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -86,6 +87,13 @@ var settings = []setting{
 		path(func(c *Config) *string { return &c.Ledger })},
 	{"control", "The socket by which commands reach the running agent.", "control.sock",
 		path(func(c *Config) *string { return &c.Control })},
+	{"console.socket", "A second socket, for the program that shows the wallet to people, which runs as a user of " +
+		"its own and holds no keys. Who calls here can look, deny, revoke, pause, and hand in what " +
+		"passkeys signed. In a folder that this user can enter and nobody else can write.", "/run/pksa/console.sock",
+		path(func(c *Config) *string { return &c.ConsoleSocket })},
+	{"console.user", "The user, by name or number, who may call there beside root and the wallet's own user.",
+		"pksa-console",
+		kind{readConsoleUser, func(c *Config) string { return c.ConsoleUser }}},
 	{"nonce.required", "Refuse requests without a nonce. Older applications send none.", "false",
 		boolean(func(c *Config) *bool { return &c.NonceRequired })},
 	{"nonce.behind", "How far a nonce may lie behind our clock.", "10m",
@@ -387,6 +395,21 @@ func readLevel(r *reader, n *yamlnode.Node) error {
 		return r.config.LogLevel.UnmarshalText([]byte(v))
 	}
 	return fmt.Errorf("wants %s, %s, %s or %s, not %q", "debug", "info", "warn", "error", v)
+}
+
+// userName is a name or number of a user, as systems have them.
+var userName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$`)
+
+func readConsoleUser(r *reader, n *yamlnode.Node) error {
+	v, err := scalar(n)
+	if err != nil {
+		return err
+	}
+	if !userName.MatchString(v) {
+		return fmt.Errorf("wants a user of this machine by name or number, such as pksa-console, not %q", v)
+	}
+	r.config.ConsoleUser = v
+	return nil
 }
 
 func readChainID(r *reader, n *yamlnode.Node) error {

@@ -23,6 +23,9 @@ type Socket struct {
 	// Home is the home folder of the wallet. Root looks after wallets of other users: for root, the
 	// owner of this folder may listen, too. Empty, nobody may but this user and root.
 	Home string
+	// Agent is the user whose agent may listen, too: a console that runs as a user of its own asks
+	// the wallet of another one. Nil, nobody may but those that Home says.
+	Agent *uint32
 	// Anywhere asks also in a folder that others can write. It is for calls whose parameters hold
 	// no secret and whose answer decides nothing, where the kernel says who listens.
 	Anywhere bool
@@ -99,10 +102,14 @@ func (s Socket) Call(ctx context.Context, method string, params, result any) err
 
 // keepers returns who may listen besides this user and root.
 func (s Socket) keepers() []uint32 {
-	if s.Home == "" {
-		return nil
+	var keepers []uint32
+	if s.Agent != nil {
+		keepers = append(keepers, *s.Agent)
 	}
-	return access.Administered(s.Home)
+	if s.Home != "" {
+		keepers = append(keepers, access.Administered(s.Home)...)
+	}
+	return keepers
 }
 
 // checkFolder refuses a socket in a folder that others can write. If one of them listens there, the

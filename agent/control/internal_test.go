@@ -19,17 +19,25 @@ func TestMayCall(t *testing.T) {
 		user uint32
 		err  error
 		self int
+		more []uint32 // who may call besides
 		want bool
 	}{
-		"ourselves":            {1000, nil, 1000, true},
-		"root":                 {0, nil, 1000, true},
-		"another":              {1001, nil, 1000, false},
-		"another, we are root": {1000, nil, 0, false},
-		"nobody, of 32 bits":   {1<<32 - 1, nil, -1, false}, // -1 is what a system without user ids gives
-		"system without ids":   {0, errNoPeer, -1, true},
-		"the kernel fails":     {0, broken, 1000, false},
+		"ourselves":            {1000, nil, 1000, nil, true},
+		"root":                 {0, nil, 1000, nil, true},
+		"another":              {1001, nil, 1000, nil, false},
+		"another, we are root": {1000, nil, 0, nil, false},
+		"nobody, of 32 bits":   {1<<32 - 1, nil, -1, nil, false}, // -1 is what a system without user ids gives
+		"system without ids":   {0, errNoPeer, -1, nil, true},
+		"the kernel fails":     {0, broken, 1000, nil, false},
+
+		"the console":                             {2000, nil, 1000, []uint32{2000}, true},
+		"ourselves, with a console":               {1000, nil, 1000, []uint32{2000}, true},
+		"another, with a console":                 {1001, nil, 1000, []uint32{2000}, false},
+		"system without ids, with a console":      {2000, errNoPeer, -1, []uint32{2000}, false},
+		"the kernel fails, with a console":        {2000, broken, 1000, []uint32{2000}, false},
+		"system without ids, a console of root's": {0, errNoPeer, -1, []uint32{0}, false},
 	} {
-		if err := mayCall(tt.user, tt.err, tt.self); (err == nil) != tt.want {
+		if err := mayCall(tt.user, tt.err, tt.self, tt.more); (err == nil) != tt.want {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -123,6 +131,34 @@ func TestLargestCall(t *testing.T) {
 	}
 }
 
+// Of a console no call is large.
+func TestConsoleCallsAreSmall(t *testing.T) {
+	for size, want := range map[int]bool{smallCall - 1: true, smallCall: false, smallCall + 1: false} {
+		r := &callReader{from: strings.NewReader(strings.Repeat("x", size)), room: newRoom(consoleMost, false),
+			wait: time.Hour}
+		if _, err := io.ReadAll(r); (err == nil) != want {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		r.end()
+	}
+}
+
+// What strangers do without end is logged once a minute, with how often it was.
+func TestStrangersAreLoggedSometimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s sometimes
+		for i, want := range []int{0, -1, -1, 2} {
+			if i == 3 {
+				time.Sleep(time.Minute)
+			}
+			yes, before := s.now()
+			if yes != (want >= 0) || yes && before != want {
+				t.Errorf("%d: %t, %d", i, yes, before)
+			}
+		}
+	})
+}
+
 // Of calls that are larger than most, one is held at a time: the next one waits until it has been
 // answered, or gives up. Smaller ones go on beside it.
 func TestLargeCallsTakeTurns(t *testing.T) {
@@ -131,7 +167,7 @@ func TestLargeCallsTakeTurns(t *testing.T) {
 		large bool
 	}{{smallCall - 1, false}, {smallCall, true}, {smallCall + 1, true}} {
 		synctest.Test(t, func(t *testing.T) {
-			room := newRoom()
+			room := newRoom(callsMost, true)
 			read := func(size int) (*callReader, error) {
 				r := &callReader{from: strings.NewReader(strings.Repeat("x", size)), room: room, wait: time.Second}
 				b, err := io.ReadAll(r)

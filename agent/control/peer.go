@@ -50,7 +50,7 @@ func checkListener(conn *net.UnixConn, path string, keepers []uint32) error {
 		return nil
 	}
 	self := os.Geteuid()
-	if err := mayCall(user, err, self); err != nil {
+	if err := mayCall(user, err, self, nil); err != nil {
 		return fmt.Errorf("control socket %q: a process of user %d listens there. It is no agent of this wallet: one "+
 			"runs as user %d or as root. Nothing was sent to it. Find out what it is, end it, and remove the "+
 			"file", path, user, self)
@@ -58,10 +58,14 @@ func checkListener(conn *net.UnixConn, path string, keepers []uint32) error {
 	return nil
 }
 
-// mayCall decides on a caller, by the user id that the kernel gave or its error, and our own id.
-func mayCall(user uint32, err error, self int) error {
+// mayCall decides on a caller, by the user id that the kernel gave or its error, our own id, and
+// the others that may call. Where there are others, the mode of the socket lets everybody in, and
+// the kernel has to say who it is.
+func mayCall(user uint32, err error, self int, others []uint32) error {
 	switch {
-	case errors.Is(err, errNoPeer):
+	case slices.Contains(others, user) && err == nil:
+		return nil
+	case errors.Is(err, errNoPeer) && len(others) == 0:
 		return nil // the folder's access rights are all the protection there is, see the package comment
 	case err != nil:
 		return err

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// knowsPeers says whether this system tells who is at the other end of a socket.
+const knowsPeers = true
+
 // peerUser returns the user who connected, as the kernel noted it at that moment.
 func peerUser(fd uintptr) (uint32, error) {
 	cred, err := unix.GetsockoptXucred(int(fd), unix.SOL_LOCAL, unix.LOCAL_PEERCRED)

@@ -7,21 +7,28 @@ import (
 )
 
 // What calls may take at once. They come from this user and from root alone, so these bounds are
-// against mistakes: a script that never ends its calls must not end the agent.
+// against mistakes: a script that never ends its calls must not end the agent. A console is trusted
+// less: it has a room of its own, in which it can be in nobody's way but its own.
 const (
-	callsMost = 64        // more are refused
-	smallCall = 256 << 10 // bytes of a call beyond which it is large; one of these is held at a time
+	callsMost   = 64        // more are refused
+	consoleMost = 8         // of a console
+	smallCall   = 256 << 10 // bytes of a call beyond which it is large; one of these is held at a time
 )
 
 // room is the room for calls. Each holds a place, and the large one holds large. Callers beyond
 // that are told so, as many at once as there are places, and the others hang up on.
 type room struct {
 	places, refusals chan struct{}
-	large            chan struct{}
+	large            chan struct{} // nil: no call may be large
 }
 
-func newRoom() *room {
-	return &room{make(chan struct{}, callsMost), make(chan struct{}, callsMost), make(chan struct{}, 1)}
+// newRoom returns the room for so many calls at once; large says whether one of them may be large.
+func newRoom(calls int, large bool) *room {
+	r := &room{places: make(chan struct{}, calls), refusals: make(chan struct{}, calls)}
+	if large {
+		r.large = make(chan struct{}, 1)
+	}
+	return r
 }
 
 // take takes a place, and reports false if there is none.
@@ -36,8 +43,8 @@ func (r *room) take() bool {
 
 func (r *room) leave() { <-r.places }
 
-// errLarge means that a large call waited in vain for another one to end.
-var errLarge = errors.New("another large call is under way")
+// errLarge means that a large call waited in vain for another one to end, or that none is taken.
+var errLarge = errors.New("no room for a large call")
 
 // callReader reads a call. Once it is large it waits for its turn.
 type callReader struct {
@@ -49,6 +56,9 @@ type callReader struct {
 }
 
 func (c *callReader) Read(b []byte) (int, error) {
+	if c.read >= smallCall && c.room.large == nil {
+		return 0, errLarge
+	}
 	if c.read >= smallCall && !c.held {
 		turn := time.NewTimer(c.wait)
 		defer turn.Stop()

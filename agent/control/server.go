@@ -22,12 +22,49 @@ const callTimeout = 10 * time.Second
 type Server struct {
 	Handlers map[string]Handler
 	Logger   *slog.Logger
+	// Console is the user that may call besides this one and root; nil: nobody. With one, the
+	// socket is one of [ListenConsole], 8 calls are answered at once, and none beyond 256 KiB is
+	// read.
+	Console *uint32
+
+	warned sometimes
+}
+
+// sometimes is for what strangers can cause without end, and the log need not hold each time.
+type sometimes struct {
+	mu    sync.Mutex
+	last  time.Time
+	since int
+}
+
+// now reports whether a minute is over since it last did, and how often it did not meanwhile.
+func (s *sometimes) now() (yes bool, before int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at := time.Now(); s.last.IsZero() || at.Sub(s.last) >= time.Minute {
+		before, s.since, s.last = s.since, 0, at
+		return true, before
+	}
+	s.since++
+	return false, 0
 }
 
 // Listen opens the socket at path. It replaces a socket file at which nobody listens, as a killed
 // agent leaves it. A socket file with a listener is an error that names the listener's user, and so
 // is a file that is no socket, and a folder that others can write: they could take our place.
-func Listen(path string) (*net.UnixListener, error) {
+func Listen(path string) (*net.UnixListener, error) { return listen(path, 0o600) }
+
+// ListenConsole opens a socket as [Listen] does, for a [Server] that serves another user, too.
+// Everybody on the machine may connect, as far as the folder lets them, and the server serves those
+// of whom the kernel says that they may call. Where the kernel does not say, it is an error.
+func ListenConsole(path string) (*net.UnixListener, error) {
+	if !knowsPeers {
+		return nil, fmt.Errorf("socket %q: %w, so there can be no console here", path, errNoPeer)
+	}
+	return listen(path, 0o666)
+}
+
+func listen(path string, mode fs.FileMode) (*net.UnixListener, error) {
 	if err := checkFolder(path, nil); err != nil {
 		return nil, err
 	}
@@ -50,7 +87,7 @@ func Listen(path string) (*net.UnixListener, error) {
 	}
 	// Until the mode is set others may connect, as far as the umask lets them. The server asks for
 	// their user and refuses them.
-	if err := os.Chmod(path, 0o600); err != nil {
+	if err := os.Chmod(path, mode); err != nil {
 		listener.Close()
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
@@ -61,7 +98,10 @@ func Listen(path string) (*net.UnixListener, error) {
 // the last call has been answered.
 func (s *Server) Run(ctx context.Context, listener *net.UnixListener) error {
 	var calls sync.WaitGroup
-	room := newRoom()
+	room := newRoom(callsMost, true)
+	if s.Console != nil {
+		room = newRoom(consoleMost, false)
+	}
 	defer calls.Wait()
 	stop := context.AfterFunc(ctx, func() { listener.Close() })
 	defer stop()
@@ -85,8 +125,10 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn, room *room) {
 	defer conn.Close()
 	user, err := peerOf(conn)
 	known := err == nil
-	if err := mayCall(user, err, os.Geteuid()); err != nil {
-		s.Logger.Warn("control call refused", "err", err)
+	if err := mayCall(user, err, os.Geteuid(), s.others()); err != nil {
+		if yes, before := s.warned.now(); yes {
+			s.Logger.Warn("control call refused", "err", err, "more_since_the_last_time", before)
+		}
 		return
 	}
 	if known {
@@ -116,6 +158,14 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn, room *room) {
 	}
 }
 
+// others returns who may call besides this user and root.
+func (s *Server) others() []uint32 {
+	if s.Console == nil {
+		return nil
+	}
+	return []uint32{*s.Console}
+}
+
 // refuse answers a caller that there is no room, unless too many others are being answered so.
 func (s *Server) refuse(conn *net.UnixConn, room *room) {
 	s.Logger.Warn("control call refused", "err", "too many calls at once")
@@ -129,7 +179,7 @@ func (s *Server) refuse(conn *net.UnixConn, room *room) {
 	conn.SetDeadline(time.Now().Add(callTimeout))
 	_, _ = readCall(io.LimitReader(conn, smallCall))
 	_ = json.MarshalWrite(conn, answer{Error: fmt.Sprintf("the agent is at work on %d other calls: look for a "+
-		"script that calls it without end, then try again", callsMost)})
+		"script that calls it without end, then try again", cap(room.places))})
 }
 
 func (s *Server) answer(ctx context.Context, c call) answer {

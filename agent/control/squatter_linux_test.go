@@ -18,9 +18,9 @@ import (
 
 const stranger = 65534
 
-// squat has a process of another user listen at path, whoever may write in the folder: the kernel
-// notes who listens, not who made the file. What callers send comes out of the channel.
-func squat(t *testing.T, path string) <-chan string {
+// squatter has a process of another user listen at path, whoever may write in the folder: the
+// kernel notes who listens, not who made the file.
+func squatter(t *testing.T, path string) net.Listener {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can become another user")
@@ -42,6 +42,13 @@ func squat(t *testing.T, path string) <-chan string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// squat is a squatter that reads. What callers send comes out of the channel.
+func squat(t *testing.T, path string) <-chan string {
+	t.Helper()
+	l := squatter(t, path)
 	heard := make(chan string, 10)
 	go func() {
 		defer close(heard)

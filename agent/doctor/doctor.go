@@ -127,6 +127,7 @@ var checks = []struct {
 	{"ledger", (*examiner).ledgerState},
 	{"disk", (*examiner).disk},
 	{"listen", (*examiner).listen},
+	{"console", (*examiner).console},
 	{"hardening", (*examiner).hardening},
 	{"policy", (*examiner).policy},
 	{"nodes", (*examiner).nodes},

@@ -229,6 +229,25 @@ func faultsOfPlace() []fault {
 		}, "listen", doctor.Error, "203.0.113.1:9480"},
 		{"a file in the place of the control socket", func(w *world) { w.write(w.cfg.Control, "") }, "listen",
 			doctor.Error, "no socket"},
+		{"a console of a user that there is not", func(w *world) {
+			w.cfg.ConsoleSocket, w.cfg.ConsoleUser = filepath.Join(w.cfg.Home, "c.sock"), "no-such-user"
+		}, "console", doctor.Error, `no user "no-such-user"`},
+		{"a console in a folder that others can write", func(w *world) {
+			w.must(os.Mkdir(filepath.Join(w.cfg.Home, "open"), 0o700))
+			w.must(os.Chmod(filepath.Join(w.cfg.Home, "open"), 0o777))
+			w.cfg.ConsoleSocket, w.cfg.ConsoleUser = filepath.Join(w.cfg.Home, "open/c.sock"), "4242"
+		}, "console", doctor.Error, "others can write in it"},
+		{"a file in the place of the console's socket", func(w *world) {
+			w.cfg.ConsoleSocket = filepath.Join(w.cfg.Home, "c.sock")
+			w.write(w.cfg.ConsoleSocket, "")
+		}, "console", doctor.Error, "no socket"},
+		{"a console's socket that its user cannot reach", func(w *world) {
+			w.cfg.ConsoleSocket, w.cfg.ConsoleUser = filepath.Join(w.cfg.Home, "c.sock"), "4242"
+		}, "console", doctor.Warning, "cannot enter"},
+		{"a wallet that was started without its console", func(w *world) {
+			agentThat(agent.Status{})(w)
+			w.cfg.ConsoleSocket = filepath.Join(w.cfg.Home, "c.sock")
+		}, "console", doctor.Warning, "has no socket for a console"},
 		{"a read-only volume", func(w *world) { w.place.ReadOnly = true }, "place", doctor.Error, "read-only"},
 		{"a network file system", func(w *world) { w.place.FileSystem = "nfs" }, "place", doctor.Warning, "nfs"},
 		{"a container without a volume", func(w *world) {

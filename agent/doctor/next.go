@@ -22,6 +22,7 @@ var nextOfChecks = map[string]string{
 	"ledger":    "let the wallet's user write in the folder of the ledger, and make room on its disk",
 	"disk":      "let the wallet's user write there, and make room",
 	"listen":    "name another address in the setting that is named",
+	"console":   "mend it under console in config.yaml, in a folder that the wallet's user alone can write",
 	"place":     "change how the wallet is started: the unit, or the description of the container",
 	"hardening": "grant the wallet what is missing, or require less by the setting hardening",
 	"policy":    nextMend,

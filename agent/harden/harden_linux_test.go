@@ -54,7 +54,7 @@ type childReport struct {
 func hardenHome(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	for _, dir := range []string{"home", "policies", "policies/v1", "foreign", "run", "tokens"} {
+	for _, dir := range []string{"home", "policies", "policies/v1", "foreign", "run", "console", "tokens"} {
 		if err := os.Mkdir(filepath.Join(root, dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -78,6 +78,7 @@ func hardenConfig(root string) *config.Config {
 	cfg := config.Default(filepath.Join(root, "home"))
 	cfg.Policy = filepath.Join(root, "policies/policy.yaml")
 	cfg.Control = filepath.Join(root, "run/control.sock")
+	cfg.ConsoleSocket = filepath.Join(root, "console/console.sock")
 	cfg.Notify = []config.Notifier{{Kind: config.NotifyNtfy, Source: "file:" + filepath.Join(root, "tokens/token")}}
 	cfg.Unlock = "command:" + filepath.Join(root, "unlock.sh") + " argument"
 	return cfg
@@ -244,6 +245,11 @@ func (c *child) listens() {
 	c.try("socket", err)
 	stale.SetUnlinkOnClose(false)
 	stale.Close()
+	narrow, err := control.ListenConsole(c.cfg.ConsoleSocket)
+	c.try("socket of a console", err)
+	if err == nil {
+		narrow.Close()
+	}
 	l, err := control.Listen(c.cfg.Control)
 	c.try("socket opened anew", err)
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)

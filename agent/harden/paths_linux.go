@@ -49,6 +49,9 @@ func rules(cfg *config.Config, extra Paths) []landlock.Rule {
 	r.below(mayWrite, cfg.Home, filepath.Dir(cfg.Keystore), filepath.Dir(cfg.Ledger))
 	r.below(mayWrite, extra.Write...)
 	r.below(mayListen, filepath.Dir(cfg.Control))
+	if cfg.ConsoleSocket != "" {
+		r.below(mayListen, filepath.Dir(cfg.ConsoleSocket))
+	}
 	files := []string{cfg.Policy, unlockFile(cfg.Unlock), cfg.RelayCertificate, cfg.RelayKey}
 	for _, n := range cfg.Notify {
 		files = append(files, unlockFile(n.Source)) // read at each message

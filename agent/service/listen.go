@@ -2,13 +2,17 @@ package service
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"os/user"
 	"slices"
+	"strconv"
 
 	"pksa/agent"
 	"pksa/agent/config"
 	"pksa/agent/control"
 	"pksa/agent/relay"
+	"pksa/keystore/access"
 	"pksa/protocol/hive"
 )
 
@@ -23,6 +27,9 @@ type server struct {
 func (s *Service) listen(cfg *config.Config) error {
 	if err := s.listenControl(cfg); err != nil {
 		return err
+	}
+	if err := s.listenConsole(cfg); err != nil {
+		return &StepError{StepConsole, err}
 	}
 	if err := s.listenStatus(cfg); err != nil {
 		err = &StepError{StepStatus, err}
@@ -45,6 +52,57 @@ func (s *Service) listenControl(cfg *config.Config) error {
 		close: socket.Close,
 	})
 	return nil
+}
+
+// listenConsole opens the narrow socket, if the settings name one.
+func (s *Service) listenConsole(cfg *config.Config) error {
+	if cfg.ConsoleSocket == "" {
+		return nil
+	}
+	socket, err := control.ListenConsole(cfg.ConsoleSocket)
+	if err != nil {
+		return fmt.Errorf("setting console.socket: %w", err)
+	}
+	calls := &control.Server{Handlers: s.Agent.ConsoleMethods(), Console: s.console,
+		Logger: s.log.With("component", "console")}
+	s.servers = append(s.servers, server{
+		serve: func(ctx context.Context) error { return calls.Run(ctx, socket) },
+		close: socket.Close,
+	})
+	return nil
+}
+
+// nobody is the id under which the kernel shows every user that a unit or container does not know.
+const nobody = 65534
+
+// ConsoleUser returns the user that the settings let call at console.socket; the process's own if
+// they name none. It is nil without such a socket.
+func ConsoleUser(cfg *config.Config) (*uint32, error) {
+	if cfg.ConsoleSocket == "" {
+		return nil, nil
+	}
+	if cfg.ConsoleUser == "" {
+		self, _ := access.Self()
+		return &self, nil
+	}
+	text := cfg.ConsoleUser
+	id, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		found, err := user.Lookup(text)
+		if err != nil {
+			return nil, fmt.Errorf("setting console.user: this machine has no user %q: make it, or give its "+
+				"number", text)
+		}
+		if id, err = strconv.ParseUint(found.Uid, 10, 32); err != nil {
+			return nil, fmt.Errorf("setting console.user: this system has no numbers of users: %v", err)
+		}
+	}
+	if id == nobody {
+		return nil, fmt.Errorf("setting console.user: %d is everybody whom a unit with PrivateUsers= or a container "+
+			"does not know: make a user of its own for the console", nobody)
+	}
+	uid := uint32(id)
+	return &uid, nil
 }
 
 // ownRelay bounds what the relay of a wallet takes of its memory and of its processor. It keeps and

@@ -62,6 +62,7 @@ type Service struct {
 	Nodes  *node.Client
 
 	log     *slog.Logger
+	console *uint32 // who may call at the narrow socket
 	dials   ownDials
 	servers []server       // listening, not yet served
 	owned   []func() error // what Close closes, the last first
@@ -81,6 +82,10 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	network, err := Network(o.Config)
 	if err != nil {
 		return s, err
+	}
+	// Before the sandbox is shut: the list of users may lie outside.
+	if s.console, err = ConsoleUser(o.Config); err != nil && !o.Embedded {
+		return s, &StepError{StepConsole, err}
 	}
 	if s.Nodes, err = newNodes(o.Config, network, o.Transport, o.Logger); err != nil {
 		return s, err
@@ -232,6 +237,7 @@ const (
 	StepPolicy
 	StepRelay
 	StepStatus
+	StepConsole
 )
 
 // StepError is a failure of a step. Its text is that of the cause.

@@ -134,6 +134,19 @@ func TestOpenFails(t *testing.T) {
 			h.write(h.cfg.Control, "no socket")
 			return func() { h.must(os.Remove(h.cfg.Control)) }
 		}, 0, "control socket"},
+		{"socket of the console", func(h *home) func() {
+			h.cfg.ConsoleSocket = filepath.Join(h.cfg.Home, "console.sock")
+			h.write(h.cfg.ConsoleSocket, "no socket")
+			return func() { h.must(os.Remove(h.cfg.ConsoleSocket)) }
+		}, service.StepConsole, "console.socket"},
+		{"user of the console", func(h *home) func() {
+			h.cfg.ConsoleSocket, h.cfg.ConsoleUser = filepath.Join(h.cfg.Home, "console.sock"), "no-such-user"
+			return func() { h.cfg.ConsoleUser = "4242" }
+		}, service.StepConsole, `no user "no-such-user"`},
+		{"a console of everybody that is not known", func(h *home) func() {
+			h.cfg.ConsoleSocket, h.cfg.ConsoleUser = filepath.Join(h.cfg.Home, "console.sock"), "65534"
+			return func() { h.cfg.ConsoleUser = "4242" }
+		}, service.StepConsole, "a user of its own"},
 		{"status address", func(h *home) func() {
 			h.cfg.StatusListen = occupied(h.t)
 			return func() { h.cfg.StatusListen = "127.0.0.1:0" }
@@ -179,6 +192,7 @@ func TestMistakeInSettingsAsksForNothing(t *testing.T) {
 func TestRun(t *testing.T) {
 	h := newHome(t)
 	h.cfg.StatusListen = "127.0.0.1:0"
+	h.cfg.ConsoleSocket = filepath.Join(h.cfg.Home, "console.sock")
 	h.cfg.RelayListen = freeAddress(t)
 	h.cfg.Relays = []config.Relay{{URL: "ws://" + h.cfg.RelayListen, Plaintext: true}}
 	o := h.options()
@@ -196,6 +210,13 @@ func TestRun(t *testing.T) {
 	}
 	if err := control.Call(ctx, h.cfg.Control, "status", nil, nil); err != nil {
 		t.Errorf("the control socket: %v", err)
+	}
+	if err := control.Call(ctx, h.cfg.ConsoleSocket, "status", nil, nil); err != nil {
+		t.Errorf("the socket of the console: %v", err)
+	}
+	if err := control.Call(ctx, h.cfg.ConsoleSocket, "decide", nil, nil); err == nil ||
+		!strings.Contains(err.Error(), "does not know") {
+		t.Errorf("a decision of the console: %v", err)
 	}
 	stop()
 	h.must(<-ended)

@@ -135,11 +135,15 @@ func (c *command) environ(flags map[string]string) []string {
 
 // checkSocketPath refuses a path that no system takes for a socket.
 func checkSocketPath(cfg *config.Config) error {
-	if len(cfg.Control) <= longestSocket {
-		return nil
+	switch {
+	case len(cfg.Control) > longestSocket:
+		return hint(fmt.Errorf("the path of the control socket has %d bytes, and the system takes %d at most: %s",
+			len(cfg.Control), longestSocket, cfg.Control), adviceLongSocket)
+	case len(cfg.ConsoleSocket) > longestSocket:
+		return fmt.Errorf("setting console.socket: the path has %d bytes, and the system takes %d at most: %s",
+			len(cfg.ConsoleSocket), longestSocket, cfg.ConsoleSocket)
 	}
-	return hint(fmt.Errorf("the path of the control socket has %d bytes, and the system takes %d at most: %s",
-		len(cfg.Control), longestSocket, cfg.Control), adviceLongSocket)
+	return nil
 }
 
 // longestAttr is how many bytes a text in a line of the log may have. Lines that say more of what

@@ -1,0 +1,116 @@
+package agent_test
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"testing"
+
+	"pksa/agent"
+)
+
+// narrow says of each method of the control socket whether a console may call it, too. What is new
+// needs a word here, and is closed to consoles until somebody has thought about it.
+var narrow = map[string]bool{
+	agent.MethodStatus: true, agent.MethodLive: true, agent.MethodWhereabouts: false,
+	agent.MethodAppAdd: false, agent.MethodAppRotate: false, agent.MethodAppRemove: false, agent.MethodAppList: false,
+	agent.MethodAppAnswers: false, agent.MethodApply: false,
+	agent.MethodSessionAdd: false, agent.MethodSessionList: true, agent.MethodRevoke: true,
+	agent.MethodEndSessions: false, // as many at once as a filter takes: on the wallet's machine
+	agent.MethodRelease:     false, agent.MethodEndedList: true, agent.MethodForget: false,
+	agent.MethodPair: false, agent.MethodPairLook: false,
+	agent.MethodPolicyReload: false, agent.MethodKeysReload: false, agent.MethodKeysRelock: false,
+	agent.MethodKeysCheck: false, // asks the nodes
+	agent.MethodAuditPage: true,
+	// Reads the whole trail: a console shall not keep the disk busy.
+	agent.MethodAuditVerify: false, agent.MethodVerifying: false,
+	agent.MethodPending: true, agent.MethodPendingWhole: true, agent.MethodLogins: true,
+	agent.MethodDecide:    false, // a yes without an assertion
+	agent.MethodLimitList: false, agent.MethodLimitRelease: false,
+	agent.MethodGuardList: false, agent.MethodGuardAccept: false, agent.MethodCanary: false,
+	agent.MethodLedgerCopy: false, agent.MethodReload: false,
+	// Who may approve is decided on the wallet's machine.
+	agent.MethodApproverAdd: false, agent.MethodApproverList: false, agent.MethodApproverRemove: false,
+	agent.MethodPause: true, agent.MethodResume: false, // whoever stops needs not be who starts
+	agent.MethodSettings: false, agent.MethodLock: false, agent.MethodUnlock: false, agent.MethodNotifyTest: false,
+}
+
+// onlyConsole are the methods that the console's socket alone has.
+var onlyConsole = []string{agent.MethodAbout, agent.MethodDecisionBegin, agent.MethodDeny, agent.MethodDecisionFinish,
+	agent.MethodEnrolBegin, agent.MethodEnrolFinish, agent.MethodLoginBegin, agent.MethodLoginFinish}
+
+func TestNarrowSocketHasWhatIsListed(t *testing.T) {
+	within(t, worldOptions{}, func(t *testing.T, w *world) {
+		console := w.agent.ConsoleMethods()
+		for name := range w.agent.Methods() {
+			open, known := narrow[name]
+			if !known {
+				t.Errorf("%s: say in this test whether a console may call it", name)
+			}
+			if _, has := console[name]; has != open {
+				t.Errorf("%s: open to consoles: %t", name, has)
+			}
+			delete(console, name)
+		}
+		if names := slices.Sorted(maps.Keys(console)); !slices.Equal(names, onlyConsole) {
+			t.Errorf("beside these: %q", names)
+		}
+	})
+}
+
+// byConsole calls as a console does.
+func (w *world) byConsole(method string, params any) (any, error) {
+	w.t.Helper()
+	text, err := json.Marshal(params)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.agent.ConsoleMethods()[method](w.t.Context(), text)
+}
+
+// A console says no to what waits, and cannot say yes.
+func TestConsoleDenies(t *testing.T) {
+	asking(t, askVotes, func(t *testing.T, w *world, script *scriptedClient) {
+		answer, asked := script.start(w, 1)
+		if _, err := w.byConsole(agent.MethodDeny, agent.DecideParams{Number: asked.Number, Yes: true}); err == nil {
+			t.Error("a console said yes")
+		}
+		if len(w.pending()) != 1 {
+			t.Error("the request waits no more")
+		}
+		if _, err := w.byConsole(agent.MethodDeny, agent.DenyParams{Number: asked.Number + 1}); err == nil {
+			t.Error("another number was denied")
+		}
+		if _, err := w.byConsole(agent.MethodDeny, agent.DenyParams{Number: asked.Number}); err != nil {
+			t.Fatal(err)
+		}
+		if got := answerKind(<-answer); got != "nack" || len(w.chain.Transactions()) != 0 {
+			t.Errorf("after the no: %s, %d transactions", got, len(w.chain.Transactions()))
+		}
+	})
+}
+
+// A console pauses the wallet, over restarts, and cannot resume it. However often it does so, the
+// trail has one record of it.
+func TestConsolePauses(t *testing.T) {
+	within(t, worldOptions{}, func(t *testing.T, w *world) {
+		for i := range 3 {
+			got, err := w.byConsole(agent.MethodPause, struct{}{})
+			if p, ok := got.(agent.Paused); err != nil || !ok || !p.Paused || p.Since.IsZero() || p.Already != (i > 0) {
+				t.Errorf("%d: %+v, %v", i, got, err)
+			}
+		}
+		if recorded := w.events("pause"); len(recorded) != 1 {
+			t.Errorf("%d records", len(recorded))
+		}
+		w.end()
+		w.run()
+		w.eventually("registration", func() bool { return w.agent.Status().Links[0].Registered == 1 })
+		if since, paused := w.ledger.Paused(); !paused || since.IsZero() {
+			t.Error("not paused after a restart")
+		}
+		if _, has := w.agent.ConsoleMethods()[agent.MethodResume]; has {
+			t.Error("a console can resume")
+		}
+	})
+}

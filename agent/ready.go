@@ -365,12 +365,19 @@ func (a *Agent) holdsSigner() bool {
 
 // noNodeText returns what is missing while each node failed when it was asked last.
 func noNodeText(nodes []node.NodeStatus) string {
+	others := 0
 	for _, n := range nodes {
-		if n.Failures == 0 && n.Chain != "other" {
+		if n.Chain == "other" {
+			others++
+		} else if n.Failures == 0 {
 			return ""
 		}
 	}
-	return "no Hive API node answers: logins and challenges are served, and no transaction is"
+	why := "no Hive API node answers"
+	if others > 0 && others == len(nodes) {
+		why = "each Hive API node serves another chain"
+	}
+	return why + ": logins and challenges are served, and no transaction is"
 }
 
 // ChainStatus is what the agent knows of the chain's time.

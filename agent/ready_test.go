@@ -59,6 +59,20 @@ func TestReadyMeansItSigns(t *testing.T) {
 	})
 }
 
+// Nodes that answer and serve another chain are told as such.
+func TestNotReadyOnAnotherChain(t *testing.T) {
+	withScript(t, "", func(t *testing.T, w *world, _ *scriptedClient) {
+		w.eventually("readiness", func() bool { return len(w.agent.Ready()) == 0 })
+		w.node.SetChainID(hive.Testnet.ChainID)
+		w.eventuallyWithin(11*time.Minute, "a node that is missed", func() bool {
+			return w.causes() == string(status.CauseNode)
+		})
+		if s := w.agent.Status(); !strings.HasPrefix(s.NoNode, "each Hive API node serves another chain: logins") {
+			t.Errorf("%q", s.NoNode)
+		}
+	})
+}
+
 // An agent that stops says so until it has ended.
 func TestNotReadyWhileItStops(t *testing.T) {
 	within(t, worldOptions{}, func(t *testing.T, w *world) {

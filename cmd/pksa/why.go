@@ -107,12 +107,12 @@ func (t *trail) toNow(ctx context.Context, records []audit.Record) ([]audit.Reco
 	case err != nil || !e.blockUnknown():
 		return e.records, "", err
 	case t.store != nil:
-		return e.records, "its block was not looked up: no agent runs", nil
+		return e.records, "block not asked: no agent runs", nil
 	}
 	var now agent.Whereabouts
 	params := agent.WhereaboutsParams{Transaction: e.transactionID(), Asked: first.Time}
 	if err := t.call(ctx, agent.MethodWhereabouts, params, &now); err != nil {
-		return e.records, "its block was not looked up: " + err.Error(), nil
+		return e.records, "block not asked: " + err.Error(), nil
 	}
 	return e.records, blockNow(now.Presence, time.Since(first.Time)), nil
 }
@@ -137,7 +137,7 @@ func blockNow(p node.Presence, age time.Duration) string {
 	case p.Found != "":
 		return fmt.Sprintf("in block %d, says %s", p.Block, p.Found)
 	case len(without) == 0:
-		return "no node answers whether a block has it"
+		return "no node answers now"
 	case age > knownFor:
 		return "in no block that is still known, " + says
 	case p.Never():

@@ -152,7 +152,7 @@ func TestWhyNamesTheBlock(t *testing.T) {
 		{accepted, true, node.Presence{Absent: []string{"a", "b"}}, 48 * time.Hour,
 			"accepted 1s later, says api.first.example; in no block that is still known, say 2 nodes"},
 		{accepted, true, node.Presence{}, time.Hour,
-			"accepted 1s later, says api.first.example; no node answers whether a block has it"},
+			"accepted 1s later, says api.first.example; no node answers now"},
 		{ended("signed", `{}`), true, node.Presence{Found: "a", Block: 7}, time.Hour,
 			"the application got the signature, and may broadcast it; in block 7, says a"},
 		{ended("accepted", `{"block":5}`), false, node.Presence{}, 0, "in block 5 1s later"},

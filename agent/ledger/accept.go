@@ -5,8 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"time"
 )
 
 // Acceptance is how a restored ledger goes on. A copy also holds the secret that was rotated out
@@ -74,18 +74,79 @@ func Accept(path string, o Options, a Acceptance) (Accepted, error) {
 		return Accepted{}, errors.Join(err, l.store.close())
 	}
 	l.unaccepted = true
+	if err := l.announce(taken); err != nil {
+		return Accepted{}, errors.Join(err, l.store.close())
+	}
 	l.start()
-	err = l.submitContext(context.Background(), &op{apply: func(b *batch) error {
-		if first > max(b.l.state.kept, 1) {
-			b.keepFrom(first)
+	w := accepting{Acceptance: a, done: &done, taken: taken, first: first}
+	for err == nil && l.unaccepted {
+		err = l.submitContext(context.Background(), &op{apply: w.portion})
+	}
+	return done, errors.Join(err, l.Close()) // Close replaces the mark, if the ledger was accepted
+}
+
+// announce has the mark name a record that the ledger does not reach before it is accepted, where
+// that takes several commits: one that was cut off between them opens with no program.
+func (l *Ledger) announce(taken uint64) error {
+	held := len(l.state.sessions) + len(l.state.remnants)
+	if held <= l.o.expireMost {
+		return nil // one commit
+	}
+	// Each session and each slot has a record, or two.
+	beyond := taken + uint64(4*(held+len(l.state.slots)+1))
+	return l.o.disk.Replace(markPath(l.path), l.vault.markText(chainEnd{number: beyond}))
+}
+
+// accepting is an acceptance that is under way. The committing goroutine has it.
+type accepting struct {
+	Acceptance
+	done     *Accepted
+	taken    uint64 // the highest number that a lost record may have
+	first    uint64 // the number of the first record that is left
+	begun    bool
+	sessions []SessionID // that are left to do
+	remnants []SessionID
+	closed   map[string]bool // slots that are not kept
+}
+
+// portion does a portion of it in a commit: first all but the sessions and what ended ones left,
+// then so many of these.
+func (w *accepting) portion(b *batch) error {
+	if !w.begun {
+		if w.first > max(b.l.state.kept, 1) {
+			b.keepFrom(w.first)
 		}
-		if err := b.accept(&done, taken, a); err != nil {
+		if err := w.begin(b); err != nil {
 			return err
 		}
-		b.after = append(b.after, func(*state) { l.unaccepted = false })
-		return nil
-	}})
-	return done, errors.Join(err, l.Close()) // Close replaces the mark, if the ledger was accepted
+		w.begun = true
+	}
+	left := b.o.expireMost
+	next := func(list *[]SessionID) (part []SessionID) {
+		n := min(len(*list), left)
+		part, *list, left = (*list)[:n], (*list)[n:], left-n
+		return part
+	}
+	for _, id := range next(&w.remnants) {
+		b.doubtRemnant(id)
+	}
+	for _, id := range next(&w.sessions) {
+		s := b.session(id)
+		if s == nil {
+			continue // swept meanwhile
+		}
+		fresh := b.takeSessionBack(s, "nonces unknown since the ledger was restored")
+		switch {
+		case fresh == nil:
+			w.done.Ended = append(w.done.Ended, s)
+		case w.closed[s.App]:
+			w.done.Ended = append(w.done.Ended, b.revoke(revoked(w.Audit), []*Session{fresh})...)
+		}
+	}
+	if len(w.sessions) == 0 && len(w.remnants) == 0 {
+		b.after = append(b.after, func(*state) { b.l.unaccepted = false })
+	}
+	return nil
 }
 
 // prepareAccept makes room for what an accepted ledger writes. It returns the highest number that a
@@ -110,76 +171,92 @@ func (l *Ledger) prepareAccept(done *Accepted) (taken, first uint64, err error) 
 	return max(mark.number, lost), first, err
 }
 
-// accept records the acceptance and takes back what the lost records may have used up or ended.
-// taken is the highest number that a lost record may have.
-func (b *batch) accept(done *Accepted, taken uint64, a Acceptance) error {
+// begin records the acceptance and takes back what the lost records may have used up, but for the
+// sessions.
+func (w *accepting) begin(b *batch) error {
 	var full Charge
-	if a.Charge != nil {
+	if w.Charge != nil {
 		// What was spent since the copy, nobody knows; the latest of it may have been just now.
 		var err error
-		if full, err = a.Charge(LostCharge{At: b.now}); err != nil {
+		if full, err = w.Charge(LostCharge{At: b.now}); err != nil {
 			return err // nothing was written so far
 		}
 	}
 	last := b.last.number
-	b.last.number = max(last, taken) // a number that an outcome may still name must not be given twice
+	b.last.number = max(last, w.taken) // a number that an outcome may still name must not be given twice
 	number := b.record(Record{Type: RecordAccepted, Ref: last, Outcome: "restored ledger accepted",
-		Content: a.Audit}, nil)
-	if a.Charge != nil {
+		Content: w.Audit}, nil)
+	if w.Charge != nil {
 		b.put(bucketCharges, endKey(millis(full.Expires), number), encodeCharges([]Charge{full}))
-		done.Limits = true
+		w.done.Limits = true
 	}
-	done.Ended, done.Closed = b.takeBack("nonces unknown since the ledger was restored"), nil
+	w.sessions = slices.Sorted(maps.Keys(b.l.state.sessions))
+	w.remnants = b.allRemnants(func(*Remnant) bool { return true })
+	b.doubtNonces()
 	var err error
-	if done.Approvers, err = b.dropApprovers(); err != nil {
+	if w.done.Approvers, err = b.dropApprovers(); err != nil {
 		return err
 	}
-	if a.KeepAll {
-		return nil
-	}
+	w.closed = map[string]bool{}
 	for _, slot := range b.l.Slots() {
-		if slices.Contains(a.Keep, slot.Name) {
+		if w.KeepAll || slices.Contains(w.Keep, slot.Name) {
 			continue
 		}
-		if err := b.closeSlot(slot.Name, done, a.Audit); err != nil {
+		if err := b.closeSlot(slot.Name, w.Audit); err != nil {
 			return err
 		}
+		w.closed[slot.Name] = true
+		w.done.Closed = append(w.done.Closed, slot.Name)
 	}
 	return nil
 }
 
-// closeSlot replaces the secret of a slot by one that nobody knows, and revokes its sessions.
-func (b *batch) closeSlot(name string, done *Accepted, audit []byte) error {
-	s, err := b.rotateSlot(name, Secret(rand.Text()+rand.Text()), time.Time{}, audit)
+// closeSlot replaces the secret of a slot by one that nobody knows. An acceptance that was cut off
+// may have revoked some of its sessions already.
+func (b *batch) closeSlot(name string, audit []byte) error {
+	s, err := b.rotateSlot(name, Secret(rand.Text()+rand.Text()), b.now.Add(-cutOff), audit)
 	if err != nil {
 		return err
 	}
 	b.put(bucketSlots, []byte(name), s.encode())
 	b.after = append(b.after, func(st *state) { st.slots[name] = s })
-	all := b.sessionsWith(func(s *Session) bool { return s.App == name })
-	done.Ended = append(done.Ended, b.revoke(revoked(audit), all)...)
-	done.Closed = append(done.Closed, name)
 	return nil
 }
 
 // takeBack lets nothing count as new that lost records may have used up, and returns the sessions
 // that ended by it.
 func (b *batch) takeBack(outcome string) (ended []*Session) {
-	for _, s := range b.allSessions() {
-		if s.Nonceless || s.LastNonce > millis(b.now) {
-			// Which ciphertexts it took is lost: any of them would be fresh again. Or the clock of
-			// its application runs ahead: a nonce that is lost may be above the floor.
-			b.endSession(s, ending{Outcome: outcome})
-			ended = append(ended, s)
-			continue
-		}
-		fresh := b.update(s, b.last.number, func(s *Session) {
-			s.NoncesOnly = true
-			s.judged = judged{covers: s.LastNonce} // of what came since the copy, nothing is remembered
-		})
-		b.putSession(fresh)
+	for _, id := range b.allRemnants(func(*Remnant) bool { return true }) {
+		b.doubtRemnant(id)
 	}
-	b.doubtRemnants()
+	for _, s := range b.allSessions() {
+		if b.takeSessionBack(s, outcome) == nil {
+			ended = append(ended, s)
+		}
+	}
+	b.doubtNonces()
+	return ended
+}
+
+// takeSessionBack does so for a session, and returns it as it is then; nil if it ended by that.
+func (b *batch) takeSessionBack(s *Session, outcome string) *Session {
+	if s.Nonceless || s.LastNonce > millis(b.now) {
+		// Which ciphertexts it took is lost: any of them would be fresh again. Or the clock of its
+		// application runs ahead: a nonce that is lost may be above the floor.
+		b.endSession(s, ending{Outcome: outcome})
+		b.doubtRemnant(s.ID)
+		return nil
+	}
+	fresh := b.update(s, b.last.number, func(s *Session) {
+		s.NoncesOnly = true
+		s.judged = judged{covers: s.LastNonce} // of what came since the copy, nothing is remembered
+	})
+	b.putSession(fresh)
+	return fresh
+}
+
+// doubtNonces lets no nonce up to now count, and no login without one.
+func (b *batch) doubtNonces() {
 	// The digests of auth_reqs are lost too. They would make sessions, which must send nonces.
 	for _, slot := range b.l.Slots() {
 		slot.NoncesOnly = true
@@ -191,5 +268,4 @@ func (b *batch) takeBack(outcome string) (ended []*Session) {
 	floor := max(millis(b.now), b.l.state.floor)
 	b.put(bucketMeta, metaFloor, encodeNumber(uint64(floor)))
 	b.after = append(b.after, func(st *state) { st.floor = floor })
-	return ended
 }

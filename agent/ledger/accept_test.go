@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -162,5 +163,82 @@ func TestCopyWhileItRuns(t *testing.T) {
 	must(t, err)
 	if slices.Contains(left, paths[0]) || !slices.Contains(left, path) {
 		t.Errorf("left are %q", left)
+	}
+}
+
+// An acceptance of many sessions takes several commits. Where the process is killed before one of
+// them, the ledger opens with no program, and the same act again does all of it: no session of a
+// slot that is not kept lives, the others demand nonces, and no number is given twice.
+func TestAcceptInPortions(t *testing.T) {
+	for _, held := range []int{2, 3, 4, 7} {
+		commits := (held + 2) / 3
+		for killed := range commits + 1 { // before the last: none is
+			t.Run(fmt.Sprint(held, " killed ", killed), func(t *testing.T) {
+				r := newRigWith(t, options("test").WithExpireMost(3))
+				r.slot("kept")
+				r.slot("leaked")
+				for n := range held {
+					r.session(fmt.Sprint("acc", n), []string{"kept", "leaked"}[n%2], fmt.Sprint("k", n))
+				}
+				path, err := r.l.Copy()
+				must(t, err)
+				r.session("alice", "kept", "that the copy lacks")
+				taken := r.lastNumber()
+				must(t, r.l.Close())
+				must(t, os.Rename(path, r.path))
+				_, err = ledger.Open(r.path, r.o)
+				wantError(t, err, ledger.ErrRestored)
+				r.clock.add(time.Second)
+				n := 0
+				broken := r.o.Around(func(op string, do func() error) error {
+					if op == "commit" {
+						if n++; n == killed+1 && killed < commits {
+							return errInjected
+						}
+					}
+					return do()
+				})
+				a := ledger.Acceptance{Keep: []string{"kept"}, Charge: fullCharge}
+				done, err := ledger.Accept(r.path, broken, a)
+				if killed < commits {
+					if err == nil {
+						t.Fatal("a commit that failed is not told")
+					}
+					_, err := ledger.Open(r.path, r.o)
+					wantError(t, err, ledger.ErrRestored)
+					done, err = ledger.Accept(r.path, r.o, a)
+					must(t, err)
+				} else {
+					must(t, err)
+					if n != commits || len(done.Ended) != held/2 || !slices.Equal(done.Closed, []string{"leaked"}) {
+						t.Errorf("%d commits, %+v", n, done)
+					}
+				}
+				r.open()
+				for _, s := range r.l.Sessions() {
+					if s.App != "kept" || !s.NoncesOnly {
+						t.Errorf("%s lives, and demands nonces: %t", s.App, s.NoncesOnly)
+					}
+				}
+				if n := len(r.l.Sessions()); n != held-held/2 {
+					t.Errorf("%d sessions live", n)
+				}
+				for record, err := range r.l.Audit(1) {
+					must(t, err)
+					if record.Type == ledger.RecordAccepted {
+						if record.Number <= taken {
+							t.Errorf("record %d says so, and %d were taken", record.Number, taken)
+						}
+						break
+					}
+				}
+				again := r.newSession("acc1", "leaked", "k1")
+				if _, err := r.l.AddSession(ctx, again, nil); err == nil {
+					t.Error("an auth_key of a slot that was not kept makes a session again")
+				}
+				_, err = r.l.Verify(ctx)
+				must(t, err)
+			})
+		}
 	}
 }

@@ -413,14 +413,12 @@ func (b *batch) sweepRemnants() {
 	}
 }
 
-// doubtRemnants makes all remnants as cautious as a restored ledger must be: which requests were
-// judged since the copy was made, they do not know.
-func (b *batch) doubtRemnants() {
-	for _, id := range b.allRemnants(func(*Remnant) bool { return true }) {
-		if v := b.wholeRemnant(id); v != nil {
-			v.Known, v.Expired, v.judged = false, false, judged{covers: v.LastNonce}
-			b.putRemnant(v)
-		}
+// doubtRemnant makes a remnant as cautious as a restored ledger must be: which requests were judged
+// since the copy was made, it does not know.
+func (b *batch) doubtRemnant(id SessionID) {
+	if v := b.wholeRemnant(id); v != nil {
+		v.Known, v.Expired, v.judged = false, false, judged{covers: v.LastNonce}
+		b.putRemnant(v)
 	}
 }
 

@@ -64,6 +64,35 @@ func TestDecision(t *testing.T) {
 	}
 }
 
+// What was signed for another purpose, or as a no, is no proof of a yes, whoever wrote it down as one.
+func TestOtherSignaturesAreNoProof(t *testing.T) {
+	anna := passkeytest.New("anna", wallet)
+	for name, q := range map[string]approve.Question{
+		"a yes": {Purpose: approve.Decide, Number: 7, Yes: true}, "a no": {Purpose: approve.Decide, Number: 7},
+		"a login": {Purpose: approve.Login, Number: 7, Yes: true},
+	} {
+		challenge := q.Challenge()
+		s := anna.Sign(challenge[:])
+		proof := approve.Proof{Origin: wallet.Origin, Question: q, What: make([]byte, 32), Value: make([]byte, 32),
+			Passkey: anna.ID, Key: anna.COSE, ClientData: s.ClientData, AuthenticatorData: s.AuthenticatorData,
+			Signature: s.Signature}
+		if err := proof.Check(); (err == nil) != (name == "a yes") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A counter that rose is kept: whoever has a copy of the authenticator as it was is found out.
+func TestCounterIsKept(t *testing.T) {
+	w := newWorld(t)
+	anna := w.enrol("anna")
+	w.must(w.decide(7, signed(anna, w.ask(7).Challenge)))
+	w.restart()
+	anna.Counter--
+	w.wants(w.decide(8, signed(anna, w.ask(8).Challenge)), "copy")
+	w.must(w.decide(8, signed(anna, w.ask(8).Challenge)))
+}
+
 // Whatever is not the answer of an approver to this very question is refused and recorded, and
 // answers nothing.
 func TestRefusedDecisions(t *testing.T) {

@@ -346,6 +346,9 @@ func otherText(r audit.Record) (what, more string) {
 	if r.Session != 0 {
 		what += fmt.Sprintf(", session %s", r.Session)
 	}
+	if content.Approver != "" {
+		what += ": " + content.Approver
+	}
 	return what, joined("; ", content.why(), content.Text, content.Relay)
 }
 

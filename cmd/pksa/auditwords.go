@@ -23,6 +23,8 @@ type auditContent struct {
 	Block                   uint32
 	Told                    string
 	Approved                bool
+	Approval                struct{ By string }
+	Approver                string // of events
 	Request                 string `json:"request"`
 	KeyType                 string `json:"key_type"`
 	Keys                    []string
@@ -183,6 +185,9 @@ func (t story) decision(label string, r audit.Record, c auditContent) {
 	t.line(label, "%s", decided)
 	for _, rule := range c.Rules {
 		t.line("Rule", "%q, line %d of the policy %s", rule.Name, rule.Line, short(c.Policy))
+	}
+	if c.Approval.By != "" {
+		t.line("By", "approver %s, with a passkey", c.Approval.By)
 	}
 	t.left("Rule", c.Cut.Rules-len(c.Rules))
 	if why := c.why(); why != "" {

@@ -260,6 +260,9 @@ func (e entry) decided(content auditContent) []whyLine {
 		switch {
 		case again && final.Approved:
 			text += fmt.Sprintf(", and said yes after %s", judged.Time.Sub(first.Time).Round(time.Second))
+			if final.Approval.By != "" {
+				text += fmt.Sprintf(" (approver %s, with a passkey)", final.Approval.By)
+			}
 		case again:
 			text += fmt.Sprintf("; %s after %s", cmp.Or(final.Code, "no yes"),
 				judged.Time.Sub(first.Time).Round(time.Second))

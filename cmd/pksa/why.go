@@ -259,10 +259,11 @@ func (e entry) decided(content auditContent) []whyLine {
 		}
 		switch {
 		case again && final.Approved:
-			text += fmt.Sprintf(", and said yes after %s", judged.Time.Sub(first.Time).Round(time.Second))
+			who, how := "", ""
 			if final.Approval.By != "" {
-				text += fmt.Sprintf(" (approver %s, with a passkey)", final.Approval.By)
+				who, how = final.Approval.By+" ", " with a passkey"
 			}
+			text += fmt.Sprintf(", and %ssaid yes after %s%s", who, judged.Time.Sub(first.Time).Round(time.Second), how)
 		case again:
 			text += fmt.Sprintf("; %s after %s", cmp.Or(final.Code, "no yes"),
 				judged.Time.Sub(first.Time).Round(time.Second))

@@ -78,7 +78,7 @@ func TestWhy(t *testing.T) {
 			whyRecord(2, 9, "decision", `{"approved":true,"approval":{"by":"anna"},`+allowed+`}`,
 				func(r *audit.Record) { r.Verdict = "admitted" }),
 			ended("accepted", `{}`)},
-			[]string{"said yes after 9s (approver anna, with a passkey)"}},
+			[]string{"Person   a person was asked, and anna said yes after 9s with a passkey"}},
 		"declined": {[]audit.Record{asked("pending", "pending", allowed),
 			whyRecord(2, 9, "decision", `{"code":"refused","reason":"no"}`,
 				func(r *audit.Record) { r.Verdict = "denied" })},

@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"pksa/agent/approve"
 	"pksa/agent/audit"
 	"pksa/agent/config"
+	"pksa/agent/notify"
 	"pksa/agent/passkey"
 	"pksa/agent/passkey/passkeytest"
 	"pksa/protocol/hive"
@@ -119,6 +121,38 @@ func TestPausedWalletAsksForNoPasskey(t *testing.T) {
 		if err := w.approve(anna, asked); err == nil || !strings.Contains(err.Error(), "paused") {
 			t.Errorf("while it is paused: %v", err)
 		}
+		w.must(w.decide(asked.Number, false))
+		<-answer
+	})
+}
+
+// A message of a request has a link to the page. What may be a copy of an authenticator rings.
+func TestTellsApprovers(t *testing.T) {
+	policy, _, _ := strings.Cut(askVotes, "limits:")
+	o := worldOptions{policy: policy, configure: func(c *config.Config) {
+		c.Ask = "pending"
+		c.Approve = passkey.Site{Origin: "https://wallet.example", RPID: "wallet.example"}
+	}}
+	withPhone(t, o, func(t *testing.T, w *world, script *scriptedClient, p *phone) {
+		anna := w.enrol("anna")
+		answer, asked := script.start(w, 1)
+		w.eventually("a message", func() bool { return len(p.of(notify.Waiting)) == 1 && p.shorts() != "" })
+		link := fmt.Sprintf("https://wallet.example/#%d", asked.Number)
+		if got := p.of(notify.Waiting)[0]; got.Link != link || !strings.Contains(got.Text, "passkey: "+link+"\n") {
+			t.Errorf("%+v", got)
+		}
+		if short := p.shorts(); !strings.Contains(short, `"click":"`+link+`"`) {
+			t.Error(short)
+		}
+		anna.Counter = 6
+		w.must(w.approve(anna, asked))
+		<-answer
+		answer, asked = script.start(w, 2)
+		anna.Counter = 6
+		if err := w.approve(anna, asked); err == nil || !strings.Contains(err.Error(), "copy") {
+			t.Errorf("a counter that does not rise: %v", err)
+		}
+		w.eventually("an alarm", func() bool { return len(p.of(notify.Copied)) == 1 })
 		w.must(w.decide(asked.Number, false))
 		<-answer
 	})

@@ -381,6 +381,12 @@ func (a *Agent) newApprovals() *approve.Desk {
 			}
 			return approve.Waiting{Digest: w.digest, Until: w.info.Until}, a.mayAnswer(true)
 		},
+		Copied: func(name string) {
+			a.desk.Tell(notify.Event{Kind: notify.Copied,
+				What: "The authenticator of approver " + name + " counted no further. What it signed is refused.",
+				Do: "Ask the person whether they know why. If they do not, remove them on the wallet's machine, with " +
+					"`pksa approver remove " + name + "`, and enrol another passkey."})
+		},
 		Answer: func(number uint64, yes *approve.Proof) error {
 			return a.asks.answer(number, personsAnswer{true, yes})
 		},
@@ -414,6 +420,9 @@ func (a *Agent) tellAsked(info PendingRequest) {
 		Until: info.Until,
 		Do: fmt.Sprintf("On the wallet's machine: `pksa approve %d` or `pksa deny %d`; `pksa pending %d` shows all "+
 			"of it.", info.Number, info.Number, info.Number)}
+	if site := a.settings().Approve; site.Origin != "" {
+		e.Link = fmt.Sprintf("%s/#%d", site.Origin, info.Number)
+	}
 	for kind, words := range askedFor {
 		if kind.String() == info.Kind {
 			e.What = words

@@ -27,6 +27,8 @@ type Options struct {
 	Find func(number uint64) (Waiting, error)
 	// Answer hands a yes to it. It is called once for each proof.
 	Answer func(number uint64, yes *Proof) error
+	// Copied tells people that an approver's authenticator may have been copied.
+	Copied func(name string)
 	Log    *slog.Logger
 }
 
@@ -151,6 +153,7 @@ func (d *Desk) refused(ctx context.Context, purpose Purpose, number uint64, by s
 	if because != nil && because.Kind == passkey.Counted {
 		d.o.Log.Error("there may be a copy of an approver's authenticator: remove the approver, and enrol them anew",
 			"approver", by)
+		d.o.Copied(by)
 	}
 	d.o.Log.Warn("an approval is refused", "for", purpose, "number", number, "approver", by, "err", err)
 	if now := time.Now(); now.Sub(d.notes.since) > time.Hour {

@@ -30,6 +30,7 @@ type world struct {
 	waiting map[uint64]approve.Waiting
 	yes     map[uint64]*approve.Proof // what was answered
 	log     bytes.Buffer
+	copied  []string // whose authenticators may have been copied
 }
 
 var wallet = passkey.Site{Origin: "https://wallet.example", RPID: "wallet.example"}
@@ -83,7 +84,8 @@ func (w *world) open() {
 			w.yes[number] = yes
 			return nil
 		},
-		Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Copied: func(name string) { w.copied = append(w.copied, name) },
+		Log:    slog.New(slog.NewTextHandler(&w.log, nil)),
 	})
 }
 

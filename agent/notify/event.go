@@ -17,6 +17,7 @@ const (
 	NotReady      Kind = "not-ready"       // nothing is signed, for minutes
 	Ready         Kind = "ready"           // after that
 	Allowed       Kind = "allowed"         // a rule that says tell allowed a request
+	Copied        Kind = "approver-copied" // an approver's authenticator counted backwards: there may be two
 	KeyInvalid    Kind = "key-invalid"     // a held key does not fit its account on the chain
 	NotReloaded   Kind = "reload-failed"   // the old settings, or the old policy, stay in force
 	Limit         Kind = "limit"           // most of a limit of the policy is used
@@ -38,6 +39,7 @@ var meanings = []meaning{
 	{Changed, "An account was changed, and not by this wallet", 5, "rotating_light"},
 	{Waiting, "A request waits for your yes or no", 5, "bell"},
 	{NotReady, "The wallet signs nothing", 4, "warning"},
+	{Copied, "The authenticator of an approver may have been copied", 4, "warning"},
 	{KeyInvalid, "A held key is not valid any more", 4, "warning"},
 	{NotReloaded, "A reload failed", 4, "warning"},
 	{Limit, "A limit is nearly used up", 3, "hourglass"},
@@ -78,6 +80,7 @@ type Event struct {
 	Do      string // what a person does about it, on the wallet's machine
 	Number  uint64 // of a request that waits for a person
 	Letters string // of that request: see the package of the agent
+	Link    string // to the page on which a person answers it; empty: there is none
 	// Until is when that request is denied; a message that is late is not tried any more.
 	Until time.Time
 
@@ -98,7 +101,7 @@ func (e Event) bounded(now time.Time) Event {
 		e.At = now
 	}
 	e.Account, e.Letters = plain.Line(e.Account, 64), plain.Line(e.Letters, 16)
-	e.What, e.Do = plain.Line(e.What, maxLine), plain.Line(e.Do, maxLine)
+	e.What, e.Do, e.Link = plain.Line(e.What, maxLine), plain.Line(e.Do, maxLine), plain.Line(e.Link, maxLine)
 	given := e.Details
 	e.Details = nil
 	for i, d := range given {
@@ -113,7 +116,7 @@ func (e Event) bounded(now time.Time) Event {
 
 // size returns how many bytes of a queue the event takes.
 func (e Event) size() int {
-	size := 200 + len(e.Account) + len(e.What) + len(e.Do) + len(e.Letters)
+	size := 200 + len(e.Account) + len(e.What) + len(e.Do) + len(e.Letters) + len(e.Link)
 	for _, d := range e.Details {
 		size += len(d) + 16
 	}

@@ -48,6 +48,9 @@ func one(wallet string, e Event, full bool) message {
 	if number := numbered(e); number != "" {
 		lines = append(lines, number+", until "+clock(e.Until)+".")
 	}
+	if e.Link != "" {
+		lines = append(lines, "With your passkey: "+e.Link)
+	}
 	if e.Do != "" {
 		lines = append(lines, e.Do)
 	}
@@ -142,7 +145,16 @@ func (m message) ntfy(topic string) []byte {
 		Message  string   `json:"message"`
 		Priority int      `json:"priority"`
 		Tags     []string `json:"tags"`
-	}{topic, m.title, m.text, m.priority, []string{m.tag}})
+		Click    string   `json:"click,omitempty"` // what a touch of the message opens
+	}{topic, m.title, m.text, m.priority, []string{m.tag}, m.link()})
+}
+
+// link returns where the one event of the message is answered; empty: nowhere, or there are more.
+func (m message) link() string {
+	if len(m.events) == 1 {
+		return m.events[0].Link
+	}
+	return ""
 }
 
 // Hook is the JSON that a webhook gets.
@@ -158,6 +170,7 @@ type Hook struct {
 	Account string    `json:"account,omitempty"`
 	Number  uint64    `json:"number,omitempty"` // of a request that waits
 	Letters string    `json:"letters,omitempty"`
+	Link    string    `json:"link,omitempty"` // to the page on which it is answered
 	Until   time.Time `json:"until,omitzero"`
 	Details []string  `json:"details,omitempty"` // with content: full
 
@@ -176,7 +189,7 @@ func (m message) hook(wallet string) []byte {
 		}
 	} else {
 		e := m.events[0]
-		h.Account, h.Number, h.Letters, h.Until = e.Account, e.Number, e.Letters, e.Until
+		h.Account, h.Number, h.Letters, h.Until, h.Link = e.Account, e.Number, e.Letters, e.Until, e.Link
 		if !e.Until.IsZero() {
 			h.Until = e.Until.UTC()
 		}

@@ -14,6 +14,9 @@ type CaseResult struct {
 	Line   int      `json:"line"`
 	Passed bool     `json:"passed"`
 	Wrong  []string `json:"wrong,omitempty"` // what is not as the case says, one sentence each
+	// Doubt is why a case that passes may prove nothing, one sentence; empty if nothing speaks for
+	// that. By a policy of version 2 the case fails instead.
+	Doubt string `json:"doubt,omitempty"`
 	// Step is the step of a case of steps that Wrong and Report are about, from 1: the first that
 	// is wrong, else the last. StepLine is its line. Both are 0 for a single request.
 	Step     int    `json:"step,omitempty"`
@@ -80,6 +83,14 @@ func (p *Policy) runCase(ctx context.Context, file string, c *Case, seen *covera
 			d := p.judge(step.Request, book, now)
 			wrong := p.wrong(step.Expect, &d)
 			seen.decided(&d)
+			if n == 0 {
+				switch why := p.misspelt(step.Request, step.Expect, &d); {
+				case why != "" && p.version == version2:
+					wrong = append(wrong, why)
+				case r.Doubt == "":
+					r.Doubt = why
+				}
+			}
 			first := n == 0 && seen != nil
 			last := seen != nil && i == len(steps)-1 && n == step.Times-1
 			if first || last || len(wrong) > 0 {

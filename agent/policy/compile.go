@@ -41,6 +41,7 @@ type Options struct {
 // goroutines.
 type Policy struct {
 	file       string
+	version    string // of the language
 	hash       [32]byte
 	otherwise  bool // silent where nobody named the part
 	rules      []*rule
@@ -71,6 +72,7 @@ func Compile(file string, src []byte, env Options) (*Policy, Problems) {
 	if root != nil {
 		c.policy(root, p)
 	}
+	p.version = c.version
 	whole := len(c.Problems().Errors()) == 0
 	if whole {
 		p.build()

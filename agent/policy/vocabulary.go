@@ -136,8 +136,9 @@ var (
 		{"expect", "`allow`, `ask` or `deny`"},
 		{"rule", "a rule or limit, or a list of them, that must be among those that give the decision"},
 		{"code", "the code of the refusal. A case that expects `deny` fails without it where no permission would " +
-			"help: " +
-			"`wrong-key`, `foreign-authority`, `unsupported`, `plain-memo`, `firewall`, `invalid`"},
+			"help: `wrong-key`, `foreign-authority`, `unsupported`, `plain-memo`, `firewall`, `invalid`; and where " +
+			"nothing but a misspelt app or account keeps the rules away, such as `tipbott`, unless it says " +
+			"`uncovered` (by a policy of version 1 it passes, and `policy test` prints the doubt)"},
 		{"silent", "`true` if the refusal must be silent, `false` if it must not"},
 		{"session", "how long the session must live"},
 		{"renew", "how long after its end the session must be renewable"},

@@ -238,6 +238,9 @@ func (t *tested) writeTo(w io.Writer, verbose bool) {
 			}
 			text := "\n" + strings.TrimRight(one.Report.Text(), "\n")
 			fmt.Fprintf(w, "%s\n\n", strings.ReplaceAll(strings.ReplaceAll(text, "\n", "\n    | "), "| \n", "|\n"))
+		case one.Doubt != "":
+			fmt.Fprintf(w, "--- DOUBT: %s (%s:%d)%s\n    %s\n", one.Name, filepath.Base(t.File), one.Line,
+				stepText(one), one.Doubt)
 		case verbose:
 			fmt.Fprintf(w, "--- PASS: %s (%s)\n", one.Name, answerText(&one.Report))
 		}

@@ -58,9 +58,11 @@ func everyNode(n *yamlnode.Node, visit func(*yamlnode.Node)) {
 	}
 }
 
-// keyTakenOut matches a comment that holds the name of a section and nothing else, but for a
-// comment of its own.
-var keyTakenOut = regexp.MustCompile(`^#+[ \t]*(allow|ask|deny|limits)[ \t]*:[ \t]*(?:[ \t]#.*)?$`)
+// keyTakenOut matches a comment that is the head of a section: its name and what people write
+// around such a word, and nothing else, but for a comment of its own.
+var keyTakenOut = regexp.MustCompile(`(?i)^#[-#=*~_ \t]*["']?(allow|ask|deny|den|limits)(?:ed|ied|ials?)?["']?` +
+	`(?:[ \t]+(?:rules?|these|those|this|the|following|all|of|section|list|accounts|apps|below))*` +
+	`[ \t]*:?[ \t]*[\[{]?[-#=*~_ \t]*(?:[ \t]#.*)?$`)
 
 // reviewTakenOut warns where a comment holds the name of a section, and a rule is right below it:
 // without that line, the rule belongs to the section above, and may allow what it was to deny.
@@ -87,10 +89,14 @@ func (c *compiler) reviewTakenOut(root *yamlnode.Node) {
 		if beside || at == len(lines) {
 			continue
 		}
-		if within := sections[lines[at]]; within != "" && within != m[1] {
+		named := strings.ToLower(m[1])
+		if named == "den" { // denied
+			named = denySection.String()
+		}
+		if within := sections[lines[at]]; within != "" && within != named {
 			c.Warn(&yamlnode.Node{Line: comment.Line, Column: comment.Column}, "this is a comment, so what stands "+
 				"below it belongs to %s, and not to %s; take the # away, or say in other words what the comment is for",
-				within, m[1])
+				within, named)
 		}
 	}
 }
@@ -104,6 +110,7 @@ var likeAPolicy = regexp.MustCompile(`^(?:(?:lists|allow|ask|deny|limits|operati
 	`only:[ \t]+uncovered|over:[ \t]+(?:ask|deny)|otherwise:[ \t]+(?:reject|ignore)|answer:[ \t]+(?:reject|ignore)|` +
 	`(?:apps|accounts|on_behalf_of|key|request|days|per):[ \t]+(?:\[.*\]|any)|` +
 	`(?:session|renew|timeout):[ \t]+[0-9]+[smhd]|` +
+	`hours:[ \t]+[0-9:]+-[0-9:]+|(?:from|until):[ \t]+[0-9]{4}-[0-9]{2}-[0-9]{2}[^ \t]*|` +
 	`(?:requests|count|spend|sum):[ \t]+[0-9][^ ]*[ \t](?:[A-Z]+[ \t])?per[ \t]+(?:request|[0-9]+[smhd]))` +
 	`(?:[ \t]+#.*)?$)`)
 
@@ -111,8 +118,11 @@ var likeAPolicy = regexp.MustCompile(`^(?:(?:lists|allow|ask|deny|limits|operati
 // the comment of a rule.
 func (c *compiler) reviewLookalikes(root *yamlnode.Node) {
 	said := map[int]bool{} // by line: it, or the one above, was warned of
-	for _, line := range c.TextLines(root) {
-		if !likeAPolicy.MatchString(line.Text) {
+	lines := c.TextLines(root)
+	for i, line := range lines {
+		// The value of a key may stand on the next line.
+		if !likeAPolicy.MatchString(line.Text) && !(strings.HasSuffix(line.Text, ":") && i+1 < len(lines) &&
+			likeAPolicy.MatchString(line.Text+" "+lines[i+1].Text)) {
 			continue
 		}
 		// The head of a section stands above its first rule. One of them says it.

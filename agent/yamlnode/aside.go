@@ -12,7 +12,8 @@ import (
 // what people write to align something.
 const (
 	gapOfBlanks = 40  // columns of blanks and tabs in a row
-	screenWide  = 120 // columns
+	screenWide  = 80  // columns
+	commentWide = 120 // columns: comments stand farther to the right
 	gapOfLines  = 100 // empty lines in a row
 	tabWide     = 8   // columns from one stop of tabs to the next, as where nothing else is set
 )
@@ -38,7 +39,7 @@ func (r *Reader) aside() {
 				gap, tabs = gap+wide, tabs || ch == '\t'
 				continue
 			}
-			if gap >= gapOfBlanks && screen > screenWide && !warned {
+			if gap >= gapOfBlanks && (screen > commentWide || screen > screenWide && ch != '#') && !warned {
 				blanks := "blanks"
 				if tabs {
 					blanks = "columns of tabs"
@@ -60,6 +61,46 @@ func (r *Reader) aside() {
 	}
 }
 
+// Beyond these, a key is not read by who looks through a file. People write rules on one line that
+// are nearly as long, scripts write the whole file on one.
+const (
+	farKey   = 500 // columns
+	behindIn = 200 // columns, behind a text that fills most of them
+	longText = 150 // characters
+)
+
+// farRight warns of keys that stand far to the right behind others: once for each line.
+func (r *Reader) farRight(root *Node) {
+	used := 0
+	for _, line := range r.lines {
+		if strings.TrimSpace(line) != "" {
+			used++
+		}
+	}
+	if used > 1 {
+		r.farWithin(root, map[int]bool{})
+	}
+}
+
+func (r *Reader) farWithin(n *Node, said map[int]bool) {
+	for _, item := range n.Items {
+		r.farWithin(item, said)
+	}
+	for i, e := range n.Entries {
+		far := e.Key.Column > farKey
+		if i > 0 && e.Key.Column > behindIn {
+			before := n.Entries[i-1].Value
+			far = far || before.Kind == Scalar && before.Line == e.Key.Line && len(before.Text) >= longText
+		}
+		if far && !said[e.Key.Line] {
+			said[e.Key.Line] = true
+			r.warnOfAside(e.Key.Line, e.Key.Column, "this key stands far to the right, where nobody reads on; write it on "+
+				"a line of its own")
+		}
+		r.farWithin(e.Value, said)
+	}
+}
+
 func (r *Reader) warnOfAside(line, column int, text string) {
 	r.add(&Node{Line: line, Column: column}, Problem{Warning: true, Unseen: true, Text: text})
 }
@@ -69,7 +110,7 @@ func (r *Reader) warnOfAside(line, column int, text string) {
 type TextLine struct {
 	Line   int
 	Column int    // of its first character that is no blank, from 1
-	Text   string // without blanks around it
+	Text   string // without blanks around it, and without the backslash that joins it with the next
 }
 
 // TextLines returns the lines of the file, but for empty ones, that stand inside texts of several
@@ -89,7 +130,8 @@ func (r *Reader) TextLines(root *Node) (lines []TextLine) {
 			}
 			text := strings.TrimLeft(line, " \t")
 			column := utf8.RuneCountInString(line) - utf8.RuneCountInString(text) + 1
-			lines = append(lines, TextLine{number, column, strings.TrimRight(text, " \t")})
+			// A backslash at the end of a line joins it with the next one.
+			lines = append(lines, TextLine{number, column, strings.TrimRight(strings.TrimSuffix(text, `\`), " \t")})
 		}
 	}
 	return lines

@@ -90,6 +90,10 @@ func (r *Reader) Read(src []byte) (*Node, bool) {
 	}
 	r.vet(root, "", 0)
 	r.oddSpaces(root)
+	if !r.options.Lenient || r.options.Reviewed {
+		r.farRight(root)
+		r.escapes(root)
+	}
 	if r.bad[root] {
 		return nil, false
 	}

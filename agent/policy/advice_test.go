@@ -28,6 +28,12 @@ func TestAdviceLeadsSomewhere(t *testing.T) {
 		{"custom_json: {id: game, json: {.name: TEST}}", "posting", []advice{
 			{"{contains: hive}", "and glob: '*x*'"}, {"{glob: '*hive*'}", ""},
 		}},
+		{"comment: {parent_author: bob, body: TEST}", "posting", []advice{
+			{"{contains: tip}", "what it begins with: glob: 'x*'"}, {"{glob: 'tip*'}", ""},
+		}},
+		{"comment: {parent_author: bob, body: TEST}", "posting", []advice{
+			{"contains tip", "begins with, such as {glob: 'tip*'}"}, {"{glob: 'tip*'}", ""},
+		}},
 		{"vote: {weight: {min: 1%}, author: TEST}", "posting", []advice{
 			{"'spam*'", "{glob: 'spam*'}"}, {"{glob: 'spam*'}", ""},
 		}},

@@ -14,10 +14,10 @@ func TestMisspeltNamesInCases(t *testing.T) {
 		`amount: 2.000 HBD, memo: ""}]`
 	const vote = `request: sign, operations: [vote: {voter: alicee, author: bob, permlink: p, weight: 1}]`
 	for one, meant := range map[string]string{
-		pay + `, app: tip-bott, expect: deny`:                 `the app "tip-bott", so it proves nothing of the rules; did you mean "tipbot"?`,
+		pay + `, app: tip-bott, expect: deny`:                 `nothing of the rules; did you mean "tipbot"?`,
 		pay + `, app: TipBot, expect: deny`:                   `did you mean "tipbot"?`,
 		pay + `, app: clok, expect: deny`:                     `did you mean "clock"?`, // of a limit
-		vote + `, account: alicee, expect: deny`:              `the account "alicee", so it proves nothing of the rules; did you mean "alice"?`,
+		vote + `, account: alicee, expect: deny`:              `the account "alicee", so it proves nothing`,
 		`steps: [{` + pay + `, app: tibpot, expect: deny}]`:   `did you mean "tipbot"?`,
 		`request: auth, app: tipbt, expect: deny`:             `did you mean "tipbot"?`,
 		pay + `, app: tipbott, expect: deny, code: uncovered`: "",

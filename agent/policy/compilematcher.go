@@ -415,7 +415,10 @@ func underNot(word string, sh *shape) string {
 	case "not":
 		return "; take out both"
 	}
-	if hint := foreignPattern(plainWord(word), sh); strings.HasPrefix(hint, "write glob") {
+	switch hint := foreignPattern(plainWord(word), sh); {
+	case hint == forSomewhere:
+		return "; write not: {regexp: '(?i).*x.*'}"
+	case strings.HasPrefix(hint, "write glob"):
 		return "; " + strings.Replace(hint, "write ", "write not: {", 1) + "}"
 	}
 	return ""
@@ -473,7 +476,8 @@ func (c *compiler) patternMatcher(e yamlnode.Entry) matcher {
 		case strings.HasPrefix(text, "invalid or unsupported Perl syntax"):
 			text += "; nothing looks ahead or behind here: write another rule, or {not: {regexp: …}} beside it"
 		case strings.HasPrefix(text, "invalid repeat count"):
-			text += ", which is 1000 at most; there is no test of how long a text is"
+			text += ", which is 1000 at most; there is no test of how long a text is, and .{1,1000}.{0,1000} takes " +
+				"up to 2000 characters"
 		}
 		c.Complain(e.Value, "%s: %s", quote(source), text)
 		return anything{}

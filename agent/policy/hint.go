@@ -102,6 +102,9 @@ func foreignTest(word string, sh *shape) string {
 		if slices.Contains(known, "min") {
 			return "write min or max; both include the bound itself"
 		}
+		if slices.Contains(known, "regexp") {
+			return "a text has no order; write regexp: '[0-9]+' for one that is a number"
+		}
 	}
 	return foreignPattern(word, sh)
 }
@@ -119,7 +122,7 @@ func foreignPattern(word string, sh *shape) string {
 		return ""
 	}
 	switch word {
-	case "~", "=~", "regex", "match", "matches", "pattern":
+	case "~", "=~", "re", "rx", "regex", "match", "matches", "pattern":
 		if slices.Contains(known, "regexp") {
 			return "write regexp: 'tip [0-9]+', which is compared with the whole text"
 		}
@@ -134,14 +137,23 @@ func foreignPattern(word string, sh *shape) string {
 		if sh.kind == aJSON {
 			return "write any: x for a list that has x in it, and glob: '*x*' for a text"
 		}
+		if slices.Contains(known, "glob") {
+			return forSomewhere
+		}
 		return glob("*x*")
 	case "length", "len", "minlength", "maxlength", "strlen":
 		if slices.Contains(known, "regexp") {
-			return "there is no test of a text's length; regexp: '.{1,200}' takes 1 to 200 characters, 1000 at most"
+			return "there is no test of a text's length; regexp: '.{1,200}' takes 1 to 200 characters, " +
+				"1000 at most"
 		}
 	}
 	return ""
 }
+
+// forSomewhere is what to write for a text with a word in it. Where a rule allows, a star in front
+// of the word lets the application write what it wants; where it denies, large letters evade it.
+const forSomewhere = "for a text with x in it write regexp: '(?i).*x.*' where you deny; where you allow, write what " +
+	"it begins with: glob: 'x*'"
 
 // otherNames are words that people use for a key and that are not near it in letters.
 var otherNames = map[string]string{

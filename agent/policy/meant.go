@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"pksa/agent/yamlnode"
@@ -108,7 +109,7 @@ func (c *compiler) remarks(root *yamlnode.Node) map[target][]remark {
 			at := &yamlnode.Node{Line: comment.Line,
 				Column: comment.Column + utf8.RuneCountInString(comment.Text[:mark[0]])}
 			said := comment.Text[mark[1]:end]
-			if m := remarkForm.FindStringSubmatch(said); m != nil && m[2] != "" {
+			if m := remarkForm.FindStringSubmatch(said); m != nil && saysSomething(m[2]) {
 				about := target{at.Line, m[1] != ""}
 				found[about] = append(found[about], remark{at.Column, m[2]})
 			} else if looksMeant(said) {
@@ -117,6 +118,11 @@ func (c *compiler) remarks(root *yamlnode.Node) map[target][]remark {
 		}
 	}
 	return found
+}
+
+// saysSomething reports whether a reason has a letter or a digit.
+func saysSomething(reason string) bool {
+	return strings.ContainsFunc(reason, func(ch rune) bool { return unicode.IsLetter(ch) || unicode.IsDigit(ch) })
 }
 
 // looksMeant reports whether a comment was probably to silence a warning.

@@ -93,8 +93,10 @@ func TestMeantSo(t *testing.T) {
 			[]string{warn("7:72", idle), normal[1], normal[2], normal[3]}},
 		{"behind other words", map[string]string{"C": "# A trial. # pksa: meant so: #3 is enough"},
 			[]string{normal[0], normal[1], normal[2], meant("9:57", "#3 is enough", three)}},
-		{"no reason", map[string]string{"A": "# pksa: meant so", "C": "# pksa: meant so:  "},
-			[]string{normal[0], warn("7:50", write), normal[1], normal[2], normal[3], warn("9:60", write)}},
+		{"no reason", map[string]string{"A": "# pksa: meant so", "B": "# pksa: meant so: .",
+			"C": "# pksa: meant so:  "},
+			[]string{normal[0], warn("7:50", write), normal[1], normal[2], warn("8:50", write), normal[3],
+				warn("9:60", write)}},
 		{"misspelt", map[string]string{"A": "# pksa: ment so: a trial", "C": "# pksa: is our wallet"},
 			[]string{normal[0], warn("7:50", write), normal[1], normal[2], normal[3]}},
 	} {

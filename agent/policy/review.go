@@ -69,6 +69,7 @@ func (c *compiler) review(p *Policy) {
 		c.reviewIdleWindow(l)
 		c.reviewReach(l)
 		c.reviewPace(l)
+		c.reviewSpoken(l)
 		if l.over {
 			c.warnWhile(c.options.NobodyToAsk, c.nodes[&l.rule],
 				"limit %q asks, and no way to ask a person is configured, so it denies: say "+

@@ -281,11 +281,11 @@ func withAnotherKey(r *rule, e *opEntry) string {
 
 // poorPrices are how much HBD for one HIVE nobody would take who sells the asset.
 var poorPrices = map[hive.Symbol]struct {
-	price value
-	say   string
+	price     value
+	say, such string
 }{
-	hive.HIVE: {ratioValue(big.NewRat(1, 1e9)), "min"},
-	hive.HBD:  {ratioValue(big.NewRat(1e9, 1)), "max"},
+	hive.HIVE: {ratioValue(big.NewRat(1, 1e9)), "min", "0.2"},
+	hive.HBD:  {ratioValue(big.NewRat(1e9, 1)), "max", "0.3"},
 }
 
 // atAPoorPrice finds orders of an allow rule whose price is bounded, and not on the side where the
@@ -297,6 +297,14 @@ func atAPoorPrice(r *rule, e *opEntry) string {
 	}
 	for _, symbol := range []hive.Symbol{hive.HIVE, hive.HBD} {
 		if poor := poorPrices[symbol]; e.lets(priceField, poor.price) && e.maySell(d.Spends[0].Field, symbol) {
+			other := hive.HIVE
+			if symbol == hive.HIVE {
+				other = hive.HBD
+			}
+			if !e.maySell(d.Spends[0].Field, other) {
+				return fmt.Sprintf("%s may sell %s for next to nothing: price is HBD for one HIVE, so who sells %[2]s "+
+					"bounds it by %s, such as price: {%[3]s: %s}", e.name, symbol, poor.say, poor.such)
+			}
 			return fmt.Sprintf("%s may sell %s for next to nothing: price is HBD for one HIVE; say %s, too, or which "+
 				"asset %s is of", e.name, symbol, poor.say, d.Spends[0].Field)
 		}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"math/big"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -254,18 +255,34 @@ func smallSymbol(p *place) string {
 // leastDenied is from where on it is no dust that a rule denies, in thousandths.
 const leastDenied = 1000
 
+// leastWeight is the same of weights: 10 %.
+var leastWeight = big.NewRat(1000, 1)
+
+// onlyBound returns the bound that is all that the entry says of a field.
+func (e *opEntry) onlyBound(field string) (bound, bool) {
+	all, _ := e.test(field).(allOf)
+	if len(all) != 1 {
+		return bound{}, false
+	}
+	b, ok := all[0].(bound)
+	return b, ok
+}
+
 // mostDenied finds a rule that denies amounts up to some, where larger ones go through.
 func mostDenied(r *rule, e *opEntry) string {
 	d, ok := hive.DefinitionOf(e.name)
 	if !ok || r.section != denySection || r.observe {
 		return ""
 	}
-	for _, cost := range d.Spends {
-		all, ok := e.test(cost.Field).(allOf)
-		if !ok || len(all) != 1 {
-			continue
+	if most, ok := e.onlyBound("weight"); ok && most.upper && e.name == "vote" && most.limit.kind == isNumber {
+		if n, ok := most.limit.number.rat(); ok && n.Cmp(leastWeight) >= 0 {
+			share := new(big.Rat).Mul(n, big.NewRat(1, 100))
+			return fmt.Sprintf("vote: in deny, max denies up to %[1]s%%, and lets every stronger vote through; write "+
+				"min: %[1]s%% to deny that and more", share.RatString())
 		}
-		if most, ok := all[0].(bound); ok && most.upper && most.limit.kind == isAsset &&
+	}
+	for _, cost := range d.Spends {
+		if most, ok := e.onlyBound(cost.Field); ok && most.upper && most.limit.kind == isAsset &&
 			most.limit.asset.Amount >= leastDenied && most.limit.asset.Symbol != hive.VESTS {
 			return fmt.Sprintf("%s: in deny, max denies up to %s, and lets every larger amount through; write min to "+
 				"deny more than that", e.name, most.limit.asset)

@@ -205,7 +205,8 @@ func globOfShells(p *place) string {
 	if !ok || !m.glob || looksLikeRegexp(m.source) {
 		return ""
 	}
-	if inner, ok := strings.CutPrefix(m.source, "!"); ok {
+	// A command of those who answer memos and comments has large letters: !PIZZA.
+	if inner, ok := strings.CutPrefix(m.source, "!"); ok && !(p.isOfPeople() && hivebotForm.MatchString(inner)) {
 		return fmt.Sprintf("%s: in a glob ! stands for itself; all but these is {not: {glob: '%s'}}", p.name, inner)
 	}
 	var parts []string
@@ -231,6 +232,14 @@ func globOfShells(p *place) string {
 		"[{glob: 'a*'}, {glob: 'b*'}]", p.name, parts[0])
 }
 
+// hivebotForm matches how a command begins behind its !.
+var hivebotForm = regexp.MustCompile(`^[A-Z]{2}`)
+
+// isOfPeople reports whether the test is of a text that people write.
+func (p *place) isOfPeople() bool {
+	return p.purpose() == "memo" || p.name == p.field && slices.Contains(prose, p.field)
+}
+
 // slashesAround finds a regular expression between slashes, as some languages write it.
 func slashesAround(p *place) string {
 	text := p.textOf()
@@ -239,7 +248,7 @@ func slashesAround(p *place) string {
 		text = m.source
 	}
 	inner, ok := betweenSlashes(text)
-	if !ok || !isPattern && !strings.ContainsAny(inner, `^$.*+[(\|`) {
+	if !ok || !isPattern && !strings.ContainsAny(inner, `^$.*+[(\|`) && !withFlags.MatchString(text) {
 		return ""
 	}
 	whole := strings.TrimPrefix(inner, "^")
@@ -254,6 +263,9 @@ func slashesAround(p *place) string {
 	return fmt.Sprintf("%s: the slashes count as they stand; a regular expression is written {regexp: '%s'}, and is "+
 		"compared with the whole text", p.name, strings.TrimSuffix(whole, "$"))
 }
+
+// withFlags matches what other tools take for a regular expression by the letters at its end.
+var withFlags = regexp.MustCompile(`^/[^/ ]+/[gimsu]{1,3}$`)
 
 var slashed = regexp.MustCompile(`^/(.+)/[a-z]*$`)
 

@@ -20,7 +20,8 @@ var testTraps = []func(*place) string{
 	comparedWithItself, comparedWithFree, widelyNamed, someNamesOnly, everyLine,
 	inCapitals, fewTexts, besideText, oneWeight, fewTokens,
 	everyTextTogether, smallSymbol, hostsOfOthers, freeMeaning, oneTitle, ownWord,
-	encryptedInstead, refusedByChain,
+	encryptedInstead, refusedByChain, phraseInText, negationForgotten, idInOtherLetters, backslashTwice,
+	versionAsNumber, tagInCapitals,
 }
 
 // reviewTests warns about tests of fields and texts that are no errors and say something else than

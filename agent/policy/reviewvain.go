@@ -379,6 +379,10 @@ var chainWants = map[string]func(*place, value) string{
 		return unless(p.entry.name == "vote" || strings.Trim(v.text, permlinkLetters) == "",
 			"permlinks have a-z, 0-9 and - alone")
 	},
+	"parent_permlink": func(_ *place, v value) string {
+		return unless(!strings.ContainsAny(v.text, "/@ "),
+			"a permlink is no address, and no more than what stands behind its last /")
+	},
 }
 
 func unless(fine bool, format string, args ...any) string {

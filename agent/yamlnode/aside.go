@@ -94,8 +94,8 @@ func (r *Reader) farWithin(n *Node, said map[int]bool) {
 		}
 		if far && !said[e.Key.Line] {
 			said[e.Key.Line] = true
-			r.warnOfAside(e.Key.Line, e.Key.Column, "this key stands far to the right, where nobody reads on; write it on "+
-				"a line of its own")
+			r.warnOfAside(e.Key.Line, e.Key.Column, "this key stands far to the right, where nobody reads on; write "+
+				"it on a line of its own")
 		}
 		r.farWithin(e.Value, said)
 	}

@@ -39,10 +39,10 @@ func TestAside(t *testing.T) {
 		"a: [b, c]" + tabs(3) + "# d\n":                     "",
 		"\ufeffa: b\n":                                      "",
 		// A key far to the right, behind others or behind a text.
-		"a: b\nc: {d: [" + many(489) + "], e: f, g: h}\n":              "f:2:501: warning: this key stands far to the right",
+		"a: b\nc: {d: [" + many(489) + "], e: f, g: h}\n":              "f:2:501: warning: this key stands far",
 		"a: b\nc: {d: [" + many(488) + "], e: f}\n":                    "",
 		"c: {d: [" + many(700) + "], e: f}\n":                          "", // a file of one line
-		"a: b\nc: {d: '" + many(189) + "', e: f}\n":                    "f:2:201: warning: this key stands far to the right",
+		"a: b\nc: {d: '" + many(189) + "', e: f}\n":                    "f:2:201: warning: this key stands far",
 		"a: b\nc: {d: '" + many(188) + "', e: f}\n":                    "",
 		"a: b\nc: {d: " + many(149) + ", h: " + many(40) + ", e: f}\n": "",
 		"a: b\nc: [" + many(600) + "]\n":                               "",
@@ -68,7 +68,7 @@ func TestAside(t *testing.T) {
 // No search finds a word of which a letter is an escape.
 func TestEscapes(t *testing.T) {
 	for src, want := range map[string]string{
-		`a: "m\u0061llory"`:             `f:1:6: warning: here is an escape that stands for "a", so no search finds the word`,
+		`a: "m\u0061llory"`:             `f:1:6: warning: here is an escape that stands for "a", so no search`,
 		`a: "\x6dallory \x61"`:          `f:1:5: warning: `,
 		`"m\u006fde": b`:                `f:1:3: warning: `,
 		`{b: ["c", 'd', "\U0000006d"]}`: `f:1:17: warning: `,

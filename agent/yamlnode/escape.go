@@ -30,14 +30,14 @@ func (r *Reader) escapesOf(n *Node) {
 			case i+1 == len(line):
 				before, behind := line[max(i-1, 0)], []rune(strings.TrimLeft(r.lineText(number+1), " \t"))
 				if len(behind) > 0 && inWord(before) && inWord(behind[0]) {
-					r.Warn(&Node{Line: number, Column: i + 1}, "this backslash makes one word of what stands around it, "+
-						"which no search finds; write the word on one line")
+					r.Warn(&Node{Line: number, Column: i + 1}, "this backslash makes one word of what stands around "+
+						"it, which no search finds; write the word on one line")
 					return
 				}
 			default:
 				if ch := escapedLetter(line[i+1:]); ch != 0 {
-					r.Warn(&Node{Line: number, Column: i + 1}, "here is an escape that stands for %s, so no search finds "+
-						"the word; write %[1]s itself", quote(string(ch)))
+					r.Warn(&Node{Line: number, Column: i + 1}, "here is an escape that stands for %s, so no search "+
+						"finds the word; write %[1]s itself", quote(string(ch)))
 					return
 				}
 				i++

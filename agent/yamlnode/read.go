@@ -394,6 +394,8 @@ func syntaxHint(text string) string {
 		return "; a line of three points ends a document, and nothing may follow it: leave that line out"
 	case strings.Contains(text, "incompatible YAML document"):
 		return "; of YAML's versions 1.1 is read here: leave out the line that begins with %YAML"
+	case strings.Contains(text, "did not find expected whitespace or line break"):
+		return "; a text that begins with ! needs quotes, and ! is no word for not"
 	case strings.Contains(text, "cannot start any token"):
 		return "; a value that begins with @, ` or % needs quotes, and account names have no @"
 	}

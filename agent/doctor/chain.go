@@ -104,12 +104,21 @@ func (e *examiner) askNode(ctx context.Context, url string) (a asked) {
 		a.what = "what it takes (condenser_api.broadcast_transaction)"
 		a.err = client.TakesTransactions(ctx)
 	}
-	if u, err := neturl.Parse(url); a.err != nil && a.what == "" && err == nil && net.ParseIP(u.Hostname()) == nil {
-		a.resolve = e.o.Resolve(ctx, u.Hostname())
+	if host := hostOf(url); a.err != nil && a.what == "" && host != "" && net.ParseIP(host) == nil {
+		a.resolve = e.o.Resolve(ctx, host)
 	}
 	a.status = client.Status()[0]
 	a.status.Latency = took
 	return a
+}
+
+// hostOf returns the host of a URL, empty if there is none.
+func hostOf(text string) string {
+	u, err := neturl.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // judgeNames adds one finding for all nodes whose names lead nowhere: without a resolver all do.
@@ -139,6 +148,13 @@ func (e *examiner) judgeNode(a asked, level Level, newest time.Time) {
 	switch behind := newest.Sub(a.status.HeadTime); {
 	case a.status.Chain == "other":
 		f.What, f.Meaning = "the node serves another chain", "it is never used"
+	case a.err != nil && a.what == "" && a.status.LastError == "":
+		// Its answer is an error. What stands before that names the node and the head once more.
+		text := a.err.Error()
+		if _, said, ok := strings.Cut(text, hostOf(a.url)+": "); ok {
+			text = said
+		}
+		f.What = "the node has not what the wallet asks it for first: " + text
 	case a.err != nil && a.what == "":
 		// What the client knows of its only node names neither the node nor the head once more.
 		f.What = "the node does not answer: " + cmp.Or(a.status.LastError, a.err.Error())

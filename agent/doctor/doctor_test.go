@@ -311,6 +311,8 @@ func faultsOfChain() []fault {
 	return []fault{
 		{"a node that is down", func(w *world) { down(w.nodes[1]) }, "nodes", doctor.Warning, "does not answer"},
 		{"all nodes down", func(w *world) { w.nodesDown() }, "nodes", doctor.Error, "does not answer"},
+		{"a node without the interface of accounts", func(w *world) { w.nodes[1].Without("condenser_api") }, "nodes",
+			doctor.Warning, "the node has not what the wallet asks it for first: Assert Exception"},
 		{"a machine without a resolver", func(w *world) {
 			w.nodesDown()
 			w.options = func(o *doctor.Options) {

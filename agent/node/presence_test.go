@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pksa/agent/node"
 	"pksa/agent/node/nodetest"
 	"pksa/protocol/hive"
 )
@@ -68,4 +69,33 @@ func TestPresence(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWhereabouts: a person hears at any time what two hosts say, or one that has it in a block.
+func TestWhereabouts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		sent, never := w.sign(hive.Posting, voteJSON), w.sign(hive.Active, transferJSON("1.000 HIVE", "rent"))
+		w.broadcast(sent)
+		ask := func(tx node.Transaction, expiration hive.Time) node.Presence {
+			return w.c.Whereabouts(context.Background(), tx.ID, expiration)
+		}
+		if p := ask(never, never.Expiration); !p.Early || len(p.Missing) != 2 || len(p.Absent) != 0 {
+			t.Errorf("before its expiration: %+v", p)
+		}
+		time.Sleep(5 * time.Minute)
+		if p := ask(sent, sent.Expiration); p.Found != "a.example" || p.Block == 0 || p.Early {
+			t.Errorf("on the chain: %+v", p)
+		}
+		if p := ask(never, never.Expiration); len(p.Absent) != 2 || !p.Never() {
+			t.Errorf("after its expiration: %+v", p)
+		}
+		later := never.Expiration + 3600 // by which the chain says less, and nothing that is untrue
+		if p := ask(never, later); !p.Early || len(p.Missing) != 2 || p.Never() {
+			t.Errorf("with a later expiration: %+v", p)
+		}
+		if p := ask(sent, later); p.Found != "a.example" {
+			t.Errorf("on the chain, with a later expiration: %+v", p)
+		}
+	})
 }

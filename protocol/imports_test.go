@@ -120,6 +120,8 @@ var narrow = map[string][]string{
 	"agent/passkey": {"keystore/linejson", "protocol/plain"},
 	// It tells what it is told, and knows neither ledger nor policy.
 	"agent/notify": {"agent/outage", "keystore", "protocol/host", "protocol/plain"},
+	// The page has no keys, and is linked with nothing that comes near one.
+	"cmd/pksa-console": {"agent/control", "keystore/access", "protocol/host", "protocol/plain"},
 	// It knows neither settings nor rules.
 	"agent/yamlnode": {"protocol/plain"},
 }

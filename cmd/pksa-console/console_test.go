@@ -1,0 +1,375 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pksa/agent/passkey"
+)
+
+// The program with the keys links no pages, and this one nothing that comes near a key.
+func TestWhatIsLinked(t *testing.T) {
+	for program, never := range map[string][]string{
+		"pksa/cmd/pksa": {"html/template", "pksa/cmd/pksa-console"},
+		"pksa/cmd/pksa-console": {"pksa/keystore", "pksa/agent", "pksa/agent/ledger", "pksa/protocol/hive",
+			"go.etcd.io/bbolt", "filippo.io/age"},
+	} {
+		list, err := exec.CommandContext(t.Context(), "go", "list", "-deps", program).Output()
+		if err != nil {
+			t.Skip("go list cannot be run: ", err)
+		}
+		for _, name := range strings.Fields(string(list)) {
+			if slices.Contains(never, name) {
+				t.Errorf("%s links %s", program, name)
+			}
+		}
+	}
+}
+
+var pages = []string{"/", "/cards", "/request/7", "/status", "/sessions", "/audit", "/audit/7"}
+
+// Nobody sees or does anything without a login.
+func TestNothingWithoutLogin(t *testing.T) {
+	w := newWorld(t)
+	w.wait(7, "pays 12.500 HIVE from alice to bob", nil)
+	for _, path := range append(pages, "/live") {
+		status, header, text := w.ask("GET", path, "", nil)
+		if own := path == "/cards" || path == "/live"; own && status != 401 || !own && (status != 303 ||
+			!strings.HasPrefix(header.Get("Location"), "/login?to=")) || strings.Contains(text, "alice") {
+			t.Errorf("%s: %d %s %s", path, status, header.Get("Location"), text)
+		}
+	}
+	for path, body := range map[string]string{"/deny": "number=7", "/revoke": "id=7", "/pause": "",
+		"/decision/begin": `{"number":7}`, "/decision/finish": `{"number":7}`} {
+		if status, _, _ := w.ask("POST", path, body, nil); status != 401 {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+	for _, path := range []string{"decision.deny", "session.revoke", "pause", "decision.begin", "pending"} {
+		if calls := w.fake.called(path); len(calls) > 0 {
+			t.Errorf("%s was called: %s", path, calls)
+		}
+	}
+}
+
+// What another page sends is refused, whoever is logged in.
+func TestOtherSites(t *testing.T) {
+	w := newWorld(t)
+	w.wait(7, "pays 12.500 HIVE from alice to bob", nil)
+	in := w.in()
+	for name, change := range map[string]func(*http.Request){
+		"another origin":    func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
+		"no origin":         func(r *http.Request) { r.Header.Del("Origin") },
+		"an opaque origin":  func(r *http.Request) { r.Header.Set("Origin", "null") },
+		"another port":      func(r *http.Request) { r.Header.Set("Origin", "http://localhost:1") },
+		"a cross-site post": func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+		"a sister's post":   func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") },
+		"another host":      func(r *http.Request) { r.Host = "evil.example" },
+	} {
+		status, _, _ := w.ask("POST", "/deny", "number=7", func(r *http.Request) { r.AddCookie(in); change(r) })
+		if status != 403 && status != 421 {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+	// DNS rebinding, to read.
+	status, _, text := w.ask("GET", "/", "", func(r *http.Request) { r.AddCookie(in); r.Host = "evil.example" })
+	if status != 421 || strings.Contains(text, "alice") {
+		t.Errorf("%d %s", status, text)
+	}
+	if calls := w.fake.called("decision.deny"); len(calls) > 0 {
+		t.Errorf("denied: %s", calls)
+	}
+	if status, _, _ := w.ask("POST", "/deny", "number=7", func(r *http.Request) { r.AddCookie(in) }); status != 303 {
+		t.Errorf("our own: %d", status)
+	}
+	if w.fake.decided[7] != "no" {
+		t.Errorf("%v", w.fake.decided)
+	}
+	// A link in a message is followed with the cookie at the second try.
+	status, _, text = w.ask("GET", "/request/7", "", func(r *http.Request) {
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+	})
+	if status != 200 || !strings.Contains(text, `http-equiv="refresh"`) {
+		t.Errorf("%d %s", status, text)
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	w := newWorld(t)
+	in := w.in()
+	for _, path := range append(pages, "/login", "/enrol", "/static/console.js", "/nowhere") {
+		_, h, _ := w.ask("GET", path, "", func(r *http.Request) { r.AddCookie(in) })
+		if h.Get("Content-Security-Policy") != policy || h.Get("X-Frame-Options") != "DENY" ||
+			h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "same-origin" {
+			t.Errorf("%s: %v", path, h)
+		}
+		if static := strings.HasPrefix(path, "/static"); !static && h.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s may be kept: %s", path, h.Get("Cache-Control"))
+		}
+	}
+	if strings.Contains(policy, "unsafe") || strings.Contains(policy, "http") ||
+		!strings.HasPrefix(policy, "default-src 'none';") {
+		t.Error(policy)
+	}
+	if !in.Secure || !in.HttpOnly || in.SameSite != http.SameSiteStrictMode || in.Path != "/" || in.Domain != "" ||
+		!strings.HasPrefix(in.Name, "__Host-") || len(in.Value) != 43 {
+		t.Errorf("%+v", in)
+	}
+}
+
+// hostile would be markup, or leave the place where it stands, if it were not escaped.
+const hostile = `</pre></title></textarea>'"><script src=//evil.example></script><img src=x onerror=alert(1)>` +
+	`<a href="javascript:alert(2)">&lt;b&gt;{{.Who}}` + "\u202e\u2066\u200b\x00\x1b[31m" + "`${1}`"
+
+// No text of others becomes markup, on no page and in no place, and none turns the direction of a
+// line.
+func TestHostileTexts(t *testing.T) {
+	w := newWorld(t)
+	w.wait(7, "pays 1.000 HIVE from alice to bob, with the memo "+`"`+hostile+`"`, map[string]any{"account": hostile,
+		"app": hostile, "key_type": hostile, "keys": []string{hostile}, "operations": []string{hostile},
+		"text": hostile, "reason": hostile, "letters": hostile, "digest": hostile, "kind": hostile})
+	w.fake.sessions = []map[string]any{{"id": 1, "account": hostile, "app": hostile, "origin": hostile,
+		"relay": hostile, "calls_itself": hostile}}
+	w.fake.records = []map[string]any{{"number": 7, "type": hostile, "outcome": hostile, "kind": hostile,
+		"account": hostile, "app": hostile, "transaction": hostile, "verdict": hostile,
+		"content": map[string]any{"text": hostile}}}
+	room := map[string]any{"Limit": map[string]any{"name": hostile}, "Split": hostile, "Unit": hostile,
+		"Used": hostile, "Most": hostile}
+	w.fake.status = map[string]any{"not_ready": []string{hostile}, "still_served": hostile,
+		"policy": map[string]any{"file": hostile, "reload_failed": hostile, "warnings": []string{hostile},
+			"room": []any{room}},
+		"links":    []any{map[string]any{"relay": hostile}},
+		"nodes":    []any{map[string]any{"url": hostile}},
+		"accounts": []any{map[string]any{"name": hostile, "roles": []string{hostile}, "wrong": []string{hostile}}},
+		"guard":    []any{map[string]any{"account": hostile}}}
+	in := w.in()
+	query := "?q=" + strings.ReplaceAll("</script><img src=x>", " ", "+")
+	for _, path := range append(pages, "/sessions"+query, "/audit?text=%3Cscript%3E%22%3E",
+		"/login?to=/%22%3E%3Cscript%3E") {
+		_, _, text := w.ask("GET", path, "", func(r *http.Request) { r.AddCookie(in) })
+		lower := strings.ToLower(text)
+		whole := strings.Contains(lower, "<!doctype")
+		if n := strings.Count(lower, "<script"); whole && n != 1 || !whole && n != 0 {
+			t.Errorf("%s has %d scripts", path, n)
+		}
+		for _, never := range []string{"<img", "<a href=\"javascript", "\u202e", "\u2066", "\u200b", "\x00", "\x1b",
+			" style="} {
+			if strings.Contains(lower, never) {
+				t.Errorf("%s has %q", path, never)
+			}
+		}
+		if strings.Count(lower, "</title>") != strings.Count(lower, "<title>") ||
+			strings.Count(lower, "</pre>") != strings.Count(lower, "<pre>") {
+			t.Errorf("%s: a text ends its place", path)
+		}
+	}
+}
+
+// In a text of an application nothing is loud.
+func TestEffectParts(t *testing.T) {
+	for sentence, want := range map[string]string{
+		`pays 12.500 HIVE from alice to bob`:                                  "12.500 HIVE|alice|bob",
+		`pays 1.000 HBD from a-b.c to bob, with the memo "9.000 HIVE to eve"`: "1.000 HBD|a-b.c|bob",
+		`votes 100% for @bob/post as alice`:                                   "@bob|alice",
+		``:                                                                    "",
+	} {
+		var got []string
+		all := ""
+		for _, p := range effectParts(sentence) {
+			all += p.Text
+			if p.Loud {
+				got = append(got, p.Text)
+			}
+		}
+		if all != sentence || strings.Join(got, "|") != want {
+			t.Errorf("%s: %q of %q", sentence, got, all)
+		}
+	}
+}
+
+// A wallet that refuses, or says nothing, never looks like one that did it.
+func TestNothingLooksLikeSuccess(t *testing.T) {
+	w := newWorld(t)
+	in := w.in()
+	post := func(path, body string) (int, string) {
+		status, _, text := w.ask("POST", path, body, func(r *http.Request) { r.AddCookie(in) })
+		return status, text
+	}
+	if status, text := post("/deny", "number=9"); status != 409 || !strings.Contains(text, "no request waits") {
+		t.Errorf("%d %s", status, text)
+	}
+	if status, _ := post("/decision/finish", `{"number":9,"challenge":"x"}`); status != 409 {
+		t.Errorf("%d", status)
+	}
+	for _, body := range []string{"", "number=", "number=-1", "number=x", "number=18446744073709551616"} {
+		if status, _ := post("/deny", body); status != 400 {
+			t.Errorf("%q: %d", body, status)
+		}
+	}
+	w.fake.mu.Lock()
+	w.fake.silent = true
+	w.fake.mu.Unlock()
+	if status, text := post("/pause", ""); status != 502 || !strings.Contains(text, "does not answer") {
+		t.Errorf("%d %s", status, text)
+	}
+}
+
+// Numbers reach the wallet as they were sent, beyond what floating point holds.
+func TestNumbersAreExact(t *testing.T) {
+	w := newWorld(t)
+	in := w.in()
+	w.ask("POST", "/decision/begin", `{"number":9007199254740993,"yes":true,"seen":"AA"}`,
+		func(r *http.Request) { r.AddCookie(in) })
+	if calls := w.fake.called("decision.begin"); len(calls) != 1 || !strings.Contains(calls[0], "9007199254740993") {
+		t.Errorf("%q", calls)
+	}
+}
+
+// What is posted has an end.
+func TestBodiesAreBounded(t *testing.T) {
+	w := newWorld(t)
+	in := w.in()
+	for size, want := range map[int]int{64 << 10: 409, 64<<10 + 1: 400} {
+		body := `{"number":9,"x":"` + strings.Repeat("x", size-19) + `"}`
+		if len(body) != size {
+			t.Fatal(len(body))
+		}
+		status, _, _ := w.ask("POST", "/decision/begin", body, func(r *http.Request) { r.AddCookie(in) })
+		if status != want {
+			t.Errorf("%d bytes: %d", size, status)
+		}
+	}
+}
+
+func TestLoginLeadsNowhereElse(t *testing.T) {
+	w := newWorld(t)
+	w.fake.approver = new(passkey.Credential)
+	for to, want := range map[string]string{"/request/7": "/request/7", "https://evil.example": "/",
+		"//evil.example": "/", `/\evil.example`: "/", "javascript:alert(1)": "/", "": "/"} {
+		_, _, text := w.ask("GET", "/login?to="+to, "", nil)
+		if !strings.Contains(text, `data-login="`+want+`"`) {
+			t.Errorf("%q: %s", to, text)
+		}
+	}
+}
+
+// Logins end: when nobody looked for an hour, after half a day, at a logout, and beyond 64 the
+// oldest.
+func TestLoginsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l logins
+		enter := func() *http.Request {
+			recorder := httptest.NewRecorder()
+			l.begin(recorder, "anna")
+			r := httptest.NewRequest("GET", "/", nil)
+			r.AddCookie(recorder.Result().Cookies()[0])
+			return r
+		}
+		first := enter()
+		for range 11 {
+			time.Sleep(59 * time.Minute)
+			if l.of(first, true) != "anna" {
+				t.Fatal("ended early")
+			}
+		}
+		idle := enter()
+		time.Sleep(time.Hour)
+		if l.of(idle, false) != "" || l.of(first, true) != "" {
+			t.Error("an idle login goes on")
+		}
+		eldest := enter()
+		for range 63 {
+			time.Sleep(time.Second)
+			enter()
+		}
+		if l.of(eldest, false) == "" {
+			t.Error("64 have no room")
+		}
+		time.Sleep(time.Second)
+		last := enter()
+		if l.of(eldest, false) != "" || l.of(last, false) == "" || len(l.all) != 64 {
+			t.Error("65 have room")
+		}
+	})
+}
+
+// Open pages hear what changes, once, and the wallet is asked only while one is open.
+func TestLive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		l := live{wallet: f.call}
+		one, _ := l.join()
+		if got := <-one; got != "waiting" {
+			t.Error(got)
+		}
+		two, _ := l.join()
+		if got := <-two; got != "waiting" {
+			t.Error(got)
+		}
+		f.mu.Lock()
+		f.waiting = append(f.waiting, map[string]any{"number": 7})
+		f.mu.Unlock()
+		begun := time.Now()
+		for _, heard := range []chan string{one, two} {
+			if got := <-heard; got != "waiting 7" || time.Since(begun) > time.Second {
+				t.Error(got, time.Since(begun))
+			}
+		}
+		f.mu.Lock()
+		f.silent = true
+		f.mu.Unlock()
+		if got := <-one; got != "lost" {
+			t.Error(got)
+		}
+		l.leave(one)
+		l.leave(two)
+		synctest.Wait()
+		f.mu.Lock()
+		f.silent = false
+		f.mu.Unlock()
+		asked := len(f.called("pending"))
+		time.Sleep(time.Minute)
+		if n := len(f.called("pending")); n != asked {
+			t.Errorf("asked %d times for nobody", n-asked)
+		}
+		for range mostLive {
+			if _, ok := l.join(); !ok {
+				t.Fatal("no room")
+			}
+		}
+		if _, ok := l.join(); ok {
+			t.Error("room without end")
+		}
+		for heard := range l.pages {
+			l.leave(heard)
+		}
+	})
+}
+
+func TestCommandLine(t *testing.T) {
+	for _, tt := range []struct {
+		o    options
+		rest []string
+		want string
+	}{
+		{options{listen: "127.0.0.1:9490"}, nil, ""},
+		{options{listen: "localhost:9490"}, nil, ""},
+		{options{listen: ":9490"}, nil, "other machines"},
+		{options{listen: "192.0.2.1:9490"}, nil, "other machines"},
+		{options{listen: ":9490", certificate: "c", keyFile: "k"}, nil, ""},
+		{options{listen: ":9490", certificate: "c"}, nil, "go together"},
+		{options{listen: "9490"}, nil, "HOST:PORT"},
+		{options{listen: "127.0.0.1:9490"}, []string{"x"}, "too much"},
+	} {
+		err := tt.o.check(tt.rest)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: %v", tt.o, err)
+		}
+	}
+}

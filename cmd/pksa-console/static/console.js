@@ -1,0 +1,147 @@
+"use strict";
+// What the pages do by themselves: ask a passkey, count down, and renew what waits. Everything that
+// is shown is text or was made by the server; nothing here builds markup of texts.
+(() => {
+  const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+  const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)))
+    .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+
+  const ask = async (path, params) => {
+    const answer = await fetch(path, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(params),
+    });
+    if (!answer.ok) throw new Error(await answer.text());
+    return answer.json();
+  };
+
+  const why = (error) => {
+    if (error.name === "NotAllowedError") return "The passkey did not answer, or you ended it.";
+    if (error instanceof TypeError) return "The console cannot be reached.";
+    return error.message;
+  };
+
+  const tell = (near, words, good) => {
+    const place = (near.closest("article, main") || document).querySelector(".result");
+    place.textContent = words;
+    place.className = good ? "result good" : "result bad";
+    place.hidden = false;
+  };
+
+  // close takes away what a card that has its answer offers.
+  const close = (card) => {
+    for (const part of card.querySelectorAll(".buttons, .countdown")) part.hidden = true;
+  };
+
+  const sign = async (asked) => {
+    const made = await navigator.credentials.get({ publicKey: {
+      challenge: bytes(asked.challenge), rpId: asked.rp_id, userVerification: "required", timeout: 120000,
+      allowCredentials: asked.allow.map((id) => ({ type: "public-key", id: bytes(id) })),
+    } });
+    return {
+      challenge: asked.challenge, credential: text(made.rawId), client_data: text(made.response.clientDataJSON),
+      authenticator_data: text(made.response.authenticatorData), signature: text(made.response.signature),
+    };
+  };
+
+  const login = async (button) => {
+    await ask("/login/finish", await sign(await ask("/login/begin", {})));
+    location.assign(button.dataset.login);
+  };
+
+  const approve = async (button) => {
+    // The number is text of decimal digits: JavaScript need not hold it.
+    const number = Number(button.dataset.approve);
+    const asked = await ask("/decision/begin", { number, yes: true, seen: button.dataset.seen });
+    const done = await ask("/decision/finish", { number, yes: true, ...await sign(asked) });
+    if (done.answered !== true) throw new Error("The wallet did not say that it took your yes.");
+    tell(button, "The wallet has your yes. It judges the request once more; Audit says what became of it.", true);
+    close(button.closest(".card"));
+  };
+
+  const enrol = async () => {
+    const code = location.hash.slice(1);
+    if (!code) throw new Error("The link has no code: open it as pksa approver add prints it.");
+    const asked = await ask("/enrol/begin", { code });
+    const made = await navigator.credentials.create({ publicKey: {
+      challenge: bytes(asked.challenge), rp: { id: asked.rp_id, name: "Wallet" },
+      user: { id: bytes(asked.user_id), name: asked.user_name, displayName: asked.user_name },
+      pubKeyCredParams: asked.algorithms.map((alg) => ({ type: "public-key", alg })),
+      excludeCredentials: asked.exclude.map((id) => ({ type: "public-key", id: bytes(id) })),
+      authenticatorSelection: { userVerification: "required", residentKey: "preferred" },
+      attestation: "none", timeout: 120000,
+    } });
+    const done = await ask("/enrol/finish", {
+      code, challenge: asked.challenge, client_data: text(made.response.clientDataJSON),
+      attestation: text(made.response.attestationObject),
+    });
+    history.replaceState(null, "", "/enrol"); // the code is spent
+    for (const part of document.querySelectorAll("[data-after]")) part.hidden = !part.hidden;
+    return "You are enrolled as " + done.name + ". Your fingerprint is " + done.fingerprint + ".";
+  };
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    const { dataset } = button;
+    if (!("login" in dataset || "approve" in dataset || "enrol" in dataset)) return;
+    button.disabled = true;
+    try {
+      if ("login" in dataset) await login(button);
+      else if ("approve" in dataset) await approve(button);
+      else tell(button, await enrol(), true);
+    } catch (error) {
+      tell(button, "Not done: " + why(error), false);
+      button.disabled = false;
+    }
+  });
+
+  const count = () => {
+    for (const time of document.querySelectorAll("[data-until]")) {
+      const left = Math.floor((Date.parse(time.dataset.until) - Date.now()) / 1000);
+      const over = left <= 0;
+      time.textContent = over ? "time is over" : left < 120 ? left + " s" : Math.floor(left / 60) + " min";
+      const card = time.closest(".card");
+      card.classList.toggle("urgent", left < 20);
+      if (over) for (const button of card.querySelectorAll("button")) button.disabled = true;
+    }
+  };
+
+  const cards = document.querySelector("[data-live]");
+  if (!cards) return;
+  count();
+  setInterval(count, 1000);
+  const lost = document.getElementById("lost");
+  const news = document.getElementById("news");
+  const numbers = () => [...cards.querySelectorAll("[data-card]")].map((card) => card.dataset.card);
+
+  // renew puts new cards in and takes old ones out. A card that stays is left as it is: a person
+  // may be about to touch it. One whose answer stands in it stays until it has been read.
+  const renew = async () => {
+    const answer = await fetch("/cards");
+    if (answer.status === 401) { location.assign("/login"); return; }
+    if (!answer.ok) throw new Error();
+    const before = numbers();
+    const part = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const kept = new Map([...cards.querySelectorAll("[data-card]")].map((card) => [card.dataset.card, card]));
+    for (const card of part.querySelectorAll("[data-card]")) {
+      const old = kept.get(card.dataset.card);
+      if (old) card.replaceWith(old);
+      kept.delete(card.dataset.card);
+    }
+    const answered = [...kept.values()].filter((card) => !card.querySelector(".result").hidden);
+    answered.forEach(close);
+    cards.replaceChildren(...answered, ...part.body.children);
+    const come = numbers().filter((number) => !before.includes(number)).length;
+    if (come) news.textContent = come === 1 ? "A new request waits." : come + " new requests wait.";
+    document.title = (part.querySelectorAll("[data-card]").length ? "● " : "") + "Waiting · wallet";
+    lost.hidden = true;
+    count();
+  };
+  const stream = new EventSource("/live");
+  stream.onmessage = (event) => {
+    if (event.data === "lost") lost.hidden = false;
+    else renew().catch(() => { lost.hidden = false; });
+  };
+  stream.onerror = () => { lost.hidden = false; };
+  stream.onopen = () => { renew().catch(() => { lost.hidden = false; }); };
+})();

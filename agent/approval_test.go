@@ -137,7 +137,7 @@ func TestTellsApprovers(t *testing.T) {
 		anna := w.enrol("anna")
 		answer, asked := script.start(w, 1)
 		w.eventually("a message", func() bool { return len(p.of(notify.Waiting)) == 1 && p.shorts() != "" })
-		link := fmt.Sprintf("https://wallet.example/#%d", asked.Number)
+		link := fmt.Sprintf("https://wallet.example/request/%d", asked.Number)
 		if got := p.of(notify.Waiting)[0]; got.Link != link || !strings.Contains(got.Text, "passkey: "+link+"\n") {
 			t.Errorf("%+v", got)
 		}

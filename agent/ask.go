@@ -421,7 +421,7 @@ func (a *Agent) tellAsked(info PendingRequest) {
 		Do: fmt.Sprintf("On the wallet's machine: `pksa approve %d` or `pksa deny %d`; `pksa pending %d` shows all "+
 			"of it.", info.Number, info.Number, info.Number)}
 	if site := a.settings().Approve; site.Origin != "" {
-		e.Link = fmt.Sprintf("%s/#%d", site.Origin, info.Number)
+		e.Link = fmt.Sprintf("%s/request/%d", site.Origin, info.Number)
 	}
 	for kind, words := range askedFor {
 		if kind.String() == info.Kind {

@@ -8,6 +8,7 @@ import (
 
 	"pksa/agent"
 	"pksa/agent/approve"
+	"pksa/cmd/pksa/internal/qr"
 )
 
 func (c *command) approverCommand() *cobra.Command {
@@ -43,6 +44,10 @@ list" shows as their fingerprint with what their page shows.`,
 				fmt.Fprintf(w, "For %s, until %s and for one passkey:\n\n  %s\n\n"+
 					"Whoever opens it first is the approver. Hand it to nobody else.\n", made.Name, moment(made.Until),
 					string(made.Link))
+				// On a screen only: in a file, or for another program, it is of no use.
+				if drawn, err := qr.Draw(string(made.Link)); err == nil && columns(c.out) >= qr.Columns {
+					fmt.Fprint(w, "\n"+drawn)
+				}
 			})
 		},
 	}

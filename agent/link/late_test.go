@@ -62,3 +62,31 @@ func TestErrorsOfRemovedAccounts(t *testing.T) {
 		})
 	}
 }
+
+// An account that is removed and comes back while its registration is outstanding is served as soon
+// as that is acknowledged: a relay may take no notice of the second one.
+func TestRemovedAndBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &relay{}
+		seen := map[string]bool{}
+		r.register = func(p *peer, a protocol.RegisterAccount) {
+			if !seen[a.Name] {
+				seen[a.Name] = true
+				time.AfterFunc(time.Second, func() { r.mu.Lock(); defer r.mu.Unlock(); p.judge(a) })
+			}
+		}
+		w := start(t, r, link.Options{}, accounts("alice", "bob")...)
+		time.Sleep(100 * time.Millisecond)
+		for _, set := range [][]link.Account{accounts("bob"), accounts("alice", "bob")} {
+			if err := w.link.SetAccounts(set); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		if s := w.link.Status(); s.Registered != 2 || len(s.Refused) != 0 ||
+			s.Counters.Drops[link.DropUnexpected] != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}

@@ -75,9 +75,11 @@ func (l *Link) handleAck(account string) {
 	first, done := false, 0
 	l.changeRegistry(func(now time.Time) {
 		e := l.accounts[hive.AccountName(account)]
-		if gone := l.reg.sentFor(account); gone != nil && gone != e {
-			l.reg.leave(gone) // it was removed meanwhile
-			return
+		if gone := l.reg.sentFor(account); gone != nil && gone != e { // it was removed meanwhile
+			l.reg.leave(gone)
+			if e == nil || !e.wasAsked { // else it is back, and a relay takes one registration of an account
+				return
+			}
 		}
 		if e == nil || !l.reg.acknowledged(e) {
 			l.facts.drops[DropUnexpected]++
@@ -130,7 +132,7 @@ func (l *Link) handleError(text string) {
 		if outstanding = len(l.reg.out); outstanding == 0 {
 			sent = l.claimSentLocked(now)
 		}
-		l.reg.refused(text, l.accounts[hive.AccountName(lastWord(text))], now)
+		l.reg.refused(text, l.accounts[hive.AccountName(nameIn(text))], now)
 	})
 	if l.mayLogFault() {
 		l.log.Warn("relay sent an error", "text", plain.Quote(text, 200), "registrations", outstanding, "answers",

@@ -45,9 +45,9 @@ const (
 // it does no I/O and reads no clock. Link.mu guards it.
 //
 // Accounts that have not failed go first, up to a window of them at once, which grows. An `error`
-// of the relay has no member that names an account, but its text may end with the name, as those of
-// our own relay do: then it belongs to that account. Otherwise, while one registration is
-// outstanding, the error belongs to that one. While several are, no more are sent until only as
+// of the relay has no member that names an account, but its text may end with a colon and the name,
+// as those of our own relay do: then it belongs to that account. Otherwise, while one registration
+// is outstanding, the error belongs to that one. While several are, no more are sent until only as
 // many are left as there were errors; these are asked again, each alone. The same is done with
 // those that stay unanswered for ackTimeout. An account that is removed while it is outstanding
 // stays so until its answer has come, or until then: the answer must not be taken for another's.
@@ -229,7 +229,7 @@ func (r *registry) acknowledged(e *entry) bool {
 // nil if it names none. It returns the account that the error belongs to, or nil if that cannot be
 // known or no registration is outstanding.
 func (r *registry) refused(text string, named *entry, now time.Time) *entry {
-	e := r.sentFor(lastWord(text))
+	e := r.sentFor(nameIn(text))
 	r.grown = min(r.grown, window-windowFirst)
 	if len(r.out) > 0 && now.Sub(cmp.Or(e, r.out[0]).sentAt) < soon {
 		r.grown = min(r.grown+1, window-windowFirst)
@@ -254,8 +254,15 @@ func (r *registry) refused(text string, named *entry, now time.Time) *entry {
 	return e
 }
 
-// lastWord returns what stands behind the last space of a text.
-func lastWord(text string) string { return text[strings.LastIndexByte(text, ' ')+1:] }
+// nameIn returns what stands behind the last colon and space of a text, empty if nothing does: any
+// other word may be the name of an account by chance.
+func nameIn(text string) string {
+	i := strings.LastIndex(text, ": ")
+	if i < 0 {
+		return ""
+	}
+	return text[i+2:]
+}
 
 // fail sets an outstanding account aside until its pause is over, which grows with each failure: a
 // relay that refuses an account for good is not asked without end.

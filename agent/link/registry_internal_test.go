@@ -71,6 +71,7 @@ func TestWhoseErrorItIs(t *testing.T) {
 		{refusal + "b", nil, "b", 0},
 		{refusal + "d", nil, "", 1},
 		{refusal + "nobody", nil, "", 1},
+		{"this is no proof of b", nil, "", 1},
 		{"refused", nil, "", 1},
 		{refusal + "a", func(r *registry, all map[string]*entry) { r.setAside(all["a"], now) }, "a", 0},
 		{refusal + "a", func(r *registry, all map[string]*entry) { r.acknowledged(all["a"]) }, "", 1},
@@ -92,7 +93,7 @@ func TestWhoseErrorItIs(t *testing.T) {
 			c.change(r, all)
 		}
 		got := ""
-		if e := r.refused(c.text, all[lastWord(c.text)], now); e != nil {
+		if e := r.refused(c.text, all[nameIn(c.text)], now); e != nil {
 			got = string(e.account.Name)
 		}
 		if got != c.want || r.errors != c.errors || got != "" && slices.Contains(r.out, all[got]) {

@@ -201,8 +201,8 @@ func (b *browser) picture(name string) {
 		}
 		b.screen(s.width, s.height, s.dark)
 		if kind == "phone" {
-			if over := b.run("document.documentElement.scrollWidth - innerWidth"); over.(float64) > 0 {
-				b.Errorf("%s is %v pixels wider than a phone", name, over)
+			if wide := b.run("document.documentElement.scrollWidth"); wide.(float64) > float64(s.width) {
+				b.Errorf("%s is %v pixels wide, and a phone %d", name, wide, s.width)
 			}
 		}
 		if folder == "" {
@@ -240,9 +240,12 @@ func TestInABrowser(t *testing.T) {
 	b.open("/request/7")
 	b.says("Log in with your passkey")
 	b.picture("login")
-	b.open("/")
+	b.open("/#7") // as a message names it
 	b.click("[data-login]")
 	b.says("Nothing waits for you.")
+	if at := b.run("location.href"); at != b.origin+"/#7" {
+		t.Errorf("the login leads to %s", at)
+	}
 	b.picture("empty")
 
 	// What comes is shown without a reload, in this order, and a hostile text stays one.
@@ -314,7 +317,8 @@ func TestInABrowser(t *testing.T) {
 			"expires": time.Now().Add(24 * time.Hour)})
 		w.fake.records = append(w.fake.records, map[string]any{"number": 100 + i, "time": time.Now(), "type": "request",
 			"kind": "sign", "account": "alice", "app": "shop", "verdict": "admitted", "result": "admitted",
-			"content": map[string]any{"effects": []string{"pays 12.500 HIVE from alice to bob"}}})
+			"transaction": strings.Repeat("9f", 20),
+			"content":     map[string]any{"effects": []string{"pays 12.500 HIVE from alice to bob"}}})
 	}
 	w.fake.mu.Unlock()
 	for path, text := range map[string]string{"/status": "no node answers", "/sessions": "The shop",

@@ -29,7 +29,7 @@
 
   // close takes away what a card that has its answer offers.
   const close = (card) => {
-    for (const part of card.querySelectorAll(".buttons, .countdown")) part.hidden = true;
+    for (const part of card.querySelectorAll(".buttons, .countdown, .small")) part.hidden = true;
   };
 
   const sign = async (asked) => {
@@ -45,7 +45,7 @@
 
   const login = async (button) => {
     await ask("/login/finish", await sign(await ask("/login/begin", {})));
-    location.assign(button.dataset.login);
+    location.assign(button.dataset.login + location.hash); // which names the card that a message is about
   };
 
   const approve = async (button) => {

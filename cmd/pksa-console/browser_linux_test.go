@@ -344,9 +344,3 @@ func (w *world) decided(number uint64) string {
 	defer w.fake.mu.Unlock()
 	return w.fake.decided[number]
 }
-
-func (w *world) silence(yes bool) {
-	w.fake.mu.Lock()
-	defer w.fake.mu.Unlock()
-	w.fake.silent = yes
-}

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"bufio"
+	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -109,7 +113,7 @@ func TestHeaders(t *testing.T) {
 			h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "same-origin" {
 			t.Errorf("%s: %v", path, h)
 		}
-		if static := strings.HasPrefix(path, "/static"); !static && h.Get("Cache-Control") != "no-store" {
+		if h.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s may be kept: %s", path, h.Get("Cache-Control"))
 		}
 	}
@@ -350,6 +354,71 @@ func TestLive(t *testing.T) {
 			l.leave(heard)
 		}
 	})
+}
+
+// onePipe is a listener with one connection.
+type onePipe struct{ conns chan net.Conn }
+
+func (o onePipe) Accept() (net.Conn, error) {
+	if conn, ok := <-o.conns; ok {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (o onePipe) Close() error   { return nil }
+func (o onePipe) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A page that is open hears for as long as its person is logged in, and not longer. The times that
+// are for requests do not end it.
+func TestStreamLastsAsLongAsTheLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.site = passkey.Site{Origin: "http://localhost:9490", RPID: "localhost"}
+		c := newConsole(f.call, slog.New(slog.DiscardHandler))
+		w := &world{T: t, fake: f, console: c}
+		server := newServer(c.handler(), slog.New(slog.DiscardHandler))
+		listener := onePipe{make(chan net.Conn)}
+		ended := make(chan error)
+		go func() { ended <- server.Serve(listener) }()
+		here, there := net.Pipe()
+		listener.conns <- there
+		in := w.in()
+		if _, err := fmt.Fprintf(here, "GET /live HTTP/1.1\r\nHost: localhost:9490\r\nCookie: %s=%s\r\n\r\n", in.Name,
+			in.Value); err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		lines, beats := bufio.NewScanner(here), 0
+		for lines.Scan() {
+			switch line := lines.Text(); {
+			case line == ": beat":
+				if beats++; beats > 1000 {
+					here.Close()
+				}
+			case line == "0": // the last chunk
+				here.Close()
+			}
+		}
+		if lived := time.Since(begun).Round(time.Minute); lived != loginIdle || beats != 239 {
+			t.Errorf("it lived for %s, with %d beats", lived, beats)
+		}
+		close(listener.conns)
+		server.Close()
+		<-ended
+	})
+}
+
+// A page can say that the wallet is silent, and look like one of ours.
+func TestSilentWallet(t *testing.T) {
+	w := newWorld(t)
+	w.silence(true)
+	if status, _, text := w.ask("GET", "/", "", nil); status != 502 || !strings.Contains(text, "does not answer") {
+		t.Errorf("%d %s", status, text)
+	}
+	if status, _, _ := w.ask("GET", "/static/console.css", "", nil); status != 200 {
+		t.Errorf("%d", status)
+	}
 }
 
 func TestCommandLine(t *testing.T) {

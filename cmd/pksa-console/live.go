@@ -95,8 +95,8 @@ func (l *live) tell(ctx context.Context, now string) {
 	}
 }
 
-// serve streams to one page.
-func (l *live) serve(w http.ResponseWriter, r *http.Request) {
+// serve streams to one page, as long as whoever opened it is logged in.
+func (l *live) serve(w http.ResponseWriter, r *http.Request, in func() bool) {
 	heard, ok := l.join()
 	if !ok {
 		http.Error(w, "Too many pages are open.", http.StatusServiceUnavailable)
@@ -108,10 +108,11 @@ func (l *live) serve(w http.ResponseWriter, r *http.Request) {
 	out := http.NewResponseController(w)
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
-	end := time.NewTimer(loginIdle) // the browser asks again, and is asked who it is
-	defer end.Stop()
 	for text := ": here\n\n"; ; {
 		_ = out.SetWriteDeadline(time.Now().Add(beatEvery))
+		if !in() {
+			return // the browser asks again, and is told
+		}
 		if _, err := fmt.Fprint(w, text); err != nil || out.Flush() != nil {
 			return
 		}
@@ -120,8 +121,6 @@ func (l *live) serve(w http.ResponseWriter, r *http.Request) {
 			text = "data: " + now + "\n\n"
 		case <-beat.C:
 			text = ": beat\n\n"
-		case <-end.C:
-			return
 		case <-r.Context().Done():
 			return
 		}

@@ -114,9 +114,7 @@ func serve(ctx context.Context, o options, log *slog.Logger) error {
 		listener = tls.NewListener(listener, &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12,
 			NextProtos: []string{"http/1.1"}})
 	}
-	server := &http.Server{Handler: newConsole(dial(socket), log).handler(), ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout: 20 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	server := newServer(newConsole(dial(socket), log).handler(), log)
 	log.Info("serving", "listen", listener.Addr().String(), "socket", o.socket)
 	// Streams of open pages end with the connection: nothing that a stop should wait for.
 	stop := context.AfterFunc(ctx, func() { server.Close() })
@@ -125,6 +123,13 @@ func serve(ctx context.Context, o options, log *slog.Logger) error {
 		return err
 	}
 	return nil
+}
+
+// newServer returns what serves pages to whoever is slow, and not for ever.
+func newServer(pages http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{Handler: pages, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second,
+		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 }
 
 // userID returns the number of a user.

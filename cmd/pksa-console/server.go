@@ -29,6 +29,7 @@ type console struct {
 
 	mu    sync.Mutex // guards what follows
 	known about
+	wrong error     // why it is not known
 	asked time.Time // when that was learnt
 }
 
@@ -48,7 +49,6 @@ func newConsole(w wallet, log *slog.Logger) *console {
 func (c *console) handler() http.Handler {
 	static, _ := fs.Sub(staticFiles, "static") // it is there
 	open := http.NewServeMux()
-	open.Handle("GET /static/", cached(http.StripPrefix("/static/", http.FileServerFS(static))))
 	open.HandleFunc("GET /login", c.loginPage)
 	open.HandleFunc("GET /enrol", func(w http.ResponseWriter, r *http.Request) {
 		c.show(w, r, "enrol", page{Title: "Become an approver"})
@@ -62,7 +62,9 @@ func (c *console) handler() http.Handler {
 	in := http.NewServeMux()
 	in.HandleFunc("GET /{$}", c.waitingPage)
 	in.HandleFunc("GET /cards", c.cards)
-	in.HandleFunc("GET /live", c.live.serve)
+	in.HandleFunc("GET /live", func(w http.ResponseWriter, r *http.Request) {
+		c.live.serve(w, r, func() bool { return c.logins.of(r, false) != "" })
+	})
 	in.HandleFunc("GET /request/{number}", c.requestPage)
 	in.HandleFunc("GET /status", c.statusPage)
 	in.HandleFunc("GET /sessions", c.sessionsPage)
@@ -78,7 +80,11 @@ func (c *console) handler() http.Handler {
 	in.HandleFunc("POST /decision/begin", c.pass("decision.begin"))
 	in.HandleFunc("POST /decision/finish", c.pass("decision.finish"))
 	open.Handle("/", c.guard(in))
-	return c.site(http.NewCrossOriginProtection().Handler(open))
+	site := http.NewServeMux()
+	site.Handle("/", c.site(http.NewCrossOriginProtection().Handler(open)))
+	// These are the same for everybody, and for a page that says that the wallet is silent.
+	site.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	return headed(site)
 }
 
 // mostPosted is how many bytes a page posts: a new passkey has some hundreds.
@@ -88,9 +94,8 @@ const mostPosted = 64 << 10
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// site sets the headers of every answer, and refuses what asks for another site: a name that was
-// made to lead here (DNS rebinding), or a page elsewhere that posts.
-func (c *console) site(next http.Handler) http.Handler {
+// headed sets the headers of every answer.
+func headed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
@@ -101,6 +106,14 @@ func (c *console) site(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// site refuses what asks for another site: a name that was made to lead here (DNS rebinding), or a
+// page elsewhere that posts.
+func (c *console) site(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a, err := c.about(r.Context())
 		if err != nil {
 			c.trouble(w, r, err)
@@ -124,27 +137,23 @@ func (c *console) site(next http.Handler) http.Handler {
 	})
 }
 
-func cached(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-cache")
-		next.ServeHTTP(w, r)
-	})
-}
-
 // about returns what is known of the wallet, which hardly changes: it is asked again after some
-// seconds.
+// seconds. While it is silent not everybody waits in turn.
 func (c *console) about(ctx context.Context) (about, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Since(c.asked) < 5*time.Second && !c.asked.IsZero() {
-		return c.known, nil
+	life := 5 * time.Second
+	if c.wrong != nil {
+		life = time.Second
 	}
+	if time.Since(c.asked) < life && !c.asked.IsZero() {
+		return c.known, c.wrong
+	}
+	// Not by the context of who asked: that one may leave, and others would be told of it.
 	var a about
-	if err := c.wallet(ctx, "console.about", struct{}{}, &a); err != nil {
-		return a, err
-	}
+	c.wrong = c.wallet(context.WithoutCancel(ctx), "console.about", struct{}{}, &a)
 	c.known, c.asked = a, time.Now()
-	return a, nil
+	return c.known, c.wrong
 }
 
 // forget has the wallet asked again who it is.

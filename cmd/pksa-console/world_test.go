@@ -280,3 +280,9 @@ func (w *world) ask(method, path, body string, change func(*http.Request)) (int,
 	}
 	return answer.StatusCode, answer.Header, b.String()
 }
+
+func (w *world) silence(yes bool) {
+	w.fake.mu.Lock()
+	defer w.fake.mu.Unlock()
+	w.fake.silent = yes
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"pksa/agent/yamlnode"
 	"pksa/protocol/hive"
@@ -24,7 +25,14 @@ func (c *caseReader) readCase(m yamlnode.Mapping, d defaults) *Case {
 		q.Account = hive.AccountName(c.optional(m, "account"))
 	}
 	if _, err := hive.ParseAccountName(string(q.Account)); err != nil && !m.Meant("account") {
-		c.Complain(m.Node, "account: %s is no account name", quote(string(q.Account)))
+		switch {
+		case m.Has("account"):
+			c.Complain(m.Value("account"), "account: %s is no account name", quote(string(q.Account)))
+		case q.Account == "":
+			c.Complain(m.Node, "account is missing: whose key would answer")
+		default:
+			c.Complain(m.Node, "account: %s is no account name", quote(string(q.Account)))
+		}
 	}
 	if m.Has("app") {
 		q.App = c.optional(m, "app")
@@ -134,10 +142,24 @@ func (c *caseReader) operation(n *yamlnode.Node, q *Request) {
 	}
 	op, err := c.network.ParseOperation(raw)
 	if err != nil {
-		c.Complain(n, "%v", err)
+		c.Complain(n, "%v%s", err, shareHint(n))
 		return
 	}
 	q.Ops = append(q.Ops, op)
+}
+
+// shareHint returns how the chain writes a percentage, "" if no field of an operation is written as
+// one.
+func shareHint(n *yamlnode.Node) string {
+	hint := ""
+	everyNode(n, func(n *yamlnode.Node) {
+		if n.Kind == yamlnode.Scalar && strings.HasSuffix(n.Text, "%") {
+			if v, err := percentLiteral(n.Text, strings.TrimSuffix(n.Text, "%"), true); err == nil {
+				hint = fmt.Sprintf("; the chain writes %s as %s", n.Text, v.number)
+			}
+		}
+	})
+	return hint
 }
 
 // fieldsJSON lets a field that holds JSON as text be written as a map or list.

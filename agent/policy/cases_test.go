@@ -197,6 +197,9 @@ func TestStepsAreReadStrictly(t *testing.T) {
 		`{name: a, request: auth, expect: deny, code: uncoverd}`:           `code: "uncoverd" is none of denied`,
 		`{name: a, request: auth, expect: deny, ` +
 			`observed: {expect: deny, code: x}}`: `code: "x" is none of denied`,
+		`{name: a, request: auth, account: Alice, expect: deny}`: `account: "Alice" is no account name`,
+		`{name: a, request: sign, expect: deny, operations: [vote: {voter: alice, author: bob, permlink: p, ` +
+			`weight: 50%}]}`: "the chain writes 50% as 5000",
 		`{name: a, request: auth, after: 2h, expect: deny}`: `"after" is no key here`,
 		`{name: a, request: auth, steps: [` + strings.Repeat("{expect: deny, times: 10000}, ", 10) +
 			`{expect: deny, times: 1}]}`: "times: the steps of a file are at most 100000 requests in all",

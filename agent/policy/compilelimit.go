@@ -80,6 +80,14 @@ func (c *compiler) readQuota(n *yamlnode.Node, key string, l *limit) {
 	if !ok {
 		return
 	}
+	if write := c.severalQuotas(text, l.measure); write != "" {
+		c.Complain(n, "%s: several are a list: write %s: %s", quote(text), key, write)
+		return
+	}
+	if bare, dimension, ok := splitByWord(text); ok {
+		c.Complain(n, "%s: write %s: %s, and below it per: [%s]", quote(text), key, bare, dimension)
+		return
+	}
 	most, window, ok := strings.Cut(text, " per ")
 	if typed := keyboard(text); !ok && strings.Contains(typed, " per ") {
 		c.Complain(n, "%s: write %s, with the signs of a plain keyboard", quote(text), typed)
@@ -109,6 +117,38 @@ func (c *compiler) readQuota(n *yamlnode.Node, key string, l *limit) {
 		return
 	}
 	l.quotas = append(l.quotas, q)
+}
+
+// severalQuotas returns the list that a text such as "5.000 HBD per 24h, 3.000 HIVE per 24h" was
+// meant to be, "" if it is no such text. A part without a window has that of the last one.
+func (c *compiler) severalQuotas(text string, m measure) string {
+	parts := regexp.MustCompile(`(?:, *| and )`).Split(text, -1)
+	_, last, ok := strings.Cut(parts[len(parts)-1], " per ")
+	if len(parts) < 2 || !ok {
+		return ""
+	}
+	for i, part := range parts {
+		most, window, said := strings.Cut(part, " per ")
+		if !said {
+			window = last
+		}
+		_, _, err := readMost(most, m)
+		if _, wrong := parseSpan(window); err != nil || wrong != nil && window != "request" {
+			return ""
+		}
+		parts[i] = most + " per " + window
+	}
+	return "[" + strings.Join(parts, ", ") + "]"
+}
+
+// splitByWord returns a quota, and for what there is to be one each: "1.000 HBD per 1d per app".
+func splitByWord(text string) (quota, dimension string, ok bool) {
+	i := strings.LastIndex(text, " per ")
+	if i < 0 || !strings.Contains(text[:i], " per ") {
+		return "", "", false
+	}
+	word := text[i+len(" per "):]
+	return text[:i], word, slices.Contains([]string{"account", "app", "actor"}, word)
 }
 
 func readMost(text string, m measure) (*big.Rat, string, error) {

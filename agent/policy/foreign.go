@@ -199,8 +199,23 @@ func operationHint(name string, s section) string {
 	if says := operationsOfOtherTools.to(name); says != "" {
 		return says
 	}
-	return didYouMean(strings.TrimSuffix(strings.ToLower(name), "_operation"),
+	near := didYouMean(strings.TrimSuffix(strings.ToLower(name), "_operation"),
 		append([]string{groupPosting, groupActive}, operationNames...))
+	if near == "" {
+		return fieldHint(name)
+	}
+	return near
+}
+
+// fieldHint returns where a field stands that is written like an operation, "" if it is none.
+func fieldHint(name string) string {
+	for _, operation := range operationNames {
+		if fieldsOf(operation)[name] != nil {
+			return fmt.Sprintf("; that is a field, and stands below its operation, such as %s: {%s: …}", operation,
+				name)
+		}
+	}
+	return ""
 }
 
 // valuesOfOtherTools are words in the place of one of the few that a key takes, by that key.

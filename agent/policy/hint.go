@@ -29,7 +29,7 @@ func nearestWord(word string, known []string) string {
 func keyHint(key string, known []string) string {
 	for s := allowSection; s <= limitSection; s++ {
 		if slices.Contains(sectionKeys[s], key) && slices.Contains(known, "name") {
-			return fmt.Sprintf("; it is one of %s", s)
+			return fmt.Sprintf("; what stands under %s may have it", s)
 		}
 	}
 	if meant, ok := otherNames[key]; ok && slices.Contains(known, meant) {

@@ -130,7 +130,8 @@ var inPercent = regexp.MustCompile(`^(-?[0-9]+(?:\.[0-9]{1,2})?) ?(?i:percent|pc
 // percentLiteral reads 5% as 500: the chain counts in hundredths of a percent.
 func percentLiteral(text, digits string, percent bool) (value, error) {
 	if !percent {
-		return value{}, fmt.Errorf("%s: percent is for weights and percentages of the chain only", quote(text))
+		return value{}, fmt.Errorf("%s: percent is for weights and percentages of the chain only; where a "+
+			"number counts hundredths of a percent, as hbd_interest_rate does, 1500 is 15%%", quote(text))
 	}
 	d, ok := parseDecimal(digits)
 	if _, blank := parseDecimal(strings.TrimSpace(digits)); !ok && blank {

@@ -35,7 +35,7 @@ func (c *compiler) settle(root *yamlnode.Node, reviewed bool) Problems {
 	}
 	for i := range problems {
 		if p := &problems[i]; c.version == version2 && p.Meant == "" && !p.Around {
-			p.Warning = false
+			p.Warning, p.Trap = false, p.Warning && !p.Unseen
 		}
 	}
 	return problems.Tidied()

@@ -197,3 +197,22 @@ allow:
 		t.Errorf("an error: %v", problems)
 	}
 }
+
+// Of the errors of version 2, those can be meant so that are written correctly and seen.
+func TestTrapsAreMarked(t *testing.T) {
+	src := strings.Replace(`version: 2
+allow:
+  - {name: v, request: sign, apps: [x], operations: [vote: {weight: 1}, votes]}
+  - {name: w, request: sign, apps: [x],FAR operations: [vote: {weight: 2%}]}
+`, "FAR", strings.Repeat(" ", 100), 1)
+	_, problems := policy.Compile("p", []byte(src), policy.Options{})
+	var traps []int
+	for _, p := range problems {
+		if p.Trap {
+			traps = append(traps, p.Column)
+		}
+	}
+	if len(problems.Errors()) != 3 || len(traps) != 1 || traps[0] != 69 {
+		t.Errorf("traps in columns %v:\n%v", traps, problems)
+	}
+}

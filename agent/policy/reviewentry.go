@@ -137,7 +137,7 @@ func (c *compiler) reviewSocial(r *rule, rules []*rule) {
 		}
 		if len(guards) > 0 && len(write) > 0 {
 			c.Warn(c.entryName(n), "the group posting lets comment_options renounce the rewards of a post, and %q "+
-				"looks at beneficiaries only; add there %s", guards[0].name, strings.Join(write, ", "))
+				"looks at some of its ways only; add there %s", guards[0].name, strings.Join(write, ", "))
 		}
 	}
 }
@@ -157,7 +157,13 @@ func (e *opEntry) mayRenounce(field string) bool {
 		return false
 	}
 	for _, way := range renouncing {
-		if m := e.test(way.field); m != nil && (way.field != field || !mayTake(m, way.value)) {
+		m := e.test(way.field)
+		if m != nil && (way.field != field || !mayTake(m, way.value)) {
+			return false
+		}
+		// Who may not earn nothing earns a little.
+		cent := assetValue(hive.Asset{Amount: 1, Symbol: hive.HBD})
+		if m != nil && field == "max_accepted_payout" && !mayTake(m, cent) {
 			return false
 		}
 	}

@@ -28,6 +28,20 @@ func (p *place) textOf() string {
 	return e.text
 }
 
+// wordsForOthers are words by which people mean others than those they name, or what stands there.
+var wordsForOthers = []string{"other", "others", "each", "every", "some", "someone", "somebody", "present", "missing",
+	"absent", "exists", "unknown", "unlimited", "author", "voter", "recipient", "receiver", "friends", "followers"}
+
+// wordForOthers finds a word that seems to mean accounts of some kind.
+func wordForOthers(p *place) string {
+	word := p.textOf()
+	if p.shape.kind != anAccount || p.node.Quoted || !isWord(word, wordsForOthers) || p.namesList(word) {
+		return ""
+	}
+	return fmt.Sprintf("%s: %q is the account of that name; name those whom you mean, or put it in quotes if that "+
+		"account is meant", p.name, word)
+}
+
 // nameOfList finds the name of a list without the dollar sign.
 func nameOfList(p *place) string {
 	name := p.textOf()

@@ -57,7 +57,9 @@ const fewByChance = 1
 // who can choose a name.
 func widelyNamed(p *place) string {
 	receives := p.receives()
-	if !p.first || p.shape.kind != anAccount && !receives || p.entry == nil || !p.allows() || !p.patterned() {
+	// Who makes accounts says by a pattern how they are called.
+	if !p.first || p.shape.kind != anAccount && !receives || p.entry == nil || !p.allows() || !p.patterned() ||
+		p.field == newAccount[0] {
 		return ""
 	}
 	most := 0

@@ -159,9 +159,16 @@ func (c *compiler) reviewPayee(r *rule, rules []*rule) {
 				continue
 			}
 			if move, pays := other.paysTokens(r, &r.entries[i], rules); pays {
+				who := "anybody"
+				for _, name := range r.entries[i].recipients() {
+					if !other.mayMove(move, inJSON(unknownText)) && other.mayMove(move, inJSON(name)) {
+						who = name + ", too"
+						break
+					}
+				}
 				c.Warn(c.entryName(n), "payee sees no tokens: %q lets custom_json through, in which tokens go to "+
-					"anybody (%s); name who may get them there, such as json: {%s: [bob]}, or %sit by json",
-					other.name, move.says, move.to, forbidding[r.section])
+					"%s (%s); name who may get them there, such as json: {%s: [bob]}, or %sit by json",
+					other.name, who, move.says, move.to, forbidding[r.section])
 				return
 			}
 		}

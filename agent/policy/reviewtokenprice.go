@@ -56,7 +56,10 @@ func atAnyTokenPrice(r *rule, e *opEntry) string {
 		return fmt.Sprintf("custom_json lets %s through, which has no price of its own: it takes any, an accomplice's "+
 			"too; %s", order.move.says, order.write)
 	}
+	says, write := order.move.says, order.write
+	if sell := tokenOrders[1]; i == 0 && e.mayHold(sell.move.id, sell.poor()) {
+		says, write = says+", market sell", "{min: 0.2, max: 0.3}, or an entry for each of the two"
+	}
 	return fmt.Sprintf("custom_json lets an order of Hive-Engine through at any price (%s), and a limit of the "+
-		"quantity does not say what it costs; test .price of .contractPayload, such as .price: %s", order.move.says,
-		order.write)
+		"quantity does not say what it costs; test .price of .contractPayload, such as .price: %s", says, write)
 }

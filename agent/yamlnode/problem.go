@@ -23,6 +23,9 @@ type Problem struct {
 	Unseen bool
 	// Meant is why a warning is meant so, in the words of the file; "" if it is not.
 	Meant string
+	// Trap says that an error is a warning where the version of the file is older: a reason
+	// silences it.
+	Trap bool
 	// Spare says that no warning stands here today which the reason silences.
 	Spare bool
 }

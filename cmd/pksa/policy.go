@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/agent/config"
 	"pksa/agent/policy"
 	"pksa/protocol/hive"
 )
@@ -124,14 +125,14 @@ func (c *command) checkPolicy(ctx context.Context, path string, strict bool) err
 		switch {
 		case compiled == nil:
 			fmt.Fprintf(w, "%s cannot be used: %s, %s.\n", path, count(len(problems.Errors()), "error"), counted)
+			writeTraps(w, problems.Errors())
 		default:
 			fmt.Fprintf(w, "%s has no errors, %s, sha256 %s.\n", path, counted, short(result.SHA256))
 			for _, ref := range result.Observed {
 				fmt.Fprintf(w, "Observed only, so it changes no answer: %q (%s:%d).\n", ref.Name, path, ref.Line)
 			}
 			if !result.OK {
-				fmt.Fprintln(w, "With --strict warnings fail. Mend the lines, or say on each why it is meant so:\n"+
-					"# pksa: meant so: REASON")
+				writeStrict(w, warnings)
 			}
 			if cfg := c.settingsIfAny(); !compared && cfg != nil && is(cfg.Keystore) {
 				fmt.Fprintln(w, "No agent is running, so apps and accounts were not compared with those of the "+
@@ -146,6 +147,43 @@ func (c *command) checkPolicy(ctx context.Context, path string, strict bool) err
 		return errSilent
 	}
 	return nil
+}
+
+// writeTraps writes how a line is kept that is an error since it is probably not meant.
+func writeTraps(w io.Writer, errors policy.Problems) {
+	n := 0
+	for _, p := range errors {
+		if p.Trap {
+			n++
+		}
+	}
+	if n == 0 {
+		return
+	}
+	which := "It"
+	if len(errors) > 1 {
+		which = fmt.Sprintf("%d of the errors", n)
+	}
+	fmt.Fprintf(w, "%s can be meant so. Then say why, on the line:\n# pksa: meant so: REASON\n", which)
+}
+
+// writeStrict writes how warnings are silenced, in the form that is for them.
+func writeStrict(w io.Writer, warnings policy.Problems) {
+	file, around := 0, 0
+	for _, p := range warnings {
+		if p.Around {
+			around++
+		} else {
+			file++
+		}
+	}
+	fmt.Fprintln(w, "With --strict warnings fail. Mend the lines, or say on each why it is meant so:")
+	if file > 0 {
+		fmt.Fprintln(w, "# pksa: meant so: REASON")
+	}
+	if around > 0 {
+		fmt.Fprintln(w, "# pksa: meant so today: REASON    (of what the wallet has, or of the day)")
+	}
 }
 
 // reasons returns the comments that say why something is meant so.
@@ -185,8 +223,7 @@ func (c *command) checkOptions(ctx context.Context) (env policy.Options, compare
 	if cfg == nil {
 		return env, false
 	}
-	// Without a home folder, as where changes are tested, nobody has said yet who is asked.
-	env.NobodyToAsk = cfg.Ask == "none" && is(cfg.Keystore)
+	env.NobodyToAsk = nobodyToAsk(cfg)
 	env.NobodyToTell = len(cfg.Notify) == 0 && is(cfg.Keystore)
 	env.NobodyToTell = len(cfg.Notify) == 0 && is(cfg.Keystore)
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
@@ -205,6 +242,10 @@ func (c *command) checkOptions(ctx context.Context) (env policy.Options, compare
 	}
 	return env, true
 }
+
+// nobodyToAsk reports whether a wallet has no way to ask a person. Without a home folder, as where
+// changes are tested, nobody has said yet who is asked.
+func nobodyToAsk(cfg *config.Config) bool { return cfg.Ask == "none" && is(cfg.Keystore) }
 
 func (c *command) policyReload() *cobra.Command {
 	var force bool

@@ -145,7 +145,13 @@ func (c *command) explainFile(ctx context.Context, p *policy.Policy, n *hive.Net
 		return fmt.Errorf("the counters do not fit the policy:\n%s", problems)
 	}
 	e := explained{Request: policy.Write(one.Request, n), Report: p.Report(one.Request, book, now)}
-	return c.print(e, func(w io.Writer) { fmt.Fprint(w, e.Text()) })
+	return c.print(e, func(w io.Writer) {
+		fmt.Fprint(w, e.Text())
+		if cfg := c.settingsIfAny(); e.Verdict == policy.Ask && cfg != nil && nobodyToAsk(cfg) {
+			fmt.Fprintln(w, "\nNo way to ask a person is configured here, so this wallet denies it: say "+
+				"\"ask: pending\" in\nconfig.yaml.")
+		}
+	})
 }
 
 // recordContent picks the request out of what `audit show --json` prints, or out of a line of

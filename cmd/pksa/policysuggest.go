@@ -52,7 +52,7 @@ ledger, and the keystore has to be unlocked.`,
 			if err = errors.Join(err, trail.close()); err != nil {
 				return err
 			}
-			return c.printSuggested(out)
+			return c.printSuggested(out, app)
 		},
 	}
 	cmd.Flags().StringVar(&app, "app", "", "only requests of the app of this `name`")
@@ -103,9 +103,12 @@ func suggest(read audit.Source, n *hive.Network, app string, from time.Time) (su
 	return out, nil
 }
 
-func (c *command) printSuggested(out suggested) error {
+func (c *command) printSuggested(out suggested, app string) error {
 	return c.print(out, func(w io.Writer) {
-		if out.Requests == 0 {
+		switch {
+		case out.Requests == 0 && app != "":
+			fmt.Fprintf(w, "# Nothing to suggest: no request of an app %q was denied for want of a rule.\n", app)
+		case out.Requests == 0:
 			fmt.Fprintln(w, "# Nothing to suggest: no request was denied for want of a rule.")
 		}
 		fmt.Fprint(w, out.YAML)

@@ -199,7 +199,7 @@ func (s *socket) wasAnswered(name hive.AccountName) bool {
 }
 
 func (s *socket) noteAnsweredLocked(name hive.AccountName) {
-	if len(s.answered) >= maxAnswered {
+	if !s.wasAnswered(name) && len(s.answered) >= maxAnswered {
 		clear(s.answered)
 	}
 	s.answered[name] = struct{}{}

@@ -29,6 +29,17 @@ func TestDecision(t *testing.T) {
 	w := newWorld(t)
 	anna := w.enrol("anna")
 	w.restart() // who was enrolled is on disk
+	for r, err := range w.ledger.Audit(1) {
+		w.must(err)
+		if r.Outcome != "approver enrolled" {
+			continue
+		}
+		// Readers of the trail take "code" for why something was refused, which is a text.
+		if text := string(r.Content); !strings.HasPrefix(text, `{"approver":"anna","fingerprint":"`) ||
+			!strings.HasSuffix(text, `","invitation":1}`) {
+			t.Errorf("%s", text)
+		}
+	}
 	asked := w.ask(7)
 	if len(asked.Allow) != 1 || string(asked.Allow[0]) != string(anna.ID) || asked.RPID != "wallet.example" {
 		t.Errorf("%+v", asked)

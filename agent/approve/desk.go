@@ -123,7 +123,8 @@ func (d *Desk) write(ctx context.Context, a Approver, again bool, what string) e
 		return err
 	}
 	return d.o.Ledger.PutApprover(ctx, a.Name, note, again, ledger.Entry{Type: ledger.RecordAdmin, Outcome: what,
-		Content: content(map[string]any{"approver": a.Name, "fingerprint": a.Passkey.Fingerprint(), "code": a.Code})})
+		Content: content(map[string]any{"approver": a.Name, "fingerprint": a.Passkey.Fingerprint(),
+			"invitation": a.Code})})
 }
 
 func content(of map[string]any) []byte {

@@ -83,7 +83,7 @@ func TestAuditLines(t *testing.T) {
 			App: "tipbot"}}},
 			"     1 07:40:02 tipbot app added"},
 		{"an approver", entry{1, []audit.Record{{Number: 1, Time: lineTime, Type: "admin", Outcome: "approver enrolled",
-			Content: []byte(`{"approver":"anna"}`)}}},
+			Content: []byte(`{"approver":"anna","fingerprint":"a6cf 54e6","invitation":3}`)}}},
 			"     1 07:40:02 approver enrolled: anna"},
 		{"an event", entry{9, []audit.Record{{Number: 9, Time: lineTime, Type: "event", Outcome: "relay key changed",
 			Content: []byte(`{"relay":"wss://relay.example/` + strings.Repeat("x", 90) + `"}`)}}},

@@ -68,8 +68,9 @@ var namedAgainst = regexp.MustCompile(`(?i)^(?:never|not?[-_].*|black-?_?list(?:
 // negationForgotten finds an allow rule about exactly those whom a list keeps away by its name.
 func negationForgotten(p *place) string {
 	name, ok := strings.CutPrefix(p.node.Text, "$")
-	// Who mutes somebody, by custom_json, means just him.
-	if !ok || !p.allows() || p.negated || p.shape.kind != anAccount || !namedAgainst.MatchString(name) {
+	// Who mutes somebody, by custom_json, or votes against him means just him.
+	if !ok || p.entry != nil && p.entry.onlyVotesAgainst() || !p.allows() || p.negated || p.shape.kind != anAccount ||
+		!namedAgainst.MatchString(name) {
 		return ""
 	}
 	write := fmt.Sprintf("for all others write {not: $%s}", name)
@@ -78,6 +79,12 @@ func negationForgotten(p *place) string {
 	}
 	return fmt.Sprintf("%s: the rule allows just those of the list %q, which does not sound like it; %s, or call the "+
 		"list something else", p.name, name, write)
+}
+
+// onlyVotesAgainst reports whether the entry takes no vote for a post.
+func (e *opEntry) onlyVotesAgainst() bool {
+	m := e.test("weight")
+	return e.name == "vote" && m != nil && !mayTake(m, integerValue("1")) && !mayTake(m, integerValue("10000"))
 }
 
 // spokenWindow matches a span of time in the name of a limit.

@@ -144,6 +144,7 @@ const (
 type toldOf struct {
 	notReady time.Time // since when the wallet is not; zero: it is
 	said     bool      // that it is not
+	logged   string    // the causes that the log has; empty: it is ready by the log
 	limits   map[string]bool
 	backlog  bool
 }
@@ -152,41 +153,73 @@ type toldOf struct {
 func (a *Agent) watchTold(ctx context.Context) {
 	var told toldOf
 	every(ctx, tellEvery, func() {
-		if a.stopping.Load() || !a.desk.Any() {
+		if a.stopping.Load() {
 			return
 		}
 		now := time.Now()
-		a.tellReady(&told, now)
-		a.tellLimits(&told)
-		a.tellBacklog(&told, a.ledger.Backlog())
+		hindrances := a.hindrances(now)
+		if len(hindrances) > 0 && told.notReady.IsZero() {
+			told.notReady = now
+		}
+		a.logReady(&told, hindrances, now)
+		if a.desk.Any() {
+			a.tellReady(&told, hindrances, now)
+			a.tellLimits(&told)
+			a.tellBacklog(&told, a.ledger.Backlog())
+		}
+		if len(hindrances) == 0 {
+			told.notReady, told.said = time.Time{}, false
+		}
 	})
 }
 
-func (a *Agent) tellReady(told *toldOf, now time.Time) {
-	hindrances := a.hindrances(now)
-	if len(hindrances) == 0 {
-		if told.said {
-			a.desk.Tell(notify.Event{Kind: notify.Ready, What: fmt.Sprintf("It signed nothing for %s.",
-				shortSpan(now.Sub(told.notReady).Round(time.Minute)))})
-		}
-		told.notReady, told.said = time.Time{}, false
+// logReady logs that the wallet is not ready, and why, where it lasts. What the operator does, and
+// what ends by itself, has lines of its own.
+func (a *Agent) logReady(told *toldOf, hindrances []status.Hindrance, now time.Time) {
+	own := []status.Cause{status.CausePaused, status.CauseLocked, status.CauseStarting, status.CauseStopping}
+	hindrances = slices.DeleteFunc(slices.Clone(hindrances), func(h status.Hindrance) bool {
+		return slices.Contains(own, h.Cause)
+	})
+	is := strings.Join(causesOf(hindrances), ", ")
+	switch {
+	case is == told.logged:
+	case is == "":
+		a.log.Info("ready again")
+	// One look may fall between the end of a connection and the next one.
+	case now.Sub(told.notReady) < tellEvery:
 		return
+	default:
+		a.log.Warn("not ready", "causes", is, "since", told.notReady.UTC().Format(time.RFC3339),
+			"hint", hindrances[0].Text)
 	}
-	if told.notReady.IsZero() {
-		told.notReady = now
-	}
-	if told.said || now.Sub(told.notReady) < notReadyFor {
-		return
-	}
-	told.said = true
-	var causes []string
+	told.logged = is
+}
+
+// causesOf returns each cause once.
+func causesOf(hindrances []status.Hindrance) (causes []string) {
 	for _, h := range hindrances {
 		if cause := string(h.Cause); !slices.Contains(causes, cause) {
 			causes = append(causes, cause)
 		}
 	}
-	a.desk.Tell(notify.Event{Kind: notify.NotReady, What: "For 5 minutes, because of: " + strings.Join(causes, ", ") +
-		".", Do: "On the wallet's machine: `pksa status` says what to do.", Details: texts(hindrances)})
+	return causes
+}
+
+func (a *Agent) tellReady(told *toldOf, hindrances []status.Hindrance, now time.Time) {
+	if len(hindrances) == 0 {
+		if told.said {
+			a.desk.Tell(notify.Event{Kind: notify.Ready, What: fmt.Sprintf("It signed nothing for %s.",
+				shortSpan(now.Sub(told.notReady).Round(time.Minute)))})
+		}
+		return
+	}
+	if told.said || now.Sub(told.notReady) < notReadyFor {
+		return
+	}
+	told.said = true
+	a.desk.Tell(notify.Event{Kind: notify.NotReady, What: "For 5 minutes, because of: " +
+		strings.Join(causesOf(hindrances), ", ") + ".",
+		Do: "On the wallet's machine: `pksa status` says what to do.", Details: texts(hindrances)})
 }
 
 func (a *Agent) tellLimits(told *toldOf) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -274,7 +275,9 @@ func TestProbePassesRequestsThatWait(t *testing.T) {
 // the interval, and so is its recovery.
 func TestCanary(t *testing.T) {
 	var quiet atomic.Bool
-	within(t, worldOptions{probes: true, fault: func(w *relaytest.Wire, f relaytest.Frame) {
+	var lines lockedBuffer
+	log := slog.New(slog.NewTextHandler(&lines, nil))
+	within(t, worldOptions{probes: true, log: log, fault: func(w *relaytest.Wire, f relaytest.Frame) {
 		if !quiet.Load() || f.To == relaytest.ToRelay || !strings.HasSuffix(f.Cmd, "_req") {
 			w.Pass(f)
 		}
@@ -303,6 +306,10 @@ func TestCanary(t *testing.T) {
 		if c := ask(); c.Result != probe.Fails || c.Hint == "" {
 			t.Errorf("%+v", c)
 		}
+		if n := strings.Count(lines.String(), `msg="not ready"`); n != 1 ||
+			!strings.Contains(lines.String(), "causes=relay") {
+			t.Errorf("%d lines that it is not ready:\n%s", n, lines.String())
+		}
 		quiet.Store(false)
 		time.Sleep(2 * time.Minute)
 		if l := w.agent.Status().Links[0]; l.Canary != probe.Works {
@@ -310,6 +317,9 @@ func TestCanary(t *testing.T) {
 		}
 		if notReady := w.agent.Ready(); len(notReady) > 0 {
 			t.Errorf("after the recovery: %q", notReady)
+		}
+		if n := strings.Count(lines.String(), `msg="ready again"`); n != 1 {
+			t.Errorf("%d lines that it is ready again", n)
 		}
 		w.relay.Close()
 		w.eventually("the end of the connection", func() bool { return !w.agent.Status().Links[0].Connected })
